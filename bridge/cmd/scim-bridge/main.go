@@ -1,0 +1,120 @@
+// Command scim-bridge is the bridge, the account service behind it, and the
+// tools around both. This package owns flags and wiring; everything else
+// lives in the packages below bridge/.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// cli is the command line: a field per command, each in the file of its
+// name. A command is a struct with a Run method, which may ask for a
+// context.Context that ends with SIGINT or SIGTERM, and for *console.
+type cli struct {
+	// the bridge at run time
+}
+
+// console is what a command talks to.
+type console struct {
+	In       io.Reader
+	Out, Err io.Writer
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], &console{os.Stdin, os.Stdout, os.Stderr})
+	stop()
+	os.Exit(code)
+}
+
+// Exit codes beside 0. A command that means another by them says so in its help.
+const (
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// exit is an error that knows its exit code; Err is nil when the command has
+// already said everything.
+type exit struct {
+	Code int
+	Err  error
+}
+
+func (e *exit) Error() string {
+	if e.Err == nil {
+		return fmt.Sprintf("exit %d", e.Code)
+	}
+	return e.Err.Error()
+}
+
+func (e *exit) Unwrap() error { return e.Err }
+
+// run carries out one command and returns the exit code. An error is one line
+// on standard error.
+func run(ctx context.Context, args []string, c *console) int {
+	err := execute(ctx, args, c)
+	if err == nil {
+		return 0
+	}
+	code := exitFailed
+	if e, ok := errors.AsType[*exit](err); ok {
+		code = e.Code
+		if e.Err == nil {
+			return code
+		}
+	}
+	fmt.Fprintln(c.Err, "scim-bridge: "+strings.ReplaceAll(err.Error(), "\n", "; "))
+	return code
+}
+
+// helpShown stops kong after it printed the help.
+type helpShown int
+
+func execute(ctx context.Context, args []string, c *console) (err error) {
+	defer func() {
+		switch r := recover().(type) {
+		case nil:
+		case helpShown:
+			if r != 0 {
+				err = &exit{Code: int(r)}
+			}
+		default:
+			panic(r)
+		}
+	}()
+	parser, err := newParser(&cli{}, c)
+	if err != nil {
+		return err
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	command, err := parser.Parse(args)
+	if err != nil {
+		return &exit{exitUsage, err}
+	}
+	command.BindTo(ctx, (*context.Context)(nil))
+	return command.Run(c, parser)
+}
+
+// newParser reads c as the manual: every flag is also SCIMBRIDGE_<FLAG>, and
+// the tag `vendor` names a variable of the vendor's image that is read too.
+func newParser(grammar *cli, c *console) (*kong.Kong, error) {
+	return kong.New(grammar,
+		kong.Name("scim-bridge"),
+		kong.Description("Carries people and groups from an identity provider to an account."),
+		kong.Writers(c.Out, c.Err),
+		kong.Exit(func(code int) { panic(helpShown(code)) }),
+		kong.DefaultEnvars("SCIMBRIDGE"),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
+	)
+}

@@ -1,0 +1,183 @@
+package control
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
+)
+
+// SocketName is the socket of the bridge that serves, in its data folder.
+const SocketName = "control.sock"
+
+// WingsSocket is the socket of a bridge that was started to take over and
+// waits in the wings, in the same data folder.
+func WingsSocket(dataDir string, pid int) string {
+	return filepath.Join(dataDir, "control."+strconv.Itoa(pid)+".sock")
+}
+
+// The paths of the socket.
+const (
+	PathStatus   = "/status"    // GET: a Status
+	PathUnseal   = "/unseal"    // POST a Token: a Status, once the bridge is open
+	PathTakeOver = "/take-over" // POST, to the bridge in the wings: ends when it serves
+	PathHandOver = "/hand-over" // POST, by the bridge in the wings: see Receive
+	PathStop     = "/stop"      // POST: a graceful end; the answer comes before it
+)
+
+// The states of a bridge.
+const (
+	Starting          = "starting"
+	Sealed            = "sealed"             // waits for the bearer token
+	SessionUnreadable = "session_unreadable" // there is no session that a token could open
+	SigningIn         = "signing_in"         // open, and the account has not let it in yet
+	Ready             = "ready"
+	Refused           = "refused" // the account said no; the bridge keeps asking
+	Draining          = "draining"
+)
+
+// Status is what a bridge tells of itself to whoever runs it. It holds no secret.
+type Status struct {
+	Instance  string    `json:"instance"`
+	PID       int       `json:"pid"`
+	StartedAt time.Time `json:"started_at"`
+	Version   string    `json:"version"`
+	// Revision is what --revision said. ObservedRevision is the last one that
+	// ran in this data folder, was unsealed and signed in once.
+	Revision         string            `json:"revision"`
+	ObservedRevision string            `json:"observed_revision"`
+	State            string            `json:"state"`
+	Problems         []problem.Problem `json:"problems"`
+	// EgressAddress is the bridge's address as the account saw it last, let
+	// in or not; empty until the account answered once.
+	EgressAddress string `json:"egress_address"`
+	// AccountID, Epoch and SessionFingerprint come from the session's header.
+	// AccountURL is empty while the session is sealed and no --account-url was given.
+	AccountID          string `json:"account_id"`
+	AccountURL         string `json:"account_url"`
+	SessionFingerprint string `json:"session_fingerprint"`
+	Epoch              int64  `json:"epoch"`
+	// Listen is the bound address, empty in the wings.
+	Listen    string `json:"listen"`
+	PublicURL string `json:"public_url"`
+}
+
+// Token is the body of an unseal request.
+type Token struct {
+	Token string `json:"token"`
+}
+
+// ErrNotRunning says that no bridge answers at the socket.
+var ErrNotRunning = errors.New("no bridge is running there")
+
+// Refusal is a bridge's no; it is the body of every answer above 399.
+type Refusal struct {
+	Status int `json:"-"`
+	// Code is a problem's code, or empty.
+	Code   problem.Code `json:"code,omitempty"`
+	Detail string       `json:"detail"`
+}
+
+func (r *Refusal) Error() string { return r.Detail }
+
+// A Client talks to one bridge.
+type Client struct {
+	path string
+	http *http.Client
+}
+
+// Dial names the socket to talk to; nothing is opened before the first call.
+func Dial(socketPath string) *Client {
+	return &Client{
+		path: socketPath,
+		http: &http.Client{Transport: &http.Transport{
+			DisableKeepAlives: true, // every call may meet another process
+			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+				return dial(ctx, socketPath)
+			},
+		}},
+	}
+}
+
+// Status asks how the bridge is.
+func (c *Client) Status(ctx context.Context) (Status, error) {
+	var s Status
+	return s, c.call(ctx, http.MethodGet, PathStatus, nil, &s)
+}
+
+// Unseal shows the bearer token to the bridge; repeating it is harmless. A
+// token that opens nothing is a *Refusal with problem.TokenRejected.
+func (c *Client) Unseal(ctx context.Context, token string) (Status, error) {
+	var s Status
+	return s, c.call(ctx, http.MethodPost, PathUnseal, Token{token}, &s)
+}
+
+// TakeOver tells a bridge in the wings to serve in the place of the one that
+// serves now. When it returns nil, the new bridge serves, answers at
+// SocketName, and the old one is draining.
+func (c *Client) TakeOver(ctx context.Context) error {
+	return c.call(ctx, http.MethodPost, PathTakeOver, nil, nil)
+}
+
+// Stop asks the bridge to finish what it is doing and to end. The process
+// may live on for a few seconds.
+func (c *Client) Stop(ctx context.Context) error {
+	return c.call(ctx, http.MethodPost, PathStop, nil, nil)
+}
+
+func (c *Client) call(ctx context.Context, method, path string, in, out any) error {
+	var body io.Reader
+	if in != nil {
+		b, err := json.Marshal(in)
+		if err != nil {
+			return err
+		}
+		body = bytes.NewReader(b)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, "http://bridge"+path, body)
+	if err != nil {
+		return err
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return notRunning(c.path, err)
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, 4<<20))
+	if err != nil {
+		return fmt.Errorf("reading the answer of the bridge at %s: %w", c.path, err)
+	}
+	if resp.StatusCode > 399 {
+		r := &Refusal{Status: resp.StatusCode}
+		if json.Unmarshal(answer, r) != nil || r.Detail == "" {
+			r.Detail = "the bridge answered " + resp.Status
+		}
+		return r
+	}
+	if out == nil {
+		return nil
+	}
+	if err := json.Unmarshal(answer, out); err != nil {
+		return fmt.Errorf("reading the answer of the bridge at %s: %w", c.path, err)
+	}
+	return nil
+}
+
+// notRunning says what went wrong when nobody could be asked at path.
+func notRunning(path string, err error) error {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
+		err = ErrNotRunning
+	}
+	return fmt.Errorf("asking the bridge at %s: %w", path, err)
+}

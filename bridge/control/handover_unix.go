@@ -1,0 +1,145 @@
+//go:build unix
+
+package control
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A hand-over keeps the listening socket open while the process behind it
+// changes, so that no connection is ever refused. Both ends speak HTTP until
+// 101, then bytes: the newcomer sends 'l', the bridge answers one byte that
+// carries the listener (SCM_RIGHTS), the newcomer serves on it and sends 's'.
+// Only then does the old bridge drain; if anything breaks before, it goes on
+// as if nothing had been asked.
+const (
+	listenerWanted  = 'l'
+	listenerSent    = 'L'
+	newcomerServes  = 's'
+	handOverTimeout = 10 * time.Second
+)
+
+// HandOver answers a PathHandOver request with l. It returns nil when the
+// newcomer serves, and an error when this process must go on serving.
+func HandOver(w http.ResponseWriter, l net.Listener) error {
+	tcp, ok := l.(*net.TCPListener)
+	if !ok {
+		return fmt.Errorf("a %T cannot be handed over", l)
+	}
+	file, err := tcp.File()
+	if err != nil {
+		return fmt.Errorf("duplicating the listening socket: %w", err)
+	}
+	defer file.Close()
+	conn, rw, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return fmt.Errorf("taking over the control connection: %w", err)
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(handOverTimeout)); err != nil {
+		return err
+	}
+	if _, err := io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: listener\r\n\r\n"); err != nil {
+		return err
+	}
+	if err := expect(rw.Reader, listenerWanted); err != nil {
+		return err
+	}
+	unixConn, ok := conn.(*net.UnixConn)
+	if !ok {
+		return fmt.Errorf("a listener cannot be handed over a %T", conn)
+	}
+	if _, _, err := unixConn.WriteMsgUnix([]byte{listenerSent}, unix.UnixRights(int(file.Fd())), nil); err != nil {
+		return fmt.Errorf("sending the listening socket: %w", err)
+	}
+	return expect(rw.Reader, newcomerServes)
+}
+
+// Receive asks the bridge at socketPath for its listener. serve is called
+// with it and must start serving and return; when it returns nil, the old
+// bridge is told to drain. ErrNotRunning means that there is nobody to ask.
+func Receive(ctx context.Context, socketPath string, serve func(net.Listener) error) error {
+	conn, err := dial(ctx, socketPath)
+	if err != nil {
+		return notRunning(socketPath, err)
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(handOverTimeout)); err != nil {
+		return err
+	}
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
+
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://bridge"+PathHandOver, http.NoBody)
+	if err != nil {
+		return err
+	}
+	if err := req.Write(conn); err != nil {
+		return fmt.Errorf("asking the running bridge for its listener: %w", err)
+	}
+	// The reader sees nothing beyond the 101: the bridge sends the listener
+	// only after it was asked once more, and by then the connection is read
+	// with ReadMsgUnix, which alone keeps the descriptor.
+	resp, err := http.ReadResponse(bufio.NewReader(conn), req)
+	if err != nil {
+		return fmt.Errorf("asking the running bridge for its listener: %w", err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusSwitchingProtocols {
+		return fmt.Errorf("the running bridge does not hand over its listener: it answered %s", resp.Status)
+	}
+	if _, err := conn.Write([]byte{listenerWanted}); err != nil {
+		return err
+	}
+	l, err := readListener(conn)
+	if err != nil {
+		return err
+	}
+	if err := serve(l); err != nil {
+		l.Close()
+		return err
+	}
+	_, err = conn.Write([]byte{newcomerServes})
+	return err
+}
+
+func readListener(conn *net.UnixConn) (net.Listener, error) {
+	b, oob := make([]byte, 1), make([]byte, unix.CmsgSpace(4))
+	n, oobn, _, _, err := conn.ReadMsgUnix(b, oob)
+	if err != nil {
+		return nil, fmt.Errorf("receiving the listening socket: %w", err)
+	}
+	messages, err := unix.ParseSocketControlMessage(oob[:oobn])
+	if err != nil || n != 1 || b[0] != listenerSent || len(messages) != 1 {
+		return nil, errors.New("the running bridge sent something else than its listener")
+	}
+	fds, err := unix.ParseUnixRights(&messages[0])
+	if err != nil || len(fds) != 1 {
+		return nil, errors.New("the running bridge sent something else than its listener")
+	}
+	unix.CloseOnExec(fds[0])
+	file := os.NewFile(uintptr(fds[0]), "listener")
+	defer file.Close()
+	return net.FileListener(file)
+}
+
+func expect(r io.ByteReader, want byte) error {
+	got, err := r.ReadByte()
+	if err != nil {
+		return fmt.Errorf("the newcomer went away: %w", err)
+	}
+	if got != want {
+		return fmt.Errorf("the newcomer said %q instead of %q", got, want)
+	}
+	return nil
+}
