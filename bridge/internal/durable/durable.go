@@ -1,0 +1,78 @@
+// Package durable writes small files so that a crash, at any moment, leaves
+// either the old content or the new one, and reads them with a limit.
+//
+// What the files hold and who may have them at a time is the callers' affair.
+package durable
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+// WriteFile replaces the file at path by data, readable by its owner only.
+// After it returned nil, the new content survives a loss of power.
+func WriteFile(path string, data []byte) (err error) {
+	folder := filepath.Dir(path)
+	// In the same folder: a rename across file systems is a copy. CreateTemp
+	// makes the file with mode 0600 under a name that nobody could have
+	// prepared.
+	temp, err := os.CreateTemp(folder, "."+filepath.Base(path)+".*.tmp")
+	if err != nil {
+		return fmt.Errorf("write %q: %w", path, err)
+	}
+	defer func() {
+		if err != nil {
+			_ = temp.Close() // twice after a failed rename, which is harmless
+			_ = os.Remove(temp.Name())
+			err = fmt.Errorf("write %q: %w", path, err)
+		}
+	}()
+	if _, err := temp.Write(data); err != nil {
+		return err
+	}
+	// Before the rename: else the new name may reach the disk ahead of the
+	// data, and a crash leaves an empty file.
+	if err := temp.Sync(); err != nil {
+		return err
+	}
+	if err := temp.Close(); err != nil {
+		return err
+	}
+	if err := os.Rename(temp.Name(), path); err != nil {
+		return err
+	}
+	return syncFolder(folder)
+}
+
+// syncFolder makes the folder's entries durable, the rename among them.
+func syncFolder(path string) error {
+	folder, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(folder.Sync(), folder.Close())
+}
+
+// ErrTooLarge says that a file holds more than its reader takes.
+var ErrTooLarge = errors.New("the file is too large")
+
+// ReadFile reads the file at path; one of more than limit bytes is ErrTooLarge,
+// found without reading on.
+func ReadFile(path string, limit int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err != nil {
+		return nil, fmt.Errorf("read %q: %w", path, err)
+	}
+	if int64(len(data)) > limit {
+		return nil, fmt.Errorf("read %q: %w: more than %d bytes", path, ErrTooLarge, limit)
+	}
+	return data, nil
+}

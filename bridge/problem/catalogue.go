@@ -1,0 +1,236 @@
+package problem
+
+import (
+	"fmt"
+	"strings"
+	"text/template"
+)
+
+// An Entry is what the catalogue says of one code.
+type Entry struct {
+	Code      Code
+	Title     string
+	Cause     string
+	Remedy    string // imperative and concrete
+	Terraform string // a block, or empty
+}
+
+// Catalogue returns an entry for every code, in the order of the codes, worded
+// as if no facts were known: for documentation.
+func Catalogue() []Entry {
+	all := make([]Entry, len(catalogue))
+	for i, t := range catalogue {
+		all[i] = t.render(nil)
+	}
+	return all
+}
+
+// describe renders the entry of code. A code from outside the catalogue (a
+// newer bridge told it) is shown as it is rather than dropped.
+func describe(code Code, facts Facts) Entry {
+	for _, t := range catalogue {
+		if t.code == code {
+			return t.render(facts)
+		}
+	}
+	return Entry{
+		Code:   code,
+		Title:  string(code),
+		Cause:  "This version does not know the problem; a newer one reported it.",
+		Remedy: "Read the bridge's log, or update this program.",
+	}
+}
+
+// An entry is an Entry's templates over Facts.
+type entry struct {
+	code                            Code
+	title, cause, remedy, terraform *template.Template
+}
+
+func (e entry) render(facts Facts) Entry {
+	return Entry{
+		Code:      e.code,
+		Title:     execute(e.title, facts),
+		Cause:     execute(e.cause, facts),
+		Remedy:    execute(e.remedy, facts),
+		Terraform: execute(e.terraform, facts),
+	}
+}
+
+func execute(t *template.Template, facts Facts) string {
+	var b strings.Builder
+	if err := t.Execute(&b, map[string]string(facts)); err != nil {
+		// Only a fault in a template below can bring us here; the tests render them all.
+		panic(fmt.Sprintf("problem: %v", err))
+	}
+	return strings.TrimSpace(b.String())
+}
+
+func text(s string) *template.Template {
+	return template.Must(template.New("").Option("missingkey=zero").Funcs(template.FuncMap{
+		"hcl":  quoteHCL,
+		"name": blockName,
+	}).Parse(s))
+}
+
+// quoteHCL writes s as a quoted HCL string. Facts come from outside, from
+// e-mail addresses for one: a block that people paste must not contain an
+// interpolation that somebody else wrote.
+func quoteHCL(s string) string {
+	var b strings.Builder
+	b.WriteByte('"')
+	for i, r := range s {
+		switch {
+		case r == '"' || r == '\\':
+			b.WriteByte('\\')
+			b.WriteRune(r)
+		case r == '\n':
+			b.WriteString(`\n`)
+		case r < 0x20 || r == 0x7f:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		case (r == '$' || r == '%') && strings.HasPrefix(s[i+1:], "{"):
+			b.WriteRune(r)
+			b.WriteRune(r)
+		default:
+			b.WriteRune(r)
+		}
+	}
+	b.WriteByte('"')
+	return b.String()
+}
+
+// blockName makes a Terraform resource name of a host name.
+func blockName(s string) string {
+	name := strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= '0' && r <= '9', r == '_':
+			return r
+		default:
+			return '_'
+		}
+	}, strings.ToLower(s))
+	if name == "" {
+		return "example"
+	}
+	if name[0] >= '0' && name[0] <= '9' { // a name begins with a letter
+		return "d" + name
+	}
+	return name
+}
+
+const allowBridge = `
+resource "scimbridge_firewall_rule" "bridge" {
+  action      = "allow"
+  ip_ranges   = [{{if .address}}{{hcl .address}}{{else}}"<the bridge's address>"{{end}}]
+  description = "SCIM bridge"
+}`
+
+const allowDomain = `
+resource "scimbridge_signup_domain" "{{name .domain}}" {
+  domain = {{if .domain}}{{hcl .domain}}{{else}}"<the domain>"{{end}}
+}`
+
+// activateAnew heals everything that made the sealed credentials useless: a
+// rotation or a new activation makes new ones.
+const activateAnew = "Run `terraform apply`: the provisioning integration is activated anew and the bridge is redeployed with new credentials. The bearer token must be given (bearer_token_wo), since the new session is sealed under it."
+
+var catalogue = []entry{
+	{
+		code:   Sealed,
+		title:  text(`The bridge is sealed`),
+		cause:  text(`The bridge has started, and nobody has shown it the bearer token that opens its session since. It keeps no copy of the token.`),
+		remedy: text("Send any SCIM request with the bearer token (the identity provider's next one will do), sign in to the status page with it, run `scim-bridge unseal`, or run `terraform apply`. To have restarts unsealed without a person, set unseal = \"stored\" on the scimbridge_deployment."),
+	},
+	{
+		code:   TokenRejected,
+		title:  text(`{{if eq .previous "true"}}The identity provider still uses the old token{{else}}A wrong bearer token was refused{{end}}`),
+		cause:  text(`{{if eq .previous "true"}}A client sent the bearer token of the previous pair, whose overlap is over{{with .expires}} since {{.}}{{end}}.{{else}}A client sent a well-formed bearer token that does not belong to this bridge's session{{with .count}} ({{.}} times){{end}}.{{end}}`),
+		remedy: text("Enter the present bearer token in the identity provider. If it is lost, give a new one to bearer_token_wo of scimbridge_provisioning and run `terraform apply`; both tokens work during the overlap."),
+	},
+	{
+		code:   SessionUnreadable,
+		title:  text(`The session cannot be read`),
+		cause:  text(`The session file is missing, cut short, damaged, or sealed under another bearer token{{with .reason}}: {{.}}{{end}}.`),
+		remedy: text("Run `terraform apply`: the account keeps the sealed session and the bridge is given it again. If the token that opens it is lost, give a new one to bearer_token_wo of scimbridge_provisioning in the same run."),
+	},
+	{
+		code:  CredentialsChanged,
+		title: text(`The Provision Manager's credentials no longer work`),
+		cause: text(`The account refused the sealed credentials{{with .reason}} ({{.}}){{end}}. ` +
+			`{{if eq .reason "credentials_expired"}}They belong to the previous pair, whose overlap is over.` +
+			`{{else if eq .reason ""}}The Provision Manager's Master Password, Secret Key or e-mail address was changed after activation, or two-factor authentication was enforced.` +
+			`{{else}}The Provision Manager's Master Password, Secret Key or e-mail address was changed after activation.{{end}}`),
+		remedy: text(activateAnew),
+	},
+	{
+		code:   TwoFactorEnforced,
+		title:  text(`Two-factor authentication was enforced after activation`),
+		cause:  text(`The account now asks for a second factor, which the bridge does not have. An integration that was activated before the policy is not exempt from it.`),
+		remedy: text(activateAnew + " Being made under the policy, the new integration is exempt."),
+	},
+	{
+		code:   ProvisioningInactive,
+		title:  text(`Provisioning is not active`),
+		cause:  text(`The account has no active provisioning integration for this session: it was deactivated, or activated anew elsewhere.`),
+		remedy: text(activateAnew),
+	},
+	{
+		code:  FirewallBlocked,
+		title: text(`The account's firewall blocks the bridge`),
+		cause: text(`{{if .address}}The account sees the bridge at {{.address}}, and {{else}}The account refuses the bridge's network: {{end}}` +
+			`{{if .rule_id}}firewall rule {{.rule_id}} denies it.{{else}}no firewall rule matches that address: the default action denies it.{{end}}`),
+		remedy:    text("Add the rule below and run `terraform apply`. {{with .rule_id}}If rule {{.}} has a lower priority number than an allow rule, which is 100 unless set, give the new rule a lower one still. {{end}}The bridge signs in again by itself within 15 seconds."),
+		terraform: text(allowBridge),
+	},
+	{
+		code:  FirewallBlockedCloudProvider,
+		title: text(`The account's firewall blocks cloud providers`),
+		cause: text(`{{if .address}}The account sees the bridge at {{.address}}, an address of a cloud provider, and {{else}}The bridge runs at a cloud provider, and {{end}}` +
+			`{{if .rule_id}}firewall rule {{.rule_id}}{{else}}an anonymous-IP firewall rule{{end}} denies cloud providers.`),
+		remedy:    text("If the bridge's outbound address is static, add the allow rule below, with a lower priority number than the deny rule has. Otherwise remove \"cloud_provider\" from anonymous_ips of {{if .rule_id}}rule {{.rule_id}}{{else}}that rule{{end}}. Then run `terraform apply`."),
+		terraform: text(allowBridge),
+	},
+	{
+		code:   FirewallDisabled,
+		title:  text(`The account's firewall is switched off`),
+		cause:  text(`Somebody used the break-glass on the account's machine{{with .expires}}; it holds until {{.}}{{end}}. No rule is deleted, and none is enforced.`),
+		remedy: text("Correct the rules that made it necessary and run `terraform plan`: it must show no change. The firewall comes back by itself."),
+	},
+	{
+		code:   AccountUnreachable,
+		title:  text(`The account cannot be reached`),
+		cause:  text(`No answer from the account service{{with .url}} at {{.}}{{end}}{{with .reason}}: {{.}}{{end}}.`),
+		remedy: text("Check that the account service runs, that its name resolves and that its certificate is trusted on the bridge's machine{{with .url}} (`curl {{.}}/ping`){{end}}. The bridge keeps trying and needs no restart; SCIM requests are answered with 503 until then."),
+	},
+	{
+		code:      SignupDomainMissing,
+		title:     text(`A changed e-mail address waits for its domain to be allowed`),
+		cause:     text(`{{if .user_name}}The e-mail address of {{.user_name}}{{else}}Somebody's e-mail address{{end}} changed to {{if .domain}}the domain {{.domain}}{{else}}a domain{{end}}, which is not allowed for sign-up, so no confirmation e-mail is sent.`),
+		remedy:    text("Add the domain below and run `terraform apply`: the confirmation e-mail goes out by itself, and the address changes when the person confirms it."),
+		terraform: text(allowDomain),
+	},
+	{
+		code:   AddressMissing,
+		title:  text(`A person has no e-mail address to invite`),
+		cause:  text(`{{if .user_name}}{{.user_name}}{{else}}A person{{end}} was provisioned, but not invited: {{if eq .reason "address_taken"}}{{with .email}}{{.}}{{else}}the address{{end}} is already somebody else's sign-in address.{{else}}neither userName nor emails holds an e-mail address.{{end}}`),
+		remedy: text(`{{if eq .reason "address_taken"}}Give the two people different addresses in the identity provider.{{else}}Map an e-mail address to userName or to emails in the identity provider, and provision the person again.{{end}} The invitation then goes out by itself.`),
+	},
+	{
+		code:   ConfirmationStuck,
+		title:  text(`A person has not been confirmed`),
+		cause:  text(`{{if .user_name}}{{.user_name}}{{else}}A person{{end}} accepted the invitation, and the bridge could not confirm it{{with .reason}}: {{.}}{{end}}.`),
+		remedy: text("Look for other problems first: a bridge that cannot sign in cannot confirm. It tries again at every confirmation interval. If this stays alone, send the support contact the log."),
+	},
+	{
+		code:   SuspensionsHeld,
+		title:  text(`Suspensions are held back`),
+		cause:  text(`The identity provider asked to suspend {{with .count}}{{.}} people{{else}}more people{{end}} at once, which is more than suspension_limit allows. That is how a broken filter or an emptied assignment looks.`),
+		remedy: text("If it was meant, raise suspension_limit of scimbridge_provisioning and run `terraform apply`; the identity provider's retries then go through. If not, correct the assignment in the identity provider."),
+	},
+	{
+		code:   CertificateExpiring,
+		title:  text(`The TLS certificate is about to expire`),
+		cause:  text(`The certificate{{with .domain}} for {{.}}{{end}} expires{{with .expires}} at {{.}}{{else}} soon{{end}} and was not renewed{{with .reason}}: {{.}}{{end}}.`),
+		remedy: text("With ACME, make sure that the domain points to the bridge and that port 443 reaches it. With a certificate of your own, replace the files and restart the bridge."),
+	},
+}

@@ -1,0 +1,95 @@
+// Package problem owns the catalogue of what can be wrong with a bridge: for
+// each code a title, the cause, the remedy and, where there is one, the
+// Terraform block to paste.
+//
+// The status page, /health, scim-bridge diagnose, Terraform's diagnostics and
+// the troubleshooting guide all speak with these words. Who finds a problem,
+// and when it has passed, is decided elsewhere.
+package problem
+
+import "time"
+
+// A Code names a kind of problem. The set is closed: dashboards match on it.
+type Code string
+
+// The codes.
+const (
+	Sealed                       Code = "sealed"
+	TokenRejected                Code = "token_rejected"
+	SessionUnreadable            Code = "session_unreadable"
+	CredentialsChanged           Code = "credentials_changed"
+	TwoFactorEnforced            Code = "two_factor_enforced"
+	ProvisioningInactive         Code = "provisioning_inactive"
+	FirewallBlocked              Code = "firewall_blocked"
+	FirewallBlockedCloudProvider Code = "firewall_blocked_cloud_provider"
+	FirewallDisabled             Code = "firewall_disabled"
+	AccountUnreachable           Code = "account_unreachable"
+	SignupDomainMissing          Code = "signup_domain_missing"
+	AddressMissing               Code = "address_missing"
+	ConfirmationStuck            Code = "confirmation_stuck"
+	SuspensionsHeld              Code = "suspensions_held"
+	CertificateExpiring          Code = "certificate_expiring"
+)
+
+// Log messages, in the words that operators of the vendor's bridge search for.
+const (
+	LogSignInFailed    = "AuthWrap failed to generateNewSession"
+	LogFirewallBlocked = "Your current location or network is blocked by an account firewall rule"
+)
+
+// A Problem is one thing that is wrong, for a person and for a program.
+type Problem struct {
+	Code   Code      `json:"code"`
+	Title  string    `json:"title"`
+	Since  time.Time `json:"since"`
+	Cause  string    `json:"cause"`
+	Remedy string    `json:"remedy"`
+	// Terraform is a block to paste, or empty.
+	Terraform string `json:"terraform"`
+	// Details are the facts that the texts were made of.
+	Details map[string]string `json:"details"`
+}
+
+// Facts are what is known of a problem when it is found. Every fact may be
+// missing: the texts then say less, and blocks have a placeholder.
+type Facts map[string]string
+
+// The facts that the catalogue's texts use.
+const (
+	FactAddress  = "address"  // IP address of the bridge as the account saw it
+	FactCount    = "count"    // how often, or how many
+	FactDomain   = "domain"   // host name of an e-mail address or of a certificate
+	FactEmail    = "email"    // an e-mail address
+	FactExpires  = "expires"  // RFC 3339
+	FactInstance = "instance" // a bridge instance
+	FactPrevious = "previous" // token_rejected: "true" if it was the previous pair's token
+	FactReason   = "reason"   // what the other side said
+	FactRuleID   = "rule_id"  // firewall rule; missing if the default action decided
+	FactURL      = "url"
+	FactUserName = "user_name"
+)
+
+// New makes a problem of the catalogue's texts and the facts.
+func New(code Code, since time.Time, facts Facts) Problem {
+	e := describe(code, facts)
+	return Problem{
+		Code:      code,
+		Title:     e.Title,
+		Since:     since.UTC(),
+		Cause:     e.Cause,
+		Remedy:    e.Remedy,
+		Terraform: e.Terraform,
+		Details:   copyOf(facts),
+	}
+}
+
+// copyOf also makes an empty map of nil: "details" is an object on the wire.
+func copyOf(facts Facts) map[string]string {
+	details := make(map[string]string, len(facts))
+	for k, v := range facts {
+		if v != "" {
+			details[k] = v
+		}
+	}
+	return details
+}
