@@ -1,0 +1,62 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+)
+
+// accountKey is where private state keeps the account that an object belongs
+// to. Terraform before 1.12 stores no resource identity.
+const accountKey = "account"
+
+// Private is a resource's private state.
+type Private interface {
+	GetKey(ctx context.Context, key string) ([]byte, diag.Diagnostics)
+	SetKey(ctx context.Context, key string, value []byte) diag.Diagnostics
+}
+
+// SameAccount is the first thing that every resource does: it says which
+// account answers, remembers it with the object, and refuses when the object
+// belongs to another one. Without that, a changed account_url would look as if
+// somebody had deleted everything, and the plan would make it all anew.
+func (c *Client) SameAccount(ctx context.Context, private Private, diags *diag.Diagnostics) (id string, ok bool) {
+	caller, err := c.Caller(ctx)
+	if err != nil {
+		diags.Append(c.Diagnose("reach the account", err))
+		return "", false
+	}
+	stored, d := private.GetKey(ctx, accountKey)
+	diags.Append(d...)
+	var owner string
+	if len(stored) > 0 {
+		if err := json.Unmarshal(stored, &owner); err != nil {
+			diags.AddError("Unreadable private state", fmt.Sprintf("the account that this object belongs to: %v", err))
+		}
+	}
+	if diags.HasError() {
+		return "", false
+	}
+	if owner == "" {
+		value, _ := json.Marshal(caller.AccountId) // a string always marshals
+		diags.Append(private.SetKey(ctx, accountKey, value)...)
+		return caller.AccountId, !diags.HasError()
+	}
+	return caller.AccountId, c.CheckOwner(owner, caller.AccountId, diags)
+}
+
+// CheckOwner refuses when an object of the account `owner` is looked for in
+// the account `answering`.
+func (c *Client) CheckOwner(owner, answering string, diags *diag.Diagnostics) bool {
+	if owner == answering {
+		return true
+	}
+	diags.AddError("Another account answers", fmt.Sprintf(
+		"This object belongs to account %q, but the account at %s is %q.\n\n"+
+			"Point account_url at the right account. If the move is meant, remove the object from the state "+
+			"(terraform state rm) and let Terraform make it in the new account.",
+		owner, c.URL, answering))
+	return false
+}

@@ -1,0 +1,215 @@
+// Package client is the provider's way to the account: it configures the
+// generated API client, repeats what may be repeated, turns every answer into
+// a value or an error, and every error into a diagnostic that a person can act on.
+//
+// It owns no resource and knows no schema. What an operation means is said in
+// bridge/account/api/openapi.yaml.
+package client
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+)
+
+// DefaultTimeout bounds one call to the account, its repetitions included.
+const DefaultTimeout = 30 * time.Second
+
+// Config is the provider block, resolved.
+type Config struct {
+	URL              string // base address of the account service
+	Token            string // admin token
+	CACertificatePEM string // trusted besides the system's certificates; may be empty
+	Timeout          time.Duration
+	MonitoringToken  string // reads a bridge's /health; may be empty
+	UserAgent        string
+
+	// Unknown names the arguments that Terraform does not know yet. Such a
+	// client is whole, but every call fails and says which they are.
+	Unknown []string
+}
+
+// Client reaches one account with one admin token. It is what every part of
+// the provider gets as its provider data.
+type Client struct {
+	// API makes the calls; hand their results to Call.
+	API *api.Client
+	// URL is account_url as configured; bridges are told to use it too.
+	URL string
+	// HTTP has the configured certificates and no credentials: for addresses
+	// other than the account's, a bridge's status for instance.
+	HTTP *http.Client
+	// MonitoringToken reads a bridge's /health; may be empty.
+	MonitoringToken string
+
+	unknown []string
+
+	mu     sync.Mutex
+	caller *api.Caller
+	opened map[string]bool
+}
+
+// New checks the configuration and makes a client. It does not call the account.
+func New(config Config) (*Client, error) {
+	c := &Client{
+		URL:             strings.TrimSuffix(config.URL, "/"),
+		MonitoringToken: config.MonitoringToken,
+		unknown:         config.Unknown,
+		opened:          make(map[string]bool),
+	}
+	if len(config.Unknown) == 0 {
+		if err := checkURL(config.URL); err != nil {
+			return nil, err
+		}
+	}
+	roots, err := certificates(config.CACertificatePEM)
+	if err != nil {
+		return nil, err
+	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+	if config.Timeout <= 0 {
+		config.Timeout = DefaultTimeout
+	}
+	c.HTTP = &http.Client{Transport: transport, Timeout: config.Timeout}
+
+	// A redirect is answered, not followed: it would carry the admin token elsewhere.
+	direct := &http.Client{
+		Transport:     transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	c.API, err = api.NewClient(c.URL,
+		api.WithHTTPClient(&repeater{next: direct, unknown: config.Unknown, limit: config.Timeout, pause: backoff}),
+		api.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
+			r.Header.Set("Authorization", "Bearer "+config.Token)
+			r.Header.Set("User-Agent", config.UserAgent)
+			return nil
+		}))
+	return c, err
+}
+
+// checkURL refuses addresses that cannot be right, and those that would show
+// the admin token to the network.
+func checkURL(text string) error {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil:
+		return fmt.Errorf("account_url %q is no URL: %w", text, err)
+	case u.Scheme != "https" && u.Scheme != "http" || u.Host == "":
+		return fmt.Errorf("account_url %q must look like https://account.example.com", text)
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return errors.New("account_url must hold a scheme, a host and perhaps a path, and nothing else; credentials belong in account_token")
+	case u.Scheme == "http" && !loopback(u.Hostname()):
+		return fmt.Errorf("account_url %q would send the account token in clear; use https (http is for loopback addresses only)", text)
+	}
+	return nil
+}
+
+func loopback(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && addr.IsLoopback()
+}
+
+func certificates(pem string) (*x509.CertPool, error) {
+	if pem == "" {
+		return nil, nil // the system's
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool()
+	}
+	if !pool.AppendCertsFromPEM([]byte(pem)) {
+		return nil, errors.New("ca_certificate_pem holds no certificate in PEM form")
+	}
+	return pool, nil
+}
+
+// Of is the client in a part's provider data; nil, without a diagnostic,
+// while the provider is not configured yet.
+func Of(providerData any, diags *diag.Diagnostics) *Client {
+	if providerData == nil {
+		return nil
+	}
+	c, ok := providerData.(*Client)
+	if !ok {
+		diags.AddError("Provider data of a foreign type", fmt.Sprintf("expected *client.Client, got %T; this is a bug in the provider", providerData))
+	}
+	return c
+}
+
+// Known tells whether calls can be made; when not, checks at plan time are skipped.
+func (c *Client) Known() bool { return c != nil && len(c.unknown) == 0 }
+
+// Nothing is what a 204 answers.
+type Nothing struct{}
+
+// Call turns an answer of the API into its value, or an *Error when the
+// account refused:
+//
+//	rule, err := client.Call[api.FirewallRule](c.API.GetFirewallRule(ctx, id))
+func Call[T any](resp *http.Response, err error) (T, error) {
+	var value T
+	if err != nil {
+		return value, err
+	}
+	body, err := readAll(resp)
+	if err != nil {
+		return value, fmt.Errorf("reading the account's answer: %w", err)
+	}
+	if resp.StatusCode >= 300 {
+		return value, refusal(resp, body)
+	}
+	if _, none := any(value).(Nothing); none {
+		return value, nil
+	}
+	if !strings.HasPrefix(resp.Header.Get("Content-Type"), "application/json") {
+		return value, &foreignError{resp.StatusCode, resp.Header.Get("Content-Type")}
+	}
+	if err := json.NewDecoder(bytes.NewReader(body)).Decode(&value); err != nil {
+		return value, fmt.Errorf("decoding the account's answer: %w", err)
+	}
+	return value, nil
+}
+
+// Caller is who the account takes us for, asked once in a provider's life.
+func (c *Client) Caller(ctx context.Context) (api.Caller, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.caller == nil {
+		caller, err := Call[api.Caller](c.API.WhoAmI(ctx))
+		if err != nil {
+			return api.Caller{}, err
+		}
+		c.caller = &caller
+	}
+	return *c.caller, nil
+}
+
+// RememberToken notes the fingerprint of a bearer token that an ephemeral
+// resource opened in this run: it will be another one in the next.
+func (c *Client) RememberToken(fingerprint string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.opened[fingerprint] = true
+}
+
+// TokenIsEphemeral tells whether the token with this fingerprint was opened in this run.
+func (c *Client) TokenIsEphemeral(fingerprint string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.opened[fingerprint]
+}

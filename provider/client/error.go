@@ -1,0 +1,154 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"syscall"
+
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+)
+
+// Error is a refusal by the account.
+type Error struct {
+	Status  int
+	Problem api.Problem // Code is empty when the answer was no problem document
+}
+
+// Error says what the account said.
+func (e *Error) Error() string {
+	text := fmt.Sprintf("the account answered %d", e.Status)
+	if e.Problem.Code != "" {
+		text += " " + e.Problem.Code
+	}
+	switch {
+	case e.Problem.Detail != nil && *e.Problem.Detail != "":
+		text += ": " + *e.Problem.Detail
+	case e.Problem.Title != "":
+		text += ": " + e.Problem.Title
+	default:
+		text += ": " + http.StatusText(e.Status)
+	}
+	if e.Problem.RequestId != nil && *e.Problem.RequestId != "" {
+		text += fmt.Sprintf(" (request id %s)", *e.Problem.RequestId)
+	}
+	return text
+}
+
+// Details are the facts of the refusal; never nil.
+func (e *Error) Details() api.ProblemDetails {
+	if e.Problem.Details == nil {
+		return api.ProblemDetails{}
+	}
+	return *e.Problem.Details
+}
+
+func refusal(resp *http.Response, body []byte) *Error {
+	e := &Error{Status: resp.StatusCode}
+	if strings.HasPrefix(resp.Header.Get("Content-Type"), "application/problem+json") {
+		_ = json.Unmarshal(body, &e.Problem) // what cannot be read stays empty, and the status speaks
+	}
+	return e
+}
+
+// Code is the account's code for the refusal, empty when err is none.
+func Code(err error) string {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Problem.Code
+	}
+	return ""
+}
+
+// NotFound tells that the object itself is gone. A 404 without a code comes
+// from something else at that address, and says nothing about the object.
+func NotFound(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.Status == http.StatusNotFound && e.Problem.Code != ""
+}
+
+// unknownError stops a call that cannot be made before an apply.
+type unknownError struct{ arguments []string }
+
+func (e *unknownError) Error() string {
+	return strings.Join(e.arguments, " and ") + " of the provider are not known yet"
+}
+
+// foreignError is an answer of something that is no account service.
+type foreignError struct {
+	status      int
+	contentType string
+}
+
+func (e *foreignError) Error() string {
+	return fmt.Sprintf("the answer (%d, content type %q) is not that of an account service", e.status, e.contentType)
+}
+
+// Diagnose makes a diagnostic of an error: a short title, what was tried, what
+// the account said, what to do. tried completes "Cannot ...".
+func (c *Client) Diagnose(tried string, err error) diag.Diagnostic {
+	title := "Cannot " + tried
+	where := ""
+	if c.URL != "" {
+		where = " at " + c.URL
+	}
+	lines := []string{fmt.Sprintf("Tried to %s%s.", tried, where)}
+	if errors.Is(err, context.Canceled) {
+		lines = append(lines, "Terraform interrupted it.")
+		return diag.NewErrorDiagnostic(title, strings.Join(lines, "\n"))
+	}
+	lines = append(lines, sentence(err.Error()))
+	if remedy := c.remedy(err); remedy != "" {
+		lines = append(lines, "", remedy)
+	}
+	return diag.NewErrorDiagnostic(title, strings.Join(lines, "\n"))
+}
+
+func (c *Client) remedy(err error) string {
+	if _, ok := errors.AsType[*unknownError](err); ok {
+		return "Make what the provider block depends on first, for instance with terraform apply -target."
+	}
+	if _, ok := errors.AsType[*foreignError](err); ok {
+		return "Check account_url: a proxy's or another service's page lies there."
+	}
+	if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, context.DeadlineExceeded) {
+		return "Check that the account service runs, and that account_url is its address. request_timeout bounds a call, its repetitions included."
+	}
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.remedy()
+	}
+	return ""
+}
+
+func (e *Error) remedy() string {
+	switch {
+	case e.Problem.Code == "would_lock_out":
+		return "Nothing was changed. Let the address in first, by an allow rule with a lower priority number, " +
+			"or set allow_lockout = true if shutting it out is meant."
+	case e.Problem.Code == "firewall_blocked":
+		return "The account's firewall does not let in the machine that runs Terraform. Run it from an address that is let in, " +
+			"or lift the firewall for a while on the account's machine: scim-bridge account firewall disable --for 1h"
+	case e.Problem.Code == "version_mismatch", e.Problem.Code == "epoch_moved":
+		return "Somebody changed it at the same moment. Run terraform apply again: it starts from what is there now."
+	case e.Status == http.StatusUnauthorized:
+		return "Check account_token (or SCIMBRIDGE_ACCOUNT_TOKEN). On the account's machine, scim-bridge account token create makes a new one."
+	case e.Status == http.StatusNotFound && e.Problem.Code == "":
+		return "Check account_url: what answers there does not know the account API."
+	case e.Status >= 500:
+		return "The fault is the account's. Its log has the request id; try again later."
+	}
+	return ""
+}
+
+// sentence makes an error text, which is lower case and without a stop, fit
+// for a paragraph.
+func sentence(text string) string {
+	if text == "" {
+		return ""
+	}
+	return strings.ToUpper(text[:1]) + text[1:] + "."
+}

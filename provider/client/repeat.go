@@ -1,0 +1,151 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/hashicorp/terraform-plugin-log/tflog"
+)
+
+const (
+	maxAttempts = 6
+	maxAnswer   = 16 << 20 // the largest honest answer is a page of 1000 rules with 1000 ranges each
+)
+
+// repeater makes a call, and makes it again when that is harmless and may
+// help. It hands back answers whose body is already in memory, so that one
+// limit covers all of a call.
+type repeater struct {
+	next    *http.Client
+	unknown []string
+	limit   time.Duration
+	pause   func(attempt int) time.Duration
+}
+
+// Do implements api.HttpRequestDoer.
+func (r *repeater) Do(req *http.Request) (*http.Response, error) {
+	if len(r.unknown) > 0 {
+		return nil, &unknownError{r.unknown}
+	}
+	ctx, cancel := context.WithTimeout(req.Context(), r.limit)
+	defer cancel()
+
+	var resp *http.Response
+	var err error
+	for attempt := 1; ; attempt++ {
+		resp, err = r.once(ctx, req)
+		if attempt == maxAttempts || !again(req, resp, err) {
+			return resp, err
+		}
+		pause := r.pause(attempt)
+		if resp != nil {
+			if wait := retryAfter(resp); wait > pause {
+				pause = wait
+			}
+		}
+		if deadline, _ := ctx.Deadline(); time.Until(deadline) <= pause {
+			return resp, err // the pause would outlast the call: better the answer that we have
+		}
+		tflog.Debug(req.Context(), "repeating a call to the account", map[string]any{
+			"method": req.Method, "path": req.URL.Path, "attempt": attempt, "pause": pause.String(), "because": reason(resp, err),
+		})
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return resp, err
+		}
+	}
+}
+
+func (r *repeater) once(ctx context.Context, req *http.Request) (*http.Response, error) {
+	req = req.Clone(ctx)
+	if req.GetBody != nil {
+		body, err := req.GetBody()
+		if err != nil {
+			return nil, fmt.Errorf("rewinding the request: %w", err)
+		}
+		req.Body = body
+	}
+	resp, err := r.next.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	body, err := readAll(resp)
+	if err != nil {
+		return nil, fmt.Errorf("reading the account's answer: %w", err)
+	}
+	resp.Body = io.NopCloser(bytes.NewReader(body))
+	return resp, nil
+}
+
+func readAll(resp *http.Response) ([]byte, error) {
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	if err == nil && len(body) > maxAnswer {
+		err = fmt.Errorf("larger than %d MiB", maxAnswer>>20)
+	}
+	return body, err
+}
+
+// again decides whether a call may be repeated. What never reached the
+// account, and what the account put off, may always; what may have had its
+// effect, only if doing it twice is doing it once.
+func again(req *http.Request, resp *http.Response, err error) bool {
+	repeatable := req.Method != http.MethodPost || req.Header.Get("Idempotency-Key") != ""
+	if err != nil {
+		if errors.Is(err, syscall.ECONNREFUSED) {
+			return true
+		}
+		return repeatable && req.Context().Err() == nil && transient(err)
+	}
+	switch resp.StatusCode {
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		return true
+	case http.StatusInternalServerError, http.StatusBadGateway, http.StatusGatewayTimeout:
+		return repeatable
+	}
+	return false
+}
+
+// transient tells a connection that broke from one that can never be made,
+// because of a certificate or a name.
+func transient(err error) bool {
+	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		strings.Contains(err.Error(), "server closed idle connection")
+}
+
+// retryAfter reads the header in either form of RFC 9110, section 10.2.3.
+func retryAfter(resp *http.Response) time.Duration {
+	value := resp.Header.Get("Retry-After")
+	if seconds, err := strconv.Atoi(value); err == nil && seconds > 0 {
+		return time.Duration(seconds) * time.Second
+	}
+	if at, err := http.ParseTime(value); err == nil {
+		return time.Until(at)
+	}
+	return 0
+}
+
+// backoff doubles from a quarter of a second, less up to a half at random, so
+// that many runs that failed together do not come back together.
+func backoff(attempt int) time.Duration {
+	whole := 250 * time.Millisecond << (attempt - 1)
+	return whole - rand.N(whole/2)
+}
+
+func reason(resp *http.Response, err error) string {
+	if err != nil {
+		return err.Error()
+	}
+	return resp.Status
+}

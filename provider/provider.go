@@ -1,0 +1,167 @@
+// Package provider is the Terraform provider scimbridge: its configuration
+// and the list of its parts.
+//
+// Each part lives in a folder named for what it manages; package client is
+// their way to the account.
+package provider
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
+	"github.com/hashicorp/terraform-plugin-framework/datasource"
+	"github.com/hashicorp/terraform-plugin-framework/ephemeral"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/provider"
+	"github.com/hashicorp/terraform-plugin-framework/provider/schema"
+	"github.com/hashicorp/terraform-plugin-framework/resource"
+	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/client"
+)
+
+// Address is where Terraform finds the provider.
+const Address = "registry.terraform.io/scimbridge/scimbridge"
+
+// Provider implements provider.Provider.
+type Provider struct {
+	version string
+}
+
+var _ provider.ProviderWithEphemeralResources = (*Provider)(nil)
+
+// New makes providers that report the given version.
+func New(version string) func() provider.Provider {
+	return func() provider.Provider { return &Provider{version: version} }
+}
+
+// Metadata names the provider.
+func (p *Provider) Metadata(_ context.Context, _ provider.MetadataRequest, resp *provider.MetadataResponse) {
+	resp.TypeName = "scimbridge"
+	resp.Version = p.version
+}
+
+// Schema describes the provider block.
+func (p *Provider) Schema(_ context.Context, _ provider.SchemaRequest, resp *provider.SchemaResponse) {
+	resp.Schema = schema.Schema{
+		MarkdownDescription: "Manages the provisioning of a service account from an identity provider by SCIM 2.0: " +
+			"the provisioning integration and its credentials, the bridge's deployments, the account's firewall rules and its sign-up domains.",
+		Attributes: map[string]schema.Attribute{
+			"account_url": schema.StringAttribute{
+				Optional: true,
+				MarkdownDescription: "Address of the account service, for instance `https://account.example.com`; `http` on loopback addresses only. " +
+					"May also be given as `SCIMBRIDGE_ACCOUNT_URL`.",
+				Validators: []validator.String{stringvalidator.LengthAtLeast(1)},
+			},
+			"account_token": schema.StringAttribute{
+				Optional:            true,
+				Sensitive:           true,
+				MarkdownDescription: "Admin token of the account, as `scim-bridge account token create` prints it. May also be given as `SCIMBRIDGE_ACCOUNT_TOKEN`.",
+				Validators:          []validator.String{stringvalidator.LengthAtLeast(1)},
+			},
+			"ca_certificate_pem": schema.StringAttribute{
+				Optional:            true,
+				MarkdownDescription: "Certificates, in PEM form, to trust besides the system's.",
+			},
+			"request_timeout": schema.StringAttribute{
+				Optional:            true,
+				MarkdownDescription: "How long one call to the account may take, its repetitions included, for instance `45s`. Default `30s`.",
+			},
+			"monitoring_token": schema.StringAttribute{
+				Optional:  true,
+				Sensitive: true,
+				MarkdownDescription: "Reads a bridge's `/health`, for `scimbridge_bridge_status`. May be ephemeral. " +
+					"May also be given as `SCIMBRIDGE_MONITORING_TOKEN`.",
+			},
+		},
+	}
+}
+
+type model struct {
+	AccountURL       types.String `tfsdk:"account_url"`
+	AccountToken     types.String `tfsdk:"account_token"`
+	CACertificatePEM types.String `tfsdk:"ca_certificate_pem"`
+	RequestTimeout   types.String `tfsdk:"request_timeout"`
+	MonitoringToken  types.String `tfsdk:"monitoring_token"`
+}
+
+// Configure makes the client that all parts share. Values that are unknown at
+// plan time are no error: the first call that needs them is.
+func (p *Provider) Configure(ctx context.Context, req provider.ConfigureRequest, resp *provider.ConfigureResponse) {
+	var m model
+	resp.Diagnostics.Append(req.Config.Get(ctx, &m)...)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	config := client.Config{
+		URL:              orEnvironment(m.AccountURL, "SCIMBRIDGE_ACCOUNT_URL"),
+		Token:            orEnvironment(m.AccountToken, "SCIMBRIDGE_ACCOUNT_TOKEN"),
+		CACertificatePEM: m.CACertificatePEM.ValueString(),
+		MonitoringToken:  orEnvironment(m.MonitoringToken, "SCIMBRIDGE_MONITORING_TOKEN"),
+		UserAgent:        fmt.Sprintf("terraform-provider-scimbridge/%s Terraform/%s", p.version, req.TerraformVersion),
+	}
+	for _, argument := range []struct {
+		name, variable string
+		value          types.String
+		resolved       string
+	}{
+		{"account_url", "SCIMBRIDGE_ACCOUNT_URL", m.AccountURL, config.URL},
+		{"account_token", "SCIMBRIDGE_ACCOUNT_TOKEN", m.AccountToken, config.Token},
+	} {
+		switch {
+		case argument.value.IsUnknown():
+			config.Unknown = append(config.Unknown, argument.name)
+		case argument.resolved == "":
+			resp.Diagnostics.AddAttributeError(path.Root(argument.name), "Missing "+argument.name,
+				fmt.Sprintf("Set %s in the provider block, or %s in the environment.", argument.name, argument.variable))
+		}
+	}
+	if m.CACertificatePEM.IsUnknown() {
+		config.Unknown = append(config.Unknown, "ca_certificate_pem")
+	}
+	if text := m.RequestTimeout.ValueString(); text != "" {
+		timeout, err := time.ParseDuration(text)
+		if err != nil || timeout <= 0 {
+			resp.Diagnostics.AddAttributeError(path.Root("request_timeout"), "Invalid request_timeout",
+				fmt.Sprintf("%q is no duration; write for instance \"45s\" or \"2m\".", text))
+		}
+		config.Timeout = timeout
+	}
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	c, err := client.New(config)
+	if err != nil {
+		resp.Diagnostics.AddError("Unusable provider configuration", err.Error())
+		return
+	}
+	resp.ResourceData, resp.DataSourceData, resp.EphemeralResourceData = c, c, c
+}
+
+// orEnvironment is the configured value, or the variable's when the argument
+// is left out; empty when it is unknown, since the variable must not win then.
+func orEnvironment(value types.String, variable string) string {
+	if value.IsNull() {
+		return os.Getenv(variable)
+	}
+	return value.ValueString()
+}
+
+// Resources lists what the provider manages.
+func (p *Provider) Resources(context.Context) []func() resource.Resource {
+	return []func() resource.Resource{}
+}
+
+// DataSources lists what the provider reads.
+func (p *Provider) DataSources(context.Context) []func() datasource.DataSource {
+	return []func() datasource.DataSource{}
+}
+
+// EphemeralResources lists what lives only as long as a run.
+func (p *Provider) EphemeralResources(context.Context) []func() ephemeral.EphemeralResource {
+	return []func() ephemeral.EphemeralResource{}
+}
