@@ -36,11 +36,12 @@ func HandOver(w http.ResponseWriter, l net.Listener) error {
 	if !ok {
 		return fmt.Errorf("a %T cannot be handed over", l)
 	}
-	file, err := tcp.File()
+	// Not tcp.File: asking that for its descriptor makes the socket blocking,
+	// for this process too.
+	raw, err := tcp.SyscallConn()
 	if err != nil {
-		return fmt.Errorf("duplicating the listening socket: %w", err)
+		return fmt.Errorf("looking at the listening socket: %w", err)
 	}
-	defer file.Close()
 	conn, rw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		return fmt.Errorf("taking over the control connection: %w", err)
@@ -59,7 +60,11 @@ func HandOver(w http.ResponseWriter, l net.Listener) error {
 	if !ok {
 		return fmt.Errorf("a listener cannot be handed over a %T", conn)
 	}
-	if _, _, err := unixConn.WriteMsgUnix([]byte{listenerSent}, unix.UnixRights(int(file.Fd())), nil); err != nil {
+	var sent error
+	err = raw.Control(func(fd uintptr) {
+		_, _, sent = unixConn.WriteMsgUnix([]byte{listenerSent}, unix.UnixRights(int(fd)), nil)
+	})
+	if err := errors.Join(err, sent); err != nil {
 		return fmt.Errorf("sending the listening socket: %w", err)
 	}
 	return expect(rw.Reader, newcomerServes)
