@@ -1,0 +1,107 @@
+package simulate
+
+// entra speaks as Microsoft Entra ID does without the aadOptscim062020 flag:
+// operations in PascalCase, one for each attribute, booleans as strings. It
+// matches by userName and displayName, and deprovisions by switching off.
+// Sources: entra-docs, use-scim-to-provision-users-and-groups.md and
+// application-provisioning-config-problem-scim-compatibility.md.
+type entra struct{}
+
+func (entra) connectionTest(random string) []Step {
+	return []Step{
+		get(`/Users?filter=userName eq "`+random+`"`, check(Path{"totalResults"}, "eq", 0.0)),
+		get("/Schemas", check(Path{"Resources"}, "type", "array")),
+		get("/ServiceProviderConfig", check(Path{"patch", "supported"}, "eq", true)),
+	}
+}
+
+func (entra) findPerson(p person) Step {
+	return get(`/Users?filter=userName eq "`+p.userName+`"`, check(Path{"totalResults"}, "type", "number"))
+}
+
+func (entra) createPerson(p person) Step {
+	return post("/Users", object{
+		"schemas":           []string{userSchema, enterpriseSchema},
+		"externalId":        p.guid(),
+		"userName":          p.userName,
+		"active":            true,
+		"displayName":       p.display(),
+		"title":             p.title,
+		"preferredLanguage": "en-US",
+		"emails":            []object{{"primary": true, "type": "work", "value": p.userName}},
+		"meta":              object{"resourceType": "User"},
+		"name":              object{"formatted": p.display(), "familyName": p.family, "givenName": p.given},
+		"roles":             []object{},
+		enterpriseSchema:    object{"department": p.department},
+	}, check(Path{"id"}, "set", nil), check(Path{"userName"}, "eq", p.userName), check(Path{"active"}, "eq", true))
+}
+
+func (e entra) updatePerson(id string, has any, p person) []Step {
+	var ops []object
+	set := func(path, value string, at ...string) {
+		switch before := text(has, at...); {
+		case before == "":
+			ops = append(ops, object{"op": "Add", "path": path, "value": value})
+		case before != value:
+			ops = append(ops, object{"op": "Replace", "path": path, "value": value})
+		}
+	}
+	set("displayName", p.display(), "displayName")
+	set("title", p.title, "title")
+	set("name.givenName", p.given, "name", "givenName")
+	set("name.familyName", p.family, "name", "familyName")
+	set(enterpriseSchema+":department", p.department, enterpriseSchema, "department")
+	if p.manager != "" {
+		set(enterpriseSchema+":manager", p.manager, enterpriseSchema, "manager", "value") // a bare string, never the complex form
+	}
+	if active, _ := (Path{"active"}).in(has); active != p.active {
+		ops = append(ops, object{"op": "Replace", "path": "active", "value": titleCase(p.active)})
+	}
+	if len(ops) == 0 {
+		return nil
+	}
+	return []Step{patch(at("Users", id), ops...)}
+}
+
+func (entra) setActive(id string, _ person, active bool) Step {
+	return patch(at("Users", id), object{"op": "Replace", "path": "active", "value": titleCase(active)})
+}
+
+func (entra) findTeam(name string) Step {
+	return get(`/Groups?excludedAttributes=members&filter=displayName eq "`+name+`"`,
+		check(Path{"totalResults"}, "type", "number"), check(Path{"Resources", "0", "members"}, "unset", nil))
+}
+
+func (entra) createTeam(name string) Step {
+	return post("/Groups", object{
+		"schemas":     []string{groupSchema, "http://schemas.microsoft.com/2006/11/ResourceManagement/ADSCIM/2.0/Group"},
+		"externalId":  person{userName: name}.guid(),
+		"displayName": name,
+		"meta":        object{"resourceType": "Group"},
+	}, check(Path{"id"}, "set", nil), check(Path{"displayName"}, "eq", name))
+}
+
+func (entra) addMembers(id, _ string, members []member) []Step {
+	return []Step{patch(at("Groups", id), object{"op": "Add", "path": "members", "value": entraMembers(members)})}
+}
+
+// removeMembers sends the members as a value list, which by the letter of RFC
+// 7644 would empty the group.
+func (entra) removeMembers(id, _ string, members []member) []Step {
+	return []Step{patch(at("Groups", id), object{"op": "Remove", "path": "members", "value": entraMembers(members)})}
+}
+
+func entraMembers(members []member) []object {
+	values := make([]object, len(members))
+	for i, m := range members {
+		values[i] = object{"$ref": nil, "value": m.id}
+	}
+	return values
+}
+
+func titleCase(b bool) string {
+	if b {
+		return "True"
+	}
+	return "False"
+}
