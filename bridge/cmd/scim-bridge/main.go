@@ -21,6 +21,8 @@ import (
 // context.Context that ends with SIGINT or SIGTERM, and for *console.
 type cli struct {
 	// the bridge at run time
+
+	Simulate simulateCommand `cmd:"" help:"Play an identity provider's traffic against a bridge, and judge the answers."`
 }
 
 // console is what a command talks to.
