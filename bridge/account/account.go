@@ -1,0 +1,163 @@
+package account
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base32"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
+)
+
+// An Account is one business account in one database. It is safe for
+// concurrent use; set the fields before the first call.
+type Account struct {
+	ID   string
+	Name string
+	// CreatedAt is when the account was made.
+	CreatedAt time.Time
+	Store     *store.Store
+	// PublicURL is where people reach the account's pages, for the links in
+	// mail; without a slash at the end.
+	PublicURL string
+	Now       func() time.Time
+	Random    io.Reader
+}
+
+// ErrNone says that the database holds no account yet.
+var ErrNone = errors.New("there is no account in the database; make one with scim-bridge account init")
+
+// builtIn are the groups that every account has and that provisioning must
+// neither adopt nor fill.
+var builtIn = []string{"Owners", "Administrators", "Team Members"}
+
+// Create makes the account in an empty database.
+func Create(ctx context.Context, s *store.Store, name string, now func() time.Time, random io.Reader) (*Account, error) {
+	a := &Account{Name: name, Store: s, Now: now, Random: random}
+	a.ID = a.newID()
+	a.CreatedAt = a.now()
+	err := s.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		switch have, found, err := tx.Account(ctx); {
+		case err != nil:
+			return err
+		case found:
+			return AlreadyExists(have.ID, "the database already holds the account %q", have.Name)
+		}
+		if err := tx.InsertAccount(ctx, store.Account{ID: a.ID, Name: a.Name, CreatedAt: a.CreatedAt}); err != nil {
+			return err
+		}
+		for _, name := range builtIn {
+			g := store.Group{ID: a.newID(), Name: name, BuiltIn: true, CreatedAt: a.CreatedAt, ModifiedAt: a.CreatedAt}
+			if err := tx.InsertGroup(ctx, g); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("making account %q: %w", name, err)
+	}
+	return a, nil
+}
+
+// Load finds the account in the database, or answers ErrNone.
+func Load(ctx context.Context, s *store.Store) (*Account, error) {
+	a := &Account{Store: s, Now: time.Now, Random: rand.Reader}
+	err := s.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
+		row, found, err := tx.Account(ctx)
+		if err == nil && !found {
+			return ErrNone
+		}
+		a.ID, a.Name, a.CreatedAt = row.ID, row.Name, row.CreatedAt
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// now is the time in the precision that the database keeps.
+func (a *Account) now() time.Time { return a.Now().UTC().Truncate(time.Microsecond) }
+
+var idEncoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
+
+// newID makes an id that will never be seen again: 128 random bits.
+func (a *Account) newID() string { return idEncoding.EncodeToString(a.random(16)) }
+
+// random returns n random bytes. A machine without randomness cannot go on,
+// which is how crypto/rand sees it too.
+func (a *Account) random(n int) []byte {
+	b := make([]byte, n)
+	if _, err := io.ReadFull(a.Random, b); err != nil {
+		panic(fmt.Sprintf("account: no randomness: %v", err))
+	}
+	return b
+}
+
+// ETag is the entity tag of a row's version.
+func ETag(version int64) string { return strconv.Quote(strconv.FormatInt(version, 10)) }
+
+// checkVersion compares an If-Match header, which may be empty, with a row's
+// version. RFC 9110, section 13.1.1: `*` is any version, otherwise a list of
+// strong tags.
+func checkVersion(ifMatch string, version int64) error {
+	have := ETag(version)
+	if ifMatch == "" || ifMatch == "*" ||
+		slices.ContainsFunc(strings.Split(ifMatch, ","), func(tag string) bool { return strings.TrimSpace(tag) == have }) {
+		return nil
+	}
+	return VersionMismatch(have)
+}
+
+// A Caller is who asks for something, as far as it is known.
+type Caller struct {
+	Kind CallerKind
+	// ID is a token's id, a bridge's instance or a member's id; empty for the machine.
+	ID string
+	// SessionID is set for a bridge.
+	SessionID string
+	// Address is where the request came from; invalid for the machine.
+	Address netip.Addr
+}
+
+// CallerKind is one of the kinds of callers.
+type CallerKind string
+
+// The kinds of callers.
+const (
+	ByToken   CallerKind = "token"
+	ByBridge  CallerKind = "bridge"
+	ByPerson  CallerKind = "person"
+	ByMachine CallerKind = "machine" // a command beside the database
+)
+
+// String is how audit events name the caller.
+func (c Caller) String() string {
+	if c.ID == "" {
+		return string(c.Kind)
+	}
+	return string(c.Kind) + ":" + c.ID
+}
+
+type callerKey struct{}
+
+// WithCaller returns a context whose requests come from c.
+func WithCaller(ctx context.Context, c Caller) context.Context {
+	return context.WithValue(ctx, callerKey{}, c)
+}
+
+// CallerFrom returns the caller in the context; without one it is the machine.
+func CallerFrom(ctx context.Context) Caller {
+	if c, ok := ctx.Value(callerKey{}).(Caller); ok {
+		return c
+	}
+	return Caller{Kind: ByMachine}
+}

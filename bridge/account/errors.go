@@ -1,0 +1,90 @@
+package account
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+)
+
+// An Error is a refusal by the account. Every other error that a method of
+// [Account] returns is a fault of the machine and is told to nobody but the log.
+type Error struct {
+	Status int    // of HTTP
+	Code   string // stable, for programs
+	Title  string // the kind, for people
+	Detail string // what was wrong and what to do
+	Details
+	cause error
+}
+
+// Details are facts for programs; which are set depends on the code.
+type Details struct {
+	Field      string // where in the request, as a JSON pointer
+	Address    string // an IP address
+	RuleID     string // the firewall rule that decided
+	Who        string // would_lock_out: "caller" or "bridge"
+	Instance   string // would_lock_out: the bridge instance
+	ExistingID string // the id in the way
+	Name       string // protected: the member or group
+	IDs        []string
+}
+
+func (e *Error) Error() string { return fmt.Sprintf("%s: %s", e.Code, e.Detail) }
+
+// Unwrap gives the cause to the log.
+func (e *Error) Unwrap() error { return e.cause }
+
+// Internal hides a fault of the machine behind a text for clients.
+func Internal(cause error) *Error {
+	return &Error{Status: http.StatusInternalServerError, Code: "internal", Title: "Internal error",
+		Detail: "the account could not do this now; its log has the reason under the request id", cause: cause}
+}
+
+// IsCode tells whether err is a refusal with this code.
+func IsCode(err error, code string) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.Code == code
+}
+
+// NotFound refuses an id that names nothing.
+func NotFound(kind, id string) *Error {
+	return &Error{Status: http.StatusNotFound, Code: "not_found", Title: "Not found",
+		Detail: fmt.Sprintf("there is no %s %q", kind, id)}
+}
+
+// InvalidValue refuses a value; field is its JSON pointer in the request.
+func InvalidValue(field, format string, args ...any) *Error {
+	return &Error{Status: http.StatusUnprocessableEntity, Code: "invalid_value", Title: "Invalid value",
+		Detail: fmt.Sprintf(format, args...), Details: Details{Field: field}}
+}
+
+// VersionMismatch refuses a conditional write on a version that is gone.
+func VersionMismatch(have string) *Error {
+	return &Error{Status: http.StatusPreconditionFailed, Code: "version_mismatch", Title: "Version mismatch",
+		Detail: fmt.Sprintf("it was changed meanwhile and is at version %s now; read it again and repeat the change", have)}
+}
+
+// Conflict refuses what contradicts something that is already there.
+func Conflict(code, title, format string, args ...any) *Error {
+	return &Error{Status: http.StatusConflict, Code: code, Title: title, Detail: fmt.Sprintf(format, args...)}
+}
+
+// AlreadyExists refuses to make a second of what there can be only one of.
+func AlreadyExists(existingID, format string, args ...any) *Error {
+	e := Conflict("already_exists", "Already exists", format, args...)
+	e.ExistingID = existingID
+	return e
+}
+
+// InvalidCursor refuses a cursor that no list of ours has given.
+func InvalidCursor() *Error {
+	return &Error{Status: http.StatusUnprocessableEntity, Code: "invalid_cursor", Title: "Invalid cursor",
+		Detail: "the cursor was not given by this list; start again without one", Details: Details{Field: "/cursor"}}
+}
+
+// protected refuses to touch what provisioning must leave alone.
+func protected(name, format string, args ...any) *Error {
+	e := Conflict("protected", "Protected", format, args...)
+	e.Name = name
+	return e
+}

@@ -1,0 +1,26 @@
+package store
+
+import (
+	"context"
+	"time"
+)
+
+// An Account is the one row that says whose database this is.
+type Account struct {
+	ID        string
+	Name      string
+	CreatedAt time.Time
+}
+
+// Account returns the account, if it was made.
+func (tx *Tx) Account(ctx context.Context) (Account, bool, error) {
+	return One(ctx, tx, func(row Scanner) (a Account, err error) {
+		return a, row.Scan(&a.ID, &a.Name, (*Time)(&a.CreatedAt))
+	}, `SELECT id, name, created_at FROM account`)
+}
+
+// InsertAccount makes the account.
+func (tx *Tx) InsertAccount(ctx context.Context, a Account) error {
+	_, err := tx.Exec(ctx, `INSERT INTO account (id, name, created_at) VALUES (?, ?, ?)`, a.ID, a.Name, Micros(a.CreatedAt))
+	return err
+}

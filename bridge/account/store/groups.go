@@ -1,0 +1,62 @@
+package store
+
+import (
+	"context"
+	"time"
+)
+
+// A Group is a group of the account. ScimID is empty while it is unmanaged,
+// and new each time that it becomes managed.
+type Group struct {
+	ID, ScimID, Name, ExternalID string
+	Attributes                   string // JSON, as it is served
+	BuiltIn                      bool
+	ManagedCount                 int64 // managed people and groups in it
+	Version                      int64
+	CreatedAt, ModifiedAt        time.Time
+}
+
+const groupColumns = `g.id, COALESCE(g.scim_id, ''), g.name, COALESCE(g.external_id, ''), g.attributes, g.built_in,
+	g.managed_count, g.version, g.created_at, g.modified_at`
+
+func scanGroup(row Scanner) (g Group, err error) {
+	return g, row.Scan(&g.ID, &g.ScimID, &g.Name, &g.ExternalID, &g.Attributes, &g.BuiltIn,
+		&g.ManagedCount, &g.Version, (*Time)(&g.CreatedAt), (*Time)(&g.ModifiedAt))
+}
+
+// Group returns the group with this id of the account.
+func (tx *Tx) Group(ctx context.Context, id string) (Group, bool, error) {
+	return One(ctx, tx, scanGroup, `SELECT `+groupColumns+` FROM groups g WHERE g.id = ?`, id)
+}
+
+// ManagedGroup returns the group with this SCIM id.
+func (tx *Tx) ManagedGroup(ctx context.Context, scimID string) (Group, bool, error) {
+	return One(ctx, tx, scanGroup, `SELECT `+groupColumns+` FROM groups g WHERE g.scim_id = ?`, scimID)
+}
+
+// GroupByName returns the group of this name, without regard to case.
+func (tx *Tx) GroupByName(ctx context.Context, name string) (Group, bool, error) {
+	return One(ctx, tx, scanGroup, `SELECT `+groupColumns+` FROM groups g WHERE g.name_folded = ?`, Fold(name))
+}
+
+// InsertGroup adds g, empty and at version 1.
+func (tx *Tx) InsertGroup(ctx context.Context, g Group) error {
+	if g.Attributes == "" {
+		g.Attributes = "{}"
+	}
+	_, err := tx.Exec(ctx, `INSERT INTO groups
+			(id, scim_id, name, name_folded, external_id, attributes, built_in, created_at, modified_at)
+		VALUES (?, NULLIF(?, ''), ?, ?, NULLIF(?, ''), ?, ?, ?, ?)`,
+		g.ID, g.ScimID, g.Name, Fold(g.Name), g.ExternalID, g.Attributes, g.BuiltIn, Micros(g.CreatedAt), Micros(g.ModifiedAt))
+	return err
+}
+
+// UpdateGroup writes g as its next version; ManagedCount is left alone.
+func (tx *Tx) UpdateGroup(ctx context.Context, g Group) error {
+	_, err := tx.Exec(ctx, `UPDATE groups
+		SET scim_id = NULLIF(?, ''), name = ?, name_folded = ?, external_id = NULLIF(?, ''), attributes = ?,
+			created_at = ?, modified_at = ?, version = version + 1
+		WHERE id = ?`,
+		g.ScimID, g.Name, Fold(g.Name), g.ExternalID, g.Attributes, Micros(g.CreatedAt), Micros(g.ModifiedAt), g.ID)
+	return err
+}

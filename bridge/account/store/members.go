@@ -1,0 +1,144 @@
+package store
+
+import (
+	"context"
+	"time"
+)
+
+// The states of a member, in the order in which he passes through them.
+const (
+	NotInvited = "not_invited" // a seat for memberships; no member to anyone
+	Invited    = "invited"
+	Pending    = "pending"
+	Active     = "active"
+)
+
+// The roles. All but the first are protected from provisioning.
+const (
+	RoleMember           = "member"
+	RoleAdministrator    = "administrator"
+	RoleOwner            = "owner"
+	RoleProvisionManager = "provision_manager"
+)
+
+// A Member is somebody in the account, with what is known beside the row.
+type Member struct {
+	ID         string
+	Address    string // empty while not invited
+	Name       string
+	Role       string
+	State      string
+	StateSince time.Time
+	Suspended  bool
+	// LastUserName is the folded userName that an unmanaged member had last.
+	LastUserName string
+	Version      int64
+	CreatedAt    time.Time
+
+	// Joined from other tables; not written with the row.
+	PendingAddress string
+	PersonID       string // empty while unmanaged
+	UserName       string
+}
+
+// Managed tells whether provisioning looks after the member.
+func (m Member) Managed() bool { return m.PersonID != "" }
+
+// Protected tells whether provisioning must leave the member alone.
+func (m Member) Protected() bool { return m.Role != RoleMember }
+
+const memberColumns = `m.id, COALESCE(m.address, ''), m.name, m.role, m.state, m.state_since, m.suspended,
+	COALESCE(m.last_user_name, ''), m.version, m.created_at,
+	COALESCE(c.address, ''), COALESCE(p.id, ''), COALESCE(p.user_name, '')`
+
+const memberTables = ` FROM members m
+	LEFT JOIN address_changes c ON c.member_id = m.id
+	LEFT JOIN people p ON p.member_id = m.id `
+
+func scanMember(row Scanner) (m Member, err error) {
+	return m, row.Scan(&m.ID, &m.Address, &m.Name, &m.Role, &m.State, (*Time)(&m.StateSince), &m.Suspended,
+		&m.LastUserName, &m.Version, (*Time)(&m.CreatedAt), &m.PendingAddress, &m.PersonID, &m.UserName)
+}
+
+func (tx *Tx) memberWhere(ctx context.Context, condition string, args ...any) (Member, bool, error) {
+	return One(ctx, tx, scanMember, `SELECT `+memberColumns+memberTables+`WHERE `+condition, args...)
+}
+
+// Member returns the member with this id, invited or not.
+func (tx *Tx) Member(ctx context.Context, id string) (Member, bool, error) {
+	return tx.memberWhere(ctx, `m.id = ?`, id)
+}
+
+// MemberByAddress returns who holds this sign-in address.
+func (tx *Tx) MemberByAddress(ctx context.Context, address string) (Member, bool, error) {
+	return tx.memberWhere(ctx, `m.address_folded = ?`, Fold(address))
+}
+
+// MemberByInvitation returns whose invitation has this hash.
+func (tx *Tx) MemberByInvitation(ctx context.Context, hash string) (Member, bool, error) {
+	return tx.memberWhere(ctx, `m.invitation_hash = ?`, hash)
+}
+
+// UnmanagedByLastUserName returns the unmanaged member that had this userName
+// most recently.
+func (tx *Tx) UnmanagedByLastUserName(ctx context.Context, userName string) (Member, bool, error) {
+	return tx.memberWhere(ctx, `m.last_user_name = ? AND p.id IS NULL ORDER BY m.state_since DESC, m.id LIMIT 1`, Fold(userName))
+}
+
+// InsertMember adds m.
+func (tx *Tx) InsertMember(ctx context.Context, m Member) error {
+	_, err := tx.Exec(ctx, `INSERT INTO members
+			(id, address, address_folded, name, role, state, state_since, suspended, last_user_name, version, created_at)
+		VALUES (?, NULLIF(?, ''), NULLIF(?, ''), ?, ?, ?, ?, ?, NULLIF(?, ''), 1, ?)`,
+		m.ID, m.Address, Fold(m.Address), m.Name, m.Role, m.State, Micros(m.StateSince), m.Suspended, m.LastUserName, Micros(m.CreatedAt))
+	return err
+}
+
+// UpdateMember writes m as its next version.
+func (tx *Tx) UpdateMember(ctx context.Context, m Member) error {
+	_, err := tx.Exec(ctx, `UPDATE members
+		SET address = NULLIF(?, ''), address_folded = NULLIF(?, ''), name = ?, role = ?, state = ?, state_since = ?,
+			suspended = ?, last_user_name = NULLIF(?, ''), version = version + 1
+		WHERE id = ?`,
+		m.Address, Fold(m.Address), m.Name, m.Role, m.State, Micros(m.StateSince), m.Suspended, m.LastUserName, m.ID)
+	return err
+}
+
+// SetInvitation makes hash the only one that accepts the member's invitation.
+func (tx *Tx) SetInvitation(ctx context.Context, memberID, hash string) error {
+	_, err := tx.Exec(ctx, `UPDATE members SET invitation_hash = ? WHERE id = ?`, hash, memberID)
+	return err
+}
+
+// DeleteSeat removes a row in state not_invited, which is no member yet.
+func (tx *Tx) DeleteSeat(ctx context.Context, memberID string) error {
+	_, err := tx.Exec(ctx, `DELETE FROM members WHERE id = ? AND state = 'not_invited'`, memberID)
+	return err
+}
+
+// A MemberFilter chooses members; its zero value chooses all.
+type MemberFilter struct {
+	Address string
+	State   string
+	Managed *bool
+	GroupID string
+}
+
+// Members lists members from the oldest to the newest, from after a place.
+func (tx *Tx) Members(ctx context.Context, f MemberFilter, after Place, limit int) ([]Member, error) {
+	where, args := `WHERE m.state <> 'not_invited' AND (m.created_at, m.id) > (?, ?)`, []any{Micros(after.Time), after.ID}
+	if f.Address != "" {
+		where, args = where+` AND m.address_folded = ?`, append(args, Fold(f.Address))
+	}
+	if f.State != "" {
+		where, args = where+` AND m.state = ?`, append(args, f.State)
+	}
+	if f.Managed != nil {
+		where, args = where+` AND (p.id IS NOT NULL) = ?`, append(args, *f.Managed)
+	}
+	if f.GroupID != "" {
+		where, args = where+` AND m.id IN (SELECT member_id FROM memberships WHERE group_id = ?)`, append(args, f.GroupID)
+	}
+	return All(ctx, tx, scanMember, `SELECT `+memberColumns+memberTables+where+` ORDER BY m.created_at, m.id LIMIT ?`,
+		append(args, limit)...)
+}

@@ -1,0 +1,125 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+)
+
+// A Store is an open database. It is safe for concurrent use, and a second
+// process (the command line beside a running server) may have it open too.
+type Store struct {
+	writes *sql.DB // one connection, the writer's
+	reads  *sql.DB
+
+	requests chan *request
+	closing  chan struct{}
+	closed   chan struct{} // the writer has ended
+	once     sync.Once
+
+	commits, written atomic.Int64
+}
+
+// ErrClosed is what Write returns after Close.
+var ErrClosed = errors.New("the database is closed")
+
+// Open opens the database at dsn, `sqlite:PATH`, makes it if it is not there,
+// and brings its schema up to date. It refuses a schema that is newer than
+// this program.
+func Open(ctx context.Context, dsn string) (*Store, error) {
+	scheme, path, found := strings.Cut(dsn, ":")
+	switch {
+	case !found || path == "":
+		return nil, fmt.Errorf("opening database %q: write sqlite:PATH", dsn)
+	case scheme == "postgres" || scheme == "postgresql":
+		// The address is left out of the message: it carries a password.
+		return nil, errors.New("opening database: this build has no PostgreSQL; use sqlite:PATH")
+	case scheme != "sqlite":
+		return nil, fmt.Errorf("opening database: unknown kind %q; write sqlite:PATH", scheme)
+	}
+	s, err := openSQLite(ctx, path)
+	if err != nil {
+		return nil, fmt.Errorf("opening database %s: %w", path, err)
+	}
+	return s, nil
+}
+
+func openSQLite(ctx context.Context, path string) (*Store, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	// Made by hand, because SQLite would make it readable for everyone; its
+	// -wal and -shm files take over the mode.
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.Close(); err != nil {
+		return nil, err
+	}
+
+	// FULL, because in WAL mode NORMAL loses the last commits when the power fails.
+	pragmas := []string{"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)"}
+	writes, err := sql.Open("sqlite", sqliteURL(path, url.Values{"_pragma": pragmas, "_txlock": {"immediate"}}))
+	if err != nil {
+		return nil, err
+	}
+	writes.SetMaxOpenConns(1)
+	if err := migrate(ctx, writes); err != nil {
+		return nil, errors.Join(err, writes.Close())
+	}
+	reads, err := sql.Open("sqlite", sqliteURL(path, url.Values{"_pragma": append(pragmas, "query_only(1)")}))
+	if err != nil {
+		return nil, errors.Join(err, writes.Close())
+	}
+	conns := 2 * max(4, runtime.GOMAXPROCS(0))
+	reads.SetMaxOpenConns(conns)
+	reads.SetMaxIdleConns(conns)
+
+	s := &Store{
+		writes:   writes,
+		reads:    reads,
+		requests: make(chan *request),
+		closing:  make(chan struct{}),
+		closed:   make(chan struct{}),
+	}
+	go s.writeLoop()
+	return s, nil
+}
+
+func sqliteURL(path string, options url.Values) string {
+	u := url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: options.Encode()}
+	return u.String()
+}
+
+// Close waits for the writes under way and closes the database.
+func (s *Store) Close() error {
+	s.once.Do(func() { close(s.closing) })
+	<-s.closed
+	return errors.Join(s.reads.Close(), s.writes.Close())
+}
+
+// Ping asks the database something; an error means that it cannot answer.
+func (s *Store) Ping(ctx context.Context) error {
+	return s.reads.PingContext(ctx)
+}
+
+// Stats counts since Open.
+type Stats struct {
+	Commits int64 // transactions made durable
+	Writes  int64 // calls of Write in them
+}
+
+// Stats tells how well writes share commits.
+func (s *Store) Stats() Stats {
+	return Stats{Commits: s.commits.Load(), Writes: s.written.Load()}
+}

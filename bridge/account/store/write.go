@@ -1,0 +1,127 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+)
+
+// batchLimit bounds how many writes share a transaction, so that the first
+// of them does not wait for all the others of a storm.
+const batchLimit = 256
+
+// A request is one call of Write on its way to the writer.
+type request struct {
+	ctx      context.Context
+	fn       func(context.Context, *Tx) error
+	answer   chan struct{} // closed when err and panicked are set
+	err      error
+	panicked any
+}
+
+// Write calls fn in a transaction and returns nil only after what fn wrote is
+// on disk. An error from fn undoes what fn wrote, and is returned as it is.
+//
+// All writes that wait at the same time share one transaction, a savepoint
+// each: many clients, one fsync. So fn should be quick, and must have no
+// effect outside the transaction, because a failing commit undoes it. A Write
+// or Read inside fn, with fn's context, joins the transaction.
+func (s *Store) Write(ctx context.Context, fn func(ctx context.Context, tx *Tx) error) error {
+	if outer, ok := ctx.Value(txKey{s}).(*Tx); ok {
+		return outer.nest(ctx, fn)
+	}
+	r := &request{ctx: ctx, fn: fn, answer: make(chan struct{})}
+	select {
+	case s.requests <- r:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-s.closing:
+		return ErrClosed
+	}
+	// From here the outcome is certain and near; leaving early would only
+	// hide it from the caller.
+	<-r.answer
+	if r.panicked != nil {
+		panic(r.panicked)
+	}
+	return r.err
+}
+
+func (s *Store) writeLoop() {
+	defer close(s.closed)
+	for {
+		select {
+		case r := <-s.requests:
+			s.writeBatch(r)
+		case <-s.closing:
+			return
+		}
+	}
+}
+
+// writeBatch carries out first and whatever waits behind it, commits, and
+// answers them all.
+func (s *Store) writeBatch(first *request) {
+	batch := []*request{first}
+	// Statements run without the callers' cancellation: SQLite answers the
+	// interruption of one by rolling back the whole transaction, the other
+	// callers' work included.
+	ctx := context.Background()
+	conn, err := s.writes.Conn(ctx)
+	if err == nil {
+		defer conn.Close()
+		batch, err = s.runBatch(ctx, conn, batch)
+	}
+	for _, r := range batch {
+		if err != nil && r.err == nil {
+			r.err = err
+		}
+		close(r.answer)
+	}
+}
+
+func (s *Store) runBatch(ctx context.Context, conn *sql.Conn, batch []*request) ([]*request, error) {
+	if _, err := conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
+		return batch, fmt.Errorf("beginning a transaction: %w", err)
+	}
+	tx := &Tx{store: s, q: conn}
+	err := batch[0].run(tx)
+	for more := true; more && err == nil && len(batch) < batchLimit; {
+		select {
+		case r := <-s.requests:
+			batch = append(batch, r)
+			err = r.run(tx)
+		default:
+			more = false
+		}
+	}
+	if err == nil {
+		if _, err = conn.ExecContext(ctx, "COMMIT"); err == nil {
+			s.commits.Add(1)
+			s.written.Add(int64(len(batch)))
+			return batch, nil
+		}
+		err = fmt.Errorf("committing: %w", err)
+	}
+	// Fails when SQLite has already rolled back, which is as good.
+	_, _ = conn.ExecContext(ctx, "ROLLBACK")
+	return batch, err
+}
+
+// run carries out r in a savepoint. The error it returns is that of the whole
+// transaction; r's own is in r.
+func (r *request) run(tx *Tx) (fatal error) {
+	if r.err = r.ctx.Err(); r.err != nil {
+		return nil // the caller left while it waited
+	}
+	r.err, fatal = tx.savepoint(r.ctx, func(ctx context.Context) (err error) {
+		// A panic is the caller's, not the writer's: it goes back to Write.
+		defer func() {
+			if r.panicked = recover(); r.panicked != nil {
+				err = fmt.Errorf("panic in a transaction: %v", r.panicked)
+			}
+		}()
+		return r.fn(ctx, tx)
+	})
+	return fatal
+}
