@@ -1,0 +1,390 @@
+package session
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/signin"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/durable"
+)
+
+// Limits, checked before anything is parsed. In bytes.
+const (
+	maxFile   = 64 << 10 // what an account keeps as a session, too
+	maxLine   = 16 << 10
+	maxHeader = 2 << 10
+)
+
+const (
+	version     = 1
+	contentType = "scimbridge-session"
+	saltSize    = 32
+	ivSize      = 12
+	tagSize     = 16
+)
+
+var (
+	// ErrWrongToken says that a session was sealed under another token.
+	ErrWrongToken = errors.New("the session was sealed under another bearer token")
+	// ErrUnreadable says that a text is no session, or a damaged one.
+	ErrUnreadable = errors.New("the session cannot be read")
+)
+
+// Credentials are what a session holds.
+type Credentials struct {
+	AccountURL string
+	AccountID  string
+	Email      string // the Provision Manager's
+	Secrets    signin.Secrets
+}
+
+// A Header is what a session tells without the token. It is authenticated,
+// but only Open has checked that.
+type Header struct {
+	Version          int
+	Epoch            int64 // credential generation
+	AccountID        string
+	TokenFingerprint string
+	// The second session of the bundle; empty if there is none.
+	PreviousFingerprint string
+	PreviousEpoch       int64
+}
+
+// A File is a session or a bundle of two.
+type File struct {
+	Entries []Entry // newest first; one or two
+}
+
+// An Entry is one sealed session.
+type Entry struct {
+	Header Header
+	text   string
+	salt   []byte
+}
+
+// header is the protected header as written. encoding/json writes the members
+// in this order, which is the alphabet's, as go-jose does.
+type header struct {
+	Account             string `json:"account"`
+	Alg                 string `json:"alg"`
+	Enc                 string `json:"enc"`
+	Epoch               int64  `json:"epoch"`
+	Fingerprint         string `json:"fingerprint"`
+	PreviousEpoch       int64  `json:"previous_epoch,omitempty"`
+	PreviousFingerprint string `json:"previous_fingerprint,omitempty"`
+	Salt                string `json:"salt"`
+	Typ                 string `json:"typ"`
+	Version             int    `json:"version"`
+}
+
+// payload is the plaintext.
+type payload struct {
+	AccountURL     string `json:"account_url"`
+	AccountID      string `json:"account_id"`
+	Email          string `json:"email"`
+	MasterPassword string `json:"master_password"`
+	SecretKey      string `json:"secret_key"`
+}
+
+// Seal encrypts c, the credentials of the given epoch, under t. With previous,
+// which stays sealed under its own token, the result is a bundle.
+func Seal(t Token, epoch int64, c Credentials, previous *Entry) (string, error) {
+	if t.IsZero() {
+		return "", errors.New("seal the session: the bearer token is empty")
+	}
+	h := Header{Version: version, Epoch: epoch, AccountID: c.AccountID, TokenFingerprint: t.Fingerprint()}
+	if previous != nil {
+		h.PreviousFingerprint = previous.Header.TokenFingerprint
+		h.PreviousEpoch = previous.Header.Epoch
+	}
+	sealed, err := seal(t, h, c)
+	if err != nil {
+		return "", fmt.Errorf("seal the session: %w", err)
+	}
+	if previous != nil {
+		sealed += "\n" + previous.text
+	}
+	// What cannot be read again must not be stored: the limits hold for both.
+	if _, err := Parse(sealed); err != nil {
+		return "", fmt.Errorf("seal the session: %w", err)
+	}
+	return sealed, nil
+}
+
+func seal(t Token, h Header, c Credentials) (string, error) {
+	salt := make([]byte, saltSize)
+	if _, err := rand.Read(salt); err != nil {
+		return "", err
+	}
+	key, err := t.sessionKey(salt)
+	if err != nil {
+		return "", err
+	}
+	options := new(jose.EncrypterOptions).
+		WithType(contentType).
+		WithHeader("account", h.AccountID).
+		WithHeader("epoch", h.Epoch).
+		WithHeader("fingerprint", h.TokenFingerprint).
+		WithHeader("salt", base64.RawURLEncoding.EncodeToString(salt)).
+		WithHeader("version", h.Version)
+	if h.PreviousFingerprint != "" {
+		options.WithHeader("previous_fingerprint", h.PreviousFingerprint)
+	}
+	if h.PreviousEpoch != 0 {
+		options.WithHeader("previous_epoch", h.PreviousEpoch)
+	}
+	encrypter, err := jose.NewEncrypter(jose.A256GCM, jose.Recipient{Algorithm: jose.DIRECT, Key: key}, options)
+	if err != nil {
+		return "", err
+	}
+	masterPassword, secretKey := c.Secrets.Reveal()
+	plaintext, err := json.Marshal(payload{
+		AccountURL:     c.AccountURL,
+		AccountID:      c.AccountID,
+		Email:          c.Email,
+		MasterPassword: masterPassword,
+		SecretKey:      secretKey,
+	})
+	if err != nil {
+		return "", err
+	}
+	jwe, err := encrypter.Encrypt(plaintext)
+	if err != nil {
+		return "", err
+	}
+	return jwe.CompactSerialize()
+}
+
+// Parse reads a session or bundle without opening it. Every error is
+// ErrUnreadable and says what is wrong.
+func Parse(text string) (File, error) {
+	if len(text) > maxFile {
+		return File{}, unreadable("it has %d bytes; at most %d are allowed", len(text), maxFile)
+	}
+	text = strings.TrimSpace(text)
+	if text == "" {
+		return File{}, unreadable("it is empty")
+	}
+	lines := strings.Split(text, "\n")
+	if len(lines) > 2 {
+		return File{}, unreadable("it has %d lines; a session has one, a bundle two", len(lines))
+	}
+	var f File
+	for i, l := range lines {
+		e, err := parseEntry(strings.TrimSuffix(l, "\r"))
+		if err != nil && len(lines) > 1 {
+			err = fmt.Errorf("line %d: %w", i+1, err)
+		}
+		if err != nil {
+			return File{}, err
+		}
+		f.Entries = append(f.Entries, e)
+	}
+	return f, f.validate()
+}
+
+// validate checks that the bundle is the one that its first header tells of.
+func (f File) validate() error {
+	newest := f.Entries[0].Header
+	if len(f.Entries) == 1 {
+		if newest.PreviousFingerprint != "" {
+			return unreadable("it is cut short: the previous session, which must follow it, is missing")
+		}
+		return nil
+	}
+	previous := f.Entries[1].Header
+	if newest.PreviousFingerprint != previous.TokenFingerprint || newest.PreviousEpoch != previous.Epoch || newest.AccountID != previous.AccountID {
+		return unreadable("its two lines do not belong together")
+	}
+	return nil
+}
+
+// parseEntry reads one compact JWE.
+func parseEntry(text string) (Entry, error) {
+	if len(text) > maxLine {
+		return Entry{}, unreadable("it has %d bytes; at most %d are allowed", len(text), maxLine)
+	}
+	parts := strings.Split(text, ".")
+	switch {
+	case !strings.HasPrefix(text, "eyJ"): // base64url of {"
+		return Entry{}, unreadable("this is not a session; one begins with eyJ")
+	case len(parts) < 5:
+		return Entry{}, unreadable("it is cut short: %d of 5 parts are there", len(parts))
+	case len(parts) > 5:
+		return Entry{}, unreadable("it has %d parts; a session has 5", len(parts))
+	}
+	var raw [5][]byte
+	for i, p := range parts {
+		var err error
+		if raw[i], err = decodeBase64(p); err != nil {
+			return Entry{}, unreadable("part %d is damaged or cut short: not base64url", i+1)
+		}
+	}
+	switch {
+	case len(raw[1]) != 0:
+		return Entry{}, unreadable("part 2 is not empty: no key is wrapped in a session")
+	case len(raw[2]) != ivSize:
+		return Entry{}, unreadable("part 3 is damaged: it must have %d bytes", ivSize)
+	case len(raw[4]) < tagSize:
+		return Entry{}, unreadable("it is cut short: part 5 must have %d bytes", tagSize)
+	case len(raw[4]) > tagSize:
+		return Entry{}, unreadable("part 5 is damaged: it must have %d bytes", tagSize)
+	}
+	h, err := parseHeader(raw[0])
+	if err != nil {
+		return Entry{}, err
+	}
+	salt, err := decodeBase64(h.Salt)
+	if err != nil || len(salt) != saltSize {
+		return Entry{}, unreadable("its salt must be %d bytes in base64url", saltSize)
+	}
+	return Entry{
+		Header: Header{
+			Version:             h.Version,
+			Epoch:               h.Epoch,
+			AccountID:           h.Account,
+			TokenFingerprint:    h.Fingerprint,
+			PreviousFingerprint: h.PreviousFingerprint,
+			PreviousEpoch:       h.PreviousEpoch,
+		},
+		text: text,
+		salt: salt,
+	}, nil
+}
+
+// parseHeader accepts the one spelling that Seal writes. It refuses with one
+// comparison what JOSE leaves open: "zip", "crit", "kid" and other members,
+// members that occur twice, and everything that two parsers could understand
+// differently.
+func parseHeader(raw []byte) (header, error) {
+	if len(raw) > maxHeader {
+		return header{}, unreadable("its header has %d bytes; at most %d are allowed", len(raw), maxHeader)
+	}
+	var h header
+	if err := json.Unmarshal(raw, &h); err != nil {
+		return header{}, unreadable("its header is damaged: not the JSON that is expected")
+	}
+	if h.Typ != contentType {
+		return header{}, unreadable("this is not a session: its typ is %q, not %q", h.Typ, contentType)
+	}
+	if h.Version != version {
+		return header{}, unreadable("its version is %d, and this program reads version %d; update it", h.Version, version)
+	}
+	if h.Alg != string(jose.DIRECT) || h.Enc != string(jose.A256GCM) {
+		return header{}, unreadable("it is encrypted with %q and %q; only dir and A256GCM are accepted", h.Alg, h.Enc)
+	}
+	if spelling, err := json.Marshal(h); err != nil || !bytes.Equal(spelling, raw) {
+		return header{}, unreadable("its header has members or a spelling that version %d does not have", version)
+	}
+	if h.Account == "" || h.Epoch < 0 || h.PreviousEpoch < 0 {
+		return header{}, unreadable("its header names no account or a negative epoch")
+	}
+	if !isFingerprint(h.Fingerprint) || h.PreviousFingerprint != "" && !isFingerprint(h.PreviousFingerprint) {
+		return header{}, unreadable("a token fingerprint in its header is damaged")
+	}
+	return h, nil
+}
+
+func isFingerprint(s string) bool {
+	_, err := decodeBase64(s)
+	return err == nil && len(s) == fingerprintLen
+}
+
+// Open decrypts the session. A token that it was not sealed under is
+// ErrWrongToken; a session that was changed since is ErrUnreadable. (If what
+// changed is the fingerprint in the header, the right token looks like a wrong
+// one.)
+func (e Entry) Open(t Token) (Credentials, error) {
+	if t.Fingerprint() != e.Header.TokenFingerprint {
+		return Credentials{}, ErrWrongToken
+	}
+	key, err := t.sessionKey(e.salt)
+	if err != nil {
+		return Credentials{}, fmt.Errorf("open the session: %w", err)
+	}
+	jwe, err := jose.ParseEncryptedCompact(e.text, []jose.KeyAlgorithm{jose.DIRECT}, []jose.ContentEncryption{jose.A256GCM})
+	if err != nil {
+		return Credentials{}, unreadable("it is damaged: %v", err)
+	}
+	plaintext, err := jwe.Decrypt(key)
+	if err != nil {
+		return Credentials{}, unreadable("it is damaged: the token is right, but the content was changed after sealing")
+	}
+	var p payload
+	if err := json.Unmarshal(plaintext, &p); err != nil {
+		// Not the error's text: it may quote the plaintext.
+		return Credentials{}, unreadable("its content is not what version %d has", version)
+	}
+	if p.AccountID != e.Header.AccountID {
+		return Credentials{}, unreadable("its header and its content name different accounts")
+	}
+	return Credentials{
+		AccountURL: p.AccountURL,
+		AccountID:  p.AccountID,
+		Email:      p.Email,
+		Secrets:    signin.NewSecrets(p.MasterPassword, p.SecretKey),
+	}, nil
+}
+
+// Match returns the entry that t opens, if there is one.
+func (f File) Match(t Token) (Entry, bool) {
+	fingerprint := t.Fingerprint()
+	for _, e := range f.Entries {
+		if e.Header.TokenFingerprint == fingerprint {
+			return e, true
+		}
+	}
+	return Entry{}, false
+}
+
+// String returns the sealed text, without a line break at the end.
+func (f File) String() string {
+	lines := make([]string, len(f.Entries))
+	for i, e := range f.Entries {
+		lines[i] = e.text
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Fingerprint names the sealed text, in 16 characters to be displayed and
+// compared. It changes with every sealing.
+func (f File) Fingerprint() string {
+	sum := sha256.Sum256([]byte(f.String()))
+	return base64.RawURLEncoding.EncodeToString(sum[:12])
+}
+
+// ReadFile reads and parses the file at path. A missing file is
+// fs.ErrNotExist, a bad one ErrUnreadable.
+func ReadFile(path string) (File, error) {
+	text, err := durable.ReadFile(path, maxFile)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return File{}, fmt.Errorf("read the session: %w", err)
+	case err != nil:
+		return File{}, fmt.Errorf("%w: %w", ErrUnreadable, err)
+	}
+	f, err := Parse(string(text))
+	if err != nil {
+		return File{}, fmt.Errorf("%q: %w", path, err)
+	}
+	return f, nil
+}
+
+// WriteFile writes a sealed session, readable by its owner only. A crash
+// leaves the old file or the new one.
+func WriteFile(path, sealed string) error {
+	return durable.WriteFile(path, []byte(sealed+"\n"))
+}
+
+func unreadable(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrUnreadable, fmt.Sprintf(format, args...))
+}
