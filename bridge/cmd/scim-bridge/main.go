@@ -22,7 +22,11 @@ import (
 type cli struct {
 	// the bridge at run time
 
+	Diagnose diagnoseCommand `cmd:"" help:"Read a bridge's log and print the problems in it, with remedies."`
+	Session  sessionCommand  `cmd:"" help:"Look into a sealed session."`
 	Simulate simulateCommand `cmd:"" help:"Play an identity provider's traffic against a bridge, and judge the answers."`
+	Token    tokenCommand    `cmd:"" help:"Make a bearer token and print it, alone."`
+	Version  versionCommand  `cmd:"" help:"Print version, commit and Go's version."`
 }
 
 // console is what a command talks to.

@@ -1,0 +1,36 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
+)
+
+type sessionCommand struct {
+	Inspect sessionInspectCommand `cmd:"" help:"Show what a session tells without its token; no secret is shown."`
+}
+
+type sessionInspectCommand struct {
+	File string `arg:"" help:"The session file."`
+}
+
+func (s sessionInspectCommand) Run(c *console) error {
+	file, err := session.ReadFile(s.File)
+	if err != nil {
+		return err
+	}
+	return describeSession(c.Out, file)
+}
+
+func describeSession(w io.Writer, file session.File) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "session\t%s\n", file.Fingerprint())
+	fmt.Fprintf(t, "account\t%s\n", file.Entries[0].Header.AccountID)
+	names := []string{"token", "previous token"}
+	for i, e := range file.Entries {
+		fmt.Fprintf(t, "%s\t%s\tepoch %d, version %d\n", names[i], e.Header.TokenFingerprint, e.Header.Epoch, e.Header.Version)
+	}
+	return t.Flush()
+}

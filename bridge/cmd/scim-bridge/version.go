@@ -1,0 +1,16 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/build"
+)
+
+type versionCommand struct{}
+
+func (versionCommand) Run(c *console) error {
+	b := build.Read()
+	_, err := fmt.Fprintf(c.Out, "scim-bridge %s\ncommit %s\n%s %s/%s\n", b.Version, b.Commit, b.Go, runtime.GOOS, runtime.GOARCH)
+	return err
+}
