@@ -87,6 +87,8 @@ type Refusal struct {
 	// Code is a problem's code, or empty.
 	Code   problem.Code `json:"code,omitempty"`
 	Detail string       `json:"detail"`
+	// Expired is set for the token of a previous pair: the end of its overlap.
+	Expired time.Time `json:"expired,omitzero"`
 }
 
 func (r *Refusal) Error() string { return r.Detail }

@@ -1,0 +1,256 @@
+package account
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
+)
+
+// A request is one question to the account. It may be sent more than once:
+// after a sign-in, after the account was busy, and, if it is repeatable, after
+// an answer was lost on the way.
+type request struct {
+	send func(context.Context, *api.Client, api.RequestEditorFn) (*http.Response, error)
+	want int // status of success
+	// repeatable says that asking again after a lost answer does no harm.
+	repeatable bool
+}
+
+// requestTimeout bounds one question with all its repetitions, below the
+// half minute after which identity providers give up.
+const requestTimeout = 25 * time.Second
+
+// pauses are before the second, third and fourth attempt. An account that
+// restarts is back within them.
+var pauses = []time.Duration{100 * time.Millisecond, 400 * time.Millisecond, 1500 * time.Millisecond}
+
+// call asks and returns the answer, or an error as the Directory promises it.
+// lost says that an earlier attempt may have had its effect.
+func call[T any](ctx context.Context, c *Connector, r request) (answer T, lost bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	fresh := 0 // logins that the account ended under this request
+	for attempt := 0; ; attempt++ {
+		l, err := c.session(ctx)
+		if err != nil {
+			return answer, lost, err
+		}
+		answer, err = receive[T](r.want)(r.send(ctx, l.client, l.authorize))
+		if err == nil {
+			return answer, lost, nil
+		}
+		var no *refusal
+		switch {
+		case errors.As(err, &no) && no.sessionEnded:
+			c.forget(l)
+			c.look()
+			if fresh++; fresh < 3 {
+				continue
+			}
+		case errors.As(err, &no) && no.entry:
+			c.failed(err, 1)
+			c.look()
+		case errors.As(err, &no) && !no.busy():
+			return answer, lost, no.directoryError()
+		case no == nil && ctx.Err() == nil:
+			c.Tell() // the heartbeat finds out whether the account is away
+			lost = lost || !notSent(err)
+			if lost && !r.repeatable {
+				break
+			}
+			fallthrough
+		default:
+			if attempt < len(pauses) && sleep(ctx, pauses[attempt]) {
+				continue
+			}
+		}
+		return answer, lost, fmt.Errorf("%w: %w", bridge.ErrUnavailable, err)
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// notSent says that the request never left: repeating it is always safe.
+func notSent(err error) bool {
+	op, ok := errors.AsType[*net.OpError](err)
+	return ok && op.Op == "dial"
+}
+
+// nothing is the body of a 204.
+type nothing struct{}
+
+// maxAnswer bounds what is read of an answer. A group of 100,000 members with
+// their names is some 15 MB.
+const maxAnswer = 128 << 20
+
+// receive turns the account's answer into a T, or into a *refusal.
+func receive[T any](want int) func(*http.Response, error) (T, error) {
+	return func(resp *http.Response, err error) (answer T, _ error) {
+		if err != nil {
+			return answer, err
+		}
+		defer resp.Body.Close()
+		body := io.LimitReader(resp.Body, maxAnswer)
+		if resp.StatusCode != want {
+			return answer, refusalOf(resp, body)
+		}
+		if want == http.StatusNoContent {
+			_, err := io.Copy(io.Discard, body)
+			return answer, err
+		}
+		if err := json.NewDecoder(body).Decode(&answer); err != nil {
+			return answer, fmt.Errorf("reading the account's answer: %w", err)
+		}
+		// To its end, so that the connection can be used again.
+		_, err = io.Copy(io.Discard, body)
+		return answer, err
+	}
+}
+
+// A refusal is an answer that says no.
+type refusal struct {
+	api.Problem
+	retryAfter time.Duration
+	// sessionEnded: the session is no longer known; sign in again.
+	sessionEnded bool
+	// entry: this bridge is not let in, whatever it asks.
+	entry bool
+}
+
+func (r *refusal) Error() string {
+	detail := r.Title
+	if r.Detail != nil {
+		detail = *r.Detail
+	}
+	text := fmt.Sprintf("the account answered %d %s: %s", r.Status, r.Code, detail)
+	if r.RequestId != nil {
+		text += " (request " + *r.RequestId + ")"
+	}
+	return text
+}
+
+// The codes by which the account refuses a bridge as such.
+const (
+	codeSignInFailed       = "sign_in_failed"
+	codeCredentialsExpired = "credentials_expired"
+	codeCredentialsChanged = "credentials_changed"
+	codeFirewallBlocked    = "firewall_blocked"
+	codeTwoFactor          = "two_factor_enforced"
+	codeInactive           = "provisioning_inactive"
+)
+
+func refusalOf(resp *http.Response, body io.Reader) error {
+	r := &refusal{}
+	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	if kind != "application/problem+json" || json.NewDecoder(io.LimitReader(body, 1<<20)).Decode(&r.Problem) != nil {
+		// A proxy on the way, or something else than an account.
+		r.Problem = api.Problem{Title: http.StatusText(resp.StatusCode), Code: "unexpected_answer"}
+	}
+	r.Status = resp.StatusCode
+	if s, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && s > 0 {
+		r.retryAfter = time.Duration(s) * time.Second
+	}
+	switch r.Code {
+	case codeFirewallBlocked, codeTwoFactor, codeInactive:
+		r.entry = true
+	default:
+		r.sessionEnded = r.Status == http.StatusUnauthorized
+	}
+	return r
+}
+
+// busy says that the same question may be answered a little later.
+func (r *refusal) busy() bool { return r.Status >= 500 || r.Status < 400 }
+
+// directoryError turns a refusal of a request into the Directory's words,
+// which are the account's own.
+func (r *refusal) directoryError() error {
+	e := &bridge.Error{Code: bridge.Code(r.Code), Detail: r.Title, RetryAfter: r.retryAfter}
+	if r.Detail != nil {
+		e.Detail = *r.Detail
+	}
+	switch e.Code {
+	case bridge.NotFound, bridge.UserNameTaken, bridge.GroupNameTaken, bridge.Protected, bridge.VersionMismatch,
+		bridge.InvalidValue, bridge.InvalidFilter, bridge.InvalidCursor, bridge.TooLarge, bridge.TooMany:
+		return e
+	}
+	switch r.Status {
+	case http.StatusBadRequest, http.StatusUnprocessableEntity:
+		e.Code = bridge.InvalidValue
+	case http.StatusRequestEntityTooLarge:
+		e.Code = bridge.TooLarge
+	case http.StatusTooManyRequests:
+		e.Code = bridge.TooMany
+	default:
+		// A 404 or 409 without a known code does not come from a directory, and
+		// passing it on would make clients forget the resource.
+		return fmt.Errorf("%w: %w", bridge.ErrUnavailable, r)
+	}
+	return e
+}
+
+// diagnose names the problem behind a failure to come in.
+func diagnose(err error) (problem.Code, problem.Facts) {
+	facts := problem.Facts{}
+	r, ok := errors.AsType[*refusal](err)
+	if !ok {
+		facts[problem.FactReason] = plain(err)
+		return problem.AccountUnreachable, facts
+	}
+	if d := r.Details; d != nil {
+		for fact, value := range map[string]*string{problem.FactAddress: d.Address, problem.FactRuleID: d.RuleId} {
+			if value != nil {
+				facts[fact] = *value
+			}
+		}
+	}
+	switch r.Code {
+	case codeSignInFailed, codeCredentialsExpired, codeCredentialsChanged:
+		facts[problem.FactReason] = r.Code
+		return problem.CredentialsChanged, facts
+	case codeFirewallBlocked:
+		return problem.FirewallBlocked, facts
+	case codeTwoFactor:
+		facts[problem.FactReason] = r.Code
+		return problem.TwoFactorEnforced, facts
+	case codeInactive:
+		facts[problem.FactReason] = r.Code
+		return problem.ProvisioningInactive, facts
+	default:
+		facts[problem.FactReason] = r.Error()
+		return problem.AccountUnreachable, facts
+	}
+}
+
+// plain leaves out the method and address that net/http puts before the
+// cause: they stand beside it already.
+func plain(err error) string {
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		err = u.Err
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return "no answer in time"
+	}
+	return err.Error()
+}

@@ -1,0 +1,367 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
+)
+
+// Config is what a Connector needs. The durations have defaults.
+type Config struct {
+	// URL takes the place of the address sealed in the session; may be empty.
+	URL string
+	// Bridge is how this process introduces itself.
+	Bridge api.BridgeIdentity
+	// Transport reaches the account: NewTransport's, or in dev the account's
+	// handler itself.
+	Transport http.RoundTripper
+	Log       hclog.Logger
+	Now       func() time.Time
+	// Random makes idempotency keys.
+	Random io.Reader
+
+	// Heartbeat is the time between two heartbeats, 15 s if zero.
+	Heartbeat time.Duration
+	// RetryAtMost is the longest pause between two attempts to come in, 10 s
+	// if zero: what was wrong may have been cured by somebody who waits.
+	RetryAtMost time.Duration
+	// Patience is how long a request waits for a sign-in under way, 5 s if zero.
+	Patience time.Duration
+
+	// Health is what heartbeats tell of this bridge.
+	Health func() (state api.HeartbeatState, codes []string)
+	// Changed is called after State has changed, and holds no lock.
+	Changed func()
+}
+
+// Phase is how far the connector has come with the account.
+type Phase string
+
+// The phases.
+const (
+	Waiting     Phase = "waiting"    // for credentials: the session is sealed
+	SigningIn   Phase = "signing_in" // and nothing went wrong so far
+	SignedIn    Phase = "signed_in"
+	Refused     Phase = "refused"     // the account said no
+	Unreachable Phase = "unreachable" // the account did not answer
+)
+
+// State is where the connector stands.
+type State struct {
+	Phase Phase
+	// Problem is why the phase is Refused or Unreachable; else nil.
+	Problem *problem.Problem
+	// Address is this bridge's as the account saw it last, let in or not.
+	Address string
+	// Epoch is the generation of the credentials in use, 0 while Waiting.
+	Epoch int64
+	// Generations are the credentials that the account accepts, as it said
+	// last; nil until it said so once.
+	Generations []api.Generation
+	// FirewallOff says that the break-glass holds the firewall open.
+	FirewallOff bool
+}
+
+// A Connector is one bridge's way to its account. It is safe for concurrent use.
+type Connector struct {
+	cfg  Config
+	wake chan struct{} // makes Run look again at once
+
+	mu    sync.Mutex
+	creds *credentials
+	login *login // the session with the account; nil when there is none
+	state State
+	moved chan struct{} // closed when state.Phase changes
+	quiet bool          // see HandedOver
+}
+
+// credentials are what a sealed session held.
+type credentials struct {
+	session.Credentials
+	epoch int64
+}
+
+// A login is a session with the account.
+type login struct {
+	client *api.Client
+	token  string
+	creds  *credentials
+}
+
+var (
+	_ bridge.Directory   = (*Connector)(nil)
+	_ bridge.WaitingRoom = (*Connector)(nil)
+)
+
+// New returns a Connector that waits for credentials; Run makes it work.
+func New(cfg Config) *Connector {
+	if cfg.Heartbeat == 0 {
+		cfg.Heartbeat = 15 * time.Second
+	}
+	if cfg.RetryAtMost == 0 {
+		cfg.RetryAtMost = 10 * time.Second
+	}
+	if cfg.Patience == 0 {
+		cfg.Patience = 5 * time.Second
+	}
+	return &Connector{
+		cfg:   cfg,
+		wake:  make(chan struct{}, 1),
+		state: State{Phase: Waiting},
+		moved: make(chan struct{}),
+	}
+}
+
+// Use gives the connector credentials. An earlier login serves until there is
+// one with the new credentials.
+func (c *Connector) Use(creds session.Credentials, epoch int64) {
+	c.mu.Lock()
+	c.creds = &credentials{creds, epoch}
+	c.mu.Unlock()
+	c.update(func(s *State) {
+		s.Epoch = epoch
+		if s.Phase != SignedIn {
+			s.Phase, s.Problem = SigningIn, nil
+		}
+	})
+	c.look()
+}
+
+// State returns where the connector stands.
+func (c *Connector) State() State {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.state
+}
+
+// Tell makes the next heartbeat go out at once, if there is a login: something
+// that the account should know has changed.
+func (c *Connector) Tell() {
+	if c.State().Phase == SignedIn {
+		c.look()
+	}
+}
+
+// HandedOver says that another process goes on under this bridge's name, so
+// that leaving is no news for the account.
+func (c *Connector) HandedOver() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.quiet = true
+}
+
+func (c *Connector) look() {
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+// update changes the state and tells who waits for it.
+func (c *Connector) update(change func(*State)) {
+	c.mu.Lock()
+	before := c.state
+	change(&c.state)
+	if c.state.Phase != before.Phase {
+		close(c.moved)
+		c.moved = make(chan struct{})
+	}
+	changed := differ(before, c.state)
+	c.mu.Unlock()
+	if changed && c.cfg.Changed != nil {
+		c.cfg.Changed()
+	}
+}
+
+func differ(a, b State) bool {
+	return a.Phase != b.Phase || a.Address != b.Address || a.Epoch != b.Epoch || a.FirewallOff != b.FirewallOff ||
+		(a.Problem == nil) != (b.Problem == nil) ||
+		a.Problem != nil && (a.Problem.Code != b.Problem.Code || a.Problem.Cause != b.Problem.Cause) ||
+		!slices.EqualFunc(a.Generations, b.Generations, func(x, y api.Generation) bool {
+			return x.Epoch == y.Epoch && (x.ExpiresAt == nil) == (y.ExpiresAt == nil) &&
+				(x.ExpiresAt == nil || x.ExpiresAt.Equal(*y.ExpiresAt))
+		})
+}
+
+// Run keeps the bridge signed in until ctx ends, then takes leave of the account.
+func (c *Connector) Run(ctx context.Context) {
+	defer c.leave(context.WithoutCancel(ctx))
+	failures := 0
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-c.wake:
+		case <-timer.C:
+		}
+		pause := c.cfg.Heartbeat
+		switch err := c.attempt(ctx); {
+		case ctx.Err() != nil:
+			return
+		case errors.Is(err, errNoCredentials):
+		case err != nil:
+			pause = c.backoff(failures)
+			failures++
+			c.failed(err, failures)
+		default:
+			failures = 0
+		}
+		timer.Reset(pause)
+	}
+}
+
+// firstPause is between the first failure and the second attempt.
+const firstPause = 500 * time.Millisecond
+
+// backoff doubles from firstPause to RetryAtMost. The jitter only shortens:
+// a cure is found within RetryAtMost and one attempt.
+func (c *Connector) backoff(failures int) time.Duration {
+	pause := min(c.cfg.RetryAtMost, firstPause<<min(failures, 10))
+	return pause - rand.N(pause/5+1)
+}
+
+// attemptTimeout bounds a sign-in or a heartbeat. Key derivation alone takes
+// half a second on a slow machine.
+const attemptTimeout = 20 * time.Second
+
+var errNoCredentials = errors.New("the session is sealed")
+
+// attempt signs in where that is needed, and says how the bridge is.
+func (c *Connector) attempt(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
+	defer cancel()
+	c.mu.Lock()
+	creds, present := c.creds, c.login
+	c.mu.Unlock()
+	if creds == nil {
+		return errNoCredentials
+	}
+	if present != nil && present.creds == creds {
+		err := c.heartbeat(ctx, present)
+		if r, ok := errors.AsType[*refusal](err); !ok || !r.sessionEnded {
+			return err
+		}
+		c.forget(present)
+	}
+	next, err := c.signIn(ctx, creds)
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	previous := c.login
+	c.login = next
+	c.mu.Unlock()
+	c.cfg.Log.Info("signed in to the account", "account_id", creds.AccountID, "epoch", creds.epoch)
+	if previous != nil {
+		c.signOut(ctx, previous)
+	}
+	return c.heartbeat(ctx, next)
+}
+
+// forget drops a login that the account has ended.
+func (c *Connector) forget(l *login) {
+	c.mu.Lock()
+	current := c.login == l
+	if current {
+		c.login = nil
+	}
+	c.mu.Unlock()
+	if current {
+		c.update(func(s *State) {
+			if s.Phase == SignedIn {
+				s.Phase = SigningIn
+			}
+		})
+	}
+}
+
+// failed records why the bridge is not let in.
+func (c *Connector) failed(err error, failures int) {
+	code, facts := diagnose(err)
+	c.mu.Lock()
+	creds := c.creds
+	c.mu.Unlock()
+	if code == problem.AccountUnreachable {
+		facts[problem.FactURL] = c.accountURL(creds)
+	}
+	before := c.State()
+	p := problem.New(code, c.cfg.Now(), facts)
+	c.update(func(s *State) {
+		s.Phase, s.Problem = Refused, &p
+		if code == problem.AccountUnreachable {
+			s.Phase = Unreachable
+		}
+		if a := facts[problem.FactAddress]; a != "" {
+			s.Address = a
+		}
+	})
+	// The first of its kind at once, then about one a minute: a log that an
+	// operator reads at night must not drown in its own repetition.
+	if news := before.Problem == nil || before.Problem.Cause != p.Cause; news || failures%6 == 0 {
+		c.cfg.Log.Error(logMessage(code), logFields(code, facts, failures)...)
+	}
+}
+
+func logMessage(code problem.Code) string {
+	switch code {
+	case problem.FirewallBlocked, problem.FirewallBlockedCloudProvider:
+		return problem.LogFirewallBlocked
+	case problem.AccountUnreachable:
+		return "the account cannot be reached"
+	default:
+		return problem.LogSignInFailed
+	}
+}
+
+func logFields(code problem.Code, facts problem.Facts, failures int) []any {
+	fields := []any{problem.LogKey, string(code)}
+	for _, key := range []string{problem.FactReason, problem.FactAddress, problem.FactRuleID, problem.FactURL} {
+		if facts[key] != "" {
+			fields = append(fields, key, facts[key])
+		}
+	}
+	return append(fields, "attempts", failures)
+}
+
+// session returns the login to use for a request. It waits for a sign-in
+// under way, but not for one that has failed already: the identity provider
+// is better served by a quick 503 than by a slow one.
+func (c *Connector) session(ctx context.Context) (*login, error) {
+	patience := time.NewTimer(c.cfg.Patience)
+	defer patience.Stop()
+	for {
+		c.mu.Lock()
+		l, state, moved := c.login, c.state, c.moved
+		c.mu.Unlock()
+		switch {
+		case state.Phase == SignedIn && l != nil:
+			return l, nil
+		case state.Phase == Waiting:
+			return nil, fmt.Errorf("%w: the bridge is sealed", bridge.ErrUnavailable)
+		case state.Problem != nil:
+			return nil, fmt.Errorf("%w: %s", bridge.ErrUnavailable, state.Problem.Code)
+		}
+		select {
+		case <-moved:
+		case <-patience.C:
+			return nil, fmt.Errorf("%w: signing in takes long", bridge.ErrUnavailable)
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%w: %w", bridge.ErrUnavailable, ctx.Err())
+		}
+	}
+}

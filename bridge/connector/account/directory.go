@@ -1,0 +1,164 @@
+package account
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net/http"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+)
+
+// CreatePerson implements bridge.Directory.
+func (c *Connector) CreatePerson(ctx context.Context, in bridge.PersonInput) (bridge.Person, error) {
+	key, err := c.idempotencyKey()
+	if err != nil {
+		return bridge.Person{}, err
+	}
+	p, _, err := call[api.Person](ctx, c, request{want: http.StatusCreated, repeatable: true,
+		send: func(ctx context.Context, client *api.Client, auth api.RequestEditorFn) (*http.Response, error) {
+			return client.CreatePerson(ctx, &api.CreatePersonParams{IdempotencyKey: &key}, personInput(in), auth)
+		}})
+	return person(p), err
+}
+
+// Person implements bridge.Directory.
+func (c *Connector) Person(ctx context.Context, id string) (bridge.Person, error) {
+	p, _, err := call[api.Person](ctx, c, request{want: http.StatusOK, repeatable: true,
+		send: func(ctx context.Context, client *api.Client, auth api.RequestEditorFn) (*http.Response, error) {
+			return client.GetPerson(ctx, id, auth)
+		}})
+	return person(p), err
+}
+
+// ReplacePerson implements bridge.Directory.
+func (c *Connector) ReplacePerson(ctx context.Context, id string, in bridge.PersonInput, ifMatch string) (bridge.Person, error) {
+	p, _, err := call[api.Person](ctx, c, request{want: http.StatusOK, repeatable: ifMatch == "",
+		send: func(ctx context.Context, client *api.Client, auth api.RequestEditorFn) (*http.Response, error) {
+			return client.ReplacePerson(ctx, id, &api.ReplacePersonParams{IfMatch: optional(ifMatch)}, personInput(in), auth)
+		}})
+	return person(p), err
+}
+
+// DeletePerson implements bridge.Directory.
+func (c *Connector) DeletePerson(ctx context.Context, id, ifMatch string) error {
+	_, lost, err := call[nothing](ctx, c, request{want: http.StatusNoContent, repeatable: true,
+		send: func(ctx context.Context, client *api.Client, auth api.RequestEditorFn) (*http.Response, error) {
+			return client.DeletePerson(ctx, id, &api.DeletePersonParams{IfMatch: optional(ifMatch)}, auth)
+		}})
+	return deleted(lost, err)
+}
+
+// SearchPeople implements bridge.Directory.
+func (c *Connector) SearchPeople(ctx context.Context, q bridge.Query) (bridge.Page[bridge.Person], error) {
+	p, _, err := call[api.PersonPage](ctx, c, request{want: http.StatusOK, repeatable: true,
+		send: func(ctx context.Context, client *api.Client, auth api.RequestEditorFn) (*http.Response, error) {
+			return client.SearchPeople(ctx, search(q), auth)
+		}})
+	return bridge.Page[bridge.Person]{Total: p.Total, Items: each(p.Items, person), Next: value(p.NextCursor)}, err
+}
+
+// CreateGroup implements bridge.Directory.
+func (c *Connector) CreateGroup(ctx context.Context, in bridge.GroupInput) (bridge.Group, error) {
+	key, err := c.idempotencyKey()
+	if err != nil {
+		return bridge.Group{}, err
+	}
+	body := api.GroupInput{Attributes: in.Attributes}
+	if in.Members != nil {
+		body.Members = &in.Members
+	}
+	g, _, err := call[api.Group](ctx, c, request{want: http.StatusCreated, repeatable: true,
+		send: func(ctx context.Context, client *api.Client, auth api.RequestEditorFn) (*http.Response, error) {
+			return client.CreateProvisionedGroup(ctx, &api.CreateProvisionedGroupParams{IdempotencyKey: &key}, body, auth)
+		}})
+	return group(g), err
+}
+
+// Group implements bridge.Directory.
+func (c *Connector) Group(ctx context.Context, id string, withMembers bool) (bridge.Group, error) {
+	g, _, err := call[api.Group](ctx, c, request{want: http.StatusOK, repeatable: true,
+		send: func(ctx context.Context, client *api.Client, auth api.RequestEditorFn) (*http.Response, error) {
+			return client.GetGroup(ctx, id, &api.GetGroupParams{Members: &withMembers}, auth)
+		}})
+	return group(g), err
+}
+
+// UpdateGroup implements bridge.Directory.
+func (c *Connector) UpdateGroup(ctx context.Context, id string, change bridge.GroupChange, ifMatch string, withMembers bool) (bridge.Group, error) {
+	body := api.GroupUpdate{ReplaceMembers: change.Replace}
+	if change.Attributes != nil {
+		body.Attributes = &change.Attributes
+	}
+	if len(change.Add) > 0 {
+		body.AddMembers = &change.Add
+	}
+	if len(change.Remove) > 0 {
+		body.RemoveMembers = &change.Remove
+	}
+	g, _, err := call[api.Group](ctx, c, request{want: http.StatusOK, repeatable: ifMatch == "",
+		send: func(ctx context.Context, client *api.Client, auth api.RequestEditorFn) (*http.Response, error) {
+			params := &api.UpdateGroupParams{IfMatch: optional(ifMatch), Members: &withMembers}
+			return client.UpdateGroup(ctx, id, params, body, auth)
+		}})
+	return group(g), err
+}
+
+// DeleteGroup implements bridge.Directory.
+func (c *Connector) DeleteGroup(ctx context.Context, id, ifMatch string) error {
+	_, lost, err := call[nothing](ctx, c, request{want: http.StatusNoContent, repeatable: true,
+		send: func(ctx context.Context, client *api.Client, auth api.RequestEditorFn) (*http.Response, error) {
+			return client.DeleteGroup(ctx, id, &api.DeleteGroupParams{IfMatch: optional(ifMatch)}, auth)
+		}})
+	return deleted(lost, err)
+}
+
+// SearchGroups implements bridge.Directory.
+func (c *Connector) SearchGroups(ctx context.Context, q bridge.Query) (bridge.Page[bridge.Group], error) {
+	p, _, err := call[api.GroupPage](ctx, c, request{want: http.StatusOK, repeatable: true,
+		send: func(ctx context.Context, client *api.Client, auth api.RequestEditorFn) (*http.Response, error) {
+			return client.SearchGroups(ctx, search(q), auth)
+		}})
+	return bridge.Page[bridge.Group]{Total: p.Total, Items: each(p.Items, group), Next: value(p.NextCursor)}, err
+}
+
+// Attention implements bridge.WaitingRoom.
+func (c *Connector) Attention(ctx context.Context) ([]bridge.Attention, error) {
+	type list struct {
+		Items []api.Attention `json:"items"`
+	}
+	l, _, err := call[list](ctx, c, request{want: http.StatusOK, repeatable: true,
+		send: func(ctx context.Context, client *api.Client, auth api.RequestEditorFn) (*http.Response, error) {
+			return client.ListAttention(ctx, auth)
+		}})
+	return each(l.Items, attention), err
+}
+
+// ConfirmPerson implements bridge.WaitingRoom.
+func (c *Connector) ConfirmPerson(ctx context.Context, id string) error {
+	_, _, err := call[nothing](ctx, c, request{want: http.StatusNoContent, repeatable: true,
+		send: func(ctx context.Context, client *api.Client, auth api.RequestEditorFn) (*http.Response, error) {
+			return client.ConfirmPerson(ctx, id, auth)
+		}})
+	return err
+}
+
+// idempotencyKey makes a creation whose answer was lost harmless to repeat.
+func (c *Connector) idempotencyKey() (string, error) {
+	var key [18]byte
+	if _, err := io.ReadFull(c.cfg.Random, key[:]); err != nil {
+		return "", fmt.Errorf("making an idempotency key: %w", err)
+	}
+	return base64.RawURLEncoding.EncodeToString(key[:]), nil
+}
+
+// deleted forgives that what we deleted is gone, if the answer to an earlier
+// attempt was lost.
+func deleted(lost bool, err error) error {
+	if lost && bridge.CodeOf(err) == bridge.NotFound {
+		return nil
+	}
+	return err
+}

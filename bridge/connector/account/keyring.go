@@ -1,0 +1,177 @@
+package account
+
+import (
+	"crypto/subtle"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
+)
+
+// A Keyring decides which bearer token may come in. It holds the sealed
+// session until a token opens it, and then the tokens' fingerprints only: the
+// token itself is never kept.
+type Keyring struct {
+	read      func() (session.File, error)
+	connector *Connector
+	now       func() time.Time
+	changed   func()
+
+	mu   sync.Mutex
+	file session.File
+	err  error // why there is no file
+	// open is the header of the entry whose credentials are in use; nil while
+	// sealed.
+	open *session.Header
+}
+
+// KeyringState is what a keyring shows to whoever has no token.
+type KeyringState struct {
+	// Err is why the session cannot be read; nil if it can.
+	Err    error
+	Sealed bool
+	// Header is of the session in use, or of the newest one while sealed.
+	Header      session.Header
+	Fingerprint string // of the sealed text
+}
+
+// NewKeyring reads the session with read, and gives what is in it to c once a
+// token opens it. changed is called after State has changed.
+func NewKeyring(read func() (session.File, error), c *Connector, now func() time.Time, changed func()) *Keyring {
+	k := &Keyring{read: read, connector: c, now: now, changed: changed}
+	k.Reload()
+	return k
+}
+
+// Reload reads the session again unless one is open; somebody may have put a
+// better one in its place.
+func (k *Keyring) Reload() {
+	k.mu.Lock()
+	if k.open != nil {
+		k.mu.Unlock()
+		return
+	}
+	k.file, k.err = k.read()
+	k.mu.Unlock()
+	k.changed()
+}
+
+// State returns what may be known without a token.
+func (k *Keyring) State() KeyringState {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	s := KeyringState{Err: k.err, Sealed: k.open == nil}
+	switch {
+	case k.open != nil:
+		s.Header, s.Fingerprint = *k.open, k.file.Fingerprint()
+	case k.err == nil:
+		s.Header, s.Fingerprint = k.file.Entries[0].Header, k.file.Fingerprint()
+	}
+	return s
+}
+
+// Admit returns nil if the bearer token may come in; the first right one
+// opens the session. Anything else is a *control.Refusal with the HTTP status
+// to answer: with problem.TokenRejected for a well-formed wrong token, and
+// without a code for a text that is no token.
+func (k *Keyring) Admit(text string) error {
+	token, err := session.ParseToken(text)
+	if err != nil {
+		return &control.Refusal{Status: http.StatusUnauthorized, Detail: err.Error()}
+	}
+	opened, err := k.admit(token)
+	if opened {
+		k.changed()
+	}
+	return err
+}
+
+func (k *Keyring) admit(token session.Token) (opened bool, _ error) {
+	state := k.connector.State()
+	fingerprint := token.Fingerprint()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.open != nil {
+		switch {
+		case same(fingerprint, k.open.TokenFingerprint):
+			return false, k.alive(state, k.open.Epoch, false)
+		case same(fingerprint, k.open.PreviousFingerprint):
+			return false, k.alive(state, k.open.PreviousEpoch, true)
+		}
+	}
+	if k.err != nil {
+		return false, unreadableRefusal(k.err)
+	}
+	entry, ok := k.file.Match(token)
+	if !ok || k.open != nil && entry.Header.Epoch < k.open.Epoch {
+		return false, &control.Refusal{
+			Status: http.StatusUnauthorized,
+			Code:   problem.TokenRejected,
+			Detail: "this bearer token does not belong to the bridge's session",
+		}
+	}
+	// Sealed; or the old pair was used first and now the new token comes.
+	creds, err := entry.Open(token)
+	if err != nil {
+		k.err = err
+		if k.open != nil {
+			k.err = nil // the open one still serves
+		}
+		return true, unreadableRefusal(err)
+	}
+	k.open = &entry.Header
+	k.connector.Use(creds, entry.Header.Epoch)
+	return true, nil
+}
+
+// alive says whether the token of that generation still counts. The account
+// ends the overlap of two pairs; what it said last is compared with the clock.
+func (k *Keyring) alive(state State, epoch int64, previous bool) error {
+	gone := &control.Refusal{
+		Status: http.StatusUnauthorized,
+		Code:   problem.TokenRejected,
+		Detail: "the IdP still uses the old token: it was replaced, and the overlap is over",
+	}
+	for _, g := range state.Generations {
+		if g.Epoch != epoch {
+			continue
+		}
+		if g.ExpiresAt != nil && !k.now().Before(*g.ExpiresAt) {
+			gone.Expired = *g.ExpiresAt
+			return gone
+		}
+		return nil
+	}
+	switch {
+	case !previous && expired(state):
+		return gone
+	case !previous:
+		// The session's own token stays right while the account refuses the
+		// credentials for another reason: that heals without a new token.
+		return nil
+	case state.Generations == nil:
+		return &control.Refusal{
+			Status: http.StatusServiceUnavailable,
+			Detail: "whether the previous bearer token still counts is not known before the bridge has signed in",
+		}
+	default:
+		return gone
+	}
+}
+
+// expired says that the account refused the credentials because their overlap
+// is over: then their token is no longer right either.
+func expired(s State) bool {
+	return s.Problem != nil && s.Problem.Details[problem.FactReason] == codeCredentialsExpired
+}
+
+func unreadableRefusal(err error) error {
+	return &control.Refusal{Status: http.StatusServiceUnavailable, Code: problem.SessionUnreadable, Detail: err.Error()}
+}
+
+func same(a, b string) bool {
+	return b != "" && subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1
+}

@@ -1,0 +1,139 @@
+package account
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/signin"
+)
+
+// signIn is SRP-6a over the two secrets. The account proves itself too, and
+// nothing it says is believed before.
+func (c *Connector) signIn(ctx context.Context, creds *credentials) (*login, error) {
+	client, err := c.client(creds)
+	if err != nil {
+		return nil, err
+	}
+	srp, err := signin.NewClient(creds.AccountID, creds.Email, creds.epoch)
+	if err != nil {
+		return nil, fmt.Errorf("preparing the sign-in: %w", err)
+	}
+	handshake, err := receive[api.Handshake](http.StatusOK)(client.StartSignIn(ctx, api.SignInStart{
+		AccountId: creds.AccountID,
+		Email:     creds.Email,
+		Epoch:     creds.epoch,
+		A:         srp.A(),
+	}))
+	if err != nil {
+		return nil, err
+	}
+	proof, err := srp.Prove(creds.Secrets, handshake.HandshakeId, signin.KDF{
+		Algorithm:  string(handshake.Kdf.Algorithm),
+		Iterations: handshake.Kdf.Iterations,
+		Salt:       handshake.Kdf.Salt,
+	}, handshake.B)
+	if err != nil {
+		return nil, &impostor{err}
+	}
+	in, err := receive[api.SignedIn](http.StatusOK)(client.FinishSignIn(ctx, api.SignInFinish{
+		HandshakeId: handshake.HandshakeId,
+		Proof:       proof,
+		Bridge:      c.cfg.Bridge,
+	}))
+	if err != nil {
+		return nil, err
+	}
+	if err := srp.VerifyServer(in.Proof); err != nil {
+		return nil, &impostor{err}
+	}
+	c.update(func(s *State) { s.Address, s.Generations = in.Address, in.Generations })
+	return &login{client: client, token: in.SessionToken, creds: creds}, nil
+}
+
+// impostor says that who answers at the account's address does not know the
+// account's half of the secret, or offers parameters that would weaken ours.
+type impostor struct{ err error }
+
+func (e *impostor) Error() string {
+	return "what answers there is not the account that the session was made for: " + e.err.Error()
+}
+
+func (e *impostor) Unwrap() error { return e.err }
+
+func (c *Connector) heartbeat(ctx context.Context, l *login) error {
+	state, codes := c.cfg.Health()
+	answer, err := receive[api.HeartbeatAnswer](http.StatusOK)(l.client.SendHeartbeat(ctx, api.Heartbeat{
+		Revision: c.cfg.Bridge.Revision,
+		State:    state,
+		Problems: append([]string{}, codes...),
+	}, l.authorize))
+	if err != nil {
+		return err
+	}
+	c.update(func(s *State) {
+		s.Phase, s.Problem = SignedIn, nil
+		s.Address, s.Generations, s.FirewallOff = answer.Address, answer.Generations, !answer.FirewallEnforced
+	})
+	return nil
+}
+
+// leave says goodbye, so that the account does not count a live session that
+// nobody uses.
+func (c *Connector) leave(ctx context.Context) {
+	c.mu.Lock()
+	l, quiet := c.login, c.quiet
+	c.login = nil
+	c.mu.Unlock()
+	if l == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	if !quiet {
+		_, err := receive[api.HeartbeatAnswer](http.StatusOK)(l.client.SendHeartbeat(ctx, api.Heartbeat{
+			Revision: c.cfg.Bridge.Revision,
+			State:    api.Stopped,
+			Problems: []string{},
+		}, l.authorize))
+		if err != nil {
+			c.cfg.Log.Warn("the account could not be told that the bridge stops", "error", err)
+			return
+		}
+	}
+	c.signOut(ctx, l)
+}
+
+func (c *Connector) signOut(ctx context.Context, l *login) {
+	if _, err := receive[nothing](http.StatusNoContent)(l.client.SignOut(ctx, l.authorize)); err != nil {
+		c.cfg.Log.Warn("the session with the account could not be ended; it expires by itself", "error", err)
+	}
+}
+
+// authorize puts the login's token into a request.
+func (l *login) authorize(_ context.Context, req *http.Request) error {
+	req.Header.Set("Authorization", "Bearer "+l.token)
+	return nil
+}
+
+func (c *Connector) accountURL(creds *credentials) string {
+	if c.cfg.URL != "" || creds == nil {
+		return c.cfg.URL
+	}
+	return creds.AccountURL
+}
+
+func (c *Connector) client(creds *credentials) (*api.Client, error) {
+	url := c.accountURL(creds)
+	if err := CheckURL(url); err != nil {
+		return nil, err
+	}
+	return api.NewClient(strings.TrimSuffix(url, "/"), api.WithHTTPClient(&http.Client{
+		Transport: c.cfg.Transport,
+		// A redirect would carry the session to wherever it points.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}))
+}

@@ -1,0 +1,115 @@
+package account
+
+import (
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+)
+
+func person(p api.Person) bridge.Person {
+	return bridge.Person{
+		ID:             p.Id,
+		Version:        p.Etag,
+		Created:        p.CreatedAt,
+		Modified:       p.ModifiedAt,
+		Attributes:     p.Attributes,
+		Groups:         each(p.Groups, reference),
+		State:          bridge.MemberState(p.State),
+		Suspended:      p.Suspended,
+		SignInAddress:  value(p.SignInAddress),
+		PendingAddress: value(p.PendingAddress),
+	}
+}
+
+func personInput(in bridge.PersonInput) api.PersonInput {
+	return api.PersonInput{Attributes: in.Attributes, SignInAddress: optional(in.SignInAddress)}
+}
+
+func group(g api.Group) bridge.Group {
+	return bridge.Group{
+		ID:             g.Id,
+		Version:        g.Etag,
+		Created:        g.CreatedAt,
+		Modified:       g.ModifiedAt,
+		Attributes:     g.Attributes,
+		Members:        each(value(g.Members), reference),
+		UnknownMembers: value(g.UnknownMembers),
+	}
+}
+
+func reference(r api.Reference) bridge.Reference {
+	return bridge.Reference{ID: r.Id, Display: value(r.Display), Type: string(r.Type)}
+}
+
+func attention(a api.Attention) bridge.Attention {
+	return bridge.Attention{
+		PersonID: a.PersonId,
+		UserName: a.UserName,
+		Kind:     bridge.AttentionKind(a.Kind),
+		Address:  value(a.Address),
+		Domain:   value(a.Domain),
+		Since:    a.Since,
+	}
+}
+
+func search(q bridge.Query) api.Search {
+	s := api.Search{
+		Descending:  &q.Descending,
+		Limit:       &q.Limit,
+		Cursor:      optional(q.Cursor),
+		WithMembers: &q.WithMembers,
+	}
+	if q.Cursor == "" {
+		s.Offset = &q.Offset
+	}
+	if q.Filter != nil {
+		p := predicate(*q.Filter)
+		s.Filter = &p
+	}
+	if q.SortBy != nil {
+		s.SortBy = &q.SortBy
+	}
+	return s
+}
+
+func predicate(p bridge.Predicate) api.Predicate {
+	out := api.Predicate{Op: api.PredicateOp(p.Op), Value: p.Value}
+	if p.CaseExact {
+		out.CaseExact = &p.CaseExact
+	}
+	if p.Path != nil {
+		out.Path = &p.Path
+	}
+	if p.Terms != nil {
+		terms := each(p.Terms, predicate)
+		out.Terms = &terms
+	}
+	return out
+}
+
+// each keeps nil and empty apart: nil members were not asked for.
+func each[A, B any](in []A, f func(A) B) []B {
+	if in == nil {
+		return nil
+	}
+	out := make([]B, len(in))
+	for i, a := range in {
+		out[i] = f(a)
+	}
+	return out
+}
+
+// value is what p points to, or the zero value: the account leaves out what
+// is not there.
+func value[T any](p *T) (v T) {
+	if p != nil {
+		v = *p
+	}
+	return v
+}
+
+func optional(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
