@@ -22,6 +22,8 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/client"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/firewall"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/signup"
 )
 
 // Address is where Terraform finds the provider.
@@ -153,12 +155,17 @@ func orEnvironment(value types.String, variable string) string {
 
 // Resources lists what the provider manages.
 func (p *Provider) Resources(context.Context) []func() resource.Resource {
-	return []func() resource.Resource{}
+	return []func() resource.Resource{
+		firewall.NewRule,
+		signup.NewDomain,
+	}
 }
 
 // DataSources lists what the provider reads.
 func (p *Provider) DataSources(context.Context) []func() datasource.DataSource {
-	return []func() datasource.DataSource{}
+	return []func() datasource.DataSource{
+		firewall.NewCaller,
+	}
 }
 
 // EphemeralResources lists what lives only as long as a run.

@@ -1,0 +1,158 @@
+// Package signup manages the domains under which people may sign up by
+// themselves, and confirm a new address: scimbridge_signup_domain.
+package signup
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/resource"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/planmodifier"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringplanmodifier"
+	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/attr"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/client"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/identity"
+)
+
+type domain struct{ client *client.Client }
+
+var (
+	_ resource.ResourceWithConfigure   = (*domain)(nil)
+	_ resource.ResourceWithIdentity    = (*domain)(nil)
+	_ resource.ResourceWithImportState = (*domain)(nil)
+)
+
+// NewDomain is the resource scimbridge_signup_domain.
+func NewDomain() resource.Resource { return &domain{} }
+
+func (r *domain) Metadata(_ context.Context, _ resource.MetadataRequest, resp *resource.MetadataResponse) {
+	resp.TypeName = "scimbridge_signup_domain"
+}
+
+func (r *domain) Configure(_ context.Context, req resource.ConfigureRequest, resp *resource.ConfigureResponse) {
+	r.client = client.Of(req.ProviderData, &resp.Diagnostics)
+}
+
+func (r *domain) Schema(_ context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
+	resp.Schema = schema.Schema{
+		MarkdownDescription: "A domain that is allowed for sign-up.\n\n" +
+			"Anyone with an e-mail address under it may sign up through the account's sign-up link, and a person whose address " +
+			"changes to it in the identity provider gets the confirmation e-mail that the change needs; e-mails that waited for the " +
+			"domain go out when it is made. Invitations by the identity provider do not depend on it.",
+		Attributes: map[string]schema.Attribute{
+			"id": schema.StringAttribute{
+				Computed:            true,
+				MarkdownDescription: "The domain in lower case and IDNA form.",
+				PlanModifiers:       []planmodifier.String{stringplanmodifier.UseStateForUnknown()},
+			},
+			"domain": schema.StringAttribute{
+				Required:   true,
+				CustomType: attr.DomainType{},
+				MarkdownDescription: "The domain, for instance `example.com`. It matches exactly: a sub-domain is an entry of its own. " +
+					"Another domain replaces the resource.",
+				Validators:    []validator.String{attr.IsDomain()},
+				PlanModifiers: []planmodifier.String{attr.KeepDomainSpelling(), stringplanmodifier.RequiresReplace()},
+			},
+		},
+	}
+}
+
+func (r *domain) IdentitySchema(_ context.Context, _ resource.IdentitySchemaRequest, resp *resource.IdentitySchemaResponse) {
+	resp.IdentitySchema = identity.Schema("The domain in lower case and IDNA form.")
+}
+
+func (r *domain) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
+	var plan domainModel
+	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	name, err := attr.ParseDomain(plan.Domain.ValueString()) // was unknown when it was validated, perhaps
+	if err != nil {
+		resp.Diagnostics.AddAttributeError(path.Root("domain"), "Invalid domain", err.Error())
+		return
+	}
+	account, ok := r.client.SameAccount(ctx, resp.Private, &resp.Diagnostics)
+	if !ok {
+		return
+	}
+	key := rand.Text()
+	created, err := client.Call[api.SignupDomain](r.client.API.CreateSignupDomain(ctx,
+		&api.CreateSignupDomainParams{IdempotencyKey: &key}, api.SignupDomainInput{Domain: name}))
+	if client.Code(err) == "already_exists" {
+		resp.Diagnostics.AddAttributeError(path.Root("domain"), "Domain is allowed already",
+			fmt.Sprintf("%q is on the account's list, and not in this state. To manage it here, import it:\n\n%s", name, importBlock(name)))
+		return
+	}
+	if err != nil {
+		resp.Diagnostics.Append(r.client.Diagnose(fmt.Sprintf("allow sign-up under %q", name), err))
+		return
+	}
+	resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account, created.Domain)...)
+	state := modelOf(created)
+	state.Domain = plan.Domain
+	resp.Diagnostics.Append(resp.State.Set(ctx, state)...)
+}
+
+func (r *domain) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
+	var state domainModel
+	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
+	account, ok := r.client.SameAccount(ctx, resp.Private, &resp.Diagnostics)
+	if !ok || resp.Diagnostics.HasError() {
+		return
+	}
+	name := state.ID.ValueString()
+	resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account, name)...)
+
+	found, err := client.Call[api.SignupDomain](r.client.API.GetSignupDomain(ctx, name))
+	if client.NotFound(err) {
+		resp.State.RemoveResource(ctx)
+		return
+	}
+	if err != nil {
+		resp.Diagnostics.Append(r.client.Diagnose(fmt.Sprintf("read sign-up domain %q", name), err))
+		return
+	}
+	resp.Diagnostics.Append(resp.State.Set(ctx, modelOf(found))...)
+}
+
+// Update is reached for a new spelling alone, and the plan modifiers remove
+// those: nothing is left to do.
+func (r *domain) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
+	var plan domainModel
+	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
+	resp.Diagnostics.Append(resp.State.Set(ctx, plan)...)
+}
+
+func (r *domain) Delete(ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse) {
+	var state domainModel
+	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
+	if _, ok := r.client.SameAccount(ctx, resp.Private, &resp.Diagnostics); !ok || resp.Diagnostics.HasError() {
+		return
+	}
+	name := state.ID.ValueString()
+	_, err := client.Call[client.Nothing](r.client.API.DeleteSignupDomain(ctx, name, nil))
+	if err != nil && !client.NotFound(err) {
+		resp.Diagnostics.Append(r.client.Diagnose(fmt.Sprintf("end sign-up under %q", name), err))
+	}
+}
+
+func (r *domain) ImportState(ctx context.Context, req resource.ImportStateRequest, resp *resource.ImportStateResponse) {
+	text, account, ok := identity.Imported(ctx, r.client, req, &resp.Diagnostics)
+	if !ok {
+		return
+	}
+	name, err := attr.ParseDomain(text)
+	if err != nil {
+		resp.Diagnostics.AddError("Invalid import id", "A sign-up domain is imported by its name: "+err.Error()+".")
+		return
+	}
+	resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account, name)...)
+	resp.Diagnostics.Append(resp.State.SetAttribute(ctx, path.Root("id"), name)...)
+}
