@@ -1,0 +1,138 @@
+package durable_test
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/durable"
+)
+
+func TestWriteFileReplacesTheContent(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "session")
+	for _, want := range []string{"first", "", "a longer third"} {
+		if err := durable.WriteFile(path, []byte(want)); err != nil {
+			t.Fatal(err)
+		}
+		got, err := durable.ReadFile(path, 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(got) != want {
+			t.Errorf("read %q, want %q", got, want)
+		}
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.Mode() != 0o600 {
+		t.Errorf("the file's mode is %v, want 0600", info.Mode())
+	}
+	wantFiles(t, filepath.Dir(path), "session")
+}
+
+func TestWriteFileClosesAnOldFilesMode(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "session")
+	if err := os.WriteFile(path, []byte("old"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := durable.WriteFile(path, []byte("new")); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.Mode() != 0o600 {
+		t.Errorf("the file's mode is %v, want 0600", info.Mode())
+	}
+}
+
+func TestAFailedWriteLeavesNothingBehind(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	path := filepath.Join(folder, "session")
+	if err := os.Mkdir(path, 0o700); err != nil { // a rename onto a folder fails
+		t.Fatal(err)
+	}
+	if err := durable.WriteFile(path, []byte("x")); err == nil {
+		t.Fatal("writing onto a folder succeeded")
+	}
+	wantFiles(t, folder, "session")
+
+	missing := filepath.Join(folder, "missing", "session")
+	if err := durable.WriteFile(missing, []byte("x")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("writing into a missing folder: %v, want fs.ErrNotExist", err)
+	}
+}
+
+func TestReadersNeverSeeAHalfWrittenFile(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "session")
+	a, b := bytes.Repeat([]byte("a"), 100_000), bytes.Repeat([]byte("b"), 90_000)
+	if err := durable.WriteFile(path, a); err != nil {
+		t.Fatal(err)
+	}
+	var writers sync.WaitGroup
+	for _, content := range [][]byte{a, b} {
+		writers.Go(func() {
+			for range 20 {
+				if err := durable.WriteFile(path, content); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	for range 200 {
+		got, err := durable.ReadFile(path, 1<<20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got, a) && !bytes.Equal(got, b) {
+			t.Fatalf("read %d bytes that nobody wrote", len(got))
+		}
+	}
+	writers.Wait()
+}
+
+func TestReadFileKeepsToTheLimit(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(path, []byte("12345"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := durable.ReadFile(path, 5); err != nil {
+		t.Errorf("a file as large as the limit: %v", err)
+	}
+	if _, err := durable.ReadFile(path, 4); !errors.Is(err, durable.ErrTooLarge) {
+		t.Errorf("a file larger than the limit: %v, want ErrTooLarge", err)
+	}
+	if _, err := durable.ReadFile("/dev/zero", 4); !errors.Is(err, durable.ErrTooLarge) {
+		t.Errorf("a file without end: %v, want ErrTooLarge", err)
+	}
+	if _, err := durable.ReadFile(path+"x", 4); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a missing file: %v, want fs.ErrNotExist", err)
+	}
+}
+
+func wantFiles(t *testing.T, folder string, want ...string) {
+	t.Helper()
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, e := range entries {
+		got = append(got, e.Name())
+	}
+	if len(got) != len(want) || got[0] != want[0] {
+		t.Errorf("the folder holds %q, want %q", got, want)
+	}
+}
