@@ -221,12 +221,14 @@ func parseEntry(text string) (Entry, error) {
 		return Entry{}, unreadable("it is cut short: %d of 5 parts are there", len(parts))
 	case len(parts) > 5:
 		return Entry{}, unreadable("it has %d parts; a session has 5", len(parts))
+	case len(parts[4]) < base64.RawURLEncoding.EncodedLen(tagSize):
+		return Entry{}, unreadable("it is cut short: part 5 must have %d bytes", tagSize)
 	}
 	var raw [5][]byte
 	for i, p := range parts {
 		var err error
 		if raw[i], err = decodeBase64(p); err != nil {
-			return Entry{}, unreadable("part %d is damaged or cut short: not base64url", i+1)
+			return Entry{}, unreadable("part %d is damaged: not base64url", i+1)
 		}
 	}
 	switch {
@@ -234,9 +236,7 @@ func parseEntry(text string) (Entry, error) {
 		return Entry{}, unreadable("part 2 is not empty: no key is wrapped in a session")
 	case len(raw[2]) != ivSize:
 		return Entry{}, unreadable("part 3 is damaged: it must have %d bytes", ivSize)
-	case len(raw[4]) < tagSize:
-		return Entry{}, unreadable("it is cut short: part 5 must have %d bytes", tagSize)
-	case len(raw[4]) > tagSize:
+	case len(raw[4]) != tagSize:
 		return Entry{}, unreadable("part 5 is damaged: it must have %d bytes", tagSize)
 	}
 	h, err := parseHeader(raw[0])
