@@ -1,0 +1,127 @@
+package process
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// BinaryVariable names a bridge to deploy, for development: where the provider
+// does not lie beside one.
+const BinaryVariable = "SCIMBRIDGE_BRIDGE_BINARY"
+
+const programName = "scim-bridge"
+
+// findBinary returns the path of the program to deploy.
+func findBinary(configured string) (string, error) {
+	if configured != "" {
+		if !filepath.IsAbs(configured) {
+			return "", fmt.Errorf("binary %q must be an absolute path", configured)
+		}
+		return configured, isProgram(configured)
+	}
+	var places []string
+	if path := os.Getenv(BinaryVariable); path != "" {
+		places = append(places, path)
+	}
+	if self, err := os.Executable(); err == nil {
+		if real, err := filepath.EvalSymlinks(self); err == nil {
+			self = real
+		}
+		places = append(places, filepath.Join(filepath.Dir(self), programName))
+	}
+	var faults []string
+	for _, path := range places {
+		err := isProgram(path)
+		if err == nil {
+			return path, nil
+		}
+		faults = append(faults, err.Error())
+	}
+	return "", fmt.Errorf("the program %s was found nowhere: %s; it comes beside the provider in its archive, or name one by `binary` or by %s",
+		programName, strings.Join(faults, "; "), BinaryVariable)
+}
+
+func isProgram(path string) error {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%s does not exist", path)
+	case err != nil:
+		return err
+	case !info.Mode().IsRegular() || info.Mode()&0o111 == 0:
+		return fmt.Errorf("%s is not an executable file", path)
+	}
+	return nil
+}
+
+// digest returns the SHA-256 of a file in hex.
+func digest(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", fmt.Errorf("reading %s: %w", path, err)
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// install copies the program to bin/<sha256>/ and returns the copy's path. A
+// copy that is there already is read again, since it is about to be run.
+func (t *Target) install(program, build string) (string, error) {
+	path := t.program(build)
+	if have, err := digest(path); err == nil && have == build {
+		return path, nil
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return "", err
+	}
+	content, err := os.ReadFile(program)
+	if err != nil {
+		return "", err
+	}
+	if sum := sha256.Sum256(content); hex.EncodeToString(sum[:]) != build {
+		return "", fmt.Errorf("%s changed while it was being deployed: run terraform apply again", program)
+	}
+	if err := replaceFile(path, content); err != nil {
+		return "", fmt.Errorf("copying the bridge: %w", err)
+	}
+	return path, os.Chmod(path, 0o700)
+}
+
+// program is where the copy of a build lies.
+func (t *Target) program(build string) string {
+	return filepath.Join(t.DataDir, binName, build, programName)
+}
+
+// dropOthers removes the copies of other builds. A process that still runs
+// from one keeps it until it ends.
+func (t *Target) dropOthers(build string) error {
+	entries, err := os.ReadDir(t.path(binName))
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if isBuild(e.Name()) && e.Name() != build {
+			if err := os.RemoveAll(filepath.Join(t.path(binName), e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// isBuild tells folders that install made from any other.
+func isBuild(name string) bool {
+	b, err := hex.DecodeString(name)
+	return err == nil && len(b) == sha256.Size
+}

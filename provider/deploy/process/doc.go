@@ -1,0 +1,13 @@
+// Package process deploys a bridge as a detached process on the machine that
+// runs Terraform.
+//
+// It owns the data folder's record (bridge.json), the copies of the program
+// below bin/, and the life of the process: finding it again, replacing it
+// without losing a request, stopping it. What else lies in the folder
+// (instance, observed_revision, control.sock) belongs to the bridge, whose
+// socket package bridge/control explains.
+//
+// A process is known by pid and start time, since pids come round again, or by
+// its answer at the control socket of the folder. A folder belongs to one
+// machine: on any other, its record is an *ElsewhereError.
+package process

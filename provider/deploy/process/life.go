@@ -1,0 +1,318 @@
+package process
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy"
+)
+
+const (
+	oldLogName = logName + ".1"
+	// maxLog is the size at which a start sets the log aside.
+	maxLog = 16 << 20
+	// startTime is how long a bridge may take from its start to its control
+	// socket, wingsTime how long one may take to sign in before it takes over
+	// all the same.
+	startTime = 20 * time.Second
+	wingsTime = 15 * time.Second
+	tick      = 20 * time.Millisecond
+)
+
+// A child is a bridge that this program started.
+type child struct {
+	running
+	socket string        // its control socket, in the data folder
+	logged int64         // where its part of the log begins
+	ended  chan struct{} // closed when it has ended
+}
+
+// run starts the bridge that the record describes and records it. With
+// takeOver, it serves in the place of the one that runs, which then ends.
+func (t *Target) run(ctx context.Context, r *record, token session.Token, takeOver bool) error {
+	program, err := t.program(r.Build), error(nil)
+	if source, findErr := findBinary(t.Binary); findErr == nil {
+		program, err = t.install(source, r.Build)
+	}
+	if err != nil {
+		return err
+	}
+	c, err := t.start(ctx, program, *r, takeOver)
+	if err != nil {
+		return err
+	}
+	if err := t.settle(ctx, c, token, takeOver); err != nil {
+		_ = kill(c.PID)
+		<-c.ended
+		return err
+	}
+	old := r.Process
+	r.Process = &c.running
+	if err := t.writeRecord(*r); err != nil {
+		return fmt.Errorf("writing the deployment's record: %w", err)
+	}
+	if takeOver {
+		return t.await(ctx, old) // it is draining
+	}
+	return nil
+}
+
+// settle unseals a new bridge and, if it waits in the wings, lets it take
+// over once it has signed in, or cannot for a reason that the old one shares.
+func (t *Target) settle(ctx context.Context, c *child, token session.Token, takeOver bool) error {
+	if !token.IsZero() {
+		if err := t.unseal(ctx, c.socket, token); err != nil {
+			return err
+		}
+	}
+	if !takeOver {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, wingsTime+startTime)
+	defer cancel()
+	for begun := time.Now(); time.Since(begun) < wingsTime; {
+		s, err := t.ask(ctx, c.socket)
+		if err != nil {
+			return fmt.Errorf("the new bridge does not answer: %w%s", err, t.logOf(c))
+		}
+		if s.State == control.SessionUnreadable {
+			return &deploy.NotReady{Reason: "the new bridge cannot read its session; the old one goes on.", Problems: s.Problems}
+		}
+		if s.State != control.Starting && s.State != control.SigningIn {
+			break
+		}
+		if err := c.pause(ctx); err != nil {
+			return fmt.Errorf("%w%s", err, t.logOf(c))
+		}
+	}
+	if err := control.Dial(t.path(c.socket)).TakeOver(ctx); err != nil {
+		return fmt.Errorf("letting the new bridge take over; the old one goes on: %w%s", err, t.logOf(c))
+	}
+	return nil
+}
+
+// restart replaces a bridge that cannot hand over its socket: it hangs, or
+// the new one listens elsewhere.
+func (t *Target) restart(ctx context.Context, old record, r *record, token session.Token) error {
+	if old.Listen != t.Listen { // better known before the old one is gone
+		l, err := net.Listen("tcp", t.Listen)
+		if err != nil {
+			return fmt.Errorf("the new bridge could not listen; the old one goes on: %w", err)
+		}
+		_ = l.Close()
+	}
+	if err := t.stop(ctx, old.Process); err != nil {
+		return err
+	}
+	return t.run(ctx, r, token, false)
+}
+
+// start starts a program and waits for its control socket.
+func (t *Target) start(ctx context.Context, program string, r record, takeOver bool) (*child, error) {
+	log, err := t.openLog()
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	logged, err := log.Seek(0, io.SeekEnd)
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command(program, t.arguments(r, takeOver)...) // not CommandContext: it must outlive this run
+	cmd.Dir, cmd.Env = t.DataDir, environment(t.DataDir, r.Size)
+	cmd.Stdout, cmd.Stderr = log, log
+	detach(cmd)
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("starting the bridge: %w", err)
+	}
+	c := &child{running: running{PID: cmd.Process.Pid}, logged: logged, ended: make(chan struct{})}
+	c.Started = startOf(c.PID)
+	go func() {
+		_ = cmd.Wait() // its log says why it ended
+		close(c.ended)
+	}()
+	ctx, cancel := context.WithTimeout(ctx, startTime)
+	defer cancel()
+	for {
+		for _, socket := range []string{filepath.Base(control.WingsSocket(t.DataDir, c.PID)), control.SocketName} {
+			if s, err := t.ask(ctx, socket); err == nil && s.PID == c.PID {
+				c.socket, c.Instance = socket, s.Instance
+				return c, nil
+			}
+		}
+		if err := c.pause(ctx); err != nil {
+			_ = kill(c.PID)
+			<-c.ended
+			return nil, fmt.Errorf("%w%s", err, t.logOf(c))
+		}
+	}
+}
+
+// pause waits for the next look at a child, unless there is nothing left to look at.
+func (c *child) pause(ctx context.Context) error {
+	select {
+	case <-c.ended:
+		return errors.New("the bridge started and ended again")
+	case <-ctx.Done():
+		return fmt.Errorf("the bridge did not come up in time: %w", ctx.Err())
+	case <-time.After(tick):
+		return nil
+	}
+}
+
+func (t *Target) arguments(r record, takeOver bool) []string {
+	args := append([]string{
+		"serve",
+		"--listen=" + t.Listen,
+		"--session=" + t.path(sessionName),
+		"--data-dir=" + t.DataDir,
+		"--revision=" + r.Revision,
+	}, r.Settings.Flags()...)
+	if r.Unseal == deploy.UnsealStored {
+		args = append(args, "--unseal-token-file="+t.path(tokenName))
+	}
+	if takeOver {
+		args = append(args, "--take-over")
+	}
+	return args
+}
+
+// environment is built from nothing: Terraform's holds tokens of this account
+// and of others.
+func environment(home string, size deploy.Size) []string {
+	env := []string{
+		"HOME=" + home,
+		"PATH=/usr/local/bin:/usr/bin:/bin",
+		"GOMEMLIMIT=" + strconv.FormatInt(size.Memory(), 10),
+	}
+	for _, name := range []string{"TZ", "SSL_CERT_FILE", "SSL_CERT_DIR"} { // say where things lie on this machine
+		if value, ok := os.LookupEnv(name); ok {
+			env = append(env, name+"="+value)
+		}
+	}
+	return env
+}
+
+// unseal shows the token to the bridge at a socket of the data folder.
+func (t *Target) unseal(ctx context.Context, socket string, token session.Token) error {
+	ctx, cancel := context.WithTimeout(ctx, startTime)
+	defer cancel()
+	_, err := control.Dial(t.path(socket)).Unseal(ctx, token.Reveal())
+	if refusal, ok := errors.AsType[*control.Refusal](err); ok && refusal.Code != "" {
+		return &deploy.NotReady{Reason: "the bridge refused the token: " + refusal.Detail + ".",
+			Problems: []problem.Problem{problem.New(refusal.Code, time.Now(), nil)}}
+	}
+	if err != nil {
+		return fmt.Errorf("unsealing the bridge: %w", err)
+	}
+	return nil
+}
+
+// stop ends the bridge of the data folder: the one that answers, and the one
+// that is on record.
+func (t *Target) stop(ctx context.Context, recorded *running) error {
+	if s, err := t.ask(ctx, control.SocketName); err == nil && (recorded == nil || s.PID != recorded.PID) {
+		if err := t.end(ctx, &running{PID: s.PID, Started: startOf(s.PID)}); err != nil {
+			return err
+		}
+	}
+	return t.end(ctx, recorded)
+}
+
+// end asks a process to end, and kills it when its grace is over.
+func (t *Target) end(ctx context.Context, p *running) error {
+	if !p.alive() {
+		return nil
+	}
+	if err := terminate(p.PID); err != nil {
+		return err
+	}
+	return t.await(ctx, p)
+}
+
+// await waits for a process that is ending, and kills it when its grace is over.
+func (t *Target) await(ctx context.Context, p *running) error {
+	grace := t.Grace
+	if grace == 0 {
+		grace = 20 * time.Second
+	}
+	for deadline := time.Now().Add(grace); p.alive(); {
+		if time.Now().After(deadline) || ctx.Err() != nil {
+			if err := kill(p.PID); err != nil {
+				return err
+			}
+			deadline, ctx = time.Now().Add(grace), context.WithoutCancel(ctx)
+		}
+		select {
+		case <-time.After(tick):
+		case <-ctx.Done():
+		}
+	}
+	return nil
+}
+
+// sweep ends bridges that an earlier run left in the wings, and their sockets.
+func (t *Target) sweep(ctx context.Context) {
+	entries, _ := os.ReadDir(t.DataDir)
+	for _, e := range entries {
+		if wings, _ := filepath.Match("control.[0-9]*.sock", e.Name()); !wings {
+			continue
+		}
+		if s, err := t.ask(ctx, e.Name()); err == nil {
+			_ = kill(s.PID) // it serves nobody
+		}
+		_ = os.Remove(t.path(e.Name()))
+	}
+}
+
+func (t *Target) openLog() (*os.File, error) {
+	path := t.path(logName)
+	if info, err := os.Stat(path); err == nil && info.Size() > maxLog {
+		if err := os.Rename(path, t.path(oldLogName)); err != nil {
+			return nil, fmt.Errorf("setting the log aside: %w", err)
+		}
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("opening the log: %w", err)
+	}
+	return f, nil
+}
+
+// logOf is the end of what a child logged, fit to follow an error.
+func (t *Target) logOf(c *child) string {
+	if end := tail(t.path(logName), c.logged); end != "" {
+		return "\n\nThe end of the bridge's log:\n" + end
+	}
+	return ""
+}
+
+// tail returns the last lines of a file, from an offset on.
+func tail(path string, from int64) string {
+	const lines, bytes = 12, 4 << 10
+	f, err := os.Open(path)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	size, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return ""
+	}
+	b := make([]byte, min(max(size-from, 0), bytes))
+	n, _ := f.ReadAt(b, size-int64(len(b)))
+	all := strings.Split(strings.TrimSpace(string(b[:n])), "\n")
+	return strings.Join(all[max(0, len(all)-lines):], "\n")
+}

@@ -1,0 +1,325 @@
+package process
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy"
+)
+
+// IDPrefix begins the id of a deployment; the data folder follows.
+const IDPrefix = "process:"
+
+// A Target is a data folder on this machine.
+type Target struct {
+	DataDir string // absolute and clean
+	Listen  string
+	Binary  string // absolute; empty means the bundled one
+	Machine Machine
+	// Grace is how long a bridge may take to answer what it has begun before
+	// it is killed; zero means 20 s.
+	Grace time.Duration
+}
+
+var _ deploy.Target = (*Target)(nil)
+
+// CheckDataDir refuses a data folder that would mean another one elsewhere.
+func CheckDataDir(path string) error {
+	if !filepath.IsAbs(path) {
+		return fmt.Errorf("data_dir %q must be an absolute path: a relative one would depend on where Terraform is run", path)
+	}
+	if clean := filepath.Clean(path); clean != path {
+		return fmt.Errorf("data_dir %q must be written %q", path, clean)
+	}
+	if path == "/" {
+		return errors.New("data_dir must be a folder of its own, not the root")
+	}
+	return nil
+}
+
+// Open returns the target of a data folder in which a bridge was deployed, as
+// its record has it; deploy.ErrAbsent or an *ElsewhereError otherwise.
+func Open(dataDir string, m Machine) (*Target, error) {
+	t := &Target{DataDir: dataDir, Machine: m}
+	if err := CheckDataDir(dataDir); err != nil {
+		return nil, err
+	}
+	r, err := t.readRecord()
+	if err != nil {
+		return nil, err
+	}
+	t.Listen, t.Binary = r.Listen, r.Binary
+	return t, nil
+}
+
+// ID names the deployment.
+func (t *Target) ID() string { return IDPrefix + t.DataDir }
+
+// Build is the digest of the program and the address to listen on.
+func (t *Target) Build(context.Context) (string, error) {
+	build, err := t.build()
+	return build + " " + t.Listen, err
+}
+
+func (t *Target) build() (string, error) {
+	program, err := findBinary(t.Binary)
+	if err != nil {
+		return "", err
+	}
+	return digest(program)
+}
+
+// Observe reports the record, and asks the bridge at its control socket.
+func (t *Target) Observe(ctx context.Context) (deploy.State, error) {
+	r, err := t.readRecord()
+	if err != nil {
+		return deploy.State{}, err
+	}
+	s := deploy.State{Spec: r.spec(), Revision: r.Revision}
+	switch file, err := session.ReadFile(t.path(sessionName)); {
+	case err == nil:
+		s.Spec.Session = file.String()
+	case !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, session.ErrUnreadable):
+		return deploy.State{}, err
+	}
+	if bridge, err := t.ask(ctx, control.SocketName); err == nil {
+		s.Running, s.Bridge = true, &bridge
+		s.Revision, s.ObservedRevision = bridge.Revision, bridge.ObservedRevision
+		return s, nil
+	}
+	s.Running = r.Process.alive()
+	observed, err := os.ReadFile(t.path("observed_revision"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return deploy.State{}, err
+	}
+	s.ObservedRevision = strings.TrimSpace(string(observed))
+	if !s.Running {
+		s.Log = tail(t.path(logName), 0)
+	}
+	return s, nil
+}
+
+// ask asks the bridge at a socket of the data folder how it is.
+func (t *Target) ask(ctx context.Context, socket string) (control.Status, error) {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	return control.Dial(t.path(socket)).Status(ctx)
+}
+
+// alive tells whether the process still runs; a nil one never did.
+func (p *running) alive() bool {
+	return p != nil && p.Started != "" && startOf(p.PID) == p.Started
+}
+
+// Create deploys into a folder in which no bridge lives. If it fails it takes
+// back what it made.
+func (t *Target) Create(ctx context.Context, spec deploy.Spec, revision string, token session.Token) (err error) {
+	if err := Supported(); err != nil {
+		return err
+	}
+	if err := CheckDataDir(t.DataDir); err != nil {
+		return err
+	}
+	folders, err := makeFolder(t.DataDir)
+	if err != nil {
+		return fmt.Errorf("making the data folder: %w", err)
+	}
+	unlock, err := t.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	switch r, err := t.readRecord(); {
+	case err == nil:
+		return &deploy.ExistsError{Name: r.Name}
+	case !errors.Is(err, deploy.ErrAbsent):
+		return err
+	}
+	for _, name := range []string{sessionName, "instance"} {
+		if _, err := os.Stat(t.path(name)); err == nil {
+			return fmt.Errorf("%s holds a bridge that Terraform did not deploy (%s): choose another data_dir, or stop that bridge and remove its files", t.DataDir, name)
+		}
+	}
+	build, err := t.build()
+	if err != nil {
+		return err
+	}
+	r := newRecord(t, spec, revision, build)
+	r.Folders = folders
+	if err := t.writeRecord(r); err != nil {
+		return fmt.Errorf("writing the deployment's record: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, t.remove(context.WithoutCancel(ctx), r))
+		}
+	}()
+	if err := t.put(spec, token); err != nil {
+		return err
+	}
+	return t.run(ctx, &r, token, false)
+}
+
+// Update makes what is there as spec has it.
+func (t *Target) Update(ctx context.Context, spec deploy.Spec, revision string, token session.Token) error {
+	unlock, err := t.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	old, err := t.readRecord()
+	if err != nil {
+		return err
+	}
+	before, err := t.Observe(ctx)
+	if err != nil {
+		return err
+	}
+	build, err := t.build()
+	if err != nil {
+		return err
+	}
+	t.sweep(ctx)
+	r := newRecord(t, spec, revision, build)
+	r.Process, r.Folders = old.Process, old.Folders
+
+	if before.Running && before.Bridge != nil && before.Revision == revision && before.Spec.Session == spec.Session {
+		if err := t.put(spec, token); err != nil {
+			return err
+		}
+		if !token.IsZero() && before.Bridge.State == control.Sealed {
+			if err := t.unseal(ctx, control.SocketName, token); err != nil {
+				return err
+			}
+		}
+		return t.writeRecord(r)
+	}
+
+	restore, err := t.keep(sessionName, tokenName)
+	if err != nil {
+		return err
+	}
+	err = t.put(spec, token)
+	switch {
+	case err != nil:
+	case !before.Running:
+		err = t.run(ctx, &r, token, false)
+	case before.Bridge == nil || old.Listen != t.Listen:
+		err = t.restart(ctx, old, &r, token)
+	default:
+		err = t.run(ctx, &r, token, true)
+	}
+	if err != nil {
+		return errors.Join(err, restore())
+	}
+	return t.dropOthers(build)
+}
+
+// put writes what the bridge reads when it starts.
+func (t *Target) put(spec deploy.Spec, token session.Token) error {
+	if err := session.WriteFile(t.path(sessionName), spec.Session); err != nil {
+		return fmt.Errorf("writing the session: %w", err)
+	}
+	switch {
+	case spec.Unseal != deploy.UnsealStored:
+		if err := os.Remove(t.path(tokenName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("removing the stored token: %w", err)
+		}
+	case !token.IsZero():
+		if err := replaceFile(t.path(tokenName), []byte(token.Reveal()+"\n")); err != nil {
+			return fmt.Errorf("storing the token: %w", err)
+		}
+	}
+	return nil
+}
+
+// keep remembers files, and returns a function that puts them back as they were.
+func (t *Target) keep(names ...string) (restore func() error, err error) {
+	contents := map[string][]byte{}
+	for _, name := range names {
+		b, err := os.ReadFile(t.path(name))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		contents[name] = b
+	}
+	return func() error {
+		var errs []error
+		for name, b := range contents {
+			err := os.Remove(t.path(name))
+			if b != nil {
+				err = replaceFile(t.path(name), b)
+			}
+			if !errors.Is(err, fs.ErrNotExist) {
+				errs = append(errs, err)
+			}
+		}
+		return errors.Join(errs...)
+	}, nil
+}
+
+// Destroy stops the bridge and removes what it and this package made.
+func (t *Target) Destroy(ctx context.Context) error {
+	if _, err := t.readRecord(); errors.Is(err, deploy.ErrAbsent) {
+		return nil
+	}
+	unlock, err := t.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	r, err := t.readRecord()
+	if errors.Is(err, deploy.ErrAbsent) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return t.remove(ctx, r)
+}
+
+// remove does the work of Destroy. The record goes last, so that what a crash
+// leaves is still found.
+func (t *Target) remove(ctx context.Context, r record) error {
+	t.sweep(ctx)
+	if err := t.stop(ctx, r.Process); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(t.path(binName))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for _, e := range entries {
+		if isBuild(e.Name()) {
+			if err := os.RemoveAll(filepath.Join(t.path(binName), e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	for _, name := range []string{
+		binName, sessionName, tokenName, "instance", "observed_revision", control.SocketName,
+		logName, oldLogName, lockName, recordName,
+	} {
+		err := os.Remove(t.path(name))
+		if name == binName && err != nil && !errors.Is(err, fs.ErrNotExist) {
+			continue // somebody else's file lies in it
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	for i := len(r.Folders) - 1; i >= 0; i-- {
+		if os.Remove(r.Folders[i]) != nil {
+			break // not empty: it is not ours alone
+		}
+	}
+	return nil
+}

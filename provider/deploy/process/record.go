@@ -1,0 +1,156 @@
+package process
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy"
+)
+
+// The files of a data folder that this package writes.
+const (
+	recordName  = "bridge.json"
+	lockName    = "bridge.lock"
+	sessionName = "session"
+	tokenName   = "unseal-token"
+	logName     = "bridge.log"
+	binName     = "bin"
+)
+
+const recordVersion = 1
+
+// record is bridge.json: what was deployed, and how to find it again. It
+// holds no secret.
+type record struct {
+	Version  int               `json:"version"`
+	Name     string            `json:"name"`
+	Machine  Machine           `json:"machine"`
+	Listen   string            `json:"listen"`
+	Binary   string            `json:"binary,omitempty"` // as configured
+	Build    string            `json:"build"`            // SHA-256 of the program, in hex
+	Revision string            `json:"revision"`
+	Unseal   deploy.Unseal     `json:"unseal"`
+	Size     deploy.Size       `json:"size,omitempty"`
+	Settings deploy.Settings   `json:"settings"`
+	Triggers map[string]string `json:"triggers,omitempty"`
+	Memo     map[string]string `json:"memo,omitempty"`
+	// Process is nil while none was started.
+	Process *running `json:"process,omitempty"`
+	// Folders were made for this deployment, outermost first.
+	Folders []string `json:"folders,omitempty"`
+}
+
+// running identifies a process.
+type running struct {
+	PID      int    `json:"pid"`
+	Started  string `json:"started"` // see startOf
+	Instance string `json:"instance"`
+}
+
+func newRecord(t *Target, spec deploy.Spec, revision, build string) record {
+	return record{
+		Version: recordVersion, Name: spec.Name, Machine: t.Machine, Listen: t.Listen, Binary: t.Binary,
+		Build: build, Revision: revision, Unseal: spec.Unseal, Size: spec.Size, Settings: spec.Settings,
+		Triggers: spec.Triggers, Memo: spec.Memo,
+	}
+}
+
+// spec is what the record says was deployed, without the session.
+func (r record) spec() deploy.Spec {
+	return deploy.Spec{Name: r.Name, Unseal: r.Unseal, Size: r.Size, Settings: r.Settings, Triggers: r.Triggers, Memo: r.Memo}
+}
+
+// readRecord reads the record of a data folder; deploy.ErrAbsent if there is
+// none, *ElsewhereError if it is another machine's.
+func (t *Target) readRecord() (record, error) {
+	path := t.path(recordName)
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return record{}, deploy.ErrAbsent
+	}
+	if err != nil {
+		return record{}, fmt.Errorf("reading the deployment's record: %w", err)
+	}
+	var r record
+	if err := json.Unmarshal(b, &r); err != nil {
+		return record{}, fmt.Errorf("reading the deployment's record %s: %w; if it is damaged beyond repair, stop the bridge by hand and remove the folder", path, err)
+	}
+	if r.Version != recordVersion {
+		return record{}, fmt.Errorf("the deployment's record %s has version %d, and this provider knows %d: use the provider version that wrote it", path, r.Version, recordVersion)
+	}
+	if r.Machine.ID != t.Machine.ID {
+		return record{}, &ElsewhereError{DataDir: t.DataDir, There: r.Machine, Here: t.Machine}
+	}
+	return r, nil
+}
+
+func (t *Target) writeRecord(r record) error {
+	b, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return err
+	}
+	return replaceFile(t.path(recordName), append(b, '\n'))
+}
+
+func (t *Target) path(name string) string { return filepath.Join(t.DataDir, name) }
+
+// replaceFile writes a file that only its owner may read. A crash leaves the
+// old content or the new.
+func replaceFile(path string, content []byte) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*") // 0600
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, f.Close(), os.Remove(f.Name()))
+		}
+	}()
+	if _, err := f.Write(content); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	_ = f.Close() // written and synced
+	return syncFolder(filepath.Dir(path))
+}
+
+func syncFolder(path string) error {
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
+}
+
+// makeFolder makes a folder and what is missing above it, for the owner alone,
+// and returns what it made, outermost first.
+func makeFolder(path string) (made []string, err error) {
+	switch info, err := os.Stat(path); {
+	case err == nil && !info.IsDir():
+		return nil, fmt.Errorf("%s is not a folder", path)
+	case err == nil:
+		return nil, nil
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, err
+	}
+	if made, err = makeFolder(filepath.Dir(path)); err != nil {
+		return made, err
+	}
+	if err := os.Mkdir(path, 0o700); err != nil {
+		if errors.Is(err, fs.ErrExist) { // somebody else was faster
+			return made, nil
+		}
+		return made, err
+	}
+	return append(made, path), nil
+}
