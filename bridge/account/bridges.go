@@ -1,0 +1,250 @@
+package account
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
+)
+
+// A Bridge is what the account knows of one bridge instance.
+type Bridge struct {
+	store.Bridge
+	Problems    []string
+	LastRefusal *Refusal
+}
+
+// What the account itself says of a bridge, beside what the bridge says.
+const (
+	bridgeSignedIn = "healthy" // until its first heartbeat says more
+	bridgeRefused  = "refused"
+	bridgeStopped  = "stopped"
+)
+
+// A Refusal is why a bridge was not let in.
+type Refusal struct {
+	Time     time.Time `json:"time"`
+	Code     string    `json:"code"`
+	Address  string    `json:"address"`
+	RuleID   string    `json:"rule_id,omitempty"` // empty if the default action decided
+	Instance string    `json:"instance,omitempty"`
+}
+
+// The codes of refusals, beside resultBlocked.
+const (
+	refusedProof    = "sign_in_failed"
+	refusedExpired  = "credentials_expired"
+	refusedChanged  = "credentials_changed"
+	refusedInactive = "provisioning_inactive"
+)
+
+// A Heartbeat is how a bridge is.
+type Heartbeat struct {
+	Revision string
+	State    string // healthy, degraded, unhealthy or stopped
+	Problems []string
+}
+
+// A HeartbeatAnswer is what a bridge must know.
+type HeartbeatAnswer struct {
+	Address          netip.Addr
+	Generations      []Generation
+	FirewallEnforced bool
+	SuspensionLimit  string
+}
+
+// Bridges lists every bridge that ever proved to hold credentials, newest
+// contact first.
+func (a *Account) Bridges(ctx context.Context, cursor string, limit int) (Page[Bridge], error) {
+	place, err := placeFrom(cursor)
+	if err != nil {
+		return Page[Bridge]{}, err
+	}
+	var rows []store.Bridge
+	err = a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
+		rows, err = tx.Bridges(ctx, a.now(), place, limit+1)
+		return err
+	})
+	if err != nil {
+		return Page[Bridge]{}, err
+	}
+	bridges := make([]Bridge, len(rows))
+	for i, row := range rows {
+		bridges[i].Bridge = row
+		if err := json.Unmarshal([]byte(row.Problems), &bridges[i].Problems); err != nil {
+			return Page[Bridge]{}, fmt.Errorf("reading bridge %s: %w", row.Instance, err)
+		}
+		if bridges[i].LastRefusal, err = refusalFrom(row.LastRefusal); err != nil {
+			return Page[Bridge]{}, err
+		}
+	}
+	return pageOf(bridges, limit, func(b Bridge) string { return cursorAt(b.LastContact, b.Instance) }), nil
+}
+
+// AdmitSession finds whose session this is and asks the firewall about the
+// address that the request came from.
+func (a *Account) AdmitSession(ctx context.Context, secret string, address netip.Addr) (Caller, error) {
+	caller := Caller{Kind: ByBridge, Address: address}
+	var session store.Session
+	var found bool
+	var r ruling
+	err := a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
+		if session, found, err = tx.LiveSession(ctx, digestOf(secret), a.now()); err != nil || !found {
+			return err
+		}
+		r, err = a.judge(ctx, tx, address)
+		return err
+	})
+	if err != nil {
+		return caller, err
+	}
+	if !found {
+		return caller, unauthorized("session_ended", "the session is unknown or has ended; sign in again to go on, or to learn why not")
+	}
+	caller.ID, caller.SessionID = session.Instance, session.ID
+	refusal := r.refusal()
+	if refusal == nil {
+		return caller, nil
+	}
+	err = a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		row, found, err := tx.Bridge(ctx, session.Instance, a.now())
+		if err != nil || !found {
+			return err
+		}
+		row.Address, row.LastContact = address.String(), a.now()
+		attempt := Attempt{Address: row.Address, Instance: session.Instance, SessionID: session.ID, Result: r.Result, RuleID: r.RuleID}
+		return a.noteRefusal(ctx, tx, row, attempt, refusal)
+	})
+	return caller, errors.Join(err, refusal)
+}
+
+// Heartbeat notes how the calling bridge is.
+func (a *Account) Heartbeat(ctx context.Context, in Heartbeat) (answer HeartbeatAnswer, err error) {
+	problems, err := json.Marshal(append([]string{}, in.Problems...))
+	if err != nil {
+		return answer, err
+	}
+	if len(in.Problems) > 50 || len(problems) > 4096 || len(in.Revision) > 200 {
+		return answer, InvalidValue("", "a heartbeat tells at most 50 problem codes and a revision of at most 200 bytes")
+	}
+	caller := CallerFrom(ctx)
+	ruling, err := a.ask(ctx, caller.Address)
+	if err != nil {
+		return answer, err
+	}
+	err = a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		row, found, err := tx.Bridge(ctx, caller.ID, a.now())
+		if err != nil {
+			return err
+		}
+		if !found {
+			return NotFound("bridge", caller.ID)
+		}
+		row.Revision, row.State, row.Problems = in.Revision, in.State, string(problems)
+		row.Address, row.LastContact, row.LastRefusal = caller.Address.String(), a.now(), ""
+		if err := tx.PutBridge(ctx, row); err != nil {
+			return err
+		}
+		if err := tx.MoveSession(ctx, caller.SessionID, row.Address); err != nil {
+			return err
+		}
+		if err := tx.TouchIntegration(ctx, a.now()); err != nil {
+			return err
+		}
+		if ruling.Result == resultReported {
+			attempt := Attempt{Address: row.Address, Instance: caller.ID, SessionID: caller.SessionID, Result: ruling.Result, RuleID: ruling.RuleID}
+			if err := a.countAttempt(ctx, tx, attempt); err != nil {
+				return err
+			}
+		}
+		answer, err = a.heartbeatAnswer(ctx, tx, caller.Address)
+		return err
+	})
+	return answer, err
+}
+
+func (a *Account) heartbeatAnswer(ctx context.Context, tx *store.Tx, address netip.Addr) (HeartbeatAnswer, error) {
+	generations, err := a.generations(ctx, tx)
+	if err != nil {
+		return HeartbeatAnswer{}, err
+	}
+	integration, err := tx.Integration(ctx)
+	if err != nil {
+		return HeartbeatAnswer{}, err
+	}
+	f, err := tx.Firewall(ctx)
+	return HeartbeatAnswer{
+		Address: address, Generations: generations, SuspensionLimit: integration.SuspensionLimit,
+		FirewallEnforced: !f.DisabledUntil.After(a.now()),
+	}, err
+}
+
+// SignOut ends the calling bridge's session.
+func (a *Account) SignOut(ctx context.Context) error {
+	caller := CallerFrom(ctx)
+	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		row, found, err := tx.Bridge(ctx, caller.ID, a.now())
+		if err != nil {
+			return err
+		}
+		if found {
+			row.State, row.LastContact, row.LastRefusal = bridgeStopped, a.now(), ""
+			if err := tx.PutBridge(ctx, row); err != nil {
+				return err
+			}
+		}
+		return tx.DeleteSession(ctx, caller.SessionID)
+	})
+}
+
+// ask asks the firewall outside of any other transaction.
+func (a *Account) ask(ctx context.Context, address netip.Addr) (r ruling, err error) {
+	err = a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
+		r, err = a.judge(ctx, tx, address)
+		return err
+	})
+	return r, err
+}
+
+// noteRefusal keeps why a bridge was refused where an administrator sees it,
+// so that a bridge which cannot come in is still seen.
+func (a *Account) noteRefusal(ctx context.Context, tx *store.Tx, b store.Bridge, attempt Attempt, refusal error) error {
+	e, ok := errors.AsType[*Error](refusal)
+	if !ok {
+		return refusal
+	}
+	text, err := json.Marshal(Refusal{Time: a.now(), Code: e.Code, Address: b.Address, RuleID: e.RuleID, Instance: b.Instance})
+	if err != nil {
+		return err
+	}
+	b.State, b.LastRefusal = bridgeRefused, string(text)
+	if err := tx.PutBridge(ctx, b); err != nil {
+		return err
+	}
+	if err := tx.NoteRefusal(ctx, string(text)); err != nil {
+		return err
+	}
+	attempt.Result, attempt.RuleID = e.Code, e.RuleID
+	return a.countAttempt(ctx, tx, attempt)
+}
+
+// countAttempt merges an attempt of now into its row.
+func (a *Account) countAttempt(ctx context.Context, tx *store.Tx, attempt Attempt) error {
+	attempt.ID, attempt.Last = a.newID(), a.now()
+	return tx.CountAttempt(ctx, attempt)
+}
+
+func refusalFrom(text string) (*Refusal, error) {
+	if text == "" {
+		return nil, nil
+	}
+	r := new(Refusal)
+	if err := json.Unmarshal([]byte(text), r); err != nil {
+		return nil, fmt.Errorf("reading a refusal: %w", err)
+	}
+	return r, nil
+}

@@ -1,0 +1,139 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"unicode"
+
+	"golang.org/x/net/idna"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
+)
+
+// A SignupDomain is a domain whose people may sign up, and move their
+// sign-in address to.
+type SignupDomain = store.SignupDomain
+
+// SignupDomains lists domains in alphabetical order.
+func (a *Account) SignupDomains(ctx context.Context, cursor string, limit int) (Page[SignupDomain], error) {
+	after, err := nameFrom(cursor)
+	if err != nil {
+		return Page[SignupDomain]{}, err
+	}
+	var domains []SignupDomain
+	err = a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
+		domains, err = tx.SignupDomains(ctx, after, limit+1)
+		return err
+	})
+	return pageOf(domains, limit, func(d SignupDomain) string { return cursorOf(d.Domain) }), err
+}
+
+// SignupDomain reads one domain.
+func (a *Account) SignupDomain(ctx context.Context, domain string) (d SignupDomain, err error) {
+	err = a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
+		var found bool
+		if d, found, err = tx.SignupDomain(ctx, domain); err == nil && !found {
+			return NotFound("sign-up domain", domain)
+		}
+		return err
+	})
+	return d, err
+}
+
+// CreateSignupDomain allows a domain. Confirmation e-mails that waited for it
+// go out in the same transaction.
+func (a *Account) CreateSignupDomain(ctx context.Context, domain string) (SignupDomain, error) {
+	if err := checkDomain(domain); err != nil {
+		return SignupDomain{}, InvalidValue("/domain", "%v", err)
+	}
+	d := SignupDomain{Domain: domain, CreatedAt: a.now()}
+	err := a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		_, found, err := tx.SignupDomain(ctx, domain)
+		if err != nil {
+			return err
+		}
+		if found {
+			return AlreadyExists(domain, "the domain %s is already allowed for sign-up", domain)
+		}
+		if err := tx.InsertSignupDomain(ctx, d); err != nil {
+			return err
+		}
+		if err := a.releaseDomain(ctx, tx, domain); err != nil {
+			return err
+		}
+		return a.audit(ctx, tx, "signup_domain.create", domain, "")
+	})
+	return d, err
+}
+
+// DeleteSignupDomain forbids a domain again. Members under it stay, and
+// confirmation e-mails that went out stay good.
+func (a *Account) DeleteSignupDomain(ctx context.Context, domain, ifMatch string) error {
+	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		d, found, err := tx.SignupDomain(ctx, domain)
+		if err != nil {
+			return err
+		}
+		if !found {
+			return NotFound("sign-up domain", domain)
+		}
+		if err := checkVersion(ifMatch, d.CreatedAt.UnixMicro()); err != nil {
+			return err
+		}
+		if _, err := tx.DeleteSignupDomain(ctx, domain); err != nil {
+			return err
+		}
+		return a.audit(ctx, tx, "signup_domain.delete", domain, "")
+	})
+}
+
+// DomainETag is a domain's entity tag. A domain never changes, but one that
+// was removed and allowed again is another.
+func DomainETag(d SignupDomain) string { return ETag(d.CreatedAt.UnixMicro()) }
+
+// checkDomain accepts a host name as DNS has it: lower case, A-labels, at
+// least two of them. Whatever people paste instead is refused with the name
+// to write, where that can be told.
+func checkDomain(domain string) error {
+	lower := strings.ToLower(domain)
+	switch {
+	case domain == "":
+		return errors.New("the domain is empty; write one like example.com")
+	case strings.Contains(domain, "://"):
+		return domainError(domain, "is a URL")
+	case strings.ContainsFunc(domain, unicode.IsSpace):
+		return domainError(domain, "contains a space")
+	case strings.Contains(domain, "*"):
+		return domainError(domain, "contains a wildcard, and sub-domains are entries of their own")
+	case strings.Contains(domain, "@"):
+		return domainError(domain, "is an e-mail address")
+	case strings.ContainsAny(domain, "/?#:"):
+		return domainError(domain, "contains more than a host name")
+	case strings.HasSuffix(domain, "."):
+		return domainError(domain, "ends in a dot")
+	case lower != domain:
+		return domainError(domain, "is not in lower case, as "+lower+" is")
+	}
+	if _, err := netip.ParseAddr(domain); err == nil {
+		return domainError(domain, "is an IP address")
+	}
+	ascii, err := idna.Registration.ToASCII(domain)
+	switch {
+	case err != nil:
+		return domainError(domain, "is not a host name ("+err.Error()+")")
+	case ascii != domain:
+		return domainError(domain, "is not in its IDNA form, "+ascii)
+	case !strings.Contains(domain, "."):
+		return domainError(domain, "has one label only")
+	case len(domain) > 253:
+		return domainError(domain, "is longer than 253 bytes")
+	}
+	return nil
+}
+
+func domainError(domain, what string) error {
+	return fmt.Errorf("%q %s; write a host name like example.com", domain, what)
+}

@@ -1,0 +1,73 @@
+package account
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
+)
+
+// An AuditEvent is one change by somebody.
+type AuditEvent = store.AuditEvent
+
+// An Attempt is a sign-in or a request of a session, as the firewall and the
+// credentials judged it.
+type Attempt = store.Attempt
+
+// attemptsKept is how long sign-in attempts are kept.
+const attemptsKept = 60 * 24 * time.Hour
+
+// AuditEvents lists who changed what, newest first.
+func (a *Account) AuditEvents(ctx context.Context, cursor string, limit int) (Page[AuditEvent], error) {
+	place, err := placeFrom(cursor)
+	if err != nil {
+		return Page[AuditEvent]{}, err
+	}
+	var events []AuditEvent
+	err = a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
+		events, err = tx.AuditEvents(ctx, place, limit+1)
+		return err
+	})
+	return pageOf(events, limit, func(e AuditEvent) string { return cursorAt(e.Time, e.ID) }), err
+}
+
+// Attempts lists sign-in attempts since a time, newest first; 60 days at most.
+func (a *Account) Attempts(ctx context.Context, since time.Time, cursor string, limit int) (Page[Attempt], error) {
+	place, err := placeFrom(cursor)
+	if err != nil {
+		return Page[Attempt]{}, err
+	}
+	if oldest := a.now().Add(-attemptsKept); since.Before(oldest) {
+		since = oldest
+	}
+	var attempts []Attempt
+	err = a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
+		attempts, err = tx.Attempts(ctx, since, place, limit+1)
+		return err
+	})
+	return pageOf(attempts, limit, func(t Attempt) string { return cursorAt(t.Last, t.ID) }), err
+}
+
+// audit notes what the caller of ctx did, in the transaction that does it. No
+// secret and no attribute value goes into a summary.
+func (a *Account) audit(ctx context.Context, tx *store.Tx, action, object, format string, args ...any) error {
+	caller := CallerFrom(ctx)
+	e := AuditEvent{
+		ID: a.newID(), Time: a.now(), Actor: caller.String(),
+		Action: action, Object: object, Summary: fmt.Sprintf(format, args...),
+	}
+	if caller.Address.IsValid() {
+		e.Address = caller.Address.String()
+	}
+	return tx.InsertAuditEvent(ctx, e)
+}
+
+// Sweep deletes what is over and kept by nobody's wish. Nothing depends on
+// when it runs: whatever has an end is checked against the clock as well.
+func (a *Account) Sweep(ctx context.Context) error {
+	now := a.now()
+	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		return tx.Sweep(ctx, now, now.Add(-AnswersKept), now.Add(-attemptsKept))
+	})
+}

@@ -1,0 +1,383 @@
+package account
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/mail"
+	"strings"
+	"time"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/signin"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
+)
+
+// Provisioning is the integration as an administrator sees it.
+type Provisioning struct {
+	store.Integration
+	Generations []Generation // those that can sign in, newest first
+	LastRefusal *Refusal
+}
+
+// A Generation is one generation of the Provision Manager's credentials.
+type Generation struct {
+	Epoch     int64
+	CreatedAt time.Time
+	ExpiresAt time.Time // zero for the current one
+}
+
+// An Enrolment is a new generation of credentials, made by whoever made the
+// secrets; the account sees the verifier only.
+type Enrolment struct {
+	Epoch    int64 // the NextEpoch that was read before
+	KDF      signin.KDF
+	Verifier string
+}
+
+// An Activation is what a new integration starts with.
+type Activation struct {
+	ManagerEmail         string
+	IdP, SuspensionLimit string
+	Enrolment            Enrolment
+	Session              string // sealed, opaque
+}
+
+// A Rotation replaces the credentials of the integration.
+type Rotation struct {
+	Enrolment    Enrolment
+	Session      string
+	Overlap      time.Duration // how long the present credentials stay good
+	ManagerEmail string        // empty: as it was
+}
+
+// A ManagerChange is what somebody changed of the manager by hand.
+type ManagerChange struct {
+	Email    string      // empty: as it was
+	KDF      *signin.KDF // with Verifier: a new Master Password or Secret Key
+	Verifier string
+}
+
+// Why a generation ended before its time.
+const (
+	endedExpired     = "expired" // by a rotation that allowed no overlap, or by a second one
+	endedChanged     = "changed"
+	endedDeactivated = "deactivated"
+)
+
+// The limits of an integration.
+const (
+	maxSession = 64 << 10 // bytes
+	maxIdP     = 100      // bytes
+	maxOverlap = 30 * 24 * time.Hour
+)
+
+// Provisioning reads the integration, active or not.
+func (a *Account) Provisioning(ctx context.Context) (p Provisioning, err error) {
+	err = a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
+		p, err = a.readProvisioning(ctx, tx)
+		return err
+	})
+	return p, err
+}
+
+// ActivateProvisioning makes the integration and its Provision Manager.
+func (a *Account) ActivateProvisioning(ctx context.Context, in Activation) (Provisioning, error) {
+	if err := errors.Join(checkManagerEmail(in.ManagerEmail), checkSession(in.Session), checkIdP(in.IdP)); err != nil {
+		return Provisioning{}, err
+	}
+	return a.changeProvisioning(ctx, "provisioning.activate", "", func(ctx context.Context, tx *store.Tx, i *store.Integration) error {
+		if i.Active {
+			e := Conflict("already_active", "Already active",
+				"provisioning is active already, as %s; deactivate it first, or take it over", i.ID)
+			e.ExistingID = i.ID
+			return e
+		}
+		i.Active, i.ID, i.ActivatedAt = true, a.newID(), a.now()
+		i.IdP, i.SuspensionLimit = in.IdP, in.SuspensionLimit
+		i.LastContact, i.LastRefusal = time.Time{}, ""
+		if err := a.putManager(ctx, tx, i, in.ManagerEmail); err != nil {
+			return err
+		}
+		return a.enrol(ctx, tx, i, in.Enrolment, in.Session)
+	})
+}
+
+// RotateProvisioning enrols new credentials. The present ones live on for
+// the overlap, so that whoever uses them can be switched without an outage;
+// older ones end at once.
+func (a *Account) RotateProvisioning(ctx context.Context, in Rotation, ifMatch string) (Provisioning, error) {
+	if err := checkSession(in.Session); err != nil {
+		return Provisioning{}, err
+	}
+	if in.ManagerEmail != "" {
+		if err := checkManagerEmail(in.ManagerEmail); err != nil {
+			return Provisioning{}, err
+		}
+	}
+	if in.Overlap < 0 || in.Overlap > maxOverlap {
+		return Provisioning{}, InvalidValue("/overlap", "the overlap is %s; choose 0 to %d seconds", in.Overlap, int(maxOverlap.Seconds()))
+	}
+	return a.changeProvisioning(ctx, "provisioning.rotate", ifMatch, func(ctx context.Context, tx *store.Tx, i *store.Integration) error {
+		if !i.Active {
+			return errInactive()
+		}
+		if err := a.endGenerations(ctx, tx, endedExpired, func(g store.Generation) bool {
+			return in.Overlap == 0 || g.Epoch != i.Epoch
+		}); err != nil {
+			return err
+		}
+		if in.Overlap > 0 {
+			if err := tx.ExpireGeneration(ctx, i.Epoch, a.now().Add(in.Overlap)); err != nil {
+				return err
+			}
+		}
+		if in.ManagerEmail != "" {
+			if err := a.putManager(ctx, tx, i, in.ManagerEmail); err != nil {
+				return err
+			}
+		}
+		return a.enrol(ctx, tx, i, in.Enrolment, in.Session)
+	})
+}
+
+// UpdateProvisioning changes what needs no new credentials; nil stays.
+func (a *Account) UpdateProvisioning(ctx context.Context, idp, suspensionLimit *string, ifMatch string) (Provisioning, error) {
+	return a.changeProvisioning(ctx, "provisioning.update", ifMatch, func(ctx context.Context, tx *store.Tx, i *store.Integration) error {
+		if !i.Active {
+			return errInactive()
+		}
+		if idp != nil {
+			if err := checkIdP(*idp); err != nil {
+				return err
+			}
+			i.IdP = *idp
+		}
+		if suspensionLimit != nil {
+			i.SuspensionLimit = *suspensionLimit
+		}
+		return nil
+	})
+}
+
+// ChangeManager is what happens when somebody changes the Provision Manager
+// by hand: the epoch moves away from the sealed session's, every generation
+// ends, and so does every session.
+func (a *Account) ChangeManager(ctx context.Context, in ManagerChange) (Provisioning, error) {
+	newSecrets := in.KDF != nil || in.Verifier != ""
+	switch {
+	case in.Email == "" && !newSecrets:
+		return Provisioning{}, InvalidValue("", "nothing changes; give an email, or a kdf and a verifier")
+	case newSecrets && (in.KDF == nil || in.Verifier == ""):
+		return Provisioning{}, InvalidValue("/verifier", "a new Master Password or Secret Key is both a kdf and a verifier; one is missing")
+	}
+	if in.Email != "" {
+		if err := checkManagerEmail(in.Email); err != nil {
+			return Provisioning{}, err
+		}
+	}
+	return a.changeProvisioning(ctx, "provisioning.manager.change", "", func(ctx context.Context, tx *store.Tx, i *store.Integration) error {
+		if !i.Active {
+			return errInactive()
+		}
+		if err := a.endGenerations(ctx, tx, endedChanged, anyGeneration); err != nil {
+			return err
+		}
+		if in.Email != "" {
+			if err := a.putManager(ctx, tx, i, in.Email); err != nil {
+				return err
+			}
+		}
+		i.Epoch, i.NextEpoch = i.NextEpoch, i.NextEpoch+1
+		if !newSecrets {
+			// The old verifier is bound to the old address and is of no use
+			// under the new one; the next activation makes another.
+			return nil
+		}
+		return a.addGeneration(ctx, tx, i, Enrolment{Epoch: i.Epoch, KDF: *in.KDF, Verifier: in.Verifier}, "")
+	})
+}
+
+// DeactivateProvisioning ends the integration and every session at once. The
+// manager stays as a suspended member, and epochs go on from where they are.
+func (a *Account) DeactivateProvisioning(ctx context.Context, ifMatch string) error {
+	_, err := a.changeProvisioning(ctx, "provisioning.deactivate", ifMatch, func(ctx context.Context, tx *store.Tx, i *store.Integration) error {
+		if !i.Active {
+			return errInactive()
+		}
+		if err := a.endGenerations(ctx, tx, endedDeactivated, anyGeneration); err != nil {
+			return err
+		}
+		manager, found, err := tx.Member(ctx, i.ManagerID)
+		if err != nil {
+			return err
+		}
+		if found {
+			manager.Suspended = true
+			if err := tx.UpdateMember(ctx, manager); err != nil {
+				return err
+			}
+		}
+		*i = store.Integration{
+			ManagerID: i.ManagerID, NextEpoch: i.NextEpoch, SignInSecret: i.SignInSecret,
+			LastContact: i.LastContact, LastRefusal: i.LastRefusal, Version: i.Version,
+		}
+		return nil
+	})
+	return err
+}
+
+// changeProvisioning is the one way in which the integration changes.
+func (a *Account) changeProvisioning(ctx context.Context, action, ifMatch string,
+	change func(context.Context, *store.Tx, *store.Integration) error,
+) (p Provisioning, err error) {
+	err = a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		before, err := tx.Integration(ctx)
+		if err != nil {
+			return err
+		}
+		if err := checkVersion(ifMatch, before.Version); err != nil {
+			return err
+		}
+		after := before
+		if err := change(ctx, tx, &after); err != nil {
+			return err
+		}
+		if after != before {
+			if err := tx.UpdateIntegration(ctx, after); err != nil {
+				return err
+			}
+			object := after.ID
+			if object == "" {
+				object = before.ID
+			}
+			if err := a.audit(ctx, tx, action, object, "epoch %d", after.Epoch); err != nil {
+				return err
+			}
+		}
+		p, err = a.readProvisioning(ctx, tx)
+		return err
+	})
+	return p, err
+}
+
+// enrol adds the generation that the sealed session holds.
+func (a *Account) enrol(ctx context.Context, tx *store.Tx, i *store.Integration, e Enrolment, session string) error {
+	if e.Epoch != i.NextEpoch {
+		return Conflict("epoch_moved", "The epoch has moved",
+			"the enrolment is for epoch %d, but the next one is %d: another activation or change came first; read the integration again and enrol anew", e.Epoch, i.NextEpoch)
+	}
+	i.Epoch, i.SessionEpoch, i.NextEpoch = e.Epoch, e.Epoch, e.Epoch+1
+	i.Session = session
+	return a.addGeneration(ctx, tx, i, e, "/enrolment")
+}
+
+// addGeneration adds e, which stands at a JSON pointer of the request.
+func (a *Account) addGeneration(ctx context.Context, tx *store.Tx, i *store.Integration, e Enrolment, at string) error {
+	if err := signin.CheckEnrolment(e.KDF, e.Verifier); err != nil {
+		return InvalidValue(at, "%v", err)
+	}
+	kdf, err := json.Marshal(e.KDF)
+	if err != nil {
+		return err
+	}
+	return tx.InsertGeneration(ctx, store.Generation{
+		Epoch: e.Epoch, Email: strings.ToLower(i.ManagerEmail), KDF: string(kdf), Verifier: e.Verifier, CreatedAt: a.now(),
+	})
+}
+
+func anyGeneration(store.Generation) bool { return true }
+
+// endGenerations ends the live generations that are chosen, with their sessions.
+func (a *Account) endGenerations(ctx context.Context, tx *store.Tx, why string, chosen func(store.Generation) bool) error {
+	live, err := tx.LiveGenerations(ctx, a.now())
+	if err != nil {
+		return err
+	}
+	for _, g := range live {
+		if !chosen(g) {
+			continue
+		}
+		if err := tx.EndGeneration(ctx, g.Epoch, why); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// putManager makes the Provision Manager a member with this address: the
+// same member for as long as the account lives.
+func (a *Account) putManager(ctx context.Context, tx *store.Tx, i *store.Integration, email string) error {
+	holder, taken, err := tx.MemberByAddress(ctx, email)
+	if err != nil {
+		return err
+	}
+	if taken && holder.ID != i.ManagerID {
+		e := Conflict("address_taken", "The address is taken",
+			"%s is the sign-in address of another member; give the Provision Manager an address of its own", email)
+		e.ExistingID = holder.ID
+		return e
+	}
+	i.ManagerEmail = email
+	manager, found, err := tx.Member(ctx, i.ManagerID)
+	if err != nil {
+		return err
+	}
+	if found {
+		manager.Address, manager.Suspended = email, false
+		return tx.UpdateMember(ctx, manager)
+	}
+	i.ManagerID = a.newID()
+	return tx.InsertMember(ctx, store.Member{
+		ID: i.ManagerID, Address: email, Name: "Provision Manager", Role: store.RoleProvisionManager,
+		State: store.Active, StateSince: a.now(), CreatedAt: a.now(),
+	})
+}
+
+func (a *Account) readProvisioning(ctx context.Context, tx *store.Tx) (p Provisioning, err error) {
+	if p.Integration, err = tx.Integration(ctx); err != nil {
+		return p, err
+	}
+	if p.LastRefusal, err = refusalFrom(p.Integration.LastRefusal); err != nil {
+		return p, err
+	}
+	p.Generations, err = a.generations(ctx, tx)
+	return p, err
+}
+
+// generations are those that can sign in now, newest first.
+func (a *Account) generations(ctx context.Context, tx *store.Tx) ([]Generation, error) {
+	live, err := tx.LiveGenerations(ctx, a.now())
+	all := make([]Generation, len(live))
+	for i, g := range live {
+		all[i] = Generation{g.Epoch, g.CreatedAt, g.ExpiresAt}
+	}
+	return all, err
+}
+
+func errInactive() *Error {
+	e := NotFound("integration", "provisioning")
+	e.Code, e.Title = "provisioning_inactive", "Provisioning is not active"
+	e.Detail = "provisioning is not active; activate it first"
+	return e
+}
+
+func checkManagerEmail(email string) error {
+	if parsed, err := mail.ParseAddress(email); err != nil || parsed.Address != email || len(email) > 254 {
+		return InvalidValue("/manager_email", "%q is not an e-mail address; write one like scim@example.com", email)
+	}
+	return nil
+}
+
+func checkSession(session string) error {
+	if session == "" || len(session) > maxSession {
+		return InvalidValue("/session", "the sealed session has %d bytes; it must have 1 to %d", len(session), maxSession)
+	}
+	return nil
+}
+
+func checkIdP(idp string) error {
+	if len(idp) > maxIdP {
+		return InvalidValue("/idp", "the name of the identity provider has %d bytes; at most %d are allowed", len(idp), maxIdP)
+	}
+	return nil
+}

@@ -1,0 +1,232 @@
+package server
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
+)
+
+const (
+	maxBody      = 1 << 20
+	maxBodyDepth = 64
+)
+
+// readBody reads the whole body, within the limit, and leaves it to be read again.
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return nil, &account.Error{
+			Status: http.StatusRequestEntityTooLarge, Code: "too_large", Title: "The request is too large",
+			Detail: fmt.Sprintf("the body is larger than %d bytes; send less at once", maxBody),
+		}
+	}
+	if err != nil {
+		return nil, malformed("", "the body could not be read: %v", err)
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	return body, nil
+}
+
+// checkBody holds a JSON document against the generated type that it will be
+// decoded into. The decoder itself would pass over unknown members, spell
+// names without regard to case and take an absent member for a zero; each of
+// these hides a client's mistake, in a firewall rule for instance.
+func checkBody(body []byte, t reflect.Type) error {
+	c := checker{json.NewDecoder(bytes.NewReader(body)), body}
+	c.UseNumber()
+	if err := c.value(t, "", 0); err != nil {
+		return err
+	}
+	if _, err := c.Token(); err != io.EOF {
+		return malformed("", "the body goes on after its JSON document; send one document")
+	}
+	return nil
+}
+
+type checker struct {
+	*json.Decoder
+	body []byte
+}
+
+var (
+	rawType  = reflect.TypeFor[json.RawMessage]()
+	timeType = reflect.TypeFor[time.Time]()
+)
+
+// value checks the next value of the stream; at is its JSON pointer.
+func (c checker) value(t reflect.Type, at string, depth int) error {
+	if depth > maxBodyDepth {
+		return malformed(at, "the body is nested more than %d levels deep", maxBodyDepth)
+	}
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if t == rawType || t.Kind() == reflect.Interface {
+		var skipped json.RawMessage
+		return c.syntax(c.Decode(&skipped), at)
+	}
+	token, err := c.Token()
+	if err != nil {
+		return c.syntax(err, at)
+	}
+	switch t.Kind() {
+	case reflect.Struct:
+		if t == timeType {
+			return want[string](token, at, "a time")
+		}
+		if token != json.Delim('{') {
+			return wrongType(token, at, "an object")
+		}
+		return c.object(t, at, depth)
+	case reflect.Slice:
+		if token != json.Delim('[') {
+			return wrongType(token, at, "an array")
+		}
+		for i := 0; c.More(); i++ {
+			if err := c.value(t.Elem(), at+"/"+strconv.Itoa(i), depth+1); err != nil {
+				return err
+			}
+		}
+		_, err := c.Token()
+		return c.syntax(err, at)
+	case reflect.String:
+		if err := want[string](token, at, "a string"); err != nil {
+			return err
+		}
+		return known(t, token.(string), at)
+	case reflect.Bool:
+		return want[bool](token, at, "a boolean")
+	default: // the integers; the API has no fractions
+		if err := want[json.Number](token, at, "an integer"); err != nil {
+			return err
+		}
+		if _, err := token.(json.Number).Int64(); err != nil {
+			return wrongType(token, at, "an integer")
+		}
+		return nil
+	}
+}
+
+// object checks the members up to the closing brace.
+func (c checker) object(t reflect.Type, at string, depth int) error {
+	var seen []string
+	for c.More() {
+		token, err := c.Token()
+		if err != nil {
+			return c.syntax(err, at)
+		}
+		name, _ := token.(string)
+		inside := at + "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
+		field, ok := member(t, name)
+		switch {
+		case !ok:
+			return malformed(inside, "there is no member %q here; known are %s", name, names(t))
+		case slices.Contains(seen, name):
+			return malformed(inside, "the member %q is given twice", name)
+		}
+		seen = append(seen, name)
+		if field.Type.Kind() == reflect.Pointer && c.null() {
+			continue
+		}
+		if err := c.value(field.Type, inside, depth+1); err != nil {
+			return err
+		}
+	}
+	if _, err := c.Token(); err != nil {
+		return c.syntax(err, at)
+	}
+	for f := range t.Fields() {
+		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if !strings.Contains(options, "omitempty") && !slices.Contains(seen, name) {
+			return malformed(at+"/"+name, "the member %q is missing", name)
+		}
+	}
+	return nil
+}
+
+// null consumes the next value if it is null, which an optional member may be.
+func (c checker) null() bool {
+	rest := bytes.TrimLeft(c.body[c.InputOffset():], " \t\r\n:")
+	if !bytes.HasPrefix(rest, []byte("null")) {
+		return false
+	}
+	token, err := c.Token()
+	return err == nil && token == nil
+}
+
+func (checker) syntax(err error, at string) error {
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return malformed(at, "the body ends in the middle of its JSON document")
+	}
+	return malformed(at, "the body is not JSON: %v", err)
+}
+
+// known refuses a string outside the enumeration that its type stands for.
+func known(t reflect.Type, s, at string) error {
+	v := reflect.New(t).Elem()
+	v.SetString(s)
+	if e, ok := v.Interface().(interface{ Valid() bool }); ok && !e.Valid() {
+		return malformed(at, "%q is not a value that openapi.yaml lists here", s)
+	}
+	return nil
+}
+
+func want[T any](token json.Token, at, what string) error {
+	if _, ok := token.(T); !ok {
+		return wrongType(token, at, what)
+	}
+	return nil
+}
+
+func wrongType(token json.Token, at, what string) error {
+	got := "null"
+	switch token := token.(type) {
+	case json.Delim:
+		got = map[json.Delim]string{'{': "an object", '[': "an array"}[token]
+	case string:
+		got = "a string"
+	case json.Number:
+		got = "the number " + token.String()
+	case bool:
+		got = "a boolean"
+	}
+	return malformed(at, "must be %s, not %s", what, got)
+}
+
+func member(t reflect.Type, name string) (reflect.StructField, bool) {
+	for f := range t.Fields() {
+		if tag, _, _ := strings.Cut(f.Tag.Get("json"), ","); tag == name {
+			return f, true
+		}
+	}
+	return reflect.StructField{}, false
+}
+
+func names(t reflect.Type) string {
+	var all []string
+	for f := range t.Fields() {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		all = append(all, name)
+	}
+	return strings.Join(all, ", ")
+}
+
+func malformed(at, format string, args ...any) error {
+	return &account.Error{
+		Status: http.StatusBadRequest, Code: "malformed_request", Title: "The request is malformed",
+		Detail: fmt.Sprintf(format, args...), Details: account.Details{Field: at},
+	}
+}

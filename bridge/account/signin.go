@@ -1,0 +1,235 @@
+package account
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/signin"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
+)
+
+const (
+	handshakeLives = 60 * time.Second
+	sessionLives   = 12 * time.Hour
+)
+
+// A Handshake is what a client needs to prove that it holds the secrets.
+type Handshake struct {
+	ID  string
+	KDF signin.KDF
+	B   string
+}
+
+// A BridgeIdentity is what a bridge says of itself.
+type BridgeIdentity struct{ Instance, Version, Revision string }
+
+// SignedIn is what a bridge gets for a right proof.
+type SignedIn struct {
+	Proof       string // the server's
+	Token       string // of the session
+	ExpiresAt   time.Time
+	Address     netip.Addr
+	Generations []Generation
+}
+
+// StartSignIn is the first half of SRP-6a. Whoever asks for an account,
+// address or epoch that is not there gets a handshake like any other, which
+// cannot succeed: asking must not tell who exists.
+func (a *Account) StartSignIn(ctx context.Context, accountID, email string, epoch int64, clientA string) (h Handshake, err error) {
+	var generation store.Generation
+	var found bool
+	var integration store.Integration
+	err = a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
+		if integration, err = tx.Integration(ctx); err != nil {
+			return err
+		}
+		generation, found, err = tx.Generation(ctx, epoch)
+		return err
+	})
+	if err != nil {
+		return h, err
+	}
+	secret, err := a.signInSecret(ctx, integration)
+	if err != nil {
+		return h, err
+	}
+	known := found && accountID == a.ID && strings.EqualFold(generation.Email, strings.TrimSpace(email))
+	kept := store.Handshake{ID: a.newID(), Email: email, ExpiresAt: a.now().Add(handshakeLives)}
+	verifier := generation.Verifier
+	if known {
+		kept.Epoch = epoch
+		if err := json.Unmarshal([]byte(generation.KDF), &h.KDF); err != nil {
+			return h, fmt.Errorf("reading credential generation %d: %w", epoch, err)
+		}
+	} else {
+		h.KDF = signin.FalseKDF(secret, accountID, email, epoch)
+		verifier = signin.FalseVerifier(secret, accountID, email, epoch)
+	}
+	// Outside any transaction: the arithmetic takes milliseconds.
+	server, err := signin.NewServer(accountID, email, epoch, h.KDF, verifier, clientA)
+	if err != nil {
+		return h, InvalidValue("/a", "%v", err)
+	}
+	state, err := server.MarshalBinary()
+	if err != nil {
+		return h, err
+	}
+	h.ID, h.B = kept.ID, server.B()
+	kept.State = base64.StdEncoding.EncodeToString(state)
+	return h, a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error { return tx.InsertHandshake(ctx, kept) })
+}
+
+// signInSecret is what false salts are made of; the first sign-in makes it.
+func (a *Account) signInSecret(ctx context.Context, i store.Integration) ([]byte, error) {
+	if i.SignInSecret == "" {
+		fresh := hex.EncodeToString(a.random(32))
+		err := a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
+			i.SignInSecret, err = tx.SignInSecret(ctx, fresh)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return hex.DecodeString(i.SignInSecret)
+}
+
+// FinishSignIn is the second half. The client proves first; only who proved
+// to hold the secrets, be they outdated, hears why he is refused.
+func (a *Account) FinishSignIn(ctx context.Context, handshakeID, proof string, bridge BridgeIdentity, address netip.Addr) (SignedIn, error) {
+	if err := bridge.check(); err != nil {
+		return SignedIn{}, err
+	}
+	kept, serverProof, err := a.checkProof(ctx, handshakeID, proof)
+	if err != nil {
+		return SignedIn{}, err
+	}
+	if serverProof == "" {
+		err := a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+			return a.countAttempt(ctx, tx, Attempt{Address: address.String(), Email: kept.Email, Instance: bridge.Instance, Result: refusedProof})
+		})
+		return SignedIn{}, errors.Join(err, unauthorized(refusedProof,
+			"the proof is wrong, or the handshake is unknown, used or older than 60 seconds"))
+	}
+	ruling, err := a.ask(ctx, address)
+	if err != nil {
+		return SignedIn{}, err
+	}
+	return a.admitBridge(ctx, kept, serverProof, bridge, ruling)
+}
+
+// checkProof consumes the handshake, whatever comes of it: each try is a
+// guess at the secrets. The server's proof is empty if the client's is wrong.
+func (a *Account) checkProof(ctx context.Context, handshakeID, proof string) (kept store.Handshake, serverProof string, err error) {
+	var found bool
+	err = a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
+		kept, found, err = tx.TakeHandshake(ctx, handshakeID)
+		return err
+	})
+	if err != nil || !found || !kept.ExpiresAt.After(a.now()) {
+		return kept, "", err
+	}
+	state, err := base64.StdEncoding.DecodeString(kept.State)
+	if err != nil {
+		return kept, "", err
+	}
+	server, err := signin.UnmarshalServer(state)
+	if err != nil {
+		return kept, "", err
+	}
+	serverProof, err = server.Finish(handshakeID, proof)
+	if errors.Is(err, signin.ErrWrongProof) || kept.Epoch == 0 {
+		return kept, "", nil
+	}
+	return kept, serverProof, err
+}
+
+// admitBridge opens a session for a bridge whose proof is right, or notes why not.
+func (a *Account) admitBridge(ctx context.Context, kept store.Handshake, serverProof string, bridge BridgeIdentity, r ruling) (in SignedIn, err error) {
+	var refusal error
+	err = a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		if refusal, err = a.verdict(ctx, tx, kept.Epoch, r); err != nil {
+			return err
+		}
+		row := store.Bridge{
+			Instance: bridge.Instance, Version: bridge.Version, Revision: bridge.Revision,
+			Address: r.Address.String(), LastContact: a.now(), State: bridgeSignedIn, Problems: "[]",
+		}
+		attempt := Attempt{Address: row.Address, Email: kept.Email, Instance: bridge.Instance, Result: r.Result, RuleID: r.RuleID}
+		if refusal != nil {
+			return a.noteRefusal(ctx, tx, row, attempt, refusal)
+		}
+		secret, digest := a.newSecret(sessionPrefix)
+		s := store.Session{
+			ID: a.newID(), Digest: digest, Epoch: kept.Epoch, Instance: bridge.Instance, Address: row.Address,
+			CreatedAt: a.now(), ExpiresAt: a.now().Add(sessionLives),
+		}
+		if err := tx.InsertSession(ctx, s); err != nil {
+			return err
+		}
+		if err := tx.PutBridge(ctx, row); err != nil {
+			return err
+		}
+		if err := tx.TouchIntegration(ctx, a.now()); err != nil {
+			return err
+		}
+		attempt.SessionID = s.ID
+		if err := a.countAttempt(ctx, tx, attempt); err != nil {
+			return err
+		}
+		in = SignedIn{Proof: serverProof, Token: secret, ExpiresAt: s.ExpiresAt, Address: r.Address}
+		in.Generations, err = a.generations(ctx, tx)
+		return err
+	})
+	if err != nil {
+		return SignedIn{}, err
+	}
+	return in, refusal
+}
+
+// verdict says why the credentials of an epoch, rightly proved, are of no
+// use any more; refusal is nil if they are.
+func (a *Account) verdict(ctx context.Context, tx *store.Tx, epoch int64, r ruling) (refusal, err error) {
+	integration, err := tx.Integration(ctx)
+	if err != nil {
+		return nil, err
+	}
+	g, found, err := tx.Generation(ctx, epoch)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case !integration.Active:
+		return &Error{
+			Status: http.StatusForbidden, Code: refusedInactive, Title: "Provisioning is not active",
+			Detail: "provisioning was deactivated; activate it again, which makes new credentials",
+		}, nil
+	case !found || g.Ended == endedChanged || g.Ended == endedDeactivated:
+		return unauthorized(refusedChanged,
+			"the Provision Manager was changed after these credentials were made; activate provisioning again, which makes new ones"), nil
+	case g.Ended == endedExpired || !g.ExpiresAt.IsZero() && !g.ExpiresAt.After(a.now()):
+		return unauthorized(refusedExpired,
+			"these credentials were replaced and their overlap is over; use the session that replaced them"), nil
+	}
+	return r.refusal(), nil
+}
+
+func (b BridgeIdentity) check() error {
+	for _, f := range []struct{ name, value string }{{"instance", b.Instance}, {"version", b.Version}, {"revision", b.Revision}} {
+		if len(f.value) > 200 {
+			return InvalidValue("/bridge/"+f.name, "the %s has %d bytes; at most 200 are allowed", f.name, len(f.value))
+		}
+	}
+	if b.Instance == "" {
+		return InvalidValue("/bridge/instance", "the instance is empty; a bridge chooses one and keeps it")
+	}
+	return nil
+}

@@ -1,0 +1,67 @@
+package store
+
+import (
+	"context"
+	"time"
+)
+
+// A Firewall is the policy without its rules.
+type Firewall struct {
+	DefaultAction string
+	DisabledUntil time.Time // the break-glass; zero or past: enforced
+	// Version moves with every change of the policy or of a rule.
+	Version int64
+}
+
+// A FirewallRule is one rule. Values is a JSON array of what Kind says.
+type FirewallRule struct {
+	ID, Action   string
+	Priority     int
+	Kind, Values string
+	Description  string
+	Version      int64
+}
+
+const firewallRuleColumns = `id, action, priority, kind, match_values, description, version`
+
+func scanFirewallRule(row Scanner) (r FirewallRule, err error) {
+	return r, row.Scan(&r.ID, &r.Action, &r.Priority, &r.Kind, &r.Values, &r.Description, &r.Version)
+}
+
+// Firewall reads the policy.
+func (tx *Tx) Firewall(ctx context.Context) (f Firewall, err error) {
+	err = tx.QueryRow(ctx, `SELECT default_action, disabled_until, version FROM firewall`).
+		Scan(&f.DefaultAction, (*Time)(&f.DisabledUntil), &f.Version)
+	return f, err
+}
+
+// UpdateFirewall writes the policy and moves its version.
+func (tx *Tx) UpdateFirewall(ctx context.Context, f Firewall) error {
+	_, err := tx.Exec(ctx, `UPDATE firewall SET default_action = ?, disabled_until = ?, version = version + 1`,
+		f.DefaultAction, Micros(f.DisabledUntil))
+	return err
+}
+
+// FirewallRules lists every rule by id.
+func (tx *Tx) FirewallRules(ctx context.Context) ([]FirewallRule, error) {
+	return All(ctx, tx, scanFirewallRule, `SELECT `+firewallRuleColumns+` FROM firewall_rules ORDER BY id`)
+}
+
+// FirewallRule reads one rule.
+func (tx *Tx) FirewallRule(ctx context.Context, id string) (FirewallRule, bool, error) {
+	return One(ctx, tx, scanFirewallRule, `SELECT `+firewallRuleColumns+` FROM firewall_rules WHERE id = ?`, id)
+}
+
+// PutFirewallRule writes a rule, new or not; its version is the caller's to move.
+func (tx *Tx) PutFirewallRule(ctx context.Context, r FirewallRule) error {
+	_, err := tx.Exec(ctx, `INSERT INTO firewall_rules (`+firewallRuleColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (id) DO UPDATE SET action = excluded.action, priority = excluded.priority, kind = excluded.kind,
+			match_values = excluded.match_values, description = excluded.description, version = excluded.version`,
+		r.ID, r.Action, r.Priority, r.Kind, r.Values, r.Description, r.Version)
+	return err
+}
+
+// DeleteFirewallRule reports whether there was one.
+func (tx *Tx) DeleteFirewallRule(ctx context.Context, id string) (bool, error) {
+	return touched(tx.Exec(ctx, `DELETE FROM firewall_rules WHERE id = ?`, id))
+}

@@ -1,0 +1,128 @@
+package store
+
+import (
+	"context"
+	"time"
+)
+
+// A Place is a row's position in a list that runs from the newest to the oldest.
+type Place struct {
+	Time time.Time
+	ID   string
+}
+
+// An Attempt is a sign-in, or a request of a session, that was let in, let in
+// and reported, or refused; equal ones of an hour are one row.
+type Attempt struct {
+	ID, SessionID, Address, Email, Instance, Result, RuleID string
+	First, Last                                             time.Time
+	Count                                                   int
+}
+
+// CountAttempt merges a into its row.
+func (tx *Tx) CountAttempt(ctx context.Context, a Attempt) error {
+	_, err := tx.Exec(ctx, `INSERT INTO attempts
+			(id, hour, session_id, address, email, instance, result, rule_id, first_time, last_time, tries)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)
+		ON CONFLICT (hour, session_id, address, email, instance, result, rule_id)
+			DO UPDATE SET last_time = excluded.last_time, tries = attempts.tries + 1`,
+		a.ID, Micros(a.Last.Truncate(time.Hour)), a.SessionID, a.Address, a.Email, a.Instance, a.Result, a.RuleID,
+		Micros(a.Last), Micros(a.Last))
+	return err
+}
+
+// Attempts lists attempts since a time, newest first, from after a given place.
+func (tx *Tx) Attempts(ctx context.Context, since time.Time, after Place, limit int) ([]Attempt, error) {
+	return All(ctx, tx, func(row Scanner) (a Attempt, err error) {
+		return a, row.Scan(&a.ID, &a.SessionID, &a.Address, &a.Email, &a.Instance, &a.Result, &a.RuleID,
+			(*Time)(&a.First), (*Time)(&a.Last), &a.Count)
+	}, `SELECT id, session_id, address, email, instance, result, rule_id, first_time, last_time, tries FROM attempts
+		WHERE last_time >= ? AND (last_time, id) < (?, ?) ORDER BY last_time DESC, id DESC LIMIT ?`,
+		Micros(since), Micros(after.Time), after.ID, limit)
+}
+
+// An AuditEvent is one change by somebody.
+type AuditEvent struct {
+	ID                                      string
+	Time                                    time.Time
+	Actor, Address, Action, Object, Summary string
+}
+
+// InsertAuditEvent adds e.
+func (tx *Tx) InsertAuditEvent(ctx context.Context, e AuditEvent) error {
+	_, err := tx.Exec(ctx, `INSERT INTO audit (id, time, actor, address, action, object, summary) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+		e.ID, Micros(e.Time), e.Actor, e.Address, e.Action, e.Object, e.Summary)
+	return err
+}
+
+// AuditEvents lists events, newest first, from after a given place.
+func (tx *Tx) AuditEvents(ctx context.Context, after Place, limit int) ([]AuditEvent, error) {
+	return All(ctx, tx, func(row Scanner) (e AuditEvent, err error) {
+		return e, row.Scan(&e.ID, (*Time)(&e.Time), &e.Actor, &e.Address, &e.Action, &e.Object, &e.Summary)
+	}, `SELECT id, time, actor, address, action, object, summary FROM audit
+		WHERE (time, id) < (?, ?) ORDER BY time DESC, id DESC LIMIT ?`, Micros(after.Time), after.ID, limit)
+}
+
+// A SavedAnswer is the answer to a request that carried an Idempotency-Key.
+type SavedAnswer struct {
+	Scope, Key string
+	Digest     string // of the request
+	Answer     string
+	CreatedAt  time.Time
+}
+
+// SavedAnswer finds an answer that was given since a time.
+func (tx *Tx) SavedAnswer(ctx context.Context, scope, key string, since time.Time) (SavedAnswer, bool, error) {
+	return One(ctx, tx, func(row Scanner) (a SavedAnswer, err error) {
+		return a, row.Scan(&a.Scope, &a.Key, &a.Digest, &a.Answer, (*Time)(&a.CreatedAt))
+	}, `SELECT scope, key, digest, answer, created_at FROM idempotency WHERE scope = ? AND key = ? AND created_at > ?`,
+		scope, key, Micros(since))
+}
+
+// PutSavedAnswer keeps an answer, in the place of an outdated one if there is one.
+func (tx *Tx) PutSavedAnswer(ctx context.Context, a SavedAnswer) error {
+	_, err := tx.Exec(ctx, `INSERT INTO idempotency (scope, key, digest, answer, created_at) VALUES (?, ?, ?, ?, ?)
+		ON CONFLICT (scope, key) DO UPDATE SET digest = excluded.digest, answer = excluded.answer, created_at = excluded.created_at`,
+		a.Scope, a.Key, a.Digest, a.Answer, Micros(a.CreatedAt))
+	return err
+}
+
+// A Mail is a message that was or will be sent.
+type Mail struct {
+	ID                             string
+	CreatedAt                      time.Time
+	Kind, Recipient, Subject, Body string
+}
+
+// InsertMail adds m to the outbox.
+func (tx *Tx) InsertMail(ctx context.Context, m Mail) error {
+	_, err := tx.Exec(ctx, `INSERT INTO outbox (id, created_at, kind, recipient, subject, body) VALUES (?, ?, ?, ?, ?, ?)`,
+		m.ID, Micros(m.CreatedAt), m.Kind, m.Recipient, m.Subject, m.Body)
+	return err
+}
+
+// Mails lists the outbox, oldest first.
+func (tx *Tx) Mails(ctx context.Context) ([]Mail, error) {
+	return All(ctx, tx, func(row Scanner) (m Mail, err error) {
+		return m, row.Scan(&m.ID, (*Time)(&m.CreatedAt), &m.Kind, &m.Recipient, &m.Subject, &m.Body)
+	}, `SELECT id, created_at, kind, recipient, subject, body FROM outbox ORDER BY created_at, id`)
+}
+
+// Sweep deletes what is over: handshakes and sessions, saved answers from
+// before one time, attempts from before another.
+func (tx *Tx) Sweep(ctx context.Context, now, answersBefore, attemptsBefore time.Time) error {
+	for _, s := range []struct {
+		query  string
+		before time.Time
+	}{
+		{`DELETE FROM handshakes WHERE expires_at < ?`, now},
+		{`DELETE FROM sessions WHERE expires_at < ?`, now},
+		{`DELETE FROM idempotency WHERE created_at < ?`, answersBefore},
+		{`DELETE FROM attempts WHERE last_time < ?`, attemptsBefore},
+	} {
+		if _, err := tx.Exec(ctx, s.query, Micros(s.before)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,119 @@
+package store
+
+import (
+	"context"
+	"time"
+)
+
+// An Integration is the provisioning integration, active or not.
+type Integration struct {
+	Active               bool
+	ID                   string
+	ManagerID            string // the member; kept through deactivation
+	ManagerEmail         string
+	IdP, SuspensionLimit string
+	Epoch                int64
+	SessionEpoch         int64 // what Session was sealed for
+	NextEpoch            int64 // never goes back
+	Session              string
+	ActivatedAt          time.Time
+	LastContact          time.Time
+	LastRefusal          string // JSON, or empty
+	SignInSecret         string // hex; false salts are made of it
+	Version              int64
+}
+
+const integrationColumns = `active, id, manager_id, manager_email, idp, suspension_limit, epoch, session_epoch,
+	next_epoch, session, activated_at, last_contact, last_refusal, sign_in_secret, version`
+
+// Integration reads the integration.
+func (tx *Tx) Integration(ctx context.Context) (i Integration, err error) {
+	err = tx.QueryRow(ctx, `SELECT `+integrationColumns+` FROM integration`).Scan(
+		&i.Active, &i.ID, &i.ManagerID, &i.ManagerEmail, &i.IdP, &i.SuspensionLimit, &i.Epoch, &i.SessionEpoch,
+		&i.NextEpoch, &i.Session, (*Time)(&i.ActivatedAt), (*Time)(&i.LastContact), &i.LastRefusal, &i.SignInSecret, &i.Version)
+	return i, err
+}
+
+// UpdateIntegration writes what an administrator can see and change, and
+// moves the version.
+func (tx *Tx) UpdateIntegration(ctx context.Context, i Integration) error {
+	_, err := tx.Exec(ctx, `UPDATE integration SET active = ?, id = ?, manager_id = ?, manager_email = ?, idp = ?,
+			suspension_limit = ?, epoch = ?, session_epoch = ?, next_epoch = ?, session = ?, activated_at = ?,
+			last_contact = ?, last_refusal = ?, sign_in_secret = ?, version = version + 1`,
+		i.Active, i.ID, i.ManagerID, i.ManagerEmail, i.IdP,
+		i.SuspensionLimit, i.Epoch, i.SessionEpoch, i.NextEpoch, i.Session, Micros(i.ActivatedAt),
+		Micros(i.LastContact), i.LastRefusal, i.SignInSecret)
+	return err
+}
+
+// TouchIntegration notes when a bridge was last heard. Like a refusal, that
+// is not a change: the version stays.
+func (tx *Tx) TouchIntegration(ctx context.Context, at time.Time) error {
+	_, err := tx.Exec(ctx, `UPDATE integration SET last_contact = ?`, Micros(at))
+	return err
+}
+
+// NoteRefusal keeps the last refusal, a JSON document.
+func (tx *Tx) NoteRefusal(ctx context.Context, refusal string) error {
+	_, err := tx.Exec(ctx, `UPDATE integration SET last_refusal = ?`, refusal)
+	return err
+}
+
+// A Generation is one generation of the manager's credentials.
+type Generation struct {
+	Epoch     int64
+	Email     string // as enrolled, lower case
+	KDF       string // JSON
+	Verifier  string
+	CreatedAt time.Time
+	ExpiresAt time.Time // zero for the current one
+	Ended     string    // why it ended before its time; empty while it lives
+}
+
+const generationColumns = `epoch, email, kdf, verifier, created_at, expires_at, ended`
+
+func scanGeneration(row Scanner) (g Generation, err error) {
+	return g, row.Scan(&g.Epoch, &g.Email, &g.KDF, &g.Verifier, (*Time)(&g.CreatedAt), (*Time)(&g.ExpiresAt), &g.Ended)
+}
+
+// InsertGeneration adds g.
+func (tx *Tx) InsertGeneration(ctx context.Context, g Generation) error {
+	_, err := tx.Exec(ctx, `INSERT INTO generations (`+generationColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+		g.Epoch, g.Email, g.KDF, g.Verifier, Micros(g.CreatedAt), Micros(g.ExpiresAt), g.Ended)
+	return err
+}
+
+// Generation reads one generation.
+func (tx *Tx) Generation(ctx context.Context, epoch int64) (Generation, bool, error) {
+	return One(ctx, tx, scanGeneration, `SELECT `+generationColumns+` FROM generations WHERE epoch = ?`, epoch)
+}
+
+// LiveGenerations lists, newest first, the generations that have neither
+// ended nor expired.
+func (tx *Tx) LiveGenerations(ctx context.Context, now time.Time) ([]Generation, error) {
+	return All(ctx, tx, scanGeneration, `SELECT `+generationColumns+` FROM generations
+		WHERE ended = '' AND (expires_at = 0 OR expires_at > ?) ORDER BY epoch DESC`, Micros(now))
+}
+
+// ExpireGeneration sets when a generation stops being good.
+func (tx *Tx) ExpireGeneration(ctx context.Context, epoch int64, at time.Time) error {
+	_, err := tx.Exec(ctx, `UPDATE generations SET expires_at = ? WHERE epoch = ?`, Micros(at), epoch)
+	return err
+}
+
+// EndGeneration ends a generation and every session that was opened with it.
+func (tx *Tx) EndGeneration(ctx context.Context, epoch int64, why string) error {
+	if _, err := tx.Exec(ctx, `UPDATE generations SET ended = ? WHERE epoch = ?`, why, epoch); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, `DELETE FROM sessions WHERE epoch = ?`, epoch)
+	return err
+}
+
+// SignInSecret returns the secret that false salts are made of, which is
+// fresh if there was none.
+func (tx *Tx) SignInSecret(ctx context.Context, fresh string) (secret string, err error) {
+	err = tx.QueryRow(ctx, `UPDATE integration
+		SET sign_in_secret = CASE sign_in_secret WHEN '' THEN ? ELSE sign_in_secret END RETURNING sign_in_secret`, fresh).Scan(&secret)
+	return secret, err
+}

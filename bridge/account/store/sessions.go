@@ -1,0 +1,127 @@
+package store
+
+import (
+	"context"
+	"time"
+)
+
+// A Handshake is a sign-in that has begun.
+type Handshake struct {
+	ID        string
+	Epoch     int64  // 0 for one that cannot succeed
+	Email     string // as the client said it
+	State     string // base64; the server's half of SRP
+	ExpiresAt time.Time
+}
+
+// InsertHandshake adds h.
+func (tx *Tx) InsertHandshake(ctx context.Context, h Handshake) error {
+	_, err := tx.Exec(ctx, `INSERT INTO handshakes (id, epoch, email, state, expires_at) VALUES (?, ?, ?, ?, ?)`,
+		h.ID, h.Epoch, h.Email, h.State, Micros(h.ExpiresAt))
+	return err
+}
+
+// TakeHandshake reads a handshake and deletes it, so that it serves once.
+func (tx *Tx) TakeHandshake(ctx context.Context, id string) (Handshake, bool, error) {
+	return One(ctx, tx, func(row Scanner) (h Handshake, err error) {
+		return h, row.Scan(&h.ID, &h.Epoch, &h.Email, &h.State, (*Time)(&h.ExpiresAt))
+	}, `DELETE FROM handshakes WHERE id = ? RETURNING id, epoch, email, state, expires_at`, id)
+}
+
+// A Session is what a bridge holds after signing in.
+type Session struct {
+	ID, Digest string
+	Epoch      int64
+	Instance   string
+	Address    string // where the bridge was seen last
+	CreatedAt  time.Time
+	ExpiresAt  time.Time
+}
+
+const (
+	sessionColumns = `s.id, s.digest, s.epoch, s.instance, s.address, s.created_at, s.expires_at`
+	// A session is live while neither it nor its generation is over.
+	sessionLive = `s.expires_at > ? AND g.ended = '' AND (g.expires_at = 0 OR g.expires_at > ?)`
+)
+
+func scanSession(row Scanner) (s Session, err error) {
+	return s, row.Scan(&s.ID, &s.Digest, &s.Epoch, &s.Instance, &s.Address, (*Time)(&s.CreatedAt), (*Time)(&s.ExpiresAt))
+}
+
+// InsertSession adds s.
+func (tx *Tx) InsertSession(ctx context.Context, s Session) error {
+	_, err := tx.Exec(ctx, `INSERT INTO sessions (id, digest, epoch, instance, address, created_at, expires_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?)`, s.ID, s.Digest, s.Epoch, s.Instance, s.Address, Micros(s.CreatedAt), Micros(s.ExpiresAt))
+	return err
+}
+
+// LiveSession finds the live session of a token by its digest.
+func (tx *Tx) LiveSession(ctx context.Context, digest string, now time.Time) (Session, bool, error) {
+	return One(ctx, tx, scanSession, `SELECT `+sessionColumns+` FROM sessions s JOIN generations g ON g.epoch = s.epoch
+		WHERE s.digest = ? AND `+sessionLive, digest, Micros(now), Micros(now))
+}
+
+// LiveSessions lists every live session.
+func (tx *Tx) LiveSessions(ctx context.Context, now time.Time) ([]Session, error) {
+	return All(ctx, tx, scanSession, `SELECT `+sessionColumns+` FROM sessions s JOIN generations g ON g.epoch = s.epoch
+		WHERE `+sessionLive+` ORDER BY s.created_at, s.id`, Micros(now), Micros(now))
+}
+
+// MoveSession notes where a session's bridge was seen last.
+func (tx *Tx) MoveSession(ctx context.Context, id, address string) error {
+	_, err := tx.Exec(ctx, `UPDATE sessions SET address = ? WHERE id = ? AND address <> ?`, address, id, address)
+	return err
+}
+
+// DeleteSession ends a session.
+func (tx *Tx) DeleteSession(ctx context.Context, id string) error {
+	_, err := tx.Exec(ctx, `DELETE FROM sessions WHERE id = ?`, id)
+	return err
+}
+
+// A Bridge is what the account knows of one bridge instance.
+type Bridge struct {
+	Instance, Version, Revision string
+	Address                     string
+	FirstSeen, LastContact      time.Time
+	State                       string
+	Problems                    string // JSON array of codes
+	LastRefusal                 string // JSON, or empty
+	Live                        bool   // read only
+}
+
+// PutBridge writes a bridge; the first contact and, if b has none, the last
+// refusal stay as they were.
+func (tx *Tx) PutBridge(ctx context.Context, b Bridge) error {
+	_, err := tx.Exec(ctx, `INSERT INTO bridges
+			(instance, version, revision, address, first_seen, last_contact, state, problems, last_refusal)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (instance) DO UPDATE SET version = excluded.version, revision = excluded.revision,
+			address = excluded.address, last_contact = excluded.last_contact, state = excluded.state,
+			problems = excluded.problems,
+			last_refusal = CASE excluded.last_refusal WHEN '' THEN bridges.last_refusal ELSE excluded.last_refusal END`,
+		b.Instance, b.Version, b.Revision, b.Address, Micros(b.LastContact), Micros(b.LastContact), b.State, b.Problems, b.LastRefusal)
+	return err
+}
+
+const bridgeQuery = `SELECT b.instance, b.version, b.revision, b.address, b.first_seen, b.last_contact, b.state, b.problems,
+		b.last_refusal, EXISTS (SELECT 1 FROM sessions s JOIN generations g ON g.epoch = s.epoch
+			WHERE s.instance = b.instance AND ` + sessionLive + `)
+	FROM bridges b `
+
+func scanBridge(row Scanner) (b Bridge, err error) {
+	return b, row.Scan(&b.Instance, &b.Version, &b.Revision, &b.Address, (*Time)(&b.FirstSeen), (*Time)(&b.LastContact),
+		&b.State, &b.Problems, &b.LastRefusal, &b.Live)
+}
+
+// Bridge reads one bridge.
+func (tx *Tx) Bridge(ctx context.Context, instance string, now time.Time) (Bridge, bool, error) {
+	return One(ctx, tx, scanBridge, bridgeQuery+`WHERE b.instance = ?`, Micros(now), Micros(now), instance)
+}
+
+// Bridges lists bridges, newest contact first, from after a given place.
+func (tx *Tx) Bridges(ctx context.Context, now time.Time, after Place, limit int) ([]Bridge, error) {
+	return All(ctx, tx, scanBridge, bridgeQuery+`WHERE (b.last_contact, b.instance) < (?, ?)
+		ORDER BY b.last_contact DESC, b.instance DESC LIMIT ?`,
+		Micros(now), Micros(now), Micros(after.Time), after.ID, limit)
+}
