@@ -21,6 +21,6 @@ func (a *Account) Mails(ctx context.Context) (mails []Mail, err error) {
 // queueMail puts a mail into the outbox, so that it goes out if and only if
 // the transaction holds.
 func (a *Account) queueMail(ctx context.Context, tx *store.Tx, m Mail) error {
-	m.ID, m.Created = a.newID(), a.now()
+	m.ID, m.CreatedAt = a.newID(), a.now()
 	return tx.InsertMail(ctx, m)
 }

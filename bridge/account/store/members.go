@@ -79,10 +79,16 @@ func (tx *Tx) MemberByInvitation(ctx context.Context, hash string) (Member, bool
 	return tx.memberWhere(ctx, `m.invitation_hash = ?`, hash)
 }
 
-// UnmanagedByLastUserName returns the unmanaged member that had this userName
-// most recently.
-func (tx *Tx) UnmanagedByLastUserName(ctx context.Context, userName string) (Member, bool, error) {
-	return tx.memberWhere(ctx, `m.last_user_name = ? AND p.id IS NULL ORDER BY m.state_since DESC, m.id LIMIT 1`, Fold(userName))
+// MemberByLastUserName returns the unmanaged member that had this userName last.
+func (tx *Tx) MemberByLastUserName(ctx context.Context, userName string) (Member, bool, error) {
+	return tx.memberWhere(ctx, `m.last_user_name = ?`, Fold(userName))
+}
+
+// ForgetLastUserName takes a userName from whichever unmanaged member had it
+// last, because another is about to.
+func (tx *Tx) ForgetLastUserName(ctx context.Context, userName string) error {
+	_, err := tx.Exec(ctx, `UPDATE members SET last_user_name = NULL WHERE last_user_name = ?`, Fold(userName))
+	return err
 }
 
 // InsertMember adds m.

@@ -20,14 +20,14 @@ CREATE TABLE members (
     state            TEXT NOT NULL CHECK (state IN ('not_invited', 'invited', 'pending', 'active')),
     state_since      BIGINT NOT NULL,
     suspended        BOOLEAN NOT NULL DEFAULT FALSE,
-    last_user_name   TEXT, -- folded; set while unmanaged, for adoption
+    last_user_name   TEXT UNIQUE, -- folded; set while unmanaged, for adoption
     invitation_hash  TEXT UNIQUE,
     version          BIGINT NOT NULL DEFAULT 1,
     created_at       BIGINT NOT NULL,
     CHECK ((address IS NULL) = (state = 'not_invited')),
     CHECK ((address IS NULL) = (address_folded IS NULL))
 );
-CREATE INDEX members_by_last_user_name ON members (last_user_name) WHERE last_user_name IS NOT NULL;
+
 CREATE INDEX members_by_creation ON members (created_at, id);
 CREATE INDEX members_by_state ON members (state, state_since);
 
@@ -44,12 +44,14 @@ CREATE TABLE people (
     attributes          TEXT NOT NULL, -- JSON, as it is served
     wanted_address      TEXT NOT NULL, -- what the identity provider says; often empty
     wanted_since        BIGINT NOT NULL,
+    wanted_blocked      BOOLEAN NOT NULL DEFAULT FALSE, -- somebody else holds it
     version             BIGINT NOT NULL DEFAULT 1,
     created_at          BIGINT NOT NULL,
     modified_at         BIGINT NOT NULL
 );
 CREATE INDEX people_by_external_id ON people (external_id) WHERE external_id IS NOT NULL;
 CREATE INDEX people_by_display_name ON people (display_name_folded);
+CREATE INDEX people_by_blocked_address ON people (wanted_since) WHERE wanted_blocked;
 CREATE INDEX people_by_creation ON people (created_at, id);
 
 -- The values of the attribute emails, for look-ups.

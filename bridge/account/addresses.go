@@ -1,0 +1,160 @@
+package account
+
+import (
+	"context"
+	"fmt"
+	"net/mail"
+	"strings"
+
+	"golang.org/x/net/idna"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
+)
+
+// checkAddress accepts an e-mail address to sign in with.
+func checkAddress(address string) error {
+	parsed, err := mail.ParseAddress(address)
+	if err != nil || parsed.Address != address || len(address) > 254 {
+		return fmt.Errorf("%q is not an e-mail address; write one like ann@example.com", address)
+	}
+	return nil
+}
+
+// domainOf is the domain of an address as sign-up domains are written.
+func domainOf(address string) string {
+	domain := strings.ToLower(address[strings.LastIndexByte(address, '@')+1:])
+	if ascii, err := idna.Lookup.ToASCII(domain); err == nil {
+		return ascii
+	}
+	return domain
+}
+
+// settleAddress invites the member to the address that the identity provider
+// names, or moves him there. An address that somebody else has, or is about
+// to move to, is noted at the person and left alone.
+func (a *Account) settleAddress(ctx context.Context, tx *store.Tx, p *Person, m *store.Member) error {
+	p.WantedBlocked = false
+	wanted := store.Fold(p.WantedAddress)
+	switch wanted {
+	case "", store.Fold(m.PendingAddress):
+		return nil
+	case store.Fold(m.Address):
+		return cancelMove(ctx, tx, m)
+	}
+	_, taken, err := tx.AddressHolder(ctx, p.WantedAddress)
+	if err != nil {
+		return err
+	}
+	if taken {
+		p.WantedBlocked = true
+		return cancelMove(ctx, tx, m)
+	}
+	if m.State == store.NotInvited {
+		m.Address, m.State, m.StateSince = p.WantedAddress, store.Invited, a.now()
+		return a.invite(ctx, tx, *m)
+	}
+	return a.startMove(ctx, tx, m, p.WantedAddress)
+}
+
+// startMove reserves a new address for a member. The person is asked to
+// confirm it as soon as its domain is allowed for sign-up: what an identity
+// provider says must not bring foreign addresses into the account.
+func (a *Account) startMove(ctx context.Context, tx *store.Tx, m *store.Member, address string) error {
+	c := store.AddressChange{MemberID: m.ID, Address: address, Domain: domainOf(address), Since: a.now()}
+	_, allowed, err := tx.SignupDomain(ctx, c.Domain)
+	if err != nil {
+		return err
+	}
+	if allowed {
+		if c.TokenHash, err = a.askToConfirm(ctx, tx, m.Name, address); err != nil {
+			return err
+		}
+	}
+	m.PendingAddress = address
+	return tx.PutAddressChange(ctx, c)
+}
+
+// cancelMove gives up a move that the identity provider no longer wants.
+func cancelMove(ctx context.Context, tx *store.Tx, m *store.Member) error {
+	if m.PendingAddress == "" {
+		return nil
+	}
+	m.PendingAddress = ""
+	return tx.DeleteAddressChange(ctx, m.ID)
+}
+
+// releaseDomain sends the confirmation e-mails that waited for a domain.
+func (a *Account) releaseDomain(ctx context.Context, tx *store.Tx, domain string) error {
+	changes, err := tx.WaitingAddressChanges(ctx, domain)
+	if err != nil {
+		return err
+	}
+	for _, c := range changes {
+		m, err := member(ctx, tx, c.MemberID)
+		if err != nil {
+			return err
+		}
+		if c.TokenHash, err = a.askToConfirm(ctx, tx, m.Name, c.Address); err != nil {
+			return err
+		}
+		c.Since = a.now()
+		if err := tx.PutAddressChange(ctx, c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// AddressChange returns the change that the token of a confirmation e-mail
+// would carry out: the member, and where he goes in PendingAddress.
+func (a *Account) AddressChange(ctx context.Context, token string) (m Member, err error) {
+	err = a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
+		m, err = moving(ctx, tx, token)
+		return err
+	})
+	return m, err
+}
+
+// ConfirmAddress carries it out, once: the person has shown that the new
+// address is his.
+func (a *Account) ConfirmAddress(ctx context.Context, token string) (m Member, err error) {
+	err = a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		if m, err = moving(ctx, tx, token); err != nil {
+			return err
+		}
+		if err := tx.DeleteAddressChange(ctx, m.ID); err != nil {
+			return err
+		}
+		m.Address, m.PendingAddress = m.PendingAddress, ""
+		if err := tx.UpdateMember(ctx, m); err != nil {
+			return err
+		}
+		if err := bumpPerson(ctx, tx, m); err != nil {
+			return err
+		}
+		if m.State == store.Invited {
+			// The invitation went to an address that is no longer his.
+			if err := a.invite(ctx, tx, m); err != nil {
+				return err
+			}
+		}
+		if err := a.audit(asPerson(ctx, m.ID), tx, "member.address.confirm", m.ID, ""); err != nil {
+			return err
+		}
+		m, err = member(ctx, tx, m.ID)
+		return err
+	})
+	return m, err
+}
+
+// moving returns the member whose change of address this token confirms.
+func moving(ctx context.Context, tx *store.Tx, token string) (Member, error) {
+	c, found, err := tx.AddressChange(ctx, hashLink(token))
+	if err != nil {
+		return Member{}, err
+	}
+	if !found {
+		return Member{}, linkUnknown()
+	}
+	return member(ctx, tx, c.MemberID)
+}

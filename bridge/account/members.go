@@ -1,0 +1,300 @@
+package account
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
+)
+
+// A Member is somebody in the account.
+type Member = store.Member
+
+// MemberFilter chooses members.
+type MemberFilter = store.MemberFilter
+
+// Members lists members from the oldest to the newest.
+func (a *Account) Members(ctx context.Context, f MemberFilter, cursor string, limit int) (Page[Member], error) {
+	after, err := placeAfter(cursor)
+	if err != nil {
+		return Page[Member]{}, err
+	}
+	var members []Member
+	err = a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
+		members, err = tx.Members(ctx, f, after, limit+1)
+		return err
+	})
+	return pageOf(members, limit, func(m Member) string { return cursorAt(m.CreatedAt, m.ID) }), err
+}
+
+// placeAfter reads the cursor of a list that runs from the oldest to the newest.
+func placeAfter(cursor string) (store.Place, error) {
+	if cursor == "" {
+		return store.Place{}, nil
+	}
+	return placeFrom(cursor)
+}
+
+// Member returns a member by id.
+func (a *Account) Member(ctx context.Context, id string) (m Member, err error) {
+	err = a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
+		m, err = visibleMember(ctx, tx, id)
+		return err
+	})
+	return m, err
+}
+
+func member(ctx context.Context, tx *store.Tx, id string) (Member, error) {
+	m, found, err := tx.Member(ctx, id)
+	if err == nil && !found {
+		return m, NotFound("member", id)
+	}
+	return m, err
+}
+
+// visibleMember leaves out the seats of those who were not invited: to an
+// administrator they are not there.
+func visibleMember(ctx context.Context, tx *store.Tx, id string) (Member, error) {
+	m, err := member(ctx, tx, id)
+	if err == nil && m.State == store.NotInvited {
+		return m, NotFound("member", id)
+	}
+	return m, err
+}
+
+// InviteMember invites somebody by hand, outside provisioning.
+func (a *Account) InviteMember(ctx context.Context, address, name, role string) (m Member, err error) {
+	if err := checkAddress(address); err != nil {
+		return m, InvalidValue("/address", "%v", err)
+	}
+	if err := checkRole(role); err != nil {
+		return m, err
+	}
+	err = a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		switch holder, taken, err := tx.AddressHolder(ctx, address); {
+		case err != nil:
+			return err
+		case taken:
+			return AlreadyExists(holder.ID, "the address %s is a member's, or reserved for one who moves to it", address)
+		}
+		if m, err = a.insertInvited(ctx, tx, address, name, role); err != nil {
+			return err
+		}
+		return a.audit(ctx, tx, "member.invite", m.ID, "role %s", role)
+	})
+	return m, err
+}
+
+func (a *Account) insertInvited(ctx context.Context, tx *store.Tx, address, name, role string) (Member, error) {
+	if name == "" {
+		name = address
+	}
+	now := a.now()
+	m := Member{
+		ID: a.newID(), Address: address, Name: name, Role: role,
+		State: store.Invited, StateSince: now, Version: 1, CreatedAt: now,
+	}
+	if err := tx.InsertMember(ctx, m); err != nil {
+		return m, err
+	}
+	return m, a.invite(ctx, tx, m)
+}
+
+// checkRole refuses the role that activating provisioning gives, and takes.
+func checkRole(role string) error {
+	if role == store.RoleProvisionManager {
+		return InvalidValue("/role", "the Provision Manager is made by activating provisioning")
+	}
+	return nil
+}
+
+// A MemberUpdate changes what is set.
+type MemberUpdate struct {
+	Suspended  *bool
+	Role, Name *string
+}
+
+// UpdateMember changes a member by hand.
+func (a *Account) UpdateMember(ctx context.Context, id string, u MemberUpdate, ifMatch string) (m Member, err error) {
+	err = a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		if m, err = visibleMember(ctx, tx, id); err != nil {
+			return err
+		}
+		if err := checkVersion(ifMatch, m.Version); err != nil {
+			return err
+		}
+		before := m
+		if u.Suspended != nil {
+			m.Suspended = *u.Suspended
+		}
+		if u.Role != nil {
+			m.Role = *u.Role
+		}
+		if u.Name != nil {
+			m.Name = *u.Name
+		}
+		if m == before {
+			return nil
+		}
+		if before.Role == store.RoleProvisionManager {
+			return protected(m.Address, "%s is the Provision Manager, who changes with the provisioning integration only", m.Address)
+		}
+		if err := checkRole(m.Role); err != nil {
+			return err
+		}
+		if err := tx.UpdateMember(ctx, m); err != nil {
+			return err
+		}
+		if err := bumpPerson(ctx, tx, m); err != nil {
+			return err
+		}
+		if err := a.audit(ctx, tx, "member.update", id, ""); err != nil {
+			return err
+		}
+		m, err = member(ctx, tx, id)
+		return err
+	})
+	return m, err
+}
+
+// bumpPerson makes the next version of a managed member's person, who shows
+// the member's state.
+func bumpPerson(ctx context.Context, tx *store.Tx, m Member) error {
+	if !m.Managed() {
+		return nil
+	}
+	return tx.BumpPerson(ctx, m.PersonID)
+}
+
+// Invitation returns whom the token of an invitation invites.
+func (a *Account) Invitation(ctx context.Context, token string) (m Member, err error) {
+	err = a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
+		m, err = invited(ctx, tx, token)
+		return err
+	})
+	return m, err
+}
+
+// AcceptInvitation is the person's own doing, on the page that the invitation
+// links to; repeating it is harmless. A managed member then waits for the
+// bridge to confirm him. An unmanaged one is active at once: no bridge looks
+// after him, and an administrator or an allowed domain let him in.
+func (a *Account) AcceptInvitation(ctx context.Context, token string) (m Member, err error) {
+	err = a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		if m, err = invited(ctx, tx, token); err != nil || m.State != store.Invited {
+			return err
+		}
+		next := store.Active
+		if m.Managed() {
+			next = store.Pending
+		}
+		if m, err = a.advance(ctx, tx, m, next); err != nil {
+			return err
+		}
+		return a.audit(asPerson(ctx, m.ID), tx, "member.accept", m.ID, "")
+	})
+	return m, err
+}
+
+func invited(ctx context.Context, tx *store.Tx, token string) (Member, error) {
+	m, found, err := tx.MemberByInvitation(ctx, hashLink(token))
+	if err == nil && !found {
+		return m, linkUnknown()
+	}
+	return m, err
+}
+
+// advance takes a member to his next state.
+func (a *Account) advance(ctx context.Context, tx *store.Tx, m Member, state string) (Member, error) {
+	m.State, m.StateSince = state, a.now()
+	if err := tx.UpdateMember(ctx, m); err != nil {
+		return m, err
+	}
+	if err := bumpPerson(ctx, tx, m); err != nil {
+		return m, err
+	}
+	return member(ctx, tx, m.ID)
+}
+
+// ConfirmPerson confirms a person who accepted the invitation; repeating it
+// is harmless.
+func (a *Account) ConfirmPerson(ctx context.Context, id string) error {
+	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		p, err := person(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		m, err := member(ctx, tx, p.MemberID)
+		if err != nil {
+			return err
+		}
+		switch m.State {
+		case store.Active:
+			return nil
+		case store.Pending:
+			if _, err := a.advance(ctx, tx, m, store.Active); err != nil {
+				return err
+			}
+			return a.audit(ctx, tx, "person.confirm", id, "member %s", m.ID)
+		}
+		return Conflict("not_accepted", "Not accepted", "%q has not accepted the invitation yet, so there is nothing to confirm", p.UserName)
+	})
+}
+
+// SignUp lets somebody with an address under an allowed domain ask for an
+// invitation. The answer is the same whether or not the address is a member's
+// already: this page is open to strangers, who must not learn who is in.
+func (a *Account) SignUp(ctx context.Context, address, name string) error {
+	if err := checkAddress(address); err != nil {
+		return InvalidValue("/address", "%v", err)
+	}
+	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		domain := domainOf(address)
+		if _, allowed, err := tx.SignupDomain(ctx, domain); err != nil {
+			return err
+		} else if !allowed {
+			return &Error{Status: http.StatusForbidden, Code: "domain_not_allowed", Title: "Domain not allowed",
+				Detail: "addresses under " + domain + " may not sign up; ask an administrator of the account to allow the domain"}
+		}
+		holder, taken, err := tx.AddressHolder(ctx, address)
+		switch {
+		case err != nil:
+			return err
+		case !taken:
+			m, err := a.insertInvited(ctx, tx, address, name, store.RoleMember)
+			if err != nil {
+				return err
+			}
+			return a.audit(asPerson(ctx, m.ID), tx, "member.sign_up", m.ID, "")
+		case holder.State == store.Invited && !holder.Suspended && store.Fold(holder.Address) == store.Fold(address):
+			return a.invite(ctx, tx, holder) // the first mail may be lost
+		}
+		return nil
+	})
+}
+
+// asPerson makes the person himself the author of what follows.
+func asPerson(ctx context.Context, memberID string) context.Context {
+	c := CallerFrom(ctx)
+	return WithCaller(ctx, Caller{Kind: ByPerson, ID: memberID, Address: c.Address})
+}
+
+func linkUnknown() *Error {
+	return &Error{Status: http.StatusNotFound, Code: "link_unknown", Title: "Link unknown",
+		Detail: "the link was used already, was replaced by a newer one, or is incomplete; look for a newer mail"}
+}
+
+// Attention is a person who waits for something.
+type Attention = store.Attention
+
+// attentionLimit bounds the list that people read.
+const attentionLimit = 1000
+
+// Attention lists who waits for what, oldest first.
+func (a *Account) Attention(ctx context.Context) (list []Attention, err error) {
+	err = a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
+		list, err = tx.Attention(ctx, attentionLimit)
+		return err
+	})
+	return list, err
+}

@@ -1,0 +1,327 @@
+package account
+
+import (
+	"context"
+	"encoding/json"
+	"reflect"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
+)
+
+// A Person is what provisioning says of a member.
+type Person = store.Person
+
+// PersonInput is what a create or replace says.
+type PersonInput struct {
+	Attributes json.RawMessage
+	// SignInAddress is the address to invite or to move to; empty if there is none.
+	SignInAddress string
+}
+
+func (in PersonInput) read() (attributes, error) {
+	attrs, err := readAttributes(in.Attributes)
+	if err != nil {
+		return attrs, err
+	}
+	if attrs.userName == "" {
+		return attrs, InvalidValue("/attributes/userName", "userName is missing or empty; a person needs one")
+	}
+	if in.SignInAddress != "" {
+		if err := checkAddress(in.SignInAddress); err != nil {
+			return attrs, InvalidValue("/sign_in_address", "%v", err)
+		}
+	}
+	return attrs, nil
+}
+
+// Person returns a person by SCIM id.
+func (a *Account) Person(ctx context.Context, id string) (p Person, err error) {
+	err = a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
+		p, err = person(ctx, tx, id)
+		return err
+	})
+	return p, err
+}
+
+func person(ctx context.Context, tx *store.Tx, id string) (Person, error) {
+	p, found, err := tx.Person(ctx, id)
+	if err == nil && !found {
+		return p, NotFound("person", id)
+	}
+	return p, err
+}
+
+// CreatePerson provisions a person. An unmanaged member who had the userName
+// last, or else who has the address, is adopted and reactivated; otherwise
+// somebody new is invited, unless the person is inactive or has no address
+// that is free.
+func (a *Account) CreatePerson(ctx context.Context, in PersonInput) (p Person, err error) {
+	attrs, err := in.read()
+	if err != nil {
+		return p, err
+	}
+	err = a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		if err := checkUserName(ctx, tx, attrs.userName, ""); err != nil {
+			return err
+		}
+		m, adopted, err := adoptable(ctx, tx, attrs.userName, in.SignInAddress)
+		if err != nil {
+			return err
+		}
+		now := a.now()
+		if !adopted {
+			m = store.Member{
+				ID: a.newID(), Name: attrs.personName(), Role: store.RoleMember,
+				State: store.NotInvited, StateSince: now, CreatedAt: now, Suspended: !attrs.active,
+			}
+			if err := tx.InsertMember(ctx, m); err != nil {
+				return err
+			}
+		}
+		// The id is new also for an adopted member, so that a late retry on
+		// the one before stays 404.
+		p = Person{ID: a.newID(), MemberID: m.ID, CreatedAt: now, ModifiedAt: now}
+		a.take(&p, attrs, in.SignInAddress)
+		if err := a.settle(ctx, tx, &p, m, attrs); err != nil {
+			return err
+		}
+		if err := tx.InsertPerson(ctx, p); err != nil {
+			return err
+		}
+		if err := tx.SetEmails(ctx, p.ID, attrs.emails); err != nil {
+			return err
+		}
+		// Memberships that somebody made by hand show from now on.
+		if err := tx.CountMember(ctx, m.ID, +1, now); err != nil {
+			return err
+		}
+		if err := a.audit(ctx, tx, "person.create", p.ID, "member %s", m.ID); err != nil {
+			return err
+		}
+		p, err = person(ctx, tx, p.ID)
+		return err
+	})
+	return p, err
+}
+
+// ReplacePerson replaces what is known of a person, and suspends, reactivates,
+// invites or moves the member as it says.
+func (a *Account) ReplacePerson(ctx context.Context, id string, in PersonInput, ifMatch string) (p Person, err error) {
+	attrs, err := in.read()
+	if err != nil {
+		return p, err
+	}
+	err = a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		if p, err = person(ctx, tx, id); err != nil {
+			return err
+		}
+		if err := checkVersion(ifMatch, p.Version); err != nil {
+			return err
+		}
+		if err := checkUserName(ctx, tx, attrs.userName, id); err != nil {
+			return err
+		}
+		m, err := member(ctx, tx, p.MemberID)
+		if err != nil {
+			return err
+		}
+		before, seat := p, m
+		if !sameAttributes(p.Attributes, attrs.text) {
+			p.ModifiedAt = a.now()
+			if err := tx.SetEmails(ctx, p.ID, attrs.emails); err != nil {
+				return err
+			}
+		} else {
+			attrs.text = p.Attributes
+		}
+		a.take(&p, attrs, in.SignInAddress)
+		if attrs.active && m.State == store.NotInvited {
+			if m, err = a.adoptLate(ctx, tx, &p, m); err != nil {
+				return err
+			}
+		}
+		if err := a.settle(ctx, tx, &p, m, attrs); err != nil {
+			return err
+		}
+		if samePerson(before, p) {
+			return nil
+		}
+		if err := tx.UpdatePerson(ctx, p); err != nil {
+			return err
+		}
+		if p.MemberID != seat.ID {
+			if err := tx.DeleteSeat(ctx, seat.ID); err != nil {
+				return err
+			}
+		}
+		if err := a.audit(ctx, tx, "person.replace", id, ""); err != nil {
+			return err
+		}
+		p, err = person(ctx, tx, id)
+		return err
+	})
+	return p, err
+}
+
+// samePerson tells whether two states of a person look the same to a client.
+func samePerson(a, b Person) bool {
+	a.Groups, b.Groups = nil, nil
+	return reflect.DeepEqual(a, b)
+}
+
+// DeletePerson ends provisioning for a person: the member is suspended, keeps
+// the memberships made by hand, and can be adopted again.
+func (a *Account) DeletePerson(ctx context.Context, id, ifMatch string) error {
+	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		p, err := person(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		if err := checkVersion(ifMatch, p.Version); err != nil {
+			return err
+		}
+		m, err := member(ctx, tx, p.MemberID)
+		if err != nil {
+			return err
+		}
+		if err := checkProtected(m, "suspended"); err != nil {
+			return err
+		}
+		for _, step := range []func() error{
+			func() error { return tx.CountMember(ctx, m.ID, -1, a.now()) },
+			func() error { return tx.RemoveProvisioned(ctx, m.ID) },
+			func() error { return tx.DeleteAddressChange(ctx, m.ID) },
+			func() error { return tx.DeletePerson(ctx, id) },
+			func() error { return tx.ForgetLastUserName(ctx, p.UserName) },
+			func() error { return a.audit(ctx, tx, "person.delete", id, "member %s", m.ID) },
+		} {
+			if err := step(); err != nil {
+				return err
+			}
+		}
+		if m.State == store.NotInvited {
+			return tx.DeleteSeat(ctx, m.ID) // nobody was ever invited: there is no member to keep
+		}
+		m.Suspended, m.LastUserName = true, store.Fold(p.UserName)
+		return tx.UpdateMember(ctx, m)
+	})
+}
+
+// take sets what the identity provider says.
+func (a *Account) take(p *Person, attrs attributes, address string) {
+	p.UserName, p.ExternalID, p.DisplayName = attrs.userName, attrs.externalID, attrs.displayName
+	p.Attributes = attrs.text
+	if p.WantedAddress != address || p.WantedSince.IsZero() {
+		p.WantedAddress, p.WantedSince = address, a.now()
+	}
+}
+
+// settle makes the member m what the identity provider says of the person,
+// and writes m if that is a change. The caller writes the person.
+func (a *Account) settle(ctx context.Context, tx *store.Tx, p *Person, m store.Member, attrs attributes) error {
+	before := m
+	m.PersonID, m.UserName, m.Name, m.LastUserName = p.ID, p.UserName, attrs.personName(), ""
+	if m.Suspended == attrs.active {
+		if !attrs.active {
+			if err := checkProtected(m, "suspended"); err != nil {
+				return err
+			}
+		}
+		m.Suspended = !attrs.active
+	}
+	// Nobody who is suspended gets mail; the address is settled when he returns.
+	if attrs.active {
+		if err := a.settleAddress(ctx, tx, p, &m); err != nil {
+			return err
+		}
+	}
+	p.State, p.Suspended, p.Address, p.PendingAddress = m.State, m.Suspended, m.Address, m.PendingAddress
+	if m == before {
+		return nil
+	}
+	return tx.UpdateMember(ctx, m)
+}
+
+// checkUserName refuses a userName that another person has.
+func checkUserName(ctx context.Context, tx *store.Tx, userName, except string) error {
+	id, err := tx.PersonID(ctx, userName)
+	if err != nil || id == "" || id == except {
+		return err
+	}
+	e := Conflict("user_name_taken", "User name taken", "another person has the userName %q", userName)
+	e.ExistingID = id
+	return e
+}
+
+// adoptable finds the unmanaged member whom a new person stands for: by the
+// last userName first, then by sign-in address.
+func adoptable(ctx context.Context, tx *store.Tx, userName, address string) (m store.Member, found bool, err error) {
+	byName, named, err := tx.MemberByLastUserName(ctx, userName)
+	if err != nil {
+		return m, false, err
+	}
+	var byAddress store.Member
+	var addressed bool
+	if address != "" {
+		byAddress, addressed, err = tx.MemberByAddress(ctx, address)
+		if err != nil {
+			return m, false, err
+		}
+		// Somebody whom provisioning looks after already keeps his address.
+		addressed = addressed && !byAddress.Managed()
+	}
+	if named && addressed && byName.ID != byAddress.ID {
+		e := Conflict("user_name_taken", "User name taken",
+			"the userName %q was last %s's and the address %s is %s's, who are two members; change one of them in the identity provider",
+			userName, byName.Address, address, byAddress.Name)
+		e.IDs = []string{byName.ID, byAddress.ID}
+		return m, false, e
+	}
+	switch {
+	case named:
+		return byName, true, checkProtected(byName, "adopted")
+	case addressed:
+		return byAddress, true, checkProtected(byAddress, "adopted")
+	}
+	return m, false, nil
+}
+
+// adoptLate lets a person who could not be invited so far adopt the unmanaged
+// member who has the address that the identity provider names by now. The
+// memberships of the person's seat move along.
+func (a *Account) adoptLate(ctx context.Context, tx *store.Tx, p *Person, seat store.Member) (store.Member, error) {
+	if p.WantedAddress == "" {
+		return seat, nil
+	}
+	m, found, err := tx.MemberByAddress(ctx, p.WantedAddress)
+	if err != nil || !found || m.Managed() {
+		return seat, err
+	}
+	if err := checkProtected(m, "adopted"); err != nil {
+		return seat, err
+	}
+	now := a.now()
+	p.MemberID, p.ModifiedAt = m.ID, now
+	if err := tx.CountMember(ctx, seat.ID, -1, now); err != nil {
+		return seat, err
+	}
+	if err := tx.MoveMemberships(ctx, seat.ID, m.ID); err != nil {
+		return seat, err
+	}
+	return m, tx.CountMember(ctx, m.ID, +1, now)
+}
+
+// checkProtected refuses to let provisioning do something to an owner, an
+// administrator or the Provision Manager.
+func checkProtected(m store.Member, done string) error {
+	if !m.Protected() {
+		return nil
+	}
+	what := map[string]string{
+		store.RoleOwner:            "an owner",
+		store.RoleAdministrator:    "an administrator",
+		store.RoleProvisionManager: "the Provision Manager",
+	}[m.Role]
+	return protected(m.Address, "%s is %s of the account, who is never %s by provisioning; an administrator of the account can do it by hand",
+		m.Address, what, done)
+}

@@ -1,0 +1,142 @@
+package store
+
+import (
+	"context"
+	"time"
+)
+
+// A Person is what the identity provider says of a member.
+type Person struct {
+	ID, MemberID  string
+	UserName      string
+	ExternalID    string
+	DisplayName   string
+	Attributes    string // JSON, as it is served
+	WantedAddress string // what the identity provider says; may be empty
+	WantedSince   time.Time
+	WantedBlocked bool // somebody else holds the wanted address
+	Version       int64
+	CreatedAt     time.Time
+	ModifiedAt    time.Time
+
+	// Joined from other tables; not written with the row.
+	State          string
+	Suspended      bool
+	Address        string
+	PendingAddress string
+	Groups         []Reference
+}
+
+// A Reference points from a group to a member of it, or from a person to a group.
+type Reference struct {
+	ID, Display string
+	IsGroup     bool
+}
+
+// An Email is one of the e-mail addresses among a person's attributes.
+type Email struct{ Value, Type string }
+
+const personColumns = `p.id, p.member_id, p.user_name, COALESCE(p.external_id, ''), COALESCE(p.display_name, ''), p.attributes,
+	p.wanted_address, p.wanted_since, p.wanted_blocked, p.version, p.created_at, p.modified_at,
+	m.state, m.suspended, COALESCE(m.address, ''), COALESCE(c.address, '')`
+
+const personTables = ` FROM people p
+	JOIN members m ON m.id = p.member_id
+	LEFT JOIN address_changes c ON c.member_id = p.member_id `
+
+func scanPerson(row Scanner) (p Person, err error) {
+	return p, row.Scan(&p.ID, &p.MemberID, &p.UserName, &p.ExternalID, &p.DisplayName, &p.Attributes,
+		&p.WantedAddress, (*Time)(&p.WantedSince), &p.WantedBlocked, &p.Version, (*Time)(&p.CreatedAt), (*Time)(&p.ModifiedAt),
+		&p.State, &p.Suspended, &p.Address, &p.PendingAddress)
+}
+
+// Person returns the person with this id, groups included.
+func (tx *Tx) Person(ctx context.Context, id string) (Person, bool, error) {
+	p, found, err := One(ctx, tx, scanPerson, `SELECT `+personColumns+personTables+`WHERE p.id = ?`, id)
+	if !found || err != nil {
+		return p, found, err
+	}
+	people := []Person{p}
+	err = tx.loadGroups(ctx, people)
+	return people[0], true, err
+}
+
+// PersonID returns who has this userName, without regard to case; it is
+// empty if nobody has.
+func (tx *Tx) PersonID(ctx context.Context, userName string) (string, error) {
+	id, _, err := One(ctx, tx, func(row Scanner) (id string, err error) { return id, row.Scan(&id) },
+		`SELECT id FROM people WHERE user_name_folded = ?`, Fold(userName))
+	return id, err
+}
+
+// loadGroups fills in the groups of all people at once.
+func (tx *Tx) loadGroups(ctx context.Context, people []Person) error {
+	if len(people) == 0 {
+		return nil
+	}
+	ids, position := make([]string, len(people)), make(map[string]int, len(people))
+	for i, p := range people {
+		ids[i], position[p.MemberID] = p.MemberID, i
+	}
+	_, err := All(ctx, tx, func(row Scanner) (none struct{}, err error) {
+		var memberID string
+		r := Reference{IsGroup: true}
+		if err = row.Scan(&memberID, &r.ID, &r.Display); err == nil {
+			p := &people[position[memberID]]
+			p.Groups = append(p.Groups, r)
+		}
+		return none, err
+	}, `SELECT s.member_id, g.scim_id, g.name FROM memberships s JOIN groups g ON g.id = s.group_id
+		WHERE s.member_id IN (SELECT value FROM json_each(?)) AND g.scim_id IS NOT NULL ORDER BY g.name_folded`, List(ids))
+	return err
+}
+
+// InsertPerson adds p at version 1.
+func (tx *Tx) InsertPerson(ctx context.Context, p Person) error {
+	_, err := tx.Exec(ctx, `INSERT INTO people
+			(id, member_id, user_name, user_name_folded, external_id, display_name, display_name_folded, attributes,
+			wanted_address, wanted_since, wanted_blocked, created_at, modified_at)
+		VALUES (?, ?, ?, ?, ?, NULLIF(?, ''), NULLIF(?, ''), NULLIF(?, ''), ?, ?, ?, ?, ?)`,
+		p.ID, p.MemberID, p.UserName, Fold(p.UserName), p.ExternalID, p.DisplayName, Fold(p.DisplayName), p.Attributes,
+		p.WantedAddress, Micros(p.WantedSince), p.WantedBlocked, Micros(p.CreatedAt), Micros(p.ModifiedAt))
+	return err
+}
+
+// UpdatePerson writes p as its next version.
+func (tx *Tx) UpdatePerson(ctx context.Context, p Person) error {
+	_, err := tx.Exec(ctx, `UPDATE people
+		SET member_id = ?, user_name = ?, user_name_folded = ?, external_id = NULLIF(?, ''),
+			display_name = NULLIF(?, ''), display_name_folded = NULLIF(?, ''), attributes = ?,
+			wanted_address = ?, wanted_since = ?, wanted_blocked = ?, modified_at = ?, version = version + 1
+		WHERE id = ?`,
+		p.MemberID, p.UserName, Fold(p.UserName), p.ExternalID,
+		p.DisplayName, Fold(p.DisplayName), p.Attributes,
+		p.WantedAddress, Micros(p.WantedSince), p.WantedBlocked, Micros(p.ModifiedAt), p.ID)
+	return err
+}
+
+// BumpPerson makes the next version of a person whose member changed.
+func (tx *Tx) BumpPerson(ctx context.Context, id string) error {
+	_, err := tx.Exec(ctx, `UPDATE people SET version = version + 1 WHERE id = ?`, id)
+	return err
+}
+
+// DeletePerson removes a person; the member stays.
+func (tx *Tx) DeletePerson(ctx context.Context, id string) error {
+	_, err := tx.Exec(ctx, `DELETE FROM people WHERE id = ?`, id)
+	return err
+}
+
+// SetEmails replaces the addresses by which the person is found.
+func (tx *Tx) SetEmails(ctx context.Context, personID string, emails []Email) error {
+	if _, err := tx.Exec(ctx, `DELETE FROM person_emails WHERE person_id = ?`, personID); err != nil {
+		return err
+	}
+	for i, e := range emails {
+		if _, err := tx.Exec(ctx, `INSERT INTO person_emails (person_id, position, value, value_folded, type, type_folded)
+			VALUES (?, ?, ?, ?, NULLIF(?, ''), NULLIF(?, ''))`, personID, i, e.Value, Fold(e.Value), e.Type, Fold(e.Type)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
