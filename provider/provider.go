@@ -21,9 +21,12 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/signin"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/client"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/firewall"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/provisioning"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/signup"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/status"
 )
 
 // Address is where Terraform finds the provider.
@@ -31,20 +34,25 @@ const Address = "registry.terraform.io/scimbridge/scimbridge"
 
 // Provider implements provider.Provider.
 type Provider struct {
-	version string
+	// Version is told to Terraform and to the account.
+	Version string
+	// Iterations of the key derivation that credentials are enrolled with.
+	Iterations int
 }
 
 var _ provider.ProviderWithEphemeralResources = (*Provider)(nil)
 
-// New makes providers that report the given version.
+// New makes providers as they are released.
 func New(version string) func() provider.Provider {
-	return func() provider.Provider { return &Provider{version: version} }
+	return func() provider.Provider {
+		return &Provider{Version: version, Iterations: signin.DefaultIterations}
+	}
 }
 
 // Metadata names the provider.
 func (p *Provider) Metadata(_ context.Context, _ provider.MetadataRequest, resp *provider.MetadataResponse) {
 	resp.TypeName = "scimbridge"
-	resp.Version = p.version
+	resp.Version = p.Version
 }
 
 // Schema describes the provider block.
@@ -104,7 +112,7 @@ func (p *Provider) Configure(ctx context.Context, req provider.ConfigureRequest,
 		Token:            orEnvironment(m.AccountToken, "SCIMBRIDGE_ACCOUNT_TOKEN"),
 		CACertificatePEM: m.CACertificatePEM.ValueString(),
 		MonitoringToken:  orEnvironment(m.MonitoringToken, "SCIMBRIDGE_MONITORING_TOKEN"),
-		UserAgent:        fmt.Sprintf("terraform-provider-scimbridge/%s Terraform/%s", p.version, req.TerraformVersion),
+		UserAgent:        fmt.Sprintf("terraform-provider-scimbridge/%s Terraform/%s", p.Version, req.TerraformVersion),
 	}
 	for _, argument := range []struct {
 		name, variable string
@@ -156,6 +164,7 @@ func orEnvironment(value types.String, variable string) string {
 // Resources lists what the provider manages.
 func (p *Provider) Resources(context.Context) []func() resource.Resource {
 	return []func() resource.Resource{
+		func() resource.Resource { return provisioning.NewResource(p.Iterations) },
 		firewall.NewRule,
 		signup.NewDomain,
 	}
@@ -165,10 +174,13 @@ func (p *Provider) Resources(context.Context) []func() resource.Resource {
 func (p *Provider) DataSources(context.Context) []func() datasource.DataSource {
 	return []func() datasource.DataSource{
 		firewall.NewCaller,
+		status.NewBridge,
 	}
 }
 
 // EphemeralResources lists what lives only as long as a run.
 func (p *Provider) EphemeralResources(context.Context) []func() ephemeral.EphemeralResource {
-	return []func() ephemeral.EphemeralResource{}
+	return []func() ephemeral.EphemeralResource{
+		provisioning.NewBearerToken,
+	}
 }

@@ -1,0 +1,73 @@
+package provisioning
+
+import (
+	"context"
+
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/ephemeral"
+	"github.com/hashicorp/terraform-plugin-framework/ephemeral/schema"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/client"
+)
+
+type bearerToken struct{ client *client.Client }
+
+var _ ephemeral.EphemeralResourceWithConfigure = (*bearerToken)(nil)
+
+// NewBearerToken is the ephemeral resource scimbridge_bearer_token.
+func NewBearerToken() ephemeral.EphemeralResource { return &bearerToken{} }
+
+type bearerTokenModel struct {
+	Token       types.String `tfsdk:"token"`
+	Fingerprint types.String `tfsdk:"fingerprint"`
+}
+
+func (e *bearerToken) Metadata(_ context.Context, _ ephemeral.MetadataRequest, resp *ephemeral.MetadataResponse) {
+	resp.TypeName = "scimbridge_bearer_token"
+}
+
+func (e *bearerToken) Configure(_ context.Context, req ephemeral.ConfigureRequest, resp *ephemeral.ConfigureResponse) {
+	e.client = client.Of(req.ProviderData, &resp.Diagnostics)
+}
+
+func (e *bearerToken) Schema(_ context.Context, _ ephemeral.SchemaRequest, resp *ephemeral.SchemaResponse) {
+	resp.Schema = schema.Schema{
+		MarkdownDescription: "A new bearer token, which is stored nowhere.\n\n" +
+			"It is another one in every plan and every apply. So set `bearer_token_wo_version` wherever it is given to " +
+			"`scimbridge_provisioning`: that alone then decides when a token is taken over. Hand the same token to a secret " +
+			"store's write-only argument under the same version, or nobody will ever know it.",
+		Attributes: map[string]schema.Attribute{
+			"token":       schema.StringAttribute{Computed: true, Sensitive: true, MarkdownDescription: "The token."},
+			"fingerprint": schema.StringAttribute{Computed: true, MarkdownDescription: "Its fingerprint, as a session's header has it."},
+		},
+	}
+}
+
+func (e *bearerToken) Open(ctx context.Context, _ ephemeral.OpenRequest, resp *ephemeral.OpenResponse) {
+	token, err := session.NewToken()
+	if err != nil {
+		resp.Diagnostics.AddError("Cannot make a bearer token", err.Error())
+		return
+	}
+	if e.client != nil {
+		e.client.RememberToken(token.Fingerprint())
+	}
+	resp.Diagnostics.Append(resp.Result.Set(ctx, bearerTokenModel{
+		Token:       types.StringValue(token.Reveal()),
+		Fingerprint: types.StringValue(token.Fingerprint()),
+	})...)
+}
+
+// checkEphemeral refuses a token of scimbridge_bearer_token where the version
+// does not decide: every plan would rotate.
+func checkEphemeral(c *client.Client, config model, diags *diag.Diagnostics) {
+	token, err := fingerprint(config.BearerToken)
+	if err != nil || token == "" || !config.BearerTokenVersion.IsNull() || !c.TokenIsEphemeral(token) {
+		return
+	}
+	diags.AddAttributeError(versionPath, "An ephemeral token needs bearer_token_wo_version",
+		"bearer_token_wo comes from scimbridge_bearer_token, which makes another token in every plan and every apply. "+
+			"Set bearer_token_wo_version = 1, and raise it when the token is to be exchanged.")
+}

@@ -1,0 +1,146 @@
+package provisioning
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/terraform-plugin-framework/attr"
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
+)
+
+const (
+	defaultOverlap         = "15m"
+	defaultSuspensionLimit = "max(10, 5%)/1h"
+)
+
+type model struct {
+	ID                 types.String `tfsdk:"id"`
+	ManagerEmail       types.String `tfsdk:"manager_email"`
+	IdP                types.String `tfsdk:"idp"`
+	Active             types.Bool   `tfsdk:"active"`
+	BearerToken        types.String `tfsdk:"bearer_token_wo"`
+	BearerTokenVersion types.Int64  `tfsdk:"bearer_token_wo_version"`
+	Overlap            types.String `tfsdk:"overlap"`
+	SuspensionLimit    types.String `tfsdk:"suspension_limit"`
+	DeletionProtection types.Bool   `tfsdk:"deletion_protection"`
+	Epoch              types.Int64  `tfsdk:"epoch"`
+	Session            types.String `tfsdk:"session"`
+	SessionFingerprint types.String `tfsdk:"session_fingerprint"`
+	LastContact        types.String `tfsdk:"last_contact"`
+	LastRefusal        types.Object `tfsdk:"last_refusal"`
+}
+
+type refusalModel struct {
+	Time     types.String `tfsdk:"time"`
+	Code     types.String `tfsdk:"code"`
+	Address  types.String `tfsdk:"address"`
+	RuleID   types.String `tfsdk:"rule_id"`
+	Instance types.String `tfsdk:"instance"`
+}
+
+var refusalTypes = map[string]attr.Type{
+	"time": types.StringType, "code": types.StringType, "address": types.StringType,
+	"rule_id": types.StringType, "instance": types.StringType,
+}
+
+// refreshed is m with what the account says now. What the account does not
+// know (overlap, deletion protection, the token's version) stays, or is the
+// default after an import.
+func (m model) refreshed(ctx context.Context, p api.Provisioning) (model, diag.Diagnostics) {
+	m.Active = types.BoolValue(p.Active)
+	if p.Id != nil || m.ID.IsUnknown() {
+		m.ID = stringOrNull(p.Id)
+	}
+	if p.ManagerEmail != nil && !strings.EqualFold(*p.ManagerEmail, m.ManagerEmail.ValueString()) {
+		m.ManagerEmail = types.StringPointerValue(p.ManagerEmail)
+	}
+	if p.Active {
+		m.IdP = stringOrNull(p.Idp)
+		m.SuspensionLimit = types.StringValue(defaultSuspensionLimit)
+		if p.SuspensionLimit != nil && *p.SuspensionLimit != "" {
+			m.SuspensionLimit = types.StringPointerValue(p.SuspensionLimit)
+		}
+	}
+	if m.Overlap.IsNull() {
+		m.Overlap = types.StringValue(defaultOverlap)
+	}
+	if m.DeletionProtection.IsNull() {
+		m.DeletionProtection = types.BoolValue(false)
+	}
+	m = m.withCredentials(p)
+	m.LastContact = types.StringNull()
+	if p.LastContact != nil {
+		m.LastContact = types.StringValue(p.LastContact.UTC().Format(time.RFC3339))
+	}
+	var diags diag.Diagnostics
+	m.LastRefusal = types.ObjectNull(refusalTypes)
+	if refusal := p.LastRefusal; refusal != nil {
+		m.LastRefusal, diags = types.ObjectValueFrom(ctx, refusalTypes, refusalModel{
+			Time:     types.StringValue(refusal.Time.UTC().Format(time.RFC3339)),
+			Code:     types.StringValue(string(refusal.Code)),
+			Address:  types.StringValue(refusal.Address),
+			RuleID:   types.StringPointerValue(refusal.RuleId),
+			Instance: types.StringPointerValue(refusal.Instance),
+		})
+	}
+	return m, diags
+}
+
+func (m model) withCredentials(p api.Provisioning) model {
+	m.Epoch, m.Session, m.SessionFingerprint = types.Int64Null(), types.StringNull(), types.StringNull()
+	if !p.Active {
+		return m
+	}
+	m.Epoch, m.Session = types.Int64PointerValue(p.Epoch), stringOrNull(p.Session)
+	if file, err := session.Parse(m.Session.ValueString()); err == nil {
+		m.SessionFingerprint = types.StringValue(file.Fingerprint())
+	}
+	return m
+}
+
+// applied is what an apply leaves in the state: the plan, with what it left
+// open filled in from the account. What was planned to stay must stay, though
+// bridges call at any time.
+func (m model) applied(ctx context.Context, p api.Provisioning) (model, diag.Diagnostics) {
+	now, diags := m.refreshed(ctx, p)
+	fill(&m.ID, now.ID)
+	fill(&m.Epoch, now.Epoch)
+	fill(&m.Session, now.Session)
+	fill(&m.SessionFingerprint, now.SessionFingerprint)
+	fill(&m.LastContact, now.LastContact)
+	fill(&m.LastRefusal, now.LastRefusal)
+	m.BearerToken = types.StringNull() // write-only
+	return m, diags
+}
+
+func fill[T attr.Value](to *T, value T) {
+	if (*to).IsUnknown() {
+		*to = value
+	}
+}
+
+// limit is the suspension limit on the wire, where empty means the default.
+func (m model) limit() *string {
+	text := m.SuspensionLimit.ValueString()
+	if text == defaultSuspensionLimit {
+		text = ""
+	}
+	return &text
+}
+
+func stringOrNull(text *string) types.String {
+	if text == nil || *text == "" {
+		return types.StringNull()
+	}
+	return types.StringPointerValue(text)
+}
+
+func importBlock(id string) string {
+	return fmt.Sprintf("import {\n  to = scimbridge_provisioning.<name>\n  id = %q\n}", id)
+}

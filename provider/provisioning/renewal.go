@@ -1,0 +1,87 @@
+package provisioning
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
+)
+
+// A renewal says whether new credentials are needed, and how they come about.
+type renewal int
+
+const (
+	keep       renewal = iota // the sealed session is good
+	rotate                    // new credentials; the present ones live for the overlap
+	activate                  // the present ones are useless: deactivate if need be, activate
+	deactivate                // active = false
+)
+
+// decide compares what is planned with what the account had when it was read.
+//
+// made is the id of the integration that Terraform activated or imported last;
+// empty when it deactivated it, or is about to import one. token is the
+// fingerprint of bearer_token_wo, empty when that is null or unknown.
+//
+// why is set when something happened behind Terraform's back.
+func decide(state, plan model, made, token string) (do renewal, why string) {
+	if !plan.Active.IsUnknown() && !plan.Active.ValueBool() {
+		if state.Active.ValueBool() {
+			return deactivate, ""
+		}
+		return keep, ""
+	}
+	if !state.Active.ValueBool() {
+		if made != "" {
+			why = "The integration was deactivated outside of Terraform."
+		}
+		return activate, why
+	}
+	if made != "" && made != state.ID.ValueString() {
+		return activate, fmt.Sprintf("The integration %q was deactivated, and %q activated, outside of Terraform.", made, state.ID.ValueString())
+	}
+	file, err := session.Parse(state.Session.ValueString())
+	if err != nil {
+		return activate, fmt.Sprintf("The sealed session in the account is of no use: %v.", err)
+	}
+	newest := file.Entries[0].Header
+	if newest.Epoch != state.Epoch.ValueInt64() {
+		return activate, fmt.Sprintf("The Provision Manager's Master Password, Secret Key or e-mail address was changed outside of Terraform: "+
+			"the account is at epoch %d, the sealed session was made for epoch %d, and no bridge can sign in with it.",
+			state.Epoch.ValueInt64(), newest.Epoch)
+	}
+	if plan.ManagerEmail.IsUnknown() || !strings.EqualFold(plan.ManagerEmail.ValueString(), state.ManagerEmail.ValueString()) {
+		return rotate, "" // the credentials are bound to the address
+	}
+	if versionDecides(state, plan) {
+		if !state.BearerTokenVersion.Equal(plan.BearerTokenVersion) {
+			return rotate, ""
+		}
+		return keep, ""
+	}
+	if token != "" && token != newest.TokenFingerprint {
+		return rotate, ""
+	}
+	return keep, ""
+}
+
+// versionDecides tells whether the version argument, and not the token itself,
+// says that the token is another one: an ephemeral token is that in every run.
+// A version that is new (after an import, say) has nothing to be compared with.
+func versionDecides(state, plan model) bool {
+	return !state.BearerTokenVersion.IsNull() && !plan.BearerTokenVersion.IsNull()
+}
+
+// fingerprint is that of a token in the configuration, empty when there is none to compare.
+func fingerprint(text types.String) (string, error) {
+	if text.IsNull() || text.IsUnknown() {
+		return "", nil
+	}
+	token, err := session.ParseToken(text.ValueString())
+	if err != nil {
+		return "", err
+	}
+	return token.Fingerprint(), nil
+}

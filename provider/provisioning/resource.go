@@ -1,0 +1,364 @@
+package provisioning
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/resource"
+	"github.com/hashicorp/terraform-plugin-framework/tfsdk"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/client"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/identity"
+)
+
+type integration struct {
+	client     *client.Client
+	iterations int // of the key derivation that the credentials are enrolled with
+}
+
+var (
+	_ resource.ResourceWithConfigure   = (*integration)(nil)
+	_ resource.ResourceWithIdentity    = (*integration)(nil)
+	_ resource.ResourceWithModifyPlan  = (*integration)(nil)
+	_ resource.ResourceWithImportState = (*integration)(nil)
+)
+
+// NewResource is the resource scimbridge_provisioning. Credentials are
+// enrolled with that many iterations: signin.DefaultIterations outside of tests.
+func NewResource(iterations int) resource.Resource { return &integration{iterations: iterations} }
+
+func (r *integration) Metadata(_ context.Context, _ resource.MetadataRequest, resp *resource.MetadataResponse) {
+	resp.TypeName = "scimbridge_provisioning"
+	// Activating anew makes another integration in the place of the old one.
+	resp.ResourceBehavior.MutableIdentity = true
+}
+
+func (r *integration) Configure(_ context.Context, req resource.ConfigureRequest, resp *resource.ConfigureResponse) {
+	r.client = client.Of(req.ProviderData, &resp.Diagnostics)
+}
+
+func (r *integration) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
+	var plan, config model
+	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
+	resp.Diagnostics.Append(req.Config.Get(ctx, &config)...)
+	account, ok := r.client.SameAccount(ctx, resp.Private, &resp.Diagnostics)
+	if !ok || resp.Diagnostics.HasError() {
+		return
+	}
+	p, ok := r.read(ctx, &resp.Diagnostics)
+	if !ok {
+		return
+	}
+	if p.Active {
+		refuseSecond(p, &resp.Diagnostics)
+		return
+	}
+	if plan.Active.ValueBool() {
+		if p, ok = r.activate(ctx, account, plan, config, &resp.Diagnostics); !ok {
+			return
+		}
+	}
+	r.save(ctx, account, plan, p, resp.Private, resp.Identity, &resp.State, &resp.Diagnostics)
+}
+
+func (r *integration) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
+	var prior model
+	resp.Diagnostics.Append(req.State.Get(ctx, &prior)...)
+	account, ok := r.client.SameAccount(ctx, resp.Private, &resp.Diagnostics)
+	if !ok || resp.Diagnostics.HasError() {
+		return
+	}
+	p, ok := r.read(ctx, &resp.Diagnostics)
+	if !ok {
+		return
+	}
+	state, diags := prior.refreshed(ctx, p)
+	resp.Diagnostics.Append(diags...)
+	resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account, state.ID.ValueString())...)
+	if _, known := made(ctx, req.Private); !known { // just imported
+		resp.Diagnostics.Append(rememberMade(ctx, resp.Private, state)...)
+	}
+	resp.Diagnostics.Append(resp.State.Set(ctx, state)...)
+}
+
+func (r *integration) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
+	var state, plan, config model
+	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
+	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
+	resp.Diagnostics.Append(req.Config.Get(ctx, &config)...)
+	account, ok := r.client.SameAccount(ctx, resp.Private, &resp.Diagnostics)
+	if !ok || resp.Diagnostics.HasError() {
+		return
+	}
+	token, err := fingerprint(config.BearerToken)
+	if err != nil {
+		resp.Diagnostics.AddAttributeError(tokenPath, "Invalid bearer token", err.Error())
+		return
+	}
+	p, ok := r.read(ctx, &resp.Diagnostics)
+	if !ok {
+		return
+	}
+	madeID, _ := made(ctx, req.Private)
+	do, _ := decide(state, plan, madeID, token)
+	if do == rotate && !plan.Session.IsUnknown() {
+		// The token of this apply is not the one of its plan. Nothing that was
+		// not planned is done; the next plan shows it.
+		do = keep
+	}
+	if do == keep || do == rotate {
+		if p, ok = r.change(ctx, state, plan, p, &resp.Diagnostics); !ok {
+			return
+		}
+	}
+	switch do {
+	case activate:
+		p, ok = r.activate(ctx, account, plan, config, &resp.Diagnostics)
+	case rotate:
+		p, ok = r.rotate(ctx, account, state, plan, config, p, &resp.Diagnostics)
+	case deactivate:
+		p, ok = r.deactivate(ctx, &resp.Diagnostics)
+	}
+	if !ok {
+		return
+	}
+	r.save(ctx, account, plan, p, resp.Private, resp.Identity, &resp.State, &resp.Diagnostics)
+}
+
+func (r *integration) Delete(ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse) {
+	var state model
+	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
+	if _, ok := r.client.SameAccount(ctx, resp.Private, &resp.Diagnostics); !ok || resp.Diagnostics.HasError() {
+		return
+	}
+	if state.DeletionProtection.ValueBool() {
+		refuseDeletion(&resp.Diagnostics)
+		return
+	}
+	p, ok := r.read(ctx, &resp.Diagnostics)
+	if !ok || !p.Active {
+		return
+	}
+	if id, _ := made(ctx, req.Private); id != "" && p.Id != nil && id != *p.Id {
+		resp.Diagnostics.AddWarning("Another integration is left active", fmt.Sprintf(
+			"Integration %q, which this resource made, is gone already. %q, which somebody else activated, was not touched.", id, *p.Id))
+		return
+	}
+	r.deactivate(ctx, &resp.Diagnostics)
+}
+
+func (r *integration) ImportState(ctx context.Context, req resource.ImportStateRequest, resp *resource.ImportStateResponse) {
+	id, account, ok := identity.Imported(ctx, r.client, req, &resp.Diagnostics)
+	if !ok {
+		return
+	}
+	p, ok := r.read(ctx, &resp.Diagnostics)
+	if !ok {
+		return
+	}
+	switch {
+	case !p.Active || p.Id == nil:
+		resp.Diagnostics.AddError("Nothing to import", "The account has no active provisioning integration. Leave out the import, and Terraform activates one.")
+		return
+	case *p.Id != id:
+		resp.Diagnostics.AddError("Cannot find the integration to import",
+			fmt.Sprintf("Integration %q is not active. The active one is:\n\n%s", id, importBlock(*p.Id)))
+		return
+	}
+	resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account, id)...)
+	resp.Diagnostics.Append(resp.State.SetAttribute(ctx, path.Root("id"), id)...)
+}
+
+func (r *integration) read(ctx context.Context, diags *diag.Diagnostics) (api.Provisioning, bool) {
+	p, err := client.Call[api.Provisioning](r.client.API.GetProvisioning(ctx))
+	if err != nil {
+		diags.Append(r.client.Diagnose("read the provisioning integration", err))
+	}
+	return p, err == nil
+}
+
+// activate makes everything that can be wrong on this side before it ends what
+// is active: new credentials and the token to seal them under.
+func (r *integration) activate(ctx context.Context, account string, plan, config model, diags *diag.Diagnostics) (api.Provisioning, bool) {
+	token, ok := sealingToken(config, diags)
+	if !ok {
+		return api.Provisioning{}, false
+	}
+	fresh, err := newCredentials(r.client.URL, account, plan.ManagerEmail.ValueString(), r.iterations)
+	if err != nil {
+		diags.AddError("Cannot make the Provision Manager's credentials", err.Error())
+		return api.Provisioning{}, false
+	}
+	p, ok := r.deactivate(ctx, diags)
+	if !ok {
+		return p, false
+	}
+	enrolment, sealed, err := fresh.seal(token, p.NextEpoch, nil)
+	if err != nil {
+		diags.AddError("Cannot seal the session", err.Error())
+		return p, false
+	}
+	key := rand.Text()
+	p, err = client.Call[api.Provisioning](r.client.API.ActivateProvisioning(ctx,
+		&api.ActivateProvisioningParams{IdempotencyKey: &key},
+		api.Activation{
+			ManagerEmail:    plan.ManagerEmail.ValueString(),
+			Idp:             plan.IdP.ValueStringPointer(),
+			SuspensionLimit: plan.limit(),
+			Enrolment:       enrolment,
+			Session:         sealed,
+		}))
+	if client.Code(err) == "already_active" { // somebody was faster
+		if now, ok := r.read(ctx, diags); ok {
+			refuseSecond(now, diags)
+		}
+		return p, false
+	}
+	if err != nil {
+		diags.Append(r.client.Diagnose("activate provisioning", err))
+	}
+	return p, err == nil
+}
+
+// rotate enrols new credentials beside those of the state, which live for the
+// overlap. It refuses when the account is no longer as the plan found it.
+func (r *integration) rotate(ctx context.Context, account string, state, plan, config model, now api.Provisioning, diags *diag.Diagnostics) (api.Provisioning, bool) {
+	token, ok := sealingToken(config, diags)
+	if !ok {
+		return now, false
+	}
+	if !now.Active || now.Epoch == nil || *now.Epoch != state.Epoch.ValueInt64() || now.Session == nil {
+		diags.AddError("The integration changed since the plan was made",
+			"Somebody deactivated it or changed its Provision Manager. Run terraform apply again: it starts from what is there now.")
+		return now, false
+	}
+	overlap, err := time.ParseDuration(plan.Overlap.ValueString())
+	if err != nil {
+		diags.AddAttributeError(path.Root("overlap"), "Invalid overlap", err.Error())
+		return now, false
+	}
+	var previous *session.Entry
+	if overlap > 0 {
+		file, err := session.Parse(*now.Session)
+		if err != nil {
+			diags.AddError("Cannot read the present session", err.Error())
+			return now, false
+		}
+		previous = &file.Entries[0]
+	}
+	email := plan.ManagerEmail.ValueString()
+	fresh, err := newCredentials(r.client.URL, account, email, r.iterations)
+	if err != nil {
+		diags.AddError("Cannot make the Provision Manager's credentials", err.Error())
+		return now, false
+	}
+	enrolment, sealed, err := fresh.seal(token, now.NextEpoch, previous)
+	if err != nil {
+		diags.AddError("Cannot seal the session", err.Error())
+		return now, false
+	}
+	key := rand.Text()
+	rotated, err := client.Call[api.Provisioning](r.client.API.RotateProvisioning(ctx,
+		&api.RotateProvisioningParams{IdempotencyKey: &key, IfMatch: &now.Etag},
+		api.Rotation{Enrolment: enrolment, Session: sealed, Overlap: int(overlap / time.Second), ManagerEmail: &email}))
+	if err != nil {
+		diags.Append(r.client.Diagnose("rotate the provisioning credentials", err))
+	}
+	return rotated, err == nil
+}
+
+// deactivate is harmless when nothing is active. It answers with what is there then.
+func (r *integration) deactivate(ctx context.Context, diags *diag.Diagnostics) (api.Provisioning, bool) {
+	p, ok := r.read(ctx, diags)
+	if !ok || !p.Active {
+		return p, ok
+	}
+	_, err := client.Call[client.Nothing](r.client.API.DeactivateProvisioning(ctx, &api.DeactivateProvisioningParams{IfMatch: &p.Etag}))
+	now, ok := r.read(ctx, diags)
+	if ok && now.Active && err != nil { // an error whose effect is there was a lost answer
+		diags.Append(r.client.Diagnose("deactivate provisioning", err))
+		return now, false
+	}
+	return now, ok
+}
+
+// change writes what needs no new credentials.
+func (r *integration) change(ctx context.Context, state, plan model, now api.Provisioning, diags *diag.Diagnostics) (api.Provisioning, bool) {
+	if !now.Active || plan.IdP.Equal(state.IdP) && plan.SuspensionLimit.Equal(state.SuspensionLimit) {
+		return now, true
+	}
+	idp := plan.IdP.ValueString() // null is sent as empty, which clears it
+	p, err := client.Call[api.Provisioning](r.client.API.UpdateProvisioning(ctx, nil,
+		api.ProvisioningUpdate{Idp: &idp, SuspensionLimit: plan.limit()}))
+	if err != nil {
+		diags.Append(r.client.Diagnose("change the provisioning integration", err))
+	}
+	return p, err == nil
+}
+
+// sealingToken is the token to seal new credentials under.
+func sealingToken(config model, diags *diag.Diagnostics) (session.Token, bool) {
+	if config.BearerToken.IsNull() {
+		diags.AddAttributeError(tokenPath, "The bearer token is needed", tokenNeeded)
+		return session.Token{}, false
+	}
+	token, err := session.ParseToken(config.BearerToken.ValueString())
+	if err != nil {
+		diags.AddAttributeError(tokenPath, "Invalid bearer token", err.Error())
+	}
+	return token, err == nil
+}
+
+const tokenNeeded = "New credentials are sealed under the bearer token, and bearer_token_wo is null. " +
+	"Give it a token: scim-bridge token makes a new one, and the identity provider must be given the same."
+
+func refuseSecond(p api.Provisioning, diags *diag.Diagnostics) {
+	diags.AddError("Provisioning is active already", fmt.Sprintf(
+		"The account has one active integration at most, and integration %q (manager %s) is not in this state. "+
+			"To manage it here, import it; its session stays as it is:\n\n%s",
+		types.StringPointerValue(p.Id).ValueString(), types.StringPointerValue(p.ManagerEmail).ValueString(), importBlock(types.StringPointerValue(p.Id).ValueString())))
+}
+
+func refuseDeletion(diags *diag.Diagnostics) {
+	diags.AddAttributeError(path.Root("deletion_protection"), "Provisioning is protected",
+		"Destroying this resource deactivates provisioning, and deletion_protection is true. Set it to false and apply, then destroy.")
+}
+
+// save stores the result of a create or an update. Nothing may fail after it.
+func (r *integration) save(ctx context.Context, account string, plan model, p api.Provisioning,
+	private client.Private, id *tfsdk.ResourceIdentity, to *tfsdk.State, diags *diag.Diagnostics,
+) {
+	state, d := plan.applied(ctx, p)
+	diags.Append(d...)
+	diags.Append(identity.Set(ctx, id, account, state.ID.ValueString())...)
+	diags.Append(rememberMade(ctx, private, state)...)
+	diags.Append(to.Set(ctx, state)...)
+}
+
+// madeKey is where private state keeps the id of the integration that
+// Terraform made or imported: the state has the one that is there.
+const madeKey = "made"
+
+func rememberMade(ctx context.Context, private client.Private, state model) diag.Diagnostics {
+	id := ""
+	if state.Active.ValueBool() {
+		id = state.ID.ValueString()
+	}
+	value, _ := json.Marshal(id) // a string always marshals
+	return private.SetKey(ctx, madeKey, value)
+}
+
+// made is not known before the first read after an import.
+func made(ctx context.Context, private client.Private) (id string, known bool) {
+	value, _ := private.GetKey(ctx, madeKey)
+	known = json.Unmarshal(value, &id) == nil
+	return id, known
+}

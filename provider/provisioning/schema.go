@@ -1,0 +1,182 @@
+package provisioning
+
+import (
+	"context"
+	"fmt"
+	"net/mail"
+	"regexp"
+	"time"
+
+	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/resource"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/booldefault"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/int64planmodifier"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/objectplanmodifier"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/planmodifier"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringdefault"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringplanmodifier"
+	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/identity"
+)
+
+var (
+	tokenPath   = path.Root("bearer_token_wo")
+	versionPath = path.Root("bearer_token_wo_version")
+)
+
+func (r *integration) Schema(_ context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
+	resp.Schema = schema.Schema{
+		MarkdownDescription: "The account's provisioning integration: that a bridge may sign in and do what the identity provider says.\n\n" +
+			"Activating makes a Provision Manager with generated secrets. They leave Terraform only in `session`, sealed under the bearer " +
+			"token: the session may lie in state, since the token that opens it never does. Another token in `bearer_token_wo` (or another " +
+			"`bearer_token_wo_version`) rotates: new credentials, a new session, and the old pair good for `overlap`. If the manager's " +
+			"password, key or address is changed by hand, or the integration is deactivated by hand, the plan says so, and one apply " +
+			"activates it anew.\n\n" +
+			"An account has one active integration at most.",
+		Attributes: map[string]schema.Attribute{
+			"id": schema.StringAttribute{
+				Computed:            true,
+				MarkdownDescription: "The integration's id; another one after activating anew.",
+				PlanModifiers:       []planmodifier.String{stringplanmodifier.UseStateForUnknown()},
+			},
+			"manager_email": schema.StringAttribute{
+				Required:            true,
+				MarkdownDescription: "E-mail address of the Provision Manager. The credentials are bound to it, so that another address rotates them.",
+				Validators:          []validator.String{check("an e-mail address", checkEmail)},
+			},
+			"idp": schema.StringAttribute{
+				Optional:            true,
+				MarkdownDescription: "The identity provider's name, for display.",
+				Validators:          []validator.String{stringvalidator.UTF8LengthBetween(1, 100)},
+			},
+			"active": schema.BoolAttribute{
+				Optional:            true,
+				Computed:            true,
+				Default:             booldefault.StaticBool(true),
+				MarkdownDescription: "Whether provisioning is active. `false` deactivates it, which ends every bridge's session at once. Default `true`.",
+			},
+			"bearer_token_wo": schema.StringAttribute{
+				Optional:  true,
+				Sensitive: true,
+				WriteOnly: true,
+				MarkdownDescription: "The bearer token that the session is sealed under and that the identity provider uses, as `scim-bridge token` makes it. " +
+					"Needed to activate and to rotate; may be null otherwise. It is stored nowhere: what it is compared with is the fingerprint in the session.",
+				Validators: []validator.String{check("a bearer token", checkToken)},
+			},
+			"bearer_token_wo_version": schema.Int64Attribute{
+				Optional:            true,
+				MarkdownDescription: "If set, a change of this number alone says that the token is another one. Needed with `scimbridge_bearer_token`.",
+			},
+			"overlap": schema.StringAttribute{
+				Optional:            true,
+				Computed:            true,
+				Default:             stringdefault.StaticString(defaultOverlap),
+				MarkdownDescription: "How long the old token and session live after a rotation, for instance `1h`; `0s` ends them at once, `720h` is the most. Default `15m`.",
+				Validators:          []validator.String{check("a duration from 0s to 720h", checkOverlap)},
+			},
+			"suspension_limit": schema.StringAttribute{
+				Optional: true,
+				Computed: true,
+				Default:  stringdefault.StaticString(defaultSuspensionLimit),
+				MarkdownDescription: "How many people a bridge may suspend before it asks: the larger of a number and a share of the people, in a time; or `off`. " +
+					"Default `" + defaultSuspensionLimit + "`.",
+				Validators: []validator.String{stringvalidator.RegexMatches(suspensionLimit, "must be \"off\" or like \""+defaultSuspensionLimit+"\"")},
+			},
+			"deletion_protection": schema.BoolAttribute{
+				Optional:            true,
+				Computed:            true,
+				Default:             booldefault.StaticBool(false),
+				MarkdownDescription: "Refuse to destroy the integration. Default `false`.",
+			},
+			"epoch": schema.Int64Attribute{
+				Computed:            true,
+				MarkdownDescription: "The credential generation. It moves with every change of the manager's credentials.",
+				PlanModifiers:       []planmodifier.Int64{int64planmodifier.UseStateForUnknown()},
+			},
+			"session": schema.StringAttribute{
+				Computed:            true,
+				Sensitive:           true,
+				MarkdownDescription: "The sealed session, for a bridge: useless without the bearer token. Marked sensitive to keep plans readable. During an overlap it holds the previous one too.",
+				PlanModifiers:       []planmodifier.String{stringplanmodifier.UseStateForUnknown()},
+			},
+			"session_fingerprint": schema.StringAttribute{
+				Computed:            true,
+				MarkdownDescription: "Fingerprint of the sealed session, as the bridge shows it.",
+				PlanModifiers:       []planmodifier.String{stringplanmodifier.UseStateForUnknown()},
+			},
+			"last_contact": schema.StringAttribute{
+				Computed:            true,
+				MarkdownDescription: "When a bridge was last heard, RFC 3339.",
+				PlanModifiers:       []planmodifier.String{stringplanmodifier.UseStateForUnknown()},
+			},
+			"last_refusal": schema.SingleNestedAttribute{
+				Computed:            true,
+				MarkdownDescription: "Why a bridge was last refused.",
+				PlanModifiers:       []planmodifier.Object{objectplanmodifier.UseStateForUnknown()},
+				Attributes: map[string]schema.Attribute{
+					"time": schema.StringAttribute{Computed: true, MarkdownDescription: "When, RFC 3339."},
+					"code": schema.StringAttribute{Computed: true, MarkdownDescription: "`sign_in_failed`, `credentials_expired`, `credentials_changed`, " +
+						"`firewall_blocked`, `two_factor_enforced` or `provisioning_inactive`."},
+					"address":  schema.StringAttribute{Computed: true, MarkdownDescription: "The bridge's IP address as the account saw it."},
+					"rule_id":  schema.StringAttribute{Computed: true, MarkdownDescription: "The firewall rule that decided; null if the default action did."},
+					"instance": schema.StringAttribute{Computed: true, MarkdownDescription: "The bridge's instance, if it said."},
+				},
+			},
+		},
+	}
+}
+
+func (r *integration) IdentitySchema(_ context.Context, _ resource.IdentitySchemaRequest, resp *resource.IdentitySchemaResponse) {
+	resp.IdentitySchema = identity.Schema("The integration's id.")
+}
+
+var suspensionLimit = regexp.MustCompile(`^(off|max\([0-9]+, [0-9]{1,3}%\)/[1-9][0-9]*[mh])$`)
+
+func checkEmail(text string) error {
+	address, err := mail.ParseAddress(text)
+	if err != nil || address.Address != text {
+		return fmt.Errorf("%q is no e-mail address; write for instance \"provision@example.com\"", text)
+	}
+	return nil
+}
+
+// checkToken's errors do not quote the token.
+func checkToken(text string) error {
+	_, err := session.ParseToken(text)
+	return err
+}
+
+func checkOverlap(text string) error {
+	overlap, err := time.ParseDuration(text)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%q is no duration; write for instance \"15m\" or \"1h30m\"", text)
+	case overlap < 0 || overlap > 30*24*time.Hour || overlap%time.Second != 0:
+		return fmt.Errorf("%q is out of range: whole seconds, from 0s to 720h", text)
+	}
+	return nil
+}
+
+// check makes a validator of a function, whose error may not hold a secret.
+func check(what string, valid func(string) error) validator.String { return checker{what, valid} }
+
+type checker struct {
+	what  string
+	valid func(string) error
+}
+
+func (c checker) Description(context.Context) string         { return "must be " + c.what }
+func (c checker) MarkdownDescription(context.Context) string { return "must be " + c.what }
+
+func (c checker) ValidateString(_ context.Context, req validator.StringRequest, resp *validator.StringResponse) {
+	if req.ConfigValue.IsNull() || req.ConfigValue.IsUnknown() {
+		return
+	}
+	if err := c.valid(req.ConfigValue.ValueString()); err != nil {
+		resp.Diagnostics.AddAttributeError(req.Path, "Not "+c.what, err.Error())
+	}
+}

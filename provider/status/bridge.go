@@ -1,0 +1,170 @@
+// Package status reads how a running bridge is: scimbridge_bridge_status.
+//
+// It looks from outside, as a monitor would. What Terraform knows of a bridge
+// that it deployed is the business of package deployment.
+package status
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/hashicorp/terraform-plugin-framework/datasource"
+	"github.com/hashicorp/terraform-plugin-framework/datasource/schema"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/client"
+)
+
+const maxAnswer = 1 << 20
+
+type bridge struct{ client *client.Client }
+
+var _ datasource.DataSourceWithConfigure = (*bridge)(nil)
+
+// NewBridge is the data source scimbridge_bridge_status.
+func NewBridge() datasource.DataSource { return &bridge{} }
+
+type bridgeModel struct {
+	URL      types.String `tfsdk:"url"`
+	State    types.String `tfsdk:"state"`
+	Revision types.String `tfsdk:"revision"`
+	Problems types.List   `tfsdk:"problems"`
+	Source   types.String `tfsdk:"source"`
+	Reason   types.String `tfsdk:"reason"`
+}
+
+func (d *bridge) Metadata(_ context.Context, _ datasource.MetadataRequest, resp *datasource.MetadataResponse) {
+	resp.TypeName = "scimbridge_bridge_status"
+}
+
+func (d *bridge) Configure(_ context.Context, req datasource.ConfigureRequest, resp *datasource.ConfigureResponse) {
+	d.client = client.Of(req.ProviderData, &resp.Diagnostics)
+}
+
+func (d *bridge) Schema(_ context.Context, _ datasource.SchemaRequest, resp *datasource.SchemaResponse) {
+	resp.Schema = schema.Schema{
+		MarkdownDescription: "How a bridge is, as seen from the machine that runs Terraform; fit for `check` blocks.\n\n" +
+			"A bridge that does not answer is no error: its `state` is `unreachable`, so that a plan that would cure it is not stopped.",
+		Attributes: map[string]schema.Attribute{
+			"url": schema.StringAttribute{Required: true, MarkdownDescription: "The bridge's address, for instance `https://scim.example.com`."},
+			"state": schema.StringAttribute{Computed: true, MarkdownDescription: "With the monitoring token, what `/health` says (`healthy`, `degraded`, `sealed`, `unhealthy`); " +
+				"without it, what `/ready` says; or `unreachable`."},
+			"revision": schema.StringAttribute{Computed: true, MarkdownDescription: "The revision that runs."},
+			"problems": schema.ListAttribute{Computed: true, ElementType: types.StringType, MarkdownDescription: "Codes of the problems, sorted as the bridge told them; null if neither the bridge nor the account could be asked."},
+			"source":   schema.StringAttribute{Computed: true, MarkdownDescription: "Who told the problems: `bridge` or `account`."},
+			"reason":   schema.StringAttribute{Computed: true, MarkdownDescription: "Why the bridge is unreachable; else null."},
+		},
+	}
+}
+
+func (d *bridge) Read(ctx context.Context, req datasource.ReadRequest, resp *datasource.ReadResponse) {
+	var m bridgeModel
+	resp.Diagnostics.Append(req.Config.Get(ctx, &m)...)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	base, err := url.Parse(m.URL.ValueString())
+	if err != nil || base.Host == "" || base.Scheme != "https" && base.Scheme != "http" {
+		resp.Diagnostics.AddAttributeError(path.Root("url"), "Invalid URL", fmt.Sprintf("%q must look like https://scim.example.com.", m.URL.ValueString()))
+		return
+	}
+	m.Revision, m.Source, m.Reason = types.StringNull(), types.StringNull(), types.StringNull()
+	m.Problems = types.ListNull(types.StringType)
+
+	var seen health
+	if err := d.get(ctx, base.JoinPath("ready"), "", &seen); err != nil {
+		m.State, m.Reason = types.StringValue("unreachable"), types.StringValue(err.Error())
+		resp.Diagnostics.Append(resp.State.Set(ctx, m)...)
+		return
+	}
+	codes := []string(nil)
+	if token := d.client.MonitoringToken; token != "" {
+		if err := d.get(ctx, base.JoinPath("health"), token, &seen); err != nil {
+			resp.Diagnostics.AddWarning("Cannot read the bridge's health", fmt.Sprintf(
+				"%v. The provider's monitoring_token must be the one that the bridge was started with.", err))
+		} else {
+			m.Source, codes = types.StringValue("bridge"), seen.codes()
+		}
+	}
+	if m.Source.IsNull() && d.client.Known() {
+		told, err := d.toldToAccount(ctx, seen.Revision)
+		if err != nil {
+			resp.Diagnostics.Append(d.client.Diagnose("list the account's bridges", err))
+			return
+		}
+		if told != nil {
+			m.Source, codes = types.StringValue("account"), told.Problems
+		}
+	}
+	m.State, m.Revision = types.StringValue(seen.State), types.StringValue(seen.Revision)
+	if !m.Source.IsNull() {
+		problems, diags := types.ListValueFrom(ctx, types.StringType, codes)
+		resp.Diagnostics.Append(diags...)
+		m.Problems = problems
+	}
+	resp.Diagnostics.Append(resp.State.Set(ctx, m)...)
+}
+
+// health is what /ready and /health have in common, and the latter's problems.
+type health struct {
+	State    string            `json:"state"`
+	Revision string            `json:"revision"`
+	Problems []problem.Problem `json:"problems"`
+}
+
+func (h health) codes() []string {
+	codes := make([]string, len(h.Problems))
+	for i, p := range h.Problems {
+		codes[i] = string(p.Code)
+	}
+	return codes
+}
+
+// get reads a status document. 503 is an answer too: it has the same form.
+func (d *bridge) get(ctx context.Context, from *url.URL, token string, to *health) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, from.String(), nil)
+	if err != nil {
+		return err
+	}
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	resp, err := d.client.HTTP.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusServiceUnavailable {
+		return fmt.Errorf("%s answered %s", from, resp.Status)
+	}
+	if !strings.HasPrefix(resp.Header.Get("Content-Type"), "application/json") {
+		return fmt.Errorf("%s does not answer as a bridge does", from)
+	}
+	if err := json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(to); err != nil {
+		return fmt.Errorf("%s: decoding the answer: %w", from, err)
+	}
+	return nil
+}
+
+// toldToAccount is the bridge that last told the account it runs the revision;
+// nil when none did. The list begins with the newest contact.
+func (d *bridge) toldToAccount(ctx context.Context, revision string) (*api.Bridge, error) {
+	page, err := client.Call[api.BridgePage](d.client.API.ListBridges(ctx, nil))
+	if err != nil {
+		return nil, err
+	}
+	for _, b := range page.Items {
+		if b.Revision == revision {
+			return &b, nil
+		}
+	}
+	return nil, nil
+}
