@@ -1,0 +1,74 @@
+package scim
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
+)
+
+// maxAttempts bounds how often a PATCH that said no If-Match is applied anew
+// because somebody else was faster.
+const maxAttempts = 10
+
+// retryStale calls try until the resource was not changed in between. A
+// client that named a version wants to hear that it is gone.
+func retryStale(ifMatch string, try func() error) error {
+	for range maxAttempts {
+		err := try()
+		if ifMatch != "" || bridge.CodeOf(err) != bridge.VersionMismatch {
+			return err
+		}
+	}
+	return Unavailable("the resource is being changed by many at once; try again", time.Second)
+}
+
+func staleError(version string) error {
+	return &Error{Status: http.StatusPreconditionFailed, Detail: "the resource has changed since; its version is " + version}
+}
+
+// ifMatch returns the version that a request depends on, or "" for any. Of
+// several it is the one that the resource has.
+func (x *exchange) ifMatch(current func() (string, error)) (string, error) {
+	tags := entityTags(x.r.Header.Values("If-Match"))
+	if len(tags) == 0 || slices.Contains(tags, "*") {
+		return "", nil
+	}
+	if len(tags) == 1 {
+		return tags[0], nil
+	}
+	version, err := current()
+	if err != nil {
+		return "", err
+	}
+	if !slices.Contains(tags, version) {
+		return "", staleError(version)
+	}
+	return version, nil
+}
+
+// unchanged answers 304 if the client has this version already.
+func (x *exchange) unchanged(version string) bool {
+	tags := entityTags(x.r.Header.Values("If-None-Match"))
+	if !slices.Contains(tags, version) && !slices.Contains(tags, "*") {
+		return false
+	}
+	x.w.Header().Set("ETag", version)
+	x.w.WriteHeader(http.StatusNotModified)
+	return true
+}
+
+// entityTags lists the tags of a header. Clients copy them from meta.version,
+// with the weakness mark or without; versions here are strong either way.
+func entityTags(headers []string) []string {
+	var tags []string
+	for tag := range strings.SplitSeq(strings.Join(headers, ","), ",") {
+		tag = strings.TrimPrefix(strings.TrimSpace(tag), "W/")
+		if tag != "" {
+			tags = append(tags, tag)
+		}
+	}
+	return tags
+}

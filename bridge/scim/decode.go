@@ -1,0 +1,156 @@
+package scim
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim/schema"
+)
+
+// Bounds on the body of a request.
+const (
+	maxBody  = 1 << 20
+	maxDepth = 32
+)
+
+// mediaTypes are what bodies come and go in; Google and others send the plain one.
+var mediaTypes = []string{"application/scim+json", "application/json"}
+
+// decodeObject reads the body of a request as one JSON object. Numbers stay
+// as they were written.
+func decodeObject(w http.ResponseWriter, r *http.Request) (map[string]any, error) {
+	if err := checkContentType(r); err != nil {
+		return nil, err
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return nil, &Error{Status: http.StatusRequestEntityTooLarge, Detail: "the body is larger than " + byteCount(tooLarge.Limit)}
+	}
+	if err != nil {
+		return nil, syntaxFault("the body could not be read to its end")
+	}
+	return parseObject(body)
+}
+
+func byteCount(n int64) string {
+	if n >= 1<<20 && n%(1<<20) == 0 {
+		return itoa(n>>20) + " MiB"
+	}
+	return itoa(n) + " bytes"
+}
+
+func checkContentType(r *http.Request) error {
+	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
+		return &Error{Status: http.StatusUnsupportedMediaType, Detail: "the body must not be compressed"}
+	}
+	header := r.Header.Get("Content-Type")
+	if header == "" {
+		return nil
+	}
+	media, _, err := mime.ParseMediaType(header)
+	if err != nil && media == "" || !slices.Contains(mediaTypes, media) {
+		return &Error{Status: http.StatusUnsupportedMediaType, Detail: "send application/scim+json or application/json"}
+	}
+	return nil
+}
+
+// checkAccept refuses clients that understand neither media type.
+func checkAccept(r *http.Request) error {
+	accepted := r.Header.Values("Accept")
+	if len(accepted) == 0 {
+		return nil
+	}
+	for item := range strings.SplitSeq(strings.Join(accepted, ","), ",") {
+		media, _, _ := strings.Cut(item, ";")
+		switch media = strings.ToLower(strings.TrimSpace(media)); media {
+		case "", "*/*", "application/*", mediaTypes[0], mediaTypes[1]:
+			return nil
+		}
+	}
+	return &Error{Status: http.StatusNotAcceptable, Detail: "answers are application/scim+json; accept that or application/json"}
+}
+
+func syntaxFault(detail string) error { return schema.Faultf(schema.InvalidSyntax, "%s", detail) }
+
+func parseObject(body []byte) (map[string]any, error) {
+	switch {
+	case len(bytes.TrimSpace(body)) == 0:
+		return nil, syntaxFault("the body is empty; send a JSON object")
+	case !utf8.Valid(body):
+		return nil, syntaxFault("the body is not valid UTF-8")
+	case depth(body) > maxDepth:
+		// Checked before decoding, which would recurse as deep as the body does.
+		return nil, syntaxFault("the body is nested deeper than " + itoa(maxDepth))
+	}
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.UseNumber()
+	var value any
+	if err := decoder.Decode(&value); err != nil {
+		return nil, syntaxFault("the body is not JSON: " + err.Error())
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return nil, syntaxFault("something follows the JSON object in the body")
+	}
+	object, ok := value.(map[string]any)
+	if !ok {
+		return nil, syntaxFault("the body must be a JSON object")
+	}
+	// No database of ours takes NUL in text, and no name or address has one.
+	if bytes.Contains(body, []byte(`\u0000`)) && hasNUL(object) {
+		return nil, schema.Faultf(schema.InvalidValue, "a text in the body contains a NUL character")
+	}
+	return object, nil
+}
+
+// depth counts how deep brackets nest, valid JSON or not.
+func depth(body []byte) int {
+	var level, deepest int
+	inString := false
+	for i := 0; i < len(body); i++ {
+		switch c := body[i]; {
+		case inString && c == '\\':
+			i++
+		case c == '"':
+			inString = !inString
+		case inString:
+		case c == '{', c == '[':
+			level++
+			deepest = max(deepest, level)
+		case c == '}', c == ']':
+			level--
+		}
+	}
+	return deepest
+}
+
+func hasNUL(value any) bool {
+	switch v := value.(type) {
+	case string:
+		return strings.ContainsRune(v, 0)
+	case []any:
+		return slices.ContainsFunc(v, hasNUL)
+	case map[string]any:
+		for key, member := range v {
+			if strings.ContainsRune(key, 0) || hasNUL(member) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// decodeStored reads attributes that the bridge itself once wrote.
+func decodeStored(raw json.RawMessage) (map[string]any, error) {
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	decoder.UseNumber()
+	object := make(map[string]any)
+	err := decoder.Decode(&object)
+	return object, err
+}

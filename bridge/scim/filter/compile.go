@@ -1,0 +1,278 @@
+package filter
+
+import (
+	"encoding/json"
+	"strings"
+	"time"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim/schema"
+)
+
+// Compile turns a filter on a kind of resource into a predicate. Its error is
+// a *schema.Fault.
+func Compile(e Expression, r *schema.Resource) (bridge.Predicate, error) {
+	return compile(e, resourceScope{r})
+}
+
+// CompileElement turns a filter on the elements of a multi-valued attribute
+// into a predicate on one element. The attribute is nil if no schema knows it.
+func CompileElement(e Expression, a *schema.Attribute) (bridge.Predicate, error) {
+	return compile(e, elementScope{a})
+}
+
+// A scope gives meaning to paths.
+type scope interface {
+	compare(Compare) (bridge.Predicate, error)
+	elements(Elements) (bridge.Predicate, error)
+}
+
+func compile(e Expression, s scope) (bridge.Predicate, error) {
+	switch e := e.(type) {
+	case And:
+		return combine("and", e, s)
+	case Or:
+		return combine("or", e, s)
+	case Not:
+		return combine("not", []Expression{e.Term}, s)
+	case Elements:
+		return s.elements(e)
+	case Compare:
+		return s.compare(e)
+	}
+	return bridge.Predicate{}, schema.Faultf(schema.InvalidFilter, "the filter is empty")
+}
+
+func combine(op string, terms []Expression, s scope) (bridge.Predicate, error) {
+	p := bridge.Predicate{Op: op, Terms: make([]bridge.Predicate, 0, len(terms))}
+	for _, term := range terms {
+		compiled, err := compile(term, s)
+		if err != nil {
+			return bridge.Predicate{}, err
+		}
+		p.Terms = append(p.Terms, compiled)
+	}
+	return p, nil
+}
+
+type resourceScope struct{ resource *schema.Resource }
+
+// unanswerable are attributes that an answer shows and no directory keeps:
+// the bridge makes them up, or the account never sees them.
+var unanswerable = map[string]bool{
+	"password": true, "meta": true, "meta.location": true, "meta.version": true,
+	"groups.$ref": true, "groups.type": true, "members.$ref": true,
+}
+
+func (s resourceScope) compare(c Compare) (bridge.Predicate, error) {
+	t := s.resource.Resolve(c.Path)
+	if unanswerable[t.String()] {
+		return bridge.Predicate{}, schema.Faultf(schema.InvalidFilter, "%s cannot be filtered by", t)
+	}
+	if t.String() == "meta.resourceType" {
+		return s.resourceType(c)
+	}
+	keys, def := t.Keys(), t.Attribute
+	if def == nil || !def.MultiValued {
+		if t.Sub != "" && def != nil {
+			def = t.SubDef
+		}
+		return leaf(keys, def, c)
+	}
+	if c.Op == "pr" && t.Sub == "" {
+		return bridge.Predicate{Op: "pr", Path: keys}, nil
+	}
+	list := keys
+	if t.Sub != "" {
+		list = keys[:len(keys)-1]
+	}
+	one, err := onElement(t, c)
+	if err != nil {
+		return bridge.Predicate{}, err
+	}
+	some := bridge.Predicate{Op: "any", Path: list, Terms: []bridge.Predicate{one}}
+	if c.Op == "ne" {
+		// An attribute without values differs from every value.
+		none := bridge.Predicate{Op: "not", Terms: []bridge.Predicate{{Op: "pr", Path: list}}}
+		return bridge.Predicate{Op: "or", Terms: []bridge.Predicate{none, some}}, nil
+	}
+	return some, nil
+}
+
+// onElement compares one element of the multi-valued attribute t. Without a
+// sub-attribute a complex element stands for its value: emails eq "x".
+func onElement(t schema.Target, c Compare) (bridge.Predicate, error) {
+	switch {
+	case t.Sub != "":
+		return leaf([]string{t.Sub}, t.SubDef, c)
+	case t.Attribute.Type == schema.Complex:
+		return leaf(nil, t.Attribute, c)
+	}
+	element := *t.Attribute
+	element.MultiValued = false
+	return leaf(nil, &element, c)
+}
+
+// resourceType answers at once what is the same for every resource of a kind.
+func (s resourceScope) resourceType(c Compare) (bridge.Predicate, error) {
+	kind := map[string]any{"resourceType": s.resource.Name}
+	p, err := leaf([]string{"resourceType"}, nil, c)
+	if err != nil {
+		return p, err
+	}
+	p.CaseExact = true
+	everything := bridge.Predicate{Op: "pr", Path: []string{"id"}}
+	if Match(p, kind) {
+		return everything, nil
+	}
+	return bridge.Predicate{Op: "not", Terms: []bridge.Predicate{everything}}, nil
+}
+
+func (s resourceScope) elements(e Elements) (bridge.Predicate, error) {
+	t := s.resource.Resolve(e.Path)
+	switch {
+	case t.Sub != "" || t.Name == "":
+		return bridge.Predicate{}, schema.Faultf(schema.InvalidFilter, "%s: a filter in brackets follows a multi-valued attribute", t)
+	case t.Attribute != nil && t.Attribute.Dropped() && t.Name != "groups":
+		return bridge.Predicate{}, schema.Faultf(schema.InvalidFilter, "%s cannot be filtered by", t)
+	}
+	inner, err := compile(e.Filter, elementScope{t.Attribute})
+	if err != nil {
+		return bridge.Predicate{}, err
+	}
+	if t.Attribute != nil && !t.Attribute.MultiValued {
+		// Of one complex value the filter is about its parts.
+		return below(t.Keys(), inner), nil
+	}
+	return bridge.Predicate{Op: "any", Path: t.Keys(), Terms: []bridge.Predicate{inner}}, nil
+}
+
+// below moves a predicate on a complex value to the resource that holds it.
+func below(keys []string, p bridge.Predicate) bridge.Predicate {
+	if p.Path != nil || len(p.Terms) == 0 {
+		p.Path = append(append([]string(nil), keys...), p.Path...)
+	}
+	terms := make([]bridge.Predicate, len(p.Terms))
+	for i, term := range p.Terms {
+		terms[i] = below(keys, term)
+	}
+	if len(terms) > 0 {
+		p.Terms = terms
+	}
+	return p
+}
+
+type elementScope struct{ attribute *schema.Attribute }
+
+func (s elementScope) compare(c Compare) (bridge.Predicate, error) {
+	if c.Path.URI != "" || c.Path.Sub != "" {
+		return bridge.Predicate{}, schema.Faultf(schema.InvalidFilter, "%s: in brackets stand sub-attributes alone", c.Path)
+	}
+	if s.attribute == nil {
+		return leaf([]string{c.Path.Name}, nil, c)
+	}
+	if s.attribute.Type != schema.Complex && strings.EqualFold(c.Path.Name, "value") {
+		element := *s.attribute
+		element.MultiValued = false
+		return leaf(nil, &element, c)
+	}
+	name, def := c.Path.Name, s.attribute.Sub(c.Path.Name)
+	if def != nil {
+		name = def.Name
+	}
+	if unanswerable[s.attribute.Name+"."+name] {
+		return bridge.Predicate{}, schema.Faultf(schema.InvalidFilter, "%s.%s cannot be filtered by", s.attribute.Name, name)
+	}
+	return leaf([]string{name}, def, c)
+}
+
+func (s elementScope) elements(e Elements) (bridge.Predicate, error) {
+	return bridge.Predicate{}, schema.Faultf(schema.InvalidFilter, "%s: brackets do not nest", e.Path)
+}
+
+// leaf compares what is at keys; def is nil for what no schema knows.
+func leaf(keys []string, def *schema.Attribute, c Compare) (bridge.Predicate, error) {
+	p := bridge.Predicate{Op: c.Op, Path: keys, Value: c.Value}
+	if c.Op == "pr" {
+		return p, nil
+	}
+	if def != nil && def.Type == schema.Complex {
+		// Compared as a whole, a complex value stands for its value: manager eq "x".
+		value := def.Sub("value")
+		if value == nil {
+			return p, schema.Faultf(schema.InvalidFilter, "%s has parts and no value of its own; compare one of its sub-attributes", def.Name)
+		}
+		p.Path, def = append(p.Path[:len(p.Path):len(p.Path)], value.Name), value
+	}
+	if c.Value == nil {
+		return compareNull(p)
+	}
+	if def == nil {
+		if _, text := c.Value.(string); !text && strings.Contains("co sw ew", c.Op) {
+			return p, schema.Faultf(schema.InvalidFilter, "%s compares text; put the value in double quotes", c.Op)
+		}
+		return p, nil
+	}
+	p.CaseExact = def.CaseExact
+	value, err := literalFor(def, c.Op, c.Value)
+	p.Value = value
+	return p, err
+}
+
+// compareNull reads eq null as absent (RFC 7643 section 2.5).
+func compareNull(p bridge.Predicate) (bridge.Predicate, error) {
+	present := bridge.Predicate{Op: "pr", Path: p.Path}
+	switch p.Op {
+	case "eq":
+		return bridge.Predicate{Op: "not", Terms: []bridge.Predicate{present}}, nil
+	case "ne":
+		return present, nil
+	}
+	return p, schema.Faultf(schema.InvalidFilter, "null is compared by eq and ne only, not by %s", p.Op)
+}
+
+// literalFor brings a literal into the type of the attribute that it is
+// compared with, or says why the comparison makes no sense.
+func literalFor(def *schema.Attribute, op string, value any) (any, error) {
+	wrong := func(want string) error {
+		return schema.Faultf(schema.InvalidFilter, "%s %s: %s", def.Name, op, want)
+	}
+	switch def.Type {
+	case schema.Boolean:
+		coerced, err := def.Coerce(value)
+		if err != nil || coerced == nil {
+			return nil, wrong("the value must be true or false")
+		}
+		if op != "eq" && op != "ne" {
+			return nil, wrong("a boolean is compared by eq and ne only")
+		}
+		return coerced, nil
+	case schema.DateTime:
+		text, _ := value.(string)
+		t, err := time.Parse(time.RFC3339, text)
+		if err != nil {
+			return nil, wrong("the value must be a time such as \"2026-01-31T08:00:00Z\"")
+		}
+		if strings.Contains("co sw ew", op) {
+			return nil, wrong("times are compared by eq, ne, gt, ge, lt and le")
+		}
+		return t.UTC().Format(time.RFC3339Nano), nil
+	case schema.Integer, schema.Decimal:
+		coerced, err := def.Coerce(value)
+		if err != nil || strings.Contains("co sw ew", op) {
+			return nil, wrong("the value must be a number, compared by eq, ne, gt, ge, lt or le")
+		}
+		return coerced, nil
+	}
+	switch v := value.(type) {
+	case string:
+		if def.Type == schema.Binary && strings.Contains("gt ge lt le", op) {
+			return nil, wrong("binary values have no order")
+		}
+		return v, nil
+	case json.Number:
+		// employeeNumber eq 701984: numbers without quotes are common.
+		return v.String(), nil
+	}
+	return nil, wrong("the value must be a string in double quotes")
+}

@@ -1,0 +1,342 @@
+package filter
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim/schema"
+)
+
+// Bounds on what one request may make the bridge and the account do.
+const (
+	maxLength      = 32 << 10
+	maxDepth       = 32
+	maxComparisons = 500
+)
+
+// Parse reads a filter. Its error is a *schema.Fault that says where the
+// filter is wrong.
+func Parse(text string) (Expression, error) {
+	p := parser{text: text, kind: schema.InvalidFilter, what: "filter"}
+	if err := p.start(); err != nil {
+		return nil, err
+	}
+	e, err := p.or(0)
+	if err != nil {
+		return nil, err
+	}
+	return e, p.end()
+}
+
+// ParsePath reads the path of a PATCH operation.
+func ParsePath(text string) (Path, error) {
+	p := parser{text: text, kind: schema.InvalidPath, what: "path"}
+	if err := p.start(); err != nil {
+		return Path{}, err
+	}
+	attribute, err := p.attribute()
+	if err != nil {
+		return Path{}, err
+	}
+	path := Path{Attribute: attribute}
+	if p.token.text == "[" {
+		if path.Filter, err = p.brackets(0); err != nil {
+			return Path{}, err
+		}
+		if path.Sub, err = p.suffix(); err != nil {
+			return Path{}, err
+		}
+	}
+	return path, p.end()
+}
+
+// A token is a bracket, a quoted string or a word; at the end its text is empty.
+type token struct {
+	at     int
+	text   string
+	quoted bool
+}
+
+// A parser descends recursively, one token ahead.
+type parser struct {
+	text        string
+	kind        schema.Kind
+	what        string
+	token       token
+	next        int // offset behind token
+	comparisons int
+}
+
+func (p *parser) start() error {
+	if len(p.text) > maxLength {
+		return schema.Faultf(p.kind, "the %s is longer than %d bytes", p.what, maxLength)
+	}
+	if !utf8.ValidString(p.text) || strings.ContainsRune(p.text, 0) {
+		return schema.Faultf(p.kind, "the %s is not valid UTF-8 text", p.what)
+	}
+	return p.advance()
+}
+
+// fault says what was wanted where the parser stands.
+func (p *parser) fault(wanted string) error {
+	got := fmt.Sprintf("%q", clip(p.token.text))
+	if p.token.text == "" && !p.token.quoted {
+		got = "the end"
+	}
+	return schema.Faultf(p.kind, "%s: character %d: wanted %s, got %s", p.what, p.token.at+1, wanted, got)
+}
+
+func clip(s string) string {
+	const most = 40
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "…"
+}
+
+const delimiters = "()[]\" \t\r\n"
+
+func (p *parser) advance() error {
+	for p.next < len(p.text) && strings.IndexByte(" \t\r\n", p.text[p.next]) >= 0 {
+		p.next++
+	}
+	p.token = token{at: p.next}
+	if p.next == len(p.text) {
+		return nil
+	}
+	rest := p.text[p.next:]
+	switch rest[0] {
+	case '(', ')', '[', ']':
+		p.token.text = rest[:1]
+	case '"':
+		end := closingQuote(rest)
+		if end < 0 {
+			return schema.Faultf(p.kind, "%s: character %d: the string has no closing quote", p.what, p.next+1)
+		}
+		p.token.text, p.token.quoted = rest[:end+1], true
+	default:
+		end := strings.IndexAny(rest, delimiters)
+		if end < 0 {
+			end = len(rest)
+		}
+		p.token.text = rest[:end]
+	}
+	p.next += len(p.token.text)
+	return nil
+}
+
+// closingQuote finds the quote that ends the JSON string at the start of s, or -1.
+func closingQuote(s string) int {
+	for i := 1; i < len(s); i++ {
+		switch s[i] {
+		case '\\':
+			i++
+		case '"':
+			return i
+		}
+	}
+	return -1
+}
+
+func (p *parser) end() error {
+	if p.token.text != "" {
+		return p.fault("the end")
+	}
+	return nil
+}
+
+func (p *parser) isWord(word string) bool {
+	return !p.token.quoted && strings.EqualFold(p.token.text, word)
+}
+
+func (p *parser) or(depth int) (Expression, error) {
+	return p.list("or", depth, p.and, func(terms []Expression) Expression { return Or(terms) })
+}
+
+func (p *parser) and(depth int) (Expression, error) {
+	return p.list("and", depth, p.term, func(terms []Expression) Expression { return And(terms) })
+}
+
+// list reads terms joined by a word. A term of the same kind in parentheses
+// is spliced in, so that printing and parsing again changes nothing.
+func (p *parser) list(word string, depth int, read func(int) (Expression, error), join func([]Expression) Expression) (Expression, error) {
+	var terms []Expression
+	for {
+		term, err := read(depth)
+		if err != nil {
+			return nil, err
+		}
+		terms = append(terms, splice(word, term)...)
+		if !p.isWord(word) {
+			break
+		}
+		if err := p.advance(); err != nil {
+			return nil, err
+		}
+	}
+	if len(terms) == 1 {
+		return terms[0], nil
+	}
+	return join(terms), nil
+}
+
+func splice(word string, term Expression) []Expression {
+	switch t := term.(type) {
+	case And:
+		if word == "and" {
+			return t
+		}
+	case Or:
+		if word == "or" {
+			return t
+		}
+	}
+	return []Expression{term}
+}
+
+func (p *parser) term(depth int) (Expression, error) {
+	if depth >= maxDepth {
+		return nil, schema.Faultf(p.kind, "the %s is nested deeper than %d", p.what, maxDepth)
+	}
+	if p.isWord("not") {
+		if err := p.advance(); err != nil {
+			return nil, err
+		}
+		if p.token.text != "(" {
+			return nil, p.fault(`"(" after not`)
+		}
+		inner, err := p.parentheses(depth + 1)
+		return Not{Term: inner}, err
+	}
+	if p.token.text == "(" {
+		return p.parentheses(depth + 1)
+	}
+	return p.comparison(depth)
+}
+
+func (p *parser) parentheses(depth int) (Expression, error) { return p.enclosed(")", depth) }
+
+func (p *parser) brackets(depth int) (Expression, error) { return p.enclosed("]", depth) }
+
+func (p *parser) enclosed(closing string, depth int) (Expression, error) {
+	if err := p.advance(); err != nil {
+		return nil, err
+	}
+	inner, err := p.or(depth)
+	if err != nil {
+		return nil, err
+	}
+	if p.token.text != closing {
+		return nil, p.fault(fmt.Sprintf(`"and", "or" or %q`, closing))
+	}
+	if closing == "]" {
+		return inner, nil // the suffix must follow without a space; see suffix
+	}
+	return inner, p.advance()
+}
+
+// attribute reads attribute notation and leaves the parser behind it.
+func (p *parser) attribute() (schema.Path, error) {
+	if p.token.quoted || p.token.text == "" {
+		return schema.Path{}, p.fault("an attribute")
+	}
+	path, err := schema.ParsePath(p.token.text)
+	if err != nil {
+		return schema.Path{}, p.fault("an attribute")
+	}
+	return path, p.advance()
+}
+
+// suffix reads what follows a closing bracket, on which the parser stands:
+// nothing, or a dot and a sub-attribute.
+func (p *parser) suffix() (string, error) {
+	attached := p.next < len(p.text) && p.text[p.next] == '.'
+	if err := p.advance(); err != nil || !attached {
+		return "", err
+	}
+	path, err := schema.ParsePath(p.token.text[1:])
+	if err != nil || path.URI != "" || path.Sub != "" {
+		return "", p.fault("a sub-attribute")
+	}
+	return path.Name, p.advance()
+}
+
+func (p *parser) comparison(depth int) (Expression, error) {
+	if p.comparisons++; p.comparisons > maxComparisons {
+		return nil, schema.Faultf(p.kind, "the %s has more than %d comparisons", p.what, maxComparisons)
+	}
+	path, err := p.attribute()
+	if err != nil {
+		return nil, err
+	}
+	if p.token.text != "[" {
+		return p.operation(path)
+	}
+	inner, err := p.brackets(depth + 1)
+	if err != nil {
+		return nil, err
+	}
+	sub, err := p.suffix()
+	if err != nil {
+		return nil, err
+	}
+	if sub == "" {
+		return Elements{Path: path, Filter: inner}, nil
+	}
+	// Outside the grammar, but Entra ID's documented matching filter.
+	compare, err := p.operation(schema.Path{Name: sub})
+	if err != nil {
+		return nil, err
+	}
+	return Elements{Path: path, Filter: append(And(splice("and", inner)), compare)}, nil
+}
+
+var operators = []string{"eq", "ne", "co", "sw", "ew", "gt", "ge", "lt", "le", "pr"}
+
+func (p *parser) operation(path schema.Path) (Expression, error) {
+	op := strings.ToLower(p.token.text)
+	if p.token.quoted || !slices.Contains(operators, op) {
+		return nil, p.fault("an operator (" + strings.Join(operators, ", ") + ")")
+	}
+	if err := p.advance(); err != nil {
+		return nil, err
+	}
+	if op == "pr" {
+		return Compare{Path: path, Op: op}, nil
+	}
+	value, err := p.literal()
+	if err != nil {
+		return nil, err
+	}
+	return Compare{Path: path, Op: op, Value: value}, p.advance()
+}
+
+func (p *parser) literal() (any, error) {
+	const wanted = `a string in double quotes, a number, true, false or null`
+	text := p.token.text
+	if p.token.quoted {
+		var s string
+		if json.Unmarshal([]byte(text), &s) != nil || strings.ContainsRune(s, 0) {
+			return nil, p.fault(wanted)
+		}
+		return s, nil
+	}
+	switch strings.ToLower(text) {
+	case "true":
+		return true, nil
+	case "false":
+		return false, nil
+	case "null":
+		return nil, nil
+	case "", "(", ")", "[", "]":
+		return nil, p.fault(wanted)
+	}
+	// What is left and valid JSON is a number.
+	if !json.Valid([]byte(text)) || strings.ContainsAny(text[:1], "{") {
+		return nil, p.fault(wanted)
+	}
+	return json.Number(text), nil
+}

@@ -1,0 +1,309 @@
+package patch
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim/filter"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim/schema"
+)
+
+// Apply returns the resource with all operations applied in order, or the
+// fault of the first that cannot be; the argument is left as it was.
+func Apply(r *schema.Resource, resource map[string]any, ops []Operation) (map[string]any, error) {
+	e := editor{kind: r, resource: clone(resource).(map[string]any)}
+	for i, op := range ops {
+		if err := e.apply(op); err != nil {
+			return nil, inOperation(i, err)
+		}
+	}
+	return e.resource, r.Complete(e.resource)
+}
+
+// clone keeps the resource and the operations apart: neither changes with the
+// other, and operations can be applied again to a newer version.
+func clone(value any) any {
+	switch v := value.(type) {
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for key, member := range v {
+			out[key] = clone(member)
+		}
+		return out
+	case []any:
+		out := make([]any, len(v))
+		for i, element := range v {
+			out[i] = clone(element)
+		}
+		return out
+	}
+	return value
+}
+
+type editor struct {
+	kind     *schema.Resource
+	resource map[string]any
+}
+
+func (e *editor) apply(op Operation) error {
+	if op.Path != nil {
+		return e.applyAt(*op.Path, op, false)
+	}
+	return eachMember(op.Value, func(path filter.Path, value any) error {
+		return e.applyAt(path, Operation{Op: op.Op, Value: value, Given: true}, true)
+	})
+}
+
+// eachMember takes the value of an operation without a path apart. Entra ID
+// and others write paths as its keys: "name.givenName". The keys are sorted so
+// that the outcome is the same each time, an attribute before its parts.
+func eachMember(value any, do func(filter.Path, any) error) error {
+	if list, ok := value.([]any); ok && len(list) == 1 {
+		value = list[0]
+	}
+	object, ok := value.(map[string]any)
+	if !ok {
+		return schema.Faultf(schema.InvalidValue, `without a path, "value" must be an object of attributes`)
+	}
+	for _, key := range slices.SortedFunc(maps.Keys(object), compareFold) {
+		path, err := filter.ParsePath(key)
+		if err != nil {
+			return err
+		}
+		if err := do(path, object[key]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func compareFold(a, b string) int {
+	if c := strings.Compare(strings.ToLower(a), strings.ToLower(b)); c != 0 {
+		return c
+	}
+	return strings.Compare(a, b)
+}
+
+// applyAt applies one operation at a path. Within a value without a path,
+// what is not the client's to write is passed over: Okta renames a group with
+// its id, others send the whole resource back.
+func (e *editor) applyAt(path filter.Path, op Operation, passOver bool) error {
+	t := e.target(path, op.Value)
+	if path.Sub != "" {
+		t.Sub, t.SubDef = path.Sub, t.Attribute.Sub(path.Sub)
+		if t.SubDef != nil {
+			t.Sub = t.SubDef.Name
+		}
+	}
+	if a := t.Attribute; a != nil && a.Dropped() {
+		if passOver || a.Mutability == schema.WriteOnly {
+			return nil
+		}
+		return schema.Faultf(schema.MutabilityErr, "%s is read-only", t)
+	}
+	if t.Extension == "" {
+		return edit(e.resource, t, path.Filter, op)
+	}
+	return e.inExtension(t, path.Filter, op)
+}
+
+// target resolves a path. Of an extension that no schema knows it can only be
+// guessed whether the path means all of it or one attribute: it means all
+// of it if the extension is there under that name, or comes as an object.
+func (e *editor) target(path filter.Path, value any) schema.Target {
+	t := e.kind.Resolve(path.Attribute)
+	if t.Extension == "" || t.Attribute != nil || t.Sub != "" || path.Filter != nil || e.kind.Extension(t.Extension) != nil {
+		return t
+	}
+	_, comes := value.(map[string]any)
+	_, there := e.resource[t.String()].(map[string]any)
+	if comes || there {
+		return schema.Target{Extension: t.String()}
+	}
+	return t
+}
+
+func (e *editor) inExtension(t schema.Target, f filter.Expression, op Operation) error {
+	object, ok := e.resource[t.Extension].(map[string]any)
+	if !ok {
+		object = make(map[string]any)
+	}
+	if t.Name != "" {
+		if err := edit(object, t, f, op); err != nil {
+			return err
+		}
+	} else if op.Op == Remove || op.Value == nil {
+		clear(object)
+	} else if err := e.mergeExtension(t.Extension, object, op); err != nil {
+		return err
+	}
+	if len(object) == 0 {
+		delete(e.resource, t.Extension)
+	} else {
+		e.resource[t.Extension] = object
+	}
+	return nil
+}
+
+func (e *editor) mergeExtension(uri string, object map[string]any, op Operation) error {
+	value, ok := op.Value.(map[string]any)
+	if !ok {
+		return schema.Faultf(schema.InvalidValue, "%s must be an object", uri)
+	}
+	for _, key := range slices.SortedFunc(maps.Keys(value), compareFold) {
+		path, err := schema.ParsePath(key)
+		if err != nil {
+			return err
+		}
+		t := e.kind.Resolve(schema.Path{URI: uri, Name: path.Name, Sub: path.Sub})
+		if err := edit(object, t, nil, Operation{Op: op.Op, Value: value[key], Given: true}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// edit applies an operation to an attribute of its container, the resource or
+// an extension of it.
+func edit(container map[string]any, t schema.Target, f filter.Expression, op Operation) error {
+	multiValued := t.Attribute != nil && t.Attribute.MultiValued
+	if t.Attribute == nil {
+		_, isList := container[t.Name].([]any)
+		multiValued = f != nil || isList
+	}
+	switch {
+	case multiValued:
+		return editList(container, t, f, op)
+	case f != nil:
+		return schema.Faultf(schema.InvalidPath, "%s has one value; a filter in brackets follows a multi-valued attribute", t.Name)
+	case t.Sub != "":
+		return editPart(container, t, op)
+	}
+	return editValue(container, t, op)
+}
+
+// editPart sets or removes a sub-attribute of an attribute with one value.
+func editPart(container map[string]any, t schema.Target, op Operation) error {
+	object, ok := container[t.Name].(map[string]any)
+	if !ok {
+		_, taken := container[t.Name]
+		if taken || t.Attribute != nil && t.Attribute.Type != schema.Complex {
+			return schema.Faultf(schema.InvalidPath, "%s has no sub-attributes", t.Name)
+		}
+		object = make(map[string]any)
+	}
+	if err := setPart(object, t, op); err != nil {
+		return err
+	}
+	setOrDelete(container, t.Name, object)
+	return nil
+}
+
+// setPart applies an operation on the sub-attribute t.Sub to one complex value.
+func setPart(object map[string]any, t schema.Target, op Operation) error {
+	value := op.Value
+	if op.Op == Remove {
+		value = nil
+	}
+	if t.SubDef != nil {
+		coerced, err := t.SubDef.Coerce(value)
+		if err != nil {
+			return err
+		}
+		value = coerced
+	}
+	if value == nil {
+		delete(object, t.Sub)
+	} else {
+		object[t.Sub] = clone(value)
+	}
+	return nil
+}
+
+func setOrDelete(container map[string]any, name string, object map[string]any) {
+	if len(object) == 0 {
+		delete(container, name)
+	} else {
+		container[name] = object
+	}
+}
+
+// editValue applies an operation to a whole attribute with one value.
+func editValue(container map[string]any, t schema.Target, op Operation) error {
+	value := op.Value
+	if op.Op == Remove {
+		value = nil
+	}
+	if t.Attribute != nil {
+		coerced, err := t.Attribute.Coerce(value)
+		if err != nil {
+			return err
+		}
+		if coerced == nil {
+			value = emptyOrParts(t.Attribute, value)
+		} else if t.Attribute.Type != schema.Complex {
+			value = coerced
+		}
+	}
+	if value == nil {
+		if t.Attribute != nil && t.Attribute.Required {
+			return schema.Faultf(schema.MutabilityErr, "%s is required and cannot be removed", t.Name)
+		}
+		delete(container, t.Name)
+		return nil
+	}
+	if t.Attribute != nil && t.Attribute.Type == schema.Complex {
+		return mergeComplex(container, t, value)
+	}
+	container[t.Name] = clone(value)
+	return nil
+}
+
+// emptyOrParts tells an object of nulls, which removes the parts it names,
+// from a value that is nothing at all.
+func emptyOrParts(a *schema.Attribute, value any) any {
+	if object, ok := value.(map[string]any); ok && a.Type == schema.Complex && len(object) > 0 {
+		return object
+	}
+	return nil
+}
+
+// mergeComplex sets the sub-attributes that the value has and leaves the
+// others, for replace as for add (RFC 7644 section 3.5.2.3). But another
+// "value" is another thing: a new manager does not keep the old one's name.
+func mergeComplex(container map[string]any, t schema.Target, value any) error {
+	if list, ok := value.([]any); ok && len(list) == 1 {
+		value = list[0]
+	}
+	if text, ok := value.(string); ok {
+		value = map[string]any{"value": text}
+	}
+	parts := value.(map[string]any) // Coerce admits nothing else
+	object, ok := container[t.Name].(map[string]any)
+	if !ok {
+		object = make(map[string]any)
+	}
+	if id, ok := member(parts, "value"); ok && object["value"] != id {
+		clear(object)
+	}
+	if err := mergeParts(object, t, parts); err != nil {
+		return err
+	}
+	setOrDelete(container, t.Name, object)
+	return nil
+}
+
+// mergeParts sets in a complex value the sub-attributes that parts has.
+func mergeParts(object map[string]any, t schema.Target, parts map[string]any) error {
+	for _, key := range slices.SortedFunc(maps.Keys(parts), compareFold) {
+		part := schema.Target{Attribute: t.Attribute, Sub: key, SubDef: t.Attribute.Sub(key)}
+		if part.SubDef != nil {
+			part.Sub = part.SubDef.Name
+		}
+		if err := setPart(object, part, Operation{Op: Add, Value: parts[key]}); err != nil {
+			return err
+		}
+	}
+	return nil
+}

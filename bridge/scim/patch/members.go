@@ -1,0 +1,224 @@
+package patch
+
+import (
+	"maps"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim/filter"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim/schema"
+)
+
+// Members is what a PATCH comes to for the members of a group.
+type Members struct {
+	Replace     *[]string // nil keeps who is there; Add and Remove are empty beside it
+	Add, Remove []string
+}
+
+// Changes says whether there is anything to do.
+func (m Members) Changes() bool { return m.Replace != nil || len(m.Add)+len(m.Remove) > 0 }
+
+// SplitMembers takes what operations on a group say of its members out of
+// them and returns the operations on its other attributes. find is asked for
+// the members who fulfil a filter that does not name them by value.
+func SplitMembers(ops []Operation, find func(bridge.Predicate) ([]string, error)) (Members, []Operation, error) {
+	s := splitter{find: find, joins: make(map[string]bool)}
+	for i, op := range ops {
+		if err := s.take(op); err != nil {
+			return Members{}, nil, inOperation(i, err)
+		}
+	}
+	return s.members(), s.rest, nil
+}
+
+// A splitter remembers of each id whether the last operation that named it
+// let it join or leave, and the order in which they came.
+type splitter struct {
+	find     func(bridge.Predicate) ([]string, error)
+	rest     []Operation
+	replaced bool
+	joins    map[string]bool
+	order    []string
+}
+
+func (s *splitter) members() Members {
+	var joining, leaving []string
+	for _, id := range s.order {
+		if s.joins[id] {
+			joining = append(joining, id)
+		} else {
+			leaving = append(leaving, id)
+		}
+	}
+	if s.replaced {
+		if joining == nil {
+			joining = []string{}
+		}
+		return Members{Replace: &joining}
+	}
+	return Members{Add: joining, Remove: leaving}
+}
+
+var membersAttribute = schema.Group.Attribute("members")
+
+func isMembers(path filter.Path) bool {
+	return schema.Group.Resolve(path.Attribute).Attribute == membersAttribute
+}
+
+func (s *splitter) take(op Operation) error {
+	switch {
+	case op.Path == nil:
+		return s.takeObject(op)
+	case isMembers(*op.Path):
+		return s.takeMembers(*op.Path, op)
+	}
+	s.rest = append(s.rest, op)
+	return nil
+}
+
+// takeObject handles an operation without a path, whose value may hold
+// members beside other attributes.
+func (s *splitter) takeObject(op Operation) error {
+	var others map[string]any
+	err := eachMember(op.Value, func(path filter.Path, value any) error {
+		if !isMembers(path) {
+			return nil
+		}
+		if others == nil {
+			object, ok := op.Value.(map[string]any)
+			if !ok { // a list of one; see eachMember
+				object = op.Value.([]any)[0].(map[string]any)
+			}
+			others = maps.Clone(object)
+		}
+		maps.DeleteFunc(others, func(key string, _ any) bool {
+			p, err := filter.ParsePath(key)
+			return err == nil && isMembers(p)
+		})
+		return s.takeMembers(path, Operation{Op: op.Op, Value: value, Given: true})
+	})
+	if err != nil {
+		return err
+	}
+	if others != nil {
+		op.Value = others
+	}
+	if len(others) > 0 || others == nil {
+		s.rest = append(s.rest, op)
+	}
+	return nil
+}
+
+func (s *splitter) takeMembers(path filter.Path, op Operation) error {
+	sub := path.Attribute.Sub + path.Sub
+	if def := membersAttribute.Sub(sub); sub != "" && (def == nil || def.Name != "value") {
+		// A member's name, kind and address are not the group's to change.
+		return nil
+	}
+	if path.Filter != nil {
+		return s.takeSelected(path.Filter, op)
+	}
+	ids, err := memberIDs(op.Value)
+	if err != nil {
+		return err
+	}
+	switch {
+	case op.Op == Add:
+		s.mark(ids, true)
+	case op.Op == Remove && op.Given && op.Value != nil:
+		s.mark(ids, false)
+	default:
+		// Replace, or remove without saying whom: nobody of before stays.
+		s.replaced = true
+		s.order, s.joins = nil, make(map[string]bool, len(ids))
+		s.mark(ids, true)
+	}
+	return nil
+}
+
+// takeSelected handles members[value eq "id"] and its like.
+func (s *splitter) takeSelected(f filter.Expression, op Operation) error {
+	selected, ok := named(f)
+	if !ok {
+		p, err := filter.CompileElement(f, membersAttribute)
+		if err != nil {
+			return err
+		}
+		if selected, err = s.find(p); err != nil {
+			return err
+		}
+	}
+	if op.Op == Remove {
+		s.mark(selected, false)
+		return nil
+	}
+	ids, err := memberIDs(op.Value)
+	if err != nil {
+		return err
+	}
+	if op.Op == Replace {
+		s.mark(selected, false)
+	}
+	s.mark(ids, true)
+	return nil
+}
+
+func (s *splitter) mark(ids []string, joins bool) {
+	for _, id := range ids {
+		if _, known := s.joins[id]; !known {
+			s.order = append(s.order, id)
+		}
+		s.joins[id] = joins
+	}
+}
+
+// named returns the ids of a filter that is nothing but value eq "id", or
+// several of them joined by or.
+func named(f filter.Expression) ([]string, bool) {
+	switch f := f.(type) {
+	case filter.Compare:
+		def := membersAttribute.Sub(f.Path.Name)
+		id, isText := f.Value.(string)
+		plain := f.Path.URI == "" && f.Path.Sub == "" && def != nil && def.Name == "value"
+		return []string{id}, plain && f.Op == "eq" && isText
+	case filter.Or:
+		var all []string
+		for _, term := range f {
+			ids, ok := named(term)
+			if !ok {
+				return nil, false
+			}
+			all = append(all, ids...)
+		}
+		return all, true
+	}
+	return nil, false
+}
+
+// memberIDs reads members as objects with a value, or as bare ids.
+func memberIDs(value any) ([]string, error) {
+	coerced, err := membersAttribute.Coerce(value)
+	if err != nil || coerced == nil {
+		return nil, err
+	}
+	list := coerced.([]any)
+	ids := make([]string, 0, len(list))
+	for _, element := range list {
+		id, _ := element.(map[string]any)["value"].(string)
+		if id == "" {
+			return nil, schema.Faultf(schema.InvalidValue, `a member needs a "value", the id of a person or group`)
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
+}
+
+// MemberIDs reads the members of a whole group, without repetitions.
+func MemberIDs(value any) ([]string, error) {
+	ids, err := memberIDs(value)
+	if err != nil {
+		return nil, err
+	}
+	s := splitter{joins: make(map[string]bool, len(ids))}
+	s.mark(ids, true)
+	return s.order, nil
+}

@@ -1,0 +1,114 @@
+package patch
+
+import (
+	"strings"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim/filter"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim/schema"
+)
+
+// MaxOperations is how many operations one PATCH may have. The body's limit
+// alone would admit tens of thousands, each of which may walk a long list.
+const MaxOperations = 5000
+
+// Op is what an operation does.
+type Op string
+
+// The operations.
+const (
+	Add     Op = "add"
+	Remove  Op = "remove"
+	Replace Op = "replace"
+)
+
+// An Operation is one operation of a PATCH.
+type Operation struct {
+	Op   Op
+	Path *filter.Path // nil for the resource itself
+	// Value is nil for a missing value too; Given tells the two apart.
+	Value any
+	Given bool
+}
+
+// Parse reads the body of a PATCH. Names and operations are taken in any
+// case: Entra ID writes "Add", and the RFC's own examples vary.
+func Parse(body map[string]any) ([]Operation, error) {
+	listed, _ := member(body, "Operations")
+	list, ok := listed.([]any)
+	if !ok || len(list) == 0 {
+		return nil, schema.Faultf(schema.InvalidSyntax, `a PATCH needs "Operations", a list of at least one operation`)
+	}
+	if len(list) > MaxOperations {
+		return nil, schema.Faultf(schema.TooMany, "the PATCH has %d operations; send at most %d at once", len(list), MaxOperations)
+	}
+	ops := make([]Operation, 0, len(list))
+	for i, element := range list {
+		op, err := parseOperation(element)
+		if err != nil {
+			return nil, inOperation(i, err)
+		}
+		ops = append(ops, op)
+	}
+	return ops, nil
+}
+
+func parseOperation(element any) (Operation, error) {
+	object, ok := element.(map[string]any)
+	if !ok {
+		return Operation{}, schema.Faultf(schema.InvalidSyntax, "it is no object")
+	}
+	var op Operation
+	name, _ := member(object, "op")
+	text, _ := name.(string)
+	switch op.Op = Op(strings.ToLower(text)); op.Op {
+	case Add, Remove, Replace:
+	default:
+		return Operation{}, schema.Faultf(schema.InvalidSyntax, `"op" must be add, remove or replace`)
+	}
+	op.Value, op.Given = member(object, "value")
+	where, _ := member(object, "path")
+	switch path := where.(type) {
+	case nil:
+	case string:
+		if path == "" {
+			break
+		}
+		parsed, err := filter.ParsePath(path)
+		if err != nil {
+			return Operation{}, err
+		}
+		op.Path = &parsed
+	default:
+		return Operation{}, schema.Faultf(schema.InvalidPath, `"path" must be a string`)
+	}
+	switch {
+	case op.Op == Remove && op.Path == nil:
+		return Operation{}, schema.Faultf(schema.NoTarget, "remove needs a path")
+	case op.Op != Remove && !op.Given:
+		return Operation{}, schema.Faultf(schema.InvalidValue, `%s needs a "value"`, op.Op)
+	}
+	return op, nil
+}
+
+// member finds a member of an object, in this spelling if it has it, else
+// without regard to case.
+func member(object map[string]any, name string) (any, bool) {
+	if value, ok := object[name]; ok {
+		return value, true
+	}
+	for key, value := range object {
+		if strings.EqualFold(key, name) {
+			return value, true
+		}
+	}
+	return nil, false
+}
+
+// inOperation says in which operation a fault lies; people count from 1.
+func inOperation(i int, err error) error {
+	fault, ok := err.(*schema.Fault)
+	if !ok {
+		return err
+	}
+	return schema.Faultf(fault.Kind, "operation %d: %s", i+1, fault.Detail)
+}

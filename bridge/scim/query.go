@@ -1,0 +1,225 @@
+package scim
+
+import (
+	"encoding/json"
+	"math"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim/filter"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim/patch"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim/schema"
+)
+
+// Sizes of a page.
+const (
+	defaultCount = 100
+	maxCount     = 1000
+)
+
+// parameters are what a client may ask of a search or of an answer, from the
+// query of the URL or from a SearchRequest (RFC 7644 section 3.4.3).
+type parameters struct {
+	attributes, excluded []string
+	filter               string
+	sortBy, sortOrder    string
+	startIndex, count    *int64
+	// cursor is nil for paging by index; empty asks for the first page by cursor.
+	cursor *string
+}
+
+// parametersOf reads the URL's query.
+func parametersOf(r *http.Request) (parameters, error) {
+	var p parameters
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return p, schema.Faultf(schema.InvalidValue, "the query is not properly percent-encoded")
+	}
+	for name, values := range query {
+		if err := p.set(name, strings.Join(values, ",")); err != nil {
+			return p, err
+		}
+	}
+	return p, nil
+}
+
+// set takes one parameter of a URL; names are in any case, unknown ones are
+// passed over.
+func (p *parameters) set(name, value string) (err error) {
+	switch strings.ToLower(name) {
+	case "attributes":
+		p.attributes = list(value)
+	case "excludedattributes":
+		p.excluded = list(value)
+	case "filter":
+		p.filter = value
+	case "sortby":
+		p.sortBy = value
+	case "sortorder":
+		p.sortOrder = value
+	case "startindex":
+		p.startIndex, err = integer(name, value)
+	case "count":
+		p.count, err = integer(name, value)
+	case "cursor":
+		p.cursor = &value
+	}
+	return err
+}
+
+func list(value string) []string {
+	var items []string
+	for item := range strings.SplitSeq(value, ",") {
+		if item = strings.TrimSpace(item); item != "" {
+			items = append(items, item)
+		}
+	}
+	return items
+}
+
+// integer reads a number; one beyond all bounds is as good as the bound.
+func integer(name, value string) (*int64, error) {
+	value = strings.TrimSpace(value)
+	if value == "" {
+		return nil, nil
+	}
+	n, err := strconv.ParseInt(value, 10, 64)
+	if err != nil && n != math.MaxInt64 && n != math.MinInt64 {
+		return nil, schema.Faultf(schema.InvalidValue, "%s must be a whole number", name)
+	}
+	return &n, nil
+}
+
+// searchRequest reads a SearchRequest: a URL's parameters as a JSON object.
+func searchRequest(body map[string]any) (parameters, error) {
+	var p parameters
+	for name, value := range body {
+		var text string
+		switch v := value.(type) {
+		case nil:
+			continue
+		case string:
+			text = v
+		case json.Number:
+			text = v.String()
+		case []any:
+			texts := make([]string, 0, len(v))
+			for _, element := range v {
+				one, ok := element.(string)
+				if !ok {
+					return p, schema.Faultf(schema.InvalidValue, "%s must be a list of strings", name)
+				}
+				texts = append(texts, one)
+			}
+			text = strings.Join(texts, ",")
+		default:
+			return p, schema.Faultf(schema.InvalidValue, "%s has a value of the wrong type", name)
+		}
+		if err := p.set(name, text); err != nil {
+			return p, err
+		}
+	}
+	return p, nil
+}
+
+// parameters reads what a search asks for, from where its method has it.
+func (x *exchange) parameters() (parameters, error) {
+	if x.r.Method != http.MethodPost {
+		return parametersOf(x.r)
+	}
+	body, err := decodeObject(x.w, x.r)
+	if err != nil {
+		return parameters{}, err
+	}
+	return searchRequest(body)
+}
+
+// projection reads which attributes the answer shall show.
+func (x *exchange) projection(r *schema.Resource) (schema.Projection, error) {
+	p, err := parametersOf(x.r)
+	if err != nil {
+		return schema.Projection{}, err
+	}
+	return schema.NewProjection(r, p.attributes, p.excluded)
+}
+
+func (x *exchange) decodePatch() ([]patch.Operation, error) {
+	body, err := decodeObject(x.w, x.r)
+	if err != nil {
+		return nil, err
+	}
+	return patch.Parse(body)
+}
+
+func mentions(body map[string]any, name string) bool {
+	for key := range body {
+		if strings.EqualFold(key, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// start is the 1-based index of the first result; less than 1 means 1
+// (RFC 7644 section 3.4.2.4).
+func (p parameters) start() int64 {
+	if p.startIndex == nil {
+		return 1
+	}
+	return max(1, *p.startIndex)
+}
+
+// limit is how many results a page has; less than 0 means 0.
+func (p parameters) limit() int {
+	if p.count == nil {
+		return defaultCount
+	}
+	return int(min(max(0, *p.count), maxCount))
+}
+
+// query translates the parameters for a kind of resource.
+func (p parameters) query(r *schema.Resource) (bridge.Query, error) {
+	q := bridge.Query{Offset: p.start() - 1, Limit: p.limit()}
+	if p.cursor != nil {
+		q.Offset, q.Cursor = 0, *p.cursor
+	}
+	if strings.TrimSpace(p.filter) != "" {
+		e, err := filter.Parse(p.filter)
+		if err != nil {
+			return q, err
+		}
+		predicate, err := filter.Compile(e, r)
+		if err != nil {
+			return q, err
+		}
+		q.Filter = &predicate
+	}
+	if p.sortBy != "" {
+		path, err := schema.ParsePath(p.sortBy)
+		if err != nil {
+			return q, schema.Faultf(schema.InvalidValue, "sortBy: %s", err)
+		}
+		q.SortBy = sortKeys(r.Resolve(path))
+	}
+	switch strings.ToLower(p.sortOrder) {
+	case "", "ascending":
+	case "descending":
+		q.Descending = true
+	default:
+		return q, schema.Faultf(schema.InvalidValue, "sortOrder must be ascending or descending")
+	}
+	return q, nil
+}
+
+// sortKeys leads to what is compared: of a complex attribute its value
+// (RFC 7644 section 3.4.2.3).
+func sortKeys(t schema.Target) []string {
+	keys := t.Keys()
+	if t.Sub == "" && t.Attribute.Sub("value") != nil {
+		keys = append(keys, "value")
+	}
+	return keys
+}

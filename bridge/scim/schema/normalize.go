@@ -1,0 +1,257 @@
+package schema
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+)
+
+// Normalize brings a resource that a client sent into the form in which it is
+// kept: canonical names, values of the right type, nothing unassigned,
+// nothing that is not the client's to write. What no schema knows stays as it
+// was sent. The argument is left alone.
+func (r *Resource) Normalize(in map[string]any) (map[string]any, error) {
+	out := make(map[string]any, len(in)+1)
+	for key, value := range in {
+		name, kept, err := r.normalizeMember(key, value)
+		if err != nil {
+			return nil, err
+		}
+		if kept == nil {
+			continue
+		}
+		if _, twice := out[name]; twice {
+			return nil, Faultf(InvalidValue, "%s is given twice, in two spellings; send it once", name)
+		}
+		out[name] = kept
+	}
+	return out, r.Complete(out)
+}
+
+// normalizeMember returns the canonical name and value of one member of a
+// resource; the value is nil if the member is not to be kept.
+func (r *Resource) normalizeMember(key string, value any) (string, any, error) {
+	if a := r.Attribute(key); a != nil {
+		if a.Dropped() {
+			return a.Name, nil, nil
+		}
+		kept, err := a.Coerce(value)
+		return a.Name, kept, err
+	}
+	if s := r.Extension(key); s != nil {
+		kept, err := s.coerce(value)
+		return s.ID, kept, err
+	}
+	return key, value, nil
+}
+
+// Complete checks a resource in canonical form for what it must have, and
+// fills in what follows from the rest: default values and schemas.
+func (r *Resource) Complete(resource map[string]any) error {
+	for i := range r.Core.Attributes {
+		a := &r.Core.Attributes[i]
+		value, has := resource[a.Name]
+		if !has && a.absent != nil {
+			resource[a.Name] = a.absent
+		}
+		if text, _ := value.(string); a.Required && strings.TrimSpace(text) == "" {
+			return Faultf(InvalidValue, "%s is required and must not be empty", a.Name)
+		}
+	}
+	resource["schemas"] = r.schemas(resource)
+	return nil
+}
+
+// schemas keeps the URIs that the client named, known or not, behind the core
+// schema, and adds those of extensions that the resource has.
+func (r *Resource) schemas(resource map[string]any) []any {
+	list := []any{r.Core.ID}
+	add := func(uri string) {
+		same := func(have any) bool { return strings.EqualFold(have.(string), uri) }
+		if uri != "" && !slices.ContainsFunc(list, same) {
+			list = append(list, uri)
+		}
+	}
+	named, _ := resource["schemas"].([]any)
+	for _, uri := range named {
+		text, _ := uri.(string)
+		add(text)
+	}
+	for _, s := range r.Extensions {
+		if _, has := resource[s.ID]; has {
+			add(s.ID)
+		}
+	}
+	return list
+}
+
+// coerce is Coerce for a whole extension.
+func (s *Schema) coerce(value any) (any, error) {
+	if value == nil {
+		return nil, nil
+	}
+	object, ok := value.(map[string]any)
+	if !ok {
+		return nil, Faultf(InvalidValue, "%s must be an object, not %s", s.ID, kindOf(value))
+	}
+	return coerceMembers(object, s.Attribute)
+}
+
+// Coerce brings a value into the attribute's canonical form; nil means
+// unassigned, which null and an empty array are too (RFC 7643 section 2.5).
+// Kind where identity providers need it: booleans may be strings, a complex
+// value may be its bare "value", one value and a list of one are the same.
+func (a *Attribute) Coerce(value any) (any, error) {
+	list, isList := value.([]any)
+	if a.MultiValued {
+		if !isList {
+			list = []any{value}
+		}
+		return a.coerceList(list)
+	}
+	if isList {
+		switch {
+		case len(list) == 0:
+			return nil, nil
+		case len(list) > 1 || a.Type != Complex:
+			return nil, Faultf(InvalidValue, "%s has one value, not a list", a.Name)
+		}
+		value = list[0]
+	}
+	return a.coerceOne(value)
+}
+
+func (a *Attribute) coerceList(list []any) (any, error) {
+	kept := make([]any, 0, len(list))
+	for _, element := range list {
+		one, err := a.coerceOne(element)
+		if err != nil {
+			return nil, err
+		}
+		if one != nil {
+			kept = append(kept, one)
+		}
+	}
+	if len(kept) == 0 {
+		return nil, nil
+	}
+	KeepPrimary(kept, -1)
+	return kept, nil
+}
+
+// KeepPrimary leaves primary true on one element at most (RFC 7643 section
+// 2.4): on the one at index winner, or on the first if winner is negative.
+func KeepPrimary(list []any, winner int) {
+	for i, element := range list {
+		object, ok := element.(map[string]any)
+		if !ok || object["primary"] != true {
+			continue
+		}
+		if winner < 0 {
+			winner = i
+		}
+		if i != winner {
+			object["primary"] = false
+		}
+	}
+}
+
+func (a *Attribute) coerceOne(value any) (any, error) {
+	if value == nil {
+		return nil, nil
+	}
+	switch a.Type {
+	case Boolean:
+		return a.coerceBoolean(value)
+	case Complex:
+		return a.coerceComplex(value)
+	case Integer, Decimal:
+		if text, ok := value.(string); ok && json.Valid([]byte(text)) {
+			value = json.Number(text)
+		}
+		if _, ok := value.(json.Number); ok {
+			return value, nil
+		}
+		return nil, Faultf(InvalidValue, "%s must be a number, not %s", a.Name, kindOf(value))
+	default:
+		if _, ok := value.(string); ok {
+			return value, nil
+		}
+		return nil, Faultf(InvalidValue, "%s must be a string, not %s", a.Name, kindOf(value))
+	}
+}
+
+func (a *Attribute) coerceBoolean(value any) (any, error) {
+	switch v := value.(type) {
+	case bool:
+		return v, nil
+	case string:
+		// Entra ID sends "True" and "False" unless asked for better.
+		switch {
+		case strings.EqualFold(v, "true"):
+			return true, nil
+		case strings.EqualFold(v, "false"):
+			return false, nil
+		case v == "":
+			return nil, nil
+		}
+	}
+	return nil, Faultf(InvalidValue, "%s must be true or false", a.Name)
+}
+
+func (a *Attribute) coerceComplex(value any) (any, error) {
+	if text, ok := value.(string); ok && a.Sub("value") != nil {
+		if text == "" {
+			return nil, nil
+		}
+		// Entra ID and others send a manager, a member or an address bare.
+		value = map[string]any{"value": text}
+	}
+	object, ok := value.(map[string]any)
+	if !ok {
+		return nil, Faultf(InvalidValue, "%s must be an object, not %s", a.Name, kindOf(value))
+	}
+	return coerceMembers(object, a.Sub)
+}
+
+// coerceMembers coerces the members of an object that definition knows and
+// keeps the others as they are.
+func coerceMembers(object map[string]any, definition func(string) *Attribute) (any, error) {
+	out := make(map[string]any, len(object))
+	for key, value := range object {
+		if a := definition(key); a != nil {
+			kept, err := a.Coerce(value)
+			if err != nil {
+				return nil, err
+			}
+			key, value = a.Name, kept
+		}
+		if value == nil {
+			continue
+		}
+		if _, twice := out[key]; twice {
+			return nil, Faultf(InvalidValue, "%s is given twice, in two spellings; send it once", key)
+		}
+		out[key] = value
+	}
+	if len(out) == 0 {
+		return nil, nil
+	}
+	return out, nil
+}
+
+func kindOf(value any) string {
+	switch value.(type) {
+	case bool:
+		return "a boolean"
+	case json.Number:
+		return "a number"
+	case string:
+		return "a string"
+	case []any:
+		return "a list"
+	case map[string]any:
+		return "an object"
+	}
+	return "null"
+}

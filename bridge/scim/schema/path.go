@@ -1,0 +1,116 @@
+package schema
+
+import "strings"
+
+// A Path is attribute notation (RFC 7644 section 3.10): an optional schema
+// URI, an attribute and an optional sub-attribute, spelled as the client did.
+type Path struct {
+	URI, Name, Sub string
+}
+
+// ParsePath reads attribute notation.
+func ParsePath(text string) (Path, error) {
+	var p Path
+	rest := text
+	// A URI has colons and dots of its own; what follows its last colon is
+	// the attribute, and no attribute name has a colon.
+	if i := strings.LastIndexByte(text, ':'); i >= 0 {
+		p.URI, rest = text[:i], text[i+1:]
+	}
+	p.Name, p.Sub, _ = strings.Cut(rest, ".")
+	dotted := strings.Contains(rest, ".")
+	if !isName(p.Name) || dotted && !isName(p.Sub) {
+		return Path{}, Faultf(InvalidPath, "%q is no attribute path; write attribute, attribute.sub or URI:attribute", clip(text))
+	}
+	return p, nil
+}
+
+// isName follows RFC 7643 section 2.1 and admits $ref. Digits may lead: names
+// such as "2fa" are in use.
+func isName(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '_', c == '-':
+		case c == '$' && i == 0:
+		default:
+			return false
+		}
+	}
+	return s != "" && s != "$"
+}
+
+// clip keeps a client's text quotable in an error.
+func clip(s string) string {
+	const most = 120
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "…"
+}
+
+func (p Path) String() string {
+	s := p.Name
+	if p.URI != "" {
+		s = p.URI + ":" + s
+	}
+	if p.Sub != "" {
+		s += "." + p.Sub
+	}
+	return s
+}
+
+// A Target is what a Path names in a kind of resource. Names are in their
+// canonical spelling, or as sent where the schemas do not know them.
+type Target struct {
+	Extension string     // URI of the extension; empty for the core schema
+	Name      string     // empty for a whole extension
+	Attribute *Attribute // nil if unknown or a whole extension
+	Sub       string
+	SubDef    *Attribute // nil if unknown or if there is no Sub
+}
+
+// Keys lead from the resource to the target.
+func (t Target) Keys() []string {
+	var keys []string
+	for _, k := range []string{t.Extension, t.Name, t.Sub} {
+		if k != "" {
+			keys = append(keys, k)
+		}
+	}
+	return keys
+}
+
+func (t Target) String() string {
+	return Path{URI: t.Extension, Name: t.Name, Sub: t.Sub}.String()
+}
+
+// Resolve finds what p names. Attributes that no schema knows are targets
+// too: the bridge keeps what it does not understand.
+func (r *Resource) Resolve(p Path) Target {
+	if p.URI == "" || strings.EqualFold(p.URI, r.Core.ID) {
+		return target("", r.Attribute(p.Name), p)
+	}
+	if p.Sub == "" {
+		// The path may be the URI of a whole extension.
+		if s := r.Extension(p.URI + ":" + p.Name); s != nil {
+			return Target{Extension: s.ID}
+		}
+	}
+	if s := r.Extension(p.URI); s != nil {
+		return target(s.ID, s.Attribute(p.Name), p)
+	}
+	return target(p.URI, nil, p)
+}
+
+func target(extension string, a *Attribute, p Path) Target {
+	t := Target{Extension: extension, Name: p.Name, Attribute: a, Sub: p.Sub}
+	if a == nil {
+		return t
+	}
+	t.Name = a.Name
+	if t.SubDef = a.Sub(p.Sub); t.SubDef != nil {
+		t.Sub = t.SubDef.Name
+	}
+	return t
+}

@@ -1,0 +1,126 @@
+package scim
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim/schema"
+)
+
+const listURI = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
+
+// A listing is the answer to a search.
+type listing struct {
+	total     int64
+	resources [][]byte
+	next      string
+}
+
+func searchUsers(x *exchange) error {
+	return x.search(func(p parameters) (listing, error) { return x.listPeople(p, p.limit(), p.start()-1) })
+}
+
+func searchGroups(x *exchange) error {
+	return x.search(func(p parameters) (listing, error) { return x.listGroups(p, p.limit(), p.start()-1) })
+}
+
+// searchAll searches both kinds (RFC 7644 section 3.4.2.1): all people come
+// before all groups, each in their own order.
+func searchAll(x *exchange) error {
+	return x.search(func(p parameters) (listing, error) {
+		if p.cursor != nil {
+			return listing{}, schema.Faultf(schema.InvalidValue, "a search of people and groups together is paged by startIndex, not by cursor")
+		}
+		offset, limit := p.start()-1, p.limit()
+		people, err := x.listPeople(p, limit, offset)
+		if err != nil {
+			return people, err
+		}
+		groups, err := x.listGroups(p, limit-len(people.resources), max(0, offset-people.total))
+		return listing{
+			total:     people.total + groups.total,
+			resources: append(people.resources, groups.resources...),
+		}, err
+	})
+}
+
+func (x *exchange) listPeople(p parameters, limit int, offset int64) (listing, error) {
+	return listOf(schema.User, p, limit, offset, func(q bridge.Query, _ schema.Projection) (bridge.Page[bridge.Person], error) {
+		return x.directory.SearchPeople(x.r.Context(), q)
+	}, x.showPerson)
+}
+
+func (x *exchange) listGroups(p parameters, limit int, offset int64) (listing, error) {
+	return listOf(schema.Group, p, limit, offset, func(q bridge.Query, projection schema.Projection) (bridge.Page[bridge.Group], error) {
+		q.WithMembers = projection.Shows("members")
+		return x.directory.SearchGroups(x.r.Context(), q)
+	}, x.showGroup)
+}
+
+// listOf translates the parameters for one kind of resource, asks, and shows
+// what was found.
+func listOf[T any](
+	r *schema.Resource, p parameters, limit int, offset int64,
+	ask func(bridge.Query, schema.Projection) (bridge.Page[T], error),
+	show func(T, schema.Projection) (shown, error),
+) (listing, error) {
+	projection, err := schema.NewProjection(r, p.attributes, p.excluded)
+	if err != nil {
+		return listing{}, err
+	}
+	q, err := p.query(r)
+	if err != nil {
+		return listing{}, err
+	}
+	if p.cursor == nil {
+		q.Limit, q.Offset = limit, offset
+	}
+	page, err := ask(q, projection)
+	if err != nil {
+		return listing{}, err
+	}
+	l := listing{total: page.Total, next: page.Next, resources: make([][]byte, 0, len(page.Items))}
+	for _, item := range page.Items {
+		s, err := show(item, projection)
+		if err != nil {
+			return listing{}, err
+		}
+		l.resources = append(l.resources, s.body)
+	}
+	return l, nil
+}
+
+// search answers with a ListResponse. itemsPerPage is the number of resources
+// really returned: clients page by it.
+func (x *exchange) search(find func(parameters) (listing, error)) error {
+	p, err := x.parameters()
+	if err != nil {
+		return err
+	}
+	found, err := find(p)
+	if err != nil {
+		return err
+	}
+	head := struct {
+		Schemas      []string `json:"schemas"`
+		TotalResults int64    `json:"totalResults"`
+		ItemsPerPage int      `json:"itemsPerPage"`
+		StartIndex   int64    `json:"startIndex,omitempty"`
+		NextCursor   string   `json:"nextCursor,omitempty"`
+	}{Schemas: []string{listURI}, TotalResults: found.total, ItemsPerPage: len(found.resources)}
+	if p.cursor == nil {
+		head.StartIndex = p.start()
+	} else {
+		head.NextCursor = found.next
+	}
+	body, err := json.Marshal(head)
+	if err != nil {
+		return err
+	}
+	body = append(body[:len(body)-1], `,"Resources":[`...)
+	body = append(body, bytes.Join(found.resources, []byte{','})...)
+	writeBody(x.w, http.StatusOK, append(body, ']', '}'))
+	return nil
+}

@@ -1,0 +1,209 @@
+package scim
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim/schema"
+)
+
+// Config says what the handler stands on.
+type Config struct {
+	// Directory is where people and groups live.
+	Directory bridge.Directory
+	// BaseURL is the bridge's public URL without a path, "https://scim.example.com".
+	// Location and $ref are made of it, never of the Host header, which is
+	// whatever the client says.
+	BaseURL string
+	// Authenticate wraps the handler in the bearer check, which refuses by
+	// Unauthorized(...).Write. It may be nil where the caller wraps the handler itself.
+	Authenticate func(http.Handler) http.Handler
+	// Logger gets what no answer tells; nil for nobody.
+	Logger hclog.Logger
+}
+
+// Patterns are the net/http patterns under which the handler of New is to be
+// mounted. People paste all of these base URLs into identity providers.
+var Patterns = []string{
+	"/scim", "/scim/",
+	"/Users", "/Users/", "/Groups", "/Groups/", "/Bulk", "/.search", "/Me",
+	"/Schemas", "/Schemas/", "/ResourceTypes", "/ResourceTypes/", "/ServiceProviderConfig",
+}
+
+// New returns the handler of all SCIM endpoints.
+func New(c Config) http.Handler {
+	s := &server{directory: c.Directory, baseURL: strings.TrimRight(c.BaseURL, "/"), log: c.Logger}
+	if s.log == nil {
+		s.log = hclog.NewNullLogger()
+	}
+	if c.Authenticate != nil {
+		return c.Authenticate(s)
+	}
+	return s
+}
+
+type server struct {
+	directory bridge.Directory
+	baseURL   string
+	log       hclog.Logger
+}
+
+// An exchange is one request on its way to an answer.
+type exchange struct {
+	*server
+	w    http.ResponseWriter
+	r    *http.Request
+	base string // absolute, with the prefix under which the request came in
+	id   string // of the resource, if the path names one
+}
+
+// A handler decodes, translates, asks and answers; an error it returns is
+// answered in one place.
+type handler func(*exchange) error
+
+func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if err := s.serve(w, r); err != nil {
+		answerTo(err, func(id string, cause error) {
+			s.log.Error("scim request failed", "request_id", id, "method", r.Method, "error", cause)
+		}).Write(w)
+	}
+}
+
+func (s *server) serve(w http.ResponseWriter, r *http.Request) error {
+	prefix, segments, err := split(r.URL)
+	if err != nil {
+		return err
+	}
+	if err := checkAccept(r); err != nil {
+		return err
+	}
+	x := &exchange{server: s, w: w, r: r, base: s.baseURL + prefix}
+	methods := x.route(segments)
+	if methods == nil {
+		return nowhere(segments)
+	}
+	method := r.Method
+	if method == http.MethodHead {
+		method = http.MethodGet // net/http leaves the body out
+	}
+	handle, ok := methods[method]
+	if !ok {
+		return methodNotAllowed(r.Method, methods)
+	}
+	return handle(x)
+}
+
+// split parts a path into one of the known prefixes and what follows. Case,
+// doubled and trailing slashes do not matter: a 404 for a slash too many makes
+// some clients forget the resource and create it again.
+func split(u *url.URL) (prefix string, segments []string, err error) {
+	for escaped := range strings.SplitSeq(u.EscapedPath(), "/") {
+		segment, err := url.PathUnescape(escaped)
+		if err != nil || strings.ContainsRune(segment, 0) {
+			return "", nil, schema.Faultf(schema.InvalidValue, "the path is not properly percent-encoded")
+		}
+		if segment != "" {
+			segments = append(segments, segment)
+		}
+	}
+	for _, word := range []string{"scim", "v2"} {
+		if len(segments) == 0 || !strings.EqualFold(segments[0], word) {
+			break
+		}
+		prefix += "/" + word
+		segments = segments[1:]
+	}
+	return prefix, segments, nil
+}
+
+// route finds what can be done at a path; nil means no such endpoint.
+func (x *exchange) route(segments []string) map[string]handler {
+	var first, second string
+	switch len(segments) {
+	case 0:
+		return map[string]handler{http.MethodGet: searchAll}
+	case 1:
+		first = segments[0]
+	case 2:
+		first, second = segments[0], segments[1]
+	default:
+		return nil
+	}
+	x.id = second
+	one := second != ""
+	search := strings.EqualFold(second, ".search")
+	switch first = strings.ToLower(first); {
+	case first == ".search" && !one:
+		return map[string]handler{http.MethodPost: searchAll}
+	case first == "users" && search:
+		return map[string]handler{http.MethodPost: searchUsers}
+	case first == "users" && one:
+		return map[string]handler{http.MethodGet: getUser, http.MethodPut: putUser, http.MethodPatch: patchUser, http.MethodDelete: deleteUser}
+	case first == "users":
+		return map[string]handler{http.MethodGet: searchUsers, http.MethodPost: postUser}
+	case first == "groups" && search:
+		return map[string]handler{http.MethodPost: searchGroups}
+	case first == "groups" && one:
+		return map[string]handler{http.MethodGet: getGroup, http.MethodPut: putGroup, http.MethodPatch: patchGroup, http.MethodDelete: deleteGroup}
+	case first == "groups":
+		return map[string]handler{http.MethodGet: searchGroups, http.MethodPost: postGroup}
+	case first == "schemas":
+		return map[string]handler{http.MethodGet: getSchemas}
+	case first == "resourcetypes":
+		return map[string]handler{http.MethodGet: getResourceTypes}
+	case first == "serviceproviderconfig" && !one:
+		return map[string]handler{http.MethodGet: getServiceProviderConfig}
+	case first == "me":
+		return unimplemented("/Me has no meaning here: an identity provider is not a person of the account")
+	case first == "bulk" && !one:
+		return unimplemented("bulk requests are not supported; send the operations one by one")
+	}
+	return nil
+}
+
+func unimplemented(detail string) map[string]handler {
+	refuse := func(*exchange) error { return &Error{Status: http.StatusNotImplemented, Detail: detail} }
+	all := make(map[string]handler)
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
+		all[method] = refuse
+	}
+	return all
+}
+
+// nowhere answers for a path that leads nowhere. One that was meant for a
+// resource is 400 and not 404: to a client, 404 means that the resource is gone.
+func nowhere(segments []string) error {
+	for _, segment := range segments {
+		if strings.EqualFold(segment, "Users") || strings.EqualFold(segment, "Groups") {
+			return &Error{Status: http.StatusBadRequest, Detail: "the path is no SCIM endpoint; the base URL ends in /scim/v2 and is followed by /Users/{id} or /Groups/{id}"}
+		}
+	}
+	return &Error{Status: http.StatusNotFound, Detail: "there is no such SCIM endpoint"}
+}
+
+func methodNotAllowed(method string, methods map[string]handler) error {
+	var allowed []string
+	for name := range methods {
+		allowed = append(allowed, name)
+	}
+	slices.Sort(allowed)
+	allow := strings.Join(allowed, ", ")
+	return &Error{Status: http.StatusMethodNotAllowed, Allow: allow, Detail: fmt.Sprintf("%s does nothing here; use %s", clipped(method), allow)}
+}
+
+// clipped keeps a client's text short enough to quote.
+func clipped(s string) string {
+	if len(s) > 60 {
+		return strings.ToValidUTF8(s[:60], "") + "…"
+	}
+	return s
+}
+
+func itoa(n int64) string { return strconv.FormatInt(n, 10) }

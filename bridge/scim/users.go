@@ -1,0 +1,148 @@
+package scim
+
+import (
+	"encoding/json"
+	"net/http"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim/patch"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim/schema"
+)
+
+func postUser(x *exchange) error {
+	projection, err := x.projection(schema.User)
+	if err != nil {
+		return err
+	}
+	in, err := x.decodePerson()
+	if err != nil {
+		return err
+	}
+	p, err := x.directory.CreatePerson(x.r.Context(), in)
+	if err != nil {
+		return err
+	}
+	return x.answerPerson(http.StatusCreated, p, projection)
+}
+
+func getUser(x *exchange) error {
+	projection, err := x.projection(schema.User)
+	if err != nil {
+		return err
+	}
+	p, err := x.directory.Person(x.r.Context(), x.id)
+	if err != nil {
+		return err
+	}
+	if x.unchanged(p.Version) {
+		return nil
+	}
+	return x.answerPerson(http.StatusOK, p, projection)
+}
+
+func putUser(x *exchange) error {
+	projection, err := x.projection(schema.User)
+	if err != nil {
+		return err
+	}
+	in, err := x.decodePerson()
+	if err != nil {
+		return err
+	}
+	ifMatch, err := x.ifMatch(x.personVersion)
+	if err != nil {
+		return err
+	}
+	p, err := x.directory.ReplacePerson(x.r.Context(), x.id, in, ifMatch)
+	if err != nil {
+		return err
+	}
+	return x.answerPerson(http.StatusOK, p, projection)
+}
+
+func deleteUser(x *exchange) error {
+	ifMatch, err := x.ifMatch(x.personVersion)
+	if err != nil {
+		return err
+	}
+	if err := x.directory.DeletePerson(x.r.Context(), x.id, ifMatch); err != nil {
+		return err
+	}
+	x.w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func patchUser(x *exchange) error {
+	projection, err := x.projection(schema.User)
+	if err != nil {
+		return err
+	}
+	ops, err := x.decodePatch()
+	if err != nil {
+		return err
+	}
+	ifMatch, err := x.ifMatch(x.personVersion)
+	if err != nil {
+		return err
+	}
+	var p bridge.Person
+	err = retryStale(ifMatch, func() error {
+		p, err = x.applyToPerson(ops, ifMatch)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return x.answerPerson(http.StatusOK, p, projection)
+}
+
+// applyToPerson reads the person, applies the operations and writes the
+// outcome, if the person is still what was read.
+func (x *exchange) applyToPerson(ops []patch.Operation, ifMatch string) (bridge.Person, error) {
+	p, err := x.directory.Person(x.r.Context(), x.id)
+	if err != nil {
+		return p, err
+	}
+	if ifMatch != "" && ifMatch != p.Version {
+		return p, staleError(p.Version)
+	}
+	stored, err := decodeStored(p.Attributes)
+	if err != nil {
+		return p, err
+	}
+	changed, err := patch.Apply(schema.User, stored, ops)
+	if err != nil {
+		return p, err
+	}
+	raw, err := json.Marshal(changed)
+	if err != nil {
+		return p, err
+	}
+	return x.directory.ReplacePerson(x.r.Context(), x.id, bridge.PersonInput{Attributes: raw}, p.Version)
+}
+
+func (x *exchange) decodePerson() (bridge.PersonInput, error) {
+	body, err := decodeObject(x.w, x.r)
+	if err != nil {
+		return bridge.PersonInput{}, err
+	}
+	resource, err := schema.User.Normalize(body)
+	if err != nil {
+		return bridge.PersonInput{}, err
+	}
+	raw, err := json.Marshal(resource)
+	return bridge.PersonInput{Attributes: raw}, err
+}
+
+func (x *exchange) answerPerson(status int, p bridge.Person, projection schema.Projection) error {
+	s, err := x.showPerson(p, projection)
+	if err != nil {
+		return err
+	}
+	return x.answer(status, s)
+}
+
+func (x *exchange) personVersion() (string, error) {
+	p, err := x.directory.Person(x.r.Context(), x.id)
+	return p.Version, err
+}
