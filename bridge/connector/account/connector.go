@@ -15,6 +15,7 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
@@ -71,8 +72,11 @@ type State struct {
 	// Generations are the credentials that the account accepts, as it said
 	// last; nil until it said so once.
 	Generations []api.Generation
-	// FirewallOff says that the break-glass holds the firewall open.
-	FirewallOff bool
+	// FirewallOff is since when the break-glass is known to hold the firewall
+	// open; zero if it does not.
+	FirewallOff time.Time
+	// Tried is when the account was asked last, successfully or not.
+	Tried time.Time
 }
 
 // A Connector is one bridge's way to its account. It is safe for concurrent use.
@@ -181,19 +185,47 @@ func (c *Connector) update(change func(*State)) {
 	}
 	changed := differ(before, c.state)
 	c.mu.Unlock()
-	if changed && c.cfg.Changed != nil {
+	if changed {
 		c.cfg.Changed()
 	}
 }
 
 func differ(a, b State) bool {
-	return a.Phase != b.Phase || a.Address != b.Address || a.Epoch != b.Epoch || a.FirewallOff != b.FirewallOff ||
+	return a.Phase != b.Phase || a.Address != b.Address || a.Epoch != b.Epoch || a.FirewallOff.IsZero() != b.FirewallOff.IsZero() ||
 		(a.Problem == nil) != (b.Problem == nil) ||
 		a.Problem != nil && (a.Problem.Code != b.Problem.Code || a.Problem.Cause != b.Problem.Cause) ||
 		!slices.EqualFunc(a.Generations, b.Generations, func(x, y api.Generation) bool {
 			return x.Epoch == y.Epoch && (x.ExpiresAt == nil) == (y.ExpiresAt == nil) &&
 				(x.ExpiresAt == nil || x.ExpiresAt.Equal(*y.ExpiresAt))
 		})
+}
+
+// Report says how the way to the account is.
+func (c *Connector) Report() control.Report {
+	s := c.State()
+	r := control.Report{Source: "account", Time: s.Tried, Expires: s.Tried.Add(2*c.cfg.Heartbeat + attemptTimeout)}
+	switch s.Phase {
+	case Waiting:
+		r.State = control.Sealed
+	case SigningIn:
+		r.State = control.Degraded
+	case SignedIn:
+		r.State = control.Healthy
+	default:
+		r.State = control.Unhealthy
+	}
+	if s.Phase == Waiting || s.Tried.IsZero() {
+		r.Time = c.cfg.Now()
+		r.Expires = r.Time.Add(time.Minute)
+	}
+	if s.Problem != nil {
+		r.Problems = append(r.Problems, *s.Problem)
+	}
+	if s.Phase == SignedIn && !s.FirewallOff.IsZero() {
+		r.State = control.Degraded
+		r.Problems = append(r.Problems, problem.New(problem.FirewallDisabled, s.FirewallOff, nil))
+	}
+	return r
 }
 
 // Run keeps the bridge signed in until ctx ends, then takes leave of the account.
@@ -300,9 +332,14 @@ func (c *Connector) failed(err error, failures int) {
 		facts[problem.FactURL] = c.accountURL(creds)
 	}
 	before := c.State()
-	p := problem.New(code, c.cfg.Now(), facts)
+	now := c.cfg.Now()
+	since := now
+	if before.Problem != nil && before.Problem.Code == code {
+		since = before.Problem.Since
+	}
+	p := problem.New(code, since, facts)
 	c.update(func(s *State) {
-		s.Phase, s.Problem = Refused, &p
+		s.Phase, s.Problem, s.Tried = Refused, &p, now
 		if code == problem.AccountUnreachable {
 			s.Phase = Unreachable
 		}

@@ -22,7 +22,11 @@ type Keyring struct {
 
 	mu   sync.Mutex
 	file session.File
-	err  error // why there is no file
+	err  error // why there is no file, or none of use
+	// damaged is the fingerprint of a file that could not be opened although
+	// the token was right.
+	damaged string
+	since   time.Time // of err, or of being sealed
 	// open is the header of the entry whose credentials are in use; nil while
 	// sealed.
 	open *session.Header
@@ -41,7 +45,7 @@ type KeyringState struct {
 // NewKeyring reads the session with read, and gives what is in it to c once a
 // token opens it. changed is called after State has changed.
 func NewKeyring(read func() (session.File, error), c *Connector, now func() time.Time, changed func()) *Keyring {
-	k := &Keyring{read: read, connector: c, now: now, changed: changed}
+	k := &Keyring{read: read, connector: c, now: now, changed: changed, since: now()}
 	k.Reload()
 	return k
 }
@@ -54,7 +58,15 @@ func (k *Keyring) Reload() {
 		k.mu.Unlock()
 		return
 	}
-	k.file, k.err = k.read()
+	file, err := k.read()
+	if (err == nil) != (k.err == nil) {
+		k.since = k.now()
+	}
+	// A session found damaged on opening parses well: as long as nobody has
+	// replaced it, that remains what is known of it.
+	if err != nil || k.err == nil || file.Fingerprint() != k.damaged {
+		k.file, k.err = file, err
+	}
 	k.mu.Unlock()
 	k.changed()
 }
@@ -73,6 +85,25 @@ func (k *Keyring) State() KeyringState {
 	return s
 }
 
+// Report says how the session is.
+func (k *Keyring) Report() control.Report {
+	now := k.now()
+	r := control.Report{Source: "session", Time: now, Expires: now.Add(time.Minute), State: control.Healthy}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	switch {
+	case k.open != nil:
+	case k.err != nil:
+		r.State = control.Unhealthy
+		facts := problem.Facts{problem.FactReason: k.err.Error()}
+		r.Problems = []problem.Problem{problem.New(problem.SessionUnreadable, k.since, facts)}
+	default:
+		r.State = control.Sealed
+		r.Problems = []problem.Problem{problem.New(problem.Sealed, k.since, nil)}
+	}
+	return r
+}
+
 // Admit returns nil if the bearer token may come in; the first right one
 // opens the session. Anything else is a *control.Refusal with the HTTP status
 // to answer: with problem.TokenRejected for a well-formed wrong token, and
@@ -82,32 +113,33 @@ func (k *Keyring) Admit(text string) error {
 	if err != nil {
 		return &control.Refusal{Status: http.StatusUnauthorized, Detail: err.Error()}
 	}
-	opened, err := k.admit(token)
-	if opened {
-		k.changed()
+	// The connector tells of its changes, and who listens asks this keyring:
+	// so it is called without the lock.
+	afterwards, err := k.admit(token, k.connector.State())
+	if afterwards != nil {
+		afterwards()
 	}
 	return err
 }
 
-func (k *Keyring) admit(token session.Token) (opened bool, _ error) {
-	state := k.connector.State()
+func (k *Keyring) admit(token session.Token, state State) (afterwards func(), _ error) {
 	fingerprint := token.Fingerprint()
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.open != nil {
 		switch {
 		case same(fingerprint, k.open.TokenFingerprint):
-			return false, k.alive(state, k.open.Epoch, false)
+			return nil, k.alive(state, k.open.Epoch, false)
 		case same(fingerprint, k.open.PreviousFingerprint):
-			return false, k.alive(state, k.open.PreviousEpoch, true)
+			return nil, k.alive(state, k.open.PreviousEpoch, true)
 		}
 	}
 	if k.err != nil {
-		return false, unreadableRefusal(k.err)
+		return nil, unreadable(k.err)
 	}
 	entry, ok := k.file.Match(token)
 	if !ok || k.open != nil && entry.Header.Epoch < k.open.Epoch {
-		return false, &control.Refusal{
+		return nil, &control.Refusal{
 			Status: http.StatusUnauthorized,
 			Code:   problem.TokenRejected,
 			Detail: "this bearer token does not belong to the bridge's session",
@@ -116,15 +148,16 @@ func (k *Keyring) admit(token session.Token) (opened bool, _ error) {
 	// Sealed; or the old pair was used first and now the new token comes.
 	creds, err := entry.Open(token)
 	if err != nil {
-		k.err = err
-		if k.open != nil {
-			k.err = nil // the open one still serves
+		if k.open == nil { // else the open one still serves
+			k.err, k.damaged, k.since = err, k.file.Fingerprint(), k.now()
 		}
-		return true, unreadableRefusal(err)
+		return k.changed, unreadable(err)
 	}
 	k.open = &entry.Header
-	k.connector.Use(creds, entry.Header.Epoch)
-	return true, nil
+	return func() {
+		k.connector.Use(creds, entry.Header.Epoch)
+		k.changed()
+	}, nil
 }
 
 // alive says whether the token of that generation still counts. The account
@@ -168,7 +201,7 @@ func expired(s State) bool {
 	return s.Problem != nil && s.Problem.Details[problem.FactReason] == codeCredentialsExpired
 }
 
-func unreadableRefusal(err error) error {
+func unreadable(err error) error {
 	return &control.Refusal{Status: http.StatusServiceUnavailable, Code: problem.SessionUnreadable, Detail: err.Error()}
 }
 

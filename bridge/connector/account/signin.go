@@ -74,9 +74,16 @@ func (c *Connector) heartbeat(ctx context.Context, l *login) error {
 	if err != nil {
 		return err
 	}
+	now := c.cfg.Now()
 	c.update(func(s *State) {
-		s.Phase, s.Problem = SignedIn, nil
-		s.Address, s.Generations, s.FirewallOff = answer.Address, answer.Generations, !answer.FirewallEnforced
+		s.Phase, s.Problem, s.Tried = SignedIn, nil, now
+		s.Address, s.Generations = answer.Address, answer.Generations
+		switch {
+		case answer.FirewallEnforced:
+			s.FirewallOff = time.Time{}
+		case s.FirewallOff.IsZero():
+			s.FirewallOff = now
+		}
 	})
 	return nil
 }

@@ -1,0 +1,42 @@
+package control
+
+import (
+	"time"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
+)
+
+// How a bridge, or a part of it, is. Sealed stands between Degraded and
+// Unhealthy.
+const (
+	Healthy   = "healthy"
+	Degraded  = "degraded"  // it works, and somebody should look
+	Unhealthy = "unhealthy" // SCIM requests are not carried out
+)
+
+// Health is the answer of GET /health.
+type Health struct {
+	Version     string            `json:"version"`
+	Build       string            `json:"build"`
+	State       string            `json:"state"` // the worst of the reports'
+	Revision    string            `json:"revision"`
+	Reports     []Report          `json:"reports"`
+	Problems    []problem.Problem `json:"problems"`
+	RetrievedAt time.Time         `json:"retrievedAt"`
+}
+
+// A Report is what one component of a bridge tells of itself.
+type Report struct {
+	Source string    `json:"source"`
+	Time   time.Time `json:"time"`
+	// Expires is when the report is too old to be believed.
+	Expires  time.Time         `json:"expires"`
+	State    string            `json:"state"`
+	Problems []problem.Problem `json:"-"` // listed together in Health
+}
+
+// Readiness is the answer of GET /ready.
+type Readiness struct {
+	State    string `json:"state"`
+	Revision string `json:"revision"`
+}

@@ -1,0 +1,75 @@
+package provision
+
+import (
+	"encoding/json"
+	"net/mail"
+	"strings"
+)
+
+// signInAddress chooses the address at which a person signs in: the userName
+// if it is an e-mail address, else the primary, else the work, else the first
+// of the e-mail addresses. It is empty if there is none.
+func signInAddress(attributes json.RawMessage) string {
+	var person struct {
+		UserName string `json:"userName"`
+		Emails   []struct {
+			Value   string `json:"value"`
+			Type    string `json:"type"`
+			Primary any    `json:"primary"`
+		} `json:"emails"`
+	}
+	// A part of another type is passed over, and the others are still read.
+	_ = json.Unmarshal(attributes, &person)
+
+	if isAddress(person.UserName) {
+		return person.UserName
+	}
+	var primary, work, first string
+	for _, e := range person.Emails {
+		address := strings.TrimSpace(e.Value)
+		if !isAddress(address) {
+			continue
+		}
+		if first == "" {
+			first = address
+		}
+		if work == "" && strings.EqualFold(e.Type, "work") {
+			work = address
+		}
+		if primary == "" && isTrue(e.Primary) {
+			primary = address
+		}
+	}
+	switch {
+	case primary != "":
+		return primary
+	case work != "":
+		return work
+	default:
+		return first
+	}
+}
+
+// isTrue also takes the text "True", as some identity providers write it.
+func isTrue(v any) bool {
+	switch v := v.(type) {
+	case bool:
+		return v
+	case string:
+		return strings.EqualFold(v, "true")
+	default:
+		return false
+	}
+}
+
+// maxAddress is the longest address that mail can reach (RFC 5321, 4.5.3.1.3,
+// less the angle brackets).
+const maxAddress = 254
+
+func isAddress(s string) bool {
+	if len(s) > maxAddress {
+		return false
+	}
+	a, err := mail.ParseAddress(s)
+	return err == nil && a.Name == "" && a.Address == s
+}

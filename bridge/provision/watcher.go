@@ -1,0 +1,209 @@
+package provision
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
+)
+
+// A Watcher confirms members who accepted their invitation, and finds those
+// who wait for something that an operator must do.
+type Watcher struct {
+	Room  bridge.WaitingRoom
+	Every time.Duration // the confirmation interval
+	Log   hclog.Logger
+	Now   func() time.Time
+	// Changed is called when a round has found other problems than the last.
+	Changed func()
+
+	once sync.Once
+	wake chan struct{}
+
+	mu       sync.Mutex
+	tried    time.Time // when the last round was made, successfully or not
+	waiting  []bridge.Attention
+	problems []problem.Problem
+}
+
+// Run looks into the waiting room at once and then at every interval, until
+// ctx ends.
+func (w *Watcher) Run(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-w.waker():
+		case <-timer.C:
+		}
+		waiting, problems, err := w.round(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case errors.Is(err, bridge.ErrUnavailable):
+			w.Log.Debug("nobody could be confirmed: the account is not open to the bridge", "error", err)
+		case err != nil:
+			w.Log.Warn("nobody could be confirmed", "error", err)
+		}
+		w.keep(waiting, problems, err)
+		timer.Reset(w.Every)
+	}
+}
+
+// Look makes the next round happen at once, because the account has become
+// reachable or an operator asked.
+func (w *Watcher) Look() {
+	select {
+	case w.waker() <- struct{}{}:
+	default:
+	}
+}
+
+func (w *Watcher) waker() chan struct{} {
+	w.once.Do(func() { w.wake = make(chan struct{}, 1) })
+	return w.wake
+}
+
+// keep remembers what a round found, or only that it was tried.
+func (w *Watcher) keep(waiting []bridge.Attention, problems []problem.Problem, err error) {
+	w.mu.Lock()
+	w.tried = w.Now()
+	changed := false
+	if err == nil {
+		changed = !slices.EqualFunc(problems, w.problems, func(a, b problem.Problem) bool {
+			return a.Code == b.Code && a.Cause == b.Cause
+		})
+		w.waiting, w.problems = waiting, problems
+	}
+	w.mu.Unlock()
+	if changed {
+		w.Changed()
+	}
+}
+
+// Waiting lists the people who waited after the last round.
+func (w *Watcher) Waiting() []bridge.Attention {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.waiting
+}
+
+// Report says whether people wait for something that an operator must do.
+func (w *Watcher) Report() control.Report {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	r := control.Report{Source: "confirmation", State: control.Healthy, Time: w.tried, Problems: w.problems}
+	if w.tried.IsZero() {
+		r.Time = w.Now()
+	}
+	r.Expires = r.Time.Add(2*w.Every + time.Minute)
+	if len(w.problems) > 0 {
+		r.State = control.Degraded
+	}
+	return r
+}
+
+// round confirms who can be confirmed and returns who still waits.
+func (w *Watcher) round(ctx context.Context) (waiting []bridge.Attention, _ []problem.Problem, _ error) {
+	people, err := w.Room.Attention(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	stuck := map[string]error{}
+	for _, p := range people {
+		if p.Kind == bridge.ConfirmationDue {
+			err := w.Room.ConfirmPerson(ctx, p.PersonID)
+			switch {
+			case errors.Is(err, bridge.ErrUnavailable):
+				return nil, nil, err
+			case err == nil, bridge.CodeOf(err) == bridge.NotFound: // deprovisioned meanwhile
+				w.Log.Info("confirmed a member", "person", p.PersonID)
+				continue
+			}
+			w.Log.Warn("a member could not be confirmed",
+				problem.LogKey, string(problem.ConfirmationStuck), "person", p.PersonID, problem.FactReason, err)
+			stuck[p.PersonID] = err
+		}
+		waiting = append(waiting, p)
+	}
+	return waiting, problems(waiting, stuck), nil
+}
+
+// problems says what of the waiting an operator must look at: one problem for
+// each remedy, not for each person, since a thousand people can wait for one
+// domain.
+func problems(waiting []bridge.Attention, stuck map[string]error) []problem.Problem {
+	type cause struct {
+		code          problem.Code
+		domain, email string
+		reason        string
+	}
+	people := map[cause][]bridge.Attention{}
+	var order []cause
+	for _, p := range waiting {
+		var c cause
+		switch p.Kind {
+		case bridge.SignupDomainMissing:
+			c = cause{code: problem.SignupDomainMissing, domain: p.Domain}
+		case bridge.AddressMissing:
+			c = cause{code: problem.AddressMissing}
+		case bridge.AddressTaken:
+			c = cause{code: problem.AddressMissing, email: p.Address, reason: string(bridge.AddressTaken)}
+		case bridge.ConfirmationDue:
+			c = cause{code: problem.ConfirmationStuck, reason: stuck[p.PersonID].Error()}
+		default:
+			continue // waits for the person, not for us
+		}
+		if people[c] == nil {
+			order = append(order, c)
+		}
+		people[c] = append(people[c], p)
+	}
+	found := make([]problem.Problem, 0, len(order))
+	for _, c := range order {
+		since := slices.MinFunc(people[c], func(a, b bridge.Attention) int { return a.Since.Compare(b.Since) }).Since
+		facts := problem.Facts{
+			problem.FactUserName: names(people[c]),
+			problem.FactDomain:   c.domain,
+			problem.FactEmail:    c.email,
+			problem.FactReason:   c.reason,
+			problem.FactCount:    strconv.Itoa(len(people[c])),
+		}
+		found = append(found, problem.New(c.code, since, facts))
+	}
+	return found
+}
+
+// maxNames are shown of the people behind one problem.
+const maxNames = 5
+
+// names lists people as a sentence wants it: "a, b and 3 others".
+func names(people []bridge.Attention) string {
+	shown := make([]string, 0, maxNames)
+	for _, p := range people[:min(len(people), maxNames)] {
+		shown = append(shown, p.UserName)
+	}
+	switch rest := len(people) - len(shown); {
+	case rest > 1:
+		return fmt.Sprintf("%s and %d others", strings.Join(shown, ", "), rest)
+	case rest == 1:
+		return strings.Join(shown, ", ") + " and one other"
+	case len(shown) > 1:
+		last := len(shown) - 1
+		return strings.Join(shown[:last], ", ") + " and " + shown[last]
+	default:
+		return strings.Join(shown, "")
+	}
+}

@@ -1,0 +1,59 @@
+package status
+
+import (
+	"slices"
+	"time"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
+)
+
+// A Board shows how the bridge is. It keeps nothing: each component is asked
+// when somebody looks.
+type Board struct {
+	Version, Build string
+	Revision       string
+	Components     []func() control.Report
+	Now            func() time.Time
+}
+
+// severity is the order from well to ill.
+var severity = []string{control.Healthy, control.Degraded, control.Sealed, control.Unhealthy}
+
+// Health asks every component.
+func (b *Board) Health() control.Health {
+	now := b.Now()
+	h := control.Health{
+		Version:     b.Version,
+		Build:       b.Build,
+		State:       control.Healthy,
+		Revision:    b.Revision,
+		Reports:     make([]control.Report, 0, len(b.Components)),
+		Problems:    []problem.Problem{},
+		RetrievedAt: now.UTC(),
+	}
+	for _, ask := range b.Components {
+		r := ask()
+		r.Time, r.Expires = r.Time.UTC(), r.Expires.UTC()
+		if now.After(r.Expires) {
+			r.State = control.Unhealthy // it has stopped telling
+		}
+		if slices.Index(severity, r.State) > slices.Index(severity, h.State) {
+			h.State = r.State
+		}
+		h.Reports = append(h.Reports, r)
+		h.Problems = append(h.Problems, r.Problems...)
+	}
+	return h
+}
+
+// Codes lists the problems' codes, each once.
+func Codes(problems []problem.Problem) []string {
+	codes := make([]string, 0, len(problems))
+	for _, p := range problems {
+		if c := string(p.Code); !slices.Contains(codes, c) {
+			codes = append(codes, c)
+		}
+	}
+	return codes
+}

@@ -1,0 +1,210 @@
+package status
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"embed"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"html/template"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
+)
+
+// A Page is the status page, for the operator at 3 a.m.: plain HTML that
+// works without scripts, behind the bearer token typed into a form.
+type Page struct {
+	Health  func() control.Health
+	Status  func() control.Status
+	Waiting func() []bridge.Attention
+	Admit   func(token string) error
+	Logs    io.WriterTo
+	Logger  hclog.Logger
+	Now     func() time.Time
+	// Key signs the cookies; 32 random bytes, anew in each process.
+	Key []byte
+	// Secure says that the page is reached by HTTPS.
+	Secure bool
+}
+
+//go:embed page
+var pageFiles embed.FS
+
+var pages = template.Must(template.New("").Funcs(template.FuncMap{
+	"stamp": func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") },
+	"kind":  describeKind,
+}).ParseFS(pageFiles, "page/*.html"))
+
+func (p *Page) mount(mux *http.ServeMux) {
+	// Strict cookies keep other sites' requests out of the page; this keeps
+	// them out of the form, too.
+	guard := http.NewCrossOriginProtection()
+	handle := func(pattern string, h http.HandlerFunc) { mux.Handle(pattern, guard.Handler(secured(h))) }
+	handle("GET /app", p.show)
+	handle("POST /app/sign-in", p.signIn)
+	handle("POST /app/sign-out", p.signOut)
+	handle("GET /app/logs", p.logs)
+	handle("GET /app/style.css", p.style)
+	handle("/app/", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/app", http.StatusSeeOther) })
+}
+
+func secured(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cache-Control", "no-store")
+		next(w, r)
+	}
+}
+
+// signInPage is what sign_in.html shows.
+type signInPage struct {
+	State  string
+	Notice string
+}
+
+// statusPage is what status.html shows.
+type statusPage struct {
+	Health  control.Health
+	Status  control.Status
+	Waiting []bridge.Attention
+}
+
+func (p *Page) show(w http.ResponseWriter, r *http.Request) {
+	if !p.signedIn(r) {
+		p.render(w, http.StatusOK, "sign_in.html", signInPage{State: p.Status().State})
+		return
+	}
+	p.render(w, http.StatusOK, "status.html", statusPage{Health: p.Health(), Status: p.Status(), Waiting: p.Waiting()})
+}
+
+func (p *Page) signIn(w http.ResponseWriter, r *http.Request) {
+	r.Body = http.MaxBytesReader(w, r.Body, 4<<10)
+	err := p.Admit(r.PostFormValue("token"))
+	if err == nil {
+		http.SetCookie(w, p.cookie(p.sign(p.Now().Add(cookieLife)), int(cookieLife.Seconds())))
+		http.Redirect(w, r, "/app", http.StatusSeeOther)
+		return
+	}
+	code, notice := http.StatusUnauthorized, "This is not a bearer token. It begins with sbt1_ and must be complete."
+	refusal, ok := errors.AsType[*control.Refusal](err)
+	switch {
+	case ok && refusal.Code == problem.TokenRejected && !refusal.Expired.IsZero():
+		notice = "This is the old token; its overlap is over. Sign in with the present one."
+	case ok && refusal.Code == problem.TokenRejected:
+		notice = "This token does not belong to the bridge's session."
+	case ok && refusal.Code == problem.SessionUnreadable:
+		e := problem.New(problem.SessionUnreadable, p.Now(), problem.Facts{problem.FactReason: refusal.Detail})
+		code, notice = http.StatusServiceUnavailable, e.Cause+" "+e.Remedy
+	case !ok || refusal.Status == http.StatusServiceUnavailable:
+		code, notice = http.StatusServiceUnavailable, "The token cannot be checked at present: "+err.Error()+"."
+	}
+	p.render(w, code, "sign_in.html", signInPage{State: p.Status().State, Notice: notice})
+}
+
+func (p *Page) signOut(w http.ResponseWriter, r *http.Request) {
+	http.SetCookie(w, p.cookie("", -1))
+	http.Redirect(w, r, "/app", http.StatusSeeOther)
+}
+
+func (p *Page) logs(w http.ResponseWriter, r *http.Request) {
+	if !p.signedIn(r) {
+		http.Redirect(w, r, "/app", http.StatusSeeOther)
+		return
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Content-Disposition", `attachment; filename="scim-bridge-`+p.Now().UTC().Format("20060102T150405Z")+`.log"`)
+	_, _ = p.Logs.WriteTo(w)
+}
+
+func (p *Page) style(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Cache-Control", "max-age=300")
+	http.ServeFileFS(w, r, pageFiles, "page/style.css")
+}
+
+// render writes nothing before the whole page is there.
+func (p *Page) render(w http.ResponseWriter, code int, name string, data any) {
+	var b bytes.Buffer
+	if err := pages.ExecuteTemplate(&b, name, data); err != nil {
+		p.Logger.Error("the status page cannot be shown", "page", name, "error", err)
+		http.Error(w, "internal error", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(code)
+	_, _ = b.WriteTo(w)
+}
+
+const (
+	cookieName = "scim-bridge"
+	// cookieLife is short: the cookie outlives a token that was replaced.
+	cookieLife = 15 * time.Minute
+)
+
+func (p *Page) cookie(value string, maxAge int) *http.Cookie {
+	return &http.Cookie{
+		Name:     cookieName,
+		Value:    value,
+		Path:     "/app",
+		MaxAge:   maxAge,
+		Secure:   p.Secure,
+		HttpOnly: true,
+		SameSite: http.SameSiteStrictMode,
+	}
+}
+
+// sign makes a cookie's value: the end of its life, and a MAC over it.
+func (p *Page) sign(end time.Time) string {
+	value := binary.BigEndian.AppendUint64(nil, uint64(end.Unix()))
+	return base64.RawURLEncoding.EncodeToString(append(value, p.mac(value)...))
+}
+
+func (p *Page) mac(value []byte) []byte {
+	h := hmac.New(sha256.New, p.Key)
+	h.Write([]byte("scim-bridge status page\x00"))
+	h.Write(value)
+	return h.Sum(nil)
+}
+
+func (p *Page) signedIn(r *http.Request) bool {
+	cookie, err := r.Cookie(cookieName)
+	if err != nil {
+		return false
+	}
+	signed, err := base64.RawURLEncoding.DecodeString(cookie.Value)
+	if err != nil || len(signed) != 8+sha256.Size {
+		return false
+	}
+	value, mac := signed[:8], signed[8:]
+	end := time.Unix(int64(binary.BigEndian.Uint64(value)), 0)
+	return hmac.Equal(mac, p.mac(value)) && p.Now().Before(end)
+}
+
+func describeKind(a bridge.Attention) string {
+	switch a.Kind {
+	case bridge.AddressMissing:
+		return "has no e-mail address to be invited at"
+	case bridge.AddressTaken:
+		return "was not invited: " + a.Address + " is somebody else's address"
+	case bridge.SignupDomainMissing:
+		return "changes to " + a.Address + "; waits for the domain " + a.Domain + " to be allowed"
+	case bridge.AddressUnconfirmed:
+		return "has not yet confirmed the new address " + a.Address
+	case bridge.InvitationOpen:
+		return "was invited and has not yet accepted"
+	case bridge.ConfirmationDue:
+		return "accepted and is about to be confirmed"
+	default:
+		return string(a.Kind)
+	}
+}
