@@ -1,0 +1,93 @@
+package scim_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"testing"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/simulate"
+)
+
+const token = "Bearer right"
+
+// bearer stands for the bearer check, which is not this package's.
+func bearer(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != token {
+			scim.Unauthorized("the bearer token is not the bridge's").Write(w)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// serve mounts the handler as a bridge does.
+func serve(t *testing.T, d bridge.Directory, log hclog.Logger) *httptest.Server {
+	t.Helper()
+	handler := scim.New(scim.Config{Directory: d, BaseURL: "https://scim.example.com", Authenticate: bearer, Logger: log})
+	mux := http.NewServeMux()
+	for _, pattern := range scim.Patterns {
+		mux.Handle(pattern, handler)
+	}
+	server := httptest.NewServer(mux)
+	t.Cleanup(server.Close)
+	return server
+}
+
+func play(t *testing.T, scenarios []simulate.Scenario) {
+	for _, base := range []string{"/scim/v2", "/scim", ""} {
+		for _, scenario := range scenarios {
+			t.Run(scenario.ID+" under "+base, func(t *testing.T) {
+				t.Parallel()
+				server := serve(t, newMemory(), nil)
+				player := &simulate.Player{
+					URL: server.URL + base, Client: server.Client(),
+					Authorize: func(r *http.Request) { r.Header.Set("Authorization", token) },
+				}
+				for _, o := range player.Play(t.Context(), scenario, true) {
+					switch o.Verdict {
+					case simulate.Right:
+					case simulate.Differs:
+						t.Logf("soft: %s %s: %s", o.Step, o.Request, o.Problem)
+					default:
+						t.Errorf("%s %s: %s", o.Step, o.Request, o.Problem)
+					}
+				}
+			})
+		}
+	}
+}
+
+// What identity providers were seen to send is answered as they expect.
+func TestRecordedExchanges(t *testing.T) {
+	t.Parallel()
+	play(t, simulate.Exchanges())
+}
+
+// So is what they are known to send besides.
+func TestFurtherExchanges(t *testing.T) {
+	t.Parallel()
+	raw, err := os.ReadFile("testdata/exchanges.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct {
+		Scenarios []simulate.Scenario `json:"scenarios"`
+	}
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&file); err != nil {
+		t.Fatal(err)
+	}
+	if len(file.Scenarios) < 8 {
+		t.Fatalf("%d scenarios are in the file, want at least 8", len(file.Scenarios))
+	}
+	play(t, file.Scenarios)
+}
