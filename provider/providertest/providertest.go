@@ -1,0 +1,95 @@
+// Package providertest gives acceptance tests their real parts: the
+// scim-bridge binary, an account service as a process of its own, and the
+// provider in the test's process.
+//
+// Only tests may import it.
+package providertest
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/hashicorp/terraform-plugin-framework/providerserver"
+	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/signin"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider"
+)
+
+// Factories serve the provider from the test's process. Its credentials are
+// enrolled with the fewest iterations that an account takes: the race
+// detector makes each ten times slower.
+func Factories() map[string]func() (tfprotov6.ProviderServer, error) {
+	return map[string]func() (tfprotov6.ProviderServer, error){
+		"scimbridge": providerserver.NewProtocol6WithError(&provider.Provider{
+			Version:    "test",
+			Iterations: signin.MinIterations,
+		}),
+	}
+}
+
+// SetUp prepares the environment for Terraform; call it from TestMain.
+// Terraform's own configuration and update check have no place in a test.
+func SetUp() {
+	for name, value := range map[string]string{
+		"CHECKPOINT_DISABLE": "1",
+		"TF_CLI_CONFIG_FILE": os.DevNull,
+	} {
+		_ = os.Setenv(name, value) // cannot fail for these names
+	}
+	for _, variable := range os.Environ() {
+		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "SCIMBRIDGE_ACCOUNT_") {
+			_ = os.Unsetenv(name) // a developer's account is not the test's
+		}
+	}
+	if path := os.Getenv("SCIMBRIDGE_TEST_TERRAFORM"); path != "" {
+		_ = os.Setenv("TF_ACC_TERRAFORM_PATH", path)
+	} else if path, err := exec.LookPath("terraform"); err == nil {
+		_ = os.Setenv("TF_ACC_TERRAFORM_PATH", path)
+	}
+}
+
+// Binary is the path of a scim-bridge built from this tree, once a test process.
+func Binary(t testing.TB) string {
+	t.Helper()
+	path, err := binary()
+	if err != nil {
+		t.Fatalf("build scim-bridge: %v", err)
+	}
+	return path
+}
+
+var binary = sync.OnceValues(func() (string, error) {
+	module, err := exec.Command("go", "env", "GOMOD").Output()
+	if err != nil {
+		return "", err
+	}
+	root := filepath.Dir(strings.TrimSpace(string(module)))
+	folder := filepath.Join(root, "bin", "test")
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return "", err
+	}
+	// Test processes build at the same time, and run what the others built:
+	// the name must never stand for half a file.
+	unfinished, err := os.CreateTemp(folder, "scim-bridge-*")
+	if err != nil {
+		return "", err
+	}
+	defer os.Remove(unfinished.Name())
+	if err := unfinished.Close(); err != nil {
+		return "", err
+	}
+	build := exec.Command("go", "build", "-o", unfinished.Name(), "./bridge/cmd/scim-bridge")
+	build.Dir = root
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	build.Stderr = os.Stderr
+	if err := build.Run(); err != nil {
+		return "", err
+	}
+	path := filepath.Join(folder, "scim-bridge")
+	return path, os.Rename(unfinished.Name(), path)
+})
