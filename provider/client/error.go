@@ -75,7 +75,7 @@ func NotFound(err error) bool {
 type unknownError struct{ arguments []string }
 
 func (e *unknownError) Error() string {
-	return strings.Join(e.arguments, " and ") + " of the provider are not known yet"
+	return "not known yet in the provider block: " + strings.Join(e.arguments, ", ")
 }
 
 // foreignError is an answer of something that is no account service.
@@ -102,10 +102,34 @@ func (c *Client) Diagnose(tried string, err error) diag.Diagnostic {
 		return diag.NewErrorDiagnostic(title, strings.Join(lines, "\n"))
 	}
 	lines = append(lines, sentence(err.Error()))
+	if e, ok := errors.AsType[*Error](err); ok && e.Problem.Code == "would_lock_out" {
+		lines = append(lines, e.lockout())
+	}
 	if remedy := c.remedy(err); remedy != "" {
 		lines = append(lines, "", remedy)
 	}
 	return diag.NewErrorDiagnostic(title, strings.Join(lines, "\n"))
+}
+
+// lockout says whom a firewall change would shut out, from where and by what.
+func (e *Error) lockout() string {
+	d := e.Details()
+	whom := "whoever runs Terraform"
+	if deref(d.Who) == "bridge" {
+		whom = fmt.Sprintf("the bridge %q", deref(d.Instance))
+	}
+	by := "the account's default action"
+	if rule := deref(d.RuleId); rule != "" {
+		by = fmt.Sprintf("rule %q", rule)
+	}
+	return fmt.Sprintf("Shut out: %s, at %s. Decided by: %s.", whom, deref(d.Address), by)
+}
+
+func deref(text *string) string {
+	if text == nil {
+		return ""
+	}
+	return *text
 }
 
 func (c *Client) remedy(err error) string {
