@@ -1,0 +1,417 @@
+package account
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"time"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
+)
+
+// A Group is a group as provisioning sees it. Its ID is the SCIM id.
+type Group struct {
+	ID         string
+	Attributes string // JSON, as it is served
+	Version    int64
+	CreatedAt  time.Time
+	ModifiedAt time.Time
+	// MemberCount counts managed people and groups.
+	MemberCount int64
+	// Members is nil unless they were asked for.
+	Members []Reference
+	// UnknownMembers are ids in the request that named nobody.
+	UnknownMembers []string
+}
+
+// A Reference points from a group to a member, or from a person to a group.
+type Reference = store.Reference
+
+// GroupInput is what a create says.
+type GroupInput struct {
+	Attributes json.RawMessage
+	Members    []string
+}
+
+// GroupUpdate is a change of a group.
+type GroupUpdate struct {
+	Attributes json.RawMessage // nil keeps them
+	// Replace sets the members before Add and Remove are applied; nil keeps
+	// them, an empty list removes them all.
+	Replace     *[]string
+	Add, Remove []string
+}
+
+// Group returns a managed group by its SCIM id.
+func (a *Account) Group(ctx context.Context, id string, withMembers bool) (g Group, err error) {
+	err = a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
+		row, err := managedGroup(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		g, err = showGroup(ctx, tx, row, withMembers)
+		return err
+	})
+	return g, err
+}
+
+func managedGroup(ctx context.Context, tx *store.Tx, id string) (store.Group, error) {
+	row, found, err := tx.ManagedGroup(ctx, id)
+	if err == nil && !found {
+		return row, NotFound("group", id)
+	}
+	return row, err
+}
+
+func showGroup(ctx context.Context, tx *store.Tx, row store.Group, withMembers bool) (Group, error) {
+	groups, err := showGroups(ctx, tx, []store.Group{row}, withMembers)
+	if err != nil {
+		return Group{}, err
+	}
+	return groups[0], nil
+}
+
+func showGroups(ctx context.Context, tx *store.Tx, rows []store.Group, withMembers bool) ([]Group, error) {
+	groups, ids := make([]Group, len(rows)), make([]string, len(rows))
+	for i, row := range rows {
+		ids[i] = row.ID
+		groups[i] = Group{
+			ID: row.ScimID, Attributes: row.Attributes, Version: row.Version,
+			CreatedAt: row.CreatedAt, ModifiedAt: row.ModifiedAt, MemberCount: row.ManagedCount,
+		}
+	}
+	if !withMembers {
+		return groups, nil
+	}
+	members, err := tx.GroupMembers(ctx, ids)
+	for i := range groups {
+		groups[i].Members = append([]Reference{}, members[ids[i]]...)
+	}
+	return groups, err
+}
+
+// CreateGroup provisions a group, adopting an unmanaged one of the same name.
+func (a *Account) CreateGroup(ctx context.Context, in GroupInput) (g Group, err error) {
+	attrs, err := readGroup(in.Attributes)
+	if err != nil {
+		return g, err
+	}
+	err = a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		row, adopted, err := groupToAdopt(ctx, tx, attrs.displayName)
+		if err != nil {
+			return err
+		}
+		now := a.now()
+		row.Name, row.ExternalID, row.Attributes = attrs.displayName, attrs.externalID, attrs.text
+		// New also for an adopted group, so that a late retry on the id
+		// before stays 404.
+		row.ScimID, row.CreatedAt, row.ModifiedAt = a.newID(), now, now
+		if adopted {
+			err = tx.UpdateGroup(ctx, row)
+		} else {
+			row.ID = a.newID()
+			err = tx.InsertGroup(ctx, row)
+		}
+		if err != nil {
+			return err
+		}
+		unknown, _, err := a.changeMembers(ctx, tx, row, GroupUpdate{Add: in.Members})
+		if err != nil {
+			return err
+		}
+		if err := a.audit(ctx, tx, "group.provision", row.ScimID, "group %s", row.ID); err != nil {
+			return err
+		}
+		if row, err = managedGroup(ctx, tx, row.ScimID); err != nil {
+			return err
+		}
+		g, err = showGroup(ctx, tx, row, true)
+		g.UnknownMembers = unknown
+		return err
+	})
+	return g, err
+}
+
+func readGroup(raw json.RawMessage) (attributes, error) {
+	attrs, err := readAttributes(raw)
+	if err == nil && attrs.displayName == "" {
+		err = InvalidValue("/attributes/displayName", "displayName is missing or empty; a group needs one")
+	}
+	return attrs, err
+}
+
+// groupToAdopt finds the unmanaged group of a name, and refuses a name that
+// is not free.
+func groupToAdopt(ctx context.Context, tx *store.Tx, name string) (store.Group, bool, error) {
+	row, found, err := tx.GroupByName(ctx, name)
+	if err != nil || !found {
+		return store.Group{}, false, err
+	}
+	return row, true, checkGroupFree(row)
+}
+
+func checkGroupFree(row store.Group) error {
+	switch {
+	case row.BuiltIn:
+		return protected(row.Name, "%q is a built-in group of the account, which provisioning neither adopts nor fills; use another displayName", row.Name)
+	case row.ScimID != "":
+		e := groupNameTaken(row.Name)
+		e.ExistingID = row.ScimID
+		return e
+	}
+	return nil
+}
+
+func groupNameTaken(name string) *Error {
+	return Conflict("group_name_taken", "Group name taken", "another group has the displayName %q", name)
+}
+
+// UpdateGroup changes attributes and members together.
+func (a *Account) UpdateGroup(ctx context.Context, id string, u GroupUpdate, ifMatch string, withMembers bool) (g Group, err error) {
+	var attrs attributes
+	if u.Attributes != nil {
+		if attrs, err = readGroup(u.Attributes); err != nil {
+			return g, err
+		}
+	}
+	err = a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		row, err := managedGroup(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		if err := checkVersion(ifMatch, row.Version); err != nil {
+			return err
+		}
+		changed := false
+		if u.Attributes != nil && !sameAttributes(row.Attributes, attrs.text) {
+			changed = true
+			if err := a.changeGroup(ctx, tx, row, attrs); err != nil {
+				return err
+			}
+		}
+		unknown, moved, err := a.changeMembers(ctx, tx, row, u)
+		if err != nil {
+			return err
+		}
+		if changed || moved {
+			if err := a.audit(ctx, tx, "group.update", id, ""); err != nil {
+				return err
+			}
+			if row, err = managedGroup(ctx, tx, id); err != nil {
+				return err
+			}
+		}
+		g, err = showGroup(ctx, tx, row, withMembers)
+		g.UnknownMembers = unknown
+		return err
+	})
+	return g, err
+}
+
+// changeGroup gives a group other attributes, its name among them.
+func (a *Account) changeGroup(ctx context.Context, tx *store.Tx, row store.Group, attrs attributes) error {
+	if store.Fold(attrs.displayName) != store.Fold(row.Name) {
+		other, found, err := tx.GroupByName(ctx, attrs.displayName)
+		if err != nil {
+			return err
+		}
+		if found {
+			if err := checkGroupFree(other); err != nil {
+				return err
+			}
+			// An unmanaged one is in the way too: two cannot become one.
+			return groupNameTaken(other.Name)
+		}
+	}
+	row.Name, row.ExternalID, row.Attributes, row.ModifiedAt = attrs.displayName, attrs.externalID, attrs.text, a.now()
+	return tx.UpdateGroup(ctx, row)
+}
+
+// changeMembers carries out the members' part of u. It returns the ids that
+// named nobody, and whether anything changed.
+func (a *Account) changeMembers(ctx context.Context, tx *store.Tx, row store.Group, u GroupUpdate) (unknown []string, changed bool, err error) {
+	if both := intersection(u.Add, u.Remove); len(both) > 0 {
+		e := InvalidValue("/remove_members", "%q is to be added and to be removed; decide for one", both[0])
+		e.IDs = both
+		return nil, false, e
+	}
+	joining := u.Add
+	if u.Replace != nil {
+		joining = slices.Concat(*u.Replace, u.Add)
+	}
+	if slices.Contains(joining, row.ScimID) {
+		return nil, false, InvalidValue("/add_members", "the group %q cannot be a member of itself", row.Name)
+	}
+	if joining = without(joining, u.Remove); len(joining) > 0 {
+		if unknown, err = tx.UnknownIDs(ctx, joining); err != nil {
+			return nil, false, err
+		}
+	}
+	now := a.now()
+	var added, removed int64
+	if u.Replace != nil {
+		removed, err = tx.RemoveOthersFromGroup(ctx, row.ID, joining, now)
+	} else if len(u.Remove) > 0 {
+		removed, err = tx.RemoveFromGroup(ctx, row.ID, u.Remove, now)
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	if len(joining) > 0 {
+		if added, err = tx.AddToGroup(ctx, row.ID, joining, now); err != nil {
+			return nil, false, err
+		}
+	}
+	if added == 0 && removed == 0 {
+		return unknown, false, nil
+	}
+	return unknown, true, tx.CountInGroup(ctx, row.ID, added-removed, now)
+}
+
+func set(ids []string) map[string]bool {
+	in := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		in[id] = true
+	}
+	return in
+}
+
+func intersection(a, b []string) []string {
+	in := set(b)
+	return slices.DeleteFunc(slices.Clone(a), func(id string) bool { return !in[id] })
+}
+
+// without returns a without what is in b, each id once.
+func without(a, b []string) []string {
+	seen := set(b)
+	return slices.DeleteFunc(slices.Clone(a), func(id string) bool {
+		again := seen[id]
+		seen[id] = true
+		return again
+	})
+}
+
+// DeleteGroup ends provisioning for a group: it keeps the members put in by
+// hand, and can be adopted again.
+func (a *Account) DeleteGroup(ctx context.Context, id, ifMatch string) error {
+	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		row, err := managedGroup(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		if err := checkVersion(ifMatch, row.Version); err != nil {
+			return err
+		}
+		now := a.now()
+		if err := tx.ReleaseGroup(ctx, row.ID, now); err != nil {
+			return err
+		}
+		row.ScimID, row.ExternalID, row.Attributes, row.ModifiedAt = "", "", "{}", now
+		if err := tx.UpdateGroup(ctx, row); err != nil {
+			return err
+		}
+		return a.audit(ctx, tx, "group.release", id, "group %s", row.ID)
+	})
+}
+
+// An AccountGroup is a group as an administrator sees it, managed or not.
+type AccountGroup struct {
+	store.Group
+	MemberCount int
+}
+
+// GroupFilter chooses groups.
+type GroupFilter = store.GroupFilter
+
+// AccountGroups lists groups from the oldest to the newest.
+func (a *Account) AccountGroups(ctx context.Context, f GroupFilter, cursor string, limit int) (Page[AccountGroup], error) {
+	after, err := placeAfter(cursor)
+	if err != nil {
+		return Page[AccountGroup]{}, err
+	}
+	var groups []AccountGroup
+	err = a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
+		rows, err := tx.Groups(ctx, f, after, limit+1)
+		if err != nil {
+			return err
+		}
+		ids := make([]string, len(rows))
+		for i, row := range rows {
+			ids[i] = row.ID
+		}
+		counts, err := tx.MemberCounts(ctx, ids)
+		for _, row := range rows {
+			groups = append(groups, AccountGroup{row, counts[row.ID]})
+		}
+		return err
+	})
+	return pageOf(groups, limit, func(g AccountGroup) string { return cursorAt(g.CreatedAt, g.ID) }), err
+}
+
+// CreateAccountGroup makes a group by hand, outside provisioning.
+func (a *Account) CreateAccountGroup(ctx context.Context, name string) (g AccountGroup, err error) {
+	if name == "" {
+		return g, InvalidValue("/name", "the name is empty; a group needs one")
+	}
+	now := a.now()
+	g.Group = store.Group{ID: a.newID(), Name: name, CreatedAt: now, ModifiedAt: now}
+	err = a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		other, found, err := tx.GroupByName(ctx, name)
+		if err != nil {
+			return err
+		}
+		if found {
+			return AlreadyExists(other.ID, "there is a group %q already", other.Name)
+		}
+		if err := tx.InsertGroup(ctx, g.Group); err != nil {
+			return err
+		}
+		return a.audit(ctx, tx, "group.create", g.ID, "")
+	})
+	return g, err
+}
+
+// GroupMembers lists a group's members, managed or not, from the oldest to the newest.
+func (a *Account) GroupMembers(ctx context.Context, groupID, cursor string, limit int) (Page[Member], error) {
+	if err := a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
+		_, err := accountGroup(ctx, tx, groupID)
+		return err
+	}); err != nil {
+		return Page[Member]{}, err
+	}
+	return a.Members(ctx, MemberFilter{GroupID: groupID}, cursor, limit)
+}
+
+func accountGroup(ctx context.Context, tx *store.Tx, id string) (store.Group, error) {
+	row, found, err := tx.Group(ctx, id)
+	if err == nil && !found {
+		return row, NotFound("group", id)
+	}
+	return row, err
+}
+
+// AddGroupMember puts a member into a group by hand; harmless when already in.
+func (a *Account) AddGroupMember(ctx context.Context, groupID, memberID string) error {
+	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		if _, err := accountGroup(ctx, tx, groupID); err != nil {
+			return err
+		}
+		m, err := visibleMember(ctx, tx, memberID)
+		if err != nil {
+			return err
+		}
+		added, err := tx.AddByHand(ctx, groupID, memberID)
+		if err != nil || !added {
+			return err
+		}
+		if m.Managed() {
+			if err := tx.CountInGroup(ctx, groupID, 1, a.now()); err != nil {
+				return err
+			}
+			if err := bumpPerson(ctx, tx, m); err != nil {
+				return err
+			}
+		}
+		return a.audit(ctx, tx, "group.member.add", groupID, "member %s", memberID)
+	})
+}
