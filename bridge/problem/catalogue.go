@@ -58,6 +58,9 @@ func (e entry) render(facts Facts) Entry {
 }
 
 func execute(t *template.Template, facts Facts) string {
+	if t == nil { // most problems have no Terraform block
+		return ""
+	}
 	var b strings.Builder
 	if err := t.Execute(&b, map[string]string(facts)); err != nil {
 		// Only a fault in a template below can bring us here; the tests render them all.
@@ -150,7 +153,7 @@ var catalogue = []entry{
 	{
 		code:   SessionUnreadable,
 		title:  text(`The session cannot be read`),
-		cause:  text(`The session file is missing, cut short, damaged, or sealed under another bearer token{{with .reason}}: {{.}}{{end}}.`),
+		cause:  text(`{{if .reason}}The bridge's session does not open: {{.reason}}.{{else}}The session file is missing, cut short, damaged, or sealed under another bearer token.{{end}}`),
 		remedy: text("Run `terraform apply`: the account keeps the sealed session and the bridge is given it again. If the token that opens it is lost, give a new one to bearer_token_wo of scimbridge_provisioning in the same run."),
 	},
 	{
@@ -179,7 +182,7 @@ var catalogue = []entry{
 		title: text(`The account's firewall blocks the bridge`),
 		cause: text(`{{if .address}}The account sees the bridge at {{.address}}, and {{else}}The account refuses the bridge's network: {{end}}` +
 			`{{if .rule_id}}firewall rule {{.rule_id}} denies it.{{else}}no firewall rule matches that address: the default action denies it.{{end}}`),
-		remedy:    text("Add the rule below and run `terraform apply`. {{with .rule_id}}If rule {{.}} has a lower priority number than an allow rule, which is 100 unless set, give the new rule a lower one still. {{end}}The bridge signs in again by itself within 15 seconds."),
+		remedy:    text("Add the rule below and run `terraform apply`. {{with .rule_id}}An allow rule has priority 100 unless it names one: if that of rule {{.}} is 100 or lower, give the new rule a lower one still. {{end}}The bridge signs in again by itself within 15 seconds."),
 		terraform: text(allowBridge),
 	},
 	{
@@ -187,7 +190,7 @@ var catalogue = []entry{
 		title: text(`The account's firewall blocks cloud providers`),
 		cause: text(`{{if .address}}The account sees the bridge at {{.address}}, an address of a cloud provider, and {{else}}The bridge runs at a cloud provider, and {{end}}` +
 			`{{if .rule_id}}firewall rule {{.rule_id}}{{else}}an anonymous-IP firewall rule{{end}} denies cloud providers.`),
-		remedy:    text("If the bridge's outbound address is static, add the allow rule below, with a lower priority number than the deny rule has. Otherwise remove \"cloud_provider\" from anonymous_ips of {{if .rule_id}}rule {{.rule_id}}{{else}}that rule{{end}}. Then run `terraform apply`."),
+		remedy:    text("If the bridge's outbound address is static, add the allow rule below, with a lower priority than the deny rule has. Otherwise remove \"cloud_provider\" from anonymous_ips of {{if .rule_id}}rule {{.rule_id}}{{else}}that rule{{end}}. Then run `terraform apply`."),
 		terraform: text(allowBridge),
 	},
 	{
@@ -212,8 +215,8 @@ var catalogue = []entry{
 	{
 		code:   AddressMissing,
 		title:  text(`A person has no e-mail address to invite`),
-		cause:  text(`{{if .user_name}}{{.user_name}}{{else}}A person{{end}} was provisioned, but not invited: {{if eq .reason "address_taken"}}{{with .email}}{{.}}{{else}}the address{{end}} is already somebody else's sign-in address.{{else}}neither userName nor emails holds an e-mail address.{{end}}`),
-		remedy: text(`{{if eq .reason "address_taken"}}Give the two people different addresses in the identity provider.{{else}}Map an e-mail address to userName or to emails in the identity provider, and provision the person again.{{end}} The invitation then goes out by itself.`),
+		cause:  text(`Provisioned, but not invited: {{if .user_name}}{{.user_name}}{{else}}somebody{{end}}. {{if eq .reason "address_taken"}}{{with .email}}The address {{.}}{{else}}The address{{end}} is already somebody else's sign-in address.{{else}}Neither userName nor emails holds an e-mail address.{{end}}`),
+		remedy: text(`{{if eq .reason "address_taken"}}Give the two people different addresses in the identity provider.{{else}}Map an e-mail address to userName or to emails in the identity provider.{{end}} The invitation goes out by itself when the provider has sent it.`),
 	},
 	{
 		code:   ConfirmationStuck,
