@@ -307,7 +307,7 @@ func (a *Account) endGenerations(ctx context.Context, tx *store.Tx, why string, 
 // putManager makes the Provision Manager a member with this address: the
 // same member for as long as the account lives.
 func (a *Account) putManager(ctx context.Context, tx *store.Tx, i *store.Integration, email string) error {
-	holder, taken, err := tx.MemberByAddress(ctx, email)
+	holder, taken, err := tx.AddressHolder(ctx, email)
 	if err != nil {
 		return err
 	}

@@ -16,7 +16,8 @@ import (
 func clientAddress(r *http.Request, trusted []netip.Prefix) netip.Addr {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
-		return netip.Addr{} // matches no range: a socket without addresses gets the default action
+		// No network in between: a bridge in the same process, or a local socket.
+		return netip.AddrFrom4([4]byte{127, 0, 0, 1})
 	}
 	address := firewall.Normalize(peer.Addr())
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")

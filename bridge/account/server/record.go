@@ -38,7 +38,8 @@ func (s *server) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		started := time.Now()
 		rec := &record{ID: rand.Text(), Address: clientAddress(r, s.TrustedProxies)}
-		ctx := context.WithValue(r.Context(), recordKey{}, rec)
+		ctx, cancel := context.WithTimeout(context.WithValue(r.Context(), recordKey{}, rec), requestTimeout)
+		defer cancel()
 		out := &writer{ResponseWriter: w}
 		out.Header().Set("X-Request-Id", rec.ID)
 		defer func() {

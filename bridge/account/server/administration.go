@@ -1,0 +1,178 @@
+package server
+
+import (
+	"context"
+	"time"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+)
+
+// administration answers everything that is not people and groups.
+type administration struct {
+	account *account.Account
+}
+
+func (h administration) WhoAmI(ctx context.Context, _ api.WhoAmIRequestObject) (api.WhoAmIResponseObject, error) {
+	caller := account.CallerFrom(ctx)
+	return api.WhoAmI200JSONResponse{
+		AccountId: h.account.ID, AccountName: h.account.Name, Address: caller.Address.String(), TokenId: caller.ID,
+	}, nil
+}
+
+func (h administration) GetAccount(context.Context, api.GetAccountRequestObject) (api.GetAccountResponseObject, error) {
+	return api.GetAccount200JSONResponse{Id: h.account.ID, Name: h.account.Name, CreatedAt: h.account.CreatedAt}, nil
+}
+
+func (h administration) ListTokens(ctx context.Context, r api.ListTokensRequestObject) (api.ListTokensResponseObject, error) {
+	cursor, limit, err := paging(r.Params.Cursor, r.Params.Limit)
+	if err != nil {
+		return nil, err
+	}
+	page, err := h.account.Tokens(ctx, cursor, limit)
+	if err != nil {
+		return nil, err
+	}
+	return api.ListTokens200JSONResponse{Items: each(page.Items, token), NextCursor: optional(page.Next)}, nil
+}
+
+func (h administration) CreateToken(ctx context.Context, r api.CreateTokenRequestObject) (api.CreateTokenResponseObject, error) {
+	t, secret, err := h.account.CreateToken(ctx, r.Body.Name)
+	if err != nil {
+		return nil, err
+	}
+	out := token(t)
+	out.Secret = &secret
+	return api.CreateToken201JSONResponse(out), nil
+}
+
+func (h administration) RevokeToken(ctx context.Context, r api.RevokeTokenRequestObject) (api.RevokeTokenResponseObject, error) {
+	if err := h.account.RevokeToken(ctx, r.Id); err != nil {
+		return nil, err
+	}
+	return api.RevokeToken204Response{}, nil
+}
+
+func (h administration) ListSignupDomains(ctx context.Context, r api.ListSignupDomainsRequestObject) (api.ListSignupDomainsResponseObject, error) {
+	cursor, limit, err := paging(r.Params.Cursor, r.Params.Limit)
+	if err != nil {
+		return nil, err
+	}
+	page, err := h.account.SignupDomains(ctx, cursor, limit)
+	if err != nil {
+		return nil, err
+	}
+	return api.ListSignupDomains200JSONResponse{Items: each(page.Items, signupDomain), NextCursor: optional(page.Next)}, nil
+}
+
+func (h administration) GetSignupDomain(ctx context.Context, r api.GetSignupDomainRequestObject) (api.GetSignupDomainResponseObject, error) {
+	d, err := h.account.SignupDomain(ctx, r.Domain)
+	if err != nil {
+		return nil, err
+	}
+	out := signupDomain(d)
+	return api.GetSignupDomain200JSONResponse{Body: out, Headers: api.GetSignupDomain200ResponseHeaders{ETag: &out.Etag}}, nil
+}
+
+func (h administration) CreateSignupDomain(ctx context.Context, r api.CreateSignupDomainRequestObject) (api.CreateSignupDomainResponseObject, error) {
+	d, err := h.account.CreateSignupDomain(ctx, r.Body.Domain)
+	if err != nil {
+		return nil, err
+	}
+	out := signupDomain(d)
+	return api.CreateSignupDomain201JSONResponse{Body: out, Headers: api.CreateSignupDomain201ResponseHeaders{ETag: &out.Etag}}, nil
+}
+
+func (h administration) DeleteSignupDomain(ctx context.Context, r api.DeleteSignupDomainRequestObject) (api.DeleteSignupDomainResponseObject, error) {
+	if err := h.account.DeleteSignupDomain(ctx, r.Domain, text(r.Params.IfMatch)); err != nil {
+		return nil, err
+	}
+	return api.DeleteSignupDomain204Response{}, nil
+}
+
+func (h administration) ListSignInAttempts(ctx context.Context, r api.ListSignInAttemptsRequestObject) (api.ListSignInAttemptsResponseObject, error) {
+	cursor, limit, err := paging(r.Params.Cursor, r.Params.Limit)
+	if err != nil {
+		return nil, err
+	}
+	var since time.Time
+	if r.Params.Since != nil {
+		since = *r.Params.Since
+	}
+	page, err := h.account.Attempts(ctx, since, cursor, limit)
+	if err != nil {
+		return nil, err
+	}
+	return api.ListSignInAttempts200JSONResponse{Items: each(page.Items, attempt), NextCursor: optional(page.Next)}, nil
+}
+
+func (h administration) ListAuditEvents(ctx context.Context, r api.ListAuditEventsRequestObject) (api.ListAuditEventsResponseObject, error) {
+	cursor, limit, err := paging(r.Params.Cursor, r.Params.Limit)
+	if err != nil {
+		return nil, err
+	}
+	page, err := h.account.AuditEvents(ctx, cursor, limit)
+	if err != nil {
+		return nil, err
+	}
+	return api.ListAuditEvents200JSONResponse{Items: each(page.Items, auditEvent), NextCursor: optional(page.Next)}, nil
+}
+
+func token(t account.Token) api.Token {
+	return api.Token{Id: t.ID, Name: t.Name, CreatedAt: t.CreatedAt, LastUsedAt: moment(t.LastUsedAt)}
+}
+
+func signupDomain(d account.SignupDomain) api.SignupDomain {
+	return api.SignupDomain{Domain: d.Domain, CreatedAt: d.CreatedAt, Etag: account.DomainETag(d)}
+}
+
+func attempt(t account.Attempt) api.SignInAttempt {
+	return api.SignInAttempt{
+		FirstTime: t.First, LastTime: t.Last, Count: t.Count, Address: t.Address, Result: t.Result,
+		Email: optional(t.Email), Instance: optional(t.Instance), RuleId: optional(t.RuleID),
+	}
+}
+
+func auditEvent(e account.AuditEvent) api.AuditEvent {
+	return api.AuditEvent{
+		Id: e.ID, Time: e.Time, Actor: e.Actor, Action: e.Action, Object: e.Object,
+		Address: optional(e.Address), Summary: optional(e.Summary),
+	}
+}
+
+// paging reads the parameters that every list has.
+func paging(cursor *api.Cursor, limit *api.Limit) (string, int, error) {
+	n := 100
+	if limit != nil {
+		n = *limit
+	}
+	if n < 1 || n > 1000 {
+		return "", 0, account.InvalidValue("/limit", "the limit is %d; choose 1 to 1000", n)
+	}
+	return text(cursor), n, nil
+}
+
+// each translates a list, which is never null.
+func each[From, To any](items []From, translate func(From) To) []To {
+	all := make([]To, len(items))
+	for i, item := range items {
+		all[i] = translate(item)
+	}
+	return all
+}
+
+// text is the empty text for what was left out.
+func text(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
+// moment is nil for the zero time, which the API leaves out.
+func moment(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}

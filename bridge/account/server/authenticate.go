@@ -1,0 +1,42 @@
+package server
+
+import (
+	"context"
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
+)
+
+// authenticated lets in who holds a secret that admit knows, from where the
+// firewall lets him in, and says so in the request's context.
+func (s *server) authenticated(admit func(context.Context, string, netip.Addr) (account.Caller, error)) func(*http.Request) (*http.Request, error) {
+	return func(r *http.Request) (*http.Request, error) {
+		secret, err := bearer(r)
+		if err != nil {
+			return r, err
+		}
+		rec := recordOf(r.Context())
+		caller, err := admit(r.Context(), secret, rec.Address)
+		if caller.ID != "" {
+			rec.Caller = caller.String()
+		}
+		if err != nil {
+			return r, err
+		}
+		return r.WithContext(account.WithCaller(r.Context(), caller)), nil
+	}
+}
+
+// bearer reads the token of RFC 6750, section 2.1; the scheme has no case.
+func bearer(r *http.Request) (string, error) {
+	scheme, secret, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") || secret == "" {
+		return "", &account.Error{
+			Status: http.StatusUnauthorized, Code: "token_missing", Title: "Not authenticated",
+			Detail: "there is no bearer token; send the header Authorization: Bearer TOKEN",
+		}
+	}
+	return strings.TrimSpace(secret), nil
+}

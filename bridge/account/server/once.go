@@ -1,0 +1,83 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
+)
+
+// An answer is a response at rest.
+type answer struct {
+	Status int         `json:"status"`
+	Header http.Header `json:"header"`
+	Body   []byte      `json:"body"`
+}
+
+// errRefused undoes a transaction whose answer is a problem; a problem is not
+// kept, so that the same request may succeed once its cause is gone.
+var errRefused = errors.New("the request was refused")
+
+// once carries out a request that has an Idempotency-Key, or repeats the
+// answer that the same request got within a day. The answer is written in the
+// transaction that has the effect: a client that lost it may ask again and
+// nothing happens twice.
+func (s *server) once(w http.ResponseWriter, r *http.Request, key string, body []byte, next http.Handler) {
+	if len(key) > 255 {
+		s.problem(w, r, malformed("", "the Idempotency-Key has %d bytes; at most 255 are allowed", len(key)))
+		return
+	}
+	request := account.Request{Key: key, Digest: digest(r, body)}
+	var got answer
+	err := s.Account.Once(r.Context(), request, &got, func(ctx context.Context) error {
+		out := &holder{header: http.Header{}}
+		next.ServeHTTP(out, r.WithContext(ctx))
+		got = answer{out.code, out.header, out.body.Bytes()}
+		if out.code >= http.StatusBadRequest {
+			return errRefused
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, errRefused) {
+		s.problem(w, r, err)
+		return
+	}
+	for name, values := range got.Header {
+		w.Header()[name] = values
+	}
+	w.WriteHeader(got.Status)
+	_, _ = w.Write(got.Body)
+}
+
+// digest tells two requests with the same key apart.
+func digest(r *http.Request, body []byte) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%s %s\n%s\n", r.Method, r.URL.RequestURI(), r.Header.Get("If-Match"))
+	h.Write(body)
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// holder keeps a response until its transaction is on disk.
+type holder struct {
+	header http.Header
+	code   int
+	body   bytes.Buffer
+}
+
+func (h *holder) Header() http.Header { return h.header }
+
+func (h *holder) WriteHeader(code int) {
+	if h.code == 0 {
+		h.code = code
+	}
+}
+
+func (h *holder) Write(p []byte) (int, error) {
+	h.WriteHeader(http.StatusOK)
+	return h.body.Write(p)
+}

@@ -1,0 +1,94 @@
+package server
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+)
+
+// problem is the one place where an error becomes an answer. What is not a
+// refusal by the account shows nothing but a request id; the log has the rest.
+func (s *server) problem(w http.ResponseWriter, r *http.Request, err error) {
+	rec := recordOf(r.Context())
+	e, known := errors.AsType[*account.Error](err)
+	if !known {
+		e = account.Internal(err)
+	}
+	if e.Status >= http.StatusInternalServerError && !errors.Is(err, context.Canceled) {
+		rec.Cause = cmp.Or(errors.Unwrap(e), err)
+	}
+	rec.Code = e.Code
+	document := api.Problem{
+		Type: "about:blank", Title: e.Title, Status: e.Status, Code: e.Code,
+		Detail: optional(e.Detail), RequestId: optional(rec.ID),
+	}
+	if !reflect.ValueOf(e.Details).IsZero() {
+		document.Details = &api.ProblemDetails{
+			Field: optional(e.Field), Address: optional(e.Address), RuleId: optional(e.RuleID), Who: optional(e.Who),
+			Instance: optional(e.Instance), ExistingId: optional(e.ExistingID), Name: optional(e.Name),
+		}
+		if len(e.IDs) > 0 {
+			document.Details.Ids = &e.IDs
+		}
+	}
+	if e.Status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="scimbridge account"`)
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(e.Status)
+	// The client may have left; there is nobody else to tell.
+	_ = json.NewEncoder(w).Encode(document)
+}
+
+// badRequest answers what the generated code could not read: a parameter or,
+// past the guard's check, a body.
+func (s *server) badRequest(w http.ResponseWriter, r *http.Request, err error) {
+	field := ""
+	if e, ok := errors.AsType[*api.InvalidParamFormatError](err); ok {
+		field = "/" + e.ParamName
+	}
+	s.problem(w, r, malformed(field, "%v", err))
+}
+
+// unknown answers every path that is no route, and every method that a route
+// does not have.
+func (s *server) unknown(w http.ResponseWriter, r *http.Request) {
+	var allowed []string
+	for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE"} {
+		probe := &http.Request{Method: method, URL: r.URL, Host: r.Host}
+		if _, pattern := s.mux.Handler(probe); pattern != "/" && pattern != "" {
+			allowed = append(allowed, method)
+		}
+	}
+	if len(allowed) == 0 {
+		s.problem(w, r, &account.Error{
+			Status: http.StatusNotFound, Code: "not_found", Title: "Not found",
+			Detail: fmt.Sprintf("there is nothing at %q; the API begins at /v1 and is described by openapi.yaml", r.URL.Path),
+		})
+		return
+	}
+	w.Header().Set("Allow", strings.Join(slices.Compact(allowed), ", "))
+	s.problem(w, r, &account.Error{
+		Status: http.StatusMethodNotAllowed, Code: "method_not_allowed", Title: "Method not allowed",
+		Detail: fmt.Sprintf("%s is not possible here; %s is", r.Method, strings.Join(allowed, ", ")),
+	})
+}
+
+// optional is nil for the empty value, which the API leaves out.
+func optional[T comparable](v T) *T {
+	var zero T
+	if v == zero {
+		return nil
+	}
+	return &v
+}

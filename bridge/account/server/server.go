@@ -1,0 +1,174 @@
+package server
+
+import (
+	"net/http"
+	"net/netip"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/web"
+)
+
+// Config is what the server is made of.
+type Config struct {
+	Account *account.Account
+	// TrustedProxies are the networks whose X-Forwarded-For is believed.
+	TrustedProxies []netip.Prefix
+	Logger         hclog.Logger
+}
+
+// requestTimeout ends a request that takes too long: the slowest honest one
+// writes some megabytes.
+const requestTimeout = 60 * time.Second
+
+type server struct {
+	Config
+	http.Handler // every route
+	mux          *http.ServeMux
+}
+
+// handlers is the whole API: the people and groups, and all that surrounds them.
+type handlers struct {
+	directory
+	administration
+}
+
+// New returns the account over HTTP: the API, the public pages, and the two
+// probes.
+func New(c Config) http.Handler {
+	s := &server{Config: c, mux: http.NewServeMux()}
+	api.HandlerWithOptions(
+		api.NewStrictHandlerWithOptions(&handlers{directory{account: c.Account}, administration{account: c.Account}}, nil, api.StrictHTTPServerOptions{
+			RequestErrorHandlerFunc:  s.badRequest,
+			ResponseErrorHandlerFunc: s.problem,
+		}),
+		api.StdHTTPServerOptions{BaseRouter: s, ErrorHandlerFunc: s.badRequest},
+	)
+	s.mux.Handle("GET /ping", named("GET /ping", http.HandlerFunc(s.ping)))
+	s.mux.Handle("GET /ready", named("GET /ready", http.HandlerFunc(s.ready)))
+	web.Mount(s.mux, web.Config{Account: c.Account, Route: public, Fault: func(r *http.Request, err error) {
+		recordOf(r.Context()).Cause = err
+	}})
+	s.mux.Handle("/", named("/", http.HandlerFunc(s.unknown)))
+	s.Handler = s.observe(s.mux)
+	return s
+}
+
+// HandleFunc implements api.ServeMux: every operation of the API is
+// registered behind the guard that fits it.
+func (s *server) HandleFunc(pattern string, handle func(http.ResponseWriter, *http.Request)) {
+	s.mux.Handle(pattern, named(pattern, s.guard(pattern, http.HandlerFunc(handle))))
+}
+
+// named tells the access log which route was taken.
+func named(pattern string, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		recordOf(r.Context()).Route = pattern
+		next.ServeHTTP(w, r)
+	})
+}
+
+// public lets anybody at a page; who he is, his link tells.
+func public(pattern string, next http.Handler) http.Handler {
+	return named(pattern, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		caller := account.Caller{Kind: account.ByPerson, Address: recordOf(r.Context()).Address}
+		next.ServeHTTP(w, r.WithContext(account.WithCaller(r.Context(), caller)))
+	}))
+}
+
+// guard lets a request through to an operation if the caller is who the
+// operation is for and the body has the operation's form. In this order: a
+// stranger learns nothing about bodies.
+func (s *server) guard(pattern string, next http.Handler) http.Handler {
+	admit := s.admission(pattern)
+	form, takesBody := bodies[pattern]
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r, err := admit(r)
+		if err != nil {
+			s.problem(w, r, err)
+			return
+		}
+		body, err := readBody(w, r)
+		if err == nil && takesBody {
+			err = checkBody(body, form)
+		}
+		if err != nil {
+			s.problem(w, r, err)
+			return
+		}
+		if key := r.Header.Get("Idempotency-Key"); key != "" && repeatable[pattern] {
+			s.once(w, r, key, body, next)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// admission returns how the callers of an operation are let in.
+func (s *server) admission(pattern string) func(*http.Request) (*http.Request, error) {
+	_, path, _ := strings.Cut(pattern, " ")
+	switch {
+	case strings.HasPrefix(path, "/v1/auth/"):
+		return func(r *http.Request) (*http.Request, error) { return r, nil }
+	case strings.HasPrefix(path, "/v1/session"), strings.HasPrefix(path, "/v1/directory/"):
+		return s.authenticated(s.Account.AdmitSession)
+	default:
+		return s.authenticated(s.Account.AdmitToken)
+	}
+}
+
+// bodies are the operations that take a body, and what it must look like.
+var bodies = map[string]reflect.Type{
+	"POST /v1/tokens":                  reflect.TypeFor[api.TokenInput](),
+	"PATCH /v1/firewall":               reflect.TypeFor[api.FirewallUpdate](),
+	"POST /v1/firewall/rules":          reflect.TypeFor[api.FirewallRuleInput](),
+	"PUT /v1/firewall/rules/{id}":      reflect.TypeFor[api.FirewallRuleInput](),
+	"POST /v1/firewall/evaluate":       reflect.TypeFor[api.EvaluationInput](),
+	"POST /v1/signup-domains":          reflect.TypeFor[api.SignupDomainInput](),
+	"POST /v1/provisioning":            reflect.TypeFor[api.Activation](),
+	"PATCH /v1/provisioning":           reflect.TypeFor[api.ProvisioningUpdate](),
+	"POST /v1/provisioning/rotate":     reflect.TypeFor[api.Rotation](),
+	"PUT /v1/provisioning/manager":     reflect.TypeFor[api.ManagerChange](),
+	"POST /v1/members":                 reflect.TypeFor[api.MemberInput](),
+	"PATCH /v1/members/{id}":           reflect.TypeFor[api.MemberUpdate](),
+	"POST /v1/groups":                  reflect.TypeFor[api.AccountGroupInput](),
+	"POST /v1/groups/{id}/members":     reflect.TypeFor[api.AddGroupMemberJSONBody](),
+	"POST /v1/auth/start":              reflect.TypeFor[api.SignInStart](),
+	"POST /v1/auth/finish":             reflect.TypeFor[api.SignInFinish](),
+	"POST /v1/session/heartbeat":       reflect.TypeFor[api.Heartbeat](),
+	"POST /v1/directory/people":        reflect.TypeFor[api.PersonInput](),
+	"POST /v1/directory/people/search": reflect.TypeFor[api.Search](),
+	"PUT /v1/directory/people/{id}":    reflect.TypeFor[api.PersonInput](),
+	"POST /v1/directory/groups":        reflect.TypeFor[api.GroupInput](),
+	"POST /v1/directory/groups/search": reflect.TypeFor[api.Search](),
+	"PATCH /v1/directory/groups/{id}":  reflect.TypeFor[api.GroupUpdate](),
+}
+
+// repeatable are the operations that honour an Idempotency-Key.
+var repeatable = map[string]bool{
+	"POST /v1/firewall/rules":      true,
+	"POST /v1/signup-domains":      true,
+	"POST /v1/provisioning":        true,
+	"POST /v1/provisioning/rotate": true,
+	"POST /v1/members":             true,
+	"POST /v1/groups":              true,
+	"POST /v1/directory/people":    true,
+	"POST /v1/directory/groups":    true,
+}
+
+// ping says that the process lives, and nothing else.
+func (s *server) ping(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }
+
+// ready says whether the database answers.
+func (s *server) ready(w http.ResponseWriter, r *http.Request) {
+	if err := s.Account.Store.Ping(r.Context()); err != nil {
+		s.problem(w, r, account.Internal(err))
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}

@@ -1,0 +1,54 @@
+package server
+
+import (
+	"context"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+)
+
+func (h administration) StartSignIn(ctx context.Context, r api.StartSignInRequestObject) (api.StartSignInResponseObject, error) {
+	handshake, err := h.account.StartSignIn(ctx, r.Body.AccountId, r.Body.Email, r.Body.Epoch, r.Body.A)
+	if err != nil {
+		return nil, err
+	}
+	return api.StartSignIn200JSONResponse{
+		HandshakeId: handshake.ID, B: handshake.B,
+		Kdf: api.KDF{
+			Algorithm: api.KDFAlgorithm(handshake.KDF.Algorithm), Iterations: handshake.KDF.Iterations, Salt: handshake.KDF.Salt,
+		},
+	}, nil
+}
+
+func (h administration) FinishSignIn(ctx context.Context, r api.FinishSignInRequestObject) (api.FinishSignInResponseObject, error) {
+	in, err := h.account.FinishSignIn(ctx, r.Body.HandshakeId, r.Body.Proof, account.BridgeIdentity{
+		Instance: r.Body.Bridge.Instance, Version: r.Body.Bridge.Version, Revision: r.Body.Bridge.Revision,
+	}, recordOf(ctx).Address)
+	if err != nil {
+		return nil, err
+	}
+	return api.FinishSignIn200JSONResponse{
+		Proof: in.Proof, SessionToken: in.Token, ExpiresAt: in.ExpiresAt, Address: in.Address.String(),
+		Generations: each(in.Generations, generation),
+	}, nil
+}
+
+func (h administration) SendHeartbeat(ctx context.Context, r api.SendHeartbeatRequestObject) (api.SendHeartbeatResponseObject, error) {
+	answer, err := h.account.Heartbeat(ctx, account.Heartbeat{
+		Revision: r.Body.Revision, State: string(r.Body.State), Problems: r.Body.Problems,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return api.SendHeartbeat200JSONResponse{
+		Address: answer.Address.String(), Generations: each(answer.Generations, generation),
+		FirewallEnforced: answer.FirewallEnforced, SuspensionLimit: optional(answer.SuspensionLimit),
+	}, nil
+}
+
+func (h administration) SignOut(ctx context.Context, _ api.SignOutRequestObject) (api.SignOutResponseObject, error) {
+	if err := h.account.SignOut(ctx); err != nil {
+		return nil, err
+	}
+	return api.SignOut204Response{}, nil
+}
