@@ -23,6 +23,7 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/signin"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/client"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/deployment"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/firewall"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/provisioning"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/signup"
@@ -165,6 +166,7 @@ func orEnvironment(value types.String, variable string) string {
 func (p *Provider) Resources(context.Context) []func() resource.Resource {
 	return []func() resource.Resource{
 		func() resource.Resource { return provisioning.NewResource(p.Iterations) },
+		deployment.New,
 		firewall.NewRule,
 		signup.NewDomain,
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -42,10 +43,11 @@ type child struct {
 // run starts the bridge that the record describes and records it. With
 // takeOver, it serves in the place of the one that runs, which then ends.
 func (t *Target) run(ctx context.Context, r *record, token session.Token, takeOver bool) error {
-	program, err := t.program(r.Build), error(nil)
-	if source, findErr := findBinary(t.Binary); findErr == nil {
-		program, err = t.install(source, r.Build)
+	source, err := findBinary(t.Binary)
+	if err != nil {
+		return err
 	}
+	program, err := t.install(source, r.Build)
 	if err != nil {
 		return err
 	}
@@ -87,8 +89,8 @@ func (t *Target) settle(ctx context.Context, c *child, token session.Token, take
 		if err != nil {
 			return fmt.Errorf("the new bridge does not answer: %w%s", err, t.logOf(c))
 		}
-		if s.State == control.SessionUnreadable {
-			return &deploy.NotReady{Reason: "the new bridge cannot read its session; the old one goes on.", Problems: s.Problems}
+		if useless(s) {
+			return &deploy.NotReady{Reason: "the new bridge cannot work with its session; the old one goes on.", Problems: s.Problems}
 		}
 		if s.State != control.Starting && s.State != control.SigningIn {
 			break
@@ -101,6 +103,13 @@ func (t *Target) settle(ctx context.Context, c *child, token session.Token, take
 		return fmt.Errorf("letting the new bridge take over; the old one goes on: %w%s", err, t.logOf(c))
 	}
 	return nil
+}
+
+// useless tells whether a bridge in the wings has a session that opens or
+// admits nothing. What blocks both bridges alike is no reason to keep the old.
+func useless(s control.Status) bool {
+	return s.State == control.SessionUnreadable || s.State == control.Refused &&
+		slices.ContainsFunc(s.Problems, func(p problem.Problem) bool { return p.Code == problem.CredentialsChanged })
 }
 
 // restart replaces a bridge that cannot hand over its socket: it hangs, or

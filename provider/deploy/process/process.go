@@ -137,16 +137,8 @@ func (t *Target) Create(ctx context.Context, spec deploy.Spec, revision string, 
 		return err
 	}
 	defer unlock()
-	switch r, err := t.readRecord(); {
-	case err == nil:
-		return &deploy.ExistsError{Name: r.Name}
-	case !errors.Is(err, deploy.ErrAbsent):
+	if err := t.vacant(); err != nil {
 		return err
-	}
-	for _, name := range []string{sessionName, "instance"} {
-		if _, err := os.Stat(t.path(name)); err == nil {
-			return fmt.Errorf("%s holds a bridge that Terraform did not deploy (%s): choose another data_dir, or stop that bridge and remove its files", t.DataDir, name)
-		}
 	}
 	build, err := t.build()
 	if err != nil {
@@ -166,6 +158,24 @@ func (t *Target) Create(ctx context.Context, spec deploy.Spec, revision string, 
 		return err
 	}
 	return t.run(ctx, &r, token, false)
+}
+
+// vacant refuses a folder in which a bridge lives.
+func (t *Target) vacant() error {
+	switch r, err := t.readRecord(); {
+	case err == nil:
+		return &deploy.ExistsError{Name: r.Name}
+	case !errors.Is(err, deploy.ErrAbsent):
+		return err
+	}
+	for _, name := range []string{sessionName, "instance"} {
+		if _, err := os.Stat(t.path(name)); err == nil {
+			// The lock was made a moment ago, and nothing else of ours is here.
+			_ = os.Remove(t.path(lockName))
+			return fmt.Errorf("%s holds a bridge that Terraform did not deploy (%s): choose another data_dir, or stop that bridge and remove its files", t.DataDir, name)
+		}
+	}
+	return nil
 }
 
 // Update makes what is there as spec has it.
@@ -190,6 +200,9 @@ func (t *Target) Update(ctx context.Context, spec deploy.Spec, revision string, 
 	t.sweep(ctx)
 	r := newRecord(t, spec, revision, build)
 	r.Process, r.Folders = old.Process, old.Folders
+	if b := before.Bridge; b != nil { // perhaps not the one that was recorded: somebody restarted it
+		r.Process = &running{PID: b.PID, Started: startOf(b.PID), Instance: b.Instance}
+	}
 
 	if before.Running && before.Bridge != nil && before.Revision == revision && before.Spec.Session == spec.Session {
 		if err := t.put(spec, token); err != nil {
@@ -225,6 +238,9 @@ func (t *Target) Update(ctx context.Context, spec deploy.Spec, revision string, 
 
 // put writes what the bridge reads when it starts.
 func (t *Target) put(spec deploy.Spec, token session.Token) error {
+	if spec.Unseal == deploy.UnsealStored && token.IsZero() && !t.storedTokenOpens(spec.Session) {
+		return errors.New(`with unseal = "stored", no token is stored that opens the session: set unseal_token_wo`)
+	}
 	if err := session.WriteFile(t.path(sessionName), spec.Session); err != nil {
 		return fmt.Errorf("writing the session: %w", err)
 	}
@@ -239,6 +255,23 @@ func (t *Target) put(spec deploy.Spec, token session.Token) error {
 		}
 	}
 	return nil
+}
+
+func (t *Target) storedTokenOpens(sealed string) bool {
+	text, err := os.ReadFile(t.path(tokenName))
+	if err != nil {
+		return false
+	}
+	token, err := session.ParseToken(strings.TrimSpace(string(text)))
+	if err != nil {
+		return false
+	}
+	file, err := session.Parse(sealed)
+	if err != nil {
+		return false
+	}
+	_, ok := file.Match(token)
+	return ok
 }
 
 // keep remembers files, and returns a function that puts them back as they were.

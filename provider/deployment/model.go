@@ -1,0 +1,287 @@
+package deployment
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"strings"
+
+	"github.com/hashicorp/terraform-plugin-framework-timeouts/resource/timeouts"
+	"github.com/hashicorp/terraform-plugin-framework/attr"
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+	"github.com/hashicorp/terraform-plugin-framework/types/basetypes"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy/process"
+)
+
+type model struct {
+	ID                 types.String   `tfsdk:"id"`
+	Name               types.String   `tfsdk:"name"`
+	Session            types.String   `tfsdk:"session"`
+	Unseal             types.String   `tfsdk:"unseal"`
+	UnsealTokenWO      types.String   `tfsdk:"unseal_token_wo"`
+	Process            types.Object   `tfsdk:"process"`
+	Settings           types.Object   `tfsdk:"settings"`
+	Size               types.String   `tfsdk:"size"`
+	RedeployTriggers   types.Map      `tfsdk:"redeploy_triggers"`
+	OnUnready          types.String   `tfsdk:"on_unready"`
+	DeletionProtection types.Bool     `tfsdk:"deletion_protection"`
+	Timeouts           timeouts.Value `tfsdk:"timeouts"`
+
+	URL              types.String `tfsdk:"url"`
+	SCIMURL          types.String `tfsdk:"scim_url"`
+	Version          types.String `tfsdk:"version"`
+	Revision         types.String `tfsdk:"revision"`
+	ObservedRevision types.String `tfsdk:"observed_revision"`
+	Status           types.String `tfsdk:"status"`
+	Problems         types.List   `tfsdk:"problems"`
+	EgressAddress    types.String `tfsdk:"egress_address"`
+}
+
+type processModel struct {
+	Listen  types.String `tfsdk:"listen"`
+	DataDir types.String `tfsdk:"data_dir"`
+	Binary  types.String `tfsdk:"binary"`
+}
+
+var processTypes = map[string]attr.Type{
+	"listen": types.StringType, "data_dir": types.StringType, "binary": types.StringType,
+}
+
+type settingsModel struct {
+	PublicURL            types.String `tfsdk:"public_url"`
+	AccountURL           types.String `tfsdk:"account_url"`
+	ConfirmationInterval types.String `tfsdk:"confirmation_interval"`
+	LogLevel             types.String `tfsdk:"log_level"`
+	LogFormat            types.String `tfsdk:"log_format"`
+	SourceAddress        types.String `tfsdk:"source_address"`
+	TrustedProxies       types.List   `tfsdk:"trusted_proxies"`
+}
+
+var settingsTypes = map[string]attr.Type{
+	"public_url": types.StringType, "account_url": types.StringType, "confirmation_interval": types.StringType,
+	"log_level": types.StringType, "log_format": types.StringType, "source_address": types.StringType,
+	"trusted_proxies": types.ListType{ElemType: types.StringType},
+}
+
+// target is where the model wants the bridge; nil while that is unknown.
+func (m model) target(ctx context.Context, here process.Machine) (*process.Target, diag.Diagnostics) {
+	if m.Process.IsUnknown() {
+		return nil, nil
+	}
+	var p processModel
+	diags := m.Process.As(ctx, &p, basetypes.ObjectAsOptions{})
+	if diags.HasError() || p.DataDir.IsUnknown() || p.Listen.IsUnknown() || p.Binary.IsUnknown() {
+		return nil, diags
+	}
+	return &process.Target{
+		DataDir: p.DataDir.ValueString(), Listen: p.Listen.ValueString(), Binary: p.Binary.ValueString(), Machine: here,
+	}, diags
+}
+
+// spec is what shall be deployed; known is false while a part of it is unknown.
+func (m model) spec(ctx context.Context) (spec deploy.Spec, known bool, diags diag.Diagnostics) {
+	for _, v := range []attr.Value{m.Session, m.Unseal, m.Settings, m.Size, m.RedeployTriggers} {
+		if v.IsUnknown() {
+			return deploy.Spec{}, false, nil
+		}
+	}
+	known = true
+	spec = deploy.Spec{
+		Name:    m.Name.ValueString(),
+		Session: m.Session.ValueString(),
+		Unseal:  deploy.Unseal(m.Unseal.ValueString()),
+		Size:    deploy.Size(m.Size.ValueString()),
+		Memo:    m.memo(),
+	}
+	if file, err := session.Parse(spec.Session); err == nil {
+		spec.Session = file.String() // one spelling, as the target keeps it
+	}
+	if !m.Settings.IsNull() {
+		var s settingsModel
+		diags.Append(m.Settings.As(ctx, &s, basetypes.ObjectAsOptions{})...)
+		for _, v := range []attr.Value{s.PublicURL, s.AccountURL, s.ConfirmationInterval, s.LogLevel, s.LogFormat, s.SourceAddress, s.TrustedProxies} {
+			known = known && !v.IsUnknown()
+		}
+		var proxies []types.String
+		if !s.TrustedProxies.IsUnknown() {
+			diags.Append(s.TrustedProxies.ElementsAs(ctx, &proxies, false)...)
+		}
+		texts := make([]string, len(proxies))
+		for i, p := range proxies {
+			known = known && !p.IsUnknown()
+			texts[i] = p.ValueString()
+		}
+		spec.Settings = deploy.Settings{
+			PublicURL: s.PublicURL.ValueString(), AccountURL: s.AccountURL.ValueString(),
+			ConfirmationInterval: s.ConfirmationInterval.ValueString(),
+			LogLevel:             s.LogLevel.ValueString(), LogFormat: s.LogFormat.ValueString(),
+			SourceAddress: s.SourceAddress.ValueString(), TrustedProxies: strings.Join(texts, ","),
+		}
+	}
+	var triggers map[string]types.String
+	diags.Append(m.RedeployTriggers.ElementsAs(ctx, &triggers, false)...)
+	for key, value := range triggers {
+		known = known && !value.IsUnknown()
+		if spec.Triggers == nil {
+			spec.Triggers = map[string]string{}
+		}
+		spec.Triggers[key] = value.ValueString()
+	}
+	return spec, known && !diags.HasError(), diags
+}
+
+// timeoutNames are the operations that have a timeout.
+var timeoutNames = []string{"create", "update", "delete"}
+
+// memo is what Terraform alone cares for, kept with the deployment so that an
+// import finds it.
+func (m model) memo() map[string]string {
+	memo := map[string]string{"on_unready": m.OnUnready.ValueString()}
+	if m.DeletionProtection.ValueBool() {
+		memo["deletion_protection"] = "true"
+	}
+	for name, value := range m.Timeouts.Attributes() {
+		if text, ok := value.(types.String); ok && text.ValueString() != "" {
+			memo["timeouts."+name] = text.ValueString()
+		}
+	}
+	return memo
+}
+
+// imported fills in what only a first Read takes from the deployment.
+func (m *model) imported(memo map[string]string) {
+	m.OnUnready = types.StringValue(memo["on_unready"])
+	if m.OnUnready.ValueString() == "" {
+		m.OnUnready = types.StringValue(onUnreadyWarn)
+	}
+	m.DeletionProtection = types.BoolValue(memo["deletion_protection"] == "true")
+	attributes, set := map[string]attr.Value{}, false
+	for _, name := range timeoutNames {
+		attributes[name] = types.StringNull()
+		if text := memo["timeouts."+name]; text != "" {
+			attributes[name], set = types.StringValue(text), true
+		}
+	}
+	if set {
+		m.Timeouts = timeouts.Value{Object: types.ObjectValueMust(m.Timeouts.AttributeTypes(context.Background()), attributes)}
+	}
+}
+
+// observe takes over what a target found. What means the same as before keeps
+// its spelling.
+func (m *model) observe(ctx context.Context, t *process.Target, s deploy.State) diag.Diagnostics {
+	var diags, d diag.Diagnostics
+	m.ID = types.StringValue(t.ID())
+	m.Name = types.StringValue(s.Spec.Name)
+	m.Unseal = types.StringValue(string(s.Spec.Unseal))
+	m.Size = types.StringValue(string(s.Spec.Size))
+	if before, err := session.Parse(m.Session.ValueString()); err != nil || before.String() != s.Spec.Session {
+		m.Session = types.StringNull()
+		if s.Spec.Session != "" {
+			m.Session = types.StringValue(s.Spec.Session)
+		}
+	}
+	m.Process, d = types.ObjectValueFrom(ctx, processTypes, processModel{
+		Listen: types.StringValue(t.Listen), DataDir: types.StringValue(t.DataDir), Binary: orNull(t.Binary),
+	})
+	diags.Append(d...)
+	if m.Settings.IsNull() || m.Settings.IsUnknown() {
+		m.Settings = types.ObjectNull(settingsTypes)
+	}
+	if s.Spec.Settings != (deploy.Settings{}) || !m.Settings.IsNull() {
+		m.Settings, d = settingsOf(ctx, s.Spec.Settings, m.Settings)
+		diags.Append(d...)
+	}
+	switch {
+	case len(s.Spec.Triggers) > 0:
+		m.RedeployTriggers, d = types.MapValueFrom(ctx, types.StringType, s.Spec.Triggers)
+		diags.Append(d...)
+	case len(m.RedeployTriggers.Elements()) > 0 || m.RedeployTriggers.IsUnknown():
+		m.RedeployTriggers = types.MapNull(types.StringType)
+	}
+	diags.Append(m.compute(ctx, t, s)...)
+	return diags
+}
+
+// compute sets what only the deployment knows.
+func (m *model) compute(ctx context.Context, t *process.Target, s deploy.State) diag.Diagnostics {
+	var diags diag.Diagnostics
+	m.ID = types.StringValue(t.ID())
+	m.Revision = types.StringValue(s.Revision)
+	m.ObservedRevision = types.StringValue(s.ObservedRevision)
+	m.Status = types.StringValue(string(s.Status()))
+	m.Problems, diags = types.ListValueFrom(ctx, types.StringType, s.Problems())
+	listen, version, egress := t.Listen, "", ""
+	if s.Bridge != nil {
+		version, egress = s.Bridge.Version, s.Bridge.EgressAddress
+		if s.Bridge.Listen != "" {
+			listen = s.Bridge.Listen
+		}
+	}
+	if version != "" || m.Version.IsUnknown() {
+		m.Version = orNull(version)
+	}
+	if egress != "" || m.EgressAddress.IsUnknown() {
+		m.EgressAddress = orNull(egress)
+	}
+	if address, known := address(s.Spec.Settings.PublicURL, listen); known || m.URL.IsUnknown() || m.URL.IsNull() {
+		m.URL, m.SCIMURL = types.StringValue(address), types.StringValue(address+scimPath)
+	}
+	return diags
+}
+
+const scimPath = "/scim/v2"
+
+// address is where the bridge is reached: its public URL, or the address it
+// listens on, seen from this machine. known is false if the system will
+// choose the port.
+func address(publicURL, listen string) (url string, known bool) {
+	if publicURL != "" {
+		return strings.TrimRight(publicURL, "/"), true
+	}
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		return "http://" + listen, true // refused when the bridge starts
+	}
+	if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return "http://" + net.JoinHostPort(host, port), port != "0"
+}
+
+func settingsOf(ctx context.Context, s deploy.Settings, before types.Object) (types.Object, diag.Diagnostics) {
+	m := settingsModel{
+		PublicURL: orNull(s.PublicURL), AccountURL: orNull(s.AccountURL), ConfirmationInterval: orNull(s.ConfirmationInterval),
+		LogLevel: orNull(s.LogLevel), LogFormat: orNull(s.LogFormat), SourceAddress: orNull(s.SourceAddress),
+		TrustedProxies: types.ListNull(types.StringType),
+	}
+	var diags diag.Diagnostics
+	if s.TrustedProxies != "" {
+		m.TrustedProxies, diags = types.ListValueFrom(ctx, types.StringType, strings.Split(s.TrustedProxies, ","))
+	} else if list, ok := before.Attributes()["trusted_proxies"].(types.List); ok && !list.IsNull() && len(list.Elements()) == 0 && !list.IsUnknown() {
+		m.TrustedProxies = list // [] means the same as leaving it out
+	}
+	object, d := types.ObjectValueFrom(ctx, settingsTypes, m)
+	diags.Append(d...)
+	return object, diags
+}
+
+func orNull(text string) types.String {
+	if text == "" {
+		return types.StringNull()
+	}
+	return types.StringValue(text)
+}
+
+// account is whose session it is, as its header says; empty if it cannot be read.
+func account(sealed string) string {
+	file, err := session.Parse(sealed)
+	if err != nil || len(file.Entries) == 0 {
+		return ""
+	}
+	return file.Entries[0].Header.AccountID
+}

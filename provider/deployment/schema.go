@@ -1,0 +1,247 @@
+package deployment
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"time"
+
+	"github.com/hashicorp/terraform-plugin-framework-timeouts/resource/timeouts"
+	"github.com/hashicorp/terraform-plugin-framework-validators/listvalidator"
+	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
+	"github.com/hashicorp/terraform-plugin-framework/resource"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/booldefault"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/planmodifier"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringdefault"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringplanmodifier"
+	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy/process"
+)
+
+const (
+	onUnreadyWarn = "warn"
+	onUnreadyFail = "fail"
+)
+
+func (r *bridge) Schema(ctx context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
+	resp.Schema = schema.Schema{
+		MarkdownDescription: "One deployment of the bridge.\n\n" +
+			"It runs the sealed `session` of a `scimbridge_provisioning` and is replaced in place, without losing a request, when the " +
+			"session, a setting or the bundled program changes. A deployment waits until the bridge has signed in to the account once.",
+		Attributes: map[string]schema.Attribute{
+			"id": schema.StringAttribute{
+				Computed:            true,
+				MarkdownDescription: "The target's kind and the deployment's place there: `process:/absolute/data_dir`.",
+			},
+			"name": schema.StringAttribute{
+				Required:            true,
+				MarkdownDescription: "A name for people.",
+				Validators:          []validator.String{stringvalidator.UTF8LengthBetween(1, 100)},
+			},
+			"session": schema.StringAttribute{
+				Required:            true,
+				Sensitive:           true,
+				MarkdownDescription: "The sealed session, as `scimbridge_provisioning` has it. It may lie in the state: without the bearer token it opens nothing.",
+				Validators:          []validator.String{check(validSession)},
+			},
+			"unseal": schema.StringAttribute{
+				Optional: true,
+				Computed: true,
+				Default:  stringdefault.StaticString(string(deploy.UnsealOnce)),
+				MarkdownDescription: "`once`: the token is shown to the bridge when it is deployed, and a restart by anything else leaves it sealed until the next " +
+					"request of the identity provider. `stored`: the token lies beside the bridge, readable by its user only. Default `once`.",
+				Validators: []validator.String{stringvalidator.OneOf(string(deploy.UnsealOnce), string(deploy.UnsealStored))},
+			},
+			"unseal_token_wo": schema.StringAttribute{
+				Optional:  true,
+				WriteOnly: true,
+				MarkdownDescription: "The bearer token that opens `session`. Write-only: it is in no plan and no state, and never a reason for a change by itself. " +
+					"Left out, a new bridge stays sealed until somebody shows it the token.",
+			},
+			"process": schema.SingleNestedAttribute{
+				Required:            true,
+				MarkdownDescription: "Run the bridge as a detached process on the machine that runs Terraform. Not on Windows.",
+				Attributes: map[string]schema.Attribute{
+					"listen": schema.StringAttribute{
+						Optional:            true,
+						Computed:            true,
+						Default:             stringdefault.StaticString(":3002"),
+						MarkdownDescription: "Address to listen on. Default `:3002`.",
+						Validators:          []validator.String{check(validListen)},
+					},
+					"data_dir": schema.StringAttribute{
+						Required:            true,
+						MarkdownDescription: "Absolute path of the bridge's folder, made if it is missing. Another one replaces the deployment.",
+						Validators:          []validator.String{check(process.CheckDataDir)},
+						PlanModifiers:       []planmodifier.String{stringplanmodifier.RequiresReplace()},
+					},
+					"binary": schema.StringAttribute{
+						Optional: true,
+						MarkdownDescription: "Absolute path of the program to run, instead of the one that comes with the provider. " +
+							"Either is copied to `data_dir` and run from there; a newer one is a planned change in place.",
+					},
+				},
+			},
+			"settings": schema.SingleNestedAttribute{
+				Optional:            true,
+				MarkdownDescription: "Flags of `scim-bridge serve`.",
+				Attributes: map[string]schema.Attribute{
+					"public_url": schema.StringAttribute{
+						Optional:            true,
+						MarkdownDescription: "Where the identity provider reaches the bridge, if not at its own address.",
+						Validators:          []validator.String{check(validURL)},
+					},
+					"account_url": schema.StringAttribute{
+						Optional:            true,
+						MarkdownDescription: "Where the bridge reaches the account, if not at the address sealed in the session.",
+						Validators:          []validator.String{check(validURL)},
+					},
+					"confirmation_interval": schema.StringAttribute{
+						Optional:            true,
+						MarkdownDescription: "How often people who accepted their invitation are confirmed, for instance `300s`; at least `30s`.",
+						Validators:          []validator.String{check(validInterval)},
+					},
+					"log_level": schema.StringAttribute{
+						Optional:            true,
+						MarkdownDescription: "`trace`, `debug`, `info`, `warn` or `error`.",
+						Validators:          []validator.String{stringvalidator.OneOf("trace", "debug", "info", "warn", "error")},
+					},
+					"log_format": schema.StringAttribute{
+						Optional:            true,
+						MarkdownDescription: "`text`, `json` or `pretty`.",
+						Validators:          []validator.String{stringvalidator.OneOf("text", "json", "pretty")},
+					},
+					"source_address": schema.StringAttribute{
+						Optional:            true,
+						MarkdownDescription: "The address that the bridge's own connections come from.",
+						Validators:          []validator.String{check(validAddress)},
+					},
+					"trusted_proxies": schema.ListAttribute{
+						Optional:            true,
+						ElementType:         types.StringType,
+						MarkdownDescription: "Addresses and networks whose `X-Forwarded-For` is believed.",
+						Validators:          []validator.List{listvalidator.ValueStringsAre(stringvalidator.LengthAtLeast(1))},
+					},
+				},
+			},
+			"size": schema.StringAttribute{
+				Optional:            true,
+				Computed:            true,
+				Default:             stringdefault.StaticString(string(deploy.SizeBase)),
+				MarkdownDescription: "How much memory the bridge aims to stay below: `base` (512 MiB), `high` (1 GiB) or `very_high` (2 GiB). Default `base`.",
+				Validators:          []validator.String{stringvalidator.OneOf(string(deploy.SizeBase), string(deploy.SizeHigh), string(deploy.SizeVeryHigh))},
+			},
+			"redeploy_triggers": schema.MapAttribute{
+				Optional:            true,
+				ElementType:         types.StringType,
+				MarkdownDescription: "Any values; a change of them replaces the running bridge, in place.",
+			},
+			"on_unready": schema.StringAttribute{
+				Optional: true,
+				Computed: true,
+				Default:  stringdefault.StaticString(onUnreadyWarn),
+				MarkdownDescription: "What it means that a bridge runs and does not become ready: `warn`, or `fail`, which makes the apply fail. " +
+					"Problems that another resource may cure are a warning in either case. Default `warn`.",
+				Validators: []validator.String{stringvalidator.OneOf(onUnreadyWarn, onUnreadyFail)},
+			},
+			"deletion_protection": schema.BoolAttribute{
+				Optional:            true,
+				Computed:            true,
+				Default:             booldefault.StaticBool(false),
+				MarkdownDescription: "Refuse to destroy or replace the deployment. Default `false`.",
+			},
+			"timeouts": timeouts.Attributes(ctx, timeouts.Opts{Create: true, Update: true, Delete: true}),
+
+			"url": schema.StringAttribute{
+				Computed:            true,
+				MarkdownDescription: "Address of the bridge; its status page is there.",
+			},
+			"scim_url": schema.StringAttribute{
+				Computed:            true,
+				MarkdownDescription: "SCIM base URL, to paste into the identity provider.",
+			},
+			"version": schema.StringAttribute{
+				Computed:            true,
+				MarkdownDescription: "Version of the bridge that runs.",
+			},
+			"revision": schema.StringAttribute{
+				Computed:            true,
+				MarkdownDescription: "Names what runs: program, session and settings.",
+			},
+			"observed_revision": schema.StringAttribute{
+				Computed:            true,
+				MarkdownDescription: "The last revision that ran, was unsealed and signed in once. While it is another than `revision`, the roll-out is not over.",
+			},
+			"status": schema.StringAttribute{
+				Computed:            true,
+				MarkdownDescription: "`ready`, `sealed`, `degraded` or `stopped`.",
+			},
+			"problems": schema.ListAttribute{
+				Computed:            true,
+				ElementType:         types.StringType,
+				MarkdownDescription: "Codes of the problems that the bridge sees.",
+			},
+			"egress_address": schema.StringAttribute{
+				Computed:            true,
+				MarkdownDescription: "The bridge's address as the account saw it last, let in or not.",
+			},
+		},
+	}
+}
+
+// check makes a validator of a function that says what is wrong with a text.
+type check func(string) error
+
+func (check) Description(context.Context) string         { return "must be well-formed" }
+func (check) MarkdownDescription(context.Context) string { return "must be well-formed" }
+
+func (c check) ValidateString(_ context.Context, req validator.StringRequest, resp *validator.StringResponse) {
+	if req.ConfigValue.IsNull() || req.ConfigValue.IsUnknown() {
+		return
+	}
+	if err := c(req.ConfigValue.ValueString()); err != nil {
+		resp.Diagnostics.AddAttributeError(req.Path, "Invalid value", err.Error())
+	}
+}
+
+func validSession(text string) error {
+	_, err := session.Parse(text)
+	return err
+}
+
+func validListen(text string) error {
+	if _, _, err := net.SplitHostPort(text); err != nil {
+		return fmt.Errorf("listen %q must be host:port, or :port for every interface", text)
+	}
+	return nil
+}
+
+func validURL(text string) error {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return fmt.Errorf("%q must look like https://bridge.example.com", text)
+	}
+	return nil
+}
+
+func validInterval(text string) error {
+	d, err := time.ParseDuration(text)
+	if err != nil || d < 30*time.Second {
+		return fmt.Errorf("%q must be a duration of at least 30s, for instance \"300s\"", text)
+	}
+	return nil
+}
+
+func validAddress(text string) error {
+	if _, err := netip.ParseAddr(text); err != nil {
+		return fmt.Errorf("%q must be an IP address of this machine", text)
+	}
+	return nil
+}
