@@ -2,8 +2,8 @@ package store
 
 import (
 	"database/sql/driver"
-	"fmt"
 	"strings"
+	"time"
 
 	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
@@ -22,18 +22,25 @@ func Fold(s string) string {
 	return strings.ToLower(s)
 }
 
-// SQLite's own LOWER knows ASCII only, so statements that must fold inside
-// the database call this function.
+// SQLite's own LOWER knows ASCII only, and its times are days; statements
+// that must fold a text or read a time inside the database call these.
 func init() {
-	sqlite.MustRegisterDeterministicScalarFunction("fold", 1,
-		func(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
-			switch v := args[0].(type) {
-			case nil:
-				return nil, nil
-			case string:
-				return Fold(v), nil
-			default:
-				return nil, fmt.Errorf("fold: want text, got %T", v)
-			}
-		})
+	sqlite.MustRegisterDeterministicScalarFunction("fold", 1, onText(func(s string) driver.Value { return Fold(s) }))
+	sqlite.MustRegisterDeterministicScalarFunction("instant", 1, onText(func(s string) driver.Value {
+		at, err := time.Parse(time.RFC3339, s)
+		if err != nil {
+			return nil
+		}
+		return at.UnixMicro()
+	}))
+}
+
+// onText makes an SQL function that leaves everything but text as it is.
+func onText(f func(string) driver.Value) func(*sqlite.FunctionContext, []driver.Value) (driver.Value, error) {
+	return func(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
+		if text, ok := args[0].(string); ok {
+			return f(text), nil
+		}
+		return args[0], nil
+	}
 }

@@ -1,0 +1,113 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
+)
+
+// A Predicate is a condition on a person or a group.
+type Predicate = store.Predicate
+
+// A Search asks for one page of people or groups.
+type Search struct {
+	Filter      *Predicate // nil for all
+	SortBy      []string   // nil sorts by creation
+	Descending  bool
+	Offset      int64
+	Limit       int    // 0 counts only
+	Cursor      string // instead of Offset
+	WithMembers bool   // groups: answer with their members
+}
+
+// Found is one page of an answer.
+type Found[T any] struct {
+	Total int64 // how many match in all
+	Page[T]
+}
+
+const maxSearchLimit = 1000
+
+// SearchPeople finds people.
+func (a *Account) SearchPeople(ctx context.Context, s Search) (found Found[Person], err error) {
+	q, err := s.query()
+	if err != nil {
+		return found, err
+	}
+	err = a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
+		found.Total, found.Items, err = tx.SearchPeople(ctx, q)
+		return refusedFilter(err)
+	})
+	found.Page = pageOf(found.Items, s.Limit, func(p Person) string { return s.next(q, cursorAt(p.CreatedAt, p.ID)) })
+	return found, err
+}
+
+// SearchGroups finds managed groups.
+func (a *Account) SearchGroups(ctx context.Context, s Search) (found Found[Group], err error) {
+	q, err := s.query()
+	if err != nil {
+		return found, err
+	}
+	err = a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
+		total, rows, err := tx.SearchGroups(ctx, q)
+		if err != nil {
+			return refusedFilter(err)
+		}
+		page := pageOf(rows, s.Limit, func(g store.Group) string { return s.next(q, cursorAt(g.CreatedAt, g.ID)) })
+		found.Total, found.Next = total, page.Next
+		found.Items, err = showGroups(ctx, tx, page.Items, s.WithMembers)
+		return err
+	})
+	return found, err
+}
+
+// query is what the store is asked: one result more than wanted, which tells
+// that there is another page.
+func (s Search) query() (store.Search, error) {
+	q := store.Search{Filter: s.Filter, SortBy: s.SortBy, Descending: s.Descending, Offset: s.Offset, Limit: s.Limit}
+	switch {
+	case s.Limit < 0 || s.Limit > maxSearchLimit:
+		return q, InvalidValue("/limit", "the limit is %d; ask for 0 to %d", s.Limit, maxSearchLimit)
+	case s.Offset < 0:
+		return q, InvalidValue("/offset", "the offset is %d; ask for 0 or more", s.Offset)
+	case s.Cursor != "" && s.Offset != 0:
+		return q, InvalidValue("/offset", "a search goes on by cursor or by offset, not by both")
+	}
+	if s.Limit > 0 {
+		q.Limit++
+	}
+	if s.Cursor == "" {
+		return q, nil
+	}
+	// In the order of creation a cursor is a place, which stays right while
+	// people come and go. In another order it is a count.
+	if s.SortBy != nil {
+		err := readCursor(s.Cursor, &q.Offset)
+		if err == nil && q.Offset < 0 {
+			err = InvalidCursor()
+		}
+		return q, err
+	}
+	place, err := placeFrom(s.Cursor)
+	q.After = &place
+	return q, err
+}
+
+// next is the cursor of the page behind this one, whose last item is at place.
+func (s Search) next(q store.Search, place string) string {
+	if s.SortBy != nil {
+		return cursorOf(q.Offset + int64(s.Limit))
+	}
+	return place
+}
+
+// refusedFilter makes a refusal of what the store could not compile.
+func refusedFilter(err error) error {
+	if e, ok := errors.AsType[*store.FilterError](err); ok {
+		return &Error{Status: http.StatusUnprocessableEntity, Code: "invalid_filter", Title: "Invalid filter",
+			Detail: e.Detail, Details: Details{Field: "/filter"}}
+	}
+	return err
+}
