@@ -20,8 +20,9 @@ import (
 // name. A command is a struct with a Run method, which may ask for a
 // context.Context that ends with SIGINT or SIGTERM, and for *console.
 type cli struct {
-	// the bridge at run time
+	Serve serveCommand `cmd:"" help:"Run the bridge."`
 
+	Account  accountCommand  `cmd:"" help:"The account service: serve it, make it, and look after it."`
 	Diagnose diagnoseCommand `cmd:"" help:"Read a bridge's log and print the problems in it, with remedies."`
 	Session  sessionCommand  `cmd:"" help:"Look into a sealed session."`
 	Simulate simulateCommand `cmd:"" help:"Play an identity provider's traffic against a bridge, and judge the answers."`
@@ -121,6 +122,7 @@ func newParser(grammar *cli, c *console) (*kong.Kong, error) {
 		kong.Writers(c.Out, c.Err),
 		kong.Exit(func(code int) { panic(helpShown(code)) }),
 		kong.DefaultEnvars("SCIMBRIDGE"),
+		kong.Resolvers(vendorVariables{}),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
 	)
 }

@@ -1,0 +1,208 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
+)
+
+// accountCommand is the account service, and what is done on its database's
+// machine, also beside a running server.
+type accountCommand struct {
+	Serve accountServeCommand `cmd:"" help:"Run the account service."`
+	Init  accountInitCommand  `cmd:"" help:"Make an account and print its admin token, once."`
+	Token struct {
+		Create tokenCreateCommand `cmd:"" help:"Make an admin token and print it, once."`
+		List   tokenListCommand   `cmd:"" help:"List admin tokens, without their secrets."`
+		Revoke tokenRevokeCommand `cmd:"" help:"End an admin token at once."`
+	} `cmd:"" help:"Admin tokens."`
+	Firewall struct {
+		Disable firewallDisableCommand `cmd:"" help:"Break the glass: refuse nobody for a time. Deletes nothing."`
+	} `cmd:"" help:"The firewall, for whoever is locked out."`
+	Mail accountMailCommand `cmd:"" help:"List the mail that the account wrote."`
+}
+
+// database is the flag that every command of the account has.
+type database struct {
+	Database string `required:"" placeholder:"sqlite:PATH" help:"Where the account is kept: sqlite:PATH."`
+}
+
+// with opens the account for the time of fn.
+func (d database) with(ctx context.Context, fn func(*account.Account) error) error {
+	// Opening would make the file, and leave an empty database behind a typing error.
+	if path, ok := strings.CutPrefix(d.Database, "sqlite:"); ok {
+		if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("there is no database %s; make one with scim-bridge account init --database %s", path, d.Database)
+		}
+	}
+	s, err := store.Open(ctx, d.Database)
+	if err != nil {
+		return err
+	}
+	a, err := account.Load(ctx, s)
+	if err != nil {
+		err = fmt.Errorf("%s: %w", d.Database, err)
+	} else {
+		err = fn(a)
+	}
+	return errors.Join(err, s.Close())
+}
+
+type accountInitCommand struct {
+	database
+	Name string `required:"" help:"The account's name, as people read it in mails."`
+}
+
+// Run makes the account and its first token together: an account without one
+// would be of no use.
+func (c *accountInitCommand) Run(ctx context.Context, console *console) error {
+	s, err := store.Open(ctx, c.Database)
+	if err != nil {
+		return err
+	}
+	var a *account.Account
+	var secret string
+	err = s.Write(ctx, func(ctx context.Context, _ *store.Tx) error {
+		if a, err = account.Create(ctx, s, c.Name, time.Now, rand.Reader); err != nil {
+			return err
+		}
+		_, secret, err = a.CreateToken(ctx, "account init")
+		return err
+	})
+	if err := errors.Join(err, s.Close()); err != nil {
+		return err
+	}
+	return console.secret(secret, "The account %q (%s) is made. Its admin token, shown this once:", a.Name, a.ID)
+}
+
+type tokenCreateCommand struct {
+	database
+	Name string `required:"" help:"What the token is for."`
+}
+
+// Run makes a token.
+func (c *tokenCreateCommand) Run(ctx context.Context, console *console) error {
+	return c.with(ctx, func(a *account.Account) error {
+		t, secret, err := a.CreateToken(ctx, c.Name)
+		if err != nil {
+			return err
+		}
+		return console.secret(secret, "The admin token %q (%s), shown this once:", t.Name, t.ID)
+	})
+}
+
+type tokenListCommand struct{ database }
+
+// Run lists tokens.
+func (c *tokenListCommand) Run(ctx context.Context, console *console) error {
+	return c.with(ctx, func(a *account.Account) error {
+		table := tabwriter.NewWriter(console.Out, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(table, "ID\tNAME\tCREATED\tLAST USED")
+		for cursor := ""; ; {
+			page, err := a.Tokens(ctx, cursor, 100)
+			if err != nil {
+				return err
+			}
+			for _, t := range page.Items {
+				fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", t.ID, t.Name, stamp(t.CreatedAt), cmp.Or(stamp(t.LastUsedAt), "never"))
+			}
+			if cursor = page.Next; cursor == "" {
+				return table.Flush()
+			}
+		}
+	})
+}
+
+type tokenRevokeCommand struct {
+	database
+	ID string `arg:"" help:"The token's id, as token list shows it."`
+}
+
+// Run ends a token.
+func (c *tokenRevokeCommand) Run(ctx context.Context, console *console) error {
+	return c.with(ctx, func(a *account.Account) error {
+		if err := a.RevokeToken(ctx, c.ID); err != nil {
+			return err
+		}
+		_, err := fmt.Fprintf(console.Out, "The admin token %s is revoked.\n", c.ID)
+		return err
+	})
+}
+
+type firewallDisableCommand struct {
+	database
+	For time.Duration `required:"" help:"For how long, at most 24h; 0s enforces the firewall again."`
+}
+
+// Run breaks the glass. A running server sees it with its next request.
+func (c *firewallDisableCommand) Run(ctx context.Context, console *console) error {
+	return c.with(ctx, func(a *account.Account) error {
+		until, err := a.DisableFirewall(ctx, c.For)
+		if err != nil {
+			return err
+		}
+		if until.IsZero() {
+			_, err = fmt.Fprintln(console.Out, "The firewall is enforced again.")
+		} else {
+			_, err = fmt.Fprintf(console.Out, "The firewall refuses nobody until %s. Its rules are as they were; repair them before then.\n", stamp(until))
+		}
+		return err
+	})
+}
+
+type accountMailCommand struct{ database }
+
+// Run lists the outbox.
+func (c *accountMailCommand) Run(ctx context.Context, console *console) error {
+	return c.with(ctx, func(a *account.Account) error {
+		mails, err := a.Mails(ctx)
+		if err != nil {
+			return err
+		}
+		for _, m := range mails {
+			body := "    " + strings.ReplaceAll(strings.TrimSpace(m.Body), "\n", "\n    ")
+			if _, err := fmt.Fprintf(console.Out, "%s  %s  to %s: %s\n%s\n\n", stamp(m.CreatedAt), m.Kind, m.Recipient, m.Subject, body); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// secret prints a secret: after an explanation for people, alone for a
+// program that reads it from a pipe.
+func (c *console) secret(secret, explanation string, args ...any) error {
+	text := secret + "\n"
+	if isTerminal(c.Out) {
+		text = fmt.Sprintf(explanation, args...) + "\n\n    " + secret + "\n\nKeep it where your other secrets are: the account stores its digest only.\n"
+	}
+	_, err := io.WriteString(c.Out, text)
+	return err
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+// stamp is a time as the commands print it; empty for none.
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339)
+}

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/firewall"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/server"
+)
+
+type accountServeCommand struct {
+	database
+	Listen         string   `default:"127.0.0.1:8600" help:"Address to listen on; port 0 takes a free one, which the log tells."`
+	PublicURL      string   `name:"public-url" placeholder:"URL" help:"Where people and bridges reach the account; by default what it listens on."`
+	TrustedProxies []string `placeholder:"CIDR" help:"Networks whose X-Forwarded-For is believed."`
+	LogFormat      string   `enum:"text,json" default:"text" help:"text or json."`
+	LogLevel       string   `enum:"trace,debug,info,warn,error" default:"info" help:"trace, debug, info, warn or error."`
+}
+
+const (
+	sweepInterval = 10 * time.Minute
+	accountDrain  = 10 * time.Second
+)
+
+// Run serves until ctx ends, and then lets the requests under way finish.
+func (c *accountServeCommand) Run(ctx context.Context, console *console) error {
+	proxies, err := c.check()
+	if err != nil {
+		return err
+	}
+	return c.with(ctx, func(a *account.Account) error {
+		logger := hclog.New(&hclog.LoggerOptions{
+			Name: "account", Output: console.Err, Level: hclog.LevelFromString(c.LogLevel), JSONFormat: c.LogFormat == "json",
+		})
+		listener, err := net.Listen("tcp", c.Listen)
+		if err != nil {
+			return fmt.Errorf("listening for the account service: %w; choose another address with --listen", err)
+		}
+		a.PublicURL = c.PublicURL
+		if a.PublicURL == "" {
+			a.PublicURL = "http://" + listener.Addr().String()
+		}
+		return serveAccount(ctx, a, listener, proxies, logger)
+	})
+}
+
+// check finds every fault of the flags at once.
+func (c *accountServeCommand) check() (proxies []netip.Prefix, err error) {
+	var faults []error
+	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
+		faults = append(faults, fmt.Errorf("--listen %q is not an address with a port, like 127.0.0.1:8600", c.Listen))
+	}
+	if c.PublicURL != "" {
+		u, err := url.Parse(c.PublicURL)
+		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.Fragment != "" {
+			faults = append(faults, fmt.Errorf("--public-url %q is not a URL like https://account.example.com", c.PublicURL))
+		}
+		c.PublicURL = strings.TrimRight(c.PublicURL, "/")
+	}
+	for _, text := range c.TrustedProxies {
+		proxy, err := firewall.ParseRange(text)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("--trusted-proxies: %w", err))
+		}
+		proxies = append(proxies, proxy)
+	}
+	return proxies, errors.Join(faults...)
+}
+
+// serveAccount serves a on listener until ctx ends.
+func serveAccount(ctx context.Context, a *account.Account, listener net.Listener, proxies []netip.Prefix, logger hclog.Logger) error {
+	srv := &http.Server{
+		Handler:           server.New(server.Config{Account: a, TrustedProxies: proxies, Logger: logger}),
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       60 * time.Second,
+		WriteTimeout:      90 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          logger.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Warn}),
+	}
+	logger.Info("listening", "address", listener.Addr(), "public_url", a.PublicURL, "account", a.ID)
+
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(listener) }()
+	sweep := time.NewTicker(sweepInterval)
+	defer sweep.Stop()
+	for {
+		select {
+		case err := <-served:
+			return fmt.Errorf("serving the account: %w", err)
+		case <-sweep.C:
+			if err := a.Sweep(ctx); err != nil {
+				logger.Warn("could not delete what is over; trying again", "error", err)
+			}
+		case <-ctx.Done():
+			logger.Info("stopping")
+			drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), accountDrain)
+			defer cancel()
+			if err := srv.Shutdown(drain); err != nil {
+				return fmt.Errorf("stopping the account service: %w", errors.Join(err, srv.Close()))
+			}
+			logger.Info("stopped")
+			return nil
+		}
+	}
+}
