@@ -141,13 +141,13 @@ var catalogue = []entry{
 	{
 		code:   Sealed,
 		title:  text(`The bridge is sealed`),
-		cause:  text(`The bridge has started, and nobody has shown it the bearer token that opens its session since. It keeps no copy of the token.`),
+		cause:  text(`The bridge has started, and nobody has shown it the bearer token since. Only the token opens the session, and the bridge keeps no copy of it.`),
 		remedy: text("Send any SCIM request with the bearer token (the identity provider's next one will do), sign in to the status page with it, run `scim-bridge unseal`, or run `terraform apply`. To have restarts unsealed without a person, set unseal = \"stored\" on the scimbridge_deployment."),
 	},
 	{
 		code:   TokenRejected,
 		title:  text(`{{if eq .previous "true"}}The identity provider still uses the old token{{else}}A wrong bearer token was refused{{end}}`),
-		cause:  text(`{{if eq .previous "true"}}A client sent the bearer token of the previous pair, whose overlap is over{{with .expires}} since {{.}}{{end}}.{{else}}A client sent a well-formed bearer token that does not belong to this bridge's session{{with .count}} ({{.}} times){{end}}.{{end}}`),
+		cause:  text(`{{if eq .previous "true"}}A client sent the bearer token of the previous pair, whose overlap has ended{{with .expires}} ({{.}}){{end}}.{{else}}A client sent a well-formed bearer token that does not belong to this bridge's session{{with .count}} ({{.}} times){{end}}.{{end}}`),
 		remedy: text("Enter the present bearer token in the identity provider. If it is lost, give a new one to bearer_token_wo of scimbridge_provisioning and run `terraform apply`; both tokens work during the overlap."),
 	},
 	{
@@ -180,9 +180,10 @@ var catalogue = []entry{
 	{
 		code:  FirewallBlocked,
 		title: text(`The account's firewall blocks the bridge`),
-		cause: text(`{{if .address}}The account sees the bridge at {{.address}}, and {{else}}The account refuses the bridge's network: {{end}}` +
-			`{{if .rule_id}}firewall rule {{.rule_id}} denies it.{{else}}no firewall rule matches that address: the default action denies it.{{end}}`),
-		remedy:    text("Add the rule below and run `terraform apply`. {{with .rule_id}}An allow rule has priority 100 unless it names one: if that of rule {{.}} is 100 or lower, give the new rule a lower one still. {{end}}The bridge signs in again by itself within 15 seconds."),
+		cause: text(`{{if .address}}The account sees the bridge at {{.address}}, and ` +
+			`{{if .rule_id}}firewall rule {{.rule_id}} denies that address.{{else}}no firewall rule matches that address: the default action denies it.{{end}}` +
+			`{{else}}A firewall rule denies the bridge's address, or none matches it and the default action does.{{end}}`),
+		remedy:    text("Run `terraform plan`: a managed rule that was changed by hand shows there, and `terraform apply` puts it back. Otherwise add the rule below and apply it. {{with .rule_id}}An allow rule has priority 100 unless it names one: if that of rule {{.}} is 100 or lower, give the new rule a lower one still. {{end}}The bridge signs in again by itself within 15 seconds."),
 		terraform: text(allowBridge),
 	},
 	{
@@ -214,7 +215,7 @@ var catalogue = []entry{
 	},
 	{
 		code:   AddressMissing,
-		title:  text(`A person has no e-mail address to invite`),
+		title:  text(`{{if eq .reason "address_taken"}}A person's e-mail address is somebody else's{{else}}A person has no e-mail address to invite{{end}}`),
 		cause:  text(`Provisioned, but not invited: {{if .user_name}}{{.user_name}}{{else}}somebody{{end}}. {{if eq .reason "address_taken"}}{{with .email}}The address {{.}}{{else}}The address{{end}} is already somebody else's sign-in address.{{else}}Neither userName nor emails holds an e-mail address.{{end}}`),
 		remedy: text(`{{if eq .reason "address_taken"}}Give the two people different addresses in the identity provider.{{else}}Map an e-mail address to userName or to emails in the identity provider.{{end}} The invitation goes out by itself when the provider has sent it.`),
 	},

@@ -1,0 +1,219 @@
+package problem_test
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclparse"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+func golden(t *testing.T, path, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s: got\n%s\nwant\n%s", path, got, want)
+	}
+}
+
+// cases are the facts with which each code is shown.
+var cases = []struct {
+	code  problem.Code
+	facts problem.Facts
+}{
+	{problem.TokenRejected, problem.Facts{"count": "12"}},
+	{problem.TokenRejected, problem.Facts{"previous": "true", "expires": "2026-11-23T16:00:00Z"}},
+	{problem.SessionUnreadable, problem.Facts{"reason": "it is cut short: 4 of 5 parts are there"}},
+	{problem.CredentialsChanged, problem.Facts{"reason": "credentials_changed"}},
+	{problem.CredentialsChanged, problem.Facts{"reason": "credentials_expired"}},
+	{problem.FirewallBlocked, problem.Facts{"address": "192.0.2.7", "rule_id": "fwr_1"}},
+	{problem.FirewallBlocked, problem.Facts{"address": "2001:db8::7"}},
+	{problem.FirewallBlockedCloudProvider, problem.Facts{"address": "192.0.2.7", "rule_id": "fwr_1"}},
+	{problem.FirewallDisabled, problem.Facts{"expires": "2026-11-23T17:00:00Z"}},
+	{problem.AccountUnreachable, problem.Facts{"url": "https://account.example.com", "reason": "connection refused"}},
+	{problem.SignupDomainMissing, problem.Facts{"user_name": "ann@example.com", "domain": "1.new-example.com"}},
+	{problem.AddressMissing, problem.Facts{"user_name": "ann"}},
+	{problem.AddressMissing, problem.Facts{"user_name": "ann", "email": "ann@example.com", "reason": "address_taken"}},
+	{problem.ConfirmationStuck, problem.Facts{"user_name": "ann@example.com", "reason": "not found"}},
+	{problem.SuspensionsHeld, problem.Facts{"count": "250"}},
+	{problem.CertificateExpiring, problem.Facts{"domain": "scim.example.com", "expires": "2026-12-01T00:00:00Z", "reason": "rate limited"}},
+}
+
+func TestCatalogueReadsWell(t *testing.T) {
+	t.Parallel()
+	var b strings.Builder
+	write := func(title, cause, remedy, terraform string) {
+		fmt.Fprintf(&b, "title: %s\ncause: %s\nremedy: %s\n", title, cause, remedy)
+		if terraform != "" {
+			fmt.Fprintf(&b, "%s\n", terraform)
+		}
+		b.WriteByte('\n')
+	}
+	for _, e := range problem.Catalogue() {
+		fmt.Fprintf(&b, "## %s\n", e.Code)
+		write(e.Title, e.Cause, e.Remedy, e.Terraform)
+		for _, c := range cases {
+			if c.code == e.Code {
+				p := problem.New(c.code, time.Time{}, c.facts)
+				fmt.Fprintf(&b, "with %v\n", c.facts)
+				write(p.Title, p.Cause, p.Remedy, p.Terraform)
+			}
+		}
+	}
+	golden(t, "testdata/catalogue.golden", b.String())
+}
+
+// The codes are a contract with pipelines and dashboards.
+func TestCodesAreComplete(t *testing.T) {
+	t.Parallel()
+	want := []problem.Code{
+		"sealed", "token_rejected", "session_unreadable", "credentials_changed", "two_factor_enforced",
+		"provisioning_inactive", "firewall_blocked", "firewall_blocked_cloud_provider", "firewall_disabled",
+		"account_unreachable", "signup_domain_missing", "address_missing", "confirmation_stuck",
+		"suspensions_held", "certificate_expiring",
+	}
+	var got []problem.Code
+	for _, e := range problem.Catalogue() {
+		got = append(got, e.Code)
+		if e.Title == "" || e.Cause == "" || e.Remedy == "" {
+			t.Errorf("%s lacks a text: %+v", e.Code, e)
+		}
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("codes %q, want %q", got, want)
+	}
+}
+
+// A fact whose name is misspelt in a template would silently show nothing.
+func TestEveryFactIsShown(t *testing.T) {
+	t.Parallel()
+	hidden := []string{"true", "credentials_changed", "credentials_expired", "address_taken"} // these only choose the words
+	for _, c := range cases {
+		p := problem.New(c.code, time.Time{}, c.facts)
+		text := strings.Join([]string{p.Title, p.Cause, p.Remedy, p.Terraform}, "\n")
+		for fact, value := range c.facts {
+			if !slices.Contains(hidden, value) && !strings.Contains(text, value) {
+				t.Errorf("%s does not show %s=%s:\n%s", c.code, fact, value, text)
+			}
+		}
+		if strings.Contains(text, "<no value>") || strings.Contains(text, "map[") {
+			t.Errorf("%s has a hole:\n%s", c.code, text)
+		}
+	}
+}
+
+// A block is pasted and applied, and its facts come from strangers: it must be
+// one resource whose values are what the fact says and nothing more.
+func TestBlocksCannotBeInjectedInto(t *testing.T) {
+	t.Parallel()
+	nasty := []string{
+		`example.com`, `xn--bcher-kva.example`, `a"b`, `a\`, "a\nb", "a\r\tb\x7f", `${file("/etc/passwd")}`, `%{ if true }x%{ endif }`,
+		`$${x}`, `$`, `%`, `"}` + "\n" + `resource "null_resource" "x" {`, "ü", "",
+	}
+	for _, e := range problem.Catalogue() {
+		if e.Terraform == "" {
+			continue
+		}
+		for _, value := range nasty {
+			p := problem.New(e.Code, time.Time{}, problem.Facts{"domain": value, "address": value})
+			file, diags := hclparse.NewParser().ParseHCL([]byte(p.Terraform), "block.tf")
+			if diags.HasErrors() {
+				t.Errorf("%s with %q is not HCL: %v\n%s", e.Code, value, diags, p.Terraform)
+				continue
+			}
+			content, diags := file.Body.Content(&hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{{Type: "resource", LabelNames: []string{"type", "name"}}}})
+			if diags.HasErrors() || len(content.Blocks) != 1 {
+				t.Errorf("%s with %q is not one resource: %v\n%s", e.Code, value, diags, p.Terraform)
+				continue
+			}
+			if name := content.Blocks[0].Labels[1]; !regexp.MustCompile(`^[a-z_][a-z0-9_]*$`).MatchString(name) {
+				t.Errorf("%s with %q has the name %q", e.Code, value, name)
+			}
+			wantValue(t, content.Blocks[0].Body, value)
+		}
+	}
+}
+
+// wantValue evaluates the block without variables and functions.
+func wantValue(t *testing.T, body hcl.Body, want string) {
+	t.Helper()
+	attributes, diags := body.JustAttributes()
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	attribute := attributes["domain"]
+	if attribute == nil {
+		attribute = attributes["ip_ranges"]
+	}
+	v, diags := attribute.Expr.Value(nil)
+	if diags.HasErrors() {
+		t.Errorf("the value made of %q is an expression: %v", want, diags)
+		return
+	}
+	if v.CanIterateElements() {
+		v = v.AsValueSlice()[0]
+	}
+	if got := v.AsString(); want != "" && got != want {
+		t.Errorf("the value made of %q is %q", want, got)
+	}
+}
+
+func TestProblemOnTheWire(t *testing.T) {
+	t.Parallel()
+	since := time.Date(2026, 11, 23, 17, 21, 0, 0, time.FixedZone("CET", 3600))
+	for _, row := range []struct {
+		name  string
+		facts problem.Facts
+		want  string
+	}{
+		{"facts are details, and empty ones are left out", problem.Facts{"user_name": "ann", "email": ""}, `{"user_name":"ann"}`},
+		{"without facts details are still an object", nil, `{}`},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			text, err := json.Marshal(problem.New(problem.Sealed, since, row.facts))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got map[string]json.RawMessage
+			if err := json.Unmarshal(text, &got); err != nil {
+				t.Fatal(err)
+			}
+			for member, want := range map[string]string{"code": `"sealed"`, "since": `"2026-11-23T16:21:00Z"`, "terraform": `""`, "details": row.want} {
+				if string(got[member]) != want {
+					t.Errorf("%s is %s, want %s", member, got[member], want)
+				}
+			}
+			if len(got) != 7 {
+				t.Errorf("%d members, want code, title, since, cause, remedy, terraform, details", len(got))
+			}
+		})
+	}
+}
+
+func TestUnknownCodesAreShown(t *testing.T) {
+	t.Parallel()
+	p := problem.New("something_new", time.Time{}, problem.Facts{"address": "192.0.2.1"})
+	if p.Code != "something_new" || p.Title != "something_new" || p.Cause == "" || p.Remedy == "" {
+		t.Errorf("a code of a newer version is shown as %+v", p)
+	}
+}

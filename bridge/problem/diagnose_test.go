@@ -1,0 +1,175 @@
+package problem_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
+)
+
+var start = time.Date(2026, 11, 23, 16, 0, 0, 0, time.UTC)
+
+// logged returns what our own logger writes, a second apart.
+func logged(asJSON bool, write func(hclog.Logger)) string {
+	var b bytes.Buffer
+	now := start
+	write(hclog.New(&hclog.LoggerOptions{
+		Name: "scim-bridge", Output: &b, Level: hclog.Trace, JSONFormat: asJSON,
+		TimeFn: func() time.Time {
+			t := now
+			now = now.Add(time.Second)
+			return t
+		},
+	}))
+	return b.String()
+}
+
+// found is a Problem, as far as Diagnose decides on it.
+type found struct {
+	code    problem.Code
+	since   time.Time
+	details map[string]string
+}
+
+func TestDiagnose(t *testing.T) {
+	t.Parallel()
+	ours := func(l hclog.Logger) {
+		l.Info("listening", "address", "127.0.0.1:3002")
+		l.Named("account").Error(problem.LogSignInFailed, "problem", problem.TwoFactorEnforced, "reason", "two_factor_enforced", "attempts", 1)
+		l.Error(problem.LogFirewallBlocked, "problem", "firewall_blocked", "address", "192.0.2.7", "rule_id", "fwr_1")
+		l.Error(problem.LogFirewallBlocked, "problem", "firewall_blocked", "address", "192.0.2.7", "rule_id", "fwr_1")
+		l.Error(problem.LogFirewallBlocked, "problem", "firewall_blocked", "address", "192.0.2.8")
+		l.Warn("a bearer token was refused", "kind", "wrong", "count", 3, "problem", "token_rejected")
+		l.Warn("no such code", "problem", "something_else")
+		l.Error("the account cannot be reached", "problem", "account_unreachable", "reason", `dial tcp: lookup "x y": no such host`, "url", "https://a.example.com/?a=b")
+		l.Info("got in", "user_name", "ann problem=sealed")
+	}
+	wantOurs := []found{
+		{problem.TwoFactorEnforced, start.Add(time.Second), map[string]string{"reason": "two_factor_enforced", "count": "1", "last_seen": "2026-11-23T16:00:01Z"}},
+		{problem.FirewallBlocked, start.Add(2 * time.Second), map[string]string{"address": "192.0.2.7", "rule_id": "fwr_1", "count": "2", "last_seen": "2026-11-23T16:00:03Z"}},
+		{problem.FirewallBlocked, start.Add(4 * time.Second), map[string]string{"address": "192.0.2.8", "count": "1", "last_seen": "2026-11-23T16:00:04Z"}},
+		{problem.TokenRejected, start.Add(5 * time.Second), map[string]string{"count": "1", "last_seen": "2026-11-23T16:00:05Z"}},
+		{problem.AccountUnreachable, start.Add(7 * time.Second), map[string]string{
+			"reason": `dial tcp: lookup "x y": no such host`, "url": "https://a.example.com/?a=b", "count": "1", "last_seen": "2026-11-23T16:00:07Z",
+		}},
+	}
+	once := map[string]string{"count": "1"}
+
+	for _, row := range []struct {
+		name, log string
+		want      []found
+	}{
+		{"our log as text", logged(false, ours), wantOurs},
+		{"our log as JSON", logged(true, ours), wantOurs},
+		{"an empty log", "", nil},
+		{"a log without problems", "all is well\n\n{\"level\":\"info\"}\n", nil},
+		{"a last line without its end", problem.LogFirewallBlocked, []found{{problem.FirewallBlocked, time.Time{}, once}}},
+		{
+			"the vendor's JSON, message and error apart",
+			`{"level":"error","error":"AuthWrap failed to generateNewSession: (401)","time":"2024-05-06T07:08:09Z","message":"failed to sign in"}`,
+			[]found{{problem.CredentialsChanged, time.Date(2024, 5, 6, 7, 8, 9, 0, time.UTC), map[string]string{"count": "1", "last_seen": "2024-05-06T07:08:09Z"}}},
+		},
+		{
+			"the vendor's text, in any case",
+			"[LOG] 2024/05/06 ERR your current location or NETWORK is blocked by an account firewall rule",
+			[]found{{problem.FirewallBlocked, time.Time{}, once}},
+		},
+		{
+			"a sign-in that the firewall stopped is the firewall's",
+			problem.LogSignInFailed + ": " + problem.LogFirewallBlocked,
+			[]found{{problem.FirewallBlocked, time.Time{}, once}},
+		},
+		{
+			"a failed sign-in that speaks of two factors",
+			problem.LogSignInFailed + ": Duo two-factor authentication is required",
+			[]found{{problem.TwoFactorEnforced, time.Time{}, once}},
+		},
+		{
+			"a failed sign-in that never reached the account",
+			problem.LogSignInFailed + ": dial tcp 192.0.2.1:443: connect: connection refused",
+			[]found{{problem.AccountUnreachable, time.Time{}, once}},
+		},
+		{
+			"a failed sign-in that gives no reason",
+			problem.LogSignInFailed,
+			[]found{{problem.CredentialsChanged, time.Time{}, once}},
+		},
+		{
+			"a line longer than anybody logs is cut, and the next one read",
+			problem.LogSignInFailed + strings.Repeat(" x", 200_000) + "\n" + problem.LogFirewallBlocked + "\n",
+			[]found{{problem.CredentialsChanged, time.Time{}, once}, {problem.FirewallBlocked, time.Time{}, once}},
+		},
+		{
+			"bytes that are no text",
+			"\x00\xff\xfe=\n{\"a\":\n" + problem.LogFirewallBlocked,
+			[]found{{problem.FirewallBlocked, time.Time{}, once}},
+		},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			problems, err := problem.Diagnose(strings.NewReader(row.log))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(problems) != len(row.want) {
+				t.Fatalf("%d problems, want %d: %+v", len(problems), len(row.want), problems)
+			}
+			for i, p := range problems {
+				want := row.want[i]
+				if p.Code != want.code || !p.Since.Equal(want.since) || !maps.Equal(p.Details, want.details) {
+					t.Errorf("problem %d is %s since %v with %v, want %s since %v with %v", i, p.Code, p.Since, p.Details, want.code, want.since, want.details)
+				}
+				if p.Remedy == "" {
+					t.Errorf("%s has no remedy", p.Code)
+				}
+			}
+		})
+	}
+}
+
+func TestDiagnoseTellsThatTheLogCannotBeRead(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("the disk is gone")
+	if _, err := problem.Diagnose(iotest.ErrReader(broken)); !errors.Is(err, broken) {
+		t.Errorf("Diagnose: %v, want %v", err, broken)
+	}
+}
+
+// A log is the one input here that anybody may write into, through the names
+// that end up in it.
+func FuzzDiagnose(f *testing.F) {
+	f.Add([]byte(problem.LogFirewallBlocked + ": address=192.0.2.7"))
+	f.Add([]byte(`{"@message":"x","problem":"sealed","url":1}`))
+	f.Add([]byte("a=\"b\\\"c\" problem=\"sealed\" =x ="))
+	known := map[problem.Code]bool{}
+	for _, e := range problem.Catalogue() {
+		known[e.Code] = true
+	}
+	f.Fuzz(func(t *testing.T, log []byte) {
+		problems, err := problem.Diagnose(bytes.NewReader(log))
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen := map[string]bool{}
+		for _, p := range problems {
+			if !known[p.Code] {
+				t.Errorf("code %q is not in the catalogue", p.Code)
+			}
+			delete(p.Details, "count")
+			delete(p.Details, "last_seen")
+			key := fmt.Sprint(p.Code, p.Details)
+			if seen[key] {
+				t.Errorf("%s is reported twice with the same facts", p.Code)
+			}
+			seen[key] = true
+		}
+	})
+}
