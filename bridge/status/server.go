@@ -3,6 +3,7 @@ package status
 import (
 	"encoding/json"
 	"net/http"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
@@ -21,21 +22,38 @@ type Server struct {
 	State func() string
 }
 
-// Handler mounts the parts. What is not the bridge's own page is SCIM: it is
-// served under three prefixes, and a client that asks for something unknown
-// must get SCIM's answer to that.
+// Handler mounts the parts.
 func (s *Server) Handler() http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+	own := http.NewServeMux()
+	own.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "/app", http.StatusFound)
 	})
-	mux.HandleFunc("GET /ping", s.ping)
-	mux.HandleFunc("GET /ready", s.ready)
-	mux.Handle("GET /health", s.Gate.Observer(http.HandlerFunc(s.health)))
-	mux.Handle("GET /metrics", s.Gate.Observer(promhttp.HandlerFor(s.Metrics.registry, promhttp.HandlerOpts{})))
-	s.Page.mount(mux)
-	mux.Handle("/", s.Gate.Bearer(s.SCIM))
-	return s.Access.Log(mux)
+	own.HandleFunc("GET /ping", s.ping)
+	own.HandleFunc("GET /ready", s.ready)
+	own.Handle("GET /health", s.Gate.Observer(http.HandlerFunc(s.health)))
+	own.Handle("GET /metrics", s.Gate.Observer(promhttp.HandlerFor(s.Metrics.registry, promhttp.HandlerOpts{})))
+	s.Page.mount(own)
+	scim := s.Gate.Bearer(s.SCIM)
+	return s.Access.Log(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// SCIM goes past the mux, which would answer a doubled slash with a
+		// redirect that few identity providers follow, and the unknown with a
+		// 404 that makes some of them forget a resource.
+		if isOwn(r.URL.Path) {
+			own.ServeHTTP(w, r)
+			return
+		}
+		scim.ServeHTTP(w, r)
+	}))
+}
+
+// isOwn tells the bridge's own pages from SCIM.
+func isOwn(path string) bool {
+	switch path {
+	case "/", "/ping", "/ready", "/health", "/metrics", "/app":
+		return true
+	default:
+		return strings.HasPrefix(path, "/app/")
+	}
 }
 
 func (s *Server) ping(w http.ResponseWriter, _ *http.Request) {

@@ -20,7 +20,9 @@ import (
 // name. A command is a struct with a Run method, which may ask for a
 // context.Context that ends with SIGINT or SIGTERM, and for *console.
 type cli struct {
-	Serve serveCommand `cmd:"" help:"Run the bridge."`
+	Serve  serveCommand  `cmd:"" help:"Run the bridge."`
+	Status statusCommand `cmd:"" help:"Show a bridge's components and problems."`
+	Unseal unsealCommand `cmd:"" help:"Show the bearer token to a bridge on this machine."`
 
 	Account  accountCommand  `cmd:"" help:"The account service: serve it, make it, and look after it."`
 	Diagnose diagnoseCommand `cmd:"" help:"Read a bridge's log and print the problems in it, with remedies."`

@@ -325,11 +325,14 @@ func (c *Connector) forget(l *login) {
 // failed records why the bridge is not let in.
 func (c *Connector) failed(err error, failures int) {
 	code, facts := diagnose(err)
-	c.mu.Lock()
-	creds := c.creds
-	c.mu.Unlock()
-	if code == problem.AccountUnreachable {
-		facts[problem.FactURL] = c.accountURL(creds)
+	switch {
+	case code == problem.AccountUnreachable:
+		facts[problem.FactURL] = c.URL()
+	case facts[problem.FactReason] == codeSignInFailed:
+		// Outdated credentials are known to the account, and refused by other
+		// codes: who answers this knows nothing of ours.
+		facts[problem.FactReason] = fmt.Sprintf("%s: what answers at %s may be another account than the one the session was made for",
+			codeSignInFailed, c.URL())
 	}
 	before := c.State()
 	now := c.cfg.Now()

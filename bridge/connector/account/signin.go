@@ -133,6 +133,13 @@ func (c *Connector) accountURL(creds *credentials) string {
 	return creds.AccountURL
 }
 
+// URL is the account's address; empty while the session that holds it is sealed.
+func (c *Connector) URL() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.accountURL(c.creds)
+}
+
 func (c *Connector) client(creds *credentials) (*api.Client, error) {
 	url := c.accountURL(creds)
 	if err := CheckURL(url); err != nil {

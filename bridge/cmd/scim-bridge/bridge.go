@@ -1,0 +1,402 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/connector/account"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/build"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/durable"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/logring"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/secret"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/provision"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/status"
+)
+
+// bridgeConfig is what a bridge is made of.
+type bridgeConfig struct {
+	listen, publicURL string
+	accountURL        string
+	dataDir           string
+	revision          string
+	readSession       func() (session.File, error)
+	unsealTokenFile   string
+	monitoring        secret.String
+	transport         http.RoundTripper
+	confirmation      time.Duration
+	trustedProxies    []netip.Prefix
+	logger            hclog.Logger
+	ring              *logring.Ring
+}
+
+// runningBridge holds the parts of a bridge and the strings between them.
+type runningBridge struct {
+	cfg      bridgeConfig
+	instance string
+	started  time.Time
+
+	connector *account.Connector
+	keyring   *account.Keyring
+	watcher   *provision.Watcher
+	gate      *status.Gate
+	board     *status.Board
+	front     *status.Front
+	socket    *status.Socket
+
+	stop     chan struct{} // closed by the control socket
+	replaced chan struct{} // closed when another process serves
+	stopOnce sync.Once
+
+	mu       sync.Mutex
+	observed string // the last revision that signed in
+	signedIn bool   // in this process
+}
+
+func newBridge(cfg bridgeConfig) (*runningBridge, error) {
+	instance, err := instanceID(cfg.dataDir)
+	if err != nil {
+		return nil, err
+	}
+	b := &runningBridge{
+		cfg:      cfg,
+		instance: instance,
+		started:  time.Now(),
+		stop:     make(chan struct{}),
+		replaced: make(chan struct{}),
+		observed: readObserved(cfg.dataDir),
+	}
+	info := build.Read()
+	b.connector = account.New(account.Config{
+		URL:       cfg.accountURL,
+		Bridge:    api.BridgeIdentity{Instance: instance, Version: info.Version, Revision: cfg.revision},
+		Transport: cfg.transport,
+		Log:       cfg.logger.Named("account"),
+		Now:       time.Now,
+		Random:    rand.Reader,
+		Health:    b.heartbeat,
+		Changed:   b.connectorChanged,
+	})
+	b.keyring = account.NewKeyring(cfg.readSession, b.connector, time.Now, func() {})
+	b.watcher = &provision.Watcher{
+		Room:    b.connector,
+		Every:   cfg.confirmation,
+		Log:     cfg.logger.Named("confirmation"),
+		Now:     time.Now,
+		Changed: b.connector.Tell,
+	}
+	b.board = &status.Board{Version: info.Version, Build: info.Commit, Revision: cfg.revision, Now: time.Now}
+	metrics := status.NewMetrics(info.Version, info.Commit, b.board.Health)
+	b.gate = &status.Gate{
+		Door:       b.keyring,
+		Monitoring: cfg.monitoring,
+		Log:        cfg.logger.Named("tokens"),
+		Now:        time.Now,
+		Checked:    metrics.TokenChecked,
+		Changed:    b.connector.Tell,
+	}
+	b.board.Components = []func() control.Report{b.keyring.Report, b.connector.Report, b.watcher.Report, b.gate.Report}
+
+	server := &status.Server{
+		Board:   b.board,
+		Gate:    b.gate,
+		Metrics: metrics,
+		Page: &status.Page{
+			Health:  b.board.Health,
+			Status:  b.status,
+			Waiting: b.watcher.Waiting,
+			Admit:   b.gate.Admit,
+			Logs:    cfg.ring,
+			Logger:  cfg.logger.Named("page"),
+			Now:     time.Now,
+			Key:     randomKey(),
+			Secure:  strings.HasPrefix(cfg.publicURL, "https:"),
+		},
+		Access: &status.Access{
+			Logger:         cfg.logger.Named("http"),
+			TrustedProxies: cfg.trustedProxies,
+			Metrics:        metrics,
+			Now:            time.Now,
+		},
+		SCIM:  b.scimHandler(),
+		State: b.state,
+	}
+	b.front = &status.Front{Address: cfg.listen, Handler: server.Handler(), Log: cfg.logger.Named("http")}
+	b.socket = &status.Socket{
+		DataDir:  cfg.dataDir,
+		Front:    b.front,
+		Gate:     b.gate,
+		Status:   b.status,
+		Log:      cfg.logger.Named("control"),
+		Stop:     func() { b.stopOnce.Do(func() { close(b.stop) }) },
+		Replaced: func() { close(b.replaced) },
+	}
+	return b, nil
+}
+
+// scimHandler is made at the first request: without --public-url, locations
+// are made of the address that is bound by then.
+func (b *runningBridge) scimHandler() http.Handler {
+	made := sync.OnceValue(func() http.Handler {
+		return scim.New(scim.Config{
+			Directory: provision.Directory{Directory: b.connector},
+			BaseURL:   b.publicURL(),
+			Logger:    b.cfg.logger.Named("scim"),
+		})
+	})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { made().ServeHTTP(w, r) })
+}
+
+const (
+	// checkEvery is the pause between two looks for what an operator may have
+	// put right: the session, the token file.
+	checkEvery = 5 * time.Second
+	// drainTimeout bounds the requests under way when the process ends.
+	drainTimeout = 20 * time.Second
+	// lingerTime is how long clients of a replaced bridge have to learn that
+	// they must connect anew.
+	lingerTime = 15 * time.Second
+)
+
+// run serves until ctx ends, the control socket says stop, or another process
+// has taken over.
+func (b *runningBridge) run(ctx context.Context, takeOver bool) error {
+	log := b.cfg.logger
+	info := build.Read()
+	log.Info("starting", "version", info.Version, "commit", info.Commit, "instance", b.instance, "revision", b.cfg.revision, "pid", os.Getpid())
+	inWings, err := b.socket.Open(ctx, takeOver)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+		defer cancel()
+		b.socket.Close(ctx)
+	}()
+	if inWings {
+		log.Info("another bridge serves this data folder; waiting in the wings to take over")
+	} else if err := b.front.Listen(ctx); err != nil {
+		return err
+	}
+	b.tellSession()
+
+	working, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var parts sync.WaitGroup
+	parts.Go(func() { b.connector.Run(working) })
+	parts.Go(func() { b.watcher.Run(working) })
+	parts.Go(func() { b.healByItself(working) })
+
+	linger := time.Duration(0)
+	select {
+	case <-ctx.Done():
+		log.Info("stopping: asked by a signal")
+	case <-b.stop:
+	case err = <-b.front.Failed():
+	case <-b.replaced:
+		linger = lingerTime
+		b.connector.HandedOver()
+	}
+	// Requests under way still need the account: it is left last.
+	drain, cancelDrain := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout+linger)
+	defer cancelDrain()
+	err = errors.Join(err, b.front.Drain(drain, linger))
+	cancel()
+	parts.Wait()
+	log.Info("stopped")
+	return err
+}
+
+// healByItself opens the bridge with the token file, and looks for a better
+// session as long as there is none that can be read.
+func (b *runningBridge) healByItself(ctx context.Context) {
+	tick := time.NewTicker(checkEvery)
+	defer tick.Stop()
+	said := ""
+	for {
+		s := b.keyring.State()
+		if s.Err != nil {
+			b.keyring.Reload()
+			if b.keyring.State().Err == nil {
+				b.tellSession()
+			}
+		}
+		if s.Sealed && b.cfg.unsealTokenFile != "" {
+			token, err := readSecret(b.cfg.unsealTokenFile)
+			if err == nil {
+				err = b.keyring.Admit(token.Reveal())
+			}
+			if err != nil && err.Error() != said {
+				said = err.Error()
+				b.cfg.logger.Error("the bridge could not be opened with --unseal-token-file", "error", err)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// tellSession logs what the session is before anybody has shown a token.
+func (b *runningBridge) tellSession() {
+	switch s := b.keyring.State(); {
+	case s.Err != nil:
+		b.cfg.logger.Error("the session cannot be read: run terraform apply, which gives it to the bridge again",
+			"problem", "session_unreadable", "reason", s.Err)
+	case s.Sealed:
+		b.cfg.logger.Info("the bridge is sealed: the first request with the bearer token opens it",
+			"problem", "sealed", "account_id", s.Header.AccountID, "epoch", s.Header.Epoch, "session", s.Fingerprint)
+	}
+}
+
+// heartbeat is what the account is told.
+func (b *runningBridge) heartbeat() (api.HeartbeatState, []string) {
+	h := b.board.Health()
+	codes := status.Codes(h.Problems)
+	switch {
+	case h.State == control.Healthy:
+		return api.Healthy, codes
+	case b.connector.State().Phase != account.SignedIn && len(h.Problems) == 0:
+		return api.Healthy, codes // this heartbeat is what ends the signing in
+	default:
+		return api.Degraded, codes
+	}
+}
+
+// connectorChanged follows the connector's state.
+func (b *runningBridge) connectorChanged() {
+	if b.connector.State().Phase != account.SignedIn {
+		return
+	}
+	b.mu.Lock()
+	first := !b.signedIn
+	b.signedIn = true
+	if first {
+		b.observed = b.cfg.revision
+	}
+	b.mu.Unlock()
+	b.watcher.Look()
+	if first {
+		if err := durable.WriteFile(filepath.Join(b.cfg.dataDir, observedFile), []byte(b.cfg.revision)); err != nil {
+			b.cfg.logger.Error("the observed revision could not be kept", "error", err)
+		}
+	}
+}
+
+// state is the bridge's state in one word.
+func (b *runningBridge) state() string {
+	k := b.keyring.State()
+	switch {
+	case b.front.Draining():
+		return control.Draining
+	case k.Sealed && k.Err != nil:
+		return control.SessionUnreadable
+	case k.Sealed:
+		return control.Sealed
+	}
+	switch b.connector.State().Phase {
+	case account.SignedIn:
+		return control.Ready
+	case account.Refused:
+		return control.Refused
+	default:
+		return control.SigningIn
+	}
+}
+
+func (b *runningBridge) status() control.Status {
+	k := b.keyring.State()
+	b.mu.Lock()
+	observed := b.observed
+	b.mu.Unlock()
+	return control.Status{
+		Instance:           b.instance,
+		PID:                os.Getpid(),
+		StartedAt:          b.started.UTC(),
+		Version:            build.Read().Version,
+		Revision:           b.cfg.revision,
+		ObservedRevision:   observed,
+		State:              b.state(),
+		Problems:           b.board.Health().Problems,
+		EgressAddress:      b.connector.State().Address,
+		AccountID:          k.Header.AccountID,
+		AccountURL:         b.connector.URL(),
+		SessionFingerprint: k.Fingerprint,
+		Epoch:              k.Header.Epoch,
+		Listen:             b.front.Addr(),
+		PublicURL:          b.publicURL(),
+	}
+}
+
+// publicURL is --public-url, or this machine's address of what is bound.
+func (b *runningBridge) publicURL() string {
+	if b.cfg.publicURL != "" {
+		return b.cfg.publicURL
+	}
+	bound, err := netip.ParseAddrPort(b.front.Addr())
+	if err != nil {
+		return "" // in the wings
+	}
+	host := bound.Addr().Unmap().String()
+	if bound.Addr().IsUnspecified() {
+		host = "localhost"
+	}
+	return "http://" + net.JoinHostPort(host, fmt.Sprint(bound.Port()))
+}
+
+const (
+	instanceFile = "instance"
+	observedFile = "observed_revision"
+)
+
+// instanceID is this bridge's name at the account, made once for a data folder.
+func instanceID(dataDir string) (string, error) {
+	path := filepath.Join(dataDir, instanceFile)
+	text, err := durable.ReadFile(path, 1<<10)
+	switch {
+	case err == nil:
+		if id := strings.TrimSpace(string(text)); id != "" {
+			return id, nil
+		}
+	case !errors.Is(err, fs.ErrNotExist):
+		return "", fmt.Errorf("reading the bridge's instance id: %w", err)
+	}
+	id := strings.ToLower(rand.Text())
+	if err := durable.WriteFile(path, []byte(id+"\n")); err != nil {
+		return "", fmt.Errorf("keeping the bridge's instance id: %w: the data folder must be writable", err)
+	}
+	return id, nil
+}
+
+// readObserved reads what an earlier process kept; nothing is no fault.
+func readObserved(dataDir string) string {
+	text, err := durable.ReadFile(filepath.Join(dataDir, observedFile), 64<<10)
+	if err != nil {
+		return ""
+	}
+	return string(text)
+}
+
+func randomKey() []byte {
+	key := make([]byte, 32)
+	_, _ = rand.Read(key) // never fails; the process ends if the system has no randomness
+	return key
+}

@@ -1,0 +1,171 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/connector/account"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/durable"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/secret"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
+)
+
+// serveCommand is the bridge. Its fields are its manual.
+type serveCommand struct {
+	Listen    string `default:":3002" vendor:"OP_PORT" help:"Address to listen on; port 0 takes a free one, which the log names."`
+	PublicURL string `name:"public-url" placeholder:"URL" help:"What SCIM locations are made of: the bridge's address as the identity provider knows it."`
+
+	Session    string `vendor:"OP_SESSION" placeholder:"FILE|BASE64" help:"The sealed session; DATA_DIR/session unless given."`
+	AccountURL string `name:"account-url" placeholder:"URL" help:"Address of the account, instead of the one sealed in the session; http only on loopback."`
+	DataDir    string `default:"/var/lib/scim-bridge" placeholder:"DIR" help:"Folder for the instance's identity and the control socket (${default})."`
+	Revision   string `help:"An opaque text that the bridge tells back."`
+
+	ConfirmationInterval time.Duration `default:"300s" vendor:"OP_CONFIRMATION_INTERVAL" help:"Pause between two rounds of confirming members who accepted; at least 30s."`
+	SourceAddress        netip.Addr    `placeholder:"IP" help:"Outbound address towards the account."`
+	TrustedProxies       []string      `placeholder:"CIDR" help:"Proxies whose X-Forwarded-For is believed."`
+
+	LogFormat string `default:"text" enum:"text,json,pretty" vendor:"OP_JSON_LOGS,OP_PRETTY_LOGS" help:"${enum}."`
+	LogLevel  string `default:"info" enum:"trace,debug,info,warn,error" vendor:"OP_DEBUG,OP_TRACE" help:"${enum}."`
+
+	UnsealTokenFile     string `type:"path" placeholder:"FILE" help:"File with the bearer token, so that a restart needs no person."`
+	MonitoringTokenFile string `type:"path" placeholder:"FILE" help:"File with a token of your choice that may read /health and /metrics."`
+	TakeOver            bool   `help:"If a bridge runs in the data folder, start beside it and take its place when told over the control socket."`
+
+	parsed serveSettings
+}
+
+// serveSettings are the flags that need more than kong's reading.
+type serveSettings struct {
+	trustedProxies []netip.Prefix
+	publicURL      string
+}
+
+// minConfirmationInterval keeps a fleet of bridges from asking the account
+// about the waiting all the time.
+const minConfirmationInterval = 30 * time.Second
+
+// Validate refuses contradictory settings, all of them at once. Kong calls it.
+func (s *serveCommand) Validate() error {
+	var faults []error
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
+
+	if _, _, err := net.SplitHostPort(s.Listen); err != nil {
+		fault("--listen=%q is not an address: write HOST:PORT or :PORT", s.Listen)
+	}
+	if s.PublicURL != "" {
+		u, err := url.Parse(s.PublicURL)
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil ||
+			strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
+			fault("--public-url=%q is not the address of a site: write it as https://scim.example.com, without a path", s.PublicURL)
+		}
+		s.parsed.publicURL = strings.TrimRight(s.PublicURL, "/")
+	}
+	if s.AccountURL != "" {
+		if err := account.CheckURL(s.AccountURL); err != nil {
+			fault("--account-url: %w", err)
+		}
+	}
+	if s.ConfirmationInterval < minConfirmationInterval {
+		fault("--confirmation-interval=%s is too short: at least %s", s.ConfirmationInterval, minConfirmationInterval)
+	}
+	for _, text := range s.TrustedProxies {
+		p, err := parsePrefix(text)
+		if err != nil {
+			fault("--trusted-proxies: %w", err)
+			continue
+		}
+		s.parsed.trustedProxies = append(s.parsed.trustedProxies, p)
+	}
+	if s.UnsealTokenFile != "" && s.UnsealTokenFile == s.MonitoringTokenFile {
+		fault("--unseal-token-file and --monitoring-token-file name the same file: who monitors must not hold the bearer token")
+	}
+	return errors.Join(faults...)
+}
+
+func parsePrefix(text string) (netip.Prefix, error) {
+	if a, err := netip.ParseAddr(text); err == nil {
+		return netip.PrefixFrom(a, a.BitLen()), nil
+	}
+	p, err := netip.ParsePrefix(text)
+	if err != nil {
+		return p, fmt.Errorf("%q is no address and no CIDR range", text)
+	}
+	return p.Masked(), nil
+}
+
+// Run serves until it is told to stop.
+func (s *serveCommand) Run(ctx context.Context, c *console, parser *kong.Kong) error {
+	logger, ring := newLogger(c.Err, s.LogLevel, s.LogFormat)
+	if unknown := unknownVariables(parser.Model, os.Environ()); len(unknown) > 0 {
+		logger.Warn("these environment variables mean nothing to this program", "variables", strings.Join(unknown, ", "))
+	}
+	if err := os.MkdirAll(s.DataDir, 0o700); err != nil {
+		return fmt.Errorf("making the data folder: %w: choose another --data-dir", err)
+	}
+	monitoring, err := readSecret(s.MonitoringTokenFile)
+	if err != nil {
+		return fmt.Errorf("--monitoring-token-file: %w", err)
+	}
+	b, err := newBridge(bridgeConfig{
+		listen:          s.Listen,
+		publicURL:       s.parsed.publicURL,
+		accountURL:      s.AccountURL,
+		dataDir:         s.DataDir,
+		revision:        s.Revision,
+		readSession:     s.sessionReader(),
+		unsealTokenFile: s.UnsealTokenFile,
+		monitoring:      monitoring,
+		transport:       account.NewTransport(s.SourceAddress),
+		confirmation:    s.ConfirmationInterval,
+		trustedProxies:  s.parsed.trustedProxies,
+		logger:          logger,
+		ring:            ring,
+	})
+	if err != nil {
+		return err
+	}
+	return b.run(ctx, s.TakeOver)
+}
+
+// sessionReader reads --session anew each time it is called: a file may be
+// put right while the bridge runs.
+func (s *serveCommand) sessionReader() func() (session.File, error) {
+	if strings.HasPrefix(s.Session, "eyJ") || isBase64Session(s.Session) {
+		return func() (session.File, error) { return session.Parse(decodeSession(s.Session)) }
+	}
+	path := s.Session
+	if path == "" {
+		path = filepath.Join(s.DataDir, "session")
+	}
+	return func() (session.File, error) { return session.ReadFile(path) }
+}
+
+// readSecret reads a file that holds one token; no path is no secret.
+func readSecret(path string) (secret.String, error) {
+	if path == "" {
+		return secret.String{}, nil
+	}
+	text, err := durable.ReadFile(path, 4<<10)
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return secret.String{}, fmt.Errorf("there is no file %q", path)
+		}
+		return secret.String{}, err
+	}
+	trimmed := strings.TrimSpace(string(text))
+	if trimmed == "" {
+		return secret.String{}, fmt.Errorf("the file %q is empty", path)
+	}
+	return secret.New(trimmed), nil
+}

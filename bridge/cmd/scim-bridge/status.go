@@ -1,0 +1,162 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
+)
+
+// Exit codes of status beside 0.
+const (
+	exitProblems    = 1
+	exitUnreachable = 2
+)
+
+type statusCommand struct {
+	URL       string `xor:"where" placeholder:"URL" help:"Address of the bridge."`
+	TokenFile string `type:"path" placeholder:"FILE" help:"File with the bearer token or the monitoring token."`
+	Local     bool   `xor:"where" help:"Ask the bridge of DATA_DIR over its control socket, without a token."`
+	JSON      bool   `help:"Print what the bridge said."`
+	DataDir   string `arg:"" optional:"" default:"/var/lib/scim-bridge" help:"Data folder of the local bridge (${default})."`
+}
+
+// Help says what the exit codes mean.
+func (statusCommand) Help() string {
+	return "Exits with 0 if all is well, 1 if there are problems, 2 if the bridge cannot be asked."
+}
+
+// Validate is called by kong.
+func (s *statusCommand) Validate() error {
+	switch {
+	case s.URL == "" && !s.Local:
+		return errors.New("say whom to ask: --url with --token-file, or --local")
+	case s.URL != "" && s.TokenFile == "":
+		return errors.New("--url needs --token-file: health is shown to those who have the bearer token or the monitoring token")
+	}
+	return nil
+}
+
+// Run asks and prints.
+func (s *statusCommand) Run(ctx context.Context, c *console) error {
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+	defer cancel()
+	if s.Local {
+		return s.local(ctx, c)
+	}
+	return s.remote(ctx, c)
+}
+
+func (s *statusCommand) local(ctx context.Context, c *console) error {
+	st, err := control.Dial(filepath.Join(s.DataDir, control.SocketName)).Status(ctx)
+	if err != nil {
+		return &exit{exitUnreachable, err}
+	}
+	if s.JSON {
+		err = printJSON(c.Out, st)
+	} else {
+		table(c.Out,
+			"state", st.State, "account", st.AccountID, "address seen by it", st.EgressAddress,
+			"listening on", st.Listen, "version", st.Version, "revision", st.Revision,
+			"signed in with", st.ObservedRevision, "process", fmt.Sprint(st.PID), "instance", st.Instance)
+		printProblems(c.Out, st.Problems)
+	}
+	return outcome(err, st.State == control.Ready && len(st.Problems) == 0)
+}
+
+func (s *statusCommand) remote(ctx context.Context, c *console) error {
+	h, err := s.fetchHealth(ctx)
+	if err != nil {
+		return &exit{exitUnreachable, err}
+	}
+	if s.JSON {
+		err = printJSON(c.Out, h)
+	} else {
+		pairs := []string{"state", h.State, "version", h.Version, "revision", h.Revision}
+		for _, r := range h.Reports {
+			pairs = append(pairs, r.Source, r.State)
+		}
+		table(c.Out, pairs...)
+		printProblems(c.Out, h.Problems)
+	}
+	return outcome(err, h.State == control.Healthy)
+}
+
+func (s *statusCommand) fetchHealth(ctx context.Context) (h control.Health, err error) {
+	token, err := readSecret(s.TokenFile)
+	if err != nil {
+		return h, fmt.Errorf("--token-file: %w", err)
+	}
+	address, err := url.JoinPath(s.URL, "health")
+	if err != nil {
+		return h, fmt.Errorf("--url=%q is not an address: %w", s.URL, err)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
+	if err != nil {
+		return h, fmt.Errorf("--url=%q is not an address: %w", s.URL, err)
+	}
+	req.Header.Set("Authorization", "Bearer "+token.Reveal())
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return h, fmt.Errorf("asking the bridge: %w", err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 4<<20))
+	if err != nil {
+		return h, fmt.Errorf("reading the bridge's answer: %w", err)
+	}
+	// 503 is an answer, too: it carries what is wrong.
+	if err := json.Unmarshal(body, &h); err != nil || h.RetrievedAt.IsZero() {
+		var scim struct{ Detail string }
+		if json.Unmarshal(body, &scim) == nil && scim.Detail != "" {
+			return h, fmt.Errorf("the bridge answered %s: %s", resp.Status, scim.Detail)
+		}
+		return h, fmt.Errorf("what answers at %s is not a bridge: %s", s.URL, resp.Status)
+	}
+	return h, nil
+}
+
+func outcome(err error, well bool) error {
+	switch {
+	case err != nil:
+		return err
+	case well:
+		return nil
+	default:
+		return &exit{Code: exitProblems}
+	}
+}
+
+// table prints pairs, passing over those without a value.
+func table(w io.Writer, pairs ...string) {
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if pairs[i+1] != "" {
+			fmt.Fprintf(w, "%-20s %s\n", pairs[i], pairs[i+1])
+		}
+	}
+}
+
+func printProblems(w io.Writer, problems []problem.Problem) {
+	for _, p := range problems {
+		fmt.Fprintf(w, "\n%s (%s, since %s)\n  Cause:  %s\n  Remedy: %s\n",
+			p.Title, p.Code, p.Since.Local().Format(time.DateTime), p.Cause, p.Remedy)
+		if p.Terraform != "" {
+			fmt.Fprintf(w, "\n    %s\n", strings.ReplaceAll(p.Terraform, "\n", "\n    "))
+		}
+	}
+}
+
+func printJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
