@@ -28,7 +28,7 @@ func describeSession(w io.Writer, file session.File) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "session\t%s\n", file.Fingerprint())
 	fmt.Fprintf(t, "account\t%s\n", file.Entries[0].Header.AccountID)
-	names := []string{"token", "previous token"}
+	names := []string{"token's fingerprint", "previous token's"}
 	for i, e := range file.Entries {
 		fmt.Fprintf(t, "%s\t%s\tepoch %d, version %d\n", names[i], e.Header.TokenFingerprint, e.Header.Epoch, e.Header.Version)
 	}
