@@ -1,0 +1,109 @@
+package server
+
+import (
+	"context"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+)
+
+func (h directory) ListMembers(ctx context.Context, r api.ListMembersRequestObject) (api.ListMembersResponseObject, error) {
+	cursor, limit, err := paging(r.Params.Cursor, r.Params.Limit)
+	if err != nil {
+		return nil, err
+	}
+	filter := account.MemberFilter{
+		Address: value(r.Params.Address), Managed: r.Params.Managed, State: string(value(r.Params.State)),
+	}
+	page, err := h.account.Members(ctx, filter, cursor, limit)
+	if err != nil {
+		return nil, err
+	}
+	return api.ListMembers200JSONResponse{Items: each(page.Items, accountMember), NextCursor: optional(page.Next)}, nil
+}
+
+func (h directory) InviteMember(ctx context.Context, r api.InviteMemberRequestObject) (api.InviteMemberResponseObject, error) {
+	role := api.RoleMember
+	if r.Body.Role != nil {
+		role = *r.Body.Role
+	}
+	m, err := h.account.InviteMember(ctx, r.Body.Address, value(r.Body.Name), string(role))
+	if err != nil {
+		return nil, err
+	}
+	out := accountMember(m)
+	return api.InviteMember201JSONResponse{Body: out, Headers: api.InviteMember201ResponseHeaders{ETag: &out.Etag}}, nil
+}
+
+func (h directory) GetMember(ctx context.Context, r api.GetMemberRequestObject) (api.GetMemberResponseObject, error) {
+	m, err := h.account.Member(ctx, r.Id)
+	if err != nil {
+		return nil, err
+	}
+	out := accountMember(m)
+	return api.GetMember200JSONResponse{Body: out, Headers: api.GetMember200ResponseHeaders{ETag: &out.Etag}}, nil
+}
+
+func (h directory) UpdateMember(ctx context.Context, r api.UpdateMemberRequestObject) (api.UpdateMemberResponseObject, error) {
+	update := account.MemberUpdate{Suspended: r.Body.Suspended, Role: (*string)(r.Body.Role), Name: r.Body.Name}
+	m, err := h.account.UpdateMember(ctx, r.Id, update, text(r.Params.IfMatch))
+	if err != nil {
+		return nil, err
+	}
+	out := accountMember(m)
+	return api.UpdateMember200JSONResponse{Body: out, Headers: api.UpdateMember200ResponseHeaders{ETag: &out.Etag}}, nil
+}
+
+func (h directory) ListGroups(ctx context.Context, r api.ListGroupsRequestObject) (api.ListGroupsResponseObject, error) {
+	cursor, limit, err := paging(r.Params.Cursor, r.Params.Limit)
+	if err != nil {
+		return nil, err
+	}
+	filter := account.GroupFilter{Name: value(r.Params.Name), Managed: r.Params.Managed}
+	page, err := h.account.AccountGroups(ctx, filter, cursor, limit)
+	if err != nil {
+		return nil, err
+	}
+	return api.ListGroups200JSONResponse{Items: each(page.Items, accountGroup), NextCursor: optional(page.Next)}, nil
+}
+
+func (h directory) CreateGroup(ctx context.Context, r api.CreateGroupRequestObject) (api.CreateGroupResponseObject, error) {
+	g, err := h.account.CreateAccountGroup(ctx, r.Body.Name)
+	if err != nil {
+		return nil, err
+	}
+	return api.CreateGroup201JSONResponse(accountGroup(g)), nil
+}
+
+func (h directory) ListGroupMembers(ctx context.Context, r api.ListGroupMembersRequestObject) (api.ListGroupMembersResponseObject, error) {
+	cursor, limit, err := paging(r.Params.Cursor, r.Params.Limit)
+	if err != nil {
+		return nil, err
+	}
+	page, err := h.account.GroupMembers(ctx, r.Id, cursor, limit)
+	if err != nil {
+		return nil, err
+	}
+	return api.ListGroupMembers200JSONResponse{Items: each(page.Items, accountMember), NextCursor: optional(page.Next)}, nil
+}
+
+func (h directory) AddGroupMember(ctx context.Context, r api.AddGroupMemberRequestObject) (api.AddGroupMemberResponseObject, error) {
+	if err := h.account.AddGroupMember(ctx, r.Id, r.Body.MemberId); err != nil {
+		return nil, err
+	}
+	return api.AddGroupMember204Response{}, nil
+}
+
+func accountMember(m account.Member) api.Member {
+	return api.Member{
+		Id: m.ID, Address: m.Address, PendingAddress: optional(m.PendingAddress), Name: m.Name,
+		Role: api.Role(m.Role), State: api.MemberState(m.State), Suspended: m.Suspended, Managed: m.Managed(),
+		PersonId: optional(m.PersonID), UserName: optional(m.UserName), CreatedAt: m.CreatedAt, Etag: account.ETag(m.Version),
+	}
+}
+
+func accountGroup(g account.AccountGroup) api.AccountGroup {
+	return api.AccountGroup{
+		Id: g.ID, Name: g.Name, Managed: g.ScimID != "", BuiltIn: g.BuiltIn, MemberCount: g.MemberCount,
+	}
+}
