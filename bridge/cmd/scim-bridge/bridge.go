@@ -87,7 +87,7 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 		URL:       cfg.accountURL,
 		Bridge:    api.BridgeIdentity{Instance: instance, Version: info.Version, Revision: cfg.revision},
 		Transport: cfg.transport,
-		Log:       cfg.logger.Named("account"),
+		Log:       cfg.logger.Named("connector"),
 		Now:       time.Now,
 		Random:    rand.Reader,
 		Health:    b.heartbeat,

@@ -20,6 +20,7 @@ import (
 // name. A command is a struct with a Run method, which may ask for a
 // context.Context that ends with SIGINT or SIGTERM, and for *console.
 type cli struct {
+	Dev    devCommand    `cmd:"" help:"Run a new account and its bridge in one process, to try things out."`
 	Serve  serveCommand  `cmd:"" help:"Run the bridge."`
 	Status statusCommand `cmd:"" help:"Show a bridge's components and problems."`
 	Unseal unsealCommand `cmd:"" help:"Show the bearer token to a bridge on this machine."`

@@ -1,7 +1,9 @@
 package account
 
 import (
+	"bytes"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -52,4 +54,64 @@ func NewTransport(source netip.Addr) *http.Transport {
 		MaxIdleConns:        64,
 		MaxIdleConnsPerHost: 64,
 	}
+}
+
+// InProcess returns a transport that calls the account's handler itself, for
+// an account in the same process: one code path, no socket. The account sees
+// requests from the address from.
+func InProcess(account http.Handler, from netip.Addr) http.RoundTripper {
+	return &inProcess{account, netip.AddrPortFrom(from, 0).String()}
+}
+
+type inProcess struct {
+	account http.Handler
+	from    string
+}
+
+// RoundTrip implements http.RoundTripper.
+func (t *inProcess) RoundTrip(req *http.Request) (*http.Response, error) {
+	served := req.Clone(req.Context())
+	served.RemoteAddr, served.RequestURI, served.Host = t.from, req.URL.RequestURI(), req.URL.Host
+	if served.Body == nil {
+		served.Body = http.NoBody
+	}
+	answer := &answer{header: http.Header{}}
+	t.account.ServeHTTP(answer, served)
+	served.Body.Close() // a RoundTripper closes the body, always
+	if err := req.Context().Err(); err != nil {
+		return nil, err
+	}
+	code := answer.code
+	if code == 0 {
+		code = http.StatusOK
+	}
+	return &http.Response{
+		Status:     fmt.Sprintf("%d %s", code, http.StatusText(code)),
+		StatusCode: code,
+		Proto:      "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header:        answer.header,
+		Body:          io.NopCloser(&answer.body),
+		ContentLength: int64(answer.body.Len()),
+		Request:       req,
+	}, nil
+}
+
+// answer is an http.ResponseWriter that keeps everything.
+type answer struct {
+	header http.Header
+	code   int
+	body   bytes.Buffer
+}
+
+func (a *answer) Header() http.Header { return a.header }
+
+func (a *answer) WriteHeader(code int) {
+	if a.code == 0 && code >= 200 {
+		a.code = code
+	}
+}
+
+func (a *answer) Write(p []byte) (int, error) {
+	a.WriteHeader(http.StatusOK)
+	return a.body.Write(p)
 }
