@@ -8,7 +8,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/secret"
@@ -78,12 +77,12 @@ func (t Token) IsZero() bool { return t.random.IsZero() }
 // Equal compares in a time that does not depend on the tokens.
 func (t Token) Equal(u Token) bool { return t.random.Equal(u.random) }
 
-// Format, LogValue and MarshalText write "[redacted]", as those of
-// secret.String do; of a struct's field, fmt and encoding/json would not.
-
+// Format writes "[redacted]" under every verb. (fmt would not call that of the
+// field, which is unexported.)
 func (t Token) Format(f fmt.State, verb rune) { t.random.Format(f, verb) }
-func (t Token) LogValue() slog.Value          { return t.random.LogValue() }
-func (t Token) MarshalText() ([]byte, error)  { return t.random.MarshalText() }
+
+// MarshalText returns "[redacted]", for encodings and loggers.
+func (t Token) MarshalText() ([]byte, error) { return t.random.MarshalText() }
 
 // Fingerprint names the token without giving it away: of 256 random bits,
 // nothing can be guessed from a hash. It is a SHA-256 under a label of its

@@ -11,7 +11,6 @@ import (
 	"crypto/subtle"
 	"fmt"
 	"io"
-	"log/slog"
 )
 
 // Redacted is what stands in a secret's place.
@@ -52,8 +51,8 @@ func (s String) Equal(t String) bool {
 // Format writes Redacted under every verb, %#v and %x included.
 func (String) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, Redacted) }
 
-func (String) String() string               { return Redacted }
-func (String) GoString() string             { return Redacted }
-func (String) LogValue() slog.Value         { return slog.StringValue(Redacted) }
+// String returns Redacted, for those who ask without fmt.
+func (String) String() string { return Redacted }
+
+// MarshalText returns Redacted. JSON, XML, slog and hclog's JSON all use it.
 func (String) MarshalText() ([]byte, error) { return []byte(Redacted), nil }
-func (String) MarshalJSON() ([]byte, error) { return []byte(`"` + Redacted + `"`), nil }
