@@ -148,9 +148,12 @@ func hasNUL(value any) bool {
 
 // decodeStored reads attributes that the bridge itself once wrote.
 func decodeStored(raw json.RawMessage) (map[string]any, error) {
+	object := make(map[string]any)
+	if len(raw) == 0 {
+		return object, nil
+	}
 	decoder := json.NewDecoder(bytes.NewReader(raw))
 	decoder.UseNumber()
-	object := make(map[string]any)
 	err := decoder.Decode(&object)
 	return object, err
 }

@@ -208,7 +208,7 @@ func leaf(keys []string, def *schema.Attribute, c Compare) (bridge.Predicate, er
 		return compareNull(p)
 	}
 	if def == nil {
-		if _, text := c.Value.(string); !text && strings.Contains("co sw ew", c.Op) {
+		if _, text := c.Value.(string); !text && searchesText(c.Op) {
 			return p, schema.Faultf(schema.InvalidFilter, "%s compares text; put the value in double quotes", c.Op)
 		}
 		return p, nil
@@ -248,25 +248,25 @@ func literalFor(def *schema.Attribute, op string, value any) (any, error) {
 		}
 		return coerced, nil
 	case schema.DateTime:
+		if searchesText(op) {
+			return nil, wrong("times are compared by eq, ne, gt, ge, lt and le")
+		}
 		text, _ := value.(string)
 		t, err := time.Parse(time.RFC3339, text)
 		if err != nil {
 			return nil, wrong("the value must be a time such as \"2026-01-31T08:00:00Z\"")
 		}
-		if strings.Contains("co sw ew", op) {
-			return nil, wrong("times are compared by eq, ne, gt, ge, lt and le")
-		}
 		return t.UTC().Format(time.RFC3339Nano), nil
 	case schema.Integer, schema.Decimal:
 		coerced, err := def.Coerce(value)
-		if err != nil || strings.Contains("co sw ew", op) {
+		if err != nil || searchesText(op) {
 			return nil, wrong("the value must be a number, compared by eq, ne, gt, ge, lt or le")
 		}
 		return coerced, nil
 	}
 	switch v := value.(type) {
 	case string:
-		if def.Type == schema.Binary && strings.Contains("gt ge lt le", op) {
+		if def.Type == schema.Binary && orders(op) {
 			return nil, wrong("binary values have no order")
 		}
 		return v, nil
@@ -276,3 +276,7 @@ func literalFor(def *schema.Attribute, op string, value any) (any, error) {
 	}
 	return nil, wrong("the value must be a string in double quotes")
 }
+
+func searchesText(op string) bool { return op == "co" || op == "sw" || op == "ew" }
+
+func orders(op string) bool { return op == "gt" || op == "ge" || op == "lt" || op == "le" }

@@ -2,6 +2,7 @@ package patch
 
 import (
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -47,8 +48,12 @@ type editor struct {
 }
 
 func (e *editor) apply(op Operation) error {
-	if op.Path != nil {
+	// The URI of the core schema as a path means the resource itself.
+	if op.Path != nil && !strings.EqualFold(op.Path.String(), e.kind.Core.ID) {
 		return e.applyAt(*op.Path, op, false)
+	}
+	if op.Op == Remove {
+		return schema.Faultf(schema.NoTarget, "a resource is removed by DELETE")
 	}
 	return eachMember(op.Value, func(path filter.Path, value any) error {
 		return e.applyAt(path, Operation{Op: op.Op, Value: value, Given: true}, true)
@@ -69,7 +74,12 @@ func eachMember(value any, do func(filter.Path, any) error) error {
 	for _, key := range slices.SortedFunc(maps.Keys(object), compareFold) {
 		path, err := filter.ParsePath(key)
 		if err != nil {
-			return err
+			if strings.ContainsAny(key, "[]") {
+				return err
+			}
+			// Not attribute notation, so it can only be a name that the
+			// bridge does not know.
+			path = filter.Path{Attribute: schema.Path{Name: key}}
 		}
 		if err := do(path, object[key]); err != nil {
 			return err
@@ -109,16 +119,17 @@ func (e *editor) applyAt(path filter.Path, op Operation, passOver bool) error {
 }
 
 // target resolves a path. Of an extension that no schema knows it can only be
-// guessed whether the path means all of it or one attribute: it means all
-// of it if the extension is there under that name, or comes as an object.
+// guessed whether the path means all of it or one attribute: what is there
+// decides, then whether an object comes.
 func (e *editor) target(path filter.Path, value any) schema.Target {
 	t := e.kind.Resolve(path.Attribute)
 	if t.Extension == "" || t.Attribute != nil || t.Sub != "" || path.Filter != nil || e.kind.Extension(t.Extension) != nil {
 		return t
 	}
+	_, whole := e.resource[t.String()].(map[string]any)
+	_, part := e.resource[t.Extension].(map[string]any)
 	_, comes := value.(map[string]any)
-	_, there := e.resource[t.String()].(map[string]any)
-	if comes || there {
+	if whole || comes && !part {
 		return schema.Target{Extension: t.String()}
 	}
 	return t
@@ -154,7 +165,7 @@ func (e *editor) mergeExtension(uri string, object map[string]any, op Operation)
 	for _, key := range slices.SortedFunc(maps.Keys(value), compareFold) {
 		path, err := schema.ParsePath(key)
 		if err != nil {
-			return err
+			path = schema.Path{Name: key}
 		}
 		t := e.kind.Resolve(schema.Path{URI: uri, Name: path.Name, Sub: path.Sub})
 		if err := edit(object, t, nil, Operation{Op: op.Op, Value: value[key], Given: true}); err != nil {
@@ -193,11 +204,22 @@ func editPart(container map[string]any, t schema.Target, op Operation) error {
 		}
 		object = make(map[string]any)
 	}
+	if t.Sub == "value" {
+		forget(object, op.Value)
+	}
 	if err := setPart(object, t, op); err != nil {
 		return err
 	}
 	setOrDelete(container, t.Name, object)
 	return nil
+}
+
+// forget empties a complex value that is about to get another "value", and so
+// to mean another thing: a new manager does not keep the old one's name.
+func forget(object map[string]any, value any) {
+	if !reflect.DeepEqual(object["value"], value) {
+		clear(object)
+	}
 }
 
 // setPart applies an operation on the sub-attribute t.Sub to one complex value.
@@ -270,8 +292,7 @@ func emptyOrParts(a *schema.Attribute, value any) any {
 }
 
 // mergeComplex sets the sub-attributes that the value has and leaves the
-// others, for replace as for add (RFC 7644 section 3.5.2.3). But another
-// "value" is another thing: a new manager does not keep the old one's name.
+// others, for replace as for add (RFC 7644 section 3.5.2.3).
 func mergeComplex(container map[string]any, t schema.Target, value any) error {
 	if list, ok := value.([]any); ok && len(list) == 1 {
 		value = list[0]
@@ -284,8 +305,8 @@ func mergeComplex(container map[string]any, t schema.Target, value any) error {
 	if !ok {
 		object = make(map[string]any)
 	}
-	if id, ok := member(parts, "value"); ok && object["value"] != id {
-		clear(object)
+	if id, ok := member(parts, "value"); ok {
+		forget(object, id)
 	}
 	if err := mergeParts(object, t, parts); err != nil {
 		return err

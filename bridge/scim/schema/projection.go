@@ -40,9 +40,6 @@ func (r *Resource) targets(paths []string) ([]Target, error) {
 // Full says that the resource is shown as it is.
 func (p Projection) Full() bool { return p.only == nil && p.without == nil }
 
-// Selected says that the client named the attributes it wants.
-func (p Projection) Selected() bool { return p.only != nil }
-
 // Shows says whether a core attribute, or a part of it, is shown.
 func (p Projection) Shows(name string) bool {
 	named := func(t Target) bool { return t.Extension == "" && t.Name == name }

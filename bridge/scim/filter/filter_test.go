@@ -1,0 +1,361 @@
+package filter_test
+
+import (
+	"encoding/json"
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim/filter"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim/schema"
+)
+
+const enterprise = schema.EnterpriseURI
+
+// predicate reads a predicate as openapi.yaml writes it.
+func predicate(t *testing.T, text string) bridge.Predicate {
+	t.Helper()
+	decoder := json.NewDecoder(strings.NewReader(text))
+	decoder.UseNumber()
+	decoder.DisallowUnknownFields()
+	var p bridge.Predicate
+	if err := decoder.Decode(&p); err != nil {
+		t.Fatalf("%v: %s", err, text)
+	}
+	return p
+}
+
+func asJSON(t *testing.T, p bridge.Predicate) string {
+	t.Helper()
+	b, err := json.Marshal(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func TestCompile(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name   string
+		filter string
+		want   string
+	}{
+		{"userName is compared without regard to case", `userName eq "bjensen"`, `{"op":"eq","path":["userName"],"value":"bjensen"}`},
+		{"id and externalId with regard to it", `externalId eq "A"`, `{"op":"eq","path":["externalId"],"value":"A","case_exact":true}`},
+		{"operators and names are in any case", `USERNAME Eq "b"`, `{"op":"eq","path":["userName"],"value":"b"}`},
+		{"a core attribute may carry its schema", schema.UserURI + `:userName sw "J"`, `{"op":"sw","path":["userName"],"value":"J"}`},
+		{"presence", `title pr`, `{"op":"pr","path":["title"]}`},
+		{"a sub-attribute", `name.familyName co "O'Malley"`, `{"op":"co","path":["name","familyName"],"value":"O'Malley"}`},
+		{"times are sent in UTC", `meta.lastModified gt "2011-05-13T06:42:34+02:00"`, `{"op":"gt","path":["meta","lastModified"],"value":"2011-05-13T04:42:34Z"}`},
+		{"and binds closer than or", `title pr or userType eq "E" and active eq true`,
+			`{"op":"or","terms":[{"op":"pr","path":["title"]},{"op":"and","terms":[{"op":"eq","path":["userType"],"value":"E"},{"op":"eq","path":["active"],"value":true}]}]}`},
+		{"parentheses group", `(title pr or userType eq "E") and active eq true`,
+			`{"op":"and","terms":[{"op":"or","terms":[{"op":"pr","path":["title"]},{"op":"eq","path":["userType"],"value":"E"}]},{"op":"eq","path":["active"],"value":true}]}`},
+		{"not, in any case", `NOT (title pr)`, `{"op":"not","terms":[{"op":"pr","path":["title"]}]}`},
+		{"a multi-valued attribute stands for its values", `emails eq "x"`, `{"op":"any","path":["emails"],"terms":[{"op":"eq","path":["value"],"value":"x"}]}`},
+		{"its sub-attribute is any element's", `emails.type eq "work"`, `{"op":"any","path":["emails"],"terms":[{"op":"eq","path":["type"],"value":"work"}]}`},
+		{"its presence is that of the list", `emails pr`, `{"op":"pr","path":["emails"]}`},
+		{"having none differs from every value", `emails.type ne "work"`,
+			`{"op":"or","terms":[{"op":"not","terms":[{"op":"pr","path":["emails"]}]},{"op":"any","path":["emails"],"terms":[{"op":"ne","path":["type"],"value":"work"}]}]}`},
+		{"a value path asks one element for all", `emails[type eq "work" and value co "@example.com"]`,
+			`{"op":"any","path":["emails"],"terms":[{"op":"and","terms":[{"op":"eq","path":["type"],"value":"work"},{"op":"co","path":["value"],"value":"@example.com"}]}]}`},
+		{"Entra ID's matching filter", `emails[type eq "work"].value eq "x"`,
+			`{"op":"any","path":["emails"],"terms":[{"op":"and","terms":[{"op":"eq","path":["type"],"value":"work"},{"op":"eq","path":["value"],"value":"x"}]}]}`},
+		{"a value path on a complex attribute is about its parts", `name[givenName eq "G" or familyName pr]`,
+			`{"op":"or","terms":[{"op":"eq","path":["name","givenName"],"value":"G"},{"op":"pr","path":["name","familyName"]}]}`},
+		{"booleans may be strings", `roles[primary eq "True"].value eq "admin"`,
+			`{"op":"any","path":["roles"],"terms":[{"op":"and","terms":[{"op":"eq","path":["primary"],"value":true},{"op":"eq","path":["value"],"value":"admin"}]}]}`},
+		{"an extension's attribute", enterprise + `:employeeNumber eq "701984"`, `{"op":"eq","path":["` + enterprise + `","employeeNumber"],"value":"701984"}`},
+		{"its sub-attribute", strings.ToUpper(enterprise) + `:manager.value eq "7"`, `{"op":"eq","path":["` + enterprise + `","manager","value"],"value":"7","case_exact":true}`},
+		{"its complex attribute stands for its value", enterprise + `:manager eq "7"`, `{"op":"eq","path":["` + enterprise + `","manager","value"],"value":"7","case_exact":true}`},
+		{"a whole extension can be present", enterprise + ` pr`, `{"op":"pr","path":["` + enterprise + `"]}`},
+		{"null is absence", `nickName eq null`, `{"op":"not","terms":[{"op":"pr","path":["nickName"]}]}`},
+		{"not null is presence", `nickName ne null`, `{"op":"pr","path":["nickName"]}`},
+		{"a number is text where the attribute is", enterprise + `:employeeNumber eq 701984`, `{"op":"eq","path":["` + enterprise + `","employeeNumber"],"value":"701984"}`},
+		{"the groups of a person", `groups eq "g"`, `{"op":"any","path":["groups"],"terms":[{"op":"eq","path":["value"],"value":"g","case_exact":true}]}`},
+		{"the kind of resource is known", `meta.resourceType eq "User"`, `{"op":"pr","path":["id"]}`},
+		{"and so is what it is not", `meta.resourceType eq "Group"`, `{"op":"not","terms":[{"op":"pr","path":["id"]}]}`},
+		{"an attribute that no schema knows", `Colour.Deep eq "red"`, `{"op":"eq","path":["Colour","Deep"],"value":"red"}`},
+		{"an extension that no schema knows", `urn:x:2.0:User:badge gt 5`, `{"op":"gt","path":["urn:x:2.0:User","badge"],"value":5}`},
+		{"escapes in strings are JSON's", `userName eq "a\"b\u00e9\\"`, `{"op":"eq","path":["userName"],"value":"a\"bé\\"}`},
+		{"brackets and words in strings are text", `userName eq "a) and (b] or ["`, `{"op":"eq","path":["userName"],"value":"a) and (b] or ["}`},
+		{"space may be generous", "  userName   eq  \"a\"\t", `{"op":"eq","path":["userName"],"value":"a"}`},
+		{"schemas have no parts", `schemas eq "urn:x"`, `{"op":"any","path":["schemas"],"terms":[{"op":"eq","value":"urn:x","case_exact":true}]}`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			e, err := filter.Parse(tt.filter)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := filter.Compile(e, schema.User)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := predicate(t, tt.want); asJSON(t, got) != asJSON(t, want) {
+				t.Errorf("got  %s\nwant %s", asJSON(t, got), asJSON(t, want))
+			}
+		})
+	}
+}
+
+func TestRefusedFilters(t *testing.T) {
+	t.Parallel()
+	deep := strings.Repeat("(", 40) + "title pr" + strings.Repeat(")", 40)
+	wide := strings.Repeat("title pr or ", 501) + "title pr"
+	tests := []struct {
+		name   string
+		filter string
+		says   string
+	}{
+		{"nothing", ``, "character 1: wanted an attribute, got the end"},
+		{"no operator", `userName`, "character 9: wanted an operator"},
+		{"an unknown operator", `userName is "x"`, `character 10: wanted an operator`},
+		{"no value", `userName eq`, "character 12: wanted a string"},
+		{"a value without quotes", `userName eq bjensen`, `got "bjensen"`},
+		{"a string without its end", `userName eq "bjensen`, "character 13: the string has no closing quote"},
+		{"a bad escape", `userName eq "\x"`, "character 13"},
+		{"an open parenthesis", `(userName pr`, `")"`},
+		{"a closing one too many", `userName pr)`, "character 12: wanted the end"},
+		{"an open bracket", `emails[type eq "work"`, `"]"`},
+		{"not without parentheses", `not userName pr`, `"(" after not`},
+		{"an operator at the end", `userName pr and`, "wanted an attribute, got the end"},
+		{"two filters without an operator", `userName pr title pr`, "wanted the end"},
+		{"an attribute in quotes", `"userName" eq "x"`, "wanted an attribute"},
+		{"a path too long", `name.given.first eq "x"`, "wanted an attribute"},
+		{"nesting without end", deep, "nested deeper than 32"},
+		{"comparisons without end", wide, "more than 500 comparisons"},
+		{"a megabyte", `userName eq "` + strings.Repeat("x", 1<<20) + `"`, "longer than"},
+		{"invalid UTF-8", "userName eq \"\xff\"", "not valid UTF-8"},
+		{"NUL", "userName eq \"a\x00\"", "not valid UTF-8"},
+		{"NUL escaped", `userName eq "a\u0000"`, "wanted a string"},
+		{"an order of booleans", `active gt true`, "eq and ne only"},
+		{"a boolean that is neither", `active eq "maybe"`, "true or false"},
+		{"a time that is none", `meta.created gt "yesterday"`, "must be a time"},
+		{"a text search in a time", `meta.created co "2026"`, "times are compared"},
+		{"a complex attribute without a value", `name eq "x"`, "compare one of its sub-attributes"},
+		{"postal addresses have no value either", `addresses eq "x"`, "compare one of its sub-attributes"},
+		{"an order of null", `nickName gt null`, "null is compared"},
+		{"a boolean where text is", `nickName eq true`, "string in double quotes"},
+		{"the password", `password eq "x"`, "cannot be filtered by"},
+		{"what the bridge makes up", `meta.location eq "x"`, "cannot be filtered by"},
+		{"an order of certificates", `x509Certificates.value gt "x"`, "have no order"},
+		{"brackets in brackets", `emails[type[value pr] pr]`, ""},
+		{"brackets behind a sub-attribute", `emails.value[type pr]`, "follows a multi-valued attribute"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			e, err := filter.Parse(tt.filter)
+			if err == nil {
+				_, err = filter.Compile(e, schema.User)
+			}
+			fault, ok := errors.AsType[*schema.Fault](err)
+			if !ok || fault.Kind != schema.InvalidFilter {
+				t.Fatalf("got %v, want invalidFilter", err)
+			}
+			if !strings.Contains(fault.Detail, tt.says) {
+				t.Errorf("it says %q, want %q in it", fault.Detail, tt.says)
+			}
+			if len(fault.Detail) > 300 {
+				t.Errorf("the detail is %d bytes long", len(fault.Detail))
+			}
+		})
+	}
+}
+
+func TestParsePath(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		text string
+		want string // of the parts; empty if refused
+	}{
+		{`userName`, "userName||"},
+		{`name.familyName`, "name.familyName||"},
+		{`emails[type eq "work"]`, `emails|type eq "work"|`},
+		{`emails[type eq "work"].value`, `emails|type eq "work"|value`},
+		{`emails[type EQ "a]b"].Value`, `emails|type eq "a]b"|Value`},
+		{enterprise + `:manager`, enterprise + ":manager||"},
+		{`urn:x:User:doors[open eq true].name`, `urn:x:User:doors|open eq true|name`},
+		{`emails[type eq "work"] .value`, ""},
+		{`emails[type eq "work"].value.x`, ""},
+		{`emails[type eq "work"]value`, ""},
+		{`emails[]`, ""},
+		{`emails[type eq "work"`, ""},
+		{`userName eq "x"`, ""},
+		{``, ""},
+	}
+	for _, tt := range tests {
+		t.Run("path "+tt.text, func(t *testing.T) {
+			t.Parallel()
+			p, err := filter.ParsePath(tt.text)
+			if err != nil {
+				if fault, ok := errors.AsType[*schema.Fault](err); !ok || fault.Kind != schema.InvalidPath || tt.want != "" {
+					t.Fatalf("got %v", err)
+				}
+				return
+			}
+			got := p.Attribute.String() + "|"
+			if p.Filter != nil {
+				got += p.Filter.String()
+			}
+			if got += "|" + p.Sub; got != tt.want {
+				t.Errorf("got %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestMatch(t *testing.T) {
+	t.Parallel()
+	const person = `{"userName":"BJensen","active":true,"n":10,"title":"",
+		"name":{"familyName":"Jensen"},
+		"emails":[{"value":"b@work.example","type":"work"},{"value":"b@home.example","type":"home"}],
+		"meta":{"created":"2026-01-31T08:00:00Z"}}`
+	tests := []struct {
+		filter string
+		want   bool
+	}{
+		{`userName eq "bjensen"`, true},
+		{`userName ne "bjensen"`, false},
+		{`nickName ne "x"`, true},
+		{`nickName eq "x"`, false},
+		{`title pr`, false},
+		{`name pr and name.familyName ew "SEN"`, true},
+		{`userName sw "bj" and userName co "JEN"`, true},
+		{`userName gt "a" and userName lt "c"`, true},
+		{`n gt 9 and n le 10 and n ne 11`, true},
+		{`n gt "9"`, false},
+		{`n eq 10.0`, true},
+		{`n lt 1e3`, true},
+		{`active eq "True"`, true},
+		{`active ne true`, false},
+		{`emails[type eq "work" and value ew "home.example"]`, false},
+		{`emails[type eq "home" and value ew "home.example"]`, true},
+		{`emails.type ne "work"`, true},
+		{`roles ne "x"`, true},
+		{`meta.created ge "2026-01-31T09:00:00+01:00" and meta.created lt "2026-01-31T08:00:00.5Z"`, true},
+		{`not (userName eq "x") or active eq false`, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.filter, func(t *testing.T) {
+			t.Parallel()
+			e, err := filter.Parse(tt.filter)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p, err := filter.Compile(e, schema.User)
+			if err != nil {
+				t.Fatal(err)
+			}
+			decoder := json.NewDecoder(strings.NewReader(person))
+			decoder.UseNumber()
+			var on any
+			if err := decoder.Decode(&on); err != nil {
+				t.Fatal(err)
+			}
+			if got := filter.Match(p, on); got != tt.want {
+				t.Errorf("got %v", got)
+			}
+		})
+	}
+}
+
+func TestImplied(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		filter string
+		want   map[string]any // nil if it implies nothing
+	}{
+		{`type eq "work"`, map[string]any{"type": "work"}},
+		{`TYPE eq "work" and primary eq "True"`, map[string]any{"type": "work", "primary": true}},
+		{`type eq "work" and type eq "home"`, nil},
+		{`type ne "work"`, nil},
+		{`type eq "work" or type eq "home"`, nil},
+		{`type pr`, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.filter, func(t *testing.T) {
+			t.Parallel()
+			e, err := filter.Parse(tt.filter)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p, err := filter.CompileElement(e, schema.User.Attribute("emails"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, ok := filter.Implied(p)
+			if ok != (tt.want != nil) || ok && !reflect.DeepEqual(got, tt.want) {
+				t.Errorf("got %v, %v", got, ok)
+			}
+		})
+	}
+}
+
+// What is printed parses to what was printed, and whatever parses compiles or
+// is refused as a filter.
+func FuzzParse(f *testing.F) {
+	for _, seed := range []string{
+		`userName eq "bjensen"`, `title pr and (userType eq "E" or not (active eq false))`,
+		`emails[type eq "work" and value co "@"].value ne null`, enterprise + `:manager.value eq -1.5e3`,
+		`a eq "\u00e9\"" or a eq 1 and b pr`, `((a pr))`, `not (not (a pr))`,
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		e, err := filter.Parse(text)
+		if err != nil {
+			if _, ok := errors.AsType[*schema.Fault](err); !ok {
+				t.Fatalf("%v is no fault", err)
+			}
+			return
+		}
+		again, err := filter.Parse(e.String())
+		if err != nil {
+			t.Fatalf("%q prints as %q: %v", text, e, err)
+		}
+		if !reflect.DeepEqual(e, again) {
+			t.Fatalf("%q prints as %q, which is %#v and not %#v", text, e, again, e)
+		}
+		for _, r := range []*schema.Resource{schema.User, schema.Group} {
+			if p, err := filter.Compile(e, r); err == nil {
+				filter.Match(p, map[string]any{"userName": "x", "emails": []any{map[string]any{"value": "y"}, "z"}})
+			} else if _, ok := errors.AsType[*schema.Fault](err); !ok {
+				t.Fatalf("%v is no fault", err)
+			}
+		}
+	})
+}
+
+func FuzzParsePath(f *testing.F) {
+	for _, seed := range []string{`userName`, `emails[type eq "work"].value`, enterprise + `:manager.value`} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		p, err := filter.ParsePath(text)
+		if err != nil {
+			return
+		}
+		if again, err := filter.ParsePath(p.String()); err != nil || !reflect.DeepEqual(p, again) {
+			t.Fatalf("%q prints as %q: %v", text, p, err)
+		}
+	})
+}
+
+func BenchmarkCompile(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		e, err := filter.Parse(`emails[type eq "work"].value eq "bjensen@example.com"`)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := filter.Compile(e, schema.User); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

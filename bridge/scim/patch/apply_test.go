@@ -1,0 +1,324 @@
+package patch_test
+
+import (
+	"encoding/json"
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim/patch"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim/schema"
+)
+
+const enterprise = schema.EnterpriseURI
+
+func value(t *testing.T, text string) any {
+	t.Helper()
+	decoder := json.NewDecoder(strings.NewReader(text))
+	decoder.UseNumber()
+	var out any
+	if err := decoder.Decode(&out); err != nil {
+		t.Fatalf("%v: %s", err, text)
+	}
+	return out
+}
+
+// parse reads operations, given as the elements of the list.
+func parse(t *testing.T, operations string) ([]patch.Operation, error) {
+	t.Helper()
+	return patch.Parse(value(t, `{"Operations":[`+operations+`]}`).(map[string]any))
+}
+
+func kind(t *testing.T, err error) schema.Kind {
+	t.Helper()
+	if err == nil {
+		return ""
+	}
+	fault, ok := errors.AsType[*schema.Fault](err)
+	if !ok {
+		t.Fatalf("%v is no fault", err)
+	}
+	return fault.Kind
+}
+
+// person adds to a resource what every person has.
+func person(t *testing.T, members string) map[string]any {
+	t.Helper()
+	if members != "" {
+		members = "," + members
+	}
+	object := value(t, `{"userName":"u","active":true`+members+`}`).(map[string]any)
+	normal, err := schema.User.Normalize(object)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return normal
+}
+
+func TestApply(t *testing.T) {
+	t.Parallel()
+	const (
+		work = `{"type":"work","value":"w","primary":true}`
+		home = `{"type":"home","value":"h"}`
+	)
+	tests := []struct {
+		name       string
+		before     string // members beside userName and active
+		operations string
+		after      string
+	}{
+		// RFC 7644 section 3.5.2.1
+		{"add sets an attribute that is not there", ``,
+			`{"op":"add","path":"nickName","value":"Babs"}`, `"nickName":"Babs"`},
+		{"add without a path sets attributes", ``,
+			`{"op":"add","value":{"emails":[{"value":"b","type":"home"}],"nickName":"Babs"}}`,
+			`"emails":[{"value":"b","type":"home"}],"nickName":"Babs"`},
+		{"add appends to a list", `"emails":[` + home + `]`,
+			`{"op":"add","path":"emails","value":[{"value":"x"}]}`, `"emails":[` + home + `,{"value":"x"}]`},
+		{"add of what is there already changes nothing", `"emails":[` + home + `]`,
+			`{"op":"add","path":"emails","value":[{"value":"h"},` + home + `]}`, `"emails":[` + home + `]`},
+		{"add replaces an attribute with one value", `"nickName":"a"`,
+			`{"op":"add","path":"nickName","value":"b"}`, `"nickName":"b"`},
+		{"add merges into a complex attribute", `"name":{"givenName":"G","familyName":"F"}`,
+			`{"op":"add","path":"name","value":{"givenName":"H"}}`, `"name":{"givenName":"H","familyName":"F"}`},
+		{"a new primary takes over from the old", `"emails":[` + work + `]`,
+			`{"op":"add","path":"emails","value":{"value":"x","primary":true}}`,
+			`"emails":[{"type":"work","value":"w","primary":false},{"value":"x","primary":true}]`},
+		{"so does an element that becomes primary", `"emails":[` + work + `,` + home + `]`,
+			`{"op":"replace","path":"emails[type eq \"home\"].primary","value":"True"}`,
+			`"emails":[{"type":"work","value":"w","primary":false},{"type":"home","value":"h","primary":true}]`},
+		// RFC 7644 section 3.5.2.2
+		{"remove takes an attribute away", `"nickName":"a"`, `{"op":"remove","path":"nickName"}`, ``},
+		{"remove takes a sub-attribute away, and an empty complex attribute with it", `"name":{"givenName":"G"}`,
+			`{"op":"remove","path":"name.givenName"}`, ``},
+		{"remove takes selected elements away", `"emails":[` + work + `,` + home + `]`,
+			`{"op":"remove","path":"emails[type eq \"work\"]"}`, `"emails":[` + home + `]`},
+		{"remove takes a part of selected elements away", `"emails":[` + work + `]`,
+			`{"op":"remove","path":"emails[type eq \"work\"].primary"}`, `"emails":[{"type":"work","value":"w"}]`},
+		{"the last element takes the list with it", `"emails":[` + work + `]`,
+			`{"op":"remove","path":"emails[value eq \"W\"]"}`, ``},
+		{"remove with values takes only these", `"emails":[` + work + `,` + home + `]`,
+			`{"op":"Remove","path":"emails","value":[{"value":"h"}]}`, `"emails":[` + work + `]`},
+		{"removing what is not there is harmless", ``,
+			`{"op":"remove","path":"emails[type eq \"work\"]"},{"op":"remove","path":"emails[type eq \"work\"].value"},{"op":"remove","path":"nickName"},{"op":"remove","path":"name.givenName"},{"op":"remove","path":"` + enterprise + `"}`, ``},
+		// RFC 7644 section 3.5.2.3
+		{"replace sets a list anew", `"emails":[` + work + `,` + home + `]`,
+			`{"op":"replace","path":"emails","value":[{"value":"x"}]}`, `"emails":[{"value":"x"}]`},
+		{"replace of a complex attribute leaves the parts it does not name", `"name":{"givenName":"G","familyName":"F"}`,
+			`{"op":"replace","path":"name","value":{"givenName":"H","familyName":null}}`, `"name":{"givenName":"H"}`},
+		{"replace of selected elements replaces them whole", `"addresses":[{"type":"work","locality":"A","country":"B"}]`,
+			`{"op":"replace","path":"addresses[type eq \"work\"]","value":{"locality":"C"}}`, `"addresses":[{"type":"work","locality":"C"}]`},
+		{"add to selected elements leaves their other parts", `"addresses":[{"type":"work","locality":"A","country":"B"}]`,
+			`{"op":"add","path":"addresses[type eq \"work\"]","value":{"locality":"C"}}`, `"addresses":[{"type":"work","locality":"C","country":"B"}]`},
+		{"replace of a part of a selected element", `"addresses":[{"type":"work","locality":"A"},{"type":"home","locality":"B"}]`,
+			`{"op":"replace","path":"addresses[type eq \"work\"].locality","value":"C"}`, `"addresses":[{"type":"work","locality":"C"},{"type":"home","locality":"B"}]`},
+		{"a sub-attribute without a filter is every element's", `"emails":[` + home + `,{"value":"x","type":"other"}]`,
+			`{"op":"replace","path":"emails.type","value":"work"}`, `"emails":[{"type":"work","value":"h"},{"type":"work","value":"x"}]`},
+		{"replace by null removes", `"nickName":"a","emails":[` + work + `]`,
+			`{"op":"replace","path":"nickName","value":null},{"op":"replace","path":"emails","value":[]}`, ``},
+		// The habits of identity providers
+		{"replace creates an element that is not there, type included", ``,
+			`{"op":"Replace","path":"phoneNumbers[type eq \"mobile\"].value","value":"1"}`, `"phoneNumbers":[{"type":"mobile","value":"1"}]`},
+		{"several operations fill one element, in any order", ``,
+			`{"op":"Add","path":"emails[type eq \"other\"].primary","value":"false"},{"op":"Add","path":"emails[type eq \"other\"].type","value":"other"},{"op":"Add","path":"emails[type eq \"other\"].Value","value":"o"}`,
+			`"emails":[{"type":"other","primary":false,"value":"o"}]`},
+		{"an element selected by primary is made primary", ``,
+			`{"op":"Add","path":"roles[primary eq \"True\"].value","value":"admin"},{"op":"Add","path":"roles[primary eq \"True\"].display","value":"Admin"}`,
+			`"roles":[{"primary":true,"value":"admin","display":"Admin"}]`},
+		{"keys of a value without a path are paths", `"name":{"givenName":"G"}`,
+			`{"op":"replace","value":{"name.familyName":"F","` + enterprise + `:employeeNumber":"5","emails[type eq \"work\"].value":"w"}}`,
+			`"name":{"givenName":"G","familyName":"F"},"` + enterprise + `":{"employeeNumber":"5"},"emails":[{"type":"work","value":"w"}]`},
+		{"an extension comes as an object", `"` + enterprise + `":{"department":"d"}`,
+			`{"op":"add","value":{"` + enterprise + `":{"employeeNumber":"5"}}}`, `"` + enterprise + `":{"department":"d","employeeNumber":"5"}`},
+		{"a manager comes bare", ``,
+			`{"op":"Add","path":"` + enterprise + `:manager","value":"7"}`, `"` + enterprise + `":{"manager":{"value":"7"}}`},
+		{"or as a list of one, and does not keep the old one's name", `"` + enterprise + `":{"manager":{"value":"6","displayName":"Six"}}`,
+			`{"op":"replace","path":"` + enterprise + `:manager","value":[{"value":"7"}]}`, `"` + enterprise + `":{"manager":{"value":"7"}}`},
+		{"or by its value", `"` + enterprise + `":{"manager":{"value":"6","displayName":"Six"}}`,
+			`{"op":"replace","path":"` + enterprise + `:manager.value","value":"7"}`, `"` + enterprise + `":{"manager":{"value":"7"}}`},
+		{"a manager of nulls is no manager", `"` + enterprise + `":{"manager":{"value":"6"}}`,
+			`{"op":"replace","path":"` + enterprise + `:manager","value":{"value":null}}`, `"schemas":["` + enterprise + `"]`},
+		{"the whole resource comes back, read-only parts included", `"nickName":"a"`,
+			`{"op":"replace","value":{"schemas":["` + schema.UserURI + `"],"id":"1","meta":{},"groups":[],"password":"p","userName":"v"}}`,
+			`"nickName":"a","userName":"v"`},
+		{"a password is passed over", ``, `{"op":"replace","path":"password","value":"secret"}`, ``},
+		{"operations and names are in any case", `"name":{"givenName":"G"}`,
+			`{"OP":"REPLACE","Path":"NAME.GIVENNAME","Value":"H"}`, `"name":{"givenName":"H"}`},
+		{"active as a string", ``, `{"op":"Replace","path":"active","value":"False"}`, `"active":false`},
+		{"the core schema's URI before an attribute", ``,
+			`{"op":"add","path":"` + schema.UserURI + `:nickName","value":"a"}`, `"nickName":"a"`},
+		{"the core schema's URI alone is the resource", ``,
+			`{"op":"add","path":"` + schema.UserURI + `","value":{"nickName":"a"}}`, `"nickName":"a"`},
+		{"one operation after the other", `"nickName":"a"`,
+			`{"op":"replace","path":"nickName","value":"b"},{"op":"remove","path":"nickName"},{"op":"add","path":"nickName","value":"c"}`, `"nickName":"c"`},
+		{"a whole extension goes", `"` + enterprise + `":{"department":"d"}`, `{"op":"remove","path":"` + enterprise + `"}`, `"schemas":["` + enterprise + `"]`},
+		// What no schema knows
+		{"an unknown attribute", ``, `{"op":"add","path":"colour","value":{"a":[1]}},{"op":"replace","path":"colour.b","value":2}`, `"colour":{"a":[1],"b":2}`},
+		{"an unknown extension", ``, `{"op":"add","value":{"urn:x:2.0:User":{"badge":"1"}}},{"op":"replace","path":"urn:x:2.0:User:badge","value":"2"}`,
+			`"urn:x:2.0:User":{"badge":"2"}`},
+		{"an unknown extension goes with its last attribute", `"urn:x:2.0:User":{"badge":"1"}`, `{"op":"remove","path":"urn:x:2.0:User:badge"}`, ``},
+		{"all of an unknown extension", `"urn:x:2.0:User":{"badge":"1","door":"2"}`, `{"op":"remove","path":"urn:x:2.0:User"}`, ``},
+		{"elements of an unknown list", `"doors":[{"n":"1"}]`,
+			`{"op":"add","path":"doors[n eq \"2\"].open","value":true},{"op":"remove","path":"doors[n eq \"1\"]"}`, `"doors":[{"n":"2","open":true}]`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			before := person(t, tt.before)
+			ops, err := parse(t, tt.operations)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := patch.Apply(schema.User, before, ops)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := person(t, tt.after); !reflect.DeepEqual(got, want) {
+				t.Errorf("got  %v\nwant %v", got, want)
+			}
+			if !reflect.DeepEqual(before, person(t, tt.before)) {
+				t.Error("the resource was changed")
+			}
+			// Everything is retried.
+			again, err := patch.Apply(schema.User, got, ops)
+			if err != nil || !reflect.DeepEqual(again, got) {
+				t.Errorf("applied again it becomes %v: %v", again, err)
+			}
+		})
+	}
+}
+
+func TestRefusedOperations(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name       string
+		operations string
+		kind       schema.Kind
+	}{
+		{"an unknown operation", `{"op":"move","path":"nickName"}`, schema.InvalidSyntax},
+		{"no operation", `{"path":"nickName"}`, schema.InvalidSyntax},
+		{"an operation that is no object", `"add"`, schema.InvalidSyntax},
+		{"no operations at all", ``, schema.InvalidSyntax},
+		{"a path that is no path", `{"op":"add","path":"emails[type eq","value":"x"}`, schema.InvalidPath},
+		{"a path that is no text", `{"op":"add","path":5,"value":"x"}`, schema.InvalidPath},
+		{"a filter on an attribute with one value", `{"op":"replace","path":"name[givenName eq \"G\"].familyName","value":"x"}`, schema.InvalidPath},
+		{"a part of an attribute that has none", `{"op":"replace","path":"userName.first","value":"x"}`, schema.InvalidPath},
+		{"a filter that makes no sense", `{"op":"replace","path":"emails[primary gt true].value","value":"x"}`, schema.InvalidPath},
+		{"remove without a path", `{"op":"remove"}`, schema.NoTarget},
+		{"replace of an element that cannot be made", `{"op":"replace","path":"emails[type ne \"work\"].value","value":"x"}`, schema.NoTarget},
+		{"add without a value", `{"op":"add","path":"nickName"}`, schema.InvalidValue},
+		{"replace without a value", `{"op":"replace","path":"nickName"}`, schema.InvalidValue},
+		{"a value without a path that is no object", `{"op":"add","value":"x"}`, schema.InvalidValue},
+		{"a value of the wrong type", `{"op":"replace","path":"active","value":"maybe"}`, schema.InvalidValue},
+		{"a complex value that is text", `{"op":"replace","path":"name","value":"G O"}`, schema.InvalidValue},
+		{"a list where one value is", `{"op":"replace","path":"nickName","value":["a","b"]}`, schema.InvalidValue},
+		{"a blank userName", `{"op":"replace","path":"userName","value":""}`, schema.InvalidValue},
+		{"an extension that is text", `{"op":"add","path":"` + enterprise + `","value":"x"}`, schema.InvalidValue},
+		{"two elements for the selected one", `{"op":"replace","path":"emails[type eq \"work\"]","value":[{"value":"a"},{"value":"b"}]}`, schema.InvalidValue},
+		{"writing the id", `{"op":"replace","path":"id","value":"x"}`, schema.MutabilityErr},
+		{"writing a part of meta", `{"op":"replace","path":"meta.created","value":"x"}`, schema.MutabilityErr},
+		{"writing groups", `{"op":"add","path":"groups","value":[{"value":"g"}]}`, schema.MutabilityErr},
+		{"removing what is required", `{"op":"remove","path":"userName"}`, schema.MutabilityErr},
+		{"replacing it by null", `{"op":"replace","path":"userName","value":null}`, schema.MutabilityErr},
+		{"one fault among good operations", `{"op":"add","path":"nickName","value":"a"},{"op":"remove","path":"userName"}`, schema.MutabilityErr},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			before := person(t, `"name":{"givenName":"G"}`)
+			ops, err := parse(t, tt.operations)
+			if err == nil {
+				_, err = patch.Apply(schema.User, before, ops)
+			}
+			if got := kind(t, err); got != tt.kind {
+				t.Errorf("got %q (%v), want %q", got, err, tt.kind)
+			}
+			if !reflect.DeepEqual(before, person(t, `"name":{"givenName":"G"}`)) {
+				t.Error("the resource was changed")
+			}
+		})
+	}
+}
+
+func TestTooManyOperations(t *testing.T) {
+	t.Parallel()
+	one := `{"op":"add","path":"nickName","value":"a"}`
+	_, err := parse(t, strings.Repeat(one+",", patch.MaxOperations)+one)
+	if got := kind(t, err); got != schema.TooMany {
+		t.Errorf("got %q", got)
+	}
+}
+
+// A PATCH applies whole or leaves the resource as it was, what it leaves is
+// canonical, and the operations can be applied again.
+func FuzzApply(f *testing.F) {
+	const before = `{"userName":"u","emails":[{"type":"work","value":"w","primary":true},{"value":"x"}],"name":{"givenName":"G"},"doors":[{"n":"1"},2],"urn:x:User":{"badge":[1]},"` + enterprise + `":{"manager":{"value":"7"}}}`
+	for _, seed := range []string{
+		`{"op":"add","path":"emails[type eq \"home\"].value","value":"h"}`,
+		`{"op":"replace","value":{"name.givenName":"x","urn:x:User:badge":{"a":1}}}`,
+		`{"op":"remove","path":"emails[primary eq true]"},{"op":"add","path":"doors","value":[3,{"value":[]}]}`,
+		`{"op":"replace","path":"` + enterprise + `:manager","value":[{"value":[]}]}`,
+		`{"op":"add","path":"urn:x:User.value","value":{"value":{}}}`,
+	} {
+		f.Add(before, seed)
+	}
+	f.Fuzz(func(t *testing.T, resource, operations string) {
+		read := func() (map[string]any, map[string]any, bool) {
+			var values [2]map[string]any
+			for i, text := range []string{resource, `{"Operations":[` + operations + `]}`} {
+				decoder := json.NewDecoder(strings.NewReader(text))
+				decoder.UseNumber()
+				if decoder.Decode(&values[i]) != nil || values[i] == nil {
+					return nil, nil, false
+				}
+			}
+			return values[0], values[1], true
+		}
+		object, body, ok := read()
+		if !ok {
+			t.Skip()
+		}
+		before, err := schema.User.Normalize(object)
+		if err != nil {
+			t.Skip()
+		}
+		ops, err := patch.Parse(body)
+		if err != nil {
+			kind(t, err)
+			return
+		}
+		after, err := patch.Apply(schema.User, before, ops)
+		object, body, _ = read()
+		if untouched, _ := schema.User.Normalize(object); !reflect.DeepEqual(before, untouched) {
+			t.Fatalf("the resource was changed: %v", before)
+		}
+		if fresh, _ := patch.Parse(body); !reflect.DeepEqual(ops, fresh) {
+			t.Fatalf("the operations were changed: %v", ops)
+		}
+		if err != nil {
+			kind(t, err)
+			return
+		}
+		canonical, err := schema.User.Normalize(after)
+		if err != nil || !reflect.DeepEqual(canonical, after) {
+			t.Fatalf("%v is not canonical: %v", after, err)
+		}
+	})
+}
+
+func BenchmarkApply(b *testing.B) {
+	var resource, body map[string]any
+	_ = json.Unmarshal([]byte(`{"schemas":["`+schema.UserURI+`"],"userName":"u","active":true,"name":{"givenName":"G","familyName":"F"},"emails":[{"type":"work","value":"w","primary":true}]}`), &resource)
+	_ = json.Unmarshal([]byte(`{"Operations":[{"op":"Replace","path":"emails[type eq \"work\"].value","value":"x"},{"op":"Replace","path":"name.familyName","value":"y"}]}`), &body)
+	b.ReportAllocs()
+	for b.Loop() {
+		ops, err := patch.Parse(body)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := patch.Apply(schema.User, resource, ops); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,103 @@
+package patch_test
+
+import (
+	"reflect"
+	"testing"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim/filter"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim/patch"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim/schema"
+)
+
+func TestSplitMembers(t *testing.T) {
+	t.Parallel()
+	ids := func(list ...string) []string { return list }
+	all := func(list ...string) *[]string { return &list }
+	none := &[]string{}
+	tests := []struct {
+		name       string
+		operations string
+		want       patch.Members
+		rest       int // operations left for other attributes
+	}{
+		{"add joins", `{"op":"Add","path":"members","value":[{"$ref":null,"value":"a"},{"value":"b","display":"B"}]}`, patch.Members{Add: ids("a", "b")}, 0},
+		{"a bare id joins", `{"op":"add","path":"members","value":"a"},{"op":"add","path":"members","value":["b"]}`, patch.Members{Add: ids("a", "b")}, 0},
+		{"one member without a list", `{"op":"add","path":"members","value":{"value":"a"}}`, patch.Members{Add: ids("a")}, 0},
+		{"twice is once", `{"op":"add","path":"members","value":[{"value":"a"},{"value":"a"}]}`, patch.Members{Add: ids("a")}, 0},
+		{"remove with values removes these", `{"op":"Remove","path":"members","value":[{"value":"a"}]}`, patch.Members{Remove: ids("a")}, 0},
+		{"remove by a filter", `{"op":"remove","path":"members[value eq \"a\"]"}`, patch.Members{Remove: ids("a")}, 0},
+		{"remove by a filter of several", `{"op":"remove","path":"members[value eq \"a\" or VALUE eq \"b\"]"}`, patch.Members{Remove: ids("a", "b")}, 0},
+		{"remove with neither empties", `{"op":"remove","path":"members"}`, patch.Members{Replace: none}, 0},
+		{"remove of an empty list removes nobody", `{"op":"remove","path":"members","value":[]}`, patch.Members{}, 0},
+		{"replace sets", `{"op":"replace","path":"members","value":[{"value":"a"},{"value":"b"}]}`, patch.Members{Replace: all("a", "b")}, 0},
+		{"replace by an empty list empties", `{"op":"replace","path":"members","value":[]}`, patch.Members{Replace: none}, 0},
+		{"replace by null empties", `{"op":"replace","path":"members","value":null}`, patch.Members{Replace: none}, 0},
+		{"the last word counts", `{"op":"add","path":"members","value":[{"value":"a"}]},{"op":"remove","path":"members","value":[{"value":"a"}]},{"op":"add","path":"members","value":[{"value":"a"}]},{"op":"add","path":"members","value":[{"value":"b"}]},{"op":"remove","path":"members[value eq \"b\"]"}`,
+			patch.Members{Add: ids("a"), Remove: ids("b")}, 0},
+		{"what follows a replace is part of it", `{"op":"add","path":"members","value":[{"value":"z"}]},{"op":"replace","path":"members","value":[{"value":"a"},{"value":"b"}]},{"op":"remove","path":"members","value":[{"value":"a"}]},{"op":"add","path":"members","value":[{"value":"c"}]}`,
+			patch.Members{Replace: all("b", "c")}, 0},
+		{"without a path beside a name", `{"op":"replace","value":{"displayName":"D","MEMBERS":[{"value":"a"}]}}`, patch.Members{Replace: all("a")}, 1},
+		{"without a path and alone", `{"op":"add","value":{"members":[{"value":"a"}]}}`, patch.Members{Add: ids("a")}, 0},
+		{"a path as a key", `{"op":"add","value":{"urn:ietf:params:scim:schemas:core:2.0:Group:members":[{"value":"a"}]}}`, patch.Members{Add: ids("a")}, 0},
+		{"a name without members is left alone", `{"op":"replace","value":{"id":"g","displayName":"D"}},{"op":"replace","path":"displayName","value":"E"}`, patch.Members{}, 2},
+		{"the members' names are not the group's", `{"op":"replace","path":"members[value eq \"a\"].display","value":"A"}`, patch.Members{}, 0},
+		{"a member is put in another's place", `{"op":"replace","path":"members[value eq \"a\"]","value":{"value":"b"}}`, patch.Members{Add: ids("b"), Remove: ids("a")}, 0},
+		{"by its value too", `{"op":"replace","path":"members[value eq \"a\"].value","value":"b"}`, patch.Members{Add: ids("b"), Remove: ids("a")}, 0},
+		{"a filter that names nobody is looked up", `{"op":"remove","path":"members[type eq \"Group\"]"}`, patch.Members{Remove: ids("g")}, 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			ops, err := parse(t, tt.operations)
+			if err != nil {
+				t.Fatal(err)
+			}
+			find := func(p bridge.Predicate) ([]string, error) {
+				if !filter.Match(p, map[string]any{"value": "g", "type": "Group"}) {
+					t.Errorf("asked for %v", p)
+				}
+				return []string{"g"}, nil
+			}
+			got, rest, err := patch.SplitMembers(ops, find)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !reflect.DeepEqual(got, tt.want) {
+				t.Errorf("got %+v, want %+v", got, tt.want)
+			}
+			if len(rest) != tt.rest {
+				t.Errorf("left %v, want %d operations", rest, tt.rest)
+			}
+			if len(rest) == 0 {
+				return
+			}
+			group, err := patch.Apply(schema.Group, map[string]any{"displayName": "C"}, rest)
+			if err != nil || group["members"] != nil || group["displayName"] == "C" {
+				t.Errorf("the rest makes %v: %v", group, err)
+			}
+		})
+	}
+}
+
+func TestRefusedMembers(t *testing.T) {
+	t.Parallel()
+	for name, operation := range map[string]string{
+		"a member without a value": `{"op":"add","path":"members","value":[{"display":"A"}]}`,
+		"an empty value":           `{"op":"add","path":"members","value":[{"value":""}]}`,
+		"a number":                 `{"op":"add","path":"members","value":[{"value":5}]}`,
+		"a boolean":                `{"op":"replace","value":{"members":true}}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ops, err := parse(t, operation)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, _, err = patch.SplitMembers(ops, nil)
+			if got := kind(t, err); got != schema.InvalidValue {
+				t.Errorf("got %q: %v", got, err)
+			}
+		})
+	}
+}

@@ -1,0 +1,217 @@
+package schema_test
+
+import (
+	"encoding/json"
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim/schema"
+)
+
+func object(t *testing.T, text string) map[string]any {
+	t.Helper()
+	decoder := json.NewDecoder(strings.NewReader(text))
+	decoder.UseNumber()
+	var out map[string]any
+	if err := decoder.Decode(&out); err != nil {
+		t.Fatalf("%v: %s", err, text)
+	}
+	return out
+}
+
+// kind is the scimType of a fault, or "" without one.
+func kind(t *testing.T, err error) schema.Kind {
+	t.Helper()
+	if err == nil {
+		return ""
+	}
+	fault, ok := errors.AsType[*schema.Fault](err)
+	if !ok {
+		t.Fatalf("%v is no fault", err)
+	}
+	return fault.Kind
+}
+
+const user = `"schemas":["` + schema.UserURI + `"],"userName":"u"`
+
+func TestNormalize(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name string
+		in   string
+		want string // empty if it is refused
+	}{
+		{"attribute names in any case become canonical",
+			`{"USERNAME":"u","Name":{"GIVENNAME":"G"},"active":true}`,
+			`{` + user + `,"active":true,"name":{"givenName":"G"}}`},
+		{"who says nothing of active is active",
+			`{"userName":"u"}`, `{` + user + `,"active":true}`},
+		{"booleans may be strings, nested too",
+			`{"userName":"u","active":"False","emails":[{"value":"a","primary":"True"}]}`,
+			`{` + user + `,"active":false,"emails":[{"value":"a","primary":true}]}`},
+		{"nulls, empty lists and empty objects are unassigned",
+			`{"userName":"u","active":null,"nickName":null,"emails":[],"roles":[null,{}],"name":{},"name2":null}`,
+			`{` + user + `,"active":true}`},
+		{"empty strings are values",
+			`{"userName":"u","active":true,"name":{"middleName":""}}`,
+			`{` + user + `,"active":true,"name":{"middleName":""}}`},
+		{"what is not the client's to write is dropped",
+			`{"userName":"u","active":true,"id":"1","meta":{"version":"x"},"groups":[{"value":"g"}],"password":"p"}`,
+			`{` + user + `,"active":true}`},
+		{"a bare manager becomes complex",
+			`{"userName":"u","active":true,"` + schema.EnterpriseURI + `":{"manager":"7"}}`,
+			`{"schemas":["` + schema.UserURI + `","` + schema.EnterpriseURI + `"],"userName":"u","active":true,"` + schema.EnterpriseURI + `":{"manager":{"value":"7"}}}`},
+		{"so does a manager in a list",
+			`{"userName":"u","active":true,"URN:ietf:params:scim:schemas:extension:enterprise:2.0:user":{"Manager":[{"value":"7"}]}}`,
+			`{"schemas":["` + schema.UserURI + `","` + schema.EnterpriseURI + `"],"userName":"u","active":true,"` + schema.EnterpriseURI + `":{"manager":{"value":"7"}}}`},
+		{"one e-mail address may come without its list, or bare",
+			`{"userName":"u","active":true,"emails":{"value":"a"},"roles":"admin"}`,
+			`{` + user + `,"active":true,"emails":[{"value":"a"}],"roles":[{"value":"admin"}]}`},
+		{"of two primaries the first stays",
+			`{"userName":"u","active":true,"emails":[{"value":"a","primary":true},{"value":"b","primary":true}]}`,
+			`{` + user + `,"active":true,"emails":[{"value":"a","primary":true},{"value":"b","primary":false}]}`},
+		{"unknown schemas, attributes and extensions stay as they were sent",
+			`{"schemas":["urn:x:y"],"userName":"u","active":true,"Colour":{"Deep":[1,null]},"urn:x:y":{"A":1.50}}`,
+			`{"schemas":["` + schema.UserURI + `","urn:x:y"],"userName":"u","active":true,"Colour":{"Deep":[1,null]},"urn:x:y":{"A":1.50}}`},
+		{"an enterprise schema without its object is kept",
+			`{"schemas":["` + schema.UserURI + `","` + schema.EnterpriseURI + `"],"userName":"u","active":true,"` + schema.EnterpriseURI + `":null}`,
+			`{"schemas":["` + schema.UserURI + `","` + schema.EnterpriseURI + `"],"userName":"u","active":true}`},
+		{"no userName is refused", `{"active":true}`, ""},
+		{"a blank userName is refused", `{"userName":" "}`, ""},
+		{"a userName that is a number is refused", `{"userName":5}`, ""},
+		{"a userName that is a list is refused", `{"userName":["u"]}`, ""},
+		{"active that is a word is refused", `{"userName":"u","active":"maybe"}`, ""},
+		{"a name that is a text is refused", `{"userName":"u","name":"G O"}`, ""},
+		{"an address that is a text is refused", `{"userName":"u","addresses":["Street 1"]}`, ""},
+		{"two managers are refused", `{"userName":"u","` + schema.EnterpriseURI + `":{"manager":["1","2"]}}`, ""},
+		{"an extension that is a text is refused", `{"userName":"u","` + schema.EnterpriseURI + `":"x"}`, ""},
+		{"an attribute in two spellings is refused", `{"userName":"u","nickName":"a","NICKNAME":"b"}`, ""},
+		{"so is a sub-attribute", `{"userName":"u","name":{"givenName":"a","GivenName":"b"}}`, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			in := object(t, tt.in)
+			got, err := schema.User.Normalize(in)
+			if tt.want == "" {
+				if k := kind(t, err); k != schema.InvalidValue {
+					t.Fatalf("got %v and kind %q, want invalidValue", got, k)
+				}
+			} else if err != nil {
+				t.Fatal(err)
+			} else if want := object(t, tt.want); !reflect.DeepEqual(got, want) {
+				t.Errorf("got  %v\nwant %v", got, want)
+			}
+			if !reflect.DeepEqual(in, object(t, tt.in)) {
+				t.Error("the argument was changed")
+			}
+		})
+	}
+}
+
+// Normalizing is a projection: once canonical, always canonical.
+func FuzzNormalize(f *testing.F) {
+	f.Add(`{"userName":"u","emails":[{"value":"a","primary":"TRUE"}],"x":[{}]}`)
+	f.Add(`{"USERNAME":"u","urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"manager":["7"]}}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		decoder := json.NewDecoder(strings.NewReader(text))
+		decoder.UseNumber()
+		var in map[string]any
+		if decoder.Decode(&in) != nil || in == nil {
+			t.Skip()
+		}
+		once, err := schema.User.Normalize(in)
+		if err != nil {
+			kind(t, err)
+			return
+		}
+		twice, err := schema.User.Normalize(once)
+		if err != nil || !reflect.DeepEqual(once, twice) {
+			t.Errorf("%v became %v: %v", once, twice, err)
+		}
+	})
+}
+
+func TestProjection(t *testing.T) {
+	t.Parallel()
+	const resource = `{"schemas":["s"],"id":"1","userName":"u","displayName":"D",
+		"name":{"givenName":"G","familyName":"F"},
+		"emails":[{"value":"a","type":"work"},{"value":"b"}],
+		"meta":{"location":"l","version":"v"},
+		"` + schema.EnterpriseURI + `":{"employeeNumber":"5","department":"d"},
+		"urn:x:User":{"badge":"9","door":"1"},"colour":"red"}`
+	const always = `"schemas":["s"],"id":"1"`
+	tests := []struct {
+		name                 string
+		attributes, excluded []string
+		want                 string
+	}{
+		{"nothing asked shows everything", nil, nil, resource},
+		{"named attributes come with those that always do", []string{"userName"}, nil, `{` + always + `,"userName":"u"}`},
+		{"names are in any case", []string{"USERNAME", "Emails.VALUE"}, nil, `{` + always + `,"userName":"u","emails":[{"value":"a"},{"value":"b"}]}`},
+		{"a part of a complex attribute", []string{"name.givenName", "meta.version"}, nil, `{` + always + `,"name":{"givenName":"G"},"meta":{"version":"v"}}`},
+		{"an attribute and its part is the attribute", []string{"name.givenName", "name"}, nil, `{` + always + `,"name":{"givenName":"G","familyName":"F"}}`},
+		{"elements without the part are left out", []string{"emails.type"}, nil, `{` + always + `,"emails":[{"type":"work"}]}`},
+		{"an attribute of an extension", []string{schema.EnterpriseURI + ":employeeNumber"}, nil, `{` + always + `,"` + schema.EnterpriseURI + `":{"employeeNumber":"5"}}`},
+		{"a whole extension", []string{schema.EnterpriseURI}, nil, `{` + always + `,"` + schema.EnterpriseURI + `":{"employeeNumber":"5","department":"d"}}`},
+		{"an extension that no schema knows", []string{"urn:x:User:badge"}, nil, `{` + always + `,"urn:x:User":{"badge":"9"}}`},
+		{"all of an extension that no schema knows", []string{"urn:x:User"}, nil, `{` + always + `,"urn:x:User":{"badge":"9","door":"1"}}`},
+		{"the URI of the core schema changes nothing", []string{schema.UserURI + ":userName"}, nil, `{` + always + `,"userName":"u"}`},
+		{"an unknown attribute", []string{"colour", "nothing"}, nil, `{` + always + `,"colour":"red"}`},
+		{"excluded attributes are left out, but for those that always come", nil,
+			[]string{"id", "schemas", "userName", "name.familyName", "emails", "meta", schema.EnterpriseURI + ":department", "urn:x:User"},
+			`{` + always + `,"displayName":"D","name":{"givenName":"G"},"` + schema.EnterpriseURI + `":{"employeeNumber":"5"},"colour":"red"}`},
+		{"both together mean the first without the second", []string{"name", "userName"}, []string{"name.givenName"}, `{` + always + `,"userName":"u","name":{"familyName":"F"}}`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			p, err := schema.NewProjection(schema.User, tt.attributes, tt.excluded)
+			if err != nil {
+				t.Fatal(err)
+			}
+			in := object(t, resource)
+			if got, want := p.Apply(in), object(t, tt.want); !reflect.DeepEqual(got, want) {
+				t.Errorf("got  %v\nwant %v", got, want)
+			}
+			if !reflect.DeepEqual(in, object(t, resource)) {
+				t.Error("the resource was changed")
+			}
+		})
+	}
+}
+
+func TestParsePath(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		text string
+		want schema.Path
+		ok   bool
+	}{
+		{"userName", schema.Path{Name: "userName"}, true},
+		{"name.givenName", schema.Path{Name: "name", Sub: "givenName"}, true},
+		{"members.$ref", schema.Path{Name: "members", Sub: "$ref"}, true},
+		{schema.EnterpriseURI + ":manager.value", schema.Path{URI: schema.EnterpriseURI, Name: "manager", Sub: "value"}, true},
+		{schema.EnterpriseURI, schema.Path{URI: "urn:ietf:params:scim:schemas:extension:enterprise:2.0", Name: "User"}, true},
+		{"", schema.Path{}, false},
+		{"a.", schema.Path{}, false},
+		{".a", schema.Path{}, false},
+		{"a.b.c", schema.Path{}, false},
+		{"a b", schema.Path{}, false},
+		{"urn:x:", schema.Path{}, false},
+	}
+	for _, tt := range tests {
+		t.Run("path "+tt.text, func(t *testing.T) {
+			t.Parallel()
+			got, err := schema.ParsePath(tt.text)
+			if (err == nil) != tt.ok || got != tt.want {
+				t.Errorf("got %+v, %v", got, err)
+			}
+			if tt.ok && got.String() != tt.text {
+				t.Errorf("prints as %q", got)
+			}
+		})
+	}
+}
