@@ -29,6 +29,8 @@ type Account struct {
 	PublicURL string
 	Now       func() time.Time
 	Random    io.Reader
+
+	parsed parsedPolicy
 }
 
 // ErrNone says that the database holds no account yet.

@@ -1,0 +1,265 @@
+package server_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/server"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/signin"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
+)
+
+// A conversation is with a real server over a real database. Whoever speaks
+// says in X-Forwarded-For from where.
+type conversation struct {
+	*api.ClientWithResponses // as an administrator, from home
+	account                  *account.Account
+	url, database, admin     string
+	clock                    *clock
+	log                      *lockedBuffer
+}
+
+// home is where the administrator sits, office where the bridges run.
+const (
+	home   = "192.0.2.1"
+	office = "198.51.100.7"
+)
+
+func converse(t *testing.T) *conversation {
+	t.Helper()
+	c := &conversation{
+		database: "sqlite:" + filepath.Join(t.TempDir(), "account.db"),
+		clock:    &clock{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)},
+		log:      new(lockedBuffer),
+	}
+	s, err := store.Open(t.Context(), c.database)
+	ok(t, err)
+	t.Cleanup(func() { ok(t, s.Close()) })
+	c.account, err = account.Create(t.Context(), s, "Acme", c.clock.Now, rand.Reader)
+	ok(t, err)
+	_, c.admin, err = c.account.CreateToken(t.Context(), "tests")
+	ok(t, err)
+	srv := httptest.NewServer(server.New(server.Config{
+		Account:        c.account,
+		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
+		Logger:         hclog.New(&hclog.LoggerOptions{Output: c.log, Level: hclog.Trace}),
+	}))
+	t.Cleanup(srv.Close)
+	c.url, c.account.PublicURL = srv.URL, srv.URL
+	c.ClientWithResponses = c.as(t, c.admin, home)
+	return c
+}
+
+// as is a client with a bearer token (or none) at an address.
+func (c *conversation) as(t *testing.T, bearer, address string) *api.ClientWithResponses {
+	t.Helper()
+	client, err := api.NewClientWithResponses(c.url, api.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
+		if bearer != "" {
+			r.Header.Set("Authorization", "Bearer "+bearer)
+		}
+		r.Header.Set("X-Forwarded-For", address)
+		return nil
+	}))
+	ok(t, err)
+	return client
+}
+
+// raw sends what no generated client would.
+func (c *conversation) raw(t *testing.T, method, path, body string, headers ...string) (*http.Response, api.Problem) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, c.url+path, bytes.NewBufferString(body))
+	ok(t, err)
+	r.Header.Set("Authorization", "Bearer "+c.admin)
+	r.Header.Set("X-Forwarded-For", home)
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	resp, err := http.DefaultClient.Do(r)
+	ok(t, err)
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	ok(t, err)
+	var p api.Problem
+	if resp.Header.Get("Content-Type") == "application/problem+json" {
+		ok(t, json.Unmarshal(text, &p))
+	}
+	resp.Body = io.NopCloser(bytes.NewReader(text))
+	return resp, p
+}
+
+// credentials are what a sealed session holds.
+type credentials struct {
+	email   string
+	epoch   int64
+	secrets signin.Secrets
+}
+
+// enrol makes credentials for the next epoch, as the provider does.
+func (c *conversation) enrol(t *testing.T, email string) (credentials, api.Enrolment) {
+	t.Helper()
+	p, err := c.GetProvisioningWithResponse(t.Context())
+	ok(t, err)
+	secrets, err := signin.GenerateSecrets()
+	ok(t, err)
+	kdf, verifier, err := signin.Enrol(c.account.ID, email, secrets, signin.MinIterations)
+	ok(t, err)
+	return credentials{email, p.JSON200.NextEpoch, secrets}, api.Enrolment{
+		Epoch: p.JSON200.NextEpoch, Verifier: verifier,
+		Kdf: api.KDF{Algorithm: api.KDFAlgorithm(kdf.Algorithm), Iterations: kdf.Iterations, Salt: kdf.Salt},
+	}
+}
+
+func (c *conversation) activate(t *testing.T) credentials {
+	t.Helper()
+	const email = "scim@example.com"
+	creds, enrolment := c.enrol(t, email)
+	r, err := c.ActivateProvisioningWithResponse(t.Context(), nil, api.Activation{
+		ManagerEmail: email, Enrolment: enrolment, Session: "sealed",
+	})
+	ok(t, err)
+	if r.JSON201 == nil {
+		t.Fatalf("activating: %s", r.Body)
+	}
+	return creds
+}
+
+func (c *conversation) rotate(t *testing.T, overlap time.Duration) credentials {
+	t.Helper()
+	creds, enrolment := c.enrol(t, "scim@example.com")
+	r, err := c.RotateProvisioningWithResponse(t.Context(), nil, api.Rotation{
+		Enrolment: enrolment, Session: "sealed anew", Overlap: int(overlap.Seconds()),
+	})
+	ok(t, err)
+	if r.JSON200 == nil {
+		t.Fatalf("rotating: %s", r.Body)
+	}
+	return creds
+}
+
+// signIn is the bridge's side of the sign-in. A refusal comes back as a problem.
+func (c *conversation) signIn(t *testing.T, creds credentials, instance, address string) (*api.SignedIn, *api.Problem) {
+	t.Helper()
+	client, handshake := c.begin(t, creds)
+	proof, err := client.Prove(creds.secrets, handshake.HandshakeId, kdfOf(handshake), handshake.B)
+	ok(t, err)
+	in, refused := c.finish(t, handshake.HandshakeId, proof, instance, address)
+	if in != nil {
+		ok(t, client.VerifyServer(in.Proof))
+	}
+	return in, refused
+}
+
+func (c *conversation) begin(t *testing.T, creds credentials) (*signin.Client, *api.Handshake) {
+	t.Helper()
+	client, err := signin.NewClient(c.account.ID, creds.email, creds.epoch)
+	ok(t, err)
+	start, err := c.as(t, "", office).StartSignInWithResponse(t.Context(), api.SignInStart{
+		AccountId: c.account.ID, Email: creds.email, Epoch: creds.epoch, A: client.A(),
+	})
+	ok(t, err)
+	if start.JSON200 == nil {
+		t.Fatalf("starting to sign in: %s", start.Body)
+	}
+	return client, start.JSON200
+}
+
+func (c *conversation) finish(t *testing.T, handshakeID, proof, instance, address string) (*api.SignedIn, *api.Problem) {
+	t.Helper()
+	r, err := c.as(t, "", address).FinishSignInWithResponse(t.Context(), api.SignInFinish{
+		HandshakeId: handshakeID, Proof: proof,
+		Bridge: api.BridgeIdentity{Instance: instance, Version: "1.0.0", Revision: "r1"},
+	})
+	ok(t, err)
+	return r.JSON200, r.ApplicationproblemJSONDefault
+}
+
+// mustSignIn is signIn for who must succeed.
+func (c *conversation) mustSignIn(t *testing.T, creds credentials, instance, address string) *api.ClientWithResponses {
+	t.Helper()
+	in, refused := c.signIn(t, creds, instance, address)
+	if refused != nil {
+		t.Fatalf("%s could not sign in: %s: %s", instance, refused.Code, *refused.Detail)
+	}
+	return c.as(t, in.SessionToken, address)
+}
+
+// beat sends a heartbeat and returns the code of the refusal, if any.
+func beat(t *testing.T, bridge *api.ClientWithResponses) string {
+	t.Helper()
+	r, err := bridge.SendHeartbeatWithResponse(t.Context(), api.Heartbeat{Revision: "r1", State: "healthy", Problems: []string{}})
+	ok(t, err)
+	return codeOf(r.ApplicationproblemJSONDefault)
+}
+
+func kdfOf(h *api.Handshake) signin.KDF {
+	return signin.KDF{Algorithm: string(h.Kdf.Algorithm), Iterations: h.Kdf.Iterations, Salt: h.Kdf.Salt}
+}
+
+func codeOf(p *api.Problem) string {
+	if p == nil {
+		return ""
+	}
+	return p.Code
+}
+
+func ok(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func equal[T comparable](t *testing.T, what string, got, want T) {
+	t.Helper()
+	if got != want {
+		t.Errorf("%s: got %v, want %v", what, got, want)
+	}
+}
+
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}

@@ -1,0 +1,282 @@
+package server_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/signin"
+)
+
+// A bridge comes in, tells how it is, is seen, and leaves.
+func TestSignInRoundTrip(t *testing.T) {
+	t.Parallel()
+	c := converse(t)
+	creds := c.activate(t)
+
+	bridge := c.mustSignIn(t, creds, "bridge-1", office)
+	answer, err := bridge.SendHeartbeatWithResponse(t.Context(), api.Heartbeat{Revision: "r2", State: "degraded", Problems: []string{"address_missing"}})
+	ok(t, err)
+	if answer.JSON200 == nil {
+		t.Fatalf("heartbeat: %s", answer.Body)
+	}
+	equal(t, "the address that the bridge is told", answer.JSON200.Address, office)
+	equal(t, "generations", len(answer.JSON200.Generations), 1)
+	equal(t, "firewall enforced", answer.JSON200.FirewallEnforced, true)
+
+	b := c.onlyBridge(t)
+	equal(t, "state", b.State, "degraded")
+	equal(t, "revision", b.Revision, "r2")
+	equal(t, "address", b.Address, office)
+	equal(t, "live", b.Live, true)
+	equal(t, "problem", b.Problems[0], "address_missing")
+	if p := c.provisioning(t); p.LastContact == nil || !p.LastContact.Equal(c.clock.Now()) {
+		t.Errorf("last contact is %v, want %v", p.LastContact, c.clock.Now())
+	}
+
+	_, err = bridge.SignOutWithResponse(t.Context())
+	ok(t, err)
+	equal(t, "a heartbeat after signing out", beat(t, bridge), "session_ended")
+	b = c.onlyBridge(t)
+	equal(t, "state after signing out", b.State, "stopped")
+	equal(t, "live after signing out", b.Live, false)
+}
+
+// A session's time is over after twelve hours; the bridge signs in again.
+func TestSessionExpires(t *testing.T) {
+	t.Parallel()
+	c := converse(t)
+	creds := c.activate(t)
+	bridge := c.mustSignIn(t, creds, "bridge-1", office)
+	c.clock.advance(12*time.Hour - time.Second)
+	equal(t, "just before", beat(t, bridge), "")
+	c.clock.advance(2 * time.Second)
+	equal(t, "just after", beat(t, bridge), "session_ended")
+	equal(t, "signed in again", beat(t, c.mustSignIn(t, creds, "bridge-1", office)), "")
+}
+
+// During the overlap both generations are good, so that the identity
+// provider can be switched; after it the old one is dead, its session too.
+func TestRotationOverlap(t *testing.T) {
+	t.Parallel()
+	c := converse(t)
+	old := c.activate(t)
+	before := c.mustSignIn(t, old, "old", office)
+	fresh := c.rotate(t, 15*time.Minute)
+
+	p := c.provisioning(t)
+	equal(t, "epoch", *p.Epoch, fresh.epoch)
+	equal(t, "session epoch", *p.SessionEpoch, fresh.epoch)
+	equal(t, "session", *p.Session, "sealed anew")
+	equal(t, "generations", len(*p.Generations), 2)
+	if end := (*p.Generations)[1].ExpiresAt; end == nil || !end.Equal(c.clock.Now().Add(15*time.Minute)) {
+		t.Errorf("the old generation expires at %v", end)
+	}
+	after := c.mustSignIn(t, fresh, "new", office)
+	c.clock.advance(15*time.Minute - time.Second)
+	equal(t, "old session within the overlap", beat(t, before), "")
+	equal(t, "old credentials within the overlap", beat(t, c.mustSignIn(t, old, "old", office)), "")
+
+	c.clock.advance(time.Second)
+	equal(t, "old session after the overlap", beat(t, before), "session_ended")
+	_, refused := c.signIn(t, old, "old", office)
+	equal(t, "old credentials after the overlap", codeOf(refused), "credentials_expired")
+	equal(t, "new session", beat(t, after), "")
+	equal(t, "generations left", len(*c.provisioning(t).Generations), 1)
+}
+
+// Rotating again during an overlap keeps two generations, never three; an
+// overlap of nothing keeps one.
+func TestRotationEndsTheOldest(t *testing.T) {
+	t.Parallel()
+	c := converse(t)
+	first := c.activate(t)
+	oldest := c.mustSignIn(t, first, "first", office)
+	second := c.rotate(t, time.Hour)
+	middle := c.mustSignIn(t, second, "second", office)
+	c.rotate(t, time.Hour)
+	equal(t, "the oldest session", beat(t, oldest), "session_ended")
+	equal(t, "the middle session", beat(t, middle), "")
+	_, refused := c.signIn(t, first, "first", office)
+	equal(t, "the oldest credentials", codeOf(refused), "credentials_expired")
+
+	c.rotate(t, 0)
+	equal(t, "the middle session without overlap", beat(t, middle), "session_ended")
+	equal(t, "generations", len(*c.provisioning(t).Generations), 1)
+}
+
+// Somebody who changes the manager by hand makes the sealed session useless,
+// and the account says so to who still holds it, and to the administrator.
+func TestManagerChangedByHand(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name   string
+		change func(*testing.T, *conversation) api.ManagerChange
+	}{
+		{"a new e-mail address", func(*testing.T, *conversation) api.ManagerChange {
+			return api.ManagerChange{Email: new("other@example.com")}
+		}},
+		{"a new Master Password", func(t *testing.T, c *conversation) api.ManagerChange {
+			_, e := c.enrol(t, "scim@example.com")
+			return api.ManagerChange{Kdf: &e.Kdf, Verifier: &e.Verifier}
+		}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			c := converse(t)
+			creds := c.activate(t)
+			bridge := c.mustSignIn(t, creds, "bridge-1", office)
+			r, err := c.ChangeManagerWithResponse(t.Context(), row.change(t, c))
+			ok(t, err)
+			if r.JSON200 == nil {
+				t.Fatalf("changing the manager: %s", r.Body)
+			}
+			equal(t, "epoch moved", *r.JSON200.Epoch, creds.epoch+1)
+			equal(t, "session epoch stayed", *r.JSON200.SessionEpoch, creds.epoch)
+			equal(t, "next epoch", r.JSON200.NextEpoch, creds.epoch+2)
+			equal(t, "the live session", beat(t, bridge), "session_ended")
+			_, refused := c.signIn(t, creds, "bridge-1", office)
+			equal(t, "the old credentials", codeOf(refused), "credentials_changed")
+			last := c.provisioning(t).LastRefusal
+			if last == nil || last.Code != "credentials_changed" || last.Address != office || *last.Instance != "bridge-1" {
+				t.Errorf("last refusal is %+v", last)
+			}
+			equal(t, "the bridge's state", c.onlyBridge(t).State, "refused")
+		})
+	}
+}
+
+// Deactivation ends every session at once, and epochs never go back.
+func TestDeactivation(t *testing.T) {
+	t.Parallel()
+	c := converse(t)
+	creds := c.activate(t)
+	bridge := c.mustSignIn(t, creds, "bridge-1", office)
+	gone, err := c.DeactivateProvisioningWithResponse(t.Context(), nil)
+	ok(t, err)
+	equal(t, "status", gone.StatusCode(), 204)
+	equal(t, "the session", beat(t, bridge), "session_ended")
+	_, refused := c.signIn(t, creds, "bridge-1", office)
+	equal(t, "signing in", codeOf(refused), "provisioning_inactive")
+	p := c.provisioning(t)
+	equal(t, "active", p.Active, false)
+	equal(t, "next epoch", p.NextEpoch, creds.epoch+1)
+	if p.Session != nil {
+		t.Error("the sealed session is still there")
+	}
+	again, err := c.DeactivateProvisioningWithResponse(t.Context(), nil)
+	ok(t, err)
+	equal(t, "deactivating twice", codeOf(again.ApplicationproblemJSONDefault), "provisioning_inactive")
+
+	fresh := c.activate(t)
+	equal(t, "the next epoch", fresh.epoch, creds.epoch+1)
+	_, refused = c.signIn(t, creds, "bridge-1", office)
+	equal(t, "the old credentials under a new integration", codeOf(refused), "credentials_changed")
+	equal(t, "the new credentials", beat(t, c.mustSignIn(t, fresh, "bridge-1", office)), "")
+}
+
+// Two who activate at once do not both succeed, and an enrolment that was
+// made for another epoch is useless and refused.
+func TestActivationIsExclusive(t *testing.T) {
+	t.Parallel()
+	c := converse(t)
+	_, enrolment := c.enrol(t, "scim@example.com")
+	stale := enrolment
+	stale.Epoch++
+	in := api.Activation{ManagerEmail: "scim@example.com", Enrolment: stale, Session: "sealed"}
+	r, err := c.ActivateProvisioningWithResponse(t.Context(), nil, in)
+	ok(t, err)
+	equal(t, "another epoch", codeOf(r.ApplicationproblemJSONDefault), "epoch_moved")
+	in.Enrolment = enrolment
+	r, err = c.ActivateProvisioningWithResponse(t.Context(), nil, in)
+	ok(t, err)
+	equal(t, "the right epoch", r.StatusCode(), 201)
+	id := *r.JSON201.Id
+	r, err = c.ActivateProvisioningWithResponse(t.Context(), nil, in)
+	ok(t, err)
+	equal(t, "a second activation", codeOf(r.ApplicationproblemJSONDefault), "already_active")
+	equal(t, "the integration in the way", *r.ApplicationproblemJSONDefault.Details.ExistingId, id)
+}
+
+// Strangers get a handshake like any other, always with the same salt for
+// the same question, and learn nothing from how it fails.
+func TestStrangersLearnNothing(t *testing.T) {
+	t.Parallel()
+	c := converse(t)
+	creds := c.activate(t)
+	stranger := credentials{email: "nobody@example.com", epoch: creds.epoch, secrets: creds.secrets}
+	_, first := c.begin(t, stranger)
+	client, second := c.begin(t, stranger)
+	equal(t, "salt when asked twice", first.Kdf.Salt, second.Kdf.Salt)
+	// With a derivation that is as quick as the real one in this test; the
+	// proof is wrong whatever the derivation.
+	proof, err := client.Prove(creds.secrets, second.HandshakeId, signin.KDF{
+		Algorithm: signin.Algorithm, Iterations: signin.MinIterations, Salt: second.Kdf.Salt,
+	}, second.B)
+	ok(t, err)
+	_, refused := c.finish(t, second.HandshakeId, proof, "stranger", office)
+	equal(t, "a stranger's proof", codeOf(refused), "sign_in_failed")
+	unknown := *refused.Detail
+
+	known := credentials{email: creds.email, epoch: creds.epoch, secrets: signin.NewSecrets("wrong", "A3-WRONG")}
+	client, third := c.begin(t, known)
+	proof, err = client.Prove(known.secrets, third.HandshakeId, kdfOf(third), third.B)
+	ok(t, err)
+	_, refused = c.finish(t, third.HandshakeId, proof, "stranger", office)
+	equal(t, "a wrong proof", codeOf(refused), "sign_in_failed")
+	equal(t, "what is said", *refused.Detail, unknown)
+	equal(t, "who failed to prove is no bridge", len(c.bridges(t)), 0)
+	if last := c.provisioning(t).LastRefusal; last != nil {
+		t.Errorf("a stranger wrote the last refusal: %+v", last)
+	}
+}
+
+// A handshake serves once and for a minute.
+func TestHandshakeIsConsumed(t *testing.T) {
+	t.Parallel()
+	c := converse(t)
+	creds := c.activate(t)
+	client, handshake := c.begin(t, creds)
+	_, refused := c.finish(t, handshake.HandshakeId, "d3Jvbmc", "bridge-1", office)
+	equal(t, "a guess", codeOf(refused), "sign_in_failed")
+	proof, err := client.Prove(creds.secrets, handshake.HandshakeId, kdfOf(handshake), handshake.B)
+	ok(t, err)
+	_, refused = c.finish(t, handshake.HandshakeId, proof, "bridge-1", office)
+	equal(t, "the right proof after a guess", codeOf(refused), "sign_in_failed")
+
+	client, handshake = c.begin(t, creds)
+	proof, err = client.Prove(creds.secrets, handshake.HandshakeId, kdfOf(handshake), handshake.B)
+	ok(t, err)
+	c.clock.advance(61 * time.Second)
+	_, refused = c.finish(t, handshake.HandshakeId, proof, "bridge-1", office)
+	equal(t, "the right proof after a minute", codeOf(refused), "sign_in_failed")
+}
+
+func (c *conversation) provisioning(t *testing.T) api.Provisioning {
+	t.Helper()
+	r, err := c.GetProvisioningWithResponse(t.Context())
+	ok(t, err)
+	if r.JSON200 == nil {
+		t.Fatalf("reading the integration: %s", r.Body)
+	}
+	return *r.JSON200
+}
+
+func (c *conversation) bridges(t *testing.T) []api.Bridge {
+	t.Helper()
+	r, err := c.ListBridgesWithResponse(t.Context(), nil)
+	ok(t, err)
+	if r.JSON200 == nil {
+		t.Fatalf("listing bridges: %s", r.Body)
+	}
+	return r.JSON200.Items
+}
+
+func (c *conversation) onlyBridge(t *testing.T) api.Bridge {
+	t.Helper()
+	all := c.bridges(t)
+	if len(all) != 1 {
+		t.Fatalf("there are %d bridges, want 1", len(all))
+	}
+	return all[0]
+}
