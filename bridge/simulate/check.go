@@ -64,7 +64,9 @@ func (c Check) judge(answer any) string {
 		return ""
 	}
 	shown := "nothing"
-	if found {
+	if list, ok := got.([]any); ok && c.Operator == "len" {
+		shown = fmt.Sprintf("a list of %d", len(list))
+	} else if found {
 		b, _ := json.Marshal(got)
 		shown = shorten(string(b))
 	}

@@ -35,7 +35,8 @@ type team struct {
 }
 
 // company invents people and teams. The same numbers give the same company,
-// so that a second run meets the people of the first.
+// so that a second run meets the people of the first. Teams have the domain in
+// their names: groups are adopted by name, and two companies may share an account.
 func company(people, teams int, domain string) ([]person, []team) {
 	ps := make([]person, people)
 	for i := range ps {
@@ -53,7 +54,7 @@ func company(people, teams int, domain string) ([]person, []team) {
 	ts := make([]team, teams)
 	for i := range ts {
 		if i == 0 {
-			ts[i].name = "All Staff"
+			ts[i].name = "All Staff (" + domain + ")"
 			for j := range ps {
 				ts[i].members = append(ts[i].members, j)
 			}
@@ -63,6 +64,7 @@ func company(people, teams int, domain string) ([]person, []team) {
 		if round := (i - 1) / len(departments); round > 0 {
 			ts[i].name += fmt.Sprintf(" %d", round+1)
 		}
+		ts[i].name += " (" + domain + ")"
 		for j := i - 1; j < people; j += min(max(teams-1, 1), len(departments)) {
 			ts[i].members = append(ts[i].members, j)
 		}

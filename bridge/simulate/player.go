@@ -85,7 +85,7 @@ func (p *Player) Play(ctx context.Context, s Scenario, clean bool) []Outcome {
 	}
 	if clean {
 		for _, path := range slices.Backward(made) { // groups were made after their members
-			_, outcome := p.do(ctx, "tidying up", Step{Method: http.MethodDelete, Path: path, Expect: []int{http.StatusNoContent}})
+			_, outcome := p.do(ctx, s.ID, Step{ID: "tidying up", Method: http.MethodDelete, Path: path, Expect: []int{http.StatusNoContent}})
 			outcomes = append(outcomes, outcome)
 		}
 	}

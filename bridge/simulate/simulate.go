@@ -203,16 +203,18 @@ func (r *run) form(ctx context.Context, t team, staff []colleague) (id string, s
 	if !ok {
 		return "", 0
 	}
-	if id = text(found, "Resources", "0", "id"); id == "" {
-		made, _ := r.ask(ctx, phase, r.dialect.createTeam(t.name))
-		if id = text(made, "id"); id == "" {
-			return "", 0
-		}
-	}
 	var members []member
 	for _, i := range t.members {
 		if c := staff[i]; c.id != "" {
 			members = append(members, member{c.id, c.display()})
+		}
+	}
+	if id = text(found, "Resources", "0", "id"); id != "" {
+		r.clear(ctx, id, t.name, members)
+	} else {
+		made, _ := r.ask(ctx, phase, r.dialect.createTeam(t.name))
+		if id = text(made, "id"); id == "" {
+			return "", 0
 		}
 	}
 	for some := range slices.Chunk(members, batch) {
@@ -227,6 +229,25 @@ func (r *run) form(ctx context.Context, t team, staff []colleague) (id string, s
 	r.ask(ctx, "groups change", r.dialect.addMembers(id, t.name, last)...)
 	r.ask(ctx, "groups change", r.dialect.addMembers(id, t.name, last)...) // a retry after a lost answer
 	return id, len(members)
+}
+
+// clear removes from a group that was there already whoever does not belong:
+// members from an earlier run with more people.
+func (r *run) clear(ctx context.Context, id, name string, keep []member) {
+	const phase = "groups matched"
+	group, _ := r.ask(ctx, phase, get(at("Groups", id)))
+	list, _ := Path{"members"}.in(group)
+	values, _ := list.([]any)
+	var strangers []member
+	for _, v := range values {
+		m := member{text(v, "value"), text(v, "display")}
+		if !slices.ContainsFunc(keep, func(k member) bool { return k.id == m.id }) {
+			strangers = append(strangers, m)
+		}
+	}
+	for some := range slices.Chunk(strangers, batch) {
+		r.ask(ctx, phase, r.dialect.removeMembers(id, name, some)...)
+	}
 }
 
 // changes promotes every tenth person.

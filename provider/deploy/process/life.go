@@ -60,13 +60,13 @@ func (t *Target) run(ctx context.Context, r *record, token session.Token, takeOv
 		<-c.ended
 		return err
 	}
-	old := r.Process
+	if takeOver {
+		r.Leaving = append(r.Leaving, *r.Process)
+	}
+	r.Leaving = slices.DeleteFunc(r.Leaving, func(p running) bool { return !p.alive() })
 	r.Process = &c.running
 	if err := t.writeRecord(*r); err != nil {
 		return fmt.Errorf("writing the deployment's record: %w", err)
-	}
-	if takeOver {
-		return t.await(ctx, old) // it is draining
 	}
 	return nil
 }

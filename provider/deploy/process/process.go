@@ -199,7 +199,7 @@ func (t *Target) Update(ctx context.Context, spec deploy.Spec, revision string, 
 	}
 	t.sweep(ctx)
 	r := newRecord(t, spec, revision, build)
-	r.Process, r.Folders = old.Process, old.Folders
+	r.Process, r.Leaving, r.Folders = old.Process, old.Leaving, old.Folders
 	if b := before.Bridge; b != nil { // perhaps not the one that was recorded: somebody restarted it
 		r.Process = &running{PID: b.PID, Started: startOf(b.PID), Instance: b.Instance}
 	}
@@ -325,6 +325,11 @@ func (t *Target) remove(ctx context.Context, r record) error {
 	t.sweep(ctx)
 	if err := t.stop(ctx, r.Process); err != nil {
 		return err
+	}
+	for _, p := range r.Leaving {
+		if err := t.end(ctx, &p); err != nil {
+			return err
+		}
 	}
 	entries, err := os.ReadDir(t.path(binName))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -40,6 +40,8 @@ type record struct {
 	Memo     map[string]string `json:"memo,omitempty"`
 	// Process is nil while none was started.
 	Process *running `json:"process,omitempty"`
+	// Leaving have handed over, and answer what they had begun.
+	Leaving []running `json:"leaving,omitempty"`
 	// Folders were made for this deployment, outermost first.
 	Folders []string `json:"folders,omitempty"`
 }

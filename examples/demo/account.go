@@ -1,0 +1,139 @@
+//go:build unix
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// patience is how long the account service may take to start or to end.
+const patience = 20 * time.Second
+
+// account makes the account if there is none, and serves it if nobody does.
+func (d *demo) account(ctx context.Context) error {
+	if _, err := os.Stat(d.path("admin-token")); err != nil {
+		token, err := d.command(ctx, "account", "init", "--database", d.database(), "--name", "Demo")
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(d.path("admin-token"), []byte(token), 0o600); err != nil {
+			return err
+		}
+	}
+	alive, err := d.lockAccount()
+	if err != nil {
+		return err
+	}
+	if alive == nil {
+		d.step("account service", "runs at http://"+d.ports.Account)
+		return nil
+	}
+	defer alive.Close()
+	log, err := os.OpenFile(d.path("account.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	cmd := exec.Command(d.bin("scim-bridge"), "account", "serve", "--database", d.database(), "--listen", d.ports.Account)
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.ExtraFiles = []*os.File{alive}                        // the lock is its own from here on, for as long as it lives
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}      // outlives this command and its terminal
+	cmd.Env = []string{"PATH=/usr/bin:/bin", "HOME=" + d.dir} // nothing of the caller's
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	if err := os.WriteFile(d.path("account.pid"), []byte(strconv.Itoa(cmd.Process.Pid)), 0o600); err != nil {
+		return errors.Join(err, cmd.Process.Kill())
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	for deadline := time.Now().Add(patience); ; {
+		if answers(ctx, "http://"+d.ports.Account+"/ready") {
+			d.step("account service", "listens on http://"+d.ports.Account)
+			return nil
+		}
+		select {
+		case err := <-ended:
+			return fmt.Errorf("the account service ended at once (%w); its log is .demo/account.log", err)
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(30 * time.Millisecond):
+		}
+		if time.Now().After(deadline) {
+			return errors.New("the account service does not answer; its log is .demo/account.log")
+		}
+	}
+}
+
+func (d *demo) database() string { return "sqlite:" + d.path("account.db") }
+
+// lockAccount takes the lock that a running account service holds; nil means
+// that one runs. The kernel frees it when the process ends, however it does.
+func (d *demo) lockAccount() (*os.File, error) {
+	f, err := os.OpenFile(d.path("account.lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return nil, f.Close()
+	}
+	return f, err
+}
+
+// stopAccount ends the account service, if it runs.
+func (d *demo) stopAccount(ctx context.Context) error {
+	for begun := time.Now(); ; {
+		free, err := d.lockAccount()
+		if err != nil {
+			return err
+		}
+		if free != nil {
+			return free.Close()
+		}
+		text, err := os.ReadFile(d.path("account.pid"))
+		if err != nil {
+			return err
+		}
+		pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+		if err != nil {
+			return fmt.Errorf("reading .demo/account.pid: %w", err)
+		}
+		signal := unix.SIGTERM
+		if time.Since(begun) > patience {
+			signal = unix.SIGKILL
+		}
+		if err := unix.Kill(pid, signal); err != nil && !errors.Is(err, unix.ESRCH) {
+			return fmt.Errorf("stopping the account service: %w", err)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+func answers(ctx context.Context, url string) bool {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	if err != nil {
+		return false
+	}
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return false
+	}
+	_ = res.Body.Close()
+	return res.StatusCode < 300
+}

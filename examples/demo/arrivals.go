@@ -1,0 +1,68 @@
+//go:build unix
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+)
+
+// mostRows is how many people are shown; the rest is counted.
+const mostRows = 10
+
+// showArrivals prints the people and groups that the account has now.
+func (d *demo) showArrivals(ctx context.Context) error {
+	admin, err := os.ReadFile(d.path("admin-token"))
+	if err != nil {
+		return err
+	}
+	account, err := api.NewClientWithResponses("http://"+d.ports.Account, api.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
+		r.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(admin)))
+		return nil
+	}))
+	if err != nil {
+		return err
+	}
+	managed, limit := true, 1000
+	members, err := account.ListMembersWithResponse(ctx, &api.ListMembersParams{Managed: &managed, Limit: &limit})
+	if err != nil {
+		return err
+	}
+	groups, err := account.ListGroupsWithResponse(ctx, &api.ListGroupsParams{Managed: &managed, Limit: &limit})
+	if err != nil {
+		return err
+	}
+	if members.JSON200 == nil || groups.JSON200 == nil {
+		return fmt.Errorf("asking the account who arrived: %s, %s", members.Status(), groups.Status())
+	}
+	t := tabwriter.NewWriter(d.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "\nPEOPLE\tADDRESS\tSTATE\n")
+	suspended := 0
+	for i, m := range members.JSON200.Items {
+		if m.Suspended {
+			suspended++
+		}
+		if i >= mostRows {
+			continue
+		}
+		state := string(m.State)
+		if m.Suspended {
+			state += ", suspended"
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\n", m.Name, m.Address, state)
+	}
+	if more := len(members.JSON200.Items) - mostRows; more > 0 {
+		fmt.Fprintf(t, "and %d more; %d of all left and are suspended\n", more, suspended)
+	}
+	fmt.Fprintf(t, "\nGROUPS\tMEMBERS\n")
+	for _, g := range groups.JSON200.Items {
+		fmt.Fprintf(t, "%s\t%d\n", g.Name, g.MemberCount)
+	}
+	return t.Flush()
+}

@@ -1,0 +1,294 @@
+//go:build unix
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// A demo is the folder .demo and what runs in it.
+type demo struct {
+	root, dir string
+	out       io.Writer
+	started   time.Time
+	ports     ports
+}
+
+// ports are chosen once, so that a second run meets what the first started.
+type ports struct {
+	Account string `json:"account"`
+	Bridge  string `json:"bridge"`
+}
+
+// companies are the simulated identity providers; each has its own people.
+var companies = []struct {
+	idp, domain    string
+	people, groups string
+}{
+	{"entra", "example.com", "40", "4"},
+	{"okta", "example.org", "25", "3"},
+}
+
+func (d *demo) path(name string) string { return filepath.Join(d.dir, name) }
+func (d *demo) bin(name string) string  { return filepath.Join(d.root, "bin", name) }
+
+// up brings everything about, in the order in which a person would.
+func (d *demo) up(ctx context.Context) error {
+	d.started = time.Now()
+	terraform, err := findTerraform()
+	if err != nil {
+		return err
+	}
+	if err := d.prepare(); err != nil {
+		return err
+	}
+	if err := d.account(ctx); err != nil {
+		return err
+	}
+	token, err := d.bearerToken(ctx)
+	if err != nil {
+		return err
+	}
+	summary, err := d.terraform(ctx, terraform, token, "apply")
+	if err != nil {
+		return err
+	}
+	d.step("terraform apply", summary)
+	for _, c := range companies {
+		summary, err := d.simulate(ctx, c.idp, c.domain, c.people, c.groups)
+		if err != nil {
+			return err
+		}
+		d.step("traffic of "+c.idp, summary)
+	}
+	if err := d.showArrivals(ctx); err != nil {
+		return err
+	}
+	d.farewell(token)
+	return nil
+}
+
+// down ends what up began, and removes the folder once nothing runs in it.
+func (d *demo) down(ctx context.Context) error {
+	d.started = time.Now()
+	if _, err := os.Stat(d.dir); errors.Is(err, fs.ErrNotExist) {
+		fmt.Fprintln(d.out, "No demo is here; nothing to end.")
+		return nil
+	}
+	if _, err := os.Stat(d.path("quickstart/terraform.tfstate")); err == nil {
+		terraform, err := findTerraform()
+		if err != nil {
+			return err
+		}
+		if err := d.prepare(); err != nil {
+			return err
+		}
+		if err := d.account(ctx); err != nil { // whose firewall rule and domains are destroyed
+			return err
+		}
+		summary, err := d.terraform(ctx, terraform, "", "destroy")
+		if err != nil {
+			return err
+		}
+		d.step("terraform destroy", summary)
+	}
+	if err := d.stopAccount(ctx); err != nil {
+		return err
+	}
+	d.step("account service", "stopped")
+	if err := os.RemoveAll(d.dir); err != nil {
+		return err
+	}
+	d.step(".demo", "removed")
+	return nil
+}
+
+// step tells a person that something is done, and when.
+func (d *demo) step(what, result string) {
+	fmt.Fprintf(d.out, "%5.1f s  %-18s %s\n", time.Since(d.started).Seconds(), what, result)
+}
+
+// prepare makes the folder, chooses the ports, and lays out the configuration.
+func (d *demo) prepare() error {
+	for _, name := range []string{"scim-bridge", "terraform-provider-scimbridge"} {
+		if _, err := os.Stat(d.bin(name)); err != nil {
+			return fmt.Errorf("bin/%s is missing: run make build, or make demo, which does", name)
+		}
+	}
+	if err := os.MkdirAll(d.path("quickstart"), 0o700); err != nil {
+		return err
+	}
+	if err := d.choosePorts(); err != nil {
+		return err
+	}
+	examples, err := filepath.Glob(filepath.Join(d.root, "examples", "quickstart", "*.tf"))
+	if err != nil || len(examples) == 0 {
+		return errors.New("examples/quickstart holds no configuration")
+	}
+	for _, path := range examples {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(d.path("quickstart/"+filepath.Base(path)), b, 0o600); err != nil {
+			return err
+		}
+	}
+	domains := make([]string, len(companies))
+	for i, c := range companies {
+		domains[i] = c.domain
+	}
+	vars, err := json.MarshalIndent(map[string]any{
+		"account_url":    "http://" + d.ports.Account,
+		"listen":         d.ports.Bridge,
+		"data_dir":       d.path("bridge"),
+		"signup_domains": domains,
+	}, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(d.path("quickstart/terraform.tfvars.json"), vars, 0o600); err != nil {
+		return err
+	}
+	// Our own build of the provider, without a registry: nothing is downloaded.
+	config := fmt.Sprintf("provider_installation {\n  dev_overrides {\n    \"scimbridge/scimbridge\" = %q\n  }\n  direct {}\n}\n", filepath.Join(d.root, "bin"))
+	return os.WriteFile(d.path("terraformrc"), []byte(config), 0o600)
+}
+
+// choosePorts takes the usual ports, or free ones if somebody has them.
+func (d *demo) choosePorts() error {
+	path := d.path("ports.json")
+	b, err := os.ReadFile(path)
+	if err == nil {
+		return json.Unmarshal(b, &d.ports)
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if d.ports.Account, err = freeAddress("127.0.0.1:8600"); err != nil {
+		return err
+	}
+	if d.ports.Bridge, err = freeAddress("127.0.0.1:3002"); err != nil {
+		return err
+	}
+	if b, err = json.Marshal(d.ports); err != nil {
+		return err
+	}
+	return os.WriteFile(path, b, 0o600)
+}
+
+func freeAddress(preferred string) (string, error) {
+	l, err := net.Listen("tcp", preferred)
+	if err != nil {
+		if l, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+			return "", err
+		}
+	}
+	return l.Addr().String(), l.Close()
+}
+
+// findTerraform finds Terraform or OpenTofu.
+func findTerraform() (string, error) {
+	for _, name := range []string{"terraform", "tofu"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path, nil
+		}
+	}
+	return "", errors.New("terraform 1.11 or later (or tofu) is missing in PATH: https://developer.hashicorp.com/terraform/install")
+}
+
+// bearerToken makes the token that the identity providers show, once.
+func (d *demo) bearerToken(ctx context.Context) (string, error) {
+	path := d.path("bearer-token")
+	if b, err := os.ReadFile(path); err == nil {
+		return strings.TrimSpace(string(b)), nil
+	}
+	token, err := d.command(ctx, "token")
+	if err != nil {
+		return "", err
+	}
+	return strings.TrimSpace(token), os.WriteFile(path, []byte(token), 0o600)
+}
+
+// command runs scim-bridge and returns its standard output.
+func (d *demo) command(ctx context.Context, args ...string) (string, error) {
+	var faults bytes.Buffer
+	cmd := exec.CommandContext(ctx, d.bin("scim-bridge"), args...)
+	cmd.Stderr = &faults
+	out, err := cmd.Output()
+	if err != nil {
+		return string(out), fmt.Errorf("scim-bridge %s: %w\n%s%s", args[0], err, out, faults.String())
+	}
+	return string(out), nil
+}
+
+// terraform applies or destroys, and returns the line that sums it up.
+func (d *demo) terraform(ctx context.Context, program, token, verb string) (string, error) {
+	admin, err := os.ReadFile(d.path("admin-token"))
+	if err != nil {
+		return "", err
+	}
+	cmd := exec.CommandContext(ctx, program, "-chdir="+d.path("quickstart"), verb, "-auto-approve", "-input=false", "-no-color")
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // it then writes its state
+	cmd.Env = append(os.Environ(),
+		"CHECKPOINT_DISABLE=1",
+		"TF_CLI_CONFIG_FILE="+d.path("terraformrc"),
+		"TF_IN_AUTOMATION=1",
+		"SCIMBRIDGE_ACCOUNT_TOKEN="+strings.TrimSpace(string(admin)))
+	if token != "" {
+		cmd.Env = append(cmd.Env, "TF_VAR_bearer_token="+token)
+	}
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("terraform %s: %w\n%s", verb, err, out)
+	}
+	for line := range strings.Lines(string(out)) {
+		if strings.HasPrefix(line, "Apply complete!") || strings.HasPrefix(line, "Destroy complete!") {
+			return strings.TrimSpace(line), nil
+		}
+	}
+	return "done", nil
+}
+
+// simulate plays one identity provider and returns the sum of its table.
+func (d *demo) simulate(ctx context.Context, idp, domain, people, groups string) (string, error) {
+	out, err := d.command(ctx, "simulate", "--idp", idp, "--url", "http://"+d.ports.Bridge,
+		"--token-file", d.path("bearer-token"), "--domain", domain, "--people", people, "--groups", groups)
+	if err != nil {
+		return "", err
+	}
+	for line := range strings.Lines(out) {
+		if f := strings.Fields(line); len(f) > 2 && f[0] == "total" {
+			return fmt.Sprintf("%s of %s answers right, %s wrong", f[2], f[1], f[4]), nil
+		}
+	}
+	return "played", nil
+}
+
+// farewell says where to look and how to stop.
+func (d *demo) farewell(token string) {
+	fmt.Fprintf(d.out, `
+Status page   http://%s/app
+Its token     %s
+SCIM URL      http://%[1]s/scim/v2 (to paste into an identity provider, with the token)
+Account       http://%[3]s (admin token in .demo/admin-token)
+
+Try           kill the bridge, or change a firewall rule, and see what Terraform says:
+              TF_CLI_CONFIG_FILE=.demo/terraformrc SCIMBRIDGE_ACCOUNT_TOKEN=$(cat .demo/admin-token) \
+                terraform -chdir=.demo/quickstart plan
+Again         make demo
+Stop          make demo-down
+`, d.ports.Bridge, token, d.ports.Account)
+}

@@ -1,0 +1,52 @@
+# A service account whose people and groups follow an identity provider.
+#
+#   export SCIMBRIDGE_ACCOUNT_TOKEN=...                          # from `scim-bridge account init`
+#   terraform apply -var bearer_token="$(scim-bridge token)"     # keep the token for the identity provider
+#   terraform plan                                               # needs no token
+#   terraform apply -var bearer_token="$(scim-bridge token)"     # a new one rotates the credentials
+
+terraform {
+  required_version = ">= 1.11"
+  required_providers {
+    scimbridge = {
+      source = "scimbridge/scimbridge"
+    }
+  }
+}
+
+provider "scimbridge" {
+  account_url = var.account_url
+}
+
+# The address that the account sees: this machine's, where the bridge runs too.
+data "scimbridge_caller" "this" {}
+
+resource "scimbridge_firewall_rule" "bridge" {
+  ip_ranges   = [data.scimbridge_caller.this.address]
+  description = "the SCIM bridge, and whoever runs Terraform beside it"
+}
+
+# Whose address changes to one of these domains gets the e-mail that confirms it.
+resource "scimbridge_signup_domain" "company" {
+  for_each = var.signup_domains
+  domain   = each.value
+}
+
+resource "scimbridge_provisioning" "this" {
+  manager_email   = var.manager_email
+  bearer_token_wo = var.bearer_token
+}
+
+resource "scimbridge_deployment" "bridge" {
+  name            = "quickstart"
+  session         = scimbridge_provisioning.this.session
+  unseal_token_wo = var.bearer_token
+
+  process = {
+    listen   = var.listen
+    data_dir = coalesce(var.data_dir, abspath("${path.root}/.bridge"))
+  }
+
+  # A bridge that the firewall does not let in yet could not sign in.
+  depends_on = [scimbridge_firewall_rule.bridge]
+}
