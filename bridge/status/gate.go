@@ -160,6 +160,9 @@ func (g *Gate) note(result string, refusal *control.Refusal) {
 		if result != ResultMalformed {
 			fields = append(fields, problem.LogKey, string(problem.TokenRejected))
 		}
+		if result == ResultPrevious {
+			fields = append(fields, problem.FactPrevious, "true")
+		}
 		g.Log.Warn("a bearer token was refused", fields...)
 	}
 	if raised {
