@@ -8,16 +8,28 @@ import (
 
 // Directory is the account's directory with the bridge's rules applied to
 // what goes in.
-type Directory struct{ bridge.Directory }
+type Directory struct {
+	bridge.Directory
+	// Waits is called when an answer shows somebody who may now wait for an
+	// operator: the status page should not need a whole interval to tell.
+	Waits func()
+}
 
 // CreatePerson chooses the sign-in address, unless the caller did, and creates.
 func (d Directory) CreatePerson(ctx context.Context, in bridge.PersonInput) (bridge.Person, error) {
-	return d.Directory.CreatePerson(ctx, withAddress(in))
+	return d.notice(d.Directory.CreatePerson(ctx, withAddress(in)))
 }
 
 // ReplacePerson chooses the sign-in address, unless the caller did, and replaces.
 func (d Directory) ReplacePerson(ctx context.Context, id string, in bridge.PersonInput, ifMatch string) (bridge.Person, error) {
-	return d.Directory.ReplacePerson(ctx, id, withAddress(in), ifMatch)
+	return d.notice(d.Directory.ReplacePerson(ctx, id, withAddress(in), ifMatch))
+}
+
+func (d Directory) notice(p bridge.Person, err error) (bridge.Person, error) {
+	if err == nil && (p.State == bridge.NotInvited || p.PendingAddress != "") {
+		d.Waits()
+	}
+	return p, err
 }
 
 func withAddress(in bridge.PersonInput) bridge.PersonInput {

@@ -58,8 +58,21 @@ func (w *Watcher) Run(ctx context.Context) {
 			w.Log.Warn("nobody could be confirmed", "error", err)
 		}
 		w.keep(waiting, problems, err)
-		timer.Reset(w.Every)
+		timer.Reset(w.pause())
 	}
+}
+
+// cureEvery is the pause between rounds as long as somebody waits for an
+// operator, who wants to see that what he did has helped.
+const cureEvery = 15 * time.Second
+
+func (w *Watcher) pause() time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.problems) > 0 {
+		return min(w.Every, cureEvery)
+	}
+	return w.Every
 }
 
 // Look makes the next round happen at once, because the account has become

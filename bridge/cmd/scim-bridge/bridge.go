@@ -155,7 +155,7 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 func (b *runningBridge) scimHandler() http.Handler {
 	made := sync.OnceValue(func() http.Handler {
 		return scim.New(scim.Config{
-			Directory: provision.Directory{Directory: b.connector},
+			Directory: provision.Directory{Directory: b.connector, Waits: b.watcher.Look},
 			BaseURL:   b.publicURL(),
 			Logger:    b.cfg.logger.Named("scim"),
 		})

@@ -106,7 +106,7 @@ var walls = []struct {
 	},
 	{
 		room:   "bridge/provision",
-		may:    []string{"bridge/provision", "bridge/problem", "bridge/internal"},
+		may:    []string{"bridge/provision", "bridge/problem", "bridge/control", "bridge/internal"},
 		reason: "the rules know no HTTP and no account API",
 	},
 	{
@@ -116,7 +116,7 @@ var walls = []struct {
 	},
 	{
 		room:   "bridge/connector/account",
-		may:    []string{"bridge/connector/account", "bridge/problem", "bridge/session", "bridge/account/api", "bridge/account/signin", "bridge/internal"},
+		may:    []string{"bridge/connector/account", "bridge/problem", "bridge/control", "bridge/session", "bridge/account/api", "bridge/account/signin", "bridge/internal"},
 		reason: "the connector speaks to the account's API, never to its store",
 	},
 	{
