@@ -49,7 +49,10 @@ func (r *Ring) Write(p []byte) (int, error) {
 		r.size -= len(r.lines[dropped])
 		dropped++
 	}
-	r.lines = slices.Delete(r.lines, 0, dropped)
+	// Moving the rest down would cost as much as the ring holds, for each line;
+	// append moves it now and then.
+	clear(r.lines[:dropped])
+	r.lines = r.lines[dropped:]
 	return len(p), nil
 }
 
