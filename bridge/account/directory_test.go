@@ -1,0 +1,207 @@
+package account_test
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
+)
+
+// A directory is an account with a clock of its own, as the tests of people
+// and groups use it.
+type directory struct {
+	*account.Account
+	t     *testing.T
+	mu    sync.Mutex
+	clock time.Time
+}
+
+func newDirectory(t *testing.T) *directory {
+	t.Helper()
+	s, err := store.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "account.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	d := &directory{t: t, clock: time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)}
+	d.Account, err = account.Create(t.Context(), s, "Example", d.tick, rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.PublicURL = "https://account.example.com"
+	return d
+}
+
+// tick is a clock on which no two things happen at once.
+func (d *directory) tick() time.Time {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.clock = d.clock.Add(time.Second)
+	return d.clock
+}
+
+// attributes makes a resource of the attributes given by name and value.
+func attributes(pairs ...any) json.RawMessage {
+	fields := make(map[string]any)
+	for i := 0; i < len(pairs); i += 2 {
+		fields[pairs[i].(string)] = pairs[i+1]
+	}
+	text, err := json.Marshal(fields)
+	if err != nil {
+		panic(err)
+	}
+	return text
+}
+
+// input is a person whose userName is also the address.
+func input(userName string, pairs ...any) account.PersonInput {
+	return account.PersonInput{Attributes: attributes(append([]any{"userName", userName}, pairs...)...), SignInAddress: userName}
+}
+
+func (d *directory) create(userName string, pairs ...any) account.Person {
+	d.t.Helper()
+	return d.createFrom(input(userName, pairs...))
+}
+
+func (d *directory) createFrom(in account.PersonInput) account.Person {
+	d.t.Helper()
+	p, err := d.CreatePerson(d.t.Context(), in)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return p
+}
+
+func (d *directory) replace(id string, in account.PersonInput) account.Person {
+	d.t.Helper()
+	p, err := d.ReplacePerson(d.t.Context(), id, in, "")
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return p
+}
+
+func (d *directory) remove(id string) {
+	d.t.Helper()
+	if err := d.DeletePerson(d.t.Context(), id, ""); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+func (d *directory) person(id string) account.Person {
+	d.t.Helper()
+	p, err := d.Person(d.t.Context(), id)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return p
+}
+
+func (d *directory) member(id string) account.Member {
+	d.t.Helper()
+	m, err := d.Member(d.t.Context(), id)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return m
+}
+
+func (d *directory) invite(address, role string) account.Member {
+	d.t.Helper()
+	m, err := d.InviteMember(d.t.Context(), address, "", role)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return m
+}
+
+func (d *directory) group(name string, members ...string) account.Group {
+	d.t.Helper()
+	g, err := d.CreateGroup(d.t.Context(), account.GroupInput{Attributes: attributes("displayName", name), Members: members})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return g
+}
+
+func (d *directory) update(id string, u account.GroupUpdate) account.Group {
+	d.t.Helper()
+	g, err := d.UpdateGroup(d.t.Context(), id, u, "", true)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return g
+}
+
+func (d *directory) allow(domain string) {
+	d.t.Helper()
+	if _, err := d.CreateSignupDomain(d.t.Context(), domain); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// mailTo counts the mails to an address, and returns the token in the last one's link.
+func (d *directory) mailTo(address string) (n int, token string) {
+	d.t.Helper()
+	mails, err := d.Mails(d.t.Context())
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	link := regexp.MustCompile(`https://account\.example\.com/(?:join|confirm)/([a-z2-7]+)`)
+	for _, m := range mails {
+		if m.Recipient == address {
+			n++
+			token = link.FindStringSubmatch(m.Body)[1]
+		}
+	}
+	return n, token
+}
+
+// waiting lists what people wait for, as "userName kind".
+func (d *directory) waiting() []string {
+	d.t.Helper()
+	list, err := d.Attention(d.t.Context())
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	lines := []string{}
+	for _, a := range list {
+		lines = append(lines, a.UserName+" "+a.Kind)
+	}
+	return lines
+}
+
+func wantRefusal(t *testing.T, err error, code string) *account.Error {
+	t.Helper()
+	e, ok := errors.AsType[*account.Error](err)
+	if !ok || e.Code != code {
+		t.Fatalf("got %v, want a refusal with code %s", err, code)
+	}
+	return e
+}
+
+func ids(references []account.Reference) []string {
+	list := []string{}
+	for _, r := range references {
+		list = append(list, r.ID)
+	}
+	slices.Sort(list)
+	return list
+}
+
+func sorted(list ...string) []string {
+	slices.Sort(list)
+	return list
+}

@@ -1,0 +1,370 @@
+package account_test
+
+import (
+	"encoding/json"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
+)
+
+func TestAPersonIsInvitedAcceptsAndIsConfirmed(t *testing.T) {
+	t.Parallel()
+	d := newDirectory(t)
+	p := d.create("ann@example.com", "displayName", "Ann")
+	if p.State != store.Invited || p.Suspended || p.Address != "ann@example.com" {
+		t.Fatalf("created as %+v, want invited at ann@example.com", p)
+	}
+	mails, token := d.mailTo("ann@example.com")
+	if mails != 1 {
+		t.Fatalf("%d mails, want one invitation", mails)
+	}
+	wantRefusal(t, d.ConfirmPerson(t.Context(), p.ID), "not_accepted")
+	if got := d.waiting(); !slices.Equal(got, []string{"ann@example.com invitation_open"}) {
+		t.Errorf("waiting: %v", got)
+	}
+	for range 2 { // following the link twice is harmless
+		if m, err := d.AcceptInvitation(t.Context(), token); err != nil || m.State != store.Pending {
+			t.Fatalf("accepted: %v, %v; want pending", m.State, err)
+		}
+	}
+	if got := d.waiting(); !slices.Equal(got, []string{"ann@example.com confirmation_due"}) {
+		t.Errorf("waiting: %v", got)
+	}
+	for range 2 { // and so is confirming twice
+		if err := d.ConfirmPerson(t.Context(), p.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := d.person(p.ID); got.State != store.Active || got.Version <= p.Version {
+		t.Errorf("confirmed as %s at version %d, want active at a later version than %d", got.State, got.Version, p.Version)
+	}
+	if got := d.waiting(); len(got) != 0 {
+		t.Errorf("waiting: %v, want nobody", got)
+	}
+	_, err := d.AcceptInvitation(t.Context(), "nonsense")
+	wantRefusal(t, err, "link_unknown")
+}
+
+func TestUserNameIsUniqueWithoutRegardToCase(t *testing.T) {
+	t.Parallel()
+	d := newDirectory(t)
+	first := d.create("Straße@example.com")
+	_, err := d.CreatePerson(t.Context(), input("STRASSE@example.com"))
+	if e := wantRefusal(t, err, "user_name_taken"); e.ExistingID != first.ID || e.Status != 409 {
+		t.Errorf("refused with %+v, want status 409 and the id %s", e, first.ID)
+	}
+	other := d.create("bob@example.com")
+	_, err = d.ReplacePerson(t.Context(), other.ID, input("straße@EXAMPLE.com"), "")
+	wantRefusal(t, err, "user_name_taken")
+	// One may change the case of one's own.
+	if got := d.replace(first.ID, input("straße@example.com")); got.UserName != "straße@example.com" {
+		t.Errorf("userName %q", got.UserName)
+	}
+}
+
+func TestAttributesAreKeptAsSent(t *testing.T) {
+	t.Parallel()
+	d := newDirectory(t)
+	sent := `{"userName":"ann@example.com","phoneNumbers":[{"value":"(0) 1"}],"x":{"big":12345678901234567890},"n":null}`
+	p := d.createFrom(account.PersonInput{Attributes: json.RawMessage(" " + sent), SignInAddress: "ann@example.com"})
+	if p.Attributes != sent {
+		t.Errorf("got  %s\nwant %s", p.Attributes, sent)
+	}
+}
+
+func TestWhatIsNoPersonIsRefusedByField(t *testing.T) {
+	t.Parallel()
+	d := newDirectory(t)
+	for name, row := range map[string]struct{ attributes, address, field, code string }{
+		"no userName":               {`{}`, "", "/attributes/userName", "invalid_value"},
+		"an empty userName":         {`{"userName":""}`, "", "/attributes/userName", "invalid_value"},
+		"a userName that is a list": {`{"userName":["a"]}`, "", "/attributes/userName", "invalid_value"},
+		"active as a text":          {`{"userName":"a","active":"True"}`, "", "/attributes/active", "invalid_value"},
+		"a list":                    {`[]`, "", "/attributes", "invalid_value"},
+		"null":                      {`null`, "", "/attributes", "invalid_value"},
+		"broken JSON":               {`{"userName":`, "", "/attributes", "invalid_value"},
+		"bytes that are not UTF-8":  {"{\"userName\":\"\xff\"}", "", "/attributes", "invalid_value"},
+		"a password":                {`{"userName":"a","password":"secret"}`, "", "/attributes/password", "invalid_value"},
+		"more than 64 KiB":          {`{"userName":"` + strings.Repeat("a", 64<<10) + `"}`, "", "/attributes", "too_large"},
+		"an address that is none":   {`{"userName":"a"}`, "not an address", "/sign_in_address", "invalid_value"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := d.CreatePerson(t.Context(), account.PersonInput{Attributes: json.RawMessage(row.attributes), SignInAddress: row.address})
+			e := wantRefusal(t, err, row.code)
+			if e.Field != row.field {
+				t.Errorf("field %q, want %q", e.Field, row.field)
+			}
+			if strings.Contains(e.Detail, "secret") {
+				t.Errorf("the detail shows a password: %s", e.Detail)
+			}
+		})
+	}
+}
+
+func TestSuspendingKeepsMembershipsAndReactivatingChangesNothingElse(t *testing.T) {
+	t.Parallel()
+	d := newDirectory(t)
+	p := d.create("ann@example.com")
+	g := d.group("Engineers", p.ID)
+
+	got := d.replace(p.ID, input("ann@example.com", "active", false))
+	if !got.Suspended || !slices.Equal(ids(got.Groups), []string{g.ID}) {
+		t.Errorf("suspended %t, groups %v; want suspended and still in the group", got.Suspended, got.Groups)
+	}
+	if got := d.waiting(); len(got) != 0 {
+		t.Errorf("the suspended wait for nothing, but %v", got)
+	}
+	got = d.replace(p.ID, input("ann@example.com", "active", true))
+	if got.Suspended || got.ID != p.ID || len(got.Groups) != 1 {
+		t.Errorf("reactivated as %+v", got)
+	}
+	if mails, _ := d.mailTo("ann@example.com"); mails != 1 {
+		t.Errorf("%d mails, want the first invitation only", mails)
+	}
+}
+
+func TestNobodyInactiveIsInvitedBeforeBeingActivated(t *testing.T) {
+	t.Parallel()
+	d := newDirectory(t)
+	p := d.create("ann@example.com", "active", false)
+	if p.State != store.NotInvited || !p.Suspended || p.Address != "" {
+		t.Fatalf("created as %+v, want suspended and not invited", p)
+	}
+	g := d.group("Engineers", p.ID)
+	members, err := d.Members(t.Context(), account.MemberFilter{}, "", 100)
+	if err != nil || len(members.Items) != 0 {
+		t.Errorf("members %v, %v; want none", members.Items, err)
+	}
+	if got := d.waiting(); len(got) != 0 {
+		t.Errorf("waiting: %v, want nobody", got)
+	}
+	got := d.replace(p.ID, input("ann@example.com", "active", true))
+	if got.State != store.Invited || got.Suspended || !slices.Equal(ids(got.Groups), []string{g.ID}) {
+		t.Errorf("activated as %+v, want invited and in the group", got)
+	}
+	if mails, _ := d.mailTo("ann@example.com"); mails != 1 {
+		t.Errorf("%d mails, want one invitation", mails)
+	}
+}
+
+func TestWritingTheSameAgainChangesNothing(t *testing.T) {
+	t.Parallel()
+	d := newDirectory(t)
+	p := d.create("ann@example.com", "displayName", "Ann")
+	again := account.PersonInput{ // in another order
+		Attributes: json.RawMessage(`{"userName": "ann@example.com", "displayName": "Ann"}`), SignInAddress: "ann@example.com",
+	}
+	if got := d.replace(p.ID, again); !reflect.DeepEqual(got, p) {
+		t.Errorf("got  %+v\nwant %+v", got, p)
+	}
+	changed := d.replace(p.ID, input("ann@example.com", "displayName", "Anna"))
+	if changed.Version != p.Version+1 || !changed.ModifiedAt.After(p.ModifiedAt) {
+		t.Errorf("version %d modified %v, want the next after %d and later than %v", changed.Version, changed.ModifiedAt, p.Version, p.ModifiedAt)
+	}
+}
+
+func TestAConditionalWriteOnAnOldVersionIsRefused(t *testing.T) {
+	t.Parallel()
+	d := newDirectory(t)
+	p := d.create("ann@example.com")
+	old := account.ETag(p.Version)
+	p = d.replace(p.ID, input("ann@example.com", "title", "Dr."))
+	_, err := d.ReplacePerson(t.Context(), p.ID, input("ann@example.com"), old)
+	if e := wantRefusal(t, err, "version_mismatch"); e.Status != 412 {
+		t.Errorf("status %d, want 412", e.Status)
+	}
+	wantRefusal(t, d.DeletePerson(t.Context(), p.ID, old), "version_mismatch")
+	for _, fits := range []string{account.ETag(p.Version), "*", `"x", ` + account.ETag(p.Version)} {
+		if _, err := d.ReplacePerson(t.Context(), p.ID, input("ann@example.com", "title", "Dr."), fits); err != nil {
+			t.Errorf("If-Match: %s: %v", fits, err)
+		}
+	}
+}
+
+func TestADeletedPersonIsGoneAndTheMemberStaysSuspended(t *testing.T) {
+	t.Parallel()
+	d := newDirectory(t)
+	p := d.create("ann@example.com")
+	g := d.group("Engineers", p.ID)
+	byHand, err := d.CreateAccountGroup(t.Context(), "Choir")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.AddGroupMember(t.Context(), byHand.ID, p.MemberID); err != nil {
+		t.Fatal(err)
+	}
+	before := d.update(g.ID, account.GroupUpdate{})
+	d.remove(p.ID)
+
+	_, err = d.Person(t.Context(), p.ID)
+	wantRefusal(t, err, "not_found")
+	wantRefusal(t, d.DeletePerson(t.Context(), p.ID, ""), "not_found")
+	m := d.member(p.MemberID)
+	if !m.Suspended || m.Managed() || m.Address != "ann@example.com" {
+		t.Errorf("member %+v, want suspended, unmanaged, at the same address", m)
+	}
+	after := d.update(g.ID, account.GroupUpdate{})
+	if len(after.Members) != 0 || after.MemberCount != 0 || after.Version != before.Version+1 {
+		t.Errorf("group %+v, want empty at the next version", after)
+	}
+	page, err := d.GroupMembers(t.Context(), byHand.ID, "", 10)
+	if err != nil || len(page.Items) != 1 {
+		t.Errorf("the membership made by hand: %v, %v; want it kept", page.Items, err)
+	}
+}
+
+func TestAdoption(t *testing.T) {
+	t.Parallel()
+	t.Run("the last userName comes first, and the id is new", func(t *testing.T) {
+		t.Parallel()
+		d := newDirectory(t)
+		old := d.create("ann@example.com")
+		_, token := d.mailTo("ann@example.com")
+		if _, err := d.AcceptInvitation(t.Context(), token); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.ConfirmPerson(t.Context(), old.ID); err != nil {
+			t.Fatal(err)
+		}
+		d.remove(old.ID)
+		p := d.createFrom(account.PersonInput{Attributes: attributes("userName", "ANN@example.com")})
+		if p.ID == old.ID || p.MemberID != old.MemberID || p.State != store.Active || p.Suspended {
+			t.Errorf("adopted as %+v, want the same member, active, under a new id", p)
+		}
+		_, err := d.Person(t.Context(), old.ID)
+		wantRefusal(t, err, "not_found")
+		if mails, _ := d.mailTo("ann@example.com"); mails != 1 {
+			t.Errorf("%d mails; nobody who is in needs another", mails)
+		}
+	})
+	t.Run("the sign-in address comes second", func(t *testing.T) {
+		t.Parallel()
+		d := newDirectory(t)
+		m := d.invite("Ann@Example.com", store.RoleMember)
+		p := d.createFrom(account.PersonInput{Attributes: attributes("userName", "ann"), SignInAddress: "ann@example.com"})
+		if p.MemberID != m.ID {
+			t.Errorf("adopted %s, want %s", p.MemberID, m.ID)
+		}
+		if got := d.member(m.ID); !got.Managed() || got.UserName != "ann" || got.Version == m.Version {
+			t.Errorf("member %+v, want managed as ann at another version", got)
+		}
+	})
+	t.Run("two different members are a conflict", func(t *testing.T) {
+		t.Parallel()
+		d := newDirectory(t)
+		first := d.create("ann@example.com")
+		d.remove(first.ID)
+		second := d.invite("bob@example.com", store.RoleMember)
+		_, err := d.CreatePerson(t.Context(), account.PersonInput{
+			Attributes: attributes("userName", "ann@example.com"), SignInAddress: "bob@example.com",
+		})
+		e := wantRefusal(t, err, "user_name_taken")
+		if !slices.Equal(e.IDs, []string{first.MemberID, second.ID}) {
+			t.Errorf("ids %v", e.IDs)
+		}
+	})
+	t.Run("an inactive person suspends whom it adopts", func(t *testing.T) {
+		t.Parallel()
+		d := newDirectory(t)
+		m := d.invite("ann@example.com", store.RoleMember)
+		if p := d.create("ann@example.com", "active", false); p.MemberID != m.ID || !p.Suspended {
+			t.Errorf("adopted as %+v, want %s suspended", p, m.ID)
+		}
+	})
+	t.Run("memberships made by hand show again", func(t *testing.T) {
+		t.Parallel()
+		d := newDirectory(t)
+		p := d.create("ann@example.com")
+		g := d.group("Engineers")
+		accountID := d.accountGroup("Engineers").ID
+		if err := d.AddGroupMember(t.Context(), accountID, p.MemberID); err != nil {
+			t.Fatal(err)
+		}
+		d.remove(p.ID)
+		if got := d.update(g.ID, account.GroupUpdate{}); got.MemberCount != 0 || len(got.Members) != 0 {
+			t.Errorf("%d members %v, want none to be seen", got.MemberCount, got.Members)
+		}
+		again := d.create("ann@example.com")
+		if got := d.update(g.ID, account.GroupUpdate{}); got.MemberCount != 1 || !slices.Equal(ids(got.Members), []string{again.ID}) {
+			t.Errorf("%d members %v, want %s", got.MemberCount, got.Members, again.ID)
+		}
+	})
+	t.Run("a person who could not be invited adopts as soon as the address fits", func(t *testing.T) {
+		t.Parallel()
+		d := newDirectory(t)
+		m := d.invite("ann@example.com", store.RoleMember)
+		p := d.createFrom(account.PersonInput{Attributes: attributes("userName", "ann")})
+		g := d.group("Engineers", p.ID)
+		got := d.replace(p.ID, account.PersonInput{Attributes: attributes("userName", "ann"), SignInAddress: "ann@example.com"})
+		if got.ID != p.ID || got.MemberID != m.ID || !slices.Equal(ids(got.Groups), []string{g.ID}) {
+			t.Errorf("got %+v, want the member %s, under the same id, in the group", got, m.ID)
+		}
+		if g := d.update(g.ID, account.GroupUpdate{}); g.MemberCount != 1 || len(g.Members) != 1 {
+			t.Errorf("%d members, %v; want one", g.MemberCount, g.Members)
+		}
+	})
+}
+
+func (d *directory) accountGroup(name string) account.AccountGroup {
+	d.t.Helper()
+	page, err := d.AccountGroups(d.t.Context(), account.GroupFilter{Name: name}, "", 1)
+	if err != nil || len(page.Items) != 1 {
+		d.t.Fatalf("group %q: %v, %v", name, page.Items, err)
+	}
+	return page.Items[0]
+}
+
+func TestTheProtectedAreNamedAndLeftAlone(t *testing.T) {
+	t.Parallel()
+	for _, role := range []string{store.RoleOwner, store.RoleAdministrator} {
+		t.Run(role, func(t *testing.T) {
+			t.Parallel()
+			d := newDirectory(t)
+			d.invite("boss@example.com", role)
+			_, err := d.CreatePerson(t.Context(), input("boss@example.com"))
+			if e := wantRefusal(t, err, "protected"); e.Name != "boss@example.com" || e.Status != 409 {
+				t.Errorf("refused with %+v, want status 409 naming boss@example.com", e)
+			}
+			// Promoted by hand after having been provisioned.
+			p := d.create("ann@example.com")
+			if _, err := d.UpdateMember(t.Context(), p.MemberID, account.MemberUpdate{Role: &role}, ""); err != nil {
+				t.Fatal(err)
+			}
+			_, err = d.ReplacePerson(t.Context(), p.ID, input("ann@example.com", "active", false), "")
+			wantRefusal(t, err, "protected")
+			wantRefusal(t, d.DeletePerson(t.Context(), p.ID, ""), "protected")
+			if got := d.person(p.ID); got.Suspended {
+				t.Error("suspended all the same")
+			}
+			// Attributes are not protected.
+			d.replace(p.ID, input("ann@example.com", "title", "Boss"))
+		})
+	}
+}
+
+func TestChangesByHandAreSeenByProvisioning(t *testing.T) {
+	t.Parallel()
+	d := newDirectory(t)
+	p := d.create("ann@example.com")
+	yes, manager := true, store.RoleProvisionManager
+	if _, err := d.UpdateMember(t.Context(), p.MemberID, account.MemberUpdate{Suspended: &yes}, ""); err != nil {
+		t.Fatal(err)
+	}
+	if got := d.person(p.ID); !got.Suspended || got.Version == p.Version {
+		t.Errorf("person %+v, want suspended at another version", got)
+	}
+	// The identity provider says active, as it did before: that heals it.
+	if got := d.replace(p.ID, input("ann@example.com")); got.Suspended {
+		t.Error("still suspended")
+	}
+	_, err := d.UpdateMember(t.Context(), p.MemberID, account.MemberUpdate{Role: &manager}, "")
+	wantRefusal(t, err, "invalid_value")
+	_, err = d.InviteMember(t.Context(), "ANN@example.com", "", store.RoleMember)
+	if e := wantRefusal(t, err, "already_exists"); e.ExistingID != p.MemberID {
+		t.Errorf("existing id %s, want %s", e.ExistingID, p.MemberID)
+	}
+}
