@@ -29,14 +29,16 @@ type Account struct {
 
 	t      testing.TB
 	binary string
+	flags  []string
 	mu     sync.Mutex
 	cmd    *exec.Cmd
 }
 
-// NewAccount makes an account and serves it on a free port.
-func NewAccount(t testing.TB) *Account {
+// NewAccount makes an account and serves it on a free port, with further
+// flags of scim-bridge account serve.
+func NewAccount(t testing.TB, flags ...string) *Account {
 	t.Helper()
-	a := &Account{t: t, binary: Binary(t), DataDir: t.TempDir()}
+	a := &Account{t: t, binary: Binary(t), DataDir: t.TempDir(), flags: flags}
 	a.Token = strings.TrimSpace(a.Command("init", "--name", "Test"))
 	t.Cleanup(a.Stop)
 	a.start("127.0.0.1:0")
@@ -73,10 +75,22 @@ func (a *Account) Log() string {
 	return string(text)
 }
 
-// Start serves again, at the same address, after Stop.
+// Start serves again, at the same address, after Stop or Kill.
 func (a *Account) Start() {
 	a.t.Helper()
 	a.start(strings.TrimPrefix(a.URL, "http://"))
+}
+
+// Kill ends the server without warning, as a power failure would.
+func (a *Account) Kill() {
+	a.t.Helper()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err := a.cmd.Process.Kill(); err != nil {
+		a.t.Fatalf("kill the account service: %v", err)
+	}
+	_ = a.cmd.Wait() // says only that it was killed
+	a.cmd = nil
 }
 
 // Stop ends the server; harmless when it has ended.
@@ -110,7 +124,7 @@ func (a *Account) start(listen string) {
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	cmd := exec.Command(a.binary, "account", "serve", "--database", a.Database(), "--listen", listen)
+	cmd := exec.Command(a.binary, append([]string{"account", "serve", "--database", a.Database(), "--listen", listen}, a.flags...)...)
 	cmd.Env = []string{}
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {

@@ -56,14 +56,31 @@ func SetUp() {
 // Binary is the path of a scim-bridge built from this tree, once a test process.
 func Binary(t testing.TB) string {
 	t.Helper()
-	path, err := binary()
+	path, err := bridgeBinary()
 	if err != nil {
 		t.Fatalf("build scim-bridge: %v", err)
 	}
 	return path
 }
 
-var binary = sync.OnceValues(func() (string, error) {
+// Installation is a folder that holds the provider's binary and the bridge's
+// beside it, as a release does, built from this tree once a test process.
+func Installation(t testing.TB) string {
+	t.Helper()
+	Binary(t)
+	path, err := providerBinary()
+	if err != nil {
+		t.Fatalf("build the provider: %v", err)
+	}
+	return filepath.Dir(path)
+}
+
+var (
+	bridgeBinary   = sync.OnceValues(func() (string, error) { return build("scim-bridge", "./bridge/cmd/scim-bridge") })
+	providerBinary = sync.OnceValues(func() (string, error) { return build("terraform-provider-scimbridge", ".") })
+)
+
+func build(name, source string) (string, error) {
 	module, err := exec.Command("go", "env", "GOMOD").Output()
 	if err != nil {
 		return "", err
@@ -75,7 +92,7 @@ var binary = sync.OnceValues(func() (string, error) {
 	}
 	// Test processes build at the same time, and run what the others built:
 	// the name must never stand for half a file.
-	unfinished, err := os.CreateTemp(folder, "scim-bridge-*")
+	unfinished, err := os.CreateTemp(folder, "unfinished-*")
 	if err != nil {
 		return "", err
 	}
@@ -83,13 +100,13 @@ var binary = sync.OnceValues(func() (string, error) {
 	if err := unfinished.Close(); err != nil {
 		return "", err
 	}
-	build := exec.Command("go", "build", "-o", unfinished.Name(), "./bridge/cmd/scim-bridge")
+	build := exec.Command("go", "build", "-o", unfinished.Name(), source)
 	build.Dir = root
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	build.Stderr = os.Stderr
 	if err := build.Run(); err != nil {
 		return "", err
 	}
-	path := filepath.Join(folder, "scim-bridge")
+	path := filepath.Join(folder, name)
 	return path, os.Rename(unfinished.Name(), path)
-})
+}

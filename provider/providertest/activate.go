@@ -1,0 +1,44 @@
+package providertest
+
+import (
+	"net/http"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/signin"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
+)
+
+// Activate activates provisioning by hand, behind Terraform's back, with a
+// session that is sealed under the token.
+func (a *Account) Activate(email string, token session.Token) api.Provisioning {
+	a.t.Helper()
+	ctx := a.t.Context()
+	caller, err := a.API.WhoAmIWithResponse(ctx)
+	Expect(a.t, http.StatusOK, caller, err)
+	before, err := a.API.GetProvisioningWithResponse(ctx)
+	Expect(a.t, http.StatusOK, before, err)
+
+	secrets, err := signin.GenerateSecrets()
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	id, epoch := caller.JSON200.AccountId, before.JSON200.NextEpoch
+	kdf, verifier, err := signin.Enrol(id, email, secrets, signin.MinIterations)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	sealed, err := session.Seal(token, epoch, session.Credentials{AccountURL: a.URL, AccountID: id, Email: email, Secrets: secrets}, nil)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	after, err := a.API.ActivateProvisioningWithResponse(ctx, nil, api.Activation{
+		ManagerEmail: email,
+		Session:      sealed,
+		Enrolment: api.Enrolment{
+			Epoch: epoch, Verifier: verifier,
+			Kdf: api.KDF{Algorithm: api.KDFAlgorithm(kdf.Algorithm), Iterations: kdf.Iterations, Salt: kdf.Salt},
+		},
+	})
+	Expect(a.t, http.StatusCreated, after, err)
+	return *after.JSON201
+}

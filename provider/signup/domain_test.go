@@ -1,0 +1,135 @@
+package signup_test
+
+import (
+	"net/http"
+	"os"
+	"regexp"
+	"testing"
+
+	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
+	"github.com/hashicorp/terraform-plugin-testing/knownvalue"
+	"github.com/hashicorp/terraform-plugin-testing/plancheck"
+	"github.com/hashicorp/terraform-plugin-testing/statecheck"
+	"github.com/hashicorp/terraform-plugin-testing/terraform"
+	"github.com/hashicorp/terraform-plugin-testing/tfjsonpath"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
+)
+
+func TestMain(m *testing.M) {
+	providertest.SetUp()
+	os.Exit(m.Run())
+}
+
+const address = "scimbridge_signup_domain.it"
+
+func domain(account *providertest.Account, name string) string {
+	return account.ProviderBlock() + "resource \"scimbridge_signup_domain\" \"it\" {\n  domain = \"" + name + "\"\n}\n"
+}
+
+func planned(action plancheck.ResourceActionType) resource.ConfigPlanChecks {
+	return resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{plancheck.ExpectResourceAction(address, action)}}
+}
+
+func TestADomainIsMadeReplacedAndImported(t *testing.T) {
+	t.Parallel()
+	account := providertest.NewAccount(t)
+	resource.UnitTest(t, resource.TestCase{
+		ProtoV6ProviderFactories: providertest.Factories(),
+		CheckDestroy: func(*terraform.State) error {
+			if names := allowed(t, account); len(names) != 0 {
+				t.Errorf("still allowed after destroy: %v", names)
+			}
+			return nil
+		},
+		Steps: []resource.TestStep{
+			{
+				Config:           domain(account, "Bücher.Example"),
+				ConfigPlanChecks: planned(plancheck.ResourceActionCreate),
+				ConfigStateChecks: []statecheck.StateCheck{
+					statecheck.ExpectKnownValue(address, tfjsonpath.New("id"), knownvalue.StringExact("xn--bcher-kva.example")),
+					statecheck.ExpectKnownValue(address, tfjsonpath.New("domain"), knownvalue.StringExact("Bücher.Example")),
+				},
+			},
+			{ // another spelling of the same is no change
+				Config:           domain(account, "xn--bcher-kva.example"),
+				ConfigPlanChecks: planned(plancheck.ResourceActionNoop),
+			},
+			{ // another domain is another object
+				Config:           domain(account, "example.com"),
+				ConfigPlanChecks: planned(plancheck.ResourceActionDestroyBeforeCreate),
+			},
+			{ResourceName: address, ImportState: true, ImportStateVerify: true},
+			{ResourceName: address, ImportState: true, ImportStateVerify: true, ImportStateId: "Example.COM"},
+			{ResourceName: address, ImportState: true, ImportStateId: "https://example.com", ExpectError: regexp.MustCompile(`write its host\s+name, "example\.com"`)},
+		},
+	})
+}
+
+func TestADomainRemovedByHandIsMadeAgain(t *testing.T) {
+	t.Parallel()
+	account := providertest.NewAccount(t)
+	resource.UnitTest(t, resource.TestCase{
+		ProtoV6ProviderFactories: providertest.Factories(),
+		Steps: []resource.TestStep{
+			{Config: domain(account, "example.com"), ConfigPlanChecks: planned(plancheck.ResourceActionCreate)},
+			{
+				PreConfig: func() {
+					resp, err := account.API.DeleteSignupDomainWithResponse(t.Context(), "example.com", nil)
+					providertest.Expect(t, http.StatusNoContent, resp, err)
+				},
+				Config:           domain(account, "example.com"),
+				ConfigPlanChecks: planned(plancheck.ResourceActionCreate),
+			},
+		},
+	})
+}
+
+func TestADomainThatIsThereAlreadyComesWithItsImportBlock(t *testing.T) {
+	t.Parallel()
+	account := providertest.NewAccount(t)
+	resp, err := account.API.CreateSignupDomainWithResponse(t.Context(), nil, api.SignupDomainInput{Domain: "example.com"})
+	providertest.Expect(t, http.StatusCreated, resp, err)
+	resource.UnitTest(t, resource.TestCase{
+		ProtoV6ProviderFactories: providertest.Factories(),
+		Steps: []resource.TestStep{{
+			Config:      domain(account, "example.com"),
+			ExpectError: regexp.MustCompile(`(?s)allowed already.*import \{\s+to = scimbridge_signup_domain\.<name>\s+id = "example\.com"`),
+		}},
+	})
+	if names := allowed(t, account); len(names) != 1 {
+		t.Errorf("allowed: %v, want what was there", names)
+	}
+}
+
+func TestMistakesAreErrorsOfThePlan(t *testing.T) {
+	t.Parallel()
+	account := providertest.NewAccount(t)
+	for _, row := range []struct{ name, domain, want string }{
+		{"a scheme", "https://example.com", `write its host name,\s+"example\.com"`},
+		{"a space", "example .com", `contains a space`},
+		{"a wildcard", "*.example.com", `entry\s+of\s+its\s+own`},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			resource.UnitTest(t, resource.TestCase{
+				ProtoV6ProviderFactories: providertest.Factories(),
+				Steps: []resource.TestStep{{
+					Config: domain(account, row.domain), PlanOnly: true, ExpectError: regexp.MustCompile(row.want),
+				}},
+			})
+		})
+	}
+}
+
+func allowed(t *testing.T, account *providertest.Account) []string {
+	t.Helper()
+	page, err := account.API.ListSignupDomainsWithResponse(t.Context(), nil)
+	providertest.Expect(t, http.StatusOK, page, err)
+	var names []string
+	for _, d := range page.JSON200.Items {
+		names = append(names, d.Domain)
+	}
+	return names
+}
