@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
 )
 
 // workspace is a folder in which the real Terraform runs with the provider
@@ -51,7 +53,7 @@ type vars map[string]string
 // run runs Terraform and returns its exit code and everything it printed.
 func (w *workspace) run(v vars, args ...string) (int, string) {
 	w.t.Helper()
-	cmd := exec.CommandContext(w.t.Context(), terraform(w.t), args...)
+	cmd := exec.CommandContext(w.t.Context(), os.Getenv("TF_ACC_TERRAFORM_PATH"), args...)
 	cmd.Dir = w.dir
 	cmd.Env = slices.Clone(w.env)
 	for name, value := range v {
@@ -127,7 +129,7 @@ func (w *workspace) show(file string, into any) {
 	if file != "" {
 		args = append(args, file)
 	}
-	cmd := exec.CommandContext(w.t.Context(), terraform(w.t), args...)
+	cmd := exec.CommandContext(w.t.Context(), os.Getenv("TF_ACC_TERRAFORM_PATH"), args...)
 	cmd.Dir, cmd.Env = w.dir, w.env
 	out, err := cmd.Output()
 	if err != nil {
@@ -204,4 +206,9 @@ func write(t *testing.T, path, content string) {
 func quote(s string) string {
 	text, _ := json.Marshal(s)
 	return string(text)
+}
+
+func TestMain(m *testing.M) {
+	providertest.SetUp()
+	os.Exit(m.Run())
 }

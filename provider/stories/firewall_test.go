@@ -1,0 +1,78 @@
+package stories
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+)
+
+// S5: somebody edits the firewall rule that let the bridge in. The log, the
+// status page and the account name address and rule, the plan shows exactly
+// that drift, and apply heals it without touching the bridge's process.
+func TestAFirewallRuleThatBlocksTheBridgeIsNamedAndHealed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	token := newToken(t)
+	w.config(w.base(fromAddress))
+	w.apply(vars{"token": token.Reveal()})
+
+	w.defaultAction(api.Deny)
+	w.eventuallyHealthy(token)
+	pid := w.bridge().PID
+
+	id := w.attribute("scimbridge_firewall_rule.bridge", "id")
+	action, ranges := api.Allow, []string{"127.0.0.77"}
+	edited := api.FirewallRuleInput{Action: &action, IpRanges: &ranges}
+
+	refused, err := w.account.API.ReplaceFirewallRuleWithResponse(t.Context(), id, nil, edited)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if refused.StatusCode() != http.StatusConflict || !strings.Contains(string(refused.Body), "would_lock_out") ||
+		!strings.Contains(string(refused.Body), "127.0.0.9") {
+		t.Fatalf("shutting out a live bridge was not refused with its address: %d %s", refused.StatusCode(), refused.Body)
+	}
+	yes := true
+	allowed, err := w.account.API.ReplaceFirewallRuleWithResponse(t.Context(), id, &api.ReplaceFirewallRuleParams{AllowLockout: &yes}, edited)
+	done(t, allowed.StatusCode(), allowed.Body, err)
+
+	w.eventuallyLogged("Your current location or network is blocked by an account firewall rule")
+	text := w.eventuallyProblem(token, "firewall_blocked")
+	for _, want := range []string{"127.0.0.9", "scimbridge_firewall_rule"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the problem does not name %q: %s", want, text)
+		}
+	}
+	if status, _ := w.request(token, http.MethodGet, "/scim/v2/Users", nil); status != http.StatusServiceUnavailable {
+		t.Errorf("SCIM behind the firewall answers %d, want 503", status)
+	}
+	provisioning, err := w.account.API.GetProvisioningWithResponse(t.Context())
+	done(t, provisioning.StatusCode(), provisioning.Body, err)
+	if r := provisioning.JSON200.LastRefusal; r == nil || r.Address != "127.0.0.9" || r.RuleId != nil || r.Code != api.FirewallBlocked {
+		t.Errorf("the account's last refusal should name 127.0.0.9 and no rule: %+v", r)
+	}
+
+	w.plan(nil).expect(t, map[string]string{"scimbridge_firewall_rule.bridge": "update"})
+	w.apply(nil)
+	w.eventuallyHealthy(token)
+	if w.bridge().PID != pid {
+		t.Error("the bridge's process was touched")
+	}
+	w.plan(nil).expectNoChanges(t)
+
+	// While everybody else is denied, destroying the caller's own rule is refused.
+	if code, out := w.run(nil, "destroy", "-auto-approve", "-no-color", "-input=false"); code == 0 || !strings.Contains(out, "allow_lockout") {
+		t.Errorf("destroy should refuse to lock out its own caller and name allow_lockout; it ended with %d:\n%s", code, out)
+	}
+	w.defaultAction(api.Allow)
+	w.destroy(nil)
+}
+
+// defaultAction changes the account's default action by hand.
+func (w *world) defaultAction(action api.FirewallAction) {
+	w.t.Helper()
+	resp, err := w.account.API.UpdateFirewallWithResponse(w.t.Context(), nil, api.FirewallUpdate{DefaultAction: &action})
+	done(w.t, resp.StatusCode(), resp.Body, err)
+}
