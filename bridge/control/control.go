@@ -87,8 +87,10 @@ type Refusal struct {
 	// Code is a problem's code, or empty.
 	Code   problem.Code `json:"code,omitempty"`
 	Detail string       `json:"detail"`
-	// Expired is set for the token of a previous pair: the end of its overlap.
-	Expired time.Time `json:"expired,omitzero"`
+	// Previous is set for the token of the previous pair, and Expired with it
+	// where the end of its overlap is still known.
+	Previous bool      `json:"previous,omitempty"`
+	Expired  time.Time `json:"expired,omitzero"`
 }
 
 func (r *Refusal) Error() string { return r.Detail }

@@ -63,7 +63,8 @@ func Results() []string {
 type tally struct {
 	first, last time.Time
 	count       int
-	expired     time.Time // of the previous pair, if it was its token
+	previous    bool      // the last one was the previous pair's
+	expired     time.Time // the end of its overlap, where known
 	logged      time.Time
 	unlogged    int
 }
@@ -121,7 +122,7 @@ func (g *Gate) Admit(token string) error {
 	case refusal.Code != problem.TokenRejected:
 		g.Checked(ResultMalformed)
 		g.note(ResultMalformed, refusal)
-	case !refusal.Expired.IsZero():
+	case refusal.Previous:
 		g.Checked(ResultPrevious)
 		g.note(ResultPrevious, refusal)
 	default:
@@ -143,8 +144,8 @@ func (g *Gate) note(result string, refusal *control.Refusal) {
 			t.first, t.count = now, 0
 			raised = true
 		}
-		raised = raised || !t.expired.Equal(refusal.Expired)
-		t.last, t.expired = now, refusal.Expired
+		raised = raised || t.previous != refusal.Previous
+		t.last, t.previous, t.expired = now, refusal.Previous, refusal.Expired
 		t.count++
 	}
 	t.unlogged++
@@ -180,8 +181,10 @@ func (g *Gate) Report() control.Report {
 		return r
 	}
 	facts := problem.Facts{problem.FactCount: strconv.Itoa(g.wrong.count)}
-	if !g.wrong.expired.IsZero() {
+	if g.wrong.previous {
 		facts[problem.FactPrevious] = "true"
+	}
+	if !g.wrong.expired.IsZero() {
 		facts[problem.FactExpires] = g.wrong.expired.UTC().Format(time.RFC3339)
 	}
 	r.State = control.Degraded

@@ -99,7 +99,7 @@ func (p *Page) signIn(w http.ResponseWriter, r *http.Request) {
 	code, notice := http.StatusUnauthorized, "This is not a bearer token. It begins with sbt1_ and must be complete."
 	refusal, ok := errors.AsType[*control.Refusal](err)
 	switch {
-	case ok && refusal.Code == problem.TokenRejected && !refusal.Expired.IsZero():
+	case ok && refusal.Code == problem.TokenRejected && refusal.Previous:
 		notice = "This is the old token; its overlap is over. Sign in with the present one."
 	case ok && refusal.Code == problem.TokenRejected:
 		notice = "This token does not belong to the bridge's session."

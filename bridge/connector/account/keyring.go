@@ -164,9 +164,10 @@ func (k *Keyring) admit(token session.Token, state State) (afterwards func(), _ 
 // ends the overlap of two pairs; what it said last is compared with the clock.
 func (k *Keyring) alive(state State, epoch int64, previous bool) error {
 	gone := &control.Refusal{
-		Status: http.StatusUnauthorized,
-		Code:   problem.TokenRejected,
-		Detail: "the IdP still uses the old token: it was replaced, and the overlap is over",
+		Status:   http.StatusUnauthorized,
+		Code:     problem.TokenRejected,
+		Previous: true,
+		Detail:   "the IdP still uses the old token: it was replaced, and the overlap is over",
 	}
 	for _, g := range state.Generations {
 		if g.Epoch != epoch {
