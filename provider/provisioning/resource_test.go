@@ -1,0 +1,460 @@
+package provisioning_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
+	"github.com/hashicorp/terraform-plugin-testing/knownvalue"
+	"github.com/hashicorp/terraform-plugin-testing/plancheck"
+	"github.com/hashicorp/terraform-plugin-testing/statecheck"
+	"github.com/hashicorp/terraform-plugin-testing/terraform"
+	"github.com/hashicorp/terraform-plugin-testing/tfjsonpath"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/signin"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
+)
+
+func TestMain(m *testing.M) {
+	providertest.SetUp()
+	os.Exit(m.Run())
+}
+
+const address = "scimbridge_provisioning.it"
+
+func newToken(t *testing.T) session.Token {
+	t.Helper()
+	token, err := session.NewToken()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
+// given is a bearer_token_wo argument.
+func given(token session.Token) string { return fmt.Sprintf("bearer_token_wo = %q\n", token.Reveal()) }
+
+func config(account *providertest.Account, arguments ...string) string {
+	return account.ProviderBlock() + "resource \"scimbridge_provisioning\" \"it\" {\n  manager_email = \"manager@example.com\"\n" +
+		strings.Join(arguments, "\n") + "\n}\n"
+}
+
+func planned(action plancheck.ResourceActionType, more ...plancheck.PlanCheck) resource.ConfigPlanChecks {
+	return resource.ConfigPlanChecks{PreApply: append([]plancheck.PlanCheck{plancheck.ExpectResourceAction(address, action)}, more...)}
+}
+
+// renews says that the plan makes new credentials.
+func renews() plancheck.PlanCheck {
+	return every{
+		plancheck.ExpectUnknownValue(address, tfjsonpath.New("epoch")),
+		plancheck.ExpectUnknownValue(address, tfjsonpath.New("session")),
+		plancheck.ExpectUnknownValue(address, tfjsonpath.New("session_fingerprint")),
+	}
+}
+
+type every []plancheck.PlanCheck
+
+func (all every) CheckPlan(ctx context.Context, req plancheck.CheckPlanRequest, resp *plancheck.CheckPlanResponse) {
+	for _, check := range all {
+		if check.CheckPlan(ctx, req, resp); resp.Error != nil {
+			return
+		}
+	}
+}
+
+func has(attribute string, value knownvalue.Check) statecheck.StateCheck {
+	return statecheck.ExpectKnownValue(address, tfjsonpath.New(attribute), value)
+}
+
+// signsIn says that the session in the state opens with the token and signs
+// in to the account; and that no secret lies in the state beside it.
+type signsIn struct {
+	account *providertest.Account
+	token   session.Token
+}
+
+var secrets = regexp.MustCompile(`sbt1_|mp1_|sk1_`)
+
+func (check signsIn) CheckState(ctx context.Context, req statecheck.CheckStateRequest, resp *statecheck.CheckStateResponse) {
+	state, err := json.Marshal(req.State)
+	if err != nil {
+		resp.Error = err
+		return
+	}
+	if found := secrets.Find(state); found != nil {
+		resp.Error = fmt.Errorf("the state holds a secret that begins with %s", found)
+		return
+	}
+	for _, r := range req.State.Values.RootModule.Resources {
+		if r.Address == address {
+			resp.Error = signIn(ctx, check.account.API, r.AttributeValues["session"].(string), check.token)
+			return
+		}
+	}
+	resp.Error = fmt.Errorf("%s is not in the state", address)
+}
+
+// signIn does what a bridge does first.
+func signIn(ctx context.Context, account *api.ClientWithResponses, sealed string, token session.Token) error {
+	file, err := session.Parse(sealed)
+	if err != nil {
+		return err
+	}
+	entry, ok := file.Match(token)
+	if !ok {
+		return fmt.Errorf("no session in the bundle of %d was sealed under the token", len(file.Entries))
+	}
+	c, err := entry.Open(token)
+	if err != nil {
+		return err
+	}
+	client, err := signin.NewClient(c.AccountID, c.Email, entry.Header.Epoch)
+	if err != nil {
+		return err
+	}
+	start, err := account.StartSignInWithResponse(ctx, api.SignInStart{AccountId: c.AccountID, Email: c.Email, Epoch: entry.Header.Epoch, A: client.A()})
+	if err != nil {
+		return err
+	}
+	if start.JSON200 == nil {
+		return fmt.Errorf("start: %s", start.Body)
+	}
+	kdf := signin.KDF{Algorithm: string(start.JSON200.Kdf.Algorithm), Iterations: start.JSON200.Kdf.Iterations, Salt: start.JSON200.Kdf.Salt}
+	proof, err := client.Prove(c.Secrets, start.JSON200.HandshakeId, kdf, start.JSON200.B)
+	if err != nil {
+		return err
+	}
+	finish, err := account.FinishSignInWithResponse(ctx, api.SignInFinish{
+		HandshakeId: start.JSON200.HandshakeId, Proof: proof,
+		Bridge: api.BridgeIdentity{Instance: "test", Version: "test", Revision: "1"},
+	})
+	if err != nil {
+		return err
+	}
+	if finish.JSON200 == nil {
+		return fmt.Errorf("finish: %s", finish.Body)
+	}
+	return client.VerifyServer(finish.JSON200.Proof)
+}
+
+func integration(t *testing.T, account *providertest.Account) api.Provisioning {
+	t.Helper()
+	resp, err := account.API.GetProvisioningWithResponse(t.Context())
+	providertest.Expect(t, http.StatusOK, resp, err)
+	return *resp.JSON200
+}
+
+func deactivate(t *testing.T, account *providertest.Account) {
+	t.Helper()
+	resp, err := account.API.DeactivateProvisioningWithResponse(t.Context(), nil)
+	providertest.Expect(t, http.StatusNoContent, resp, err)
+}
+
+func TestAnotherTokenRotatesAndBothWorkDuringTheOverlap(t *testing.T) {
+	t.Parallel()
+	account := providertest.NewAccount(t)
+	first, second := newToken(t), newToken(t)
+	resource.UnitTest(t, resource.TestCase{
+		ProtoV6ProviderFactories: providertest.Factories(),
+		CheckDestroy: func(*terraform.State) error {
+			if integration(t, account).Active {
+				t.Error("active after destroy")
+			}
+			return nil
+		},
+		Steps: []resource.TestStep{
+			{
+				Config:           config(account, given(first), `idp = "Okta"`),
+				ConfigPlanChecks: planned(plancheck.ResourceActionCreate),
+				ConfigStateChecks: []statecheck.StateCheck{
+					has("active", knownvalue.Bool(true)),
+					has("overlap", knownvalue.StringExact("15m")),
+					has("suspension_limit", knownvalue.StringExact("max(10, 5%)/1h")),
+					has("bearer_token_wo", knownvalue.Null()),
+					signsIn{account, first},
+				},
+			},
+			{ // the token is only needed where something is sealed
+				Config:           config(account, `idp = "Okta"`),
+				ConfigPlanChecks: planned(plancheck.ResourceActionNoop),
+			},
+			{ // what needs no new credentials
+				Config:            config(account, given(first), `suspension_limit = "off"`),
+				ConfigPlanChecks:  planned(plancheck.ResourceActionUpdate, plancheck.ExpectKnownValue(address, tfjsonpath.New("session"), knownvalue.NotNull())),
+				ConfigStateChecks: []statecheck.StateCheck{has("idp", knownvalue.Null()), signsIn{account, first}},
+			},
+			{
+				Config:            config(account, given(second), `suspension_limit = "off"`, `overlap = "1h"`),
+				ConfigPlanChecks:  planned(plancheck.ResourceActionUpdate, renews()),
+				ConfigStateChecks: []statecheck.StateCheck{signsIn{account, second}, signsIn{account, first}},
+			},
+			{ // without an overlap, the pair before is dead at once
+				Config:           config(account, given(first), `suspension_limit = "off"`, `overlap = "0s"`),
+				ConfigPlanChecks: planned(plancheck.ResourceActionUpdate, renews()),
+				ConfigStateChecks: []statecheck.StateCheck{
+					signsIn{account, first},
+					refused{signsIn{account, second}},
+				},
+			},
+			{ResourceName: address, ImportState: true, ImportStateVerify: true, ImportStateVerifyIgnore: []string{"overlap", "last_contact"}},
+			{ResourceName: address, ImportState: true, ImportStateId: "nonsense", ExpectError: regexp.MustCompile(`(?s)is not active.*import \{`)},
+		},
+	})
+}
+
+// refused is a check that must fail.
+type refused struct{ statecheck.StateCheck }
+
+func (check refused) CheckState(ctx context.Context, req statecheck.CheckStateRequest, resp *statecheck.CheckStateResponse) {
+	var within statecheck.CheckStateResponse
+	check.StateCheck.CheckState(ctx, req, &within)
+	if within.Error == nil {
+		resp.Error = fmt.Errorf("the old pair still works")
+	}
+}
+
+func TestTheVersionAloneDecides(t *testing.T) {
+	t.Parallel()
+	account := providertest.NewAccount(t)
+	first, second, third := newToken(t), newToken(t), newToken(t)
+	resource.UnitTest(t, resource.TestCase{
+		ProtoV6ProviderFactories: providertest.Factories(),
+		Steps: []resource.TestStep{
+			{
+				Config:            config(account, given(first), `bearer_token_wo_version = 1`),
+				ConfigPlanChecks:  planned(plancheck.ResourceActionCreate),
+				ConfigStateChecks: []statecheck.StateCheck{signsIn{account, first}},
+			},
+			{
+				Config:            config(account, given(second), `bearer_token_wo_version = 1`),
+				ConfigPlanChecks:  planned(plancheck.ResourceActionNoop),
+				ConfigStateChecks: []statecheck.StateCheck{signsIn{account, first}},
+			},
+			{
+				Config:            config(account, given(third), `bearer_token_wo_version = 2`),
+				ConfigPlanChecks:  planned(plancheck.ResourceActionUpdate, renews()),
+				ConfigStateChecks: []statecheck.StateCheck{signsIn{account, third}},
+			},
+			{
+				Config:      config(account, `bearer_token_wo_version = 3`),
+				PlanOnly:    true,
+				ExpectError: regexp.MustCompile(`The bearer token is needed`),
+			},
+		},
+	})
+}
+
+func TestAnEphemeralTokenNeedsTheVersion(t *testing.T) {
+	t.Parallel()
+	account := providertest.NewAccount(t)
+	ephemeral := "ephemeral \"scimbridge_bearer_token\" \"new\" {}\n"
+	const use = "bearer_token_wo = ephemeral.scimbridge_bearer_token.new.token"
+	resource.UnitTest(t, resource.TestCase{
+		ProtoV6ProviderFactories: providertest.Factories(),
+		Steps: []resource.TestStep{
+			{
+				Config:      ephemeral + config(account, use),
+				PlanOnly:    true,
+				ExpectError: regexp.MustCompile(`needs bearer_token_wo_version`),
+			},
+			{ // the framework's own second plan proves that it stays quiet
+				Config:           ephemeral + config(account, use, `bearer_token_wo_version = 1`),
+				ConfigPlanChecks: planned(plancheck.ResourceActionCreate),
+			},
+			{
+				Config:           ephemeral + config(account, use, `bearer_token_wo_version = 2`),
+				ConfigPlanChecks: planned(plancheck.ResourceActionUpdate, renews()),
+			},
+		},
+	})
+}
+
+func TestWhatIsDoneByHandIsHealedByOneApply(t *testing.T) {
+	t.Parallel()
+	account := providertest.NewAccount(t)
+	token, foreign := newToken(t), newToken(t)
+	heals := func(byHand func()) resource.TestStep {
+		return resource.TestStep{
+			PreConfig:         byHand,
+			Config:            config(account, given(token)),
+			ConfigPlanChecks:  planned(plancheck.ResourceActionUpdate, renews()),
+			ConfigStateChecks: []statecheck.StateCheck{signsIn{account, token}},
+		}
+	}
+	resource.UnitTest(t, resource.TestCase{
+		ProtoV6ProviderFactories: providertest.Factories(),
+		Steps: []resource.TestStep{
+			{Config: config(account, given(token)), ConfigPlanChecks: planned(plancheck.ResourceActionCreate)},
+			heals(func() { // the manager's Master Password
+				secrets, err := signin.GenerateSecrets()
+				if err != nil {
+					t.Fatal(err)
+				}
+				kdf, verifier, err := signin.Enrol(accountID(t, account), "manager@example.com", secrets, signin.MinIterations)
+				if err != nil {
+					t.Fatal(err)
+				}
+				resp, err := account.API.ChangeManagerWithResponse(t.Context(), api.ManagerChange{
+					Kdf:      &api.KDF{Algorithm: api.KDFAlgorithm(kdf.Algorithm), Iterations: kdf.Iterations, Salt: kdf.Salt},
+					Verifier: &verifier,
+				})
+				providertest.Expect(t, http.StatusOK, resp, err)
+			}),
+			heals(func() { // the manager's e-mail address
+				email := "somebody@example.com"
+				resp, err := account.API.ChangeManagerWithResponse(t.Context(), api.ManagerChange{Email: &email})
+				providertest.Expect(t, http.StatusOK, resp, err)
+			}),
+			heals(func() { deactivate(t, account) }),
+			heals(func() { // another integration in its place
+				deactivate(t, account)
+				account.Activate("somebody@example.com", foreign)
+			}),
+			{ // the plan needs no token to show it, the apply does
+				PreConfig:        func() { deactivate(t, account) },
+				Config:           config(account),
+				ConfigPlanChecks: planned(plancheck.ResourceActionUpdate, renews()),
+				ExpectError:      regexp.MustCompile(`The bearer token is needed`),
+			},
+			{
+				Config:            config(account, given(token)),
+				ConfigPlanChecks:  planned(plancheck.ResourceActionUpdate, renews()),
+				ConfigStateChecks: []statecheck.StateCheck{signsIn{account, token}},
+			},
+		},
+	})
+}
+
+func TestAnotherManagerGetsCredentialsOfHisOwn(t *testing.T) {
+	t.Parallel()
+	account := providertest.NewAccount(t)
+	token := newToken(t)
+	other := strings.ReplaceAll(config(account, given(token)), "manager@", "other@")
+	resource.UnitTest(t, resource.TestCase{
+		ProtoV6ProviderFactories: providertest.Factories(),
+		Steps: []resource.TestStep{
+			{Config: config(account, given(token)), ConfigPlanChecks: planned(plancheck.ResourceActionCreate)},
+			{
+				Config:            other,
+				ConfigPlanChecks:  planned(plancheck.ResourceActionUpdate, renews()),
+				ConfigStateChecks: []statecheck.StateCheck{signsIn{account, token}},
+			},
+			{ // the account does not tell spellings apart
+				Config:           strings.ReplaceAll(other, "other@", "Other@"),
+				ConfigPlanChecks: planned(plancheck.ResourceActionNoop),
+			},
+		},
+	})
+}
+
+func TestASecondIntegrationIsRefusedWithTheImportBlock(t *testing.T) {
+	t.Parallel()
+	account := providertest.NewAccount(t)
+	token := newToken(t)
+	before := account.Activate("manager@example.com", token)
+	imported := fmt.Sprintf("import {\n  to = %s\n  id = %q\n}\n", address, *before.Id)
+	resource.UnitTest(t, resource.TestCase{
+		ProtoV6ProviderFactories: providertest.Factories(),
+		Steps: []resource.TestStep{
+			{
+				Config:      config(account, given(token)),
+				PlanOnly:    true,
+				ExpectError: regexp.MustCompile(`(?s)active already.*import \{\s+to = scimbridge_provisioning\.<name>\s+id = "` + regexp.QuoteMeta(*before.Id)),
+			},
+			{ // the block from the error, with the token given: nothing changes, the session least of all
+				Config:           imported + config(account, given(token)),
+				ConfigPlanChecks: planned(plancheck.ResourceActionNoop),
+				ConfigStateChecks: []statecheck.StateCheck{
+					has("session", knownvalue.StringExact(*before.Session)),
+					signsIn{account, token},
+				},
+			},
+		},
+	})
+}
+
+func TestInactiveAndActiveAgain(t *testing.T) {
+	t.Parallel()
+	account := providertest.NewAccount(t)
+	token := newToken(t)
+	without := []statecheck.StateCheck{has("session", knownvalue.Null()), has("epoch", knownvalue.Null())}
+	resource.UnitTest(t, resource.TestCase{
+		ProtoV6ProviderFactories: providertest.Factories(),
+		Steps: []resource.TestStep{
+			{ // nothing to seal, no token
+				Config: config(account, `active = false`), ConfigPlanChecks: planned(plancheck.ResourceActionCreate), ConfigStateChecks: without,
+			},
+			{
+				Config:            config(account, given(token)),
+				ConfigPlanChecks:  planned(plancheck.ResourceActionUpdate, renews()),
+				ConfigStateChecks: []statecheck.StateCheck{signsIn{account, token}},
+			},
+			{
+				Config: config(account, `active = false`), ConfigPlanChecks: planned(plancheck.ResourceActionUpdate), ConfigStateChecks: without,
+			},
+			{ // somebody activates it by hand
+				PreConfig:        func() { account.Activate("manager@example.com", token) },
+				Config:           config(account, `active = false`),
+				ConfigPlanChecks: planned(plancheck.ResourceActionUpdate),
+			},
+		},
+	})
+	if integration(t, account).Active {
+		t.Error("still active")
+	}
+}
+
+func TestMistakesAreErrorsOfThePlan(t *testing.T) {
+	t.Parallel()
+	account := providertest.NewAccount(t)
+	token := newToken(t).Reveal()
+	for _, row := range []struct {
+		name      string
+		arguments []string
+		want      string
+	}{
+		{"no token", nil, `The bearer token is needed`},
+		{"a damaged token", []string{fmt.Sprintf("bearer_token_wo = %q", token[:20])}, `has\s+20\s+characters`},
+		{"an overlap that is no duration", []string{`overlap = "soon"`}, `is no duration`},
+		{"a limit in another form", []string{`suspension_limit = "10"`}, `must be\s+"off"`},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			resource.UnitTest(t, resource.TestCase{
+				ProtoV6ProviderFactories: providertest.Factories(),
+				Steps: []resource.TestStep{{
+					Config: config(account, row.arguments...), PlanOnly: true, ExpectError: regexp.MustCompile(row.want),
+				}},
+			})
+		})
+	}
+}
+
+func TestProtectionRefusesToDestroy(t *testing.T) {
+	t.Parallel()
+	account := providertest.NewAccount(t)
+	token := newToken(t)
+	resource.UnitTest(t, resource.TestCase{
+		ProtoV6ProviderFactories: providertest.Factories(),
+		Steps: []resource.TestStep{
+			{Config: config(account, given(token), `deletion_protection = true`), ConfigPlanChecks: planned(plancheck.ResourceActionCreate)},
+			{Config: config(account, given(token), `deletion_protection = true`), Destroy: true, ExpectError: regexp.MustCompile(`deletion_protection is\s+true`)},
+			{Config: config(account, given(token)), ConfigPlanChecks: planned(plancheck.ResourceActionUpdate)},
+		},
+	})
+}
+
+func accountID(t *testing.T, account *providertest.Account) string {
+	t.Helper()
+	resp, err := account.API.WhoAmIWithResponse(t.Context())
+	providertest.Expect(t, http.StatusOK, resp, err)
+	return resp.JSON200.AccountId
+}
