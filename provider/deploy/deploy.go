@@ -103,7 +103,7 @@ func (s Spec) Revision(build string) string {
 		Unseal         Unseal
 		Size           Size
 		Settings       Settings
-		Triggers       map[string]string
+		Triggers       map[string]string `json:",omitempty"`
 	}{build, s.Session, s.Unseal, s.Size, s.Settings, s.Triggers})
 	if err != nil {
 		panic(fmt.Sprintf("deploy: a spec holds only texts: %v", err))
