@@ -46,6 +46,11 @@ func (w *Watcher) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-w.waker():
+			// Who asks a hundred times in a second gets one round for it.
+			if rest := leastPause - w.Now().Sub(w.lastTried()); rest > 0 {
+				timer.Reset(rest)
+				continue
+			}
 		case <-timer.C:
 		}
 		waiting, problems, err := w.round(ctx)
@@ -62,9 +67,19 @@ func (w *Watcher) Run(ctx context.Context) {
 	}
 }
 
-// cureEvery is the pause between rounds as long as somebody waits for an
-// operator, who wants to see that what he did has helped.
-const cureEvery = 15 * time.Second
+const (
+	// cureEvery is the pause between rounds as long as somebody waits for an
+	// operator, who wants to see that what he did has helped.
+	cureEvery = 15 * time.Second
+	// leastPause is between two rounds, however often Look is called.
+	leastPause = time.Second
+)
+
+func (w *Watcher) lastTried() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.tried
+}
 
 func (w *Watcher) pause() time.Duration {
 	w.mu.Lock()

@@ -1,0 +1,33 @@
+package main
+
+import (
+	"net"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// The test binary is scim-bridge when it is called by that name, so that
+// scripts and the tests of whole processes run what ships.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"scim-bridge": main})
+}
+
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	// A port that is in use while the scripts run.
+	taken, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { taken.Close() })
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("TAKEN", taken.Addr().String())
+			return nil
+		},
+	})
+}
