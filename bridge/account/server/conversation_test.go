@@ -31,6 +31,7 @@ type conversation struct {
 	url, database, admin     string
 	clock                    *clock
 	log                      *lockedBuffer
+	ctx                      context.Context // of the test
 }
 
 // home is where the administrator sits, office where the bridges run.
@@ -45,6 +46,7 @@ func converse(t *testing.T) *conversation {
 		database: "sqlite:" + filepath.Join(t.TempDir(), "account.db"),
 		clock:    &clock{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)},
 		log:      new(lockedBuffer),
+		ctx:      t.Context(),
 	}
 	s, err := store.Open(t.Context(), c.database)
 	ok(t, err)
