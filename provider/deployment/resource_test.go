@@ -1,0 +1,498 @@
+package deployment_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
+	"github.com/hashicorp/terraform-plugin-testing/knownvalue"
+	"github.com/hashicorp/terraform-plugin-testing/plancheck"
+	"github.com/hashicorp/terraform-plugin-testing/statecheck"
+	"github.com/hashicorp/terraform-plugin-testing/terraform"
+	"github.com/hashicorp/terraform-plugin-testing/tfjsonpath"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
+)
+
+func TestMain(m *testing.M) {
+	providertest.SetUp()
+	os.Exit(m.Run())
+}
+
+const address = "scimbridge_deployment.it"
+
+// A scene is an account and a place for one bridge.
+type scene struct {
+	*testing.T
+	account *providertest.Account
+	token   session.Token
+	dataDir string
+	listen  string
+}
+
+func newScene(t *testing.T) *scene {
+	t.Helper()
+	s := &scene{T: t, account: providertest.NewAccount(t), token: newToken(t), dataDir: filepath.Join(t.TempDir(), "bridge")}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.listen = l.Addr().String()
+	l.Close()
+	return s
+}
+
+func newToken(t *testing.T) session.Token {
+	t.Helper()
+	token, err := session.NewToken()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
+// config is an integration and a deployment; more is added to the latter.
+func (s *scene) config(more string) string {
+	return s.account.ProviderBlock() + fmt.Sprintf(`
+resource "scimbridge_provisioning" "it" {
+  manager_email   = "manager@example.com"
+  bearer_token_wo = %[1]q
+}
+resource "scimbridge_deployment" "it" {
+  name            = "test"
+  session         = scimbridge_provisioning.it.session
+  unseal_token_wo = %[1]q
+  process         = { listen = %[2]q, data_dir = %[3]q, binary = %[4]q }
+  %[5]s
+}
+`, s.token.Reveal(), s.listen, s.dataDir, providertest.Binary(s), more)
+}
+
+func (s *scene) bridge() control.Status {
+	s.Helper()
+	status, err := control.Dial(filepath.Join(s.dataDir, control.SocketName)).Status(context.Background())
+	if err != nil {
+		s.Fatal(err)
+	}
+	return status
+}
+
+func (s *scene) kill() {
+	s.Helper()
+	if err := syscall.Kill(s.bridge().PID, syscall.SIGKILL); err != nil {
+		s.Fatal(err)
+	}
+	deadline := time.Now().Add(20 * time.Second)
+	for tick := time.NewTicker(10 * time.Millisecond); ; <-tick.C {
+		_, err := control.Dial(filepath.Join(s.dataDir, control.SocketName)).Status(context.Background())
+		if errors.Is(err, control.ErrNotRunning) {
+			return
+		}
+		if time.Now().After(deadline) {
+			s.Fatal("the killed bridge still answers")
+		}
+	}
+}
+
+// test runs steps, and checks that destroying leaves nothing behind.
+func (s *scene) test(steps ...resource.TestStep) {
+	s.Helper()
+	resource.UnitTest(s, resource.TestCase{
+		ProtoV6ProviderFactories: providertest.Factories(),
+		Steps:                    steps,
+		CheckDestroy: func(*terraform.State) error {
+			if _, err := os.Stat(s.dataDir); !errors.Is(err, os.ErrNotExist) {
+				return fmt.Errorf("%s is still there (%v)", s.dataDir, err)
+			}
+			if conn, err := net.Dial("tcp", s.listen); err == nil {
+				conn.Close()
+				return fmt.Errorf("something still listens on %s", s.listen)
+			}
+			return nil
+		},
+	})
+}
+
+func plans(action plancheck.ResourceActionType) resource.ConfigPlanChecks {
+	return resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{plancheck.ExpectResourceAction(address, action)}}
+}
+
+func has(attribute, value string) statecheck.StateCheck {
+	return statecheck.ExpectKnownValue(address, tfjsonpath.New(attribute), knownvalue.StringExact(value))
+}
+
+func TestADeploymentIsMadeHealedAndImported(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	config := s.config(`redeploy_triggers = { a = "1" }
+  timeouts = { create = "2m" }
+  settings = { log_level = "debug", source_address = "127.0.0.9" }`)
+	var before control.Status
+	s.test(
+		resource.TestStep{
+			Config:           config,
+			ConfigPlanChecks: plans(plancheck.ResourceActionCreate),
+			ConfigStateChecks: []statecheck.StateCheck{
+				has("id", "process:"+s.dataDir), has("status", "ready"), has("egress_address", "127.0.0.9"),
+				has("url", "http://"+s.listen), has("scim_url", "http://"+s.listen+"/scim/v2"),
+			},
+		},
+		resource.TestStep{
+			Config:           config,
+			ConfigPlanChecks: plans(plancheck.ResourceActionNoop),
+		},
+		resource.TestStep{ // somebody kills it: one update in place
+			PreConfig:         func() { before = s.bridge(); s.kill() },
+			Config:            config,
+			ConfigPlanChecks:  plans(plancheck.ResourceActionUpdate),
+			ConfigStateChecks: []statecheck.StateCheck{has("status", "ready")},
+		},
+		resource.TestStep{ // what Terraform alone cares for does not touch the bridge
+			PreConfig: func() {
+				if now := s.bridge(); now.PID == before.PID || now.Instance != before.Instance {
+					t.Errorf("instance %s became %s", before.Instance, now.Instance)
+				}
+				before = s.bridge()
+			},
+			Config:           config + "\n# ",
+			ConfigPlanChecks: plans(plancheck.ResourceActionNoop),
+		},
+		resource.TestStep{
+			Config:           strings.Replace(config, `name            = "test"`, `name            = "renamed"`, 1),
+			ConfigPlanChecks: plans(plancheck.ResourceActionUpdate),
+		},
+		resource.TestStep{
+			PreConfig: func() {
+				if now := s.bridge(); now.PID != before.PID {
+					t.Error("a new name restarted the bridge")
+				}
+			},
+			Config:           config,
+			ConfigPlanChecks: plans(plancheck.ResourceActionUpdate),
+		},
+		resource.TestStep{
+			ResourceName:      address,
+			ImportState:       true,
+			ImportStateId:     "process:" + s.dataDir,
+			ImportStateVerify: true,
+		},
+		resource.TestStep{ // the plan of an import changes nothing
+			Config:          config,
+			ResourceName:    address,
+			ImportState:     true,
+			ImportStateKind: resource.ImportBlockWithID,
+			ImportStateId:   "process:" + s.dataDir,
+		},
+	)
+}
+
+func TestANewTokenReplacesTheBridgeWithoutLosingARequest(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	old := s.token
+	first := s.config("")
+	s.token = newToken(t)
+	second := s.config("")
+	var stop func() int64
+	s.test(
+		resource.TestStep{Config: first, ConfigPlanChecks: plans(plancheck.ResourceActionCreate)},
+		resource.TestStep{
+			PreConfig: func() { stop = s.traffic(old) },
+			Config:    second,
+			ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{
+				plancheck.ExpectResourceAction(address, plancheck.ResourceActionUpdate),
+				plancheck.ExpectUnknownValue(address, tfjsonpath.New("revision")),
+				plancheck.ExpectKnownValue(address, tfjsonpath.New("url"), knownvalue.StringExact("http://"+s.listen)),
+			}},
+			ConfigStateChecks: []statecheck.StateCheck{has("status", "ready")},
+		},
+		resource.TestStep{
+			PreConfig: func() {
+				if lost := stop(); lost != 0 {
+					t.Errorf("%d requests with the old token failed during its overlap", lost)
+				}
+				for name, token := range map[string]session.Token{"old": old, "new": s.token} {
+					if status, err := s.ask(http.DefaultClient, token); err != nil || status != http.StatusOK {
+						t.Errorf("the %s token: %d (%v)", name, status, err)
+					}
+				}
+			},
+			Config:           second,
+			ConfigPlanChecks: plans(plancheck.ResourceActionNoop),
+		},
+	)
+}
+
+// ask sends a SCIM request.
+func (s *scene) ask(client *http.Client, token session.Token) (status int, err error) {
+	req, err := http.NewRequestWithContext(s.Context(), http.MethodGet, "http://"+s.listen+"/scim/v2/Users?count=1", http.NoBody)
+	if err != nil {
+		return 0, err
+	}
+	req.Header.Set("Authorization", "Bearer "+token.Reveal())
+	res, err := client.Do(req)
+	if err != nil {
+		return 0, err
+	}
+	defer res.Body.Close()
+	_, _ = io.Copy(io.Discard, res.Body)
+	return res.StatusCode, nil
+}
+
+// traffic sends SCIM requests until it is stopped, and counts those that failed.
+func (s *scene) traffic(token session.Token) (stop func() int64) {
+	var sent, failed atomic.Int64
+	end, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			select {
+			case <-end:
+				return
+			default:
+			}
+			sent.Add(1)
+			if status, err := s.ask(http.DefaultClient, token); err != nil || status != http.StatusOK {
+				failed.Add(1)
+				s.Logf("request %d: %d, %v", sent.Load(), status, err)
+			}
+		}
+	}()
+	return func() int64 {
+		close(end)
+		<-ended
+		if sent.Load() < 10 {
+			s.Errorf("only %d requests were sent: the test proves nothing", sent.Load())
+		}
+		return failed.Load()
+	}
+}
+
+func TestASealedBridgeIsAWarningAndIsHealedByTheToken(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	with := s.config("")
+	without := strings.Replace(with, "  unseal_token_wo", "  # unseal_token_wo", 1)
+	s.test(
+		resource.TestStep{
+			Config:             without,
+			ConfigPlanChecks:   plans(plancheck.ResourceActionCreate),
+			ConfigStateChecks:  []statecheck.StateCheck{has("status", "sealed")},
+			ExpectNonEmptyPlan: true,
+		},
+		resource.TestStep{
+			Config:            with,
+			ConfigPlanChecks:  plans(plancheck.ResourceActionUpdate),
+			ConfigStateChecks: []statecheck.StateCheck{has("status", "ready")},
+		},
+	)
+}
+
+func TestAStoredTokenOpensTheBridgeAfterARestart(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	config := s.config(`unseal = "stored"`)
+	without := strings.Replace(config, "  unseal_token_wo", "  # unseal_token_wo", 1)
+	s.test(
+		resource.TestStep{Config: without, ExpectError: regexp.MustCompile(`No token to store`)},
+		resource.TestStep{Config: config, ConfigStateChecks: []statecheck.StateCheck{has("status", "ready")}},
+		resource.TestStep{
+			PreConfig:         s.kill,
+			Config:            without,
+			ConfigPlanChecks:  plans(plancheck.ResourceActionUpdate),
+			ConfigStateChecks: []statecheck.StateCheck{has("status", "ready")},
+		},
+	)
+}
+
+func TestAnAccountThatIsAwayIsToldWithItsRemedy(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	away := `settings = { account_url = "http://127.0.0.1:1" }
+  timeouts = { create = "3s", update = "3s" }
+`
+	s.test(
+		resource.TestStep{
+			Config:             s.config(away),
+			ConfigStateChecks:  []statecheck.StateCheck{has("status", "degraded")},
+			ExpectNonEmptyPlan: true,
+		},
+		resource.TestStep{
+			Config:      s.config(away + `on_unready = "fail"`),
+			ExpectError: regexp.MustCompile(`(?s)did not become ready.*account_unreachable.*Remedy`),
+		},
+		resource.TestStep{
+			Config:            s.config(""),
+			ConfigPlanChecks:  plans(plancheck.ResourceActionUpdate),
+			ConfigStateChecks: []statecheck.StateCheck{has("status", "ready")},
+		},
+	)
+}
+
+func TestBadInputIsAnErrorOfThePlan(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	config := s.config("")
+	replace := func(old, by string) string {
+		if !strings.Contains(config, old) {
+			t.Fatalf("the configuration has no %s", old)
+		}
+		return strings.Replace(config, old, by, 1)
+	}
+	malformed := replace("unseal_token_wo = "+fmt.Sprintf("%q", s.token.Reveal()), `unseal_token_wo = "sbt1_cut"`)
+	plan := func(config, want string) resource.TestStep {
+		return resource.TestStep{Config: config, PlanOnly: true, ExpectError: regexp.MustCompile(want)}
+	}
+	s.test(
+		plan(replace(s.dataDir, "bridge"), `must be an absolute path`),
+		plan(replace(s.listen, "3002"), `must be host:port`),
+		plan(replace("scimbridge_provisioning.it.session", `"no session"`), `session\s+cannot\s+be\s+read`),
+		plan(replace(providertest.Binary(t), "/nowhere/scim-bridge"), `/nowhere/scim-bridge\s+does\s+not\s+exist`),
+		plan(s.config(`settings = { public_url = "bridge" }`), `must\s+look\s+like\s+https`),
+		plan(s.config(`settings = { confirmation_interval = "5s" }`), `at\s+least\s+30s`),
+		resource.TestStep{Config: malformed, ExpectError: regexp.MustCompile(`Invalid token`)},
+		resource.TestStep{
+			Config:      replace("unseal_token_wo = "+fmt.Sprintf("%q", s.token.Reveal()), fmt.Sprintf("unseal_token_wo = %q", newToken(t).Reveal())),
+			ExpectError: regexp.MustCompile(`The token does not open the session`),
+		},
+	)
+}
+
+func TestAProtectedDeploymentIsNeitherDestroyedNorReplaced(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	protected := s.config("deletion_protection = true")
+	s.test(
+		resource.TestStep{Config: protected},
+		resource.TestStep{Config: protected, Destroy: true, ExpectError: regexp.MustCompile(`is protected`)},
+		resource.TestStep{Config: strings.Replace(protected, s.dataDir, s.dataDir+"2", 1), ExpectError: regexp.MustCompile(`is protected`)},
+		resource.TestStep{Config: s.config(""), ConfigPlanChecks: plans(plancheck.ResourceActionUpdate)},
+	)
+}
+
+func TestTwoDeploymentsCannotShareAFolder(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	config := s.config("")
+	second := fmt.Sprintf(`
+resource "scimbridge_deployment" "second" {
+  name       = "second"
+  session    = scimbridge_provisioning.it.session
+  process    = { listen = "127.0.0.1:0", data_dir = %q, binary = %q }
+  depends_on = [scimbridge_deployment.it]
+}
+`, s.dataDir, providertest.Binary(t))
+	s.test(
+		resource.TestStep{Config: config},
+		resource.TestStep{Config: config + second, ExpectError: regexp.MustCompile(`(?s)deployed there already.*import \{`)},
+	)
+}
+
+func TestAnotherMachinesBridgeIsAnErrorThatNamesIt(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	config := s.config("")
+	path := filepath.Join(s.dataDir, "bridge.json")
+	var mine []byte
+	s.test(
+		resource.TestStep{Config: config},
+		resource.TestStep{
+			PreConfig: func() {
+				var err error
+				if mine, err = os.ReadFile(path); err != nil {
+					t.Fatal(err)
+				}
+				var record map[string]any
+				if err := json.Unmarshal(mine, &record); err != nil {
+					t.Fatal(err)
+				}
+				record["machine"] = map[string]string{"id": "another", "name": "build-7"}
+				theirs, err := json.Marshal(record)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(path, theirs, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			},
+			Config:      config,
+			ExpectError: regexp.MustCompile(`(?s)runs on another machine.*build-7.*kubernetes`),
+		},
+		resource.TestStep{
+			PreConfig: func() {
+				if err := os.WriteFile(path, mine, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			},
+			Config:           config,
+			ConfigPlanChecks: plans(plancheck.ResourceActionNoop),
+		},
+	)
+}
+
+func TestAFolderThatVanishedIsMadeAgain(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	s.test(
+		resource.TestStep{Config: s.config("")},
+		resource.TestStep{
+			PreConfig: func() {
+				s.kill()
+				if err := os.RemoveAll(s.dataDir); err != nil {
+					t.Fatal(err)
+				}
+			},
+			Config:            s.config(""),
+			ConfigPlanChecks:  plans(plancheck.ResourceActionCreate),
+			ConfigStateChecks: []statecheck.StateCheck{has("status", "ready")},
+		},
+	)
+}
+
+func TestADamagedSessionIsPutRight(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	path := filepath.Join(s.dataDir, "session")
+	var whole []byte
+	s.test(
+		resource.TestStep{Config: s.config("")},
+		resource.TestStep{
+			PreConfig: func() {
+				var err error
+				if whole, err = os.ReadFile(path); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(path, whole[:len(whole)/2], 0o600); err != nil {
+					t.Fatal(err)
+				}
+			},
+			Config:           s.config(""),
+			ConfigPlanChecks: plans(plancheck.ResourceActionUpdate),
+		},
+		resource.TestStep{
+			PreConfig: func() {
+				if now, err := os.ReadFile(path); err != nil || !bytes.Equal(now, whole) {
+					t.Errorf("the session was not put right (%v)", err)
+				}
+			},
+			Config:           s.config(""),
+			ConfigPlanChecks: plans(plancheck.ResourceActionNoop),
+		},
+	)
+}
