@@ -318,7 +318,8 @@ func sealingToken(config model, diags *diag.Diagnostics) (session.Token, bool) {
 }
 
 const tokenNeeded = "New credentials are sealed under the bearer token, and bearer_token_wo is null. " +
-	"Give it a token: scim-bridge token makes a new one, and the identity provider must be given the same."
+	"Give it a token: scim-bridge token makes a new one, and the identity provider must be given the same. " +
+	"(When a terraform destroy is repeated after it was stopped halfway, any new token will do.)"
 
 func refuseSecond(p api.Provisioning, diags *diag.Diagnostics) {
 	diags.AddError("Provisioning is active already", fmt.Sprintf(
