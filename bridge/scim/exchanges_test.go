@@ -28,10 +28,14 @@ func bearer(next http.Handler) http.Handler {
 	})
 }
 
+func newHandler(d bridge.Directory, log hclog.Logger) http.Handler {
+	return scim.New(scim.Config{Directory: d, BaseURL: "https://scim.example.com", Logger: log})
+}
+
 // serve mounts the handler as a bridge does.
 func serve(t *testing.T, d bridge.Directory, log hclog.Logger) *httptest.Server {
 	t.Helper()
-	handler := scim.New(scim.Config{Directory: d, BaseURL: "https://scim.example.com", Authenticate: bearer, Logger: log})
+	handler := bearer(newHandler(d, log))
 	mux := http.NewServeMux()
 	for _, pattern := range scim.Patterns {
 		mux.Handle(pattern, handler)

@@ -33,7 +33,7 @@ type Config struct {
 // mounted. People paste all of these base URLs into identity providers.
 var Patterns = []string{
 	"/scim", "/scim/",
-	"/Users", "/Users/", "/Groups", "/Groups/", "/Bulk", "/.search", "/Me",
+	"/Users", "/Users/", "/users", "/users/", "/Groups", "/Groups/", "/groups", "/groups/", "/Bulk", "/.search", "/Me",
 	"/Schemas", "/Schemas/", "/ResourceTypes", "/ResourceTypes/", "/ServiceProviderConfig",
 }
 
