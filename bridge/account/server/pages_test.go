@@ -1,0 +1,163 @@
+package server_test
+
+import (
+	"io"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+)
+
+// Looking at an invitation does not accept it, because scanners of mail look
+// too; the button does.
+func TestJoin(t *testing.T) {
+	t.Parallel()
+	c := converse(t)
+	invited, err := c.InviteMemberWithResponse(t.Context(), nil, api.MemberInput{Address: "ann@example.com", Name: new("Ann <b>Lee</b>")})
+	ok(t, err)
+	link := c.mailedLink(t, "/join/")
+	page, text := c.page(t, "GET", link)
+	equal(t, "looking", page, 200)
+	if !strings.Contains(text, "ann@example.com") || strings.Contains(text, "<b>Lee") {
+		t.Errorf("the page is\n%s", text)
+	}
+	equal(t, "state after looking", c.memberState(t, invited.JSON201.Id), "invited")
+	page, _ = c.page(t, "POST", link, "Sec-Fetch-Site", "cross-site")
+	equal(t, "another site's form", page, 403)
+	equal(t, "state after another site's form", c.memberState(t, invited.JSON201.Id), "invited")
+	page, text = c.page(t, "POST", link)
+	equal(t, "accepting", page, 200)
+	if !strings.Contains(text, "accepted") {
+		t.Errorf("the page is\n%s", text)
+	}
+	equal(t, "state after accepting", c.memberState(t, invited.JSON201.Id), "active")
+	page, text = c.page(t, "GET", "/join/nonsense")
+	equal(t, "a link that is none", page, 404)
+	if !strings.Contains(text, "This link does not work") {
+		t.Errorf("the page is\n%s", text)
+	}
+}
+
+// Pages run no script, load nothing from elsewhere, may not be framed, and
+// tell no other site which link was followed.
+func TestPageHeaders(t *testing.T) {
+	t.Parallel()
+	c := converse(t)
+	resp, _ := c.raw(t, "GET", "/signup", "", "Authorization", "")
+	for name, want := range map[string]string{
+		"Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+		"Referrer-Policy":         "no-referrer",
+		"X-Content-Type-Options":  "nosniff",
+		"Cache-Control":           "no-store",
+	} {
+		equal(t, name, resp.Header.Get(name), want)
+	}
+	resp, _ = c.raw(t, "GET", "/style.css", "", "Authorization", "")
+	equal(t, "style", resp.Header.Get("Content-Type"), "text/css; charset=utf-8")
+}
+
+// An address under an allowed domain is sent an invitation; another is told
+// why not; and the firewall has no say on public pages.
+func TestSignUp(t *testing.T) {
+	t.Parallel()
+	c := converse(t)
+	_, err := c.CreateSignupDomainWithResponse(t.Context(), nil, api.SignupDomainInput{Domain: "example.com"})
+	ok(t, err)
+	problem, err := policy(api.Deny, rule(api.Allow, home))(c, false)
+	ok(t, err)
+	equal(t, "the policy", codeOf(problem), "")
+	post := func(address string) (int, string) {
+		form := url.Values{"address": {address}, "name": {"Bo"}}.Encode()
+		resp, _ := c.raw(t, "POST", "/signup", form, "Authorization", "", "Content-Type", "application/x-www-form-urlencoded", "X-Forwarded-For", "203.0.113.77")
+		text, err := io.ReadAll(resp.Body)
+		ok(t, err)
+		return resp.StatusCode, string(text)
+	}
+	status, text := post("bo@example.org")
+	equal(t, "another domain", status, 403)
+	if !strings.Contains(text, "example.org") || !strings.Contains(text, `value="bo@example.org"`) {
+		t.Errorf("the page is\n%s", text)
+	}
+	status, _ = post("no address")
+	equal(t, "no address", status, 422)
+	status, text = post("bo@example.com")
+	equal(t, "an allowed domain", status, 200)
+	c.clock.advance(time.Second) // the outbox is in the order of time
+	status, again := post("bo@example.com")
+	equal(t, "the same address again", status, 200)
+	equal(t, "the page the second time", again, text)
+	page, _ := c.page(t, "POST", c.mailedLink(t, "/join/"))
+	equal(t, "accepting", page, 200)
+}
+
+// An address change waits for its domain; allowing the domain sends the
+// mail, and following it moves the address.
+func TestAllowingADomainReleasesAddressChanges(t *testing.T) {
+	t.Parallel()
+	c := converse(t)
+	bridge := c.mustSignIn(t, c.activate(t), "bridge-1", office)
+	attributes := api.Attributes(`{"userName":"kim","active":true}`)
+	made, err := bridge.CreatePersonWithResponse(t.Context(), nil, api.PersonInput{Attributes: attributes, SignInAddress: new("kim@old.example")})
+	ok(t, err)
+	c.page(t, "POST", c.mailedLink(t, "/join/"))
+	id := made.JSON201.Id
+	_, err = bridge.ReplacePersonWithResponse(t.Context(), id, nil, api.PersonInput{Attributes: attributes, SignInAddress: new("kim@new.example")})
+	ok(t, err)
+	waiting := func() string {
+		r, err := bridge.ListAttentionWithResponse(t.Context())
+		ok(t, err)
+		var all []string
+		for _, a := range r.JSON200.Items {
+			all = append(all, string(a.Kind)+" "+deref(a.Domain))
+		}
+		return strings.Join(all, ", ")
+	}
+	if got := waiting(); !strings.Contains(got, "signup_domain_missing new.example") {
+		t.Fatalf("waiting: %s", got)
+	}
+	_, err = c.CreateSignupDomainWithResponse(t.Context(), nil, api.SignupDomainInput{Domain: "new.example"})
+	ok(t, err)
+	if got := waiting(); !strings.Contains(got, "address_unconfirmed") {
+		t.Fatalf("waiting after the domain was allowed: %s", got)
+	}
+	status, _ := c.page(t, "POST", c.mailedLink(t, "/confirm/"))
+	equal(t, "confirming", status, 200)
+	person, err := bridge.GetPersonWithResponse(t.Context(), id)
+	ok(t, err)
+	equal(t, "address", deref(person.JSON200.SignInAddress), "kim@new.example")
+}
+
+// page is what a browser without any token gets.
+func (c *conversation) page(t *testing.T, method, path string, headers ...string) (int, string) {
+	t.Helper()
+	resp, _ := c.raw(t, method, path, "", append(headers, "Authorization", "")...)
+	text, err := io.ReadAll(resp.Body)
+	ok(t, err)
+	return resp.StatusCode, string(text)
+}
+
+// mailedLink is the path of the last link with a prefix in the outbox.
+func (c *conversation) mailedLink(t *testing.T, prefix string) string {
+	t.Helper()
+	mails, err := c.account.Mails(t.Context())
+	ok(t, err)
+	for i := len(mails) - 1; i >= 0; i-- {
+		if _, rest, found := strings.Cut(mails[i].Body, c.url+prefix); found {
+			return prefix + strings.Fields(rest)[0]
+		}
+	}
+	t.Fatalf("no mail of %d links to %s", len(mails), prefix)
+	return ""
+}
+
+func (c *conversation) memberState(t *testing.T, id string) string {
+	t.Helper()
+	r, err := c.GetMemberWithResponse(t.Context(), id)
+	ok(t, err)
+	if r.JSON200 == nil {
+		t.Fatalf("reading the member: %s", r.Body)
+	}
+	return string(r.JSON200.State)
+}

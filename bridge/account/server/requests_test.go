@@ -1,0 +1,255 @@
+package server_test
+
+import (
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+)
+
+// Every refusal is a problem document with a stable code, a request id and,
+// where there is one, the place in the request.
+func TestProblems(t *testing.T) {
+	t.Parallel()
+	c := converse(t)
+	deep := strings.Repeat(`{"op":"not","terms":[`, 80) + `{"op":"pr"}` + strings.Repeat(`]}`, 80)
+	for _, row := range []struct {
+		name, method, path, body string
+		header                   string // Authorization; the administrator's if empty
+		status                   int
+		code, field              string
+	}{
+		{name: "an unknown member is named", method: "POST", path: "/v1/firewall/rules", body: `{"ip_range":["10.0.0.0/8"]}`, status: 400, code: "malformed_request", field: "/ip_range"},
+		{name: "an unknown member inside another is named by its path", method: "PATCH", path: "/v1/firewall", body: `{"rules":[{"ip_ranges":["10.0.0.0/8"]},{"prio":1}]}`, status: 400, code: "malformed_request", field: "/rules/1/prio"},
+		{name: "a name in another case is unknown", method: "POST", path: "/v1/signup-domains", body: `{"Domain":"example.com"}`, status: 400, code: "malformed_request", field: "/Domain"},
+		{name: "a member that is given twice", method: "POST", path: "/v1/signup-domains", body: `{"domain":"example.com","domain":"example.org"}`, status: 400, code: "malformed_request", field: "/domain"},
+		{name: "a missing member", method: "POST", path: "/v1/signup-domains", body: `{}`, status: 400, code: "malformed_request", field: "/domain"},
+		{name: "a missing member inside another", method: "POST", path: "/v1/provisioning", body: `{"manager_email":"a@example.com","session":"x","enrolment":{"epoch":1,"verifier":"1"}}`, status: 400, code: "malformed_request", field: "/enrolment/kdf"},
+		{name: "a wrong type", method: "POST", path: "/v1/signup-domains", body: `{"domain":7}`, status: 400, code: "malformed_request", field: "/domain"},
+		{name: "null for what is required", method: "POST", path: "/v1/signup-domains", body: `{"domain":null}`, status: 400, code: "malformed_request", field: "/domain"},
+		{name: "a fraction for an integer", method: "POST", path: "/v1/firewall/rules", body: `{"ip_ranges":["10.0.0.0/8"],"priority":1.5}`, status: 400, code: "malformed_request", field: "/priority"},
+		{name: "a wrong type in a list", method: "POST", path: "/v1/firewall/rules", body: `{"ip_ranges":["10.0.0.0/8",{}]}`, status: 400, code: "malformed_request", field: "/ip_ranges/1"},
+		{name: "an array for an object", method: "POST", path: "/v1/signup-domains", body: `[]`, status: 400, code: "malformed_request"},
+		{name: "no body", method: "POST", path: "/v1/signup-domains", status: 400, code: "malformed_request"},
+		{name: "no JSON", method: "POST", path: "/v1/signup-domains", body: `domain=example.com`, status: 400, code: "malformed_request"},
+		{name: "half a document", method: "POST", path: "/v1/signup-domains", body: `{"domain":"exam`, status: 400, code: "malformed_request", field: "/domain"},
+		{name: "two documents", method: "POST", path: "/v1/signup-domains", body: `{"domain":"example.com"}{}`, status: 400, code: "malformed_request"},
+		{name: "too large a body", method: "POST", path: "/v1/signup-domains", body: `{"domain":"` + strings.Repeat("a", 1<<20) + `"}`, status: 413, code: "too_large"},
+		{name: "a parameter of the wrong type", method: "GET", path: "/v1/audit-events?limit=many", status: 400, code: "malformed_request", field: "/limit"},
+		{name: "a limit out of range", method: "GET", path: "/v1/audit-events?limit=1001", status: 422, code: "invalid_value", field: "/limit"},
+		{name: "a cursor of nobody's", method: "GET", path: "/v1/audit-events?cursor=abc", status: 422, code: "invalid_cursor", field: "/cursor"},
+		{name: "a path that is no route", method: "GET", path: "/v2/whoami", status: 404, code: "not_found"},
+		{name: "a method that the path does not have", method: "DELETE", path: "/v1/whoami", status: 405, code: "method_not_allowed"},
+		{name: "an id that names nothing", method: "GET", path: "/v1/firewall/rules/nothing", status: 404, code: "not_found"},
+		{name: "no token", method: "GET", path: "/v1/whoami", header: "-", status: 401, code: "token_missing"},
+		{name: "another scheme", method: "GET", path: "/v1/whoami", header: "Basic YTpi", status: 401, code: "token_missing"},
+		{name: "an unknown token", method: "GET", path: "/v1/whoami", header: "Bearer sba_nothing", status: 401, code: "token_rejected"},
+		{name: "an admin token where a session is needed", method: "GET", path: "/v1/directory/attention", status: 401, code: "session_ended"},
+		{name: "a stranger's malformed body is first of all a stranger's", method: "POST", path: "/v1/signup-domains", body: `{`, header: "Bearer x", status: 401, code: "token_rejected"},
+		{name: "too deep a body", method: "POST", path: "/v1/auth/start", body: deep, status: 400, code: "malformed_request", field: "/op"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			var headers []string
+			if row.header != "" {
+				headers = []string{"Authorization", strings.TrimPrefix(row.header, "-")}
+			}
+			resp, p := c.raw(t, row.method, row.path, row.body, headers...)
+			equal(t, "status", resp.StatusCode, row.status)
+			equal(t, "status in the document", p.Status, row.status)
+			equal(t, "type", p.Type, "about:blank")
+			equal(t, "code", p.Code, row.code)
+			equal(t, "request id", deref(p.RequestId), resp.Header.Get("X-Request-Id"))
+			if deref(p.Detail) == "" || p.Title == "" {
+				t.Errorf("the problem explains nothing: %+v", p)
+			}
+			field := ""
+			if p.Details != nil {
+				field = deref(p.Details.Field)
+			}
+			equal(t, "field", field, row.field)
+			if !strings.Contains(c.log.String(), deref(p.RequestId)) {
+				t.Error("the log does not know the request id")
+			}
+		})
+	}
+}
+
+// The same key and request get the same answer, and one effect, however
+// often and however much at once they come.
+func TestIdempotency(t *testing.T) {
+	t.Parallel()
+	c := converse(t)
+	const body = `{"ip_ranges":["203.0.113.0/24"]}`
+	var mu sync.Mutex
+	answers := map[string]int{}
+	var wg sync.WaitGroup
+	for range 16 {
+		wg.Go(func() {
+			resp, _ := c.raw(t, "POST", "/v1/firewall/rules", body, "Idempotency-Key", "key-1")
+			text, _ := io.ReadAll(resp.Body)
+			mu.Lock()
+			defer mu.Unlock()
+			answers[strconv.Itoa(resp.StatusCode)+resp.Header.Get("ETag")+string(text)]++
+		})
+	}
+	wg.Wait()
+	equal(t, "different answers", len(answers), 1)
+	equal(t, "rules", len(c.firewall(t).Rules), 1)
+	for a := range answers {
+		equal(t, "the answer", a[:6], `201"1"`)
+	}
+
+	_, p := c.raw(t, "POST", "/v1/firewall/rules", `{"ip_ranges":["203.0.113.1"]}`, "Idempotency-Key", "key-1")
+	equal(t, "another body", p.Code, "idempotency_key_reused")
+	_, p = c.raw(t, "POST", "/v1/signup-domains", `{"domain":"example.com"}`, "Idempotency-Key", "key-1")
+	equal(t, "another path", p.Code, "idempotency_key_reused")
+	resp, _ := c.raw(t, "POST", "/v1/firewall/rules", body, "Idempotency-Key", "key-2")
+	equal(t, "another key", resp.StatusCode, 201)
+	equal(t, "rules with another key", len(c.firewall(t).Rules), 2)
+
+	// What was refused may succeed once its cause is gone.
+	locked := `{"action":"deny","ip_ranges":["192.0.2.0/24"]}`
+	_, p = c.raw(t, "POST", "/v1/firewall/rules", locked, "Idempotency-Key", "key-3")
+	equal(t, "refused", p.Code, "would_lock_out")
+	equal(t, "rules after the refusal", len(c.firewall(t).Rules), 2)
+	problem, err := create(api.FirewallRuleInput{IpRanges: &[]string{home}, Priority: new(1)})(c, false)
+	ok(t, err)
+	equal(t, "the cure", codeOf(problem), "")
+	resp, _ = c.raw(t, "POST", "/v1/firewall/rules", locked, "Idempotency-Key", "key-3")
+	equal(t, "the same request after the cure", resp.StatusCode, 201)
+
+	// A day later the key is a new one.
+	c.clock.advance(25 * time.Hour)
+	resp, _ = c.raw(t, "POST", "/v1/firewall/rules", body, "Idempotency-Key", "key-1")
+	equal(t, "a day later", resp.StatusCode, 201)
+	equal(t, "rules a day later", len(c.firewall(t).Rules), 5)
+}
+
+// Keys are each caller's own.
+func TestIdempotencyKeysAreNotShared(t *testing.T) {
+	t.Parallel()
+	c := converse(t)
+	_, other, err := c.account.CreateToken(t.Context(), "other")
+	ok(t, err)
+	resp, _ := c.raw(t, "POST", "/v1/signup-domains", `{"domain":"example.com"}`, "Idempotency-Key", "k")
+	equal(t, "the first", resp.StatusCode, 201)
+	_, p := c.raw(t, "POST", "/v1/signup-domains", `{"domain":"example.com"}`, "Idempotency-Key", "k", "Authorization", "Bearer "+other)
+	equal(t, "another caller with the same key", p.Code, "already_exists")
+}
+
+// Admin tokens are made, listed without their secret, and dead once revoked.
+func TestTokens(t *testing.T) {
+	t.Parallel()
+	c := converse(t)
+	made, err := c.CreateTokenWithResponse(t.Context(), api.TokenInput{Name: "pipeline"})
+	ok(t, err)
+	pipeline := c.as(t, deref(made.JSON201.Secret), home)
+	who, err := pipeline.WhoAmIWithResponse(t.Context())
+	ok(t, err)
+	equal(t, "token", who.JSON200.TokenId, made.JSON201.Id)
+	equal(t, "address", who.JSON200.Address, home)
+	equal(t, "account", who.JSON200.AccountId, c.account.ID)
+	list, err := c.ListTokensWithResponse(t.Context(), nil)
+	ok(t, err)
+	equal(t, "tokens", len(list.JSON200.Items), 2)
+	for _, token := range list.JSON200.Items {
+		if token.Secret != nil || token.LastUsedAt == nil {
+			t.Errorf("listed token is %+v", token)
+		}
+	}
+	_, err = c.RevokeTokenWithResponse(t.Context(), made.JSON201.Id)
+	ok(t, err)
+	who, err = pipeline.WhoAmIWithResponse(t.Context())
+	ok(t, err)
+	equal(t, "after it was revoked", codeOf(who.ApplicationproblemJSONDefault), "token_rejected")
+	again, err := c.RevokeTokenWithResponse(t.Context(), made.JSON201.Id)
+	ok(t, err)
+	equal(t, "revoking twice", codeOf(again.ApplicationproblemJSONDefault), "not_found")
+}
+
+// What people paste instead of a domain is refused with what is wrong.
+func TestSignupDomains(t *testing.T) {
+	t.Parallel()
+	c := converse(t)
+	for _, row := range []struct{ name, domain, says string }{
+		{"a URL", "https://example.com", "is a URL"},
+		{"a space", "example .com", "contains a space"},
+		{"a wildcard", "*.example.com", "sub-domains are entries of their own"},
+		{"an e-mail address", "ann@example.com", "is an e-mail address"},
+		{"a path", "example.com/people", "more than a host name"},
+		{"a port", "example.com:443", "more than a host name"},
+		{"a root dot", "example.com.", "ends in a dot"},
+		{"upper case", "Example.com", "example.com"},
+		{"umlauts", "bücher.example", "xn--bcher-kva.example"},
+		{"an IP address", "192.0.2.1", "is an IP address"},
+		{"one label", "localhost", "one label"},
+		{"an underscore", "a_b.example.com", "is not a host name"},
+		{"an empty label", "a..example.com", "is not a host name"},
+		{"nothing", "", "is empty"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			r, err := c.CreateSignupDomainWithResponse(t.Context(), nil, api.SignupDomainInput{Domain: row.domain})
+			ok(t, err)
+			p := r.ApplicationproblemJSONDefault
+			equal(t, "code", codeOf(p), "invalid_value")
+			if p != nil && !strings.Contains(deref(p.Detail), row.says) {
+				t.Errorf("detail is %q, want %q in it", deref(p.Detail), row.says)
+			}
+		})
+	}
+	for _, domain := range []string{"example.com", "people.example.com", "xn--bcher-kva.example"} {
+		r, err := c.CreateSignupDomainWithResponse(t.Context(), nil, api.SignupDomainInput{Domain: domain})
+		ok(t, err)
+		equal(t, domain, r.StatusCode(), 201)
+	}
+	again, err := c.CreateSignupDomainWithResponse(t.Context(), nil, api.SignupDomainInput{Domain: "example.com"})
+	ok(t, err)
+	equal(t, "twice", codeOf(again.ApplicationproblemJSONDefault), "already_exists")
+	one, err := c.GetSignupDomainWithResponse(t.Context(), "example.com")
+	ok(t, err)
+	stale, err := c.DeleteSignupDomainWithResponse(t.Context(), "example.com", &api.DeleteSignupDomainParams{IfMatch: new(`"1"`)})
+	ok(t, err)
+	equal(t, "deleting on another version", codeOf(stale.ApplicationproblemJSONDefault), "version_mismatch")
+	gone, err := c.DeleteSignupDomainWithResponse(t.Context(), "example.com", &api.DeleteSignupDomainParams{IfMatch: &one.JSON200.Etag})
+	ok(t, err)
+	equal(t, "deleting", gone.StatusCode(), http.StatusNoContent)
+	list, err := c.ListSignupDomainsWithResponse(t.Context(), nil)
+	ok(t, err)
+	equal(t, "left", len(list.JSON200.Items), 2)
+}
+
+// The log tells who did what, and holds no secret and nobody's attributes.
+func TestLogHoldsNoSecret(t *testing.T) {
+	t.Parallel()
+	c := converse(t)
+	creds := c.activate(t)
+	in, refused := c.signIn(t, creds, "bridge-1", office)
+	if refused != nil {
+		t.Fatal(refused.Code)
+	}
+	bridge := c.as(t, in.SessionToken, office)
+	_, err := bridge.CreatePersonWithResponse(t.Context(), nil, api.PersonInput{
+		Attributes: api.Attributes(`{"userName":"kim@example.com","name":{"familyName":"Quillfeather"}}`), SignInAddress: new("kim@example.com"),
+	})
+	ok(t, err)
+	join := c.mailedLink(t, "/join/")
+	c.raw(t, "GET", join, "")
+	log := c.log.String()
+	if !strings.Contains(log, "bridge:bridge-1") || !strings.Contains(log, `"POST /v1/directory/people"`) {
+		t.Fatalf("the log does not tell who did what:\n%s", log)
+	}
+	password, key := creds.secrets.Reveal()
+	for what, secret := range map[string]string{
+		"admin token": c.admin, "session token": in.SessionToken, "Master Password": password, "Secret Key": key,
+		"link": strings.TrimPrefix(join, "/join/"), "name": "Quillfeather", "address": "kim@example.com",
+	} {
+		if strings.Contains(log, secret) {
+			t.Errorf("the log holds the %s", what)
+		}
+	}
+}
