@@ -74,8 +74,10 @@ type relation struct {
 	where scope
 }
 
-// compile adds the condition to the statement. It is never NULL, so that NOT
-// turns it round.
+// compile adds the condition to the statement. It may turn out NULL, which
+// counts as false to WHERE, AND and OR; so only a NOT has to make it false
+// before it turns it round. (Doing so everywhere would hide every column from
+// its index.)
 func (c *compiler) compile(p Predicate, s scope, depth int) error {
 	if c.terms++; c.terms > maxFilterTerms {
 		return filterErrorf("the filter has more than %d conditions; ask in several requests", maxFilterTerms)
@@ -90,9 +92,9 @@ func (c *compiler) compile(p Predicate, s scope, depth int) error {
 		if len(p.Terms) != 1 {
 			return filterErrorf("not takes one term, and has %d", len(p.Terms))
 		}
-		c.add("NOT (")
+		c.add(not)
 		err := c.compile(p.Terms[0], s, depth+1)
-		c.add(")")
+		c.add(endNot)
 		return err
 	case "any":
 		if len(p.Terms) != 1 {
@@ -104,6 +106,8 @@ func (c *compiler) compile(p Predicate, s scope, depth int) error {
 	}
 	return filterErrorf("there is no operator %q", p.Op)
 }
+
+const not, endNot = "NOT COALESCE(", ", FALSE)"
 
 func (c *compiler) junction(p Predicate, s scope, depth int) error {
 	if len(p.Terms) == 0 {
@@ -137,7 +141,12 @@ func (c *compiler) any(p Predicate, s scope, depth int) error {
 	}
 	if relations != nil {
 		for i, r := range relations {
-			c.add([]string{"(", " OR "}[min(i, 1)] + r.in + " AND ")
+			if i == 0 {
+				c.add("(")
+			} else {
+				c.add(" OR ")
+			}
+			c.add(r.in + " AND ")
 			if err := c.compile(p.Terms[0], r.where, depth+1); err != nil {
 				return err
 			}
@@ -185,25 +194,17 @@ func provesValue(p Predicate) bool {
 
 // comparison adds a condition on one attribute.
 func (c *compiler) comparison(p Predicate, s scope) error {
-	name := strings.Join(p.Path, ".")
 	// "Comparing an absent attribute is false, but for ne."
 	if p.Op == "ne" {
-		c.add("NOT ")
 		p.Op = "eq"
+		c.add(not)
+		err := c.comparison(p, s)
+		c.add(endNot)
+		return err
 	}
+	name := strings.Join(p.Path, ".")
 	if relations, there := s.relations[name]; there {
-		present := p.Op == "pr"
-		if !present && !(p.Op == "eq" && p.Value == nil) {
-			c.add("FALSE")
-			return nil
-		}
-		if !present {
-			c.add("NOT ")
-		}
-		for i, r := range relations {
-			c.add([]string{"(", " OR "}[min(i, 1)] + r.in + " AND TRUE)")
-		}
-		c.add(")")
+		c.onRelations(p, relations)
 		return nil
 	}
 	if col, there := s.columns[name]; there {
@@ -218,6 +219,27 @@ func (c *compiler) comparison(p Predicate, s scope) error {
 		return err
 	}
 	return c.onJSON(p, s.doc, path)
+}
+
+// onRelations compares a multi-valued attribute as a whole, which can only be
+// there or not.
+func (c *compiler) onRelations(p Predicate, relations []relation) {
+	switch {
+	case p.Op == "pr":
+		c.add("(")
+	case p.Op == "eq" && p.Value == nil:
+		c.add("NOT (")
+	default:
+		c.add("FALSE")
+		return
+	}
+	for i, r := range relations {
+		if i > 0 {
+			c.add(" OR ")
+		}
+		c.add(r.in + ")")
+	}
+	c.add(")")
 }
 
 // onAbsent compares an attribute that no such element has.
@@ -248,7 +270,7 @@ func (c *compiler) onColumn(p Predicate, col column) error {
 	if folded == "" {
 		folded = "fold(" + col.exact + ")"
 	}
-	c.add("COALESCE(")
+	c.add("(")
 	if p.CaseExact && p.Op == "eq" && col.folded != "" && col.folded != col.exact {
 		c.add(col.folded+" = ? AND ", Fold(value)) // the index is on the folded text
 	}
@@ -257,7 +279,7 @@ func (c *compiler) onColumn(p Predicate, col column) error {
 	} else {
 		c.onText(p.Op, folded, nil, Fold(value))
 	}
-	c.add(", FALSE)")
+	c.add(")")
 	return nil
 }
 
@@ -327,7 +349,7 @@ func (c *compiler) onJSON(p Predicate, doc jsonDoc, path string) error {
 		if p.Op != "eq" {
 			return filterErrorf("%s cannot compare with a boolean; use eq or ne", p.Op)
 		}
-		c.add("COALESCE("+kind+" = ?, FALSE)", append(args, fmt.Sprint(v))...)
+		c.add("("+kind+" = ?)", append(args, fmt.Sprint(v))...)
 		return nil
 	case float64, json.Number:
 		number, err := asNumber(v)
@@ -335,10 +357,10 @@ func (c *compiler) onJSON(p Predicate, doc jsonDoc, path string) error {
 		if err != nil || !there {
 			return filterErrorf("%s cannot compare with the number %v", p.Op, v)
 		}
-		c.add("COALESCE("+kind+" IN ('integer', 'real') AND "+value+op+"?, FALSE)", append(twice, number)...)
+		c.add("("+kind+" IN ('integer', 'real') AND "+value+op+"?)", append(twice, number)...)
 		return nil
 	case string:
-		c.add("COALESCE("+kind+" = 'text' AND ", args...)
+		c.add("("+kind+" = 'text' AND ", args...)
 		if at, err := time.Parse(time.RFC3339, v); err == nil && p.Op != "eq" && ordering[p.Op] != "" {
 			c.add("instant("+value+")"+ordering[p.Op]+"?", append(args, at.UnixMicro())...)
 		} else if p.CaseExact {
@@ -346,7 +368,7 @@ func (c *compiler) onJSON(p Predicate, doc jsonDoc, path string) error {
 		} else {
 			c.onText(p.Op, "fold("+value+")", args, Fold(v))
 		}
-		c.add(", FALSE)")
+		c.add(")")
 		return nil
 	default:
 		return filterErrorf("a filter compares with a string, a number, a boolean or null, not with %T", v)

@@ -41,34 +41,35 @@ func (tx *Tx) AddToGroup(ctx context.Context, groupID string, scimIDs []string, 
 }
 
 // RemoveFromGroup takes managed people and groups out of a group and returns
-// how many were in.
+// how many were in. It starts from the ids: the group may be large.
 func (tx *Tx) RemoveFromGroup(ctx context.Context, groupID string, scimIDs []string, now time.Time) (int64, error) {
-	return tx.leaveGroup(ctx, groupID, inList, scimIDs, now)
+	return tx.leaveGroup(ctx, groupID, List(scimIDs), now,
+		`EXISTS (SELECT 1 FROM memberships s WHERE s.group_id = ? AND s.member_id = people.member_id) AND id`+inList,
+		`group_id = ? AND member_id IN (SELECT p.member_id FROM people p WHERE p.id`+inList+`)`,
+		`group_id = ? AND child_id IN (SELECT g.id FROM groups g WHERE g.scim_id`+inList+`)`)
 }
 
 // RemoveOthersFromGroup leaves only these managed people and groups in a
-// group and returns how many had to go.
+// group and returns how many had to go. It starts from the group.
 func (tx *Tx) RemoveOthersFromGroup(ctx context.Context, groupID string, scimIDs []string, now time.Time) (int64, error) {
-	return tx.leaveGroup(ctx, groupID, ` NOT`+inList, scimIDs, now)
+	return tx.leaveGroup(ctx, groupID, List(scimIDs), now,
+		`member_id IN (SELECT member_id FROM memberships WHERE group_id = ?) AND id NOT`+inList,
+		`group_id = ? AND EXISTS (SELECT 1 FROM people p WHERE p.member_id = memberships.member_id AND p.id NOT`+inList+`)`,
+		`group_id = ? AND EXISTS (SELECT 1 FROM groups g WHERE g.id = nestings.child_id AND g.scim_id NOT`+inList+`)`)
 }
 
-func (tx *Tx) leaveGroup(ctx context.Context, groupID, chosen string, scimIDs []string, now time.Time) (int64, error) {
-	ids := List(scimIDs)
-	if _, err := tx.Exec(ctx, `UPDATE people SET version = version + 1, modified_at = ?
-		WHERE member_id IN (SELECT member_id FROM memberships WHERE group_id = ?) AND id`+chosen,
-		Micros(now), groupID, ids); err != nil {
+// leaveGroup ends memberships. The conditions say who is leaving in people,
+// memberships and nestings; each takes the group and the ids.
+func (tx *Tx) leaveGroup(ctx context.Context, groupID, ids string, now time.Time, people, memberships, nestings string) (int64, error) {
+	if _, err := tx.Exec(ctx, `UPDATE people SET version = version + 1, modified_at = ? WHERE `+people, Micros(now), groupID, ids); err != nil {
 		return 0, err
 	}
-	people, err := tx.Exec(ctx, `DELETE FROM memberships
-		WHERE group_id = ? AND EXISTS (SELECT 1 FROM people p WHERE p.member_id = memberships.member_id AND p.id`+chosen+`)`,
-		groupID, ids)
+	left, err := tx.Exec(ctx, `DELETE FROM memberships WHERE `+memberships, groupID, ids)
 	if err != nil {
 		return 0, err
 	}
-	groups, err := tx.Exec(ctx, `DELETE FROM nestings
-		WHERE group_id = ? AND EXISTS (SELECT 1 FROM groups g WHERE g.id = nestings.child_id AND g.scim_id`+chosen+`)`,
-		groupID, ids)
-	return people + groups, err
+	groups, err := tx.Exec(ctx, `DELETE FROM nestings WHERE `+nestings, groupID, ids)
+	return left + groups, err
 }
 
 // CountInGroup makes the next version of a group that gained or lost people

@@ -78,10 +78,16 @@ var groupsScope = scope{
 	doc: jsonColumn("g.attributes"),
 }
 
+// The statements that count, which a filter's condition follows.
+const (
+	countPeople = `SELECT count(*) FROM people p WHERE TRUE`
+	countGroups = `SELECT count(*) FROM groups g WHERE g.scim_id IS NOT NULL`
+)
+
 // SearchPeople returns one page of people, and how many match in all.
 func (tx *Tx) SearchPeople(ctx context.Context, s Search) (total int64, people []Person, err error) {
 	total, people, err = search(ctx, tx, s, peopleScope, "p.created_at", "p.id", scanPerson,
-		`FROM people p WHERE TRUE`, `SELECT `+personColumns+personTables+`WHERE TRUE`)
+		countPeople, `SELECT `+personColumns+personTables+`WHERE TRUE`)
 	if err == nil {
 		err = tx.loadGroups(ctx, people)
 	}
@@ -91,7 +97,7 @@ func (tx *Tx) SearchPeople(ctx context.Context, s Search) (total int64, people [
 // SearchGroups returns one page of managed groups, and how many match in all.
 func (tx *Tx) SearchGroups(ctx context.Context, s Search) (total int64, groups []Group, err error) {
 	return search(ctx, tx, s, groupsScope, "g.created_at", "g.id", scanGroup,
-		`FROM groups g WHERE g.scim_id IS NOT NULL`, `SELECT `+groupColumns+` FROM groups g WHERE g.scim_id IS NOT NULL`)
+		countGroups, `SELECT `+groupColumns+` FROM groups g WHERE g.scim_id IS NOT NULL`)
 }
 
 func search[T any](ctx context.Context, tx *Tx, s Search, sc scope, created, id string, scan func(Scanner) (T, error), count, list string) (total int64, page []T, err error) {
@@ -102,7 +108,7 @@ func search[T any](ctx context.Context, tx *Tx, s Search, sc scope, created, id 
 			return 0, nil, err
 		}
 	}
-	if err := tx.QueryRow(ctx, `SELECT count(*) `+count+filter.text.String(), filter.args...).Scan(&total); err != nil {
+	if err := tx.QueryRow(ctx, count+filter.text.String(), filter.args...).Scan(&total); err != nil {
 		return 0, nil, err
 	}
 	if s.Limit == 0 || total == 0 {

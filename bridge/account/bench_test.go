@@ -1,0 +1,100 @@
+package account_test
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
+)
+
+// What it costs to add and remove one member must not depend on how many
+// there are already.
+func BenchmarkOneMemberInAndOut(b *testing.B) {
+	for _, size := range []int{100, 100_000} {
+		b.Run(fmt.Sprintf("group of %d", size), func(b *testing.B) {
+			a := populated(b, size)
+			g, err := a.CreateGroup(b.Context(), account.GroupInput{Attributes: attributes("displayName", "Everybody")})
+			if err != nil {
+				b.Fatal(err)
+			}
+			everybody := make([]string, size)
+			for i := range everybody {
+				everybody[i] = fmt.Sprintf("p%d", i+1)
+			}
+			if _, err := a.UpdateGroup(b.Context(), g.ID, account.GroupUpdate{Add: everybody[1:]}, "", false); err != nil {
+				b.Fatal(err)
+			}
+			for b.Loop() {
+				for _, change := range []account.GroupUpdate{{Add: everybody[:1]}, {Remove: everybody[:1]}} {
+					if _, err := a.UpdateGroup(b.Context(), g.ID, change, "", false); err != nil {
+						b.Fatal(err)
+					}
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkFindByUserName(b *testing.B) {
+	for _, size := range []int{100, 100_000} {
+		b.Run(fmt.Sprintf("among %d", size), func(b *testing.B) {
+			a := populated(b, size)
+			for b.Loop() {
+				found, err := a.SearchPeople(b.Context(), account.Search{Filter: eq("userName", "P7@example.com"), Limit: 1})
+				if err != nil || found.Total != 1 {
+					b.Fatalf("found %d, %v", found.Total, err)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkCreatePerson(b *testing.B) {
+	a := populated(b, 1)
+	n := 0
+	for b.Loop() {
+		n++
+		if _, err := a.CreatePerson(b.Context(), input(fmt.Sprintf("new%d@example.com", n))); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// populated is an account with people p1, p2, ... written straight into the
+// tables, for a hundred thousand of them would take minutes through the front door.
+func populated(b *testing.B, size int) *account.Account {
+	b.Helper()
+	s, err := store.Open(b.Context(), "sqlite:"+filepath.Join(b.TempDir(), "account.db"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = s.Close() })
+	a, err := account.Create(b.Context(), s, "Example", time.Now, rand.Reader)
+	if err != nil {
+		b.Fatal(err)
+	}
+	const numbers = `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) `
+	err = s.Write(b.Context(), func(ctx context.Context, tx *store.Tx) error {
+		for _, insert := range []string{
+			`INSERT INTO members (id, address, address_folded, name, role, state, state_since, created_at)
+				SELECT 'm' || i, 'p' || i || '@example.com', 'p' || i || '@example.com', 'P', 'member', 'active', 1, i FROM n`,
+			`INSERT INTO people (id, member_id, user_name, user_name_folded, attributes, wanted_address, wanted_since, created_at, modified_at)
+				SELECT 'p' || i, 'm' || i, 'p' || i || '@example.com', 'p' || i || '@example.com',
+					'{"userName":"p' || i || '@example.com"}', 'p' || i || '@example.com', 1, i, i FROM n`,
+		} {
+			if _, err := tx.Exec(ctx, numbers+insert, size); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return a
+}

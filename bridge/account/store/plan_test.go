@@ -1,0 +1,72 @@
+package store
+
+import (
+	"context"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// What identity providers ask for before each write must not read everybody.
+func TestLookUpsGoByIndex(t *testing.T) {
+	t.Parallel()
+	s, err := Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "account.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	leaf := func(path, value string, exact bool) *Predicate {
+		return &Predicate{Op: "eq", Path: strings.Split(path, "."), Value: value, CaseExact: exact}
+	}
+	anyOf := func(path string, term *Predicate) *Predicate {
+		return &Predicate{Op: "any", Path: []string{path}, Terms: []Predicate{*term}}
+	}
+	both := &Predicate{Op: "and", Terms: []Predicate{*leaf("type", "work", false), *leaf("value", "x", false)}}
+	for _, row := range []struct {
+		name  string
+		p     *Predicate
+		scope scope
+		count string
+	}{
+		{"a person by id", leaf("id", "x", true), peopleScope, countPeople},
+		{"a person by userName", leaf("userName", "x", false), peopleScope, countPeople},
+		{"a person by userName with regard to case", leaf("userName", "x", true), peopleScope, countPeople},
+		{"a person by externalId", leaf("externalId", "x", true), peopleScope, countPeople},
+		{"a person by displayName", leaf("displayName", "x", false), peopleScope, countPeople},
+		{"people by what userName begins with", &Predicate{Op: "sw", Path: []string{"userName"}, Value: "x"}, peopleScope, countPeople},
+		{"a person by e-mail", anyOf("emails", leaf("value", "x", false)), peopleScope, countPeople},
+		{"a person by e-mail and type", anyOf("emails", both), peopleScope, countPeople},
+		{"people by group", anyOf("groups", leaf("value", "x", true)), peopleScope, countPeople},
+		{"either of two people", &Predicate{Op: "or", Terms: []Predicate{*leaf("userName", "x", false), *leaf("externalId", "x", true)}}, peopleScope, countPeople},
+		{"a group by id", leaf("id", "x", true), groupsScope, countGroups},
+		{"a group by displayName", leaf("displayName", "x", false), groupsScope, countGroups},
+		{"a group by externalId", leaf("externalId", "x", true), groupsScope, countGroups},
+		{"groups by member", anyOf("members", leaf("value", "x", true)), groupsScope, countGroups},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			var c compiler
+			if err := c.compile(*row.p, row.scope, 1); err != nil {
+				t.Fatal(err)
+			}
+			err := s.Read(t.Context(), func(ctx context.Context, tx *Tx) error {
+				steps, err := All(ctx, tx, func(row Scanner) (step string, err error) {
+					var id, parent, unused int
+					return step, row.Scan(&id, &parent, &unused, &step)
+				}, `EXPLAIN QUERY PLAN `+row.count+` AND `+c.text.String(), c.args...)
+				if len(steps) == 0 {
+					t.Error("no plan")
+				}
+				for _, step := range steps {
+					if strings.HasPrefix(step, "SCAN") {
+						t.Errorf("reads a whole table: %q", steps)
+						break
+					}
+				}
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
