@@ -1,0 +1,83 @@
+package providertest
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"regexp"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// patience bounds the start and the end of a process.
+const patience = 30 * time.Second
+
+var listening = regexp.MustCompile(`listening: address="?([0-9.:]+)`)
+
+// A process is a scim-bridge that listens, and logs to a file.
+type process struct {
+	t   testing.TB
+	log string // path
+
+	mu  sync.Mutex
+	cmd *exec.Cmd
+}
+
+// start runs scim-bridge with the arguments and nothing of the developer's
+// environment, and returns the address that it listens on.
+func (p *process) start(arguments ...string) (address string) {
+	p.t.Helper()
+	binary := Binary(p.t)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	log, err := os.OpenFile(p.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer log.Close()
+	before := len(p.text())
+	cmd := exec.Command(binary, arguments...)
+	cmd.Env = []string{}
+	cmd.Stdout, cmd.Stderr = log, log
+	if err := cmd.Start(); err != nil {
+		p.t.Fatalf("start scim-bridge: %v", err)
+	}
+	p.cmd = cmd
+
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); <-tick.C {
+		if found := listening.FindSubmatch(p.text()[before:]); found != nil {
+			return string(found[1])
+		}
+	}
+	p.t.Fatalf("scim-bridge does not listen after %s:\n%s", patience, p.text()[before:])
+	return ""
+}
+
+// stop ends the process and expects a clean end; harmless when there is none.
+func (p *process) stop() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.cmd == nil {
+		return
+	}
+	_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may have ended by itself
+	kill := time.AfterFunc(patience, func() { _ = p.cmd.Process.Kill() })
+	defer kill.Stop()
+	if err := p.cmd.Wait(); err != nil {
+		text := p.text()
+		p.t.Errorf("scim-bridge did not end cleanly: %v\n%s", err, text[max(0, len(text)-2000):])
+	}
+	p.cmd = nil
+}
+
+func (p *process) text() []byte {
+	text, err := os.ReadFile(p.log)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return bytes.TrimSpace(text)
+}
