@@ -170,8 +170,9 @@ const (
 	// drainTimeout bounds the requests under way when the process ends.
 	drainTimeout = 20 * time.Second
 	// lingerTime is how long clients of a replaced bridge have to learn that
-	// they must connect anew.
-	lingerTime = 15 * time.Second
+	// they must connect anew. Those that are busy do within it; for the others
+	// no length would help.
+	lingerTime = 5 * time.Second
 )
 
 // run serves until ctx ends, the control socket says stop, or another process
@@ -196,7 +197,9 @@ func (b *runningBridge) run(ctx context.Context, takeOver bool) error {
 	}
 	b.tellSession()
 
-	working, cancel := context.WithCancel(ctx)
+	// Not ended by ctx: requests under way still need the account, so it is
+	// left last.
+	working, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	var parts sync.WaitGroup
 	parts.Go(func() { b.connector.Run(working) })
@@ -213,7 +216,6 @@ func (b *runningBridge) run(ctx context.Context, takeOver bool) error {
 		linger = lingerTime
 		b.connector.HandedOver()
 	}
-	// Requests under way still need the account: it is left last.
 	drain, cancelDrain := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout+linger)
 	defer cancelDrain()
 	err = errors.Join(err, b.front.Drain(drain, linger))

@@ -1,0 +1,396 @@
+package main
+
+import (
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
+)
+
+func TestSealedUntilTheRightToken(t *testing.T) {
+	t.Parallel()
+	pair := newAccount(t).activate()
+	b := serve(t, folder(t, pair.sealed), "--revision", "r7")
+	if got := ask(t, "GET", b.url("/ready"), "", ""); got.status != 200 || strings.TrimSpace(got.body) != `{"state":"sealed","revision":"r7"}` {
+		t.Errorf("/ready while sealed: %d %s", got.status, got.body)
+	}
+	if s := b.status(); s.ObservedRevision != "" || !slices.Equal(b.codes(), []string{"sealed"}) {
+		t.Errorf("before the token: observed %q, problems %v", s.ObservedRevision, b.codes())
+	}
+
+	// A text that is no token is refused, and is no alarm.
+	for _, token := range []string{"", "letmein", pair.token.Reveal() + "x"} {
+		got := ask(t, "GET", b.url("/Users"), token, "")
+		if got.status != 401 || !strings.Contains(got.body, "urn:ietf:params:scim:api:messages:2.0:Error") || got.header.Get("WWW-Authenticate") == "" {
+			t.Errorf("the token %.8q: %d %s", token, got.status, got.body)
+		}
+	}
+	if slices.Contains(b.codes(), "token_rejected") {
+		t.Error("malformed tokens raised token_rejected")
+	}
+	wrong, err := session.NewToken()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := ask(t, "GET", b.url("/Users"), wrong.Reveal(), ""); got.status != 401 {
+		t.Errorf("a wrong token: %d %s", got.status, got.body)
+	}
+	b.awaitProblem("token_rejected")
+
+	// The identity provider's next request opens the bridge and is carried out.
+	if got := ask(t, "POST", b.url("/scim/v2/Users"), pair.token.Reveal(), person("a@example.com")); got.status != 201 {
+		t.Fatalf("the first right token: %d %s", got.status, got.body)
+	}
+	b.awaitState(control.Ready)
+	if s := b.status(); s.ObservedRevision != "r7" || s.EgressAddress != "127.0.0.1" {
+		t.Errorf("after signing in: observed %q, egress %q", s.ObservedRevision, s.EgressAddress)
+	}
+	if h := b.health(pair.token.Reveal()); h.State != control.Degraded || len(h.Problems) != 1 || h.Problems[0].Code != problem.TokenRejected {
+		t.Errorf("health with a wrong token in memory: %s %v", h.State, h.Problems)
+	}
+	wrongPair := pair
+	wrongPair.token = wrong
+	tellsNothing(t, b.logText(), pair, wrongPair)
+}
+
+func TestUnsealedOverTheControlSocket(t *testing.T) {
+	t.Parallel()
+	pair := newAccount(t).activate()
+	b := serve(t, folder(t, pair.sealed))
+	wrong, err := session.NewToken()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.control().Unseal(t.Context(), wrong.Reveal()); err == nil || !strings.Contains(err.Error(), "does not belong to the bridge's session") {
+		t.Errorf("unsealing with a wrong token: %v", err)
+	}
+	for range 2 { // repeating it is harmless
+		if _, err := b.control().Unseal(t.Context(), pair.token.Reveal()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.awaitState(control.Ready)
+	if err := b.control().Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	<-b.ended
+	if _, err := os.Stat(filepath.Join(b.dir, control.SocketName)); err == nil {
+		t.Error("a bridge that stopped left its control socket behind")
+	}
+}
+
+func TestATokenFileOpensTheBridgeAfterARestart(t *testing.T) {
+	t.Parallel()
+	pair := newAccount(t).activate()
+	token := filepath.Join(t.TempDir(), "token")
+	dir := folder(t, pair.sealed)
+	b := serve(t, dir, "--unseal-token-file", token, "--revision", "r1")
+	b.awaitState(control.Sealed) // the file is not there yet
+	if err := os.WriteFile(token, []byte(pair.token.Reveal()+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.awaitState(control.Ready)
+	before := b.status()
+	b.kill()
+
+	again := serve(t, dir, "--unseal-token-file", token, "--revision", "r2")
+	again.awaitState(control.Ready)
+	after := again.status()
+	if after.Instance != before.Instance || after.PID == before.PID || after.ObservedRevision != "r2" {
+		t.Errorf("after kill -9: instance %q then %q, observed %q", before.Instance, after.Instance, after.ObservedRevision)
+	}
+}
+
+func TestATruncatedSessionHealsWhenItIsReplaced(t *testing.T) {
+	t.Parallel()
+	pair := newAccount(t).activate()
+	dir := folder(t, pair.sealed[:len(pair.sealed)/2])
+	b := serve(t, dir)
+	b.awaitState(control.SessionUnreadable)
+	if got := ask(t, "GET", b.url("/ready"), "", ""); got.status != 503 {
+		t.Errorf("/ready without a session: %d %s", got.status, got.body)
+	}
+	if got := ask(t, "GET", b.url("/Users"), pair.token.Reveal(), ""); got.status != 503 || got.header.Get("Retry-After") == "" {
+		t.Errorf("SCIM without a session: %d %s", got.status, got.body)
+	}
+	if p := b.status().Problems; len(p) != 1 || p[0].Code != problem.SessionUnreadable || !strings.Contains(p[0].Cause, "cut short") {
+		t.Errorf("problems: %+v", p)
+	}
+	if err := session.WriteFile(filepath.Join(dir, "session"), pair.sealed); err != nil {
+		t.Fatal(err)
+	}
+	b.awaitState(control.Sealed)
+	if _, err := b.control().Unseal(t.Context(), pair.token.Reveal()); err != nil {
+		t.Fatal(err)
+	}
+	b.awaitState(control.Ready)
+}
+
+func TestBothTokensWorkDuringTheOverlapAndOneAfterIt(t *testing.T) {
+	t.Parallel()
+	account := newAccount(t)
+	old := account.activate()
+	fresh := account.rotate(old, 8*time.Second)
+	ended := time.Now().Add(8 * time.Second)
+
+	// The identity provider still has the old token, and its request comes first.
+	b := serve(t, folder(t, fresh.sealed))
+	if got := ask(t, "GET", b.url("/Users"), old.token.Reveal(), ""); got.status != 200 {
+		t.Fatalf("the old token during the overlap: %d %s", got.status, got.body)
+	}
+	if got := ask(t, "GET", b.url("/Users"), fresh.token.Reveal(), ""); got.status != 200 {
+		t.Fatalf("the new token: %d %s", got.status, got.body)
+	}
+	if time.Now().Before(ended) {
+		await(t, "the new generation's credentials to be used", func() bool { return b.status().Epoch == 2 })
+	}
+	var last reply
+	await(t, "the end of the overlap", func() bool {
+		last = ask(t, "GET", b.url("/Users"), old.token.Reveal(), "")
+		return last.status != 200
+	})
+	if early := time.Until(ended); early > time.Second {
+		t.Errorf("the old token died %s before the end of its overlap", early)
+	}
+	if last.status != 401 || !strings.Contains(last.body, "the IdP still uses the old token") {
+		t.Errorf("the old token after the overlap: %d %s", last.status, last.body)
+	}
+	b.awaitProblem("token_rejected")
+	if got := ask(t, "GET", b.url("/Users"), fresh.token.Reveal(), ""); got.status != 200 {
+		t.Errorf("the new token after the overlap: %d %s", got.status, got.body)
+	}
+	tellsNothing(t, b.logText(), old, fresh)
+}
+
+func TestTakeOverDropsNoRequest(t *testing.T) {
+	t.Parallel()
+	pair := newAccount(t).activate()
+	dir := folder(t, pair.sealed)
+	first := serve(t, dir, "--revision", "r1")
+	if _, err := first.control().Unseal(t.Context(), pair.token.Reveal()); err != nil {
+		t.Fatal(err)
+	}
+	first.awaitState(control.Ready)
+	url := first.url("/Users")
+	requests := startTraffic(t, url, pair.token, 4)
+	await(t, "traffic", func() bool { return requests.count() > 50 })
+
+	second := serve(t, dir, "--revision", "r2", "--take-over")
+	if s := second.status(); s.PID != second.cmd.Process.Pid || s.Listen != "" || s.State != control.Sealed {
+		t.Fatalf("the newcomer in the wings: %+v", s)
+	}
+	if _, err := second.control().Unseal(t.Context(), pair.token.Reveal()); err != nil {
+		t.Fatal(err)
+	}
+	second.awaitState(control.Ready)
+	if err := second.control().TakeOver(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	served := requests.count()
+	await(t, "traffic at the newcomer", func() bool { return requests.count() > served+50 })
+	select {
+	case <-first.ended:
+		if first.err != nil {
+			t.Errorf("the old bridge ended with %v", first.err)
+		}
+	case <-time.After(patience):
+		t.Error("the old bridge did not end")
+	}
+	served = requests.count()
+	await(t, "traffic after the old one has ended", func() bool { return requests.count() > served+50 })
+	if failures := requests.end(); len(failures) > 0 {
+		t.Errorf("%d requests failed, the first: %s", len(failures), failures[0])
+	}
+	s, err := control.Dial(filepath.Join(dir, control.SocketName)).Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.PID != second.cmd.Process.Pid || s.Revision != "r2" || "http://"+s.Listen+"/Users" != url {
+		t.Errorf("who serves now: %+v", s)
+	}
+	if err := second.control().TakeOver(t.Context()); err == nil {
+		t.Error("a bridge that serves took over from itself")
+	}
+}
+
+func TestRequestsUnderWayAreFinishedWhenTheBridgeIsStopped(t *testing.T) {
+	t.Parallel()
+	pair := newAccount(t).activate()
+	b := serve(t, folder(t, pair.sealed))
+	if _, err := b.control().Unseal(t.Context(), pair.token.Reveal()); err != nil {
+		t.Fatal(err)
+	}
+	b.awaitState(control.Ready)
+	requests := startTraffic(t, b.url("/Users"), pair.token, 4)
+	await(t, "traffic", func() bool { return requests.count() > 50 })
+	b.terminate()
+	for _, failure := range requests.end() {
+		// A bridge that is gone refuses connections; none that it took is let down.
+		if strings.HasPrefix(failure, "5") {
+			t.Errorf("a request that the bridge took was answered %s", failure)
+		}
+	}
+}
+
+func TestABlockedBridgeNamesAddressAndRuleAndComesBackByItself(t *testing.T) {
+	t.Parallel()
+	account := newAccount(t)
+	pair := account.activate()
+	allow := func(ranges ...string) (rules []api.FirewallRuleInput) {
+		for _, r := range ranges {
+			rules = append(rules, api.FirewallRuleInput{IpRanges: &[]string{r}})
+		}
+		return rules
+	}
+	deny, yes := api.Deny, true
+	setRules := func(ranges ...string) {
+		t.Helper()
+		rules := allow(ranges...)
+		done, err := account.admin.UpdateFirewallWithResponse(t.Context(), &api.UpdateFirewallParams{AllowLockout: &yes},
+			api.FirewallUpdate{DefaultAction: &deny, Rules: &rules})
+		if err != nil || done.JSON200 == nil {
+			t.Fatalf("changing the firewall: %v %s", err, done.Body)
+		}
+	}
+	setRules("127.0.0.1", "127.0.0.9")
+	b := serve(t, folder(t, pair.sealed), "--source-address", "127.0.0.9")
+	if got := ask(t, "GET", b.url("/Users"), pair.token.Reveal(), ""); got.status != 200 {
+		t.Fatalf("before: %d %s", got.status, got.body)
+	}
+	setRules("127.0.0.1")
+	if got := ask(t, "GET", b.url("/Users"), pair.token.Reveal(), ""); got.status != 503 || got.header.Get("Retry-After") == "" {
+		t.Errorf("SCIM while blocked: %d %s", got.status, got.body)
+	}
+	b.awaitState(control.Refused)
+	s := b.status()
+	if len(s.Problems) != 1 || s.Problems[0].Code != problem.FirewallBlocked || s.Problems[0].Details["address"] != "127.0.0.9" ||
+		!strings.Contains(s.Problems[0].Terraform, `"127.0.0.9"`) || s.EgressAddress != "127.0.0.9" {
+		t.Errorf("while blocked: %+v", s)
+	}
+	if !strings.Contains(b.logText(), problem.LogFirewallBlocked+": problem=firewall_blocked address=127.0.0.9") {
+		t.Error("the vendor's words are not in the log")
+	}
+	setRules("127.0.0.1", "127.0.0.9")
+	cured := time.Now()
+	b.awaitState(control.Ready)
+	if took := time.Since(cured); took > 15*time.Second {
+		t.Errorf("the cure was found after %s", took)
+	}
+	if after := b.status(); after.PID != s.PID || len(after.Problems) != 0 {
+		t.Errorf("after the cure: %+v", after)
+	}
+}
+
+func TestChangedCredentialsAreToldInTheVendorsWords(t *testing.T) {
+	t.Parallel()
+	account := newAccount(t)
+	pair := account.activate()
+	b := serve(t, folder(t, pair.sealed))
+	if got := ask(t, "GET", b.url("/Users"), pair.token.Reveal(), ""); got.status != 200 {
+		t.Fatalf("before: %d %s", got.status, got.body)
+	}
+	_, enrolment := account.enrol(nil)
+	changed, err := account.admin.ChangeManagerWithResponse(t.Context(), api.ManagerChange{Kdf: &enrolment.Kdf, Verifier: &enrolment.Verifier})
+	if err != nil || changed.JSON200 == nil {
+		t.Fatalf("changing the manager: %v %s", err, changed.Body)
+	}
+	if got := ask(t, "GET", b.url("/Users"), pair.token.Reveal(), ""); got.status != 503 {
+		t.Errorf("SCIM with useless credentials: %d %s", got.status, got.body)
+	}
+	b.awaitProblem("credentials_changed")
+	if !strings.Contains(b.logText(), problem.LogSignInFailed+": problem=credentials_changed reason=credentials_changed") {
+		t.Error("the vendor's words are not in the log")
+	}
+	if h := b.health(pair.token.Reveal()); h.State != control.Unhealthy {
+		t.Errorf("health: %s", h.State)
+	}
+	tellsNothing(t, b.logText(), pair)
+}
+
+func TestAnAccountThatIsAwayIsFoundWhenItComesBack(t *testing.T) {
+	t.Parallel()
+	account := newAccount(t)
+	pair := account.activate()
+	address := account.address()
+	account.down() // before the bridge starts
+	b := serve(t, folder(t, pair.sealed))
+	if got := ask(t, "GET", b.url("/Users"), pair.token.Reveal(), ""); got.status != 503 || got.header.Get("Retry-After") == "" {
+		t.Errorf("SCIM while the account is away: %d %s", got.status, got.body)
+	}
+	b.awaitProblem("account_unreachable")
+	if got := ask(t, "GET", b.url("/ready"), "", ""); got.status != 200 {
+		t.Errorf("/ready while the account is away: %d %s", got.status, got.body)
+	}
+	account.up(address)
+	b.awaitState(control.Ready)
+	if got := ask(t, "POST", b.url("/Users"), pair.token.Reveal(), person("b@example.com")); got.status != 201 {
+		t.Errorf("after the account came: %d %s", got.status, got.body)
+	}
+
+	account.down() // later
+	b.awaitProblem("account_unreachable")
+	account.up(address)
+	b.awaitState(control.Ready)
+	if got := ask(t, "GET", b.url(`/Users?filter=userName+eq+"b@example.com"`), pair.token.Reveal(), ""); !strings.Contains(got.body, `"totalResults":1`) {
+		t.Errorf("what was acknowledged before: %d %s", got.status, got.body)
+	}
+}
+
+func TestASessionOfAnotherAccountIsAClearError(t *testing.T) {
+	t.Parallel()
+	pair := newAccount(t).activate()
+	other := newAccount(t)
+	other.activate()
+	b := serve(t, folder(t, pair.sealed), "--account-url", other.url)
+	if _, err := b.control().Unseal(t.Context(), pair.token.Reveal()); err != nil {
+		t.Fatal(err)
+	}
+	b.awaitState(control.Refused)
+	if cause := b.status().Problems[0].Cause; !strings.Contains(cause, "may be another account than the one the session was made for") {
+		t.Errorf("the cause: %s", cause)
+	}
+}
+
+func TestAPersonWhoWaitsForADomainIsShownAtOnce(t *testing.T) {
+	t.Parallel()
+	account := newAccount(t)
+	pair := account.activate()
+	b := serve(t, folder(t, pair.sealed))
+	made := ask(t, "POST", b.url("/Users"), pair.token.Reveal(), person("c@example.com"))
+	if made.status != 201 {
+		t.Fatalf("creating: %d %s", made.status, made.body)
+	}
+	location := made.header.Get("Location")
+	if got := ask(t, http.MethodPut, location, pair.token.Reveal(), person("c@new.example")); got.status != 200 {
+		t.Fatalf("moving: %d %s", got.status, got.body)
+	}
+	b.awaitProblem("signup_domain_missing")
+	p := b.status().Problems[0]
+	if p.Details["domain"] != "new.example" || !strings.Contains(p.Cause, "c@new.example") || !strings.Contains(p.Terraform, `domain = "new.example"`) {
+		t.Errorf("the problem: %+v", p)
+	}
+	added, err := account.admin.CreateSignupDomainWithResponse(t.Context(), nil, api.SignupDomainInput{Domain: "new.example"})
+	if err != nil || added.JSON201 == nil {
+		t.Fatalf("allowing the domain: %v %s", err, added.Body)
+	}
+	await(t, "the problem to pass", func() bool { return len(b.status().Problems) == 0 })
+}
+
+func TestASecondBridgeInTheSameFolderIsRefused(t *testing.T) {
+	t.Parallel()
+	pair := newAccount(t).activate()
+	b := serve(t, folder(t, pair.sealed))
+	out, err := exec.CommandContext(t.Context(), "scim-bridge", "serve", "--data-dir", b.dir, "--listen", "127.0.0.1:0").CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "a bridge already runs in the data folder") || !strings.Contains(string(out), "--take-over") {
+		t.Errorf("the second: %v %s", err, out)
+	}
+}
