@@ -261,11 +261,13 @@ func (s *scene) traffic(token session.Token) (stop func() int64) {
 	end, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
+		tick := time.NewTicker(5 * time.Millisecond)
+		defer tick.Stop()
 		for {
 			select {
 			case <-end:
 				return
-			default:
+			case <-tick.C:
 			}
 			sent.Add(1)
 			if status, err := s.ask(http.DefaultClient, token); err != nil || status != http.StatusOK {

@@ -29,7 +29,10 @@ const (
 	// all the same.
 	startTime = 20 * time.Second
 	wingsTime = 15 * time.Second
-	tick      = 20 * time.Millisecond
+	// leavingGrace is for a bridge that handed over and only waits until its
+	// clients have noticed.
+	leavingGrace = time.Second
+	tick         = 20 * time.Millisecond
 )
 
 // A child is a bridge that this program started.
@@ -233,29 +236,27 @@ func (t *Target) unseal(ctx context.Context, socket string, token session.Token)
 // that is on record.
 func (t *Target) stop(ctx context.Context, recorded *running) error {
 	if s, err := t.ask(ctx, control.SocketName); err == nil && (recorded == nil || s.PID != recorded.PID) {
-		if err := t.end(ctx, &running{PID: s.PID, Started: startOf(s.PID)}); err != nil {
+		if err := end(ctx, &running{PID: s.PID, Started: startOf(s.PID)}, t.grace()); err != nil {
 			return err
 		}
 	}
-	return t.end(ctx, recorded)
+	return end(ctx, recorded, t.grace())
+}
+
+func (t *Target) grace() time.Duration {
+	if t.Grace == 0 {
+		return 20 * time.Second
+	}
+	return t.Grace
 }
 
 // end asks a process to end, and kills it when its grace is over.
-func (t *Target) end(ctx context.Context, p *running) error {
+func end(ctx context.Context, p *running, grace time.Duration) error {
 	if !p.alive() {
 		return nil
 	}
 	if err := terminate(p.PID); err != nil {
 		return err
-	}
-	return t.await(ctx, p)
-}
-
-// await waits for a process that is ending, and kills it when its grace is over.
-func (t *Target) await(ctx context.Context, p *running) error {
-	grace := t.Grace
-	if grace == 0 {
-		grace = 20 * time.Second
 	}
 	for deadline := time.Now().Add(grace); p.alive(); {
 		if time.Now().After(deadline) || ctx.Err() != nil {

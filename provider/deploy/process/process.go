@@ -327,7 +327,7 @@ func (t *Target) remove(ctx context.Context, r record) error {
 		return err
 	}
 	for _, p := range r.Leaving {
-		if err := t.end(ctx, &p); err != nil {
+		if err := end(ctx, &p, leavingGrace); err != nil {
 			return err
 		}
 	}
