@@ -22,9 +22,6 @@ type Config struct {
 	// Location and $ref are made of it, never of the Host header, which is
 	// whatever the client says.
 	BaseURL string
-	// Authenticate wraps the handler in the bearer check, which refuses by
-	// Unauthorized(...).Write. It may be nil where the caller wraps the handler itself.
-	Authenticate func(http.Handler) http.Handler
 	// Logger gets what no answer tells; nil for nobody.
 	Logger hclog.Logger
 }
@@ -37,14 +34,12 @@ var Patterns = []string{
 	"/Schemas", "/Schemas/", "/ResourceTypes", "/ResourceTypes/", "/ServiceProviderConfig",
 }
 
-// New returns the handler of all SCIM endpoints.
+// New returns the handler of all SCIM endpoints. The bearer check stands before
+// it and is the caller's; it refuses by Unauthorized(...).Write.
 func New(c Config) http.Handler {
 	s := &server{directory: c.Directory, baseURL: strings.TrimRight(c.BaseURL, "/"), log: c.Logger}
 	if s.log == nil {
 		s.log = hclog.NewNullLogger()
-	}
-	if c.Authenticate != nil {
-		return c.Authenticate(s)
 	}
 	return s
 }

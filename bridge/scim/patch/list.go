@@ -10,6 +10,14 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim/schema"
 )
 
+// maxElements bounds the values of one attribute in a PATCH: adding compares
+// each new one with all that are there.
+const maxElements = 1000
+
+func tooManyElements(t schema.Target) error {
+	return schema.Faultf(schema.InvalidValue, "%s would have more than %d values", t.Name, maxElements)
+}
+
 // editList applies an operation to a multi-valued attribute.
 func editList(container map[string]any, t schema.Target, f filter.Expression, op Operation) error {
 	list, _ := container[t.Name].([]any)
@@ -40,6 +48,8 @@ func editAll(list []any, t schema.Target, op Operation) ([]any, error) {
 		return nil, err
 	}
 	switch {
+	case len(list)+len(given) > maxElements && op.Op != Replace:
+		return nil, tooManyElements(t)
 	case op.Op == Replace:
 		return given, nil
 	case op.Op == Add:
@@ -146,6 +156,8 @@ func editSelected(list []any, t schema.Target, f filter.Expression, op Operation
 	switch {
 	case len(hits) == 0 && unassigned:
 		return list, nil // gone already: a retry is harmless
+	case len(hits) == 0 && len(list) >= maxElements:
+		return nil, tooManyElements(t)
 	case len(hits) == 0:
 		created, ok := filter.Implied(p)
 		if !ok {

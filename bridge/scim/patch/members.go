@@ -89,11 +89,11 @@ func (s *splitter) takeObject(op Operation) error {
 				object = op.Value.([]any)[0].(map[string]any)
 			}
 			others = maps.Clone(object)
+			maps.DeleteFunc(others, func(key string, _ any) bool {
+				p, err := filter.ParsePath(key)
+				return err == nil && isMembers(p)
+			})
 		}
-		maps.DeleteFunc(others, func(key string, _ any) bool {
-			p, err := filter.ParsePath(key)
-			return err == nil && isMembers(p)
-		})
 		return s.takeMembers(path, Operation{Op: op.Op, Value: value, Given: true})
 	})
 	if err != nil {

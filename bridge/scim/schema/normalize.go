@@ -58,13 +58,15 @@ func (r *Resource) Complete(resource map[string]any) error {
 			return Faultf(InvalidValue, "%s is required and must not be empty", a.Name)
 		}
 	}
-	resource["schemas"] = r.schemas(resource)
-	return nil
+	schemas, err := r.schemas(resource)
+	resource["schemas"] = schemas
+	return err
 }
 
 // schemas keeps the URIs that the client named, known or not, behind the core
 // schema, and adds those of extensions that the resource has.
-func (r *Resource) schemas(resource map[string]any) []any {
+func (r *Resource) schemas(resource map[string]any) ([]any, error) {
+	const most = 100 // each is compared with all before it
 	list := []any{r.Core.ID}
 	add := func(uri string) {
 		same := func(have any) bool { return strings.EqualFold(have.(string), uri) }
@@ -73,6 +75,9 @@ func (r *Resource) schemas(resource map[string]any) []any {
 		}
 	}
 	named, _ := resource["schemas"].([]any)
+	if len(named) > most {
+		return list, Faultf(InvalidValue, "schemas lists %d URIs; list at most %d", len(named), most)
+	}
 	for _, uri := range named {
 		text, _ := uri.(string)
 		add(text)
@@ -82,7 +87,7 @@ func (r *Resource) schemas(resource map[string]any) []any {
 			add(s.ID)
 		}
 	}
-	return list
+	return list, nil
 }
 
 // coerce is Coerce for a whole extension.

@@ -1,0 +1,47 @@
+package scim_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// What could cost far more than its length to process is answered within a
+// bound; without limits each of these takes minutes.
+func TestHostileBodiesAreBounded(t *testing.T) {
+	t.Parallel()
+	repeat := func(n int, one func(int) string) string {
+		texts := make([]string, n)
+		for i := range texts {
+			texts[i] = one(i)
+		}
+		return strings.Join(texts, ",")
+	}
+	tests := []struct {
+		name, method, path, body string
+	}{
+		{"schemas without end", "POST", "/Users", `{"userName":"x","schemas":[` + repeat(100_000, func(i int) string { return fmt.Sprintf(`"%x"`, i) }) + `]}`},
+		{"addresses without end, added", "PATCH", "/Users/p1", `{"Operations":[{"op":"add","path":"emails","value":[` + repeat(50_000, func(i int) string { return fmt.Sprintf(`{"value":"%x"}`, i) }) + `]}]}`},
+		{"elements made one by one", "PATCH", "/Users/p1", `{"Operations":[{"op":"add","value":{` + repeat(15_000, func(i int) string { return fmt.Sprintf(`"emails[value eq \"%x\"].type":"work"`, i) }) + `}}]}`},
+		{"members as keys among other keys", "PATCH", "/Groups/g2", `{"Operations":[{"op":"add","value":{` +
+			repeat(10_000, func(i int) string { return fmt.Sprintf(`"members[value eq \"%x\"]":null,"k%x":1`, i, i) }) + `}}]}`},
+		{"attributes to show without end", "POST", "/.search", `{"attributes":[` + repeat(100_000, func(i int) string { return fmt.Sprintf(`"a%x"`, i) }) + `]}`},
+		{"a number with a great exponent", "GET", `/Users?filter=n%20gt%201e999999999`, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			server := serve(t, newMemory(), nil)
+			create(t, server, "/Users", `{"userName":"u","n":1}`)
+			create(t, server, "/Groups", `{"displayName":"g"}`)
+			start := time.Now()
+			a := ask(t, server, tt.method, tt.path, tt.body)
+			if took := time.Since(start); took > 20*time.Second || a.status >= http.StatusInternalServerError {
+				t.Errorf("answered %d after %v", a.status, took)
+			}
+			t.Logf("%d after %v", a.status, time.Since(start))
+		})
+	}
+}
