@@ -20,10 +20,12 @@ import (
 
 // A demo is the folder .demo and what runs in it.
 type demo struct {
-	root, dir string
-	out       io.Writer
-	started   time.Time
-	ports     ports
+	root    string // of the repository
+	bin     string // the folder of our own programs
+	dir     string // where everything is kept
+	out     io.Writer
+	started time.Time
+	ports   ports
 }
 
 // ports are chosen once, so that a second run meets what the first started.
@@ -42,7 +44,7 @@ var companies = []struct {
 }
 
 func (d *demo) path(name string) string { return filepath.Join(d.dir, name) }
-func (d *demo) bin(name string) string  { return filepath.Join(d.root, "bin", name) }
+func (d *demo) program() string         { return filepath.Join(d.bin, "scim-bridge") }
 
 // up brings everything about, in the order in which a person would.
 func (d *demo) up(ctx context.Context) error {
@@ -123,8 +125,8 @@ func (d *demo) step(what, result string) {
 // prepare makes the folder, chooses the ports, and lays out the configuration.
 func (d *demo) prepare() error {
 	for _, name := range []string{"scim-bridge", "terraform-provider-scimbridge"} {
-		if _, err := os.Stat(d.bin(name)); err != nil {
-			return fmt.Errorf("bin/%s is missing: run make build, or make demo, which does", name)
+		if _, err := os.Stat(filepath.Join(d.bin, name)); err != nil {
+			return fmt.Errorf("%s is missing in %s: run make build, or make demo, which does", name, d.bin)
 		}
 	}
 	if err := os.MkdirAll(d.path("quickstart"), 0o700); err != nil {
@@ -163,14 +165,13 @@ func (d *demo) prepare() error {
 		return err
 	}
 	// Our own build of the provider, without a registry: nothing is downloaded.
-	config := fmt.Sprintf("provider_installation {\n  dev_overrides {\n    \"scimbridge/scimbridge\" = %q\n  }\n  direct {}\n}\n", filepath.Join(d.root, "bin"))
+	config := fmt.Sprintf("provider_installation {\n  dev_overrides {\n    \"scimbridge/scimbridge\" = %q\n  }\n  direct {}\n}\n", d.bin)
 	return os.WriteFile(d.path("terraformrc"), []byte(config), 0o600)
 }
 
 // choosePorts takes the usual ports, or free ones if somebody has them.
 func (d *demo) choosePorts() error {
-	path := d.path("ports.json")
-	b, err := os.ReadFile(path)
+	b, err := os.ReadFile(d.path("ports.json"))
 	if err == nil {
 		return json.Unmarshal(b, &d.ports)
 	}
@@ -183,10 +184,15 @@ func (d *demo) choosePorts() error {
 	if d.ports.Bridge, err = freeAddress("127.0.0.1:3002"); err != nil {
 		return err
 	}
-	if b, err = json.Marshal(d.ports); err != nil {
+	return d.savePorts()
+}
+
+func (d *demo) savePorts() error {
+	b, err := json.Marshal(d.ports)
+	if err != nil {
 		return err
 	}
-	return os.WriteFile(path, b, 0o600)
+	return os.WriteFile(d.path("ports.json"), b, 0o600)
 }
 
 func freeAddress(preferred string) (string, error) {
@@ -225,7 +231,7 @@ func (d *demo) bearerToken(ctx context.Context) (string, error) {
 // command runs scim-bridge and returns its standard output.
 func (d *demo) command(ctx context.Context, args ...string) (string, error) {
 	var faults bytes.Buffer
-	cmd := exec.CommandContext(ctx, d.bin("scim-bridge"), args...)
+	cmd := exec.CommandContext(ctx, d.program(), args...)
 	cmd.Stderr = &faults
 	out, err := cmd.Output()
 	if err != nil {

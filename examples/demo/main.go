@@ -36,7 +36,7 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	d := &demo{root: root, dir: filepath.Join(root, ".demo"), out: os.Stdout}
+	d := &demo{root: root, bin: filepath.Join(root, "bin"), dir: filepath.Join(root, ".demo"), out: os.Stdout}
 	switch {
 	case len(args) == 1 && args[0] == "up":
 		return d.up(ctx)

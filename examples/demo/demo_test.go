@@ -1,0 +1,107 @@
+//go:build unix
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
+)
+
+func TestDemoRunsTwiceAndLeavesNothing(t *testing.T) {
+	providertest.SetUp()
+	if path := os.Getenv("TF_ACC_TERRAFORM_PATH"); path != "" { // where make test put it
+		t.Setenv("PATH", filepath.Dir(path)+string(os.PathListSeparator)+os.Getenv("PATH"))
+	}
+	root, err := repository()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	d := &demo{root: root, bin: providertest.Installation(t), dir: filepath.Join(t.TempDir(), ".demo"), out: &out}
+	t.Cleanup(func() {
+		if err := d.down(context.Background()); err != nil {
+			t.Errorf("down: %v", err)
+		}
+	})
+	// The usual ports may belong to a demo that somebody is looking at.
+	if err := os.MkdirAll(d.dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if d.ports.Account, err = freeAddress("127.0.0.1:0"); err != nil {
+		t.Fatal(err)
+	}
+	if d.ports.Bridge, err = freeAddress("127.0.0.1:0"); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.savePorts(); err != nil {
+		t.Fatal(err)
+	}
+
+	if err := d.up(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	first := out.String()
+	for _, want := range []string{"5 added", "answers right, 0 wrong", "@example.com", "All Staff (example.org)", "make demo-down", "sbt1_"} {
+		if !strings.Contains(first, want) {
+			t.Errorf("the output lacks %q:\n%s", want, first)
+		}
+	}
+	page := regexp.MustCompile(`http://\S+/app`).FindString(first)
+	res, err := http.Get(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		t.Errorf("the status page at %s answers %s", page, res.Status)
+	}
+
+	out.Reset()
+	if err := d.up(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if second := out.String(); !strings.Contains(second, "0 added, 0 changed, 0 destroyed") || arrivals(second) != arrivals(first) {
+		t.Errorf("the second run shows something else:\n%s", second)
+	}
+
+	if err := d.down(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(d.dir); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%s is still there (%v)", d.dir, err)
+	}
+	for _, address := range []string{d.ports.Account, d.ports.Bridge} {
+		if answers(t.Context(), "http://"+address+"/ping") {
+			t.Errorf("somebody still answers at %s", address)
+		}
+	}
+}
+
+// arrivals is the part of the output that shows people and groups.
+func arrivals(output string) string {
+	_, after, _ := strings.Cut(output, "PEOPLE")
+	before, _, _ := strings.Cut(after, "Status page")
+	return before
+}
+
+func TestDemoSaysInOneLineThatTerraformIsMissing(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	d := &demo{dir: filepath.Join(t.TempDir(), ".demo"), out: &bytes.Buffer{}}
+	err := d.up(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "terraform") || strings.Contains(err.Error(), "\n") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := os.Stat(d.dir); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%s was made all the same (%v)", d.dir, err)
+	}
+}

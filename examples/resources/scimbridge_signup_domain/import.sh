@@ -1,0 +1,2 @@
+# By the domain.
+terraform import 'scimbridge_signup_domain.company["example.com"]' example.com
