@@ -50,7 +50,7 @@ func checkBody(body []byte, t reflect.Type) error {
 	if err := c.value(t, "", 0); err != nil {
 		return err
 	}
-	if _, err := c.Token(); err != io.EOF {
+	if _, err := c.Token(); !errors.Is(err, io.EOF) {
 		return malformed("", "the body goes on after its JSON document; send one document")
 	}
 	return nil

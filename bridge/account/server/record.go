@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"net/http"
 	"net/netip"
 	"runtime/debug"
@@ -44,7 +45,7 @@ func (s *server) observe(next http.Handler) http.Handler {
 		out.Header().Set("X-Request-Id", rec.ID)
 		defer func() {
 			if p := recover(); p != nil {
-				if p == http.ErrAbortHandler {
+				if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 					panic(p)
 				}
 				s.Logger.Error("panic", "request_id", rec.ID, "panic", p, "stack", string(debug.Stack()))

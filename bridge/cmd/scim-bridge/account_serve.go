@@ -42,7 +42,7 @@ func (c *accountServeCommand) Run(ctx context.Context, console *console) error {
 		logger := hclog.New(&hclog.LoggerOptions{
 			Name: "account", Output: console.Err, Level: hclog.LevelFromString(c.LogLevel), JSONFormat: c.LogFormat == "json",
 		})
-		listener, err := net.Listen("tcp", c.Listen)
+		listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Listen)
 		if err != nil {
 			return fmt.Errorf("listening for the account service: %w; choose another address with --listen", err)
 		}
