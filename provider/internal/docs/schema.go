@@ -3,8 +3,6 @@ package main
 import (
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 	"github.com/hashicorp/terraform-plugin-go/tftypes"
-
-	"github.com/scimbridge/terraform-provider-scimbridge/provider"
 )
 
 // What follows is the part of `terraform providers schema -json` that the
@@ -96,7 +94,8 @@ func schemasOf(all *tfprotov6.GetProviderSchemaResponse, identities *tfprotov6.G
 		}
 		p.Identities[name] = i
 	}
-	return schemas{FormatVersion: "1.0", Schemas: map[string]*providerSchema{provider.Address: p}}
+	// tfplugindocs looks for the name alone, or for a provider of HashiCorp's.
+	return schemas{FormatVersion: "1.0", Schemas: map[string]*providerSchema{"scimbridge": p}}
 }
 
 func schemaOf(s *tfprotov6.Schema) *schema {

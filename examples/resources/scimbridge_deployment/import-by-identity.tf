@@ -1,0 +1,6 @@
+import {
+  to = scimbridge_deployment.bridge
+  identity = {
+    id = "process:/var/lib/scim-bridge"
+  }
+}

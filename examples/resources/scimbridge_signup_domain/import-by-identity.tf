@@ -1,0 +1,6 @@
+import {
+  to = scimbridge_signup_domain.company
+  identity = {
+    id = "example.com"
+  }
+}
