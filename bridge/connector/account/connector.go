@@ -88,7 +88,7 @@ type Connector struct {
 	creds *credentials
 	login *login // the session with the account; nil when there is none
 	state State
-	moved chan struct{} // closed when state.Phase changes
+	moved chan struct{} // closed and made anew by every update
 	quiet bool          // see HandedOver
 }
 
@@ -174,15 +174,13 @@ func (c *Connector) look() {
 	}
 }
 
-// update changes the state and tells who waits for it.
+// update changes the state, under the lock, and tells who waits for it.
 func (c *Connector) update(change func(*State)) {
 	c.mu.Lock()
 	before := c.state
 	change(&c.state)
-	if c.state.Phase != before.Phase {
-		close(c.moved)
-		c.moved = make(chan struct{})
-	}
+	close(c.moved)
+	c.moved = make(chan struct{})
 	changed := differ(before, c.state)
 	c.mu.Unlock()
 	if changed {

@@ -2,7 +2,6 @@ package account
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -18,20 +17,16 @@ func (c *Connector) signIn(ctx context.Context, creds *credentials) (*login, err
 	if err != nil {
 		return nil, err
 	}
-	srp, err := signin.NewClient(creds.AccountID, creds.Email, creds.epoch)
-	if err != nil {
-		return nil, fmt.Errorf("preparing the sign-in: %w", err)
-	}
 	handshake, err := receive[api.Handshake](http.StatusOK)(client.StartSignIn(ctx, api.SignInStart{
 		AccountId: creds.AccountID,
 		Email:     creds.Email,
 		Epoch:     creds.epoch,
-		A:         srp.A(),
 	}))
 	if err != nil {
 		return nil, err
 	}
-	proof, err := srp.Prove(creds.Secrets, handshake.HandshakeId, signin.KDF{
+	srp := signin.NewClient(creds.AccountID, creds.Email, creds.epoch)
+	a, proof, err := srp.Prove(creds.Secrets, handshake.HandshakeId, signin.KDF{
 		Algorithm:  string(handshake.Kdf.Algorithm),
 		Iterations: handshake.Kdf.Iterations,
 		Salt:       handshake.Kdf.Salt,
@@ -41,6 +36,7 @@ func (c *Connector) signIn(ctx context.Context, creds *credentials) (*login, err
 	}
 	in, err := receive[api.SignedIn](http.StatusOK)(client.FinishSignIn(ctx, api.SignInFinish{
 		HandshakeId: handshake.HandshakeId,
+		A:           a,
 		Proof:       proof,
 		Bridge:      c.cfg.Bridge,
 	}))
@@ -76,6 +72,9 @@ func (c *Connector) heartbeat(ctx context.Context, l *login) error {
 	}
 	now := c.cfg.Now()
 	c.update(func(s *State) {
+		if c.login != l {
+			return // a request learned meanwhile that this session has ended
+		}
 		s.Phase, s.Problem, s.Tried = SignedIn, nil, now
 		s.Address, s.Generations = answer.Address, answer.Generations
 		switch {

@@ -1,0 +1,407 @@
+package account_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/netip"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
+	service "github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/server"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/signin"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/connector/account"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
+)
+
+// faults is a network that fails on demand. hit decides on each request;
+// returning nil lets it pass.
+type faults struct {
+	real http.RoundTripper
+	mu   sync.Mutex
+	hit  func(*http.Request) func() (*http.Response, error)
+	seen []string
+}
+
+func (f *faults) RoundTrip(req *http.Request) (*http.Response, error) {
+	f.mu.Lock()
+	f.seen = append(f.seen, req.Method+" "+req.URL.Path)
+	hit := f.hit
+	f.mu.Unlock()
+	if hit != nil {
+		if answer := hit(req); answer != nil {
+			return answer()
+		}
+	}
+	return f.real.RoundTrip(req)
+}
+
+func (f *faults) set(hit func(*http.Request) func() (*http.Response, error)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.hit = hit
+}
+
+func (f *faults) count(request string) (n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, s := range f.seen {
+		if s == request {
+			n++
+		}
+	}
+	return n
+}
+
+// once applies hit to the first request that matches.
+func once(request string, hit func(*http.Request) func() (*http.Response, error)) func(*http.Request) func() (*http.Response, error) {
+	var first sync.Once
+	return func(req *http.Request) (answer func() (*http.Response, error)) {
+		if req.Method+" "+req.URL.Path == request {
+			first.Do(func() { answer = hit(req) })
+		}
+		return answer
+	}
+}
+
+const managerEmail = "manager@example.com"
+
+// signedIn returns a connector that works against a real account over a
+// network that can fail.
+func signedIn(t *testing.T) (*account.Connector, *faults) {
+	t.Helper()
+	rows, err := store.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "account.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { rows.Close() })
+	model, err := service.Create(t.Context(), rows, "Test", time.Now, rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, token, err := model.CreateToken(t.Context(), "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	handler := server.New(server.Config{Account: model, Logger: hclog.NewNullLogger()})
+	network := &faults{real: account.InProcess(handler, netip.MustParseAddr("127.0.0.1"))}
+	secrets, err := signin.GenerateSecrets()
+	if err != nil {
+		t.Fatal(err)
+	}
+	kdf, verifier, err := signin.Enrol(model.ID, managerEmail, secrets, signin.MinIterations)
+	if err != nil {
+		t.Fatal(err)
+	}
+	admin, err := api.NewClientWithResponses("http://127.0.0.1", api.WithHTTPClient(&http.Client{Transport: network}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, err := admin.ActivateProvisioningWithResponse(t.Context(), nil, api.Activation{
+		ManagerEmail: managerEmail,
+		Session:      "sealed",
+		Enrolment: api.Enrolment{Epoch: 1, Verifier: verifier,
+			Kdf: api.KDF{Algorithm: api.KDFAlgorithm(kdf.Algorithm), Iterations: kdf.Iterations, Salt: kdf.Salt}},
+	}, func(_ context.Context, req *http.Request) error {
+		req.Header.Set("Authorization", "Bearer "+token)
+		return nil
+	})
+	if err != nil || made.JSON201 == nil {
+		t.Fatalf("activating: %v %s", err, made.Body)
+	}
+
+	c := account.New(account.Config{
+		Bridge:      api.BridgeIdentity{Instance: "test", Version: "test", Revision: "r"},
+		Transport:   network,
+		Log:         hclog.NewNullLogger(),
+		Now:         time.Now,
+		Random:      rand.Reader,
+		Heartbeat:   200 * time.Millisecond,
+		RetryAtMost: 200 * time.Millisecond,
+		Health:      func() (api.HeartbeatState, []string) { return api.Healthy, nil },
+		Changed:     func() {},
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { c.Run(ctx) })
+	t.Cleanup(func() { cancel(); running.Wait() })
+	c.Use(session.Credentials{AccountURL: "http://127.0.0.1", AccountID: model.ID, Email: managerEmail, Secrets: secrets}, 1)
+	awaitPhase(t, c, account.SignedIn)
+	return c, network
+}
+
+func awaitPhase(t *testing.T, c *account.Connector, phase account.Phase) {
+	t.Helper()
+	deadline := time.Now().Add(30 * time.Second)
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for c.State().Phase != phase {
+		if time.Now().After(deadline) {
+			t.Fatalf("the connector never was %s: %+v", phase, c.State())
+		}
+		<-tick.C
+	}
+}
+
+func input(userName string) bridge.PersonInput {
+	return bridge.PersonInput{Attributes: json.RawMessage(`{"userName":"` + userName + `"}`), SignInAddress: userName}
+}
+
+var errCut = errors.New("connection reset by peer")
+
+const peoplePath = "/v1/directory/people"
+
+func TestALostAnswerCreatesNobodyTwice(t *testing.T) {
+	t.Parallel()
+	c, network := signedIn(t)
+	network.set(once("POST "+peoplePath, func(req *http.Request) func() (*http.Response, error) {
+		return func() (*http.Response, error) {
+			resp, err := network.real.RoundTrip(req) // it arrives, and the answer does not
+			if err != nil {
+				return nil, err
+			}
+			resp.Body.Close()
+			return nil, errCut
+		}
+	}))
+	p, err := c.CreatePerson(t.Context(), input("a@example.com"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := network.count("POST " + peoplePath); n != 2 {
+		t.Errorf("the creation was sent %d times, want 2", n)
+	}
+	page, err := c.SearchPeople(t.Context(), bridge.Query{Limit: 10})
+	if err != nil || page.Total != 1 || page.Items[0].ID != p.ID {
+		t.Errorf("people: %+v, %v", page, err)
+	}
+}
+
+func TestALostAnswerToADeleteIsASuccess(t *testing.T) {
+	t.Parallel()
+	c, network := signedIn(t)
+	p, err := c.CreatePerson(t.Context(), input("a@example.com"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	network.set(once("DELETE "+peoplePath+"/"+p.ID, func(req *http.Request) func() (*http.Response, error) {
+		return func() (*http.Response, error) {
+			resp, err := network.real.RoundTrip(req)
+			if err != nil {
+				return nil, err
+			}
+			resp.Body.Close()
+			return nil, errCut
+		}
+	}))
+	if err := c.DeletePerson(t.Context(), p.ID, ""); err != nil {
+		t.Errorf("the first delete: %v", err)
+	}
+	if err := c.DeletePerson(t.Context(), p.ID, ""); bridge.CodeOf(err) != bridge.NotFound {
+		t.Errorf("the second delete: %v, want not_found", err)
+	}
+}
+
+func TestAConditionalWriteIsNotRepeatedAfterALostAnswer(t *testing.T) {
+	t.Parallel()
+	c, network := signedIn(t)
+	p, err := c.CreatePerson(t.Context(), input("a@example.com"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := "PUT " + peoplePath + "/" + p.ID
+	network.set(once(path, func(*http.Request) func() (*http.Response, error) {
+		return func() (*http.Response, error) { return nil, errCut }
+	}))
+	_, err = c.ReplacePerson(t.Context(), p.ID, input("b@example.com"), p.Version)
+	if !errors.Is(err, bridge.ErrUnavailable) || network.count(path) != 1 {
+		t.Errorf("got %v after %d requests: whether it was done is not known, and a repetition could be refused for its own sake", err, network.count(path))
+	}
+}
+
+func TestASessionThatEndsIsReplacedUnderARequest(t *testing.T) {
+	t.Parallel()
+	c, network := signedIn(t)
+	network.set(once("POST "+peoplePath+"/search", func(*http.Request) func() (*http.Response, error) {
+		return answer(http.StatusUnauthorized, `{"type":"about:blank","title":"no","status":401,"code":"session_ended"}`)
+	}))
+	before := network.count("POST /v1/auth/finish")
+	if _, err := c.SearchPeople(t.Context(), bridge.Query{Limit: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if n := network.count("POST /v1/auth/finish") - before; n != 1 {
+		t.Errorf("%d sign-ins, want 1", n)
+	}
+}
+
+func TestManyRequestsSignInOnce(t *testing.T) {
+	t.Parallel()
+	c, network := signedIn(t)
+	before := network.count("POST /v1/auth/finish")
+	var ended sync.Map // one 401 for each request
+	network.set(func(req *http.Request) func() (*http.Response, error) {
+		if _, had := ended.LoadOrStore(req.Header.Get("Authorization"), true); had || !strings.HasPrefix(req.URL.Path, peoplePath) {
+			return nil
+		}
+		return answer(http.StatusUnauthorized, `{"type":"about:blank","title":"no","status":401,"code":"session_ended"}`)
+	})
+	var all sync.WaitGroup
+	for range 20 {
+		all.Go(func() {
+			if _, err := c.SearchPeople(t.Context(), bridge.Query{Limit: 1}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if n := network.count("POST /v1/auth/finish") - before; n > 2 {
+		t.Errorf("%d sign-ins for 20 requests whose session ended", n)
+	}
+}
+
+func TestRefusalsKeepTheAccountsWords(t *testing.T) {
+	t.Parallel()
+	c, _ := signedIn(t)
+	if _, err := c.CreatePerson(t.Context(), input("a@example.com")); err != nil {
+		t.Fatal(err)
+	}
+	p, err := c.CreatePerson(t.Context(), input("b@example.com"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, taken := c.CreatePerson(t.Context(), input("A@example.com"))
+	_, unknown := c.Person(t.Context(), "nobody")
+	_, outdated := c.ReplacePerson(t.Context(), p.ID, input("c@example.com"), `"old"`)
+	_, filter := c.SearchPeople(t.Context(), bridge.Query{Limit: 1, Cursor: "made up"})
+	for _, row := range []struct {
+		name string
+		err  error
+		code bridge.Code
+	}{
+		{"a userName that is taken, in other case", taken, bridge.UserNameTaken},
+		{"an id that names nobody", unknown, bridge.NotFound},
+		{"a version that is outdated", outdated, bridge.VersionMismatch},
+		{"a cursor that the account did not give", filter, bridge.InvalidCursor},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			e, ok := errors.AsType[*bridge.Error](row.err)
+			if !ok || e.Code != row.code || e.Detail == "" {
+				t.Errorf("got %v, want %s with a detail", row.err, row.code)
+			}
+		})
+	}
+}
+
+func TestWhatAProxySaysIsNoAnswerOfADirectory(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name   string
+		status int
+		header http.Header
+	}{
+		{"a 404 page, which would make clients forget the person", http.StatusNotFound, http.Header{"Content-Type": {"text/html"}}},
+		{"a redirect, which would carry the session elsewhere", http.StatusFound, http.Header{"Location": {"http://127.0.0.1:1/"}}},
+		{"a bad gateway", http.StatusBadGateway, http.Header{"Content-Type": {"text/html"}}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			c, network := signedIn(t)
+			network.set(func(req *http.Request) func() (*http.Response, error) {
+				if !strings.HasPrefix(req.URL.Path, peoplePath) {
+					return nil
+				}
+				return func() (*http.Response, error) {
+					return &http.Response{StatusCode: row.status, Header: row.header, Body: io.NopCloser(strings.NewReader("<html>"))}, nil
+				}
+			})
+			if _, err := c.Person(t.Context(), "x"); !errors.Is(err, bridge.ErrUnavailable) {
+				t.Errorf("got %v, want ErrUnavailable", err)
+			}
+		})
+	}
+}
+
+func TestAnImpostorGetsNoSession(t *testing.T) {
+	t.Parallel()
+	c, network := signedIn(t)
+	network.set(func(req *http.Request) func() (*http.Response, error) {
+		switch req.URL.Path {
+		case "/v1/session/heartbeat":
+			return answer(http.StatusUnauthorized, `{"type":"about:blank","title":"no","status":401,"code":"session_ended"}`)
+		case "/v1/auth/finish":
+			return func() (*http.Response, error) {
+				resp, err := network.real.RoundTrip(req)
+				if err != nil {
+					return nil, err
+				}
+				var in api.SignedIn
+				if err := json.NewDecoder(resp.Body).Decode(&in); err != nil {
+					return nil, err
+				}
+				in.Proof = strings.Repeat("A", 43)
+				body, err := json.Marshal(in)
+				resp.Body = io.NopCloser(bytes.NewReader(body))
+				return resp, err
+			}
+		}
+		return nil
+	})
+	awaitPhase(t, c, account.Unreachable)
+	if p := c.State().Problem; !strings.Contains(p.Cause, "not the account that the session was made for") {
+		t.Errorf("the cause: %s", p.Cause)
+	}
+	if _, err := c.Person(t.Context(), "x"); !errors.Is(err, bridge.ErrUnavailable) {
+		t.Errorf("a request meanwhile: %v, want ErrUnavailable", err)
+	}
+	network.set(nil)
+	awaitPhase(t, c, account.SignedIn)
+}
+
+func TestCheckURL(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name, url string
+		ok        bool
+	}{
+		{"https anywhere", "https://account.example.com", true},
+		{"http on this machine", "http://127.0.0.1:8600", true},
+		{"http on this machine by name", "http://localhost:8600", true},
+		{"http on this machine, IPv6", "http://[::1]:8600", true},
+		{"http elsewhere", "http://account.example.com", false},
+		{"a name that only begins like loopback", "http://127.0.0.1.example.com", false},
+		{"a password in the address", "https://user:pw@account.example.com", false},
+		{"no scheme", "account.example.com", false},
+		{"nothing", "", false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			if err := account.CheckURL(row.url); (err == nil) != row.ok {
+				t.Errorf("CheckURL(%q) = %v", row.url, err)
+			}
+		})
+	}
+}
+
+func answer(status int, body string) func() (*http.Response, error) {
+	return func() (*http.Response, error) {
+		return &http.Response{
+			StatusCode: status,
+			Header:     http.Header{"Content-Type": {"application/problem+json"}},
+			Body:       io.NopCloser(strings.NewReader(body)),
+		}, nil
+	}
+}
