@@ -183,13 +183,13 @@ func (d *directory) waiting() []string {
 	return lines
 }
 
-func wantRefusal(t *testing.T, err error, code string) *account.Error {
+func wantRefusal(t *testing.T, err error, code string) account.Error {
 	t.Helper()
 	e, ok := errors.AsType[*account.Error](err)
 	if !ok || e.Code != code {
 		t.Fatalf("got %v, want a refusal with code %s", err, code)
 	}
-	return e
+	return *e
 }
 
 func ids(references []account.Reference) []string {

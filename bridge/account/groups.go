@@ -314,8 +314,8 @@ func (a *Account) DeleteGroup(ctx context.Context, id, ifMatch string) error {
 	})
 }
 
-// An AccountGroup is a group as an administrator sees it, managed or not.
-type AccountGroup struct {
+// A GroupSummary is a group as an administrator sees it, managed or not.
+type GroupSummary struct {
 	store.Group
 	MemberCount int
 }
@@ -323,13 +323,13 @@ type AccountGroup struct {
 // GroupFilter chooses groups.
 type GroupFilter = store.GroupFilter
 
-// AccountGroups lists groups from the oldest to the newest.
-func (a *Account) AccountGroups(ctx context.Context, f GroupFilter, cursor string, limit int) (Page[AccountGroup], error) {
+// Groups lists groups from the oldest to the newest.
+func (a *Account) Groups(ctx context.Context, f GroupFilter, cursor string, limit int) (Page[GroupSummary], error) {
 	after, err := placeAfter(cursor)
 	if err != nil {
-		return Page[AccountGroup]{}, err
+		return Page[GroupSummary]{}, err
 	}
-	var groups []AccountGroup
+	var groups []GroupSummary
 	err = a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
 		rows, err := tx.Groups(ctx, f, after, limit+1)
 		if err != nil {
@@ -341,15 +341,15 @@ func (a *Account) AccountGroups(ctx context.Context, f GroupFilter, cursor strin
 		}
 		counts, err := tx.MemberCounts(ctx, ids)
 		for _, row := range rows {
-			groups = append(groups, AccountGroup{row, counts[row.ID]})
+			groups = append(groups, GroupSummary{row, counts[row.ID]})
 		}
 		return err
 	})
-	return pageOf(groups, limit, func(g AccountGroup) string { return cursorAt(g.CreatedAt, g.ID) }), err
+	return pageOf(groups, limit, func(g GroupSummary) string { return cursorAt(g.CreatedAt, g.ID) }), err
 }
 
-// CreateAccountGroup makes a group by hand, outside provisioning.
-func (a *Account) CreateAccountGroup(ctx context.Context, name string) (g AccountGroup, err error) {
+// CreateGroupByHand makes a group by hand, outside provisioning.
+func (a *Account) CreateGroupByHand(ctx context.Context, name string) (g GroupSummary, err error) {
 	if name == "" {
 		return g, InvalidValue("/name", "the name is empty; a group needs one")
 	}
@@ -373,27 +373,25 @@ func (a *Account) CreateAccountGroup(ctx context.Context, name string) (g Accoun
 
 // GroupMembers lists a group's members, managed or not, from the oldest to the newest.
 func (a *Account) GroupMembers(ctx context.Context, groupID, cursor string, limit int) (Page[Member], error) {
-	if err := a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
-		_, err := accountGroup(ctx, tx, groupID)
-		return err
-	}); err != nil {
+	if err := a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error { return checkGroup(ctx, tx, groupID) }); err != nil {
 		return Page[Member]{}, err
 	}
 	return a.Members(ctx, MemberFilter{GroupID: groupID}, cursor, limit)
 }
 
-func accountGroup(ctx context.Context, tx *store.Tx, id string) (store.Group, error) {
-	row, found, err := tx.Group(ctx, id)
+// checkGroup refuses an id that no group of the account has.
+func checkGroup(ctx context.Context, tx *store.Tx, id string) error {
+	_, found, err := tx.Group(ctx, id)
 	if err == nil && !found {
-		return row, NotFound("group", id)
+		return NotFound("group", id)
 	}
-	return row, err
+	return err
 }
 
 // AddGroupMember puts a member into a group by hand; harmless when already in.
 func (a *Account) AddGroupMember(ctx context.Context, groupID, memberID string) error {
 	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		if _, err := accountGroup(ctx, tx, groupID); err != nil {
+		if err := checkGroup(ctx, tx, groupID); err != nil {
 			return err
 		}
 		m, err := visibleMember(ctx, tx, memberID)

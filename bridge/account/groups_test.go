@@ -72,7 +72,7 @@ func TestWhatIsNoGroupChangeIsRefusedWhole(t *testing.T) {
 	ann, bob := d.create("ann@example.com").ID, d.create("bob@example.com").ID
 	g := d.group("Engineers", ann)
 	d.group("Doctors")
-	if _, err := d.CreateAccountGroup(t.Context(), "Choir"); err != nil {
+	if _, err := d.CreateGroupByHand(t.Context(), "Choir"); err != nil {
 		t.Fatal(err)
 	}
 	for name, row := range map[string]struct {
@@ -107,11 +107,11 @@ func TestWhatIsNoGroupChangeIsRefusedWhole(t *testing.T) {
 func TestGroupsAreAdoptedByName(t *testing.T) {
 	t.Parallel()
 	d := newDirectory(t)
-	byHand, err := d.CreateAccountGroup(t.Context(), "Choir")
+	byHand, err := d.CreateGroupByHand(t.Context(), "Choir")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = d.CreateAccountGroup(t.Context(), "CHOIR")
+	_, err = d.CreateGroupByHand(t.Context(), "CHOIR")
 	if e := wantRefusal(t, err, "already_exists"); e.ExistingID != byHand.ID {
 		t.Errorf("existing id %s, want %s", e.ExistingID, byHand.ID)
 	}

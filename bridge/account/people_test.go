@@ -190,7 +190,7 @@ func TestADeletedPersonIsGoneAndTheMemberStaysSuspended(t *testing.T) {
 	d := newDirectory(t)
 	p := d.create("ann@example.com")
 	g := d.group("Engineers", p.ID)
-	byHand, err := d.CreateAccountGroup(t.Context(), "Choir")
+	byHand, err := d.CreateGroupByHand(t.Context(), "Choir")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -309,9 +309,9 @@ func TestAdoption(t *testing.T) {
 	})
 }
 
-func (d *directory) accountGroup(name string) account.AccountGroup {
+func (d *directory) accountGroup(name string) account.GroupSummary {
 	d.t.Helper()
-	page, err := d.AccountGroups(d.t.Context(), account.GroupFilter{Name: name}, "", 1)
+	page, err := d.Groups(d.t.Context(), account.GroupFilter{Name: name}, "", 1)
 	if err != nil || len(page.Items) != 1 {
 		d.t.Fatalf("group %q: %v, %v", name, page.Items, err)
 	}

@@ -147,7 +147,7 @@ func TestGroupsAreFoundByNameAndMembers(t *testing.T) {
 	p := d.create("ann@example.com")
 	inner := d.group("Inner", p.ID)
 	outer := d.group("Outer", inner.ID)
-	if _, err := d.CreateAccountGroup(t.Context(), "Unmanaged"); err != nil {
+	if _, err := d.CreateGroupByHand(t.Context(), "Unmanaged"); err != nil {
 		t.Fatal(err)
 	}
 	for _, row := range []struct {

@@ -60,7 +60,7 @@ func (h directory) ListGroups(ctx context.Context, r api.ListGroupsRequestObject
 		return nil, err
 	}
 	filter := account.GroupFilter{Name: value(r.Params.Name), Managed: r.Params.Managed}
-	page, err := h.account.AccountGroups(ctx, filter, cursor, limit)
+	page, err := h.account.Groups(ctx, filter, cursor, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +68,7 @@ func (h directory) ListGroups(ctx context.Context, r api.ListGroupsRequestObject
 }
 
 func (h directory) CreateGroup(ctx context.Context, r api.CreateGroupRequestObject) (api.CreateGroupResponseObject, error) {
-	g, err := h.account.CreateAccountGroup(ctx, r.Body.Name)
+	g, err := h.account.CreateGroupByHand(ctx, r.Body.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +102,7 @@ func accountMember(m account.Member) api.Member {
 	}
 }
 
-func accountGroup(g account.AccountGroup) api.AccountGroup {
+func accountGroup(g account.GroupSummary) api.AccountGroup {
 	return api.AccountGroup{
 		Id: g.ID, Name: g.Name, Managed: g.ScimID != "", BuiltIn: g.BuiltIn, MemberCount: g.MemberCount,
 	}

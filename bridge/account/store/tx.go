@@ -53,7 +53,7 @@ func (s *Store) Read(ctx context.Context, fn func(ctx context.Context, tx *Tx) e
 	if err != nil {
 		return fmt.Errorf("beginning to read: %w", err)
 	}
-	defer t.Rollback() //nolint:errcheck // nothing was written, and a cancelled context has done it already
+	defer t.Rollback() // nothing was written; a cancelled context has done it already
 	tx := &Tx{store: s, q: t}
 	return fn(context.WithValue(ctx, txKey{s}, tx), tx)
 }
@@ -70,7 +70,7 @@ func (tx *Tx) nest(ctx context.Context, fn func(context.Context, *Tx) error) err
 // savepoint calls fn with a context that carries tx and knows no
 // cancellation, and undoes what fn wrote if it fails. fatal tells that the
 // whole transaction is lost.
-func (tx *Tx) savepoint(ctx context.Context, fn func(context.Context) error) (err, fatal error) { //nolint:staticcheck // two errors: the caller's and the transaction's
+func (tx *Tx) savepoint(ctx context.Context, fn func(context.Context) error) (err, fatal error) {
 	ctx = context.WithValue(context.WithoutCancel(ctx), txKey{tx.store}, tx)
 	if _, fatal := tx.Exec(ctx, "SAVEPOINT step"); fatal != nil {
 		return nil, fmt.Errorf("setting a savepoint: %w", fatal)

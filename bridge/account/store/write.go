@@ -12,11 +12,11 @@ const batchLimit = 256
 
 // A request is one call of Write on its way to the writer.
 type request struct {
-	ctx      context.Context
-	fn       func(context.Context, *Tx) error
-	answer   chan struct{} // closed when err and panicked are set
+	// carryOut runs in the writer's transaction; fatal means that the whole
+	// of it is lost.
+	carryOut func(tx *Tx) (err, fatal error)
+	answer   chan struct{} // closed when err is set
 	err      error
-	panicked any
 }
 
 // Write calls fn in a transaction and returns nil only after what fn wrote is
@@ -30,7 +30,21 @@ func (s *Store) Write(ctx context.Context, fn func(ctx context.Context, tx *Tx) 
 	if outer, ok := ctx.Value(txKey{s}).(*Tx); ok {
 		return outer.nest(ctx, fn)
 	}
-	r := &request{ctx: ctx, fn: fn, answer: make(chan struct{})}
+	var panicked any
+	r := &request{answer: make(chan struct{}), carryOut: func(tx *Tx) (err, fatal error) {
+		if err := ctx.Err(); err != nil {
+			return err, nil // the caller left while this waited
+		}
+		return tx.savepoint(ctx, func(ctx context.Context) (err error) {
+			// A panic is the caller's, not the writer's.
+			defer func() {
+				if panicked = recover(); panicked != nil {
+					err = fmt.Errorf("panic in a transaction: %v", panicked)
+				}
+			}()
+			return fn(ctx, tx)
+		})
+	}}
 	select {
 	case s.requests <- r:
 	case <-ctx.Done():
@@ -41,8 +55,8 @@ func (s *Store) Write(ctx context.Context, fn func(ctx context.Context, tx *Tx) 
 	// From here the outcome is certain and near; leaving early would only
 	// hide it from the caller.
 	<-r.answer
-	if r.panicked != nil {
-		panic(r.panicked)
+	if panicked != nil {
+		panic(panicked)
 	}
 	return r.err
 }
@@ -85,12 +99,13 @@ func (s *Store) runBatch(ctx context.Context, conn *sql.Conn, batch []*request) 
 		return batch, fmt.Errorf("beginning a transaction: %w", err)
 	}
 	tx := &Tx{store: s, q: conn}
-	err := batch[0].run(tx)
+	var err error
+	batch[0].err, err = batch[0].carryOut(tx)
 	for more := true; more && err == nil && len(batch) < batchLimit; {
 		select {
 		case r := <-s.requests:
 			batch = append(batch, r)
-			err = r.run(tx)
+			r.err, err = r.carryOut(tx)
 		default:
 			more = false
 		}
@@ -106,22 +121,4 @@ func (s *Store) runBatch(ctx context.Context, conn *sql.Conn, batch []*request) 
 	// Fails when SQLite has already rolled back, which is as good.
 	_, _ = conn.ExecContext(ctx, "ROLLBACK")
 	return batch, err
-}
-
-// run carries out r in a savepoint. The error it returns is that of the whole
-// transaction; r's own is in r.
-func (r *request) run(tx *Tx) (fatal error) {
-	if r.err = r.ctx.Err(); r.err != nil {
-		return nil // the caller left while it waited
-	}
-	r.err, fatal = tx.savepoint(r.ctx, func(ctx context.Context) (err error) {
-		// A panic is the caller's, not the writer's: it goes back to Write.
-		defer func() {
-			if r.panicked = recover(); r.panicked != nil {
-				err = fmt.Errorf("panic in a transaction: %v", r.panicked)
-			}
-		}()
-		return r.fn(ctx, tx)
-	})
-	return fatal
 }
