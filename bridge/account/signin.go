@@ -43,7 +43,7 @@ type SignedIn struct {
 // StartSignIn is the first half of SRP-6a. Whoever asks for an account,
 // address or epoch that is not there gets a handshake like any other, which
 // cannot succeed: asking must not tell who exists.
-func (a *Account) StartSignIn(ctx context.Context, accountID, email string, epoch int64, clientA string) (h Handshake, err error) {
+func (a *Account) StartSignIn(ctx context.Context, accountID, email string, epoch int64) (h Handshake, err error) {
 	var generation store.Generation
 	var found bool
 	var integration store.Integration
@@ -74,9 +74,9 @@ func (a *Account) StartSignIn(ctx context.Context, accountID, email string, epoc
 		verifier = signin.FalseVerifier(secret, accountID, email, epoch)
 	}
 	// Outside any transaction: the arithmetic takes milliseconds.
-	server, err := signin.NewServer(accountID, email, epoch, h.KDF, verifier, clientA)
+	server, err := signin.NewServer(accountID, email, epoch, h.KDF, verifier)
 	if err != nil {
-		return h, InvalidValue("/a", "%v", err)
+		return h, err
 	}
 	state, err := server.MarshalBinary()
 	if err != nil {
@@ -104,11 +104,11 @@ func (a *Account) signInSecret(ctx context.Context, i store.Integration) ([]byte
 
 // FinishSignIn is the second half. The client proves first; only who proved
 // to hold the secrets, be they outdated, hears why he is refused.
-func (a *Account) FinishSignIn(ctx context.Context, handshakeID, proof string, bridge BridgeIdentity, address netip.Addr) (SignedIn, error) {
+func (a *Account) FinishSignIn(ctx context.Context, handshakeID, clientA, proof string, bridge BridgeIdentity, address netip.Addr) (SignedIn, error) {
 	if err := bridge.check(); err != nil {
 		return SignedIn{}, err
 	}
-	kept, serverProof, err := a.checkProof(ctx, handshakeID, proof)
+	kept, serverProof, err := a.checkProof(ctx, handshakeID, clientA, proof)
 	if err != nil {
 		return SignedIn{}, err
 	}
@@ -128,7 +128,7 @@ func (a *Account) FinishSignIn(ctx context.Context, handshakeID, proof string, b
 
 // checkProof consumes the handshake, whatever comes of it: each try is a
 // guess at the secrets. The server's proof is empty if the client's is wrong.
-func (a *Account) checkProof(ctx context.Context, handshakeID, proof string) (kept store.Handshake, serverProof string, err error) {
+func (a *Account) checkProof(ctx context.Context, handshakeID, clientA, proof string) (kept store.Handshake, serverProof string, err error) {
 	var found bool
 	err = a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
 		kept, found, err = tx.TakeHandshake(ctx, handshakeID)
@@ -145,7 +145,7 @@ func (a *Account) checkProof(ctx context.Context, handshakeID, proof string) (ke
 	if err != nil {
 		return kept, "", err
 	}
-	serverProof, err = server.Finish(handshakeID, proof)
+	serverProof, err = server.Finish(handshakeID, clientA, proof)
 	if errors.Is(err, signin.ErrWrongProof) || kept.Epoch == 0 {
 		return kept, "", nil
 	}

@@ -116,11 +116,7 @@ func signIn(ctx context.Context, account *api.ClientWithResponses, sealed string
 	if err != nil {
 		return err
 	}
-	client, err := signin.NewClient(c.AccountID, c.Email, entry.Header.Epoch)
-	if err != nil {
-		return err
-	}
-	start, err := account.StartSignInWithResponse(ctx, api.SignInStart{AccountId: c.AccountID, Email: c.Email, Epoch: entry.Header.Epoch, A: client.A()})
+	start, err := account.StartSignInWithResponse(ctx, api.SignInStart{AccountId: c.AccountID, Email: c.Email, Epoch: entry.Header.Epoch})
 	if err != nil {
 		return err
 	}
@@ -128,12 +124,13 @@ func signIn(ctx context.Context, account *api.ClientWithResponses, sealed string
 		return fmt.Errorf("start: %s", start.Body)
 	}
 	kdf := signin.KDF{Algorithm: string(start.JSON200.Kdf.Algorithm), Iterations: start.JSON200.Kdf.Iterations, Salt: start.JSON200.Kdf.Salt}
-	proof, err := client.Prove(c.Secrets, start.JSON200.HandshakeId, kdf, start.JSON200.B)
+	client := signin.NewClient(c.AccountID, c.Email, entry.Header.Epoch)
+	a, proof, err := client.Prove(c.Secrets, start.JSON200.HandshakeId, kdf, start.JSON200.B)
 	if err != nil {
 		return err
 	}
 	finish, err := account.FinishSignInWithResponse(ctx, api.SignInFinish{
-		HandshakeId: start.JSON200.HandshakeId, Proof: proof,
+		HandshakeId: start.JSON200.HandshakeId, A: a, Proof: proof,
 		Bridge: api.BridgeIdentity{Instance: "test", Version: "test", Revision: "1"},
 	})
 	if err != nil {

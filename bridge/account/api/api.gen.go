@@ -946,6 +946,8 @@ type SignInAttemptPage struct {
 
 // SignInFinish defines model for SignInFinish.
 type SignInFinish struct {
+	// A the client's ephemeral public value A, lower-case hex
+	A           string         `json:"a"`
 	Bridge      BridgeIdentity `json:"bridge"`
 	HandshakeId string         `json:"handshake_id"`
 
@@ -955,8 +957,6 @@ type SignInFinish struct {
 
 // SignInStart defines model for SignInStart.
 type SignInStart struct {
-	// A the client's ephemeral public value A, lower-case hex
-	A         string `json:"a"`
 	AccountId string `json:"account_id"`
 	Email     string `json:"email"`
 
@@ -1417,12 +1417,18 @@ type ClientInterface interface {
 
 	// StartSignInWithBody First half of SRP-6a; an unknown e-mail address or epoch gets a stable false salt
 	//
+	// The account tells B first and the client answers with A and its proof, in the order of
+	// RFC 5054, section 2.2: the client cannot make A useful before it knows the salt.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /v1/auth/start (the `StartSignIn` operationId).
 	StartSignInWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// StartSignIn First half of SRP-6a; an unknown e-mail address or epoch gets a stable false salt
+	//
+	// The account tells B first and the client answers with A and its proof, in the order of
+	// RFC 5054, section 2.2: the client cannot make A useful before it knows the salt.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1919,6 +1925,9 @@ func (c *Client) FinishSignIn(ctx context.Context, body FinishSignInJSONRequestB
 
 // StartSignInWithBody First half of SRP-6a; an unknown e-mail address or epoch gets a stable false salt
 //
+// The account tells B first and the client answers with A and its proof, in the order of
+// RFC 5054, section 2.2: the client cannot make A useful before it knows the salt.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/auth/start (the `StartSignIn` operationId).
@@ -1935,6 +1944,9 @@ func (c *Client) StartSignInWithBody(ctx context.Context, contentType string, bo
 }
 
 // StartSignIn First half of SRP-6a; an unknown e-mail address or epoch gets a stable false salt
+//
+// The account tells B first and the client answers with A and its proof, in the order of
+// RFC 5054, section 2.2: the client cannot make A useful before it knows the salt.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -5767,12 +5779,18 @@ type ClientWithResponsesInterface interface {
 
 	// StartSignInWithBodyWithResponse First half of SRP-6a; an unknown e-mail address or epoch gets a stable false salt
 	//
+	// The account tells B first and the client answers with A and its proof, in the order of
+	// RFC 5054, section 2.2: the client cannot make A useful before it knows the salt.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/auth/start (the `StartSignIn` operationId).
 	StartSignInWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*StartSignInResponse, error)
 
 	// StartSignInWithResponse First half of SRP-6a; an unknown e-mail address or epoch gets a stable false salt
+	//
+	// The account tells B first and the client answers with A and its proof, in the order of
+	// RFC 5054, section 2.2: the client cannot make A useful before it knows the salt.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -8765,6 +8783,9 @@ func (c *ClientWithResponses) FinishSignInWithResponse(ctx context.Context, body
 
 // StartSignInWithBodyWithResponse First half of SRP-6a; an unknown e-mail address or epoch gets a stable false salt
 //
+// The account tells B first and the client answers with A and its proof, in the order of
+// RFC 5054, section 2.2: the client cannot make A useful before it knows the salt.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/auth/start (the `StartSignIn` operationId).
@@ -8777,6 +8798,9 @@ func (c *ClientWithResponses) StartSignInWithBodyWithResponse(ctx context.Contex
 }
 
 // StartSignInWithResponse First half of SRP-6a; an unknown e-mail address or epoch gets a stable false salt
+//
+// The account tells B first and the client answers with A and its proof, in the order of
+// RFC 5054, section 2.2: the client cannot make A useful before it knows the salt.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -31,13 +32,14 @@ type conversation struct {
 	url, database, admin     string
 	clock                    *clock
 	log                      *lockedBuffer
-	ctx                      context.Context // of the test
 }
 
-// home is where the administrator sits, office where the bridges run.
+// home is where the administrator sits, office where the bridges run, and
+// manager whom they sign in as.
 const (
-	home   = "192.0.2.1"
-	office = "198.51.100.7"
+	home    = "192.0.2.1"
+	office  = "198.51.100.7"
+	manager = "scim@example.com"
 )
 
 func converse(t *testing.T) *conversation {
@@ -46,7 +48,6 @@ func converse(t *testing.T) *conversation {
 		database: "sqlite:" + filepath.Join(t.TempDir(), "account.db"),
 		clock:    &clock{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)},
 		log:      new(lockedBuffer),
-		ctx:      t.Context(),
 	}
 	s, err := store.Open(t.Context(), c.database)
 	ok(t, err)
@@ -80,10 +81,18 @@ func (c *conversation) as(t *testing.T, bearer, address string) *api.ClientWithR
 	return client
 }
 
+// A reply is what came back, whatever it was.
+type reply struct {
+	Status  int
+	Header  http.Header
+	Text    string
+	Problem api.Problem // zero if it was none
+}
+
 // raw sends what no generated client would.
-func (c *conversation) raw(t *testing.T, method, path, body string, headers ...string) (*http.Response, api.Problem) {
+func (c *conversation) raw(t *testing.T, method, path, body string, headers ...string) reply {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), method, c.url+path, bytes.NewBufferString(body))
+	r, err := http.NewRequestWithContext(t.Context(), method, c.url+path, strings.NewReader(body))
 	ok(t, err)
 	r.Header.Set("Authorization", "Bearer "+c.admin)
 	r.Header.Set("X-Forwarded-For", home)
@@ -95,12 +104,11 @@ func (c *conversation) raw(t *testing.T, method, path, body string, headers ...s
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
 	ok(t, err)
-	var p api.Problem
+	got := reply{Status: resp.StatusCode, Header: resp.Header, Text: string(text)}
 	if resp.Header.Get("Content-Type") == "application/problem+json" {
-		ok(t, json.Unmarshal(text, &p))
+		ok(t, json.Unmarshal(text, &got.Problem))
 	}
-	resp.Body = io.NopCloser(bytes.NewReader(text))
-	return resp, p
+	return got
 }
 
 // credentials are what a sealed session holds.
@@ -111,15 +119,15 @@ type credentials struct {
 }
 
 // enrol makes credentials for the next epoch, as the provider does.
-func (c *conversation) enrol(t *testing.T, email string) (credentials, api.Enrolment) {
+func (c *conversation) enrol(t *testing.T) (credentials, api.Enrolment) {
 	t.Helper()
 	p, err := c.GetProvisioningWithResponse(t.Context())
 	ok(t, err)
 	secrets, err := signin.GenerateSecrets()
 	ok(t, err)
-	kdf, verifier, err := signin.Enrol(c.account.ID, email, secrets, signin.MinIterations)
+	kdf, verifier, err := signin.Enrol(c.account.ID, manager, secrets, signin.MinIterations)
 	ok(t, err)
-	return credentials{email, p.JSON200.NextEpoch, secrets}, api.Enrolment{
+	return credentials{manager, p.JSON200.NextEpoch, secrets}, api.Enrolment{
 		Epoch: p.JSON200.NextEpoch, Verifier: verifier,
 		Kdf: api.KDF{Algorithm: api.KDFAlgorithm(kdf.Algorithm), Iterations: kdf.Iterations, Salt: kdf.Salt},
 	}
@@ -127,10 +135,9 @@ func (c *conversation) enrol(t *testing.T, email string) (credentials, api.Enrol
 
 func (c *conversation) activate(t *testing.T) credentials {
 	t.Helper()
-	const email = "scim@example.com"
-	creds, enrolment := c.enrol(t, email)
+	creds, enrolment := c.enrol(t)
 	r, err := c.ActivateProvisioningWithResponse(t.Context(), nil, api.Activation{
-		ManagerEmail: email, Enrolment: enrolment, Session: "sealed",
+		ManagerEmail: manager, Enrolment: enrolment, Session: "sealed",
 	})
 	ok(t, err)
 	if r.JSON201 == nil {
@@ -141,7 +148,7 @@ func (c *conversation) activate(t *testing.T) credentials {
 
 func (c *conversation) rotate(t *testing.T, overlap time.Duration) credentials {
 	t.Helper()
-	creds, enrolment := c.enrol(t, "scim@example.com")
+	creds, enrolment := c.enrol(t)
 	r, err := c.RotateProvisioningWithResponse(t.Context(), nil, api.Rotation{
 		Enrolment: enrolment, Session: "sealed anew", Overlap: int(overlap.Seconds()),
 	})
@@ -153,12 +160,12 @@ func (c *conversation) rotate(t *testing.T, overlap time.Duration) credentials {
 }
 
 // signIn is the bridge's side of the sign-in. A refusal comes back as a problem.
-func (c *conversation) signIn(t *testing.T, creds credentials, instance, address string) (*api.SignedIn, *api.Problem) {
+func (c *conversation) signIn(t *testing.T, creds credentials, instance string) (*api.SignedIn, *api.Problem) {
 	t.Helper()
 	client, handshake := c.begin(t, creds)
-	proof, err := client.Prove(creds.secrets, handshake.HandshakeId, kdfOf(handshake), handshake.B)
+	a, proof, err := client.Prove(creds.secrets, handshake.HandshakeId, kdfOf(handshake), handshake.B)
 	ok(t, err)
-	in, refused := c.finish(t, handshake.HandshakeId, proof, instance, address)
+	in, refused := c.finish(t, handshake.HandshakeId, a, proof, instance)
 	if in != nil {
 		ok(t, client.VerifyServer(in.Proof))
 	}
@@ -167,36 +174,34 @@ func (c *conversation) signIn(t *testing.T, creds credentials, instance, address
 
 func (c *conversation) begin(t *testing.T, creds credentials) (*signin.Client, *api.Handshake) {
 	t.Helper()
-	client, err := signin.NewClient(c.account.ID, creds.email, creds.epoch)
-	ok(t, err)
 	start, err := c.as(t, "", office).StartSignInWithResponse(t.Context(), api.SignInStart{
-		AccountId: c.account.ID, Email: creds.email, Epoch: creds.epoch, A: client.A(),
+		AccountId: c.account.ID, Email: creds.email, Epoch: creds.epoch,
 	})
 	ok(t, err)
 	if start.JSON200 == nil {
 		t.Fatalf("starting to sign in: %s", start.Body)
 	}
-	return client, start.JSON200
+	return signin.NewClient(c.account.ID, creds.email, creds.epoch), start.JSON200
 }
 
-func (c *conversation) finish(t *testing.T, handshakeID, proof, instance, address string) (*api.SignedIn, *api.Problem) {
+func (c *conversation) finish(t *testing.T, handshakeID, a, proof, instance string) (*api.SignedIn, *api.Problem) {
 	t.Helper()
-	r, err := c.as(t, "", address).FinishSignInWithResponse(t.Context(), api.SignInFinish{
-		HandshakeId: handshakeID, Proof: proof,
+	r, err := c.as(t, "", office).FinishSignInWithResponse(t.Context(), api.SignInFinish{
+		HandshakeId: handshakeID, A: a, Proof: proof,
 		Bridge: api.BridgeIdentity{Instance: instance, Version: "1.0.0", Revision: "r1"},
 	})
 	ok(t, err)
 	return r.JSON200, r.ApplicationproblemJSONDefault
 }
 
-// mustSignIn is signIn for who must succeed.
-func (c *conversation) mustSignIn(t *testing.T, creds credentials, instance, address string) *api.ClientWithResponses {
+// mustSignIn is signIn from the office for who must succeed.
+func (c *conversation) mustSignIn(t *testing.T, creds credentials, instance string) *api.ClientWithResponses {
 	t.Helper()
-	in, refused := c.signIn(t, creds, instance, address)
+	in, refused := c.signIn(t, creds, instance)
 	if refused != nil {
 		t.Fatalf("%s could not sign in: %s: %s", instance, refused.Code, *refused.Detail)
 	}
-	return c.as(t, in.SessionToken, address)
+	return c.as(t, in.SessionToken, office)
 }
 
 // beat sends a heartbeat and returns the code of the refusal, if any.

@@ -8,7 +8,7 @@ import (
 )
 
 func (h administration) StartSignIn(ctx context.Context, r api.StartSignInRequestObject) (api.StartSignInResponseObject, error) {
-	handshake, err := h.account.StartSignIn(ctx, r.Body.AccountId, r.Body.Email, r.Body.Epoch, r.Body.A)
+	handshake, err := h.account.StartSignIn(ctx, r.Body.AccountId, r.Body.Email, r.Body.Epoch)
 	if err != nil {
 		return nil, err
 	}
@@ -21,7 +21,7 @@ func (h administration) StartSignIn(ctx context.Context, r api.StartSignInReques
 }
 
 func (h administration) FinishSignIn(ctx context.Context, r api.FinishSignInRequestObject) (api.FinishSignInResponseObject, error) {
-	in, err := h.account.FinishSignIn(ctx, r.Body.HandshakeId, r.Body.Proof, account.BridgeIdentity{
+	in, err := h.account.FinishSignIn(ctx, r.Body.HandshakeId, r.Body.A, r.Body.Proof, account.BridgeIdentity{
 		Instance: r.Body.Bridge.Instance, Version: r.Body.Bridge.Version, Revision: r.Body.Bridge.Revision,
 	}, recordOf(ctx).Address)
 	if err != nil {

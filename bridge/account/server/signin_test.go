@@ -14,7 +14,7 @@ func TestSignInRoundTrip(t *testing.T) {
 	c := converse(t)
 	creds := c.activate(t)
 
-	bridge := c.mustSignIn(t, creds, "bridge-1", office)
+	bridge := c.mustSignIn(t, creds, "bridge-1")
 	answer, err := bridge.SendHeartbeatWithResponse(t.Context(), api.Heartbeat{Revision: "r2", State: "degraded", Problems: []string{"address_missing"}})
 	ok(t, err)
 	if answer.JSON200 == nil {
@@ -47,12 +47,12 @@ func TestSessionExpires(t *testing.T) {
 	t.Parallel()
 	c := converse(t)
 	creds := c.activate(t)
-	bridge := c.mustSignIn(t, creds, "bridge-1", office)
+	bridge := c.mustSignIn(t, creds, "bridge-1")
 	c.clock.advance(12*time.Hour - time.Second)
 	equal(t, "just before", beat(t, bridge), "")
 	c.clock.advance(2 * time.Second)
 	equal(t, "just after", beat(t, bridge), "session_ended")
-	equal(t, "signed in again", beat(t, c.mustSignIn(t, creds, "bridge-1", office)), "")
+	equal(t, "signed in again", beat(t, c.mustSignIn(t, creds, "bridge-1")), "")
 }
 
 // During the overlap both generations are good, so that the identity
@@ -61,7 +61,7 @@ func TestRotationOverlap(t *testing.T) {
 	t.Parallel()
 	c := converse(t)
 	old := c.activate(t)
-	before := c.mustSignIn(t, old, "old", office)
+	before := c.mustSignIn(t, old, "old")
 	fresh := c.rotate(t, 15*time.Minute)
 
 	p := c.provisioning(t)
@@ -72,14 +72,14 @@ func TestRotationOverlap(t *testing.T) {
 	if end := (*p.Generations)[1].ExpiresAt; end == nil || !end.Equal(c.clock.Now().Add(15*time.Minute)) {
 		t.Errorf("the old generation expires at %v", end)
 	}
-	after := c.mustSignIn(t, fresh, "new", office)
+	after := c.mustSignIn(t, fresh, "new")
 	c.clock.advance(15*time.Minute - time.Second)
 	equal(t, "old session within the overlap", beat(t, before), "")
-	equal(t, "old credentials within the overlap", beat(t, c.mustSignIn(t, old, "old", office)), "")
+	equal(t, "old credentials within the overlap", beat(t, c.mustSignIn(t, old, "old")), "")
 
 	c.clock.advance(time.Second)
 	equal(t, "old session after the overlap", beat(t, before), "session_ended")
-	_, refused := c.signIn(t, old, "old", office)
+	_, refused := c.signIn(t, old, "old")
 	equal(t, "old credentials after the overlap", codeOf(refused), "credentials_expired")
 	equal(t, "new session", beat(t, after), "")
 	equal(t, "generations left", len(*c.provisioning(t).Generations), 1)
@@ -91,13 +91,13 @@ func TestRotationEndsTheOldest(t *testing.T) {
 	t.Parallel()
 	c := converse(t)
 	first := c.activate(t)
-	oldest := c.mustSignIn(t, first, "first", office)
+	oldest := c.mustSignIn(t, first, "first")
 	second := c.rotate(t, time.Hour)
-	middle := c.mustSignIn(t, second, "second", office)
+	middle := c.mustSignIn(t, second, "second")
 	c.rotate(t, time.Hour)
 	equal(t, "the oldest session", beat(t, oldest), "session_ended")
 	equal(t, "the middle session", beat(t, middle), "")
-	_, refused := c.signIn(t, first, "first", office)
+	_, refused := c.signIn(t, first, "first")
 	equal(t, "the oldest credentials", codeOf(refused), "credentials_expired")
 
 	c.rotate(t, 0)
@@ -117,7 +117,7 @@ func TestManagerChangedByHand(t *testing.T) {
 			return api.ManagerChange{Email: new("other@example.com")}
 		}},
 		{"a new Master Password", func(t *testing.T, c *conversation) api.ManagerChange {
-			_, e := c.enrol(t, "scim@example.com")
+			_, e := c.enrol(t)
 			return api.ManagerChange{Kdf: &e.Kdf, Verifier: &e.Verifier}
 		}},
 	} {
@@ -125,7 +125,7 @@ func TestManagerChangedByHand(t *testing.T) {
 			t.Parallel()
 			c := converse(t)
 			creds := c.activate(t)
-			bridge := c.mustSignIn(t, creds, "bridge-1", office)
+			bridge := c.mustSignIn(t, creds, "bridge-1")
 			r, err := c.ChangeManagerWithResponse(t.Context(), row.change(t, c))
 			ok(t, err)
 			if r.JSON200 == nil {
@@ -135,7 +135,7 @@ func TestManagerChangedByHand(t *testing.T) {
 			equal(t, "session epoch stayed", *r.JSON200.SessionEpoch, creds.epoch)
 			equal(t, "next epoch", r.JSON200.NextEpoch, creds.epoch+2)
 			equal(t, "the live session", beat(t, bridge), "session_ended")
-			_, refused := c.signIn(t, creds, "bridge-1", office)
+			_, refused := c.signIn(t, creds, "bridge-1")
 			equal(t, "the old credentials", codeOf(refused), "credentials_changed")
 			last := c.provisioning(t).LastRefusal
 			if last == nil || last.Code != "credentials_changed" || last.Address != office || *last.Instance != "bridge-1" {
@@ -151,12 +151,12 @@ func TestDeactivation(t *testing.T) {
 	t.Parallel()
 	c := converse(t)
 	creds := c.activate(t)
-	bridge := c.mustSignIn(t, creds, "bridge-1", office)
+	bridge := c.mustSignIn(t, creds, "bridge-1")
 	gone, err := c.DeactivateProvisioningWithResponse(t.Context(), nil)
 	ok(t, err)
 	equal(t, "status", gone.StatusCode(), 204)
 	equal(t, "the session", beat(t, bridge), "session_ended")
-	_, refused := c.signIn(t, creds, "bridge-1", office)
+	_, refused := c.signIn(t, creds, "bridge-1")
 	equal(t, "signing in", codeOf(refused), "provisioning_inactive")
 	p := c.provisioning(t)
 	equal(t, "active", p.Active, false)
@@ -170,9 +170,9 @@ func TestDeactivation(t *testing.T) {
 
 	fresh := c.activate(t)
 	equal(t, "the next epoch", fresh.epoch, creds.epoch+1)
-	_, refused = c.signIn(t, creds, "bridge-1", office)
+	_, refused = c.signIn(t, creds, "bridge-1")
 	equal(t, "the old credentials under a new integration", codeOf(refused), "credentials_changed")
-	equal(t, "the new credentials", beat(t, c.mustSignIn(t, fresh, "bridge-1", office)), "")
+	equal(t, "the new credentials", beat(t, c.mustSignIn(t, fresh, "bridge-1")), "")
 }
 
 // Two who activate at once do not both succeed, and an enrolment that was
@@ -180,7 +180,7 @@ func TestDeactivation(t *testing.T) {
 func TestActivationIsExclusive(t *testing.T) {
 	t.Parallel()
 	c := converse(t)
-	_, enrolment := c.enrol(t, "scim@example.com")
+	_, enrolment := c.enrol(t)
 	stale := enrolment
 	stale.Epoch++
 	in := api.Activation{ManagerEmail: "scim@example.com", Enrolment: stale, Session: "sealed"}
@@ -210,19 +210,19 @@ func TestStrangersLearnNothing(t *testing.T) {
 	equal(t, "salt when asked twice", first.Kdf.Salt, second.Kdf.Salt)
 	// With a derivation that is as quick as the real one in this test; the
 	// proof is wrong whatever the derivation.
-	proof, err := client.Prove(creds.secrets, second.HandshakeId, signin.KDF{
+	a, proof, err := client.Prove(creds.secrets, second.HandshakeId, signin.KDF{
 		Algorithm: signin.Algorithm, Iterations: signin.MinIterations, Salt: second.Kdf.Salt,
 	}, second.B)
 	ok(t, err)
-	_, refused := c.finish(t, second.HandshakeId, proof, "stranger", office)
+	_, refused := c.finish(t, second.HandshakeId, a, proof, "stranger")
 	equal(t, "a stranger's proof", codeOf(refused), "sign_in_failed")
 	unknown := *refused.Detail
 
 	known := credentials{email: creds.email, epoch: creds.epoch, secrets: signin.NewSecrets("wrong", "A3-WRONG")}
 	client, third := c.begin(t, known)
-	proof, err = client.Prove(known.secrets, third.HandshakeId, kdfOf(third), third.B)
+	a, proof, err = client.Prove(known.secrets, third.HandshakeId, kdfOf(third), third.B)
 	ok(t, err)
-	_, refused = c.finish(t, third.HandshakeId, proof, "stranger", office)
+	_, refused = c.finish(t, third.HandshakeId, a, proof, "stranger")
 	equal(t, "a wrong proof", codeOf(refused), "sign_in_failed")
 	equal(t, "what is said", *refused.Detail, unknown)
 	equal(t, "who failed to prove is no bridge", len(c.bridges(t)), 0)
@@ -237,18 +237,18 @@ func TestHandshakeIsConsumed(t *testing.T) {
 	c := converse(t)
 	creds := c.activate(t)
 	client, handshake := c.begin(t, creds)
-	_, refused := c.finish(t, handshake.HandshakeId, "d3Jvbmc", "bridge-1", office)
+	_, refused := c.finish(t, handshake.HandshakeId, "2", "d3Jvbmc", "bridge-1")
 	equal(t, "a guess", codeOf(refused), "sign_in_failed")
-	proof, err := client.Prove(creds.secrets, handshake.HandshakeId, kdfOf(handshake), handshake.B)
+	a, proof, err := client.Prove(creds.secrets, handshake.HandshakeId, kdfOf(handshake), handshake.B)
 	ok(t, err)
-	_, refused = c.finish(t, handshake.HandshakeId, proof, "bridge-1", office)
+	_, refused = c.finish(t, handshake.HandshakeId, a, proof, "bridge-1")
 	equal(t, "the right proof after a guess", codeOf(refused), "sign_in_failed")
 
 	client, handshake = c.begin(t, creds)
-	proof, err = client.Prove(creds.secrets, handshake.HandshakeId, kdfOf(handshake), handshake.B)
+	a, proof, err = client.Prove(creds.secrets, handshake.HandshakeId, kdfOf(handshake), handshake.B)
 	ok(t, err)
 	c.clock.advance(61 * time.Second)
-	_, refused = c.finish(t, handshake.HandshakeId, proof, "bridge-1", office)
+	_, refused = c.finish(t, handshake.HandshakeId, a, proof, "bridge-1")
 	equal(t, "the right proof after a minute", codeOf(refused), "sign_in_failed")
 }
 

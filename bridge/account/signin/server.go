@@ -14,13 +14,12 @@ import (
 type Server struct {
 	identity identity
 	kdf      KDF
-	a        string
 	srp      *srp.SRP
 }
 
-// NewServer answers a client that began with A in hex, for the credentials
-// that were enrolled as kdf and verifier.
-func NewServer(accountID, email string, epoch int64, kdf KDF, verifier, a string) (*Server, error) {
+// NewServer begins a sign-in with the credentials that were enrolled as kdf
+// and verifier.
+func NewServer(accountID, email string, epoch int64, kdf KDF, verifier string) (*Server, error) {
 	v, err := parseVerifier(verifier)
 	if err != nil {
 		return nil, fmt.Errorf("sign in: %w", err)
@@ -29,31 +28,24 @@ func NewServer(accountID, email string, epoch int64, kdf KDF, verifier, a string
 	if s == nil {
 		return nil, errors.New("sign in: set up SRP")
 	}
-	// Finish would find a bad A too; found here, it costs no handshake.
-	public, err := parseNumber(a)
-	if err != nil {
-		return nil, fmt.Errorf("sign in: A: %w", err)
-	}
-	if !s.IsPublicValid(public) {
-		return nil, errors.New("sign in: A: the public value is 0 modulo the group")
-	}
-	return &Server{identity: newIdentity(accountID, email, epoch), kdf: kdf, a: a, srp: s}, nil
+	return &Server{identity: newIdentity(accountID, email, epoch), kdf: kdf, srp: s}, nil
 }
 
 // B returns the server's public value in lower-case hex.
 func (s *Server) B() string { return encodeNumber(s.srp.EphemeralPublic()) }
 
-// Finish checks the client's proof and returns the server's. A wrong proof is
-// ErrWrongProof, and then nothing is returned that would help to guess.
+// Finish checks the client's proof, which came with A in hex, and returns the
+// server's. A wrong proof is ErrWrongProof, and then nothing is returned that
+// would help to guess; so is an A for which everybody knows the key.
 //
 // The caller lets a handshake be finished once only, whatever comes of it:
 // each try is a guess at the secrets.
-func (s *Server) Finish(handshakeID, clientProof string) (serverProof string, err error) {
-	key, err := commonKey(s.srp, s.a)
+func (s *Server) Finish(handshakeID, a, clientProof string) (serverProof string, err error) {
+	key, err := commonKey(s.srp, a)
 	if err != nil {
-		return "", fmt.Errorf("finish sign-in: A: %w", err)
+		return "", fmt.Errorf("finish sign-in: %w: A: %w", ErrWrongProof, err)
 	}
-	client, server := proofs(key, s.identity, handshakeID, s.kdf, s.a, s.B())
+	client, server := proofs(key, s.identity, handshakeID, s.kdf, a, s.B())
 	if !equalProof(clientProof, client) {
 		return "", fmt.Errorf("finish sign-in: %w", ErrWrongProof)
 	}
@@ -67,7 +59,6 @@ type serverState struct {
 	Email     string `json:"email"`
 	Epoch     int64  `json:"epoch"`
 	KDF       KDF    `json:"kdf"`
-	A         string `json:"a"`
 	SRP       []byte `json:"srp"`
 }
 
@@ -85,7 +76,6 @@ func (s *Server) MarshalBinary() ([]byte, error) {
 		Email:     s.identity.email,
 		Epoch:     s.identity.epoch,
 		KDF:       s.kdf,
-		A:         s.a,
 		SRP:       state,
 	})
 }
@@ -102,7 +92,6 @@ func UnmarshalServer(data []byte) (*Server, error) {
 	s := &Server{
 		identity: newIdentity(state.AccountID, state.Email, state.Epoch),
 		kdf:      state.KDF,
-		a:        state.A,
 		srp:      new(srp.SRP),
 	}
 	if err := s.srp.UnmarshalBinary(state.SRP); err != nil {

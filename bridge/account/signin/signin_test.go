@@ -57,23 +57,20 @@ func honest() handshake {
 // run returns the client and the server's answer to its proof.
 func (h handshake) run(t *testing.T) (*Client, string, error) {
 	t.Helper()
-	client, err := NewClient(h.clientAccount, h.clientEmail, h.clientEpoch)
-	if err != nil {
-		t.Fatal(err)
-	}
+	client := NewClient(h.clientAccount, h.clientEmail, h.clientEpoch)
 	kdf, _ := enrolled()
-	server, err := NewServer(h.serverAccount, h.serverEmail, h.serverEpoch, kdf, h.verifier, client.A())
+	server, err := NewServer(h.serverAccount, h.serverEmail, h.serverEpoch, kdf, h.verifier)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if h.restart {
 		server = restored(t, server)
 	}
-	proof, err := client.Prove(h.secrets, h.clientID, h.kdf, server.B())
+	a, proof, err := client.Prove(h.secrets, h.clientID, h.kdf, server.B())
 	if err != nil {
 		t.Fatal(err)
 	}
-	answer, err := server.Finish(h.serverID, proof)
+	answer, err := server.Finish(h.serverID, a, proof)
 	return client, answer, err
 }
 
@@ -170,10 +167,7 @@ func TestClientNoticesAFalseServer(t *testing.T) {
 		}
 	}
 
-	early, err := NewClient(account, email, 7)
-	if err != nil {
-		t.Fatal(err)
-	}
+	early := NewClient(account, email, 7)
 	if err := early.VerifyServer(answer); err == nil || errors.Is(err, ErrWrongProof) {
 		t.Errorf("before the client's own proof: %v, want an error that says so", err)
 	}
@@ -182,16 +176,13 @@ func TestClientNoticesAFalseServer(t *testing.T) {
 // A server that could only repeat what the client said must not pass.
 func TestTheClientsProofIsNotTheServers(t *testing.T) {
 	t.Parallel()
-	client, err := NewClient(account, email, 7)
-	if err != nil {
-		t.Fatal(err)
-	}
+	client := NewClient(account, email, 7)
 	kdf, verifier := enrolled()
-	server, err := NewServer(account, email, 7, kdf, verifier, client.A())
+	server, err := NewServer(account, email, 7, kdf, verifier)
 	if err != nil {
 		t.Fatal(err)
 	}
-	proof, err := client.Prove(secrets, "hs_1", kdf, server.B())
+	_, proof, err := client.Prove(secrets, "hs_1", kdf, server.B())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -220,9 +211,13 @@ func TestServerRefusesABadA(t *testing.T) {
 	for _, row := range badNumbers {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			_, err := NewServer(account, email, 7, kdf, verifier, row.text)
-			if err == nil || !strings.Contains(err.Error(), row.want) || !strings.Contains(err.Error(), "A:") {
-				t.Errorf("NewServer: %v, want that A is refused with %q", err, row.want)
+			server, err := NewServer(account, email, 7, kdf, verifier)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = server.Finish("hs_1", row.text, "any")
+			if !errors.Is(err, ErrWrongProof) || !strings.Contains(err.Error(), row.want) || !strings.Contains(err.Error(), "A:") {
+				t.Errorf("Finish: %v, want that A is refused with %q", err, row.want)
 			}
 		})
 	}
@@ -234,11 +229,7 @@ func TestClientRefusesABadB(t *testing.T) {
 	for _, row := range badNumbers {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			client, err := NewClient(account, email, 7)
-			if err != nil {
-				t.Fatal(err)
-			}
-			_, err = client.Prove(secrets, "hs_1", kdf, row.text)
+			_, _, err := NewClient(account, email, 7).Prove(secrets, "hs_1", kdf, row.text)
 			if err == nil || !strings.Contains(err.Error(), row.want) || !strings.Contains(err.Error(), "B:") {
 				t.Errorf("Prove: %v, want that B is refused with %q", err, row.want)
 			}
@@ -306,13 +297,9 @@ func TestClientRefusesBadParameters(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			client, err := NewClient(account, email, 7)
-			if err != nil {
-				t.Fatal(err)
-			}
 			kdf, _ := enrolled()
 			change(&kdf)
-			if proof, err := client.Prove(secrets, "hs_1", kdf, "2"); err == nil || proof != "" {
+			if _, proof, err := NewClient(account, email, 7).Prove(secrets, "hs_1", kdf, "2"); err == nil || proof != "" {
 				t.Errorf("Prove = %q, %v, want an error", proof, err)
 			}
 		})

@@ -1,11 +1,9 @@
 package signin
 
 import (
-	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/gob"
 	"errors"
 	"fmt"
 	"math/big"
@@ -78,43 +76,34 @@ func parseVerifier(s string) (*big.Int, error) {
 // A Client is one sign-in, seen from the side that knows the secrets.
 type Client struct {
 	identity    identity
-	srp         *srp.SRP
 	serverProof []byte // what the server must send; nil before Prove
 }
 
 // NewClient begins a sign-in with the credentials of the given epoch.
-func NewClient(accountID, email string, epoch int64) (*Client, error) {
-	// The library wants x here, which cannot be known before the server has
-	// told the salt; A does not depend on it. Prove puts the real one in.
-	c := srp.NewSRPClient(group, big.NewInt(1), nil)
-	if c == nil {
-		return nil, errors.New("sign in: set up SRP")
-	}
-	return &Client{identity: newIdentity(accountID, email, epoch), srp: c}, nil
+func NewClient(accountID, email string, epoch int64) *Client {
+	return &Client{identity: newIdentity(accountID, email, epoch)}
 }
 
-// A returns the client's public value, to begin with, in lower-case hex.
-func (c *Client) A() string { return encodeNumber(c.srp.EphemeralPublic()) }
-
-// Prove answers the server's half of the handshake with the client's proof. It
-// takes as long as the key derivation: with DefaultIterations a quarter of a
-// second or so.
-func (c *Client) Prove(s Secrets, handshakeID string, kdf KDF, b string) (string, error) {
+// Prove answers the server's half of the handshake: with A, the client's
+// public value in lower-case hex, and with the proof. It takes as long as the
+// key derivation: with DefaultIterations a quarter of a second or so.
+func (c *Client) Prove(s Secrets, handshakeID string, kdf KDF, b string) (a, proof string, err error) {
 	x, err := deriveX(c.identity.accountID, c.identity.email, s, kdf)
 	if err != nil {
-		return "", fmt.Errorf("sign in: %w", err)
+		return "", "", fmt.Errorf("sign in: %w", err)
 	}
-	session, err := withSecret(c.srp, x)
-	if err != nil {
-		return "", fmt.Errorf("sign in: %w", err)
+	session := srp.NewSRPClient(group, x, nil)
+	if session == nil {
+		return "", "", errors.New("sign in: set up SRP")
 	}
 	key, err := commonKey(session, b)
 	if err != nil {
-		return "", fmt.Errorf("sign in: B: %w", err)
+		return "", "", fmt.Errorf("sign in: B: %w", err)
 	}
-	proof, serverProof := proofs(key, c.identity, handshakeID, kdf, c.A(), b)
-	c.serverProof = serverProof
-	return encodeProof(proof), nil
+	a = encodeNumber(session.EphemeralPublic())
+	client, server := proofs(key, c.identity, handshakeID, kdf, a, b)
+	c.serverProof = server
+	return a, encodeProof(client), nil
 }
 
 // VerifyServer checks the server's proof that it knows the verifier. Nothing
@@ -181,50 +170,6 @@ func commonKey(s *srp.SRP, others string) ([]byte, error) {
 		return nil, fmt.Errorf("compute the common key: it has %d bytes", len(key))
 	}
 	return key, nil
-}
-
-// withSecret copies the client c with x as its secret. There is no setter for
-// it; the library's binary form, a sequence of gobs, is the only door.
-// TestSignIn would fail if another version changed the sequence.
-func withSecret(c *srp.SRP, x *big.Int) (*srp.SRP, error) {
-	state, err := c.MarshalBinary()
-	if err != nil {
-		return nil, fmt.Errorf("copy the SRP client: %w", err)
-	}
-	var (
-		dhGroup        srp.Group
-		numbers        [8]big.Int // a, A, B, x, v, u, k, premaster key
-		key            []byte
-		flags          [3]bool
-		serverM, proof []byte
-	)
-	fields := []any{&dhGroup}
-	for i := range numbers {
-		fields = append(fields, &numbers[i])
-	}
-	fields = append(fields, &key, &flags[0], &flags[1], &flags[2], &serverM, &proof)
-
-	in := gob.NewDecoder(bytes.NewReader(state))
-	for _, f := range fields {
-		if err := in.Decode(f); err != nil {
-			return nil, fmt.Errorf("copy the SRP client: %w", err)
-		}
-	}
-	const secret = 3
-	numbers[secret].Set(x)
-
-	var changed bytes.Buffer
-	out := gob.NewEncoder(&changed)
-	for _, f := range fields {
-		if err := out.Encode(f); err != nil {
-			return nil, fmt.Errorf("copy the SRP client: %w", err)
-		}
-	}
-	with := new(srp.SRP)
-	if err := with.UnmarshalBinary(changed.Bytes()); err != nil {
-		return nil, fmt.Errorf("copy the SRP client: %w", err)
-	}
-	return with, nil
 }
 
 // encodeNumber writes n as lower-case hex without leading zeros.

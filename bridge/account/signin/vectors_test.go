@@ -96,21 +96,18 @@ func play(t *testing.T, v vector) vector {
 
 	// The library draws its secret exponents first: draw the same ones to see them.
 	cryptotest.SetGlobalRandom(t, v.Seed+1)
-	v.SecretA, v.SecretB = exponent(), exponent()
+	v.SecretB, v.SecretA = exponent(), exponent()
 	cryptotest.SetGlobalRandom(t, v.Seed+1)
-	client, err := NewClient(v.AccountID, v.Email, v.Epoch)
+	server, err := NewServer(v.AccountID, v.Email, v.Epoch, v.KDF, v.Verifier)
 	if err != nil {
 		t.Fatal(err)
 	}
-	server, err := NewServer(v.AccountID, v.Email, v.Epoch, v.KDF, v.Verifier, client.A())
-	if err != nil {
+	v.B = server.B()
+	client := NewClient(v.AccountID, v.Email, v.Epoch)
+	if v.A, v.ClientProof, err = client.Prove(s, v.HandshakeID, v.KDF, server.B()); err != nil {
 		t.Fatal(err)
 	}
-	v.A, v.B = client.A(), server.B()
-	if v.ClientProof, err = client.Prove(s, v.HandshakeID, v.KDF, server.B()); err != nil {
-		t.Fatal(err)
-	}
-	if v.ServerProof, err = server.Finish(v.HandshakeID, v.ClientProof); err != nil {
+	if v.ServerProof, err = server.Finish(v.HandshakeID, v.A, v.ClientProof); err != nil {
 		t.Fatal(err)
 	}
 	return v
