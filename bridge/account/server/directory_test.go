@@ -14,7 +14,7 @@ import (
 // bridge signs a bridge in, through which provisioning speaks.
 func (c *conversation) bridge(t *testing.T) *api.ClientWithResponses {
 	t.Helper()
-	return c.mustSignIn(t, c.activate(t), "bridge-1", office)
+	return c.mustSignIn(t, c.activate(t), "bridge-1")
 }
 
 func personInput(attributes, address string) api.PersonInput {
@@ -202,17 +202,17 @@ func TestProvisioningByManyBridgesAtOnce(t *testing.T) {
 	c := converse(t)
 	creds := c.activate(t)
 	const bridges, people = 4, 8
-	g, err := c.mustSignIn(t, creds, "bridge-0", office).CreateProvisionedGroupWithResponse(t.Context(), nil,
+	g, err := c.mustSignIn(t, creds, "bridge-0").CreateProvisionedGroupWithResponse(t.Context(), nil,
 		api.GroupInput{Attributes: json.RawMessage(`{"displayName":"Everybody"}`)})
 	ok(t, err)
 	var all sync.WaitGroup
 	for b := range bridges {
-		bridge := c.mustSignIn(t, creds, fmt.Sprintf("bridge-%d", b), office)
+		bridge := c.mustSignIn(t, creds, fmt.Sprintf("bridge-%d", b))
 		for p := range people {
 			all.Go(func() {
 				// Every bridge is told of the same people: one of them makes each.
 				name := fmt.Sprintf("p%d@example.com", p)
-				r, err := bridge.CreatePersonWithResponse(c.ctx, nil, personInput(fmt.Sprintf(`{"userName":%q}`, name), name))
+				r, err := bridge.CreatePersonWithResponse(t.Context(), nil, personInput(fmt.Sprintf(`{"userName":%q}`, name), name))
 				if err != nil {
 					t.Error(err)
 					return
@@ -223,7 +223,7 @@ func TestProvisioningByManyBridgesAtOnce(t *testing.T) {
 					}
 					return
 				}
-				if _, err := bridge.UpdateGroupWithResponse(c.ctx, g.JSON201.Id, nil, api.GroupUpdate{AddMembers: &[]string{r.JSON201.Id}}); err != nil {
+				if _, err := bridge.UpdateGroupWithResponse(t.Context(), g.JSON201.Id, nil, api.GroupUpdate{AddMembers: &[]string{r.JSON201.Id}}); err != nil {
 					t.Error(err)
 				}
 			})
