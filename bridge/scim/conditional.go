@@ -22,11 +22,11 @@ func retryStale(ifMatch string, try func() error) error {
 			return err
 		}
 	}
-	return Unavailable("the resource is being changed by many at once; try again", time.Second)
+	return unavailable("the resource is being changed by many at once; try again", time.Second)
 }
 
 func staleError(version string) error {
-	return &Error{Status: http.StatusPreconditionFailed, Detail: "the resource has changed since; its version is " + version}
+	return &refusal{Status: http.StatusPreconditionFailed, Detail: "the resource has changed since; its version is " + version}
 }
 
 // ifMatch returns the version that a request depends on, or "" for any. Of

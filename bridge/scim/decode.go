@@ -31,7 +31,7 @@ func decodeObject(w http.ResponseWriter, r *http.Request) (map[string]any, error
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return nil, &Error{Status: http.StatusRequestEntityTooLarge, Detail: "the body is larger than " + byteCount(tooLarge.Limit)}
+		return nil, &refusal{Status: http.StatusRequestEntityTooLarge, Detail: "the body is larger than " + byteCount(tooLarge.Limit)}
 	}
 	if err != nil {
 		return nil, syntaxFault("the body could not be read to its end")
@@ -48,7 +48,7 @@ func byteCount(n int64) string {
 
 func checkContentType(r *http.Request) error {
 	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
-		return &Error{Status: http.StatusUnsupportedMediaType, Detail: "the body must not be compressed"}
+		return &refusal{Status: http.StatusUnsupportedMediaType, Detail: "the body must not be compressed"}
 	}
 	header := r.Header.Get("Content-Type")
 	if header == "" {
@@ -56,7 +56,7 @@ func checkContentType(r *http.Request) error {
 	}
 	media, _, err := mime.ParseMediaType(header)
 	if err != nil && media == "" || !slices.Contains(mediaTypes, media) {
-		return &Error{Status: http.StatusUnsupportedMediaType, Detail: "send application/scim+json or application/json"}
+		return &refusal{Status: http.StatusUnsupportedMediaType, Detail: "send application/scim+json or application/json"}
 	}
 	return nil
 }
@@ -74,7 +74,7 @@ func checkAccept(r *http.Request) error {
 			return nil
 		}
 	}
-	return &Error{Status: http.StatusNotAcceptable, Detail: "answers are application/scim+json; accept that or application/json"}
+	return &refusal{Status: http.StatusNotAcceptable, Detail: "answers are application/scim+json; accept that or application/json"}
 }
 
 func syntaxFault(detail string) error { return schema.Faultf(schema.InvalidSyntax, "%s", detail) }

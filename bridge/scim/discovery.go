@@ -104,7 +104,7 @@ func (x *exchange) answerDocuments(kind string, documents []document) error {
 				return x.answerDocument(d.body)
 			}
 		}
-		return &Error{Status: http.StatusNotFound, Detail: "there is no such " + kind}
+		return &refusal{Status: http.StatusNotFound, Detail: "there is no such " + kind}
 	}
 	bodies := make([]any, len(documents))
 	for i, d := range documents {
@@ -121,7 +121,7 @@ func (x *exchange) answerDocuments(kind string, documents []document) error {
 func (x *exchange) refuseFilter() error {
 	p, err := parametersOf(x.r)
 	if err == nil && p.filter != "" {
-		err = &Error{Status: http.StatusForbidden, Detail: "discovery endpoints cannot be filtered"}
+		err = &refusal{Status: http.StatusForbidden, Detail: "discovery endpoints cannot be filtered"}
 	}
 	return err
 }

@@ -16,9 +16,8 @@ import (
 
 const errorURI = "urn:ietf:params:scim:api:messages:2.0:Error"
 
-// An Error is an answer of RFC 7644 section 3.12. Write lets whatever stands
-// before this package, such as the bearer check, refuse as SCIM does.
-type Error struct {
+// A refusal is an answer of RFC 7644 section 3.12.
+type refusal struct {
 	Status     int
 	Kind       schema.Kind // scimType; empty where the RFC has none
 	Detail     string
@@ -26,10 +25,10 @@ type Error struct {
 	Allow      string        // for 405
 }
 
-func (e *Error) Error() string { return fmt.Sprintf("%d: %s", e.Status, e.Detail) }
+func (e *refusal) Error() string { return fmt.Sprintf("%d: %s", e.Status, e.Detail) }
 
-// Write answers with e.
-func (e *Error) Write(w http.ResponseWriter) {
+// write answers with e.
+func (e *refusal) write(w http.ResponseWriter) {
 	body, err := json.Marshal(struct {
 		Schemas []string    `json:"schemas"`
 		Kind    schema.Kind `json:"scimType,omitempty"`
@@ -46,20 +45,12 @@ func (e *Error) Write(w http.ResponseWriter) {
 	if e.Allow != "" {
 		w.Header().Set("Allow", e.Allow)
 	}
-	if e.Status == http.StatusUnauthorized {
-		w.Header().Set("WWW-Authenticate", `Bearer realm="scim"`)
-	}
 	writeBody(w, e.Status, body)
 }
 
-// Unauthorized is the answer to a missing or wrong bearer token.
-func Unauthorized(detail string) *Error {
-	return &Error{Status: http.StatusUnauthorized, Detail: detail}
-}
-
-// Unavailable is the answer while the account cannot be asked.
-func Unavailable(detail string, retryAfter time.Duration) *Error {
-	return &Error{Status: http.StatusServiceUnavailable, Detail: detail, RetryAfter: retryAfter}
+// unavailable is the answer while the account cannot be asked.
+func unavailable(detail string, retryAfter time.Duration) *refusal {
+	return &refusal{Status: http.StatusServiceUnavailable, Detail: detail, RetryAfter: retryAfter}
 }
 
 // retryUnavailable is how long a client shall wait for an account that is
@@ -68,24 +59,24 @@ const retryUnavailable = 10 * time.Second
 
 // answerTo turns any error into an answer. What it does not know says nothing
 // but the id under which log has the cause.
-func answerTo(err error, log func(id string, err error)) *Error {
-	if known, ok := errors.AsType[*Error](err); ok {
+func answerTo(err error, log func(id string, err error)) *refusal {
+	if known, ok := errors.AsType[*refusal](err); ok {
 		return known
 	}
 	if fault, ok := errors.AsType[*schema.Fault](err); ok {
-		return &Error{Status: statusOf(fault.Kind), Kind: fault.Kind, Detail: fault.Detail}
+		return &refusal{Status: statusOf(fault.Kind), Kind: fault.Kind, Detail: fault.Detail}
 	}
-	if refusal, ok := errors.AsType[*bridge.Error](err); ok {
-		if known := refused(refusal); known != nil {
+	if e, ok := errors.AsType[*bridge.Error](err); ok {
+		if known := refused(e); known != nil {
 			return known
 		}
 	}
 	if errors.Is(err, bridge.ErrUnavailable) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return Unavailable("the account cannot be reached at the moment; try again later", retryUnavailable)
+		return unavailable("the account cannot be reached at the moment; try again later", retryUnavailable)
 	}
 	id := rand.Text()[:10]
 	log(id, err)
-	return &Error{Status: http.StatusInternalServerError, Detail: "internal error; the bridge's log has it under request id " + id}
+	return &refusal{Status: http.StatusInternalServerError, Detail: "internal error; the bridge's log has it under request id " + id}
 }
 
 func statusOf(kind schema.Kind) int {
@@ -101,26 +92,26 @@ const (
 	invalidCursor schema.Kind = "invalidCursor" // RFC 9865 section 2.1
 )
 
-func refused(e *bridge.Error) *Error {
+func refused(e *bridge.Error) *refusal {
 	switch e.Code {
 	case bridge.NotFound:
-		return &Error{Status: http.StatusNotFound, Detail: e.Detail}
+		return &refusal{Status: http.StatusNotFound, Detail: e.Detail}
 	case bridge.UserNameTaken, bridge.GroupNameTaken:
-		return &Error{Status: http.StatusConflict, Kind: uniqueness, Detail: e.Detail}
+		return &refusal{Status: http.StatusConflict, Kind: uniqueness, Detail: e.Detail}
 	case bridge.Protected:
-		return &Error{Status: http.StatusConflict, Detail: e.Detail}
+		return &refusal{Status: http.StatusConflict, Detail: e.Detail}
 	case bridge.VersionMismatch:
-		return &Error{Status: http.StatusPreconditionFailed, Detail: e.Detail}
+		return &refusal{Status: http.StatusPreconditionFailed, Detail: e.Detail}
 	case bridge.InvalidValue:
-		return &Error{Status: http.StatusBadRequest, Kind: schema.InvalidValue, Detail: e.Detail}
+		return &refusal{Status: http.StatusBadRequest, Kind: schema.InvalidValue, Detail: e.Detail}
 	case bridge.InvalidFilter:
-		return &Error{Status: http.StatusBadRequest, Kind: schema.InvalidFilter, Detail: e.Detail}
+		return &refusal{Status: http.StatusBadRequest, Kind: schema.InvalidFilter, Detail: e.Detail}
 	case bridge.InvalidCursor:
-		return &Error{Status: http.StatusBadRequest, Kind: invalidCursor, Detail: e.Detail}
+		return &refusal{Status: http.StatusBadRequest, Kind: invalidCursor, Detail: e.Detail}
 	case bridge.TooLarge:
-		return &Error{Status: http.StatusRequestEntityTooLarge, Detail: e.Detail}
+		return &refusal{Status: http.StatusRequestEntityTooLarge, Detail: e.Detail}
 	case bridge.TooMany:
-		return &Error{Status: http.StatusTooManyRequests, Detail: e.Detail, RetryAfter: max(e.RetryAfter, time.Second)}
+		return &refusal{Status: http.StatusTooManyRequests, Detail: e.Detail, RetryAfter: max(e.RetryAfter, time.Second)}
 	}
 	return nil
 }

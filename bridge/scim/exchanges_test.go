@@ -3,6 +3,7 @@ package scim_test
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -21,7 +22,8 @@ const token = "Bearer right"
 func bearer(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") != token {
-			scim.Unauthorized("the bearer token is not the bridge's").Write(w)
+			w.WriteHeader(http.StatusUnauthorized)
+			_, _ = io.WriteString(w, `{"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"status":"401","detail":"not this package's"}`)
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -32,15 +34,10 @@ func newHandler(d bridge.Directory, log hclog.Logger) http.Handler {
 	return scim.New(scim.Config{Directory: d, BaseURL: "https://scim.example.com", Logger: log})
 }
 
-// serve mounts the handler as a bridge does.
+// serve runs the handler as a bridge does.
 func serve(t *testing.T, d bridge.Directory, log hclog.Logger) *httptest.Server {
 	t.Helper()
-	handler := bearer(newHandler(d, log))
-	mux := http.NewServeMux()
-	for _, pattern := range scim.Patterns {
-		mux.Handle(pattern, handler)
-	}
-	server := httptest.NewServer(mux)
+	server := httptest.NewServer(bearer(newHandler(d, log)))
 	t.Cleanup(server.Close)
 	return server
 }

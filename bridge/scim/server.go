@@ -26,16 +26,9 @@ type Config struct {
 	Logger hclog.Logger
 }
 
-// Patterns are the net/http patterns under which the handler of New is to be
-// mounted. People paste all of these base URLs into identity providers.
-var Patterns = []string{
-	"/scim", "/scim/",
-	"/Users", "/Users/", "/users", "/users/", "/Groups", "/Groups/", "/groups", "/groups/", "/Bulk", "/.search", "/Me",
-	"/Schemas", "/Schemas/", "/ResourceTypes", "/ResourceTypes/", "/ServiceProviderConfig",
-}
-
-// New returns the handler of all SCIM endpoints. The bearer check stands before
-// it and is the caller's; it refuses by Unauthorized(...).Write.
+// New returns the handler of all SCIM endpoints, under /scim/v2, /scim and the
+// root alike: people paste all of these base URLs into identity providers. It
+// wants to see paths as they came, and the bearer check stands before it.
 func New(c Config) http.Handler {
 	s := &server{directory: c.Directory, baseURL: strings.TrimRight(c.BaseURL, "/"), log: c.Logger}
 	if s.log == nil {
@@ -67,7 +60,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := s.serve(w, r); err != nil {
 		answerTo(err, func(id string, cause error) {
 			s.log.Error("scim request failed", "request_id", id, "method", r.Method, "error", cause)
-		}).Write(w)
+		}).write(w)
 	}
 }
 
@@ -164,7 +157,7 @@ func (x *exchange) route(segments []string) map[string]handler {
 }
 
 func unimplemented(detail string) map[string]handler {
-	refuse := func(*exchange) error { return &Error{Status: http.StatusNotImplemented, Detail: detail} }
+	refuse := func(*exchange) error { return &refusal{Status: http.StatusNotImplemented, Detail: detail} }
 	all := make(map[string]handler)
 	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
 		all[method] = refuse
@@ -177,10 +170,10 @@ func unimplemented(detail string) map[string]handler {
 func nowhere(segments []string) error {
 	for _, segment := range segments {
 		if strings.EqualFold(segment, "Users") || strings.EqualFold(segment, "Groups") {
-			return &Error{Status: http.StatusBadRequest, Detail: "the path is no SCIM endpoint; the base URL ends in /scim/v2 and is followed by /Users/{id} or /Groups/{id}"}
+			return &refusal{Status: http.StatusBadRequest, Detail: "the path is no SCIM endpoint; the base URL ends in /scim/v2 and is followed by /Users/{id} or /Groups/{id}"}
 		}
 	}
-	return &Error{Status: http.StatusNotFound, Detail: "there is no such SCIM endpoint"}
+	return &refusal{Status: http.StatusNotFound, Detail: "there is no such SCIM endpoint"}
 }
 
 func methodNotAllowed(method string, methods map[string]handler) error {
@@ -190,7 +183,7 @@ func methodNotAllowed(method string, methods map[string]handler) error {
 	}
 	slices.Sort(allowed)
 	allow := strings.Join(allowed, ", ")
-	return &Error{Status: http.StatusMethodNotAllowed, Allow: allow, Detail: fmt.Sprintf("%s does nothing here; use %s", clipped(method), allow)}
+	return &refusal{Status: http.StatusMethodNotAllowed, Allow: allow, Detail: fmt.Sprintf("%s does nothing here; use %s", clipped(method), allow)}
 }
 
 // clipped keeps a client's text short enough to quote.

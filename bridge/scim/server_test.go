@@ -97,14 +97,13 @@ func TestErrors(t *testing.T) {
 		status       int
 		kind         string // scimType
 	}{
-		{"a wrong token", "GET", "/scim/v2/Users", "", []string{"Authorization", "Bearer wrong"}, 401, ""},
-		{"a wrong token for a path that leads nowhere", "GET", "/scim/v2/Nothing", "", []string{"Authorization", "Bearer wrong"}, 401, ""},
 		{"nobody of this id", "GET", "/scim/v2/Users/none", "", nil, 404, ""},
 		{"no group of this id", "DELETE", "/scim/v2/Groups/none", "", nil, 404, ""},
 		{"no such endpoint", "GET", "/scim/v2/Nothing", "", nil, 404, ""},
 		{"no such schema", "GET", "/scim/v2/Schemas/urn:x", "", nil, 404, ""},
 		{"no such resource type", "GET", "/scim/v2/ResourceTypes/Device", "", nil, 404, ""},
 		{"a resource under a wrong base is no 404", "GET", "/scim/v3/Users/" + id, "", nil, 400, ""},
+		{"doubled slashes are no 404", "GET", "//scim//v2//Users//" + id + "//x", "", nil, 400, ""},
 		{"a method that does nothing here", "POST", one, ok, nil, 405, ""},
 		{"a method nobody knows", "BREW", "/scim/v2/Users", "", nil, 405, ""},
 		{"an answer that nobody could read", "GET", one, "", []string{"Accept", "text/html, application/xml;q=0.9"}, 406, ""},
@@ -156,7 +155,7 @@ func TestErrors(t *testing.T) {
 			if got := a.header.Get("Content-Type"); got != "application/scim+json" {
 				t.Errorf("it is %q", got)
 			}
-			if (tt.status == 405) != (a.header.Get("Allow") != "") || (tt.status == 401) != (a.header.Get("WWW-Authenticate") != "") {
+			if (tt.status == 405) != (a.header.Get("Allow") != "") {
 				t.Errorf("the headers are %v", a.header)
 			}
 		})
