@@ -21,13 +21,15 @@ type Account struct {
 	DataDir string // holds the database and the log
 
 	t       testing.TB
+	flags   []string
 	process process
 }
 
-// NewAccount makes an account and serves it on a free port.
-func NewAccount(t testing.TB) *Account {
+// NewAccount makes an account and serves it on a free port, with more flags of
+// account serve if given.
+func NewAccount(t testing.TB, flags ...string) *Account {
 	t.Helper()
-	a := &Account{t: t, DataDir: t.TempDir()}
+	a := &Account{t: t, DataDir: t.TempDir(), flags: flags}
 	a.process = process{t: t, log: filepath.Join(a.DataDir, "account.log")}
 	a.Token = strings.TrimSpace(a.Command("init", "--name", "Test"))
 	t.Cleanup(a.Stop)
@@ -64,9 +66,13 @@ func (a *Account) Start() { a.serve(strings.TrimPrefix(a.URL, "http://")) }
 // Stop ends the server; harmless when it has ended.
 func (a *Account) Stop() { a.process.stop() }
 
+// Kill ends the server as a power cut would.
+func (a *Account) Kill() { a.process.kill() }
+
 func (a *Account) serve(listen string) {
 	a.t.Helper()
-	a.URL = "http://" + a.process.start("account", "serve", "--database", a.Database(), "--listen", listen)
+	arguments := append([]string{"account", "serve", "--database", a.Database(), "--listen", listen}, a.flags...)
+	a.URL = "http://" + a.process.start(arguments...)
 	var err error
 	a.API, err = api.NewClientWithResponses(a.URL, api.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
 		r.Header.Set("Authorization", "Bearer "+a.Token)

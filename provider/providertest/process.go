@@ -2,6 +2,7 @@ package providertest
 
 import (
 	"bytes"
+	"context"
 	"os"
 	"os/exec"
 	"regexp"
@@ -38,7 +39,7 @@ func (p *process) start(arguments ...string) (address string) {
 	}
 	defer log.Close()
 	before := len(p.text())
-	cmd := exec.Command(binary, arguments...)
+	cmd := exec.CommandContext(context.Background(), binary, arguments...) // until stop
 	cmd.Env = []string{}
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
@@ -71,6 +72,18 @@ func (p *process) stop() {
 		text := p.text()
 		p.t.Errorf("scim-bridge did not end cleanly: %v\n%s", err, text[max(0, len(text)-2000):])
 	}
+	p.cmd = nil
+}
+
+// kill ends the process without asking.
+func (p *process) kill() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.cmd == nil {
+		return
+	}
+	_ = p.cmd.Process.Kill() // it may have ended by itself
+	_ = p.cmd.Wait()         // says only that it was killed
 	p.cmd = nil
 }
 

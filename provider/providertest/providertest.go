@@ -6,6 +6,7 @@
 package providertest
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -81,7 +82,7 @@ var (
 )
 
 func build(name, source string) (string, error) {
-	module, err := exec.Command("go", "env", "GOMOD").Output()
+	module, err := exec.CommandContext(context.Background(), "go", "env", "GOMOD").Output()
 	if err != nil {
 		return "", err
 	}
@@ -100,7 +101,7 @@ func build(name, source string) (string, error) {
 	if err := unfinished.Close(); err != nil {
 		return "", err
 	}
-	build := exec.Command("go", "build", "-o", unfinished.Name(), source)
+	build := exec.CommandContext(context.Background(), "go", "build", "-o", unfinished.Name(), source)
 	build.Dir = root
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	build.Stderr = os.Stderr
