@@ -1,0 +1,177 @@
+package provision
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
+)
+
+// room is a waiting room whose faults can be chosen.
+type room struct {
+	mu        sync.Mutex
+	people    []bridge.Attention
+	away      error            // of Attention
+	refusals  map[string]error // of ConfirmPerson
+	confirmed []string
+	rounds    int
+}
+
+func (r *room) Attention(context.Context) ([]bridge.Attention, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.rounds++
+	return slices.Clone(r.people), r.away
+}
+
+func (r *room) ConfirmPerson(_ context.Context, id string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := r.refusals[id]; err != nil {
+		return err
+	}
+	r.confirmed = append(r.confirmed, id)
+	return nil
+}
+
+// watch runs f beside a watcher, in a bubble where time passes at once.
+func watch(t *testing.T, r *room, f func(*Watcher)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		w := &Watcher{Room: r, Every: 5 * time.Minute, Log: hclog.NewNullLogger(), Now: time.Now, Changed: func() {}}
+		ctx, cancel := context.WithCancel(t.Context())
+		go w.Run(ctx)
+		synctest.Wait()
+		f(w)
+		cancel()
+		synctest.Wait()
+	})
+}
+
+// pass lets time go by in the bubble, which takes none.
+func pass(d time.Duration) {
+	<-time.After(d)
+	synctest.Wait()
+}
+
+func due(id string) bridge.Attention {
+	return bridge.Attention{PersonID: id, UserName: id + "@x.org", Kind: bridge.ConfirmationDue, Since: time.Now()}
+}
+
+func TestWhoAcceptedIsConfirmedAtOnceAndAtEveryInterval(t *testing.T) {
+	t.Parallel()
+	r := &room{people: []bridge.Attention{due("ann")}}
+	watch(t, r, func(w *Watcher) {
+		if !slices.Equal(r.confirmed, []string{"ann"}) || len(w.Waiting()) != 0 {
+			t.Errorf("at the start: confirmed %v, waiting %v", r.confirmed, w.Waiting())
+		}
+		r.mu.Lock()
+		r.people = []bridge.Attention{due("bob")}
+		r.mu.Unlock()
+		pass(5*time.Minute + time.Second)
+		if !slices.Equal(r.confirmed, []string{"ann", "bob"}) {
+			t.Errorf("after the interval: %v", r.confirmed)
+		}
+	})
+}
+
+func TestAHundredLooksMakeFewRounds(t *testing.T) {
+	t.Parallel()
+	r := &room{}
+	watch(t, r, func(w *Watcher) {
+		for range 100 {
+			w.Look()
+			synctest.Wait()
+		}
+		pass(2 * time.Second)
+		if r.rounds < 2 || r.rounds > 3 {
+			t.Errorf("%d rounds, want one at the start and one or two for the looks", r.rounds)
+		}
+	})
+}
+
+func TestWhatIsKnownStaysWhileTheAccountIsAway(t *testing.T) {
+	t.Parallel()
+	r := &room{people: []bridge.Attention{{PersonID: "ann", UserName: "ann", Kind: bridge.AddressMissing, Since: time.Now()}}}
+	watch(t, r, func(w *Watcher) {
+		r.mu.Lock()
+		r.away = bridge.ErrUnavailable
+		r.mu.Unlock()
+		pass(time.Minute)
+		if got := w.Report(); got.State != control.Degraded || len(got.Problems) != 1 || len(w.Waiting()) != 1 {
+			t.Errorf("got %+v", got)
+		}
+	})
+}
+
+func TestProblemsAreOneForEachRemedy(t *testing.T) {
+	t.Parallel()
+	wait := func(kind bridge.AttentionKind, user, address, domain string) bridge.Attention {
+		return bridge.Attention{PersonID: user, UserName: user, Kind: kind, Address: address, Domain: domain, Since: time.Unix(1000, 0)}
+	}
+	r := &room{
+		refusals: map[string]error{"kim": errors.New("no such member")},
+		people: []bridge.Attention{
+			wait(bridge.SignupDomainMissing, "a@old.org", "a@new.org", "new.org"),
+			wait(bridge.SignupDomainMissing, "b@old.org", "b@new.org", "new.org"),
+			wait(bridge.SignupDomainMissing, "c@old.org", "c@other.org", "other.org"),
+			wait(bridge.AddressMissing, "dan", "", ""),
+			wait(bridge.AddressTaken, "eve", "a@old.org", ""),
+			wait(bridge.InvitationOpen, "fay", "fay@old.org", ""),
+			wait(bridge.AddressUnconfirmed, "gus", "gus@old.org", ""),
+			wait(bridge.ConfirmationDue, "kim", "", ""),
+		},
+	}
+	watch(t, r, func(w *Watcher) {
+		var got []string
+		for _, p := range w.Report().Problems {
+			got = append(got, string(p.Code)+" "+p.Details[problem.FactUserName])
+		}
+		want := []string{
+			"signup_domain_missing a@old.org and b@old.org", "signup_domain_missing c@old.org",
+			"address_missing dan", "address_missing eve", "confirmation_stuck kim",
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("problems\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+		if len(w.Waiting()) != 8 {
+			t.Errorf("%d people wait, want 8", len(w.Waiting()))
+		}
+	})
+}
+
+func TestNames(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name   string
+		people string
+		want   string
+	}{
+		{"one", "a", "a"},
+		{"two", "a b", "a and b"},
+		{"all that are shown", "a b c d e", "a, b, c, d and e"},
+		{"one more", "a b c d e f", "a, b, c, d, e and one other"},
+		{"many more", "a b c d e f g", "a, b, c, d, e and 2 others"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			var people []bridge.Attention
+			for _, n := range strings.Fields(row.people) {
+				people = append(people, bridge.Attention{UserName: n})
+			}
+			if got := names(people); got != row.want {
+				t.Errorf("got %q, want %q", got, row.want)
+			}
+		})
+	}
+}

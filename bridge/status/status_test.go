@@ -1,0 +1,448 @@
+package status_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/netip"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/logring"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/secret"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/status"
+)
+
+// door lets in the token "right".
+type door struct{}
+
+func (door) Admit(token string) error {
+	switch token {
+	case "right":
+		return nil
+	case "wrong":
+		return &control.Refusal{Status: 401, Code: problem.TokenRejected, Detail: "another's"}
+	case "old":
+		return &control.Refusal{Status: 401, Code: problem.TokenRejected, Detail: "the old one", Previous: true, Expired: time.Unix(1000, 0)}
+	case "early":
+		return &control.Refusal{Status: 503, Detail: "not yet"}
+	default:
+		return &control.Refusal{Status: 401, Detail: "no token"}
+	}
+}
+
+// face is a server whose time and components the test chooses.
+type face struct {
+	*httptest.Server
+	mu     sync.Mutex
+	now    time.Time
+	report control.Report
+	state  string
+	log    bytes.Buffer
+	raised int
+	gate   *status.Gate
+}
+
+func (f *face) time() time.Time {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.now
+}
+
+func (f *face) pass(d time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.now = f.now.Add(d)
+}
+
+func (f *face) component() control.Report {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	r := f.report
+	if r.Expires.IsZero() {
+		r.Time, r.Expires = f.now, f.now.Add(time.Minute)
+	}
+	return r
+}
+
+func newFace(t *testing.T) *face {
+	t.Helper()
+	f := &face{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), state: control.Ready}
+	f.report = control.Report{Source: "account", State: control.Healthy}
+	board := &status.Board{Version: "1.2.3", Build: "abc", Revision: "r1", Now: f.time}
+	metrics := status.NewMetrics("1.2.3", "abc", board.Health)
+	logger := hclog.New(&hclog.LoggerOptions{Output: &f.log, Mutex: &f.mu})
+	f.gate = &status.Gate{Door: door{}, Monitoring: secret.New("watch"), Log: logger, Now: f.time,
+		Checked: metrics.TokenChecked, Changed: func() { f.raised++ }}
+	board.Components = []func() control.Report{f.component, f.gate.Report}
+	ring := logring.New(1 << 10)
+	_, _ = io.WriteString(ring, "a line of the log\n")
+	server := &status.Server{
+		Board: board, Gate: f.gate, Metrics: metrics,
+		Page: &status.Page{
+			Health:  board.Health,
+			Status:  func() control.Status { return control.Status{State: f.state, AccountID: "acc_1"} },
+			Waiting: func() []bridge.Attention { return []bridge.Attention{{UserName: "<ann>", Kind: bridge.InvitationOpen}} },
+			Admit:   f.gate.Admit, Logs: ring, Logger: logger, Now: f.time, Key: []byte("a key of the test, 32 bytes long."),
+		},
+		Access: &status.Access{Logger: logger, Metrics: metrics, Now: f.time, TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
+		SCIM: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/Users/panic" {
+				panic("a fault")
+			}
+			_, _ = io.WriteString(w, "scim "+r.URL.Path)
+		}),
+		State: func() string { return f.state },
+	}
+	f.Server = httptest.NewServer(server.Handler())
+	t.Cleanup(f.Close)
+	return f
+}
+
+func (f *face) logText() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.log.String()
+}
+
+func (f *face) get(t *testing.T, path, authorization string, header ...string) (int, string, http.Header) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, f.URL+path, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if authorization != "" {
+		req.Header.Set("Authorization", authorization)
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	resp, err := f.Client().Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(body), resp.Header
+}
+
+func TestWhoIsLetInWhere(t *testing.T) {
+	t.Parallel()
+	f := newFace(t)
+	for _, row := range []struct {
+		name, path, authorization string
+		want                      int
+	}{
+		{"SCIM opens to the bearer token", "/scim/v2/Users", "Bearer right", 200},
+		{"the scheme's case does not matter", "/Users", "bearer right", 200},
+		{"SCIM is not for who monitors", "/Users", "Bearer watch", 401},
+		{"SCIM is not for nobody", "/Users", "", 401},
+		{"a token under another scheme is none", "/Users", "Basic right", 401},
+		{"the monitoring token reads health", "/health", "Bearer watch", 200},
+		{"the bearer token reads health", "/health", "Bearer right", 200},
+		{"a stranger reads no health", "/health", "Bearer stranger", 401},
+		{"the monitoring token reads metrics", "/metrics", "Bearer watch", 200},
+		{"a stranger reads no metrics", "/metrics", "", 401},
+		{"anybody asks whether it lives", "/ping", "", 200},
+		{"anybody asks whether it is ready", "/ready", "", 200},
+		{"an unknown path is SCIM's to answer", "/nowhere", "", 401},
+		{"a doubled slash reaches SCIM as it is", "//scim//Users", "Bearer right", 200},
+		{"a token that cannot be checked yet may come again", "/Users", "Bearer early", 503},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			code, body, header := f.get(t, row.path, row.authorization)
+			if code != row.want {
+				t.Fatalf("%d %s", code, body)
+			}
+			switch code {
+			case 401:
+				if header.Get("WWW-Authenticate") == "" || header.Get("Content-Type") != "application/scim+json" || !strings.Contains(body, `"status":"401"`) {
+					t.Errorf("a 401 must be SCIM's: %v %s", header, body)
+				}
+			case 503:
+				if header.Get("Retry-After") == "" {
+					t.Error("a 503 must say when to come again")
+				}
+			}
+		})
+	}
+}
+
+func TestWrongTokensAreOneProblemAndFewLogLines(t *testing.T) {
+	t.Parallel()
+	f := newFace(t)
+	for range 50 {
+		f.get(t, "/Users", "Bearer nonsense")
+	}
+	if r := f.gate.Report(); r.State != control.Healthy || f.raised != 0 {
+		t.Errorf("texts that are no tokens: %+v, raised %d times", r, f.raised)
+	}
+	f.pass(time.Minute)
+	for range 50 {
+		f.get(t, "/Users", "Bearer wrong")
+	}
+	r := f.gate.Report()
+	if len(r.Problems) != 1 || r.Problems[0].Details["count"] != "50" || f.raised != 1 {
+		t.Errorf("wrong tokens: %+v, raised %d times", r.Problems, f.raised)
+	}
+	if n := strings.Count(f.logText(), "a bearer token was refused"); n != 2 {
+		t.Errorf("%d log lines for 100 refused tokens in two minutes, want 2", n)
+	}
+	f.get(t, "/Users", "Bearer old")
+	if p := f.gate.Report().Problems; len(p) != 1 || p[0].Title != "The identity provider still uses the old token" {
+		t.Errorf("the old token: %+v", p)
+	}
+	f.pass(2 * time.Hour)
+	if p := f.gate.Report().Problems; len(p) != 0 {
+		t.Errorf("hours later: %+v", p)
+	}
+	if strings.Contains(f.logText(), "nonsense") {
+		t.Error("the log repeats what a client sent as a token")
+	}
+}
+
+func TestHealthIsTheWorstOfTheComponents(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name, component string
+		late            time.Duration
+		wantState       string
+		wantCode        int
+	}{
+		{"all is well", control.Healthy, 0, control.Healthy, 200},
+		{"somebody should look", control.Degraded, 0, control.Degraded, 200},
+		{"sealed", control.Sealed, 0, control.Sealed, 503},
+		{"nothing works", control.Unhealthy, 0, control.Unhealthy, 503},
+		{"a component has stopped telling", control.Healthy, time.Hour, control.Unhealthy, 503},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			f := newFace(t)
+			f.report.State = row.component
+			if row.late > 0 {
+				f.report.Expires = f.now.Add(time.Minute)
+				f.pass(row.late)
+			}
+			code, body, _ := f.get(t, "/health", "Bearer watch")
+			var h control.Health
+			if err := json.Unmarshal([]byte(body), &h); err != nil {
+				t.Fatal(err)
+			}
+			if code != row.wantCode || h.State != row.wantState || h.Version != "1.2.3" || h.Build != "abc" || h.Revision != "r1" {
+				t.Errorf("%d %s", code, body)
+			}
+			if !strings.Contains(body, `"problems":[]`) {
+				t.Errorf("no problems must be an empty list: %s", body)
+			}
+		})
+	}
+}
+
+func TestReadyMeansKeepSendingRequests(t *testing.T) {
+	t.Parallel()
+	for state, want := range map[string]int{
+		control.Starting: 503, control.Sealed: 200, control.SessionUnreadable: 503, control.SigningIn: 200,
+		control.Ready: 200, control.Refused: 200, control.Draining: 503,
+	} {
+		t.Run(state, func(t *testing.T) {
+			t.Parallel()
+			f := newFace(t)
+			f.state = state
+			code, body, _ := f.get(t, "/ready", "")
+			if code != want || strings.TrimSpace(body) != `{"state":"`+state+`","revision":"r1"}` {
+				t.Errorf("%d %s", code, body)
+			}
+		})
+	}
+}
+
+func TestTheAccessLogNamesNobody(t *testing.T) {
+	t.Parallel()
+	f := newFace(t)
+	f.get(t, `/scim/v2/Users?filter=userName+eq+"ann@example.com"`, "Bearer right", "X-Forwarded-For", "203.0.113.9, 198.51.100.7")
+	f.get(t, `/Users/ann@example.com`, "Bearer right", "User-Agent", "ann@example.com")
+	log := f.logText()
+	if strings.Contains(log, "ann") || strings.Contains(log, "right") {
+		t.Errorf("the log names somebody:\n%s", log)
+	}
+	if strings.Count(log, "request: method=GET route=users status=200") != 2 {
+		t.Errorf("one line for each request:\n%s", log)
+	}
+	// Read from the right to the first hop that is no trusted proxy.
+	if !strings.Contains(log, "client=198.51.100.7") || strings.Contains(log, "203.0.113.9") {
+		t.Errorf("whom the proxy names:\n%s", log)
+	}
+}
+
+func TestAPanicIsAnAnswer(t *testing.T) {
+	t.Parallel()
+	f := newFace(t)
+	code, body, header := f.get(t, "/Users/panic", "Bearer right")
+	if code != 500 || !strings.Contains(body, header.Get("X-Request-Id")) || strings.Contains(body, "a fault") {
+		t.Errorf("%d %s", code, body)
+	}
+	if !strings.Contains(f.logText(), "a fault") {
+		t.Error("the cause is not in the log")
+	}
+}
+
+func TestMetricLabelsAreClosedSets(t *testing.T) {
+	t.Parallel()
+	f := newFace(t)
+	f.get(t, "/made-up-by-a-client", "Bearer right")
+	f.get(t, "/Groups/abc", "Bearer right")
+	_, body, _ := f.get(t, "/metrics", "Bearer watch")
+	for _, want := range []string{
+		`scimbridge_http_requests_total{method="GET",route="other",status="200"} 1`,
+		`scimbridge_http_requests_total{method="GET",route="groups",status="200"} 1`,
+		`scimbridge_token_checks_total{result="accepted"} 2`,
+		`scimbridge_token_checks_total{result="wrong"} 0`,
+		`scimbridge_state{state="healthy"} 1`,
+		`scimbridge_problem{code="sealed"} 0`,
+		`scimbridge_build_info{commit="abc",version="1.2.3"} 1`,
+	} {
+		if !strings.Contains(body, want) {
+			t.Errorf("missing: %s", want)
+		}
+	}
+	if strings.Contains(body, "made-up") {
+		t.Error("a client made a time series")
+	}
+}
+
+func TestTheStatusPage(t *testing.T) {
+	t.Parallel()
+	f := newFace(t)
+	f.report.State = control.Unhealthy
+	f.report.Problems = []problem.Problem{problem.New(problem.FirewallBlocked, f.now, problem.Facts{problem.FactAddress: "192.0.2.7"})}
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	browser := &http.Client{Jar: jar}
+	visit := func(method, path string, form url.Values) (int, string, http.Header) {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), method, f.URL+path, strings.NewReader(form.Encode()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		resp, err := browser.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return resp.StatusCode, string(body), resp.Header
+	}
+
+	// A stranger sees a form and nothing else, whatever he asks for.
+	for _, path := range []string{"/", "/app", "/app/logs", "/app/nowhere"} {
+		if _, body, header := visit("GET", path, nil); !strings.Contains(body, `name="token"`) || strings.Contains(body, "192.0.2.7") || strings.Contains(body, "a line of the log") {
+			t.Errorf("%s shows a stranger: %s", path, body)
+		} else if !strings.Contains(header.Get("Content-Security-Policy"), "default-src 'none'") {
+			t.Errorf("%s has no content security policy", path)
+		}
+	}
+	for token, want := range map[string]string{"wrong": "does not belong", "old": "the old token", "": "not a bearer token", "early": "cannot be checked at present"} {
+		if code, body, _ := visit("POST", "/app/sign-in", url.Values{"token": {token}}); code < 401 || !strings.Contains(body, want) {
+			t.Errorf("signing in with %q: %d %s", token, code, body)
+		}
+	}
+
+	// The token opens it: components, problems with remedy and block, people who wait.
+	code, body, _ := visit("POST", "/app/sign-in", url.Values{"token": {"right"}})
+	if code != 200 {
+		t.Fatalf("signing in: %d %s", code, body)
+	}
+	for _, want := range []string{"unhealthy", "192.0.2.7", "firewall_blocked", "scimbridge_firewall_rule", "&lt;ann&gt;", "acc_1", "/app/logs"} {
+		if !strings.Contains(body, want) {
+			t.Errorf("the page does not show %q", want)
+		}
+	}
+	if _, body, header := visit("GET", "/app/logs", nil); body != "a line of the log\n" || !strings.Contains(header.Get("Content-Disposition"), "attachment") {
+		t.Errorf("the log: %v %s", header, body)
+	}
+
+	// It closes by itself, and when asked to.
+	f.pass(16 * time.Minute)
+	if _, body, _ := visit("GET", "/app", nil); !strings.Contains(body, `name="token"`) {
+		t.Error("the page is still open after a quarter of an hour")
+	}
+	visit("POST", "/app/sign-in", url.Values{"token": {"right"}})
+	if _, body, _ := visit("POST", "/app/sign-out", nil); !strings.Contains(body, `name="token"`) {
+		t.Error("signing out does not close the page")
+	}
+}
+
+func TestAForgedCookieOpensNothing(t *testing.T) {
+	t.Parallel()
+	f := newFace(t)
+	form := url.Values{"token": {"right"}}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, f.URL+"/app/sign-in", strings.NewReader(form.Encode()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	resp, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	cookies := resp.Cookies()
+	if len(cookies) != 1 || !cookies[0].HttpOnly || cookies[0].SameSite != http.SameSiteStrictMode || cookies[0].Path != "/app" {
+		t.Fatalf("cookies: %v", cookies)
+	}
+	good := cookies[0].Value
+	for name, value := range map[string]string{
+		"a later end of life": "f" + good[1:], "another signature": good[:len(good)-2] + "AA", "cut short": good[:20], "nothing": "",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if _, body, _ := f.get(t, "/app", "", "Cookie", cookies[0].Name+"="+value); !strings.Contains(body, `name="token"`) {
+				t.Error("the page opened")
+			}
+		})
+	}
+	if _, body, _ := f.get(t, "/app", "", "Cookie", cookies[0].Name+"="+good); strings.Contains(body, `name="token"`) {
+		t.Error("the good cookie does not open the page")
+	}
+}
+
+func TestAnotherSitesFormIsRefused(t *testing.T) {
+	t.Parallel()
+	f := newFace(t)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, f.URL+"/app/sign-in", strings.NewReader("token=right"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Header.Set("Origin", "https://evil.example")
+	req.Header.Set("Sec-Fetch-Site", "cross-site")
+	resp, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusForbidden || len(resp.Cookies()) > 0 {
+		t.Errorf("got %d with %d cookies", resp.StatusCode, len(resp.Cookies()))
+	}
+}
