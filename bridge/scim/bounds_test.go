@@ -27,6 +27,10 @@ func TestHostileBodiesAreBounded(t *testing.T) {
 		{"elements made one by one", "PATCH", "/Users/p1", `{"Operations":[{"op":"add","value":{` + repeat(15_000, func(i int) string { return fmt.Sprintf(`"emails[value eq \"%x\"].type":"work"`, i) }) + `}}]}`},
 		{"members as keys among other keys", "PATCH", "/Groups/g2", `{"Operations":[{"op":"add","value":{` +
 			repeat(10_000, func(i int) string { return fmt.Sprintf(`"members[value eq \"%x\"]":null,"k%x":1`, i, i) }) + `}}]}`},
+		{"operations that wait for each other in a long row", "POST", "/Bulk", `{"Operations":[` +
+			repeat(1000, func(i int) string {
+				return fmt.Sprintf(`{"method":"POST","path":"/Groups","bulkId":"%d","data":{"displayName":"g%d","members":["bulkId:%d"],"x":%q}}`, i, i, i+1, strings.Repeat("x", 5000))
+			}) + `]}`},
 		{"attributes to show without end", "POST", "/.search", `{"attributes":[` + repeat(100_000, func(i int) string { return fmt.Sprintf(`"a%x"`, i) }) + `]}`},
 		{"a number with a great exponent", "GET", `/Users?filter=n%20gt%201e999999999`, ""},
 	}

@@ -25,11 +25,11 @@ var mediaTypes = []string{"application/scim+json", "application/json"}
 
 // decodeObject reads the body of a request as one JSON object. Numbers stay
 // as they were written.
-func decodeObject(w http.ResponseWriter, r *http.Request) (map[string]any, error) {
+func decodeObject(w http.ResponseWriter, r *http.Request, limit int64) (map[string]any, error) {
 	if err := checkContentType(r); err != nil {
 		return nil, err
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return nil, &refusal{Status: http.StatusRequestEntityTooLarge, Detail: "the body is larger than " + byteCount(tooLarge.Limit)}
 	}

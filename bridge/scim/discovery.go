@@ -17,10 +17,6 @@ const (
 
 var resources = []*schema.Resource{schema.User, schema.Group}
 
-// maxBulkOperations is told even while bulk is not supported: clients read it
-// as the number of operations that fit into one PATCH, and a 0 stops them.
-const maxBulkOperations = 1000
-
 func getServiceProviderConfig(x *exchange) error {
 	if err := x.refuseFilter(); err != nil {
 		return err
@@ -32,7 +28,7 @@ func getServiceProviderConfig(x *exchange) error {
 		"schemas": []string{configURI},
 		"patch":   supported{true},
 		"bulk": map[string]any{
-			"supported": false, "maxOperations": maxBulkOperations, "maxPayloadSize": maxBody,
+			"supported": true, "maxOperations": maxBulkOperations, "maxPayloadSize": maxBulkBody,
 		},
 		"filter":         map[string]any{"supported": true, "maxResults": maxCount},
 		"changePassword": supported{false},

@@ -27,8 +27,8 @@ type refusal struct {
 
 func (e *refusal) Error() string { return fmt.Sprintf("%d: %s", e.Status, e.Detail) }
 
-// write answers with e.
-func (e *refusal) write(w http.ResponseWriter) {
+// body is the SCIM error.
+func (e *refusal) body() []byte {
 	body, err := json.Marshal(struct {
 		Schemas []string    `json:"schemas"`
 		Kind    schema.Kind `json:"scimType,omitempty"`
@@ -36,8 +36,13 @@ func (e *refusal) write(w http.ResponseWriter) {
 		Status  string      `json:"status"`
 	}{Schemas: []string{errorURI}, Kind: e.Kind, Detail: e.Detail, Status: strconv.Itoa(e.Status)})
 	if err != nil {
-		body = nil // strings always marshal
+		return nil // strings always marshal
 	}
+	return body
+}
+
+// write answers with e.
+func (e *refusal) write(w http.ResponseWriter) {
 	if e.RetryAfter > 0 {
 		seconds := max(1, int64((e.RetryAfter+time.Second-1)/time.Second))
 		w.Header().Set("Retry-After", strconv.FormatInt(seconds, 10))
@@ -45,7 +50,7 @@ func (e *refusal) write(w http.ResponseWriter) {
 	if e.Allow != "" {
 		w.Header().Set("Allow", e.Allow)
 	}
-	writeBody(w, e.Status, body)
+	writeBody(w, e.Status, e.body())
 }
 
 // unavailable is the answer while the account cannot be asked.

@@ -176,7 +176,7 @@ func (x *exchange) findMembers(p bridge.Predicate) ([]string, error) {
 // decodeGroup reads a whole group. The members are nil if the client did not
 // speak of them.
 func (x *exchange) decodeGroup() (json.RawMessage, *[]string, error) {
-	body, err := decodeObject(x.w, x.r)
+	body, err := decodeObject(x.w, x.r, maxBody)
 	if err != nil {
 		return nil, nil, err
 	}

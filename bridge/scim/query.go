@@ -130,7 +130,7 @@ func (x *exchange) parameters() (parameters, error) {
 	if x.r.Method != http.MethodPost {
 		return parametersOf(x.r)
 	}
-	body, err := decodeObject(x.w, x.r)
+	body, err := decodeObject(x.w, x.r, maxBody)
 	if err != nil {
 		return parameters{}, err
 	}
@@ -147,7 +147,7 @@ func (x *exchange) projection(r *schema.Resource) (schema.Projection, error) {
 }
 
 func (x *exchange) decodePatch() ([]patch.Operation, error) {
-	body, err := decodeObject(x.w, x.r)
+	body, err := decodeObject(x.w, x.r, maxBody)
 	if err != nil {
 		return nil, err
 	}

@@ -58,10 +58,15 @@ type handler func(*exchange) error
 
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := s.serve(w, r); err != nil {
-		answerTo(err, func(id string, cause error) {
-			s.log.Error("scim request failed", "request_id", id, "method", r.Method, "error", cause)
-		}).write(w)
+		s.answerTo(r, err).write(w)
 	}
+}
+
+// answerTo turns an error into an answer and logs what the answer hides.
+func (s *server) answerTo(r *http.Request, err error) *refusal {
+	return answerTo(err, func(id string, cause error) {
+		s.log.Error("scim request failed", "request_id", id, "method", r.Method, "error", cause)
+	})
 }
 
 func (s *server) serve(w http.ResponseWriter, r *http.Request) error {
@@ -151,7 +156,7 @@ func (x *exchange) route(segments []string) map[string]handler {
 	case first == "me":
 		return unimplemented("/Me has no meaning here: an identity provider is not a person of the account")
 	case first == "bulk" && !one:
-		return unimplemented("bulk requests are not supported; send the operations one by one")
+		return map[string]handler{http.MethodPost: postBulk}
 	}
 	return nil
 }

@@ -417,7 +417,7 @@ func TestDiscovery(t *testing.T) {
 	config := ask(t, server, http.MethodGet, "/scim/v2/ServiceProviderConfig", "")
 	for path, want := range map[string]any{
 		"patch.supported": true, "filter.supported": true, "filter.maxResults": 1000.0, "sort.supported": true,
-		"etag.supported": true, "changePassword.supported": false, "pagination.cursor": true, "pagination.index": true,
+		"etag.supported": true, "bulk.supported": true, "bulk.maxPayloadSize": 10485760.0, "changePassword.supported": false, "pagination.cursor": true, "pagination.index": true,
 		"meta.location": "https://scim.example.com/scim/v2/ServiceProviderConfig",
 	} {
 		if got := config.at(path); got != want {
@@ -447,6 +447,7 @@ func FuzzServer(f *testing.F) {
 	f.Add("POST", "/scim/v2/Users", []byte(`{"userName":"u"}`))
 	f.Add("PATCH", "/scim/v2/Users/p1", []byte(`{"Operations":[{"op":"replace","path":"emails[type eq \"work\"].value","value":"x"}]}`))
 	f.Add("PATCH", "/Groups/g2", []byte(`{"Operations":[{"op":"add","path":"members","value":[{"value":"p1"}]}]}`))
+	f.Add("POST", "/scim/Bulk", []byte(`{"Operations":[{"method":"POST","path":"/Users","bulkId":"q","data":{"userName":"v"}},{"method":"DELETE","path":"/Users/bulkId:q"}]}`))
 	f.Add("POST", "/scim/.search", []byte(`{"filter":"emails[type eq \"work\"].value eq \"x\"","count":1}`))
 	f.Add("GET", "/Users?filter=userName%20sw%20%22u%22&sortBy=name.givenName&attributes=emails.value", []byte(nil))
 	f.Fuzz(func(t *testing.T, method, target string, body []byte) {

@@ -122,7 +122,7 @@ func (x *exchange) applyToPerson(ops []patch.Operation, ifMatch string) (bridge.
 }
 
 func (x *exchange) decodePerson() (bridge.PersonInput, error) {
-	body, err := decodeObject(x.w, x.r)
+	body, err := decodeObject(x.w, x.r, maxBody)
 	if err != nil {
 		return bridge.PersonInput{}, err
 	}

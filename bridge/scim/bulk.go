@@ -1,0 +1,318 @@
+package scim
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim/schema"
+)
+
+// Bounds on a bulk request. Clients also read maxBulkOperations as the number
+// of operations that fit into one PATCH.
+const (
+	maxBulkOperations = 1000
+	maxBulkBody       = 10 << 20
+)
+
+const (
+	bulkResponseURI = "urn:ietf:params:scim:api:messages:2.0:BulkResponse"
+	bulkIDPrefix    = "bulkId:"
+)
+
+// A bulkOperation is one request within a bulk request (RFC 7644 section 3.7).
+type bulkOperation struct {
+	method, id, path, version string
+	data                      any
+	needs                     []string    // bulkIds that it refers to
+	result                    *bulkResult // nil until it was carried out
+}
+
+type bulkResult struct {
+	Method   string          `json:"method"`
+	BulkID   string          `json:"bulkId,omitempty"`
+	Location string          `json:"location,omitempty"`
+	Version  string          `json:"version,omitempty"`
+	Status   string          `json:"status"`
+	Response json.RawMessage `json:"response,omitempty"` // of an error
+
+	failed bool
+}
+
+// postBulk carries out many requests. Each is atomic, the whole is not, and
+// each is answered for itself.
+func postBulk(x *exchange) error {
+	body, err := decodeObject(x.w, x.r, maxBulkBody)
+	if err != nil {
+		return err
+	}
+	b, err := parseBulk(body)
+	if err != nil {
+		return err
+	}
+	b.exchange = x
+	b.run()
+	answer := struct {
+		Schemas    []string      `json:"schemas"`
+		Operations []*bulkResult `json:"Operations"`
+	}{Schemas: []string{bulkResponseURI}, Operations: []*bulkResult{}}
+	for _, op := range b.operations {
+		if op.result != nil { // not reached after failOnErrors
+			answer.Operations = append(answer.Operations, op.result)
+		}
+	}
+	return x.answerDocument(answer)
+}
+
+// A bulk is a bulk request under way.
+type bulk struct {
+	*exchange
+	operations []*bulkOperation
+	failOn     int64                     // errors after which to stop; 0 for never
+	makers     map[string]*bulkOperation // by bulkId, the POSTs that others refer to
+	made       map[string]string         // by bulkId, the id of the new resource
+}
+
+func parseBulk(body map[string]any) (*bulk, error) {
+	b := &bulk{makers: make(map[string]*bulkOperation), made: make(map[string]string)}
+	var list []any
+	for name, value := range body {
+		switch strings.ToLower(name) {
+		case "operations":
+			list, _ = value.([]any)
+		case "failonerrors":
+			n, err := strconv.ParseInt(fmt.Sprint(value), 10, 32)
+			if value != nil && (err != nil || n < 0) {
+				return nil, schema.Faultf(schema.InvalidValue, "failOnErrors must be a whole number")
+			}
+			b.failOn = n
+		}
+	}
+	if len(list) == 0 {
+		return nil, syntaxFault(`a bulk request needs "Operations", a list of at least one operation`)
+	}
+	if len(list) > maxBulkOperations {
+		return nil, &refusal{Status: http.StatusRequestEntityTooLarge, Detail: fmt.Sprintf("the bulk request has %d operations; send at most %d at once", len(list), maxBulkOperations)}
+	}
+	for i, element := range list {
+		op, err := parseBulkOperation(element)
+		if err != nil {
+			return nil, schema.Faultf(schema.InvalidSyntax, "operation %d: %s", i+1, err)
+		}
+		if op.id != "" {
+			if b.makers[op.id] != nil {
+				return nil, schema.Faultf(schema.InvalidSyntax, "operation %d: bulkId %q is used twice", i+1, clipped(op.id))
+			}
+			b.makers[op.id] = op
+		}
+		b.operations = append(b.operations, op)
+	}
+	return b, nil
+}
+
+func parseBulkOperation(element any) (*bulkOperation, error) {
+	object, ok := element.(map[string]any)
+	if !ok {
+		return nil, errors.New("it is no object")
+	}
+	var op bulkOperation
+	texts := map[string]*string{"method": &op.method, "bulkid": &op.id, "path": &op.path, "version": &op.version}
+	for name, value := range object {
+		name = strings.ToLower(name)
+		if name == "data" {
+			op.data = value
+			continue
+		}
+		into, known := texts[name]
+		if !known || value == nil {
+			continue
+		}
+		if *into, ok = value.(string); !ok {
+			return nil, fmt.Errorf("%s must be a string", name)
+		}
+	}
+	op.method = strings.ToUpper(op.method)
+	switch op.method {
+	case http.MethodPost:
+		// RFC 7644 wants a bulkId here; without one the operation merely
+		// cannot be referred to.
+	case http.MethodPut, http.MethodPatch, http.MethodDelete:
+	default:
+		return nil, errors.New("method must be POST, PUT, PATCH or DELETE")
+	}
+	if op.path == "" {
+		return nil, errors.New("it has no path")
+	}
+	op.references(func(id string) string {
+		op.needs = append(op.needs, id)
+		return ""
+	})
+	return &op, nil
+}
+
+// run carries out the operations in order, but those that refer to a resource
+// which a later one makes after that. It stops after failOn errors.
+func (b *bulk) run() {
+	failures := int64(0)
+	for pending := b.operations; len(pending) > 0; {
+		var waiting []*bulkOperation
+		for _, op := range pending {
+			if b.failOn > 0 && failures >= b.failOn || b.r.Context().Err() != nil {
+				return
+			}
+			if b.waits(op) {
+				waiting = append(waiting, op)
+				continue
+			}
+			if op.result = b.do(op); op.result.failed {
+				failures++
+			}
+		}
+		if len(waiting) == len(pending) {
+			for _, op := range waiting {
+				op.result = op.refused(&refusal{Status: http.StatusConflict, Detail: "the operation refers to one that refers to it in turn; make the resources first and join them by PATCH"})
+			}
+			return
+		}
+		pending = waiting
+	}
+}
+
+// waits says whether op refers to an operation that is still to be done.
+func (b *bulk) waits(op *bulkOperation) bool {
+	return slices.ContainsFunc(op.needs, func(id string) bool {
+		maker := b.makers[id]
+		return maker != nil && maker != op && maker.result == nil
+	})
+}
+
+// references replaces each bulkId that op refers to by what resolve says, in
+// a copy of its path and data.
+func (op *bulkOperation) references(resolve func(id string) string) (path string, data any) {
+	segments := strings.Split(op.path, "/")
+	for i, segment := range segments {
+		if id, ok := strings.CutPrefix(segment, bulkIDPrefix); ok {
+			segments[i] = url.PathEscape(resolve(id))
+		}
+	}
+	return strings.Join(segments, "/"), resolveReferences(op.data, resolve)
+}
+
+func resolveReferences(value any, resolve func(string) string) any {
+	switch v := value.(type) {
+	case string:
+		if id, ok := strings.CutPrefix(v, bulkIDPrefix); ok {
+			return resolve(id)
+		}
+	case []any:
+		out := make([]any, len(v))
+		for i, element := range v {
+			out[i] = resolveReferences(element, resolve)
+		}
+		return out
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for key, member := range v {
+			out[key] = resolveReferences(member, resolve)
+		}
+		return out
+	}
+	return value
+}
+
+// do carries out one operation as if it had come alone.
+func (b *bulk) do(op *bulkOperation) *bulkResult {
+	missing := ""
+	path, data := op.references(func(id string) string {
+		made, ok := b.made[id]
+		if !ok {
+			missing = id
+		}
+		return made
+	})
+	if missing != "" {
+		return op.refused(&refusal{Status: http.StatusConflict, Kind: schema.InvalidValue,
+			Detail: fmt.Sprintf("no resource was made under bulkId %q", clipped(missing))})
+	}
+	r, err := b.request(op, path, data)
+	if err != nil {
+		return op.refused(err)
+	}
+	w := &recorder{header: make(http.Header)}
+	if err := b.dispatch(w, r); err != nil {
+		return op.refused(b.answerTo(r, err))
+	}
+	result := &bulkResult{Method: op.method, BulkID: op.id, Status: strconv.Itoa(w.status), Version: w.header.Get("ETag")}
+	result.Location = w.header.Get("Location")
+	if result.Location == "" {
+		result.Location = b.base + r.URL.EscapedPath()
+	}
+	if op.method == http.MethodPost {
+		var made struct {
+			ID string `json:"id"`
+		}
+		if json.Unmarshal(w.body.Bytes(), &made) == nil && op.id != "" {
+			b.made[op.id] = made.ID
+		}
+	}
+	return result
+}
+
+func (b *bulk) request(op *bulkOperation, path string, data any) (*http.Request, *refusal) {
+	body, err := json.Marshal(data)
+	if err != nil || op.method == http.MethodDelete {
+		body = nil // what was decoded marshals
+	}
+	r, err := http.NewRequestWithContext(b.r.Context(), op.method, "/"+strings.Trim(path, "/"), bytes.NewReader(body))
+	if err != nil {
+		return nil, &refusal{Status: http.StatusBadRequest, Kind: schema.InvalidValue, Detail: "the path is not properly percent-encoded"}
+	}
+	if op.version != "" {
+		r.Header.Set("If-Match", op.version)
+	}
+	return r, nil
+}
+
+// dispatch is serve for a request within a bulk request, of which only people
+// and groups are changed.
+func (b *bulk) dispatch(w http.ResponseWriter, r *http.Request) error {
+	_, segments, err := split(r.URL)
+	if err != nil {
+		return err
+	}
+	x := &exchange{server: b.server, w: w, r: r, base: b.base}
+	if len(segments) == 0 || !strings.EqualFold(segments[0], "Users") && !strings.EqualFold(segments[0], "Groups") ||
+		strings.EqualFold(segments[len(segments)-1], ".search") {
+		return &refusal{Status: http.StatusBadRequest, Detail: "the path of an operation must be that of users or groups"}
+	}
+	methods := x.route(segments)
+	if methods == nil {
+		return nowhere(segments)
+	}
+	handle, ok := methods[r.Method]
+	if !ok {
+		return methodNotAllowed(r.Method, methods)
+	}
+	return handle(x)
+}
+
+func (op *bulkOperation) refused(e *refusal) *bulkResult {
+	return &bulkResult{Method: op.method, BulkID: op.id, Status: strconv.Itoa(e.Status), Response: e.body(), failed: true}
+}
+
+// A recorder keeps an answer.
+type recorder struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (w *recorder) Header() http.Header         { return w.header }
+func (w *recorder) WriteHeader(status int)      { w.status = status }
+func (w *recorder) Write(p []byte) (int, error) { return w.body.Write(p) }
