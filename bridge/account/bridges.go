@@ -149,9 +149,6 @@ func (a *Account) Heartbeat(ctx context.Context, in Heartbeat) (answer Heartbeat
 		if err := tx.PutBridge(ctx, row); err != nil {
 			return err
 		}
-		if err := tx.MoveSession(ctx, caller.SessionID, row.Address); err != nil {
-			return err
-		}
 		if err := tx.TouchIntegration(ctx, a.now()); err != nil {
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strconv"
+	"strings"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/firewall"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
@@ -52,7 +53,7 @@ func (in RuleInput) parse(at string) (firewall.Rule, error) {
 		r.IPRanges = append(r.IPRanges, prefix)
 	}
 	if err := r.Validate(); err != nil {
-		return r, InvalidValue(at, "%v", err)
+		return r, InvalidValue(at, "%s", strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
 	return r, nil
 }

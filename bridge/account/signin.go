@@ -84,7 +84,7 @@ func (a *Account) StartSignIn(ctx context.Context, accountID, email string, epoc
 	}
 	h.ID, h.B = kept.ID, server.B()
 	kept.State = base64.StdEncoding.EncodeToString(state)
-	return h, a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error { return tx.InsertHandshake(ctx, kept) })
+	return h, a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error { return tx.InsertHandshake(ctx, kept, a.now()) })
 }
 
 // signInSecret is what false salts are made of; the first sign-in makes it.
@@ -113,8 +113,10 @@ func (a *Account) FinishSignIn(ctx context.Context, handshakeID, clientA, proof 
 		return SignedIn{}, err
 	}
 	if serverProof == "" {
+		// Without what a stranger chose to call himself: he could fill the
+		// disk with names.
 		err := a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-			return a.countAttempt(ctx, tx, Attempt{Address: address.String(), Email: kept.Email, Instance: bridge.Instance, Result: refusedProof})
+			return a.countAttempt(ctx, tx, Attempt{Address: address.String(), Result: refusedProof})
 		})
 		return SignedIn{}, errors.Join(err, unauthorized(refusedProof,
 			"the proof is wrong, or the handshake is unknown, used or older than 60 seconds"))
@@ -169,7 +171,7 @@ func (a *Account) admitBridge(ctx context.Context, kept store.Handshake, serverP
 		}
 		secret, digest := a.newSecret(sessionPrefix)
 		s := store.Session{
-			ID: a.newID(), Digest: digest, Epoch: kept.Epoch, Instance: bridge.Instance, Address: row.Address,
+			ID: a.newID(), Digest: digest, Epoch: kept.Epoch, Instance: bridge.Instance,
 			CreatedAt: a.now(), ExpiresAt: a.now().Add(sessionLives),
 		}
 		if err := tx.InsertSession(ctx, s); err != nil {

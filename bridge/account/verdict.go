@@ -149,17 +149,17 @@ func (a *Account) checkLockout(ctx context.Context, tx *store.Tx, before, after 
 	if sparesBridges {
 		return nil
 	}
-	sessions, err := tx.LiveSessions(ctx, a.now())
+	bridges, err := tx.LiveBridges(ctx, a.now())
 	if err != nil {
 		return err
 	}
-	for _, s := range sessions {
-		address, err := netip.ParseAddr(s.Address)
+	for _, b := range bridges {
+		address, err := netip.ParseAddr(b.Address)
 		if err != nil {
-			continue // a bridge in the same process has no address, and no rule finds it
+			return fmt.Errorf("reading bridge %s: %w", b.Instance, err)
 		}
 		if verdict, out := shutOut(address); out {
-			return wouldLockOut("bridge", s.Instance, address, known(verdict))
+			return wouldLockOut("bridge", b.Instance, address, known(verdict))
 		}
 	}
 	return nil

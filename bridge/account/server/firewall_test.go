@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -23,7 +24,7 @@ func TestLockout(t *testing.T) {
 		name     string
 		rules    []api.FirewallRuleInput // before, with the default action deny if there are any
 		signedIn bool
-		write    func(*conversation, bool) (*api.Problem, error)
+		write    func(context.Context, *conversation, bool) (*api.Problem, error)
 		who      string // empty: let through
 		ruleID   string // "first", "new" or empty for the default action
 	}{
@@ -80,15 +81,15 @@ func TestLockout(t *testing.T) {
 			t.Parallel()
 			c := converse(t)
 			if row.rules != nil {
-				problem, err := policy(deny, row.rules...)(c, false)
+				problem, err := policy(deny, row.rules...)(t.Context(), c, false)
 				ok(t, err)
 				equal(t, "the policy before", codeOf(problem), "")
 			}
 			if row.signedIn {
-				c.mustSignIn(t, c.activate(t), "bridge-1", office)
+				c.mustSignIn(t, c.activate(t), "bridge-1")
 			}
 			before := c.firewall(t)
-			problem, err := row.write(c, false)
+			problem, err := row.write(t.Context(), c, false)
 			ok(t, err)
 			if row.who == "" {
 				equal(t, "the write", codeOf(problem), "")
@@ -110,7 +111,7 @@ func TestLockout(t *testing.T) {
 			}
 			equal(t, "the policy's version after a refusal", c.firewall(t).Etag, before.Etag)
 
-			problem, err = row.write(c, true)
+			problem, err = row.write(t.Context(), c, true)
 			ok(t, err)
 			equal(t, "the same with allow_lockout", codeOf(problem), "")
 		})
@@ -123,7 +124,7 @@ func TestBridgeIsBlockedAndBack(t *testing.T) {
 	t.Parallel()
 	c := converse(t)
 	creds := c.activate(t)
-	bridge := c.mustSignIn(t, creds, "bridge-1", office)
+	bridge := c.mustSignIn(t, creds, "bridge-1")
 	blocked, err := c.CreateFirewallRuleWithResponse(t.Context(), &api.CreateFirewallRuleParams{AllowLockout: new(true)}, rule(api.Deny, office))
 	ok(t, err)
 	id := blocked.JSON201.Id
@@ -134,9 +135,9 @@ func TestBridgeIsBlockedAndBack(t *testing.T) {
 	equal(t, "the session's request", codeOf(p), "firewall_blocked")
 	equal(t, "address", *p.Details.Address, office)
 	equal(t, "rule", *p.Details.RuleId, id)
-	_, refused := c.signIn(t, creds, "bridge-1", office)
+	_, refused := c.signIn(t, creds, "bridge-1")
 	equal(t, "signing in", codeOf(refused), "firewall_blocked")
-	_, refused = c.signIn(t, credentials{creds.email, creds.epoch + 9, creds.secrets}, "stranger", office)
+	_, refused = c.signIn(t, credentials{creds.email, creds.epoch + 9, creds.secrets}, "stranger")
 	equal(t, "a stranger does not learn of the firewall", codeOf(refused), "sign_in_failed")
 
 	last := c.provisioning(t).LastRefusal
@@ -157,7 +158,7 @@ func TestBridgeIsBlockedAndBack(t *testing.T) {
 func TestAttemptsAreMerged(t *testing.T) {
 	t.Parallel()
 	c := converse(t)
-	bridge := c.mustSignIn(t, c.activate(t), "bridge-1", office)
+	bridge := c.mustSignIn(t, c.activate(t), "bridge-1")
 	_, err := c.CreateFirewallRuleWithResponse(t.Context(), &api.CreateFirewallRuleParams{AllowLockout: new(true)}, rule(api.Deny, office))
 	ok(t, err)
 	for range 3 {
@@ -193,7 +194,7 @@ func TestAttemptsAreMerged(t *testing.T) {
 func TestBreakGlass(t *testing.T) {
 	t.Parallel()
 	c := converse(t)
-	problem, err := policy(api.Deny)(c, true)
+	problem, err := policy(api.Deny)(t.Context(), c, true)
 	ok(t, err)
 	equal(t, "locking everybody out", codeOf(problem), "")
 	who, err := c.WhoAmIWithResponse(t.Context())
@@ -214,7 +215,7 @@ func TestBreakGlass(t *testing.T) {
 	equal(t, "until", f.DisabledUntil.Equal(until), true)
 	equal(t, "default action", f.DefaultAction, api.Deny)
 	// Behind the broken glass the policy is repaired one rule after the other.
-	problem, err = create(rule(api.Allow, office))(c, false)
+	problem, err = create(rule(api.Allow, office))(t.Context(), c, false)
 	ok(t, err)
 	equal(t, "a first rule that does not let the caller in yet", codeOf(problem), "")
 	events, err := c.ListAuditEventsWithResponse(t.Context(), nil)
@@ -277,7 +278,7 @@ func TestRefusedRules(t *testing.T) {
 		{"an id for a new rule", `{"id":"mine","ip_ranges":["10.0.0.0/8"]}`, "invalid_value", "/id"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			_, p := c.raw(t, "POST", "/v1/firewall/rules", row.body)
+			p := c.raw(t, "POST", "/v1/firewall/rules", row.body).Problem
 			equal(t, "code", p.Code, row.code)
 			field := ""
 			if p.Details != nil {
@@ -318,7 +319,7 @@ func TestEvaluate(t *testing.T) {
 func TestWholePolicy(t *testing.T) {
 	t.Parallel()
 	c := converse(t)
-	problem, err := policy(api.Allow, rule(api.Allow, home), rule(api.Deny, "203.0.113.0/24"))(c, false)
+	problem, err := policy(api.Allow, rule(api.Allow, home), rule(api.Deny, "203.0.113.0/24"))(t.Context(), c, false)
 	ok(t, err)
 	equal(t, "first", codeOf(problem), "")
 	before := c.firewall(t)
@@ -327,7 +328,7 @@ func TestWholePolicy(t *testing.T) {
 	stale, err := c.UpdateFirewallWithResponse(t.Context(), &api.UpdateFirewallParams{IfMatch: new(`"0"`)}, api.FirewallUpdate{})
 	ok(t, err)
 	equal(t, "on an old version", codeOf(stale.ApplicationproblemJSONDefault), "version_mismatch")
-	problem, err = policy(api.Deny, kept, rule(api.Allow, office))(c, false)
+	problem, err = policy(api.Deny, kept, rule(api.Allow, office))(t.Context(), c, false)
 	ok(t, err)
 	equal(t, "second", codeOf(problem), "")
 	after := c.firewall(t)
@@ -339,7 +340,7 @@ func TestWholePolicy(t *testing.T) {
 	equal(t, "the kept rule is there, unchanged", found, true)
 	unknown := rule(api.Allow, home)
 	unknown.Id = new("nobody")
-	problem, err = policy(api.Deny, unknown)(c, true)
+	problem, err = policy(api.Deny, unknown)(t.Context(), c, true)
 	ok(t, err)
 	equal(t, "an unknown id", codeOf(problem), "invalid_value")
 }
@@ -352,7 +353,7 @@ func TestRulesConcurrently(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range writers {
 		wg.Go(func() {
-			problem, err := create(rule(api.Allow, fmt.Sprintf("10.0.%d.0/24", i)))(c, false)
+			problem, err := create(rule(api.Allow, fmt.Sprintf("10.0.%d.0/24", i)))(t.Context(), c, false)
 			if err != nil || problem != nil {
 				t.Errorf("writer %d: %v, %v", i, err, codeOf(problem))
 			}
@@ -381,45 +382,45 @@ func rule(action api.FirewallAction, ranges ...string) api.FirewallRuleInput {
 	return api.FirewallRuleInput{Action: &action, IpRanges: &ranges}
 }
 
-func create(r api.FirewallRuleInput) func(*conversation, bool) (*api.Problem, error) {
-	return func(c *conversation, allow bool) (*api.Problem, error) {
-		resp, err := c.CreateFirewallRuleWithResponse(c.ctx, &api.CreateFirewallRuleParams{AllowLockout: &allow}, r)
+func create(r api.FirewallRuleInput) func(context.Context, *conversation, bool) (*api.Problem, error) {
+	return func(ctx context.Context, c *conversation, allow bool) (*api.Problem, error) {
+		resp, err := c.CreateFirewallRuleWithResponse(ctx, &api.CreateFirewallRuleParams{AllowLockout: &allow}, r)
 		return problemIn(resp, err)
 	}
 }
 
-func policy(action api.FirewallAction, rules ...api.FirewallRuleInput) func(*conversation, bool) (*api.Problem, error) {
-	return func(c *conversation, allow bool) (*api.Problem, error) {
+func policy(action api.FirewallAction, rules ...api.FirewallRuleInput) func(context.Context, *conversation, bool) (*api.Problem, error) {
+	return func(ctx context.Context, c *conversation, allow bool) (*api.Problem, error) {
 		rules := append([]api.FirewallRuleInput{}, rules...)
-		resp, err := c.UpdateFirewallWithResponse(c.ctx, &api.UpdateFirewallParams{AllowLockout: &allow},
+		resp, err := c.UpdateFirewallWithResponse(ctx, &api.UpdateFirewallParams{AllowLockout: &allow},
 			api.FirewallUpdate{DefaultAction: &action, Rules: &rules})
 		return problemIn(resp, err)
 	}
 }
 
-func denyByDefault(c *conversation, allow bool) (*api.Problem, error) {
-	resp, err := c.UpdateFirewallWithResponse(c.ctx, &api.UpdateFirewallParams{AllowLockout: &allow},
+func denyByDefault(ctx context.Context, c *conversation, allow bool) (*api.Problem, error) {
+	resp, err := c.UpdateFirewallWithResponse(ctx, &api.UpdateFirewallParams{AllowLockout: &allow},
 		api.FirewallUpdate{DefaultAction: new(api.Deny)})
 	return problemIn(resp, err)
 }
 
-func replaceFirst(r api.FirewallRuleInput) func(*conversation, bool) (*api.Problem, error) {
-	return func(c *conversation, allow bool) (*api.Problem, error) {
-		id, err := c.firstRule()
+func replaceFirst(r api.FirewallRuleInput) func(context.Context, *conversation, bool) (*api.Problem, error) {
+	return func(ctx context.Context, c *conversation, allow bool) (*api.Problem, error) {
+		id, err := c.firstRule(ctx)
 		if err != nil {
 			return nil, err
 		}
-		resp, err := c.ReplaceFirewallRuleWithResponse(c.ctx, id, &api.ReplaceFirewallRuleParams{AllowLockout: &allow}, r)
+		resp, err := c.ReplaceFirewallRuleWithResponse(ctx, id, &api.ReplaceFirewallRuleParams{AllowLockout: &allow}, r)
 		return problemIn(resp, err)
 	}
 }
 
-func deleteFirst(c *conversation, allow bool) (*api.Problem, error) {
-	id, err := c.firstRule()
+func deleteFirst(ctx context.Context, c *conversation, allow bool) (*api.Problem, error) {
+	id, err := c.firstRule(ctx)
 	if err != nil {
 		return nil, err
 	}
-	resp, err := c.DeleteFirewallRuleWithResponse(c.ctx, id, &api.DeleteFirewallRuleParams{AllowLockout: &allow})
+	resp, err := c.DeleteFirewallRuleWithResponse(ctx, id, &api.DeleteFirewallRuleParams{AllowLockout: &allow})
 	return problemIn(resp, err)
 }
 
@@ -435,8 +436,8 @@ func problemIn[R interface {
 
 // firstRule is the one that the table's rows change: the first that begins with
 // the office, or else the first that is asked.
-func (c *conversation) firstRule() (string, error) {
-	f, err := c.GetFirewallWithResponse(c.ctx)
+func (c *conversation) firstRule(ctx context.Context) (string, error) {
+	f, err := c.GetFirewallWithResponse(ctx)
 	if err != nil {
 		return "", err
 	}

@@ -1,7 +1,6 @@
 package server_test
 
 import (
-	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -58,8 +57,9 @@ func TestProblems(t *testing.T) {
 			if row.header != "" {
 				headers = []string{"Authorization", strings.TrimPrefix(row.header, "-")}
 			}
-			resp, p := c.raw(t, row.method, row.path, row.body, headers...)
-			equal(t, "status", resp.StatusCode, row.status)
+			resp := c.raw(t, row.method, row.path, row.body, headers...)
+			p := resp.Problem
+			equal(t, "status", resp.Status, row.status)
 			equal(t, "status in the document", p.Status, row.status)
 			equal(t, "type", p.Type, "about:blank")
 			equal(t, "code", p.Code, row.code)
@@ -90,11 +90,10 @@ func TestIdempotency(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 16 {
 		wg.Go(func() {
-			resp, _ := c.raw(t, "POST", "/v1/firewall/rules", body, "Idempotency-Key", "key-1")
-			text, _ := io.ReadAll(resp.Body)
+			resp := c.raw(t, "POST", "/v1/firewall/rules", body, "Idempotency-Key", "key-1")
 			mu.Lock()
 			defer mu.Unlock()
-			answers[strconv.Itoa(resp.StatusCode)+resp.Header.Get("ETag")+string(text)]++
+			answers[strconv.Itoa(resp.Status)+resp.Header.Get("ETag")+resp.Text]++
 		})
 	}
 	wg.Wait()
@@ -104,29 +103,29 @@ func TestIdempotency(t *testing.T) {
 		equal(t, "the answer", a[:6], `201"1"`)
 	}
 
-	_, p := c.raw(t, "POST", "/v1/firewall/rules", `{"ip_ranges":["203.0.113.1"]}`, "Idempotency-Key", "key-1")
+	p := c.raw(t, "POST", "/v1/firewall/rules", `{"ip_ranges":["203.0.113.1"]}`, "Idempotency-Key", "key-1").Problem
 	equal(t, "another body", p.Code, "idempotency_key_reused")
-	_, p = c.raw(t, "POST", "/v1/signup-domains", `{"domain":"example.com"}`, "Idempotency-Key", "key-1")
+	p = c.raw(t, "POST", "/v1/signup-domains", `{"domain":"example.com"}`, "Idempotency-Key", "key-1").Problem
 	equal(t, "another path", p.Code, "idempotency_key_reused")
-	resp, _ := c.raw(t, "POST", "/v1/firewall/rules", body, "Idempotency-Key", "key-2")
-	equal(t, "another key", resp.StatusCode, 201)
+	resp := c.raw(t, "POST", "/v1/firewall/rules", body, "Idempotency-Key", "key-2")
+	equal(t, "another key", resp.Status, 201)
 	equal(t, "rules with another key", len(c.firewall(t).Rules), 2)
 
 	// What was refused may succeed once its cause is gone.
 	locked := `{"action":"deny","ip_ranges":["192.0.2.0/24"]}`
-	_, p = c.raw(t, "POST", "/v1/firewall/rules", locked, "Idempotency-Key", "key-3")
+	p = c.raw(t, "POST", "/v1/firewall/rules", locked, "Idempotency-Key", "key-3").Problem
 	equal(t, "refused", p.Code, "would_lock_out")
 	equal(t, "rules after the refusal", len(c.firewall(t).Rules), 2)
-	problem, err := create(api.FirewallRuleInput{IpRanges: &[]string{home}, Priority: new(1)})(c, false)
+	problem, err := create(api.FirewallRuleInput{IpRanges: &[]string{home}, Priority: new(1)})(t.Context(), c, false)
 	ok(t, err)
 	equal(t, "the cure", codeOf(problem), "")
-	resp, _ = c.raw(t, "POST", "/v1/firewall/rules", locked, "Idempotency-Key", "key-3")
-	equal(t, "the same request after the cure", resp.StatusCode, 201)
+	resp = c.raw(t, "POST", "/v1/firewall/rules", locked, "Idempotency-Key", "key-3")
+	equal(t, "the same request after the cure", resp.Status, 201)
 
 	// A day later the key is a new one.
 	c.clock.advance(25 * time.Hour)
-	resp, _ = c.raw(t, "POST", "/v1/firewall/rules", body, "Idempotency-Key", "key-1")
-	equal(t, "a day later", resp.StatusCode, 201)
+	resp = c.raw(t, "POST", "/v1/firewall/rules", body, "Idempotency-Key", "key-1")
+	equal(t, "a day later", resp.Status, 201)
 	equal(t, "rules a day later", len(c.firewall(t).Rules), 5)
 }
 
@@ -136,9 +135,9 @@ func TestIdempotencyKeysAreNotShared(t *testing.T) {
 	c := converse(t)
 	_, other, err := c.account.CreateToken(t.Context(), "other")
 	ok(t, err)
-	resp, _ := c.raw(t, "POST", "/v1/signup-domains", `{"domain":"example.com"}`, "Idempotency-Key", "k")
-	equal(t, "the first", resp.StatusCode, 201)
-	_, p := c.raw(t, "POST", "/v1/signup-domains", `{"domain":"example.com"}`, "Idempotency-Key", "k", "Authorization", "Bearer "+other)
+	resp := c.raw(t, "POST", "/v1/signup-domains", `{"domain":"example.com"}`, "Idempotency-Key", "k")
+	equal(t, "the first", resp.Status, 201)
+	p := c.raw(t, "POST", "/v1/signup-domains", `{"domain":"example.com"}`, "Idempotency-Key", "k", "Authorization", "Bearer "+other).Problem
 	equal(t, "another caller with the same key", p.Code, "already_exists")
 }
 
@@ -228,7 +227,7 @@ func TestLogHoldsNoSecret(t *testing.T) {
 	t.Parallel()
 	c := converse(t)
 	creds := c.activate(t)
-	in, refused := c.signIn(t, creds, "bridge-1", office)
+	in, refused := c.signIn(t, creds, "bridge-1")
 	if refused != nil {
 		t.Fatal(refused.Code)
 	}

@@ -252,6 +252,67 @@ func TestHandshakeIsConsumed(t *testing.T) {
 	equal(t, "the right proof after a minute", codeOf(refused), "sign_in_failed")
 }
 
+// What needs no new credentials changes in place; writing what is there
+// changes nothing, and a write on an old version is refused.
+func TestProvisioningUpdate(t *testing.T) {
+	t.Parallel()
+	c := converse(t)
+	inactive, err := c.UpdateProvisioningWithResponse(t.Context(), nil, api.ProvisioningUpdate{Idp: new("Okta")})
+	ok(t, err)
+	equal(t, "while inactive", codeOf(inactive.ApplicationproblemJSONDefault), "provisioning_inactive")
+	c.activate(t)
+	before := c.provisioning(t)
+	changed, err := c.UpdateProvisioningWithResponse(t.Context(), &api.UpdateProvisioningParams{IfMatch: &before.Etag},
+		api.ProvisioningUpdate{Idp: new("Okta"), SuspensionLimit: new("off")})
+	ok(t, err)
+	equal(t, "idp", deref(changed.JSON200.Idp), "Okta")
+	equal(t, "suspension limit", deref(changed.JSON200.SuspensionLimit), "off")
+	equal(t, "epoch", *changed.JSON200.Epoch, *before.Epoch)
+	same, err := c.UpdateProvisioningWithResponse(t.Context(), nil, api.ProvisioningUpdate{Idp: new("Okta")})
+	ok(t, err)
+	equal(t, "etag after writing the same", same.JSON200.Etag, changed.JSON200.Etag)
+	stale, err := c.UpdateProvisioningWithResponse(t.Context(), &api.UpdateProvisioningParams{IfMatch: &before.Etag}, api.ProvisioningUpdate{Idp: new("Entra")})
+	ok(t, err)
+	equal(t, "on an old version", codeOf(stale.ApplicationproblemJSONDefault), "version_mismatch")
+}
+
+// The manager is a member with an address of his own, the same one for as
+// long as the account lives.
+func TestManagerIsAMember(t *testing.T) {
+	t.Parallel()
+	c := converse(t)
+	_, err := c.InviteMemberWithResponse(t.Context(), nil, api.MemberInput{Address: manager})
+	ok(t, err)
+	_, enrolment := c.enrol(t)
+	taken, err := c.ActivateProvisioningWithResponse(t.Context(), nil, api.Activation{ManagerEmail: manager, Enrolment: enrolment, Session: "sealed"})
+	ok(t, err)
+	equal(t, "another member's address", codeOf(taken.ApplicationproblemJSONDefault), "address_taken")
+	made, err := c.ActivateProvisioningWithResponse(t.Context(), nil, api.Activation{ManagerEmail: "pm@example.com", Enrolment: enrolment, Session: "sealed"})
+	ok(t, err)
+	equal(t, "an address of his own", made.StatusCode(), 201)
+	first := c.memberAt(t, "pm@example.com")
+	equal(t, "role", first.Role, api.RoleProvisionManager)
+	_, err = c.DeactivateProvisioningWithResponse(t.Context(), nil)
+	ok(t, err)
+	equal(t, "suspended while inactive", c.memberAt(t, "pm@example.com").Suspended, true)
+	_, enrolment = c.enrol(t)
+	_, err = c.ActivateProvisioningWithResponse(t.Context(), nil, api.Activation{ManagerEmail: "pm2@example.com", Enrolment: enrolment, Session: "sealed"})
+	ok(t, err)
+	second := c.memberAt(t, "pm2@example.com")
+	equal(t, "the member under another address", second.Id, first.Id)
+	equal(t, "suspended", second.Suspended, false)
+}
+
+func (c *conversation) memberAt(t *testing.T, address string) api.Member {
+	t.Helper()
+	r, err := c.ListMembersWithResponse(t.Context(), &api.ListMembersParams{Address: &address})
+	ok(t, err)
+	if r.JSON200 == nil || len(r.JSON200.Items) != 1 {
+		t.Fatalf("looking for %s: %s", address, r.Body)
+	}
+	return r.JSON200.Items[0]
+}
+
 func (c *conversation) provisioning(t *testing.T) api.Provisioning {
 	t.Helper()
 	r, err := c.GetProvisioningWithResponse(t.Context())

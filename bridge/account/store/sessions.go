@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -14,8 +15,12 @@ type Handshake struct {
 	ExpiresAt time.Time
 }
 
-// InsertHandshake adds h.
-func (tx *Tx) InsertHandshake(ctx context.Context, h Handshake) error {
+// InsertHandshake adds h, and deletes those that are over: anybody may begin
+// a sign-in, and what piles up must not outlive its minute.
+func (tx *Tx) InsertHandshake(ctx context.Context, h Handshake, now time.Time) error {
+	if _, err := tx.Exec(ctx, `DELETE FROM handshakes WHERE expires_at < ?`, Micros(now)); err != nil {
+		return err
+	}
 	_, err := tx.Exec(ctx, `INSERT INTO handshakes (id, epoch, email, state, expires_at) VALUES (?, ?, ?, ?, ?)`,
 		h.ID, h.Epoch, h.Email, h.State, Micros(h.ExpiresAt))
 	return err
@@ -33,25 +38,24 @@ type Session struct {
 	ID, Digest string
 	Epoch      int64
 	Instance   string
-	Address    string // where the bridge was seen last
 	CreatedAt  time.Time
 	ExpiresAt  time.Time
 }
 
 const (
-	sessionColumns = `s.id, s.digest, s.epoch, s.instance, s.address, s.created_at, s.expires_at`
+	sessionColumns = `s.id, s.digest, s.epoch, s.instance, s.created_at, s.expires_at`
 	// A session is live while neither it nor its generation is over.
 	sessionLive = `s.expires_at > ? AND g.ended = '' AND (g.expires_at = 0 OR g.expires_at > ?)`
 )
 
 func scanSession(row Scanner) (s Session, err error) {
-	return s, row.Scan(&s.ID, &s.Digest, &s.Epoch, &s.Instance, &s.Address, (*Time)(&s.CreatedAt), (*Time)(&s.ExpiresAt))
+	return s, row.Scan(&s.ID, &s.Digest, &s.Epoch, &s.Instance, (*Time)(&s.CreatedAt), (*Time)(&s.ExpiresAt))
 }
 
 // InsertSession adds s.
 func (tx *Tx) InsertSession(ctx context.Context, s Session) error {
-	_, err := tx.Exec(ctx, `INSERT INTO sessions (id, digest, epoch, instance, address, created_at, expires_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?)`, s.ID, s.Digest, s.Epoch, s.Instance, s.Address, Micros(s.CreatedAt), Micros(s.ExpiresAt))
+	_, err := tx.Exec(ctx, `INSERT INTO sessions (id, digest, epoch, instance, created_at, expires_at)
+		VALUES (?, ?, ?, ?, ?, ?)`, s.ID, s.Digest, s.Epoch, s.Instance, Micros(s.CreatedAt), Micros(s.ExpiresAt))
 	return err
 }
 
@@ -59,18 +63,6 @@ func (tx *Tx) InsertSession(ctx context.Context, s Session) error {
 func (tx *Tx) LiveSession(ctx context.Context, digest string, now time.Time) (Session, bool, error) {
 	return One(ctx, tx, scanSession, `SELECT `+sessionColumns+` FROM sessions s JOIN generations g ON g.epoch = s.epoch
 		WHERE s.digest = ? AND `+sessionLive, digest, Micros(now), Micros(now))
-}
-
-// LiveSessions lists every live session.
-func (tx *Tx) LiveSessions(ctx context.Context, now time.Time) ([]Session, error) {
-	return All(ctx, tx, scanSession, `SELECT `+sessionColumns+` FROM sessions s JOIN generations g ON g.epoch = s.epoch
-		WHERE `+sessionLive+` ORDER BY s.created_at, s.id`, Micros(now), Micros(now))
-}
-
-// MoveSession notes where a session's bridge was seen last.
-func (tx *Tx) MoveSession(ctx context.Context, id, address string) error {
-	_, err := tx.Exec(ctx, `UPDATE sessions SET address = ? WHERE id = ? AND address <> ?`, address, id, address)
-	return err
 }
 
 // DeleteSession ends a session.
@@ -124,4 +116,10 @@ func (tx *Tx) Bridges(ctx context.Context, now time.Time, after Place, limit int
 	return All(ctx, tx, scanBridge, bridgeQuery+`WHERE (b.last_contact, b.instance) < (?, ?)
 		ORDER BY b.last_contact DESC, b.instance DESC LIMIT ?`,
 		Micros(now), Micros(now), Micros(after.Time), after.ID, limit)
+}
+
+// LiveBridges lists the bridges that have a live session.
+func (tx *Tx) LiveBridges(ctx context.Context, now time.Time) ([]Bridge, error) {
+	all, err := All(ctx, tx, scanBridge, bridgeQuery+`ORDER BY b.instance`, Micros(now), Micros(now))
+	return slices.DeleteFunc(all, func(b Bridge) bool { return !b.Live }), err
 }

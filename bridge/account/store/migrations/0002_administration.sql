@@ -83,7 +83,6 @@ CREATE TABLE sessions (
     id         TEXT NOT NULL UNIQUE,
     epoch      BIGINT NOT NULL REFERENCES generations (epoch),
     instance   TEXT NOT NULL,
-    address    TEXT NOT NULL, -- where the bridge was seen last
     created_at BIGINT NOT NULL,
     expires_at BIGINT NOT NULL
 );
