@@ -60,7 +60,7 @@ type Client struct {
 
 	mu     sync.Mutex
 	caller *api.Caller
-	opened map[string]bool
+	notes  map[string]bool
 }
 
 // New checks the configuration and makes a client. It does not call the account.
@@ -69,7 +69,7 @@ func New(config Config) (*Client, error) {
 		URL:             strings.TrimSuffix(config.URL, "/"),
 		MonitoringToken: config.MonitoringToken,
 		unknown:         config.Unknown,
-		opened:          make(map[string]bool),
+		notes:           make(map[string]bool),
 	}
 	if len(config.Unknown) == 0 {
 		if err := checkURL(config.URL); err != nil {
@@ -199,17 +199,17 @@ func (c *Client) Caller(ctx context.Context) (api.Caller, error) {
 	return *c.caller, nil
 }
 
-// RememberToken notes the fingerprint of a bearer token that an ephemeral
-// resource opened in this run: it will be another one in the next.
-func (c *Client) RememberToken(fingerprint string) {
+// Note remembers something for the rest of this run of the provider, so that
+// its parts can tell each other what no schema has a place for.
+func (c *Client) Note(what string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.opened[fingerprint] = true
+	c.notes[what] = true
 }
 
-// TokenIsEphemeral tells whether the token with this fingerprint was opened in this run.
-func (c *Client) TokenIsEphemeral(fingerprint string) bool {
+// Noted tells whether it was noted in this run.
+func (c *Client) Noted(what string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.opened[fingerprint]
+	return c.notes[what]
 }

@@ -53,7 +53,7 @@ func (r *integration) planCreate(ctx context.Context, req resource.ModifyPlanReq
 	}
 	checkEphemeral(r.client, config, &resp.Diagnostics)
 	p, err := client.Call[api.Provisioning](r.client.API.GetProvisioning(ctx))
-	if err == nil && p.Active {
+	if err == nil && p.Active && !r.client.Noted(managed+types.StringPointerValue(p.Id).ValueString()) {
 		refuseSecond(p, &resp.Diagnostics)
 	} // an account that cannot be asked now may be there when the apply comes to it
 }

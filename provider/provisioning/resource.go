@@ -83,6 +83,9 @@ func (r *integration) Read(ctx context.Context, req resource.ReadRequest, resp *
 	state, diags := prior.refreshed(ctx, p)
 	resp.Diagnostics.Append(diags...)
 	resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account, state.ID.ValueString())...)
+	if p.Active {
+		r.client.Note(managed + state.ID.ValueString())
+	}
 	if _, known := made(ctx, req.Private); !known { // just imported
 		resp.Diagnostics.Append(rememberMade(ctx, resp.Private, state)...)
 	}
@@ -343,6 +346,10 @@ func (r *integration) save(ctx context.Context, account string, plan model, p ap
 	diags.Append(rememberMade(ctx, private, state)...)
 	diags.Append(to.Set(ctx, state)...)
 }
+
+// managed notes the integrations that were read for a state in this run: a
+// plan that replaces one may make a second.
+const managed = "managed integration "
 
 // madeKey is where private state keeps the id of the integration that
 // Terraform made or imported: the state has the one that is there.

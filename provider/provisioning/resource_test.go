@@ -378,6 +378,24 @@ func TestASecondIntegrationIsRefusedWithTheImportBlock(t *testing.T) {
 	})
 }
 
+func TestAReplacementIsNoSecondIntegration(t *testing.T) {
+	t.Parallel()
+	account := providertest.NewAccount(t)
+	token := newToken(t)
+	resource.UnitTest(t, resource.TestCase{
+		ProtoV6ProviderFactories: providertest.Factories(),
+		Steps: []resource.TestStep{
+			{Config: config(account, given(token)), ConfigPlanChecks: planned(plancheck.ResourceActionCreate)},
+			{
+				Taint:             []string{address},
+				Config:            config(account, given(token)),
+				ConfigPlanChecks:  planned(plancheck.ResourceActionDestroyBeforeCreate),
+				ConfigStateChecks: []statecheck.StateCheck{signsIn{account, token}},
+			},
+		},
+	})
+}
+
 func TestInactiveAndActiveAgain(t *testing.T) {
 	t.Parallel()
 	account := providertest.NewAccount(t)
