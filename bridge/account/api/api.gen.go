@@ -818,7 +818,7 @@ type ProblemDetails struct {
 	// Name `protected`: the member or group that is protected
 	Name *string `json:"name,omitempty"`
 
-	// RuleId the firewall rule that decided; absent when the default action did
+	// RuleId the firewall rule that decided; absent when the default action did; `new` for one that this request would make
 	RuleId *string `json:"rule_id,omitempty"`
 
 	// Who `would_lock_out`: "caller" or "bridge"
@@ -1023,7 +1023,7 @@ type Verdict struct {
 	Continent    *string        `json:"continent,omitempty"`
 	Country      *string        `json:"country,omitempty"`
 
-	// RuleId absent when the default action decided
+	// RuleId absent when the default action decided; `new-1`, `new-2`... for rules of the proposed policy that have no id, by their place in it
 	RuleId *string `json:"rule_id,omitempty"`
 }
 
