@@ -339,6 +339,12 @@ func (c *Connector) failed(err error, failures int) {
 		since = before.Problem.Since
 	}
 	p := problem.New(code, since, facts)
+	// The first of its kind at once, then about one a minute: a log that an
+	// operator reads at night must not drown in its own repetition. Before the
+	// state, so that who sees the problem finds the line.
+	if news := before.Problem == nil || before.Problem.Cause != p.Cause; news || failures%6 == 0 {
+		c.cfg.Log.Error(logMessage(code), logFields(code, facts, failures)...)
+	}
 	c.update(func(s *State) {
 		s.Phase, s.Problem, s.Tried = Refused, &p, now
 		if code == problem.AccountUnreachable {
@@ -348,11 +354,6 @@ func (c *Connector) failed(err error, failures int) {
 			s.Address = a
 		}
 	})
-	// The first of its kind at once, then about one a minute: a log that an
-	// operator reads at night must not drown in its own repetition.
-	if news := before.Problem == nil || before.Problem.Cause != p.Cause; news || failures%6 == 0 {
-		c.cfg.Log.Error(logMessage(code), logFields(code, facts, failures)...)
-	}
 }
 
 func logMessage(code problem.Code) string {

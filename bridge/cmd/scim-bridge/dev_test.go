@@ -1,0 +1,71 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+)
+
+// lockedBuffer can be read while a process writes it.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func TestDevIsAnAccountAndABridgeAtOnce(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "dev")
+	args := []string{"dev", "--data-dir", dir, "--listen", "127.0.0.1:0", "--account-listen", "127.0.0.1:0"}
+	var out lockedBuffer
+	dev := exec.CommandContext(context.WithoutCancel(t.Context()), "scim-bridge", args...)
+	dev.Stdout, dev.Stderr = &out, &out
+	if err := dev.Start(); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the greeting", func() bool { return strings.Contains(out.String(), "account_token") })
+	find := func(pattern string) string {
+		t.Helper()
+		m := regexp.MustCompile(pattern).FindStringSubmatch(out.String())
+		if m == nil {
+			t.Fatalf("no %s in\n%s", pattern, out.String())
+		}
+		return m[1]
+	}
+	base, token := find(`SCIM base URL +(\S+)`), find(`bearer token +(\S+)`)
+	if got := ask(t, "POST", base+"/Users", token, person("a@example.com")); got.status != 201 {
+		t.Errorf("creating a person: %d %s", got.status, got.body)
+	}
+	// What Terraform would ask, with what the provider block says.
+	if got := ask(t, "GET", find(`account_url += "(.*)"`)+"/v1/members?address=a@example.com", find(`account_token = "(.*)"`), ""); got.status != 200 || !strings.Contains(got.body, "a@example.com") {
+		t.Errorf("the account's members: %d %s", got.status, got.body)
+	}
+	if err := dev.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := dev.Wait(); err != nil {
+		t.Errorf("dev ended with %v\n%s", err, out.String())
+	}
+
+	again, err := exec.CommandContext(t.Context(), "scim-bridge", args...).CombinedOutput()
+	if err == nil || !strings.Contains(string(again), "is there already") {
+		t.Errorf("a second dev in the same folder: %v %s", err, again)
+	}
+}
