@@ -368,3 +368,21 @@ func TestChangesByHandAreSeenByProvisioning(t *testing.T) {
 		t.Errorf("existing id %s, want %s", e.ExistingID, p.MemberID)
 	}
 }
+
+func TestTheLastToHaveAUserNameIsAdopted(t *testing.T) {
+	t.Parallel()
+	d := newDirectory(t)
+	first := d.create("ann@example.com")
+	d.remove(first.ID)
+	second := d.create("bob@example.com")
+	// The first is not adopted: a rename makes nobody a member.
+	d.replace(second.ID, account.PersonInput{Attributes: attributes("userName", "ann@example.com"), SignInAddress: "bob@example.com"})
+	d.remove(second.ID)
+	if p := d.createFrom(account.PersonInput{Attributes: attributes("userName", "ann@example.com")}); p.MemberID != second.MemberID {
+		t.Errorf("adopted %s, want %s", p.MemberID, second.MemberID)
+	}
+	// The one before is still found by his address.
+	if p := d.createFrom(account.PersonInput{Attributes: attributes("userName", "a"), SignInAddress: "ann@example.com"}); p.MemberID != first.MemberID {
+		t.Errorf("adopted %s, want %s", p.MemberID, first.MemberID)
+	}
+}
