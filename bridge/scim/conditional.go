@@ -1,6 +1,8 @@
 package scim
 
 import (
+	"context"
+	"math/rand/v2"
 	"net/http"
 	"slices"
 	"strings"
@@ -9,18 +11,30 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
 )
 
-// maxAttempts bounds how often a PATCH that said no If-Match is applied anew
-// because somebody else was faster.
-const maxAttempts = 10
+// A PATCH that said no If-Match is applied anew while others are faster, so
+// often and after pauses of random length up to these. Random, since writers
+// who wait equally long meet again.
+const (
+	maxAttempts = 25
+	firstPause  = 4 * time.Millisecond
+	longPause   = 200 * time.Millisecond
+)
 
 // retryStale calls try until the resource was not changed in between. A
 // client that named a version wants to hear that it is gone.
-func retryStale(ifMatch string, try func() error) error {
+func retryStale(ctx context.Context, ifMatch string, try func() error) error {
+	pause := firstPause
 	for range maxAttempts {
 		err := try()
 		if ifMatch != "" || bridge.CodeOf(err) != bridge.VersionMismatch {
 			return err
 		}
+		select {
+		case <-time.After(rand.N(pause)):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		pause = min(2*pause, longPause)
 	}
 	return unavailable("the resource is being changed by many at once; try again", time.Second)
 }

@@ -108,7 +108,7 @@ func patchGroup(x *exchange) error {
 	}
 	asked := !projection.Full()
 	var g bridge.Group
-	err = retryStale(ifMatch, func() error {
+	err = retryStale(x.r.Context(), ifMatch, func() error {
 		change := bridge.GroupChange{Replace: members.Replace, Add: members.Add, Remove: members.Remove}
 		read := ifMatch
 		if len(others) > 0 {

@@ -256,11 +256,13 @@ func (m *memory) UpdateGroup(_ context.Context, id string, c bridge.GroupChange,
 	if c.Attributes != nil {
 		g.Attributes = c.Attributes
 	}
-	if c.Replace != nil {
-		g.Members = nil
-	}
 	var unknown []string
 	if c.Replace != nil {
+		if *c.Replace == nil {
+			// On its way to an account it would be null, which keeps them.
+			return bridge.Group{}, refuse(bridge.InvalidValue, "a nil list of members is not an empty one")
+		}
+		g.Members = nil
 		unknown = m.join(g, *c.Replace)
 	}
 	unknown = append(unknown, m.join(g, c.Add)...)

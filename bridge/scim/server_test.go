@@ -311,18 +311,18 @@ func TestConcurrentGroupPatches(t *testing.T) {
 	server := serve(t, newMemory(), nil)
 	group, _ := create(t, server, "/scim/v2/Groups", `{"displayName":"g"}`)
 	var wg sync.WaitGroup
-	for i := range 8 {
+	for i := range 16 {
 		id, _ := create(t, server, "/scim/v2/Users", fmt.Sprintf(`{"userName":"u%d"}`, i))
 		wg.Go(func() {
-			body := fmt.Sprintf(`{"Operations":[{"op":"add","path":"members","value":[{"value":%q}]},{"op":"replace","value":{"id":"x","displayName":"g"}}]}`, id)
+			body := fmt.Sprintf(`{"Operations":[{"op":"add","path":"members","value":[{"value":%q}]},{"op":"replace","value":{"id":"x","displayName":"g","externalId":"e%d"}}]}`, id, i)
 			if a := ask(t, server, http.MethodPatch, "/scim/v2/Groups/"+group, body); a.status != http.StatusNoContent {
 				t.Errorf("got %d %s", a.status, a.raw)
 			}
 		})
 	}
 	wg.Wait()
-	if got := ask(t, server, http.MethodGet, "/scim/v2/Groups/"+group, "").at("members").([]any); len(got) != 8 {
-		t.Errorf("%d members are left of 8", len(got))
+	if got := ask(t, server, http.MethodGet, "/scim/v2/Groups/"+group, "").at("members").([]any); len(got) != 16 {
+		t.Errorf("%d members are left of 16", len(got))
 	}
 }
 

@@ -86,7 +86,7 @@ func patchUser(x *exchange) error {
 		return err
 	}
 	var p bridge.Person
-	err = retryStale(ifMatch, func() error {
+	err = retryStale(x.r.Context(), ifMatch, func() error {
 		p, err = x.applyToPerson(ops, ifMatch)
 		return err
 	})

@@ -14,9 +14,6 @@ type Members struct {
 	Add, Remove []string
 }
 
-// Changes says whether there is anything to do.
-func (m Members) Changes() bool { return m.Replace != nil || len(m.Add)+len(m.Remove) > 0 }
-
 // SplitMembers takes what operations on a group say of its members out of
 // them and returns the operations on its other attributes. find is asked for
 // the members who fulfil a filter that does not name them by value.
@@ -212,13 +209,14 @@ func memberIDs(value any) ([]string, error) {
 	return ids, nil
 }
 
-// MemberIDs reads the members of a whole group, without repetitions.
+// MemberIDs reads the members of a whole group, without repetitions; nobody is
+// an empty list and not nil, which would keep who is there.
 func MemberIDs(value any) ([]string, error) {
 	ids, err := memberIDs(value)
 	if err != nil {
 		return nil, err
 	}
-	s := splitter{joins: make(map[string]bool, len(ids))}
+	s := splitter{joins: make(map[string]bool, len(ids)), order: []string{}}
 	s.mark(ids, true)
 	return s.order, nil
 }
