@@ -117,6 +117,11 @@ func (r *integration) Update(ctx context.Context, req resource.UpdateRequest, re
 		// not planned is done; the next plan shows it.
 		do = keep
 	}
+	if do != keep && !unmoved(state, p) {
+		resp.Diagnostics.AddError("The integration changed since the plan was made",
+			"Somebody activated or deactivated it, or changed its Provision Manager. Run terraform apply again: it starts from what is there now.")
+		return
+	}
 	if do == keep || do == rotate {
 		if p, ok = r.change(ctx, state, plan, p, &resp.Diagnostics); !ok {
 			return
@@ -126,7 +131,7 @@ func (r *integration) Update(ctx context.Context, req resource.UpdateRequest, re
 	case activate:
 		p, ok = r.activate(ctx, account, plan, config, &resp.Diagnostics)
 	case rotate:
-		p, ok = r.rotate(ctx, account, state, plan, config, p, &resp.Diagnostics)
+		p, ok = r.rotate(ctx, account, plan, config, p, &resp.Diagnostics)
 	case deactivate:
 		p, ok = r.deactivate(ctx, &resp.Diagnostics)
 	}
@@ -231,16 +236,10 @@ func (r *integration) activate(ctx context.Context, account string, plan, config
 	return p, err == nil
 }
 
-// rotate enrols new credentials beside those of the state, which live for the
-// overlap. It refuses when the account is no longer as the plan found it.
-func (r *integration) rotate(ctx context.Context, account string, state, plan, config model, now api.Provisioning, diags *diag.Diagnostics) (api.Provisioning, bool) {
+// rotate enrols new credentials beside the present ones, which live for the overlap.
+func (r *integration) rotate(ctx context.Context, account string, plan, config model, now api.Provisioning, diags *diag.Diagnostics) (api.Provisioning, bool) {
 	token, ok := sealingToken(config, diags)
 	if !ok {
-		return now, false
-	}
-	if !now.Active || now.Epoch == nil || *now.Epoch != state.Epoch.ValueInt64() || now.Session == nil {
-		diags.AddError("The integration changed since the plan was made",
-			"Somebody deactivated it or changed its Provision Manager. Run terraform apply again: it starts from what is there now.")
 		return now, false
 	}
 	overlap, err := time.ParseDuration(plan.Overlap.ValueString())
@@ -250,7 +249,7 @@ func (r *integration) rotate(ctx context.Context, account string, state, plan, c
 	}
 	var previous *session.Entry
 	if overlap > 0 {
-		file, err := session.Parse(*now.Session)
+		file, err := session.Parse(types.StringPointerValue(now.Session).ValueString())
 		if err != nil {
 			diags.AddError("Cannot read the present session", err.Error())
 			return now, false
@@ -305,6 +304,16 @@ func (r *integration) change(ctx context.Context, state, plan model, now api.Pro
 		diags.Append(r.client.Diagnose("change the provisioning integration", err))
 	}
 	return p, err == nil
+}
+
+// unmoved tells whether the account is still as the plan found it: what was
+// decided for one integration must not be done to another.
+func unmoved(state model, now api.Provisioning) bool {
+	if !state.Active.ValueBool() {
+		return !now.Active
+	}
+	return now.Active &&
+		state.ID.Equal(types.StringPointerValue(now.Id)) && state.Epoch.Equal(types.Int64PointerValue(now.Epoch))
 }
 
 // sealingToken is the token to seal new credentials under.

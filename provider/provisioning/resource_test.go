@@ -330,6 +330,38 @@ func TestWhatIsDoneByHandIsHealedByOneApply(t *testing.T) {
 	})
 }
 
+func TestWhatIsDoneBetweenPlanAndApplyIsNotOverrun(t *testing.T) {
+	t.Parallel()
+	account := providertest.NewAccount(t)
+	first, second, foreign := newToken(t), newToken(t), newToken(t)
+	resource.UnitTest(t, resource.TestCase{
+		ProtoV6ProviderFactories: providertest.Factories(),
+		Steps: []resource.TestStep{
+			{Config: config(account, given(first)), ConfigPlanChecks: planned(plancheck.ResourceActionCreate)},
+			{
+				Config: config(account, given(second)),
+				ConfigPlanChecks: planned(plancheck.ResourceActionUpdate, renews(), meanwhile(func() {
+					deactivate(t, account)
+					account.Activate("somebody@example.com", foreign)
+				})),
+				ExpectError: regexp.MustCompile(`changed since the plan was made`),
+			},
+			{ // the next plan shows it, and its apply is meant
+				Config:            config(account, given(second)),
+				ConfigPlanChecks:  planned(plancheck.ResourceActionUpdate, renews()),
+				ConfigStateChecks: []statecheck.StateCheck{signsIn{account, second}},
+			},
+		},
+	})
+}
+
+// meanwhile runs between a plan and its apply.
+type meanwhile func()
+
+func (do meanwhile) CheckPlan(context.Context, plancheck.CheckPlanRequest, *plancheck.CheckPlanResponse) {
+	do()
+}
+
 func TestAnotherManagerGetsCredentialsOfHisOwn(t *testing.T) {
 	t.Parallel()
 	account := providertest.NewAccount(t)
