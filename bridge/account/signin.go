@@ -44,37 +44,15 @@ type SignedIn struct {
 // address or epoch that is not there gets a handshake like any other, which
 // cannot succeed: asking must not tell who exists.
 func (a *Account) StartSignIn(ctx context.Context, accountID, email string, epoch int64) (h Handshake, err error) {
-	var generation store.Generation
-	var found bool
-	var integration store.Integration
-	err = a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
-		if integration, err = tx.Integration(ctx); err != nil {
-			return err
-		}
-		generation, found, err = tx.Generation(ctx, epoch)
-		return err
-	})
+	if len(accountID) > 100 || len(email) > 254 {
+		return h, InvalidValue("/email", "the account id has at most 100 bytes, the e-mail address 254")
+	}
+	kdf, verifier, known, err := a.verifier(ctx, accountID, email, epoch)
 	if err != nil {
 		return h, err
-	}
-	secret, err := a.signInSecret(ctx, integration)
-	if err != nil {
-		return h, err
-	}
-	known := found && accountID == a.ID && strings.EqualFold(generation.Email, strings.TrimSpace(email))
-	kept := store.Handshake{ID: a.newID(), Email: email, ExpiresAt: a.now().Add(handshakeLives)}
-	verifier := generation.Verifier
-	if known {
-		kept.Epoch = epoch
-		if err := json.Unmarshal([]byte(generation.KDF), &h.KDF); err != nil {
-			return h, fmt.Errorf("reading credential generation %d: %w", epoch, err)
-		}
-	} else {
-		h.KDF = signin.FalseKDF(secret, accountID, email, epoch)
-		verifier = signin.FalseVerifier(secret, accountID, email, epoch)
 	}
 	// Outside any transaction: the arithmetic takes milliseconds.
-	server, err := signin.NewServer(accountID, email, epoch, h.KDF, verifier)
+	server, err := signin.NewServer(accountID, email, epoch, kdf, verifier)
 	if err != nil {
 		return h, err
 	}
@@ -82,9 +60,42 @@ func (a *Account) StartSignIn(ctx context.Context, accountID, email string, epoc
 	if err != nil {
 		return h, err
 	}
-	h.ID, h.B = kept.ID, server.B()
-	kept.State = base64.StdEncoding.EncodeToString(state)
-	return h, a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error { return tx.InsertHandshake(ctx, kept, a.now()) })
+	kept := store.Handshake{
+		ID: a.newID(), Email: email, State: base64.StdEncoding.EncodeToString(state), ExpiresAt: a.now().Add(handshakeLives),
+	}
+	if known {
+		kept.Epoch = epoch
+	}
+	err = a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error { return tx.InsertHandshake(ctx, kept, a.now()) })
+	return Handshake{ID: kept.ID, KDF: kdf, B: server.B()}, err
+}
+
+// verifier finds what a generation of credentials was enrolled with, or
+// makes up something that looks the same.
+func (a *Account) verifier(ctx context.Context, accountID, email string, epoch int64) (kdf signin.KDF, verifier string, known bool, err error) {
+	var g store.Generation
+	var integration store.Integration
+	err = a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
+		if g, known, err = tx.Generation(ctx, epoch); err != nil {
+			return err
+		}
+		integration, err = tx.Integration(ctx)
+		return err
+	})
+	if err != nil {
+		return kdf, "", false, err
+	}
+	secret, err := a.signInSecret(ctx, integration)
+	if err != nil {
+		return kdf, "", false, err
+	}
+	if !known || accountID != a.ID || !strings.EqualFold(g.Email, strings.TrimSpace(email)) {
+		return signin.FalseKDF(secret, accountID, email, epoch), signin.FalseVerifier(secret, accountID, email, epoch), false, nil
+	}
+	if err := json.Unmarshal([]byte(g.KDF), &kdf); err != nil {
+		return kdf, "", false, fmt.Errorf("reading credential generation %d: %w", epoch, err)
+	}
+	return kdf, g.Verifier, true, nil
 }
 
 // signInSecret is what false salts are made of; the first sign-in makes it.

@@ -23,7 +23,7 @@ func (s *server) problem(w http.ResponseWriter, r *http.Request, err error) {
 	if !known {
 		e = account.Internal(err)
 	}
-	if e.Status >= http.StatusInternalServerError && !errors.Is(err, context.Canceled) {
+	if rec.Cause == nil && e.Status >= http.StatusInternalServerError && !errors.Is(err, context.Canceled) {
 		rec.Cause = cmp.Or(errors.Unwrap(e), err)
 	}
 	rec.Code = e.Code

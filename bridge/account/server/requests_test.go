@@ -50,6 +50,7 @@ func TestProblems(t *testing.T) {
 		{name: "an unknown token", method: "GET", path: "/v1/whoami", header: "Bearer sba_nothing", status: 401, code: "token_rejected"},
 		{name: "an admin token where a session is needed", method: "GET", path: "/v1/directory/attention", status: 401, code: "session_ended"},
 		{name: "a stranger's malformed body is first of all a stranger's", method: "POST", path: "/v1/signup-domains", body: `{`, header: "Bearer x", status: 401, code: "token_rejected"},
+		{name: "too long a name", method: "POST", path: "/v1/auth/start", body: `{"account_id":"a","epoch":1,"email":"` + strings.Repeat("a", 300) + `"}`, status: 422, code: "invalid_value", field: "/email"},
 		{name: "too deep a body", method: "POST", path: "/v1/auth/start", body: deep, status: 400, code: "malformed_request", field: "/op"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -76,6 +77,23 @@ func TestProblems(t *testing.T) {
 				t.Error("the log does not know the request id")
 			}
 		})
+	}
+}
+
+// The probes are open, and readiness is the database's.
+func TestProbes(t *testing.T) {
+	t.Parallel()
+	c := converse(t)
+	for _, path := range []string{"/ping", "/ready"} {
+		equal(t, path, c.raw(t, "GET", path, "", "Authorization", "").Status, http.StatusNoContent)
+	}
+	ok(t, c.account.Store.Close())
+	equal(t, "/ping without a database", c.raw(t, "GET", "/ping", "", "Authorization", "").Status, http.StatusNoContent)
+	equal(t, "/ready without a database", c.raw(t, "GET", "/ready", "", "Authorization", "").Problem.Code, "database_unavailable")
+	got := c.raw(t, "GET", "/v1/whoami", "")
+	equal(t, "a request without a database", got.Problem.Code, "internal")
+	if strings.Contains(got.Text, "database is closed") || !strings.Contains(c.log.String(), "database is closed") {
+		t.Errorf("the cause belongs into the log, and there only: %s", got.Text)
 	}
 }
 

@@ -167,7 +167,11 @@ func (s *server) ping(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(ht
 // ready says whether the database answers.
 func (s *server) ready(w http.ResponseWriter, r *http.Request) {
 	if err := s.Account.Store.Ping(r.Context()); err != nil {
-		s.problem(w, r, account.Internal(err))
+		recordOf(r.Context()).Cause = err
+		s.problem(w, r, &account.Error{
+			Status: http.StatusServiceUnavailable, Code: "database_unavailable", Title: "Database unavailable",
+			Detail: "the database does not answer; the log has the reason under the request id",
+		})
 		return
 	}
 	w.WriteHeader(http.StatusNoContent)

@@ -42,6 +42,10 @@ func (c *accountServeCommand) Run(ctx context.Context, console *console) error {
 		logger := hclog.New(&hclog.LoggerOptions{
 			Name: "account", Output: console.Err, Level: hclog.LevelFromString(c.LogLevel), JSONFormat: c.LogFormat == "json",
 		})
+		// Rules that this build cannot evaluate are no reason to let everybody in.
+		if _, err := a.Firewall(ctx); err != nil {
+			return err
+		}
 		listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Listen)
 		if err != nil {
 			return fmt.Errorf("listening for the account service: %w; choose another address with --listen", err)
