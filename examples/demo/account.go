@@ -45,7 +45,7 @@ func (d *demo) account(ctx context.Context) error {
 		return err
 	}
 	defer log.Close()
-	cmd := exec.Command(d.program(), "account", "serve", "--database", d.database(), "--listen", d.ports.Account)
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), d.program(), "account", "serve", "--database", d.database(), "--listen", d.ports.Account)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.ExtraFiles = []*os.File{alive}                        // the lock is its own from here on, for as long as it lives
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}      // outlives this command and its terminal

@@ -53,7 +53,7 @@ func (d *demo) up(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := d.prepare(); err != nil {
+	if err := d.prepare(ctx); err != nil {
 		return err
 	}
 	if err := d.account(ctx); err != nil {
@@ -94,7 +94,7 @@ func (d *demo) down(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := d.prepare(); err != nil {
+		if err := d.prepare(ctx); err != nil {
 			return err
 		}
 		if err := d.account(ctx); err != nil { // whose firewall rule and domains are destroyed
@@ -123,7 +123,7 @@ func (d *demo) step(what, result string) {
 }
 
 // prepare makes the folder, chooses the ports, and lays out the configuration.
-func (d *demo) prepare() error {
+func (d *demo) prepare(ctx context.Context) error {
 	for _, name := range []string{"scim-bridge", "terraform-provider-scimbridge"} {
 		if _, err := os.Stat(filepath.Join(d.bin, name)); err != nil {
 			return fmt.Errorf("%s is missing in %s: run make build, or make demo, which does", name, d.bin)
@@ -132,7 +132,7 @@ func (d *demo) prepare() error {
 	if err := os.MkdirAll(d.path("quickstart"), 0o700); err != nil {
 		return err
 	}
-	if err := d.choosePorts(); err != nil {
+	if err := d.choosePorts(ctx); err != nil {
 		return err
 	}
 	examples, err := filepath.Glob(filepath.Join(d.root, "examples", "quickstart", "*.tf"))
@@ -170,7 +170,7 @@ func (d *demo) prepare() error {
 }
 
 // choosePorts takes the usual ports, or free ones if somebody has them.
-func (d *demo) choosePorts() error {
+func (d *demo) choosePorts(ctx context.Context) error {
 	b, err := os.ReadFile(d.path("ports.json"))
 	if err == nil {
 		return json.Unmarshal(b, &d.ports)
@@ -178,10 +178,10 @@ func (d *demo) choosePorts() error {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if d.ports.Account, err = freeAddress("127.0.0.1:8600"); err != nil {
+	if d.ports.Account, err = freeAddress(ctx, "127.0.0.1:8600"); err != nil {
 		return err
 	}
-	if d.ports.Bridge, err = freeAddress("127.0.0.1:3002"); err != nil {
+	if d.ports.Bridge, err = freeAddress(ctx, "127.0.0.1:3002"); err != nil {
 		return err
 	}
 	return d.savePorts()
@@ -195,10 +195,11 @@ func (d *demo) savePorts() error {
 	return os.WriteFile(d.path("ports.json"), b, 0o600)
 }
 
-func freeAddress(preferred string) (string, error) {
-	l, err := net.Listen("tcp", preferred)
+func freeAddress(ctx context.Context, preferred string) (string, error) {
+	var config net.ListenConfig
+	l, err := config.Listen(ctx, "tcp", preferred)
 	if err != nil {
-		if l, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+		if l, err = config.Listen(ctx, "tcp", "127.0.0.1:0"); err != nil {
 			return "", err
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -37,10 +36,10 @@ func TestDemoRunsTwiceAndLeavesNothing(t *testing.T) {
 	if err := os.MkdirAll(d.dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if d.ports.Account, err = freeAddress("127.0.0.1:0"); err != nil {
+	if d.ports.Account, err = freeAddress(t.Context(), "127.0.0.1:0"); err != nil {
 		t.Fatal(err)
 	}
-	if d.ports.Bridge, err = freeAddress("127.0.0.1:0"); err != nil {
+	if d.ports.Bridge, err = freeAddress(t.Context(), "127.0.0.1:0"); err != nil {
 		t.Fatal(err)
 	}
 	if err := d.savePorts(); err != nil {
@@ -57,13 +56,8 @@ func TestDemoRunsTwiceAndLeavesNothing(t *testing.T) {
 		}
 	}
 	page := regexp.MustCompile(`http://\S+/app`).FindString(first)
-	res, err := http.Get(page)
-	if err != nil {
-		t.Fatal(err)
-	}
-	res.Body.Close()
-	if res.StatusCode != http.StatusOK {
-		t.Errorf("the status page at %s answers %s", page, res.Status)
+	if page == "" || !answers(t.Context(), page) {
+		t.Errorf("the status page %q does not answer", page)
 	}
 
 	out.Reset()

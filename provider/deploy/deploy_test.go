@@ -97,7 +97,7 @@ func TestUntilTellsCauseAndRemedyWhenTimeIsUp(t *testing.T) {
 	defer cancel()
 	target := &script{states: []State{seen(control.Refused, "", problem.FirewallBlocked)}}
 	_, err := Wait{Target: target, Revision: "r", Every: time.Millisecond}.Until(ctx)
-	reason, ok := errors.AsType[*NotReady](err)
+	reason, ok := errors.AsType[*NotReadyError](err)
 	if !ok || reason.Pending {
 		t.Fatalf("got %v, want a roll-out that failed", err)
 	}

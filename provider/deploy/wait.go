@@ -30,8 +30,8 @@ type Wait struct {
 	Every time.Duration
 }
 
-// NotReady says why a wait ended before the bridge was ready.
-type NotReady struct {
+// NotReadyError says why a wait ended before the bridge was ready.
+type NotReadyError struct {
 	// Pending is set when the deployment itself is done and what is missing
 	// can only come from elsewhere: from another resource, or from somebody
 	// who shows the token.
@@ -42,7 +42,7 @@ type NotReady struct {
 }
 
 // Error tells the reason, then cause and remedy of each problem.
-func (e *NotReady) Error() string {
+func (e *NotReadyError) Error() string {
 	var b strings.Builder
 	b.WriteString(e.Reason)
 	for _, p := range e.Problems {
@@ -58,7 +58,7 @@ func (e *NotReady) Error() string {
 }
 
 // Until looks at the bridge until it is ready or there is a reason not to go
-// on. The state is the last one seen. The error is a *NotReady, or that of Observe.
+// on. The state is the last one seen. The error is a *NotReadyError, or that of Observe.
 func (w Wait) Until(ctx context.Context) (State, error) {
 	w.Curable = orElse(w.Curable, 30*time.Second)
 	w.Final = orElse(w.Final, 3*time.Second)
@@ -78,16 +78,16 @@ func (w Wait) Until(ctx context.Context) (State, error) {
 		}
 		select {
 		case <-ctx.Done():
-			return state, &NotReady{Reason: "the time for it is over, and the bridge is " + describe(state) + ".", Problems: problems(state)}
+			return state, &NotReadyError{Reason: "the time for it is over, and the bridge is " + describe(state) + ".", Problems: problems(state)}
 		case <-time.After(w.Every):
 		}
 	}
 }
 
 // judge decides from one look. lasted is how long the present problems have.
-func (w Wait) judge(s State, lasted time.Duration) (done bool, reason *NotReady) {
+func (w Wait) judge(s State, lasted time.Duration) (done bool, reason *NotReadyError) {
 	if !s.Running {
-		return true, &NotReady{Reason: "the bridge started and ended again.", Log: s.Log}
+		return true, &NotReadyError{Reason: "the bridge started and ended again.", Log: s.Log}
 	}
 	if s.Bridge == nil || s.Bridge.Revision != w.Revision {
 		return false, nil // not yet at its control socket
@@ -99,16 +99,16 @@ func (w Wait) judge(s State, lasted time.Duration) (done bool, reason *NotReady)
 		if w.Unsealed {
 			return false, nil
 		}
-		return true, &NotReady{Pending: true, Reason: "the bridge runs and is sealed, since nobody has shown it the bearer token: set unseal_token_wo.", Problems: problems(s)}
+		return true, &NotReadyError{Pending: true, Reason: "the bridge runs and is sealed, since nobody has shown it the bearer token: set unseal_token_wo.", Problems: problems(s)}
 	case control.SessionUnreadable:
-		return true, &NotReady{Reason: "the bridge cannot read its session.", Problems: problems(s)}
+		return true, &NotReadyError{Reason: "the bridge cannot read its session.", Problems: problems(s)}
 	}
 	for _, p := range s.Bridge.Problems {
 		switch {
 		case curable[p.Code] && lasted >= w.Curable:
-			return true, &NotReady{Pending: true, Reason: "the bridge runs, and the account does not let it in yet; it keeps trying.", Problems: problems(s)}
+			return true, &NotReadyError{Pending: true, Reason: "the bridge runs, and the account does not let it in yet; it keeps trying.", Problems: problems(s)}
 		case final[p.Code] && lasted >= w.Final:
-			return true, &NotReady{Reason: "the bridge runs, and the account refuses its credentials.", Problems: problems(s)}
+			return true, &NotReadyError{Reason: "the bridge runs, and the account refuses its credentials.", Problems: problems(s)}
 		}
 	}
 	return false, nil
@@ -129,8 +129,8 @@ var final = map[problem.Code]bool{
 	problem.TwoFactorEnforced:  true,
 }
 
-// orNil keeps a nil *NotReady from becoming an error that is not nil.
-func (e *NotReady) orNil() error {
+// orNil keeps a nil *NotReadyError from becoming an error that is not nil.
+func (e *NotReadyError) orNil() error {
 	if e == nil {
 		return nil
 	}

@@ -393,8 +393,14 @@ const machineKey = "machine"
 
 func (r *bridge) sameMachine(ctx context.Context, private client.Private, dataDir string) error {
 	stored, _ := private.GetKey(ctx, machineKey)
+	if len(stored) == 0 { // imported, and not yet read
+		return nil
+	}
 	var there process.Machine
-	if len(stored) == 0 || json.Unmarshal(stored, &there) != nil || there.ID == r.here.ID {
+	if err := json.Unmarshal(stored, &there); err != nil {
+		return fmt.Errorf("reading the machine from private state: %w", err)
+	}
+	if there.ID == r.here.ID {
 		return nil
 	}
 	return &process.ElsewhereError{DataDir: dataDir, There: there, Here: r.here}
@@ -488,7 +494,7 @@ func reportUnready(diags *diag.Diagnostics, onUnready string, err error) {
 	if err == nil {
 		return
 	}
-	reason, ok := errors.AsType[*deploy.NotReady](err)
+	reason, ok := errors.AsType[*deploy.NotReadyError](err)
 	if ok && (reason.Pending || onUnready == onUnreadyWarn) {
 		diags.AddWarning("The bridge is deployed, and not ready yet", sentence(reason.Error()))
 		return

@@ -1,3 +1,5 @@
+//go:build unix
+
 package deployment_test
 
 import (
@@ -7,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
@@ -49,7 +52,7 @@ type scene struct {
 func newScene(t *testing.T) *scene {
 	t.Helper()
 	s := &scene{T: t, account: providertest.NewAccount(t), token: newToken(t), dataDir: filepath.Join(t.TempDir(), "bridge")}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,9 +121,9 @@ func (s *scene) test(steps ...resource.TestStep) {
 		Steps:                    steps,
 		CheckDestroy: func(*terraform.State) error {
 			if _, err := os.Stat(s.dataDir); !errors.Is(err, os.ErrNotExist) {
-				return fmt.Errorf("%s is still there (%v)", s.dataDir, err)
+				return fmt.Errorf("%s is still there: %w", s.dataDir, errors.Join(err, fs.ErrExist))
 			}
-			if conn, err := net.Dial("tcp", s.listen); err == nil {
+			if conn, err := new(net.Dialer).DialContext(context.Background(), "tcp", s.listen); err == nil {
 				conn.Close()
 				return fmt.Errorf("something still listens on %s", s.listen)
 			}

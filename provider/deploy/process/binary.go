@@ -31,8 +31,8 @@ func findBinary(configured string) (string, error) {
 		places = append(places, path)
 	}
 	if self, err := os.Executable(); err == nil {
-		if real, err := filepath.EvalSymlinks(self); err == nil {
-			self = real
+		if target, err := filepath.EvalSymlinks(self); err == nil {
+			self = target
 		}
 		places = append(places, filepath.Join(filepath.Dir(self), programName))
 	}
@@ -103,7 +103,7 @@ func (t *Target) program(build string) string {
 	return filepath.Join(t.DataDir, binName, build, programName)
 }
 
-// dropOthers removes the copies of other builds. A process that still runs
+// dropOthers removes the copies of all builds but one. A process that still runs
 // from one keeps it until it ends.
 func (t *Target) dropOthers(build string) error {
 	entries, err := os.ReadDir(t.path(binName))

@@ -93,7 +93,7 @@ func (t *Target) settle(ctx context.Context, c *child, token session.Token, take
 			return fmt.Errorf("the new bridge does not answer: %w%s", err, t.logOf(c))
 		}
 		if useless(s) {
-			return &deploy.NotReady{Reason: "the new bridge cannot work with its session; the old one goes on.", Problems: s.Problems}
+			return &deploy.NotReadyError{Reason: "the new bridge cannot work with its session; the old one goes on.", Problems: s.Problems}
 		}
 		if s.State != control.Starting && s.State != control.SigningIn {
 			break
@@ -119,7 +119,7 @@ func useless(s control.Status) bool {
 // the new one listens elsewhere.
 func (t *Target) restart(ctx context.Context, old record, r *record, token session.Token) error {
 	if old.Listen != t.Listen { // better known before the old one is gone
-		l, err := net.Listen("tcp", t.Listen)
+		l, err := new(net.ListenConfig).Listen(ctx, "tcp", t.Listen)
 		if err != nil {
 			return fmt.Errorf("the new bridge could not listen; the old one goes on: %w", err)
 		}
@@ -142,7 +142,7 @@ func (t *Target) start(ctx context.Context, program string, r record, takeOver b
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(program, t.arguments(r, takeOver)...) // not CommandContext: it must outlive this run
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), program, t.arguments(r, takeOver)...) // it outlives this run
 	cmd.Dir, cmd.Env = t.DataDir, environment(t.DataDir, r.Size)
 	cmd.Stdout, cmd.Stderr = log, log
 	detach(cmd)
@@ -223,7 +223,7 @@ func (t *Target) unseal(ctx context.Context, socket string, token session.Token)
 	defer cancel()
 	_, err := control.Dial(t.path(socket)).Unseal(ctx, token.Reveal())
 	if refusal, ok := errors.AsType[*control.Refusal](err); ok && refusal.Code != "" {
-		return &deploy.NotReady{Reason: "the bridge refused the token: " + refusal.Detail + ".",
+		return &deploy.NotReadyError{Reason: "the bridge refused the token: " + refusal.Detail + ".",
 			Problems: []problem.Problem{problem.New(refusal.Code, time.Now(), nil)}}
 	}
 	if err != nil {

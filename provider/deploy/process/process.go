@@ -331,16 +331,8 @@ func (t *Target) remove(ctx context.Context, r record) error {
 			return err
 		}
 	}
-	entries, err := os.ReadDir(t.path(binName))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := t.dropOthers(""); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
-	}
-	for _, e := range entries {
-		if isBuild(e.Name()) {
-			if err := os.RemoveAll(filepath.Join(t.path(binName), e.Name())); err != nil {
-				return err
-			}
-		}
 	}
 	for _, name := range []string{
 		binName, sessionName, tokenName, "instance", "observed_revision", control.SocketName,
@@ -354,10 +346,6 @@ func (t *Target) remove(ctx context.Context, r record) error {
 			return err
 		}
 	}
-	for i := len(r.Folders) - 1; i >= 0; i-- {
-		if os.Remove(r.Folders[i]) != nil {
-			break // not empty: it is not ours alone
-		}
-	}
+	dropFolders(r.Folders)
 	return nil
 }

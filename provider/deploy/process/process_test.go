@@ -80,7 +80,7 @@ func seal(t *testing.T) (session.Token, string) {
 
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,11 +171,9 @@ func TestCreateRunsADetachedBridgeThatObserveFinds(t *testing.T) {
 	if sid, err := unix.Getsid(f.pid()); err != nil || sid != f.pid() {
 		t.Errorf("the bridge is in session %d (%v), want one of its own", sid, err)
 	}
-	res, err := http.Get("http://" + f.target.Listen + "/ping")
-	if err != nil {
-		t.Fatal(err)
+	if err := f.ping(t.Context(), http.DefaultClient); err != nil {
+		t.Error(err)
 	}
-	res.Body.Close()
 
 	again, err := process.Open(f.target.DataDir, process.ThisMachine())
 	if err != nil || again.Listen != f.target.Listen || again.Binary != f.target.Binary {
@@ -242,6 +240,21 @@ func TestUpdateReplacesARunningBridgeWithoutLosingARequest(t *testing.T) {
 	}
 }
 
+// ping asks the bridge for a sign of life.
+func (f *fixture) ping(ctx context.Context, client *http.Client) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+f.target.Listen+"/ping", http.NoBody)
+	if err != nil {
+		return err
+	}
+	res, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	_, err = io.Copy(io.Discard, res.Body)
+	return err
+}
+
 // traffic asks the bridge all the time until stop is called, over kept and
 // over new connections.
 func (f *fixture) traffic() (stop func(), failed *atomic.Int64) {
@@ -254,14 +267,10 @@ func (f *fixture) traffic() (stop func(), failed *atomic.Int64) {
 			client := &http.Client{Transport: &http.Transport{DisableKeepAlives: fresh}}
 			defer client.CloseIdleConnections()
 			for ctx.Err() == nil {
-				res, err := client.Get("http://" + f.target.Listen + "/ping")
-				if err != nil {
+				if err := f.ping(f.Context(), client); err != nil {
 					failed.Add(1)
 					f.Log(err)
-					continue
 				}
-				_, _ = io.Copy(io.Discard, res.Body)
-				res.Body.Close()
 			}
 		}()
 	}
@@ -314,7 +323,7 @@ func TestUpdateMovesToAnotherAddress(t *testing.T) {
 
 func TestUpdateThatCannotRunLeavesTheOldBridge(t *testing.T) {
 	t.Parallel()
-	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	taken, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -351,7 +360,7 @@ func TestUpdateThatCannotRunLeavesTheOldBridge(t *testing.T) {
 func TestCreateThatFailsLeavesNothing(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	taken, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy"
 )
@@ -155,4 +156,13 @@ func makeFolder(path string) (made []string, err error) {
 		return made, err
 	}
 	return append(made, path), nil
+}
+
+// dropFolders removes what makeFolder made, as far as nobody else uses it.
+func dropFolders(made []string) {
+	for _, path := range slices.Backward(made) {
+		if os.Remove(path) != nil { // not empty
+			return
+		}
+	}
 }

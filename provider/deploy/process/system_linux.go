@@ -17,7 +17,7 @@ func startOf(pid int) string {
 	}
 	// The command's name, field 2, may hold spaces and brackets: count from its end.
 	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
-	const state, startTime = 3 - 3, 22 - 3
+	const state, startTime = 0, 22 - 3 // fields begins with the third
 	if len(fields) <= startTime || fields[state] == "Z" || fields[state] == "X" {
 		return ""
 	}
