@@ -89,7 +89,7 @@ func parseBulk(body map[string]any) (*bulk, error) {
 		case "failonerrors":
 			n, err := strconv.ParseInt(fmt.Sprint(value), 10, 32)
 			if value != nil && (err != nil || n < 0) {
-				return nil, schema.Faultf(schema.InvalidValue, "failOnErrors must be a whole number")
+				return nil, schema.Errorf(schema.InvalidValue, "failOnErrors must be a whole number")
 			}
 			b.failOn = n
 		}
@@ -103,11 +103,11 @@ func parseBulk(body map[string]any) (*bulk, error) {
 	for i, element := range list {
 		op, err := parseBulkOperation(element)
 		if err != nil {
-			return nil, schema.Faultf(schema.InvalidSyntax, "operation %d: %s", i+1, err)
+			return nil, schema.Errorf(schema.InvalidSyntax, "operation %d: %s", i+1, err)
 		}
 		if op.id != "" {
 			if b.makers[op.id] != nil {
-				return nil, schema.Faultf(schema.InvalidSyntax, "operation %d: bulkId %q is used twice", i+1, clipped(op.id))
+				return nil, schema.Errorf(schema.InvalidSyntax, "operation %d: bulkId %q is used twice", i+1, clipped(op.id))
 			}
 			b.makers[op.id] = op
 		}

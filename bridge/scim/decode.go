@@ -77,7 +77,7 @@ func checkAccept(r *http.Request) error {
 	return &refusal{Status: http.StatusNotAcceptable, Detail: "answers are application/scim+json; accept that or application/json"}
 }
 
-func syntaxFault(detail string) error { return schema.Faultf(schema.InvalidSyntax, "%s", detail) }
+func syntaxFault(detail string) error { return schema.Errorf(schema.InvalidSyntax, "%s", detail) }
 
 func parseObject(body []byte) (map[string]any, error) {
 	switch {
@@ -104,7 +104,7 @@ func parseObject(body []byte) (map[string]any, error) {
 	}
 	// No database of ours takes NUL in text, and no name or address has one.
 	if bytes.Contains(body, []byte(`\u0000`)) && hasNUL(object) {
-		return nil, schema.Faultf(schema.InvalidValue, "a text in the body contains a NUL character")
+		return nil, schema.Errorf(schema.InvalidValue, "a text in the body contains a NUL character")
 	}
 	return object, nil
 }

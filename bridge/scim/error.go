@@ -68,8 +68,11 @@ func answerTo(err error, log func(id string, err error)) *refusal {
 	if known, ok := errors.AsType[*refusal](err); ok {
 		return known
 	}
-	if fault, ok := errors.AsType[*schema.Fault](err); ok {
-		return &refusal{Status: statusOf(fault.Kind), Kind: fault.Kind, Detail: fault.Detail}
+	if fault, ok := errors.AsType[*schema.Error](err); ok {
+		if fault.Kind == schema.TooLarge {
+			return &refusal{Status: http.StatusRequestEntityTooLarge, Detail: fault.Detail}
+		}
+		return &refusal{Status: http.StatusBadRequest, Kind: fault.Kind, Detail: fault.Detail}
 	}
 	if e, ok := errors.AsType[*bridge.Error](err); ok {
 		if known := refused(e); known != nil {
@@ -82,13 +85,6 @@ func answerTo(err error, log func(id string, err error)) *refusal {
 	id := rand.Text()[:10]
 	log(id, err)
 	return &refusal{Status: http.StatusInternalServerError, Detail: "internal error; the bridge's log has it under request id " + id}
-}
-
-func statusOf(kind schema.Kind) int {
-	if kind == schema.TooMany {
-		return http.StatusRequestEntityTooLarge
-	}
-	return http.StatusBadRequest
 }
 
 // scimTypes that only a directory's refusal leads to.

@@ -36,7 +36,7 @@ func parametersOf(r *http.Request) (parameters, error) {
 	var p parameters
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return p, schema.Faultf(schema.InvalidValue, "the query is not properly percent-encoded")
+		return p, schema.Errorf(schema.InvalidValue, "the query is not properly percent-encoded")
 	}
 	for name, values := range query {
 		if err := p.set(name, strings.Join(values, ",")); err != nil {
@@ -88,7 +88,7 @@ func integer(name, value string) (*int64, error) {
 	}
 	n, err := strconv.ParseInt(value, 10, 64)
 	if err != nil && n != math.MaxInt64 && n != math.MinInt64 {
-		return nil, schema.Faultf(schema.InvalidValue, "%s must be a whole number", name)
+		return nil, schema.Errorf(schema.InvalidValue, "%s must be a whole number", name)
 	}
 	return &n, nil
 }
@@ -110,13 +110,13 @@ func searchRequest(body map[string]any) (parameters, error) {
 			for _, element := range v {
 				one, ok := element.(string)
 				if !ok {
-					return p, schema.Faultf(schema.InvalidValue, "%s must be a list of strings", name)
+					return p, schema.Errorf(schema.InvalidValue, "%s must be a list of strings", name)
 				}
 				texts = append(texts, one)
 			}
 			text = strings.Join(texts, ",")
 		default:
-			return p, schema.Faultf(schema.InvalidValue, "%s has a value of the wrong type", name)
+			return p, schema.Errorf(schema.InvalidValue, "%s has a value of the wrong type", name)
 		}
 		if err := p.set(name, text); err != nil {
 			return p, err
@@ -200,7 +200,7 @@ func (p parameters) query(r *schema.Resource) (bridge.Query, error) {
 	if p.sortBy != "" {
 		path, err := schema.ParsePath(p.sortBy)
 		if err != nil {
-			return q, schema.Faultf(schema.InvalidValue, "sortBy: %s", err)
+			return q, schema.Errorf(schema.InvalidValue, "sortBy: %s", err)
 		}
 		q.SortBy = sortKeys(r.Resolve(path))
 	}
@@ -209,7 +209,7 @@ func (p parameters) query(r *schema.Resource) (bridge.Query, error) {
 	case "descending":
 		q.Descending = true
 	default:
-		return q, schema.Faultf(schema.InvalidValue, "sortOrder must be ascending or descending")
+		return q, schema.Errorf(schema.InvalidValue, "sortOrder must be ascending or descending")
 	}
 	return q, nil
 }

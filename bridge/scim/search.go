@@ -31,7 +31,7 @@ func searchGroups(x *exchange) error {
 func searchAll(x *exchange) error {
 	return x.search(func(p parameters) (listing, error) {
 		if p.cursor != nil {
-			return listing{}, schema.Faultf(schema.InvalidValue, "a search of people and groups together is paged by startIndex, not by cursor")
+			return listing{}, schema.Errorf(schema.InvalidValue, "a search of people and groups together is paged by startIndex, not by cursor")
 		}
 		offset, limit := p.start()-1, p.limit()
 		people, err := x.listPeople(p, limit, offset)

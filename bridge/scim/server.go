@@ -100,7 +100,7 @@ func split(u *url.URL) (prefix string, segments []string, err error) {
 	for escaped := range strings.SplitSeq(u.EscapedPath(), "/") {
 		segment, err := url.PathUnescape(escaped)
 		if err != nil || strings.ContainsRune(segment, 0) {
-			return "", nil, schema.Faultf(schema.InvalidValue, "the path is not properly percent-encoded")
+			return "", nil, schema.Errorf(schema.InvalidValue, "the path is not properly percent-encoded")
 		}
 		if segment != "" {
 			segments = append(segments, segment)

@@ -113,7 +113,7 @@ func TestErrors(t *testing.T) {
 		{"a PATCH of a version that is gone", "PATCH", one, `{"Operations":[{"op":"remove","path":"title"}]}`, []string{"If-Match", `"old"`}, 412, ""},
 		{"a DELETE of two versions that are gone", "DELETE", one, "", []string{"If-Match", `"old", "older"`}, 412, ""},
 		{"a body that is too large", "POST", "/scim/v2/Users", `{"userName":"` + strings.Repeat("x", 1<<20) + `"}`, nil, 413, ""},
-		{"operations without end", "PATCH", one, `{"Operations":[` + strings.Repeat(`{"op":"remove","path":"title"},`, 5000) + `{"op":"remove","path":"title"}]}`, nil, 413, "tooMany"},
+		{"operations without end", "PATCH", one, `{"Operations":[` + strings.Repeat(`{"op":"remove","path":"title"},`, 5000) + `{"op":"remove","path":"title"}]}`, nil, 413, ""},
 		{"a form", "POST", "/scim/v2/Users", ok, []string{"Content-Type", "application/x-www-form-urlencoded"}, 415, ""},
 		{"a compressed body", "POST", "/scim/v2/Users", ok, []string{"Content-Encoding", "gzip"}, 415, ""},
 		{"an empty body", "POST", "/scim/v2/Users", " ", nil, 400, "invalidSyntax"},

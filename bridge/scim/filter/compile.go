@@ -10,7 +10,7 @@ import (
 )
 
 // Compile turns a filter on a kind of resource into a predicate. Its error is
-// a *schema.Fault.
+// a *schema.Error.
 func Compile(e Expression, r *schema.Resource) (bridge.Predicate, error) {
 	return compile(e, resourceScope{r})
 }
@@ -40,7 +40,7 @@ func compile(e Expression, s scope) (bridge.Predicate, error) {
 	case Compare:
 		return s.compare(e)
 	}
-	return bridge.Predicate{}, schema.Faultf(schema.InvalidFilter, "the filter is empty")
+	return bridge.Predicate{}, schema.Errorf(schema.InvalidFilter, "the filter is empty")
 }
 
 func combine(op string, terms []Expression, s scope) (bridge.Predicate, error) {
@@ -67,7 +67,7 @@ var unanswerable = map[string]bool{
 func (s resourceScope) compare(c Compare) (bridge.Predicate, error) {
 	t := s.resource.Resolve(c.Path)
 	if unanswerable[t.String()] {
-		return bridge.Predicate{}, schema.Faultf(schema.InvalidFilter, "%s cannot be filtered by", t)
+		return bridge.Predicate{}, schema.Errorf(schema.InvalidFilter, "%s cannot be filtered by", t)
 	}
 	if t.String() == "meta.resourceType" {
 		return s.resourceType(c)
@@ -132,9 +132,9 @@ func (s resourceScope) elements(e Elements) (bridge.Predicate, error) {
 	t := s.resource.Resolve(e.Path)
 	switch {
 	case t.Sub != "" || t.Name == "":
-		return bridge.Predicate{}, schema.Faultf(schema.InvalidFilter, "%s: a filter in brackets follows a multi-valued attribute", t)
+		return bridge.Predicate{}, schema.Errorf(schema.InvalidFilter, "%s: a filter in brackets follows a multi-valued attribute", t)
 	case t.Attribute != nil && t.Attribute.Dropped() && t.Name != "groups":
-		return bridge.Predicate{}, schema.Faultf(schema.InvalidFilter, "%s cannot be filtered by", t)
+		return bridge.Predicate{}, schema.Errorf(schema.InvalidFilter, "%s cannot be filtered by", t)
 	}
 	inner, err := compile(e.Filter, elementScope{t.Attribute})
 	if err != nil {
@@ -166,7 +166,7 @@ type elementScope struct{ attribute *schema.Attribute }
 
 func (s elementScope) compare(c Compare) (bridge.Predicate, error) {
 	if c.Path.URI != "" || c.Path.Sub != "" {
-		return bridge.Predicate{}, schema.Faultf(schema.InvalidFilter, "%s: in brackets stand sub-attributes alone", c.Path)
+		return bridge.Predicate{}, schema.Errorf(schema.InvalidFilter, "%s: in brackets stand sub-attributes alone", c.Path)
 	}
 	if s.attribute == nil {
 		return leaf([]string{c.Path.Name}, nil, c)
@@ -181,13 +181,13 @@ func (s elementScope) compare(c Compare) (bridge.Predicate, error) {
 		name = def.Name
 	}
 	if unanswerable[s.attribute.Name+"."+name] {
-		return bridge.Predicate{}, schema.Faultf(schema.InvalidFilter, "%s.%s cannot be filtered by", s.attribute.Name, name)
+		return bridge.Predicate{}, schema.Errorf(schema.InvalidFilter, "%s.%s cannot be filtered by", s.attribute.Name, name)
 	}
 	return leaf([]string{name}, def, c)
 }
 
 func (s elementScope) elements(e Elements) (bridge.Predicate, error) {
-	return bridge.Predicate{}, schema.Faultf(schema.InvalidFilter, "%s: brackets do not nest", e.Path)
+	return bridge.Predicate{}, schema.Errorf(schema.InvalidFilter, "%s: brackets do not nest", e.Path)
 }
 
 // leaf compares what is at keys; def is nil for what no schema knows.
@@ -200,7 +200,7 @@ func leaf(keys []string, def *schema.Attribute, c Compare) (bridge.Predicate, er
 		// Compared as a whole, a complex value stands for its value: manager eq "x".
 		value := def.Sub("value")
 		if value == nil {
-			return p, schema.Faultf(schema.InvalidFilter, "%s has parts and no value of its own; compare one of its sub-attributes", def.Name)
+			return p, schema.Errorf(schema.InvalidFilter, "%s has parts and no value of its own; compare one of its sub-attributes", def.Name)
 		}
 		p.Path, def = append(p.Path[:len(p.Path):len(p.Path)], value.Name), value
 	}
@@ -209,7 +209,7 @@ func leaf(keys []string, def *schema.Attribute, c Compare) (bridge.Predicate, er
 	}
 	if def == nil {
 		if _, text := c.Value.(string); !text && searchesText(c.Op) {
-			return p, schema.Faultf(schema.InvalidFilter, "%s compares text; put the value in double quotes", c.Op)
+			return p, schema.Errorf(schema.InvalidFilter, "%s compares text; put the value in double quotes", c.Op)
 		}
 		return p, nil
 	}
@@ -228,14 +228,14 @@ func compareNull(p bridge.Predicate) (bridge.Predicate, error) {
 	case "ne":
 		return present, nil
 	}
-	return p, schema.Faultf(schema.InvalidFilter, "null is compared by eq and ne only, not by %s", p.Op)
+	return p, schema.Errorf(schema.InvalidFilter, "null is compared by eq and ne only, not by %s", p.Op)
 }
 
 // literalFor brings a literal into the type of the attribute that it is
 // compared with, or says why the comparison makes no sense.
 func literalFor(def *schema.Attribute, op string, value any) (any, error) {
 	wrong := func(want string) error {
-		return schema.Faultf(schema.InvalidFilter, "%s %s: %s", def.Name, op, want)
+		return schema.Errorf(schema.InvalidFilter, "%s %s: %s", def.Name, op, want)
 	}
 	switch def.Type {
 	case schema.Boolean:

@@ -154,7 +154,7 @@ func TestRefusedFilters(t *testing.T) {
 			if err == nil {
 				_, err = filter.Compile(e, schema.User)
 			}
-			fault, ok := errors.AsType[*schema.Fault](err)
+			fault, ok := errors.AsType[*schema.Error](err)
 			if !ok || fault.Kind != schema.InvalidFilter {
 				t.Fatalf("got %v, want invalidFilter", err)
 			}
@@ -194,7 +194,7 @@ func TestParsePath(t *testing.T) {
 			t.Parallel()
 			p, err := filter.ParsePath(tt.text)
 			if err != nil {
-				if fault, ok := errors.AsType[*schema.Fault](err); !ok || fault.Kind != schema.InvalidPath || tt.want != "" {
+				if fault, ok := errors.AsType[*schema.Error](err); !ok || fault.Kind != schema.InvalidPath || tt.want != "" {
 					t.Fatalf("got %v", err)
 				}
 				return
@@ -310,7 +310,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		e, err := filter.Parse(text)
 		if err != nil {
-			if _, ok := errors.AsType[*schema.Fault](err); !ok {
+			if _, ok := errors.AsType[*schema.Error](err); !ok {
 				t.Fatalf("%v is no fault", err)
 			}
 			return
@@ -325,7 +325,7 @@ func FuzzParse(f *testing.F) {
 		for _, r := range []*schema.Resource{schema.User, schema.Group} {
 			if p, err := filter.Compile(e, r); err == nil {
 				filter.Match(p, map[string]any{"userName": "x", "emails": []any{map[string]any{"value": "y"}, "z"}})
-			} else if _, ok := errors.AsType[*schema.Fault](err); !ok {
+			} else if _, ok := errors.AsType[*schema.Error](err); !ok {
 				t.Fatalf("%v is no fault", err)
 			}
 		}

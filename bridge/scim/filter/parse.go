@@ -17,7 +17,7 @@ const (
 	maxComparisons = 500
 )
 
-// Parse reads a filter. Its error is a *schema.Fault that says where the
+// Parse reads a filter. Its error is a *schema.Error that says where the
 // filter is wrong.
 func Parse(text string) (Expression, error) {
 	p := parser{text: text, kind: schema.InvalidFilter, what: "filter"}
@@ -72,10 +72,10 @@ type parser struct {
 
 func (p *parser) start() error {
 	if len(p.text) > maxLength {
-		return schema.Faultf(p.kind, "the %s is longer than %d bytes", p.what, maxLength)
+		return schema.Errorf(p.kind, "the %s is longer than %d bytes", p.what, maxLength)
 	}
 	if !utf8.ValidString(p.text) || strings.ContainsRune(p.text, 0) {
-		return schema.Faultf(p.kind, "the %s is not valid UTF-8 text", p.what)
+		return schema.Errorf(p.kind, "the %s is not valid UTF-8 text", p.what)
 	}
 	return p.advance()
 }
@@ -86,7 +86,7 @@ func (p *parser) fault(wanted string) error {
 	if p.token.text == "" && !p.token.quoted {
 		got = "the end"
 	}
-	return schema.Faultf(p.kind, "%s: character %d: wanted %s, got %s", p.what, p.token.at+1, wanted, got)
+	return schema.Errorf(p.kind, "%s: character %d: wanted %s, got %s", p.what, p.token.at+1, wanted, got)
 }
 
 func clip(s string) string {
@@ -114,7 +114,7 @@ func (p *parser) advance() error {
 	case '"':
 		end := closingQuote(rest)
 		if end < 0 {
-			return schema.Faultf(p.kind, "%s: character %d: the string has no closing quote", p.what, p.next+1)
+			return schema.Errorf(p.kind, "%s: character %d: the string has no closing quote", p.what, p.next+1)
 		}
 		p.token.text, p.token.quoted = rest[:end+1], true
 	default:
@@ -199,7 +199,7 @@ func splice(word string, term Expression) []Expression {
 
 func (p *parser) term(depth int) (Expression, error) {
 	if depth >= maxDepth {
-		return nil, schema.Faultf(p.kind, "the %s is nested deeper than %d", p.what, maxDepth)
+		return nil, schema.Errorf(p.kind, "the %s is nested deeper than %d", p.what, maxDepth)
 	}
 	if p.isWord("not") {
 		if err := p.advance(); err != nil {
@@ -266,7 +266,7 @@ func (p *parser) suffix() (string, error) {
 
 func (p *parser) comparison(depth int) (Expression, error) {
 	if p.comparisons++; p.comparisons > maxComparisons {
-		return nil, schema.Faultf(p.kind, "the %s has more than %d comparisons", p.what, maxComparisons)
+		return nil, schema.Errorf(p.kind, "the %s has more than %d comparisons", p.what, maxComparisons)
 	}
 	path, err := p.attribute()
 	if err != nil {

@@ -53,7 +53,7 @@ func (e *editor) apply(op Operation) error {
 		return e.applyAt(*op.Path, op, false)
 	}
 	if op.Op == Remove {
-		return schema.Faultf(schema.NoTarget, "a resource is removed by DELETE")
+		return schema.Errorf(schema.NoTarget, "a resource is removed by DELETE")
 	}
 	return eachMember(op.Value, func(path filter.Path, value any) error {
 		return e.applyAt(path, Operation{Op: op.Op, Value: value, Given: true}, true)
@@ -69,7 +69,7 @@ func eachMember(value any, do func(filter.Path, any) error) error {
 	}
 	object, ok := value.(map[string]any)
 	if !ok {
-		return schema.Faultf(schema.InvalidValue, `without a path, "value" must be an object of attributes`)
+		return schema.Errorf(schema.InvalidValue, `without a path, "value" must be an object of attributes`)
 	}
 	for _, key := range slices.SortedFunc(maps.Keys(object), compareFold) {
 		path, err := filter.ParsePath(key)
@@ -110,7 +110,7 @@ func (e *editor) applyAt(path filter.Path, op Operation, passOver bool) error {
 		if passOver || a.Mutability == schema.WriteOnly {
 			return nil
 		}
-		return schema.Faultf(schema.MutabilityErr, "%s is read-only", t)
+		return schema.Errorf(schema.MutabilityErr, "%s is read-only", t)
 	}
 	if t.Extension == "" {
 		return edit(e.resource, t, path.Filter, op)
@@ -160,7 +160,7 @@ func (e *editor) inExtension(t schema.Target, f filter.Expression, op Operation)
 func (e *editor) mergeExtension(uri string, object map[string]any, op Operation) error {
 	value, ok := op.Value.(map[string]any)
 	if !ok {
-		return schema.Faultf(schema.InvalidValue, "%s must be an object", uri)
+		return schema.Errorf(schema.InvalidValue, "%s must be an object", uri)
 	}
 	for _, key := range slices.SortedFunc(maps.Keys(value), compareFold) {
 		path, err := schema.ParsePath(key)
@@ -187,7 +187,7 @@ func edit(container map[string]any, t schema.Target, f filter.Expression, op Ope
 	case multiValued:
 		return editList(container, t, f, op)
 	case f != nil:
-		return schema.Faultf(schema.InvalidPath, "%s has one value; a filter in brackets follows a multi-valued attribute", t.Name)
+		return schema.Errorf(schema.InvalidPath, "%s has one value; a filter in brackets follows a multi-valued attribute", t.Name)
 	case t.Sub != "":
 		return editPart(container, t, op)
 	}
@@ -200,7 +200,7 @@ func editPart(container map[string]any, t schema.Target, op Operation) error {
 	if !ok {
 		_, taken := container[t.Name]
 		if taken || t.Attribute != nil && t.Attribute.Type != schema.Complex {
-			return schema.Faultf(schema.InvalidPath, "%s has no sub-attributes", t.Name)
+			return schema.Errorf(schema.InvalidPath, "%s has no sub-attributes", t.Name)
 		}
 		object = make(map[string]any)
 	}
@@ -270,7 +270,7 @@ func editValue(container map[string]any, t schema.Target, op Operation) error {
 	}
 	if value == nil {
 		if t.Attribute != nil && t.Attribute.Required {
-			return schema.Faultf(schema.MutabilityErr, "%s is required and cannot be removed", t.Name)
+			return schema.Errorf(schema.MutabilityErr, "%s is required and cannot be removed", t.Name)
 		}
 		delete(container, t.Name)
 		return nil

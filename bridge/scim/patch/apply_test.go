@@ -35,7 +35,7 @@ func kind(t *testing.T, err error) schema.Kind {
 	if err == nil {
 		return ""
 	}
-	fault, ok := errors.AsType[*schema.Fault](err)
+	fault, ok := errors.AsType[*schema.Error](err)
 	if !ok {
 		t.Fatalf("%v is no fault", err)
 	}
@@ -245,7 +245,7 @@ func TestTooManyOperations(t *testing.T) {
 	t.Parallel()
 	one := `{"op":"add","path":"nickName","value":"a"}`
 	_, err := parse(t, strings.Repeat(one+",", patch.MaxOperations)+one)
-	if got := kind(t, err); got != schema.TooMany {
+	if got := kind(t, err); got != schema.TooLarge {
 		t.Errorf("got %q", got)
 	}
 }

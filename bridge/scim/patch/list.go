@@ -1,6 +1,7 @@
 package patch
 
 import (
+	"errors"
 	"reflect"
 	"slices"
 	"strings"
@@ -15,7 +16,7 @@ import (
 const maxElements = 1000
 
 func tooManyElements(t schema.Target) error {
-	return schema.Faultf(schema.InvalidValue, "%s would have more than %d values", t.Name, maxElements)
+	return schema.Errorf(schema.InvalidValue, "%s would have more than %d values", t.Name, maxElements)
 }
 
 // editList applies an operation to a multi-valued attribute.
@@ -141,8 +142,8 @@ func editEach(list []any, t schema.Target, op Operation) ([]any, error) {
 func editSelected(list []any, t schema.Target, f filter.Expression, op Operation) ([]any, error) {
 	p, err := filter.CompileElement(f, t.Attribute)
 	if err != nil {
-		if fault, ok := err.(*schema.Fault); ok {
-			return nil, schema.Faultf(schema.InvalidPath, "%s", fault.Detail)
+		if fault, ok := errors.AsType[*schema.Error](err); ok {
+			return nil, schema.Errorf(schema.InvalidPath, "%s", fault.Detail)
 		}
 		return nil, err
 	}
@@ -161,7 +162,7 @@ func editSelected(list []any, t schema.Target, f filter.Expression, op Operation
 	case len(hits) == 0:
 		created, ok := filter.Implied(p)
 		if !ok {
-			return nil, schema.Faultf(schema.NoTarget, "no element of %s fulfils %s, and the filter does not say how to make one", t.Name, f)
+			return nil, schema.Errorf(schema.NoTarget, "no element of %s fulfils %s, and the filter does not say how to make one", t.Name, f)
 		}
 		// Entra ID fills an element that is not there yet part by part; the
 		// RFC would have noTarget for replace.
@@ -184,11 +185,11 @@ func editElements(list []any, hits []int, t schema.Target, p bridge.Predicate, o
 		return nil, err
 	}
 	if len(given) != 1 {
-		return nil, schema.Faultf(schema.InvalidValue, "the value for the selected elements of %s must be one element", t.Name)
+		return nil, schema.Errorf(schema.InvalidValue, "the value for the selected elements of %s must be one element", t.Name)
 	}
 	parts, ok := given[0].(map[string]any)
 	if !ok {
-		return nil, schema.Faultf(schema.InvalidValue, "an element of %s must be an object", t.Name)
+		return nil, schema.Errorf(schema.InvalidValue, "an element of %s must be an object", t.Name)
 	}
 	for _, i := range hits {
 		object, ok := list[i].(map[string]any)
@@ -217,7 +218,7 @@ func editParts(list []any, hits []int, t schema.Target, op Operation) ([]any, er
 	for _, i := range hits {
 		object, ok := list[i].(map[string]any)
 		if !ok {
-			return nil, schema.Faultf(schema.InvalidPath, "the elements of %s have no sub-attributes", t.Name)
+			return nil, schema.Errorf(schema.InvalidPath, "the elements of %s have no sub-attributes", t.Name)
 		}
 		if err := setPart(object, t, op); err != nil {
 			return nil, err

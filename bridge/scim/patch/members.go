@@ -202,7 +202,7 @@ func memberIDs(value any) ([]string, error) {
 	for _, element := range list {
 		id, _ := element.(map[string]any)["value"].(string)
 		if id == "" {
-			return nil, schema.Faultf(schema.InvalidValue, `a member needs a "value", the id of a person or group`)
+			return nil, schema.Errorf(schema.InvalidValue, `a member needs a "value", the id of a person or group`)
 		}
 		ids = append(ids, id)
 	}

@@ -1,6 +1,7 @@
 package patch
 
 import (
+	"errors"
 	"strings"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim/filter"
@@ -36,10 +37,10 @@ func Parse(body map[string]any) ([]Operation, error) {
 	listed, _ := member(body, "Operations")
 	list, ok := listed.([]any)
 	if !ok || len(list) == 0 {
-		return nil, schema.Faultf(schema.InvalidSyntax, `a PATCH needs "Operations", a list of at least one operation`)
+		return nil, schema.Errorf(schema.InvalidSyntax, `a PATCH needs "Operations", a list of at least one operation`)
 	}
 	if len(list) > MaxOperations {
-		return nil, schema.Faultf(schema.TooMany, "the PATCH has %d operations; send at most %d at once", len(list), MaxOperations)
+		return nil, schema.Errorf(schema.TooLarge, "the PATCH has %d operations; send at most %d at once", len(list), MaxOperations)
 	}
 	ops := make([]Operation, 0, len(list))
 	for i, element := range list {
@@ -55,7 +56,7 @@ func Parse(body map[string]any) ([]Operation, error) {
 func parseOperation(element any) (Operation, error) {
 	object, ok := element.(map[string]any)
 	if !ok {
-		return Operation{}, schema.Faultf(schema.InvalidSyntax, "it is no object")
+		return Operation{}, schema.Errorf(schema.InvalidSyntax, "it is no object")
 	}
 	var op Operation
 	name, _ := member(object, "op")
@@ -63,7 +64,7 @@ func parseOperation(element any) (Operation, error) {
 	switch op.Op = Op(strings.ToLower(text)); op.Op {
 	case Add, Remove, Replace:
 	default:
-		return Operation{}, schema.Faultf(schema.InvalidSyntax, `"op" must be add, remove or replace`)
+		return Operation{}, schema.Errorf(schema.InvalidSyntax, `"op" must be add, remove or replace`)
 	}
 	op.Value, op.Given = member(object, "value")
 	where, _ := member(object, "path")
@@ -79,13 +80,13 @@ func parseOperation(element any) (Operation, error) {
 		}
 		op.Path = &parsed
 	default:
-		return Operation{}, schema.Faultf(schema.InvalidPath, `"path" must be a string`)
+		return Operation{}, schema.Errorf(schema.InvalidPath, `"path" must be a string`)
 	}
 	switch {
 	case op.Op == Remove && op.Path == nil:
-		return Operation{}, schema.Faultf(schema.NoTarget, "remove needs a path")
+		return Operation{}, schema.Errorf(schema.NoTarget, "remove needs a path")
 	case op.Op != Remove && !op.Given:
-		return Operation{}, schema.Faultf(schema.InvalidValue, `%s needs a "value"`, op.Op)
+		return Operation{}, schema.Errorf(schema.InvalidValue, `%s needs a "value"`, op.Op)
 	}
 	return op, nil
 }
@@ -106,9 +107,9 @@ func member(object map[string]any, name string) (any, bool) {
 
 // inOperation says in which operation a fault lies; people count from 1.
 func inOperation(i int, err error) error {
-	fault, ok := err.(*schema.Fault)
+	fault, ok := errors.AsType[*schema.Error](err)
 	if !ok {
 		return err
 	}
-	return schema.Faultf(fault.Kind, "operation %d: %s", i+1, fault.Detail)
+	return schema.Errorf(fault.Kind, "operation %d: %s", i+1, fault.Detail)
 }

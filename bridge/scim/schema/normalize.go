@@ -21,7 +21,7 @@ func (r *Resource) Normalize(in map[string]any) (map[string]any, error) {
 			continue
 		}
 		if _, twice := out[name]; twice {
-			return nil, Faultf(InvalidValue, "%s is given twice, in two spellings; send it once", name)
+			return nil, Errorf(InvalidValue, "%s is given twice, in two spellings; send it once", name)
 		}
 		out[name] = kept
 	}
@@ -55,7 +55,7 @@ func (r *Resource) Complete(resource map[string]any) error {
 			resource[a.Name] = a.absent
 		}
 		if text, _ := value.(string); a.Required && strings.TrimSpace(text) == "" {
-			return Faultf(InvalidValue, "%s is required and must not be empty", a.Name)
+			return Errorf(InvalidValue, "%s is required and must not be empty", a.Name)
 		}
 	}
 	schemas, err := r.schemas(resource)
@@ -76,7 +76,7 @@ func (r *Resource) schemas(resource map[string]any) ([]any, error) {
 	}
 	named, _ := resource["schemas"].([]any)
 	if len(named) > most {
-		return list, Faultf(InvalidValue, "schemas lists %d URIs; list at most %d", len(named), most)
+		return list, Errorf(InvalidValue, "schemas lists %d URIs; list at most %d", len(named), most)
 	}
 	for _, uri := range named {
 		text, _ := uri.(string)
@@ -97,7 +97,7 @@ func (s *Schema) coerce(value any) (any, error) {
 	}
 	object, ok := value.(map[string]any)
 	if !ok {
-		return nil, Faultf(InvalidValue, "%s must be an object, not %s", s.ID, kindOf(value))
+		return nil, Errorf(InvalidValue, "%s must be an object, not %s", s.ID, kindOf(value))
 	}
 	return coerceMembers(object, s.Attribute)
 }
@@ -119,7 +119,7 @@ func (a *Attribute) Coerce(value any) (any, error) {
 		case len(list) == 0:
 			return nil, nil
 		case len(list) > 1 || a.Type != Complex:
-			return nil, Faultf(InvalidValue, "%s has one value, not a list", a.Name)
+			return nil, Errorf(InvalidValue, "%s has one value, not a list", a.Name)
 		}
 		value = list[0]
 	}
@@ -177,12 +177,12 @@ func (a *Attribute) coerceOne(value any) (any, error) {
 		if _, ok := value.(json.Number); ok {
 			return value, nil
 		}
-		return nil, Faultf(InvalidValue, "%s must be a number, not %s", a.Name, kindOf(value))
+		return nil, Errorf(InvalidValue, "%s must be a number, not %s", a.Name, kindOf(value))
 	default:
 		if _, ok := value.(string); ok {
 			return value, nil
 		}
-		return nil, Faultf(InvalidValue, "%s must be a string, not %s", a.Name, kindOf(value))
+		return nil, Errorf(InvalidValue, "%s must be a string, not %s", a.Name, kindOf(value))
 	}
 }
 
@@ -201,7 +201,7 @@ func (a *Attribute) coerceBoolean(value any) (any, error) {
 			return nil, nil
 		}
 	}
-	return nil, Faultf(InvalidValue, "%s must be true or false", a.Name)
+	return nil, Errorf(InvalidValue, "%s must be true or false", a.Name)
 }
 
 func (a *Attribute) coerceComplex(value any) (any, error) {
@@ -214,7 +214,7 @@ func (a *Attribute) coerceComplex(value any) (any, error) {
 	}
 	object, ok := value.(map[string]any)
 	if !ok {
-		return nil, Faultf(InvalidValue, "%s must be an object, not %s", a.Name, kindOf(value))
+		return nil, Errorf(InvalidValue, "%s must be an object, not %s", a.Name, kindOf(value))
 	}
 	return coerceMembers(object, a.Sub)
 }
@@ -235,7 +235,7 @@ func coerceMembers(object map[string]any, definition func(string) *Attribute) (a
 			continue
 		}
 		if _, twice := out[key]; twice {
-			return nil, Faultf(InvalidValue, "%s is given twice, in two spellings; send it once", key)
+			return nil, Errorf(InvalidValue, "%s is given twice, in two spellings; send it once", key)
 		}
 		out[key] = value
 	}

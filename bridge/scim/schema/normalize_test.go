@@ -27,7 +27,7 @@ func kind(t *testing.T, err error) schema.Kind {
 	if err == nil {
 		return ""
 	}
-	fault, ok := errors.AsType[*schema.Fault](err)
+	fault, ok := errors.AsType[*schema.Error](err)
 	if !ok {
 		t.Fatalf("%v is no fault", err)
 	}

@@ -20,7 +20,7 @@ func ParsePath(text string) (Path, error) {
 	p.Name, p.Sub, _ = strings.Cut(rest, ".")
 	dotted := strings.Contains(rest, ".")
 	if !isName(p.Name) || dotted && !isName(p.Sub) {
-		return Path{}, Faultf(InvalidPath, "%q is no attribute path; write attribute, attribute.sub or URI:attribute", clip(text))
+		return Path{}, Errorf(InvalidPath, "%q is no attribute path; write attribute, attribute.sub or URI:attribute", clip(text))
 	}
 	return p, nil
 }

@@ -28,7 +28,7 @@ func NewProjection(r *Resource, attributes, excluded []string) (Projection, erro
 func (r *Resource) targets(paths []string) ([]Target, error) {
 	const most = 500 // each is looked for in each attribute of each resource
 	if len(paths) > most {
-		return nil, Faultf(InvalidValue, "%d attributes are named; name at most %d", len(paths), most)
+		return nil, Errorf(InvalidValue, "%d attributes are named; name at most %d", len(paths), most)
 	}
 	var list []Target
 	for _, text := range paths {

@@ -142,18 +142,19 @@ const (
 	InvalidValue  Kind = "invalidValue"
 	MutabilityErr Kind = "mutability"
 	NoTarget      Kind = "noTarget"
-	TooMany       Kind = "tooMany"
+	// TooLarge is no scimType: the RFC has status 413 for it.
+	TooLarge Kind = "tooLarge"
 )
 
-// A Fault is something wrong with what a client sent.
-type Fault struct {
+// An Error is something wrong with what a client sent.
+type Error struct {
 	Kind   Kind
 	Detail string // for the client: what is wrong and what to send instead
 }
 
-func (f *Fault) Error() string { return f.Detail }
+func (f *Error) Error() string { return f.Detail }
 
-// Faultf makes a Fault.
-func Faultf(kind Kind, format string, args ...any) *Fault {
-	return &Fault{Kind: kind, Detail: fmt.Sprintf(format, args...)}
+// Errorf makes an Error.
+func Errorf(kind Kind, format string, args ...any) *Error {
+	return &Error{Kind: kind, Detail: fmt.Sprintf(format, args...)}
 }
