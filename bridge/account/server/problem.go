@@ -44,7 +44,6 @@ func (s *server) problem(w http.ResponseWriter, r *http.Request, err error) {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="scimbridge account"`)
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(e.Status)
 	// The client may have left; there is nobody else to tell.
 	_ = json.NewEncoder(w).Encode(document)

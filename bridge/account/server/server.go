@@ -88,6 +88,7 @@ func (s *server) guard(pattern string, next http.Handler) http.Handler {
 	admit := s.admission(pattern)
 	form, takesBody := bodies[pattern]
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-store") // answers hold tokens and people
 		r, err := admit(r)
 		if err != nil {
 			s.problem(w, r, err)

@@ -37,13 +37,21 @@ type database struct {
 	Database string `required:"" placeholder:"sqlite:PATH" help:"Where the account is kept: sqlite:PATH."`
 }
 
-// with opens the account for the time of fn.
-func (d database) with(ctx context.Context, fn func(*account.Account) error) error {
-	// Opening would make the file, and leave an empty database behind a typing error.
+// exists refuses a file that is not there: opening would make it, and leave
+// an empty database behind a typing error.
+func (d database) exists() error {
 	if path, ok := strings.CutPrefix(d.Database, "sqlite:"); ok {
 		if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
 			return fmt.Errorf("there is no database %s; make one with scim-bridge account init --database %s", path, d.Database)
 		}
+	}
+	return nil
+}
+
+// with opens the account for the time of fn.
+func (d database) with(ctx context.Context, fn func(*account.Account) error) error {
+	if err := d.exists(); err != nil {
+		return err
 	}
 	s, err := store.Open(ctx, d.Database)
 	if err != nil {

@@ -60,7 +60,7 @@ func (c *accountServeCommand) Run(ctx context.Context, console *console) error {
 
 // check finds every fault of the flags at once.
 func (c *accountServeCommand) check() (proxies []netip.Prefix, err error) {
-	var faults []error
+	faults := []error{c.exists()}
 	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
 		faults = append(faults, fmt.Errorf("--listen %q is not an address with a port, like 127.0.0.1:8600", c.Listen))
 	}
