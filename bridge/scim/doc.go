@@ -34,6 +34,8 @@
 //	                                              the complex form
 //	a multi-valued attribute is a list (2.4)      one value without its list too                 hand-made connectors
 //	two primary values are an error (2.4)         the first stays primary; by PATCH, the newest  PingOne sends the same address twice
+//	messages name their schema (7644, 3.5.2, 3.7)  need not; nor needs a bulk POST its bulkId     hand-made connectors leave them out
+//	employeeNumber eq 5 compares unlike types     compares it as text                            clients forget quotes where values are digits
 //	schemas lists known URIs and is required      takes any, or none, and keeps those sent       Entra ID names extensions without sending them
 //	(3)
 //	emails[...].value eq "x" is no filter         means emails[... and value eq "x"]             Entra ID's documented matching filter
