@@ -82,7 +82,7 @@ type Token struct {
 var ErrNotRunning = errors.New("no bridge is running there")
 
 // Refusal is a bridge's no; it is the body of every answer above 399.
-type Refusal struct {
+type Refusal struct { //nolint:errname // it is a message first, and an error where it is returned
 	Status int `json:"-"`
 	// Code is a problem's code, or empty.
 	Code   problem.Code `json:"code,omitempty"`

@@ -28,14 +28,14 @@ func old(t *testing.T, path string, l net.Listener) <-chan error {
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		ended <- control.HandOver(w, l)
 	})}
-	go server.Serve(socket)
+	go func() { _ = server.Serve(socket) }()
 	t.Cleanup(func() { server.Close() })
 	return ended
 }
 
 func listen(t *testing.T) net.Listener {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +53,7 @@ func TestHandOverKeepsThePortOpen(t *testing.T) {
 		server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = io.WriteString(w, "the newcomer")
 		})}
-		go server.Serve(l)
+		go func() { _ = server.Serve(l) }()
 		t.Cleanup(func() { server.Close() })
 		return nil
 	})
@@ -65,7 +65,11 @@ func TestHandOverKeepsThePortOpen(t *testing.T) {
 	}
 	first.Close()
 
-	resp, err := http.Get("http://" + first.Addr().String())
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+first.Addr().String(), http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +134,7 @@ func TestRefusalKeepsItsCode(t *testing.T) {
 		w.WriteHeader(http.StatusForbidden)
 		_, _ = io.WriteString(w, `{"code":"token_rejected","detail":"this token does not open the session"}`)
 	})}
-	go server.Serve(socket)
+	go func() { _ = server.Serve(socket) }()
 	t.Cleanup(func() { server.Close() })
 
 	_, err = control.Dial(path).Unseal(context.Background(), "sbt1_x")

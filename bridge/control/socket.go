@@ -71,7 +71,7 @@ func Listen(path string) (*net.UnixListener, error) {
 	}
 	var l *net.UnixListener
 	err = within(path, func(name string) error {
-		nl, err := net.Listen("unix", name)
+		nl, err := (&net.ListenConfig{}).Listen(ctx, "unix", name)
 		if err == nil {
 			l = nl.(*net.UnixListener)
 			l.SetUnlinkOnClose(false)

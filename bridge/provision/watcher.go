@@ -70,7 +70,7 @@ func (w *Watcher) Run(ctx context.Context) {
 const (
 	// cureEvery is the pause between rounds as long as somebody waits for an
 	// operator, who wants to see that what he did has helped.
-	cureEvery = 15 * time.Second
+	cureEvery = 5 * time.Second
 	// leastPause is between two rounds, however often Look is called.
 	leastPause = time.Second
 )

@@ -44,7 +44,7 @@ func (a *Access) Log(next http.Handler) http.Handler {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		seen := &observer{ResponseWriter: w}
 		defer func() {
-			if cause := recover(); cause != nil && cause != http.ErrAbortHandler {
+			if cause := recover(); cause != nil {
 				a.Logger.Error("a request made the bridge panic", "request_id", id, "cause", cause, "stack", string(debug.Stack()))
 				if seen.status == 0 {
 					http.Error(seen, `internal error; request id `+id, http.StatusInternalServerError)

@@ -93,7 +93,7 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 		Health:    b.heartbeat,
 		Changed:   b.connectorChanged,
 	})
-	b.keyring = account.NewKeyring(cfg.readSession, b.connector, time.Now, func() {})
+	b.keyring = account.NewKeyring(cfg.readSession, b.connector, time.Now)
 	b.watcher = &provision.Watcher{
 		Room:    b.connector,
 		Every:   cfg.confirmation,
@@ -285,6 +285,7 @@ func (b *runningBridge) heartbeat() (api.HeartbeatState, []string) {
 
 // connectorChanged follows the connector's state.
 func (b *runningBridge) connectorChanged() {
+	b.keyring.Reconsider()
 	if b.connector.State().Phase != account.SignedIn {
 		return
 	}

@@ -97,7 +97,7 @@ func (r *realAccount) up(address string) {
 		Handler:           server.New(server.Config{Account: r.model, Logger: hclog.NewNullLogger()}),
 		ReadHeaderTimeout: time.Minute,
 	}
-	go r.server.Serve(l)
+	go func() { _ = r.server.Serve(l) }()
 }
 
 func (r *realAccount) down() { r.server.Close() }
@@ -204,7 +204,7 @@ func serve(t *testing.T, dir string, args ...string) *process {
 	}
 	p.log = out.Name()
 	args = append([]string{"serve", "--data-dir", dir, "--listen", "127.0.0.1:0", "--log-level", "trace"}, args...)
-	p.cmd = exec.Command("scim-bridge", args...)
+	p.cmd = exec.CommandContext(context.WithoutCancel(t.Context()), "scim-bridge", args...)
 	p.cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
 	p.cmd.Stdout, p.cmd.Stderr = out, out
 	if err := p.cmd.Start(); err != nil {

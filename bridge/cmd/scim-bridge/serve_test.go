@@ -169,6 +169,21 @@ func TestBothTokensWorkDuringTheOverlapAndOneAfterIt(t *testing.T) {
 		t.Errorf("the new token after the overlap: %d %s", got.status, got.body)
 	}
 	tellsNothing(t, b.logText(), old, fresh)
+
+	// A bridge that starts after the end: the old token does not keep it from
+	// waiting for the new one.
+	b.terminate()
+	again := serve(t, b.dir)
+	await(t, "the old token to be known as dead", func() bool {
+		last = ask(t, "GET", again.url("/Users"), old.token.Reveal(), "")
+		return last.status == 401
+	})
+	if s := again.status(); s.State != control.Sealed || !strings.Contains(last.body, "the IdP still uses the old token") {
+		t.Errorf("after the old token: %s, %s", s.State, last.body)
+	}
+	if got := ask(t, "GET", again.url("/Users"), fresh.token.Reveal(), ""); got.status != 200 {
+		t.Errorf("the new token then: %d %s", got.status, got.body)
+	}
 }
 
 func TestTakeOverDropsNoRequest(t *testing.T) {

@@ -47,7 +47,7 @@ func call[T any](ctx context.Context, c *Connector, r request) (answer T, lost b
 		if err != nil {
 			return answer, lost, err
 		}
-		answer, err = receive[T](r.want)(r.send(ctx, l.client, l.authorize))
+		answer, err = receive[T](r.want)(r.send(ctx, l.client, l.authorize)) //nolint:bodyclose // receive closes it
 		if err == nil {
 			return answer, lost, nil
 		}

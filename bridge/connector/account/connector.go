@@ -144,6 +144,14 @@ func (c *Connector) Use(creds session.Credentials, epoch int64) {
 	c.look()
 }
 
+// Drop forgets the credentials: the connector waits for others.
+func (c *Connector) Drop() {
+	c.mu.Lock()
+	c.creds, c.login = nil, nil
+	c.mu.Unlock()
+	c.update(func(s *State) { s.Phase, s.Problem, s.Epoch = Waiting, nil, 0 })
+}
+
 // State returns where the connector stands.
 func (c *Connector) State() State {
 	c.mu.Lock()

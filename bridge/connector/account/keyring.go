@@ -18,7 +18,6 @@ type Keyring struct {
 	read      func() (session.File, error)
 	connector *Connector
 	now       func() time.Time
-	changed   func()
 
 	mu   sync.Mutex
 	file session.File
@@ -30,6 +29,8 @@ type Keyring struct {
 	// open is the header of the entry whose credentials are in use; nil while
 	// sealed.
 	open *session.Header
+	// dead is the epoch of an old pair that opened the bridge after its end.
+	dead int64
 }
 
 // KeyringState is what a keyring shows to whoever has no token.
@@ -43,9 +44,9 @@ type KeyringState struct {
 }
 
 // NewKeyring reads the session with read, and gives what is in it to c once a
-// token opens it. changed is called after State has changed.
-func NewKeyring(read func() (session.File, error), c *Connector, now func() time.Time, changed func()) *Keyring {
-	k := &Keyring{read: read, connector: c, now: now, changed: changed, since: now()}
+// token opens it.
+func NewKeyring(read func() (session.File, error), c *Connector, now func() time.Time) *Keyring {
+	k := &Keyring{read: read, connector: c, now: now, since: now()}
 	k.Reload()
 	return k
 }
@@ -54,8 +55,8 @@ func NewKeyring(read func() (session.File, error), c *Connector, now func() time
 // better one in its place.
 func (k *Keyring) Reload() {
 	k.mu.Lock()
+	defer k.mu.Unlock()
 	if k.open != nil {
-		k.mu.Unlock()
 		return
 	}
 	file, err := k.read()
@@ -67,8 +68,23 @@ func (k *Keyring) Reload() {
 	if err != nil || k.err == nil || file.Fingerprint() != k.damaged {
 		k.file, k.err = file, err
 	}
+}
+
+// Reconsider seals the bridge again if the old pair of a bundle opened it and
+// the account refuses that pair: then the bridge waits for the new token, and
+// for nothing else. It is called when the connector's state has changed.
+func (k *Keyring) Reconsider() {
+	state := k.connector.State()
+	k.mu.Lock()
+	dead := k.open != nil && state.Problem != nil && state.Problem.Code == problem.CredentialsChanged &&
+		state.Epoch == k.open.Epoch && k.open.Epoch < k.file.Entries[0].Header.Epoch
+	if dead {
+		k.dead, k.open, k.since = k.open.Epoch, nil, k.now()
+	}
 	k.mu.Unlock()
-	k.changed()
+	if dead {
+		k.connector.Drop()
+	}
 }
 
 // State returns what may be known without a token.
@@ -145,30 +161,25 @@ func (k *Keyring) admit(token session.Token, state State) (afterwards func(), _ 
 			Detail: "this bearer token does not belong to the bridge's session",
 		}
 	}
+	if entry.Header.Epoch <= k.dead {
+		return nil, overlapIsOver()
+	}
 	// Sealed; or the old pair was used first and now the new token comes.
 	creds, err := entry.Open(token)
 	if err != nil {
 		if k.open == nil { // else the open one still serves
 			k.err, k.damaged, k.since = err, k.file.Fingerprint(), k.now()
 		}
-		return k.changed, unreadable(err)
+		return nil, unreadable(err)
 	}
 	k.open = &entry.Header
-	return func() {
-		k.connector.Use(creds, entry.Header.Epoch)
-		k.changed()
-	}, nil
+	return func() { k.connector.Use(creds, entry.Header.Epoch) }, nil
 }
 
 // alive says whether the token of that generation still counts. The account
 // ends the overlap of two pairs; what it said last is compared with the clock.
 func (k *Keyring) alive(state State, epoch int64, previous bool) error {
-	gone := &control.Refusal{
-		Status:   http.StatusUnauthorized,
-		Code:     problem.TokenRejected,
-		Previous: true,
-		Detail:   "the IdP still uses the old token: it was replaced, and the overlap is over",
-	}
+	gone := overlapIsOver()
 	for _, g := range state.Generations {
 		if g.Epoch != epoch {
 			continue
@@ -193,6 +204,15 @@ func (k *Keyring) alive(state State, epoch int64, previous bool) error {
 		}
 	default:
 		return gone
+	}
+}
+
+func overlapIsOver() *control.Refusal {
+	return &control.Refusal{
+		Status:   http.StatusUnauthorized,
+		Code:     problem.TokenRejected,
+		Previous: true,
+		Detail:   "the IdP still uses the old token: it was replaced, and the overlap is over",
 	}
 }
 

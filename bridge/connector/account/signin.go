@@ -17,7 +17,7 @@ func (c *Connector) signIn(ctx context.Context, creds *credentials) (*login, err
 	if err != nil {
 		return nil, err
 	}
-	handshake, err := receive[api.Handshake](http.StatusOK)(client.StartSignIn(ctx, api.SignInStart{
+	handshake, err := receive[api.Handshake](http.StatusOK)(client.StartSignIn(ctx, api.SignInStart{ //nolint:bodyclose // receive closes it
 		AccountId: creds.AccountID,
 		Email:     creds.Email,
 		Epoch:     creds.epoch,
@@ -34,7 +34,7 @@ func (c *Connector) signIn(ctx context.Context, creds *credentials) (*login, err
 	if err != nil {
 		return nil, &impostor{err}
 	}
-	in, err := receive[api.SignedIn](http.StatusOK)(client.FinishSignIn(ctx, api.SignInFinish{
+	in, err := receive[api.SignedIn](http.StatusOK)(client.FinishSignIn(ctx, api.SignInFinish{ //nolint:bodyclose // receive closes it
 		HandshakeId: handshake.HandshakeId,
 		A:           a,
 		Proof:       proof,
