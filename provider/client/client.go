@@ -199,6 +199,10 @@ func (c *Client) Caller(ctx context.Context) (api.Caller, error) {
 	return *c.caller, nil
 }
 
+// EphemeralToken begins the note on a bearer token that was made in this run
+// and will be another one in the next; its fingerprint follows.
+const EphemeralToken = "ephemeral token "
+
 // Note remembers something for the rest of this run of the provider, so that
 // its parts can tell each other what no schema has a place for.
 func (c *Client) Note(what string) {

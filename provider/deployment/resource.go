@@ -27,9 +27,13 @@ import (
 )
 
 // bridge asks nothing of the account: what it manages is at the target.
-type bridge struct{ here process.Machine }
+type bridge struct {
+	client *client.Client // for the notes of this run; nil while it is not configured
+	here   process.Machine
+}
 
 var (
+	_ resource.ResourceWithConfigure   = (*bridge)(nil)
 	_ resource.ResourceWithIdentity    = (*bridge)(nil)
 	_ resource.ResourceWithModifyPlan  = (*bridge)(nil)
 	_ resource.ResourceWithImportState = (*bridge)(nil)
@@ -40,6 +44,10 @@ func New() resource.Resource { return &bridge{here: process.ThisMachine()} }
 
 func (r *bridge) Metadata(_ context.Context, _ resource.MetadataRequest, resp *resource.MetadataResponse) {
 	resp.TypeName = "scimbridge_deployment"
+}
+
+func (r *bridge) Configure(_ context.Context, req resource.ConfigureRequest, resp *resource.ConfigureResponse) {
+	r.client = client.Of(req.ProviderData, &resp.Diagnostics)
 }
 
 func (r *bridge) IdentitySchema(_ context.Context, _ resource.IdentitySchemaRequest, resp *resource.IdentitySchemaResponse) {
@@ -84,7 +92,7 @@ func (r *bridge) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest,
 		}
 	}
 	if !plan.Session.IsUnknown() && !config.UnsealTokenWO.IsUnknown() {
-		checkToken(config.UnsealTokenWO, spec.Session, &resp.Diagnostics)
+		r.checkToken(config.UnsealTokenWO, spec.Session, &resp.Diagnostics)
 	}
 	if state != nil && target != nil && state.ID.ValueString() != target.ID() { // replaced, as far as Terraform is concerned
 		refuseProtected(*state, &resp.Diagnostics)
@@ -99,7 +107,8 @@ func (r *bridge) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest,
 	}
 	plan.foresee(state, target)
 	if state != nil && plan.Status.IsUnknown() {
-		warnWhy(*state, *plan, &resp.Diagnostics)
+		sealed := config.UnsealTokenWO.IsNull() && plan.Unseal.ValueString() == string(deploy.UnsealOnce)
+		warnWhy(*state, *plan, sealed, &resp.Diagnostics)
 	}
 	resp.Diagnostics.Append(resp.Plan.Set(ctx, plan)...)
 }
@@ -154,13 +163,18 @@ func (m model) setting(name string) types.String {
 	return s
 }
 
-// warnWhy says why a bridge is touched when nothing in the configuration shows it.
-func warnWhy(state, plan model, diags *diag.Diagnostics) {
+// warnWhy says why a bridge is touched when nothing in the configuration
+// shows it. sealed tells that nobody will show the token to a bridge that starts.
+func warnWhy(state, plan model, sealed bool, diags *diag.Diagnostics) {
+	token := ""
+	if sealed {
+		token = " Without unseal_token_wo it stays sealed until somebody else shows it the token; the identity provider's next request does."
+	}
 	switch status := deploy.Status(state.Status.ValueString()); {
 	case status == deploy.Stopped:
-		diags.AddWarning("The bridge does not run", "It was stopped or killed; the apply starts it again.")
+		diags.AddWarning("The bridge does not run", "It was stopped or killed; the apply starts it again."+token)
 	case status == deploy.Sealed:
-		diags.AddWarning("The bridge is sealed", "It was started by something else than Terraform, or without the token. The apply unseals it if unseal_token_wo is set.")
+		diags.AddWarning("The bridge is sealed", "It was started by something else than Terraform, or without the token; the apply unseals it."+token)
 	case plan.Revision.Equal(state.Revision):
 		diags.AddWarning("The last roll-out is not over",
 			fmt.Sprintf("The bridge runs revision %s and has not signed in with it yet. Problems it sees: %s. The apply waits for it once more.",
@@ -445,7 +459,7 @@ func (r *bridge) prepare(ctx context.Context, plan, config model, diags *diag.Di
 		diags.AddAttributeError(path.Root("process").AtName("binary"), "No bridge to deploy", sentence(err.Error()))
 		return work{}
 	}
-	token := checkToken(config.UnsealTokenWO, spec.Session, diags)
+	token := r.checkToken(config.UnsealTokenWO, spec.Session, diags)
 	revision := spec.Revision(build)
 	if !plan.Revision.IsUnknown() && plan.Revision.ValueString() != revision {
 		diags.AddError("The plan is out of date", "The program to deploy is another one than when the plan was made. Run terraform apply again.")
@@ -455,7 +469,7 @@ func (r *bridge) prepare(ctx context.Context, plan, config model, diags *diag.Di
 
 // checkToken reads the token and refuses one that does not open the session.
 // Neither is ever part of a message.
-func checkToken(text types.String, sealed string, diags *diag.Diagnostics) session.Token {
+func (r *bridge) checkToken(text types.String, sealed string, diags *diag.Diagnostics) session.Token {
 	file, err := session.Parse(sealed)
 	if err != nil { // was unknown when the configuration was validated
 		diags.AddAttributeError(path.Root("session"), "Invalid session", sentence(err.Error()))
@@ -471,6 +485,9 @@ func checkToken(text types.String, sealed string, diags *diag.Diagnostics) sessi
 		return session.Token{}
 	}
 	if _, ok := file.Match(token); !ok {
+		if r.client != nil && r.client.Noted(client.EphemeralToken+token.Fingerprint()) {
+			return session.Token{} // another one in every run: after the first, it opens nothing
+		}
 		diags.AddAttributeError(at, "The token does not open the session",
 			"The session was sealed under another bearer token. Give both resources the same one: bearer_token_wo of scimbridge_provisioning and unseal_token_wo.")
 	}

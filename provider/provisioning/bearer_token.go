@@ -52,7 +52,7 @@ func (e *bearerToken) Open(ctx context.Context, _ ephemeral.OpenRequest, resp *e
 		return
 	}
 	if e.client != nil {
-		e.client.Note(ephemeralToken + token.Fingerprint())
+		e.client.Note(client.EphemeralToken + token.Fingerprint())
 	}
 	resp.Diagnostics.Append(resp.Result.Set(ctx, bearerTokenModel{
 		Token:       types.StringValue(token.Reveal()),
@@ -60,15 +60,11 @@ func (e *bearerToken) Open(ctx context.Context, _ ephemeral.OpenRequest, resp *e
 	})...)
 }
 
-// ephemeralToken notes the fingerprint of a token that was made in this run
-// and will be another one in the next.
-const ephemeralToken = "ephemeral token "
-
 // checkEphemeral refuses a token of scimbridge_bearer_token where the version
 // does not decide: every plan would rotate.
 func checkEphemeral(c *client.Client, config model, diags *diag.Diagnostics) {
 	token, err := fingerprint(config.BearerToken)
-	if err != nil || token == "" || !config.BearerTokenVersion.IsNull() || !c.Noted(ephemeralToken+token) {
+	if err != nil || token == "" || !config.BearerTokenVersion.IsNull() || !c.Noted(client.EphemeralToken+token) {
 		return
 	}
 	diags.AddAttributeError(versionPath, "An ephemeral token needs bearer_token_wo_version",
