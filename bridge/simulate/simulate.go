@@ -73,7 +73,7 @@ func (s *Simulation) Run(ctx context.Context) (*Report, error) {
 			r.total += len(scenario.Steps)
 		}
 	}
-	r.total += s.People*7/2 + s.Groups*4
+	r.total += s.People*13/5 + s.Groups*6
 	for _, scenario := range scenarios {
 		for _, o := range s.Player.Play(ctx, scenario, true) {
 			r.add(o)

@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -78,7 +79,11 @@ func (w Wait) Until(ctx context.Context) (State, error) {
 		}
 		select {
 		case <-ctx.Done():
-			return state, &NotReadyError{Reason: "the time for it is over, and the bridge is " + describe(state) + ".", Problems: problems(state)}
+			why := "the time for it is over"
+			if errors.Is(ctx.Err(), context.Canceled) {
+				why = "the wait was interrupted"
+			}
+			return state, &NotReadyError{Reason: why + ", and the bridge is " + describe(state) + ".", Problems: problems(state)}
 		case <-time.After(w.Every):
 		}
 	}

@@ -204,7 +204,7 @@ func (t *Target) Update(ctx context.Context, spec deploy.Spec, revision string, 
 		r.Process = &running{PID: b.PID, Started: startOf(b.PID), Instance: b.Instance}
 	}
 
-	if before.Running && before.Bridge != nil && before.Revision == revision && before.Spec.Session == spec.Session {
+	if b := before.Bridge; b != nil && b.Revision == revision && b.State != control.SessionUnreadable {
 		if err := t.put(spec, token); err != nil {
 			return err
 		}

@@ -290,6 +290,23 @@ func TestUpdateLeavesABridgeAloneWhoseRevisionStays(t *testing.T) {
 	}
 }
 
+func TestUpdatePutsADamagedSessionRightWithoutARestart(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.create()
+	before := f.pid()
+	if err := os.WriteFile(filepath.Join(f.target.DataDir, "session"), []byte("damaged"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if s := f.observe(); s.Spec.Session != "" {
+		t.Errorf("a damaged session is observed as %q", s.Spec.Session)
+	}
+	f.update()
+	if s := f.observe(); s.Spec.Session != f.spec.Session || f.pid() != before {
+		t.Errorf("pid %d became %d, session %q", before, f.pid(), s.Spec.Session)
+	}
+}
+
 func TestUpdateStartsABridgeThatWasKilled(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
