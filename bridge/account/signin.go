@@ -14,6 +14,7 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/signin"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/secret"
 )
 
 const (
@@ -33,8 +34,8 @@ type BridgeIdentity struct{ Instance, Version, Revision string }
 
 // SignedIn is what a bridge gets for a right proof.
 type SignedIn struct {
-	Proof       string // the server's
-	Token       string // of the session
+	Proof       string        // the server's
+	Token       secret.String // of the session
 	ExpiresAt   time.Time
 	Address     netip.Addr
 	Generations []Generation
@@ -85,12 +86,12 @@ func (a *Account) verifier(ctx context.Context, accountID, email string, epoch i
 	if err != nil {
 		return kdf, "", false, err
 	}
-	secret, err := a.signInSecret(ctx, integration)
+	key, err := a.signInSecret(ctx, integration)
 	if err != nil {
 		return kdf, "", false, err
 	}
 	if !known || accountID != a.ID || !strings.EqualFold(g.Email, strings.TrimSpace(email)) {
-		return signin.FalseKDF(secret, accountID, email, epoch), signin.FalseVerifier(secret, accountID, email, epoch), false, nil
+		return signin.FalseKDF(key, accountID, email, epoch), signin.FalseVerifier(key, accountID, email, epoch), false, nil
 	}
 	if err := json.Unmarshal([]byte(g.KDF), &kdf); err != nil {
 		return kdf, "", false, fmt.Errorf("reading credential generation %d: %w", epoch, err)
@@ -180,7 +181,7 @@ func (a *Account) admitBridge(ctx context.Context, kept store.Handshake, serverP
 		if refusal != nil {
 			return a.noteRefusal(ctx, tx, row, attempt, refusal)
 		}
-		secret, digest := a.newSecret(sessionPrefix)
+		token, digest := a.newSecret(sessionPrefix)
 		s := store.Session{
 			ID: a.newID(), Digest: digest, Epoch: kept.Epoch, Instance: bridge.Instance,
 			CreatedAt: a.now(), ExpiresAt: a.now().Add(sessionLives),
@@ -198,7 +199,7 @@ func (a *Account) admitBridge(ctx context.Context, kept store.Handshake, serverP
 		if err := a.countAttempt(ctx, tx, attempt); err != nil {
 			return err
 		}
-		in = SignedIn{Proof: serverProof, Token: secret, ExpiresAt: s.ExpiresAt, Address: r.Address}
+		in = SignedIn{Proof: serverProof, Token: secret.New(token), ExpiresAt: s.ExpiresAt, Address: r.Address}
 		in.Generations, err = a.generations(ctx, tx)
 		return err
 	})

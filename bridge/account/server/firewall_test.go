@@ -226,6 +226,12 @@ func TestBreakGlass(t *testing.T) {
 	}
 	equal(t, "audited", audited, true)
 
+	attempts, err := c.ListSignInAttemptsWithResponse(t.Context(), nil)
+	ok(t, err)
+	equal(t, "attempts", len(attempts.JSON200.Items), 1)
+	equal(t, "whose", attempts.JSON200.Items[0].Address, home)
+	equal(t, "what came of it", attempts.JSON200.Items[0].Result, "firewall_blocked")
+
 	c.clock.advance(time.Hour)
 	who, err = c.WhoAmIWithResponse(t.Context())
 	ok(t, err)

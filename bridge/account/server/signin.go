@@ -28,7 +28,7 @@ func (h administration) FinishSignIn(ctx context.Context, r api.FinishSignInRequ
 		return nil, err
 	}
 	return api.FinishSignIn200JSONResponse{
-		Proof: in.Proof, SessionToken: in.Token, ExpiresAt: in.ExpiresAt, Address: in.Address.String(),
+		Proof: in.Proof, SessionToken: in.Token.Reveal(), ExpiresAt: in.ExpiresAt, Address: in.Address.String(),
 		Generations: each(in.Generations, generation),
 	}, nil
 }
