@@ -41,7 +41,8 @@
 //	emails[...].value eq "x" is no filter         means emails[... and value eq "x"]             Entra ID's documented matching filter
 //	(7644, 3.4.2.2)
 //	PUT without members may clear them (3.5.1)    keeps them; an empty list clears them          clients that rename by PUT say nothing of members
-//	PUT without active may clear it (3.5.1)       makes it true, as POST does                    clients that never suspend never say active
+//	PUT without active may clear it (3.5.1)       keeps it                                       who only updates a name must not let in whom
+//	                                                                                             another request has suspended
 //	an unknown member is an error                 joins the others and logs the id               Okta takes 400 as final and loses the push
 //	an endpoint that does not exist: 404 (3.12)   400 if the path was meant for a user or group  a 404 makes clients create the resource again
 //	paths are exact                               ignores case and surplus slashes there         the same

@@ -283,6 +283,27 @@ func TestVersions(t *testing.T) {
 
 // A PATCH that somebody else overtakes is applied to what is there now, unless
 // the client asked for a version.
+// A PUT that says nothing of active must not let in whom somebody suspended.
+func TestPutWithoutActiveKeepsIt(t *testing.T) {
+	t.Parallel()
+	server := serve(t, newMemory(), hclog.NewNullLogger())
+	id, _ := create(t, server, "/Users", `{"userName":"ada"}`)
+	for _, step := range []struct {
+		body string
+		want any
+	}{
+		{`{"userName":"ada","displayName":"Ada"}`, true},
+		{`{"userName":"ada","active":false}`, false},
+		{`{"userName":"ada","displayName":"Ada L."}`, false},
+		{`{"userName":"ada","active":null}`, false},
+		{`{"userName":"ada","Active":"True"}`, true},
+	} {
+		if got := ask(t, server, http.MethodPut, "/Users/"+id, step.body).at("active"); got != step.want {
+			t.Errorf("after %s active is %v, want %v", step.body, got, step.want)
+		}
+	}
+}
+
 func TestPatchIsRetried(t *testing.T) {
 	t.Parallel()
 	m := newMemory()

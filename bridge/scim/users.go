@@ -3,6 +3,7 @@ package scim
 import (
 	"encoding/json"
 	"net/http"
+	"strings"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim/patch"
@@ -45,7 +46,7 @@ func putUser(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	in, err := x.decodePerson()
+	body, err := decodeObject(x.w, x.r, maxBody)
 	if err != nil {
 		return err
 	}
@@ -53,11 +54,56 @@ func putUser(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	p, err := x.directory.ReplacePerson(x.r.Context(), x.id, in, ifMatch)
+	var p bridge.Person
+	err = retryStale(x.r.Context(), ifMatch, func() error {
+		p, err = x.replacePerson(body, ifMatch)
+		return err
+	})
 	if err != nil {
 		return err
 	}
 	return x.answerPerson(http.StatusOK, p, projection)
+}
+
+// replacePerson writes what the client sent. Who is suspended stays so unless
+// the client says otherwise: a client that updates a name must not let
+// somebody in whom another part of it has shut out.
+func (x *exchange) replacePerson(body map[string]any, ifMatch string) (bridge.Person, error) {
+	resource, err := schema.User.Normalize(body)
+	if err != nil {
+		return bridge.Person{}, err
+	}
+	if !assigns(body, "active") {
+		p, err := x.directory.Person(x.r.Context(), x.id)
+		if err != nil {
+			return p, err
+		}
+		if ifMatch == "" {
+			ifMatch = p.Version
+		}
+		stored, err := decodeStored(p.Attributes)
+		if err != nil {
+			return p, err
+		}
+		if active, said := stored["active"]; said {
+			resource["active"] = active
+		}
+	}
+	raw, err := json.Marshal(resource)
+	if err != nil {
+		return bridge.Person{}, err
+	}
+	return x.directory.ReplacePerson(x.r.Context(), x.id, bridge.PersonInput{Attributes: raw}, ifMatch)
+}
+
+// assigns says whether a body gives the attribute a value, in any case.
+func assigns(body map[string]any, attribute string) bool {
+	for name, value := range body {
+		if strings.EqualFold(name, attribute) {
+			return value != nil
+		}
+	}
+	return false
 }
 
 func deleteUser(x *exchange) error {

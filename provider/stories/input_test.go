@@ -29,7 +29,7 @@ func TestBadRequestsGetAClearAnswerAndLeaveTheBridgeUp(t *testing.T) {
 		{"no userName", "POST", "/Users", `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"]}`, 400, "invalidValue"},
 		{"userName a number", "POST", "/Users", `{"userName": 5}`, 400, "invalidValue"},
 		{"name a string", "POST", "/Users", `{"userName": "x", "name": "y"}`, 400, "invalidValue"},
-		{"emails a string", "PUT", "/Users/" + id, `{"userName": "x", "emails": "y"}`, 400, "invalidValue"},
+		{"emails a number", "PUT", "/Users/" + id, `{"userName": "x", "emails": 5}`, 400, "invalidValue"},
 		{"too deep", "POST", "/Users", `{"userName":"x","x":` + strings.Repeat("[", 10000) + strings.Repeat("]", 10000) + `}`, 400, ""},
 		{"too large", "POST", "/Users", `{"userName":"x","x":"` + strings.Repeat("y", 12<<20) + `"}`, 413, ""},
 		{"larger than the account keeps", "POST", "/Users", `{"userName":"x","x":"` + strings.Repeat("y", 70<<10) + `"}`, 413, ""},
