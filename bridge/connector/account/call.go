@@ -23,7 +23,6 @@ import (
 // an answer was lost on the way.
 type request struct {
 	send func(context.Context, *api.Client, api.RequestEditorFn) (*http.Response, error)
-	want int // status of success
 	// repeatable says that asking again after a lost answer does no harm.
 	repeatable bool
 }
@@ -47,7 +46,7 @@ func call[T any](ctx context.Context, c *Connector, r request) (answer T, lost b
 		if err != nil {
 			return answer, lost, err
 		}
-		answer, err = receive[T](r.want)(r.send(ctx, l.client, l.authorize)) //nolint:bodyclose // receive closes it
+		answer, err = receive[T](r.send(ctx, l.client, l.authorize))
 		if err == nil {
 			return answer, lost, nil
 		}
@@ -104,28 +103,25 @@ type nothing struct{}
 // their names is some 15 MB.
 const maxAnswer = 128 << 20
 
-// receive turns the account's answer into a T, or into a *refusal.
-func receive[T any](want int) func(*http.Response, error) (T, error) {
-	return func(resp *http.Response, err error) (answer T, _ error) {
-		if err != nil {
-			return answer, err
-		}
-		defer resp.Body.Close()
-		body := io.LimitReader(resp.Body, maxAnswer)
-		if resp.StatusCode != want {
-			return answer, refusalOf(resp, body)
-		}
-		if want == http.StatusNoContent {
-			_, err := io.Copy(io.Discard, body)
-			return answer, err
-		}
+// receive turns the account's answer into a T, or into a *refusal, and closes it.
+func receive[T any](resp *http.Response, err error) (answer T, _ error) {
+	if err != nil {
+		return answer, err
+	}
+	defer resp.Body.Close()
+	body := io.LimitReader(resp.Body, maxAnswer)
+	switch resp.StatusCode {
+	case http.StatusOK, http.StatusCreated:
 		if err := json.NewDecoder(body).Decode(&answer); err != nil {
 			return answer, fmt.Errorf("reading the account's answer: %w", err)
 		}
-		// To its end, so that the connection can be used again.
-		_, err = io.Copy(io.Discard, body)
-		return answer, err
+	case http.StatusNoContent:
+	default:
+		return answer, refusalOf(resp, body)
 	}
+	// To its end, so that the connection can be used again.
+	_, err = io.Copy(io.Discard, body)
+	return answer, err
 }
 
 // A refusal is an answer that says no.

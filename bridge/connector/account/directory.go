@@ -17,7 +17,7 @@ func (c *Connector) CreatePerson(ctx context.Context, in bridge.PersonInput) (br
 	if err != nil {
 		return bridge.Person{}, err
 	}
-	p, _, err := call[api.Person](ctx, c, request{want: http.StatusCreated, repeatable: true,
+	p, _, err := call[api.Person](ctx, c, request{repeatable: true,
 		send: func(ctx context.Context, client *api.Client, auth api.RequestEditorFn) (*http.Response, error) {
 			return client.CreatePerson(ctx, &api.CreatePersonParams{IdempotencyKey: &key}, personInput(in), auth)
 		}})
@@ -26,7 +26,7 @@ func (c *Connector) CreatePerson(ctx context.Context, in bridge.PersonInput) (br
 
 // Person implements bridge.Directory.
 func (c *Connector) Person(ctx context.Context, id string) (bridge.Person, error) {
-	p, _, err := call[api.Person](ctx, c, request{want: http.StatusOK, repeatable: true,
+	p, _, err := call[api.Person](ctx, c, request{repeatable: true,
 		send: func(ctx context.Context, client *api.Client, auth api.RequestEditorFn) (*http.Response, error) {
 			return client.GetPerson(ctx, id, auth)
 		}})
@@ -35,7 +35,7 @@ func (c *Connector) Person(ctx context.Context, id string) (bridge.Person, error
 
 // ReplacePerson implements bridge.Directory.
 func (c *Connector) ReplacePerson(ctx context.Context, id string, in bridge.PersonInput, ifMatch string) (bridge.Person, error) {
-	p, _, err := call[api.Person](ctx, c, request{want: http.StatusOK, repeatable: ifMatch == "",
+	p, _, err := call[api.Person](ctx, c, request{repeatable: ifMatch == "",
 		send: func(ctx context.Context, client *api.Client, auth api.RequestEditorFn) (*http.Response, error) {
 			return client.ReplacePerson(ctx, id, &api.ReplacePersonParams{IfMatch: optional(ifMatch)}, personInput(in), auth)
 		}})
@@ -44,7 +44,7 @@ func (c *Connector) ReplacePerson(ctx context.Context, id string, in bridge.Pers
 
 // DeletePerson implements bridge.Directory.
 func (c *Connector) DeletePerson(ctx context.Context, id, ifMatch string) error {
-	_, lost, err := call[nothing](ctx, c, request{want: http.StatusNoContent, repeatable: true,
+	_, lost, err := call[nothing](ctx, c, request{repeatable: true,
 		send: func(ctx context.Context, client *api.Client, auth api.RequestEditorFn) (*http.Response, error) {
 			return client.DeletePerson(ctx, id, &api.DeletePersonParams{IfMatch: optional(ifMatch)}, auth)
 		}})
@@ -53,7 +53,7 @@ func (c *Connector) DeletePerson(ctx context.Context, id, ifMatch string) error 
 
 // SearchPeople implements bridge.Directory.
 func (c *Connector) SearchPeople(ctx context.Context, q bridge.Query) (bridge.Page[bridge.Person], error) {
-	p, _, err := call[api.PersonPage](ctx, c, request{want: http.StatusOK, repeatable: true,
+	p, _, err := call[api.PersonPage](ctx, c, request{repeatable: true,
 		send: func(ctx context.Context, client *api.Client, auth api.RequestEditorFn) (*http.Response, error) {
 			return client.SearchPeople(ctx, search(q), auth)
 		}})
@@ -70,7 +70,7 @@ func (c *Connector) CreateGroup(ctx context.Context, in bridge.GroupInput) (brid
 	if in.Members != nil {
 		body.Members = &in.Members
 	}
-	g, _, err := call[api.Group](ctx, c, request{want: http.StatusCreated, repeatable: true,
+	g, _, err := call[api.Group](ctx, c, request{repeatable: true,
 		send: func(ctx context.Context, client *api.Client, auth api.RequestEditorFn) (*http.Response, error) {
 			return client.CreateProvisionedGroup(ctx, &api.CreateProvisionedGroupParams{IdempotencyKey: &key}, body, auth)
 		}})
@@ -79,7 +79,7 @@ func (c *Connector) CreateGroup(ctx context.Context, in bridge.GroupInput) (brid
 
 // Group implements bridge.Directory.
 func (c *Connector) Group(ctx context.Context, id string, withMembers bool) (bridge.Group, error) {
-	g, _, err := call[api.Group](ctx, c, request{want: http.StatusOK, repeatable: true,
+	g, _, err := call[api.Group](ctx, c, request{repeatable: true,
 		send: func(ctx context.Context, client *api.Client, auth api.RequestEditorFn) (*http.Response, error) {
 			return client.GetGroup(ctx, id, &api.GetGroupParams{Members: &withMembers}, auth)
 		}})
@@ -98,7 +98,7 @@ func (c *Connector) UpdateGroup(ctx context.Context, id string, change bridge.Gr
 	if len(change.Remove) > 0 {
 		body.RemoveMembers = &change.Remove
 	}
-	g, _, err := call[api.Group](ctx, c, request{want: http.StatusOK, repeatable: ifMatch == "",
+	g, _, err := call[api.Group](ctx, c, request{repeatable: ifMatch == "",
 		send: func(ctx context.Context, client *api.Client, auth api.RequestEditorFn) (*http.Response, error) {
 			params := &api.UpdateGroupParams{IfMatch: optional(ifMatch), Members: &withMembers}
 			return client.UpdateGroup(ctx, id, params, body, auth)
@@ -108,7 +108,7 @@ func (c *Connector) UpdateGroup(ctx context.Context, id string, change bridge.Gr
 
 // DeleteGroup implements bridge.Directory.
 func (c *Connector) DeleteGroup(ctx context.Context, id, ifMatch string) error {
-	_, lost, err := call[nothing](ctx, c, request{want: http.StatusNoContent, repeatable: true,
+	_, lost, err := call[nothing](ctx, c, request{repeatable: true,
 		send: func(ctx context.Context, client *api.Client, auth api.RequestEditorFn) (*http.Response, error) {
 			return client.DeleteGroup(ctx, id, &api.DeleteGroupParams{IfMatch: optional(ifMatch)}, auth)
 		}})
@@ -117,7 +117,7 @@ func (c *Connector) DeleteGroup(ctx context.Context, id, ifMatch string) error {
 
 // SearchGroups implements bridge.Directory.
 func (c *Connector) SearchGroups(ctx context.Context, q bridge.Query) (bridge.Page[bridge.Group], error) {
-	p, _, err := call[api.GroupPage](ctx, c, request{want: http.StatusOK, repeatable: true,
+	p, _, err := call[api.GroupPage](ctx, c, request{repeatable: true,
 		send: func(ctx context.Context, client *api.Client, auth api.RequestEditorFn) (*http.Response, error) {
 			return client.SearchGroups(ctx, search(q), auth)
 		}})
@@ -129,7 +129,7 @@ func (c *Connector) Attention(ctx context.Context) ([]bridge.Attention, error) {
 	type list struct {
 		Items []api.Attention `json:"items"`
 	}
-	l, _, err := call[list](ctx, c, request{want: http.StatusOK, repeatable: true,
+	l, _, err := call[list](ctx, c, request{repeatable: true,
 		send: func(ctx context.Context, client *api.Client, auth api.RequestEditorFn) (*http.Response, error) {
 			return client.ListAttention(ctx, auth)
 		}})
@@ -138,7 +138,7 @@ func (c *Connector) Attention(ctx context.Context) ([]bridge.Attention, error) {
 
 // ConfirmPerson implements bridge.WaitingRoom.
 func (c *Connector) ConfirmPerson(ctx context.Context, id string) error {
-	_, _, err := call[nothing](ctx, c, request{want: http.StatusNoContent, repeatable: true,
+	_, _, err := call[nothing](ctx, c, request{repeatable: true,
 		send: func(ctx context.Context, client *api.Client, auth api.RequestEditorFn) (*http.Response, error) {
 			return client.ConfirmPerson(ctx, id, auth)
 		}})

@@ -17,7 +17,7 @@ func (c *Connector) signIn(ctx context.Context, creds *credentials) (*login, err
 	if err != nil {
 		return nil, err
 	}
-	handshake, err := receive[api.Handshake](http.StatusOK)(client.StartSignIn(ctx, api.SignInStart{ //nolint:bodyclose // receive closes it
+	handshake, err := receive[api.Handshake](client.StartSignIn(ctx, api.SignInStart{
 		AccountId: creds.AccountID,
 		Email:     creds.Email,
 		Epoch:     creds.epoch,
@@ -34,7 +34,7 @@ func (c *Connector) signIn(ctx context.Context, creds *credentials) (*login, err
 	if err != nil {
 		return nil, &impostor{err}
 	}
-	in, err := receive[api.SignedIn](http.StatusOK)(client.FinishSignIn(ctx, api.SignInFinish{ //nolint:bodyclose // receive closes it
+	in, err := receive[api.SignedIn](client.FinishSignIn(ctx, api.SignInFinish{
 		HandshakeId: handshake.HandshakeId,
 		A:           a,
 		Proof:       proof,
@@ -62,7 +62,7 @@ func (e *impostor) Unwrap() error { return e.err }
 
 func (c *Connector) heartbeat(ctx context.Context, l *login) error {
 	state, codes := c.cfg.Health()
-	answer, err := receive[api.HeartbeatAnswer](http.StatusOK)(l.client.SendHeartbeat(ctx, api.Heartbeat{
+	answer, err := receive[api.HeartbeatAnswer](l.client.SendHeartbeat(ctx, api.Heartbeat{
 		Revision: c.cfg.Bridge.Revision,
 		State:    state,
 		Problems: append([]string{}, codes...),
@@ -100,7 +100,7 @@ func (c *Connector) leave(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
 	if !quiet {
-		_, err := receive[api.HeartbeatAnswer](http.StatusOK)(l.client.SendHeartbeat(ctx, api.Heartbeat{
+		_, err := receive[api.HeartbeatAnswer](l.client.SendHeartbeat(ctx, api.Heartbeat{
 			Revision: c.cfg.Bridge.Revision,
 			State:    api.Stopped,
 			Problems: []string{},
@@ -114,7 +114,7 @@ func (c *Connector) leave(ctx context.Context) {
 }
 
 func (c *Connector) signOut(ctx context.Context, l *login) {
-	if _, err := receive[nothing](http.StatusNoContent)(l.client.SignOut(ctx, l.authorize)); err != nil {
+	if _, err := receive[nothing](l.client.SignOut(ctx, l.authorize)); err != nil {
 		c.cfg.Log.Warn("the session with the account could not be ended; it expires by itself", "error", err)
 	}
 }
