@@ -58,7 +58,7 @@ func (d *demo) showArrivals(ctx context.Context) error {
 		fmt.Fprintf(t, "%s\t%s\t%s\n", m.Name, m.Address, state)
 	}
 	if more := len(members.JSON200.Items) - mostRows; more > 0 {
-		fmt.Fprintf(t, "and %d more; %d of all left and are suspended\n", more, suspended)
+		fmt.Fprintf(t, "and %d more (of all, %d suspended)\n", more, suspended)
 	}
 	fmt.Fprintf(t, "\nGROUPS\tMEMBERS\n")
 	for _, g := range groups.JSON200.Items {
