@@ -2,7 +2,6 @@ package provisioning_test
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
@@ -74,74 +73,6 @@ func has(attribute string, value knownvalue.Check) statecheck.StateCheck {
 	return statecheck.ExpectKnownValue(address, tfjsonpath.New(attribute), value)
 }
 
-// signsIn says that the session in the state opens with the token and signs
-// in to the account; and that no secret lies in the state beside it.
-type signsIn struct {
-	account *providertest.Account
-	token   session.Token
-}
-
-var secrets = regexp.MustCompile(`sbt1_|mp1_|sk1_`)
-
-func (check signsIn) CheckState(ctx context.Context, req statecheck.CheckStateRequest, resp *statecheck.CheckStateResponse) {
-	state, err := json.Marshal(req.State)
-	if err != nil {
-		resp.Error = err
-		return
-	}
-	if found := secrets.Find(state); found != nil {
-		resp.Error = fmt.Errorf("the state holds a secret that begins with %s", found)
-		return
-	}
-	for _, r := range req.State.Values.RootModule.Resources {
-		if r.Address == address {
-			resp.Error = signIn(ctx, check.account.API, r.AttributeValues["session"].(string), check.token)
-			return
-		}
-	}
-	resp.Error = fmt.Errorf("%s is not in the state", address)
-}
-
-// signIn does what a bridge does first.
-func signIn(ctx context.Context, account *api.ClientWithResponses, sealed string, token session.Token) error {
-	file, err := session.Parse(sealed)
-	if err != nil {
-		return err
-	}
-	entry, ok := file.Match(token)
-	if !ok {
-		return fmt.Errorf("no session in the bundle of %d was sealed under the token", len(file.Entries))
-	}
-	c, err := entry.Open(token)
-	if err != nil {
-		return err
-	}
-	start, err := account.StartSignInWithResponse(ctx, api.SignInStart{AccountId: c.AccountID, Email: c.Email, Epoch: entry.Header.Epoch})
-	if err != nil {
-		return err
-	}
-	if start.JSON200 == nil {
-		return fmt.Errorf("start: %s", start.Body)
-	}
-	kdf := signin.KDF{Algorithm: string(start.JSON200.Kdf.Algorithm), Iterations: start.JSON200.Kdf.Iterations, Salt: start.JSON200.Kdf.Salt}
-	client := signin.NewClient(c.AccountID, c.Email, entry.Header.Epoch)
-	a, proof, err := client.Prove(c.Secrets, start.JSON200.HandshakeId, kdf, start.JSON200.B)
-	if err != nil {
-		return err
-	}
-	finish, err := account.FinishSignInWithResponse(ctx, api.SignInFinish{
-		HandshakeId: start.JSON200.HandshakeId, A: a, Proof: proof,
-		Bridge: api.BridgeIdentity{Instance: "test", Version: "test", Revision: "1"},
-	})
-	if err != nil {
-		return err
-	}
-	if finish.JSON200 == nil {
-		return fmt.Errorf("finish: %s", finish.Body)
-	}
-	return client.VerifyServer(finish.JSON200.Proof)
-}
-
 func integration(t *testing.T, account *providertest.Account) api.Provisioning {
 	t.Helper()
 	resp, err := account.API.GetProvisioningWithResponse(t.Context())
@@ -205,17 +136,6 @@ func TestAnotherTokenRotatesAndBothWorkDuringTheOverlap(t *testing.T) {
 			{ResourceName: address, ImportState: true, ImportStateId: "nonsense", ExpectError: regexp.MustCompile(`(?s)is not active.*import \{`)},
 		},
 	})
-}
-
-// refused is a check that must fail.
-type refused struct{ statecheck.StateCheck }
-
-func (check refused) CheckState(ctx context.Context, req statecheck.CheckStateRequest, resp *statecheck.CheckStateResponse) {
-	var within statecheck.CheckStateResponse
-	check.StateCheck.CheckState(ctx, req, &within)
-	if within.Error == nil {
-		resp.Error = fmt.Errorf("the old pair still works")
-	}
 }
 
 func TestTheVersionAloneDecides(t *testing.T) {
