@@ -11,6 +11,7 @@ import (
 	"html/template"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -42,6 +43,7 @@ var pageFiles embed.FS
 var pages = template.Must(template.New("").Funcs(template.FuncMap{
 	"stamp": func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") },
 	"kind":  describeKind,
+	"prose": prose,
 }).ParseFS(pageFiles, "page/*.html"))
 
 func (p *Page) mount(mux *http.ServeMux) {
@@ -188,6 +190,19 @@ func (p *Page) signedIn(r *http.Request) bool {
 	value, mac := signed[:8], signed[8:]
 	end := time.Unix(int64(binary.BigEndian.Uint64(value)), 0)
 	return hmac.Equal(mac, p.mac(value)) && p.Now().Before(end)
+}
+
+// prose shows what the catalogue's texts put between backquotes as code.
+func prose(text string) template.HTML {
+	var b strings.Builder
+	for i, part := range strings.Split(text, "`") {
+		part = template.HTMLEscapeString(part)
+		if i%2 == 1 {
+			part = "<code>" + part + "</code>"
+		}
+		b.WriteString(part)
+	}
+	return template.HTML(b.String())
 }
 
 func describeKind(a bridge.Attention) string {

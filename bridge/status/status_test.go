@@ -329,7 +329,7 @@ func TestTheStatusPage(t *testing.T) {
 	t.Parallel()
 	f := newFace(t)
 	f.report.State = control.Unhealthy
-	f.report.Problems = []problem.Problem{problem.New(problem.FirewallBlocked, f.now, problem.Facts{problem.FactAddress: "192.0.2.7"})}
+	f.report.Problems = []problem.Problem{problem.New(problem.FirewallBlocked, f.now, problem.Facts{problem.FactAddress: "192.0.2.7", problem.FactRuleID: "<i>mark-up`</i>"})}
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -373,7 +373,7 @@ func TestTheStatusPage(t *testing.T) {
 	if code != 200 {
 		t.Fatalf("signing in: %d %s", code, body)
 	}
-	for _, want := range []string{"unhealthy", "192.0.2.7", "firewall_blocked", "scimbridge_firewall_rule", "&lt;ann&gt;", "acc_1", "/app/logs"} {
+	for _, want := range []string{"unhealthy", "192.0.2.7", "firewall_blocked", "scimbridge_firewall_rule", "<code>terraform apply</code>", "&lt;ann&gt;", "&lt;i&gt;mark-up", "acc_1", "/app/logs"} {
 		if !strings.Contains(body, want) {
 			t.Errorf("the page does not show %q", want)
 		}

@@ -74,11 +74,16 @@ func TestUnsealedOverTheControlSocket(t *testing.T) {
 		t.Errorf("unsealing with a wrong token: %v", err)
 	}
 	for range 2 { // repeating it is harmless
-		if _, err := b.control().Unseal(t.Context(), pair.token.Reveal()); err != nil {
-			t.Fatal(err)
+		unseal := exec.CommandContext(t.Context(), "scim-bridge", "unseal", b.dir)
+		unseal.Stdin = strings.NewReader(pair.token.Reveal() + "\n")
+		if out, err := unseal.CombinedOutput(); err != nil || !strings.HasPrefix(string(out), "the bridge is open (") {
+			t.Fatalf("unseal: %v %s", err, out)
 		}
 	}
 	b.awaitState(control.Ready)
+	if out, err := exec.CommandContext(t.Context(), "scim-bridge", "status", "--local", b.dir).CombinedOutput(); err == nil || !strings.Contains(string(out), "A wrong bearer token was refused") {
+		t.Errorf("status with a wrong token in memory must exit with 1: %v %s", err, out)
+	}
 	if err := b.control().Stop(t.Context()); err != nil {
 		t.Fatal(err)
 	}

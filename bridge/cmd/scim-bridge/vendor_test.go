@@ -2,11 +2,15 @@ package main
 
 import (
 	"bytes"
+	"encoding/base64"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
 
 // parseServe reads a serve command line under an environment. It cannot run
@@ -96,5 +100,37 @@ func TestEveryVendorVariableIsTranslated(t *testing.T) {
 	}
 	if seen < 5 {
 		t.Errorf("only %d vendor variables were found", seen)
+	}
+}
+
+func TestASessionIsAFileOrTheTextItself(t *testing.T) {
+	t.Parallel()
+	token, err := session.NewToken()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed, err := session.Seal(token, 3, session.Credentials{AccountID: "acc"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	file := filepath.Join(dir, "session")
+	if err := session.WriteFile(file, sealed); err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range []struct{ name, flag string }{
+		{"left out, it is in the data folder", ""},
+		{"a path", file},
+		{"the sealed text", sealed},
+		{"the sealed text once more in base64, as the vendor's image takes it", base64.StdEncoding.EncodeToString([]byte(sealed + "\n"))},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			s := serveCommand{Session: row.flag, DataDir: dir}
+			f, err := s.sessionReader()()
+			if err != nil || f.Entries[0].Header.Epoch != 3 {
+				t.Errorf("got %+v, %v", f, err)
+			}
+		})
 	}
 }
