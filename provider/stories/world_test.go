@@ -358,16 +358,13 @@ func runBridge(t *testing.T, w *world, sealed string, token session.Token) *worl
 		t.Fatal(err)
 	}
 	defer log.Close()
-	cmd := exec.Command(providertest.Binary(t), "serve", "--listen", by.listen, "--data-dir", by.dataDir,
+	cmd := exec.CommandContext(t.Context(), providertest.Binary(t), "serve", "--listen", by.listen, "--data-dir", by.dataDir,
 		"--session", sessionFile, "--unseal-token-file", tokenFile)
 	cmd.Env = []string{}
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait() // it was killed
-	})
+	t.Cleanup(func() { _ = cmd.Wait() }) // the test's context has killed it by then
 	return by
 }
