@@ -91,8 +91,9 @@ func (r *bridge) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest,
 			plan.Revision = types.StringValue(spec.Revision(build))
 		}
 	}
+	tokenless := config.UnsealTokenWO.IsNull()
 	if !plan.Session.IsUnknown() && !config.UnsealTokenWO.IsUnknown() {
-		r.checkToken(config.UnsealTokenWO, spec.Session, &resp.Diagnostics)
+		tokenless = r.checkToken(config.UnsealTokenWO, plan.Session.ValueString(), &resp.Diagnostics).IsZero()
 	}
 	if state != nil && target != nil && state.ID.ValueString() != target.ID() { // replaced, as far as Terraform is concerned
 		refuseProtected(*state, &resp.Diagnostics)
@@ -106,9 +107,8 @@ func (r *bridge) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest,
 		return
 	}
 	plan.foresee(state, target)
-	if state != nil && plan.Status.IsUnknown() {
-		sealed := config.UnsealTokenWO.IsNull() && plan.Unseal.ValueString() == string(deploy.UnsealOnce)
-		warnWhy(*state, *plan, sealed, &resp.Diagnostics)
+	if plan.Status.IsUnknown() {
+		warnWhy(state, *plan, tokenless && plan.Unseal.ValueString() == string(deploy.UnsealOnce), &resp.Diagnostics)
 	}
 	resp.Diagnostics.Append(resp.Plan.Set(ctx, plan)...)
 }
@@ -164,21 +164,26 @@ func (m model) setting(name string) types.String {
 }
 
 // warnWhy says why a bridge is touched when nothing in the configuration
-// shows it. sealed tells that nobody will show the token to a bridge that starts.
-func warnWhy(state, plan model, sealed bool, diags *diag.Diagnostics) {
-	token := ""
-	if sealed {
-		token = " Without unseal_token_wo it stays sealed until somebody else shows it the token; the identity provider's next request does."
+// shows it, and that it will start sealed if nobody shows it the token.
+func warnWhy(state *model, plan model, tokenless bool, diags *diag.Diagnostics) {
+	status := deploy.Status("")
+	if state != nil {
+		status = deploy.Status(state.Status.ValueString())
 	}
-	switch status := deploy.Status(state.Status.ValueString()); {
+	switch {
 	case status == deploy.Stopped:
-		diags.AddWarning("The bridge does not run", "It was stopped or killed; the apply starts it again."+token)
+		diags.AddWarning("The bridge does not run", "It was stopped or killed; the apply starts it again.")
 	case status == deploy.Sealed:
-		diags.AddWarning("The bridge is sealed", "It was started by something else than Terraform, or without the token; the apply unseals it."+token)
-	case plan.Revision.Equal(state.Revision):
+		diags.AddWarning("The bridge is sealed", "It was started by something else than Terraform, or without the token.")
+	case state != nil && plan.Revision.Equal(state.Revision):
 		diags.AddWarning("The last roll-out is not over",
 			fmt.Sprintf("The bridge runs revision %s and has not signed in with it yet. Problems it sees: %s. The apply waits for it once more.",
 				state.Revision.ValueString(), list(state.Problems)))
+		return
+	}
+	if tokenless {
+		diags.AddAttributeWarning(path.Root("unseal_token_wo"), "The bridge will be sealed",
+			"Without unseal_token_wo it stays sealed after the apply until somebody shows it the bearer token; the identity provider's next request does.")
 	}
 }
 
