@@ -1,0 +1,36 @@
+// Command bench measures the bridge and the account as they ship: real
+// processes on loopback, logs and metrics on, driven by keep-alive connections
+// that say what identity providers say. It prints one table.
+//
+//	make bench
+//	go run ./bridge/internal/bench --people 10000,100000
+//
+// # How to read the table
+//
+// A row is one phase at one number of connections. It is measured three times
+// and shows the medians.
+//
+//   - dev is `scim-bridge dev`, bridge and account in one process; two is
+//     `scim-bridge serve` beside `scim-bridge account serve`.
+//   - cpu/op is what the servers spent on one operation, the kernel's part
+//     included, from the clocks of their processes. The client is not in it.
+//     It is the figure to compare: ops/s, p50 and p99 also measure the client
+//     and whatever else the machine did.
+//   - ×ceil divides cpu/op by that of the ceiling: a net/http server that reads
+//     the same request and answers constant bytes of the same size. No Go
+//     server can be below 1; it says what SCIM, sign-in, logs and the database
+//     cost on top.
+//   - ×small divides cpu/op by that of the same row with the fewest people:
+//     what growth costs.
+//   - allocs is the number of heap allocations of one operation: in dev of
+//     bridge and account together, in two of the bridge alone.
+//   - bytes is the size of the answer's body.
+//
+// A bulk request counts as its thousand operations. Resident memory is told
+// after the table, before and after the load; the bridge's should not depend
+// on the number of people.
+//
+// With --profile DIR every phase also leaves a CPU profile of each process
+// there. The binary is then built with one file more than is in the
+// repository (profile.go.txt): what ships has no profiling.
+package main

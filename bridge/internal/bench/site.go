@@ -1,0 +1,292 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A site is an account full of people and the servers in front of it.
+type site struct {
+	binary   string
+	dir      string
+	profiled bool
+
+	people  int
+	ids     []string // of people, in the order of their numbers
+	group   string   // the id of the group of all
+	few     string   // the id of a group of ten
+	bearer  string
+	mode    string
+	turn    int    // counts the modes
+	address string // of the bridge
+	servers []*process
+}
+
+// newSite makes an account with people in it. It runs in mode dev afterwards.
+func newSite(ctx context.Context, folder, binary string, people int, profiled bool) (*site, error) {
+	s := &site{binary: binary, dir: filepath.Join(folder, strconv.Itoa(people)), people: people, profiled: profiled}
+	if err := s.startDev(ctx); err != nil {
+		s.stop()
+		return nil, err
+	}
+	started := time.Now()
+	if err := s.load(ctx); err != nil {
+		s.stop()
+		return nil, fmt.Errorf("loading %d people: %w", people, err)
+	}
+	fmt.Fprintf(os.Stderr, "loaded %d people in %s\n", people, time.Since(started).Round(time.Second))
+	return s, nil
+}
+
+func (s *site) stop() { s.stopServers() }
+
+// stopServers ends the servers and returns what they said at their end.
+func (s *site) stopServers() string {
+	for i := len(s.servers) - 1; i >= 0; i-- {
+		s.servers[i].stop()
+	}
+	s.servers = nil
+	logs, _ := filepath.Glob(filepath.Join(s.dir, s.mode+"-*.log"))
+	commits := ""
+	for _, path := range logs {
+		text, _ := os.ReadFile(path)
+		if found := commitsLine.FindAllSubmatch(text, -1); found != nil {
+			last := found[len(found)-1]
+			commits = fmt.Sprintf("%s writes in %s commits", last[2], last[1])
+		}
+	}
+	s.mode = ""
+	return commits
+}
+
+// commitsLine is the account's last word, of how well writes shared commits.
+var commitsLine = regexp.MustCompile(`commits=(\d+) writes=(\d+)`)
+
+// switchTo makes servers of another kind serve the same account.
+func (s *site) switchTo(ctx context.Context, mode string) error {
+	if s.mode == mode {
+		return nil
+	}
+	s.stopServers()
+	s.turn++
+	switch mode {
+	case "two":
+		return s.startTwo(ctx)
+	default:
+		return fmt.Errorf("mode %q is not possible here: dev comes first, then two", mode)
+	}
+}
+
+func (s *site) startDev(ctx context.Context) error {
+	s.mode = "dev"
+	cmd, p, err := s.command(ctx, "dev", "dev", "--data-dir", s.dir, "--listen", "127.0.0.1:0",
+		"--account-listen", "127.0.0.1:0", "--log-level", "info")
+	if err != nil {
+		return err
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := s.start(p); err != nil {
+		return err
+	}
+	greeting := bufio.NewScanner(out)
+	for s.bearer == "" && greeting.Scan() {
+		fields := strings.Fields(greeting.Text())
+		switch {
+		case strings.Contains(greeting.Text(), "SCIM base URL"):
+			u, err := url.Parse(fields[len(fields)-1])
+			if err != nil {
+				return err
+			}
+			s.address = u.Host
+		case strings.Contains(greeting.Text(), "bearer token"):
+			s.bearer = fields[len(fields)-1]
+		}
+	}
+	if s.bearer == "" {
+		return fmt.Errorf("scim-bridge dev did not greet; see %s", s.logOf("dev"))
+	}
+	go func() { _, _ = io.Copy(io.Discard, out) }()
+	return s.ready(ctx)
+}
+
+func (s *site) startTwo(ctx context.Context) error {
+	s.mode = "two"
+	account, err := freeAddress(ctx)
+	if err != nil {
+		return err
+	}
+	if s.address, err = freeAddress(ctx); err != nil {
+		return err
+	}
+	token := filepath.Join(s.dir, "bearer")
+	if err := os.WriteFile(token, []byte(s.bearer), 0o600); err != nil {
+		return err
+	}
+	for _, args := range [][]string{
+		{"account", "account", "serve", "--database", "sqlite:" + s.database(), "--listen", account},
+		{"bridge", "serve", "--data-dir", s.dir, "--listen", s.address, "--account-url", "http://" + account, "--unseal-token-file", token},
+	} {
+		_, p, err := s.command(ctx, args[0], args[1:]...)
+		if err != nil {
+			return err
+		}
+		if err := s.start(p); err != nil {
+			return err
+		}
+	}
+	return s.ready(ctx)
+}
+
+func (s *site) database() string { return filepath.Join(s.dir, "account.db") }
+
+func (s *site) logOf(name string) string { return filepath.Join(s.dir, s.mode+"-"+name+".log") }
+
+// command prepares a server that logs to a file, as it would in production.
+func (s *site) command(ctx context.Context, name string, args ...string) (*exec.Cmd, *process, error) {
+	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+		return nil, nil, err
+	}
+	log, err := os.OpenFile(s.logOf(name), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, nil, err
+	}
+	cmd := exec.CommandContext(ctx, s.binary, args...)
+	cmd.Stderr = log
+	p := &process{name: name, cmd: cmd}
+	if s.profiled {
+		if p.pprof, err = freeAddress(ctx); err != nil {
+			return nil, nil, err
+		}
+		cmd.Env = append(os.Environ(), "BENCH_PPROF="+p.pprof)
+	}
+	return cmd, p, nil
+}
+
+func (s *site) start(p *process) error {
+	if err := p.cmd.Start(); err != nil {
+		return fmt.Errorf("starting %s: %w", p.name, err)
+	}
+	s.servers = append(s.servers, p)
+	return nil
+}
+
+// ready waits until the bridge has signed in.
+func (s *site) ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		_, err := s.get(ctx, "/scim/v2/Users?count=0")
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for the bridge, whose log is in %s: %w", s.dir, err)
+		}
+	}
+}
+
+// get asks the bridge something that is not measured.
+func (s *site) get(ctx context.Context, path string) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.address+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Authorization", "Bearer "+s.bearer)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = errors.New(resp.Status)
+	}
+	return body, err
+}
+
+var mallocs = regexp.MustCompile(`(?m)^go_memstats_mallocs_total (\S+)`)
+
+// allocations asks the bridge how many objects it has allocated so far.
+func (s *site) allocations() (uint64, error) {
+	text, err := s.get(context.Background(), "/metrics")
+	if err != nil {
+		return 0, err
+	}
+	found := mallocs.FindSubmatch(text)
+	if found == nil {
+		return 0, errors.New("the bridge's metrics do not tell the number of allocations")
+	}
+	n, err := strconv.ParseFloat(string(found[1]), 64)
+	return uint64(n), err
+}
+
+// memory is what the servers hold, by their names.
+func (s *site) memory() map[string]int64 {
+	held := map[string]int64{}
+	for _, p := range s.servers {
+		held[p.name] = p.resident()
+	}
+	return held
+}
+
+// startProfiles profiles all servers; the function it returns waits for the profiles.
+func (s *site) startProfiles(ctx context.Context, o options, name string) func() error {
+	done := make(chan error, len(s.servers))
+	for _, p := range s.servers {
+		go func() {
+			done <- func() error {
+				u := fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%d", p.pprof, max(1, int(o.time.Seconds())))
+				req, err := http.NewRequestWithContext(ctx, http.MethodGet, u, nil)
+				if err != nil {
+					return err
+				}
+				resp, err := http.DefaultClient.Do(req)
+				if err != nil {
+					return err
+				}
+				defer resp.Body.Close()
+				f, err := os.Create(filepath.Join(o.profile, name+"-"+p.name+".pprof"))
+				if err != nil {
+					return err
+				}
+				_, err = io.Copy(f, resp.Body)
+				return errors.Join(err, f.Close())
+			}()
+		}()
+	}
+	return func() (err error) {
+		for range cap(done) {
+			err = errors.Join(err, <-done)
+		}
+		return err
+	}
+}
+
+func freeAddress(ctx context.Context) (string, error) {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer l.Close()
+	return l.Addr().String(), nil
+}

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// A table is what all measurements came to.
+type table struct {
+	modes []string
+	rows  []row
+	notes []string
+}
+
+type row struct {
+	people, connections int
+	phase, mode         string
+	unit                int
+	got, ceiling        measurement
+}
+
+// remember notes the memory of the servers before and after the phases.
+func (t *table) remember(people int, mode string, before, after map[string]int64) {
+	for _, name := range slices.Sorted(maps.Keys(after)) {
+		t.notes = append(t.notes, fmt.Sprintf("resident memory, %d people, %s, %s: %d MiB at the start, %d MiB at the end",
+			people, mode, name, before[name]>>20, after[name]>>20))
+	}
+}
+
+// commits notes how well writes shared commits.
+func (t *table) commits(people int, mode, said string) {
+	if said != "" {
+		t.notes = append(t.notes, fmt.Sprintf("%d people, %s: %s", people, mode, said))
+	}
+}
+
+func (t *table) print(out io.Writer) {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, strings.Join([]string{"phase", "people", "conns", "mode", "ops/s", "p50", "p99", "cpu/op", "×ceil", "×small", "allocs", "bytes", "ceiling ops/s", "cpu/op", ""}, "\t"))
+	for _, r := range t.rows {
+		fmt.Fprintf(w, "%s\t%d\t%d\t%s\t%.0f\t%s\t%s\t%s\t%s\t%s\t%.0f\t%d\t%.0f\t%s\t\n",
+			r.phase, r.people, r.connections, r.mode, r.got.rate, short(r.got.p50), short(r.got.p99), short(r.got.cpu),
+			r.overCeiling(), t.growth(r), r.got.allocs, r.got.bytes, r.ceiling.rate, short(r.ceiling.cpu))
+	}
+	w.Flush() // to standard output, whose loss nobody could be told of
+	for _, note := range t.notes {
+		fmt.Fprintln(out, note)
+	}
+}
+
+// overCeiling says nothing of bulk requests, whose operations are no requests.
+func (r row) overCeiling() string {
+	if r.unit > 1 {
+		return ""
+	}
+	return ratio(r.got.cpu, r.ceiling.cpu)
+}
+
+// growth compares a row with the same one at the fewest people.
+func (t *table) growth(r row) string {
+	same := slices.DeleteFunc(slices.Clone(t.rows), func(o row) bool {
+		return o.phase != r.phase || o.connections != r.connections || o.mode != r.mode
+	})
+	least := slices.MinFunc(same, func(a, b row) int { return cmp.Compare(a.people, b.people) })
+	if least.people == r.people {
+		return ""
+	}
+	return ratio(r.got.cpu, least.got.cpu)
+}
+
+func ratio(a, b time.Duration) string { return fmt.Sprintf("%.2f", float64(a)/float64(b)) }
+
+func short(d time.Duration) string {
+	switch {
+	case d < time.Millisecond:
+		return d.Round(100 * time.Nanosecond).String()
+	case d < 10*time.Millisecond:
+		return d.Round(10 * time.Microsecond).String()
+	default:
+		return d.Round(time.Millisecond).String()
+	}
+}
