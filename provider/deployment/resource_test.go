@@ -350,6 +350,24 @@ func TestAnAccountThatIsAwayIsToldWithItsRemedy(t *testing.T) {
 	)
 }
 
+func TestABridgeThatMustBeReadyAndIsNotIsTainted(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	s.test(
+		resource.TestStep{
+			Config: s.config(`on_unready = "fail"
+  settings = { account_url = "http://127.0.0.1:1" }
+  timeouts = { create = "2s" }`),
+			ExpectError: regexp.MustCompile(`did not become ready`),
+		},
+		resource.TestStep{
+			Config:            s.config(`on_unready = "fail"`),
+			ConfigPlanChecks:  plans(plancheck.ResourceActionDestroyBeforeCreate),
+			ConfigStateChecks: []statecheck.StateCheck{has("status", "ready")},
+		},
+	)
+}
+
 func TestBadInputIsAnErrorOfThePlan(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 )
 
 // BinaryVariable names a bridge to deploy, for development: where the provider
@@ -92,7 +93,12 @@ func (t *Target) install(program, build string) (string, error) {
 	if sum := sha256.Sum256(content); hex.EncodeToString(sum[:]) != build {
 		return "", fmt.Errorf("%s changed while it was being deployed: run terraform apply again", program)
 	}
-	if err := replaceFile(path, content); err != nil {
+	// A child forked while the file is open for writing would hold it so, and
+	// the kernel refuses to run such a file ("text file busy").
+	syscall.ForkLock.RLock()
+	err = replaceFile(path, content)
+	syscall.ForkLock.RUnlock()
+	if err != nil {
 		return "", fmt.Errorf("copying the bridge: %w", err)
 	}
 	return path, os.Chmod(path, 0o700)

@@ -132,6 +132,9 @@ func (t *Target) Create(ctx context.Context, spec deploy.Spec, revision string, 
 	if err != nil {
 		return fmt.Errorf("making the data folder: %w", err)
 	}
+	if err := private(t.DataDir); err != nil {
+		return err
+	}
 	unlock, err := t.lock(ctx)
 	if err != nil {
 		return err

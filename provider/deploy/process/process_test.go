@@ -415,6 +415,21 @@ func TestCreateRefusesAFolderInWhichABridgeLives(t *testing.T) {
 	}
 }
 
+func TestCreateRefusesAFolderThatEverybodyMayWriteTo(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.target.DataDir = t.TempDir()
+	if err := os.Chmod(f.target.DataDir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.target.Create(t.Context(), f.spec, f.revision(), session.Token{}); err == nil || !strings.Contains(err.Error(), "chmod o-w") {
+		t.Errorf("got %v, want a refusal with its remedy", err)
+	}
+	if names := list(t, f.target.DataDir); len(names) != 0 {
+		t.Errorf("a refused folder holds %v", names)
+	}
+}
+
 func TestOfTwoCreatesAtOnceOneWins(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

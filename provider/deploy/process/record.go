@@ -158,6 +158,19 @@ func makeFolder(path string) (made []string, err error) {
 	return append(made, path), nil
 }
 
+// private refuses a folder in which anybody could replace the program that is
+// run from it, or the socket that is shown the token.
+func private(path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if info.Mode().Perm()&0o002 != 0 {
+		return fmt.Errorf("everybody may write to data_dir %s, and so replace the bridge: run chmod o-w on it", path)
+	}
+	return nil
+}
+
 // dropFolders removes what makeFolder made, as far as nobody else uses it.
 func dropFolders(made []string) {
 	for _, path := range slices.Backward(made) {
