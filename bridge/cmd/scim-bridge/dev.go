@@ -21,6 +21,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/signin"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 	connector "github.com/scimbridge/terraform-provider-scimbridge/bridge/connector/account"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
 
@@ -101,7 +102,7 @@ func (d *devCommand) Run(ctx context.Context, c *console) error {
 		bridgeErr = b.run(ctx, false)
 		stopAccount()
 	})
-	if b.waitListening(ctx) {
+	if b.waitReady(ctx) {
 		err = devGreeting.Execute(c.Out, map[string]string{
 			"AccountURL": a.PublicURL, "AdminToken": adminToken, "URL": b.publicURL(), "Bearer": bearer.Reveal(), "Database": database,
 		})
@@ -162,11 +163,11 @@ func activate(ctx context.Context, transport http.RoundTripper, url, accountID, 
 	return bearer, sealed, nil
 }
 
-// waitListening waits until the bridge has an address; false if ctx ends first.
-func (b *runningBridge) waitListening(ctx context.Context) bool {
+// waitReady waits until the bridge is signed in; false if ctx ends first.
+func (b *runningBridge) waitReady(ctx context.Context) bool {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	for b.front.Addr() == "" {
+	for b.front.Addr() == "" || b.state() != control.Ready {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
