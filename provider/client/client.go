@@ -61,6 +61,7 @@ type Client struct {
 	mu     sync.Mutex
 	caller *api.Caller
 	notes  map[string]bool
+	claims map[string]string
 }
 
 // New checks the configuration and makes a client. It does not call the account.
@@ -70,6 +71,7 @@ func New(config Config) (*Client, error) {
 		MonitoringToken: config.MonitoringToken,
 		unknown:         config.Unknown,
 		notes:           make(map[string]bool),
+		claims:          make(map[string]string),
 	}
 	if len(config.Unknown) == 0 {
 		if err := checkURL(config.URL); err != nil {
