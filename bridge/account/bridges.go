@@ -40,6 +40,7 @@ const (
 	refusedExpired  = "credentials_expired"
 	refusedChanged  = "credentials_changed"
 	refusedInactive = "provisioning_inactive"
+	refusedFactor   = "two_factor_enforced"
 )
 
 // A Heartbeat is how a bridge is.
@@ -103,23 +104,46 @@ func (a *Account) AdmitSession(ctx context.Context, secret string, address netip
 		return caller, err
 	}
 	if !found {
-		return caller, unauthorized("session_ended", "the session is unknown or has ended; sign in again to go on, or to learn why not")
+		return a.refuseSession(ctx, secret, caller)
 	}
 	caller.ID, caller.SessionID = session.Instance, session.ID
 	refusal := r.refusal()
 	if refusal == nil {
 		return caller, nil
 	}
-	err = a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		row, found, err := tx.Bridge(ctx, session.Instance, a.now())
+	return caller, errors.Join(a.noteSessionRefusal(ctx, caller, refusal), refusal)
+}
+
+// refuseSession says why a session is none that lives. Of the policy that
+// ended it, only who holds its secret hears.
+func (a *Account) refuseSession(ctx context.Context, secret string, caller Caller) (Caller, error) {
+	var session store.Session
+	var found bool
+	err := a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
+		session, found, err = tx.SessionWithoutSecondFactor(ctx, digestOf(secret))
+		return err
+	})
+	if err != nil {
+		return caller, err
+	}
+	if !found {
+		return caller, unauthorized("session_ended", "the session is unknown or has ended; sign in again to go on, or to learn why not")
+	}
+	caller.ID, caller.SessionID = session.Instance, session.ID
+	refusal := secondFactorRefusal()
+	return caller, errors.Join(a.noteSessionRefusal(ctx, caller, refusal), refusal)
+}
+
+// noteSessionRefusal keeps why a request of a session was refused.
+func (a *Account) noteSessionRefusal(ctx context.Context, caller Caller, refusal error) error {
+	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		row, found, err := tx.Bridge(ctx, caller.ID, a.now())
 		if err != nil || !found {
 			return err
 		}
-		row.Address, row.LastContact = address.String(), a.now()
-		attempt := Attempt{Address: row.Address, Instance: session.Instance, SessionID: session.ID, Result: r.Result, RuleID: r.RuleID}
-		return a.noteRefusal(ctx, tx, row, attempt, refusal)
+		row.Address, row.LastContact = caller.Address.String(), a.now()
+		return a.noteRefusal(ctx, tx, row, Attempt{Address: row.Address, Instance: caller.ID, SessionID: caller.SessionID}, refusal)
 	})
-	return caller, errors.Join(err, refusal)
 }
 
 // Heartbeat notes how the calling bridge is.

@@ -17,6 +17,9 @@ type Provisioning struct {
 	store.Integration
 	Generations []Generation // those that can sign in, newest first
 	LastRefusal *Refusal
+	// Unusable is the code by which a bridge that holds the sealed session is
+	// refused, the firewall apart; empty if it is let in.
+	Unusable string
 }
 
 // A Generation is one generation of the Provision Manager's credentials.
@@ -340,16 +343,33 @@ func (a *Account) readProvisioning(ctx context.Context, tx *store.Tx) (p Provisi
 	if p.LastRefusal, err = refusalFrom(p.Integration.LastRefusal); err != nil {
 		return p, err
 	}
+	if p.Unusable, err = a.unusable(ctx, tx, p.Integration); err != nil {
+		return p, err
+	}
 	p.Generations, err = a.generations(ctx, tx)
 	return p, err
+}
+
+// unusable says why the credentials of the sealed session are of no use.
+func (a *Account) unusable(ctx context.Context, tx *store.Tx, i store.Integration) (code string, err error) {
+	g, found, err := tx.Generation(ctx, i.SessionEpoch)
+	if err != nil {
+		return "", err
+	}
+	if e := a.uselessness(i, g, found); e != nil {
+		code = e.Code
+	}
+	return code, nil
 }
 
 // generations are those that can sign in now, newest first.
 func (a *Account) generations(ctx context.Context, tx *store.Tx) ([]Generation, error) {
 	live, err := tx.LiveGenerations(ctx, a.now())
-	all := make([]Generation, len(live))
-	for i, g := range live {
-		all[i] = Generation{g.Epoch, g.CreatedAt, g.ExpiresAt}
+	all := make([]Generation, 0, len(live))
+	for _, g := range live {
+		if !g.NeedsSecondFactor {
+			all = append(all, Generation{g.Epoch, g.CreatedAt, g.ExpiresAt})
+		}
 	}
 	return all, err
 }

@@ -220,20 +220,32 @@ func (a *Account) verdict(ctx context.Context, tx *store.Tx, epoch int64, r ruli
 	if err != nil {
 		return nil, err
 	}
+	if e := a.uselessness(integration, g, found); e != nil {
+		return e, nil
+	}
+	return r.refusal(), nil
+}
+
+// uselessness says why a generation of credentials is of no use, wherever it
+// is proved from; nil if it is. A generation that was not found is one that
+// the integration has left behind.
+func (a *Account) uselessness(i store.Integration, g store.Generation, found bool) *Error {
 	switch {
-	case !integration.Active:
+	case !i.Active:
 		return &Error{
 			Status: http.StatusForbidden, Code: refusedInactive, Title: "Provisioning is not active",
 			Detail: "provisioning was deactivated; activate it again, which makes new credentials",
-		}, nil
+		}
 	case !found || g.Ended == endedChanged || g.Ended == endedDeactivated:
 		return unauthorized(refusedChanged,
-			"the Provision Manager was changed after these credentials were made; activate provisioning again, which makes new ones"), nil
+			"the Provision Manager was changed after these credentials were made; activate provisioning again, which makes new ones")
 	case g.Ended == endedExpired || !g.ExpiresAt.IsZero() && !g.ExpiresAt.After(a.now()):
 		return unauthorized(refusedExpired,
-			"these credentials were replaced and their overlap is over; use the session that replaced them"), nil
+			"these credentials were replaced and their overlap is over; use the session that replaced them")
+	case g.NeedsSecondFactor:
+		return secondFactorRefusal()
 	}
-	return r.refusal(), nil
+	return nil
 }
 
 func (b BridgeIdentity) check() error {

@@ -534,13 +534,15 @@ type FirewallRule struct {
 }
 
 // FirewallRuleInput Exactly one of `ip_ranges`, `countries`, `continents` and `anonymous_ips`. The last
-// three need a database that can answer them (422 `ip_database_required`).
+// three need a database that can answer them (422 `ip_database_required`). Should a rule
+// come from a server with other databases, this one answers 503 `ip_database_required`
+// to whoever the firewall is asked about, rather than to guess.
 type FirewallRuleInput struct {
 	Action       *FirewallAction `json:"action,omitempty"`
 	AnonymousIps *[]AnonymousIP  `json:"anonymous_ips,omitempty"`
 	Continents   *[]Continent    `json:"continents,omitempty"`
 
-	// Countries ISO 3166-1 alpha-2
+	// Countries ISO 3166-1 alpha-2 in upper case, or XK for Kosovo
 	Countries   *[]string `json:"countries,omitempty"`
 	Description *string   `json:"description,omitempty"`
 
@@ -805,6 +807,15 @@ type ProblemDetails struct {
 	// Address an IP address
 	Address *string `json:"address,omitempty"`
 
+	// AnonymousIps `firewall_blocked`, `would_lock_out`: the kinds that the deciding rule names and the address has
+	AnonymousIps *[]AnonymousIP `json:"anonymous_ips,omitempty"`
+
+	// Continent `firewall_blocked`, `would_lock_out`: the continent that the deciding rule names
+	Continent *string `json:"continent,omitempty"`
+
+	// Country `firewall_blocked`, `would_lock_out`: the country that the deciding rule names
+	Country *string `json:"country,omitempty"`
+
 	// ExistingId `already_exists` and the like: the id in the way
 	ExistingId *string `json:"existing_id,omitempty"`
 
@@ -814,6 +825,9 @@ type ProblemDetails struct {
 
 	// Instance `would_lock_out`: the bridge instance
 	Instance *string `json:"instance,omitempty"`
+
+	// Missing `ip_database_required`: what no loaded database can answer: `country`, `continent` or a kind of anonymous IP
+	Missing *[]string `json:"missing,omitempty"`
 
 	// Name `protected`: the member or group that is protected
 	Name *string `json:"name,omitempty"`
@@ -851,6 +865,14 @@ type Provisioning struct {
 	// SessionEpoch the epoch that the sealed session was made for; differs from `epoch` when the manager was changed by hand
 	SessionEpoch    *int64  `json:"session_epoch,omitempty"`
 	SuspensionLimit *string `json:"suspension_limit,omitempty"`
+
+	// UnusableReason The code by which a bridge would be refused; present while `usable` is false. `credentials_changed`:
+	// the manager was changed by hand after the session was sealed; `two_factor_enforced`: the policy was
+	// enforced after it. Activating anew and rotating heal both.
+	UnusableReason *string `json:"unusable_reason,omitempty"`
+
+	// Usable whether a bridge can sign in with the credentials of the sealed session, the firewall apart; absent while inactive
+	Usable *bool `json:"usable,omitempty"`
 }
 
 // ProvisioningUpdate defines model for ProvisioningUpdate.
@@ -871,9 +893,12 @@ type ReferenceType string
 
 // Refusal why the last refused sign-in or session request of a bridge was refused
 type Refusal struct {
-	Address  string      `json:"address"`
-	Code     RefusalCode `json:"code"`
-	Instance *string     `json:"instance,omitempty"`
+	Address string `json:"address"`
+
+	// AnonymousIps firewall_blocked: the kinds that the rule names and the address has
+	AnonymousIps *[]AnonymousIP `json:"anonymous_ips,omitempty"`
+	Code         RefusalCode    `json:"code"`
+	Instance     *string        `json:"instance,omitempty"`
 
 	// RuleId firewall_blocked: the rule; absent when no rule matched and the default action decided
 	RuleId *string   `json:"rule_id,omitempty"`
@@ -1015,13 +1040,33 @@ type TokenPage struct {
 	NextCursor *string `json:"next_cursor,omitempty"`
 }
 
+// TwoFactorPolicy defines model for TwoFactorPolicy.
+type TwoFactorPolicy struct {
+	Enforced bool `json:"enforced"`
+
+	// EnforcedAt since when; absent while it is not enforced
+	EnforcedAt *time.Time `json:"enforced_at,omitempty"`
+	Etag       string     `json:"etag"`
+}
+
+// TwoFactorPolicyInput defines model for TwoFactorPolicyInput.
+type TwoFactorPolicyInput struct {
+	Enforced bool `json:"enforced"`
+}
+
 // Verdict defines model for Verdict.
 type Verdict struct {
-	Action       FirewallAction `json:"action"`
-	Address      string         `json:"address"`
+	Action  FirewallAction `json:"action"`
+	Address string         `json:"address"`
+
+	// AnonymousIps absent where it is none that is known
 	AnonymousIps *[]AnonymousIP `json:"anonymous_ips,omitempty"`
-	Continent    *string        `json:"continent,omitempty"`
-	Country      *string        `json:"country,omitempty"`
+
+	// Continent absent where it is not known
+	Continent *string `json:"continent,omitempty"`
+
+	// Country absent where it is not known
+	Country *string `json:"country,omitempty"`
 
 	// RuleId absent when the default action decided; `new-1`, `new-2`... for rules of the proposed policy that have no id, by their place in it
 	RuleId *string `json:"rule_id,omitempty"`
@@ -1185,6 +1230,11 @@ type UpdateMemberParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
+// SetTwoFactorPolicyParams defines parameters for SetTwoFactorPolicy.
+type SetTwoFactorPolicyParams struct {
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
 // DeactivateProvisioningParams defines parameters for DeactivateProvisioning.
 type DeactivateProvisioningParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
@@ -1285,6 +1335,9 @@ type InviteMemberJSONRequestBody = MemberInput
 
 // UpdateMemberJSONRequestBody defines body for UpdateMember for application/json ContentType.
 type UpdateMemberJSONRequestBody = MemberUpdate
+
+// SetTwoFactorPolicyJSONRequestBody defines body for SetTwoFactorPolicy for application/json ContentType.
+type SetTwoFactorPolicyJSONRequestBody = TwoFactorPolicyInput
 
 // UpdateProvisioningJSONRequestBody defines body for UpdateProvisioning for application/json ContentType.
 type UpdateProvisioningJSONRequestBody = ProvisioningUpdate
@@ -1395,7 +1448,8 @@ type ClientInterface interface {
 	// After a right proof: 401 `credentials_expired` (this generation's overlap is over),
 	// 401 `credentials_changed` (the manager was changed after this generation was made),
 	// 403 `firewall_blocked` with `details.address` and `details.rule_id` (absent: the
-	// default action decided), 403 `two_factor_enforced`, 403 `provisioning_inactive`.
+	// default action decided), 403 `two_factor_enforced` (the policy was enforced after these
+	// credentials were enrolled), 403 `provisioning_inactive`.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1408,7 +1462,8 @@ type ClientInterface interface {
 	// After a right proof: 401 `credentials_expired` (this generation's overlap is over),
 	// 401 `credentials_changed` (the manager was changed after this generation was made),
 	// 403 `firewall_blocked` with `details.address` and `details.rule_id` (absent: the
-	// default action decided), 403 `two_factor_enforced`, 403 `provisioning_inactive`.
+	// default action decided), 403 `two_factor_enforced` (the policy was enforced after these
+	// credentials were enrolled), 403 `provisioning_inactive`.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1706,6 +1761,35 @@ type ClientInterface interface {
 	// Corresponds with PATCH /v1/members/{id} (the `UpdateMember` operationId).
 	UpdateMember(ctx context.Context, id Id, params *UpdateMemberParams, body UpdateMemberJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetTwoFactorPolicy Whether signing in takes a second factor
+	//
+	// Corresponds with GET /v1/policies/two-factor (the `GetTwoFactorPolicy` operationId).
+	GetTwoFactorPolicy(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetTwoFactorPolicyWithBody Enforce or lift it; writing what is there changes nothing
+	//
+	// Enforcing it makes the credentials useless that provisioning holds at that moment: a bridge
+	// that proves them is refused with 403 `two_factor_enforced`, and so are the sessions opened
+	// with them, which end. Credentials enrolled while the policy holds are exempt from it. Lifting
+	// it makes credentials that have not ended otherwise good again; sessions stay ended.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /v1/policies/two-factor (the `SetTwoFactorPolicy` operationId).
+	SetTwoFactorPolicyWithBody(ctx context.Context, params *SetTwoFactorPolicyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetTwoFactorPolicy Enforce or lift it; writing what is there changes nothing
+	//
+	// Enforcing it makes the credentials useless that provisioning holds at that moment: a bridge
+	// that proves them is refused with 403 `two_factor_enforced`, and so are the sessions opened
+	// with them, which end. Credentials enrolled while the policy holds are exempt from it. Lifting
+	// it makes credentials that have not ended otherwise good again; sessions stay ended.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /v1/policies/two-factor (the `SetTwoFactorPolicy` operationId).
+	SetTwoFactorPolicy(ctx context.Context, params *SetTwoFactorPolicyParams, body SetTwoFactorPolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// DeactivateProvisioning Deactivate; ends every bridge's session at once
 	//
 	// Corresponds with DELETE /v1/provisioning (the `DeactivateProvisioning` operationId).
@@ -1883,7 +1967,8 @@ func (c *Client) ListAuditEvents(ctx context.Context, params *ListAuditEventsPar
 // After a right proof: 401 `credentials_expired` (this generation's overlap is over),
 // 401 `credentials_changed` (the manager was changed after this generation was made),
 // 403 `firewall_blocked` with `details.address` and `details.rule_id` (absent: the
-// default action decided), 403 `two_factor_enforced`, 403 `provisioning_inactive`.
+// default action decided), 403 `two_factor_enforced` (the policy was enforced after these
+// credentials were enrolled), 403 `provisioning_inactive`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1906,7 +1991,8 @@ func (c *Client) FinishSignInWithBody(ctx context.Context, contentType string, b
 // After a right proof: 401 `credentials_expired` (this generation's overlap is over),
 // 401 `credentials_changed` (the manager was changed after this generation was made),
 // 403 `firewall_blocked` with `details.address` and `details.rule_id` (absent: the
-// default action decided), 403 `two_factor_enforced`, 403 `provisioning_inactive`.
+// default action decided), 403 `two_factor_enforced` (the policy was enforced after these
+// credentials were enrolled), 403 `provisioning_inactive`.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -2654,6 +2740,65 @@ func (c *Client) UpdateMemberWithBody(ctx context.Context, id Id, params *Update
 // Corresponds with PATCH /v1/members/{id} (the `UpdateMember` operationId).
 func (c *Client) UpdateMember(ctx context.Context, id Id, params *UpdateMemberParams, body UpdateMemberJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateMemberRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetTwoFactorPolicy Whether signing in takes a second factor
+//
+// Corresponds with GET /v1/policies/two-factor (the `GetTwoFactorPolicy` operationId).
+func (c *Client) GetTwoFactorPolicy(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetTwoFactorPolicyRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetTwoFactorPolicyWithBody Enforce or lift it; writing what is there changes nothing
+//
+// Enforcing it makes the credentials useless that provisioning holds at that moment: a bridge
+// that proves them is refused with 403 `two_factor_enforced`, and so are the sessions opened
+// with them, which end. Credentials enrolled while the policy holds are exempt from it. Lifting
+// it makes credentials that have not ended otherwise good again; sessions stay ended.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /v1/policies/two-factor (the `SetTwoFactorPolicy` operationId).
+func (c *Client) SetTwoFactorPolicyWithBody(ctx context.Context, params *SetTwoFactorPolicyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetTwoFactorPolicyRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetTwoFactorPolicy Enforce or lift it; writing what is there changes nothing
+//
+// Enforcing it makes the credentials useless that provisioning holds at that moment: a bridge
+// that proves them is refused with 403 `two_factor_enforced`, and so are the sessions opened
+// with them, which end. Credentials enrolled while the policy holds are exempt from it. Lifting
+// it makes credentials that have not ended otherwise good again; sessions stay ended.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /v1/policies/two-factor (the `SetTwoFactorPolicy` operationId).
+func (c *Client) SetTwoFactorPolicy(ctx context.Context, params *SetTwoFactorPolicyParams, body SetTwoFactorPolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetTwoFactorPolicyRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -4894,6 +5039,88 @@ func NewUpdateMemberRequestWithBody(server string, id Id, params *UpdateMemberPa
 	return req, nil
 }
 
+// NewGetTwoFactorPolicyRequest constructs an http.Request for the GetTwoFactorPolicy method
+func NewGetTwoFactorPolicyRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/policies/two-factor")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewSetTwoFactorPolicyRequest calls the generic SetTwoFactorPolicy builder with application/json body
+func NewSetTwoFactorPolicyRequest(server string, params *SetTwoFactorPolicyParams, body SetTwoFactorPolicyJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSetTwoFactorPolicyRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewSetTwoFactorPolicyRequestWithBody constructs an http.Request for the SetTwoFactorPolicy method, with any body, and a specified content type
+func NewSetTwoFactorPolicyRequestWithBody(server string, params *SetTwoFactorPolicyParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/policies/two-factor")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewDeactivateProvisioningRequest constructs an http.Request for the DeactivateProvisioning method
 func NewDeactivateProvisioningRequest(server string, params *DeactivateProvisioningParams) (*http.Request, error) {
 	var err error
@@ -5757,7 +5984,8 @@ type ClientWithResponsesInterface interface {
 	// After a right proof: 401 `credentials_expired` (this generation's overlap is over),
 	// 401 `credentials_changed` (the manager was changed after this generation was made),
 	// 403 `firewall_blocked` with `details.address` and `details.rule_id` (absent: the
-	// default action decided), 403 `two_factor_enforced`, 403 `provisioning_inactive`.
+	// default action decided), 403 `two_factor_enforced` (the policy was enforced after these
+	// credentials were enrolled), 403 `provisioning_inactive`.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -5770,7 +5998,8 @@ type ClientWithResponsesInterface interface {
 	// After a right proof: 401 `credentials_expired` (this generation's overlap is over),
 	// 401 `credentials_changed` (the manager was changed after this generation was made),
 	// 403 `firewall_blocked` with `details.address` and `details.rule_id` (absent: the
-	// default action decided), 403 `two_factor_enforced`, 403 `provisioning_inactive`.
+	// default action decided), 403 `two_factor_enforced` (the policy was enforced after these
+	// credentials were enrolled), 403 `provisioning_inactive`.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -6105,6 +6334,37 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with PATCH /v1/members/{id} (the `UpdateMember` operationId).
 	UpdateMemberWithResponse(ctx context.Context, id Id, params *UpdateMemberParams, body UpdateMemberJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateMemberResponse, error)
+
+	// GetTwoFactorPolicyWithResponse Whether signing in takes a second factor
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/policies/two-factor (the `GetTwoFactorPolicy` operationId).
+	GetTwoFactorPolicyWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetTwoFactorPolicyResponse, error)
+
+	// SetTwoFactorPolicyWithBodyWithResponse Enforce or lift it; writing what is there changes nothing
+	//
+	// Enforcing it makes the credentials useless that provisioning holds at that moment: a bridge
+	// that proves them is refused with 403 `two_factor_enforced`, and so are the sessions opened
+	// with them, which end. Credentials enrolled while the policy holds are exempt from it. Lifting
+	// it makes credentials that have not ended otherwise good again; sessions stay ended.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/policies/two-factor (the `SetTwoFactorPolicy` operationId).
+	SetTwoFactorPolicyWithBodyWithResponse(ctx context.Context, params *SetTwoFactorPolicyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetTwoFactorPolicyResponse, error)
+
+	// SetTwoFactorPolicyWithResponse Enforce or lift it; writing what is there changes nothing
+	//
+	// Enforcing it makes the credentials useless that provisioning holds at that moment: a bridge
+	// that proves them is refused with 403 `two_factor_enforced`, and so are the sessions opened
+	// with them, which end. Credentials enrolled while the policy holds are exempt from it. Lifting
+	// it makes credentials that have not ended otherwise good again; sessions stay ended.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/policies/two-factor (the `SetTwoFactorPolicy` operationId).
+	SetTwoFactorPolicyWithResponse(ctx context.Context, params *SetTwoFactorPolicyParams, body SetTwoFactorPolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*SetTwoFactorPolicyResponse, error)
 
 	// DeactivateProvisioningWithResponse Deactivate; ends every bridge's session at once
 	//
@@ -7882,6 +8142,116 @@ func (r UpdateMemberResponse) ContentType() string {
 	return ""
 }
 
+// GetTwoFactorPolicyResponse200Headers the declared response headers of an HTTP 200 response for GetTwoFactorPolicy
+type GetTwoFactorPolicyResponse200Headers struct {
+	ETag *string
+}
+
+type GetTwoFactorPolicyResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *TwoFactorPolicy
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetTwoFactorPolicyResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetTwoFactorPolicyResponse) GetJSON200() *TwoFactorPolicy {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetTwoFactorPolicyResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetTwoFactorPolicyResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetTwoFactorPolicyResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetTwoFactorPolicyResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetTwoFactorPolicyResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// SetTwoFactorPolicyResponse200Headers the declared response headers of an HTTP 200 response for SetTwoFactorPolicy
+type SetTwoFactorPolicyResponse200Headers struct {
+	ETag *string
+}
+
+type SetTwoFactorPolicyResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *TwoFactorPolicy
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *SetTwoFactorPolicyResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SetTwoFactorPolicyResponse) GetJSON200() *TwoFactorPolicy {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r SetTwoFactorPolicyResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r SetTwoFactorPolicyResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SetTwoFactorPolicyResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SetTwoFactorPolicyResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SetTwoFactorPolicyResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type DeactivateProvisioningResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -8749,7 +9119,8 @@ func (c *ClientWithResponses) ListAuditEventsWithResponse(ctx context.Context, p
 // After a right proof: 401 `credentials_expired` (this generation's overlap is over),
 // 401 `credentials_changed` (the manager was changed after this generation was made),
 // 403 `firewall_blocked` with `details.address` and `details.rule_id` (absent: the
-// default action decided), 403 `two_factor_enforced`, 403 `provisioning_inactive`.
+// default action decided), 403 `two_factor_enforced` (the policy was enforced after these
+// credentials were enrolled), 403 `provisioning_inactive`.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -8768,7 +9139,8 @@ func (c *ClientWithResponses) FinishSignInWithBodyWithResponse(ctx context.Conte
 // After a right proof: 401 `credentials_expired` (this generation's overlap is over),
 // 401 `credentials_changed` (the manager was changed after this generation was made),
 // 403 `firewall_blocked` with `details.address` and `details.rule_id` (absent: the
-// default action decided), 403 `two_factor_enforced`, 403 `provisioning_inactive`.
+// default action decided), 403 `two_factor_enforced` (the policy was enforced after these
+// credentials were enrolled), 403 `provisioning_inactive`.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -9378,6 +9750,55 @@ func (c *ClientWithResponses) UpdateMemberWithResponse(ctx context.Context, id I
 		return nil, err
 	}
 	return ParseUpdateMemberResponse(rsp)
+}
+
+// GetTwoFactorPolicyWithResponse Whether signing in takes a second factor
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/policies/two-factor (the `GetTwoFactorPolicy` operationId).
+func (c *ClientWithResponses) GetTwoFactorPolicyWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetTwoFactorPolicyResponse, error) {
+	rsp, err := c.GetTwoFactorPolicy(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetTwoFactorPolicyResponse(rsp)
+}
+
+// SetTwoFactorPolicyWithBodyWithResponse Enforce or lift it; writing what is there changes nothing
+//
+// Enforcing it makes the credentials useless that provisioning holds at that moment: a bridge
+// that proves them is refused with 403 `two_factor_enforced`, and so are the sessions opened
+// with them, which end. Credentials enrolled while the policy holds are exempt from it. Lifting
+// it makes credentials that have not ended otherwise good again; sessions stay ended.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/policies/two-factor (the `SetTwoFactorPolicy` operationId).
+func (c *ClientWithResponses) SetTwoFactorPolicyWithBodyWithResponse(ctx context.Context, params *SetTwoFactorPolicyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetTwoFactorPolicyResponse, error) {
+	rsp, err := c.SetTwoFactorPolicyWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetTwoFactorPolicyResponse(rsp)
+}
+
+// SetTwoFactorPolicyWithResponse Enforce or lift it; writing what is there changes nothing
+//
+// Enforcing it makes the credentials useless that provisioning holds at that moment: a bridge
+// that proves them is refused with 403 `two_factor_enforced`, and so are the sessions opened
+// with them, which end. Credentials enrolled while the policy holds are exempt from it. Lifting
+// it makes credentials that have not ended otherwise good again; sessions stay ended.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/policies/two-factor (the `SetTwoFactorPolicy` operationId).
+func (c *ClientWithResponses) SetTwoFactorPolicyWithResponse(ctx context.Context, params *SetTwoFactorPolicyParams, body SetTwoFactorPolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*SetTwoFactorPolicyResponse, error) {
+	rsp, err := c.SetTwoFactorPolicy(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetTwoFactorPolicyResponse(rsp)
 }
 
 // DeactivateProvisioningWithResponse Deactivate; ends every bridge's session at once
@@ -10865,6 +11286,98 @@ func ParseUpdateMemberResponse(rsp *http.Response) (*UpdateMemberResponse, error
 	return response, nil
 }
 
+// ParseGetTwoFactorPolicyResponse parses an HTTP response from a GetTwoFactorPolicyWithResponse call
+func ParseGetTwoFactorPolicyResponse(rsp *http.Response) (*GetTwoFactorPolicyResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetTwoFactorPolicyResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest TwoFactorPolicy
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetTwoFactorPolicyResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseSetTwoFactorPolicyResponse parses an HTTP response from a SetTwoFactorPolicyWithResponse call
+func ParseSetTwoFactorPolicyResponse(rsp *http.Response) (*SetTwoFactorPolicyResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SetTwoFactorPolicyResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest TwoFactorPolicy
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers SetTwoFactorPolicyResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseDeactivateProvisioningResponse parses an HTTP response from a DeactivateProvisioningWithResponse call
 func ParseDeactivateProvisioningResponse(rsp *http.Response) (*DeactivateProvisioningResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -11602,6 +12115,12 @@ type ServerInterface interface {
 	// UpdateMember Suspend, reactivate, or change the role by hand
 	// (PATCH /v1/members/{id})
 	UpdateMember(w http.ResponseWriter, r *http.Request, id Id, params UpdateMemberParams)
+	// GetTwoFactorPolicy Whether signing in takes a second factor
+	// (GET /v1/policies/two-factor)
+	GetTwoFactorPolicy(w http.ResponseWriter, r *http.Request)
+	// SetTwoFactorPolicy Enforce or lift it; writing what is there changes nothing
+	// (PUT /v1/policies/two-factor)
+	SetTwoFactorPolicy(w http.ResponseWriter, r *http.Request, params SetTwoFactorPolicyParams)
 	// DeactivateProvisioning Deactivate; ends every bridge's session at once
 	// (DELETE /v1/provisioning)
 	DeactivateProvisioning(w http.ResponseWriter, r *http.Request, params DeactivateProvisioningParams)
@@ -12959,6 +13478,61 @@ func (siw *ServerInterfaceWrapper) UpdateMember(w http.ResponseWriter, r *http.R
 	handler.ServeHTTP(w, r)
 }
 
+// GetTwoFactorPolicy operation middleware
+func (siw *ServerInterfaceWrapper) GetTwoFactorPolicy(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetTwoFactorPolicy(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// SetTwoFactorPolicy operation middleware
+func (siw *ServerInterfaceWrapper) SetTwoFactorPolicy(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SetTwoFactorPolicyParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SetTwoFactorPolicy(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // DeactivateProvisioning operation middleware
 func (siw *ServerInterfaceWrapper) DeactivateProvisioning(w http.ResponseWriter, r *http.Request) {
 
@@ -13653,6 +14227,8 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/firewall/rules/{id}", wrapper.GetFirewallRule)
 	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/v1/firewall/rules/{id}", wrapper.ReplaceFirewallRule)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/firewall/evaluate", wrapper.EvaluateFirewall)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/policies/two-factor", wrapper.GetTwoFactorPolicy)
+	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/v1/policies/two-factor", wrapper.SetTwoFactorPolicy)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/signup-domains", wrapper.ListSignupDomains)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/signup-domains", wrapper.CreateSignupDomain)
 	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/v1/signup-domains/{domain}", wrapper.DeleteSignupDomain)
@@ -15052,6 +15628,104 @@ func (response UpdateMemberdefaultApplicationProblemPlusJSONResponse) VisitUpdat
 	return err
 }
 
+type GetTwoFactorPolicyRequestObject struct {
+}
+
+type GetTwoFactorPolicyResponseObject interface {
+	VisitGetTwoFactorPolicyResponse(w http.ResponseWriter) error
+}
+
+type GetTwoFactorPolicy200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetTwoFactorPolicy200JSONResponse struct {
+	Body    TwoFactorPolicy
+	Headers GetTwoFactorPolicy200ResponseHeaders
+}
+
+func (response GetTwoFactorPolicy200JSONResponse) VisitGetTwoFactorPolicyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTwoFactorPolicydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetTwoFactorPolicydefaultApplicationProblemPlusJSONResponse) VisitGetTwoFactorPolicyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetTwoFactorPolicyRequestObject struct {
+	Params SetTwoFactorPolicyParams
+	Body   *SetTwoFactorPolicyJSONRequestBody
+}
+
+type SetTwoFactorPolicyResponseObject interface {
+	VisitSetTwoFactorPolicyResponse(w http.ResponseWriter) error
+}
+
+type SetTwoFactorPolicy200ResponseHeaders struct {
+	ETag *string
+}
+
+type SetTwoFactorPolicy200JSONResponse struct {
+	Body    TwoFactorPolicy
+	Headers SetTwoFactorPolicy200ResponseHeaders
+}
+
+func (response SetTwoFactorPolicy200JSONResponse) VisitSetTwoFactorPolicyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetTwoFactorPolicydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response SetTwoFactorPolicydefaultApplicationProblemPlusJSONResponse) VisitSetTwoFactorPolicyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type DeactivateProvisioningRequestObject struct {
 	Params DeactivateProvisioningParams
 }
@@ -15864,6 +16538,12 @@ type StrictServerInterface interface {
 	// UpdateMember Suspend, reactivate, or change the role by hand
 	// (PATCH /v1/members/{id})
 	UpdateMember(ctx context.Context, request UpdateMemberRequestObject) (UpdateMemberResponseObject, error)
+	// GetTwoFactorPolicy Whether signing in takes a second factor
+	// (GET /v1/policies/two-factor)
+	GetTwoFactorPolicy(ctx context.Context, request GetTwoFactorPolicyRequestObject) (GetTwoFactorPolicyResponseObject, error)
+	// SetTwoFactorPolicy Enforce or lift it; writing what is there changes nothing
+	// (PUT /v1/policies/two-factor)
+	SetTwoFactorPolicy(ctx context.Context, request SetTwoFactorPolicyRequestObject) (SetTwoFactorPolicyResponseObject, error)
 	// DeactivateProvisioning Deactivate; ends every bridge's session at once
 	// (DELETE /v1/provisioning)
 	DeactivateProvisioning(ctx context.Context, request DeactivateProvisioningRequestObject) (DeactivateProvisioningResponseObject, error)
@@ -16912,6 +17592,63 @@ func (sh *strictHandler) UpdateMember(w http.ResponseWriter, r *http.Request, id
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(UpdateMemberResponseObject); ok {
 		if err := validResponse.VisitUpdateMemberResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetTwoFactorPolicy operation middleware
+func (sh *strictHandler) GetTwoFactorPolicy(w http.ResponseWriter, r *http.Request) {
+	var request GetTwoFactorPolicyRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetTwoFactorPolicy(ctx, request.(GetTwoFactorPolicyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetTwoFactorPolicy")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetTwoFactorPolicyResponseObject); ok {
+		if err := validResponse.VisitGetTwoFactorPolicyResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// SetTwoFactorPolicy operation middleware
+func (sh *strictHandler) SetTwoFactorPolicy(w http.ResponseWriter, r *http.Request, params SetTwoFactorPolicyParams) {
+	var request SetTwoFactorPolicyRequestObject
+
+	request.Params = params
+
+	var body SetTwoFactorPolicyJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.SetTwoFactorPolicy(ctx, request.(SetTwoFactorPolicyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SetTwoFactorPolicy")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(SetTwoFactorPolicyResponseObject); ok {
+		if err := validResponse.VisitSetTwoFactorPolicyResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -94,6 +94,7 @@ func provisioning(p account.Provisioning) api.Provisioning {
 	out.Id, out.ManagerEmail, out.Idp, out.SuspensionLimit = &p.ID, &p.ManagerEmail, optional(p.IdP), optional(p.SuspensionLimit)
 	out.Epoch, out.SessionEpoch, out.Session = &p.Epoch, &p.SessionEpoch, &p.Session
 	out.Generations = new(each(p.Generations, generation))
+	out.Usable, out.UnusableReason = new(p.Unusable == ""), optional(p.Unusable)
 	out.ActivatedAt = moment(p.ActivatedAt)
 	return out
 }

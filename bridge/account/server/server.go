@@ -130,6 +130,7 @@ var bodies = map[string]reflect.Type{
 	"POST /v1/firewall/rules":          reflect.TypeFor[api.FirewallRuleInput](),
 	"PUT /v1/firewall/rules/{id}":      reflect.TypeFor[api.FirewallRuleInput](),
 	"POST /v1/firewall/evaluate":       reflect.TypeFor[api.EvaluationInput](),
+	"PUT /v1/policies/two-factor":      reflect.TypeFor[api.TwoFactorPolicyInput](),
 	"POST /v1/signup-domains":          reflect.TypeFor[api.SignupDomainInput](),
 	"POST /v1/provisioning":            reflect.TypeFor[api.Activation](),
 	"PATCH /v1/provisioning":           reflect.TypeFor[api.ProvisioningUpdate](),

@@ -68,18 +68,20 @@ type Generation struct {
 	CreatedAt time.Time
 	ExpiresAt time.Time // zero for the current one
 	Ended     string    // why it ended before its time; empty while it lives
+	// NeedsSecondFactor: it was there when the two-factor policy was enforced.
+	NeedsSecondFactor bool
 }
 
-const generationColumns = `epoch, email, kdf, verifier, created_at, expires_at, ended`
+const generationColumns = `epoch, email, kdf, verifier, created_at, expires_at, ended, needs_second_factor`
 
 func scanGeneration(row Scanner) (g Generation, err error) {
-	return g, row.Scan(&g.Epoch, &g.Email, &g.KDF, &g.Verifier, (*Time)(&g.CreatedAt), (*Time)(&g.ExpiresAt), &g.Ended)
+	return g, row.Scan(&g.Epoch, &g.Email, &g.KDF, &g.Verifier, (*Time)(&g.CreatedAt), (*Time)(&g.ExpiresAt), &g.Ended, &g.NeedsSecondFactor)
 }
 
 // InsertGeneration adds g.
 func (tx *Tx) InsertGeneration(ctx context.Context, g Generation) error {
-	_, err := tx.Exec(ctx, `INSERT INTO generations (`+generationColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?)`,
-		g.Epoch, g.Email, g.KDF, g.Verifier, Micros(g.CreatedAt), Micros(g.ExpiresAt), g.Ended)
+	_, err := tx.Exec(ctx, `INSERT INTO generations (`+generationColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+		g.Epoch, g.Email, g.KDF, g.Verifier, Micros(g.CreatedAt), Micros(g.ExpiresAt), g.Ended, g.NeedsSecondFactor)
 	return err
 }
 

@@ -1,0 +1,77 @@
+package account
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
+)
+
+// A TwoFactorPolicy says whether signing in takes a second factor. A bridge
+// has none: its credentials must be made under the policy, which exempts them.
+type TwoFactorPolicy struct {
+	EnforcedAt time.Time // zero while it is not enforced
+	Version    int64
+}
+
+// Enforced says whether the policy holds.
+func (p TwoFactorPolicy) Enforced() bool { return !p.EnforcedAt.IsZero() }
+
+// TwoFactorPolicy reads the policy.
+func (a *Account) TwoFactorPolicy(ctx context.Context) (p TwoFactorPolicy, err error) {
+	err = a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
+		row, err := tx.TwoFactor(ctx)
+		p = TwoFactorPolicy(row)
+		return err
+	})
+	return p, err
+}
+
+// SetTwoFactorPolicy enforces the policy or lifts it. What it was already
+// changes nothing: credentials that are exempt stay so.
+func (a *Account) SetTwoFactorPolicy(ctx context.Context, enforced bool, ifMatch string) (p TwoFactorPolicy, err error) {
+	err = a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		row, err := tx.TwoFactor(ctx)
+		if err != nil {
+			return err
+		}
+		p = TwoFactorPolicy(row)
+		if err := checkVersion(ifMatch, p.Version); err != nil {
+			return err
+		}
+		if enforced == p.Enforced() {
+			return nil
+		}
+		action := "two_factor.lift"
+		p.EnforcedAt, p.Version = time.Time{}, p.Version+1
+		if enforced {
+			action = "two_factor.enforce"
+			p.EnforcedAt = a.now()
+			err = tx.EnforceTwoFactor(ctx, p.EnforcedAt)
+		} else {
+			err = tx.LiftTwoFactor(ctx)
+		}
+		if err != nil {
+			return err
+		}
+		// Whether the sealed session is of use is part of what an administrator
+		// sees of the integration: its version moves.
+		integration, err := tx.Integration(ctx)
+		if err != nil {
+			return err
+		}
+		if err := tx.UpdateIntegration(ctx, integration); err != nil {
+			return err
+		}
+		return a.audit(ctx, tx, action, "two-factor", "")
+	})
+	return p, err
+}
+
+func secondFactorRefusal() *Error {
+	return &Error{
+		Status: http.StatusForbidden, Code: refusedFactor, Title: "Two-factor authentication is enforced",
+		Detail: "two-factor authentication was enforced after these credentials were made, and they have no second factor; activate provisioning anew or rotate it: credentials made under the policy are exempt",
+	}
+}
