@@ -8,6 +8,7 @@ package client
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -17,6 +18,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"reflect"
 	"strings"
 	"sync"
 	"time"
@@ -29,6 +31,14 @@ import (
 // DefaultTimeout bounds one call to the account, its repetitions included.
 const DefaultTimeout = 30 * time.Second
 
+// DefaultPatience is how long a firewall change that would shut somebody out
+// waits for the change of the same run that lets them in.
+const DefaultPatience = 30 * time.Second
+
+// maxWrites is how many writes are on their way at the same time, however
+// parallel Terraform works: the account has one writer.
+const maxWrites = 16
+
 // Config is the provider block, resolved.
 type Config struct {
 	URL              string // base address of the account service
@@ -37,6 +47,7 @@ type Config struct {
 	Timeout          time.Duration
 	MonitoringToken  string // reads a bridge's /health; may be empty
 	UserAgent        string
+	Patience         time.Duration // DefaultPatience if zero
 
 	// Unknown names the arguments that Terraform does not know yet. Such a
 	// client is whole, but every call fails and says which they are.
@@ -56,12 +67,18 @@ type Client struct {
 	// MonitoringToken reads a bridge's /health; may be empty.
 	MonitoringToken string
 
-	unknown []string
+	unknown  []string
+	patience time.Duration
+
+	firewall shared[*Firewall]
+	domains  shared[map[string]api.SignupDomain]
 
 	mu     sync.Mutex
-	caller *api.Caller
 	notes  map[string]bool
-	claims map[string]string
+	once   map[reflect.Type]any
+
+	callerMu sync.Mutex
+	caller   *api.Caller
 }
 
 // New checks the configuration and makes a client. It does not call the account.
@@ -71,7 +88,8 @@ func New(config Config) (*Client, error) {
 		MonitoringToken: config.MonitoringToken,
 		unknown:         config.Unknown,
 		notes:           make(map[string]bool),
-		claims:          make(map[string]string),
+		patience:        cmp.Or(config.Patience, DefaultPatience),
+		once:            make(map[reflect.Type]any),
 	}
 	if len(config.Unknown) == 0 {
 		if err := checkURL(config.URL); err != nil {
@@ -95,7 +113,10 @@ func New(config Config) (*Client, error) {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	c.API, err = api.NewClient(c.URL,
-		api.WithHTTPClient(&repeater{next: direct, unknown: config.Unknown, limit: config.Timeout, pause: backoff}),
+		api.WithHTTPClient(&repeater{
+			next: direct, unknown: config.Unknown, limit: config.Timeout, pause: backoff,
+			wrote: c.wrote, writing: make(chan struct{}, maxWrites),
+		}),
 		api.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
 			r.Header.Set("Authorization", "Bearer "+config.Token)
 			r.Header.Set("User-Agent", config.UserAgent)
@@ -189,8 +210,8 @@ func Call[T any](resp *http.Response, err error) (T, error) {
 
 // Caller is who the account takes us for, asked once in a provider's life.
 func (c *Client) Caller(ctx context.Context) (api.Caller, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.callerMu.Lock()
+	defer c.callerMu.Unlock()
 	if c.caller == nil {
 		caller, err := Call[api.Caller](c.API.WhoAmI(ctx))
 		if err != nil {
@@ -199,23 +220,4 @@ func (c *Client) Caller(ctx context.Context) (api.Caller, error) {
 		c.caller = &caller
 	}
 	return *c.caller, nil
-}
-
-// EphemeralToken begins the note on a bearer token that was made in this run
-// and will be another one in the next; its fingerprint follows.
-const EphemeralToken = "ephemeral token "
-
-// Note remembers something for the rest of this run of the provider, so that
-// its parts can tell each other what no schema has a place for.
-func (c *Client) Note(what string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.notes[what] = true
-}
-
-// Noted tells whether it was noted in this run.
-func (c *Client) Noted(what string) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.notes[what]
 }

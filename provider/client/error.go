@@ -151,8 +151,9 @@ func (c *Client) remedy(err error) string {
 func (e *Error) remedy() string {
 	switch {
 	case e.Problem.Code == "would_lock_out":
-		return "Nothing was changed. Let the address in first, by an allow rule with a lower priority number, " +
-			"or set allow_lockout = true if shutting it out is meant."
+		return "Nothing was changed. Let the address in first, by an allow rule with a lower priority number: one of the same " +
+			"configuration must be named in depends_on here, or both belong in a scimbridge_firewall_policy, which is written at once. " +
+			"Set allow_lockout = true if shutting it out is meant."
 	case e.Problem.Code == "firewall_blocked":
 		return "The account's firewall does not let in the machine that runs Terraform. Run it from an address that is let in, " +
 			"or lift the firewall for a while on the account's machine: scim-bridge account firewall disable --for 1h"

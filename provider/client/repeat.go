@@ -29,12 +29,22 @@ type repeater struct {
 	unknown []string
 	limit   time.Duration
 	pause   func(attempt int) time.Duration
+	wrote   func(path string) // told after each call that may have changed something
+	writing chan struct{}     // as many places as writes may be on their way at once
 }
 
 // Do implements api.HttpRequestDoer.
 func (r *repeater) Do(req *http.Request) (*http.Response, error) {
 	if len(r.unknown) > 0 {
 		return nil, &unknownError{r.unknown}
+	}
+	if req.Method != http.MethodGet {
+		select {
+		case r.writing <- struct{}{}:
+		case <-req.Context().Done():
+			return nil, req.Context().Err()
+		}
+		defer func() { r.wrote(req.URL.Path); <-r.writing }()
 	}
 	ctx, cancel := context.WithTimeout(req.Context(), r.limit)
 	defer cancel()

@@ -1,0 +1,145 @@
+package client
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+)
+
+// freshFor is how long a list is taken for what the account has. A plan over
+// ten thousand rules reads the list once; one that takes longer asks again.
+const freshFor = 2 * time.Minute
+
+// largestPage is the longest page that the account gives.
+const largestPage = 1000
+
+// shared is a list that all resources of a run read, and that is asked for
+// once: a plan over many objects costs as many calls as a plan over one. A
+// write through this client makes it stale.
+type shared[T any] struct {
+	writes atomic.Int64 // that may have changed the list
+
+	mu    sync.Mutex
+	value T
+	etag  string // of value, where the list has one
+	at    time.Time
+	seen  int64 // writes, when value was asked for
+}
+
+// get is the list, asked for with fetch unless it is known. fetch may answer
+// that the version it was given is still the present one.
+func (s *shared[T]) get(ctx context.Context, fetch func(ctx context.Context, etag string) (value T, newTag string, same bool, err error)) (T, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	writes := s.writes.Load()
+	if !s.at.IsZero() && s.seen == writes && time.Since(s.at) < freshFor {
+		return s.value, nil
+	}
+	asked := time.Now()
+	value, etag, same, err := fetch(ctx, s.etag)
+	if err != nil {
+		var none T
+		return none, err
+	}
+	if !same {
+		s.value, s.etag = value, etag
+	}
+	s.at, s.seen = asked, writes
+	return s.value, nil
+}
+
+// A Firewall is the account's policy with its rules by id.
+type Firewall struct {
+	api.Firewall
+	ByID map[string]api.FirewallRule
+}
+
+// Firewall is the whole policy, shared between the resources of the run. It
+// must not be changed.
+func (c *Client) Firewall(ctx context.Context) (*Firewall, error) {
+	return c.firewall.get(ctx, func(ctx context.Context, etag string) (*Firewall, string, bool, error) {
+		resp, err := c.API.GetFirewall(ctx, func(_ context.Context, r *http.Request) error {
+			if etag != "" {
+				r.Header.Set("If-None-Match", etag)
+			}
+			return nil
+		})
+		if err == nil && resp.StatusCode == http.StatusNotModified && etag != "" {
+			_ = resp.Body.Close()
+			return nil, etag, true, nil
+		}
+		found, err := Call[api.Firewall](resp, err)
+		if err != nil {
+			return nil, "", false, err
+		}
+		f := &Firewall{Firewall: found, ByID: make(map[string]api.FirewallRule, len(found.Rules))}
+		for _, rule := range found.Rules {
+			f.ByID[rule.Id] = rule
+		}
+		return f, found.Etag, false, nil
+	})
+}
+
+// SignupDomains are the account's sign-up domains by name, shared between the
+// resources of the run. The map must not be changed.
+func (c *Client) SignupDomains(ctx context.Context) (map[string]api.SignupDomain, error) {
+	return c.domains.get(ctx, func(ctx context.Context, _ string) (map[string]api.SignupDomain, string, bool, error) {
+		found := make(map[string]api.SignupDomain)
+		limit := largestPage
+		for params := (&api.ListSignupDomainsParams{Limit: &limit}); ; {
+			page, err := Call[api.SignupDomainPage](c.API.ListSignupDomains(ctx, params))
+			if err != nil {
+				return nil, "", false, err
+			}
+			for _, domain := range page.Items {
+				found[domain.Domain] = domain
+			}
+			if page.NextCursor == nil || *page.NextCursor == "" {
+				return found, "", false, nil
+			}
+			params.Cursor = page.NextCursor
+		}
+	})
+}
+
+// wrote tells the shared lists of a write. It may have failed: what matters is
+// that it may have had its effect.
+func (c *Client) wrote(path string) {
+	switch {
+	case strings.HasSuffix(path, "/v1/firewall/evaluate"): // asks only
+	case strings.Contains(path, "/v1/firewall"):
+		c.firewall.writes.Add(1)
+	case strings.Contains(path, "/v1/signup-domains"):
+		c.domains.writes.Add(1)
+	}
+}
+
+// Applying tells that this run has begun to write the firewall: it is past
+// planning, and what it planned no longer stands beside what the account has.
+func (c *Client) Applying() bool { return c.firewall.writes.Load() > 0 }
+
+// Patiently makes a write of the firewall, and again while the account refuses
+// it for shutting somebody out: another resource of the same run may be about
+// to let them in.
+func Patiently[T any](ctx context.Context, c *Client, write func() (T, error)) (T, error) {
+	deadline := time.Now().Add(c.patience)
+	for {
+		value, err := write()
+		if Code(err) != "would_lock_out" || time.Until(deadline) < pauseBetween {
+			return value, err
+		}
+		select {
+		case <-time.After(pauseBetween):
+		case <-ctx.Done():
+			return value, ctx.Err()
+		}
+	}
+}
+
+// pauseBetween is how long Patiently waits for another resource's write.
+const pauseBetween = 500 * time.Millisecond
