@@ -15,6 +15,16 @@ type Scanner interface{ Scan(dest ...any) error }
 // All reads every row of a query with scan.
 func All[T any](ctx context.Context, tx *Tx, scan func(Scanner) (T, error), query string, args ...any) ([]T, error) {
 	rows, err := tx.Query(ctx, query, args...)
+	return collect(rows, err, scan)
+}
+
+// AllLong is All for a statement that ends when ctx does; see Tx.QueryLong.
+func AllLong[T any](ctx context.Context, tx *Tx, scan func(Scanner) (T, error), query string, args ...any) ([]T, error) {
+	rows, err := tx.QueryLong(ctx, query, args...)
+	return collect(rows, err, scan)
+}
+
+func collect[T any](rows *sql.Rows, err error, scan func(Scanner) (T, error)) ([]T, error) {
 	if err != nil {
 		return nil, err
 	}

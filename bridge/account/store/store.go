@@ -17,13 +17,15 @@ import (
 // A Store is an open database. It is safe for concurrent use, and a second
 // process (the command line beside a running server) may have it open too.
 type Store struct {
-	writes *sql.DB // one connection, the writer's
-	reads  *sql.DB
+	db      *sql.DB // the writer's
+	writer  *conn
+	readers *pool
 
 	requests chan *request
 	closing  chan struct{}
 	closed   chan struct{} // the writer has ended
 	once     sync.Once
+	err      error // of closing
 
 	commits, written atomic.Int64
 }
@@ -69,25 +71,27 @@ func openSQLite(ctx context.Context, path string) (*Store, error) {
 
 	// FULL, because in WAL mode NORMAL loses the last commits when the power fails.
 	pragmas := []string{"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)"}
-	writes, err := sql.Open("sqlite", sqliteURL(path, url.Values{"_pragma": pragmas, "_txlock": {"immediate"}}))
+	db, err := sql.Open("sqlite", sqliteURL(path, url.Values{"_pragma": pragmas, "_txlock": {"immediate"}}))
 	if err != nil {
 		return nil, err
 	}
-	writes.SetMaxOpenConns(1)
-	if err := migrate(ctx, writes); err != nil {
-		return nil, errors.Join(err, writes.Close())
+	db.SetMaxOpenConns(1)
+	if err := migrate(ctx, db); err != nil {
+		return nil, errors.Join(err, db.Close())
 	}
-	reads, err := sql.Open("sqlite", sqliteURL(path, url.Values{"_pragma": append(pragmas, "query_only(1)")}))
+	writer, err := newConn(ctx, db)
 	if err != nil {
-		return nil, errors.Join(err, writes.Close())
+		return nil, errors.Join(err, db.Close())
 	}
-	conns := 2 * max(4, runtime.GOMAXPROCS(0))
-	reads.SetMaxOpenConns(conns)
-	reads.SetMaxIdleConns(conns)
+	readers, err := sql.Open("sqlite", sqliteURL(path, url.Values{"_pragma": append(pragmas, "query_only(1)")}))
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
 
 	s := &Store{
-		writes:   writes,
-		reads:    reads,
+		db:       db,
+		writer:   writer,
+		readers:  newPool(readers, 2*max(4, runtime.GOMAXPROCS(0))),
 		requests: make(chan *request),
 		closing:  make(chan struct{}),
 		closed:   make(chan struct{}),
@@ -103,14 +107,20 @@ func sqliteURL(path string, options url.Values) string {
 
 // Close waits for the writes under way and closes the database.
 func (s *Store) Close() error {
-	s.once.Do(func() { close(s.closing) })
-	<-s.closed
-	return errors.Join(s.reads.Close(), s.writes.Close())
+	s.once.Do(func() {
+		close(s.closing)
+		<-s.closed
+		s.err = errors.Join(s.readers.close(), s.writer.close(), s.db.Close())
+	})
+	return s.err
 }
 
 // Ping asks the database something; an error means that it cannot answer.
 func (s *Store) Ping(ctx context.Context) error {
-	return s.reads.PingContext(ctx)
+	return s.Read(ctx, func(ctx context.Context, tx *Tx) error {
+		_, err := tx.Exec(ctx, `SELECT 1 FROM account`)
+		return err
+	})
 }
 
 // Stats counts since Open.

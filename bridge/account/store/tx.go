@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -10,14 +11,7 @@ import (
 // A Tx is a transaction, good until the function that got it returns.
 type Tx struct {
 	store *Store
-	q     querier
-}
-
-// querier is what *sql.Conn and *sql.Tx share.
-type querier interface {
-	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+	conn  *conn
 }
 
 // txKey is the context key of the transaction under way in a store.
@@ -25,21 +19,48 @@ type txKey struct{ store *Store }
 
 // Exec runs a statement and returns how many rows it touched.
 func (tx *Tx) Exec(ctx context.Context, query string, args ...any) (int64, error) {
-	result, err := tx.q.ExecContext(ctx, query, args...)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
+	return tx.conn.exec(ctx, query, args...)
 }
 
 // Query asks for rows. Close them before the transaction's next statement.
+//
+// A statement runs to its end once it has begun: to watch a context takes two
+// goroutines, which cost more than most statements do. Those that may have to
+// read whole tables are asked by QueryLong.
 func (tx *Tx) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	return tx.q.QueryContext(ctx, query, args...)
+	return tx.conn.query(ctx, query, args...)
 }
 
 // QueryRow asks for one row; its Scan answers sql.ErrNoRows if there is none.
-func (tx *Tx) QueryRow(ctx context.Context, query string, args ...any) *sql.Row {
-	return tx.q.QueryRowContext(ctx, query, args...)
+func (tx *Tx) QueryRow(ctx context.Context, query string, args ...any) Scanner {
+	rows, err := tx.Query(ctx, query, args...)
+	return &onlyRow{rows, err}
+}
+
+// onlyRow is the first of some rows, and the end of them.
+type onlyRow struct {
+	rows *sql.Rows
+	err  error
+}
+
+func (r *onlyRow) Scan(dest ...any) error {
+	if r.err != nil {
+		return r.err
+	}
+	defer r.rows.Close()
+	if !r.rows.Next() {
+		return cmp.Or(r.rows.Err(), sql.ErrNoRows)
+	}
+	return r.rows.Scan(dest...)
+}
+
+// QueryLong is Query for a statement that ends when ctx does.
+func (tx *Tx) QueryLong(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	s, err := tx.conn.prepare(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return s.QueryContext(ctx, args...)
 }
 
 // Read calls fn with a snapshot of the database: all that was committed when
@@ -49,12 +70,21 @@ func (s *Store) Read(ctx context.Context, fn func(ctx context.Context, tx *Tx) e
 	if outer, ok := ctx.Value(txKey{s}).(*Tx); ok {
 		return fn(ctx, outer)
 	}
-	t, err := s.reads.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	c, err := s.readers.take(ctx)
 	if err != nil {
 		return fmt.Errorf("beginning to read: %w", err)
 	}
-	defer t.Rollback() // nothing was written; a cancelled context has done it already
-	tx := &Tx{store: s, q: t}
+	defer s.readers.giveBack(c)
+	if _, err := c.exec(ctx, "BEGIN"); err != nil {
+		c.broken = true
+		return fmt.Errorf("beginning to read: %w", err)
+	}
+	defer func() {
+		if _, err := c.exec(context.WithoutCancel(ctx), "ROLLBACK"); err != nil { // nothing was written
+			c.broken = true
+		}
+	}()
+	tx := &Tx{store: s, conn: c}
 	return fn(context.WithValue(ctx, txKey{s}, tx), tx)
 }
 

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 )
 
@@ -76,16 +75,10 @@ func (s *Store) writeLoop() {
 // writeBatch carries out first and whatever waits behind it, commits, and
 // answers them all.
 func (s *Store) writeBatch(first *request) {
-	batch := []*request{first}
 	// Statements run without the callers' cancellation: SQLite answers the
 	// interruption of one by rolling back the whole transaction, the other
 	// callers' work included.
-	ctx := context.Background()
-	conn, err := s.writes.Conn(ctx)
-	if err == nil {
-		defer conn.Close()
-		batch, err = s.runBatch(ctx, conn, batch)
-	}
+	batch, err := s.runBatch(context.Background(), []*request{first})
 	for _, r := range batch {
 		if err != nil && r.err == nil {
 			r.err = err
@@ -94,11 +87,11 @@ func (s *Store) writeBatch(first *request) {
 	}
 }
 
-func (s *Store) runBatch(ctx context.Context, conn *sql.Conn, batch []*request) ([]*request, error) {
-	if _, err := conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
+func (s *Store) runBatch(ctx context.Context, batch []*request) ([]*request, error) {
+	if _, err := s.writer.exec(ctx, "BEGIN IMMEDIATE"); err != nil {
 		return batch, fmt.Errorf("beginning a transaction: %w", err)
 	}
-	tx := &Tx{store: s, q: conn}
+	tx := &Tx{store: s, conn: s.writer}
 	var err error
 	batch[0].err, err = batch[0].carryOut(tx)
 	for more := true; more && err == nil && len(batch) < batchLimit; {
@@ -111,7 +104,7 @@ func (s *Store) runBatch(ctx context.Context, conn *sql.Conn, batch []*request) 
 		}
 	}
 	if err == nil {
-		if _, err = conn.ExecContext(ctx, "COMMIT"); err == nil {
+		if _, err = s.writer.exec(ctx, "COMMIT"); err == nil {
 			s.commits.Add(1)
 			s.written.Add(int64(len(batch)))
 			return batch, nil
@@ -119,6 +112,6 @@ func (s *Store) runBatch(ctx context.Context, conn *sql.Conn, batch []*request) 
 		err = fmt.Errorf("committing: %w", err)
 	}
 	// Fails when SQLite has already rolled back, which is as good.
-	_, _ = conn.ExecContext(ctx, "ROLLBACK")
+	_, _ = s.writer.exec(ctx, "ROLLBACK")
 	return batch, err
 }
