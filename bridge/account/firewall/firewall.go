@@ -164,6 +164,46 @@ func (r Rule) matches(s Subject) bool {
 	}
 }
 
+// What a rule may ask of an address, beside the kinds of anonymous addresses.
+const (
+	Country   = "country"
+	Continent = "continent"
+)
+
+// Questions are what must be known of an address to say whether the rule
+// matches it: Country, Continent or kinds of anonymous addresses. A rule of
+// IP ranges asks none.
+func (r Rule) Questions() []string {
+	switch {
+	case len(r.Countries) > 0:
+		return []string{Country}
+	case len(r.Continents) > 0:
+		return []string{Continent}
+	default:
+		return r.Anonymous
+	}
+}
+
+// Seen returns the part of s that the rule looks at and finds among its
+// values: why it matched, for people.
+func (r Rule) Seen(s Subject) (seen Subject) {
+	seen.Address = s.Address
+	switch {
+	case !r.matches(s) || len(r.IPRanges) > 0:
+	case len(r.Countries) > 0:
+		seen.Country = s.Country
+	case len(r.Continents) > 0:
+		seen.Continent = s.Continent
+	default:
+		for _, kind := range s.Anonymous {
+			if slices.Contains(r.Anonymous, kind) {
+				seen.Anonymous = append(seen.Anonymous, kind)
+			}
+		}
+	}
+	return seen
+}
+
 // Normalize gives an address the one form in which rules name it: an
 // IPv4-mapped IPv6 address, as a dual-stack listener reports it, is the IPv4
 // address, and a zone, which means something on one machine only, is dropped.
@@ -202,12 +242,12 @@ func (r Rule) Validate() error {
 		}
 	}
 	for _, c := range r.Countries {
-		if !isCountry(c) {
+		if !IsCountry(c) {
 			fault("country %q is not an ISO 3166-1 alpha-2 code in upper case, such as DE", c)
 		}
 	}
 	for _, c := range r.Continents {
-		if !slices.Contains(continents, c) {
+		if !IsContinent(c) {
 			fault("continent %q is not known; use one of %s", c, strings.Join(continents, ", "))
 		}
 	}
@@ -217,8 +257,4 @@ func (r Rule) Validate() error {
 		}
 	}
 	return errors.Join(faults...)
-}
-
-func isCountry(s string) bool {
-	return len(s) == 2 && s[0] >= 'A' && s[0] <= 'Z' && s[1] >= 'A' && s[1] <= 'Z'
 }
