@@ -1,0 +1,71 @@
+package ipdata
+
+// clouds are the autonomous systems from which rented machines speak, by the
+// names under which the regional registries (ARIN, RIPE NCC, APNIC) and the
+// providers' own pages of address ranges list them. It holds providers of
+// clouds and of hosting at large; networks that carry people as well (content
+// delivery, access) are left out, since denying them shuts out whoever
+// browses through them.
+//
+// It is a table of ours and grows by hand: a database with hosting flags
+// knows more, and both are asked.
+var clouds = map[uint32]string{
+	7224:   "Amazon",
+	8987:   "Amazon Web Services",
+	9059:   "Amazon Web Services",
+	14618:  "Amazon Web Services",
+	16509:  "Amazon Web Services",
+	38895:  "Amazon Web Services",
+	15169:  "Google",
+	19527:  "Google Cloud",
+	396982: "Google Cloud",
+	3598:   "Microsoft",
+	8068:   "Microsoft",
+	8069:   "Microsoft",
+	8075:   "Microsoft Azure",
+	12076:  "Microsoft Azure",
+	31898:  "Oracle Cloud",
+	36351:  "IBM Cloud",
+	37963:  "Alibaba Cloud",
+	45102:  "Alibaba Cloud",
+	45090:  "Tencent Cloud",
+	132203: "Tencent Cloud",
+	55990:  "Huawei Cloud",
+	136907: "Huawei Cloud",
+	135377: "UCloud",
+	200350: "Yandex Cloud",
+	14061:  "DigitalOcean",
+	62567:  "DigitalOcean",
+	63949:  "Akamai Linode",
+	20473:  "Vultr",
+	24940:  "Hetzner",
+	212317: "Hetzner Cloud",
+	213230: "Hetzner Cloud",
+	16276:  "OVHcloud",
+	12876:  "Scaleway",
+	8560:   "IONOS",
+	28753:  "Leaseweb",
+	30633:  "Leaseweb",
+	59253:  "Leaseweb",
+	60781:  "Leaseweb",
+	40021:  "Contabo",
+	51167:  "Contabo",
+	61098:  "Exoscale",
+	202053: "UpCloud",
+	54825:  "Equinix Metal",
+	40509:  "Fly.io",
+	15395:  "Rackspace",
+	19994:  "Rackspace",
+	27357:  "Rackspace",
+	33070:  "Rackspace",
+	29222:  "Infomaniak",
+	31034:  "Aruba Cloud",
+	197540: "netcup",
+	49505:  "Selectel",
+	199524: "Gcore",
+	47583:  "Hostinger",
+	26347:  "DreamHost",
+	9370:   "Sakura Internet",
+	9371:   "Sakura Internet",
+	7684:   "Sakura Internet",
+}

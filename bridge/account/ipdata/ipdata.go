@@ -1,0 +1,174 @@
+package ipdata
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/oschwald/maxminddb-golang/v2"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/firewall"
+)
+
+var (
+	kinds = []string{firewall.CloudProvider, firewall.VPN, firewall.Tor, firewall.PublicProxy}
+	// questions are all that is ever asked, in the order in which it is told.
+	questions = append([]string{firewall.Country, firewall.Continent}, kinds...)
+)
+
+// Databases are what addresses are looked up in. They are safe for concurrent
+// use, and hold their files in memory: a file may be replaced under them.
+// None at all, also as a nil pointer, answer nothing.
+type Databases struct {
+	all []database
+}
+
+// A database is one file.
+type database struct {
+	path    string
+	reader  *maxminddb.Reader
+	answers []string
+}
+
+// Open reads the files and tells every fault in them at once. Of a place it
+// is the first file that knows it which counts; of anonymous addresses, all.
+func Open(paths ...string) (*Databases, error) {
+	d := new(Databases)
+	var faults []error
+	for _, path := range paths {
+		db, err := open(path)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("reading the IP database %s: %w", path, err))
+		}
+		d.all = append(d.all, db)
+	}
+	if err := errors.Join(faults...); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+func open(path string) (database, error) {
+	// Not mapped into memory: who copies a newer file over this one would
+	// pull it away from under us.
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return database{}, errors.Unwrap(err) // the path is told already
+	}
+	reader, err := maxminddb.OpenBytes(content)
+	if err != nil {
+		return database{}, fmt.Errorf("it is damaged, or no MMDB file: %w", err)
+	}
+	db := database{path: path, reader: reader}
+	if db.answers, err = survey(reader); err != nil {
+		return database{}, err
+	}
+	if len(db.answers) == 0 {
+		return database{}, fmt.Errorf("it is of type %q and says nothing of countries, continents, autonomous systems or anonymous addresses",
+			reader.Metadata.DatabaseType)
+	}
+	return db, nil
+}
+
+// survey reads every record of a database once: what it can answer is nowhere
+// declared, and damage is better found now than by a request.
+func survey(reader *maxminddb.Reader) (answers []string, err error) {
+	can := make(map[string]bool)
+	if strings.Contains(reader.Metadata.DatabaseType, "Anonymous") {
+		// MaxMind's and those made like it write a flag only where it is set:
+		// one that is nowhere set is a no everywhere.
+		for _, kind := range kinds {
+			can[kind] = true
+		}
+	}
+	seen := make(map[uintptr]bool) // many networks share a record
+	for result := range reader.Networks() {
+		if err := result.Err(); err != nil {
+			return nil, fmt.Errorf("it is damaged: %w", err)
+		}
+		if seen[result.Offset()] {
+			continue
+		}
+		seen[result.Offset()] = true
+		var r record
+		if err := result.Decode(&r); err != nil {
+			return nil, fmt.Errorf("it is damaged, or of a shape that is not known, at %s: %w", result.Prefix(), err)
+		}
+		for _, q := range questions {
+			can[q] = can[q] || r.answers(q)
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(questions), func(q string) bool { return !can[q] }), nil
+}
+
+// answers says whether the record knows the answer to a question.
+func (r *record) answers(question string) bool {
+	switch question {
+	case firewall.Country:
+		return r.country() != ""
+	case firewall.Continent:
+		return r.continent() != ""
+	default:
+		return r.is(question) != unsaid
+	}
+}
+
+// Missing returns those of the questions that no database answers.
+func (d *Databases) Missing(asked []string) (missing []string) {
+	for _, q := range asked {
+		if !slices.Contains(d.Answers(), q) {
+			missing = append(missing, q)
+		}
+	}
+	return missing
+}
+
+// Answers returns the questions that the databases answer.
+func (d *Databases) Answers() []string {
+	if d == nil {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(questions), func(q string) bool {
+		return !slices.ContainsFunc(d.all, func(db database) bool { return slices.Contains(db.answers, q) })
+	})
+}
+
+// Subject returns what the databases know of an address, as firewall rules
+// ask for it.
+func (d *Databases) Subject(address netip.Addr) firewall.Subject {
+	s := firewall.Subject{Address: firewall.Normalize(address)}
+	if d == nil {
+		return s
+	}
+	var found []record
+	for _, db := range d.all {
+		if r, ok := db.look(s.Address); ok {
+			found = append(found, r)
+			s.Country = cmp.Or(s.Country, r.country())
+			s.Continent = cmp.Or(s.Continent, r.continent())
+		}
+	}
+	for _, kind := range kinds {
+		if slices.ContainsFunc(found, func(r record) bool { return r.is(kind) == yes }) {
+			s.Anonymous = append(s.Anonymous, kind)
+		}
+	}
+	return s
+}
+
+func (db database) look(address netip.Addr) (r record, found bool) {
+	if address.Is6() && db.reader.Metadata.IPVersion == 4 {
+		return r, false
+	}
+	result := db.reader.Lookup(address)
+	if !result.Found() {
+		return r, false
+	}
+	// Every record was read when the file was opened, and has not changed since.
+	err := result.Decode(&r)
+	return r, err == nil
+}

@@ -1,0 +1,180 @@
+package ipdata_test
+
+import (
+	"bytes"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/firewall"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/ipdata"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/ipdata/ipdatatest"
+)
+
+type record = ipdatatest.Record
+
+// Every shape that is found in the wild says the same.
+func TestShapes(t *testing.T) {
+	t.Parallel()
+	const amazon = 16509
+	anonymous := func(kinds ...string) firewall.Subject { return firewall.Subject{Anonymous: kinds} }
+	for _, row := range []struct {
+		name   string
+		kind   string // the database's type
+		record record
+		want   firewall.Subject
+	}{
+		{"nested places, as MaxMind has them", "GeoLite2-City", record{
+			"country":   record{"iso_code": "DE", "geoname_id": 2921044, "names": record{"en": "Germany", "code": "no"}},
+			"continent": record{"code": "EU", "names": record{"en": "Europe"}},
+			"location":  record{"latitude": 52.5},
+		}, firewall.Subject{Country: "DE", Continent: "EU"}},
+		{"flat codes beside names for people", "ipinfo lite.mmdb", record{
+			"country": "Germany", "country_code": "DE", "continent": "Europe", "continent_code": "EU",
+		}, firewall.Subject{Country: "DE", Continent: "EU"}},
+		{"codes under the plain names", "flat", record{"country": "DE", "continent": "EU"}, firewall.Subject{Country: "DE", Continent: "EU"}},
+		{"codes in lower case", "flat", record{"country_code": "de", "continent_code": "eu"}, firewall.Subject{Country: "DE", Continent: "EU"}},
+		{"Kosovo, which ISO does not list", "flat", record{"country_code": "XK"}, firewall.Subject{Country: "XK"}},
+		{"a number of a cloud's autonomous system", "GeoLite2-ASN", record{"autonomous_system_number": amazon}, anonymous("cloud_provider")},
+		{"the number under its short name", "flat", record{"asn": amazon}, anonymous("cloud_provider")},
+		{"the number as a text", "ipinfo", record{"asn": "AS16509"}, anonymous("cloud_provider")},
+		{"the number among the traits", "GeoIP2-Enterprise", record{"traits": record{"autonomous_system_number": amazon}}, anonymous("cloud_provider")},
+		{"flags on top", "GeoIP2-Anonymous-IP", ipdatatest.Flags("is_anonymous", "is_anonymous_vpn", "is_tor_exit_node", "is_public_proxy", "is_hosting_provider"),
+			anonymous("cloud_provider", "vpn", "tor", "public_proxy")},
+		{"flags among the traits", "GeoIP2-Enterprise", record{"traits": ipdatatest.Flags("is_anonymous_vpn", "is_tor_exit_node", "is_public_proxy", "is_hosting_provider")},
+			anonymous("cloud_provider", "vpn", "tor", "public_proxy")},
+		{"flags under anonymizer", "GeoIP-Anonymous-Plus", record{"anonymizer": ipdatatest.Flags("is_anonymous_vpn")}, anonymous("vpn")},
+		{"flags by short names, as texts", "ipinfo privacy", record{"vpn": "true", "tor": "", "proxy": "false", "hosting": "true"}, anonymous("cloud_provider", "vpn")},
+		{"flags as numbers", "numbers", record{"is_vpn": 1, "is_tor": 0, "is_proxy": 1, "is_hosting": 0}, anonymous("vpn", "public_proxy")},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			d := open(t, ipdatatest.Write(t, row.kind, map[string]record{"127.0.0.0/24": row.record, "2001:db8::/32": row.record}))
+			for _, text := range []string{"127.0.0.7", "::ffff:127.0.0.7", "2001:db8::7%eth0"} {
+				row.want.Address = firewall.Normalize(netip.MustParseAddr(text))
+				if got := d.Subject(netip.MustParseAddr(text)); !reflect.DeepEqual(got, row.want) {
+					t.Errorf("%s is %+v, want %+v", text, got, row.want)
+				}
+			}
+			unknown := netip.MustParseAddr("192.0.2.1")
+			if got := d.Subject(unknown); !reflect.DeepEqual(got, firewall.Subject{Address: unknown}) {
+				t.Errorf("an address that is in no network is %+v", got)
+			}
+		})
+	}
+}
+
+// What a database can answer is what it has said anywhere, a no included;
+// what it names without a valid code is not.
+func TestAnswers(t *testing.T) {
+	t.Parallel()
+	all := []string{"country", "continent", "cloud_provider", "vpn", "tor", "public_proxy"}
+	for _, row := range []struct {
+		name string
+		kind string
+		recs map[string]record
+		want []string
+	}{
+		{"countries", "Country", map[string]record{"127.0.0.2/32": ipdatatest.Country("DE", "EU")}, all[:2]},
+		{"a country once among many that are none", "Country", map[string]record{
+			"127.0.0.2/32": {"country_code": "EU", "continent": "Europe"}, "127.0.0.3/32": {"country_code": "FR"},
+		}, all[:1]},
+		{"autonomous systems, none of them a cloud's", "ASN", map[string]record{"127.0.0.2/32": ipdatatest.ASN(64500)}, all[2:3]},
+		{"a flag that is nowhere set", "privacy", map[string]record{"127.0.0.2/32": {"tor": false}}, all[4:5]},
+		{"a kind that writes flags only where they are set", "GeoIP2-Anonymous-IP", map[string]record{"127.0.0.2/32": ipdatatest.Flags("is_public_proxy")}, all[2:]},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			d := open(t, ipdatatest.Write(t, row.kind, row.recs))
+			if got := d.Answers(); !slices.Equal(got, row.want) {
+				t.Errorf("answers %v, want %v", got, row.want)
+			}
+			wantMissing := slices.DeleteFunc(slices.Clone(all), func(q string) bool { return slices.Contains(row.want, q) })
+			if got := d.Missing(all); !slices.Equal(got, wantMissing) {
+				t.Errorf("missing %v, want %v", got, wantMissing)
+			}
+		})
+	}
+	if got := (*ipdata.Databases)(nil).Missing(all); !slices.Equal(got, all) {
+		t.Errorf("without a database %v is missing", got)
+	}
+}
+
+// Of several files, the first that knows a place counts, and every one is
+// asked about anonymous addresses.
+func TestSeveralFiles(t *testing.T) {
+	t.Parallel()
+	d := open(t,
+		ipdatatest.Write(t, "Country", map[string]record{"127.0.0.2/32": ipdatatest.Country("DE", "EU")}),
+		ipdatatest.Write(t, "Flat", map[string]record{
+			"127.0.0.2/32": {"country_code": "FR", "asn": 24940}, "127.0.0.3/32": {"country_code": "FR", "asn": 64500},
+		}),
+		ipdatatest.Write(t, "Tor", map[string]record{"127.0.0.2/32": {"is_tor_exit_node": true}}),
+	)
+	for address, want := range map[string]firewall.Subject{
+		"127.0.0.2": {Country: "DE", Continent: "EU", Anonymous: []string{"cloud_provider", "tor"}},
+		"127.0.0.3": {Country: "FR"},
+		"127.0.0.4": {},
+	} {
+		want.Address = netip.MustParseAddr(address)
+		if got := d.Subject(want.Address); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s is %+v, want %+v", address, got, want)
+		}
+	}
+}
+
+// A file that is of no use is refused when it is opened, with what is wrong;
+// of several, all are told.
+func TestRefused(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write := func(name string, content []byte) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	good, err := os.ReadFile(ipdatatest.Write(t, "Country", map[string]record{"127.0.0.2/32": ipdatatest.Country("DE", "EU")}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The text DE with its control byte becomes a pointer to beyond the end.
+	overwritten := bytes.Replace(good, []byte("\x42DE"), []byte("\x2f\xff\xff"), 1)
+	for _, row := range []struct{ name, path, want string }{
+		{"a file that is not there", filepath.Join(dir, "missing.mmdb"), "no such file"},
+		{"a folder", dir, "is a directory"},
+		{"an empty file", write("empty.mmdb", nil), "it is damaged, or no MMDB file"},
+		{"a text", write("text.mmdb", []byte("country,DE\n")), "it is damaged, or no MMDB file"},
+		{"one cut short", write("short.mmdb", good[:len(good)-40]), "it is damaged"},
+		{"one that lost its beginning", write("late.mmdb", good[len(good)/2:]), "it is damaged"},
+		{"one with a record overwritten", write("overwritten.mmdb", overwritten), "it is damaged"},
+		{"one about other things", ipdatatest.Write(t, "GeoIP2-Connection-Type", map[string]record{"127.0.0.2/32": {"connection_type": "Cable"}}),
+			`it is of type "GeoIP2-Connection-Type" and says nothing of countries`},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			_, err := ipdata.Open(row.path)
+			if err == nil || !strings.Contains(err.Error(), row.want) || !strings.Contains(err.Error(), "reading the IP database "+row.path+": ") {
+				t.Errorf("got %v, want it to tell %q", err, row.want)
+			}
+		})
+	}
+	_, err = ipdata.Open(filepath.Join(dir, "one.mmdb"), write("two.mmdb", nil))
+	if err == nil || !strings.Contains(err.Error(), "one.mmdb: ") || !strings.Contains(err.Error(), "two.mmdb: ") {
+		t.Errorf("of two bad files: %v", err)
+	}
+}
+
+func open(t *testing.T, paths ...string) *ipdata.Databases {
+	t.Helper()
+	d, err := ipdata.Open(paths...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
