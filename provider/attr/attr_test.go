@@ -28,6 +28,10 @@ func TestParseDomain(t *testing.T) {
 		{"a port is named", "example.com:443", "", "port or a path"},
 		{"a path is named", "example.com/x", "", "port or a path"},
 		{"a leading dot is named", ".example.com", "", `write "example.com"`},
+		{"a public suffix is named", "Co.UK", "", `"Co.UK" is a public suffix`},
+		{"a top-level domain is named", "com", "", "public suffix"},
+		{"a bare label is named", "localhost", "", "public suffix"},
+		{"a suffix that an organisation runs may be its own domain", "github.io", "github.io", ""},
 		{"nothing is no domain", "", "", "no domain"},
 		{"an underscore is no domain", "a_b.example", "", "no domain"},
 		{"an overlong label is no domain", strings.Repeat("a", 64) + ".example", "", "no domain"},
@@ -104,6 +108,37 @@ func TestAnotherSpellingIsNoChange(t *testing.T) {
 			t.Parallel()
 			resp := planmodifier.SetResponse{PlanValue: row.plan}
 			KeepRangeSpelling().PlanModifySet(t.Context(), planmodifier.SetRequest{StateValue: row.state, PlanValue: row.plan}, &resp)
+			if kept := resp.PlanValue.Equal(row.state); kept != row.keeps {
+				t.Errorf("planned %s, kept: %v", resp.PlanValue, kept)
+			}
+		})
+	}
+}
+
+func TestAnotherSpellingOfDomainsIsNoChange(t *testing.T) {
+	t.Parallel()
+	domains := func(texts ...string) types.Set {
+		elements := make([]attr.Value, len(texts))
+		for i, text := range texts {
+			elements[i] = NewDomain(text)
+		}
+		return types.SetValueMust(DomainType{}, elements)
+	}
+	for _, row := range []struct {
+		name        string
+		state, plan types.Set
+		keeps       bool
+	}{
+		{"case and A-labels, in another order", domains("Bücher.example", "a.example"), domains("A.example", "xn--bcher-kva.example"), true},
+		{"another domain", domains("a.example"), domains("b.example"), false},
+		{"one more domain", domains("a.example"), domains("a.example", "b.example"), false},
+		{"no state yet", types.SetNull(DomainType{}), domains(), false},
+		{"a plan that is not known", domains("a.example"), types.SetUnknown(DomainType{}), false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			resp := planmodifier.SetResponse{PlanValue: row.plan}
+			KeepDomainSpellings().PlanModifySet(t.Context(), planmodifier.SetRequest{StateValue: row.state, PlanValue: row.plan}, &resp)
 			if kept := resp.PlanValue.Equal(row.state); kept != row.keeps {
 				t.Errorf("planned %s, kept: %v", resp.PlanValue, kept)
 			}

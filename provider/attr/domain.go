@@ -12,11 +12,28 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types/basetypes"
 	"github.com/hashicorp/terraform-plugin-go/tftypes"
 	"golang.org/x/net/idna"
+	"golang.org/x/net/publicsuffix"
 )
 
-// ParseDomain gives a domain's one spelling on the wire: lower case, IDNA
-// A-labels. Its errors name what a person probably meant.
+// ParseDomain gives the one spelling on the wire of a domain that people may
+// have addresses under: lower case, IDNA A-labels. Its errors name what a
+// person probably meant.
 func ParseDomain(text string) (string, error) {
+	name, err := spell(text)
+	if err != nil {
+		return "", err
+	}
+	// Only suffixes that registries sell names under, and bare labels, are
+	// refused. The private part of the list has organisations in it whose own
+	// mail comes from the suffix.
+	suffix, registry := publicsuffix.PublicSuffix(name)
+	if suffix == name && (registry || !strings.Contains(name, ".")) {
+		return "", fmt.Errorf("%q is a public suffix, under which anybody registers names; write the whole domain, for instance %q", text, "example."+name)
+	}
+	return name, nil
+}
+
+func spell(text string) (string, error) {
 	switch {
 	case strings.TrimSpace(text) == "":
 		return "", fmt.Errorf("%q is no domain", text)
@@ -96,8 +113,8 @@ func (v Domain) StringSemanticEquals(_ context.Context, o basetypes.StringValuab
 }
 
 func sameDomain(a, b string) bool {
-	x, errX := ParseDomain(a)
-	y, errY := ParseDomain(b)
+	x, errX := spell(a)
+	y, errY := spell(b)
 	return errX == nil && errY == nil && x == y
 }
 
