@@ -39,6 +39,9 @@ type Provider struct {
 	Version string
 	// Iterations of the key derivation that credentials are enrolled with.
 	Iterations int
+	// Patience is how long a firewall change waits for another one of the
+	// same run; client.DefaultPatience if zero.
+	Patience time.Duration
 }
 
 var _ provider.ProviderWithEphemeralResources = (*Provider)(nil)
@@ -113,6 +116,7 @@ func (p *Provider) Configure(ctx context.Context, req provider.ConfigureRequest,
 		Token:            orEnvironment(m.AccountToken, "SCIMBRIDGE_ACCOUNT_TOKEN"),
 		CACertificatePEM: m.CACertificatePEM.ValueString(),
 		MonitoringToken:  orEnvironment(m.MonitoringToken, "SCIMBRIDGE_MONITORING_TOKEN"),
+		Patience:         p.Patience,
 		UserAgent:        fmt.Sprintf("terraform-provider-scimbridge/%s Terraform/%s", p.Version, req.TerraformVersion),
 	}
 	for _, argument := range []struct {

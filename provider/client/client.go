@@ -73,9 +73,9 @@ type Client struct {
 	firewall shared[*Firewall]
 	domains  shared[map[string]api.SignupDomain]
 
-	mu     sync.Mutex
-	notes  map[string]bool
-	once   map[reflect.Type]any
+	mu    sync.Mutex
+	notes map[string]bool
+	once  map[reflect.Type]any
 
 	callerMu sync.Mutex
 	caller   *api.Caller

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	tfattr "github.com/hashicorp/terraform-plugin-framework/attr"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/attr"
 )
 
+// ruleModel is a rule as all parts of the provider show it.
 type ruleModel struct {
 	ID           types.String `tfsdk:"id"`
 	Action       types.String `tfsdk:"action"`
@@ -23,67 +25,145 @@ type ruleModel struct {
 	AnonymousIPs types.Set    `tfsdk:"anonymous_ips"`
 	Priority     types.Int64  `tfsdk:"priority"`
 	Description  types.String `tfsdk:"description"`
-	AllowLockout types.Bool   `tfsdk:"allow_lockout"`
 }
 
-// wanted is what the account is asked to store, ranges in their one spelling.
+// ruleType is ruleModel's type.
+var ruleType = types.ObjectType{AttrTypes: map[string]tfattr.Type{
+	"id":            types.StringType,
+	"action":        types.StringType,
+	"ip_ranges":     types.SetType{ElemType: attr.CIDRType{}},
+	"countries":     types.SetType{ElemType: attr.CodeType{}},
+	"continents":    types.SetType{ElemType: attr.CodeType{}},
+	"anonymous_ips": types.SetType{ElemType: types.StringType},
+	"priority":      types.Int64Type,
+	"description":   types.StringType,
+}}
+
+// known tells whether everything that decides about the rule's effect is known.
+func (m ruleModel) known(ctx context.Context) bool {
+	for _, value := range []tfattr.Value{m.Action, m.IPRanges, m.Countries, m.Continents, m.AnonymousIPs, m.Priority, m.Description} {
+		if raw, err := value.ToTerraformValue(ctx); err != nil || !raw.IsFullyKnown() {
+			return false
+		}
+	}
+	return true
+}
+
+// withPriority gives a rule whose priority is left out that of its action, so
+// that the plan shows the number, and a number changed by hand shows as drift.
+func (m ruleModel) withPriority(configured types.Int64) ruleModel {
+	switch {
+	case !configured.IsNull():
+	case m.Action.IsUnknown():
+		m.Priority = types.Int64Unknown()
+	default:
+		m.Priority = types.Int64Value(int64(policy.Action(m.Action.ValueString()).DefaultPriority()))
+	}
+	return m
+}
+
+// wanted is what the account is asked to store, every value in its one
+// spelling, sorted.
 type wanted api.FirewallRuleInput
 
 func (m ruleModel) wanted(ctx context.Context) (wanted, diag.Diagnostics) {
 	action := api.FirewallAction(m.Action.ValueString())
-	priority := int(m.Priority.ValueInt64())
 	description := m.Description.ValueString()
-	in := wanted{Action: &action, Priority: &priority, Description: &description}
-
-	var ranges []string
-	diags := m.IPRanges.ElementsAs(ctx, &ranges, false)
-	diags.Append(elements(ctx, m.Countries, &in.Countries)...)
-	diags.Append(elements(ctx, m.Continents, &in.Continents)...)
-	diags.Append(elements(ctx, m.AnonymousIPs, &in.AnonymousIps)...)
-	if diags.HasError() {
-		return in, diags
+	in := wanted{Action: &action, Description: &description}
+	if !m.Priority.IsUnknown() { // as long as the action is: then the account takes that action's
+		priority := int(m.Priority.ValueInt64())
+		in.Priority = &priority
 	}
-	for i, text := range ranges {
-		prefix, err := policy.ParseRange(text)
-		if err != nil {
-			diags.AddError("Invalid IP range", err.Error())
-			continue
-		}
-		ranges[i] = policy.FormatRange(prefix)
-	}
-	if len(ranges) > 0 {
-		slices.Sort(ranges)
-		in.IpRanges = &ranges
-	}
+	diags := elements(ctx, m.IPRanges, &in.IpRanges, formatRange)
+	diags.Append(elements(ctx, m.Countries, &in.Countries, attr.FormatCode)...)
+	diags.Append(elements(ctx, m.Continents, &in.Continents, attr.FormatCode)...)
+	diags.Append(elements(ctx, m.AnonymousIPs, &in.AnonymousIps, strings.Clone)...)
 	return in, diags
+}
+
+func elements[T ~string](ctx context.Context, set types.Set, to **[]T, spell func(string) string) diag.Diagnostics {
+	if set.IsNull() {
+		return nil
+	}
+	var texts []string
+	diags := set.ElementsAs(ctx, &texts, false)
+	values := make([]T, len(texts))
+	for i, text := range texts {
+		values[i] = T(spell(text))
+	}
+	slices.Sort(values)
+	*to = &values
+	return diags
+}
+
+// formatRange gives a range its one spelling. What is none stays as it is:
+// validation refuses it, and the account would.
+func formatRange(text string) string {
+	if prefix, err := policy.ParseRange(text); err == nil {
+		return policy.FormatRange(prefix)
+	}
+	return text
 }
 
 // is tells whether a rule is what was asked for.
 func (w wanted) is(rule api.FirewallRule) bool {
 	return rule.Action == *w.Action && rule.Description == *w.Description &&
 		(w.Priority == nil || rule.Priority == *w.Priority) &&
-		slices.Equal(values(rule), values(api.FirewallRule{
-			IpRanges: w.IpRanges, Countries: w.Countries, Continents: w.Continents, AnonymousIps: w.AnonymousIps,
-		}))
+		slices.Equal(values(rule), values(w.asRule("")))
 }
 
-func elements[T ~string](ctx context.Context, set types.Set, to **[]T) diag.Diagnostics {
-	if set.IsNull() {
-		return nil
+// asRule is the rule that the account would make.
+func (w wanted) asRule(id string) api.FirewallRule {
+	rule := api.FirewallRule{
+		Id: id, Action: *w.Action, Description: *w.Description,
+		IpRanges: w.IpRanges, Countries: w.Countries, Continents: w.Continents, AnonymousIps: w.AnonymousIps,
 	}
-	var texts []string
-	diags := set.ElementsAs(ctx, &texts, false)
-	slices.Sort(texts)
-	values := make([]T, len(texts))
-	for i, text := range texts {
-		values[i] = T(text)
+	rule.Priority = policy.Action(rule.Action).DefaultPriority()
+	if w.Priority != nil {
+		rule.Priority = *w.Priority
 	}
-	*to = &values
-	return diags
+	return rule
 }
 
-// modelOf is the rule as the account has it. allow_lockout is no part of the
-// rule; the caller keeps it.
+// inputOf says of a rule that it shall stay what it is.
+func inputOf(rule api.FirewallRule) api.FirewallRuleInput {
+	return api.FirewallRuleInput{
+		Id: &rule.Id, Action: &rule.Action, Priority: &rule.Priority, Description: &rule.Description,
+		IpRanges: rule.IpRanges, Countries: rule.Countries, Continents: rule.Continents, AnonymousIps: rule.AnonymousIps,
+	}
+}
+
+// ruleOf is a rule in the form that is evaluated.
+func ruleOf(rule api.FirewallRule) (policy.Rule, error) {
+	r := policy.Rule{ID: rule.Id, Action: policy.Action(rule.Action), Priority: rule.Priority, Description: rule.Description}
+	if rule.IpRanges != nil {
+		for _, text := range *rule.IpRanges {
+			prefix, err := policy.ParseRange(text)
+			if err != nil {
+				return r, fmt.Errorf("reading firewall rule %q: %w", rule.Id, err)
+			}
+			r.IPRanges = append(r.IPRanges, prefix)
+		}
+	}
+	r.Countries = texts(rule.Countries)
+	r.Continents = texts(rule.Continents)
+	r.Anonymous = texts(rule.AnonymousIps)
+	return r, nil
+}
+
+// policyOf is a policy in the form that is evaluated.
+func policyOf(f api.Firewall) (policy.Policy, error) {
+	p := policy.Policy{DefaultAction: policy.Action(f.DefaultAction), Rules: make([]policy.Rule, len(f.Rules))}
+	for i, rule := range f.Rules {
+		var err error
+		if p.Rules[i], err = ruleOf(rule); err != nil {
+			return p, err
+		}
+	}
+	return p, nil
+}
+
+// modelOf is the rule as the account has it.
 func modelOf(ctx context.Context, rule api.FirewallRule) (ruleModel, diag.Diagnostics) {
 	m := ruleModel{
 		ID:          types.StringValue(rule.Id),
@@ -92,89 +172,44 @@ func modelOf(ctx context.Context, rule api.FirewallRule) (ruleModel, diag.Diagno
 		Description: types.StringValue(rule.Description),
 	}
 	var diags, d diag.Diagnostics
-	m.IPRanges = types.SetNull(attr.CIDRType{})
-	if rule.IpRanges != nil && len(*rule.IpRanges) > 0 {
-		m.IPRanges, diags = types.SetValueFrom(ctx, attr.CIDRType{}, *rule.IpRanges)
-	}
-	m.Countries, d = setOf(ctx, rule.Countries)
+	m.IPRanges, diags = setOf(ctx, attr.CIDRType{}, rule.IpRanges)
+	m.Countries, d = setOf(ctx, attr.CodeType{}, rule.Countries)
 	diags.Append(d...)
-	m.Continents, d = setOf(ctx, rule.Continents)
+	m.Continents, d = setOf(ctx, attr.CodeType{}, rule.Continents)
 	diags.Append(d...)
-	m.AnonymousIPs, d = setOf(ctx, rule.AnonymousIps)
+	m.AnonymousIPs, d = setOf(ctx, types.StringType, rule.AnonymousIps)
 	diags.Append(d...)
 	return m, diags
 }
 
-func setOf[T ~string](ctx context.Context, values *[]T) (types.Set, diag.Diagnostics) {
+func setOf[T ~string](ctx context.Context, of tfattr.Type, values *[]T) (types.Set, diag.Diagnostics) {
 	if values == nil || len(*values) == 0 {
-		return types.SetNull(types.StringType), nil
+		return types.SetNull(of), nil
 	}
-	return types.SetValueFrom(ctx, types.StringType, *values)
+	return types.SetValueFrom(ctx, of, texts(values))
+}
+
+func texts[T ~string](values *[]T) []string {
+	if values == nil {
+		return nil
+	}
+	all := make([]string, len(*values))
+	for i, value := range *values {
+		all[i] = string(value)
+	}
+	return all
 }
 
 // values are all that a rule matches, in their one spelling and sorted.
 func values(rule api.FirewallRule) []string {
-	var all []string
-	if rule.IpRanges != nil {
-		for _, text := range *rule.IpRanges {
-			if prefix, err := policy.ParseRange(text); err == nil {
-				text = policy.FormatRange(prefix)
-			}
-			all = append(all, text)
-		}
+	all := texts(rule.IpRanges)
+	for i, text := range all {
+		all[i] = formatRange(text)
 	}
-	if rule.Countries != nil {
-		all = append(all, *rule.Countries...)
+	for _, text := range slices.Concat(texts(rule.Countries), texts(rule.Continents)) {
+		all = append(all, attr.FormatCode(text))
 	}
-	if rule.Continents != nil {
-		for _, continent := range *rule.Continents {
-			all = append(all, string(continent))
-		}
-	}
-	if rule.AnonymousIps != nil {
-		for _, kind := range *rule.AnonymousIps {
-			all = append(all, string(kind))
-		}
-	}
+	all = append(all, texts(rule.AnonymousIps)...)
 	slices.Sort(all)
 	return all
-}
-
-// find is the one rule whose values are exactly those listed in text,
-// separated by commas, in any order and spelling.
-func find(rules []api.FirewallRule, text string) (api.FirewallRule, error) {
-	var wanted []string
-	for value := range strings.SplitSeq(text, ",") {
-		value = strings.TrimSpace(value)
-		if prefix, err := policy.ParseRange(value); err == nil {
-			value = policy.FormatRange(prefix)
-		}
-		wanted = append(wanted, value)
-	}
-	slices.Sort(wanted)
-	var found []api.FirewallRule
-	for _, rule := range rules {
-		if slices.Equal(values(rule), wanted) {
-			found = append(found, rule)
-		}
-	}
-	switch len(found) {
-	case 1:
-		return found[0], nil
-	case 0:
-		return api.FirewallRule{}, fmt.Errorf("no rule has the id %q or exactly these values. The account's rules:\n%s", text, listing(rules))
-	default:
-		return api.FirewallRule{}, fmt.Errorf("%d rules have exactly these values; import by id:\n%s", len(found), listing(found))
-	}
-}
-
-func listing(rules []api.FirewallRule) string {
-	if len(rules) == 0 {
-		return "  (none)"
-	}
-	var lines strings.Builder
-	for _, rule := range rules {
-		fmt.Fprintf(&lines, "  %s  %s, priority %d: %s\n", rule.Id, rule.Action, rule.Priority, strings.Join(values(rule), ","))
-	}
-	return strings.TrimSuffix(lines.String(), "\n")
 }

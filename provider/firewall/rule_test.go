@@ -165,8 +165,8 @@ func TestMistakesAreErrorsOfThePlan(t *testing.T) {
 	for _, row := range []struct{ name, arguments, want string }{
 		{"host bits name the network to write", `ip_ranges = ["192.0.2.7/24"]`, `write\s+192\.0\.2\.0/24`},
 		{"one range twice", `ip_ranges = ["192.0.2.7", "192.0.2.7/32"]`, `are the same\s+range`},
-		{"no kind of match", `action = "deny"`, `Exactly one of these`},
-		{"two kinds of match", "ip_ranges = [\"192.0.2.7\"]\ncountries = [\"CH\"]", `Exactly one of these`},
+		{"no kind of match", `action = "deny"`, `one \(and only\s+one\)`},
+		{"two kinds of match", "ip_ranges = [\"192.0.2.7\"]\ncountries = [\"CH\"]", `one \(and only\s+one\)`},
 		{"no ranges", `ip_ranges = []`, `at least 1`},
 		{"an unknown action", "action = \"block\"\nip_ranges = [\"192.0.2.7\"]", `"allow"`},
 		{"a negative priority", "priority = -1\nip_ranges = [\"192.0.2.7\"]", `between 0 and`},

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/providerserver"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
@@ -23,12 +24,13 @@ import (
 
 // Factories serve the provider from the test's process. Its credentials are
 // enrolled with the fewest iterations that an account takes: the race
-// detector makes each ten times slower.
+// detector makes each ten times slower. It is less patient than a released one.
 func Factories() map[string]func() (tfprotov6.ProviderServer, error) {
 	return map[string]func() (tfprotov6.ProviderServer, error){
 		"scimbridge": providerserver.NewProtocol6WithError(&provider.Provider{
 			Version:    "test",
 			Iterations: signin.MinIterations,
+			Patience:   3 * time.Second,
 		}),
 	}
 }
