@@ -173,6 +173,7 @@ func (p *Provider) Resources(context.Context) []func() resource.Resource {
 		deployment.New,
 		firewall.NewRule,
 		signup.NewDomain,
+		signup.NewDomains,
 	}
 }
 
@@ -180,6 +181,7 @@ func (p *Provider) Resources(context.Context) []func() resource.Resource {
 func (p *Provider) DataSources(context.Context) []func() datasource.DataSource {
 	return []func() datasource.DataSource{
 		firewall.NewCaller,
+		signup.NewDomainsData,
 		status.NewBridge,
 	}
 }

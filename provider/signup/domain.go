@@ -1,10 +1,7 @@
-// Package signup manages the domains under which people may sign up by
-// themselves, and confirm a new address: scimbridge_signup_domain.
 package signup
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 
 	"github.com/hashicorp/terraform-plugin-framework/path"
@@ -25,6 +22,7 @@ type domain struct{ client *client.Client }
 var (
 	_ resource.ResourceWithConfigure   = (*domain)(nil)
 	_ resource.ResourceWithIdentity    = (*domain)(nil)
+	_ resource.ResourceWithModifyPlan  = (*domain)(nil)
 	_ resource.ResourceWithImportState = (*domain)(nil)
 )
 
@@ -67,6 +65,30 @@ func (r *domain) IdentitySchema(_ context.Context, _ resource.IdentitySchemaRequ
 	resp.IdentitySchema = identity.Schema("The domain in lower case and IDNA form.")
 }
 
+// ModifyPlan refuses a domain that scimbridge_signup_domains has too, and warns
+// of those that anybody has an address under.
+func (r *domain) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
+	var state, plan *domainModel
+	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
+	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	owners := client.Once[owners](r.client)
+	if plan == nil {
+		owners.leave(state.ID.ValueString(), &resp.Diagnostics)
+		return
+	}
+	name, err := attr.ParseDomain(plan.Domain.ValueString())
+	if err != nil { // not known yet
+		return
+	}
+	owners.ownOne(name, &resp.Diagnostics)
+	if state == nil || state.ID.ValueString() != name {
+		warnPublicMail(path.Root("domain"), []string{name}, &resp.Diagnostics)
+	}
+}
+
 func (r *domain) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
 	var plan domainModel
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
@@ -82,9 +104,7 @@ func (r *domain) Create(ctx context.Context, req resource.CreateRequest, resp *r
 	if !ok {
 		return
 	}
-	key := rand.Text()
-	created, err := client.Call[api.SignupDomain](r.client.API.CreateSignupDomain(ctx,
-		&api.CreateSignupDomainParams{IdempotencyKey: &key}, api.SignupDomainInput{Domain: name}))
+	created, err := allow(ctx, r.client, name)
 	if client.Code(err) == "already_exists" {
 		resp.Diagnostics.AddAttributeError(path.Root("domain"), "Domain is allowed already",
 			fmt.Sprintf("%q is on the account's list, and not in this state. To manage it here, import it:\n\n%s", name, importBlock(name)))
@@ -137,8 +157,7 @@ func (r *domain) Delete(ctx context.Context, req resource.DeleteRequest, resp *r
 		return
 	}
 	name := state.ID.ValueString()
-	_, err := client.Call[client.Nothing](r.client.API.DeleteSignupDomain(ctx, name, nil))
-	if err != nil && !client.NotFound(err) {
+	if err := end(ctx, r.client, name); err != nil {
 		resp.Diagnostics.Append(r.client.Diagnose(fmt.Sprintf("end sign-up under %q", name), err))
 	}
 }

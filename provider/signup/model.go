@@ -2,8 +2,11 @@ package signup
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	tfattr "github.com/hashicorp/terraform-plugin-framework/attr"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/attr"
@@ -21,4 +24,111 @@ func modelOf(d api.SignupDomain) domainModel {
 // importBlock is what to paste when the domain is there already.
 func importBlock(domain string) string {
 	return fmt.Sprintf("import {\n  to = scimbridge_signup_domain.<name>\n  id = %q\n}", domain)
+}
+
+// What becomes of domains that scimbridge_signup_domains does not list.
+const (
+	remove = "remove"
+	report = "report"
+)
+
+type domainsModel struct {
+	ID               types.String `tfsdk:"id"`
+	Domains          types.Set    `tfsdk:"domains"`
+	OnUnmanaged      types.String `tfsdk:"on_unmanaged"`
+	UnmanagedDomains types.Set    `tfsdk:"unmanaged_domains"`
+}
+
+// refreshed is m with what the account allows now. Under "remove" all of it is
+// the resource's, so that a plan shows what it would remove; under "report"
+// only what was the resource's before.
+func (m domainsModel) refreshed(account string, allowed []string) domainsModel {
+	m.ID = types.StringValue(account)
+	if m.OnUnmanaged.IsNull() { // just imported
+		m.OnUnmanaged = types.StringValue(remove)
+	}
+	spelling, _ := attr.Spellings(m.Domains)
+	var domains, unmanaged []string
+	for _, name := range allowed {
+		text, known := spelling[name]
+		switch {
+		case known:
+			domains = append(domains, text)
+		case m.OnUnmanaged.ValueString() == report:
+			unmanaged = append(unmanaged, name)
+		default:
+			domains = append(domains, name)
+		}
+	}
+	m.Domains, m.UnmanagedDomains = setOf(domains), setOf(unmanaged)
+	return m
+}
+
+// A change is what an apply does to the account's list, worked out of the
+// state and the plan alone: what came after the plan is for the next one.
+type change struct {
+	allow, end []string
+	unmanaged  []string // what is left on the list and reported
+}
+
+// to says what makes the state what is planned; not known while a domain is not.
+//
+// Turning "remove" into "report" removes nothing: what is not listed any more
+// is what is to be reported.
+func (m domainsModel) to(plan domainsModel) (c change, known bool) {
+	wanted, known := attr.Spellings(plan.Domains)
+	own, _ := attr.Spellings(m.Domains)
+	foreign, _ := attr.Spellings(m.UnmanagedDomains)
+	for name := range wanted {
+		if own[name] == "" && foreign[name] == "" {
+			c.allow = append(c.allow, name)
+		}
+	}
+	isReported := plan.OnUnmanaged.ValueString() == report
+	wasReported := m.OnUnmanaged.ValueString() == report
+	for name := range own {
+		switch {
+		case wanted[name] != "":
+		case isReported && !wasReported:
+			c.unmanaged = append(c.unmanaged, name)
+		default:
+			c.end = append(c.end, name)
+		}
+	}
+	for name := range foreign {
+		switch {
+		case wanted[name] != "":
+		case isReported:
+			c.unmanaged = append(c.unmanaged, name)
+		default:
+			c.end = append(c.end, name)
+		}
+	}
+	slices.Sort(c.allow)
+	slices.Sort(c.end)
+	slices.Sort(c.unmanaged)
+	return c, known
+}
+
+// foreign are the allowed domains that a new resource must not take over, or
+// remove, without being told to by an import.
+func (m domainsModel) foreign(allowed []string) []string {
+	if m.OnUnmanaged.ValueString() != report {
+		return allowed
+	}
+	wanted, _ := attr.Spellings(m.Domains)
+	return slices.DeleteFunc(slices.Clone(allowed), func(name string) bool { return wanted[name] == "" })
+}
+
+func setOf(names []string) types.Set {
+	elements := make([]tfattr.Value, len(names))
+	for i, name := range names {
+		elements[i] = attr.NewDomain(name)
+	}
+	return types.SetValueMust(attr.DomainType{}, elements)
+}
+
+// importWhole is what to paste when domains are allowed already.
+func importWhole(account string) string {
+	return fmt.Sprintf("import {\n  to = scimbridge_signup_domains.<name>\n  id = %q\n}", account)
 }

@@ -1,0 +1,295 @@
+package signup
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/resource"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/planmodifier"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/setplanmodifier"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringdefault"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringplanmodifier"
+	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/attr"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/client"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/identity"
+)
+
+type domains struct{ client *client.Client }
+
+var (
+	_ resource.ResourceWithConfigure   = (*domains)(nil)
+	_ resource.ResourceWithIdentity    = (*domains)(nil)
+	_ resource.ResourceWithModifyPlan  = (*domains)(nil)
+	_ resource.ResourceWithImportState = (*domains)(nil)
+)
+
+// NewDomains is the resource scimbridge_signup_domains.
+func NewDomains() resource.Resource { return &domains{} }
+
+func (r *domains) Metadata(_ context.Context, _ resource.MetadataRequest, resp *resource.MetadataResponse) {
+	resp.TypeName = "scimbridge_signup_domains"
+}
+
+func (r *domains) Configure(_ context.Context, req resource.ConfigureRequest, resp *resource.ConfigureResponse) {
+	r.client = client.Of(req.ProviderData, &resp.Diagnostics)
+}
+
+func (r *domains) Schema(_ context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
+	resp.Schema = schema.Schema{
+		MarkdownDescription: "All domains that are allowed for sign-up, and what becomes of those that somebody adds beside them. " +
+			"An account has one such list, so a configuration has one such resource; what a domain on it means, `scimbridge_signup_domain` says.\n\n" +
+			"Over a list that has domains already it is not created: the error carries the import block to paste. " +
+			"Destroying it leaves the account's list as it is.",
+		Attributes: map[string]schema.Attribute{
+			"id": schema.StringAttribute{
+				Computed:            true,
+				MarkdownDescription: "The account's id.",
+				PlanModifiers:       []planmodifier.String{stringplanmodifier.UseStateForUnknown()},
+			},
+			"domains": schema.SetAttribute{
+				Required:    true,
+				ElementType: attr.DomainType{},
+				MarkdownDescription: "The domains, for instance `example.com`. Each matches exactly: a sub-domain is an entry of its own. An empty set lets nobody sign up. " +
+					"A change adds and removes in place, new domains first.",
+				Validators:    []validator.Set{attr.AreDomains()},
+				PlanModifiers: []planmodifier.Set{attr.KeepDomainSpellings()},
+			},
+			"on_unmanaged": schema.StringAttribute{
+				Optional: true,
+				Computed: true,
+				Default:  stringdefault.StaticString(remove),
+				MarkdownDescription: "What becomes of domains in the account that are not in `domains`: `remove` (the default) shows them in the plan as removed from `domains`, " +
+					"and an apply removes them; `report` leaves them and lists them in `unmanaged_domains`, so that single `scimbridge_signup_domain` can live beside. " +
+					"Changing it to `report` removes nothing in that apply; changing it to `remove` removes what was reported.",
+				Validators: []validator.String{stringvalidator.OneOf(remove, report)},
+			},
+			"unmanaged_domains": schema.SetAttribute{
+				Computed:            true,
+				ElementType:         attr.DomainType{},
+				MarkdownDescription: "Under `report`, the domains in the account that are not in `domains`; fit for `check` blocks. Else empty.",
+				PlanModifiers:       []planmodifier.Set{setplanmodifier.UseStateForUnknown()},
+			},
+		},
+	}
+}
+
+func (r *domains) IdentitySchema(_ context.Context, _ resource.IdentitySchemaRequest, resp *resource.IdentitySchemaResponse) {
+	resp.IdentitySchema = identity.Schema("The account's id.")
+}
+
+// ModifyPlan says which domains nobody manages any more, and refuses what
+// would be two owners of one list.
+func (r *domains) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
+	var state, plan *domainsModel
+	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
+	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	if plan == nil {
+		resp.Diagnostics.AddWarning("The account's sign-up domains stay as they are",
+			"Terraform only forgets the list. To end sign-up under every domain, apply domains = [] first.")
+		return
+	}
+	owner := ownerOf(ctx, resp.Private, &resp.Diagnostics)
+	wanted, whole := attr.Spellings(plan.Domains)
+	before := domainsModel{Domains: setOf(nil), UnmanagedDomains: setOf(nil), OnUnmanaged: plan.OnUnmanaged}
+	switch {
+	case state != nil:
+		before = *state
+	case r.client.Known():
+		before.UnmanagedDomains = r.planCreate(ctx, *plan, &resp.Diagnostics)
+	default:
+		whole = false // the account cannot be asked
+	}
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	changes, _ := before.to(*plan)
+	plan.UnmanagedDomains = setOf(changes.unmanaged)
+	if !whole && plan.OnUnmanaged.ValueString() != remove {
+		plan.UnmanagedDomains = types.SetUnknown(attr.DomainType{})
+	}
+	client.Once[owners](r.client).ownWhole(owner, plan.OnUnmanaged.ValueString() == remove, slices.Collect(maps.Keys(wanted)), &resp.Diagnostics)
+	warnPublicMail(path.Root("domains"), changes.allow, &resp.Diagnostics)
+	resp.Diagnostics.Append(resp.Plan.Set(ctx, plan)...)
+}
+
+// planCreate refuses to take over what is there, and returns what may stay
+// beside a new resource.
+func (r *domains) planCreate(ctx context.Context, plan domainsModel, diags *diag.Diagnostics) (beside types.Set) {
+	beside = types.SetUnknown(attr.DomainType{})
+	present, err := allowed(ctx, r.client)
+	if err != nil {
+		diags.Append(r.client.Diagnose("list the sign-up domains", err))
+		return beside
+	}
+	if foreign := plan.foreign(present); len(foreign) > 0 {
+		r.refuseOver(ctx, foreign, diags)
+		return beside
+	}
+	return setOf(present)
+}
+
+func (r *domains) refuseOver(ctx context.Context, foreign []string, diags *diag.Diagnostics) {
+	caller, err := r.client.Caller(ctx)
+	if err != nil {
+		diags.Append(r.client.Diagnose("reach the account", err))
+		return
+	}
+	diags.AddAttributeError(path.Root("domains"), "Domains are allowed already", fmt.Sprintf(
+		"On the account's list, and not in this state: %s. To manage the list here, import it; the plan then shows what would change:\n\n%s",
+		listing(foreign), importWhole(caller.AccountId)))
+}
+
+func (r *domains) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
+	var plan domainsModel
+	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
+	account, ok := r.client.SameAccount(ctx, resp.Private, &resp.Diagnostics)
+	if !ok || resp.Diagnostics.HasError() {
+		return
+	}
+	present, err := allowed(ctx, r.client)
+	if err != nil {
+		resp.Diagnostics.Append(r.client.Diagnose("list the sign-up domains", err))
+		return
+	}
+	if foreign := plan.foreign(present); len(foreign) > 0 {
+		r.refuseOver(ctx, foreign, &resp.Diagnostics)
+		return
+	}
+	changes, ok := domainsModel{Domains: setOf(nil), UnmanagedDomains: setOf(present), OnUnmanaged: plan.OnUnmanaged}.to(plan)
+	if !ok {
+		resp.Diagnostics.AddAttributeError(path.Root("domains"), "Invalid domain", "A value that became known in this apply is no domain.")
+		return
+	}
+	// What is half made would be tainted, or foreign to the next plan: a
+	// creation leaves all of it or nothing.
+	if !r.allow(ctx, changes.allow, &resp.Diagnostics) {
+		r.undo(ctx, changes.allow, &resp.Diagnostics)
+		return
+	}
+	if plan.UnmanagedDomains.IsUnknown() {
+		plan.UnmanagedDomains = setOf(changes.unmanaged)
+	}
+	plan.ID = types.StringValue(account)
+	resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account, account)...)
+	resp.Diagnostics.Append(resp.State.Set(ctx, plan)...)
+}
+
+func (r *domains) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
+	var state domainsModel
+	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
+	account, ok := r.client.SameAccount(ctx, resp.Private, &resp.Diagnostics)
+	if !ok || resp.Diagnostics.HasError() {
+		return
+	}
+	resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account, account)...)
+	ownerOf(ctx, resp.Private, &resp.Diagnostics)
+	present, err := allowed(ctx, r.client)
+	if err != nil {
+		resp.Diagnostics.Append(r.client.Diagnose("list the sign-up domains", err))
+		return
+	}
+	resp.Diagnostics.Append(resp.State.Set(ctx, state.refreshed(account, present))...)
+}
+
+func (r *domains) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
+	var state, plan domainsModel
+	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
+	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
+	account, ok := r.client.SameAccount(ctx, resp.Private, &resp.Diagnostics)
+	if !ok || resp.Diagnostics.HasError() {
+		return
+	}
+	changes, ok := state.to(plan)
+	if !ok {
+		resp.Diagnostics.AddAttributeError(path.Root("domains"), "Invalid domain", "A value that became known in this apply is no domain.")
+		return
+	}
+	if !r.allow(ctx, changes.allow, &resp.Diagnostics) || !r.end(ctx, changes.end, &resp.Diagnostics) {
+		return // the next plan starts from what is there
+	}
+	if plan.UnmanagedDomains.IsUnknown() {
+		plan.UnmanagedDomains = setOf(changes.unmanaged)
+	}
+	resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account, account)...)
+	resp.Diagnostics.Append(resp.State.Set(ctx, plan)...)
+}
+
+// Delete leaves the account as it is; the plan has said so.
+func (r *domains) Delete(context.Context, resource.DeleteRequest, *resource.DeleteResponse) {}
+
+func (r *domains) ImportState(ctx context.Context, req resource.ImportStateRequest, resp *resource.ImportStateResponse) {
+	id, account, ok := identity.Imported(ctx, r.client, req, &resp.Diagnostics)
+	if !ok {
+		return
+	}
+	if id != account {
+		resp.Diagnostics.AddError("Invalid import id", fmt.Sprintf("The list of sign-up domains is imported by the account's id. It is:\n\n%s", importWhole(account)))
+		return
+	}
+	resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account, id)...)
+	resp.Diagnostics.Append(resp.State.SetAttribute(ctx, path.Root("id"), id)...)
+}
+
+// allow puts domains on the account's list. One that somebody else put there
+// meanwhile is what was wanted.
+func (r *domains) allow(ctx context.Context, names []string, diags *diag.Diagnostics) bool {
+	err := each(ctx, names, func(ctx context.Context, name string) error {
+		if _, err := allow(ctx, r.client, name); err != nil && client.Code(err) != "already_exists" {
+			return err
+		}
+		return nil
+	})
+	if err != nil {
+		diags.Append(r.client.Diagnose("allow the sign-up domains", err))
+	}
+	return err == nil
+}
+
+func (r *domains) end(ctx context.Context, names []string, diags *diag.Diagnostics) bool {
+	err := each(ctx, names, func(ctx context.Context, name string) error { return end(ctx, r.client, name) })
+	if err != nil {
+		diags.Append(r.client.Diagnose("remove sign-up domains", err))
+	}
+	return err == nil
+}
+
+// undo takes back a creation that failed, though Terraform may be on its way out.
+func (r *domains) undo(ctx context.Context, names []string, diags *diag.Diagnostics) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	if !r.end(ctx, names, diags) {
+		diags.AddWarning("Some domains are allowed already", "The creation failed halfway and could not be undone; the next plan names what is left, and how to import it.")
+	}
+}
+
+// ownerKey is where private state keeps what tells one resource of the whole
+// list from another: no request says the address.
+const ownerKey = "owner"
+
+// ownerOf is the resource's mark, made when it is first seen.
+func ownerOf(ctx context.Context, private client.Private, diags *diag.Diagnostics) (owner string) {
+	stored, d := private.GetKey(ctx, ownerKey)
+	diags.Append(d...)
+	if json.Unmarshal(stored, &owner) == nil && owner != "" {
+		return owner
+	}
+	owner = rand.Text()
+	value, _ := json.Marshal(owner) // a string always marshals
+	diags.Append(private.SetKey(ctx, ownerKey, value)...)
+	return owner
+}
