@@ -1,9 +1,11 @@
 # A service account whose people and groups follow an identity provider.
 #
-#   export SCIMBRIDGE_ACCOUNT_TOKEN=...                          # from `scim-bridge account init`
-#   terraform apply -var bearer_token="$(scim-bridge token)"     # keep the token for the identity provider
-#   terraform plan                                               # needs no token
-#   terraform apply -var bearer_token="$(scim-bridge token)"     # a new one rotates the credentials
+#   export SCIMBRIDGE_ACCOUNT_TOKEN=...                  # from `scim-bridge account init`
+#   (umask 077; scim-bridge token > bearer-token)         # the identity provider needs it, too
+#   TF_VAR_bearer_token="$(cat bearer-token)" terraform apply
+#   terraform plan                                        # needs no token
+#
+# To rotate, make another token and apply again.
 
 terraform {
   required_version = ">= 1.11"
