@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"reflect"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 )
@@ -32,7 +33,9 @@ const maxSearchLimit = 1000
 
 // SearchPeople finds people.
 func (a *Account) SearchPeople(ctx context.Context, s Search) (found Found[Person], err error) {
-	q, err := s.query()
+	var position int64
+	var id string
+	q, err := s.query(&position, &id)
 	if err != nil {
 		return found, err
 	}
@@ -40,13 +43,15 @@ func (a *Account) SearchPeople(ctx context.Context, s Search) (found Found[Perso
 		found.Total, found.Items, err = tx.SearchPeople(ctx, q)
 		return refusedFilter(err)
 	})
-	found.Page = pageOf(found.Items, s.Limit, func(p Person) string { return s.next(q, cursorAt(p.CreatedAt, p.ID)) })
+	found.Page = pageOf(found.Items, s.Limit, func(p Person) string { return s.next(q, p.Key()) })
 	return found, err
 }
 
 // SearchGroups finds managed groups.
 func (a *Account) SearchGroups(ctx context.Context, s Search) (found Found[Group], err error) {
-	q, err := s.query()
+	var created int64
+	var id string
+	q, err := s.query(&created, &id)
 	if err != nil {
 		return found, err
 	}
@@ -55,7 +60,7 @@ func (a *Account) SearchGroups(ctx context.Context, s Search) (found Found[Group
 		if err != nil {
 			return refusedFilter(err)
 		}
-		page := pageOf(rows, s.Limit, func(g store.Group) string { return s.next(q, cursorAt(g.CreatedAt, g.ID)) })
+		page := pageOf(rows, s.Limit, func(g store.Group) string { return s.next(q, g.Key()) })
 		found.Total, found.Next = total, page.Next
 		found.Items, err = showGroups(ctx, tx, page.Items, s.WithMembers)
 		return err
@@ -64,8 +69,9 @@ func (a *Account) SearchGroups(ctx context.Context, s Search) (found Found[Group
 }
 
 // query is what the store is asked: one result more than wanted, which tells
-// that there is another page.
-func (s Search) query() (store.Search, error) {
+// that there is another page. A cursor in the order of creation holds a Key,
+// which is read into place.
+func (s Search) query(place ...any) (store.Search, error) {
 	q := store.Search{Filter: s.Filter, SortBy: s.SortBy, Descending: s.Descending, Offset: s.Offset, Limit: s.Limit}
 	switch {
 	case s.Limit < 0 || s.Limit > maxSearchLimit:
@@ -90,17 +96,21 @@ func (s Search) query() (store.Search, error) {
 		}
 		return q, err
 	}
-	place, err := placeFrom(s.Cursor)
-	q.After = &place
-	return q, err
+	if err := readCursor(s.Cursor, place...); err != nil {
+		return q, err
+	}
+	for _, p := range place {
+		q.After = append(q.After, reflect.ValueOf(p).Elem().Interface())
+	}
+	return q, nil
 }
 
-// next is the cursor of the page behind this one, whose last item is at place.
-func (s Search) next(q store.Search, place string) string {
+// next is the cursor of the page behind this one, whose last item has this key.
+func (s Search) next(q store.Search, key []any) string {
 	if s.SortBy != nil {
 		return cursorOf(q.Offset + int64(s.Limit))
 	}
-	return place
+	return cursorOf(key...)
 }
 
 // refusedFilter makes a refusal of what the store could not compile.

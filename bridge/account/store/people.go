@@ -18,6 +18,7 @@ type Person struct {
 	Version       int64
 	CreatedAt     time.Time
 	ModifiedAt    time.Time
+	Position      int64 // in the order of creation; set by InsertPerson
 
 	// Joined from other tables; not written with the row.
 	State          string
@@ -37,7 +38,7 @@ type Reference struct {
 type Email struct{ Value, Type string }
 
 const personColumns = `p.id, p.member_id, p.user_name, COALESCE(p.external_id, ''), COALESCE(p.display_name, ''), p.attributes,
-	p.wanted_address, p.wanted_since, p.wanted_blocked, p.version, p.created_at, p.modified_at,
+	p.wanted_address, p.wanted_since, p.wanted_blocked, p.version, p.created_at, p.modified_at, p.position,
 	m.state, m.suspended, COALESCE(m.address, ''), COALESCE(c.address, '')`
 
 const personTables = ` FROM people p
@@ -46,7 +47,7 @@ const personTables = ` FROM people p
 
 func scanPerson(row Scanner) (p Person, err error) {
 	return p, row.Scan(&p.ID, &p.MemberID, &p.UserName, &p.ExternalID, &p.DisplayName, &p.Attributes,
-		&p.WantedAddress, (*Time)(&p.WantedSince), &p.WantedBlocked, &p.Version, (*Time)(&p.CreatedAt), (*Time)(&p.ModifiedAt),
+		&p.WantedAddress, (*Time)(&p.WantedSince), &p.WantedBlocked, &p.Version, (*Time)(&p.CreatedAt), (*Time)(&p.ModifiedAt), &p.Position,
 		&p.State, &p.Suspended, &p.Address, &p.PendingAddress)
 }
 
@@ -56,9 +57,12 @@ func (tx *Tx) Person(ctx context.Context, id string) (Person, bool, error) {
 	if !found || err != nil {
 		return p, found, err
 	}
-	people := []Person{p}
-	err = tx.loadGroups(ctx, people)
-	return people[0], true, err
+	p.Groups, err = All(ctx, tx, func(row Scanner) (Reference, error) {
+		r := Reference{IsGroup: true}
+		return r, row.Scan(&r.ID, &r.Display)
+	}, `SELECT g.scim_id, g.name FROM memberships s JOIN groups g ON g.id = s.group_id
+		WHERE s.member_id = ? AND g.scim_id IS NOT NULL ORDER BY g.name_folded`, p.MemberID)
+	return p, true, err
 }
 
 // PersonID returns who has this userName, without regard to case; it is
@@ -91,15 +95,20 @@ func (tx *Tx) loadGroups(ctx context.Context, people []Person) error {
 	return err
 }
 
-// InsertPerson adds p at version 1.
+// InsertPerson adds p at version 1, behind everybody else.
 func (tx *Tx) InsertPerson(ctx context.Context, p Person) error {
-	_, err := tx.Exec(ctx, `INSERT INTO people
+	if err := tx.QueryRow(ctx, `SELECT COALESCE(max(position), 0) + 1 FROM people`).Scan(&p.Position); err != nil {
+		return err
+	}
+	if _, err := tx.Exec(ctx, `INSERT INTO people
 			(id, member_id, user_name, user_name_folded, external_id, display_name, display_name_folded, attributes,
-			wanted_address, wanted_since, wanted_blocked, created_at, modified_at)
-		VALUES (?, ?, ?, ?, ?, NULLIF(?, ''), NULLIF(?, ''), NULLIF(?, ''), ?, ?, ?, ?, ?)`,
+			wanted_address, wanted_since, wanted_blocked, created_at, modified_at, position)
+		VALUES (?, ?, ?, ?, NULLIF(?, ''), NULLIF(?, ''), NULLIF(?, ''), ?, ?, ?, ?, ?, ?, ?)`,
 		p.ID, p.MemberID, p.UserName, Fold(p.UserName), p.ExternalID, p.DisplayName, Fold(p.DisplayName), p.Attributes,
-		p.WantedAddress, Micros(p.WantedSince), p.WantedBlocked, Micros(p.CreatedAt), Micros(p.ModifiedAt))
-	return err
+		p.WantedAddress, Micros(p.WantedSince), p.WantedBlocked, Micros(p.CreatedAt), Micros(p.ModifiedAt), p.Position); err != nil {
+		return err
+	}
+	return tx.countPosition(ctx, p.Position, +1)
 }
 
 // UpdatePerson writes p as its next version.
@@ -123,8 +132,12 @@ func (tx *Tx) BumpPerson(ctx context.Context, id string) error {
 
 // DeletePerson removes a person; the member stays.
 func (tx *Tx) DeletePerson(ctx context.Context, id string) error {
-	_, err := tx.Exec(ctx, `DELETE FROM people WHERE id = ?`, id)
-	return err
+	position, found, err := One(ctx, tx, func(row Scanner) (n int64, err error) { return n, row.Scan(&n) },
+		`DELETE FROM people WHERE id = ? RETURNING position`, id)
+	if err != nil || !found {
+		return err
+	}
+	return tx.countPosition(ctx, position, -1)
 }
 
 // SetEmails replaces the addresses by which the person is found.

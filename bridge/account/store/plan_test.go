@@ -26,22 +26,22 @@ func TestLookUpsGoByIndex(t *testing.T) {
 		name  string
 		p     *Predicate
 		scope scope
-		count string
+		from  string
 	}{
-		{"a person by id", leaf("id", "x", true), peopleScope, countPeople},
-		{"a person by userName", leaf("userName", "x", false), peopleScope, countPeople},
-		{"a person by userName with regard to case", leaf("userName", "x", true), peopleScope, countPeople},
-		{"a person by externalId", leaf("externalId", "x", true), peopleScope, countPeople},
-		{"a person by displayName", leaf("displayName", "x", false), peopleScope, countPeople},
-		{"people by what userName begins with", &Predicate{Op: "sw", Path: []string{"userName"}, Value: "x"}, peopleScope, countPeople},
-		{"a person by e-mail", anyOf("emails", leaf("value", "x", false)), peopleScope, countPeople},
-		{"a person by e-mail and type", anyOf("emails", both), peopleScope, countPeople},
-		{"people by group", anyOf("groups", leaf("value", "x", true)), peopleScope, countPeople},
-		{"either of two people", &Predicate{Op: "or", Terms: []Predicate{*leaf("userName", "x", false), *leaf("externalId", "x", true)}}, peopleScope, countPeople},
-		{"a group by id", leaf("id", "x", true), groupsScope, countGroups},
-		{"a group by displayName", leaf("displayName", "x", false), groupsScope, countGroups},
-		{"a group by externalId", leaf("externalId", "x", true), groupsScope, countGroups},
-		{"groups by member", anyOf("members", leaf("value", "x", true)), groupsScope, countGroups},
+		{"a person by id", leaf("id", "x", true), peopleScope, fromPeople},
+		{"a person by userName", leaf("userName", "x", false), peopleScope, fromPeople},
+		{"a person by userName with regard to case", leaf("userName", "x", true), peopleScope, fromPeople},
+		{"a person by externalId", leaf("externalId", "x", true), peopleScope, fromPeople},
+		{"a person by displayName", leaf("displayName", "x", false), peopleScope, fromPeople},
+		{"people by what userName begins with", &Predicate{Op: "sw", Path: []string{"userName"}, Value: "x"}, peopleScope, fromPeople},
+		{"a person by e-mail", anyOf("emails", leaf("value", "x", false)), peopleScope, fromPeople},
+		{"a person by e-mail and type", anyOf("emails", both), peopleScope, fromPeople},
+		{"people by group", anyOf("groups", leaf("value", "x", true)), peopleScope, fromPeople},
+		{"either of two people", &Predicate{Op: "or", Terms: []Predicate{*leaf("userName", "x", false), *leaf("externalId", "x", true)}}, peopleScope, fromPeople},
+		{"a group by id", leaf("id", "x", true), groupsScope, fromGroups},
+		{"a group by displayName", leaf("displayName", "x", false), groupsScope, fromGroups},
+		{"a group by externalId", leaf("externalId", "x", true), groupsScope, fromGroups},
+		{"groups by member", anyOf("members", leaf("value", "x", true)), groupsScope, fromGroups},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			var c compiler
@@ -52,7 +52,7 @@ func TestLookUpsGoByIndex(t *testing.T) {
 				steps, err := All(ctx, tx, func(row Scanner) (step string, err error) {
 					var id, parent, unused int
 					return step, row.Scan(&id, &parent, &unused, &step)
-				}, `EXPLAIN QUERY PLAN `+row.count+` AND `+c.text.String(), c.args...)
+				}, `EXPLAIN QUERY PLAN SELECT count(*)`+row.from+` AND `+c.text.String(), c.args...)
 				if len(steps) == 0 {
 					t.Error("no plan")
 				}

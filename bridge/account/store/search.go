@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"strings"
 )
 
@@ -11,9 +12,15 @@ type Search struct {
 	SortBy     []string   // nil sorts by creation
 	Descending bool
 	Offset     int64
-	After      *Place // with SortBy nil: the page behind this place
-	Limit      int    // 0 counts only
+	After      []any // with SortBy nil: the page behind the resource with this Key
+	Limit      int   // 0 counts only
 }
+
+// Key is the person's place in the order of creation.
+func (p Person) Key() []any { return []any{p.Position, p.ID} }
+
+// Key is the group's place in the order of creation.
+func (g Group) Key() []any { return []any{Micros(g.CreatedAt), g.ID} }
 
 // peopleScope is where a filter on people finds its attributes.
 var peopleScope = scope{
@@ -78,16 +85,45 @@ var groupsScope = scope{
 	doc: jsonColumn("g.attributes"),
 }
 
-// The statements that count, which a filter's condition follows.
+// A kind is how one kind of resource is searched.
+type kind[T any] struct {
+	scope scope
+	id    string
+	key   string // the columns of a Key
+	up    string // ORDER BY creation
+	down  string
+	from  string // the resources alone; a filter's condition follows
+	list  string // all that is read of them; a condition on the id follows
+	scan  func(Scanner) (T, error)
+	total func(context.Context, *Tx) (int64, error) // how many there are, without a filter
+}
+
 const (
-	countPeople = `SELECT count(*) FROM people p WHERE TRUE`
-	countGroups = `SELECT count(*) FROM groups g WHERE g.scim_id IS NOT NULL`
+	fromPeople = ` FROM people p WHERE TRUE`
+	fromGroups = ` FROM groups g WHERE g.scim_id IS NOT NULL`
 )
+
+var peopleKind = kind[Person]{
+	scope: peopleScope, id: "p.id", key: "(p.position, p.id)", up: "p.position", down: "p.position DESC",
+	from: fromPeople, list: `SELECT ` + personColumns + personTables + `WHERE TRUE`, scan: scanPerson,
+	total: func(ctx context.Context, tx *Tx) (int64, error) { return tx.countPeople(ctx) },
+}
+
+var groupsKind = kind[Group]{
+	scope: groupsScope, id: "g.id", key: "(g.created_at, g.id)", up: "g.created_at, g.id", down: "g.created_at DESC, g.id DESC",
+	from: fromGroups, list: `SELECT ` + groupColumns + fromGroups, scan: scanGroup,
+	total: func(ctx context.Context, tx *Tx) (total int64, err error) {
+		return total, tx.QueryRow(ctx, `SELECT count(*)`+fromGroups).Scan(&total)
+	},
+}
 
 // SearchPeople returns one page of people, and how many match in all.
 func (tx *Tx) SearchPeople(ctx context.Context, s Search) (total int64, people []Person, err error) {
-	total, people, err = search(ctx, tx, s, peopleScope, "p.created_at", "p.id", scanPerson,
-		countPeople, `SELECT `+personColumns+personTables+`WHERE TRUE`)
+	if s.Filter == nil && s.SortBy == nil && s.After == nil && !s.Descending && s.Limit > 0 {
+		total, people, err = tx.pageOfPeople(ctx, s.Offset, s.Limit)
+	} else {
+		total, people, err = search(ctx, tx, s, peopleKind)
+	}
 	if err == nil {
 		err = tx.loadGroups(ctx, people)
 	}
@@ -96,42 +132,105 @@ func (tx *Tx) SearchPeople(ctx context.Context, s Search) (total int64, people [
 
 // SearchGroups returns one page of managed groups, and how many match in all.
 func (tx *Tx) SearchGroups(ctx context.Context, s Search) (total int64, groups []Group, err error) {
-	return search(ctx, tx, s, groupsScope, "g.created_at", "g.id", scanGroup,
-		countGroups, `SELECT `+groupColumns+` FROM groups g WHERE g.scim_id IS NOT NULL`)
+	return search(ctx, tx, s, groupsKind)
 }
 
-func search[T any](ctx context.Context, tx *Tx, s Search, sc scope, created, id string, scan func(Scanner) (T, error), count, list string) (total int64, page []T, err error) {
+func search[T any](ctx context.Context, tx *Tx, s Search, k kind[T]) (total int64, page []T, err error) {
 	var filter compiler
+	all := AllLong[T]
 	if s.Filter != nil {
 		filter.add(" AND ")
-		if err := filter.compile(*s.Filter, sc, 1); err != nil {
+		if err := filter.compile(*s.Filter, k.scope, 1); err != nil {
 			return 0, nil, err
 		}
-	}
-	if err := tx.QueryRow(ctx, count+filter.text.String(), filter.args...).Scan(&total); err != nil {
-		return 0, nil, err
-	}
-	if s.Limit == 0 || total == 0 {
-		return total, nil, nil
-	}
-	if s.After != nil {
-		direction := ">"
-		if s.Descending {
-			direction = "<"
+		if isLookUp(*s.Filter) {
+			all = All[T]
 		}
-		filter.add(" AND ("+created+", "+id+") "+direction+" (?, ?)", Micros(s.After.Time), s.After.ID)
 	}
-	filter.add(" ORDER BY ")
-	if err := filter.order(s, sc); err != nil {
+	count := func() (int64, error) {
+		if s.Filter == nil {
+			return k.total(ctx, tx)
+		}
+		counts, err := AllLong(ctx, tx, func(row Scanner) (n int64, err error) { return n, row.Scan(&n) },
+			`SELECT count(*)`+k.from+filter.text.String(), filter.args...)
+		if err != nil {
+			return 0, err
+		}
+		return counts[0], nil
+	}
+	first := s.Offset == 0 && s.After == nil
+	if s.Limit == 0 || !first {
+		if total, err = count(); err != nil || s.Limit == 0 || total == 0 {
+			return total, nil, err
+		}
+	}
+	list, err := k.page(filter, s)
+	if err != nil {
 		return 0, nil, err
 	}
-	direction := ""
-	if s.Descending {
-		direction = " DESC"
+	page, err = all(ctx, tx, k.scan, list.text.String(), list.args...)
+	if err != nil || !first {
+		return total, page, err
 	}
-	filter.add(created+direction+", "+id+direction+" LIMIT ? OFFSET ?", s.Limit, s.Offset)
-	page, err = All(ctx, tx, scan, list+filter.text.String(), filter.args...)
+	if len(page) < s.Limit {
+		return int64(len(page)), page, nil // these are all, and nobody needs to count them
+	}
+	total, err = count()
 	return total, page, err
+}
+
+// page makes the statement for one page of what filter matches. Whatever has
+// to be passed over or sorted is so by id alone, before the rest is read.
+func (k kind[T]) page(filter compiler, s Search) (*compiler, error) {
+	order := func(c *compiler) error {
+		c.add(" ORDER BY ")
+		if err := c.order(s, k.scope); err != nil {
+			return err
+		}
+		if s.Descending {
+			c.add(k.down)
+		} else {
+			c.add(k.up)
+		}
+		return nil
+	}
+	var c compiler
+	inner := s.Offset > 0 || s.SortBy != nil
+	if c.add(k.list); inner {
+		c.add(" AND " + k.id + " IN (SELECT " + k.id + k.from)
+	}
+	c.add(filter.text.String(), filter.args...)
+	if s.After != nil {
+		direction := " > "
+		if s.Descending {
+			direction = " < "
+		}
+		c.add(" AND "+k.key+direction+"(?, ?)", s.After...)
+	}
+	if err := order(&c); err != nil {
+		return nil, err
+	}
+	c.add(" LIMIT ? OFFSET ?", s.Limit, s.Offset)
+	if !inner {
+		return &c, nil
+	}
+	c.add(")")
+	return &c, order(&c)
+}
+
+// isLookUp tells whether an index leads to the few that match: there is
+// nothing to interrupt then.
+func isLookUp(p Predicate) bool {
+	switch p.Op {
+	case "and":
+		return slices.ContainsFunc(p.Terms, isLookUp)
+	case "any":
+		return len(p.Path) == 1 && p.Path[0] == "emails" && p.Terms[0].Op == "eq" && provesValue(p.Terms[0])
+	case "eq":
+		text, _ := p.Value.(string)
+		return text != "" && len(p.Path) == 1 && slices.Contains([]string{"id", "userName", "externalId"}, p.Path[0])
+	}
+	return false
 }
 
 // order adds what to sort by before the time of creation. Who has no value

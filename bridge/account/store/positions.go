@@ -1,0 +1,59 @@
+package store
+
+import "context"
+
+// Everybody has a position in the order of creation. To find the person at
+// any place in it, and to know how many there are, without reading over all
+// others, people are counted in blocks of positions, and these in larger ones.
+const (
+	blockSize   = 64 // positions in the smallest block, and blocks in a larger one
+	blockLevels = 3
+)
+
+// countPosition counts a person who came (1) or went (-1).
+func (tx *Tx) countPosition(ctx context.Context, position, delta int64) error {
+	size := int64(1)
+	var args []any
+	for level := range blockLevels {
+		size *= blockSize
+		args = append(args, level+1, position/size, delta)
+	}
+	_, err := tx.Exec(ctx, `INSERT INTO people_counts (level, block, people) VALUES (?, ?, ?), (?, ?, ?), (?, ?, ?)
+		ON CONFLICT (level, block) DO UPDATE SET people = people_counts.people + excluded.people`, args...)
+	return err
+}
+
+// countPeople returns how many people there are.
+func (tx *Tx) countPeople(ctx context.Context) (n int64, err error) {
+	err = tx.QueryRow(ctx, `SELECT COALESCE(sum(people), 0) FROM people_counts WHERE level = ?`, blockLevels).Scan(&n)
+	return n, err
+}
+
+// pageOfPeople returns people in the order of creation, from behind the first
+// offset of them, and how many there are in all.
+func (tx *Tx) pageOfPeople(ctx context.Context, offset int64, limit int) (total int64, people []Person, err error) {
+	if total, err = tx.countPeople(ctx); err != nil || offset >= total {
+		return total, nil, err
+	}
+	block := int64(0) // of the level above
+	blocks := int64(1) << 62
+	for level := blockLevels; level > 0; level-- {
+		type count struct{ block, people int64 }
+		counts, err := All(ctx, tx, func(row Scanner) (c count, err error) { return c, row.Scan(&c.block, &c.people) },
+			`SELECT block, people FROM people_counts WHERE level = ? AND block BETWEEN ? AND ? ORDER BY block`,
+			level, block, block+blocks-1)
+		if err != nil {
+			return 0, nil, err
+		}
+		for _, c := range counts {
+			if block = c.block; offset < c.people {
+				break
+			}
+			offset -= c.people
+		}
+		block, blocks = block*blockSize, blockSize
+	}
+	people, err = All(ctx, tx, scanPerson, `SELECT `+personColumns+personTables+`WHERE p.position >= ?
+		ORDER BY p.position LIMIT ? OFFSET ?`, block, limit, offset)
+	return total, people, err
+}

@@ -1,0 +1,68 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+)
+
+// Pages must be those of a plain OFFSET, whoever came and went before.
+func TestThePageAtAnyPlaceIsTheSameAsByReadingOverAll(t *testing.T) {
+	t.Parallel()
+	s, err := Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "account.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	// Enough for more than one block of the second level.
+	const people = blockSize*blockSize + 3*blockSize
+	err = s.Write(t.Context(), func(ctx context.Context, tx *Tx) error {
+		now := time.Now()
+		for i := range people {
+			id := fmt.Sprint(i)
+			m := Member{ID: id, Name: id, Role: RoleMember, State: NotInvited, StateSince: now, CreatedAt: now}
+			if err := tx.InsertMember(ctx, m); err != nil {
+				return err
+			}
+			if err := tx.InsertPerson(ctx, Person{ID: id, MemberID: id, UserName: id, Attributes: "{}", CreatedAt: now, ModifiedAt: now}); err != nil {
+				return err
+			}
+		}
+		for i := range people {
+			// Single ones, whole blocks, and the last.
+			if i%7 == 0 || i/blockSize == 3 || i/blockSize == blockSize || i == people-1 {
+				if err := tx.DeletePerson(ctx, fmt.Sprint(i)); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.Read(t.Context(), func(ctx context.Context, tx *Tx) error {
+		all, err := All(ctx, tx, scanPerson, `SELECT `+personColumns+personTables+`ORDER BY p.position`)
+		if err != nil {
+			return err
+		}
+		for offset := range len(all) + 1 {
+			total, page, err := tx.pageOfPeople(ctx, int64(offset), 3)
+			if err != nil {
+				return err
+			}
+			want := all[offset:min(offset+3, len(all))]
+			same := func(a, b Person) bool { return a.ID == b.ID }
+			if int(total) != len(all) || !slices.EqualFunc(page, want, same) {
+				t.Fatalf("at %d: got %d people of %d, want %d of %d", offset, len(page), total, len(want), len(all))
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
