@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/ipdata"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 )
 
@@ -27,8 +28,11 @@ type Account struct {
 	// PublicURL is where people reach the account's pages, for the links in
 	// mail; without a slash at the end.
 	PublicURL string
-	Now       func() time.Time
-	Random    io.Reader
+	// IPData answers what firewall rules ask of addresses beside ranges; nil
+	// answers nothing.
+	IPData *ipdata.Databases
+	Now    func() time.Time
+	Random io.Reader
 
 	parsed parsedPolicy
 }

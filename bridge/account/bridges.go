@@ -32,6 +32,8 @@ type Refusal struct {
 	Address  string    `json:"address"`
 	RuleID   string    `json:"rule_id,omitempty"` // empty if the default action decided
 	Instance string    `json:"instance,omitempty"`
+	// Anonymous are the kinds that the rule names and the address has.
+	Anonymous []string `json:"anonymous_ips,omitempty"`
 }
 
 // The codes of refusals, beside resultBlocked.
@@ -238,7 +240,9 @@ func (a *Account) noteRefusal(ctx context.Context, tx *store.Tx, b store.Bridge,
 	if !ok {
 		return refusal
 	}
-	text, err := json.Marshal(Refusal{Time: a.now(), Code: e.Code, Address: b.Address, RuleID: e.RuleID, Instance: b.Instance})
+	text, err := json.Marshal(Refusal{
+		Time: a.now(), Code: e.Code, Address: b.Address, RuleID: e.RuleID, Instance: b.Instance, Anonymous: e.Anonymous,
+	})
 	if err != nil {
 		return err
 	}

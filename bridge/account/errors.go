@@ -27,6 +27,10 @@ type Details struct {
 	ExistingID string // the id in the way
 	Name       string // protected: the member or group
 	IDs        []string
+	Country    string   // what the deciding rule names and the address is in
+	Continent  string   // likewise
+	Anonymous  []string // the kinds that the deciding rule names and the address has
+	Missing    []string // ip_database_required: what no database answers
 }
 
 func (e *Error) Error() string { return fmt.Sprintf("%s: %s", e.Code, e.Detail) }

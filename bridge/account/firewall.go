@@ -81,7 +81,7 @@ func (a *Account) UpdateFirewall(ctx context.Context, in FirewallUpdate, ifMatch
 			if err := checkVersion(ifMatch, f.Version); err != nil {
 				return err
 			}
-			return f.update(in, "", func(int) string { return a.newID() })
+			return f.update(in, "", a.IPData, func(int) string { return a.newID() })
 		},
 	})
 }
@@ -91,7 +91,7 @@ func (a *Account) CreateFirewallRule(ctx context.Context, in RuleInput, allowLoc
 	if in.ID != "" {
 		return FirewallRule{}, InvalidValue("/id", "the account chooses the id of a new rule; leave it out")
 	}
-	rule, err := in.parse("")
+	rule, err := in.parse("", a.IPData)
 	if err != nil {
 		return FirewallRule{}, err
 	}
@@ -114,7 +114,7 @@ func (a *Account) ReplaceFirewallRule(ctx context.Context, id string, in RuleInp
 	if in.ID != "" && in.ID != id {
 		return FirewallRule{}, InvalidValue("/id", "the rule is %q and cannot become %q; leave the id out", id, in.ID)
 	}
-	rule, err := in.parse("")
+	rule, err := in.parse("", a.IPData)
 	if err != nil {
 		return FirewallRule{}, err
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/firewall"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/ipdata"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 )
 
@@ -22,28 +23,17 @@ type RuleInput struct {
 }
 
 // parse makes a rule of in, which stands at a JSON pointer of the request.
-func (in RuleInput) parse(at string) (firewall.Rule, error) {
-	r := firewall.Rule{ID: in.ID, Action: in.Action, Description: in.Description}
+func (in RuleInput) parse(at string, data *ipdata.Databases) (firewall.Rule, error) {
+	r := firewall.Rule{
+		ID: in.ID, Action: in.Action, Description: in.Description,
+		Countries: in.Countries, Continents: in.Continents, Anonymous: in.Anonymous,
+	}
 	if r.Action == "" {
 		r.Action = firewall.Allow
 	}
 	r.Priority = r.Action.DefaultPriority()
 	if in.Priority != nil {
 		r.Priority = *in.Priority
-	}
-	// Without a database such a rule would match nobody, which is a hole if
-	// it denies and a lock-out if it allows.
-	for _, kind := range []struct {
-		name   string
-		values []string
-	}{{"countries", in.Countries}, {"continents", in.Continents}, {"anonymous_ips", in.Anonymous}} {
-		if kind.values != nil {
-			return r, &Error{
-				Status: http.StatusUnprocessableEntity, Code: "ip_database_required", Title: "An IP database is required",
-				Detail:  fmt.Sprintf("this build has no IP database, and only one can answer %s; write the rule with ip_ranges", kind.name),
-				Details: Details{Field: at + "/" + kind.name},
-			}
-		}
 	}
 	for i, text := range in.IPRanges {
 		prefix, err := firewall.ParseRange(text)
@@ -55,12 +45,31 @@ func (in RuleInput) parse(at string) (firewall.Rule, error) {
 	if err := r.Validate(); err != nil {
 		return r, InvalidValue(at, "%s", strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
+	// Without a database such a rule would match nobody, which is a hole if
+	// it denies and a lock-out if it allows.
+	if missing := data.Missing(r.Questions()); len(missing) > 0 {
+		kind, _ := match(r)
+		e := databaseRequired(http.StatusUnprocessableEntity, missing,
+			"no IP database of the account can tell %s of an address; start the account service with an --ip-database that can, or write the rule with ip_ranges", listed(missing))
+		e.Field = at + "/" + kind
+		return r, e
+	}
 	return r, nil
 }
 
+func databaseRequired(status int, missing []string, format string, args ...any) *Error {
+	return &Error{
+		Status: status, Code: "ip_database_required", Title: "An IP database is required",
+		Detail: fmt.Sprintf(format, args...), Details: Details{Missing: missing},
+	}
+}
+
+// listed joins words for people.
+func listed(words []string) string { return strings.Join(words, ", ") }
+
 // update applies in, which stands at a JSON pointer of the request. newID
 // names the rules that are new, by their index.
-func (f *Firewall) update(in FirewallUpdate, at string, newID func(int) string) error {
+func (f *Firewall) update(in FirewallUpdate, at string, data *ipdata.Databases, newID func(int) string) error {
 	if in.DefaultAction != nil {
 		if !in.DefaultAction.Valid() {
 			return InvalidValue(at+"/default_action", "action %q is not known; use allow, report or deny", *in.DefaultAction)
@@ -73,7 +82,7 @@ func (f *Firewall) update(in FirewallUpdate, at string, newID func(int) string) 
 	rules := make([]FirewallRule, 0, len(*in.Rules))
 	for i, input := range *in.Rules {
 		at := at + "/rules/" + strconv.Itoa(i)
-		rule, err := input.parse(at)
+		rule, err := input.parse(at, data)
 		if err != nil {
 			return err
 		}
@@ -91,17 +100,35 @@ func (f *Firewall) update(in FirewallUpdate, at string, newID func(int) string) 
 	return nil
 }
 
-// kindIPRanges is the kind of rule whose values are addresses and networks.
-const kindIPRanges = "ip_ranges"
+// The kinds of rules, as the API and the store name them.
+const (
+	kindIPRanges   = "ip_ranges"
+	kindCountries  = "countries"
+	kindContinents = "continents"
+	kindAnonymous  = "anonymous_ips"
+)
+
+// match is what a rule matches, as text.
+func match(r firewall.Rule) (kind string, values []string) {
+	switch {
+	case len(r.Countries) > 0:
+		return kindCountries, r.Countries
+	case len(r.Continents) > 0:
+		return kindContinents, r.Continents
+	case len(r.Anonymous) > 0:
+		return kindAnonymous, r.Anonymous
+	}
+	for _, p := range r.IPRanges {
+		values = append(values, firewall.FormatRange(p))
+	}
+	return kindIPRanges, values
+}
 
 func rowFrom(r FirewallRule) store.FirewallRule {
-	values := make([]string, len(r.IPRanges))
-	for i, p := range r.IPRanges {
-		values[i] = firewall.FormatRange(p)
-	}
+	kind, values := match(r.Rule)
 	return store.FirewallRule{
 		ID: r.ID, Action: string(r.Action), Priority: r.Priority, Description: r.Description, Version: r.Version,
-		Kind: kindIPRanges, Values: store.List(values),
+		Kind: kind, Values: store.List(values),
 	}
 }
 
@@ -111,19 +138,27 @@ func ruleFrom(row store.FirewallRule) (FirewallRule, error) {
 	r := FirewallRule{Version: row.Version, Rule: firewall.Rule{
 		ID: row.ID, Action: firewall.Action(row.Action), Priority: row.Priority, Description: row.Description,
 	}}
-	if row.Kind != kindIPRanges {
-		return r, fmt.Errorf("firewall rule %s is of kind %q, which this build cannot evaluate", row.ID, row.Kind)
-	}
 	var values []string
 	if err := json.Unmarshal([]byte(row.Values), &values); err != nil {
 		return r, fmt.Errorf("reading firewall rule %s: %w", row.ID, err)
 	}
-	r.IPRanges = make([]netip.Prefix, len(values))
-	for i, text := range values {
-		var err error
-		if r.IPRanges[i], err = firewall.ParseRange(text); err != nil {
-			return r, fmt.Errorf("reading firewall rule %s: %w", row.ID, err)
+	switch row.Kind {
+	case kindCountries:
+		r.Countries = values
+	case kindContinents:
+		r.Continents = values
+	case kindAnonymous:
+		r.Anonymous = values
+	case kindIPRanges:
+		r.IPRanges = make([]netip.Prefix, len(values))
+		for i, text := range values {
+			var err error
+			if r.IPRanges[i], err = firewall.ParseRange(text); err != nil {
+				return r, fmt.Errorf("reading firewall rule %s: %w", row.ID, err)
+			}
 		}
+	default:
+		return r, fmt.Errorf("firewall rule %s is of kind %q, which this build cannot evaluate", row.ID, row.Kind)
 	}
 	return r, nil
 }

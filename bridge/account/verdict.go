@@ -25,6 +25,8 @@ type ruling struct {
 	Address netip.Addr
 	Result  string // resultOK, resultReported or resultBlocked
 	RuleID  string // empty if the default action decided
+	// Seen is why that rule matched, as far as an IP database was asked.
+	Seen firewall.Subject
 }
 
 // judge asks the firewall. What it says holds for this moment only: a change,
@@ -39,8 +41,15 @@ func (a *Account) judge(ctx context.Context, tx *store.Tx, address netip.Addr) (
 	if err != nil {
 		return r, err
 	}
-	verdict := policy.Evaluate(firewall.Subject{Address: address})
-	r.RuleID = verdict.RuleID
+	subject := firewall.Subject{Address: address}
+	if len(policy.questions) > 0 {
+		if err := a.answerable(policy.questions); err != nil {
+			return r, err
+		}
+		subject = a.IPData.Subject(address)
+	}
+	verdict := policy.Evaluate(subject)
+	r.RuleID, r.Seen = verdict.RuleID, seen(policy.Policy, verdict, subject)
 	switch verdict.Action {
 	case firewall.Deny:
 		r.Result = resultBlocked
@@ -57,13 +66,83 @@ func (r ruling) refusal() error {
 	}
 	by := "no rule lets it in and the default action denies"
 	if r.RuleID != "" {
-		by = "rule " + r.RuleID + " denies it"
+		by = "rule " + r.RuleID + " denies it" + because(r.Seen)
 	}
 	return &Error{
 		Status: http.StatusForbidden, Code: resultBlocked, Title: "Blocked by the firewall",
-		Detail:  fmt.Sprintf("the account's firewall blocks the address %s: %s", r.Address, by),
-		Details: Details{Address: r.Address.String(), RuleID: r.RuleID},
+		Detail: fmt.Sprintf("the account's firewall blocks the address %s: %s", r.Address, by),
+		Details: Details{
+			Address: r.Address.String(), RuleID: r.RuleID,
+			Country: r.Seen.Country, Continent: r.Seen.Continent, Anonymous: r.Seen.Anonymous,
+		},
 	}
+}
+
+// seen is what the rule that decided looked at; nothing if none did.
+func seen(p firewall.Policy, v firewall.Verdict, s firewall.Subject) firewall.Subject {
+	i := slices.IndexFunc(p.Rules, func(r firewall.Rule) bool { return v.RuleID != "" && r.ID == v.RuleID })
+	if i < 0 {
+		return firewall.Subject{Address: s.Address}
+	}
+	return p.Rules[i].Seen(s)
+}
+
+// because says in brackets why a rule matched; nothing for one of ranges.
+func because(seen firewall.Subject) string {
+	switch {
+	case seen.Country != "":
+		return " (country " + seen.Country + ")"
+	case seen.Continent != "":
+		return " (continent " + seen.Continent + ")"
+	case len(seen.Anonymous) > 0:
+		return " (" + listed(seen.Anonymous) + ")"
+	default:
+		return ""
+	}
+}
+
+// questionsOf are what the rules of a policy ask of an address, each once.
+func questionsOf(p firewall.Policy) (questions []string) {
+	for _, r := range p.Rules {
+		for _, q := range r.Questions() {
+			if !slices.Contains(questions, q) {
+				questions = append(questions, q)
+			}
+		}
+	}
+	return questions
+}
+
+// answerable refuses to judge by rules that no database here can answer.
+// CheckFirewall keeps a server from starting like that, but one with other
+// databases may have written the rules since: whoever guesses then lets in
+// whom they shut out, or shuts out whom they let in.
+func (a *Account) answerable(questions []string) error {
+	missing := a.IPData.Missing(questions)
+	if len(missing) == 0 {
+		return nil
+	}
+	return databaseRequired(http.StatusServiceUnavailable, missing,
+		"the firewall has rules on %s, which no IP database of this server can tell of an address; start every server of the account with the same --ip-database files", listed(missing))
+}
+
+// CheckFirewall refuses an account whose firewall this server cannot
+// evaluate: that is no reason to let everybody in.
+func (a *Account) CheckFirewall(ctx context.Context) error {
+	f, err := a.Firewall(ctx)
+	if err != nil {
+		return err
+	}
+	var unanswered []string
+	for _, r := range f.Rules {
+		if missing := a.IPData.Missing(r.Questions()); len(missing) > 0 {
+			unanswered = append(unanswered, fmt.Sprintf("rule %s (%s)", r.ID, listed(missing)))
+		}
+	}
+	if len(unanswered) == 0 {
+		return nil
+	}
+	return fmt.Errorf("the firewall has rules that no loaded IP database can answer: %s; give one that can with --ip-database FILE", listed(unanswered))
 }
 
 // parsedPolicy keeps the policy in the form that is evaluated for as long as
@@ -76,24 +155,25 @@ type parsedPolicy struct {
 type versionedPolicy struct {
 	version int64
 	firewall.Policy
+	questions []string // that its rules ask
 }
 
-func (p *parsedPolicy) get(version int64, read func() (Firewall, error)) (firewall.Policy, error) {
+func (p *parsedPolicy) get(version int64, read func() (Firewall, error)) (*versionedPolicy, error) {
 	if last := p.last.Load(); last != nil && last.version == version {
-		return last.Policy, nil
+		return last, nil
 	}
 	f, err := read()
 	if err != nil {
-		return firewall.Policy{}, err
+		return nil, err
 	}
-	now := &versionedPolicy{version, f.policy().Sorted()}
+	now := &versionedPolicy{version, f.policy().Sorted(), questionsOf(f.policy())}
 	p.last.Store(now)
-	return now.Policy, nil
+	return now, nil
 }
 
-// An AddressVerdict says whether an address gets in.
+// An AddressVerdict says whether an address gets in, and what is known of it.
 type AddressVerdict struct {
-	Address netip.Addr
+	firewall.Subject
 	firewall.Verdict
 }
 
@@ -108,18 +188,21 @@ func (a *Account) EvaluateFirewall(ctx context.Context, addresses []string, prop
 	if err != nil {
 		return nil, err
 	}
-	if err := f.update(proposed, "/policy", func(i int) string { return "new-" + strconv.Itoa(i+1) }); err != nil {
+	if err := f.update(proposed, "/policy", a.IPData, func(i int) string { return "new-" + strconv.Itoa(i+1) }); err != nil {
 		return nil, err
 	}
 	policy := f.policy().Sorted()
+	if err := a.answerable(questionsOf(policy)); err != nil {
+		return nil, err
+	}
 	verdicts := make([]AddressVerdict, len(addresses))
 	for i, text := range addresses {
 		address, err := netip.ParseAddr(text)
 		if err != nil {
 			return nil, InvalidValue("/addresses/"+strconv.Itoa(i), "%q is not an IP address", text)
 		}
-		address = firewall.Normalize(address)
-		verdicts[i] = AddressVerdict{address, policy.Evaluate(firewall.Subject{Address: address})}
+		subject := a.IPData.Subject(address)
+		verdicts[i] = AddressVerdict{subject, policy.Evaluate(subject)}
 	}
 	return verdicts, nil
 }
@@ -130,20 +213,23 @@ func (a *Account) EvaluateFirewall(ctx context.Context, addresses []string, prop
 // by step.
 func (a *Account) checkLockout(ctx context.Context, tx *store.Tx, before, after firewall.Policy, sparesBridges bool) error {
 	before, after = before.Sorted(), after.Sorted()
+	if err := a.answerable(questionsOf(after)); err != nil {
+		return err
+	}
 	known := func(v firewall.Verdict) string {
 		if v.RuleID == "" || slices.ContainsFunc(before.Rules, func(r firewall.Rule) bool { return r.ID == v.RuleID }) {
 			return v.RuleID
 		}
 		return "new" // its id is not given out: the rule will never be
 	}
-	shutOut := func(address netip.Addr) (firewall.Verdict, bool) {
-		subject := firewall.Subject{Address: address}
-		verdict := after.Evaluate(subject)
-		return verdict, !verdict.Passes() && before.Evaluate(subject).Passes()
+	shutOut := func(address netip.Addr) (v firewall.Verdict, why firewall.Subject, out bool) {
+		subject := a.IPData.Subject(address)
+		v = after.Evaluate(subject)
+		return v, seen(after, v, subject), !v.Passes() && before.Evaluate(subject).Passes()
 	}
 	if caller := CallerFrom(ctx); caller.Kind == ByToken {
-		if verdict, out := shutOut(caller.Address); out {
-			return wouldLockOut("caller", "", caller.Address, known(verdict))
+		if verdict, why, out := shutOut(caller.Address); out {
+			return wouldLockOut("caller", "", why, known(verdict))
 		}
 	}
 	if sparesBridges {
@@ -158,14 +244,14 @@ func (a *Account) checkLockout(ctx context.Context, tx *store.Tx, before, after 
 		if err != nil {
 			return fmt.Errorf("reading bridge %s: %w", b.Instance, err)
 		}
-		if verdict, out := shutOut(address); out {
-			return wouldLockOut("bridge", b.Instance, address, known(verdict))
+		if verdict, why, out := shutOut(address); out {
+			return wouldLockOut("bridge", b.Instance, why, known(verdict))
 		}
 	}
 	return nil
 }
 
-func wouldLockOut(who, instance string, address netip.Addr, ruleID string) *Error {
+func wouldLockOut(who, instance string, why firewall.Subject, ruleID string) *Error {
 	whom, by := "you, at ", "no rule would let that address in and the default action would deny it"
 	if who == "bridge" {
 		whom = "the bridge " + instance + ", at "
@@ -173,12 +259,15 @@ func wouldLockOut(who, instance string, address netip.Addr, ruleID string) *Erro
 	switch ruleID {
 	case "":
 	case "new":
-		by = "the new rule would deny that address"
+		by = "the new rule would deny that address" + because(why)
 	default:
-		by = "rule " + ruleID + " would deny that address"
+		by = "rule " + ruleID + " would deny that address" + because(why)
 	}
 	e := Conflict("would_lock_out", "Would lock out",
-		"this change would lock out %s%s: %s; allow the address by an earlier rule first, or repeat with allow_lockout=true", whom, address, by)
-	e.Details = Details{Who: who, Instance: instance, Address: address.String(), RuleID: ruleID}
+		"this change would lock out %s%s: %s; allow the address by an earlier rule first, or repeat with allow_lockout=true", whom, why.Address, by)
+	e.Details = Details{
+		Who: who, Instance: instance, Address: why.Address.String(), RuleID: ruleID,
+		Country: why.Country, Continent: why.Continent, Anonymous: why.Anonymous,
+	}
 	return e
 }

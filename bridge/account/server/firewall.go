@@ -108,7 +108,8 @@ func policyUpdate(in *api.FirewallUpdate) account.FirewallUpdate {
 func rule(r account.FirewallRule) api.FirewallRule {
 	return api.FirewallRule{
 		Id: r.ID, Action: api.FirewallAction(r.Action), Priority: r.Priority, Description: r.Description, Etag: account.ETag(r.Version),
-		IpRanges: list(each(r.IPRanges, firewall.FormatRange)),
+		IpRanges: list(each(r.IPRanges, firewall.FormatRange)), Countries: list(r.Countries),
+		Continents: list(each(r.Continents, continent)), AnonymousIps: list(each(r.Anonymous, anonymousIP)),
 	}
 }
 
@@ -133,8 +134,14 @@ func ruleInput(in api.FirewallRuleInput) account.RuleInput {
 }
 
 func verdict(v account.AddressVerdict) api.Verdict {
-	return api.Verdict{Address: v.Address.String(), Action: api.FirewallAction(v.Action), RuleId: optional(v.RuleID)}
+	return api.Verdict{
+		Address: v.Address.String(), Action: api.FirewallAction(v.Action), RuleId: optional(v.RuleID),
+		Country: optional(v.Country), Continent: optional(v.Continent), AnonymousIps: list(each(v.Anonymous, anonymousIP)),
+	}
 }
+
+func continent(code string) api.Continent     { return api.Continent(code) }
+func anonymousIP(kind string) api.AnonymousIP { return api.AnonymousIP(kind) }
 
 // list is nil for an empty list, which the API leaves out.
 func list[T any](items []T) *[]T {

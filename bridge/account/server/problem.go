@@ -35,6 +35,8 @@ func (s *server) problem(w http.ResponseWriter, r *http.Request, err error) {
 		document.Details = &api.ProblemDetails{
 			Field: optional(e.Field), Address: optional(e.Address), RuleId: optional(e.RuleID), Who: optional(e.Who),
 			Instance: optional(e.Instance), ExistingId: optional(e.ExistingID), Name: optional(e.Name),
+			Country: optional(e.Country), Continent: optional(e.Continent),
+			AnonymousIps: list(each(e.Anonymous, anonymousIP)), Missing: list(e.Missing),
 		}
 		if len(e.IDs) > 0 {
 			document.Details.Ids = &e.IDs

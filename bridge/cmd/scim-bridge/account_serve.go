@@ -15,6 +15,7 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/firewall"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/ipdata"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/server"
 )
 
@@ -22,6 +23,7 @@ type accountServeCommand struct {
 	database
 	Listen         string   `default:"127.0.0.1:8600" help:"Address to listen on; port 0 takes a free one, which the log tells."`
 	PublicURL      string   `name:"public-url" placeholder:"URL" help:"Where people and bridges reach the account; by default what it listens on."`
+	IPDatabase     []string `name:"ip-database" placeholder:"FILE" help:"MMDB file that knows countries, autonomous systems or anonymous addresses, for firewall rules on them; repeatable."`
 	TrustedProxies []string `placeholder:"CIDR" help:"Networks whose X-Forwarded-For is believed."`
 	LogFormat      string   `enum:"text,json" default:"text" help:"text or json."`
 	LogLevel       string   `enum:"trace,debug,info,warn,error" default:"info" help:"trace, debug, info, warn or error."`
@@ -34,7 +36,7 @@ const (
 
 // Run serves until ctx ends, and then lets the requests under way finish.
 func (c *accountServeCommand) Run(ctx context.Context, console *console) error {
-	proxies, err := c.check()
+	proxies, databases, err := c.check()
 	if err != nil {
 		return err
 	}
@@ -42,9 +44,12 @@ func (c *accountServeCommand) Run(ctx context.Context, console *console) error {
 		logger := hclog.New(&hclog.LoggerOptions{
 			Name: "account", Output: console.Err, Level: hclog.LevelFromString(c.LogLevel), JSONFormat: c.LogFormat == "json",
 		})
-		// Rules that this build cannot evaluate are no reason to let everybody in.
-		if _, err := a.Firewall(ctx); err != nil {
+		a.IPData = databases
+		if err := a.CheckFirewall(ctx); err != nil {
 			return err
+		}
+		if len(c.IPDatabase) > 0 {
+			logger.Info("IP databases", "files", c.IPDatabase, "answer", databases.Answers())
 		}
 		listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Listen)
 		if err != nil {
@@ -59,8 +64,10 @@ func (c *accountServeCommand) Run(ctx context.Context, console *console) error {
 }
 
 // check finds every fault of the flags at once.
-func (c *accountServeCommand) check() (proxies []netip.Prefix, err error) {
+func (c *accountServeCommand) check() (proxies []netip.Prefix, databases *ipdata.Databases, err error) {
 	faults := []error{c.exists()}
+	databases, err = ipdata.Open(c.IPDatabase...)
+	faults = append(faults, err)
 	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
 		faults = append(faults, fmt.Errorf("--listen %q is not an address with a port, like 127.0.0.1:8600", c.Listen))
 	}
@@ -78,7 +85,7 @@ func (c *accountServeCommand) check() (proxies []netip.Prefix, err error) {
 		}
 		proxies = append(proxies, proxy)
 	}
-	return proxies, errors.Join(faults...)
+	return proxies, databases, errors.Join(faults...)
 }
 
 // serveAccount serves a on listener until ctx ends.
