@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 )
 
 // A dialect is how one identity provider says things in SCIM. Its methods are
@@ -17,21 +18,42 @@ type dialect interface {
 	// updatePerson brings the resource that the server has to what p says;
 	// nothing if it says so already.
 	updatePerson(id string, has any, p person) []Step
-	setActive(id string, p person, active bool) Step
+	// leave deprovisions a person. Without comeBack nothing is left of him.
+	leave(id string, p person) Step
+}
+
+// A suspender deprovisions people by switching them off, and lets them return.
+// Who is no suspender deletes them.
+type suspender interface {
+	comeBack(id string, p person) Step
+}
+
+// A groupPusher provisions groups too.
+type groupPusher interface {
 	findTeam(name string) Step
 	createTeam(name string) Step
-	addMembers(id, name string, members []member) []Step
-	removeMembers(id, name string, members []member) []Step
+	// changeMembers lets some join and some leave; g is the group as it shall be.
+	changeMembers(g group, join, leave []member) []Step
+}
+
+// A group on the server, as the provider wants it to be.
+type group struct {
+	id, name string
+	members  []member
 }
 
 // A member is a person in a group, as the provider names him.
 type member struct{ id, display string }
+
+// batch is how many members travel in one request of those who send changes.
+const batch = 100
 
 const (
 	userSchema       = "urn:ietf:params:scim:schemas:core:2.0:User"
 	groupSchema      = "urn:ietf:params:scim:schemas:core:2.0:Group"
 	enterpriseSchema = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 	patchSchema      = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
+	searchSchema     = "urn:ietf:params:scim:api:messages:2.0:SearchRequest"
 )
 
 // object is a JSON object on its way out.
@@ -54,6 +76,24 @@ func patch(path string, operations ...object) Step {
 		Body: encode(object{"schemas": []string{patchSchema}, "Operations": operations})}
 }
 
+func remove(path string) Step {
+	return Step{Method: http.MethodDelete, Path: path, Expect: []int{http.StatusNoContent}}
+}
+
+// search is a query that travels in the body of a POST (RFC 7644 section 3.4.3).
+func search(kind, filter string, checks ...Check) Step {
+	s := post("/"+kind+"/.search", object{"schemas": []string{searchSchema}, "filter": filter, "startIndex": 1, "count": 100}, checks...)
+	s.Expect = []int{http.StatusOK}
+	return s
+}
+
+// refusable lets a step be answered 409 as well: the provider creates first
+// and looks for who is there already only then.
+func refusable(s Step) Step {
+	s.Expect = append(slices.Clone(s.Expect), http.StatusConflict)
+	return s
+}
+
 // encode cannot fail: the bodies hold texts, booleans, lists and objects.
 func encode(body object) json.RawMessage {
 	b, err := json.Marshal(body)
@@ -74,4 +114,34 @@ func text(answer any, path ...string) string {
 	v, _ := Path(path).in(answer)
 	s, _ := v.(string)
 	return s
+}
+
+// eq is a filter on one attribute.
+func eq(attribute, value string) string { return attribute + ` eq "` + value + `"` }
+
+// listed is a check that every answer to a search must pass.
+func listed() Check { return check(Path{"totalResults"}, "type", "number") }
+
+// upToDate says whether the resource that the server has says what p does.
+func upToDate(has any, p person) bool {
+	active, _ := Path{"active"}.in(has)
+	return active == p.active && text(has, "title") == p.title && text(has, "displayName") == p.display()
+}
+
+// values lists members by nothing but their ids.
+func values(members []member) []object {
+	list := make([]object, len(members))
+	for i, m := range members {
+		list[i] = object{"value": m.id}
+	}
+	return list
+}
+
+// inBatches makes one request of each batch of members.
+func inBatches(members []member, request func([]member) Step) []Step {
+	var steps []Step
+	for some := range slices.Chunk(members, batch) {
+		steps = append(steps, request(some))
+	}
+	return steps
 }

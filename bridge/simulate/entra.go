@@ -16,7 +16,7 @@ func (entra) connectionTest(random string) []Step {
 }
 
 func (entra) findPerson(p person) Step {
-	return get(`/Users?filter=userName eq "`+p.userName+`"`, check(Path{"totalResults"}, "type", "number"))
+	return get(`/Users?filter=userName eq "`+p.userName+`"`, listed())
 }
 
 func (entra) createPerson(p person) Step {
@@ -63,7 +63,10 @@ func (e entra) updatePerson(id string, has any, p person) []Step {
 	return []Step{patch(at("Users", id), ops...)}
 }
 
-func (entra) setActive(id string, _ person, active bool) Step {
+func (e entra) leave(id string, _ person) Step    { return e.setActive(id, false) }
+func (e entra) comeBack(id string, _ person) Step { return e.setActive(id, true) }
+
+func (entra) setActive(id string, active bool) Step {
 	return patch(at("Users", id), object{"op": "Replace", "path": "active", "value": titleCase(active)})
 }
 
@@ -81,14 +84,15 @@ func (entra) createTeam(name string) Step {
 	}, check(Path{"id"}, "set", nil), check(Path{"displayName"}, "eq", name))
 }
 
-func (entra) addMembers(id, _ string, members []member) []Step {
-	return []Step{patch(at("Groups", id), object{"op": "Add", "path": "members", "value": entraMembers(members)})}
-}
-
-// removeMembers sends the members as a value list, which by the letter of RFC
-// 7644 would empty the group.
-func (entra) removeMembers(id, _ string, members []member) []Step {
-	return []Step{patch(at("Groups", id), object{"op": "Remove", "path": "members", "value": entraMembers(members)})}
+// changeMembers sends those who leave as a value list, which by the letter of
+// RFC 7644 would empty the group.
+func (entra) changeMembers(g group, join, leave []member) []Step {
+	change := func(op string) func([]member) Step {
+		return func(some []member) Step {
+			return patch(at("Groups", g.id), object{"op": op, "path": "members", "value": entraMembers(some)})
+		}
+	}
+	return append(inBatches(leave, change("Remove")), inBatches(join, change("Add"))...)
 }
 
 func entraMembers(members []member) []object {

@@ -67,7 +67,10 @@ func (o okta) updatePerson(id string, has any, p person) []Step {
 	}
 }
 
-func (okta) setActive(id string, _ person, active bool) Step {
+func (o okta) leave(id string, _ person) Step    { return o.setActive(id, false) }
+func (o okta) comeBack(id string, _ person) Step { return o.setActive(id, true) }
+
+func (okta) setActive(id string, active bool) Step {
 	return patch(at("Users", id), object{"op": "replace", "value": object{"active": active}})
 }
 
@@ -80,23 +83,23 @@ func (okta) createTeam(name string) Step {
 		check(Path{"id"}, "set", nil), check(Path{"displayName"}, "eq", name))
 }
 
-func (o okta) addMembers(id, name string, members []member) []Step {
-	values := make([]object, len(members))
-	for i, m := range members {
-		values[i] = object{"value": m.id, "display": m.display}
-	}
-	return []Step{o.rename(id, name), patch(at("Groups", id), object{"op": "add", "path": "members", "value": values})}
-}
-
-func (o okta) removeMembers(id, name string, members []member) []Step {
-	ops := make([]object, len(members))
-	for i, m := range members {
-		ops[i] = object{"op": "remove", "path": `members[value eq "` + m.id + `"]`}
-	}
-	return []Step{o.rename(id, name), patch(at("Groups", id), ops...)}
-}
-
-// rename carries the read-only id inside the value.
-func (okta) rename(id, name string) Step {
-	return patch(at("Groups", id), object{"op": "replace", "value": object{"id": id, "displayName": name}})
+// changeMembers names those who leave one by one, and repeats the name.
+func (o okta) changeMembers(g group, join, leave []member) []Step {
+	// The value carries the read-only id.
+	rename := patch(at("Groups", g.id), object{"op": "replace", "value": object{"id": g.id, "displayName": g.name}})
+	steps := []Step{rename}
+	steps = append(steps, inBatches(leave, func(some []member) Step {
+		ops := make([]object, len(some))
+		for i, m := range some {
+			ops[i] = object{"op": "remove", "path": `members[` + eq("value", m.id) + `]`}
+		}
+		return patch(at("Groups", g.id), ops...)
+	})...)
+	return append(steps, inBatches(join, func(some []member) Step {
+		list := values(some)
+		for i, m := range some {
+			list[i]["display"] = m.display
+		}
+		return patch(at("Groups", g.id), object{"op": "add", "path": "members", "value": list})
+	})...)
 }

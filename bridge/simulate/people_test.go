@@ -79,7 +79,8 @@ func TestADialectSaysNothingWhenNothingChanged(t *testing.T) {
 		"name":           map[string]any{"givenName": p.given, "familyName": p.family},
 		enterpriseSchema: map[string]any{"department": p.department},
 	}
-	for name, d := range map[string]dialect{"entra": entra{}, "okta": okta{}} {
+	for _, provider := range providers {
+		name, d := provider.name, provider.dialect
 		if steps := d.updatePerson("1", resource, p); len(steps) != 0 {
 			t.Errorf("%s sends %d requests for nothing", name, len(steps))
 		}

@@ -15,19 +15,36 @@ import (
 
 // simulateCommand plays an identity provider against a bridge.
 type simulateCommand struct {
-	IdP       string `name:"idp" required:"" enum:"entra,okta,onelogin,ping,authentik,google" help:"Identity provider to play: ${enum}."`
-	URL       string `name:"url" required:"" help:"Address of the bridge; /scim/v2 is added when it has no path."`
-	TokenFile string `required:"" type:"path" help:"File that holds the bearer token."`
-	People    int    `default:"0" help:"People to invent beside the recorded exchanges (entra and okta)."`
-	Groups    int    `default:"0" help:"Groups to put them in."`
-	Domain    string `default:"example.com" help:"Domain of the invented people's addresses."`
+	IdP         string `name:"idp" required:"" enum:"entra,okta,onelogin,jumpcloud,ping,authentik,google,keycloak" help:"Identity provider to play: ${enum}."`
+	URL         string `name:"url" required:"" help:"Address of the bridge; /scim/v2 is added when it has no path."`
+	TokenFile   string `required:"" type:"path" help:"File that holds the bearer token."`
+	People      int    `default:"0" help:"People to invent, beside the recorded exchanges."`
+	Groups      int    `default:"0" help:"Groups to put them in; google provisions none."`
+	Domain      string `default:"example.com" help:"Domain of the invented people's addresses."`
+	Concurrency int    `default:"8" help:"Requests under way at once, 1 to 256; providers send a few."`
 }
 
 // Help says what the flags do not.
 func (simulateCommand) Help() string {
-	return "Plays the provider's recorded exchanges and deletes what they made, then invents a company " +
-		"that joins, changes and leaves in the provider's own way, and stays. The same numbers invent the same " +
-		"company, so that a second run meets the people of the first. Exit 0 if every answer was right, 1 if not."
+	return `Plays the provider's recorded exchanges and its connection test, and deletes what they made.
+With --people it then invents a company that lives on the bridge in the provider's own way:
+
+  everybody joins        matched first (by userName, by address), or created and matched on 409
+  teams are filled       by PATCH in batches, by an operation a member, or by PUT of the whole group
+  one member changes     leaves, comes back, and the request is repeated as after a lost answer
+  every tenth changes    title and manager, by PATCH of attributes or by PUT of the whole person
+  every twentieth leaves switched off (entra, okta, onelogin, jumpcloud, ping, google),
+                         or deleted (authentik, keycloak); one of them returns
+  all is read back       page by page and group by group, and compared
+
+The company stays. The same numbers invent the same one, so that a second run meets the people of
+the first; --domain makes another. The first group holds everybody, the others a department each.
+
+Answers 429 and 503 are waited out as the Retry-After says, for at most half a minute. Exit 0 if
+every answer was right, 1 if not: the table says in which phase, and below it stand the first faults.
+
+  scim-bridge simulate --idp okta --url http://127.0.0.1:3002 --token-file bearer-token
+  scim-bridge simulate --idp entra --people 100000 --groups 100 --concurrency 32 ...`
 }
 
 // Run plays, prints the table, and fails if an answer was wrong.
@@ -42,7 +59,7 @@ func (s *simulateCommand) Run(ctx context.Context, c *console) error {
 	}
 	bearer := "Bearer " + strings.TrimSpace(string(token))
 	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.MaxIdleConnsPerHost = 16
+	transport.MaxIdleConns, transport.MaxIdleConnsPerHost = 0, s.Concurrency
 	simulation := &simulate.Simulation{
 		Player: &simulate.Player{
 			URL:       base,
@@ -50,8 +67,11 @@ func (s *simulateCommand) Run(ctx context.Context, c *console) error {
 			Client:    &http.Client{Transport: transport, Timeout: time.Minute},
 			Patience:  simulate.DefaultPatience,
 		},
-		IdP: s.IdP, People: s.People, Groups: s.Groups, Domain: s.Domain,
+		IdP: s.IdP, People: s.People, Groups: s.Groups, Domain: s.Domain, Concurrency: s.Concurrency,
 		Progress: progress(c.Err),
+	}
+	if s.Concurrency < 1 {
+		return &exit{exitUsage, fmt.Errorf("--concurrency %d sends nothing; choose 1 to 256", s.Concurrency)}
 	}
 	if err := simulation.Validate(); err != nil {
 		return &exit{exitUsage, err}
@@ -86,10 +106,8 @@ func scimURL(text string) (string, error) {
 func progress(out io.Writer) func(done, total int) {
 	const quiet = 2 * time.Second
 	start, every, end := time.Now(), 10*time.Second, "\n"
-	if f, ok := out.(*os.File); ok {
-		if info, err := f.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 { // a terminal
-			every, end = 100*time.Millisecond, "\r"
-		}
+	if isTerminal(out) {
+		every, end = 100*time.Millisecond, "\x1b[K\r"
 	}
 	last := start.Add(quiet - every)
 	return func(done, total int) {
@@ -97,6 +115,16 @@ func progress(out io.Writer) func(done, total int) {
 			return
 		}
 		last = time.Now()
-		fmt.Fprintf(out, "%d of about %d steps%s", done, total, end)
+		fmt.Fprint(out, progressLine(done, total, last.Sub(start))+end)
 	}
+}
+
+// progressLine says how much is done, how fast, and for how long it will go on.
+func progressLine(done, total int, took time.Duration) string {
+	rate := float64(done) / took.Seconds()
+	line := fmt.Sprintf("%d of about %d steps, %.0f a second", done, total, rate)
+	if left := time.Duration(float64(total-done) / rate * float64(time.Second)); left >= time.Second {
+		line += fmt.Sprintf(", about %s left", left.Round(time.Second))
+	}
+	return line
 }

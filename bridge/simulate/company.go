@@ -1,0 +1,225 @@
+package simulate
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// A colleague is a person and what the server calls him.
+type colleague struct {
+	person
+	id string // empty if he could not be made, or was deleted
+	// again tells that he was deleted and made anew: his groups forgot him.
+	again bool
+}
+
+// company plays the life of a company: everybody joins, teams are formed, some
+// change and some leave, and all is read back.
+func (r *run) company(ctx context.Context) {
+	people, teams := company(r.People, r.Groups, r.Domain)
+	staff := make([]colleague, len(people))
+	r.each(ctx, len(people), func(i int) { staff[i] = r.join(ctx, people[i]) })
+
+	ids := make([]string, len(teams))
+	r.each(ctx, len(teams), func(i int) { ids[i] = r.form(ctx, teams[i], staff) })
+	r.changes(ctx, staff)
+	r.leavers(ctx, staff)
+	r.readBack(ctx, staff)
+	for i, t := range teams {
+		if ids[i] == "" || ctx.Err() != nil {
+			continue
+		}
+		size := 0
+		for _, j := range t.members {
+			if c := staff[j]; c.id != "" && !c.again {
+				size++
+			}
+		}
+		r.ask(ctx, "groups read back", get(at("Groups", ids[i]), check(Path{"displayName"}, "eq", t.name), check(Path{"members"}, "len", float64(size))))
+	}
+}
+
+// settle finds a resource or makes it, in the provider's order of the two.
+// found is the resource if it was there already.
+func (r *run) settle(ctx context.Context, phase string, find, create Step) (id string, found any) {
+	if r.provider.createsFirst {
+		made, ok := r.ask(ctx, phase, refusable(create))
+		if id := text(made, "id"); id != "" || !ok {
+			return id, nil
+		}
+	}
+	page, ok := r.ask(ctx, phase, find)
+	if !ok {
+		return "", nil
+	}
+	if found, there := (Path{"Resources", "0"}).in(page); there {
+		return text(found, "id"), found
+	}
+	made, _ := r.ask(ctx, phase, create)
+	return text(made, "id"), nil
+}
+
+// join matches a person and makes him, or brings the one who is there up to date.
+func (r *run) join(ctx context.Context, p person) colleague {
+	id, found := r.settle(ctx, "people join", r.provider.dialect.findPerson(p), r.provider.dialect.createPerson(p))
+	if found != nil {
+		r.ask(ctx, "people matched", r.provider.dialect.updatePerson(id, found, p)...)
+	}
+	return colleague{person: p, id: id}
+}
+
+// form makes a team and fills it, and lets its last member change his mind.
+// It returns the team's id.
+func (r *run) form(ctx context.Context, t team, staff []colleague) (id string) {
+	const filled, changed = "groups filled", "groups change"
+	pusher := r.provider.dialect.(groupPusher) // Validate saw to it
+	g := group{name: t.name}
+	for _, i := range t.members {
+		if c := staff[i]; c.id != "" {
+			g.members = append(g.members, member{c.id, c.display()})
+		}
+	}
+	var found any
+	g.id, found = r.settle(ctx, filled, pusher.findTeam(t.name), pusher.createTeam(t.name))
+	if g.id == "" {
+		return ""
+	}
+	join, leave := g.members, []member(nil)
+	if found != nil {
+		join, leave = r.compare(ctx, g)
+	}
+	if len(join)+len(leave) > 0 {
+		r.ask(ctx, filled, pusher.changeMembers(g, join, leave)...)
+	}
+	if len(g.members) < 2 {
+		return g.id
+	}
+	without := g
+	without.members = g.members[:len(g.members)-1]
+	last := g.members[len(g.members)-1:]
+	r.ask(ctx, changed, pusher.changeMembers(without, nil, last)...)
+	r.ask(ctx, changed, get(at("Groups", g.id), check(Path{"members"}, "len", float64(len(without.members)))))
+	back := pusher.changeMembers(g, last, nil)
+	r.ask(ctx, changed, back...)
+	r.ask(ctx, changed, back...) // a retry after a lost answer
+	return g.id
+}
+
+// compare reads who is in a group that was there already: an earlier run may
+// have had more people, or fewer.
+func (r *run) compare(ctx context.Context, g group) (join, leave []member) {
+	answer, _ := r.ask(ctx, "groups matched", get(at("Groups", g.id)))
+	listed, _ := Path{"members"}.in(answer)
+	elements, _ := listed.([]any)
+	there := make(map[string]bool, len(elements))
+	wanted := make(map[string]bool, len(g.members))
+	for _, m := range g.members {
+		wanted[m.id] = true
+	}
+	for _, e := range elements {
+		id := text(e, "value")
+		there[id] = true
+		if !wanted[id] {
+			leave = append(leave, member{id, text(e, "display")})
+		}
+	}
+	join = slices.DeleteFunc(slices.Clone(g.members), func(m member) bool { return there[m.id] })
+	return join, leave
+}
+
+// changes promotes every tenth person.
+func (r *run) changes(ctx context.Context, staff []colleague) {
+	boss := staff[0].id
+	r.each(ctx, (len(staff)+9)/10, func(i int) {
+		c := &staff[i*10]
+		if c.id == "" {
+			return
+		}
+		before, ok := r.ask(ctx, "people change", get(at("Users", c.id)))
+		if !ok {
+			return
+		}
+		c.title = "Head of " + c.department
+		if boss != c.id {
+			c.manager = boss
+		}
+		r.ask(ctx, "people change", r.provider.dialect.updatePerson(c.id, before, c.person)...)
+		r.ask(ctx, "people change", get(at("Users", c.id), check(Path{"title"}, "eq", c.title)))
+	})
+}
+
+// leavers deprovisions every twentieth person, the last of each score, and
+// takes the first of them back.
+func (r *run) leavers(ctx context.Context, staff []colleague) {
+	const leave, comeBack = "people leave", "people return"
+	d := r.provider.dialect
+	suspends, _ := d.(suspender)
+	r.each(ctx, len(staff)/20, func(i int) {
+		c := &staff[i*20+19]
+		if c.id == "" {
+			return
+		}
+		if _, ok := r.ask(ctx, leave, d.leave(c.id, c.person)); !ok {
+			return
+		}
+		find := d.findPerson(c.person)
+		if suspends == nil {
+			find.Check = append(find.Check, check(Path{"totalResults"}, "eq", 0.0))
+			r.ask(ctx, leave, find)
+			c.id, c.again = "", true
+			if i == 0 {
+				made, _ := r.ask(ctx, comeBack, d.createPerson(c.person))
+				c.id = text(made, "id")
+			}
+			return
+		}
+		c.active = false
+		// Who left is still shown.
+		find.Check = append(find.Check, check(Path{"Resources", "0", "id"}, "eq", c.id), check(Path{"Resources", "0", "active"}, "eq", false))
+		r.ask(ctx, leave, find)
+		if i == 0 {
+			if _, ok := r.ask(ctx, comeBack, suspends.comeBack(c.id, c.person)); ok {
+				c.active = true
+			}
+		}
+	})
+}
+
+// readBack imports all people as a provider does, page by page, and compares.
+func (r *run) readBack(ctx context.Context, staff []colleague) {
+	const phase, size = "people read back", 100
+	seen := make(map[string]any, len(staff)) // id: active
+	for start := 1; ctx.Err() == nil; {
+		page, ok := r.ask(ctx, phase, get(fmt.Sprintf("/Users?startIndex=%d&count=%d", start, size), check(Path{"itemsPerPage"}, "pagelen", nil)))
+		if !ok {
+			return
+		}
+		resources, _ := Path{"Resources"}.in(page)
+		list, _ := resources.([]any)
+		for _, person := range list {
+			id := text(person, "id")
+			if _, twice := seen[id]; twice {
+				r.say(phase, "the pages together", fmt.Sprintf("%s is on two pages", id))
+			}
+			seen[id], _ = Path{"active"}.in(person)
+		}
+		total, _ := Path{"totalResults"}.in(page)
+		all, _ := total.(float64)
+		if start += len(list); len(list) == 0 || start > int(all) {
+			break
+		}
+	}
+	var faults []string
+	for _, c := range staff {
+		switch active, ok := seen[c.id]; {
+		case c.id == "": // deleted, or told when it failed
+		case !ok:
+			faults = append(faults, c.userName+" is missing")
+		case active != c.active:
+			faults = append(faults, fmt.Sprintf("%s has active=%v, want %v", c.userName, active, c.active))
+		}
+	}
+	r.say(phase, "the pages together", shorten(strings.Join(faults, "; ")))
+}

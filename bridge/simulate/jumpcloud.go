@@ -1,0 +1,105 @@
+package simulate
+
+// jumpcloud speaks as JumpCloud's custom SCIM integration does: activating it
+// makes a test user and a test group, changes both and takes them away again;
+// people are matched by userName, updated by PUT and switched off by PUT;
+// members come and go as value lists, in plain JSON.
+// Sources: jumpcloud.com, "Connect to an Application with a Custom SCIM
+// Identity Management Integration" (the steps of the test, PUT for users), and
+// app.uni-moni.com/en/kb/sso-setup-jumpcloud (the shape of member changes). No
+// traffic is published: what the two leave open is as RFC 7644 has it.
+type jumpcloud struct{}
+
+// connectionTest works on a person and a group of its own, under an id that
+// only their answers tell: see Scenario.
+func (j jumpcloud) connectionTest(random string) []Step {
+	const user, group = "/Users/{{user}}", "/Groups/{{group}}"
+	test := person{given: "Test", family: "User", userName: "jumpcloud-test-" + random + "@example.com", active: true}
+	made := j.createPerson(test)
+	made.Save = map[string]string{"user": "id"}
+	grouped := j.createTeam("jumpcloud test " + random)
+	grouped.Save = map[string]string{"group": "id"}
+	off := test
+	off.active = false
+	gone := get(user)
+	gone.Expect = []int{404}
+	return []Step{
+		get(`/Users?filter=`+eq("userName", test.userName), check(Path{"totalResults"}, "eq", 0.0), check(Path{"Resources"}, "type", "array")),
+		made,
+		get(user, check(Path{"userName"}, "eq", test.userName)),
+		put(user, j.resource(test), check(Path{"active"}, "eq", true)),
+		grouped,
+		patch(group, object{"op": "add", "path": "members", "value": []object{{"value": "{{user}}"}}}),
+		get(group, check(Path{"members"}, "len", 1.0)),
+		patch(group, object{"op": "remove", "path": "members", "value": []object{{"value": "{{user}}"}}}),
+		remove(group),
+		put(user, j.resource(off), check(Path{"active"}, "eq", false)),
+		remove(user),
+		gone,
+	}
+}
+
+func (jumpcloud) findPerson(p person) Step {
+	return get(`/Users?filter=`+eq("userName", p.userName)+`&startIndex=1&count=1`, listed())
+}
+
+func (j jumpcloud) createPerson(p person) Step {
+	return post("/Users", j.resource(p), check(Path{"id"}, "set", nil), check(Path{"userName"}, "eq", p.userName), check(Path{"active"}, "eq", true))
+}
+
+// resource fills what is unknown with empty texts and lists.
+func (jumpcloud) resource(p person) object {
+	return object{
+		"schemas":      []string{userSchema, enterpriseSchema},
+		"userName":     p.userName,
+		"externalId":   p.guid(),
+		"displayName":  p.display(),
+		"title":        p.title,
+		"name":         object{"givenName": p.given, "familyName": p.family, "middleName": "", "formatted": p.display()},
+		"emails":       []object{{"value": p.userName, "type": "work", "primary": true}},
+		"addresses":    []object{{"type": "work", "streetAddress": "", "locality": "", "region": "", "postalCode": "", "country": ""}},
+		"phoneNumbers": []object{},
+		"active":       p.active,
+		enterpriseSchema: object{
+			"department": p.department, "employeeNumber": "", "costCenter": "", "organization": "",
+		},
+	}
+}
+
+func (j jumpcloud) updatePerson(id string, has any, p person) []Step {
+	if upToDate(has, p) {
+		return nil
+	}
+	return []Step{j.replace(id, p)}
+}
+
+func (j jumpcloud) replace(id string, p person) Step {
+	return put(at("Users", id), j.resource(p), check(Path{"id"}, "eq", id), check(Path{"active"}, "eq", p.active))
+}
+
+func (j jumpcloud) leave(id string, p person) Step {
+	p.active = false
+	return j.replace(id, p)
+}
+
+func (j jumpcloud) comeBack(id string, p person) Step {
+	p.active = true
+	return j.replace(id, p)
+}
+
+func (jumpcloud) findTeam(name string) Step {
+	return get(`/Groups?filter=`+eq("displayName", name), listed())
+}
+
+func (jumpcloud) createTeam(name string) Step {
+	return post("/Groups", object{"schemas": []string{groupSchema}, "displayName": name, "members": []object{}}, check(Path{"id"}, "set", nil))
+}
+
+func (jumpcloud) changeMembers(g group, join, leave []member) []Step {
+	change := func(op string) func([]member) Step {
+		return func(some []member) Step {
+			return patch(at("Groups", g.id), object{"op": op, "path": "members", "value": values(some)})
+		}
+	}
+	return append(inBatches(leave, change("remove")), inBatches(join, change("add"))...)
+}
