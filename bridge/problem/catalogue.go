@@ -2,6 +2,7 @@ package problem
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"text/template"
 )
@@ -71,9 +72,39 @@ func execute(t *template.Template, facts Facts) string {
 
 func text(s string) *template.Template {
 	return template.Must(template.New("").Option("missingkey=zero").Funcs(template.FuncMap{
-		"hcl":  quoteHCL,
-		"name": blockName,
+		"hcl":    quoteHCL,
+		"name":   blockName,
+		"cloud":  cloudKinds,
+		"others": otherKinds,
+		"quoted": quoteList,
 	}).Parse(s))
+}
+
+// anonymousKinds are the kinds of anonymous addresses; the first is a cloud
+// provider's.
+var anonymousKinds = []string{"cloud_provider", "vpn", "tor", "public_proxy"}
+
+// cloudKinds splits a FactAnonymous, which may be missing.
+func cloudKinds(fact string) []string {
+	if fact == "" {
+		return anonymousKinds[:1]
+	}
+	return strings.Split(fact, ", ")
+}
+
+// otherKinds are the kinds of anonymous addresses that fact has not.
+func otherKinds(fact string) []string {
+	return slices.DeleteFunc(slices.Clone(anonymousKinds), func(kind string) bool {
+		return slices.Contains(cloudKinds(fact), kind)
+	})
+}
+
+func quoteList(words []string) string {
+	quoted := make([]string, len(words))
+	for i, word := range words {
+		quoted[i] = quoteHCL(word)
+	}
+	return strings.Join(quoted, ", ")
 }
 
 // quoteHCL writes s as a quoted HCL string. Facts come from outside, from
@@ -128,6 +159,16 @@ resource "scimbridge_firewall_rule" "bridge" {
   description = "SCIM bridge"
 }`
 
+// denyOthers is a comment: only one of the two ways is to be pasted.
+const denyOthers = `
+
+# Or, without an allow rule, let the rule that denies be about other addresses:
+#
+# resource "scimbridge_firewall_rule" "anonymous" {
+#   action        = "deny"
+#   anonymous_ips = [{{quoted (others .anonymous_ips)}}] # those of them that it has now
+# }`
+
 const allowDomain = `
 resource "scimbridge_signup_domain" "{{name .domain}}" {
   domain = {{if .domain}}{{hcl .domain}}{{else}}"<the domain>"{{end}}
@@ -181,7 +222,8 @@ var catalogue = []entry{
 		code:  FirewallBlocked,
 		title: text(`The account's firewall blocks the bridge`),
 		cause: text(`{{if .address}}The account sees the bridge at {{.address}}, and ` +
-			`{{if .rule_id}}firewall rule {{.rule_id}} denies that address.{{else}}no firewall rule matches that address: the default action denies it.{{end}}` +
+			`{{if .rule_id}}firewall rule {{.rule_id}} denies that address` +
+			`{{with .country}} (country {{.}}){{end}}{{with .continent}} (continent {{.}}){{end}}{{with .anonymous_ips}} ({{.}}){{end}}.{{else}}no firewall rule matches that address: the default action denies it.{{end}}` +
 			`{{else}}A firewall rule denies the bridge's address, or none matches it and the default action does.{{end}}`),
 		remedy:    text("Run `terraform plan`: a managed rule that was changed by hand shows there, and `terraform apply` puts it back. Otherwise add the rule below and apply it. {{with .rule_id}}An allow rule has priority 100 unless it names one: if that of rule {{.}} is 100 or lower, give the new rule a lower one still. {{end}}The bridge signs in again by itself within 15 seconds."),
 		terraform: text(allowBridge),
@@ -190,9 +232,11 @@ var catalogue = []entry{
 		code:  FirewallBlockedCloudProvider,
 		title: text(`The account's firewall blocks cloud providers`),
 		cause: text(`{{if .address}}The account sees the bridge at {{.address}}, an address of a cloud provider, and {{else}}The bridge runs at a cloud provider, and {{end}}` +
-			`{{if .rule_id}}firewall rule {{.rule_id}}{{else}}an anonymous-IP firewall rule{{end}} denies cloud providers.`),
-		remedy:    text("If the bridge's outbound address is static, add the allow rule below, with a lower priority than the deny rule has. Otherwise remove \"cloud_provider\" from anonymous_ips of {{if .rule_id}}rule {{.rule_id}}{{else}}that rule{{end}}. Then run `terraform apply`."),
-		terraform: text(allowBridge),
+			`{{if .rule_id}}firewall rule {{.rule_id}}{{else}}an anonymous-IP firewall rule{{end}} denies cloud providers{{with .anonymous_ips}} (it names {{.}}){{end}}.`),
+		remedy: text("If the bridge's outbound address is static, add the allow rule below, with a lower priority than the deny rule has. " +
+			"Otherwise remove {{quoted (cloud .anonymous_ips)}} from anonymous_ips of {{if .rule_id}}rule {{.rule_id}}{{else}}that rule{{end}}, as in the comment below; if it names nothing else, remove it. " +
+			"Then run `terraform apply`. The bridge signs in again by itself within 15 seconds."),
+		terraform: text(allowBridge + denyOthers),
 	},
 	{
 		code:   FirewallDisabled,

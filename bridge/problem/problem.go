@@ -56,17 +56,20 @@ type Facts map[string]string
 
 // The facts that the catalogue's texts use.
 const (
-	FactAddress  = "address"  // IP address of the bridge as the account saw it
-	FactCount    = "count"    // how often, or how many
-	FactDomain   = "domain"   // host name of an e-mail address or of a certificate
-	FactEmail    = "email"    // an e-mail address
-	FactExpires  = "expires"  // RFC 3339
-	FactInstance = "instance" // a bridge instance
-	FactPrevious = "previous" // token_rejected: "true" if it was the previous pair's token
-	FactReason   = "reason"   // what the other side said
-	FactRuleID   = "rule_id"  // firewall rule; missing if the default action decided
-	FactURL      = "url"
-	FactUserName = "user_name"
+	FactAddress   = "address"       // IP address of the bridge as the account saw it
+	FactAnonymous = "anonymous_ips" // kinds of anonymous IPs, joined by a comma, that the rule names and the address has
+	FactContinent = "continent"     // that the firewall rule names and the address is in
+	FactCount     = "count"         // how often, or how many
+	FactCountry   = "country"       // that the firewall rule names and the address is in
+	FactDomain    = "domain"        // host name of an e-mail address or of a certificate
+	FactEmail     = "email"         // an e-mail address
+	FactExpires   = "expires"       // RFC 3339
+	FactInstance  = "instance"      // a bridge instance
+	FactPrevious  = "previous"      // token_rejected: "true" if it was the previous pair's token
+	FactReason    = "reason"        // what the other side said
+	FactRuleID    = "rule_id"       // firewall rule; missing if the default action decided
+	FactURL       = "url"
+	FactUserName  = "user_name"
 )
 
 // New makes a problem of the catalogue's texts and the facts.

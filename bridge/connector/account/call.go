@@ -10,7 +10,9 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
@@ -214,11 +216,18 @@ func diagnose(err error) (problem.Code, problem.Facts) {
 		facts[problem.FactReason] = plain(err)
 		return problem.AccountUnreachable, facts
 	}
+	var kinds []api.AnonymousIP
 	if d := r.Details; d != nil {
-		for fact, value := range map[string]*string{problem.FactAddress: d.Address, problem.FactRuleID: d.RuleId} {
+		for fact, value := range map[string]*string{
+			problem.FactAddress: d.Address, problem.FactRuleID: d.RuleId,
+			problem.FactCountry: d.Country, problem.FactContinent: d.Continent,
+		} {
 			if value != nil {
 				facts[fact] = *value
 			}
+		}
+		if d.AnonymousIps != nil {
+			kinds = *d.AnonymousIps
 		}
 	}
 	switch r.Code {
@@ -226,6 +235,10 @@ func diagnose(err error) (problem.Code, problem.Facts) {
 		facts[problem.FactReason] = r.Code
 		return problem.CredentialsChanged, facts
 	case codeFirewallBlocked:
+		facts[problem.FactAnonymous] = joined(kinds)
+		if slices.Contains(kinds, api.CloudProvider) {
+			return problem.FirewallBlockedCloudProvider, facts
+		}
 		return problem.FirewallBlocked, facts
 	case codeTwoFactor:
 		facts[problem.FactReason] = r.Code
@@ -237,6 +250,15 @@ func diagnose(err error) (problem.Code, problem.Facts) {
 		facts[problem.FactReason] = r.Error()
 		return problem.AccountUnreachable, facts
 	}
+}
+
+// joined writes the kinds as a fact.
+func joined(kinds []api.AnonymousIP) string {
+	words := make([]string, len(kinds))
+	for i, kind := range kinds {
+		words[i] = string(kind)
+	}
+	return strings.Join(words, ", ")
 }
 
 // plain leaves out the method and address that net/http puts before the

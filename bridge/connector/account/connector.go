@@ -377,7 +377,10 @@ func logMessage(code problem.Code) string {
 
 func logFields(code problem.Code, facts problem.Facts, failures int) []any {
 	fields := []any{problem.LogKey, string(code)}
-	for _, key := range []string{problem.FactReason, problem.FactAddress, problem.FactRuleID, problem.FactURL} {
+	for _, key := range []string{
+		problem.FactReason, problem.FactAddress, problem.FactRuleID,
+		problem.FactCountry, problem.FactContinent, problem.FactAnonymous, problem.FactURL,
+	} {
 		if facts[key] != "" {
 			fields = append(fields, key, facts[key])
 		}
