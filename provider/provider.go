@@ -14,6 +14,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
 	"github.com/hashicorp/terraform-plugin-framework/ephemeral"
+	"github.com/hashicorp/terraform-plugin-framework/list"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/provider"
 	"github.com/hashicorp/terraform-plugin-framework/provider/schema"
@@ -44,7 +45,10 @@ type Provider struct {
 	Patience time.Duration
 }
 
-var _ provider.ProviderWithEphemeralResources = (*Provider)(nil)
+var (
+	_ provider.ProviderWithEphemeralResources = (*Provider)(nil)
+	_ provider.ProviderWithListResources      = (*Provider)(nil)
+)
 
 // New makes providers as they are released.
 func New(version string) func() provider.Provider {
@@ -154,7 +158,7 @@ func (p *Provider) Configure(ctx context.Context, req provider.ConfigureRequest,
 		resp.Diagnostics.AddError("Unusable provider configuration", err.Error())
 		return
 	}
-	resp.ResourceData, resp.DataSourceData, resp.EphemeralResourceData = c, c, c
+	resp.ResourceData, resp.DataSourceData, resp.EphemeralResourceData, resp.ListResourceData = c, c, c, c
 }
 
 // orEnvironment is the configured value, or the variable's when the argument
@@ -171,6 +175,7 @@ func (p *Provider) Resources(context.Context) []func() resource.Resource {
 	return []func() resource.Resource{
 		func() resource.Resource { return provisioning.NewResource(p.Iterations) },
 		deployment.New,
+		firewall.NewPolicy,
 		firewall.NewRule,
 		signup.NewDomain,
 		signup.NewDomains,
@@ -181,6 +186,8 @@ func (p *Provider) Resources(context.Context) []func() resource.Resource {
 func (p *Provider) DataSources(context.Context) []func() datasource.DataSource {
 	return []func() datasource.DataSource{
 		firewall.NewCaller,
+		firewall.NewPolicyData,
+		firewall.NewVerdict,
 		signup.NewDomainsData,
 		status.NewBridge,
 	}
@@ -190,5 +197,13 @@ func (p *Provider) DataSources(context.Context) []func() datasource.DataSource {
 func (p *Provider) EphemeralResources(context.Context) []func() ephemeral.EphemeralResource {
 	return []func() ephemeral.EphemeralResource{
 		provisioning.NewBearerToken,
+	}
+}
+
+// ListResources lists what terraform query finds; it needs Terraform 1.14.
+func (p *Provider) ListResources(context.Context) []func() list.ListResource {
+	return []func() list.ListResource{
+		firewall.NewRuleList,
+		signup.NewDomainList,
 	}
 }

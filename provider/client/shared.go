@@ -59,6 +59,15 @@ type Firewall struct {
 	ByID map[string]api.FirewallRule
 }
 
+// NewFirewall is a policy as the account answered it.
+func NewFirewall(answer api.Firewall) *Firewall {
+	f := &Firewall{Firewall: answer, ByID: make(map[string]api.FirewallRule, len(answer.Rules))}
+	for _, rule := range answer.Rules {
+		f.ByID[rule.Id] = rule
+	}
+	return f
+}
+
 // Firewall is the whole policy, shared between the resources of the run. It
 // must not be changed.
 func (c *Client) Firewall(ctx context.Context) (*Firewall, error) {
@@ -77,11 +86,7 @@ func (c *Client) Firewall(ctx context.Context) (*Firewall, error) {
 		if err != nil {
 			return nil, "", false, err
 		}
-		f := &Firewall{Firewall: found, ByID: make(map[string]api.FirewallRule, len(found.Rules))}
-		for _, rule := range found.Rules {
-			f.ByID[rule.Id] = rule
-		}
-		return f, found.Etag, false, nil
+		return NewFirewall(found), found.Etag, false, nil
 	})
 }
 

@@ -3,8 +3,6 @@ package firewall
 import (
 	"fmt"
 	"strings"
-
-	"github.com/scimbridge/terraform-provider-scimbridge/provider/client"
 )
 
 const lockOutTitle = "Firewall change would lock out"
@@ -38,26 +36,12 @@ func afterARule(deleted bool) string {
 		"or keep both in a scimbridge_firewall_policy, which is written at once. Set allow_lockout = true if shutting them out is meant."
 }
 
-// Who owns all rules, and who owns one, learn of each other through notes.
-const (
-	noteWhole = "firewall: all rules"
-	noteRule  = "firewall: a rule"
-)
+const afterThePolicy = "\nNothing was changed. Let them in by a rule with a lower priority number, or set allow_lockout = true if shutting them out is meant."
 
-const twoOwners = "This configuration holds a scimbridge_firewall_policy that owns all rules and removes those that it does not list, " +
-	"and a scimbridge_firewall_rule, which it would remove.\n\n" +
-	"Move the rule into the policy's rules; or let the policy live beside single rules, with on_unmanaged = \"report\" or without rules."
-
-// ownedWhole notes a single rule, and tells whether a policy of this run owns
-// all of them. Each side notes first and looks then: at least one sees both.
-func ownedWhole(c *client.Client) bool {
-	c.Note(noteRule)
-	return c.Noted(noteWhole)
-}
-
-// ownedSingly notes a policy that owns all rules, and tells whether the run
-// has single ones.
-func ownedSingly(c *client.Client) bool {
-	c.Note(noteWhole)
-	return c.Noted(noteRule)
+// ruleByID names a rule that is no resource's own; the default action is none.
+func ruleByID(id string) string {
+	if id == "" {
+		return ""
+	}
+	return "rule " + id
 }

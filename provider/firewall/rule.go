@@ -72,7 +72,11 @@ func (r *rule) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest, r
 	if !req.State.Raw.IsNull() {
 		resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
 	}
+	if resp.Diagnostics.HasError() || r.client == nil {
+		return
+	}
 	if req.Plan.Raw.IsNull() {
+		client.Once[owners](r.client).leave(state.ID.ValueString(), &resp.Diagnostics)
 		resp.Diagnostics.Append(r.foresee(ctx, state.ID.ValueString(), nil, state.AllowLockout)...)
 		return
 	}
@@ -84,13 +88,7 @@ func (r *rule) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest, r
 	}
 	plan.ruleModel = plan.withPriority(config.Priority)
 	resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("priority"), plan.Priority)...)
-	if r.client == nil {
-		return
-	}
-	if ownedWhole(r.client) {
-		resp.Diagnostics.AddError("Firewall rule with two owners", twoOwners)
-		return
-	}
+	client.Once[owners](r.client).ownOne(state.ID.ValueString(), &resp.Diagnostics)
 	if resp.Diagnostics.HasError() || resp.Plan.Raw.Equal(req.State.Raw) || !plan.known(ctx) {
 		return
 	}

@@ -1,0 +1,391 @@
+package firewall
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/resource"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/planmodifier"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringdefault"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringplanmodifier"
+	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/client"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/identity"
+)
+
+type wholePolicy struct{ client *client.Client }
+
+var (
+	_ resource.ResourceWithConfigure   = (*wholePolicy)(nil)
+	_ resource.ResourceWithIdentity    = (*wholePolicy)(nil)
+	_ resource.ResourceWithModifyPlan  = (*wholePolicy)(nil)
+	_ resource.ResourceWithImportState = (*wholePolicy)(nil)
+)
+
+// NewPolicy is the resource scimbridge_firewall_policy.
+func NewPolicy() resource.Resource { return &wholePolicy{} }
+
+func (r *wholePolicy) Metadata(_ context.Context, _ resource.MetadataRequest, resp *resource.MetadataResponse) {
+	resp.TypeName = "scimbridge_firewall_policy"
+}
+
+func (r *wholePolicy) Configure(_ context.Context, req resource.ConfigureRequest, resp *resource.ConfigureResponse) {
+	r.client = client.Of(req.ProviderData, &resp.Diagnostics)
+}
+
+func (r *wholePolicy) Schema(_ context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
+	resp.Schema = schema.Schema{
+		MarkdownDescription: "The account's firewall: its default action, and, where `rules` is given, all its rules, written in one transaction. " +
+			"An account has one policy, so a configuration has one such resource.\n\n" +
+			"The plan works out whom the whole policy would let in, and is an error if it would shut out whoever runs Terraform, or a bridge " +
+			"that is signed in.\n\n" +
+			"Over rules that Terraform does not own it is not created: the error carries the import block to paste. " +
+			"Destroying it leaves the account's policy as it is.",
+		Attributes: map[string]schema.Attribute{
+			"id": schema.StringAttribute{
+				Computed:            true,
+				MarkdownDescription: "The account's id.",
+				PlanModifiers:       []planmodifier.String{stringplanmodifier.UseStateForUnknown()},
+			},
+			"default_action": schema.StringAttribute{
+				Required:            true,
+				MarkdownDescription: "What happens to those whom no rule matches: `allow`, `report`, which lets pass and records, or `deny`. Changes in place.",
+				Validators:          []validator.String{stringvalidator.OneOf(actions...)},
+			},
+			"rules": schema.MapNestedAttribute{
+				Optional: true,
+				MarkdownDescription: "The rules, by names that Terraform alone keeps; a rule under a new name stays the rule that it is. " +
+					"Left out, rules are not managed, and the resource lives beside single `scimbridge_firewall_rule`. An empty map means that there shall be none. " +
+					"Taking the argument away leaves the rules in the account.",
+				NestedObject: schema.NestedAttributeObject{Attributes: ruleAttributes()},
+			},
+			"on_unmanaged": schema.StringAttribute{
+				Optional: true,
+				Computed: true,
+				Default:  stringdefault.StaticString(remove),
+				MarkdownDescription: "What becomes of rules in the account that are not in `rules`: `remove` (the default) shows them in the plan as removed from `rules`, " +
+					"and an apply removes them; `report` leaves them and lists them in `unmanaged_rules`, so that single `scimbridge_firewall_rule` can live beside. " +
+					"Changing it to `report` removes nothing in that apply; changing it to `remove` removes what was reported. Without `rules` it means nothing.",
+				Validators: []validator.String{stringvalidator.OneOf(remove, report)},
+			},
+			"allow_lockout": schema.BoolAttribute{
+				Optional:            true,
+				MarkdownDescription: "Write the policy even if it shuts out whoever runs Terraform or a bridge that is signed in.",
+			},
+			"unmanaged_rules": schema.MapNestedAttribute{
+				Computed: true,
+				MarkdownDescription: "Under `report`, the rules in the account that are not in `rules`, by id; fit for `check` blocks. " +
+					"Under `remove` empty, and null without `rules`.",
+				NestedObject: schema.NestedAttributeObject{Attributes: foundAttributes()},
+			},
+		},
+	}
+}
+
+func (r *wholePolicy) IdentitySchema(_ context.Context, _ resource.IdentitySchemaRequest, resp *resource.IdentitySchemaResponse) {
+	resp.IdentitySchema = identity.Schema("The account's id.")
+}
+
+// ModifyPlan works out what becomes of each rule, refuses what would be two
+// owners of one policy, and whom it must not shut out.
+func (r *wholePolicy) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
+	var config, state, plan *policyModel
+	resp.Diagnostics.Append(req.Config.Get(ctx, &config)...)
+	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
+	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
+	if resp.Diagnostics.HasError() || r.client == nil {
+		return
+	}
+	if plan == nil {
+		resp.Diagnostics.AddWarning("The account's firewall stays as it is",
+			"Terraform only forgets the policy. To let everybody in, apply default_action = \"allow\" and rules = {} first.")
+		return
+	}
+	whole := r.planRules(ctx, config, state, plan, &resp.Diagnostics)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	resp.Diagnostics.Append(resp.Plan.Set(ctx, plan)...)
+	r.claim(ctx, *plan, ownerOf(ctx, resp.Private, &resp.Diagnostics), &resp.Diagnostics)
+	if resp.Diagnostics.HasError() || !whole || resp.Plan.Raw.Equal(req.State.Raw) {
+		return
+	}
+	if state != nil && !state.Rules.IsNull() && plan.Rules.IsNull() {
+		resp.Diagnostics.AddAttributeWarning(path.Root("rules"), "The account's firewall rules stay as they are",
+			"Without rules, the policy does not manage them any more. To remove them, apply rules = {} first.")
+	}
+	r.foresee(ctx, *plan, &resp.Diagnostics)
+}
+
+// planRules completes the plan: priorities, ids, and what stays unmanaged. It
+// tells whether all of it is known.
+func (r *wholePolicy) planRules(ctx context.Context, config, state, plan *policyModel, diags *diag.Diagnostics) (whole bool) {
+	if plan.Rules.IsNull() {
+		plan.UnmanagedRules = noRules()
+		return !plan.DefaultAction.IsUnknown()
+	}
+	rules, whole, d := rulesIn(ctx, plan.Rules)
+	diags.Append(d...)
+	configured, ok, d := rulesIn(ctx, config.Rules)
+	diags.Append(d...)
+	if !whole || !ok || plan.OnUnmanaged.IsUnknown() || diags.HasError() {
+		plan.UnmanagedRules = types.MapUnknown(ruleType)
+		return false
+	}
+	for name, rule := range rules {
+		rules[name] = rule.withPriority(configured[name].Priority)
+		whole = whole && rules[name].known(ctx)
+	}
+	held, ok := r.holdings(ctx, state, *plan, diags)
+	if diags.HasError() {
+		return false
+	}
+	rules, unmanaged := held.to(ctx, rules, plan.reports())
+	plan.Rules, d = mapOf(ctx, rules)
+	diags.Append(d...)
+	if plan.UnmanagedRules, d = mapOf(ctx, unmanaged); !ok && plan.reports() {
+		plan.UnmanagedRules = types.MapUnknown(ruleType)
+	}
+	diags.Append(d...)
+	return whole && !plan.DefaultAction.IsUnknown()
+}
+
+// holdings are the rules that the plan starts from. A policy that has managed
+// none so far must not remove those that are there unseen.
+func (r *wholePolicy) holdings(ctx context.Context, state *policyModel, plan policyModel, diags *diag.Diagnostics) (held holdings, ok bool) {
+	if state != nil && !state.Rules.IsNull() {
+		held, d := state.held(ctx)
+		diags.Append(d...)
+		return held, true
+	}
+	if !r.client.Known() {
+		return holdings{}, false
+	}
+	present, err := r.client.Firewall(ctx)
+	if err != nil {
+		diags.Append(r.client.Diagnose("read the firewall policy", err))
+		return holdings{}, false
+	}
+	if !plan.reports() && len(present.Rules) > 0 {
+		r.refuseOver(ctx, state != nil, present.Rules, diags)
+		return holdings{}, false
+	}
+	held, d := heldBy(ctx, present)
+	diags.Append(d...)
+	return held, true
+}
+
+func (r *wholePolicy) refuseOver(ctx context.Context, exists bool, rules []api.FirewallRule, diags *diag.Diagnostics) {
+	what := fmt.Sprintf("The account has rules that are not in this state:\n%s\n\n", listing(rules))
+	if exists {
+		diags.AddAttributeError(path.Root("rules"), "The account has firewall rules already", what+
+			"Set on_unmanaged = \"report\" and apply: that adopts the rules that are listed, and reports the others. "+
+			"With \"remove\" after that, the plan shows what would be removed.")
+		return
+	}
+	caller, err := r.client.Caller(ctx)
+	if err != nil {
+		diags.Append(r.client.Diagnose("reach the account", err))
+		return
+	}
+	diags.AddAttributeError(path.Root("rules"), "The account has firewall rules already", what+fmt.Sprintf(
+		"To manage the policy here, import it; the plan then shows what would change:\n\n%s\n\nOr leave them alone with on_unmanaged = \"report\".",
+		importPolicy(caller.AccountId)))
+}
+
+// importPolicy is what to paste when the policy has rules already.
+func importPolicy(account string) string {
+	return fmt.Sprintf("import {\n  to = scimbridge_firewall_policy.<name>\n  id = %q\n}", account)
+}
+
+func (r *wholePolicy) claim(ctx context.Context, plan policyModel, owner string, diags *diag.Diagnostics) {
+	rules, _, d := rulesIn(ctx, plan.Rules)
+	diags.Append(d...)
+	var listed []string
+	for _, rule := range rules {
+		if id := rule.ID.ValueString(); id != "" {
+			listed = append(listed, id)
+		}
+	}
+	client.Once[owners](r.client).ownWhole(owner, !plan.Rules.IsNull() && !plan.reports(), listed, diags)
+}
+
+// foresee refuses, or without rules warns of, what would shut somebody out.
+func (r *wholePolicy) foresee(ctx context.Context, plan policyModel, diags *diag.Diagnostics) {
+	g, ok := guardOf(ctx, r.client)
+	if !ok {
+		return
+	}
+	if plan.Rules.IsNull() {
+		out := g.defaultAction(plan.defaultAction())
+		if len(out) > 0 && !plan.AllowLockout.ValueBool() && !plan.AllowLockout.IsUnknown() {
+			diags.AddAttributeWarning(path.Root("default_action"), lockOutTitle, foreseen(out, ruleByID)+afterARule(false))
+		}
+		return
+	}
+	proposed, names, d := plan.proposed(ctx)
+	diags.Append(d...)
+	if d.HasError() || plan.AllowLockout.ValueBool() || plan.AllowLockout.IsUnknown() {
+		return
+	}
+	by := make(map[string][]shutOut)
+	for _, out := range g.whole(proposed) {
+		by[out.by] = append(by[out.by], out)
+	}
+	for _, decider := range slices.Sorted(maps.Keys(by)) {
+		at := path.Root("default_action")
+		if name, mine := names[decider]; mine {
+			at = path.Root("rules").AtMapKey(name)
+		} else if decider != "" {
+			at = path.Root("unmanaged_rules").AtMapKey(decider)
+		}
+		diags.AddAttributeError(at, lockOutTitle, foreseen(by[decider], func(id string) string {
+			if name, mine := names[id]; mine {
+				return fmt.Sprintf("rule %q", name)
+			}
+			return ruleByID(id)
+		})+afterThePolicy)
+	}
+}
+
+func (r *wholePolicy) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
+	var plan policyModel
+	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
+	account, ok := r.client.SameAccount(ctx, resp.Private, &resp.Diagnostics)
+	if !ok || resp.Diagnostics.HasError() {
+		return
+	}
+	present, err := r.client.Firewall(ctx)
+	if err != nil {
+		resp.Diagnostics.Append(r.client.Diagnose("read the firewall policy", err))
+		return
+	}
+	if !plan.Rules.IsNull() && !plan.reports() && len(present.Rules) > 0 {
+		r.refuseOver(ctx, false, present.Rules, &resp.Diagnostics) // they came after the plan
+		return
+	}
+	revision, diags := revisionOf(ctx, nil, plan, &present.Etag)
+	resp.Diagnostics.Append(diags...)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	now, err := revision.write(ctx, r.client)
+	if err != nil {
+		resp.Diagnostics.Append(r.client.Diagnose("write the firewall policy", err))
+		return
+	}
+	made, diags := revision.made(ctx, account, plan, now)
+	resp.Diagnostics.Append(diags...)
+	resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account, account)...)
+	resp.Diagnostics.Append(rememberVersion(ctx, resp.Private, now.Etag)...)
+	resp.Diagnostics.Append(resp.State.Set(ctx, made)...)
+}
+
+func (r *wholePolicy) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
+	var prior policyModel
+	resp.Diagnostics.Append(req.State.Get(ctx, &prior)...)
+	account, ok := r.client.SameAccount(ctx, resp.Private, &resp.Diagnostics)
+	if !ok || resp.Diagnostics.HasError() {
+		return
+	}
+	resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account, account)...)
+	ownerOf(ctx, resp.Private, &resp.Diagnostics)
+	present, err := r.client.Firewall(ctx)
+	if err != nil {
+		resp.Diagnostics.Append(r.client.Diagnose("read the firewall policy", err))
+		return
+	}
+	state, diags := prior.refreshed(ctx, account, present)
+	resp.Diagnostics.Append(diags...)
+	warnNew(prior, state, present, &resp.Diagnostics)
+	resp.Diagnostics.Append(rememberVersion(ctx, resp.Private, present.Etag)...)
+	resp.Diagnostics.Append(resp.State.Set(ctx, state)...)
+}
+
+// warnNew tells of rules that somebody added beside the reported ones: nothing
+// is planned for them, and a plan shows no drift that it does nothing about.
+func warnNew(prior, state policyModel, present *client.Firewall, diags *diag.Diagnostics) {
+	known := prior.UnmanagedRules.Elements()
+	var added []api.FirewallRule
+	for id := range state.UnmanagedRules.Elements() {
+		if _, seen := known[id]; !seen {
+			added = append(added, present.ByID[id])
+		}
+	}
+	if len(added) == 0 || prior.OnUnmanaged.IsNull() {
+		return
+	}
+	slices.SortFunc(added, func(a, b api.FirewallRule) int { return strings.Compare(a.Id, b.Id) })
+	diags.AddAttributeWarning(path.Root("unmanaged_rules"), "Firewall rules that Terraform does not own",
+		fmt.Sprintf("Since the last apply, somebody added to the account:\n%s", listing(added)))
+}
+
+func (r *wholePolicy) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
+	var state, plan policyModel
+	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
+	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
+	account, ok := r.client.SameAccount(ctx, resp.Private, &resp.Diagnostics)
+	if !ok || resp.Diagnostics.HasError() {
+		return
+	}
+	revision, diags := revisionOf(ctx, &state, plan, version(ctx, req.Private))
+	resp.Diagnostics.Append(diags...)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	now, err := revision.write(ctx, r.client)
+	if err != nil {
+		resp.Diagnostics.Append(r.client.Diagnose("change the firewall policy", err))
+		return
+	}
+	made, diags := revision.made(ctx, account, plan, now)
+	resp.Diagnostics.Append(diags...)
+	resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account, account)...)
+	resp.Diagnostics.Append(rememberVersion(ctx, resp.Private, now.Etag)...)
+	resp.Diagnostics.Append(resp.State.Set(ctx, made)...)
+}
+
+// Delete leaves the account as it is; the plan has said so.
+func (r *wholePolicy) Delete(context.Context, resource.DeleteRequest, *resource.DeleteResponse) {}
+
+func (r *wholePolicy) ImportState(ctx context.Context, req resource.ImportStateRequest, resp *resource.ImportStateResponse) {
+	id, account, ok := identity.Imported(ctx, r.client, req, &resp.Diagnostics)
+	if !ok {
+		return
+	}
+	if id != account {
+		resp.Diagnostics.AddError("Invalid import id", "The firewall policy is imported by the account's id. It is:\n\n"+importPolicy(account))
+		return
+	}
+	resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account, id)...)
+	resp.Diagnostics.Append(resp.State.SetAttribute(ctx, path.Root("id"), id)...)
+}
+
+// ownerKey is where private state keeps what tells one policy resource from
+// another: no request says the address.
+const ownerKey = "owner"
+
+// ownerOf is the resource's mark, made when it is first seen.
+func ownerOf(ctx context.Context, private client.Private, diags *diag.Diagnostics) (owner string) {
+	stored, d := private.GetKey(ctx, ownerKey)
+	diags.Append(d...)
+	if json.Unmarshal(stored, &owner) == nil && owner != "" {
+		return owner
+	}
+	owner = rand.Text()
+	value, _ := json.Marshal(owner) // a string always marshals
+	diags.Append(private.SetKey(ctx, ownerKey, value)...)
+	return owner
+}

@@ -1,0 +1,90 @@
+package firewall
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+
+	"github.com/hashicorp/terraform-plugin-framework/datasource"
+	"github.com/hashicorp/terraform-plugin-framework/datasource/schema"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	policy "github.com/scimbridge/terraform-provider-scimbridge/bridge/account/firewall"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/client"
+)
+
+type verdict struct{ client *client.Client }
+
+var _ datasource.DataSourceWithConfigure = (*verdict)(nil)
+
+// NewVerdict is the data source scimbridge_firewall_verdict.
+func NewVerdict() datasource.DataSource { return &verdict{} }
+
+type verdictModel struct {
+	Address      types.String `tfsdk:"address"`
+	Action       types.String `tfsdk:"action"`
+	Passes       types.Bool   `tfsdk:"passes"`
+	RuleID       types.String `tfsdk:"rule_id"`
+	Country      types.String `tfsdk:"country"`
+	Continent    types.String `tfsdk:"continent"`
+	AnonymousIPs types.Set    `tfsdk:"anonymous_ips"`
+}
+
+func (d *verdict) Metadata(_ context.Context, _ datasource.MetadataRequest, resp *datasource.MetadataResponse) {
+	resp.TypeName = "scimbridge_firewall_verdict"
+}
+
+func (d *verdict) Configure(_ context.Context, req datasource.ConfigureRequest, resp *datasource.ConfigureResponse) {
+	d.client = client.Of(req.ProviderData, &resp.Diagnostics)
+}
+
+func (d *verdict) Schema(_ context.Context, _ datasource.SchemaRequest, resp *datasource.SchemaResponse) {
+	resp.Schema = schema.Schema{
+		MarkdownDescription: "Would this address get in, and by which rule? Asked of the account's present policy; fit for `check` blocks and postconditions. " +
+			"With `depends_on`, the policy that this configuration makes.",
+		Attributes: map[string]schema.Attribute{
+			"address":       schema.StringAttribute{Required: true, MarkdownDescription: "An IP address."},
+			"action":        schema.StringAttribute{Computed: true, MarkdownDescription: "`allow`, `report` or `deny`."},
+			"passes":        schema.BoolAttribute{Computed: true, MarkdownDescription: "Whether the address gets in: not for `deny`."},
+			"rule_id":       schema.StringAttribute{Computed: true, MarkdownDescription: "The rule that decided; null when the default action did."},
+			"country":       schema.StringAttribute{Computed: true, MarkdownDescription: "The address's country, if the account has a database that knows it."},
+			"continent":     schema.StringAttribute{Computed: true, MarkdownDescription: "The address's continent, if the account has a database that knows it."},
+			"anonymous_ips": schema.SetAttribute{Computed: true, ElementType: types.StringType, MarkdownDescription: "The kinds of anonymous address that it is; null if none is known."},
+		},
+	}
+}
+
+func (d *verdict) Read(ctx context.Context, req datasource.ReadRequest, resp *datasource.ReadResponse) {
+	var m verdictModel
+	resp.Diagnostics.Append(req.Config.Get(ctx, &m)...)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	address, err := netip.ParseAddr(m.Address.ValueString())
+	if err != nil {
+		resp.Diagnostics.AddAttributeError(path.Root("address"), "Invalid IP address",
+			fmt.Sprintf("%q is no IP address; write one address, for instance \"192.0.2.1\".", m.Address.ValueString()))
+		return
+	}
+	answer, err := client.Call[api.Evaluation](d.client.API.EvaluateFirewall(ctx,
+		api.EvaluationInput{Addresses: []string{policy.Normalize(address).String()}}))
+	if err == nil && len(answer.Verdicts) != 1 {
+		err = fmt.Errorf("asked about one address, the account answered about %d", len(answer.Verdicts))
+	}
+	if err != nil {
+		resp.Diagnostics.Append(d.client.Diagnose("ask for the firewall's verdict on "+address.String(), err))
+		return
+	}
+	found := answer.Verdicts[0]
+	m.Action = types.StringValue(string(found.Action))
+	m.Passes = types.BoolValue(policy.Action(found.Action).Passes())
+	m.RuleID = types.StringPointerValue(found.RuleId)
+	m.Country = types.StringPointerValue(found.Country)
+	m.Continent = types.StringPointerValue((*string)(found.Continent))
+	kinds, diags := setOf(ctx, types.StringType, found.AnonymousIps)
+	resp.Diagnostics.Append(diags...)
+	m.AnonymousIPs = kinds
+	resp.Diagnostics.Append(resp.State.Set(ctx, m)...)
+}
