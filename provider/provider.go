@@ -14,6 +14,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
 	"github.com/hashicorp/terraform-plugin-framework/ephemeral"
+	"github.com/hashicorp/terraform-plugin-framework/function"
 	"github.com/hashicorp/terraform-plugin-framework/list"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/provider"
@@ -26,6 +27,8 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/client"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/deployment"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/firewall"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/functions"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/people"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/provisioning"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/signup"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/status"
@@ -47,6 +50,7 @@ type Provider struct {
 
 var (
 	_ provider.ProviderWithEphemeralResources = (*Provider)(nil)
+	_ provider.ProviderWithFunctions          = (*Provider)(nil)
 	_ provider.ProviderWithListResources      = (*Provider)(nil)
 )
 
@@ -188,6 +192,9 @@ func (p *Provider) DataSources(context.Context) []func() datasource.DataSource {
 		firewall.NewCaller,
 		firewall.NewPolicyData,
 		firewall.NewVerdict,
+		people.NewGroups,
+		people.NewMembers,
+		people.NewSignInAttempts,
 		signup.NewDomainsData,
 		status.NewBridge,
 	}
@@ -205,5 +212,14 @@ func (p *Provider) ListResources(context.Context) []func() list.ListResource {
 	return []func() list.ListResource{
 		firewall.NewRuleList,
 		signup.NewDomainList,
+	}
+}
+
+// Functions lists what configurations can call.
+func (p *Provider) Functions(context.Context) []func() function.Function {
+	return []func() function.Function{
+		functions.NewCIDRContains,
+		functions.NewDiagnose,
+		functions.NewSessionFingerprint,
 	}
 }

@@ -1,0 +1,73 @@
+package functions
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/terraform-plugin-framework/attr"
+	"github.com/hashicorp/terraform-plugin-framework/function"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
+)
+
+type diagnose struct{}
+
+// NewDiagnose is the function diagnose.
+func NewDiagnose() function.Function { return diagnose{} }
+
+type problemModel struct {
+	Code      string            `tfsdk:"code"`
+	Title     string            `tfsdk:"title"`
+	Since     *string           `tfsdk:"since"`
+	Cause     string            `tfsdk:"cause"`
+	Remedy    string            `tfsdk:"remedy"`
+	Terraform string            `tfsdk:"terraform"`
+	Details   map[string]string `tfsdk:"details"`
+}
+
+var problemType = types.ObjectType{AttrTypes: map[string]attr.Type{
+	"code": types.StringType, "title": types.StringType, "since": types.StringType, "cause": types.StringType,
+	"remedy": types.StringType, "terraform": types.StringType, "details": types.MapType{ElemType: types.StringType},
+}}
+
+func (diagnose) Metadata(_ context.Context, _ function.MetadataRequest, resp *function.MetadataResponse) {
+	resp.Name = "diagnose"
+}
+
+func (diagnose) Definition(_ context.Context, _ function.DefinitionRequest, resp *function.DefinitionResponse) {
+	resp.Definition = function.Definition{
+		Summary: "The problems in a bridge's log, with their remedies",
+		MarkdownDescription: "Reads the log of a bridge, this project's or 1Password's, as text or JSON lines, and returns the problems in it, oldest first: " +
+			"objects of `code`, `title`, `since` (RFC 3339, null if the log does not say), `cause`, `remedy`, `terraform` (a block to paste, else empty) " +
+			"and `details`, a map of the facts with `count` and `last_seen`. Lines that tell of none are passed over.\n\n" +
+			"A log tells what was, not what is: judge by `last_seen` whether a problem has passed.",
+		Parameters: []function.Parameter{
+			function.StringParameter{Name: "log", MarkdownDescription: "The log, for instance `file(\"bridge.log\")`."},
+		},
+		Return: function.ListReturn{ElementType: problemType},
+	}
+}
+
+func (diagnose) Run(ctx context.Context, req function.RunRequest, resp *function.RunResponse) {
+	var log string
+	if resp.Error = req.Arguments.Get(ctx, &log); resp.Error != nil {
+		return
+	}
+	found, err := problem.Diagnose(strings.NewReader(log))
+	if err != nil {
+		resp.Error = function.NewArgumentFuncError(0, err.Error())
+		return
+	}
+	problems := make([]problemModel, len(found))
+	for i, p := range found {
+		problems[i] = problemModel{
+			Code: string(p.Code), Title: p.Title, Cause: p.Cause, Remedy: p.Remedy, Terraform: p.Terraform, Details: p.Details,
+		}
+		if !p.Since.IsZero() {
+			problems[i].Since = new(p.Since.UTC().Format(time.RFC3339))
+		}
+	}
+	resp.Error = resp.Result.Set(ctx, problems)
+}

@@ -1,0 +1,151 @@
+package people
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/hashicorp/terraform-plugin-framework-validators/int64validator"
+	"github.com/hashicorp/terraform-plugin-framework/datasource"
+	"github.com/hashicorp/terraform-plugin-framework/datasource/schema"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/client"
+)
+
+const (
+	defaultAttempts = 100
+	maxAttempts     = 10_000
+)
+
+type attempts struct{ client *client.Client }
+
+var _ datasource.DataSourceWithConfigure = (*attempts)(nil)
+
+// NewSignInAttempts is the data source scimbridge_sign_in_attempts.
+func NewSignInAttempts() datasource.DataSource { return &attempts{} }
+
+type attemptsModel struct {
+	Since    types.String   `tfsdk:"since"`
+	Limit    types.Int64    `tfsdk:"limit"`
+	Attempts []attemptModel `tfsdk:"attempts"`
+}
+
+type attemptModel struct {
+	FirstTime types.String `tfsdk:"first_time"`
+	LastTime  types.String `tfsdk:"last_time"`
+	Count     types.Int64  `tfsdk:"count"`
+	Address   types.String `tfsdk:"address"`
+	Email     types.String `tfsdk:"email"`
+	Instance  types.String `tfsdk:"instance"`
+	Result    types.String `tfsdk:"result"`
+	RuleID    types.String `tfsdk:"rule_id"`
+}
+
+func (d *attempts) Metadata(_ context.Context, _ datasource.MetadataRequest, resp *datasource.MetadataResponse) {
+	resp.TypeName = "scimbridge_sign_in_attempts"
+}
+
+func (d *attempts) Configure(_ context.Context, req datasource.ConfigureRequest, resp *datasource.ConfigureResponse) {
+	d.client = client.Of(req.ProviderData, &resp.Diagnostics)
+}
+
+func (d *attempts) Schema(_ context.Context, _ datasource.SchemaRequest, resp *datasource.SchemaResponse) {
+	resp.Schema = schema.Schema{
+		MarkdownDescription: "Who tried to sign in, from where, and what came of it: for `check` blocks, and to see which rule refused a bridge.\n\n" +
+			"The account keeps attempts for 60 days, and counts those of one session, address, rule and hour as one.",
+		Attributes: map[string]schema.Attribute{
+			"since": schema.StringAttribute{
+				Optional: true,
+				MarkdownDescription: "Attempts before this time are left out (RFC 3339), for instance `timeadd(plantimestamp(), \"-24h\")`. " +
+					"`timestamp()` would put the reading off to the apply.",
+				Validators: []validator.String{isTime{}},
+			},
+			"limit": schema.Int64Attribute{
+				Optional:            true,
+				MarkdownDescription: fmt.Sprintf("How many attempts at most, the newest; %d unless set, %d at most.", defaultAttempts, maxAttempts),
+				Validators:          []validator.Int64{int64validator.Between(1, maxAttempts)},
+			},
+			"attempts": schema.ListNestedAttribute{
+				Computed:            true,
+				MarkdownDescription: "The attempts, newest first.",
+				NestedObject: schema.NestedAttributeObject{Attributes: map[string]schema.Attribute{
+					"first_time": schema.StringAttribute{Computed: true, MarkdownDescription: "When the first of them was made, in UTC."},
+					"last_time":  schema.StringAttribute{Computed: true, MarkdownDescription: "When the last of them was made, in UTC."},
+					"count":      schema.Int64Attribute{Computed: true, MarkdownDescription: "How many they are."},
+					"address":    schema.StringAttribute{Computed: true, MarkdownDescription: "IP address, as the account saw it."},
+					"email":      schema.StringAttribute{Computed: true, MarkdownDescription: "Who tried, if it was said; else null."},
+					"instance":   schema.StringAttribute{Computed: true, MarkdownDescription: "The bridge's instance id, if it was one; else null."},
+					"result":     schema.StringAttribute{Computed: true, MarkdownDescription: "`ok`, `reported` (by a firewall rule with that action), or the code of the refusal, for instance `firewall_blocked`."},
+					"rule_id":    schema.StringAttribute{Computed: true, MarkdownDescription: "The firewall rule that decided; else null."},
+				}},
+			},
+		},
+	}
+}
+
+func (d *attempts) Read(ctx context.Context, req datasource.ReadRequest, resp *datasource.ReadResponse) {
+	var m attemptsModel
+	resp.Diagnostics.Append(req.Config.Get(ctx, &m)...)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	var params api.ListSignInAttemptsParams
+	if !m.Since.IsNull() {
+		since, err := time.Parse(time.RFC3339, m.Since.ValueString())
+		if err != nil {
+			resp.Diagnostics.AddAttributeError(path.Root("since"), "Invalid time", notATime(m.Since.ValueString()))
+			return
+		}
+		params.Since = &since
+	}
+	limit := defaultAttempts
+	if !m.Limit.IsNull() {
+		limit = int(m.Limit.ValueInt64())
+	}
+	found, err := gather(limit, func(cursor *string, size int) ([]api.SignInAttempt, *string, error) {
+		params.Cursor, params.Limit = cursor, &size
+		page, err := client.Call[api.SignInAttemptPage](d.client.API.ListSignInAttempts(ctx, &params))
+		return page.Items, page.NextCursor, err
+	})
+	if err != nil {
+		resp.Diagnostics.Append(d.client.Diagnose("list the sign-in attempts", err))
+		return
+	}
+	m.Attempts = make([]attemptModel, len(found))
+	for i, one := range found {
+		m.Attempts[i] = attemptModel{
+			FirstTime: types.StringValue(one.FirstTime.UTC().Format(time.RFC3339)),
+			LastTime:  types.StringValue(one.LastTime.UTC().Format(time.RFC3339)),
+			Count:     types.Int64Value(int64(one.Count)),
+			Address:   types.StringValue(one.Address),
+			Email:     types.StringPointerValue(one.Email),
+			Instance:  types.StringPointerValue(one.Instance),
+			Result:    types.StringValue(one.Result),
+			RuleID:    types.StringPointerValue(one.RuleId),
+		}
+	}
+	resp.Diagnostics.Append(resp.State.Set(ctx, m)...)
+}
+
+// isTime refuses at plan time what is no RFC 3339 time.
+type isTime struct{}
+
+func (isTime) Description(context.Context) string               { return "a time as in RFC 3339" }
+func (t isTime) MarkdownDescription(ctx context.Context) string { return t.Description(ctx) }
+
+func (isTime) ValidateString(_ context.Context, req validator.StringRequest, resp *validator.StringResponse) {
+	if req.ConfigValue.IsNull() || req.ConfigValue.IsUnknown() {
+		return
+	}
+	if _, err := time.Parse(time.RFC3339, req.ConfigValue.ValueString()); err != nil {
+		resp.Diagnostics.AddAttributeError(req.Path, "Invalid time", notATime(req.ConfigValue.ValueString()))
+	}
+}
+
+func notATime(text string) string {
+	return fmt.Sprintf("%q is no RFC 3339 time; write for instance \"2026-11-23T00:00:00Z\", or timeadd(plantimestamp(), \"-24h\").", text)
+}

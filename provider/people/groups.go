@@ -1,0 +1,116 @@
+package people
+
+import (
+	"context"
+
+	"github.com/hashicorp/terraform-plugin-framework-validators/datasourcevalidator"
+	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
+	"github.com/hashicorp/terraform-plugin-framework/datasource"
+	"github.com/hashicorp/terraform-plugin-framework/datasource/schema"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/client"
+)
+
+type groups struct{ client *client.Client }
+
+var (
+	_ datasource.DataSourceWithConfigure        = (*groups)(nil)
+	_ datasource.DataSourceWithConfigValidators = (*groups)(nil)
+)
+
+// NewGroups is the data source scimbridge_groups.
+func NewGroups() datasource.DataSource { return &groups{} }
+
+type groupsModel struct {
+	Filter groupFilter  `tfsdk:"filter"`
+	Groups []groupModel `tfsdk:"groups"`
+}
+
+type groupFilter struct {
+	Name    types.String `tfsdk:"name"`
+	Managed types.Bool   `tfsdk:"managed"`
+}
+
+type groupModel struct {
+	ID          types.String `tfsdk:"id"`
+	Name        types.String `tfsdk:"name"`
+	Managed     types.Bool   `tfsdk:"managed"`
+	BuiltIn     types.Bool   `tfsdk:"built_in"`
+	MemberCount types.Int64  `tfsdk:"member_count"`
+}
+
+func (d *groups) Metadata(_ context.Context, _ datasource.MetadataRequest, resp *datasource.MetadataResponse) {
+	resp.TypeName = "scimbridge_groups"
+}
+
+func (d *groups) Configure(_ context.Context, req datasource.ConfigureRequest, resp *datasource.ConfigureResponse) {
+	d.client = client.Of(req.ProviderData, &resp.Diagnostics)
+}
+
+func (d *groups) ConfigValidators(context.Context) []datasource.ConfigValidator {
+	filter := path.MatchRoot("filter")
+	return []datasource.ConfigValidator{datasourcevalidator.AtLeastOneOf(filter.AtName("name"), filter.AtName("managed"))}
+}
+
+func (d *groups) Schema(_ context.Context, _ datasource.SchemaRequest, resp *datasource.SchemaResponse) {
+	resp.Schema = schema.Schema{
+		MarkdownDescription: "Groups of the account that match a filter, whether the identity provider manages them or not.",
+		Attributes: map[string]schema.Attribute{
+			"filter": schema.SingleNestedAttribute{
+				Required:            true,
+				MarkdownDescription: "What a group must match, all that is given; at least one.",
+				Attributes: map[string]schema.Attribute{
+					"name": schema.StringAttribute{
+						Optional: true, MarkdownDescription: "The name, whole and without regard to case.",
+						Validators: []validator.String{stringvalidator.LengthAtLeast(1)},
+					},
+					"managed": schema.BoolAttribute{Optional: true, MarkdownDescription: "Whether the identity provider manages the group."},
+				},
+			},
+			"groups": schema.ListNestedAttribute{
+				Computed:            true,
+				MarkdownDescription: "The groups, in the order of the account.",
+				NestedObject: schema.NestedAttributeObject{Attributes: map[string]schema.Attribute{
+					"id":           schema.StringAttribute{Computed: true, MarkdownDescription: "The group's id in the account."},
+					"name":         schema.StringAttribute{Computed: true, MarkdownDescription: "The name shown."},
+					"managed":      schema.BoolAttribute{Computed: true, MarkdownDescription: "Whether the identity provider manages the group."},
+					"built_in":     schema.BoolAttribute{Computed: true, MarkdownDescription: "Whether the group is the account's own, and cannot be managed."},
+					"member_count": schema.Int64Attribute{Computed: true, MarkdownDescription: "How many members are in it."},
+				}},
+			},
+		},
+	}
+}
+
+func (d *groups) Read(ctx context.Context, req datasource.ReadRequest, resp *datasource.ReadResponse) {
+	var m groupsModel
+	resp.Diagnostics.Append(req.Config.Get(ctx, &m)...)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	params := api.ListGroupsParams{Name: m.Filter.Name.ValueStringPointer(), Managed: m.Filter.Managed.ValueBoolPointer()}
+	found, err := gather(0, func(cursor *string, size int) ([]api.AccountGroup, *string, error) {
+		params.Cursor, params.Limit = cursor, &size
+		page, err := client.Call[api.AccountGroupPage](d.client.API.ListGroups(ctx, &params))
+		return page.Items, page.NextCursor, err
+	})
+	if err != nil {
+		resp.Diagnostics.Append(d.client.Diagnose("list the groups", err))
+		return
+	}
+	m.Groups = make([]groupModel, len(found))
+	for i, one := range found {
+		m.Groups[i] = groupModel{
+			ID:          types.StringValue(one.Id),
+			Name:        types.StringValue(one.Name),
+			Managed:     types.BoolValue(one.Managed),
+			BuiltIn:     types.BoolValue(one.BuiltIn),
+			MemberCount: types.Int64Value(int64(one.MemberCount)),
+		}
+	}
+	resp.Diagnostics.Append(resp.State.Set(ctx, m)...)
+}

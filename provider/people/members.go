@@ -1,0 +1,145 @@
+package people
+
+import (
+	"context"
+
+	"github.com/hashicorp/terraform-plugin-framework-validators/datasourcevalidator"
+	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
+	"github.com/hashicorp/terraform-plugin-framework/datasource"
+	"github.com/hashicorp/terraform-plugin-framework/datasource/schema"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/client"
+)
+
+type members struct{ client *client.Client }
+
+var (
+	_ datasource.DataSourceWithConfigure        = (*members)(nil)
+	_ datasource.DataSourceWithConfigValidators = (*members)(nil)
+)
+
+// NewMembers is the data source scimbridge_members.
+func NewMembers() datasource.DataSource { return &members{} }
+
+type membersModel struct {
+	Filter  memberFilter  `tfsdk:"filter"`
+	Members []memberModel `tfsdk:"members"`
+}
+
+type memberFilter struct {
+	Address types.String `tfsdk:"address"`
+	Managed types.Bool   `tfsdk:"managed"`
+	State   types.String `tfsdk:"state"`
+}
+
+type memberModel struct {
+	ID             types.String `tfsdk:"id"`
+	Address        types.String `tfsdk:"address"`
+	PendingAddress types.String `tfsdk:"pending_address"`
+	Name           types.String `tfsdk:"name"`
+	Role           types.String `tfsdk:"role"`
+	State          types.String `tfsdk:"state"`
+	Suspended      types.Bool   `tfsdk:"suspended"`
+	Managed        types.Bool   `tfsdk:"managed"`
+	PersonID       types.String `tfsdk:"person_id"`
+	UserName       types.String `tfsdk:"user_name"`
+}
+
+func (d *members) Metadata(_ context.Context, _ datasource.MetadataRequest, resp *datasource.MetadataResponse) {
+	resp.TypeName = "scimbridge_members"
+}
+
+func (d *members) Configure(_ context.Context, req datasource.ConfigureRequest, resp *datasource.ConfigureResponse) {
+	d.client = client.Of(req.ProviderData, &resp.Diagnostics)
+}
+
+func (d *members) ConfigValidators(context.Context) []datasource.ConfigValidator {
+	filter := path.MatchRoot("filter")
+	return []datasource.ConfigValidator{
+		datasourcevalidator.AtLeastOneOf(filter.AtName("address"), filter.AtName("managed"), filter.AtName("state")),
+	}
+}
+
+func (d *members) Schema(_ context.Context, _ datasource.SchemaRequest, resp *datasource.SchemaResponse) {
+	resp.Schema = schema.Schema{
+		MarkdownDescription: "Members of the account that match a filter, whether the identity provider manages them or not.\n\n" +
+			"The filter is required, and what matches lies in the state: names and addresses of people belong into few of them.",
+		Attributes: map[string]schema.Attribute{
+			"filter": schema.SingleNestedAttribute{
+				Required:            true,
+				MarkdownDescription: "What a member must match, all that is given; at least one.",
+				Attributes: map[string]schema.Attribute{
+					"address": schema.StringAttribute{
+						Optional: true, MarkdownDescription: "The sign-in address, whole and without regard to case.",
+						Validators: []validator.String{stringvalidator.LengthAtLeast(1)},
+					},
+					"managed": schema.BoolAttribute{Optional: true, MarkdownDescription: "Whether the identity provider manages the member."},
+					"state": schema.StringAttribute{
+						Optional: true, MarkdownDescription: "`invited` (has not signed up), `pending` (signed up, waits for confirmation) or `active`.",
+						Validators: []validator.String{stringvalidator.OneOf(string(api.MemberStateInvited), string(api.MemberStatePending), string(api.MemberStateActive))},
+					},
+				},
+			},
+			"members": schema.ListNestedAttribute{
+				Computed:            true,
+				MarkdownDescription: "The members, in the order of the account.",
+				NestedObject: schema.NestedAttributeObject{Attributes: map[string]schema.Attribute{
+					"id":              schema.StringAttribute{Computed: true, MarkdownDescription: "The member's id in the account."},
+					"address":         schema.StringAttribute{Computed: true, MarkdownDescription: "The sign-in address."},
+					"pending_address": schema.StringAttribute{Computed: true, MarkdownDescription: "The address that waits for the person's confirmation; else null."},
+					"name":            schema.StringAttribute{Computed: true, MarkdownDescription: "The name shown."},
+					"role":            schema.StringAttribute{Computed: true, MarkdownDescription: "`member`, `administrator`, `owner` or `provision_manager`."},
+					"state":           schema.StringAttribute{Computed: true, MarkdownDescription: "`invited`, `pending` or `active`."},
+					"suspended":       schema.BoolAttribute{Computed: true, MarkdownDescription: "Whether the member may not sign in."},
+					"managed":         schema.BoolAttribute{Computed: true, MarkdownDescription: "Whether the identity provider manages the member."},
+					"person_id":       schema.StringAttribute{Computed: true, MarkdownDescription: "The SCIM id while managed; else null."},
+					"user_name":       schema.StringAttribute{Computed: true, MarkdownDescription: "The SCIM `userName` while managed; else null."},
+				}},
+			},
+		},
+	}
+}
+
+func (d *members) Read(ctx context.Context, req datasource.ReadRequest, resp *datasource.ReadResponse) {
+	var m membersModel
+	resp.Diagnostics.Append(req.Config.Get(ctx, &m)...)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	params := api.ListMembersParams{
+		Address: m.Filter.Address.ValueStringPointer(),
+		Managed: m.Filter.Managed.ValueBoolPointer(),
+	}
+	if !m.Filter.State.IsNull() {
+		params.State = new(api.MemberState(m.Filter.State.ValueString()))
+	}
+	found, err := gather(0, func(cursor *string, size int) ([]api.Member, *string, error) {
+		params.Cursor, params.Limit = cursor, &size
+		page, err := client.Call[api.MemberPage](d.client.API.ListMembers(ctx, &params))
+		return page.Items, page.NextCursor, err
+	})
+	if err != nil {
+		resp.Diagnostics.Append(d.client.Diagnose("list the members", err))
+		return
+	}
+	m.Members = make([]memberModel, len(found))
+	for i, one := range found {
+		m.Members[i] = memberModel{
+			ID:             types.StringValue(one.Id),
+			Address:        types.StringValue(one.Address),
+			PendingAddress: types.StringPointerValue(one.PendingAddress),
+			Name:           types.StringValue(one.Name),
+			Role:           types.StringValue(string(one.Role)),
+			State:          types.StringValue(string(one.State)),
+			Suspended:      types.BoolValue(one.Suspended),
+			Managed:        types.BoolValue(one.Managed),
+			PersonID:       types.StringPointerValue(one.PersonId),
+			UserName:       types.StringPointerValue(one.UserName),
+		}
+	}
+	resp.Diagnostics.Append(resp.State.Set(ctx, m)...)
+}
