@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/ipdata/ipdatatest"
 )
 
 // The test binary is scim-bridge when it is called by that name, so that
@@ -21,12 +23,15 @@ func TestScripts(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { taken.Close() })
+	// An IP database that answers nothing.
+	cable := ipdatatest.Write(t, "cable", map[string]ipdatatest.Record{"192.0.2.0/24": {"connection_type": "Cable"}})
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("TAKEN", taken.Addr().String())
+			env.Setenv("CABLE", cable)
 			return nil
 		},
 	})
