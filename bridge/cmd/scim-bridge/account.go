@@ -29,7 +29,8 @@ type accountCommand struct {
 	Firewall struct {
 		Disable firewallDisableCommand `cmd:"" help:"Break the glass: refuse nobody for a time. Deletes nothing."`
 	} `cmd:"" help:"The firewall, for whoever is locked out."`
-	Mail accountMailCommand `cmd:"" help:"List the mail that the account wrote."`
+	Check accountCheckCommand `cmd:"" help:"Look for damage in the database."`
+	Mail  accountMailCommand  `cmd:"" help:"List the mail that the account wrote."`
 }
 
 // database is the flag that every command of the account has.

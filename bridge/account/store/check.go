@@ -1,0 +1,85 @@
+package store
+
+import (
+	"context"
+	"fmt"
+)
+
+// A Fault is something in the database that cannot be.
+type Fault struct {
+	What string // the rule that it breaks
+	Row  string // the row, or what SQLite says
+}
+
+// mostFaults bounds what one rule reports: one cause can break many rows.
+const mostFaults = 20
+
+// rules are what the schema cannot say. Each query returns the ids of rows
+// that break the rule.
+var rules = []struct{ what, query string }{
+	{"a group counts the managed people and groups in it", `SELECT g.id FROM groups g WHERE g.managed_count <>
+		(SELECT count(*) FROM memberships s JOIN people p ON p.member_id = s.member_id WHERE s.group_id = g.id) +
+		(SELECT count(*) FROM nestings n JOIN groups c ON c.id = n.child_id AND c.scim_id IS NOT NULL WHERE n.group_id = g.id)`},
+	{"a block of positions counts the people in it", `WITH counted AS (
+		SELECT 1 AS level, position / 64 AS block, count(*) AS people FROM people GROUP BY 2
+		UNION ALL SELECT 2, position / 4096, count(*) FROM people GROUP BY 2
+		UNION ALL SELECT 3, position / 262144, count(*) FROM people GROUP BY 2)
+		SELECT level || '/' || block FROM (
+			SELECT level, block, people FROM counted UNION ALL SELECT level, block, -people FROM people_counts)
+		GROUP BY level, block HAVING sum(people) <> 0`},
+	{"a name is found under its folded form", `SELECT id FROM people WHERE user_name_folded <> fold(user_name)
+		OR COALESCE(display_name_folded, '') <> fold(COALESCE(display_name, ''))
+		UNION ALL SELECT id FROM groups WHERE name_folded <> fold(name)
+		UNION ALL SELECT id FROM members WHERE address_folded <> fold(address)`},
+	{"a person is found under the user name that is served", `SELECT id FROM people WHERE user_name IS NOT json_extract(attributes, '$.userName')`},
+	{"attributes are a JSON object", `SELECT id FROM people WHERE NOT json_valid(attributes) OR json_type(attributes) <> 'object'
+		UNION ALL SELECT id FROM groups WHERE NOT json_valid(attributes) OR json_type(attributes) <> 'object'`},
+}
+
+// Check reads the whole database and returns what is damaged: pages and
+// indexes by SQLite's own check, references, and what is kept in two places.
+func (s *Store) Check(ctx context.Context) (faults []Fault, err error) {
+	return faults, s.Read(ctx, func(ctx context.Context, tx *Tx) error {
+		said, err := AllLong(ctx, tx, func(row Scanner) (text string, err error) { return text, row.Scan(&text) },
+			fmt.Sprintf(`PRAGMA integrity_check(%d)`, mostFaults))
+		if err != nil {
+			return fmt.Errorf("checking pages and indexes: %w", err)
+		}
+		for _, text := range said {
+			if text != "ok" {
+				faults = append(faults, Fault{"pages and indexes are whole", text})
+			}
+		}
+		dangling, err := AllLong(ctx, tx, func(row Scanner) (text string, err error) { return text, row.Scan(&text) },
+			fmt.Sprintf(`SELECT "table" || ' ' || COALESCE(rowid, '') || ' to ' || parent FROM pragma_foreign_key_check LIMIT %d`, mostFaults))
+		if err != nil {
+			return fmt.Errorf("checking references: %w", err)
+		}
+		for _, row := range dangling {
+			faults = append(faults, Fault{"a reference leads to a row", row})
+		}
+		for _, rule := range rules {
+			ids, err := AllLong(ctx, tx, func(row Scanner) (id string, err error) { return id, row.Scan(&id) },
+				fmt.Sprintf(`SELECT * FROM (%s) LIMIT %d`, rule.query, mostFaults))
+			if err != nil {
+				return fmt.Errorf("checking that %s: %w", rule.what, err)
+			}
+			for _, id := range ids {
+				faults = append(faults, Fault{rule.what, id})
+			}
+		}
+		return nil
+	})
+}
+
+// Sizes is how many rows of a kind there are.
+type Sizes struct{ Members, People, Groups, Memberships, Nestings int64 }
+
+// Sizes counts rows.
+func (s *Store) Sizes(ctx context.Context) (n Sizes, err error) {
+	return n, s.Read(ctx, func(ctx context.Context, tx *Tx) error {
+		return tx.QueryRow(ctx, `SELECT (SELECT count(*) FROM members), (SELECT count(*) FROM people), (SELECT count(*) FROM groups),
+			(SELECT count(*) FROM memberships), (SELECT count(*) FROM nestings)`).
+			Scan(&n.Members, &n.People, &n.Groups, &n.Memberships, &n.Nestings)
+	})
+}

@@ -1,0 +1,288 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
+)
+
+// An accountProcess is a scim-bridge account serve.
+type accountProcess struct {
+	*realAccount
+	database string
+	listen   string
+	cmd      *exec.Cmd
+}
+
+// newAccountProcess makes an account and serves it from a process of its own.
+func newAccountProcess(t *testing.T) *accountProcess {
+	t.Helper()
+	a := &accountProcess{database: filepath.Join(t.TempDir(), "account.db"), listen: freePort(t)}
+	token := strings.TrimSpace(output(t, "account", "init", "--database", "sqlite:"+a.database, "--name", "Test"))
+	a.realAccount = &realAccount{t: t, url: "http://" + a.listen}
+	admin, err := api.NewClientWithResponses(a.url, api.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
+		r.Header.Set("Authorization", "Bearer "+token)
+		return nil
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.admin = admin
+	a.start()
+	t.Cleanup(a.kill)
+	who, err := admin.WhoAmIWithResponse(t.Context())
+	if err != nil || who.JSON200 == nil {
+		t.Fatalf("asking the account who it is: %v", err)
+	}
+	a.model = &account.Account{ID: who.JSON200.AccountId}
+	return a
+}
+
+func (a *accountProcess) start() {
+	a.t.Helper()
+	a.cmd = exec.CommandContext(context.WithoutCancel(a.t.Context()), "scim-bridge",
+		"account", "serve", "--database", "sqlite:"+a.database, "--listen", a.listen, "--log-level", "error")
+	a.cmd.Stderr = os.Stderr
+	if err := a.cmd.Start(); err != nil {
+		a.t.Fatal(err)
+	}
+	await(a.t, "the account to answer", func() bool {
+		answer, err := a.admin.WhoAmIWithResponse(a.t.Context())
+		return err == nil && answer.JSON200 != nil
+	})
+}
+
+// kill is a loss of power.
+func (a *accountProcess) kill() {
+	_ = a.cmd.Process.Kill()
+	_ = a.cmd.Wait()
+}
+
+// freePort is an address that nobody listens on at the moment, so that a
+// process can come back to it after it was killed.
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// A stubbornClient repeats a request until it is answered well, as identity
+// providers do: connections refused and cut, 429 and 503 are none of its worries.
+type stubbornClient struct {
+	t          *testing.T
+	http       *http.Client
+	url, token string
+	retries    atomic.Int64
+}
+
+func (c *stubbornClient) send(ctx context.Context, method, path, body string) []byte {
+	for {
+		status, answer, err := c.once(ctx, method, path, body)
+		switch {
+		case err == nil && status < 300:
+			return answer
+		case ctx.Err() != nil:
+			c.t.Errorf("%s %s was never answered: %d %v", method, path, status, err)
+			return nil
+		case err == nil && status != http.StatusServiceUnavailable && status != http.StatusTooManyRequests:
+			c.t.Errorf("%s %s: %d %s", method, path, status, answer)
+			return nil
+		}
+		c.retries.Add(1)
+		select { // not as the Retry-After says, which is longer than the outage
+		case <-time.After(50*time.Millisecond + rand.N(100*time.Millisecond)):
+		case <-ctx.Done():
+		}
+	}
+}
+
+func (c *stubbornClient) once(ctx context.Context, method, path, body string) (int, []byte, error) {
+	r, err := http.NewRequestWithContext(ctx, method, c.url+path, strings.NewReader(body))
+	if err != nil {
+		return 0, nil, err
+	}
+	r.Header.Set("Authorization", "Bearer "+c.token)
+	r.Header.Set("Content-Type", "application/scim+json")
+	resp, err := c.http.Do(r)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	return resp.StatusCode, answer, err
+}
+
+// changes are the shapes in which members come and go.
+var changes = map[bool][]string{
+	true: {
+		`{"op":"Add","path":"members","value":[{"$ref":null,"value":%q}]}`,
+		`{"op":"add","path":"members","value":{"value":%q}}`,
+		`{"op":"add","value":{"members":[{"value":%q}]}}`,
+	},
+	false: {
+		`{"op":"Remove","path":"members","value":[{"value":%q}]}`,
+		`{"op":"remove","path":"members[value eq %s]"}`,
+		`{"op":"remove","path":"members[value eq %s]"},{"op":"replace","path":"displayName","value":"crowd"}`,
+	},
+}
+
+// Sixty-four clients let people join and leave one group at once, each its
+// own, about every other request sent twice, while the bridge and then the
+// account lose power. What was acknowledged holds, to the last member.
+func TestAGroupHoldsExactlyTheRightSetAfterCrashes(t *testing.T) {
+	t.Parallel()
+	const clients, each, rounds = 64, 4, 10
+	backend := newAccountProcess(t)
+	pair := backend.activate()
+	token := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(token, []byte(pair.token.Reveal()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	dir, listen := folder(t, pair.sealed), freePort(t)
+	start := func() *process {
+		b := serve(t, dir, "--listen", listen, "--unseal-token-file", token, "--log-level", "warn")
+		b.awaitState(control.Ready)
+		return b
+	}
+	bridge := start()
+
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	c := &stubbornClient{
+		t: t, url: "http://" + listen + "/scim/v2", token: pair.token.Reveal(),
+		http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 2 * clients}},
+	}
+	ids := c.people(ctx, clients*each)
+	var made struct {
+		ID string `json:"id"`
+	}
+	if err := json.Unmarshal(c.send(ctx, http.MethodPost, "/Groups", `{"displayName":"crowd"}`), &made); err != nil {
+		t.Fatal(err)
+	}
+	group := "/Groups/" + made.ID
+
+	var done atomic.Int64
+	var working sync.WaitGroup
+	want := make([]map[string]bool, clients)
+	for i := range clients {
+		random := rand.New(rand.NewPCG(1, uint64(i)))
+		mine := ids[i*each : (i+1)*each]
+		want[i] = make(map[string]bool, each)
+		working.Go(func() {
+			for range rounds {
+				id, joins := mine[random.IntN(each)], random.IntN(2) == 0
+				shape := changes[joins][random.IntN(3)]
+				body := patchOf(shape, id)
+				var twice sync.WaitGroup
+				for range 1 + random.IntN(2) {
+					twice.Go(func() { c.send(ctx, http.MethodPatch, group, body) })
+				}
+				twice.Wait() // a provider that still waits for an answer says nothing new of this person
+				want[i][id] = joins
+				done.Add(1)
+			}
+		})
+	}
+	const all = clients * rounds
+	await(t, "a third of the changes", func() bool { return done.Load() > all/3 })
+	bridge.kill()
+	bridge = start()
+	await(t, "two thirds of the changes", func() bool { return done.Load() > all*2/3 })
+	backend.kill()
+	backend.start()
+	working.Wait()
+	t.Logf("%d changes, %d requests sent again", done.Load(), c.retries.Load())
+	if c.retries.Load() == 0 {
+		t.Error("nobody noticed the crashes, so they show nothing")
+	}
+
+	var right []string
+	for _, of := range want {
+		for id, in := range of {
+			if in {
+				right = append(right, id)
+			}
+		}
+	}
+	var got struct {
+		Members []struct {
+			Value string `json:"value"`
+		} `json:"members"`
+	}
+	if err := json.Unmarshal(c.send(ctx, http.MethodGet, group, ""), &got); err != nil {
+		t.Fatal(err)
+	}
+	in := make(map[string]bool)
+	for _, m := range got.Members {
+		if in[m.Value] {
+			t.Errorf("%s is in twice", m.Value)
+		}
+		in[m.Value] = true
+	}
+	slices.Sort(right)
+	if held := slices.Sorted(maps.Keys(in)); !slices.Equal(held, right) {
+		t.Errorf("the group holds %d members\n%v\nwant %d\n%v", len(held), held, len(right), right)
+	}
+	bridge.terminate()
+	if out := output(t, "account", "check", "--database", "sqlite:"+backend.database); !strings.Contains(out, fmt.Sprintf("groups with %d members", len(right))) {
+		t.Errorf("the account's check says %s, want %d members", out, len(right))
+	}
+}
+
+func patchOf(shape, id string) string {
+	if strings.Contains(shape, "%s") {
+		id = `\"` + id + `\"`
+	}
+	return `{"Operations":[` + fmt.Sprintf(shape, id) + `]}`
+}
+
+// people makes n people in one bulk request and returns their ids.
+func (c *stubbornClient) people(ctx context.Context, n int) []string {
+	c.t.Helper()
+	var operations bytes.Buffer
+	for i := range n {
+		if i > 0 {
+			operations.WriteByte(',')
+		}
+		fmt.Fprintf(&operations, `{"method":"POST","path":"/Users","bulkId":"%d","data":{"userName":"crowd-%d"}}`, i, i)
+	}
+	var answer struct {
+		Operations []struct {
+			Location string `json:"location"`
+		} `json:"Operations"`
+	}
+	if err := json.Unmarshal(c.send(ctx, http.MethodPost, "/Bulk", `{"Operations":[`+operations.String()+`]}`), &answer); err != nil {
+		c.t.Fatal(err)
+	}
+	ids := make([]string, 0, n)
+	for _, op := range answer.Operations {
+		ids = append(ids, op.Location[strings.LastIndexByte(op.Location, '/')+1:])
+	}
+	if len(ids) != n {
+		c.t.Fatalf("%d people were made, want %d", len(ids), n)
+	}
+	return ids
+}
