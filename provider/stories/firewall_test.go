@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/ipdata/ipdatatest"
 )
 
 // S5: somebody edits the firewall rule that let the bridge in. The log, the
@@ -70,6 +71,78 @@ func TestAFirewallRuleThatBlocksTheBridgeIsNamedAndHealed(t *testing.T) {
 	// Terraform plans what is already destroyed as if to make it again, for
 	// which a token is needed, any.
 	w.destroy(vars{"token": newToken(t).Reveal()})
+}
+
+// S6: the bridge runs at a cloud provider, and somebody denies cloud providers.
+// The remedy offers both ways out; the allow rule for the bridge's address,
+// placed before it, heals without touching the bridge.
+func TestARuleOnCloudProvidersIsNamedWithBothWaysOut(t *testing.T) {
+	t.Parallel()
+	const amazon = 16509
+	database := ipdatatest.Write(t, "GeoLite2-ASN", map[string]ipdatatest.Record{"127.0.0.9/32": ipdatatest.ASN(amazon)})
+	w := newWorld(t, "--ip-database="+database)
+	token := newToken(t)
+	w.config(w.base(fromAddress))
+	w.apply(vars{"token": token.Reveal()})
+	w.eventuallyHealthy(token)
+	pid := w.bridge().PID
+
+	yes, first := true, 50
+	action, kinds := api.Deny, []api.AnonymousIP{api.CloudProvider}
+	rule, err := w.account.API.CreateFirewallRuleWithResponse(t.Context(), &api.CreateFirewallRuleParams{AllowLockout: &yes},
+		api.FirewallRuleInput{Action: &action, AnonymousIps: &kinds, Priority: &first})
+	done(t, rule.StatusCode(), rule.Body, err)
+
+	text := w.eventuallyProblem(token, "firewall_blocked_cloud_provider")
+	for _, want := range []string{"127.0.0.9", rule.JSON201.Id, "ip_ranges", "cloud_provider"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the problem does not name %q: %s", want, text)
+		}
+	}
+
+	w.config(strings.Replace(w.base(fromAddress), `description = "the bridge"`, "description = \"the bridge\"\n  priority = 10", 1))
+	w.plan(nil).expect(t, map[string]string{"scimbridge_firewall_rule.bridge": "update"})
+	w.apply(nil)
+	w.eventuallyHealthy(token)
+	if w.bridge().PID != pid {
+		t.Error("the bridge's process was touched")
+	}
+	w.plan(nil).expectNoChanges(t)
+	w.destroy(nil)
+}
+
+// S9: the plan of a firewall change says whom it would lock out before
+// anything is applied: the bridge, or whoever runs Terraform.
+func TestAPlanSaysWhomAFirewallChangeWouldLockOut(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	token := newToken(t)
+	w.config(w.base(fromAddress))
+	w.apply(vars{"token": token.Reveal()})
+	w.eventuallyHealthy(token)
+
+	for _, change := range []struct{ what, deny, named string }{
+		{"the bridge", "127.0.0.9", "bridge"},
+		{"the caller", "127.0.0.1", "Terraform"},
+	} {
+		w.config(w.base(fromAddress) + `
+resource "scimbridge_firewall_rule" "mistake" {
+  action    = "deny"
+  priority  = 1
+  ip_ranges = ["` + change.deny + `"]
+}
+`)
+		p := w.plan(nil)
+		p.expect(t, map[string]string{"scimbridge_firewall_rule.mistake": "create"})
+		for _, want := range []string{"Warning", change.deny, change.named} {
+			if !strings.Contains(p.text, want) {
+				t.Errorf("the plan of a rule that shuts out %s does not say %q:\n%s", change.what, want, p.text)
+			}
+		}
+	}
+	w.config(w.base(fromAddress))
+	w.plan(nil).expectNoChanges(t)
+	w.destroy(nil)
 }
 
 // defaultAction changes the account's default action by hand.
