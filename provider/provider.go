@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
+	"github.com/hashicorp/terraform-plugin-framework/action"
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
 	"github.com/hashicorp/terraform-plugin-framework/ephemeral"
 	"github.com/hashicorp/terraform-plugin-framework/function"
@@ -51,6 +52,7 @@ type Provider struct {
 var (
 	_ provider.ProviderWithEphemeralResources = (*Provider)(nil)
 	_ provider.ProviderWithFunctions          = (*Provider)(nil)
+	_ provider.ProviderWithActions            = (*Provider)(nil)
 	_ provider.ProviderWithListResources      = (*Provider)(nil)
 )
 
@@ -221,5 +223,13 @@ func (p *Provider) Functions(context.Context) []func() function.Function {
 		functions.NewCIDRContains,
 		functions.NewDiagnose,
 		functions.NewSessionFingerprint,
+	}
+}
+
+// Actions lists what is done on demand. Terraform before 1.14 knows no
+// actions, and does not ask for them.
+func (p *Provider) Actions(context.Context) []func() action.Action {
+	return []func() action.Action{
+		deployment.NewRedeploy,
 	}
 }

@@ -1,0 +1,49 @@
+package process
+
+import (
+	"context"
+	"errors"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy"
+)
+
+// Redeploy runs what was deployed in a new process, which takes over from the
+// one that runs so that no request is lost. Nothing about the deployment
+// changes, its revision neither. If the new bridge cannot run, the old one
+// goes on and the error says why.
+//
+// The token unseals the new bridge; a zero one will do where it is stored.
+func (t *Target) Redeploy(ctx context.Context, token session.Token) error {
+	unlock, err := t.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	r, err := t.readRecord()
+	if err != nil {
+		return err
+	}
+	before, err := t.Observe(ctx)
+	if err != nil {
+		return err
+	}
+	if r.Unseal != deploy.UnsealStored && token.IsZero() {
+		return errors.New("the new bridge would stay sealed, since its token is not stored: set unseal_token_file")
+	}
+	if before.Spec.Session == "" {
+		return errors.New("the bridge's session is missing or damaged: run terraform apply, which puts it right")
+	}
+	t.sweep(ctx)
+	if b := before.Bridge; b != nil { // perhaps not the one that was recorded: somebody restarted it
+		r.Process = &running{PID: b.PID, Started: startOf(b.PID), Instance: b.Instance}
+	}
+	switch {
+	case !before.Running:
+		return t.run(ctx, &r, token, false)
+	case before.Bridge == nil:
+		return t.restart(ctx, r, &r, token)
+	default:
+		return t.run(ctx, &r, token, true)
+	}
+}

@@ -1,0 +1,155 @@
+package deployment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/terraform-plugin-framework/action"
+	"github.com/hashicorp/terraform-plugin-framework/action/schema"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy/process"
+)
+
+// redeployable is a target that can run what it has in a new process.
+type redeployable interface {
+	deploy.Target
+	Redeploy(ctx context.Context, token session.Token) error
+}
+
+// redeploy needs neither account nor provider configuration: all it uses is at
+// the target.
+type redeploy struct{ here process.Machine }
+
+var _ action.Action = (*redeploy)(nil)
+
+// NewRedeploy is the action scimbridge_redeploy.
+func NewRedeploy() action.Action { return &redeploy{here: process.ThisMachine()} }
+
+type redeployModel struct {
+	Deployment      types.String `tfsdk:"deployment"`
+	UnsealTokenFile types.String `tfsdk:"unseal_token_file"`
+	Timeout         types.String `tfsdk:"timeout"`
+}
+
+func (a *redeploy) Metadata(_ context.Context, _ action.MetadataRequest, resp *action.MetadataResponse) {
+	resp.TypeName = "scimbridge_redeploy"
+}
+
+func (a *redeploy) Schema(_ context.Context, _ action.SchemaRequest, resp *action.SchemaResponse) {
+	resp.Schema = schema.Schema{
+		MarkdownDescription: "Replaces a deployment's running bridge by a new one of the same program, session and settings, and waits until it is ready. " +
+			"The new one takes over only when it works, and no request is lost.\n\n" +
+			"It changes nothing that a plan could show. What should follow another value belongs into `redeploy_triggers` of `scimbridge_deployment` instead. " +
+			"Actions need Terraform 1.14.",
+		Attributes: map[string]schema.Attribute{
+			"deployment": schema.StringAttribute{
+				Required:            true,
+				MarkdownDescription: "The `id` of a `scimbridge_deployment`.",
+				Validators:          []validator.String{check(validDeployment)},
+			},
+			// A saved plan holds an action's arguments, secrets too, and the
+			// framework refuses write-only ones in actions.
+			"unseal_token_file": schema.StringAttribute{
+				Optional: true,
+				MarkdownDescription: "A file, on the machine that runs Terraform, that holds the bearer token, which opens the new bridge's session. " +
+					"Needed unless the deployment stores it (`unseal = \"stored\"`).",
+			},
+			"timeout": schema.StringAttribute{
+				Optional:            true,
+				MarkdownDescription: fmt.Sprintf("How long the new bridge may take to be ready, for instance `90s`; %s unless set.", defaultTimeout),
+				Validators:          []validator.String{check(validTimeout)},
+			},
+		},
+	}
+}
+
+func (a *redeploy) Invoke(ctx context.Context, req action.InvokeRequest, resp *action.InvokeResponse) {
+	var m redeployModel
+	resp.Diagnostics.Append(req.Config.Get(ctx, &m)...)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	timeout := defaultTimeout
+	if text := m.Timeout.ValueString(); text != "" {
+		timeout, _ = time.ParseDuration(text) // is valid
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+
+	target, err := a.open(m.Deployment.ValueString())
+	if err != nil {
+		resp.Diagnostics.AddAttributeError(path.Root("deployment"), "No deployment to redeploy", sentence(err.Error()))
+		return
+	}
+	token, err := readToken(m.UnsealTokenFile.ValueString())
+	if err != nil {
+		resp.Diagnostics.AddAttributeError(path.Root("unseal_token_file"), "No token", sentence(err.Error()))
+		return
+	}
+	resp.SendProgress(action.InvokeProgressEvent{Message: "starting a new bridge beside the one that runs"})
+	if err := target.Redeploy(ctx, token); err != nil {
+		report(&resp.Diagnostics, "Cannot redeploy the bridge", err)
+		return
+	}
+	resp.SendProgress(action.InvokeProgressEvent{Message: "the new bridge serves; waiting until it is ready"})
+	before, err := target.Observe(ctx)
+	if err != nil {
+		report(&resp.Diagnostics, "Cannot look at the new bridge", err)
+		return
+	}
+	state, err := deploy.Wait{Target: target, Revision: before.Revision, Unsealed: true}.Until(ctx)
+	reportUnready(&resp.Diagnostics, onUnreadyFail, err)
+	if err == nil && state.Bridge != nil {
+		resp.SendProgress(action.InvokeProgressEvent{Message: fmt.Sprintf("ready: version %s, revision %s", state.Bridge.Version, state.Revision)})
+	}
+}
+
+// open finds what was deployed under an id.
+func (a *redeploy) open(id string) (redeployable, error) {
+	dataDir, err := dataDirOf(id)
+	if err != nil {
+		return nil, err
+	}
+	target, err := process.Open(dataDir, a.here)
+	if errors.Is(err, deploy.ErrAbsent) {
+		return nil, fmt.Errorf("looked in %s: %w", dataDir, err)
+	}
+	return target, err
+}
+
+func validDeployment(id string) error {
+	_, err := dataDirOf(id)
+	return err
+}
+
+// readToken is the token in a file; the zero token if none is named.
+func readToken(file string) (session.Token, error) {
+	if file == "" {
+		return session.Token{}, nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return session.Token{}, fmt.Errorf("reading the bearer token: %w", err)
+	}
+	token, err := session.ParseToken(strings.TrimSpace(string(text)))
+	if err != nil {
+		return session.Token{}, fmt.Errorf("%s: %w", file, err)
+	}
+	return token, nil
+}
+
+func validTimeout(text string) error {
+	if d, err := time.ParseDuration(text); err != nil || d <= 0 {
+		return fmt.Errorf("%q is no duration; write for instance \"90s\"", text)
+	}
+	return nil
+}
