@@ -14,12 +14,9 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim/schema"
 )
 
-// Bounds on a bulk request. Clients also read maxBulkOperations as the number
+// maxBulkOperations bounds a bulk request. Clients also read it as the number
 // of operations that fit into one PATCH.
-const (
-	maxBulkOperations = 1000
-	maxBulkBody       = 10 << 20
-)
+const maxBulkOperations = 1000
 
 const (
 	bulkResponseURI = "urn:ietf:params:scim:api:messages:2.0:BulkResponse"
@@ -48,7 +45,7 @@ type bulkResult struct {
 // postBulk carries out many requests. Each is atomic, the whole is not, and
 // each is answered for itself.
 func postBulk(x *exchange) error {
-	body, err := decodeObject(x.w, x.r, maxBulkBody)
+	body, err := x.decodeObject(maxLargeBody)
 	if err != nil {
 		return err
 	}
@@ -286,7 +283,7 @@ func (b *bulk) dispatch(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	x := &exchange{server: b.server, w: w, r: r, base: b.base}
+	x := &exchange{server: b.server, w: w, r: r, base: b.base, large: true} // whatever it holds is held already
 	if len(segments) == 0 || !strings.EqualFold(segments[0], "Users") && !strings.EqualFold(segments[0], "Groups") ||
 		strings.EqualFold(segments[len(segments)-1], ".search") {
 		return &refusal{Status: http.StatusBadRequest, Detail: "the path of an operation must be that of users or groups"}

@@ -9,15 +9,24 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim/schema"
 )
 
-// Bounds on the body of a request.
+// Bounds on the body of a request. Decoded it takes far more room than on the
+// wire, by so much for each value in it, which is why values are counted too.
 const (
-	maxBody  = 1 << 20
-	maxDepth = 32
+	maxBody        = 1 << 20  // of a person, a search or a PATCH of either
+	maxLargeBody   = 10 << 20 // of a bulk request, or of a group: a client may send all members
+	maxDepth       = 32
+	maxValues      = 100_000
+	maxLargeValues = 500_000
+
+	// A body beyond maxBody waits until it is one of so few, and not for ever.
+	maxLargeAtOnce = 2
+	largePatience  = 20 * time.Second
 )
 
 // mediaTypes are what bodies come and go in; Google and others send the plain one.
@@ -25,18 +34,61 @@ var mediaTypes = []string{"application/scim+json", "application/json"}
 
 // decodeObject reads the body of a request as one JSON object. Numbers stay
 // as they were written.
-func decodeObject(w http.ResponseWriter, r *http.Request, limit int64) (map[string]any, error) {
-	if err := checkContentType(r); err != nil {
+func (x *exchange) decodeObject(limit int64) (map[string]any, error) {
+	if err := checkContentType(x.r); err != nil {
 		return nil, err
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
-	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return nil, &refusal{Status: http.StatusRequestEntityTooLarge, Detail: "the body is larger than " + byteCount(tooLarge.Limit)}
+	body, err := x.readBody(limit)
+	if err != nil {
+		return nil, err
+	}
+	values := maxValues
+	if len(body) > maxBody {
+		values = maxLargeValues
+	}
+	return parseObject(body, values)
+}
+
+func (x *exchange) readBody(limit int64) ([]byte, error) {
+	tooLarge := &refusal{Status: http.StatusRequestEntityTooLarge, Detail: "the body is larger than " + byteCount(limit)}
+	if x.r.ContentLength > limit {
+		return nil, tooLarge
+	}
+	source := http.MaxBytesReader(x.w, x.r.Body, limit)
+	var body bytes.Buffer
+	_, err := io.Copy(&body, io.LimitReader(source, maxBody+1))
+	if err == nil && body.Len() > maxBody {
+		if err := x.takeLarge(); err != nil {
+			return nil, err
+		}
+		body.Grow(int(max(0, x.r.ContentLength-maxBody)))
+		_, err = io.Copy(&body, source)
+	}
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return nil, tooLarge
 	}
 	if err != nil {
 		return nil, syntaxFault("the body could not be read to its end")
 	}
-	return parseObject(body)
+	return body.Bytes(), nil
+}
+
+// takeLarge waits until this may be one of the few requests with a large
+// body; serve gives the place back.
+func (x *exchange) takeLarge() error {
+	if x.large {
+		return nil
+	}
+	patience := time.NewTimer(largePatience)
+	defer patience.Stop()
+	select {
+	case x.largeBodies <- struct{}{}:
+		x.large = true
+		return nil
+	case <-patience.C:
+	case <-x.r.Context().Done():
+	}
+	return unavailable("several large requests are under way; try again", largePatience)
 }
 
 func byteCount(n int64) string {
@@ -79,15 +131,18 @@ func checkAccept(r *http.Request) error {
 
 func syntaxFault(detail string) error { return schema.Errorf(schema.InvalidSyntax, "%s", detail) }
 
-func parseObject(body []byte) (map[string]any, error) {
+func parseObject(body []byte, mostValues int) (map[string]any, error) {
+	// Measured before decoding, which would recurse as deep as the body does.
+	depth, values := measure(body)
 	switch {
 	case len(bytes.TrimSpace(body)) == 0:
 		return nil, syntaxFault("the body is empty; send a JSON object")
 	case !utf8.Valid(body):
 		return nil, syntaxFault("the body is not valid UTF-8")
-	case depth(body) > maxDepth:
-		// Checked before decoding, which would recurse as deep as the body does.
+	case depth > maxDepth:
 		return nil, syntaxFault("the body is nested deeper than " + itoa(maxDepth))
+	case values > mostValues:
+		return nil, &refusal{Status: http.StatusRequestEntityTooLarge, Detail: "the body has more than " + itoa(int64(mostValues)) + " values; send it in parts"}
 	}
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.UseNumber()
@@ -109,9 +164,10 @@ func parseObject(body []byte) (map[string]any, error) {
 	return object, nil
 }
 
-// depth counts how deep brackets nest, valid JSON or not.
-func depth(body []byte) int {
-	var level, deepest int
+// measure counts how deep brackets nest and how many values there are, at
+// least, valid JSON or not.
+func measure(body []byte) (deepest, values int) {
+	var level int
 	inString := false
 	for i := 0; i < len(body); i++ {
 		switch c := body[i]; {
@@ -122,12 +178,15 @@ func depth(body []byte) int {
 		case inString:
 		case c == '{', c == '[':
 			level++
+			values++
 			deepest = max(deepest, level)
 		case c == '}', c == ']':
 			level--
+		case c == ',':
+			values++
 		}
 	}
-	return deepest
+	return deepest, values
 }
 
 func hasNUL(value any) bool {

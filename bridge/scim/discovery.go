@@ -28,7 +28,7 @@ func getServiceProviderConfig(x *exchange) error {
 		"schemas": []string{configURI},
 		"patch":   supported{true},
 		"bulk": map[string]any{
-			"supported": true, "maxOperations": maxBulkOperations, "maxPayloadSize": maxBulkBody,
+			"supported": true, "maxOperations": maxBulkOperations, "maxPayloadSize": maxLargeBody,
 		},
 		"filter":         map[string]any{"supported": true, "maxResults": maxCount},
 		"changePassword": supported{false},

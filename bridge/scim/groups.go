@@ -94,7 +94,7 @@ func patchGroup(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	ops, err := x.decodePatch()
+	ops, err := x.decodePatch(maxLargeBody)
 	if err != nil {
 		return err
 	}
@@ -176,7 +176,7 @@ func (x *exchange) findMembers(p bridge.Predicate) ([]string, error) {
 // decodeGroup reads a whole group. The members are nil if the client did not
 // speak of them.
 func (x *exchange) decodeGroup() (json.RawMessage, *[]string, error) {
-	body, err := decodeObject(x.w, x.r, maxBody)
+	body, err := x.decodeObject(maxLargeBody)
 	if err != nil {
 		return nil, nil, err
 	}

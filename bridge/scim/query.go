@@ -130,7 +130,7 @@ func (x *exchange) parameters() (parameters, error) {
 	if x.r.Method != http.MethodPost {
 		return parametersOf(x.r)
 	}
-	body, err := decodeObject(x.w, x.r, maxBody)
+	body, err := x.decodeObject(maxBody)
 	if err != nil {
 		return parameters{}, err
 	}
@@ -146,8 +146,8 @@ func (x *exchange) projection(r *schema.Resource) (schema.Projection, error) {
 	return schema.NewProjection(r, p.attributes, p.excluded)
 }
 
-func (x *exchange) decodePatch() ([]patch.Operation, error) {
-	body, err := decodeObject(x.w, x.r, maxBody)
+func (x *exchange) decodePatch(limit int64) ([]patch.Operation, error) {
+	body, err := x.decodeObject(limit)
 	if err != nil {
 		return nil, err
 	}

@@ -30,7 +30,10 @@ type Config struct {
 // root alike: people paste all of these base URLs into identity providers. It
 // wants to see paths as they came, and the bearer check stands before it.
 func New(c Config) http.Handler {
-	s := &server{directory: c.Directory, baseURL: strings.TrimRight(c.BaseURL, "/"), log: c.Logger}
+	s := &server{
+		directory: c.Directory, baseURL: strings.TrimRight(c.BaseURL, "/"), log: c.Logger,
+		largeBodies: make(chan struct{}, maxLargeAtOnce),
+	}
 	if s.log == nil {
 		s.log = hclog.NewNullLogger()
 	}
@@ -41,6 +44,8 @@ type server struct {
 	directory bridge.Directory
 	baseURL   string
 	log       hclog.Logger
+	// largeBodies has an element for each large body under way.
+	largeBodies chan struct{}
 }
 
 // An exchange is one request on its way to an answer.
@@ -50,6 +55,9 @@ type exchange struct {
 	r    *http.Request
 	base string // absolute, with the prefix under which the request came in
 	id   string // of the resource, if the path names one
+	// large tells that this request has one of the places in largeBodies; one
+	// within a bulk request uses the place of that.
+	large bool
 }
 
 // A handler decodes, translates, asks and answers; an error it returns is
@@ -90,6 +98,11 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request) error {
 	if !ok {
 		return methodNotAllowed(r.Method, methods)
 	}
+	defer func() {
+		if x.large {
+			<-s.largeBodies
+		}
+	}()
 	return handle(x)
 }
 

@@ -46,7 +46,7 @@ func putUser(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	body, err := decodeObject(x.w, x.r, maxBody)
+	body, err := x.decodeObject(maxBody)
 	if err != nil {
 		return err
 	}
@@ -123,7 +123,7 @@ func patchUser(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	ops, err := x.decodePatch()
+	ops, err := x.decodePatch(maxBody)
 	if err != nil {
 		return err
 	}
@@ -168,7 +168,7 @@ func (x *exchange) applyToPerson(ops []patch.Operation, ifMatch string) (bridge.
 }
 
 func (x *exchange) decodePerson() (bridge.PersonInput, error) {
-	body, err := decodeObject(x.w, x.r, maxBody)
+	body, err := x.decodeObject(maxBody)
 	if err != nil {
 		return bridge.PersonInput{}, err
 	}
