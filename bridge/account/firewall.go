@@ -229,8 +229,9 @@ func (a *Account) changeFirewall(ctx context.Context, c firewallChange) (after F
 // writeRules writes what differs between two policies and gives each rule of
 // the second its version.
 func writeRules(ctx context.Context, tx *store.Tx, before Firewall, after *Firewall) (changed bool, err error) {
+	had, stays := before.index(), after.index()
 	for _, old := range before.Rules {
-		if after.find(old.ID) >= 0 {
+		if _, ok := stays[old.ID]; ok {
 			continue
 		}
 		changed = true
@@ -241,9 +242,9 @@ func writeRules(ctx context.Context, tx *store.Tx, before Firewall, after *Firew
 	for i := range after.Rules {
 		r := &after.Rules[i]
 		r.Version = 1
-		if had := before.find(r.ID); had >= 0 {
-			r.Version = before.Rules[had].Version
-			if reflect.DeepEqual(before.Rules[had].Rule, r.Rule) {
+		if i, ok := had[r.ID]; ok {
+			r.Version = before.Rules[i].Version
+			if reflect.DeepEqual(before.Rules[i].Rule, r.Rule) {
 				continue
 			}
 			r.Version++
@@ -298,6 +299,15 @@ func (f *Firewall) sort() {
 		order[r.ID] = i
 	}
 	slices.SortFunc(f.Rules, func(x, y FirewallRule) int { return cmp.Compare(order[x.ID], order[y.ID]) })
+}
+
+// index says where each rule is, by its id.
+func (f Firewall) index() map[string]int {
+	at := make(map[string]int, len(f.Rules))
+	for i, r := range f.Rules {
+		at[r.ID] = i
+	}
+	return at
 }
 
 // find returns the index of a rule, or -1.

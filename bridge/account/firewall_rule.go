@@ -80,20 +80,24 @@ func (f *Firewall) update(in FirewallUpdate, at string, data *ipdata.Databases, 
 		return nil
 	}
 	rules := make([]FirewallRule, 0, len(*in.Rules))
+	present := f.index()
+	given := make(map[string]bool)
 	for i, input := range *in.Rules {
 		at := at + "/rules/" + strconv.Itoa(i)
 		rule, err := input.parse(at, data)
 		if err != nil {
 			return err
 		}
+		_, there := present[rule.ID]
 		switch {
 		case rule.ID == "":
 			rule.ID = newID(i)
-		case f.find(rule.ID) < 0:
+		case !there:
 			return InvalidValue(at+"/id", "there is no firewall rule %q to keep; leave the id out to make a new one", rule.ID)
-		case (Firewall{Rules: rules}).find(rule.ID) >= 0:
+		case given[rule.ID]:
 			return InvalidValue(at+"/id", "the firewall rule %q is given twice", rule.ID)
 		}
+		given[rule.ID] = true
 		rules = append(rules, FirewallRule{Rule: rule})
 	}
 	f.Rules = rules

@@ -17,20 +17,29 @@ import (
 )
 
 const (
-	maxBody      = 1 << 20
-	maxBodyDepth = 64
+	maxBody       = 1 << 20
+	maxPolicyBody = 16 << 20 // a whole firewall: ten thousand rules, most with a range or two
+	maxBodyDepth  = 64
 )
 
+// limitOf is how large the body of an operation may be.
+func limitOf(pattern string) int64 {
+	if pattern == "PATCH /v1/firewall" {
+		return maxPolicyBody
+	}
+	return maxBody
+}
+
 // readBody reads the whole body, within the limit, and leaves it to be read again.
-func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
 	if r.Body == nil { // a request that never was on a wire
 		r.Body = http.NoBody
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return nil, &account.Error{
 			Status: http.StatusRequestEntityTooLarge, Code: "too_large", Title: "The request is too large",
-			Detail: fmt.Sprintf("the body is larger than %d bytes; send less at once", maxBody),
+			Detail: fmt.Sprintf("the body is larger than %d bytes; send less at once", limit),
 		}
 	}
 	if err != nil {

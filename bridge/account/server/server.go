@@ -94,7 +94,7 @@ func (s *server) guard(pattern string, next http.Handler) http.Handler {
 			s.problem(w, r, err)
 			return
 		}
-		body, err := readBody(w, r)
+		body, err := readBody(w, r, limitOf(pattern))
 		if err == nil && takesBody {
 			err = checkBody(body, form)
 		}
@@ -106,7 +106,7 @@ func (s *server) guard(pattern string, next http.Handler) http.Handler {
 			s.once(w, r, key, body, next)
 			return
 		}
-		next.ServeHTTP(w, r)
+		next.ServeHTTP(unlessKnown(w, r), r)
 	})
 }
 
