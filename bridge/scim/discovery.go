@@ -17,6 +17,12 @@ const (
 
 var resources = []*schema.Resource{schema.User, schema.Group}
 
+// meta is of what never changes.
+type meta struct {
+	ResourceType string `json:"resourceType"`
+	Location     string `json:"location"`
+}
+
 func getServiceProviderConfig(x *exchange) error {
 	if err := x.refuseFilter(); err != nil {
 		return err

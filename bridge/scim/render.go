@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/jsontext"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim/schema"
 )
 
@@ -19,34 +20,19 @@ type shown struct {
 	body     []byte
 }
 
-type meta struct {
-	ResourceType string `json:"resourceType"`
-	Created      string `json:"created,omitempty"`
-	LastModified string `json:"lastModified,omitempty"`
-	Location     string `json:"location"`
-	Version      string `json:"version,omitempty"`
-}
-
-type reference struct {
-	Value   string `json:"value"`
-	Ref     string `json:"$ref"`
-	Display string `json:"display,omitempty"`
-	Type    string `json:"type"`
-}
-
 // showPerson makes the User of a person.
 func (x *exchange) showPerson(p bridge.Person, projection schema.Projection) (shown, error) {
 	out := shown{location: x.location(schema.User, p.ID), version: p.Version}
-	parts := map[string]any{"id": p.ID, "meta": metaOf(schema.User, p.Created, p.Modified, out)}
+	b := head(schema.User, p.ID, p.Created, p.Modified, out)
 	if len(p.Groups) > 0 {
-		groups := make([]reference, len(p.Groups))
+		b = append(b, `,"groups":[`...)
 		for i, g := range p.Groups {
 			// The account knows direct memberships only.
-			groups[i] = reference{Value: g.ID, Display: g.Display, Ref: x.location(schema.Group, g.ID), Type: "direct"}
+			b = x.appendReference(b, i, g, schema.Group, "direct")
 		}
-		parts["groups"] = groups
+		b = append(b, ']')
 	}
-	body, err := compose(p.Attributes, parts, projection)
+	body, err := compose(p.Attributes, append(b, '}'), projection)
 	out.body = body
 	return out, err
 }
@@ -55,41 +41,68 @@ func (x *exchange) showPerson(p bridge.Person, projection schema.Projection) (sh
 // if there are none: clients that compare look for the list.
 func (x *exchange) showGroup(g bridge.Group, projection schema.Projection) (shown, error) {
 	out := shown{location: x.location(schema.Group, g.ID), version: g.Version}
-	parts := map[string]any{"id": g.ID, "meta": metaOf(schema.Group, g.Created, g.Modified, out)}
+	b := head(schema.Group, g.ID, g.Created, g.Modified, out)
 	if projection.Shows("members") {
-		members := make([]reference, len(g.Members))
+		b = append(b, `,"members":[`...)
 		for i, m := range g.Members {
 			kind := schema.User
 			if m.Type == schema.Group.Name {
 				kind = schema.Group
 			}
-			members[i] = reference{Value: m.ID, Display: m.Display, Ref: x.location(kind, m.ID), Type: kind.Name}
+			b = x.appendReference(b, i, m, kind, kind.Name)
 		}
-		parts["members"] = members
+		b = append(b, ']')
 	}
-	body, err := compose(g.Attributes, parts, projection)
+	body, err := compose(g.Attributes, append(b, '}'), projection)
 	out.body = body
 	return out, err
+}
+
+// head begins a resource with what the bridge knows of it.
+func head(r *schema.Resource, id string, created, modified time.Time, s shown) []byte {
+	b := make([]byte, 0, 512)
+	b = append(b, `{"id":`...)
+	b = jsontext.AppendString(b, id)
+	b = append(b, `,"meta":{"resourceType":`...)
+	b = jsontext.AppendString(b, r.Name)
+	b = append(b, `,"created":`...)
+	b = jsontext.AppendTime(b, created.UTC())
+	b = append(b, `,"lastModified":`...)
+	b = jsontext.AppendTime(b, modified.UTC())
+	b = append(b, `,"location":`...)
+	b = jsontext.AppendString(b, s.location)
+	if s.version != "" {
+		b = append(b, `,"version":`...)
+		b = jsontext.AppendString(b, s.version)
+	}
+	return append(b, '}')
+}
+
+// appendReference appends the i-th element of a list of references.
+func (x *exchange) appendReference(b []byte, i int, r bridge.Reference, to *schema.Resource, kind string) []byte {
+	if i > 0 {
+		b = append(b, ',')
+	}
+	b = append(b, `{"value":`...)
+	b = jsontext.AppendString(b, r.ID)
+	b = append(b, `,"$ref":`...)
+	b = jsontext.AppendString(b, x.location(to, r.ID))
+	if r.Display != "" {
+		b = append(b, `,"display":`...)
+		b = jsontext.AppendString(b, r.Display)
+	}
+	b = append(b, `,"type":`...)
+	b = jsontext.AppendString(b, kind)
+	return append(b, '}')
 }
 
 func (x *exchange) location(r *schema.Resource, id string) string {
 	return x.base + r.Endpoint + "/" + url.PathEscape(id)
 }
 
-func metaOf(r *schema.Resource, created, modified time.Time, s shown) meta {
-	return meta{
-		ResourceType: r.Name, Location: s.location, Version: s.version,
-		Created: created.UTC().Format(time.RFC3339Nano), LastModified: modified.UTC().Format(time.RFC3339Nano),
-	}
-}
-
-// compose joins the attributes as they are stored with the parts that the
-// bridge knows. A resource shown in full is joined byte by byte, undecoded.
-func compose(attributes json.RawMessage, parts map[string]any, projection schema.Projection) ([]byte, error) {
-	added, err := json.Marshal(parts)
-	if err != nil {
-		return nil, err
-	}
+// compose joins the attributes as they are stored with the object of what the
+// bridge adds. A resource shown in full is joined byte by byte, undecoded.
+func compose(attributes json.RawMessage, added []byte, projection schema.Projection) ([]byte, error) {
 	if projection.Full() {
 		inner := bytes.TrimSpace(attributes)
 		if len(inner) < 2 || inner[0] != '{' {

@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"encoding/json"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
@@ -19,7 +18,7 @@ func (h directory) CreatePerson(ctx context.Context, r api.CreatePersonRequestOb
 	if err != nil {
 		return nil, err
 	}
-	return api.CreatePerson201JSONResponse(person(p)), nil
+	return encoded(encodePerson(nil, p)), nil
 }
 
 func (h directory) GetPerson(ctx context.Context, r api.GetPersonRequestObject) (api.GetPersonResponseObject, error) {
@@ -27,7 +26,7 @@ func (h directory) GetPerson(ctx context.Context, r api.GetPersonRequestObject) 
 	if err != nil {
 		return nil, err
 	}
-	return api.GetPerson200JSONResponse(person(p)), nil
+	return encoded(encodePerson(nil, p)), nil
 }
 
 func (h directory) ReplacePerson(ctx context.Context, r api.ReplacePersonRequestObject) (api.ReplacePersonResponseObject, error) {
@@ -35,7 +34,7 @@ func (h directory) ReplacePerson(ctx context.Context, r api.ReplacePersonRequest
 	if err != nil {
 		return nil, err
 	}
-	return api.ReplacePerson200JSONResponse(person(p)), nil
+	return encoded(encodePerson(nil, p)), nil
 }
 
 func (h directory) DeletePerson(ctx context.Context, r api.DeletePersonRequestObject) (api.DeletePersonResponseObject, error) {
@@ -57,9 +56,7 @@ func (h directory) SearchPeople(ctx context.Context, r api.SearchPeopleRequestOb
 	if err != nil {
 		return nil, err
 	}
-	return api.SearchPeople200JSONResponse{
-		Total: found.Total, Items: each(found.Items, person), NextCursor: optional(found.Next),
-	}, nil
+	return encodePage(found, encodePerson), nil
 }
 
 func (h directory) CreateProvisionedGroup(ctx context.Context, r api.CreateProvisionedGroupRequestObject) (api.CreateProvisionedGroupResponseObject, error) {
@@ -67,7 +64,7 @@ func (h directory) CreateProvisionedGroup(ctx context.Context, r api.CreateProvi
 	if err != nil {
 		return nil, err
 	}
-	return api.CreateProvisionedGroup201JSONResponse(group(g)), nil
+	return encoded(encodeGroup(nil, g)), nil
 }
 
 func (h directory) GetGroup(ctx context.Context, r api.GetGroupRequestObject) (api.GetGroupResponseObject, error) {
@@ -75,7 +72,7 @@ func (h directory) GetGroup(ctx context.Context, r api.GetGroupRequestObject) (a
 	if err != nil {
 		return nil, err
 	}
-	return api.GetGroup200JSONResponse(group(g)), nil
+	return encoded(encodeGroup(nil, g)), nil
 }
 
 func (h directory) UpdateGroup(ctx context.Context, r api.UpdateGroupRequestObject) (api.UpdateGroupResponseObject, error) {
@@ -87,7 +84,7 @@ func (h directory) UpdateGroup(ctx context.Context, r api.UpdateGroupRequestObje
 	if err != nil {
 		return nil, err
 	}
-	return api.UpdateGroup200JSONResponse(group(g)), nil
+	return encoded(encodeGroup(nil, g)), nil
 }
 
 func (h directory) DeleteGroup(ctx context.Context, r api.DeleteGroupRequestObject) (api.DeleteGroupResponseObject, error) {
@@ -102,9 +99,7 @@ func (h directory) SearchGroups(ctx context.Context, r api.SearchGroupsRequestOb
 	if err != nil {
 		return nil, err
 	}
-	return api.SearchGroups200JSONResponse{
-		Total: found.Total, Items: each(found.Items, group), NextCursor: optional(found.Next),
-	}, nil
+	return encodePage(found, encodeGroup), nil
 }
 
 func (h directory) ListAttention(ctx context.Context, _ api.ListAttentionRequestObject) (api.ListAttentionResponseObject, error) {
@@ -117,47 +112,6 @@ func (h directory) ListAttention(ctx context.Context, _ api.ListAttentionRequest
 
 func personInput(in api.PersonInput) account.PersonInput {
 	return account.PersonInput{Attributes: in.Attributes, SignInAddress: value(in.SignInAddress)}
-}
-
-func person(p account.Person) api.Person {
-	return api.Person{
-		Id: p.ID, Etag: account.ETag(p.Version), CreatedAt: p.CreatedAt, ModifiedAt: p.ModifiedAt,
-		Attributes: json.RawMessage(p.Attributes), Groups: each(p.Groups, reference),
-		MemberId: memberID(p), State: api.PersonState(p.State), Suspended: p.Suspended,
-		SignInAddress: optional(p.Address), PendingAddress: optional(p.PendingAddress),
-	}
-}
-
-// memberID is absent for somebody who was not invited: an administrator could
-// not find the member.
-func memberID(p account.Person) *string {
-	if p.Address == "" {
-		return nil
-	}
-	return &p.MemberID
-}
-
-func group(g account.Group) api.Group {
-	out := api.Group{
-		Id: g.ID, Etag: account.ETag(g.Version), CreatedAt: g.CreatedAt, ModifiedAt: g.ModifiedAt,
-		Attributes: json.RawMessage(g.Attributes), MemberCount: g.MemberCount,
-	}
-	if g.Members != nil {
-		members := each(g.Members, reference)
-		out.Members = &members
-	}
-	if len(g.UnknownMembers) > 0 {
-		out.UnknownMembers = &g.UnknownMembers
-	}
-	return out
-}
-
-func reference(r account.Reference) api.Reference {
-	kind := api.ReferenceTypeUser
-	if r.IsGroup {
-		kind = api.ReferenceTypeGroup
-	}
-	return api.Reference{Id: r.ID, Display: optional(r.Display), Type: kind}
 }
 
 func attention(a account.Attention) api.Attention {

@@ -1,6 +1,7 @@
 package account
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -114,9 +115,14 @@ func receive[T any](resp *http.Response, err error) (answer T, _ error) {
 	body := io.LimitReader(resp.Body, maxAnswer)
 	switch resp.StatusCode {
 	case http.StatusOK, http.StatusCreated:
-		if err := json.NewDecoder(body).Decode(&answer); err != nil {
+		text, err := readAll(body, resp.ContentLength)
+		if err == nil {
+			err = decode(text, &answer)
+		}
+		if err != nil {
 			return answer, fmt.Errorf("reading the account's answer: %w", err)
 		}
+		return answer, nil
 	case http.StatusNoContent:
 	default:
 		return answer, refusalOf(resp, body)
@@ -124,6 +130,16 @@ func receive[T any](resp *http.Response, err error) (answer T, _ error) {
 	// To its end, so that the connection can be used again.
 	_, err = io.Copy(io.Discard, body)
 	return answer, err
+}
+
+// readAll reads a body whose length is known, mostly, at once.
+func readAll(body io.Reader, length int64) ([]byte, error) {
+	var b bytes.Buffer
+	if length > 0 {
+		b.Grow(int(min(length, maxAnswer)) + bytes.MinRead)
+	}
+	_, err := b.ReadFrom(body)
+	return b.Bytes(), err
 }
 
 // A refusal is an answer that says no.

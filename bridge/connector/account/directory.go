@@ -17,29 +17,29 @@ func (c *Connector) CreatePerson(ctx context.Context, in bridge.PersonInput) (br
 	if err != nil {
 		return bridge.Person{}, err
 	}
-	p, _, err := call[api.Person](ctx, c, request{repeatable: true,
+	p, _, err := call[person](ctx, c, request{repeatable: true,
 		send: func(ctx context.Context, client *api.Client, auth api.RequestEditorFn) (*http.Response, error) {
 			return client.CreatePerson(ctx, &api.CreatePersonParams{IdempotencyKey: &key}, personInput(in), auth)
 		}})
-	return person(p), err
+	return p.public(), err
 }
 
 // Person implements bridge.Directory.
 func (c *Connector) Person(ctx context.Context, id string) (bridge.Person, error) {
-	p, _, err := call[api.Person](ctx, c, request{repeatable: true,
+	p, _, err := call[person](ctx, c, request{repeatable: true,
 		send: func(ctx context.Context, client *api.Client, auth api.RequestEditorFn) (*http.Response, error) {
 			return client.GetPerson(ctx, id, auth)
 		}})
-	return person(p), err
+	return p.public(), err
 }
 
 // ReplacePerson implements bridge.Directory.
 func (c *Connector) ReplacePerson(ctx context.Context, id string, in bridge.PersonInput, ifMatch string) (bridge.Person, error) {
-	p, _, err := call[api.Person](ctx, c, request{repeatable: ifMatch == "",
+	p, _, err := call[person](ctx, c, request{repeatable: ifMatch == "",
 		send: func(ctx context.Context, client *api.Client, auth api.RequestEditorFn) (*http.Response, error) {
 			return client.ReplacePerson(ctx, id, &api.ReplacePersonParams{IfMatch: optional(ifMatch)}, personInput(in), auth)
 		}})
-	return person(p), err
+	return p.public(), err
 }
 
 // DeletePerson implements bridge.Directory.
@@ -53,11 +53,11 @@ func (c *Connector) DeletePerson(ctx context.Context, id, ifMatch string) error 
 
 // SearchPeople implements bridge.Directory.
 func (c *Connector) SearchPeople(ctx context.Context, q bridge.Query) (bridge.Page[bridge.Person], error) {
-	p, _, err := call[api.PersonPage](ctx, c, request{repeatable: true,
+	p, _, err := call[people](ctx, c, request{repeatable: true,
 		send: func(ctx context.Context, client *api.Client, auth api.RequestEditorFn) (*http.Response, error) {
 			return client.SearchPeople(ctx, search(q), auth)
 		}})
-	return bridge.Page[bridge.Person]{Total: p.Total, Items: each(p.Items, person), Next: value(p.NextCursor)}, err
+	return bridge.Page[bridge.Person](p), err
 }
 
 // CreateGroup implements bridge.Directory.
@@ -70,20 +70,20 @@ func (c *Connector) CreateGroup(ctx context.Context, in bridge.GroupInput) (brid
 	if in.Members != nil {
 		body.Members = &in.Members
 	}
-	g, _, err := call[api.Group](ctx, c, request{repeatable: true,
+	g, _, err := call[group](ctx, c, request{repeatable: true,
 		send: func(ctx context.Context, client *api.Client, auth api.RequestEditorFn) (*http.Response, error) {
 			return client.CreateProvisionedGroup(ctx, &api.CreateProvisionedGroupParams{IdempotencyKey: &key}, body, auth)
 		}})
-	return group(g), err
+	return g.public(), err
 }
 
 // Group implements bridge.Directory.
 func (c *Connector) Group(ctx context.Context, id string, withMembers bool) (bridge.Group, error) {
-	g, _, err := call[api.Group](ctx, c, request{repeatable: true,
+	g, _, err := call[group](ctx, c, request{repeatable: true,
 		send: func(ctx context.Context, client *api.Client, auth api.RequestEditorFn) (*http.Response, error) {
 			return client.GetGroup(ctx, id, &api.GetGroupParams{Members: &withMembers}, auth)
 		}})
-	return group(g), err
+	return g.public(), err
 }
 
 // UpdateGroup implements bridge.Directory.
@@ -98,12 +98,12 @@ func (c *Connector) UpdateGroup(ctx context.Context, id string, change bridge.Gr
 	if len(change.Remove) > 0 {
 		body.RemoveMembers = &change.Remove
 	}
-	g, _, err := call[api.Group](ctx, c, request{repeatable: ifMatch == "",
+	g, _, err := call[group](ctx, c, request{repeatable: ifMatch == "",
 		send: func(ctx context.Context, client *api.Client, auth api.RequestEditorFn) (*http.Response, error) {
 			params := &api.UpdateGroupParams{IfMatch: optional(ifMatch), Members: &withMembers}
 			return client.UpdateGroup(ctx, id, params, body, auth)
 		}})
-	return group(g), err
+	return g.public(), err
 }
 
 // DeleteGroup implements bridge.Directory.
@@ -117,11 +117,11 @@ func (c *Connector) DeleteGroup(ctx context.Context, id, ifMatch string) error {
 
 // SearchGroups implements bridge.Directory.
 func (c *Connector) SearchGroups(ctx context.Context, q bridge.Query) (bridge.Page[bridge.Group], error) {
-	p, _, err := call[api.GroupPage](ctx, c, request{repeatable: true,
+	p, _, err := call[groups](ctx, c, request{repeatable: true,
 		send: func(ctx context.Context, client *api.Client, auth api.RequestEditorFn) (*http.Response, error) {
 			return client.SearchGroups(ctx, search(q), auth)
 		}})
-	return bridge.Page[bridge.Group]{Total: p.Total, Items: each(p.Items, group), Next: value(p.NextCursor)}, err
+	return bridge.Page[bridge.Group](p), err
 }
 
 // Attention implements bridge.WaitingRoom.

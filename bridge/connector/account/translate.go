@@ -5,39 +5,8 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 )
 
-func person(p api.Person) bridge.Person {
-	return bridge.Person{
-		ID:             p.Id,
-		Version:        p.Etag,
-		Created:        p.CreatedAt,
-		Modified:       p.ModifiedAt,
-		Attributes:     p.Attributes,
-		Groups:         each(p.Groups, reference),
-		State:          bridge.MemberState(p.State),
-		Suspended:      p.Suspended,
-		SignInAddress:  value(p.SignInAddress),
-		PendingAddress: value(p.PendingAddress),
-	}
-}
-
 func personInput(in bridge.PersonInput) api.PersonInput {
 	return api.PersonInput{Attributes: in.Attributes, SignInAddress: optional(in.SignInAddress)}
-}
-
-func group(g api.Group) bridge.Group {
-	return bridge.Group{
-		ID:             g.Id,
-		Version:        g.Etag,
-		Created:        g.CreatedAt,
-		Modified:       g.ModifiedAt,
-		Attributes:     g.Attributes,
-		Members:        each(value(g.Members), reference),
-		UnknownMembers: value(g.UnknownMembers),
-	}
-}
-
-func reference(r api.Reference) bridge.Reference {
-	return bridge.Reference{ID: r.Id, Display: value(r.Display), Type: string(r.Type)}
 }
 
 func attention(a api.Attention) bridge.Attention {

@@ -249,30 +249,17 @@ func (s *site) memory() map[string]int64 {
 	return held
 }
 
-// startProfiles profiles all servers; the function it returns waits for the profiles.
+// startProfiles profiles CPU and allocations of all servers; the function it
+// returns waits for the profiles.
 func (s *site) startProfiles(ctx context.Context, o options, name string) func() error {
-	done := make(chan error, len(s.servers))
+	kinds := map[string]string{"cpu": "profile", "allocs": "allocs"}
+	done := make(chan error, len(kinds)*len(s.servers))
 	for _, p := range s.servers {
-		go func() {
-			done <- func() error {
-				u := fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%d", p.pprof, max(1, int(o.time.Seconds())))
-				req, err := http.NewRequestWithContext(ctx, http.MethodGet, u, nil)
-				if err != nil {
-					return err
-				}
-				resp, err := http.DefaultClient.Do(req)
-				if err != nil {
-					return err
-				}
-				defer resp.Body.Close()
-				f, err := os.Create(filepath.Join(o.profile, name+"-"+p.name+".pprof"))
-				if err != nil {
-					return err
-				}
-				_, err = io.Copy(f, resp.Body)
-				return errors.Join(err, f.Close())
-			}()
-		}()
+		for kind, path := range kinds {
+			u := fmt.Sprintf("http://%s/debug/pprof/%s?seconds=%d", p.pprof, path, max(1, int(o.time.Seconds())))
+			file := filepath.Join(o.profile, fmt.Sprintf("%s-%s.%s.pprof", name, p.name, kind))
+			go func() { done <- download(ctx, u, file) }()
+		}
 	}
 	return func() (err error) {
 		for range cap(done) {
@@ -280,6 +267,24 @@ func (s *site) startProfiles(ctx context.Context, o options, name string) func()
 		}
 		return err
 	}
+}
+
+func download(ctx context.Context, u, file string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	f, err := os.Create(file)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(f, resp.Body)
+	return errors.Join(err, f.Close())
 }
 
 func freeAddress(ctx context.Context) (string, error) {

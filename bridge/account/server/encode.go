@@ -1,0 +1,157 @@
+package server
+
+import (
+	"net/http"
+	"strconv"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/jsontext"
+)
+
+// What a bridge reads all day is put together from the documents as they are
+// kept, not decoded and encoded again. A test holds the outcome against the
+// generated types.
+
+// An encoded answer is JSON already.
+type encoded []byte
+
+func (e encoded) write(w http.ResponseWriter, status int) error {
+	e = append(e, '\n') // as all other answers end
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(e)))
+	w.WriteHeader(status)
+	_, err := w.Write(e)
+	return err
+}
+
+// VisitGetPersonResponse implements api.GetPersonResponseObject.
+func (e encoded) VisitGetPersonResponse(w http.ResponseWriter) error {
+	return e.write(w, http.StatusOK)
+}
+
+// VisitSearchPeopleResponse implements api.SearchPeopleResponseObject.
+func (e encoded) VisitSearchPeopleResponse(w http.ResponseWriter) error {
+	return e.write(w, http.StatusOK)
+}
+
+// VisitCreatePersonResponse implements api.CreatePersonResponseObject.
+func (e encoded) VisitCreatePersonResponse(w http.ResponseWriter) error {
+	return e.write(w, http.StatusCreated)
+}
+
+// VisitReplacePersonResponse implements api.ReplacePersonResponseObject.
+func (e encoded) VisitReplacePersonResponse(w http.ResponseWriter) error {
+	return e.write(w, http.StatusOK)
+}
+
+// VisitGetGroupResponse implements api.GetGroupResponseObject.
+func (e encoded) VisitGetGroupResponse(w http.ResponseWriter) error { return e.write(w, http.StatusOK) }
+
+// VisitUpdateGroupResponse implements api.UpdateGroupResponseObject.
+func (e encoded) VisitUpdateGroupResponse(w http.ResponseWriter) error {
+	return e.write(w, http.StatusOK)
+}
+
+// VisitCreateProvisionedGroupResponse implements api.CreateProvisionedGroupResponseObject.
+func (e encoded) VisitCreateProvisionedGroupResponse(w http.ResponseWriter) error {
+	return e.write(w, http.StatusCreated)
+}
+
+// VisitSearchGroupsResponse implements api.SearchGroupsResponseObject.
+func (e encoded) VisitSearchGroupsResponse(w http.ResponseWriter) error {
+	return e.write(w, http.StatusOK)
+}
+
+// encodePage makes a page of a search's answer.
+func encodePage[T any](found account.Found[T], encode func([]byte, T) []byte) encoded {
+	b := append([]byte{}, `{"items":`...)
+	b = appendList(b, found.Items, encode)
+	b = appendText(b, `,"next_cursor":`, found.Next)
+	b = append(b, `,"total":`...)
+	b = strconv.AppendInt(b, found.Total, 10)
+	return append(b, '}')
+}
+
+// encodePerson makes an api.Person.
+func encodePerson(b []byte, p account.Person) []byte {
+	b = append(b, `{"id":`...)
+	b = jsontext.AppendString(b, p.ID)
+	b = appendText(b, `,"etag":`, account.ETag(p.Version))
+	b = append(b, `,"created_at":`...)
+	b = jsontext.AppendTime(b, p.CreatedAt)
+	b = append(b, `,"modified_at":`...)
+	b = jsontext.AppendTime(b, p.ModifiedAt)
+	b = append(b, `,"state":`...)
+	b = jsontext.AppendString(b, p.State)
+	b = append(b, `,"suspended":`...)
+	b = strconv.AppendBool(b, p.Suspended)
+	// Absent for somebody who was not invited: an administrator could not find
+	// the member.
+	if p.Address != "" {
+		b = appendText(b, `,"member_id":`, p.MemberID)
+	}
+	b = appendText(b, `,"sign_in_address":`, p.Address)
+	b = appendText(b, `,"pending_address":`, p.PendingAddress)
+	b = append(b, `,"groups":`...)
+	b = appendList(b, p.Groups, encodeReference)
+	b = append(b, `,"attributes":`...)
+	b = append(b, p.Attributes...)
+	return append(b, '}')
+}
+
+// encodeGroup makes an api.Group.
+func encodeGroup(b []byte, g account.Group) []byte {
+	b = append(b, `{"id":`...)
+	b = jsontext.AppendString(b, g.ID)
+	b = appendText(b, `,"etag":`, account.ETag(g.Version))
+	b = append(b, `,"created_at":`...)
+	b = jsontext.AppendTime(b, g.CreatedAt)
+	b = append(b, `,"modified_at":`...)
+	b = jsontext.AppendTime(b, g.ModifiedAt)
+	b = append(b, `,"member_count":`...)
+	b = strconv.AppendInt(b, g.MemberCount, 10)
+	if g.Members != nil {
+		b = append(b, `,"members":`...)
+		b = appendList(b, g.Members, encodeReference)
+	}
+	if len(g.UnknownMembers) > 0 {
+		b = append(b, `,"unknown_members":`...)
+		b = appendList(b, g.UnknownMembers, jsontext.AppendString)
+	}
+	b = append(b, `,"attributes":`...)
+	b = append(b, g.Attributes...)
+	return append(b, '}')
+}
+
+// encodeReference makes an api.Reference.
+func encodeReference(b []byte, r account.Reference) []byte {
+	b = append(b, `{"id":`...)
+	b = jsontext.AppendString(b, r.ID)
+	b = appendText(b, `,"display":`, r.Display)
+	kind := api.ReferenceTypeUser
+	if r.IsGroup {
+		kind = api.ReferenceTypeGroup
+	}
+	b = appendText(b, `,"type":`, string(kind))
+	return append(b, '}')
+}
+
+// appendText appends a member; the API leaves empty ones out.
+func appendText(b []byte, name, value string) []byte {
+	if value == "" {
+		return b
+	}
+	return jsontext.AppendString(append(b, name...), value)
+}
+
+func appendList[T any](b []byte, list []T, one func([]byte, T) []byte) []byte {
+	b = append(b, '[')
+	for i, item := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = one(b, item)
+	}
+	return append(b, ']')
+}
