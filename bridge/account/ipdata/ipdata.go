@@ -8,6 +8,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	"github.com/oschwald/maxminddb-golang/v2"
 
@@ -24,12 +26,14 @@ var (
 // use, and hold their files in memory: a file may be replaced under them.
 // None at all, also as a nil pointer, answer nothing.
 type Databases struct {
-	all []database
+	now atomic.Pointer[[]database]
 }
 
 // A database is one file.
 type database struct {
 	path    string
+	written time.Time // by the file's own word, like its size
+	size    int64
 	reader  *maxminddb.Reader
 	answers []string
 }
@@ -37,33 +41,77 @@ type database struct {
 // Open reads the files and tells every fault in them at once. Of a place it
 // is the first file that knows it which counts; of anonymous addresses, all.
 func Open(paths ...string) (*Databases, error) {
-	d := new(Databases)
+	all := make([]database, len(paths))
 	var faults []error
-	for _, path := range paths {
-		db, err := open(path)
-		if err != nil {
+	for i, path := range paths {
+		var err error
+		if all[i], err = open(path); err != nil {
 			faults = append(faults, fmt.Errorf("reading the IP database %s: %w", path, err))
 		}
-		d.all = append(d.all, db)
 	}
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
 	}
+	d := new(Databases)
+	d.now.Store(&all)
 	return d, nil
 }
 
+// Reload reads the files that were written anew since they were read, and
+// says whether there were any. One that is damaged (it may be half-written
+// yet), or cannot answer all that it could, is told, and what was read of it
+// before stays: rules may depend on it. It must not run twice at a time.
+func (d *Databases) Reload() (changed bool, err error) {
+	all := slices.Clone(d.all())
+	var faults []error
+	for i, before := range all {
+		info, err := os.Stat(before.path)
+		if err == nil && info.ModTime().Equal(before.written) && info.Size() == before.size {
+			continue
+		}
+		after, err := open(before.path)
+		if err == nil {
+			lost := slices.DeleteFunc(slices.Clone(before.answers), func(q string) bool { return slices.Contains(after.answers, q) })
+			if len(lost) > 0 {
+				err = fmt.Errorf("it no longer tells %s of an address", strings.Join(lost, ", "))
+			}
+		}
+		if err != nil {
+			faults = append(faults, fmt.Errorf("reading the IP database %s again: %w; keeping what was read before", before.path, err))
+			continue
+		}
+		all[i], changed = after, true
+	}
+	if changed {
+		d.now.Store(&all)
+	}
+	return changed, errors.Join(faults...)
+}
+
+// all are the files as they were read last.
+func (d *Databases) all() []database {
+	if d == nil {
+		return nil
+	}
+	return *d.now.Load()
+}
+
 func open(path string) (database, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return database{}, errors.Unwrap(err) // the path is told already
+	}
 	// Not mapped into memory: who copies a newer file over this one would
 	// pull it away from under us.
 	content, err := os.ReadFile(path)
 	if err != nil {
-		return database{}, errors.Unwrap(err) // the path is told already
+		return database{}, errors.Unwrap(err)
 	}
 	reader, err := maxminddb.OpenBytes(content)
 	if err != nil {
 		return database{}, fmt.Errorf("it is damaged, or no MMDB file: %w", err)
 	}
-	db := database{path: path, reader: reader}
+	db := database{path: path, written: info.ModTime(), size: info.Size(), reader: reader}
 	if db.answers, err = survey(reader); err != nil {
 		return database{}, err
 	}
@@ -119,8 +167,9 @@ func (r *record) answers(question string) bool {
 
 // Missing returns those of the questions that no database answers.
 func (d *Databases) Missing(asked []string) (missing []string) {
+	answers := d.Answers()
 	for _, q := range asked {
-		if !slices.Contains(d.Answers(), q) {
+		if !slices.Contains(answers, q) {
 			missing = append(missing, q)
 		}
 	}
@@ -129,11 +178,9 @@ func (d *Databases) Missing(asked []string) (missing []string) {
 
 // Answers returns the questions that the databases answer.
 func (d *Databases) Answers() []string {
-	if d == nil {
-		return nil
-	}
+	all := d.all()
 	return slices.DeleteFunc(slices.Clone(questions), func(q string) bool {
-		return !slices.ContainsFunc(d.all, func(db database) bool { return slices.Contains(db.answers, q) })
+		return !slices.ContainsFunc(all, func(db database) bool { return slices.Contains(db.answers, q) })
 	})
 }
 
@@ -141,11 +188,8 @@ func (d *Databases) Answers() []string {
 // ask for it.
 func (d *Databases) Subject(address netip.Addr) firewall.Subject {
 	s := firewall.Subject{Address: firewall.Normalize(address)}
-	if d == nil {
-		return s
-	}
 	var found []record
-	for _, db := range d.all {
+	for _, db := range d.all() {
 		if r, ok := db.look(s.Address); ok {
 			found = append(found, r)
 			s.Country = cmp.Or(s.Country, r.country())

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/firewall"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/ipdata"
@@ -167,6 +168,60 @@ func TestRefused(t *testing.T) {
 	_, err = ipdata.Open(filepath.Join(dir, "one.mmdb"), write("two.mmdb", nil))
 	if err == nil || !strings.Contains(err.Error(), "one.mmdb: ") || !strings.Contains(err.Error(), "two.mmdb: ") {
 		t.Errorf("of two bad files: %v", err)
+	}
+}
+
+// A newer file is taken up; one that is damaged, gone or poorer is not, and
+// what was read before goes on answering.
+func TestReload(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "country.mmdb")
+	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	write := func(kind string, r record) {
+		t.Helper()
+		if err := ipdatatest.WriteFile(path, kind, map[string]record{"127.0.0.2/32": r}); err != nil {
+			t.Fatal(err)
+		}
+		at = at.Add(time.Hour)
+		if err := os.Chtimes(path, at, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("Country", ipdatatest.Country("DE", "EU"))
+	d := open(t, path)
+	for _, row := range []struct {
+		name    string
+		replace func()
+		changed bool
+		fault   string
+		country string
+	}{
+		{"nothing new", func() {}, false, "", "DE"},
+		{"a newer one", func() { write("Country", ipdatatest.Country("FR", "EU")) }, true, "", "FR"},
+		{"one that knows no continents", func() { write("Country", record{"country_code": "IT"}) }, false, "no longer tells continent", "FR"},
+		{"one that is half-written", func() {
+			if err := os.Truncate(path, 100); err != nil {
+				t.Fatal(err)
+			}
+		}, false, "it is damaged", "FR"},
+		{"one that is gone", func() {
+			if err := os.Remove(path); err != nil {
+				t.Fatal(err)
+			}
+		}, false, "no such file", "FR"},
+		{"one that is back", func() { write("Country", ipdatatest.Country("ES", "EU")) }, true, "", "ES"},
+	} {
+		row.replace()
+		changed, err := d.Reload()
+		if changed != row.changed || (err != nil) != (row.fault != "") || err != nil && !strings.Contains(err.Error(), row.fault) {
+			t.Errorf("%s: changed is %t, and %v", row.name, changed, err)
+		}
+		if got := d.Subject(netip.MustParseAddr("127.0.0.2")).Country; got != row.country {
+			t.Errorf("%s: the country is %s, want %s", row.name, got, row.country)
+		}
+	}
+	if changed, err := (*ipdata.Databases)(nil).Reload(); changed || err != nil {
+		t.Errorf("without databases: %t, %v", changed, err)
 	}
 }
 

@@ -23,7 +23,7 @@ type accountServeCommand struct {
 	database
 	Listen         string   `default:"127.0.0.1:8600" help:"Address to listen on; port 0 takes a free one, which the log tells."`
 	PublicURL      string   `name:"public-url" placeholder:"URL" help:"Where people and bridges reach the account; by default what it listens on."`
-	IPDatabase     []string `name:"ip-database" placeholder:"FILE" help:"MMDB file that knows countries, autonomous systems or anonymous addresses, for firewall rules on them; repeatable."`
+	IPDatabase     []string `name:"ip-database" placeholder:"FILE" help:"MMDB file that knows countries, autonomous systems or anonymous addresses, for firewall rules on them; repeatable. A newer file is taken up within a minute."`
 	TrustedProxies []string `placeholder:"CIDR" help:"Networks whose X-Forwarded-For is believed."`
 	LogFormat      string   `enum:"text,json" default:"text" help:"text or json."`
 	LogLevel       string   `enum:"trace,debug,info,warn,error" default:"info" help:"trace, debug, info, warn or error."`
@@ -31,7 +31,9 @@ type accountServeCommand struct {
 
 const (
 	sweepInterval = 10 * time.Minute
-	accountDrain  = 10 * time.Second
+	// ipDataInterval is how soon a newer IP database is taken up.
+	ipDataInterval = time.Minute
+	accountDrain   = 10 * time.Second
 )
 
 // Run serves until ctx ends, and then lets the requests under way finish.
@@ -105,6 +107,8 @@ func serveAccount(ctx context.Context, a *account.Account, listener net.Listener
 	go func() { served <- srv.Serve(listener) }()
 	sweep := time.NewTicker(sweepInterval)
 	defer sweep.Stop()
+	newer := time.NewTicker(ipDataInterval)
+	defer newer.Stop()
 	for {
 		select {
 		case err := <-served:
@@ -112,6 +116,14 @@ func serveAccount(ctx context.Context, a *account.Account, listener net.Listener
 		case <-sweep.C:
 			if err := a.Sweep(ctx); err != nil {
 				logger.Warn("could not delete what is over; trying again", "error", err)
+			}
+		case <-newer.C:
+			changed, err := a.IPData.Reload()
+			if err != nil {
+				logger.Warn("could not take up an IP database", "error", err)
+			}
+			if changed {
+				logger.Info("took up newer IP databases", "answer", a.IPData.Answers())
 			}
 		case <-ctx.Done():
 			logger.Info("stopping")
