@@ -80,7 +80,7 @@ func (r *integration) planUpdate(ctx context.Context, req resource.ModifyPlanReq
 		plan.ManagerEmail = state.ManagerEmail // the account does not tell the two spellings apart
 	}
 	madeID, _ := made(ctx, req.Private)
-	do, why := decide(state, plan, madeID, token)
+	do, why := decide(state, plan, madeID, unusable(ctx, req.Private), token)
 	if do == keep && plan.Active.ValueBool() && config.BearerToken.IsUnknown() && !versionDecides(state, plan) {
 		do = rotate // it may be another token
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
 
@@ -22,11 +23,13 @@ const (
 // decide compares what is planned with what the account had when it was read.
 //
 // made is the id of the integration that Terraform activated or imported last;
-// empty when it deactivated it, or is about to import one. token is the
-// fingerprint of bearer_token_wo, empty when that is null or unknown.
+// empty when it deactivated it, or is about to import one. unusable is the
+// account's reason for refusing the sealed credentials, empty when it takes
+// them. token is the fingerprint of bearer_token_wo, empty when that is null or
+// unknown.
 //
 // why is set when something happened behind Terraform's back.
-func decide(state, plan model, made, token string) (do renewal, why string) {
+func decide(state, plan model, made, unusable, token string) (do renewal, why string) {
 	if !plan.Active.IsUnknown() && !plan.Active.ValueBool() {
 		if state.Active.ValueBool() {
 			return deactivate, ""
@@ -51,6 +54,13 @@ func decide(state, plan model, made, token string) (do renewal, why string) {
 		return activate, fmt.Sprintf("The Provision Manager's Master Password, Secret Key or e-mail address was changed outside of Terraform: "+
 			"the account is at epoch %d, the sealed session was made for epoch %d, and no bridge can sign in with it.",
 			state.Epoch.ValueInt64(), newest.Epoch)
+	}
+	switch {
+	case unusable == string(problem.TwoFactorEnforced):
+		return activate, "Two-factor authentication was enforced on the account after the sealed session was made, and no bridge can sign in with it. " +
+			"Credentials that are made under the policy are exempt from it."
+	case unusable != "":
+		return activate, fmt.Sprintf("The account refuses the credentials in the sealed session (%s), and no bridge can sign in with it.", unusable)
 	}
 	if plan.ManagerEmail.IsUnknown() || !strings.EqualFold(plan.ManagerEmail.ValueString(), state.ManagerEmail.ValueString()) {
 		return rotate, "" // the credentials are bound to the address

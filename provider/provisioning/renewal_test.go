@@ -54,9 +54,14 @@ func TestDecide(t *testing.T) {
 		name        string
 		state, plan model
 		made, token string
+		unusable    string // the account's reason
 		want        renewal
 		why         string
 	}{
+		{name: "two-factor authentication was enforced", state: good, plan: good, made: "int_1", unusable: "two_factor_enforced", want: activate, why: "Two-factor"},
+		{name: "it was enforced, and the version says that the token stays", state: with(version(1)), plan: with(version(1)), made: "int_1", unusable: "two_factor_enforced", want: activate, why: "Two-factor"},
+		{name: "it was enforced, and the integration is to end", state: good, plan: inactive, made: "int_1", unusable: "two_factor_enforced", want: deactivate},
+		{name: "a reason that only a newer account knows", state: good, plan: good, made: "int_1", unusable: "moon_phase", want: activate, why: "moon_phase"},
 		{name: "nothing changed, and no token is given", state: good, plan: good, made: "int_1", want: keep},
 		{name: "the token is the one in the session", state: good, plan: good, made: "int_1", token: token.Fingerprint(), want: keep},
 		{name: "another token rotates", state: good, plan: good, made: "int_1", token: other.Fingerprint(), want: rotate},
@@ -102,7 +107,7 @@ func TestDecide(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			do, why := decide(row.state, row.plan, row.made, row.token)
+			do, why := decide(row.state, row.plan, row.made, row.unusable, row.token)
 			if do != row.want {
 				t.Errorf("decided %d, want %d", do, row.want)
 			}

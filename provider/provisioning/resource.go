@@ -89,6 +89,7 @@ func (r *integration) Read(ctx context.Context, req resource.ReadRequest, resp *
 	if _, known := made(ctx, req.Private); !known { // just imported
 		resp.Diagnostics.Append(rememberMade(ctx, resp.Private, state)...)
 	}
+	resp.Diagnostics.Append(rememberUnusable(ctx, resp.Private, p)...)
 	resp.Diagnostics.Append(resp.State.Set(ctx, state)...)
 }
 
@@ -111,7 +112,7 @@ func (r *integration) Update(ctx context.Context, req resource.UpdateRequest, re
 		return
 	}
 	madeID, _ := made(ctx, req.Private)
-	do, _ := decide(state, plan, madeID, token)
+	do, _ := decide(state, plan, madeID, unusable(ctx, req.Private), token)
 	if do == rotate && !plan.Session.IsUnknown() {
 		// The token of this apply is not the one of its plan. Nothing that was
 		// not planned is done; the next plan shows it.
@@ -353,6 +354,7 @@ func (r *integration) save(ctx context.Context, account string, plan model, p ap
 	diags.Append(d...)
 	diags.Append(identity.Set(ctx, id, account, state.ID.ValueString())...)
 	diags.Append(rememberMade(ctx, private, state)...)
+	diags.Append(rememberUnusable(ctx, private, p)...)
 	diags.Append(to.Set(ctx, state)...)
 }
 
@@ -378,4 +380,23 @@ func made(ctx context.Context, private client.Private) (id string, known bool) {
 	value, _ := private.GetKey(ctx, madeKey)
 	known = json.Unmarshal(value, &id) == nil
 	return id, known
+}
+
+// unusableKey is where private state keeps why the account refuses the
+// credentials in the session, as the last read found it.
+const unusableKey = "unusable"
+
+func rememberUnusable(ctx context.Context, private client.Private, p api.Provisioning) diag.Diagnostics {
+	reason := ""
+	if p.UnusableReason != nil {
+		reason = *p.UnusableReason
+	}
+	value, _ := json.Marshal(reason) // a string always marshals
+	return private.SetKey(ctx, unusableKey, value)
+}
+
+func unusable(ctx context.Context, private client.Private) (reason string) {
+	value, _ := private.GetKey(ctx, unusableKey)
+	_ = json.Unmarshal(value, &reason) // of an older version there is none
+	return reason
 }

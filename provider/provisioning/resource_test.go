@@ -230,6 +230,16 @@ func TestWhatIsDoneByHandIsHealedByOneApply(t *testing.T) {
 				resp, err := account.API.ChangeManagerWithResponse(t.Context(), api.ManagerChange{Email: &email})
 				providertest.Expect(t, http.StatusOK, resp, err)
 			}),
+			heals(func() { twoFactor(t, account, true) }),
+			{ // made under the policy, the credentials are exempt
+				Config:           config(account, given(token)),
+				ConfigPlanChecks: planned(plancheck.ResourceActionNoop),
+			},
+			{
+				PreConfig:        func() { twoFactor(t, account, false) },
+				Config:           config(account, given(token)),
+				ConfigPlanChecks: planned(plancheck.ResourceActionNoop),
+			},
 			heals(func() { deactivate(t, account) }),
 			heals(func() { // another integration in its place
 				deactivate(t, account)
@@ -248,6 +258,13 @@ func TestWhatIsDoneByHandIsHealedByOneApply(t *testing.T) {
 			},
 		},
 	})
+}
+
+// twoFactor enforces two-factor authentication, or lifts it.
+func twoFactor(t *testing.T, account *providertest.Account, enforced bool) {
+	t.Helper()
+	resp, err := account.API.SetTwoFactorPolicyWithResponse(t.Context(), nil, api.TwoFactorPolicyInput{Enforced: enforced})
+	providertest.Expect(t, http.StatusOK, resp, err)
 }
 
 func TestWhatIsDoneBetweenPlanAndApplyIsNotOverrun(t *testing.T) {
