@@ -11,7 +11,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringplanmodifier"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/attr"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/client"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/identity"
@@ -130,13 +129,14 @@ func (r *domain) Read(ctx context.Context, req resource.ReadRequest, resp *resou
 	name := state.ID.ValueString()
 	resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account, name)...)
 
-	found, err := client.Call[api.SignupDomain](r.client.API.GetSignupDomain(ctx, name))
-	if client.NotFound(err) {
-		resp.State.RemoveResource(ctx)
-		return
-	}
+	all, err := r.client.SignupDomains(ctx)
 	if err != nil {
 		resp.Diagnostics.Append(r.client.Diagnose(fmt.Sprintf("read sign-up domain %q", name), err))
+		return
+	}
+	found, ok := all[name]
+	if !ok {
+		resp.State.RemoveResource(ctx)
 		return
 	}
 	resp.Diagnostics.Append(resp.State.Set(ctx, modelOf(found))...)
