@@ -28,6 +28,7 @@ type bulkOperation struct {
 	method, id, path, version string
 	data                      any
 	needs                     []string    // bulkIds that it refers to
+	later                     any         // attributes left out of data for the time being; nil for none
 	result                    *bulkResult // nil until it was carried out
 }
 
@@ -154,13 +155,18 @@ func parseBulkOperation(element any) (*bulkOperation, error) {
 }
 
 // run carries out the operations in order, but those that refer to a resource
-// which a later one makes after that. It stops after failOn errors.
+// which a later one makes after that. Where none can be first, one is made
+// without its references. It stops after failOn errors.
 func (b *bulk) run() {
 	failures := int64(0)
+	var open []*bulkOperation // made without their references
 	for pending := b.operations; len(pending) > 0; {
 		var waiting []*bulkOperation
 		for _, op := range pending {
 			if b.failOn > 0 && failures >= b.failOn || b.r.Context().Err() != nil {
+				for _, op := range open {
+					op.result = b.refused(op, &refusal{Status: http.StatusConflict, Detail: "the resource was made, but not what it refers to; it lacks its references"})
+				}
 				return
 			}
 			if b.waits(op) {
@@ -170,10 +176,14 @@ func (b *bulk) run() {
 			if op.result = b.do(op); op.result.failed {
 				failures++
 			}
+			if op.later != nil && !op.result.failed {
+				open = append(open, op)
+			}
+			open = slices.DeleteFunc(open, b.complete)
 		}
-		if len(waiting) == len(pending) {
+		if len(waiting) == len(pending) && !slices.ContainsFunc(waiting, b.separate) {
 			for _, op := range waiting {
-				op.result = op.refused(&refusal{Status: http.StatusConflict, Detail: "the operation refers to one that refers to it in turn; make the resources first and join them by PATCH"})
+				op.result = b.refused(op, &refusal{Status: http.StatusConflict, Detail: "the operation refers to one that refers to it in turn; make the resources first and join them by PATCH"})
 			}
 			return
 		}
@@ -185,8 +195,61 @@ func (b *bulk) run() {
 func (b *bulk) waits(op *bulkOperation) bool {
 	return slices.ContainsFunc(op.needs, func(id string) bool {
 		maker := b.makers[id]
-		return maker != nil && maker != op && maker.result == nil
+		return maker != nil && maker.result == nil
 	})
+}
+
+// separate breaks a circle: it leaves out of a POST the attributes with
+// references that cannot be resolved yet. It says whether that was possible:
+// a text, such as a name, is nothing to be added later.
+func (b *bulk) separate(op *bulkOperation) bool {
+	data, ok := op.data.(map[string]any)
+	if !ok || op.method != http.MethodPost || op.id == "" {
+		return false
+	}
+	rest, later := make(map[string]any, len(data)), make(map[string]any)
+	for name, value := range data {
+		open := false
+		resolveReferences(value, func(id string) string {
+			open = open || b.made[id] == ""
+			return ""
+		})
+		switch _, text := value.(string); {
+		case !open:
+			rest[name] = value
+		case text:
+			return false
+		default:
+			later[name] = value
+		}
+	}
+	op.data, op.later, op.needs = rest, later, nil
+	return true
+}
+
+// complete adds what separate left out, as soon as that can be resolved; true
+// means that nothing is left to do. What somebody else has added to the
+// resource meanwhile stays.
+func (b *bulk) complete(op *bulkOperation) bool {
+	missing := false
+	value := resolveReferences(op.later, func(id string) string {
+		maker := b.makers[id]
+		missing = missing || maker != nil && maker.result == nil
+		return b.made[id]
+	})
+	if missing {
+		return false
+	}
+	addition := &bulkOperation{method: http.MethodPatch, id: op.id, path: strings.Trim(op.path, "/") + "/" + b.made[op.id],
+		data: map[string]any{"Operations": []any{map[string]any{"op": "add", "value": value}}}}
+	result := b.do(addition)
+	if result.failed {
+		result.Method = op.method
+		op.result = result
+	} else {
+		op.result.Version = result.Version
+	}
+	return true
 }
 
 // references replaces each bulkId that op refers to by what resolve says, in
@@ -234,16 +297,16 @@ func (b *bulk) do(op *bulkOperation) *bulkResult {
 		return made
 	})
 	if missing != "" {
-		return op.refused(&refusal{Status: http.StatusConflict, Kind: schema.InvalidValue,
+		return b.refused(op, &refusal{Status: http.StatusConflict, Kind: schema.InvalidValue,
 			Detail: fmt.Sprintf("no resource was made under bulkId %q", clipped(missing))})
 	}
 	r, err := b.request(op, path, data)
 	if err != nil {
-		return op.refused(err)
+		return b.refused(op, err)
 	}
 	w := &recorder{header: make(http.Header)}
 	if err := b.dispatch(w, r); err != nil {
-		return op.refused(b.answerTo(r, err))
+		return b.refused(op, b.answerTo(r, err))
 	}
 	result := &bulkResult{Method: op.method, BulkID: op.id, Status: strconv.Itoa(w.status), Version: w.header.Get("ETag")}
 	result.Location = w.header.Get("Location")
@@ -299,8 +362,14 @@ func (b *bulk) dispatch(w http.ResponseWriter, r *http.Request) error {
 	return handle(x)
 }
 
-func (op *bulkOperation) refused(e *refusal) *bulkResult {
-	return &bulkResult{Method: op.method, BulkID: op.id, Status: strconv.Itoa(e.Status), Response: e.body(), failed: true}
+// refused is the result of an operation that failed. It names the resource,
+// but for a POST, which made none (RFC 7644 section 3.7.3).
+func (b *bulk) refused(op *bulkOperation, e *refusal) *bulkResult {
+	result := &bulkResult{Method: op.method, BulkID: op.id, Status: strconv.Itoa(e.Status), Response: e.body(), failed: true}
+	if op.method != http.MethodPost {
+		result.Location = b.base + "/" + strings.Trim(op.path, "/")
+	}
+	return result
 }
 
 // A recorder keeps an answer.

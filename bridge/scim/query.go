@@ -180,6 +180,12 @@ func (p parameters) limit() int {
 	return int(min(max(0, *p.count), maxCount))
 }
 
+// from is p for the page at a cursor.
+func (p parameters) from(cursor string) parameters {
+	p.cursor = &cursor
+	return p
+}
+
 // query translates the parameters for a kind of resource.
 func (p parameters) query(r *schema.Resource) (bridge.Query, error) {
 	q := bridge.Query{Offset: p.start() - 1, Limit: p.limit()}

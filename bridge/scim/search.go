@@ -31,7 +31,7 @@ func searchGroups(x *exchange) error {
 func searchAll(x *exchange) error {
 	return x.search(func(p parameters) (listing, error) {
 		if p.cursor != nil {
-			return listing{}, schema.Errorf(schema.InvalidValue, "a search of people and groups together is paged by startIndex, not by cursor")
+			return x.listAllByCursor(p)
 		}
 		offset, limit := p.start()-1, p.limit()
 		people, err := x.listPeople(p, limit, offset)
@@ -39,11 +39,62 @@ func searchAll(x *exchange) error {
 			return people, err
 		}
 		groups, err := x.listGroups(p, limit-len(people.resources), max(0, offset-people.total))
-		return listing{
-			total:     people.total + groups.total,
-			resources: append(people.resources, groups.resources...),
-		}, err
+		return people.and(groups), err
 	})
+}
+
+// The cursor of a mixed search is that of one of the kinds behind its mark.
+const (
+	inPeople = "u"
+	inGroups = "g"
+)
+
+func (x *exchange) listAllByCursor(p parameters) (listing, error) {
+	cursor, among := *p.cursor, inPeople
+	if cursor != "" {
+		among, cursor = cursor[:1], cursor[1:]
+	}
+	limit := p.limit()
+	switch among {
+	case inPeople:
+		people, err := x.listPeople(p.from(cursor), limit, 0)
+		if err != nil {
+			return people, err
+		}
+		rest := limit - len(people.resources)
+		if people.next != "" {
+			rest = 0
+		}
+		groups, err := x.listGroups(p.from(""), rest, 0) // none are asked for but to be counted
+		if err != nil {
+			return groups, err
+		}
+		all := people.and(groups)
+		switch {
+		case people.next != "":
+			all.next = inPeople + people.next
+		case groups.next != "" || rest == 0 && limit > 0 && groups.total > 0:
+			all.next = inGroups + groups.next
+		}
+		return all, nil
+	case inGroups:
+		people, err := x.listPeople(p.from(""), 0, 0)
+		if err != nil {
+			return people, err
+		}
+		groups, err := x.listGroups(p.from(cursor), limit, 0)
+		all := people.and(groups)
+		if groups.next != "" {
+			all.next = inGroups + groups.next
+		}
+		return all, err
+	}
+	return listing{}, &refusal{Status: http.StatusBadRequest, Kind: invalidCursor, Detail: "the cursor is not one of this server's; begin again without it"}
+}
+
+// and is both lists, one behind the other.
+func (l listing) and(more listing) listing {
+	return listing{total: l.total + more.total, resources: append(l.resources, more.resources...)}
 }
 
 func (x *exchange) listPeople(p parameters, limit int, offset int64) (listing, error) {
@@ -74,8 +125,9 @@ func listOf[T any](
 	if err != nil {
 		return listing{}, err
 	}
+	q.Limit = limit
 	if p.cursor == nil {
-		q.Limit, q.Offset = limit, offset
+		q.Offset = offset
 	}
 	page, err := ask(q, projection)
 	if err != nil {

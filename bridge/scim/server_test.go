@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -428,6 +429,46 @@ func TestSearchOfEverything(t *testing.T) {
 	a := ask(t, server, http.MethodGet, `/scim/v2?filter=meta.resourceType%20eq%20%22Group%22%20and%20displayName%20pr`, "")
 	if a.at("totalResults") != 3.0 {
 		t.Errorf("got %s", a.raw)
+	}
+}
+
+// By cursor a search of both kinds says the same, whatever the size of a page.
+func TestSearchOfEverythingByCursor(t *testing.T) {
+	t.Parallel()
+	for _, size := range []struct{ people, groups int }{{3, 3}, {4, 2}, {3, 0}, {0, 3}, {0, 0}} {
+		server := serve(t, newMemory(), nil)
+		for i := range size.people {
+			create(t, server, "/scim/v2/Users", fmt.Sprintf(`{"userName":"u%d"}`, i))
+		}
+		for i := range size.groups {
+			create(t, server, "/scim/v2/Groups", fmt.Sprintf(`{"displayName":"g%d"}`, i))
+		}
+		for count := 1; count <= 7; count++ {
+			var seen []string
+			cursor := ""
+			for pages := 0; pages < 10; pages++ {
+				a := ask(t, server, http.MethodGet, fmt.Sprintf("/scim/v2/?count=%d&cursor=%s", count, url.QueryEscape(cursor)), "")
+				if a.status != http.StatusOK || a.at("totalResults") != float64(size.people+size.groups) || a.at("startIndex") != nil {
+					t.Fatalf("%+v in pages of %d: %s", size, count, a.raw)
+				}
+				for _, resource := range a.at("Resources").([]any) {
+					seen = append(seen, answer{body: resource.(map[string]any)}.at("meta.resourceType").(string))
+				}
+				if cursor, _ = a.at("nextCursor").(string); cursor == "" {
+					break
+				}
+			}
+			want := append(slices.Repeat([]string{"User"}, size.people), slices.Repeat([]string{"Group"}, size.groups)...)
+			if !slices.Equal(seen, want) {
+				t.Errorf("%+v in pages of %d: got %v", size, count, seen)
+			}
+		}
+		for _, cursor := range []string{"x", "\u00ff", "u%21", "g!"} {
+			a := ask(t, server, http.MethodPost, "/scim/v2/.search", `{"cursor":"`+cursor+`"}`)
+			if a.status != http.StatusBadRequest || a.at("scimType") != "invalidCursor" {
+				t.Errorf("the cursor %s: %d %s", cursor, a.status, a.raw)
+			}
+		}
 	}
 }
 
