@@ -2,6 +2,7 @@ package filter
 
 import (
 	"encoding/json"
+	"net/url"
 	"strings"
 	"time"
 
@@ -57,20 +58,20 @@ func combine(op string, terms []Expression, s scope) (bridge.Predicate, error) {
 
 type resourceScope struct{ resource *schema.Resource }
 
-// unanswerable are attributes that an answer shows and no directory keeps:
-// the bridge makes them up, or the account never sees them.
-var unanswerable = map[string]bool{
-	"password": true, "meta": true, "meta.location": true, "meta.version": true,
-	"groups.$ref": true, "groups.type": true, "members.$ref": true,
-}
+// unanswerable are attributes that no directory can be asked for: nobody keeps
+// them, or, as a version, they are there to be compared by If-Match.
+var unanswerable = map[string]bool{"password": true, "meta": true, "meta.version": true}
 
 func (s resourceScope) compare(c Compare) (bridge.Predicate, error) {
 	t := s.resource.Resolve(c.Path)
 	if unanswerable[t.String()] {
 		return bridge.Predicate{}, schema.Errorf(schema.InvalidFilter, "%s cannot be filtered by", t)
 	}
-	if t.String() == "meta.resourceType" {
-		return s.resourceType(c)
+	switch t.String() {
+	case "meta.resourceType":
+		return fixed(s.resource.Name, []string{"id"}, c)
+	case "meta.location":
+		return located(c, []string{"id"}, s.resource.Endpoint)
 	}
 	keys, def := t.Keys(), t.Attribute
 	if def == nil || !def.MultiValued {
@@ -104,7 +105,7 @@ func (s resourceScope) compare(c Compare) (bridge.Predicate, error) {
 func onElement(t schema.Target, c Compare) (bridge.Predicate, error) {
 	switch {
 	case t.Sub != "":
-		return leaf([]string{t.Sub}, t.SubDef, c)
+		return part(t.Attribute, t.Sub, t.SubDef, c)
 	case t.Attribute.Type == schema.Complex:
 		return leaf(nil, t.Attribute, c)
 	}
@@ -113,19 +114,59 @@ func onElement(t schema.Target, c Compare) (bridge.Predicate, error) {
 	return leaf(nil, &element, c)
 }
 
-// resourceType answers at once what is the same for every resource of a kind.
-func (s resourceScope) resourceType(c Compare) (bridge.Predicate, error) {
-	kind := map[string]any{"resourceType": s.resource.Name}
-	p, err := leaf([]string{"resourceType"}, nil, c)
+// part compares a sub-attribute of an element. The bridge makes some of them
+// up, and asks the directory for what it makes them of.
+func part(a *schema.Attribute, name string, def *schema.Attribute, c Compare) (bridge.Predicate, error) {
+	switch a.Name + "." + name {
+	case "groups.type": // the account knows direct memberships only
+		return fixed("direct", []string{"value"}, c)
+	case "groups.$ref":
+		return located(c, []string{"value"}, schema.Group.Endpoint)
+	case "members.$ref":
+		return located(c, []string{"value"}, schema.User.Endpoint, schema.Group.Endpoint)
+	}
+	return leaf([]string{name}, def, c)
+}
+
+// fixed compares a text that is the same everywhere; key is an attribute that
+// everything has.
+func fixed(text string, key []string, c Compare) (bridge.Predicate, error) {
+	p, err := leaf([]string{"text"}, nil, c)
 	if err != nil {
 		return p, err
 	}
 	p.CaseExact = true
-	everything := bridge.Predicate{Op: "pr", Path: []string{"id"}}
-	if Match(p, kind) {
-		return everything, nil
+	return always(key, Match(p, map[string]any{"text": text})), nil
+}
+
+// always is true of everything that has the key, or of nothing.
+func always(key []string, holds bool) bridge.Predicate {
+	everything := bridge.Predicate{Op: "pr", Path: key}
+	if holds {
+		return everything
 	}
-	return bridge.Predicate{Op: "not", Terms: []bridge.Predicate{everything}}, nil
+	return bridge.Predicate{Op: "not", Terms: []bridge.Predicate{everything}}
+}
+
+// located compares an address by the id in it, which is at key. What stands
+// before the endpoint does not matter: the same resource has an address under
+// each prefix, and clients write relative ones.
+func located(c Compare, key []string, endpoints ...string) (bridge.Predicate, error) {
+	address, isText := c.Value.(string)
+	switch {
+	case c.Op == "pr" || c.Value == nil:
+		return leaf(key, nil, c)
+	case !isText || c.Op != "eq" && c.Op != "ne":
+		return bridge.Predicate{}, schema.Errorf(schema.InvalidFilter, "%s is an address, compared by eq and ne with a string", c.Path)
+	}
+	for _, endpoint := range endpoints {
+		if _, id, found := strings.Cut("/"+address, endpoint+"/"); found && id != "" && !strings.Contains(id, "/") {
+			if plain, err := url.PathUnescape(id); err == nil {
+				return bridge.Predicate{Op: c.Op, Path: key, Value: plain, CaseExact: true}, nil
+			}
+		}
+	}
+	return always(key, c.Op == "ne"), nil
 }
 
 func (s resourceScope) elements(e Elements) (bridge.Predicate, error) {
@@ -180,10 +221,7 @@ func (s elementScope) compare(c Compare) (bridge.Predicate, error) {
 	if def != nil {
 		name = def.Name
 	}
-	if unanswerable[s.attribute.Name+"."+name] {
-		return bridge.Predicate{}, schema.Errorf(schema.InvalidFilter, "%s.%s cannot be filtered by", s.attribute.Name, name)
-	}
-	return leaf([]string{name}, def, c)
+	return part(s.attribute, name, def, c)
 }
 
 func (s elementScope) elements(e Elements) (bridge.Predicate, error) {
