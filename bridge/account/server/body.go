@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
@@ -64,6 +65,9 @@ func checkBody(body []byte, t reflect.Type) error {
 	}
 	return nil
 }
+
+// pointerEscape writes a name into a JSON pointer (RFC 6901, section 3).
+var pointerEscape = strings.NewReplacer("~", "~0", "/", "~1")
 
 type checker struct {
 	*json.Decoder
@@ -131,6 +135,7 @@ func (c checker) value(t reflect.Type, at string, depth int) error {
 
 // object checks the members up to the closing brace.
 func (c checker) object(t reflect.Type, at string, depth int) error {
+	known := fields(t)
 	var seen []string
 	for c.More() {
 		token, err := c.Token()
@@ -138,29 +143,28 @@ func (c checker) object(t reflect.Type, at string, depth int) error {
 			return c.syntax(err, at)
 		}
 		name, _ := token.(string)
-		inside := at + "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
-		field, ok := member(t, name)
+		inside := at + "/" + pointerEscape.Replace(name)
+		i := slices.IndexFunc(known, func(f field) bool { return f.name == name })
 		switch {
-		case !ok:
+		case i < 0:
 			return malformed(inside, "there is no member %q here; known are %s", name, names(t))
 		case slices.Contains(seen, name):
 			return malformed(inside, "the member %q is given twice", name)
 		}
 		seen = append(seen, name)
-		if field.Type.Kind() == reflect.Pointer && c.null() {
+		if known[i].of.Kind() == reflect.Pointer && c.null() {
 			continue
 		}
-		if err := c.value(field.Type, inside, depth+1); err != nil {
+		if err := c.value(known[i].of, inside, depth+1); err != nil {
 			return err
 		}
 	}
 	if _, err := c.Token(); err != nil {
 		return c.syntax(err, at)
 	}
-	for f := range t.Fields() {
-		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
-		if !strings.Contains(options, "omitempty") && !slices.Contains(seen, name) {
-			return malformed(at+"/"+name, "the member %q is missing", name)
+	for _, f := range known {
+		if !f.optional && !slices.Contains(seen, f.name) {
+			return malformed(at+"/"+f.name, "the member %q is missing", f.name)
 		}
 	}
 	return nil
@@ -218,20 +222,33 @@ func wrongType(token json.Token, at, what string) error {
 	return malformed(at, "must be %s, not %s", what, got)
 }
 
-func member(t reflect.Type, name string) (reflect.StructField, bool) {
-	for f := range t.Fields() {
-		if tag, _, _ := strings.Cut(f.Tag.Get("json"), ","); tag == name {
-			return f, true
-		}
-	}
-	return reflect.StructField{}, false
+// A field is what a struct says of one member of an object.
+type field struct {
+	name     string
+	of       reflect.Type
+	optional bool
 }
+
+// fields lists the members of an object; the types are few and fixed.
+func fields(t reflect.Type) []field {
+	if known, ok := knownFields.Load(t); ok {
+		return known.([]field)
+	}
+	var all []field
+	for f := range t.Fields() {
+		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+		all = append(all, field{name, f.Type, strings.Contains(options, "omitempty")})
+	}
+	knownFields.Store(t, all)
+	return all
+}
+
+var knownFields sync.Map // reflect.Type to []field
 
 func names(t reflect.Type) string {
 	var all []string
-	for f := range t.Fields() {
-		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		all = append(all, name)
+	for _, f := range fields(t) {
+		all = append(all, f.name)
 	}
 	return strings.Join(all, ", ")
 }

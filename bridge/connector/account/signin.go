@@ -144,9 +144,12 @@ func (c *Connector) client(creds *credentials) (*api.Client, error) {
 	if err := CheckURL(url); err != nil {
 		return nil, err
 	}
-	return api.NewClient(strings.TrimSuffix(url, "/"), api.WithHTTPClient(&http.Client{
-		Transport: c.cfg.Transport,
-		// A redirect would carry the session to wherever it points.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}))
+	return api.NewClient(strings.TrimSuffix(url, "/"), api.WithHTTPClient(sender{c.cfg.Transport}))
 }
+
+// A sender is an HTTP client that does nothing but send. Above all it follows
+// no redirect, which would carry the session to wherever it points.
+type sender struct{ http.RoundTripper }
+
+// Do implements api.HttpRequestDoer.
+func (s sender) Do(req *http.Request) (*http.Response, error) { return s.RoundTrip(req) }

@@ -20,15 +20,17 @@ func attention(a api.Attention) bridge.Attention {
 	}
 }
 
+// search leaves out what is the same when absent.
 func search(q bridge.Query) api.Search {
-	s := api.Search{
-		Descending:  &q.Descending,
-		Limit:       &q.Limit,
-		Cursor:      optional(q.Cursor),
-		WithMembers: &q.WithMembers,
-	}
-	if q.Cursor == "" {
+	s := api.Search{Limit: &q.Limit, Cursor: optional(q.Cursor)}
+	if q.Cursor == "" && q.Offset != 0 {
 		s.Offset = &q.Offset
+	}
+	if q.Descending {
+		s.Descending = &q.Descending
+	}
+	if q.WithMembers {
+		s.WithMembers = &q.WithMembers
 	}
 	if q.Filter != nil {
 		p := predicate(*q.Filter)

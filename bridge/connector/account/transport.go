@@ -51,8 +51,8 @@ func NewTransport(source netip.Addr) *http.Transport {
 		IdleConnTimeout:       60 * time.Second,
 		// One account: idle connections beyond the default of two per host
 		// save a dial for each of the requests that an IdP sends at once.
-		MaxIdleConns:        64,
-		MaxIdleConnsPerHost: 64,
+		MaxIdleConns:        256,
+		MaxIdleConnsPerHost: 256,
 	}
 }
 
@@ -70,7 +70,7 @@ type inProcess struct {
 
 // RoundTrip implements http.RoundTripper.
 func (t *inProcess) RoundTrip(req *http.Request) (*http.Response, error) {
-	served := req.Clone(req.Context())
+	served := req.WithContext(req.Context()) // a RoundTripper leaves the request alone
 	served.RemoteAddr, served.RequestURI, served.Host = t.from, req.URL.RequestURI(), req.URL.Host
 	if served.Body == nil {
 		served.Body = http.NoBody
