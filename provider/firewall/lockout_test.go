@@ -1,0 +1,295 @@
+package firewall_test
+
+import (
+	"fmt"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
+	"github.com/hashicorp/terraform-plugin-go/tftypes"
+	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
+	"github.com/hashicorp/terraform-plugin-testing/plancheck"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
+)
+
+
+// The rule that lets the caller in comes late in the same apply: the refused
+// one waits for it.
+func TestARuleWaitsForTheOneThatLetsThemIn(t *testing.T) {
+	t.Parallel()
+	account := providertest.NewAccount(t)
+	config := func(deny string) string {
+		return account.ProviderBlock() + fmt.Sprintf(`
+resource "scimbridge_firewall_rule" "deny" {
+  action    = "deny"
+  ip_ranges = ["127.0.0.0/8"]
+%s
+}
+resource "scimbridge_firewall_rule" "late" {
+  ip_ranges  = ["127.0.0.1"]
+  depends_on = [terraform_data.first]
+}
+resource "terraform_data" "first" {
+  provisioner "local-exec" { command = "sleep 1" }
+}
+`, deny)
+	}
+	resource.UnitTest(t, resource.TestCase{
+		ProtoV6ProviderFactories: providertest.Factories(),
+		Steps: []resource.TestStep{
+			{
+				Config: config(""),
+				ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{
+					plancheck.ExpectResourceAction("scimbridge_firewall_rule.deny", plancheck.ResourceActionCreate),
+					plancheck.ExpectResourceAction("scimbridge_firewall_rule.late", plancheck.ResourceActionCreate),
+				}},
+			},
+			{ // destroy takes away who lets in perhaps before who shuts out: here both at once is meant
+				Config: config("allow_lockout = true"),
+				ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{
+					plancheck.ExpectResourceAction("scimbridge_firewall_rule.deny", plancheck.ResourceActionUpdate),
+				}},
+			},
+		},
+	})
+	if n := refused(account); n == 0 {
+		t.Error("the account refused nothing: the test proves nothing")
+	}
+}
+
+// Whatever the order in which thirty rules are written, nobody is shut out in
+// between, and the end is right or the documented error.
+func TestManyRulesInOneApply(t *testing.T) {
+	t.Parallel()
+	const (
+		rounds = 3
+		rules  = 30
+	)
+	account := providertest.NewAccount(t)
+	stop := make(chan struct{})
+	watched := make(chan error, 1)
+	go func() { watched <- watch(account, stop) }()
+	config := account.ProviderBlock()
+	for i := range rules {
+		if i%2 == 0 { // each would shut the caller out
+			config += fmt.Sprintf("resource \"scimbridge_firewall_rule\" \"r%d\" {\n  action = \"deny\"\n  ip_ranges = [\"127.0.0.0/8\", \"10.0.%d.0/24\"]\n}\n", i, i)
+		} else { // each would let him in
+			config += fmt.Sprintf("resource \"scimbridge_firewall_rule\" \"r%d\" {\n  ip_ranges = [\"127.0.0.1\", \"10.1.%d.0/24\"]\n}\n", i, i)
+		}
+	}
+	documented := regexp.MustCompile(`(?s)would_lock_out.*depends_on.*scimbridge_firewall_policy`)
+	var steps []resource.TestStep
+	for range rounds {
+		steps = append(steps,
+			resource.TestStep{
+				Config:           config,
+				ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{plancheck.ExpectResourceAction("scimbridge_firewall_rule.r0", plancheck.ResourceActionCreate)}},
+			},
+			resource.TestStep{ // all of them go, in any order
+				Config:           account.ProviderBlock() + "data \"scimbridge_caller\" \"me\" {}\n",
+				ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{plancheck.ExpectResourceAction("scimbridge_firewall_rule.r0", plancheck.ResourceActionDestroy)}},
+			},
+		)
+	}
+	resource.UnitTest(t, resource.TestCase{
+		ProtoV6ProviderFactories: providertest.Factories(),
+		ErrorCheck: func(err error) error {
+			if err != nil && documented.MatchString(err.Error()) {
+				return nil
+			}
+			return err
+		},
+		Steps: steps,
+	})
+	close(stop)
+	if err := <-watched; err != nil {
+		t.Error(err)
+	}
+}
+
+// watch asks the account as the caller, again and again.
+func watch(account *providertest.Account, stop chan struct{}) error {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	request, err := http.NewRequest(http.MethodGet, account.URL+"/v1/whoami", nil) //nolint:noctx // ends with stop
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Authorization", "Bearer "+account.Token)
+	for {
+		select {
+		case <-stop:
+			return nil
+		case <-tick.C:
+		}
+		resp, err := http.DefaultClient.Do(request)
+		if err != nil {
+			return err
+		}
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusOK {
+			return fmt.Errorf("in between, the caller was answered %d", resp.StatusCode)
+		}
+	}
+}
+
+func refused(account *providertest.Account) (n int) {
+	for line := range strings.Lines(account.Log()) {
+		if strings.Contains(line, "code=would_lock_out") {
+			n++
+		}
+	}
+	return n
+}
+
+// What a plan says of one rule after the other, over the protocol: the order
+// in which Terraform plans is its own.
+func TestAPlanWarnsOfLockOuts(t *testing.T) {
+	t.Parallel()
+	account := providertest.NewAccount(t)
+	mine := add(t, account, "the caller's", "127.0.0.1")
+	deny := api.Deny
+	yes := true
+	resp, err := account.API.UpdateFirewallWithResponse(t.Context(), &api.UpdateFirewallParams{AllowLockout: &yes}, api.FirewallUpdate{DefaultAction: &deny})
+	providertest.Expect(t, http.StatusOK, resp, err)
+
+	denies := aRule{action: "deny", priority: 1, ranges: []string{"127.0.0.0/8"}}
+	allows := aRule{action: "allow", priority: 0, ranges: []string{"127.0.0.1"}}
+	for _, row := range []struct {
+		name  string
+		rules []aRule
+		want  []string // of each: what the warning says, or nothing
+	}{
+		{"a rule that denies the caller", []aRule{denies}, []string{"whoever runs Terraform, at 127.0.0.1: by this rule"}},
+		{"after one that lets him in", []aRule{allows, denies}, []string{"", ""}},
+		{"before one that lets him in", []aRule{denies, allows}, []string{"by this rule", ""}},
+		{"two of a kind are told once", []aRule{denies, denies}, []string{"by this rule", ""}},
+		{"unless it is meant", []aRule{{action: "deny", priority: 1, ranges: []string{"127.0.0.0/8"}, allowLockout: true}}, []string{""}},
+		{"a rule about others", []aRule{{action: "deny", priority: 1, ranges: []string{"192.0.2.0/24"}}}, []string{""}},
+		{"his own rule, destroyed", []aRule{{id: mine, destroy: true}}, []string{"by the default action"}},
+		{"his own rule, changed", []aRule{{id: mine, action: "allow", priority: 100, ranges: []string{"127.0.0.2"}}}, []string{"by the default action"}},
+		{"his own rule, when nothing changes", []aRule{{id: mine, action: "allow", priority: 100, ranges: []string{"127.0.0.1"}, same: true}}, []string{""}},
+		{"what is unknown", []aRule{{action: "deny", priority: 1}}, []string{""}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			tf := configured(t, account)
+			for i, rule := range row.rules {
+				diags := tf.plan(rule)
+				if row.want[i] == "" {
+					if len(diags) != 0 {
+						t.Errorf("rule %d: %s: %s", i, diags[0].Summary, diags[0].Detail)
+					}
+					continue
+				}
+				if len(diags) != 1 || diags[0].Severity != tfprotov6.DiagnosticSeverityWarning || !strings.Contains(diags[0].Detail, row.want[i]) {
+					t.Errorf("rule %d: diagnostics %+v, want one warning with %q", i, diags, row.want[i])
+				}
+			}
+		})
+	}
+}
+
+// aRule is one rule as Terraform plans it.
+type aRule struct {
+	id, action    string
+	priority      int
+	ranges        []string // nil: unknown
+	allowLockout  bool
+	destroy, same bool
+}
+
+type protocol struct {
+	*testing.T
+	tfprotov6.ProviderServer
+	kind tftypes.Object
+}
+
+func configured(t *testing.T, account *providertest.Account) protocol {
+	t.Helper()
+	server, err := providertest.Factories()["scimbridge"]()
+	if err != nil {
+		t.Fatal(err)
+	}
+	schemas, err := server.GetProviderSchema(t.Context(), &tfprotov6.GetProviderSchemaRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := schemas.Provider.ValueType().(tftypes.Object)
+	values := make(map[string]tftypes.Value)
+	for name, of := range block.AttributeTypes {
+		values[name] = tftypes.NewValue(of, nil)
+	}
+	values["account_url"] = tftypes.NewValue(tftypes.String, account.URL)
+	values["account_token"] = tftypes.NewValue(tftypes.String, account.Token)
+	p := protocol{t, server, schemas.ResourceSchemas["scimbridge_firewall_rule"].ValueType().(tftypes.Object)}
+	resp, err := server.ConfigureProvider(t.Context(), &tfprotov6.ConfigureProviderRequest{Config: p.dynamic(block, tftypes.NewValue(block, values))})
+	if err != nil || len(resp.Diagnostics) > 0 {
+		t.Fatalf("configure: %v, %v", err, resp.Diagnostics)
+	}
+	return p
+}
+
+func (p protocol) dynamic(kind tftypes.Type, value tftypes.Value) *tfprotov6.DynamicValue {
+	p.Helper()
+	encoded, err := tfprotov6.NewDynamicValue(kind, value)
+	if err != nil {
+		p.Fatal(err)
+	}
+	return &encoded
+}
+
+// rule is a rule's value; computed is what its id is while it is new.
+func (p protocol) rule(r aRule, computed any) tftypes.Value {
+	values := make(map[string]tftypes.Value)
+	for name, of := range p.kind.AttributeTypes {
+		values[name] = tftypes.NewValue(of, nil)
+	}
+	values["id"] = tftypes.NewValue(tftypes.String, computed)
+	if r.id != "" {
+		values["id"] = tftypes.NewValue(tftypes.String, r.id)
+	}
+	values["action"] = tftypes.NewValue(tftypes.String, r.action)
+	values["priority"] = tftypes.NewValue(tftypes.Number, r.priority)
+	values["description"] = tftypes.NewValue(tftypes.String, "")
+	if r.allowLockout {
+		values["allow_lockout"] = tftypes.NewValue(tftypes.Bool, true)
+	}
+	ranges := p.kind.AttributeTypes["ip_ranges"]
+	values["ip_ranges"] = tftypes.NewValue(ranges, tftypes.UnknownValue)
+	if r.ranges != nil {
+		elements := make([]tftypes.Value, len(r.ranges))
+		for i, text := range r.ranges {
+			elements[i] = tftypes.NewValue(tftypes.String, text)
+		}
+		values["ip_ranges"] = tftypes.NewValue(ranges, elements)
+	}
+	return tftypes.NewValue(p.kind, values)
+}
+
+func (p protocol) plan(r aRule) []*tfprotov6.Diagnostic {
+	p.Helper()
+	null := tftypes.NewValue(p.kind, nil)
+	before, config, after := null, p.rule(aRule{action: r.action, priority: r.priority, ranges: r.ranges, allowLockout: r.allowLockout}, nil), p.rule(r, tftypes.UnknownValue)
+	switch {
+	case r.destroy:
+		before, config, after = p.rule(aRule{id: r.id, action: "allow", priority: 100, ranges: []string{"127.0.0.1"}}, nil), null, null
+	case r.same:
+		before = after
+	case r.id != "":
+		before = p.rule(aRule{id: r.id, action: "allow", priority: 100, ranges: []string{"127.0.0.1"}}, nil)
+	}
+	resp, err := p.PlanResourceChange(p.Context(), &tfprotov6.PlanResourceChangeRequest{
+		TypeName: "scimbridge_firewall_rule", PriorState: p.dynamic(p.kind, before),
+		Config: p.dynamic(p.kind, config), ProposedNewState: p.dynamic(p.kind, after),
+	})
+	if err != nil {
+		p.Fatal(err)
+	}
+	return resp.Diagnostics
+}
