@@ -132,7 +132,9 @@ func serveAccount(ctx context.Context, a *account.Account, listener net.Listener
 			if err := srv.Shutdown(drain); err != nil {
 				return fmt.Errorf("stopping the account service: %w", errors.Join(err, srv.Close()))
 			}
-			logger.Info("stopped")
+			// How many writes shared a commit tells whether the disk was what they waited for.
+			stats := a.Store.Stats()
+			logger.Info("stopped", "commits", stats.Commits, "writes", stats.Writes)
 			return nil
 		}
 	}
