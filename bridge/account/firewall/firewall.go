@@ -256,5 +256,12 @@ func (r Rule) Validate() error {
 			fault("anonymous IP kind %q is not known; use one of %s", a, strings.Join(anonymous, ", "))
 		}
 	}
+	for _, values := range [][]string{r.Countries, r.Continents, r.Anonymous} {
+		for i, v := range values {
+			if slices.Contains(values[:i], v) {
+				fault("%q is given twice", v)
+			}
+		}
+	}
 	return errors.Join(faults...)
 }

@@ -2,6 +2,7 @@ package firewall_test
 
 import (
 	"net/netip"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -226,6 +227,8 @@ func TestValidate(t *testing.T) {
 		{"an IPv4-mapped range", firewall.Rule{Action: firewall.Allow, IPRanges: []netip.Prefix{netip.MustParsePrefix("::ffff:10.0.0.0/104")}}, []string{"not a network"}},
 		{"a thousand and one ranges", firewall.Rule{Action: firewall.Allow, IPRanges: slices.Repeat(good.IPRanges, 1001)}, []string{"1001 ranges"}},
 		{"a country in lower case", firewall.Rule{Action: firewall.Deny, Countries: []string{"de"}}, []string{`country "de"`}},
+		{"a country that is none", firewall.Rule{Action: firewall.Deny, Countries: []string{"DE", "UK"}}, []string{`country "UK"`}},
+		{"a country twice", firewall.Rule{Action: firewall.Deny, Countries: []string{"DE", "FR", "DE"}}, []string{`"DE" is given twice`}},
 		{"a country by name", firewall.Rule{Action: firewall.Deny, Countries: []string{"Germany"}}, []string{`country "Germany"`}},
 		{"an unknown continent", firewall.Rule{Action: firewall.Deny, Continents: []string{"XX"}}, []string{`continent "XX"`, "use one of AF"}},
 		{"an unknown kind of anonymity", firewall.Rule{Action: firewall.Deny, Anonymous: []string{"proxy"}}, []string{`"proxy"`, "use one of cloud_provider"}},
@@ -246,5 +249,35 @@ func TestValidate(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// What a rule asks, and why it matched, is told by its kind.
+func TestQuestionsAndSeen(t *testing.T) {
+	t.Parallel()
+	subject := firewall.Subject{
+		Address: netip.MustParseAddr("192.0.2.1"), Country: "DE", Continent: "EU",
+		Anonymous: []string{firewall.CloudProvider, firewall.VPN, firewall.Tor},
+	}
+	for _, row := range []struct {
+		name      string
+		rule      firewall.Rule
+		questions []string
+		seen      firewall.Subject // beside the address
+	}{
+		{"ranges ask nothing", firewall.Rule{IPRanges: ranges(t, "192.0.2.0/24")}, nil, firewall.Subject{}},
+		{"countries", firewall.Rule{Countries: []string{"FR", "DE"}}, []string{"country"}, firewall.Subject{Country: "DE"}},
+		{"other countries", firewall.Rule{Countries: []string{"FR"}}, []string{"country"}, firewall.Subject{}},
+		{"continents", firewall.Rule{Continents: []string{"EU"}}, []string{"continent"}, firewall.Subject{Continent: "EU"}},
+		{"kinds of anonymous addresses", firewall.Rule{Anonymous: []string{"tor", "public_proxy", "cloud_provider"}},
+			[]string{"tor", "public_proxy", "cloud_provider"}, firewall.Subject{Anonymous: []string{"cloud_provider", "tor"}}},
+	} {
+		if got := row.rule.Questions(); !slices.Equal(got, row.questions) {
+			t.Errorf("%s: asks %v, want %v", row.name, got, row.questions)
+		}
+		row.seen.Address = subject.Address
+		if got := row.rule.Seen(subject); !reflect.DeepEqual(got, row.seen) {
+			t.Errorf("%s: saw %+v, want %+v", row.name, got, row.seen)
+		}
 	}
 }

@@ -90,7 +90,7 @@ func (d *Databases) Reload() (changed bool, err error) {
 
 // all are the files as they were read last.
 func (d *Databases) all() []database {
-	if d == nil {
+	if d == nil || d.now.Load() == nil {
 		return nil
 	}
 	return *d.now.Load()
@@ -167,6 +167,9 @@ func (r *record) answers(question string) bool {
 
 // Missing returns those of the questions that no database answers.
 func (d *Databases) Missing(asked []string) (missing []string) {
+	if len(asked) == 0 {
+		return nil // by far the most rules are about ranges
+	}
 	answers := d.Answers()
 	for _, q := range asked {
 		if !slices.Contains(answers, q) {

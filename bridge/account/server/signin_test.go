@@ -134,6 +134,8 @@ func TestManagerChangedByHand(t *testing.T) {
 			equal(t, "epoch moved", *r.JSON200.Epoch, creds.epoch+1)
 			equal(t, "session epoch stayed", *r.JSON200.SessionEpoch, creds.epoch)
 			equal(t, "next epoch", r.JSON200.NextEpoch, creds.epoch+2)
+			equal(t, "usable", *r.JSON200.Usable, false)
+			equal(t, "why not", *r.JSON200.UnusableReason, "credentials_changed")
 			equal(t, "the live session", beat(t, bridge), "session_ended")
 			_, refused := c.signIn(t, creds, "bridge-1")
 			equal(t, "the old credentials", codeOf(refused), "credentials_changed")
