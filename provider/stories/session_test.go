@@ -152,3 +152,34 @@ func TestAChangedManagerIsSeenInThePlanAndHealedByOneApply(t *testing.T) {
 	w.plan(nil).expectNoChanges(t)
 	w.destroy(nil)
 }
+
+// S4: two-factor authentication is enforced on the account after the
+// integration was made. The same line is in the log; one apply makes an
+// integration that is exempt, being made under the policy.
+func TestTwoFactorEnforcedLaterIsSeenInThePlanAndHealedByOneApply(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	token := newToken(t)
+	w.config(w.base(fromAddress))
+	w.apply(vars{"token": token.Reveal()})
+	w.eventuallyHealthy(token)
+
+	resp, err := w.account.API.SetTwoFactorPolicyWithResponse(t.Context(), nil, api.TwoFactorPolicyInput{Enforced: true})
+	done(t, resp.StatusCode(), resp.Body, err)
+	w.eventuallyLogged("AuthWrap failed to generateNewSession")
+	w.eventuallyLogged("two_factor_enforced")
+	w.eventuallyProblem(token, "two_factor_enforced")
+
+	p := w.plan(vars{"token": token.Reveal()})
+	p.expect(t, map[string]string{
+		"scimbridge_provisioning.this": "update",
+		"scimbridge_deployment.bridge": "update",
+	})
+	if !strings.Contains(strings.ToLower(p.text), "two-factor") {
+		t.Errorf("the plan does not say why provisioning must be activated again:\n%s", p.text)
+	}
+	w.apply(vars{"token": token.Reveal()})
+	w.eventuallyHealthy(token)
+	w.plan(nil).expectNoChanges(t)
+	w.destroy(nil)
+}
