@@ -114,6 +114,12 @@ func (s *splitter) takeMembers(path filter.Path, op Operation) error {
 	if path.Filter != nil {
 		return s.takeSelected(path.Filter, op)
 	}
+	if object, ok := op.Value.(map[string]any); ok && len(object) == 1 {
+		// Salesforce documents members within the value at the path members.
+		if inner, ok := member(object, "members"); ok {
+			op.Value = inner
+		}
+	}
 	ids, err := memberIDs(op.Value)
 	if err != nil {
 		return err
