@@ -1,3 +1,19 @@
+variable "bearer_token" {
+  type      = string
+  ephemeral = true
+  default   = null # needed when something is sealed or unsealed
+}
+
+resource "scimbridge_provisioning" "this" {
+  manager_email   = "provision-manager@example.com"
+  bearer_token_wo = var.bearer_token
+}
+
+resource "scimbridge_firewall_rule" "bridge" {
+  ip_ranges   = ["192.0.2.7"]
+  description = "the SCIM bridge"
+}
+
 resource "scimbridge_deployment" "bridge" {
   name            = "office"
   session         = scimbridge_provisioning.this.session

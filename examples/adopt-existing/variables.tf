@@ -1,0 +1,31 @@
+variable "account_url" {
+  type        = string
+  default     = "http://127.0.0.1:8600"
+  description = "Address of the account service."
+}
+
+variable "default_action" {
+  type        = string
+  default     = "allow"
+  description = "What happens to those whom no rule matches."
+}
+
+variable "firewall_rules" {
+  type = map(object({
+    action        = optional(string)
+    ip_ranges     = optional(set(string))
+    countries     = optional(set(string))
+    continents    = optional(set(string))
+    anonymous_ips = optional(set(string))
+    priority      = optional(number)
+    description   = optional(string)
+  }))
+  default     = {}
+  description = "The rules, by names of your choice. One that is in the account already is found by what it matches."
+}
+
+variable "signup_domains" {
+  type        = set(string)
+  default     = []
+  description = "Domains whose people may confirm a new address, and sign up by themselves."
+}

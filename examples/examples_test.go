@@ -1,0 +1,307 @@
+// Package examples has the configurations that people start from. Its tests
+// hold each against the provider, with a real Terraform.
+package examples
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/hashicorp/hcl/v2/hclparse"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
+)
+
+func TestMain(m *testing.M) {
+	providertest.SetUp()
+	os.Exit(m.Run())
+}
+
+// newer are the files whose language an older Terraform does not know, with the
+// minor version of 1 that does. There they are held against HCL's grammar alone.
+var newer = map[string]int{
+	"import-by-identity.tf":     12,
+	"action.tf":                 14,
+	"list-resource.tfquery.hcl": 14,
+}
+
+// foreign are the folders whose examples need another provider too.
+var foreign = map[string]string{
+	"ephemeral-resources/scimbridge_bearer_token": "aws",
+}
+
+func TestEveryExampleIsValid(t *testing.T) {
+	t.Parallel()
+	minor := terraformMinor(t)
+	folders := map[string][]string{}
+	err := filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
+		if name := filepath.Base(path); err == nil && !entry.IsDir() && (strings.HasSuffix(name, ".tf") || strings.HasSuffix(name, ".tfquery.hcl")) {
+			folders[filepath.Dir(path)] = append(folders[filepath.Dir(path)], name)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(folders) < 20 {
+		t.Fatalf("only %d folders of examples were found", len(folders))
+	}
+	for folder, files := range folders {
+		t.Run(folder, func(t *testing.T) {
+			t.Parallel()
+			w := newWorkspace(t)
+			for _, name := range files {
+				if minor < newer[name] || foreign[folder] != "" {
+					parses(t, filepath.Join(folder, name))
+					continue
+				}
+				w.copy(filepath.Join(folder, name))
+			}
+			if !w.isWhole() {
+				w.write("terraform.tf", required)
+			}
+			w.write("bridge.log", "") // what the example of diagnose reads
+			if code, out := w.run(nil, "validate", "-no-color"); code != 0 {
+				t.Error(out)
+			}
+			if code, out := w.run(nil, "fmt", "-check", "-diff", "-no-color"); code != 0 {
+				t.Errorf("not formatted:\n%s", out)
+			}
+		})
+	}
+}
+
+const required = `terraform {
+  required_providers {
+    scimbridge = {
+      source = "scimbridge/scimbridge"
+    }
+  }
+}
+`
+
+func TestAModuleIsTestedWithoutAnAccount(t *testing.T) {
+	t.Parallel()
+	w := newWorkspace(t)
+	w.copyAll("testing")
+	w.copyAll("testing/tests")
+	code, out := w.run(nil, "test", "-no-color")
+	if code != 0 || !strings.Contains(out, "3 passed, 0 failed") {
+		t.Errorf("ended with %d:\n%s", code, out)
+	}
+	// Tests that cannot fail prove nothing.
+	main := filepath.Join(w.dir, "main.tf")
+	text, err := os.ReadFile(main)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.write("main.tf", strings.Replace(string(text), "ip_ranges   = [var.bridge_address]", `ip_ranges   = ["192.0.2.0/24"]`, 1))
+	if code, out := w.run(nil, "test", "-no-color"); code == 0 {
+		t.Errorf("a module that lets in a network passes:\n%s", out)
+	}
+}
+
+func TestAnAccountIsAdoptedWithoutAChange(t *testing.T) {
+	t.Parallel()
+	account := providertest.NewAccount(t)
+	for _, rule := range []api.FirewallRuleInput{
+		{IpRanges: &[]string{"127.0.0.1"}, Description: new("by hand")},
+		{IpRanges: &[]string{"192.0.2.0/24"}, Action: new(api.Deny)},
+	} {
+		resp, err := account.API.CreateFirewallRuleWithResponse(t.Context(), nil, rule)
+		providertest.Expect(t, http.StatusCreated, resp, err)
+	}
+	for _, domain := range []string{"example.com", "example.org"} {
+		resp, err := account.API.CreateSignupDomainWithResponse(t.Context(), nil, api.SignupDomainInput{Domain: domain})
+		providertest.Expect(t, http.StatusCreated, resp, err)
+	}
+	before, err := account.API.GetFirewallWithResponse(t.Context())
+	providertest.Expect(t, http.StatusOK, before, err)
+
+	w := newWorkspace(t)
+	w.copyAll("adopt-existing")
+	env := []string{"SCIMBRIDGE_ACCOUNT_TOKEN=" + account.Token, "TF_VAR_account_url=" + account.URL}
+	code, out := w.run(env, "apply", "-auto-approve", "-no-color", "-input=false")
+	if code != 0 || !strings.Contains(out, "2 imported, 0 added") {
+		t.Fatalf("ended with %d:\n%s", code, out)
+	}
+	for _, want := range []string{"Rules that are not written here yet", "Domains that are not written here yet: example.com, example.org"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("the output lacks %q:\n%s", want, out)
+		}
+	}
+	// What is written down becomes managed, and still nothing changes.
+	env = append(env, `TF_VAR_signup_domains=["example.com","example.org"]`,
+		`TF_VAR_firewall_rules={"operations"={"ip_ranges"=["127.0.0.1"],"description"="by hand"},"test_net"={"action"="deny","ip_ranges"=["192.0.2.0/24"]}}`)
+	if code, out := w.run(env, "apply", "-auto-approve", "-no-color", "-input=false"); code != 0 || strings.Contains(out, "not written here yet") {
+		t.Fatalf("ended with %d:\n%s", code, out)
+	}
+	if code, out := w.run(env, "plan", "-detailed-exitcode", "-no-color", "-input=false"); code != 0 {
+		t.Errorf("the next plan ends with %d:\n%s", code, out)
+	}
+	after, err := account.API.GetFirewallWithResponse(t.Context())
+	providertest.Expect(t, http.StatusOK, after, err)
+	if !slices.EqualFunc(before.JSON200.Rules, after.JSON200.Rules, func(a, b api.FirewallRule) bool { return a.Id == b.Id && a.Etag == b.Etag }) {
+		t.Errorf("the rules were %s and are %s", before.Body, after.Body)
+	}
+}
+
+func TestTheDriftCheckTellsWhatItFoundByItsExitCode(t *testing.T) {
+	t.Parallel()
+	account := providertest.NewAccount(t)
+	token, err := session.NewToken()
+	if err != nil {
+		t.Fatal(err)
+	}
+	bridge := providertest.NewBridge(t, *account.Activate("manager@example.com", token).Session, "1", &token)
+	w := newWorkspace(t)
+	w.copyAll("drift-check")
+	env := []string{
+		"SCIMBRIDGE_ACCOUNT_TOKEN=" + account.Token, "SCIMBRIDGE_MONITORING_TOKEN=" + providertest.MonitoringToken,
+		"TF_VAR_account_url=" + account.URL, "TF_VAR_bridge_url=" + bridge.URL,
+	}
+	if code, out := w.run(env, "apply", "-auto-approve", "-no-color", "-input=false"); code != 0 {
+		t.Fatalf("apply ended with %d:\n%s", code, out)
+	}
+	check := func(what string, want int, says string) {
+		t.Helper()
+		code, out := w.command(env, "sh", "check.sh")
+		if code != want || !strings.Contains(out, says) {
+			t.Errorf("%s: ended with %d, want %d and %q:\n%s", what, code, want, says, out)
+		}
+	}
+	check("nothing changed", 0, "No changes")
+
+	made, err := account.API.CreateSignupDomainWithResponse(t.Context(), nil, api.SignupDomainInput{Domain: "example.org"})
+	providertest.Expect(t, http.StatusCreated, made, err)
+	check("a domain beside", 3, "added by hand: example.org")
+
+	gone, err := account.API.DeleteSignupDomainWithResponse(t.Context(), "example.com", nil)
+	providertest.Expect(t, http.StatusNoContent, gone, err)
+	check("a managed domain was removed", 2, "example.com")
+
+	if code, out := w.run(env, "apply", "-auto-approve", "-no-color", "-input=false"); code != 0 {
+		t.Fatalf("healing ended with %d:\n%s", code, out)
+	}
+	bridge.Stop()
+	check("a bridge that is gone", 3, "cannot be reached")
+
+	env[0] = "SCIMBRIDGE_ACCOUNT_TOKEN=sba_wrong"
+	check("a wrong token", 1, "answered 401")
+}
+
+// parses holds a file against HCL's grammar.
+func parses(t *testing.T, path string) {
+	t.Helper()
+	if _, diags := hclparse.NewParser().ParseHCLFile(path); diags.HasErrors() {
+		t.Error(diags)
+	}
+}
+
+// workspace is a folder in which the real Terraform runs with the provider of this tree.
+type workspace struct {
+	t   *testing.T
+	dir string
+	env []string
+}
+
+func newWorkspace(t *testing.T) *workspace {
+	t.Helper()
+	w := &workspace{t: t, dir: t.TempDir()}
+	override, err := json.Marshal(providertest.Installation(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cli := filepath.Join(t.TempDir(), "terraform.rc")
+	if err := os.WriteFile(cli, []byte("provider_installation {\n  dev_overrides {\n    \"scimbridge/scimbridge\" = "+string(override)+"\n  }\n}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.env = []string{"PATH=" + filepath.Dir(os.Getenv("TF_ACC_TERRAFORM_PATH")) + ":" + os.Getenv("PATH"), "HOME=" + w.dir, "TF_CLI_CONFIG_FILE=" + cli, "CHECKPOINT_DISABLE=1"}
+	return w
+}
+
+func (w *workspace) write(name, text string) {
+	w.t.Helper()
+	if err := os.WriteFile(filepath.Join(w.dir, name), []byte(text), 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *workspace) copy(path string) {
+	w.t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.write(filepath.Base(path), string(text))
+}
+
+// copyAll copies the files of a folder.
+func (w *workspace) copyAll(folder string) {
+	w.t.Helper()
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, entry := range entries {
+		if !entry.IsDir() {
+			w.copy(filepath.Join(folder, entry.Name()))
+		}
+	}
+}
+
+// isWhole tells whether the configuration says itself where the provider comes from.
+func (w *workspace) isWhole() bool {
+	files, _ := filepath.Glob(filepath.Join(w.dir, "*.tf"))
+	return slices.ContainsFunc(files, func(file string) bool {
+		text, _ := os.ReadFile(file)
+		return bytes.Contains(text, []byte("required_providers"))
+	})
+}
+
+func (w *workspace) run(env []string, arguments ...string) (code int, out string) {
+	w.t.Helper()
+	return w.command(env, os.Getenv("TF_ACC_TERRAFORM_PATH"), arguments...)
+}
+
+func (w *workspace) command(env []string, name string, arguments ...string) (code int, out string) {
+	w.t.Helper()
+	cmd := exec.CommandContext(w.t.Context(), name, arguments...)
+	cmd.Dir, cmd.Env = w.dir, slices.Concat(w.env, env)
+	text, err := cmd.CombinedOutput()
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		return exit.ExitCode(), string(text)
+	}
+	if err != nil {
+		w.t.Fatalf("%s: %v", name, err)
+	}
+	return 0, string(text)
+}
+
+func terraformMinor(t *testing.T) int {
+	t.Helper()
+	var version struct {
+		Version string `json:"terraform_version"`
+	}
+	_, text := newWorkspace(t).run(nil, "version", "-json")
+	if err := json.Unmarshal([]byte(text), &version); err != nil {
+		t.Fatalf("%v: %s", err, text)
+	}
+	parts := strings.Split(version.Version, ".")
+	minor, err := strconv.Atoi(parts[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return minor
+}

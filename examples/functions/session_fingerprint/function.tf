@@ -1,0 +1,9 @@
+# Which session does the bridge have that another team runs?
+variable "session" {
+  type        = string
+  description = "Content of that bridge's session file."
+}
+
+output "session_fingerprint" {
+  value = provider::scimbridge::session_fingerprint(var.session)
+}
