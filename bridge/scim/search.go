@@ -1,9 +1,9 @@
 package scim
 
 import (
-	"bytes"
 	"encoding/json"
 	"net/http"
+	"slices"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim/schema"
@@ -171,8 +171,17 @@ func (x *exchange) search(find func(parameters) (listing, error)) error {
 	if err != nil {
 		return err
 	}
-	body = append(body[:len(body)-1], `,"Resources":[`...)
-	body = append(body, bytes.Join(found.resources, []byte{','})...)
+	size := len(body) + 32
+	for _, r := range found.resources {
+		size += len(r) + 1
+	}
+	body = append(slices.Grow(body, size)[:len(body)-1], `,"Resources":[`...)
+	for i, r := range found.resources {
+		if i > 0 {
+			body = append(body, ',')
+		}
+		body = append(body, r...)
+	}
 	writeBody(x.w, http.StatusOK, append(body, ']', '}'))
 	return nil
 }

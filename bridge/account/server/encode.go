@@ -2,6 +2,7 @@ package server
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
@@ -65,7 +66,12 @@ func (e encoded) VisitSearchGroupsResponse(w http.ResponseWriter) error {
 
 // encodePage makes a page of a search's answer.
 func encodePage[T any](found account.Found[T], encode func([]byte, T) []byte) encoded {
-	b := append([]byte{}, `{"items":`...)
+	var b []byte
+	if len(found.Items) > 0 {
+		// The others will be about as long as the first: one allocation, mostly.
+		b = make([]byte, 0, len(encode(nil, found.Items[0]))*(len(found.Items)+1)*9/8)
+	}
+	b = append(b, `{"items":`...)
 	b = appendList(b, found.Items, encode)
 	b = appendText(b, `,"next_cursor":`, found.Next)
 	b = append(b, `,"total":`...)
@@ -75,6 +81,7 @@ func encodePage[T any](found account.Found[T], encode func([]byte, T) []byte) en
 
 // encodePerson makes an api.Person.
 func encodePerson(b []byte, p account.Person) []byte {
+	b = slices.Grow(b, len(p.Attributes)+512)
 	b = append(b, `{"id":`...)
 	b = jsontext.AppendString(b, p.ID)
 	b = appendText(b, `,"etag":`, account.ETag(p.Version))
