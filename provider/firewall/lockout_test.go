@@ -17,7 +17,6 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
 )
 
-
 // The rule that lets the caller in comes late in the same apply: the refused
 // one waits for it.
 func TestARuleWaitsForTheOneThatLetsThemIn(t *testing.T) {

@@ -326,7 +326,7 @@ func TestThePolicyKnowsWhomItWouldShutOut(t *testing.T) {
 			t.Parallel()
 			resource.UnitTest(t, resource.TestCase{
 				ProtoV6ProviderFactories: providertest.Factories(),
-				Steps: []resource.TestStep{{Config: policy(account, row.arguments), PlanOnly: true, ExpectError: regexp.MustCompile(row.want)}},
+				Steps:                    []resource.TestStep{{Config: policy(account, row.arguments), PlanOnly: true, ExpectError: regexp.MustCompile(row.want)}},
 			})
 		})
 	}
@@ -414,7 +414,9 @@ func TestThePolicyAndItsVerdictsAreRead(t *testing.T) {
 	account := providertest.NewAccount(t)
 	id := add(t, account, "the office", "127.0.0.0/8")
 	data := func(name string, at ...string) func(knownvalue.Check) statecheck.StateCheck {
-		return func(value knownvalue.Check) statecheck.StateCheck { return statecheck.ExpectKnownValue("data."+name, pathOf(at), value) }
+		return func(value knownvalue.Check) statecheck.StateCheck {
+			return statecheck.ExpectKnownValue("data."+name, pathOf(at), value)
+		}
 	}
 	resource.UnitTest(t, resource.TestCase{
 		ProtoV6ProviderFactories: providertest.Factories(),

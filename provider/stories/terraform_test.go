@@ -17,13 +17,13 @@ import (
 // workspace is a folder in which the real Terraform runs with the provider
 // and the bridge that were built for this run.
 type workspace struct {
-	t   *testing.T
+	t   testing.TB
 	dir string
 	env []string
 }
 
 // newWorkspace makes a folder whose Terraform finds the provider in bin.
-func newWorkspace(t *testing.T, bin string, env ...string) *workspace {
+func newWorkspace(t testing.TB, bin string, env ...string) *workspace {
 	t.Helper()
 	dir := t.TempDir()
 	cli := filepath.Join(dir, "terraform.rc")
@@ -196,7 +196,7 @@ func (p plan) expectNoChanges(t *testing.T) {
 	p.expect(t, nil)
 }
 
-func write(t *testing.T, path, content string) {
+func write(t testing.TB, path, content string) {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 		t.Fatal(err)

@@ -335,7 +335,7 @@ func (w *world) member(address string) (api.Member, bool) {
 }
 
 // done fails unless the account's answer was a success.
-func done(t *testing.T, status int, body []byte, err error) {
+func done(t testing.TB, status int, body []byte, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
