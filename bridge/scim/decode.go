@@ -7,6 +7,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -113,6 +114,9 @@ func checkContentType(r *http.Request) error {
 	return nil
 }
 
+// unwanted is a weight of nothing (RFC 9110 section 12.4.2).
+var unwanted = regexp.MustCompile(`(?i)(^|;)\s*q=0(\.0*)?\s*(;|$)`)
+
 // checkAccept refuses clients that understand neither media type.
 func checkAccept(r *http.Request) error {
 	accepted := r.Header.Values("Accept")
@@ -120,7 +124,10 @@ func checkAccept(r *http.Request) error {
 		return nil
 	}
 	for item := range strings.SplitSeq(strings.Join(accepted, ","), ",") {
-		media, _, _ := strings.Cut(item, ";")
+		media, parameters, _ := strings.Cut(item, ";")
+		if unwanted.MatchString(parameters) {
+			continue
+		}
 		switch media = strings.ToLower(strings.TrimSpace(media)); media {
 		case "", "*/*", "application/*", mediaTypes[0], mediaTypes[1]:
 			return nil

@@ -328,7 +328,11 @@ func page[T any](q bridge.Query, all []T, document func(T) map[string]any) (brid
 	all = slices.DeleteFunc(all, func(item T) bool { return q.Filter != nil && !filter.Match(*q.Filter, document(item)) })
 	if q.SortBy != nil {
 		slices.SortStableFunc(all, func(a, b T) int {
-			order := strings.Compare(sortText(document(a), q.SortBy), sortText(document(b), q.SortBy))
+			x, y := sortText(document(a), q.SortBy), sortText(document(b), q.SortBy)
+			order := strings.Compare(x, y)
+			if x == "" || y == "" { // who has no value comes last
+				order = -order
+			}
 			if q.Descending {
 				return -order
 			}
