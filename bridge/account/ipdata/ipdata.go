@@ -122,6 +122,10 @@ func open(path string) (database, error) {
 	return db, nil
 }
 
+// sharedBranches is how many times more networks a database may have than its
+// search tree has leaves.
+const sharedBranches = 16
+
 // survey reads every record of a database once: what it can answer is nowhere
 // declared, and damage is better found now than by a request.
 func survey(reader *maxminddb.Reader) (answers []string, err error) {
@@ -134,11 +138,18 @@ func survey(reader *maxminddb.Reader) (answers []string, err error) {
 		}
 	}
 	seen := make(map[uintptr]bool) // many networks share a record
-	for result := range reader.Networks() {
+	// A tree of n nodes has n+1 leaves, and somewhat more networks if the
+	// writer saved space by sharing branches. A damaged tree can have as many
+	// as there are addresses, so that the ones without data count as well.
+	left := sharedBranches * (reader.Metadata.NodeCount + 1)
+	for result := range reader.Networks(maxminddb.IncludeNetworksWithoutData()) {
 		if err := result.Err(); err != nil {
 			return nil, fmt.Errorf("it is damaged: %w", err)
 		}
-		if seen[result.Offset()] {
+		if left--; left == 0 {
+			return nil, errors.New("it is damaged: its search tree has no end")
+		}
+		if !result.Found() || seen[result.Offset()] {
 			continue
 		}
 		seen[result.Offset()] = true

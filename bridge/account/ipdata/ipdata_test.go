@@ -146,6 +146,7 @@ func TestRefused(t *testing.T) {
 	}
 	// The text DE with its control byte becomes a pointer to beyond the end.
 	overwritten := bytes.Replace(good, []byte("\x42DE"), []byte("\x2f\xff\xff"), 1)
+	looped := append(make([]byte, 7), good[7:]...) // the first node of the tree is its own child
 	for _, row := range []struct{ name, path, want string }{
 		{"a file that is not there", filepath.Join(dir, "missing.mmdb"), "no such file"},
 		{"a folder", dir, "is a directory"},
@@ -154,6 +155,7 @@ func TestRefused(t *testing.T) {
 		{"one cut short", write("short.mmdb", good[:len(good)-40]), "it is damaged"},
 		{"one that lost its beginning", write("late.mmdb", good[len(good)/2:]), "it is damaged"},
 		{"one with a record overwritten", write("overwritten.mmdb", overwritten), "it is damaged"},
+		{"one whose search tree has no end", write("looped.mmdb", looped), "it is damaged"},
 		{"one about other things", ipdatatest.Write(t, "GeoIP2-Connection-Type", map[string]record{"127.0.0.2/32": {"connection_type": "Cable"}}),
 			`it is of type "GeoIP2-Connection-Type" and says nothing of countries`},
 	} {
