@@ -34,8 +34,8 @@ func (r *integration) Schema(_ context.Context, _ resource.SchemaRequest, resp *
 			"Activating makes a Provision Manager with generated secrets. They leave Terraform only in `session`, sealed under the bearer " +
 			"token: the session may lie in state, since the token that opens it never does. Another token in `bearer_token_wo` (or another " +
 			"`bearer_token_wo_version`) rotates: new credentials, a new session, and the old pair good for `overlap`. If the manager's " +
-			"password, key or address is changed by hand, or the integration is deactivated by hand, the plan says so, and one apply " +
-			"activates it anew.\n\n" +
+			"password, key or address is changed by hand, two-factor authentication is enforced on the account, or the integration is " +
+			"deactivated by hand, the plan says so, and one apply activates it anew.\n\n" +
 			"An account has one active integration at most.",
 		Attributes: map[string]schema.Attribute{
 			"id": schema.StringAttribute{

@@ -1,5 +1,6 @@
-// Command docs generates docs/ from the provider's own schema, its templates
-// and the examples. It needs neither Terraform nor a network.
+// Command docs generates docs/ from the provider's own schema, its templates,
+// the examples and the catalogue of problems, and holds it against the
+// registry's rules. It needs neither Terraform nor a network.
 package main
 
 import (
@@ -54,12 +55,22 @@ func run(ctx context.Context) error {
 	if err := os.WriteFile(file, text, 0o600); err != nil {
 		return err
 	}
-	generate := exec.CommandContext(ctx, "go", "tool", "-modfile="+filepath.Join(root, ".ci/tools/go.mod"), "tfplugindocs", "generate",
-		"--provider-dir", root,
-		"--provider-name", "scimbridge",
-		"--rendered-provider-name", "scimbridge",
-		"--website-source-dir", "provider/templates",
-		"--providers-schema", file)
-	generate.Stdout, generate.Stderr = os.Stderr, os.Stderr
-	return generate.Run()
+	if err := tfplugindocs(ctx, "generate", "--rendered-provider-name", "scimbridge", "--website-source-dir", "provider/templates", "--providers-schema", file); err != nil {
+		return err
+	}
+	if err := writeTroubleshooting(filepath.Join(root, "docs", "guides", "troubleshooting.md")); err != nil {
+		return err
+	}
+	return tfplugindocs(ctx, "validate", "--providers-schema", file)
+}
+
+func tfplugindocs(ctx context.Context, command string, arguments ...string) error {
+	cmd := exec.CommandContext(ctx, "go", append([]string{
+		"tool", "-modfile=" + filepath.Join(root, ".ci/tools/go.mod"), "tfplugindocs", command,
+		"--provider-dir", root, "--provider-name", "scimbridge",
+	}, arguments...)...)
+	if told, err := cmd.CombinedOutput(); err != nil { // else it is of no interest
+		return fmt.Errorf("tfplugindocs %s: %w\n%s", command, err, told)
+	}
+	return nil
 }

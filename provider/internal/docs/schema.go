@@ -18,6 +18,9 @@ type providerSchema struct {
 	Resources  map[string]*schema   `json:"resource_schemas"`
 	Data       map[string]*schema   `json:"data_source_schemas"`
 	Ephemeral  map[string]*schema   `json:"ephemeral_resource_schemas"`
+	Lists      map[string]*schema   `json:"list_resource_schemas"`
+	Actions    map[string]*action   `json:"action_schemas"`
+	Functions  map[string]*function `json:"functions"`
 	Identities map[string]*identity `json:"resource_identity_schemas"`
 }
 
@@ -53,6 +56,23 @@ type attribute struct {
 	WriteOnly   bool         `json:"write_only,omitempty"`
 }
 
+type action struct {
+	Block block `json:"block"`
+}
+
+type function struct {
+	Summary     string       `json:"summary,omitempty"`
+	Description string       `json:"description,omitempty"`
+	Return      tftypes.Type `json:"return_type"`
+	Parameters  []parameter  `json:"parameters,omitempty"`
+}
+
+type parameter struct {
+	Name        string       `json:"name"`
+	Description string       `json:"description,omitempty"`
+	Type        tftypes.Type `json:"type"`
+}
+
 type nested struct {
 	Attributes map[string]*attribute `json:"attributes"`
 	Nesting    string                `json:"nesting_mode"`
@@ -76,6 +96,9 @@ func schemasOf(all *tfprotov6.GetProviderSchemaResponse, identities *tfprotov6.G
 		Resources:  make(map[string]*schema),
 		Data:       make(map[string]*schema),
 		Ephemeral:  make(map[string]*schema),
+		Lists:      make(map[string]*schema),
+		Actions:    make(map[string]*action),
+		Functions:  make(map[string]*function),
 		Identities: make(map[string]*identity),
 	}
 	for name, s := range all.ResourceSchemas {
@@ -86,6 +109,15 @@ func schemasOf(all *tfprotov6.GetProviderSchemaResponse, identities *tfprotov6.G
 	}
 	for name, s := range all.EphemeralResourceSchemas {
 		p.Ephemeral[name] = schemaOf(s)
+	}
+	for name, s := range all.ListResourceSchemas {
+		p.Lists[name] = schemaOf(s)
+	}
+	for name, s := range all.ActionSchemas {
+		p.Actions[name] = &action{Block: blockOf(s.Schema.Block)}
+	}
+	for name, f := range all.Functions {
+		p.Functions[name] = functionOf(f)
 	}
 	for name, s := range identities.IdentitySchemas {
 		i := &identity{Version: s.Version, Attributes: make(map[string]*identityAttribute)}
@@ -106,6 +138,14 @@ func blockOf(b *tfprotov6.SchemaBlock) block {
 	to := block{Attributes: attributesOf(b.Attributes), Blocks: make(map[string]*nestedBlock), Description: b.Description, Kind: kind(b.DescriptionKind)}
 	for _, n := range b.BlockTypes {
 		to.Blocks[n.TypeName] = &nestedBlock{Nesting: nestings[int(n.Nesting)], Block: blockOf(n.Block), Min: n.MinItems, Max: n.MaxItems}
+	}
+	return to
+}
+
+func functionOf(f *tfprotov6.Function) *function {
+	to := &function{Summary: f.Summary, Description: f.Description, Return: f.Return.Type}
+	for _, p := range f.Parameters {
+		to.Parameters = append(to.Parameters, parameter{Name: p.Name, Description: p.Description, Type: p.Type})
 	}
 	return to
 }
