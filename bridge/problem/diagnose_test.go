@@ -51,6 +51,7 @@ func TestDiagnose(t *testing.T) {
 		l.Warn("no such code", "problem", "something_else")
 		l.Error("the account cannot be reached", "problem", "account_unreachable", "reason", `dial tcp: lookup "x y": no such host`, "url", "https://a.example.com/?a=b")
 		l.Info("got in", "user_name", "ann problem=sealed")
+		l.Error(problem.LogFirewallBlocked, "problem", "firewall_blocked_cloud_provider", "address", "192.0.2.7", "rule_id", "fwr_2", "anonymous_ips", "cloud_provider, vpn")
 	}
 	wantOurs := []found{
 		{problem.TwoFactorEnforced, start.Add(time.Second), map[string]string{"reason": "two_factor_enforced", "count": "1", "last_seen": "2026-11-23T16:00:01Z"}},
@@ -59,6 +60,9 @@ func TestDiagnose(t *testing.T) {
 		{problem.TokenRejected, start.Add(5 * time.Second), map[string]string{"count": "1", "last_seen": "2026-11-23T16:00:05Z"}},
 		{problem.AccountUnreachable, start.Add(7 * time.Second), map[string]string{
 			"reason": `dial tcp: lookup "x y": no such host`, "url": "https://a.example.com/?a=b", "count": "1", "last_seen": "2026-11-23T16:00:07Z",
+		}},
+		{problem.FirewallBlockedCloudProvider, start.Add(9 * time.Second), map[string]string{
+			"address": "192.0.2.7", "rule_id": "fwr_2", "anonymous_ips": "cloud_provider, vpn", "count": "1", "last_seen": "2026-11-23T16:00:09Z",
 		}},
 	}
 	once := map[string]string{"count": "1"}
