@@ -1,7 +1,9 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -112,5 +114,34 @@ func TestSimulateFailsWhenAnAnswerIsWrong(t *testing.T) {
 	out, err := exec.CommandContext(t.Context(), "scim-bridge", "simulate", "--idp", "google", "--url", bridge.url(""), "--token-file", token).CombinedOutput()
 	if failure, ok := errors.AsType[*exec.ExitError](err); !ok || failure.ExitCode() != exitFailed || !strings.Contains(string(out), "status 401, want 201") {
 		t.Errorf("got %v\n%s", err, out)
+	}
+}
+
+// What package scim shows over a directory in memory holds over a real
+// account too: nothing of it is the memory's doing.
+func TestFurtherExchangesAtARealBridge(t *testing.T) {
+	t.Parallel()
+	pair := newAccount(t).activate()
+	bridge := serve(t, folder(t, pair.sealed), "--log-level", "error")
+	raw, err := os.ReadFile(filepath.Join("..", "..", "scim", "testdata", "exchanges.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct {
+		Scenarios []simulate.Scenario `json:"scenarios"`
+	}
+	if err := json.Unmarshal(raw, &file); err != nil || len(file.Scenarios) == 0 {
+		t.Fatalf("%d scenarios are in the file: %v", len(file.Scenarios), err)
+	}
+	player := &simulate.Player{
+		URL: bridge.url("/scim/v2"), Client: http.DefaultClient, Patience: simulate.DefaultPatience,
+		Authorize: func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+pair.token.Reveal()) },
+	}
+	for _, scenario := range file.Scenarios {
+		for _, o := range player.Play(t.Context(), scenario, true) {
+			if o.Verdict != simulate.Right && o.Verdict != simulate.Differs {
+				t.Errorf("%s %s %s: %s", o.Phase, o.Step, o.Request, o.Problem)
+			}
+		}
 	}
 }
