@@ -2,8 +2,6 @@ package firewall
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -118,7 +116,7 @@ func (r *wholePolicy) ModifyPlan(ctx context.Context, req resource.ModifyPlanReq
 		return
 	}
 	resp.Diagnostics.Append(resp.Plan.Set(ctx, plan)...)
-	r.claim(ctx, *plan, ownerOf(ctx, resp.Private, &resp.Diagnostics), &resp.Diagnostics)
+	r.claim(ctx, *plan, client.OwnerOf(ctx, resp.Private, &resp.Diagnostics), &resp.Diagnostics)
 	if resp.Diagnostics.HasError() || !whole || resp.Plan.Raw.Equal(req.State.Raw) {
 		return
 	}
@@ -301,7 +299,7 @@ func (r *wholePolicy) Read(ctx context.Context, req resource.ReadRequest, resp *
 		return
 	}
 	resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account, account)...)
-	ownerOf(ctx, resp.Private, &resp.Diagnostics)
+	client.OwnerOf(ctx, resp.Private, &resp.Diagnostics)
 	present, err := r.client.Firewall(ctx)
 	if err != nil {
 		resp.Diagnostics.Append(r.client.Diagnose("read the firewall policy", err))
@@ -371,21 +369,4 @@ func (r *wholePolicy) ImportState(ctx context.Context, req resource.ImportStateR
 	}
 	resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account, id)...)
 	resp.Diagnostics.Append(resp.State.SetAttribute(ctx, path.Root("id"), id)...)
-}
-
-// ownerKey is where private state keeps what tells one policy resource from
-// another: no request says the address.
-const ownerKey = "owner"
-
-// ownerOf is the resource's mark, made when it is first seen.
-func ownerOf(ctx context.Context, private client.Private, diags *diag.Diagnostics) (owner string) {
-	stored, d := private.GetKey(ctx, ownerKey)
-	diags.Append(d...)
-	if json.Unmarshal(stored, &owner) == nil && owner != "" {
-		return owner
-	}
-	owner = rand.Text()
-	value, _ := json.Marshal(owner) // a string always marshals
-	diags.Append(private.SetKey(ctx, ownerKey, value)...)
-	return owner
 }
