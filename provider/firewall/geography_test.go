@@ -1,0 +1,96 @@
+package firewall_test
+
+import (
+	"regexp"
+	"testing"
+
+	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
+	"github.com/hashicorp/terraform-plugin-testing/knownvalue"
+	"github.com/hashicorp/terraform-plugin-testing/plancheck"
+	"github.com/hashicorp/terraform-plugin-testing/statecheck"
+	"github.com/hashicorp/terraform-plugin-testing/tfjsonpath"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/ipdata/ipdatatest"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
+)
+
+// located is an account that knows where the caller is.
+func located(t *testing.T) *providertest.Account {
+	t.Helper()
+	return providertest.NewAccount(t,
+		"--ip-database="+ipdatatest.Write(t, "GeoLite2-Country", map[string]ipdatatest.Record{"127.0.0.0/8": ipdatatest.Country("CH", "EU")}),
+		"--ip-database="+ipdatatest.Write(t, "GeoLite2-ASN", map[string]ipdatatest.Record{"127.0.0.0/8": ipdatatest.ASN(16509)}))
+}
+
+func TestRulesOnCountriesContinentsAndAnonymousAddresses(t *testing.T) {
+	t.Parallel()
+	account := located(t)
+	codes := func(texts ...string) knownvalue.Check {
+		checks := make([]knownvalue.Check, len(texts))
+		for i, text := range texts {
+			checks[i] = knownvalue.StringExact(text)
+		}
+		return knownvalue.SetExact(checks)
+	}
+	resource.UnitTest(t, resource.TestCase{
+		ProtoV6ProviderFactories: providertest.Factories(),
+		Steps: []resource.TestStep{
+			{
+				Config:            rule(account, `countries = ["ch", "at"]`),
+				ConfigPlanChecks:  planned(plancheck.ResourceActionCreate),
+				ConfigStateChecks: []statecheck.StateCheck{has("countries", codes("ch", "at"))},
+			},
+			{ // another case, another order: no change
+				Config:           rule(account, `countries = ["AT", "CH"]`),
+				ConfigPlanChecks: planned(plancheck.ResourceActionNoop),
+			},
+			{ResourceName: address, ImportState: true, ImportStateId: "ch,AT"},
+			{Config: rule(account, `continents = ["eu"]`), ConfigPlanChecks: planned(plancheck.ResourceActionUpdate)},
+			{Config: rule(account, `continents = ["EU"]`), ConfigPlanChecks: planned(plancheck.ResourceActionNoop)},
+			{Config: rule(account, `anonymous_ips = ["cloud_provider"]`), ConfigPlanChecks: planned(plancheck.ResourceActionUpdate)},
+			{
+				Config: account.ProviderBlock() + "data \"scimbridge_firewall_verdict\" \"me\" {\n  address = \"127.0.0.1\"\n}\n",
+				ConfigStateChecks: []statecheck.StateCheck{
+					statecheck.ExpectKnownValue("data.scimbridge_firewall_verdict.me", tfjsonpath.New("country"), knownvalue.StringExact("CH")),
+					statecheck.ExpectKnownValue("data.scimbridge_firewall_verdict.me", tfjsonpath.New("anonymous_ips"), codes("cloud_provider")),
+				},
+			},
+		},
+	})
+}
+
+func TestALockOutByCountryIsForeseen(t *testing.T) {
+	t.Parallel()
+	account := located(t)
+	for _, row := range []struct{ name, kind string }{
+		{"by country", `countries = ["ch"]`},
+		{"by continent", `continents = ["eu"]`},
+		{"by kind of network", `anonymous_ips = ["cloud_provider"]`},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			resource.UnitTest(t, resource.TestCase{
+				ProtoV6ProviderFactories: providertest.Factories(),
+				Steps: []resource.TestStep{{
+					Config:   policy(account, "default_action = \"allow\"\n  rules = {\n    them = { action = \"deny\", "+row.kind+" }\n  }"),
+					PlanOnly: true, ExpectError: regexp.MustCompile(`(?s)whoever runs Terraform, at 127\.0\.0\.1: by rule "them"`),
+				}},
+			})
+		})
+	}
+}
+
+func TestWithoutADatabaseTheAccountRefuses(t *testing.T) {
+	t.Parallel()
+	account := providertest.NewAccount(t)
+	resource.UnitTest(t, resource.TestCase{
+		ProtoV6ProviderFactories: providertest.Factories(),
+		Steps: []resource.TestStep{{
+			Config:      rule(account, `countries = ["CH"]`),
+			ExpectError: regexp.MustCompile(`(?s)ip_database_required.*--ip-database`),
+		}},
+	})
+	if err := expectRules(t, account, 0); err != nil {
+		t.Error(err)
+	}
+}
