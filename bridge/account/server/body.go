@@ -20,13 +20,17 @@ import (
 const (
 	maxBody       = 1 << 20
 	maxPolicyBody = 16 << 20 // a whole firewall: ten thousand rules, most with a range or two
+	maxGroupBody  = 8 << 20  // a whole group: the ids of a quarter of a million members
 	maxBodyDepth  = 64
 )
 
 // limitOf is how large the body of an operation may be.
 func limitOf(pattern string) int64 {
-	if pattern == "PATCH /v1/firewall" {
+	switch pattern {
+	case "PATCH /v1/firewall":
 		return maxPolicyBody
+	case "POST /v1/directory/groups", "PATCH /v1/directory/groups/{id}":
+		return maxGroupBody
 	}
 	return maxBody
 }
