@@ -20,7 +20,12 @@ import (
 // The tests speak the protocol themselves: actions need Terraform 1.14.
 type invocation struct {
 	*testing.T
-	server tfprotov6.ProviderServerWithActions
+	server actionServer
+}
+
+type actionServer interface {
+	tfprotov6.ProviderServer
+	tfprotov6.ActionServer
 }
 
 func newInvocation(t *testing.T) invocation {
@@ -29,7 +34,7 @@ func newInvocation(t *testing.T) invocation {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return invocation{t, server.(tfprotov6.ProviderServerWithActions)}
+	return invocation{t, server.(actionServer)}
 }
 
 func (i invocation) config(arguments map[string]string) *tfprotov6.DynamicValue {

@@ -2,8 +2,6 @@ package signup
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -103,7 +101,7 @@ func (r *domains) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest
 			"Terraform only forgets the list. To end sign-up under every domain, apply domains = [] first.")
 		return
 	}
-	owner := ownerOf(ctx, resp.Private, &resp.Diagnostics)
+	owner := client.OwnerOf(ctx, resp.Private, &resp.Diagnostics)
 	wanted, whole := attr.Spellings(plan.Domains)
 	before := domainsModel{Domains: setOf(nil), UnmanagedDomains: setOf(nil), OnUnmanaged: plan.OnUnmanaged}
 	switch {
@@ -197,7 +195,7 @@ func (r *domains) Read(ctx context.Context, req resource.ReadRequest, resp *reso
 		return
 	}
 	resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account, account)...)
-	ownerOf(ctx, resp.Private, &resp.Diagnostics)
+	client.OwnerOf(ctx, resp.Private, &resp.Diagnostics)
 	present, err := allowed(ctx, r.client)
 	if err != nil {
 		resp.Diagnostics.Append(r.client.Diagnose("list the sign-up domains", err))
@@ -275,21 +273,4 @@ func (r *domains) undo(ctx context.Context, names []string, diags *diag.Diagnost
 	if !r.end(ctx, names, diags) {
 		diags.AddWarning("Some domains are allowed already", "The creation failed halfway and could not be undone; the next plan names what is left, and how to import it.")
 	}
-}
-
-// ownerKey is where private state keeps what tells one resource of the whole
-// list from another: no request says the address.
-const ownerKey = "owner"
-
-// ownerOf is the resource's mark, made when it is first seen.
-func ownerOf(ctx context.Context, private client.Private, diags *diag.Diagnostics) (owner string) {
-	stored, d := private.GetKey(ctx, ownerKey)
-	diags.Append(d...)
-	if json.Unmarshal(stored, &owner) == nil && owner != "" {
-		return owner
-	}
-	owner = rand.Text()
-	value, _ := json.Marshal(owner) // a string always marshals
-	diags.Append(private.SetKey(ctx, ownerKey, value)...)
-	return owner
 }

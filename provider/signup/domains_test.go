@@ -36,8 +36,8 @@ func quoted(names []string) string {
 	return strings.Join(texts, ", ")
 }
 
-func plannedAt(address string, action plancheck.ResourceActionType) resource.ConfigPlanChecks {
-	return resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{plancheck.ExpectResourceAction(address, action)}}
+func plannedWhole(action plancheck.ResourceActionType) resource.ConfigPlanChecks {
+	return resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{plancheck.ExpectResourceAction(whole, action)}}
 }
 
 func holds(attribute string, names ...string) statecheck.StateCheck {
@@ -82,17 +82,17 @@ func TestTheWholeListIsMadeChangedImportedAndLeft(t *testing.T) {
 		Steps: []resource.TestStep{
 			{
 				Config:            domains(account, "remove", "a.example", "Bücher.Example"),
-				ConfigPlanChecks:  plannedAt(whole, plancheck.ResourceActionCreate),
+				ConfigPlanChecks:  plannedWhole(plancheck.ResourceActionCreate),
 				ConfigStateChecks: []statecheck.StateCheck{holds("domains", "a.example", "Bücher.Example"), holds("unmanaged_domains")},
 				Check:             are(t, account, "a.example", "xn--bcher-kva.example"),
 			},
 			{
 				Config:           domains(account, "remove", "A.example", "xn--bcher-kva.example"),
-				ConfigPlanChecks: plannedAt(whole, plancheck.ResourceActionNoop),
+				ConfigPlanChecks: plannedWhole(plancheck.ResourceActionNoop),
 			},
 			{
 				Config:           domains(account, "remove", "c.example", "xn--bcher-kva.example"),
-				ConfigPlanChecks: plannedAt(whole, plancheck.ResourceActionUpdate),
+				ConfigPlanChecks: plannedWhole(plancheck.ResourceActionUpdate),
 				Check:            are(t, account, "c.example", "xn--bcher-kva.example"),
 			},
 			{ResourceName: whole, ImportState: true, ImportStateVerify: true},
@@ -108,7 +108,7 @@ func TestDriftUnderRemoveIsShownAndHealed(t *testing.T) {
 	resource.UnitTest(t, resource.TestCase{
 		ProtoV6ProviderFactories: providertest.Factories(),
 		Steps: []resource.TestStep{
-			{Config: config, ConfigPlanChecks: plannedAt(whole, plancheck.ResourceActionCreate)},
+			{Config: config, ConfigPlanChecks: plannedWhole(plancheck.ResourceActionCreate)},
 			{
 				PreConfig: func() { end(t, account, "a.example"); allow(t, account, "foreign.example") },
 				Config:    config,
@@ -118,7 +118,7 @@ func TestDriftUnderRemoveIsShownAndHealed(t *testing.T) {
 				}},
 				Check: are(t, account, "a.example", "b.example"),
 			},
-			{Config: config, ConfigPlanChecks: plannedAt(whole, plancheck.ResourceActionNoop)},
+			{Config: config, ConfigPlanChecks: plannedWhole(plancheck.ResourceActionNoop)},
 		},
 	})
 }
@@ -142,22 +142,22 @@ func TestUnderReportForeignDomainsAreNamedAndLeft(t *testing.T) {
 			{ // more of it is no change
 				PreConfig:         func() { allow(t, account, "more.example") },
 				Config:            config,
-				ConfigPlanChecks:  plannedAt(whole, plancheck.ResourceActionNoop),
+				ConfigPlanChecks:  plannedWhole(plancheck.ResourceActionNoop),
 				ConfigStateChecks: []statecheck.StateCheck{holds("unmanaged_domains", "foreign.example", "more.example")},
 			},
 			{ // a reported domain is taken over by listing it
 				Config:            domains(account, "report", "a.example", "more.example"),
-				ConfigPlanChecks:  plannedAt(whole, plancheck.ResourceActionUpdate),
+				ConfigPlanChecks:  plannedWhole(plancheck.ResourceActionUpdate),
 				ConfigStateChecks: []statecheck.StateCheck{holds("unmanaged_domains", "foreign.example")},
 			},
 			{ // and what was taken over is removed when it is listed no more
 				Config:           config,
-				ConfigPlanChecks: plannedAt(whole, plancheck.ResourceActionUpdate),
+				ConfigPlanChecks: plannedWhole(plancheck.ResourceActionUpdate),
 				Check:            are(t, account, "a.example", "foreign.example"),
 			},
 			{ // to remove what is reported, say so
 				Config:           domains(account, "remove", "a.example"),
-				ConfigPlanChecks: plannedAt(whole, plancheck.ResourceActionUpdate),
+				ConfigPlanChecks: plannedWhole(plancheck.ResourceActionUpdate),
 				Check:            are(t, account, "a.example"),
 			},
 			{ // from there to reporting nothing is removed
@@ -195,7 +195,7 @@ func TestAListThatIsThereAlreadyComesWithItsImportBlock(t *testing.T) {
 			},
 			{ // what the block says is what heals it
 				Config:           domains(account, "remove", "a.example") + block,
-				ConfigPlanChecks: plannedAt(whole, plancheck.ResourceActionUpdate),
+				ConfigPlanChecks: plannedWhole(plancheck.ResourceActionUpdate),
 				Check:            are(t, account, "a.example"),
 			},
 		},
@@ -232,7 +232,7 @@ func TestASingleDomainLivesBesideAListThatReports(t *testing.T) {
 		Steps: []resource.TestStep{
 			{
 				Config:           domains(account, "report", "a.example") + one,
-				ConfigPlanChecks: plannedAt(whole, plancheck.ResourceActionCreate),
+				ConfigPlanChecks: plannedWhole(plancheck.ResourceActionCreate),
 			},
 			{ // handing it over without a removed block would end it
 				Config:      domains(account, "report", "a.example", "one.example"),
@@ -241,7 +241,7 @@ func TestASingleDomainLivesBesideAListThatReports(t *testing.T) {
 			{
 				Config: domains(account, "remove", "a.example", "one.example") +
 					"removed {\n  from = scimbridge_signup_domain.it\n  lifecycle {\n    destroy = false\n  }\n}\n",
-				ConfigPlanChecks: plannedAt(whole, plancheck.ResourceActionUpdate),
+				ConfigPlanChecks: plannedWhole(plancheck.ResourceActionUpdate),
 				Check:            are(t, account, "a.example", "one.example"),
 			},
 		},
@@ -275,7 +275,7 @@ func TestACreationThatFailsHalfwayLeavesNothing(t *testing.T) {
 					}
 				},
 				Config:           domains(account, "remove", names...),
-				ConfigPlanChecks: plannedAt(whole, plancheck.ResourceActionCreate),
+				ConfigPlanChecks: plannedWhole(plancheck.ResourceActionCreate),
 				Check:            are(t, account, names...),
 			},
 		},
