@@ -25,6 +25,16 @@ func TestAnswersAreReadAsTheAPIHasThem(t *testing.T) {
 	apiGroup := api.Group{Id: "g", Etag: `"4"`, CreatedAt: at, ModifiedAt: at, Attributes: attributes, MemberCount: 2, Members: &refs, UnknownMembers: &[]string{"z"}}
 	wantGroup := bridge.Group{ID: "g", Version: `"4"`, Created: at, Modified: at, Attributes: attributes, Members: read, UnknownMembers: []string{"z"}}
 
+	// What is read by hand does not follow a field that is yet to come.
+	for _, everything := range []any{wantPerson, wantGroup} {
+		v := reflect.ValueOf(everything)
+		for f, value := range v.Fields() {
+			if value.IsZero() {
+				t.Errorf("%s.%s is not in this test, and perhaps not in decode.go", v.Type(), f.Name)
+			}
+		}
+	}
+
 	var person person
 	var group group
 	var people people
