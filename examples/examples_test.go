@@ -6,7 +6,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
@@ -17,6 +19,7 @@ import (
 	"testing"
 
 	"github.com/hashicorp/hcl/v2/hclparse"
+	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
@@ -90,6 +93,44 @@ const required = `terraform {
   }
 }
 `
+
+// What has no example has no use in the documentation.
+func TestEveryPartHasAnExample(t *testing.T) {
+	t.Parallel()
+	server, err := providertest.Factories()["scimbridge"]()
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts, err := server.GetProviderSchema(t.Context(), &tfprotov6.GetProviderSchemaRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"provider/provider.tf"}
+	for name := range parts.ResourceSchemas {
+		for _, file := range []string{"resource.tf", "import.sh", "import-by-identity.tf"} {
+			want = append(want, filepath.Join("resources", name, file))
+		}
+	}
+	for form, names := range map[string][]string{
+		"data-sources/%s/data-source.tf":               slices.Collect(maps.Keys(parts.DataSourceSchemas)),
+		"ephemeral-resources/%s/ephemeral-resource.tf": slices.Collect(maps.Keys(parts.EphemeralResourceSchemas)),
+		"list-resources/%s/list-resource.tfquery.hcl":  slices.Collect(maps.Keys(parts.ListResourceSchemas)),
+		"actions/%s/action.tf":                         slices.Collect(maps.Keys(parts.ActionSchemas)),
+		"functions/%s/function.tf":                     slices.Collect(maps.Keys(parts.Functions)),
+	} {
+		for _, name := range names {
+			want = append(want, fmt.Sprintf(form, name))
+		}
+	}
+	if len(want) < 30 {
+		t.Fatalf("the provider has only %d parts", len(want))
+	}
+	for _, path := range want {
+		if _, err := os.Stat(path); err != nil {
+			t.Errorf("no example: %v", err)
+		}
+	}
+}
 
 func TestAModuleIsTestedWithoutAnAccount(t *testing.T) {
 	t.Parallel()
