@@ -125,22 +125,36 @@ func (v Verdict) Passes() bool { return v.Action.Passes() }
 // Sorted returns the policy with its rules in the order in which they are
 // asked: by ascending priority; deny, report, allow among equals; then by id.
 func (p Policy) Sorted() Policy {
-	p.Rules = slices.SortedStableFunc(slices.Values(p.Rules), func(a, b Rule) int {
-		return cmp.Or(
-			cmp.Compare(a.Priority, b.Priority),
-			cmp.Compare(a.Action.severity(), b.Action.severity()),
-			cmp.Compare(a.ID, b.ID),
-		)
-	})
+	p.Rules = slices.SortedStableFunc(slices.Values(p.Rules), func(a, b Rule) int { return order(&a, &b) })
 	return p
 }
 
+func (p Policy) isSorted() bool {
+	for i := range p.Rules[:max(0, len(p.Rules)-1)] {
+		if order(&p.Rules[i], &p.Rules[i+1]) > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func order(a, b *Rule) int {
+	if a.Priority != b.Priority { // most differ in this, and every request compares
+		return cmp.Compare(a.Priority, b.Priority)
+	}
+	return cmp.Or(cmp.Compare(a.Action.severity(), b.Action.severity()), cmp.Compare(a.ID, b.ID))
+}
+
 // Evaluate returns what the first matching rule says, or else the default
-// action. A policy without a valid default action denies.
+// action. A policy without a valid default action denies. It is quick on a
+// policy that is Sorted already.
 func (p Policy) Evaluate(s Subject) Verdict {
 	s.Address = Normalize(s.Address)
-	for _, r := range p.Sorted().Rules {
-		if r.matches(s) {
+	if !p.isSorted() {
+		p = p.Sorted()
+	}
+	for i := range p.Rules {
+		if r := &p.Rules[i]; r.matches(s) {
 			return Verdict{Action: r.Action, RuleID: r.ID}
 		}
 	}
@@ -150,7 +164,7 @@ func (p Policy) Evaluate(s Subject) Verdict {
 	return Verdict{Action: p.DefaultAction}
 }
 
-func (r Rule) matches(s Subject) bool {
+func (r *Rule) matches(s Subject) bool {
 	switch {
 	case len(r.IPRanges) > 0:
 		// Contains never mixes the families: 0.0.0.0/0 is not ::/0.
