@@ -80,11 +80,14 @@ func (r ruling) refusal() error {
 
 // seen is what the rule that decided looked at; nothing if none did.
 func seen(p firewall.Policy, v firewall.Verdict, s firewall.Subject) firewall.Subject {
-	i := slices.IndexFunc(p.Rules, func(r firewall.Rule) bool { return v.RuleID != "" && r.ID == v.RuleID })
-	if i < 0 {
-		return firewall.Subject{Address: s.Address}
+	if v.RuleID != "" {
+		for i := range p.Rules {
+			if p.Rules[i].ID == v.RuleID {
+				return p.Rules[i].Seen(s)
+			}
+		}
 	}
-	return p.Rules[i].Seen(s)
+	return firewall.Subject{Address: s.Address}
 }
 
 // because says in brackets why a rule matched; nothing for one of ranges.
@@ -126,6 +129,9 @@ func (a *Account) answerable(questions []string) error {
 		"the firewall has rules on %s, which no IP database of this server can tell of an address; start every server of the account with the same --ip-database files", listed(missing))
 }
 
+// rulesNamed bounds how many rules an error names.
+const rulesNamed = 20
+
 // CheckFirewall refuses an account whose firewall this server cannot
 // evaluate: that is no reason to let everybody in.
 func (a *Account) CheckFirewall(ctx context.Context) error {
@@ -141,6 +147,9 @@ func (a *Account) CheckFirewall(ctx context.Context) error {
 	}
 	if len(unanswered) == 0 {
 		return nil
+	}
+	if more := len(unanswered) - rulesNamed; more > 0 {
+		unanswered = append(unanswered[:rulesNamed], fmt.Sprintf("and %d more", more))
 	}
 	return fmt.Errorf("the firewall has rules that no loaded IP database can answer: %s; give one that can with --ip-database FILE", listed(unanswered))
 }
