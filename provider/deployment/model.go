@@ -2,8 +2,10 @@ package deployment
 
 import (
 	"context"
+	"maps"
 	"net"
 	"net/netip"
+	"strconv"
 	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework-timeouts/resource/timeouts"
@@ -122,16 +124,27 @@ func (m model) spec(ctx context.Context) (spec deploy.Spec, known bool, diags di
 			SourceAddress: s.SourceAddress.ValueString(), TrustedProxies: strings.Join(texts, ","),
 		}
 	}
-	var triggers map[string]types.String
-	diags.Append(m.RedeployTriggers.ElementsAs(ctx, &triggers, false)...)
-	for key, value := range triggers {
+	var whole bool
+	spec.Triggers, whole = triggers(m.RedeployTriggers)
+	return spec, known && whole && !diags.HasError(), diags
+}
+
+// triggers are those that have a value; nil if there are none. A null one is
+// as if it were left out.
+func triggers(of types.Map) (values map[string]string, known bool) {
+	known = !of.IsUnknown()
+	for key, value := range of.Elements() {
 		known = known && !value.IsUnknown()
-		if spec.Triggers == nil {
-			spec.Triggers = map[string]string{}
+		text, ok := value.(types.String)
+		if !ok || text.IsNull() {
+			continue
 		}
-		spec.Triggers[key] = value.ValueString()
+		if values == nil {
+			values = map[string]string{}
+		}
+		values[key] = text.ValueString()
 	}
-	return spec, known && !diags.HasError(), diags
+	return values, known
 }
 
 // timeoutNames are the operations that have a timeout.
@@ -196,12 +209,12 @@ func (m *model) observe(ctx context.Context, t *process.Target, s deploy.State) 
 		m.Settings, d = settingsOf(ctx, s.Spec.Settings, m.Settings)
 		diags.Append(d...)
 	}
-	switch {
-	case len(s.Spec.Triggers) > 0:
-		m.RedeployTriggers, d = types.MapValueFrom(ctx, types.StringType, s.Spec.Triggers)
-		diags.Append(d...)
-	case len(m.RedeployTriggers.Elements()) > 0 || m.RedeployTriggers.IsUnknown():
+	if before, known := triggers(m.RedeployTriggers); !known || !maps.Equal(before, s.Spec.Triggers) {
 		m.RedeployTriggers = types.MapNull(types.StringType)
+		if len(s.Spec.Triggers) > 0 {
+			m.RedeployTriggers, d = types.MapValueFrom(ctx, types.StringType, s.Spec.Triggers)
+			diags.Append(d...)
+		}
 	}
 	diags.Append(m.compute(ctx, t, s)...)
 	return diags
@@ -218,8 +231,8 @@ func (m *model) compute(ctx context.Context, t *process.Target, s deploy.State) 
 	listen, version, egress := t.Listen, "", ""
 	if s.Bridge != nil {
 		version, egress = s.Bridge.Version, s.Bridge.EgressAddress
-		if s.Bridge.Listen != "" {
-			listen = s.Bridge.Listen
+		if _, fixed := address("", t.Listen); !fixed && s.Bridge.Listen != "" {
+			listen = s.Bridge.Listen // else it is another spelling of what the plan has foreseen
 		}
 	}
 	if version != "" || m.Version.IsUnknown() {
@@ -250,7 +263,8 @@ func address(publicURL, listen string) (url string, known bool) {
 	if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.IsUnspecified() {
 		host = "127.0.0.1"
 	}
-	return "http://" + net.JoinHostPort(host, port), port != "0"
+	number, err := strconv.Atoi(port)
+	return "http://" + net.JoinHostPort(host, port), err != nil || number != 0
 }
 
 func settingsOf(ctx context.Context, s deploy.Settings, before types.Object) (types.Object, diag.Diagnostics) {

@@ -1,0 +1,87 @@
+package deployment
+
+import (
+	"maps"
+	"testing"
+
+	"github.com/hashicorp/terraform-plugin-framework/attr"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy/process"
+)
+
+// What a plan foresees of the address must be what the apply finds, however
+// the bridge spells what it bound.
+func TestTheAddressIsTheConfiguredOneUnlessTheSystemChoosesThePort(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name, public, listen, bound, want string
+		foreseen                          bool
+	}{
+		{"a host name", "", "localhost:3121", "127.0.0.1:3121", "http://localhost:3121", true},
+		{"a long IPv6 address", "", "[0:0:0:0:0:0:0:1]:3121", "[::1]:3121", "http://[0:0:0:0:0:0:0:1]:3121", true},
+		{"an IPv4 address in IPv6", "", "[::ffff:127.0.0.1]:3121", "127.0.0.1:3121", "http://[::ffff:127.0.0.1]:3121", true},
+		{"every interface", "", ":3121", "[::]:3121", "http://127.0.0.1:3121", true},
+		{"a port that the system chooses", "", "127.0.0.1:0", "127.0.0.1:40111", "http://127.0.0.1:40111", false},
+		{"a port that the system chooses, for a host name", "", "localhost:0", "127.0.0.1:40111", "http://127.0.0.1:40111", false},
+		{"a public URL", "https://scim.example.com/", "localhost:3121", "127.0.0.1:3121", "https://scim.example.com", true},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			url, foreseen := address(row.public, row.listen)
+			if foreseen != row.foreseen || foreseen && url != row.want {
+				t.Errorf("the plan says %q (known: %v), want %q (%v)", url, foreseen, row.want, row.foreseen)
+			}
+			m := model{URL: types.StringUnknown(), SCIMURL: types.StringUnknown()}
+			target := &process.Target{DataDir: "/bridge", Listen: row.listen}
+			state := deploy.State{
+				Spec:    deploy.Spec{Settings: deploy.Settings{PublicURL: row.public}},
+				Running: true, Bridge: &control.Status{Listen: row.bound},
+			}
+			if diags := m.compute(t.Context(), target, state); diags.HasError() || m.URL.ValueString() != row.want {
+				t.Errorf("the apply found %s, want %q (%v)", m.URL, row.want, diags)
+			}
+		})
+	}
+}
+
+// A trigger that is null is as if it were left out, and stays in the state as
+// it is written: otherwise every plan would show it again.
+func TestANullTriggerIsNoTrigger(t *testing.T) {
+	t.Parallel()
+	triggers := func(values map[string]attr.Value) types.Map { return types.MapValueMust(types.StringType, values) }
+	withNull := triggers(map[string]attr.Value{"a": types.StringValue("1"), "b": types.StringNull()})
+	for _, row := range []struct {
+		name     string
+		state    types.Map
+		deployed map[string]string
+		want     types.Map
+	}{
+		{"beside another", withNull, map[string]string{"a": "1"}, withNull},
+		{"alone", triggers(map[string]attr.Value{"b": types.StringNull()}), nil, triggers(map[string]attr.Value{"b": types.StringNull()})},
+		{
+			"and something else was deployed", withNull, map[string]string{"a": "2"},
+			triggers(map[string]attr.Value{"a": types.StringValue("2")}),
+		},
+		{"and nothing was deployed", withNull, nil, types.MapNull(types.StringType)},
+		{"just imported", types.MapNull(types.StringType), map[string]string{"a": "1"}, triggers(map[string]attr.Value{"a": types.StringValue("1")})},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			m := model{RedeployTriggers: row.state}
+			state := deploy.State{Spec: deploy.Spec{Triggers: row.deployed}}
+			if diags := m.observe(t.Context(), &process.Target{DataDir: "/bridge", Listen: ":3002"}, state); diags.HasError() {
+				t.Fatal(diags)
+			}
+			if !m.RedeployTriggers.Equal(row.want) {
+				t.Errorf("observed %s, want %s", m.RedeployTriggers, row.want)
+			}
+		})
+	}
+	spec, known, diags := model{RedeployTriggers: withNull}.spec(t.Context())
+	if !known || diags.HasError() || !maps.Equal(spec.Triggers, map[string]string{"a": "1"}) {
+		t.Errorf("deploys %v (known: %v, %v)", spec.Triggers, known, diags)
+	}
+}
