@@ -2,11 +2,6 @@ package deployment
 
 import (
 	"context"
-	"fmt"
-	"net"
-	"net/netip"
-	"net/url"
-	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework-timeouts/resource/timeouts"
 	"github.com/hashicorp/terraform-plugin-framework-validators/listvalidator"
@@ -20,7 +15,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy/process"
 )
@@ -95,13 +89,13 @@ func (r *bridge) Schema(ctx context.Context, _ resource.SchemaRequest, resp *res
 				Attributes: map[string]schema.Attribute{
 					"public_url": schema.StringAttribute{
 						Optional:            true,
-						MarkdownDescription: "Where the identity provider reaches the bridge, if not at its own address.",
-						Validators:          []validator.String{check(validURL)},
+						MarkdownDescription: "Where the identity provider reaches the bridge, if not at its own address: a site, without a path.",
+						Validators:          []validator.String{check(validPublicURL)},
 					},
 					"account_url": schema.StringAttribute{
 						Optional:            true,
-						MarkdownDescription: "Where the bridge reaches the account, if not at the address sealed in the session.",
-						Validators:          []validator.String{check(validURL)},
+						MarkdownDescription: "Where the bridge reaches the account, if not at the address sealed in the session; `http` on loopback addresses only.",
+						Validators:          []validator.String{check(validAccountURL)},
 					},
 					"confirmation_interval": schema.StringAttribute{
 						Optional:            true,
@@ -127,7 +121,7 @@ func (r *bridge) Schema(ctx context.Context, _ resource.SchemaRequest, resp *res
 						Optional:            true,
 						ElementType:         types.StringType,
 						MarkdownDescription: "Addresses and networks whose `X-Forwarded-For` is believed.",
-						Validators:          []validator.List{listvalidator.ValueStringsAre(stringvalidator.LengthAtLeast(1))},
+						Validators:          []validator.List{listvalidator.NoNullValues(), listvalidator.ValueStringsAre(check(validProxy))},
 					},
 				},
 			},
@@ -141,7 +135,7 @@ func (r *bridge) Schema(ctx context.Context, _ resource.SchemaRequest, resp *res
 			"redeploy_triggers": schema.MapAttribute{
 				Optional:            true,
 				ElementType:         types.StringType,
-				MarkdownDescription: "Any values; a change of them replaces the running bridge, in place.",
+				MarkdownDescription: "Any values; a change of them replaces the running bridge, in place. A null one is as if it were left out.",
 			},
 			"on_unready": schema.StringAttribute{
 				Optional: true,
@@ -194,54 +188,4 @@ func (r *bridge) Schema(ctx context.Context, _ resource.SchemaRequest, resp *res
 			},
 		},
 	}
-}
-
-// check makes a validator of a function that says what is wrong with a text.
-type check func(string) error
-
-func (check) Description(context.Context) string         { return "must be well-formed" }
-func (check) MarkdownDescription(context.Context) string { return "must be well-formed" }
-
-func (c check) ValidateString(_ context.Context, req validator.StringRequest, resp *validator.StringResponse) {
-	if req.ConfigValue.IsNull() || req.ConfigValue.IsUnknown() {
-		return
-	}
-	if err := c(req.ConfigValue.ValueString()); err != nil {
-		resp.Diagnostics.AddAttributeError(req.Path, "Invalid value", err.Error())
-	}
-}
-
-func validSession(text string) error {
-	_, err := session.Parse(text)
-	return err
-}
-
-func validListen(text string) error {
-	if _, _, err := net.SplitHostPort(text); err != nil {
-		return fmt.Errorf("listen %q must be host:port, or :port for every interface", text)
-	}
-	return nil
-}
-
-func validURL(text string) error {
-	u, err := url.Parse(text)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return fmt.Errorf("%q must look like https://bridge.example.com", text)
-	}
-	return nil
-}
-
-func validInterval(text string) error {
-	d, err := time.ParseDuration(text)
-	if err != nil || d < 30*time.Second {
-		return fmt.Errorf("%q must be a duration of at least 30s, for instance \"300s\"", text)
-	}
-	return nil
-}
-
-func validAddress(text string) error {
-	if _, err := netip.ParseAddr(text); err != nil {
-		return fmt.Errorf("%q must be an IP address of this machine", text)
-	}
-	return nil
 }

@@ -44,9 +44,10 @@ func (a *Account) Database() string { return "sqlite:" + filepath.Join(a.DataDir
 // returns what it printed.
 func (a *Account) Command(arguments ...string) string {
 	a.t.Helper()
+	binary := Binary(a.t) // building it takes longer than running it
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, Binary(a.t), append(append([]string{"account"}, arguments...), "--database", a.Database())...)
+	cmd := exec.CommandContext(ctx, binary, append(append([]string{"account"}, arguments...), "--database", a.Database())...)
 	cmd.Env = []string{} // nothing of the developer's
 	var faults strings.Builder
 	cmd.Stderr = &faults

@@ -1,0 +1,102 @@
+package deployment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
+)
+
+// check makes a validator of a function that says what is wrong with a text.
+type check func(string) error
+
+func (check) Description(context.Context) string         { return "must be well-formed" }
+func (check) MarkdownDescription(context.Context) string { return "must be well-formed" }
+
+func (c check) ValidateString(_ context.Context, req validator.StringRequest, resp *validator.StringResponse) {
+	if req.ConfigValue.IsNull() || req.ConfigValue.IsUnknown() {
+		return
+	}
+	if err := c(req.ConfigValue.ValueString()); err != nil {
+		resp.Diagnostics.AddAttributeError(req.Path, "Invalid value", err.Error())
+	}
+}
+
+// The settings are refused exactly where `scim-bridge serve` refuses them.
+
+func validSession(text string) error {
+	_, err := session.Parse(text)
+	return err
+}
+
+func validListen(text string) error {
+	_, port, err := net.SplitHostPort(text)
+	if err != nil {
+		return fmt.Errorf("listen %q must be host:port, or :port for every interface", text)
+	}
+	// A service's name would do for the bridge, and not for a URL.
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return fmt.Errorf("the port of listen %q must be a number from 0 to 65535", text)
+	}
+	return nil
+}
+
+func validPublicURL(text string) error {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil ||
+		strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
+		return fmt.Errorf("public_url %q must look like https://scim.example.com, without a path", text)
+	}
+	return nil
+}
+
+// validAccountURL does not repeat a URL that cannot be read: a password may be in it.
+func validAccountURL(text string) error {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return errors.New("account_url must look like https://account.example.com, without a user, a query or a fragment")
+	case u.Scheme == "https", u.Scheme == "http" && isLoopback(u.Hostname()):
+		return nil
+	default:
+		return fmt.Errorf("account_url %q is not safe: use https (plain http is for loopback addresses)", text)
+	}
+}
+
+func isLoopback(host string) bool {
+	a, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && a.IsLoopback()
+}
+
+func validInterval(text string) error {
+	d, err := time.ParseDuration(text)
+	if err != nil || d < 30*time.Second {
+		return fmt.Errorf("%q must be a duration of at least 30s, for instance \"300s\"", text)
+	}
+	return nil
+}
+
+func validAddress(text string) error {
+	if _, err := netip.ParseAddr(text); err != nil {
+		return fmt.Errorf("%q must be an IP address of this machine", text)
+	}
+	return nil
+}
+
+func validProxy(text string) error {
+	_, notAddress := netip.ParseAddr(text)
+	_, notRange := netip.ParsePrefix(text)
+	if notAddress != nil && notRange != nil {
+		return fmt.Errorf("%q must be an IP address or a network, for instance \"10.0.0.0/8\"", text)
+	}
+	return nil
+}

@@ -1,0 +1,155 @@
+//go:build unix
+
+package deployment_test
+
+import (
+	"net"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/hashicorp/terraform-plugin-framework/providerserver"
+	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
+	"github.com/hashicorp/terraform-plugin-go/tftypes"
+	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
+	"github.com/hashicorp/terraform-plugin-testing/plancheck"
+	"github.com/hashicorp/terraform-plugin-testing/statecheck"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/provider"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
+)
+
+// The bridge says which address it bound; the state says which was asked for.
+func TestABridgeListensAtAHostNameAndAtALongIPv6Address(t *testing.T) {
+	t.Parallel()
+	for _, host := range []string{"localhost", "[0:0:0:0:0:0:0:1]"} {
+		t.Run(host, func(t *testing.T) {
+			t.Parallel()
+			s := newScene(t)
+			l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", host+":0")
+			if err != nil {
+				t.Skipf("this machine has no loopback address for %s: %v", host, err)
+			}
+			_, port, _ := net.SplitHostPort(l.Addr().String())
+			l.Close()
+			s.listen = host + ":" + port
+			s.test(
+				resource.TestStep{
+					Config:            s.config(""),
+					ConfigPlanChecks:  plans(plancheck.ResourceActionCreate),
+					ConfigStateChecks: []statecheck.StateCheck{has("status", "ready"), has("url", "http://"+s.listen), has("scim_url", "http://"+s.listen+"/scim/v2")},
+				},
+				resource.TestStep{Config: s.config(""), ConfigPlanChecks: plans(plancheck.ResourceActionNoop)},
+			)
+		})
+	}
+}
+
+// What the bridge would refuse when it starts, the plan refuses, and nothing
+// else: both are asked.
+func TestThePlanRefusesTheSettingsThatTheBridgeRefuses(t *testing.T) {
+	t.Parallel()
+	binary := providertest.Binary(t)
+	for _, row := range []struct {
+		setting, value string
+		ok             bool
+	}{
+		{"public_url", "https://scim.example.com", true},
+		{"public_url", "https://scim.example.com/", true},
+		{"public_url", "http://127.0.0.1:3002", true},
+		{"public_url", "https://scim.example.com/scim/v2", false},
+		{"public_url", "https://scim.example.com?a=b", false},
+		{"public_url", "https://scim.example.com#a", false},
+		{"public_url", "https://me@scim.example.com", false},
+		{"public_url", "scim.example.com", false},
+		{"public_url", "ftp://scim.example.com", false},
+		{"account_url", "https://account.example.com", true},
+		{"account_url", "https://example.com/account", true},
+		{"account_url", "http://127.0.0.9:8600", true},
+		{"account_url", "http://[::1]:8600", true},
+		{"account_url", "http://localhost:8600", true},
+		{"account_url", "http://account.example.com", false},
+		{"account_url", "http://10.0.0.1", false},
+		{"account_url", "https://me:secret@account.example.com", false},
+		{"account_url", "https://account.example.com?a=b", false},
+		{"account_url", "account.example.com", false},
+		{"confirmation_interval", "30s", true},
+		{"confirmation_interval", "29s", false},
+		{"confirmation_interval", "300", false},
+		{"source_address", "127.0.0.9", true},
+		{"source_address", "127.0.0.9/32", false},
+		{"source_address", "localhost", false},
+		{"trusted_proxies", "10.0.0.0/8", true},
+		{"trusted_proxies", "10.1.2.3/8", true},
+		{"trusted_proxies", "2001:db8::1", true},
+		{"trusted_proxies", "10.0.0.0/33", false},
+		{"trusted_proxies", "proxy.example.com", false},
+		{"trusted_proxies", "junk", false},
+	} {
+		t.Run(row.setting+" "+row.value, func(t *testing.T) {
+			t.Parallel()
+			faults := validate(t, row.setting, row.value)
+			if row.ok != (len(faults) == 0) {
+				t.Errorf("the plan's faults: %q, want some: %v", faults, !row.ok)
+			}
+			// The second fault is there so that the bridge never starts.
+			flag := "--" + strings.ReplaceAll(row.setting, "_", "-")
+			said, err := exec.CommandContext(t.Context(), binary, "serve", "--listen=nowhere", "--data-dir="+t.TempDir(), flag+"="+row.value).CombinedOutput()
+			if err == nil {
+				t.Fatal("the bridge started")
+			}
+			if refused := strings.Contains(string(said), flag); refused == row.ok {
+				t.Errorf("the bridge said: %s", said)
+			}
+		})
+	}
+}
+
+// validate asks the provider what is wrong with a deployment that has one setting.
+func validate(t *testing.T, setting, value string) (faults []string) {
+	t.Helper()
+	server, err := providerserver.NewProtocol6WithError(provider.New("test")())()
+	if err != nil {
+		t.Fatal(err)
+	}
+	described, err := server.GetProviderSchema(t.Context(), &tfprotov6.GetProviderSchemaRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole := described.ResourceSchemas["scimbridge_deployment"].ValueType().(tftypes.Object)
+	given := tftypes.NewValue(tftypes.String, value)
+	if setting == "trusted_proxies" {
+		given = tftypes.NewValue(tftypes.List{ElementType: tftypes.String}, []tftypes.Value{given})
+	}
+	config, err := tfprotov6.NewDynamicValue(whole, object(whole, map[string]tftypes.Value{
+		"name": tftypes.NewValue(tftypes.String, "test"),
+		"process": object(whole.AttributeTypes["process"].(tftypes.Object), map[string]tftypes.Value{
+			"data_dir": tftypes.NewValue(tftypes.String, "/bridge"),
+		}),
+		"settings": object(whole.AttributeTypes["settings"].(tftypes.Object), map[string]tftypes.Value{setting: given}),
+		"session":  tftypes.NewValue(tftypes.String, tftypes.UnknownValue),
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := server.ValidateResourceConfig(t.Context(), &tfprotov6.ValidateResourceConfigRequest{TypeName: "scimbridge_deployment", Config: &config})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range resp.Diagnostics {
+		faults = append(faults, d.Summary+": "+d.Detail)
+	}
+	return faults
+}
+
+// object has the given attributes; the others are null.
+func object(of tftypes.Object, given map[string]tftypes.Value) tftypes.Value {
+	all := map[string]tftypes.Value{}
+	for name, kind := range of.AttributeTypes {
+		all[name] = tftypes.NewValue(kind, nil)
+	}
+	for name, value := range given {
+		all[name] = value
+	}
+	return tftypes.NewValue(of, all)
+}
