@@ -31,6 +31,8 @@ func TestParseDomain(t *testing.T) {
 		{"a public suffix is named", "Co.UK", "", `"Co.UK" is a public suffix`},
 		{"a top-level domain is named", "com", "", "public suffix"},
 		{"a bare label is named", "localhost", "", "public suffix"},
+		{"an IP address is no name", "10.0.0.1", "", `"10.0.0.1" is an IP address`},
+		{"an IP address in wide digits is none either", "１０.0.0.1", "", "is an IP address"},
 		{"a suffix that an organisation runs may be its own domain", "github.io", "github.io", ""},
 		{"nothing is no domain", "", "", "no domain"},
 		{"an underscore is no domain", "a_b.example", "", "no domain"},

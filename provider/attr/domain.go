@@ -3,6 +3,7 @@ package attr
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework/attr"
@@ -55,6 +56,9 @@ func spell(text string) (string, error) {
 	ascii, err := profile.ToASCII(text)
 	if err != nil {
 		return "", fmt.Errorf("%q is no domain: %w", text, err)
+	}
+	if _, err := netip.ParseAddr(ascii); err == nil {
+		return "", fmt.Errorf("%q is an IP address; write a host name, for instance \"example.com\"", text)
 	}
 	return ascii, nil
 }
