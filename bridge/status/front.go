@@ -7,6 +7,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -82,10 +83,14 @@ func (f *Front) wants(ctx context.Context, held net.Addr) bool {
 		return have.IP.IsUnspecified()
 	}
 	addrs, err := net.DefaultResolver.LookupIPAddr(ctx, host)
-	if err != nil || len(addrs) == 0 {
-		return false
-	}
-	return addrs[0].IP.Equal(have.IP)
+	return err == nil && names(addrs, have.IP)
+}
+
+// names says whether a name that stands for addrs names the address held.
+// localhost often stands for two, of which Listen binds the IPv4 one, wherever
+// the resolver puts it.
+func names(addrs []net.IPAddr, held net.IP) bool {
+	return slices.ContainsFunc(addrs, func(a net.IPAddr) bool { return a.IP.Equal(held) })
 }
 
 func (f *Front) serve(l net.Listener) {

@@ -28,3 +28,26 @@ func TestWhichListenerIsTakenOver(t *testing.T) {
 		})
 	}
 }
+
+// What localhost stands for is the machine's affair: on many, ::1 comes first.
+func TestANameOfManyAddressesNamesEach(t *testing.T) {
+	t.Parallel()
+	localhost := []net.IPAddr{{IP: net.IPv6loopback}, {IP: net.IPv4(127, 0, 0, 1)}}
+	for _, row := range []struct {
+		name string
+		held net.IP
+		want bool
+	}{
+		{"the first", net.IPv6loopback, true},
+		{"the second, which Listen prefers", net.IPv4(127, 0, 0, 1), true},
+		{"another one", net.IPv4(127, 0, 0, 9), false},
+		{"every address", net.IPv6unspecified, false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			if got := names(localhost, row.held); got != row.want {
+				t.Errorf("got %t", got)
+			}
+		})
+	}
+}
