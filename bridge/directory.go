@@ -159,7 +159,9 @@ type Directory interface {
 // A WaitingRoom is the part of the account that the confirmation watcher
 // and the status page look after.
 type WaitingRoom interface {
-	// Attention lists who waits for what, oldest first, at most 1000.
+	// Attention lists who waits for what: those whom the bridge must confirm
+	// first, then those for whom an operator must do something, last those who
+	// must do it themselves; of each kind the oldest first, and at most 1000.
 	Attention(ctx context.Context) ([]Attention, error)
 	// ConfirmPerson confirms a member who accepted; repeating it is harmless.
 	ConfirmPerson(ctx context.Context, id string) error

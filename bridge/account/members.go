@@ -287,10 +287,10 @@ func linkUnknown() *Error {
 // Attention is a person who waits for something.
 type Attention = store.Attention
 
-// attentionLimit bounds the list that people read.
+// attentionLimit bounds the list that people read, for each kind.
 const attentionLimit = 1000
 
-// Attention lists who waits for what, oldest first.
+// Attention lists who waits for what: by need, and then the oldest first.
 func (a *Account) Attention(ctx context.Context) (list []Attention, err error) {
 	err = a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
 		list, err = tx.Attention(ctx, attentionLimit)

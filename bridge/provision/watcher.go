@@ -143,30 +143,50 @@ func (w *Watcher) Report() control.Report {
 	return r
 }
 
-// round confirms who can be confirmed and returns who still waits.
+// round confirms who can be confirmed and returns who still waits. The room
+// shows so many at a time, so it looks again until nobody new is in it.
 func (w *Watcher) round(ctx context.Context) (waiting []bridge.Attention, _ []problem.Problem, _ error) {
-	people, err := w.Room.Attention(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
-	stuck := map[string]error{}
-	for _, p := range people {
-		if p.Kind == bridge.ConfirmationDue {
-			err := w.Room.ConfirmPerson(ctx, p.PersonID)
-			switch {
-			case errors.Is(err, bridge.ErrUnavailable):
-				return nil, nil, err
-			case err == nil, bridge.CodeOf(err) == bridge.NotFound: // deprovisioned meanwhile
-				w.Log.Info("confirmed a member", "person", p.PersonID)
-				continue
-			}
-			w.Log.Warn("a member could not be confirmed",
-				problem.LogKey, string(problem.ConfirmationStuck), "person", p.PersonID, problem.FactReason, err)
-			stuck[p.PersonID] = err
+	tried := map[string]error{} // by person
+	for {
+		people, err := w.Room.Attention(ctx)
+		if err != nil {
+			return nil, nil, err
 		}
-		waiting = append(waiting, p)
+		waiting = people[:0]
+		again := false
+		for _, p := range people {
+			if p.Kind == bridge.ConfirmationDue {
+				err, known := tried[p.PersonID]
+				if !known {
+					if err = w.confirm(ctx, p.PersonID); errors.Is(err, bridge.ErrUnavailable) {
+						return nil, nil, err
+					}
+					tried[p.PersonID], again = err, true
+				}
+				if err == nil {
+					continue
+				}
+			}
+			waiting = append(waiting, p)
+		}
+		if !again {
+			return waiting, problems(waiting, tried), nil
+		}
 	}
-	return waiting, problems(waiting, stuck), nil
+}
+
+func (w *Watcher) confirm(ctx context.Context, person string) error {
+	err := w.Room.ConfirmPerson(ctx, person)
+	switch {
+	case err == nil:
+		w.Log.Info("confirmed a member", "person", person)
+	case bridge.CodeOf(err) == bridge.NotFound:
+		return nil // deprovisioned meanwhile
+	case !errors.Is(err, bridge.ErrUnavailable):
+		w.Log.Warn("a member could not be confirmed",
+			problem.LogKey, string(problem.ConfirmationStuck), "person", person, problem.FactReason, err)
+	}
+	return err
 }
 
 // problems says what of the waiting an operator must look at: one problem for

@@ -25,13 +25,18 @@ type room struct {
 	refusals  map[string]error // of ConfirmPerson
 	confirmed []string
 	rounds    int
+	shown     int // how many of those who accepted Attention shows at a time; 0 shows them all, also those confirmed
 }
 
 func (r *room) Attention(context.Context) ([]bridge.Attention, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.rounds++
-	return slices.Clone(r.people), r.away
+	if r.shown == 0 {
+		return slices.Clone(r.people), r.away
+	}
+	left := slices.DeleteFunc(slices.Clone(r.people), func(a bridge.Attention) bool { return slices.Contains(r.confirmed, a.PersonID) })
+	return left[:min(r.shown, len(left))], r.away
 }
 
 func (r *room) ConfirmPerson(_ context.Context, id string) error {
@@ -81,6 +86,22 @@ func TestWhoAcceptedIsConfirmedAtOnceAndAtEveryInterval(t *testing.T) {
 		pass(5*time.Minute + time.Second)
 		if !slices.Equal(r.confirmed, []string{"ann", "bob"}) {
 			t.Errorf("after the interval: %v", r.confirmed)
+		}
+	})
+}
+
+func TestEverybodyWhoAcceptedIsConfirmedInOneRound(t *testing.T) {
+	t.Parallel()
+	r := &room{shown: 2, refusals: map[string]error{"ann": errors.New("no such member")}}
+	for _, id := range []string{"ann", "bob", "cem", "dan", "eve"} {
+		r.people = append(r.people, due(id))
+	}
+	watch(t, r, func(w *Watcher) {
+		if want := []string{"bob", "cem", "dan", "eve"}; !slices.Equal(r.confirmed, want) {
+			t.Errorf("confirmed %v, want %v", r.confirmed, want)
+		}
+		if waiting := w.Waiting(); len(waiting) != 1 || waiting[0].PersonID != "ann" {
+			t.Errorf("waiting %v, want ann, who cannot be confirmed", waiting)
 		}
 	})
 }

@@ -1495,7 +1495,11 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/bridges (the `ListBridges` operationId).
 	ListBridges(ctx context.Context, params *ListBridgesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListAttention Managed people who wait for something, oldest first; at most 1000
+	// ListAttention Managed people who wait for something
+	//
+	// By need: `confirmation_due`, `signup_domain_missing`, `address_missing`,
+	// `address_taken`, `address_unconfirmed`, `invitation_open`; of each kind the oldest
+	// first, and at most 1000. Those who were confirmed make room for the next.
 	//
 	// Corresponds with GET /v1/directory/attention (the `ListAttention` operationId).
 	ListAttention(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2064,7 +2068,11 @@ func (c *Client) ListBridges(ctx context.Context, params *ListBridgesParams, req
 	return c.Client.Do(req)
 }
 
-// ListAttention Managed people who wait for something, oldest first; at most 1000
+// ListAttention Managed people who wait for something
+//
+// By need: `confirmation_due`, `signup_domain_missing`, `address_missing`,
+// `address_taken`, `address_unconfirmed`, `invitation_open`; of each kind the oldest
+// first, and at most 1000. Those who were confirmed make room for the next.
 //
 // Corresponds with GET /v1/directory/attention (the `ListAttention` operationId).
 func (c *Client) ListAttention(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6033,7 +6041,11 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/bridges (the `ListBridges` operationId).
 	ListBridgesWithResponse(ctx context.Context, params *ListBridgesParams, reqEditors ...RequestEditorFn) (*ListBridgesResponse, error)
 
-	// ListAttentionWithResponse Managed people who wait for something, oldest first; at most 1000
+	// ListAttentionWithResponse Managed people who wait for something
+	//
+	// By need: `confirmation_due`, `signup_domain_missing`, `address_missing`,
+	// `address_taken`, `address_unconfirmed`, `invitation_open`; of each kind the oldest
+	// first, and at most 1000. Those who were confirmed make room for the next.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -9198,7 +9210,11 @@ func (c *ClientWithResponses) ListBridgesWithResponse(ctx context.Context, param
 	return ParseListBridgesResponse(rsp)
 }
 
-// ListAttentionWithResponse Managed people who wait for something, oldest first; at most 1000
+// ListAttentionWithResponse Managed people who wait for something
+//
+// By need: `confirmation_due`, `signup_domain_missing`, `address_missing`,
+// `address_taken`, `address_unconfirmed`, `invitation_open`; of each kind the oldest
+// first, and at most 1000. Those who were confirmed make room for the next.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -12031,7 +12047,7 @@ type ServerInterface interface {
 	// ListBridges Every bridge that signed in or tried to, newest contact first
 	// (GET /v1/bridges)
 	ListBridges(w http.ResponseWriter, r *http.Request, params ListBridgesParams)
-	// ListAttention Managed people who wait for something, oldest first; at most 1000
+	// ListAttention Managed people who wait for something
 	// (GET /v1/directory/attention)
 	ListAttention(w http.ResponseWriter, r *http.Request)
 	// CreateProvisionedGroup Provision a group, adopting an unmanaged one of the same name
@@ -16454,7 +16470,7 @@ type StrictServerInterface interface {
 	// ListBridges Every bridge that signed in or tried to, newest contact first
 	// (GET /v1/bridges)
 	ListBridges(ctx context.Context, request ListBridgesRequestObject) (ListBridgesResponseObject, error)
-	// ListAttention Managed people who wait for something, oldest first; at most 1000
+	// ListAttention Managed people who wait for something
 	// (GET /v1/directory/attention)
 	ListAttention(ctx context.Context, request ListAttentionRequestObject) (ListAttentionResponseObject, error)
 	// CreateProvisionedGroup Provision a group, adopting an unmanaged one of the same name

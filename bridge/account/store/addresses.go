@@ -71,28 +71,36 @@ type Attention struct {
 	Since                                     time.Time
 }
 
-// Attention lists who waits for what, oldest first. The suspended wait for nothing.
-func (tx *Tx) Attention(ctx context.Context, limit int) ([]Attention, error) {
-	return All(ctx, tx, func(row Scanner) (a Attention, err error) {
-		return a, row.Scan(&a.PersonID, &a.UserName, &a.Kind, &a.Address, &a.Domain, (*Time)(&a.Since))
-	}, `
-	SELECT p.id, p.user_name, CASE WHEN p.wanted_address = '' THEN 'address_missing' ELSE 'address_taken' END,
-			p.wanted_address, '', p.wanted_since AS since
-		FROM members m JOIN people p ON p.member_id = m.id
-		WHERE m.state = 'not_invited' AND NOT m.suspended
-	UNION ALL
-	SELECT p.id, p.user_name, CASE m.state WHEN 'invited' THEN 'invitation_open' ELSE 'confirmation_due' END,
-			m.address, '', m.state_since
-		FROM members m JOIN people p ON p.member_id = m.id
-		WHERE m.state IN ('invited', 'pending') AND NOT m.suspended
-	UNION ALL
-	SELECT p.id, p.user_name, CASE WHEN c.token_hash IS NULL THEN 'signup_domain_missing' ELSE 'address_unconfirmed' END,
-			c.address, CASE WHEN c.token_hash IS NULL THEN c.domain ELSE '' END, c.since
-		FROM address_changes c JOIN members m ON m.id = c.member_id JOIN people p ON p.member_id = m.id
-		WHERE NOT m.suspended
-	UNION ALL
-	SELECT p.id, p.user_name, 'address_taken', p.wanted_address, '', p.wanted_since
-		FROM people p JOIN members m ON m.id = p.member_id
-		WHERE p.wanted_blocked AND m.state <> 'not_invited' AND NOT m.suspended
-	ORDER BY since, 1, 3 LIMIT ?`, limit)
+// waits are the queries of who waits for what, by need: first what a bridge
+// must do, then what an operator must, and last what is the person's own
+// affair. The suspended wait for nothing.
+var waits = []struct{ kind, query string }{
+	{ConfirmationDue, `m.address, '', m.state_since AS since` + managedMembers + `WHERE m.state = 'pending'`},
+	{SignupDomainMissing, `c.address, c.domain, c.since AS since` + movingMembers + `WHERE c.token_hash IS NULL`},
+	{AddressMissing, `'', '', p.wanted_since AS since` + managedMembers + `WHERE m.state = 'not_invited' AND p.wanted_address = ''`},
+	{AddressTaken, `p.wanted_address, '', p.wanted_since AS since` + managedMembers + `WHERE p.wanted_blocked`},
+	{AddressUnconfirmed, `c.address, '', c.since AS since` + movingMembers + `WHERE c.token_hash IS NOT NULL`},
+	{InvitationOpen, `m.address, '', m.state_since AS since` + managedMembers + `WHERE m.state = 'invited'`},
+}
+
+const (
+	managedMembers = ` FROM members m JOIN people p ON p.member_id = m.id `
+	movingMembers  = ` FROM address_changes c JOIN members m ON m.id = c.member_id JOIN people p ON p.member_id = m.id `
+)
+
+// Attention lists who waits for what, at most limit of each kind: thousands
+// of open invitations, which pass by themselves, must not hide the one person
+// for whom something must be done.
+func (tx *Tx) Attention(ctx context.Context, limit int) (list []Attention, err error) {
+	for _, w := range waits {
+		some, err := All(ctx, tx, func(row Scanner) (a Attention, err error) {
+			a.Kind = w.kind
+			return a, row.Scan(&a.PersonID, &a.UserName, &a.Address, &a.Domain, (*Time)(&a.Since))
+		}, `SELECT p.id, p.user_name, `+w.query+` AND NOT m.suspended ORDER BY since, p.id LIMIT ?`, limit)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, some...)
+	}
+	return list, nil
 }
