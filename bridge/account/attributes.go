@@ -7,9 +7,11 @@ import (
 	"net/http"
 	"reflect"
 	"slices"
+	"strconv"
 	"unicode/utf8"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/jsontext"
 )
 
 // maxAttributes bounds the attributes of one resource. They are kept as the
@@ -28,7 +30,8 @@ type attributes struct {
 	externalID  string
 	displayName string
 	name        string // name.formatted
-	active      bool
+	active      bool   // true also if nothing is said of it
+	saysActive  bool
 	emails      []store.Email
 }
 
@@ -49,7 +52,8 @@ func readAttributes(raw json.RawMessage) (attributes, error) {
 			return attributes{}, InvalidValue("/attributes/"+name, "%q is not kept among the attributes; leave it out", name)
 		}
 	}
-	a := attributes{text: compact.String(), active: true}
+	word, there := fields["active"]
+	a := attributes{text: compact.String(), active: true, saysActive: there && !jsontext.IsNull(word)}
 	var formatted struct{ Formatted string }
 	for name, target := range map[string]any{
 		"userName": &a.userName, "externalId": &a.externalID, "displayName": &a.displayName, "active": &a.active,
@@ -64,6 +68,27 @@ func readAttributes(raw json.RawMessage) (attributes, error) {
 	}
 	a.emails = readEmails(fields["emails"])
 	return a, nil
+}
+
+// withActive is the document of a person with another word on "active".
+func withActive(document string, active bool) (string, error) {
+	word, said := strconv.FormatBool(active), false
+	b := []byte{'{'}
+	err := jsontext.Members([]byte(document), func(name, value []byte) error {
+		if string(name) == "active" {
+			value, said = []byte(word), true
+		}
+		b = append(jsontext.AppendString(b, string(name)), ':')
+		b = append(append(b, value...), ',')
+		return nil
+	})
+	if err != nil {
+		return "", fmt.Errorf("reading a person's attributes: %w", err)
+	}
+	if !said {
+		b = append(b, `"active":`+word+`,`...)
+	}
+	return string(append(b[:len(b)-1], '}')), nil
 }
 
 // readEmails collects the values by which a person is found. What has

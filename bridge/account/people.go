@@ -125,6 +125,14 @@ func (a *Account) ReplacePerson(ctx context.Context, id string, in PersonInput, 
 		if err != nil {
 			return err
 		}
+		attrs := attrs // this function may be called again
+		if !attrs.saysActive && m.Suspended {
+			// Silence lets nobody in who was shut out.
+			attrs.active = false
+			if attrs.text, err = withActive(attrs.text, false); err != nil {
+				return err
+			}
+		}
 		before, seat := p, m
 		if !sameAttributes(p.Attributes, attrs.text) {
 			p.ModifiedAt = a.now()

@@ -350,22 +350,78 @@ func TestChangesByHandAreSeenByProvisioning(t *testing.T) {
 	t.Parallel()
 	d := newDirectory(t)
 	p := d.create("ann@example.com")
-	yes, manager := true, store.RoleProvisionManager
-	if _, err := d.UpdateMember(t.Context(), p.MemberID, account.MemberUpdate{Suspended: &yes}, ""); err != nil {
-		t.Fatal(err)
-	}
-	if got := d.person(p.ID); !got.Suspended || got.Version == p.Version {
-		t.Errorf("person %+v, want suspended at another version", got)
-	}
-	// The identity provider says active, as it did before: that heals it.
-	if got := d.replace(p.ID, input("ann@example.com")); got.Suspended {
-		t.Error("still suspended")
-	}
+	manager := store.RoleProvisionManager
 	_, err := d.UpdateMember(t.Context(), p.MemberID, account.MemberUpdate{Role: &manager}, "")
 	wantRefusal(t, err, "invalid_value")
 	_, err = d.InviteMember(t.Context(), "ANN@example.com", "", store.RoleMember)
 	if e := wantRefusal(t, err, "already_exists"); e.ExistingID != p.MemberID {
 		t.Errorf("existing id %s, want %s", e.ExistingID, p.MemberID)
+	}
+}
+
+// Whoever suspended somebody by hand had a reason, which the identity provider
+// does not know when it updates a title.
+func TestWhoWasSuspendedByHandStaysSoUntilProvisioningSaysActive(t *testing.T) {
+	t.Parallel()
+	d := newDirectory(t)
+	p := d.createFrom(account.PersonInput{SignInAddress: "ann@example.com", Attributes: json.RawMessage(
+		`{"userName":"ann@example.com","active":true,"note":"1 < 2","floor":3.0}`)})
+	silent := d.create("bob@example.com")
+	active, inactive := eq("active", true), eq("active", false)
+	found := func(f *account.Predicate) (ids []string) {
+		t.Helper()
+		page, err := d.SearchPeople(t.Context(), account.Search{Filter: f, Limit: 10})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range page.Items {
+			ids = append(ids, p.ID)
+		}
+		return ids
+	}
+	suspend := func(memberID string, suspended bool) {
+		t.Helper()
+		if _, err := d.UpdateMember(t.Context(), memberID, account.MemberUpdate{Suspended: &suspended}, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	suspend(p.MemberID, true)
+	got := d.person(p.ID)
+	if !got.Suspended || got.Version == p.Version || !got.ModifiedAt.After(p.ModifiedAt) {
+		t.Errorf("person %+v, want suspended and modified, at another version", got)
+	}
+	if want := `{"userName":"ann@example.com","active":false,"note":"1 < 2","floor":3.0}`; got.Attributes != want {
+		t.Errorf("attributes %s, want %s", got.Attributes, want)
+	}
+	if on, off := found(active), found(inactive); slices.Contains(on, p.ID) || !slices.Equal(off, []string{p.ID}) {
+		t.Errorf("active are %v and inactive %v; want %s inactive", on, off, p.ID)
+	}
+
+	// Neither what is shown, written back with another title, nor silence lets him in.
+	var shown map[string]any
+	if err := json.Unmarshal([]byte(got.Attributes), &shown); err != nil {
+		t.Fatal(err)
+	}
+	shown["title"] = "Dr."
+	text, err := json.Marshal(shown)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, in := range []account.PersonInput{{Attributes: text, SignInAddress: "ann@example.com"}, input("ann@example.com", "title", "Prof.")} {
+		if got := d.replace(p.ID, in); !got.Suspended || !strings.Contains(got.Attributes, `"active":false`) {
+			t.Errorf("after %s: suspended %t, attributes %s", in.Attributes, got.Suspended, got.Attributes)
+		}
+	}
+	if got := d.replace(p.ID, input("ann@example.com", "active", true)); got.Suspended || !slices.Contains(found(active), p.ID) {
+		t.Errorf("person %+v, want reactivated by active: true", got)
+	}
+
+	// Letting somebody in by hand shows as well, also if nothing was said of him.
+	suspend(silent.MemberID, true)
+	suspend(silent.MemberID, false)
+	if got := d.person(silent.ID); got.Suspended || !slices.Contains(found(active), silent.ID) {
+		t.Errorf("person %+v, want active", got)
 	}
 }
 
