@@ -23,6 +23,7 @@ const (
 	bridgeSignedIn = "healthy" // until its first heartbeat says more
 	bridgeRefused  = "refused"
 	bridgeStopped  = "stopped"
+	bridgeLost     = "lost" // silent for store.BridgeSilence without having taken leave
 )
 
 // A Refusal is why a bridge was not let in.
@@ -78,6 +79,7 @@ func (a *Account) Bridges(ctx context.Context, cursor string, limit int) (Page[B
 	bridges := make([]Bridge, len(rows))
 	for i, row := range rows {
 		bridges[i].Bridge = row
+		bridges[i].State = stateOf(row, a.now())
 		if err := json.Unmarshal([]byte(row.Problems), &bridges[i].Problems); err != nil {
 			return Page[Bridge]{}, fmt.Errorf("reading bridge %s: %w", row.Instance, err)
 		}
@@ -86,6 +88,15 @@ func (a *Account) Bridges(ctx context.Context, cursor string, limit int) (Page[B
 		}
 	}
 	return pageOf(bridges, limit, func(b Bridge) string { return cursorAt(b.LastContact, b.Instance) }), nil
+}
+
+// stateOf is what the bridge told last, unless it has not told anything for long.
+func stateOf(b store.Bridge, now time.Time) string {
+	silent := now.Sub(b.LastContact) >= store.BridgeSilence
+	if silent && b.State != bridgeRefused && b.State != bridgeStopped {
+		return bridgeLost
+	}
+	return b.State
 }
 
 // AdmitSession finds whose session this is and asks the firewall about the
@@ -206,15 +217,21 @@ func (a *Account) heartbeatAnswer(ctx context.Context, tx *store.Tx, address net
 	}, err
 }
 
-// SignOut ends the calling bridge's session.
+// SignOut ends the calling bridge's session. The bridge has stopped unless
+// somebody goes on under its name: a process that took over from the caller,
+// or the caller itself with newer credentials.
 func (a *Account) SignOut(ctx context.Context) error {
 	caller := CallerFrom(ctx)
 	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		superseded, err := tx.Superseded(ctx, caller.SessionID, a.now())
+		if err != nil {
+			return err
+		}
 		row, found, err := tx.Bridge(ctx, caller.ID, a.now())
 		if err != nil {
 			return err
 		}
-		if found {
+		if found && !superseded {
 			row.State, row.LastContact, row.LastRefusal = bridgeStopped, a.now(), ""
 			if err := tx.PutBridge(ctx, row); err != nil {
 				return err

@@ -442,14 +442,14 @@ type Bridge struct {
 	// LastRefusal why the last refused sign-in or session request of a bridge was refused
 	LastRefusal *Refusal `json:"last_refusal,omitempty"`
 
-	// Live has a session that has not ended
+	// Live has a session that has not ended, and was heard of within 2 minutes
 	Live bool `json:"live"`
 
 	// Problems problem codes
 	Problems []string `json:"problems"`
 	Revision string   `json:"revision"`
 
-	// State as the bridge told: healthy, degraded, unhealthy; or refused, stopped
+	// State as the bridge told: healthy, degraded, unhealthy; or refused, stopped, lost (silent for 2 minutes without having signed out)
 	State   string `json:"state"`
 	Version string `json:"version"`
 }

@@ -65,6 +65,15 @@ func (tx *Tx) LiveSession(ctx context.Context, digest string, now time.Time) (Se
 		WHERE s.digest = ? AND `+sessionLive, digest, Micros(now), Micros(now))
 }
 
+// Superseded tells whether the instance has signed in again since it got the
+// session, and that newer session is live.
+func (tx *Tx) Superseded(ctx context.Context, sessionID string, now time.Time) (newer bool, err error) {
+	return newer, tx.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM sessions mine
+		JOIN sessions s ON s.instance = mine.instance AND s.id <> mine.id AND s.created_at >= mine.created_at
+		JOIN generations g ON g.epoch = s.epoch
+		WHERE mine.id = ? AND `+sessionLive+`)`, sessionID, Micros(now), Micros(now)).Scan(&newer)
+}
+
 // DeleteSession ends a session.
 func (tx *Tx) DeleteSession(ctx context.Context, id string) error {
 	_, err := tx.Exec(ctx, `DELETE FROM sessions WHERE id = ?`, id)
@@ -82,6 +91,11 @@ type Bridge struct {
 	Live                        bool   // read only
 }
 
+// BridgeSilence is after how long without a word a bridge no longer counts as
+// live, whatever session it has: heartbeats come every 15 seconds, and a
+// process that was killed cannot take leave.
+const BridgeSilence = 2 * time.Minute
+
 // PutBridge writes a bridge; the first contact and, if b has none, the last
 // refusal stay as they were.
 func (tx *Tx) PutBridge(ctx context.Context, b Bridge) error {
@@ -97,9 +111,14 @@ func (tx *Tx) PutBridge(ctx context.Context, b Bridge) error {
 }
 
 const bridgeQuery = `SELECT b.instance, b.version, b.revision, b.address, b.first_seen, b.last_contact, b.state, b.problems,
-		b.last_refusal, EXISTS (SELECT 1 FROM sessions s JOIN generations g ON g.epoch = s.epoch
+		b.last_refusal, b.last_contact > ? AND EXISTS (SELECT 1 FROM sessions s JOIN generations g ON g.epoch = s.epoch
 			WHERE s.instance = b.instance AND ` + sessionLive + `)
 	FROM bridges b `
+
+// liveAt are the parameters with which bridgeQuery begins.
+func liveAt(now time.Time) []any {
+	return []any{Micros(now.Add(-BridgeSilence)), Micros(now), Micros(now)}
+}
 
 func scanBridge(row Scanner) (b Bridge, err error) {
 	return b, row.Scan(&b.Instance, &b.Version, &b.Revision, &b.Address, (*Time)(&b.FirstSeen), (*Time)(&b.LastContact),
@@ -108,18 +127,18 @@ func scanBridge(row Scanner) (b Bridge, err error) {
 
 // Bridge reads one bridge.
 func (tx *Tx) Bridge(ctx context.Context, instance string, now time.Time) (Bridge, bool, error) {
-	return One(ctx, tx, scanBridge, bridgeQuery+`WHERE b.instance = ?`, Micros(now), Micros(now), instance)
+	return One(ctx, tx, scanBridge, bridgeQuery+`WHERE b.instance = ?`, append(liveAt(now), instance)...)
 }
 
 // Bridges lists bridges, newest contact first, from after a given place.
 func (tx *Tx) Bridges(ctx context.Context, now time.Time, after Place, limit int) ([]Bridge, error) {
 	return All(ctx, tx, scanBridge, bridgeQuery+`WHERE (b.last_contact, b.instance) < (?, ?)
 		ORDER BY b.last_contact DESC, b.instance DESC LIMIT ?`,
-		Micros(now), Micros(now), Micros(after.Time), after.ID, limit)
+		append(liveAt(now), Micros(after.Time), after.ID, limit)...)
 }
 
-// LiveBridges lists the bridges that have a live session.
+// LiveBridges lists the bridges that have a live session and use it.
 func (tx *Tx) LiveBridges(ctx context.Context, now time.Time) ([]Bridge, error) {
-	all, err := All(ctx, tx, scanBridge, bridgeQuery+`ORDER BY b.instance`, Micros(now), Micros(now))
+	all, err := All(ctx, tx, scanBridge, bridgeQuery+`ORDER BY b.instance`, liveAt(now)...)
 	return slices.DeleteFunc(all, func(b Bridge) bool { return !b.Live }), err
 }

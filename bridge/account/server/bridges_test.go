@@ -1,0 +1,79 @@
+package server_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+)
+
+// A process that was killed cannot take leave. Its session lives for hours,
+// but nobody may have to wait for that to change the firewall.
+func TestABridgeThatFellSilentIsLost(t *testing.T) {
+	t.Parallel()
+	c := converse(t)
+	creds := c.activate(t)
+	bridge := c.mustSignIn(t, creds, "bridge-1")
+	deny := func() string {
+		r, err := c.CreateFirewallRuleWithResponse(t.Context(), nil, rule(api.Deny, office))
+		ok(t, err)
+		return codeOf(r.ApplicationproblemJSONDefault)
+	}
+
+	c.clock.advance(2*time.Minute - time.Second)
+	equal(t, "live just before", c.onlyBridge(t).Live, true)
+	equal(t, "state just before", c.onlyBridge(t).State, "healthy")
+	equal(t, "a rule against a live bridge", deny(), "would_lock_out")
+	c.clock.advance(time.Second)
+	equal(t, "live after two minutes", c.onlyBridge(t).Live, false)
+	equal(t, "state after two minutes", c.onlyBridge(t).State, "lost")
+
+	// It was only cut off: its session is as good as before.
+	equal(t, "the next heartbeat", beat(t, bridge), "")
+	equal(t, "live again", c.onlyBridge(t).Live, true)
+	equal(t, "state again", c.onlyBridge(t).State, "healthy")
+	c.clock.advance(3 * time.Minute)
+	equal(t, "a rule against a lost bridge", deny(), "")
+	equal(t, "the heartbeat of a blocked bridge", beat(t, bridge), "firewall_blocked")
+	c.clock.advance(3 * time.Minute)
+	equal(t, "state of a blocked bridge that fell silent", c.onlyBridge(t).State, "refused")
+}
+
+// A process that has handed over to another, under the same instance, leaves
+// after the other came; the bridge has not stopped.
+func TestWhoWasSupersededLeavesUnseen(t *testing.T) {
+	t.Parallel()
+	c := converse(t)
+	creds := c.activate(t)
+	crashed := c.mustSignIn(t, creds, "bridge-1")
+	c.clock.advance(time.Second)
+	first := c.mustSignIn(t, creds, "bridge-1")
+	c.clock.advance(time.Second)
+	second := c.mustSignIn(t, creds, "bridge-1")
+	other := c.mustSignIn(t, creds, "bridge-2")
+	state := func(instance string) string {
+		for _, b := range c.bridges(t) {
+			if b.Instance == instance {
+				return b.State
+			}
+		}
+		return ""
+	}
+	signOut := func(who *api.ClientWithResponses) {
+		r, err := who.SignOutWithResponse(t.Context())
+		ok(t, err)
+		equal(t, "the status of signing out", r.StatusCode(), 204)
+	}
+
+	signOut(first)
+	equal(t, "after the first left", state("bridge-1"), "healthy")
+	equal(t, "the first's session", beat(t, first), "session_ended")
+	equal(t, "the second's", beat(t, second), "")
+	// Another instance that goes on, and a session whose process crashed long
+	// ago, do not keep a bridge from having stopped.
+	signOut(second)
+	equal(t, "after the second left", state("bridge-1"), "stopped")
+	equal(t, "the other instance", state("bridge-2"), "healthy")
+	equal(t, "its session", beat(t, other), "")
+	equal(t, "the crashed one's", beat(t, crashed), "")
+}
