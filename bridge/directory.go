@@ -18,7 +18,9 @@ type Person struct {
 	Attributes json.RawMessage
 	Groups     []Reference
 	// State is where the account's member stands.
-	State     MemberState
+	State MemberState
+	// Suspended is the opposite of "active" among the attributes, also for
+	// somebody who was suspended in the account by hand.
 	Suspended bool
 	// SignInAddress is empty while nobody was invited.
 	SignInAddress string

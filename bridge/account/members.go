@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
@@ -145,7 +146,7 @@ func (a *Account) UpdateMember(ctx context.Context, id string, u MemberUpdate, i
 		if err := tx.UpdateMember(ctx, m); err != nil {
 			return err
 		}
-		if err := bumpPerson(ctx, tx, m); err != nil {
+		if err := a.showSuspension(ctx, tx, m); err != nil {
 			return err
 		}
 		if err := a.audit(ctx, tx, "member.update", id, ""); err != nil {
@@ -155,6 +156,32 @@ func (a *Account) UpdateMember(ctx context.Context, id string, u MemberUpdate, i
 		return err
 	})
 	return m, err
+}
+
+// showSuspension makes the next version of a managed member's person, whose
+// active says whether the member is suspended, whoever did that: so a client
+// sees it, finds it by a filter, and does not undo it when it writes back what
+// it read with something else changed.
+func (a *Account) showSuspension(ctx context.Context, tx *store.Tx, m Member) error {
+	if !m.Managed() {
+		return nil
+	}
+	p, err := person(ctx, tx, m.PersonID)
+	if err != nil {
+		return err
+	}
+	attrs, err := readAttributes(json.RawMessage(p.Attributes))
+	if err != nil {
+		return err
+	}
+	if attrs.active != m.Suspended {
+		return tx.BumpPerson(ctx, p.ID) // it says so already
+	}
+	if p.Attributes, err = withActive(p.Attributes, !m.Suspended); err != nil {
+		return err
+	}
+	p.ModifiedAt = a.now()
+	return tx.UpdatePerson(ctx, p)
 }
 
 // bumpPerson makes the next version of a managed member's person, who shows

@@ -736,7 +736,9 @@ type Person struct {
 	PendingAddress *string     `json:"pending_address,omitempty"`
 	SignInAddress  *string     `json:"sign_in_address,omitempty"`
 	State          PersonState `json:"state"`
-	Suspended      bool        `json:"suspended"`
+
+	// Suspended attributes.active, if there, says the opposite, whoever suspended the member; a replace without it keeps the suspension
+	Suspended bool `json:"suspended"`
 }
 
 // PersonState defines model for Person.State.
