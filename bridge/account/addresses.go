@@ -41,6 +41,11 @@ func (a *Account) settleAddress(ctx context.Context, tx *store.Tx, p *Person, m 
 	case store.Fold(m.Address):
 		return cancelMove(ctx, tx, m)
 	}
+	// An identity provider that could move the address of an administrator
+	// could take over the account with it.
+	if err := checkProtected(*m, "moved to another address"); err != nil {
+		return err
+	}
 	_, taken, err := tx.AddressHolder(ctx, p.WantedAddress)
 	if err != nil {
 		return err

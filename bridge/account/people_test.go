@@ -340,6 +340,19 @@ func TestTheProtectedAreNamedAndLeftAlone(t *testing.T) {
 			if got := d.person(p.ID); got.Suspended {
 				t.Error("suspended all the same")
 			}
+			// Nor is the address moved, whether or not somebody else has it.
+			d.allow("example.org")
+			d.create("bob@example.com")
+			for _, address := range []string{"ann@example.org", "bob@example.com"} {
+				in := account.PersonInput{Attributes: attributes("userName", "ann@example.com"), SignInAddress: address}
+				_, err := d.ReplacePerson(t.Context(), p.ID, in, "")
+				if e := wantRefusal(t, err, "protected"); e.Name != "ann@example.com" || e.Status != 409 {
+					t.Errorf("refused with %+v, want status 409 naming ann@example.com", e)
+				}
+			}
+			if mails, _ := d.mailTo("ann@example.org"); mails != 0 || d.person(p.ID).PendingAddress != "" {
+				t.Errorf("%d mails, moving to %q; want none", mails, d.person(p.ID).PendingAddress)
+			}
 			// Attributes are not protected.
 			d.replace(p.ID, input("ann@example.com", "title", "Boss"))
 		})

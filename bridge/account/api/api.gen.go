@@ -1611,7 +1611,8 @@ type ClientInterface interface {
 	// Writing what is already there changes nothing, the version included. A new
 	// `sign_in_address` starts an address change: a confirmation e-mail if its domain is
 	// allowed for sign-up, else the change waits for the domain. Both addresses are
-	// reserved meanwhile.
+	// reserved meanwhile. A protected member is neither suspended nor moved: 409
+	// `protected`, naming it.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1623,7 +1624,8 @@ type ClientInterface interface {
 	// Writing what is already there changes nothing, the version included. A new
 	// `sign_in_address` starts an address change: a confirmation e-mail if its domain is
 	// allowed for sign-up, else the change waits for the domain. Both addresses are
-	// reserved meanwhile.
+	// reserved meanwhile. A protected member is neither suspended nor moved: 409
+	// `protected`, naming it.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2334,7 +2336,8 @@ func (c *Client) GetPerson(ctx context.Context, id Id, reqEditors ...RequestEdit
 // Writing what is already there changes nothing, the version included. A new
 // `sign_in_address` starts an address change: a confirmation e-mail if its domain is
 // allowed for sign-up, else the change waits for the domain. Both addresses are
-// reserved meanwhile.
+// reserved meanwhile. A protected member is neither suspended nor moved: 409
+// `protected`, naming it.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2356,7 +2359,8 @@ func (c *Client) ReplacePersonWithBody(ctx context.Context, id Id, params *Repla
 // Writing what is already there changes nothing, the version included. A new
 // `sign_in_address` starts an address change: a confirmation e-mail if its domain is
 // allowed for sign-up, else the change waits for the domain. Both addresses are
-// reserved meanwhile.
+// reserved meanwhile. A protected member is neither suspended nor moved: 409
+// `protected`, naming it.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -6171,7 +6175,8 @@ type ClientWithResponsesInterface interface {
 	// Writing what is already there changes nothing, the version included. A new
 	// `sign_in_address` starts an address change: a confirmation e-mail if its domain is
 	// allowed for sign-up, else the change waits for the domain. Both addresses are
-	// reserved meanwhile.
+	// reserved meanwhile. A protected member is neither suspended nor moved: 409
+	// `protected`, naming it.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -6183,7 +6188,8 @@ type ClientWithResponsesInterface interface {
 	// Writing what is already there changes nothing, the version included. A new
 	// `sign_in_address` starts an address change: a confirmation e-mail if its domain is
 	// allowed for sign-up, else the change waits for the domain. Both addresses are
-	// reserved meanwhile.
+	// reserved meanwhile. A protected member is neither suspended nor moved: 409
+	// `protected`, naming it.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -9430,7 +9436,8 @@ func (c *ClientWithResponses) GetPersonWithResponse(ctx context.Context, id Id, 
 // Writing what is already there changes nothing, the version included. A new
 // `sign_in_address` starts an address change: a confirmation e-mail if its domain is
 // allowed for sign-up, else the change waits for the domain. Both addresses are
-// reserved meanwhile.
+// reserved meanwhile. A protected member is neither suspended nor moved: 409
+// `protected`, naming it.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -9448,7 +9455,8 @@ func (c *ClientWithResponses) ReplacePersonWithBodyWithResponse(ctx context.Cont
 // Writing what is already there changes nothing, the version included. A new
 // `sign_in_address` starts an address change: a confirmation e-mail if its domain is
 // allowed for sign-up, else the change waits for the domain. Both addresses are
-// reserved meanwhile.
+// reserved meanwhile. A protected member is neither suspended nor moved: 409
+// `protected`, naming it.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
