@@ -22,7 +22,7 @@ import (
 // multiplies both; without it the bridge stays far below.
 const (
 	hostilePatience = 20 * time.Second
-	hostileMemory   = 512 << 20 // bytes, of the whole process at its largest
+	hostileMemory   = 1 << 30 // bytes, of the whole process at its largest
 	hostileAtOnce   = 16
 )
 
