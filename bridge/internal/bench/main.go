@@ -100,19 +100,19 @@ func run(ctx context.Context, o options) error {
 	}
 	defer ceiling.stop()
 
-	t := table{modes: o.modes}
+	t := new(table)
+	defer t.print(os.Stdout) // what there is, whatever went wrong
 	for _, n := range o.people {
 		s, err := newSite(ctx, folder, binary, max(n, minPeople), o.profile != "")
 		if err != nil {
 			return err
 		}
-		err = s.measure(ctx, o, ceiling, &t)
+		err = s.measure(ctx, o, ceiling, t)
 		s.stop()
 		if err != nil {
 			return err
 		}
 	}
-	t.print(os.Stdout)
 	return nil
 }
 

@@ -13,7 +13,6 @@ import (
 
 // A table is what all measurements came to.
 type table struct {
-	modes []string
 	rows  []row
 	notes []string
 }
