@@ -5,9 +5,11 @@ import (
 	"testing"
 
 	"github.com/hashicorp/terraform-plugin-framework/attr"
+	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy/process"
 )
@@ -83,5 +85,57 @@ func TestANullTriggerIsNoTrigger(t *testing.T) {
 	spec, known, diags := model{RedeployTriggers: withNull}.spec(t.Context())
 	if !known || diags.HasError() || !maps.Equal(spec.Triggers, map[string]string{"a": "1"}) {
 		t.Errorf("deploys %v (known: %v, %v)", spec.Triggers, known, diags)
+	}
+}
+
+func TestTheTokenMustOpenTheSessionForAsLongAsItIsUsed(t *testing.T) {
+	t.Parallel()
+	newToken := func() session.Token {
+		token, err := session.NewToken()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return token
+	}
+	older, newer, stranger := newToken(), newToken(), newToken()
+	credentials := session.Credentials{AccountID: "acc_1", Email: "manager@example.com"}
+	single, err := session.Seal(older, 1, credentials, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := session.Parse(single)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bundle, err := session.Seal(newer, 2, credentials, &file.Entries[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range []struct {
+		name     string
+		token    session.Token
+		sealed   string
+		unseal   deploy.Unseal
+		fault    string
+		previous bool
+	}{
+		{"the newest, once", newer, bundle, deploy.UnsealOnce, "", false},
+		{"the newest, stored", newer, bundle, deploy.UnsealStored, "", false},
+		{"the previous, once", older, bundle, deploy.UnsealOnce, "", true},
+		{"the previous, stored", older, bundle, deploy.UnsealStored, "The token is the previous one", true},
+		{"the only one, stored", older, single, deploy.UnsealStored, "", false},
+		{"another", stranger, bundle, deploy.UnsealOnce, "The token does not open the session", false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			var diags diag.Diagnostics
+			token, previous := new(bridge).checkToken(types.StringValue(row.token.Reveal()), row.sealed, row.unseal, &diags)
+			if previous != row.previous || token.Fingerprint() != row.token.Fingerprint() {
+				t.Errorf("previous: %v, want %v", previous, row.previous)
+			}
+			if diags.HasError() != (row.fault != "") || row.fault != "" && diags[0].Summary() != row.fault {
+				t.Errorf("said %v, want %q", diags, row.fault)
+			}
+		})
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy/process"
 )
@@ -51,9 +52,11 @@ func (r *bridge) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest,
 			plan.Revision = types.StringValue(spec.Revision(build))
 		}
 	}
-	tokenless := config.UnsealTokenWO.IsNull()
+	tokenless, previous := config.UnsealTokenWO.IsNull(), false
 	if !plan.Session.IsUnknown() && !config.UnsealTokenWO.IsUnknown() {
-		tokenless = r.checkToken(config.UnsealTokenWO, plan.Session.ValueString(), &resp.Diagnostics).IsZero()
+		var token session.Token
+		token, previous = r.checkToken(config.UnsealTokenWO, plan.Session.ValueString(), deploy.Unseal(plan.Unseal.ValueString()), &resp.Diagnostics)
+		tokenless = token.IsZero()
 	}
 	if state != nil && target != nil && state.ID.ValueString() != target.ID() { // replaced, as far as Terraform is concerned
 		refuseProtected(*state, &resp.Diagnostics)
@@ -68,6 +71,9 @@ func (r *bridge) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest,
 	}
 	plan.foresee(state, target)
 	if plan.Status.IsUnknown() {
+		if previous {
+			warnPrevious(&resp.Diagnostics)
+		}
 		warnWhy(state, *plan, tokenless && plan.Unseal.ValueString() == string(deploy.UnsealOnce), &resp.Diagnostics)
 	}
 	resp.Diagnostics.Append(resp.Plan.Set(ctx, plan)...)

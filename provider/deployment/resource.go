@@ -320,7 +320,10 @@ func (r *bridge) prepare(ctx context.Context, plan, config model, diags *diag.Di
 		diags.AddAttributeError(path.Root("process").AtName("binary"), "No bridge to deploy", sentence(err.Error()))
 		return work{}
 	}
-	token := r.checkToken(config.UnsealTokenWO, spec.Session, diags)
+	token, previous := r.checkToken(config.UnsealTokenWO, spec.Session, spec.Unseal, diags)
+	if previous && plan.Status.IsUnknown() {
+		warnPrevious(diags)
+	}
 	revision := spec.Revision(build)
 	if !plan.Revision.IsUnknown() && plan.Revision.ValueString() != revision {
 		diags.AddError("The plan is out of date", "The program to deploy is another one than when the plan was made. Run terraform apply again.")
@@ -330,29 +333,47 @@ func (r *bridge) prepare(ctx context.Context, plan, config model, diags *diag.Di
 
 // checkToken reads the token and refuses one that does not open the session.
 // Neither is ever part of a message.
-func (r *bridge) checkToken(text types.String, sealed string, diags *diag.Diagnostics) session.Token {
+//
+// previous says that it opens what a bundle keeps for the overlap only. That
+// will do for showing it to a bridge once, as the identity provider does until
+// it is switched; stored, it would lock the bridge out when the overlap ends.
+func (r *bridge) checkToken(text types.String, sealed string, unseal deploy.Unseal, diags *diag.Diagnostics) (token session.Token, previous bool) {
 	file, err := session.Parse(sealed)
 	if err != nil { // was unknown when the configuration was validated
 		diags.AddAttributeError(path.Root("session"), "Invalid session", sentence(err.Error()))
-		return session.Token{}
+		return session.Token{}, false
 	}
 	if text.ValueString() == "" {
-		return session.Token{}
+		return session.Token{}, false
 	}
 	at := path.Root("unseal_token_wo")
-	token, err := session.ParseToken(text.ValueString())
+	token, err = session.ParseToken(text.ValueString())
 	if err != nil {
 		diags.AddAttributeError(at, "Invalid token", sentence(err.Error()))
-		return session.Token{}
+		return session.Token{}, false
 	}
-	if _, ok := file.Match(token); !ok {
+	entry, ok := file.Match(token)
+	if !ok {
 		if r.client != nil && r.client.Noted(client.EphemeralToken+token.Fingerprint()) {
-			return session.Token{} // another one in every run: after the first, it opens nothing
+			return session.Token{}, false // another one in every run: after the first, it opens nothing
 		}
 		diags.AddAttributeError(at, "The token does not open the session",
 			"The session was sealed under another bearer token. Give both resources the same one: bearer_token_wo of scimbridge_provisioning and unseal_token_wo.")
+		return token, false
 	}
-	return token
+	previous = entry.Header.TokenFingerprint != file.Entries[0].Header.TokenFingerprint
+	if previous && unseal == deploy.UnsealStored {
+		diags.AddAttributeError(at, "The token is the previous one",
+			"The credentials were rotated, and this token opens the session only until the overlap ends; stored, it would lock the bridge out then. "+
+				"Set unseal_token_wo to the new bearer token, the one that bearer_token_wo of scimbridge_provisioning was given.")
+	}
+	return token, previous
+}
+
+func warnPrevious(diags *diag.Diagnostics) {
+	diags.AddAttributeWarning(path.Root("unseal_token_wo"), "The token is the previous one",
+		"The credentials were rotated, and this token opens the session only until the overlap ends. The bridge works with it until then; "+
+			"set unseal_token_wo to the new bearer token, the one that bearer_token_wo of scimbridge_provisioning was given.")
 }
 
 func refuseProtected(m model, diags *diag.Diagnostics) {
