@@ -1,8 +1,10 @@
 package simulate
 
 import (
+	"net/http"
 	"net/mail"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -89,5 +91,60 @@ func TestADialectSaysNothingWhenNothingChanged(t *testing.T) {
 		if steps := d.updatePerson("1", resource, promoted); len(steps) == 0 {
 			t.Errorf("%s does not tell a new title", name)
 		}
+	}
+}
+
+// What a dialect sends to let one leave and another join names them, and a
+// dialect that replaces the whole group names everybody.
+func TestChangesOfMembersNameThem(t *testing.T) {
+	t.Parallel()
+	g := group{id: "G", name: "team", members: []member{{"stays", "S"}, {"comes", "C"}}}
+	for _, provider := range providers {
+		pusher, ok := provider.dialect.(groupPusher)
+		if !ok {
+			continue
+		}
+		sent := ""
+		for _, step := range pusher.changeMembers(g, g.members[1:], []member{{"goes", "G"}}) {
+			sent += step.Path + " " + string(step.Body) + "\n"
+			if len(step.Expect) == 0 || !strings.HasPrefix(step.Path, "/Groups/G") {
+				t.Errorf("%s: %s %s expects %v", provider.name, step.Method, step.Path, step.Expect)
+			}
+		}
+		whole := strings.Contains(sent, "stays")
+		if !strings.Contains(sent, "comes") || whole == strings.Contains(sent, "goes") {
+			t.Errorf("%s sends\n%s", provider.name, sent)
+		}
+	}
+}
+
+// Whoever cannot suspend a person deletes him, and the other way round.
+func TestLeavingIsOneRequestThatLeavesNoDoubt(t *testing.T) {
+	t.Parallel()
+	people, _ := company(1, 0, "example.com")
+	for _, provider := range providers {
+		step := provider.dialect.leave("1", people[0])
+		_, suspends := provider.dialect.(suspender)
+		off := strings.Contains(strings.ToLower(string(step.Body)), "false")
+		if suspends != off || suspends == (step.Method == http.MethodDelete) || step.Path != "/Users/1" {
+			t.Errorf("%s: %s %s %s", provider.name, step.Method, step.Path, step.Body)
+		}
+	}
+}
+
+// A report keeps its size, however many steps it counts.
+func TestAReportListsTheFirstFaultsAndCountsTheRest(t *testing.T) {
+	t.Parallel()
+	var r Report
+	for range 1000 {
+		r.add(Outcome{Phase: "p", Verdict: Wrong, Problem: "broken"})
+		r.add(Outcome{Phase: "q"})
+	}
+	var b strings.Builder
+	if _, err := r.WriteTo(&b); err != nil {
+		t.Fatal(err)
+	}
+	if r.OK() || len(r.faults) != mostFaults || strings.Count(b.String(), "broken") != mostFaults || !strings.Contains(b.String(), "and 970 more") || r.Steps() != 2000 {
+		t.Errorf("the report is\n%s", b.String())
 	}
 }
