@@ -4,6 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 )
@@ -68,6 +71,11 @@ func (a *Account) InviteMember(ctx context.Context, address, name, role string) 
 	if err := checkAddress(address); err != nil {
 		return m, InvalidValue("/address", "%v", err)
 	}
+	if name != "" {
+		if err := checkName(name); err != nil {
+			return m, err
+		}
+	}
 	if err := checkRole(role); err != nil {
 		return m, err
 	}
@@ -101,6 +109,25 @@ func (a *Account) insertInvited(ctx context.Context, tx *store.Tx, address, name
 	return m, a.invite(ctx, tx, m)
 }
 
+// maxName bounds what people and pages call somebody, in characters.
+const maxName = 200
+
+// checkName accepts a name that was typed in, and that pages and mails show in
+// the middle of a line: what breaks lines or turns them around is no name.
+func checkName(name string) error {
+	switch n := utf8.RuneCountInString(name); {
+	case name == "":
+		return InvalidValue("/name", "the name is empty; give one")
+	case n > maxName:
+		return InvalidValue("/name", "the name has %d characters; at most %d are kept", n, maxName)
+	case !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool {
+		return unicode.In(r, unicode.Cc, unicode.Zl, unicode.Zp, unicode.Bidi_Control)
+	}):
+		return InvalidValue("/name", "the name holds control characters; leave them out")
+	}
+	return nil
+}
+
 // checkRole refuses the role that activating provisioning gives, and takes.
 func checkRole(role string) error {
 	if role == store.RoleProvisionManager {
@@ -117,6 +144,11 @@ type MemberUpdate struct {
 
 // UpdateMember changes a member by hand.
 func (a *Account) UpdateMember(ctx context.Context, id string, u MemberUpdate, ifMatch string) (m Member, err error) {
+	if u.Name != nil {
+		if err := checkName(*u.Name); err != nil {
+			return m, err
+		}
+	}
 	err = a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		if m, err = visibleMember(ctx, tx, id); err != nil {
 			return err

@@ -12,6 +12,9 @@ func (h directory) ListMembers(ctx context.Context, r api.ListMembersRequestObje
 	if err != nil {
 		return nil, err
 	}
+	if state := r.Params.State; state != nil && !state.Valid() {
+		return nil, malformed("/state", "%q is no state; ask for invited, pending or active", *state)
+	}
 	filter := account.MemberFilter{
 		Address: value(r.Params.Address), Managed: r.Params.Managed, State: string(value(r.Params.State)),
 	}
