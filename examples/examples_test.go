@@ -1,5 +1,3 @@
-// Package examples has the configurations that people start from. Its tests
-// hold each against the provider, with a real Terraform.
 package examples
 
 import (
