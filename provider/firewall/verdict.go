@@ -82,7 +82,7 @@ func (d *verdict) Read(ctx context.Context, req datasource.ReadRequest, resp *da
 	m.Passes = types.BoolValue(policy.Action(found.Action).Passes())
 	m.RuleID = types.StringPointerValue(found.RuleId)
 	m.Country = types.StringPointerValue(found.Country)
-	m.Continent = types.StringPointerValue((*string)(found.Continent))
+	m.Continent = types.StringPointerValue(found.Continent)
 	kinds, diags := setOf(ctx, types.StringType, found.AnonymousIps)
 	resp.Diagnostics.Append(diags...)
 	m.AnonymousIPs = kinds
