@@ -33,6 +33,7 @@
 //	manager is complex (4.3)                      a bare id or a list of one too; answers with   Entra ID sends both
 //	                                              the complex form
 //	a multi-valued attribute is a list (2.4)      one value without its list too                 hand-made connectors
+//	the value at the path members is members      an object of members too                       clients made for Salesforce
 //	two primary values are an error (2.4)         the first stays primary; by PATCH, the newest  PingOne sends the same address twice
 //	messages name their schema (7644, 3.5.2, 3.7)  need not; nor needs a bulk POST its bulkId     hand-made connectors leave them out
 //	employeeNumber eq 5 compares unlike types     compares it as text                            clients forget quotes where values are digits
