@@ -132,7 +132,7 @@ func (t *Target) Create(ctx context.Context, spec deploy.Spec, revision string, 
 	if err != nil {
 		return fmt.Errorf("making the data folder: %w", err)
 	}
-	if err := private(t.DataDir); err != nil {
+	if err := t.private(); err != nil {
 		return err
 	}
 	unlock, err := t.lock(ctx)
@@ -188,6 +188,9 @@ func (t *Target) Update(ctx context.Context, spec deploy.Spec, revision string, 
 		return err
 	}
 	defer unlock()
+	if err := t.private(); err != nil {
+		return err
+	}
 	old, err := t.readRecord()
 	if err != nil {
 		return err

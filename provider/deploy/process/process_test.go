@@ -404,6 +404,7 @@ func TestCreateRefusesAFolderInWhichABridgeLives(t *testing.T) {
 
 	byHand := *f.target
 	byHand.DataDir = t.TempDir()
+	f.chmod(byHand.DataDir, 0o700)
 	if err := os.WriteFile(filepath.Join(byHand.DataDir, "instance"), []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -415,18 +416,54 @@ func TestCreateRefusesAFolderInWhichABridgeLives(t *testing.T) {
 	}
 }
 
-func TestCreateRefusesAFolderThatEverybodyMayWriteTo(t *testing.T) {
+func TestAFolderThatOthersMayWriteToIsRefused(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t)
-	f.target.DataDir = t.TempDir()
-	if err := os.Chmod(f.target.DataDir, 0o777); err != nil {
-		t.Fatal(err)
+	for name, mode := range map[string]os.FileMode{"everybody may": 0o707, "the group may": 0o770} {
+		t.Run("create: "+name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t)
+			f.target.DataDir = t.TempDir()
+			f.chmod(f.target.DataDir, mode)
+			f.refusesWriters(f.target.Create(t.Context(), f.spec, f.revision(), session.Token{}), f.target.DataDir)
+			if names := list(t, f.target.DataDir); len(names) != 0 {
+				t.Errorf("a refused folder holds %v", names)
+			}
+		})
+		t.Run("update: "+name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t)
+			f.create()
+			before := f.pid()
+			f.spec.Settings.LogLevel = "debug"
+			copies, err := filepath.Glob(filepath.Join(f.target.DataDir, "bin", "*"))
+			if err != nil || len(copies) != 1 {
+				t.Fatalf("copies of the program: %v (%v)", copies, err)
+			}
+			for _, folder := range []string{f.target.DataDir, filepath.Dir(copies[0]), copies[0]} {
+				f.chmod(folder, mode)
+				f.refusesWriters(f.target.Update(t.Context(), f.spec, f.revision(), session.Token{}), folder)
+				f.refusesWriters(f.target.Redeploy(t.Context(), f.token), folder)
+				f.chmod(folder, 0o700)
+			}
+			if f.pid() != before {
+				t.Error("a refused update touched the bridge")
+			}
+			f.update()
+		})
 	}
-	if err := f.target.Create(t.Context(), f.spec, f.revision(), session.Token{}); err == nil || !strings.Contains(err.Error(), "chmod o-w") {
-		t.Errorf("got %v, want a refusal with its remedy", err)
+}
+
+func (f *fixture) chmod(path string, mode os.FileMode) {
+	f.Helper()
+	if err := os.Chmod(path, mode); err != nil {
+		f.Fatal(err)
 	}
-	if names := list(t, f.target.DataDir); len(names) != 0 {
-		t.Errorf("a refused folder holds %v", names)
+}
+
+func (f *fixture) refusesWriters(err error, folder string) {
+	f.Helper()
+	if err == nil || !strings.Contains(err.Error(), "chmod go-w "+folder) {
+		f.Errorf("got %v, want a refusal of %s with its remedy", err, folder)
 	}
 }
 
@@ -559,6 +596,30 @@ func TestAStoredTokenIsKeptAndMustOpenTheSession(t *testing.T) {
 	_, f.spec.Session = seal(t)
 	if err := f.target.Update(t.Context(), f.spec, f.revision(), session.Token{}); err == nil || !strings.Contains(err.Error(), "unseal_token_wo") {
 		t.Errorf("got %v, want a refusal to deploy a session that the stored token does not open", err)
+	}
+}
+
+// A bundle opens with the previous token too, until the overlap ends.
+func TestAStoredTokenMustOpenTheNewestSession(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.spec.Unseal = deploy.UnsealStored
+	if err := f.target.Create(t.Context(), f.spec, f.revision(), f.token); err != nil {
+		t.Fatal(err)
+	}
+	previous, err := session.Parse(f.spec.Session)
+	if err != nil {
+		t.Fatal(err)
+	}
+	newest, _ := seal(t)
+	if f.spec.Session, err = session.Seal(newest, 2, session.Credentials{AccountID: "acme", Email: "pm@example.com"}, &previous.Entries[0]); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.target.Update(t.Context(), f.spec, f.revision(), session.Token{}); err == nil || !strings.Contains(err.Error(), "unseal_token_wo") {
+		t.Errorf("got %v, want a refusal to deploy a session whose previous part alone the stored token opens", err)
+	}
+	if err := f.target.Update(t.Context(), f.spec, f.revision(), newest); err != nil {
+		t.Error(err)
 	}
 }
 

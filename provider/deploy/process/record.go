@@ -158,15 +158,28 @@ func makeFolder(path string) (made []string, err error) {
 	return append(made, path), nil
 }
 
-// private refuses a folder in which anybody could replace the program that is
-// run from it, or the socket that is shown the token.
-func private(path string) error {
-	info, err := os.Stat(path)
-	if err != nil {
+// private refuses folders in which somebody else could replace the program
+// that is run from there, or the socket that is shown the token.
+func (t *Target) private() error {
+	folders := []string{t.DataDir, t.path(binName)}
+	copies, err := os.ReadDir(t.path(binName))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if info.Mode().Perm()&0o002 != 0 {
-		return fmt.Errorf("everybody may write to data_dir %s, and so replace the bridge: run chmod o-w on it", path)
+	for _, e := range copies {
+		if e.IsDir() {
+			folders = append(folders, filepath.Join(t.path(binName), e.Name()))
+		}
+	}
+	for _, folder := range folders {
+		info, err := os.Stat(folder)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+		case err != nil:
+			return err
+		case info.Mode().Perm()&0o022 != 0:
+			return fmt.Errorf("others than its owner may write to %s (mode %04o), and so replace the bridge: run chmod go-w %[1]s", folder, info.Mode().Perm())
+		}
 	}
 	return nil
 }

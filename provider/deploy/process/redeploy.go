@@ -20,6 +20,9 @@ func (t *Target) Redeploy(ctx context.Context, token session.Token) error {
 		return err
 	}
 	defer unlock()
+	if err := t.private(); err != nil {
+		return err
+	}
 	r, err := t.readRecord()
 	if err != nil {
 		return err
