@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -17,8 +18,7 @@ func TestThePageAtAnyPlaceIsTheSameAsByReadingOverAll(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	// Enough for more than one block of the second level.
-	const people = blockSize*blockSize + 3*blockSize
+	const people = 5 * blockSize
 	err = s.Write(t.Context(), func(ctx context.Context, tx *Tx) error {
 		now := time.Now()
 		for i := range people {
@@ -30,10 +30,22 @@ func TestThePageAtAnyPlaceIsTheSameAsByReadingOverAll(t *testing.T) {
 			if err := tx.InsertPerson(ctx, Person{ID: id, MemberID: id, UserName: id, Attributes: "{}", CreatedAt: now, ModifiedAt: now}); err != nil {
 				return err
 			}
+			if i != people/2 {
+				continue
+			}
+			// As if thousands had come and gone: the others are in the next
+			// block of every level.
+			const far = blockSize * blockSize * blockSize
+			if _, err := tx.Exec(ctx, `UPDATE people SET position = ? WHERE id = ?`, far, id); err != nil {
+				return err
+			}
+			if err := errors.Join(tx.countPosition(ctx, int64(i+1), -1), tx.countPosition(ctx, far, +1)); err != nil {
+				return err
+			}
 		}
 		for i := range people {
-			// Single ones, whole blocks, and the last.
-			if i%7 == 0 || i/blockSize == 3 || i/blockSize == blockSize || i == people-1 {
+			// Single ones, a whole block, and the last.
+			if i%7 == 0 || i/blockSize == 1 || i == people-1 {
 				if err := tx.DeletePerson(ctx, fmt.Sprint(i)); err != nil {
 					return err
 				}
