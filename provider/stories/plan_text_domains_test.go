@@ -1,0 +1,36 @@
+package stories
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
+)
+
+// As for the firewall, the text of the main plans of the sign-up domains.
+func TestPlansOfDomainsReadWell(t *testing.T) {
+	t.Parallel()
+	account := providertest.NewAccount(t)
+	w := newWorkspace(t, providertest.Installation(t), "SCIMBRIDGE_ACCOUNT_URL="+account.URL, "SCIMBRIDGE_ACCOUNT_TOKEN="+account.Token)
+	domains := func(arguments string) string {
+		return "resource \"scimbridge_signup_domains\" \"all\" {\n" + arguments + "}\n"
+	}
+	plan := func(name, config string) {
+		t.Helper()
+		w.config(requirements + config)
+		_, text := w.run(nil, "plan", "-no-color", "-input=false")
+		held(t, name, text)
+	}
+	company := domains("  domains = [\"example.com\", \"example.org\"]\n")
+
+	plan("domains-created", company)
+	w.apply(nil)
+	plan("domains-with-a-mail-provider", domains("  domains = [\"example.com\", \"example.org\", \"gmail.com\"]\n"))
+
+	made, err := account.API.CreateSignupDomainWithResponse(t.Context(), nil, api.SignupDomainInput{Domain: "outlook.com"})
+	providertest.Expect(t, http.StatusCreated, made, err)
+	plan("domains-with-a-foreign-one", company)
+	plan("domains-that-report-a-foreign-one", domains("  domains = [\"example.com\", \"example.org\"]\n  on_unmanaged = \"report\"\n"))
+	plan("domains-destroyed", "")
+}
