@@ -14,6 +14,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-testing/plancheck"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
 )
 
@@ -144,6 +145,73 @@ func refused(account *providertest.Account) (n int) {
 		}
 	}
 	return n
+}
+
+func TestThePolicyKnowsWhomItWouldShutOut(t *testing.T) {
+	t.Parallel()
+	account := providertest.NewAccount(t)
+	for _, row := range []struct{ name, arguments, want string }{
+		{
+			"by the default action", "default_action = \"deny\"\n  rules = {}",
+			`(?s)with scimbridge_firewall_policy.it.*default_action = "deny".*whoever runs Terraform, at 127\.0\.0\.1: by the\s+default action.*allow_lockout = true`,
+		},
+		{
+			"by a rule, which is named", "default_action = \"allow\"\n  rules = {\n    no = { action = \"deny\", ip_ranges = [\"127.0.0.1\"], priority = 1 }\n" +
+				"    late = { ip_ranges = [\"127.0.0.0/8\"], priority = 2 }\n  }",
+			`(?s)whoever runs Terraform, at 127\.0\.0\.1: by rule "no"`,
+		},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			resource.UnitTest(t, resource.TestCase{
+				ProtoV6ProviderFactories: providertest.Factories(),
+				Steps:                    []resource.TestStep{{Config: policy(account, row.arguments), PlanOnly: true, ExpectError: regexp.MustCompile(row.want)}},
+			})
+		})
+	}
+	t.Run("unless it is meant", func(t *testing.T) {
+		t.Parallel()
+		resource.UnitTest(t, resource.TestCase{
+			ProtoV6ProviderFactories: providertest.Factories(),
+			Steps: []resource.TestStep{{
+				Config:   policy(account, "default_action = \"deny\"\n  rules = {}\n  allow_lockout = true"),
+				PlanOnly: true, ExpectNonEmptyPlan: true,
+			}},
+		})
+	})
+}
+
+// A bridge that is signed in is named with its address, beside the caller.
+func TestThePolicyNamesTheBridgeItWouldShutOut(t *testing.T) {
+	t.Parallel()
+	account := providertest.NewAccount(t)
+	token, err := session.NewToken()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed := account.Activate("manager@example.com", token).Session
+	if sealed == nil {
+		t.Fatal("the account keeps no session")
+	}
+	providertest.NewBridge(t, *sealed, "1", &token)
+	deadline := time.Now().Add(time.Minute)
+	for live := false; !live; {
+		page, err := account.API.ListBridgesWithResponse(t.Context(), nil)
+		providertest.Expect(t, http.StatusOK, page, err)
+		live = len(page.JSON200.Items) == 1 && page.JSON200.Items[0].Live
+		if time.Now().After(deadline) {
+			t.Fatalf("the bridge has not signed in: %s", page.Body)
+		}
+	}
+	resource.UnitTest(t, resource.TestCase{
+		ProtoV6ProviderFactories: providertest.Factories(),
+		Steps: []resource.TestStep{{
+			Config:   policy(account, "default_action = \"deny\"\n  rules = {\n    elsewhere = { ip_ranges = [\"192.0.2.0/24\"] }\n  }"),
+			PlanOnly: true,
+			ExpectError: regexp.MustCompile(`(?s)- whoever runs Terraform, at 127\.0\.0\.1: by the default action\s+` +
+				`- the bridge "[^"]+", at\s+127\.0\.0\.1:\s+by\s+the\s+default\s+action`),
+		}},
+	})
 }
 
 // What a plan says of one rule after the other, over the protocol: the order
