@@ -86,7 +86,9 @@ func (r *integration) planUpdate(ctx context.Context, req resource.ModifyPlanReq
 	}
 	switch do {
 	case activate:
-		plan.ID = types.StringUnknown()
+		if !state.Active.ValueBool() { // else it is given new credentials, and stays
+			plan.ID = types.StringUnknown()
+		}
 		plan = plan.renewed()
 	case rotate:
 		plan = plan.renewed()

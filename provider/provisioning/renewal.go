@@ -16,7 +16,7 @@ type renewal int
 const (
 	keep       renewal = iota // the sealed session is good
 	rotate                    // new credentials; the present ones live for the overlap
-	activate                  // the present ones are useless: deactivate if need be, activate
+	activate                  // new credentials; the present ones, if there are any, are useless and end at once
 	deactivate                // active = false
 )
 

@@ -62,7 +62,7 @@ func (r *integration) Create(ctx context.Context, req resource.CreateRequest, re
 		return
 	}
 	if plan.Active.ValueBool() {
-		if p, ok = r.activate(ctx, account, plan, config, &resp.Diagnostics); !ok {
+		if p, ok = r.activate(ctx, account, plan, config, p, &resp.Diagnostics); !ok {
 			return
 		}
 	}
@@ -123,18 +123,33 @@ func (r *integration) Update(ctx context.Context, req resource.UpdateRequest, re
 			"Somebody activated or deactivated it, or changed its Provision Manager. Run terraform apply again: it starts from what is there now.")
 		return
 	}
-	if do == keep || do == rotate {
+	if do == rotate || do == activate { // nothing is begun that cannot be finished
+		if _, ok = sealingToken(config, &resp.Diagnostics); !ok {
+			return
+		}
+	}
+	if do != deactivate {
 		if p, ok = r.change(ctx, state, plan, p, &resp.Diagnostics); !ok {
 			return
 		}
 	}
 	switch do {
 	case activate:
-		p, ok = r.activate(ctx, account, plan, config, &resp.Diagnostics)
+		if p.Active {
+			p, ok = r.rotate(ctx, account, plan, config, p, atOnce, &resp.Diagnostics)
+		} else {
+			p, ok = r.activate(ctx, account, plan, config, p, &resp.Diagnostics)
+		}
 	case rotate:
-		p, ok = r.rotate(ctx, account, plan, config, p, &resp.Diagnostics)
+		p, ok = r.rotate(ctx, account, plan, config, p, plan.Overlap.ValueString(), &resp.Diagnostics)
 	case deactivate:
 		p, ok = r.deactivate(ctx, &resp.Diagnostics)
+		if ok {
+			break
+		}
+		// Perhaps it is inactive all the same, and then by us: the next plan must
+		// not blame somebody else.
+		resp.Diagnostics.Append(rememberMade(ctx, resp.Private, model{})...)
 	}
 	if !ok {
 		return
@@ -194,29 +209,24 @@ func (r *integration) read(ctx context.Context, diags *diag.Diagnostics) (api.Pr
 	return p, err == nil
 }
 
-// activate makes everything that can be wrong on this side before it ends what
-// is active: new credentials and the token to seal them under.
-func (r *integration) activate(ctx context.Context, account string, plan, config model, diags *diag.Diagnostics) (api.Provisioning, bool) {
+// activate makes the integration where none is active, which now says.
+func (r *integration) activate(ctx context.Context, account string, plan, config model, now api.Provisioning, diags *diag.Diagnostics) (api.Provisioning, bool) {
 	token, ok := sealingToken(config, diags)
 	if !ok {
-		return api.Provisioning{}, false
+		return now, false
 	}
 	fresh, err := newCredentials(r.client.URL, account, plan.ManagerEmail.ValueString(), r.iterations)
 	if err != nil {
 		diags.AddError("Cannot make the Provision Manager's credentials", err.Error())
-		return api.Provisioning{}, false
+		return now, false
 	}
-	p, ok := r.deactivate(ctx, diags)
-	if !ok {
-		return p, false
-	}
-	enrolment, sealed, err := fresh.seal(token, p.NextEpoch, nil)
+	enrolment, sealed, err := fresh.seal(token, now.NextEpoch, nil)
 	if err != nil {
 		diags.AddError("Cannot seal the session", err.Error())
-		return p, false
+		return now, false
 	}
 	key := rand.Text()
-	p, err = client.Call[api.Provisioning](r.client.API.ActivateProvisioning(ctx,
+	p, err := client.Call[api.Provisioning](r.client.API.ActivateProvisioning(ctx,
 		&api.ActivateProvisioningParams{IdempotencyKey: &key},
 		api.Activation{
 			ManagerEmail:    plan.ManagerEmail.ValueString(),
@@ -237,13 +247,18 @@ func (r *integration) activate(ctx context.Context, account string, plan, config
 	return p, err == nil
 }
 
-// rotate enrols new credentials beside the present ones, which live for the overlap.
-func (r *integration) rotate(ctx context.Context, account string, plan, config model, now api.Provisioning, diags *diag.Diagnostics) (api.Provisioning, bool) {
+// atOnce is the overlap that ends credentials which are of no use.
+const atOnce = "0s"
+
+// rotate enrols new credentials beside the present ones, which live for the
+// overlap. It is one change at the account: if it fails, all is as it was, and
+// nobody is left without an integration.
+func (r *integration) rotate(ctx context.Context, account string, plan, config model, now api.Provisioning, lives string, diags *diag.Diagnostics) (api.Provisioning, bool) {
 	token, ok := sealingToken(config, diags)
 	if !ok {
 		return now, false
 	}
-	overlap, err := time.ParseDuration(plan.Overlap.ValueString())
+	overlap, err := time.ParseDuration(lives)
 	if err != nil {
 		diags.AddAttributeError(path.Root("overlap"), "Invalid overlap", err.Error())
 		return now, false
