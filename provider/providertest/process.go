@@ -13,7 +13,7 @@ import (
 )
 
 // patience bounds the start and the end of a process.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 var listening = regexp.MustCompile(`listening: address="?([0-9.:]+)`)
 
