@@ -36,8 +36,10 @@ func (a *Account) settleAddress(ctx context.Context, tx *store.Tx, p *Person, m 
 	p.WantedBlocked = false
 	wanted := store.Fold(p.WantedAddress)
 	switch wanted {
-	case "", store.Fold(m.PendingAddress):
+	case "":
 		return nil
+	case store.Fold(m.PendingAddress):
+		return a.askAgain(ctx, tx, m)
 	case store.Fold(m.Address):
 		return cancelMove(ctx, tx, m)
 	}
@@ -79,6 +81,21 @@ func (a *Account) startMove(ctx context.Context, tx *store.Tx, m *store.Member, 
 	return tx.PutAddressChange(ctx, c)
 }
 
+// askAgain sends the confirmation e-mail of a move anew once the last one's
+// link is over.
+func (a *Account) askAgain(ctx context.Context, tx *store.Tx, m *store.Member) error {
+	c, found, err := tx.AddressChangeOf(ctx, m.ID)
+	if err != nil || !found || !a.lapsed(c) {
+		return err
+	}
+	return a.startMove(ctx, tx, m, c.Address)
+}
+
+// lapsed tells whether the link that confirms a change is over.
+func (a *Account) lapsed(c store.AddressChange) bool {
+	return c.TokenHash != "" && !a.isGood(c.Since)
+}
+
 // cancelMove gives up a move that the identity provider no longer wants.
 func cancelMove(ctx context.Context, tx *store.Tx, m *store.Member) error {
 	if m.PendingAddress == "" {
@@ -114,7 +131,7 @@ func (a *Account) releaseDomain(ctx context.Context, tx *store.Tx, domain string
 // would carry out: the member, and where he goes in PendingAddress.
 func (a *Account) AddressChange(ctx context.Context, token string) (m Member, err error) {
 	err = a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
-		m, err = moving(ctx, tx, token)
+		m, err = a.moving(ctx, tx, token)
 		return err
 	})
 	return m, err
@@ -124,7 +141,7 @@ func (a *Account) AddressChange(ctx context.Context, token string) (m Member, er
 // address is his.
 func (a *Account) ConfirmAddress(ctx context.Context, token string) (m Member, err error) {
 	err = a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		if m, err = moving(ctx, tx, token); err != nil {
+		if m, err = a.moving(ctx, tx, token); err != nil {
 			return err
 		}
 		if err := tx.DeleteAddressChange(ctx, m.ID); err != nil {
@@ -153,13 +170,13 @@ func (a *Account) ConfirmAddress(ctx context.Context, token string) (m Member, e
 }
 
 // moving returns the member whose change of address this token confirms.
-func moving(ctx context.Context, tx *store.Tx, token string) (Member, error) {
+func (a *Account) moving(ctx context.Context, tx *store.Tx, token string) (Member, error) {
 	c, found, err := tx.AddressChange(ctx, hashLink(token))
 	if err != nil {
 		return Member{}, err
 	}
-	if !found {
+	if !found || a.lapsed(c) {
 		return Member{}, linkUnknown()
 	}
-	return member(ctx, tx, c.MemberID)
+	return unsuspended(member(ctx, tx, c.MemberID))
 }

@@ -52,6 +52,13 @@ func (d *directory) tick() time.Time {
 	return d.clock
 }
 
+// later lets time pass.
+func (d *directory) later(pause time.Duration) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.clock = d.clock.Add(pause)
+}
+
 // attributes makes a resource of the attributes given by name and value.
 func attributes(pairs ...any) json.RawMessage {
 	fields := make(map[string]any)
@@ -152,7 +159,8 @@ func (d *directory) allow(domain string) {
 	}
 }
 
-// mailTo counts the mails to an address, and returns the token in the last one's link.
+// mailTo counts the mails to an address, and returns the token in the last
+// one's link, if it is still there.
 func (d *directory) mailTo(address string) (n int, token string) {
 	d.t.Helper()
 	mails, err := d.Mails(d.t.Context())
@@ -163,7 +171,10 @@ func (d *directory) mailTo(address string) (n int, token string) {
 	for _, m := range mails {
 		if m.Recipient == address {
 			n++
-			token = link.FindStringSubmatch(m.Body)[1]
+			token = ""
+			if found := link.FindStringSubmatch(m.Body); found != nil {
+				token = found[1]
+			}
 		}
 	}
 	return n, token

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 )
@@ -15,34 +16,83 @@ const (
 	mailAddress    = "address_confirmation"
 )
 
+const (
+	// linkLife is how long a link in a mail is good.
+	linkLife = 30 * 24 * time.Hour
+	// remindEvery is the least time between two mails that a stranger can
+	// cause to one address.
+	remindEvery = 10 * time.Minute
+)
+
 // invite asks somebody to join. A new invitation ends the one before.
 func (a *Account) invite(ctx context.Context, tx *store.Tx, m store.Member) error {
+	return a.sendInvitation(ctx, tx, m, m.Name)
+}
+
+// inviteUnnamed is invite for who asked for it himself. The mail does not
+// greet him: he may be a stranger, who would so write into other people's mail.
+func (a *Account) inviteUnnamed(ctx context.Context, tx *store.Tx, m store.Member) error {
+	return a.sendInvitation(ctx, tx, m, "")
+}
+
+func (a *Account) sendInvitation(ctx context.Context, tx *store.Tx, m store.Member, greeted string) error {
 	token, hash := a.linkToken()
-	if err := tx.SetInvitation(ctx, m.ID, hash); err != nil {
+	if err := tx.SetInvitation(ctx, m.ID, hash, a.now()); err != nil {
 		return err
 	}
+	link := a.PublicURL + "/join/" + token
 	return a.queueMail(ctx, tx, Mail{
-		Kind: mailInvitation, Recipient: m.Address,
+		Kind: mailInvitation, Recipient: m.Address, Link: link, LinkHash: hash,
 		Subject: fmt.Sprintf("Join %s", a.Name),
-		Body: fmt.Sprintf("Hello %s,\n\nyou are invited to join %s. To accept, open this link:\n\n%s/join/%s\n\n"+
-			"If you did not expect this, do nothing.\n", m.Name, a.Name, a.PublicURL, token),
+		Body: fmt.Sprintf("%s,\n\nyou are invited to join %s. To accept, open this link:\n\n%s\n\n"+
+			"It is good for 30 days. If you did not expect this, do nothing.\n", hello(greeted), a.Name, link),
 	})
 }
+
+// remind sends an open invitation again on the wish of a stranger, who may be
+// the invited, whose first mail was lost. So it is the same link, for nobody
+// must be able to end the one that somebody else has, and not too often.
+func (a *Account) remind(ctx context.Context, tx *store.Tx, m store.Member) error {
+	last, found, err := tx.LastInvitation(ctx, m.ID)
+	switch {
+	case err != nil:
+		return err
+	case !found || !a.isGood(m.InvitedAt):
+		return a.inviteUnnamed(ctx, tx, m)
+	case a.now().Sub(last.CreatedAt) < remindEvery:
+		return nil
+	}
+	return a.queueMail(ctx, tx, last)
+}
+
+// isGood tells whether a link that was made at this time still is.
+func (a *Account) isGood(made time.Time) bool { return a.now().Sub(made) < linkLife }
 
 // askToConfirm asks the owner of a new address whether it is his, and returns
 // the hash of the token that answers.
 func (a *Account) askToConfirm(ctx context.Context, tx *store.Tx, name, address string) (hash string, err error) {
 	token, hash := a.linkToken()
+	link := a.PublicURL + "/confirm/" + token
 	return hash, a.queueMail(ctx, tx, Mail{
-		Kind: mailAddress, Recipient: address,
+		Kind: mailAddress, Recipient: address, Link: link, LinkHash: hash,
 		Subject: fmt.Sprintf("Confirm your new address for %s", a.Name),
-		Body: fmt.Sprintf("Hello %s,\n\nyour sign-in address for %s is about to become %s. To confirm, open this link:\n\n%s/confirm/%s\n\n"+
-			"Until then you sign in with the old one. If you did not expect this, do nothing.\n", name, a.Name, address, a.PublicURL, token),
+		Body: fmt.Sprintf("%s,\n\nyour sign-in address for %s is about to become %s. To confirm, open this link:\n\n%s\n\n"+
+			"It is good for 30 days. Until then you sign in with the old address. If you did not expect this, do nothing.\n",
+			hello(name), a.Name, address, link),
 	})
 }
 
+func hello(name string) string {
+	if name == "" {
+		return "Hello"
+	}
+	return "Hello " + name
+}
+
 // linkToken makes the secret part of a link in a mail, and the hash under
-// which the database knows it: whoever reads the database cannot follow it.
+// which the database looks it up. The outbox holds the link itself for as
+// long as it is good, or there would be nothing to send and to list: whoever
+// reads the database file, mode 0600, can follow the open ones.
 func (a *Account) linkToken() (token, hash string) {
 	token = idEncoding.EncodeToString(a.random(32))
 	return token, hashLink(token)

@@ -89,6 +89,9 @@ func (a *Account) InviteMember(ctx context.Context, address, name, role string) 
 		if m, err = a.insertInvited(ctx, tx, address, name, role); err != nil {
 			return err
 		}
+		if err := a.invite(ctx, tx, m); err != nil {
+			return err
+		}
 		return a.audit(ctx, tx, "member.invite", m.ID, "role %s", role)
 	})
 	return m, err
@@ -103,10 +106,7 @@ func (a *Account) insertInvited(ctx context.Context, tx *store.Tx, address, name
 		ID: a.newID(), Address: address, Name: name, Role: role,
 		State: store.Invited, StateSince: now, Version: 1, CreatedAt: now,
 	}
-	if err := tx.InsertMember(ctx, m); err != nil {
-		return m, err
-	}
-	return m, a.invite(ctx, tx, m)
+	return m, tx.InsertMember(ctx, m)
 }
 
 // maxName bounds what people and pages call somebody, in characters.
@@ -181,6 +181,9 @@ func (a *Account) UpdateMember(ctx context.Context, id string, u MemberUpdate, i
 		if err := a.showSuspension(ctx, tx, m); err != nil {
 			return err
 		}
+		if err := a.welcomeBack(ctx, tx, before, m); err != nil {
+			return err
+		}
 		if err := a.audit(ctx, tx, "member.update", id, ""); err != nil {
 			return err
 		}
@@ -225,10 +228,20 @@ func bumpPerson(ctx context.Context, tx *store.Tx, m Member) error {
 	return tx.BumpPerson(ctx, m.PersonID)
 }
 
+// welcomeBack sends a fresh invitation to a member who never accepted his and
+// is reactivated or provisioned now, unless the one that he has is open.
+func (a *Account) welcomeBack(ctx context.Context, tx *store.Tx, before, m Member) error {
+	returns := before.Suspended && !m.Suspended || !before.Managed() && m.Managed()
+	if !returns || before.State != store.Invited || a.isGood(m.InvitedAt) {
+		return nil
+	}
+	return a.invite(ctx, tx, m)
+}
+
 // Invitation returns whom the token of an invitation invites.
 func (a *Account) Invitation(ctx context.Context, token string) (m Member, err error) {
 	err = a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
-		m, err = invited(ctx, tx, token)
+		m, err = a.invited(ctx, tx, token)
 		return err
 	})
 	return m, err
@@ -240,7 +253,10 @@ func (a *Account) Invitation(ctx context.Context, token string) (m Member, err e
 // after him, and an administrator or an allowed domain let him in.
 func (a *Account) AcceptInvitation(ctx context.Context, token string) (m Member, err error) {
 	err = a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		if m, err = invited(ctx, tx, token); err != nil || m.State != store.Invited {
+		if m, err = a.invited(ctx, tx, token); err != nil || m.State != store.Invited {
+			return err
+		}
+		if err := tx.SpendInvitation(ctx, m.ID); err != nil {
 			return err
 		}
 		next := store.Active
@@ -255,10 +271,23 @@ func (a *Account) AcceptInvitation(ctx context.Context, token string) (m Member,
 	return m, err
 }
 
-func invited(ctx context.Context, tx *store.Tx, token string) (Member, error) {
+func (a *Account) invited(ctx context.Context, tx *store.Tx, token string) (Member, error) {
 	m, found, err := tx.MemberByInvitation(ctx, hashLink(token))
-	if err == nil && !found {
-		return m, linkUnknown()
+	if err != nil {
+		return m, err
+	}
+	if !found || !a.isGood(m.InvitedAt) {
+		return Member{}, linkUnknown()
+	}
+	return unsuspended(m, nil)
+}
+
+// unsuspended refuses the links of who is suspended: he was shut out after
+// they were sent.
+func unsuspended(m Member, err error) (Member, error) {
+	if err == nil && m.Suspended {
+		return Member{}, &Error{Status: http.StatusForbidden, Code: "suspended", Title: "Suspended",
+			Detail: "your access is suspended, so the link does nothing; ask your administrator"}
 	}
 	return m, err
 }
@@ -307,6 +336,9 @@ func (a *Account) SignUp(ctx context.Context, address, name string) error {
 	if err := checkAddress(address); err != nil {
 		return InvalidValue("/address", "%v", err)
 	}
+	if err := checkName(name); err != nil {
+		return err
+	}
 	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		domain := domainOf(address)
 		if _, allowed, err := tx.SignupDomain(ctx, domain); err != nil {
@@ -324,9 +356,12 @@ func (a *Account) SignUp(ctx context.Context, address, name string) error {
 			if err != nil {
 				return err
 			}
+			if err := a.inviteUnnamed(ctx, tx, m); err != nil {
+				return err
+			}
 			return a.audit(asPerson(ctx, m.ID), tx, "member.sign_up", m.ID, "")
 		case holder.State == store.Invited && !holder.Suspended && store.Fold(holder.Address) == store.Fold(address):
-			return a.invite(ctx, tx, holder) // the first mail may be lost
+			return a.remind(ctx, tx, holder)
 		}
 		return nil
 	})
@@ -340,7 +375,7 @@ func asPerson(ctx context.Context, memberID string) context.Context {
 
 func linkUnknown() *Error {
 	return &Error{Status: http.StatusNotFound, Code: "link_unknown", Title: "Link unknown",
-		Detail: "the link was used already, was replaced by a newer one, or is incomplete; look for a newer mail"}
+		Detail: "the link was used already, was replaced by a newer one, is older than 30 days, or is incomplete; look for a newer mail"}
 }
 
 // Attention is a person who waits for something.

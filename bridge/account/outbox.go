@@ -9,6 +9,10 @@ import (
 // A Mail is one that the account wrote and that waits in the outbox.
 type Mail = store.Mail
 
+// mailsKept is how long a mail stays in the outbox: as long as a link in it
+// can be good.
+const mailsKept = linkLife
+
 // Mails lists the outbox, oldest first.
 func (a *Account) Mails(ctx context.Context) (mails []Mail, err error) {
 	err = a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"reflect"
+	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 )
@@ -199,6 +200,7 @@ func (a *Account) DeletePerson(ctx context.Context, id, ifMatch string) error {
 			func() error { return tx.CountMember(ctx, m.ID, -1, a.now()) },
 			func() error { return tx.RemoveProvisioned(ctx, m.ID) },
 			func() error { return tx.DeleteAddressChange(ctx, m.ID) },
+			func() error { return tx.SetInvitation(ctx, m.ID, "", time.Time{}) },
 			func() error { return tx.DeletePerson(ctx, id) },
 			func() error { return tx.ForgetLastUserName(ctx, p.UserName) },
 			func() error { return a.audit(ctx, tx, "person.delete", id, "member %s", m.ID) },
@@ -240,6 +242,9 @@ func (a *Account) settle(ctx context.Context, tx *store.Tx, p *Person, m store.M
 	// Nobody who is suspended gets mail; the address is settled when he returns.
 	if attrs.active {
 		if err := a.settleAddress(ctx, tx, p, &m); err != nil {
+			return err
+		}
+		if err := a.welcomeBack(ctx, tx, before, m); err != nil {
 			return err
 		}
 	}

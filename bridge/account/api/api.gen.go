@@ -1757,12 +1757,20 @@ type ClientInterface interface {
 
 	// UpdateMemberWithBody Suspend, reactivate, or change the role by hand
 	//
+	// Somebody who is suspended cannot follow the links in mails that he has. An
+	// invitation is good for 30 days; reactivating somebody who did not accept in that
+	// time sends another.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PATCH /v1/members/{id} (the `UpdateMember` operationId).
 	UpdateMemberWithBody(ctx context.Context, id Id, params *UpdateMemberParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// UpdateMember Suspend, reactivate, or change the role by hand
+	//
+	// Somebody who is suspended cannot follow the links in mails that he has. An
+	// invitation is good for 30 days; reactivating somebody who did not accept in that
+	// time sends another.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2732,6 +2740,10 @@ func (c *Client) GetMember(ctx context.Context, id Id, reqEditors ...RequestEdit
 
 // UpdateMemberWithBody Suspend, reactivate, or change the role by hand
 //
+// Somebody who is suspended cannot follow the links in mails that he has. An
+// invitation is good for 30 days; reactivating somebody who did not accept in that
+// time sends another.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PATCH /v1/members/{id} (the `UpdateMember` operationId).
@@ -2748,6 +2760,10 @@ func (c *Client) UpdateMemberWithBody(ctx context.Context, id Id, params *Update
 }
 
 // UpdateMember Suspend, reactivate, or change the role by hand
+//
+// Somebody who is suspended cannot follow the links in mails that he has. An
+// invitation is good for 30 days; reactivating somebody who did not accept in that
+// time sends another.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -6343,12 +6359,20 @@ type ClientWithResponsesInterface interface {
 
 	// UpdateMemberWithBodyWithResponse Suspend, reactivate, or change the role by hand
 	//
+	// Somebody who is suspended cannot follow the links in mails that he has. An
+	// invitation is good for 30 days; reactivating somebody who did not accept in that
+	// time sends another.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /v1/members/{id} (the `UpdateMember` operationId).
 	UpdateMemberWithBodyWithResponse(ctx context.Context, id Id, params *UpdateMemberParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateMemberResponse, error)
 
 	// UpdateMemberWithResponse Suspend, reactivate, or change the role by hand
+	//
+	// Somebody who is suspended cannot follow the links in mails that he has. An
+	// invitation is good for 30 days; reactivating somebody who did not accept in that
+	// time sends another.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -9754,6 +9778,10 @@ func (c *ClientWithResponses) GetMemberWithResponse(ctx context.Context, id Id, 
 
 // UpdateMemberWithBodyWithResponse Suspend, reactivate, or change the role by hand
 //
+// Somebody who is suspended cannot follow the links in mails that he has. An
+// invitation is good for 30 days; reactivating somebody who did not accept in that
+// time sends another.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PATCH /v1/members/{id} (the `UpdateMember` operationId).
@@ -9766,6 +9794,10 @@ func (c *ClientWithResponses) UpdateMemberWithBodyWithResponse(ctx context.Conte
 }
 
 // UpdateMemberWithResponse Suspend, reactivate, or change the role by hand
+//
+// Somebody who is suspended cannot follow the links in mails that he has. An
+// invitation is good for 30 days; reactivating somebody who did not accept in that
+// time sends another.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

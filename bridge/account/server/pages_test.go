@@ -39,6 +39,24 @@ func TestJoin(t *testing.T) {
 	}
 }
 
+// Whoever was suspended after he was invited is told so, and stays out.
+func TestJoinWhileSuspended(t *testing.T) {
+	t.Parallel()
+	c := converse(t)
+	invited, err := c.InviteMemberWithResponse(t.Context(), nil, api.MemberInput{Address: "ann@example.com"})
+	ok(t, err)
+	_, err = c.UpdateMemberWithResponse(t.Context(), invited.JSON201.Id, nil, api.MemberUpdate{Suspended: new(true)})
+	ok(t, err)
+	for _, method := range []string{"GET", "POST"} {
+		page, text := c.page(t, method, c.mailedLink(t, "/join/"))
+		equal(t, method, page, 403)
+		if !strings.Contains(text, "your access is suspended") || strings.Contains(text, "ann@example.com") {
+			t.Errorf("%s: the page is\n%s", method, text)
+		}
+	}
+	equal(t, "state afterwards", c.memberState(t, invited.JSON201.Id), "invited")
+}
+
 // Pages run no script, load nothing from elsewhere, may not be framed, and
 // tell no other site which link was followed.
 func TestPageHeaders(t *testing.T) {

@@ -41,8 +41,17 @@ func (tx *Tx) PutAddressChange(ctx context.Context, c AddressChange) error {
 	return err
 }
 
-// DeleteAddressChange ends the member's change, if there is one.
+// AddressChangeOf returns the change of a member.
+func (tx *Tx) AddressChangeOf(ctx context.Context, memberID string) (AddressChange, bool, error) {
+	return One(ctx, tx, scanAddressChange, addressChangeQuery+`WHERE member_id = ?`, memberID)
+}
+
+// DeleteAddressChange ends the member's change, if there is one, and the link
+// that confirms it.
 func (tx *Tx) DeleteAddressChange(ctx context.Context, memberID string) error {
+	if err := tx.forgetLink(ctx, addressChangeLink, memberID); err != nil {
+		return err
+	}
 	_, err := tx.Exec(ctx, `DELETE FROM address_changes WHERE member_id = ?`, memberID)
 	return err
 }

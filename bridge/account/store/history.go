@@ -87,30 +87,9 @@ func (tx *Tx) PutSavedAnswer(ctx context.Context, a SavedAnswer) error {
 	return err
 }
 
-// A Mail is a message that was or will be sent.
-type Mail struct {
-	ID                             string
-	CreatedAt                      time.Time
-	Kind, Recipient, Subject, Body string
-}
-
-// InsertMail adds m to the outbox.
-func (tx *Tx) InsertMail(ctx context.Context, m Mail) error {
-	_, err := tx.Exec(ctx, `INSERT INTO outbox (id, created_at, kind, recipient, subject, body) VALUES (?, ?, ?, ?, ?, ?)`,
-		m.ID, Micros(m.CreatedAt), m.Kind, m.Recipient, m.Subject, m.Body)
-	return err
-}
-
-// Mails lists the outbox, oldest first.
-func (tx *Tx) Mails(ctx context.Context) ([]Mail, error) {
-	return All(ctx, tx, func(row Scanner) (m Mail, err error) {
-		return m, row.Scan(&m.ID, (*Time)(&m.CreatedAt), &m.Kind, &m.Recipient, &m.Subject, &m.Body)
-	}, `SELECT id, created_at, kind, recipient, subject, body FROM outbox ORDER BY created_at, id`)
-}
-
-// Sweep deletes what is over: handshakes and sessions, saved answers from
-// before one time, attempts from before another.
-func (tx *Tx) Sweep(ctx context.Context, now, answersBefore, attemptsBefore time.Time) error {
+// Sweep deletes what is over: handshakes and sessions, and from before a time
+// of their own saved answers, attempts and mails.
+func (tx *Tx) Sweep(ctx context.Context, now, answersBefore, attemptsBefore, mailsBefore time.Time) error {
 	for _, s := range []struct {
 		query  string
 		before time.Time
@@ -119,6 +98,7 @@ func (tx *Tx) Sweep(ctx context.Context, now, answersBefore, attemptsBefore time
 		{`DELETE FROM sessions WHERE expires_at < ?`, now},
 		{`DELETE FROM idempotency WHERE created_at < ?`, answersBefore},
 		{`DELETE FROM attempts WHERE last_time < ?`, attemptsBefore},
+		{`DELETE FROM outbox WHERE created_at < ?`, mailsBefore},
 	} {
 		if _, err := tx.Exec(ctx, s.query, Micros(s.before)); err != nil {
 			return err

@@ -30,6 +30,9 @@ type Member struct {
 	State      string
 	StateSince time.Time
 	Suspended  bool
+	// InvitedAt is when the link by which he can join was made; zero without
+	// one. SetInvitation writes it.
+	InvitedAt time.Time
 	// LastUserName is the folded userName that an unmanaged member had last.
 	LastUserName string
 	Version      int64
@@ -47,7 +50,7 @@ func (m Member) Managed() bool { return m.PersonID != "" }
 // Protected tells whether provisioning must leave the member alone.
 func (m Member) Protected() bool { return m.Role != RoleMember }
 
-const memberColumns = `m.id, COALESCE(m.address, ''), m.name, m.role, m.state, m.state_since, m.suspended,
+const memberColumns = `m.id, COALESCE(m.address, ''), m.name, m.role, m.state, m.state_since, m.suspended, m.invited_at,
 	COALESCE(m.last_user_name, ''), m.version, m.created_at,
 	COALESCE(c.address, ''), COALESCE(p.id, ''), COALESCE(p.user_name, '')`
 
@@ -56,7 +59,7 @@ const memberTables = ` FROM members m
 	LEFT JOIN people p ON p.member_id = m.id `
 
 func scanMember(row Scanner) (m Member, err error) {
-	return m, row.Scan(&m.ID, &m.Address, &m.Name, &m.Role, &m.State, (*Time)(&m.StateSince), &m.Suspended,
+	return m, row.Scan(&m.ID, &m.Address, &m.Name, &m.Role, &m.State, (*Time)(&m.StateSince), &m.Suspended, (*Time)(&m.InvitedAt),
 		&m.LastUserName, &m.Version, (*Time)(&m.CreatedAt), &m.PendingAddress, &m.PersonID, &m.UserName)
 }
 
@@ -110,10 +113,20 @@ func (tx *Tx) UpdateMember(ctx context.Context, m Member) error {
 	return err
 }
 
-// SetInvitation makes hash the only one that accepts the member's invitation.
-func (tx *Tx) SetInvitation(ctx context.Context, memberID, hash string) error {
-	_, err := tx.Exec(ctx, `UPDATE members SET invitation_hash = ? WHERE id = ?`, hash, memberID)
+// SetInvitation makes the link with this hash the only one by which the
+// member can join, and without a hash leaves none.
+func (tx *Tx) SetInvitation(ctx context.Context, memberID, hash string, at time.Time) error {
+	if err := tx.SpendInvitation(ctx, memberID); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, `UPDATE members SET invitation_hash = NULLIF(?, ''), invited_at = ? WHERE id = ?`, hash, Micros(at), memberID)
 	return err
+}
+
+// SpendInvitation takes the link out of the mails because it was used. Its
+// owner may still follow it, and is told that it was.
+func (tx *Tx) SpendInvitation(ctx context.Context, memberID string) error {
+	return tx.forgetLink(ctx, invitationLink, memberID)
 }
 
 // DeleteSeat removes a row in state not_invited, which is no member yet.

@@ -151,7 +151,7 @@ func (s site) explain(r *http.Request, err error) (status int, text string) {
 		s.Fault(r, err)
 		return http.StatusInternalServerError, "Something went wrong on our side. Please try again later."
 	case e.Status == http.StatusNotFound:
-		return e.Status, "The link was used already, has been replaced by a newer one, or is incomplete. Open the latest mail, or ask your administrator for a new one."
+		return e.Status, "The link was used already, has been replaced by a newer one, is older than 30 days, or is incomplete. Open the latest mail, or ask your administrator for a new one."
 	default:
 		return e.Status, e.Detail
 	}
