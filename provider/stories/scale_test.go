@@ -104,7 +104,7 @@ func TestAPlanOverManyObjectsAsksForOneList(t *testing.T) {
 }
 
 // What a plan over many objects costs, beside the same number of objects that
-// cost nothing: Terraform's own share is most of the time.
+// live in the state alone and ask nobody.
 func BenchmarkPlanOverManyObjects(b *testing.B) {
 	for _, n := range []int{100, 1000} {
 		for _, subject := range []struct{ name, config string }{
