@@ -1,6 +1,7 @@
 # A service account whose people and groups follow an identity provider.
 #
 #   export SCIMBRIDGE_ACCOUNT_TOKEN=...                  # from `scim-bridge account init`
+#   terraform init                                        # not with dev_overrides
 #   (umask 077; scim-bridge token > bearer-token)         # the identity provider needs it, too
 #   TF_VAR_bearer_token="$(cat bearer-token)" terraform apply
 #   terraform plan                                        # needs no token

@@ -40,7 +40,7 @@ func (r *integration) Schema(_ context.Context, _ resource.SchemaRequest, resp *
 		Attributes: map[string]schema.Attribute{
 			"id": schema.StringAttribute{
 				Computed:            true,
-				MarkdownDescription: "The integration's id; another one after activating anew.",
+				MarkdownDescription: "The integration's id; another one after it was inactive.",
 				PlanModifiers:       []planmodifier.String{stringplanmodifier.UseStateForUnknown()},
 			},
 			"manager_email": schema.StringAttribute{
@@ -68,22 +68,24 @@ func (r *integration) Schema(_ context.Context, _ resource.SchemaRequest, resp *
 				Validators: []validator.String{check("a bearer token", checkToken)},
 			},
 			"bearer_token_wo_version": schema.Int64Attribute{
-				Optional:            true,
-				MarkdownDescription: "If set, a change of this number alone says that the token is another one. Needed with `scimbridge_bearer_token`.",
+				Optional: true,
+				MarkdownDescription: "If set, a change of this number alone says that the token is another one. Needed with `scimbridge_bearer_token`. " +
+					"After an import the plan shows it as an update in place, which rotates nothing.",
 			},
 			"overlap": schema.StringAttribute{
-				Optional:            true,
-				Computed:            true,
-				Default:             stringdefault.StaticString(defaultOverlap),
-				MarkdownDescription: "How long the old token and session live after a rotation, for instance `1h`; `0s` ends them at once, `720h` is the most. Default `15m`.",
-				Validators:          []validator.String{check("a duration from 0s to 720h", checkOverlap)},
+				Optional: true,
+				Computed: true,
+				Default:  stringdefault.StaticString(defaultOverlap),
+				MarkdownDescription: "How long the old token and session live after a rotation, for instance `1h`; `0s` ends them at once, `720h` is the most. Default `15m`. " +
+					"After an import the plan shows another value as an update in place, which asks nothing of the account.",
+				Validators: []validator.String{check("a duration from 0s to 720h", checkOverlap)},
 			},
 			"suspension_limit": schema.StringAttribute{
 				Optional: true,
 				Computed: true,
 				Default:  stringdefault.StaticString(defaultSuspensionLimit),
 				MarkdownDescription: "How many people a bridge may suspend before it asks: the larger of a number and a share of the people, in a time; or `off`. " +
-					"Default `" + defaultSuspensionLimit + "`.",
+					"Kept at the account; bridges do not enforce it yet. Default `" + defaultSuspensionLimit + "`.",
 				Validators: []validator.String{stringvalidator.RegexMatches(suspensionLimit, "must be \"off\" or like \""+defaultSuspensionLimit+"\"")},
 			},
 			"deletion_protection": schema.BoolAttribute{
