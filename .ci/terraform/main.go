@@ -1,4 +1,4 @@
-// Command terraform prints the path of a Terraform for the acceptance tests:
+// Command terraform prints the path of a Terraform, for the acceptance tests and the demo:
 // the one in PATH, else the one in bin/, else it installs one to bin/. Where
 // none is to be had it prints nothing, says so in one line on standard error,
 // and fails only in CI.
@@ -28,7 +28,7 @@ func main() {
 		fmt.Println(path)
 		return
 	}
-	fmt.Fprintf(os.Stderr, "no terraform in PATH and none could be installed (%v): put one (1.11 or later) into PATH to run the acceptance tests\n", err)
+	fmt.Fprintf(os.Stderr, "no terraform in PATH and none could be installed (%v): put one (1.11 or later) into PATH\n", err)
 	if os.Getenv("CI") != "" {
 		os.Exit(1)
 	}

@@ -78,7 +78,7 @@ func (d *demo) up(ctx context.Context) error {
 	if err := d.showArrivals(ctx); err != nil {
 		return err
 	}
-	d.farewell(token)
+	d.farewell(token, terraform)
 	return nil
 }
 
@@ -285,7 +285,10 @@ func (d *demo) simulate(ctx context.Context, idp, domain, people, groups string)
 }
 
 // farewell says where to look and how to stop.
-func (d *demo) farewell(token string) {
+func (d *demo) farewell(token, terraform string) {
+	if in, name := filepath.Split(terraform); filepath.Clean(in) != d.bin {
+		terraform = name // is in the reader's PATH
+	}
 	fmt.Fprintf(d.out, `
 Status page   http://%s/app
 Its token     %s
@@ -294,8 +297,8 @@ Account       http://%[3]s (admin token in .demo/admin-token)
 
 Try           kill the bridge, or change a firewall rule, and see what Terraform says:
               TF_CLI_CONFIG_FILE=.demo/terraformrc SCIMBRIDGE_ACCOUNT_TOKEN=$(cat .demo/admin-token) \
-                terraform -chdir=.demo/quickstart plan
+                %[4]s -chdir=.demo/quickstart plan
 Again         make demo
 Stop          make demo-down
-`, d.ports.Bridge, token, d.ports.Account)
+`, d.ports.Bridge, token, d.ports.Account, terraform)
 }
