@@ -66,7 +66,7 @@ func call[T any](ctx context.Context, c *Connector, r request) (answer T, lost b
 			c.look()
 		case errors.As(err, &no) && !no.busy():
 			return answer, lost, no.directoryError()
-		case no == nil && ctx.Err() == nil:
+		case (no == nil || no.lost()) && ctx.Err() == nil:
 			c.Tell() // the heartbeat finds out whether the account is away
 			lost = lost || !notSent(err)
 			if lost && !r.repeatable {
@@ -174,12 +174,15 @@ const (
 	codeInactive           = "provisioning_inactive"
 )
 
+// codeUnexpected is ours, for an answer that no account gives.
+const codeUnexpected = "unexpected_answer"
+
 func refusalOf(resp *http.Response, body io.Reader) error {
 	r := &refusal{}
 	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	if kind != "application/problem+json" || json.NewDecoder(io.LimitReader(body, 1<<20)).Decode(&r.Problem) != nil {
 		// A proxy on the way, or something else than an account.
-		r.Problem = api.Problem{Title: http.StatusText(resp.StatusCode), Code: "unexpected_answer"}
+		r.Problem = api.Problem{Title: http.StatusText(resp.StatusCode), Code: codeUnexpected}
 	}
 	r.Status = resp.StatusCode
 	if s, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && s > 0 {
@@ -196,6 +199,13 @@ func refusalOf(resp *http.Response, body io.Reader) error {
 
 // busy says that the same question may be answered a little later.
 func (r *refusal) busy() bool { return r.Status >= 500 || r.Status < 400 }
+
+// lost says that the account's own answer did not arrive: a proxy in front of
+// it gave up waiting, or lost the connection, and does not know what the
+// account has done meanwhile.
+func (r *refusal) lost() bool {
+	return r.Code == codeUnexpected && (r.Status == http.StatusBadGateway || r.Status == http.StatusGatewayTimeout)
+}
 
 // directoryError turns a refusal of a request into the Directory's words,
 // which are the account's own.

@@ -81,7 +81,7 @@ const managerEmail = "manager@example.com"
 
 // signedIn returns a connector that works against a real account over a
 // network that can fail.
-func signedIn(t *testing.T) (*account.Connector, *faults) {
+func signedIn(t testing.TB) (*account.Connector, *faults) {
 	t.Helper()
 	rows, err := store.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "account.db"))
 	if err != nil {
@@ -143,7 +143,7 @@ func signedIn(t *testing.T) (*account.Connector, *faults) {
 	return c, network
 }
 
-func awaitPhase(t *testing.T, c *account.Connector, phase account.Phase) {
+func awaitPhase(t testing.TB, c *account.Connector, phase account.Phase) {
 	t.Helper()
 	deadline := time.Now().Add(30 * time.Second)
 	tick := time.NewTicker(5 * time.Millisecond)
@@ -229,6 +229,44 @@ func TestAConditionalWriteIsNotRepeatedAfterALostAnswer(t *testing.T) {
 	_, err = c.ReplacePerson(t.Context(), p.ID, input("b@example.com"), p.Version)
 	if !errors.Is(err, bridge.ErrUnavailable) || network.count(path) != 1 {
 		t.Errorf("got %v after %d requests: whether it was done is not known, and a repetition could be refused for its own sake", err, network.count(path))
+	}
+}
+
+// A proxy in front of the account that loses the connection to it tells the
+// bridge no more than a broken connection does.
+func TestAGatewaysErrorIsALostAnswer(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{http.StatusBadGateway, http.StatusGatewayTimeout} {
+		t.Run(http.StatusText(status), func(t *testing.T) {
+			t.Parallel()
+			c, network := signedIn(t)
+			p, err := c.CreatePerson(t.Context(), input("a@example.com"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			path := peoplePath + "/" + p.ID
+			lose := func(req *http.Request) func() (*http.Response, error) {
+				return func() (*http.Response, error) {
+					resp, err := network.real.RoundTrip(req)
+					if err != nil {
+						return nil, err
+					}
+					resp.Body.Close()
+					return &http.Response{StatusCode: status, Header: http.Header{"Content-Type": {"text/html"}},
+						Body: io.NopCloser(strings.NewReader("<html>"))}, nil
+				}
+			}
+			network.set(once("PUT "+path, lose))
+			_, err = c.ReplacePerson(t.Context(), p.ID, input("b@example.com"), p.Version)
+			if !errors.Is(err, bridge.ErrUnavailable) || network.count("PUT "+path) != 1 {
+				t.Errorf("a conditional write: got %v after %d requests; a repetition is refused because the first one counted",
+					err, network.count("PUT "+path))
+			}
+			network.set(once("DELETE "+path, lose))
+			if err := c.DeletePerson(t.Context(), p.ID, ""); err != nil {
+				t.Errorf("a delete that had its effect: %v", err)
+			}
+		})
 	}
 }
 
