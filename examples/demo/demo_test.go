@@ -36,12 +36,7 @@ func TestDemoRunsTwiceAndLeavesNothing(t *testing.T) {
 	if err := os.MkdirAll(d.dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if d.ports.Account, err = freeAddress(t.Context(), "127.0.0.1:0"); err != nil {
-		t.Fatal(err)
-	}
-	if d.ports.Bridge, err = freeAddress(t.Context(), "127.0.0.1:0"); err != nil {
-		t.Fatal(err)
-	}
+	d.ports = ports{Account: providertest.FreeAddress(t), Bridge: providertest.FreeAddress(t)}
 	if err := d.savePorts(); err != nil {
 		t.Fatal(err)
 	}

@@ -51,14 +51,10 @@ type scene struct {
 
 func newScene(t *testing.T) *scene {
 	t.Helper()
-	s := &scene{T: t, account: providertest.NewAccount(t), token: newToken(t), dataDir: filepath.Join(t.TempDir(), "bridge")}
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	return &scene{
+		T: t, account: providertest.NewAccount(t), token: newToken(t),
+		dataDir: filepath.Join(t.TempDir(), "bridge"), listen: providertest.FreeAddress(t),
 	}
-	s.listen = l.Addr().String()
-	l.Close()
-	return s
 }
 
 func newToken(t *testing.T) session.Token {

@@ -26,13 +26,13 @@ func TestABridgeListensAtAHostNameAndAtALongIPv6Address(t *testing.T) {
 		t.Run(host, func(t *testing.T) {
 			t.Parallel()
 			s := newScene(t)
-			l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", host+":0")
-			if err != nil {
-				t.Skipf("this machine has no loopback address for %s: %v", host, err)
-			}
-			_, port, _ := net.SplitHostPort(l.Addr().String())
-			l.Close()
+			_, port, _ := net.SplitHostPort(s.listen)
 			s.listen = host + ":" + port
+			l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", s.listen)
+			if err != nil {
+				t.Skipf("this machine does not listen at %s: %v", s.listen, err)
+			}
+			l.Close()
 			s.test(
 				resource.TestStep{
 					Config:            s.config(""),

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -42,7 +41,7 @@ func newWorld(t *testing.T, accountFlags ...string) *world {
 			"SCIMBRIDGE_ACCOUNT_URL="+account.URL,
 			"SCIMBRIDGE_ACCOUNT_TOKEN="+account.Token),
 		dataDir: filepath.Join(t.TempDir(), "bridge"),
-		listen:  freeAddress(t),
+		listen:  providertest.FreeAddress(t),
 	}
 	// Whatever a failing test leaves behind must not outlive it.
 	t.Cleanup(w.stopBridge)
@@ -123,16 +122,6 @@ func newToken(t *testing.T) session.Token {
 		t.Fatal(err)
 	}
 	return token
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 func (w *world) control() *control.Client {
@@ -349,7 +338,7 @@ func done(t testing.TB, status int, body []byte, err error) {
 // ends; it returns the bridge as a world of its own.
 func runBridge(t *testing.T, w *world, sealed string, token session.Token) *world {
 	t.Helper()
-	by := &world{workspace: w.workspace, account: w.account, dataDir: t.TempDir(), listen: freeAddress(t)}
+	by := &world{workspace: w.workspace, account: w.account, dataDir: t.TempDir(), listen: providertest.FreeAddress(t)}
 	tokenFile, sessionFile := filepath.Join(by.dataDir, "token"), filepath.Join(by.dataDir, "session")
 	write(t, tokenFile, token.Reveal())
 	write(t, sessionFile, sealed)

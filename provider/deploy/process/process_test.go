@@ -43,7 +43,7 @@ func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	target := &process.Target{
 		DataDir: filepath.Join(t.TempDir(), "made", "bridge"),
-		Listen:  freeAddress(t),
+		Listen:  providertest.FreeAddress(t),
 		Binary:  providertest.Binary(t),
 		Machine: process.ThisMachine(),
 		Grace:   10 * time.Second,
@@ -76,16 +76,6 @@ func seal(t *testing.T) (session.Token, string) {
 		t.Fatal(err)
 	}
 	return token, sealed
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // revision is what the fixture's spec means.
@@ -330,7 +320,7 @@ func TestUpdateMovesToAnotherAddress(t *testing.T) {
 	f := newFixture(t)
 	f.create()
 	before := f.pid()
-	f.target.Listen = freeAddress(t)
+	f.target.Listen = providertest.FreeAddress(t)
 	f.update()
 	f.gone(before)
 	if s := f.observe(); s.Bridge == nil || s.Bridge.Listen != f.target.Listen {
