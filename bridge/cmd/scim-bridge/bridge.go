@@ -33,6 +33,7 @@ import (
 // bridgeConfig is what a bridge is made of.
 type bridgeConfig struct {
 	listen, publicURL string
+	listener          net.Listener // for listen, bound before; nil binds it
 	accountURL        string
 	dataDir           string
 	revision          string
@@ -175,6 +176,14 @@ const (
 	lingerTime = 5 * time.Second
 )
 
+// open serves on the listener that was bound before, or binds one.
+func (b *runningBridge) open(ctx context.Context) error {
+	if b.cfg.listener != nil {
+		return b.front.Inherit(ctx, b.cfg.listener)
+	}
+	return b.front.Listen(ctx)
+}
+
 // run serves until ctx ends, the control socket says stop, or another process
 // has taken over.
 func (b *runningBridge) run(ctx context.Context, takeOver bool) error {
@@ -192,7 +201,7 @@ func (b *runningBridge) run(ctx context.Context, takeOver bool) error {
 	}()
 	if inWings {
 		log.Info("another bridge serves this data folder; waiting in the wings to take over")
-	} else if err := b.front.Listen(ctx); err != nil {
+	} else if err := b.open(ctx); err != nil {
 		return err
 	}
 	b.tellSession()

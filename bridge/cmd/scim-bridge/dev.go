@@ -44,6 +44,18 @@ func (d *devCommand) Run(ctx context.Context, c *console) error {
 	if _, err := os.Stat(database); !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%q is there already: dev makes a new account each time; remove it or choose another --data-dir", database)
 	}
+	// Before there is an account: whoever has a port in use may try again.
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp", d.AccountListen)
+	if err != nil {
+		return fmt.Errorf("listening for the account service: %w: choose another --account-listen", err)
+	}
+	defer listener.Close()
+	bridgeListener, err := config.Listen(ctx, "tcp", d.Listen)
+	if err != nil {
+		return fmt.Errorf("listening for the bridge: %w: choose another --listen", err)
+	}
+	defer bridgeListener.Close()
 	logger, ring := newLogger(c.Err, d.LogLevel, "text")
 	rows, err := store.Open(ctx, "sqlite:"+database)
 	if err != nil {
@@ -58,11 +70,6 @@ func (d *devCommand) Run(ctx context.Context, c *console) error {
 	if err != nil {
 		return err
 	}
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", d.AccountListen)
-	if err != nil {
-		return fmt.Errorf("listening for the account service: %w: choose another --account-listen", err)
-	}
-	defer listener.Close()
 	a.PublicURL = "http://" + listener.Addr().String()
 	transport := connector.InProcess(server.New(server.Config{Account: a, Logger: logger.Named("account")}), netip.MustParseAddr("127.0.0.1"))
 
@@ -75,6 +82,7 @@ func (d *devCommand) Run(ctx context.Context, c *console) error {
 	}
 	b, err := newBridge(bridgeConfig{
 		listen:       d.Listen,
+		listener:     bridgeListener,
 		dataDir:      d.DataDir,
 		readSession:  func() (session.File, error) { return session.ReadFile(filepath.Join(d.DataDir, "session")) },
 		transport:    transport,

@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"net"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -10,6 +12,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // lockedBuffer can be read while a process writes it.
@@ -67,5 +70,33 @@ func TestDevIsAnAccountAndABridgeAtOnce(t *testing.T) {
 	again, err := exec.CommandContext(t.Context(), "scim-bridge", args...).CombinedOutput()
 	if err == nil || !strings.Contains(string(again), "is there already") {
 		t.Errorf("a second dev in the same folder: %v %s", err, again)
+	}
+}
+
+func TestDevLeavesNothingBehindWhereAPortIsInUse(t *testing.T) {
+	t.Parallel()
+	taken, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { taken.Close() })
+	for _, flag := range []string{"--listen", "--account-listen"} {
+		t.Run(flag, func(t *testing.T) {
+			t.Parallel()
+			dir := filepath.Join(t.TempDir(), "dev")
+			args := map[string]string{"--listen": "127.0.0.1:0", "--account-listen": "127.0.0.1:0"}
+			args[flag] = taken.Addr().String()
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			out, err := exec.CommandContext(ctx, "scim-bridge", "dev", "--data-dir", dir,
+				"--listen", args["--listen"], "--account-listen", args["--account-listen"]).CombinedOutput()
+			if err == nil || !strings.Contains(string(out), "choose another "+flag) {
+				t.Errorf("got %v %s", err, out)
+			}
+			left, err := os.ReadDir(dir)
+			if err != nil || len(left) != 0 {
+				t.Errorf("the next start finds %v, %v", left, err)
+			}
+		})
 	}
 }
