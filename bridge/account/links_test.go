@@ -1,6 +1,7 @@
 package account_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -52,6 +53,15 @@ func TestAStrangerWhoSignsUpForSomebodyElse(t *testing.T) {
 					t.Errorf("he wrote into a mail:\n%s", m.Body)
 				}
 			}
+			// Nor does he get her another where the outbox no longer has hers.
+			err = d.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+				_, err := tx.Exec(ctx, `DELETE FROM outbox`)
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			d.signUp("ann@example.com")
 			// The link that she had from the first is as good as ever.
 			if _, err := d.AcceptInvitation(t.Context(), token); err != nil {
 				t.Error(err)

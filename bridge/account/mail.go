@@ -57,9 +57,9 @@ func (a *Account) remind(ctx context.Context, tx *store.Tx, m store.Member) erro
 	switch {
 	case err != nil:
 		return err
-	case !found || !a.isGood(m.InvitedAt):
+	case !a.isGood(m.InvitedAt):
 		return a.inviteUnnamed(ctx, tx, m)
-	case a.now().Sub(last.CreatedAt) < remindEvery:
+	case !found, a.now().Sub(last.CreatedAt) < remindEvery:
 		return nil
 	}
 	return a.queueMail(ctx, tx, last)
