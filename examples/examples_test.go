@@ -95,10 +95,7 @@ const required = `terraform {
 // What has no example has no use in the documentation.
 func TestEveryPartHasAnExample(t *testing.T) {
 	t.Parallel()
-	server, err := providertest.Factories()["scimbridge"]()
-	if err != nil {
-		t.Fatal(err)
-	}
+	server := providertest.Server(t)
 	parts, err := server.GetProviderSchema(t.Context(), &tfprotov6.GetProviderSchemaRequest{})
 	if err != nil {
 		t.Fatal(err)
@@ -266,7 +263,7 @@ func newWorkspace(t *testing.T) *workspace {
 	if err := os.WriteFile(cli, []byte("provider_installation {\n  dev_overrides {\n    \"scimbridge/scimbridge\" = "+string(override)+"\n  }\n}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	w.env = []string{"PATH=" + filepath.Dir(os.Getenv("TF_ACC_TERRAFORM_PATH")) + ":" + os.Getenv("PATH"), "HOME=" + w.dir, "TF_CLI_CONFIG_FILE=" + cli, "CHECKPOINT_DISABLE=1"}
+	w.env = []string{"PATH=" + filepath.Dir(providertest.Terraform(w.t)) + ":" + os.Getenv("PATH"), "HOME=" + w.dir, "TF_CLI_CONFIG_FILE=" + cli, "CHECKPOINT_DISABLE=1"}
 	return w
 }
 
@@ -311,7 +308,7 @@ func (w *workspace) isWhole() bool {
 
 func (w *workspace) run(env []string, arguments ...string) (code int, out string) {
 	w.t.Helper()
-	return w.command(env, os.Getenv("TF_ACC_TERRAFORM_PATH"), arguments...)
+	return w.command(env, providertest.Terraform(w.t), arguments...)
 }
 
 func (w *workspace) command(env []string, name string, arguments ...string) (code int, out string) {

@@ -23,10 +23,7 @@ type terraform struct {
 
 func newTerraform(t *testing.T, account *providertest.Account) *terraform {
 	t.Helper()
-	server, err := providertest.Factories()["scimbridge"]()
-	if err != nil {
-		t.Fatal(err)
-	}
+	server := providertest.Server(t)
 	schemas, err := server.GetProviderSchema(t.Context(), &tfprotov6.GetProviderSchemaRequest{})
 	if err != nil {
 		t.Fatal(err)

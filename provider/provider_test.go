@@ -37,7 +37,7 @@ func TestTheEnvironmentFillsWhatIsLeftOut(t *testing.T) {
 	t.Setenv("SCIMBRIDGE_ACCOUNT_URL", account.URL)
 	t.Setenv("SCIMBRIDGE_ACCOUNT_TOKEN", account.Token)
 	resource.UnitTest(t, resource.TestCase{
-		ProtoV6ProviderFactories: providertest.Factories(),
+		ProtoV6ProviderFactories: providertest.Factories(t),
 		Steps: []resource.TestStep{
 			{Config: domain, ConfigPlanChecks: planned(plancheck.ResourceActionCreate)},
 			{ // but the configuration wins
@@ -69,7 +69,7 @@ func TestMistakesInTheProviderBlock(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			resource.UnitTest(t, resource.TestCase{
-				ProtoV6ProviderFactories: providertest.Factories(),
+				ProtoV6ProviderFactories: providertest.Factories(t),
 				Steps: []resource.TestStep{{
 					Config: "provider \"scimbridge\" {\n" + row.block + "\n}\n" + domain, PlanOnly: true, ExpectError: regexp.MustCompile(row.want),
 				}},
@@ -91,7 +91,7 @@ provider "scimbridge" {
 }
 `
 	resource.UnitTest(t, resource.TestCase{
-		ProtoV6ProviderFactories: providertest.Factories(),
+		ProtoV6ProviderFactories: providertest.Factories(t),
 		Steps: []resource.TestStep{
 			{ // what must be asked for while planning says why it cannot be
 				Config:      fmt.Sprintf(block, account.URL, account.Token) + `data "scimbridge_caller" "me" {}`,
@@ -125,7 +125,7 @@ resource "scimbridge_provisioning" "it" {
 }
 `
 	resource.UnitTest(t, resource.TestCase{
-		ProtoV6ProviderFactories: providertest.Factories(),
+		ProtoV6ProviderFactories: providertest.Factories(t),
 		Steps: []resource.TestStep{
 			{Config: mine.ProviderBlock() + config, ConfigPlanChecks: planned(plancheck.ResourceActionCreate)},
 			{
@@ -143,7 +143,7 @@ func TestAnAccountThatIsAwayIsAnErrorThatSaysSo(t *testing.T) {
 	account := providertest.NewAccount(t)
 	config := fmt.Sprintf("provider \"scimbridge\" {\n  account_url = %q\n  account_token = %q\n  request_timeout = \"1s\"\n}\n", account.URL, account.Token) + domain
 	resource.UnitTest(t, resource.TestCase{
-		ProtoV6ProviderFactories: providertest.Factories(),
+		ProtoV6ProviderFactories: providertest.Factories(t),
 		Steps: []resource.TestStep{
 			{Config: config, ConfigPlanChecks: planned(plancheck.ResourceActionCreate)},
 			{

@@ -18,9 +18,7 @@ import (
 
 func TestDemoRunsTwiceAndLeavesNothing(t *testing.T) {
 	providertest.SetUp()
-	if path := os.Getenv("TF_ACC_TERRAFORM_PATH"); path != "" { // where make test put it
-		t.Setenv("PATH", filepath.Dir(path)+string(os.PathListSeparator)+os.Getenv("PATH"))
-	}
+	t.Setenv("PATH", filepath.Dir(providertest.Terraform(t))+string(os.PathListSeparator)+os.Getenv("PATH"))
 	root, err := repository()
 	if err != nil {
 		t.Fatal(err)

@@ -30,10 +30,7 @@ type actionServer interface {
 
 func newInvocation(t *testing.T) invocation {
 	t.Helper()
-	server, err := providertest.Factories()["scimbridge"]()
-	if err != nil {
-		t.Fatal(err)
-	}
+	server := providertest.Server(t)
 	return invocation{t, server.(actionServer)}
 }
 

@@ -113,7 +113,7 @@ func (s *scene) kill() {
 func (s *scene) test(steps ...resource.TestStep) {
 	s.Helper()
 	resource.UnitTest(s, resource.TestCase{
-		ProtoV6ProviderFactories: providertest.Factories(),
+		ProtoV6ProviderFactories: providertest.Factories(s),
 		Steps:                    steps,
 		CheckDestroy: func(*terraform.State) error {
 			if _, err := os.Stat(s.dataDir); !errors.Is(err, os.ErrNotExist) {

@@ -122,7 +122,7 @@ func TestFaultsOfTheNetwork(t *testing.T) {
 				}
 			}
 			resource.UnitTest(t, resource.TestCase{
-				ProtoV6ProviderFactories: providertest.Factories(),
+				ProtoV6ProviderFactories: providertest.Factories(t),
 				Steps: []resource.TestStep{
 					step("192.0.2.0/24", plancheck.ResourceActionCreate),
 					step("192.0.2.0/25", plancheck.ResourceActionUpdate),

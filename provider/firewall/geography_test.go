@@ -33,7 +33,7 @@ func TestRulesOnCountriesContinentsAndAnonymousAddresses(t *testing.T) {
 		return knownvalue.SetExact(checks)
 	}
 	resource.UnitTest(t, resource.TestCase{
-		ProtoV6ProviderFactories: providertest.Factories(),
+		ProtoV6ProviderFactories: providertest.Factories(t),
 		Steps: []resource.TestStep{
 			{
 				Config:            rule(account, `countries = ["ch", "at"]`),
@@ -70,7 +70,7 @@ func TestALockOutByCountryIsForeseen(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			resource.UnitTest(t, resource.TestCase{
-				ProtoV6ProviderFactories: providertest.Factories(),
+				ProtoV6ProviderFactories: providertest.Factories(t),
 				Steps: []resource.TestStep{{
 					Config:   policy(account, "default_action = \"allow\"\n  rules = {\n    them = { action = \"deny\", "+row.kind+" }\n  }"),
 					PlanOnly: true, ExpectError: regexp.MustCompile(`(?s)whoever runs Terraform, at 127\.0\.0\.1: by rule "them"`),
@@ -84,7 +84,7 @@ func TestWithoutADatabaseTheAccountRefuses(t *testing.T) {
 	t.Parallel()
 	account := providertest.NewAccount(t)
 	resource.UnitTest(t, resource.TestCase{
-		ProtoV6ProviderFactories: providertest.Factories(),
+		ProtoV6ProviderFactories: providertest.Factories(t),
 		Steps: []resource.TestStep{{
 			Config:      rule(account, `countries = ["CH"]`),
 			ExpectError: regexp.MustCompile(`(?s)ip_database_required.*--ip-database`),

@@ -40,7 +40,7 @@ resource "terraform_data" "first" {
 `, deny)
 	}
 	resource.UnitTest(t, resource.TestCase{
-		ProtoV6ProviderFactories: providertest.Factories(),
+		ProtoV6ProviderFactories: providertest.Factories(t),
 		Steps: []resource.TestStep{
 			{
 				Config: config(""),
@@ -97,7 +97,7 @@ func TestManyRulesInOneApply(t *testing.T) {
 		)
 	}
 	resource.UnitTest(t, resource.TestCase{
-		ProtoV6ProviderFactories: providertest.Factories(),
+		ProtoV6ProviderFactories: providertest.Factories(t),
 		ErrorCheck: func(err error) error {
 			if err != nil && documented.MatchString(err.Error()) {
 				return nil
@@ -164,7 +164,7 @@ func TestThePolicyKnowsWhomItWouldShutOut(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			resource.UnitTest(t, resource.TestCase{
-				ProtoV6ProviderFactories: providertest.Factories(),
+				ProtoV6ProviderFactories: providertest.Factories(t),
 				Steps:                    []resource.TestStep{{Config: policy(account, row.arguments), PlanOnly: true, ExpectError: regexp.MustCompile(row.want)}},
 			})
 		})
@@ -172,7 +172,7 @@ func TestThePolicyKnowsWhomItWouldShutOut(t *testing.T) {
 	t.Run("unless it is meant", func(t *testing.T) {
 		t.Parallel()
 		resource.UnitTest(t, resource.TestCase{
-			ProtoV6ProviderFactories: providertest.Factories(),
+			ProtoV6ProviderFactories: providertest.Factories(t),
 			Steps: []resource.TestStep{{
 				Config:   policy(account, "default_action = \"deny\"\n  rules = {}\n  allow_lockout = true"),
 				PlanOnly: true, ExpectNonEmptyPlan: true,
@@ -204,7 +204,7 @@ func TestThePolicyNamesTheBridgeItWouldShutOut(t *testing.T) {
 		}
 	}
 	resource.UnitTest(t, resource.TestCase{
-		ProtoV6ProviderFactories: providertest.Factories(),
+		ProtoV6ProviderFactories: providertest.Factories(t),
 		Steps: []resource.TestStep{{
 			Config:   policy(account, "default_action = \"deny\"\n  rules = {\n    elsewhere = { ip_ranges = [\"192.0.2.0/24\"] }\n  }"),
 			PlanOnly: true,
@@ -279,10 +279,7 @@ type protocol struct {
 
 func configured(t *testing.T, account *providertest.Account) protocol {
 	t.Helper()
-	server, err := providertest.Factories()["scimbridge"]()
-	if err != nil {
-		t.Fatal(err)
-	}
+	server := providertest.Server(t)
 	schemas, err := server.GetProviderSchema(t.Context(), &tfprotov6.GetProviderSchemaRequest{})
 	if err != nil {
 		t.Fatal(err)

@@ -51,7 +51,7 @@ func TestThePolicyIsWrittenWholeAndChangedInPlace(t *testing.T) {
 	same := statecheck.CompareValue(identical{})
 	office1 := same.AddStateValue(whole, tfjsonpath.New("rules").AtMapKey("office").AtMapKey("id"))
 	resource.UnitTest(t, resource.TestCase{
-		ProtoV6ProviderFactories: providertest.Factories(),
+		ProtoV6ProviderFactories: providertest.Factories(t),
 		Steps: []resource.TestStep{
 			{
 				Config:           policy(account, office),
@@ -124,7 +124,7 @@ func TestAPolicyOverForeignRulesComesWithItsImportBlock(t *testing.T) {
     other  = { ip_ranges = ["192.0.2.0/24"] }
   }`)
 	resource.UnitTest(t, resource.TestCase{
-		ProtoV6ProviderFactories: providertest.Factories(),
+		ProtoV6ProviderFactories: providertest.Factories(t),
 		Steps: []resource.TestStep{
 			{
 				Config: config, PlanOnly: true,
@@ -150,7 +150,7 @@ func TestAnImportedPolicyIsNamedByItsDescriptions(t *testing.T) {
 	t.Parallel()
 	account := providertest.NewAccount(t)
 	resource.UnitTest(t, resource.TestCase{
-		ProtoV6ProviderFactories: providertest.Factories(),
+		ProtoV6ProviderFactories: providertest.Factories(t),
 		Steps: []resource.TestStep{
 			{
 				Config: policy(account, `
@@ -204,7 +204,7 @@ func TestDriftOfThePolicyIsSeenAndHealed(t *testing.T) {
 			ConfigPlanChecks: policyPlanned(plancheck.ResourceActionUpdate, checks...),
 		}, resource.TestStep{Config: config, ConfigPlanChecks: policyPlanned(plancheck.ResourceActionNoop)})
 	}
-	resource.UnitTest(t, resource.TestCase{ProtoV6ProviderFactories: providertest.Factories(), Steps: steps})
+	resource.UnitTest(t, resource.TestCase{ProtoV6ProviderFactories: providertest.Factories(t), Steps: steps})
 	if f := firewallOf(t, account); f.DefaultAction != api.Deny || len(f.Rules) != 1 || f.Rules[0].Id == foreign {
 		t.Errorf("the account is not healed: %+v", f)
 	}
@@ -224,7 +224,7 @@ func TestForeignRulesAreReportedAndLeftAlone(t *testing.T) {
   }`)
 	}
 	resource.UnitTest(t, resource.TestCase{
-		ProtoV6ProviderFactories: providertest.Factories(),
+		ProtoV6ProviderFactories: providertest.Factories(t),
 		Steps: []resource.TestStep{
 			{
 				Config:            reporting(""),
@@ -268,7 +268,7 @@ func TestThePolicyLivesBesideSingleRules(t *testing.T) {
 	config := policy(account, "default_action = \"deny\"\n  depends_on = [scimbridge_firewall_rule.it]") +
 		"resource \"scimbridge_firewall_rule\" \"it\" {\n  ip_ranges = [\"127.0.0.1\"]\n}\n"
 	resource.UnitTest(t, resource.TestCase{
-		ProtoV6ProviderFactories: providertest.Factories(),
+		ProtoV6ProviderFactories: providertest.Factories(t),
 		Steps: []resource.TestStep{
 			{Config: config, ConfigPlanChecks: policyPlanned(plancheck.ResourceActionCreate, plancheck.ExpectResourceAction(address, plancheck.ResourceActionCreate))},
 			{Config: config, ConfigPlanChecks: policyPlanned(plancheck.ResourceActionNoop, plancheck.ExpectResourceAction(address, plancheck.ResourceActionNoop))},
@@ -299,7 +299,7 @@ func TestTwoOwnersAreAnErrorOfThePlan(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			resource.UnitTest(t, resource.TestCase{
-				ProtoV6ProviderFactories: providertest.Factories(),
+				ProtoV6ProviderFactories: providertest.Factories(t),
 				Steps: []resource.TestStep{{
 					Config: policy(account, office) + row.more, PlanOnly: true, ExpectError: regexp.MustCompile(row.want),
 				}},
@@ -313,7 +313,7 @@ func TestAPolicyChangedBetweenPlanAndApplyIsNotOverwritten(t *testing.T) {
 	account := providertest.NewAccount(t)
 	changed := strings.Replace(office, "priority = 10", "priority = 11", 1)
 	resource.UnitTest(t, resource.TestCase{
-		ProtoV6ProviderFactories: providertest.Factories(),
+		ProtoV6ProviderFactories: providertest.Factories(t),
 		Steps: []resource.TestStep{
 			{Config: policy(account, office), ConfigPlanChecks: policyPlanned(plancheck.ResourceActionCreate)},
 			{
@@ -337,7 +337,7 @@ func TestWhatIsUnknownIsLeftToTheAccount(t *testing.T) {
 	t.Parallel()
 	account := providertest.NewAccount(t)
 	resource.UnitTest(t, resource.TestCase{
-		ProtoV6ProviderFactories: providertest.Factories(),
+		ProtoV6ProviderFactories: providertest.Factories(t),
 		Steps: []resource.TestStep{{
 			Config: policy(account, `
   default_action = "deny"
@@ -365,7 +365,7 @@ func TestMistakesInAPolicyAreErrorsOfThePlan(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			resource.UnitTest(t, resource.TestCase{
-				ProtoV6ProviderFactories: providertest.Factories(),
+				ProtoV6ProviderFactories: providertest.Factories(t),
 				Steps: []resource.TestStep{{
 					Config:   policy(account, "default_action = \"allow\"\n  rules = {\n    it = { "+row.rule+" }\n  }"),
 					PlanOnly: true, ExpectError: regexp.MustCompile(row.want),
@@ -385,7 +385,7 @@ func TestThePolicyAndItsVerdictsAreRead(t *testing.T) {
 		}
 	}
 	resource.UnitTest(t, resource.TestCase{
-		ProtoV6ProviderFactories: providertest.Factories(),
+		ProtoV6ProviderFactories: providertest.Factories(t),
 		Steps: []resource.TestStep{
 			{
 				Config: account.ProviderBlock() + `

@@ -43,7 +43,7 @@ func TestARuleIsMadeChangedInPlaceAndImported(t *testing.T) {
 	account := providertest.NewAccount(t)
 	same := statecheck.CompareValue(identical{})
 	resource.UnitTest(t, resource.TestCase{
-		ProtoV6ProviderFactories: providertest.Factories(),
+		ProtoV6ProviderFactories: providertest.Factories(t),
 		CheckDestroy:             func(*terraform.State) error { return expectRules(t, account, 0) },
 		Steps: []resource.TestStep{
 			{
@@ -91,7 +91,7 @@ func TestARuleChangedByHandShowsAsDrift(t *testing.T) {
 	account := providertest.NewAccount(t)
 	config := rule(account, `ip_ranges = ["192.0.2.0/24"]`)
 	resource.UnitTest(t, resource.TestCase{
-		ProtoV6ProviderFactories: providertest.Factories(),
+		ProtoV6ProviderFactories: providertest.Factories(t),
 		Steps: []resource.TestStep{
 			{Config: config, ConfigPlanChecks: planned(plancheck.ResourceActionCreate)},
 			{
@@ -118,7 +118,7 @@ func TestARuleChangedBetweenPlanAndApplyIsNotOverwritten(t *testing.T) {
 	t.Parallel()
 	account := providertest.NewAccount(t)
 	resource.UnitTest(t, resource.TestCase{
-		ProtoV6ProviderFactories: providertest.Factories(),
+		ProtoV6ProviderFactories: providertest.Factories(t),
 		Steps: []resource.TestStep{
 			{Config: rule(account, `ip_ranges = ["192.0.2.0/24"]`), ConfigPlanChecks: planned(plancheck.ResourceActionCreate)},
 			{
@@ -148,7 +148,7 @@ func TestALockOutIsRefusedAndExplained(t *testing.T) {
 	t.Parallel()
 	account := providertest.NewAccount(t)
 	resource.UnitTest(t, resource.TestCase{
-		ProtoV6ProviderFactories: providertest.Factories(),
+		ProtoV6ProviderFactories: providertest.Factories(t),
 		Steps: []resource.TestStep{{
 			Config:      rule(account, "action = \"deny\"\nip_ranges = [\"127.0.0.0/8\"]"),
 			ExpectError: regexp.MustCompile(`(?s)would_lock_out.*Shut out: whoever runs Terraform, at 127\.0\.0\.1\..*allow_lockout\s+=\s+true`),
@@ -174,7 +174,7 @@ func TestMistakesAreErrorsOfThePlan(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			resource.UnitTest(t, resource.TestCase{
-				ProtoV6ProviderFactories: providertest.Factories(),
+				ProtoV6ProviderFactories: providertest.Factories(t),
 				Steps: []resource.TestStep{{
 					Config: rule(account, row.arguments), PlanOnly: true, ExpectError: regexp.MustCompile(row.want),
 				}},
@@ -187,7 +187,7 @@ func TestTheCallerIsWhoTheAccountSees(t *testing.T) {
 	t.Parallel()
 	account := providertest.NewAccount(t)
 	resource.UnitTest(t, resource.TestCase{
-		ProtoV6ProviderFactories: providertest.Factories(),
+		ProtoV6ProviderFactories: providertest.Factories(t),
 		Steps: []resource.TestStep{{
 			Config: account.ProviderBlock() + `data "scimbridge_caller" "me" {}`,
 			ConfigStateChecks: []statecheck.StateCheck{

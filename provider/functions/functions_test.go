@@ -61,7 +61,7 @@ func TestFunctions(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			resource.UnitTest(t, resource.TestCase{
-				ProtoV6ProviderFactories: providertest.Factories(),
+				ProtoV6ProviderFactories: providertest.Factories(t),
 				Steps: []resource.TestStep{{
 					Config:            output(row.expression),
 					ConfigPlanChecks:  resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{plancheck.ExpectKnownOutputValue("it", row.want)}},
@@ -82,7 +82,7 @@ func TestAFunctionsMistakesNameTheArgument(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			resource.UnitTest(t, resource.TestCase{
-				ProtoV6ProviderFactories: providertest.Factories(),
+				ProtoV6ProviderFactories: providertest.Factories(t),
 				Steps:                    []resource.TestStep{{Config: output(row.expression), PlanOnly: true, ExpectError: regexp.MustCompile(row.want)}},
 			})
 		})
@@ -110,7 +110,7 @@ func TestASessionsFingerprintIsThatOfItsFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	resource.UnitTest(t, resource.TestCase{
-		ProtoV6ProviderFactories: providertest.Factories(),
+		ProtoV6ProviderFactories: providertest.Factories(t),
 		Steps: []resource.TestStep{{
 			Config: output(fmt.Sprintf("session_fingerprint(%q)", sealed)),
 			ConfigStateChecks: []statecheck.StateCheck{

@@ -63,7 +63,7 @@ func TestMembersAreFoundByTheFilter(t *testing.T) {
 				}))
 			}
 			resource.UnitTest(t, resource.TestCase{
-				ProtoV6ProviderFactories: providertest.Factories(),
+				ProtoV6ProviderFactories: providertest.Factories(t),
 				Steps: []resource.TestStep{{
 					Config:           read(account, "scimbridge_members", "  filter = {\n    "+row.filter+"\n  }"),
 					ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()}},
@@ -82,7 +82,7 @@ func TestGroupsAreFoundByTheFilter(t *testing.T) {
 	group, err := account.API.CreateGroupWithResponse(t.Context(), nil, api.AccountGroupInput{Name: "Engineering"})
 	providertest.Expect(t, http.StatusCreated, group, err)
 	resource.UnitTest(t, resource.TestCase{
-		ProtoV6ProviderFactories: providertest.Factories(),
+		ProtoV6ProviderFactories: providertest.Factories(t),
 		Steps: []resource.TestStep{{
 			Config:           read(account, "scimbridge_groups", "  filter = {\n    name = \"engineering\"\n    managed = false\n  }"),
 			ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()}},
@@ -112,7 +112,7 @@ func TestSignInAttemptsAreReadNewestFirstUpToTheLimit(t *testing.T) {
 		})
 	}
 	resource.UnitTest(t, resource.TestCase{
-		ProtoV6ProviderFactories: providertest.Factories(),
+		ProtoV6ProviderFactories: providertest.Factories(t),
 		Steps: []resource.TestStep{
 			{
 				Config: read(account, "scimbridge_sign_in_attempts", ""),
@@ -150,7 +150,7 @@ func TestMistakesAreErrorsOfThePlan(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			resource.UnitTest(t, resource.TestCase{
-				ProtoV6ProviderFactories: providertest.Factories(),
+				ProtoV6ProviderFactories: providertest.Factories(t),
 				Steps:                    []resource.TestStep{{Config: read(account, row.kind, row.body), PlanOnly: true, ExpectError: regexp.MustCompile(row.want)}},
 			})
 		})

@@ -22,17 +22,48 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider"
 )
 
-// Factories serve the provider from the test's process. Its credentials are
-// enrolled with the fewest iterations that an account takes: the race
-// detector makes each ten times slower. It is less patient than a released one.
-func Factories() map[string]func() (tfprotov6.ProviderServer, error) {
-	return map[string]func() (tfprotov6.ProviderServer, error){
-		"scimbridge": providerserver.NewProtocol6WithError(&provider.Provider{
-			Version:    "test",
-			Iterations: signin.MinIterations,
-			Patience:   3 * time.Second,
-		}),
+// Factories serve the provider from the test's process to a Terraform, without
+// which the test is skipped.
+func Factories(t testing.TB) map[string]func() (tfprotov6.ProviderServer, error) {
+	t.Helper()
+	Terraform(t)
+	return map[string]func() (tfprotov6.ProviderServer, error){"scimbridge": serve}
+}
+
+// Server is the provider alone, for tests that speak the protocol themselves.
+func Server(t testing.TB) tfprotov6.ProviderServer {
+	t.Helper()
+	server, err := serve()
+	if err != nil {
+		t.Fatal(err)
 	}
+	return server
+}
+
+// serve makes a provider whose credentials are enrolled with the fewest
+// iterations that an account takes: the race detector makes each ten times
+// slower. It is less patient than a released one.
+func serve() (tfprotov6.ProviderServer, error) {
+	return providerserver.NewProtocol6WithError(&provider.Provider{
+		Version:    "test",
+		Iterations: signin.MinIterations,
+		Patience:   3 * time.Second,
+	})()
+}
+
+// Terraform is the path of the one to test with. Where there is none the test
+// is skipped, and fails in CI, where nothing may be.
+func Terraform(t testing.TB) string {
+	t.Helper()
+	path := os.Getenv("TF_ACC_TERRAFORM_PATH")
+	if path == "" {
+		const missing = "no terraform: put 1.11 or later into PATH, or run make test, which installs one to bin/"
+		if os.Getenv("CI") != "" {
+			t.Fatal(missing)
+		}
+		t.Skip(missing)
+	}
+	return path
 }
 
 // SetUp prepares the environment for Terraform; call it from TestMain.

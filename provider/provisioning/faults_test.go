@@ -29,7 +29,7 @@ func TestHealingThatFailsLeavesTheIntegrationAsItWas(t *testing.T) {
 	configured := strings.Replace(config(account, given(token)), account.URL, refusing(t, account.URL, &broken), 1)
 	var before api.Provisioning
 	resource.UnitTest(t, resource.TestCase{
-		ProtoV6ProviderFactories: providertest.Factories(),
+		ProtoV6ProviderFactories: providertest.Factories(t),
 		Steps: []resource.TestStep{
 			{Config: configured, ConfigPlanChecks: planned(plancheck.ResourceActionCreate)},
 			{

@@ -91,7 +91,7 @@ func TestAnotherTokenRotatesAndBothWorkDuringTheOverlap(t *testing.T) {
 	account := providertest.NewAccount(t)
 	first, second := newToken(t), newToken(t)
 	resource.UnitTest(t, resource.TestCase{
-		ProtoV6ProviderFactories: providertest.Factories(),
+		ProtoV6ProviderFactories: providertest.Factories(t),
 		CheckDestroy: func(*terraform.State) error {
 			if integration(t, account).Active {
 				t.Error("active after destroy")
@@ -143,7 +143,7 @@ func TestTheVersionAloneDecides(t *testing.T) {
 	account := providertest.NewAccount(t)
 	first, second, third := newToken(t), newToken(t), newToken(t)
 	resource.UnitTest(t, resource.TestCase{
-		ProtoV6ProviderFactories: providertest.Factories(),
+		ProtoV6ProviderFactories: providertest.Factories(t),
 		Steps: []resource.TestStep{
 			{
 				Config:            config(account, given(first), `bearer_token_wo_version = 1`),
@@ -175,7 +175,7 @@ func TestAnEphemeralTokenNeedsTheVersion(t *testing.T) {
 	ephemeral := "ephemeral \"scimbridge_bearer_token\" \"new\" {}\n"
 	const use = "bearer_token_wo = ephemeral.scimbridge_bearer_token.new.token"
 	resource.UnitTest(t, resource.TestCase{
-		ProtoV6ProviderFactories: providertest.Factories(),
+		ProtoV6ProviderFactories: providertest.Factories(t),
 		Steps: []resource.TestStep{
 			{
 				Config:      ephemeral + config(account, use),
@@ -207,7 +207,7 @@ func TestWhatIsDoneByHandIsHealedByOneApply(t *testing.T) {
 		}
 	}
 	resource.UnitTest(t, resource.TestCase{
-		ProtoV6ProviderFactories: providertest.Factories(),
+		ProtoV6ProviderFactories: providertest.Factories(t),
 		Steps: []resource.TestStep{
 			{Config: config(account, given(token)), ConfigPlanChecks: planned(plancheck.ResourceActionCreate)},
 			heals(func() { // the manager's Master Password
@@ -272,7 +272,7 @@ func TestWhatIsDoneBetweenPlanAndApplyIsNotOverrun(t *testing.T) {
 	account := providertest.NewAccount(t)
 	first, second, foreign := newToken(t), newToken(t), newToken(t)
 	resource.UnitTest(t, resource.TestCase{
-		ProtoV6ProviderFactories: providertest.Factories(),
+		ProtoV6ProviderFactories: providertest.Factories(t),
 		Steps: []resource.TestStep{
 			{Config: config(account, given(first)), ConfigPlanChecks: planned(plancheck.ResourceActionCreate)},
 			{
@@ -305,7 +305,7 @@ func TestAnotherManagerGetsCredentialsOfHisOwn(t *testing.T) {
 	token := newToken(t)
 	other := strings.ReplaceAll(config(account, given(token)), "manager@", "other@")
 	resource.UnitTest(t, resource.TestCase{
-		ProtoV6ProviderFactories: providertest.Factories(),
+		ProtoV6ProviderFactories: providertest.Factories(t),
 		Steps: []resource.TestStep{
 			{Config: config(account, given(token)), ConfigPlanChecks: planned(plancheck.ResourceActionCreate)},
 			{
@@ -328,7 +328,7 @@ func TestASecondIntegrationIsRefusedWithTheImportBlock(t *testing.T) {
 	before := account.Activate("manager@example.com", token)
 	imported := fmt.Sprintf("import {\n  to = %s\n  id = %q\n}\n", address, *before.Id)
 	resource.UnitTest(t, resource.TestCase{
-		ProtoV6ProviderFactories: providertest.Factories(),
+		ProtoV6ProviderFactories: providertest.Factories(t),
 		Steps: []resource.TestStep{
 			{
 				Config:      config(account, given(token)),
@@ -352,7 +352,7 @@ func TestAReplacementIsNoSecondIntegration(t *testing.T) {
 	account := providertest.NewAccount(t)
 	token := newToken(t)
 	resource.UnitTest(t, resource.TestCase{
-		ProtoV6ProviderFactories: providertest.Factories(),
+		ProtoV6ProviderFactories: providertest.Factories(t),
 		Steps: []resource.TestStep{
 			{Config: config(account, given(token)), ConfigPlanChecks: planned(plancheck.ResourceActionCreate)},
 			{
@@ -371,7 +371,7 @@ func TestInactiveAndActiveAgain(t *testing.T) {
 	token := newToken(t)
 	without := []statecheck.StateCheck{has("session", knownvalue.Null()), has("epoch", knownvalue.Null())}
 	resource.UnitTest(t, resource.TestCase{
-		ProtoV6ProviderFactories: providertest.Factories(),
+		ProtoV6ProviderFactories: providertest.Factories(t),
 		Steps: []resource.TestStep{
 			{ // nothing to seal, no token
 				Config: config(account, `active = false`), ConfigPlanChecks: planned(plancheck.ResourceActionCreate), ConfigStateChecks: without,
@@ -413,7 +413,7 @@ func TestMistakesAreErrorsOfThePlan(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			resource.UnitTest(t, resource.TestCase{
-				ProtoV6ProviderFactories: providertest.Factories(),
+				ProtoV6ProviderFactories: providertest.Factories(t),
 				Steps: []resource.TestStep{{
 					Config: config(account, row.arguments...), PlanOnly: true, ExpectError: regexp.MustCompile(row.want),
 				}},
@@ -427,7 +427,7 @@ func TestProtectionRefusesToDestroy(t *testing.T) {
 	account := providertest.NewAccount(t)
 	token := newToken(t)
 	resource.UnitTest(t, resource.TestCase{
-		ProtoV6ProviderFactories: providertest.Factories(),
+		ProtoV6ProviderFactories: providertest.Factories(t),
 		Steps: []resource.TestStep{
 			{Config: config(account, given(token), `deletion_protection = true`), ConfigPlanChecks: planned(plancheck.ResourceActionCreate)},
 			{Config: config(account, given(token), `deletion_protection = true`), Destroy: true, ExpectError: regexp.MustCompile(`deletion_protection is\s+true`)},

@@ -36,7 +36,7 @@ func TestADomainIsMadeReplacedAndImported(t *testing.T) {
 	t.Parallel()
 	account := providertest.NewAccount(t)
 	resource.UnitTest(t, resource.TestCase{
-		ProtoV6ProviderFactories: providertest.Factories(),
+		ProtoV6ProviderFactories: providertest.Factories(t),
 		CheckDestroy: func(*terraform.State) error {
 			if names := allowed(t, account); len(names) != 0 {
 				t.Errorf("still allowed after destroy: %v", names)
@@ -71,7 +71,7 @@ func TestADomainRemovedByHandIsMadeAgain(t *testing.T) {
 	t.Parallel()
 	account := providertest.NewAccount(t)
 	resource.UnitTest(t, resource.TestCase{
-		ProtoV6ProviderFactories: providertest.Factories(),
+		ProtoV6ProviderFactories: providertest.Factories(t),
 		Steps: []resource.TestStep{
 			{Config: domain(account, "example.com"), ConfigPlanChecks: planned(plancheck.ResourceActionCreate)},
 			{
@@ -92,7 +92,7 @@ func TestADomainThatIsThereAlreadyComesWithItsImportBlock(t *testing.T) {
 	resp, err := account.API.CreateSignupDomainWithResponse(t.Context(), nil, api.SignupDomainInput{Domain: "example.com"})
 	providertest.Expect(t, http.StatusCreated, resp, err)
 	resource.UnitTest(t, resource.TestCase{
-		ProtoV6ProviderFactories: providertest.Factories(),
+		ProtoV6ProviderFactories: providertest.Factories(t),
 		Steps: []resource.TestStep{{
 			Config:      domain(account, "example.com"),
 			ExpectError: regexp.MustCompile(`(?s)allowed already.*import \{\s+to = scimbridge_signup_domain\.<name>\s+id = "example\.com"`),
@@ -114,7 +114,7 @@ func TestMistakesAreErrorsOfThePlan(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			resource.UnitTest(t, resource.TestCase{
-				ProtoV6ProviderFactories: providertest.Factories(),
+				ProtoV6ProviderFactories: providertest.Factories(t),
 				Steps: []resource.TestStep{{
 					Config: domain(account, row.domain), PlanOnly: true, ExpectError: regexp.MustCompile(row.want),
 				}},

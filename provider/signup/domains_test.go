@@ -77,7 +77,7 @@ func TestTheWholeListIsMadeChangedImportedAndLeft(t *testing.T) {
 	t.Parallel()
 	account := providertest.NewAccount(t)
 	resource.UnitTest(t, resource.TestCase{
-		ProtoV6ProviderFactories: providertest.Factories(),
+		ProtoV6ProviderFactories: providertest.Factories(t),
 		CheckDestroy:             are(t, account, "c.example", "xn--bcher-kva.example"),
 		Steps: []resource.TestStep{
 			{
@@ -106,7 +106,7 @@ func TestDriftUnderRemoveIsShownAndHealed(t *testing.T) {
 	account := providertest.NewAccount(t)
 	config := domains(account, "remove", "a.example", "b.example")
 	resource.UnitTest(t, resource.TestCase{
-		ProtoV6ProviderFactories: providertest.Factories(),
+		ProtoV6ProviderFactories: providertest.Factories(t),
 		Steps: []resource.TestStep{
 			{Config: config, ConfigPlanChecks: plannedWhole(plancheck.ResourceActionCreate)},
 			{
@@ -129,7 +129,7 @@ func TestUnderReportForeignDomainsAreNamedAndLeft(t *testing.T) {
 	allow(t, account, "foreign.example")
 	config := domains(account, "report", "a.example")
 	resource.UnitTest(t, resource.TestCase{
-		ProtoV6ProviderFactories: providertest.Factories(),
+		ProtoV6ProviderFactories: providertest.Factories(t),
 		Steps: []resource.TestStep{
 			{ // beside what is there, which the plan names
 				Config: config,
@@ -181,7 +181,7 @@ func TestAListThatIsThereAlreadyComesWithItsImportBlock(t *testing.T) {
 	providertest.Expect(t, http.StatusOK, caller, err)
 	block := fmt.Sprintf("import {\n  to = scimbridge_signup_domains.all\n  id = %q\n}\n", caller.JSON200.AccountId)
 	resource.UnitTest(t, resource.TestCase{
-		ProtoV6ProviderFactories: providertest.Factories(),
+		ProtoV6ProviderFactories: providertest.Factories(t),
 		Steps: []resource.TestStep{
 			{
 				Config:      domains(account, "remove", "a.example"),
@@ -214,7 +214,7 @@ func TestTwoOwnersOfTheListAreAnErrorOfThePlan(t *testing.T) {
 			t.Parallel()
 			account := providertest.NewAccount(t)
 			resource.UnitTest(t, resource.TestCase{
-				ProtoV6ProviderFactories: providertest.Factories(),
+				ProtoV6ProviderFactories: providertest.Factories(t),
 				Steps: []resource.TestStep{{
 					Config: domains(account, row.mode, "a.example") + row.more, PlanOnly: true, ExpectError: regexp.MustCompile(row.want),
 				}},
@@ -228,7 +228,7 @@ func TestASingleDomainLivesBesideAListThatReports(t *testing.T) {
 	account := providertest.NewAccount(t)
 	one := "resource \"scimbridge_signup_domain\" \"it\" {\n  domain = \"one.example\"\n}\n"
 	resource.UnitTest(t, resource.TestCase{
-		ProtoV6ProviderFactories: providertest.Factories(),
+		ProtoV6ProviderFactories: providertest.Factories(t),
 		Steps: []resource.TestStep{
 			{
 				Config:           domains(account, "report", "a.example") + one,
@@ -265,7 +265,7 @@ func TestACreationThatFailsHalfwayLeavesNothing(t *testing.T) {
 	})
 	config := strings.Replace(domains(account, "remove", names...), account.URL, front, 1)
 	resource.UnitTest(t, resource.TestCase{
-		ProtoV6ProviderFactories: providertest.Factories(),
+		ProtoV6ProviderFactories: providertest.Factories(t),
 		Steps: []resource.TestStep{
 			{Config: config, ExpectError: regexp.MustCompile(`Cannot allow the sign-up domains`)},
 			{
@@ -296,7 +296,7 @@ func TestMistakesInAListAreErrorsOfThePlan(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			resource.UnitTest(t, resource.TestCase{
-				ProtoV6ProviderFactories: providertest.Factories(),
+				ProtoV6ProviderFactories: providertest.Factories(t),
 				Steps: []resource.TestStep{{
 					Config: domains(account, "remove", row.domains...), PlanOnly: true, ExpectError: regexp.MustCompile(row.want),
 				}},
@@ -317,7 +317,7 @@ func TestTheAccountsDomainsAreRead(t *testing.T) {
 		return []statecheck.StateCheck{statecheck.ExpectKnownOutputValue("domains", knownvalue.SetExact(checks))}
 	}
 	resource.UnitTest(t, resource.TestCase{
-		ProtoV6ProviderFactories: providertest.Factories(),
+		ProtoV6ProviderFactories: providertest.Factories(t),
 		Steps: []resource.TestStep{
 			{Config: config, ConfigStateChecks: output()},
 			{PreConfig: func() { allow(t, account, "b.example", "a.example") }, Config: config, ConfigStateChecks: output("a.example", "b.example")},

@@ -46,7 +46,7 @@ func has(attribute string, value knownvalue.Check) statecheck.StateCheck {
 func read(t *testing.T, config string, checks ...statecheck.StateCheck) {
 	t.Helper()
 	resource.UnitTest(t, resource.TestCase{
-		ProtoV6ProviderFactories: providertest.Factories(),
+		ProtoV6ProviderFactories: providertest.Factories(t),
 		Steps:                    []resource.TestStep{{Config: config, ConfigStateChecks: checks}},
 	})
 }

@@ -25,6 +25,7 @@ type workspace struct {
 // newWorkspace makes a folder whose Terraform finds the provider in bin.
 func newWorkspace(t testing.TB, bin string, env ...string) *workspace {
 	t.Helper()
+	providertest.Terraform(t)
 	dir := t.TempDir()
 	cli := filepath.Join(dir, "terraform.rc")
 	write(t, cli, `provider_installation {
@@ -53,7 +54,7 @@ type vars map[string]string
 // run runs Terraform and returns its exit code and everything it printed.
 func (w *workspace) run(v vars, args ...string) (int, string) {
 	w.t.Helper()
-	cmd := exec.CommandContext(w.t.Context(), os.Getenv("TF_ACC_TERRAFORM_PATH"), args...)
+	cmd := exec.CommandContext(w.t.Context(), providertest.Terraform(w.t), args...)
 	cmd.Dir = w.dir
 	cmd.Env = slices.Clone(w.env)
 	for name, value := range v {
@@ -129,7 +130,7 @@ func (w *workspace) show(file string, into any) {
 	if file != "" {
 		args = append(args, file)
 	}
-	cmd := exec.CommandContext(w.t.Context(), os.Getenv("TF_ACC_TERRAFORM_PATH"), args...)
+	cmd := exec.CommandContext(w.t.Context(), providertest.Terraform(w.t), args...)
 	cmd.Dir, cmd.Env = w.dir, w.env
 	out, err := cmd.Output()
 	if err != nil {
