@@ -53,7 +53,7 @@ func (c *conn) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
 }
 
 func (c *conn) exec(ctx context.Context, query string, args ...any) (int64, error) {
-	s, err := c.prepare(ctx, query)
+	s, err := c.prepare(ctx, query) //nolint:sqlclosecheck // it stays with the connection
 	if err != nil {
 		return 0, err
 	}
@@ -65,7 +65,7 @@ func (c *conn) exec(ctx context.Context, query string, args ...any) (int64, erro
 }
 
 func (c *conn) query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	s, err := c.prepare(ctx, query)
+	s, err := c.prepare(ctx, query) //nolint:sqlclosecheck // it stays with the connection
 	if err != nil {
 		return nil, err
 	}

@@ -33,7 +33,7 @@ func (tx *Tx) Query(ctx context.Context, query string, args ...any) (*sql.Rows, 
 
 // QueryRow asks for one row; its Scan answers sql.ErrNoRows if there is none.
 func (tx *Tx) QueryRow(ctx context.Context, query string, args ...any) Scanner {
-	rows, err := tx.Query(ctx, query, args...)
+	rows, err := tx.Query(ctx, query, args...) //nolint:rowserrcheck // Scan checks it
 	return &onlyRow{rows, err}
 }
 
@@ -56,7 +56,7 @@ func (r *onlyRow) Scan(dest ...any) error {
 
 // QueryLong is Query for a statement that ends when ctx does.
 func (tx *Tx) QueryLong(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	s, err := tx.conn.prepare(ctx, query)
+	s, err := tx.conn.prepare(ctx, query) //nolint:sqlclosecheck // it stays with the connection
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -64,10 +65,8 @@ func (s *site) load(ctx context.Context) error {
 		})
 	}
 	parts.Wait()
-	for _, err := range append(errs, ctx.Err()) {
-		if err != nil {
-			return err
-		}
+	if err := errors.Join(ctx.Err(), errors.Join(errs...)); err != nil {
+		return err
 	}
 	if s.group, err = group(ctx, a, "Everybody", s.ids); err == nil {
 		s.few, err = group(ctx, a, "A few", s.ids[:few])

@@ -93,10 +93,10 @@ func (s *site) find(name, attribute string, value func(n int) string) phase {
 	})
 }
 
-func (s *site) write(name, method string, want int, make func(n int) (path string, body []byte)) phase {
+func (s *site) write(name, method string, want int, about func(n int) (path string, body []byte)) phase {
 	next := count()
 	return phase{name: name, want: want, unit: 1, next: func() request {
-		path, body := make(next())
+		path, body := about(next())
 		return request{method: method, path: base + path, body: body}
 	}}
 }
