@@ -34,7 +34,8 @@ type Account struct {
 	Now    func() time.Time
 	Random io.Reader
 
-	parsed parsedPolicy
+	parsed  parsedPolicy
+	signIns turnstile
 }
 
 // ErrNone says that the database holds no account yet.

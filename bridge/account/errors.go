@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 )
 
 // An Error is a refusal by the account. Every other error that a method of
@@ -14,7 +15,8 @@ type Error struct {
 	Title  string // the kind, for people
 	Detail string // what was wrong and what to do
 	Details
-	cause error
+	RetryAfter time.Duration // 0 if nothing is known of it
+	cause      error
 }
 
 // Details are facts for programs; which are set depends on the code.

@@ -44,10 +44,15 @@ type SignedIn struct {
 // StartSignIn is the first half of SRP-6a. Whoever asks for an account,
 // address or epoch that is not there gets a handshake like any other, which
 // cannot succeed: asking must not tell who exists.
-func (a *Account) StartSignIn(ctx context.Context, accountID, email string, epoch int64) (h Handshake, err error) {
+func (a *Account) StartSignIn(ctx context.Context, accountID, email string, epoch int64, address netip.Addr) (h Handshake, err error) {
 	if len(accountID) > 100 || len(email) > 254 {
 		return h, InvalidValue("/email", "the account id has at most 100 bytes, the e-mail address 254")
 	}
+	leave, err := a.signIns.enter(ctx, address)
+	if err != nil {
+		return h, err
+	}
+	defer leave()
 	kdf, verifier, known, err := a.verifier(ctx, accountID, email, epoch)
 	if err != nil {
 		return h, err
@@ -67,7 +72,9 @@ func (a *Account) StartSignIn(ctx context.Context, accountID, email string, epoc
 	if known {
 		kept.Epoch = epoch
 	}
-	err = a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error { return tx.InsertHandshake(ctx, kept, a.now()) })
+	err = a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		return tx.InsertHandshake(ctx, kept, a.now(), maxHandshakes)
+	})
 	return Handshake{ID: kept.ID, KDF: kdf, B: server.B()}, err
 }
 

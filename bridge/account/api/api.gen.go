@@ -1477,6 +1477,9 @@ type ClientInterface interface {
 	// The account tells B first and the client answers with A and its proof, in the order of
 	// RFC 5054, section 2.2: the client cannot make A useful before it knows the salt.
 	//
+	// Anybody may ask, so that the account bounds what it computes: 429 `too_many_requests`
+	// with `Retry-After` when too many sign-ins from one network, or at all, are under way.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /v1/auth/start (the `StartSignIn` operationId).
@@ -1486,6 +1489,9 @@ type ClientInterface interface {
 	//
 	// The account tells B first and the client answers with A and its proof, in the order of
 	// RFC 5054, section 2.2: the client cannot make A useful before it knows the salt.
+	//
+	// Anybody may ask, so that the account bounds what it computes: 429 `too_many_requests`
+	// with `Retry-After` when too many sign-ins from one network, or at all, are under way.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2030,6 +2036,9 @@ func (c *Client) FinishSignIn(ctx context.Context, body FinishSignInJSONRequestB
 // The account tells B first and the client answers with A and its proof, in the order of
 // RFC 5054, section 2.2: the client cannot make A useful before it knows the salt.
 //
+// Anybody may ask, so that the account bounds what it computes: 429 `too_many_requests`
+// with `Retry-After` when too many sign-ins from one network, or at all, are under way.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/auth/start (the `StartSignIn` operationId).
@@ -2049,6 +2058,9 @@ func (c *Client) StartSignInWithBody(ctx context.Context, contentType string, bo
 //
 // The account tells B first and the client answers with A and its proof, in the order of
 // RFC 5054, section 2.2: the client cannot make A useful before it knows the salt.
+//
+// Anybody may ask, so that the account bounds what it computes: 429 `too_many_requests`
+// with `Retry-After` when too many sign-ins from one network, or at all, are under way.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -6041,6 +6053,9 @@ type ClientWithResponsesInterface interface {
 	// The account tells B first and the client answers with A and its proof, in the order of
 	// RFC 5054, section 2.2: the client cannot make A useful before it knows the salt.
 	//
+	// Anybody may ask, so that the account bounds what it computes: 429 `too_many_requests`
+	// with `Retry-After` when too many sign-ins from one network, or at all, are under way.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/auth/start (the `StartSignIn` operationId).
@@ -6050,6 +6065,9 @@ type ClientWithResponsesInterface interface {
 	//
 	// The account tells B first and the client answers with A and its proof, in the order of
 	// RFC 5054, section 2.2: the client cannot make A useful before it knows the salt.
+	//
+	// Anybody may ask, so that the account bounds what it computes: 429 `too_many_requests`
+	// with `Retry-After` when too many sign-ins from one network, or at all, are under way.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -9202,6 +9220,9 @@ func (c *ClientWithResponses) FinishSignInWithResponse(ctx context.Context, body
 // The account tells B first and the client answers with A and its proof, in the order of
 // RFC 5054, section 2.2: the client cannot make A useful before it knows the salt.
 //
+// Anybody may ask, so that the account bounds what it computes: 429 `too_many_requests`
+// with `Retry-After` when too many sign-ins from one network, or at all, are under way.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/auth/start (the `StartSignIn` operationId).
@@ -9217,6 +9238,9 @@ func (c *ClientWithResponses) StartSignInWithBodyWithResponse(ctx context.Contex
 //
 // The account tells B first and the client answers with A and its proof, in the order of
 // RFC 5054, section 2.2: the client cannot make A useful before it knows the salt.
+//
+// Anybody may ask, so that the account bounds what it computes: 429 `too_many_requests`
+// with `Retry-After` when too many sign-ins from one network, or at all, are under way.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

@@ -1,6 +1,8 @@
 package server_test
 
 import (
+	"context"
+	"sync"
 	"testing"
 	"time"
 
@@ -76,4 +78,35 @@ func TestWhoWasSupersededLeavesUnseen(t *testing.T) {
 	equal(t, "the other instance", state("bridge-2"), "healthy")
 	equal(t, "its session", beat(t, other), "")
 	equal(t, "the crashed one's", beat(t, crashed), "")
+}
+
+// Anybody may begin to sign in. Whoever does so without end gets no more than
+// his turn, and the bridge gets in all the same.
+func TestABridgeGetsInDuringAFlood(t *testing.T) {
+	t.Parallel()
+	c := converse(t)
+	creds := c.activate(t)
+	ctx, stop := context.WithCancel(t.Context())
+	var flood sync.WaitGroup
+	stranger := c.as(t, "", "203.0.113.66")
+	for range 30 {
+		flood.Go(func() {
+			for ctx.Err() == nil {
+				r, err := stranger.StartSignInWithResponse(ctx, api.SignInStart{AccountId: c.account.ID, Email: manager, Epoch: creds.epoch})
+				switch {
+				case ctx.Err() != nil:
+				case err != nil:
+					t.Error(err)
+				case r.StatusCode() == 429 && r.HTTPResponse.Header.Get("Retry-After") == "2" && codeOf(r.ApplicationproblemJSONDefault) == "too_many_requests":
+				case r.StatusCode() != 200:
+					t.Errorf("the flood got %s: %s", r.Status(), r.Body)
+				}
+			}
+		})
+	}
+	for range 3 {
+		equal(t, "a heartbeat", beat(t, c.mustSignIn(t, creds, "bridge-1")), "")
+	}
+	stop()
+	flood.Wait()
 }

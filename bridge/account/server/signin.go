@@ -8,7 +8,7 @@ import (
 )
 
 func (h administration) StartSignIn(ctx context.Context, r api.StartSignInRequestObject) (api.StartSignInResponseObject, error) {
-	handshake, err := h.account.StartSignIn(ctx, r.Body.AccountId, r.Body.Email, r.Body.Epoch)
+	handshake, err := h.account.StartSignIn(ctx, r.Body.AccountId, r.Body.Email, r.Body.Epoch, recordOf(ctx).Address)
 	if err != nil {
 		return nil, err
 	}

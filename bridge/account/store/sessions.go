@@ -15,10 +15,15 @@ type Handshake struct {
 	ExpiresAt time.Time
 }
 
-// InsertHandshake adds h, and deletes those that are over: anybody may begin
-// a sign-in, and what piles up must not outlive its minute.
-func (tx *Tx) InsertHandshake(ctx context.Context, h Handshake, now time.Time) error {
+// InsertHandshake adds h, and deletes those that are over and, of the others,
+// the oldest above keep: anybody may begin a sign-in, and what piles up must
+// neither outlive its minute nor fill the disk within it.
+func (tx *Tx) InsertHandshake(ctx context.Context, h Handshake, now time.Time, keep int) error {
 	if _, err := tx.Exec(ctx, `DELETE FROM handshakes WHERE expires_at < ?`, Micros(now)); err != nil {
+		return err
+	}
+	if _, err := tx.Exec(ctx, `DELETE FROM handshakes WHERE id IN
+		(SELECT id FROM handshakes ORDER BY expires_at DESC, id LIMIT ? OFFSET ?)`, keep, keep-1); err != nil {
 		return err
 	}
 	_, err := tx.Exec(ctx, `INSERT INTO handshakes (id, epoch, email, state, expires_at) VALUES (?, ?, ?, ?, ?)`,

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 )
@@ -299,4 +300,27 @@ func garbage(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+func TestHandshakesAreBounded(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	now := time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
+	err := s.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+		for i, id := range []string{"a", "b", "c", "d", "e"} {
+			h := store.Handshake{ID: id, ExpiresAt: now.Add(time.Duration(i+1) * time.Second)}
+			if err := tx.InsertHandshake(ctx, h, now, 3); err != nil {
+				return err
+			}
+		}
+		for id, want := range map[string]bool{"a": false, "b": false, "c": true, "d": true, "e": true} {
+			if _, found, err := tx.TakeHandshake(ctx, id); err != nil || found != want {
+				t.Errorf("%s is there: %t, %v; want the newest three", id, found, err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }

@@ -253,7 +253,7 @@ func (c *Connector) Run(ctx context.Context) {
 			return
 		case errors.Is(err, errNoCredentials):
 		case err != nil:
-			pause = c.backoff(failures)
+			pause = max(c.backoff(failures), askedToWait(err))
 			failures++
 			c.failed(err, failures)
 		default:
@@ -265,6 +265,19 @@ func (c *Connector) Run(ctx context.Context) {
 
 // firstPause is between the first failure and the second attempt.
 const firstPause = 500 * time.Millisecond
+
+// maxAskedToWait bounds what an account may ask: a proxy's page for a day of
+// maintenance must not keep the bridge away when it is over.
+const maxAskedToWait = time.Minute
+
+// askedToWait is how long the account, or a proxy in front of it, asked to be
+// left alone.
+func askedToWait(err error) time.Duration {
+	if r, ok := errors.AsType[*refusal](err); ok {
+		return min(r.retryAfter, maxAskedToWait)
+	}
+	return 0
+}
 
 // backoff doubles from firstPause to RetryAtMost. The jitter only shortens:
 // a cure is found within RetryAtMost and one attempt.

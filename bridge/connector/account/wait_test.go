@@ -1,0 +1,37 @@
+package account
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestHowLongTheAccountAskedToWait(t *testing.T) {
+	t.Parallel()
+	answer := func(status int, retryAfter string) error {
+		resp := &http.Response{StatusCode: status, Header: http.Header{
+			"Content-Type": {"application/problem+json"}, "Retry-After": {retryAfter}}}
+		return refusalOf(resp, strings.NewReader(`{"code":"too_many_requests","title":"Too many sign-ins"}`))
+	}
+	for _, row := range []struct {
+		name string
+		err  error
+		want time.Duration
+	}{
+		{"too many sign-ins", answer(http.StatusTooManyRequests, "2"), 2 * time.Second},
+		{"busy, and wrapped", fmt.Errorf("signing in: %w", answer(http.StatusServiceUnavailable, "20")), 20 * time.Second},
+		{"a day, which is a minute", answer(http.StatusServiceUnavailable, "86400"), time.Minute},
+		{"nothing said", answer(http.StatusServiceUnavailable, ""), 0},
+		{"no answer", errors.New("connection refused"), 0},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			if got := askedToWait(row.err); got != row.want {
+				t.Errorf("got %s, want %s", got, row.want)
+			}
+		})
+	}
+}
