@@ -51,7 +51,9 @@ func (s *server) observe(next http.Handler) http.Handler {
 				s.Logger.Error("panic", "request_id", rec.ID, "panic", p, "stack", string(debug.Stack()))
 				s.problem(out, r.WithContext(ctx), account.Internal(nil))
 			}
-			s.log(r, rec, out, time.Since(started))
+			took := time.Since(started)
+			s.metrics.observe(rec.Route, r.Method, out.status(), took)
+			s.log(r, rec, out, took)
 		}()
 		next.ServeHTTP(out, r.WithContext(ctx))
 	})

@@ -30,6 +30,7 @@ type server struct {
 	Config
 	http.Handler // every route
 	mux          *http.ServeMux
+	metrics      *metrics
 }
 
 // handlers is the whole API: the people and groups, and all that surrounds them.
@@ -38,10 +39,10 @@ type handlers struct {
 	administration
 }
 
-// New returns the account over HTTP: the API, the public pages, and the two
-// probes.
+// New returns the account over HTTP: the API, the public pages, the metrics,
+// and the two probes.
 func New(c Config) http.Handler {
-	s := &server{Config: c, mux: http.NewServeMux()}
+	s := &server{Config: c, mux: http.NewServeMux(), metrics: newMetrics(c.Account.Store)}
 	api.HandlerWithOptions(
 		api.NewStrictHandlerWithOptions(&handlers{directory{account: c.Account}, administration{account: c.Account}}, nil, api.StrictHTTPServerOptions{
 			RequestErrorHandlerFunc:  s.badRequest,
@@ -51,6 +52,7 @@ func New(c Config) http.Handler {
 	)
 	s.mux.Handle("GET /ping", named("GET /ping", http.HandlerFunc(s.ping)))
 	s.mux.Handle("GET /ready", named("GET /ready", http.HandlerFunc(s.ready)))
+	s.HandleFunc("GET /metrics", s.metrics.handler().ServeHTTP)
 	web.Mount(s.mux, web.Config{Account: c.Account, Route: public, Fault: func(r *http.Request, err error) {
 		recordOf(r.Context()).Cause = err
 	}})
