@@ -165,7 +165,7 @@ func (a *Account) UpdateProvisioning(ctx context.Context, idp, suspensionLimit *
 // ChangeManager is what happens when somebody changes the Provision Manager
 // by hand: the epoch moves away from the sealed session's, every generation
 // ends, and so does every session.
-func (a *Account) ChangeManager(ctx context.Context, in ManagerChange) (Provisioning, error) {
+func (a *Account) ChangeManager(ctx context.Context, in ManagerChange, ifMatch string) (Provisioning, error) {
 	newSecrets := in.KDF != nil || in.Verifier != ""
 	switch {
 	case in.Email == "" && !newSecrets:
@@ -178,7 +178,7 @@ func (a *Account) ChangeManager(ctx context.Context, in ManagerChange) (Provisio
 			return Provisioning{}, err
 		}
 	}
-	return a.changeProvisioning(ctx, "provisioning.manager.change", "", func(ctx context.Context, tx *store.Tx, i *store.Integration) error {
+	return a.changeProvisioning(ctx, "provisioning.manager.change", ifMatch, func(ctx context.Context, tx *store.Tx, i *store.Integration) error {
 		if !i.Active {
 			return errInactive()
 		}

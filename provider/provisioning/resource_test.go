@@ -219,7 +219,7 @@ func TestWhatIsDoneByHandIsHealedByOneApply(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				resp, err := account.API.ChangeManagerWithResponse(t.Context(), api.ManagerChange{
+				resp, err := account.API.ChangeManagerWithResponse(t.Context(), nil, api.ManagerChange{
 					Kdf:      &api.KDF{Algorithm: api.KDFAlgorithm(kdf.Algorithm), Iterations: kdf.Iterations, Salt: kdf.Salt},
 					Verifier: &verifier,
 				})
@@ -227,7 +227,7 @@ func TestWhatIsDoneByHandIsHealedByOneApply(t *testing.T) {
 			}),
 			heals(func() { // the manager's e-mail address
 				email := "somebody@example.com"
-				resp, err := account.API.ChangeManagerWithResponse(t.Context(), api.ManagerChange{Email: &email})
+				resp, err := account.API.ChangeManagerWithResponse(t.Context(), nil, api.ManagerChange{Email: &email})
 				providertest.Expect(t, http.StatusOK, resp, err)
 			}),
 			heals(func() { twoFactor(t, account, true) }),

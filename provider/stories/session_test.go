@@ -127,7 +127,7 @@ func TestAChangedManagerIsSeenInThePlanAndHealedByOneApply(t *testing.T) {
 	w.eventuallyHealthy(token)
 
 	email := "renamed@example.com"
-	resp, err := w.account.API.ChangeManagerWithResponse(t.Context(), api.ManagerChange{Email: &email})
+	resp, err := w.account.API.ChangeManagerWithResponse(t.Context(), nil, api.ManagerChange{Email: &email})
 	if err != nil {
 		t.Fatal(err)
 	}

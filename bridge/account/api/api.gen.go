@@ -1252,6 +1252,11 @@ type ActivateProvisioningParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// ChangeManagerParams defines parameters for ChangeManager.
+type ChangeManagerParams struct {
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
 // RotateProvisioningParams defines parameters for RotateProvisioning.
 type RotateProvisioningParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
@@ -1288,6 +1293,11 @@ type ListTokensParams struct {
 	// Cursor `next_cursor` of the page before
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 	Limit  *Limit  `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// CreateTokenParams defines parameters for CreateToken.
+type CreateTokenParams struct {
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // FinishSignInJSONRequestBody defines body for FinishSignIn for application/json ContentType.
@@ -1859,7 +1869,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PUT /v1/provisioning/manager (the `ChangeManager` operationId).
-	ChangeManagerWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	ChangeManagerWithBody(ctx context.Context, params *ChangeManagerParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ChangeManager What happens when somebody changes the Provision Manager by hand
 	//
@@ -1870,7 +1880,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PUT /v1/provisioning/manager (the `ChangeManager` operationId).
-	ChangeManager(ctx context.Context, body ChangeManagerJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	ChangeManager(ctx context.Context, params *ChangeManagerParams, body ChangeManagerJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RotateProvisioningWithBody Enrol new credentials; the present ones live for the overlap
 	//
@@ -1940,11 +1950,19 @@ type ClientInterface interface {
 
 	// CreateTokenWithBody performs a POST /v1/tokens (the `CreateToken` operationId) request,
 	// with any type of body and a specified content type.
-	CreateTokenWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	//
+	// The secret is stored nowhere, so that a repetition under the same `Idempotency-Key`
+	// makes no second token, but cannot show the secret again: it gets 409
+	// `secret_not_kept` with the token's id as `existing_id`.
+	CreateTokenWithBody(ctx context.Context, params *CreateTokenParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateToken performs a POST /v1/tokens (the `CreateToken` operationId) request.
 	// Takes a body of the `application/json` content type.
-	CreateToken(ctx context.Context, body CreateTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	//
+	// The secret is stored nowhere, so that a repetition under the same `Idempotency-Key`
+	// makes no second token, but cannot show the secret again: it gets 409
+	// `secret_not_kept` with the token's id as `existing_id`.
+	CreateToken(ctx context.Context, params *CreateTokenParams, body CreateTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RevokeToken performs a DELETE /v1/tokens/{id} (the `RevokeToken` operationId) request.
 	RevokeToken(ctx context.Context, id Id, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2958,8 +2976,8 @@ func (c *Client) ActivateProvisioning(ctx context.Context, params *ActivateProvi
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PUT /v1/provisioning/manager (the `ChangeManager` operationId).
-func (c *Client) ChangeManagerWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewChangeManagerRequestWithBody(c.Server, contentType, body)
+func (c *Client) ChangeManagerWithBody(ctx context.Context, params *ChangeManagerParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewChangeManagerRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2979,8 +2997,8 @@ func (c *Client) ChangeManagerWithBody(ctx context.Context, contentType string, 
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PUT /v1/provisioning/manager (the `ChangeManager` operationId).
-func (c *Client) ChangeManager(ctx context.Context, body ChangeManagerJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewChangeManagerRequest(c.Server, body)
+func (c *Client) ChangeManager(ctx context.Context, params *ChangeManagerParams, body ChangeManagerJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewChangeManagerRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3179,8 +3197,12 @@ func (c *Client) ListTokens(ctx context.Context, params *ListTokensParams, reqEd
 
 // CreateTokenWithBody performs a POST /v1/tokens (the `CreateToken` operationId) request,
 // with any type of body and a specified content type.
-func (c *Client) CreateTokenWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateTokenRequestWithBody(c.Server, contentType, body)
+//
+// The secret is stored nowhere, so that a repetition under the same `Idempotency-Key`
+// makes no second token, but cannot show the secret again: it gets 409
+// `secret_not_kept` with the token's id as `existing_id`.
+func (c *Client) CreateTokenWithBody(ctx context.Context, params *CreateTokenParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateTokenRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3193,8 +3215,12 @@ func (c *Client) CreateTokenWithBody(ctx context.Context, contentType string, bo
 
 // CreateToken performs a POST /v1/tokens (the `CreateToken` operationId) request.
 // Takes a body of the `application/json` content type.
-func (c *Client) CreateToken(ctx context.Context, body CreateTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateTokenRequest(c.Server, body)
+//
+// The secret is stored nowhere, so that a repetition under the same `Idempotency-Key`
+// makes no second token, but cannot show the secret again: it gets 409
+// `secret_not_kept` with the token's id as `existing_id`.
+func (c *Client) CreateToken(ctx context.Context, params *CreateTokenParams, body CreateTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateTokenRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -5343,18 +5369,18 @@ func NewActivateProvisioningRequestWithBody(server string, params *ActivateProvi
 }
 
 // NewChangeManagerRequest calls the generic ChangeManager builder with application/json body
-func NewChangeManagerRequest(server string, body ChangeManagerJSONRequestBody) (*http.Request, error) {
+func NewChangeManagerRequest(server string, params *ChangeManagerParams, body ChangeManagerJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewChangeManagerRequestWithBody(server, "application/json", bodyReader)
+	return NewChangeManagerRequestWithBody(server, params, "application/json", bodyReader)
 }
 
 // NewChangeManagerRequestWithBody constructs an http.Request for the ChangeManager method, with any body, and a specified content type
-func NewChangeManagerRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+func NewChangeManagerRequestWithBody(server string, params *ChangeManagerParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -5378,6 +5404,21 @@ func NewChangeManagerRequestWithBody(server string, contentType string, body io.
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
 
 	return req, nil
 }
@@ -5864,18 +5905,18 @@ func NewListTokensRequest(server string, params *ListTokensParams) (*http.Reques
 }
 
 // NewCreateTokenRequest calls the generic CreateToken builder with application/json body
-func NewCreateTokenRequest(server string, body CreateTokenJSONRequestBody) (*http.Request, error) {
+func NewCreateTokenRequest(server string, params *CreateTokenParams, body CreateTokenJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewCreateTokenRequestWithBody(server, "application/json", bodyReader)
+	return NewCreateTokenRequestWithBody(server, params, "application/json", bodyReader)
 }
 
 // NewCreateTokenRequestWithBody constructs an http.Request for the CreateToken method, with any body, and a specified content type
-func NewCreateTokenRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+func NewCreateTokenRequestWithBody(server string, params *CreateTokenParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -5899,6 +5940,21 @@ func NewCreateTokenRequestWithBody(server string, contentType string, body io.Re
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
 
 	return req, nil
 }
@@ -6479,7 +6535,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PUT /v1/provisioning/manager (the `ChangeManager` operationId).
-	ChangeManagerWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ChangeManagerResponse, error)
+	ChangeManagerWithBodyWithResponse(ctx context.Context, params *ChangeManagerParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ChangeManagerResponse, error)
 
 	// ChangeManagerWithResponse What happens when somebody changes the Provision Manager by hand
 	//
@@ -6490,7 +6546,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PUT /v1/provisioning/manager (the `ChangeManager` operationId).
-	ChangeManagerWithResponse(ctx context.Context, body ChangeManagerJSONRequestBody, reqEditors ...RequestEditorFn) (*ChangeManagerResponse, error)
+	ChangeManagerWithResponse(ctx context.Context, params *ChangeManagerParams, body ChangeManagerJSONRequestBody, reqEditors ...RequestEditorFn) (*ChangeManagerResponse, error)
 
 	// RotateProvisioningWithBodyWithResponse Enrol new credentials; the present ones live for the overlap
 	//
@@ -6575,12 +6631,20 @@ type ClientWithResponsesInterface interface {
 	// CreateTokenWithBodyWithResponse performs a POST /v1/tokens (the `CreateToken` operationId) request,
 	// with any type of body and a specified content type.
 	//
+	// The secret is stored nowhere, so that a repetition under the same `Idempotency-Key`
+	// makes no second token, but cannot show the secret again: it gets 409
+	// `secret_not_kept` with the token's id as `existing_id`.
+	//
 	// Returns a wrapper object for the known response body format(s).
-	CreateTokenWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateTokenResponse, error)
+	CreateTokenWithBodyWithResponse(ctx context.Context, params *CreateTokenParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateTokenResponse, error)
 
 	// CreateTokenWithResponse performs a POST /v1/tokens (the `CreateToken` operationId) request.
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
-	CreateTokenWithResponse(ctx context.Context, body CreateTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateTokenResponse, error)
+	//
+	// The secret is stored nowhere, so that a repetition under the same `Idempotency-Key`
+	// makes no second token, but cannot show the secret again: it gets 409
+	// `secret_not_kept` with the token's id as `existing_id`.
+	CreateTokenWithResponse(ctx context.Context, params *CreateTokenParams, body CreateTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateTokenResponse, error)
 
 	// RevokeTokenWithResponse performs a DELETE /v1/tokens/{id} (the `RevokeToken` operationId) request.
 	//
@@ -9970,8 +10034,8 @@ func (c *ClientWithResponses) ActivateProvisioningWithResponse(ctx context.Conte
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PUT /v1/provisioning/manager (the `ChangeManager` operationId).
-func (c *ClientWithResponses) ChangeManagerWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ChangeManagerResponse, error) {
-	rsp, err := c.ChangeManagerWithBody(ctx, contentType, body, reqEditors...)
+func (c *ClientWithResponses) ChangeManagerWithBodyWithResponse(ctx context.Context, params *ChangeManagerParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ChangeManagerResponse, error) {
+	rsp, err := c.ChangeManagerWithBody(ctx, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -9987,8 +10051,8 @@ func (c *ClientWithResponses) ChangeManagerWithBodyWithResponse(ctx context.Cont
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PUT /v1/provisioning/manager (the `ChangeManager` operationId).
-func (c *ClientWithResponses) ChangeManagerWithResponse(ctx context.Context, body ChangeManagerJSONRequestBody, reqEditors ...RequestEditorFn) (*ChangeManagerResponse, error) {
-	rsp, err := c.ChangeManager(ctx, body, reqEditors...)
+func (c *ClientWithResponses) ChangeManagerWithResponse(ctx context.Context, params *ChangeManagerParams, body ChangeManagerJSONRequestBody, reqEditors ...RequestEditorFn) (*ChangeManagerResponse, error) {
+	rsp, err := c.ChangeManager(ctx, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -10150,9 +10214,13 @@ func (c *ClientWithResponses) ListTokensWithResponse(ctx context.Context, params
 // CreateTokenWithBodyWithResponse performs a POST /v1/tokens (the `CreateToken` operationId) request,
 // with any type of body and a specified content type.
 //
+// The secret is stored nowhere, so that a repetition under the same `Idempotency-Key`
+// makes no second token, but cannot show the secret again: it gets 409
+// `secret_not_kept` with the token's id as `existing_id`.
+//
 // Returns a wrapper object for the known response body format(s).
-func (c *ClientWithResponses) CreateTokenWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateTokenResponse, error) {
-	rsp, err := c.CreateTokenWithBody(ctx, contentType, body, reqEditors...)
+func (c *ClientWithResponses) CreateTokenWithBodyWithResponse(ctx context.Context, params *CreateTokenParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateTokenResponse, error) {
+	rsp, err := c.CreateTokenWithBody(ctx, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -10161,8 +10229,12 @@ func (c *ClientWithResponses) CreateTokenWithBodyWithResponse(ctx context.Contex
 
 // CreateTokenWithResponse performs a POST /v1/tokens (the `CreateToken` operationId) request.
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
-func (c *ClientWithResponses) CreateTokenWithResponse(ctx context.Context, body CreateTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateTokenResponse, error) {
-	rsp, err := c.CreateToken(ctx, body, reqEditors...)
+//
+// The secret is stored nowhere, so that a repetition under the same `Idempotency-Key`
+// makes no second token, but cannot show the secret again: it gets 409
+// `secret_not_kept` with the token's id as `existing_id`.
+func (c *ClientWithResponses) CreateTokenWithResponse(ctx context.Context, params *CreateTokenParams, body CreateTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateTokenResponse, error) {
+	rsp, err := c.CreateToken(ctx, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -12217,7 +12289,7 @@ type ServerInterface interface {
 	ActivateProvisioning(w http.ResponseWriter, r *http.Request, params ActivateProvisioningParams)
 	// ChangeManager What happens when somebody changes the Provision Manager by hand
 	// (PUT /v1/provisioning/manager)
-	ChangeManager(w http.ResponseWriter, r *http.Request)
+	ChangeManager(w http.ResponseWriter, r *http.Request, params ChangeManagerParams)
 	// RotateProvisioning Enrol new credentials; the present ones live for the overlap
 	// (POST /v1/provisioning/rotate)
 	RotateProvisioning(w http.ResponseWriter, r *http.Request, params RotateProvisioningParams)
@@ -12247,7 +12319,7 @@ type ServerInterface interface {
 	ListTokens(w http.ResponseWriter, r *http.Request, params ListTokensParams)
 
 	// (POST /v1/tokens)
-	CreateToken(w http.ResponseWriter, r *http.Request)
+	CreateToken(w http.ResponseWriter, r *http.Request, params CreateTokenParams)
 
 	// (DELETE /v1/tokens/{id})
 	RevokeToken(w http.ResponseWriter, r *http.Request, id Id)
@@ -13755,8 +13827,35 @@ func (siw *ServerInterfaceWrapper) ActivateProvisioning(w http.ResponseWriter, r
 // ChangeManager operation middleware
 func (siw *ServerInterfaceWrapper) ChangeManager(w http.ResponseWriter, r *http.Request) {
 
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ChangeManagerParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.ChangeManager(w, r)
+		siw.Handler.ChangeManager(w, r, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -14125,8 +14224,35 @@ func (siw *ServerInterfaceWrapper) ListTokens(w http.ResponseWriter, r *http.Req
 // CreateToken operation middleware
 func (siw *ServerInterfaceWrapper) CreateToken(w http.ResponseWriter, r *http.Request) {
 
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateTokenParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.CreateToken(w, r)
+		siw.Handler.CreateToken(w, r, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -15990,7 +16116,8 @@ func (response ActivateProvisioningdefaultApplicationProblemPlusJSONResponse) Vi
 }
 
 type ChangeManagerRequestObject struct {
-	Body *ChangeManagerJSONRequestBody
+	Params ChangeManagerParams
+	Body   *ChangeManagerJSONRequestBody
 }
 
 type ChangeManagerResponseObject interface {
@@ -16410,7 +16537,8 @@ func (response ListTokensdefaultApplicationProblemPlusJSONResponse) VisitListTok
 }
 
 type CreateTokenRequestObject struct {
-	Body *CreateTokenJSONRequestBody
+	Params CreateTokenParams
+	Body   *CreateTokenJSONRequestBody
 }
 
 type CreateTokenResponseObject interface {
@@ -17855,8 +17983,10 @@ func (sh *strictHandler) ActivateProvisioning(w http.ResponseWriter, r *http.Req
 }
 
 // ChangeManager operation middleware
-func (sh *strictHandler) ChangeManager(w http.ResponseWriter, r *http.Request) {
+func (sh *strictHandler) ChangeManager(w http.ResponseWriter, r *http.Request, params ChangeManagerParams) {
 	var request ChangeManagerRequestObject
+
+	request.Params = params
 
 	var body ChangeManagerJSONRequestBody
 	if err := runtime.BindJSONBody(r, &body); err != nil {
@@ -18138,8 +18268,10 @@ func (sh *strictHandler) ListTokens(w http.ResponseWriter, r *http.Request, para
 }
 
 // CreateToken operation middleware
-func (sh *strictHandler) CreateToken(w http.ResponseWriter, r *http.Request) {
+func (sh *strictHandler) CreateToken(w http.ResponseWriter, r *http.Request, params CreateTokenParams) {
 	var request CreateTokenRequestObject
+
+	request.Params = params
 
 	var body CreateTokenJSONRequestBody
 	if err := runtime.BindJSONBody(r, &body); err != nil {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -26,14 +27,15 @@ var errRefused = errors.New("the request was refused")
 // once carries out a request that has an Idempotency-Key, or repeats the
 // answer that the same request got within a day. The answer is written in the
 // transaction that has the effect: a client that lost it may ask again and
-// nothing happens twice.
-func (s *server) once(w http.ResponseWriter, r *http.Request, key string, body []byte, next http.Handler) {
+// nothing happens twice. An answer that is secret is given once and not kept:
+// of that, a repetition learns the id alone.
+func (s *server) once(w http.ResponseWriter, r *http.Request, key string, body []byte, next http.Handler, secret bool) {
 	if len(key) > 255 {
 		s.problem(w, r, malformed("", "the Idempotency-Key has %d bytes; at most 255 are allowed", len(key)))
 		return
 	}
 	request := account.Request{Key: key, Digest: digest(r, body)}
-	var got answer
+	var got, told answer
 	err := s.Account.Once(r.Context(), request, &got, func(ctx context.Context) error {
 		out := &holder{header: http.Header{}}
 		next.ServeHTTP(out, r.WithContext(ctx))
@@ -41,10 +43,20 @@ func (s *server) once(w http.ResponseWriter, r *http.Request, key string, body [
 		if out.code >= http.StatusBadRequest {
 			return errRefused
 		}
+		if told = got; secret {
+			got = answer{Body: idAlone(got.Body)}
+		}
 		return nil
 	})
 	if err != nil && !errors.Is(err, errRefused) {
 		s.problem(w, r, err)
+		return
+	}
+	switch {
+	case told.Status != 0 && err == nil:
+		got = told
+	case got.Status == 0:
+		s.problem(w, r, secretNotKept(got.Body))
 		return
 	}
 	for name, values := range got.Header {
@@ -52,6 +64,24 @@ func (s *server) once(w http.ResponseWriter, r *http.Request, key string, body [
 	}
 	w.WriteHeader(got.Status)
 	_, _ = w.Write(got.Body)
+}
+
+// idAlone is an answer's id, without all that must not be kept.
+func idAlone(body []byte) []byte {
+	var made struct {
+		ID string `json:"id"`
+	}
+	if json.Unmarshal(body, &made) != nil {
+		return nil // what we made ourselves can be read
+	}
+	return []byte(made.ID)
+}
+
+func secretNotKept(id []byte) error {
+	e := account.Conflict("secret_not_kept", "Secret not kept",
+		"this request was answered before, with the secret of %s, which is stored nowhere; if the answer was lost, revoke that and ask under a new Idempotency-Key", id)
+	e.ExistingID = string(id)
+	return e
 }
 
 // digest tells two requests with the same key apart.

@@ -56,7 +56,7 @@ func (h administration) ChangeManager(ctx context.Context, r api.ChangeManagerRe
 	if r.Body.Kdf != nil {
 		in.KDF = new(derivation(*r.Body.Kdf))
 	}
-	p, err := h.account.ChangeManager(ctx, in)
+	p, err := h.account.ChangeManager(ctx, in, text(r.Params.IfMatch))
 	if err != nil {
 		return nil, err
 	}

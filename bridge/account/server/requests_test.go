@@ -1,7 +1,10 @@
 package server_test
 
 import (
+	"bytes"
+	"encoding/json"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -164,11 +167,88 @@ func TestIdempotencyKeysAreNotShared(t *testing.T) {
 	equal(t, "another caller with the same key", p.Code, "already_exists")
 }
 
+// A repetition makes no second token, and the first one's secret is nowhere in
+// the database to be had again.
+func TestATokensSecretIsNotKeptForRepetitions(t *testing.T) {
+	t.Parallel()
+	c := converse(t)
+	ask := func(name string) reply {
+		return c.raw(t, "POST", "/v1/tokens", `{"name":"`+name+`"}`, "Idempotency-Key", "key")
+	}
+	first := ask("pipeline")
+	equal(t, "the first", first.Status, http.StatusCreated)
+	var made api.Token
+	ok(t, json.Unmarshal([]byte(first.Text), &made))
+	equal(t, "the secret is good", c.raw(t, "GET", "/v1/whoami", "", "Authorization", "Bearer "+deref(made.Secret)).Status, http.StatusOK)
+
+	again := ask("pipeline")
+	equal(t, "the repetition", again.Status, http.StatusConflict)
+	equal(t, "its code", again.Problem.Code, "secret_not_kept")
+	equal(t, "the token it names", deref(again.Problem.Details.ExistingId), made.Id)
+	equal(t, "another request under the key", ask("other").Problem.Code, "idempotency_key_reused")
+	list, err := c.ListTokensWithResponse(t.Context(), nil)
+	ok(t, err)
+	equal(t, "tokens, with the tests' own", len(list.JSON200.Items), 2)
+	for _, suffix := range []string{"", "-wal"} {
+		text, err := os.ReadFile(strings.TrimPrefix(c.database, "sqlite:") + suffix)
+		ok(t, err)
+		if bytes.Contains(text, []byte(deref(made.Secret))) {
+			t.Errorf("the secret is in the database%s", suffix)
+		}
+	}
+}
+
+// Who read the integration before somebody else changed it does not change
+// the manager over his head.
+func TestTheManagerIsChangedAtAVersion(t *testing.T) {
+	t.Parallel()
+	c := converse(t)
+	c.activate(t)
+	old := c.provisioning(t).Etag
+	change := func(ifMatch, email string) reply {
+		return c.raw(t, "PUT", "/v1/provisioning/manager", `{"email":"`+email+`"}`, "If-Match", ifMatch)
+	}
+	first := change(old, "first@example.com")
+	equal(t, "at the version that is there", first.Status, http.StatusOK)
+	equal(t, "the ETag", first.Header.Get("ETag"), c.provisioning(t).Etag)
+	second := change(old, "second@example.com")
+	equal(t, "at the one before", second.Status, http.StatusPreconditionFailed)
+	equal(t, "its code", second.Problem.Code, "version_mismatch")
+	equal(t, "the manager", deref(c.provisioning(t).ManagerEmail), "first@example.com")
+}
+
+// Numbers for operators are an administrator's, and no client makes a series.
+func TestMetrics(t *testing.T) {
+	t.Parallel()
+	c := converse(t)
+	equal(t, "to strangers", c.raw(t, "GET", "/metrics", "", "Authorization", "").Status, http.StatusUnauthorized)
+	c.raw(t, "GET", "/v1/members/ann", "")
+	c.raw(t, "GET", "/made/up", "")
+	c.raw(t, "BREW", "/made/up", "")
+	got := c.raw(t, "GET", "/metrics", "")
+	equal(t, "status", got.Status, http.StatusOK)
+	for _, want := range []string{
+		`scimbridge_account_http_requests_total{method="GET",route="/v1/members/{id}",status="404"} 1`,
+		`scimbridge_account_http_requests_total{method="GET",route="/",status="404"} 1`,
+		`scimbridge_account_http_requests_total{method="other",route="/",status="404"} 1`,
+		`scimbridge_account_http_requests_total{method="GET",route="/metrics",status="401"} 1`,
+		`scimbridge_account_http_request_duration_seconds_count{route="/v1/members/{id}"} 1`,
+		`scimbridge_account_writes_total `, `scimbridge_account_commits_total `, `go_goroutines `,
+	} {
+		if !strings.Contains(got.Text, want) {
+			t.Errorf("there is no %s", want)
+		}
+	}
+	if strings.Contains(got.Text, "BREW") || strings.Contains(got.Text, "/made/up") {
+		t.Error("a client made a series of its own")
+	}
+}
+
 // Admin tokens are made, listed without their secret, and dead once revoked.
 func TestTokens(t *testing.T) {
 	t.Parallel()
 	c := converse(t)
-	made, err := c.CreateTokenWithResponse(t.Context(), api.TokenInput{Name: "pipeline"})
+	made, err := c.CreateTokenWithResponse(t.Context(), nil, api.TokenInput{Name: "pipeline"})
 	ok(t, err)
 	pipeline := c.as(t, deref(made.JSON201.Secret), home)
 	who, err := pipeline.WhoAmIWithResponse(t.Context())

@@ -105,7 +105,7 @@ func (s *server) guard(pattern string, next http.Handler) http.Handler {
 			return
 		}
 		if key := r.Header.Get("Idempotency-Key"); key != "" && repeatable[pattern] {
-			s.once(w, r, key, body, next)
+			s.once(w, r, key, body, next, pattern == createToken)
 			return
 		}
 		next.ServeHTTP(unlessKnown(w, r), r)
@@ -153,8 +153,12 @@ var bodies = map[string]reflect.Type{
 	"PATCH /v1/directory/groups/{id}":  reflect.TypeFor[api.GroupUpdate](),
 }
 
+// createToken is the operation whose answer holds a secret.
+const createToken = "POST /v1/tokens"
+
 // repeatable are the operations that honour an Idempotency-Key.
 var repeatable = map[string]bool{
+	createToken:                    true,
 	"POST /v1/firewall/rules":      true,
 	"POST /v1/signup-domains":      true,
 	"POST /v1/provisioning":        true,

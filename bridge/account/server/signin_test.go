@@ -126,7 +126,7 @@ func TestManagerChangedByHand(t *testing.T) {
 			c := converse(t)
 			creds := c.activate(t)
 			bridge := c.mustSignIn(t, creds, "bridge-1")
-			r, err := c.ChangeManagerWithResponse(t.Context(), row.change(t, c))
+			r, err := c.ChangeManagerWithResponse(t.Context(), nil, row.change(t, c))
 			ok(t, err)
 			if r.JSON200 == nil {
 				t.Fatalf("changing the manager: %s", r.Body)

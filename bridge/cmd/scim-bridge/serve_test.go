@@ -319,7 +319,7 @@ func TestChangedCredentialsAreToldInTheVendorsWords(t *testing.T) {
 		t.Fatalf("before: %d %s", got.status, got.body)
 	}
 	_, enrolment := account.enrol(nil)
-	changed, err := account.admin.ChangeManagerWithResponse(t.Context(), api.ManagerChange{Kdf: &enrolment.Kdf, Verifier: &enrolment.Verifier})
+	changed, err := account.admin.ChangeManagerWithResponse(t.Context(), nil, api.ManagerChange{Kdf: &enrolment.Kdf, Verifier: &enrolment.Verifier})
 	if err != nil || changed.JSON200 == nil {
 		t.Fatalf("changing the manager: %v %s", err, changed.Body)
 	}
