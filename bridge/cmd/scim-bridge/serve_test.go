@@ -193,7 +193,8 @@ func TestBothTokensWorkDuringTheOverlapAndOneAfterIt(t *testing.T) {
 
 func TestTakeOverDropsNoRequest(t *testing.T) {
 	t.Parallel()
-	pair := newAccount(t).activate()
+	account := newAccount(t)
+	pair := account.activate()
 	dir := folder(t, pair.sealed)
 	first := serve(t, dir, "--revision", "r1")
 	if _, err := first.control().Unseal(t.Context(), pair.token.Reveal()); err != nil {
@@ -224,6 +225,11 @@ func TestTakeOverDropsNoRequest(t *testing.T) {
 		}
 	case <-time.After(patience):
 		t.Error("the old bridge did not end")
+	}
+	// The old one's leave is no news of the bridge.
+	if seen, err := account.admin.ListBridgesWithResponse(t.Context(), nil); err != nil || seen.JSON200 == nil ||
+		len(seen.JSON200.Items) != 1 || seen.JSON200.Items[0].State == "stopped" || !seen.JSON200.Items[0].Live {
+		t.Errorf("the account sees %s, %v", seen.Body, err)
 	}
 	served = requests.count()
 	await(t, "traffic after the old one has ended", func() bool { return requests.count() > served+50 })

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"encoding/json"
+	"net/url"
+	"testing"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+)
+
+// An administrator suspends somebody whom the identity provider still thinks
+// active. No update of anything else lets him in again.
+func TestASuspensionByHandOutlivesUnrelatedUpdates(t *testing.T) {
+	t.Parallel()
+	account := newAccount(t)
+	pair := account.activate()
+	b := serve(t, folder(t, pair.sealed))
+	scim := func(method, path, body string) map[string]any {
+		t.Helper()
+		got := ask(t, method, b.url("/scim/v2"+path), pair.token.Reveal(), body)
+		var resource map[string]any
+		if got.status >= 300 || json.Unmarshal([]byte(got.body), &resource) != nil {
+			t.Fatalf("%s %s: %d %s", method, path, got.status, got.body)
+		}
+		return resource
+	}
+	path := "/Users/" + scim("POST", "/Users", `{"userName":"ann@example.com","active":true}`)["id"].(string)
+	address := "ann@example.com"
+	members, err := account.admin.ListMembersWithResponse(t.Context(), &api.ListMembersParams{Address: &address})
+	if err != nil || members.JSON200 == nil || len(members.JSON200.Items) != 1 {
+		t.Fatalf("finding her: %v %s", err, members.Body)
+	}
+	id := members.JSON200.Items[0].Id
+	suspended, err := account.admin.UpdateMemberWithResponse(t.Context(), id, nil, api.MemberUpdate{Suspended: new(true)})
+	if err != nil || suspended.JSON200 == nil {
+		t.Fatalf("suspending her: %v %s", err, suspended.Body)
+	}
+
+	for _, step := range []struct {
+		name, method, body string
+		active             bool
+	}{
+		{"seen", "GET", "", false},
+		{"a PATCH of the title", "PATCH", `{"Operations":[{"op":"replace","path":"title","value":"Dr."}]}`, false},
+		{"a PATCH without a path", "PATCH", `{"Operations":[{"op":"Replace","value":{"name.givenName":"Ann"}}]}`, false},
+		{"a PUT that is silent on active", "PUT", `{"userName":"ann@example.com","displayName":"Ann"}`, false},
+		{"a PATCH that says active", "PATCH", `{"Operations":[{"op":"Replace","path":"active","value":"True"}]}`, true},
+	} {
+		if got := scim(step.method, path, step.body)["active"]; got != step.active {
+			t.Errorf("%s: active is %v", step.name, got)
+		}
+		member, err := account.admin.GetMemberWithResponse(t.Context(), id)
+		if err != nil || member.JSON200 == nil || member.JSON200.Suspended == step.active {
+			t.Errorf("%s: the member is %s, %v", step.name, member.Body, err)
+		}
+		for filter, want := range map[string]bool{"active eq true": step.active, "active eq false": !step.active, `active eq "False"`: !step.active} {
+			list := scim("GET", "/Users?filter="+url.QueryEscape(filter), "")
+			if found := list["totalResults"] == 1.0; found != want {
+				t.Errorf("%s: %s finds %v", step.name, filter, list["totalResults"])
+			}
+		}
+	}
+}
