@@ -18,7 +18,7 @@ import (
 func TestPanicBecomesAProblem(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
-	s := &server{Config: Config{Logger: hclog.New(&hclog.LoggerOptions{Output: &log})}}
+	s := &server{Config: Config{Logger: hclog.New(&hclog.LoggerOptions{Output: &log})}, metrics: newMetrics(nil)}
 	h := s.observe(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("the cause") }))
 	for range 2 {
 		w := httptest.NewRecorder()
