@@ -522,7 +522,7 @@ func FuzzServer(f *testing.F) {
 		}
 		r, err := http.NewRequestWithContext(t.Context(), method, "http://bridge.example"+target, bytes.NewReader(body))
 		if err != nil {
-			t.Skip()
+			return // the law says nothing of it
 		}
 		w := httptest.NewRecorder()
 		newHandler(m, nil).ServeHTTP(w, r)

@@ -277,11 +277,11 @@ func FuzzApply(f *testing.F) {
 		}
 		object, body, ok := read()
 		if !ok {
-			t.Skip()
+			return // the law says nothing of it
 		}
 		before, err := schema.User.Normalize(object)
 		if err != nil {
-			t.Skip()
+			return // the law says nothing of it
 		}
 		ops, err := patch.Parse(body)
 		if err != nil {

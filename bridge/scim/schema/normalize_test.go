@@ -120,7 +120,7 @@ func FuzzNormalize(f *testing.F) {
 		decoder.UseNumber()
 		var in map[string]any
 		if decoder.Decode(&in) != nil || in == nil {
-			t.Skip()
+			return // the law says nothing of it
 		}
 		once, err := schema.User.Normalize(in)
 		if err != nil {
