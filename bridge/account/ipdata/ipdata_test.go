@@ -69,6 +69,34 @@ func TestShapes(t *testing.T) {
 	}
 }
 
+// Rented machines are told from networks that carry people too.
+func TestClouds(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name   string
+		number int
+		cloud  bool
+	}{
+		{"EC2 in Virginia is one", 14618, true},
+		{"Google Cloud is one", 396982, true},
+		{"Azure is one", 8075, true},
+		{"Hetzner is one", 24940, true},
+		{"Microsoft's interconnection with customers is none", 12076, false},
+		{"Cloudflare, which has people behind WARP, is none", 13335, false},
+		{"Zscaler, which has offices behind it, is none", 62044, false},
+		{"Deutsche Telekom is none", 3320, false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			d := open(t, ipdatatest.Write(t, "ASN", map[string]record{"127.0.0.2/32": ipdatatest.ASN(row.number)}))
+			got := slices.Contains(d.Subject(netip.MustParseAddr("127.0.0.2")).Anonymous, firewall.CloudProvider)
+			if got != row.cloud {
+				t.Errorf("AS%d is a cloud provider: %v", row.number, got)
+			}
+		})
+	}
+}
+
 // What a database can answer is what it has said anywhere, a no included;
 // what it names without a valid code is not.
 func TestAnswers(t *testing.T) {
@@ -115,11 +143,14 @@ func TestSeveralFiles(t *testing.T) {
 			"127.0.0.2/32": {"country_code": "FR", "asn": 24940}, "127.0.0.3/32": {"country_code": "FR", "asn": 64500},
 		}),
 		ipdatatest.Write(t, "Tor", map[string]record{"127.0.0.2/32": {"is_tor_exit_node": true}}),
+		// A list of one's own, as made from a table of texts.
+		ipdatatest.Write(t, "Own", map[string]record{"127.0.0.5/32": {"hosting": "true"}}),
 	)
 	for address, want := range map[string]firewall.Subject{
 		"127.0.0.2": {Country: "DE", Continent: "EU", Anonymous: []string{"cloud_provider", "tor"}},
 		"127.0.0.3": {Country: "FR"},
 		"127.0.0.4": {},
+		"127.0.0.5": {Anonymous: []string{"cloud_provider"}},
 	} {
 		want.Address = netip.MustParseAddr(address)
 		if got := d.Subject(want.Address); !reflect.DeepEqual(got, want) {
