@@ -154,7 +154,7 @@ func (p Policy) Evaluate(s Subject) Verdict {
 		p = p.Sorted()
 	}
 	for i := range p.Rules {
-		if r := &p.Rules[i]; r.matches(s) {
+		if r := &p.Rules[i]; r.Matches(s) {
 			return Verdict{Action: r.Action, RuleID: r.ID}
 		}
 	}
@@ -164,7 +164,9 @@ func (p Policy) Evaluate(s Subject) Verdict {
 	return Verdict{Action: p.DefaultAction}
 }
 
-func (r *Rule) matches(s Subject) bool {
+// Matches says whether the rule is about the subject, whose address must be
+// in its one form ([Normalize]).
+func (r *Rule) Matches(s Subject) bool {
 	switch {
 	case len(r.IPRanges) > 0:
 		// Contains never mixes the families: 0.0.0.0/0 is not ::/0.
@@ -203,7 +205,7 @@ func (r Rule) Questions() []string {
 func (r Rule) Seen(s Subject) (seen Subject) {
 	seen.Address = s.Address
 	switch {
-	case !r.matches(s) || len(r.IPRanges) > 0:
+	case !r.Matches(s) || len(r.IPRanges) > 0:
 	case len(r.Countries) > 0:
 		seen.Country = s.Country
 	case len(r.Continents) > 0:
