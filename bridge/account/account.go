@@ -34,8 +34,8 @@ type Account struct {
 	Now    func() time.Time
 	Random io.Reader
 
-	parsed  parsedPolicy
-	signIns turnstile
+	policies policies
+	signIns  turnstile
 }
 
 // ErrNone says that the database holds no account yet.

@@ -43,50 +43,66 @@ func (a *Account) Firewall(ctx context.Context) (f Firewall, err error) {
 }
 
 // FirewallRules lists rules by id.
-func (a *Account) FirewallRules(ctx context.Context, cursor string, limit int) (Page[FirewallRule], error) {
+func (a *Account) FirewallRules(ctx context.Context, cursor string, limit int) (page Page[FirewallRule], err error) {
 	after, err := nameFrom(cursor)
 	if err != nil {
-		return Page[FirewallRule]{}, err
+		return page, err
 	}
-	f, err := a.Firewall(ctx)
-	if err != nil {
-		return Page[FirewallRule]{}, err
-	}
-	rules := slices.DeleteFunc(f.Rules, func(r FirewallRule) bool { return r.ID <= after })
-	slices.SortFunc(rules, func(x, y FirewallRule) int { return cmp.Compare(x.ID, y.ID) })
-	return pageOf(rules, limit, func(r FirewallRule) string { return cursorOf(r.ID) }), nil
+	err = a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
+		rows, err := tx.FirewallRulesAfter(ctx, after, limit+1)
+		if err != nil {
+			return err
+		}
+		rules, err := rulesFrom(rows)
+		page = pageOf(rules, limit, func(r FirewallRule) string { return cursorOf(r.ID) })
+		return err
+	})
+	return page, err
 }
 
 // FirewallRule reads one rule.
 func (a *Account) FirewallRule(ctx context.Context, id string) (r FirewallRule, err error) {
-	err = a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
-		row, found, err := tx.FirewallRule(ctx, id)
-		if err != nil {
-			return err
-		}
-		if !found {
-			return NotFound("firewall rule", id)
-		}
-		r, err = ruleFrom(row)
+	err = a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
+		r, err = readRule(ctx, tx, id)
 		return err
 	})
 	return r, err
 }
 
 // UpdateFirewall changes the default action, or all rules, or both.
-func (a *Account) UpdateFirewall(ctx context.Context, in FirewallUpdate, ifMatch string, allowLockout bool) (Firewall, error) {
-	return a.changeFirewall(ctx, firewallChange{
+func (a *Account) UpdateFirewall(ctx context.Context, in FirewallUpdate, ifMatch string, allowLockout bool) (f Firewall, err error) {
+	err = a.changeFirewall(ctx, firewallChange{
 		action: "firewall.update", object: "firewall", allowLockout: allowLockout,
-		apply: func(f *Firewall) error {
-			if err := checkVersion(ifMatch, f.Version); err != nil {
+		work: func(ctx context.Context, tx *store.Tx, d *draft) error {
+			before, err := a.readFirewall(ctx, tx)
+			if err != nil {
 				return err
 			}
-			return f.update(in, "", a.IPData, func(int) string { return a.newID() })
+			if err := checkVersion(ifMatch, before.Version); err != nil {
+				return err
+			}
+			f = before
+			f.Rules = slices.Clone(before.Rules)
+			if err := f.update(in, "", a.IPData, func(int) string { return a.newID() }); err != nil {
+				return err
+			}
+			d.defaultAction, d.edits = f.DefaultAction, differences(before, &f)
+			if d.changes() {
+				f.Version++
+				f.sort()
+			}
+			return nil
 		},
 	})
+	if err != nil {
+		return Firewall{}, err
+	}
+	return f, nil
 }
 
-// CreateFirewallRule adds a rule.
+// CreateFirewallRule adds a rule. One that is there already, the same in all
+// but the id, is refused: a second says nothing more, and whoever makes it
+// does not know of the first.
 func (a *Account) CreateFirewallRule(ctx context.Context, in RuleInput, allowLockout bool) (FirewallRule, error) {
 	if in.ID != "" {
 		return FirewallRule{}, InvalidValue("/id", "the account chooses the id of a new rule; leave it out")
@@ -96,21 +112,29 @@ func (a *Account) CreateFirewallRule(ctx context.Context, in RuleInput, allowLoc
 		return FirewallRule{}, err
 	}
 	rule.ID = a.newID()
-	after, err := a.changeFirewall(ctx, firewallChange{
+	made := FirewallRule{Rule: rule, Version: 1}
+	err = a.changeFirewall(ctx, firewallChange{
 		action: "firewall.rule.create", object: rule.ID, allowLockout: allowLockout,
-		apply: func(f *Firewall) error {
-			f.Rules = append(f.Rules, FirewallRule{Rule: rule})
+		work: func(ctx context.Context, tx *store.Tx, d *draft) error {
+			twin, found, err := tx.FirewallRuleLike(ctx, likeness(rule))
+			if err != nil {
+				return err
+			}
+			if found {
+				return ruleExists(twin.ID)
+			}
+			d.edits = []edit{{to: &made}}
 			return nil
 		},
 	})
 	if err != nil {
 		return FirewallRule{}, err
 	}
-	return after.Rules[after.find(rule.ID)], nil
+	return made, nil
 }
 
 // ReplaceFirewallRule changes everything about a rule but its id.
-func (a *Account) ReplaceFirewallRule(ctx context.Context, id string, in RuleInput, ifMatch string, allowLockout bool) (FirewallRule, error) {
+func (a *Account) ReplaceFirewallRule(ctx context.Context, id string, in RuleInput, ifMatch string, allowLockout bool) (after FirewallRule, err error) {
 	if in.ID != "" && in.ID != id {
 		return FirewallRule{}, InvalidValue("/id", "the rule is %q and cannot become %q; leave the id out", id, in.ID)
 	}
@@ -119,37 +143,39 @@ func (a *Account) ReplaceFirewallRule(ctx context.Context, id string, in RuleInp
 		return FirewallRule{}, err
 	}
 	rule.ID = id
-	after, err := a.changeFirewall(ctx, firewallChange{
+	err = a.changeFirewall(ctx, firewallChange{
 		action: "firewall.rule.replace", object: id, allowLockout: allowLockout,
-		apply: func(f *Firewall) error {
-			i, err := f.match(id, ifMatch)
-			if err == nil {
-				f.Rules[i].Rule = rule
+		work: func(ctx context.Context, tx *store.Tx, d *draft) error {
+			before, err := ruleAt(ctx, tx, id, ifMatch)
+			if err != nil {
+				return err
 			}
-			return err
+			if after = before; reflect.DeepEqual(before.Rule, rule) {
+				return nil
+			}
+			after = FirewallRule{Rule: rule, Version: before.Version + 1}
+			d.edits = []edit{{from: &before, to: &after}}
+			return nil
 		},
 	})
 	if err != nil {
 		return FirewallRule{}, err
 	}
-	return after.Rules[after.find(id)], nil
+	return after, nil
 }
 
 // DeleteFirewallRule removes a rule. It is refused for the caller's sake
 // only: whoever takes a bridge down takes down its rule first or last, and
 // must be able to.
 func (a *Account) DeleteFirewallRule(ctx context.Context, id, ifMatch string, allowLockout bool) error {
-	_, err := a.changeFirewall(ctx, firewallChange{
+	return a.changeFirewall(ctx, firewallChange{
 		action: "firewall.rule.delete", object: id, allowLockout: allowLockout, sparesBridges: true,
-		apply: func(f *Firewall) error {
-			i, err := f.match(id, ifMatch)
-			if err == nil {
-				f.Rules = slices.Delete(f.Rules, i, i+1)
-			}
+		work: func(ctx context.Context, tx *store.Tx, d *draft) error {
+			before, err := ruleAt(ctx, tx, id, ifMatch)
+			d.edits = []edit{{from: &before}}
 			return err
 		},
 	})
-	return err
 }
 
 // maxBreakGlass bounds the break-glass; who needs more changes the policy.
@@ -185,76 +211,152 @@ type firewallChange struct {
 	action, object string // for the audit
 	allowLockout   bool
 	sparesBridges  bool // refused for the caller's sake only
-	apply          func(*Firewall) error
+	// work says what changes, from what the transaction sees.
+	work func(context.Context, *store.Tx, *draft) error
 }
 
-// changeFirewall is the one way in which the policy changes: what it will be
-// is worked out whole, held against who would be shut out, and the difference
-// written. No difference writes nothing, and no version moves.
-func (a *Account) changeFirewall(ctx context.Context, c firewallChange) (after Firewall, err error) {
-	err = a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		before, err := a.readFirewall(ctx, tx)
+// A draft is what a change makes of the policy.
+type draft struct {
+	before        store.Firewall
+	defaultAction firewall.Action
+	edits         []edit
+}
+
+// An edit is what becomes of one rule: nil for one that was not there, or
+// shall not be.
+type edit struct{ from, to *FirewallRule }
+
+func (d draft) changes() bool {
+	return len(d.edits) > 0 || string(d.defaultAction) != d.before.DefaultAction
+}
+
+// changeFirewall is the one way in which the policy changes: what differs is
+// worked out, held against who would be shut out, and written. No difference
+// writes nothing, and no version moves. What one rule costs does not depend on
+// how many there are.
+func (a *Account) changeFirewall(ctx context.Context, c firewallChange) error {
+	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		row, err := tx.Firewall(ctx)
 		if err != nil {
 			return err
 		}
-		after = before
-		after.Rules = slices.Clone(before.Rules)
-		if err := c.apply(&after); err != nil {
+		d := draft{before: row, defaultAction: firewall.Action(row.DefaultAction)}
+		if err := c.work(ctx, tx, &d); err != nil || !d.changes() {
 			return err
 		}
+		before, err := a.compiled(ctx, tx, row)
+		if err != nil {
+			return err
+		}
+		after := d.compile(before)
 		if !c.allowLockout {
-			if err := a.checkLockout(ctx, tx, before.policy(), after.policy(), c.sparesBridges); err != nil {
+			if err := a.checkLockout(ctx, tx, before, after, d.isNew, c.sparesBridges); err != nil {
 				return err
 			}
 		}
-		changed, err := writeRules(ctx, tx, before, &after)
-		if err != nil {
+		revision := a.newID()
+		if err := d.write(ctx, tx, revision); err != nil {
 			return err
 		}
-		if !changed && after.DefaultAction == before.DefaultAction {
-			return nil
-		}
-		if err := tx.UpdateFirewall(ctx, store.Firewall{
-			DefaultAction: string(after.DefaultAction), DisabledUntil: after.DisabledUntil,
-		}); err != nil {
-			return err
-		}
-		after.Version++
-		after.sort()
-		return a.audit(ctx, tx, c.action, c.object, "default action %s, %d rules", after.DefaultAction, len(after.Rules))
+		a.policies.put(revision, after, d.weight())
+		return a.audit(ctx, tx, c.action, c.object, "default action %s, %d rules", d.defaultAction, after.Len())
 	})
-	return after, err
 }
 
-// writeRules writes what differs between two policies and gives each rule of
-// the second its version.
-func writeRules(ctx context.Context, tx *store.Tx, before Firewall, after *Firewall) (changed bool, err error) {
-	had, stays := before.index(), after.index()
-	for _, old := range before.Rules {
-		if _, ok := stays[old.ID]; ok {
-			continue
+// compile is the policy that the draft makes of the one before it.
+func (d draft) compile(before firewall.Compiled) firewall.Compiled {
+	after := before.WithDefault(d.defaultAction)
+	for _, e := range d.edits {
+		if e.from != nil {
+			after = after.Without(&e.from.Rule)
 		}
-		changed = true
-		if _, err := tx.DeleteFirewallRule(ctx, old.ID); err != nil {
-			return changed, err
+		if e.to != nil {
+			after = after.With(&e.to.Rule)
+		}
+	}
+	return after
+}
+
+// weight is how much the policy has of its own that the draft makes.
+func (d draft) weight() (ranges int) {
+	for _, e := range d.edits {
+		if e.to != nil {
+			ranges += len(e.to.IPRanges)
+		}
+		ranges++
+	}
+	return ranges
+}
+
+// isNew tells whether a rule is one that the draft makes.
+func (d draft) isNew(id string) bool {
+	return slices.ContainsFunc(d.edits, func(e edit) bool { return e.from == nil && e.to.ID == id })
+}
+
+func (d draft) write(ctx context.Context, tx *store.Tx, revision string) error {
+	for _, e := range d.edits {
+		if e.to != nil {
+			if err := tx.PutFirewallRule(ctx, rowFrom(*e.to)); err != nil {
+				return err
+			}
+		} else if _, err := tx.DeleteFirewallRule(ctx, e.from.ID); err != nil {
+			return err
+		}
+	}
+	return tx.UpdateFirewall(ctx, store.Firewall{
+		DefaultAction: string(d.defaultAction), DisabledUntil: d.before.DisabledUntil, Revision: revision,
+	})
+}
+
+// differences are the edits that lead from one policy to the other, whose
+// rules they give their versions.
+func differences(before Firewall, after *Firewall) (edits []edit) {
+	had, stays := before.index(), after.index()
+	for i := range before.Rules {
+		if _, ok := stays[before.Rules[i].ID]; !ok {
+			edits = append(edits, edit{from: &before.Rules[i]})
 		}
 	}
 	for i := range after.Rules {
-		r := &after.Rules[i]
+		r := after.Rules[i] // of its own: the list is sorted yet
 		r.Version = 1
+		e := edit{to: &r}
 		if i, ok := had[r.ID]; ok {
-			r.Version = before.Rules[i].Version
-			if reflect.DeepEqual(before.Rules[i].Rule, r.Rule) {
-				continue
+			e.from = &before.Rules[i]
+			r.Version = e.from.Version
+			if reflect.DeepEqual(e.from.Rule, r.Rule) {
+				e.to = nil
+			} else {
+				r.Version++
 			}
-			r.Version++
 		}
-		changed = true
-		if err := tx.PutFirewallRule(ctx, rowFrom(*r)); err != nil {
-			return changed, err
+		after.Rules[i].Version = r.Version
+		if e.to != nil {
+			edits = append(edits, e)
 		}
 	}
-	return changed, nil
+	return edits
+}
+
+// readRule reads a rule that must be there.
+func readRule(ctx context.Context, tx *store.Tx, id string) (FirewallRule, error) {
+	row, found, err := tx.FirewallRule(ctx, id)
+	if err != nil {
+		return FirewallRule{}, err
+	}
+	if !found {
+		return FirewallRule{}, NotFound("firewall rule", id)
+	}
+	return ruleFrom(row)
+}
+
+// ruleAt reads the rule that a request is about, in the version it is about.
+func ruleAt(ctx context.Context, tx *store.Tx, id, ifMatch string) (FirewallRule, error) {
+	r, err := readRule(ctx, tx, id)
+	if err != nil {
+		return r, err
+	}
+	return r, checkVersion(ifMatch, r.Version)
 }
 
 func (a *Account) readFirewall(ctx context.Context, tx *store.Tx) (Firewall, error) {
@@ -272,12 +374,8 @@ func (a *Account) readFirewall(ctx context.Context, tx *store.Tx) (Firewall, err
 	if err != nil {
 		return Firewall{}, err
 	}
-	for _, row := range rows {
-		r, err := ruleFrom(row)
-		if err != nil {
-			return Firewall{}, err
-		}
-		f.Rules = append(f.Rules, r)
+	if f.Rules, err = rulesFrom(rows); err != nil {
+		return Firewall{}, err
 	}
 	f.sort()
 	return f, nil
@@ -308,18 +406,4 @@ func (f Firewall) index() map[string]int {
 		at[r.ID] = i
 	}
 	return at
-}
-
-// find returns the index of a rule, or -1.
-func (f Firewall) find(id string) int {
-	return slices.IndexFunc(f.Rules, func(r FirewallRule) bool { return r.ID == id })
-}
-
-// match finds the rule that a request is about, in the version it is about.
-func (f Firewall) match(id, ifMatch string) (int, error) {
-	i := f.find(id)
-	if i < 0 {
-		return i, NotFound("firewall rule", id)
-	}
-	return i, checkVersion(ifMatch, f.Rules[i].Version)
 }

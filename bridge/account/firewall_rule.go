@@ -1,10 +1,13 @@
 package account
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -132,8 +135,39 @@ func rowFrom(r FirewallRule) store.FirewallRule {
 	kind, values := match(r.Rule)
 	return store.FirewallRule{
 		ID: r.ID, Action: string(r.Action), Priority: r.Priority, Description: r.Description, Version: r.Version,
-		Kind: kind, Values: store.List(values),
+		Kind: kind, Values: store.List(values), Likeness: likeness(r.Rule),
 	}
+}
+
+// likeness is the same for rules that are the same in all but the id: their
+// values are a set.
+func likeness(r firewall.Rule) string {
+	kind, values := match(r)
+	set := slices.Compact(slices.Sorted(slices.Values(values)))
+	text, err := json.Marshal([]any{r.Action, r.Priority, kind, set, r.Description})
+	if err != nil {
+		panic(err) // texts and a number always have a JSON form
+	}
+	digest := sha256.Sum256(text)
+	return hex.EncodeToString(digest[:])
+}
+
+func ruleExists(id string) *Error {
+	e := Conflict("firewall_rule_exists", "The firewall rule exists",
+		"the rule %s is the same in action, values, priority and description; keep that one, or change what this one says", id)
+	e.ExistingID = id
+	return e
+}
+
+func rulesFrom(rows []store.FirewallRule) ([]FirewallRule, error) {
+	all := make([]FirewallRule, len(rows))
+	for i, row := range rows {
+		var err error
+		if all[i], err = ruleFrom(row); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
 }
 
 // ruleFrom refuses what it cannot evaluate: passing over a rule of a kind

@@ -5,9 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
-	"slices"
 	"strconv"
-	"sync/atomic"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/firewall"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
@@ -37,20 +35,23 @@ func (a *Account) judge(ctx context.Context, tx *store.Tx, address netip.Addr) (
 	if err != nil || row.DisabledUntil.After(a.now()) {
 		return r, err
 	}
-	policy, err := a.parsed.get(row.Version, func() (Firewall, error) { return a.readFirewall(ctx, tx) })
+	policy, err := a.compiled(ctx, tx, row)
 	if err != nil {
 		return r, err
 	}
 	subject := firewall.Subject{Address: address}
-	if len(policy.questions) > 0 {
-		if err := a.answerable(policy.questions); err != nil {
+	if len(policy.Questions()) > 0 {
+		if err := a.answerable(policy.Questions()); err != nil {
 			return r, err
 		}
 		subject = a.IPData.Subject(address)
 	}
-	verdict := policy.Evaluate(subject)
-	r.RuleID, r.Seen = verdict.RuleID, seen(policy.Policy, verdict, subject)
-	switch verdict.Action {
+	action, rule := policy.Decide(subject)
+	r.Seen = firewall.Subject{Address: address}
+	if rule != nil {
+		r.RuleID, r.Seen = rule.ID, rule.Seen(subject)
+	}
+	switch action {
 	case firewall.Deny:
 		r.Result = resultBlocked
 	case firewall.Report:
@@ -78,18 +79,6 @@ func (r ruling) refusal() error {
 	}
 }
 
-// seen is what the rule that decided looked at; nothing if none did.
-func seen(p firewall.Policy, v firewall.Verdict, s firewall.Subject) firewall.Subject {
-	if v.RuleID != "" {
-		for i := range p.Rules {
-			if p.Rules[i].ID == v.RuleID {
-				return p.Rules[i].Seen(s)
-			}
-		}
-	}
-	return firewall.Subject{Address: s.Address}
-}
-
 // because says in brackets why a rule matched; nothing for one of ranges.
 func because(seen firewall.Subject) string {
 	switch {
@@ -102,18 +91,6 @@ func because(seen firewall.Subject) string {
 	default:
 		return ""
 	}
-}
-
-// questionsOf are what the rules of a policy ask of an address, each once.
-func questionsOf(p firewall.Policy) (questions []string) {
-	for _, r := range p.Rules {
-		for _, q := range r.Questions() {
-			if !slices.Contains(questions, q) {
-				questions = append(questions, q)
-			}
-		}
-	}
-	return questions
 }
 
 // answerable refuses to judge by rules that no database here can answer.
@@ -154,32 +131,6 @@ func (a *Account) CheckFirewall(ctx context.Context) error {
 	return fmt.Errorf("the firewall has rules that no loaded IP database can answer: %s; give one that can with --ip-database FILE", listed(unanswered))
 }
 
-// parsedPolicy keeps the policy in the form that is evaluated for as long as
-// its version in the database stands. It must be filled from what is
-// committed only: a version that is rolled back is given again.
-type parsedPolicy struct {
-	last atomic.Pointer[versionedPolicy]
-}
-
-type versionedPolicy struct {
-	version int64
-	firewall.Policy
-	questions []string // that its rules ask
-}
-
-func (p *parsedPolicy) get(version int64, read func() (Firewall, error)) (*versionedPolicy, error) {
-	if last := p.last.Load(); last != nil && last.version == version {
-		return last, nil
-	}
-	f, err := read()
-	if err != nil {
-		return nil, err
-	}
-	now := &versionedPolicy{version, f.policy().Sorted(), questionsOf(f.policy())}
-	p.last.Store(now)
-	return now, nil
-}
-
 // An AddressVerdict says whether an address gets in, and what is known of it.
 type AddressVerdict struct {
 	firewall.Subject
@@ -193,15 +144,11 @@ func (a *Account) EvaluateFirewall(ctx context.Context, addresses []string, prop
 	if len(addresses) == 0 || len(addresses) > 1000 {
 		return nil, InvalidValue("/addresses", "ask about 1 to 1000 addresses at once, not %d", len(addresses))
 	}
-	f, err := a.Firewall(ctx)
+	policy, err := a.proposed(ctx, proposed)
 	if err != nil {
 		return nil, err
 	}
-	if err := f.update(proposed, "/policy", a.IPData, func(i int) string { return "new-" + strconv.Itoa(i+1) }); err != nil {
-		return nil, err
-	}
-	policy := f.policy().Sorted()
-	if err := a.answerable(questionsOf(policy)); err != nil {
+	if err := a.answerable(policy.Questions()); err != nil {
 		return nil, err
 	}
 	verdicts := make([]AddressVerdict, len(addresses))
@@ -216,29 +163,55 @@ func (a *Account) EvaluateFirewall(ctx context.Context, addresses []string, prop
 	return verdicts, nil
 }
 
+// proposed is the present policy with a change that is not made.
+func (a *Account) proposed(ctx context.Context, change FirewallUpdate) (policy firewall.Compiled, err error) {
+	if change != (FirewallUpdate{}) {
+		f, err := a.Firewall(ctx)
+		if err != nil {
+			return policy, err
+		}
+		err = f.update(change, "/policy", a.IPData, func(i int) string { return "new-" + strconv.Itoa(i+1) })
+		return f.policy().Compile(), err
+	}
+	err = a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
+		row, err := tx.Firewall(ctx)
+		if err != nil {
+			return err
+		}
+		policy, err = a.compiled(ctx, tx, row)
+		return err
+	})
+	return policy, err
+}
+
 // checkLockout refuses a change of the policy that shuts out its own caller
 // or a bridge at work. Whom the present policy shuts out already is no
 // reason to refuse: behind the break-glass, a policy must be repairable step
 // by step.
-func (a *Account) checkLockout(ctx context.Context, tx *store.Tx, before, after firewall.Policy, sparesBridges bool) error {
-	before, after = before.Sorted(), after.Sorted()
-	if err := a.answerable(questionsOf(after)); err != nil {
+func (a *Account) checkLockout(ctx context.Context, tx *store.Tx, before, after firewall.Compiled, isNew func(id string) bool, sparesBridges bool) error {
+	if err := a.answerable(after.Questions()); err != nil {
 		return err
 	}
-	known := func(v firewall.Verdict) string {
-		if v.RuleID == "" || slices.ContainsFunc(before.Rules, func(r firewall.Rule) bool { return r.ID == v.RuleID }) {
-			return v.RuleID
+	known := func(id string) string {
+		if isNew(id) {
+			return "new" // its id is not given out: the rule will never be
 		}
-		return "new" // its id is not given out: the rule will never be
+		return id
 	}
-	shutOut := func(address netip.Addr) (v firewall.Verdict, why firewall.Subject, out bool) {
+	shutOut := func(address netip.Addr) (ruleID string, why firewall.Subject, out bool) {
 		subject := a.IPData.Subject(address)
-		v = after.Evaluate(subject)
-		return v, seen(after, v, subject), !v.Passes() && before.Evaluate(subject).Passes()
+		action, rule := after.Decide(subject)
+		if action.Passes() || !before.Evaluate(subject).Passes() {
+			return "", why, false
+		}
+		if rule == nil {
+			return "", firewall.Subject{Address: subject.Address}, true
+		}
+		return known(rule.ID), rule.Seen(subject), true
 	}
 	if caller := CallerFrom(ctx); caller.Kind == ByToken {
-		if verdict, why, out := shutOut(caller.Address); out {
-			return wouldLockOut("caller", "", why, known(verdict))
+		if ruleID, why, out := shutOut(caller.Address); out {
+			return wouldLockOut("caller", "", why, ruleID)
 		}
 	}
 	if sparesBridges {
@@ -253,8 +226,8 @@ func (a *Account) checkLockout(ctx context.Context, tx *store.Tx, before, after 
 		if err != nil {
 			return fmt.Errorf("reading bridge %s: %w", b.Instance, err)
 		}
-		if verdict, why, out := shutOut(address); out {
-			return wouldLockOut("bridge", b.Instance, why, known(verdict))
+		if ruleID, why, out := shutOut(address); out {
+			return wouldLockOut("bridge", b.Instance, why, ruleID)
 		}
 	}
 	return nil

@@ -818,7 +818,7 @@ type ProblemDetails struct {
 	// Country `firewall_blocked`, `would_lock_out`: the country that the deciding rule names
 	Country *string `json:"country,omitempty"`
 
-	// ExistingId `already_exists` and the like: the id in the way
+	// ExistingId `already_exists`, `firewall_rule_exists` and the like: the id in the way
 	ExistingId *string `json:"existing_id,omitempty"`
 
 	// Field where in the request, as a JSON pointer
@@ -1693,12 +1693,26 @@ type ClientInterface interface {
 	// ListFirewallRules performs a GET /v1/firewall/rules (the `ListFirewallRules` operationId) request.
 	ListFirewallRules(ctx context.Context, params *ListFirewallRulesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// CreateFirewallRuleWithBody performs a POST /v1/firewall/rules (the `CreateFirewallRule` operationId) request,
-	// with any type of body and a specified content type.
+	// CreateFirewallRuleWithBody Add a rule
+	//
+	// 409 `firewall_rule_exists`, with `details.existing_id`, if a rule is there that is the same
+	// in action, kind and set of values, priority and description. A repetition under the
+	// Idempotency-Key of the request that made the rule gets that request's answer.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/firewall/rules (the `CreateFirewallRule` operationId).
 	CreateFirewallRuleWithBody(ctx context.Context, params *CreateFirewallRuleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// CreateFirewallRule performs a POST /v1/firewall/rules (the `CreateFirewallRule` operationId) request.
+	// CreateFirewallRule Add a rule
+	//
+	// 409 `firewall_rule_exists`, with `details.existing_id`, if a rule is there that is the same
+	// in action, kind and set of values, priority and description. A repetition under the
+	// Idempotency-Key of the request that made the rule gets that request's answer.
+	//
 	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/firewall/rules (the `CreateFirewallRule` operationId).
 	CreateFirewallRule(ctx context.Context, params *CreateFirewallRuleParams, body CreateFirewallRuleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// DeleteFirewallRule Delete a rule; refused only for the caller's sake, never for a bridge's
@@ -2530,8 +2544,15 @@ func (c *Client) ListFirewallRules(ctx context.Context, params *ListFirewallRule
 	return c.Client.Do(req)
 }
 
-// CreateFirewallRuleWithBody performs a POST /v1/firewall/rules (the `CreateFirewallRule` operationId) request,
-// with any type of body and a specified content type.
+// CreateFirewallRuleWithBody Add a rule
+//
+// 409 `firewall_rule_exists`, with `details.existing_id`, if a rule is there that is the same
+// in action, kind and set of values, priority and description. A repetition under the
+// Idempotency-Key of the request that made the rule gets that request's answer.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/firewall/rules (the `CreateFirewallRule` operationId).
 func (c *Client) CreateFirewallRuleWithBody(ctx context.Context, params *CreateFirewallRuleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateFirewallRuleRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
@@ -2544,8 +2565,15 @@ func (c *Client) CreateFirewallRuleWithBody(ctx context.Context, params *CreateF
 	return c.Client.Do(req)
 }
 
-// CreateFirewallRule performs a POST /v1/firewall/rules (the `CreateFirewallRule` operationId) request.
+// CreateFirewallRule Add a rule
+//
+// 409 `firewall_rule_exists`, with `details.existing_id`, if a rule is there that is the same
+// in action, kind and set of values, priority and description. A repetition under the
+// Idempotency-Key of the request that made the rule gets that request's answer.
+//
 // Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/firewall/rules (the `CreateFirewallRule` operationId).
 func (c *Client) CreateFirewallRule(ctx context.Context, params *CreateFirewallRuleParams, body CreateFirewallRuleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateFirewallRuleRequest(c.Server, params, body)
 	if err != nil {
@@ -6337,14 +6365,26 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	ListFirewallRulesWithResponse(ctx context.Context, params *ListFirewallRulesParams, reqEditors ...RequestEditorFn) (*ListFirewallRulesResponse, error)
 
-	// CreateFirewallRuleWithBodyWithResponse performs a POST /v1/firewall/rules (the `CreateFirewallRule` operationId) request,
-	// with any type of body and a specified content type.
+	// CreateFirewallRuleWithBodyWithResponse Add a rule
 	//
-	// Returns a wrapper object for the known response body format(s).
+	// 409 `firewall_rule_exists`, with `details.existing_id`, if a rule is there that is the same
+	// in action, kind and set of values, priority and description. A repetition under the
+	// Idempotency-Key of the request that made the rule gets that request's answer.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/firewall/rules (the `CreateFirewallRule` operationId).
 	CreateFirewallRuleWithBodyWithResponse(ctx context.Context, params *CreateFirewallRuleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateFirewallRuleResponse, error)
 
-	// CreateFirewallRuleWithResponse performs a POST /v1/firewall/rules (the `CreateFirewallRule` operationId) request.
+	// CreateFirewallRuleWithResponse Add a rule
+	//
+	// 409 `firewall_rule_exists`, with `details.existing_id`, if a rule is there that is the same
+	// in action, kind and set of values, priority and description. A repetition under the
+	// Idempotency-Key of the request that made the rule gets that request's answer.
+	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/firewall/rules (the `CreateFirewallRule` operationId).
 	CreateFirewallRuleWithResponse(ctx context.Context, params *CreateFirewallRuleParams, body CreateFirewallRuleJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateFirewallRuleResponse, error)
 
 	// DeleteFirewallRuleWithResponse Delete a rule; refused only for the caller's sake, never for a bridge's
@@ -9674,10 +9714,15 @@ func (c *ClientWithResponses) ListFirewallRulesWithResponse(ctx context.Context,
 	return ParseListFirewallRulesResponse(rsp)
 }
 
-// CreateFirewallRuleWithBodyWithResponse performs a POST /v1/firewall/rules (the `CreateFirewallRule` operationId) request,
-// with any type of body and a specified content type.
+// CreateFirewallRuleWithBodyWithResponse Add a rule
 //
-// Returns a wrapper object for the known response body format(s).
+// 409 `firewall_rule_exists`, with `details.existing_id`, if a rule is there that is the same
+// in action, kind and set of values, priority and description. A repetition under the
+// Idempotency-Key of the request that made the rule gets that request's answer.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/firewall/rules (the `CreateFirewallRule` operationId).
 func (c *ClientWithResponses) CreateFirewallRuleWithBodyWithResponse(ctx context.Context, params *CreateFirewallRuleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateFirewallRuleResponse, error) {
 	rsp, err := c.CreateFirewallRuleWithBody(ctx, params, contentType, body, reqEditors...)
 	if err != nil {
@@ -9686,8 +9731,15 @@ func (c *ClientWithResponses) CreateFirewallRuleWithBodyWithResponse(ctx context
 	return ParseCreateFirewallRuleResponse(rsp)
 }
 
-// CreateFirewallRuleWithResponse performs a POST /v1/firewall/rules (the `CreateFirewallRule` operationId) request.
+// CreateFirewallRuleWithResponse Add a rule
+//
+// 409 `firewall_rule_exists`, with `details.existing_id`, if a rule is there that is the same
+// in action, kind and set of values, priority and description. A repetition under the
+// Idempotency-Key of the request that made the rule gets that request's answer.
+//
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/firewall/rules (the `CreateFirewallRule` operationId).
 func (c *ClientWithResponses) CreateFirewallRuleWithResponse(ctx context.Context, params *CreateFirewallRuleParams, body CreateFirewallRuleJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateFirewallRuleResponse, error) {
 	rsp, err := c.CreateFirewallRule(ctx, params, body, reqEditors...)
 	if err != nil {
@@ -12233,7 +12285,7 @@ type ServerInterface interface {
 
 	// (GET /v1/firewall/rules)
 	ListFirewallRules(w http.ResponseWriter, r *http.Request, params ListFirewallRulesParams)
-
+	// CreateFirewallRule Add a rule
 	// (POST /v1/firewall/rules)
 	CreateFirewallRule(w http.ResponseWriter, r *http.Request, params CreateFirewallRuleParams)
 	// DeleteFirewallRule Delete a rule; refused only for the caller's sake, never for a bridge's
@@ -16712,7 +16764,7 @@ type StrictServerInterface interface {
 
 	// (GET /v1/firewall/rules)
 	ListFirewallRules(ctx context.Context, request ListFirewallRulesRequestObject) (ListFirewallRulesResponseObject, error)
-
+	// CreateFirewallRule Add a rule
 	// (POST /v1/firewall/rules)
 	CreateFirewallRule(ctx context.Context, request CreateFirewallRuleRequestObject) (CreateFirewallRuleResponseObject, error)
 	// DeleteFirewallRule Delete a rule; refused only for the caller's sake, never for a bridge's

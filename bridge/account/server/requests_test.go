@@ -133,26 +133,27 @@ func TestIdempotency(t *testing.T) {
 	equal(t, "another body", p.Code, "idempotency_key_reused")
 	p = c.raw(t, "POST", "/v1/signup-domains", `{"domain":"example.com"}`, "Idempotency-Key", "key-1").Problem
 	equal(t, "another path", p.Code, "idempotency_key_reused")
-	resp := c.raw(t, "POST", "/v1/firewall/rules", body, "Idempotency-Key", "key-2")
-	equal(t, "another key", resp.Status, 201)
-	equal(t, "rules with another key", len(c.firewall(t).Rules), 2)
+	p = c.raw(t, "POST", "/v1/firewall/rules", body, "Idempotency-Key", "key-2").Problem
+	equal(t, "another key is another request", p.Code, "firewall_rule_exists")
+	equal(t, "what exists", deref(p.Details.ExistingId), c.firewall(t).Rules[0].Id)
 
 	// What was refused may succeed once its cause is gone.
 	locked := `{"action":"deny","ip_ranges":["192.0.2.0/24"]}`
 	p = c.raw(t, "POST", "/v1/firewall/rules", locked, "Idempotency-Key", "key-3").Problem
 	equal(t, "refused", p.Code, "would_lock_out")
-	equal(t, "rules after the refusal", len(c.firewall(t).Rules), 2)
+	equal(t, "rules after the refusal", len(c.firewall(t).Rules), 1)
 	problem, err := create(api.FirewallRuleInput{IpRanges: &[]string{home}, Priority: new(1)})(t.Context(), c, false)
 	ok(t, err)
 	equal(t, "the cure", codeOf(problem), "")
-	resp = c.raw(t, "POST", "/v1/firewall/rules", locked, "Idempotency-Key", "key-3")
+	resp := c.raw(t, "POST", "/v1/firewall/rules", locked, "Idempotency-Key", "key-3")
 	equal(t, "the same request after the cure", resp.Status, 201)
 
 	// A day later the key is a new one.
 	c.clock.advance(25 * time.Hour)
-	resp = c.raw(t, "POST", "/v1/firewall/rules", body, "Idempotency-Key", "key-1")
-	equal(t, "a day later", resp.Status, 201)
-	equal(t, "rules a day later", len(c.firewall(t).Rules), 5)
+	p = c.raw(t, "POST", "/v1/firewall/rules", body, "Idempotency-Key", "key-1").Problem
+	equal(t, "a day later", p.Code, "firewall_rule_exists")
+	resp = c.raw(t, "POST", "/v1/firewall/rules", `{"ip_ranges":["203.0.113.2"]}`, "Idempotency-Key", "key-1")
+	equal(t, "another body a day later", resp.Status, 201)
 }
 
 // Keys are each caller's own.

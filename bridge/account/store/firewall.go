@@ -11,6 +11,9 @@ type Firewall struct {
 	DisabledUntil time.Time // the break-glass; zero or past: enforced
 	// Version moves with every change of the policy or of a rule.
 	Version int64
+	// Revision names what the policy and its rules say, and nothing else ever,
+	// as a version does that was rolled back.
+	Revision string
 }
 
 // A FirewallRule is one rule. Values is a JSON array of what Kind says.
@@ -20,31 +23,37 @@ type FirewallRule struct {
 	Kind, Values string
 	Description  string
 	Version      int64
+	Likeness     string // the same for rules that are the same in all but the id
 }
 
-const firewallRuleColumns = `id, action, priority, kind, match_values, description, version`
+const firewallRuleColumns = `id, action, priority, kind, match_values, description, version, likeness`
 
 func scanFirewallRule(row Scanner) (r FirewallRule, err error) {
-	return r, row.Scan(&r.ID, &r.Action, &r.Priority, &r.Kind, &r.Values, &r.Description, &r.Version)
+	return r, row.Scan(&r.ID, &r.Action, &r.Priority, &r.Kind, &r.Values, &r.Description, &r.Version, &r.Likeness)
 }
 
 // Firewall reads the policy.
 func (tx *Tx) Firewall(ctx context.Context) (f Firewall, err error) {
-	err = tx.QueryRow(ctx, `SELECT default_action, disabled_until, version FROM firewall`).
-		Scan(&f.DefaultAction, (*Time)(&f.DisabledUntil), &f.Version)
+	err = tx.QueryRow(ctx, `SELECT default_action, disabled_until, version, revision FROM firewall`).
+		Scan(&f.DefaultAction, (*Time)(&f.DisabledUntil), &f.Version, &f.Revision)
 	return f, err
 }
 
 // UpdateFirewall writes the policy and moves its version.
 func (tx *Tx) UpdateFirewall(ctx context.Context, f Firewall) error {
-	_, err := tx.Exec(ctx, `UPDATE firewall SET default_action = ?, disabled_until = ?, version = version + 1`,
-		f.DefaultAction, Micros(f.DisabledUntil))
+	_, err := tx.Exec(ctx, `UPDATE firewall SET default_action = ?, disabled_until = ?, revision = ?, version = version + 1`,
+		f.DefaultAction, Micros(f.DisabledUntil), f.Revision)
 	return err
 }
 
-// FirewallRules lists every rule by id.
+// FirewallRules lists every rule.
 func (tx *Tx) FirewallRules(ctx context.Context) ([]FirewallRule, error) {
-	return All(ctx, tx, scanFirewallRule, `SELECT `+firewallRuleColumns+` FROM firewall_rules ORDER BY id`)
+	return All(ctx, tx, scanFirewallRule, `SELECT `+firewallRuleColumns+` FROM firewall_rules`)
+}
+
+// FirewallRulesAfter lists up to limit rules by id, from the one after an id.
+func (tx *Tx) FirewallRulesAfter(ctx context.Context, id string, limit int) ([]FirewallRule, error) {
+	return All(ctx, tx, scanFirewallRule, `SELECT `+firewallRuleColumns+` FROM firewall_rules WHERE id > ? ORDER BY id LIMIT ?`, id, limit)
 }
 
 // FirewallRule reads one rule.
@@ -52,12 +61,18 @@ func (tx *Tx) FirewallRule(ctx context.Context, id string) (FirewallRule, bool, 
 	return One(ctx, tx, scanFirewallRule, `SELECT `+firewallRuleColumns+` FROM firewall_rules WHERE id = ?`, id)
 }
 
+// FirewallRuleLike finds a rule by its likeness; of several, the same each time.
+func (tx *Tx) FirewallRuleLike(ctx context.Context, likeness string) (FirewallRule, bool, error) {
+	return One(ctx, tx, scanFirewallRule, `SELECT `+firewallRuleColumns+` FROM firewall_rules WHERE likeness = ? ORDER BY id LIMIT 1`, likeness)
+}
+
 // PutFirewallRule writes a rule, new or not; its version is the caller's to move.
 func (tx *Tx) PutFirewallRule(ctx context.Context, r FirewallRule) error {
-	_, err := tx.Exec(ctx, `INSERT INTO firewall_rules (`+firewallRuleColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?)
+	_, err := tx.Exec(ctx, `INSERT INTO firewall_rules (`+firewallRuleColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET action = excluded.action, priority = excluded.priority, kind = excluded.kind,
-			match_values = excluded.match_values, description = excluded.description, version = excluded.version`,
-		r.ID, r.Action, r.Priority, r.Kind, r.Values, r.Description, r.Version)
+			match_values = excluded.match_values, description = excluded.description, version = excluded.version,
+			likeness = excluded.likeness`,
+		r.ID, r.Action, r.Priority, r.Kind, r.Values, r.Description, r.Version, r.Likeness)
 	return err
 }
 

@@ -1,0 +1,206 @@
+package account_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	cryptorand "crypto/rand"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/firewall"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
+)
+
+// Two servers of one account write rules, and some of what they write is
+// rolled back, as when the request that it is part of fails: at every moment
+// each judges by what is committed, to the last rule.
+func TestRequestsAreJudgedByWhatIsCommitted(t *testing.T) {
+	t.Parallel()
+	dsn := "sqlite:" + filepath.Join(t.TempDir(), "account.db")
+	servers := []*account.Account{serverOf(t, dsn, true), serverOf(t, dsn, false)}
+	_, token, err := servers[0].CreateToken(t.Context(), "tests")
+	if err != nil {
+		t.Fatal(err)
+	}
+	steps := rand.New(rand.NewPCG(7, 7))
+	undone := errors.New("undone")
+	for step := range 60 {
+		a := servers[steps.IntN(2)]
+		rollBack := steps.IntN(3) == 0
+		err := a.Store.Write(t.Context(), func(ctx context.Context, _ *store.Tx) error {
+			for range 1 + steps.IntN(3) {
+				if err := anyChange(ctx, a, steps); err != nil {
+					return err
+				}
+			}
+			if rollBack {
+				return undone
+			}
+			return nil
+		})
+		if err != nil && !errors.Is(err, undone) {
+			t.Fatalf("step %d: %v", step, err)
+		}
+		for i, a := range servers {
+			expectJudgedAsWritten(t, fmt.Sprintf("step %d, server %d", step, i), a, token)
+		}
+	}
+}
+
+// anyChange is a write of the firewall as somebody might make it.
+func anyChange(ctx context.Context, a *account.Account, choice *rand.Rand) error {
+	f, err := a.Firewall(ctx)
+	if err != nil {
+		return err
+	}
+	in := account.RuleInput{
+		Action:   []firewall.Action{firewall.Allow, firewall.Deny, firewall.Report}[choice.IntN(3)],
+		IPRanges: []string{judged[choice.IntN(len(judged))], "10.0.0.0/8"}[:1+choice.IntN(2)],
+		Priority: new(choice.IntN(100)),
+	}
+	some := ""
+	if n := len(f.Rules); n > 0 {
+		some = f.Rules[choice.IntN(n)].ID
+	}
+	switch what := choice.IntN(10); {
+	case what < 5 || some == "":
+		_, err = a.CreateFirewallRule(ctx, in, false)
+		if account.IsCode(err, "firewall_rule_exists") {
+			err = nil
+		}
+	case what < 7:
+		_, err = a.ReplaceFirewallRule(ctx, some, in, "", false)
+	case what < 9:
+		err = a.DeleteFirewallRule(ctx, some, "", false)
+	default:
+		rules := []account.RuleInput{in}
+		for _, r := range f.Rules[:len(f.Rules)/2] {
+			rules = append(rules, account.RuleInput{ID: r.ID, Action: r.Action, IPRanges: []string{firewall.FormatRange(r.IPRanges[0])}, Priority: &r.Priority})
+		}
+		_, err = a.UpdateFirewall(ctx, account.FirewallUpdate{DefaultAction: &in.Action, Rules: &rules}, "", false)
+	}
+	return err
+}
+
+var judged = []string{"10.0.0.1", "10.0.0.2", "10.1.0.0/16", "192.0.2.1", "2001:db8::1"}
+
+func expectJudgedAsWritten(t *testing.T, when string, a *account.Account, token string) {
+	t.Helper()
+	f, err := a.Firewall(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	written := firewall.Policy{DefaultAction: f.DefaultAction}
+	for _, r := range f.Rules {
+		written.Rules = append(written.Rules, r.Rule)
+	}
+	for _, text := range []string{"10.0.0.1", "10.0.0.2", "10.1.0.9", "192.0.2.1", "2001:db8::1", "198.51.100.1"} {
+		address := netip.MustParseAddr(text)
+		want := written.Evaluate(firewall.Subject{Address: address})
+		_, err := a.AdmitToken(t.Context(), token, address)
+		if blocked := account.IsCode(err, "firewall_blocked"); blocked == want.Passes() || err != nil && !blocked {
+			t.Fatalf("%s: %s is answered %v, and the policy says %+v", when, text, err, want)
+		}
+		if e, ok := errors.AsType[*account.Error](err); ok && e.RuleID != want.RuleID {
+			t.Fatalf("%s: %s is blocked by %q, and the policy says %+v", when, text, e.RuleID, want)
+		}
+	}
+}
+
+func serverOf(t *testing.T, dsn string, first bool) *account.Account {
+	t.Helper()
+	s, err := store.Open(t.Context(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if first {
+		_, err = account.Create(t.Context(), s, "Example", time.Now, cryptorand.Reader)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := account.Load(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// What is there already is not made again, however it is spelt and however
+// many try at once; whoever is refused is told which rule it is.
+func TestARuleThatExistsIsNotMadeAgain(t *testing.T) {
+	t.Parallel()
+	d := newDirectory(t)
+	office := account.RuleInput{IPRanges: []string{"192.0.2.0/24", "203.0.113.7"}, Description: "the office"}
+	var made, refused []string
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			r, err := d.CreateFirewallRule(t.Context(), office, false)
+			mu.Lock()
+			defer mu.Unlock()
+			if e, ok := errors.AsType[*account.Error](err); ok && e.Code == "firewall_rule_exists" {
+				refused = append(refused, e.ExistingID)
+			} else if err != nil {
+				t.Error(err)
+			} else {
+				made = append(made, r.ID)
+			}
+		})
+	}
+	wg.Wait()
+	if len(made) != 1 || len(refused) != 7 || slices.ContainsFunc(refused, func(id string) bool { return id != made[0] }) {
+		t.Fatalf("made %q, refused for %q", made, refused)
+	}
+	for _, row := range []struct {
+		name string
+		in   account.RuleInput
+		made bool
+	}{
+		{"in another order, spelling and number", account.RuleInput{
+			Action: firewall.Allow, Priority: new(100), Description: "the office", IPRanges: []string{"203.0.113.7/32", "192.0.2.0/24", "203.0.113.7"},
+		}, false},
+		{"with another description", account.RuleInput{IPRanges: office.IPRanges, Description: "the Office"}, true},
+		{"with another action", account.RuleInput{Action: firewall.Report, Priority: new(100), IPRanges: office.IPRanges, Description: "the office"}, true},
+		{"with another priority", account.RuleInput{Priority: new(99), IPRanges: office.IPRanges, Description: "the office"}, true},
+		{"with one range less", account.RuleInput{IPRanges: office.IPRanges[:1], Description: "the office"}, true},
+	} {
+		r, err := d.CreateFirewallRule(t.Context(), row.in, false)
+		switch {
+		case row.made != (err == nil) || err != nil && !account.IsCode(err, "firewall_rule_exists"):
+			t.Errorf("%s: got %v", row.name, err)
+		case err == nil:
+			if err := d.DeleteFirewallRule(t.Context(), r.ID, "", false); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	// It is what the rule says now that counts.
+	changed, err := d.ReplaceFirewallRule(t.Context(), made[0], account.RuleInput{IPRanges: []string{"198.51.100.0/24"}}, "", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.CreateFirewallRule(t.Context(), office, false); err != nil {
+		t.Errorf("what the rule was before it changed: %v", err)
+	}
+	if err := d.DeleteFirewallRule(t.Context(), changed.ID, "", false); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.CreateFirewallRule(t.Context(), account.RuleInput{IPRanges: []string{"198.51.100.0/24"}}, false); err != nil {
+		t.Errorf("what was deleted: %v", err)
+	}
+}
