@@ -45,7 +45,7 @@ var clouds = map[uint32]string{
 	36351: "IBM Cloud",
 
 	// DigitalOcean.
-	14061:  "DigitalOcean, LLC",
+	14061: "DigitalOcean, LLC",
 
 	// Akamai Cloud, once Linode.
 	63949: "Akamai Technologies, Inc.",
