@@ -1,27 +1,28 @@
 package attr
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strings"
 
-	"github.com/hashicorp/terraform-plugin-framework/attr"
-	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/planmodifier"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types/basetypes"
-	"github.com/hashicorp/terraform-plugin-go/tftypes"
 )
 
-// CodeType is a string that means a code of a country or a continent, which
-// people write in either case.
-type CodeType struct{ basetypes.StringType }
+type (
+	// Code is the code of a country or a continent, which people write in
+	// either case.
+	Code = Text[code]
+	// CodeType is the type of Code.
+	CodeType = TextType[code]
+)
 
-// Code is a value of CodeType.
-type Code struct{ basetypes.StringValue }
+type code struct{}
 
-var _ basetypes.StringValuableWithSemanticEquals = Code{}
+func (code) canonical(text string) (string, error) { //nolint:unparam // the interface asks for it
+	return FormatCode(text), nil
+}
 
 // NewCode makes a known value.
 func NewCode(text string) Code { return Code{basetypes.NewStringValue(text)} }
@@ -29,122 +30,33 @@ func NewCode(text string) Code { return Code{basetypes.NewStringValue(text)} }
 // FormatCode gives a code's one spelling, the account's.
 func FormatCode(text string) string { return strings.ToUpper(text) }
 
-// Equal implements attr.Type.
-func (t CodeType) Equal(o attr.Type) bool { _, ok := o.(CodeType); return ok }
-
-// String implements attr.Type.
-func (t CodeType) String() string { return "attr.CodeType" }
-
-// ValueType implements attr.Type.
-func (t CodeType) ValueType(context.Context) attr.Value { return Code{} }
-
-// ValueFromString implements basetypes.StringTypable.
-func (t CodeType) ValueFromString(_ context.Context, in basetypes.StringValue) (basetypes.StringValuable, diag.Diagnostics) {
-	return Code{in}, nil
-}
-
-// ValueFromTerraform implements attr.Type.
-func (t CodeType) ValueFromTerraform(ctx context.Context, in tftypes.Value) (attr.Value, error) {
-	value, err := t.StringType.ValueFromTerraform(ctx, in)
-	if err != nil {
-		return nil, err
-	}
-	return Code{value.(basetypes.StringValue)}, nil
-}
-
-// Type implements attr.Value.
-func (v Code) Type(context.Context) attr.Type { return CodeType{} }
-
-// Equal implements attr.Value.
-func (v Code) Equal(o attr.Value) bool {
-	other, ok := o.(Code)
-	return ok && v.StringValue.Equal(other.StringValue)
-}
-
-// StringSemanticEquals implements basetypes.StringValuableWithSemanticEquals.
-func (v Code) StringSemanticEquals(_ context.Context, o basetypes.StringValuable) (bool, diag.Diagnostics) {
-	other, ok := o.(Code)
-	return ok && FormatCode(v.ValueString()) == FormatCode(other.ValueString()), nil
-}
-
 // AreCountries refuses a set of Code with an element that is no country.
 func AreCountries() validator.Set {
-	return areCodes{what: "country", hint: "an ISO 3166-1 alpha-2 code, for instance \"CH\"", known: countries}
+	const must = `an ISO 3166-1 alpha-2 code, for instance "CH"`
+	return each[code]{what: "country", must: must, check: func(text string) error {
+		if meant := mistaken[FormatCode(text)]; meant != "" {
+			return fmt.Errorf("%q is no ISO 3166-1 alpha-2 code; write %q", text, meant)
+		}
+		if _, found := slices.BinarySearch(countries, FormatCode(text)); !found {
+			return fmt.Errorf("%q is no country; write %s", text, must)
+		}
+		return nil
+	}}
 }
 
 // AreContinents refuses a set of Code with an element that is no continent.
 func AreContinents() validator.Set {
-	return areCodes{what: "continent", hint: "one of " + strings.Join(continents, ", "), known: continents}
-}
-
-type areCodes struct {
-	what, hint string
-	known      []string // sorted
-}
-
-func (v areCodes) Description(context.Context) string { return "each must be " + v.hint }
-
-func (v areCodes) MarkdownDescription(ctx context.Context) string { return v.Description(ctx) }
-
-func (v areCodes) ValidateSet(_ context.Context, req validator.SetRequest, resp *validator.SetResponse) {
-	first := make(map[string]string)
-	for _, element := range req.ConfigValue.Elements() {
-		value, ok := element.(Code)
-		if !ok || value.IsNull() || value.IsUnknown() {
-			continue
+	must := "one of " + strings.Join(continents, ", ")
+	return each[code]{what: "continent", must: must, check: func(text string) error {
+		if !slices.Contains(continents, FormatCode(text)) {
+			return fmt.Errorf("%q is no continent; write %s", text, must)
 		}
-		text, at := value.ValueString(), req.Path.AtSetValue(value)
-		code := FormatCode(text)
-		if _, found := slices.BinarySearch(v.known, code); !found {
-			detail := fmt.Sprintf("%q is no %s; write %s.", text, v.what, v.hint)
-			if meant := mistaken[code]; meant != "" && v.what == "country" {
-				detail = fmt.Sprintf("%q is no ISO 3166-1 alpha-2 code; write %q.", text, meant)
-			}
-			resp.Diagnostics.AddAttributeError(at, "Unknown "+v.what, detail)
-			continue
-		}
-		if twin, seen := first[code]; seen {
-			resp.Diagnostics.AddAttributeError(at, strings.ToUpper(v.what[:1])+v.what[1:]+" given twice",
-				fmt.Sprintf("%q and %q are the same %s; leave one out.", twin, text, v.what))
-		}
-		first[code] = text
-	}
+		return nil
+	}}
 }
 
 // KeepCodeSpelling plans no change when a set of codes means what it meant before.
-func KeepCodeSpelling() planmodifier.Set { return keepCodes{} }
-
-type keepCodes struct{}
-
-func (keepCodes) Description(context.Context) string {
-	return "the same codes in another case are no change"
-}
-
-func (k keepCodes) MarkdownDescription(ctx context.Context) string { return k.Description(ctx) }
-
-func (keepCodes) PlanModifySet(_ context.Context, req planmodifier.SetRequest, resp *planmodifier.SetResponse) {
-	state, okState := codes(req.StateValue)
-	plan, okPlan := codes(req.PlanValue)
-	if okState && okPlan && slices.Equal(state, plan) {
-		resp.PlanValue = req.StateValue
-	}
-}
-
-// codes are what a set stands for, sorted; not ok unless all are known.
-func codes(set basetypes.SetValue) (all []string, ok bool) {
-	if set.IsNull() || set.IsUnknown() {
-		return nil, false
-	}
-	for _, element := range set.Elements() {
-		value, isCode := element.(Code)
-		if !isCode || value.IsNull() || value.IsUnknown() {
-			return nil, false
-		}
-		all = append(all, FormatCode(value.ValueString()))
-	}
-	slices.Sort(all)
-	return slices.Compact(all), true
-}
+func KeepCodeSpelling() planmodifier.Set { return keep[code]{} }
 
 var continents = []string{"AF", "AN", "AS", "EU", "NA", "OC", "SA"}
 

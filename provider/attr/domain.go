@@ -6,12 +6,9 @@ import (
 	"net/netip"
 	"strings"
 
-	"github.com/hashicorp/terraform-plugin-framework/attr"
-	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/planmodifier"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types/basetypes"
-	"github.com/hashicorp/terraform-plugin-go/tftypes"
 	"golang.org/x/net/idna"
 	"golang.org/x/net/publicsuffix"
 )
@@ -66,61 +63,45 @@ func spell(text string) (string, error) {
 // profile maps case and width as browsers do, and allows only what can stand in the DNS.
 var profile = idna.New(idna.MapForLookup(), idna.Transitional(false), idna.StrictDomainName(true), idna.VerifyDNSLength(true), idna.BidiRule())
 
-// DomainType is a string that means a domain: spellings that differ in case or
-// IDNA form are equal.
-type DomainType struct{ basetypes.StringType }
+type (
+	// Domain is a host name: spellings that differ in case or IDNA form are equal.
+	Domain = Text[domain]
+	// DomainType is the type of Domain.
+	DomainType = TextType[domain]
+)
 
-// Domain is a value of DomainType.
-type Domain struct{ basetypes.StringValue }
+type domain struct{}
 
-var _ basetypes.StringValuableWithSemanticEquals = Domain{}
+// A public suffix has a meaning too: it may be in the state, from an account
+// that took it.
+func (domain) canonical(text string) (string, error) { return spell(text) }
 
 // NewDomain makes a known value.
 func NewDomain(text string) Domain { return Domain{basetypes.NewStringValue(text)} }
 
-// Equal implements attr.Type.
-func (t DomainType) Equal(o attr.Type) bool { _, ok := o.(DomainType); return ok }
-
-// String implements attr.Type.
-func (t DomainType) String() string { return "attr.DomainType" }
-
-// ValueType implements attr.Type.
-func (t DomainType) ValueType(context.Context) attr.Value { return Domain{} }
-
-// ValueFromString implements basetypes.StringTypable.
-func (t DomainType) ValueFromString(_ context.Context, in basetypes.StringValue) (basetypes.StringValuable, diag.Diagnostics) {
-	return Domain{in}, nil
+// Spellings are the domains of a set of Domain: from the one spelling on the
+// wire to the one in the set. What is null, unknown or no domain is left out,
+// and whole is false then.
+func Spellings(set basetypes.SetValue) (spelled map[string]string, whole bool) {
+	return spellings[domain](set)
 }
 
-// ValueFromTerraform implements attr.Type.
-func (t DomainType) ValueFromTerraform(ctx context.Context, in tftypes.Value) (attr.Value, error) {
-	value, err := t.StringType.ValueFromTerraform(ctx, in)
-	if err != nil {
-		return nil, err
+// AreDomains refuses a set of Domain with an element that ParseDomain refuses,
+// and one with two spellings of the same domain.
+func AreDomains() validator.Set {
+	return each[domain]{
+		what: "domain", must: "a host name, without scheme, port or path",
+		check: func(text string) error { _, err := ParseDomain(text); return err },
 	}
-	return Domain{value.(basetypes.StringValue)}, nil
 }
 
-// Type implements attr.Value.
-func (v Domain) Type(context.Context) attr.Type { return DomainType{} }
+// KeepDomainSpellings plans no change when a set of domains means what it
+// meant before.
+func KeepDomainSpellings() planmodifier.Set { return keep[domain]{} }
 
-// Equal implements attr.Value.
-func (v Domain) Equal(o attr.Value) bool {
-	other, ok := o.(Domain)
-	return ok && v.StringValue.Equal(other.StringValue)
-}
-
-// StringSemanticEquals implements basetypes.StringValuableWithSemanticEquals.
-func (v Domain) StringSemanticEquals(_ context.Context, o basetypes.StringValuable) (bool, diag.Diagnostics) {
-	other, ok := o.(Domain)
-	return ok && sameDomain(v.ValueString(), other.ValueString()), nil
-}
-
-func sameDomain(a, b string) bool {
-	x, errX := spell(a)
-	y, errY := spell(b)
-	return errX == nil && errY == nil && x == y
-}
+// KeepDomainSpelling plans no change when only the spelling of a domain
+// changed. Place it before RequiresReplace.
+func KeepDomainSpelling() planmodifier.String { return keep[domain]{} }
 
 // IsDomain refuses at plan time what ParseDomain refuses.
 func IsDomain() validator.String { return isDomain{} }
@@ -139,23 +120,5 @@ func (isDomain) ValidateString(_ context.Context, req validator.StringRequest, r
 	}
 	if _, err := ParseDomain(req.ConfigValue.ValueString()); err != nil {
 		resp.Diagnostics.AddAttributeError(req.Path, "Invalid domain", err.Error())
-	}
-}
-
-// KeepDomainSpelling plans no change when only the spelling of a domain
-// changed. Place it before RequiresReplace.
-func KeepDomainSpelling() planmodifier.String { return keepDomain{} }
-
-type keepDomain struct{}
-
-func (keepDomain) Description(context.Context) string {
-	return "another spelling of the same domain is no change"
-}
-
-func (k keepDomain) MarkdownDescription(ctx context.Context) string { return k.Description(ctx) }
-
-func (keepDomain) PlanModifyString(_ context.Context, req planmodifier.StringRequest, resp *planmodifier.StringResponse) {
-	if !req.StateValue.IsNull() && !req.PlanValue.IsUnknown() && sameDomain(req.StateValue.ValueString(), req.PlanValue.ValueString()) {
-		resp.PlanValue = req.StateValue
 	}
 }
