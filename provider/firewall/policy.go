@@ -67,7 +67,7 @@ func (r *wholePolicy) Schema(_ context.Context, _ resource.SchemaRequest, resp *
 				MarkdownDescription: "The rules, by names that Terraform alone keeps; a rule under a new name stays the rule that it is. " +
 					"Left out, rules are not managed, and the resource lives beside single `scimbridge_firewall_rule`. An empty map means that there shall be none. " +
 					"Taking the argument away leaves the rules in the account.",
-				NestedObject: schema.NestedAttributeObject{Attributes: ruleAttributes()},
+				NestedObject: schema.NestedAttributeObject{Attributes: ruleAttributes(), Validators: []validator.Object{hasOneKind{}}},
 			},
 			"on_unmanaged": schema.StringAttribute{
 				Optional: true,

@@ -25,6 +25,8 @@ var (
 	_ resource.ResourceWithIdentity    = (*rule)(nil)
 	_ resource.ResourceWithModifyPlan  = (*rule)(nil)
 	_ resource.ResourceWithImportState = (*rule)(nil)
+
+	_ resource.ResourceWithValidateConfig = (*rule)(nil)
 )
 
 // NewRule is the resource scimbridge_firewall_rule.
@@ -65,6 +67,15 @@ func (r *rule) Schema(_ context.Context, _ resource.SchemaRequest, resp *resourc
 
 func (r *rule) IdentitySchema(_ context.Context, _ resource.IdentitySchemaRequest, resp *resource.IdentitySchemaResponse) {
 	resp.IdentitySchema = identity.Schema("The rule's id.")
+}
+
+// ValidateConfig refuses a rule that matches nothing, or things of two kinds.
+func (r *rule) ValidateConfig(ctx context.Context, req resource.ValidateConfigRequest, resp *resource.ValidateConfigResponse) {
+	var config singleRule
+	resp.Diagnostics.Append(req.Config.Get(ctx, &config)...)
+	if !resp.Diagnostics.HasError() {
+		resp.Diagnostics.Append(checkKinds(path.Root("ip_ranges"), config.IPRanges, config.Countries, config.Continents, config.AnonymousIPs)...)
+	}
 }
 
 func (r *rule) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {

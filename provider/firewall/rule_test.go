@@ -164,7 +164,7 @@ func TestMistakesAreErrorsOfThePlan(t *testing.T) {
 	account := providertest.NewAccount(t)
 	for _, row := range []struct{ name, arguments, want string }{
 		{"host bits name the network to write", `ip_ranges = ["192.0.2.7/24"]`, `write\s+192\.0\.2\.0/24`},
-		{"one range twice", `ip_ranges = ["192.0.2.7", "192.0.2.7/32"]`, `are the same\s+range`},
+		{"one range twice", `ip_ranges = ["192.0.2.7", "192.0.2.7/32"]`, `are the same\s+IP\s+range`},
 		{"no kind of match", `action = "deny"`, `one \(and only\s+one\)`},
 		{"two kinds of match", "ip_ranges = [\"192.0.2.7\"]\ncountries = [\"CH\"]", `one \(and only\s+one\)`},
 		{"no ranges", `ip_ranges = []`, `at least 1`},

@@ -5,7 +5,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework-validators/setvalidator"
 	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
 	source "github.com/hashicorp/terraform-plugin-framework/datasource/schema"
-	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/planmodifier"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringdefault"
@@ -22,7 +21,6 @@ var actions = []string{string(api.Allow), string(api.Report), string(api.Deny)}
 
 // ruleAttributes are what people say of a rule, alone or within a policy.
 func ruleAttributes() map[string]schema.Attribute {
-	kind := func(name string) path.Expression { return path.MatchRelative().AtParent().AtName(name) }
 	return map[string]schema.Attribute{
 		"id": schema.StringAttribute{
 			Computed:            true,
@@ -41,10 +39,7 @@ func ruleAttributes() map[string]schema.Attribute {
 			ElementType: attr.CIDRType{},
 			MarkdownDescription: "IP addresses, or networks in CIDR notation without host bits. Exactly one of `ip_ranges`, " +
 				"`countries`, `continents` and `anonymous_ips` must be given. Changes in place; another spelling is no change.",
-			Validators: []validator.Set{
-				setvalidator.ExactlyOneOf(kind("countries"), kind("continents"), kind("anonymous_ips")),
-				setvalidator.SizeBetween(1, firewall.MaxRanges), attr.AreRanges(),
-			},
+			Validators:    []validator.Set{setvalidator.SizeBetween(1, firewall.MaxRanges), attr.AreRanges()},
 			PlanModifiers: []planmodifier.Set{attr.KeepRangeSpelling()},
 		},
 		"countries": schema.SetAttribute{
