@@ -12,7 +12,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -25,16 +24,15 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	providertest.SetUp()
-	os.Exit(m.Run())
+	os.Exit(providertest.Run(m))
 }
 
-// newer are the files whose language an older Terraform does not know, with the
-// minor version of 1 that does. There they are held against HCL's grammar alone.
-var newer = map[string]int{
-	"import-by-identity.tf":     12,
-	"action.tf":                 14,
-	"list-resource.tfquery.hcl": 14,
+// newer are the files whose language not every version knows. There they are
+// held against HCL's grammar and the provider's schema alone.
+var newer = map[string]providertest.Feature{
+	"import-by-identity.tf":     providertest.Identity,
+	"action.tf":                 providertest.Actions,
+	"list-resource.tfquery.hcl": providertest.Query,
 }
 
 // foreign are the folders whose examples need another provider too.
@@ -44,7 +42,6 @@ var foreign = map[string]string{
 
 func TestEveryExampleIsValid(t *testing.T) {
 	t.Parallel()
-	minor := terraformMinor(t)
 	folders := map[string][]string{}
 	err := filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
 		if name := filepath.Base(path); err == nil && !entry.IsDir() && (strings.HasSuffix(name, ".tf") || strings.HasSuffix(name, ".tfquery.hcl")) {
@@ -63,7 +60,8 @@ func TestEveryExampleIsValid(t *testing.T) {
 			t.Parallel()
 			w := newWorkspace(t)
 			for _, name := range files {
-				if minor < newer[name] || foreign[folder] != "" {
+				feature, isNewer := newer[name]
+				if isNewer && !feature.Known(t) || foreign[folder] != "" {
 					parses(t, filepath.Join(folder, name))
 					continue
 				}
@@ -263,7 +261,7 @@ func newWorkspace(t *testing.T) *workspace {
 	if err := os.WriteFile(cli, []byte("provider_installation {\n  dev_overrides {\n    \"scimbridge/scimbridge\" = "+string(override)+"\n  }\n}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	w.env = []string{"PATH=" + filepath.Dir(providertest.Terraform(w.t)) + ":" + os.Getenv("PATH"), "HOME=" + w.dir, "TF_CLI_CONFIG_FILE=" + cli, "CHECKPOINT_DISABLE=1"}
+	w.env = []string{"PATH=" + providertest.Path(t), "HOME=" + w.dir, "TF_CLI_CONFIG_FILE=" + cli, "CHECKPOINT_DISABLE=1"}
 	return w
 }
 
@@ -323,21 +321,4 @@ func (w *workspace) command(env []string, name string, arguments ...string) (cod
 		w.t.Fatalf("%s: %v", name, err)
 	}
 	return 0, string(text)
-}
-
-func terraformMinor(t *testing.T) int {
-	t.Helper()
-	var version struct {
-		Version string `json:"terraform_version"`
-	}
-	_, text := newWorkspace(t).run(nil, "version", "-json")
-	if err := json.Unmarshal([]byte(text), &version); err != nil {
-		t.Fatalf("%v: %s", err, text)
-	}
-	parts := strings.Split(version.Version, ".")
-	minor, err := strconv.Atoi(parts[1])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return minor
 }

@@ -19,8 +19,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	providertest.SetUp()
-	os.Exit(m.Run())
+	os.Exit(providertest.Run(m))
 }
 
 const (

@@ -16,9 +16,12 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
 )
 
+func TestMain(m *testing.M) {
+	os.Exit(providertest.Run(m))
+}
+
 func TestDemoRunsTwiceAndLeavesNothing(t *testing.T) {
-	providertest.SetUp()
-	t.Setenv("PATH", filepath.Dir(providertest.Terraform(t))+string(os.PathListSeparator)+os.Getenv("PATH"))
+	t.Setenv("PATH", providertest.Path(t))
 	root, err := repository()
 	if err != nil {
 		t.Fatal(err)

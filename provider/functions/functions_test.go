@@ -17,8 +17,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	providertest.SetUp()
-	os.Exit(m.Run())
+	os.Exit(providertest.Run(m))
 }
 
 func output(expression string) string {

@@ -1,6 +1,11 @@
-// Package providertest gives acceptance tests their real parts: the
-// scim-bridge binary, an account service as a process of its own, and the
-// provider in the test's process.
+// Package providertest gives acceptance tests their real parts: a Terraform or
+// OpenTofu, the scim-bridge binary, an account service as a process of its own,
+// and the provider in the test's process.
+//
+// The tests of a package run once with each program that the variable
+// SCIMBRIDGE_TEST_TERRAFORM lists:
+//
+//	SCIMBRIDGE_TEST_TERRAFORM=terraform:/opt/opentofu-1.12.6/tofu go test ./provider/...
 //
 // Only tests may import it.
 package providertest
@@ -49,42 +54,6 @@ func serve() (tfprotov6.ProviderServer, error) {
 		Iterations: signin.MinIterations,
 		Patience:   3 * time.Second,
 	})()
-}
-
-// Terraform is the path of the one to test with. Where there is none the test
-// is skipped, and fails in CI, where nothing may be.
-func Terraform(t testing.TB) string {
-	t.Helper()
-	path := os.Getenv("TF_ACC_TERRAFORM_PATH")
-	if path == "" {
-		const missing = "no terraform: put 1.11 or later into PATH, or run make test, which installs one to bin/"
-		if os.Getenv("CI") != "" {
-			t.Fatal(missing)
-		}
-		t.Skip(missing)
-	}
-	return path
-}
-
-// SetUp prepares the environment for Terraform; call it from TestMain.
-// Terraform's own configuration and update check have no place in a test.
-func SetUp() {
-	for name, value := range map[string]string{
-		"CHECKPOINT_DISABLE": "1",
-		"TF_CLI_CONFIG_FILE": os.DevNull,
-	} {
-		_ = os.Setenv(name, value) // cannot fail for these names
-	}
-	for _, variable := range os.Environ() {
-		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "SCIMBRIDGE_ACCOUNT_") {
-			_ = os.Unsetenv(name) // a developer's account is not the test's
-		}
-	}
-	if path := os.Getenv("SCIMBRIDGE_TEST_TERRAFORM"); path != "" {
-		_ = os.Setenv("TF_ACC_TERRAFORM_PATH", path)
-	} else if path, err := exec.LookPath("terraform"); err == nil {
-		_ = os.Setenv("TF_ACC_TERRAFORM_PATH", path)
-	}
 }
 
 // Binary is the path of a scim-bridge built from this tree, once a test process.

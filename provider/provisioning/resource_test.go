@@ -23,8 +23,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	providertest.SetUp()
-	os.Exit(m.Run())
+	os.Exit(providertest.Run(m))
 }
 
 const address = "scimbridge_provisioning.it"

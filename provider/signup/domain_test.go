@@ -18,8 +18,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	providertest.SetUp()
-	os.Exit(m.Run())
+	os.Exit(providertest.Run(m))
 }
 
 const address = "scimbridge_signup_domain.it"

@@ -20,8 +20,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	providertest.SetUp()
-	os.Exit(m.Run())
+	os.Exit(providertest.Run(m))
 }
 
 func config(account *providertest.Account, url, monitoring string) string {

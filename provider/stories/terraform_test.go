@@ -29,7 +29,7 @@ func newWorkspace(t testing.TB, bin string, env ...string) *workspace {
 	dir := t.TempDir()
 	cli := filepath.Join(dir, "terraform.rc")
 	write(t, cli, `provider_installation {
-  dev_overrides { "registry.terraform.io/scimbridge/scimbridge" = `+quote(bin)+` }
+  dev_overrides { "scimbridge/scimbridge" = `+quote(bin)+` }
   direct {}
 }`)
 	return &workspace{t: t, dir: dir, env: append([]string{
@@ -210,6 +210,5 @@ func quote(s string) string {
 }
 
 func TestMain(m *testing.M) {
-	providertest.SetUp()
-	os.Exit(m.Run())
+	os.Exit(providertest.Run(m))
 }
