@@ -32,5 +32,8 @@ func TestPlansOfDomainsReadWell(t *testing.T) {
 	providertest.Expect(t, http.StatusCreated, made, err)
 	plan("domains-with-a-foreign-one", company)
 	plan("domains-that-report-a-foreign-one", domains("  domains = [\"example.com\", \"example.org\"]\n  on_unmanaged = \"report\"\n"))
+
+	gone, err := account.API.DeleteSignupDomainWithResponse(t.Context(), "outlook.com", nil)
+	providertest.Expect(t, http.StatusNoContent, gone, err)
 	plan("domains-destroyed", "")
 }

@@ -2,6 +2,7 @@ package stories
 
 import (
 	"flag"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -36,6 +37,7 @@ resource "scimbridge_firewall_policy" "this" {
   }
 }
 `
+	foreign := "" // the id of a rule that was added by hand
 	for _, step := range []struct {
 		file, config string
 		before       func()
@@ -56,12 +58,17 @@ resource "scimbridge_firewall_policy" "this" {
 		{file: "policy-with-a-foreign-rule", config: policy, before: func() {
 			ranges, description := []string{"203.0.113.0/24"}, "added by hand"
 			resp, err := account.API.CreateFirewallRuleWithResponse(t.Context(), nil, api.FirewallRuleInput{IpRanges: &ranges, Description: &description})
-			done(t, resp.StatusCode(), resp.Body, err)
+			providertest.Expect(t, http.StatusCreated, resp, err)
+			foreign = resp.JSON201.Id
 		}},
 		{file: "policy-that-reports-a-foreign-rule", config: strings.Replace(policy, "rules = {", "on_unmanaged = \"report\"\n  rules = {", 1)},
 		{file: "policy-that-locks-out", config: strings.Replace(policy, "127.0.0.0/8", "192.0.2.0/24", 1)},
 		{file: "policy-without-rules", config: "resource \"scimbridge_firewall_policy\" \"this\" {\n  default_action = \"deny\"\n}\n"},
-		{file: "policy-destroyed", config: ""},
+		// Versions differ in whether a destroyed object shows as it is or as it was.
+		{file: "policy-destroyed", config: "", before: func() {
+			resp, err := account.API.DeleteFirewallRuleWithResponse(t.Context(), foreign, nil)
+			providertest.Expect(t, http.StatusNoContent, resp, err)
+		}},
 	} {
 		if step.before != nil {
 			step.before()

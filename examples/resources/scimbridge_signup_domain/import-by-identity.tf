@@ -1,5 +1,5 @@
 import {
-  to = scimbridge_signup_domain.company
+  to = scimbridge_signup_domain.company["example.com"]
   identity = {
     id = "example.com"
   }
