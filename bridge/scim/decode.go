@@ -138,7 +138,11 @@ func checkAccept(r *http.Request) error {
 
 func syntaxFault(detail string) error { return schema.Errorf(schema.InvalidSyntax, "%s", detail) }
 
+var byteOrderMark = []byte("\ufeff")
+
 func parseObject(body []byte, mostValues int) (map[string]any, error) {
+	// RFC 8259 section 8.1 lets a reader pass it over.
+	body = bytes.TrimPrefix(body, byteOrderMark)
 	// Measured before decoding, which would recurse as deep as the body does.
 	depth, values := measure(body)
 	switch {

@@ -41,7 +41,10 @@
 //	(3)
 //	emails[...].value eq "x" is no filter         means emails[... and value eq "x"]             Entra ID's documented matching filter
 //	(7644, 3.4.2.2)
-//	PUT without members may clear them (3.5.1)    keeps them; an empty list clears them          clients that rename by PUT say nothing of members
+//	PUT without members may clear them or keep    clears them                                    pocket-id and a Keycloak extension leave the key
+//	them (3.5.1)                                                                                 out with the last member, who must not stay; one
+//	                                                                                             connector of midPoint renames so, and is refilled
+//	                                                                                             when it reconciles
 //	PUT without active may clear it (3.5.1)       keeps it                                       who only updates a name must not let in whom
 //	                                                                                             another request has suspended
 //	an unknown member is an error                 joins the others and logs the id               Okta takes 400 as final and loses the push
@@ -50,5 +53,7 @@
 //	attributes and excludedAttributes exclude     takes the first without the second             nothing is gained by refusing
 //	each other (3.9)
 //	passwords can be set (7643, 4.1.1)            accepts and forgets them                       the account never learns anybody's password
+//	core attributes stand at the top (7643, 3.3)  or under the URI of their schema                clients that treat all schemas alike
+//	attributes names attributes (7644, 3.9)       passes over a filter in brackets there         clients of Microsoft's reference code
 //	unassigned attributes are left out (2.5)      but members, where they were read              clients compare the list
 package scim

@@ -87,10 +87,11 @@ func answerTo(err error, log func(id string, err error)) *refusal {
 	return &refusal{Status: http.StatusInternalServerError, Detail: "internal error; the bridge's log has it under request id " + id}
 }
 
-// scimTypes that only a directory's refusal leads to.
+// scimTypes that are no fault of a resource, a filter or a PATCH.
 const (
 	uniqueness    schema.Kind = "uniqueness"
-	invalidCursor schema.Kind = "invalidCursor" // RFC 9865 section 2.1
+	invalidCursor schema.Kind = "invalidCursor" // this and the next: RFC 9865 section 2.1
+	invalidCount  schema.Kind = "invalidCount"
 )
 
 func refused(e *bridge.Error) *refusal {

@@ -20,10 +20,7 @@ func postGroup(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	in := bridge.GroupInput{Attributes: attributes}
-	if members != nil {
-		in.Members = *members
-	}
+	in := bridge.GroupInput{Attributes: attributes, Members: members}
 	g, err := x.directory.CreateGroup(x.r.Context(), in)
 	if err != nil {
 		return err
@@ -66,7 +63,9 @@ func putGroup(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	change := bridge.GroupChange{Attributes: attributes, Replace: members}
+	// Without members the group is to have none: several clients leave the
+	// key out together with the last of them.
+	change := bridge.GroupChange{Attributes: attributes, Replace: &members}
 	g, err := x.directory.UpdateGroup(x.r.Context(), x.id, change, ifMatch, projection.Shows("members"))
 	if err != nil {
 		return err
@@ -173,9 +172,9 @@ func (x *exchange) findMembers(p bridge.Predicate) ([]string, error) {
 	return ids, nil
 }
 
-// decodeGroup reads a whole group. The members are nil if the client did not
+// decodeGroup reads a whole group, whose members are nobody if it does not
 // speak of them.
-func (x *exchange) decodeGroup() (json.RawMessage, *[]string, error) {
+func (x *exchange) decodeGroup() (json.RawMessage, []string, error) {
 	body, err := x.decodeObject(maxLargeBody)
 	if err != nil {
 		return nil, nil, err
@@ -184,13 +183,9 @@ func (x *exchange) decodeGroup() (json.RawMessage, *[]string, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	var members *[]string
-	if mentions(body, "members") {
-		ids, err := patch.MemberIDs(resource["members"])
-		if err != nil {
-			return nil, nil, err
-		}
-		members = &ids
+	members, err := patch.MemberIDs(resource["members"])
+	if err != nil {
+		return nil, nil, err
 	}
 	delete(resource, "members")
 	raw, err := json.Marshal(resource)

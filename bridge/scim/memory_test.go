@@ -183,7 +183,7 @@ func (m *memory) SearchPeople(_ context.Context, q bridge.Query) (bridge.Page[br
 		all[i] = m.withGroups(p)
 	}
 	return page(q, all, func(p bridge.Person) map[string]any {
-		return document(p.Attributes, p.ID, p.Created, p.Modified, "groups", p.Groups)
+		return document(p.Attributes, p.ID, p.Version, p.Created, p.Modified, "groups", p.Groups)
 	})
 }
 
@@ -295,7 +295,7 @@ func (m *memory) SearchGroups(_ context.Context, q bridge.Query) (bridge.Page[br
 		all[i] = membersIf(true, g)
 	}
 	found, err := page(q, all, func(g bridge.Group) map[string]any {
-		return document(g.Attributes, g.ID, g.Created, g.Modified, "members", g.Members)
+		return document(g.Attributes, g.ID, g.Version, g.Created, g.Modified, "members", g.Members)
 	})
 	for i := range found.Items {
 		found.Items[i] = membersIf(q.WithMembers, &found.Items[i])
@@ -304,10 +304,10 @@ func (m *memory) SearchGroups(_ context.Context, q bridge.Query) (bridge.Page[br
 }
 
 // document is what predicates are evaluated on, as openapi.yaml says.
-func document(raw json.RawMessage, id string, created, modified time.Time, list string, refs []bridge.Reference) map[string]any {
+func document(raw json.RawMessage, id, version string, created, modified time.Time, list string, refs []bridge.Reference) map[string]any {
 	d := decoded(raw)
 	d["id"] = id
-	d["meta"] = map[string]any{"created": created.Format(time.RFC3339Nano), "lastModified": modified.Format(time.RFC3339Nano)}
+	d["meta"] = map[string]any{"created": created.Format(time.RFC3339Nano), "lastModified": modified.Format(time.RFC3339Nano), "version": version}
 	var elements []any
 	for _, r := range refs {
 		elements = append(elements, map[string]any{"value": r.ID, "display": r.Display, "type": r.Type})

@@ -174,6 +174,7 @@ func TestMediaTypes(t *testing.T) {
 		{"SCIM with a character set", []string{"Content-Type", `application/scim+json; charset="UTF-8"`, "Accept", "application/scim+json; charset=utf-8"}, 409},
 		{"plain JSON", []string{"Content-Type", "application/json", "Accept", "application/json"}, 409},
 		{"in capitals", []string{"Content-Type", "Application/JSON", "Accept", "Application/SCIM+JSON"}, 409},
+		{"anything but JSON is unwanted, which JSON is not", []string{"Accept", "text/html;q=0, application/json"}, 409},
 		{"no type at all", []string{"Content-Type", "", "Accept", ""}, 409},
 		{"anything is accepted", []string{"Accept", "text/html, */*;q=0.1"}, 409},
 		{"a form", []string{"Content-Type", "application/x-www-form-urlencoded"}, 415},

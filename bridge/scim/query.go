@@ -27,6 +27,7 @@ type parameters struct {
 	filter               string
 	sortBy, sortOrder    string
 	startIndex, count    *int64
+	countIs              string // what came as count, if it is no number
 	// cursor is nil for paging by index; empty asks for the first page by cursor.
 	cursor *string
 }
@@ -43,7 +44,19 @@ func parametersOf(r *http.Request) (parameters, error) {
 			return p, err
 		}
 	}
-	return p, nil
+	return p, p.fault()
+}
+
+// fault is what is wrong with the parameters together: a count that is no
+// number has a scimType of its own in paging by cursor (RFC 9865 section 2.1).
+func (p *parameters) fault() error {
+	switch {
+	case p.countIs == "":
+		return nil
+	case p.cursor != nil:
+		return schema.Errorf(invalidCount, "count must be a whole number, not %q", clipped(p.countIs))
+	}
+	return schema.Errorf(schema.InvalidValue, "count must be a whole number, not %q", clipped(p.countIs))
 }
 
 // set takes one parameter of a URL; names are in any case, unknown ones are
@@ -63,7 +76,9 @@ func (p *parameters) set(name, value string) (err error) {
 	case "startindex":
 		p.startIndex, err = integer(name, value)
 	case "count":
-		p.count, err = integer(name, value)
+		if p.count, err = integer(name, value); err != nil {
+			p.countIs, err = value, nil
+		}
 	case "cursor":
 		p.cursor = &value
 	}
@@ -122,7 +137,7 @@ func searchRequest(body map[string]any) (parameters, error) {
 			return p, err
 		}
 	}
-	return p, nil
+	return p, p.fault()
 }
 
 // parameters reads what a search asks for, from where its method has it.
@@ -152,15 +167,6 @@ func (x *exchange) decodePatch(limit int64) ([]patch.Operation, error) {
 		return nil, err
 	}
 	return patch.Parse(body)
-}
-
-func mentions(body map[string]any, name string) bool {
-	for key := range body {
-		if strings.EqualFold(key, name) {
-			return true
-		}
-	}
-	return false
 }
 
 // start is the 1-based index of the first result; less than 1 means 1

@@ -133,6 +133,7 @@ func TestErrors(t *testing.T) {
 		{"a filter that is none", "GET", "/scim/v2/Users?filter=userName", "", nil, 400, "invalidFilter"},
 		{"a projection that is none", "GET", one + "?attributes=a%20b", "", nil, 400, "invalidPath"},
 		{"a count that is no number", "GET", "/scim/v2/Users?count=many", "", nil, 400, "invalidValue"},
+		{"a count by cursor that is no number", "GET", "/scim/v2/Users?count=many&cursor=", "", nil, 400, "invalidCount"},
 		{"an order that is none", "GET", "/scim/v2/Users?sortOrder=sideways", "", nil, 400, "invalidValue"},
 		{"a query that is not encoded", "GET", "/scim/v2/Users?filter=%zz", "", nil, 400, "invalidValue"},
 		{"a search of the wrong types", "POST", "/scim/v2/Users/.search", `{"filter":{"op":"eq"}}`, nil, 400, "invalidValue"},
@@ -259,6 +260,13 @@ func TestVersions(t *testing.T) {
 		if version == "" || a.header.Get("ETag") != version || a.at("meta.version") != version {
 			t.Fatalf("POST says %s, GET %s, meta.version %v", version, a.header.Get("ETag"), a.at("meta.version"))
 		}
+		quoted, err := json.Marshal(version)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a := ask(t, server, http.MethodGet, kind.path+"?filter="+url.QueryEscape("meta.version eq "+string(quoted)), ""); a.at("totalResults") != 1.0 {
+			t.Errorf("by version %s: %s", version, a.raw)
+		}
 		for _, tag := range []string{version, "W/" + version, `"x", ` + version, "*"} {
 			if a := ask(t, server, http.MethodGet, path, "", "If-None-Match", tag); a.status != http.StatusNotModified || len(a.raw) > 0 {
 				t.Errorf("If-None-Match %s of version %s: %d", tag, version, a.status)
@@ -282,8 +290,6 @@ func TestVersions(t *testing.T) {
 	}
 }
 
-// A PATCH that somebody else overtakes is applied to what is there now, unless
-// the client asked for a version.
 // A PUT that says nothing of active must not let in whom somebody suspended.
 func TestPutWithoutActiveKeepsIt(t *testing.T) {
 	t.Parallel()
@@ -298,6 +304,8 @@ func TestPutWithoutActiveKeepsIt(t *testing.T) {
 		{`{"userName":"ada","displayName":"Ada L."}`, false},
 		{`{"userName":"ada","active":null}`, false},
 		{`{"userName":"ada","Active":"True"}`, true},
+		{`{"` + schema.UserURI + `":{"userName":"ada","active":false}}`, false},
+		{`{"` + schema.UserURI + `":{"userName":"ada"}}`, false},
 	} {
 		if got := ask(t, server, http.MethodPut, "/Users/"+id, step.body).at("active"); got != step.want {
 			t.Errorf("after %s active is %v, want %v", step.body, got, step.want)
@@ -305,6 +313,25 @@ func TestPutWithoutActiveKeepsIt(t *testing.T) {
 	}
 }
 
+// A PUT is the whole group: pocket-id and a Keycloak extension leave the key
+// out together with the last member, and that member must not stay.
+func TestPutOfAGroupIsAllOfIt(t *testing.T) {
+	t.Parallel()
+	server := serve(t, newMemory(), nil)
+	id, _ := create(t, server, "/Users", `{"userName":"u"}`)
+	const named = `{"displayName":"g"`
+	for _, body := range []string{named + `}`, named + `,"members":null}`, named + `,"members":[]}`, named + `,"Members":[]}`} {
+		group, _ := create(t, server, "/Groups", `{"displayName":"g","members":[{"value":"`+id+`"}]}`)
+		a := ask(t, server, http.MethodPut, "/Groups/"+group, body)
+		if members, _ := a.at("members").([]any); a.status != http.StatusOK || members == nil || len(members) != 0 {
+			t.Errorf("PUT %s: %d %s", body, a.status, a.raw)
+		}
+		ask(t, server, http.MethodDelete, "/Groups/"+group, "")
+	}
+}
+
+// A PATCH that somebody else overtakes is applied to what is there now, unless
+// the client asked for a version.
 func TestPatchIsRetried(t *testing.T) {
 	t.Parallel()
 	m := newMemory()
@@ -501,6 +528,15 @@ func TestDiscovery(t *testing.T) {
 				t.Errorf("%s singly is %v, in the list %v", list, single.body, resource)
 			}
 		}
+	}
+}
+
+// Some editors and PowerShell put a byte order mark before what they send.
+func TestAByteOrderMarkIsPassedOver(t *testing.T) {
+	t.Parallel()
+	server := serve(t, newMemory(), nil)
+	if a := ask(t, server, http.MethodPost, "/Users", "\ufeff"+`{"userName":"u"}`); a.status != http.StatusCreated {
+		t.Errorf("got %d %s", a.status, a.raw)
 	}
 }
 

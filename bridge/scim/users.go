@@ -47,6 +47,9 @@ func putUser(x *exchange) error {
 		return err
 	}
 	body, err := x.decodeObject(maxBody)
+	if err == nil {
+		body, err = schema.User.Unqualified(body)
+	}
 	if err != nil {
 		return err
 	}

@@ -765,7 +765,7 @@ type PersonPage struct {
 }
 
 // Predicate A condition on a resource: `attributes` as served, plus `id`, `meta.created`,
-// `meta.lastModified`, and for people `groups`, for groups `members` (elements with
+// `meta.lastModified`, `meta.version` (the `etag`), and for people `groups`, for groups `members` (elements with
 // `value`, `display`, `type`). `any` holds when some element of the multi-valued
 // attribute at `path` fulfils `terms[0]`, whose paths start at the element. `and`, `or`
 // and `not` take `terms`. Comparing an absent attribute is false, but for `ne`.
@@ -932,7 +932,7 @@ type Search struct {
 	Descending *bool   `json:"descending,omitempty"`
 
 	// Filter A condition on a resource: `attributes` as served, plus `id`, `meta.created`,
-	// `meta.lastModified`, and for people `groups`, for groups `members` (elements with
+	// `meta.lastModified`, `meta.version` (the `etag`), and for people `groups`, for groups `members` (elements with
 	// `value`, `display`, `type`). `any` holds when some element of the multi-valued
 	// attribute at `path` fulfils `terms[0]`, whose paths start at the element. `and`, `or`
 	// and `not` take `terms`. Comparing an absent attribute is false, but for `ne`.

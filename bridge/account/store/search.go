@@ -31,6 +31,7 @@ var peopleScope = scope{
 		"displayName":       {exact: "p.display_name", folded: "p.display_name_folded"},
 		"meta.created":      {exact: "p.created_at", isTime: true},
 		"meta.lastModified": {exact: "p.modified_at", isTime: true},
+		"meta.version":      {exact: `('"' || p.version || '"')`},
 		"meta.resourceType": {exact: "'User'", folded: "'user'"},
 	},
 	relations: map[string][]relation{
@@ -63,6 +64,7 @@ var groupsScope = scope{
 		"displayName":       {exact: "g.name", folded: "g.name_folded"},
 		"meta.created":      {exact: "g.created_at", isTime: true},
 		"meta.lastModified": {exact: "g.modified_at", isTime: true},
+		"meta.version":      {exact: `('"' || g.version || '"')`},
 		"meta.resourceType": {exact: "'Group'", folded: "'group'"},
 	},
 	relations: map[string][]relation{

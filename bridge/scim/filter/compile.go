@@ -59,8 +59,8 @@ func combine(op string, terms []Expression, s scope) (bridge.Predicate, error) {
 type resourceScope struct{ resource *schema.Resource }
 
 // unanswerable are attributes that no directory can be asked for: nobody keeps
-// them, or, as a version, they are there to be compared by If-Match.
-var unanswerable = map[string]bool{"password": true, "meta": true, "meta.version": true}
+// a password, and meta has no value of its own.
+var unanswerable = map[string]bool{"password": true, "meta": true}
 
 func (s resourceScope) compare(c Compare) (bridge.Predicate, error) {
 	t := s.resource.Resolve(c.Path)
@@ -72,6 +72,11 @@ func (s resourceScope) compare(c Compare) (bridge.Predicate, error) {
 		return fixed(s.resource.Name, []string{"id"}, c)
 	case "meta.location":
 		return located(c, []string{"id"}, s.resource.Endpoint)
+	case "meta.version":
+		// Versions are strong here, however a client marks them.
+		if tag, ok := c.Value.(string); ok {
+			c.Value = strings.TrimPrefix(tag, "W/")
+		}
 	}
 	keys, def := t.Keys(), t.Attribute
 	if def == nil || !def.MultiValued {

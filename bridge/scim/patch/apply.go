@@ -48,29 +48,43 @@ type editor struct {
 }
 
 func (e *editor) apply(op Operation) error {
-	// The URI of the core schema as a path means the resource itself.
-	if op.Path != nil && !strings.EqualFold(op.Path.String(), e.kind.Core.ID) {
+	if !op.onResource(e.kind) {
 		return e.applyAt(*op.Path, op, false)
 	}
 	if op.Op == Remove {
 		return schema.Errorf(schema.NoTarget, "a resource is removed by DELETE")
 	}
-	return eachMember(op.Value, func(path filter.Path, value any) error {
+	object, err := attributes(e.kind, op.Value)
+	if err != nil {
+		return err
+	}
+	return eachMember(object, func(path filter.Path, value any) error {
 		return e.applyAt(path, Operation{Op: op.Op, Value: value, Given: true}, true)
 	})
 }
 
-// eachMember takes the value of an operation without a path apart. Entra ID
-// and others write paths as its keys: "name.givenName". The keys are sorted so
-// that the outcome is the same each time, an attribute before its parts.
-func eachMember(value any, do func(filter.Path, any) error) error {
+// onResource says whether the operation is on the resource itself: it has no
+// path, or the URI of the core schema as its path.
+func (op Operation) onResource(r *schema.Resource) bool {
+	return op.Path == nil || strings.EqualFold(op.Path.String(), r.Core.ID)
+}
+
+// attributes reads the value of an operation on the resource itself.
+func attributes(r *schema.Resource, value any) (map[string]any, error) {
 	if list, ok := value.([]any); ok && len(list) == 1 {
 		value = list[0]
 	}
 	object, ok := value.(map[string]any)
 	if !ok {
-		return schema.Errorf(schema.InvalidValue, `without a path, "value" must be an object of attributes`)
+		return nil, schema.Errorf(schema.InvalidValue, `without a path, "value" must be an object of attributes`)
 	}
+	return r.Unqualified(object)
+}
+
+// eachMember takes the value of an operation without a path apart. Entra ID
+// and others write paths as its keys: "name.givenName". The keys are sorted so
+// that the outcome is the same each time, an attribute before its parts.
+func eachMember(object map[string]any, do func(filter.Path, any) error) error {
 	for _, key := range slices.SortedFunc(maps.Keys(object), compareFold) {
 		path, err := filter.ParsePath(key)
 		if err != nil {

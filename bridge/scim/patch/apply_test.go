@@ -71,6 +71,11 @@ func TestApply(t *testing.T) {
 		// RFC 7644 section 3.5.2.1
 		{"add sets an attribute that is not there", ``,
 			`{"op":"add","path":"nickName","value":"Babs"}`, `"nickName":"Babs"`},
+		{"add without a path, under the URI of the schema", ``,
+			`{"op":"add","value":{"` + schema.UserURI + `":{"nickName":"Babs"},"` + schema.UserURI + `:title":"T"}}`, `"nickName":"Babs","title":"T"`},
+		{"elements that become the same are one", `"emails":[` + work + `,` + home + `]`,
+			`{"op":"replace","path":"emails[type eq \"home\"]","value":{"value":"w","type":"work","display":"W"}}`,
+			`"emails":[{"type":"work","value":"w","primary":true,"display":"W"}]`},
 		{"add without a path sets attributes", ``,
 			`{"op":"add","value":{"emails":[{"value":"b","type":"home"}],"nickName":"Babs"}}`,
 			`"emails":[{"value":"b","type":"home"}],"nickName":"Babs"`},

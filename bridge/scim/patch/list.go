@@ -34,6 +34,9 @@ func editList(container map[string]any, t schema.Target, f filter.Expression, op
 	if err != nil {
 		return err
 	}
+	if t.Attribute != nil {
+		list = t.Attribute.Distinct(list)
+	}
 	if len(list) == 0 {
 		delete(container, t.Name)
 	} else {

@@ -63,7 +63,7 @@ func isMembers(path filter.Path) bool {
 
 func (s *splitter) take(op Operation) error {
 	switch {
-	case op.Path == nil:
+	case op.Op != Remove && op.onResource(schema.Group):
 		return s.takeObject(op)
 	case isMembers(*op.Path):
 		return s.takeMembers(*op.Path, op)
@@ -75,16 +75,16 @@ func (s *splitter) take(op Operation) error {
 // takeObject handles an operation without a path, whose value may hold
 // members beside other attributes.
 func (s *splitter) takeObject(op Operation) error {
+	object, err := attributes(schema.Group, op.Value)
+	if err != nil {
+		return err
+	}
 	var others map[string]any
-	err := eachMember(op.Value, func(path filter.Path, value any) error {
+	err = eachMember(object, func(path filter.Path, value any) error {
 		if !isMembers(path) {
 			return nil
 		}
 		if others == nil {
-			object, ok := op.Value.(map[string]any)
-			if !ok { // a list of one; see eachMember
-				object = op.Value.([]any)[0].(map[string]any)
-			}
 			others = maps.Clone(object)
 			maps.DeleteFunc(others, func(key string, _ any) bool {
 				p, err := filter.ParsePath(key)
@@ -216,7 +216,8 @@ func memberIDs(value any) ([]string, error) {
 }
 
 // MemberIDs reads the members of a whole group, without repetitions; nobody is
-// an empty list and not nil, which would keep who is there.
+// an empty list and not nil, which on the way to an account would keep who is
+// there.
 func MemberIDs(value any) ([]string, error) {
 	ids, err := memberIDs(value)
 	if err != nil {

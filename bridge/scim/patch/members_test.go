@@ -40,6 +40,8 @@ func TestSplitMembers(t *testing.T) {
 		{"without a path beside a name", `{"op":"replace","value":{"displayName":"D","MEMBERS":[{"value":"a"}]}}`, patch.Members{Replace: all("a")}, 1},
 		{"without a path and alone", `{"op":"add","value":{"members":[{"value":"a"}]}}`, patch.Members{Add: ids("a")}, 0},
 		{"a path as a key", `{"op":"add","value":{"urn:ietf:params:scim:schemas:core:2.0:Group:members":[{"value":"a"}]}}`, patch.Members{Add: ids("a")}, 0},
+		{"under the URI of the schema", `{"op":"replace","value":{"urn:ietf:params:scim:schemas:core:2.0:Group":{"displayName":"D","members":[{"value":"a"}]}}}`, patch.Members{Replace: all("a")}, 1},
+		{"at the URI of the schema", `{"op":"add","path":"urn:ietf:params:scim:schemas:core:2.0:group","value":{"members":[{"value":"a"}]}}`, patch.Members{Add: ids("a")}, 0},
 		{"a name without members is left alone", `{"op":"replace","value":{"id":"g","displayName":"D"}},{"op":"replace","path":"displayName","value":"E"}`, patch.Members{}, 2},
 		{"the members' names are not the group's", `{"op":"replace","path":"members[value eq \"a\"].display","value":"A"}`, patch.Members{}, 0},
 		{"a member is put in another's place", `{"op":"replace","path":"members[value eq \"a\"]","value":{"value":"b"}}`, patch.Members{Add: ids("b"), Remove: ids("a")}, 0},

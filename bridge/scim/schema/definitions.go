@@ -67,10 +67,11 @@ var common = []Attribute{
 	)),
 }
 
-// User is a person (RFC 7643 section 4.1) with the enterprise extension.
+// User is a person (RFC 7643 section 4.1) with the enterprise extension. Names
+// and descriptions are those of section 8.7: test suites look for them.
 var User = &Resource{
-	Name: "User", Endpoint: "/Users", Description: "A person of the account.",
-	Core: &Schema{ID: UserURI, Name: "User", Description: "A person of the account.", Attributes: []Attribute{
+	Name: "User", Endpoint: "/Users", Description: "User Account",
+	Core: &Schema{ID: UserURI, Name: "User", Description: "User Account", Attributes: []Attribute{
 		attr("userName", String, "The identity provider's name for the person, unique without regard to case.", required, unique),
 		attr("name", Complex, "The parts of the person's name.", subs(
 			attr("formatted", String, "The whole name as it is displayed."),
@@ -116,7 +117,7 @@ var User = &Resource{
 		attr("x509Certificates", Complex, "The person's certificates.", values(Binary)),
 	}},
 	Extensions: []*Schema{{
-		ID: EnterpriseURI, Name: "EnterpriseUser", Description: "What organisations add to a person.",
+		ID: EnterpriseURI, Name: "EnterpriseUser", Description: "Enterprise User",
 		Attributes: []Attribute{
 			attr("employeeNumber", String, "The person's number in the organisation."),
 			attr("costCenter", String, "The person's cost centre."),
@@ -134,8 +135,8 @@ var User = &Resource{
 
 // Group is a group (RFC 7643 section 4.2).
 var Group = &Resource{
-	Name: "Group", Endpoint: "/Groups", Description: "A group of people and of other groups.",
-	Core: &Schema{ID: GroupURI, Name: "Group", Description: "A group of people and of other groups.", Attributes: []Attribute{
+	Name: "Group", Endpoint: "/Groups", Description: "Group",
+	Core: &Schema{ID: GroupURI, Name: "Group", Description: "Group", Attributes: []Attribute{
 		attr("displayName", String, "The group's name, unique without regard to case.", required, unique),
 		attr("members", Complex, "Who belongs to the group.", multi, subs(
 			attr("value", String, "The member's id.", immutable, caseExact),

@@ -2,6 +2,7 @@ package schema
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -11,6 +12,10 @@ import (
 // nothing that is not the client's to write. What no schema knows stays as it
 // was sent. The argument is left alone.
 func (r *Resource) Normalize(in map[string]any) (map[string]any, error) {
+	in, err := r.Unqualified(in)
+	if err != nil {
+		return nil, err
+	}
 	out := make(map[string]any, len(in)+1)
 	for key, value := range in {
 		name, kept, err := r.normalizeMember(key, value)
@@ -21,11 +26,63 @@ func (r *Resource) Normalize(in map[string]any) (map[string]any, error) {
 			continue
 		}
 		if _, twice := out[name]; twice {
-			return nil, Errorf(InvalidValue, "%s is given twice, in two spellings; send it once", name)
+			return nil, givenTwice(name)
 		}
 		out[name] = kept
 	}
 	return out, r.Complete(out)
+}
+
+// Unqualified returns the resource with those attributes of the core schema
+// that stand under its URI, or carry it in their names, among the others.
+// RFC 7643 section 3.3 has this for extensions only; clients that treat all
+// schemas alike send it for the core schema too.
+func (r *Resource) Unqualified(in map[string]any) (map[string]any, error) {
+	qualified := func(key string, _ any) bool { return r.underCore(key) }
+	out := maps.Clone(in)
+	maps.DeleteFunc(out, qualified)
+	if len(out) == len(in) {
+		return in, nil
+	}
+	put := func(name string, value any) error {
+		if _, twice := out[name]; twice {
+			return givenTwice(name)
+		}
+		out[name] = value
+		return nil
+	}
+	for key, value := range in {
+		switch object, ok := value.(map[string]any); {
+		case !r.underCore(key) || value == nil:
+		case len(key) > len(r.Core.ID):
+			if err := put(key[len(r.Core.ID)+1:], value); err != nil {
+				return nil, err
+			}
+		case !ok:
+			return nil, Errorf(InvalidValue, "%s must be an object, not %s", r.Core.ID, kindOf(value))
+		default:
+			for name, member := range object {
+				if err := put(name, member); err != nil {
+					return nil, err
+				}
+			}
+		}
+	}
+	return out, nil
+}
+
+// underCore says whether a key is the URI of the core schema, or that of one
+// of its attributes.
+func (r *Resource) underCore(key string) bool {
+	uri := r.Core.ID
+	if len(key) < len(uri) || !strings.EqualFold(key[:len(uri)], uri) {
+		return false
+	}
+	return len(key) == len(uri) || key[len(uri)] == ':' && isName(key[len(uri)+1:])
+}
+
+func givenTwice(name string) error {
+	return Errorf(InvalidValue, "%s is given twice, in two spellings; send it once", clip(name))
 }
 
 // normalizeMember returns the canonical name and value of one member of a
@@ -140,8 +197,53 @@ func (a *Attribute) coerceList(list []any) (any, error) {
 	if len(kept) == 0 {
 		return nil, nil
 	}
+	kept = a.Distinct(kept)
 	KeepPrimary(kept, -1)
 	return kept, nil
+}
+
+// Distinct keeps each pair of type and value once (RFC 7643 section 2.4), with
+// the parts that only its repetitions have. Members, who may be a hundred
+// thousand, are told apart by their ids elsewhere.
+func (a *Attribute) Distinct(list []any) []any {
+	if len(list) < 2 || a.Type == Complex && a.Sub("primary") == nil {
+		return list
+	}
+	places := make(map[string]int, len(list))
+	kept := list[:0]
+	for _, element := range list {
+		key := identity(element)
+		first, twice := places[key]
+		if !twice {
+			places[key] = len(kept)
+			kept = append(kept, element)
+			continue
+		}
+		object, _ := kept[first].(map[string]any)
+		more, _ := element.(map[string]any)
+		for name, value := range more {
+			if _, has := object[name]; !has || name == "primary" && value == true {
+				object[name] = value
+			}
+		}
+	}
+	return kept
+}
+
+// identity is equal for elements that mean the same: of one value and type,
+// or, without a value, alike in all their parts.
+func identity(element any) string {
+	object, ok := element.(map[string]any)
+	value, isText := object["value"].(string)
+	if ok && isText {
+		kind, _ := object["type"].(string)
+		return "v" + strings.ToLower(kind) + "\x00" + value
+	}
+	text, err := json.Marshal(element)
+	if err != nil {
+		return ""
+	}
+	return string(text)
 }
 
 // KeepPrimary leaves primary true on one element at most (RFC 7643 section
@@ -235,7 +337,7 @@ func coerceMembers(object map[string]any, definition func(string) *Attribute) (a
 			continue
 		}
 		if _, twice := out[key]; twice {
-			return nil, Errorf(InvalidValue, "%s is given twice, in two spellings; send it once", key)
+			return nil, givenTwice(key)
 		}
 		out[key] = value
 	}

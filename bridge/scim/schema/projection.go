@@ -1,6 +1,9 @@
 package schema
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // A Projection chooses what an answer shows of a resource (RFC 7644 section
 // 3.9). The zero value shows what is returned by default.
@@ -32,6 +35,16 @@ func (r *Resource) targets(paths []string) ([]Target, error) {
 	}
 	var list []Target
 	for _, text := range paths {
+		if strings.EqualFold(text, r.Core.ID) {
+			list = append(list, Target{}) // what is not of an extension
+			continue
+		}
+		// Clients of Microsoft's reference code write filters here; the whole
+		// attribute has what they are after.
+		text, rest, _ := strings.Cut(text, "[")
+		if _, sub, found := strings.Cut(rest, "]."); found {
+			text += "." + sub
+		}
 		p, err := ParsePath(text)
 		if err != nil {
 			return nil, err
@@ -46,7 +59,7 @@ func (p Projection) Full() bool { return p.only == nil && p.without == nil }
 
 // Shows says whether a core attribute, or a part of it, is shown.
 func (p Projection) Shows(name string) bool {
-	named := func(t Target) bool { return t.Extension == "" && t.Name == name }
+	named := func(t Target) bool { return t.Extension == "" && (t.Name == name || t.Name == "") }
 	whole := func(t Target) bool { return named(t) && t.Sub == "" }
 	if p.only != nil && !slices.ContainsFunc(p.only, named) {
 		return false
@@ -80,7 +93,10 @@ func (p Projection) member(name string, a *Attribute, value any) any {
 			return p.extension(name, object)
 		}
 	}
-	at := func(t Target) (string, bool) { return t.Sub, t.Extension == "" && t.Name == name }
+	core := !strings.Contains(name, ":")
+	at := func(t Target) (string, bool) {
+		return t.Sub, t.Extension == "" && (t.Name == name || core && t.Name == "")
+	}
 	return narrow(value, p.only, p.without, at)
 }
 
