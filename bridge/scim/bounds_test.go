@@ -3,10 +3,44 @@ package scim_test
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 )
+
+// deadlines notes until when an answer may be written.
+type deadlines struct {
+	http.ResponseWriter
+	write time.Time
+}
+
+func (d *deadlines) SetWriteDeadline(t time.Time) error { d.write = t; return nil }
+
+// The front door cuts a connection after a minute and a half. An account that
+// writes 100,000 members, or a thousand operations, may need longer.
+func TestLargeRequestsMayTakeLong(t *testing.T) {
+	t.Parallel()
+	members := make([]string, 40_000)
+	for i := range members {
+		members[i] = fmt.Sprintf(`{"value":"%026d"}`, i)
+	}
+	for _, row := range []struct {
+		name, method, path, body string
+		long                     bool
+	}{
+		{"a user", "POST", "/Users", `{"userName":"u"}`, false},
+		{"a group", "POST", "/Groups", `{"displayName":"g"}`, false},
+		{"a group of all", "POST", "/Groups", `{"displayName":"g","members":[` + strings.Join(members, ",") + `]}`, true},
+		{"a bulk request", "POST", "/Bulk", `{"Operations":[{"method":"POST","path":"/Users","bulkId":"q","data":{"userName":"v"}}]}`, true},
+	} {
+		w := &deadlines{ResponseWriter: httptest.NewRecorder()}
+		newHandler(newMemory(), nil).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), row.method, row.path, strings.NewReader(row.body)))
+		if long := time.Until(w.write) > 4*time.Minute; long != row.long {
+			t.Errorf("%s: the answer may be written until %s from now", row.name, time.Until(w.write))
+		}
+	}
+}
 
 // What could cost far more than its length to process is answered within a
 // bound; without limits each of these takes minutes.

@@ -55,6 +55,7 @@ func postBulk(x *exchange) error {
 		return err
 	}
 	b.exchange = x
+	x.takeTime()
 	b.run()
 	answer := struct {
 		Schemas    []string      `json:"schemas"`

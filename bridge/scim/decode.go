@@ -28,6 +28,10 @@ const (
 	// A body beyond maxBody waits until it is one of so few, and not for ever.
 	maxLargeAtOnce = 2
 	largePatience  = 20 * time.Second
+
+	// The directory may take minutes for all members of a group, or for a
+	// thousand operations, and the answer has its way.
+	longAnswer = 5 * time.Minute
 )
 
 // mediaTypes are what bodies come and go in; Google and others send the plain one.
@@ -85,11 +89,18 @@ func (x *exchange) takeLarge() error {
 	select {
 	case x.largeBodies <- struct{}{}:
 		x.large = true
+		x.takeTime()
 		return nil
 	case <-patience.C:
 	case <-x.r.Context().Done():
 	}
 	return unavailable("several large requests are under way; try again", largePatience)
+}
+
+// takeTime keeps the connection open for an answer that takes long.
+func (x *exchange) takeTime() {
+	// What has no deadline needs no longer one.
+	_ = http.NewResponseController(x.w).SetWriteDeadline(time.Now().Add(longAnswer))
 }
 
 func byteCount(n int64) string {

@@ -39,8 +39,11 @@ func (s *server) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		started := time.Now()
 		rec := &record{ID: rand.Text(), Address: clientAddress(r, s.TrustedProxies)}
-		ctx, cancel := context.WithTimeout(context.WithValue(r.Context(), recordKey{}, rec), requestTimeout)
+		limit := patience(r.ContentLength)
+		ctx, cancel := context.WithTimeout(context.WithValue(r.Context(), recordKey{}, rec), limit)
 		defer cancel()
+		// Within the same process there is no connection, and no deadline of it.
+		_ = http.NewResponseController(w).SetWriteDeadline(started.Add(limit + answering))
 		out := &writer{ResponseWriter: w}
 		out.Header().Set("X-Request-Id", rec.ID)
 		defer func() {

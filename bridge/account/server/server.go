@@ -22,9 +22,19 @@ type Config struct {
 	Logger         hclog.Logger
 }
 
-// requestTimeout ends a request that takes too long: the slowest honest one
-// writes some megabytes.
-const requestTimeout = 60 * time.Second
+// patience is when a request takes too long. One that brings megabytes has a
+// hundred thousand members to write, and so much longer.
+func patience(contentLength int64) time.Duration {
+	const (
+		ordinary = 60 * time.Second
+		longest  = 5 * time.Minute
+		perByte  = time.Millisecond / 32 // a member takes some thirty bytes
+	)
+	return min(ordinary+time.Duration(min(max(0, contentLength), 64<<20))*perByte, longest)
+}
+
+// answering is how long an answer may be on its way.
+const answering = 30 * time.Second
 
 type server struct {
 	Config

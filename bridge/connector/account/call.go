@@ -28,11 +28,23 @@ type request struct {
 	send func(context.Context, *api.Client, api.RequestEditorFn) (*http.Response, error)
 	// repeatable says that asking again after a lost answer does no harm.
 	repeatable bool
+	// members is how many of them the request sets, adds or removes.
+	members int
 }
 
 // requestTimeout bounds one question with all its repetitions, below the
-// half minute after which identity providers give up.
-const requestTimeout = 25 * time.Second
+// half minute after which identity providers give up. Who sends a group of
+// 100,000 waits longer: giving up on the account, which goes on, would tell of
+// a failure that is none. Account and front door allow for it too.
+const (
+	requestTimeout = 25 * time.Second
+	eachMember     = time.Millisecond
+	longestRequest = 4 * time.Minute
+)
+
+func (r request) timeout() time.Duration {
+	return min(requestTimeout+time.Duration(r.members)*eachMember, longestRequest)
+}
 
 // pauses are before the second, third and fourth attempt. An account that
 // restarts is back within them.
@@ -41,7 +53,7 @@ var pauses = []time.Duration{100 * time.Millisecond, 400 * time.Millisecond, 150
 // call asks and returns the answer, or an error as the Directory promises it.
 // lost says that an earlier attempt may have had its effect.
 func call[T any](ctx context.Context, c *Connector, r request) (answer T, lost bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	ctx, cancel := context.WithTimeout(ctx, r.timeout())
 	defer cancel()
 	fresh := 0 // logins that the account ended under this request
 	for attempt := 0; ; attempt++ {

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/netip"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -74,6 +75,55 @@ func once(request string, hit func(*http.Request) func() (*http.Response, error)
 			first.Do(func() { answer = hit(req) })
 		}
 		return answer
+	}
+}
+
+// A change of many members takes the account longer than an identity provider
+// waits for anything else. Giving up on it would tell of a failure that is none.
+func TestPatienceGrowsWithTheMembers(t *testing.T) {
+	t.Parallel()
+	c, network := signedIn(t)
+	g, err := c.CreateGroup(t.Context(), bridge.GroupInput{Attributes: json.RawMessage(`{"displayName":"g"}`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids := make([]string, 100_000)
+	for i := range ids {
+		ids[i] = strconv.Itoa(i)
+	}
+	var left time.Duration
+	network.set(func(req *http.Request) func() (*http.Response, error) {
+		if deadline, bounded := req.Context().Deadline(); bounded && strings.Contains(req.URL.Path, "/groups") {
+			left = time.Until(deadline)
+		}
+		return nil
+	})
+	many := ids[:]
+	for _, row := range []struct {
+		name         string
+		ask          func() error
+		least, bound time.Duration
+	}{
+		{"a rename", func() error {
+			_, err := c.UpdateGroup(t.Context(), g.ID, bridge.GroupChange{Attributes: json.RawMessage(`{"displayName":"h"}`)}, "", false)
+			return err
+		}, 0, 26 * time.Second},
+		{"everybody by PUT", func() error {
+			_, err := c.UpdateGroup(t.Context(), g.ID, bridge.GroupChange{Replace: &many}, "", false)
+			return err
+		}, 90 * time.Second, 5 * time.Minute},
+		{"everybody at once", func() error {
+			_, err := c.CreateGroup(t.Context(), bridge.GroupInput{Attributes: json.RawMessage(`{"displayName":"all"}`), Members: many})
+			return err
+		}, 90 * time.Second, 5 * time.Minute},
+	} {
+		left = -1
+		if err := row.ask(); err != nil {
+			t.Errorf("%s: %v", row.name, err)
+		}
+		if left < row.least || left > row.bound {
+			t.Errorf("%s may take %s, want %s to %s", row.name, left, row.least, row.bound)
+		}
 	}
 }
 

@@ -70,7 +70,7 @@ func (c *Connector) CreateGroup(ctx context.Context, in bridge.GroupInput) (brid
 	if in.Members != nil {
 		body.Members = &in.Members
 	}
-	g, _, err := call[group](ctx, c, request{repeatable: true,
+	g, _, err := call[group](ctx, c, request{repeatable: true, members: len(in.Members),
 		send: func(ctx context.Context, client *api.Client, auth api.RequestEditorFn) (*http.Response, error) {
 			return client.CreateProvisionedGroup(ctx, &api.CreateProvisionedGroupParams{IdempotencyKey: &key}, body, auth)
 		}})
@@ -89,6 +89,10 @@ func (c *Connector) Group(ctx context.Context, id string, withMembers bool) (bri
 // UpdateGroup implements bridge.Directory.
 func (c *Connector) UpdateGroup(ctx context.Context, id string, change bridge.GroupChange, ifMatch string, withMembers bool) (bridge.Group, error) {
 	body := api.GroupUpdate{ReplaceMembers: change.Replace}
+	members := len(change.Add) + len(change.Remove)
+	if change.Replace != nil {
+		members += len(*change.Replace)
+	}
 	if change.Attributes != nil {
 		body.Attributes = &change.Attributes
 	}
@@ -98,7 +102,7 @@ func (c *Connector) UpdateGroup(ctx context.Context, id string, change bridge.Gr
 	if len(change.Remove) > 0 {
 		body.RemoveMembers = &change.Remove
 	}
-	g, _, err := call[group](ctx, c, request{repeatable: ifMatch == "",
+	g, _, err := call[group](ctx, c, request{repeatable: ifMatch == "", members: members,
 		send: func(ctx context.Context, client *api.Client, auth api.RequestEditorFn) (*http.Response, error) {
 			params := &api.UpdateGroupParams{IfMatch: optional(ifMatch), Members: &withMembers}
 			return client.UpdateGroup(ctx, id, params, body, auth)

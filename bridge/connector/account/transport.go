@@ -47,7 +47,7 @@ func NewTransport(source netip.Addr) *http.Transport {
 		DialContext:           dialer.DialContext,
 		ForceAttemptHTTP2:     true,
 		TLSHandshakeTimeout:   5 * time.Second,
-		ResponseHeaderTimeout: 30 * time.Second,
+		ResponseHeaderTimeout: longestRequest, // each request has its own, often shorter bound
 		IdleConnTimeout:       60 * time.Second,
 		// One account: idle connections beyond the default of two per host
 		// save a dial for each of the requests that an IdP sends at once.
