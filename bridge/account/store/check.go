@@ -40,7 +40,7 @@ var rules = []struct{ what, query string }{
 // indexes by SQLite's own check, references, and what is kept in two places.
 func (s *Store) Check(ctx context.Context) (faults []Fault, err error) {
 	return faults, s.Read(ctx, func(ctx context.Context, tx *Tx) error {
-		said, err := AllLong(ctx, tx, func(row Scanner) (text string, err error) { return text, row.Scan(&text) },
+		said, err := All(ctx, tx, func(row Scanner) (text string, err error) { return text, row.Scan(&text) },
 			fmt.Sprintf(`PRAGMA integrity_check(%d)`, mostFaults))
 		if err != nil {
 			return fmt.Errorf("checking pages and indexes: %w", err)
@@ -50,7 +50,7 @@ func (s *Store) Check(ctx context.Context) (faults []Fault, err error) {
 				faults = append(faults, Fault{"pages and indexes are whole", text})
 			}
 		}
-		dangling, err := AllLong(ctx, tx, func(row Scanner) (text string, err error) { return text, row.Scan(&text) },
+		dangling, err := All(ctx, tx, func(row Scanner) (text string, err error) { return text, row.Scan(&text) },
 			fmt.Sprintf(`SELECT "table" || ' ' || COALESCE(rowid, '') || ' to ' || parent FROM pragma_foreign_key_check LIMIT %d`, mostFaults))
 		if err != nil {
 			return fmt.Errorf("checking references: %w", err)
@@ -59,7 +59,7 @@ func (s *Store) Check(ctx context.Context) (faults []Fault, err error) {
 			faults = append(faults, Fault{"a reference leads to a row", row})
 		}
 		for _, rule := range rules {
-			ids, err := AllLong(ctx, tx, func(row Scanner) (id string, err error) { return id, row.Scan(&id) },
+			ids, err := All(ctx, tx, func(row Scanner) (id string, err error) { return id, row.Scan(&id) },
 				fmt.Sprintf(`SELECT * FROM (%s) LIMIT %d`, rule.query, mostFaults))
 			if err != nil {
 				return fmt.Errorf("checking that %s: %w", rule.what, err)

@@ -2,17 +2,24 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"errors"
+	"fmt"
+	"net/url"
+	"strings"
 	"sync"
+
+	"github.com/ncruces/go-sqlite3"
 )
 
 // A conn is one connection to the database, with the statements that were
 // prepared on it: to parse and plan one takes SQLite many times as long as to
 // run it. It serves one transaction at a time.
+//
+// SQLite is spoken to directly and not through database/sql, whose locks and
+// conversions cost a small statement more than SQLite does.
 type conn struct {
-	sql      *sql.Conn
-	prepared map[string]*sql.Stmt
+	db       *sqlite3.Conn
+	prepared map[string]*sqlite3.Stmt
 	broken   bool // not fit for another transaction
 }
 
@@ -20,21 +27,50 @@ type conn struct {
 // some hundred; filters make others.
 const maxPrepared = 400
 
-func newConn(ctx context.Context, db *sql.DB) (*conn, error) {
-	c, err := db.Conn(ctx)
+func newConn(path string, pragmas []string) (*conn, error) {
+	db, err := sqlite3.OpenFlags(fileURL(path, url.Values{"_pragma": pragmas}), sqlite3.OPEN_READWRITE|sqlite3.OPEN_URI)
 	if err != nil {
 		return nil, err
 	}
-	return &conn{sql: c, prepared: make(map[string]*sql.Stmt)}, nil
+	if err := register(db); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return &conn{db: db, prepared: make(map[string]*sqlite3.Stmt)}, nil
 }
 
-func (c *conn) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
+// fileURL is the database at path to SQLite. The log beside it, in which the
+// newest rows are, gets its mode.
+func fileURL(path string, options url.Values) string {
+	options.Set("modeof", path)
+	query := strings.ReplaceAll(options.Encode(), "+", "%20") // SQLite does not read + as a space
+	u := url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: query}
+	return u.String()
+}
+
+// within makes every statement until the next call end when ctx does.
+func (c *conn) within(ctx context.Context) { c.db.SetInterrupt(ctx) }
+
+// prepare returns the statement, ready to run with args.
+func (c *conn) prepare(query string, args []any) (*sqlite3.Stmt, error) {
+	s, ok := c.prepared[query]
+	if !ok {
+		var err error
+		if s, err = c.compile(query); err != nil {
+			return nil, err
+		}
 	}
-	if s, ok := c.prepared[query]; ok {
-		return s, nil
+	if n := s.BindCount(); n != len(args) {
+		return nil, fmt.Errorf("a statement of %d parameters got %d", n, len(args))
 	}
+	for i, arg := range args {
+		if err := bind(s, i+1, arg); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+func (c *conn) compile(query string) (*sqlite3.Stmt, error) {
 	for old, s := range c.prepared { // any one makes room
 		if len(c.prepared) < maxPrepared {
 			break
@@ -44,7 +80,7 @@ func (c *conn) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
 			return nil, err
 		}
 	}
-	s, err := c.sql.PrepareContext(context.WithoutCancel(ctx), query)
+	s, _, err := c.db.PrepareFlags(query, sqlite3.PREPARE_PERSISTENT)
 	if err != nil {
 		return nil, err
 	}
@@ -52,24 +88,42 @@ func (c *conn) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
 	return s, nil
 }
 
-func (c *conn) exec(ctx context.Context, query string, args ...any) (int64, error) {
-	s, err := c.prepare(ctx, query) //nolint:sqlclosecheck // it stays with the connection
-	if err != nil {
-		return 0, err
+func bind(s *sqlite3.Stmt, i int, arg any) error {
+	switch v := arg.(type) {
+	case nil:
+		return s.BindNull(i)
+	case string:
+		return s.BindText(i, v)
+	case int64:
+		return s.BindInt64(i, v)
+	case int:
+		return s.BindInt(i, v)
+	case bool:
+		return s.BindBool(i, v)
+	case float64:
+		return s.BindFloat(i, v)
+	default:
+		return fmt.Errorf("parameter %d is a %T, which has no column type", i, arg)
 	}
-	result, err := s.ExecContext(context.WithoutCancel(ctx), args...)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
 }
 
-func (c *conn) query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	s, err := c.prepare(ctx, query) //nolint:sqlclosecheck // it stays with the connection
+func (c *conn) exec(query string, args ...any) (int64, error) {
+	s, err := c.prepare(query, args)
+	if err != nil {
+		return 0, err
+	}
+	if err := s.Exec(); err != nil {
+		return 0, err
+	}
+	return c.db.Changes(), nil
+}
+
+func (c *conn) query(query string, args ...any) (*Rows, error) {
+	s, err := c.prepare(query, args)
 	if err != nil {
 		return nil, err
 	}
-	return s.QueryContext(context.WithoutCancel(ctx), args...)
+	return &Rows{stmt: s}, nil
 }
 
 func (c *conn) close() error {
@@ -77,20 +131,20 @@ func (c *conn) close() error {
 	for _, s := range c.prepared {
 		errs = append(errs, s.Close())
 	}
-	return errors.Join(append(errs, c.sql.Close())...)
+	return errors.Join(append(errs, c.db.Close())...)
 }
 
 // A pool lends connections for reading, made as they are needed.
 type pool struct {
-	db     *sql.DB
+	open   func() (*conn, error)
 	may    chan struct{} // a place for each connection that is lent
 	mu     sync.Mutex
 	idle   []*conn
 	closed bool
 }
 
-func newPool(db *sql.DB, most int) *pool {
-	return &pool{db: db, may: make(chan struct{}, most)}
+func newPool(open func() (*conn, error), most int) *pool {
+	return &pool{open: open, may: make(chan struct{}, most)}
 }
 
 // take lends a connection, the one used last if there is a choice: what it
@@ -111,7 +165,7 @@ func (p *pool) take(ctx context.Context) (c *conn, err error) {
 	case closed:
 		err = ErrClosed
 	case c == nil:
-		c, err = newConn(ctx, p.db)
+		c, err = p.open()
 	}
 	if err != nil {
 		<-p.may
@@ -142,5 +196,5 @@ func (p *pool) close() error {
 	for _, c := range idle {
 		errs = append(errs, c.close())
 	}
-	return errors.Join(append(errs, p.db.Close())...)
+	return errors.Join(errs...)
 }

@@ -1,13 +1,13 @@
 package store
 
 import (
-	"database/sql/driver"
+	"errors"
 	"strings"
 	"time"
 
+	"github.com/ncruces/go-sqlite3"
 	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
-	"modernc.org/sqlite"
 )
 
 // Fold maps texts that differ only by case, or by the way their accents are
@@ -22,25 +22,27 @@ func Fold(s string) string {
 	return strings.ToLower(s)
 }
 
-// SQLite's own LOWER knows ASCII only, and its times are days; statements
-// that must fold a text or read a time inside the database call these.
-func init() {
-	sqlite.MustRegisterDeterministicScalarFunction("fold", 1, onText(func(s string) driver.Value { return Fold(s) }))
-	sqlite.MustRegisterDeterministicScalarFunction("instant", 1, onText(func(s string) driver.Value {
-		at, err := time.Parse(time.RFC3339, s)
-		if err != nil {
-			return nil
-		}
-		return at.UnixMicro()
-	}))
+// register gives a connection what SQLite lacks: its own LOWER knows ASCII
+// only, and its times are days.
+func register(db *sqlite3.Conn) error {
+	const pure = sqlite3.DETERMINISTIC | sqlite3.INNOCUOUS
+	return errors.Join(
+		db.CreateFunction("fold", 1, pure, onText(func(answer sqlite3.Context, s string) { answer.ResultText(Fold(s)) })),
+		db.CreateFunction("instant", 1, pure, onText(func(answer sqlite3.Context, s string) {
+			if at, err := time.Parse(time.RFC3339, s); err == nil {
+				answer.ResultInt64(at.UnixMicro())
+			}
+		})),
+	)
 }
 
 // onText makes an SQL function that leaves everything but text as it is.
-func onText(f func(string) driver.Value) func(*sqlite.FunctionContext, []driver.Value) (driver.Value, error) {
-	return func(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
-		if text, ok := args[0].(string); ok {
-			return f(text), nil
+func onText(f func(answer sqlite3.Context, s string)) sqlite3.ScalarFunction {
+	return func(answer sqlite3.Context, args ...sqlite3.Value) {
+		if args[0].Type() == sqlite3.TEXT {
+			f(answer, args[0].Text())
+			return
 		}
-		return args[0], nil
+		answer.ResultValue(args[0])
 	}
 }

@@ -4,17 +4,31 @@ import (
 	"context"
 	"database/sql"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 
+	"github.com/ncruces/go-sqlite3/driver"
 	"github.com/pressly/goose/v3"
-	_ "modernc.org/sqlite" // the driver
 )
 
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-func migrate(ctx context.Context, db *sql.DB) error {
+// migrate brings the schema at path up to date. The tool for it speaks
+// database/sql.
+func migrate(ctx context.Context, path string, pragmas []string) (err error) {
+	db, err := driver.Open(fileURL(path, url.Values{"_pragma": pragmas}), register)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	db.SetMaxOpenConns(1)
+	return upgrade(ctx, db)
+}
+
+func upgrade(ctx context.Context, db *sql.DB) error {
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return err

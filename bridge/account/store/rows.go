@@ -2,48 +2,75 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/ncruces/go-sqlite3"
 )
 
 // A Scanner is one row.
 type Scanner interface{ Scan(dest ...any) error }
 
+// Rows are the answer to a query.
+type Rows struct {
+	stmt *sqlite3.Stmt
+}
+
+// Next goes to the next row, the first one to begin with, and tells whether
+// there is one.
+func (r *Rows) Next() bool { return r.stmt.Step() }
+
+// Scan copies the columns of the row; NULL is the zero value.
+func (r *Rows) Scan(dest ...any) error {
+	if n := r.stmt.ColumnCount(); n != len(dest) {
+		return fmt.Errorf("scanning a row of %d columns into %d variables", n, len(dest))
+	}
+	for i, d := range dest {
+		switch d := d.(type) {
+		case *string:
+			*d = r.stmt.ColumnText(i)
+		case *int64:
+			*d = r.stmt.ColumnInt64(i)
+		case *int:
+			*d = r.stmt.ColumnInt(i)
+		case *bool:
+			*d = r.stmt.ColumnBool(i)
+		case *Time:
+			*d = timeOf(r.stmt.ColumnInt64(i))
+		default:
+			return fmt.Errorf("scanning column %d: no column type goes into a %T", i, d)
+		}
+	}
+	return nil
+}
+
+// Close ends the query and returns what went wrong on the way.
+func (r *Rows) Close() error {
+	return errors.Join(r.stmt.Reset(), r.stmt.ClearBindings())
+}
+
 // All reads every row of a query with scan.
-func All[T any](ctx context.Context, tx *Tx, scan func(Scanner) (T, error), query string, args ...any) ([]T, error) {
+func All[T any](ctx context.Context, tx *Tx, scan func(Scanner) (T, error), query string, args ...any) (all []T, err error) {
 	rows, err := tx.Query(ctx, query, args...)
-	return collect(rows, err, scan)
-}
-
-// AllLong is All for a statement that ends when ctx does; see Tx.QueryLong.
-func AllLong[T any](ctx context.Context, tx *Tx, scan func(Scanner) (T, error), query string, args ...any) ([]T, error) {
-	rows, err := tx.QueryLong(ctx, query, args...)
-	return collect(rows, err, scan)
-}
-
-func collect[T any](rows *sql.Rows, err error, scan func(Scanner) (T, error)) ([]T, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
-	var all []T
 	for rows.Next() {
 		one, err := scan(rows)
 		if err != nil {
-			return nil, err
+			return nil, errors.Join(err, rows.Close())
 		}
 		all = append(all, one)
 	}
-	return all, rows.Err()
+	return all, rows.Close()
 }
 
 // One reads the only row of a query with scan; found is false if there is none.
 func One[T any](ctx context.Context, tx *Tx, scan func(Scanner) (T, error), query string, args ...any) (one T, found bool, err error) {
 	one, err = scan(tx.QueryRow(ctx, query, args...))
-	if errors.Is(err, sql.ErrNoRows) {
+	if errors.Is(err, ErrNoRow) {
 		return one, false, nil
 	}
 	return one, err == nil, err
@@ -60,17 +87,11 @@ func Micros(t time.Time) int64 {
 // Time scans what Micros wrote.
 type Time time.Time
 
-// Scan implements sql.Scanner.
-func (t *Time) Scan(src any) error {
-	us, ok := src.(int64)
-	if !ok {
-		return fmt.Errorf("scanning a time: want microseconds, got %T", src)
+func timeOf(us int64) Time {
+	if us == 0 {
+		return Time{}
 	}
-	*t = Time{}
-	if us != 0 {
-		*t = Time(time.UnixMicro(us).UTC())
-	}
-	return nil
+	return Time(time.UnixMicro(us).UTC())
 }
 
 // List passes a set of texts as one parameter, for

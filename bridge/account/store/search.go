@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"slices"
 	"strings"
 )
 
@@ -139,21 +138,17 @@ func (tx *Tx) SearchGroups(ctx context.Context, s Search) (total int64, groups [
 
 func search[T any](ctx context.Context, tx *Tx, s Search, k kind[T]) (total int64, page []T, err error) {
 	var filter compiler
-	all := AllLong[T]
 	if s.Filter != nil {
 		filter.add(" AND ")
 		if err := filter.compile(*s.Filter, k.scope, 1); err != nil {
 			return 0, nil, err
-		}
-		if isLookUp(*s.Filter) {
-			all = All[T]
 		}
 	}
 	count := func() (int64, error) {
 		if s.Filter == nil {
 			return k.total(ctx, tx)
 		}
-		counts, err := AllLong(ctx, tx, func(row Scanner) (n int64, err error) { return n, row.Scan(&n) },
+		counts, err := All(ctx, tx, func(row Scanner) (n int64, err error) { return n, row.Scan(&n) },
 			`SELECT count(*)`+k.from+filter.text.String(), filter.args...)
 		if err != nil {
 			return 0, err
@@ -170,7 +165,7 @@ func search[T any](ctx context.Context, tx *Tx, s Search, k kind[T]) (total int6
 	if err != nil {
 		return 0, nil, err
 	}
-	page, err = all(ctx, tx, k.scan, list.text.String(), list.args...)
+	page, err = All(ctx, tx, k.scan, list.text.String(), list.args...)
 	if err != nil || !first {
 		return total, page, err
 	}
@@ -218,21 +213,6 @@ func (k kind[T]) page(filter compiler, s Search) (*compiler, error) {
 	}
 	c.add(")")
 	return &c, order(&c)
-}
-
-// isLookUp tells whether an index leads to the few that match: there is
-// nothing to interrupt then.
-func isLookUp(p Predicate) bool {
-	switch p.Op {
-	case "and":
-		return slices.ContainsFunc(p.Terms, isLookUp)
-	case "any":
-		return len(p.Path) == 1 && p.Path[0] == "emails" && p.Terms[0].Op == "eq" && provesValue(p.Terms[0])
-	case "eq":
-		text, _ := p.Value.(string)
-		return text != "" && len(p.Path) == 1 && slices.Contains([]string{"id", "userName", "externalId"}, p.Path[0])
-	}
-	return false
 }
 
 // order adds what to sort by before the time of creation. Who has no value

@@ -2,13 +2,12 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -17,7 +16,6 @@ import (
 // A Store is an open database. It is safe for concurrent use, and a second
 // process (the command line beside a running server) may have it open too.
 type Store struct {
-	db      *sql.DB // the writer's
 	writer  *conn
 	readers *pool
 
@@ -59,39 +57,27 @@ func openSQLite(ctx context.Context, path string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Made by hand, because SQLite would make it readable for everyone; its
-	// -wal and -shm files take over the mode.
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	if err := f.Close(); err != nil {
-		return nil, err
-	}
-
-	// FULL, because in WAL mode NORMAL loses the last commits when the power fails.
+	// FULL, because in WAL mode NORMAL loses the last commits when the power
+	// fails. A writer waits for another process's write to end.
 	pragmas := []string{"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)"}
-	db, err := sql.Open("sqlite", sqliteURL(path, url.Values{"_pragma": pragmas, "_txlock": {"immediate"}}))
+	if err := makePrivate(path); err != nil {
+		return nil, err
+	}
+	if err := migrate(ctx, path, pragmas); err != nil {
+		return nil, err
+	}
+	if err := makePrivate(path); err != nil { // the migration took its index away
+		return nil, err
+	}
+	writer, err := newConn(path, pragmas)
 	if err != nil {
 		return nil, err
 	}
-	db.SetMaxOpenConns(1)
-	if err := migrate(ctx, db); err != nil {
-		return nil, errors.Join(err, db.Close())
-	}
-	writer, err := newConn(ctx, db)
-	if err != nil {
-		return nil, errors.Join(err, db.Close())
-	}
-	readers, err := sql.Open("sqlite", sqliteURL(path, url.Values{"_pragma": append(pragmas, "query_only(1)")}))
-	if err != nil {
-		return nil, errors.Join(err, db.Close())
-	}
-
 	s := &Store{
-		db:       db,
-		writer:   writer,
-		readers:  newPool(readers, 2*max(4, runtime.GOMAXPROCS(0))),
+		writer: writer,
+		readers: newPool(func() (*conn, error) {
+			return newConn(path, append(slices.Clip(pragmas), "query_only(1)"))
+		}, 2*max(4, runtime.GOMAXPROCS(0))),
 		requests: make(chan *request),
 		closing:  make(chan struct{}),
 		closed:   make(chan struct{}),
@@ -100,9 +86,19 @@ func openSQLite(ctx context.Context, path string) (*Store, error) {
 	return s, nil
 }
 
-func sqliteURL(path string, options url.Values) string {
-	u := url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: options.Encode()}
-	return u.String()
+// makePrivate makes the files that SQLite would make readable for everyone:
+// the database, and the index of the log beside it.
+func makePrivate(path string) error {
+	for _, file := range []string{path, path + "-shm"} {
+		f, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE, 0o600)
+		if err != nil {
+			return err
+		}
+		if err := f.Close(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Close waits for the writes under way and closes the database.
@@ -110,7 +106,7 @@ func (s *Store) Close() error {
 	s.once.Do(func() {
 		close(s.closing)
 		<-s.closed
-		s.err = errors.Join(s.readers.close(), s.writer.close(), s.db.Close())
+		s.err = errors.Join(s.readers.close(), s.writer.close())
 	})
 	return s.err
 }

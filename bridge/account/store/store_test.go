@@ -2,7 +2,6 @@ package store_test
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"os"
@@ -11,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/ncruces/go-sqlite3/driver"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 )
@@ -244,7 +245,7 @@ func TestOpenRefusesASchemaFromTheFuture(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	db, err := sql.Open("sqlite", path)
+	db, err := driver.Open("file:" + path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -268,6 +269,9 @@ func TestTheDatabaseIsReadableByItsOwnerOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
+	if err := s.Write(t.Context(), insert("x")); err != nil {
+		t.Fatal(err)
+	}
 	for _, suffix := range []string{"", "-wal", "-shm"} {
 		info, err := os.Stat(path + suffix)
 		if err != nil {

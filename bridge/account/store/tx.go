@@ -3,9 +3,10 @@ package store
 import (
 	"cmp"
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
+
+	"github.com/ncruces/go-sqlite3"
 )
 
 // A Tx is a transaction, good until the function that got it returns.
@@ -17,50 +18,45 @@ type Tx struct {
 // txKey is the context key of the transaction under way in a store.
 type txKey struct{ store *Store }
 
+// ErrNoRow is what scanning answers when a query has no row.
+var ErrNoRow = errors.New("no row")
+
 // Exec runs a statement and returns how many rows it touched.
 func (tx *Tx) Exec(ctx context.Context, query string, args ...any) (int64, error) {
-	return tx.conn.exec(ctx, query, args...)
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	return tx.conn.exec(query, args...)
 }
 
 // Query asks for rows. Close them before the transaction's next statement.
-//
-// A statement runs to its end once it has begun: to watch a context takes two
-// goroutines, which cost more than most statements do. Those that may have to
-// read whole tables are asked by QueryLong.
-func (tx *Tx) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	return tx.conn.query(ctx, query, args...)
+func (tx *Tx) Query(ctx context.Context, query string, args ...any) (*Rows, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return tx.conn.query(query, args...)
 }
 
-// QueryRow asks for one row; its Scan answers sql.ErrNoRows if there is none.
+// QueryRow asks for one row; its Scan answers ErrNoRow if there is none.
 func (tx *Tx) QueryRow(ctx context.Context, query string, args ...any) Scanner {
-	rows, err := tx.Query(ctx, query, args...) //nolint:rowserrcheck // Scan checks it
-	return &onlyRow{rows, err}
+	rows, err := tx.Query(ctx, query, args...)
+	return onlyRow{rows, err}
 }
 
 // onlyRow is the first of some rows, and the end of them.
 type onlyRow struct {
-	rows *sql.Rows
+	rows *Rows
 	err  error
 }
 
-func (r *onlyRow) Scan(dest ...any) error {
+func (r onlyRow) Scan(dest ...any) error {
 	if r.err != nil {
 		return r.err
 	}
-	defer r.rows.Close()
 	if !r.rows.Next() {
-		return cmp.Or(r.rows.Err(), sql.ErrNoRows)
+		return cmp.Or(r.rows.Close(), ErrNoRow)
 	}
-	return r.rows.Scan(dest...)
-}
-
-// QueryLong is Query for a statement that ends when ctx does.
-func (tx *Tx) QueryLong(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	s, err := tx.conn.prepare(ctx, query) //nolint:sqlclosecheck // it stays with the connection
-	if err != nil {
-		return nil, err
-	}
-	return s.QueryContext(ctx, args...)
+	return errors.Join(r.rows.Scan(dest...), r.rows.Close())
 }
 
 // Read calls fn with a snapshot of the database: all that was committed when
@@ -75,17 +71,23 @@ func (s *Store) Read(ctx context.Context, fn func(ctx context.Context, tx *Tx) e
 		return fmt.Errorf("beginning to read: %w", err)
 	}
 	defer s.readers.giveBack(c)
-	if _, err := c.exec(ctx, "BEGIN"); err != nil {
+	if _, err := c.exec("BEGIN"); err != nil {
 		c.broken = true
 		return fmt.Errorf("beginning to read: %w", err)
 	}
+	c.within(ctx)
 	defer func() {
-		if _, err := c.exec(context.WithoutCancel(ctx), "ROLLBACK"); err != nil { // nothing was written
+		c.within(context.Background())
+		if _, err := c.exec("ROLLBACK"); err != nil { // nothing was written
 			c.broken = true
 		}
 	}()
 	tx := &Tx{store: s, conn: c}
-	return fn(context.WithValue(ctx, txKey{s}, tx), tx)
+	err = fn(context.WithValue(ctx, txKey{s}, tx), tx)
+	if ctx.Err() != nil && errors.Is(err, sqlite3.INTERRUPT) {
+		return ctx.Err()
+	}
+	return err
 }
 
 // nest runs fn inside a transaction that is already under way.

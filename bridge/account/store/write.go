@@ -88,7 +88,7 @@ func (s *Store) writeBatch(first *request) {
 }
 
 func (s *Store) runBatch(ctx context.Context, batch []*request) ([]*request, error) {
-	if _, err := s.writer.exec(ctx, "BEGIN IMMEDIATE"); err != nil {
+	if _, err := s.writer.exec("BEGIN IMMEDIATE"); err != nil {
 		return batch, fmt.Errorf("beginning a transaction: %w", err)
 	}
 	tx := &Tx{store: s, conn: s.writer}
@@ -104,7 +104,7 @@ func (s *Store) runBatch(ctx context.Context, batch []*request) ([]*request, err
 		}
 	}
 	if err == nil {
-		if _, err = s.writer.exec(ctx, "COMMIT"); err == nil {
+		if _, err = s.writer.exec("COMMIT"); err == nil {
 			s.commits.Add(1)
 			s.written.Add(int64(len(batch)))
 			return batch, nil
@@ -112,6 +112,6 @@ func (s *Store) runBatch(ctx context.Context, batch []*request) ([]*request, err
 		err = fmt.Errorf("committing: %w", err)
 	}
 	// Fails when SQLite has already rolled back, which is as good.
-	_, _ = s.writer.exec(ctx, "ROLLBACK")
+	_, _ = s.writer.exec("ROLLBACK")
 	return batch, err
 }

@@ -196,7 +196,7 @@ func TestTheProviderCarriesNoDatabase(t *testing.T) {
 			continue
 		}
 		for _, dep := range r.Deps {
-			if dep == "database/sql" || strings.HasPrefix(dep, "modernc.org/sqlite") {
+			if dep == "database/sql" || strings.HasPrefix(dep, "github.com/ncruces/go-sqlite3") {
 				t.Errorf("the provider's binary contains %s", dep)
 			}
 		}
