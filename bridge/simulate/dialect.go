@@ -128,6 +128,32 @@ func upToDate(has any, p person) bool {
 	return active == p.active && text(has, "title") == p.title && text(has, "displayName") == p.display()
 }
 
+// puts is how a provider that knows no PATCH for people keeps them: it sends
+// the whole resource, which the function makes of a person, also to switch
+// somebody off.
+type puts func(person) object
+
+func (resource puts) replace(id string, p person) Step {
+	return put(at("Users", id), resource(p), check(Path{"id"}, "eq", id), check(Path{"active"}, "eq", p.active))
+}
+
+func (resource puts) updatePerson(id string, has any, p person) []Step {
+	if upToDate(has, p) {
+		return nil
+	}
+	return []Step{resource.replace(id, p)}
+}
+
+func (resource puts) leave(id string, p person) Step {
+	p.active = false
+	return resource.replace(id, p)
+}
+
+func (resource puts) comeBack(id string, p person) Step {
+	p.active = true
+	return resource.replace(id, p)
+}
+
 // values lists members by nothing but their ids.
 func values(members []member) []object {
 	list := make([]object, len(members))

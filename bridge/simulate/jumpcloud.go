@@ -8,7 +8,7 @@ package simulate
 // Identity Management Integration" (the steps of the test, PUT for users), and
 // app.uni-moni.com/en/kb/sso-setup-jumpcloud (the shape of member changes). No
 // traffic is published: what the two leave open is as RFC 7644 has it.
-type jumpcloud struct{}
+type jumpcloud struct{ puts }
 
 // connectionTest works on a person and a group of its own, under an id that
 // only their answers tell: see Scenario.
@@ -27,13 +27,13 @@ func (j jumpcloud) connectionTest(random string) []Step {
 		get(`/Users?filter=`+eq("userName", test.userName), check(Path{"totalResults"}, "eq", 0.0), check(Path{"Resources"}, "type", "array")),
 		made,
 		get(user, check(Path{"userName"}, "eq", test.userName)),
-		put(user, j.resource(test), check(Path{"active"}, "eq", true)),
+		put(user, j.puts(test), check(Path{"active"}, "eq", true)),
 		grouped,
 		patch(group, object{"op": "add", "path": "members", "value": []object{{"value": "{{user}}"}}}),
 		get(group, check(Path{"members"}, "len", 1.0)),
 		patch(group, object{"op": "remove", "path": "members", "value": []object{{"value": "{{user}}"}}}),
 		remove(group),
-		put(user, j.resource(off), check(Path{"active"}, "eq", false)),
+		put(user, j.puts(off), check(Path{"active"}, "eq", false)),
 		remove(user),
 		gone,
 	}
@@ -44,11 +44,11 @@ func (jumpcloud) findPerson(p person) Step {
 }
 
 func (j jumpcloud) createPerson(p person) Step {
-	return post("/Users", j.resource(p), check(Path{"id"}, "set", nil), check(Path{"userName"}, "eq", p.userName), check(Path{"active"}, "eq", true))
+	return post("/Users", j.puts(p), check(Path{"id"}, "set", nil), check(Path{"userName"}, "eq", p.userName), check(Path{"active"}, "eq", true))
 }
 
-// resource fills what is unknown with empty texts and lists.
-func (jumpcloud) resource(p person) object {
+// jumpcloudUser fills what is unknown with empty texts and lists.
+func jumpcloudUser(p person) object {
 	return object{
 		"schemas":      []string{userSchema, enterpriseSchema},
 		"userName":     p.userName,
@@ -64,27 +64,6 @@ func (jumpcloud) resource(p person) object {
 			"department": p.department, "employeeNumber": "", "costCenter": "", "organization": "",
 		},
 	}
-}
-
-func (j jumpcloud) updatePerson(id string, has any, p person) []Step {
-	if upToDate(has, p) {
-		return nil
-	}
-	return []Step{j.replace(id, p)}
-}
-
-func (j jumpcloud) replace(id string, p person) Step {
-	return put(at("Users", id), j.resource(p), check(Path{"id"}, "eq", id), check(Path{"active"}, "eq", p.active))
-}
-
-func (j jumpcloud) leave(id string, p person) Step {
-	p.active = false
-	return j.replace(id, p)
-}
-
-func (j jumpcloud) comeBack(id string, p person) Step {
-	p.active = true
-	return j.replace(id, p)
 }
 
 func (jumpcloud) findTeam(name string) Step {

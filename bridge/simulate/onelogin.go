@@ -5,7 +5,7 @@ package simulate
 // PUT, switches them off by PUT, and changes members by a value list.
 // Source: traffic of a live tenant, in the tests of linkyard/scim-scala
 // (OneLoginClientSpec.scala) and goauthentik/authentik#11249.
-type onelogin struct{}
+type onelogin struct{ puts }
 
 func (onelogin) connectionTest(string) []Step {
 	return []Step{
@@ -19,10 +19,10 @@ func (onelogin) findPerson(p person) Step {
 }
 
 func (o onelogin) createPerson(p person) Step {
-	return post("/Users", o.resource(p), check(Path{"id"}, "set", nil), check(Path{"userName"}, "eq", p.userName))
+	return post("/Users", o.puts(p), check(Path{"id"}, "set", nil), check(Path{"userName"}, "eq", p.userName))
 }
 
-func (onelogin) resource(p person) object {
+func oneloginUser(p person) object {
 	return object{
 		"schemas":        []string{userSchema, enterpriseSchema},
 		"userName":       p.userName,
@@ -33,27 +33,6 @@ func (onelogin) resource(p person) object {
 		"active":         p.active,
 		enterpriseSchema: object{"department": p.department},
 	}
-}
-
-func (o onelogin) updatePerson(id string, has any, p person) []Step {
-	if upToDate(has, p) {
-		return nil
-	}
-	return []Step{o.replace(id, p)}
-}
-
-func (o onelogin) replace(id string, p person) Step {
-	return put(at("Users", id), o.resource(p), check(Path{"id"}, "eq", id), check(Path{"active"}, "eq", p.active))
-}
-
-func (o onelogin) leave(id string, p person) Step {
-	p.active = false
-	return o.replace(id, p)
-}
-
-func (o onelogin) comeBack(id string, p person) Step {
-	p.active = true
-	return o.replace(id, p)
 }
 
 func (onelogin) findTeam(name string) Step {

@@ -11,7 +11,7 @@ import "net/http"
 // pf_scim_connector_scim_connector_settings_reference (the unique user
 // identifier, Remove User Action), pf_scim_connector_user_and_group_management,
 // and pf_github_emu_connector_user_and_group_management (GET /Users/0).
-type ping struct{}
+type ping struct{ puts }
 
 func (ping) connectionTest(string) []Step {
 	nobody := get("/Users/0", check(Path{"status"}, "eqs", "404"))
@@ -32,10 +32,10 @@ func (ping) findPerson(p person) Step {
 }
 
 func (g ping) createPerson(p person) Step {
-	return post("/Users", g.resource(p), check(Path{"id"}, "set", nil), check(Path{"userName"}, "eq", p.userName))
+	return post("/Users", g.puts(p), check(Path{"id"}, "set", nil), check(Path{"userName"}, "eq", p.userName))
 }
 
-func (ping) resource(p person) object {
+func pingUser(p person) object {
 	return object{
 		"schemas":     []string{userSchema, enterpriseSchema},
 		"userName":    p.userName,
@@ -48,27 +48,6 @@ func (ping) resource(p person) object {
 		},
 		"active": p.active,
 	}
-}
-
-func (g ping) updatePerson(id string, has any, p person) []Step {
-	if upToDate(has, p) {
-		return nil
-	}
-	return []Step{g.replace(id, p)}
-}
-
-func (g ping) replace(id string, p person) Step {
-	return put(at("Users", id), g.resource(p), check(Path{"active"}, "eq", p.active))
-}
-
-func (g ping) leave(id string, p person) Step {
-	p.active = false
-	return g.replace(id, p)
-}
-
-func (g ping) comeBack(id string, p person) Step {
-	p.active = true
-	return g.replace(id, p)
 }
 
 func (ping) findTeam(name string) Step {
