@@ -215,14 +215,11 @@ func (r *integration) activate(ctx context.Context, account string, plan, config
 	if !ok {
 		return now, false
 	}
-	fresh, err := newCredentials(r.client.URL, account, plan.ManagerEmail.ValueString(), r.iterations)
+	enrolment, sealed, err := newCredentials{
+		accountURL: r.client.URL, accountID: account, email: plan.ManagerEmail.ValueString(), iterations: r.iterations,
+	}.seal(token, now.NextEpoch, nil)
 	if err != nil {
 		diags.AddError("Cannot make the Provision Manager's credentials", err.Error())
-		return now, false
-	}
-	enrolment, sealed, err := fresh.seal(token, now.NextEpoch, nil)
-	if err != nil {
-		diags.AddError("Cannot seal the session", err.Error())
 		return now, false
 	}
 	key := rand.Text()
@@ -273,14 +270,11 @@ func (r *integration) rotate(ctx context.Context, account string, plan, config m
 		previous = &file.Entries[0]
 	}
 	email := plan.ManagerEmail.ValueString()
-	fresh, err := newCredentials(r.client.URL, account, email, r.iterations)
+	enrolment, sealed, err := newCredentials{
+		accountURL: r.client.URL, accountID: account, email: email, iterations: r.iterations,
+	}.seal(token, now.NextEpoch, previous)
 	if err != nil {
 		diags.AddError("Cannot make the Provision Manager's credentials", err.Error())
-		return now, false
-	}
-	enrolment, sealed, err := fresh.seal(token, now.NextEpoch, previous)
-	if err != nil {
-		diags.AddError("Cannot seal the session", err.Error())
 		return now, false
 	}
 	key := rand.Text()
