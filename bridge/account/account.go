@@ -112,13 +112,24 @@ func (a *Account) random(n int) []byte {
 // ETag is the entity tag of a row's version.
 func ETag(version int64) string { return strconv.Quote(strconv.FormatInt(version, 10)) }
 
+// ETagWith is the entity tag of a document that tells of a row's version and
+// of something else, which the second part stands for.
+func ETagWith(version int64, rest string) string {
+	return strconv.Quote(strconv.FormatInt(version, 10) + "." + rest)
+}
+
 // checkVersion compares an If-Match header, which may be empty, with a row's
 // version. RFC 9110, section 13.1.1: `*` is any version, otherwise a list of
-// strong tags.
+// strong tags. Of a tag, the version alone counts.
 func checkVersion(ifMatch string, version int64) error {
 	have := ETag(version)
-	if ifMatch == "" || ifMatch == "*" ||
-		slices.ContainsFunc(strings.Split(ifMatch, ","), func(tag string) bool { return strings.TrimSpace(tag) == have }) {
+	if ifMatch == "" || ifMatch == "*" || slices.ContainsFunc(strings.Split(ifMatch, ","), func(tag string) bool {
+		tag, _, more := strings.Cut(strings.TrimSpace(tag), ".")
+		if more {
+			tag += `"`
+		}
+		return tag == have
+	}) {
 		return nil
 	}
 	return VersionMismatch(have)

@@ -1,9 +1,14 @@
 package server
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 )
 
 // unlessKnown answers a GET with 304 and no body when the client has the
@@ -45,3 +50,16 @@ func (c *conditional) Write(p []byte) (int, error) {
 
 // Unwrap lets http.ResponseController reach the connection.
 func (c *conditional) Unwrap() http.ResponseWriter { return c.ResponseWriter }
+
+// tagOf is the entity tag of a document that tells more than what a write
+// changes: when a bridge was last heard, for instance. What else it tells goes
+// into the tag after the version, or a client would be told that it knows what
+// it does not; an If-Match looks at the version alone.
+func tagOf(version int64, told any) string {
+	text, err := json.Marshal(told)
+	if err != nil {
+		panic(err) // what is answered has a JSON form
+	}
+	digest := sha256.Sum256(text)
+	return account.ETagWith(version, hex.EncodeToString(digest[:8]))
+}

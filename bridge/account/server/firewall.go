@@ -87,6 +87,7 @@ func policy(f account.Firewall) api.Firewall {
 	}
 	if !f.Enforced {
 		out.DisabledUntil = moment(f.DisabledUntil)
+		out.Etag = tagOf(f.Version, "not enforced") // as it will be without a write
 	}
 	return out
 }

@@ -85,10 +85,11 @@ func (h administration) ListBridges(ctx context.Context, r api.ListBridgesReques
 
 func provisioning(p account.Provisioning) api.Provisioning {
 	out := api.Provisioning{
-		Active: p.Active, NextEpoch: p.NextEpoch, Etag: account.ETag(p.Version),
+		Active: p.Active, NextEpoch: p.NextEpoch,
 		LastContact: moment(p.LastContact), LastRefusal: refusal(p.LastRefusal),
 	}
 	if !p.Active {
+		out.Etag = tagOf(p.Version, out)
 		return out
 	}
 	out.Id, out.ManagerEmail, out.Idp, out.SuspensionLimit = &p.ID, &p.ManagerEmail, optional(p.IdP), optional(p.SuspensionLimit)
@@ -96,6 +97,7 @@ func provisioning(p account.Provisioning) api.Provisioning {
 	out.Generations = new(each(p.Generations, generation))
 	out.Usable, out.UnusableReason = new(p.Unusable == ""), optional(p.Unusable)
 	out.ActivatedAt = moment(p.ActivatedAt)
+	out.Etag = tagOf(p.Version, out)
 	return out
 }
 
