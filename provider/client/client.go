@@ -32,7 +32,8 @@ import (
 const DefaultTimeout = 30 * time.Second
 
 // DefaultPatience is how long a firewall change that would shut somebody out
-// waits for the change of the same run that lets them in.
+// waits for the change of the same run that lets them in. What exists already
+// is waited for a third of it.
 const DefaultPatience = 30 * time.Second
 
 // maxWrites is how many writes are on their way at the same time, however

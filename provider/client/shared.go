@@ -128,14 +128,14 @@ func (c *Client) wrote(path string) {
 // planning, and what it planned no longer stands beside what the account has.
 func (c *Client) Applying() bool { return c.firewall.writes.Load() > 0 }
 
-// Patiently makes a write of the firewall, and again while the account refuses
-// it for shutting somebody out: another resource of the same run may be about
-// to let them in.
+// Patiently makes a write, and again while the account refuses it for what
+// another resource of the same run may be about to change: it may let in whom
+// this one would shut out, or give up what this one would make a second time.
 func Patiently[T any](ctx context.Context, c *Client, write func() (T, error)) (T, error) {
-	deadline := time.Now().Add(c.patience)
+	began := time.Now()
 	for {
 		value, err := write()
-		if Code(err) != "would_lock_out" || time.Until(deadline) < pauseBetween {
+		if time.Since(began)+pauseBetween > c.waitsFor(Code(err)) {
 			return value, err
 		}
 		select {
@@ -144,6 +144,19 @@ func Patiently[T any](ctx context.Context, c *Client, write func() (T, error)) (
 			return value, ctx.Err()
 		}
 	}
+}
+
+// waitsFor is how long a refusal is waited out. What exists is far more often
+// somebody else's than about to go: the wait is for a resource that got
+// another name without a moved block, whose old self is destroyed in this run.
+func (c *Client) waitsFor(code string) time.Duration {
+	switch code {
+	case "would_lock_out":
+		return c.patience
+	case "firewall_rule_exists", "already_exists":
+		return c.patience / 3
+	}
+	return 0
 }
 
 // pauseBetween is how long Patiently waits for another resource's write.

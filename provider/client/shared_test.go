@@ -149,9 +149,10 @@ func TestWritesAreBounded(t *testing.T) {
 	}
 }
 
-func TestARefusalForALockOutIsTriedAgain(t *testing.T) {
+func TestARefusalThatMayPassIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	lockedOut := &Error{Status: http.StatusConflict, Problem: api.Problem{Code: "would_lock_out"}}
+	exists := &Error{Status: http.StatusConflict, Problem: api.Problem{Code: "firewall_rule_exists"}}
 	for _, row := range []struct {
 		name    string
 		refused int // times, before it succeeds
@@ -162,6 +163,8 @@ func TestARefusalForALockOutIsTriedAgain(t *testing.T) {
 		{"the first time it succeeds", 0, nil, 1, true},
 		{"until it succeeds", 3, lockedOut, 4, true},
 		{"for no longer than patience lasts", 1000, lockedOut, 61, false},
+		{"until what exists is gone", 3, exists, 4, true},
+		{"for a third of that, if it stays", 1000, exists, 21, false},
 		{"but for nothing else", 1000, errors.New("boom"), 1, false},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -235,7 +235,7 @@ func TestAPlanWarnsOfLockOuts(t *testing.T) {
 		{"a rule that denies the caller", []aRule{denies}, []string{"whoever runs Terraform, at 127.0.0.1: by this rule"}},
 		{"after one that lets him in", []aRule{allows, denies}, []string{"", ""}},
 		{"before one that lets him in", []aRule{denies, allows}, []string{"by this rule", ""}},
-		{"two of a kind are told once", []aRule{denies, denies}, []string{"by this rule", ""}},
+		{"a second that denies him is not told again", []aRule{denies, {action: "deny", priority: 2, ranges: []string{"127.0.0.0/8"}}}, []string{"by this rule", ""}},
 		{"unless it is meant", []aRule{{action: "deny", priority: 1, ranges: []string{"127.0.0.0/8"}, allowLockout: true}}, []string{""}},
 		{"a rule about others", []aRule{{action: "deny", priority: 1, ranges: []string{"192.0.2.0/24"}}}, []string{""}},
 		{"his own rule, destroyed", []aRule{{id: mine, destroy: true}}, []string{"by the default action"}},

@@ -89,6 +89,13 @@ func (o *owners) leave(id string, diags *diag.Diagnostics) {
 	}
 }
 
+// knows tells whether a rule is some resource's, or was until this run.
+func (o *owners) knows(id string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.managed[id] || o.leaving[id] || o.listed[id]
+}
+
 const (
 	ownersTitle = "Two owners of a firewall rule"
 	lossTitle   = "A firewall rule of the policy would be deleted"

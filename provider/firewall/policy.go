@@ -49,7 +49,8 @@ func (r *wholePolicy) Schema(_ context.Context, _ resource.SchemaRequest, resp *
 			"An account has one policy, so a configuration has one such resource.\n\n" +
 			"The plan works out whom the whole policy would let in, and is an error if it would shut out whoever runs Terraform, or a bridge " +
 			"that is signed in.\n\n" +
-			"Over rules that Terraform does not own it is not created: the error carries the import block to paste. " +
+			"Over rules that Terraform does not own it is not created: the error carries the import block to paste. With `on_unmanaged = \"report\"`, " +
+			"others may be there, but none that is the same as one of `rules`. " +
 			"Destroying it leaves the account's policy as it is.",
 		Attributes: map[string]schema.Attribute{
 			"id": schema.StringAttribute{
@@ -146,6 +147,8 @@ func (r *wholePolicy) planRules(ctx context.Context, config, state, plan *policy
 		rules[name] = rule.withPriority(configured[name].Priority)
 		whole = whole && rules[name].known(ctx)
 	}
+	plan.Rules, d = mapOf(ctx, rules)
+	diags.Append(d...)
 	held, ok := r.holdings(ctx, state, *plan, diags)
 	if diags.HasError() {
 		return false
@@ -176,8 +179,8 @@ func (r *wholePolicy) holdings(ctx context.Context, state *policyModel, plan pol
 		diags.Append(r.client.Diagnose("read the firewall policy", err))
 		return holdings{}, false
 	}
-	if !plan.reports() && len(present.Rules) > 0 {
-		r.refuseOver(ctx, state != nil, present.Rules, diags)
+	if foreign := plan.foreign(ctx, present.Rules, state != nil); len(foreign) > 0 {
+		r.refuseOver(ctx, state != nil, foreign, diags)
 		return holdings{}, false
 	}
 	held, d := heldBy(ctx, present)
@@ -199,7 +202,8 @@ func (r *wholePolicy) refuseOver(ctx context.Context, exists bool, rules []api.F
 		return
 	}
 	diags.AddAttributeError(path.Root("rules"), "The account has firewall rules already", what+fmt.Sprintf(
-		"To manage the policy here, import it; the plan then shows what would change:\n\n%s\n\nOr leave them alone with on_unmanaged = \"report\".",
+		"To manage the policy here, import it; the plan then shows what would change:\n\n%s\n\n"+
+			"on_unmanaged = \"report\" leaves rules alone that are not in rules; one that is the same in all but its name is never taken over unseen.",
 		importPolicy(caller.AccountId)))
 }
 
@@ -270,8 +274,8 @@ func (r *wholePolicy) Create(ctx context.Context, req resource.CreateRequest, re
 		resp.Diagnostics.Append(r.client.Diagnose("read the firewall policy", err))
 		return
 	}
-	if !plan.Rules.IsNull() && !plan.reports() && len(present.Rules) > 0 {
-		r.refuseOver(ctx, false, present.Rules, &resp.Diagnostics) // they came after the plan
+	if foreign := plan.foreign(ctx, present.Rules, false); !plan.Rules.IsNull() && len(foreign) > 0 {
+		r.refuseOver(ctx, false, foreign, &resp.Diagnostics) // they came after the plan
 		return
 	}
 	revision, diags := revisionOf(ctx, nil, plan, &present.Etag)

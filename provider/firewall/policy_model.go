@@ -181,6 +181,20 @@ func (h holdings) to(ctx context.Context, planned map[string]ruleModel, reports 
 	return rules, left
 }
 
+// foreign are the rules that the policy must not take over, or remove, without
+// being told to. One that exists and reports shows in its plan which it adopts.
+func (m policyModel) foreign(ctx context.Context, present []api.FirewallRule, exists bool) []api.FirewallRule {
+	if !m.reports() {
+		return present
+	}
+	if exists {
+		return nil
+	}
+	planned, _, _ := rulesIn(ctx, m.Rules)
+	wanted := newTwins(ctx, planned)
+	return slices.DeleteFunc(slices.Clone(present), func(r api.FirewallRule) bool { return len(wanted[alike(r)]) == 0 })
+}
+
 // twins finds rules by everything but their id.
 type twins map[string][]string
 

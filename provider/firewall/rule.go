@@ -53,7 +53,10 @@ func (r *rule) Schema(_ context.Context, _ resource.SchemaRequest, resp *resourc
 			"Everything changes in place.\n\n" +
 			"The plan warns of a change that would shut out whoever runs Terraform, or a bridge that is signed in, and the account refuses it " +
 			"unless `allow_lockout` is set. A rule of the same configuration that lets them in must come first: name it in `depends_on`, " +
-			"or put both into a `scimbridge_firewall_policy`, which is checked and written as a whole.",
+			"or put both into a `scimbridge_firewall_policy`, which is checked and written as a whole.\n\n" +
+			"A rule that the account has already, the same in action, values, priority and description, is not made again: the plan warns, and the " +
+			"apply is an error, both with the `import` block to paste. A resource that gets another name needs a `moved` block; without one the rule " +
+			"is made anew as soon as the same apply has destroyed the old one, for which it waits up to 10 s. With `create_before_destroy` that never comes.",
 		Attributes: ruleAttributes(),
 	}
 	maps.Copy(resp.Schema.Attributes, map[string]schema.Attribute{
@@ -109,6 +112,9 @@ func (r *rule) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest, r
 	if err != nil || resp.Diagnostics.HasError() {
 		return // what is wrong with it is said elsewhere
 	}
+	if req.State.Raw.IsNull() {
+		resp.Diagnostics.Append(r.foretell(ctx, wanted)...)
+	}
 	resp.Diagnostics.Append(r.foresee(ctx, plan.ID.ValueString(), &to, plan.AllowLockout)...)
 }
 
@@ -152,6 +158,10 @@ func (r *rule) Create(ctx context.Context, req resource.CreateRequest, resp *res
 		return client.Call[api.FirewallRule](r.client.API.CreateFirewallRule(ctx,
 			&api.CreateFirewallRuleParams{IdempotencyKey: &key, AllowLockout: plan.AllowLockout.ValueBoolPointer()}, api.FirewallRuleInput(wanted)))
 	})
+	if detail, exists := refusedExisting(err); exists {
+		resp.Diagnostics.AddError(existsTitle, detail)
+		return
+	}
 	if err != nil {
 		resp.Diagnostics.Append(r.client.Diagnose("create the firewall rule", err))
 		return

@@ -52,7 +52,7 @@ func serve() (tfprotov6.ProviderServer, error) {
 	return providerserver.NewProtocol6WithError(&provider.Provider{
 		Version:    "test",
 		Iterations: signin.MinIterations,
-		Patience:   3 * time.Second,
+		Patience:   9 * time.Second,
 	})()
 }
 

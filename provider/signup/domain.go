@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringplanmodifier"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/attr"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/client"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/identity"
@@ -41,7 +42,9 @@ func (r *domain) Schema(_ context.Context, _ resource.SchemaRequest, resp *resou
 		MarkdownDescription: "A domain that is allowed for sign-up.\n\n" +
 			"Anyone with an e-mail address under it may sign up through the account's sign-up link, and a person whose address " +
 			"changes to it in the identity provider gets the confirmation e-mail that the change needs; e-mails that waited for the " +
-			"domain go out when it is made. Invitations by the identity provider do not depend on it.",
+			"domain go out when it is made. Invitations by the identity provider do not depend on it.\n\n" +
+			"A domain that is allowed already is an error with the `import` block to paste. A resource that gets another name needs a `moved` block; " +
+			"without one the domain is allowed anew as soon as the same apply has destroyed the old one, for which it waits up to 10 s.",
 		Attributes: map[string]schema.Attribute{
 			"id": schema.StringAttribute{
 				Computed:            true,
@@ -103,10 +106,12 @@ func (r *domain) Create(ctx context.Context, req resource.CreateRequest, resp *r
 	if !ok {
 		return
 	}
-	created, err := allow(ctx, r.client, name)
+	created, err := client.Patiently(ctx, r.client, func() (api.SignupDomain, error) { return allow(ctx, r.client, name) })
 	if client.Code(err) == "already_exists" {
-		resp.Diagnostics.AddAttributeError(path.Root("domain"), "Domain is allowed already",
-			fmt.Sprintf("%q is on the account's list, and not in this state. To manage it here, import it:\n\n%s", name, importBlock(name)))
+		resp.Diagnostics.AddAttributeError(path.Root("domain"), "Domain is allowed already", fmt.Sprintf(
+			"%q is on the account's list, and not in this state. To manage it here, import it:\n\n%s\n\n"+
+				"If it is the domain of a resource that has another name now, write a moved block instead: nothing is made or destroyed then.",
+			name, importBlock(name)))
 		return
 	}
 	if err != nil {

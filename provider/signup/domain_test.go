@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"os"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
@@ -99,6 +100,55 @@ func TestADomainThatIsThereAlreadyComesWithItsImportBlock(t *testing.T) {
 	})
 	if names := allowed(t, account); len(names) != 1 {
 		t.Errorf("allowed: %v, want what was there", names)
+	}
+}
+
+// A resource that gets another name without a moved block is destroyed and
+// made in one run, in any order: here its old self goes late.
+func TestADomainUnderAnotherNameIsAllowedWhenTheOldOneIsGone(t *testing.T) {
+	t.Parallel()
+	account := providertest.NewAccount(t)
+	const old = "scimbridge_signup_domain.old"
+	resource.UnitTest(t, resource.TestCase{
+		ProtoV6ProviderFactories: providertest.Factories(t),
+		Steps: []resource.TestStep{
+			{
+				Config: account.ProviderBlock() + `
+resource "scimbridge_signup_domain" "old" {
+  domain = "example.com"
+}
+resource "terraform_data" "late" {
+  depends_on = [scimbridge_signup_domain.old]
+}
+`,
+				ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{plancheck.ExpectResourceAction(old, plancheck.ResourceActionCreate)}},
+			},
+			{
+				Config: domain(account, "example.com") + `
+removed {
+  from = terraform_data.late
+  lifecycle {
+    destroy = true
+  }
+  provisioner "local-exec" {
+    when    = destroy
+    command = "sleep 0.6"
+  }
+}
+`,
+				ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{
+					plancheck.ExpectResourceAction(old, plancheck.ResourceActionDestroy),
+					plancheck.ExpectResourceAction(address, plancheck.ResourceActionCreate),
+				}},
+			},
+			{Config: domain(account, "example.com"), ConfigPlanChecks: planned(plancheck.ResourceActionNoop)},
+		},
+	})
+	if names := allowed(t, account); len(names) != 0 {
+		t.Errorf("still allowed after destroy: %v", names)
+	}
+	if !strings.Contains(account.Log(), "code=already_exists") {
+		t.Error("the account refused nothing: the test proves nothing")
 	}
 }
 
