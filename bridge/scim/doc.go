@@ -39,6 +39,8 @@
 //	employeeNumber eq 5 compares unlike types     compares it as text                            clients forget quotes where values are digits
 //	schemas lists known URIs and is required      takes any, or none, and keeps those sent       Entra ID names extensions without sending them
 //	(3)
+//	texts in filters stand in quotes (7644,       takes words without them too                   WSO2 Identity Server knows no other way, and RFC
+//	3.4.2.2)                                                                                     9865 has such examples
 //	emails[...].value eq "x" is no filter         means emails[... and value eq "x"]             Entra ID's documented matching filter
 //	(7644, 3.4.2.2)
 //	PUT without members may clear them or keep    clears them                                    pocket-id and a Keycloak extension leave the key

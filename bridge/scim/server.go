@@ -198,6 +198,9 @@ func methodNotAllowed(method string, methods map[string]handler) error {
 	var allowed []string
 	for name := range methods {
 		allowed = append(allowed, name)
+		if name == http.MethodGet {
+			allowed = append(allowed, http.MethodHead)
+		}
 	}
 	slices.Sort(allowed)
 	allow := strings.Join(allowed, ", ")

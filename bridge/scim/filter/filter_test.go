@@ -56,6 +56,10 @@ func TestCompile(t *testing.T) {
 		{"and none is indirect", `groups.type eq "indirect"`, `{"op":"any","path":["groups"],"terms":[{"op":"not","terms":[{"op":"pr","path":["value"]}]}]}`},
 		{"presence", `title pr`, `{"op":"pr","path":["title"]}`},
 		{"a sub-attribute", `name.familyName co "O'Malley"`, `{"op":"co","path":["name","familyName"],"value":"O'Malley"}`},
+		{"a word needs no quotes", `userName Eq bjensen@example.com`, `{"op":"eq","path":["userName"],"value":"bjensen@example.com"}`},
+		{"nor do several, which end where a filter goes on", `(displayName eq Babs  J. 3 or title eq 5 Star) and active eq true`,
+			`{"op":"and","terms":[{"op":"or","terms":[{"op":"eq","path":["displayName"],"value":"Babs  J. 3"},{"op":"eq","path":["title"],"value":"5 Star"}]},{"op":"eq","path":["active"],"value":true}]}`},
+		{"nor a name with and in it, if it is the whole filter", `displayName Eq Research and Development`, `{"op":"eq","path":["displayName"],"value":"Research and Development"}`},
 		{"a version is the entity tag", `meta.version eq "\"3\""`, `{"op":"eq","path":["meta","version"],"value":"\"3\"","case_exact":true}`},
 		{"whether it is marked as weak or not", `meta.version ne "W/\"3\""`, `{"op":"ne","path":["meta","version"],"value":"\"3\"","case_exact":true}`},
 		{"times are sent in UTC", `meta.lastModified gt "2011-05-13T06:42:34+02:00"`, `{"op":"gt","path":["meta","lastModified"],"value":"2011-05-13T04:42:34Z"}`},
@@ -125,7 +129,13 @@ func TestRefusedFilters(t *testing.T) {
 		{"no operator", `userName`, "character 9: wanted an operator"},
 		{"an unknown operator", `userName is "x"`, `character 10: wanted an operator`},
 		{"no value", `userName eq`, "character 12: wanted a string"},
-		{"a value without quotes", `userName eq bjensen`, `got "bjensen"`},
+		{"a value in the wrong quotes", `userName eq 'bjensen'`, `character 13: wanted a string in double quotes`},
+		{"a value that is half an object", `userName eq {x}`, `wanted a string in double quotes`},
+		{"a word behind a string", `userName eq "b" jensen`, `wanted the end, got "jensen"`},
+		{"a string behind a word", `userName eq b "jensen"`, `wanted the end`},
+		{"a word without quotes and a filter that breaks off", `userName eq b and active eq`, `wanted a string`},
+		{"nothing but and", `userName eq and`, `wanted a string in double quotes, a number, true, false or null, got "and"`},
+		{"a boolean that is a word", `active eq maybe`, "true or false"},
 		{"a string without its end", `userName eq "bjensen`, "character 13: the string has no closing quote"},
 		{"a bad escape", `userName eq "\x"`, "character 13"},
 		{"an open parenthesis", `(userName pr`, `")"`},
@@ -190,6 +200,7 @@ func TestParsePath(t *testing.T) {
 		{`emails[type eq "work"]`, `emails|type eq "work"|`},
 		{`emails[type eq "work"].value`, `emails|type eq "work"|value`},
 		{`emails[type EQ "a]b"].Value`, `emails|type eq "a]b"|Value`},
+		{`members[value eq 2819c223-7f76]`, `members|value eq "2819c223-7f76"|`},
 		{enterprise + `:manager`, enterprise + ":manager||"},
 		{`urn:x:User:doors[open eq true].name`, `urn:x:User:doors|open eq true|name`},
 		{`emails[type eq "work"] .value`, ""},
@@ -314,7 +325,7 @@ func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
 		`userName eq "bjensen"`, `title pr and (userType eq "E" or not (active eq false))`,
 		`emails[type eq "work" and value co "@"].value ne null`, enterprise + `:manager.value eq -1.5e3`,
-		`a eq "\u00e9\"" or a eq 1 and b pr`, `((a pr))`, `not (not (a pr))`,
+		`a eq b c or d eq 5 e`, `a eq b and c`, `a eq "\u00e9\"" or a eq 1 and b pr`, `((a pr))`, `not (not (a pr))`,
 	} {
 		f.Add(seed)
 	}

@@ -25,10 +25,16 @@ func Parse(text string) (Expression, error) {
 		return nil, err
 	}
 	e, err := p.or(0)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = p.end()
 	}
-	return e, p.end()
+	if err == nil {
+		return e, nil
+	}
+	if name, ok := bareName(text); ok {
+		return name, nil
+	}
+	return nil, err
 }
 
 // ParsePath reads the path of a PATCH operation.
@@ -311,32 +317,77 @@ func (p *parser) operation(path schema.Path) (Expression, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Compare{Path: path, Op: op, Value: value}, p.advance()
+	return Compare{Path: path, Op: op, Value: value}, nil
 }
 
+const anyLiteral = `a string in double quotes, a number, true, false or null`
+
+// literal reads a value and leaves the parser behind it.
 func (p *parser) literal() (any, error) {
-	const wanted = `a string in double quotes, a number, true, false or null`
 	text := p.token.text
 	if p.token.quoted {
 		var s string
 		if json.Unmarshal([]byte(text), &s) != nil || strings.ContainsRune(s, 0) {
-			return nil, p.fault(wanted)
+			return nil, p.fault(anyLiteral)
 		}
-		return s, nil
+		return s, p.advance()
 	}
-	switch strings.ToLower(text) {
+	// What begins so was not meant as a word; as one it would find nothing.
+	if !p.plain() || strings.ContainsAny(text[:1], "'{") {
+		return nil, p.fault(anyLiteral)
+	}
+	start, end := p.token.at, p.next
+	for p.plain() {
+		end = p.next
+		if err := p.advance(); err != nil {
+			return nil, err
+		}
+	}
+	return unquoted(p.text[start:end]), nil
+}
+
+// plain says whether the parser stands on a word that does not go on with the
+// filter. Words are taken for strings, although RFC 7644 wants quotes around
+// them: WSO2 Identity Server asks for userName Eq bjensen, and so do examples
+// in RFC 9865.
+func (p *parser) plain() bool {
+	return !p.token.quoted && p.token.text != "" && !strings.ContainsAny(p.token.text, "()[]") && !p.isWord("and") && !p.isWord("or")
+}
+
+// unquoted is what words without quotes mean.
+func unquoted(words string) any {
+	switch strings.ToLower(words) {
 	case "true":
-		return true, nil
+		return true
 	case "false":
-		return false, nil
+		return false
 	case "null":
-		return nil, nil
-	case "", "(", ")", "[", "]":
-		return nil, p.fault(wanted)
+		return nil
 	}
-	// What is left and valid JSON is a number.
-	if !json.Valid([]byte(text)) || strings.ContainsAny(text[:1], "{") {
-		return nil, p.fault(wanted)
+	if json.Valid([]byte(words)) { // no quotes and no brackets: a number
+		return json.Number(words)
 	}
-	return json.Number(text), nil
+	return words
+}
+
+// bareName reads a filter that is nothing but attribute eq words, where the
+// words are a name with "and" or "or" in it. Who leaves the quotes out does so
+// for groups called Research and Development too.
+func bareName(text string) (Expression, bool) {
+	p := parser{text: text, kind: schema.InvalidFilter, what: "filter"}
+	if p.start() != nil {
+		return nil, false
+	}
+	path, err := p.attribute()
+	if err != nil || !p.isWord("eq") || p.advance() != nil || !p.plain() {
+		return nil, false
+	}
+	name := strings.TrimSpace(text[p.token.at:])
+	words := strings.Fields(name)
+	last := parser{token: token{text: words[len(words)-1]}}
+	operator := func(word string) bool { return slices.Contains(operators, strings.ToLower(word)) }
+	if strings.ContainsAny(name, `"()[]'{`) || !last.plain() || slices.ContainsFunc(words, operator) {
+		return nil, false
+	}
+	return Compare{Path: path, Op: "eq", Value: name}, true
 }
