@@ -224,7 +224,7 @@ func editPart(container map[string]any, t schema.Target, op Operation) error {
 	if err := setPart(object, t, op); err != nil {
 		return err
 	}
-	setOrDelete(container, t.Name, object)
+	setOrDelete(container, t, object)
 	return nil
 }
 
@@ -257,11 +257,11 @@ func setPart(object map[string]any, t schema.Target, op Operation) error {
 	return nil
 }
 
-func setOrDelete(container map[string]any, name string, object map[string]any) {
-	if len(object) == 0 {
-		delete(container, name)
+func setOrDelete(container map[string]any, t schema.Target, object map[string]any) {
+	if t.Attribute.Empty(object) {
+		delete(container, t.Name)
 	} else {
-		container[name] = object
+		container[t.Name] = object
 	}
 }
 
@@ -325,7 +325,7 @@ func mergeComplex(container map[string]any, t schema.Target, value any) error {
 	if err := mergeParts(object, t, parts); err != nil {
 		return err
 	}
-	setOrDelete(container, t.Name, object)
+	setOrDelete(container, t, object)
 	return nil
 }
 

@@ -76,6 +76,11 @@ func TestApply(t *testing.T) {
 		{"elements that become the same are one", `"emails":[` + work + `,` + home + `]`,
 			`{"op":"replace","path":"emails[type eq \"home\"]","value":{"value":"w","type":"work","display":"W"}}`,
 			`"emails":[{"type":"work","value":"w","primary":true,"display":"W"}]`},
+		// Microsoft's SCIM validator removes a manager so.
+		{"a manager of no id is removed", `"` + enterprise + `":{"department":"d","manager":{"value":"7","displayName":"M"}}`,
+			`{"op":"replace","path":"` + enterprise + `:manager","value":{"value":""}}`, `"` + enterprise + `":{"department":"d"}`},
+		{"so is one whose id becomes empty", `"` + enterprise + `":{"manager":{"value":"7"}}`,
+			`{"op":"replace","path":"` + enterprise + `:manager.value","value":""}`, `"schemas":["` + schema.UserURI + `","` + enterprise + `"]`},
 		{"add without a path sets attributes", ``,
 			`{"op":"add","value":{"emails":[{"value":"b","type":"home"}],"nickName":"Babs"}}`,
 			`"emails":[{"value":"b","type":"home"}],"nickName":"Babs"`},

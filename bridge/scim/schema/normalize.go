@@ -318,7 +318,18 @@ func (a *Attribute) coerceComplex(value any) (any, error) {
 	if !ok {
 		return nil, Errorf(InvalidValue, "%s must be an object, not %s", a.Name, kindOf(value))
 	}
-	return coerceMembers(object, a.Sub)
+	kept, err := coerceMembers(object, a.Sub)
+	if parts, ok := kept.(map[string]any); ok && a.Empty(parts) {
+		return nil, err
+	}
+	return kept, err
+}
+
+// Empty says whether a complex value says nothing: it has no parts, or, as a
+// manager, an empty id, by which Microsoft's SCIM validator removes one.
+func (a *Attribute) Empty(object map[string]any) bool {
+	refers := a != nil && !a.MultiValued && a.Sub("value") != nil
+	return len(object) == 0 || refers && object["value"] == ""
 }
 
 // coerceMembers coerces the members of an object that definition knows and
