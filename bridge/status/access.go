@@ -3,15 +3,15 @@ package status
 import (
 	"context"
 	"crypto/rand"
-	"net"
 	"net/http"
 	"net/netip"
 	"runtime/debug"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
 )
 
 // Access writes one log line for each request. It names nobody: no query,
@@ -62,42 +62,15 @@ func (a *Access) done(r *http.Request, seen *observer, id string, took time.Dura
 	if status == 0 {
 		status = http.StatusOK
 	}
-	a.Metrics.observe(route, r.Method, status, took)
+	a.Metrics.Observe(route, r.Method, status, took)
 	level := hclog.Info
 	switch route {
 	case routePing, routeReady, routeMetrics: // asked every few seconds by machines
 		level = hclog.Debug
 	}
 	a.Logger.Log(level, "request",
-		"method", knownMethod(r.Method), "route", route, "status", status, "bytes", seen.bytes,
-		"ms", took.Milliseconds(), "client", a.client(r), "request_id", id)
-}
-
-// client is the address that asks: the peer's, or what the trusted proxies
-// say, read from the right to the first that is not one of them.
-func (a *Access) client(r *http.Request) string {
-	peer, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		host, _, _ := net.SplitHostPort(r.RemoteAddr)
-		return host
-	}
-	address := peer.Addr().Unmap()
-	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
-	for _, hop := range slices.Backward(hops) {
-		if !a.trusts(address) {
-			break
-		}
-		next, err := netip.ParseAddr(strings.TrimSpace(hop))
-		if err != nil {
-			break
-		}
-		address = next.Unmap()
-	}
-	return address.String()
-}
-
-func (a *Access) trusts(address netip.Addr) bool {
-	return slices.ContainsFunc(a.TrustedProxies, func(p netip.Prefix) bool { return p.Contains(address) })
+		"method", ingress.Method(r.Method), "route", route, "status", status, "bytes", seen.bytes,
+		"ms", took.Milliseconds(), "client", ingress.Client(r, a.TrustedProxies), "request_id", id)
 }
 
 // observer sees what a handler answers.
@@ -149,14 +122,4 @@ func routeOf(path string) string {
 		return route
 	}
 	return routeOther
-}
-
-// knownMethod keeps made-up methods out of logs and metrics.
-func knownMethod(m string) string {
-	switch m {
-	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
-		return m
-	default:
-		return "other"
-	}
 }

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
 )
@@ -31,7 +30,7 @@ func (s *Server) Handler() http.Handler {
 	own.HandleFunc("GET /ping", s.ping)
 	own.HandleFunc("GET /ready", s.ready)
 	own.Handle("GET /health", s.Gate.Observer(http.HandlerFunc(s.health)))
-	own.Handle("GET /metrics", s.Gate.Observer(promhttp.HandlerFor(s.Metrics.registry, promhttp.HandlerOpts{})))
+	own.Handle("GET /metrics", s.Gate.Observer(s.Metrics.Handler()))
 	s.Page.mount(own)
 	scim := s.Gate.Bearer(s.SCIM)
 	return s.Access.Log(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
 )
 
 // A record is what becomes one line in the access log; it is filled on the way.
@@ -38,7 +39,7 @@ func recordOf(ctx context.Context) *record {
 func (s *server) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		started := time.Now()
-		rec := &record{ID: rand.Text(), Address: clientAddress(r, s.TrustedProxies)}
+		rec := &record{ID: rand.Text(), Address: ingress.Client(r, s.TrustedProxies)}
 		limit := patience(r.ContentLength)
 		ctx, cancel := context.WithTimeout(context.WithValue(r.Context(), recordKey{}, rec), limit)
 		defer cancel()

@@ -40,7 +40,7 @@ type server struct {
 	Config
 	http.Handler // every route
 	mux          *http.ServeMux
-	metrics      *metrics
+	metrics      metrics
 }
 
 // handlers is the whole API: the people and groups, and all that surrounds them.
@@ -62,7 +62,7 @@ func New(c Config) http.Handler {
 	)
 	s.mux.Handle("GET /ping", named("GET /ping", http.HandlerFunc(s.ping)))
 	s.mux.Handle("GET /ready", named("GET /ready", http.HandlerFunc(s.ready)))
-	s.HandleFunc("GET /metrics", s.metrics.handler().ServeHTTP)
+	s.HandleFunc("GET /metrics", s.metrics.Handler().ServeHTTP)
 	web.Mount(s.mux, web.Config{Account: c.Account, Route: public, Fault: func(r *http.Request, err error) {
 		recordOf(r.Context()).Cause = err
 	}})

@@ -1,14 +1,16 @@
-package server
+package ingress_test
 
 import (
 	"net/http"
 	"net/netip"
 	"testing"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
 )
 
 // Only what a trusted proxy says counts, and of that only the part that no
 // client can write.
-func TestClientAddress(t *testing.T) {
+func TestClient(t *testing.T) {
 	t.Parallel()
 	trusted := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")}
 	for _, row := range []struct {
@@ -34,7 +36,7 @@ func TestClientAddress(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			r := &http.Request{RemoteAddr: row.peer, Header: http.Header{"X-Forwarded-For": row.forwarded}}
-			if got := clientAddress(r, trusted).String(); got != row.want {
+			if got := ingress.Client(r, trusted).String(); got != row.want {
 				t.Errorf("got %s, want %s", got, row.want)
 			}
 		})

@@ -1,25 +1,26 @@
-package server
+package ingress
 
 import (
 	"net/http"
 	"net/netip"
 	"slices"
 	"strings"
-
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/firewall"
 )
 
-// clientAddress is the address that the firewall judges: the peer's, or, as
-// long as the peer is a trusted proxy, the one that the proxy says it spoke
-// with. X-Forwarded-For is read from the right, since everything left of the
-// first untrusted hop was written by whoever wanted to look like somebody else.
-func clientAddress(r *http.Request, trusted []netip.Prefix) netip.Addr {
+// Client is the address that a request comes from: the peer's, or, as long as
+// the peer is a trusted proxy, the one that the proxy says it spoke with.
+// X-Forwarded-For is read from the right, since everything left of the first
+// untrusted hop was written by whoever wanted to look like somebody else.
+//
+// An IPv4-mapped IPv6 address is the IPv4 address, and a zone is dropped. A
+// request that came over no network comes from 127.0.0.1.
+func Client(r *http.Request, trusted []netip.Prefix) netip.Addr {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
-		// No network in between: a bridge in the same process, or a local socket.
+		// A bridge in the same process, or a local socket.
 		return netip.AddrFrom4([4]byte{127, 0, 0, 1})
 	}
-	address := firewall.Normalize(peer.Addr())
+	address := plain(peer.Addr())
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	for _, hop := range slices.Backward(hops) {
 		if !slices.ContainsFunc(trusted, func(p netip.Prefix) bool { return p.Contains(address) }) {
@@ -29,10 +30,12 @@ func clientAddress(r *http.Request, trusted []netip.Prefix) netip.Addr {
 		if err != nil {
 			break // the proxy's own address is all that is certain
 		}
-		address = firewall.Normalize(next)
+		address = plain(next)
 	}
 	return address
 }
+
+func plain(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
 
 // parseHop reads an address with or without a port; proxies write both.
 func parseHop(hop string) (netip.Addr, error) {

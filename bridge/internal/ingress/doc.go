@@ -1,0 +1,4 @@
+// Package ingress owns what the bridge's and the account's HTTP servers have
+// in common at the door: from where a request comes, and the numbers about
+// requests. Who is let in, and what is logged, each decides for itself.
+package ingress
