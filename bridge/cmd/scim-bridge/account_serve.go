@@ -14,7 +14,6 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/firewall"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/ipdata"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/server"
 )
@@ -80,12 +79,8 @@ func (c *accountServeCommand) check() (proxies []netip.Prefix, databases *ipdata
 		}
 		c.PublicURL = strings.TrimRight(c.PublicURL, "/")
 	}
-	for _, text := range c.TrustedProxies {
-		proxy, err := firewall.ParseRange(text)
-		if err != nil {
-			faults = append(faults, fmt.Errorf("--trusted-proxies: %w", err))
-		}
-		proxies = append(proxies, proxy)
+	if proxies, err = trustedProxies(c.TrustedProxies); err != nil {
+		faults = append(faults, err)
 	}
 	return proxies, databases, errors.Join(faults...)
 }

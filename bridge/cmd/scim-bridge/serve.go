@@ -15,6 +15,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/firewall"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/connector/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/durable"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/secret"
@@ -79,13 +80,9 @@ func (s *serveCommand) Validate() error {
 	if s.ConfirmationInterval < minConfirmationInterval {
 		fault("--confirmation-interval=%s is too short: at least %s", s.ConfirmationInterval, minConfirmationInterval)
 	}
-	for _, text := range s.TrustedProxies {
-		p, err := parsePrefix(text)
-		if err != nil {
-			fault("--trusted-proxies: %w", err)
-			continue
-		}
-		s.parsed.trustedProxies = append(s.parsed.trustedProxies, p)
+	var err error
+	if s.parsed.trustedProxies, err = trustedProxies(s.TrustedProxies); err != nil {
+		faults = append(faults, err)
 	}
 	if s.UnsealTokenFile != "" && s.UnsealTokenFile == s.MonitoringTokenFile {
 		fault("--unseal-token-file and --monitoring-token-file name the same file: who monitors must not hold the bearer token")
@@ -93,15 +90,17 @@ func (s *serveCommand) Validate() error {
 	return errors.Join(faults...)
 }
 
-func parsePrefix(text string) (netip.Prefix, error) {
-	if a, err := netip.ParseAddr(text); err == nil {
-		return netip.PrefixFrom(a, a.BitLen()), nil
+// trustedProxies reads --trusted-proxies and tells every fault in it.
+func trustedProxies(texts []string) ([]netip.Prefix, error) {
+	proxies := make([]netip.Prefix, len(texts))
+	var faults []error
+	for i, text := range texts {
+		var err error
+		if proxies[i], err = firewall.ParseRange(text); err != nil {
+			faults = append(faults, fmt.Errorf("--trusted-proxies: %w", err))
+		}
 	}
-	p, err := netip.ParsePrefix(text)
-	if err != nil {
-		return p, fmt.Errorf("%q is no address and no CIDR range", text)
-	}
-	return p.Masked(), nil
+	return proxies, errors.Join(faults...)
 }
 
 // Run serves until it is told to stop.
