@@ -304,7 +304,13 @@ func (p *process) logText() string {
 	return string(text)
 }
 
-func (p *process) url(path string) string { return "http://" + p.status().Listen + path }
+// url waits for the address: the control socket answers before it is bound.
+func (p *process) url(path string) string {
+	p.t.Helper()
+	var listen string
+	await(p.t, "the address", func() bool { listen = p.status().Listen; return listen != "" })
+	return "http://" + listen + path
+}
 
 // A reply is what a request got.
 type reply struct {
