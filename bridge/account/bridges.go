@@ -103,28 +103,32 @@ func stateOf(b store.Bridge, now time.Time) string {
 // address that the request came from.
 func (a *Account) AdmitSession(ctx context.Context, secret string, address netip.Addr) (Caller, error) {
 	caller := Caller{Kind: ByBridge, Address: address}
-	var session store.Session
-	var found bool
-	var r ruling
-	err := a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
-		if session, found, err = tx.LiveSession(ctx, digestOf(secret), a.now()); err != nil || !found {
-			return err
+	type admitted struct {
+		store.Session
+		guard
+	}
+	digest := digestOf(secret)
+	known, found, err := store.Remember(ctx, a.Store, "session "+digest, func(ctx context.Context, tx *store.Tx) (k admitted, found bool, err error) {
+		if k.Session, found, err = tx.Session(ctx, digest); err == nil && found {
+			k.guard, err = a.guard(ctx, tx)
 		}
-		r, err = a.judge(ctx, tx, address)
-		return err
+		return k, found, err
 	})
 	if err != nil {
 		return caller, err
 	}
-	if !found {
+	if !found || !known.EndsAt.After(a.now()) {
 		return a.refuseSession(ctx, secret, caller)
 	}
-	caller.ID, caller.SessionID = session.Instance, session.ID
-	refusal := r.refusal()
-	if refusal == nil {
-		return caller, nil
+	caller.ID, caller.SessionID = known.Instance, known.ID
+	r, err := a.ruleOn(known.guard, address)
+	if err != nil {
+		return caller, err
 	}
-	return caller, errors.Join(a.noteSessionRefusal(ctx, caller, refusal), refusal)
+	if refusal := r.refusal(); refusal != nil {
+		return caller, errors.Join(a.noteSessionRefusal(ctx, caller, refusal), refusal)
+	}
+	return caller, nil
 }
 
 // refuseSession says why a session is none that lives. Of the policy that

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strconv"
+	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/firewall"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
@@ -30,15 +31,34 @@ type ruling struct {
 // judge asks the firewall. What it says holds for this moment only: a change,
 // also one by another process, is seen by the next request.
 func (a *Account) judge(ctx context.Context, tx *store.Tx, address netip.Addr) (ruling, error) {
-	r := ruling{Address: address, Result: resultOK}
+	g, err := a.guard(ctx, tx)
+	if err != nil {
+		return ruling{}, err
+	}
+	return a.ruleOn(g, address)
+}
+
+// A guard is the firewall as it stands.
+type guard struct {
+	disabledUntil time.Time
+	policy        firewall.Compiled
+}
+
+func (a *Account) guard(ctx context.Context, tx *store.Tx) (guard, error) {
 	row, err := tx.Firewall(ctx)
-	if err != nil || row.DisabledUntil.After(a.now()) {
-		return r, err
+	if err != nil {
+		return guard{}, err
 	}
 	policy, err := a.compiled(ctx, tx, row)
-	if err != nil {
-		return r, err
+	return guard{row.DisabledUntil, policy}, err
+}
+
+func (a *Account) ruleOn(g guard, address netip.Addr) (ruling, error) {
+	r := ruling{Address: address, Result: resultOK}
+	if g.disabledUntil.After(a.now()) {
+		return r, nil
 	}
+	policy := g.policy
 	subject := firewall.Subject{Address: address}
 	if len(policy.Questions()) > 0 {
 		if err := a.answerable(policy.Questions()); err != nil {

@@ -45,16 +45,18 @@ type Session struct {
 	Instance   string
 	CreatedAt  time.Time
 	ExpiresAt  time.Time
+	EndsAt     time.Time // when it expires or its generation does; read only
 }
 
 const (
-	sessionColumns = `s.id, s.digest, s.epoch, s.instance, s.created_at, s.expires_at`
+	sessionColumns = `s.id, s.digest, s.epoch, s.instance, s.created_at, s.expires_at,
+		CASE WHEN g.expires_at > 0 AND g.expires_at < s.expires_at THEN g.expires_at ELSE s.expires_at END`
 	// A session is live while neither it nor its generation is over.
 	sessionLive = `s.expires_at > ? AND g.ended = '' AND (g.expires_at = 0 OR g.expires_at > ?)`
 )
 
 func scanSession(row Scanner) (s Session, err error) {
-	return s, row.Scan(&s.ID, &s.Digest, &s.Epoch, &s.Instance, (*Time)(&s.CreatedAt), (*Time)(&s.ExpiresAt))
+	return s, row.Scan(&s.ID, &s.Digest, &s.Epoch, &s.Instance, (*Time)(&s.CreatedAt), (*Time)(&s.ExpiresAt), (*Time)(&s.EndsAt))
 }
 
 // InsertSession adds s.
@@ -64,10 +66,11 @@ func (tx *Tx) InsertSession(ctx context.Context, s Session) error {
 	return err
 }
 
-// LiveSession finds the live session of a token by its digest.
-func (tx *Tx) LiveSession(ctx context.Context, digest string, now time.Time) (Session, bool, error) {
+// Session finds the session of a token by its digest, unless its generation
+// was ended. It is live until EndsAt.
+func (tx *Tx) Session(ctx context.Context, digest string) (Session, bool, error) {
 	return One(ctx, tx, scanSession, `SELECT `+sessionColumns+` FROM sessions s JOIN generations g ON g.epoch = s.epoch
-		WHERE s.digest = ? AND `+sessionLive, digest, Micros(now), Micros(now))
+		WHERE s.digest = ? AND g.ended = ''`, digest)
 }
 
 // Superseded tells whether the instance has signed in again since it got the

@@ -71,6 +71,10 @@ func (s *Store) Read(ctx context.Context, fn func(ctx context.Context, tx *Tx) e
 		return fmt.Errorf("beginning to read: %w", err)
 	}
 	defer s.readers.giveBack(c)
+	return s.readOn(ctx, c, fn)
+}
+
+func (s *Store) readOn(ctx context.Context, c *conn, fn func(ctx context.Context, tx *Tx) error) error {
 	if _, err := c.exec("BEGIN"); err != nil {
 		c.broken = true
 		return fmt.Errorf("beginning to read: %w", err)
@@ -83,7 +87,7 @@ func (s *Store) Read(ctx context.Context, fn func(ctx context.Context, tx *Tx) e
 		}
 	}()
 	tx := &Tx{store: s, conn: c}
-	err = fn(context.WithValue(ctx, txKey{s}, tx), tx)
+	err := fn(context.WithValue(ctx, txKey{s}, tx), tx)
 	if ctx.Err() != nil && errors.Is(err, sqlite3.INTERRUPT) {
 		return ctx.Err()
 	}
