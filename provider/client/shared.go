@@ -133,13 +133,13 @@ func (c *Client) Applying() bool { return c.firewall.writes.Load() > 0 }
 // this one would shut out, or give up what this one would make a second time.
 func Patiently[T any](ctx context.Context, c *Client, write func() (T, error)) (T, error) {
 	began := time.Now()
-	for {
+	for pause := shortestPause; ; pause = min(2*pause, longestPause) {
 		value, err := write()
-		if time.Since(began)+pauseBetween > c.waitsFor(Code(err)) {
+		if time.Since(began)+pause > c.waitsFor(Code(err)) {
 			return value, err
 		}
 		select {
-		case <-time.After(pauseBetween):
+		case <-time.After(pause):
 		case <-ctx.Done():
 			return value, ctx.Err()
 		}
@@ -159,5 +159,8 @@ func (c *Client) waitsFor(code string) time.Duration {
 	return 0
 }
 
-// pauseBetween is how long Patiently waits for another resource's write.
-const pauseBetween = 500 * time.Millisecond
+// How long Patiently waits for another resource's write: mostly it is on its way.
+const (
+	shortestPause = 50 * time.Millisecond
+	longestPause  = 500 * time.Millisecond
+)
