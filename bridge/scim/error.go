@@ -2,7 +2,6 @@ package scim
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -64,7 +63,7 @@ const retryUnavailable = 10 * time.Second
 
 // answerTo turns any error into an answer. What it does not know says nothing
 // but the id under which log has the cause.
-func answerTo(err error, log func(id string, err error)) *refusal {
+func answerTo(err error, log func(cause error) (id string)) *refusal {
 	if known, ok := errors.AsType[*refusal](err); ok {
 		return known
 	}
@@ -82,9 +81,7 @@ func answerTo(err error, log func(id string, err error)) *refusal {
 	if errors.Is(err, bridge.ErrUnavailable) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return unavailable("the account cannot be reached at the moment; try again later", retryUnavailable)
 	}
-	id := rand.Text()[:10]
-	log(id, err)
-	return &refusal{Status: http.StatusInternalServerError, Detail: "internal error; the bridge's log has it under request id " + id}
+	return &refusal{Status: http.StatusInternalServerError, Detail: "internal error; the bridge's log has it under request id " + log(err)}
 }
 
 // scimTypes that are no fault of a resource, a filter or a PATCH.

@@ -18,6 +18,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim/schema"
 )
 
@@ -207,6 +208,19 @@ func TestRefusalsOfTheDirectory(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// The body, the header and both log lines of a request name it alike.
+func TestAnInternalErrorIsLoggedUnderTheIdOfTheRequest(t *testing.T) {
+	t.Parallel()
+	var log syncBuffer
+	ctx, id := ingress.WithID(t.Context())
+	w := httptest.NewRecorder()
+	newHandler(broken{err: errors.New("secret cause")}, hclog.New(&hclog.LoggerOptions{Output: &log})).
+		ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodGet, "/scim/v2/Users/1", nil))
+	if !strings.Contains(w.Body.String(), id) || !strings.Contains(log.String(), id) {
+		t.Errorf("request %s: answered %s and logged %q", id, w.Body, log.String())
 	}
 }
 

@@ -1,8 +1,6 @@
 package status
 
 import (
-	"context"
-	"crypto/rand"
 	"net/http"
 	"net/netip"
 	"runtime/debug"
@@ -25,21 +23,13 @@ type Access struct {
 	Now            func() time.Time
 }
 
-type requestIDKey struct{}
-
-// RequestID returns the id under which the access log knows the request.
-func RequestID(ctx context.Context) string {
-	id, _ := ctx.Value(requestIDKey{}).(string)
-	return id
-}
-
 // Log gives each request an id, logs it when it is answered, and turns a
 // panic into a 500 instead of a connection that ends without a word.
 func (a *Access) Log(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		started := a.Now()
-		id := rand.Text()
-		r = r.WithContext(context.WithValue(r.Context(), requestIDKey{}, id))
+		ctx, id := ingress.WithID(r.Context())
+		r = r.WithContext(ctx)
 		w.Header().Set("X-Request-Id", id)
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		seen := &observer{ResponseWriter: w}
