@@ -33,7 +33,6 @@ const (
 	PathUnseal   = "/unseal"    // POST a Token: a Status, once the bridge is open
 	PathTakeOver = "/take-over" // POST, to the bridge in the wings: ends when it serves
 	PathHandOver = "/hand-over" // POST, by the bridge in the wings: see Receive
-	PathStop     = "/stop"      // POST: a graceful end; the answer comes before it
 )
 
 // The states of a bridge.
@@ -132,12 +131,6 @@ func (c *Client) Unseal(ctx context.Context, token string) (Status, error) {
 // SocketName, and the old one is draining.
 func (c *Client) TakeOver(ctx context.Context) error {
 	return c.call(ctx, http.MethodPost, PathTakeOver, nil, nil)
-}
-
-// Stop asks the bridge to finish what it is doing and to end. The process
-// may live on for a few seconds.
-func (c *Client) Stop(ctx context.Context) error {
-	return c.call(ctx, http.MethodPost, PathStop, nil, nil)
 }
 
 func (c *Client) call(ctx context.Context, method, path string, in, out any) error {

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"strings"
 
-
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
 )
 

@@ -28,9 +28,8 @@ type Socket struct {
 	Gate    *Gate
 	Status  func() control.Status
 	Log     hclog.Logger
-	// Stop makes the process end gracefully. Replaced is called instead when
-	// another process has taken over.
-	Stop, Replaced func()
+	// Replaced is called when another process has taken over.
+	Replaced func()
 
 	mu     sync.Mutex
 	path   string // where the socket lies now; "" when it is no longer ours
@@ -70,7 +69,6 @@ func (s *Socket) serve(l net.Listener, path string, inWings bool) {
 	mux.HandleFunc("POST "+control.PathUnseal, s.unseal)
 	mux.HandleFunc("POST "+control.PathTakeOver, s.takeOver)
 	mux.HandleFunc("POST "+control.PathHandOver, s.handOver)
-	mux.HandleFunc("POST "+control.PathStop, s.stop)
 	server := &http.Server{Handler: mux, ReadTimeout: 10 * time.Second, WriteTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
 	s.mu.Lock()
 	s.path, s.wings, s.server = path, inWings, server
@@ -174,12 +172,6 @@ func (s *Socket) handOver(w http.ResponseWriter, _ *http.Request) {
 	s.mu.Unlock()
 	s.Log.Info("handed over to a newer bridge")
 	s.Replaced()
-}
-
-func (s *Socket) stop(w http.ResponseWriter, _ *http.Request) {
-	w.WriteHeader(http.StatusAccepted)
-	s.Log.Info("asked to stop over the control socket")
-	s.Stop()
 }
 
 func reply(w http.ResponseWriter, v any) {

@@ -61,9 +61,7 @@ type runningBridge struct {
 	front     *status.Front
 	socket    *status.Socket
 
-	stop     chan struct{} // closed by the control socket
 	replaced chan struct{} // closed when another process serves
-	stopOnce sync.Once
 
 	mu       sync.Mutex
 	observed string // the last revision that signed in
@@ -79,7 +77,6 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 		cfg:      cfg,
 		instance: instance,
 		started:  time.Now(),
-		stop:     make(chan struct{}),
 		replaced: make(chan struct{}),
 		observed: readObserved(cfg.dataDir),
 	}
@@ -145,7 +142,6 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 		Gate:     b.gate,
 		Status:   b.status,
 		Log:      cfg.logger.Named("control"),
-		Stop:     func() { b.stopOnce.Do(func() { close(b.stop) }) },
 		Replaced: func() { close(b.replaced) },
 	}
 	return b, nil
@@ -219,7 +215,6 @@ func (b *runningBridge) run(ctx context.Context, takeOver bool) error {
 	select {
 	case <-ctx.Done():
 		log.Info("stopping: asked by a signal")
-	case <-b.stop:
 	case err = <-b.front.Failed():
 	case <-b.replaced:
 		linger = lingerTime

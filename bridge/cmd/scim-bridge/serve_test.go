@@ -84,10 +84,7 @@ func TestUnsealedOverTheControlSocket(t *testing.T) {
 	if out, err := exec.CommandContext(t.Context(), "scim-bridge", "status", "--local", b.dir).CombinedOutput(); err == nil || !strings.Contains(string(out), "A wrong bearer token was refused") {
 		t.Errorf("status with a wrong token in memory must exit with 1: %v %s", err, out)
 	}
-	if err := b.control().Stop(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	<-b.ended
+	b.terminate()
 	if _, err := os.Stat(filepath.Join(b.dir, control.SocketName)); err == nil {
 		t.Error("a bridge that stopped left its control socket behind")
 	}
