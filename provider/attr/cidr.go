@@ -14,7 +14,12 @@ type (
 	CIDR = Text[ipRange]
 	// CIDRType is the type of CIDR.
 	CIDRType = TextType[ipRange]
+	// CIDRs is a set of CIDR.
+	CIDRs = Set[ipRange]
 )
+
+// CIDRsType is the type of CIDRs.
+func CIDRsType() SetType[ipRange] { return setType[ipRange]() }
 
 type ipRange struct{}
 

@@ -16,7 +16,12 @@ type (
 	Code = Text[code]
 	// CodeType is the type of Code.
 	CodeType = TextType[code]
+	// Codes is a set of Code.
+	Codes = Set[code]
 )
+
+// CodesType is the type of Codes.
+func CodesType() SetType[code] { return setType[code]() }
 
 type code struct{}
 

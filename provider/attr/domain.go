@@ -68,7 +68,12 @@ type (
 	Domain = Text[domain]
 	// DomainType is the type of Domain.
 	DomainType = TextType[domain]
+	// Domains is a set of Domain.
+	Domains = Set[domain]
 )
+
+// DomainsType is the type of Domains.
+func DomainsType() SetType[domain] { return setType[domain]() }
 
 type domain struct{}
 
@@ -79,11 +84,11 @@ func (domain) canonical(text string) (string, error) { return spell(text) }
 // NewDomain makes a known value.
 func NewDomain(text string) Domain { return Domain{basetypes.NewStringValue(text)} }
 
-// Spellings are the domains of a set of Domain: from the one spelling on the
+// Spellings are the elements of Domains: from the one spelling on the
 // wire to the one in the set. What is null, unknown or no domain is left out,
 // and whole is false then.
-func Spellings(set basetypes.SetValue) (spelled map[string]string, whole bool) {
-	return spellings[domain](set)
+func Spellings(set Domains) (spelled map[string]string, whole bool) {
+	return spellings[domain](set.SetValue)
 }
 
 // AreDomains refuses a set of Domain with an element that ParseDomain refuses,

@@ -3,8 +3,6 @@ package attr
 import (
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework/attr"
@@ -164,9 +162,7 @@ func (keep[S]) PlanModifyString(_ context.Context, req planmodifier.StringReques
 
 // PlanModifySet implements planmodifier.Set.
 func (keep[S]) PlanModifySet(_ context.Context, req planmodifier.SetRequest, resp *planmodifier.SetResponse) {
-	state, wholeState := spellings[S](req.StateValue)
-	plan, wholePlan := spellings[S](req.PlanValue)
-	if wholeState && wholePlan && slices.Equal(slices.Sorted(maps.Keys(state)), slices.Sorted(maps.Keys(plan))) {
+	if sameSet[S](req.StateValue, req.PlanValue) {
 		resp.PlanValue = req.StateValue
 	}
 }

@@ -4,25 +4,25 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/hashicorp/terraform-plugin-framework/attr"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
-	"github.com/hashicorp/terraform-plugin-framework/types"
 )
 
-// checkKinds refuses a rule, which stands at a path, unless it matches exactly
-// one kind of thing. What is unknown may be either.
+// checkKinds refuses a rule, which stands at a path, unless exactly one of the
+// kinds of things that it may match is given. What is unknown may be either.
 //
 // The validators that come with the framework look for an attribute's
 // siblings in the whole configuration, which for each of ten thousand rules
 // of one policy is ten thousand rules.
-func checkKinds(at path.Path, ranges, countries, continents, anonymous types.Set) (diags diag.Diagnostics) {
+func checkKinds(at path.Path, kinds ...attr.Value) (diags diag.Diagnostics) {
 	given := 0
-	for _, set := range []types.Set{ranges, countries, continents, anonymous} {
+	for _, kind := range kinds {
 		switch {
-		case set.IsUnknown():
+		case kind.IsUnknown():
 			return nil
-		case !set.IsNull():
+		case !kind.IsNull():
 			given++
 		}
 	}
@@ -47,9 +47,5 @@ func (hasOneKind) ValidateObject(_ context.Context, req validator.ObjectRequest,
 		return
 	}
 	given := req.ConfigValue.Attributes()
-	set := func(name string) types.Set {
-		value, _ := given[name].(types.Set) // the schema says that it is one
-		return value
-	}
-	resp.Diagnostics.Append(checkKinds(req.Path, set("ip_ranges"), set("countries"), set("continents"), set("anonymous_ips"))...)
+	resp.Diagnostics.Append(checkKinds(req.Path, given["ip_ranges"], given["countries"], given["continents"], given["anonymous_ips"])...)
 }

@@ -19,9 +19,9 @@ import (
 type ruleModel struct {
 	ID           types.String `tfsdk:"id"`
 	Action       types.String `tfsdk:"action"`
-	IPRanges     types.Set    `tfsdk:"ip_ranges"`
-	Countries    types.Set    `tfsdk:"countries"`
-	Continents   types.Set    `tfsdk:"continents"`
+	IPRanges     attr.CIDRs   `tfsdk:"ip_ranges"`
+	Countries    attr.Codes   `tfsdk:"countries"`
+	Continents   attr.Codes   `tfsdk:"continents"`
 	AnonymousIPs types.Set    `tfsdk:"anonymous_ips"`
 	Priority     types.Int64  `tfsdk:"priority"`
 	Description  types.String `tfsdk:"description"`
@@ -31,9 +31,9 @@ type ruleModel struct {
 var ruleType = types.ObjectType{AttrTypes: map[string]tfattr.Type{
 	"id":            types.StringType,
 	"action":        types.StringType,
-	"ip_ranges":     types.SetType{ElemType: attr.CIDRType{}},
-	"countries":     types.SetType{ElemType: attr.CodeType{}},
-	"continents":    types.SetType{ElemType: attr.CodeType{}},
+	"ip_ranges":     attr.CIDRsType(),
+	"countries":     attr.CodesType(),
+	"continents":    attr.CodesType(),
 	"anonymous_ips": types.SetType{ElemType: types.StringType},
 	"priority":      types.Int64Type,
 	"description":   types.StringType,
@@ -74,9 +74,9 @@ func (m ruleModel) wanted(ctx context.Context) (wanted, diag.Diagnostics) {
 		priority := int(m.Priority.ValueInt64())
 		in.Priority = &priority
 	}
-	diags := elements(ctx, m.IPRanges, &in.IpRanges, formatRange)
-	diags.Append(elements(ctx, m.Countries, &in.Countries, attr.FormatCode)...)
-	diags.Append(elements(ctx, m.Continents, &in.Continents, attr.FormatCode)...)
+	diags := elements(ctx, m.IPRanges.SetValue, &in.IpRanges, formatRange)
+	diags.Append(elements(ctx, m.Countries.SetValue, &in.Countries, attr.FormatCode)...)
+	diags.Append(elements(ctx, m.Continents.SetValue, &in.Continents, attr.FormatCode)...)
 	diags.Append(elements(ctx, m.AnonymousIPs, &in.AnonymousIps, strings.Clone)...)
 	return in, diags
 }
@@ -168,25 +168,22 @@ func modelOf(ctx context.Context, rule api.FirewallRule) (ruleModel, diag.Diagno
 	m := ruleModel{
 		ID:          types.StringValue(rule.Id),
 		Action:      types.StringValue(string(rule.Action)),
+		IPRanges:    attr.CIDRsType().OrNull(texts(rule.IpRanges)),
+		Countries:   attr.CodesType().OrNull(texts(rule.Countries)),
+		Continents:  attr.CodesType().OrNull(texts(rule.Continents)),
 		Priority:    types.Int64Value(int64(rule.Priority)),
 		Description: types.StringValue(rule.Description),
 	}
-	var diags, d diag.Diagnostics
-	m.IPRanges, diags = setOf(ctx, attr.CIDRType{}, rule.IpRanges)
-	m.Countries, d = setOf(ctx, attr.CodeType{}, rule.Countries)
-	diags.Append(d...)
-	m.Continents, d = setOf(ctx, attr.CodeType{}, rule.Continents)
-	diags.Append(d...)
-	m.AnonymousIPs, d = setOf(ctx, types.StringType, rule.AnonymousIps)
-	diags.Append(d...)
+	var diags diag.Diagnostics
+	m.AnonymousIPs, diags = kindsOf(ctx, rule.AnonymousIps)
 	return m, diags
 }
 
-func setOf[T ~string](ctx context.Context, of tfattr.Type, values *[]T) (types.Set, diag.Diagnostics) {
-	if values == nil || len(*values) == 0 {
-		return types.SetNull(of), nil
+func kindsOf(ctx context.Context, kinds *[]api.AnonymousIP) (types.Set, diag.Diagnostics) {
+	if kinds == nil || len(*kinds) == 0 {
+		return types.SetNull(types.StringType), nil
 	}
-	return types.SetValueFrom(ctx, of, texts(values))
+	return types.SetValueFrom(ctx, types.StringType, texts(kinds))
 }
 
 func texts[T ~string](values *[]T) []string {

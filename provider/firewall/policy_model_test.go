@@ -31,7 +31,7 @@ func TestWhichRuleIsWhich(t *testing.T) {
 	a, b, c := model(t, "a", "192.0.2.1"), model(t, "b", "192.0.2.2"), model(t, "c", "192.0.2.3")
 	newA, newD := model(t, "", "192.0.2.1/32"), model(t, "", "192.0.2.4")
 	unknown := newD
-	unknown.IPRanges = types.SetUnknown(attr.CIDRType{})
+	unknown.IPRanges = attr.CIDRsType().Unknown()
 	for _, row := range []struct {
 		name      string
 		held      holdings

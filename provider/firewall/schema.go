@@ -35,24 +35,24 @@ func ruleAttributes() map[string]schema.Attribute {
 			Validators:          []validator.String{stringvalidator.OneOf(actions...)},
 		},
 		"ip_ranges": schema.SetAttribute{
-			Optional:    true,
-			ElementType: attr.CIDRType{},
+			Optional:   true,
+			CustomType: attr.CIDRsType(),
 			MarkdownDescription: "IP addresses, or networks in CIDR notation without host bits. Exactly one of `ip_ranges`, " +
 				"`countries`, `continents` and `anonymous_ips` must be given. Changes in place; another spelling is no change.",
 			Validators:    []validator.Set{setvalidator.SizeBetween(1, firewall.MaxRanges), attr.AreRanges()},
 			PlanModifiers: []planmodifier.Set{attr.KeepRangeSpelling()},
 		},
 		"countries": schema.SetAttribute{
-			Optional:    true,
-			ElementType: attr.CodeType{},
+			Optional:   true,
+			CustomType: attr.CodesType(),
 			MarkdownDescription: "Countries, as ISO 3166-1 alpha-2 codes in either case. An address whose country is unknown matches none. " +
 				"The account needs an IP database for them. Changes in place.",
 			Validators:    []validator.Set{setvalidator.SizeAtLeast(1), attr.AreCountries()},
 			PlanModifiers: []planmodifier.Set{attr.KeepCodeSpelling()},
 		},
 		"continents": schema.SetAttribute{
-			Optional:    true,
-			ElementType: attr.CodeType{},
+			Optional:   true,
+			CustomType: attr.CodesType(),
 			MarkdownDescription: "Continents: `AF`, `AN`, `AS`, `EU`, `NA`, `OC`, `SA`, in either case. The account needs an IP database " +
 				"for them. Changes in place.",
 			Validators:    []validator.Set{setvalidator.SizeAtLeast(1), attr.AreContinents()},
@@ -88,9 +88,9 @@ func foundAttributes() map[string]schema.Attribute {
 	return map[string]schema.Attribute{
 		"id":            schema.StringAttribute{Computed: true, MarkdownDescription: "The rule's id, by which `scimbridge_firewall_rule` is imported."},
 		"action":        schema.StringAttribute{Computed: true, MarkdownDescription: "What it does."},
-		"ip_ranges":     schema.SetAttribute{Computed: true, ElementType: attr.CIDRType{}, MarkdownDescription: "IP ranges that it matches."},
-		"countries":     schema.SetAttribute{Computed: true, ElementType: attr.CodeType{}, MarkdownDescription: "Countries that it matches."},
-		"continents":    schema.SetAttribute{Computed: true, ElementType: attr.CodeType{}, MarkdownDescription: "Continents that it matches."},
+		"ip_ranges":     schema.SetAttribute{Computed: true, CustomType: attr.CIDRsType(), MarkdownDescription: "IP ranges that it matches."},
+		"countries":     schema.SetAttribute{Computed: true, CustomType: attr.CodesType(), MarkdownDescription: "Countries that it matches."},
+		"continents":    schema.SetAttribute{Computed: true, CustomType: attr.CodesType(), MarkdownDescription: "Continents that it matches."},
 		"anonymous_ips": schema.SetAttribute{Computed: true, ElementType: types.StringType, MarkdownDescription: "Kinds of anonymous addresses that it matches."},
 		"priority":      schema.Int64Attribute{Computed: true, MarkdownDescription: "Its place; a lower number is tried earlier."},
 		"description":   schema.StringAttribute{Computed: true, MarkdownDescription: "What people say of it."},
@@ -102,9 +102,9 @@ func readAttributes() map[string]source.Attribute {
 	return map[string]source.Attribute{
 		"id":            source.StringAttribute{Computed: true, MarkdownDescription: "The rule's id."},
 		"action":        source.StringAttribute{Computed: true, MarkdownDescription: "`allow`, `report` or `deny`."},
-		"ip_ranges":     source.SetAttribute{Computed: true, ElementType: attr.CIDRType{}, MarkdownDescription: "IP ranges that it matches."},
-		"countries":     source.SetAttribute{Computed: true, ElementType: attr.CodeType{}, MarkdownDescription: "Countries that it matches."},
-		"continents":    source.SetAttribute{Computed: true, ElementType: attr.CodeType{}, MarkdownDescription: "Continents that it matches."},
+		"ip_ranges":     source.SetAttribute{Computed: true, CustomType: attr.CIDRsType(), MarkdownDescription: "IP ranges that it matches."},
+		"countries":     source.SetAttribute{Computed: true, CustomType: attr.CodesType(), MarkdownDescription: "Countries that it matches."},
+		"continents":    source.SetAttribute{Computed: true, CustomType: attr.CodesType(), MarkdownDescription: "Continents that it matches."},
 		"anonymous_ips": source.SetAttribute{Computed: true, ElementType: types.StringType, MarkdownDescription: "Kinds of anonymous addresses that it matches."},
 		"priority":      source.Int64Attribute{Computed: true, MarkdownDescription: "Its place; a lower number is tried earlier."},
 		"description":   source.StringAttribute{Computed: true, MarkdownDescription: "What people say of it."},

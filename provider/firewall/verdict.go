@@ -83,7 +83,7 @@ func (d *verdict) Read(ctx context.Context, req datasource.ReadRequest, resp *da
 	m.RuleID = types.StringPointerValue(found.RuleId)
 	m.Country = types.StringPointerValue(found.Country)
 	m.Continent = types.StringPointerValue(found.Continent)
-	kinds, diags := setOf(ctx, types.StringType, found.AnonymousIps)
+	kinds, diags := kindsOf(ctx, found.AnonymousIps)
 	resp.Diagnostics.Append(diags...)
 	m.AnonymousIPs = kinds
 	resp.Diagnostics.Append(resp.State.Set(ctx, m)...)

@@ -57,8 +57,8 @@ func (r *domains) Schema(_ context.Context, _ resource.SchemaRequest, resp *reso
 				PlanModifiers:       []planmodifier.String{stringplanmodifier.UseStateForUnknown()},
 			},
 			"domains": schema.SetAttribute{
-				Required:    true,
-				ElementType: attr.DomainType{},
+				Required:   true,
+				CustomType: attr.DomainsType(),
 				MarkdownDescription: "The domains, for instance `example.com`. Each matches exactly: a sub-domain is an entry of its own. An empty set lets nobody sign up. " +
 					"A change adds and removes in place, new domains first.",
 				Validators:    []validator.Set{attr.AreDomains()},
@@ -75,7 +75,7 @@ func (r *domains) Schema(_ context.Context, _ resource.SchemaRequest, resp *reso
 			},
 			"unmanaged_domains": schema.SetAttribute{
 				Computed:            true,
-				ElementType:         attr.DomainType{},
+				CustomType:          attr.DomainsType(),
 				MarkdownDescription: "Under `report`, the domains in the account that are not in `domains`; fit for `check` blocks. Else empty.",
 				PlanModifiers:       []planmodifier.Set{setplanmodifier.UseStateForUnknown()},
 			},
@@ -118,7 +118,7 @@ func (r *domains) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest
 	changes, _ := before.to(*plan)
 	plan.UnmanagedDomains = setOf(changes.unmanaged)
 	if !whole && plan.OnUnmanaged.ValueString() != remove {
-		plan.UnmanagedDomains = types.SetUnknown(attr.DomainType{})
+		plan.UnmanagedDomains = attr.DomainsType().Unknown()
 	}
 	client.Once[owners](r.client).ownWhole(owner, plan.OnUnmanaged.ValueString() == remove, slices.Collect(maps.Keys(wanted)), &resp.Diagnostics)
 	warnPublicMail(path.Root("domains"), changes.allow, &resp.Diagnostics)
@@ -127,8 +127,8 @@ func (r *domains) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest
 
 // planCreate refuses to take over what is there, and returns what may stay
 // beside a new resource.
-func (r *domains) planCreate(ctx context.Context, plan domainsModel, diags *diag.Diagnostics) (beside types.Set) {
-	beside = types.SetUnknown(attr.DomainType{})
+func (r *domains) planCreate(ctx context.Context, plan domainsModel, diags *diag.Diagnostics) (beside attr.Domains) {
+	beside = attr.DomainsType().Unknown()
 	present, err := allowed(ctx, r.client)
 	if err != nil {
 		diags.Append(r.client.Diagnose("list the sign-up domains", err))

@@ -5,7 +5,6 @@ import (
 
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
 	"github.com/hashicorp/terraform-plugin-framework/datasource/schema"
-	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/attr"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/client"
@@ -19,7 +18,7 @@ var _ datasource.DataSourceWithConfigure = (*domainsData)(nil)
 func NewDomainsData() datasource.DataSource { return &domainsData{} }
 
 type domainsDataModel struct {
-	Domains types.Set `tfsdk:"domains"`
+	Domains attr.Domains `tfsdk:"domains"`
 }
 
 func (d *domainsData) Metadata(_ context.Context, _ datasource.MetadataRequest, resp *datasource.MetadataResponse) {
@@ -35,7 +34,7 @@ func (d *domainsData) Schema(_ context.Context, _ datasource.SchemaRequest, resp
 		MarkdownDescription: "The domains that the account allows for sign-up, whoever manages them.",
 		Attributes: map[string]schema.Attribute{
 			"domains": schema.SetAttribute{
-				Computed: true, ElementType: attr.DomainType{},
+				Computed: true, CustomType: attr.DomainsType(),
 				MarkdownDescription: "The domains, in lower case and IDNA form.",
 			},
 		},

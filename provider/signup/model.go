@@ -6,8 +6,6 @@ import (
 
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
-	tfattr "github.com/hashicorp/terraform-plugin-framework/attr"
-
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/attr"
 )
@@ -34,9 +32,9 @@ const (
 
 type domainsModel struct {
 	ID               types.String `tfsdk:"id"`
-	Domains          types.Set    `tfsdk:"domains"`
+	Domains          attr.Domains `tfsdk:"domains"`
 	OnUnmanaged      types.String `tfsdk:"on_unmanaged"`
-	UnmanagedDomains types.Set    `tfsdk:"unmanaged_domains"`
+	UnmanagedDomains attr.Domains `tfsdk:"unmanaged_domains"`
 }
 
 // refreshed is m with what the account allows now. Under "remove" all of it is
@@ -120,13 +118,7 @@ func (m domainsModel) foreign(allowed []string) []string {
 	return slices.DeleteFunc(slices.Clone(allowed), func(name string) bool { return wanted[name] == "" })
 }
 
-func setOf(names []string) types.Set {
-	elements := make([]tfattr.Value, len(names))
-	for i, name := range names {
-		elements[i] = attr.NewDomain(name)
-	}
-	return types.SetValueMust(attr.DomainType{}, elements)
-}
+func setOf(names []string) attr.Domains { return attr.DomainsType().Of(names) }
 
 // importWhole is what to paste when domains are allowed already.
 func importWhole(account string) string {
