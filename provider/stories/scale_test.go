@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
 )
@@ -101,36 +100,4 @@ func TestAPlanOverManyObjectsAsksForOneList(t *testing.T) {
 		"GET /v1/bridges": facts, "POST /v1/firewall/evaluate": facts,
 	}
 	expect("an apply of one change", since(planned, changed), twice)
-}
-
-// What a plan over many objects costs, beside the same number of objects that
-// live in the state alone and ask nobody.
-func BenchmarkPlanOverManyObjects(b *testing.B) {
-	for _, n := range []int{100, 1000} {
-		for _, subject := range []struct{ name, config string }{
-			{"scimbridge", many(n / 2)},
-			{"terraform_data", fmt.Sprintf("resource \"terraform_data\" \"many\" {\n  count = %d\n  input = \"10.0.${count.index}\"\n}\n", n)},
-		} {
-			b.Run(fmt.Sprintf("%s/%d", subject.name, n), func(b *testing.B) {
-				account := providertest.NewAccount(b)
-				w := newWorkspace(b, providertest.Installation(b), "SCIMBRIDGE_ACCOUNT_URL="+account.URL, "SCIMBRIDGE_ACCOUNT_TOKEN="+account.Token)
-				w.config(subject.config)
-				w.apply(nil)
-				var took time.Duration
-				calls := 0
-				for b.Loop() {
-					before, begin := asked(account), time.Now()
-					if code, out := w.run(nil, "plan", "-no-color", "-input=false", "-detailed-exitcode"); code != 0 {
-						b.Fatalf("the plan ended with %d:\n%s", code, out)
-					}
-					took += time.Since(begin)
-					for _, n := range since(before, asked(account)) {
-						calls += n
-					}
-				}
-				b.ReportMetric(float64(calls)/float64(b.N), "calls/plan")
-				b.ReportMetric(took.Seconds()/float64(b.N), "s/plan")
-			})
-		}
-	}
 }
