@@ -47,8 +47,8 @@
 //	them (3.5.1)                                                                                 out with the last member, who must not stay; one
 //	                                                                                             connector of midPoint renames so, and is refilled
 //	                                                                                             when it reconciles
-//	PUT without active may clear it (3.5.1)       keeps it                                       who only updates a name must not let in whom
-//	                                                                                             another request has suspended
+//	PUT without active may clear it (3.5.1), and  keep it                                        who only updates a name must not let in whom
+//	PATCH may remove it (3.5.2.2)                                                                another request has suspended
 //	an unknown member is an error                 joins the others and logs the id               Okta takes 400 as final and loses the push
 //	an endpoint that does not exist: 404 (3.12)   400 if the path was meant for a user or group  a 404 makes clients create the resource again
 //	paths are exact                               ignores case and surplus slashes there         the same

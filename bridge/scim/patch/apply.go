@@ -286,6 +286,9 @@ func editValue(container map[string]any, t schema.Target, op Operation) error {
 		if t.Attribute != nil && t.Attribute.Required {
 			return schema.Errorf(schema.MutabilityErr, "%s is required and cannot be removed", t.Name)
 		}
+		if t.Attribute != nil && t.Attribute.HasDefault() {
+			return nil // taking active away must not let in whom it shut out
+		}
 		delete(container, t.Name)
 		return nil
 	}

@@ -155,6 +155,8 @@ func TestApply(t *testing.T) {
 		{"a password is passed over", ``, `{"op":"replace","path":"password","value":"secret"}`, ``},
 		{"operations and names are in any case", `"name":{"givenName":"G"}`,
 			`{"OP":"REPLACE","Path":"NAME.GIVENNAME","Value":"H"}`, `"name":{"givenName":"H"}`},
+		{"whoever is suspended stays so until active is true", `"active":false`,
+			`{"op":"remove","path":"active"},{"op":"replace","path":"active","value":null},{"op":"replace","value":{"active":"","title":"T"}}`, `"active":false,"title":"T"`},
 		{"active as a string", ``, `{"op":"Replace","path":"active","value":"False"}`, `"active":false`},
 		{"the core schema's URI before an attribute", ``,
 			`{"op":"add","path":"` + schema.UserURI + `:nickName","value":"a"}`, `"nickName":"a"`},

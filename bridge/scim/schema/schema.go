@@ -69,6 +69,9 @@ type Attribute struct {
 	absent any
 }
 
+// HasDefault says that an attribute that nobody set has a value all the same.
+func (a *Attribute) HasDefault() bool { return a.absent != nil }
+
 // Sub finds a sub-attribute without regard to case, or nil.
 func (a *Attribute) Sub(name string) *Attribute {
 	if a == nil {
