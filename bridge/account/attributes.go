@@ -74,15 +74,16 @@ func readAttributes(raw json.RawMessage) (attributes, error) {
 func withActive(document string, active bool) (string, error) {
 	word, said := strconv.FormatBool(active), false
 	b := []byte{'{'}
-	err := jsontext.Members([]byte(document), func(name, value []byte) error {
+	r := jsontext.NewReader([]byte(document))
+	r.Object(func(name []byte) {
+		value := r.Raw()
 		if string(name) == "active" {
 			value, said = []byte(word), true
 		}
 		b = append(jsontext.AppendString(b, string(name)), ':')
 		b = append(append(b, value...), ',')
-		return nil
 	})
-	if err != nil {
+	if err := r.Err(); err != nil {
 		return "", fmt.Errorf("reading a person's attributes: %w", err)
 	}
 	if !said {

@@ -3,7 +3,6 @@ package account
 import (
 	"encoding/json"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
@@ -13,48 +12,48 @@ import (
 // The answers that a bridge reads all day are taken apart without decoding
 // the documents in them, which go on to the identity provider as they are.
 
-// decoder is an answer that reads itself.
-type decoder interface{ decode(text []byte) error }
+// reads is an answer that reads itself.
+type reads interface{ read(r *jsontext.Reader) }
 
 func decode(text []byte, answer any) error {
-	if d, ok := answer.(decoder); ok {
-		return d.decode(text)
+	a, ok := answer.(reads)
+	if !ok {
+		return json.Unmarshal(text, answer)
 	}
-	return json.Unmarshal(text, answer)
+	r := jsontext.NewReader(text)
+	a.read(r)
+	return r.Err()
 }
 
 // person is an api.Person.
 type person bridge.Person
 
-func (p *person) decode(text []byte) error {
-	err := jsontext.Members(text, func(name, value []byte) (err error) {
+func (p *person) read(r *jsontext.Reader) {
+	r.Object(func(name []byte) {
 		switch string(name) {
 		case "id":
-			p.ID, err = jsontext.String(value)
+			p.ID = r.String()
 		case "etag":
-			p.Version, err = jsontext.String(value)
+			p.Version = r.String()
 		case "created_at":
-			p.Created, err = instant(value)
+			p.Created = instant(r)
 		case "modified_at":
-			p.Modified, err = instant(value)
+			p.Modified = instant(r)
 		case "attributes":
-			p.Attributes = value
+			p.Attributes = r.Raw()
 		case "groups":
-			p.Groups, err = list(value, (*reference).decode, reference.public)
+			p.Groups = list(r, (*reference).read, reference.public)
 		case "state":
-			var state string
-			state, err = jsontext.String(value)
-			p.State = bridge.MemberState(state)
+			p.State = bridge.MemberState(r.String())
 		case "suspended":
-			p.Suspended, err = strconv.ParseBool(string(value))
+			p.Suspended = r.Bool()
 		case "sign_in_address":
-			p.SignInAddress, err = jsontext.String(value)
+			p.SignInAddress = r.String()
 		case "pending_address":
-			p.PendingAddress, err = jsontext.String(value)
+			p.PendingAddress = r.String()
 		}
-		return err
 	})
-	return complete("person", p.ID, p.Version, p.Attributes, err)
+	complete(r, "person", p.ID, p.Version, p.Attributes)
 }
 
 func (p person) public() bridge.Person { return bridge.Person(p) }
@@ -62,37 +61,35 @@ func (p person) public() bridge.Person { return bridge.Person(p) }
 // group is an api.Group.
 type group bridge.Group
 
-func (g *group) decode(text []byte) error {
-	err := jsontext.Members(text, func(name, value []byte) (err error) {
+func (g *group) read(r *jsontext.Reader) {
+	r.Object(func(name []byte) {
 		switch string(name) {
 		case "id":
-			g.ID, err = jsontext.String(value)
+			g.ID = r.String()
 		case "etag":
-			g.Version, err = jsontext.String(value)
+			g.Version = r.String()
 		case "created_at":
-			g.Created, err = instant(value)
+			g.Created = instant(r)
 		case "modified_at":
-			g.Modified, err = instant(value)
+			g.Modified = instant(r)
 		case "attributes":
-			g.Attributes = value
+			g.Attributes = r.Raw()
 		case "members":
-			g.Members, err = list(value, (*reference).decode, reference.public)
+			g.Members = list(r, (*reference).read, reference.public)
 		case "unknown_members":
-			err = json.Unmarshal(value, &g.UnknownMembers)
+			r.Array(func() { g.UnknownMembers = append(g.UnknownMembers, r.String()) })
 		}
-		return err
 	})
-	return complete("group", g.ID, g.Version, g.Attributes, err)
+	complete(r, "group", g.ID, g.Version, g.Attributes)
 }
 
 func (g group) public() bridge.Group { return bridge.Group(g) }
 
 // complete makes sure that what answered is an account.
-func complete(what, id, version string, attributes []byte, err error) error {
-	if err == nil && (id == "" || version == "" || len(attributes) == 0 || attributes[0] != '{') {
-		err = fmt.Errorf("a %s without id, etag or attributes", what)
+func complete(r *jsontext.Reader, what, id, version string, attributes []byte) {
+	if id == "" || version == "" || len(attributes) == 0 || attributes[0] != '{' {
+		r.Fail(fmt.Errorf("a %s without id, etag or attributes", what))
 	}
-	return err
 }
 
 // people and groups are an api.PersonPage and an api.GroupPage.
@@ -101,70 +98,62 @@ type (
 	groups bridge.Page[bridge.Group]
 )
 
-func (p *people) decode(text []byte) (err error) {
-	p.Total, p.Next, p.Items, err = decodePage(text, (*person).decode, person.public)
-	return err
+func (p *people) read(r *jsontext.Reader) {
+	p.Total, p.Next, p.Items = page(r, (*person).read, person.public)
 }
 
-func (p *groups) decode(text []byte) (err error) {
-	p.Total, p.Next, p.Items, err = decodePage(text, (*group).decode, group.public)
-	return err
+func (p *groups) read(r *jsontext.Reader) {
+	p.Total, p.Next, p.Items = page(r, (*group).read, group.public)
 }
 
-func decodePage[T, P any](text []byte, decode func(*T, []byte) error, public func(T) P) (total int64, next string, items []P, err error) {
-	err = jsontext.Members(text, func(name, value []byte) (err error) {
+func page[T, P any](r *jsontext.Reader, read func(*T, *jsontext.Reader), public func(T) P) (total int64, next string, items []P) {
+	r.Object(func(name []byte) {
 		switch string(name) {
 		case "total":
-			total, err = strconv.ParseInt(string(value), 10, 64)
+			total = r.Int()
 		case "next_cursor":
-			next, err = jsontext.String(value)
+			next = r.String()
 		case "items":
-			items, err = list(value, decode, public)
+			items = list(r, read, public)
 		}
-		return err
 	})
-	return total, next, items, err
+	return total, next, items
 }
 
 // reference is an api.Reference.
 type reference bridge.Reference
 
-func (r *reference) decode(text []byte) error {
-	return jsontext.Members(text, func(name, value []byte) (err error) {
+func (to *reference) read(r *jsontext.Reader) {
+	r.Object(func(name []byte) {
 		switch string(name) {
 		case "id":
-			r.ID, err = jsontext.String(value)
+			to.ID = r.String()
 		case "display":
-			r.Display, err = jsontext.String(value)
+			to.Display = r.String()
 		case "type":
-			r.Type, err = jsontext.String(value)
+			to.Type = r.String()
 		}
-		return err
 	})
 }
 
-func (r reference) public() bridge.Reference { return bridge.Reference(r) }
+func (to reference) public() bridge.Reference { return bridge.Reference(to) }
 
-// list decodes an array. An empty one is not nil: members that were asked for
+// list reads an array. An empty one is not nil: members that were asked for
 // may be none.
-func list[T, P any](text []byte, decode func(*T, []byte) error, public func(T) P) ([]P, error) {
-	if jsontext.IsNull(text) {
-		return nil, nil
-	}
+func list[T, P any](r *jsontext.Reader, read func(*T, *jsontext.Reader), public func(T) P) []P {
 	all := []P{}
-	err := jsontext.Elements(text, func(value []byte) error {
+	r.Array(func() {
 		var one T
-		err := decode(&one, value)
+		read(&one, r)
 		all = append(all, public(one))
-		return err
 	})
-	return all, err
+	return all
 }
 
-func instant(value []byte) (time.Time, error) {
-	s, err := jsontext.String(value)
+func instant(r *jsontext.Reader) time.Time {
+	at, err := time.Parse(time.RFC3339, r.String())
 	if err != nil {
-		return time.Time{}, err
+		r.Fail(err)
 	}
-	return time.Parse(time.RFC3339, s)
+	return at
 }

@@ -25,49 +25,55 @@ func FuzzString(f *testing.F) {
 		if err := json.Unmarshal(text, &got); err != nil || got != want {
 			t.Errorf("AppendString(%q) is %s, which reads %q, %v", s, text, got, err)
 		}
-		if read, err := String(standard); err != nil || read != want {
-			t.Errorf("String(%s) is %q, %v", standard, read, err)
+		r := NewReader(standard)
+		if read := r.String(); r.Err() != nil || read != want {
+			t.Errorf("String of %s is %q, %v", standard, read, r.Err())
 		}
 	})
 }
 
-// FuzzMembers promises that a document which is valid JSON is taken apart into
-// the values that encoding/json finds, and that no other makes it panic.
-func FuzzMembers(f *testing.F) {
+// FuzzReader promises that a document which is valid JSON is taken apart into
+// the values that encoding/json finds, whether they are read or passed over,
+// and that no other makes it panic.
+func FuzzReader(f *testing.F) {
 	for _, seed := range []string{
 		`{}`, `[]`, `{"a":1,"b":[{"c":"]}"},2],"d":null}`, ` { "a" : "x\"y" , "b" : { } } `, `[1, "a", [2], {"b": [3]}]`,
-		`{"a":`, `{"a"}`, `{"a":1`, `[1`, `[1,]`, `"a`, `{"\u0061":true}`, `[[[`, `]`, ``, `null`,
+		`{"a":`, `{"a"}`, `{"a":1`, `[1`, `[1,]`, `"a`, `{"\u0061":true}`, `[[[`, `]`, ``, `null`, `["\\", "\\\"", "a\\"]`,
 	} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		got := map[string]any{}
-		err := Members(text, func(name, value []byte) error {
-			var v any
-			if err := json.Unmarshal(value, &v); err != nil {
-				return err
+		value := func(r *Reader) (v any) {
+			if raw := r.Raw(); r.Err() == nil {
+				if err := json.Unmarshal(raw, &v); err != nil {
+					r.Fail(err)
+				}
 			}
-			got[string(name)] = v
-			return nil
-		})
-		list := []any{}
-		listErr := Elements(text, func(value []byte) error {
-			var v any
-			if err := json.Unmarshal(value, &v); err != nil {
-				return err
-			}
-			list = append(list, v)
-			return nil
-		})
+			return v
+		}
+		object, passed := map[string]any{}, 0
+		o, passing := NewReader(text), NewReader(text)
+		o.Object(func(name []byte) { n := string(name); object[n] = value(o) })
+		passing.Object(func([]byte) { passed++ })
+		array, list := []any{}, NewReader(text)
+		list.Array(func() { array = append(array, value(list)) })
+
 		var want any
 		if json.Unmarshal(text, &want) != nil {
 			return
 		}
-		if object, is := want.(map[string]any); is && (err != nil || !reflect.DeepEqual(got, object)) {
-			t.Errorf("%s: got %v, %v", text, got, err)
-		}
-		if array, is := want.([]any); is && (listErr != nil || !reflect.DeepEqual(list, array)) {
-			t.Errorf("%s: got %v, %v", text, list, listErr)
+		switch want := want.(type) {
+		case map[string]any:
+			if o.Err() != nil || !reflect.DeepEqual(object, want) {
+				t.Errorf("%s: got %v, %v", text, object, o.Err())
+			}
+			if passing.Err() != nil || passed < len(want) {
+				t.Errorf("%s: passed over %d members, %v", text, passed, passing.Err())
+			}
+		case []any:
+			if list.Err() != nil || !reflect.DeepEqual(array, want) {
+				t.Errorf("%s: got %v, %v", text, array, list.Err())
+			}
 		}
 	})
 }
@@ -76,9 +82,33 @@ func TestTextsThatAreCutOffAreRefused(t *testing.T) {
 	t.Parallel()
 	const whole = `{"a":{"b":["c",1,"\""]},"d":"e"}`
 	for n := range len(whole) {
-		if err := Members([]byte(whole[:n]), func(_, _ []byte) error { return nil }); err == nil {
+		r := NewReader([]byte(whole[:n]))
+		if r.Object(func([]byte) {}); r.Err() == nil {
 			t.Errorf("%q passes", whole[:n])
 		}
+	}
+}
+
+func TestValuesOfAnotherKindAreRefused(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name, text string
+		read       func(*Reader)
+	}{
+		{"a number as a string", `1`, func(r *Reader) { _ = r.String() }},
+		{"a string as true or false", `"true"`, func(r *Reader) { r.Bool() }},
+		{"a fraction as a whole number", `1.5`, func(r *Reader) { r.Int() }},
+		{"an array as an object", `[]`, func(r *Reader) { r.Object(func([]byte) {}) }},
+		{"an object as an array", `{}`, func(r *Reader) { r.Array(func() {}) }},
+		{"an object without a colon", `{"a" 1}`, func(r *Reader) { r.Object(func([]byte) {}) }},
+		{"an array without a comma", `[1 2]`, func(r *Reader) { r.Array(func() {}) }},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			r := NewReader([]byte(row.text))
+			if row.read(r); r.Err() == nil {
+				t.Error("passes")
+			}
+		})
 	}
 }
 

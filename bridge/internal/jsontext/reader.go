@@ -1,0 +1,207 @@
+package jsontext
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"strconv"
+	"unicode/utf8"
+)
+
+// A Reader takes a JSON text apart from its beginning to its end, each byte
+// once. Its first fault stays with it: what is read afterwards is empty.
+type Reader struct {
+	rest []byte
+	err  error
+}
+
+// NewReader reads text, and hands out parts of it that are not to be changed.
+func NewReader(text []byte) *Reader { return &Reader{rest: text} }
+
+var (
+	errCut  = errors.New("the JSON text ends too early")
+	errForm = errors.New("the JSON text has another form than it should")
+)
+
+// Err is the first fault, the caller's included.
+func (r *Reader) Err() error { return r.err }
+
+// Fail makes err the fault, unless there is one already.
+func (r *Reader) Fail(err error) {
+	if r.err == nil {
+		r.err = err
+	}
+}
+
+// Object calls member with the name of each member of an object. It reads the
+// value, or leaves it unread.
+func (r *Reader) Object(member func(name []byte)) {
+	r.each('{', '}', func() {
+		name := unquoted(r, r.Raw())
+		if !r.take(':') {
+			r.Fail(errForm)
+			return
+		}
+		at := len(r.rest)
+		if member(name); len(r.rest) == at {
+			r.Raw()
+		}
+	})
+}
+
+// Array calls element before each element of an array, which it reads or
+// leaves unread; null has none.
+func (r *Reader) Array(element func()) {
+	if bytes.HasPrefix(r.space(), []byte("null")) {
+		r.Raw()
+		return
+	}
+	r.each('[', ']', func() {
+		at := len(r.space())
+		if element(); len(r.rest) == at {
+			r.Raw()
+		}
+	})
+}
+
+// each goes through what stands between two brackets, apart by commas.
+func (r *Reader) each(open, end byte, one func()) {
+	if !r.take(open) {
+		r.Fail(errForm)
+		return
+	}
+	if r.take(end) {
+		return
+	}
+	for r.err == nil {
+		one()
+		switch {
+		case r.take(end):
+			return
+		case !r.take(','):
+			r.Fail(errForm)
+		}
+	}
+}
+
+// take goes over c, if it comes next.
+func (r *Reader) take(c byte) bool {
+	text := r.space()
+	if r.err != nil || len(text) == 0 || text[0] != c {
+		return false
+	}
+	r.rest = text[1:]
+	return true
+}
+
+// space goes over white space and returns what follows.
+func (r *Reader) space() []byte {
+	for len(r.rest) > 0 && (r.rest[0] == ' ' || r.rest[0] == '\t' || r.rest[0] == '\n' || r.rest[0] == '\r') {
+		r.rest = r.rest[1:]
+	}
+	return r.rest
+}
+
+// Raw reads a value of any kind, as it stands.
+func (r *Reader) Raw() []byte {
+	text := r.space()
+	if r.err != nil || len(text) == 0 {
+		r.Fail(errCut)
+		return nil
+	}
+	var end int
+	switch text[0] {
+	case '"':
+		end = quoted(text)
+	case '{', '[':
+		end = bracketed(text)
+	default:
+		if end = bytes.IndexAny(text, ",]} \t\r\n"); end < 0 {
+			end = len(text)
+		}
+	}
+	switch {
+	case end < 0:
+		r.Fail(errCut)
+		return nil
+	case end == 0:
+		r.Fail(errForm)
+		return nil
+	}
+	r.rest = text[end:]
+	return text[:end:end]
+}
+
+// String reads a string; null is empty.
+func (r *Reader) String() string { return string(unquoted(r, r.Raw())) }
+
+// Bool reads true or false.
+func (r *Reader) Bool() bool { return parsed(r, strconv.ParseBool) }
+
+// Int reads a whole number.
+func (r *Reader) Int() int64 {
+	return parsed(r, func(s string) (int64, error) { return strconv.ParseInt(s, 10, 64) })
+}
+
+func parsed[T any](r *Reader, parse func(string) (T, error)) (value T) {
+	if text := r.Raw(); r.err == nil {
+		value, r.err = parse(string(text))
+	}
+	return value
+}
+
+// IsNull says that the value is null.
+func IsNull(value []byte) bool { return string(value) == "null" }
+
+func unquoted(r *Reader, value []byte) []byte {
+	if r.err != nil {
+		return nil
+	}
+	if n := len(value); n >= 2 && value[0] == '"' && bytes.IndexByte(value, '\\') < 0 && utf8.Valid(value) {
+		return value[1 : n-1]
+	}
+	var s string
+	r.err = json.Unmarshal(value, &s)
+	return []byte(s)
+}
+
+// quoted returns the length of the string that text begins with, or -1.
+func quoted(text []byte) int {
+	for end := 1; ; end++ {
+		n := bytes.IndexByte(text[end:], '"')
+		if n < 0 {
+			return -1
+		}
+		end += n
+		escapes := 0
+		for text[end-1-escapes] == '\\' {
+			escapes++
+		}
+		if escapes%2 == 0 {
+			return end + 1
+		}
+	}
+}
+
+// bracketed returns the length of the object or array that text begins with,
+// or -1.
+func bracketed(text []byte) int {
+	depth := 0
+	for i := 0; i < len(text); i++ {
+		switch text[i] {
+		case '"':
+			n := quoted(text[i:])
+			if n < 0 {
+				return -1
+			}
+			i += n - 1
+		case '{', '[':
+			depth++
+		case '}', ']':
+			if depth--; depth == 0 {
+				return i + 1
+			}
+		}
+	}
+	return -1
+}
