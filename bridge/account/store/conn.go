@@ -33,7 +33,10 @@ func newConn(path string, pragmas []string) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := register(db); err != nil {
+	// One plan for a statement, whatever its parameters: to look at them, SQLite
+	// would plan it again each time.
+	_, err = db.Config(sqlite3.DBCONFIG_ENABLE_QPSG, true)
+	if err := errors.Join(err, register(db)); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	return &conn{db: db, prepared: make(map[string]*sqlite3.Stmt)}, nil

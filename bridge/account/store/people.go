@@ -78,20 +78,20 @@ func (tx *Tx) loadGroups(ctx context.Context, people []Person) error {
 	if len(people) == 0 {
 		return nil
 	}
-	ids, position := make([]string, len(people)), make(map[string]int, len(people))
+	ids := make([]string, len(people))
 	for i, p := range people {
-		ids[i], position[p.MemberID] = p.MemberID, i
+		ids[i] = p.MemberID
 	}
 	_, err := All(ctx, tx, func(row Scanner) (none struct{}, err error) {
-		var memberID string
+		var i int
 		r := Reference{IsGroup: true}
-		if err = row.Scan(&memberID, &r.ID, &r.Display); err == nil {
-			p := &people[position[memberID]]
-			p.Groups = append(p.Groups, r)
+		if err = row.Scan(&i, &r.ID, &r.Display); err == nil {
+			people[i].Groups = append(people[i].Groups, r)
 		}
 		return none, err
-	}, `SELECT s.member_id, g.scim_id, g.name FROM memberships s JOIN groups g ON g.id = s.group_id
-		WHERE s.member_id IN (SELECT value FROM json_each(?)) AND g.scim_id IS NOT NULL ORDER BY g.name_folded`, List(ids))
+	}, `SELECT list.key, g.scim_id, g.name FROM json_each(?) list
+		JOIN memberships s ON s.member_id = list.value JOIN groups g ON g.id = s.group_id
+		WHERE g.scim_id IS NOT NULL ORDER BY g.name_folded`, List(ids))
 	return err
 }
 

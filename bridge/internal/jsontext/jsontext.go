@@ -15,11 +15,13 @@ import (
 
 // AppendString appends s as a JSON string.
 func AppendString(b []byte, s string) []byte {
-	ascii := true
+	ascii, plain := true, true
 	for i := range len(s) {
 		switch c := s[i]; {
-		case c < 0x20, c == '"', c == '\\':
+		case c < 0x20:
 			return appendEscaped(b, s)
+		case c == '"', c == '\\':
+			plain = false
 		case c >= utf8.RuneSelf:
 			ascii = false
 		}
@@ -28,7 +30,16 @@ func AppendString(b []byte, s string) []byte {
 		return appendEscaped(b, s)
 	}
 	b = append(b, '"')
-	b = append(b, s...)
+	if plain {
+		b = append(b, s...)
+	} else {
+		for i := range len(s) { // ETags, for the most part
+			if s[i] == '"' || s[i] == '\\' {
+				b = append(b, '\\')
+			}
+			b = append(b, s[i])
+		}
+	}
 	return append(b, '"')
 }
 

@@ -157,12 +157,33 @@ func unquoted(r *Reader, value []byte) []byte {
 	if r.err != nil {
 		return nil
 	}
-	if n := len(value); n >= 2 && value[0] == '"' && bytes.IndexByte(value, '\\') < 0 && utf8.Valid(value) {
-		return value[1 : n-1]
+	if n := len(value); n >= 2 && value[0] == '"' && utf8.Valid(value) {
+		text := value[1 : n-1]
+		if bytes.IndexByte(text, '\\') < 0 {
+			return text
+		}
+		if text, ok := unescaped(text); ok {
+			return text
+		}
 	}
 	var s string
 	r.err = json.Unmarshal(value, &s)
 	return []byte(s)
+}
+
+// unescaped takes the backslashes before quotes and backslashes away, which
+// is all that an ETag needs; ok is false if others are there.
+func unescaped(text []byte) (plain []byte, ok bool) {
+	plain = make([]byte, 0, len(text))
+	for i := 0; i < len(text); i++ {
+		if text[i] == '\\' {
+			if i++; i == len(text) || text[i] != '"' && text[i] != '\\' {
+				return nil, false
+			}
+		}
+		plain = append(plain, text[i])
+	}
+	return plain, true
 }
 
 // quoted returns the length of the string that text begins with, or -1.
