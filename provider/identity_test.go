@@ -1,12 +1,17 @@
 package provider_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
 
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 	"github.com/hashicorp/terraform-plugin-go/tftypes"
+	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
+	"github.com/hashicorp/terraform-plugin-testing/knownvalue"
+	"github.com/hashicorp/terraform-plugin-testing/statecheck"
+	"github.com/hashicorp/terraform-plugin-testing/tfjsonpath"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
@@ -118,6 +123,7 @@ func TestImportByIdentityAndRead(t *testing.T) {
 		}},
 		{"scimbridge_provisioning", *integration.Id, "session", nil},
 		{"scimbridge_firewall_policy", owner, "default_action", nil},
+		{"scimbridge_signup_domains", owner, "domains", nil},
 	} {
 		t.Run(row.resource, func(t *testing.T) {
 			tf := newTerraform(t, account)
@@ -166,6 +172,40 @@ func TestImportByIdentityAndRead(t *testing.T) {
 			if _, null := tf.decode(kind, read(state.NewState, nil, state.Private).NewState); !null {
 				t.Error("a removed object stays in the state")
 			}
+		})
+	}
+}
+
+// The same with a Terraform that keeps identities, and imports by them.
+func TestTerraformKeepsIdentitiesAndImportsByThem(t *testing.T) {
+	t.Parallel()
+	providertest.Identity.Need(t)
+	for resourceType, arguments := range map[string]string{
+		"scimbridge_firewall_rule":   `ip_ranges = ["192.0.2.0/24"]`,
+		"scimbridge_firewall_policy": "default_action = \"report\"\n  rules = {}",
+		"scimbridge_signup_domain":   `domain = "example.com"`,
+		"scimbridge_signup_domains":  `domains = ["example.org"]`,
+	} {
+		t.Run(resourceType, func(t *testing.T) {
+			t.Parallel()
+			account := providertest.NewAccount(t)
+			caller, err := account.API.WhoAmIWithResponse(t.Context())
+			providertest.Expect(t, http.StatusOK, caller, err)
+			address := resourceType + ".it"
+			config := fmt.Sprintf("%s\nresource %q \"it\" {\n  %s\n}\n", account.ProviderBlock(), resourceType, arguments)
+			resource.UnitTest(t, resource.TestCase{
+				ProtoV6ProviderFactories: providertest.Factories(t),
+				Steps: []resource.TestStep{
+					{
+						Config: config,
+						ConfigStateChecks: []statecheck.StateCheck{
+							statecheck.ExpectIdentityValue(address, tfjsonpath.New("account_id"), knownvalue.StringExact(caller.JSON200.AccountId)),
+							statecheck.ExpectIdentityValueMatchesState(address, tfjsonpath.New("id")),
+						},
+					},
+					{Config: config, ResourceName: address, ImportState: true, ImportStateKind: resource.ImportBlockWithResourceIdentity},
+				},
+			})
 		})
 	}
 }

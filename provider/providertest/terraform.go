@@ -178,7 +178,7 @@ type Feature struct {
 
 // The features that the provider serves and 1.11 does not know.
 var (
-	Identity = Feature{"resource identity", since("1.12"), since("1.12")}
+	Identity = Feature{"resource identities", since("1.12"), since("1.12")}
 	Query    = Feature{"terraform query", since("1.14"), nil}
 	Actions  = Feature{"actions", since("1.14"), nil}
 )
@@ -196,7 +196,7 @@ func (f Feature) Known(t testing.TB) bool {
 func (f Feature) Need(t testing.TB) {
 	t.Helper()
 	if !f.Known(t) {
-		t.Skipf("%s is not in %s: list a newer one in %s", f.name, running, listed)
+		t.Skipf("needs %s, which %s lacks; %s lists what to test with", f.name, running, listed)
 	}
 }
 
