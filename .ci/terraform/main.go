@@ -1,7 +1,7 @@
 // Command terraform prints the path of a Terraform, for the acceptance tests and the demo:
-// the one in PATH, else the one in bin/, else it installs one to bin/. Where
-// none is to be had it prints nothing, says so in one line on standard error,
-// and fails only in CI.
+// the one in PATH, else the one in bin/, else the OpenTofu in PATH, else it
+// installs one to bin/. Where none is to be had it prints nothing, says so in one
+// line on standard error, and fails only in CI.
 package main
 
 import (
@@ -35,7 +35,7 @@ func main() {
 }
 
 func find() (string, error) {
-	for _, name := range []string{"terraform", filepath.Join("bin", "terraform")} {
+	for _, name := range []string{"terraform", filepath.Join("bin", "terraform"), "tofu"} {
 		if path, err := exec.LookPath(name); err == nil {
 			return filepath.Abs(path)
 		}

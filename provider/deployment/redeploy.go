@@ -49,7 +49,7 @@ func (a *redeploy) Schema(_ context.Context, _ action.SchemaRequest, resp *actio
 		MarkdownDescription: "Replaces a deployment's running bridge by a new one of the same program, session and settings, and waits until it is ready. " +
 			"The new one takes over only when it works, and no request is lost.\n\n" +
 			"It changes nothing that a plan could show. What should follow another value belongs into `redeploy_triggers` of `scimbridge_deployment` instead. " +
-			"Actions need Terraform 1.14.",
+			"Actions need Terraform 1.14; OpenTofu has none yet.",
 		Attributes: map[string]schema.Attribute{
 			"deployment": schema.StringAttribute{
 				Required:            true,
