@@ -9,6 +9,8 @@ import (
 	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
 	"github.com/hashicorp/terraform-plugin-testing/plancheck"
 	"github.com/hashicorp/terraform-plugin-testing/statecheck"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
 )
 
 // A token of scimbridge_bearer_token is another one in every run: it unseals
@@ -21,10 +23,11 @@ func TestAnEphemeralTokenUnsealsInTheRunThatSeals(t *testing.T) {
 		return "ephemeral \"scimbridge_bearer_token\" \"it\" {}\n" +
 			strings.Replace(text, "manager_email ", "bearer_token_wo_version = "+version+"\n  manager_email ", 1)
 	}
+	opens := !providertest.OpeningIsNoChange.Known(t)
 	ready := []statecheck.StateCheck{has("status", "ready")}
 	s.test(
-		resource.TestStep{Config: config("1", ""), ConfigPlanChecks: plans(plancheck.ResourceActionCreate), ConfigStateChecks: ready},
-		resource.TestStep{Config: config("1", ""), ConfigPlanChecks: plans(plancheck.ResourceActionNoop)},
-		resource.TestStep{Config: config("2", ""), ConfigPlanChecks: plans(plancheck.ResourceActionUpdate), ConfigStateChecks: ready},
+		resource.TestStep{Config: config("1", ""), ConfigPlanChecks: plans(plancheck.ResourceActionCreate), ConfigStateChecks: ready, ExpectNonEmptyPlan: opens},
+		resource.TestStep{Config: config("1", ""), ConfigPlanChecks: plans(plancheck.ResourceActionNoop), ExpectNonEmptyPlan: opens},
+		resource.TestStep{Config: config("2", ""), ConfigPlanChecks: plans(plancheck.ResourceActionUpdate), ConfigStateChecks: ready, ExpectNonEmptyPlan: opens},
 	)
 }

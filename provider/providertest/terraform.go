@@ -181,6 +181,11 @@ var (
 	Identity = Feature{"resource identities", since("1.12"), since("1.12")}
 	Query    = Feature{"terraform query", since("1.14"), nil}
 	Actions  = Feature{"actions", since("1.14"), nil}
+
+	// OpenTofu 1.11 lists an ephemeral resource, which every plan opens, among
+	// the changes of the plan's JSON: for terraform-plugin-testing no plan with
+	// one is empty.
+	OpeningIsNoChange = Feature{"plans that change nothing by opening", since("1.11"), since("1.12")}
 )
 
 func since(v string) *version.Version { return version.Must(version.NewVersion(v)) }
