@@ -60,13 +60,20 @@ func (keycloak) createTeam(name string) Step {
 	}, check(Path{"id"}, "set", nil))
 }
 
+// changeMembers leaves the key out when nobody is left, as toSCIM of
+// GroupAdapter.java does, and the server must understand that.
 func (keycloak) changeMembers(g group, _, _ []member) []Step {
+	body := object{
+		"schemas": []string{groupSchema}, "id": g.id, "externalId": person{userName: g.name}.guid(),
+		"displayName": g.name, "meta": object{"location": "Groups/" + g.id},
+	}
+	if len(g.members) == 0 {
+		return []Step{put(at("Groups", g.id), body, check(Path{"id"}, "eq", g.id), check(Path{"members"}, "empty", nil))}
+	}
 	list := values(g.members)
 	for i, m := range g.members {
 		list[i]["$ref"] = "Users/" + m.id
 	}
-	return []Step{put(at("Groups", g.id), object{
-		"schemas": []string{groupSchema}, "id": g.id, "externalId": person{userName: g.name}.guid(),
-		"displayName": g.name, "members": list, "meta": object{"location": "Groups/" + g.id},
-	}, check(Path{"id"}, "eq", g.id))}
+	body["members"] = list
+	return []Step{put(at("Groups", g.id), body, check(Path{"id"}, "eq", g.id))}
 }

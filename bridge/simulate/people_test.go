@@ -118,6 +118,25 @@ func TestChangesOfMembersNameThem(t *testing.T) {
 	}
 }
 
+// Its JSON leaves out a list without elements.
+func TestKeycloakLeavesTheKeyOutWithTheLastMember(t *testing.T) {
+	t.Parallel()
+	steps := keycloak{}.changeMembers(group{id: "g", name: "G"}, nil, []member{{id: "1"}})
+	if len(steps) != 1 || steps[0].Method != http.MethodPut || strings.Contains(string(steps[0].Body), "members") {
+		t.Fatalf("it sends %+v", steps)
+	}
+	for _, row := range []struct {
+		members any
+		right   bool
+	}{{nil, true}, {[]any{}, true}, {[]any{map[string]any{"value": "1"}}, false}} {
+		answer := map[string]any{"id": "g", "members": row.members}
+		right := !slices.ContainsFunc(steps[0].Check, func(c Check) bool { return c.judge(answer) != "" })
+		if right != row.right {
+			t.Errorf("the members %v are right: %v", row.members, right)
+		}
+	}
+}
+
 // Whoever cannot suspend a person deletes him, and the other way round.
 func TestLeavingIsOneRequestThatLeavesNoDoubt(t *testing.T) {
 	t.Parallel()
