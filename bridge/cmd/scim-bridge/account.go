@@ -72,6 +72,13 @@ type accountInitCommand struct {
 	Name string `required:"" help:"The account's name, as people read it in mails."`
 }
 
+// Help shows how it is called.
+func (accountInitCommand) Help() string {
+	return `The token is shown to people, or stands alone on standard output when that is no terminal.
+
+  scim-bridge account init --database sqlite:account.db --name Example > admin-token`
+}
+
 // Run makes the account and its first token together: an account without one
 // would be of no use.
 func (c *accountInitCommand) Run(ctx context.Context, console *console) error {
@@ -99,6 +106,13 @@ type tokenCreateCommand struct {
 	Name string `required:"" help:"What the token is for."`
 }
 
+// Help shows how it is called.
+func (tokenCreateCommand) Help() string {
+	return `For instance:
+
+  scim-bridge account token create --database sqlite:account.db --name "Terraform in CI"`
+}
+
 // Run makes a token.
 func (c *tokenCreateCommand) Run(ctx context.Context, console *console) error {
 	return c.with(ctx, func(a *account.Account) error {
@@ -111,6 +125,13 @@ func (c *tokenCreateCommand) Run(ctx context.Context, console *console) error {
 }
 
 type tokenListCommand struct{ database }
+
+// Help shows how it is called.
+func (tokenListCommand) Help() string {
+	return `For instance:
+
+  scim-bridge account token list --database sqlite:account.db`
+}
 
 // Run lists tokens.
 func (c *tokenListCommand) Run(ctx context.Context, console *console) error {
@@ -137,6 +158,13 @@ type tokenRevokeCommand struct {
 	ID string `arg:"" help:"The token's id, as token list shows it."`
 }
 
+// Help shows how it is called.
+func (tokenRevokeCommand) Help() string {
+	return `For instance:
+
+  scim-bridge account token revoke --database sqlite:account.db ID`
+}
+
 // Run ends a token.
 func (c *tokenRevokeCommand) Run(ctx context.Context, console *console) error {
 	return c.with(ctx, func(a *account.Account) error {
@@ -151,6 +179,13 @@ func (c *tokenRevokeCommand) Run(ctx context.Context, console *console) error {
 type firewallDisableCommand struct {
 	database
 	For time.Duration `required:"" help:"For how long, at most 24h; 0s enforces the firewall again."`
+}
+
+// Help shows how it is called.
+func (firewallDisableCommand) Help() string {
+	return `Works beside a running server. It is audited, changes no rule, and ends by itself.
+
+  scim-bridge account firewall disable --database sqlite:account.db --for 1h`
 }
 
 // Run breaks the glass. A running server sees it with its next request.
@@ -170,6 +205,13 @@ func (c *firewallDisableCommand) Run(ctx context.Context, console *console) erro
 }
 
 type accountMailCommand struct{ database }
+
+// Help shows how it is called.
+func (accountMailCommand) Help() string {
+	return `For instance:
+
+  scim-bridge account mail --database sqlite:account.db`
+}
 
 // Run lists the outbox.
 func (c *accountMailCommand) Run(ctx context.Context, console *console) error {

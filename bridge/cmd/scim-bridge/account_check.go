@@ -15,7 +15,9 @@ func (accountCheckCommand) Help() string {
 	return `Reads the whole database and changes nothing: pages and indexes (SQLite's integrity check),
 references, and whatever is kept in two places, such as a group's count of its members. It may run
 beside a serving account, which goes on. Exit 0 if all is well, 1 if something is damaged; then keep
-the file, stop the account, and restore a backup.`
+the file, stop the account, and restore a backup.
+
+  scim-bridge account check --database sqlite:account.db`
 }
 
 // Run checks and prints what it found.

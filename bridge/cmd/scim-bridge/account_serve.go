@@ -23,9 +23,9 @@ type accountServeCommand struct {
 	Listen         string   `default:"127.0.0.1:8600" help:"Address to listen on; port 0 takes a free one, which the log tells."`
 	PublicURL      string   `name:"public-url" placeholder:"URL" help:"Where people and bridges reach the account; by default what it listens on."`
 	IPDatabase     []string `name:"ip-database" placeholder:"FILE" help:"MMDB file that knows countries, autonomous systems or anonymous addresses, for firewall rules on them; repeatable. A newer file is taken up within a minute."`
-	TrustedProxies []string `placeholder:"CIDR" help:"Networks whose X-Forwarded-For is believed."`
-	LogFormat      string   `enum:"text,json" default:"text" help:"text or json."`
-	LogLevel       string   `enum:"trace,debug,info,warn,error" default:"info" help:"trace, debug, info, warn or error."`
+	TrustedProxies []string `placeholder:"CIDR" help:"Addresses or networks of the proxies whose X-Forwarded-For is believed; repeatable."`
+	LogFormat      string   `enum:"text,json" default:"text" help:"How log lines look: ${enum}."`
+	LogLevel       string   `enum:"trace,debug,info,warn,error" default:"info" help:"From which level on lines are written: ${enum}."`
 }
 
 const (
@@ -35,11 +35,19 @@ const (
 	accountDrain   = 10 * time.Second
 )
 
+// Help shows how it is called.
+func (accountServeCommand) Help() string {
+	return `/ping and /ready are open, /metrics asks for an admin token. SIGTERM ends it when the requests under
+way are answered.
+
+  scim-bridge account serve --database sqlite:account.db --public-url https://account.example.com`
+}
+
 // Run serves until ctx ends, and then lets the requests under way finish.
 func (c *accountServeCommand) Run(ctx context.Context, console *console) error {
 	proxies, databases, err := c.check()
 	if err != nil {
-		return err
+		return &exit{exitUsage, err}
 	}
 	return c.with(ctx, func(a *account.Account) error {
 		logger := hclog.New(&hclog.LoggerOptions{

@@ -30,10 +30,18 @@ type devCommand struct {
 	DataDir       string `required:"" placeholder:"DIR" help:"Folder for the new account and the bridge; an account that is there already is refused."`
 	Listen        string `default:"127.0.0.1:3002" help:"Address of the bridge (${default})."`
 	AccountListen string `default:"127.0.0.1:8600" help:"Address of the account service, for Terraform and for the pages people see (${default})."`
-	LogLevel      string `default:"warn" enum:"trace,debug,info,warn,error" help:"${enum}."`
+	LogLevel      string `default:"warn" enum:"trace,debug,info,warn,error" help:"From which level on lines are written: ${enum}."`
 }
 
 const devManager = "provision-manager@example.com"
+
+// Help shows how it is called.
+func (devCommand) Help() string {
+	return `Prints the bearer token and a provider block to paste. Everything lies in the folder; to start afresh,
+stop it and remove the folder.
+
+  scim-bridge dev --data-dir ./try`
+}
 
 // Run makes the account, activates provisioning and serves both.
 func (d *devCommand) Run(ctx context.Context, c *console) error {

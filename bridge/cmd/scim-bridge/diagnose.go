@@ -14,6 +14,14 @@ type diagnoseCommand struct {
 	File string `arg:"" optional:"" help:"The log of a bridge, this one or the vendor's; standard input if left out."`
 }
 
+// Help shows how it is called.
+func (diagnoseCommand) Help() string {
+	return `Exit 0 whether or not problems are found: a log tells what was, not what is.
+
+  scim-bridge diagnose bridge.log
+  journalctl -u scim-bridge | scim-bridge diagnose`
+}
+
 // Run exits with 0 whether or not there are problems: a log tells what was,
 // not what is.
 func (d diagnoseCommand) Run(c *console) error {

@@ -13,8 +13,6 @@ import (
 	"runtime/debug"
 	"strings"
 	"syscall"
-
-	"github.com/alecthomas/kong"
 )
 
 // cli is the command line: a field per command, each in the file of its
@@ -58,7 +56,8 @@ func keepGarbage() {
 	}
 }
 
-// Exit codes beside 0. A command that means another by them says so in its help.
+// Exit codes beside 0, as the help has them. A command that means another by
+// them says so in its own.
 const (
 	exitFailed = 1
 	exitUsage  = 2
@@ -120,24 +119,10 @@ func execute(ctx context.Context, args []string, c *console) (err error) {
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
-	command, err := parser.Parse(args)
+	command, err := parse(parser, args)
 	if err != nil {
 		return &exit{exitUsage, err}
 	}
 	command.BindTo(ctx, (*context.Context)(nil))
 	return command.Run(c, parser)
-}
-
-// newParser reads c as the manual: every flag is also SCIMBRIDGE_<FLAG>, and
-// the tag `vendor` names a variable of the vendor's image that is read too.
-func newParser(grammar *cli, c *console) (*kong.Kong, error) {
-	return kong.New(grammar,
-		kong.Name("scim-bridge"),
-		kong.Description("Carries people and groups from an identity provider to an account."),
-		kong.Writers(c.Out, c.Err),
-		kong.Exit(func(code int) { panic(helpShown(code)) }),
-		kong.DefaultEnvars("SCIMBRIDGE"),
-		kong.Resolvers(vendorVariables{}),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
-	)
 }

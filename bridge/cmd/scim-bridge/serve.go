@@ -30,14 +30,14 @@ type serveCommand struct {
 	Session    string `vendor:"OP_SESSION" placeholder:"FILE|BASE64" help:"The sealed session; DATA_DIR/session unless given."`
 	AccountURL string `name:"account-url" placeholder:"URL" help:"Address of the account, instead of the one sealed in the session; http only on loopback."`
 	DataDir    string `default:"/var/lib/scim-bridge" placeholder:"DIR" help:"Folder for the instance's identity and the control socket (${default})."`
-	Revision   string `help:"An opaque text that the bridge tells back."`
+	Revision   string `help:"A text of yours that /ready and status tell back, to know which configuration runs."`
 
 	ConfirmationInterval time.Duration `default:"300s" vendor:"OP_CONFIRMATION_INTERVAL" help:"Pause between two rounds of confirming members who accepted; at least 30s."`
-	SourceAddress        netip.Addr    `placeholder:"IP" help:"Outbound address towards the account."`
-	TrustedProxies       []string      `placeholder:"CIDR" help:"Proxies whose X-Forwarded-For is believed."`
+	SourceAddress        netip.Addr    `placeholder:"IP" help:"Outbound address towards the account, for instance the one that its firewall lets in."`
+	TrustedProxies       []string      `placeholder:"CIDR" help:"Addresses or networks of the proxies whose X-Forwarded-For is believed; repeatable."`
 
-	LogFormat string `default:"text" enum:"text,json,pretty" vendor:"OP_JSON_LOGS,OP_PRETTY_LOGS" help:"${enum}."`
-	LogLevel  string `default:"info" enum:"trace,debug,info,warn,error" vendor:"OP_DEBUG,OP_TRACE" help:"${enum}."`
+	LogFormat string `default:"text" enum:"text,json,pretty" vendor:"OP_JSON_LOGS,OP_PRETTY_LOGS" help:"How log lines look: ${enum}."`
+	LogLevel  string `default:"info" enum:"trace,debug,info,warn,error" vendor:"OP_DEBUG,OP_TRACE" help:"From which level on lines are written: ${enum}."`
 
 	UnsealTokenFile     string `type:"path" placeholder:"FILE" help:"File with the bearer token, so that a restart needs no person."`
 	MonitoringTokenFile string `type:"path" placeholder:"FILE" help:"File with a token of your choice that may read /health and /metrics."`
@@ -55,6 +55,18 @@ type serveSettings struct {
 // minConfirmationInterval keeps a fleet of bridges from asking the account
 // about the waiting all the time.
 const minConfirmationInterval = 30 * time.Second
+
+// Help shows how it is called.
+func (serveCommand) Help() string {
+	return `Starts sealed: the first right bearer token opens the session, shown by the identity provider's
+next request, at the status page, by scim-bridge unseal or from --unseal-token-file. The bridge keeps
+no database; what it knows lies at the account. SIGTERM ends it when the requests under way are answered.
+
+  scim-bridge serve --data-dir /var/lib/scim-bridge --public-url https://scim.example.com
+
+What the vendor's image reads means the same here: OP_PORT, OP_SESSION, OP_CONFIRMATION_INTERVAL,
+OP_JSON_LOGS, OP_PRETTY_LOGS, OP_DEBUG, OP_TRACE. Flags go before SCIMBRIDGE_ variables, and those before OP_.`
+}
 
 // Validate refuses contradictory settings, all of them at once. Kong calls it.
 func (s *serveCommand) Validate() error {

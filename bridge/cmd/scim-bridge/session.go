@@ -16,6 +16,13 @@ type sessionInspectCommand struct {
 	File string `arg:"" help:"The session file."`
 }
 
+// Help shows how it is called.
+func (sessionInspectCommand) Help() string {
+	return `For instance:
+
+  scim-bridge session inspect /var/lib/scim-bridge/session`
+}
+
 func (s sessionInspectCommand) Run(c *console) error {
 	file, err := session.ReadFile(s.File)
 	if err != nil {

@@ -32,7 +32,10 @@ type statusCommand struct {
 
 // Help says what the exit codes mean.
 func (statusCommand) Help() string {
-	return "Exits with 0 if all is well, 1 if there are problems, 2 if the bridge cannot be asked."
+	return `Exit 0 if all is well, 1 if there are problems, 2 if the bridge cannot be asked.
+
+  scim-bridge status --local /var/lib/scim-bridge
+  scim-bridge status --url https://scim.example.com --token-file monitoring-token --json`
 }
 
 // Validate is called by kong.

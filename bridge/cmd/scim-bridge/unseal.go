@@ -18,7 +18,11 @@ type unsealCommand struct {
 
 // Help says where the token comes from: never from an argument, which every
 // process on the machine could read.
-func (unsealCommand) Help() string { return "Reads the bearer token from standard input." }
+func (unsealCommand) Help() string {
+	return `Reads the bearer token from standard input.
+
+  scim-bridge unseal /var/lib/scim-bridge < bearer-token`
+}
 
 // Run shows the token to the bridge.
 func (u *unsealCommand) Run(ctx context.Context, c *console) error {

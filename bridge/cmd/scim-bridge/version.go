@@ -9,6 +9,13 @@ import (
 
 type versionCommand struct{}
 
+// Help shows how it is called.
+func (versionCommand) Help() string {
+	return `For instance:
+
+  scim-bridge version`
+}
+
 func (versionCommand) Run(c *console) error {
 	b := build.Read()
 	_, err := fmt.Fprintf(c.Out, "scim-bridge %s\ncommit %s\n%s %s/%s\n", b.Version, b.Commit, b.Go, runtime.GOOS, runtime.GOARCH)

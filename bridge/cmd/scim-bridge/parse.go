@@ -1,0 +1,76 @@
+package main
+
+import (
+	"errors"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/alecthomas/kong"
+)
+
+// newParser reads c as the manual: every flag is also SCIMBRIDGE_<FLAG>, and
+// the tag `vendor` names a variable of the vendor's image that is read too.
+func newParser(grammar *cli, c *console) (*kong.Kong, error) {
+	return kong.New(grammar,
+		kong.Name("scim-bridge"),
+		kong.Description("Carries people and groups from an identity provider to an account.\n\n"+
+			"Every flag can be given as SCIMBRIDGE_<FLAG> too. Exit 0: done; 1: it failed; "+
+			"2: the command line or a setting is wrong, and nothing was done. "+
+			"Commands that mean something else by them say so in their help."),
+		kong.Writers(c.Out, c.Err),
+		kong.Exit(func(code int) { panic(helpShown(code)) }),
+		kong.DefaultEnvars("SCIMBRIDGE"),
+		kong.Resolvers(vendorVariables{}),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
+	)
+}
+
+// faulty finds the flag in kong's errors about one flag of the command line.
+// Those of our own Validate methods, which tell all at once, begin otherwise.
+var faulty = regexp.MustCompile(`^(?:unknown flag )?(--[a-z][a-z-]*)(?:$|, did you mean|: | must be one of)`)
+
+// parse reads the command line and tells every fault in it at once. Kong stops
+// at the first, so that what it blames is taken away and the rest read again.
+func parse(parser *kong.Kong, args []string) (*kong.Context, error) {
+	command, err := parser.Parse(args)
+	if err == nil {
+		return command, nil
+	}
+	var faults []error
+	var blamed []string
+	// Whoever made a mistake beside --help is told of the mistake.
+	args = slices.DeleteFunc(slices.Clone(args), func(arg string) bool { return arg == "--help" || arg == "-h" })
+	for err != nil {
+		if !slices.ContainsFunc(blamed, func(flag string) bool { return strings.Contains(err.Error(), flag) }) {
+			faults = append(faults, err) // else it is missing because it was taken away
+		}
+		match := faulty.FindStringSubmatch(err.Error())
+		if match == nil {
+			break
+		}
+		rest := without(args, match[1])
+		if len(rest) == len(args) {
+			break // the value is from the environment
+		}
+		args, blamed = rest, append(blamed, match[1])
+		_, err = parser.Parse(args)
+	}
+	return nil, errors.Join(faults...)
+}
+
+// without takes a flag off the command line, and its value.
+func without(args []string, flag string) (rest []string) {
+	for i := 0; i < len(args); i++ {
+		switch {
+		case strings.HasPrefix(args[i], flag+"="):
+		case args[i] == flag:
+			if i+1 < len(args) && !strings.HasPrefix(args[i+1], "-") {
+				i++
+			}
+		default:
+			rest = append(rest, args[i])
+		}
+	}
+	return rest
+}
