@@ -87,7 +87,7 @@ func newFace(t *testing.T) *face {
 		Checked: metrics.TokenChecked, Changed: func() { f.raised++ }}
 	board.Components = []func() control.Report{f.component, f.gate.Report}
 	ring := logring.New(1 << 10)
-	_, _ = io.WriteString(ring, "a line of the log\n")
+	ring.Sink(hclog.Info).Accept("scim-bridge", hclog.Info, "a line of the log")
 	server := &status.Server{
 		Board: board, Gate: f.gate, Metrics: metrics,
 		Page: &status.Page{
@@ -378,7 +378,7 @@ func TestTheStatusPage(t *testing.T) {
 			t.Errorf("the page does not show %q", want)
 		}
 	}
-	if _, body, header := visit("GET", "/app/logs", nil); body != "a line of the log\n" || !strings.Contains(header.Get("Content-Disposition"), "attachment") {
+	if _, body, header := visit("GET", "/app/logs", nil); !strings.HasSuffix(body, "[INFO]  scim-bridge: a line of the log\n") || !strings.Contains(header.Get("Content-Disposition"), "attachment") {
 		t.Errorf("the log: %v %s", header, body)
 	}
 

@@ -2,10 +2,15 @@ package logring_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io"
+	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -21,33 +26,62 @@ func content(t *testing.T, r *logring.Ring) string {
 	return b.String()
 }
 
+// logger logs to the ring alone.
+func logger(r *logring.Ring) hclog.Logger {
+	log := hclog.NewInterceptLogger(&hclog.LoggerOptions{Output: io.Discard})
+	log.RegisterSink(r.Sink(hclog.Debug))
+	return log
+}
+
 func TestRingKeepsTheLatestWholeLines(t *testing.T) {
 	t.Parallel()
-	for _, row := range []struct {
-		name  string
-		lines []string
-		want  string
-	}{
-		{"what fits is kept", []string{"one\n", "two\n"}, "one\ntwo\n"},
-		{"exactly the limit is kept", []string{"12345\n", "789\n"}, "12345\n789\n"},
-		{"the oldest line goes first, and whole", []string{"one\n", "two\n", "three\n"}, "two\nthree\n"},
-		{"a long line drives out several", []string{"1\n", "2\n", "3\n", "45678901\n"}, "45678901\n"},
-		{"several lines in one write are several lines", []string{"one\ntwo\nthree\n"}, "two\nthree\n"},
-		{"of a line longer than the ring the beginning is kept", []string{"0123456789abcdef\n"}, "0123456789"},
-		{"nothing was written", nil, ""},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			t.Parallel()
-			r := logring.New(10)
-			for _, l := range row.lines {
-				if n, err := r.Write([]byte(l)); n != len(l) || err != nil {
-					t.Fatalf("Write(%q) = %d, %v", l, n, err)
-				}
-			}
-			if got := content(t, r); got != row.want {
-				t.Errorf("the ring holds %q, want %q", got, row.want)
-			}
-		})
+	r := logring.New(20_000)
+	log := logger(r)
+	for i := range 1000 {
+		log.Info("request", "number", i, "route", "users")
+	}
+	lines := slices.Collect(strings.Lines(content(t, r)))
+	if len(lines) < 50 || len(lines) > 200 {
+		t.Fatalf("%d lines of some 70 bytes are kept in 20,000", len(lines))
+	}
+	for i, l := range lines {
+		if want := fmt.Sprintf("[INFO]  request: number=%d route=users\n", 1000-len(lines)+i); !strings.HasSuffix(l, want) {
+			t.Fatalf("line %d is %q, want it to end with %q", i, l, want)
+		}
+	}
+	log.Info("too much", "what", strings.Repeat("x", 30_000))
+	if got := content(t, r); got != "" {
+		t.Errorf("the ring holds %d bytes", len(got))
+	}
+}
+
+// What is downloaded later must tell how things were.
+func TestALineTellsWhatWasLoggedThen(t *testing.T) {
+	t.Parallel()
+	r := logring.New(10_000)
+	log := logger(r)
+	names := []string{"before"}
+	fields := []any{"count", 1, "took", 1500 * time.Microsecond, "address", netip.MustParseAddr("192.0.2.1"), "ok", true}
+	log.Warn("all kinds", append(fields, "names", names, "error", errors.New("no way: \"x\""))...)
+	log.With("bound", 7).Named("part").Debug("lasting values", fields...)
+	names[0], fields[1] = "after", 2
+
+	var want bytes.Buffer
+	direct := hclog.New(&hclog.LoggerOptions{Level: hclog.Trace, Output: &want, DisableTime: true})
+	direct.Warn("all kinds", "count", 1, "took", 1500*time.Microsecond, "address", netip.MustParseAddr("192.0.2.1"), "ok", true,
+		"names", []string{"before"}, "error", errors.New("no way: \"x\""))
+	direct.With("bound", 7).Named("part").Debug("lasting values", "count", 1, "took", 1500*time.Microsecond,
+		"address", netip.MustParseAddr("192.0.2.1"), "ok", true)
+	var got strings.Builder
+	for l := range strings.Lines(content(t, r)) {
+		at, rest, _ := strings.Cut(l, " ")
+		if _, err := time.Parse(hclog.TimeFormat, at); err != nil || !strings.HasSuffix(at, "Z") {
+			t.Errorf("a line begins with %q: %v", at, err)
+		}
+		got.WriteString(rest)
+	}
+	if got.String() != want.String() {
+		t.Errorf("the ring holds\n%swant\n%s", got.String(), want.String())
 	}
 }
 
@@ -75,12 +109,13 @@ func TestSinkHasItsOwnLevel(t *testing.T) {
 
 func TestRingIsSafeForManyWriters(t *testing.T) {
 	t.Parallel()
-	r := logring.New(1000)
+	r := logring.New(100_000)
+	log := logger(r)
 	var writers sync.WaitGroup
 	for i := range 8 {
 		writers.Go(func() {
-			for j := range 200 {
-				fmt.Fprintf(r, "writer %d line %d\n", i, j)
+			for j := range 50 {
+				log.Info("line", "writer", i, "number", j)
 			}
 		})
 	}
@@ -88,13 +123,7 @@ func TestRingIsSafeForManyWriters(t *testing.T) {
 		_ = content(t, r)
 	}
 	writers.Wait()
-	got := content(t, r)
-	if len(got) > 1000 || len(got) < 900 {
-		t.Errorf("the ring holds %d bytes, want just under 1000", len(got))
-	}
-	for l := range strings.Lines(got) {
-		if !strings.HasPrefix(l, "writer ") || !strings.HasSuffix(l, "\n") {
-			t.Errorf("a line was torn: %q", l)
-		}
+	if got := strings.Count(content(t, r), "\n"); got != 400 {
+		t.Errorf("the ring holds %d lines, want 400", got)
 	}
 }
