@@ -45,6 +45,9 @@ func (r *repeater) Do(req *http.Request) (*http.Response, error) {
 			return nil, req.Context().Err()
 		}
 		defer func() { r.wrote(req.URL.Path); <-r.writing }()
+		if err := req.Context().Err(); err != nil { // there was a place, too
+			return nil, err
+		}
 	}
 	ctx, cancel := context.WithTimeout(req.Context(), r.limit)
 	defer cancel()
@@ -53,7 +56,7 @@ func (r *repeater) Do(req *http.Request) (*http.Response, error) {
 	var err error
 	for attempt := 1; ; attempt++ {
 		resp, err = r.once(ctx, req)
-		if attempt == maxAttempts || !again(req, resp, err) {
+		if attempt == maxAttempts || req.Context().Err() != nil || !again(req, resp, err) {
 			return resp, err
 		}
 		pause := r.pause(attempt)
@@ -77,6 +80,11 @@ func (r *repeater) Do(req *http.Request) (*http.Response, error) {
 }
 
 func (r *repeater) once(ctx context.Context, req *http.Request) (*http.Response, error) {
+	if req.Method != http.MethodGet {
+		var cancel context.CancelFunc
+		ctx, cancel = answered(ctx)
+		defer cancel()
+	}
 	req = req.Clone(ctx)
 	if req.GetBody != nil {
 		body, err := req.GetBody()
@@ -95,6 +103,20 @@ func (r *repeater) once(ctx context.Context, req *http.Request) (*http.Response,
 	}
 	resp.Body = io.NopCloser(bytes.NewReader(body))
 	return resp, nil
+}
+
+// grace is how long an interrupted Terraform waits for the answer to a write
+// that is on its way. Without it nobody would know what was made: the next
+// plan would make it again, and the account refuse it for being there.
+const grace = 5 * time.Second
+
+// answered is ctx as long as nobody interrupts, and for a grace after that; it
+// ends with the call's own deadline.
+func answered(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, _ := ctx.Deadline() // every call has one
+	patient, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(grace, cancel) })
+	return patient, func() { stop(); cancel() }
 }
 
 func readAll(resp *http.Response) ([]byte, error) {
