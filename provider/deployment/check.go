@@ -13,6 +13,7 @@ import (
 
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/firewall"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
 
@@ -93,10 +94,6 @@ func validAddress(text string) error {
 }
 
 func validProxy(text string) error {
-	_, notAddress := netip.ParseAddr(text)
-	_, notRange := netip.ParsePrefix(text)
-	if notAddress != nil && notRange != nil {
-		return fmt.Errorf("%q must be an IP address or a network, for instance \"10.0.0.0/8\"", text)
-	}
-	return nil
+	_, err := firewall.ParseRange(text)
+	return err
 }

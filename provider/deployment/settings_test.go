@@ -80,7 +80,7 @@ func TestThePlanRefusesTheSettingsThatTheBridgeRefuses(t *testing.T) {
 		{"source_address", "127.0.0.9/32", false},
 		{"source_address", "localhost", false},
 		{"trusted_proxies", "10.0.0.0/8", true},
-		{"trusted_proxies", "10.1.2.3/8", true},
+		{"trusted_proxies", "10.1.2.3/8", false},
 		{"trusted_proxies", "2001:db8::1", true},
 		{"trusted_proxies", "10.0.0.0/33", false},
 		{"trusted_proxies", "proxy.example.com", false},
