@@ -42,7 +42,8 @@ func (r *rule) foretell(ctx context.Context, w wanted) (diags diag.Diagnostics) 
 		diags.AddError("One firewall rule twice", "Another scimbridge_firewall_rule of this configuration is to be made with the same action, values, "+
 			"priority and description. The account keeps one rule of a kind: keep one of the two, or tell them apart by their description.")
 	case id != "" && !client.Once[owners](r.client).knows(id):
-		diags.AddWarning(existsTitle, existsDetail(id, "The account will not make a second one."))
+		diags.AddWarning(existsTitle, existsDetail(id, "The account will not make a second one.")+
+			"If it is the rule of a resource that has another name now, write a moved block instead: nothing is made or destroyed then.")
 	}
 	return diags
 }
@@ -66,14 +67,13 @@ func refusedExisting(err error) (detail string, ok bool) {
 	if !ok || e.Problem.Code != "firewall_rule_exists" || e.Details().ExistingId == nil {
 		return "", false
 	}
-	return existsDetail(*e.Details().ExistingId, "Nothing was made."), true
+	return existsDetail(*e.Details().ExistingId, "Nothing was made.") +
+		"If this run was to destroy it, because its resource has another name now, run terraform apply again; a moved block spares all of that.", true
 }
 
 func existsDetail(id, outcome string) string {
 	return fmt.Sprintf("The account has a rule that is the same in action, values, priority and description, and is not in this state: %s. %s "+
-		"To manage it here, import it:\n\n%s\n\n"+
-		"If it is the rule of a resource that has another name now, write a moved block instead: nothing is made or destroyed then.",
-		id, outcome, importRule(id))
+		"To manage it here, import it:\n\n%s\n\n", id, outcome, importRule(id))
 }
 
 // importRule is what to paste when a rule is there already.

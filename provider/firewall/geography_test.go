@@ -1,6 +1,7 @@
 package firewall_test
 
 import (
+	"net/http"
 	"regexp"
 	"testing"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-testing/statecheck"
 	"github.com/hashicorp/terraform-plugin-testing/tfjsonpath"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/ipdata/ipdatatest"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
 )
@@ -57,6 +59,48 @@ func TestRulesOnCountriesContinentsAndAnonymousAddresses(t *testing.T) {
 			},
 		},
 	})
+}
+
+// Somebody turns a rule of ranges into one of countries, which is another
+// action besides: the plan shows all of it, and the apply puts it right.
+func TestARuleThatBecameAnotherKindByHandIsHealed(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name, address string
+		config        func(*providertest.Account) string
+	}{
+		{"a single rule", address, func(a *providertest.Account) string { return rule(a, `ip_ranges = ["192.0.2.0/24"]`) }},
+		{"a rule of the policy", whole, func(a *providertest.Account) string {
+			return policy(a, "default_action = \"allow\"\n  rules = {\n    it = { ip_ranges = [\"192.0.2.0/24\"] }\n  }")
+		}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			account := located(t)
+			step := func(action plancheck.ResourceActionType, by func()) resource.TestStep {
+				return resource.TestStep{PreConfig: by, Config: row.config(account), ConfigPlanChecks: resource.ConfigPlanChecks{
+					PreApply: []plancheck.PlanCheck{plancheck.ExpectResourceAction(row.address, action)},
+				}}
+			}
+			resource.UnitTest(t, resource.TestCase{
+				ProtoV6ProviderFactories: providertest.Factories(t),
+				Steps: []resource.TestStep{
+					step(plancheck.ResourceActionCreate, nil),
+					step(plancheck.ResourceActionUpdate, func() {
+						deny, countries := api.Deny, []string{"DE"}
+						resp, err := account.API.ReplaceFirewallRuleWithResponse(t.Context(), only(t, account).Id, nil,
+							api.FirewallRuleInput{Action: &deny, Countries: &countries})
+						providertest.Expect(t, http.StatusOK, resp, err)
+					}),
+					step(plancheck.ResourceActionNoop, func() {
+						if now := only(t, account); now.Action != api.Allow || now.Countries != nil || now.Priority != 100 || len(*now.IpRanges) != 1 {
+							t.Errorf("the rule is not healed: %+v", now)
+						}
+					}),
+				},
+			})
+		})
+	}
 }
 
 func TestALockOutByCountryIsForeseen(t *testing.T) {

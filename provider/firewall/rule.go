@@ -225,6 +225,11 @@ func (r *rule) Update(ctx context.Context, req resource.UpdateRequest, resp *res
 			replaced, err = current, nil
 		}
 	}
+	if client.NotFound(err) {
+		resp.Diagnostics.AddError("The firewall rule is gone", "Somebody deleted the rule "+id+" after the plan was made. "+
+			"Run terraform apply again: it makes the rule anew.")
+		return
+	}
 	if err != nil {
 		resp.Diagnostics.Append(r.client.Diagnose("change firewall rule "+id, err))
 		return

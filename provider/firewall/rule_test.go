@@ -143,6 +143,30 @@ func TestARuleChangedBetweenPlanAndApplyIsNotOverwritten(t *testing.T) {
 	})
 }
 
+func TestARuleDeletedBetweenPlanAndApplyIsMadeByTheNextOne(t *testing.T) {
+	t.Parallel()
+	account := providertest.NewAccount(t)
+	changed := rule(account, `ip_ranges = ["192.0.2.0/25"]`)
+	resource.UnitTest(t, resource.TestCase{
+		ProtoV6ProviderFactories: providertest.Factories(t),
+		Steps: []resource.TestStep{
+			{Config: rule(account, `ip_ranges = ["192.0.2.0/24"]`), ConfigPlanChecks: planned(plancheck.ResourceActionCreate)},
+			{
+				Config: changed,
+				ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{
+					plancheck.ExpectResourceAction(address, plancheck.ResourceActionUpdate),
+					meanwhile(func() {
+						resp, err := account.API.DeleteFirewallRuleWithResponse(t.Context(), only(t, account).Id, nil)
+						providertest.Expect(t, http.StatusNoContent, resp, err)
+					}),
+				}},
+				ExpectError: regexp.MustCompile(`(?s)is gone.*Run terraform apply\s+again`),
+			},
+			{Config: changed, ConfigPlanChecks: planned(plancheck.ResourceActionCreate)},
+		},
+	})
+}
+
 func TestALockOutIsRefusedAndExplained(t *testing.T) {
 	t.Parallel()
 	account := providertest.NewAccount(t)
