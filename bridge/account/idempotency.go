@@ -10,8 +10,8 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 )
 
-// AnswersKept is how long the answer to a request with a key is repeated.
-const AnswersKept = 24 * time.Hour
+// answersKept is how long the answer to a request with a key is repeated.
+const answersKept = 24 * time.Hour
 
 // A Request is one that may be sent twice.
 type Request struct {
@@ -27,7 +27,7 @@ func (a *Account) Once(ctx context.Context, r Request, answer any, fn func(conte
 	// A bridge that signs in again is the same client, with the same keys.
 	scope := CallerFrom(ctx).String()
 	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		kept, found, err := tx.SavedAnswer(ctx, scope, r.Key, a.now().Add(-AnswersKept))
+		kept, found, err := tx.SavedAnswer(ctx, scope, r.Key, a.now().Add(-answersKept))
 		if err != nil {
 			return err
 		}

@@ -3,7 +3,6 @@ package attr
 import (
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/planmodifier"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
-	"github.com/hashicorp/terraform-plugin-framework/types/basetypes"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/firewall"
 )
@@ -27,9 +26,6 @@ func (ipRange) canonical(text string) (string, error) {
 	prefix, err := firewall.ParseRange(text)
 	return prefix.String(), err
 }
-
-// NewCIDR makes a known value.
-func NewCIDR(text string) CIDR { return CIDR{basetypes.NewStringValue(text)} }
 
 // AreRanges refuses a set of CIDR with an element that is no range, and one
 // with two spellings of the same range.

@@ -7,7 +7,6 @@ import (
 
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/planmodifier"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
-	"github.com/hashicorp/terraform-plugin-framework/types/basetypes"
 )
 
 type (
@@ -28,9 +27,6 @@ type code struct{}
 func (code) canonical(text string) (string, error) { //nolint:unparam // the interface asks for it
 	return FormatCode(text), nil
 }
-
-// NewCode makes a known value.
-func NewCode(text string) Code { return Code{basetypes.NewStringValue(text)} }
 
 // FormatCode gives a code's one spelling, the account's.
 func FormatCode(text string) string { return strings.ToUpper(text) }

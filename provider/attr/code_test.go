@@ -17,7 +17,7 @@ import (
 func codeSet(texts ...string) types.Set {
 	elements := make([]attr.Value, len(texts))
 	for i, text := range texts {
-		elements[i] = NewCode(text)
+		elements[i] = Code{types.StringValue(text)}
 	}
 	return types.SetValueMust(CodeType{}, elements)
 }
@@ -80,7 +80,7 @@ func TestAnotherCaseIsNoChange(t *testing.T) {
 			}
 		})
 	}
-	if same, _ := NewCode("ch").StringSemanticEquals(t.Context(), NewCode("CH")); !same {
+	if same, _ := (Code{types.StringValue("ch")}).StringSemanticEquals(t.Context(), Code{types.StringValue("CH")}); !same {
 		t.Error("ch differs from CH in meaning")
 	}
 }
