@@ -93,7 +93,8 @@ func (p *Provider) Schema(_ context.Context, _ provider.SchemaRequest, resp *pro
 			},
 			"request_timeout": schema.StringAttribute{
 				Optional:            true,
-				MarkdownDescription: "How long one call to the account may take, its repetitions included, for instance `45s`. Default `30s`.",
+				MarkdownDescription: "How long one call to the account may take, for instance `45s`. Default `30s`. " +
+					"What is not answered in half of that is asked for once more, where that is harmless; what is refused for the moment, up to five times.",
 			},
 			"monitoring_token": schema.StringAttribute{
 				Optional:  true,

@@ -18,7 +18,7 @@ import (
 
 const (
 	maxAttempts = 6
-	maxAnswer   = 16 << 20 // the largest honest answer is a page of 1000 rules with 1000 ranges each
+	maxAnswer   = 64 << 20 // a whole firewall of the 16 MiB that the account takes, with ids and versions
 )
 
 // repeater makes a call, and makes it again when that is harmless and may
@@ -79,7 +79,11 @@ func (r *repeater) Do(req *http.Request) (*http.Response, error) {
 	}
 }
 
+// once makes the call, in half of its time at most: what was lost on the way
+// is asked for again while there is time.
 func (r *repeater) once(ctx context.Context, req *http.Request) (*http.Response, error) {
+	ctx, done := context.WithTimeout(ctx, r.limit/2)
+	defer done()
 	if req.Method != http.MethodGet {
 		var cancel context.CancelFunc
 		ctx, cancel = answered(ctx)
@@ -137,7 +141,7 @@ func again(req *http.Request, resp *http.Response, err error) bool {
 		if errors.Is(err, syscall.ECONNREFUSED) {
 			return true
 		}
-		return repeatable && req.Context().Err() == nil && transient(err)
+		return repeatable && req.Context().Err() == nil && (transient(err) || errors.Is(err, context.DeadlineExceeded))
 	}
 	switch resp.StatusCode {
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:

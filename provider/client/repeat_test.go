@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 )
@@ -57,6 +58,42 @@ func TestAnInterruption(t *testing.T) {
 			}
 			if err := write(ctx, c); !errors.Is(err, context.Canceled) || times.Load() != 1 {
 				t.Errorf("after the interruption, a write is begun: %v", err)
+			}
+		})
+	}
+}
+
+// An answer that does not come in half of a call's time is asked for again.
+func TestAnAnswerThatDoesNotComeIsAskedForAgain(t *testing.T) {
+	t.Parallel()
+	key := "key"
+	for _, row := range []struct {
+		name   string
+		params *api.CreateFirewallRuleParams
+		times  int32
+	}{
+		{"with the key of a write that may be repeated", &api.CreateFirewallRuleParams{IdempotencyKey: &key}, 2},
+		{"but not without one", nil, 1},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			var times atomic.Int32
+			over := make(chan struct{})
+			c := faulty(t, func(w http.ResponseWriter, _ *http.Request) {
+				if times.Add(1) == 1 {
+					<-over
+					return
+				}
+				answer(w, http.StatusCreated, api.FirewallRule{Id: "made"})
+			})
+			t.Cleanup(func() { close(over) }) // before the server waits for its handlers
+			c.API.Client.(*repeater).limit = time.Second
+			made, err := Call[api.FirewallRule](c.API.CreateFirewallRule(t.Context(), row.params, api.FirewallRuleInput{}))
+			if ok := row.times > 1; (err == nil && made.Id == "made") != ok {
+				t.Errorf("made %q, error %v", made.Id, err)
+			}
+			if n := times.Load(); n != row.times {
+				t.Errorf("asked %d times, want %d", n, row.times)
 			}
 		})
 	}
