@@ -68,7 +68,8 @@ func refusedExisting(err error) (detail string, ok bool) {
 		return "", false
 	}
 	return existsDetail(*e.Details().ExistingId, "Nothing was made.") +
-		"If this run was to destroy it, because its resource has another name now, run terraform apply again; a moved block spares all of that.", true
+		"If it is the rule of a resource that has another name now, write a moved block instead: nothing is made or destroyed then. " +
+		"If this run has destroyed it since, run terraform apply again.", true
 }
 
 func existsDetail(id, outcome string) string {

@@ -2,6 +2,7 @@ package firewall_test
 
 import (
 	"fmt"
+	"net/http"
 	"regexp"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-testing/terraform"
 	"github.com/hashicorp/terraform-plugin-testing/tfjsonpath"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
 )
 
@@ -93,6 +95,47 @@ removed {
 	if !strings.Contains(account.Log(), "code=firewall_rule_exists") {
 		t.Error("the account refused nothing: the test proves nothing")
 	}
+}
+
+// The rule that lets Terraform itself in can neither go before the new one
+// comes nor stay beside it: without a moved block, nothing happens to it.
+func TestTheCallersOwnRuleUnderAnotherName(t *testing.T) {
+	t.Parallel()
+	account := providertest.NewAccount(t)
+	const old = "scimbridge_firewall_rule.old"
+	before := account.ProviderBlock() + "resource \"scimbridge_firewall_rule\" \"old\" {\n  ip_ranges = [\"127.0.0.1\"]\n}\n"
+	after := rule(account, `ip_ranges = ["127.0.0.1"]`)
+	defaultAction := func(action api.FirewallAction) {
+		resp, err := account.API.UpdateFirewallWithResponse(t.Context(), nil, api.FirewallUpdate{DefaultAction: &action})
+		providertest.Expect(t, http.StatusOK, resp, err)
+	}
+	resource.UnitTest(t, resource.TestCase{
+		ProtoV6ProviderFactories: providertest.Factories(t),
+		Steps: []resource.TestStep{
+			{
+				Config:           before,
+				ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{plancheck.ExpectResourceAction(old, plancheck.ResourceActionCreate)}},
+			},
+			{
+				PreConfig:   func() { defaultAction(api.Deny) },
+				Config:      after,
+				ExpectError: regexp.MustCompile(`(?s)exists already.*write a moved\s+block`),
+				ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{
+					plancheck.ExpectResourceAction(old, plancheck.ResourceActionDestroy),
+					plancheck.ExpectResourceAction(address, plancheck.ResourceActionCreate),
+				}},
+			},
+			{
+				Config:           after + "moved {\n  from = " + old + "\n  to   = " + address + "\n}\n",
+				ConfigPlanChecks: planned(plancheck.ResourceActionNoop),
+			},
+			{
+				PreConfig:        func() { defaultAction(api.Allow) }, // or nothing could be destroyed
+				Config:           after,
+				ConfigPlanChecks: planned(plancheck.ResourceActionNoop),
+			},
+		},
+	})
 }
 
 // A plan says of what exists, over the protocol: the order in which
