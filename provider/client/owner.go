@@ -4,6 +4,9 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"slices"
+	"strings"
+	"sync"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 )
@@ -24,4 +27,109 @@ func OwnerOf(ctx context.Context, private Private, diags *diag.Diagnostics) (own
 	value, _ := json.Marshal(owner) // a string always marshals
 	diags.Append(private.SetKey(ctx, ownerKey, value)...)
 	return owner
+}
+
+// Owners is who manages what of a list in one run: one resource the whole, or
+// several an object each. Terraform plans resources in any order and some at a
+// time: each says what it manages and learns, in the same step, what stands
+// against it, so that the second of two sees the first.
+//
+// What another configuration manages stays unseen. The zero value is ready.
+type Owners struct {
+	mu      sync.Mutex
+	whole   string          // the mark of the resource for the whole that was planned first
+	removes bool            // it removes what it does not list
+	listed  map[string]bool // by it
+	singles int             // resources for one object that stay or are made
+	managed map[string]bool // by one of those each
+	leaving map[string]bool // with one that is destroyed
+}
+
+// A Clash is what stands against managing something; at most one of its fields
+// is set.
+type Clash struct {
+	Wholes bool   // another resource manages the whole too
+	Undone bool   // one manages the whole and removes what another manages
+	Twice  string // listed by the whole and managed by another: "a, b"
+	Lost   string // listed by the whole and destroyed with another: "a, b"
+}
+
+// Whole is said by a resource that manages the whole; mark is its OwnerOf.
+func (o *Owners) Whole(mark string, removes bool, listed []string) Clash {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.whole != "" && o.whole != mark {
+		return Clash{Wholes: true}
+	}
+	o.whole, o.removes, o.listed = mark, removes, setOf(listed)
+	if removes && o.singles > 0 {
+		return Clash{Undone: true}
+	}
+	if twice := both(o.listed, o.managed); twice != "" {
+		return Clash{Twice: twice}
+	}
+	return Clash{Lost: both(o.listed, o.leaving)}
+}
+
+// One is said by a resource that manages one object; "" is one that is to be
+// made and has no name yet.
+func (o *Owners) One(name string) Clash {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.singles++
+	if name != "" {
+		add(&o.managed, name)
+	}
+	switch {
+	case o.removes:
+		return Clash{Undone: true}
+	case o.listed[name]:
+		return Clash{Twice: name}
+	}
+	return Clash{}
+}
+
+// Leave is said by a resource for one object that is to be destroyed.
+func (o *Owners) Leave(name string) Clash {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	add(&o.leaving, name)
+	if o.listed[name] {
+		return Clash{Lost: name}
+	}
+	return Clash{}
+}
+
+// Knows tells whether an object is some resource's, or was until this run.
+func (o *Owners) Knows(name string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.managed[name] || o.leaving[name] || o.listed[name]
+}
+
+func add(set *map[string]bool, name string) {
+	if *set == nil {
+		*set = make(map[string]bool)
+	}
+	(*set)[name] = true
+}
+
+func setOf(names []string) map[string]bool {
+	set := make(map[string]bool, len(names))
+	for _, name := range names {
+		set[name] = true
+	}
+	return set
+}
+
+// both lists, sorted, what is in both sets.
+func both(a, b map[string]bool) string {
+	var names []string
+	for name := range a {
+		if b[name] {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return strings.Join(names, ", ")
 }

@@ -41,7 +41,7 @@ func (r *rule) foretell(ctx context.Context, w wanted) (diags diag.Diagnostics) 
 	case twice:
 		diags.AddError("One firewall rule twice", "Another scimbridge_firewall_rule of this configuration is to be made with the same action, values, "+
 			"priority and description. The account keeps one rule of a kind: keep one of the two, or tell them apart by their description.")
-	case id != "" && !client.Once[owners](r.client).knows(id):
+	case id != "" && !client.Once[owners](r.client).Knows(id):
 		diags.AddWarning(existsTitle, existsDetail(id, "The account will not make a second one.")+
 			"If it is the rule of a resource that has another name now, write a moved block instead: nothing is made or destroyed then.")
 	}
