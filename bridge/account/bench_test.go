@@ -54,6 +54,23 @@ func BenchmarkFindByUserName(b *testing.B) {
 	}
 }
 
+// BenchmarkPerson reads people all over the database.
+func BenchmarkPerson(b *testing.B) {
+	for _, size := range []int{100, 10_000, 100_000} {
+		b.Run(fmt.Sprintf("among %d", size), func(b *testing.B) {
+			a := populated(b, size)
+			b.ReportAllocs()
+			i := 0
+			for b.Loop() {
+				i += 7919
+				if _, err := a.Person(b.Context(), fmt.Sprintf("p%d", i%size+1)); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
 func BenchmarkCreatePerson(b *testing.B) {
 	a := populated(b, 1)
 	n := 0

@@ -204,3 +204,37 @@ func TestARuleThatExistsIsNotMadeAgain(t *testing.T) {
 		t.Errorf("what was deleted: %v", err)
 	}
 }
+
+// Whatever the policy has come to, the break-glass lets an administrator in.
+func TestTheBrokenGlassHelpsAgainstAPolicyThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	a := serverOf(t, "sqlite:"+filepath.Join(t.TempDir(), "account.db"), true)
+	_, token, err := a.CreateToken(t.Context(), "tests")
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = a.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+		f, err := tx.Firewall(ctx)
+		if err != nil {
+			return err
+		}
+		f.Revision = "of a rule that nobody can read"
+		if err := tx.UpdateFirewall(ctx, f); err != nil {
+			return err
+		}
+		return tx.PutFirewallRule(ctx, store.FirewallRule{ID: "r", Action: "deny", Kind: "ip_ranges", Values: "nonsense", Version: 1})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	home := netip.MustParseAddr("192.0.2.1")
+	if _, err := a.AdmitToken(t.Context(), token, home); err == nil {
+		t.Error("somebody was let in past a rule that cannot be read")
+	}
+	if _, err := a.DisableFirewall(t.Context(), time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.AdmitToken(t.Context(), token, home); err != nil {
+		t.Errorf("behind the broken glass: %v", err)
+	}
+}

@@ -42,6 +42,7 @@ func (a *Account) judge(ctx context.Context, tx *store.Tx, address netip.Addr) (
 type guard struct {
 	disabledUntil time.Time
 	policy        firewall.Compiled
+	unreadable    error // why there is no policy; the break-glass helps all the same
 }
 
 func (a *Account) guard(ctx context.Context, tx *store.Tx) (guard, error) {
@@ -49,14 +50,21 @@ func (a *Account) guard(ctx context.Context, tx *store.Tx) (guard, error) {
 	if err != nil {
 		return guard{}, err
 	}
-	policy, err := a.compiled(ctx, tx, row)
-	return guard{row.DisabledUntil, policy}, err
+	g := guard{disabledUntil: row.DisabledUntil}
+	g.policy, err = a.compiled(ctx, tx, row)
+	if err != nil && g.disabledUntil.After(a.now()) {
+		g.unreadable, err = err, nil
+	}
+	return g, err
 }
 
 func (a *Account) ruleOn(g guard, address netip.Addr) (ruling, error) {
 	r := ruling{Address: address, Result: resultOK}
-	if g.disabledUntil.After(a.now()) {
+	switch {
+	case g.disabledUntil.After(a.now()):
 		return r, nil
+	case g.unreadable != nil:
+		return r, g.unreadable
 	}
 	policy := g.policy
 	subject := firewall.Subject{Address: address}

@@ -20,8 +20,8 @@ import (
 type conn struct {
 	db       *sqlite3.Conn
 	prepared map[string]*sqlite3.Stmt
-	remembered
-	broken bool // not fit for another transaction
+	memory   remembered
+	broken   bool // not fit for another transaction
 }
 
 // maxPrepared bounds the statements of a connection. The program's own are

@@ -32,7 +32,7 @@ func Remember[T any](ctx context.Context, s *Store, key string, load func(contex
 		c.broken = true
 		return value, false, err
 	}
-	if value, found = c.remembered.values[key].(T); found && version == c.remembered.version {
+	if value, found = c.memory.values[key].(T); found && version == c.memory.version {
 		return value, true, nil
 	}
 	err = s.readOn(ctx, c, func(ctx context.Context, tx *Tx) error {
@@ -43,10 +43,10 @@ func Remember[T any](ctx context.Context, s *Store, key string, load func(contex
 		if value, found, err = load(ctx, tx); err != nil || !found {
 			return err
 		}
-		if version != c.remembered.version || len(c.remembered.values) >= maxRemembered {
-			c.remembered = remembered{version, make(map[string]any)}
+		if version != c.memory.version || len(c.memory.values) >= maxRemembered {
+			c.memory = remembered{version, make(map[string]any)}
 		}
-		c.remembered.values[key] = value
+		c.memory.values[key] = value
 		return nil
 	})
 	return value, found && err == nil, err

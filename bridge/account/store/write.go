@@ -75,10 +75,7 @@ func (s *Store) writeLoop() {
 // writeBatch carries out first and whatever waits behind it, commits, and
 // answers them all.
 func (s *Store) writeBatch(first *request) {
-	// Statements run without the callers' cancellation: SQLite answers the
-	// interruption of one by rolling back the whole transaction, the other
-	// callers' work included.
-	batch, err := s.runBatch(context.Background(), []*request{first})
+	batch, err := s.runBatch([]*request{first})
 	for _, r := range batch {
 		if err != nil && r.err == nil {
 			r.err = err
@@ -87,7 +84,9 @@ func (s *Store) writeBatch(first *request) {
 	}
 }
 
-func (s *Store) runBatch(ctx context.Context, batch []*request) ([]*request, error) {
+// runBatch knows no context: SQLite answers the interruption of one statement
+// by rolling back the whole transaction, the other callers' work included.
+func (s *Store) runBatch(batch []*request) ([]*request, error) {
 	if _, err := s.writer.exec("BEGIN IMMEDIATE"); err != nil {
 		return batch, fmt.Errorf("beginning a transaction: %w", err)
 	}
