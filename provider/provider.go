@@ -92,7 +92,7 @@ func (p *Provider) Schema(_ context.Context, _ provider.SchemaRequest, resp *pro
 				MarkdownDescription: "Certificates, in PEM form, to trust besides the system's.",
 			},
 			"request_timeout": schema.StringAttribute{
-				Optional:            true,
+				Optional: true,
 				MarkdownDescription: "How long one call to the account may take, for instance `45s`. Default `30s`. " +
 					"What is not answered in half of that is asked for once more, where that is harmless; what is refused for the moment, up to five times.",
 			},
