@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	"strconv"
 	"testing"
@@ -102,5 +103,25 @@ func TestGuessesAreNotRemembered(t *testing.T) {
 	ask("right", true)
 	if reads != 1001 {
 		t.Errorf("%d reads, want 1001: each guess, and what is right once", reads)
+	}
+}
+
+// Half a list must not pass for the whole, nor nobody's row for none.
+func TestAReaderWhoIsCancelledOnTheWayGetsAnError(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	err := s.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
+		list, err := store.All(ctx, tx, func(row store.Scanner) (n int64, err error) {
+			cancel()
+			return n, row.Scan(&n)
+		}, `SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3`)
+		if err == nil {
+			t.Errorf("got %v of three rows, and no error", list)
+		}
+		return err
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want %v", err, context.Canceled)
 	}
 }

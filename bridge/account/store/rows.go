@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -46,9 +47,11 @@ func (r *Rows) Scan(dest ...any) error {
 	return nil
 }
 
-// Close ends the query and returns what went wrong on the way.
+// Close ends the query and returns what went wrong on the way. An interruption
+// between two rows is known to the statement alone, until it is reset.
 func (r *Rows) Close() error {
-	return errors.Join(r.stmt.Reset(), r.stmt.ClearBindings())
+	err := r.stmt.Err()
+	return cmp.Or(err, r.stmt.Reset(), r.stmt.ClearBindings())
 }
 
 // All reads every row of a query with scan.
