@@ -68,15 +68,19 @@ func putUser(x *exchange) error {
 	return x.answerPerson(http.StatusOK, p, projection)
 }
 
-// replacePerson writes what the client sent. Who is suspended stays so unless
-// the client says otherwise: a client that updates a name must not let
-// somebody in whom another part of it has shut out.
+// replacePerson writes what the client sent. A suspended person stays so unless
+// the body sets active: a client that updates a name must not let in whom
+// another part of it has shut out.
 func (x *exchange) replacePerson(body map[string]any, ifMatch string) (bridge.Person, error) {
 	resource, err := schema.User.Normalize(body)
 	if err != nil {
 		return bridge.Person{}, err
 	}
-	if !assigns(body, "active") {
+	says, err := assigns(body, schema.User.Attribute("active"))
+	if err != nil {
+		return bridge.Person{}, err
+	}
+	if !says {
 		p, err := x.directory.Person(x.r.Context(), x.id)
 		if err != nil {
 			return p, err
@@ -91,6 +95,9 @@ func (x *exchange) replacePerson(body map[string]any, ifMatch string) (bridge.Pe
 		if active, said := stored["active"]; said {
 			resource["active"] = active
 		}
+		if p.Suspended {
+			resource["active"] = false
+		}
 	}
 	raw, err := json.Marshal(resource)
 	if err != nil {
@@ -99,14 +106,19 @@ func (x *exchange) replacePerson(body map[string]any, ifMatch string) (bridge.Pe
 	return x.directory.ReplacePerson(x.r.Context(), x.id, bridge.PersonInput{Attributes: raw}, ifMatch)
 }
 
-// assigns says whether a body gives the attribute a value, in any case.
-func assigns(body map[string]any, attribute string) bool {
+// assigns reports whether a body gives the attribute a value, under a name in
+// any case. What is a value is asked of the normalised one: an empty text or
+// list stands for none, as null does (RFC 7643 section 2.5).
+func assigns(body map[string]any, attribute *schema.Attribute) (bool, error) {
 	for name, value := range body {
-		if strings.EqualFold(name, attribute) {
-			return value != nil
+		if !strings.EqualFold(name, attribute.Name) {
+			continue
+		}
+		if kept, err := attribute.Coerce(value); err != nil || kept != nil {
+			return true, err
 		}
 	}
-	return false
+	return false, nil
 }
 
 func deleteUser(x *exchange) error {

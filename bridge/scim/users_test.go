@@ -1,0 +1,58 @@
+package scim_test
+
+import (
+	"net/http"
+	"testing"
+)
+
+// A client that only updates somebody must not let in whom another request
+// has shut out, in whatever form it says nothing of active.
+func TestNothingButActiveTrueLetsASuspendedPersonIn(t *testing.T) {
+	t.Parallel()
+	const core = `"urn:ietf:params:scim:schemas:core:2.0:User`
+	tests := []struct{ name, method, body string }{
+		{"PUT that does not speak of active", "PUT", `{"userName":"u"}`},
+		{"PUT with null", "PUT", `{"userName":"u","active":null}`},
+		{"PUT with an empty text", "PUT", `{"userName":"u","active":""}`},
+		{"PUT with an empty list", "PUT", `{"userName":"u","active":[]}`},
+		{"PUT with an empty text under another case", "PUT", `{"userName":"u","Active":""}`},
+		{"PUT with two empty spellings", "PUT", `{"userName":"u","Active":"","ACTIVE":[]}`},
+		{"PUT with an empty text under the qualified name", "PUT", `{"userName":"u",` + core + `:active":""}`},
+		{"PUT with an empty list under the schema's URI", "PUT", `{` + core + `":{"userName":"u","active":[]}}`},
+		{"PUT with a false text", "PUT", `{"userName":"u","active":"False"}`},
+		{"PUT with blanks, which is refused", "PUT", `{"userName":"u","active":"  "}`},
+		{"PUT with an object, which is refused", "PUT", `{"userName":"u","active":{}}`},
+		{"PUT with a list of null, which is refused or passed over", "PUT", `{"userName":"u","active":[null]}`},
+		{"PUT with a list of an empty text, which is refused or passed over", "PUT", `{"userName":"u","active":[""]}`},
+		{"PATCH replace by an empty text", "PATCH", `{"Operations":[{"op":"replace","path":"active","value":""}]}`},
+		{"PATCH replace by an empty list", "PATCH", `{"Operations":[{"op":"replace","path":"active","value":[]}]}`},
+		{"PATCH replace by null", "PATCH", `{"Operations":[{"op":"replace","path":"active","value":null}]}`},
+		{"PATCH replace without a value", "PATCH", `{"Operations":[{"op":"replace","path":"active"}]}`},
+		{"PATCH add of an empty text", "PATCH", `{"Operations":[{"op":"add","path":"active","value":""}]}`},
+		{"PATCH remove", "PATCH", `{"Operations":[{"op":"remove","path":"active"}]}`},
+		{"PATCH remove of false", "PATCH", `{"Operations":[{"op":"remove","path":"active","value":false}]}`},
+		{"PATCH without a path", "PATCH", `{"Operations":[{"op":"replace","value":{"active":"","title":"T"}}]}`},
+		{"PATCH without a path under the qualified name", "PATCH", `{"Operations":[{"op":"replace","value":{` + core + `:active":[]}}]}`},
+		{"PATCH at the schema's URI", "PATCH", `{"Operations":[{"op":"replace","path":` + core + `","value":{"active":null}}]}`},
+		{"PATCH of something else", "PATCH", `{"Operations":[{"op":"replace","path":"title","value":"T"}]}`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			server := serve(t, newMemory(), nil)
+			id, _ := create(t, server, "/Users", `{"userName":"u","active":false}`)
+			a := ask(t, server, tt.method, "/Users/"+id, tt.body)
+			if now := ask(t, server, http.MethodGet, "/Users/"+id, ""); now.at("active") != false {
+				t.Errorf("%d %s: active is %v", a.status, a.raw, now.at("active"))
+			}
+		})
+	}
+	server := serve(t, newMemory(), nil)
+	id, _ := create(t, server, "/Users", `{"userName":"u","active":false}`)
+	for _, body := range []string{`{"userName":"u","active":true}`, `{"userName":"u","active":"True"}`, `{"userName":"u","Active":"","active":true}`} {
+		if a := ask(t, server, http.MethodPut, "/Users/"+id, body); a.status != http.StatusOK || a.at("active") != true {
+			t.Errorf("PUT %s: %d %s", body, a.status, a.raw)
+		}
+		ask(t, server, http.MethodPut, "/Users/"+id, `{"userName":"u","active":false}`)
+	}
+}
