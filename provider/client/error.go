@@ -24,7 +24,7 @@ type Error struct {
 func (e *Error) Error() string {
 	text := fmt.Sprintf("the account answered %d", e.Status)
 	if e.Problem.Code != "" {
-		text += " " + e.Problem.Code
+		text += " " + string(e.Problem.Code)
 	}
 	switch {
 	case e.Problem.Detail != nil && *e.Problem.Detail != "":
@@ -59,7 +59,7 @@ func refusal(resp *http.Response, body []byte) *Error {
 // Code is the account's code for the refusal, empty when err is none.
 func Code(err error) string {
 	if e, ok := errors.AsType[*Error](err); ok {
-		return e.Problem.Code
+		return string(e.Problem.Code)
 	}
 	return ""
 }

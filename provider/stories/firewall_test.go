@@ -51,7 +51,7 @@ func TestAFirewallRuleThatBlocksTheBridgeIsNamedAndHealed(t *testing.T) {
 	}
 	provisioning, err := w.account.API.GetProvisioningWithResponse(t.Context())
 	done(t, provisioning.StatusCode(), provisioning.Body, err)
-	if r := provisioning.JSON200.LastRefusal; r == nil || r.Address != "127.0.0.9" || r.RuleId != nil || r.Code != api.FirewallBlocked {
+	if r := provisioning.JSON200.LastRefusal; r == nil || r.Address != "127.0.0.9" || r.RuleId != nil || r.Code != api.RefusalCodeFirewallBlocked {
 		t.Errorf("the account's last refusal should name 127.0.0.9 and no rule: %+v", r)
 	}
 

@@ -46,28 +46,28 @@ func (e AnonymousIP) Valid() bool {
 
 // Defines values for AttentionKind.
 const (
-	AddressMissing      AttentionKind = "address_missing"
-	AddressTaken        AttentionKind = "address_taken"
-	AddressUnconfirmed  AttentionKind = "address_unconfirmed"
-	ConfirmationDue     AttentionKind = "confirmation_due"
-	InvitationOpen      AttentionKind = "invitation_open"
-	SignupDomainMissing AttentionKind = "signup_domain_missing"
+	AttentionKindAddressMissing      AttentionKind = "address_missing"
+	AttentionKindAddressTaken        AttentionKind = "address_taken"
+	AttentionKindAddressUnconfirmed  AttentionKind = "address_unconfirmed"
+	AttentionKindConfirmationDue     AttentionKind = "confirmation_due"
+	AttentionKindInvitationOpen      AttentionKind = "invitation_open"
+	AttentionKindSignupDomainMissing AttentionKind = "signup_domain_missing"
 )
 
 // Valid indicates whether the value is a known member of the AttentionKind enum.
 func (e AttentionKind) Valid() bool {
 	switch e {
-	case AddressMissing:
+	case AttentionKindAddressMissing:
 		return true
-	case AddressTaken:
+	case AttentionKindAddressTaken:
 		return true
-	case AddressUnconfirmed:
+	case AttentionKindAddressUnconfirmed:
 		return true
-	case ConfirmationDue:
+	case AttentionKindConfirmationDue:
 		return true
-	case InvitationOpen:
+	case AttentionKindInvitationOpen:
 		return true
-	case SignupDomainMissing:
+	case AttentionKindSignupDomainMissing:
 		return true
 	default:
 		return false
@@ -101,6 +101,120 @@ func (e Continent) Valid() bool {
 	case OC:
 		return true
 	case SA:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ErrorCode.
+const (
+	ErrorCodeAddressTaken         ErrorCode = "address_taken"
+	ErrorCodeAlreadyActive        ErrorCode = "already_active"
+	ErrorCodeAlreadyExists        ErrorCode = "already_exists"
+	ErrorCodeCredentialsChanged   ErrorCode = "credentials_changed"
+	ErrorCodeCredentialsExpired   ErrorCode = "credentials_expired"
+	ErrorCodeDatabaseUnavailable  ErrorCode = "database_unavailable"
+	ErrorCodeEpochMoved           ErrorCode = "epoch_moved"
+	ErrorCodeFirewallBlocked      ErrorCode = "firewall_blocked"
+	ErrorCodeFirewallRuleExists   ErrorCode = "firewall_rule_exists"
+	ErrorCodeGroupNameTaken       ErrorCode = "group_name_taken"
+	ErrorCodeIdempotencyKeyReused ErrorCode = "idempotency_key_reused"
+	ErrorCodeInternal             ErrorCode = "internal"
+	ErrorCodeInvalidCursor        ErrorCode = "invalid_cursor"
+	ErrorCodeInvalidFilter        ErrorCode = "invalid_filter"
+	ErrorCodeInvalidValue         ErrorCode = "invalid_value"
+	ErrorCodeIpDatabaseRequired   ErrorCode = "ip_database_required"
+	ErrorCodeMalformedRequest     ErrorCode = "malformed_request"
+	ErrorCodeMethodNotAllowed     ErrorCode = "method_not_allowed"
+	ErrorCodeNotAccepted          ErrorCode = "not_accepted"
+	ErrorCodeNotFound             ErrorCode = "not_found"
+	ErrorCodeProtected            ErrorCode = "protected"
+	ErrorCodeProvisioningInactive ErrorCode = "provisioning_inactive"
+	ErrorCodeSecretNotKept        ErrorCode = "secret_not_kept"
+	ErrorCodeSessionEnded         ErrorCode = "session_ended"
+	ErrorCodeSignInFailed         ErrorCode = "sign_in_failed"
+	ErrorCodeSuspended            ErrorCode = "suspended"
+	ErrorCodeTokenMissing         ErrorCode = "token_missing"
+	ErrorCodeTokenRejected        ErrorCode = "token_rejected"
+	ErrorCodeTooLarge             ErrorCode = "too_large"
+	ErrorCodeTooManyRequests      ErrorCode = "too_many_requests"
+	ErrorCodeTwoFactorEnforced    ErrorCode = "two_factor_enforced"
+	ErrorCodeUserNameTaken        ErrorCode = "user_name_taken"
+	ErrorCodeVersionMismatch      ErrorCode = "version_mismatch"
+	ErrorCodeWouldLockOut         ErrorCode = "would_lock_out"
+)
+
+// Valid indicates whether the value is a known member of the ErrorCode enum.
+func (e ErrorCode) Valid() bool {
+	switch e {
+	case ErrorCodeAddressTaken:
+		return true
+	case ErrorCodeAlreadyActive:
+		return true
+	case ErrorCodeAlreadyExists:
+		return true
+	case ErrorCodeCredentialsChanged:
+		return true
+	case ErrorCodeCredentialsExpired:
+		return true
+	case ErrorCodeDatabaseUnavailable:
+		return true
+	case ErrorCodeEpochMoved:
+		return true
+	case ErrorCodeFirewallBlocked:
+		return true
+	case ErrorCodeFirewallRuleExists:
+		return true
+	case ErrorCodeGroupNameTaken:
+		return true
+	case ErrorCodeIdempotencyKeyReused:
+		return true
+	case ErrorCodeInternal:
+		return true
+	case ErrorCodeInvalidCursor:
+		return true
+	case ErrorCodeInvalidFilter:
+		return true
+	case ErrorCodeInvalidValue:
+		return true
+	case ErrorCodeIpDatabaseRequired:
+		return true
+	case ErrorCodeMalformedRequest:
+		return true
+	case ErrorCodeMethodNotAllowed:
+		return true
+	case ErrorCodeNotAccepted:
+		return true
+	case ErrorCodeNotFound:
+		return true
+	case ErrorCodeProtected:
+		return true
+	case ErrorCodeProvisioningInactive:
+		return true
+	case ErrorCodeSecretNotKept:
+		return true
+	case ErrorCodeSessionEnded:
+		return true
+	case ErrorCodeSignInFailed:
+		return true
+	case ErrorCodeSuspended:
+		return true
+	case ErrorCodeTokenMissing:
+		return true
+	case ErrorCodeTokenRejected:
+		return true
+	case ErrorCodeTooLarge:
+		return true
+	case ErrorCodeTooManyRequests:
+		return true
+	case ErrorCodeTwoFactorEnforced:
+		return true
+	case ErrorCodeUserNameTaken:
+		return true
+	case ErrorCodeVersionMismatch:
+		return true
+	case ErrorCodeWouldLockOut:
 		return true
 	default:
 		return false
@@ -286,28 +400,28 @@ func (e ReferenceType) Valid() bool {
 
 // Defines values for RefusalCode.
 const (
-	CredentialsChanged   RefusalCode = "credentials_changed"
-	CredentialsExpired   RefusalCode = "credentials_expired"
-	FirewallBlocked      RefusalCode = "firewall_blocked"
-	ProvisioningInactive RefusalCode = "provisioning_inactive"
-	SignInFailed         RefusalCode = "sign_in_failed"
-	TwoFactorEnforced    RefusalCode = "two_factor_enforced"
+	RefusalCodeCredentialsChanged   RefusalCode = "credentials_changed"
+	RefusalCodeCredentialsExpired   RefusalCode = "credentials_expired"
+	RefusalCodeFirewallBlocked      RefusalCode = "firewall_blocked"
+	RefusalCodeProvisioningInactive RefusalCode = "provisioning_inactive"
+	RefusalCodeSignInFailed         RefusalCode = "sign_in_failed"
+	RefusalCodeTwoFactorEnforced    RefusalCode = "two_factor_enforced"
 )
 
 // Valid indicates whether the value is a known member of the RefusalCode enum.
 func (e RefusalCode) Valid() bool {
 	switch e {
-	case CredentialsChanged:
+	case RefusalCodeCredentialsChanged:
 		return true
-	case CredentialsExpired:
+	case RefusalCodeCredentialsExpired:
 		return true
-	case FirewallBlocked:
+	case RefusalCodeFirewallBlocked:
 		return true
-	case ProvisioningInactive:
+	case RefusalCodeProvisioningInactive:
 		return true
-	case SignInFailed:
+	case RefusalCodeSignInFailed:
 		return true
-	case TwoFactorEnforced:
+	case RefusalCodeTwoFactorEnforced:
 		return true
 	default:
 		return false
@@ -348,6 +462,7 @@ type Account struct {
 // AccountGroup defines model for AccountGroup.
 type AccountGroup struct {
 	BuiltIn     bool   `json:"built_in"`
+	Etag        string `json:"etag"`
 	Id          string `json:"id"`
 	Managed     bool   `json:"managed"`
 	MemberCount int    `json:"member_count"`
@@ -431,7 +546,7 @@ type AuditEventPage struct {
 	NextCursor *string      `json:"next_cursor,omitempty"`
 }
 
-// Bridge defines model for Bridge.
+// Bridge Example: {"address":"203.0.113.7","first_seen":"2026-01-31T12:00:00Z","instance":"9QX4","last_contact":"2026-01-31T12:30:00Z","live":true,"problems":[],"revision":"7","state":"healthy","version":"0.1.0"}
 type Bridge struct {
 	// Address as the account saw it last, let in or not
 	Address     string    `json:"address"`
@@ -470,7 +585,7 @@ type BridgePage struct {
 	NextCursor *string  `json:"next_cursor,omitempty"`
 }
 
-// Caller defines model for Caller.
+// Caller Example: {"account_id":"3KQ7ZXN2","account_name":"Example","address":"203.0.113.7","token_id":"7H2M"}
 type Caller struct {
 	AccountId   string `json:"account_id"`
 	AccountName string `json:"account_name"`
@@ -495,15 +610,20 @@ type Enrolment struct {
 	Verifier string `json:"verifier"`
 }
 
+// ErrorCode what kind of error it is; stable, so that programs may decide by it
+type ErrorCode string
+
 // Evaluation defines model for Evaluation.
 type Evaluation struct {
 	Verdicts []Verdict `json:"verdicts"`
 }
 
-// EvaluationInput defines model for EvaluationInput.
+// EvaluationInput Example: {"addresses":["203.0.113.7","2001:db8::1"],"policy":{"default_action":"deny"}}
 type EvaluationInput struct {
-	Addresses []string        `json:"addresses"`
-	Policy    *FirewallUpdate `json:"policy,omitempty"`
+	Addresses []string `json:"addresses"`
+
+	// Policy Example: {"default_action":"deny","rules":[{"action":"allow","description":"the office","id":"5F9K","ip_ranges":["203.0.113.0/24"]},{"action":"deny","anonymous_ips":["tor"]}]}
+	Policy *FirewallUpdate `json:"policy,omitempty"`
 }
 
 // Firewall defines model for Firewall.
@@ -520,7 +640,7 @@ type Firewall struct {
 // FirewallAction defines model for FirewallAction.
 type FirewallAction string
 
-// FirewallRule defines model for FirewallRule.
+// FirewallRule Example: {"action":"allow","description":"the office","etag":"\"1\"","id":"5F9K","ip_ranges":["203.0.113.0/24"],"priority":100}
 type FirewallRule struct {
 	Action       FirewallAction `json:"action"`
 	AnonymousIps *[]AnonymousIP `json:"anonymous_ips,omitempty"`
@@ -537,6 +657,8 @@ type FirewallRule struct {
 // three need a database that can answer them (422 `ip_database_required`). Should a rule
 // come from a server with other databases, this one answers 503 `ip_database_required`
 // to whoever the firewall is asked about, rather than to guess.
+//
+// Example: {"action":"allow","description":"the office","ip_ranges":["203.0.113.0/24"],"priority":100}
 type FirewallRuleInput struct {
 	Action       *FirewallAction `json:"action,omitempty"`
 	AnonymousIps *[]AnonymousIP  `json:"anonymous_ips,omitempty"`
@@ -562,7 +684,7 @@ type FirewallRulePage struct {
 	NextCursor *string        `json:"next_cursor,omitempty"`
 }
 
-// FirewallUpdate defines model for FirewallUpdate.
+// FirewallUpdate Example: {"default_action":"deny","rules":[{"action":"allow","description":"the office","id":"5F9K","ip_ranges":["203.0.113.0/24"]},{"action":"deny","anonymous_ips":["tor"]}]}
 type FirewallUpdate struct {
 	DefaultAction *FirewallAction      `json:"default_action,omitempty"`
 	Rules         *[]FirewallRuleInput `json:"rules,omitempty"`
@@ -596,7 +718,7 @@ type Group struct {
 	UnknownMembers *[]string `json:"unknown_members,omitempty"`
 }
 
-// GroupInput defines model for GroupInput.
+// GroupInput Example: {"attributes":{"displayName":"Engineering"},"members":["K3PW","M8TR"]}
 type GroupInput struct {
 	// Attributes The resource as the identity provider keeps it, in RFC 7643 names, without `id`,
 	// `meta`, `groups`, `members` and `password`; at most 64 KiB, kept as sent. The account
@@ -614,7 +736,7 @@ type GroupPage struct {
 	Total      int64   `json:"total"`
 }
 
-// GroupUpdate defines model for GroupUpdate.
+// GroupUpdate Example: {"add_members":["K3PW"],"remove_members":["M8TR"]}
 type GroupUpdate struct {
 	AddMembers *[]string `json:"add_members,omitempty"`
 
@@ -636,7 +758,7 @@ type Handshake struct {
 	Kdf KDF `json:"kdf"`
 }
 
-// Heartbeat defines model for Heartbeat.
+// Heartbeat Example: {"problems":[],"revision":"7","state":"healthy"}
 type Heartbeat struct {
 	Problems []string       `json:"problems"`
 	Revision string         `json:"revision"`
@@ -696,7 +818,7 @@ type Member struct {
 	UserName  *string     `json:"user_name,omitempty"`
 }
 
-// MemberInput defines model for MemberInput.
+// MemberInput Example: {"address":"ann@example.com","name":"Ann Lee"}
 type MemberInput struct {
 	Address string  `json:"address"`
 	Name    *string `json:"name,omitempty"`
@@ -712,7 +834,7 @@ type MemberPage struct {
 // MemberState defines model for MemberState.
 type MemberState string
 
-// MemberUpdate defines model for MemberUpdate.
+// MemberUpdate Example: {"suspended":true}
 type MemberUpdate struct {
 	Name      *string `json:"name,omitempty"`
 	Role      *Role   `json:"role,omitempty"`
@@ -744,7 +866,7 @@ type Person struct {
 // PersonState defines model for Person.State.
 type PersonState string
 
-// PersonInput defines model for PersonInput.
+// PersonInput Example: {"attributes":{"active":true,"emails":[{"primary":true,"value":"ann@example.com"}],"userName":"ann@example.com"},"sign_in_address":"ann@example.com"}
 type PersonInput struct {
 	// Attributes The resource as the identity provider keeps it, in RFC 7643 names, without `id`,
 	// `meta`, `groups`, `members` and `password`; at most 64 KiB, kept as sent. The account
@@ -788,8 +910,8 @@ type PredicateOp string
 
 // Problem defines model for Problem.
 type Problem struct {
-	// Code stable
-	Code string `json:"code"`
+	// Code what kind of error it is; stable, so that programs may decide by it
+	Code ErrorCode `json:"code"`
 
 	// Detail what was wrong and what to do
 	Detail *string `json:"detail,omitempty"`
@@ -877,7 +999,7 @@ type Provisioning struct {
 	Usable *bool `json:"usable,omitempty"`
 }
 
-// ProvisioningUpdate defines model for ProvisioningUpdate.
+// ProvisioningUpdate Example: {"idp":"okta"}
 type ProvisioningUpdate struct {
 	Idp             *string `json:"idp,omitempty"`
 	SuspensionLimit *string `json:"suspension_limit,omitempty"`
@@ -925,7 +1047,7 @@ type Rotation struct {
 	Session string `json:"session"`
 }
 
-// Search defines model for Search.
+// Search Example: {"filter":{"op":"eq","path":["userName"],"value":"ann@example.com"},"limit":1}
 type Search struct {
 	// Cursor instead of `offset`
 	Cursor     *string `json:"cursor,omitempty"`
@@ -1010,7 +1132,7 @@ type SignupDomain struct {
 	Etag      string    `json:"etag"`
 }
 
-// SignupDomainInput defines model for SignupDomainInput.
+// SignupDomainInput Example: {"domain":"example.com"}
 type SignupDomainInput struct {
 	// Domain a host name in lower case, IDNA (A-labels); an exact match, sub-domains are their own entries
 	Domain string `json:"domain"`
@@ -1031,7 +1153,7 @@ type Token struct {
 	Secret     *string    `json:"secret,omitempty"`
 }
 
-// TokenInput defines model for TokenInput.
+// TokenInput Example: {"name":"terraform"}
 type TokenInput struct {
 	Name string `json:"name"`
 }
@@ -1051,7 +1173,7 @@ type TwoFactorPolicy struct {
 	Etag       string     `json:"etag"`
 }
 
-// TwoFactorPolicyInput defines model for TwoFactorPolicyInput.
+// TwoFactorPolicyInput Example: {"enforced":true}
 type TwoFactorPolicyInput struct {
 	Enforced bool `json:"enforced"`
 }
@@ -1094,6 +1216,33 @@ type Limit = int
 
 // WithMembers defines model for WithMembers.
 type WithMembers = bool
+
+// BadRequest defines model for BadRequest.
+type BadRequest = Problem
+
+// Conflict defines model for Conflict.
+type Conflict = Problem
+
+// ContentTooLarge defines model for ContentTooLarge.
+type ContentTooLarge = Problem
+
+// Forbidden defines model for Forbidden.
+type Forbidden = Problem
+
+// NotFound defines model for NotFound.
+type NotFound = Problem
+
+// PreconditionFailed defines model for PreconditionFailed.
+type PreconditionFailed = Problem
+
+// TooManyRequests defines model for TooManyRequests.
+type TooManyRequests = Problem
+
+// Unauthorized defines model for Unauthorized.
+type Unauthorized = Problem
+
+// UnprocessableContent defines model for UnprocessableContent.
+type UnprocessableContent = Problem
 
 // ListAuditEventsParams defines parameters for ListAuditEvents.
 type ListAuditEventsParams struct {
@@ -1188,7 +1337,7 @@ type ListGroupsParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 	Limit  *Limit  `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Name exact name
+	// Name exact name, without regard to case
 	Name    *string `form:"name,omitempty" json:"name,omitempty"`
 	Managed *bool   `form:"managed,omitempty" json:"managed,omitempty"`
 }
@@ -1216,7 +1365,7 @@ type ListMembersParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 	Limit  *Limit  `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Address exact sign-in address
+	// Address exact sign-in address, without regard to case
 	Address *string      `form:"address,omitempty" json:"address,omitempty"`
 	Managed *bool        `form:"managed,omitempty" json:"managed,omitempty"`
 	State   *MemberState `form:"state,omitempty" json:"state,omitempty"`
@@ -1446,7 +1595,9 @@ func WithRequestEditorFn(fn RequestEditorFn) ClientOption {
 // The interface specification for the client above.
 type ClientInterface interface {
 
-	// GetAccount performs a GET /v1/account (the `GetAccount` operationId) request.
+	// GetAccount The account: id, name and age
+	//
+	// Corresponds with GET /v1/account (the `GetAccount` operationId).
 	GetAccount(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListAuditEvents Who changed what, newest first
@@ -1540,12 +1691,18 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/directory/groups (the `CreateProvisionedGroup` operationId).
 	CreateProvisionedGroup(ctx context.Context, params *CreateProvisionedGroupParams, body CreateProvisionedGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// SearchGroupsWithBody performs a POST /v1/directory/groups/search (the `SearchGroups` operationId) request,
-	// with any type of body and a specified content type.
+	// SearchGroupsWithBody Groups that fulfil a condition, a page at a time
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/directory/groups/search (the `SearchGroups` operationId).
 	SearchGroupsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// SearchGroups performs a POST /v1/directory/groups/search (the `SearchGroups` operationId) request.
+	// SearchGroups Groups that fulfil a condition, a page at a time
+	//
 	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/directory/groups/search (the `SearchGroups` operationId).
 	SearchGroups(ctx context.Context, body SearchGroupsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// DeleteGroup The group becomes unmanaged and loses the members that provisioning put in
@@ -1553,7 +1710,9 @@ type ClientInterface interface {
 	// Corresponds with DELETE /v1/directory/groups/{id} (the `DeleteGroup` operationId).
 	DeleteGroup(ctx context.Context, id Id, params *DeleteGroupParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetGroup performs a GET /v1/directory/groups/{id} (the `GetGroup` operationId) request.
+	// GetGroup One group
+	//
+	// Corresponds with GET /v1/directory/groups/{id} (the `GetGroup` operationId).
 	GetGroup(ctx context.Context, id Id, params *GetGroupParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// UpdateGroupWithBody Attributes and members together, in one transaction
@@ -1606,12 +1765,18 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/directory/people (the `CreatePerson` operationId).
 	CreatePerson(ctx context.Context, params *CreatePersonParams, body CreatePersonJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// SearchPeopleWithBody performs a POST /v1/directory/people/search (the `SearchPeople` operationId) request,
-	// with any type of body and a specified content type.
+	// SearchPeopleWithBody People that fulfil a condition, a page at a time
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/directory/people/search (the `SearchPeople` operationId).
 	SearchPeopleWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// SearchPeople performs a POST /v1/directory/people/search (the `SearchPeople` operationId) request.
+	// SearchPeople People that fulfil a condition, a page at a time
+	//
 	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/directory/people/search (the `SearchPeople` operationId).
 	SearchPeople(ctx context.Context, body SearchPeopleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// DeletePerson The person is gone; the member is suspended, loses provisioned memberships and becomes unmanaged
@@ -1619,7 +1784,9 @@ type ClientInterface interface {
 	// Corresponds with DELETE /v1/directory/people/{id} (the `DeletePerson` operationId).
 	DeletePerson(ctx context.Context, id Id, params *DeletePersonParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetPerson performs a GET /v1/directory/people/{id} (the `GetPerson` operationId) request.
+	// GetPerson One person
+	//
+	// Corresponds with GET /v1/directory/people/{id} (the `GetPerson` operationId).
 	GetPerson(ctx context.Context, id Id, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ReplacePersonWithBody Replace all attributes; suspend, reactivate and move the address as they say
@@ -1690,7 +1857,9 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/firewall/evaluate (the `EvaluateFirewall` operationId).
 	EvaluateFirewall(ctx context.Context, body EvaluateFirewallJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListFirewallRules performs a GET /v1/firewall/rules (the `ListFirewallRules` operationId) request.
+	// ListFirewallRules The rules, by id
+	//
+	// Corresponds with GET /v1/firewall/rules (the `ListFirewallRules` operationId).
 	ListFirewallRules(ctx context.Context, params *ListFirewallRulesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateFirewallRuleWithBody Add a rule
@@ -1720,18 +1889,28 @@ type ClientInterface interface {
 	// Corresponds with DELETE /v1/firewall/rules/{id} (the `DeleteFirewallRule` operationId).
 	DeleteFirewallRule(ctx context.Context, id Id, params *DeleteFirewallRuleParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetFirewallRule performs a GET /v1/firewall/rules/{id} (the `GetFirewallRule` operationId) request.
+	// GetFirewallRule One rule
+	//
+	// Corresponds with GET /v1/firewall/rules/{id} (the `GetFirewallRule` operationId).
 	GetFirewallRule(ctx context.Context, id Id, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ReplaceFirewallRuleWithBody performs a PUT /v1/firewall/rules/{id} (the `ReplaceFirewallRule` operationId) request,
-	// with any type of body and a specified content type.
+	// ReplaceFirewallRuleWithBody Change a rule in place
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /v1/firewall/rules/{id} (the `ReplaceFirewallRule` operationId).
 	ReplaceFirewallRuleWithBody(ctx context.Context, id Id, params *ReplaceFirewallRuleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ReplaceFirewallRule performs a PUT /v1/firewall/rules/{id} (the `ReplaceFirewallRule` operationId) request.
+	// ReplaceFirewallRule Change a rule in place
+	//
 	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /v1/firewall/rules/{id} (the `ReplaceFirewallRule` operationId).
 	ReplaceFirewallRule(ctx context.Context, id Id, params *ReplaceFirewallRuleParams, body ReplaceFirewallRuleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListGroups performs a GET /v1/groups (the `ListGroups` operationId) request.
+	// ListGroups The groups of the account
+	//
+	// Corresponds with GET /v1/groups (the `ListGroups` operationId).
 	ListGroups(ctx context.Context, params *ListGroupsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateGroupWithBody Make a group by hand, outside provisioning
@@ -1748,7 +1927,9 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/groups (the `CreateGroup` operationId).
 	CreateGroup(ctx context.Context, params *CreateGroupParams, body CreateGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListGroupMembers performs a GET /v1/groups/{id}/members (the `ListGroupMembers` operationId) request.
+	// ListGroupMembers The members of a group
+	//
+	// Corresponds with GET /v1/groups/{id}/members (the `ListGroupMembers` operationId).
 	ListGroupMembers(ctx context.Context, id Id, params *ListGroupMembersParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// AddGroupMemberWithBody Add a member by hand; harmless when already in
@@ -1765,7 +1946,9 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/groups/{id}/members (the `AddGroupMember` operationId).
 	AddGroupMember(ctx context.Context, id Id, body AddGroupMemberJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListMembers performs a GET /v1/members (the `ListMembers` operationId) request.
+	// ListMembers The members of the account
+	//
+	// Corresponds with GET /v1/members (the `ListMembers` operationId).
 	ListMembers(ctx context.Context, params *ListMembersParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// InviteMemberWithBody Invite a member by hand, outside provisioning
@@ -1782,7 +1965,9 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/members (the `InviteMember` operationId).
 	InviteMember(ctx context.Context, params *InviteMemberParams, body InviteMemberJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetMember performs a GET /v1/members/{id} (the `GetMember` operationId) request.
+	// GetMember One member
+	//
+	// Corresponds with GET /v1/members/{id} (the `GetMember` operationId).
 	GetMember(ctx context.Context, id Id, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// UpdateMemberWithBody Suspend, reactivate, or change the role by hand
@@ -1916,7 +2101,9 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/provisioning/rotate (the `RotateProvisioning` operationId).
 	RotateProvisioning(ctx context.Context, params *RotateProvisioningParams, body RotateProvisioningJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// SignOut performs a DELETE /v1/session (the `SignOut` operationId) request.
+	// SignOut End the bridge's session
+	//
+	// Corresponds with DELETE /v1/session (the `SignOut` operationId).
 	SignOut(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// SendHeartbeatWithBody The bridge tells how it is and learns what it must know
@@ -1938,47 +2125,69 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/sign-in-attempts (the `ListSignInAttempts` operationId).
 	ListSignInAttempts(ctx context.Context, params *ListSignInAttemptsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListSignupDomains performs a GET /v1/signup-domains (the `ListSignupDomains` operationId) request.
+	// ListSignupDomains The domains that people may sign up under
+	//
+	// Corresponds with GET /v1/signup-domains (the `ListSignupDomains` operationId).
 	ListSignupDomains(ctx context.Context, params *ListSignupDomainsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// CreateSignupDomainWithBody performs a POST /v1/signup-domains (the `CreateSignupDomain` operationId) request,
-	// with any type of body and a specified content type.
+	// CreateSignupDomainWithBody Allow a domain for sign-up
 	//
 	// Confirmation e-mails that waited for the domain go out in the same transaction. An existing domain is 409 `already_exists`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/signup-domains (the `CreateSignupDomain` operationId).
 	CreateSignupDomainWithBody(ctx context.Context, params *CreateSignupDomainParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// CreateSignupDomain performs a POST /v1/signup-domains (the `CreateSignupDomain` operationId) request.
-	// Takes a body of the `application/json` content type.
+	// CreateSignupDomain Allow a domain for sign-up
 	//
 	// Confirmation e-mails that waited for the domain go out in the same transaction. An existing domain is 409 `already_exists`.
-	CreateSignupDomain(ctx context.Context, params *CreateSignupDomainParams, body CreateSignupDomainJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
-
-	// DeleteSignupDomain performs a DELETE /v1/signup-domains/{domain} (the `DeleteSignupDomain` operationId) request.
-	DeleteSignupDomain(ctx context.Context, domain string, params *DeleteSignupDomainParams, reqEditors ...RequestEditorFn) (*http.Response, error)
-
-	// GetSignupDomain performs a GET /v1/signup-domains/{domain} (the `GetSignupDomain` operationId) request.
-	GetSignupDomain(ctx context.Context, domain string, reqEditors ...RequestEditorFn) (*http.Response, error)
-
-	// ListTokens performs a GET /v1/tokens (the `ListTokens` operationId) request.
-	ListTokens(ctx context.Context, params *ListTokensParams, reqEditors ...RequestEditorFn) (*http.Response, error)
-
-	// CreateTokenWithBody performs a POST /v1/tokens (the `CreateToken` operationId) request,
-	// with any type of body and a specified content type.
 	//
-	// The secret is stored nowhere, so that a repetition under the same `Idempotency-Key`
-	// makes no second token, but cannot show the secret again: it gets 409
-	// `secret_not_kept` with the token's id as `existing_id`.
-	CreateTokenWithBody(ctx context.Context, params *CreateTokenParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
-
-	// CreateToken performs a POST /v1/tokens (the `CreateToken` operationId) request.
 	// Takes a body of the `application/json` content type.
 	//
+	// Corresponds with POST /v1/signup-domains (the `CreateSignupDomain` operationId).
+	CreateSignupDomain(ctx context.Context, params *CreateSignupDomainParams, body CreateSignupDomainJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteSignupDomain Allow a domain no longer
+	//
+	// Corresponds with DELETE /v1/signup-domains/{domain} (the `DeleteSignupDomain` operationId).
+	DeleteSignupDomain(ctx context.Context, domain string, params *DeleteSignupDomainParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetSignupDomain Whether one domain is allowed
+	//
+	// Corresponds with GET /v1/signup-domains/{domain} (the `GetSignupDomain` operationId).
+	GetSignupDomain(ctx context.Context, domain string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListTokens The admin tokens, without their secrets
+	//
+	// Corresponds with GET /v1/tokens (the `ListTokens` operationId).
+	ListTokens(ctx context.Context, params *ListTokensParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateTokenWithBody Make an admin token; its secret is shown once
+	//
 	// The secret is stored nowhere, so that a repetition under the same `Idempotency-Key`
 	// makes no second token, but cannot show the secret again: it gets 409
 	// `secret_not_kept` with the token's id as `existing_id`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/tokens (the `CreateToken` operationId).
+	CreateTokenWithBody(ctx context.Context, params *CreateTokenParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateToken Make an admin token; its secret is shown once
+	//
+	// The secret is stored nowhere, so that a repetition under the same `Idempotency-Key`
+	// makes no second token, but cannot show the secret again: it gets 409
+	// `secret_not_kept` with the token's id as `existing_id`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/tokens (the `CreateToken` operationId).
 	CreateToken(ctx context.Context, params *CreateTokenParams, body CreateTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// RevokeToken performs a DELETE /v1/tokens/{id} (the `RevokeToken` operationId) request.
+	// RevokeToken Revoke an admin token at once
+	//
+	// Corresponds with DELETE /v1/tokens/{id} (the `RevokeToken` operationId).
 	RevokeToken(ctx context.Context, id Id, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// WhoAmI The account behind the token, and the caller's address as the account sees it
@@ -1987,7 +2196,9 @@ type ClientInterface interface {
 	WhoAmI(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 }
 
-// GetAccount performs a GET /v1/account (the `GetAccount` operationId) request.
+// GetAccount The account: id, name and age
+//
+// Corresponds with GET /v1/account (the `GetAccount` operationId).
 func (c *Client) GetAccount(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetAccountRequest(c.Server)
 	if err != nil {
@@ -2181,8 +2392,11 @@ func (c *Client) CreateProvisionedGroup(ctx context.Context, params *CreateProvi
 	return c.Client.Do(req)
 }
 
-// SearchGroupsWithBody performs a POST /v1/directory/groups/search (the `SearchGroups` operationId) request,
-// with any type of body and a specified content type.
+// SearchGroupsWithBody Groups that fulfil a condition, a page at a time
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/directory/groups/search (the `SearchGroups` operationId).
 func (c *Client) SearchGroupsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewSearchGroupsRequestWithBody(c.Server, contentType, body)
 	if err != nil {
@@ -2195,8 +2409,11 @@ func (c *Client) SearchGroupsWithBody(ctx context.Context, contentType string, b
 	return c.Client.Do(req)
 }
 
-// SearchGroups performs a POST /v1/directory/groups/search (the `SearchGroups` operationId) request.
+// SearchGroups Groups that fulfil a condition, a page at a time
+//
 // Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/directory/groups/search (the `SearchGroups` operationId).
 func (c *Client) SearchGroups(ctx context.Context, body SearchGroupsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewSearchGroupsRequest(c.Server, body)
 	if err != nil {
@@ -2224,7 +2441,9 @@ func (c *Client) DeleteGroup(ctx context.Context, id Id, params *DeleteGroupPara
 	return c.Client.Do(req)
 }
 
-// GetGroup performs a GET /v1/directory/groups/{id} (the `GetGroup` operationId) request.
+// GetGroup One group
+//
+// Corresponds with GET /v1/directory/groups/{id} (the `GetGroup` operationId).
 func (c *Client) GetGroup(ctx context.Context, id Id, params *GetGroupParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetGroupRequest(c.Server, id, params)
 	if err != nil {
@@ -2327,8 +2546,11 @@ func (c *Client) CreatePerson(ctx context.Context, params *CreatePersonParams, b
 	return c.Client.Do(req)
 }
 
-// SearchPeopleWithBody performs a POST /v1/directory/people/search (the `SearchPeople` operationId) request,
-// with any type of body and a specified content type.
+// SearchPeopleWithBody People that fulfil a condition, a page at a time
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/directory/people/search (the `SearchPeople` operationId).
 func (c *Client) SearchPeopleWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewSearchPeopleRequestWithBody(c.Server, contentType, body)
 	if err != nil {
@@ -2341,8 +2563,11 @@ func (c *Client) SearchPeopleWithBody(ctx context.Context, contentType string, b
 	return c.Client.Do(req)
 }
 
-// SearchPeople performs a POST /v1/directory/people/search (the `SearchPeople` operationId) request.
+// SearchPeople People that fulfil a condition, a page at a time
+//
 // Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/directory/people/search (the `SearchPeople` operationId).
 func (c *Client) SearchPeople(ctx context.Context, body SearchPeopleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewSearchPeopleRequest(c.Server, body)
 	if err != nil {
@@ -2370,7 +2595,9 @@ func (c *Client) DeletePerson(ctx context.Context, id Id, params *DeletePersonPa
 	return c.Client.Do(req)
 }
 
-// GetPerson performs a GET /v1/directory/people/{id} (the `GetPerson` operationId) request.
+// GetPerson One person
+//
+// Corresponds with GET /v1/directory/people/{id} (the `GetPerson` operationId).
 func (c *Client) GetPerson(ctx context.Context, id Id, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetPersonRequest(c.Server, id)
 	if err != nil {
@@ -2531,7 +2758,9 @@ func (c *Client) EvaluateFirewall(ctx context.Context, body EvaluateFirewallJSON
 	return c.Client.Do(req)
 }
 
-// ListFirewallRules performs a GET /v1/firewall/rules (the `ListFirewallRules` operationId) request.
+// ListFirewallRules The rules, by id
+//
+// Corresponds with GET /v1/firewall/rules (the `ListFirewallRules` operationId).
 func (c *Client) ListFirewallRules(ctx context.Context, params *ListFirewallRulesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListFirewallRulesRequest(c.Server, params)
 	if err != nil {
@@ -2601,7 +2830,9 @@ func (c *Client) DeleteFirewallRule(ctx context.Context, id Id, params *DeleteFi
 	return c.Client.Do(req)
 }
 
-// GetFirewallRule performs a GET /v1/firewall/rules/{id} (the `GetFirewallRule` operationId) request.
+// GetFirewallRule One rule
+//
+// Corresponds with GET /v1/firewall/rules/{id} (the `GetFirewallRule` operationId).
 func (c *Client) GetFirewallRule(ctx context.Context, id Id, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetFirewallRuleRequest(c.Server, id)
 	if err != nil {
@@ -2614,8 +2845,11 @@ func (c *Client) GetFirewallRule(ctx context.Context, id Id, reqEditors ...Reque
 	return c.Client.Do(req)
 }
 
-// ReplaceFirewallRuleWithBody performs a PUT /v1/firewall/rules/{id} (the `ReplaceFirewallRule` operationId) request,
-// with any type of body and a specified content type.
+// ReplaceFirewallRuleWithBody Change a rule in place
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /v1/firewall/rules/{id} (the `ReplaceFirewallRule` operationId).
 func (c *Client) ReplaceFirewallRuleWithBody(ctx context.Context, id Id, params *ReplaceFirewallRuleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewReplaceFirewallRuleRequestWithBody(c.Server, id, params, contentType, body)
 	if err != nil {
@@ -2628,8 +2862,11 @@ func (c *Client) ReplaceFirewallRuleWithBody(ctx context.Context, id Id, params 
 	return c.Client.Do(req)
 }
 
-// ReplaceFirewallRule performs a PUT /v1/firewall/rules/{id} (the `ReplaceFirewallRule` operationId) request.
+// ReplaceFirewallRule Change a rule in place
+//
 // Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /v1/firewall/rules/{id} (the `ReplaceFirewallRule` operationId).
 func (c *Client) ReplaceFirewallRule(ctx context.Context, id Id, params *ReplaceFirewallRuleParams, body ReplaceFirewallRuleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewReplaceFirewallRuleRequest(c.Server, id, params, body)
 	if err != nil {
@@ -2642,7 +2879,9 @@ func (c *Client) ReplaceFirewallRule(ctx context.Context, id Id, params *Replace
 	return c.Client.Do(req)
 }
 
-// ListGroups performs a GET /v1/groups (the `ListGroups` operationId) request.
+// ListGroups The groups of the account
+//
+// Corresponds with GET /v1/groups (the `ListGroups` operationId).
 func (c *Client) ListGroups(ctx context.Context, params *ListGroupsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListGroupsRequest(c.Server, params)
 	if err != nil {
@@ -2689,7 +2928,9 @@ func (c *Client) CreateGroup(ctx context.Context, params *CreateGroupParams, bod
 	return c.Client.Do(req)
 }
 
-// ListGroupMembers performs a GET /v1/groups/{id}/members (the `ListGroupMembers` operationId) request.
+// ListGroupMembers The members of a group
+//
+// Corresponds with GET /v1/groups/{id}/members (the `ListGroupMembers` operationId).
 func (c *Client) ListGroupMembers(ctx context.Context, id Id, params *ListGroupMembersParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListGroupMembersRequest(c.Server, id, params)
 	if err != nil {
@@ -2736,7 +2977,9 @@ func (c *Client) AddGroupMember(ctx context.Context, id Id, body AddGroupMemberJ
 	return c.Client.Do(req)
 }
 
-// ListMembers performs a GET /v1/members (the `ListMembers` operationId) request.
+// ListMembers The members of the account
+//
+// Corresponds with GET /v1/members (the `ListMembers` operationId).
 func (c *Client) ListMembers(ctx context.Context, params *ListMembersParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListMembersRequest(c.Server, params)
 	if err != nil {
@@ -2783,7 +3026,9 @@ func (c *Client) InviteMember(ctx context.Context, params *InviteMemberParams, b
 	return c.Client.Do(req)
 }
 
-// GetMember performs a GET /v1/members/{id} (the `GetMember` operationId) request.
+// GetMember One member
+//
+// Corresponds with GET /v1/members/{id} (the `GetMember` operationId).
 func (c *Client) GetMember(ctx context.Context, id Id, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetMemberRequest(c.Server, id)
 	if err != nil {
@@ -3077,7 +3322,9 @@ func (c *Client) RotateProvisioning(ctx context.Context, params *RotateProvision
 	return c.Client.Do(req)
 }
 
-// SignOut performs a DELETE /v1/session (the `SignOut` operationId) request.
+// SignOut End the bridge's session
+//
+// Corresponds with DELETE /v1/session (the `SignOut` operationId).
 func (c *Client) SignOut(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewSignOutRequest(c.Server)
 	if err != nil {
@@ -3139,7 +3386,9 @@ func (c *Client) ListSignInAttempts(ctx context.Context, params *ListSignInAttem
 	return c.Client.Do(req)
 }
 
-// ListSignupDomains performs a GET /v1/signup-domains (the `ListSignupDomains` operationId) request.
+// ListSignupDomains The domains that people may sign up under
+//
+// Corresponds with GET /v1/signup-domains (the `ListSignupDomains` operationId).
 func (c *Client) ListSignupDomains(ctx context.Context, params *ListSignupDomainsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListSignupDomainsRequest(c.Server, params)
 	if err != nil {
@@ -3152,10 +3401,13 @@ func (c *Client) ListSignupDomains(ctx context.Context, params *ListSignupDomain
 	return c.Client.Do(req)
 }
 
-// CreateSignupDomainWithBody performs a POST /v1/signup-domains (the `CreateSignupDomain` operationId) request,
-// with any type of body and a specified content type.
+// CreateSignupDomainWithBody Allow a domain for sign-up
 //
 // Confirmation e-mails that waited for the domain go out in the same transaction. An existing domain is 409 `already_exists`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/signup-domains (the `CreateSignupDomain` operationId).
 func (c *Client) CreateSignupDomainWithBody(ctx context.Context, params *CreateSignupDomainParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateSignupDomainRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
@@ -3168,10 +3420,13 @@ func (c *Client) CreateSignupDomainWithBody(ctx context.Context, params *CreateS
 	return c.Client.Do(req)
 }
 
-// CreateSignupDomain performs a POST /v1/signup-domains (the `CreateSignupDomain` operationId) request.
-// Takes a body of the `application/json` content type.
+// CreateSignupDomain Allow a domain for sign-up
 //
 // Confirmation e-mails that waited for the domain go out in the same transaction. An existing domain is 409 `already_exists`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/signup-domains (the `CreateSignupDomain` operationId).
 func (c *Client) CreateSignupDomain(ctx context.Context, params *CreateSignupDomainParams, body CreateSignupDomainJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateSignupDomainRequest(c.Server, params, body)
 	if err != nil {
@@ -3184,7 +3439,9 @@ func (c *Client) CreateSignupDomain(ctx context.Context, params *CreateSignupDom
 	return c.Client.Do(req)
 }
 
-// DeleteSignupDomain performs a DELETE /v1/signup-domains/{domain} (the `DeleteSignupDomain` operationId) request.
+// DeleteSignupDomain Allow a domain no longer
+//
+// Corresponds with DELETE /v1/signup-domains/{domain} (the `DeleteSignupDomain` operationId).
 func (c *Client) DeleteSignupDomain(ctx context.Context, domain string, params *DeleteSignupDomainParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewDeleteSignupDomainRequest(c.Server, domain, params)
 	if err != nil {
@@ -3197,7 +3454,9 @@ func (c *Client) DeleteSignupDomain(ctx context.Context, domain string, params *
 	return c.Client.Do(req)
 }
 
-// GetSignupDomain performs a GET /v1/signup-domains/{domain} (the `GetSignupDomain` operationId) request.
+// GetSignupDomain Whether one domain is allowed
+//
+// Corresponds with GET /v1/signup-domains/{domain} (the `GetSignupDomain` operationId).
 func (c *Client) GetSignupDomain(ctx context.Context, domain string, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetSignupDomainRequest(c.Server, domain)
 	if err != nil {
@@ -3210,7 +3469,9 @@ func (c *Client) GetSignupDomain(ctx context.Context, domain string, reqEditors 
 	return c.Client.Do(req)
 }
 
-// ListTokens performs a GET /v1/tokens (the `ListTokens` operationId) request.
+// ListTokens The admin tokens, without their secrets
+//
+// Corresponds with GET /v1/tokens (the `ListTokens` operationId).
 func (c *Client) ListTokens(ctx context.Context, params *ListTokensParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListTokensRequest(c.Server, params)
 	if err != nil {
@@ -3223,12 +3484,15 @@ func (c *Client) ListTokens(ctx context.Context, params *ListTokensParams, reqEd
 	return c.Client.Do(req)
 }
 
-// CreateTokenWithBody performs a POST /v1/tokens (the `CreateToken` operationId) request,
-// with any type of body and a specified content type.
+// CreateTokenWithBody Make an admin token; its secret is shown once
 //
 // The secret is stored nowhere, so that a repetition under the same `Idempotency-Key`
 // makes no second token, but cannot show the secret again: it gets 409
 // `secret_not_kept` with the token's id as `existing_id`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/tokens (the `CreateToken` operationId).
 func (c *Client) CreateTokenWithBody(ctx context.Context, params *CreateTokenParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateTokenRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
@@ -3241,12 +3505,15 @@ func (c *Client) CreateTokenWithBody(ctx context.Context, params *CreateTokenPar
 	return c.Client.Do(req)
 }
 
-// CreateToken performs a POST /v1/tokens (the `CreateToken` operationId) request.
-// Takes a body of the `application/json` content type.
+// CreateToken Make an admin token; its secret is shown once
 //
 // The secret is stored nowhere, so that a repetition under the same `Idempotency-Key`
 // makes no second token, but cannot show the secret again: it gets 409
 // `secret_not_kept` with the token's id as `existing_id`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/tokens (the `CreateToken` operationId).
 func (c *Client) CreateToken(ctx context.Context, params *CreateTokenParams, body CreateTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateTokenRequest(c.Server, params, body)
 	if err != nil {
@@ -3259,7 +3526,9 @@ func (c *Client) CreateToken(ctx context.Context, params *CreateTokenParams, bod
 	return c.Client.Do(req)
 }
 
-// RevokeToken performs a DELETE /v1/tokens/{id} (the `RevokeToken` operationId) request.
+// RevokeToken Revoke an admin token at once
+//
+// Corresponds with DELETE /v1/tokens/{id} (the `RevokeToken` operationId).
 func (c *Client) RevokeToken(ctx context.Context, id Id, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewRevokeTokenRequest(c.Server, id)
 	if err != nil {
@@ -6092,9 +6361,11 @@ func WithBaseURL(baseURL string) ClientOption {
 // ClientWithResponsesInterface is the interface specification for the client with responses above.
 type ClientWithResponsesInterface interface {
 
-	// GetAccountWithResponse performs a GET /v1/account (the `GetAccount` operationId) request.
+	// GetAccountWithResponse The account: id, name and age
 	//
 	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/account (the `GetAccount` operationId).
 	GetAccountWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetAccountResponse, error)
 
 	// ListAuditEventsWithResponse Who changed what, newest first
@@ -6194,14 +6465,18 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/directory/groups (the `CreateProvisionedGroup` operationId).
 	CreateProvisionedGroupWithResponse(ctx context.Context, params *CreateProvisionedGroupParams, body CreateProvisionedGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateProvisionedGroupResponse, error)
 
-	// SearchGroupsWithBodyWithResponse performs a POST /v1/directory/groups/search (the `SearchGroups` operationId) request,
-	// with any type of body and a specified content type.
+	// SearchGroupsWithBodyWithResponse Groups that fulfil a condition, a page at a time
 	//
-	// Returns a wrapper object for the known response body format(s).
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/directory/groups/search (the `SearchGroups` operationId).
 	SearchGroupsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SearchGroupsResponse, error)
 
-	// SearchGroupsWithResponse performs a POST /v1/directory/groups/search (the `SearchGroups` operationId) request.
+	// SearchGroupsWithResponse Groups that fulfil a condition, a page at a time
+	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/directory/groups/search (the `SearchGroups` operationId).
 	SearchGroupsWithResponse(ctx context.Context, body SearchGroupsJSONRequestBody, reqEditors ...RequestEditorFn) (*SearchGroupsResponse, error)
 
 	// DeleteGroupWithResponse The group becomes unmanaged and loses the members that provisioning put in
@@ -6211,9 +6486,11 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with DELETE /v1/directory/groups/{id} (the `DeleteGroup` operationId).
 	DeleteGroupWithResponse(ctx context.Context, id Id, params *DeleteGroupParams, reqEditors ...RequestEditorFn) (*DeleteGroupResponse, error)
 
-	// GetGroupWithResponse performs a GET /v1/directory/groups/{id} (the `GetGroup` operationId) request.
+	// GetGroupWithResponse One group
 	//
 	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/directory/groups/{id} (the `GetGroup` operationId).
 	GetGroupWithResponse(ctx context.Context, id Id, params *GetGroupParams, reqEditors ...RequestEditorFn) (*GetGroupResponse, error)
 
 	// UpdateGroupWithBodyWithResponse Attributes and members together, in one transaction
@@ -6266,14 +6543,18 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/directory/people (the `CreatePerson` operationId).
 	CreatePersonWithResponse(ctx context.Context, params *CreatePersonParams, body CreatePersonJSONRequestBody, reqEditors ...RequestEditorFn) (*CreatePersonResponse, error)
 
-	// SearchPeopleWithBodyWithResponse performs a POST /v1/directory/people/search (the `SearchPeople` operationId) request,
-	// with any type of body and a specified content type.
+	// SearchPeopleWithBodyWithResponse People that fulfil a condition, a page at a time
 	//
-	// Returns a wrapper object for the known response body format(s).
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/directory/people/search (the `SearchPeople` operationId).
 	SearchPeopleWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SearchPeopleResponse, error)
 
-	// SearchPeopleWithResponse performs a POST /v1/directory/people/search (the `SearchPeople` operationId) request.
+	// SearchPeopleWithResponse People that fulfil a condition, a page at a time
+	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/directory/people/search (the `SearchPeople` operationId).
 	SearchPeopleWithResponse(ctx context.Context, body SearchPeopleJSONRequestBody, reqEditors ...RequestEditorFn) (*SearchPeopleResponse, error)
 
 	// DeletePersonWithResponse The person is gone; the member is suspended, loses provisioned memberships and becomes unmanaged
@@ -6283,9 +6564,11 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with DELETE /v1/directory/people/{id} (the `DeletePerson` operationId).
 	DeletePersonWithResponse(ctx context.Context, id Id, params *DeletePersonParams, reqEditors ...RequestEditorFn) (*DeletePersonResponse, error)
 
-	// GetPersonWithResponse performs a GET /v1/directory/people/{id} (the `GetPerson` operationId) request.
+	// GetPersonWithResponse One person
 	//
 	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/directory/people/{id} (the `GetPerson` operationId).
 	GetPersonWithResponse(ctx context.Context, id Id, reqEditors ...RequestEditorFn) (*GetPersonResponse, error)
 
 	// ReplacePersonWithBodyWithResponse Replace all attributes; suspend, reactivate and move the address as they say
@@ -6360,9 +6643,11 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/firewall/evaluate (the `EvaluateFirewall` operationId).
 	EvaluateFirewallWithResponse(ctx context.Context, body EvaluateFirewallJSONRequestBody, reqEditors ...RequestEditorFn) (*EvaluateFirewallResponse, error)
 
-	// ListFirewallRulesWithResponse performs a GET /v1/firewall/rules (the `ListFirewallRules` operationId) request.
+	// ListFirewallRulesWithResponse The rules, by id
 	//
 	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/firewall/rules (the `ListFirewallRules` operationId).
 	ListFirewallRulesWithResponse(ctx context.Context, params *ListFirewallRulesParams, reqEditors ...RequestEditorFn) (*ListFirewallRulesResponse, error)
 
 	// CreateFirewallRuleWithBodyWithResponse Add a rule
@@ -6394,24 +6679,32 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with DELETE /v1/firewall/rules/{id} (the `DeleteFirewallRule` operationId).
 	DeleteFirewallRuleWithResponse(ctx context.Context, id Id, params *DeleteFirewallRuleParams, reqEditors ...RequestEditorFn) (*DeleteFirewallRuleResponse, error)
 
-	// GetFirewallRuleWithResponse performs a GET /v1/firewall/rules/{id} (the `GetFirewallRule` operationId) request.
+	// GetFirewallRuleWithResponse One rule
 	//
 	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/firewall/rules/{id} (the `GetFirewallRule` operationId).
 	GetFirewallRuleWithResponse(ctx context.Context, id Id, reqEditors ...RequestEditorFn) (*GetFirewallRuleResponse, error)
 
-	// ReplaceFirewallRuleWithBodyWithResponse performs a PUT /v1/firewall/rules/{id} (the `ReplaceFirewallRule` operationId) request,
-	// with any type of body and a specified content type.
+	// ReplaceFirewallRuleWithBodyWithResponse Change a rule in place
 	//
-	// Returns a wrapper object for the known response body format(s).
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/firewall/rules/{id} (the `ReplaceFirewallRule` operationId).
 	ReplaceFirewallRuleWithBodyWithResponse(ctx context.Context, id Id, params *ReplaceFirewallRuleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReplaceFirewallRuleResponse, error)
 
-	// ReplaceFirewallRuleWithResponse performs a PUT /v1/firewall/rules/{id} (the `ReplaceFirewallRule` operationId) request.
+	// ReplaceFirewallRuleWithResponse Change a rule in place
+	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/firewall/rules/{id} (the `ReplaceFirewallRule` operationId).
 	ReplaceFirewallRuleWithResponse(ctx context.Context, id Id, params *ReplaceFirewallRuleParams, body ReplaceFirewallRuleJSONRequestBody, reqEditors ...RequestEditorFn) (*ReplaceFirewallRuleResponse, error)
 
-	// ListGroupsWithResponse performs a GET /v1/groups (the `ListGroups` operationId) request.
+	// ListGroupsWithResponse The groups of the account
 	//
 	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/groups (the `ListGroups` operationId).
 	ListGroupsWithResponse(ctx context.Context, params *ListGroupsParams, reqEditors ...RequestEditorFn) (*ListGroupsResponse, error)
 
 	// CreateGroupWithBodyWithResponse Make a group by hand, outside provisioning
@@ -6428,9 +6721,11 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/groups (the `CreateGroup` operationId).
 	CreateGroupWithResponse(ctx context.Context, params *CreateGroupParams, body CreateGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateGroupResponse, error)
 
-	// ListGroupMembersWithResponse performs a GET /v1/groups/{id}/members (the `ListGroupMembers` operationId) request.
+	// ListGroupMembersWithResponse The members of a group
 	//
 	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/groups/{id}/members (the `ListGroupMembers` operationId).
 	ListGroupMembersWithResponse(ctx context.Context, id Id, params *ListGroupMembersParams, reqEditors ...RequestEditorFn) (*ListGroupMembersResponse, error)
 
 	// AddGroupMemberWithBodyWithResponse Add a member by hand; harmless when already in
@@ -6447,9 +6742,11 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/groups/{id}/members (the `AddGroupMember` operationId).
 	AddGroupMemberWithResponse(ctx context.Context, id Id, body AddGroupMemberJSONRequestBody, reqEditors ...RequestEditorFn) (*AddGroupMemberResponse, error)
 
-	// ListMembersWithResponse performs a GET /v1/members (the `ListMembers` operationId) request.
+	// ListMembersWithResponse The members of the account
 	//
 	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/members (the `ListMembers` operationId).
 	ListMembersWithResponse(ctx context.Context, params *ListMembersParams, reqEditors ...RequestEditorFn) (*ListMembersResponse, error)
 
 	// InviteMemberWithBodyWithResponse Invite a member by hand, outside provisioning
@@ -6466,9 +6763,11 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/members (the `InviteMember` operationId).
 	InviteMemberWithResponse(ctx context.Context, params *InviteMemberParams, body InviteMemberJSONRequestBody, reqEditors ...RequestEditorFn) (*InviteMemberResponse, error)
 
-	// GetMemberWithResponse performs a GET /v1/members/{id} (the `GetMember` operationId) request.
+	// GetMemberWithResponse One member
 	//
 	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/members/{id} (the `GetMember` operationId).
 	GetMemberWithResponse(ctx context.Context, id Id, reqEditors ...RequestEditorFn) (*GetMemberResponse, error)
 
 	// UpdateMemberWithBodyWithResponse Suspend, reactivate, or change the role by hand
@@ -6608,9 +6907,11 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/provisioning/rotate (the `RotateProvisioning` operationId).
 	RotateProvisioningWithResponse(ctx context.Context, params *RotateProvisioningParams, body RotateProvisioningJSONRequestBody, reqEditors ...RequestEditorFn) (*RotateProvisioningResponse, error)
 
-	// SignOutWithResponse performs a DELETE /v1/session (the `SignOut` operationId) request.
+	// SignOutWithResponse End the bridge's session
 	//
 	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /v1/session (the `SignOut` operationId).
 	SignOutWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*SignOutResponse, error)
 
 	// SendHeartbeatWithBodyWithResponse The bridge tells how it is and learns what it must know
@@ -6634,61 +6935,79 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/sign-in-attempts (the `ListSignInAttempts` operationId).
 	ListSignInAttemptsWithResponse(ctx context.Context, params *ListSignInAttemptsParams, reqEditors ...RequestEditorFn) (*ListSignInAttemptsResponse, error)
 
-	// ListSignupDomainsWithResponse performs a GET /v1/signup-domains (the `ListSignupDomains` operationId) request.
+	// ListSignupDomainsWithResponse The domains that people may sign up under
 	//
 	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/signup-domains (the `ListSignupDomains` operationId).
 	ListSignupDomainsWithResponse(ctx context.Context, params *ListSignupDomainsParams, reqEditors ...RequestEditorFn) (*ListSignupDomainsResponse, error)
 
-	// CreateSignupDomainWithBodyWithResponse performs a POST /v1/signup-domains (the `CreateSignupDomain` operationId) request,
-	// with any type of body and a specified content type.
+	// CreateSignupDomainWithBodyWithResponse Allow a domain for sign-up
 	//
 	// Confirmation e-mails that waited for the domain go out in the same transaction. An existing domain is 409 `already_exists`.
 	//
-	// Returns a wrapper object for the known response body format(s).
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/signup-domains (the `CreateSignupDomain` operationId).
 	CreateSignupDomainWithBodyWithResponse(ctx context.Context, params *CreateSignupDomainParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateSignupDomainResponse, error)
 
-	// CreateSignupDomainWithResponse performs a POST /v1/signup-domains (the `CreateSignupDomain` operationId) request.
-	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	// CreateSignupDomainWithResponse Allow a domain for sign-up
 	//
 	// Confirmation e-mails that waited for the domain go out in the same transaction. An existing domain is 409 `already_exists`.
-	CreateSignupDomainWithResponse(ctx context.Context, params *CreateSignupDomainParams, body CreateSignupDomainJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateSignupDomainResponse, error)
-
-	// DeleteSignupDomainWithResponse performs a DELETE /v1/signup-domains/{domain} (the `DeleteSignupDomain` operationId) request.
 	//
-	// Returns a wrapper object for the known response body format(s).
-	DeleteSignupDomainWithResponse(ctx context.Context, domain string, params *DeleteSignupDomainParams, reqEditors ...RequestEditorFn) (*DeleteSignupDomainResponse, error)
-
-	// GetSignupDomainWithResponse performs a GET /v1/signup-domains/{domain} (the `GetSignupDomain` operationId) request.
-	//
-	// Returns a wrapper object for the known response body format(s).
-	GetSignupDomainWithResponse(ctx context.Context, domain string, reqEditors ...RequestEditorFn) (*GetSignupDomainResponse, error)
-
-	// ListTokensWithResponse performs a GET /v1/tokens (the `ListTokens` operationId) request.
-	//
-	// Returns a wrapper object for the known response body format(s).
-	ListTokensWithResponse(ctx context.Context, params *ListTokensParams, reqEditors ...RequestEditorFn) (*ListTokensResponse, error)
-
-	// CreateTokenWithBodyWithResponse performs a POST /v1/tokens (the `CreateToken` operationId) request,
-	// with any type of body and a specified content type.
-	//
-	// The secret is stored nowhere, so that a repetition under the same `Idempotency-Key`
-	// makes no second token, but cannot show the secret again: it gets 409
-	// `secret_not_kept` with the token's id as `existing_id`.
-	//
-	// Returns a wrapper object for the known response body format(s).
-	CreateTokenWithBodyWithResponse(ctx context.Context, params *CreateTokenParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateTokenResponse, error)
-
-	// CreateTokenWithResponse performs a POST /v1/tokens (the `CreateToken` operationId) request.
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
+	// Corresponds with POST /v1/signup-domains (the `CreateSignupDomain` operationId).
+	CreateSignupDomainWithResponse(ctx context.Context, params *CreateSignupDomainParams, body CreateSignupDomainJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateSignupDomainResponse, error)
+
+	// DeleteSignupDomainWithResponse Allow a domain no longer
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /v1/signup-domains/{domain} (the `DeleteSignupDomain` operationId).
+	DeleteSignupDomainWithResponse(ctx context.Context, domain string, params *DeleteSignupDomainParams, reqEditors ...RequestEditorFn) (*DeleteSignupDomainResponse, error)
+
+	// GetSignupDomainWithResponse Whether one domain is allowed
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/signup-domains/{domain} (the `GetSignupDomain` operationId).
+	GetSignupDomainWithResponse(ctx context.Context, domain string, reqEditors ...RequestEditorFn) (*GetSignupDomainResponse, error)
+
+	// ListTokensWithResponse The admin tokens, without their secrets
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/tokens (the `ListTokens` operationId).
+	ListTokensWithResponse(ctx context.Context, params *ListTokensParams, reqEditors ...RequestEditorFn) (*ListTokensResponse, error)
+
+	// CreateTokenWithBodyWithResponse Make an admin token; its secret is shown once
+	//
 	// The secret is stored nowhere, so that a repetition under the same `Idempotency-Key`
 	// makes no second token, but cannot show the secret again: it gets 409
 	// `secret_not_kept` with the token's id as `existing_id`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/tokens (the `CreateToken` operationId).
+	CreateTokenWithBodyWithResponse(ctx context.Context, params *CreateTokenParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateTokenResponse, error)
+
+	// CreateTokenWithResponse Make an admin token; its secret is shown once
+	//
+	// The secret is stored nowhere, so that a repetition under the same `Idempotency-Key`
+	// makes no second token, but cannot show the secret again: it gets 409
+	// `secret_not_kept` with the token's id as `existing_id`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/tokens (the `CreateToken` operationId).
 	CreateTokenWithResponse(ctx context.Context, params *CreateTokenParams, body CreateTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateTokenResponse, error)
 
-	// RevokeTokenWithResponse performs a DELETE /v1/tokens/{id} (the `RevokeToken` operationId) request.
+	// RevokeTokenWithResponse Revoke an admin token at once
 	//
 	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /v1/tokens/{id} (the `RevokeToken` operationId).
 	RevokeTokenWithResponse(ctx context.Context, id Id, reqEditors ...RequestEditorFn) (*RevokeTokenResponse, error)
 
 	// WhoAmIWithResponse The account behind the token, and the caller's address as the account sees it
@@ -6991,6 +7310,11 @@ func (r ListAttentionResponse) ContentType() string {
 	return ""
 }
 
+// CreateProvisionedGroupResponse201Headers the declared response headers of an HTTP 201 response for CreateProvisionedGroup
+type CreateProvisionedGroupResponse201Headers struct {
+	ETag *string
+}
+
 type CreateProvisionedGroupResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -6998,6 +7322,8 @@ type CreateProvisionedGroupResponse struct {
 	JSON201 *Group
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *CreateProvisionedGroupResponse201Headers
 }
 
 // GetJSON201 returns the response for an HTTP 201 `application/json` response
@@ -7128,6 +7454,11 @@ func (r DeleteGroupResponse) ContentType() string {
 	return ""
 }
 
+// GetGroupResponse200Headers the declared response headers of an HTTP 200 response for GetGroup
+type GetGroupResponse200Headers struct {
+	ETag *string
+}
+
 type GetGroupResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -7135,6 +7466,8 @@ type GetGroupResponse struct {
 	JSON200 *Group
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetGroupResponse200Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -7176,6 +7509,11 @@ func (r GetGroupResponse) ContentType() string {
 	return ""
 }
 
+// UpdateGroupResponse200Headers the declared response headers of an HTTP 200 response for UpdateGroup
+type UpdateGroupResponse200Headers struct {
+	ETag *string
+}
+
 type UpdateGroupResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -7183,6 +7521,8 @@ type UpdateGroupResponse struct {
 	JSON200 *Group
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *UpdateGroupResponse200Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -7224,6 +7564,11 @@ func (r UpdateGroupResponse) ContentType() string {
 	return ""
 }
 
+// CreatePersonResponse201Headers the declared response headers of an HTTP 201 response for CreatePerson
+type CreatePersonResponse201Headers struct {
+	ETag *string
+}
+
 type CreatePersonResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -7231,6 +7576,8 @@ type CreatePersonResponse struct {
 	JSON201 *Person
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *CreatePersonResponse201Headers
 }
 
 // GetJSON201 returns the response for an HTTP 201 `application/json` response
@@ -7361,6 +7708,11 @@ func (r DeletePersonResponse) ContentType() string {
 	return ""
 }
 
+// GetPersonResponse200Headers the declared response headers of an HTTP 200 response for GetPerson
+type GetPersonResponse200Headers struct {
+	ETag *string
+}
+
 type GetPersonResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -7368,6 +7720,8 @@ type GetPersonResponse struct {
 	JSON200 *Person
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetPersonResponse200Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -7409,6 +7763,11 @@ func (r GetPersonResponse) ContentType() string {
 	return ""
 }
 
+// ReplacePersonResponse200Headers the declared response headers of an HTTP 200 response for ReplacePerson
+type ReplacePersonResponse200Headers struct {
+	ETag *string
+}
+
 type ReplacePersonResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -7416,6 +7775,8 @@ type ReplacePersonResponse struct {
 	JSON200 *Person
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ReplacePersonResponse200Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -7958,6 +8319,11 @@ func (r ListGroupsResponse) ContentType() string {
 	return ""
 }
 
+// CreateGroupResponse201Headers the declared response headers of an HTTP 201 response for CreateGroup
+type CreateGroupResponse201Headers struct {
+	ETag *string
+}
+
 type CreateGroupResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -7965,6 +8331,8 @@ type CreateGroupResponse struct {
 	JSON201 *AccountGroup
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *CreateGroupResponse201Headers
 }
 
 // GetJSON201 returns the response for an HTTP 201 `application/json` response
@@ -9255,9 +9623,11 @@ func (r WhoAmIResponse) ContentType() string {
 	return ""
 }
 
-// GetAccountWithResponse performs a GET /v1/account (the `GetAccount` operationId) request.
+// GetAccountWithResponse The account: id, name and age
 //
 // Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/account (the `GetAccount` operationId).
 func (c *ClientWithResponses) GetAccountWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetAccountResponse, error) {
 	rsp, err := c.GetAccount(ctx, reqEditors...)
 	if err != nil {
@@ -9417,10 +9787,11 @@ func (c *ClientWithResponses) CreateProvisionedGroupWithResponse(ctx context.Con
 	return ParseCreateProvisionedGroupResponse(rsp)
 }
 
-// SearchGroupsWithBodyWithResponse performs a POST /v1/directory/groups/search (the `SearchGroups` operationId) request,
-// with any type of body and a specified content type.
+// SearchGroupsWithBodyWithResponse Groups that fulfil a condition, a page at a time
 //
-// Returns a wrapper object for the known response body format(s).
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/directory/groups/search (the `SearchGroups` operationId).
 func (c *ClientWithResponses) SearchGroupsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SearchGroupsResponse, error) {
 	rsp, err := c.SearchGroupsWithBody(ctx, contentType, body, reqEditors...)
 	if err != nil {
@@ -9429,8 +9800,11 @@ func (c *ClientWithResponses) SearchGroupsWithBodyWithResponse(ctx context.Conte
 	return ParseSearchGroupsResponse(rsp)
 }
 
-// SearchGroupsWithResponse performs a POST /v1/directory/groups/search (the `SearchGroups` operationId) request.
+// SearchGroupsWithResponse Groups that fulfil a condition, a page at a time
+//
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/directory/groups/search (the `SearchGroups` operationId).
 func (c *ClientWithResponses) SearchGroupsWithResponse(ctx context.Context, body SearchGroupsJSONRequestBody, reqEditors ...RequestEditorFn) (*SearchGroupsResponse, error) {
 	rsp, err := c.SearchGroups(ctx, body, reqEditors...)
 	if err != nil {
@@ -9452,9 +9826,11 @@ func (c *ClientWithResponses) DeleteGroupWithResponse(ctx context.Context, id Id
 	return ParseDeleteGroupResponse(rsp)
 }
 
-// GetGroupWithResponse performs a GET /v1/directory/groups/{id} (the `GetGroup` operationId) request.
+// GetGroupWithResponse One group
 //
 // Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/directory/groups/{id} (the `GetGroup` operationId).
 func (c *ClientWithResponses) GetGroupWithResponse(ctx context.Context, id Id, params *GetGroupParams, reqEditors ...RequestEditorFn) (*GetGroupResponse, error) {
 	rsp, err := c.GetGroup(ctx, id, params, reqEditors...)
 	if err != nil {
@@ -9537,10 +9913,11 @@ func (c *ClientWithResponses) CreatePersonWithResponse(ctx context.Context, para
 	return ParseCreatePersonResponse(rsp)
 }
 
-// SearchPeopleWithBodyWithResponse performs a POST /v1/directory/people/search (the `SearchPeople` operationId) request,
-// with any type of body and a specified content type.
+// SearchPeopleWithBodyWithResponse People that fulfil a condition, a page at a time
 //
-// Returns a wrapper object for the known response body format(s).
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/directory/people/search (the `SearchPeople` operationId).
 func (c *ClientWithResponses) SearchPeopleWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SearchPeopleResponse, error) {
 	rsp, err := c.SearchPeopleWithBody(ctx, contentType, body, reqEditors...)
 	if err != nil {
@@ -9549,8 +9926,11 @@ func (c *ClientWithResponses) SearchPeopleWithBodyWithResponse(ctx context.Conte
 	return ParseSearchPeopleResponse(rsp)
 }
 
-// SearchPeopleWithResponse performs a POST /v1/directory/people/search (the `SearchPeople` operationId) request.
+// SearchPeopleWithResponse People that fulfil a condition, a page at a time
+//
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/directory/people/search (the `SearchPeople` operationId).
 func (c *ClientWithResponses) SearchPeopleWithResponse(ctx context.Context, body SearchPeopleJSONRequestBody, reqEditors ...RequestEditorFn) (*SearchPeopleResponse, error) {
 	rsp, err := c.SearchPeople(ctx, body, reqEditors...)
 	if err != nil {
@@ -9572,9 +9952,11 @@ func (c *ClientWithResponses) DeletePersonWithResponse(ctx context.Context, id I
 	return ParseDeletePersonResponse(rsp)
 }
 
-// GetPersonWithResponse performs a GET /v1/directory/people/{id} (the `GetPerson` operationId) request.
+// GetPersonWithResponse One person
 //
 // Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/directory/people/{id} (the `GetPerson` operationId).
 func (c *ClientWithResponses) GetPersonWithResponse(ctx context.Context, id Id, reqEditors ...RequestEditorFn) (*GetPersonResponse, error) {
 	rsp, err := c.GetPerson(ctx, id, reqEditors...)
 	if err != nil {
@@ -9703,9 +10085,11 @@ func (c *ClientWithResponses) EvaluateFirewallWithResponse(ctx context.Context, 
 	return ParseEvaluateFirewallResponse(rsp)
 }
 
-// ListFirewallRulesWithResponse performs a GET /v1/firewall/rules (the `ListFirewallRules` operationId) request.
+// ListFirewallRulesWithResponse The rules, by id
 //
 // Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/firewall/rules (the `ListFirewallRules` operationId).
 func (c *ClientWithResponses) ListFirewallRulesWithResponse(ctx context.Context, params *ListFirewallRulesParams, reqEditors ...RequestEditorFn) (*ListFirewallRulesResponse, error) {
 	rsp, err := c.ListFirewallRules(ctx, params, reqEditors...)
 	if err != nil {
@@ -9761,9 +10145,11 @@ func (c *ClientWithResponses) DeleteFirewallRuleWithResponse(ctx context.Context
 	return ParseDeleteFirewallRuleResponse(rsp)
 }
 
-// GetFirewallRuleWithResponse performs a GET /v1/firewall/rules/{id} (the `GetFirewallRule` operationId) request.
+// GetFirewallRuleWithResponse One rule
 //
 // Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/firewall/rules/{id} (the `GetFirewallRule` operationId).
 func (c *ClientWithResponses) GetFirewallRuleWithResponse(ctx context.Context, id Id, reqEditors ...RequestEditorFn) (*GetFirewallRuleResponse, error) {
 	rsp, err := c.GetFirewallRule(ctx, id, reqEditors...)
 	if err != nil {
@@ -9772,10 +10158,11 @@ func (c *ClientWithResponses) GetFirewallRuleWithResponse(ctx context.Context, i
 	return ParseGetFirewallRuleResponse(rsp)
 }
 
-// ReplaceFirewallRuleWithBodyWithResponse performs a PUT /v1/firewall/rules/{id} (the `ReplaceFirewallRule` operationId) request,
-// with any type of body and a specified content type.
+// ReplaceFirewallRuleWithBodyWithResponse Change a rule in place
 //
-// Returns a wrapper object for the known response body format(s).
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/firewall/rules/{id} (the `ReplaceFirewallRule` operationId).
 func (c *ClientWithResponses) ReplaceFirewallRuleWithBodyWithResponse(ctx context.Context, id Id, params *ReplaceFirewallRuleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReplaceFirewallRuleResponse, error) {
 	rsp, err := c.ReplaceFirewallRuleWithBody(ctx, id, params, contentType, body, reqEditors...)
 	if err != nil {
@@ -9784,8 +10171,11 @@ func (c *ClientWithResponses) ReplaceFirewallRuleWithBodyWithResponse(ctx contex
 	return ParseReplaceFirewallRuleResponse(rsp)
 }
 
-// ReplaceFirewallRuleWithResponse performs a PUT /v1/firewall/rules/{id} (the `ReplaceFirewallRule` operationId) request.
+// ReplaceFirewallRuleWithResponse Change a rule in place
+//
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/firewall/rules/{id} (the `ReplaceFirewallRule` operationId).
 func (c *ClientWithResponses) ReplaceFirewallRuleWithResponse(ctx context.Context, id Id, params *ReplaceFirewallRuleParams, body ReplaceFirewallRuleJSONRequestBody, reqEditors ...RequestEditorFn) (*ReplaceFirewallRuleResponse, error) {
 	rsp, err := c.ReplaceFirewallRule(ctx, id, params, body, reqEditors...)
 	if err != nil {
@@ -9794,9 +10184,11 @@ func (c *ClientWithResponses) ReplaceFirewallRuleWithResponse(ctx context.Contex
 	return ParseReplaceFirewallRuleResponse(rsp)
 }
 
-// ListGroupsWithResponse performs a GET /v1/groups (the `ListGroups` operationId) request.
+// ListGroupsWithResponse The groups of the account
 //
 // Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/groups (the `ListGroups` operationId).
 func (c *ClientWithResponses) ListGroupsWithResponse(ctx context.Context, params *ListGroupsParams, reqEditors ...RequestEditorFn) (*ListGroupsResponse, error) {
 	rsp, err := c.ListGroups(ctx, params, reqEditors...)
 	if err != nil {
@@ -9831,9 +10223,11 @@ func (c *ClientWithResponses) CreateGroupWithResponse(ctx context.Context, param
 	return ParseCreateGroupResponse(rsp)
 }
 
-// ListGroupMembersWithResponse performs a GET /v1/groups/{id}/members (the `ListGroupMembers` operationId) request.
+// ListGroupMembersWithResponse The members of a group
 //
 // Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/groups/{id}/members (the `ListGroupMembers` operationId).
 func (c *ClientWithResponses) ListGroupMembersWithResponse(ctx context.Context, id Id, params *ListGroupMembersParams, reqEditors ...RequestEditorFn) (*ListGroupMembersResponse, error) {
 	rsp, err := c.ListGroupMembers(ctx, id, params, reqEditors...)
 	if err != nil {
@@ -9868,9 +10262,11 @@ func (c *ClientWithResponses) AddGroupMemberWithResponse(ctx context.Context, id
 	return ParseAddGroupMemberResponse(rsp)
 }
 
-// ListMembersWithResponse performs a GET /v1/members (the `ListMembers` operationId) request.
+// ListMembersWithResponse The members of the account
 //
 // Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/members (the `ListMembers` operationId).
 func (c *ClientWithResponses) ListMembersWithResponse(ctx context.Context, params *ListMembersParams, reqEditors ...RequestEditorFn) (*ListMembersResponse, error) {
 	rsp, err := c.ListMembers(ctx, params, reqEditors...)
 	if err != nil {
@@ -9905,9 +10301,11 @@ func (c *ClientWithResponses) InviteMemberWithResponse(ctx context.Context, para
 	return ParseInviteMemberResponse(rsp)
 }
 
-// GetMemberWithResponse performs a GET /v1/members/{id} (the `GetMember` operationId) request.
+// GetMemberWithResponse One member
 //
 // Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/members/{id} (the `GetMember` operationId).
 func (c *ClientWithResponses) GetMemberWithResponse(ctx context.Context, id Id, reqEditors ...RequestEditorFn) (*GetMemberResponse, error) {
 	rsp, err := c.GetMember(ctx, id, reqEditors...)
 	if err != nil {
@@ -10143,9 +10541,11 @@ func (c *ClientWithResponses) RotateProvisioningWithResponse(ctx context.Context
 	return ParseRotateProvisioningResponse(rsp)
 }
 
-// SignOutWithResponse performs a DELETE /v1/session (the `SignOut` operationId) request.
+// SignOutWithResponse End the bridge's session
 //
 // Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /v1/session (the `SignOut` operationId).
 func (c *ClientWithResponses) SignOutWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*SignOutResponse, error) {
 	rsp, err := c.SignOut(ctx, reqEditors...)
 	if err != nil {
@@ -10193,9 +10593,11 @@ func (c *ClientWithResponses) ListSignInAttemptsWithResponse(ctx context.Context
 	return ParseListSignInAttemptsResponse(rsp)
 }
 
-// ListSignupDomainsWithResponse performs a GET /v1/signup-domains (the `ListSignupDomains` operationId) request.
+// ListSignupDomainsWithResponse The domains that people may sign up under
 //
 // Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/signup-domains (the `ListSignupDomains` operationId).
 func (c *ClientWithResponses) ListSignupDomainsWithResponse(ctx context.Context, params *ListSignupDomainsParams, reqEditors ...RequestEditorFn) (*ListSignupDomainsResponse, error) {
 	rsp, err := c.ListSignupDomains(ctx, params, reqEditors...)
 	if err != nil {
@@ -10204,12 +10606,13 @@ func (c *ClientWithResponses) ListSignupDomainsWithResponse(ctx context.Context,
 	return ParseListSignupDomainsResponse(rsp)
 }
 
-// CreateSignupDomainWithBodyWithResponse performs a POST /v1/signup-domains (the `CreateSignupDomain` operationId) request,
-// with any type of body and a specified content type.
+// CreateSignupDomainWithBodyWithResponse Allow a domain for sign-up
 //
 // Confirmation e-mails that waited for the domain go out in the same transaction. An existing domain is 409 `already_exists`.
 //
-// Returns a wrapper object for the known response body format(s).
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/signup-domains (the `CreateSignupDomain` operationId).
 func (c *ClientWithResponses) CreateSignupDomainWithBodyWithResponse(ctx context.Context, params *CreateSignupDomainParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateSignupDomainResponse, error) {
 	rsp, err := c.CreateSignupDomainWithBody(ctx, params, contentType, body, reqEditors...)
 	if err != nil {
@@ -10218,10 +10621,13 @@ func (c *ClientWithResponses) CreateSignupDomainWithBodyWithResponse(ctx context
 	return ParseCreateSignupDomainResponse(rsp)
 }
 
-// CreateSignupDomainWithResponse performs a POST /v1/signup-domains (the `CreateSignupDomain` operationId) request.
-// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+// CreateSignupDomainWithResponse Allow a domain for sign-up
 //
 // Confirmation e-mails that waited for the domain go out in the same transaction. An existing domain is 409 `already_exists`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/signup-domains (the `CreateSignupDomain` operationId).
 func (c *ClientWithResponses) CreateSignupDomainWithResponse(ctx context.Context, params *CreateSignupDomainParams, body CreateSignupDomainJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateSignupDomainResponse, error) {
 	rsp, err := c.CreateSignupDomain(ctx, params, body, reqEditors...)
 	if err != nil {
@@ -10230,9 +10636,11 @@ func (c *ClientWithResponses) CreateSignupDomainWithResponse(ctx context.Context
 	return ParseCreateSignupDomainResponse(rsp)
 }
 
-// DeleteSignupDomainWithResponse performs a DELETE /v1/signup-domains/{domain} (the `DeleteSignupDomain` operationId) request.
+// DeleteSignupDomainWithResponse Allow a domain no longer
 //
 // Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /v1/signup-domains/{domain} (the `DeleteSignupDomain` operationId).
 func (c *ClientWithResponses) DeleteSignupDomainWithResponse(ctx context.Context, domain string, params *DeleteSignupDomainParams, reqEditors ...RequestEditorFn) (*DeleteSignupDomainResponse, error) {
 	rsp, err := c.DeleteSignupDomain(ctx, domain, params, reqEditors...)
 	if err != nil {
@@ -10241,9 +10649,11 @@ func (c *ClientWithResponses) DeleteSignupDomainWithResponse(ctx context.Context
 	return ParseDeleteSignupDomainResponse(rsp)
 }
 
-// GetSignupDomainWithResponse performs a GET /v1/signup-domains/{domain} (the `GetSignupDomain` operationId) request.
+// GetSignupDomainWithResponse Whether one domain is allowed
 //
 // Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/signup-domains/{domain} (the `GetSignupDomain` operationId).
 func (c *ClientWithResponses) GetSignupDomainWithResponse(ctx context.Context, domain string, reqEditors ...RequestEditorFn) (*GetSignupDomainResponse, error) {
 	rsp, err := c.GetSignupDomain(ctx, domain, reqEditors...)
 	if err != nil {
@@ -10252,9 +10662,11 @@ func (c *ClientWithResponses) GetSignupDomainWithResponse(ctx context.Context, d
 	return ParseGetSignupDomainResponse(rsp)
 }
 
-// ListTokensWithResponse performs a GET /v1/tokens (the `ListTokens` operationId) request.
+// ListTokensWithResponse The admin tokens, without their secrets
 //
 // Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/tokens (the `ListTokens` operationId).
 func (c *ClientWithResponses) ListTokensWithResponse(ctx context.Context, params *ListTokensParams, reqEditors ...RequestEditorFn) (*ListTokensResponse, error) {
 	rsp, err := c.ListTokens(ctx, params, reqEditors...)
 	if err != nil {
@@ -10263,14 +10675,15 @@ func (c *ClientWithResponses) ListTokensWithResponse(ctx context.Context, params
 	return ParseListTokensResponse(rsp)
 }
 
-// CreateTokenWithBodyWithResponse performs a POST /v1/tokens (the `CreateToken` operationId) request,
-// with any type of body and a specified content type.
+// CreateTokenWithBodyWithResponse Make an admin token; its secret is shown once
 //
 // The secret is stored nowhere, so that a repetition under the same `Idempotency-Key`
 // makes no second token, but cannot show the secret again: it gets 409
 // `secret_not_kept` with the token's id as `existing_id`.
 //
-// Returns a wrapper object for the known response body format(s).
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/tokens (the `CreateToken` operationId).
 func (c *ClientWithResponses) CreateTokenWithBodyWithResponse(ctx context.Context, params *CreateTokenParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateTokenResponse, error) {
 	rsp, err := c.CreateTokenWithBody(ctx, params, contentType, body, reqEditors...)
 	if err != nil {
@@ -10279,12 +10692,15 @@ func (c *ClientWithResponses) CreateTokenWithBodyWithResponse(ctx context.Contex
 	return ParseCreateTokenResponse(rsp)
 }
 
-// CreateTokenWithResponse performs a POST /v1/tokens (the `CreateToken` operationId) request.
-// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+// CreateTokenWithResponse Make an admin token; its secret is shown once
 //
 // The secret is stored nowhere, so that a repetition under the same `Idempotency-Key`
 // makes no second token, but cannot show the secret again: it gets 409
 // `secret_not_kept` with the token's id as `existing_id`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/tokens (the `CreateToken` operationId).
 func (c *ClientWithResponses) CreateTokenWithResponse(ctx context.Context, params *CreateTokenParams, body CreateTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateTokenResponse, error) {
 	rsp, err := c.CreateToken(ctx, params, body, reqEditors...)
 	if err != nil {
@@ -10293,9 +10709,11 @@ func (c *ClientWithResponses) CreateTokenWithResponse(ctx context.Context, param
 	return ParseCreateTokenResponse(rsp)
 }
 
-// RevokeTokenWithResponse performs a DELETE /v1/tokens/{id} (the `RevokeToken` operationId) request.
+// RevokeTokenWithResponse Revoke an admin token at once
 //
 // Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /v1/tokens/{id} (the `RevokeToken` operationId).
 func (c *ClientWithResponses) RevokeTokenWithResponse(ctx context.Context, id Id, reqEditors ...RequestEditorFn) (*RevokeTokenResponse, error) {
 	rsp, err := c.RevokeToken(ctx, id, reqEditors...)
 	if err != nil {
@@ -10547,6 +10965,19 @@ func ParseCreateProvisionedGroupResponse(rsp *http.Response) (*CreateProvisioned
 
 	}
 
+	switch {
+	case rsp.StatusCode == 201:
+		var headers CreateProvisionedGroupResponse201Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers201 = &headers
+	}
+
 	return response, nil
 }
 
@@ -10642,6 +11073,19 @@ func ParseGetGroupResponse(rsp *http.Response) (*GetGroupResponse, error) {
 
 	}
 
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetGroupResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	}
+
 	return response, nil
 }
 
@@ -10675,6 +11119,19 @@ func ParseUpdateGroupResponse(rsp *http.Response) (*UpdateGroupResponse, error) 
 
 	}
 
+	switch {
+	case rsp.StatusCode == 200:
+		var headers UpdateGroupResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	}
+
 	return response, nil
 }
 
@@ -10706,6 +11163,19 @@ func ParseCreatePersonResponse(rsp *http.Response) (*CreatePersonResponse, error
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers CreatePersonResponse201Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers201 = &headers
 	}
 
 	return response, nil
@@ -10803,6 +11273,19 @@ func ParseGetPersonResponse(rsp *http.Response) (*GetPersonResponse, error) {
 
 	}
 
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetPersonResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	}
+
 	return response, nil
 }
 
@@ -10834,6 +11317,19 @@ func ParseReplacePersonResponse(rsp *http.Response) (*ReplacePersonResponse, err
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ReplacePersonResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil
@@ -11254,6 +11750,19 @@ func ParseCreateGroupResponse(rsp *http.Response) (*CreateGroupResponse, error) 
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers CreateGroupResponse201Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers201 = &headers
 	}
 
 	return response, nil
@@ -12222,7 +12731,7 @@ func ParseWhoAmIResponse(rsp *http.Response) (*WhoAmIResponse, error) {
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
-
+	// GetAccount The account: id, name and age
 	// (GET /v1/account)
 	GetAccount(w http.ResponseWriter, r *http.Request)
 	// ListAuditEvents Who changed what, newest first
@@ -12243,13 +12752,13 @@ type ServerInterface interface {
 	// CreateProvisionedGroup Provision a group, adopting an unmanaged one of the same name
 	// (POST /v1/directory/groups)
 	CreateProvisionedGroup(w http.ResponseWriter, r *http.Request, params CreateProvisionedGroupParams)
-
+	// SearchGroups Groups that fulfil a condition, a page at a time
 	// (POST /v1/directory/groups/search)
 	SearchGroups(w http.ResponseWriter, r *http.Request)
 	// DeleteGroup The group becomes unmanaged and loses the members that provisioning put in
 	// (DELETE /v1/directory/groups/{id})
 	DeleteGroup(w http.ResponseWriter, r *http.Request, id Id, params DeleteGroupParams)
-
+	// GetGroup One group
 	// (GET /v1/directory/groups/{id})
 	GetGroup(w http.ResponseWriter, r *http.Request, id Id, params GetGroupParams)
 	// UpdateGroup Attributes and members together, in one transaction
@@ -12258,13 +12767,13 @@ type ServerInterface interface {
 	// CreatePerson Provision a person, adopting an unmanaged member where one fits
 	// (POST /v1/directory/people)
 	CreatePerson(w http.ResponseWriter, r *http.Request, params CreatePersonParams)
-
+	// SearchPeople People that fulfil a condition, a page at a time
 	// (POST /v1/directory/people/search)
 	SearchPeople(w http.ResponseWriter, r *http.Request)
 	// DeletePerson The person is gone; the member is suspended, loses provisioned memberships and becomes unmanaged
 	// (DELETE /v1/directory/people/{id})
 	DeletePerson(w http.ResponseWriter, r *http.Request, id Id, params DeletePersonParams)
-
+	// GetPerson One person
 	// (GET /v1/directory/people/{id})
 	GetPerson(w http.ResponseWriter, r *http.Request, id Id)
 	// ReplacePerson Replace all attributes; suspend, reactivate and move the address as they say
@@ -12282,7 +12791,7 @@ type ServerInterface interface {
 	// EvaluateFirewall Whether addresses would get in, under the present policy or a proposed one
 	// (POST /v1/firewall/evaluate)
 	EvaluateFirewall(w http.ResponseWriter, r *http.Request)
-
+	// ListFirewallRules The rules, by id
 	// (GET /v1/firewall/rules)
 	ListFirewallRules(w http.ResponseWriter, r *http.Request, params ListFirewallRulesParams)
 	// CreateFirewallRule Add a rule
@@ -12291,31 +12800,31 @@ type ServerInterface interface {
 	// DeleteFirewallRule Delete a rule; refused only for the caller's sake, never for a bridge's
 	// (DELETE /v1/firewall/rules/{id})
 	DeleteFirewallRule(w http.ResponseWriter, r *http.Request, id Id, params DeleteFirewallRuleParams)
-
+	// GetFirewallRule One rule
 	// (GET /v1/firewall/rules/{id})
 	GetFirewallRule(w http.ResponseWriter, r *http.Request, id Id)
-
+	// ReplaceFirewallRule Change a rule in place
 	// (PUT /v1/firewall/rules/{id})
 	ReplaceFirewallRule(w http.ResponseWriter, r *http.Request, id Id, params ReplaceFirewallRuleParams)
-
+	// ListGroups The groups of the account
 	// (GET /v1/groups)
 	ListGroups(w http.ResponseWriter, r *http.Request, params ListGroupsParams)
 	// CreateGroup Make a group by hand, outside provisioning
 	// (POST /v1/groups)
 	CreateGroup(w http.ResponseWriter, r *http.Request, params CreateGroupParams)
-
+	// ListGroupMembers The members of a group
 	// (GET /v1/groups/{id}/members)
 	ListGroupMembers(w http.ResponseWriter, r *http.Request, id Id, params ListGroupMembersParams)
 	// AddGroupMember Add a member by hand; harmless when already in
 	// (POST /v1/groups/{id}/members)
 	AddGroupMember(w http.ResponseWriter, r *http.Request, id Id)
-
+	// ListMembers The members of the account
 	// (GET /v1/members)
 	ListMembers(w http.ResponseWriter, r *http.Request, params ListMembersParams)
 	// InviteMember Invite a member by hand, outside provisioning
 	// (POST /v1/members)
 	InviteMember(w http.ResponseWriter, r *http.Request, params InviteMemberParams)
-
+	// GetMember One member
 	// (GET /v1/members/{id})
 	GetMember(w http.ResponseWriter, r *http.Request, id Id)
 	// UpdateMember Suspend, reactivate, or change the role by hand
@@ -12345,7 +12854,7 @@ type ServerInterface interface {
 	// RotateProvisioning Enrol new credentials; the present ones live for the overlap
 	// (POST /v1/provisioning/rotate)
 	RotateProvisioning(w http.ResponseWriter, r *http.Request, params RotateProvisioningParams)
-
+	// SignOut End the bridge's session
 	// (DELETE /v1/session)
 	SignOut(w http.ResponseWriter, r *http.Request)
 	// SendHeartbeat The bridge tells how it is and learns what it must know
@@ -12354,25 +12863,25 @@ type ServerInterface interface {
 	// ListSignInAttempts Attempts of the last 60 days, newest first, merged per session, address, rule and hour
 	// (GET /v1/sign-in-attempts)
 	ListSignInAttempts(w http.ResponseWriter, r *http.Request, params ListSignInAttemptsParams)
-
+	// ListSignupDomains The domains that people may sign up under
 	// (GET /v1/signup-domains)
 	ListSignupDomains(w http.ResponseWriter, r *http.Request, params ListSignupDomainsParams)
-
+	// CreateSignupDomain Allow a domain for sign-up
 	// (POST /v1/signup-domains)
 	CreateSignupDomain(w http.ResponseWriter, r *http.Request, params CreateSignupDomainParams)
-
+	// DeleteSignupDomain Allow a domain no longer
 	// (DELETE /v1/signup-domains/{domain})
 	DeleteSignupDomain(w http.ResponseWriter, r *http.Request, domain string, params DeleteSignupDomainParams)
-
+	// GetSignupDomain Whether one domain is allowed
 	// (GET /v1/signup-domains/{domain})
 	GetSignupDomain(w http.ResponseWriter, r *http.Request, domain string)
-
+	// ListTokens The admin tokens, without their secrets
 	// (GET /v1/tokens)
 	ListTokens(w http.ResponseWriter, r *http.Request, params ListTokensParams)
-
+	// CreateToken Make an admin token; its secret is shown once
 	// (POST /v1/tokens)
 	CreateToken(w http.ResponseWriter, r *http.Request, params CreateTokenParams)
-
+	// RevokeToken Revoke an admin token at once
 	// (DELETE /v1/tokens/{id})
 	RevokeToken(w http.ResponseWriter, r *http.Request, id Id)
 	// WhoAmI The account behind the token, and the caller's address as the account sees it
@@ -14474,63 +14983,88 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 		ErrorHandlerFunc:   options.ErrorHandlerFunc,
 	}
 
-	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/whoami", wrapper.WhoAmI)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/account", wrapper.GetAccount)
-	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/tokens", wrapper.ListTokens)
-	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/tokens", wrapper.CreateToken)
-	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/v1/tokens/{id}", wrapper.RevokeToken)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/audit-events", wrapper.ListAuditEvents)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/auth/finish", wrapper.FinishSignIn)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/auth/start", wrapper.StartSignIn)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/bridges", wrapper.ListBridges)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/directory/attention", wrapper.ListAttention)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/directory/groups", wrapper.CreateProvisionedGroup)
+	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/v1/directory/groups/{id}", wrapper.DeleteGroup)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/directory/groups/{id}", wrapper.GetGroup)
+	m.HandleFunc(http.MethodPatch+" "+options.BaseURL+"/v1/directory/groups/{id}", wrapper.UpdateGroup)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/directory/groups/search", wrapper.SearchGroups)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/directory/people", wrapper.CreatePerson)
+	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/v1/directory/people/{id}", wrapper.DeletePerson)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/directory/people/{id}", wrapper.GetPerson)
+	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/v1/directory/people/{id}", wrapper.ReplacePerson)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/directory/people/{id}/confirm", wrapper.ConfirmPerson)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/directory/people/search", wrapper.SearchPeople)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/firewall", wrapper.GetFirewall)
 	m.HandleFunc(http.MethodPatch+" "+options.BaseURL+"/v1/firewall", wrapper.UpdateFirewall)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/firewall/evaluate", wrapper.EvaluateFirewall)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/firewall/rules", wrapper.ListFirewallRules)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/firewall/rules", wrapper.CreateFirewallRule)
 	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/v1/firewall/rules/{id}", wrapper.DeleteFirewallRule)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/firewall/rules/{id}", wrapper.GetFirewallRule)
 	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/v1/firewall/rules/{id}", wrapper.ReplaceFirewallRule)
-	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/firewall/evaluate", wrapper.EvaluateFirewall)
-	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/policies/two-factor", wrapper.GetTwoFactorPolicy)
-	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/v1/policies/two-factor", wrapper.SetTwoFactorPolicy)
-	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/signup-domains", wrapper.ListSignupDomains)
-	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/signup-domains", wrapper.CreateSignupDomain)
-	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/v1/signup-domains/{domain}", wrapper.DeleteSignupDomain)
-	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/signup-domains/{domain}", wrapper.GetSignupDomain)
-	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/v1/provisioning", wrapper.DeactivateProvisioning)
-	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/provisioning", wrapper.GetProvisioning)
-	m.HandleFunc(http.MethodPatch+" "+options.BaseURL+"/v1/provisioning", wrapper.UpdateProvisioning)
-	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/provisioning", wrapper.ActivateProvisioning)
-	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/provisioning/rotate", wrapper.RotateProvisioning)
-	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/v1/provisioning/manager", wrapper.ChangeManager)
-	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/bridges", wrapper.ListBridges)
-	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/members", wrapper.ListMembers)
-	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/members", wrapper.InviteMember)
-	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/members/{id}", wrapper.GetMember)
-	m.HandleFunc(http.MethodPatch+" "+options.BaseURL+"/v1/members/{id}", wrapper.UpdateMember)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/groups", wrapper.ListGroups)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/groups", wrapper.CreateGroup)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/groups/{id}/members", wrapper.ListGroupMembers)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/groups/{id}/members", wrapper.AddGroupMember)
-	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/sign-in-attempts", wrapper.ListSignInAttempts)
-	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/audit-events", wrapper.ListAuditEvents)
-	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/auth/start", wrapper.StartSignIn)
-	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/auth/finish", wrapper.FinishSignIn)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/members", wrapper.ListMembers)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/members", wrapper.InviteMember)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/members/{id}", wrapper.GetMember)
+	m.HandleFunc(http.MethodPatch+" "+options.BaseURL+"/v1/members/{id}", wrapper.UpdateMember)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/policies/two-factor", wrapper.GetTwoFactorPolicy)
+	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/v1/policies/two-factor", wrapper.SetTwoFactorPolicy)
+	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/v1/provisioning", wrapper.DeactivateProvisioning)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/provisioning", wrapper.GetProvisioning)
+	m.HandleFunc(http.MethodPatch+" "+options.BaseURL+"/v1/provisioning", wrapper.UpdateProvisioning)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/provisioning", wrapper.ActivateProvisioning)
+	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/v1/provisioning/manager", wrapper.ChangeManager)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/provisioning/rotate", wrapper.RotateProvisioning)
 	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/v1/session", wrapper.SignOut)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/session/heartbeat", wrapper.SendHeartbeat)
-	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/directory/people", wrapper.CreatePerson)
-	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/directory/people/search", wrapper.SearchPeople)
-	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/v1/directory/people/{id}", wrapper.DeletePerson)
-	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/directory/people/{id}", wrapper.GetPerson)
-	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/v1/directory/people/{id}", wrapper.ReplacePerson)
-	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/directory/people/{id}/confirm", wrapper.ConfirmPerson)
-	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/directory/groups", wrapper.CreateProvisionedGroup)
-	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/directory/groups/search", wrapper.SearchGroups)
-	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/v1/directory/groups/{id}", wrapper.DeleteGroup)
-	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/directory/groups/{id}", wrapper.GetGroup)
-	m.HandleFunc(http.MethodPatch+" "+options.BaseURL+"/v1/directory/groups/{id}", wrapper.UpdateGroup)
-	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/directory/attention", wrapper.ListAttention)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/sign-in-attempts", wrapper.ListSignInAttempts)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/signup-domains", wrapper.ListSignupDomains)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/signup-domains", wrapper.CreateSignupDomain)
+	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/v1/signup-domains/{domain}", wrapper.DeleteSignupDomain)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/signup-domains/{domain}", wrapper.GetSignupDomain)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/tokens", wrapper.ListTokens)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/tokens", wrapper.CreateToken)
+	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/v1/tokens/{id}", wrapper.RevokeToken)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/whoami", wrapper.WhoAmI)
 
 	return m
 }
 
+type BadRequestApplicationProblemPlusJSONResponse Problem
+
+type ConflictApplicationProblemPlusJSONResponse Problem
+
+type ContentTooLargeApplicationProblemPlusJSONResponse Problem
+
+type ForbiddenApplicationProblemPlusJSONResponse Problem
+
+type NotFoundApplicationProblemPlusJSONResponse Problem
+
+type PreconditionFailedApplicationProblemPlusJSONResponse Problem
+
 type ProblemApplicationProblemPlusJSONResponse Problem
+
+type TooManyRequestsResponseHeaders struct {
+	RetryAfter *int
+}
+type TooManyRequestsApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers TooManyRequestsResponseHeaders
+}
+
+type UnauthorizedApplicationProblemPlusJSONResponse Problem
+
+type UnprocessableContentApplicationProblemPlusJSONResponse Problem
 
 type GetAccountRequestObject struct {
 }
@@ -14775,15 +15309,25 @@ type CreateProvisionedGroupResponseObject interface {
 	VisitCreateProvisionedGroupResponse(w http.ResponseWriter) error
 }
 
-type CreateProvisionedGroup201JSONResponse Group
+type CreateProvisionedGroup201ResponseHeaders struct {
+	ETag *string
+}
+
+type CreateProvisionedGroup201JSONResponse struct {
+	Body    Group
+	Headers CreateProvisionedGroup201ResponseHeaders
+}
 
 func (response CreateProvisionedGroup201JSONResponse) VisitCreateProvisionedGroupResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
 	w.WriteHeader(201)
 	_, err := buf.WriteTo(w)
 	return err
@@ -14888,15 +15432,25 @@ type GetGroupResponseObject interface {
 	VisitGetGroupResponse(w http.ResponseWriter) error
 }
 
-type GetGroup200JSONResponse Group
+type GetGroup200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetGroup200JSONResponse struct {
+	Body    Group
+	Headers GetGroup200ResponseHeaders
+}
 
 func (response GetGroup200JSONResponse) VisitGetGroupResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -14929,15 +15483,25 @@ type UpdateGroupResponseObject interface {
 	VisitUpdateGroupResponse(w http.ResponseWriter) error
 }
 
-type UpdateGroup200JSONResponse Group
+type UpdateGroup200ResponseHeaders struct {
+	ETag *string
+}
+
+type UpdateGroup200JSONResponse struct {
+	Body    Group
+	Headers UpdateGroup200ResponseHeaders
+}
 
 func (response UpdateGroup200JSONResponse) VisitUpdateGroupResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -14969,15 +15533,25 @@ type CreatePersonResponseObject interface {
 	VisitCreatePersonResponse(w http.ResponseWriter) error
 }
 
-type CreatePerson201JSONResponse Person
+type CreatePerson201ResponseHeaders struct {
+	ETag *string
+}
+
+type CreatePerson201JSONResponse struct {
+	Body    Person
+	Headers CreatePerson201ResponseHeaders
+}
 
 func (response CreatePerson201JSONResponse) VisitCreatePersonResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
 	w.WriteHeader(201)
 	_, err := buf.WriteTo(w)
 	return err
@@ -15081,15 +15655,25 @@ type GetPersonResponseObject interface {
 	VisitGetPersonResponse(w http.ResponseWriter) error
 }
 
-type GetPerson200JSONResponse Person
+type GetPerson200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetPerson200JSONResponse struct {
+	Body    Person
+	Headers GetPerson200ResponseHeaders
+}
 
 func (response GetPerson200JSONResponse) VisitGetPersonResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -15122,15 +15706,25 @@ type ReplacePersonResponseObject interface {
 	VisitReplacePersonResponse(w http.ResponseWriter) error
 }
 
-type ReplacePerson200JSONResponse Person
+type ReplacePerson200ResponseHeaders struct {
+	ETag *string
+}
+
+type ReplacePerson200JSONResponse struct {
+	Body    Person
+	Headers ReplacePerson200ResponseHeaders
+}
 
 func (response ReplacePerson200JSONResponse) VisitReplacePersonResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -15594,15 +16188,25 @@ type CreateGroupResponseObject interface {
 	VisitCreateGroupResponse(w http.ResponseWriter) error
 }
 
-type CreateGroup201JSONResponse AccountGroup
+type CreateGroup201ResponseHeaders struct {
+	ETag *string
+}
+
+type CreateGroup201JSONResponse struct {
+	Body    AccountGroup
+	Headers CreateGroup201ResponseHeaders
+}
 
 func (response CreateGroup201JSONResponse) VisitCreateGroupResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
 	w.WriteHeader(201)
 	_, err := buf.WriteTo(w)
 	return err
@@ -16701,7 +17305,7 @@ func (response WhoAmIdefaultApplicationProblemPlusJSONResponse) VisitWhoAmIRespo
 
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
-
+	// GetAccount The account: id, name and age
 	// (GET /v1/account)
 	GetAccount(ctx context.Context, request GetAccountRequestObject) (GetAccountResponseObject, error)
 	// ListAuditEvents Who changed what, newest first
@@ -16722,13 +17326,13 @@ type StrictServerInterface interface {
 	// CreateProvisionedGroup Provision a group, adopting an unmanaged one of the same name
 	// (POST /v1/directory/groups)
 	CreateProvisionedGroup(ctx context.Context, request CreateProvisionedGroupRequestObject) (CreateProvisionedGroupResponseObject, error)
-
+	// SearchGroups Groups that fulfil a condition, a page at a time
 	// (POST /v1/directory/groups/search)
 	SearchGroups(ctx context.Context, request SearchGroupsRequestObject) (SearchGroupsResponseObject, error)
 	// DeleteGroup The group becomes unmanaged and loses the members that provisioning put in
 	// (DELETE /v1/directory/groups/{id})
 	DeleteGroup(ctx context.Context, request DeleteGroupRequestObject) (DeleteGroupResponseObject, error)
-
+	// GetGroup One group
 	// (GET /v1/directory/groups/{id})
 	GetGroup(ctx context.Context, request GetGroupRequestObject) (GetGroupResponseObject, error)
 	// UpdateGroup Attributes and members together, in one transaction
@@ -16737,13 +17341,13 @@ type StrictServerInterface interface {
 	// CreatePerson Provision a person, adopting an unmanaged member where one fits
 	// (POST /v1/directory/people)
 	CreatePerson(ctx context.Context, request CreatePersonRequestObject) (CreatePersonResponseObject, error)
-
+	// SearchPeople People that fulfil a condition, a page at a time
 	// (POST /v1/directory/people/search)
 	SearchPeople(ctx context.Context, request SearchPeopleRequestObject) (SearchPeopleResponseObject, error)
 	// DeletePerson The person is gone; the member is suspended, loses provisioned memberships and becomes unmanaged
 	// (DELETE /v1/directory/people/{id})
 	DeletePerson(ctx context.Context, request DeletePersonRequestObject) (DeletePersonResponseObject, error)
-
+	// GetPerson One person
 	// (GET /v1/directory/people/{id})
 	GetPerson(ctx context.Context, request GetPersonRequestObject) (GetPersonResponseObject, error)
 	// ReplacePerson Replace all attributes; suspend, reactivate and move the address as they say
@@ -16761,7 +17365,7 @@ type StrictServerInterface interface {
 	// EvaluateFirewall Whether addresses would get in, under the present policy or a proposed one
 	// (POST /v1/firewall/evaluate)
 	EvaluateFirewall(ctx context.Context, request EvaluateFirewallRequestObject) (EvaluateFirewallResponseObject, error)
-
+	// ListFirewallRules The rules, by id
 	// (GET /v1/firewall/rules)
 	ListFirewallRules(ctx context.Context, request ListFirewallRulesRequestObject) (ListFirewallRulesResponseObject, error)
 	// CreateFirewallRule Add a rule
@@ -16770,31 +17374,31 @@ type StrictServerInterface interface {
 	// DeleteFirewallRule Delete a rule; refused only for the caller's sake, never for a bridge's
 	// (DELETE /v1/firewall/rules/{id})
 	DeleteFirewallRule(ctx context.Context, request DeleteFirewallRuleRequestObject) (DeleteFirewallRuleResponseObject, error)
-
+	// GetFirewallRule One rule
 	// (GET /v1/firewall/rules/{id})
 	GetFirewallRule(ctx context.Context, request GetFirewallRuleRequestObject) (GetFirewallRuleResponseObject, error)
-
+	// ReplaceFirewallRule Change a rule in place
 	// (PUT /v1/firewall/rules/{id})
 	ReplaceFirewallRule(ctx context.Context, request ReplaceFirewallRuleRequestObject) (ReplaceFirewallRuleResponseObject, error)
-
+	// ListGroups The groups of the account
 	// (GET /v1/groups)
 	ListGroups(ctx context.Context, request ListGroupsRequestObject) (ListGroupsResponseObject, error)
 	// CreateGroup Make a group by hand, outside provisioning
 	// (POST /v1/groups)
 	CreateGroup(ctx context.Context, request CreateGroupRequestObject) (CreateGroupResponseObject, error)
-
+	// ListGroupMembers The members of a group
 	// (GET /v1/groups/{id}/members)
 	ListGroupMembers(ctx context.Context, request ListGroupMembersRequestObject) (ListGroupMembersResponseObject, error)
 	// AddGroupMember Add a member by hand; harmless when already in
 	// (POST /v1/groups/{id}/members)
 	AddGroupMember(ctx context.Context, request AddGroupMemberRequestObject) (AddGroupMemberResponseObject, error)
-
+	// ListMembers The members of the account
 	// (GET /v1/members)
 	ListMembers(ctx context.Context, request ListMembersRequestObject) (ListMembersResponseObject, error)
 	// InviteMember Invite a member by hand, outside provisioning
 	// (POST /v1/members)
 	InviteMember(ctx context.Context, request InviteMemberRequestObject) (InviteMemberResponseObject, error)
-
+	// GetMember One member
 	// (GET /v1/members/{id})
 	GetMember(ctx context.Context, request GetMemberRequestObject) (GetMemberResponseObject, error)
 	// UpdateMember Suspend, reactivate, or change the role by hand
@@ -16824,7 +17428,7 @@ type StrictServerInterface interface {
 	// RotateProvisioning Enrol new credentials; the present ones live for the overlap
 	// (POST /v1/provisioning/rotate)
 	RotateProvisioning(ctx context.Context, request RotateProvisioningRequestObject) (RotateProvisioningResponseObject, error)
-
+	// SignOut End the bridge's session
 	// (DELETE /v1/session)
 	SignOut(ctx context.Context, request SignOutRequestObject) (SignOutResponseObject, error)
 	// SendHeartbeat The bridge tells how it is and learns what it must know
@@ -16833,25 +17437,25 @@ type StrictServerInterface interface {
 	// ListSignInAttempts Attempts of the last 60 days, newest first, merged per session, address, rule and hour
 	// (GET /v1/sign-in-attempts)
 	ListSignInAttempts(ctx context.Context, request ListSignInAttemptsRequestObject) (ListSignInAttemptsResponseObject, error)
-
+	// ListSignupDomains The domains that people may sign up under
 	// (GET /v1/signup-domains)
 	ListSignupDomains(ctx context.Context, request ListSignupDomainsRequestObject) (ListSignupDomainsResponseObject, error)
-
+	// CreateSignupDomain Allow a domain for sign-up
 	// (POST /v1/signup-domains)
 	CreateSignupDomain(ctx context.Context, request CreateSignupDomainRequestObject) (CreateSignupDomainResponseObject, error)
-
+	// DeleteSignupDomain Allow a domain no longer
 	// (DELETE /v1/signup-domains/{domain})
 	DeleteSignupDomain(ctx context.Context, request DeleteSignupDomainRequestObject) (DeleteSignupDomainResponseObject, error)
-
+	// GetSignupDomain Whether one domain is allowed
 	// (GET /v1/signup-domains/{domain})
 	GetSignupDomain(ctx context.Context, request GetSignupDomainRequestObject) (GetSignupDomainResponseObject, error)
-
+	// ListTokens The admin tokens, without their secrets
 	// (GET /v1/tokens)
 	ListTokens(ctx context.Context, request ListTokensRequestObject) (ListTokensResponseObject, error)
-
+	// CreateToken Make an admin token; its secret is shown once
 	// (POST /v1/tokens)
 	CreateToken(ctx context.Context, request CreateTokenRequestObject) (CreateTokenResponseObject, error)
-
+	// RevokeToken Revoke an admin token at once
 	// (DELETE /v1/tokens/{id})
 	RevokeToken(ctx context.Context, request RevokeTokenRequestObject) (RevokeTokenResponseObject, error)
 	// WhoAmI The account behind the token, and the caller's address as the account sees it

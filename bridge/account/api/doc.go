@@ -3,4 +3,11 @@
 // package server's, so that a client carries none of them.
 package api
 
+import _ "embed"
+
+// Document is openapi.yaml itself, for people and generators that ask a server for it.
+//
+//go:embed openapi.yaml
+var Document []byte
+
 //go:generate go tool -modfile=../../../.ci/tools/go.mod oapi-codegen -config oapi-codegen.yaml openapi.yaml

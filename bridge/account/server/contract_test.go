@@ -1,35 +1,59 @@
 package server
 
 import (
+	"go/ast"
+	"go/parser"
+	gotoken "go/token"
+	"io/fs"
+	"maps"
+	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 )
 
-// What openapi.yaml promises of bodies and of Idempotency-Key, the guard keeps.
-func TestGuardKnowsTheContract(t *testing.T) {
-	t.Parallel()
-	doc, err := openapi3.NewLoader().LoadFromFile("../api/openapi.yaml")
+// contract is openapi.yaml, and its operations by "METHOD /path".
+func contract(t *testing.T) (doc *openapi3.T, operations map[string]*openapi3.Operation) {
+	t.Helper()
+	doc, err := openapi3.NewLoader().LoadFromData(api.Document)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var operations int
-	withBody, withKey := map[string]bool{}, map[string]bool{}
+	operations = map[string]*openapi3.Operation{}
 	for path, item := range doc.Paths.Map() {
 		for method, operation := range item.Operations() {
-			operations++
-			pattern := method + " " + path
-			if operation.RequestBody != nil {
-				withBody[pattern] = true
-			}
-			if slices.ContainsFunc(operation.Parameters, func(p *openapi3.ParameterRef) bool { return p.Value.Name == "Idempotency-Key" }) {
-				withKey[pattern] = true
-			}
+			operations[method+" "+path] = operation
 		}
 	}
-	if operations < 40 {
-		t.Fatalf("openapi.yaml has %d operations: the test would prove nothing", operations)
+	if len(operations) < 40 {
+		t.Fatalf("openapi.yaml has %d operations: the test would prove nothing", len(operations))
+	}
+	return doc, operations
+}
+
+// What openapi.yaml promises of bodies, of query parameters and of
+// Idempotency-Key, the guard keeps.
+func TestGuardKnowsTheContract(t *testing.T) {
+	t.Parallel()
+	_, operations := contract(t)
+	withBody, withKey, withQuery := map[string]bool{}, map[string]bool{}, map[string][]string{}
+	for pattern, operation := range operations {
+		if operation.RequestBody != nil {
+			withBody[pattern] = true
+		}
+		for _, p := range operation.Parameters {
+			switch {
+			case p.Value.Name == "Idempotency-Key":
+				withKey[pattern] = true
+			case p.Value.In == openapi3.ParameterInQuery:
+				withQuery[pattern] = append(withQuery[pattern], p.Value.Name)
+			}
+		}
 	}
 	for pattern := range withBody {
 		if _, ok := bodies[pattern]; !ok {
@@ -51,4 +75,101 @@ func TestGuardKnowsTheContract(t *testing.T) {
 			t.Errorf("%s honours an Idempotency-Key that openapi.yaml does not mention", pattern)
 		}
 	}
+	for pattern := range operations {
+		promised, known := slices.Sorted(slices.Values(withQuery[pattern])), slices.Sorted(slices.Values(queryNames(pattern)))
+		if !slices.Equal(promised, known) {
+			t.Errorf("%s has the query parameters %q in openapi.yaml, and %q in queries", pattern, promised, known)
+		}
+	}
+	for pattern := range queries {
+		if operations[pattern] == nil {
+			t.Errorf("queries has %s, which is no operation", pattern)
+		}
+	}
+}
+
+// The document itself holds: its structure, its examples, a summary for each
+// operation, and an ETag for whatever is answered with an etag.
+func TestTheContractIsWhole(t *testing.T) {
+	t.Parallel()
+	doc, operations := contract(t)
+	if err := doc.Validate(t.Context()); err != nil {
+		t.Error(err)
+	}
+	for pattern, operation := range operations {
+		if operation.Summary == "" {
+			t.Errorf("%s has no summary", pattern)
+		}
+		for status, answer := range operation.Responses.Map() {
+			content := answer.Value.Content.Get("application/json")
+			if content == nil || content.Schema.Value.Properties["etag"] == nil {
+				continue
+			}
+			if answer.Value.Headers["ETag"] == nil {
+				t.Errorf("%s %s has an etag in its body and no ETag header", pattern, status)
+			}
+		}
+	}
+}
+
+// pageCodes are of errors that only the public pages show, as text.
+var pageCodes = []string{"domain_not_allowed", "link_unknown"}
+
+// Every code that the account makes is one of ErrorCode in openapi.yaml, or a
+// client written by it would not know the error.
+func TestEveryErrorCodeIsInTheContract(t *testing.T) {
+	t.Parallel()
+	made := map[string]string{}
+	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || strings.Contains(path, "api.gen.go") {
+			return err
+		}
+		file, err := parser.ParseFile(gotoken.NewFileSet(), path, nil, 0)
+		if err != nil {
+			return err
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			if code := codeIn(n); code != "" {
+				made[code] = path
+			}
+			return true
+		})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(made) < 25 {
+		t.Fatalf("only %d codes were found: the test would prove nothing", len(made))
+	}
+	for _, code := range slices.Sorted(maps.Keys(made)) {
+		if !api.ErrorCode(code).Valid() && !slices.Contains(pageCodes, code) {
+			t.Errorf("%s makes the code %q, which ErrorCode in openapi.yaml does not list", made[code], code)
+		}
+	}
+}
+
+// codeIn returns the code that an error is made of in the source: the value of
+// a field Code, or the first argument of Conflict.
+func codeIn(n ast.Node) string {
+	var code ast.Expr
+	switch n := n.(type) {
+	case *ast.KeyValueExpr:
+		if name, ok := n.Key.(*ast.Ident); ok && name.Name == "Code" {
+			code = n.Value
+		}
+	case *ast.CallExpr:
+		if name, ok := n.Fun.(*ast.Ident); ok && name.Name == "Conflict" && len(n.Args) > 0 {
+			code = n.Args[0]
+		}
+	}
+	literal, ok := code.(*ast.BasicLit)
+	if !ok || literal.Kind != gotoken.STRING {
+		return ""
+	}
+	text, err := strconv.Unquote(literal.Value)
+	if err != nil {
+		return ""
+	}
+	return text
 }

@@ -220,7 +220,7 @@ func codeOf(p *api.Problem) string {
 	if p == nil {
 		return ""
 	}
-	return p.Code
+	return string(p.Code)
 }
 
 func ok(t *testing.T, err error) {

@@ -18,7 +18,7 @@ func (h directory) CreatePerson(ctx context.Context, r api.CreatePersonRequestOb
 	if err != nil {
 		return nil, err
 	}
-	return encoded(encodePerson(nil, p)), nil
+	return encodedPerson(p), nil
 }
 
 func (h directory) GetPerson(ctx context.Context, r api.GetPersonRequestObject) (api.GetPersonResponseObject, error) {
@@ -26,7 +26,7 @@ func (h directory) GetPerson(ctx context.Context, r api.GetPersonRequestObject) 
 	if err != nil {
 		return nil, err
 	}
-	return encoded(encodePerson(nil, p)), nil
+	return encodedPerson(p), nil
 }
 
 func (h directory) ReplacePerson(ctx context.Context, r api.ReplacePersonRequestObject) (api.ReplacePersonResponseObject, error) {
@@ -34,7 +34,7 @@ func (h directory) ReplacePerson(ctx context.Context, r api.ReplacePersonRequest
 	if err != nil {
 		return nil, err
 	}
-	return encoded(encodePerson(nil, p)), nil
+	return encodedPerson(p), nil
 }
 
 func (h directory) DeletePerson(ctx context.Context, r api.DeletePersonRequestObject) (api.DeletePersonResponseObject, error) {
@@ -64,7 +64,7 @@ func (h directory) CreateProvisionedGroup(ctx context.Context, r api.CreateProvi
 	if err != nil {
 		return nil, err
 	}
-	return encoded(encodeGroup(nil, g)), nil
+	return encodedGroup(g), nil
 }
 
 func (h directory) GetGroup(ctx context.Context, r api.GetGroupRequestObject) (api.GetGroupResponseObject, error) {
@@ -72,7 +72,7 @@ func (h directory) GetGroup(ctx context.Context, r api.GetGroupRequestObject) (a
 	if err != nil {
 		return nil, err
 	}
-	return encoded(encodeGroup(nil, g)), nil
+	return encodedGroup(g), nil
 }
 
 func (h directory) UpdateGroup(ctx context.Context, r api.UpdateGroupRequestObject) (api.UpdateGroupResponseObject, error) {
@@ -84,7 +84,7 @@ func (h directory) UpdateGroup(ctx context.Context, r api.UpdateGroupRequestObje
 	if err != nil {
 		return nil, err
 	}
-	return encoded(encodeGroup(nil, g)), nil
+	return encodedGroup(g), nil
 }
 
 func (h directory) DeleteGroup(ctx context.Context, r api.DeleteGroupRequestObject) (api.DeleteGroupResponseObject, error) {

@@ -75,7 +75,8 @@ func (h directory) CreateGroup(ctx context.Context, r api.CreateGroupRequestObje
 	if err != nil {
 		return nil, err
 	}
-	return api.CreateGroup201JSONResponse(accountGroup(g)), nil
+	out := accountGroup(g)
+	return api.CreateGroup201JSONResponse{Body: out, Headers: api.CreateGroup201ResponseHeaders{ETag: &out.Etag}}, nil
 }
 
 func (h directory) ListGroupMembers(ctx context.Context, r api.ListGroupMembersRequestObject) (api.ListGroupMembersResponseObject, error) {
@@ -108,5 +109,6 @@ func accountMember(m account.Member) api.Member {
 func accountGroup(g account.GroupSummary) api.AccountGroup {
 	return api.AccountGroup{
 		Id: g.ID, Name: g.Name, Managed: g.ScimID != "", BuiltIn: g.BuiltIn, MemberCount: g.MemberCount,
+		Etag: tagOf(g.Version, g.MemberCount), // members who are not managed leave the version as it is
 	}
 }

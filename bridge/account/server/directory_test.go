@@ -140,7 +140,7 @@ func TestGroupAndSearchOverHTTP(t *testing.T) {
 	attention, err := bridge.ListAttentionWithResponse(t.Context())
 	ok(t, err)
 	equal(t, "who waits", len(attention.JSON200.Items), 2)
-	equal(t, "for what", attention.JSON200.Items[0].Kind, api.InvitationOpen)
+	equal(t, "for what", attention.JSON200.Items[0].Kind, api.AttentionKindInvitationOpen)
 
 	// An administrator sees the group too, and puts somebody else in by hand.
 	listed, err := c.ListGroupsWithResponse(t.Context(), &api.ListGroupsParams{Managed: new(true)})

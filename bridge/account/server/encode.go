@@ -15,14 +15,28 @@ import (
 // generated types.
 
 // An encoded answer is JSON already.
-type encoded []byte
+type encoded struct {
+	body []byte
+	etag string // empty for a page
+}
+
+func encodedPerson(p account.Person) encoded {
+	return encoded{encodePerson(nil, p), account.ETag(p.Version)}
+}
+
+func encodedGroup(g account.Group) encoded {
+	return encoded{encodeGroup(nil, g), account.ETag(g.Version)}
+}
 
 func (e encoded) write(w http.ResponseWriter, status int) error {
-	e = append(e, '\n') // as all other answers end
+	body := append(e.body, '\n') // as all other answers end
 	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Content-Length", strconv.Itoa(len(e)))
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	if e.etag != "" {
+		w.Header().Set("ETag", e.etag)
+	}
 	w.WriteHeader(status)
-	_, err := w.Write(e)
+	_, err := w.Write(body)
 	return err
 }
 
@@ -76,7 +90,7 @@ func encodePage[T any](found account.Found[T], encode func([]byte, T) []byte) en
 	b = appendText(b, `,"next_cursor":`, found.Next)
 	b = append(b, `,"total":`...)
 	b = strconv.AppendInt(b, found.Total, 10)
-	return append(b, '}')
+	return encoded{body: append(b, '}')}
 }
 
 // encodePerson makes an api.Person.

@@ -71,7 +71,7 @@ func TestWhatIsPutTogetherByHandIsWhatTheAPISays(t *testing.T) {
 			}
 			page := strictly[api.PersonPage](t, encodePage(account.Found[account.Person]{
 				Total: 3, Page: account.Page[account.Person]{Items: []account.Person{row.in, row.in}, Next: "abc"},
-			}, encodePerson))
+			}, encodePerson).body)
 			want := api.PersonPage{Total: 3, Items: []api.Person{row.want, row.want}, NextCursor: new("abc")}
 			if !reflect.DeepEqual(page, want) {
 				t.Errorf("got %+v, want %+v", page, want)
@@ -104,5 +104,5 @@ func TestWhatIsPutTogetherByHandIsWhatTheAPISays(t *testing.T) {
 			}
 		})
 	}
-	strictly[api.PersonPage](t, encodePage(account.Found[account.Person]{}, encodePerson))
+	strictly[api.PersonPage](t, encodePage(account.Found[account.Person]{}, encodePerson).body)
 }

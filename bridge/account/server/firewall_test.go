@@ -285,7 +285,7 @@ func TestRefusedRules(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			p := c.raw(t, "POST", "/v1/firewall/rules", row.body).Problem
-			equal(t, "code", p.Code, row.code)
+			equal(t, "code", p.Code, api.ErrorCode(row.code))
 			field := ""
 			if p.Details != nil {
 				field = deref(p.Details.Field)

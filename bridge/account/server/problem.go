@@ -30,7 +30,7 @@ func (s *server) problem(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	rec.Code = e.Code
 	document := api.Problem{
-		Type: "about:blank", Title: e.Title, Status: e.Status, Code: e.Code,
+		Type: "about:blank", Title: e.Title, Status: e.Status, Code: api.ErrorCode(e.Code),
 		Detail: optional(e.Detail), RequestId: optional(rec.ID),
 	}
 	if !reflect.ValueOf(e.Details).IsZero() {

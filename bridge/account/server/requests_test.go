@@ -43,6 +43,14 @@ func TestProblems(t *testing.T) {
 		{name: "two documents", method: "POST", path: "/v1/signup-domains", body: `{"domain":"example.com"}{}`, status: 400, code: "malformed_request"},
 		{name: "too large a body", method: "POST", path: "/v1/signup-domains", body: `{"domain":"` + strings.Repeat("a", 1<<20) + `"}`, status: 413, code: "too_large"},
 		{name: "a parameter of the wrong type", method: "GET", path: "/v1/audit-events?limit=many", status: 400, code: "malformed_request", field: "/limit"},
+		{name: "an unknown query parameter is named", method: "GET", path: "/v1/members?adress=ann@example.com", status: 400, code: "malformed_request", field: "/adress"},
+		{name: "a query parameter of another operation is unknown", method: "GET", path: "/v1/signup-domains?state=active", status: 400, code: "malformed_request", field: "/state"},
+		{name: "a query parameter in another case is unknown", method: "GET", path: "/v1/members?Managed=true", status: 400, code: "malformed_request", field: "/Managed"},
+		{name: "a query parameter where there are none", method: "GET", path: "/v1/whoami?verbose", status: 400, code: "malformed_request", field: "/verbose"},
+		{name: "a query parameter on a write", method: "DELETE", path: "/v1/firewall/rules/x?force=true", status: 400, code: "malformed_request", field: "/force"},
+		{name: "a query parameter that is given twice", method: "GET", path: "/v1/members?limit=1&limit=2", status: 400, code: "malformed_request", field: "/limit"},
+		{name: "a query that is no query", method: "GET", path: "/v1/members?address=%zz", status: 400, code: "malformed_request"},
+		{name: "a stranger's query parameter is first of all a stranger's", method: "GET", path: "/v1/members?x=1", header: "-", status: 401, code: "token_missing"},
 		{name: "a state that no member has", method: "GET", path: "/v1/members?state=foo", status: 400, code: "malformed_request", field: "/state"},
 		{name: "an empty name", method: "PATCH", path: "/v1/members/nobody", body: `{"name":""}`, status: 422, code: "invalid_value", field: "/name"},
 		{name: "a name of two lines", method: "POST", path: "/v1/members", body: `{"address":"ann@example.com","name":"Ann\nLee"}`, status: 422, code: "invalid_value", field: "/name"},
@@ -71,7 +79,7 @@ func TestProblems(t *testing.T) {
 			equal(t, "status", resp.Status, row.status)
 			equal(t, "status in the document", p.Status, row.status)
 			equal(t, "type", p.Type, "about:blank")
-			equal(t, "code", p.Code, row.code)
+			equal(t, "code", p.Code, api.ErrorCode(row.code))
 			equal(t, "request id", deref(p.RequestId), resp.Header.Get("X-Request-Id"))
 			if deref(p.Detail) == "" || p.Title == "" {
 				t.Errorf("the problem explains nothing: %+v", p)
@@ -355,4 +363,16 @@ func TestLogHoldsNoSecret(t *testing.T) {
 			t.Errorf("the log holds the %s", what)
 		}
 	}
+}
+
+// Anybody may read the document, and a client that has it already is told so.
+func TestTheDocumentIsServed(t *testing.T) {
+	t.Parallel()
+	c := converse(t)
+	first := c.raw(t, "GET", "/v1/openapi.yaml", "", "Authorization", "")
+	equal(t, "status", first.Status, http.StatusOK)
+	equal(t, "body", first.Text, string(api.Document))
+	equal(t, "media type", first.Header.Get("Content-Type"), "application/yaml")
+	again := c.raw(t, "GET", "/v1/openapi.yaml", "", "Authorization", "", "If-None-Match", first.Header.Get("ETag"))
+	equal(t, "status for a client that has it", again.Status, http.StatusNotModified)
 }

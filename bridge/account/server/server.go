@@ -1,6 +1,8 @@
 package server
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"net/http"
 	"net/netip"
 	"reflect"
@@ -62,6 +64,7 @@ func New(c Config) http.Handler {
 	)
 	s.mux.Handle("GET /ping", named("GET /ping", http.HandlerFunc(s.ping)))
 	s.mux.Handle("GET /ready", named("GET /ready", http.HandlerFunc(s.ready)))
+	s.mux.Handle("GET /v1/openapi.yaml", named("GET /v1/openapi.yaml", http.HandlerFunc(s.document)))
 	s.HandleFunc("GET /metrics", s.metrics.Handler().ServeHTTP)
 	web.Mount(s.mux, web.Config{Account: c.Account, Route: public, Fault: func(r *http.Request, err error) {
 		recordOf(r.Context()).Cause = err
@@ -99,6 +102,7 @@ func public(pattern string, next http.Handler) http.Handler {
 func (s *server) guard(pattern string, next http.Handler) http.Handler {
 	admit := s.admission(pattern)
 	form, takesBody := bodies[pattern]
+	queryParameters, inAPI := queryNames(pattern), strings.Contains(pattern, " /v1/")
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store") // answers hold tokens and people
 		r, err := admit(r)
@@ -107,6 +111,9 @@ func (s *server) guard(pattern string, next http.Handler) http.Handler {
 			return
 		}
 		body, err := readBody(w, r, limitOf(pattern))
+		if err == nil && inAPI && r.URL.RawQuery != "" {
+			err = checkQuery(r, queryParameters)
+		}
 		if err == nil && takesBody {
 			err = checkBody(body, form)
 		}
@@ -181,6 +188,18 @@ var repeatable = map[string]bool{
 
 // ping says that the process lives, and nothing else.
 func (s *server) ping(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }
+
+// document serves openapi.yaml, which holds nothing that is not public, under
+// the media type of RFC 9512.
+func (s *server) document(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "application/yaml")
+	w.Header().Set("ETag", documentETag)
+	w = unlessKnown(w, r)
+	w.WriteHeader(http.StatusOK)
+	_, _ = w.Write(api.Document) // the client may have left
+}
+
+var documentETag = fmt.Sprintf(`"%x"`, sha256.Sum256(api.Document))
 
 // ready says whether the database answers.
 func (s *server) ready(w http.ResponseWriter, r *http.Request) {

@@ -270,7 +270,7 @@ func diagnose(err error) (problem.Code, problem.Facts) {
 	}
 	switch r.Code {
 	case codeSignInFailed, codeCredentialsExpired, codeCredentialsChanged:
-		facts[problem.FactReason] = r.Code
+		facts[problem.FactReason] = string(r.Code)
 		return problem.CredentialsChanged, facts
 	case codeFirewallBlocked:
 		facts[problem.FactAnonymous] = joined(kinds)
@@ -279,10 +279,10 @@ func diagnose(err error) (problem.Code, problem.Facts) {
 		}
 		return problem.FirewallBlocked, facts
 	case codeTwoFactor:
-		facts[problem.FactReason] = r.Code
+		facts[problem.FactReason] = string(r.Code)
 		return problem.TwoFactorEnforced, facts
 	case codeInactive:
-		facts[problem.FactReason] = r.Code
+		facts[problem.FactReason] = string(r.Code)
 		return problem.ProvisioningInactive, facts
 	default:
 		facts[problem.FactReason] = r.Error()
