@@ -128,7 +128,7 @@ func TestErrors(t *testing.T) {
 		{"a userName that is no text", "POST", "/scim/v2/Users", `{"userName":{}}`, nil, 400, "invalidValue"},
 		{"no userName", "POST", "/scim/v2/Users", `{}`, nil, 400, "invalidValue"},
 		{"no displayName", "POST", "/scim/v2/Groups", `{"members":[]}`, nil, 400, "invalidValue"},
-		{"members that are no members", "POST", "/scim/v2/Groups", `{"displayName":"g","members":[5]}`, nil, 400, "invalidValue"},
+		{"members that are no members", "POST", "/scim/v2/Groups", `{"displayName":"g","members":[true]}`, nil, 400, "invalidValue"},
 		{"a path that is none", "PATCH", one, `{"Operations":[{"op":"add","path":"a b","value":1}]}`, nil, 400, "invalidPath"},
 		{"nothing to remove from", "PATCH", one, `{"Operations":[{"op":"remove"}]}`, nil, 400, "noTarget"},
 		{"a filter that is none", "GET", "/scim/v2/Users?filter=userName", "", nil, 400, "invalidFilter"},

@@ -172,7 +172,7 @@ func (e *editor) inExtension(t schema.Target, f filter.Expression, op Operation)
 }
 
 func (e *editor) mergeExtension(uri string, object map[string]any, op Operation) error {
-	value, ok := op.Value.(map[string]any)
+	value, ok := schema.Object(op.Value)
 	if !ok {
 		return schema.Errorf(schema.InvalidValue, "%s must be an object", uri)
 	}
@@ -314,10 +314,10 @@ func mergeComplex(container map[string]any, t schema.Target, value any) error {
 	if list, ok := value.([]any); ok && len(list) == 1 {
 		value = list[0]
 	}
-	if text, ok := value.(string); ok {
-		value = map[string]any{"value": text}
+	parts, err := t.Attribute.Parts(value)
+	if err != nil {
+		return err
 	}
-	parts := value.(map[string]any) // Coerce admits nothing else
 	object, ok := container[t.Name].(map[string]any)
 	if !ok {
 		object = make(map[string]any)

@@ -87,7 +87,7 @@ func TestRefusedMembers(t *testing.T) {
 	for name, operation := range map[string]string{
 		"a member without a value": `{"op":"add","path":"members","value":[{"display":"A"}]}`,
 		"an empty value":           `{"op":"add","path":"members","value":[{"value":""}]}`,
-		"a number":                 `{"op":"add","path":"members","value":[{"value":5}]}`,
+		"an object":                `{"op":"add","path":"members","value":[{"value":{"a":1}}]}`,
 		"a boolean":                `{"op":"replace","value":{"members":true}}`,
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -52,19 +52,22 @@ func (r *Resource) Unqualified(in map[string]any) (map[string]any, error) {
 		return nil
 	}
 	for key, value := range in {
-		switch object, ok := value.(map[string]any); {
+		switch {
 		case !r.underCore(key) || value == nil:
+			continue
 		case len(key) > len(r.Core.ID):
 			if err := put(key[len(r.Core.ID)+1:], value); err != nil {
 				return nil, err
 			}
-		case !ok:
+			continue
+		}
+		object, ok := Object(value)
+		if !ok {
 			return nil, Errorf(InvalidValue, "%s must be an object, not %s", r.Core.ID, kindOf(value))
-		default:
-			for name, member := range object {
-				if err := put(name, member); err != nil {
-					return nil, err
-				}
+		}
+		for name, member := range object {
+			if err := put(name, member); err != nil {
+				return nil, err
 			}
 		}
 	}
@@ -149,38 +152,86 @@ func (r *Resource) schemas(resource map[string]any) ([]any, error) {
 
 // coerce is Coerce for a whole extension.
 func (s *Schema) coerce(value any) (any, error) {
-	if value == nil {
-		return nil, nil
-	}
-	object, ok := value.(map[string]any)
+	object, ok := Object(value)
 	if !ok {
 		return nil, Errorf(InvalidValue, "%s must be an object, not %s", s.ID, kindOf(value))
 	}
 	return coerceMembers(object, s.Attribute)
 }
 
-// Coerce brings a value into the attribute's canonical form; nil means
-// unassigned, which null and an empty array are too (RFC 7643 section 2.5).
-// Kind where identity providers need it: booleans may be strings, a complex
-// value may be its bare "value", one value and a list of one are the same.
-func (a *Attribute) Coerce(value any) (any, error) {
-	list, isList := value.([]any)
-	if a.MultiValued {
-		if !isList {
-			list = []any{value}
-		}
-		return a.coerceList(list)
-	}
-	if isList {
-		switch {
-		case len(list) == 0:
-			return nil, nil
-		case len(list) > 1 || a.Type != Complex:
-			return nil, Errorf(InvalidValue, "%s has one value, not a list", a.Name)
-		}
+// Object reads a value that must be an object; nil stands for none. PHP
+// writes an empty object as an empty list, and others write an empty text or a
+// list of one.
+func Object(value any) (object map[string]any, ok bool) {
+	if list, isList := value.([]any); isList && len(list) == 1 {
 		value = list[0]
 	}
+	if nothing(value) {
+		return nil, true
+	}
+	object, ok = value.(map[string]any)
+	return object, ok
+}
+
+// nothing reports whether a value is null, an empty text or an empty list.
+func nothing(value any) bool {
+	switch v := value.(type) {
+	case nil:
+		return true
+	case string:
+		return v == ""
+	case []any:
+		return len(v) == 0
+	}
+	return false
+}
+
+// Coerce brings a value into the attribute's canonical form; nil means
+// unassigned, which null and an empty array are too (RFC 7643 section 2.5).
+// It is lenient where identity providers need it: booleans may be strings or
+// numbers, texts may be numbers, a complex value may be its bare "value", and
+// one value and a list of one are the same.
+func (a *Attribute) Coerce(value any) (any, error) {
+	list, isList := value.([]any)
+	switch {
+	case a.MultiValued && isList:
+		return a.coerceList(list)
+	case a.MultiValued:
+		return a.coerceList([]any{value})
+	case isList && len(list) == 0:
+		return nil, nil
+	case isList && len(list) > 1:
+		return nil, Errorf(InvalidValue, "%s has one value, not a list", a.Name)
+	case isList:
+		value = list[0]
+	}
+	if a.Type != Complex {
+		value = unwrapped(value)
+	}
 	return a.coerceOne(value)
+}
+
+// unwrapped takes a value out of the object around it: Microsoft's SCIM
+// library sends {"$ref":null,"value":"x"} for an attribute without parts.
+func unwrapped(value any) any {
+	object, ok := value.(map[string]any)
+	if !ok {
+		return value
+	}
+	inner, found := value, false
+	for name, part := range object {
+		switch strings.ToLower(name) {
+		case "value":
+			inner, found = part, true
+		case "$ref", "display", "type", "primary":
+		default:
+			return value
+		}
+	}
+	if !found {
+		return value
+	}
+	return inner
 }
 
 func (a *Attribute) coerceList(list []any) (any, error) {
@@ -281,8 +332,11 @@ func (a *Attribute) coerceOne(value any) (any, error) {
 		}
 		return nil, Errorf(InvalidValue, "%s must be a number, not %s", a.Name, kindOf(value))
 	default:
-		if _, ok := value.(string); ok {
-			return value, nil
+		switch v := value.(type) {
+		case string:
+			return v, nil
+		case json.Number: // ids and employee numbers, from databases where they are numbers
+			return v.String(), nil
 		}
 		return nil, Errorf(InvalidValue, "%s must be a string, not %s", a.Name, kindOf(value))
 	}
@@ -292,14 +346,22 @@ func (a *Attribute) coerceBoolean(value any) (any, error) {
 	switch v := value.(type) {
 	case bool:
 		return v, nil
+	case json.Number:
+		// Databases without a type of their own for it have 0 and 1.
+		switch n, err := v.Float64(); {
+		case err == nil && n == 1:
+			return true, nil
+		case err == nil && n == 0:
+			return false, nil
+		}
 	case string:
 		// Entra ID sends "True" and "False" unless asked for better.
-		switch {
-		case strings.EqualFold(v, "true"):
+		switch strings.ToLower(strings.TrimSpace(v)) {
+		case "true", "1", "yes", "y", "on":
 			return true, nil
-		case strings.EqualFold(v, "false"):
+		case "false", "0", "no", "n", "off":
 			return false, nil
-		case v == "":
+		case "":
 			return nil, nil
 		}
 	}
@@ -307,22 +369,33 @@ func (a *Attribute) coerceBoolean(value any) (any, error) {
 }
 
 func (a *Attribute) coerceComplex(value any) (any, error) {
-	if text, ok := value.(string); ok && a.Sub("value") != nil {
-		if text == "" {
-			return nil, nil
-		}
-		// Entra ID and others send a manager, a member or an address bare.
-		value = map[string]any{"value": text}
-	}
-	object, ok := value.(map[string]any)
-	if !ok {
-		return nil, Errorf(InvalidValue, "%s must be an object, not %s", a.Name, kindOf(value))
+	object, err := a.Parts(value)
+	if err != nil || object == nil {
+		return nil, err
 	}
 	kept, err := coerceMembers(object, a.Sub)
 	if parts, ok := kept.(map[string]any); ok && a.Empty(parts) {
 		return nil, err
 	}
 	return kept, err
+}
+
+// Parts reads one value of a complex attribute as an object, which is nil if
+// it is unassigned. Entra ID and others send a manager, a member or an address
+// bare, which stands for its "value".
+func (a *Attribute) Parts(value any) (map[string]any, error) {
+	if nothing(value) {
+		return nil, nil
+	}
+	switch v := value.(type) {
+	case map[string]any:
+		return v, nil
+	case string, json.Number:
+		if a.Sub("value") != nil {
+			return map[string]any{"value": v}, nil
+		}
+	}
+	return nil, Errorf(InvalidValue, "%s must be an object, not %s", a.Name, kindOf(value))
 }
 
 // Empty says whether a complex value says nothing: it has no parts, or, as a

@@ -3,6 +3,7 @@ package schema_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -89,8 +90,30 @@ func TestNormalize(t *testing.T) {
 			`{"schemas":["` + schema.UserURI + `","` + schema.EnterpriseURI + `"],"userName":"u","active":true}`},
 		{"no userName is refused", `{"active":true}`, ""},
 		{"a blank userName is refused", `{"userName":" "}`, ""},
-		{"a userName that is a number is refused", `{"userName":5}`, ""},
-		{"a userName that is a list is refused", `{"userName":["u"]}`, ""},
+		{"a number where text is due is that text, as it was written",
+			`{"userName":4711,"externalId":1.50,"name":{"familyName":7},"addresses":[{"postalCode":90210}],"emails":[{"value":1e3,"type":2}],"` + schema.EnterpriseURI + `":{"employeeNumber":12345678901234567890}}`,
+			`{"schemas":["` + schema.UserURI + `","` + schema.EnterpriseURI + `"],"userName":"4711","active":true,"externalId":"1.50","name":{"familyName":"7"},"addresses":[{"postalCode":"90210"}],"emails":[{"value":"1e3","type":"2"}],"` + schema.EnterpriseURI + `":{"employeeNumber":"12345678901234567890"}}`},
+		{"a bare number where an object with a value is due",
+			`{"userName":"u","emails":[5],"roles":6,"` + schema.EnterpriseURI + `":{"manager":7}}`,
+			`{"schemas":["` + schema.UserURI + `","` + schema.EnterpriseURI + `"],"userName":"u","active":true,"emails":[{"value":"5"}],"roles":[{"value":"6"}],"` + schema.EnterpriseURI + `":{"manager":{"value":"7"}}}`},
+		{"a list of one where one value is due",
+			`{"userName":["u"],"active":["False"],"title":[7],"nickName":[null],"name":[{"givenName":["G"]}],"` + schema.EnterpriseURI + `":[{"department":["d"]}]}`,
+			`{"schemas":["` + schema.UserURI + `","` + schema.EnterpriseURI + `"],"userName":"u","active":false,"title":"7","name":{"givenName":"G"},"` + schema.EnterpriseURI + `":{"department":"d"}}`},
+		{"a value in an object where it has no parts, as Microsoft's library sends it",
+			`{"userName":[{"$ref":null,"value":"u"}],"active":[{"$ref":null,"value":"False"}],"title":{"value":"t"},"nickName":{"Value":null},"locale":[{"value":5,"display":"D","type":"work","primary":true}],"name":{"givenName":{"$ref":null,"value":"G"}}}`,
+			`{` + user + `,"active":false,"title":"t","locale":"5","name":{"givenName":"G"}}`},
+		{"an empty list or text where an object is due",
+			`{"userName":"u","active":[],"name":"","addresses":["",[]],"emails":[[]],"roles":"","` + schema.UserURI + `":[],"` + schema.EnterpriseURI + `":[]}`,
+			`{` + user + `,"active":true}`},
+		{"an extension that is an empty text", `{"userName":"u","` + schema.EnterpriseURI + `":""}`, `{` + user + `,"active":true}`},
+		{"an empty manager", `{"userName":"u","` + schema.EnterpriseURI + `":{"department":"d","manager":[]}}`,
+			`{"schemas":["` + schema.UserURI + `","` + schema.EnterpriseURI + `"],"userName":"u","active":true,"` + schema.EnterpriseURI + `":{"department":"d"}}`},
+		{"a userName that is a boolean is refused", `{"userName":true}`, ""},
+		{"a userName that is a list of two is refused", `{"userName":["u","v"]}`, ""},
+		{"a userName that is an object of names is refused", `{"userName":{"givenName":"u"}}`, ""},
+		{"a text in an object with a list is refused", `{"userName":{"value":["a","b"]}}`, ""},
+		{"a name that is a number is refused", `{"userName":"u","name":5}`, ""},
+		{"an extension that is a list of two is refused", `{"userName":"u","` + schema.EnterpriseURI + `":[{},{}]}`, ""},
 		{"active that is a word is refused", `{"userName":"u","active":"maybe"}`, ""},
 		{"a name that is a text is refused", `{"userName":"u","name":"G O"}`, ""},
 		{"an address that is a text is refused", `{"userName":"u","addresses":["Street 1"]}`, ""},
@@ -122,9 +145,33 @@ func TestNormalize(t *testing.T) {
 	}
 }
 
+// Databases and identity providers have many ways to say yes and no.
+func TestBooleans(t *testing.T) {
+	t.Parallel()
+	active := schema.User.Attribute("active")
+	for want, values := range map[string][]any{
+		"true":    {true, "True", "TRUE", " true ", "1", json.Number("1"), json.Number("1.0"), "yes", "Y", "on"},
+		"false":   {false, "False", "false\n", "0", json.Number("0"), json.Number("0.0"), "No", "n", "off"},
+		"<nil>":   {nil, "", "  ", []any{}, []any{nil}, []any{""}},
+		"refused": {"maybe", "2", json.Number("2"), json.Number("-1"), json.Number("0.5"), json.Number("1e999"), map[string]any{}, []any{true, true}},
+	} {
+		for _, value := range values {
+			got, err := active.Coerce(value)
+			said := fmt.Sprint(got)
+			if err != nil {
+				said = "refused"
+			}
+			if said != want {
+				t.Errorf("%#v is %s, want %s", value, said, want)
+			}
+		}
+	}
+}
+
 // Normalizing is a projection: once canonical, always canonical.
 func FuzzNormalize(f *testing.F) {
 	f.Add(`{"userName":"u","emails":[{"value":"a","primary":"TRUE"}],"x":[{}]}`)
+	f.Add(`{"userName":[{"$ref":null,"value":5}],"active":0,"name":[],"emails":[[],7],"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":[]}`)
 	f.Add(`{"USERNAME":"u","urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"manager":["7"]}}`)
 	f.Fuzz(func(t *testing.T, text string) {
 		decoder := json.NewDecoder(strings.NewReader(text))
