@@ -169,7 +169,7 @@ func TestAGroupHoldsExactlyTheRightSetAfterCrashes(t *testing.T) {
 	}
 	bridge := start()
 
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
 	defer cancel()
 	c := &stubbornClient{
 		t: t, url: "http://" + listen + "/scim/v2", token: pair.token.Reveal(),

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -86,7 +87,7 @@ func TestDevLeavesNothingBehindWhereAPortIsInUse(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "dev")
 			args := map[string]string{"--listen": "127.0.0.1:0", "--account-listen": "127.0.0.1:0"}
 			args[flag] = taken.Addr().String()
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
 			out, err := exec.CommandContext(ctx, "scim-bridge", "dev", "--data-dir", dir,
 				"--listen", args["--listen"], "--account-listen", args["--account-listen"]).CombinedOutput()
@@ -99,4 +100,35 @@ func TestDevLeavesNothingBehindWhereAPortIsInUse(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestNoServerOutlivesAKilledTest(t *testing.T) {
+	t.Parallel()
+	shell := exec.CommandContext(context.WithoutCancel(t.Context()), "sh", "-c",
+		`scim-bridge dev --data-dir "$1" --listen 127.0.0.1:0 --account-listen 127.0.0.1:0 & wait`, "sh", filepath.Join(t.TempDir(), "dev"))
+	out, err := shell.StdoutPipe() // the server holds its other end, too
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := shell.Start(); err != nil {
+		t.Fatal(err)
+	}
+	greeting := make([]byte, 1)
+	if _, err := out.Read(greeting); err != nil {
+		t.Fatalf("the server never greeted: %v", err)
+	}
+	if err := shell.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		_, _ = io.Copy(io.Discard, out)
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-time.After(patience):
+		t.Error("the server runs although what started it was killed")
+	}
+	_ = shell.Wait() // says that it was killed
 }

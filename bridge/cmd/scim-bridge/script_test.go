@@ -2,7 +2,9 @@ package main
 
 import (
 	"net"
+	"os"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -12,7 +14,19 @@ import (
 // The test binary is scim-bridge when it is called by that name, so that
 // scripts and the tests of whole processes run what ships.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"scim-bridge": main})
+	testscript.Main(m, map[string]func(){"scim-bridge": func() {
+		go endWithParent(os.Getppid())
+		main()
+	}})
+}
+
+// endWithParent ends a process whose test is gone. A test that is killed cleans
+// up nothing, and a server would hold its port for ever.
+func endWithParent(parent int) {
+	for os.Getppid() == parent {
+		time.Sleep(100 * time.Millisecond)
+	}
+	os.Exit(exitFailed)
 }
 
 func TestScripts(t *testing.T) {

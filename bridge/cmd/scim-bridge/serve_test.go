@@ -141,8 +141,7 @@ func TestBothTokensWorkDuringTheOverlapAndOneAfterIt(t *testing.T) {
 	t.Parallel()
 	account := newAccount(t)
 	old := account.activate()
-	fresh := account.rotate(old, 8*time.Second)
-	ended := time.Now().Add(8 * time.Second)
+	fresh := account.rotate(old, time.Hour)
 
 	// The identity provider still has the old token, and its request comes first.
 	b := serve(t, folder(t, fresh.sealed))
@@ -152,17 +151,16 @@ func TestBothTokensWorkDuringTheOverlapAndOneAfterIt(t *testing.T) {
 	if got := ask(t, "GET", b.url("/Users"), fresh.token.Reveal(), ""); got.status != 200 {
 		t.Fatalf("the new token: %d %s", got.status, got.body)
 	}
-	if time.Now().Before(ended) {
-		await(t, "the new generation's credentials to be used", func() bool { return b.status().Epoch == 2 })
+	await(t, "the new generation's credentials to be used", func() bool { return b.status().Epoch == 2 })
+	if got := ask(t, "GET", b.url("/Users"), old.token.Reveal(), ""); got.status != 200 {
+		t.Errorf("the old token, after the new one was seen: %d %s", got.status, got.body)
 	}
+	account.pass(time.Hour)
 	var last reply
 	await(t, "the end of the overlap", func() bool {
 		last = ask(t, "GET", b.url("/Users"), old.token.Reveal(), "")
 		return last.status != 200
 	})
-	if early := time.Until(ended); early > time.Second {
-		t.Errorf("the old token died %s before the end of its overlap", early)
-	}
 	if last.status != 401 || !strings.Contains(last.body, "the IdP still uses the old token") {
 		t.Errorf("the old token after the overlap: %d %s", last.status, last.body)
 	}
@@ -303,11 +301,7 @@ func TestABlockedBridgeNamesAddressAndRuleAndComesBackByItself(t *testing.T) {
 		t.Error("the vendor's words are not in the log")
 	}
 	setRules("127.0.0.1", "127.0.0.9")
-	cured := time.Now()
-	b.awaitState(control.Ready)
-	if took := time.Since(cured); took > 15*time.Second {
-		t.Errorf("the cure was found after %s", took)
-	}
+	b.awaitState(control.Ready) // how soon is tested where the pauses are made
 	if after := b.status(); after.PID != s.PID || len(after.Problems) != 0 {
 		t.Errorf("after the cure: %+v", after)
 	}

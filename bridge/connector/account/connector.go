@@ -41,6 +41,9 @@ type Config struct {
 	RetryAtMost time.Duration
 	// Patience is how long a request waits for a sign-in under way, 5 s if zero.
 	Patience time.Duration
+	// AttemptTimeout bounds a sign-in or a heartbeat, 20 s if zero. Key
+	// derivation alone takes half a second on a slow machine.
+	AttemptTimeout time.Duration
 
 	// Health is what heartbeats tell of this bridge.
 	Health func() (state api.HeartbeatState, codes []string)
@@ -120,6 +123,9 @@ func New(cfg Config) *Connector {
 	}
 	if cfg.Patience == 0 {
 		cfg.Patience = 5 * time.Second
+	}
+	if cfg.AttemptTimeout == 0 {
+		cfg.AttemptTimeout = 20 * time.Second
 	}
 	return &Connector{
 		cfg:   cfg,
@@ -209,7 +215,7 @@ func differ(a, b State) bool {
 // Report says how the way to the account is.
 func (c *Connector) Report() control.Report {
 	s := c.State()
-	r := control.Report{Source: "account", Time: s.Tried, Expires: s.Tried.Add(2*c.cfg.Heartbeat + attemptTimeout)}
+	r := control.Report{Source: "account", Time: s.Tried, Expires: s.Tried.Add(2*c.cfg.Heartbeat + c.cfg.AttemptTimeout)}
 	switch s.Phase {
 	case Waiting:
 		r.State = control.Sealed
@@ -286,15 +292,11 @@ func (c *Connector) backoff(failures int) time.Duration {
 	return pause - rand.N(pause/5+1)
 }
 
-// attemptTimeout bounds a sign-in or a heartbeat. Key derivation alone takes
-// half a second on a slow machine.
-const attemptTimeout = 20 * time.Second
-
 var errNoCredentials = errors.New("the session is sealed")
 
 // attempt signs in where that is needed, and says how the bridge is.
 func (c *Connector) attempt(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.AttemptTimeout)
 	defer cancel()
 	c.mu.Lock()
 	creds, present := c.creds, c.login
@@ -324,21 +326,19 @@ func (c *Connector) attempt(ctx context.Context) error {
 	return c.heartbeat(ctx, next)
 }
 
-// forget drops a login that the account has ended.
+// forget drops a login that the account has ended. Login and phase change
+// together: a sign-in that succeeded between the two would be taken back, and
+// requests would wait for one that nobody makes before the next heartbeat.
 func (c *Connector) forget(l *login) {
-	c.mu.Lock()
-	current := c.login == l
-	if current {
+	c.update(func(s *State) {
+		if c.login != l {
+			return
+		}
 		c.login = nil
-	}
-	c.mu.Unlock()
-	if current {
-		c.update(func(s *State) {
-			if s.Phase == SignedIn {
-				s.Phase = SigningIn
-			}
-		})
-	}
+		if s.Phase == SignedIn {
+			s.Phase = SigningIn
+		}
+	})
 }
 
 // failed records why the bridge is not let in.

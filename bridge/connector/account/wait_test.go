@@ -9,6 +9,18 @@ import (
 	"time"
 )
 
+// A cure is found within 15 seconds: the longest pause, and an attempt.
+func TestThePauseBetweenAttemptsIsBounded(t *testing.T) {
+	t.Parallel()
+	c := New(Config{})
+	for failures := range 200 {
+		pause := c.backoff(failures)
+		if most := min(10*time.Second, firstPause<<min(failures, 10)); pause > most || pause < most*4/5 {
+			t.Errorf("after %d failures the pause is %s, want %s or up to a fifth less", failures, pause, most)
+		}
+	}
+}
+
 func TestHowLongTheAccountAskedToWait(t *testing.T) {
 	t.Parallel()
 	answer := func(status int, retryAfter string) error {
