@@ -86,13 +86,20 @@ type Refusal struct { //nolint:errname // it is a message first, and an error wh
 	// Code is a problem's code, or empty.
 	Code   problem.Code `json:"code,omitempty"`
 	Detail string       `json:"detail"`
+	// Reason is more, for callers on the bridge's own machine alone.
+	Reason string `json:"reason,omitempty"`
 	// Previous is set for the token of the previous pair, and Expired with it
 	// where the end of its overlap is still known.
 	Previous bool      `json:"previous,omitempty"`
 	Expired  time.Time `json:"expired,omitzero"`
 }
 
-func (r *Refusal) Error() string { return r.Detail }
+func (r *Refusal) Error() string {
+	if r.Reason != "" {
+		return r.Reason
+	}
+	return r.Detail
+}
 
 // A Client talks to one bridge.
 type Client struct {

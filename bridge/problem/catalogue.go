@@ -195,7 +195,7 @@ var catalogue = []entry{
 		code:   SessionUnreadable,
 		title:  text(`The session cannot be read`),
 		cause:  text(`{{if .reason}}The bridge's session does not open: {{.reason}}.{{else}}The session file is missing, cut short, damaged, or sealed under another bearer token.{{end}}`),
-		remedy: text("Run `terraform apply`: the account keeps the sealed session and the bridge is given it again. If the token that opens it is lost, give a new one to bearer_token_wo of scimbridge_provisioning in the same run."),
+		remedy: text("{{if .setting}}Correct {{.setting}} and start the bridge again. The account keeps the sealed session: `terraform apply` gives it to a bridge that it deployed.{{else}}Run `terraform apply`: the account keeps the sealed session and the bridge is given it again. If the token that opens it is lost, give a new one to bearer_token_wo of scimbridge_provisioning in the same run.{{end}}"),
 	},
 	{
 		code:  CredentialsChanged,

@@ -363,14 +363,16 @@ func (f File) Fingerprint() string {
 }
 
 // ReadFile reads and parses the file at path. A missing file is
-// fs.ErrNotExist, a bad one ErrUnreadable.
+// fs.ErrNotExist, a bad one ErrUnreadable. The error of a file that cannot be
+// read does not name it.
 func ReadFile(path string) (File, error) {
 	text, err := durable.ReadFile(path, maxFile)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return File{}, fmt.Errorf("read the session: %w", err)
+		return File{}, fmt.Errorf("there is no such file: %w", fs.ErrNotExist)
 	case err != nil:
-		return File{}, fmt.Errorf("%w: %w", ErrUnreadable, err)
+		// Without the name, as the system's own error has it: see MistakeError.
+		return File{}, fmt.Errorf("%w: %w", ErrUnreadable, durable.Reason(err))
 	}
 	f, err := Parse(string(text))
 	if err != nil {

@@ -106,10 +106,12 @@ func (p *Page) signIn(w http.ResponseWriter, r *http.Request) {
 	case ok && refusal.Code == problem.TokenRejected:
 		notice = "This token does not belong to the bridge's session."
 	case ok && refusal.Code == problem.SessionUnreadable:
-		e := problem.New(problem.SessionUnreadable, p.Now(), problem.Facts{problem.FactReason: refusal.Detail})
-		code, notice = http.StatusServiceUnavailable, e.Cause+" "+e.Remedy
-	case !ok || refusal.Status == http.StatusServiceUnavailable:
-		code, notice = http.StatusServiceUnavailable, "The token cannot be checked at present: "+err.Error()+"."
+		code, notice = http.StatusServiceUnavailable, "The bridge has no session that a token could open (session_unreadable). "+
+			"Its log has the reason, and so has scim-bridge status --local on its machine."
+	case !ok:
+		code, notice = http.StatusServiceUnavailable, "The token cannot be checked at present."
+	case refusal.Status == http.StatusServiceUnavailable:
+		code, notice = http.StatusServiceUnavailable, "The token cannot be checked at present: "+refusal.Detail+"."
 	}
 	p.render(w, code, "sign_in.html", signInPage{State: p.Status().State, Notice: notice})
 }

@@ -127,14 +127,15 @@ func New(config Config) (*Client, error) {
 }
 
 // checkURL refuses addresses that cannot be right, and those that would show
-// the admin token to the network.
+// the admin token to the network. It does not repeat one that cannot be read:
+// the token may be in it, or in its place.
 func checkURL(text string) error {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil:
-		return fmt.Errorf("account_url %q is no URL: %w", text, err)
+		return errors.New("account_url is no URL; it must look like https://account.example.com")
 	case u.Scheme != "https" && u.Scheme != "http" || u.Host == "":
-		return fmt.Errorf("account_url %q must look like https://account.example.com", text)
+		return errors.New("account_url must look like https://account.example.com")
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
 		return errors.New("account_url must hold a scheme, a host and perhaps a path, and nothing else; credentials belong in account_token")
 	case u.Scheme == "http" && !loopback(u.Hostname()):

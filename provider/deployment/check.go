@@ -36,6 +36,9 @@ func (c check) ValidateString(_ context.Context, req validator.StringRequest, re
 
 func validSession(text string) error {
 	_, err := session.Parse(text)
+	if mistake := session.Mistake(text); err != nil && mistake != "" {
+		return &session.MistakeError{Setting: "session", Mistake: mistake}
+	}
 	return err
 }
 
@@ -55,7 +58,7 @@ func validPublicURL(text string) error {
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil ||
 		strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
-		return fmt.Errorf("public_url %q must look like https://scim.example.com, without a path", text)
+		return errors.New("public_url must look like https://scim.example.com, without a user, a path, a query or a fragment")
 	}
 	return nil
 }

@@ -138,7 +138,7 @@ func readToken(file string) (session.Token, error) {
 	}
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return session.Token{}, fmt.Errorf("reading the bearer token: %w", err)
+		return session.Token{}, session.FileError("unseal_token_file", file, err)
 	}
 	token, err := session.ParseToken(strings.TrimSpace(string(text)))
 	if err != nil {

@@ -124,7 +124,7 @@ func TestRedeployReplacesTheBridgeAndChangesNothingElse(t *testing.T) {
 					t.Errorf("without a token: %q", faults)
 				}
 				_, faults = action.redeploy(map[string]string{"deployment": id, "unseal_token_file": filepath.Join(s.dataDir, "nowhere")})
-				if len(faults) != 1 || !strings.Contains(faults[0], "no such file") {
+				if len(faults) != 1 || !strings.Contains(faults[0], "there is no file") {
 					t.Errorf("with a file that is not there: %q", faults)
 				}
 				if s.bridge().PID != before.PID {

@@ -381,6 +381,7 @@ func TestBadInputIsAnErrorOfThePlan(t *testing.T) {
 		plan(replace(s.dataDir, "bridge"), `must be an absolute path`),
 		plan(replace(s.listen, "3002"), `must be host:port`),
 		plan(replace("scimbridge_provisioning.it.session", `"no session"`), `session\s+cannot\s+be\s+read`),
+		plan(replace("scimbridge_provisioning.it.session", fmt.Sprintf("%q", s.token.Reveal())), `holds\s+a\s+bearer\s+token,\s+and\s+not\s+a\s+session`),
 		plan(replace(providertest.Binary(t), "/nowhere/scim-bridge"), `/nowhere/scim-bridge\s+does\s+not\s+exist`),
 		plan(s.config(`settings = { public_url = "bridge" }`), `must\s+look\s+like\s+https`),
 		plan(s.config(`settings = { confirmation_interval = "5s" }`), `at\s+least\s+30s`),

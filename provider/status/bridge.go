@@ -73,7 +73,7 @@ func (d *bridge) Read(ctx context.Context, req datasource.ReadRequest, resp *dat
 	}
 	base, err := url.Parse(m.URL.ValueString())
 	if err != nil || base.Host == "" || base.Scheme != "https" && base.Scheme != "http" {
-		resp.Diagnostics.AddAttributeError(path.Root("url"), "Invalid URL", fmt.Sprintf("%q must look like https://scim.example.com.", m.URL.ValueString()))
+		resp.Diagnostics.AddAttributeError(path.Root("url"), "Invalid URL", "It must look like https://scim.example.com.")
 		return
 	}
 	m.Revision, m.Source, m.Reason = types.StringNull(), types.StringNull(), types.StringNull()

@@ -38,12 +38,13 @@ func Open(ctx context.Context, dsn string) (*Store, error) {
 	scheme, path, found := strings.Cut(dsn, ":")
 	switch {
 	case !found || path == "":
-		return nil, fmt.Errorf("opening database %q: write sqlite:PATH", dsn)
+		// Not repeated: it may be a connection string with a password.
+		return nil, errors.New("opening database: its address has no kind; write sqlite:PATH")
 	case scheme == "postgres" || scheme == "postgresql":
 		// The address is left out of the message: it carries a password.
 		return nil, errors.New("opening database: this build has no PostgreSQL; use sqlite:PATH")
 	case scheme != "sqlite":
-		return nil, fmt.Errorf("opening database: unknown kind %q; write sqlite:PATH", scheme)
+		return nil, errors.New("opening database: its address is of an unknown kind; write sqlite:PATH")
 	}
 	s, err := openSQLite(ctx, path)
 	if err != nil {

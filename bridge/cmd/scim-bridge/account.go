@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 	"text/tabwriter"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
 
 // accountCommand is the account service, and what is done on its database's
@@ -42,7 +44,10 @@ type database struct {
 // an empty database behind a typing error.
 func (d database) exists() error {
 	if path, ok := strings.CutPrefix(d.Database, "sqlite:"); ok {
-		if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+		switch _, err := os.Stat(path); {
+		case err != nil && (!session.IsPath(path) || !errors.Is(err, fs.ErrNotExist)):
+			return session.FileError("--database", path, err)
+		case err != nil:
 			return fmt.Errorf("there is no database %s; make one with scim-bridge account init --database %s", path, d.Database)
 		}
 	}
@@ -82,6 +87,9 @@ func (accountInitCommand) Help() string {
 // Run makes the account and its first token together: an account without one
 // would be of no use.
 func (c *accountInitCommand) Run(ctx context.Context, console *console) error {
+	if path := strings.TrimPrefix(c.Database, "sqlite:"); session.Misplaced(path) {
+		return session.FileError("--database", path, fs.ErrNotExist)
+	}
 	s, err := store.Open(ctx, c.Database)
 	if err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/ipdata"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/server"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
 
 type accountServeCommand struct {
@@ -75,15 +77,15 @@ func (c *accountServeCommand) Run(ctx context.Context, console *console) error {
 // check finds every fault of the flags at once.
 func (c *accountServeCommand) check() (proxies []netip.Prefix, databases *ipdata.Databases, err error) {
 	faults := []error{c.exists()}
-	databases, err = ipdata.Open(c.IPDatabase...)
+	databases, err = openIPDatabases(c.IPDatabase)
 	faults = append(faults, err)
 	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
 		faults = append(faults, fmt.Errorf("--listen %q is not an address with a port, like 127.0.0.1:8600", c.Listen))
 	}
 	if c.PublicURL != "" {
 		u, err := url.Parse(c.PublicURL)
-		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.Fragment != "" {
-			faults = append(faults, fmt.Errorf("--public-url %q is not a URL like https://account.example.com", c.PublicURL))
+		if err != nil || u.Host == "" || u.User != nil || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.Fragment != "" {
+			faults = append(faults, errors.New("--public-url is not a URL like https://account.example.com, without a user or a query"))
 		}
 		c.PublicURL = strings.TrimRight(c.PublicURL, "/")
 	}
@@ -91,6 +93,20 @@ func (c *accountServeCommand) check() (proxies []netip.Prefix, databases *ipdata
 		faults = append(faults, err)
 	}
 	return proxies, databases, errors.Join(faults...)
+}
+
+func openIPDatabases(paths []string) (*ipdata.Databases, error) {
+	var present []string
+	var faults []error
+	for _, path := range paths {
+		if _, err := os.Stat(path); err != nil {
+			faults = append(faults, session.FileError("--ip-database", path, err))
+			continue
+		}
+		present = append(present, path)
+	}
+	databases, err := ipdata.Open(present...)
+	return databases, errors.Join(append(faults, err)...)
 }
 
 // serveAccount serves a on listener until ctx ends.

@@ -244,7 +244,7 @@ func (b *runningBridge) healByItself(ctx context.Context) {
 			}
 		}
 		if s.Sealed && b.cfg.unsealTokenFile != "" {
-			token, err := readSecret(b.cfg.unsealTokenFile)
+			token, err := readSecret("--unseal-token-file", b.cfg.unsealTokenFile)
 			if err == nil {
 				err = b.keyring.Admit(token.Reveal())
 			}

@@ -92,7 +92,7 @@ func (d *devCommand) Run(ctx context.Context, c *console) error {
 		listen:       d.Listen,
 		listener:     bridgeListener,
 		dataDir:      d.DataDir,
-		readSession:  func() (session.File, error) { return session.ReadFile(filepath.Join(d.DataDir, "session")) },
+		readSession:  readSessionFile("--data-dir", filepath.Join(d.DataDir, "session")),
 		transport:    transport,
 		confirmation: minConfirmationInterval,
 		logger:       logger,

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
 
 type diagnoseCommand struct {
@@ -29,7 +30,7 @@ func (d diagnoseCommand) Run(c *console) error {
 	if d.File != "" {
 		f, err := os.Open(d.File)
 		if err != nil {
-			return fmt.Errorf("read the log: %w", err)
+			return session.FileError("the argument FILE", d.File, err)
 		}
 		defer f.Close()
 		log = f

@@ -13,6 +13,8 @@ import (
 	"runtime/debug"
 	"strings"
 	"syscall"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
 
 // cli is the command line: a field per command, each in the file of its
@@ -93,7 +95,8 @@ func run(ctx context.Context, args []string, c *console) int {
 			return code
 		}
 	}
-	fmt.Fprintln(c.Err, "scim-bridge: "+strings.ReplaceAll(err.Error(), "\n", "; "))
+	// Kong quotes what it does not understand, and a token is easily typed in the wrong place.
+	fmt.Fprintln(c.Err, "scim-bridge: "+session.Scrub(strings.ReplaceAll(err.Error(), "\n", "; ")))
 	return code
 }
 

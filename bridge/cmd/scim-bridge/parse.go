@@ -30,12 +30,22 @@ func newParser(grammar *cli, c *console) (*kong.Kong, error) {
 // Those of our own Validate methods, which tell all at once, begin otherwise.
 var faulty = regexp.MustCompile(`^(?:unknown flag )?(--[a-z][a-z-]*)(?:$|, did you mean|: | must be one of)`)
 
+// unexpected finds the argument that kong did not expect; what is not a
+// command with a typing error is not repeated, since it may be a secret.
+var (
+	unexpected  = regexp.MustCompile(`(?s)^unexpected argument (.*?)(?:, did you mean .*)?$`)
+	commandWord = regexp.MustCompile(`^[a-z][a-z-]{0,19}$`)
+)
+
 // parse reads the command line and tells every fault in it at once. Kong stops
 // at the first, so that what it blames is taken away and the rest read again.
 func parse(parser *kong.Kong, args []string) (*kong.Context, error) {
 	command, err := parser.Parse(args)
 	if err == nil {
 		return command, nil
+	}
+	if found := unexpected.FindStringSubmatch(err.Error()); found != nil && !commandWord.MatchString(found[1]) {
+		return nil, errors.New("there is one argument too many; secrets are read from files or from standard input")
 	}
 	var faults []error
 	var blamed []string

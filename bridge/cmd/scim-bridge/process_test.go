@@ -204,6 +204,12 @@ func folder(t *testing.T, sealed string) string {
 // which it does not if the race detector found something.
 func serve(t *testing.T, dir string, args ...string) *process {
 	t.Helper()
+	return serveWith(t, dir, nil, args...)
+}
+
+// serveWith is serve under environment variables.
+func serveWith(t *testing.T, dir string, environ []string, args ...string) *process {
+	t.Helper()
 	p := &process{t: t, dir: dir, ended: make(chan struct{})}
 	out, err := os.CreateTemp(t.TempDir(), "log")
 	if err != nil {
@@ -212,7 +218,7 @@ func serve(t *testing.T, dir string, args ...string) *process {
 	p.log = out.Name()
 	args = append([]string{"serve", "--data-dir", dir, "--listen", "127.0.0.1:0", "--log-level", "trace"}, args...)
 	p.cmd = exec.CommandContext(context.WithoutCancel(t.Context()), "scim-bridge", args...)
-	p.cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
+	p.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH")}, environ...)
 	p.cmd.Stdout, p.cmd.Stderr = out, out
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)

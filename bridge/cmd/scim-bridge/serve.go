@@ -11,14 +11,13 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/alecthomas/kong"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/firewall"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/connector/account"
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/durable"
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/secret"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
 
@@ -39,8 +38,8 @@ type serveCommand struct {
 	LogFormat string `default:"text" enum:"text,json,pretty" vendor:"OP_JSON_LOGS,OP_PRETTY_LOGS" help:"How log lines look: ${enum}."`
 	LogLevel  string `default:"info" enum:"trace,debug,info,warn,error" vendor:"OP_DEBUG,OP_TRACE" help:"From which level on lines are written: ${enum}."`
 
-	UnsealTokenFile     string `type:"path" placeholder:"FILE" help:"File with the bearer token, so that a restart needs no person."`
-	MonitoringTokenFile string `type:"path" placeholder:"FILE" help:"File with a token of your choice that may read /health and /metrics."`
+	UnsealTokenFile     string `placeholder:"FILE" help:"File with the bearer token, so that a restart needs no person."`
+	MonitoringTokenFile string `placeholder:"FILE" help:"File with a token of your choice that may read /health and /metrics."`
 	TakeOver            bool   `help:"If a bridge runs in the data folder, start beside it and take its place when told over the control socket."`
 
 	parsed serveSettings
@@ -73,6 +72,9 @@ func (s *serveCommand) Validate() error {
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
 
+	if err := checkDataDir(s.DataDir); err != nil {
+		faults = append(faults, err)
+	}
 	if _, _, err := net.SplitHostPort(s.Listen); err != nil {
 		fault("--listen=%q is not an address: write HOST:PORT or :PORT", s.Listen)
 	}
@@ -80,7 +82,7 @@ func (s *serveCommand) Validate() error {
 		u, err := url.Parse(s.PublicURL)
 		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil ||
 			strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
-			fault("--public-url=%q is not the address of a site: write it as https://scim.example.com, without a path", s.PublicURL)
+			fault("--public-url is not the address of a site: write it as https://scim.example.com, without a user, a path or a query")
 		}
 		s.parsed.publicURL = strings.TrimRight(s.PublicURL, "/")
 	}
@@ -124,9 +126,9 @@ func (s *serveCommand) Run(ctx context.Context, c *console, parser *kong.Kong) e
 	if err := os.MkdirAll(s.DataDir, 0o700); err != nil {
 		return fmt.Errorf("making the data folder: %w: choose another --data-dir", err)
 	}
-	monitoring, err := readSecret(s.MonitoringTokenFile)
+	monitoring, err := readSecret("--monitoring-token-file", s.MonitoringTokenFile)
 	if err != nil {
-		return fmt.Errorf("--monitoring-token-file: %w", err)
+		return err
 	}
 	b, err := newBridge(bridgeConfig{
 		listen:          s.Listen,
@@ -152,31 +154,38 @@ func (s *serveCommand) Run(ctx context.Context, c *console, parser *kong.Kong) e
 // sessionReader reads --session anew each time it is called: a file may be
 // put right while the bridge runs.
 func (s *serveCommand) sessionReader() func() (session.File, error) {
-	if strings.HasPrefix(s.Session, "eyJ") || isBase64Session(s.Session) {
-		return func() (session.File, error) { return session.Parse(decodeSession(s.Session)) }
+	value := strings.TrimSpace(s.Session)
+	if value == "" {
+		return readSessionFile("--data-dir", filepath.Join(s.DataDir, "session"))
 	}
-	path := s.Session
-	if path == "" {
-		path = filepath.Join(s.DataDir, "session")
+	if sealed, ok := session.Sealed(value); ok {
+		return func() (session.File, error) { return session.Parse(sealed) }
 	}
-	return func() (session.File, error) { return session.ReadFile(path) }
+	setting := sessionSetting(value)
+	if mistake := session.Mistake(value); mistake != "" && !session.IsPath(value) {
+		return func() (session.File, error) {
+			return session.File{}, &session.MistakeError{Setting: setting, Mistake: mistake}
+		}
+	}
+	return readSessionFile(setting, value)
 }
 
-// readSecret reads a file that holds one token; no path is no secret.
-func readSecret(path string) (secret.String, error) {
-	if path == "" {
-		return secret.String{}, nil
-	}
-	text, err := durable.ReadFile(path, 4<<10)
-	if err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			return secret.String{}, fmt.Errorf("there is no file %q", path)
+// sessionSetting is where the value of --session came from.
+func sessionSetting(value string) string {
+	for _, name := range []string{"SCIMBRIDGE_SESSION", "OP_SESSION"} {
+		if strings.TrimSpace(os.Getenv(name)) == value {
+			return name
 		}
-		return secret.String{}, err
 	}
-	trimmed := strings.TrimSpace(string(text))
-	if trimmed == "" {
-		return secret.String{}, fmt.Errorf("the file %q is empty", path)
+	return "--session"
+}
+
+func readSessionFile(setting, path string) func() (session.File, error) {
+	return func() (session.File, error) {
+		file, err := session.ReadFile(path)
+		if _, refused := errors.AsType[syscall.Errno](err); refused || errors.Is(err, fs.ErrNotExist) {
+			err = session.FileError(setting, path, err)
+		}
+		return file, err
 	}
-	return secret.New(trimmed), nil
 }

@@ -24,7 +24,7 @@ func (sessionInspectCommand) Help() string {
 }
 
 func (s sessionInspectCommand) Run(c *console) error {
-	file, err := session.ReadFile(s.File)
+	file, err := readSessionFile("the argument FILE", s.File)()
 	if err != nil {
 		return err
 	}

@@ -2,11 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 
@@ -17,7 +17,7 @@ import (
 type simulateCommand struct {
 	IdP         string `name:"idp" required:"" enum:"entra,okta,onelogin,jumpcloud,ping,authentik,google,keycloak" help:"Identity provider to play: ${enum}."`
 	URL         string `name:"url" required:"" help:"Address of the bridge; /scim/v2 is added when it has no path."`
-	TokenFile   string `required:"" type:"path" help:"File that holds the bearer token."`
+	TokenFile   string `required:"" placeholder:"FILE" help:"File that holds the bearer token."`
 	People      int    `default:"0" help:"People to invent, beside the recorded exchanges."`
 	Groups      int    `default:"0" help:"Groups to put them in; google provisions none."`
 	Domain      string `default:"example.com" help:"Domain of the invented people's addresses."`
@@ -53,11 +53,11 @@ func (s *simulateCommand) Run(ctx context.Context, c *console) error {
 	if err != nil {
 		return &exit{exitUsage, err}
 	}
-	token, err := os.ReadFile(s.TokenFile)
+	token, err := readSecret("--token-file", s.TokenFile)
 	if err != nil {
-		return fmt.Errorf("reading the bearer token: %w", err)
+		return err
 	}
-	bearer := "Bearer " + strings.TrimSpace(string(token))
+	bearer := "Bearer " + token.Reveal()
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConns, transport.MaxIdleConnsPerHost = 0, s.Concurrency
 	simulation := &simulate.Simulation{
@@ -93,7 +93,7 @@ func (s *simulateCommand) Run(ctx context.Context, c *console) error {
 func scimURL(text string) (string, error) {
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return "", fmt.Errorf("--url %q must look like http://127.0.0.1:3002", text)
+		return "", errors.New("--url must look like http://127.0.0.1:3002")
 	}
 	if strings.Trim(u.Path, "/") == "" {
 		u.Path = "/scim/v2"

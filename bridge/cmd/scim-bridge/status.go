@@ -24,7 +24,7 @@ const (
 
 type statusCommand struct {
 	URL       string `xor:"where" placeholder:"URL" help:"Address of the bridge."`
-	TokenFile string `type:"path" placeholder:"FILE" help:"File with the bearer token or the monitoring token."`
+	TokenFile string `placeholder:"FILE" help:"File with the bearer token or the monitoring token."`
 	Local     bool   `xor:"where" help:"Ask the bridge of DATA_DIR over its control socket, without a token."`
 	JSON      bool   `help:"Print what the bridge said."`
 	DataDir   string `arg:"" optional:"" default:"/var/lib/scim-bridge" help:"Data folder of the local bridge (${default})."`
@@ -40,6 +40,9 @@ func (statusCommand) Help() string {
 
 // Validate is called by kong.
 func (s *statusCommand) Validate() error {
+	if err := checkDataDir(s.DataDir); err != nil {
+		return err
+	}
 	switch {
 	case s.URL == "" && !s.Local:
 		return errors.New("say whom to ask: --url with --token-file, or --local")
@@ -95,17 +98,17 @@ func (s *statusCommand) remote(ctx context.Context, c *console) error {
 }
 
 func (s *statusCommand) fetchHealth(ctx context.Context) (h control.Health, err error) {
-	token, err := readSecret(s.TokenFile)
+	token, err := readSecret("--token-file", s.TokenFile)
 	if err != nil {
-		return h, fmt.Errorf("--token-file: %w", err)
+		return h, err
 	}
 	address, err := url.JoinPath(s.URL, "health")
 	if err != nil {
-		return h, fmt.Errorf("--url=%q is not an address: %w", s.URL, err)
+		return h, errors.New("--url is not an address; it must look like https://scim.example.com")
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
 	if err != nil {
-		return h, fmt.Errorf("--url=%q is not an address: %w", s.URL, err)
+		return h, errors.New("--url is not an address; it must look like https://scim.example.com")
 	}
 	req.Header.Set("Authorization", "Bearer "+token.Reveal())
 	resp, err := http.DefaultClient.Do(req)

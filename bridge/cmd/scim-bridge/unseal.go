@@ -24,6 +24,9 @@ func (unsealCommand) Help() string {
   scim-bridge unseal /var/lib/scim-bridge < bearer-token`
 }
 
+// Validate is called by kong.
+func (u *unsealCommand) Validate() error { return checkDataDir(u.DataDir) }
+
 // Run shows the token to the bridge.
 func (u *unsealCommand) Run(ctx context.Context, c *console) error {
 	text, err := io.ReadAll(io.LimitReader(c.In, 4<<10))

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/base64"
 	"fmt"
 	"os"
 	"slices"
@@ -106,19 +105,4 @@ func unknownVariables(model *kong.Application, environ []string) []string {
 	}
 	slices.Sort(unknown)
 	return unknown
-}
-
-// A session may be given itself, as text or once more in base64, which is how
-// the vendor's image takes it.
-func isBase64Session(text string) bool { return decodeSession(text) != text }
-
-func decodeSession(text string) string {
-	raw, err := base64.StdEncoding.DecodeString(text)
-	if err != nil {
-		raw, err = base64.RawURLEncoding.DecodeString(text)
-	}
-	if err != nil || !strings.HasPrefix(string(raw), "eyJ") {
-		return text
-	}
-	return string(raw)
 }

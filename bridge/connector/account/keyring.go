@@ -2,6 +2,7 @@ package account
 
 import (
 	"crypto/subtle"
+	"errors"
 	"net/http"
 	"sync"
 	"time"
@@ -112,6 +113,9 @@ func (k *Keyring) Report() control.Report {
 	case k.err != nil:
 		r.State = control.Unhealthy
 		facts := problem.Facts{problem.FactReason: k.err.Error()}
+		if mistake, ok := errors.AsType[*session.MistakeError](k.err); ok {
+			facts[problem.FactSetting] = mistake.Setting
+		}
 		r.Problems = []problem.Problem{problem.New(problem.SessionUnreadable, k.since, facts)}
 	default:
 		r.State = control.Sealed
@@ -222,8 +226,15 @@ func expired(s State) bool {
 	return s.Problem != nil && s.Problem.Details[problem.FactReason] == codeCredentialsExpired
 }
 
+// unreadable tells a caller the code alone: it has proved nothing, since
+// there is no session to prove it by. The reason is for the bridge's own machine.
 func unreadable(err error) error {
-	return &control.Refusal{Status: http.StatusServiceUnavailable, Code: problem.SessionUnreadable, Detail: err.Error()}
+	return &control.Refusal{
+		Status: http.StatusServiceUnavailable,
+		Code:   problem.SessionUnreadable,
+		Detail: "session_unreadable: the bridge has no session that a token could open; its log has the reason",
+		Reason: err.Error(),
+	}
 }
 
 func same(a, b string) bool {

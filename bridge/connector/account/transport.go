@@ -2,6 +2,7 @@ package account
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -17,7 +18,8 @@ func CheckURL(s string) error {
 	u, err := url.Parse(s)
 	switch {
 	case err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
-		return fmt.Errorf("%q is not an account's address: write it as https://account.example.com", s)
+		// Not repeated: a password may be in it, or a token in its place.
+		return errors.New("this is not an account's address: write it as https://account.example.com")
 	case u.Scheme == "https":
 		return nil
 	case u.Scheme == "http" && isLoopback(u.Hostname()):

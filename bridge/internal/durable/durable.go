@@ -8,8 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // WriteFile replaces the file at path by data, readable by its owner only.
@@ -75,4 +77,16 @@ func ReadFile(path string, limit int64) ([]byte, error) {
 		return nil, fmt.Errorf("read %q: %w: more than %d bytes", path, ErrTooLarge, limit)
 	}
 	return data, nil
+}
+
+// Reason is why the system refused something about a file, without the file's
+// name: what an operator gave as a name may have been a secret.
+func Reason(err error) error {
+	if reason, ok := errors.AsType[syscall.Errno](err); ok {
+		return reason
+	}
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return e.Err
+	}
+	return err
 }
