@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"time"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 )
 
 // An Error is a refusal by the account. Every other error that a method of
@@ -33,6 +35,8 @@ type Details struct {
 	Continent  string   // likewise
 	Anonymous  []string // the kinds that the deciding rule names and the address has
 	Missing    []string // ip_database_required: what no database answers
+	// Database is the account's own database setting, for commands on its machine.
+	Database string
 }
 
 func (e *Error) Error() string { return fmt.Sprintf("%s: %s", e.Code, e.Detail) }
@@ -44,6 +48,31 @@ func (e *Error) Unwrap() error { return e.cause }
 func Internal(cause error) *Error {
 	return &Error{Status: http.StatusInternalServerError, Code: "internal", Title: "Internal error",
 		Detail: "the account could not do this now; its log has the reason under the request id", cause: cause}
+}
+
+// Fault is the refusal for a fault of the machine: one of the disk says so,
+// all others say nothing.
+func Fault(cause error) *Error {
+	switch {
+	case errors.Is(cause, store.ErrFull):
+		return &Error{
+			Status: http.StatusServiceUnavailable, Code: "storage_full", Title: "The disk is full", cause: cause,
+			Detail: "the disk that holds the account's database is full, so that nothing can be changed; make room on it",
+		}
+	case errors.Is(cause, store.ErrReplaced):
+		return &Error{
+			Status: http.StatusServiceUnavailable, Code: "storage_lost", Title: "The database is gone", cause: cause,
+			Detail: "the account's database was deleted or replaced under the server, so that nothing can be changed; " +
+				"put it back and start the account service again",
+		}
+	case errors.Is(cause, store.ErrDisk):
+		return &Error{
+			Status: http.StatusServiceUnavailable, Code: "database_unavailable", Title: "Database unavailable", cause: cause,
+			Detail: "the account's database cannot be written or read; the log has the reason under the request id",
+		}
+	default:
+		return Internal(cause)
+	}
 }
 
 // IsCode tells whether err is a refusal with this code.

@@ -77,6 +77,8 @@ func text(s string) *template.Template {
 		"cloud":  cloudKinds,
 		"others": otherKinds,
 		"quoted": quoteList,
+		"shell":  quoteShell,
+		"path":   databasePath,
 	}).Parse(s))
 }
 
@@ -132,6 +134,20 @@ func quoteHCL(s string) string {
 	b.WriteByte('"')
 	return b.String()
 }
+
+// quoteShell writes s as one word for a POSIX shell.
+func quoteShell(s string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/:._-=@%+,", r)
+	}
+	if s != "" && !strings.ContainsFunc(s, func(r rune) bool { return !plain(r) }) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+// databasePath is the file that a FactDatabase names.
+func databasePath(setting string) string { return strings.TrimPrefix(setting, "sqlite:") }
 
 // blockName makes a Terraform resource name of a host name.
 func blockName(s string) string {
@@ -270,15 +286,19 @@ var catalogue = []entry{
 		remedy: text("Look for other problems first: a bridge that cannot sign in cannot confirm. It tries again at every confirmation interval. If this stays alone, send the support contact the log."),
 	},
 	{
-		code:   SuspensionsHeld,
-		title:  text(`Suspensions are held back`),
-		cause:  text(`The identity provider asked to suspend {{with .count}}{{.}} people{{else}}more people{{end}} at once, which is more than suspension_limit allows. That is how a broken filter or an emptied assignment looks.`),
-		remedy: text("If it was meant, raise suspension_limit of scimbridge_provisioning and run `terraform apply`; the identity provider's retries then go through. If not, correct the assignment in the identity provider."),
+		code:  StorageFull,
+		title: text(`The account's disk is full`),
+		cause: text("The account service cannot keep anything: the disk that holds its database{{with .database}} ({{.}}){{end}} has no room, or its quota is used up. " +
+			"Nothing that was acknowledged is lost; changes are refused until there is room."),
+		remedy: text("On the account's machine, make room on that file system{{with .database}} (`df -h {{shell (path .)}}` shows it){{end}}: remove old logs and backups, or enlarge it. " +
+			"Do not delete the files of the database that end in -wal and -shm. Nothing need be restarted: the account takes changes again by itself, and the bridge signs in again within 15 seconds."),
 	},
 	{
-		code:   CertificateExpiring,
-		title:  text(`The TLS certificate is about to expire`),
-		cause:  text(`The certificate{{with .domain}} for {{.}}{{end}} expires{{with .expires}} at {{.}}{{else}} soon{{end}} and was not renewed{{with .reason}}: {{.}}{{end}}.`),
-		remedy: text("With ACME, make sure that the domain points to the bridge and that port 443 reaches it. With a certificate of your own, replace the files and restart the bridge."),
+		code:  StorageLost,
+		title: text(`The account's database was deleted or replaced`),
+		cause: text("The account service has a database file open that is no longer the one at its path{{with .database}} ({{.}}){{end}}: it was deleted, moved away or replaced by another file while the service ran. " +
+			"Changes are refused, since they would be lost when the process ends."),
+		remedy: text("If the file was moved away, move it back, together with its -wal file. Else stop the account service, put a backup in its place, without a -wal file, " +
+			"{{with .database}}check it with `scim-bridge account check --database {{shell .}}` {{end}}and start the service again. The bridge signs in again within 15 seconds after that."),
 	},
 }

@@ -58,8 +58,8 @@ var cases = []struct {
 	{problem.AddressMissing, problem.Facts{"user_name": "ann"}},
 	{problem.AddressMissing, problem.Facts{"user_name": "ann", "email": "ann@example.com", "reason": "address_taken"}},
 	{problem.ConfirmationStuck, problem.Facts{"user_name": "ann@example.com", "reason": "not found"}},
-	{problem.SuspensionsHeld, problem.Facts{"count": "250"}},
-	{problem.CertificateExpiring, problem.Facts{"domain": "scim.example.com", "expires": "2026-12-01T00:00:00Z", "reason": "rate limited"}},
+	{problem.StorageFull, problem.Facts{"database": "sqlite:/srv/the account/account.db"}},
+	{problem.StorageLost, problem.Facts{"database": "sqlite:/srv/it's/account.db"}},
 }
 
 func TestCatalogueReadsWell(t *testing.T) {
@@ -93,7 +93,7 @@ func TestCodesAreComplete(t *testing.T) {
 		"sealed", "token_rejected", "session_unreadable", "credentials_changed", "two_factor_enforced",
 		"provisioning_inactive", "firewall_blocked", "firewall_blocked_cloud_provider", "firewall_disabled",
 		"account_unreachable", "signup_domain_missing", "address_missing", "confirmation_stuck",
-		"suspensions_held", "certificate_expiring",
+		"storage_full", "storage_lost",
 	}
 	var got []problem.Code
 	for _, e := range problem.Catalogue() {

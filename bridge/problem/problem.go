@@ -27,8 +27,15 @@ const (
 	SignupDomainMissing          Code = "signup_domain_missing"
 	AddressMissing               Code = "address_missing"
 	ConfirmationStuck            Code = "confirmation_stuck"
-	SuspensionsHeld              Code = "suspensions_held"
-	CertificateExpiring          Code = "certificate_expiring"
+	StorageFull                  Code = "storage_full"
+	StorageLost                  Code = "storage_lost"
+)
+
+// Reserved are the names of problems that nothing finds yet; no other problem
+// may have them, and the catalogue does not list them.
+const (
+	SuspensionsHeld     Code = "suspensions_held"
+	CertificateExpiring Code = "certificate_expiring"
 )
 
 // Log messages, in the words that operators of the vendor's bridge search for.
@@ -61,6 +68,7 @@ const (
 	FactContinent = "continent"     // that the firewall rule names and the address is in
 	FactCount     = "count"         // how often, or how many
 	FactCountry   = "country"       // that the firewall rule names and the address is in
+	FactDatabase  = "database"      // the account's, as --database of the commands on its machine takes it
 	FactDomain    = "domain"        // host name of an e-mail address or of a certificate
 	FactEmail     = "email"         // an e-mail address
 	FactExpires   = "expires"       // RFC 3339

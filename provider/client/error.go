@@ -163,6 +163,12 @@ func (e *Error) remedy() string {
 		return "Check account_token (or SCIMBRIDGE_ACCOUNT_TOKEN). On the account's machine, scim-bridge account token create makes a new one."
 	case e.Status == http.StatusNotFound && e.Problem.Code == "":
 		return "Check account_url: what answers there does not know the account API."
+	case e.Problem.Code == "storage_full", e.Problem.Code == "storage_lost":
+		remedy := "That is to be put right on the account's machine; then run terraform apply again."
+		if database := deref(e.Details().Database); database != "" {
+			remedy = "The database is " + database + ". " + remedy
+		}
+		return remedy
 	case e.Status >= 500:
 		return "The fault is the account's. Its log has the request id; try again later."
 	}

@@ -134,6 +134,8 @@ const (
 	ErrorCodeSecretNotKept        ErrorCode = "secret_not_kept"
 	ErrorCodeSessionEnded         ErrorCode = "session_ended"
 	ErrorCodeSignInFailed         ErrorCode = "sign_in_failed"
+	ErrorCodeStorageFull          ErrorCode = "storage_full"
+	ErrorCodeStorageLost          ErrorCode = "storage_lost"
 	ErrorCodeSuspended            ErrorCode = "suspended"
 	ErrorCodeTokenMissing         ErrorCode = "token_missing"
 	ErrorCodeTokenRejected        ErrorCode = "token_rejected"
@@ -197,6 +199,10 @@ func (e ErrorCode) Valid() bool {
 	case ErrorCodeSessionEnded:
 		return true
 	case ErrorCodeSignInFailed:
+		return true
+	case ErrorCodeStorageFull:
+		return true
+	case ErrorCodeStorageLost:
 		return true
 	case ErrorCodeSuspended:
 		return true
@@ -939,6 +945,9 @@ type ProblemDetails struct {
 
 	// Country `firewall_blocked`, `would_lock_out`: the country that the deciding rule names
 	Country *string `json:"country,omitempty"`
+
+	// Database `firewall_blocked`, `storage_full`, `storage_lost`: the account's database as `--database` of the commands on its machine takes it, without a password; told to callers that have proved who they are, and absent where an account system has no such commands
+	Database *string `json:"database,omitempty"`
 
 	// ExistingId `already_exists`, `firewall_rule_exists` and the like: the id in the way
 	ExistingId *string `json:"existing_id,omitempty"`

@@ -23,7 +23,10 @@ func (s *server) problem(w http.ResponseWriter, r *http.Request, err error) {
 	rec := recordOf(r.Context())
 	e, known := errors.AsType[*account.Error](err)
 	if !known {
-		e = account.Internal(err)
+		e = account.Fault(err)
+		if caller := account.CallerFrom(r.Context()); e.Code != "internal" && (caller.Kind == account.ByToken || caller.Kind == account.ByBridge) {
+			e.Database = s.Account.Store.Setting()
+		}
 	}
 	if rec.Cause == nil && e.Status >= http.StatusInternalServerError && !errors.Is(err, context.Canceled) {
 		rec.Cause = cmp.Or(errors.Unwrap(e), err)
@@ -38,7 +41,7 @@ func (s *server) problem(w http.ResponseWriter, r *http.Request, err error) {
 			Field: optional(e.Field), Address: optional(e.Address), RuleId: optional(e.RuleID), Who: optional(e.Who),
 			Instance: optional(e.Instance), ExistingId: optional(e.ExistingID), Name: optional(e.Name),
 			Country: optional(e.Country), Continent: optional(e.Continent),
-			AnonymousIps: list(each(e.Anonymous, anonymousIP)), Missing: list(e.Missing),
+			AnonymousIps: list(each(e.Anonymous, anonymousIP)), Missing: list(e.Missing), Database: optional(e.Database),
 		}
 		if len(e.IDs) > 0 {
 			document.Details.Ids = &e.IDs

@@ -201,14 +201,18 @@ func (s *server) document(w http.ResponseWriter, r *http.Request) {
 
 var documentETag = fmt.Sprintf(`"%x"`, sha256.Sum256(api.Document))
 
-// ready says whether the database answers.
+// ready says whether the database answers, and keeps what it is told.
 func (s *server) ready(w http.ResponseWriter, r *http.Request) {
 	if err := s.Account.Store.Ping(r.Context()); err != nil {
 		recordOf(r.Context()).Cause = err
-		s.problem(w, r, &account.Error{
-			Status: http.StatusServiceUnavailable, Code: "database_unavailable", Title: "Database unavailable",
-			Detail: "the database does not answer; the log has the reason under the request id",
-		})
+		e := account.Fault(err)
+		if e.Code == "internal" {
+			e = &account.Error{
+				Status: http.StatusServiceUnavailable, Code: "database_unavailable", Title: "Database unavailable",
+				Detail: "the database does not answer; the log has the reason under the request id",
+			}
+		}
+		s.problem(w, r, e)
 		return
 	}
 	w.WriteHeader(http.StatusNoContent)

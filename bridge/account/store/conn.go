@@ -46,6 +46,7 @@ func newConn(path string, pragmas []string) (*conn, error) {
 // newest rows are, gets its mode.
 func fileURL(path string, options url.Values) string {
 	options.Set("modeof", path)
+	options.Set("vfs", vfsName)
 	query := strings.ReplaceAll(options.Encode(), "+", "%20") // SQLite does not read + as a space
 	u := url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: query}
 	return u.String()

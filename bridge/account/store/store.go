@@ -26,6 +26,9 @@ type Store struct {
 	err      error // of closing
 
 	commits, written atomic.Int64
+
+	files   openFiles
+	failing failing
 }
 
 // ErrClosed is what Write returns after Close.
@@ -76,13 +79,24 @@ func openSQLite(ctx context.Context, path string) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{
-		writer: writer,
-		readers: newPool(func() (*conn, error) {
-			return newConn(path, append(slices.Clip(pragmas), "query_only(1)"))
-		}, 2*max(4, runtime.GOMAXPROCS(0))),
+		writer:   writer,
+		files:    openFiles{path: path, known: make(map[string]os.FileInfo)},
 		requests: make(chan *request),
 		closing:  make(chan struct{}),
 		closed:   make(chan struct{}),
+	}
+	s.readers = newPool(func() (*conn, error) {
+		c, err := newConn(path, append(slices.Clip(pragmas), "query_only(1)"))
+		if err != nil {
+			return nil, err
+		}
+		if err := s.files.check(); err != nil { // it would read another database
+			return nil, errors.Join(err, c.close())
+		}
+		return c, nil
+	}, 2*max(4, runtime.GOMAXPROCS(0)))
+	if err := s.files.check(); err != nil {
+		return nil, errors.Join(err, writer.close())
 	}
 	go s.writeLoop()
 	return s, nil
@@ -111,14 +125,6 @@ func (s *Store) Close() error {
 		s.err = errors.Join(s.readers.close(), s.writer.close())
 	})
 	return s.err
-}
-
-// Ping asks the database something; an error means that it cannot answer.
-func (s *Store) Ping(ctx context.Context) error {
-	return s.Read(ctx, func(ctx context.Context, tx *Tx) error {
-		_, err := tx.Exec(ctx, `SELECT 1 FROM account`)
-		return err
-	})
 }
 
 // Stats counts since Open.

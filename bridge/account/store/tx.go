@@ -64,7 +64,7 @@ func (r onlyRow) Scan(dest ...any) error {
 // each other and beside writes.
 func (s *Store) Read(ctx context.Context, fn func(ctx context.Context, tx *Tx) error) error {
 	if outer, ok := ctx.Value(txKey{s}).(*Tx); ok {
-		return fn(ctx, outer)
+		return storageError(fn(ctx, outer))
 	}
 	c, err := s.readers.take(ctx)
 	if err != nil {
@@ -91,16 +91,16 @@ func (s *Store) readOn(ctx context.Context, c *conn, fn func(ctx context.Context
 	if ctx.Err() != nil && errors.Is(err, sqlite3.INTERRUPT) {
 		return ctx.Err()
 	}
-	return err
+	return storageError(err)
 }
 
 // nest runs fn inside a transaction that is already under way.
 func (tx *Tx) nest(ctx context.Context, fn func(context.Context, *Tx) error) error {
 	err, fatal := tx.savepoint(ctx, func(ctx context.Context) error { return fn(ctx, tx) })
 	if fatal != nil {
-		return errors.Join(fatal, err)
+		err = errors.Join(fatal, err)
 	}
-	return err
+	return tx.store.writeError(err)
 }
 
 // savepoint calls fn with a context that carries tx and knows no

@@ -76,10 +76,13 @@ func (s *Store) writeLoop() {
 // answers them all.
 func (s *Store) writeBatch(first *request) {
 	batch, err := s.runBatch([]*request{first})
+	err = s.writeError(err)
 	for _, r := range batch {
-		if err != nil && r.err == nil {
+		if r.err = s.writeError(r.err); r.err == nil {
 			r.err = err
 		}
+	}
+	for _, r := range batch {
 		close(r.answer)
 	}
 }
@@ -101,6 +104,9 @@ func (s *Store) runBatch(batch []*request) ([]*request, error) {
 		default:
 			more = false
 		}
+	}
+	if err == nil {
+		err = s.files.check() // what goes to a file that is gone must not be acknowledged
 	}
 	if err == nil {
 		if _, err = s.writer.exec("COMMIT"); err == nil {

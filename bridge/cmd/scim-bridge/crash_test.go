@@ -36,7 +36,13 @@ type accountProcess struct {
 // newAccountProcess makes an account and serves it from a process of its own.
 func newAccountProcess(t *testing.T) *accountProcess {
 	t.Helper()
-	a := &accountProcess{database: filepath.Join(t.TempDir(), "account.db"), listen: freePort(t)}
+	return newAccountProcessIn(t, t.TempDir())
+}
+
+// newAccountProcessIn has the database in a folder of the test's choice.
+func newAccountProcessIn(t *testing.T, folder string) *accountProcess {
+	t.Helper()
+	a := &accountProcess{database: filepath.Join(folder, "account.db"), listen: freePort(t)}
 	token := strings.TrimSpace(output(t, "account", "init", "--database", "sqlite:"+a.database, "--name", "Test"))
 	a.realAccount = &realAccount{t: t, url: "http://" + a.listen}
 	admin, err := api.NewClientWithResponses(a.url, api.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {

@@ -160,7 +160,7 @@ type refusal struct {
 	retryAfter time.Duration
 	// sessionEnded: the session is no longer known; sign in again.
 	sessionEnded bool
-	// entry: this bridge is not let in, whatever it asks.
+	// entry: this bridge is not served, whatever it asks.
 	entry bool
 }
 
@@ -186,6 +186,12 @@ const (
 	codeInactive           = "provisioning_inactive"
 )
 
+// The codes by which the account says that it can keep nothing, whatever is asked.
+const (
+	codeStorageFull = "storage_full"
+	codeStorageLost = "storage_lost"
+)
+
 // codeUnexpected is ours, for an answer that no account gives.
 const codeUnexpected = "unexpected_answer"
 
@@ -201,7 +207,7 @@ func refusalOf(resp *http.Response, body io.Reader) error {
 		r.retryAfter = time.Duration(s) * time.Second
 	}
 	switch r.Code {
-	case codeFirewallBlocked, codeTwoFactor, codeInactive:
+	case codeFirewallBlocked, codeTwoFactor, codeInactive, codeStorageFull, codeStorageLost:
 		r.entry = true
 	default:
 		r.sessionEnded = r.Status == http.StatusUnauthorized
@@ -258,7 +264,7 @@ func diagnose(err error) (problem.Code, problem.Facts) {
 	if d := r.Details; d != nil {
 		for fact, value := range map[string]*string{
 			problem.FactAddress: d.Address, problem.FactRuleID: d.RuleId,
-			problem.FactCountry: d.Country, problem.FactContinent: d.Continent,
+			problem.FactCountry: d.Country, problem.FactContinent: d.Continent, problem.FactDatabase: d.Database,
 		} {
 			if value != nil {
 				facts[fact] = *value
@@ -284,6 +290,10 @@ func diagnose(err error) (problem.Code, problem.Facts) {
 	case codeInactive:
 		facts[problem.FactReason] = string(r.Code)
 		return problem.ProvisioningInactive, facts
+	case codeStorageFull:
+		return problem.StorageFull, facts
+	case codeStorageLost:
+		return problem.StorageLost, facts
 	default:
 		facts[problem.FactReason] = r.Error()
 		return problem.AccountUnreachable, facts

@@ -383,6 +383,8 @@ func logMessage(code problem.Code) string {
 		return problem.LogFirewallBlocked
 	case problem.AccountUnreachable:
 		return "the account cannot be reached"
+	case problem.StorageFull, problem.StorageLost:
+		return "the account cannot keep what it is told"
 	default:
 		return problem.LogSignInFailed
 	}
@@ -392,7 +394,7 @@ func logFields(code problem.Code, facts problem.Facts, failures int) []any {
 	fields := []any{problem.LogKey, string(code)}
 	for _, key := range []string{
 		problem.FactReason, problem.FactAddress, problem.FactRuleID,
-		problem.FactCountry, problem.FactContinent, problem.FactAnonymous, problem.FactURL,
+		problem.FactCountry, problem.FactContinent, problem.FactAnonymous, problem.FactURL, problem.FactDatabase,
 	} {
 		if facts[key] != "" {
 			fields = append(fields, key, facts[key])

@@ -1,0 +1,176 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/ncruces/go-sqlite3"
+)
+
+// What a Write or a Ping answers when the fault is in what lies below the database.
+var (
+	// ErrFull says that the disk has no room for what would be written.
+	ErrFull = errors.New("the disk that holds the database is full")
+	// ErrReplaced says that the files that are open are no longer those at the
+	// database's path: what is written to them is lost when the process ends.
+	ErrReplaced = errors.New("the database file was deleted or replaced while it was open")
+	// ErrDisk says that the disk, or the file system on it, does not do what it should.
+	ErrDisk = errors.New("the database's disk does not take what is written")
+)
+
+// storageError names what err says of the disk; other errors, and those that
+// are named already, are returned as they are.
+func storageError(err error) error {
+	switch {
+	case err == nil, isStorageError(err):
+		return err
+	case errors.Is(err, sqlite3.FULL), hasNoRoom(err):
+		return fmt.Errorf("%w: %w", ErrFull, err)
+	case errors.As(err, new(*fs.PathError)), errors.Is(err, sqlite3.IOERR), errors.Is(err, sqlite3.READONLY), errors.Is(err, sqlite3.CANTOPEN),
+		errors.Is(err, sqlite3.CORRUPT), errors.Is(err, sqlite3.NOTADB):
+		return fmt.Errorf("%w: %w", ErrDisk, err)
+	default:
+		return err
+	}
+}
+
+// writeError is storageError for a write, and remembers that it failed. Not
+// every failure for want of room is told as such, so one of the disk is
+// looked into.
+func (s *Store) writeError(err error) error {
+	if err = storageError(err); !isStorageError(err) {
+		return err
+	}
+	if errors.Is(err, ErrDisk) {
+		if full := s.files.room(); errors.Is(full, ErrFull) {
+			err = fmt.Errorf("%w: %w", full, err)
+		}
+	}
+	s.failing.note(err)
+	return err
+}
+
+func isStorageError(err error) bool {
+	return errors.Is(err, ErrFull) || errors.Is(err, ErrReplaced) || errors.Is(err, ErrDisk)
+}
+
+// Setting names the database as --database takes it, wherever it is called.
+func (s *Store) Setting() string { return "sqlite:" + s.files.path }
+
+// openFiles are the database and its log as they were when they were opened.
+type openFiles struct {
+	path string
+
+	mu    sync.Mutex
+	known map[string]os.FileInfo // by path
+}
+
+// check reports ErrReplaced unless the files at the path are those that are
+// open. The log is made by the first use of the database, and its inode is
+// learned when it is first seen; while a connection is open nobody removes it.
+func (f *openFiles) check() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, path := range []string{f.path, f.path + "-wal"} {
+		now, err := os.Stat(path)
+		known := f.known[path]
+		switch {
+		case err == nil && known == nil:
+			f.known[path] = now
+		case err == nil && !os.SameFile(known, now):
+			return fmt.Errorf("%w: another file is at %s", ErrReplaced, path)
+		case errors.Is(err, fs.ErrNotExist) && known != nil:
+			return fmt.Errorf("%w: there is no file at %s", ErrReplaced, path)
+		case err != nil && known != nil:
+			return fmt.Errorf("%w: looking at the database's file: %w", ErrDisk, err)
+		}
+	}
+	return nil
+}
+
+// leastRoom is how much must fit on the disk for it not to be full. A small
+// write may just fit where the next request's does not.
+const leastRoom = 256 << 10
+
+// room reports ErrFull unless the log could grow by leastRoom.
+func (f *openFiles) room() (err error) {
+	log, err := os.Stat(f.path + "-wal")
+	if err != nil {
+		return storageError(err)
+	}
+	probe, err := os.CreateTemp(filepath.Dir(f.path), ".room-*")
+	if err != nil {
+		return storageError(err)
+	}
+	defer func() {
+		err = storageError(errors.Join(err, probe.Close(), os.Remove(probe.Name())))
+	}()
+	if _, err := probe.WriteAt(make([]byte, leastRoom), log.Size()); err != nil {
+		return err
+	}
+	return probe.Sync()
+}
+
+// failing is what is remembered of writes that failed.
+type failing struct {
+	mu      sync.Mutex
+	err     error // of the last write that the disk did not take; nil once one was taken
+	checked time.Time
+}
+
+// note remembers why the disk did not take a write.
+func (f *failing) note(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.err = err
+}
+
+// due returns the failure, and reports whether it is time to try again: not
+// more often than once a second, since anybody may ask how the account is.
+func (f *failing) due(now time.Time) (err error, due bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.err == nil || now.Sub(f.checked) < time.Second {
+		return f.err, false
+	}
+	f.checked = now
+	return f.err, true
+}
+
+// Ping asks the database something; an error means that it cannot answer, or
+// that it cannot keep what it is told. After a write that the disk did not
+// take, only another one shows that it takes them again: a write that changes
+// no row succeeds on a full disk.
+func (s *Store) Ping(ctx context.Context) error {
+	err := s.Read(ctx, func(ctx context.Context, tx *Tx) error {
+		_, err := tx.Exec(ctx, `SELECT 1 FROM account`)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if err := s.files.check(); err != nil {
+		return err
+	}
+	failure, due := s.failing.due(time.Now())
+	if !due {
+		return failure
+	}
+	if err := s.files.room(); err != nil {
+		return err
+	}
+	err = s.Write(ctx, func(ctx context.Context, tx *Tx) error {
+		_, err := tx.Exec(ctx, `UPDATE account SET name = name`)
+		return err
+	})
+	if err == nil {
+		s.failing.note(nil)
+	}
+	return err
+}

@@ -1,0 +1,103 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
+)
+
+// openAt opens a database whose files a test does harm to: closing it may fail.
+func openAt(t *testing.T, path string) *store.Store {
+	t.Helper()
+	s, err := store.Open(t.Context(), "sqlite:"+path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+func TestNothingIsAcknowledgedThatGoesToAFileWhichIsGone(t *testing.T) {
+	t.Parallel()
+	move := func(t *testing.T, from, to string) {
+		t.Helper()
+		if err := os.Rename(from, to); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, row := range []struct {
+		name string
+		harm func(t *testing.T, path string)
+		cure func(t *testing.T, path string) // nil: none without a restart
+	}{
+		{
+			name: "the database is deleted",
+			harm: func(t *testing.T, path string) { move(t, path, filepath.Join(t.TempDir(), "gone")) },
+		},
+		{
+			name: "its log is deleted",
+			harm: func(t *testing.T, path string) { move(t, path+"-wal", filepath.Join(t.TempDir(), "gone")) },
+		},
+		{
+			name: "another file takes its place",
+			harm: func(t *testing.T, path string) {
+				other := filepath.Join(t.TempDir(), "other.db")
+				if err := openAt(t, other).Close(); err != nil {
+					t.Fatal(err)
+				}
+				move(t, other, path)
+			},
+		},
+		{
+			name: "it is moved away, and back",
+			harm: func(t *testing.T, path string) { move(t, path, path+".away") },
+			cure: func(t *testing.T, path string) { move(t, path+".away", path) },
+		},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), "account.db")
+			s := openAt(t, path)
+			if err := errors.Join(s.Write(t.Context(), insert("a")), s.Ping(t.Context())); err != nil {
+				t.Fatal(err)
+			}
+			row.harm(t, path)
+			if err := s.Ping(t.Context()); !errors.Is(err, store.ErrReplaced) {
+				t.Errorf("Ping: %v, want ErrReplaced", err)
+			}
+			if err := s.Write(t.Context(), insert("b")); !errors.Is(err, store.ErrReplaced) {
+				t.Errorf("Write: %v, want ErrReplaced", err)
+			}
+			if row.cure == nil {
+				return
+			}
+			row.cure(t, path)
+			if err := errors.Join(s.Ping(t.Context()), s.Write(t.Context(), insert("c"))); err != nil {
+				t.Errorf("after the cure: %v", err)
+			}
+			if n := count(t, s); n != 2 {
+				t.Errorf("%d rows, want the two that were acknowledged", n)
+			}
+		})
+	}
+}
+
+// A connection that is opened later must not read what another file says.
+func TestNoReaderOpensTheFileThatTookThePlace(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	path, other := filepath.Join(folder, "account.db"), filepath.Join(folder, "other.db")
+	s := openAt(t, path)
+	o := openAt(t, other)
+	if err := errors.Join(o.Write(t.Context(), insert("other")), o.Close(), os.Rename(other, path)); err != nil {
+		t.Fatal(err)
+	}
+	err := s.Read(t.Context(), func(_ context.Context, _ *store.Tx) error { return nil })
+	if !errors.Is(err, store.ErrReplaced) {
+		t.Errorf("the first reader after the exchange: %v, want ErrReplaced", err)
+	}
+}

@@ -1,0 +1,58 @@
+package store
+
+import (
+	"errors"
+	"syscall"
+
+	"github.com/ncruces/go-sqlite3"
+	"github.com/ncruces/go-sqlite3/util/vfsutil"
+	"github.com/ncruces/go-sqlite3/vfs"
+)
+
+// vfsName is the file system under the database: the system's, except that a
+// disk without room is told as such. The library's own knows that a write has
+// failed, and no longer why when SQLite is asked.
+const vfsName = "scimbridge"
+
+func init() { vfs.Register(vfsName, fileSystem{vfs.Find("")}) }
+
+type fileSystem struct{ vfs.VFS }
+
+// Open implements vfs.VFS.
+func (s fileSystem) Open(name string, flags vfs.OpenFlag) (vfs.File, vfs.OpenFlag, error) {
+	f, flags, err := vfsutil.WrapOpen(s.VFS, name, flags)
+	return wrapLog(f, flags, err)
+}
+
+// OpenFilename implements vfs.VFSFilename.
+func (s fileSystem) OpenFilename(name *vfs.Filename, flags vfs.OpenFlag) (vfs.File, vfs.OpenFlag, error) {
+	f, flags, err := vfsutil.WrapOpenFilename(s.VFS, name, flags)
+	return wrapLog(f, flags, err)
+}
+
+// wrapLog wraps the log and what else is written on the way to a commit. The
+// database itself, which needs more of a file than these, is written when the
+// log is copied into it, and nobody waits for that.
+func wrapLog(f vfs.File, flags vfs.OpenFlag, err error) (vfs.File, vfs.OpenFlag, error) {
+	if err == nil && flags&vfs.OPEN_MAIN_DB == 0 {
+		f = logFile{f}
+	}
+	return f, flags, err
+}
+
+type logFile struct{ vfs.File }
+
+// WriteAt implements vfs.File.
+func (f logFile) WriteAt(p []byte, off int64) (int, error) {
+	n, err := f.File.WriteAt(p, off)
+	if err != nil && hasNoRoom(err) {
+		err = vfs.SystemError(err, sqlite3.FULL)
+	}
+	return n, err
+}
+
+// hasNoRoom reports whether a write failed for want of space: on the disk, in
+// a quota, or below the limit that the process has for a file.
+func hasNoRoom(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG)
+}

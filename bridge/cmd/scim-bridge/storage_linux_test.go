@@ -1,0 +1,166 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
+)
+
+// A small disk is full when fill returns, and has room again after empty.
+type smallDisk struct {
+	folder      string
+	fill, empty func(account *accountProcess)
+}
+
+// smallDisks are the ways to make one: a file system of its own needs root,
+// the limit of a file's size does not.
+func smallDisks() map[string]func(*testing.T) smallDisk {
+	ways := map[string]func(*testing.T) smallDisk{"a file must not grow": limitedFile}
+	if os.Geteuid() == 0 {
+		ways["the file system is full"] = smallFileSystem
+	}
+	return ways
+}
+
+func limitedFile(t *testing.T) smallDisk {
+	limit := func(account *accountProcess, bytes uint64) {
+		t.Helper()
+		err := unix.Prlimit(account.cmd.Process.Pid, unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: bytes, Max: unix.RLIM_INFINITY}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return smallDisk{
+		folder: t.TempDir(),
+		fill:   func(account *accountProcess) { limit(account, 64<<10) },
+		empty:  func(account *accountProcess) { limit(account, unix.RLIM_INFINITY) },
+	}
+}
+
+func smallFileSystem(t *testing.T) smallDisk {
+	folder := t.TempDir()
+	if err := unix.Mount("tmpfs", folder, "tmpfs", 0, "size=8m"); err != nil {
+		t.Skipf("mounting a tmpfs needs a mount namespace that allows it: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(folder, unix.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	filler := filepath.Join(folder, "filler")
+	return smallDisk{
+		folder: folder,
+		fill: func(*accountProcess) {
+			t.Helper()
+			if err := os.WriteFile(filler, make([]byte, 16<<20), 0o600); !errors.Is(err, unix.ENOSPC) {
+				t.Fatalf("filling the disk: %v", err)
+			}
+		},
+		empty: func(*accountProcess) {
+			t.Helper()
+			if err := os.Remove(filler); err != nil {
+				t.Fatal(err)
+			}
+		},
+	}
+}
+
+// What was acknowledged stays, what was not is refused, and everybody who is
+// asked says why: the account's /ready, the bridge's health, SCIM.
+func TestAFullDiskIsToldAndHealsByItself(t *testing.T) {
+	t.Parallel()
+	for name, small := range smallDisks() {
+		t.Run(name, func(t *testing.T) {
+			disk := small(t)
+			account := newAccountProcessIn(t, disk.folder)
+			pair := account.activate()
+			b := serve(t, folder(t, pair.sealed))
+			token := pair.token.Reveal()
+			made := 0
+			post := func() reply {
+				return ask(t, http.MethodPost, b.url("/Users"), token, person(fmt.Sprintf("p%d@example.com", made)))
+			}
+			for ; made < 3; made++ {
+				if got := post(); got.status != 201 {
+					t.Fatalf("before: %d %s", got.status, got.body)
+				}
+			}
+			disk.fill(account)
+			var refused reply
+			await(t, "the disk to be full", func() bool {
+				if refused = post(); refused.status == 201 {
+					made++
+				}
+				return refused.status != 201
+			})
+			if refused.status != 503 || refused.header.Get("Retry-After") == "" {
+				t.Errorf("SCIM on a full disk: %d %s", refused.status, refused.body)
+			}
+			b.awaitProblem("storage_full")
+			p := b.status().Problems[0]
+			if want := "df -h " + account.database; !strings.Contains(p.Remedy, want) {
+				t.Errorf("the remedy does not say %q: %s", want, p.Remedy)
+			}
+			if h := b.health(token); h.State != control.Unhealthy {
+				t.Errorf("the bridge's health on a full disk: %s", h.State)
+			}
+			if got := ask(t, http.MethodGet, account.url+"/ready", "", ""); got.status != 503 || !strings.Contains(got.body, "storage_full") {
+				t.Errorf("the account's /ready on a full disk: %d %s", got.status, got.body)
+			}
+			disk.empty(account)
+			await(t, "the account to be ready", func() bool {
+				return ask(t, http.MethodGet, account.url+"/ready", "", "").status == 204
+			})
+			await(t, "the problem to pass", func() bool { return !slices.Contains(b.codes(), "storage_full") })
+			if got := post(); got.status != 201 && got.status != 409 { // the refused one may have come in by a repetition
+				t.Errorf("after the cure: %d %s", got.status, got.body)
+			}
+			for i := range made {
+				found := ask(t, http.MethodGet, b.url(fmt.Sprintf(`/Users?filter=userName+eq+"p%d@example.com"`, i)), token, "")
+				if !strings.Contains(found.body, `"totalResults":1`) {
+					t.Errorf("p%d was acknowledged and is gone: %s", i, found.body)
+				}
+			}
+		})
+	}
+}
+
+// The server goes on with a file that nobody will find again: it must not
+// take changes, and must say so.
+func TestADatabaseThatIsTakenAwayIsToldAndHealsWhenItIsBack(t *testing.T) {
+	t.Parallel()
+	account := newAccountProcess(t)
+	pair := account.activate()
+	b := serve(t, folder(t, pair.sealed))
+	token := pair.token.Reveal()
+	if got := ask(t, http.MethodPost, b.url("/Users"), token, person("a@example.com")); got.status != 201 {
+		t.Fatalf("before: %d %s", got.status, got.body)
+	}
+	if err := os.Rename(account.database, account.database+".away"); err != nil {
+		t.Fatal(err)
+	}
+	if got := ask(t, http.MethodPost, b.url("/Users"), token, person("b@example.com")); got.status != 503 {
+		t.Errorf("SCIM without a database: %d %s", got.status, got.body)
+	}
+	b.awaitProblem("storage_lost")
+	if got := ask(t, http.MethodGet, account.url+"/ready", "", ""); got.status != 503 || !strings.Contains(got.body, "storage_lost") {
+		t.Errorf("the account's /ready: %d %s", got.status, got.body)
+	}
+	if err := os.Rename(account.database+".away", account.database); err != nil {
+		t.Fatal(err)
+	}
+	b.awaitState(control.Ready)
+	await(t, "the problem to pass", func() bool { return len(b.codes()) == 0 })
+	if got := ask(t, http.MethodPost, b.url("/Users"), token, person("b@example.com")); got.status != 201 {
+		t.Errorf("after the cure: %d %s", got.status, got.body)
+	}
+}
