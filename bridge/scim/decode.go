@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"mime"
 	"net/http"
 	"regexp"
 	"slices"
@@ -111,18 +110,30 @@ func byteCount(n int64) string {
 }
 
 func checkContentType(r *http.Request) error {
-	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
+	switch strings.ToLower(r.Header.Get("Content-Encoding")) {
+	case "", "identity", "utf-8", "utf8": // the last two are meant as the character set
+	default:
 		return &refusal{Status: http.StatusUnsupportedMediaType, Detail: "the body must not be compressed"}
 	}
 	header := r.Header.Get("Content-Type")
 	if header == "" {
 		return nil
 	}
-	media, _, err := mime.ParseMediaType(header)
-	if err != nil && media == "" || !slices.Contains(mediaTypes, media) {
-		return &refusal{Status: http.StatusUnsupportedMediaType, Detail: "send application/scim+json or application/json"}
+	switch mediaType(header) {
+	case "*/*", mediaTypes[0], mediaTypes[1], "text/json", "text/x-json", "application/x-json":
+		return nil
 	}
-	return nil
+	return &refusal{Status: http.StatusUnsupportedMediaType, Detail: "send application/scim+json or application/json"}
+}
+
+// mediaType is the first type of a header, without its parameters: clients
+// repeat the character set, or send the header twice and a proxy joins it,
+// which [mime.ParseMediaType] refuses.
+func mediaType(header string) string {
+	if end := strings.IndexAny(header, ";,"); end >= 0 {
+		header = header[:end]
+	}
+	return strings.ToLower(strings.TrimSpace(header))
 }
 
 // unwanted is a weight of nothing (RFC 9110 section 12.4.2).
@@ -139,8 +150,12 @@ func checkAccept(r *http.Request) error {
 		if unwanted.MatchString(parameters) {
 			continue
 		}
-		switch media = strings.ToLower(strings.TrimSpace(media)); media {
-		case "", "*/*", "application/*", mediaTypes[0], mediaTypes[1]:
+		switch media = mediaType(media); media {
+		case "", "*", "*/*", "application/*", "json":
+			return nil
+		}
+		// Who reads some kind of JSON can read ours.
+		if strings.HasSuffix(media, "/json") || strings.HasSuffix(media, "+json") {
 			return nil
 		}
 	}

@@ -98,12 +98,60 @@ func TestPagingByIndex(t *testing.T) {
 		{"a negative count means none", "count=-3", 1, ""},
 		{"a count beyond the bound is the bound", "count=1000000", 1, "u0 u1 u2 u3 u4 u5 u6"},
 		{"names of parameters in any case", "STARTINDEX=7&Count=3", 7, "u6"},
+		{"whole numbers of languages that have one kind of number", "startIndex=2.0&count=3.0", 2, "u1 u2 u3"},
+		{"with an exponent", "startIndex=1E0&count=2e0", 1, "u0 u1"},
+		{"far behind the end, with a point", "startIndex=99999999999999999999.0&count=5", 9223372036854775807, ""},
+		{"far before the start, with a point", "startIndex=-1e30&count=1", 1, "u0"},
+		{"with a sign and blanks", "startIndex=%2B2&count=%201%20", 2, "u1"},
+		{"with nothing in it", "startIndex=&count=", 1, "u0 u1 u2 u3 u4 u5 u6"},
 	}
 	for _, tt := range tests {
 		a := ask(t, server, http.MethodGet, "/Users?"+tt.query, "")
 		names := a.names(t, "userName")
 		if strings.Join(names, " ") != tt.want || a.at("totalResults") != 7.0 || a.at("itemsPerPage") != float64(len(names)) || a.at("startIndex") != tt.start {
 			t.Errorf("%s: %s", tt.name, a.raw)
+		}
+	}
+}
+
+// In a form + is a blank, in a URL it is itself; clients write both, and some
+// both in one. How the first blank of a value is written tells which.
+func TestBlanksInAQuery(t *testing.T) {
+	t.Parallel()
+	server := serve(t, newMemory(), nil)
+	for _, name := range []string{"a+tag@x", "b;c@x", "d e", "f&g", "h=i", "j%k", "l#m"} {
+		create(t, server, "/Users", `{"userName":"`+name+`","title":"q"}`)
+	}
+	for _, row := range []struct{ name, query, want string }{
+		{"blanks as %20 leave + alone", "filter=userName%20eq%20%22a+tag@x%22", "a+tag@x"},
+		{"and %2B too", "filter=userName%20eq%20%22a%2Btag%40x%22", "a+tag@x"},
+		{"blanks as + need %2B", "filter=userName+eq+%22a%2Btag@x%22", "a+tag@x"},
+		{"blanks as + are blanks in the value", "filter=userName+eq+%22d+e%22", "d e"},
+		{"and may be mixed with %20", "filter=userName+eq+%22d%20e%22", "d e"},
+		{"a + behind a bracket", "filter=emails[type%20eq%20%22work%22].value%20eq%20%22a+b%22%20or%20userName%20eq%20%22a+tag@x%22", "a+tag@x"},
+		{"a text without quotes", "filter=userName%20eq%20a+tag@x", "a+tag@x"},
+		{"each value for itself", "attributes=userName,+id&filter=userName%20eq%20%22a+tag@x%22", "a+tag@x"},
+		{"the other way round", "filter=userName+eq+%22a%2Btag@x%22&attributes=id,%20userName", "a+tag@x"},
+		{"a time with an offset", "filter=meta.created%20lt%20%222026-01-31T09:00:02+01:00%22", "a+tag@x"},
+		{"the same behind blanks that are +", "filter=meta.created+lt+%222026-01-31T09:00:02%2B01:00%22", "a+tag@x"},
+		{"a semicolon", "filter=userName%20eq%20%22b;c@x%22", "b;c@x"},
+		{"a semicolon escaped", "filter=userName%20eq%20%22b%3Bc@x%22", "b;c@x"},
+		{"a semicolon in a name nobody knows", "a;b=c;d&filter=userName%20eq%20%22b;c@x%22", "b;c@x"},
+		{"an ampersand escaped", "filter=userName%20eq%20%22f%26g%22", "f&g"},
+		{"an equals sign", "filter=userName%20eq%20%22h=i%22", "h=i"},
+		{"a percent sign escaped", "filter=userName%20eq%20%22j%25k%22", "j%k"},
+		{"a hash escaped", "filter=userName%20eq%20%22l%23m%22", "l#m"},
+		{"ampersands without anything between", "&&filter=userName%20eq%20%22h=i%22&", "h=i"},
+		{"a parameter without a value", "sortBy&filter=userName%20eq%20%22h=i%22", "h=i"},
+	} {
+		a := ask(t, server, http.MethodGet, "/Users?"+row.query, "")
+		if got := strings.Join(a.names(t, "userName"), " "); got != row.want {
+			t.Errorf("%s: got %q, want %q: %s", row.name, got, row.want, a.raw)
+		}
+	}
+	for _, query := range []string{"filter=%zz", "filter=userName%20eq%20%22a+%2%22", "%2=a"} {
+		if a := ask(t, server, http.MethodGet, "/Users?"+query, ""); a.status != http.StatusBadRequest || a.at("scimType") != "invalidValue" {
+			t.Errorf("%s: %d %s", query, a.status, a.raw)
 		}
 	}
 }
@@ -152,6 +200,8 @@ func TestSorting(t *testing.T) {
 		"sortBy=userName&sortOrder=descending":        "c b A",
 		"sortBy=name.familyName":                      "c A b",
 		"sortBy=name.familyName&sortOrder=Descending": "b A c",
+		"sortBy=userName&sortOrder=DESC":              "c b A",
+		"sortBy=userName&sortOrder=asc":               "A b c",
 		"sortBy=urn:ietf:params:scim:schemas:core:2.0:User:userName&sortOrder=ascending": "A b c",
 	} {
 		if got := strings.Join(ask(t, server, http.MethodGet, "/Users?"+query, "").names(t, "userName"), " "); got != want {
@@ -177,7 +227,24 @@ func TestMediaTypes(t *testing.T) {
 		{"anything but JSON is unwanted, which JSON is not", []string{"Accept", "text/html;q=0, application/json"}, 409},
 		{"no type at all", []string{"Content-Type", "", "Accept", ""}, 409},
 		{"anything is accepted", []string{"Accept", "text/html, */*;q=0.1"}, 409},
+		{"a bare star, as Java's HttpURLConnection sends it", []string{"Accept", "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2"}, 409},
+		{"nothing but a bare star", []string{"Accept", "*"}, 409},
+		{"a bare star with a weight", []string{"Accept", "text/xml, * ; q=0.1"}, 409},
+		{"JSON of another name", []string{"Accept", "text/json", "Content-Type", "text/json; charset=utf-8"}, 409},
+		{"JSON without its kind", []string{"Accept", "json"}, 409},
+		{"any kind of JSON", []string{"Accept", "application/*+json"}, 409},
+		{"JSON of some application", []string{"Accept", "application/vnd.api+json"}, 409},
+		{"any kind that ends in json", []string{"Accept", "*/json"}, 409},
+		{"the character set twice", []string{"Content-Type", "application/json; charset=utf-8; charset=utf-8"}, 409},
+		{"the type twice, joined by a proxy", []string{"Content-Type", "application/json, application/scim+json"}, 409},
+		{"a semicolon too many", []string{"Content-Type", "application/scim+json;"}, 409},
+		{"parameters that are none", []string{"Content-Type", "application/json; charset"}, 409},
+		{"no type in particular", []string{"Content-Type", "*/*"}, 409},
+		{"the character set as an encoding", []string{"Content-Encoding", "UTF-8"}, 409},
 		{"a form", []string{"Content-Type", "application/x-www-form-urlencoded"}, 415},
+		{"text", []string{"Content-Type", "text/plain;charset=UTF-8"}, 415},
+		{"a body in gzip", []string{"Content-Encoding", "gzip"}, 415},
+		{"anything but a star", []string{"Accept", "*;q=0, text/html"}, 406},
 		{"a type that is none", []string{"Content-Type", ";"}, 415},
 		{"JSON Patch, which is another thing", []string{"Content-Type", "application/json-patch+json"}, 415},
 		{"an answer in XML", []string{"Accept", "application/xml"}, 406},

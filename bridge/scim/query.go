@@ -2,6 +2,7 @@ package scim
 
 import (
 	"encoding/json"
+	"errors"
 	"math"
 	"net/http"
 	"net/url"
@@ -35,7 +36,7 @@ type parameters struct {
 // parametersOf reads the URL's query.
 func parametersOf(r *http.Request) (parameters, error) {
 	var p parameters
-	query, err := url.ParseQuery(r.URL.RawQuery)
+	query, err := parseQuery(r.URL.RawQuery)
 	if err != nil {
 		return p, schema.Errorf(schema.InvalidValue, "the query is not properly percent-encoded")
 	}
@@ -45,6 +46,41 @@ func parametersOf(r *http.Request) (parameters, error) {
 		}
 	}
 	return p, p.fault()
+}
+
+// parseQuery is [url.ParseQuery], but that a semicolon is a character like
+// others (RFC 3986 section 3.4) and that it asks of each value how its blanks
+// are written.
+func parseQuery(raw string) (url.Values, error) {
+	query := make(url.Values)
+	for pair := range strings.SplitSeq(raw, "&") {
+		if pair == "" {
+			continue
+		}
+		name, value, _ := strings.Cut(pair, "=")
+		name, err := url.QueryUnescape(name)
+		if err != nil {
+			return nil, err
+		}
+		if value, err = unescape(value); err != nil {
+			return nil, err
+		}
+		query[name] = append(query[name], value)
+	}
+	return query, nil
+}
+
+// unescape decodes a value of a query. In a form + is a blank, in a URL (RFC
+// 3986) it is itself, and clients write both. The first blank of a filter
+// stands behind an attribute's name, in which no + can be: it shows which of
+// the two this client means. Addresses with a tag and times with an offset
+// depend on it.
+func unescape(value string) (string, error) {
+	plus, blank := strings.IndexByte(value, '+'), strings.Index(value, "%20")
+	if blank >= 0 && blank < plus {
+		return url.PathUnescape(value)
+	}
+	return url.QueryUnescape(value)
 }
 
 // fault is what is wrong with the parameters together: a count that is no
@@ -95,15 +131,27 @@ func list(value string) []string {
 	return items
 }
 
-// integer reads a number; one beyond all bounds is as good as the bound.
+// integer reads a whole number, which languages with one kind of number write
+// as 1.0 or 1e2; one beyond all bounds is as good as the bound.
 func integer(name, value string) (*int64, error) {
 	value = strings.TrimSpace(value)
 	if value == "" {
 		return nil, nil
 	}
 	n, err := strconv.ParseInt(value, 10, 64)
-	if err != nil && n != math.MaxInt64 && n != math.MinInt64 {
+	if err == nil || errors.Is(err, strconv.ErrRange) {
+		return &n, nil
+	}
+	f, err := strconv.ParseFloat(value, 64)
+	switch {
+	case err != nil || f != math.Trunc(f) || math.IsInf(f, 0):
 		return nil, schema.Errorf(schema.InvalidValue, "%s must be a whole number", name)
+	case f >= 1<<63:
+		n = math.MaxInt64
+	case f < -1<<63:
+		n = math.MinInt64
+	default:
+		n = int64(f)
 	}
 	return &n, nil
 }
@@ -217,8 +265,8 @@ func (p parameters) query(r *schema.Resource) (bridge.Query, error) {
 		q.SortBy = sortKeys(r.Resolve(path))
 	}
 	switch strings.ToLower(p.sortOrder) {
-	case "", "ascending":
-	case "descending":
+	case "", "ascending", "asc":
+	case "descending", "desc":
 		q.Descending = true
 	default:
 		return q, schema.Errorf(schema.InvalidValue, "sortOrder must be ascending or descending")

@@ -225,6 +225,11 @@ func TestProjection(t *testing.T) {
 		{"excluded attributes are left out, but for those that always come", nil,
 			[]string{"id", "schemas", "userName", "name.familyName", "emails", "meta", schema.EnterpriseURI + ":department", "urn:x:User"},
 			`{` + always + `,"displayName":"D","name":{"givenName":"G"},"` + schema.EnterpriseURI + `":{"employeeNumber":"5"},"colour":"red"}`},
+		{"a star is everything", []string{"*"}, nil, resource},
+		{"beside other names too", []string{"userName", "*"}, []string{"name", "emails", "meta", "displayName", schema.EnterpriseURI, "urn:x:User"}, `{` + always + `,"userName":"u","colour":"red"}`},
+		{"a star behind an attribute is all of it", []string{"name.*", "emails.*", schema.EnterpriseURI + ":*"}, nil,
+			`{` + always + `,"name":{"givenName":"G","familyName":"F"},"emails":[{"value":"a","type":"work"},{"value":"b"}],"` + schema.EnterpriseURI + `":{"employeeNumber":"5","department":"d"}}`},
+		{"a star that is excluded leaves what always comes", nil, []string{"*"}, `{` + always + `}`},
 		{"both together mean the first without the second", []string{"name", "userName"}, []string{"name.givenName"}, `{` + always + `,"userName":"u","name":{"familyName":"F"}}`},
 	}
 	for _, tt := range tests {

@@ -17,6 +17,12 @@ type Projection struct {
 // The RFC calls them mutually exclusive; clients that send both mean the
 // first without the second.
 func NewProjection(r *Resource, attributes, excluded []string) (Projection, error) {
+	if slices.Contains(attributes, everything) {
+		attributes = nil
+	}
+	if slices.Contains(excluded, everything) {
+		return Projection{resource: r, only: []Target{}}, nil // what always comes is left
+	}
 	only, err := r.targets(attributes)
 	if err != nil {
 		return Projection{}, err
@@ -28,6 +34,20 @@ func NewProjection(r *Resource, attributes, excluded []string) (Projection, erro
 	return Projection{resource: r, only: only, without: without}, nil
 }
 
+// everything is no attribute of the RFC's, but a habit from LDAP and SQL.
+const everything = "*"
+
+// withoutStar takes the star off the end of name.* and URI:*, which mean what
+// stands before it.
+func withoutStar(text string) string {
+	for _, separator := range []string{".", ":"} {
+		if head, found := strings.CutSuffix(text, separator+everything); found {
+			return head
+		}
+	}
+	return text
+}
+
 func (r *Resource) targets(paths []string) ([]Target, error) {
 	const most = 500 // each is looked for in each attribute of each resource
 	if len(paths) > most {
@@ -35,6 +55,7 @@ func (r *Resource) targets(paths []string) ([]Target, error) {
 	}
 	var list []Target
 	for _, text := range paths {
+		text = withoutStar(text)
 		if strings.EqualFold(text, r.Core.ID) {
 			list = append(list, Target{}) // what is not of an extension
 			continue
