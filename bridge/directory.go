@@ -71,7 +71,9 @@ type GroupChange struct {
 	// Attributes replaces them all; nil keeps them.
 	Attributes json.RawMessage
 	// Replace sets the members before Add and Remove are applied; nil keeps
-	// them, an empty list removes them all. Add and Remove do not overlap.
+	// them, an empty list removes them all. Add and Remove do not overlap. A
+	// list in which nobody is known, an empty one with Add likewise, is refused
+	// with MembersUnknown.
 	Replace     *[]string
 	Add, Remove []string
 }

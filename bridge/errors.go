@@ -17,6 +17,7 @@ const (
 	Protected       Code = "protected" // an owner, administrator, Provision Manager or built-in group
 	VersionMismatch Code = "version_mismatch"
 	InvalidValue    Code = "invalid_value"
+	MembersUnknown  Code = "members_unknown" // nobody of a whole list of members is known
 	InvalidFilter   Code = "invalid_filter"
 	InvalidCursor   Code = "invalid_cursor"
 	TooLarge        Code = "too_large"
@@ -27,6 +28,8 @@ const (
 type Error struct {
 	Code   Code
 	Detail string // for the client: what was wrong and what to do
+	// IDs are the unknown ones, for MembersUnknown.
+	IDs []string
 	// RetryAfter is set for TooMany.
 	RetryAfter time.Duration
 }

@@ -3,10 +3,12 @@ package account
 import (
 	"context"
 	"encoding/json"
+	"net/http"
 	"slices"
 	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
 )
 
 // A Group is a group as provisioning sees it. Its ID is the SCIM id.
@@ -37,7 +39,8 @@ type GroupInput struct {
 type GroupUpdate struct {
 	Attributes json.RawMessage // nil keeps them
 	// Replace sets the members before Add and Remove are applied; nil keeps
-	// them, an empty list removes them all.
+	// them, an empty list removes them all. One that names nobody known is
+	// refused.
 	Replace     *[]string
 	Add, Remove []string
 }
@@ -242,11 +245,15 @@ func (a *Account) changeMembers(ctx context.Context, tx *store.Tx, row store.Gro
 	if slices.Contains(joining, row.ScimID) {
 		return nil, false, InvalidValue("/add_members", "the group %q cannot be a member of itself", row.Name)
 	}
-	if joining = without(joining, u.Remove); len(joining) > 0 {
+	if joining = without(joining, nil); len(joining) > 0 {
 		if unknown, err = tx.UnknownIDs(ctx, joining); err != nil {
 			return nil, false, err
 		}
 	}
+	if err := u.checkReplacement(unknown); err != nil {
+		return nil, false, err
+	}
+	joining, unknown = without(joining, u.Remove), without(unknown, u.Remove)
 	now := a.now()
 	var added, removed int64
 	if u.Replace != nil {
@@ -267,6 +274,35 @@ func (a *Account) changeMembers(ctx context.Context, tx *store.Tx, row store.Gro
 	}
 	return unknown, true, tx.CountInGroup(ctx, row.ID, added-removed, now)
 }
+
+// checkReplacement refuses to let members go for a list in which nobody is
+// known: an identity provider that lost its ids, or sends those of another
+// server, would empty every group. Emptying it and then adding such a list is
+// the same in two steps.
+func (u GroupUpdate) checkReplacement(unknown []string) error {
+	if u.Replace == nil {
+		return nil
+	}
+	list := without(*u.Replace, nil)
+	if len(list) == 0 {
+		list = without(u.Add, nil)
+	}
+	if len(list) == 0 || len(without(list, unknown)) > 0 {
+		return nil
+	}
+	return membersUnknown(list)
+}
+
+func membersUnknown(list []string) *Error {
+	e := &Error{Status: http.StatusUnprocessableEntity, Code: "members_unknown", Title: "Members unknown",
+		Detail: "no person or group has any of these ids: " + inputtext.QuoteSome(list) + "; the members stay as they are. " +
+			"Send the ids that this server gave, or an empty list to empty the group"}
+	e.Field, e.IDs = "/replace_members", list[:min(len(list), maxIDsTold)]
+	return e
+}
+
+// maxIDsTold bounds the unknown ids that an answer lists.
+const maxIDsTold = 100
 
 func set(ids []string) map[string]bool {
 	in := make(map[string]bool, len(ids))

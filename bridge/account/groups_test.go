@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -69,7 +70,8 @@ func (d *directory) ensureGroup(name string) account.Group {
 func TestWhatIsNoGroupChangeIsRefusedWhole(t *testing.T) {
 	t.Parallel()
 	d := newDirectory(t)
-	ann, bob := d.create("ann@example.com").ID, d.create("bob@example.com").ID
+	ann, bob, gone := d.create("ann@example.com").ID, d.create("bob@example.com").ID, d.create("gone@example.com").ID
+	d.remove(gone)
 	g := d.group("Engineers", ann)
 	d.group("Doctors")
 	if _, err := d.CreateGroupByHand(t.Context(), "Choir"); err != nil {
@@ -79,14 +81,22 @@ func TestWhatIsNoGroupChangeIsRefusedWhole(t *testing.T) {
 		change account.GroupUpdate
 		code   string
 	}{
-		"adding and removing the same":    {account.GroupUpdate{Add: []string{bob}, Remove: []string{bob}}, "invalid_value"},
-		"a group in itself":               {account.GroupUpdate{Add: []string{bob, g.ID}}, "invalid_value"},
-		"no displayName":                  {account.GroupUpdate{Attributes: json.RawMessage(`{}`), Add: []string{bob}}, "invalid_value"},
-		"members among the attributes":    {account.GroupUpdate{Attributes: attributes("displayName", "E", "members", []string{}), Add: []string{bob}}, "invalid_value"},
-		"the name of another group":       {account.GroupUpdate{Attributes: attributes("displayName", "doctors"), Add: []string{bob}}, "group_name_taken"},
-		"the name of an unmanaged group":  {account.GroupUpdate{Attributes: attributes("displayName", "choir"), Add: []string{bob}}, "group_name_taken"},
-		"the name of a built-in group":    {account.GroupUpdate{Attributes: attributes("displayName", "OWNERS"), Add: []string{bob}}, "protected"},
-		"an unknown member and bad names": {account.GroupUpdate{Attributes: attributes("displayName", 1), Add: []string{"x"}}, "invalid_value"},
+		"adding and removing the same":     {account.GroupUpdate{Add: []string{bob}, Remove: []string{bob}}, "invalid_value"},
+		"a group in itself":                {account.GroupUpdate{Add: []string{bob, g.ID}}, "invalid_value"},
+		"no displayName":                   {account.GroupUpdate{Attributes: json.RawMessage(`{}`), Add: []string{bob}}, "invalid_value"},
+		"members among the attributes":     {account.GroupUpdate{Attributes: attributes("displayName", "E", "members", []string{}), Add: []string{bob}}, "invalid_value"},
+		"the name of another group":        {account.GroupUpdate{Attributes: attributes("displayName", "doctors"), Add: []string{bob}}, "group_name_taken"},
+		"the name of an unmanaged group":   {account.GroupUpdate{Attributes: attributes("displayName", "choir"), Add: []string{bob}}, "group_name_taken"},
+		"the name of a built-in group":     {account.GroupUpdate{Attributes: attributes("displayName", "OWNERS"), Add: []string{bob}}, "protected"},
+		"nobody known in the place of all": {account.GroupUpdate{Replace: &[]string{"x", "y"}}, "members_unknown"},
+		"ids in capitals":                  {account.GroupUpdate{Replace: &[]string{strings.ToUpper(ann)}}, "members_unknown"},
+		"empty ids":                        {account.GroupUpdate{Replace: &[]string{"", ""}}, "members_unknown"},
+		"the id of somebody deprovisioned": {account.GroupUpdate{Replace: &[]string{gone}}, "members_unknown"},
+		"the id of a member":               {account.GroupUpdate{Replace: &[]string{d.person(ann).MemberID}}, "members_unknown"},
+		"emptying and adding nobody known": {account.GroupUpdate{Replace: &[]string{}, Add: []string{"x"}}, "members_unknown"},
+		"nobody known, then somebody":      {account.GroupUpdate{Replace: &[]string{"x"}, Add: []string{bob}}, "members_unknown"},
+		"nobody known and another name":    {account.GroupUpdate{Attributes: attributes("displayName", "E"), Replace: &[]string{"x"}}, "members_unknown"},
+		"an unknown member and bad names":  {account.GroupUpdate{Attributes: attributes("displayName", 1), Add: []string{"x"}}, "invalid_value"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := d.UpdateGroup(t.Context(), g.ID, row.change, "", true)
@@ -97,7 +107,11 @@ func TestWhatIsNoGroupChangeIsRefusedWhole(t *testing.T) {
 			}
 		})
 	}
-	_, err := d.UpdateGroup(t.Context(), "none", account.GroupUpdate{}, "", false)
+	_, err := d.UpdateGroup(t.Context(), g.ID, account.GroupUpdate{Replace: &[]string{"x", "y"}}, "", false)
+	if e := wantRefusal(t, err, "members_unknown"); !slices.Equal(e.IDs, []string{"x", "y"}) || !strings.Contains(e.Detail, `"x", "y"`) {
+		t.Errorf("refused with %+v, want the ids named", e)
+	}
+	_, err = d.UpdateGroup(t.Context(), "none", account.GroupUpdate{}, "", false)
 	wantRefusal(t, err, "not_found")
 	_, err = d.UpdateGroup(t.Context(), g.ID, account.GroupUpdate{Add: []string{bob}}, `"0"`, false)
 	wantRefusal(t, err, "version_mismatch")

@@ -286,6 +286,15 @@ var catalogue = []entry{
 		remedy: text("Look for other problems first: a bridge that cannot sign in cannot confirm. It tries again at every confirmation interval. If this stays alone, send the support contact the log."),
 	},
 	{
+		code:  MembersUnknown,
+		title: text(`{{if eq .reason "refused"}}A push of group members was refused{{else}}A push of group members named unknown ids{{end}}`),
+		cause: text(`The identity provider sent member ids that no person or group has{{with .group}}, to {{.}}{{end}}{{with .ids}}: {{.}}{{end}}. ` +
+			`{{if eq .reason "refused"}}Nobody in the list was known, so it was refused and the members of before stay.{{else}}They were passed over, and the others joined.{{end}}`),
+		remedy: text("In the identity provider, assign the missing people to this application and push the group again. If they are assigned, " +
+			"the provider remembers ids of another server or of people who were deleted since: restart its provisioning (Entra ID) or remove and " +
+			"assign the people anew (Okta), so that it learns the present ids. The problem passes when the group's whole list of members comes without such ids, and else a day after the last of them."),
+	},
+	{
 		code:  StorageFull,
 		title: text(`The account's disk is full`),
 		cause: text("The account service cannot keep anything: the disk that holds its database{{with .database}} ({{.}}){{end}} has no room, or its quota is used up. " +

@@ -58,6 +58,8 @@ var cases = []struct {
 	{problem.AddressMissing, problem.Facts{"user_name": "ann"}},
 	{problem.AddressMissing, problem.Facts{"user_name": "ann", "email": "ann@example.com", "reason": "address_taken"}},
 	{problem.ConfirmationStuck, problem.Facts{"user_name": "ann@example.com", "reason": "not found"}},
+	{problem.MembersUnknown, problem.Facts{"group": `"Engineers"`, "ids": `"00u1", "00u2"`}},
+	{problem.MembersUnknown, problem.Facts{"group": `"Engineers" and "Doctors"`, "ids": `"00u1"`, "reason": "refused"}},
 	{problem.StorageFull, problem.Facts{"database": "sqlite:/srv/the account/account.db"}},
 	{problem.StorageLost, problem.Facts{"database": "sqlite:/srv/it's/account.db"}},
 }
@@ -92,7 +94,7 @@ func TestCodesAreComplete(t *testing.T) {
 	want := []problem.Code{
 		"sealed", "token_rejected", "session_unreadable", "credentials_changed", "two_factor_enforced",
 		"provisioning_inactive", "firewall_blocked", "firewall_blocked_cloud_provider", "firewall_disabled",
-		"account_unreachable", "signup_domain_missing", "address_missing", "confirmation_stuck",
+		"account_unreachable", "signup_domain_missing", "address_missing", "confirmation_stuck", "members_unknown",
 		"storage_full", "storage_lost",
 	}
 	var got []problem.Code
@@ -110,7 +112,7 @@ func TestCodesAreComplete(t *testing.T) {
 // A fact whose name is misspelt in a template would silently show nothing.
 func TestEveryFactIsShown(t *testing.T) {
 	t.Parallel()
-	hidden := []string{"true", "credentials_changed", "credentials_expired", "address_taken"} // these only choose the words
+	hidden := []string{"true", "credentials_changed", "credentials_expired", "address_taken", "refused"} // these only choose the words
 	for _, c := range cases {
 		p := problem.New(c.code, time.Time{}, c.facts)
 		text := strings.Join([]string{p.Title, p.Cause, p.Remedy, p.Terraform}, "\n")

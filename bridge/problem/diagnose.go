@@ -127,7 +127,7 @@ func (l line) facts() Facts {
 // factKeys leaves out the count, which differs from line to line and would
 // make each a problem of its own.
 var factKeys = []string{
-	FactAddress, FactAnonymous, FactContinent, FactCountry, FactDatabase, FactDomain, FactEmail, FactExpires, FactInstance,
+	FactAddress, FactAnonymous, FactContinent, FactCountry, FactDatabase, FactDomain, FactEmail, FactExpires, FactGroup, FactIDs, FactInstance,
 	FactPrevious, FactReason, FactRuleID, FactURL, FactUserName,
 }
 

@@ -27,6 +27,7 @@ const (
 	SignupDomainMissing          Code = "signup_domain_missing"
 	AddressMissing               Code = "address_missing"
 	ConfirmationStuck            Code = "confirmation_stuck"
+	MembersUnknown               Code = "members_unknown"
 	StorageFull                  Code = "storage_full"
 	StorageLost                  Code = "storage_lost"
 )
@@ -72,6 +73,8 @@ const (
 	FactDomain    = "domain"        // host name of an e-mail address or of a certificate
 	FactEmail     = "email"         // an e-mail address
 	FactExpires   = "expires"       // RFC 3339
+	FactGroup     = "group"         // a group, or several in one text
+	FactIDs       = "ids"           // quoted, the first of them
 	FactInstance  = "instance"      // a bridge instance
 	FactPrevious  = "previous"      // token_rejected: "true" if it was the previous pair's token
 	FactReason    = "reason"        // what the other side said

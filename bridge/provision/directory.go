@@ -13,6 +13,8 @@ type Directory struct {
 	// Waits is called when an answer shows somebody who may now wait for an
 	// operator: the status page should not need a whole interval to tell.
 	Waits func()
+	// Unknown is told of members that nobody knows.
+	Unknown *UnknownMembers
 }
 
 // CreatePerson chooses the sign-in address, unless the caller did, and creates.

@@ -49,7 +49,11 @@
 //	                                                                                             when it reconciles
 //	PUT without active may clear it (3.5.1), and  keep it                                        who only updates a name must not let in whom
 //	PATCH may remove it (3.5.2.2)                                                                another request has suspended
-//	an unknown member is an error                 joins the others and logs the id               Okta takes 400 as final and loses the push
+//	an unknown member is an error                 joins the others, and the id is a problem on   Okta takes 400 as final and loses the push
+//	                                              the status page; refuses a whole list in
+//	                                              which nobody is known, [{}] and "" included
+//	a member is named by its id (7643, 4.2)       or by its address, as value or $ref; an id in  clients copy meta.location; ids are compared
+//	                                              another case is another id                     exactly (7643, 3.1)
 //	an endpoint that does not exist: 404 (3.12)   400 if the path was meant for a user or group  a 404 makes clients create the resource again
 //	paths are exact                               ignores case and surplus slashes there         the same
 //	attributes and excludedAttributes exclude     takes the first without the second             nothing is gained by refusing

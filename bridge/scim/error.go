@@ -101,7 +101,7 @@ func refused(e *bridge.Error) *refusal {
 		return &refusal{Status: http.StatusConflict, Detail: e.Detail}
 	case bridge.VersionMismatch:
 		return &refusal{Status: http.StatusPreconditionFailed, Detail: e.Detail}
-	case bridge.InvalidValue:
+	case bridge.InvalidValue, bridge.MembersUnknown:
 		return &refusal{Status: http.StatusBadRequest, Kind: schema.InvalidValue, Detail: e.Detail}
 	case bridge.InvalidFilter:
 		return &refusal{Status: http.StatusBadRequest, Kind: schema.InvalidFilter, Detail: e.Detail}

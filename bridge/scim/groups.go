@@ -2,10 +2,14 @@ package scim
 
 import (
 	"encoding/json"
+	"fmt"
+	"maps"
 	"net/http"
 	"reflect"
+	"strings"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim/filter"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim/patch"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim/schema"
@@ -25,7 +29,6 @@ func postGroup(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	x.reportUnknown(g)
 	if len(in.Members) > 0 && projection.Shows("members") {
 		// What a create answers leaves the members out.
 		if g, err = x.directory.Group(x.r.Context(), g.ID, true); err != nil {
@@ -70,7 +73,6 @@ func putGroup(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	x.reportUnknown(g)
 	return x.answerGroup(http.StatusOK, g, projection)
 }
 
@@ -105,6 +107,9 @@ func patchGroup(x *exchange) error {
 	if err != nil {
 		return err
 	}
+	if err := x.checkInstead(members.Instead); err != nil {
+		return err
+	}
 	asked := !projection.Full()
 	var g bridge.Group
 	err = retryStale(x.r.Context(), ifMatch, func() error {
@@ -121,7 +126,6 @@ func patchGroup(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	x.reportUnknown(g)
 	if asked {
 		return x.answerGroup(http.StatusOK, g, projection)
 	}
@@ -179,26 +183,66 @@ func (x *exchange) decodeGroup() (json.RawMessage, []string, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	value, body, err := cutMembers(body)
+	if err != nil {
+		return nil, nil, err
+	}
+	members, err := patch.MemberIDs(value)
+	if err != nil {
+		return nil, nil, err
+	}
 	resource, err := schema.Group.Normalize(body)
 	if err != nil {
 		return nil, nil, err
 	}
-	members, err := patch.MemberIDs(resource["members"])
-	if err != nil {
-		return nil, nil, err
-	}
-	delete(resource, "members")
 	raw, err := json.Marshal(resource)
 	return raw, members, err
 }
 
-// reportUnknown names the members that a request asked for and that do not
-// exist. The rest of the push went through: Okta takes a 400 as final and
-// would lose it all.
-func (x *exchange) reportUnknown(g bridge.Group) {
-	if len(g.UnknownMembers) > 0 {
-		x.log.Warn("members passed over: no person or group has these ids", "group", g.ID, "ids", g.UnknownMembers)
+// cutMembers takes the members out of a group as they were sent: normalising
+// would make [{}], which names nobody, the same as [], which empties the group.
+func cutMembers(body map[string]any) (members any, rest map[string]any, err error) {
+	body, err = schema.Group.Unqualified(body)
+	if err != nil {
+		return nil, nil, err
 	}
+	rest = maps.Clone(body)
+	for name, value := range body {
+		if !strings.EqualFold(name, "members") {
+			continue
+		}
+		if members != nil && value != nil {
+			return nil, nil, schema.Errorf(schema.InvalidValue, "members is given twice, in two spellings; send it once")
+		}
+		if value != nil {
+			members = value
+		}
+		delete(rest, name)
+	}
+	return members, rest, nil
+}
+
+// checkInstead refuses to put nobody who is known in the place of selected
+// members, as the directory refuses it for all members.
+func (x *exchange) checkInstead(ids []string) error {
+	for _, id := range ids {
+		for _, ask := range []func() error{
+			func() error { _, err := x.directory.Person(x.r.Context(), id); return err },
+			func() error { _, err := x.directory.Group(x.r.Context(), id, false); return err },
+		} {
+			if id == "" {
+				continue
+			}
+			if err := ask(); bridge.CodeOf(err) != bridge.NotFound {
+				return err
+			}
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	return &bridge.Error{Code: bridge.MembersUnknown, IDs: ids, Detail: fmt.Sprintf(
+		"no person or group has any of these ids: %s; the members stay as they are", inputtext.QuoteSome(ids))}
 }
 
 func (x *exchange) answerGroup(status int, g bridge.Group, projection schema.Projection) error {

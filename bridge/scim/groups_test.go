@@ -8,8 +8,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/hashicorp/go-hclog"
-
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
 )
 
@@ -86,24 +84,125 @@ func TestMembershipChangesDoNotReadMembers(t *testing.T) {
 	}
 }
 
-// An unknown member neither loses the push nor goes unsaid.
-func TestUnknownMembersAreLogged(t *testing.T) {
+// A push that names nobody who is known must not empty a group: an identity
+// provider that lost its ids would take everybody out of everything. Only [],
+// null or no value empties it.
+func TestAPushThatNamesNobodyKnownChangesNothing(t *testing.T) {
 	t.Parallel()
-	var log syncBuffer
-	server := serve(t, newMemory(), hclog.New(&hclog.LoggerOptions{Output: &log, Level: hclog.Warn}))
-	id, _ := create(t, server, "/scim/v2/Users", `{"userName":"u"}`)
-	group, _ := create(t, server, "/scim/v2/Groups", `{"displayName":"g","members":[{"value":"`+id+`"},{"value":"ghost-1"}]}`)
-	ask(t, server, http.MethodPut, "/scim/v2/Groups/"+group, `{"displayName":"g","members":[{"value":"`+id+`"},{"value":"ghost-2"}]}`)
-	ask(t, server, http.MethodPatch, "/scim/v2/Groups/"+group, `{"Operations":[{"op":"add","path":"members","value":[{"value":"`+id+`"},{"value":"ghost-3"}]}]}`)
-	for _, ghost := range []string{"ghost-1", "ghost-2", "ghost-3"} {
-		if !strings.Contains(log.String(), ghost) {
-			t.Errorf("%s is not in the log: %s", ghost, log.String())
+	const core = `"urn:ietf:params:scim:schemas:core:2.0:Group`
+	patch := func(operations string) string { return `{"Operations":[` + operations + `]}` }
+	tests := []struct{ name, method, body string }{
+		{"PATCH replace by an unknown id", "PATCH", patch(`{"op":"replace","path":"members","value":[{"value":"ghost"}]}`)},
+		{"by several, bare", "PATCH", patch(`{"op":"replace","path":"members","value":["ghost","spirit"]}`)},
+		{"by ids in capitals, which are other ids", "PATCH", patch(`{"op":"replace","path":"members","value":[{"value":"ANN"}]}`)},
+		{"by a userName", "PATCH", patch(`{"op":"replace","path":"members","value":[{"value":"bob"}]}`)},
+		{"by somebody who was deleted", "PATCH", patch(`{"op":"replace","path":"members","value":[{"value":"DELETED"}]}`)},
+		{"by an address on another server", "PATCH", patch(`{"op":"replace","path":"members","value":[{"value":"https://idp.example.com/Users/ghost"}]}`)},
+		{"by an empty object in a list", "PATCH", patch(`{"op":"replace","path":"members","value":[{}]}`)},
+		{"by an empty object", "PATCH", patch(`{"op":"replace","path":"members","value":{}}`)},
+		{"by an empty text", "PATCH", patch(`{"op":"replace","path":"members","value":""}`)},
+		{"by blanks", "PATCH", patch(`{"op":"replace","path":"members","value":"  "}`)},
+		{"by a list of an empty text", "PATCH", patch(`{"op":"replace","path":"members","value":[""]}`)},
+		{"by a list of null", "PATCH", patch(`{"op":"replace","path":"members","value":[null]}`)},
+		{"by an empty value", "PATCH", patch(`{"op":"replace","path":"members","value":[{"value":""}]}`)},
+		{"by a null value", "PATCH", patch(`{"op":"replace","path":"members","value":[{"value":null}]}`)},
+		{"by a name alone", "PATCH", patch(`{"op":"replace","path":"members","value":[{"display":"Ann"}]}`)},
+		{"within Salesforce's object", "PATCH", patch(`{"op":"replace","path":"members","value":{"members":[{"value":"ghost"}]}}`)},
+		{"without a path", "PATCH", patch(`{"op":"replace","value":{"displayName":"g","members":[{"value":"ghost"}]}}`)},
+		{"without a path, by an empty object", "PATCH", patch(`{"op":"replace","value":{"members":{}}}`)},
+		{"under the qualified name", "PATCH", patch(`{"op":"replace","path":` + core + `:members","value":[{"value":"ghost"}]}`)},
+		{"of the members' values", "PATCH", patch(`{"op":"replace","path":"members.value","value":"ghost"}`)},
+		{"and of the name, which stays too", "PATCH", patch(`{"op":"replace","path":"displayName","value":"h"},{"op":"replace","path":"members","value":[{"value":"ghost"}]}`)},
+		{"then an addition of somebody known", "PATCH", patch(`{"op":"replace","path":"members","value":[{"value":"ghost"}]},{"op":"add","path":"members","value":[{"value":"ANN-ID"}]}`)},
+		{"emptying, then adding an unknown id", "PATCH", patch(`{"op":"remove","path":"members"},{"op":"add","path":"members","value":[{"value":"ghost"}]}`)},
+		{"of every selected member", "PATCH", patch(`{"op":"replace","path":"members[type eq \"User\"]","value":[{"value":"ghost"}]}`)},
+		{"of one selected member", "PATCH", patch(`{"op":"replace","path":"members[value eq \"ANN-ID\"].value","value":"ghost"}`)},
+		{"PUT of an unknown id", "PUT", `{"displayName":"g","members":[{"value":"ghost"}]}`},
+		{"PUT of an id in capitals", "PUT", `{"displayName":"g","members":[{"value":"ANN"}]}`},
+		{"PUT of an empty object in a list", "PUT", `{"displayName":"g","members":[{}]}`},
+		{"PUT of an empty object", "PUT", `{"displayName":"g","members":{}}`},
+		{"PUT of an empty text", "PUT", `{"displayName":"g","members":""}`},
+		{"PUT of a list of null", "PUT", `{"displayName":"g","Members":[null]}`},
+		{"PUT of an empty value", "PUT", `{"displayName":"g","members":[{"value":" ","display":"Ann"}]}`},
+		{"PUT under the qualified name", "PUT", `{"displayName":"g",` + core + `:members":[{}]}`},
+		{"PUT under the schema's URI", "PUT", `{` + core + `":{"displayName":"g","members":[{}]}}`},
+		{"PUT in two spellings", "PUT", `{"displayName":"g","members":[],"MEMBERS":[{}]}`},
+	}
+	for _, tt := range tests {
+		for _, bulk := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, bulk %t", tt.name, bulk), func(t *testing.T) {
+				t.Parallel()
+				server := serve(t, newMemory(), nil)
+				ann, _ := create(t, server, "/Users", `{"userName":"ann"}`)
+				bob, _ := create(t, server, "/Users", `{"userName":"bob"}`)
+				gone, _ := create(t, server, "/Users", `{"userName":"gone"}`)
+				ask(t, server, http.MethodDelete, "/Users/"+gone, "")
+				group, version := create(t, server, "/Groups", `{"displayName":"g","members":[{"value":"`+ann+`"},{"value":"`+bob+`"}]}`)
+				body := strings.NewReplacer("ANN-ID", ann, "ANN", strings.ToUpper(ann), "DELETED", gone).Replace(tt.body)
+				var a answer
+				if bulk {
+					a = ask(t, server, http.MethodPost, "/Bulk", fmt.Sprintf(`{"Operations":[{"method":%q,"path":"/Groups/%s","data":%s}]}`, tt.method, group, body))
+					a = answer{status: http.StatusBadRequest, raw: a.raw, body: a.at("Operations").([]any)[0].(map[string]any)["response"].(map[string]any)}
+				} else {
+					a = ask(t, server, tt.method, "/Groups/"+group, body)
+				}
+				if a.status != http.StatusBadRequest || a.at("status") != "400" || a.at("scimType") != "invalidValue" {
+					t.Errorf("got %d %s, want 400 invalidValue", a.status, a.raw)
+				}
+				if strings.Contains(body, "ghost") && !strings.Contains(fmt.Sprint(a.at("detail")), "ghost") {
+					t.Errorf("the answer does not name the id: %s", a.raw)
+				}
+				now := ask(t, server, http.MethodGet, "/Groups/"+group, "")
+				if members := now.at("members").([]any); len(members) != 2 || now.at("displayName") != "g" || now.header.Get("ETag") != version {
+					t.Errorf("now %s", now.raw)
+				}
+			})
 		}
 	}
-	if strings.Contains(log.String(), id) {
-		t.Errorf("a known member is in the log: %s", log.String())
+}
+
+// What does empty a group, and what is understood of members otherwise.
+func TestPushesOfMembersThatGoThrough(t *testing.T) {
+	t.Parallel()
+	patch := func(operations string) string { return `{"Operations":[` + operations + `]}` }
+	tests := []struct {
+		name, method, body string
+		members            int
+	}{
+		{"replace by an empty list", "PATCH", patch(`{"op":"replace","path":"members","value":[]}`), 0},
+		{"replace by null", "PATCH", patch(`{"op":"replace","path":"members","value":null}`), 0},
+		{"remove without a value", "PATCH", patch(`{"op":"remove","path":"members"}`), 0},
+		{"PUT of an empty list", "PUT", `{"displayName":"g","members":[]}`, 0},
+		{"PUT of null", "PUT", `{"displayName":"g","members":null}`, 0},
+		{"PUT without members", "PUT", `{"displayName":"g"}`, 0},
+		{"replace by one known and one unknown id", "PATCH", patch(`{"op":"replace","path":"members","value":[{"value":"ghost"},{"value":"ANN"}]}`), 1},
+		{"replace by a known id and an empty one", "PATCH", patch(`{"op":"replace","path":"members","value":[{},{"value":"ANN"},""]}`), 1},
+		{"replace by the address of somebody known", "PATCH", patch(`{"op":"replace","path":"members","value":[{"value":"https://scim.example.com/scim/v2/Users/ANN"}]}`), 1},
+		{"replace by $ref alone", "PATCH", patch(`{"op":"replace","path":"members","value":[{"$ref":"../Users/ANN"}]}`), 1},
+		{"replace by an id between blanks", "PATCH", patch(`{"op":"replace","path":"members","value":[{"value":" ANN "}]}`), 1},
+		{"PUT of the address of somebody known", "PUT", `{"displayName":"g","members":[{"value":"/Users/ANN"}]}`, 1},
+		{"adding an unknown id", "PATCH", patch(`{"op":"add","path":"members","value":[{"value":"ghost"}]}`), 2},
+		{"removing an unknown id", "PATCH", patch(`{"op":"remove","path":"members","value":[{"value":"ghost"}]}`), 2},
+		{"removing an empty element", "PATCH", patch(`{"op":"remove","path":"members","value":[{}]}`), 2},
+		{"removing an empty text", "PATCH", patch(`{"op":"remove","path":"members","value":""}`), 2},
+		{"removing one and adding an unknown id", "PATCH", patch(`{"op":"remove","path":"members","value":["ANN"]},{"op":"add","path":"members","value":["ghost"]}`), 1},
+		{"putting nobody known beside somebody known in the place of one", "PATCH", patch(`{"op":"replace","path":"members[value eq \"ANN\"]","value":[{"value":"ghost"},{"value":"BOB"}]}`), 1},
 	}
-	if members := ask(t, server, http.MethodGet, "/scim/v2/Groups/"+group, "").at("members").([]any); len(members) != 1 {
-		t.Errorf("the members are %v", members)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			server := serve(t, newMemory(), nil)
+			ann, _ := create(t, server, "/Users", `{"userName":"ann"}`)
+			bob, _ := create(t, server, "/Users", `{"userName":"bob"}`)
+			group, _ := create(t, server, "/Groups", `{"displayName":"g","members":[{"value":"`+ann+`"},{"value":"`+bob+`"}]}`)
+			a := ask(t, server, tt.method, "/Groups/"+group, strings.NewReplacer("ANN", ann, "BOB", bob).Replace(tt.body))
+			if a.status >= http.StatusMultipleChoices {
+				t.Fatalf("got %d %s", a.status, a.raw)
+			}
+			now := ask(t, server, http.MethodGet, "/Groups/"+group, "")
+			if members := now.at("members").([]any); len(members) != tt.members {
+				t.Errorf("members are %v, want %d", members, tt.members)
+			}
+		})
 	}
 }

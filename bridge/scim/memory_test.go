@@ -203,6 +203,12 @@ func (m *memory) CreateGroup(_ context.Context, in bridge.GroupInput) (bridge.Gr
 	return out, nil
 }
 
+func (m *memory) known(id string) bool {
+	_, noPerson := m.person(id)
+	_, noGroup := m.group(id)
+	return noPerson == nil || noGroup == nil
+}
+
 // join adds members and returns the ids that name nobody.
 func (m *memory) join(g *bridge.Group, ids []string) (unknown []string) {
 	for _, id := range ids {
@@ -253,15 +259,24 @@ func (m *memory) UpdateGroup(_ context.Context, id string, c bridge.GroupChange,
 			return bridge.Group{}, refuse(bridge.InvalidValue, "%s both joins and leaves", id)
 		}
 	}
+	if c.Replace != nil && *c.Replace == nil {
+		// On its way to an account it would be null, which keeps them.
+		return bridge.Group{}, refuse(bridge.InvalidValue, "a nil list of members is not an empty one")
+	}
+	if c.Replace != nil {
+		list := *c.Replace
+		if len(list) == 0 {
+			list = c.Add
+		}
+		if len(list) > 0 && !slices.ContainsFunc(list, m.known) {
+			return bridge.Group{}, &bridge.Error{Code: bridge.MembersUnknown, IDs: list, Detail: "nobody has these ids: " + strings.Join(list, ", ")}
+		}
+	}
 	if c.Attributes != nil {
 		g.Attributes = c.Attributes
 	}
 	var unknown []string
 	if c.Replace != nil {
-		if *c.Replace == nil {
-			// On its way to an account it would be null, which keeps them.
-			return bridge.Group{}, refuse(bridge.InvalidValue, "a nil list of members is not an empty one")
-		}
 		g.Members = nil
 		unknown = m.join(g, *c.Replace)
 	}

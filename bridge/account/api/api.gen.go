@@ -126,6 +126,7 @@ const (
 	ErrorCodeInvalidValue         ErrorCode = "invalid_value"
 	ErrorCodeIpDatabaseRequired   ErrorCode = "ip_database_required"
 	ErrorCodeMalformedRequest     ErrorCode = "malformed_request"
+	ErrorCodeMembersUnknown       ErrorCode = "members_unknown"
 	ErrorCodeMethodNotAllowed     ErrorCode = "method_not_allowed"
 	ErrorCodeNotAccepted          ErrorCode = "not_accepted"
 	ErrorCodeNotFound             ErrorCode = "not_found"
@@ -183,6 +184,8 @@ func (e ErrorCode) Valid() bool {
 	case ErrorCodeIpDatabaseRequired:
 		return true
 	case ErrorCodeMalformedRequest:
+		return true
+	case ErrorCodeMembersUnknown:
 		return true
 	case ErrorCodeMethodNotAllowed:
 		return true
@@ -1729,7 +1732,10 @@ type ClientInterface interface {
 	// Without `attributes` those stay. `replace_members` (also an empty list) sets the
 	// members before `add_members` and `remove_members` are applied; the two must not
 	// overlap. Unknown ids are not added and are named in `unknown_members`; removing
-	// who is not in is harmless. Nothing changed leaves the version as it was.
+	// who is not in is harmless. A `replace_members` in which nobody is known, or an
+	// empty one beside such `add_members`, is refused with 422 `members_unknown`, whose
+	// `details.ids` has the first hundred of them. Nothing changed leaves the version
+	// as it was.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1741,7 +1747,10 @@ type ClientInterface interface {
 	// Without `attributes` those stay. `replace_members` (also an empty list) sets the
 	// members before `add_members` and `remove_members` are applied; the two must not
 	// overlap. Unknown ids are not added and are named in `unknown_members`; removing
-	// who is not in is harmless. Nothing changed leaves the version as it was.
+	// who is not in is harmless. A `replace_members` in which nobody is known, or an
+	// empty one beside such `add_members`, is refused with 422 `members_unknown`, whose
+	// `details.ids` has the first hundred of them. Nothing changed leaves the version
+	// as it was.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2470,7 +2479,10 @@ func (c *Client) GetGroup(ctx context.Context, id Id, params *GetGroupParams, re
 // Without `attributes` those stay. `replace_members` (also an empty list) sets the
 // members before `add_members` and `remove_members` are applied; the two must not
 // overlap. Unknown ids are not added and are named in `unknown_members`; removing
-// who is not in is harmless. Nothing changed leaves the version as it was.
+// who is not in is harmless. A `replace_members` in which nobody is known, or an
+// empty one beside such `add_members`, is refused with 422 `members_unknown`, whose
+// `details.ids` has the first hundred of them. Nothing changed leaves the version
+// as it was.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2492,7 +2504,10 @@ func (c *Client) UpdateGroupWithBody(ctx context.Context, id Id, params *UpdateG
 // Without `attributes` those stay. `replace_members` (also an empty list) sets the
 // members before `add_members` and `remove_members` are applied; the two must not
 // overlap. Unknown ids are not added and are named in `unknown_members`; removing
-// who is not in is harmless. Nothing changed leaves the version as it was.
+// who is not in is harmless. A `replace_members` in which nobody is known, or an
+// empty one beside such `add_members`, is refused with 422 `members_unknown`, whose
+// `details.ids` has the first hundred of them. Nothing changed leaves the version
+// as it was.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -6507,7 +6522,10 @@ type ClientWithResponsesInterface interface {
 	// Without `attributes` those stay. `replace_members` (also an empty list) sets the
 	// members before `add_members` and `remove_members` are applied; the two must not
 	// overlap. Unknown ids are not added and are named in `unknown_members`; removing
-	// who is not in is harmless. Nothing changed leaves the version as it was.
+	// who is not in is harmless. A `replace_members` in which nobody is known, or an
+	// empty one beside such `add_members`, is refused with 422 `members_unknown`, whose
+	// `details.ids` has the first hundred of them. Nothing changed leaves the version
+	// as it was.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -6519,7 +6537,10 @@ type ClientWithResponsesInterface interface {
 	// Without `attributes` those stay. `replace_members` (also an empty list) sets the
 	// members before `add_members` and `remove_members` are applied; the two must not
 	// overlap. Unknown ids are not added and are named in `unknown_members`; removing
-	// who is not in is harmless. Nothing changed leaves the version as it was.
+	// who is not in is harmless. A `replace_members` in which nobody is known, or an
+	// empty one beside such `add_members`, is refused with 422 `members_unknown`, whose
+	// `details.ids` has the first hundred of them. Nothing changed leaves the version
+	// as it was.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -9853,7 +9874,10 @@ func (c *ClientWithResponses) GetGroupWithResponse(ctx context.Context, id Id, p
 // Without `attributes` those stay. `replace_members` (also an empty list) sets the
 // members before `add_members` and `remove_members` are applied; the two must not
 // overlap. Unknown ids are not added and are named in `unknown_members`; removing
-// who is not in is harmless. Nothing changed leaves the version as it was.
+// who is not in is harmless. A `replace_members` in which nobody is known, or an
+// empty one beside such `add_members`, is refused with 422 `members_unknown`, whose
+// `details.ids` has the first hundred of them. Nothing changed leaves the version
+// as it was.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -9871,7 +9895,10 @@ func (c *ClientWithResponses) UpdateGroupWithBodyWithResponse(ctx context.Contex
 // Without `attributes` those stay. `replace_members` (also an empty list) sets the
 // members before `add_members` and `remove_members` are applied; the two must not
 // overlap. Unknown ids are not added and are named in `unknown_members`; removing
-// who is not in is harmless. Nothing changed leaves the version as it was.
+// who is not in is harmless. A `replace_members` in which nobody is known, or an
+// empty one beside such `add_members`, is refused with 422 `members_unknown`, whose
+// `details.ids` has the first hundred of them. Nothing changed leaves the version
+// as it was.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

@@ -56,6 +56,7 @@ type runningBridge struct {
 	connector *account.Connector
 	keyring   *account.Keyring
 	watcher   *provision.Watcher
+	unknown   *provision.UnknownMembers
 	gate      *status.Gate
 	board     *status.Board
 	front     *status.Front
@@ -99,6 +100,7 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 		Now:     time.Now,
 		Changed: b.connector.Tell,
 	}
+	b.unknown = &provision.UnknownMembers{Log: cfg.logger.Named("members"), Now: time.Now, Changed: b.connector.Tell}
 	b.board = &status.Board{Version: info.Version, Build: info.Commit, Revision: cfg.revision, Now: time.Now}
 	metrics := status.NewMetrics(info.Version, info.Commit, b.board.Health)
 	b.gate = &status.Gate{
@@ -109,7 +111,7 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 		Checked:    metrics.TokenChecked,
 		Changed:    b.connector.Tell,
 	}
-	b.board.Components = []func() control.Report{b.keyring.Report, b.connector.Report, b.watcher.Report, b.gate.Report}
+	b.board.Components = []func() control.Report{b.keyring.Report, b.connector.Report, b.watcher.Report, b.unknown.Report, b.gate.Report}
 
 	server := &status.Server{
 		Board:   b.board,
@@ -152,7 +154,7 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 func (b *runningBridge) scimHandler() http.Handler {
 	made := sync.OnceValue(func() http.Handler {
 		return scim.New(scim.Config{
-			Directory: provision.Directory{Directory: b.connector, Waits: b.watcher.Look},
+			Directory: provision.Directory{Directory: b.connector, Waits: b.watcher.Look, Unknown: b.unknown},
 			BaseURL:   b.publicURL(),
 			Logger:    b.cfg.logger.Named("scim"),
 		})

@@ -232,8 +232,11 @@ func (r *refusal) directoryError() error {
 	if r.Detail != nil {
 		e.Detail = *r.Detail
 	}
+	if r.Details != nil {
+		e.IDs = value(r.Details.Ids)
+	}
 	switch e.Code {
-	case bridge.NotFound, bridge.UserNameTaken, bridge.GroupNameTaken, bridge.Protected, bridge.VersionMismatch,
+	case bridge.MembersUnknown, bridge.NotFound, bridge.UserNameTaken, bridge.GroupNameTaken, bridge.Protected, bridge.VersionMismatch,
 		bridge.InvalidValue, bridge.InvalidFilter, bridge.InvalidCursor, bridge.TooLarge, bridge.TooMany:
 		return e
 	}

@@ -1,17 +1,27 @@
 package patch
 
 import (
+	"encoding/json"
 	"maps"
+	"net/url"
+	"slices"
+	"strings"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim/filter"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim/schema"
 )
 
-// Members is what a PATCH comes to for the members of a group.
+// Members is what a PATCH comes to for the members of a group. An empty id
+// stands for an element without one: it names nobody, as an unknown id does.
 type Members struct {
-	Replace     *[]string // nil keeps who is there; Add and Remove are empty beside it
+	// Replace is the list of the last operation that set all members; nil keeps
+	// those of before. Add and Remove are what followed it, and do not overlap.
+	Replace     *[]string
 	Add, Remove []string
+	// Instead are those of Add that take the place of members selected by a
+	// filter.
+	Instead []string
 }
 
 // SplitMembers takes what operations on a group say of its members out of
@@ -32,7 +42,8 @@ func SplitMembers(ops []Operation, find func(bridge.Predicate) ([]string, error)
 type splitter struct {
 	find     func(bridge.Predicate) ([]string, error)
 	rest     []Operation
-	replaced bool
+	replaced *[]string
+	instead  []string
 	joins    map[string]bool
 	order    []string
 }
@@ -46,13 +57,8 @@ func (s *splitter) members() Members {
 			leaving = append(leaving, id)
 		}
 	}
-	if s.replaced {
-		if joining == nil {
-			joining = []string{}
-		}
-		return Members{Replace: &joining}
-	}
-	return Members{Add: joining, Remove: leaving}
+	instead := slices.DeleteFunc(s.instead, func(id string) bool { return !s.joins[id] })
+	return Members{Replace: s.replaced, Add: joining, Remove: leaving, Instead: instead}
 }
 
 var membersAttribute = schema.Group.Attribute("members")
@@ -125,15 +131,17 @@ func (s *splitter) takeMembers(path filter.Path, op Operation) error {
 		return err
 	}
 	switch {
+	case op.Op == Add && len(ids) > 0 && !slices.ContainsFunc(ids, func(id string) bool { return id != "" }):
+		return schema.Errorf(schema.InvalidValue, `a member needs a "value", the id of a person or group`)
 	case op.Op == Add:
 		s.mark(ids, true)
 	case op.Op == Remove && op.Given && op.Value != nil:
 		s.mark(ids, false)
 	default:
 		// Replace, or remove without saying whom: nobody of before stays.
-		s.replaced = true
-		s.order, s.joins = nil, make(map[string]bool, len(ids))
-		s.mark(ids, true)
+		ids = unique(ids)
+		s.replaced = &ids
+		s.order, s.instead, s.joins = nil, nil, make(map[string]bool)
 	}
 	return nil
 }
@@ -160,6 +168,7 @@ func (s *splitter) takeSelected(f filter.Expression, op Operation) error {
 	}
 	if op.Op == Replace {
 		s.mark(selected, false)
+		s.instead = append(s.instead, ids...)
 	}
 	s.mark(ids, true)
 	return nil
@@ -197,33 +206,86 @@ func named(f filter.Expression) ([]string, bool) {
 	return nil, false
 }
 
-// memberIDs reads members as objects with a value, or as bare ids.
-func memberIDs(value any) ([]string, error) {
-	coerced, err := membersAttribute.Coerce(value)
-	if err != nil || coerced == nil {
-		return nil, err
-	}
-	list := coerced.([]any)
-	ids := make([]string, 0, len(list))
-	for _, element := range list {
-		id, _ := element.(map[string]any)["value"].(string)
-		if id == "" {
-			return nil, schema.Errorf(schema.InvalidValue, `a member needs a "value", the id of a person or group`)
+// MemberIDs reads the members of a whole group, without repetitions; nobody is
+// an empty list and not nil, which on the way to an account would keep those
+// of before.
+func MemberIDs(value any) ([]string, error) {
+	ids, err := memberIDs(value)
+	return unique(ids), err
+}
+
+// unique returns each id once, in the order of their first places; never nil.
+func unique(ids []string) []string {
+	seen := make(map[string]bool, len(ids))
+	kept := make([]string, 0, len(ids))
+	for _, id := range ids {
+		if !seen[id] {
+			kept = append(kept, id)
 		}
-		ids = append(ids, id)
+		seen[id] = true
+	}
+	return kept
+}
+
+// memberIDs reads members as objects or as bare ids. Null and the empty list
+// are nobody; anything else has an element for each that is meant, though it
+// may not say who.
+func memberIDs(value any) ([]string, error) {
+	list, isList := value.([]any)
+	if !isList && value != nil {
+		list = []any{value}
+	}
+	ids := make([]string, len(list))
+	for i, element := range list {
+		id, err := memberID(element)
+		if err != nil {
+			return nil, err
+		}
+		ids[i] = id
 	}
 	return ids, nil
 }
 
-// MemberIDs reads the members of a whole group, without repetitions; nobody is
-// an empty list and not nil, which on the way to an account would keep who is
-// there.
-func MemberIDs(value any) ([]string, error) {
-	ids, err := memberIDs(value)
-	if err != nil {
-		return nil, err
+// memberID reads one member; the id is empty if there is none in it.
+func memberID(element any) (string, error) {
+	switch element := element.(type) {
+	case nil:
+		return "", nil
+	case string:
+		return idIn(element), nil
+	case json.Number:
+		return element.String(), nil
+	case map[string]any:
+		for _, name := range []string{"value", "$ref"} {
+			part, _ := member(element, name)
+			coerced, err := membersAttribute.Sub(name).Coerce(part)
+			if err != nil {
+				return "", err
+			}
+			text, _ := coerced.(string)
+			if id := idIn(text); id != "" {
+				return id, nil
+			}
+		}
+		return "", nil
 	}
-	s := splitter{joins: make(map[string]bool, len(ids)), order: []string{}}
-	s.mark(ids, true)
-	return s.order, nil
+	return "", schema.Errorf(schema.InvalidValue, `a member is an object with a "value", the id of a person or group`)
+}
+
+// idIn returns the id that a text means: itself, or the last segment of the
+// address of a person or group, which clients copy from $ref and meta.location
+// (RFC 7643 section 2.4). Ids are compared exactly (section 3.1): one in
+// another case is another id.
+func idIn(text string) string {
+	text = strings.TrimSpace(text)
+	segments := strings.Split(strings.TrimRight(text, "/"), "/")
+	if n := len(segments); n > 1 {
+		for _, r := range []*schema.Resource{schema.User, schema.Group} {
+			id, err := url.PathUnescape(segments[n-1])
+			if err == nil && strings.EqualFold("/"+segments[n-2], r.Endpoint) {
+				return id
+			}
+		}
+	}
+	return text
 }

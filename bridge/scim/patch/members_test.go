@@ -36,7 +36,7 @@ func TestSplitMembers(t *testing.T) {
 		{"the last word counts", `{"op":"add","path":"members","value":[{"value":"a"}]},{"op":"remove","path":"members","value":[{"value":"a"}]},{"op":"add","path":"members","value":[{"value":"a"}]},{"op":"add","path":"members","value":[{"value":"b"}]},{"op":"remove","path":"members[value eq \"b\"]"}`,
 			patch.Members{Add: ids("a"), Remove: ids("b")}, 0},
 		{"what follows a replace is part of it", `{"op":"add","path":"members","value":[{"value":"z"}]},{"op":"replace","path":"members","value":[{"value":"a"},{"value":"b"}]},{"op":"remove","path":"members","value":[{"value":"a"}]},{"op":"add","path":"members","value":[{"value":"c"}]}`,
-			patch.Members{Replace: all("b", "c")}, 0},
+			patch.Members{Replace: all("a", "b"), Add: ids("c"), Remove: ids("a")}, 0},
 		{"without a path beside a name", `{"op":"replace","value":{"displayName":"D","MEMBERS":[{"value":"a"}]}}`, patch.Members{Replace: all("a")}, 1},
 		{"without a path and alone", `{"op":"add","value":{"members":[{"value":"a"}]}}`, patch.Members{Add: ids("a")}, 0},
 		{"a path as a key", `{"op":"add","value":{"urn:ietf:params:scim:schemas:core:2.0:Group:members":[{"value":"a"}]}}`, patch.Members{Add: ids("a")}, 0},
@@ -44,8 +44,23 @@ func TestSplitMembers(t *testing.T) {
 		{"at the URI of the schema", `{"op":"add","path":"urn:ietf:params:scim:schemas:core:2.0:group","value":{"members":[{"value":"a"}]}}`, patch.Members{Add: ids("a")}, 0},
 		{"a name without members is left alone", `{"op":"replace","value":{"id":"g","displayName":"D"}},{"op":"replace","path":"displayName","value":"E"}`, patch.Members{}, 2},
 		{"the members' names are not the group's", `{"op":"replace","path":"members[value eq \"a\"].display","value":"A"}`, patch.Members{}, 0},
-		{"a member is put in another's place", `{"op":"replace","path":"members[value eq \"a\"]","value":{"value":"b"}}`, patch.Members{Add: ids("b"), Remove: ids("a")}, 0},
-		{"by its value too", `{"op":"replace","path":"members[value eq \"a\"].value","value":"b"}`, patch.Members{Add: ids("b"), Remove: ids("a")}, 0},
+		{"a member is put in another's place", `{"op":"replace","path":"members[value eq \"a\"]","value":{"value":"b"}}`, patch.Members{Add: ids("b"), Remove: ids("a"), Instead: ids("b")}, 0},
+		{"by its value too", `{"op":"replace","path":"members[value eq \"a\"].value","value":"b"}`, patch.Members{Add: ids("b"), Remove: ids("a"), Instead: ids("b")}, 0},
+		{"whoever leaves again is nobody's successor", `{"op":"replace","path":"members[value eq \"a\"]","value":{"value":"b"}},{"op":"remove","path":"members[value eq \"b\"]"}`, patch.Members{Remove: ids("a", "b"), Instead: []string{}}, 0},
+		{"an element that says nobody is kept as such", `{"op":"replace","path":"members","value":[{}]}`, patch.Members{Replace: all("")}, 0},
+		{"so is an empty object", `{"op":"replace","path":"members","value":{}}`, patch.Members{Replace: all("")}, 0},
+		{"so is an empty text", `{"op":"replace","path":"members","value":""}`, patch.Members{Replace: all("")}, 0},
+		{"so is null in a list", `{"op":"replace","path":"members","value":[null]}`, patch.Members{Replace: all("")}, 0},
+		{"so are a name and a null alone", `{"op":"replace","value":{"members":[{"display":"A"},{"value":null},{"value":" "}]}}`, patch.Members{Replace: all("")}, 0},
+		{"removing an empty element removes nobody", `{"op":"remove","path":"members","value":[{}]}`, patch.Members{Remove: ids("")}, 0},
+		{"an empty element beside a good one", `{"op":"add","path":"members","value":[{"value":"a"},{"value":""}]}`, patch.Members{Add: ids("a", "")}, 0},
+		{"blanks around an id", `{"op":"replace","path":"members","value":[{"value":" a\t"}]}`, patch.Members{Replace: all("a")}, 0},
+		{"the address of a person", `{"op":"replace","path":"members","value":[{"value":"https://scim.example.com/scim/v2/Users/a"}]}`, patch.Members{Replace: all("a")}, 0},
+		{"the relative address of a group", `{"op":"add","path":"members","value":["../Groups/g%20h/"]}`, patch.Members{Add: ids("g h")}, 0},
+		{"a number", `{"op":"add","path":"members","value":[5,{"value":6}]}`, patch.Members{Add: ids("5", "6")}, 0},
+		{"an address alone", `{"op":"add","path":"members","value":[{"$ref":"/Users/a"},{"$REF":"Groups/b","value":""}]}`, patch.Members{Add: ids("a", "b")}, 0},
+		{"an id in capitals is another id", `{"op":"add","path":"members","value":[{"value":"A"},{"value":"a"}]}`, patch.Members{Add: ids("A", "a")}, 0},
+		{"an address of something else is none", `{"op":"add","path":"members","value":[{"value":"https://example.com/people/a"}]}`, patch.Members{Add: ids("https://example.com/people/a")}, 0},
 		{"a filter that names nobody is looked up", `{"op":"remove","path":"members[type eq \"Group\"]"}`, patch.Members{Remove: ids("g")}, 0},
 	}
 	for _, tt := range tests {
@@ -86,8 +101,9 @@ func TestRefusedMembers(t *testing.T) {
 	t.Parallel()
 	for name, operation := range map[string]string{
 		"a member without a value": `{"op":"add","path":"members","value":[{"display":"A"}]}`,
-		"an empty value":           `{"op":"add","path":"members","value":[{"value":""}]}`,
+		"empty values alone":       `{"op":"add","path":"members","value":[{"value":""},{}]}`,
 		"an object":                `{"op":"add","path":"members","value":[{"value":{"a":1}}]}`,
+		"a list in the list":       `{"op":"replace","path":"members","value":[[]]}`,
 		"a boolean":                `{"op":"replace","value":{"members":true}}`,
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,0 +1,205 @@
+package provision
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
+)
+
+// UnknownMembers remembers which groups were sent members that nobody knows.
+// A push with one unknown id goes through without it, since Okta takes a
+// refusal as final and would lose the others; so the operator must be told.
+// It is safe for concurrent use.
+type UnknownMembers struct {
+	Log hclog.Logger
+	Now func() time.Time
+	// Changed is called when there is news, and holds no lock.
+	Changed func()
+
+	mu     sync.Mutex
+	pushes map[string]unknownPush // by group
+}
+
+// An unknownPush is what the last push with unknown members to a group was.
+type unknownPush struct {
+	group   string // its name, or the id
+	ids     string // quoted, the first of them
+	count   int
+	refused bool
+	first   time.Time // of this kind
+	last    time.Time
+}
+
+const (
+	// unknownKept is how long a push with unknown members is a problem. Entra
+	// ID repeats one every 40 minutes, Okta does not.
+	unknownKept = 24 * time.Hour
+	// mostUnknown bounds the groups that are remembered.
+	mostUnknown = 100
+)
+
+// note records that a push to a group named ids that nobody has.
+func (u *UnknownMembers) note(id, name string, ids []string, refused bool) {
+	now := u.Now()
+	p := unknownPush{
+		group: cmp.Or(name, id), ids: inputtext.QuoteSome(ids), count: len(ids), refused: refused, first: now, last: now,
+	}
+	u.mu.Lock()
+	before, known := u.pushes[id]
+	repeated := known && before.ids == p.ids && before.count == p.count && before.refused == refused
+	if known && before.refused == refused {
+		p.first = before.first
+	}
+	if u.pushes == nil {
+		u.pushes = make(map[string]unknownPush)
+	}
+	u.pushes[id] = p
+	if len(u.pushes) > mostUnknown {
+		delete(u.pushes, slices.MinFunc(slices.Collect(maps.Keys(u.pushes)), func(a, b string) int {
+			return u.pushes[a].last.Compare(u.pushes[b].last)
+		}))
+	}
+	u.mu.Unlock()
+	if repeated {
+		return // a retry is no news
+	}
+	fields := []any{
+		problem.LogKey, string(problem.MembersUnknown), problem.FactGroup, id, problem.FactIDs, p.ids, problem.FactCount, p.count,
+	}
+	if refused {
+		u.Log.Warn("a push of members was refused: no person or group has these ids",
+			append(fields, problem.FactReason, refusedPush)...)
+	} else {
+		u.Log.Warn("members passed over: no person or group has these ids", fields...)
+	}
+	u.Changed()
+}
+
+// refusedPush is the FactReason of a push that was refused.
+const refusedPush = "refused"
+
+// clear forgets a group whose whole list of members is known by now.
+func (u *UnknownMembers) clear(id string) {
+	u.mu.Lock()
+	_, known := u.pushes[id]
+	delete(u.pushes, id)
+	u.mu.Unlock()
+	if known {
+		u.Changed()
+	}
+}
+
+// Report tells which pushes of the last day named unknown members.
+func (u *UnknownMembers) Report() control.Report {
+	now := u.Now()
+	r := control.Report{Source: "members", State: control.Healthy, Time: now, Expires: now.Add(time.Minute)}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	maps.DeleteFunc(u.pushes, func(_ string, p unknownPush) bool { return now.Sub(p.last) > unknownKept })
+	for _, refused := range []bool{true, false} {
+		if p, found := u.problem(refused); found {
+			r.State = control.Degraded
+			r.Problems = append(r.Problems, p)
+		}
+	}
+	return r
+}
+
+// problem is one for all groups, since they have one remedy.
+func (u *UnknownMembers) problem(refused bool) (problem.Problem, bool) {
+	var pushes []unknownPush
+	for _, p := range u.pushes {
+		if p.refused == refused {
+			pushes = append(pushes, p)
+		}
+	}
+	if len(pushes) == 0 {
+		return problem.Problem{}, false
+	}
+	slices.SortFunc(pushes, func(a, b unknownPush) int {
+		return cmp.Or(a.first.Compare(b.first), cmp.Compare(a.group, b.group))
+	})
+	groups, count := make([]string, len(pushes)), 0
+	for i, p := range pushes {
+		groups[i] = p.group
+		count += p.count
+	}
+	facts := problem.Facts{
+		problem.FactGroup: inputtext.QuoteSome(groups),
+		problem.FactIDs:   pushes[0].ids,
+		problem.FactCount: strconv.Itoa(count),
+	}
+	if refused {
+		facts[problem.FactReason] = refusedPush
+	}
+	return problem.New(problem.MembersUnknown, pushes[0].first, facts), true
+}
+
+// CreateGroup creates, and notes members that are not known.
+func (d Directory) CreateGroup(ctx context.Context, in bridge.GroupInput) (bridge.Group, error) {
+	g, err := d.Directory.CreateGroup(ctx, in)
+	if err == nil && len(g.UnknownMembers) > 0 {
+		d.Unknown.note(g.ID, displayName(g), g.UnknownMembers, false)
+	}
+	return g, err
+}
+
+// UpdateGroup changes a group, and notes members that are not known.
+func (d Directory) UpdateGroup(
+	ctx context.Context, id string, c bridge.GroupChange, ifMatch string, withMembers bool,
+) (bridge.Group, error) {
+	g, err := d.Directory.UpdateGroup(ctx, id, c, ifMatch, withMembers)
+	switch {
+	case bridge.CodeOf(err) == bridge.MembersUnknown:
+		d.noteRefused(ctx, id, err)
+	case err != nil:
+	case len(g.UnknownMembers) > 0:
+		d.Unknown.note(id, displayName(g), g.UnknownMembers, false)
+	case c.Replace != nil:
+		d.Unknown.clear(id)
+	}
+	return g, err
+}
+
+func (d Directory) noteRefused(ctx context.Context, id string, refusal error) {
+	var ids []string
+	if e, ok := errors.AsType[*bridge.Error](refusal); ok {
+		ids = e.IDs
+	}
+	name := ""
+	if g, err := d.Group(ctx, id, false); err == nil {
+		name = displayName(g)
+	}
+	d.Unknown.note(id, name, ids, true)
+}
+
+// DeleteGroup deletes a group; who was unknown in it is of no matter then.
+func (d Directory) DeleteGroup(ctx context.Context, id, ifMatch string) error {
+	err := d.Directory.DeleteGroup(ctx, id, ifMatch)
+	if err == nil {
+		d.Unknown.clear(id)
+	}
+	return err
+}
+
+// displayName is the group's name, for show.
+func displayName(g bridge.Group) string {
+	var attributes struct {
+		DisplayName string `json:"displayName"`
+	}
+	_ = json.Unmarshal(g.Attributes, &attributes) // of another shape, it has none
+	return attributes.DisplayName
+}
