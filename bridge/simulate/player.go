@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -90,6 +91,42 @@ func (p *Player) Play(ctx context.Context, s Scenario, clean bool) []Outcome {
 		}
 	}
 	return outcomes
+}
+
+// Reach reports why nothing can be played, in one line: nobody answers, not as
+// SCIM does, or not to these credentials. Playing on would tell the same of
+// every step.
+func (p *Player) Reach(ctx context.Context) error {
+	status, body, _, err := p.send(ctx, Step{Method: http.MethodGet, Path: "/ServiceProviderConfig"})
+	if err != nil {
+		if u, ok := errors.AsType[*url.Error](err); ok {
+			err = u.Err // without the address, which stands here already
+		}
+		return fmt.Errorf("nothing answers at %s: %w: is the bridge running there?", p.URL, err)
+	}
+	var answer any
+	_ = json.Unmarshal(body, &answer) // anything else has no members
+	detail, _ := Path{"detail"}.in(answer)
+	_, isSCIM := Path{"schemas"}.in(answer)
+	switch {
+	case status == http.StatusUnauthorized:
+		return fmt.Errorf("the bearer token is refused at %s (%s)", p.URL, describe(status, detail))
+	case !isSCIM:
+		return fmt.Errorf("what answers at %s speaks no SCIM (%s)", p.URL, describe(status, detail))
+	case status != http.StatusOK:
+		return fmt.Errorf("the bridge at %s cannot serve (%s)", p.URL, describe(status, detail))
+	default:
+		return nil
+	}
+}
+
+// describe says what an answer was.
+func describe(status int, detail any) string {
+	text := fmt.Sprintf("%d %s", status, http.StatusText(status))
+	if s, ok := detail.(string); ok {
+		text += ": " + shorten(s)
+	}
+	return text
 }
 
 // created returns the path of the resource that a step made, or "".

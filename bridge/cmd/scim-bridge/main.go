@@ -28,6 +28,7 @@ type cli struct {
 
 	Account  accountCommand  `cmd:"" help:"The account service: serve it, make it, and look after it."`
 	Diagnose diagnoseCommand `cmd:"" help:"Read a bridge's log and print the problems in it, with remedies."`
+	Help     helpCommand     `cmd:"" help:"Show the help of a command."`
 	Session  sessionCommand  `cmd:"" help:"Look into a sealed session."`
 	Simulate simulateCommand `cmd:"" help:"Play an identity provider's traffic against a bridge, and judge the answers."`
 	Token    tokenCommand    `cmd:"" help:"Make a bearer token and print it, alone."`
@@ -42,6 +43,7 @@ type console struct {
 
 func main() {
 	keepGarbage()
+	unsetEmptyVariables()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], &console{os.Stdin, os.Stdout, os.Stderr})
 	stop()
@@ -119,13 +121,16 @@ func execute(ctx context.Context, args []string, c *console) (err error) {
 	if err != nil {
 		return err
 	}
-	if len(args) == 0 {
+	switch {
+	case len(args) == 0:
 		args = []string{"--help"}
+	case len(args) == 1 && args[0] == "--version": // as most programs have it
+		args = []string{"version"}
 	}
-	command, err := parse(parser, args)
+	command, err := parser.parse(args)
 	if err != nil {
 		return &exit{exitUsage, err}
 	}
 	command.BindTo(ctx, (*context.Context)(nil))
-	return command.Run(c, parser)
+	return command.Run(c, parser.Kong)
 }

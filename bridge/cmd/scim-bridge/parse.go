@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -9,21 +10,43 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// newParser reads c as the manual: every flag is also SCIMBRIDGE_<FLAG>, and
-// the tag `vendor` names a variable of the vendor's image that is read too.
-func newParser(grammar *cli, c *console) (*kong.Kong, error) {
-	return kong.New(grammar,
+// A commandLine reads the command line and the environment.
+type commandLine struct {
+	*kong.Kong
+	vendor *vendorVariables
+}
+
+// newParser reads grammar as the manual: every flag is also SCIMBRIDGE_<FLAG>,
+// and the tag `vendor` names a variable of the vendor's image that is read too.
+func newParser(grammar *cli, c *console) (*commandLine, error) {
+	vendor := new(vendorVariables)
+	parser, err := kong.New(grammar,
 		kong.Name("scim-bridge"),
 		kong.Description("Carries people and groups from an identity provider to an account.\n\n"+
-			"Every flag can be given as SCIMBRIDGE_<FLAG> too. Exit 0: done; 1: it failed; "+
-			"2: the command line or a setting is wrong, and nothing was done. "+
+			"Every flag can be given as SCIMBRIDGE_<FLAG> too; an empty variable counts as unset. "+
+			"Exit 0: done; 1: it failed; 2: the command line or a setting is wrong, and nothing was done. "+
 			"Commands that mean something else by them say so in their help."),
 		kong.Writers(c.Out, c.Err),
 		kong.Exit(func(code int) { panic(helpShown(code)) }),
-		kong.DefaultEnvars("SCIMBRIDGE"),
-		kong.Resolvers(vendorVariables{}),
+		kong.DefaultEnvars(ownPrefix),
+		kong.Resolvers(vendor),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
 	)
+	return &commandLine{parser, vendor}, err
+}
+
+// ownPrefix begins our variables.
+const ownPrefix = "SCIMBRIDGE"
+
+// unsetEmptyVariables takes an empty SCIMBRIDGE_ variable for none at all, as
+// shells, compose files and unit files write "not set".
+func unsetEmptyVariables() {
+	for _, entry := range os.Environ() {
+		name, value, _ := strings.Cut(entry, "=")
+		if value == "" && strings.HasPrefix(name, ownPrefix+"_") {
+			_ = os.Unsetenv(name) // fails for names that cannot be
+		}
+	}
 }
 
 // faulty finds the flag in kong's errors about one flag of the command line.
@@ -39,19 +62,19 @@ var (
 
 // parse reads the command line and tells every fault in it at once. Kong stops
 // at the first, so that what it blames is taken away and the rest read again.
-func parse(parser *kong.Kong, args []string) (*kong.Context, error) {
-	command, err := parser.Parse(args)
-	if err == nil {
+func (l *commandLine) parse(args []string) (*kong.Context, error) {
+	command, err := l.Parse(args)
+	if err == nil && len(l.vendor.faults) == 0 {
 		return command, nil
-	}
-	if found := unexpected.FindStringSubmatch(err.Error()); found != nil && !commandWord.MatchString(found[1]) {
-		return nil, errors.New("there is one argument too many; secrets are read from files or from standard input")
 	}
 	var faults []error
 	var blamed []string
 	// Whoever made a mistake beside --help is told of the mistake.
 	args = slices.DeleteFunc(slices.Clone(args), func(arg string) bool { return arg == "--help" || arg == "-h" })
 	for err != nil {
+		if found := unexpected.FindStringSubmatch(err.Error()); found != nil && !commandWord.MatchString(found[1]) {
+			err = errors.New("there is one argument too many; secrets are read from files or from standard input")
+		}
 		if !slices.ContainsFunc(blamed, func(flag string) bool { return strings.Contains(err.Error(), flag) }) {
 			faults = append(faults, err) // else it is missing because it was taken away
 		}
@@ -59,14 +82,24 @@ func parse(parser *kong.Kong, args []string) (*kong.Context, error) {
 		if match == nil {
 			break
 		}
-		rest := without(args, match[1])
-		if len(rest) == len(args) {
-			break // the value is from the environment
+		flag := match[1]
+		if rest := without(args, flag); len(rest) < len(args) {
+			args = rest
+		} else if variable := variableOf(flag); os.Getenv(variable) != "" {
+			defer os.Setenv(variable, os.Getenv(variable))
+			_ = os.Unsetenv(variable)
+		} else {
+			break
 		}
-		args, blamed = rest, append(blamed, match[1])
-		_, err = parser.Parse(args)
+		blamed = append(blamed, flag)
+		_, err = l.Parse(args)
 	}
-	return nil, errors.Join(faults...)
+	return nil, errors.Join(append(faults, l.vendor.faults...)...)
+}
+
+// variableOf names our variable for a flag.
+func variableOf(flag string) string {
+	return ownPrefix + "_" + strings.ToUpper(strings.ReplaceAll(strings.TrimPrefix(flag, "--"), "-", "_"))
 }
 
 // without takes a flag off the command line, and its value.

@@ -36,7 +36,7 @@ type serveCommand struct {
 	TrustedProxies       []string      `placeholder:"CIDR" help:"Addresses or networks of the proxies whose X-Forwarded-For is believed; repeatable."`
 
 	LogFormat string `default:"text" enum:"text,json,pretty" vendor:"OP_JSON_LOGS,OP_PRETTY_LOGS" help:"How log lines look: ${enum}."`
-	LogLevel  string `default:"info" enum:"trace,debug,info,warn,error" vendor:"OP_DEBUG,OP_TRACE" help:"From which level on lines are written: ${enum}."`
+	LogLevel  string `default:"info" enum:"trace,debug,info,warn,error" vendor:"OP_TRACE,OP_DEBUG" help:"From which level on lines are written: ${enum}."`
 
 	UnsealTokenFile     string `placeholder:"FILE" help:"File with the bearer token, so that a restart needs no person."`
 	MonitoringTokenFile string `placeholder:"FILE" help:"File with a token of your choice that may read /health and /metrics."`

@@ -55,7 +55,7 @@ func (s *simulateCommand) Run(ctx context.Context, c *console) error {
 	}
 	token, err := readSecret("--token-file", s.TokenFile)
 	if err != nil {
-		return err
+		return &exit{exitUsage, err}
 	}
 	bearer := "Bearer " + token.Reveal()
 	transport := http.DefaultTransport.(*http.Transport).Clone()
@@ -75,6 +75,9 @@ func (s *simulateCommand) Run(ctx context.Context, c *console) error {
 	}
 	if err := simulation.Validate(); err != nil {
 		return &exit{exitUsage, err}
+	}
+	if err := simulation.Player.Reach(ctx); err != nil {
+		return err
 	}
 	report, err := simulation.Run(ctx)
 	if err != nil {

@@ -4,6 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -108,12 +111,43 @@ func TestSimulateFailsWhenAnAnswerIsWrong(t *testing.T) {
 	pair := account.activate()
 	bridge := serve(t, folder(t, pair.sealed))
 	token := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(token, []byte(pair.token.Reveal()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	target, err := url.Parse(bridge.url(""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	real := httputil.NewSingleHostReverseProxy(target)
+	broken := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			http.Error(w, "out of order", http.StatusInternalServerError)
+			return
+		}
+		real.ServeHTTP(w, r)
+	}))
+	t.Cleanup(broken.Close)
+	out, err := exec.CommandContext(t.Context(), "scim-bridge", "simulate", "--idp", "google", "--url", broken.URL, "--token-file", token).CombinedOutput()
+	if failure, ok := errors.AsType[*exec.ExitError](err); !ok || failure.ExitCode() != exitFailed || !strings.Contains(string(out), "status 500, want 201") {
+		t.Errorf("got %v\n%s", err, out)
+	}
+}
+
+// A wrong token says so once, and not for every step.
+func TestSimulateWithAWrongTokenSaysOneLine(t *testing.T) {
+	t.Parallel()
+	bridge := serve(t, folder(t, newAccount(t).activate().sealed))
+	token := filepath.Join(t.TempDir(), "token")
 	if err := os.WriteFile(token, []byte("sbt1_not-a-token"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	out, err := exec.CommandContext(t.Context(), "scim-bridge", "simulate", "--idp", "google", "--url", bridge.url(""), "--token-file", token).CombinedOutput()
-	if failure, ok := errors.AsType[*exec.ExitError](err); !ok || failure.ExitCode() != exitFailed || !strings.Contains(string(out), "status 401, want 201") {
+	if failure, ok := errors.AsType[*exec.ExitError](err); !ok || failure.ExitCode() != exitFailed ||
+		strings.Count(string(out), "\n") != 1 || !strings.Contains(string(out), "the bearer token is refused at "+bridge.url("")) {
 		t.Errorf("got %v\n%s", err, out)
+	}
+	if strings.Contains(string(out), "not-a-token") {
+		t.Errorf("the token is shown: %s", out)
 	}
 }
 

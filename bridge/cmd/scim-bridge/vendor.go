@@ -1,9 +1,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -12,31 +14,50 @@ import (
 // vendorVariables reads the variables of the vendor's image, so that ours can
 // take its place in an existing deployment. A flag names them by the tag
 // `vendor`; our own variable and the flag itself go first.
-type vendorVariables struct{}
+type vendorVariables struct {
+	// faults are the variables that mean nothing. Kong would stop at the first,
+	// and whoever moves a deployment here wants to know them all.
+	faults []error
+}
 
-func (vendorVariables) Validate(*kong.Application) error { return nil }
+func (*vendorVariables) Validate(*kong.Application) error { return nil }
 
 // Resolve returns nil if the variables say nothing about the flag.
-func (vendorVariables) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+func (v *vendorVariables) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
 	for _, own := range flag.Envs {
-		if _, set := os.LookupEnv(own); set {
+		if os.Getenv(own) != "" {
 			return nil, nil
 		}
 	}
+	var said []string // in words of the flag
+	var names []string
 	for _, name := range vendorNames(flag) {
 		text := os.Getenv(name)
 		if text == "" {
 			continue
 		}
 		value, err := translateVendor(name, text)
-		if err != nil {
-			return nil, err
-		}
-		if value != "" {
-			return value, nil
+		switch {
+		case err != nil:
+			v.fault(err)
+		case value != "":
+			said, names = append(said, value), append(names, name)
 		}
 	}
-	return nil, nil
+	if slices.Contains(names, "OP_JSON_LOGS") && slices.Contains(names, "OP_PRETTY_LOGS") {
+		v.fault(errors.New("OP_JSON_LOGS and OP_PRETTY_LOGS are both on: keep one"))
+	}
+	if len(said) == 0 {
+		return nil, nil
+	}
+	return said[0], nil
+}
+
+// fault notes an error once: the command line may be read several times.
+func (v *vendorVariables) fault(err error) {
+	if !slices.ContainsFunc(v.faults, func(known error) bool { return known.Error() == err.Error() }) {
+		v.faults = append(v.faults, err)
+	}
 }
 
 func vendorNames(flag *kong.Flag) []string {
@@ -48,16 +69,26 @@ func vendorNames(flag *kong.Flag) []string {
 }
 
 // translateVendor says in our flag's words what the vendor's variable says;
-// "" is nothing.
+// "" is nothing. What the vendor's image would not read is refused: a setting
+// that is passed over shows only when it is missed.
 func translateVendor(name, text string) (string, error) {
-	on := text == "1" || strings.EqualFold(text, "true")
 	switch name {
 	case "OP_PORT":
+		if _, err := strconv.ParseUint(text, 10, 16); err != nil {
+			return "", fmt.Errorf("%s is not a port: write a number up to 65535, such as 3002", assignment(name, text))
+		}
 		return ":" + text, nil
 	case "OP_CONFIRMATION_INTERVAL":
+		if _, err := strconv.ParseUint(text, 10, 31); err != nil {
+			return "", fmt.Errorf("%s is not a number of seconds: write 300 for five minutes", assignment(name, text))
+		}
 		return text + "s", nil
 	case "OP_SESSION":
 		return text, nil
+	}
+	on, err := strconv.ParseBool(text)
+	if err != nil {
+		return "", fmt.Errorf("%s is neither on nor off: write 1 or 0", assignment(name, text))
 	}
 	if !on {
 		return "", nil
@@ -74,6 +105,15 @@ func translateVendor(name, text string) (string, error) {
 	default:
 		return "", fmt.Errorf("the variable %s is not translated", name)
 	}
+}
+
+// assignment shows what a variable holds, unless that is longer than any value
+// it could have: then it may be a secret that was put in the wrong place.
+func assignment(name, text string) string {
+	if len(text) > 20 {
+		return name
+	}
+	return fmt.Sprintf("%s=%q", name, text)
 }
 
 // elsewhere are variables that belong to the Terraform provider, which often

@@ -11,7 +11,7 @@ type versionCommand struct{}
 
 // Help shows how it is called.
 func (versionCommand) Help() string {
-	return `For instance:
+	return `The same as scim-bridge --version.
 
   scim-bridge version`
 }
