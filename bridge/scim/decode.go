@@ -154,7 +154,7 @@ func checkAccept(r *http.Request) error {
 		case "", "*", "*/*", "application/*", "json":
 			return nil
 		}
-		// Who reads some kind of JSON can read ours.
+		// A client that reads some kind of JSON can read this one.
 		if strings.HasSuffix(media, "/json") || strings.HasSuffix(media, "+json") {
 			return nil
 		}

@@ -295,7 +295,7 @@ func literalFor(def *schema.Attribute, op string, value any) (any, error) {
 			return nil, wrong("times are compared by eq, ne, gt, ge, lt and le")
 		}
 		text, _ := value.(string)
-		t, err := time.Parse(time.RFC3339, text)
+		t, err := parseTime(text)
 		if err != nil {
 			return nil, wrong("the value must be a time such as \"2026-01-31T08:00:00Z\"")
 		}
@@ -318,6 +318,32 @@ func literalFor(def *schema.Attribute, op string, value any) (any, error) {
 		return v.String(), nil
 	}
 	return nil, wrong("the value must be a string in double quotes")
+}
+
+// timeLayouts are those of xsd:dateTime (RFC 7643 section 2.3.5), whose zone is
+// optional, and what clients make of it: no colon in the zone, no seconds, no
+// time at all; the last two are LDAP's.
+var timeLayouts = []string{
+	time.RFC3339, "2006-01-02T15:04:05", "2006-01-02T15:04:05Z0700", "2006-01-02T15:04:05Z07",
+	"2006-01-02T15:04Z07:00", "2006-01-02T15:04", "2006-01-02Z07:00", "2006-01-02",
+	"20060102T150405Z0700", "20060102150405Z0700",
+}
+
+// parseTime reads a time, in UTC if it has no zone.
+func parseTime(text string) (t time.Time, err error) {
+	b := []byte(strings.ToUpper(strings.TrimSpace(text)))
+	if n := len(b); n > 16 && b[n-6] == ' ' && b[n-3] == ':' {
+		b[n-6] = '+' // which a query turned into a blank
+	}
+	if len(b) > 10 && b[10] == ' ' {
+		b[10] = 'T'
+	}
+	for _, layout := range timeLayouts {
+		if t, err = time.Parse(layout, string(b)); err == nil {
+			break
+		}
+	}
+	return t, err
 }
 
 func searchesText(op string) bool { return op == "co" || op == "sw" || op == "ew" }

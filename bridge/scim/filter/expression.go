@@ -69,8 +69,12 @@ func (e Compare) String() string {
 	}
 	// Only the four kinds of literal get here, and they all marshal.
 	literal, _ := json.Marshal(e.Value)
-	return e.Path.String() + " " + e.Op + " " + string(literal)
+	return e.Path.String() + " " + e.Op + " " + longEscapes.Replace(string(literal))
 }
+
+// longEscapes writes control characters in the one way that Parse does not
+// take for a backslash and a letter.
+var longEscapes = strings.NewReplacer(`\\`, `\\`, `\b`, `\u0008`, `\f`, `\u000c`, `\n`, `\u000a`, `\r`, `\u000d`, `\t`, `\u0009`)
 
 func (e Elements) String() string { return e.Path.String() + "[" + e.Filter.String() + "]" }
 

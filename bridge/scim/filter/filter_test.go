@@ -94,6 +94,34 @@ func TestCompile(t *testing.T) {
 		{"an attribute that no schema knows", `Colour.Deep eq "red"`, `{"op":"eq","path":["Colour","Deep"],"value":"red"}`},
 		{"an extension that no schema knows", `urn:x:2.0:User:badge gt 5`, `{"op":"gt","path":["urn:x:2.0:User","badge"],"value":5}`},
 		{"escapes in strings are JSON's", `userName eq "a\"b\u00e9\\"`, `{"op":"eq","path":["userName"],"value":"a\"bé\\"}`},
+		{"a backslash that begins no escape is one", `userName eq "CORP\jdoe"`, `{"op":"eq","path":["userName"],"value":"CORP\\jdoe"}`},
+		{"so is an escaped one", `userName eq "CORP\\jdoe"`, `{"op":"eq","path":["userName"],"value":"CORP\\jdoe"}`},
+		{"and one before a letter that JSON has an escape for", `userName eq "CORP\bob" or externalId eq "CORP\frank" or displayName eq "CORP\nancy" or emails[value eq "CORP\ruth"].value eq "CORP\tom"`,
+			`{"op":"or","terms":[{"op":"eq","path":["userName"],"value":"CORP\\bob"},{"op":"eq","path":["externalId"],"value":"CORP\\frank","case_exact":true},{"op":"eq","path":["displayName"],"value":"CORP\\nancy"},{"op":"any","path":["emails"],"terms":[{"op":"and","terms":[{"op":"eq","path":["value"],"value":"CORP\\ruth"},{"op":"eq","path":["value"],"value":"CORP\\tom"}]}]}]}`},
+		{"and one before a u without digits", `userName eq "CORP\ursula" or userName eq "CORP\u12"`,
+			`{"op":"or","terms":[{"op":"eq","path":["userName"],"value":"CORP\\ursula"},{"op":"eq","path":["userName"],"value":"CORP\\u12"}]}`},
+		{"several, and one at the start", `userName sw "\a\corp\"x" or userName eq "\\\\srv\dir"`,
+			`{"op":"or","terms":[{"op":"sw","path":["userName"],"value":"\\a\\corp\"x"},{"op":"eq","path":["userName"],"value":"\\\\srv\\dir"}]}`},
+		{"one without quotes", `userName eq CORP\jdoe`, `{"op":"eq","path":["userName"],"value":"CORP\\jdoe"}`},
+		{"a postal address has lines", `addresses[formatted eq "A\nB"].streetAddress eq "C\r\n\tD"`,
+			`{"op":"any","path":["addresses"],"terms":[{"op":"and","terms":[{"op":"eq","path":["formatted"],"value":"A\nB"},{"op":"eq","path":["streetAddress"],"value":"C\r\n\tD"}]}]}`},
+		{"a control character by its number", `userName eq "a\u000ab"`, `{"op":"eq","path":["userName"],"value":"a\nb"}`},
+		{"a pair of surrogates", `userName eq "\ud83d\ude00\u0041\u00e9"`, `{"op":"eq","path":["userName"],"value":"😀Aé"}`},
+		{"slashes as PHP escapes them", `profileUrl eq "https:\/\/x"`, `{"op":"eq","path":["profileUrl"],"value":"https://x","case_exact":true}`},
+		{"an apostrophe as SQL escapes it", `name.familyName eq "O\'Malley"`, `{"op":"eq","path":["name","familyName"],"value":"O'Malley"}`},
+		{"single quotes", `userName eq 'bjensen'`, `{"op":"eq","path":["userName"],"value":"bjensen"}`},
+		{"single quotes with an apostrophe, doubled and not", `name.familyName eq 'O''Malley' or (name.familyName eq 'O'Malley') or name.familyName eq ''`,
+			`{"op":"or","terms":[{"op":"eq","path":["name","familyName"],"value":"O'Malley"},{"op":"eq","path":["name","familyName"],"value":"O'Malley"},{"op":"eq","path":["name","familyName"],"value":""}]}`},
+		{"single quotes around what is syntax elsewhere", `emails[type eq 'work'].value eq 'a "b" and c\d' and active eq 'True'`,
+			`{"op":"and","terms":[{"op":"any","path":["emails"],"terms":[{"op":"and","terms":[{"op":"eq","path":["type"],"value":"work"},{"op":"eq","path":["value"],"value":"a \"b\" and c\\d"}]}]},{"op":"eq","path":["active"],"value":true}]}`},
+		{"Entra ID's other matching filter, without the sub-attribute", `emails[type eq "work"] eq "x"`,
+			`{"op":"any","path":["emails"],"terms":[{"op":"and","terms":[{"op":"eq","path":["type"],"value":"work"},{"op":"eq","path":["value"],"value":"x"}]}]}`},
+		{"with another operator, between others", `active eq true and (phoneNumbers[type eq "work" and primary eq 1] Co "5" or not (roles[type eq "a" or type eq "b"] pr))`,
+			`{"op":"and","terms":[{"op":"eq","path":["active"],"value":true},{"op":"or","terms":[{"op":"any","path":["phoneNumbers"],"terms":[{"op":"and","terms":[{"op":"eq","path":["type"],"value":"work"},{"op":"eq","path":["primary"],"value":true},{"op":"co","path":["value"],"value":"5"}]}]},{"op":"not","terms":[{"op":"any","path":["roles"],"terms":[{"op":"and","terms":[{"op":"or","terms":[{"op":"eq","path":["type"],"value":"a"},{"op":"eq","path":["type"],"value":"b"}]},{"op":"pr","path":["value"]}]}]}]}]}]}`},
+		{"numbers and their texts where booleans are", `active eq 1 or active eq "0" or active ne no`,
+			`{"op":"or","terms":[{"op":"eq","path":["active"],"value":true},{"op":"eq","path":["active"],"value":false},{"op":"ne","path":["active"],"value":false}]}`},
+		{"numbers where text is, by every operator", `externalId eq 4711 or userName sw 47 or emails[type eq 1].value eq 2 or ` + enterprise + `:manager eq 7`,
+			`{"op":"or","terms":[{"op":"eq","path":["externalId"],"value":"4711","case_exact":true},{"op":"sw","path":["userName"],"value":"47"},{"op":"any","path":["emails"],"terms":[{"op":"and","terms":[{"op":"eq","path":["type"],"value":"1"},{"op":"eq","path":["value"],"value":"2"}]}]},{"op":"eq","path":["` + enterprise + `","manager","value"],"value":"7","case_exact":true}]}`},
 		{"brackets and words in strings are text", `userName eq "a) and (b] or ["`, `{"op":"eq","path":["userName"],"value":"a) and (b] or ["}`},
 		{"space may be generous", "  userName   eq  \"a\"\t", `{"op":"eq","path":["userName"],"value":"a"}`},
 		{"schemas have no parts", `schemas eq "urn:x"`, `{"op":"any","path":["schemas"],"terms":[{"op":"eq","value":"urn:x","case_exact":true}]}`},
@@ -116,6 +144,57 @@ func TestCompile(t *testing.T) {
 	}
 }
 
+// xsd:dateTime has an optional zone (RFC 7643 section 2.3.5); clients leave out
+// more than that.
+func TestTimes(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"2011-05-13T06:42:34Z":           "2011-05-13T06:42:34Z",
+		"2011-05-13T06:42:34":            "2011-05-13T06:42:34Z",
+		"2011-05-13T06:42:34.5":          "2011-05-13T06:42:34.5Z",
+		"2011-05-13T06:42:34,25Z":        "2011-05-13T06:42:34.25Z",
+		"2011-05-13t06:42:34z":           "2011-05-13T06:42:34Z",
+		" 2011-05-13T06:42:34Z ":         "2011-05-13T06:42:34Z",
+		"2011-05-13T06:42:34+02:00":      "2011-05-13T04:42:34Z",
+		"2011-05-13T06:42:34 02:00":      "2011-05-13T04:42:34Z", // what a query makes of +
+		"2011-05-13T06:42:34.123 02:00":  "2011-05-13T04:42:34.123Z",
+		"2011-05-13T06:42:34-02:00":      "2011-05-13T08:42:34Z",
+		"2011-05-13T06:42:34+0200":       "2011-05-13T04:42:34Z",
+		"2011-05-13T06:42:34.000+0000":   "2011-05-13T06:42:34Z",
+		"2011-05-13T06:42:34-02":         "2011-05-13T08:42:34Z",
+		"2011-05-13T06:42":               "2011-05-13T06:42:00Z",
+		"2011-05-13T06:42Z":              "2011-05-13T06:42:00Z",
+		"2011-05-13 06:42:34":            "2011-05-13T06:42:34Z",
+		"2011-05-13 06:42:34+02:00":      "2011-05-13T04:42:34Z",
+		"2011-05-13 06:42:34 02:00":      "2011-05-13T04:42:34Z",
+		"2011-05-13":                     "2011-05-13T00:00:00Z",
+		"2011-05-13Z":                    "2011-05-13T00:00:00Z",
+		"20110513T064234Z":               "2011-05-13T06:42:34Z",
+		"20110513064234Z":                "2011-05-13T06:42:34Z",
+		"20110513064234.0Z":              "2011-05-13T06:42:34Z",
+		"2011-05-13T06:42:34.123456789Z": "2011-05-13T06:42:34.123456789Z",
+		"yesterday":                      "",
+		"":                               "",
+		"2011-13-05T06:42:34Z":           "",
+		"06:42:34":                       "",
+		"13.05.2011":                     "",
+		"1305261754":                     "",
+		"2011-05-13T06:42:34 UTC":        "",
+	} {
+		e, err := filter.Parse(`meta.lastModified gt "` + text + `"`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := filter.Compile(e, schema.User)
+		switch {
+		case want == "" && err == nil:
+			t.Errorf("%q is %v, want it refused", text, p.Value)
+		case want != "" && (err != nil || p.Value != want):
+			t.Errorf("%q is %v, %v, want %q", text, p.Value, err, want)
+		}
+	}
+}
+
 func TestRefusedFilters(t *testing.T) {
 	t.Parallel()
 	deep := strings.Repeat("(", 40) + "title pr" + strings.Repeat(")", 40)
@@ -129,7 +208,12 @@ func TestRefusedFilters(t *testing.T) {
 		{"no operator", `userName`, "character 9: wanted an operator"},
 		{"an unknown operator", `userName is "x"`, `character 10: wanted an operator`},
 		{"no value", `userName eq`, "character 12: wanted a string"},
-		{"a value in the wrong quotes", `userName eq 'bjensen'`, `character 13: wanted a string in double quotes`},
+		{"a single quote without its end", `userName eq 'bjensen`, `character 13: wanted a string in double quotes`},
+		{"a single quote that ends in the middle", `userName eq 'rock 'n' roll'`, `wanted the end`},
+		{"typographic quotes", `userName eq “bjensen”`, `character 13: wanted a string in double quotes`},
+		{"backticks", "userName eq `bjensen`", `character 13: wanted a string in double quotes`},
+		{"quotes escaped twice", `userName eq \"bjensen\"`, `character 13: wanted a string in double quotes`},
+		{"a backslash before the closing quote", `userName eq "CORP\"`, `character 13: the string has no closing quote; a backslash before a quote belongs to the string, write \\`},
 		{"a value that is half an object", `userName eq {x}`, `wanted a string in double quotes`},
 		{"a word behind a string", `userName eq "b" jensen`, `wanted the end, got "jensen"`},
 		{"a string behind a word", `userName eq b "jensen"`, `wanted the end`},
@@ -137,7 +221,8 @@ func TestRefusedFilters(t *testing.T) {
 		{"nothing but and", `userName eq and`, `wanted a string in double quotes, a number, true, false or null, got "and"`},
 		{"a boolean that is a word", `active eq maybe`, "true or false"},
 		{"a string without its end", `userName eq "bjensen`, "character 13: the string has no closing quote"},
-		{"a bad escape", `userName eq "\x"`, "character 13"},
+		{"a line break that is not escaped", "userName eq \"a\nb\"", "character 13"},
+		{"a NUL in single quotes", `userName eq 'a\u0000'`, "character 13"},
 		{"an open parenthesis", `(userName pr`, `")"`},
 		{"a closing one too many", `userName pr)`, "character 12: wanted the end"},
 		{"an open bracket", `emails[type eq "work"`, `"]"`},
@@ -199,6 +284,8 @@ func TestParsePath(t *testing.T) {
 		{`name.familyName`, "name.familyName||"},
 		{`emails[type eq "work"]`, `emails|type eq "work"|`},
 		{`emails[type eq "work"].value`, `emails|type eq "work"|value`},
+		{`emails[type eq 'work'].value`, `emails|type eq "work"|value`},
+		{`members[value eq "CORP\bob"]`, `members|value eq "CORP\\bob"|`},
 		{`emails[type EQ "a]b"].Value`, `emails|type eq "a]b"|Value`},
 		{`members[value eq 2819c223-7f76]`, `members|value eq "2819c223-7f76"|`},
 		{enterprise + `:manager`, enterprise + ":manager||"},
@@ -325,6 +412,7 @@ func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
 		`userName eq "bjensen"`, `title pr and (userType eq "E" or not (active eq false))`,
 		`emails[type eq "work" and value co "@"].value ne null`, enterprise + `:manager.value eq -1.5e3`,
+		`userName eq "CORP\bob\u000a" or formatted eq "a\nb\"" or emails[type eq 'it''s'] sw 'O'M'`,
 		`a eq b c or d eq 5 e`, `a eq b and c`, `a eq "\u00e9\"" or a eq 1 and b pr`, `((a pr))`, `not (not (a pr))`,
 	} {
 		f.Add(seed)

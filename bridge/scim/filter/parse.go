@@ -120,9 +120,19 @@ func (p *parser) advance() error {
 	case '"':
 		end := closingQuote(rest)
 		if end < 0 {
-			return schema.Errorf(p.kind, "%s: character %d: the string has no closing quote", p.what, p.next+1)
+			hint := ""
+			if strings.HasSuffix(rest, `\"`) {
+				hint = `; a backslash before a quote belongs to the string, write \\`
+			}
+			return schema.Errorf(p.kind, "%s: character %d: the string has no closing quote%s", p.what, p.next+1, hint)
 		}
 		p.token.text, p.token.quoted = rest[:end+1], true
+	case '\'':
+		if end := closingApostrophe(rest); end > 0 {
+			p.token.text, p.token.quoted = rest[:end+1], true
+			break
+		}
+		fallthrough
 	default:
 		end := strings.IndexAny(rest, delimiters)
 		if end < 0 {
@@ -145,6 +155,82 @@ func closingQuote(s string) int {
 		}
 	}
 	return -1
+}
+
+// closingApostrophe finds the quote that ends a string in single quotes at the
+// start of s, or -1. RFC 7644 does not know them, but OData does, and they can
+// mean nothing else. A quote in the middle of a word is an apostrophe; a
+// doubled one is too, as in OData and SQL.
+func closingApostrophe(s string) int {
+	for i := 1; i < len(s); i++ {
+		switch {
+		case s[i] == '\\':
+			i++
+		case s[i] != '\'':
+		case i+1 == len(s) || strings.IndexByte(" \t\r\n)]", s[i+1]) >= 0:
+			return i
+		case s[i+1] == '\'':
+			i++
+		}
+	}
+	return -1
+}
+
+// unquote returns what a quoted token says. Its escapes are JSON's. A backslash
+// that begins none is meant as one, and so is one before b, f, n, r or t
+// unless the attribute may have lines: no name has a line break, but
+// DOMAIN\name has a backslash in many a directory.
+func unquote(token string, lines bool) (string, bool) {
+	quote, body := token[0], token[1:len(token)-1]
+	escapes := quote != '"'
+	for i := range len(body) {
+		if body[i] < ' ' {
+			return "", false // JSON has escapes for control characters
+		}
+		escapes = escapes || body[i] == '\\'
+	}
+	if !escapes {
+		return body, true
+	}
+	var b strings.Builder
+	for i := 0; i < len(body); i++ {
+		rest := body[i:]
+		if rest[0] != '\\' && (rest[0] != quote || len(rest) < 2 || rest[1] != quote) {
+			b.WriteByte(rest[0])
+			continue
+		}
+		text, length := unescape(rest, lines)
+		b.WriteString(text)
+		i += length - 1
+	}
+	s := b.String()
+	return s, !strings.ContainsRune(s, 0)
+}
+
+// unescape returns what the escape or doubled quote at the start of s means,
+// and its length.
+func unescape(s string, lines bool) (string, int) {
+	next := s[1] // no string ends in a backslash that is not escaped
+	switch next {
+	case '"', '\'', '\\', '/': // the second is SQL's
+		return s[1:2], 2
+	case 'u':
+		length := 6
+		if len(s) >= 12 && s[6] == '\\' && s[7] == 'u' {
+			length = 12 // half of a pair of surrogates, perhaps
+		}
+		for ; length >= 6; length -= 6 {
+			var text string
+			if len(s) >= length && json.Unmarshal([]byte(`"`+s[:length]+`"`), &text) == nil {
+				return text, length
+			}
+		}
+	case 'b', 'f', 'n', 'r', 't':
+		if i := strings.IndexByte("bfnrt", next); lines {
+			return "\b\f\n\r\t"[i : i+1], 2
+		}
+	}
+	return s[:1], 1
 }
 
 func (p *parser) end() error {
@@ -290,9 +376,13 @@ func (p *parser) comparison(depth int) (Expression, error) {
 		return nil, err
 	}
 	if sub == "" {
-		return Elements{Path: path, Filter: inner}, nil
+		if !p.isOperator() {
+			return Elements{Path: path, Filter: inner}, nil
+		}
+		sub = "value"
 	}
-	// Outside the grammar, but Entra ID's documented matching filter.
+	// Outside the grammar, but Entra ID's documented matching filters, with and
+	// without the sub-attribute.
 	compare, err := p.operation(schema.Path{Name: sub})
 	if err != nil {
 		return nil, err
@@ -302,18 +392,22 @@ func (p *parser) comparison(depth int) (Expression, error) {
 
 var operators = []string{"eq", "ne", "co", "sw", "ew", "gt", "ge", "lt", "le", "pr"}
 
+func (p *parser) isOperator() bool {
+	return !p.token.quoted && slices.Contains(operators, strings.ToLower(p.token.text))
+}
+
 func (p *parser) operation(path schema.Path) (Expression, error) {
-	op := strings.ToLower(p.token.text)
-	if p.token.quoted || !slices.Contains(operators, op) {
+	if !p.isOperator() {
 		return nil, p.fault("an operator (" + strings.Join(operators, ", ") + ")")
 	}
+	op := strings.ToLower(p.token.text)
 	if err := p.advance(); err != nil {
 		return nil, err
 	}
 	if op == "pr" {
 		return Compare{Path: path, Op: op}, nil
 	}
-	value, err := p.literal()
+	value, err := p.literal(hasLines(path))
 	if err != nil {
 		return nil, err
 	}
@@ -322,18 +416,33 @@ func (p *parser) operation(path schema.Path) (Expression, error) {
 
 const anyLiteral = `a string in double quotes, a number, true, false or null`
 
+// hasLines reports whether an attribute's text may have line breaks: a postal
+// address, of all attributes that RFC 7643 has.
+func hasLines(path schema.Path) bool {
+	name := path.Name
+	if path.Sub != "" {
+		name = path.Sub
+	}
+	return strings.EqualFold(name, "formatted") || strings.EqualFold(name, "streetAddress")
+}
+
+// otherQuote reports whether a text begins like no word: some other quote was
+// meant, and taken for a word it would find nothing.
+func otherQuote(text string) bool {
+	first, _ := utf8.DecodeRuneInString(text)
+	return strings.ContainsRune("'`“”„‘’‚«»{\\", first)
+}
+
 // literal reads a value and leaves the parser behind it.
-func (p *parser) literal() (any, error) {
-	text := p.token.text
+func (p *parser) literal(lines bool) (any, error) {
 	if p.token.quoted {
-		var s string
-		if json.Unmarshal([]byte(text), &s) != nil || strings.ContainsRune(s, 0) {
+		s, ok := unquote(p.token.text, lines)
+		if !ok {
 			return nil, p.fault(anyLiteral)
 		}
 		return s, p.advance()
 	}
-	// What begins so was not meant as a word; as one it would find nothing.
-	if !p.plain() || strings.ContainsAny(text[:1], "'{") {
+	if !p.plain() || otherQuote(p.token.text) {
 		return nil, p.fault(anyLiteral)
 	}
 	start, end := p.token.at, p.next
@@ -386,7 +495,7 @@ func bareName(text string) (Expression, bool) {
 	words := strings.Fields(name)
 	last := parser{token: token{text: words[len(words)-1]}}
 	operator := func(word string) bool { return slices.Contains(operators, strings.ToLower(word)) }
-	if strings.ContainsAny(name, `"()[]'{`) || !last.plain() || slices.ContainsFunc(words, operator) {
+	if strings.ContainsAny(name, `"()[]'{`) || otherQuote(name) || !last.plain() || slices.ContainsFunc(words, operator) {
 		return nil, false
 	}
 	return Compare{Path: path, Op: "eq", Value: name}, true
