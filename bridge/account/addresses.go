@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/mail"
 	"strings"
+	"time"
 
 	"golang.org/x/net/idna"
 
@@ -30,37 +31,59 @@ func domainOf(address string) string {
 }
 
 // settleAddress invites the member to the address that the identity provider
-// names, or moves him there. An address that somebody else has, or is about
-// to move to, is noted at the person and left alone.
+// names, or moves the member there. An address that another member has, or is
+// about to move to, is noted at the person and left alone.
 func (a *Account) settleAddress(ctx context.Context, tx *store.Tx, p *Person, m *store.Member) error {
+	if m.Suspended && m.State != store.Invited {
+		return nil // nobody who is suspended gets mail; the reactivation settles it
+	}
 	p.WantedBlocked = false
 	wanted := store.Fold(p.WantedAddress)
-	switch wanted {
-	case "":
+	switch {
+	case wanted == "":
 		return nil
-	case store.Fold(m.PendingAddress):
-		return a.askAgain(ctx, tx, m)
-	case store.Fold(m.Address):
+	case wanted == store.Fold(m.Address):
 		return cancelMove(ctx, tx, m)
+	case wanted == store.Fold(m.PendingAddress) && m.State != store.Invited:
+		return a.askAgain(ctx, tx, m)
 	}
 	// An identity provider that could move the address of an administrator
 	// could take over the account with it.
 	if err := checkProtected(*m, "moved to another address"); err != nil {
 		return err
 	}
-	_, taken, err := tx.AddressHolder(ctx, p.WantedAddress)
+	holder, taken, err := tx.AddressHolder(ctx, p.WantedAddress)
 	if err != nil {
 		return err
 	}
-	if taken {
+	if taken && holder.ID != m.ID {
 		p.WantedBlocked = true
 		return cancelMove(ctx, tx, m)
 	}
-	if m.State == store.NotInvited {
+	switch m.State {
+	case store.NotInvited:
 		m.Address, m.State, m.StateSince = p.WantedAddress, store.Invited, a.now()
 		return a.invite(ctx, tx, *m)
+	case store.Invited:
+		return a.inviteElsewhere(ctx, tx, m, p.WantedAddress)
 	}
 	return a.startMove(ctx, tx, m, p.WantedAddress)
+}
+
+// inviteElsewhere corrects the address of an open invitation. Nobody has shown
+// yet that the old one is theirs, so there is nothing to confirm; and whoever
+// reads that mailbox must not join with the link in it.
+func (a *Account) inviteElsewhere(ctx context.Context, tx *store.Tx, m *store.Member, address string) error {
+	if err := cancelMove(ctx, tx, m); err != nil {
+		return err
+	}
+	m.Address, m.StateSince = address, a.now()
+	if m.Suspended {
+		m.InvitedAt = time.Time{} // the reactivation sends another invitation
+		return tx.SetInvitation(ctx, m.ID, "", m.InvitedAt)
+	}
+	m.InvitedAt = m.StateSince
+	return a.invite(ctx, tx, *m)
 }
 
 // startMove reserves a new address for a member. The person is asked to

@@ -14,7 +14,7 @@ import (
 func TestOpenInvitationsHideNobodyWhoNeedsSomething(t *testing.T) {
 	t.Parallel()
 	d := newDirectory(t)
-	moving := d.create("moving@example.com")
+	moving := d.joined("moving@example.com")
 	d.replace(moving.ID, account.PersonInput{Attributes: attributes("userName", "moving"), SignInAddress: "moving@new.com"})
 	d.create("accepted@example.com")
 	_, token := d.mailTo("accepted@example.com")

@@ -91,6 +91,20 @@ func (d *directory) createFrom(in account.PersonInput) account.Person {
 	return p
 }
 
+// joined is create for a person who has accepted the invitation and was confirmed.
+func (d *directory) joined(userName string) account.Person {
+	d.t.Helper()
+	p := d.create(userName)
+	_, token := d.mailTo(userName)
+	if _, err := d.AcceptInvitation(d.t.Context(), token); err != nil {
+		d.t.Fatal(err)
+	}
+	if err := d.ConfirmPerson(d.t.Context(), p.ID); err != nil {
+		d.t.Fatal(err)
+	}
+	return d.person(p.ID)
+}
+
 func (d *directory) replace(id string, in account.PersonInput) account.Person {
 	d.t.Helper()
 	p, err := d.ReplacePerson(d.t.Context(), id, in, "")

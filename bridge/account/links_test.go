@@ -98,23 +98,28 @@ func TestTheOutboxForgetsLinksThatAreOver(t *testing.T) {
 			}
 		}},
 		{"after the invited was deprovisioned", func(_ *testing.T, d *directory, p account.Person) { d.remove(p.ID) }},
-		{"after a new address was confirmed and took the invitation along", func(t *testing.T, d *directory, p account.Person) {
+		{"after an invitation went to another address and was accepted", func(t *testing.T, d *directory, p account.Person) {
+			d.replace(p.ID, input("ann@new.com"))
+			_, token := d.mailTo("ann@new.com")
+			if _, err := d.AcceptInvitation(t.Context(), token); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		{"after a new address was confirmed", func(t *testing.T, d *directory, p account.Person) {
+			d.accept("ann@old.com")
 			d.replace(p.ID, input("ann@new.com"))
 			_, token := d.mailTo("ann@new.com")
 			if _, err := d.ConfirmAddress(t.Context(), token); err != nil {
 				t.Fatal(err)
 			}
-			_, token = d.mailTo("ann@new.com")
-			if _, err := d.AcceptInvitation(t.Context(), token); err != nil {
-				t.Fatal(err)
-			}
 		}},
 		{"after a move was called off", func(_ *testing.T, d *directory, p account.Person) {
+			d.accept("ann@old.com")
 			d.replace(p.ID, input("ann@new.com"))
 			d.replace(p.ID, input("ann@old.com"))
-			d.remove(p.ID)
 		}},
 		{"after a move went elsewhere", func(_ *testing.T, d *directory, p account.Person) {
+			d.accept("ann@old.com")
 			d.replace(p.ID, input("ann@new.com"))
 			d.replace(p.ID, input("ann@third.com")) // which is not allowed, so gets no mail
 			d.remove(p.ID)
@@ -207,7 +212,7 @@ func TestLinksAreGoodForAMonth(t *testing.T) {
 		t.Parallel()
 		d := newDirectory(t)
 		d.allow("new.com")
-		p := d.create("ann@old.com")
+		p := d.joined("ann@old.com")
 		d.replace(p.ID, input("ann@new.com"))
 		_, token := d.mailTo("ann@new.com")
 		d.later(month)
@@ -227,12 +232,13 @@ func TestWhoWasShutOutCannotFollowAnOldLink(t *testing.T) {
 	d.allow("new.com")
 	p := d.create("ann@example.com")
 	_, join := d.mailTo("ann@example.com")
-	d.replace(p.ID, input("ann@new.com"))
-	_, confirm := d.mailTo("ann@new.com")
+	moving := d.joined("bob@example.com")
+	d.replace(moving.ID, input("bob@new.com"))
+	_, confirm := d.mailTo("bob@new.com")
 
 	// Suspended: neither link does anything, and both are good again afterwards.
-	in := account.PersonInput{Attributes: attributes("userName", "ann@new.com", "active", false), SignInAddress: "ann@new.com"}
-	d.replace(p.ID, in)
+	d.replace(p.ID, input("ann@example.com", "active", false))
+	d.replace(moving.ID, input("bob@new.com", "active", false))
 	if m, err := d.AcceptInvitation(t.Context(), join); m.ID != "" || wantRefusal(t, err, "suspended").Status != 403 {
 		t.Errorf("accepted as %+v, %v", m, err)
 	}
@@ -240,9 +246,12 @@ func TestWhoWasShutOutCannotFollowAnOldLink(t *testing.T) {
 	wantRefusal(t, err, "suspended")
 	_, err = d.ConfirmAddress(t.Context(), confirm)
 	wantRefusal(t, err, "suspended")
-	in.Attributes = attributes("userName", "ann@new.com", "active", true)
-	d.replace(p.ID, in)
+	d.replace(p.ID, input("ann@example.com", "active", true))
+	d.replace(moving.ID, input("bob@new.com", "active", true))
 	if _, err := d.Invitation(t.Context(), join); err != nil {
+		t.Error(err)
+	}
+	if _, err := d.AddressChange(t.Context(), confirm); err != nil {
 		t.Error(err)
 	}
 
@@ -260,5 +269,14 @@ func TestWhoWasShutOutCannotFollowAnOldLink(t *testing.T) {
 	mails, fresh := d.mailTo("ann@example.com")
 	if m, err := d.AcceptInvitation(t.Context(), fresh); mails != 2 || err != nil || m.State != store.Pending {
 		t.Errorf("%d mails, accepted as %s, %v; want a second invitation, and then to be confirmed", mails, m.State, err)
+	}
+}
+
+// accept accepts the invitation that went to an address.
+func (d *directory) accept(address string) {
+	d.t.Helper()
+	_, token := d.mailTo(address)
+	if _, err := d.AcceptInvitation(d.t.Context(), token); err != nil {
+		d.t.Fatal(err)
 	}
 }

@@ -239,11 +239,10 @@ func (a *Account) settle(ctx context.Context, tx *store.Tx, p *Person, m store.M
 		}
 		m.Suspended = !attrs.active
 	}
-	// Nobody who is suspended gets mail; the address is settled when he returns.
+	if err := a.settleAddress(ctx, tx, p, &m); err != nil {
+		return err
+	}
 	if attrs.active {
-		if err := a.settleAddress(ctx, tx, p, &m); err != nil {
-			return err
-		}
 		if err := a.welcomeBack(ctx, tx, before, m); err != nil {
 			return err
 		}

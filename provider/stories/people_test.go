@@ -27,6 +27,8 @@ func TestAnAddressUnderAForeignDomainWaitsForTheDomain(t *testing.T) {
 	w.apply(vars{"token": token.Reveal()})
 
 	id := w.invite(token, "ada@example.com")
+	// Before she accepts, another address would simply replace hers.
+	follow(t, regexp.MustCompile(`http://\S+/join/[\w-]+`).FindString(w.account.Command("mail")))
 	w.scim(token, http.MethodPatch, "/Users/"+id, map[string]any{
 		"schemas": []string{"urn:ietf:params:scim:api:messages:2.0:PatchOp"},
 		"Operations": []any{

@@ -1809,10 +1809,12 @@ type ClientInterface interface {
 
 	// ReplacePersonWithBody Replace all attributes; suspend, reactivate and move the address as they say
 	//
-	// Writing what is already there changes nothing, the version included. A new
-	// `sign_in_address` starts an address change: a confirmation e-mail if its domain is
-	// allowed for sign-up, else the change waits for the domain. Both addresses are
-	// reserved meanwhile. A protected member is neither suspended nor moved: 409
+	// Writing what is already there changes nothing, the version included. Before the
+	// invitation was accepted a new `sign_in_address` that is free replaces the old one at
+	// once: its link is void and a fresh invitation goes out, whatever its domain. After
+	// that it starts an address change: a confirmation e-mail if its domain is allowed for
+	// sign-up, else the change waits for the domain. Both addresses are reserved
+	// meanwhile. A protected member is neither suspended nor moved: 409
 	// `protected`, naming it.
 	//
 	// Takes any type of body and a specified content type.
@@ -1822,10 +1824,12 @@ type ClientInterface interface {
 
 	// ReplacePerson Replace all attributes; suspend, reactivate and move the address as they say
 	//
-	// Writing what is already there changes nothing, the version included. A new
-	// `sign_in_address` starts an address change: a confirmation e-mail if its domain is
-	// allowed for sign-up, else the change waits for the domain. Both addresses are
-	// reserved meanwhile. A protected member is neither suspended nor moved: 409
+	// Writing what is already there changes nothing, the version included. Before the
+	// invitation was accepted a new `sign_in_address` that is free replaces the old one at
+	// once: its link is void and a fresh invitation goes out, whatever its domain. After
+	// that it starts an address change: a confirmation e-mail if its domain is allowed for
+	// sign-up, else the change waits for the domain. Both addresses are reserved
+	// meanwhile. A protected member is neither suspended nor moved: 409
 	// `protected`, naming it.
 	//
 	// Takes a body of the `application/json` content type.
@@ -2636,10 +2640,12 @@ func (c *Client) GetPerson(ctx context.Context, id Id, reqEditors ...RequestEdit
 
 // ReplacePersonWithBody Replace all attributes; suspend, reactivate and move the address as they say
 //
-// Writing what is already there changes nothing, the version included. A new
-// `sign_in_address` starts an address change: a confirmation e-mail if its domain is
-// allowed for sign-up, else the change waits for the domain. Both addresses are
-// reserved meanwhile. A protected member is neither suspended nor moved: 409
+// Writing what is already there changes nothing, the version included. Before the
+// invitation was accepted a new `sign_in_address` that is free replaces the old one at
+// once: its link is void and a fresh invitation goes out, whatever its domain. After
+// that it starts an address change: a confirmation e-mail if its domain is allowed for
+// sign-up, else the change waits for the domain. Both addresses are reserved
+// meanwhile. A protected member is neither suspended nor moved: 409
 // `protected`, naming it.
 //
 // Takes any type of body and a specified content type.
@@ -2659,10 +2665,12 @@ func (c *Client) ReplacePersonWithBody(ctx context.Context, id Id, params *Repla
 
 // ReplacePerson Replace all attributes; suspend, reactivate and move the address as they say
 //
-// Writing what is already there changes nothing, the version included. A new
-// `sign_in_address` starts an address change: a confirmation e-mail if its domain is
-// allowed for sign-up, else the change waits for the domain. Both addresses are
-// reserved meanwhile. A protected member is neither suspended nor moved: 409
+// Writing what is already there changes nothing, the version included. Before the
+// invitation was accepted a new `sign_in_address` that is free replaces the old one at
+// once: its link is void and a fresh invitation goes out, whatever its domain. After
+// that it starts an address change: a confirmation e-mail if its domain is allowed for
+// sign-up, else the change waits for the domain. Both addresses are reserved
+// meanwhile. A protected member is neither suspended nor moved: 409
 // `protected`, naming it.
 //
 // Takes a body of the `application/json` content type.
@@ -6603,10 +6611,12 @@ type ClientWithResponsesInterface interface {
 
 	// ReplacePersonWithBodyWithResponse Replace all attributes; suspend, reactivate and move the address as they say
 	//
-	// Writing what is already there changes nothing, the version included. A new
-	// `sign_in_address` starts an address change: a confirmation e-mail if its domain is
-	// allowed for sign-up, else the change waits for the domain. Both addresses are
-	// reserved meanwhile. A protected member is neither suspended nor moved: 409
+	// Writing what is already there changes nothing, the version included. Before the
+	// invitation was accepted a new `sign_in_address` that is free replaces the old one at
+	// once: its link is void and a fresh invitation goes out, whatever its domain. After
+	// that it starts an address change: a confirmation e-mail if its domain is allowed for
+	// sign-up, else the change waits for the domain. Both addresses are reserved
+	// meanwhile. A protected member is neither suspended nor moved: 409
 	// `protected`, naming it.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -6616,10 +6626,12 @@ type ClientWithResponsesInterface interface {
 
 	// ReplacePersonWithResponse Replace all attributes; suspend, reactivate and move the address as they say
 	//
-	// Writing what is already there changes nothing, the version included. A new
-	// `sign_in_address` starts an address change: a confirmation e-mail if its domain is
-	// allowed for sign-up, else the change waits for the domain. Both addresses are
-	// reserved meanwhile. A protected member is neither suspended nor moved: 409
+	// Writing what is already there changes nothing, the version included. Before the
+	// invitation was accepted a new `sign_in_address` that is free replaces the old one at
+	// once: its link is void and a fresh invitation goes out, whatever its domain. After
+	// that it starts an address change: a confirmation e-mail if its domain is allowed for
+	// sign-up, else the change waits for the domain. Both addresses are reserved
+	// meanwhile. A protected member is neither suspended nor moved: 409
 	// `protected`, naming it.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -10003,10 +10015,12 @@ func (c *ClientWithResponses) GetPersonWithResponse(ctx context.Context, id Id, 
 
 // ReplacePersonWithBodyWithResponse Replace all attributes; suspend, reactivate and move the address as they say
 //
-// Writing what is already there changes nothing, the version included. A new
-// `sign_in_address` starts an address change: a confirmation e-mail if its domain is
-// allowed for sign-up, else the change waits for the domain. Both addresses are
-// reserved meanwhile. A protected member is neither suspended nor moved: 409
+// Writing what is already there changes nothing, the version included. Before the
+// invitation was accepted a new `sign_in_address` that is free replaces the old one at
+// once: its link is void and a fresh invitation goes out, whatever its domain. After
+// that it starts an address change: a confirmation e-mail if its domain is allowed for
+// sign-up, else the change waits for the domain. Both addresses are reserved
+// meanwhile. A protected member is neither suspended nor moved: 409
 // `protected`, naming it.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -10022,10 +10036,12 @@ func (c *ClientWithResponses) ReplacePersonWithBodyWithResponse(ctx context.Cont
 
 // ReplacePersonWithResponse Replace all attributes; suspend, reactivate and move the address as they say
 //
-// Writing what is already there changes nothing, the version included. A new
-// `sign_in_address` starts an address change: a confirmation e-mail if its domain is
-// allowed for sign-up, else the change waits for the domain. Both addresses are
-// reserved meanwhile. A protected member is neither suspended nor moved: 409
+// Writing what is already there changes nothing, the version included. Before the
+// invitation was accepted a new `sign_in_address` that is free replaces the old one at
+// once: its link is void and a fresh invitation goes out, whatever its domain. After
+// that it starts an address change: a confirmation e-mail if its domain is allowed for
+// sign-up, else the change waits for the domain. Both addresses are reserved
+// meanwhile. A protected member is neither suspended nor moved: 409
 // `protected`, naming it.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).

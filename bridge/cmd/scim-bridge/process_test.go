@@ -88,6 +88,24 @@ func newAccount(t *testing.T) *realAccount {
 	return r
 }
 
+// accept accepts the invitation that went to an address.
+func (r *realAccount) accept(address string) {
+	r.t.Helper()
+	mails, err := r.model.Mails(r.t.Context())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for _, m := range mails {
+		if token, found := strings.CutPrefix(m.Link, r.url+"/join/"); found && m.Recipient == address {
+			if _, err := r.model.AcceptInvitation(r.t.Context(), token); err != nil {
+				r.t.Fatal(err)
+			}
+			return
+		}
+	}
+	r.t.Fatalf("no invitation went to %s", address)
+}
+
 // up serves on address; down ends that, connections included.
 func (r *realAccount) up(address string) {
 	r.t.Helper()

@@ -386,6 +386,7 @@ func TestAPersonWhoWaitsForADomainIsShownAtOnce(t *testing.T) {
 	if made.status != 201 {
 		t.Fatalf("creating: %d %s", made.status, made.body)
 	}
+	account.accept("c@example.com") // before that the address would simply be corrected
 	location := made.header.Get("Location")
 	if got := ask(t, http.MethodPut, location, pair.token.Reveal(), person("c@new.example")); got.status != 200 {
 		t.Fatalf("moving: %d %s", got.status, got.body)
