@@ -32,7 +32,8 @@ type Socket struct {
 	Replaced func()
 
 	mu     sync.Mutex
-	path   string // where the socket lies now; "" when it is no longer ours
+	path   string      // where the socket lies now; "" when it is no longer ours
+	file   os.FileInfo // of the socket
 	wings  bool
 	server *http.Server
 }
@@ -70,8 +71,12 @@ func (s *Socket) serve(l net.Listener, path string, inWings bool) {
 	mux.HandleFunc("POST "+control.PathTakeOver, s.takeOver)
 	mux.HandleFunc("POST "+control.PathHandOver, s.handOver)
 	server := &http.Server{Handler: mux, ReadTimeout: 10 * time.Second, WriteTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
+	file, err := os.Lstat(path)
+	if err != nil {
+		s.Log.Warn("the control socket is gone already", "error", err)
+	}
 	s.mu.Lock()
-	s.path, s.wings, s.server = path, inWings, server
+	s.path, s.file, s.wings, s.server = path, file, inWings, server
 	s.mu.Unlock()
 	go func() {
 		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
@@ -84,7 +89,7 @@ func (s *Socket) serve(l net.Listener, path string, inWings bool) {
 // bridge that took over.
 func (s *Socket) Close(ctx context.Context) {
 	s.mu.Lock()
-	path, server := s.path, s.server
+	path, file, server := s.path, s.file, s.server
 	s.path = ""
 	s.mu.Unlock()
 	if server == nil {
@@ -94,6 +99,10 @@ func (s *Socket) Close(ctx context.Context) {
 		server.Close()
 	}
 	if path == "" {
+		return
+	}
+	// The folder may have been moved, and another bridge may run in the one that lies there now.
+	if there, err := os.Lstat(path); err != nil || file == nil || !os.SameFile(file, there) {
 		return
 	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -8,9 +8,9 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 )
 
-// accountKey is where private state keeps the account that an object belongs
+// AccountKey is where private state keeps the account that an object belongs
 // to. Terraform before 1.12 stores no resource identity.
-const accountKey = "account"
+const AccountKey = "account"
 
 // Private is a resource's private state.
 type Private interface {
@@ -28,7 +28,7 @@ func (c *Client) SameAccount(ctx context.Context, private Private, diags *diag.D
 		diags.Append(c.Diagnose("reach the account", err))
 		return "", false
 	}
-	stored, d := private.GetKey(ctx, accountKey)
+	stored, d := private.GetKey(ctx, AccountKey)
 	diags.Append(d...)
 	var owner string
 	if len(stored) > 0 {
@@ -41,7 +41,7 @@ func (c *Client) SameAccount(ctx context.Context, private Private, diags *diag.D
 	}
 	if owner == "" {
 		value, _ := json.Marshal(caller.AccountId) // a string always marshals
-		diags.Append(private.SetKey(ctx, accountKey, value)...)
+		diags.Append(private.SetKey(ctx, AccountKey, value)...)
 		return caller.AccountId, !diags.HasError()
 	}
 	return caller.AccountId, c.CheckOwner(owner, caller.AccountId, diags)

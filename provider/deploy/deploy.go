@@ -121,7 +121,16 @@ type State struct {
 	Revision string
 	// ObservedRevision is the last one that ran, was unsealed and signed in once.
 	ObservedRevision string
-	Running          bool
+	// Program is the digest of the one that was deployed last; empty if that is not known.
+	Program string
+	Running bool
+	// Lost says what is wrong with the target's record of the deployment, while
+	// the bridge or what it left is there all the same; empty if nothing is.
+	// Without the record, Spec is empty. An Update puts it right.
+	Lost string
+	// Trace is with what the target finds the bridge again without its record;
+	// its form is the target's own. It is to be kept where the target is not.
+	Trace string
 	// Bridge is the bridge's own account; nil when none runs or answers.
 	Bridge *control.Status
 	// Log is the end of the log of a bridge that does not run; may be empty.

@@ -79,15 +79,40 @@ func (w Wait) Until(ctx context.Context) (State, error) {
 		}
 		select {
 		case <-ctx.Done():
-			why := "the time for it is over"
-			if errors.Is(ctx.Err(), context.Canceled) {
-				why = "the wait was interrupted"
-			}
-			return state, &NotReadyError{Reason: why + ", and the bridge is " + describe(state) + ".", Problems: problems(state)}
+			// Who interrupts does not say that the bridge is of no use: it goes on becoming ready.
+			interrupted := errors.Is(ctx.Err(), context.Canceled)
+			return state, &NotReadyError{Pending: interrupted, Problems: problems(state),
+				Reason: fmt.Sprintf("%s, and the bridge is %s.", Ended(ctx), describe(state))}
 		case <-time.After(w.Every):
 		}
 	}
 }
+
+// A TimeoutError says that a time limit ended the work, and which argument sets it.
+type TimeoutError struct {
+	Limit    time.Duration
+	Argument string
+}
+
+func (e *TimeoutError) Error() string {
+	return fmt.Sprintf("timed out after %s (%s)", e.Limit, e.Argument)
+}
+
+// Within bounds the work by a limit that an argument sets; what ends by it says so.
+func Within(ctx context.Context, limit time.Duration, argument string) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, limit, &TimeoutError{limit, argument})
+}
+
+// Ended says why a context has ended.
+func Ended(ctx context.Context) error {
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	return ErrInterrupted
+}
+
+// ErrInterrupted says that somebody stopped the run, with Ctrl-C for instance.
+var ErrInterrupted = errors.New("the run was interrupted")
 
 // judge decides from one look. lasted is how long the present problems have.
 func (w Wait) judge(s State, lasted time.Duration) (done bool, reason *NotReadyError) {

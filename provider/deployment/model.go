@@ -222,12 +222,10 @@ func (m *model) observe(ctx context.Context, t *process.Target, s deploy.State) 
 
 // compute sets what only the deployment knows.
 func (m *model) compute(ctx context.Context, t *process.Target, s deploy.State) diag.Diagnostics {
-	var diags diag.Diagnostics
 	m.ID = types.StringValue(t.ID())
 	m.Revision = types.StringValue(s.Revision)
 	m.ObservedRevision = types.StringValue(s.ObservedRevision)
-	m.Status = types.StringValue(string(s.Status()))
-	m.Problems, diags = types.ListValueFrom(ctx, types.StringType, s.Problems())
+	diags := m.computeStatus(ctx, s)
 	listen, version, egress := t.Listen, "", ""
 	if s.Bridge != nil {
 		version, egress = s.Bridge.Version, s.Bridge.EgressAddress
@@ -244,6 +242,13 @@ func (m *model) compute(ctx context.Context, t *process.Target, s deploy.State) 
 	if address, known := address(s.Spec.Settings.PublicURL, listen); known || m.URL.IsUnknown() || m.URL.IsNull() {
 		m.URL, m.SCIMURL = types.StringValue(address), types.StringValue(address+scimPath)
 	}
+	return diags
+}
+
+// computeStatus sets how the bridge is.
+func (m *model) computeStatus(ctx context.Context, s deploy.State) (diags diag.Diagnostics) {
+	m.Status = types.StringValue(string(s.Status()))
+	m.Problems, diags = types.ListValueFrom(ctx, types.StringType, s.Problems())
 	return diags
 }
 

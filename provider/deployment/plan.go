@@ -11,12 +11,15 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/client"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy/process"
 )
 
 // ModifyPlan works out the revision that the configuration means, and from it
-// whether the bridge will be touched at all.
+// whether the bridge will be touched at all. Terraform plans a resource once
+// more within the apply, when others have changed already: the values planned
+// here depend on nothing that they can change.
 func (r *bridge) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
 	var state, plan *model
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
@@ -24,11 +27,13 @@ func (r *bridge) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest,
 	if resp.Diagnostics.HasError() {
 		return
 	}
+	elsewhere := r.elsewhere(ctx, req.Private, state)
 	if plan == nil {
 		refuseProtected(*state, &resp.Diagnostics)
+		warnElsewhere(elsewhere, &resp.Diagnostics)
 		return
 	}
-	if err := process.Supported(); err != nil {
+	if err := process.Supported(); err != nil && elsewhere == nil {
 		resp.Diagnostics.AddAttributeError(path.Root("process"), "The process target does not work here", err.Error())
 		return
 	}
@@ -41,47 +46,142 @@ func (r *bridge) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest,
 	if resp.Diagnostics.HasError() {
 		return
 	}
+	var found diag.Diagnostics // what may be another by the time of the apply
+	before := recall(ctx, req.Private)
+	trace := before.Trace
+	if state == nil { // some plans of a new deployment come with what was remembered of the old, and others do not
+		before = memory{}
+	}
+	program := r.program(ctx, target, before, elsewhere != nil, &found)
 	plan.Revision = types.StringUnknown()
-	if target != nil {
-		build, err := target.Build(ctx)
-		if err != nil {
-			resp.Diagnostics.AddAttributeError(path.Root("process").AtName("binary"), "No bridge to deploy", sentence(err.Error()))
-			return
-		}
-		if known {
-			plan.Revision = types.StringValue(spec.Revision(build))
-		}
+	if known && program.Digest != "" {
+		plan.Revision = types.StringValue(spec.Revision(target.BuildOf(program.Digest)))
 	}
 	tokenless, previous := config.UnsealTokenWO.IsNull(), false
 	if !plan.Session.IsUnknown() && !config.UnsealTokenWO.IsUnknown() {
 		var token session.Token
-		token, previous = r.checkToken(config.UnsealTokenWO, plan.Session.ValueString(), deploy.Unseal(plan.Unseal.ValueString()), &resp.Diagnostics)
+		token, previous = r.checkToken(config.UnsealTokenWO, plan.Session.ValueString(), deploy.Unseal(plan.Unseal.ValueString()), &found)
 		tokenless = token.IsZero()
 	}
+	prior := state
 	if state != nil && target != nil && state.ID.ValueString() != target.ID() { // replaced, as far as Terraform is concerned
 		refuseProtected(*state, &resp.Diagnostics)
 		state = nil
 	}
 	if state == nil && config.UnsealTokenWO.IsNull() && plan.Unseal.ValueString() == string(deploy.UnsealStored) {
-		resp.Diagnostics.AddAttributeError(path.Root("unseal_token_wo"), "No token to store",
+		found.AddAttributeError(path.Root("unseal_token_wo"), "No token to store",
 			`With unseal = "stored", a new deployment needs the bearer token: set unseal_token_wo.`)
 	}
+	if target != nil && elsewhere == nil {
+		r.claim(ctx, *plan, target, prior, trace, resp, &found)
+	}
+	if prior == nil {
+		found = demoted(found)
+	}
+	resp.Diagnostics.Append(found...)
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	plan.foresee(state, target)
+	plan.foresee(state, target, program, before)
 	if plan.Status.IsUnknown() {
 		if previous {
 			warnPrevious(&resp.Diagnostics)
 		}
-		warnWhy(state, *plan, tokenless && plan.Unseal.ValueString() == string(deploy.UnsealOnce), &resp.Diagnostics)
+		warnProgram(state, program, before, &resp.Diagnostics)
+		warnWhy(state, *plan, before, tokenless && plan.Unseal.ValueString() == string(deploy.UnsealOnce), &resp.Diagnostics)
 	}
 	resp.Diagnostics.Append(resp.Plan.Set(ctx, plan)...)
+	if elsewhere != nil && !resp.Plan.Raw.Equal(req.State.Raw) {
+		warnElsewhere(elsewhere, &resp.Diagnostics)
+	}
 }
 
-// foresee sets the computed attributes: unknown as far as the apply touches
-// the bridge, else as they are. state is nil if the deployment is new.
-func (m *model) foresee(state *model, target *process.Target) {
+// elsewhere is why this machine cannot touch the deployment; nil if it can.
+func (r *bridge) elsewhere(ctx context.Context, private client.Private, state *model) error {
+	if state == nil {
+		return nil
+	}
+	return r.sameMachine(ctx, private, strings.TrimPrefix(state.ID.ValueString(), process.IDPrefix))
+}
+
+func warnElsewhere(err error, diags *diag.Diagnostics) {
+	if err != nil {
+		diags.AddWarning("The apply will fail on this machine", sentence(err.Error())+".")
+	}
+}
+
+// program is what the apply will deploy; a zero one while that is open. The
+// program that comes with the provider lies still during a run. What
+// process.binary leads to may be made by another resource of the run: it is
+// the one that the refresh found there. On another machine it is the one that runs.
+func (r *bridge) program(ctx context.Context, target *process.Target, before memory, elsewhere bool, diags *diag.Diagnostics) process.Program {
+	switch {
+	case target == nil:
+		return process.Program{}
+	case elsewhere:
+		return process.Program{Digest: before.Digest}
+	case target.Binary != "" && before.Offered != nil && before.Offered.Configured == target.Binary:
+		return *before.Offered
+	}
+	program, err := target.Program(ctx)
+	switch {
+	case err != nil && target.Binary != "":
+		diags.Append(demoted(diag.Diagnostics{noProgram(err)})...)
+		return process.Program{}
+	case err != nil:
+		diags.Append(noProgram(err))
+		return process.Program{}
+	case target.Binary != "":
+		return process.Program{}
+	}
+	return program
+}
+
+func noProgram(err error) diag.Diagnostic {
+	return diag.NewAttributeErrorDiagnostic(path.Root("process").AtName("binary"), "No bridge to deploy", sentence(err.Error()))
+}
+
+// claim says which place the deployment wants, and what stands against it.
+func (r *bridge) claim(ctx context.Context, plan model, target *process.Target, prior *model, trace string,
+	resp *resource.ModifyPlanResponse, found *diag.Diagnostics,
+) {
+	mark := client.OwnerOf(ctx, resp.Private, &resp.Diagnostics)
+	isNew := prior == nil || prior.ID.ValueString() != target.ID()
+	var clash diag.Diagnostics
+	claims := r.claims()
+	claims.add(mark, claimOf(plan.Name.ValueString(), target), &clash)
+	if isNew && claims.isApplying() { // see demoted
+		clash = demoted(clash)
+	}
+	resp.Diagnostics.Append(clash...)
+	if !isNew || clash.HasError() || claims.isManaged(target) { // the one that is there may be replaced by this one
+		return
+	}
+	there, err := process.Open(target.DataDir, r.here, "")
+	if err != nil {
+		return // nothing is there, or Create says what
+	}
+	state, err := there.Observe(ctx)
+	if err != nil {
+		return
+	}
+	exists := diag.NewAttributeErrorDiagnostic(path.Root("process").AtName("data_dir"), existsTitle, existsText(target, state.Spec.Name))
+	if process.SameBridge(trace, state.Trace) {
+		if prior == nil {
+			return // this one, which is being replaced
+		}
+		exists = diag.NewAttributeErrorDiagnostic(path.Root("process").AtName("data_dir"), "The folder of this deployment was moved", fmt.Sprintf(
+			"%s holds the bridge that this resource has deployed. Move the folder back, or let Terraform forget the old place and import the new one: "+
+				"terraform state rm, then\n\n%s", target.DataDir, importBlock(target)))
+		found.Append(exists)
+		return
+	}
+	found.Append(demoted(diag.Diagnostics{exists})...)
+}
+
+// foresee sets the computed attributes: unknown as far as the apply changes
+// them, else as they are. state is nil if the deployment is new.
+func (m *model) foresee(state *model, target *process.Target, program process.Program, before memory) {
 	m.ID, m.URL, m.SCIMURL = types.StringUnknown(), types.StringUnknown(), types.StringUnknown()
 	fixed := false
 	if target != nil {
@@ -94,13 +194,20 @@ func (m *model) foresee(state *model, target *process.Target) {
 	}
 	m.ObservedRevision, m.Status, m.Version = types.StringUnknown(), types.StringUnknown(), types.StringUnknown()
 	m.Problems, m.EgressAddress = types.ListUnknown(types.StringType), types.StringUnknown()
+	// A program of process.binary may be another when it is deployed, unless the revision names it.
+	if program.Version != "" && (target.Binary == "" || !m.Revision.IsUnknown()) {
+		m.Version = types.StringValue(program.Version)
+	}
 	if state == nil {
 		return
+	}
+	if program.Digest != "" && program.Digest == before.Digest && !state.Version.IsNull() && (target.Binary == "" || !m.Revision.IsUnknown()) {
+		m.Version = state.Version
 	}
 	if !state.EgressAddress.IsNull() && state.setting("source_address").Equal(m.setting("source_address")) {
 		m.EgressAddress = state.EgressAddress // a replaced bridge is seen where the old one was
 	}
-	if touched(*state, *m) {
+	if touched(*state, *m, before) {
 		return
 	}
 	m.ObservedRevision, m.Status, m.Version = state.ObservedRevision, state.Status, state.Version
@@ -110,11 +217,33 @@ func (m *model) foresee(state *model, target *process.Target) {
 	}
 }
 
-// touched tells whether the bridge must be started, replaced or unsealed.
-func touched(state, plan model) bool {
+// touched reports whether the bridge must be started, replaced or unsealed, or its record written anew.
+func touched(state, plan model, before memory) bool {
 	status := deploy.Status(state.Status.ValueString())
 	return !plan.Revision.Equal(state.Revision) || !state.ObservedRevision.Equal(state.Revision) ||
-		status == deploy.Stopped || status == deploy.Sealed
+		status == deploy.Stopped || status == deploy.Sealed || before.Lost != ""
+}
+
+// warnProgram says that the bridge is replaced by another program, which no
+// argument shows.
+func warnProgram(state *model, program process.Program, before memory, diags *diag.Diagnostics) {
+	if state == nil || program.Digest == "" || before.Digest == "" || program.Digest == before.Digest {
+		return
+	}
+	from, to := state.Version.ValueString(), program.Version
+	text := fmt.Sprintf("The apply replaces version %s of the bridge by version %s, in place and without losing a request.", orUnknown(from), orUnknown(to))
+	if from == to {
+		text = fmt.Sprintf("The apply replaces the bridge by another build of the same version, %s (sha256 %.12s, now %.12s), in place and without losing a request.",
+			orUnknown(to), program.Digest, before.Digest)
+	}
+	diags.AddWarning("The bridge's program changes", text)
+}
+
+func orUnknown(version string) string {
+	if version == "" {
+		return "(unknown)"
+	}
+	return version
 }
 
 // setting is one of the settings.
@@ -131,12 +260,13 @@ func (m model) setting(name string) types.String {
 
 // warnWhy says why a bridge is touched when nothing in the configuration
 // shows it, and that it will start sealed if nobody shows it the token.
-func warnWhy(state *model, plan model, tokenless bool, diags *diag.Diagnostics) {
+func warnWhy(state *model, plan model, before memory, tokenless bool, diags *diag.Diagnostics) {
 	status := deploy.Status("")
 	if state != nil {
 		status = deploy.Status(state.Status.ValueString())
 	}
 	switch {
+	case before.Lost != "": // Read has said so
 	case status == deploy.Stopped:
 		diags.AddWarning("The bridge does not run", "It was stopped or killed; the apply starts it again.")
 	case status == deploy.Sealed:

@@ -119,7 +119,7 @@ func (a *redeploy) open(id string) (redeployable, error) {
 	if err != nil {
 		return nil, err
 	}
-	target, err := process.Open(dataDir, a.here)
+	target, err := process.Open(dataDir, a.here, "")
 	if errors.Is(err, deploy.ErrAbsent) {
 		return nil, fmt.Errorf("looked in %s: %w", dataDir, err)
 	}

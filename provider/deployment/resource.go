@@ -19,6 +19,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/client"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy"
@@ -26,9 +27,10 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/identity"
 )
 
-// bridge asks nothing of the account: what it manages is at the target.
+// bridge asks the account only which one it is, and for bridges that cannot
+// be found: what it manages is at the target.
 type bridge struct {
-	client *client.Client // for the notes of this run; nil while it is not configured
+	client *client.Client // nil while it is not configured
 	here   process.Machine
 }
 
@@ -60,18 +62,16 @@ func (r *bridge) Create(ctx context.Context, req resource.CreateRequest, resp *r
 	resp.Diagnostics.Append(req.Config.Get(ctx, &config)...)
 	timeout, diags := plan.Timeouts.Create(ctx, defaultTimeout)
 	resp.Diagnostics.Append(diags...)
-	work := r.prepare(ctx, plan, config, &resp.Diagnostics)
+	work := r.prepare(ctx, plan, config, memory{}, &resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	ctx, cancel := deploy.Within(ctx, timeout, "timeouts.create")
 	defer cancel()
 
 	createErr := work.target.Create(ctx, work.spec, work.revision, work.token)
 	if exists, ok := errors.AsType[*deploy.ExistsError](createErr); ok {
-		resp.Diagnostics.AddAttributeError(path.Root("process").AtName("data_dir"), "A bridge is deployed there already", fmt.Sprintf(
-			"%s holds the deployment %q. Choose another data_dir, or take that one over:\n\nimport {\n  to = scimbridge_deployment.<name>\n  id = %q\n}",
-			work.target.DataDir, exists.Name, work.target.ID()))
+		resp.Diagnostics.AddAttributeError(path.Root("process").AtName("data_dir"), existsTitle, existsText(work.target, exists.Name))
 		return
 	}
 	state, err := work.target.Observe(context.WithoutCancel(ctx))
@@ -84,10 +84,12 @@ func (r *bridge) Create(ctx context.Context, req resource.CreateRequest, resp *r
 		return
 	}
 	// From here on a bridge exists: whatever happens next, Terraform must know it.
-	machine, _ := json.Marshal(r.here) // two texts always marshal
-	resp.Diagnostics.Append(resp.Private.SetKey(ctx, machineKey, machine)...)
+	planned := plan
+	resp.Diagnostics.Append(r.remember(ctx, resp.Private, work.target, state)...)
+	r.sameAccount(ctx, resp.Private, "", &resp.Diagnostics)
 	resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account(work.spec.Session), work.target.ID())...)
 	resp.Diagnostics.Append(plan.compute(ctx, work.target, state)...)
+	plan.keep(planned)
 	resp.Diagnostics.Append(resp.State.Set(ctx, plan)...)
 	if createErr != nil {
 		report(&resp.Diagnostics, "Cannot deploy the bridge", createErr)
@@ -96,6 +98,7 @@ func (r *bridge) Create(ctx context.Context, req resource.CreateRequest, resp *r
 	state, err = work.wait().Until(ctx)
 	if !errors.Is(err, deploy.ErrAbsent) {
 		resp.Diagnostics.Append(plan.compute(ctx, work.target, state)...)
+		plan.keep(planned)
 		resp.Diagnostics.Append(resp.State.Set(ctx, plan)...)
 	}
 	reportUnready(&resp.Diagnostics, plan.OnUnready.ValueString(), err)
@@ -113,44 +116,90 @@ func (r *bridge) Read(ctx context.Context, req resource.ReadRequest, resp *resou
 		return
 	}
 	imported := m.Name.IsNull()
-	owner := account(m.Session.ValueString())
+	r.claims().manage(dataDir)
 	if !imported {
-		resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, owner, m.ID.ValueString())...)
+		resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account(m.Session.ValueString()), m.ID.ValueString())...)
 		if err := r.sameMachine(ctx, req.Private, dataDir); err != nil {
-			resp.Diagnostics.AddError("The bridge runs on another machine", sentence(err.Error()))
+			warnUnseen(&resp.Diagnostics, "The bridge runs on another machine", err)
 			return
 		}
 	}
-	target, err := process.Open(dataDir, r.here)
-	if errors.Is(err, deploy.ErrAbsent) {
-		if imported {
-			resp.Diagnostics.AddError("No bridge to import", fmt.Sprintf("No bridge is deployed in %s: the file bridge.json, which a deployment keeps there, is missing.", dataDir))
-			return
-		}
-		resp.State.RemoveResource(ctx)
-		return
-	}
-	if _, elsewhere := errors.AsType[*process.ElsewhereError](err); elsewhere {
-		resp.Diagnostics.AddError("The bridge runs on another machine", sentence(err.Error()))
-		return
-	}
+	target, err := process.Open(dataDir, r.here, recall(ctx, req.Private).Trace)
 	var state deploy.State
 	if err == nil {
 		state, err = target.Observe(ctx)
 	}
-	if err != nil {
-		resp.Diagnostics.AddError("Cannot look at the bridge", sentence(err.Error()))
+	_, elsewhere := errors.AsType[*process.ElsewhereError](err)
+	switch {
+	case err == nil:
+	case imported:
+		resp.Diagnostics.AddError("No bridge to import", fmt.Sprintf("Looked in %s: %v.", dataDir, err))
+		return
+	case errors.Is(err, deploy.ErrAbsent):
+		r.readAbsent(ctx, m, req.Private, resp)
+		return
+	case elsewhere:
+		warnUnseen(&resp.Diagnostics, "The bridge runs on another machine", err)
+		return
+	default:
+		warnUnseen(&resp.Diagnostics, "Cannot look at the bridge", err)
 		return
 	}
 	if imported {
 		m.imported(state.Spec.Memo)
-		owner = account(state.Spec.Session)
-		machine, _ := json.Marshal(r.here) // two texts always marshal
-		resp.Diagnostics.Append(resp.Private.SetKey(ctx, machineKey, machine)...)
-		resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, owner, m.ID.ValueString())...)
+		resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account(state.Spec.Session), m.ID.ValueString())...)
 	}
-	resp.Diagnostics.Append(m.observe(ctx, target, state)...)
+	resp.Diagnostics.Append(r.remember(ctx, resp.Private, target, state)...)
+	if state.Lost != "" {
+		// The specification is lost with the record; what the state has of it is all that is known.
+		warnLost(&resp.Diagnostics, state)
+		resp.Diagnostics.Append(m.computeStatus(ctx, state)...)
+	} else {
+		resp.Diagnostics.Append(m.observe(ctx, target, state)...)
+	}
 	resp.Diagnostics.Append(resp.State.Set(ctx, m)...)
+}
+
+// readAbsent decides what it means that neither the folder nor a process leads to the bridge.
+func (r *bridge) readAbsent(ctx context.Context, m model, private client.Private, resp *resource.ReadResponse) {
+	known := recall(ctx, private)
+	instance := (&process.Target{Trace: known.Trace}).Instance()
+	heard := r.heardOf(ctx, instance, m.Revision.ValueString())
+	title, text := "The bridge is gone", fmt.Sprintf("%s holds no deployment, and no process of it runs. The plan makes it anew.", m.ID.ValueString())
+	switch {
+	case heard == nil:
+		resp.State.RemoveResource(ctx)
+	case instance != "":
+		resp.State.RemoveResource(ctx)
+		text += fmt.Sprintf(" But %s: if it runs from a folder that was moved, or on another machine, end it there first, or import it from there.", seenAt(*heard))
+	default: // nothing here tells that its process has ended
+		title, text = "The bridge cannot be found", sentence(lostSomewhere(m.ID.ValueString(), *heard))
+		known.Lost = text
+		if stored, err := json.Marshal(known); err == nil {
+			resp.Diagnostics.Append(resp.Private.SetKey(ctx, memoryKey, stored)...)
+		}
+	}
+	resp.Diagnostics.AddWarning(title, text)
+}
+
+func lostSomewhere(id string, heard api.Bridge) string {
+	return fmt.Sprintf("%s holds no deployment, but %s. If its folder was moved, move it back. "+
+		"If it runs from elsewhere, end its process by hand (`pgrep -af 'scim-bridge serve'` shows them); two minutes later the account knows it as gone", id, seenAt(heard))
+}
+
+// warnUnseen says why the bridge was not looked at. The state stays as it is:
+// what cannot be seen is not gone.
+func warnUnseen(diags *diag.Diagnostics, title string, err error) {
+	diags.AddWarning(title, sentence(err.Error())+".\n\nThe state is kept as it was. An apply that would touch the bridge fails.")
+}
+
+// warnLost says what was found of a bridge whose record is lost.
+func warnLost(diags *diag.Diagnostics, s deploy.State) {
+	how := "The bridge does not run. The apply starts it again and writes the record anew"
+	if s.Running {
+		how = "The bridge runs all the same. The apply writes the record anew, and replaces the process where it cannot be reached otherwise"
+	}
+	diags.AddWarning("The record of the deployment is lost", fmt.Sprintf("%s. %s; destroying ends it.", sentence(s.Lost), how))
 }
 
 func (r *bridge) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
@@ -159,19 +208,29 @@ func (r *bridge) Update(ctx context.Context, req resource.UpdateRequest, resp *r
 	resp.Diagnostics.Append(req.Config.Get(ctx, &config)...)
 	timeout, diags := plan.Timeouts.Update(ctx, defaultTimeout)
 	resp.Diagnostics.Append(diags...)
-	work := r.prepare(ctx, plan, config, &resp.Diagnostics)
+	work := r.prepare(ctx, plan, config, recall(ctx, req.Private), &resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	ctx, cancel := deploy.Within(ctx, timeout, "timeouts.update")
 	defer cancel()
+	if err := r.sameMachine(ctx, req.Private, work.target.DataDir); err != nil {
+		report(&resp.Diagnostics, "The bridge runs on another machine", err)
+	}
+	r.sameAccount(ctx, resp.Private, plan.Session.ValueString(), &resp.Diagnostics)
+	if resp.Diagnostics.HasError() {
+		return
+	}
 	if err := work.target.Update(ctx, work.spec, work.revision, work.token); err != nil {
 		report(&resp.Diagnostics, "Cannot update the bridge", err) // the state stays as it was, and so, if it ran, does the bridge
 		return
 	}
-	state, err := work.target.Observe(ctx)
+	state, err := work.target.Observe(context.WithoutCancel(ctx))
 	if err == nil && plan.Status.IsUnknown() {
 		state, err = work.wait().Until(ctx)
+	}
+	if state.Trace != "" { // also if the wait has failed: this is the process that runs
+		resp.Diagnostics.Append(r.remember(ctx, resp.Private, work.target, state)...)
 	}
 	resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account(work.spec.Session), work.target.ID())...)
 	reportUnready(&resp.Diagnostics, plan.OnUnready.ValueString(), err)
@@ -214,15 +273,27 @@ func (r *bridge) Delete(ctx context.Context, req resource.DeleteRequest, resp *r
 	if err != nil {
 		resp.Diagnostics.AddError("Cannot destroy the deployment", sentence(err.Error()))
 	}
+	r.sameAccount(ctx, req.Private, m.Session.ValueString(), &resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	ctx, cancel := deploy.Within(ctx, timeout, "timeouts.delete")
 	defer cancel()
-	target := &process.Target{DataDir: dataDir, Machine: r.here}
-	if err := target.Destroy(ctx); err != nil {
+	target := &process.Target{DataDir: dataDir, Machine: r.here, Trace: recall(ctx, req.Private).Trace}
+	if err := r.destroy(ctx, target, m); err != nil {
 		resp.Diagnostics.AddError("Cannot destroy the deployment", sentence(err.Error()))
 	}
+}
+
+// destroy ends the bridge, and refuses to take one for ended that the account hears of.
+func (r *bridge) destroy(ctx context.Context, target *process.Target, m model) error {
+	_, err := target.Observe(ctx)
+	if errors.Is(err, deploy.ErrAbsent) && target.Trace == "" {
+		if heard := r.heardOf(ctx, "", m.Revision.ValueString()); heard != nil {
+			return errors.New(lostSomewhere(target.ID(), *heard))
+		}
+	}
+	return target.Destroy(ctx)
 }
 
 func (r *bridge) ImportState(ctx context.Context, req resource.ImportStateRequest, resp *resource.ImportStateResponse) {
@@ -242,7 +313,7 @@ func (r *bridge) ImportState(ctx context.Context, req resource.ImportStateReques
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	target, err := process.Open(dataDir, r.here)
+	target, err := process.Open(dataDir, r.here, "") // with its record: without it, there is nothing to import
 	var state deploy.State
 	if err == nil {
 		state, err = target.Observe(ctx)
@@ -262,23 +333,12 @@ func (r *bridge) ImportState(ctx context.Context, req resource.ImportStateReques
 
 const defaultTimeout = 3 * time.Minute
 
-// machineKey is where private state keeps the machine that a process runs on:
-// on any other, its folder is missing, which must not look like a deleted bridge.
-const machineKey = "machine"
-
-func (r *bridge) sameMachine(ctx context.Context, private client.Private, dataDir string) error {
-	stored, _ := private.GetKey(ctx, machineKey)
-	if len(stored) == 0 { // imported, and not yet read
-		return nil
+// claims are those of this run.
+func (r *bridge) claims() *claims {
+	if r.client == nil {
+		return new(claims)
 	}
-	var there process.Machine
-	if err := json.Unmarshal(stored, &there); err != nil {
-		return fmt.Errorf("reading the machine from private state: %w", err)
-	}
-	if there.ID == r.here.ID {
-		return nil
-	}
-	return &process.ElsewhereError{DataDir: dataDir, There: there, Here: r.here}
+	return client.Once[claims](r.client)
 }
 
 func dataDirOf(id string) (string, error) {
@@ -287,6 +347,16 @@ func dataDirOf(id string) (string, error) {
 		return "", fmt.Errorf("the id %q must look like %s/absolute/data_dir", id, process.IDPrefix)
 	}
 	return dataDir, process.CheckDataDir(dataDir)
+}
+
+const existsTitle = "A bridge is deployed there already"
+
+func existsText(t *process.Target, name string) string {
+	return fmt.Sprintf("%s holds the deployment %q. Choose another data_dir, or take that one over:\n\n%s", t.DataDir, name, importBlock(t))
+}
+
+func importBlock(t *process.Target) string {
+	return fmt.Sprintf("import {\n  to = scimbridge_deployment.<name>\n  id = %q\n}", t.ID())
 }
 
 // work is what an apply has to do.
@@ -303,7 +373,8 @@ func (w work) wait() deploy.Wait {
 }
 
 // prepare works out what to do, now that everything is known.
-func (r *bridge) prepare(ctx context.Context, plan, config model, diags *diag.Diagnostics) work {
+func (r *bridge) prepare(ctx context.Context, plan, config model, before memory, diags *diag.Diagnostics) work {
+	r.claims().apply()
 	target, d := plan.target(ctx, r.here)
 	diags.Append(d...)
 	spec, known, d := plan.spec(ctx)
@@ -315,6 +386,7 @@ func (r *bridge) prepare(ctx context.Context, plan, config model, diags *diag.Di
 		diags.AddError("Unknown values", "Terraform did not say all of what to deploy. This is a bug in the provider.")
 		return work{}
 	}
+	target.Trace = before.Trace
 	build, err := target.Build(ctx)
 	if err != nil {
 		diags.AddAttributeError(path.Root("process").AtName("binary"), "No bridge to deploy", sentence(err.Error()))
@@ -325,8 +397,12 @@ func (r *bridge) prepare(ctx context.Context, plan, config model, diags *diag.Di
 		warnPrevious(diags)
 	}
 	revision := spec.Revision(build)
-	if !plan.Revision.IsUnknown() && plan.Revision.ValueString() != revision {
-		diags.AddError("The plan is out of date", "The program to deploy is another one than when the plan was made. Run terraform apply again.")
+	if planned := plan.Revision; !planned.IsUnknown() && planned.ValueString() != revision {
+		// Something in this run made another program. The one that runs goes on, and the next plan shows the other.
+		target.Keep, revision = before.Digest, planned.ValueString()
+		if before.Digest == "" || spec.Revision(target.BuildOf(before.Digest)) != revision {
+			diags.AddError("The plan is out of date", "The program to deploy is another one than when the plan was made. Run terraform apply again.")
+		}
 	}
 	return work{target, spec, revision, token}
 }

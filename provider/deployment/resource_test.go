@@ -310,7 +310,7 @@ func TestAStoredTokenOpensTheBridgeAfterARestart(t *testing.T) {
 	config := s.config(`unseal = "stored"`)
 	without := strings.Replace(config, "  unseal_token_wo", "  # unseal_token_wo", 1)
 	s.test(
-		resource.TestStep{Config: without, ExpectError: regexp.MustCompile(`No token to store`)},
+		resource.TestStep{Config: without, ExpectError: regexp.MustCompile(`no\s+token\s+is\s+stored`)},
 		resource.TestStep{Config: config, ConfigStateChecks: []statecheck.StateCheck{has("status", "ready")}},
 		resource.TestStep{
 			PreConfig:         s.kill,
@@ -382,10 +382,13 @@ func TestBadInputIsAnErrorOfThePlan(t *testing.T) {
 		plan(replace(s.listen, "3002"), `must be host:port`),
 		plan(replace("scimbridge_provisioning.it.session", `"no session"`), `session\s+cannot\s+be\s+read`),
 		plan(replace("scimbridge_provisioning.it.session", fmt.Sprintf("%q", s.token.Reveal())), `holds\s+a\s+bearer\s+token,\s+and\s+not\s+a\s+session`),
-		plan(replace(providertest.Binary(t), "/nowhere/scim-bridge"), `/nowhere/scim-bridge\s+does\s+not\s+exist`),
 		plan(s.config(`settings = { public_url = "bridge" }`), `must\s+look\s+like\s+https`),
 		plan(s.config(`settings = { confirmation_interval = "5s" }`), `at\s+least\s+30s`),
 		resource.TestStep{Config: malformed, ExpectError: regexp.MustCompile(`Invalid token`)},
+		resource.TestStep{
+			Config:      replace(providertest.Binary(t), "/nowhere/scim-bridge"),
+			ExpectError: regexp.MustCompile(`/nowhere/scim-bridge\s+does\s+not\s+exist`),
+		},
 		resource.TestStep{
 			Config:      replace("unseal_token_wo = "+fmt.Sprintf("%q", s.token.Reveal()), fmt.Sprintf("unseal_token_wo = %q", newToken(t).Reveal())),
 			ExpectError: regexp.MustCompile(`The token does not open the session`),
@@ -405,64 +408,201 @@ func TestAProtectedDeploymentIsNeitherDestroyedNorReplaced(t *testing.T) {
 	)
 }
 
-func TestTwoDeploymentsCannotShareAFolder(t *testing.T) {
+// second is another deployment of the same configuration.
+func (s *scene) second(dataDir, listen string) string {
+	return fmt.Sprintf(`
+resource "scimbridge_deployment" "second" {
+  name    = "second"
+  session = scimbridge_provisioning.it.session
+  process = { listen = %q, data_dir = %q, binary = %q }
+}
+`, listen, dataDir, providertest.Binary(s))
+}
+
+func TestTwoDeploymentsInOnePlaceAreFoundAtPlan(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
 	config := s.config("")
-	second := fmt.Sprintf(`
-resource "scimbridge_deployment" "second" {
-  name       = "second"
-  session    = scimbridge_provisioning.it.session
-  process    = { listen = "127.0.0.1:0", data_dir = %q, binary = %q }
-  depends_on = [scimbridge_deployment.it]
-}
-`, s.dataDir, providertest.Binary(t))
+	_, port, err := net.SplitHostPort(s.listen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(filepath.Dir(s.dataDir), link); err != nil {
+		t.Fatal(err)
+	}
+	other := filepath.Join(filepath.Dir(s.dataDir), "other")
+	refused := func(dataDir, listen, why string) resource.TestStep {
+		return resource.TestStep{Config: config + s.second(dataDir, listen), PlanOnly: true, ExpectError: regexp.MustCompile(why)}
+	}
+	const folder, listener = `Two deployments in one folder`, `Two deployments at one address`
 	s.test(
+		refused(s.dataDir, "127.0.0.1:0", folder), // when both are new
+		refused(other, s.listen, listener),
 		resource.TestStep{Config: config},
-		resource.TestStep{Config: config + second, ExpectError: regexp.MustCompile(`(?s)deployed there already.*import \{`)},
+		refused(s.dataDir, "127.0.0.1:0", folder), // when one is there
+		refused(filepath.Join(link, "bridge"), "127.0.0.1:0", folder),
+		refused(other, s.listen, listener),
+		refused(other, ":"+port, listener),
+		refused(other, "[::]:"+port, listener),
+		refused(other, "localhost:"+port, listener),
+		resource.TestStep{Config: config, ConfigPlanChecks: plans(plancheck.ResourceActionNoop)},
 	)
 }
 
-func TestAnotherMachinesBridgeIsAnErrorThatNamesIt(t *testing.T) {
+// What another configuration deployed is not taken over, and not without its remedy.
+func TestAFolderThatAnotherConfigurationUsesIsRefused(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
 	config := s.config("")
+	s.test(resource.TestStep{Config: config}, resource.TestStep{
+		PreConfig: func() {
+			resource.UnitTest(s, resource.TestCase{
+				ProtoV6ProviderFactories: providertest.Factories(s),
+				Steps: []resource.TestStep{{
+					Config: strings.Replace(s.second(s.dataDir, "127.0.0.1:0"), "scimbridge_provisioning.it.session", fmt.Sprintf("%q", s.session()), 1) +
+						s.account.ProviderBlock(),
+					ExpectError: regexp.MustCompile(`(?s)deployed there already.*import \{`),
+				}},
+			})
+		},
+		Config:           config,
+		ConfigPlanChecks: plans(plancheck.ResourceActionNoop),
+	})
+}
+
+// session is the sealed one that the bridge was given.
+func (s *scene) session() string {
+	s.Helper()
+	b, err := os.ReadFile(filepath.Join(s.dataDir, "session"))
+	if err != nil {
+		s.Fatal(err)
+	}
+	return strings.TrimSpace(string(b))
+}
+
+// record changes the deployment's record, and returns how it was.
+func (s *scene) record(change func(record map[string]any)) (before []byte) {
+	s.Helper()
 	path := filepath.Join(s.dataDir, "bridge.json")
+	before, err := os.ReadFile(path)
+	if err != nil {
+		s.Fatal(err)
+	}
+	var record map[string]any
+	if err := json.Unmarshal(before, &record); err != nil {
+		s.Fatal(err)
+	}
+	change(record)
+	after, err := json.Marshal(record)
+	if err != nil {
+		s.Fatal(err)
+	}
+	s.write(path, after)
+	return before
+}
+
+func (s *scene) write(path string, content []byte) {
+	s.Helper()
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		s.Fatal(err)
+	}
+}
+
+// A plan can be made anywhere; only an apply must be made where the bridge is.
+func TestAnotherMachinesBridgeIsKeptAndNotTouched(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	config := s.config("")
+	refused := regexp.MustCompile(`(?s)build-7.*kubernetes`)
 	var mine []byte
 	s.test(
 		resource.TestStep{Config: config},
 		resource.TestStep{
 			PreConfig: func() {
-				var err error
-				if mine, err = os.ReadFile(path); err != nil {
-					t.Fatal(err)
-				}
-				var record map[string]any
-				if err := json.Unmarshal(mine, &record); err != nil {
-					t.Fatal(err)
-				}
-				record["machine"] = map[string]string{"id": "another", "name": "build-7"}
-				theirs, err := json.Marshal(record)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if err := os.WriteFile(path, theirs, 0o600); err != nil {
-					t.Fatal(err)
-				}
+				mine = s.record(func(r map[string]any) { r["machine"] = map[string]string{"id": "another", "name": "build-7"} })
 			},
-			Config:      config,
-			ExpectError: regexp.MustCompile(`(?s)runs on another machine.*build-7.*kubernetes`),
+			Config:            config,
+			ConfigPlanChecks:  plans(plancheck.ResourceActionNoop),
+			ConfigStateChecks: []statecheck.StateCheck{has("status", "ready")},
 		},
+		resource.TestStep{Config: s.config(`redeploy_triggers = { a = "1" }`), ExpectError: refused},
+		resource.TestStep{Config: config, Destroy: true, ExpectError: refused},
 		resource.TestStep{
-			PreConfig: func() {
-				if err := os.WriteFile(path, mine, 0o600); err != nil {
-					t.Fatal(err)
-				}
-			},
+			PreConfig:        func() { s.write(filepath.Join(s.dataDir, "bridge.json"), mine) },
 			Config:           config,
 			ConfigPlanChecks: plans(plancheck.ResourceActionNoop),
 		},
 	)
+}
+
+// gone waits until a process is no more.
+func (s *scene) gone(pid int) {
+	s.Helper()
+	deadline := time.Now().Add(30 * time.Second)
+	for tick := time.NewTicker(10 * time.Millisecond); !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH); <-tick.C {
+		if stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)); err == nil && strings.Contains(string(stat), ") Z ") {
+			return // dead, and its parent is busy
+		}
+		if time.Now().After(deadline) {
+			s.Fatalf("process %d still runs", pid)
+		}
+	}
+}
+
+// The absence of the record is not the absence of the bridge.
+func TestABridgeWhoseFolderIsLostIsNeitherDoubledNorForgotten(t *testing.T) {
+	t.Parallel()
+	losses := map[string]func(s *scene){
+		"the folder is removed": func(s *scene) {
+			if err := os.RemoveAll(s.dataDir); err != nil {
+				s.Fatal(err)
+			}
+		},
+		"the folder is moved": func(s *scene) {
+			if err := os.Rename(s.dataDir, s.dataDir+"-moved"); err != nil {
+				s.Fatal(err)
+			}
+		},
+		"the record is cut": func(s *scene) {
+			if err := os.Truncate(filepath.Join(s.dataDir, "bridge.json"), 20); err != nil {
+				s.Fatal(err)
+			}
+		},
+	}
+	for name, lose := range losses {
+		t.Run("an apply heals: "+name, func(t *testing.T) {
+			t.Parallel()
+			s := newScene(t)
+			var before control.Status
+			s.test(
+				resource.TestStep{Config: s.config("")},
+				resource.TestStep{
+					PreConfig:         func() { before = s.bridge(); lose(s) },
+					Config:            s.config(""),
+					ConfigPlanChecks:  plans(plancheck.ResourceActionUpdate),
+					ConfigStateChecks: []statecheck.StateCheck{has("status", "ready")},
+				},
+				resource.TestStep{
+					PreConfig: func() {
+						if now := s.bridge(); now.PID != before.PID {
+							s.gone(before.PID)
+						}
+					},
+					Config:           s.config(""),
+					ConfigPlanChecks: plans(plancheck.ResourceActionNoop),
+				},
+			)
+		})
+		t.Run("destroying ends it: "+name, func(t *testing.T) {
+			t.Parallel()
+			s := newScene(t)
+			s.test( // whose CheckDestroy looks whether something listens still
+				resource.TestStep{Config: s.config("")},
+				resource.TestStep{PreConfig: func() { lose(s) }, Config: s.config(""), Destroy: true},
+			)
+		})
+	}
 }
 
 func TestAFolderThatVanishedIsMadeAgain(t *testing.T) {

@@ -46,7 +46,7 @@ type child struct {
 // run starts the bridge that the record describes and records it. With
 // takeOver, it serves in the place of the one that runs, which then ends.
 func (t *Target) run(ctx context.Context, r *record, token session.Token, takeOver bool) error {
-	source, err := findBinary(t.Binary)
+	source, err := t.source()
 	if err != nil {
 		return err
 	}
@@ -66,7 +66,10 @@ func (t *Target) run(ctx context.Context, r *record, token session.Token, takeOv
 	if takeOver {
 		r.Leaving = append(r.Leaving, *r.Process)
 	}
-	r.Leaving = slices.DeleteFunc(r.Leaving, func(p running) bool { return !p.alive() })
+	r.Leaving = slices.DeleteFunc(r.Leaving, func(p running) bool {
+		alive, err := t.lifeOf(&p)
+		return err == nil && !alive
+	})
 	r.Process = &c.running
 	if err := t.writeRecord(*r); err != nil {
 		return fmt.Errorf("writing the deployment's record: %w", err)
@@ -102,10 +105,25 @@ func (t *Target) settle(ctx context.Context, c *child, token session.Token, take
 			return fmt.Errorf("%w%s", err, t.logOf(c))
 		}
 	}
-	if err := control.Dial(t.path(c.socket)).TakeOver(ctx); err != nil {
-		return fmt.Errorf("letting the new bridge take over; the old one goes on: %w%s", err, t.logOf(c))
+	return t.letTakeOver(ctx, c)
+}
+
+// letTakeOver lets the child on standby serve. An interruption comes before it
+// or after it: in between, who kills the child might kill the one that serves.
+func (t *Target) letTakeOver(ctx context.Context, c *child) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("letting the new bridge take over; the old one goes on: %w", deploy.Ended(ctx))
 	}
-	return nil
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), startTime)
+	defer cancel()
+	err := control.Dial(t.path(c.socket)).TakeOver(ctx)
+	if err == nil {
+		return nil
+	}
+	if s, asked := t.ask(ctx, control.SocketName); asked == nil && s.PID == c.PID {
+		return nil // it serves; only the answer was lost
+	}
+	return fmt.Errorf("letting the new bridge take over; the old one goes on: %w%s", err, t.logOf(c))
 }
 
 // useless tells whether a bridge in the wings has a session that opens or
@@ -125,10 +143,13 @@ func (t *Target) restart(ctx context.Context, old record, r *record, token sessi
 		}
 		_ = l.Close()
 	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("the old bridge goes on: %w", deploy.Ended(ctx))
+	}
 	if err := t.stop(ctx, old.Process); err != nil {
 		return err
 	}
-	return t.run(ctx, r, token, false)
+	return t.run(context.WithoutCancel(ctx), r, token, false) // there is no way back: none serves now
 }
 
 // start starts a program and waits for its control socket.
@@ -150,12 +171,12 @@ func (t *Target) start(ctx context.Context, program string, r record, takeOver b
 		return nil, fmt.Errorf("starting the bridge: %w", err)
 	}
 	c := &child{running: running{PID: cmd.Process.Pid}, logged: logged, ended: make(chan struct{})}
-	c.Started = startOf(c.PID)
+	c.Started, _ = t.startOf(c.PID) // without it, the control socket alone finds the bridge again
 	go func() {
 		_ = cmd.Wait() // its log says why it ended
 		close(c.ended)
 	}()
-	ctx, cancel := context.WithTimeout(ctx, startTime)
+	ctx, cancel := context.WithTimeoutCause(ctx, startTime, fmt.Errorf("the bridge did not come up within %s", startTime))
 	defer cancel()
 	for {
 		for _, socket := range []string{filepath.Base(control.WingsSocket(t.DataDir, c.PID)), control.SocketName} {
@@ -178,7 +199,7 @@ func (c *child) pause(ctx context.Context) error {
 	case <-c.ended:
 		return errors.New("the bridge started and ended again")
 	case <-ctx.Done():
-		return fmt.Errorf("the bridge did not come up in time: %w", ctx.Err())
+		return deploy.Ended(ctx)
 	case <-time.After(tick):
 		return nil
 	}
@@ -219,12 +240,15 @@ func environment(home string, size deploy.Size) []string {
 
 // unseal shows the token to the bridge at a socket of the data folder.
 func (t *Target) unseal(ctx context.Context, socket string, token session.Token) error {
-	ctx, cancel := context.WithTimeout(ctx, startTime)
+	ctx, cancel := context.WithTimeoutCause(ctx, startTime, fmt.Errorf("the bridge did not answer within %s", startTime))
 	defer cancel()
 	_, err := control.Dial(t.path(socket)).Unseal(ctx, token.Reveal())
 	if refusal, ok := errors.AsType[*control.Refusal](err); ok && refusal.Code != "" {
 		return &deploy.NotReadyError{Reason: "the bridge refused the token: " + refusal.Error() + ".",
 			Problems: []problem.Problem{problem.New(refusal.Code, time.Now(), nil)}}
+	}
+	if ctx.Err() != nil {
+		err = deploy.Ended(ctx)
 	}
 	if err != nil {
 		return fmt.Errorf("unsealing the bridge: %w", err)
@@ -235,12 +259,12 @@ func (t *Target) unseal(ctx context.Context, socket string, token session.Token)
 // stop ends the bridge of the data folder: the one that answers, and the one
 // that is on record.
 func (t *Target) stop(ctx context.Context, recorded *running) error {
-	if s, err := t.ask(ctx, control.SocketName); err == nil && (recorded == nil || s.PID != recorded.PID) {
-		if err := end(ctx, &running{PID: s.PID, Started: startOf(s.PID)}, t.grace()); err != nil {
+	if s, err := t.ask(ctx, control.SocketName); err == nil {
+		if err := t.end(ctx, t.answering(s), t.grace()); err != nil {
 			return err
 		}
 	}
-	return end(ctx, recorded, t.grace())
+	return t.end(ctx, recorded, t.grace())
 }
 
 func (t *Target) grace() time.Duration {
@@ -251,14 +275,18 @@ func (t *Target) grace() time.Duration {
 }
 
 // end asks a process to end, and kills it when its grace is over.
-func end(ctx context.Context, p *running, grace time.Duration) error {
-	if !p.alive() {
-		return nil
+func (t *Target) end(ctx context.Context, p *running, grace time.Duration) error {
+	alive, err := t.lifeOf(p)
+	if err != nil || !alive {
+		return err
 	}
 	if err := terminate(p.PID); err != nil {
 		return err
 	}
-	for deadline := time.Now().Add(grace); p.alive(); {
+	for deadline := time.Now().Add(grace); ; {
+		if alive, err = t.lifeOf(p); err != nil || !alive {
+			return err
+		}
 		if time.Now().After(deadline) || ctx.Err() != nil {
 			if err := kill(p.PID); err != nil {
 				return err
@@ -270,7 +298,6 @@ func end(ctx context.Context, p *running, grace time.Duration) error {
 		case <-ctx.Done():
 		}
 	}
-	return nil
 }
 
 // sweep ends bridges that an earlier run left in the wings, and their sockets.

@@ -24,9 +24,17 @@ type Target struct {
 	Listen  string
 	Binary  string // absolute; empty means the bundled one
 	Machine Machine
+	// Trace is what deploy.State.Trace said of the deployment last; with it,
+	// the bridge is found where the folder no longer leads to it. May be empty.
+	Trace string
+	// Keep is the digest of a program that was deployed before: its copy is
+	// run on, whatever Binary leads to now. Empty means Binary.
+	Keep string
 	// Grace is how long a bridge may take to answer what it has begun before
 	// it is killed; zero means 20 s.
 	Grace time.Duration
+
+	starts func(pid int) (string, error) // nil means startOf
 }
 
 var _ deploy.Target = (*Target)(nil)
@@ -46,13 +54,17 @@ func CheckDataDir(path string) error {
 }
 
 // Open returns the target of a data folder in which a bridge was deployed, as
-// its record has it; deploy.ErrAbsent or an *ElsewhereError otherwise.
-func Open(dataDir string, m Machine) (*Target, error) {
-	t := &Target{DataDir: dataDir, Machine: m}
+// its record has it; deploy.ErrAbsent or an *ElsewhereError otherwise. With a
+// trace, the record may also be missing or damaged.
+func Open(dataDir string, m Machine, trace string) (*Target, error) {
+	t := &Target{DataDir: dataDir, Machine: m, Trace: trace}
 	if err := CheckDataDir(dataDir); err != nil {
 		return nil, err
 	}
 	r, err := t.readRecord()
+	if _, damaged := errors.AsType[*damagedError](err); trace != "" && (damaged || errors.Is(err, deploy.ErrAbsent)) {
+		return t, nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -70,34 +82,47 @@ func (t *Target) Build(context.Context) (string, error) {
 }
 
 func (t *Target) build() (string, error) {
-	program, err := findBinary(t.Binary)
+	program, err := t.source()
 	if err != nil {
 		return "", err
 	}
 	return digest(program)
 }
 
+// source is the program to deploy.
+func (t *Target) source() (string, error) {
+	if t.Keep != "" {
+		return t.program(t.Keep), nil
+	}
+	return findBinary(t.Binary)
+}
+
 // Observe reports the record, and asks the bridge at its control socket.
 func (t *Target) Observe(ctx context.Context) (deploy.State, error) {
-	r, err := t.readRecord()
+	found, err := t.find(ctx)
 	if err != nil {
 		return deploy.State{}, err
 	}
-	s := deploy.State{Spec: r.spec(), Revision: r.Revision}
+	r := found.record
+	s := deploy.State{Spec: r.spec(), Revision: r.Revision, Program: r.Build, Lost: found.lost}
 	switch file, err := session.ReadFile(t.path(sessionName)); {
 	case err == nil:
 		s.Spec.Session = file.String()
-	case !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, session.ErrUnreadable):
+	case !isMissing(err) && !errors.Is(err, session.ErrUnreadable):
 		return deploy.State{}, err
 	}
-	if bridge, err := t.ask(ctx, control.SocketName); err == nil {
-		s.Running, s.Bridge = true, &bridge
-		s.Revision, s.ObservedRevision = bridge.Revision, bridge.ObservedRevision
+	if found.bridge != nil {
+		r.Process = t.answering(*found.bridge) // perhaps not the one that was recorded: somebody restarted it
+		s.Running, s.Bridge, s.Trace = true, found.bridge, traceOf(r)
+		s.Revision, s.ObservedRevision = found.bridge.Revision, found.bridge.ObservedRevision
 		return s, nil
 	}
-	s.Running = r.Process.alive()
+	s.Trace = traceOf(r)
+	if s.Running, err = t.lifeOf(r.Process); err != nil {
+		return deploy.State{}, err
+	}
 	observed, err := os.ReadFile(t.path("observed_revision"))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err != nil && !isMissing(err) {
 		return deploy.State{}, err
 	}
 	s.ObservedRevision = strings.TrimSpace(string(observed))
@@ -112,11 +137,6 @@ func (t *Target) ask(ctx context.Context, socket string) (control.Status, error)
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
 	return control.Dial(t.path(socket)).Status(ctx)
-}
-
-// alive tells whether the process still runs; a nil one never did.
-func (p *running) alive() bool {
-	return p != nil && p.Started != "" && startOf(p.PID) == p.Started
 }
 
 // Create deploys into a folder in which no bridge lives. If it fails it takes
@@ -154,7 +174,7 @@ func (t *Target) Create(ctx context.Context, spec deploy.Spec, revision string, 
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, t.remove(context.WithoutCancel(ctx), r))
+			err = errors.Join(err, t.remove(context.WithoutCancel(ctx), finding{record: r, ours: true}))
 		}
 	}()
 	if err := t.put(spec, token); err != nil {
@@ -183,6 +203,13 @@ func (t *Target) vacant() error {
 
 // Update makes what is there as spec has it.
 func (t *Target) Update(ctx context.Context, spec deploy.Spec, revision string, token session.Token) error {
+	if _, err := t.find(ctx); err != nil {
+		return err
+	}
+	folders, err := makeFolder(t.DataDir) // somebody may have removed it under the bridge
+	if err != nil {
+		return fmt.Errorf("making the data folder: %w", err)
+	}
 	unlock, err := t.lock(ctx)
 	if err != nil {
 		return err
@@ -191,9 +218,17 @@ func (t *Target) Update(ctx context.Context, spec deploy.Spec, revision string, 
 	if err := t.private(); err != nil {
 		return err
 	}
-	old, err := t.readRecord()
+	found, err := t.find(ctx)
 	if err != nil {
 		return err
+	}
+	if found.foreign {
+		return fmt.Errorf("%s holds another bridge (instance %q), and process %d, which this deployment started, runs still: move that folder away, or choose another data_dir",
+			t.DataDir, found.record.Process.Instance, found.stray.PID)
+	}
+	old := found.record
+	if len(old.Folders) == 0 {
+		old.Folders = folders
 	}
 	before, err := t.Observe(ctx)
 	if err != nil {
@@ -206,8 +241,11 @@ func (t *Target) Update(ctx context.Context, spec deploy.Spec, revision string, 
 	t.sweep(ctx)
 	r := newRecord(t, spec, revision, build)
 	r.Process, r.Leaving, r.Folders = old.Process, old.Leaving, old.Folders
-	if b := before.Bridge; b != nil { // perhaps not the one that was recorded: somebody restarted it
-		r.Process = &running{PID: b.PID, Started: startOf(b.PID), Instance: b.Instance}
+	if before.Bridge != nil { // perhaps not the one that was recorded: somebody restarted it
+		r.Process = t.answering(*before.Bridge)
+	}
+	if err := t.end(ctx, found.stray, t.grace()); err != nil {
+		return err
 	}
 
 	if b := before.Bridge; b != nil && b.Revision == revision && b.State != control.SessionUnreadable {
@@ -307,35 +345,51 @@ func (t *Target) keep(names ...string) (restore func() error, err error) {
 
 // Destroy stops the bridge and removes what it and this package made.
 func (t *Target) Destroy(ctx context.Context) error {
-	if _, err := t.readRecord(); errors.Is(err, deploy.ErrAbsent) {
-		return nil
-	}
-	unlock, err := t.lock(ctx)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	r, err := t.readRecord()
+	found, err := t.find(ctx)
 	if errors.Is(err, deploy.ErrAbsent) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	return t.remove(ctx, r)
+	if info, err := os.Stat(t.DataDir); isMissing(err) || err == nil && !info.IsDir() { // no other run can work there
+		return t.remove(ctx, found)
+	}
+	unlock, err := t.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	found, err = t.find(ctx)
+	if errors.Is(err, deploy.ErrAbsent) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return t.remove(ctx, found)
 }
 
 // remove does the work of Destroy. The record goes last, so that what a crash
 // leaves is still found.
-func (t *Target) remove(ctx context.Context, r record) error {
+func (t *Target) remove(ctx context.Context, found finding) error {
+	if err := t.end(ctx, found.stray, t.grace()); err != nil || found.foreign {
+		return err
+	}
 	t.sweep(ctx)
+	r := found.record
 	if err := t.stop(ctx, r.Process); err != nil {
 		return err
 	}
 	for _, p := range r.Leaving {
-		if err := end(ctx, &p, leavingGrace); err != nil {
+		if err := t.end(ctx, &p, leavingGrace); err != nil {
 			return err
 		}
+	}
+	if !found.ours { // the folder is another one than the bridge had
+		_ = os.Remove(t.path(lockName)) // which the lock of a moment ago made
+		dropFolders(r.Folders)
+		return nil
 	}
 	if err := t.dropOthers(""); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err

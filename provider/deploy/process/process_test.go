@@ -165,7 +165,7 @@ func TestCreateRunsADetachedBridgeThatObserveFinds(t *testing.T) {
 		t.Error(err)
 	}
 
-	again, err := process.Open(f.target.DataDir, process.ThisMachine())
+	again, err := process.Open(f.target.DataDir, process.ThisMachine(), "")
 	if err != nil || again.Listen != f.target.Listen || again.Binary != f.target.Binary {
 		t.Errorf("the record opens as %+v (%v)", again, err)
 	}

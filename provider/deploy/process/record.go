@@ -43,6 +43,9 @@ type record struct {
 	Process *running `json:"process,omitempty"`
 	// Leaving have handed over, and answer what they had begun.
 	Leaving []running `json:"leaving,omitempty"`
+	// Folder is the data folder's path when the record was written: one that
+	// was copied tells of another folder's processes.
+	Folder string `json:"folder,omitempty"`
 	// Folders were made for this deployment, outermost first.
 	Folders []string `json:"folders,omitempty"`
 }
@@ -52,11 +55,13 @@ type running struct {
 	PID      int    `json:"pid"`
 	Started  string `json:"started"` // see startOf
 	Instance string `json:"instance"`
+
+	answered bool // at its control socket, a moment ago: the pid is its own
 }
 
 func newRecord(t *Target, spec deploy.Spec, revision, build string) record {
 	return record{
-		Version: recordVersion, Name: spec.Name, Machine: t.Machine, Listen: t.Listen, Binary: t.Binary,
+		Version: recordVersion, Name: spec.Name, Machine: t.Machine, Listen: t.Listen, Binary: t.Binary, Folder: t.DataDir,
 		Build: build, Revision: revision, Unseal: spec.Unseal, Size: spec.Size, Settings: spec.Settings,
 		Triggers: spec.Triggers, Memo: spec.Memo,
 	}
@@ -68,19 +73,25 @@ func (r record) spec() deploy.Spec {
 }
 
 // readRecord reads the record of a data folder; deploy.ErrAbsent if there is
-// none, *ElsewhereError if it is another machine's.
+// none, *ElsewhereError if it is another machine's, *damagedError if it cannot
+// be read whoever asks.
 func (t *Target) readRecord() (record, error) {
 	path := t.path(recordName)
 	b, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case isMissing(err):
 		return record{}, deploy.ErrAbsent
-	}
-	if err != nil {
-		return record{}, fmt.Errorf("reading the deployment's record: %w", err)
+	case errors.Is(err, fs.ErrPermission):
+		return record{}, fmt.Errorf("reading the deployment's record: %w: run Terraform as the user who deployed the bridge", err)
+	case err != nil:
+		return record{}, &damagedError{path, err}
 	}
 	var r record
 	if err := json.Unmarshal(b, &r); err != nil {
-		return record{}, fmt.Errorf("reading the deployment's record %s: %w; if it is damaged beyond repair, stop the bridge by hand and remove the folder", path, err)
+		return record{}, &damagedError{path, err}
+	}
+	if r.Version == 0 || r.Machine.ID == "" { // JSON, and of something else
+		return record{}, &damagedError{path, errors.New("it does not say which version and machine it is of")}
 	}
 	if r.Version != recordVersion {
 		return record{}, fmt.Errorf("the deployment's record %s has version %d, and this provider knows %d: use the provider version that wrote it", path, r.Version, recordVersion)
@@ -150,6 +161,9 @@ func makeFolder(path string) (made []string, err error) {
 		return made, err
 	}
 	if err := os.Mkdir(path, 0o700); err != nil {
+		if target, linkErr := os.Readlink(path); linkErr == nil {
+			return made, fmt.Errorf("%s is a symbolic link to %s, which is not there", path, target)
+		}
 		if errors.Is(err, fs.ErrExist) { // somebody else was faster
 			return made, nil
 		}
@@ -187,7 +201,7 @@ func (t *Target) private() error {
 // dropFolders removes what makeFolder made, as far as nobody else uses it.
 func dropFolders(made []string) {
 	for _, path := range slices.Backward(made) {
-		if os.Remove(path) != nil { // not empty
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) { // not empty
 			return
 		}
 	}

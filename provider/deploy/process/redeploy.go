@@ -38,8 +38,8 @@ func (t *Target) Redeploy(ctx context.Context, token session.Token) error {
 		return errors.New("the bridge's session is missing or damaged: run terraform apply, which puts it right")
 	}
 	t.sweep(ctx)
-	if b := before.Bridge; b != nil { // perhaps not the one that was recorded: somebody restarted it
-		r.Process = &running{PID: b.PID, Started: startOf(b.PID), Instance: b.Instance}
+	if before.Bridge != nil { // perhaps not the one that was recorded: somebody restarted it
+		r.Process = t.answering(*before.Bridge)
 	}
 	switch {
 	case !before.Running:

@@ -9,21 +9,28 @@ import (
 
 // startOf tells when a process started, in a form that no other process of
 // this pid ever has: boot id and ticks since boot (proc(5), field 22). It is
-// empty if the process is gone, or dead and only not yet collected.
-func startOf(pid int) string {
+// empty if the process is gone, or dead and only not yet collected. The error
+// says that there is a process, and that /proc does not show it.
+func startOf(pid int) (string, error) {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
-		return ""
+		if !exists(pid) {
+			return "", nil
+		}
+		return "", err
 	}
 	// The command's name, field 2, may hold spaces and brackets: count from its end.
 	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
 	const state, startTime = 0, 22 - 3 // fields begins with the third
-	if len(fields) <= startTime || fields[state] == "Z" || fields[state] == "X" {
-		return ""
+	if len(fields) <= startTime {
+		return "", fmt.Errorf("/proc/%d/stat has %d fields", pid, len(fields))
+	}
+	if fields[state] == "Z" || fields[state] == "X" {
+		return "", nil
 	}
 	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
-		return ""
+		return "", err
 	}
-	return strings.TrimSpace(string(boot)) + "/" + fields[startTime]
+	return strings.TrimSpace(string(boot)) + "/" + fields[startTime], nil
 }

@@ -3,18 +3,28 @@
 package process
 
 import (
+	"errors"
 	"os/exec"
 	"strconv"
 	"strings"
 )
 
 // startOf tells when a process started, to the second. It is empty if the
-// process is gone, or dead and only not yet collected.
-func startOf(pid int) string {
+// process is gone, or dead and only not yet collected. The error says that
+// there is a process, and that ps does not show it.
+func startOf(pid int) (string, error) {
+	if !exists(pid) {
+		return "", nil
+	}
 	out, err := exec.Command("/bin/ps", "-o", "stat=,lstart=", "-p", strconv.Itoa(pid)).Output()
 	state, started, ok := strings.Cut(strings.TrimSpace(string(out)), " ")
-	if err != nil || !ok || strings.HasPrefix(state, "Z") {
-		return ""
+	switch {
+	case ok && strings.HasPrefix(state, "Z") || !exists(pid):
+		return "", nil
+	case err != nil:
+		return "", err
+	case !ok:
+		return "", errors.New("ps does not show it")
 	}
-	return strings.Join(strings.Fields(started), " ")
+	return strings.Join(strings.Fields(started), " "), nil
 }

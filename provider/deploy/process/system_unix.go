@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy"
 )
 
 // Supported says why this system cannot run a bridge as a process, or nil.
@@ -30,6 +32,11 @@ func signal(pid int, s unix.Signal) error {
 	}
 	return nil
 }
+
+// exists reports whether there is a process, dead ones that were not yet collected included.
+func exists(pid int) bool { return !errors.Is(unix.Kill(pid, 0), unix.ESRCH) }
+
+func isNotFolder(err error) bool { return errors.Is(err, unix.ENOTDIR) }
 
 // lock waits until no other run works on the data folder. The kernel gives
 // the lock back when its holder dies.
@@ -54,7 +61,7 @@ func (t *Target) lock(ctx context.Context) (unlock func(), err error) {
 		select {
 		case <-ctx.Done():
 			_ = f.Close()
-			return nil, fmt.Errorf("another run works on the deployment in %s: %w", t.DataDir, ctx.Err())
+			return nil, fmt.Errorf("another run works on the deployment in %s: %w", t.DataDir, deploy.Ended(ctx))
 		case <-time.After(50 * time.Millisecond):
 		}
 	}

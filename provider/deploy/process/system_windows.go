@@ -13,7 +13,11 @@ func Supported() error { return errWindows }
 
 func detach(*exec.Cmd) {}
 
-func startOf(int) string { return "" }
+func startOf(int) (string, error) { return "", errWindows }
+
+func exists(int) bool { return false }
+
+func isNotFolder(error) bool { return false }
 
 func terminate(int) error { return errWindows }
 func kill(int) error      { return errWindows }

@@ -1,0 +1,152 @@
+package deployment
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/client"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy/process"
+)
+
+// machineKey is where private state keeps the machine that a process runs on:
+// on any other, its folder is missing, which must not look like a deleted bridge.
+const machineKey = "machine"
+
+// memoryKey is where private state keeps a memory.
+const memoryKey = "memory"
+
+// A memory is what a Read or an apply found, for those that come after it: a
+// plan must not ask the target anew, since it is made once more within the
+// apply, when other resources may have changed what there is to see.
+type memory struct {
+	Trace  string `json:"trace"`          // deploy.State's
+	Lost   string `json:"lost,omitempty"` // deploy.State's
+	Digest string `json:"digest"`         // of the program that was deployed last
+	// Offered is what process.binary led to, if it is set.
+	Offered *process.Program `json:"offered,omitempty"`
+}
+
+// recall reads the memory; a zero one before the first apply or Read.
+func recall(ctx context.Context, private client.Private) (m memory) {
+	stored, _ := private.GetKey(ctx, memoryKey)
+	if len(stored) == 0 || json.Unmarshal(stored, &m) != nil {
+		return memory{}
+	}
+	return m
+}
+
+// remember stores what was found at the target, and the machine with it.
+func (r *bridge) remember(ctx context.Context, private client.Private, target *process.Target, s deploy.State) diag.Diagnostics {
+	m := memory{Trace: s.Trace, Lost: s.Lost, Digest: s.Program}
+	if m.Trace == "" {
+		m.Trace = target.Trace
+	}
+	if target.Binary != "" {
+		offered := *target
+		offered.Keep = ""
+		if program, err := offered.Program(ctx); err == nil {
+			m.Offered = &program
+		}
+	}
+	stored, err := json.Marshal(m)
+	if err == nil {
+		var diags diag.Diagnostics
+		machine, _ := json.Marshal(r.here) // two texts always marshal
+		diags.Append(private.SetKey(ctx, machineKey, machine)...)
+		diags.Append(private.SetKey(ctx, memoryKey, stored)...)
+		return diags
+	}
+	return diag.Diagnostics{diag.NewErrorDiagnostic("Cannot keep what was found", err.Error())}
+}
+
+// sameMachine refuses a deployment that belongs to another machine: nil, or a
+// *process.ElsewhereError.
+func (r *bridge) sameMachine(ctx context.Context, private client.Private, dataDir string) error {
+	stored, _ := private.GetKey(ctx, machineKey)
+	if len(stored) == 0 { // imported, and not yet read
+		return nil
+	}
+	var there process.Machine
+	if err := json.Unmarshal(stored, &there); err != nil {
+		return fmt.Errorf("reading the machine from private state: %w", err)
+	}
+	if there.ID == r.here.ID {
+		return nil
+	}
+	return &process.ElsewhereError{DataDir: dataDir, There: there, Here: r.here}
+}
+
+// sameAccount refuses to touch a deployment that was made beside another
+// account than the one that answers. An account that does not answer is no
+// reason to refuse: the bridge lies here, and perhaps it is what is in the way.
+func (r *bridge) sameAccount(ctx context.Context, private client.Private, sealed string, diags *diag.Diagnostics) {
+	if !r.client.Known() {
+		return
+	}
+	caller, err := r.client.Caller(ctx)
+	if err != nil {
+		return
+	}
+	before, _ := private.GetKey(ctx, client.AccountKey)
+	if owner := account(sealed); len(before) == 0 && owner != "" && !r.client.CheckOwner(owner, caller.AccountId, diags) {
+		return
+	}
+	r.client.SameAccount(ctx, private, diags)
+}
+
+// heardOf asks the account for a bridge that is alive, by its instance, or by
+// its revision where the instance is not known. It is nil if the account knows
+// of none, or cannot be asked.
+func (r *bridge) heardOf(ctx context.Context, instance, revision string) *api.Bridge {
+	if !r.client.Known() {
+		return nil
+	}
+	for params := (&api.ListBridgesParams{}); ; {
+		page, err := client.Call[api.BridgePage](r.client.API.ListBridges(ctx, params))
+		if err != nil {
+			return nil
+		}
+		for _, b := range page.Items {
+			if b.Live && (instance != "" && b.Instance == instance || instance == "" && revision != "" && b.Revision == revision) {
+				return &b
+			}
+		}
+		if page.NextCursor == nil || *page.NextCursor == "" {
+			return nil
+		}
+		params.Cursor = page.NextCursor
+	}
+}
+
+// seenAt says where and when the account heard from a bridge.
+func seenAt(b api.Bridge) string {
+	return fmt.Sprintf("the account heard from it (instance %s) at %s, from %s",
+		b.Instance, b.LastContact.UTC().Format("15:04:05 MST on 2 January 2006"), b.Address)
+}
+
+// demoted turns errors into warnings. A plan without a prior state is also
+// made within the apply of a replacement, when the one to be replaced is set
+// aside already: an error there would strand it, and Create says it in time.
+func demoted(diags diag.Diagnostics) diag.Diagnostics {
+	var warnings diag.Diagnostics
+	for _, d := range diags {
+		if d.Severity() != diag.SeverityError {
+			warnings.Append(d)
+			continue
+		}
+		detail := strings.TrimRight(d.Detail(), ".") + ".\n\nThe apply fails, unless something in the same run changes that."
+		warning := diag.NewWarningDiagnostic(d.Summary(), detail)
+		if at, ok := d.(diag.DiagnosticWithPath); ok {
+			warnings.Append(diag.WithPath(at.Path(), warning))
+			continue
+		}
+		warnings.Append(warning)
+	}
+	return warnings
+}
