@@ -15,6 +15,7 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/ipdata"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
 )
 
 // An Account is one business account in one database. It is safe for
@@ -36,6 +37,7 @@ type Account struct {
 
 	policies policies
 	signIns  turnstile
+	signUps  *ingress.Limiter
 }
 
 // ErrNone says that the database holds no account yet.
@@ -47,7 +49,7 @@ var builtIn = []string{"Owners", "Administrators", "Team Members"}
 
 // Create makes the account in an empty database.
 func Create(ctx context.Context, s *store.Store, name string, now func() time.Time, random io.Reader) (*Account, error) {
-	a := &Account{Name: name, Store: s, Now: now, Random: random}
+	a := &Account{Name: name, Store: s, Now: now, Random: random, signUps: newSignUpLimiter()}
 	a.ID = a.newID()
 	a.CreatedAt = a.now()
 	err := s.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
@@ -76,7 +78,7 @@ func Create(ctx context.Context, s *store.Store, name string, now func() time.Ti
 
 // Load finds the account in the database, or answers ErrNone.
 func Load(ctx context.Context, s *store.Store) (*Account, error) {
-	a := &Account{Store: s, Now: time.Now, Random: rand.Reader}
+	a := &Account{Store: s, Now: time.Now, Random: rand.Reader, signUps: newSignUpLimiter()}
 	err := s.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
 		row, found, err := tx.Account(ctx)
 		if err == nil && !found {

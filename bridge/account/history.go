@@ -68,6 +68,9 @@ func (a *Account) audit(ctx context.Context, tx *store.Tx, action, object, forma
 func (a *Account) Sweep(ctx context.Context) error {
 	now := a.now()
 	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		return tx.Sweep(ctx, now, now.Add(-answersKept), now.Add(-attemptsKept), now.Add(-mailsKept))
+		return tx.Sweep(ctx, store.Ends{
+			Now: now, Answers: now.Add(-answersKept), Attempts: now.Add(-attemptsKept),
+			Mails: now.Add(-mailsKept), SignUps: now.Add(-signUpLife),
+		})
 	})
 }

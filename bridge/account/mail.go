@@ -45,7 +45,7 @@ func (a *Account) sendInvitation(ctx context.Context, tx *store.Tx, m store.Memb
 		Kind: mailInvitation, Recipient: m.Address, Link: link, LinkHash: hash,
 		Subject: fmt.Sprintf("Join %s", a.Name),
 		Body: fmt.Sprintf("%s,\n\nyou are invited to join %s. To accept, open this link:\n\n%s\n\n"+
-			"It is good for 30 days. If you did not expect this, do nothing.\n", hello(greeted), a.Name, link),
+			"It is good for %s. If you did not expect this, do nothing.\n", hello(greeted), a.Name, link, inWords(invitationLife(m))),
 	})
 }
 
@@ -57,7 +57,7 @@ func (a *Account) remind(ctx context.Context, tx *store.Tx, m store.Member) erro
 	switch {
 	case err != nil:
 		return err
-	case !a.isGood(m.InvitedAt):
+	case !a.isInvited(m):
 		return a.inviteUnnamed(ctx, tx, m)
 	case !found, a.now().Sub(last.CreatedAt) < remindEvery:
 		return nil
@@ -67,6 +67,18 @@ func (a *Account) remind(ctx context.Context, tx *store.Tx, m store.Member) erro
 
 // isGood tells whether a link that was made at this time still is.
 func (a *Account) isGood(made time.Time) bool { return a.now().Sub(made) < linkLife }
+
+// isInvited reports whether the link of a member's invitation still works.
+func (a *Account) isInvited(m store.Member) bool { return a.now().Sub(m.InvitedAt) < invitationLife(m) }
+
+// invitationLife is how long the link of an invitation works: not for long if
+// the member asked for it and nobody else vouches for it.
+func invitationLife(m store.Member) time.Duration {
+	if m.SignedUp && !m.Managed() {
+		return signUpLife
+	}
+	return linkLife
+}
 
 // askToConfirm asks the owner of a new address whether it is his, and returns
 // the hash of the token that answers.
@@ -80,6 +92,14 @@ func (a *Account) askToConfirm(ctx context.Context, tx *store.Tx, name, address 
 			"It is good for 30 days. Until then you sign in with the old address. If you did not expect this, do nothing.\n",
 			hello(name), a.Name, address, link),
 	})
+}
+
+// inWords is a time of whole days, or of hours if it is one day.
+func inWords(life time.Duration) string {
+	if days := int(life.Hours() / 24); days > 1 {
+		return fmt.Sprintf("%d days", days)
+	}
+	return fmt.Sprintf("%d hours", int(life.Hours()))
 }
 
 func hello(name string) string {

@@ -232,7 +232,7 @@ func bumpPerson(ctx context.Context, tx *store.Tx, m Member) error {
 // is reactivated or provisioned now, unless the one that he has is open.
 func (a *Account) welcomeBack(ctx context.Context, tx *store.Tx, before, m Member) error {
 	returns := before.Suspended && !m.Suspended || !before.Managed() && m.Managed()
-	if !returns || before.State != store.Invited || a.isGood(m.InvitedAt) {
+	if !returns || before.State != store.Invited || a.isInvited(m) {
 		return nil
 	}
 	return a.invite(ctx, tx, m)
@@ -266,7 +266,11 @@ func (a *Account) AcceptInvitation(ctx context.Context, token string) (m Member,
 		if m, err = a.advance(ctx, tx, m, next); err != nil {
 			return err
 		}
-		return a.audit(asPerson(ctx, m.ID), tx, "member.accept", m.ID, "")
+		how := ""
+		if m.SignedUp {
+			how = "signed up"
+		}
+		return a.audit(asPerson(ctx, m.ID), tx, "member.accept", m.ID, "%s", how)
 	})
 	return m, err
 }
@@ -276,7 +280,7 @@ func (a *Account) invited(ctx context.Context, tx *store.Tx, token string) (Memb
 	if err != nil {
 		return m, err
 	}
-	if !found || !a.isGood(m.InvitedAt) {
+	if !found || !a.isInvited(m) {
 		return Member{}, linkUnknown()
 	}
 	return unsuspended(m, nil)
@@ -329,44 +333,6 @@ func (a *Account) ConfirmPerson(ctx context.Context, id string) error {
 	})
 }
 
-// SignUp lets somebody with an address under an allowed domain ask for an
-// invitation. The answer is the same whether or not the address is a member's
-// already: this page is open to strangers, who must not learn who is in.
-func (a *Account) SignUp(ctx context.Context, address, name string) error {
-	if err := checkAddress(address); err != nil {
-		return InvalidValue("/address", "%v", err)
-	}
-	if err := checkName(name); err != nil {
-		return err
-	}
-	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		domain := domainOf(address)
-		if _, allowed, err := tx.SignupDomain(ctx, domain); err != nil {
-			return err
-		} else if !allowed {
-			return &Error{Status: http.StatusForbidden, Code: "domain_not_allowed", Title: "Domain not allowed",
-				Detail: "addresses under " + domain + " may not sign up; ask an administrator of the account to allow the domain"}
-		}
-		holder, taken, err := tx.AddressHolder(ctx, address)
-		switch {
-		case err != nil:
-			return err
-		case !taken:
-			m, err := a.insertInvited(ctx, tx, address, name, store.RoleMember)
-			if err != nil {
-				return err
-			}
-			if err := a.inviteUnnamed(ctx, tx, m); err != nil {
-				return err
-			}
-			return a.audit(asPerson(ctx, m.ID), tx, "member.sign_up", m.ID, "")
-		case holder.State == store.Invited && !holder.Suspended && store.Fold(holder.Address) == store.Fold(address):
-			return a.remind(ctx, tx, holder)
-		}
-		return nil
-	})
-}
-
 // asPerson makes the person himself the author of what follows.
 func asPerson(ctx context.Context, memberID string) context.Context {
 	c := CallerFrom(ctx)
@@ -375,7 +341,7 @@ func asPerson(ctx context.Context, memberID string) context.Context {
 
 func linkUnknown() *Error {
 	return &Error{Status: http.StatusNotFound, Code: "link_unknown", Title: "Link unknown",
-		Detail: "the link was used already, was replaced by a newer one, is older than 30 days, or is incomplete; look for a newer mail"}
+		Detail: "the link was used already, was replaced by a newer one, has expired, or is incomplete; look for a newer mail"}
 }
 
 // Attention is a person who waits for something.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/signin"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/secret"
 )
 
@@ -34,6 +35,9 @@ type BridgeIdentity struct{ Instance, Version, Revision string }
 
 // SignedIn is what a bridge gets for a right proof.
 type SignedIn struct {
+	// Proved: the client holds the secrets, also if it was refused for another
+	// reason. Until then it is a stranger.
+	Proved      bool
 	Proof       string        // the server's
 	Token       secret.String // of the session
 	ExpiresAt   time.Time
@@ -132,11 +136,9 @@ func (a *Account) FinishSignIn(ctx context.Context, handshakeID, clientA, proof 
 		return SignedIn{}, err
 	}
 	if serverProof == "" {
-		// Without what a stranger chose to call himself: he could fill the
-		// disk with names.
-		err := a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-			return a.countAttempt(ctx, tx, Attempt{Address: address.String(), Result: refusedProof})
-		})
+		if kept.ID != "" {
+			err = a.countWrongProof(ctx, address)
+		}
 		return SignedIn{}, errors.Join(err, unauthorized(refusedProof,
 			"the proof is wrong, or the handshake is unknown, used or older than 60 seconds"))
 	}
@@ -144,13 +146,47 @@ func (a *Account) FinishSignIn(ctx context.Context, handshakeID, clientA, proof 
 	if err != nil {
 		return SignedIn{}, err
 	}
-	return a.admitBridge(ctx, kept, serverProof, bridge, ruling)
+	in, err := a.admitBridge(ctx, kept, serverProof, bridge, ruling)
+	in.Proved = true
+	return in, err
+}
+
+const (
+	// wrongProofRows bounds the rows of an hour that wrong proofs can make:
+	// anybody may send them, from as many networks as it commands.
+	wrongProofRows = 100
+	// otherNetworks is in the place of an address once there are so many.
+	otherNetworks = "others"
+)
+
+// countWrongProof notes a wrong proof under the client's network, and nothing
+// that the client says of itself: it could fill the disk with names.
+func (a *Account) countWrongProof(ctx context.Context, address netip.Addr) error {
+	attempt := Attempt{Address: ingress.NetworkOf(address).String(), Result: refusedProof, Last: a.now()}
+	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		crowded, err := tx.IsCrowded(ctx, attempt, otherNetworks, wrongProofRows)
+		if err != nil {
+			return err
+		}
+		if crowded {
+			attempt.Address = otherNetworks
+		}
+		return a.countAttempt(ctx, tx, attempt)
+	})
 }
 
 // checkProof consumes the handshake, whatever comes of it: each try is a
-// guess at the secrets. The server's proof is empty if the client's is wrong.
+// guess at the secrets. The server's proof is empty if the client's is wrong;
+// kept is empty if there was no such handshake, which costs no write.
 func (a *Account) checkProof(ctx context.Context, handshakeID, clientA, proof string) (kept store.Handshake, serverProof string, err error) {
 	var found bool
+	err = a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
+		found, err = tx.HasHandshake(ctx, handshakeID)
+		return err
+	})
+	if err != nil || !found {
+		return kept, "", err
+	}
 	err = a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
 		kept, found, err = tx.TakeHandshake(ctx, handshakeID)
 		return err

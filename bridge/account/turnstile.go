@@ -2,11 +2,15 @@ package account
 
 import (
 	"context"
+	"fmt"
+	"math"
 	"net/http"
 	"net/netip"
 	"runtime"
 	"sync"
 	"time"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
 )
 
 // The bounds of beginning to sign in. Anybody may, and it takes the account
@@ -30,14 +34,14 @@ type turnstile struct {
 	slots chan struct{}
 
 	mu   sync.Mutex
-	here map[netip.Prefix]int // in line or through, by network
+	here map[ingress.Network]int // in line or through, by network
 }
 
 // enter waits for a turn; the caller must leave when he is done.
 func (t *turnstile) enter(ctx context.Context, address netip.Addr) (leave func(), err error) {
 	// Half the processors at most: who is in already needs the others.
 	t.made.Do(func() { t.slots = make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)) })
-	network := networkOf(address)
+	network := ingress.NetworkOf(address)
 	if !t.arrive(network) {
 		return nil, tooManySignIns("%d sign-ins from your network are under way", startsPerNetwork)
 	}
@@ -55,11 +59,11 @@ func (t *turnstile) enter(ctx context.Context, address netip.Addr) (leave func()
 	return nil, err
 }
 
-func (t *turnstile) arrive(network netip.Prefix) bool {
+func (t *turnstile) arrive(network ingress.Network) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.here == nil {
-		t.here = make(map[netip.Prefix]int)
+		t.here = make(map[ingress.Network]int)
 	}
 	if t.here[network] >= startsPerNetwork {
 		return false
@@ -68,7 +72,7 @@ func (t *turnstile) arrive(network netip.Prefix) bool {
 	return true
 }
 
-func (t *turnstile) depart(network netip.Prefix) {
+func (t *turnstile) depart(network ingress.Network) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.here[network]--; t.here[network] == 0 {
@@ -76,22 +80,14 @@ func (t *turnstile) depart(network netip.Prefix) {
 	}
 }
 
-// networkOf is what one party holds: an IPv4 address, or the /64 within which
-// an IPv6 host takes any address it likes.
-func networkOf(address netip.Addr) netip.Prefix {
-	bits := 32
-	if address = address.Unmap(); address.Is6() {
-		bits = 64
-	}
-	network, err := address.WithZone("").Prefix(bits)
-	if err != nil {
-		return netip.Prefix{} // no address at all: within one process
-	}
-	return network
+func tooManySignIns(format string, args ...any) *Error {
+	return tooMany("Too many sign-ins", startAgain, fmt.Sprintf(format, args...))
 }
 
-func tooManySignIns(format string, args ...any) *Error {
-	e := Conflict("too_many_requests", "Too many sign-ins", format+"; try again in %d seconds", append(args, int(startAgain.Seconds()))...)
-	e.Status, e.RetryAfter = http.StatusTooManyRequests, startAgain
+// tooMany refuses what may be tried again later.
+func tooMany(title string, after time.Duration, why string) *Error {
+	seconds := math.Ceil(after.Seconds())
+	e := Conflict("too_many_requests", title, "%s; try again in %.0f seconds", why, seconds)
+	e.Status, e.RetryAfter = http.StatusTooManyRequests, time.Duration(seconds)*time.Second
 	return e
 }

@@ -202,10 +202,15 @@ var catalogue = []entry{
 		remedy: text("Send any SCIM request with the bearer token (the identity provider's next one will do), sign in to the status page with it, run `scim-bridge unseal`, or run `terraform apply`. To have restarts unsealed without a person, set unseal = \"stored\" on the scimbridge_deployment."),
 	},
 	{
-		code:   TokenRejected,
-		title:  text(`{{if eq .previous "true"}}The identity provider still uses the old token{{else}}A wrong bearer token was refused{{end}}`),
-		cause:  text(`{{if eq .previous "true"}}A client sent the bearer token of the previous pair, whose overlap has ended{{with .expires}} ({{.}}){{end}}.{{else}}A client sent a well-formed bearer token that does not belong to this bridge's session{{with .count}} ({{.}} times){{end}}.{{end}}`),
-		remedy: text("Enter the present bearer token in the identity provider. If it is lost, give a new one to bearer_token_wo of scimbridge_provisioning and run `terraform apply`; both tokens work during the overlap."),
+		code:  TokenRejected,
+		title: text(`{{if eq .previous "true"}}The identity provider still uses the old token{{else}}A wrong bearer token was refused{{end}}`),
+		cause: text(`{{if eq .previous "true"}}A client sent the bearer token of the previous pair, whose overlap has ended{{with .expires}} ({{.}}){{end}}` +
+			`{{else}}A client sent a well-formed bearer token that does not belong to this bridge's session{{end}}` +
+			`{{with .count}}, {{.}} times{{end}}{{with .networks}}; by network: {{.}}{{end}}.` +
+			`{{if eq .foreign "true"}} The identity provider's own requests are accepted meanwhile.{{end}}`),
+		remedy: text(`{{if eq .foreign "true"}}Compare the networks with your identity provider's. If they are not its own, nothing needs to be done: anybody can make up such a token, and none opens anything. ` +
+			`To be rid of them, let only the identity provider's networks reach the bridge. If they are its own, enter the present bearer token there too.` +
+			`{{else}}Enter the present bearer token in the identity provider. If it is lost, give a new one to bearer_token_wo of scimbridge_provisioning and run ` + "`terraform apply`" + `; both tokens work during the overlap.{{end}}`),
 	},
 	{
 		code:   SessionUnreadable,
@@ -309,5 +314,14 @@ var catalogue = []entry{
 			"Changes are refused, since they would be lost when the process ends."),
 		remedy: text("If the file was moved away, move it back, together with its -wal file. Else stop the account service, put a backup in its place, without a -wal file, " +
 			"{{with .database}}check it with `scim-bridge account check --database {{shell .}}` {{end}}and start the service again. The bridge signs in again within 15 seconds after that."),
+	},
+	{
+		code:  Overloaded,
+		title: text(`The bridge has more connections than it can hold`),
+		cause: text(`Clients opened more connections than the bridge's process may have{{with .reason}} ({{.}}){{end}}{{with .count}}, {{.}} times lately{{end}}. ` +
+			`Those on which no valid token was shown are closed first{{with .networks}}; by network: {{.}}{{end}}.`),
+		remedy: text("Let only the identity provider's networks reach the bridge, or have a proxy in front of it limit connections for each client. " +
+			"A bridge holds 1024 connections if its process may open 1344 files: where the limit is lower (`ulimit -n`), raise it and restart the bridge, " +
+			"with LimitNOFILE=4096 in a systemd unit, or `docker run --ulimit nofile=4096`."),
 	},
 }

@@ -40,7 +40,8 @@ var cases = []struct {
 	code  problem.Code
 	facts problem.Facts
 }{
-	{problem.TokenRejected, problem.Facts{"count": "12"}},
+	{problem.TokenRejected, problem.Facts{"count": "12", "networks": "192.0.2.7 (12)"}},
+	{problem.TokenRejected, problem.Facts{"count": "12", "networks": "192.0.2.7 (10), others (2)", "foreign": "true"}},
 	{problem.TokenRejected, problem.Facts{"previous": "true", "expires": "2026-11-23T16:00:00Z"}},
 	{problem.SessionUnreadable, problem.Facts{"reason": "it is cut short: 4 of 5 parts are there"}},
 	{problem.CredentialsChanged, problem.Facts{"reason": "credentials_changed"}},
@@ -62,6 +63,7 @@ var cases = []struct {
 	{problem.MembersUnknown, problem.Facts{"group": `"Engineers" and "Doctors"`, "ids": `"00u1"`, "reason": "refused"}},
 	{problem.StorageFull, problem.Facts{"database": "sqlite:/srv/the account/account.db"}},
 	{problem.StorageLost, problem.Facts{"database": "sqlite:/srv/it's/account.db"}},
+	{problem.Overloaded, problem.Facts{"count": "12", "reason": "all 1024 connections are in use", "networks": "192.0.2.7 (12)"}},
 }
 
 func TestCatalogueReadsWell(t *testing.T) {
@@ -95,7 +97,7 @@ func TestCodesAreComplete(t *testing.T) {
 		"sealed", "token_rejected", "session_unreadable", "credentials_changed", "two_factor_enforced",
 		"provisioning_inactive", "firewall_blocked", "firewall_blocked_cloud_provider", "firewall_disabled",
 		"account_unreachable", "signup_domain_missing", "address_missing", "confirmation_stuck", "members_unknown",
-		"storage_full", "storage_lost",
+		"storage_full", "storage_lost", "overloaded",
 	}
 	var got []problem.Code
 	for _, e := range problem.Catalogue() {

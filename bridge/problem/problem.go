@@ -30,6 +30,7 @@ const (
 	MembersUnknown               Code = "members_unknown"
 	StorageFull                  Code = "storage_full"
 	StorageLost                  Code = "storage_lost"
+	Overloaded                   Code = "overloaded"
 )
 
 // Reserved are the names of problems that nothing finds yet; no other problem
@@ -73,9 +74,11 @@ const (
 	FactDomain    = "domain"        // host name of an e-mail address or of a certificate
 	FactEmail     = "email"         // an e-mail address
 	FactExpires   = "expires"       // RFC 3339
+	FactForeign   = "foreign"       // token_rejected: "true" if the IdP's own requests are accepted meanwhile
 	FactGroup     = "group"         // a group, or several in one text
 	FactIDs       = "ids"           // quoted, the first of them
 	FactInstance  = "instance"      // a bridge instance
+	FactNetworks  = "networks"      // of clients, each with how often
 	FactPrevious  = "previous"      // token_rejected: "true" if it was the previous pair's token
 	FactReason    = "reason"        // what the other side said
 	FactRuleID    = "rule_id"       // firewall rule; missing if the default action decided

@@ -75,7 +75,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *server) answerTo(r *http.Request, err error) *refusal {
 	return answerTo(err, func(cause error) (id string) {
 		id = ingress.ID(r.Context())
-		s.log.Error("scim request failed", "request_id", id, "method", r.Method, "error", cause)
+		s.log.Error("scim request failed", "request_id", id, "method", ingress.Method(r.Method), "error", cause)
 		return id
 	})
 }

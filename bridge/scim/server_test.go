@@ -215,12 +215,12 @@ func TestRefusalsOfTheDirectory(t *testing.T) {
 func TestAnInternalErrorIsLoggedUnderTheIdOfTheRequest(t *testing.T) {
 	t.Parallel()
 	var log syncBuffer
-	ctx, id := ingress.WithID(t.Context())
 	w := httptest.NewRecorder()
+	r, begun := ingress.Begin(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/scim/v2/Users/1", nil), nil)
 	newHandler(broken{err: errors.New("secret cause")}, hclog.New(&hclog.LoggerOptions{Output: &log})).
-		ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodGet, "/scim/v2/Users/1", nil))
-	if !strings.Contains(w.Body.String(), id) || !strings.Contains(log.String(), id) {
-		t.Errorf("request %s: answered %s and logged %q", id, w.Body, log.String())
+		ServeHTTP(w, r)
+	if !strings.Contains(w.Body.String(), begun.ID) || !strings.Contains(log.String(), begun.ID) {
+		t.Errorf("request %s: answered %s and logged %q", begun.ID, w.Body, log.String())
 	}
 }
 

@@ -12,11 +12,13 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
 )
 
-// Access writes one log line for each request. It names nobody: no query,
-// which may hold a filter with an e-mail address, and no path beyond the kind
-// of resource, which a client may have filled with one.
+// Access writes one log line for each request that shows a secret, and counts
+// all others in Events. A line names nobody: no query, which may hold a filter
+// with an e-mail address, and no path beyond the kind of resource, which a
+// client may have filled with one.
 type Access struct {
 	Logger hclog.Logger
+	Events *ingress.EventLog
 	// TrustedProxies are believed when they say who asks.
 	TrustedProxies []netip.Prefix
 	Metrics        *Metrics
@@ -28,39 +30,64 @@ type Access struct {
 func (a *Access) Log(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		started := a.Now()
-		ctx, id := ingress.WithID(r.Context())
-		r = r.WithContext(ctx)
-		w.Header().Set("X-Request-Id", id)
+		r, begun := ingress.Begin(w, r, a.TrustedProxies)
+		w.Header().Set("X-Request-Id", begun.ID)
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		seen := &observer{ResponseWriter: w}
 		defer func() {
-			if cause := recover(); cause != nil {
-				a.Logger.Error("a request made the bridge panic", "request_id", id, "cause", cause, "stack", string(debug.Stack()))
-				if seen.status == 0 {
-					http.Error(seen, `internal error; request id `+id, http.StatusInternalServerError)
-				}
+			cause := recover()
+			if cause != nil && seen.status == 0 {
+				http.Error(seen, `internal error; request id `+begun.ID, http.StatusInternalServerError)
 			}
-			a.done(r, seen, id, a.Now().Sub(started))
+			took := a.Now().Sub(started)
+			a.Metrics.Observe(routeOf(r.URL.Path), r.Method, seen.code(), took)
+			switch {
+			case cause != nil:
+				a.panicked(begun, cause)
+			case begun.Admitted():
+				a.admitted(r, seen, begun, took)
+			case !begun.Told:
+				a.stranger(r, seen, begun)
+			}
 		}()
 		next.ServeHTTP(seen, r)
 	})
 }
 
-func (a *Access) done(r *http.Request, seen *observer, id string, took time.Duration) {
+func (a *Access) admitted(r *http.Request, seen *observer, begun *ingress.Request, took time.Duration) {
 	route := routeOf(r.URL.Path)
-	status := seen.status
-	if status == 0 {
-		status = http.StatusOK
-	}
-	a.Metrics.Observe(route, r.Method, status, took)
 	level := hclog.Info
 	switch route {
 	case routePing, routeReady, routeMetrics: // asked every few seconds by machines
 		level = hclog.Debug
 	}
 	a.Logger.Log(level, "request",
-		"method", ingress.Method(r.Method), "route", route, "status", status, "bytes", seen.bytes,
-		"ms", took.Milliseconds(), "client", ingress.Client(r, a.TrustedProxies), "request_id", id)
+		"method", ingress.Method(r.Method), "route", route, "status", seen.code(), "bytes", seen.bytes,
+		"ms", took.Milliseconds(), "client", begun.Client, "request_id", begun.ID)
+}
+
+// stranger counts a request that anybody can send as often as it likes: a line
+// for each would fill the disk, and wash everything else out of the log that
+// the status page offers.
+func (a *Access) stranger(r *http.Request, seen *observer, begun *ingress.Request) {
+	e := ingress.Event{
+		Kind: "served", Level: hclog.Debug, Message: "requests that need no secret were answered", Client: begun.Client,
+		Fields: []any{"route", routeOf(r.URL.Path), "status", seen.code(), "request_id", begun.ID},
+	}
+	if seen.code() >= http.StatusBadRequest {
+		e.Kind, e.Level, e.Message = "page", hclog.Info, "requests without a valid secret were refused"
+	}
+	a.Events.Add(e)
+}
+
+func (a *Access) panicked(begun *ingress.Request, cause any) {
+	const message = "a request made the bridge panic"
+	fields := []any{"request_id", begun.ID, "cause", cause, "stack", string(debug.Stack())}
+	if begun.Admitted() {
+		a.Logger.Error(message, fields...)
+		return
+	}
+	a.Events.Add(ingress.Event{Kind: "panic", Level: hclog.Error, Message: message, Client: begun.Client, Fields: fields})
 }
 
 // observer sees what a handler answers.
@@ -84,6 +111,14 @@ func (o *observer) Write(p []byte) (int, error) {
 	n, err := o.ResponseWriter.Write(p)
 	o.bytes += int64(n)
 	return n, err
+}
+
+// code is the status of the answer.
+func (o *observer) code() int {
+	if o.status == 0 {
+		return http.StatusOK
+	}
+	return o.status
 }
 
 // Unwrap lets http.ResponseController reach what we do not wrap.

@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log"
 	"net"
 	"net/http"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,6 +15,8 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 )
 
 // A Front is the bridge's public server. Its listening socket may come from
@@ -24,26 +26,20 @@ type Front struct {
 	Address string // to listen on
 	Handler http.Handler
 	Log     hclog.Logger
+	// Events logs what strangers can cause.
+	Events *ingress.EventLog
+	// Connections is how many there may be at a time.
+	Connections int
 
 	mu       sync.Mutex
-	listener net.Listener
+	listener net.Listener      // the system's, which can be handed over
+	limited  *ingress.Listener // around it
 	server   *http.Server
 	failed   chan error // when serving ends by itself
 
 	draining atomic.Bool
 	open     atomic.Int64 // connections
 }
-
-// Limits of the public server. Identity providers send small requests and
-// read small answers; whoever is slower than this holds a connection for
-// nothing.
-const (
-	readHeaderTimeout = 10 * time.Second
-	readTimeout       = 60 * time.Second
-	writeTimeout      = 90 * time.Second
-	idleTimeout       = 120 * time.Second
-	maxHeaderBytes    = 64 << 10
-)
 
 // Listen binds the address and serves.
 func (f *Front) Listen(ctx context.Context) error {
@@ -94,39 +90,26 @@ func names(addrs []net.IPAddr, held net.IP) bool {
 }
 
 func (f *Front) serve(l net.Listener) {
-	server := &http.Server{
-		Handler:           f.closing(f.Handler),
-		ReadHeaderTimeout: readHeaderTimeout,
-		ReadTimeout:       readTimeout,
-		WriteTimeout:      writeTimeout,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          f.errorLog(),
-		ConnState: func(_ net.Conn, s http.ConnState) {
-			switch s {
-			case http.StateNew:
-				f.open.Add(1)
-			case http.StateClosed, http.StateHijacked:
-				f.open.Add(-1)
-			}
-		},
+	limited := ingress.Limit(l, f.Connections, f.Events)
+	server := ingress.NewServer(f.closing(f.Handler), f.Events)
+	server.ConnState = func(_ net.Conn, s http.ConnState) {
+		switch s {
+		case http.StateNew:
+			f.open.Add(1)
+		case http.StateClosed, http.StateHijacked:
+			f.open.Add(-1)
+		}
 	}
 	failed := make(chan error, 1)
 	f.mu.Lock()
-	f.listener, f.server, f.failed = l, server, failed
+	f.listener, f.limited, f.server, f.failed = l, limited, server, failed
 	f.mu.Unlock()
 	f.Log.Info("listening", "address", l.Addr().String())
 	go func() {
-		if err := server.Serve(l); !f.draining.Load() && !errors.Is(err, http.ErrServerClosed) {
+		if err := server.Serve(limited); !f.draining.Load() && !errors.Is(err, http.ErrServerClosed) {
 			failed <- fmt.Errorf("serving %s: %w", l.Addr(), err)
 		}
 	}()
-}
-
-// errorLog receives what net/http says about broken connections, which is of
-// interest only to whoever looks for it.
-func (f *Front) errorLog() *log.Logger {
-	return f.Log.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug})
 }
 
 // closing tells the clients of a draining bridge to connect anew.
@@ -149,6 +132,29 @@ func (f *Front) Addr() string {
 	return f.listener.Addr().String()
 }
 
+// Report says whether there are more connections than can be held. That those
+// of strangers are closed for others degrades nothing.
+func (f *Front) Report() control.Report {
+	now := time.Now()
+	r := control.Report{Source: "connections", Time: now, Expires: now.Add(time.Minute), State: control.Healthy}
+	f.mu.Lock()
+	limited := f.limited
+	f.mu.Unlock()
+	if limited == nil {
+		return r
+	}
+	load, lately := limited.Overload()
+	if !lately {
+		return r
+	}
+	facts := problem.Facts{problem.FactCount: strconv.Itoa(load.Count), problem.FactReason: load.Reason, problem.FactNetworks: load.Networks}
+	if load.Waited {
+		r.State = control.Degraded
+	}
+	r.Problems = []problem.Problem{problem.New(problem.Overloaded, load.Since, facts)}
+	return r
+}
+
 // Draining says whether the bridge is about to end.
 func (f *Front) Draining() bool { return f.draining.Load() }
 
@@ -163,7 +169,7 @@ func (f *Front) Failed() <-chan error {
 // returns nil another process serves, and this one accepts no more.
 func (f *Front) HandOver(w http.ResponseWriter) error {
 	f.mu.Lock()
-	l := f.listener
+	l, limited := f.listener, f.limited
 	f.mu.Unlock()
 	if l == nil {
 		return errors.New("this bridge is not serving: there is nothing to hand over")
@@ -172,7 +178,7 @@ func (f *Front) HandOver(w http.ResponseWriter) error {
 		return err
 	}
 	f.draining.Store(true)
-	return l.Close()
+	return limited.Close()
 }
 
 // Drain ends serving: requests under way are finished. linger is how long

@@ -1,10 +1,12 @@
 package status
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"strings"
 	"sync"
@@ -13,6 +15,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/secret"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 )
@@ -33,15 +36,17 @@ type Gate struct {
 	Door Door
 	// Monitoring opens /health and /metrics, too; the zero value opens nothing.
 	Monitoring secret.String
-	Log        hclog.Logger
+	Events     *ingress.EventLog
 	Now        func() time.Time
 	// Checked is called with the result of every check, one of the Result constants.
 	Checked func(result string)
-	// Changed is called when a wrong token has raised a problem.
+	// Changed is called when a wrong token has raised a problem, or made one worse.
 	Changed func()
 
-	mu    sync.Mutex
-	wrong tally
+	mu       sync.Mutex
+	wrong    tally
+	previous tally // the previous pair's token, which nobody can make up
+	accepted acceptances
 }
 
 // The results of a check; a closed set, for metrics.
@@ -59,31 +64,68 @@ func Results() []string {
 	return []string{ResultAccepted, ResultWrong, ResultPrevious, ResultMalformed, ResultMissing, ResultClosed}
 }
 
-// tally is what is remembered of wrong tokens.
+// rejectedFor is how long a wrong token stays a problem: longer than the
+// pause between two cycles of an identity provider (Entra's is 40 minutes).
+const rejectedFor = time.Hour
+
+// tally is what is remembered of tokens that were refused.
 type tally struct {
 	first, last time.Time
-	count       int
-	previous    bool      // the last one was the previous pair's
-	expired     time.Time // the end of its overlap, where known
-	logged      time.Time
-	unlogged    int
+	count       ingress.NetworkCount
+	expired     time.Time // the end of the previous pair's overlap, where known
+	// known is when one last came from a network that sends right ones, too.
+	known time.Time
 }
 
-const (
-	// rejectedFor is how long a wrong token stays a problem: longer than the
-	// pause between two cycles of an identity provider (Entra's is 40 minutes).
-	rejectedFor = time.Hour
-	// logWrongEvery is the least time between two log lines about wrong tokens.
-	logWrongEvery = time.Minute
-)
+// add counts a token and reports whether it is the first for long.
+func (t *tally) add(client netip.Addr, now time.Time) (first bool) {
+	if first = !t.isRecent(now); first {
+		*t = tally{first: now}
+	}
+	t.last = now
+	t.count.Add(client)
+	return first
+}
+
+// isRecent reports whether there is something to tell.
+func (t *tally) isRecent(now time.Time) bool {
+	return t.count.Total > 0 && now.Sub(t.last) <= rejectedFor
+}
+
+// acceptances are right tokens of SCIM requests: the identity provider's.
+type acceptances struct {
+	last     time.Time
+	networks map[ingress.Network]time.Time
+}
+
+// mostAccepting bounds the networks that are remembered; of more, the one that
+// was silent longest is forgotten. Only a right token gets one in.
+const mostAccepting = 64
+
+func (a *acceptances) add(network ingress.Network, now time.Time) {
+	if a.networks == nil {
+		a.networks = make(map[ingress.Network]time.Time)
+	}
+	if _, known := a.networks[network]; !known && len(a.networks) >= mostAccepting {
+		oldest := network
+		for n, at := range a.networks {
+			if oldest == network || at.Before(a.networks[oldest]) {
+				oldest = n
+			}
+		}
+		delete(a.networks, oldest)
+	}
+	a.last, a.networks[network] = now, now
+}
 
 // Bearer lets in requests with the bearer token, and answers others as SCIM does.
 func (g *Gate) Bearer(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := g.Admit(bearer(r)); err != nil {
+		if err := g.Admit(r.Context(), bearer(r)); err != nil {
 			refuse(w, err)
 			return
 		}
+		g.noteAccepted(ingress.RequestFrom(r.Context()).Client)
 		next.ServeHTTP(w, r)
 	})
 }
@@ -94,10 +136,11 @@ func (g *Gate) Observer(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		token := bearer(r)
 		if !g.Monitoring.IsZero() && g.Monitoring.Equal(secret.New(token)) {
+			ingress.Admit(r.Context())
 			next.ServeHTTP(w, r)
 			return
 		}
-		if err := g.Admit(token); err != nil {
+		if err := g.Admit(r.Context(), token); err != nil {
 			refuse(w, err)
 			return
 		}
@@ -105,70 +148,105 @@ func (g *Gate) Observer(next http.Handler) http.Handler {
 	})
 }
 
-// Admit checks a bearer token and keeps count.
-func (g *Gate) Admit(token string) error {
+// Admit checks the bearer token of a request and keeps count.
+func (g *Gate) Admit(ctx context.Context, token string) error {
 	if token == "" {
-		g.Checked(ResultMissing)
-		return &control.Refusal{Status: http.StatusUnauthorized, Detail: "the request carries no bearer token"}
+		err := &control.Refusal{Status: http.StatusUnauthorized, Detail: "the request carries no bearer token"}
+		g.refused(ctx, ResultMissing, err)
+		return err
 	}
 	err := g.Door.Admit(token)
 	refusal, ok := errors.AsType[*control.Refusal](err)
 	switch {
 	case err == nil:
 		g.Checked(ResultAccepted)
+		ingress.Admit(ctx)
 		return nil
-	case !ok || refusal.Status == http.StatusServiceUnavailable:
-		g.Checked(ResultClosed)
+	case !ok:
+		refusal = &control.Refusal{Detail: err.Error()}
+		fallthrough
+	case refusal.Status == http.StatusServiceUnavailable:
+		g.refused(ctx, ResultClosed, refusal)
 	case refusal.Code != problem.TokenRejected:
-		g.Checked(ResultMalformed)
-		g.note(ResultMalformed, refusal)
+		g.refused(ctx, ResultMalformed, refusal)
 	case refusal.Previous:
-		g.Checked(ResultPrevious)
-		g.note(ResultPrevious, refusal)
+		g.refused(ctx, ResultPrevious, refusal)
 	default:
-		g.Checked(ResultWrong)
-		g.note(ResultWrong, refusal)
+		g.refused(ctx, ResultWrong, refusal)
 	}
 	return err
 }
 
-// note counts a token that was refused, and logs it unless that was just done.
-// Only a well-formed token raises the problem: anybody can send anything.
-func (g *Gate) note(result string, refusal *control.Refusal) {
-	now := g.Now()
-	g.mu.Lock()
-	t := &g.wrong
+// refused counts a token that was refused, and logs it in aggregate. Only a
+// well-formed token raises the problem: anybody can send anything.
+func (g *Gate) refused(ctx context.Context, result string, refusal *control.Refusal) {
+	g.Checked(result)
+	request := ingress.RequestFrom(ctx)
+	request.Told = true
+	e := ingress.Event{
+		Kind: result, Level: hclog.Warn, Message: "a bearer token was refused",
+		Client: request.Client, Fields: []any{problem.FactReason, refusal.Detail},
+	}
 	raised := false
-	if result != ResultMalformed {
-		if now.Sub(t.last) > rejectedFor {
-			t.first, t.count = now, 0
-			raised = true
-		}
-		raised = raised || t.previous != refusal.Previous
-		t.last, t.previous, t.expired = now, refusal.Previous, refusal.Expired
-		t.count++
+	switch result {
+	case ResultMissing:
+		e.Level, e.Message = hclog.Info, "requests without a bearer token were refused"
+	case ResultClosed:
+		e.Message = "bearer tokens cannot be checked"
+	case ResultWrong:
+		e.Fields = append(e.Fields, problem.LogKey, string(problem.TokenRejected))
+		raised = g.noteWrong(request.Client)
+	case ResultPrevious:
+		e.Fields = append(e.Fields, problem.LogKey, string(problem.TokenRejected), problem.FactPrevious, "true")
+		raised = g.notePrevious(request.Client, refusal.Expired)
 	}
-	t.unlogged++
-	log := now.Sub(t.logged) >= logWrongEvery
-	count := t.unlogged
-	if log {
-		t.logged, t.unlogged = now, 0
-	}
-	g.mu.Unlock()
-
-	if log {
-		fields := []any{"kind", result, problem.FactCount, count, problem.FactReason, refusal.Detail}
-		if result != ResultMalformed {
-			fields = append(fields, problem.LogKey, string(problem.TokenRejected))
-		}
-		if result == ResultPrevious {
-			fields = append(fields, problem.FactPrevious, "true")
-		}
-		g.Log.Warn("a bearer token was refused", fields...)
-	}
+	g.Events.Add(e)
 	if raised {
 		g.Changed()
 	}
+}
+
+func (g *Gate) noteAccepted(client netip.Addr) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	network := ingress.NetworkOf(client)
+	g.accepted.add(network, g.Now())
+	if g.wrong.count.Has(network) {
+		g.wrong.known = g.wrong.last
+	}
+}
+
+func (g *Gate) noteWrong(client netip.Addr) (raised bool) {
+	now := g.Now()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	before := g.wrong.isRecent(now) && g.mayBeTheIdP(now)
+	raised = g.wrong.add(client, now)
+	if _, known := g.accepted.networks[ingress.NetworkOf(client)]; known {
+		g.wrong.known = now
+	}
+	return raised || !before && g.mayBeTheIdP(now)
+}
+
+func (g *Gate) notePrevious(client netip.Addr, expired time.Time) (raised bool) {
+	now := g.Now()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	raised = g.previous.add(client, now)
+	g.previous.expired = expired
+	return raised
+}
+
+// mayBeTheIdP reports whether it may be the identity provider whose tokens are
+// wrong: since the first of them, or for long, none of its requests had a
+// right one, or a network that it has used sends wrong ones. Anybody can make
+// up a well-formed token, and must not be able to raise an alarm that lasts.
+func (g *Gate) mayBeTheIdP(now time.Time) bool {
+	since := g.wrong.first
+	if long := now.Add(-rejectedFor); long.After(since) {
+		since = long
+	}
+	return !g.accepted.last.After(since) || !g.wrong.known.IsZero() && now.Sub(g.wrong.known) <= rejectedFor
 }
 
 // Report says whether wrong tokens arrive.
@@ -177,18 +255,23 @@ func (g *Gate) Report() control.Report {
 	r := control.Report{Source: "tokens", Time: now, Expires: now.Add(time.Minute), State: control.Healthy}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.wrong.count == 0 || now.Sub(g.wrong.last) > rejectedFor {
-		return r
-	}
-	facts := problem.Facts{problem.FactCount: strconv.Itoa(g.wrong.count)}
-	if g.wrong.previous {
+	t, facts := &g.wrong, problem.Facts{}
+	switch {
+	case g.previous.isRecent(now):
+		t, r.State = &g.previous, control.Degraded
 		facts[problem.FactPrevious] = "true"
+		if !t.expired.IsZero() {
+			facts[problem.FactExpires] = t.expired.UTC().Format(time.RFC3339)
+		}
+	case !g.wrong.isRecent(now):
+		return r
+	case g.mayBeTheIdP(now):
+		r.State = control.Degraded
+	default:
+		facts[problem.FactForeign] = "true"
 	}
-	if !g.wrong.expired.IsZero() {
-		facts[problem.FactExpires] = g.wrong.expired.UTC().Format(time.RFC3339)
-	}
-	r.State = control.Degraded
-	r.Problems = []problem.Problem{problem.New(problem.TokenRejected, g.wrong.first, facts)}
+	facts[problem.FactCount], facts[problem.FactNetworks] = strconv.Itoa(t.count.Total), t.count.String()
+	r.Problems = []problem.Problem{problem.New(problem.TokenRejected, t.first, facts)}
 	return r
 }
 

@@ -2,6 +2,7 @@ package status
 
 import (
 	"bytes"
+	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"embed"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 )
 
@@ -27,7 +29,7 @@ type Page struct {
 	Health  func() control.Health
 	Status  func() control.Status
 	Waiting func() []bridge.Attention
-	Admit   func(token string) error
+	Admit   func(ctx context.Context, token string) error
 	Logs    io.WriterTo
 	Logger  hclog.Logger
 	Now     func() time.Time
@@ -91,8 +93,8 @@ func (p *Page) show(w http.ResponseWriter, r *http.Request) {
 }
 
 func (p *Page) signIn(w http.ResponseWriter, r *http.Request) {
-	r.Body = http.MaxBytesReader(w, r.Body, 4<<10)
-	err := p.Admit(r.PostFormValue("token"))
+	_ = ingress.ParseForm(w, r, 4<<10) // what did not arrive is no token
+	err := p.Admit(r.Context(), r.PostFormValue("token"))
 	if err == nil {
 		http.SetCookie(w, p.cookie(p.sign(p.Now().Add(cookieLife)), int(cookieLife.Seconds())))
 		http.Redirect(w, r, "/app", http.StatusSeeOther)
@@ -191,7 +193,11 @@ func (p *Page) signedIn(r *http.Request) bool {
 	}
 	value, mac := signed[:8], signed[8:]
 	end := time.Unix(int64(binary.BigEndian.Uint64(value)), 0)
-	return hmac.Equal(mac, p.mac(value)) && p.Now().Before(end)
+	if !hmac.Equal(mac, p.mac(value)) || !p.Now().Before(end) {
+		return false
+	}
+	ingress.Admit(r.Context())
+	return true
 }
 
 // prose shows what the catalogue's texts put between backquotes as code.

@@ -121,7 +121,7 @@ func (s *Socket) unseal(w http.ResponseWriter, r *http.Request) {
 		decline(w, &control.Refusal{Status: http.StatusBadRequest, Detail: "the request is not the JSON that is expected"})
 		return
 	}
-	if err := s.Gate.Admit(in.Token); err != nil {
+	if err := s.Gate.Admit(r.Context(), in.Token); err != nil {
 		decline(w, err)
 		return
 	}

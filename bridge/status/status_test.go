@@ -18,6 +18,7 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/logring"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/secret"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
@@ -82,8 +83,9 @@ func newFace(t *testing.T) *face {
 	f.report = control.Report{Source: "account", State: control.Healthy}
 	board := &status.Board{Version: "1.2.3", Build: "abc", Revision: "r1", Now: f.time}
 	metrics := status.NewMetrics("1.2.3", "abc", board.Health)
-	logger := hclog.New(&hclog.LoggerOptions{Output: &f.log, Mutex: &f.mu})
-	f.gate = &status.Gate{Door: door{}, Monitoring: secret.New("watch"), Log: logger, Now: f.time,
+	logger := hclog.New(&hclog.LoggerOptions{Output: &f.log, Mutex: &f.mu, Level: hclog.Trace})
+	events := ingress.NewEventLog(logger)
+	f.gate = &status.Gate{Door: door{}, Monitoring: secret.New("watch"), Events: events, Now: f.time,
 		Checked: metrics.TokenChecked, Changed: func() { f.raised++ }}
 	board.Components = []func() control.Report{f.component, f.gate.Report}
 	ring := logring.New(1 << 10)
@@ -96,7 +98,7 @@ func newFace(t *testing.T) *face {
 			Waiting: func() []bridge.Attention { return []bridge.Attention{{UserName: "<ann>", Kind: bridge.InvitationOpen}} },
 			Admit:   f.gate.Admit, Logs: ring, Logger: logger, Now: f.time, Key: []byte("a key of the test, 32 bytes long."),
 		},
-		Access: &status.Access{Logger: logger, Metrics: metrics, Now: f.time, TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
+		Access: &status.Access{Logger: logger, Events: events, Metrics: metrics, Now: f.time, TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
 		SCIM: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/Users/panic" {
 				panic("a fault")

@@ -9,8 +9,8 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 )
 
-// authenticated lets in who holds a secret that admit knows, from where the
-// firewall lets him in, and says so in the request's context.
+// authenticated lets in a caller with a secret that admit knows, from where the
+// firewall lets it in, and says so in the request's context.
 func (s *server) authenticated(admit func(context.Context, string, netip.Addr) (account.Caller, error)) func(*http.Request) (*http.Request, error) {
 	return func(r *http.Request) (*http.Request, error) {
 		secret, err := bearer(r)
@@ -19,8 +19,8 @@ func (s *server) authenticated(admit func(context.Context, string, netip.Addr) (
 		}
 		rec := recordOf(r.Context())
 		caller, err := admit(r.Context(), secret, rec.Address)
-		if caller.ID != "" {
-			rec.Caller = caller.String()
+		if caller.ID != "" { // its secret is right, wherever it is refused
+			rec.admit(r, caller.String())
 		}
 		if err != nil {
 			return r, err

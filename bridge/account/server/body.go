@@ -15,9 +15,11 @@ import (
 	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
 )
 
 const (
+	maxSignInBody = 8 << 10 // of anybody: the largest, a finish, has some two kilobytes
 	maxBody       = 1 << 20
 	maxPolicyBody = 16 << 20 // a whole firewall: ten thousand rules, most with a range or two
 	maxGroupBody  = 8 << 20  // a whole group: the ids of a quarter of a million members
@@ -27,6 +29,8 @@ const (
 // limitOf is how large the body of an operation may be.
 func limitOf(pattern string) int64 {
 	switch pattern {
+	case "POST /v1/auth/start", "POST /v1/auth/finish":
+		return maxSignInBody
 	case "PATCH /v1/firewall":
 		return maxPolicyBody
 	case "POST /v1/directory/groups", "PATCH /v1/directory/groups/{id}":
@@ -37,10 +41,7 @@ func limitOf(pattern string) int64 {
 
 // readBody reads the whole body, within the limit, and leaves it to be read again.
 func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
-	if r.Body == nil { // a request that never was on a wire
-		r.Body = http.NoBody
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	body, err := ingress.ReadBody(w, r, limit)
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return nil, &account.Error{
 			Status: http.StatusRequestEntityTooLarge, Code: "too_large", Title: "The request is too large",
@@ -48,7 +49,7 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, erro
 		}
 	}
 	if err != nil {
-		return nil, malformed("", "the body could not be read: %v", err)
+		return nil, malformed("", "the body could not be read to its end")
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	return body, nil

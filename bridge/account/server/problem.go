@@ -15,6 +15,7 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
 )
 
 // problem is the one place where an error becomes an answer. What is not a
@@ -89,7 +90,7 @@ func (s *server) unknown(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Allow", strings.Join(slices.Compact(allowed), ", "))
 	s.problem(w, r, &account.Error{
 		Status: http.StatusMethodNotAllowed, Code: "method_not_allowed", Title: "Method not allowed",
-		Detail: fmt.Sprintf("%s is not possible here; %s is", r.Method, strings.Join(allowed, ", ")),
+		Detail: fmt.Sprintf("%s is not possible here; %s is", ingress.Method(r.Method), strings.Join(allowed, ", ")),
 	})
 }
 

@@ -2,12 +2,14 @@ package server
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/netip"
 	"runtime/debug"
 	"time"
+
+	"github.com/hashicorp/go-hclog"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
@@ -21,6 +23,25 @@ type record struct {
 	Caller  string // "token:ID" or "bridge:INSTANCE"
 	Code    string // of the problem, if it was one
 	Cause   error  // of an internal error; for the log alone
+
+	began   time.Time
+	control *http.ResponseController
+}
+
+// admit notes that the request has shown a secret that is right; it may take
+// the time that its body needs from then on.
+func (rec *record) admit(r *http.Request, caller string) {
+	rec.Caller = caller
+	ingress.Admit(r.Context())
+	rec.answerWithin(patience(r.ContentLength))
+}
+
+// answerWithin keeps the connection for an answer that is made within limit.
+func (rec *record) answerWithin(limit time.Duration) {
+	if rec.control != nil {
+		// Within the same process there is no connection, and no deadline of it.
+		_ = rec.control.SetWriteDeadline(rec.began.Add(limit + answering))
+	}
 }
 
 type recordKey struct{}
@@ -38,34 +59,38 @@ func recordOf(ctx context.Context) *record {
 // public pages hold tokens.
 func (s *server) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		started := time.Now()
-		rec := &record{ID: rand.Text(), Address: ingress.Client(r, s.TrustedProxies)}
-		limit := patience(r.ContentLength)
-		ctx, cancel := context.WithTimeout(context.WithValue(r.Context(), recordKey{}, rec), limit)
+		r, begun := ingress.Begin(w, r, s.TrustedProxies)
+		rec := &record{ID: begun.ID, Address: begun.Client, began: time.Now(), control: http.NewResponseController(w)}
+		ctx, cancel := context.WithTimeout(context.WithValue(r.Context(), recordKey{}, rec), patience(r.ContentLength))
 		defer cancel()
-		// Within the same process there is no connection, and no deadline of it.
-		_ = http.NewResponseController(w).SetWriteDeadline(started.Add(limit + answering))
+		rec.answerWithin(patience(0))
 		out := &writer{ResponseWriter: w}
 		out.Header().Set("X-Request-Id", rec.ID)
+		r = r.WithContext(ctx)
 		defer func() {
 			if p := recover(); p != nil {
 				if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 					panic(p)
 				}
-				s.Logger.Error("panic", "request_id", rec.ID, "panic", p, "stack", string(debug.Stack()))
-				s.problem(out, r.WithContext(ctx), account.Internal(nil))
+				s.problem(out, r, account.Internal(fmt.Errorf("panic: %v\n%s", p, debug.Stack())))
 			}
-			took := time.Since(started)
+			took := time.Since(rec.began)
 			s.metrics.observe(rec.Route, r.Method, out.status(), took)
 			s.log(r, rec, out, took)
 		}()
-		next.ServeHTTP(out, r.WithContext(ctx))
+		next.ServeHTTP(out, r)
 	})
 }
 
+// log writes a line for a request that has shown a secret. What anybody can
+// send, as often as it likes, is logged in aggregate.
 func (s *server) log(r *http.Request, rec *record, out *writer, took time.Duration) {
+	if !ingress.RequestFrom(r.Context()).Admitted() {
+		s.logStranger(rec, out.status())
+		return
+	}
 	line := []any{
-		"method", r.Method, "route", rec.Route, "status", out.status(), "bytes", out.bytes,
+		"method", ingress.Method(r.Method), "route", rec.Route, "status", out.status(), "bytes", out.bytes,
 		"duration", took.Round(time.Microsecond), "address", rec.Address, "request_id", rec.ID,
 	}
 	for _, extra := range [...]struct{ name, value string }{{"caller", rec.Caller}, {"code", rec.Code}} {
@@ -78,6 +103,23 @@ func (s *server) log(r *http.Request, rec *record, out *writer, took time.Durati
 		return
 	}
 	s.Logger.Info("request", line...)
+}
+
+func (s *server) logStranger(rec *record, status int) {
+	e := ingress.Event{
+		Kind: rec.Code, Level: hclog.Info, Message: "requests without a valid secret were refused",
+		Client: rec.Address, Fields: []any{"route", rec.Route, "status", status, "request_id", rec.ID},
+	}
+	switch {
+	case rec.Cause != nil:
+		e.Level, e.Message = hclog.Error, "request failed"
+		e.Fields = append(e.Fields, "error", rec.Cause)
+	case status < http.StatusBadRequest:
+		e.Kind, e.Level, e.Message = "served", hclog.Debug, "requests that need no secret were answered"
+	case rec.Code == "": // a page, which explains itself to people
+		e.Kind = "page"
+	}
+	s.Events.Add(e)
 }
 
 // writer remembers what was sent.

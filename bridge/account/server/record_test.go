@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -12,23 +13,31 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
 )
 
-// deadlines notes until when an answer may be written.
+// deadlines notes until when a body may be read and an answer written.
 type deadlines struct {
 	http.ResponseWriter
-	write time.Time
+	read, write time.Time
 }
 
+func (d *deadlines) SetReadDeadline(t time.Time) error { d.read = t; return nil }
+
 func (d *deadlines) SetWriteDeadline(t time.Time) error { d.write = t; return nil }
+
+func newServer(log hclog.Logger) *server {
+	return &server{Config: Config{Logger: log, Events: ingress.NewEventLog(log)}, metrics: newMetrics(nil)}
+}
 
 // Writing 100,000 members takes longer than the sixty seconds of anything else,
 // and the connection must not be cut meanwhile.
 func TestPatienceGrowsWithTheRequest(t *testing.T) {
 	t.Parallel()
-	s := &server{Config: Config{Logger: hclog.NewNullLogger()}, metrics: newMetrics(nil)}
+	s := newServer(hclog.NewNullLogger())
 	var left time.Duration
 	h := s.observe(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		recordOf(r.Context()).admit(r, "token:test")
 		deadline, _ := r.Context().Deadline()
 		left = time.Until(deadline)
 	}))
@@ -60,8 +69,11 @@ func TestPatienceGrowsWithTheRequest(t *testing.T) {
 func TestPanicBecomesAProblem(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
-	s := &server{Config: Config{Logger: hclog.New(&hclog.LoggerOptions{Output: &log})}, metrics: newMetrics(nil)}
-	h := s.observe(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("the cause") }))
+	s := newServer(hclog.New(&hclog.LoggerOptions{Output: &log}))
+	h := s.observe(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		recordOf(r.Context()).admit(r, "token:test")
+		panic("the cause")
+	}))
 	for range 2 {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))
@@ -78,5 +90,59 @@ func TestPanicBecomesAProblem(t *testing.T) {
 		if !strings.Contains(log.String(), *p.RequestId) || !strings.Contains(log.String(), "the cause") {
 			t.Errorf("the log is\n%s", log.String())
 		}
+	}
+}
+
+// Whoever has shown no secret gets no more time by announcing a large body.
+func TestAStrangerGetsNoMoreTimeByAnnouncingMuch(t *testing.T) {
+	t.Parallel()
+	h := newServer(hclog.NewNullLogger()).observe(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", nil)
+	r.ContentLength = 64 << 20
+	w := &deadlines{ResponseWriter: httptest.NewRecorder()}
+	h.ServeHTTP(w, r)
+	if body := time.Until(w.read); w.read.IsZero() || body > 5*time.Second {
+		t.Errorf("the body may take %s", body)
+	}
+	if answer := time.Until(w.write); w.write.IsZero() || answer > patience(0)+answering {
+		t.Errorf("the answer may take %s", answer)
+	}
+}
+
+// A log line for each request would let anybody fill the disk. A request with
+// a secret has one of its own, with what is known of it.
+func TestTheLogOfStrangersDoesNotGrowWithTheirRequests(t *testing.T) {
+	t.Parallel()
+	for name, stranger := range map[string]func(*server, http.ResponseWriter, *http.Request){
+		"is refused":             func(s *server, w http.ResponseWriter, r *http.Request) { s.problem(w, r, malformed("", "no")) },
+		"is answered":            func(_ *server, w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) },
+		"is refused by a page":   func(_ *server, w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) },
+		"meets a broken account": func(s *server, w http.ResponseWriter, r *http.Request) { s.problem(w, r, errors.New("disk full")) },
+		"makes it panic":         func(*server, http.ResponseWriter, *http.Request) { panic("a fault") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var log bytes.Buffer
+			s := newServer(hclog.New(&hclog.LoggerOptions{Output: &log, Level: hclog.Trace}))
+			h := s.observe(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { stranger(s, w, r) }))
+			for range 1000 {
+				h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), strings.Repeat("M", 60_000), "/", nil))
+			}
+			if lines := strings.Count(log.String(), "request_id="); lines != 1 || log.Len() > 10_000 {
+				t.Errorf("%d lines of %d bytes, want one:\n%.2000s", lines, log.Len(), log.String())
+			}
+		})
+	}
+}
+
+func TestAMadeUpMethodIsNotLogged(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	h := newServer(hclog.New(&hclog.LoggerOptions{Output: &log})).observe(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		recordOf(r.Context()).admit(r, "token:test")
+	}))
+	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), strings.Repeat("M", 60_000), "/", nil))
+	if !strings.Contains(log.String(), "method=other") || log.Len() > 1000 {
+		t.Errorf("the log is %d bytes: %.500s", log.Len(), log.String())
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/web"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
 )
 
 // Config is what the server is made of.
@@ -22,6 +23,8 @@ type Config struct {
 	// TrustedProxies are the networks whose X-Forwarded-For is believed.
 	TrustedProxies []netip.Prefix
 	Logger         hclog.Logger
+	// Events logs what strangers can cause; nil makes one of Logger.
+	Events *ingress.EventLog
 }
 
 // patience is when a request takes too long. One that brings megabytes has a
@@ -54,6 +57,9 @@ type handlers struct {
 // New returns the account over HTTP: the API, the public pages, the metrics,
 // and the two probes.
 func New(c Config) http.Handler {
+	if c.Events == nil {
+		c.Events = ingress.NewEventLog(c.Logger)
+	}
 	s := &server{Config: c, mux: http.NewServeMux(), metrics: newMetrics(c.Account.Store)}
 	api.HandlerWithOptions(
 		api.NewStrictHandlerWithOptions(&handlers{directory{account: c.Account}, administration{account: c.Account}}, nil, api.StrictHTTPServerOptions{

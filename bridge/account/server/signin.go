@@ -5,6 +5,7 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
 )
 
 func (h administration) StartSignIn(ctx context.Context, r api.StartSignInRequestObject) (api.StartSignInResponseObject, error) {
@@ -24,6 +25,10 @@ func (h administration) FinishSignIn(ctx context.Context, r api.FinishSignInRequ
 	in, err := h.account.FinishSignIn(ctx, r.Body.HandshakeId, r.Body.A, r.Body.Proof, account.BridgeIdentity{
 		Instance: r.Body.Bridge.Instance, Version: r.Body.Bridge.Version, Revision: r.Body.Bridge.Revision,
 	}, recordOf(ctx).Address)
+	if in.Proved {
+		recordOf(ctx).Caller = account.Caller{Kind: account.ByBridge, ID: r.Body.Bridge.Instance}.String()
+		ingress.Admit(ctx)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -1,11 +1,16 @@
 package server_test
 
 import (
+	"context"
+	"fmt"
+	"maps"
 	"testing"
 	"time"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/signin"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 )
 
 // A bridge comes in, tells how it is, is seen, and leaves.
@@ -252,6 +257,94 @@ func TestHandshakeIsConsumed(t *testing.T) {
 	c.clock.advance(61 * time.Second)
 	_, refused = c.finish(t, handshake.HandshakeId, a, proof, "bridge-1")
 	equal(t, "the right proof after a minute", codeOf(refused), "sign_in_failed")
+}
+
+// wrongProof begins to sign in and sends a proof that is none, from an address.
+func (c *conversation) wrongProof(t *testing.T, creds credentials, address string) {
+	t.Helper()
+	_, handshake := c.begin(t, creds)
+	c.madeUpFinish(t, handshake.HandshakeId, address)
+}
+
+func (c *conversation) madeUpFinish(t *testing.T, handshakeID, address string) {
+	t.Helper()
+	r, err := c.as(t, "", address).FinishSignInWithResponse(t.Context(), api.SignInFinish{
+		HandshakeId: handshakeID, A: "2", Proof: "d3Jvbmc", Bridge: api.BridgeIdentity{Instance: "stranger"},
+	})
+	ok(t, err)
+	equal(t, "a made-up finish", codeOf(r.ApplicationproblemJSONDefault), "sign_in_failed")
+}
+
+func (c *conversation) wrongProofs(t *testing.T) map[string]int {
+	t.Helper()
+	page, err := c.account.Attempts(t.Context(), time.Time{}, "", 1000)
+	ok(t, err)
+	rows := make(map[string]int)
+	for _, a := range page.Items {
+		if a.Result == "sign_in_failed" {
+			rows[a.Address] = a.Count
+		}
+	}
+	return rows
+}
+
+// Anybody can send the second half of a sign-in that never began, from as many
+// addresses as it commands.
+func TestAFinishWithoutAStartLeavesNothing(t *testing.T) {
+	t.Parallel()
+	c := converse(t)
+	writes := c.account.Store.Stats().Writes
+	for i := range 50 {
+		c.madeUpFinish(t, fmt.Sprintf("handshake-%d", i), fmt.Sprintf("203.0.113.%d", i))
+	}
+	if rows := c.wrongProofs(t); len(rows) != 0 || c.account.Store.Stats().Writes != writes {
+		t.Errorf("%d rows and %d writes, want none", len(rows), c.account.Store.Stats().Writes-writes)
+	}
+}
+
+func TestWrongProofsAreCountedByNetwork(t *testing.T) {
+	t.Parallel()
+	c := converse(t)
+	creds := c.activate(t)
+	for _, address := range []string{"2001:db8::1", "2001:db8::2", "2001:db8::ffff:ffff:3", "2001:db8:0:1::1", "203.0.113.1", "203.0.113.2", "203.0.113.2"} {
+		c.wrongProof(t, creds, address)
+	}
+	if got, want := c.wrongProofs(t), (map[string]int{
+		"2001:db8::/64": 3, "2001:db8:0:1::/64": 1, "203.0.113.1": 1, "203.0.113.2": 2,
+	}); !maps.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+// A botnet fills a hundred rows an hour and then one.
+func TestWrongProofsFromEverywhereFillABoundedNumberOfRows(t *testing.T) {
+	t.Parallel()
+	c := converse(t)
+	creds := c.activate(t)
+	c.wrongProof(t, creds, "203.0.113.1")
+	ok(t, c.account.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+		for i := range 99 {
+			a := account.Attempt{
+				ID: fmt.Sprint(i), Address: fmt.Sprintf("198.51.100.%d", i), Result: "sign_in_failed", Last: c.clock.Now(),
+			}
+			if err := tx.CountAttempt(ctx, a); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	for _, address := range []string{"192.0.2.1", "192.0.2.2", "203.0.113.1"} {
+		c.wrongProof(t, creds, address)
+	}
+	rows := c.wrongProofs(t)
+	if len(rows) != 101 || rows["others"] != 2 || rows["203.0.113.1"] != 2 {
+		t.Errorf("%d rows, %d of others, %d of a network that has one; want 101, 2 and 2", len(rows), rows["others"], rows["203.0.113.1"])
+	}
+	c.clock.advance(time.Hour)
+	c.wrongProof(t, creds, "192.0.2.3")
+	if c.wrongProofs(t)["192.0.2.3"] != 1 {
+		t.Error("the next hour has no rows of its own")
+	}
 }
 
 // What needs no new credentials changes in place; writing what is there

@@ -31,6 +31,15 @@ func (tx *Tx) CountAttempt(ctx context.Context, a Attempt) error {
 	return err
 }
 
+// IsCrowded reports whether the hour of a already has so many attempts with the
+// same result, without a session, from other addresses; that of the rest, which
+// have no row of their own, is not counted.
+func (tx *Tx) IsCrowded(ctx context.Context, a Attempt, rest string, most int) (crowded bool, err error) {
+	return crowded, tx.QueryRow(ctx, `SELECT count(*) >= ? FROM (SELECT 1 FROM attempts
+		WHERE hour = ? AND session_id = '' AND result = ? AND address NOT IN (?, ?) LIMIT ?)`,
+		most, Micros(a.Last.Truncate(time.Hour)), a.Result, a.Address, rest, most).Scan(&crowded)
+}
+
 // Attempts lists attempts since a time, newest first, from after a given place.
 func (tx *Tx) Attempts(ctx context.Context, since time.Time, after Place, limit int) ([]Attempt, error) {
 	return All(ctx, tx, func(row Scanner) (a Attempt, err error) {
@@ -87,18 +96,23 @@ func (tx *Tx) PutSavedAnswer(ctx context.Context, a SavedAnswer) error {
 	return err
 }
 
+// Ends are the times before which things are over.
+type Ends struct{ Now, Answers, Attempts, Mails, SignUps time.Time }
+
 // Sweep deletes what is over: handshakes and sessions, and from before a time
-// of their own saved answers, attempts and mails.
-func (tx *Tx) Sweep(ctx context.Context, now, answersBefore, attemptsBefore, mailsBefore time.Time) error {
+// of their own saved answers, attempts, mails, and sign-ups with their mails.
+func (tx *Tx) Sweep(ctx context.Context, ends Ends) error {
 	for _, s := range []struct {
 		query  string
 		before time.Time
 	}{
-		{`DELETE FROM handshakes WHERE expires_at < ?`, now},
-		{`DELETE FROM sessions WHERE expires_at < ?`, now},
-		{`DELETE FROM idempotency WHERE created_at < ?`, answersBefore},
-		{`DELETE FROM attempts WHERE last_time < ?`, attemptsBefore},
-		{`DELETE FROM outbox WHERE created_at < ?`, mailsBefore},
+		{`DELETE FROM handshakes WHERE expires_at < ?`, ends.Now},
+		{`DELETE FROM sessions WHERE expires_at < ?`, ends.Now},
+		{`DELETE FROM idempotency WHERE created_at < ?`, ends.Answers},
+		{`DELETE FROM attempts WHERE last_time < ?`, ends.Attempts},
+		{`DELETE FROM outbox WHERE created_at < ?`, ends.Mails},
+		{`DELETE FROM outbox WHERE link_hash IN (SELECT invitation_hash FROM members WHERE ` + unclaimed + `)`, ends.SignUps},
+		{`DELETE FROM members WHERE ` + unclaimed, ends.SignUps},
 	} {
 		if _, err := tx.Exec(ctx, s.query, Micros(s.before)); err != nil {
 			return err

@@ -30,6 +30,7 @@ type Member struct {
 	State      string
 	StateSince time.Time
 	Suspended  bool
+	SignedUp   bool // it asked for its invitation itself; written once
 	// InvitedAt is when the link by which he can join was made; zero without
 	// one. SetInvitation writes it.
 	InvitedAt time.Time
@@ -50,7 +51,7 @@ func (m Member) Managed() bool { return m.PersonID != "" }
 // Protected tells whether provisioning must leave the member alone.
 func (m Member) Protected() bool { return m.Role != RoleMember }
 
-const memberColumns = `m.id, COALESCE(m.address, ''), m.name, m.role, m.state, m.state_since, m.suspended, m.invited_at,
+const memberColumns = `m.id, COALESCE(m.address, ''), m.name, m.role, m.state, m.state_since, m.suspended, m.signed_up, m.invited_at,
 	COALESCE(m.last_user_name, ''), m.version, m.created_at,
 	COALESCE(c.address, ''), COALESCE(p.id, ''), COALESCE(p.user_name, '')`
 
@@ -59,7 +60,7 @@ const memberTables = ` FROM members m
 	LEFT JOIN people p ON p.member_id = m.id `
 
 func scanMember(row Scanner) (m Member, err error) {
-	return m, row.Scan(&m.ID, &m.Address, &m.Name, &m.Role, &m.State, (*Time)(&m.StateSince), &m.Suspended, (*Time)(&m.InvitedAt),
+	return m, row.Scan(&m.ID, &m.Address, &m.Name, &m.Role, &m.State, (*Time)(&m.StateSince), &m.Suspended, &m.SignedUp, (*Time)(&m.InvitedAt),
 		&m.LastUserName, &m.Version, (*Time)(&m.CreatedAt), &m.PendingAddress, &m.PersonID, &m.UserName)
 }
 
@@ -97,9 +98,11 @@ func (tx *Tx) ForgetLastUserName(ctx context.Context, userName string) error {
 // InsertMember adds m.
 func (tx *Tx) InsertMember(ctx context.Context, m Member) error {
 	_, err := tx.Exec(ctx, `INSERT INTO members
-			(id, address, address_folded, name, role, state, state_since, suspended, last_user_name, version, created_at)
-		VALUES (?, NULLIF(?, ''), NULLIF(?, ''), ?, ?, ?, ?, ?, NULLIF(?, ''), 1, ?)`,
-		m.ID, m.Address, Fold(m.Address), m.Name, m.Role, m.State, Micros(m.StateSince), m.Suspended, m.LastUserName, Micros(m.CreatedAt))
+			(id, address, address_folded, name, role, state, state_since, suspended, signed_up, last_user_name,
+			version, created_at)
+		VALUES (?, NULLIF(?, ''), NULLIF(?, ''), ?, ?, ?, ?, ?, ?, NULLIF(?, ''), 1, ?)`,
+		m.ID, m.Address, Fold(m.Address), m.Name, m.Role, m.State, Micros(m.StateSince), m.Suspended, m.SignedUp, m.LastUserName,
+		Micros(m.CreatedAt))
 	return err
 }
 
@@ -134,6 +137,21 @@ func (tx *Tx) DeleteSeat(ctx context.Context, memberID string) error {
 	_, err := tx.Exec(ctx, `DELETE FROM members WHERE id = ? AND state = 'not_invited'`, memberID)
 	return err
 }
+
+// CountSignUps counts those who asked for an invitation after a time and have
+// not accepted it, up to most.
+func (tx *Tx) CountSignUps(ctx context.Context, after time.Time, most int) (n int, err error) {
+	return n, tx.QueryRow(ctx, `SELECT count(*) FROM (SELECT 1 FROM members
+		WHERE signed_up AND state = 'invited' AND invited_at > ? LIMIT ?)`, Micros(after), most).Scan(&n)
+}
+
+// unclaimed are the sign-ups of members whom nothing else in the account
+// refers to: neither provisioning nor an administrator has taken them up.
+const unclaimed = `signed_up AND state = 'invited' AND invited_at < ? AND role = 'member' AND NOT suspended
+	AND last_user_name IS NULL
+	AND NOT EXISTS (SELECT 1 FROM people WHERE people.member_id = members.id)
+	AND NOT EXISTS (SELECT 1 FROM memberships WHERE memberships.member_id = members.id)
+	AND NOT EXISTS (SELECT 1 FROM address_changes WHERE address_changes.member_id = members.id)`
 
 // A MemberFilter chooses members; its zero value chooses all.
 type MemberFilter struct {

@@ -31,6 +31,11 @@ func (tx *Tx) InsertHandshake(ctx context.Context, h Handshake, now time.Time, k
 	return err
 }
 
+// HasHandshake reports whether there is a handshake with this id.
+func (tx *Tx) HasHandshake(ctx context.Context, id string) (has bool, err error) {
+	return has, tx.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM handshakes WHERE id = ?)`, id).Scan(&has)
+}
+
 // TakeHandshake reads a handshake and deletes it, so that it serves once.
 func (tx *Tx) TakeHandshake(ctx context.Context, id string) (Handshake, bool, error) {
 	return One(ctx, tx, func(row Scanner) (h Handshake, err error) {

@@ -12,8 +12,10 @@ import (
 	"errors"
 	"html/template"
 	"net/http"
+	"strconv"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
 )
 
 //go:embed pages style.css
@@ -104,9 +106,13 @@ func (s site) showSignUp(_ *http.Request, v *view) error {
 	return nil
 }
 
+const maxForm = 8 << 10
+
 func (s site) signUp(r *http.Request, v *view) error {
 	v.Title = "Sign up to " + s.Account.Name
-	r.Body = http.MaxBytesReader(nil, r.Body, 8<<10)
+	if err := ingress.ParseForm(nil, r, maxForm); err != nil {
+		return account.InvalidValue("", "the form did not arrive whole, or is too large; send it again")
+	}
 	v.Address, v.Name = r.PostFormValue("address"), r.PostFormValue("name")
 	err := s.Account.SignUp(r.Context(), v.Address, v.Name)
 	v.Done = err == nil
@@ -119,7 +125,14 @@ func (s site) serve(page func(*http.Request, *view) error) http.Handler {
 		v := view{Account: s.Account.Name}
 		status := http.StatusOK
 		name := map[byte]string{'j': "join.html", 'c': "confirm.html", 's': "signup.html"}[r.URL.Path[1]]
-		if err := page(r, &v); err != nil {
+		err := page(r, &v)
+		if err == nil && r.PathValue("token") != "" {
+			ingress.Admit(r.Context()) // a link in a mail is a secret
+		}
+		if err != nil {
+			if e, ok := errors.AsType[*account.Error](err); ok && e.RetryAfter > 0 {
+				w.Header().Set("Retry-After", strconv.Itoa(int(e.RetryAfter.Seconds())))
+			}
 			v.Done = false
 			status, v.Problem = s.explain(r, err)
 			if name != "signup.html" {
@@ -151,7 +164,7 @@ func (s site) explain(r *http.Request, err error) (status int, text string) {
 		s.Fault(r, err)
 		return http.StatusInternalServerError, "Something went wrong on our side. Please try again later."
 	case e.Status == http.StatusNotFound:
-		return e.Status, "The link was used already, has been replaced by a newer one, is older than 30 days, or is incomplete. Open the latest mail, or ask your administrator for a new one."
+		return e.Status, "The link was used already, has been replaced by a newer one, has expired, or is incomplete. Open the latest mail, or ask your administrator for a new one."
 	default:
 		return e.Status, e.Detail
 	}

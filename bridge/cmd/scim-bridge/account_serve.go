@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"net/netip"
 	"net/url"
 	"os"
@@ -17,6 +16,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/ipdata"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/server"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
 
@@ -70,7 +70,7 @@ func (c *accountServeCommand) Run(ctx context.Context, console *console) error {
 		if a.PublicURL == "" {
 			a.PublicURL = "http://" + listener.Addr().String()
 		}
-		return serveAccount(ctx, a, listener, proxies, logger)
+		return serveAccount(ctx, a, listener, ingress.ShareDescriptors(1).Inbound, proxies, logger)
 	})
 }
 
@@ -109,21 +109,15 @@ func openIPDatabases(paths []string) (*ipdata.Databases, error) {
 	return databases, errors.Join(append(faults, err)...)
 }
 
-// serveAccount serves a on listener until ctx ends.
-func serveAccount(ctx context.Context, a *account.Account, listener net.Listener, proxies []netip.Prefix, logger hclog.Logger) error {
-	srv := &http.Server{
-		Handler:           server.New(server.Config{Account: a, TrustedProxies: proxies, Logger: logger}),
-		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       60 * time.Second,
-		WriteTimeout:      90 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          logger.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Warn}),
-	}
+// serveAccount serves a on listener, most connections at a time, until ctx ends.
+func serveAccount(ctx context.Context, a *account.Account, listener net.Listener, most int, proxies []netip.Prefix, logger hclog.Logger) error {
+	events := ingress.NewEventLog(logger)
+	defer events.Flush()
+	srv := ingress.NewServer(server.New(server.Config{Account: a, TrustedProxies: proxies, Logger: logger, Events: events}), events)
 	logger.Info("listening", "address", listener.Addr(), "public_url", a.PublicURL, "account", a.ID)
 
 	served := make(chan error, 1)
-	go func() { served <- srv.Serve(listener) }()
+	go func() { served <- srv.Serve(ingress.Limit(listener, most, events)) }()
 	sweep := time.NewTicker(sweepInterval)
 	defer sweep.Stop()
 	newer := time.NewTicker(ipDataInterval)

@@ -22,6 +22,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/build"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/durable"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/logring"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/secret"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/provision"
@@ -45,6 +46,7 @@ type bridgeConfig struct {
 	trustedProxies    []netip.Prefix
 	logger            hclog.Logger
 	ring              *logring.Ring
+	connections       int // at a time
 }
 
 // runningBridge holds the parts of a bridge and the strings between them.
@@ -52,6 +54,7 @@ type runningBridge struct {
 	cfg      bridgeConfig
 	instance string
 	started  time.Time
+	events   *ingress.EventLog
 
 	connector *account.Connector
 	keyring   *account.Keyring
@@ -102,16 +105,16 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 	}
 	b.unknown = &provision.UnknownMembers{Log: cfg.logger.Named("members"), Now: time.Now, Changed: b.connector.Tell}
 	b.board = &status.Board{Version: info.Version, Build: info.Commit, Revision: cfg.revision, Now: time.Now}
+	b.events = ingress.NewEventLog(cfg.logger.Named("http"))
 	metrics := status.NewMetrics(info.Version, info.Commit, b.board.Health)
 	b.gate = &status.Gate{
 		Door:       b.keyring,
 		Monitoring: cfg.monitoring,
-		Log:        cfg.logger.Named("tokens"),
+		Events:     b.events,
 		Now:        time.Now,
 		Checked:    metrics.TokenChecked,
 		Changed:    b.connector.Tell,
 	}
-	b.board.Components = []func() control.Report{b.keyring.Report, b.connector.Report, b.watcher.Report, b.unknown.Report, b.gate.Report}
 
 	server := &status.Server{
 		Board:   b.board,
@@ -130,6 +133,7 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 		},
 		Access: &status.Access{
 			Logger:         cfg.logger.Named("http"),
+			Events:         b.events,
 			TrustedProxies: cfg.trustedProxies,
 			Metrics:        metrics,
 			Now:            time.Now,
@@ -137,7 +141,16 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 		SCIM:  b.scimHandler(),
 		State: b.state,
 	}
-	b.front = &status.Front{Address: cfg.listen, Handler: server.Handler(), Log: cfg.logger.Named("http")}
+	b.front = &status.Front{
+		Address:     cfg.listen,
+		Handler:     server.Handler(),
+		Log:         cfg.logger.Named("http"),
+		Events:      b.events,
+		Connections: cfg.connections,
+	}
+	b.board.Components = []func() control.Report{
+		b.keyring.Report, b.connector.Report, b.watcher.Report, b.unknown.Report, b.gate.Report, b.front.Report,
+	}
 	b.socket = &status.Socket{
 		DataDir:  cfg.dataDir,
 		Front:    b.front,
@@ -227,6 +240,7 @@ func (b *runningBridge) run(ctx context.Context, takeOver bool) error {
 	err = errors.Join(err, b.front.Drain(drain, linger))
 	cancel()
 	parts.Wait()
+	b.events.Flush()
 	log.Info("stopped")
 	return err
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 	connector "github.com/scimbridge/terraform-provider-scimbridge/bridge/connector/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
 
@@ -81,6 +82,7 @@ func (d *devCommand) Run(ctx context.Context, c *console) error {
 	a.PublicURL = "http://" + listener.Addr().String()
 	transport := connector.InProcess(server.New(server.Config{Account: a, Logger: logger.Named("account")}), netip.MustParseAddr("127.0.0.1"))
 
+	descriptors := ingress.ShareDescriptors(2)
 	bearer, sealed, err := activate(ctx, transport, a.PublicURL, a.ID, adminToken)
 	if err != nil {
 		return fmt.Errorf("activating provisioning: %w", err)
@@ -94,6 +96,7 @@ func (d *devCommand) Run(ctx context.Context, c *console) error {
 		dataDir:      d.DataDir,
 		readSession:  readSessionFile("--data-dir", filepath.Join(d.DataDir, "session")),
 		transport:    transport,
+		connections:  descriptors.Inbound,
 		confirmation: minConfirmationInterval,
 		logger:       logger,
 		ring:         ring,
@@ -111,7 +114,7 @@ func (d *devCommand) Run(ctx context.Context, c *console) error {
 	// The account stays until the bridge has taken leave.
 	serving, stopAccount := context.WithCancel(context.WithoutCancel(ctx))
 	parts.Go(func() {
-		accountErr = serveAccount(serving, a, listener, nil, logger.Named("account"))
+		accountErr = serveAccount(serving, a, listener, descriptors.Inbound, nil, logger.Named("account"))
 		cancel()
 	})
 	parts.Go(func() {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/firewall"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/connector/account"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
 
@@ -130,6 +131,9 @@ func (s *serveCommand) Run(ctx context.Context, c *console, parser *kong.Kong) e
 	if err != nil {
 		return err
 	}
+	descriptors := ingress.ShareDescriptors(1)
+	transport := account.NewTransport(s.SourceAddress)
+	transport.MaxConnsPerHost = descriptors.Outbound
 	b, err := newBridge(bridgeConfig{
 		listen:          s.Listen,
 		publicURL:       s.parsed.publicURL,
@@ -139,7 +143,8 @@ func (s *serveCommand) Run(ctx context.Context, c *console, parser *kong.Kong) e
 		readSession:     s.sessionReader(),
 		unsealTokenFile: s.UnsealTokenFile,
 		monitoring:      monitoring,
-		transport:       account.NewTransport(s.SourceAddress),
+		transport:       transport,
+		connections:     descriptors.Inbound,
 		confirmation:    s.ConfirmationInterval,
 		trustedProxies:  s.parsed.trustedProxies,
 		logger:          logger,

@@ -1,5 +1,6 @@
 // Package ingress owns what the bridge's and the account's HTTP servers have
-// in common at the door: from where a request comes, the id that it is given,
-// and the numbers about requests. Who is let in, and what is logged, each
-// decides for itself.
+// in common: from where a request comes, the id that it is given, the numbers
+// about requests, and the limits on what somebody without a secret may cost:
+// connections, bodies, log lines, and how often a network may have something
+// done. Who is let in, and what is logged of whom, each decides for itself.
 package ingress

@@ -1,0 +1,92 @@
+package account
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
+)
+
+// The bounds of signing up. The page is open to anybody, and each time costs a
+// member and a mail: a network gets so many at once and later one at a time,
+// all together get more, and what nobody follows is gone after a day. One
+// network alone cannot use up what may wait.
+const (
+	signUpLife    = 24 * time.Hour
+	mostSignUps   = 1000 // that wait for somebody to follow the link
+	networkBurst  = 20
+	networkPause  = 2 * time.Minute
+	everyoneBurst = 100
+	everyonePause = 10 * time.Second
+)
+
+func newSignUpLimiter() *ingress.Limiter {
+	return &ingress.Limiter{
+		PerNetwork: ingress.Rate{Burst: networkBurst, Every: networkPause},
+		Total:      ingress.Rate{Burst: everyoneBurst, Every: everyonePause},
+	}
+}
+
+// SignUp lets somebody with an address under an allowed domain ask for an
+// invitation. The answer is the same whether or not the address is a member's
+// already: this page is open to strangers, who must not learn who is in.
+func (a *Account) SignUp(ctx context.Context, address, name string) error {
+	if err := checkAddress(address); err != nil {
+		return InvalidValue("/address", "%v", err)
+	}
+	if err := checkName(name); err != nil {
+		return err
+	}
+	if err := a.checkSignupDomain(ctx, domainOf(address)); err != nil {
+		return err
+	}
+	if wait := a.signUps.Take(ingress.NetworkOf(CallerFrom(ctx).Address), a.now()); wait > 0 {
+		return tooMany("Too many sign-ups", wait, "too many people sign up at present")
+	}
+	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		holder, taken, err := tx.AddressHolder(ctx, address)
+		switch {
+		case err != nil:
+			return err
+		case !taken:
+			return a.insertSignUp(ctx, tx, address, name)
+		case holder.State == store.Invited && !holder.Suspended && store.Fold(holder.Address) == store.Fold(address):
+			return a.remind(ctx, tx, holder)
+		}
+		return nil
+	})
+}
+
+func (a *Account) checkSignupDomain(ctx context.Context, domain string) error {
+	return a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
+		_, allowed, err := tx.SignupDomain(ctx, domain)
+		if err == nil && !allowed {
+			return &Error{Status: http.StatusForbidden, Code: "domain_not_allowed", Title: "Domain not allowed",
+				Detail: "addresses under " + domain + " may not sign up; ask an administrator of the account to allow the domain"}
+		}
+		return err
+	})
+}
+
+// insertSignUp adds the member. That is not audited before the link is
+// followed: an event is for ever.
+func (a *Account) insertSignUp(ctx context.Context, tx *store.Tx, address, name string) error {
+	waiting, err := tx.CountSignUps(ctx, a.now().Add(-signUpLife), mostSignUps)
+	if err != nil {
+		return err
+	}
+	if waiting >= mostSignUps {
+		return tooMany("Too many sign-ups", networkPause, "too many people have signed up and not followed the link in their mail yet")
+	}
+	now := a.now()
+	m := Member{
+		ID: a.newID(), Address: address, Name: name, Role: store.RoleMember,
+		State: store.Invited, StateSince: now, SignedUp: true, Version: 1, CreatedAt: now,
+	}
+	if err := tx.InsertMember(ctx, m); err != nil {
+		return err
+	}
+	return a.inviteUnnamed(ctx, tx, m)
+}

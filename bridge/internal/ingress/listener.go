@@ -1,0 +1,230 @@
+package ingress
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+)
+
+// A Listener bounds how many connections are open at a time. When there are as
+// many as may be, a new one takes the place of a stranger's: the oldest of the
+// network that has most on which no secret was shown. So whoever holds
+// connections open keeps nobody out. If every connection has shown a secret,
+// accepting waits until one ends.
+type Listener struct {
+	net.Listener
+	most   int
+	events *EventLog
+
+	mu     sync.Mutex
+	ended  sync.Cond // a connection has, or the listener
+	closed bool
+	conns  []*conn // the oldest first
+
+	overload overload
+}
+
+// overload is what is remembered of the latest one.
+type overload struct {
+	since, last, waited time.Time
+	reason              string
+	count               NetworkCount
+}
+
+// Limit returns a Listener that has at most most connections open. What keeps
+// it from accepting is told to events, as an error.
+func Limit(l net.Listener, most int, events *EventLog) *Listener {
+	limited := &Listener{Listener: l, most: most, events: events}
+	limited.ended.L = &limited.mu
+	return limited
+}
+
+// Overload is how a Listener was overloaded lately.
+type Overload struct {
+	Since  time.Time
+	Count  int    // connections closed or not accepted
+	Reason string // the latest
+	// Networks are those whose connections were closed or had to wait.
+	Networks string
+	// Waited: lately there was no stranger's connection to close, and somebody
+	// was kept out.
+	Waited bool
+}
+
+// overloadLasts is how long an overload is told of after it was last seen.
+const overloadLasts = 5 * time.Minute
+
+// Overload reports whether the listener was overloaded lately, and how.
+func (l *Listener) Overload() (load Overload, lately bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	load = Overload{
+		Since: l.overload.since, Count: l.overload.count.Total, Reason: l.overload.reason, Networks: l.overload.count.String(),
+		Waited: !l.overload.waited.IsZero() && time.Since(l.overload.waited) < overloadLasts,
+	}
+	return load, load.Count > 0 && time.Since(l.overload.last) < overloadLasts
+}
+
+// overloaded notes one connection that could not be had or kept. It is called
+// with the lock.
+func (l *Listener) overloaded(reason string, waited bool, client netip.Addr) {
+	now := time.Now()
+	load := &l.overload
+	if now.Sub(load.last) >= overloadLasts {
+		*load = overload{since: now}
+	}
+	load.last, load.reason = now, reason
+	load.count.Add(client)
+	if waited {
+		load.waited = now
+	}
+	l.events.Add(Event{
+		Kind: "overloaded", Level: hclog.Error, Client: client,
+		Message: "more connections than this process can hold; those without a valid secret are closed first",
+		Fields:  []any{"problem", "overloaded", "reason", reason},
+	})
+}
+
+// Accept waits for the next connection.
+func (l *Listener) Accept() (net.Conn, error) {
+	accepted, err := l.Listener.Accept()
+	if err != nil {
+		if !errors.Is(err, net.ErrClosed) {
+			l.failed(err)
+		}
+		return nil, err
+	}
+	c := &conn{Conn: accepted, listener: l}
+	if peer, ok := accepted.RemoteAddr().(*net.TCPAddr); ok {
+		c.network, c.client = NetworkOf(peer.AddrPort().Addr()), plain(peer.AddrPort().Addr())
+	}
+	victim, err := l.admit(c)
+	if err != nil {
+		return nil, errors.Join(err, accepted.Close())
+	}
+	if victim != nil {
+		_ = victim.Conn.Close()
+	}
+	return c, nil
+}
+
+// failed notes that the system gave no connection. Where it has no more files,
+// a stranger's connection is closed: the next attempt must not fail, too.
+func (l *Listener) failed(err error) {
+	l.mu.Lock()
+	l.overloaded(err.Error(), true, netip.Addr{})
+	var victim *conn
+	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
+		victim = l.takeStranger(Network{})
+	}
+	l.mu.Unlock()
+	if victim != nil {
+		_ = victim.Conn.Close()
+	}
+}
+
+// admit takes a connection among the open ones, and returns one to close for it.
+func (l *Listener) admit(c *conn) (victim *conn, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	reason := fmt.Sprintf("all %d connections are in use", l.most)
+	for victim == nil && len(l.conns) >= l.most {
+		if victim = l.takeStranger(c.network); victim != nil {
+			l.overloaded(reason, false, victim.client)
+			continue
+		}
+		l.overloaded(reason, true, c.client)
+		if l.ended.Wait(); l.closed {
+			return nil, net.ErrClosed
+		}
+	}
+	l.conns = append(l.conns, c)
+	return victim, nil
+}
+
+// takeStranger removes the oldest connection of the network that has most on
+// which no secret was shown, and returns it; nil if there is none. The one
+// that is about to be added counts.
+func (l *Listener) takeStranger(added Network) *conn {
+	count := map[Network]int{added: 1}
+	most := 1
+	for _, c := range l.conns {
+		if !c.admitted {
+			count[c.network]++
+			most = max(most, count[c.network])
+		}
+	}
+	for _, c := range l.conns {
+		if !c.admitted && count[c.network] == most {
+			l.remove(c)
+			return c
+		}
+	}
+	return nil
+}
+
+func (l *Listener) remove(c *conn) {
+	if i := slices.Index(l.conns, c); i >= 0 {
+		l.conns = slices.Delete(l.conns, i, i+1)
+	}
+}
+
+// Close ends accepting; open connections stay.
+func (l *Listener) Close() error {
+	l.mu.Lock()
+	l.closed = true
+	l.ended.Broadcast()
+	l.mu.Unlock()
+	return l.Listener.Close()
+}
+
+// A conn is a connection that a Listener accepted.
+type conn struct {
+	net.Conn
+	listener *Listener
+	network  Network
+	client   netip.Addr
+	admitted bool // guarded by the listener's lock
+}
+
+func (c *conn) admit() {
+	c.listener.mu.Lock()
+	defer c.listener.mu.Unlock()
+	c.admitted = true
+}
+
+func (c *conn) Close() error {
+	err := c.Conn.Close()
+	c.listener.mu.Lock()
+	defer c.listener.mu.Unlock()
+	c.listener.remove(c)
+	c.listener.ended.Signal()
+	return err
+}
+
+// CloseWrite lets net/http end an answer before it closes the connection.
+func (c *conn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
+}
+
+type connKey struct{}
+
+// withConn lets [Admit] find the connection of a request.
+func withConn(ctx context.Context, c net.Conn) context.Context {
+	if secured, ok := c.(*tls.Conn); ok {
+		c = secured.NetConn()
+	}
+	return context.WithValue(ctx, connKey{}, c)
+}

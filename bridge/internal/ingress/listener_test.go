@@ -1,0 +1,269 @@
+package ingress_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
+)
+
+// A site is a server with a limited listener, where "/secret" admits.
+type site struct {
+	t        *testing.T
+	listener *ingress.Listener
+	log      *lockedLog
+}
+
+type lockedLog struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *lockedLog) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *lockedLog) Reset() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.text.Reset()
+}
+
+func (l *lockedLog) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+func newSite(t *testing.T, most int, wrap func(net.Listener) net.Listener) *site {
+	t.Helper()
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if wrap != nil {
+		l = wrap(l)
+	}
+	s := &site{t: t, log: new(lockedLog)}
+	events := ingress.NewEventLog(hclog.New(&hclog.LoggerOptions{Output: s.log}))
+	s.listener = ingress.Limit(l, most, events)
+	server := ingress.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r, _ = ingress.Begin(w, r, nil)
+		if r.URL.Path == "/secret" {
+			ingress.Admit(r.Context())
+		}
+		if _, err := ingress.ReadBody(w, r, 100); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+		}
+	}), events)
+	go func() { _ = server.Serve(s.listener) }()
+	t.Cleanup(func() { server.Close() })
+	return s
+}
+
+// dial connects from an address of this machine.
+func (s *site) dial(from string) net.Conn {
+	s.t.Helper()
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
+	c, err := d.DialContext(s.t.Context(), "tcp", s.listener.Addr().String())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { c.Close() })
+	if err := c.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
+		s.t.Fatal(err)
+	}
+	return c
+}
+
+// ask sends a request on a connection and reports the status; 0 if it was closed.
+func ask(c net.Conn, path string) int {
+	if _, err := fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: x\r\n\r\n", path); err != nil {
+		return 0
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		return 0
+	}
+	defer resp.Body.Close()
+	_, _ = io.Copy(io.Discard, resp.Body)
+	return resp.StatusCode
+}
+
+func (s *site) await(what string, ok func() bool) {
+	s.t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !ok(); {
+		if time.Now().After(deadline) {
+			s.t.Fatalf("waited in vain for: %s", what)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// A stranger that opens connections without end closes its own.
+func TestConnectionsHeldOpenKeepNobodyOut(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, 8, nil)
+	idp := s.dial("127.0.0.3")
+	if code := ask(idp, "/secret"); code != 200 {
+		t.Fatalf("the identity provider got %d", code)
+	}
+	other := s.dial("127.0.0.4")
+	if code := ask(other, "/"); code != 200 {
+		t.Fatalf("another stranger got %d", code)
+	}
+	for i := range 100 {
+		held := s.dial("127.0.0.2")
+		fmt.Fprint(held, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\nhalf")
+		if i%10 == 0 {
+			fresh := s.dial("127.0.0.5")
+			if code := ask(fresh, "/secret"); code != 200 {
+				t.Fatalf("a new client got %d beside %d connections held open", code, i)
+			}
+			fresh.Close()
+		}
+	}
+	if code := ask(idp, "/secret"); code != 200 {
+		t.Errorf("the connection of an admitted client was closed")
+	}
+	load, lately := s.listener.Overload()
+	if !lately || load.Waited || load.Reason != "all 8 connections are in use" || !strings.HasPrefix(load.Networks, "127.0.0.2 (") {
+		t.Errorf("the overload is %+v", load)
+	}
+	if log := s.log.String(); !strings.Contains(log, "[ERROR]") || strings.Count(log, "problem=overloaded") != 1 {
+		t.Errorf("the log is\n%s", log)
+	}
+}
+
+func TestWithoutStrangersToCloseANewConnectionWaits(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, 3, nil)
+	var admitted []net.Conn
+	for range 3 {
+		c := s.dial("127.0.0.3")
+		if code := ask(c, "/secret"); code != 200 {
+			t.Fatal(code)
+		}
+		admitted = append(admitted, c)
+	}
+	late := make(chan int)
+	c := s.dial("127.0.0.4")
+	go func() { late <- ask(c, "/secret") }()
+	s.await("the overload", func() bool { load, _ := s.listener.Overload(); return load.Waited })
+	select {
+	case code := <-late:
+		t.Fatalf("a fourth connection was answered %d", code)
+	default:
+	}
+	for _, c := range admitted[:2] {
+		if code := ask(c, "/secret"); code != 200 {
+			t.Errorf("an admitted connection got %d", code)
+		}
+	}
+	admitted[2].Close()
+	if code := <-late; code != 200 {
+		t.Errorf("the late one got %d", code)
+	}
+}
+
+func TestClosingEndsTheWait(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, 1, nil)
+	if code := ask(s.dial("127.0.0.3"), "/secret"); code != 200 {
+		t.Fatal(code)
+	}
+	late := s.dial("127.0.0.4")
+	s.await("the overload", func() bool { load, _ := s.listener.Overload(); return load.Waited })
+	if err := s.listener.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := late.Read(make([]byte, 1)); !errors.Is(err, io.EOF) && !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("the connection that waited: %v", err)
+	}
+}
+
+// exhausted is a listener of a process that may open no more files.
+type exhausted struct {
+	net.Listener
+	failures *atomic.Int64
+}
+
+func (e exhausted) Accept() (net.Conn, error) {
+	if e.failures.Add(-1) >= 0 {
+		return nil, &net.OpError{Op: "accept", Err: syscall.EMFILE}
+	}
+	return e.Listener.Accept()
+}
+
+// Without descriptors a process is mute, unless it says why.
+func TestRunningOutOfFilesIsAnErrorThatIsToldAndPasses(t *testing.T) {
+	t.Parallel()
+	var failures atomic.Int64
+	s := newSite(t, 100, func(l net.Listener) net.Listener { return exhausted{l, &failures} })
+	stranger := s.dial("127.0.0.2")
+	if code := ask(stranger, "/"); code != 200 {
+		t.Fatal(code)
+	}
+	failures.Store(3)
+	if code := ask(s.dial("127.0.0.3"), "/"); code != 200 { // the one that was being waited for
+		t.Fatal(code)
+	}
+	if code := ask(s.dial("127.0.0.3"), "/secret"); code != 200 {
+		t.Errorf("afterwards a client got %d", code)
+	}
+	if _, err := stranger.Read(make([]byte, 1)); !errors.Is(err, io.EOF) && !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("no file was given back by the stranger's connection: %v", err)
+	}
+	if load, lately := s.listener.Overload(); !lately || !load.Waited || !strings.Contains(load.Reason, "too many open files") {
+		t.Errorf("the overload is %+v", load)
+	}
+	if log := s.log.String(); !strings.Contains(log, "[ERROR]") || !strings.Contains(log, "too many open files") {
+		t.Errorf("the log is\n%s", log)
+	}
+}
+
+// A stranger's body has five seconds; one with a secret may take its time.
+func TestHalfABodyEndsSoon(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, 10, nil)
+	half := func(path string) (took time.Duration, err error) {
+		c := s.dial("127.0.0.2")
+		fmt.Fprintf(c, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\nhalf", path)
+		started := time.Now()
+		_ = c.SetReadDeadline(started.Add(8 * time.Second))
+		_, err = c.Read(make([]byte, 1))
+		return time.Since(started), err
+	}
+	var both sync.WaitGroup
+	both.Go(func() {
+		if took, err := half("/"); err != nil || took < 4*time.Second {
+			t.Errorf("the stranger was answered after %s: %v", took, err)
+		}
+	})
+	both.Go(func() {
+		if _, err := half("/secret"); !errors.Is(err, context.DeadlineExceeded) && !isTimeout(err) {
+			t.Errorf("the admitted client was cut off: %v", err)
+		}
+	})
+	both.Wait()
+}
+
+func isTimeout(err error) bool {
+	timeout, ok := errors.AsType[net.Error](err)
+	return ok && timeout.Timeout()
+}

@@ -1,0 +1,107 @@
+package ingress
+
+import (
+	"context"
+	"crypto/rand"
+	"io"
+	"net/http"
+	"net/netip"
+	"time"
+)
+
+// bodyTimeout is how long a client that has shown no secret may take to send
+// a body, which is a small one.
+const bodyTimeout = 5 * time.Second
+
+// A Request is what is known of one request beside what it says of itself.
+// Until it has shown a secret it is a stranger's: its body must be small and
+// quick, it is logged in aggregate, and its connection is the first to be
+// closed when there are too many.
+type Request struct {
+	// ID is the one under which the log knows the request; the client is told it.
+	ID string
+	// Client is where it comes from.
+	Client netip.Addr
+	// Told: whoever refused the request has told an EventLog.
+	Told bool
+
+	admitted bool
+	began    time.Time
+	control  *http.ResponseController
+}
+
+type requestKey struct{}
+
+// Begin gives a request its record. It must be called first, once.
+func Begin(w http.ResponseWriter, r *http.Request, trusted []netip.Prefix) (*http.Request, *Request) {
+	x := &Request{ID: rand.Text(), Client: Client(r, trusted), began: time.Now(), control: http.NewResponseController(w)}
+	if r.ContentLength != 0 {
+		// Within the same process there is no connection, and no deadline of it.
+		_ = x.control.SetReadDeadline(x.began.Add(bodyTimeout))
+	}
+	return r.WithContext(context.WithValue(r.Context(), requestKey{}, x)), x
+}
+
+// RequestFrom returns the record of the request that ctx belongs to; an empty
+// one if it has none.
+func RequestFrom(ctx context.Context) *Request {
+	if x, ok := ctx.Value(requestKey{}).(*Request); ok {
+		return x
+	}
+	return &Request{}
+}
+
+// Admit notes that the request has shown a secret that is right.
+func Admit(ctx context.Context) {
+	x := RequestFrom(ctx)
+	if x.admitted {
+		return
+	}
+	x.admitted = true
+	x.arrived()
+	if c, ok := ctx.Value(connKey{}).(*conn); ok {
+		c.admit()
+	}
+}
+
+// Admitted reports whether the request has shown a secret that is right.
+func (x *Request) Admitted() bool { return x.admitted }
+
+// arrived ends the deadline of a stranger's body.
+func (x *Request) arrived() {
+	if x.control != nil {
+		_ = x.control.SetReadDeadline(x.began.Add(readTimeout))
+	}
+}
+
+// ReadBody reads the body of a request, at most limit bytes; more is an
+// *http.MaxBytesError. It allocates for what arrives, not for what is
+// announced.
+func ReadBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+	if r.Body == nil { // a request that never was on a wire
+		return nil, nil
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	if err == nil {
+		RequestFrom(r.Context()).arrived()
+	}
+	return body, err
+}
+
+// ParseForm parses the form in the body of a request, at most limit bytes.
+func ParseForm(w http.ResponseWriter, r *http.Request, limit int64) error {
+	r.Body = http.MaxBytesReader(w, r.Body, limit)
+	err := r.ParseForm()
+	if err == nil {
+		RequestFrom(r.Context()).arrived()
+	}
+	return err
+}
+
+// ID is the id of the request that ctx belongs to; a new one if it has none.
+func ID(ctx context.Context) string {
+	if id := RequestFrom(ctx).ID; id != "" {
+		return id
+	}
+	return rand.Text()
+}

@@ -1,0 +1,32 @@
+package ingress
+
+import (
+	"net/http"
+	"time"
+)
+
+// Limits of both public servers. Their clients send small requests and read
+// small answers; whoever is slower than this holds a connection for nothing.
+// A handler that needs longer for an admitted request says so by an
+// http.ResponseController.
+const (
+	readHeaderTimeout = 10 * time.Second
+	readTimeout       = 60 * time.Second
+	writeTimeout      = 90 * time.Second
+	idleTimeout       = 120 * time.Second
+	maxHeaderBytes    = 32 << 10
+)
+
+// NewServer returns an HTTP server within these limits, for a [Listener].
+func NewServer(h http.Handler, events *EventLog) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          events.ServerLog(),
+		ConnContext:       withConn,
+	}
+}
