@@ -65,7 +65,6 @@ func (x *exchange) readBody(limit int64) ([]byte, error) {
 		if err := x.takeLarge(); err != nil {
 			return nil, err
 		}
-		body.Grow(int(max(0, x.r.ContentLength-maxBody)))
 		_, err = io.Copy(&body, source)
 	}
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {

@@ -144,11 +144,15 @@ func receive[T any](resp *http.Response, err error) (answer T, _ error) {
 	return answer, err
 }
 
+// announcedAnswer bounds what is allocated for an answer because of its
+// Content-Length, before any of it has arrived.
+const announcedAnswer = 1 << 20
+
 // readAll reads a body whose length is known, mostly, at once.
 func readAll(body io.Reader, length int64) ([]byte, error) {
 	var b bytes.Buffer
 	if length > 0 {
-		b.Grow(int(min(length, maxAnswer)) + bytes.MinRead)
+		b.Grow(int(min(length, announcedAnswer)) + bytes.MinRead)
 	}
 	_, err := b.ReadFrom(body)
 	return b.Bytes(), err
