@@ -38,6 +38,7 @@ type Account struct {
 	policies policies
 	signIns  turnstile
 	signUps  *ingress.Limiter
+	admins   adminsSeen
 }
 
 // ErrNone says that the database holds no account yet.

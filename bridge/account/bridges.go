@@ -59,6 +59,11 @@ type HeartbeatAnswer struct {
 	Generations      []Generation
 	FirewallEnforced bool
 	SuspensionLimit  string
+	// While the firewall is disabled: until when, whom it will block then, and
+	// the account's own database setting, for the command that ends it sooner.
+	DisabledUntil time.Time
+	WouldBlock    []Details
+	Database      string
 }
 
 // Bridges lists every bridge that ever proved to hold credentials, newest
@@ -125,7 +130,10 @@ func (a *Account) AdmitSession(ctx context.Context, secret string, address netip
 	if err != nil {
 		return caller, err
 	}
-	if refusal := r.refusal(); refusal != nil {
+	switch refusal, err := a.refusal(ctx, r); {
+	case err != nil:
+		return caller, err
+	case refusal != nil:
 		return caller, errors.Join(a.noteSessionRefusal(ctx, caller, refusal), refusal)
 	}
 	return caller, nil
@@ -215,10 +223,21 @@ func (a *Account) heartbeatAnswer(ctx context.Context, tx *store.Tx, address net
 		return HeartbeatAnswer{}, err
 	}
 	f, err := tx.Firewall(ctx)
-	return HeartbeatAnswer{
+	if err != nil {
+		return HeartbeatAnswer{}, err
+	}
+	answer := HeartbeatAnswer{
 		Address: address, Generations: generations, SuspensionLimit: integration.SuspensionLimit,
 		FirewallEnforced: !f.DisabledUntil.After(a.now()),
-	}, err
+	}
+	if answer.FirewallEnforced {
+		return answer, nil
+	}
+	answer.DisabledUntil, answer.Database = f.DisabledUntil, a.Store.Setting()
+	// A policy that cannot be evaluated is told when it is enforced again: the
+	// break-glass helps against it, too.
+	answer.WouldBlock, _ = a.wouldBlock(ctx, tx, f)
+	return answer, nil
 }
 
 // SignOut ends the calling bridge's session. The bridge has stopped unless

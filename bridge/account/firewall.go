@@ -255,7 +255,7 @@ func (a *Account) changeFirewall(ctx context.Context, c firewallChange) error {
 			}
 		}
 		revision := a.newID()
-		if err := d.write(ctx, tx, revision); err != nil {
+		if err := d.write(ctx, tx, revision, a.now()); err != nil {
 			return err
 		}
 		a.policies.put(revision, after, d.weight())
@@ -293,10 +293,10 @@ func (d draft) isNew(id string) bool {
 	return slices.ContainsFunc(d.edits, func(e edit) bool { return e.from == nil && e.to.ID == id })
 }
 
-func (d draft) write(ctx context.Context, tx *store.Tx, revision string) error {
+func (d draft) write(ctx context.Context, tx *store.Tx, revision string, now time.Time) error {
 	for _, e := range d.edits {
 		if e.to != nil {
-			if err := tx.PutFirewallRule(ctx, rowFrom(*e.to)); err != nil {
+			if err := tx.PutFirewallRule(ctx, rowFrom(*e.to, now)); err != nil {
 				return err
 			}
 		} else if _, err := tx.DeleteFirewallRule(ctx, e.from.ID); err != nil {

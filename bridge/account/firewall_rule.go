@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/firewall"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/ipdata"
@@ -131,11 +132,11 @@ func match(r firewall.Rule) (kind string, values []string) {
 	return kindIPRanges, values
 }
 
-func rowFrom(r FirewallRule) store.FirewallRule {
+func rowFrom(r FirewallRule, now time.Time) store.FirewallRule {
 	kind, values := match(r.Rule)
 	return store.FirewallRule{
 		ID: r.ID, Action: string(r.Action), Priority: r.Priority, Description: r.Description, Version: r.Version,
-		Kind: kind, Values: store.List(values), Likeness: likeness(r.Rule),
+		Kind: kind, Values: store.List(values), Likeness: likeness(r.Rule), ChangedAt: now,
 	}
 }
 

@@ -266,7 +266,7 @@ func (a *Account) verdict(ctx context.Context, tx *store.Tx, epoch int64, r ruli
 	if e := a.uselessness(integration, g, found); e != nil {
 		return e, nil
 	}
-	return r.refusal(), nil
+	return a.refusal(ctx, r)
 }
 
 // uselessness says why a generation of credentials is of no use, wherever it

@@ -104,7 +104,14 @@ func (a *Account) AdmitToken(ctx context.Context, secret string, address netip.A
 	if err := a.noteAdmin(ctx, token, ruling, address); err != nil {
 		return caller, err
 	}
-	return caller, ruling.refusal()
+	if ruling.disabled {
+		a.admins.note(address, token.Name, a.now())
+	}
+	refusal, err := a.refusal(ctx, ruling)
+	if err != nil {
+		return caller, err
+	}
+	return caller, refusal
 }
 
 // noteAdmin keeps what an administrator's request leaves behind: the token's

@@ -26,6 +26,9 @@ type ruling struct {
 	RuleID  string // empty if the default action decided
 	// Seen is why that rule matched, as far as an IP database was asked.
 	Seen firewall.Subject
+
+	rule     *firewall.Rule // the rule of RuleID
+	disabled bool           // nobody is refused at present
 }
 
 // judge asks the firewall. What it says holds for this moment only: a change,
@@ -62,6 +65,7 @@ func (a *Account) ruleOn(g guard, address netip.Addr) (ruling, error) {
 	r := ruling{Address: address, Result: resultOK}
 	switch {
 	case g.disabledUntil.After(a.now()):
+		r.disabled = true
 		return r, nil
 	case g.unreadable != nil:
 		return r, g.unreadable
@@ -77,7 +81,7 @@ func (a *Account) ruleOn(g guard, address netip.Addr) (ruling, error) {
 	action, rule := policy.Decide(subject)
 	r.Seen = firewall.Subject{Address: address}
 	if rule != nil {
-		r.RuleID, r.Seen = rule.ID, rule.Seen(subject)
+		r.RuleID, r.Seen, r.rule = rule.ID, rule.Seen(subject), rule
 	}
 	switch action {
 	case firewall.Deny:
@@ -86,25 +90,6 @@ func (a *Account) ruleOn(g guard, address netip.Addr) (ruling, error) {
 		r.Result = resultReported
 	}
 	return r, nil
-}
-
-// refusal is the error for a request that is shut out, and nil for others.
-func (r ruling) refusal() error {
-	if r.Result != resultBlocked {
-		return nil
-	}
-	by := "no rule lets it in and the default action denies"
-	if r.RuleID != "" {
-		by = "rule " + r.RuleID + " denies it" + because(r.Seen)
-	}
-	return &Error{
-		Status: http.StatusForbidden, Code: resultBlocked, Title: "Blocked by the firewall",
-		Detail: fmt.Sprintf("the account's firewall blocks the address %s: %s", r.Address, by),
-		Details: Details{
-			Address: r.Address.String(), RuleID: r.RuleID,
-			Country: r.Seen.Country, Continent: r.Seen.Continent, Anonymous: r.Seen.Anonymous,
-		},
-	}
 }
 
 // because says in brackets why a rule matched; nothing for one of ranges.
@@ -226,20 +211,20 @@ func (a *Account) checkLockout(ctx context.Context, tx *store.Tx, before, after 
 		}
 		return id
 	}
-	shutOut := func(address netip.Addr) (ruleID string, why firewall.Subject, out bool) {
+	shutOut := func(address netip.Addr) (out lockedOut, yes bool) {
 		subject := a.IPData.Subject(address)
 		action, rule := after.Decide(subject)
 		if action.Passes() || !before.Evaluate(subject).Passes() {
-			return "", why, false
+			return out, false
 		}
 		if rule == nil {
-			return "", firewall.Subject{Address: subject.Address}, true
+			return lockedOut{why: firewall.Subject{Address: subject.Address}}, true
 		}
-		return known(rule.ID), rule.Seen(subject), true
+		return lockedOut{ruleID: known(rule.ID), rule: decidingRule(*rule), why: rule.Seen(subject)}, true
 	}
 	if caller := CallerFrom(ctx); caller.Kind == ByToken {
-		if ruleID, why, out := shutOut(caller.Address); out {
-			return wouldLockOut("caller", "", why, ruleID)
+		if out, yes := shutOut(caller.Address); yes {
+			return wouldLockOut("caller", "", out)
 		}
 	}
 	if sparesBridges {
@@ -254,29 +239,37 @@ func (a *Account) checkLockout(ctx context.Context, tx *store.Tx, before, after 
 		if err != nil {
 			return fmt.Errorf("reading bridge %s: %w", b.Instance, err)
 		}
-		if ruleID, why, out := shutOut(address); out {
-			return wouldLockOut("bridge", b.Instance, why, ruleID)
+		if out, yes := shutOut(address); yes {
+			return wouldLockOut("bridge", b.Instance, out)
 		}
 	}
 	return nil
 }
 
-func wouldLockOut(who, instance string, why firewall.Subject, ruleID string) *Error {
+// lockedOut is how a policy shuts out an address that another lets in.
+type lockedOut struct {
+	ruleID string // empty for the default action, "new" for a rule to be made
+	rule   *DecidingRule
+	why    firewall.Subject
+}
+
+func wouldLockOut(who, instance string, out lockedOut) *Error {
+	why := out.why
 	whom, by := "you, at ", "no rule would let that address in and the default action would deny it"
 	if who == "bridge" {
 		whom = "the bridge " + instance + ", at "
 	}
-	switch ruleID {
+	switch out.ruleID {
 	case "":
 	case "new":
 		by = "the new rule would deny that address" + because(why)
 	default:
-		by = "rule " + ruleID + " would deny that address" + because(why)
+		by = out.rule.named(out.ruleID) + " would deny that address" + because(why)
 	}
 	e := Conflict("would_lock_out", "Would lock out",
 		"this change would lock out %s%s: %s; allow the address by an earlier rule first, or repeat with allow_lockout=true", whom, why.Address, by)
 	e.Details = Details{
-		Who: who, Instance: instance, Address: why.Address.String(), RuleID: ruleID,
+		Who: who, Instance: instance, Address: why.Address.String(), RuleID: out.ruleID, Rule: out.rule,
 		Country: why.Country, Continent: why.Continent, Anonymous: why.Anonymous,
 	}
 	return e

@@ -72,13 +72,21 @@ func execute(t *template.Template, facts Facts) string {
 
 func text(s string) *template.Template {
 	return template.Must(template.New("").Option("missingkey=zero").Funcs(template.FuncMap{
-		"hcl":    quoteHCL,
-		"name":   blockName,
-		"cloud":  cloudKinds,
-		"others": otherKinds,
-		"quoted": quoteList,
-		"shell":  quoteShell,
-		"path":   databasePath,
+		"hcl":       quoteHCL,
+		"rule":      RuleName,
+		"title":     func(s string) string { return strings.ToUpper(s[:1]) + s[1:] },
+		"addresses": addresses,
+		"before":    priorityBefore,
+		"first":     isFirst,
+		"move":      moveDenying,
+		"other":     otherAddresses,
+		"disable":   DisableFirewall,
+		"where":     whereToRun,
+		"name":      blockName,
+		"cloud":     cloudKinds,
+		"quoted":    quoteList,
+		"shell":     quoteShell,
+		"path":      databasePath,
 	}).Parse(s))
 }
 
@@ -169,21 +177,20 @@ func blockName(s string) string {
 }
 
 const allowBridge = `
-resource "scimbridge_firewall_rule" "bridge" {
+resource "scimbridge_firewall_rule" "let_bridge_in" {
   action      = "allow"
-  ip_ranges   = [{{if .address}}{{hcl .address}}{{else}}"<the bridge's address>"{{end}}]
-  description = "SCIM bridge"
-}`
+  ip_ranges   = [{{addresses .}}]
+{{before .}}  description = "SCIM bridge"
+}{{move .}}`
 
-// denyOthers is a comment: only one of the two ways is to be pasted.
-const denyOthers = `
+// orInPolicy is for those whose rules are one resource.
+const orInPolicy = "(or add it to the `rules` of the scimbridge_firewall_policy that manages them)"
 
-# Or, without an allow rule, let the rule that denies be about other addresses:
-#
-# resource "scimbridge_firewall_rule" "anonymous" {
-#   action        = "deny"
-#   anonymous_ips = [{{quoted (others .anonymous_ips)}}] # those of them that it has now
-# }`
+// makeRoom goes before the advice to add an allow rule.
+const makeRoom = "{{if first .}}{{rule . | title}} has the lowest priority there is, and no rule can be placed before it: give it the priority 1 where it is managed, {{if move .}}or let the import below do that, {{end}}since the block below takes the 0. {{end}}"
+
+// liftFirst goes after it: Terraform may be shut out by the same rule.
+const liftFirst = "If Terraform is shut out too, first lift the firewall for an hour, {{where .}}: `{{disable .database \"1h\"}}`. "
 
 const allowDomain = `
 resource "scimbridge_signup_domain" "{{name .domain}}" {
@@ -243,27 +250,33 @@ var catalogue = []entry{
 		code:  FirewallBlocked,
 		title: text(`The account's firewall blocks the bridge`),
 		cause: text(`{{if .address}}The account sees the bridge at {{.address}}, and ` +
-			`{{if .rule_id}}firewall rule {{.rule_id}} denies that address` +
+			`{{if .rule_id}}{{rule .}} denies that address` +
 			`{{with .country}} (country {{.}}){{end}}{{with .continent}} (continent {{.}}){{end}}{{with .anonymous_ips}} ({{.}}){{end}}.{{else}}no firewall rule matches that address: the default action denies it.{{end}}` +
 			`{{else}}A firewall rule denies the bridge's address, or none matches it and the default action does.{{end}}`),
-		remedy:    text("Run `terraform plan`: a managed rule that was changed by hand shows there, and `terraform apply` puts it back. Otherwise add the rule below and apply it. {{with .rule_id}}An allow rule has priority 100 unless it names one: if that of rule {{.}} is 100 or lower, give the new rule a lower one still. {{end}}The bridge signs in again by itself within 15 seconds."),
+		remedy: text("Run `terraform plan`: a managed rule that was changed by hand shows there, and `terraform apply` puts it back. Otherwise add the rule below " + orInPolicy + " and apply it. " +
+			"{{if and .rule_id (not .rule_priority)}}An allow rule has priority 100 unless it names one: if that of rule {{.rule_id}} is 100 or lower, give the new rule a lower one still. {{end}}" +
+			makeRoom + liftFirst + "The bridge signs in again by itself within 15 seconds."),
 		terraform: text(allowBridge),
 	},
 	{
 		code:  FirewallBlockedCloudProvider,
 		title: text(`The account's firewall blocks cloud providers`),
 		cause: text(`{{if .address}}The account sees the bridge at {{.address}}, an address of a cloud provider, and {{else}}The bridge runs at a cloud provider, and {{end}}` +
-			`{{if .rule_id}}firewall rule {{.rule_id}}{{else}}an anonymous-IP firewall rule{{end}} denies cloud providers{{with .anonymous_ips}} (it names {{.}}){{end}}.`),
-		remedy: text("If the bridge's outbound address is static, add the allow rule below, with a lower priority than the deny rule has. " +
-			"Otherwise remove {{quoted (cloud .anonymous_ips)}} from anonymous_ips of {{if .rule_id}}rule {{.rule_id}}{{else}}that rule{{end}}, as in the comment below; if it names nothing else, remove it. " +
-			"Then run `terraform apply`. The bridge signs in again by itself within 15 seconds."),
-		terraform: text(allowBridge + denyOthers),
+			`{{if .rule_id}}{{rule .}}{{else}}an anonymous-IP firewall rule{{end}} denies cloud providers{{with .anonymous_ips}} (it names {{.}}){{end}}.`),
+		remedy: text("If the bridge's outbound address is static, add the allow rule below " + orInPolicy + "{{if not .rule_priority}}, with a lower priority than the deny rule has{{end}}. " + makeRoom +
+			"Otherwise {{if other .}}remove {{quoted (cloud .anonymous_ips)}} from anonymous_ips of {{if .rule_id}}rule {{.rule_id}}{{else}}that rule{{end}}, as in the comment below; if it names nothing else, remove it{{else}}remove rule {{.rule_id}}, which names nothing else{{end}}. " +
+			"Then run `terraform apply`. " + liftFirst + "The bridge signs in again by itself within 15 seconds."),
+		terraform: text(allowBridge + "{{other .}}"),
 	},
 	{
-		code:   FirewallDisabled,
-		title:  text(`The account's firewall is switched off`),
-		cause:  text(`Somebody used the break-glass on the account's machine{{with .expires}}; it holds until {{.}}{{end}}. No rule is deleted, and none is enforced.`),
-		remedy: text("Correct the rules that made it necessary and run `terraform plan`: it must show no change. The firewall comes back by itself."),
+		code:  FirewallDisabled,
+		title: text(`The account's firewall is switched off`),
+		cause: text(`Somebody used the break-glass on the account's machine{{with .expires}}; it holds until {{.}}{{end}}. No rule is deleted, and none is enforced. ` +
+			`{{if .blocked}}When the firewall comes back, it will block {{.blocked}}.{{else if .checked}}When the firewall comes back, it will block no bridge at work, and no administrator who was seen since.{{end}}`),
+		remedy: text("{{if .blocked}}Before that, add the rule below " + orInPolicy + " and run `terraform apply`. " + makeRoom +
+			"{{else if not .checked}}Correct the rules that made it necessary. `terraform plan` shows those that differ from what Terraform manages, and no others. {{end}}" +
+			"The firewall comes back by itself{{with .expires}} at {{.}}{{end}}, or at once, {{where .}}, by `{{disable .database \"0s\"}}`."),
+		terraform: text("{{if .blocked}}" + allowBridge + "{{end}}"),
 	},
 	{
 		code:   AccountUnreachable,

@@ -1,10 +1,12 @@
 package problem_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"regexp"
 	"slices"
 	"strings"
@@ -53,6 +55,29 @@ var cases = []struct {
 	{problem.FirewallBlocked, problem.Facts{"address": "192.0.2.7", "rule_id": "fwr_1", "anonymous_ips": "vpn, tor"}},
 	{problem.FirewallBlockedCloudProvider, problem.Facts{"address": "192.0.2.7", "rule_id": "fwr_1", "anonymous_ips": "cloud_provider"}},
 	{problem.FirewallBlockedCloudProvider, problem.Facts{"address": "192.0.2.7", "rule_id": "fwr_1", "anonymous_ips": "cloud_provider, vpn"}},
+	{problem.FirewallBlocked, problem.Facts{
+		"address": "192.0.2.7", "rule_id": "fwr_1", "rule_priority": "50", "rule_description": "no clouds",
+		"rule_changed_at": "2026-11-23T16:00:00Z", "rule_kind": "ip_ranges", "rule_values": "192.0.2.0/24",
+		"database": "sqlite:/srv/the account/account.db",
+	}},
+	{problem.FirewallBlocked, problem.Facts{
+		"address": "192.0.2.7", "rule_id": "fwr_1", "rule_priority": "0", "rule_description": "no ${clouds}",
+		"rule_kind": "ip_ranges", "rule_values": "192.0.2.0/24, 198.51.100.0/24",
+	}},
+	{problem.FirewallBlocked, problem.Facts{"address": "192.0.2.7", "rule_id": "fwr_1", "rule_priority": "0"}},
+	{problem.FirewallBlockedCloudProvider, problem.Facts{
+		"address": "192.0.2.7", "anonymous_ips": "cloud_provider", "rule_id": "fwr_1", "rule_priority": "500",
+		"rule_kind": "anonymous_ips", "rule_values": "cloud_provider, tor",
+	}},
+	{problem.FirewallBlockedCloudProvider, problem.Facts{
+		"address": "192.0.2.7", "anonymous_ips": "cloud_provider", "rule_id": "fwr_1", "rule_priority": "500",
+		"rule_kind": "anonymous_ips", "rule_values": "cloud_provider",
+	}},
+	{problem.FirewallDisabled, problem.Facts{"expires": "2026-11-23T17:00:00Z", "checked": "true", "database": "sqlite:/srv/account.db"}},
+	{problem.FirewallDisabled, problem.Facts{
+		"expires": "2026-11-23T17:00:00Z", "checked": "true", "blocked": "the bridge b1 at 192.0.2.7 by firewall rule fwr_1 (priority 5)",
+		"address": "192.0.2.7, 192.0.2.8", "rule_id": "fwr_1", "rule_priority": "5",
+	}},
 	{problem.FirewallDisabled, problem.Facts{"expires": "2026-11-23T17:00:00Z"}},
 	{problem.AccountUnreachable, problem.Facts{"url": "https://account.example.com", "reason": "connection refused"}},
 	{problem.SignupDomainMissing, problem.Facts{"user_name": "ann@example.com", "domain": "1.new-example.com"}},
@@ -119,8 +144,13 @@ func TestEveryFactIsShown(t *testing.T) {
 		p := problem.New(c.code, time.Time{}, c.facts)
 		text := strings.Join([]string{p.Title, p.Cause, p.Remedy, p.Terraform}, "\n")
 		for fact, value := range c.facts {
-			if !slices.Contains(hidden, value) && !strings.Contains(text, value) {
-				t.Errorf("%s does not show %s=%s:\n%s", c.code, fact, value, text)
+			if slices.Contains(hidden, value) || fact == "rule_kind" || fact == "rule_values" { // shown where a block is about the rule
+				continue
+			}
+			for part := range strings.SplitSeq(value, ", ") {
+				if !strings.Contains(text, strings.ReplaceAll(part, "'", `'\''`)) {
+					t.Errorf("%s does not show %s=%s:\n%s", c.code, fact, value, text)
+				}
 			}
 		}
 		if strings.Contains(text, "<no value>") || strings.Contains(text, "map[") {
@@ -157,6 +187,61 @@ func TestBlocksCannotBeInjectedInto(t *testing.T) {
 				t.Errorf("%s with %q has the name %q", e.Code, value, name)
 			}
 			wantValue(t, content.Blocks[0].Body, value)
+		}
+	}
+}
+
+// The rule that denies was written by an administrator, and yet it is no part
+// of a block but as values.
+func TestABlockAboutTheRuleThatDeniesCannotBeInjectedInto(t *testing.T) {
+	t.Parallel()
+	for _, value := range []string{`a"b`, "a\nb", `${file("/etc/passwd")}`, "# x", `"}` + "\n" + `resource "null_resource" "x" {`} {
+		for _, facts := range []problem.Facts{
+			{"rule_priority": "0", "rule_kind": "ip_ranges"},
+			{"rule_priority": "500", "rule_kind": "anonymous_ips", "anonymous_ips": "cloud_provider"},
+		} {
+			facts["rule_id"], facts["rule_description"], facts["rule_values"] = value, value, value
+			p := problem.New(problem.FirewallBlockedCloudProvider, time.Time{}, facts)
+			block := p.Terraform
+			if facts["rule_priority"] == "500" {
+				_, comment, found := strings.Cut(block, "#\n")
+				if !found {
+					t.Fatalf("no second way out:\n%s", block)
+				}
+				block = regexp.MustCompile(`(?m)^# ?`).ReplaceAllString(comment, "")
+			}
+			file, diags := hclparse.NewParser().ParseHCL([]byte(block), "block.tf")
+			if diags.HasErrors() {
+				t.Errorf("%q is not HCL: %v\n%s", value, diags, block)
+				continue
+			}
+			content, diags := file.Body.Content(&hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{
+				{Type: "resource", LabelNames: []string{"type", "name"}}, {Type: "import"},
+			}})
+			if diags.HasErrors() || len(content.Blocks.OfType("import")) != 1 {
+				t.Errorf("%q: %v\n%s", value, diags, block)
+				continue
+			}
+			rule := content.Blocks[len(content.Blocks)-1]
+			if rule.Labels[0] != "scimbridge_firewall_rule" {
+				t.Errorf("%q makes a %q", value, rule.Labels[0])
+			}
+			attributes, _ := rule.Body.JustAttributes()
+			if v, diags := attributes["description"].Expr.Value(nil); diags.HasErrors() || v.AsString() != value {
+				t.Errorf("the description made of %q is %v (%v)", value, v, diags)
+			}
+		}
+	}
+}
+
+// A command is pasted into a shell, whatever the folder is called.
+func TestCommandsSurviveAShell(t *testing.T) {
+	t.Parallel()
+	for _, database := range []string{"sqlite:/srv/account.db", "sqlite:/the account/it's; rm -rf $HOME `x`.db", "sqlite:/ü/\"a\".db", ""} {
+		command := problem.DisableFirewall(database, "1h")
+		out, err := exec.CommandContext(t.Context(), "sh", "-c", `run() { printf '%s\n' "$5"; }; run`+strings.TrimPrefix(command, "scim-bridge")).CombinedOutput()
+		if want := cmp.Or(database, problem.DatabasePlaceholder); err != nil || strings.TrimSpace(string(out)) != want {
+			t.Errorf("%s: the shell reads %s, %v; want %s", command, out, err, want)
 		}
 	}
 }

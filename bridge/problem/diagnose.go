@@ -128,7 +128,7 @@ func (l line) facts() Facts {
 // make each a problem of its own.
 var factKeys = []string{
 	FactAddress, FactAnonymous, FactContinent, FactCountry, FactDatabase, FactDomain, FactEmail, FactExpires, FactGroup, FactIDs, FactInstance,
-	FactPrevious, FactReason, FactRuleID, FactURL, FactUserName,
+	FactPrevious, FactReason, FactRuleChangedAt, FactRuleDescription, FactRuleID, FactRuleKind, FactRulePriority, FactRuleValues, FactURL, FactUserName,
 }
 
 func knows(code Code) bool {

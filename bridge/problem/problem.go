@@ -85,6 +85,16 @@ const (
 	FactSetting   = "setting"       // session_unreadable: the setting that holds something else
 	FactURL       = "url"
 	FactUserName  = "user_name"
+
+	// What is known of the rule of FactRuleID.
+	FactRuleChangedAt   = "rule_changed_at"
+	FactRuleDescription = "rule_description"
+	FactRuleKind        = "rule_kind"   // ip_ranges, countries, continents or anonymous_ips
+	FactRuleValues      = "rule_values" // joined by ", "
+	FactRulePriority    = "rule_priority"
+
+	FactBlocked = "blocked" // whom the firewall will block when it comes back; FactAddress are their addresses
+	FactChecked = "checked" // "true" if that is known, be it nobody
 )
 
 // New makes a problem of the catalogue's texts and the facts.

@@ -12,6 +12,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 )
 
 // Error is a refusal by the account.
@@ -121,6 +122,9 @@ func (e *Error) lockout() string {
 	by := "the account's default action"
 	if rule := deref(d.RuleId); rule != "" {
 		by = fmt.Sprintf("rule %q", rule)
+		if known := e.Details().Rule; known != nil {
+			by += fmt.Sprintf(" (%q, priority %d)", known.Description, known.Priority)
+		}
 	}
 	return fmt.Sprintf("Shut out: %s, at %s. Decided by: %s.", whom, deref(d.Address), by)
 }
@@ -155,8 +159,7 @@ func (e *Error) remedy() string {
 			"configuration must be named in depends_on here, or both belong in a scimbridge_firewall_policy, which is written at once. " +
 			"Set allow_lockout = true if shutting it out is meant."
 	case e.Problem.Code == "firewall_blocked":
-		return "The account's firewall does not let in the machine that runs Terraform. Run it from an address that is let in, " +
-			"or lift the firewall for a while on the account's machine: scim-bridge account firewall disable --for 1h"
+		return e.letIn()
 	case e.Problem.Code == "version_mismatch", e.Problem.Code == "epoch_moved":
 		return "Somebody changed it at the same moment. Run terraform apply again: it starts from what is there now."
 	case e.Status == http.StatusUnauthorized:
@@ -173,6 +176,19 @@ func (e *Error) remedy() string {
 		return "The fault is the account's. Its log has the request id; try again later."
 	}
 	return ""
+}
+
+// letIn says how whoever runs Terraform gets past the account's firewall,
+// which may have shut out the bridge as well.
+func (e *Error) letIn() string {
+	database := deref(e.Details().Database)
+	text := "The account's firewall does not let in the machine that runs Terraform. Run it from an address that is let in. " +
+		"Or lift the firewall for an hour on the account's machine, apply an allow rule that comes before the one that denies, " +
+		"and let the firewall come back:\n\n    " + problem.DisableFirewall(database, "1h")
+	if database == "" {
+		text += "\n\n" + problem.DatabasePlaceholder + " is a placeholder: the account service was started with it as --database."
+	}
+	return text
 }
 
 // sentence makes an error text, which is lower case and without a stop, fit

@@ -107,6 +107,30 @@ func (e Continent) Valid() bool {
 	}
 }
 
+// Defines values for DecidingRuleKind.
+const (
+	AnonymousIps DecidingRuleKind = "anonymous_ips"
+	Continents   DecidingRuleKind = "continents"
+	Countries    DecidingRuleKind = "countries"
+	IpRanges     DecidingRuleKind = "ip_ranges"
+)
+
+// Valid indicates whether the value is a known member of the DecidingRuleKind enum.
+func (e DecidingRuleKind) Valid() bool {
+	switch e {
+	case AnonymousIps:
+		return true
+	case Continents:
+		return true
+	case Countries:
+		return true
+	case IpRanges:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ErrorCode.
 const (
 	ErrorCodeAddressTaken         ErrorCode = "address_taken"
@@ -607,6 +631,21 @@ type Caller struct {
 // Continent defines model for Continent.
 type Continent string
 
+// DecidingRule `firewall_blocked`, `would_lock_out`: what there is to know of the rule that decided, in order to place another before it
+type DecidingRule struct {
+	// ChangedAt when what it says was last changed; absent if that is not known
+	ChangedAt   *time.Time       `json:"changed_at,omitempty"`
+	Description string           `json:"description"`
+	Kind        DecidingRuleKind `json:"kind"`
+	Priority    int              `json:"priority"`
+
+	// Values absent if there are more than 20
+	Values *[]string `json:"values,omitempty"`
+}
+
+// DecidingRuleKind defines model for DecidingRule.Kind.
+type DecidingRuleKind string
+
 // Enrolment defines model for Enrolment.
 type Enrolment struct {
 	// Epoch the `next_epoch` that was read before; another value is 409 `epoch_moved`
@@ -779,10 +818,19 @@ type HeartbeatState string
 
 // HeartbeatAnswer defines model for HeartbeatAnswer.
 type HeartbeatAnswer struct {
-	Address          string       `json:"address"`
-	FirewallEnforced bool         `json:"firewall_enforced"`
-	Generations      []Generation `json:"generations"`
-	SuspensionLimit  *string      `json:"suspension_limit,omitempty"`
+	Address string `json:"address"`
+
+	// Database while the firewall is not enforced: as in an error's details
+	Database *string `json:"database,omitempty"`
+
+	// FirewallDisabledUntil when the firewall is enforced again; absent while it is
+	FirewallDisabledUntil *time.Time   `json:"firewall_disabled_until,omitempty"`
+	FirewallEnforced      bool         `json:"firewall_enforced"`
+	Generations           []Generation `json:"generations"`
+	SuspensionLimit       *string      `json:"suspension_limit,omitempty"`
+
+	// WouldBlock while the firewall is not enforced: the bridges at work (`who` is "bridge") and the administrators seen since ("administrator", with the token's `name`) that it will block when it is enforced again, as in the error `firewall_blocked`; at most 20
+	WouldBlock *[]ProblemDetails `json:"would_block,omitempty"`
 }
 
 // KDF two-secret key derivation, see package signin
@@ -968,10 +1016,13 @@ type ProblemDetails struct {
 	// Name `protected`: the member or group that is protected
 	Name *string `json:"name,omitempty"`
 
+	// Rule `firewall_blocked`, `would_lock_out`: what there is to know of the rule that decided, in order to place another before it
+	Rule *DecidingRule `json:"rule,omitempty"`
+
 	// RuleId the firewall rule that decided; absent when the default action did; `new` for one that this request would make
 	RuleId *string `json:"rule_id,omitempty"`
 
-	// Who `would_lock_out`: "caller" or "bridge"
+	// Who `would_lock_out`: "caller" or "bridge"; in a heartbeat's answer "bridge" or "administrator"
 	Who *string `json:"who,omitempty"`
 }
 

@@ -38,15 +38,8 @@ func (s *server) problem(w http.ResponseWriter, r *http.Request, err error) {
 		Detail: optional(e.Detail), RequestId: optional(rec.ID),
 	}
 	if !reflect.ValueOf(e.Details).IsZero() {
-		document.Details = &api.ProblemDetails{
-			Field: optional(e.Field), Address: optional(e.Address), RuleId: optional(e.RuleID), Who: optional(e.Who),
-			Instance: optional(e.Instance), ExistingId: optional(e.ExistingID), Name: optional(e.Name),
-			Country: optional(e.Country), Continent: optional(e.Continent),
-			AnonymousIps: list(each(e.Anonymous, anonymousIP)), Missing: list(e.Missing), Database: optional(e.Database),
-		}
-		if len(e.IDs) > 0 {
-			document.Details.Ids = &e.IDs
-		}
+		details := toDetails(e.Details)
+		document.Details = &details
 	}
 	if e.Status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="scimbridge account"`)
@@ -58,6 +51,25 @@ func (s *server) problem(w http.ResponseWriter, r *http.Request, err error) {
 	w.WriteHeader(e.Status)
 	// The client may have left; there is nobody else to tell.
 	_ = json.NewEncoder(w).Encode(document)
+}
+
+func toDetails(d account.Details) api.ProblemDetails {
+	out := api.ProblemDetails{
+		Field: optional(d.Field), Address: optional(d.Address), RuleId: optional(d.RuleID), Who: optional(d.Who),
+		Instance: optional(d.Instance), ExistingId: optional(d.ExistingID), Name: optional(d.Name),
+		Country: optional(d.Country), Continent: optional(d.Continent),
+		AnonymousIps: list(each(d.Anonymous, anonymousIP)), Missing: list(d.Missing), Database: optional(d.Database),
+	}
+	if len(d.IDs) > 0 {
+		out.Ids = &d.IDs
+	}
+	if r := d.Rule; r != nil {
+		out.Rule = &api.DecidingRule{
+			Priority: r.Priority, Description: r.Description, ChangedAt: moment(r.ChangedAt),
+			Kind: api.DecidingRuleKind(r.Kind), Values: list(r.Values),
+		}
+	}
+	return out
 }
 
 // badRequest answers what the generated code could not read: a parameter or,

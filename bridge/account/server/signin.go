@@ -45,10 +45,16 @@ func (h administration) SendHeartbeat(ctx context.Context, r api.SendHeartbeatRe
 	if err != nil {
 		return nil, err
 	}
-	return api.SendHeartbeat200JSONResponse{
+	out := api.SendHeartbeat200JSONResponse{
 		Address: answer.Address.String(), Generations: each(answer.Generations, generation),
 		FirewallEnforced: answer.FirewallEnforced, SuspensionLimit: optional(answer.SuspensionLimit),
-	}, nil
+		FirewallDisabledUntil: moment(answer.DisabledUntil), Database: optional(answer.Database),
+	}
+	if !answer.FirewallEnforced {
+		blocked := each(answer.WouldBlock, toDetails)
+		out.WouldBlock = &blocked
+	}
+	return out, nil
 }
 
 func (h administration) SignOut(ctx context.Context, _ api.SignOutRequestObject) (api.SignOutResponseObject, error) {

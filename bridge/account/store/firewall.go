@@ -23,13 +23,14 @@ type FirewallRule struct {
 	Kind, Values string
 	Description  string
 	Version      int64
-	Likeness     string // the same for rules that are the same in all but the id
+	ChangedAt    time.Time // of what the rule says; zero for rules from before it was kept
+	Likeness     string    // the same for rules that are the same in all but the id
 }
 
-const firewallRuleColumns = `id, action, priority, kind, match_values, description, version, likeness`
+const firewallRuleColumns = `id, action, priority, kind, match_values, description, version, likeness, changed_at`
 
 func scanFirewallRule(row Scanner) (r FirewallRule, err error) {
-	return r, row.Scan(&r.ID, &r.Action, &r.Priority, &r.Kind, &r.Values, &r.Description, &r.Version, &r.Likeness)
+	return r, row.Scan(&r.ID, &r.Action, &r.Priority, &r.Kind, &r.Values, &r.Description, &r.Version, &r.Likeness, (*Time)(&r.ChangedAt))
 }
 
 // Firewall reads the policy.
@@ -68,11 +69,11 @@ func (tx *Tx) FirewallRuleLike(ctx context.Context, likeness string) (FirewallRu
 
 // PutFirewallRule writes a rule, new or not; its version is the caller's to move.
 func (tx *Tx) PutFirewallRule(ctx context.Context, r FirewallRule) error {
-	_, err := tx.Exec(ctx, `INSERT INTO firewall_rules (`+firewallRuleColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+	_, err := tx.Exec(ctx, `INSERT INTO firewall_rules (`+firewallRuleColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET action = excluded.action, priority = excluded.priority, kind = excluded.kind,
 			match_values = excluded.match_values, description = excluded.description, version = excluded.version,
-			likeness = excluded.likeness`,
-		r.ID, r.Action, r.Priority, r.Kind, r.Values, r.Description, r.Version, r.Likeness)
+			likeness = excluded.likeness, changed_at = excluded.changed_at`,
+		r.ID, r.Action, r.Priority, r.Kind, r.Values, r.Description, r.Version, r.Likeness, Micros(r.ChangedAt))
 	return err
 }
 

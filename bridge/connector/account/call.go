@@ -13,7 +13,6 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
@@ -267,27 +266,13 @@ func diagnose(err error) (problem.Code, problem.Facts) {
 		facts[problem.FactReason] = plain(err)
 		return problem.AccountUnreachable, facts
 	}
-	var kinds []api.AnonymousIP
-	if d := r.Details; d != nil {
-		for fact, value := range map[string]*string{
-			problem.FactAddress: d.Address, problem.FactRuleID: d.RuleId,
-			problem.FactCountry: d.Country, problem.FactContinent: d.Continent, problem.FactDatabase: d.Database,
-		} {
-			if value != nil {
-				facts[fact] = *value
-			}
-		}
-		if d.AnonymousIps != nil {
-			kinds = *d.AnonymousIps
-		}
-	}
+	facts = toFacts(r.Details)
 	switch r.Code {
 	case codeSignInFailed, codeCredentialsExpired, codeCredentialsChanged:
 		facts[problem.FactReason] = string(r.Code)
 		return problem.CredentialsChanged, facts
 	case codeFirewallBlocked:
-		facts[problem.FactAnonymous] = joined(kinds)
-		if slices.Contains(kinds, api.CloudProvider) {
+		if d := r.Details; d != nil && d.AnonymousIps != nil && slices.Contains(*d.AnonymousIps, api.CloudProvider) {
 			return problem.FirewallBlockedCloudProvider, facts
 		}
 		return problem.FirewallBlocked, facts
@@ -305,15 +290,6 @@ func diagnose(err error) (problem.Code, problem.Facts) {
 		facts[problem.FactReason] = r.Error()
 		return problem.AccountUnreachable, facts
 	}
-}
-
-// joined writes the kinds as a fact.
-func joined(kinds []api.AnonymousIP) string {
-	words := make([]string, len(kinds))
-	for i, kind := range kinds {
-		words[i] = string(kind)
-	}
-	return strings.Join(words, ", ")
 }
 
 // plain leaves out the method and address that net/http puts before the

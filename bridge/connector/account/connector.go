@@ -75,9 +75,8 @@ type State struct {
 	// Generations are the credentials that the account accepts, as it said
 	// last; nil until it said so once.
 	Generations []api.Generation
-	// FirewallOff is since when the break-glass is known to hold the firewall
-	// open; zero if it does not.
-	FirewallOff time.Time
+	// FirewallOff is set while the break-glass holds the firewall open.
+	FirewallOff *FirewallOff
 	// Tried is when the account was asked last, successfully or not.
 	Tried time.Time
 }
@@ -203,7 +202,7 @@ func (c *Connector) update(change func(*State)) {
 }
 
 func differ(a, b State) bool {
-	return a.Phase != b.Phase || a.Address != b.Address || a.Epoch != b.Epoch || a.FirewallOff.IsZero() != b.FirewallOff.IsZero() ||
+	return a.Phase != b.Phase || a.Address != b.Address || a.Epoch != b.Epoch || !a.FirewallOff.equal(b.FirewallOff) ||
 		(a.Problem == nil) != (b.Problem == nil) ||
 		a.Problem != nil && (a.Problem.Code != b.Problem.Code || a.Problem.Cause != b.Problem.Cause) ||
 		!slices.EqualFunc(a.Generations, b.Generations, func(x, y api.Generation) bool {
@@ -233,9 +232,8 @@ func (c *Connector) Report() control.Report {
 	if s.Problem != nil {
 		r.Problems = append(r.Problems, *s.Problem)
 	}
-	if s.Phase == SignedIn && !s.FirewallOff.IsZero() {
-		r.State = control.Degraded
-		r.Problems = append(r.Problems, problem.New(problem.FirewallDisabled, s.FirewallOff, nil))
+	if s.Phase == SignedIn && s.FirewallOff != nil {
+		s.FirewallOff.report(&r)
 	}
 	return r
 }
@@ -395,6 +393,7 @@ func logFields(code problem.Code, facts problem.Facts, failures int) []any {
 	for _, key := range []string{
 		problem.FactReason, problem.FactAddress, problem.FactRuleID,
 		problem.FactCountry, problem.FactContinent, problem.FactAnonymous, problem.FactURL, problem.FactDatabase,
+		problem.FactRulePriority, problem.FactRuleDescription, problem.FactRuleChangedAt, problem.FactRuleKind, problem.FactRuleValues,
 	} {
 		if facts[key] != "" {
 			fields = append(fields, key, facts[key])

@@ -77,12 +77,7 @@ func (c *Connector) heartbeat(ctx context.Context, l *login) error {
 		}
 		s.Phase, s.Problem, s.Tried = SignedIn, nil, now
 		s.Address, s.Generations = answer.Address, answer.Generations
-		switch {
-		case answer.FirewallEnforced:
-			s.FirewallOff = time.Time{}
-		case s.FirewallOff.IsZero():
-			s.FirewallOff = now
-		}
+		s.FirewallOff = toFirewallOff(answer, s.FirewallOff, now)
 	})
 	return nil
 }

@@ -1,0 +1,133 @@
+package account
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
+)
+
+// toFacts makes a problem's facts of what the account tells beside an error.
+func toFacts(d *api.ProblemDetails) problem.Facts {
+	facts := problem.Facts{}
+	if d == nil {
+		return facts
+	}
+	for fact, value := range map[string]*string{
+		problem.FactAddress: d.Address, problem.FactRuleID: d.RuleId,
+		problem.FactCountry: d.Country, problem.FactContinent: d.Continent, problem.FactDatabase: d.Database,
+	} {
+		if value != nil {
+			facts[fact] = *value
+		}
+	}
+	if d.AnonymousIps != nil {
+		facts[problem.FactAnonymous] = joined(*d.AnonymousIps)
+	}
+	if r := d.Rule; r != nil {
+		facts[problem.FactRulePriority] = strconv.Itoa(r.Priority)
+		facts[problem.FactRuleDescription] = r.Description
+		facts[problem.FactRuleKind] = string(r.Kind)
+		if r.ChangedAt != nil {
+			facts[problem.FactRuleChangedAt] = r.ChangedAt.UTC().Format(time.RFC3339)
+		}
+		if r.Values != nil {
+			facts[problem.FactRuleValues] = strings.Join(*r.Values, ", ")
+		}
+	}
+	return facts
+}
+
+// joined writes the kinds as a fact.
+func joined(kinds []api.AnonymousIP) string {
+	words := make([]string, len(kinds))
+	for i, kind := range kinds {
+		words[i] = string(kind)
+	}
+	return strings.Join(words, ", ")
+}
+
+// FirewallOff is what is known of a firewall that the break-glass holds open.
+type FirewallOff struct {
+	Since time.Time // when this bridge learned of it
+	Facts problem.Facts
+}
+
+// toFirewallOff is nil while the firewall is enforced.
+func toFirewallOff(answer api.HeartbeatAnswer, before *FirewallOff, now time.Time) *FirewallOff {
+	if answer.FirewallEnforced {
+		return nil
+	}
+	off := &FirewallOff{Since: now, Facts: problem.Facts{}}
+	if before != nil {
+		off.Since = before.Since
+	}
+	if answer.WouldBlock != nil {
+		off.Facts = toBlockedFacts(*answer.WouldBlock)
+		off.Facts[problem.FactChecked] = "true"
+	}
+	if answer.FirewallDisabledUntil != nil {
+		off.Facts[problem.FactExpires] = answer.FirewallDisabledUntil.UTC().Format(time.RFC3339)
+	}
+	if answer.Database != nil {
+		off.Facts[problem.FactDatabase] = *answer.Database
+	}
+	return off
+}
+
+// toBlockedFacts tells whom the firewall will block when it comes back. The
+// rule is the one with the lowest priority: what goes before it goes before
+// the others, too.
+func toBlockedFacts(blocked []api.ProblemDetails) problem.Facts {
+	if len(blocked) == 0 {
+		return problem.Facts{}
+	}
+	blocked = slices.SortedStableFunc(slices.Values(blocked), func(a, b api.ProblemDetails) int {
+		return cmp.Or(cmp.Compare(priorityOf(a), priorityOf(b)), cmp.Compare(value(a.Address), value(b.Address)))
+	})
+	facts := toFacts(&blocked[0])
+	var who, addresses []string
+	for _, d := range blocked {
+		name := "the bridge " + value(d.Instance)
+		if value(d.Who) != "bridge" {
+			name = "the administrator's token " + strconv.Quote(value(d.Name))
+		}
+		by := "by the default action"
+		if d.Rule != nil {
+			by = "by " + problem.RuleName(toFacts(&d))
+		}
+		who = append(who, name+" at "+value(d.Address)+" "+by)
+		if a := value(d.Address); !slices.Contains(addresses, a) {
+			addresses = append(addresses, a)
+		}
+	}
+	facts[problem.FactBlocked] = strings.Join(who, "; ")
+	facts[problem.FactAddress] = strings.Join(addresses, ", ")
+	return facts
+}
+
+// priorityOf is higher than any for the default action, which goes last.
+func priorityOf(d api.ProblemDetails) int {
+	if d.Rule == nil {
+		return 1 << 30
+	}
+	return d.Rule.Priority
+}
+
+func (o *FirewallOff) equal(other *FirewallOff) bool {
+	if o == nil || other == nil {
+		return o == other
+	}
+	return o.Facts[problem.FactBlocked] == other.Facts[problem.FactBlocked] && o.Facts[problem.FactExpires] == other.Facts[problem.FactExpires]
+}
+
+// report adds the problem to the report of a bridge that is signed in.
+func (o *FirewallOff) report(r *control.Report) {
+	r.State = control.Degraded
+	r.Problems = append(r.Problems, problem.New(problem.FirewallDisabled, o.Since, o.Facts))
+}
