@@ -20,16 +20,27 @@
 //	                                              list, all                                      RFC's reading would empty the group
 //	PATCH remove of what a filter does not find:  succeeds                                       everything is retried
 //	noTarget (3.12)
-//	keys of a pathless value are attributes       takes them as paths                            Entra ID sends "name.givenName" and
-//	(3.5.2.1)                                                                                    "urn:...:User:employeeNumber"
+//	keys of a pathless value, of a PUT and of a   takes them as paths                            Entra ID sends "name.givenName" and
+//	POST are attributes (3.3, 3.5.1, 3.5.2.1)                                                    "urn:...:User:employeeNumber"
+//	a pathless value has attributes (3.5.2.1)     of a group also [{"value":"id"}], which are    hand-made clients; a list of references can be
+//	                                              members, and removes those too                 nothing else
 //	writing a read-only attribute: mutability     passes it over within a pathless value and in  Okta renames groups with their id, others send
 //	(3.5.2)                                       PUT; mutability if it is the path itself       the whole resource back
-//	an unknown attribute or sub-attribute in a    keeps it and returns it                        directories have attributes of their own; a
-//	path: invalidPath (3.12)                                                                     refused PATCH loses the rest of it too
-//	op is add, remove or replace (3.5.2)          takes any case; names and URIs as well         Entra ID sends "Add"
+//	an unknown attribute or sub-attribute:        invalidPath under a path or a URI of RFC       a misspelt path must not be a success that
+//	invalidPath (3.12)                            7643's, unless the resource has it; else, in   nobody can read; but directories have attributes
+//	                                              POST, PUT and pathless values, keeps it        of their own, and a refusal loses the rest
+//	URI and attribute are joined by a colon       a dot too; the enterprise extension's          Apache SCIMple and WSO2 write dots; hand-made
+//	(3.10)                                        attributes need no URI                         connectors leave the URI out
+//	op is add, remove or replace (3.5.2)          takes any case; names and URIs as well; no     Entra ID sends "Add"; nobody can know the order
+//	                                              numbers                                        of an enumeration
 //	PATCH answers 200 with the body, or 204       a group's is 204 unless attributes are named;  Entra ID advises 204; the body would list all
 //	(3.5.2)                                       a person's is 200                              members of the group
-//	booleans are true and false (7643, 2.3.2)     "True" and "False" in bodies and filters too   Entra ID without its compatibility flag
+//	booleans are true and false (7643, 2.3.2)     "True" and "False" in bodies and filters too,  Entra ID without its compatibility flag;
+//	                                              0, 1, "yes" and "no"                           databases without booleans
+//	texts are no numbers (7643, 2.3.1)            takes a number as it was written               HR systems have numeric ids
+//	an attribute has one value or a list          [x], {"value":x} and [{"$ref":null,"value":x}] Microsoft's SCIM library
+//	(7643, 2.4)                                   are x where one value is due
+//	an empty object is an object                  "" and [] are one too                          PHP encodes it as []
 //	manager is complex (4.3)                      a bare id or a list of one too; answers with   Entra ID sends both
 //	                                              the complex form
 //	a multi-valued attribute is a list (2.4)      one value without its list too                 hand-made connectors
@@ -41,8 +52,15 @@
 //	(3)
 //	texts in filters stand in quotes (7644,       takes words without them too                   WSO2 Identity Server knows no other way, and RFC
 //	3.4.2.2)                                                                                     9865 has such examples
-//	emails[...].value eq "x" is no filter         means emails[... and value eq "x"]             Entra ID's documented matching filter
-//	(7644, 3.4.2.2)
+//	emails[...].value eq "x" is no filter         means emails[... and value eq "x"]; so does    Entra ID's documented matching filters
+//	(7644, 3.4.2.2)                               emails[...] eq "x"
+//	strings in filters are JSON's (7644, 3.4.2.2) a backslash that begins no escape is one, also DOMAIN\name as userName; OData clients
+//	                                              before b, f, n, r and t but in postal
+//	                                              addresses; single quotes are quotes
+//	times in filters are xsd:dateTime (7643,      UTC without a zone; zones without a colon,     clients that format times themselves
+//	2.3.5)                                        times without seconds, dates too
+//	a query is percent-encoded (7644, 3.4.2)      + is a blank if the first blank is written so, Apache Syncope and PowerShell leave + as it is
+//	                                              and else a plus sign
 //	PUT without members may clear them or keep    clears them                                    pocket-id and a Keycloak extension leave the key
 //	them (3.5.1)                                                                                 out with the last member, who must not stay; one
 //	                                                                                             connector of midPoint renames so, and is refilled
@@ -52,8 +70,9 @@
 //	an unknown member is an error                 joins the others, and the id is a problem on   Okta takes 400 as final and loses the push
 //	                                              the status page; refuses a whole list in
 //	                                              which nobody is known, [{}] and "" included
-//	a member is named by its id (7643, 4.2)       or by its address, as value or $ref; an id in  clients copy meta.location; ids are compared
-//	                                              another case is another id                     exactly (7643, 3.1)
+//	a member is named by its id (7643, 4.2)       or by its address as $ref alone; as a value    clients copy $ref; ids are compared exactly
+//	                                              an address is nobody's id, and so is an id in  (7643, 3.1)
+//	                                              another case
 //	an endpoint that does not exist: 404 (3.12)   400 if the path was meant for a user or group  a 404 makes clients create the resource again
 //	paths are exact                               ignores case and surplus slashes there         the same
 //	attributes and excludedAttributes exclude     takes the first without the second             nothing is gained by refusing

@@ -191,7 +191,7 @@ func (x *exchange) decodeGroup() (json.RawMessage, []string, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	resource, err := schema.Group.Normalize(body)
+	resource, err := patch.Normalize(schema.Group, body)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -72,7 +72,7 @@ func putUser(x *exchange) error {
 // the body sets active: a client that updates a name must not let in whom
 // another part of it has shut out.
 func (x *exchange) replacePerson(body map[string]any, ifMatch string) (bridge.Person, error) {
-	resource, err := schema.User.Normalize(body)
+	resource, err := patch.Normalize(schema.User, body)
 	if err != nil {
 		return bridge.Person{}, err
 	}
@@ -187,7 +187,7 @@ func (x *exchange) decodePerson() (bridge.PersonInput, error) {
 	if err != nil {
 		return bridge.PersonInput{}, err
 	}
-	resource, err := schema.User.Normalize(body)
+	resource, err := patch.Normalize(schema.User, body)
 	if err != nil {
 		return bridge.PersonInput{}, err
 	}

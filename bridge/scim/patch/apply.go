@@ -52,7 +52,7 @@ func (e *editor) apply(op Operation) error {
 		return e.applyAt(*op.Path, op, false)
 	}
 	if op.Op == Remove {
-		return schema.Errorf(schema.NoTarget, "a resource is removed by DELETE")
+		return schema.Errorf(schema.NoTarget, "remove needs a path; a whole resource is removed by DELETE")
 	}
 	object, err := attributes(e.kind, op.Value)
 	if err != nil {
@@ -69,16 +69,36 @@ func (op Operation) onResource(r *schema.Resource) bool {
 	return op.Path == nil || strings.EqualFold(op.Path.String(), r.Core.ID)
 }
 
-// attributes reads the value of an operation on the resource itself.
+// attributes reads the value of an operation on the resource itself: an object
+// whose keys are paths. Those under the URI of the core schema get it, so that
+// they are known for what they are.
 func attributes(r *schema.Resource, value any) (map[string]any, error) {
-	if list, ok := value.([]any); ok && len(list) == 1 {
-		value = list[0]
+	object, ok := schema.Object(value)
+	if list, isList := value.([]any); isList && len(list) == 0 {
+		object = map[string]any{} // PHP's
 	}
-	object, ok := value.(map[string]any)
-	if !ok {
+	_, stray := member(object, "value")
+	if !ok || object == nil || stray {
 		return nil, schema.Errorf(schema.InvalidValue, `without a path, "value" must be an object of attributes`)
 	}
-	return r.Unqualified(object)
+	for key, under := range object {
+		if !strings.EqualFold(key, r.Core.ID) {
+			continue
+		}
+		inner, ok := schema.Object(under)
+		if !ok {
+			return nil, schema.Errorf(schema.InvalidValue, "%s must be an object", r.Core.ID)
+		}
+		object = maps.Clone(object)
+		delete(object, key)
+		for name, value := range inner {
+			if !strings.Contains(name, ":") {
+				name = r.Core.ID + ":" + name
+			}
+			object[name] = value
+		}
+	}
+	return object, nil
 }
 
 // eachMember takes the value of an operation without a path apart. Entra ID
@@ -126,27 +146,93 @@ func (e *editor) applyAt(path filter.Path, op Operation, passOver bool) error {
 		}
 		return schema.Errorf(schema.MutabilityErr, "%s is read-only", t)
 	}
+	if assigns := op.Op != Remove && op.Value != nil; assigns && !e.known(t, !passOver || path.Attribute.URI != "") {
+		return unknown(e.kind, t)
+	}
 	if t.Extension == "" {
 		return edit(e.resource, t, path.Filter, op)
 	}
 	return e.inExtension(t, path.Filter, op)
 }
 
+// known reports whether something may be set at t: a schema has it, or the
+// resource does, or nobody can know. Named tells that a path or a URI names it.
+// A misspelt path must not put a value where nobody reads it; but what else
+// stands in a resource that a client sends whole is kept, and an extension that
+// no schema knows may have any attribute.
+func (e *editor) known(t schema.Target, named bool) bool {
+	switch a := t.Attribute; {
+	case a != nil:
+		return t.Sub == "" || t.SubDef != nil || a.Type != schema.Complex || e.has(t)
+	case t.Extension == "":
+		return !named || e.has(t)
+	case e.kind.Extension(t.Extension) != nil:
+		return t.Name == "" || e.has(t)
+	}
+	return !schema.Reserved(t.Extension) || e.has(t)
+}
+
+// has reports whether the resource has a value at t; of an attribute that no
+// schema knows any part is as good as another.
+func (e *editor) has(t schema.Target) bool {
+	container := e.resource
+	if t.Extension != "" {
+		container, _ = e.resource[t.Extension].(map[string]any)
+	}
+	value, ok := container[t.Name]
+	if t.Sub == "" || t.Attribute == nil || !ok {
+		return ok
+	}
+	list, isList := value.([]any)
+	if !isList {
+		list = []any{value}
+	}
+	return slices.ContainsFunc(list, func(element any) bool {
+		object, _ := element.(map[string]any)
+		_, ok := object[t.Sub]
+		return ok
+	})
+}
+
+func unknown(r *schema.Resource, t schema.Target) error {
+	hint := "see /Schemas"
+	if a := r.Attribute(t.Name); a != nil && t.Attribute == nil {
+		hint = "the core schema has " + a.Name
+	}
+	return schema.Errorf(schema.InvalidPath, "a %s has no attribute %s; %s", r.Name, t, hint)
+}
+
 // target resolves a path. Of an extension that no schema knows it can only be
-// guessed whether the path means all of it or one attribute: what is there
-// decides, then whether an object comes.
+// guessed whether the path means all of it or one attribute, and whether a dot
+// in it is a colon: what is there decides, then whether an object comes.
 func (e *editor) target(path filter.Path, value any) schema.Target {
 	t := e.kind.Resolve(path.Attribute)
-	if t.Extension == "" || t.Attribute != nil || t.Sub != "" || path.Filter != nil || e.kind.Extension(t.Extension) != nil {
+	if t.Extension == "" || t.Attribute != nil || t.Name == "" || path.Filter != nil && t.Sub == "" || e.kind.Extension(t.Extension) != nil {
 		return t
 	}
-	_, whole := e.resource[t.String()].(map[string]any)
+	uri := t.Extension + ":" + t.Name
+	_, whole := e.resource[uri].(map[string]any)
+	if t.Sub != "" {
+		if whole || e.lists(uri) {
+			return schema.Target{Extension: uri, Name: t.Sub}
+		}
+		return t
+	}
 	_, part := e.resource[t.Extension].(map[string]any)
 	_, comes := value.(map[string]any)
 	if whole || comes && !part {
-		return schema.Target{Extension: t.String()}
+		return schema.Target{Extension: uri}
 	}
 	return t
+}
+
+// lists reports whether the resource names a schema.
+func (e *editor) lists(uri string) bool {
+	schemas, _ := e.resource["schemas"].([]any)
+	return slices.ContainsFunc(schemas, func(have any) bool {
+		text, _ := have.(string)
+		return strings.EqualFold(text, uri)
+	})
 }
 
 func (e *editor) inExtension(t schema.Target, f filter.Expression, op Operation) error {
@@ -181,7 +267,13 @@ func (e *editor) mergeExtension(uri string, object map[string]any, op Operation)
 		if err != nil {
 			path = schema.Path{Name: key}
 		}
-		t := e.kind.Resolve(schema.Path{URI: uri, Name: path.Name, Sub: path.Sub})
+		t := schema.Target{Extension: uri, Name: path.Name, Sub: path.Sub}
+		if e.kind.Extension(uri) != nil {
+			t = e.kind.Resolve(schema.Path{URI: uri, Name: path.Name, Sub: path.Sub})
+		}
+		if value[key] != nil && !e.known(t, true) {
+			return unknown(e.kind, t)
+		}
 		if err := edit(object, t, nil, Operation{Op: op.Op, Value: value[key], Given: true}); err != nil {
 			return err
 		}

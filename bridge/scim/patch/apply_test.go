@@ -175,10 +175,32 @@ func TestApply(t *testing.T) {
 		{"an empty list is an extension of nothing, and takes nothing away", `"` + enterprise + `":{"department":"d"}`,
 			`{"op":"add","value":{"` + enterprise + `":[],"` + schema.UserURI + `":[]}},{"op":"replace","path":"` + enterprise + `","value":[]}`, `"` + enterprise + `":{"department":"d"}`},
 		{"an extension in a list of one", ``, `{"op":"add","path":"` + enterprise + `","value":[{"department":"d"}]}`, `"` + enterprise + `":{"department":"d"}`},
+		// Ways to write a URI
+		{"a dot where a colon should stand", `"displayName":"before"`,
+			`{"op":"replace","path":"` + schema.UserURI + `.displayName","value":"after"},{"op":"add","path":"` + schema.UserURI + `.name.givenName","value":"G"},{"op":"replace","path":"` + enterprise + `.employeeNumber","value":"5"},{"op":"replace","path":"` + enterprise + `.manager","value":{"value":"7"}},{"op":"add","path":"` + enterprise + `.manager.displayName","value":"M"},{"op":"add","path":"` + schema.UserURI + `.emails[type eq \"work\"].value","value":"w"}`,
+			`"displayName":"after","name":{"givenName":"G"},"emails":[{"type":"work","value":"w"}],"` + enterprise + `":{"employeeNumber":"5","manager":{"value":"7","displayName":"M"}}`},
+		{"as keys too", ``,
+			`{"op":"add","value":{"` + schema.UserURI + `.nickName":"n","` + enterprise + `.department":"d","` + schema.UserURI + `":{"name.givenName":"G"}}}`,
+			`"nickName":"n","name":{"givenName":"G"},"` + enterprise + `":{"department":"d"}`},
+		{"an attribute of an extension without its URI", `"` + enterprise + `":{"department":"d","costCenter":"c"}`,
+			`{"op":"replace","path":"department","value":"e"},{"op":"remove","path":"costCenter"},{"op":"add","path":"manager","value":"7"},{"op":"add","path":"manager.displayName","value":"M"},{"op":"add","value":{"division":"v","` + schema.UserURI + `:organization":"o"}}`,
+			`"` + enterprise + `":{"department":"e","division":"v","organization":"o","manager":{"value":"7","displayName":"M"}}`},
+		{"a URI without its last part", ``,
+			`{"op":"add","path":"urn:ietf:params:scim:schemas:core:2.0:title","value":"T"},{"op":"add","path":"urn:ietf:params:scim:schemas:extension:enterprise:2.0:department","value":"d"}`,
+			`"title":"T","` + enterprise + `":{"department":"d"}`},
+		{"no attributes, as PHP writes it", `"title":"T"`, `{"op":"replace","value":[]}`, `"title":"T"`},
+		{"a resource in a list of one", ``, `{"op":"add","value":[{"title":"T"}]}`, `"title":"T"`},
 		// What no schema knows
-		{"an unknown attribute", ``, `{"op":"add","path":"colour","value":{"a":[1]}},{"op":"replace","path":"colour.b","value":2}`, `"colour":{"a":[1],"b":2}`},
+		{"an unknown attribute in a whole resource", ``, `{"op":"add","value":{"colour":{"a":[1]},"title":"T"}},{"op":"replace","path":"colour.b","value":2}`, `"colour":{"a":[1],"b":2},"title":"T"`},
+		{"unknown attributes that are there", `"colour":"red","name":{"nick":"a"},"emails":[{"value":"x","seen":1}],"` + enterprise + `":{"floor":1}`,
+			`{"op":"replace","path":"colour","value":"blue"},{"op":"add","path":"name.nick","value":"b"},{"op":"replace","path":"emails.seen","value":2},{"op":"add","path":"` + enterprise + `:floor","value":2}`,
+			`"colour":"blue","name":{"nick":"b"},"emails":[{"value":"x","seen":2}],"` + enterprise + `":{"floor":2}`},
+		{"an unknown attribute goes, there or not", `"colour":"red"`, `{"op":"remove","path":"colour"},{"op":"remove","path":"taste"},{"op":"replace","path":"smell","value":null},{"op":"remove","path":"name.nick"},{"op":"remove","path":"` + enterprise + `:floor"},{"op":"remove","path":"` + schema.UserURI + `:taste"}`, ``},
 		{"an unknown extension", ``, `{"op":"add","value":{"urn:x:2.0:User":{"badge":"1"}}},{"op":"replace","path":"urn:x:2.0:User:badge","value":"2"}`,
 			`"urn:x:2.0:User":{"badge":"2"}`},
+		{"an unknown extension with a dot for a colon", `"urn:x:2.0:Lucky":{"number":"1"},"schemas":["urn:x:2.0:Listed"]`,
+			`{"op":"replace","path":"urn:x:2.0:Lucky.number","value":"2"},{"op":"add","path":"urn:x:2.0:Listed.number","value":"3"},{"op":"add","path":"urn:x:2.0:User.badge","value":"4"}`,
+			`"schemas":["urn:x:2.0:Listed"],"urn:x:2.0:Lucky":{"number":"2"},"urn:x:2.0:Listed":{"number":"3"},"urn:x:2.0:User":{"badge":"4"}`},
 		{"an unknown extension goes with its last attribute", `"urn:x:2.0:User":{"badge":"1"}`, `{"op":"remove","path":"urn:x:2.0:User:badge"}`, ``},
 		{"all of an unknown extension", `"urn:x:2.0:User":{"badge":"1","door":"2"}`, `{"op":"remove","path":"urn:x:2.0:User"}`, ``},
 		{"elements of an unknown list", `"doors":[{"n":"1"}]`,
@@ -222,6 +244,31 @@ func TestRefusedOperations(t *testing.T) {
 		{"no operation", `{"path":"nickName"}`, schema.InvalidSyntax},
 		{"an operation that is no object", `"add"`, schema.InvalidSyntax},
 		{"no operations at all", ``, schema.InvalidSyntax},
+		{"a number for an operation", `{"op":2,"path":"nickName","value":"x"}`, schema.InvalidSyntax},
+		{"a boolean for an operation", `{"op":true,"path":"nickName","value":"x"}`, schema.InvalidSyntax},
+		{"an operation of JSON Patch", `{"op":"test","path":"nickName","value":"x"}`, schema.InvalidSyntax},
+		{"a misspelt attribute", `{"op":"replace","path":"displaName","value":"x"}`, schema.InvalidPath},
+		{"one under the URI of the core schema", `{"op":"replace","path":"` + schema.UserURI + `:displaName","value":"x"}`, schema.InvalidPath},
+		{"with a dot", `{"op":"replace","path":"` + schema.UserURI + `.displaName","value":"x"}`, schema.InvalidPath},
+		{"as a key", `{"op":"replace","value":{"title":"T","` + schema.UserURI + `:displaName":"x"}}`, schema.InvalidPath},
+		{"as a key under the URI", `{"op":"replace","value":{"` + schema.UserURI + `":{"displaName":"x"}}}`, schema.InvalidPath},
+		{"one under the URI of an extension", `{"op":"add","path":"` + enterprise + `:departmnt","value":"x"}`, schema.InvalidPath},
+		{"as a key of it", `{"op":"add","value":{"` + enterprise + `:departmnt":"x"}}`, schema.InvalidPath},
+		{"in its object", `{"op":"add","value":{"` + enterprise + `":{"department":"d","departmnt":"x"}}}`, schema.InvalidPath},
+		{"in its object at its path", `{"op":"add","path":"` + enterprise + `","value":{"departmnt":"x"}}`, schema.InvalidPath},
+		{"one of the core schema under the extension", `{"op":"add","path":"` + enterprise + `:displayName","value":"x"}`, schema.InvalidPath},
+		{"a misspelt part of a name", `{"op":"replace","path":"name.firstName","value":"x"}`, schema.InvalidPath},
+		{"as a key", `{"op":"replace","value":{"name.firstName":"x"}}`, schema.InvalidPath},
+		{"a misspelt part of an element", `{"op":"add","path":"emails[type eq \"work\"].address","value":"x"}`, schema.InvalidPath},
+		{"a misspelt part of a manager", `{"op":"add","path":"` + enterprise + `.manager.id","value":"x"}`, schema.InvalidPath},
+		{"a schema of another resource", `{"op":"add","path":"` + schema.GroupURI + `:displayName","value":"x"}`, schema.InvalidPath},
+		{"a schema that there is not", `{"op":"add","path":"urn:ietf:params:scim:schemas:core:2.0:Device","value":{"a":1}}`, schema.InvalidPath},
+		{"a version that there is not", `{"op":"add","path":"urn:ietf:params:scim:schemas:core:1.0:User:title","value":"x"}`, schema.InvalidPath},
+		{"a name before a colon, which is no URI", `{"op":"add","path":"emails:work","value":"x"}`, schema.InvalidPath},
+		{"a filter on an unknown attribute", `{"op":"add","path":"mails[type eq \"work\"].value","value":"x"}`, schema.InvalidPath},
+		{"a value in a list without a path", `{"op":"add","value":[{"value":"x"}]}`, schema.InvalidValue},
+		{"a value in an object without a path", `{"op":"add","value":{"value":"x"}}`, schema.InvalidValue},
+		{"remove without a path, with a value", `{"op":"remove","value":{"nickName":"x"}}`, schema.NoTarget},
 		{"a path that is no path", `{"op":"add","path":"emails[type eq","value":"x"}`, schema.InvalidPath},
 		{"a path that is no text", `{"op":"add","path":5,"value":"x"}`, schema.InvalidPath},
 		{"a filter on an attribute with one value", `{"op":"replace","path":"name[givenName eq \"G\"].familyName","value":"x"}`, schema.InvalidPath},
@@ -261,6 +308,81 @@ func TestRefusedOperations(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A whole resource may have paths for keys, as a PATCH without a path may.
+func TestNormalize(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name string
+		in   string
+		want string
+	}{
+		{"attributes and their parts", `{"userName":"u","name":{"familyName":"F"},"name.givenName":"G","Name.FORMATTED":"G F"}`, `"name":{"familyName":"F","givenName":"G","formatted":"G F"}`},
+		{"flat names of the extension", `{"userName":"u","` + enterprise + `:department":"d","` + strings.ToUpper(enterprise) + `:manager.value":"7","` + enterprise + `":{"division":"v"}}`,
+			`"` + enterprise + `":{"department":"d","division":"v","manager":{"value":"7"}}`},
+		{"with dots", `{"userName":"u","` + enterprise + `.employeeNumber":5,"` + enterprise + `.manager.displayName":"M","` + schema.UserURI + `.name.givenName":"G"}`,
+			`"name":{"givenName":"G"},"` + enterprise + `":{"employeeNumber":"5","manager":{"displayName":"M"}}`},
+		{"flat names of the core schema", `{"` + schema.UserURI + `:userName":"u","` + schema.UserURI + `.active":"False","` + schema.UserURI + `:name.givenName":"G","urn:ietf:params:scim:schemas:core:2.0:title":"T"}`,
+			`"active":false,"name":{"givenName":"G"},"title":"T"`},
+		{"elements", `{"userName":"u","emails":[{"type":"home","value":"h"}],"emails[type eq \"work\"].value":"w","emails[type eq \"work\"].primary":"True","roles.value":"r"}`,
+			`"emails":[{"type":"home","value":"h"},{"type":"work","value":"w","primary":true}],"roles":[{"value":"r"}]`},
+		{"attributes of an extension without its URI", `{"userName":"u","department":"d","manager.value":"7"}`, `"` + enterprise + `":{"department":"d","manager":{"value":"7"}}`},
+		{"flat names of an extension that no schema knows", `{"userName":"u","urn:x:2.0:User:badge":"9","urn:x:2.0:User:door":2,"urn:x:2.0:User":{"floor":1}}`, `"urn:x:2.0:User":{"badge":"9","door":2,"floor":1}`},
+		{"a schema that is listed is no name", `{"userName":"u","schemas":["urn:x:y"],"urn:x:y":"text"}`, `"schemas":["urn:x:y"],"urn:x:y":"text"`},
+		{"what is not the client's to write", `{"userName":"u","meta.created":"2026","groups[value eq \"g\"].display":"x","` + schema.UserURI + `:id":"1"}`, ``},
+		{"unknown names are kept as they were sent", `{"userName":"u","custom.field":"x","name.firstName":"y","emails[":1,"emails:0":0,"urn:x:y":{"a.b":1},"` + enterprise + `:departmnt":"z","urn:x:z":[1],"` + enterprise + `":{"floor":1}}`,
+			`"custom.field":"x","name.firstName":"y","emails[":1,"emails:0":0,"urn:x:y":{"a.b":1},"` + enterprise + `:departmnt":"z","urn:x:z":[1],"` + enterprise + `":{"floor":1}`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			in := value(t, tt.in).(map[string]any)
+			for range 2 { // it is repeated when somebody else was faster
+				got, err := patch.Normalize(schema.User, in)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if want := person(t, tt.want); !reflect.DeepEqual(got, want) {
+					t.Fatalf("got  %v\nwant %v", got, want)
+				}
+				if !reflect.DeepEqual(in, value(t, tt.in)) {
+					t.Fatal("the argument was changed")
+				}
+			}
+		})
+	}
+	for _, in := range []string{
+		`{"userName":"u","name.givenName":{"a":1}}`, `{"name.givenName":"G"}`, `{"userName":"u","emails[type ne \"work\"].value":"w"}`,
+	} {
+		if got, err := patch.Normalize(schema.User, value(t, in).(map[string]any)); err == nil {
+			t.Errorf("%s is read as %v", in, got)
+		} else {
+			kind(t, err)
+		}
+	}
+}
+
+// Once normal, always normal, for whole resources with paths in them too.
+func FuzzNormalize(f *testing.F) {
+	f.Add(`{"userName":"u","name.givenName":"G","` + enterprise + `:department":"d","emails[type eq \"work\"].value":"w","urn:x:y:z":1}`)
+	f.Add(`{"` + schema.UserURI + `.userName":"u","manager.value":"7","urn:x:User.badge":true,"schemas":["urn:x:User"],"urn:x:User":{"a":[]}}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		decoder := json.NewDecoder(strings.NewReader(text))
+		decoder.UseNumber()
+		var in map[string]any
+		if decoder.Decode(&in) != nil || in == nil {
+			return // the law says nothing of it
+		}
+		once, err := patch.Normalize(schema.User, in)
+		if err != nil {
+			kind(t, err)
+			return
+		}
+		if twice, err := schema.User.Normalize(once); err != nil || !reflect.DeepEqual(once, twice) {
+			t.Errorf("%v became %v: %v", once, twice, err)
+		}
+	})
 }
 
 func TestTooManyOperations(t *testing.T) {

@@ -69,7 +69,7 @@ func isMembers(path filter.Path) bool {
 
 func (s *splitter) take(op Operation) error {
 	switch {
-	case op.Op != Remove && op.onResource(schema.Group):
+	case op.onResource(schema.Group):
 		return s.takeObject(op)
 	case isMembers(*op.Path):
 		return s.takeMembers(*op.Path, op)
@@ -81,6 +81,14 @@ func (s *splitter) take(op Operation) error {
 // takeObject handles an operation without a path, whose value may hold
 // members beside other attributes.
 func (s *splitter) takeObject(op Operation) error {
+	lone, ok := loneMembers(op)
+	switch {
+	case ok:
+		return s.takeMembers(filter.Path{Attribute: schema.Path{Name: membersAttribute.Name}}, Operation{Op: op.Op, Value: lone, Given: true})
+	case op.Op == Remove:
+		s.rest = append(s.rest, op) // which Apply refuses
+		return nil
+	}
 	object, err := attributes(schema.Group, op.Value)
 	if err != nil {
 		return err
@@ -111,8 +119,52 @@ func (s *splitter) takeObject(op Operation) error {
 	return nil
 }
 
+// loneMembers returns the members that the value of an operation without a
+// path is, or has and nothing else if they are to be removed. Of a group
+// nothing else has a value or an address.
+func loneMembers(op Operation) (any, bool) {
+	if object, _ := op.Value.(map[string]any); op.Op == Remove && len(object) == 1 {
+		members, _ := member(object, membersAttribute.Name)
+		if members != nil {
+			return members, true
+		}
+	}
+	list, isList := op.Value.([]any)
+	if !isList {
+		list = []any{op.Value}
+	}
+	found := false
+	for _, element := range list {
+		switch v := element.(type) {
+		case nil:
+		case string, json.Number:
+			found = found || isList
+		case map[string]any:
+			_, value := member(v, "value")
+			_, ref := member(v, "$ref")
+			found = found || value || ref
+			if len(v) > 0 && !value && !ref || !isList && !onlyParts(v) {
+				return nil, false
+			}
+		default:
+			return nil, false
+		}
+	}
+	return op.Value, found
+}
+
+// onlyParts reports whether an object has nothing that a member has not.
+func onlyParts(object map[string]any) bool {
+	for name := range object {
+		if membersAttribute.Sub(name) == nil {
+			return false
+		}
+	}
+	return true
+}
+
 func (s *splitter) takeMembers(path filter.Path, op Operation) error {
-	sub := path.Attribute.Sub + path.Sub
+	sub := schema.Group.Resolve(path.Attribute).Sub + path.Sub
 	if def := membersAttribute.Sub(sub); sub != "" && (def == nil || def.Name != "value") {
 		// A member's name, kind and address are not the group's to change.
 		return nil
@@ -190,6 +242,9 @@ func named(f filter.Expression) ([]string, bool) {
 	case filter.Compare:
 		def := membersAttribute.Sub(f.Path.Name)
 		id, isText := f.Value.(string)
+		if number, ok := f.Value.(json.Number); ok {
+			id, isText = number.String(), true
+		}
 		plain := f.Path.URI == "" && f.Path.Sub == "" && def != nil && def.Name == "value"
 		return []string{id}, plain && f.Op == "eq" && isText
 	case filter.Or:
@@ -252,33 +307,34 @@ func memberID(element any) (string, error) {
 	case nil:
 		return "", nil
 	case string:
-		return idIn(element), nil
+		return strings.TrimSpace(element), nil
 	case json.Number:
 		return element.String(), nil
 	case map[string]any:
-		for _, name := range []string{"value", "$ref"} {
-			part, _ := member(element, name)
-			coerced, err := membersAttribute.Sub(name).Coerce(part)
-			if err != nil {
-				return "", err
-			}
-			text, _ := coerced.(string)
-			if id := idIn(text); id != "" {
-				return id, nil
-			}
+		id, err := part(element, "value")
+		if err != nil || id != "" {
+			return id, err
 		}
-		return "", nil
+		ref, err := part(element, "$ref")
+		return idIn(ref), err
 	}
 	return "", schema.Errorf(schema.InvalidValue, `a member is an object with a "value", the id of a person or group`)
 }
 
-// idIn returns the id that a text means: itself, or the last segment of the
-// address of a person or group, which clients copy from $ref and meta.location
-// (RFC 7643 section 2.4). Ids are compared exactly (section 3.1): one in
-// another case is another id.
-func idIn(text string) string {
-	text = strings.TrimSpace(text)
-	segments := strings.Split(strings.TrimRight(text, "/"), "/")
+// part reads a sub-attribute of a member, without the blanks around it; empty
+// is none.
+func part(element map[string]any, name string) (string, error) {
+	value, _ := member(element, name)
+	coerced, err := membersAttribute.Sub(name).Coerce(value)
+	text, _ := coerced.(string)
+	return strings.TrimSpace(text), err
+}
+
+// idIn returns the id in the address of a person or group, or what stands
+// there instead. An address counts as $ref alone: as a value it is nobody's id
+// (RFC 7643 section 4.2), and ids are compared exactly (section 3.1).
+func idIn(address string) string {
+	segments := strings.Split(strings.TrimRight(address, "/"), "/")
 	if n := len(segments); n > 1 {
 		for _, r := range []*schema.Resource{schema.User, schema.Group} {
 			id, err := url.PathUnescape(segments[n-1])
@@ -287,5 +343,5 @@ func idIn(text string) string {
 			}
 		}
 	}
-	return text
+	return address
 }

@@ -42,6 +42,17 @@ func TestSplitMembers(t *testing.T) {
 		{"a path as a key", `{"op":"add","value":{"urn:ietf:params:scim:schemas:core:2.0:Group:members":[{"value":"a"}]}}`, patch.Members{Add: ids("a")}, 0},
 		{"under the URI of the schema", `{"op":"replace","value":{"urn:ietf:params:scim:schemas:core:2.0:Group":{"displayName":"D","members":[{"value":"a"}]}}}`, patch.Members{Replace: all("a")}, 1},
 		{"at the URI of the schema", `{"op":"add","path":"urn:ietf:params:scim:schemas:core:2.0:group","value":{"members":[{"value":"a"}]}}`, patch.Members{Add: ids("a")}, 0},
+		{"with a dot for a colon", `{"op":"add","path":"urn:ietf:params:scim:schemas:core:2.0:Group.members","value":[{"value":"a"}]},{"op":"add","value":{"urn:ietf:params:scim:schemas:core:2.0:Group.members":["b"],"urn:ietf:params:scim:schemas:core:2.0:members":["c"]}}`, patch.Members{Add: ids("a", "b", "c")}, 0},
+		{"with a dot and a filter", `{"op":"remove","path":"urn:ietf:params:scim:schemas:core:2.0:Group.members[value eq \"a\"]"}`, patch.Members{Remove: ids("a")}, 0},
+		{"a list of members without a path joins", `{"op":"add","value":[{"value":"a"},{"$ref":"../Users/b"},{},{"value":"c","display":"C","displayName":"C"}]}`, patch.Members{Add: ids("a", "b", "", "c")}, 0},
+		{"so does one without its list", `{"op":"Add","value":{"Value":"a","display":"A"}}`, patch.Members{Add: ids("a")}, 0},
+		{"and bare ids in a list", `{"op":"add","value":["a",5]}`, patch.Members{Add: ids("a", "5")}, 0},
+		{"and at the URI of the schema", `{"op":"add","path":"urn:ietf:params:scim:schemas:core:2.0:Group","value":[{"value":"a"}]}`, patch.Members{Add: ids("a")}, 0},
+		{"replace without a path by a list of members sets", `{"op":"replace","value":[{"value":"a"},{"value":"b"}]}`, patch.Members{Replace: all("a", "b")}, 0},
+		{"remove without a path removes those listed", `{"op":"remove","value":[{"value":"a"}]},{"op":"remove","value":{"members":[{"value":"b"}]}},{"op":"remove","value":{"value":"c"}},{"op":"remove","value":["d"]}`, patch.Members{Remove: ids("a", "b", "c", "d")}, 0},
+		{"and nobody if nobody is listed", `{"op":"remove","value":{"members":[]}}`, patch.Members{}, 0},
+		{"an attribute in a list of one is left alone", `{"op":"replace","value":[{"displayName":"D"}]}`, patch.Members{}, 1},
+		{"an id may be a number", `{"op":"add","path":"members","value":[{"value":5},6]},{"op":"remove","path":"members[value eq 7]"}`, patch.Members{Add: ids("5", "6"), Remove: ids("7")}, 0},
 		{"a name without members is left alone", `{"op":"replace","value":{"id":"g","displayName":"D"}},{"op":"replace","path":"displayName","value":"E"}`, patch.Members{}, 2},
 		{"the members' names are not the group's", `{"op":"replace","path":"members[value eq \"a\"].display","value":"A"}`, patch.Members{}, 0},
 		{"a member is put in another's place", `{"op":"replace","path":"members[value eq \"a\"]","value":{"value":"b"}}`, patch.Members{Add: ids("b"), Remove: ids("a"), Instead: ids("b")}, 0},
@@ -55,8 +66,8 @@ func TestSplitMembers(t *testing.T) {
 		{"removing an empty element removes nobody", `{"op":"remove","path":"members","value":[{}]}`, patch.Members{Remove: ids("")}, 0},
 		{"an empty element beside a good one", `{"op":"add","path":"members","value":[{"value":"a"},{"value":""}]}`, patch.Members{Add: ids("a", "")}, 0},
 		{"blanks around an id", `{"op":"replace","path":"members","value":[{"value":" a\t"}]}`, patch.Members{Replace: all("a")}, 0},
-		{"the address of a person", `{"op":"replace","path":"members","value":[{"value":"https://scim.example.com/scim/v2/Users/a"}]}`, patch.Members{Replace: all("a")}, 0},
-		{"the relative address of a group", `{"op":"add","path":"members","value":["../Groups/g%20h/"]}`, patch.Members{Add: ids("g h")}, 0},
+		{"the address of a person is no id", `{"op":"replace","path":"members","value":[{"value":"https://scim.example.com/scim/v2/Users/a"}]}`, patch.Members{Replace: all("https://scim.example.com/scim/v2/Users/a")}, 0},
+		{"the relative address of a group", `{"op":"add","path":"members","value":[{"$ref":"../Groups/g%20h/"}]}`, patch.Members{Add: ids("g h")}, 0},
 		{"a number", `{"op":"add","path":"members","value":[5,{"value":6}]}`, patch.Members{Add: ids("5", "6")}, 0},
 		{"an address alone", `{"op":"add","path":"members","value":[{"$ref":"/Users/a"},{"$REF":"Groups/b","value":""}]}`, patch.Members{Add: ids("a", "b")}, 0},
 		{"an id in capitals is another id", `{"op":"add","path":"members","value":[{"value":"A"},{"value":"a"}]}`, patch.Members{Add: ids("A", "a")}, 0},
@@ -94,6 +105,28 @@ func TestSplitMembers(t *testing.T) {
 				t.Errorf("the rest makes %v: %v", group, err)
 			}
 		})
+	}
+}
+
+// Without a path, what is not members is refused as before.
+func TestRemoveWithoutAPathNamesMembers(t *testing.T) {
+	t.Parallel()
+	for _, operation := range []string{
+		`{"op":"remove"}`, `{"op":"remove","value":null}`, `{"op":"remove","value":[]}`, `{"op":"remove","value":{"members":null}}`, `{"op":"remove","value":"a"}`,
+		`{"op":"remove","value":{"displayName":"D","members":[{"value":"a"}]}}`, `{"op":"remove","value":{"displayName":"D"}}`, `{"op":"remove","value":[{}]}`,
+	} {
+		ops, err := parse(t, operation)
+		if err != nil {
+			t.Fatal(err)
+		}
+		members, rest, err := patch.SplitMembers(ops, nil)
+		if err != nil || !reflect.DeepEqual(members, patch.Members{}) {
+			t.Errorf("%s comes to %+v, %v", operation, members, err)
+			continue
+		}
+		if _, err := patch.Apply(schema.Group, map[string]any{"displayName": "C"}, rest); kind(t, err) != schema.NoTarget {
+			t.Errorf("%s: got %v, want noTarget", operation, err)
+		}
 	}
 }
 

@@ -1,7 +1,9 @@
 package patch
 
 import (
+	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim/filter"
@@ -36,6 +38,9 @@ type Operation struct {
 func Parse(body map[string]any) ([]Operation, error) {
 	listed, _ := member(body, "Operations")
 	list, ok := listed.([]any)
+	if one, isObject := listed.(map[string]any); isObject {
+		list, ok = []any{one}, true
+	}
 	if !ok || len(list) == 0 {
 		return nil, schema.Errorf(schema.InvalidSyntax, `a PATCH needs "Operations", a list of at least one operation`)
 	}
@@ -61,10 +66,12 @@ func parseOperation(element any) (Operation, error) {
 	var op Operation
 	name, _ := member(object, "op")
 	text, _ := name.(string)
-	switch op.Op = Op(strings.ToLower(text)); op.Op {
+	switch op.Op = Op(strings.ToLower(strings.TrimSpace(text))); op.Op {
 	case Add, Remove, Replace:
 	default:
-		return Operation{}, schema.Errorf(schema.InvalidSyntax, `"op" must be add, remove or replace`)
+		// A number would be that of somebody's enumeration, whose order nobody
+		// can know: it must not be guessed whether to replace or to remove.
+		return Operation{}, schema.Errorf(schema.InvalidSyntax, `"op" must be "add", "remove" or "replace"%s`, instead(name))
 	}
 	op.Value, op.Given = member(object, "value")
 	where, _ := member(object, "path")
@@ -82,13 +89,23 @@ func parseOperation(element any) (Operation, error) {
 	default:
 		return Operation{}, schema.Errorf(schema.InvalidPath, `"path" must be a string`)
 	}
-	switch {
-	case op.Op == Remove && op.Path == nil:
-		return Operation{}, schema.Errorf(schema.NoTarget, "remove needs a path")
-	case op.Op != Remove && !op.Given:
+	if op.Op != Remove && !op.Given {
 		return Operation{}, schema.Errorf(schema.InvalidValue, `%s needs a "value"`, op.Op)
 	}
 	return op, nil
+}
+
+// instead says what came where something else was due.
+func instead(value any) string {
+	switch v := value.(type) {
+	case nil:
+		return ""
+	case string:
+		return fmt.Sprintf(", not %.40q", v)
+	case json.Number:
+		return fmt.Sprintf(", not the number %.40s", v)
+	}
+	return ", as a string"
 }
 
 // member finds a member of an object, in this spelling if it has it, else

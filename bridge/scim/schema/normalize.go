@@ -30,7 +30,39 @@ func (r *Resource) Normalize(in map[string]any) (map[string]any, error) {
 		}
 		out[name] = kept
 	}
+	if err := r.qualify(out); err != nil {
+		return nil, err
+	}
 	return out, r.Complete(out)
+}
+
+// qualify moves attributes of extensions that stand among those of the core
+// schema to where they belong. What is there already counts.
+func (r *Resource) qualify(resource map[string]any) error {
+	for _, s := range r.Extensions {
+		for i := range s.Attributes {
+			a := &s.Attributes[i]
+			value, has := resource[a.Name]
+			if !has || r.Core.Attribute(a.Name) != nil {
+				continue
+			}
+			delete(resource, a.Name)
+			kept, err := a.Coerce(value)
+			if err != nil {
+				return err
+			}
+			object, _ := resource[s.ID].(map[string]any)
+			if _, has := object[a.Name]; has || kept == nil {
+				continue
+			}
+			if object == nil {
+				object = make(map[string]any)
+				resource[s.ID] = object
+			}
+			object[a.Name] = kept
+		}
+	}
+	return nil
 }
 
 // Unqualified returns the resource with those attributes of the core schema
@@ -38,9 +70,14 @@ func (r *Resource) Normalize(in map[string]any) (map[string]any, error) {
 // RFC 7643 section 3.3 has this for extensions only; clients that treat all
 // schemas alike send it for the core schema too.
 func (r *Resource) Unqualified(in map[string]any) (map[string]any, error) {
-	qualified := func(key string, _ any) bool { return r.underCore(key) }
-	out := maps.Clone(in)
-	maps.DeleteFunc(out, qualified)
+	out := in
+	for key := range in {
+		if _, qualified := r.coreName(key); qualified {
+			out = maps.Clone(in)
+			maps.DeleteFunc(out, func(key string, _ any) bool { _, qualified := r.coreName(key); return qualified })
+			break
+		}
+	}
 	if len(out) == len(in) {
 		return in, nil
 	}
@@ -52,11 +89,12 @@ func (r *Resource) Unqualified(in map[string]any) (map[string]any, error) {
 		return nil
 	}
 	for key, value := range in {
+		name, qualified := r.coreName(key)
 		switch {
-		case !r.underCore(key) || value == nil:
+		case !qualified || value == nil:
 			continue
-		case len(key) > len(r.Core.ID):
-			if err := put(key[len(r.Core.ID)+1:], value); err != nil {
+		case name != "":
+			if err := put(name, value); err != nil {
 				return nil, err
 			}
 			continue
@@ -74,14 +112,23 @@ func (r *Resource) Unqualified(in map[string]any) (map[string]any, error) {
 	return out, nil
 }
 
-// underCore says whether a key is the URI of the core schema, or that of one
-// of its attributes.
-func (r *Resource) underCore(key string) bool {
+// coreName reports whether a key is the URI of the core schema, or that of one
+// of its attributes, whose name it returns; see Resolve for the spellings.
+func (r *Resource) coreName(key string) (name string, qualified bool) {
 	uri := r.Core.ID
-	if len(key) < len(uri) || !strings.EqualFold(key[:len(uri)], uri) {
-		return false
+	switch {
+	case len(key) < len("urn:") || !strings.EqualFold(key[:4], uri[:4]):
+		return "", false
+	case strings.EqualFold(key, uri):
+		return "", true
+	case len(key) > len(uri) && strings.EqualFold(key[:len(uri)], uri) && (key[len(uri)] == ':' || key[len(uri)] == '.'):
+		return key[len(uri)+1:], isName(key[len(uri)+1:])
 	}
-	return len(key) == len(uri) || key[len(uri)] == ':' && isName(key[len(uri)+1:])
+	short := uri[:strings.LastIndexByte(uri, ':')+1]
+	if len(key) <= len(short) || !strings.EqualFold(key[:len(short)], short) {
+		return "", false
+	}
+	return key[len(short):], r.Attribute(key[len(short):]) != nil
 }
 
 func givenTwice(name string) error {
@@ -101,6 +148,9 @@ func (r *Resource) normalizeMember(key string, value any) (string, any, error) {
 	if s := r.Extension(key); s != nil {
 		kept, err := s.coerce(value)
 		return s.ID, kept, err
+	}
+	if s := r.extending(key); s != nil {
+		key = s.Attribute(key).Name // see qualify
 	}
 	return key, value, nil
 }

@@ -82,6 +82,18 @@ func TestNormalize(t *testing.T) {
 		{"core attributes may stand under their URI, or carry it",
 			`{"URN:ietf:params:scim:schemas:core:2.0:User":{"UserName":"u","active":"False","id":"1"},"` + schema.UserURI + `:nickName":"n","schemas":["` + schema.UserURI + `"]}`,
 			`{` + user + `,"active":false,"nickName":"n"}`},
+		{"a dot may stand where a colon should, and the URI lack its last part",
+			`{"` + schema.UserURI + `.userName":"u","urn:ietf:params:scim:schemas:core:2.0:Active":"False","` + strings.ToUpper(schema.UserURI) + `.nickname":"n"}`,
+			`{` + user + `,"active":false,"nickName":"n"}`},
+		{"attributes of an extension may come without its URI",
+			`{"userName":"u","Department":"d","employeeNumber":5,"manager":"7","costCenter":null,"division":""}`,
+			`{"schemas":["` + schema.UserURI + `","` + schema.EnterpriseURI + `"],"userName":"u","active":true,"` + schema.EnterpriseURI + `":{"department":"d","employeeNumber":"5","manager":{"value":"7"},"division":""}}`},
+		{"under that of the core schema too", `{"userName":"u","` + schema.UserURI + `:department":"d","` + schema.UserURI + `":{"organization":"o"}}`,
+			`{"schemas":["` + schema.UserURI + `","` + schema.EnterpriseURI + `"],"userName":"u","active":true,"` + schema.EnterpriseURI + `":{"department":"d","organization":"o"}}`},
+		{"but count less than what the extension says", `{"userName":"u","department":"x","` + schema.EnterpriseURI + `":{"department":"d"}}`,
+			`{"schemas":["` + schema.UserURI + `","` + schema.EnterpriseURI + `"],"userName":"u","active":true,"` + schema.EnterpriseURI + `":{"department":"d"}}`},
+		{"and must be of the right type", `{"userName":"u","department":{"name":"d"}}`, ""},
+		{"an attribute twice, with a colon and with a dot", `{"userName":"u","` + schema.UserURI + `:title":"a","` + schema.UserURI + `.title":"b"}`, ""},
 		{"unknown schemas, attributes and extensions stay as they were sent",
 			`{"schemas":["urn:x:y"],"userName":"u","active":true,"Colour":{"Deep":[1,null]},"urn:x:y":{"A":1.50}}`,
 			`{"schemas":["` + schema.UserURI + `","urn:x:y"],"userName":"u","active":true,"Colour":{"Deep":[1,null]},"urn:x:y":{"A":1.50}}`},
@@ -172,6 +184,7 @@ func TestBooleans(t *testing.T) {
 func FuzzNormalize(f *testing.F) {
 	f.Add(`{"userName":"u","emails":[{"value":"a","primary":"TRUE"}],"x":[{}]}`)
 	f.Add(`{"userName":[{"$ref":null,"value":5}],"active":0,"name":[],"emails":[[],7],"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":[]}`)
+	f.Add(`{"urn:ietf:params:scim:schemas:core:2.0:User.userName":"u","department":7,"Manager":{"value":"7"},"urn:ietf:params:scim:schemas:core:2.0:title":"t"}`)
 	f.Add(`{"USERNAME":"u","urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"manager":["7"]}}`)
 	f.Fuzz(func(t *testing.T, text string) {
 		decoder := json.NewDecoder(strings.NewReader(text))
@@ -225,6 +238,9 @@ func TestProjection(t *testing.T) {
 		{"excluded attributes are left out, but for those that always come", nil,
 			[]string{"id", "schemas", "userName", "name.familyName", "emails", "meta", schema.EnterpriseURI + ":department", "urn:x:User"},
 			`{` + always + `,"displayName":"D","name":{"givenName":"G"},"` + schema.EnterpriseURI + `":{"employeeNumber":"5"},"colour":"red"}`},
+		{"a dot where a colon should stand", []string{schema.UserURI + ".userName", schema.UserURI + ".name.givenName", schema.EnterpriseURI + ".department"}, nil,
+			`{` + always + `,"userName":"u","name":{"givenName":"G"},"` + schema.EnterpriseURI + `":{"department":"d"}}`},
+		{"an attribute of an extension without its URI", []string{"employeeNumber"}, nil, `{` + always + `,"` + schema.EnterpriseURI + `":{"employeeNumber":"5"}}`},
 		{"a star is everything", []string{"*"}, nil, resource},
 		{"beside other names too", []string{"userName", "*"}, []string{"name", "emails", "meta", "displayName", schema.EnterpriseURI, "urn:x:User"}, `{` + always + `,"userName":"u","colour":"red"}`},
 		{"a star behind an attribute is all of it", []string{"name.*", "emails.*", schema.EnterpriseURI + ":*"}, nil,
@@ -250,6 +266,53 @@ func TestProjection(t *testing.T) {
 	}
 }
 
+// A path that can only mean one attribute is that one, however its URI is
+// written.
+func TestResolve(t *testing.T) {
+	t.Parallel()
+	const core, short, enterprise = schema.UserURI, "urn:ietf:params:scim:schemas:core:2.0", schema.EnterpriseURI
+	for text, want := range map[string]string{
+		"userName":                               "userName",
+		"NAME.givenname":                         "name givenName",
+		core + ":displayName":                    "displayName",
+		core + ".displayName":                    "displayName",
+		core + ".name.givenName":                 "name givenName",
+		core + ":name.givenName":                 "name givenName",
+		strings.ToLower(core) + ".emails.value":  "emails value",
+		short + ":displayName":                   "displayName",
+		short + ":name.familyName":               "name familyName",
+		core + ".meta.created":                   "meta created",
+		"department":                             enterprise + " department",
+		"manager.value":                          enterprise + " manager value",
+		core + ":department":                     enterprise + " department",
+		core + ".manager.displayName":            enterprise + " manager displayName",
+		enterprise:                               enterprise,
+		enterprise + ":department":               enterprise + " department",
+		enterprise + ".department":               enterprise + " department",
+		enterprise + ".manager.value":            enterprise + " manager value",
+		strings.ToUpper(enterprise) + ".MANAGER": enterprise + " manager",
+		"urn:ietf:params:scim:schemas:extension:enterprise:2.0:costCenter": enterprise + " costCenter",
+		"urn:x:2.0:User:badge":       "urn:x:2.0:User badge",
+		"urn:x:2.0:User.badge":       "urn:x:2.0:User badge",
+		"urn:x:2.0:user.badge.no":    "urn:x:2.0:user badge no",
+		"urn:x:2.0:Door.lock.open":   "urn:x:2.0:Door lock open",
+		"urn:x:2.0:Door.lock":        "urn:x:2.0 Door lock", // an attribute with a part, or an extension with an attribute
+		"urn:x:colour":               "urn:x colour",
+		"colour.deep":                "colour deep",
+		enterprise + ":displayName":  enterprise + " displayName", // of no schema: the core schema's would be guessed
+		short + ":colour":            short + " colour",
+		schema.GroupURI + ":members": schema.GroupURI + " members",
+	} {
+		p, err := schema.ParsePath(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(schema.User.Resolve(p).Keys(), " "); got != want {
+			t.Errorf("%s is %q, want %q", text, got, want)
+		}
+	}
+}
+
 func TestParsePath(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -261,6 +324,7 @@ func TestParsePath(t *testing.T) {
 		{"name.givenName", schema.Path{Name: "name", Sub: "givenName"}, true},
 		{"members.$ref", schema.Path{Name: "members", Sub: "$ref"}, true},
 		{schema.EnterpriseURI + ":manager.value", schema.Path{URI: schema.EnterpriseURI, Name: "manager", Sub: "value"}, true},
+		{schema.EnterpriseURI + ".department", schema.Path{URI: "urn:ietf:params:scim:schemas:extension:enterprise:2.0", Name: "User", Sub: "department"}, true},
 		{schema.EnterpriseURI, schema.Path{URI: "urn:ietf:params:scim:schemas:extension:enterprise:2.0", Name: "User"}, true},
 		{"", schema.Path{}, false},
 		{"a.", schema.Path{}, false},

@@ -17,8 +17,12 @@ func ParsePath(text string) (Path, error) {
 	if i := strings.LastIndexByte(text, ':'); i >= 0 {
 		p.URI, rest = text[:i], text[i+1:]
 	}
-	p.Name, p.Sub, _ = strings.Cut(rest, ".")
-	dotted := strings.Contains(rest, ".")
+	var dotted bool
+	p.Name, p.Sub, dotted = strings.Cut(rest, ".")
+	if name, sub, more := strings.Cut(p.Sub, "."); more && p.URI != "" {
+		// With two dots the first can only stand where a colon should.
+		p.URI, p.Name, p.Sub = p.URI+":"+p.Name, name, sub
+	}
 	if !isName(p.Name) || dotted && !isName(p.Sub) {
 		return Path{}, Errorf(InvalidPath, "%q is no attribute path; write attribute, attribute.sub or URI:attribute", clip(text))
 	}
@@ -87,20 +91,67 @@ func (t Target) String() string {
 
 // Resolve finds what p names. Attributes that no schema knows are targets
 // too: the bridge keeps what it does not understand.
+//
+// A name without a URI, or with that of the core schema, may be of an
+// extension, since none of theirs is in the core schema. A dot may stand
+// between URI and name (Apache SCIMple and WSO2 write it so), and the URI may
+// lack its last part.
 func (r *Resource) Resolve(p Path) Target {
 	if p.URI == "" || strings.EqualFold(p.URI, r.Core.ID) {
-		return target("", r.Attribute(p.Name), p)
-	}
-	if p.Sub == "" {
-		// The path may be the URI of a whole extension.
-		if s := r.Extension(p.URI + ":" + p.Name); s != nil {
-			return Target{Extension: s.ID}
+		a := r.Attribute(p.Name)
+		if s := r.extending(p.Name); a == nil && s != nil {
+			return target(s.ID, s.Attribute(p.Name), p)
 		}
+		return target("", a, p)
 	}
 	if s := r.Extension(p.URI); s != nil {
 		return target(s.ID, s.Attribute(p.Name), p)
 	}
+	whole := p.URI + ":" + p.Name
+	s := r.Extension(whole)
+	switch {
+	case s != nil && p.Sub == "":
+		return Target{Extension: s.ID}
+	case p.Sub != "" && (s != nil || strings.EqualFold(p.Name, r.Name)):
+		return r.Resolve(Path{URI: whole, Name: p.Sub})
+	}
+	return r.abbreviated(p)
+}
+
+// abbreviated resolves a path whose URI lacks its last part, or is unknown.
+func (r *Resource) abbreviated(p Path) Target {
+	lacksPart := func(s *Schema) bool { return strings.EqualFold(p.URI, s.ID[:strings.LastIndexByte(s.ID, ':')]) }
+	if a := r.Attribute(p.Name); a != nil && lacksPart(r.Core) {
+		return target("", a, p)
+	}
+	for _, s := range r.Extensions {
+		if a := s.Attribute(p.Name); a != nil && lacksPart(s) {
+			return target(s.ID, a, p)
+		}
+	}
 	return target(p.URI, nil, p)
+}
+
+// extending returns the extension that has an attribute of this name, or nil.
+func (r *Resource) extending(name string) *Schema {
+	for _, s := range r.Extensions {
+		if s.Attribute(name) != nil {
+			return s
+		}
+	}
+	return nil
+}
+
+// Reserved reports whether a URI lies where RFC 7643 says what there is, or is
+// none, so that an attribute of it which no schema knows is a mistake.
+// Elsewhere identity providers define extensions of their own.
+func Reserved(uri string) bool {
+	if !strings.Contains(uri, ":") {
+		return true
+	}
+	uri = strings.ToLower(uri) + ":"
+	return strings.HasPrefix(uri, "urn:ietf:params:scim:schemas:core:") ||
+		strings.HasPrefix(uri, "urn:ietf:params:scim:schemas:extension:enterprise:")
 }
 
 func target(extension string, a *Attribute, p Path) Target {
