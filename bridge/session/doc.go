@@ -21,10 +21,14 @@
 //	epoch                 the credential generation
 //	fingerprint           of the token that opens the session
 //	previous_epoch        of the bundle's second line, if there is one
-//	previous_fingerprint  likewise
+//	previous_expires      when that line is of no use any more, in seconds since 1970
+//	previous_fingerprint  of the second line
 //	salt                  32 random bytes, base64url
 //	typ                   "scimbridge-session"
-//	version               1
+//	version               1, or 2 if there is a previous_expires
+//
+// Bundles of version 1 do not say when their second line ends. They open as
+// before; whether that line still counts, the account must say first.
 //
 // The key is HKDF-SHA256 of the token's 32 bytes with that salt and the label
 // "scimbridge/session/key/v1".

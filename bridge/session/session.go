@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+	"time"
 
 	"github.com/go-jose/go-jose/v4"
 
@@ -25,11 +26,12 @@ const (
 )
 
 const (
-	version     = 1
-	contentType = "scimbridge-session"
-	saltSize    = 32
-	ivSize      = 12
-	tagSize     = 16
+	version       = 1
+	versionEnding = 2 // with the end of the previous session
+	contentType   = "scimbridge-session"
+	saltSize      = 32
+	ivSize        = 12
+	tagSize       = 16
 )
 
 var (
@@ -57,6 +59,16 @@ type Header struct {
 	// The second session of the bundle; empty if there is none.
 	PreviousFingerprint string
 	PreviousEpoch       int64
+	// PreviousExpires is the end of the overlap, after which the second
+	// session's token is dead; zero in a bundle of version 1, which does not say.
+	PreviousExpires time.Time
+}
+
+// A Previous is the session that a new one replaces, in a bundle with it.
+type Previous struct {
+	Entry Entry
+	// Expires is the end of the overlap; zero if it is not known.
+	Expires time.Time
 }
 
 // A File is a session or a bundle of two.
@@ -80,6 +92,7 @@ type header struct {
 	Epoch               int64  `json:"epoch"`
 	Fingerprint         string `json:"fingerprint"`
 	PreviousEpoch       int64  `json:"previous_epoch,omitempty"`
+	PreviousExpires     int64  `json:"previous_expires,omitempty"`
 	PreviousFingerprint string `json:"previous_fingerprint,omitempty"`
 	Salt                string `json:"salt"`
 	Typ                 string `json:"typ"`
@@ -97,21 +110,25 @@ type payload struct {
 
 // Seal encrypts c, the credentials of the given epoch, under t. With previous,
 // which stays sealed under its own token, the result is a bundle.
-func Seal(t Token, epoch int64, c Credentials, previous *Entry) (string, error) {
+func Seal(t Token, epoch int64, c Credentials, previous *Previous) (string, error) {
 	if t.IsZero() {
 		return "", errors.New("seal the session: the bearer token is empty")
 	}
 	h := Header{Version: version, Epoch: epoch, AccountID: c.AccountID, TokenFingerprint: t.Fingerprint()}
 	if previous != nil {
-		h.PreviousFingerprint = previous.Header.TokenFingerprint
-		h.PreviousEpoch = previous.Header.Epoch
+		h.PreviousFingerprint = previous.Entry.Header.TokenFingerprint
+		h.PreviousEpoch = previous.Entry.Header.Epoch
+		h.PreviousExpires = previous.Expires
+		if !previous.Expires.IsZero() {
+			h.Version = versionEnding
+		}
 	}
 	sealed, err := seal(t, h, c)
 	if err != nil {
 		return "", fmt.Errorf("seal the session: %w", err)
 	}
 	if previous != nil {
-		sealed += "\n" + previous.text
+		sealed += "\n" + previous.Entry.text
 	}
 	// What cannot be read again must not be stored: the limits hold for both.
 	if _, err := Parse(sealed); err != nil {
@@ -141,6 +158,9 @@ func seal(t Token, h Header, c Credentials) (string, error) {
 	}
 	if h.PreviousEpoch != 0 {
 		options.WithHeader("previous_epoch", h.PreviousEpoch)
+	}
+	if !h.PreviousExpires.IsZero() {
+		options.WithHeader("previous_expires", h.PreviousExpires.Unix())
 	}
 	encrypter, err := jose.NewEncrypter(jose.A256GCM, jose.Recipient{Algorithm: jose.DIRECT, Key: key}, options)
 	if err != nil {
@@ -255,6 +275,7 @@ func parseEntry(text string) (Entry, error) {
 			TokenFingerprint:    h.Fingerprint,
 			PreviousFingerprint: h.PreviousFingerprint,
 			PreviousEpoch:       h.PreviousEpoch,
+			PreviousExpires:     timeOf(h.PreviousExpires),
 		},
 		text: text,
 		salt: salt,
@@ -276,14 +297,17 @@ func parseHeader(raw []byte) (header, error) {
 	if h.Typ != contentType {
 		return header{}, unreadable("this is not a session: its typ is %q, not %q", h.Typ, contentType)
 	}
-	if h.Version != version {
-		return header{}, unreadable("its version is %d, and this program reads version %d; update it", h.Version, version)
+	if h.Version != version && h.Version != versionEnding {
+		return header{}, unreadable("its version is %d, and this program reads up to %d; update it", h.Version, versionEnding)
 	}
 	if h.Alg != string(jose.DIRECT) || h.Enc != string(jose.A256GCM) {
 		return header{}, unreadable("it is encrypted with %q and %q; only dir and A256GCM are accepted", h.Alg, h.Enc)
 	}
 	if spelling, err := json.Marshal(h); err != nil || !bytes.Equal(spelling, raw) {
-		return header{}, unreadable("its header has members or a spelling that version %d does not have", version)
+		return header{}, unreadable("its header has members or a spelling that version %d does not have", h.Version)
+	}
+	if (h.Version == versionEnding) != (h.PreviousExpires != 0) || h.PreviousExpires != 0 && h.PreviousFingerprint == "" || h.PreviousExpires < 0 {
+		return header{}, unreadable("its header says of no previous session when it ends, or of one not")
 	}
 	if h.Account == "" || h.Epoch < 0 || h.PreviousEpoch < 0 {
 		return header{}, unreadable("its header names no account or a negative epoch")
@@ -292,6 +316,13 @@ func parseHeader(raw []byte) (header, error) {
 		return header{}, unreadable("a token fingerprint in its header is damaged")
 	}
 	return h, nil
+}
+
+func timeOf(seconds int64) time.Time {
+	if seconds == 0 {
+		return time.Time{}
+	}
+	return time.Unix(seconds, 0).UTC()
 }
 
 func isFingerprint(s string) bool {
@@ -322,7 +353,7 @@ func (e Entry) Open(t Token) (Credentials, error) {
 	var p payload
 	if err := json.Unmarshal(plaintext, &p); err != nil {
 		// Not the error's text: it may quote the plaintext.
-		return Credentials{}, unreadable("its content is not what version %d has", version)
+		return Credentials{}, unreadable("its content is not what version %d has", e.Header.Version)
 	}
 	if p.AccountID != e.Header.AccountID {
 		return Credentials{}, unreadable("its header and its content name different accounts")

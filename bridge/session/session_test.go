@@ -16,6 +16,7 @@ import (
 	"strings"
 	"testing"
 	"testing/cryptotest"
+	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/signin"
 )
@@ -38,7 +39,17 @@ func newToken(t testing.TB) Token {
 
 func mustSeal(t testing.TB, token Token, epoch int64, previous *Entry) string {
 	t.Helper()
-	sealed, err := Seal(token, epoch, credentials, previous)
+	return mustSealUntil(t, token, epoch, previous, time.Time{})
+}
+
+// mustSealUntil seals a bundle whose previous session is dead from ends on.
+func mustSealUntil(t testing.TB, token Token, epoch int64, previous *Entry, ends time.Time) string {
+	t.Helper()
+	var before *Previous
+	if previous != nil {
+		before = &Previous{Entry: *previous, Expires: ends}
+	}
+	sealed, err := Seal(token, epoch, credentials, before)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,6 +158,34 @@ func TestBundleOpensWithBothTokens(t *testing.T) {
 	}
 }
 
+func TestABundleSaysWhenItsSecondSessionEnds(t *testing.T) {
+	t.Parallel()
+	older, newer := newToken(t), newToken(t)
+	previous := mustParse(t, mustSeal(t, older, 1, nil)).Entries[0]
+	ends := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
+	sealed := mustSealUntil(t, newer, 2, &previous, ends)
+	bundle := mustParse(t, sealed)
+	if got := bundle.Entries[0].Header; !got.PreviousExpires.Equal(ends) || got.Version != 2 {
+		t.Errorf("the header is %+v, want the end %s and version 2", got, ends)
+	}
+	for _, token := range []Token{newer, older} {
+		e, _ := bundle.Match(token)
+		got, err := e.Open(token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantCredentials(t, got)
+	}
+
+	// Nobody can move the end without the newest token noticing.
+	raw := strings.Replace(headerOf(t, sealed), fmt.Sprint(ends.Unix()), fmt.Sprint(ends.Unix()+86400), 1)
+	_, rest, _ := strings.Cut(sealed, ".")
+	moved := mustParse(t, base64.RawURLEncoding.EncodeToString([]byte(raw))+"."+rest)
+	if _, err := moved.Entries[0].Open(newer); !errors.Is(err, ErrUnreadable) {
+		t.Errorf("with another end it opens: %v", err)
+	}
+}
+
 // Each kind of damage must be told from the others: they have different cures.
 func TestDamageIsNamed(t *testing.T) {
 	t.Parallel()
@@ -188,7 +227,10 @@ func TestDamageIsNamed(t *testing.T) {
 		{"an initialization vector of another size", withPart(2, "AAAA"), "part 3 is damaged"},
 		{"a tag of another size", withPart(4, strings.Repeat("A", 24)), "part 5 is damaged"},
 		{"a header that is not JSON", withHeader(`{"account":`), "header is damaged"},
-		{"a later version", withHeader(strings.Replace(plain, `"version":1`, `"version":2`, 1)), "update it"},
+		{"a later version", withHeader(strings.Replace(plain, `"version":1`, `"version":3`, 1)), "update it"},
+		{"a version that says when a session ends that is not there", withHeader(strings.Replace(plain, `"version":1`, `"version":2`, 1)), "when it ends"},
+		{"an end without the version that has it", withHeader(strings.Replace(plain, `"salt"`, `"previous_expires":1,"salt"`, 1)), "when it ends"},
+		{"an end of no session", withHeader(strings.NewReplacer(`"salt"`, `"previous_expires":1,"salt"`, `"version":1`, `"version":2`).Replace(plain)), "when it ends"},
 		{"another key algorithm", withHeader(strings.Replace(plain, `"dir"`, `"A256KW"`, 1)), "only dir and A256GCM"},
 		{"another cipher", withHeader(strings.Replace(plain, `"A256GCM"`, `"A128CBC-HS256"`, 1)), "only dir and A256GCM"},
 		{"compression", withHeader(strings.Replace(plain, `}`, `,"zip":"DEF"}`, 1)), "members or a spelling"},
@@ -345,14 +387,24 @@ type vector struct {
 	SessionDisplay string  `json:"session_fingerprint"`
 }
 
+// Sessions of both versions open for ever.
 func TestVectors(t *testing.T) {
-	const path = "testdata/session.json"
+	for path, ends := range map[string]time.Time{
+		"testdata/session.json":    {},
+		"testdata/session_v2.json": time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC),
+	} {
+		t.Run(path, func(t *testing.T) { testVector(t, path, ends) })
+	}
+}
+
+func testVector(t *testing.T, path string, ends time.Time) {
+	t.Helper()
 	// Without randomness Seal always writes the same: the format stands still.
 	made := func(seed uint64) vector {
 		cryptotest.SetGlobalRandom(t, seed)
 		older, newer := newToken(t), newToken(t)
 		previous := mustParse(t, mustSeal(t, older, 6, nil)).Entries[0]
-		sealed := mustSeal(t, newer, 7, &previous)
+		sealed := mustSealUntil(t, newer, 7, &previous, ends)
 		password, key := credentials.Secrets.Reveal()
 		return vector{
 			Comment:     "token, fingerprint and session as made from the seed; payload is the plaintext",

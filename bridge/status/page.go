@@ -30,9 +30,14 @@ type Page struct {
 	Status  func() control.Status
 	Waiting func() []bridge.Attention
 	Admit   func(ctx context.Context, token string) error
-	Logs    io.WriterTo
-	Logger  hclog.Logger
-	Now     func() time.Time
+	// Pass returns what a token that was admitted leaves behind in a cookie; it
+	// is empty while the account has not confirmed the token's pair. Valid
+	// reports whether such a pass still counts.
+	Pass   func(ctx context.Context, token string) string
+	Valid  func(pass string) bool
+	Logs   io.WriterTo
+	Logger hclog.Logger
+	Now    func() time.Time
 	// Key signs the cookies; 32 random bytes, anew in each process.
 	Key []byte
 	// Secure says that the page is reached by HTTPS.
@@ -82,6 +87,9 @@ type statusPage struct {
 	Health  control.Health
 	Status  control.Status
 	Waiting []bridge.Attention
+	// Unconfirmed is set before the account has confirmed the token's pair: then
+	// the page is shown once, without people and log.
+	Unconfirmed bool
 }
 
 func (p *Page) show(w http.ResponseWriter, r *http.Request) {
@@ -94,11 +102,19 @@ func (p *Page) show(w http.ResponseWriter, r *http.Request) {
 
 func (p *Page) signIn(w http.ResponseWriter, r *http.Request) {
 	_ = ingress.ParseForm(w, r, 4<<10) // what did not arrive is no token
-	err := p.Admit(r.Context(), r.PostFormValue("token"))
+	token := r.PostFormValue("token")
+	err := p.Admit(r.Context(), token)
 	if err == nil {
-		http.SetCookie(w, p.cookie(p.sign(p.Now().Add(cookieLife)), int(cookieLife.Seconds())))
-		http.Redirect(w, r, "/app", http.StatusSeeOther)
-		return
+		if pass := p.Pass(r.Context(), token); pass != "" {
+			http.SetCookie(w, p.cookie(p.sign(p.Now().Add(cookieLife), pass), int(cookieLife.Seconds())))
+			http.Redirect(w, r, "/app", http.StatusSeeOther)
+			return
+		}
+		// Asked again: what the account said meanwhile may have ended the token.
+		if err = p.Admit(r.Context(), token); err == nil {
+			p.render(w, http.StatusOK, "status.html", statusPage{Health: p.Health(), Status: p.Status(), Unconfirmed: true})
+			return
+		}
 	}
 	code, notice := http.StatusUnauthorized, "This is not a bearer token. It begins with sbt1_ and must be complete."
 	refusal, ok := errors.AsType[*control.Refusal](err)
@@ -153,7 +169,8 @@ func (p *Page) render(w http.ResponseWriter, code int, name string, data any) {
 
 const (
 	cookieName = "scim-bridge"
-	// cookieLife is short: the cookie outlives a token that was replaced.
+	// cookieLife is how long somebody stays signed in. A cookie is void before,
+	// when its token is.
 	cookieLife = 15 * time.Minute
 )
 
@@ -169,9 +186,9 @@ func (p *Page) cookie(value string, maxAge int) *http.Cookie {
 	}
 }
 
-// sign makes a cookie's value: the end of its life, and a MAC over it.
-func (p *Page) sign(end time.Time) string {
-	value := binary.BigEndian.AppendUint64(nil, uint64(end.Unix()))
+// sign makes a cookie's value: the end of its life, the pass, and a MAC over both.
+func (p *Page) sign(end time.Time, pass string) string {
+	value := append(binary.BigEndian.AppendUint64(nil, uint64(end.Unix())), pass...)
 	return base64.RawURLEncoding.EncodeToString(append(value, p.mac(value)...))
 }
 
@@ -188,12 +205,12 @@ func (p *Page) signedIn(r *http.Request) bool {
 		return false
 	}
 	signed, err := base64.RawURLEncoding.DecodeString(cookie.Value)
-	if err != nil || len(signed) != 8+sha256.Size {
+	if err != nil || len(signed) < 8+sha256.Size {
 		return false
 	}
-	value, mac := signed[:8], signed[8:]
+	value, mac := signed[:len(signed)-sha256.Size], signed[len(signed)-sha256.Size:]
 	end := time.Unix(int64(binary.BigEndian.Uint64(value)), 0)
-	if !hmac.Equal(mac, p.mac(value)) || !p.Now().Before(end) {
+	if !hmac.Equal(mac, p.mac(value)) || !p.Now().Before(end) || !p.Valid(string(value[8:])) {
 		return false
 	}
 	ingress.Admit(r.Context())

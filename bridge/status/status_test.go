@@ -2,6 +2,7 @@ package status_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -53,6 +54,20 @@ type face struct {
 	log    bytes.Buffer
 	raised int
 	gate   *status.Gate
+	grant  string // what the account has confirmed of the right token
+}
+
+func (f *face) granted() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.grant
+}
+
+// confirm changes what the account has confirmed.
+func (f *face) confirm(grant string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.grant = grant
 }
 
 func (f *face) time() time.Time {
@@ -79,7 +94,7 @@ func (f *face) component() control.Report {
 
 func newFace(t *testing.T) *face {
 	t.Helper()
-	f := &face{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), state: control.Ready}
+	f := &face{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), state: control.Ready, grant: "confirmed"}
 	f.report = control.Report{Source: "account", State: control.Healthy}
 	board := &status.Board{Version: "1.2.3", Build: "abc", Revision: "r1", Now: f.time}
 	metrics := status.NewMetrics("1.2.3", "abc", board.Health)
@@ -96,7 +111,10 @@ func newFace(t *testing.T) *face {
 			Health:  board.Health,
 			Status:  func() control.Status { return control.Status{State: f.state, AccountID: "acc_1"} },
 			Waiting: func() []bridge.Attention { return []bridge.Attention{{UserName: "<ann>", Kind: bridge.InvitationOpen}} },
-			Admit:   f.gate.Admit, Logs: ring, Logger: logger, Now: f.time, Key: []byte("a key of the test, 32 bytes long."),
+			Admit:   f.gate.Admit,
+			Pass:    func(context.Context, string) string { return f.granted() },
+			Valid:   func(pass string) bool { return pass == f.granted() },
+			Logs:    ring, Logger: logger, Now: f.time, Key: []byte("a key of the test, 32 bytes long."),
 		},
 		Access: &status.Access{Logger: logger, Events: events, Metrics: metrics, Now: f.time, TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
 		SCIM: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -393,6 +411,60 @@ func TestTheStatusPage(t *testing.T) {
 	if _, body, _ := visit("POST", "/app/sign-out", nil); !strings.Contains(body, `name="token"`) {
 		t.Error("signing out does not close the page")
 	}
+}
+
+// Before the account has confirmed a token's pair, the token may be dead: it
+// sees what is wrong, and takes nothing away.
+func TestAnUnconfirmedTokenGetsNoCookieAndNoLog(t *testing.T) {
+	t.Parallel()
+	f := newFace(t)
+	f.report.Problems = []problem.Problem{problem.New(problem.AccountUnreachable, f.now, nil)}
+	f.confirm("")
+	code, body, header := f.post(t, "/app/sign-in", url.Values{"token": {"right"}})
+	if code != 200 || !strings.Contains(body, "account_unreachable") || !strings.Contains(body, "has not confirmed") {
+		t.Errorf("the page: %d %s", code, body)
+	}
+	if header.Get("Set-Cookie") != "" || strings.Contains(body, "/app/logs") || strings.Contains(body, "&lt;ann&gt;") {
+		t.Errorf("it gives away a cookie, the log or people: %v %s", header, body)
+	}
+}
+
+func TestACookieIsVoidWhenItsTokenIs(t *testing.T) {
+	t.Parallel()
+	f := newFace(t)
+	_, _, header := f.post(t, "/app/sign-in", url.Values{"token": {"right"}})
+	cookie, _, _ := strings.Cut(header.Get("Set-Cookie"), ";")
+	if _, body, _ := f.get(t, "/app/logs", "", "Cookie", cookie); !strings.Contains(body, "a line of the log") {
+		t.Fatalf("the cookie does not open the log: %s", body)
+	}
+	for name, grant := range map[string]string{"the session was sealed": "", "another session was opened": "another"} {
+		f.confirm(grant)
+		for _, path := range []string{"/app", "/app/logs"} {
+			if _, body, _ := f.get(t, path, "", "Cookie", cookie); !strings.Contains(body, `name="token"`) {
+				t.Errorf("%s, and %s is still open", name, path)
+			}
+		}
+	}
+}
+
+// post sends a form and follows no redirect.
+func (f *face) post(t *testing.T, path string, form url.Values) (int, string, http.Header) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, f.URL+path, strings.NewReader(form.Encode()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	resp, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(body), resp.Header
 }
 
 func TestAForgedCookieOpensNothing(t *testing.T) {

@@ -107,7 +107,7 @@ func TestTheTokenMustOpenTheSessionForAsLongAsItIsUsed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bundle, err := session.Seal(newer, 2, credentials, &file.Entries[0])
+	bundle, err := session.Seal(newer, 2, credentials, &session.Previous{Entry: file.Entries[0]})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,7 +18,7 @@ type newCredentials struct {
 // the account's; previous lives on beside them. It returns what the account
 // needs to recognise them, and the sealed session: the secrets themselves are
 // nowhere else. It is the slow part (a second, by intent), and touches nothing yet.
-func (n newCredentials) seal(token session.Token, epoch int64, previous *session.Entry) (enrolment api.Enrolment, sealed string, err error) {
+func (n newCredentials) seal(token session.Token, epoch int64, previous *session.Previous) (enrolment api.Enrolment, sealed string, err error) {
 	secrets, err := signin.GenerateSecrets()
 	if err != nil {
 		return api.Enrolment{}, "", err

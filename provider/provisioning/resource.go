@@ -260,14 +260,14 @@ func (r *integration) rotate(ctx context.Context, account string, plan, config m
 		diags.AddAttributeError(path.Root("overlap"), "Invalid overlap", err.Error())
 		return now, false
 	}
-	var previous *session.Entry
+	var previous *session.Previous
 	if overlap > 0 {
 		file, err := session.Parse(types.StringPointerValue(now.Session).ValueString())
 		if err != nil {
 			diags.AddError("Cannot read the present session", err.Error())
 			return now, false
 		}
-		previous = &file.Entries[0]
+		previous = &session.Previous{Entry: file.Entries[0], Expires: time.Now().Add(overlap)}
 	}
 	email := plan.ManagerEmail.ValueString()
 	enrolment, sealed, err := newCredentials{
@@ -283,8 +283,32 @@ func (r *integration) rotate(ctx context.Context, account string, plan, config m
 		api.Rotation{Enrolment: enrolment, Session: sealed, Overlap: int(overlap / time.Second), ManagerEmail: &email}))
 	if err != nil {
 		diags.Append(r.client.Diagnose("rotate the provisioning credentials", err))
+		return rotated, false
 	}
-	return rotated, err == nil
+	if previous != nil {
+		warnClock(rotated, now, previous.Expires, diags)
+	}
+	return rotated, true
+}
+
+// warnClock compares the end of the overlap that was sealed with the one that
+// the account keeps: a bridge that restarts while the account is away goes by
+// the sealed one.
+func warnClock(rotated, before api.Provisioning, sealed time.Time, diags *diag.Diagnostics) {
+	if rotated.Generations == nil {
+		return
+	}
+	for _, g := range *rotated.Generations {
+		if before.Epoch == nil || g.Epoch != *before.Epoch || g.ExpiresAt == nil {
+			continue
+		}
+		if off := sealed.Sub(*g.ExpiresAt); off.Abs() > time.Minute {
+			diags.AddWarning("The clocks of this machine and of the account differ", fmt.Sprintf(
+				"By this machine's clock the old bearer token ends at %s, by the account's at %s. The account's counts; a bridge that restarts "+
+					"while the account is away goes by the other. Set this machine's clock.",
+				sealed.UTC().Format(time.RFC3339), g.ExpiresAt.UTC().Format(time.RFC3339)))
+		}
+	}
 }
 
 // deactivate is harmless when nothing is active. It answers with what is there then.

@@ -125,6 +125,8 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 			Status:  b.status,
 			Waiting: b.watcher.Waiting,
 			Admit:   b.gate.Admit,
+			Pass:    b.keyring.Pass,
+			Valid:   b.keyring.Valid,
 			Logs:    cfg.ring,
 			Logger:  cfg.logger.Named("page"),
 			Now:     time.Now,
@@ -252,6 +254,7 @@ func (b *runningBridge) healByItself(ctx context.Context) {
 	defer tick.Stop()
 	said := ""
 	for {
+		b.keyring.Reconsider() // the overlap may have ended meanwhile
 		s := b.keyring.State()
 		if s.Err != nil {
 			b.keyring.Reload()

@@ -52,9 +52,7 @@ func TestWhatStandsInTheSessionsPlaceIsNamedAndNeverRepeated(t *testing.T) {
 			t.Parallel()
 			b := serveWith(t, t.TempDir(), []string{"OP_SESSION=" + row.value})
 			b.awaitState(control.SessionUnreadable)
-			if log := b.logText(); !strings.Contains(log, row.want) {
-				t.Errorf("the log does not name the mistake %q:\n%s", row.want, log)
-			}
+			await(t, "the log to name the mistake", func() bool { return strings.Contains(b.logText(), row.want) })
 			if p := b.status().Problems; len(p) != 1 || !strings.Contains(p[0].Cause, row.want) {
 				t.Errorf("the problem does not name the mistake %q: %+v", row.want, p)
 			}

@@ -138,8 +138,10 @@ type pair struct {
 
 const manager = "manager@example.com"
 
-// enrol makes a new pair for the next epoch, and what the account must know of it.
-func (r *realAccount) enrol(previous *pair) (pair, api.Enrolment) {
+// enrol makes a new pair for the next epoch, and what the account must know of
+// it. The previous one ends then; the zero time leaves that out, as bundles of
+// version 1 do.
+func (r *realAccount) enrol(previous *pair, ends time.Time) (pair, api.Enrolment) {
 	r.t.Helper()
 	state, err := r.admin.GetProvisioningWithResponse(r.t.Context())
 	if err != nil || state.JSON200 == nil {
@@ -158,13 +160,13 @@ func (r *realAccount) enrol(previous *pair) (pair, api.Enrolment) {
 	if p.token, err = session.NewToken(); err != nil {
 		r.t.Fatal(err)
 	}
-	var old *session.Entry
+	var old *session.Previous
 	if previous != nil {
 		f, err := session.Parse(previous.sealed)
 		if err != nil {
 			r.t.Fatal(err)
 		}
-		old = &f.Entries[0]
+		old = &session.Previous{Entry: f.Entries[0], Expires: ends}
 	}
 	if p.sealed, err = session.Seal(p.token, epoch, p.credentials, old); err != nil {
 		r.t.Fatal(err)
@@ -178,7 +180,7 @@ func (r *realAccount) enrol(previous *pair) (pair, api.Enrolment) {
 
 func (r *realAccount) activate() pair {
 	r.t.Helper()
-	p, enrolment := r.enrol(nil)
+	p, enrolment := r.enrol(nil, time.Time{})
 	made, err := r.admin.ActivateProvisioningWithResponse(r.t.Context(), nil,
 		api.Activation{ManagerEmail: manager, Enrolment: enrolment, Session: p.sealed})
 	if err != nil || made.JSON201 == nil {
@@ -189,7 +191,13 @@ func (r *realAccount) activate() pair {
 
 func (r *realAccount) rotate(old pair, overlap time.Duration) pair {
 	r.t.Helper()
-	p, enrolment := r.enrol(&old)
+	return r.rotateUntil(old, overlap, time.Now().Add(overlap))
+}
+
+// rotateUntil rotates with an end in the sealed session that may be none.
+func (r *realAccount) rotateUntil(old pair, overlap time.Duration, ends time.Time) pair {
+	r.t.Helper()
+	p, enrolment := r.enrol(&old, ends)
 	made, err := r.admin.RotateProvisioningWithResponse(r.t.Context(), nil,
 		api.Rotation{Enrolment: enrolment, Session: p.sealed, Overlap: int(overlap.Seconds())})
 	if err != nil || made.JSON200 == nil {

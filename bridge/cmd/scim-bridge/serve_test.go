@@ -315,7 +315,7 @@ func TestChangedCredentialsAreToldInTheVendorsWords(t *testing.T) {
 	if got := ask(t, "GET", b.url("/Users"), pair.token.Reveal(), ""); got.status != 200 {
 		t.Fatalf("before: %d %s", got.status, got.body)
 	}
-	_, enrolment := account.enrol(nil)
+	_, enrolment := account.enrol(nil, time.Time{})
 	changed, err := account.admin.ChangeManagerWithResponse(t.Context(), nil, api.ManagerChange{Kdf: &enrolment.Kdf, Verifier: &enrolment.Verifier})
 	if err != nil || changed.JSON200 == nil {
 		t.Fatalf("changing the manager: %v %s", err, changed.Body)

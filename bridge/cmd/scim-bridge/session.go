@@ -39,5 +39,8 @@ func describeSession(w io.Writer, file session.File) error {
 	for i, e := range file.Entries {
 		fmt.Fprintf(t, "%s\t%s\tepoch %d, version %d\n", names[i], e.Header.TokenFingerprint, e.Header.Epoch, e.Header.Version)
 	}
+	if ends := file.Entries[0].Header.PreviousExpires; !ends.IsZero() {
+		fmt.Fprintf(t, "end of the overlap\t%s\n", stamp(ends))
+	}
 	return t.Flush()
 }

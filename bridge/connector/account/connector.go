@@ -72,6 +72,10 @@ type State struct {
 	Address string
 	// Epoch is the generation of the credentials in use, 0 while Waiting.
 	Epoch int64
+	// Proved is the generation whose credentials the account has found right
+	// and alive since this process started, even if it refused the bridge for
+	// another reason; 0 for none.
+	Proved int64
 	// Generations are the credentials that the account accepts, as it said
 	// last; nil until it said so once.
 	Generations []api.Generation
@@ -400,6 +404,29 @@ func logFields(code problem.Code, facts problem.Facts, failures int) []any {
 		}
 	}
 	return append(fields, "attempts", failures)
+}
+
+// settle waits for a sign-in under way to succeed or to fail, as long as a
+// request would.
+func (c *Connector) settle(ctx context.Context) {
+	patience := time.NewTimer(c.cfg.Patience)
+	defer patience.Stop()
+	for {
+		c.mu.Lock()
+		pending := c.creds != nil && c.state.Problem == nil && (c.login == nil || c.login.creds != c.creds)
+		moved := c.moved
+		c.mu.Unlock()
+		if !pending {
+			return
+		}
+		select {
+		case <-moved:
+		case <-patience.C:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // session returns the login to use for a request. It waits for a sign-in

@@ -1,12 +1,17 @@
 package account
 
 import (
+	"context"
 	"crypto/subtle"
 	"errors"
+	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
@@ -32,6 +37,9 @@ type Keyring struct {
 	open *session.Header
 	// dead is the epoch of an old pair that opened the bridge after its end.
 	dead int64
+	// openings counts how often a session was opened or sealed: what was
+	// derived from an earlier one is void.
+	openings int64
 }
 
 // KeyringState is what a keyring shows to whoever has no token.
@@ -72,20 +80,75 @@ func (k *Keyring) Reload() {
 }
 
 // Reconsider seals the bridge again if the old pair of a bundle opened it and
-// the account refuses that pair: then the bridge waits for the new token, and
-// for nothing else. It is called when the connector's state has changed.
+// its time is over, or the account refuses it: then the bridge waits for the
+// new token, and for nothing else. It is called when the connector's state has
+// changed, and now and then.
 func (k *Keyring) Reconsider() {
 	state := k.connector.State()
 	k.mu.Lock()
-	dead := k.open != nil && state.Problem != nil && state.Problem.Code == problem.CredentialsChanged &&
-		state.Epoch == k.open.Epoch && k.open.Epoch < k.file.Entries[0].Header.Epoch
+	dead := k.open != nil && k.isOld(k.open.Epoch) &&
+		(state.Epoch == k.open.Epoch && refusedAsOutdated(state) || isOver(k.alive(state, k.open.Epoch, k.open.Epoch)))
 	if dead {
 		k.dead, k.open, k.since = k.open.Epoch, nil, k.now()
+		k.openings++
 	}
 	k.mu.Unlock()
 	if dead {
 		k.connector.Drop()
 	}
+}
+
+// isOld reports whether a generation is that of the bundle's second session.
+func (k *Keyring) isOld(epoch int64) bool {
+	return len(k.file.Entries) > 0 && epoch < k.file.Entries[0].Header.Epoch
+}
+
+func refusedAsOutdated(s State) bool {
+	return s.Problem != nil && s.Problem.Code == problem.CredentialsChanged
+}
+
+// Pass returns what may be derived from a token that was let in, a cookie for
+// one; Valid says for how long. It is empty as long as the account has not
+// confirmed the token's pair, for which it waits while a sign-in is under way.
+func (k *Keyring) Pass(ctx context.Context, text string) string {
+	token, err := session.ParseToken(text)
+	if err != nil {
+		return ""
+	}
+	k.connector.settle(ctx)
+	state := k.connector.State()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.pass(token.Fingerprint(), state)
+}
+
+// Valid reports whether what was derived from a token still counts: the token
+// would be let in, and the session has neither been sealed nor changed since.
+func (k *Keyring) Valid(pass string) bool {
+	fingerprint, _, _ := strings.Cut(pass, " ")
+	state := k.connector.State()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return same(pass, k.pass(fingerprint, state))
+}
+
+func (k *Keyring) pass(fingerprint string, state State) string {
+	if k.open == nil {
+		return ""
+	}
+	epoch := k.open.Epoch
+	switch {
+	case same(fingerprint, k.open.TokenFingerprint):
+	case same(fingerprint, k.open.PreviousFingerprint):
+		epoch = k.open.PreviousEpoch
+	default:
+		return ""
+	}
+	confirmed := epoch == state.Proved || slices.ContainsFunc(state.Generations, func(g api.Generation) bool { return g.Epoch == epoch })
+	if !confirmed || k.alive(state, epoch, k.open.Epoch) != nil {
+		return ""
+	}
+	return fmt.Sprintf("%s %s %d %d", fingerprint, k.file.Fingerprint(), epoch, k.openings)
 }
 
 // State returns what may be known without a token.
@@ -149,9 +212,9 @@ func (k *Keyring) admit(token session.Token, state State) (afterwards func(), _ 
 	if k.open != nil {
 		switch {
 		case same(fingerprint, k.open.TokenFingerprint):
-			return nil, k.alive(state, k.open.Epoch, false)
+			return nil, k.alive(state, k.open.Epoch, k.open.Epoch)
 		case same(fingerprint, k.open.PreviousFingerprint):
-			return nil, k.alive(state, k.open.PreviousEpoch, true)
+			return nil, k.alive(state, k.open.PreviousEpoch, k.open.Epoch)
 		}
 	}
 	if k.err != nil {
@@ -168,6 +231,9 @@ func (k *Keyring) admit(token session.Token, state State) (afterwards func(), _ 
 	if entry.Header.Epoch <= k.dead {
 		return nil, overlapIsOver()
 	}
+	if refusal := k.overlap(entry.Header.Epoch); refusal != nil {
+		return nil, refusal
+	}
 	// Sealed; or the old pair was used first and now the new token comes.
 	creds, err := entry.Open(token)
 	if err != nil {
@@ -177,12 +243,33 @@ func (k *Keyring) admit(token session.Token, state State) (afterwards func(), _ 
 		return nil, unreadable(err)
 	}
 	k.open = &entry.Header
-	return func() { k.connector.Use(creds, entry.Header.Epoch) }, nil
+	k.openings++
+	use := func() { k.connector.Use(creds, entry.Header.Epoch) }
+	if k.isOld(entry.Header.Epoch) && k.file.Entries[0].Header.PreviousExpires.IsZero() {
+		// A bundle that does not say when its second session ends: it is opened,
+		// so that the account can be asked, and lets nobody in before.
+		return use, notKnownYet()
+	}
+	return use, nil
 }
 
-// alive says whether the token of that generation still counts. The account
-// ends the overlap of two pairs; what it said last is compared with the clock.
-func (k *Keyring) alive(state State, epoch int64, previous bool) error {
+// overlap is why the token of a generation is not let in any more, as far as
+// the sealed session tells: it is that of the second session, whose end is past.
+func (k *Keyring) overlap(epoch int64) *control.Refusal {
+	newest := k.file.Entries[0].Header
+	if !k.isOld(epoch) || newest.PreviousExpires.IsZero() || k.now().Before(newest.PreviousExpires) {
+		return nil
+	}
+	gone := overlapIsOver()
+	gone.Expired = newest.PreviousExpires
+	return gone
+}
+
+// alive says whether the token of that generation still counts while the
+// generation inUse is open. The account ends the overlap of two pairs; what it
+// said last is compared with the clock. Until it said something, the sealed
+// session counts.
+func (k *Keyring) alive(state State, epoch, inUse int64) error {
 	gone := overlapIsOver()
 	for _, g := range state.Generations {
 		if g.Epoch != epoch {
@@ -195,19 +282,33 @@ func (k *Keyring) alive(state State, epoch int64, previous bool) error {
 		return nil
 	}
 	switch {
-	case !previous && expired(state):
+	case epoch == inUse && expired(state):
 		return gone
-	case !previous:
+	case epoch == inUse && !k.isOld(epoch):
 		// The session's own token stays right while the account refuses the
 		// credentials for another reason: that heals without a new token.
 		return nil
-	case state.Generations == nil:
-		return &control.Refusal{
-			Status: http.StatusServiceUnavailable,
-			Detail: "whether the previous bearer token still counts is not known before the bridge has signed in",
-		}
-	default:
+	case state.Generations != nil:
 		return gone
+	case k.file.Entries[0].Header.PreviousExpires.IsZero():
+		return notKnownYet()
+	}
+	if refusal := k.overlap(epoch); refusal != nil {
+		return refusal
+	}
+	return nil
+}
+
+// isOver reports whether err says that a token's overlap has ended.
+func isOver(err error) bool {
+	refusal, ok := errors.AsType[*control.Refusal](err)
+	return ok && refusal.Previous
+}
+
+func notKnownYet() *control.Refusal {
+	return &control.Refusal{
+		Status: http.StatusServiceUnavailable,
+		Detail: "whether the previous bearer token still counts is not known before the bridge has signed in",
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/signin"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 )
 
 // signIn is SRP-6a over the two secrets. The account proves itself too, and
@@ -41,13 +42,27 @@ func (c *Connector) signIn(ctx context.Context, creds *credentials) (*login, err
 		Bridge:      c.cfg.Bridge,
 	}))
 	if err != nil {
+		if code, _ := diagnose(err); afterTheProof(code) {
+			c.update(func(s *State) { s.Proved = creds.epoch })
+		}
 		return nil, err
 	}
 	if err := srp.VerifyServer(in.Proof); err != nil {
 		return nil, &impostor{err}
 	}
-	c.update(func(s *State) { s.Address, s.Generations = in.Address, in.Generations })
+	c.update(func(s *State) { s.Address, s.Generations, s.Proved = in.Address, in.Generations, creds.epoch })
 	return &login{client: client, token: in.SessionToken, creds: creds}, nil
+}
+
+// afterTheProof reports whether the account refuses for a reason that it tells
+// only to a bridge whose credentials are right and whose generation is alive.
+func afterTheProof(code problem.Code) bool {
+	switch code {
+	case problem.FirewallBlocked, problem.FirewallBlockedCloudProvider, problem.TwoFactorEnforced:
+		return true
+	default:
+		return false
+	}
 }
 
 // impostor says that who answers at the account's address does not know the

@@ -602,7 +602,7 @@ func TestAStoredTokenMustOpenTheNewestSession(t *testing.T) {
 		t.Fatal(err)
 	}
 	newest, _ := seal(t)
-	if f.spec.Session, err = session.Seal(newest, 2, session.Credentials{AccountID: "acme", Email: "pm@example.com"}, &previous.Entries[0]); err != nil {
+	if f.spec.Session, err = session.Seal(newest, 2, session.Credentials{AccountID: "acme", Email: "pm@example.com"}, &session.Previous{Entry: previous.Entries[0]}); err != nil {
 		t.Fatal(err)
 	}
 	if err := f.target.Update(t.Context(), f.spec, f.revision(), session.Token{}); err == nil || !strings.Contains(err.Error(), "unseal_token_wo") {
