@@ -2,12 +2,11 @@ package problem
 
 import (
 	"bufio"
-	"encoding/json"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -18,110 +17,169 @@ const LogKey = "problem"
 // maxLine bounds what Diagnose keeps of a log line, in bytes.
 const maxLine = 64 << 10
 
-// Diagnose reads a bridge's log and returns the problems in it, oldest first,
-// one for each code and set of facts. It understands the lines of this bridge
-// (hclog, as text or JSON), and the vendor's by their messages; anything else
-// is passed over. Details has "count" and "last_seen" beside the facts.
+// A Diagnosis is what a log tells, oldest first in each list.
+type Diagnosis struct {
+	Problems []Problem `json:"problems"`
+	// Harmless are things that look like problems in a log and are none.
+	Harmless []Problem `json:"harmless"`
+}
+
+// Diagnose reads a bridge's log and returns the problems in it, one for each
+// code and set of facts. It understands the lines of this bridge (hclog, as
+// text or JSON), and those of the vendor's (VendorLines), whose remedies are
+// the vendor's; container tools and system logs may have wrapped them, and the
+// whole may be packed by gzip or bzip2. Anything else is passed over. Details
+// has "count" and "last_seen" beside the facts.
+//
+// An error comes with what was found before it: a log may be cut short.
 //
 // A log tells what was, not what is: whether a problem has passed is for the
 // reader to judge by last_seen.
-func Diagnose(r io.Reader) ([]Problem, error) {
-	type sighting struct {
-		code        Code
-		facts       Facts
-		first, last time.Time
-		count       int
+func Diagnose(r io.Reader) (Diagnosis, error) {
+	d := Diagnosis{Problems: []Problem{}, Harmless: []Problem{}}
+	text, err := openLog(r)
+	if err != nil {
+		return d, fmt.Errorf("read the log: %w", err)
 	}
-	var seen []*sighting
-	byKey := make(map[string]*sighting)
-
-	lines := bufio.NewReaderSize(r, maxLine)
+	found := sightings{byKey: make(map[string]*sighting), kinds: make(map[Code]int), well: make(map[string]bool)}
+	lines := bufio.NewReaderSize(text, maxLine)
 	for {
-		text, isCut, err := lines.ReadLine()
-		if err == io.EOF {
-			break
+		raw, isCut, err := lines.ReadLine()
+		if len(raw) > 0 {
+			found.look(parseLine(string(raw)))
 		}
-		if err != nil {
-			return nil, fmt.Errorf("read the log: %w", err)
-		}
-		l := parseLine(string(text))
 		for isCut && err == nil { // pass over the rest of an overlong line
 			_, isCut, err = lines.ReadLine()
 		}
-		code := l.problem()
-		if code == "" {
+		if err == nil {
 			continue
 		}
-		facts := l.facts()
-		key := fmt.Sprint(code, facts) // fmt prints maps in the order of their keys
-		s := byKey[key]
-		if s == nil {
-			s = &sighting{code: code, facts: facts, first: l.time}
-			byKey[key] = s
-			seen = append(seen, s)
+		found.tell(&d)
+		if err != io.EOF {
+			return d, fmt.Errorf("read the log: %w", err)
 		}
-		s.last = l.time
-		s.count++
+		return d, nil
 	}
+}
 
-	problems := make([]Problem, len(seen))
-	for i, s := range seen {
-		p := New(s.code, s.first, s.facts)
+// maxSightings bounds how many problems of one code are kept apart: names that
+// a stranger chose are among the facts. Further ones are one without facts.
+const maxSightings = 100
+
+// A sighting is one problem, as often as it was seen.
+type sighting struct {
+	problem   Problem
+	harmless  bool
+	component string // that has not reported yet
+	last      time.Time
+	count     int
+}
+
+// sightings are all problems of a log.
+type sightings struct {
+	all   []*sighting
+	byKey map[string]*sighting
+	kinds map[Code]int    // how many of all have the code
+	well  map[string]bool // components whose last report was good
+}
+
+// look notes what a line tells.
+func (f *sightings) look(l line) {
+	if l.isOurs() {
+		if code := Code(l.keys[LogKey]); knows(code) {
+			facts := l.facts()
+			key := fmt.Sprint(code, facts) // fmt prints maps in the order of their keys
+			if f.byKey[key] == nil && f.kinds[code] >= maxSightings {
+				facts, key = nil, "more of "+string(code)
+			}
+			f.see(key, l.time, func() *sighting { return &sighting{problem: New(code, l.time, facts)} })
+		}
+		return
+	}
+	if row, ok := vendorLine(l.message); ok {
+		f.seeVendor(row, l.time, componentOf(l.message))
+	}
+	f.noteHealth(l.message)
+	for component, state := range l.reports {
+		report := component + ": " + state
+		if row, ok := vendorLine(report); ok {
+			f.seeVendor(row, l.time, componentOf(report))
+		}
+		f.noteHealth(report)
+	}
+}
+
+func (f *sightings) seeVendor(row int, when time.Time, component string) {
+	if f.kinds[vendorLines[row].Code] >= maxSightings {
+		component = ""
+	}
+	f.see(fmt.Sprint(row, component), when, func() *sighting {
+		v := vendorLines[row]
+		details := map[string]string{DetailSource: v.Source}
+		s := &sighting{harmless: v.Harmless, problem: Problem{
+			Code: v.Code, Title: v.Title, Since: when.UTC(), Cause: v.Cause, Remedy: v.Remedy, Details: details,
+		}}
+		if component != "" {
+			details["component"] = component
+			if v.Harmless {
+				s.component = component
+			}
+		}
+		return s
+	})
+}
+
+// see counts a problem; make is called for the first of its kind.
+func (f *sightings) see(key string, when time.Time, make func() *sighting) {
+	s := f.byKey[key]
+	if s == nil {
+		s = make()
+		f.kinds[s.problem.Code]++
+		f.byKey[key] = s
+		f.all = append(f.all, s)
+	}
+	s.last = when
+	s.count++
+}
+
+var (
+	componentReport = regexp.MustCompile(`\b([A-Z][A-Za-z]+): (?:unhealthy|disconnected|degraded|unknown)\b`)
+	healthyReport   = regexp.MustCompile(`\b([A-Z][A-Za-z]+): healthy\b`)
+)
+
+// componentOf names the component that a line of the vendor's reports on.
+func componentOf(message string) string {
+	if found := componentReport.FindStringSubmatch(message); found != nil {
+		return found[1]
+	}
+	return ""
+}
+
+// noteHealth remembers which component reported that it is well.
+func (f *sightings) noteHealth(message string) {
+	if found := healthyReport.FindStringSubmatch(message); found != nil {
+		f.well[found[1]] = true
+	}
+}
+
+// tell writes the sightings into d, without the components that only took
+// their time to start.
+func (f *sightings) tell(d *Diagnosis) {
+	for _, s := range f.all {
+		if s.component != "" && f.well[s.component] {
+			continue
+		}
+		p := s.problem
 		p.Details["count"] = strconv.Itoa(s.count)
 		if !s.last.IsZero() {
 			p.Details["last_seen"] = s.last.UTC().Format(time.RFC3339)
 		}
-		problems[i] = p
-	}
-	return problems, nil
-}
-
-// A line is what we understand of a log line.
-type line struct {
-	time    time.Time
-	message string // of text lines, all that follows the time
-	keys    map[string]string
-}
-
-// problem returns the code of the problem that the line reports, or "".
-func (l line) problem() Code {
-	if code := Code(l.keys[LogKey]); knows(code) {
-		return code
-	}
-	message := strings.ToLower(l.message)
-	switch {
-	case strings.Contains(message, strings.ToLower(LogFirewallBlocked)):
-		return FirewallBlocked
-	case strings.Contains(message, strings.ToLower(LogSignInFailed)):
-		return signInFailure(l.keys["reason"], message)
-	default:
-		return ""
-	}
-}
-
-// signInFailure tells apart what the one message of the vendor's stands for.
-func signInFailure(reason, message string) Code {
-	switch {
-	case knows(Code(reason)):
-		return Code(reason)
-	case containsAny(message, "two-factor", "two factor", "2fa", "mfa", "duo"):
-		return TwoFactorEnforced
-	case containsAny(message, "connection refused", "no such host", "i/o timeout", "deadline exceeded"):
-		return AccountUnreachable
-	default:
-		return CredentialsChanged
-	}
-}
-
-// facts returns the line's keys that the catalogue knows.
-func (l line) facts() Facts {
-	facts := make(Facts)
-	for _, k := range factKeys {
-		if v := l.keys[k]; v != "" {
-			facts[k] = v
+		if s.harmless {
+			d.Harmless = append(d.Harmless, p)
+		} else {
+			d.Problems = append(d.Problems, p)
 		}
 	}
-	return facts
 }
 
 // factKeys leaves out the count, which differs from line to line and would
@@ -133,85 +191,4 @@ var factKeys = []string{
 
 func knows(code Code) bool {
 	return slices.ContainsFunc(catalogue, func(e entry) bool { return e.code == code })
-}
-
-func containsAny(s string, words ...string) bool {
-	return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(s, w) })
-}
-
-// parseLine reads one line of a log in any of the known forms.
-func parseLine(s string) line {
-	s = strings.TrimSpace(s)
-	if strings.HasPrefix(s, "{") {
-		if l, ok := parseJSON(s); ok {
-			return l
-		}
-	}
-	l := line{message: s, keys: parsePairs(s)}
-	stamp, _, _ := strings.Cut(strings.TrimPrefix(s, "["), " ")
-	l.time = parseTime(strings.TrimSuffix(stamp, "]"))
-	return l
-}
-
-func parseJSON(s string) (line, bool) {
-	var members map[string]any
-	if err := json.Unmarshal([]byte(s), &members); err != nil {
-		return line{}, false
-	}
-	l := line{keys: make(map[string]string, len(members))}
-	for k, v := range members {
-		switch v := v.(type) {
-		case string:
-			l.keys[k] = v
-		case float64, bool:
-			l.keys[k] = fmt.Sprint(v)
-		}
-	}
-	// hclog's names, then those of other loggers; an error's text often
-	// stands beside the message.
-	l.message = strings.Join([]string{first(l.keys, "@message", "message", "msg"), l.keys["error"]}, " ")
-	l.time = parseTime(first(l.keys, "@timestamp", "timestamp", "time", "ts"))
-	return l, true
-}
-
-func first(m map[string]string, keys ...string) string {
-	for _, k := range keys {
-		if m[k] != "" {
-			return m[k]
-		}
-	}
-	return ""
-}
-
-// parsePairs finds hclog's key=value and key="quoted value" in a text line.
-func parsePairs(s string) map[string]string {
-	pairs := make(map[string]string)
-	for {
-		eq := strings.IndexByte(s, '=')
-		if eq < 0 {
-			return pairs
-		}
-		key := s[strings.LastIndexAny(s[:eq], " \t")+1 : eq]
-		s = s[eq+1:]
-		var value string
-		if quoted, err := strconv.QuotedPrefix(s); err == nil {
-			value, _ = strconv.Unquote(quoted)
-			s = s[len(quoted):]
-		} else {
-			value, s, _ = strings.Cut(s, " ")
-		}
-		if key != "" {
-			pairs[key] = value
-		}
-	}
-}
-
-// parseTime reads hclog's time and RFC 3339; the zero time stands for others.
-func parseTime(s string) time.Time {
-	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.000Z0700"} {
-		if t, err := time.Parse(layout, s); err == nil {
-			return t
-		}
-	}
-	return time.Time{}
 }

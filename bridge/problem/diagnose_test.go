@@ -9,6 +9,7 @@ import (
 	"testing"
 	"testing/iotest"
 	"time"
+	"unicode/utf8"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -119,15 +120,17 @@ func TestDiagnose(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			problems, err := problem.Diagnose(strings.NewReader(row.log))
+			diagnosis, err := problem.Diagnose(strings.NewReader(row.log))
 			if err != nil {
 				t.Fatal(err)
 			}
+			problems := diagnosis.Problems
 			if len(problems) != len(row.want) {
 				t.Fatalf("%d problems, want %d: %+v", len(problems), len(row.want), problems)
 			}
 			for i, p := range problems {
 				want := row.want[i]
+				delete(p.Details, problem.DetailSource) // tested for itself
 				if p.Code != want.code || !p.Since.Equal(want.since) || !maps.Equal(p.Details, want.details) {
 					t.Errorf("problem %d is %s since %v with %v, want %s since %v with %v", i, p.Code, p.Since, p.Details, want.code, want.since, want.details)
 				}
@@ -153,23 +156,29 @@ func FuzzDiagnose(f *testing.F) {
 	f.Add([]byte(problem.LogFirewallBlocked + ": address=192.0.2.7"))
 	f.Add([]byte(`{"@message":"x","problem":"sealed","url":1}`))
 	f.Add([]byte("a=\"b\\\"c\" problem=\"sealed\" =x ="))
+	for _, l := range problem.VendorLines() {
+		f.Add([]byte(l.Example))
+	}
 	known := map[problem.Code]bool{}
 	for _, e := range problem.Catalogue() {
 		known[e.Code] = true
 	}
+	for _, l := range problem.VendorLines() {
+		known[l.Code] = true
+	}
 	f.Fuzz(func(t *testing.T, log []byte) {
-		problems, err := problem.Diagnose(bytes.NewReader(log))
-		if err != nil {
+		diagnosis, err := problem.Diagnose(bytes.NewReader(log))
+		if err != nil && utf8.Valid(log) { // else it may look packed, and be none
 			t.Fatal(err)
 		}
 		seen := map[string]bool{}
-		for _, p := range problems {
+		for _, p := range append(diagnosis.Problems, diagnosis.Harmless...) {
 			if !known[p.Code] {
 				t.Errorf("code %q is not in the catalogue", p.Code)
 			}
 			delete(p.Details, "count")
 			delete(p.Details, "last_seen")
-			key := fmt.Sprint(p.Code, p.Details)
+			key := fmt.Sprint(p.Code, p.Title, p.Details)
 			if seen[key] {
 				t.Errorf("%s is reported twice with the same facts", p.Code)
 			}

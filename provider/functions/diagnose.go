@@ -41,7 +41,7 @@ func (diagnose) Definition(_ context.Context, _ function.DefinitionRequest, resp
 		Summary: "The problems in a bridge's log, with their remedies",
 		MarkdownDescription: "Reads the log of a bridge, this project's or 1Password's, as text or JSON lines, and returns the problems in it, oldest first: " +
 			"objects of `code`, `title`, `since` (RFC 3339, null if the log does not say), `cause`, `remedy`, `terraform` (a block to paste, else empty) " +
-			"and `details`, a map of the facts with `count` and `last_seen`. Lines that tell of none are passed over.\n\n" +
+			"and `details`, a map of the facts with `count` and `last_seen`. Lines that tell of none are passed over. For 1Password's lines the remedy is the vendor's, and `details` has its `source`.\n\n" +
 			"A log tells what was, not what is: judge by `last_seen` whether a problem has passed.",
 		Parameters: []function.Parameter{
 			function.StringParameter{Name: "log", MarkdownDescription: "The log, for instance `file(\"bridge.log\")`."},
@@ -60,8 +60,8 @@ func (diagnose) Run(ctx context.Context, req function.RunRequest, resp *function
 		resp.Error = function.NewArgumentFuncError(0, err.Error())
 		return
 	}
-	problems := make([]problemModel, len(found))
-	for i, p := range found {
+	problems := make([]problemModel, len(found.Problems))
+	for i, p := range found.Problems {
 		problems[i] = problemModel{
 			Code: string(p.Code), Title: p.Title, Cause: p.Cause, Remedy: p.Remedy, Terraform: p.Terraform, Details: p.Details,
 		}

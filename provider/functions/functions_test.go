@@ -38,18 +38,18 @@ func TestFunctions(t *testing.T) {
 		{"an address of IPv4 in IPv6 is IPv4", `cidr_contains("192.0.2.0/24", "::ffff:192.0.2.7")`, knownvalue.Bool(true)},
 		{"a log without problems tells of none", `diagnose("all is well\n")`, knownvalue.ListExact([]knownvalue.Check{})},
 		{
-			"a vendor's line is a problem with its remedy", `diagnose("{\"time\":\"2026-11-23T16:00:00Z\",\"message\":\"AuthWrap failed to generateNewSession\"}")[0]`,
+			"a vendor's line is a problem with the vendor's remedy", `diagnose("{\"time\":\"2026-11-23T16:00:00Z\",\"message\":\"AuthWrap failed to generateNewSession\"}")[0]`,
 			knownvalue.ObjectPartial(map[string]knownvalue.Check{
 				"code":      knownvalue.StringExact("credentials_changed"),
 				"since":     knownvalue.StringExact("2026-11-23T16:00:00Z"),
-				"remedy":    knownvalue.StringRegexp(regexp.MustCompile("terraform apply")),
+				"remedy":    knownvalue.StringRegexp(regexp.MustCompile("1Password.com")),
 				"terraform": knownvalue.StringExact(""),
 				"details":   knownvalue.MapPartial(map[string]knownvalue.Check{"count": knownvalue.StringExact("1")}),
 			}),
 		},
 		{
 			"a line without a time has no since",
-			`diagnose("Your current location or network is blocked by an account firewall rule address=192.0.2.7")[0]`,
+			`diagnose("Your current location or network is blocked by an account firewall rule: problem=firewall_blocked address=192.0.2.7")[0]`,
 			knownvalue.ObjectPartial(map[string]knownvalue.Check{
 				"code":      knownvalue.StringExact("firewall_blocked"),
 				"since":     knownvalue.Null(),

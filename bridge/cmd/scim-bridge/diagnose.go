@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -12,15 +13,22 @@ import (
 )
 
 type diagnoseCommand struct {
-	File string `arg:"" optional:"" help:"The log of a bridge, this one or the vendor's; standard input if left out."`
+	File string `arg:"" optional:"" help:"The log of a bridge, this one or the vendor's, also packed by gzip; standard input if left out."`
+	JSON bool   `help:"Print the problems as one JSON document."`
 }
 
 // Help shows how it is called.
 func (diagnoseCommand) Help() string {
-	return `Exit 0 whether or not problems are found: a log tells what was, not what is.
+	return `Understands the logs of this bridge and of 1Password SCIM Bridge, as text or JSON, also as Docker,
+Kubernetes, journald and cloud providers keep them. For the vendor's lines it prints the vendor's remedy,
+and where that is published.
+
+Exit 0 whether or not problems are found: a log tells what was, not what is. Exit 1 if the log cannot be read.
 
   scim-bridge diagnose bridge.log
-  journalctl -u scim-bridge | scim-bridge diagnose`
+  scim-bridge diagnose --json bridge.log.2.gz
+  journalctl -u scim-bridge | scim-bridge diagnose
+  kubectl logs deploy/op-scim-bridge | scim-bridge diagnose`
 }
 
 // Run exits with 0 whether or not there are problems: a log tells what was,
@@ -35,19 +43,33 @@ func (d diagnoseCommand) Run(c *console) error {
 		defer f.Close()
 		log = f
 	}
-	problems, err := problem.Diagnose(log)
-	if err != nil {
-		return err
+	found, failure := problem.Diagnose(log) // a log that is cut short still tells something
+	if len(found.Problems)+len(found.Harmless) == 0 && failure != nil {
+		return failure
 	}
-	if len(problems) == 0 {
-		_, err := fmt.Fprintln(c.Out, "no known problem in this log")
-		return err
+	if d.JSON {
+		return errors.Join(printJSON(c.Out, found), failure)
 	}
-	for i, p := range problems {
-		if i > 0 {
-			fmt.Fprintln(c.Out)
+	return errors.Join(describeDiagnosis(c.Out, found), failure)
+}
+
+func describeDiagnosis(w io.Writer, d problem.Diagnosis) error {
+	if len(d.Problems) == 0 {
+		if _, err := fmt.Fprintln(w, "no known problem in this log"); err != nil {
+			return err
 		}
-		if err := describeProblem(c.Out, p); err != nil {
+	}
+	for i, p := range d.Problems {
+		if i > 0 {
+			fmt.Fprintln(w)
+		}
+		if err := describeProblem(w, p); err != nil {
+			return err
+		}
+	}
+	for _, p := range d.Harmless {
+		fmt.Fprintf(w, "\nHarmless: ")
+		if err := describeProblem(w, p); err != nil {
 			return err
 		}
 	}
@@ -58,15 +80,20 @@ func (d diagnoseCommand) Run(c *console) error {
 func describeProblem(w io.Writer, p problem.Problem) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s (%s)\n", p.Title, p.Code)
-	if !p.Since.IsZero() {
-		fmt.Fprintf(&b, "  seen    %s", p.Since.Format(time.RFC3339))
-		if n := p.Details["count"]; n != "" && n != "1" {
-			fmt.Fprintf(&b, ", %s times until %s", n, p.Details["last_seen"])
-		}
-		b.WriteByte('\n')
+	n := p.Details["count"]
+	switch {
+	case !p.Since.IsZero() && n != "1":
+		fmt.Fprintf(&b, "  seen    %s, %s times until %s\n", p.Since.Format(time.RFC3339), n, p.Details["last_seen"])
+	case !p.Since.IsZero():
+		fmt.Fprintf(&b, "  seen    %s\n", p.Since.Format(time.RFC3339))
+	case n != "1":
+		fmt.Fprintf(&b, "  seen    %s times\n", n)
 	}
 	fmt.Fprintf(&b, "  cause   %s\n", p.Cause)
 	fmt.Fprintf(&b, "  remedy  %s\n", p.Remedy)
+	if source := p.Details[problem.DetailSource]; source != "" {
+		fmt.Fprintf(&b, "  source  %s\n", source)
+	}
 	if p.Terraform != "" {
 		b.WriteByte('\n')
 		for l := range strings.Lines(p.Terraform) {

@@ -23,6 +23,7 @@ func writeTroubleshooting(path string) error {
 	var guide bytes.Buffer
 	if err := t.Execute(&guide, map[string]any{
 		"Problems":        problem.Catalogue(),
+		"VendorLines":     problem.VendorLines(),
 		"SignInFailed":    problem.LogSignInFailed,
 		"FirewallBlocked": problem.LogFirewallBlocked,
 	}); err != nil {
