@@ -21,6 +21,7 @@ import (
 	"reflect"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
@@ -71,6 +72,7 @@ type Client struct {
 	unknown  []string
 	patience time.Duration
 
+	applying atomic.Bool // some write was begun
 	firewall shared[*Firewall]
 	domains  shared[map[string]api.SignupDomain]
 
@@ -106,11 +108,12 @@ func New(config Config) (*Client, error) {
 	if config.Timeout <= 0 {
 		config.Timeout = DefaultTimeout
 	}
-	c.HTTP = &http.Client{Transport: transport, Timeout: config.Timeout}
+	logging := &logged{next: transport, secrets: given(config.Token, config.MonitoringToken)}
+	c.HTTP = &http.Client{Transport: logging, Timeout: config.Timeout}
 
 	// A redirect is answered, not followed: it would carry the admin token elsewhere.
 	direct := &http.Client{
-		Transport:     transport,
+		Transport:     logging,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	c.API, err = api.NewClient(c.URL,

@@ -102,7 +102,10 @@ func (c *Client) Diagnose(tried string, err error) diag.Diagnostic {
 		lines = append(lines, "Terraform interrupted it.")
 		return diag.NewErrorDiagnostic(title, strings.Join(lines, "\n"))
 	}
-	lines = append(lines, sentence(err.Error()))
+	if away, ok := errors.AsType[*awayError](err); ok {
+		return diag.NewErrorDiagnostic(title, sentence(away.Error()))
+	}
+	lines = append(lines, sentence(withoutURL(err)))
 	if e, ok := errors.AsType[*Error](err); ok && e.Problem.Code == "would_lock_out" {
 		lines = append(lines, e.lockout())
 	}

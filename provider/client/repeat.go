@@ -31,6 +31,7 @@ type repeater struct {
 	pause   func(attempt int) time.Duration
 	wrote   func(path string) // told after each call that may have changed something
 	writing chan struct{}     // as many places as writes may be on their way at once
+	outages outages
 }
 
 // Do implements api.HttpRequestDoer.
@@ -49,11 +50,20 @@ func (r *repeater) Do(req *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 	}
+	if err := r.outages.known(req); err != nil {
+		return nil, err
+	}
+	began := time.Now()
+	resp, err := r.patiently(req)
+	err = timedOut(req.Context(), err, began, r.limit)
+	r.outages.note(req, resp, err)
+	return resp, err
+}
+
+// patiently makes the call until it is answered, or no longer worth repeating.
+func (r *repeater) patiently(req *http.Request) (resp *http.Response, err error) {
 	ctx, cancel := context.WithTimeout(req.Context(), r.limit)
 	defer cancel()
-
-	var resp *http.Response
-	var err error
 	for attempt := 1; ; attempt++ {
 		resp, err = r.once(ctx, req)
 		if attempt == maxAttempts || req.Context().Err() != nil || !again(req, resp, err) {
@@ -181,7 +191,7 @@ func backoff(attempt int) time.Duration {
 
 func reason(resp *http.Response, err error) string {
 	if err != nil {
-		return err.Error()
+		return withoutURL(err)
 	}
 	return resp.Status
 }

@@ -115,8 +115,11 @@ func (c *Client) SignupDomains(ctx context.Context) (map[string]api.SignupDomain
 // wrote tells the shared lists of a write. It may have failed: what matters is
 // that it may have had its effect.
 func (c *Client) wrote(path string) {
+	if strings.HasSuffix(path, "/v1/firewall/evaluate") {
+		return // asks only
+	}
+	c.applying.Store(true)
 	switch {
-	case strings.HasSuffix(path, "/v1/firewall/evaluate"): // asks only
 	case strings.Contains(path, "/v1/firewall"):
 		c.firewall.writes.Add(1)
 	case strings.Contains(path, "/v1/signup-domains"):
@@ -124,9 +127,10 @@ func (c *Client) wrote(path string) {
 	}
 }
 
-// Applying tells that this run has begun to write the firewall: it is past
-// planning, and what it planned no longer stands beside what the account has.
-func (c *Client) Applying() bool { return c.firewall.writes.Load() > 0 }
+// Applying reports whether this run has begun to write: it is past planning,
+// and what it planned no longer stands beside what the account has. Before the
+// first write nothing tells the second plan, within an apply, from the first.
+func (c *Client) Applying() bool { return c.applying.Load() }
 
 // Patiently makes a write, and again while the account refuses it for what
 // another resource of the same run may be about to change: it may let in whom
