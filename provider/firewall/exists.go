@@ -69,7 +69,7 @@ func refusedExisting(err error) (detail string, ok bool) {
 	}
 	return existsDetail(*e.Details().ExistingId, "Nothing was made.") +
 		"If it is the rule of a resource that has another name now, write a moved block instead: nothing is made or destroyed then. " +
-		"If this run has destroyed it since, run terraform apply again.", true
+		"If this run has destroyed it since, run terraform apply again. " + client.ReplacedBeforeDestroyed, true
 }
 
 func existsDetail(id, outcome string) string {

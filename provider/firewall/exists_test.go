@@ -195,8 +195,9 @@ func TestAPolicyTakesNothingOverUnseen(t *testing.T) {
 		ProtoV6ProviderFactories: providertest.Factories(t),
 		Steps: []resource.TestStep{
 			{
-				Config: config("192.0.2.0/24"), PlanOnly: true,
-				ExpectError: regexp.MustCompile(`(?s)rules already.*192\.0\.2\.0/24\s.*import \{\s+to = scimbridge_firewall_policy\.<name>\s+id = "` + id + `"`),
+				Config:           config("192.0.2.0/24"),
+				ConfigPlanChecks: policyPlanned(plancheck.ResourceActionCreate), // the plan warns
+				ExpectError:      regexp.MustCompile(`(?s)rules already.*192\.0\.2\.0/24\s.*import \{\s+to = scimbridge_firewall_policy\.<name>\s+id = "` + id + `"`),
 			},
 			{
 				Config: config("192.0.2.0/24") + fmt.Sprintf("import {\n  to = %s\n  id = %q\n}\n", whole, id),

@@ -25,7 +25,8 @@ type subject struct {
 // A shutOut is a subject whom a change would shut out, and why.
 type shutOut struct {
 	subject
-	by string // the deciding rule's id; empty: the default action
+	by    string // the deciding rule's id; empty: the default action
+	until string // the id of the rule that let it in until now; empty: the default action
 }
 
 func (s shutOut) String() string { return fmt.Sprintf("%s, at %s", s.who, s.Address) }
@@ -36,8 +37,9 @@ func judge(subjects []subject, present, proposed policy.Policy) []shutOut {
 	var out []shutOut
 	present, proposed = present.Sorted(), proposed.Sorted()
 	for _, s := range subjects {
-		if verdict := proposed.Evaluate(s.Subject); !verdict.Passes() && present.Evaluate(s.Subject).Passes() {
-			out = append(out, shutOut{s, verdict.RuleID})
+		before, after := present.Evaluate(s.Subject), proposed.Evaluate(s.Subject)
+		if before.Passes() && !after.Passes() {
+			out = append(out, shutOut{s, after.RuleID, before.RuleID})
 		}
 	}
 	return out
@@ -165,22 +167,51 @@ func subjectsOf(ctx context.Context, c *client.Client) ([]subject, error) {
 	return subjects, nil
 }
 
-// whole says whom a whole policy would shut out.
-func (g *guard) whole(proposed policy.Policy) []shutOut {
-	return judge(g.subjects, g.present, proposed)
+// whole adds a whole policy to what the run has planned, and says whom it
+// would shut out. keeps reports of a rule that is not in the policy, and that
+// is there or planned by the run, whether it stays.
+func (g *guard) whole(proposed policy.Policy, keeps func(id string) bool) []shutOut {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	mine := make(map[string]bool, len(proposed.Rules))
+	for _, r := range proposed.Rules {
+		mine[r.ID] = true
+	}
+	return g.plan(func(s subject, p *policy.Policy) {
+		p.DefaultAction = proposed.DefaultAction
+		p.Rules = slices.DeleteFunc(slices.Clone(p.Rules), func(r policy.Rule) bool { return mine[r.ID] || !keeps(r.ID) })
+		for _, r := range proposed.Rules {
+			if concerns(r, s) {
+				p.Rules = append(p.Rules, r)
+			}
+		}
+	})
+}
+
+// described is a rule that is there, by its id and what people say of it.
+func (g *guard) described(id string) string {
+	if strings.HasPrefix(id, planned) {
+		return "another rule of this configuration"
+	}
+	for _, r := range g.present.Rules {
+		if r.ID == id && r.Description != "" {
+			return fmt.Sprintf("rule %s (%q)", id, r.Description)
+		}
+	}
+	return ruleByID(id)
 }
 
 // rule adds a change of one rule to what the run has planned, and says whom
 // the rest would let in, and this change shuts out. A new rule has no id yet,
-// a deleted one is nil.
-func (g *guard) rule(id string, to *policy.Rule) []shutOut {
+// and gets one for the plan; a deleted one is nil.
+func (g *guard) rule(id string, to *policy.Rule) (as string, out []shutOut) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if id == "" {
 		g.made++
-		id = fmt.Sprintf("planned-%d", g.made)
+		id = fmt.Sprintf("%s%d", planned, g.made)
 	}
-	return g.plan(func(s subject, p *policy.Policy) {
+	return id, g.plan(func(s subject, p *policy.Policy) {
 		p.Rules = slices.DeleteFunc(slices.Clone(p.Rules), func(r policy.Rule) bool { return r.ID == id })
 		if to != nil && concerns(*to, s) {
 			r := *to
@@ -189,6 +220,9 @@ func (g *guard) rule(id string, to *policy.Rule) []shutOut {
 		}
 	})
 }
+
+// planned begins the ids, in a plan, of rules that the run creates.
+const planned = "planned-"
 
 // defaultAction does the same for the default action.
 func (g *guard) defaultAction(to policy.Action) []shutOut {

@@ -76,7 +76,7 @@ func TestWhomAWholePolicyShutsOut(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			var got []string
-			for _, out := range guarding(row.present, caller, bridge, cloud).whole(row.proposed) {
+			for _, out := range guarding(row.present, caller, bridge, cloud).whole(row.proposed, func(string) bool { return false }) {
 				got = append(got, out.String()+" by "+out.by)
 			}
 			if !slices.Equal(got, row.want) {
@@ -95,16 +95,16 @@ func TestARunIsJudgedAsItIsPlanned(t *testing.T) {
 	if out := g.defaultAction(policy.Deny); len(out) != 0 {
 		t.Errorf("the default action shuts out %v, though a rule lets in", out)
 	}
-	if out := g.rule("", &deny); len(out) != 0 {
+	if _, out := g.rule("", &deny); len(out) != 0 {
 		t.Errorf("a late rule shuts out %v", out)
 	}
-	if out := g.rule("", &far); len(out) != 0 {
+	if _, out := g.rule("", &far); len(out) != 0 {
 		t.Errorf("a rule about others shuts out %v", out)
 	}
-	if out := g.rule("there", nil); len(out) != 1 || out[0].by == "" {
+	if _, out := g.rule("there", nil); len(out) != 1 || out[0].by == "" {
 		t.Errorf("without the rule that lets in, %v are shut out, want the caller by the late rule", out)
 	}
-	if out := g.rule("", &near); len(out) != 0 {
+	if _, out := g.rule("", &near); len(out) != 0 {
 		t.Errorf("who is shut out is shut out again: %v", out)
 	}
 }

@@ -1,14 +1,15 @@
 package firewall
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 )
 
 const lockOutTitle = "Firewall change would lock out"
 
-// foreseen says who would be shut out, from where, and by what; name gives the
-// deciding rule a name, empty for the default action.
+// foreseen says who would be shut out, from where, by what, and what let it in
+// until now; name gives a rule a name, empty for the default action.
 func foreseen(out []shutOut, name func(by string) string) string {
 	var lines strings.Builder
 	lines.WriteString("After this change, the account's firewall would shut out\n")
@@ -17,11 +18,11 @@ func foreseen(out []shutOut, name func(by string) string) string {
 			fmt.Fprintf(&lines, "  - and %d more\n", len(out)-maxListed)
 			break
 		}
-		by := name(s.by)
-		if by == "" {
-			by = "the default action"
+		fmt.Fprintf(&lines, "  - %s: by %s", s, cmp.Or(name(s.by), "the default action"))
+		if s.until != "" {
+			fmt.Fprintf(&lines, "; until now let in by %s", name(s.until))
 		}
-		fmt.Fprintf(&lines, "  - %s: by %s\n", s, by)
+		lines.WriteByte('\n')
 	}
 	return lines.String()
 }

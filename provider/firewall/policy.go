@@ -48,9 +48,9 @@ func (r *wholePolicy) Schema(_ context.Context, _ resource.SchemaRequest, resp *
 		MarkdownDescription: "The account's firewall: its default action, and, where `rules` is given, all its rules, written in one transaction. " +
 			"An account has one policy, so a configuration has one such resource.\n\n" +
 			"The plan works out whom the whole policy would let in, and is an error if it would shut out whoever runs Terraform, or a bridge " +
-			"that is signed in.\n\n" +
-			"Over rules that Terraform does not own it is not created: the error carries the import block to paste. With `on_unmanaged = \"report\"`, " +
-			"others may be there, but none that is the same as one of `rules`. " +
+			"that is signed in; a warning beside single rules, which may let them in before it.\n\n" +
+			"Over rules that Terraform does not own it is not created: the plan warns, and the apply is an error with the import block to paste. " +
+			"With `on_unmanaged = \"report\"`, others may be there, but none that is the same as one of `rules`. " +
 			"Destroying it leaves the account's policy as it is.",
 		Attributes: map[string]schema.Attribute{
 			"id": schema.StringAttribute{
@@ -86,7 +86,7 @@ func (r *wholePolicy) Schema(_ context.Context, _ resource.SchemaRequest, resp *
 			"unmanaged_rules": schema.MapNestedAttribute{
 				Computed: true,
 				MarkdownDescription: "Under `report`, the rules in the account that are not in `rules`, by id; fit for `check` blocks. " +
-					"Under `remove` empty, and null without `rules`.",
+					"Not known before the apply that first manages `rules`. Under `remove` empty, and null without `rules`.",
 				NestedObject: schema.NestedAttributeObject{Attributes: foundAttributes()},
 			},
 		},
@@ -125,7 +125,7 @@ func (r *wholePolicy) ModifyPlan(ctx context.Context, req resource.ModifyPlanReq
 		resp.Diagnostics.AddAttributeWarning(path.Root("rules"), "The account's firewall rules stay as they are",
 			"Without rules, the policy does not manage them any more. To remove them, apply rules = {} first.")
 	}
-	r.foresee(ctx, *plan, &resp.Diagnostics)
+	r.foresee(ctx, state, *plan, &resp.Diagnostics)
 }
 
 // planRules completes the plan: priorities, ids, and what stays unmanaged. It
@@ -149,62 +149,72 @@ func (r *wholePolicy) planRules(ctx context.Context, config, state, plan *policy
 	}
 	plan.Rules, d = mapOf(ctx, rules)
 	diags.Append(d...)
-	held, ok := r.holdings(ctx, state, *plan, diags)
-	if diags.HasError() {
-		return false
-	}
+	held, d := state.heldBefore(ctx)
+	diags.Append(d...)
 	rules, unmanaged := held.to(ctx, rules, plan.reports())
 	plan.Rules, d = mapOf(ctx, rules)
 	diags.Append(d...)
-	if plan.UnmanagedRules, d = mapOf(ctx, unmanaged); !ok && plan.reports() {
-		plan.UnmanagedRules = types.MapUnknown(ruleType)
-	}
+	plan.UnmanagedRules, d = mapOf(ctx, unmanaged)
 	diags.Append(d...)
-	return whole && !plan.DefaultAction.IsUnknown()
+	if state.managesNone() {
+		if plan.reports() {
+			plan.UnmanagedRules = types.MapUnknown(ruleType)
+		}
+		r.checkPresent(ctx, state, *plan, diags)
+	}
+	return whole && !plan.DefaultAction.IsUnknown() && !diags.HasError()
 }
 
-// holdings are the rules that the plan starts from. A policy that has managed
-// none so far must not remove those that are there unseen.
-func (r *wholePolicy) holdings(ctx context.Context, state *policyModel, plan policyModel, diags *diag.Diagnostics) (held holdings, ok bool) {
-	if state != nil && !state.Rules.IsNull() {
-		held, d := state.held(ctx)
-		diags.Append(d...)
-		return held, true
+// checkPresent looks at the rules that are there when a policy first manages
+// rules: it must not remove them unseen, nor take them over. What it says
+// changes nothing in the plan, since rules of the same run may be made before
+// the policy, or after it.
+func (r *wholePolicy) checkPresent(ctx context.Context, state *policyModel, plan policyModel, diags *diag.Diagnostics) {
+	if !r.client.Known() || r.client.Applying() || state == nil && r.client.Noted(managed) {
+		return
 	}
-	if !r.client.Known() {
-		return holdings{}, false
+	as := client.AsError
+	if state == nil {
+		as = client.AtCreation
 	}
 	present, err := r.client.Firewall(ctx)
 	if err != nil {
-		diags.Append(r.client.Diagnose("read the firewall policy", err))
-		return holdings{}, false
+		diags.Append(as(r.client.Diagnose("read the firewall policy", err)))
+		return
 	}
 	if foreign := plan.foreign(ctx, present.Rules, state != nil); len(foreign) > 0 {
-		r.refuseOver(ctx, state != nil, foreign, diags)
-		return holdings{}, false
+		r.refuseOver(ctx, state != nil, foreign, as, diags)
 	}
-	held, d := heldBy(ctx, present)
-	diags.Append(d...)
-	return held, true
+	if adopted := plan.twinsOf(ctx, present.Rules); state != nil && plan.reports() && len(adopted) > 0 {
+		diags.AddAttributeWarning(path.Root("rules"), "Firewall rules are taken over",
+			fmt.Sprintf("The account has these rules, and rules lists the same; from the apply on they are this policy's:\n%s", listing(adopted)))
+	}
 }
 
-func (r *wholePolicy) refuseOver(ctx context.Context, exists bool, rules []api.FirewallRule, diags *diag.Diagnostics) {
-	what := fmt.Sprintf("The account has rules that are not in this state:\n%s\n\n", listing(rules))
+// managed notes that the policy is, or until now was, in the state of this
+// run: what is made in its place takes over no stranger's rules.
+const managed = "managed firewall policy"
+
+func (r *wholePolicy) refuseOver(ctx context.Context, exists bool, rules []api.FirewallRule,
+	as func(diag.Diagnostic) diag.Diagnostic, diags *diag.Diagnostics,
+) {
+	const title = "The account has firewall rules already"
+	what := fmt.Sprintf("The account has rules that this resource did not make:\n%s\n\n", listing(rules))
 	if exists {
-		diags.AddAttributeError(path.Root("rules"), "The account has firewall rules already", what+
+		diags.Append(as(diag.NewAttributeErrorDiagnostic(path.Root("rules"), title, what+
 			"Set on_unmanaged = \"report\" and apply: that adopts the rules that are listed, and reports the others. "+
-			"With \"remove\" after that, the plan shows what would be removed.")
+			"With \"remove\" after that, the plan shows what would be removed.")))
 		return
 	}
 	caller, err := r.client.Caller(ctx)
 	if err != nil {
-		diags.Append(r.client.Diagnose("reach the account", err))
+		diags.Append(as(r.client.Diagnose("reach the account", err)))
 		return
 	}
-	diags.AddAttributeError(path.Root("rules"), "The account has firewall rules already", what+fmt.Sprintf(
+	diags.Append(as(diag.NewAttributeErrorDiagnostic(path.Root("rules"), title, what+fmt.Sprintf(
 		"To manage the policy here, import it; the plan then shows what would change:\n\n%s\n\n"+
-			"on_unmanaged = \"report\" leaves rules alone that are not in rules; one that is the same in all but its name is never taken over unseen.",
-		importPolicy(caller.AccountId)))
+			"on_unmanaged = \"report\" leaves rules alone that are not in rules; one that is the same in all but its name is never taken over unseen.\n\n%s",
+		importPolicy(caller.AccountId), client.ReplacedBeforeDestroyed))))
 }
 
 // importPolicy is what to paste when the policy has rules already.
@@ -224,42 +234,87 @@ func (r *wholePolicy) claim(ctx context.Context, plan policyModel, owner string,
 	client.Once[owners](r.client).ownWhole(owner, !plan.Rules.IsNull() && !plan.reports(), listed, diags)
 }
 
-// foresee refuses, or without rules warns of, what would shut somebody out.
-func (r *wholePolicy) foresee(ctx context.Context, plan policyModel, diags *diag.Diagnostics) {
+// foresee refuses what would shut somebody out. Beside single rules, which may
+// let them in before it is written, it warns.
+func (r *wholePolicy) foresee(ctx context.Context, state *policyModel, plan policyModel, diags *diag.Diagnostics) {
 	g, ok := guardOf(ctx, r.client)
 	if !ok {
 		return
 	}
+	allowed := plan.AllowLockout.ValueBool() || plan.AllowLockout.IsUnknown()
 	if plan.Rules.IsNull() {
-		out := g.defaultAction(plan.defaultAction())
-		if len(out) > 0 && !plan.AllowLockout.ValueBool() && !plan.AllowLockout.IsUnknown() {
-			diags.AddAttributeWarning(path.Root("default_action"), lockOutTitle, foreseen(out, ruleByID)+afterARule(false))
+		if out := g.defaultAction(plan.defaultAction()); len(out) > 0 && !allowed {
+			diags.AddAttributeWarning(path.Root("default_action"), lockOutTitle, foreseen(out, g.described)+afterARule(false))
 		}
 		return
 	}
 	proposed, names, d := plan.proposed(ctx)
 	diags.Append(d...)
-	if d.HasError() || plan.AllowLockout.ValueBool() || plan.AllowLockout.IsUnknown() {
+	before, _ := state.heldBefore(ctx)
+	if d.HasError() || state == nil && !plan.reports() && len(g.present.Rules) > 0 {
+		return // it is not created over them
+	}
+	at := make(map[string][]shutOut)
+	paths := make(map[string]path.Path)
+	for _, out := range g.whole(proposed, func(id string) bool { return plan.keeps(before, id) }) {
+		where := edited(ctx, out, before, plan, names)
+		at[where.String()], paths[where.String()] = append(at[where.String()], out), where
+	}
+	if allowed {
 		return
 	}
-	by := make(map[string][]shutOut)
-	for _, out := range g.whole(proposed) {
-		by[out.by] = append(by[out.by], out)
-	}
-	for _, decider := range slices.Sorted(maps.Keys(by)) {
-		at := path.Root("default_action")
-		if name, mine := names[decider]; mine {
-			at = path.Root("rules").AtMapKey(name)
-		} else if decider != "" {
-			at = path.Root("unmanaged_rules").AtMapKey(decider)
-		}
-		diags.AddAttributeError(at, lockOutTitle, foreseen(by[decider], func(id string) string {
+	for _, where := range slices.Sorted(maps.Keys(at)) {
+		text := foreseen(at[where], func(id string) string {
 			if name, mine := names[id]; mine {
 				return fmt.Sprintf("rule %q", name)
 			}
-			return ruleByID(id)
-		})+afterThePolicy)
+			return g.described(id)
+		})
+		if plan.reports() {
+			diags.AddAttributeWarning(paths[where], lockOutTitle, text+afterARule(false))
+			continue
+		}
+		diags.AddAttributeError(paths[where], lockOutTitle, text+afterThePolicy)
 	}
+}
+
+// keeps reports whether a rule that the policy does not list is left alone.
+func (m policyModel) keeps(before holdings, id string) bool {
+	if !m.reports() {
+		return false
+	}
+	if _, stays := m.UnmanagedRules.Elements()[id]; stays {
+		return true
+	}
+	for _, own := range before.own {
+		if own.ID.ValueString() == id {
+			return false
+		}
+	}
+	return true
+}
+
+// edited is the place in the configuration whose change shuts somebody out:
+// the rule that let it in until now, if that is what changes; else what decides.
+func edited(ctx context.Context, out shutOut, before holdings, plan policyModel, names map[string]string) path.Path {
+	now, _, _ := rulesIn(ctx, plan.Rules)
+	for _, was := range before.own {
+		if out.until == "" || was.ID.ValueString() != out.until {
+			continue
+		}
+		name, stays := names[out.until]
+		if !stays {
+			return path.Root("rules") // it is listed no more
+		}
+		keyBefore, _ := likeness(ctx, was)
+		if keyNow, _ := likeness(ctx, now[name]); keyNow != keyBefore {
+			return path.Root("rules").AtMapKey(name)
+		}
+	}
+	if name, mine := names[out.by]; mine {
+		return path.Root("rules").AtMapKey(name)
+	}
+	return path.Root("default_action")
 }
 
 func (r *wholePolicy) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
@@ -274,8 +329,8 @@ func (r *wholePolicy) Create(ctx context.Context, req resource.CreateRequest, re
 		resp.Diagnostics.Append(r.client.Diagnose("read the firewall policy", err))
 		return
 	}
-	if foreign := plan.foreign(ctx, present.Rules, false); !plan.Rules.IsNull() && len(foreign) > 0 {
-		r.refuseOver(ctx, false, foreign, &resp.Diagnostics) // they came after the plan
+	if foreign := plan.foreign(ctx, present.Rules, false); !plan.Rules.IsNull() && len(foreign) > 0 && !r.client.Noted(managed) {
+		r.refuseOver(ctx, false, foreign, client.AsError, &resp.Diagnostics)
 		return
 	}
 	revision, diags := revisionOf(ctx, nil, plan, &present.Etag)
@@ -304,6 +359,7 @@ func (r *wholePolicy) Read(ctx context.Context, req resource.ReadRequest, resp *
 	}
 	resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account, account)...)
 	client.OwnerOf(ctx, resp.Private, &resp.Diagnostics)
+	r.client.Note(managed)
 	present, err := r.client.Firewall(ctx)
 	if err != nil {
 		resp.Diagnostics.Append(r.client.Diagnose("read the firewall policy", err))
@@ -360,7 +416,11 @@ func (r *wholePolicy) Update(ctx context.Context, req resource.UpdateRequest, re
 }
 
 // Delete leaves the account as it is; the plan has said so.
-func (r *wholePolicy) Delete(context.Context, resource.DeleteRequest, *resource.DeleteResponse) {}
+func (r *wholePolicy) Delete(ctx context.Context, _ resource.DeleteRequest, resp *resource.DeleteResponse) {
+	if _, ok := r.client.SameAccount(ctx, resp.Private, &resp.Diagnostics); ok {
+		r.client.Note(managed)
+	}
+}
 
 func (r *wholePolicy) ImportState(ctx context.Context, req resource.ImportStateRequest, resp *resource.ImportStateResponse) {
 	id, account, ok := identity.Imported(ctx, r.client, req, &resp.Diagnostics)

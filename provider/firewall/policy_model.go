@@ -129,16 +129,16 @@ func (m policyModel) held(ctx context.Context) (holdings, diag.Diagnostics) {
 	return holdings{own, foreign, m.reports()}, diags
 }
 
-// heldBy are the rules that the account has, when none is Terraform's yet.
-func heldBy(ctx context.Context, f *client.Firewall) (holdings, diag.Diagnostics) {
-	h := holdings{foreign: make(map[string]ruleModel), reports: true}
-	var diags diag.Diagnostics
-	for _, rule := range f.Rules {
-		m, d := modelOf(ctx, rule)
-		diags.Append(d...)
-		h.foreign[rule.Id] = m
+// managesNone reports whether no rule is the policy's yet; m is nil for one
+// that is to be created.
+func (m *policyModel) managesNone() bool { return m == nil || m.Rules.IsNull() }
+
+// heldBefore are the rules that a plan starts from.
+func (m *policyModel) heldBefore(ctx context.Context) (holdings, diag.Diagnostics) {
+	if m.managesNone() {
+		return holdings{}, nil
 	}
-	return h, diags
+	return m.held(ctx)
 }
 
 // to gives planned rules the ids of the rules that they are, by name, or else
@@ -190,6 +190,11 @@ func (m policyModel) foreign(ctx context.Context, present []api.FirewallRule, ex
 	if exists {
 		return nil
 	}
+	return m.twinsOf(ctx, present)
+}
+
+// twinsOf are those of the present rules that are the same as a planned one.
+func (m policyModel) twinsOf(ctx context.Context, present []api.FirewallRule) []api.FirewallRule {
 	planned, _, _ := rulesIn(ctx, m.Rules)
 	wanted := newTwins(ctx, planned)
 	return slices.DeleteFunc(slices.Clone(present), func(r api.FirewallRule) bool { return len(wanted[alike(r)]) == 0 })
@@ -238,8 +243,9 @@ func (m policyModel) defaultAction() policy.Action {
 	return policy.Action(m.DefaultAction.ValueString())
 }
 
-// proposed is the planned policy in the form that is evaluated, and the names
-// of its rules by the ids that they have in it. All of it must be known, but ids.
+// proposed is the planned policy in the form that is evaluated, without what
+// stays beside it, and the names of its rules by the ids that they have in it.
+// All of it must be known, but ids.
 func (m policyModel) proposed(ctx context.Context) (p policy.Policy, names map[string]string, diags diag.Diagnostics) {
 	p.DefaultAction = m.defaultAction()
 	names = make(map[string]string)
@@ -261,14 +267,9 @@ func (m policyModel) proposed(ctx context.Context) (p policy.Policy, names map[s
 	for name, rule := range rules {
 		id := rule.ID.ValueString()
 		if id == "" {
-			id = "planned " + name
+			id = planned + name
 		}
 		names[id] = name
-		add(id, rule)
-	}
-	unmanaged, _, d := rulesIn(ctx, m.UnmanagedRules)
-	diags.Append(d...)
-	for id, rule := range unmanaged {
 		add(id, rule)
 	}
 	return p, names, diags

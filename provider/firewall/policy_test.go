@@ -127,8 +127,9 @@ func TestAPolicyOverForeignRulesComesWithItsImportBlock(t *testing.T) {
 		ProtoV6ProviderFactories: providertest.Factories(t),
 		Steps: []resource.TestStep{
 			{
-				Config: config, PlanOnly: true,
-				ExpectError: regexp.MustCompile(`(?s)rules already.*192\.0\.2\.0/24.*import \{\s+to = scimbridge_firewall_policy\.<name>\s+id = "` + id + `"`),
+				Config:           config,
+				ConfigPlanChecks: policyPlanned(plancheck.ResourceActionCreate), // the plan warns
+				ExpectError:      regexp.MustCompile(`(?s)rules already.*192\.0\.2\.0/24.*import \{\s+to = scimbridge_firewall_policy\.<name>\s+id = "` + id + `"`),
 			},
 			{ // the rules are found again by what they are: nothing is made anew
 				Config: config + fmt.Sprintf("import {\n  to = %s\n  id = %q\n}\n", whole, id),

@@ -20,6 +20,7 @@ type revision struct {
 	managed       bool              // rules are the resource's
 	rules         map[string]wanted // by name; with an id if the rule is there
 	keeps         bool              // rules of others stay
+	adopts        bool              // of those, one that is the same as a new rule becomes it
 	drops         map[string]bool   // ids of rules that go, though others stay
 	before        *api.Firewall     // what the plan started from, as far as it is the resource's
 	version       *string           // of the policy when it was planned; nil: any
@@ -79,8 +80,15 @@ func (v revision) body(present *client.Firewall) api.FirewallUpdate {
 	}
 	rules := make([]api.FirewallRuleInput, 0, len(v.rules))
 	mine := make(map[string]bool)
+	free := make(map[string][]string)
+	if v.adopts {
+		free = v.free(present)
+	}
 	for _, name := range slices.Sorted(maps.Keys(v.rules)) {
 		rule := v.rules[name]
+		if twins := free[alike(rule.asRule(""))]; rule.Id == nil && len(twins) > 0 {
+			rule.Id, free[alike(rule.asRule(""))] = &twins[0], twins[1:]
+		}
 		if rule.Id != nil {
 			mine[*rule.Id] = true
 		}
@@ -120,7 +128,6 @@ func (v revision) holds(present *client.Firewall) bool {
 // ids are the ids of the revision's rules by name, if the account has them all.
 func (v revision) ids(present *client.Firewall) (ids map[string]string, ok bool) {
 	ids = make(map[string]string)
-	taken := make(map[string]bool)
 	for name, rule := range v.rules {
 		if rule.Id == nil {
 			continue
@@ -128,14 +135,9 @@ func (v revision) ids(present *client.Firewall) (ids map[string]string, ok bool)
 		if found, there := present.ByID[*rule.Id]; !there || !rule.is(found) {
 			return nil, false
 		}
-		ids[name], taken[*rule.Id] = *rule.Id, true
+		ids[name] = *rule.Id
 	}
-	free := make(map[string][]string)
-	for _, rule := range present.Rules {
-		if !taken[rule.Id] && !v.drops[rule.Id] {
-			free[alike(rule)] = append(free[alike(rule)], rule.Id)
-		}
-	}
+	free := v.free(present)
 	for _, name := range slices.Sorted(maps.Keys(v.rules)) {
 		if ids[name] != "" {
 			continue
@@ -147,6 +149,24 @@ func (v revision) ids(present *client.Firewall) (ids map[string]string, ok bool)
 		ids[name], free[key] = free[key][0], free[key][1:]
 	}
 	return ids, true
+}
+
+// free are the ids of the rules that are nobody's in the revision, by all but
+// the id.
+func (v revision) free(present *client.Firewall) map[string][]string {
+	taken := make(map[string]bool)
+	for _, rule := range v.rules {
+		if rule.Id != nil {
+			taken[*rule.Id] = true
+		}
+	}
+	free := make(map[string][]string)
+	for _, rule := range present.Rules {
+		if !taken[rule.Id] && !v.drops[rule.Id] {
+			free[alike(rule)] = append(free[alike(rule)], rule.Id)
+		}
+	}
+	return free
 }
 
 // startsFrom tells whether what the resource owns is still what the plan
@@ -195,6 +215,7 @@ func revisionOf(ctx context.Context, state *policyModel, plan policyModel, versi
 	if state == nil {
 		return v, diags
 	}
+	v.adopts = v.keeps && state.managesNone()
 	v.before = &api.Firewall{DefaultAction: api.FirewallAction(state.DefaultAction.ValueString())}
 	if !v.managed {
 		return v, diags

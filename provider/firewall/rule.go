@@ -125,18 +125,15 @@ func (r *rule) foresee(ctx context.Context, id string, to *policy.Rule, allowed 
 	if !ok {
 		return nil
 	}
-	out := g.rule(id, to)
+	id, out := g.rule(id, to)
 	if len(out) == 0 || allowed.ValueBool() || allowed.IsUnknown() {
 		return nil
 	}
 	diags.AddWarning(lockOutTitle, foreseen(out, func(by string) string {
-		switch {
-		case by == "":
-			return ""
-		case to != nil && (by == id || id == ""):
+		if by == id {
 			return "this rule"
 		}
-		return "rule " + by
+		return g.described(by)
 	})+afterARule(to == nil))
 	return diags
 }

@@ -1,13 +1,10 @@
 package provisioning
 
 import (
-	"context"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/attr"
-	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
@@ -32,27 +29,12 @@ type model struct {
 	Epoch              types.Int64  `tfsdk:"epoch"`
 	Session            types.String `tfsdk:"session"`
 	SessionFingerprint types.String `tfsdk:"session_fingerprint"`
-	LastContact        types.String `tfsdk:"last_contact"`
-	LastRefusal        types.Object `tfsdk:"last_refusal"`
-}
-
-type refusalModel struct {
-	Time     types.String `tfsdk:"time"`
-	Code     types.String `tfsdk:"code"`
-	Address  types.String `tfsdk:"address"`
-	RuleID   types.String `tfsdk:"rule_id"`
-	Instance types.String `tfsdk:"instance"`
-}
-
-var refusalTypes = map[string]attr.Type{
-	"time": types.StringType, "code": types.StringType, "address": types.StringType,
-	"rule_id": types.StringType, "instance": types.StringType,
 }
 
 // refreshed is m with what the account says now. What the account does not
 // know (overlap, deletion protection, the token's version) stays, or is the
 // default after an import.
-func (m model) refreshed(ctx context.Context, p api.Provisioning) (model, diag.Diagnostics) {
+func (m model) refreshed(p api.Provisioning) model {
 	m.Active = types.BoolValue(p.Active)
 	if p.Id != nil || m.ID.IsUnknown() {
 		m.ID = stringOrNull(p.Id)
@@ -73,23 +55,7 @@ func (m model) refreshed(ctx context.Context, p api.Provisioning) (model, diag.D
 	if m.DeletionProtection.IsNull() {
 		m.DeletionProtection = types.BoolValue(false)
 	}
-	m = m.withCredentials(p)
-	m.LastContact = types.StringNull()
-	if p.LastContact != nil {
-		m.LastContact = types.StringValue(p.LastContact.UTC().Format(time.RFC3339))
-	}
-	var diags diag.Diagnostics
-	m.LastRefusal = types.ObjectNull(refusalTypes)
-	if refusal := p.LastRefusal; refusal != nil {
-		m.LastRefusal, diags = types.ObjectValueFrom(ctx, refusalTypes, refusalModel{
-			Time:     types.StringValue(refusal.Time.UTC().Format(time.RFC3339)),
-			Code:     types.StringValue(string(refusal.Code)),
-			Address:  types.StringValue(refusal.Address),
-			RuleID:   types.StringPointerValue(refusal.RuleId),
-			Instance: types.StringPointerValue(refusal.Instance),
-		})
-	}
-	return m, diags
+	return m.withCredentials(p)
 }
 
 func (m model) withCredentials(p api.Provisioning) model {
@@ -105,18 +71,15 @@ func (m model) withCredentials(p api.Provisioning) model {
 }
 
 // applied is what an apply leaves in the state: the plan, with what it left
-// open filled in from the account. What was planned to stay must stay, though
-// bridges call at any time.
-func (m model) applied(ctx context.Context, p api.Provisioning) (model, diag.Diagnostics) {
-	now, diags := m.refreshed(ctx, p)
+// open filled in from the account.
+func (m model) applied(p api.Provisioning) model {
+	now := m.refreshed(p)
 	fill(&m.ID, now.ID)
 	fill(&m.Epoch, now.Epoch)
 	fill(&m.Session, now.Session)
 	fill(&m.SessionFingerprint, now.SessionFingerprint)
-	fill(&m.LastContact, now.LastContact)
-	fill(&m.LastRefusal, now.LastRefusal)
 	m.BearerToken = types.StringNull() // write-only
-	return m, diags
+	return m
 }
 
 func fill[T attr.Value](to *T, value T) {

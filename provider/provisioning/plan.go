@@ -45,17 +45,27 @@ func (r *integration) planCreate(ctx context.Context, req resource.ModifyPlanReq
 		plan.ID = types.StringNull()
 		plan = plan.withoutCredentials()
 		resp.Diagnostics.Append(resp.Plan.Set(ctx, plan)...)
-	} else if config.BearerToken.IsNull() {
-		resp.Diagnostics.AddAttributeError(tokenPath, "The bearer token is needed", tokenNeeded)
 	}
+	tokenless := !inactive && config.BearerToken.IsNull()
 	if !r.client.Known() {
+		if tokenless {
+			resp.Diagnostics.Append(noToken())
+		}
 		return
 	}
 	checkEphemeral(r.client, config, &resp.Diagnostics)
 	p, err := client.Call[api.Provisioning](r.client.API.GetProvisioning(ctx))
-	if err == nil && p.Active && !r.client.Noted(managed+types.StringPointerValue(p.Id).ValueString()) {
-		refuseSecond(p, &resp.Diagnostics)
-	} // an account that cannot be asked now may be there when the apply comes to it
+	if err != nil {
+		p.Active = true // an account that cannot be asked now may be there when the apply comes to it
+	} else if p.Active && !r.client.Noted(managed+types.StringPointerValue(p.Id).ValueString()) {
+		resp.Diagnostics.Append(client.AtCreation(second(p)))
+	}
+	switch {
+	case tokenless && p.Active: // perhaps it is this one that is replaced: see client.AtCreation
+		resp.Diagnostics.Append(client.AtCreation(noToken()))
+	case tokenless:
+		resp.Diagnostics.Append(noToken())
+	}
 }
 
 func (r *integration) planUpdate(ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
@@ -80,7 +90,7 @@ func (r *integration) planUpdate(ctx context.Context, req resource.ModifyPlanReq
 		plan.ManagerEmail = state.ManagerEmail // the account does not tell the two spellings apart
 	}
 	madeID, _ := made(ctx, req.Private)
-	do, why := decide(state, plan, madeID, unusable(ctx, req.Private), token)
+	do, why := decide(state, plan, madeID, unusable(ctx, req.Private), r.comparable(token, plan))
 	if do == keep && plan.Active.ValueBool() && config.BearerToken.IsUnknown() && !versionDecides(state, plan) {
 		do = rotate // it may be another token
 	}
@@ -98,17 +108,37 @@ func (r *integration) planUpdate(ctx context.Context, req resource.ModifyPlanReq
 	resp.Diagnostics.Append(resp.Plan.Set(ctx, plan)...)
 
 	needed := do == activate || do == rotate
+	tokens := exchange{
+		from: newestToken(state), to: token, retired: retired(ctx, req.Private, state),
+		ephemeral: token != "" && r.client.Noted(client.EphemeralToken+token), unknown: config.BearerToken.IsUnknown(),
+	}
 	switch {
 	case why != "":
 		text := why + "\n\nApplying activates provisioning anew: new credentials, a new session, sealed under bearer_token_wo. " +
 			"Bridges must be given that session; scimbridge_deployment does so when its session refers to this resource."
-		if config.BearerToken.IsNull() {
+		switch {
+		case config.BearerToken.IsNull():
 			text += "\n\n" + tokenNeeded
+		case tokens.changes():
+			text += "\n\n" + tokens.String()
 		}
 		resp.Diagnostics.AddAttributeWarning(path.Root("epoch"), "Provisioning must be activated again", text)
 	case needed && config.BearerToken.IsNull():
-		resp.Diagnostics.AddAttributeError(tokenPath, "The bearer token is needed", tokenNeeded)
+		resp.Diagnostics.Append(noToken())
+	case do == rotate:
+		title, text := describeRotation(state, plan, tokens)
+		resp.Diagnostics.AddAttributeWarning(tokenPath, title, text)
 	}
+}
+
+// comparable is the fingerprint of a token that may be held against the
+// session's. One of scimbridge_bearer_token is another one in every run: with a
+// version, that alone decides, also when it has nothing to be compared with yet.
+func (r *integration) comparable(token string, plan model) string {
+	if token != "" && !plan.BearerTokenVersion.IsNull() && r.client.Noted(client.EphemeralToken+token) {
+		return ""
+	}
+	return token
 }
 
 // renewed is m with credentials that only an apply will know.

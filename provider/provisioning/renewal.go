@@ -89,7 +89,7 @@ func fingerprint(text types.String) (string, error) {
 	if text.IsNull() || text.IsUnknown() {
 		return "", nil
 	}
-	token, err := session.ParseToken(text.ValueString())
+	token, err := parseToken(text.ValueString())
 	if err != nil {
 		return "", err
 	}

@@ -58,7 +58,7 @@ func (r *integration) Create(ctx context.Context, req resource.CreateRequest, re
 		return
 	}
 	if p.Active {
-		refuseSecond(p, &resp.Diagnostics)
+		resp.Diagnostics.Append(second(p))
 		return
 	}
 	if plan.Active.ValueBool() {
@@ -66,7 +66,7 @@ func (r *integration) Create(ctx context.Context, req resource.CreateRequest, re
 			return
 		}
 	}
-	r.save(ctx, account, plan, p, resp.Private, resp.Identity, &resp.State, &resp.Diagnostics)
+	r.save(ctx, account, model{}, plan, p, resp.Private, resp.Identity, &resp.State, &resp.Diagnostics)
 }
 
 func (r *integration) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
@@ -80,8 +80,7 @@ func (r *integration) Read(ctx context.Context, req resource.ReadRequest, resp *
 	if !ok {
 		return
 	}
-	state, diags := prior.refreshed(ctx, p)
-	resp.Diagnostics.Append(diags...)
+	state := prior.refreshed(p)
 	resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account, state.ID.ValueString())...)
 	if p.Active {
 		r.client.Note(managed + state.ID.ValueString())
@@ -112,7 +111,7 @@ func (r *integration) Update(ctx context.Context, req resource.UpdateRequest, re
 		return
 	}
 	madeID, _ := made(ctx, req.Private)
-	do, _ := decide(state, plan, madeID, unusable(ctx, req.Private), token)
+	do, _ := decide(state, plan, madeID, unusable(ctx, req.Private), r.comparable(token, plan))
 	if do == rotate && !plan.Session.IsUnknown() {
 		// The token of this apply is not the one of its plan. Nothing that was
 		// not planned is done; the next plan shows it.
@@ -154,7 +153,7 @@ func (r *integration) Update(ctx context.Context, req resource.UpdateRequest, re
 	if !ok {
 		return
 	}
-	r.save(ctx, account, plan, p, resp.Private, resp.Identity, &resp.State, &resp.Diagnostics)
+	r.save(ctx, account, state, plan, p, resp.Private, resp.Identity, &resp.State, &resp.Diagnostics)
 }
 
 func (r *integration) Delete(ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse) {
@@ -234,7 +233,7 @@ func (r *integration) activate(ctx context.Context, account string, plan, config
 		}))
 	if client.Code(err) == "already_active" { // somebody was faster
 		if now, ok := r.read(ctx, diags); ok {
-			refuseSecond(now, diags)
+			diags.Append(second(now))
 		}
 		return p, false
 	}
@@ -353,10 +352,10 @@ func unmoved(state model, now api.Provisioning) bool {
 // sealingToken is the token to seal new credentials under.
 func sealingToken(config model, diags *diag.Diagnostics) (session.Token, bool) {
 	if config.BearerToken.IsNull() {
-		diags.AddAttributeError(tokenPath, "The bearer token is needed", tokenNeeded)
+		diags.Append(noToken())
 		return session.Token{}, false
 	}
-	token, err := session.ParseToken(config.BearerToken.ValueString())
+	token, err := parseToken(config.BearerToken.ValueString())
 	if err != nil {
 		diags.AddAttributeError(tokenPath, "Invalid bearer token", err.Error())
 	}
@@ -367,11 +366,18 @@ const tokenNeeded = "New credentials are sealed under the bearer token, and bear
 	"Give it a token: scim-bridge token makes a new one, and the identity provider must be given the same. " +
 	"(When a terraform destroy is repeated after it was stopped halfway, any new token will do.)"
 
-func refuseSecond(p api.Provisioning, diags *diag.Diagnostics) {
-	diags.AddError("Provisioning is active already", fmt.Sprintf(
-		"The account has one active integration at most, and integration %q (manager %s) is not in this state. "+
-			"To manage it here, import it; its session stays as it is:\n\n%s",
-		types.StringPointerValue(p.Id).ValueString(), types.StringPointerValue(p.ManagerEmail).ValueString(), importBlock(types.StringPointerValue(p.Id).ValueString())))
+func noToken() diag.Diagnostic {
+	return diag.NewAttributeErrorDiagnostic(tokenPath, "The bearer token is needed", tokenNeeded)
+}
+
+// second says why no integration is made beside the one that is active.
+func second(p api.Provisioning) diag.Diagnostic {
+	id := types.StringPointerValue(p.Id).ValueString()
+	return diag.NewErrorDiagnostic("Provisioning is active already", fmt.Sprintf(
+		"The account has one active integration at most, and integration %q (manager %s) is active. "+
+			"If it is not in this state, import it to manage it here; its session stays as it is:\n\n%s\n\n%s "+
+			"New credentials need no replacement: another bearer_token_wo_version, or another token, makes them in place.",
+		id, types.StringPointerValue(p.ManagerEmail).ValueString(), importBlock(id), client.ReplacedBeforeDestroyed))
 }
 
 func refuseDeletion(diags *diag.Diagnostics) {
@@ -380,13 +386,13 @@ func refuseDeletion(diags *diag.Diagnostics) {
 }
 
 // save stores the result of a create or an update. Nothing may fail after it.
-func (r *integration) save(ctx context.Context, account string, plan model, p api.Provisioning,
+func (r *integration) save(ctx context.Context, account string, before, plan model, p api.Provisioning,
 	private client.Private, id *tfsdk.ResourceIdentity, to *tfsdk.State, diags *diag.Diagnostics,
 ) {
-	state, d := plan.applied(ctx, p)
-	diags.Append(d...)
+	state := plan.applied(p)
 	diags.Append(identity.Set(ctx, id, account, state.ID.ValueString())...)
 	diags.Append(rememberMade(ctx, private, state)...)
+	diags.Append(rememberRetired(ctx, private, before, state)...)
 	diags.Append(rememberUnusable(ctx, private, p)...)
 	diags.Append(to.Set(ctx, state)...)
 }

@@ -2,6 +2,7 @@ package provisioning
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/mail"
 	"regexp"
@@ -13,7 +14,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/booldefault"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/int64planmodifier"
-	"github.com/hashicorp/terraform-plugin-framework/resource/schema/objectplanmodifier"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/planmodifier"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringdefault"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringplanmodifier"
@@ -36,7 +36,8 @@ func (r *integration) Schema(_ context.Context, _ resource.SchemaRequest, resp *
 			"`bearer_token_wo_version`) rotates: new credentials, a new session, and the old pair good for `overlap`. If the manager's " +
 			"password, key or address is changed by hand, two-factor authentication is enforced on the account, or the integration is " +
 			"deactivated by hand, the plan says so, and one apply activates it anew.\n\n" +
-			"An account has one active integration at most.",
+			"An account has one active integration at most. When a bridge was last heard, and why one was last refused, " +
+			"is in the data source `scimbridge_bridge_status`.",
 		Attributes: map[string]schema.Attribute{
 			"id": schema.StringAttribute{
 				Computed:            true,
@@ -110,24 +111,6 @@ func (r *integration) Schema(_ context.Context, _ resource.SchemaRequest, resp *
 				MarkdownDescription: "Fingerprint of the sealed session, as the bridge shows it.",
 				PlanModifiers:       []planmodifier.String{stringplanmodifier.UseStateForUnknown()},
 			},
-			"last_contact": schema.StringAttribute{
-				Computed:            true,
-				MarkdownDescription: "When a bridge was last heard, RFC 3339.",
-				PlanModifiers:       []planmodifier.String{stringplanmodifier.UseStateForUnknown()},
-			},
-			"last_refusal": schema.SingleNestedAttribute{
-				Computed:            true,
-				MarkdownDescription: "Why a bridge was last refused.",
-				PlanModifiers:       []planmodifier.Object{objectplanmodifier.UseStateForUnknown()},
-				Attributes: map[string]schema.Attribute{
-					"time": schema.StringAttribute{Computed: true, MarkdownDescription: "When, RFC 3339."},
-					"code": schema.StringAttribute{Computed: true, MarkdownDescription: "`sign_in_failed`, `credentials_expired`, `credentials_changed`, " +
-						"`firewall_blocked`, `two_factor_enforced` or `provisioning_inactive`."},
-					"address":  schema.StringAttribute{Computed: true, MarkdownDescription: "The bridge's IP address as the account saw it."},
-					"rule_id":  schema.StringAttribute{Computed: true, MarkdownDescription: "The firewall rule that decided; null if the default action did."},
-					"instance": schema.StringAttribute{Computed: true, MarkdownDescription: "The bridge's instance, if it said."},
-				},
-			},
 		},
 	}
 }
@@ -148,8 +131,18 @@ func checkEmail(text string) error {
 
 // checkToken's errors do not quote the token.
 func checkToken(text string) error {
-	_, err := session.ParseToken(text)
+	_, err := parseToken(text)
 	return err
+}
+
+// parseToken tells an empty text from a token with a mistake: it comes of a
+// variable in the environment that is set to nothing.
+func parseToken(text string) (session.Token, error) {
+	if text == "" {
+		return session.Token{}, errors.New("the bearer token is empty. Where none is needed it must be null: leave the variable unset, " +
+			"an empty TF_VAR_... is an empty text. scim-bridge token makes a new one")
+	}
+	return session.ParseToken(text)
 }
 
 func checkOverlap(text string) error {

@@ -110,8 +110,8 @@ func (r *domain) Create(ctx context.Context, req resource.CreateRequest, resp *r
 	if client.Code(err) == "already_exists" {
 		resp.Diagnostics.AddAttributeError(path.Root("domain"), "Domain is allowed already", fmt.Sprintf(
 			"%q is on the account's list, and not in this state. To manage it here, import it:\n\n%s\n\n"+
-				"If it is the domain of a resource that has another name now, write a moved block instead: nothing is made or destroyed then.",
-			name, importBlock(name)))
+				"If it is the domain of a resource that has another name now, write a moved block instead: nothing is made or destroyed then. %s",
+			name, importBlock(name), client.ReplacedBeforeDestroyed))
 		return
 	}
 	if err != nil {

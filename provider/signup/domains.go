@@ -48,7 +48,7 @@ func (r *domains) Schema(_ context.Context, _ resource.SchemaRequest, resp *reso
 	resp.Schema = schema.Schema{
 		MarkdownDescription: "All domains that are allowed for sign-up, and what becomes of those that somebody adds beside them. " +
 			"An account has one such list, so a configuration has one such resource; what a domain on it means, `scimbridge_signup_domain` says.\n\n" +
-			"Over a list that has domains already it is not created: the error carries the import block to paste. " +
+			"Over a list that has domains already it is not created: the plan warns, and the apply is an error with the import block to paste. " +
 			"Destroying it leaves the account's list as it is.",
 		Attributes: map[string]schema.Attribute{
 			"id": schema.StringAttribute{
@@ -74,10 +74,11 @@ func (r *domains) Schema(_ context.Context, _ resource.SchemaRequest, resp *reso
 				Validators: []validator.String{stringvalidator.OneOf(remove, report)},
 			},
 			"unmanaged_domains": schema.SetAttribute{
-				Computed:            true,
-				CustomType:          attr.DomainsType(),
-				MarkdownDescription: "Under `report`, the domains in the account that are not in `domains`; fit for `check` blocks. Else empty.",
-				PlanModifiers:       []planmodifier.Set{setplanmodifier.UseStateForUnknown()},
+				Computed:   true,
+				CustomType: attr.DomainsType(),
+				MarkdownDescription: "Under `report`, the domains in the account that are not in `domains`; fit for `check` blocks. " +
+					"Not known before the list is created. Else empty.",
+				PlanModifiers: []planmodifier.Set{setplanmodifier.UseStateForUnknown()},
 			},
 		},
 	}
@@ -104,13 +105,13 @@ func (r *domains) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest
 	owner := client.OwnerOf(ctx, resp.Private, &resp.Diagnostics)
 	wanted, whole := attr.Spellings(plan.Domains)
 	before := domainsModel{Domains: setOf(nil), UnmanagedDomains: setOf(nil), OnUnmanaged: plan.OnUnmanaged}
-	switch {
-	case state != nil:
+	if state != nil {
 		before = *state
-	case r.client.Known():
-		before.UnmanagedDomains = r.planCreate(ctx, *plan, &resp.Diagnostics)
-	default:
-		whole = false // the account cannot be asked
+	} else {
+		// What is beside a new list, only its creation knows: single domains of
+		// the same run may be made before it, or after.
+		whole = false
+		r.planCreate(ctx, *plan, &resp.Diagnostics)
 	}
 	if resp.Diagnostics.HasError() {
 		return
@@ -125,31 +126,35 @@ func (r *domains) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest
 	resp.Diagnostics.Append(resp.Plan.Set(ctx, plan)...)
 }
 
-// planCreate refuses to take over what is there, and returns what may stay
-// beside a new resource.
-func (r *domains) planCreate(ctx context.Context, plan domainsModel, diags *diag.Diagnostics) (beside attr.Domains) {
-	beside = attr.DomainsType().Unknown()
-	present, err := allowed(ctx, r.client)
-	if err != nil {
-		diags.Append(r.client.Diagnose("list the sign-up domains", err))
-		return beside
-	}
-	if foreign := plan.foreign(present); len(foreign) > 0 {
-		r.refuseOver(ctx, foreign, diags)
-		return beside
-	}
-	return setOf(present)
-}
-
-func (r *domains) refuseOver(ctx context.Context, foreign []string, diags *diag.Diagnostics) {
-	caller, err := r.client.Caller(ctx)
-	if err != nil {
-		diags.Append(r.client.Diagnose("reach the account", err))
+// planCreate warns of what Create will refuse to take over. It is no error:
+// see client.AtCreation.
+func (r *domains) planCreate(ctx context.Context, plan domainsModel, diags *diag.Diagnostics) {
+	if !r.client.Known() || r.client.Applying() || r.client.Noted(managed) {
 		return
 	}
-	diags.AddAttributeError(path.Root("domains"), "Domains are allowed already", fmt.Sprintf(
-		"On the account's list, and not in this state: %s. To manage the list here, import it; the plan then shows what would change:\n\n%s",
-		listing(foreign), importWhole(caller.AccountId)))
+	present, err := allowed(ctx, r.client)
+	if err != nil {
+		diags.Append(client.AtCreation(r.client.Diagnose("list the sign-up domains", err)))
+		return
+	}
+	if foreign := plan.foreign(present); len(foreign) > 0 {
+		r.refuseOver(ctx, foreign, client.AtCreation, diags)
+	}
+}
+
+// managed notes that the list is, or until now was, in the state of this run:
+// what is made in its place takes over no stranger's.
+const managed = "managed sign-up domains"
+
+func (r *domains) refuseOver(ctx context.Context, foreign []string, as func(diag.Diagnostic) diag.Diagnostic, diags *diag.Diagnostics) {
+	caller, err := r.client.Caller(ctx)
+	if err != nil {
+		diags.Append(as(r.client.Diagnose("reach the account", err)))
+		return
+	}
+	diags.Append(as(diag.NewAttributeErrorDiagnostic(path.Root("domains"), "Domains are allowed already", fmt.Sprintf(
+		"On the account's list, and not made by this resource: %s. To manage the list here, import it; the plan then shows what would change:\n\n%s\n\n%s",
+		listing(foreign), importWhole(caller.AccountId), client.ReplacedBeforeDestroyed))))
 }
 
 func (r *domains) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
@@ -164,8 +169,8 @@ func (r *domains) Create(ctx context.Context, req resource.CreateRequest, resp *
 		resp.Diagnostics.Append(r.client.Diagnose("list the sign-up domains", err))
 		return
 	}
-	if foreign := plan.foreign(present); len(foreign) > 0 {
-		r.refuseOver(ctx, foreign, &resp.Diagnostics)
+	if foreign := plan.foreign(present); len(foreign) > 0 && !r.client.Noted(managed) {
+		r.refuseOver(ctx, foreign, client.AsError, &resp.Diagnostics)
 		return
 	}
 	changes, ok := domainsModel{Domains: setOf(nil), UnmanagedDomains: setOf(present), OnUnmanaged: plan.OnUnmanaged}.to(plan)
@@ -177,6 +182,9 @@ func (r *domains) Create(ctx context.Context, req resource.CreateRequest, resp *
 	// creation leaves all of it or nothing.
 	if !r.allow(ctx, changes.allow, &resp.Diagnostics) {
 		r.undo(ctx, changes.allow, &resp.Diagnostics)
+		return
+	}
+	if !r.end(ctx, changes.end, &resp.Diagnostics) { // there are some only in the place of an own list
 		return
 	}
 	if plan.UnmanagedDomains.IsUnknown() {
@@ -196,6 +204,7 @@ func (r *domains) Read(ctx context.Context, req resource.ReadRequest, resp *reso
 	}
 	resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account, account)...)
 	client.OwnerOf(ctx, resp.Private, &resp.Diagnostics)
+	r.client.Note(managed)
 	present, err := allowed(ctx, r.client)
 	if err != nil {
 		resp.Diagnostics.Append(r.client.Diagnose("list the sign-up domains", err))
@@ -228,7 +237,11 @@ func (r *domains) Update(ctx context.Context, req resource.UpdateRequest, resp *
 }
 
 // Delete leaves the account as it is; the plan has said so.
-func (r *domains) Delete(context.Context, resource.DeleteRequest, *resource.DeleteResponse) {}
+func (r *domains) Delete(ctx context.Context, _ resource.DeleteRequest, resp *resource.DeleteResponse) {
+	if _, ok := r.client.SameAccount(ctx, resp.Private, &resp.Diagnostics); ok {
+		r.client.Note(managed)
+	}
+}
 
 func (r *domains) ImportState(ctx context.Context, req resource.ImportStateRequest, resp *resource.ImportStateResponse) {
 	id, account, ok := identity.Imported(ctx, r.client, req, &resp.Diagnostics)

@@ -131,13 +131,11 @@ func TestUnderReportForeignDomainsAreNamedAndLeft(t *testing.T) {
 	resource.UnitTest(t, resource.TestCase{
 		ProtoV6ProviderFactories: providertest.Factories(t),
 		Steps: []resource.TestStep{
-			{ // beside what is there, which the plan names
-				Config: config,
-				ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{
-					plancheck.ExpectResourceAction(whole, plancheck.ResourceActionCreate),
-					changes(whole, "unmanaged_domains", nil, []string{"foreign.example"}),
-				}},
-				Check: are(t, account, "a.example", "foreign.example"),
+			{ // beside what is there
+				Config:            config,
+				ConfigPlanChecks:  plannedWhole(plancheck.ResourceActionCreate),
+				ConfigStateChecks: []statecheck.StateCheck{holds("unmanaged_domains", "foreign.example")},
+				Check:             are(t, account, "a.example", "foreign.example"),
 			},
 			{ // more of it is no change
 				PreConfig:         func() { allow(t, account, "more.example") },
@@ -184,14 +182,14 @@ func TestAListThatIsThereAlreadyComesWithItsImportBlock(t *testing.T) {
 		ProtoV6ProviderFactories: providertest.Factories(t),
 		Steps: []resource.TestStep{
 			{
-				Config:      domains(account, "remove", "a.example"),
-				PlanOnly:    true,
-				ExpectError: regexp.MustCompile(`(?s)allowed already.*a\.example, foreign\.example.*import \{\s+to = scimbridge_signup_domains\.<name>\s+id = "` + caller.JSON200.AccountId + `"`),
+				Config:           domains(account, "remove", "a.example"),
+				ConfigPlanChecks: plannedWhole(plancheck.ResourceActionCreate), // the plan warns
+				ExpectError:      regexp.MustCompile(`(?s)allowed already.*a\.example,\s+foreign\.example.*import \{\s+to = scimbridge_signup_domains\.<name>\s+id = "` + caller.JSON200.AccountId + `"`),
 			},
 			{ // under report, what it would take over is named alone
-				Config:      domains(account, "report", "a.example"),
-				PlanOnly:    true,
-				ExpectError: regexp.MustCompile(`(?s)not in this\s+state: a\.example\.`),
+				Config:           domains(account, "report", "a.example"),
+				ConfigPlanChecks: plannedWhole(plancheck.ResourceActionCreate),
+				ExpectError:      regexp.MustCompile(`(?s)not made by this\s+resource:\s+a\.example\.`),
 			},
 			{ // what the block says is what heals it
 				Config:           domains(account, "remove", "a.example") + block,

@@ -12,9 +12,11 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
 	"github.com/hashicorp/terraform-plugin-framework/datasource/schema"
+	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
@@ -33,12 +35,22 @@ var _ datasource.DataSourceWithConfigure = (*bridge)(nil)
 func NewBridge() datasource.DataSource { return &bridge{} }
 
 type bridgeModel struct {
-	URL      types.String `tfsdk:"url"`
-	State    types.String `tfsdk:"state"`
-	Revision types.String `tfsdk:"revision"`
-	Problems types.List   `tfsdk:"problems"`
-	Source   types.String `tfsdk:"source"`
-	Reason   types.String `tfsdk:"reason"`
+	URL         types.String  `tfsdk:"url"`
+	State       types.String  `tfsdk:"state"`
+	Revision    types.String  `tfsdk:"revision"`
+	Problems    types.List    `tfsdk:"problems"`
+	Source      types.String  `tfsdk:"source"`
+	Reason      types.String  `tfsdk:"reason"`
+	LastContact types.String  `tfsdk:"last_contact"`
+	LastRefusal *refusalModel `tfsdk:"last_refusal"`
+}
+
+type refusalModel struct {
+	Time     types.String `tfsdk:"time"`
+	Code     types.String `tfsdk:"code"`
+	Address  types.String `tfsdk:"address"`
+	RuleID   types.String `tfsdk:"rule_id"`
+	Instance types.String `tfsdk:"instance"`
 }
 
 func (d *bridge) Metadata(_ context.Context, _ datasource.MetadataRequest, resp *datasource.MetadataResponse) {
@@ -61,6 +73,20 @@ func (d *bridge) Schema(_ context.Context, _ datasource.SchemaRequest, resp *dat
 			"problems": schema.ListAttribute{Computed: true, ElementType: types.StringType, MarkdownDescription: "Codes of the problems, sorted as the bridge told them; null if neither the bridge nor the account could be asked."},
 			"source":   schema.StringAttribute{Computed: true, MarkdownDescription: "Who told the problems: `bridge` or `account`."},
 			"reason":   schema.StringAttribute{Computed: true, MarkdownDescription: "Why the bridge is unreachable; else null."},
+			"last_contact": schema.StringAttribute{Computed: true, MarkdownDescription: "When the account last heard a bridge of this revision, RFC 3339; " +
+				"of any revision, if it knows none of this one or the bridge is unreachable. Null if it heard none."},
+			"last_refusal": schema.SingleNestedAttribute{
+				Computed:            true,
+				MarkdownDescription: "Why the account last refused that bridge; null if it did not.",
+				Attributes: map[string]schema.Attribute{
+					"time": schema.StringAttribute{Computed: true, MarkdownDescription: "When, RFC 3339."},
+					"code": schema.StringAttribute{Computed: true, MarkdownDescription: "`sign_in_failed`, `credentials_expired`, `credentials_changed`, " +
+						"`firewall_blocked`, `two_factor_enforced` or `provisioning_inactive`."},
+					"address":  schema.StringAttribute{Computed: true, MarkdownDescription: "The bridge's IP address as the account saw it."},
+					"rule_id":  schema.StringAttribute{Computed: true, MarkdownDescription: "The firewall rule that decided; null if the default action did."},
+					"instance": schema.StringAttribute{Computed: true, MarkdownDescription: "The bridge's instance, if it said."},
+				},
+			},
 		},
 	}
 }
@@ -82,6 +108,7 @@ func (d *bridge) Read(ctx context.Context, req datasource.ReadRequest, resp *dat
 	var seen health
 	if err := d.get(ctx, base.JoinPath("ready"), "", &seen); err != nil {
 		m.State, m.Reason = types.StringValue("unreachable"), types.StringValue(err.Error())
+		d.askAccount(ctx, nil, &m, &resp.Diagnostics)
 		resp.Diagnostics.Append(resp.State.Set(ctx, m)...)
 		return
 	}
@@ -94,15 +121,8 @@ func (d *bridge) Read(ctx context.Context, req datasource.ReadRequest, resp *dat
 			m.Source, codes = types.StringValue("bridge"), seen.codes()
 		}
 	}
-	if m.Source.IsNull() && d.client.Known() {
-		told, err := d.toldToAccount(ctx, seen.Revision)
-		if err != nil {
-			resp.Diagnostics.Append(d.client.Diagnose("list the account's bridges", err))
-			return
-		}
-		if told != nil {
-			m.Source, codes = types.StringValue("account"), told.Problems
-		}
+	if told := d.askAccount(ctx, &seen.Revision, &m, &resp.Diagnostics); told != nil && m.Source.IsNull() {
+		m.Source, codes = types.StringValue("account"), told.Problems
 	}
 	m.State, m.Revision = types.StringValue(seen.State), types.StringValue(seen.Revision)
 	if !m.Source.IsNull() {
@@ -137,9 +157,10 @@ func (d *bridge) get(ctx context.Context, from *url.URL, token string, to *healt
 	if token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
+	began := time.Now()
 	resp, err := d.client.HTTP.Do(req)
 	if err != nil {
-		return err
+		return d.client.TimedOut(ctx, err, began)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusServiceUnavailable {
@@ -149,9 +170,56 @@ func (d *bridge) get(ctx context.Context, from *url.URL, token string, to *healt
 		return fmt.Errorf("%s does not answer as a bridge does", from)
 	}
 	if err := json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(to); err != nil {
-		return fmt.Errorf("%s: decoding the answer: %w", from, err)
+		return fmt.Errorf("%s: decoding the answer: %w", from, d.client.TimedOut(ctx, err, began))
 	}
 	return nil
+}
+
+// askAccount adds what the account knows: of the bridge with that revision,
+// which it returns; of any bridge if it knows none, or the revision is not
+// known. An account that is away stops no plan here either.
+func (d *bridge) askAccount(ctx context.Context, revision *string, m *bridgeModel, diags *diag.Diagnostics) (told *api.Bridge) {
+	m.LastContact = types.StringNull()
+	if !d.client.Known() {
+		return nil
+	}
+	var err error
+	if revision != nil {
+		if told, err = d.toldToAccount(ctx, *revision); told != nil {
+			m.LastContact, m.LastRefusal = rfc3339(&told.LastContact), fromRefusal(told.LastRefusal)
+			return told
+		}
+	}
+	if err == nil {
+		var p api.Provisioning
+		if p, err = client.Call[api.Provisioning](d.client.API.GetProvisioning(ctx)); err == nil {
+			m.LastContact, m.LastRefusal = rfc3339(p.LastContact), fromRefusal(p.LastRefusal)
+			return nil
+		}
+	}
+	failed := d.client.Diagnose("ask the account for its bridges", err)
+	diags.AddWarning(failed.Summary(), failed.Detail())
+	return nil
+}
+
+func rfc3339(at *time.Time) types.String {
+	if at == nil {
+		return types.StringNull()
+	}
+	return types.StringValue(at.UTC().Format(time.RFC3339))
+}
+
+func fromRefusal(r *api.Refusal) *refusalModel {
+	if r == nil {
+		return nil
+	}
+	return &refusalModel{
+		Time:     rfc3339(&r.Time),
+		Code:     types.StringValue(string(r.Code)),
+		Address:  types.StringValue(r.Address),
+		RuleID:   types.StringPointerValue(r.RuleId),
+		Instance: types.StringPointerValue(r.Instance),
+	}
 }
 
 // toldToAccount is the bridge that last told the account it runs the revision;

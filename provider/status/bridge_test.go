@@ -85,9 +85,12 @@ func TestABridgeThatIsSignedIn(t *testing.T) {
 	read(t, config(account, bridge.URL, withToken),
 		has("state", knownvalue.StringExact("healthy")),
 		has("problems", knownvalue.ListExact(nil)),
-		has("source", knownvalue.StringExact("bridge")))
+		has("source", knownvalue.StringExact("bridge")),
+		has("last_contact", knownvalue.NotNull()),
+		has("last_refusal", knownvalue.Null()))
 	read(t, config(account, bridge.URL, "null"),
 		has("state", knownvalue.StringExact("ready")),
+		has("last_contact", knownvalue.NotNull()),
 		has("revision", knownvalue.StringExact("r7")),
 		has("problems", knownvalue.ListExact(nil)),
 		has("source", knownvalue.StringExact("account")))
@@ -104,6 +107,30 @@ func TestABridgeThatDoesNotAnswerStopsNoPlan(t *testing.T) {
 		has("reason", knownvalue.StringRegexp(regexp.MustCompile("connection refused"))))
 	read(t, config(account, account.URL, withToken), // something else listens there
 		has("state", knownvalue.StringExact("unreachable")))
+}
+
+// What the account last refused is told though the bridge itself is gone.
+func TestTheLastRefusalIsTheAccounts(t *testing.T) {
+	t.Parallel()
+	account, token := providertest.NewAccount(t), newToken(t)
+	sealed := *account.Activate("manager@example.com", token).Session
+	ended, err := account.API.DeactivateProvisioningWithResponse(t.Context(), nil)
+	providertest.Expect(t, http.StatusNoContent, ended, err)
+	account.Activate("manager@example.com", newToken(t)) // the sealed credentials are another's
+	bridge := providertest.NewBridge(t, sealed, "r1", &token)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for refused := false; !refused; <-tick.C {
+		p, err := account.API.GetProvisioningWithResponse(ctx)
+		providertest.Expect(t, http.StatusOK, p, err)
+		refused = p.JSON200.LastRefusal != nil
+	}
+	bridge.Stop()
+	read(t, config(account, bridge.URL, withToken),
+		has("state", knownvalue.StringExact("unreachable")),
+		statecheck.ExpectKnownValue("data.scimbridge_bridge_status.it", tfjsonpath.New("last_refusal").AtMapKey("code"), knownvalue.NotNull()))
 }
 
 // waitUntil polls the bridge, which signs in by itself.

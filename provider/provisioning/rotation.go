@@ -1,0 +1,136 @@
+package provisioning
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/client"
+)
+
+// What a plan says of a rotation, in words: its diff shows an epoch and a
+// session that are not known yet, and nothing of what people must do.
+
+// An exchange is one bearer token in the place of another, by fingerprint.
+type exchange struct {
+	from, to  string   // to is empty while it is not known
+	retired   []string // tokens that were replaced before
+	ephemeral bool     // the apply makes another one
+	unknown   bool
+}
+
+// changes reports whether the token is, or may be, another one.
+func (e exchange) changes() bool { return e.unknown || e.ephemeral || e.to != e.from }
+
+// stale reports whether the token was in use before the present one.
+func (e exchange) stale() bool { return !e.ephemeral && e.to != "" && slices.Contains(e.retired, e.to) }
+
+func (e exchange) String() string {
+	switch {
+	case e.unknown:
+		return fmt.Sprintf("bearer_token_wo is not known before the apply. If it is another one than the present (fingerprint %s), "+
+			"the identity provider must be given it.", e.from)
+	case e.ephemeral:
+		return fmt.Sprintf("The bearer token goes from the one with fingerprint %s to a new one, which scimbridge_bearer_token makes in the apply. "+
+			"The identity provider must be given it.", e.from)
+	case e.to == e.from:
+		return fmt.Sprintf("The bearer token stays the one with fingerprint %s, so the identity provider needs nothing.", e.from)
+	}
+	return fmt.Sprintf("The bearer token goes from the one with fingerprint %s to the one with fingerprint %s. "+
+		"The identity provider must be given the new one.", e.from, e.to)
+}
+
+// describeRotation says why the credentials are rotated, from what to what,
+// how long the present ones live, and what the identity provider needs.
+func describeRotation(state, plan model, tokens exchange) (title, text string) {
+	var lines []string
+	title = "The provisioning credentials will be rotated"
+	switch {
+	case tokens.stale():
+		title = "An old bearer token would come back"
+		lines = append(lines, fmt.Sprintf("bearer_token_wo holds the token with fingerprint %s, which was replaced by the present one (fingerprint %s, epoch %d). "+
+			"Applying would rotate back to it. If that is not meant, give bearer_token_wo the present token: then nothing is planned.",
+			tokens.to, tokens.from, state.Epoch.ValueInt64()))
+	case tokens.changes():
+		title = "The bearer token will be rotated"
+	}
+	if !plan.ManagerEmail.IsUnknown() && !strings.EqualFold(plan.ManagerEmail.ValueString(), state.ManagerEmail.ValueString()) {
+		lines = append(lines, fmt.Sprintf("manager_email goes from %s to %s, and the credentials are bound to it.",
+			state.ManagerEmail.ValueString(), plan.ManagerEmail.ValueString()))
+	}
+	if versionDecides(state, plan) && !state.BearerTokenVersion.Equal(plan.BearerTokenVersion) {
+		lines = append(lines, fmt.Sprintf("bearer_token_wo_version goes from %s to %s.", state.BearerTokenVersion, plan.BearerTokenVersion))
+	}
+	lines = append(lines, tokens.String(), fmt.Sprintf("Applying makes new credentials and a new session in the place of those of epoch %d. ",
+		state.Epoch.ValueInt64())+afterwards(plan, tokens))
+	lines = append(lines, "Bridges must be given the new session; scimbridge_deployment does so when its session refers to this resource.")
+	return title, strings.Join(lines, "\n\n")
+}
+
+// afterwards says how long the present pair lives.
+func afterwards(plan model, tokens exchange) string {
+	text := plan.Overlap.ValueString()
+	switch overlap, err := time.ParseDuration(text); {
+	case plan.Overlap.IsUnknown() || err != nil:
+		return "The present ones stay good for the overlap, and are dead after it."
+	case overlap == 0 && tokens.changes():
+		return "With overlap = \"0s\" the present ones are dead at once: the identity provider is refused until it has the new token."
+	case overlap == 0:
+		return "With overlap = \"0s\" the present ones are dead at once."
+	case tokens.changes():
+		return fmt.Sprintf("The present ones stay good for %s after the apply (overlap), and are dead then: "+
+			"the identity provider must have the new token by that time.", text)
+	}
+	return fmt.Sprintf("The present ones stay good for %s after the apply (overlap), and are dead then.", text)
+}
+
+// newestToken is the fingerprint of the token that the session is sealed under.
+func newestToken(state model) string {
+	file, err := session.Parse(state.Session.ValueString())
+	if err != nil {
+		return ""
+	}
+	return file.Entries[0].Header.TokenFingerprint
+}
+
+// retiredKey is where private state keeps the fingerprints of tokens that
+// Terraform replaced: a session tells of the last one at most, and of none
+// after a rotation without an overlap.
+const retiredKey = "retired"
+
+// maxRetired is how many are kept, newest first.
+const maxRetired = 20
+
+func rememberRetired(ctx context.Context, private client.Private, before, after model) diag.Diagnostics {
+	was, is := newestToken(before), newestToken(after)
+	if was == "" || was == is {
+		return nil
+	}
+	all := slices.DeleteFunc(retired(ctx, private, before), func(f string) bool { return f == was || f == is })
+	all = append([]string{was}, all...)
+	value, _ := json.Marshal(all[:min(len(all), maxRetired)]) // texts always marshal
+	return private.SetKey(ctx, retiredKey, value)
+}
+
+// privateReader is the private state of a request.
+type privateReader interface {
+	GetKey(ctx context.Context, key string) ([]byte, diag.Diagnostics)
+}
+
+// retired are the tokens that were replaced, as far as state and session tell.
+func retired(ctx context.Context, private privateReader, state model) (all []string) {
+	value, _ := private.GetKey(ctx, retiredKey)
+	_ = json.Unmarshal(value, &all) // none, where Terraform replaced none
+	if file, err := session.Parse(state.Session.ValueString()); err == nil && len(file.Entries) > 1 {
+		if previous := file.Entries[1].Header.TokenFingerprint; previous != newestToken(state) && !slices.Contains(all, previous) {
+			all = append(all, previous)
+		}
+	}
+	return all
+}

@@ -1,0 +1,143 @@
+package stories
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
+)
+
+// An object that is replaced before it is destroyed is deposed when Terraform
+// plans its replacement a second time. What the account refuses then must not
+// leave it so: it is in the state as it was, and what the error says helps.
+func TestAReplacementThatIsRefusedDeposesNothing(t *testing.T) {
+	t.Parallel()
+	const (
+		lifecycle = "  lifecycle {\n    create_before_destroy = true\n  }\n"
+		dependant = "resource \"terraform_data\" \"it\" {\n  input = %ADDRESS%.id\n" + lifecycle + "}\n"
+	)
+	for _, row := range []struct{ name, address, config string }{
+		{"the integration", "scimbridge_provisioning.it", `
+variable "token" {
+  type      = string
+  ephemeral = true
+}
+resource "scimbridge_provisioning" "it" {
+  manager_email   = "manager@example.com"
+  bearer_token_wo = var.token
+%LIFECYCLE%
+}
+`},
+		{"the firewall policy", "scimbridge_firewall_policy.it", `
+resource "scimbridge_firewall_policy" "it" {
+  default_action = "report"
+  rules          = { office = { ip_ranges = ["192.0.2.0/24"] } }
+%LIFECYCLE%
+}
+`},
+		{"the list of domains", "scimbridge_signup_domains.it", `
+resource "scimbridge_signup_domains" "it" {
+  domains = ["example.com"]
+%LIFECYCLE%
+}
+`},
+		{"a rule", "scimbridge_firewall_rule.it", `
+resource "scimbridge_firewall_rule" "it" {
+  ip_ranges = ["192.0.2.0/24"]
+%LIFECYCLE%
+}
+`},
+		{"a domain", "scimbridge_signup_domain.it", `
+resource "scimbridge_signup_domain" "it" {
+  domain = "example.com"
+%LIFECYCLE%
+}
+`},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			account := providertest.NewAccount(t)
+			w := newWorkspace(t, providertest.Installation(t), "SCIMBRIDGE_ACCOUNT_URL="+account.URL, "SCIMBRIDGE_ACCOUNT_TOKEN="+account.Token)
+			v := vars{"token": newToken(t).Reveal()}
+			plain := requirements + strings.Replace(row.config, "%LIFECYCLE%", "", 1)
+			for _, config := range []string{
+				requirements + strings.Replace(row.config, "%LIFECYCLE%", lifecycle, 1),
+				plain + strings.Replace(dependant, "%ADDRESS%", row.address, 1),
+			} {
+				w.config(config)
+				w.apply(v)
+				id := w.attribute(row.address, "id")
+				code, out := w.run(v, "apply", "-auto-approve", "-no-color", "-input=false", "-replace="+row.address)
+				if code == 0 || !strings.Contains(flat(out), "take create_before_destroy away") {
+					t.Fatalf("the replacement ended with %d and this advice:\n%s", code, out)
+				}
+				w.plan(v).expectNoChanges(t)
+				if now := w.attribute(row.address, "id"); now != id {
+					t.Errorf("the state has %s, want %s", now, id)
+				}
+			}
+			// As advised. It is not made a second time where destroying forgets it.
+			w.config(plain)
+			w.apply(v)
+			if code, out := w.run(v, "apply", "-auto-approve", "-no-color", "-input=false", "-replace="+row.address); code != 0 {
+				t.Fatalf("without create_before_destroy, the replacement failed:\n%s", out)
+			}
+			w.plan(v).expectNoChanges(t)
+			// Whatever was tainted is replaced, too.
+			if code, out := w.run(nil, "taint", row.address); code != 0 {
+				t.Fatalf("taint: %s", out)
+			}
+			w.apply(v)
+			w.plan(v).expectNoChanges(t)
+		})
+	}
+}
+
+// flat is a diagnostic's text without the line breaks that Terraform puts in.
+func flat(text string) string {
+	return strings.Join(strings.Fields(strings.ReplaceAll(text, "│", "")), " ")
+}
+
+// What another version left deposed is taken back as the error says.
+func TestADeposedIntegrationIsTakenBack(t *testing.T) {
+	t.Parallel()
+	account := providertest.NewAccount(t)
+	w := newWorkspace(t, providertest.Installation(t), "SCIMBRIDGE_ACCOUNT_URL="+account.URL, "SCIMBRIDGE_ACCOUNT_TOKEN="+account.Token)
+	v := vars{"token": newToken(t).Reveal()}
+	const address = "scimbridge_provisioning.it"
+	w.config(requirements + `
+variable "token" {
+  type      = string
+  ephemeral = true
+}
+resource "scimbridge_provisioning" "it" {
+  manager_email   = "manager@example.com"
+  bearer_token_wo = var.token
+}
+`)
+	w.apply(v)
+	id, session := w.attribute(address, "id"), w.attribute(address, "session")
+	file := filepath.Join(w.dir, "terraform.tfstate")
+	state, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, file, strings.Replace(string(state), `"schema_version"`, `"deposed": "00000001", "schema_version"`, 1))
+
+	code, out := w.run(v, "apply", "-auto-approve", "-no-color", "-input=false")
+	if said := flat(out); code == 0 || !strings.Contains(said, "terraform state rm") || !strings.Contains(said, `id = "`+id+`"`) {
+		t.Fatalf("the apply ended with %d:\n%s", code, out)
+	}
+	if code, out := w.run(v, "state", "rm", address); code != 0 {
+		t.Fatalf("state rm: %s", out)
+	}
+	if code, out := w.run(v, "import", "-no-color", "-input=false", address, id); code != 0 {
+		t.Fatalf("import: %s", out)
+	}
+	w.plan(v).expectNoChanges(t)
+	if w.attribute(address, "session") != session {
+		t.Error("the session is another one")
+	}
+}
