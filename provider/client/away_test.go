@@ -160,7 +160,9 @@ func TestEveryRequestIsLogged(t *testing.T) {
 		t.Fatal(err)
 	}
 	address := "sba_secret"
-	_, _ = c.API.ListMembers(ctx, &api.ListMembersParams{Address: &address})
+	if _, err := Call[api.Caller](c.API.ListMembers(ctx, &api.ListMembersParams{Address: &address})); err != nil {
+		t.Fatal(err)
+	}
 	entries, err := tflogtest.MultilineJSONDecode(bytes.NewReader(out.Bytes()))
 	if err != nil {
 		t.Fatal(err)
