@@ -86,11 +86,16 @@ func parseBulk(body map[string]any) (*bulk, error) {
 		case "operations":
 			list, _ = value.([]any)
 		case "failonerrors":
-			n, err := strconv.ParseInt(fmt.Sprint(value), 10, 32)
-			if value != nil && (err != nil || n < 0) {
+			if value == nil {
+				continue
+			}
+			n, err := integer("failOnErrors", fmt.Sprint(value))
+			if err != nil || n != nil && *n < 0 {
 				return nil, schema.Errorf(schema.InvalidValue, "failOnErrors must be a whole number")
 			}
-			b.failOn = n
+			if n != nil {
+				b.failOn = *n
+			}
 		}
 	}
 	if len(list) == 0 {
@@ -132,7 +137,12 @@ func parseBulkOperation(element any) (*bulkOperation, error) {
 		if !known || value == nil {
 			continue
 		}
-		if *into, ok = value.(string); !ok {
+		switch v := value.(type) {
+		case string:
+			*into = v
+		case json.Number: // a counter as bulkId
+			*into = v.String()
+		default:
 			return nil, fmt.Errorf("%s must be a string", name)
 		}
 	}
@@ -148,11 +158,32 @@ func parseBulkOperation(element any) (*bulkOperation, error) {
 	if op.path == "" {
 		return nil, errors.New("it has no path")
 	}
+	op.path = fromEndpoint(op.path)
 	op.references(func(id string) string {
 		op.needs = append(op.needs, id)
 		return ""
 	})
 	return &op, nil
+}
+
+// fromEndpoint returns a path from its endpoint on. Clients copy meta.location,
+// before whose endpoint the bridge's address stands, or that of a proxy, which
+// may have a prefix of its own. A path that is none of a resource is left as
+// it is.
+func fromEndpoint(path string) string {
+	resource, query, asks := strings.Cut(path, "?")
+	segments := strings.Split(strings.TrimRight(resource, "/"), "/")
+	endpoint := slices.IndexFunc(segments, func(segment string) bool {
+		return strings.EqualFold(segment, "Users") || strings.EqualFold(segment, "Groups")
+	})
+	if endpoint < 0 || endpoint < len(segments)-2 {
+		return path
+	}
+	path = "/" + strings.Join(segments[endpoint:], "/")
+	if asks {
+		path += "?" + query
+	}
+	return path
 }
 
 // run carries out the operations in order, but those that refer to a resource

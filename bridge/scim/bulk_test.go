@@ -114,6 +114,41 @@ func TestBulkResolvesCircularReferences(t *testing.T) {
 	}
 }
 
+// RFC 7644 section 3.7 has relative paths; clients copy meta.location, or write
+// the base URL that they were given, which may be a proxy's.
+func TestBulkPaths(t *testing.T) {
+	t.Parallel()
+	server := serve(t, newMemory(), nil)
+	for _, path := range []string{
+		"/Users/ID", "Users/ID", "/users/ID/", "/scim/v2/Users/ID", "/scim/Users/ID", "scim/v2/Users/ID",
+		"https://scim.example.com/scim/v2/Users/ID", "HTTPS://scim.example.com/Users/ID", "http://127.0.0.1:3002/scim/Users/ID/",
+		"https://proxy.example.com/idp/7/scim/v2/users/ID", "/idp/7/scim/v2/Users/ID", "//proxy.example.com/Users/ID",
+		"https://scim.example.com/scim/v2/Users/ID?attributes=id", "/Users/ID?attributes=id",
+	} {
+		id, _ := create(t, server, "/Users", `{"userName":"u"}`)
+		path = strings.Replace(path, "ID", id, 1)
+		results := bulk(t, server, `"Operations":[{"method":"PATCH","path":"`+path+`","data":{"Operations":[{"op":"add","path":"title","value":"T"}]}},{"method":"DELETE","path":"`+path+`"}]`)
+		location := "https://scim.example.com/scim/v2/"
+		if got := statuses(results); got != "200 204" {
+			t.Errorf("%s: got %s: %v", path, got, results)
+			ask(t, server, http.MethodDelete, "/Users/"+id, "")
+		} else if at, _ := results[1]["location"].(string); !strings.EqualFold(at, location+"Users/"+id) {
+			t.Errorf("%s is told to be at %s", path, at)
+		}
+	}
+	results := bulk(t, server, `"failOnErrors":"3.0","Operations":[
+		{"method":"POST","path":"https://scim.example.com/scim/v2/Users","bulkId":1,"data":{"userName":"a"}},
+		{"method":"POST","path":"/scim/v2/Groups","bulkId":"g","data":{"displayName":"g","members":[{"value":"bulkId:1"}]}},
+		{"method":"PATCH","path":"https://proxy.example.com/Groups/bulkId:g","data":{"Operations":[{"op":"add","path":"externalId","value":"e"}]}},
+		{"method":"DELETE","path":"https://scim.example.com/scim/v2/Bulk"},
+		{"method":"DELETE","path":"https://scim.example.com/Users/Groups/1"},
+		{"method":"DELETE","path":"https://scim.example.com/Users/1/2"},
+		{"method":"DELETE","path":"/Users/1"}]`)
+	if got, want := statuses(results), "201 201 204 400 400 400"; got != want {
+		t.Errorf("got %s, want %s: %v", got, want, results)
+	}
+}
+
 // An answer names the resource, but after a POST that failed (RFC 7644 section 3.7.3).
 func TestBulkNamesTheResourceOfAFailure(t *testing.T) {
 	t.Parallel()
@@ -152,6 +187,9 @@ func TestRefusedBulk(t *testing.T) {
 		"an operation without path":  {`"Operations":[{"method":"POST"}]`, 400},
 		"a GET":                      {`"Operations":[{"method":"GET","path":"/Users"}]`, 400},
 		"a bulkId used twice":        {`"Operations":[{"method":"POST","path":"/Users","bulkId":"a"},{"method":"POST","path":"/Users","bulkId":"a"}]`, 400},
+		"failOnErrors with a part":   {`"failOnErrors":1.5,"Operations":[{"method":"DELETE","path":"/Users/1"}]`, 400},
+		"failOnErrors below zero":    {`"failOnErrors":-1,"Operations":[{"method":"DELETE","path":"/Users/1"}]`, 400},
+		"a path that is an object":   {`"Operations":[{"method":"DELETE","path":{}}]`, 400},
 		"failOnErrors that is text":  {`"failOnErrors":"x","Operations":[{"method":"DELETE","path":"/Users/1"}]`, 400},
 		"more operations than a lot": {`"Operations":[` + strings.Repeat(`{"method":"DELETE","path":"/Users/1"},`, 1000) + `{"method":"DELETE","path":"/Users/1"}]`, 413},
 	}

@@ -86,7 +86,9 @@ func (p *Player) Play(ctx context.Context, s Scenario, clean bool) []Outcome {
 	}
 	if clean {
 		for _, path := range slices.Backward(made) { // groups were made after their members
-			_, outcome := p.do(ctx, s.ID, Step{ID: "tidying up", Method: http.MethodDelete, Path: path, Expect: []int{http.StatusNoContent}})
+			// A bulk request may have removed it.
+			gone := []int{http.StatusNoContent, http.StatusNotFound}
+			_, outcome := p.do(ctx, s.ID, Step{ID: "tidying up", Method: http.MethodDelete, Path: path, Expect: gone})
 			outcomes = append(outcomes, outcome)
 		}
 	}
