@@ -121,6 +121,27 @@ func ETagWith(version int64, rest string) string {
 	return strconv.Quote(strconv.FormatInt(version, 10) + "." + rest)
 }
 
+// PersonETag is the entity tag of a person, whose document shows the names of
+// groups beside the row's own.
+func PersonETag(p Person) string {
+	if p.GroupNames == 0 {
+		return ETag(p.Version)
+	}
+	return ETagWith(p.Version, strconv.FormatInt(p.GroupNames, 10))
+}
+
+// checkPersonTag is checkVersion for a person. The whole tag counts: the
+// document that the client has may show another name of a group.
+func checkPersonTag(ifMatch string, p Person) error {
+	have := PersonETag(p)
+	if ifMatch == "" || ifMatch == "*" || slices.ContainsFunc(strings.Split(ifMatch, ","), func(tag string) bool {
+		return strings.TrimSpace(tag) == have
+	}) {
+		return nil
+	}
+	return VersionMismatch(have)
+}
+
 // checkVersion compares an If-Match header, which may be empty, with a row's
 // version. RFC 9110, section 13.1.1: `*` is any version, otherwise a list of
 // strong tags. Of a tag, the version alone counts.

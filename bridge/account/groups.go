@@ -226,8 +226,12 @@ func (a *Account) changeGroup(ctx context.Context, tx *store.Tx, row store.Group
 			return groupNameTaken(other.Name)
 		}
 	}
+	renamed := row.Name != attrs.displayName
 	row.Name, row.ExternalID, row.Attributes, row.ModifiedAt = attrs.displayName, attrs.externalID, attrs.text, a.now()
-	return tx.UpdateGroup(ctx, row)
+	if err := tx.UpdateGroup(ctx, row); err != nil || !renamed {
+		return err
+	}
+	return tx.BumpGroupsAround(ctx, row.ID) // which show the name
 }
 
 // changeMembers carries out the members' part of u. It returns the ids that

@@ -1,6 +1,7 @@
 package account
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"reflect"
@@ -116,7 +117,7 @@ func (a *Account) ReplacePerson(ctx context.Context, id string, in PersonInput, 
 		if p, err = person(ctx, tx, id); err != nil {
 			return err
 		}
-		if err := checkVersion(ifMatch, p.Version); err != nil {
+		if err := checkPersonTag(ifMatch, p); err != nil {
 			return err
 		}
 		if err := checkUserName(ctx, tx, attrs.userName, id); err != nil {
@@ -158,6 +159,11 @@ func (a *Account) ReplacePerson(ctx context.Context, id string, in PersonInput, 
 		if err := tx.UpdatePerson(ctx, p); err != nil {
 			return err
 		}
+		if shownName(before) != shownName(p) {
+			if err := tx.BumpGroupsOf(ctx, p.MemberID); err != nil {
+				return err
+			}
+		}
 		if p.MemberID != seat.ID {
 			if err := tx.DeleteSeat(ctx, seat.ID); err != nil {
 				return err
@@ -171,6 +177,9 @@ func (a *Account) ReplacePerson(ctx context.Context, id string, in PersonInput, 
 	})
 	return p, err
 }
+
+// shownName is what groups show of a person as members[].display.
+func shownName(p Person) string { return cmp.Or(p.DisplayName, p.UserName) }
 
 // samePerson tells whether two states of a person look the same to a client.
 func samePerson(a, b Person) bool {
@@ -186,7 +195,7 @@ func (a *Account) DeletePerson(ctx context.Context, id, ifMatch string) error {
 		if err != nil {
 			return err
 		}
-		if err := checkVersion(ifMatch, p.Version); err != nil {
+		if err := checkPersonTag(ifMatch, p); err != nil {
 			return err
 		}
 		m, err := member(ctx, tx, p.MemberID)

@@ -903,11 +903,13 @@ type Person struct {
 	// Attributes The resource as the identity provider keeps it, in RFC 7643 names, without `id`,
 	// `meta`, `groups`, `members` and `password`; at most 64 KiB, kept as sent. The account
 	// reads `userName`, `externalId`, `displayName`, `active` and `emails` from it.
-	Attributes Attributes  `json:"attributes"`
-	CreatedAt  time.Time   `json:"created_at"`
-	Etag       string      `json:"etag"`
-	Groups     []Reference `json:"groups"`
-	Id         string      `json:"id"`
+	Attributes Attributes `json:"attributes"`
+	CreatedAt  time.Time  `json:"created_at"`
+
+	// Etag changes with the names of the groups that are shown, too; If-Match is about the whole of it
+	Etag   string      `json:"etag"`
+	Groups []Reference `json:"groups"`
+	Id     string      `json:"id"`
 
 	// MemberId absent when the person has no member yet
 	MemberId       *string     `json:"member_id,omitempty"`

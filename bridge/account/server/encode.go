@@ -21,7 +21,7 @@ type encoded struct {
 }
 
 func encodedPerson(p account.Person) encoded {
-	return encoded{encodePerson(nil, p), account.ETag(p.Version)}
+	return encoded{encodePerson(nil, p), account.PersonETag(p)}
 }
 
 func encodedGroup(g account.Group) encoded {
@@ -98,7 +98,7 @@ func encodePerson(b []byte, p account.Person) []byte {
 	b = slices.Grow(b, len(p.Attributes)+512)
 	b = append(b, `{"id":`...)
 	b = jsontext.AppendString(b, p.ID)
-	b = appendText(b, `,"etag":`, account.ETag(p.Version))
+	b = appendText(b, `,"etag":`, account.PersonETag(p))
 	b = append(b, `,"created_at":`...)
 	b = jsontext.AppendTime(b, p.CreatedAt)
 	b = append(b, `,"modified_at":`...)

@@ -54,9 +54,24 @@ func (tx *Tx) InsertGroup(ctx context.Context, g Group) error {
 // UpdateGroup writes g as its next version; ManagedCount is left alone.
 func (tx *Tx) UpdateGroup(ctx context.Context, g Group) error {
 	_, err := tx.Exec(ctx, `UPDATE groups
-		SET scim_id = NULLIF(?, ''), name = ?, name_folded = ?, external_id = NULLIF(?, ''), attributes = ?,
+		SET scim_id = NULLIF(?, ''), name_version = name_version + (name <> ?), name = ?, name_folded = ?, external_id = NULLIF(?, ''), attributes = ?,
 			created_at = ?, modified_at = ?, version = version + 1
 		WHERE id = ?`,
-		g.ScimID, g.Name, Fold(g.Name), g.ExternalID, g.Attributes, Micros(g.CreatedAt), Micros(g.ModifiedAt), g.ID)
+		g.ScimID, g.Name, g.Name, Fold(g.Name), g.ExternalID, g.Attributes, Micros(g.CreatedAt), Micros(g.ModifiedAt), g.ID)
+	return err
+}
+
+// BumpGroupsOf makes the next version of every managed group that a member is
+// in, because it shows the member's name, which has changed.
+func (tx *Tx) BumpGroupsOf(ctx context.Context, memberID string) error {
+	_, err := tx.Exec(ctx, `UPDATE groups SET version = version + 1
+		WHERE scim_id IS NOT NULL AND id IN (SELECT group_id FROM memberships WHERE member_id = ?)`, memberID)
+	return err
+}
+
+// BumpGroupsAround does so for the groups that a group is nested in.
+func (tx *Tx) BumpGroupsAround(ctx context.Context, groupID string) error {
+	_, err := tx.Exec(ctx, `UPDATE groups SET version = version + 1
+		WHERE id IN (SELECT group_id FROM nestings WHERE child_id = ?)`, groupID)
 	return err
 }

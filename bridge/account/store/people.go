@@ -26,6 +26,10 @@ type Person struct {
 	Address        string
 	PendingAddress string
 	Groups         []Reference
+	// GroupNames is the sum of the versions of the names in Groups. It grows
+	// with every change of them that is no change of the row: a group that is
+	// renamed, or becomes managed. Joining and leaving are the row's.
+	GroupNames int64
 }
 
 // A Reference points from a group to a member of it, or from a person to a group.
@@ -59,8 +63,11 @@ func (tx *Tx) Person(ctx context.Context, id string) (Person, bool, error) {
 	}
 	p.Groups, err = All(ctx, tx, func(row Scanner) (Reference, error) {
 		r := Reference{IsGroup: true}
-		return r, row.Scan(&r.ID, &r.Display)
-	}, `SELECT g.scim_id, g.name FROM memberships s JOIN groups g ON g.id = s.group_id
+		var nameVersion int64
+		err := row.Scan(&r.ID, &r.Display, &nameVersion)
+		p.GroupNames += nameVersion
+		return r, err
+	}, `SELECT g.scim_id, g.name, g.name_version FROM memberships s JOIN groups g ON g.id = s.group_id
 		WHERE s.member_id = ? AND g.scim_id IS NOT NULL ORDER BY g.name_folded`, p.MemberID)
 	return p, true, err
 }
@@ -84,12 +91,14 @@ func (tx *Tx) loadGroups(ctx context.Context, people []Person) error {
 	}
 	_, err := All(ctx, tx, func(row Scanner) (none struct{}, err error) {
 		var i int
+		var nameVersion int64
 		r := Reference{IsGroup: true}
-		if err = row.Scan(&i, &r.ID, &r.Display); err == nil {
+		if err = row.Scan(&i, &r.ID, &r.Display, &nameVersion); err == nil {
 			people[i].Groups = append(people[i].Groups, r)
+			people[i].GroupNames += nameVersion
 		}
 		return none, err
-	}, `SELECT list.key, g.scim_id, g.name FROM json_each(?) list
+	}, `SELECT list.key, g.scim_id, g.name, g.name_version FROM json_each(?) list
 		JOIN memberships s ON s.member_id = list.value JOIN groups g ON g.id = s.group_id
 		WHERE g.scim_id IS NOT NULL ORDER BY g.name_folded`, List(ids))
 	return err

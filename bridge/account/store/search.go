@@ -21,6 +21,10 @@ func (p Person) Key() []any { return []any{p.Position, p.ID} }
 // Key is the group's place in the order of creation.
 func (g Group) Key() []any { return []any{Micros(g.CreatedAt), g.ID} }
 
+// personTag is the entity tag of a person, as package account makes it.
+const personTag = `('"' || p.version || COALESCE((SELECT '.' || sum(g.name_version) FROM memberships s
+	JOIN groups g ON g.id = s.group_id WHERE s.member_id = p.member_id AND g.scim_id IS NOT NULL), '') || '"')`
+
 // peopleScope is where a filter on people finds its attributes.
 var peopleScope = scope{
 	columns: map[string]column{
@@ -30,7 +34,7 @@ var peopleScope = scope{
 		"displayName":       {exact: "p.display_name", folded: "p.display_name_folded"},
 		"meta.created":      {exact: "p.created_at", isTime: true},
 		"meta.lastModified": {exact: "p.modified_at", isTime: true},
-		"meta.version":      {exact: `('"' || p.version || '"')`},
+		"meta.version":      {exact: personTag},
 		"meta.resourceType": {exact: "'User'", folded: "'user'"},
 	},
 	relations: map[string][]relation{

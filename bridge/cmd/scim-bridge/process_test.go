@@ -358,12 +358,15 @@ type reply struct {
 	body   string
 }
 
-// ask sends a request with the token, or without if it is empty.
-func ask(t *testing.T, method, url, token, body string) reply {
+// ask sends a request with the token, or without if it is empty; headers are pairs.
+func ask(t *testing.T, method, url, token, body string, headers ...string) reply {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
 	}
 	if token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
