@@ -149,7 +149,7 @@ func TestUnknownMembersAreLoggedOncePerNews(t *testing.T) {
 		t.Errorf("%d lines, want one for each set of ids:\n%s", lines, p.log.String())
 	}
 	found, err := problem.Diagnose(&p.log)
-	if err != nil || len(found) != 2 || found[0].Code != problem.MembersUnknown || !strings.Contains(found[0].Cause, `to a: "ghost"`) {
+	if err != nil || len(found.Problems) != 2 || found.Problems[0].Code != problem.MembersUnknown || !strings.Contains(found.Problems[0].Cause, `to a: "ghost"`) {
 		t.Errorf("diagnose finds %+v, %v", found, err)
 	}
 }
