@@ -35,7 +35,8 @@ const (
 	PathHandOver = "/hand-over" // POST, by the bridge in the wings: see Receive
 )
 
-// The states of a bridge.
+// The states of a bridge's connection, finer than those of Health: whoever
+// deploys a bridge must know what it waits for.
 const (
 	Starting          = "starting"
 	Sealed            = "sealed"             // waits for the bearer token
@@ -56,8 +57,9 @@ type Status struct {
 	// ran in this data folder, was unsealed and signed in once.
 	Revision         string            `json:"revision"`
 	ObservedRevision string            `json:"observed_revision"`
-	State            string            `json:"state"`
+	State            string            `json:"connection"`
 	Problems         []problem.Problem `json:"problems"`
+	Health           Health            `json:"health"` // as GET /health shows it
 	// EgressAddress is the bridge's address as the account saw it last, let
 	// in or not; empty until the account answered once.
 	EgressAddress string `json:"egress_address"`

@@ -6,12 +6,15 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 )
 
-// How a bridge, or a part of it, is. Sealed stands between Degraded and
-// Unhealthy.
+// How a bridge, or a part of it, is: one vocabulary for /health, /ready, the
+// status page and the command line. Sealed stands between Degraded and
+// Unhealthy. What Terraform calls the status of a deployment is made of the
+// connection (Status.State) by package deploy, and nowhere else.
 const (
 	Healthy   = "healthy"
 	Degraded  = "degraded"  // it works, and somebody should look
 	Unhealthy = "unhealthy" // SCIM requests are not carried out
+	Unknown   = "unknown"   // of a part alone: it has not been able to look
 )
 
 // Health is the answer of GET /health.

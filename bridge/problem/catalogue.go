@@ -1,6 +1,7 @@
 package problem
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -82,6 +83,8 @@ func text(s string) *template.Template {
 		"other":     otherAddresses,
 		"disable":   DisableFirewall,
 		"where":     whereToRun,
+		"unseal":    func(dataDir string) string { return "scim-bridge unseal " + quoteShell(cmp.Or(dataDir, "DATA_DIR")) },
+		"ping":      func(url string) string { return strings.TrimSuffix(url, "/") + "/ping" },
 		"name":      blockName,
 		"cloud":     cloudKinds,
 		"quoted":    quoteList,
@@ -199,14 +202,19 @@ resource "scimbridge_signup_domain" "{{name .domain}}" {
 
 // activateAnew heals everything that made the sealed credentials useless: a
 // rotation or a new activation makes new ones.
-const activateAnew = "Run `terraform apply`: the provisioning integration is activated anew and the bridge is redeployed with new credentials. The bearer token must be given (bearer_token_wo), since the new session is sealed under it."
+const activateAnew = "Run `terraform apply`: the provisioning integration is activated anew and the bridge is redeployed with new credentials. The bearer token must be given (bearer_token_wo), since the new session is sealed under it. A bridge that Terraform did not deploy must be given the new `session` of scimbridge_provisioning, and be started again."
 
 var catalogue = []entry{
 	{
-		code:   Sealed,
-		title:  text(`The bridge is sealed`),
-		cause:  text(`The bridge has started, and nobody has shown it the bearer token since. Only the token opens the session, and the bridge keeps no copy of it.`),
-		remedy: text("Send any SCIM request with the bearer token (the identity provider's next one will do), sign in to the status page with it, run `scim-bridge unseal`, or run `terraform apply`. To have restarts unsealed without a person, set unseal = \"stored\" on the scimbridge_deployment."),
+		code:  Sealed,
+		title: text(`The bridge is sealed`),
+		cause: text(`The bridge has started, and nobody has shown it the bearer token since. Only the token opens the session, and the bridge keeps no copy of it.` +
+			`{{with .reason}} The token file that it was started with does not open it: {{.}}.{{end}}`),
+		remedy: text("{{if .reason}}Put the present bearer token into that file; the bridge looks again every 5 seconds. Or do one of these: {{end}}" +
+			"Send any SCIM request with the bearer token (the identity provider's next one will do), sign in to the status page with it, or run `{{unseal .data_dir}}` " +
+			"on the bridge's machine, with the token on standard input{{if not .data_dir}}, where DATA_DIR is a placeholder for the folder that the bridge was started with as --data-dir{{end}}. " +
+			"Where Terraform deployed the bridge, `terraform apply` does it, too, if the token is given as unseal_token_wo of the scimbridge_deployment. " +
+			"To have restarts unsealed without a person, set unseal = \"stored\" there, or start the bridge with --unseal-token-file."),
 	},
 	{
 		code:  TokenRejected,
@@ -223,7 +231,7 @@ var catalogue = []entry{
 		code:   SessionUnreadable,
 		title:  text(`The session cannot be read`),
 		cause:  text(`{{if .reason}}The bridge's session does not open: {{.reason}}.{{else}}The session file is missing, cut short, damaged, or sealed under another bearer token.{{end}}`),
-		remedy: text("{{if .setting}}Correct {{.setting}} and start the bridge again. The account keeps the sealed session: `terraform apply` gives it to a bridge that it deployed.{{else}}Run `terraform apply`: the account keeps the sealed session and the bridge is given it again. If the token that opens it is lost, give a new one to bearer_token_wo of scimbridge_provisioning in the same run.{{end}}"),
+		remedy: text("{{if .setting}}Correct {{.setting}} and start the bridge again. The account keeps the sealed session: `terraform apply` gives it to a bridge that it deployed.{{else}}Run `terraform apply`, with the bearer token as unseal_token_wo of the scimbridge_deployment: the account keeps the sealed session, and the bridge is given it again. A bridge that Terraform did not deploy looks every 5 seconds whether somebody has put the `session` of scimbridge_provisioning in the file's place. If the token that opens it is lost, give a new one to bearer_token_wo of scimbridge_provisioning in the same run.{{end}}"),
 	},
 	{
 		code:  CredentialsChanged,
@@ -279,10 +287,14 @@ var catalogue = []entry{
 		terraform: text("{{if .blocked}}" + allowBridge + "{{end}}"),
 	},
 	{
-		code:   AccountUnreachable,
-		title:  text(`The account cannot be reached`),
-		cause:  text(`No answer from the account service{{with .url}} at {{.}}{{end}}{{with .reason}}: {{.}}{{end}}.`),
-		remedy: text("Check that the account service runs, that its name resolves and that its certificate is trusted on the bridge's machine{{with .url}} (`curl {{.}}/ping`){{end}}. The bridge keeps trying and needs no restart; SCIM requests are answered with 503 until then."),
+		code:  AccountUnreachable,
+		title: text(`{{if .answered}}Something else answers in the account's place{{else}}The account cannot be reached{{end}}`),
+		cause: text(`{{if .answered}}What answers{{with .url}} at {{.}}{{end}} is not the account service: {{.answered}}.` +
+			`{{else}}No answer from the account service{{with .url}} at {{.}}{{end}}{{with .reason}}: {{.}}{{end}}.{{end}}`),
+		remedy: text("{{if .answered}}A proxy, a load balancer or another service stands at that address or before it: let it pass the account's paths (/v1/...) through, or correct the account's URL" +
+			"{{with .url}}; an account answers `curl -i {{shell (ping .)}}` with 204{{end}}. " +
+			"{{else}}Check that the account service runs, that its name resolves and that its certificate is trusted on the bridge's machine{{with .url}} (`curl -i {{shell (ping .)}}` shows it){{end}}. {{end}}" +
+			"The bridge keeps trying and needs no restart; SCIM requests are answered with 503 until then."),
 	},
 	{
 		code:      SignupDomainMissing,

@@ -42,6 +42,8 @@ var cases = []struct {
 	code  problem.Code
 	facts problem.Facts
 }{
+	{problem.Sealed, problem.Facts{"data_dir": "/var/lib/scim bridge"}},
+	{problem.Sealed, problem.Facts{"data_dir": "/srv/b", "reason": "--unseal-token-file: there is no file \"/srv/token\""}},
 	{problem.TokenRejected, problem.Facts{"count": "12", "networks": "192.0.2.7 (12)"}},
 	{problem.TokenRejected, problem.Facts{"count": "12", "networks": "192.0.2.7 (10), others (2)", "foreign": "true"}},
 	{problem.TokenRejected, problem.Facts{"previous": "true", "expires": "2026-11-23T16:00:00Z"}},
@@ -80,6 +82,7 @@ var cases = []struct {
 	}},
 	{problem.FirewallDisabled, problem.Facts{"expires": "2026-11-23T17:00:00Z"}},
 	{problem.AccountUnreachable, problem.Facts{"url": "https://account.example.com", "reason": "connection refused"}},
+	{problem.AccountUnreachable, problem.Facts{"url": "https://account.example.com/", "answered": `404 Not Found of the type "text/html" from "nginx"`}},
 	{problem.SignupDomainMissing, problem.Facts{"user_name": "ann@example.com", "domain": "1.new-example.com"}},
 	{problem.AddressMissing, problem.Facts{"user_name": "ann"}},
 	{problem.AddressMissing, problem.Facts{"user_name": "ann", "email": "ann@example.com", "reason": "address_taken"}},

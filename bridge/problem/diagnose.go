@@ -185,7 +185,7 @@ func (f *sightings) tell(d *Diagnosis) {
 // factKeys leaves out the count, which differs from line to line and would
 // make each a problem of its own.
 var factKeys = []string{
-	FactAddress, FactAnonymous, FactContinent, FactCountry, FactDatabase, FactDomain, FactEmail, FactExpires, FactGroup, FactIDs, FactInstance,
+	FactAddress, FactAnonymous, FactAnswered, FactContinent, FactCountry, FactDatabase, FactDataDir, FactDomain, FactEmail, FactExpires, FactGroup, FactIDs, FactInstance,
 	FactPrevious, FactReason, FactRuleChangedAt, FactRuleDescription, FactRuleID, FactRuleKind, FactRulePriority, FactRuleValues, FactURL, FactUserName,
 }
 

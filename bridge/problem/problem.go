@@ -66,11 +66,13 @@ type Facts map[string]string
 // The facts that the catalogue's texts use.
 const (
 	FactAddress   = "address"       // IP address of the bridge as the account saw it
+	FactAnswered  = "answered"      // what answers in the account's place
 	FactAnonymous = "anonymous_ips" // kinds of anonymous IPs, joined by a comma, that the rule names and the address has
 	FactContinent = "continent"     // that the firewall rule names and the address is in
 	FactCount     = "count"         // how often, or how many
 	FactCountry   = "country"       // that the firewall rule names and the address is in
 	FactDatabase  = "database"      // the account's, as --database of the commands on its machine takes it
+	FactDataDir   = "data_dir"      // of the bridge
 	FactDomain    = "domain"        // host name of an e-mail address or of a certificate
 	FactEmail     = "email"         // an e-mail address
 	FactExpires   = "expires"       // RFC 3339

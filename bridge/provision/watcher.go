@@ -32,6 +32,7 @@ type Watcher struct {
 
 	mu       sync.Mutex
 	tried    time.Time // when the last round was made, successfully or not
+	looked   bool      // the last round was successful
 	waiting  []bridge.Attention
 	problems []problem.Problem
 }
@@ -109,6 +110,7 @@ func (w *Watcher) keep(waiting []bridge.Attention, problems []problem.Problem, e
 	w.mu.Lock()
 	w.tried = w.Now()
 	changed := false
+	w.looked = err == nil
 	if err == nil {
 		changed = !slices.EqualFunc(problems, w.problems, func(a, b problem.Problem) bool {
 			return a.Code == b.Code && a.Cause == b.Cause
@@ -137,8 +139,11 @@ func (w *Watcher) Report() control.Report {
 		r.Time = w.Now()
 	}
 	r.Expires = r.Time.Add(2*w.Every + time.Minute)
-	if len(w.problems) > 0 {
+	switch {
+	case len(w.problems) > 0:
 		r.State = control.Degraded
+	case !w.looked:
+		r.State = control.Unknown // who waits is not known
 	}
 	return r
 }

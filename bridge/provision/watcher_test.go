@@ -135,6 +135,29 @@ func TestWhatIsKnownStaysWhileTheAccountIsAway(t *testing.T) {
 	})
 }
 
+// Nobody is found healthy who was not looked at: not before the first round,
+// and not while rounds fail.
+func TestWhatWasNotLookedAtIsUnknown(t *testing.T) {
+	t.Parallel()
+	if got := (&Watcher{Now: time.Now, Every: time.Minute}).Report(); got.State != control.Unknown {
+		t.Errorf("before the first round: %s", got.State)
+	}
+	r := &room{away: bridge.ErrUnavailable}
+	watch(t, r, func(w *Watcher) {
+		pass(time.Second)
+		if got := w.Report(); got.State != control.Unknown {
+			t.Errorf("after a round that failed: %s", got.State)
+		}
+		r.mu.Lock()
+		r.away = nil
+		r.mu.Unlock()
+		pass(time.Hour)
+		if got := w.Report(); got.State != control.Healthy {
+			t.Errorf("after a round that found nobody: %s", got.State)
+		}
+	})
+}
+
 func TestProblemsAreOneForEachRemedy(t *testing.T) {
 	t.Parallel()
 	wait := func(kind bridge.AttentionKind, user, address, domain string) bridge.Attention {

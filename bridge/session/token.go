@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/secret"
 )
@@ -37,6 +38,14 @@ func NewToken() (Token, error) {
 		return Token{}, fmt.Errorf("make a token: %w", err)
 	}
 	return Token{secret.New(string(random[:]))}, nil
+}
+
+// Pasted is a token as somebody pasted it, without what comes along from
+// pages, mails and terminals: blanks, ends of lines, characters without width.
+func Pasted(text string) string {
+	return strings.TrimFunc(text, func(r rune) bool {
+		return unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) // formatting: U+FEFF, U+200B and their like
+	})
 }
 
 // ParseToken reads the text of a token. Anything that NewToken cannot have

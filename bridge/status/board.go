@@ -17,7 +17,7 @@ type Board struct {
 	Now            func() time.Time
 }
 
-// severity is the order from well to ill.
+// severity is the order from well to ill. A part that is Unknown makes nothing worse.
 var severity = []string{control.Healthy, control.Degraded, control.Sealed, control.Unhealthy}
 
 // Health asks every component.

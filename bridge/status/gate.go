@@ -133,6 +133,12 @@ func (g *Gate) Bearer(next http.Handler) http.Handler {
 // Observer lets in requests with the bearer token or the monitoring token.
 // The bearer token opens a sealed bridge here as well.
 func (g *Gate) Observer(next http.Handler) http.Handler {
+	return g.ObserverOr(next, func(http.ResponseWriter, error) bool { return false })
+}
+
+// ObserverOr is Observer with answers of its own to those that are refused,
+// for which refused reports whether it has given one.
+func (g *Gate) ObserverOr(next http.Handler, refused func(http.ResponseWriter, error) bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		token := bearer(r)
 		if !g.Monitoring.IsZero() && g.Monitoring.Equal(secret.New(token)) {
@@ -141,7 +147,9 @@ func (g *Gate) Observer(next http.Handler) http.Handler {
 			return
 		}
 		if err := g.Admit(r.Context(), token); err != nil {
-			refuse(w, err)
+			if !refused(w, err) {
+				refuse(w, err)
+			}
 			return
 		}
 		next.ServeHTTP(w, r)

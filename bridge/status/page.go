@@ -21,6 +21,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
 
 // A Page is the status page, for the operator at 3 a.m.: plain HTML that
@@ -62,14 +63,17 @@ func (p *Page) mount(mux *http.ServeMux) {
 	handle("POST /app/sign-in", p.signIn)
 	handle("POST /app/sign-out", p.signOut)
 	handle("GET /app/logs", p.logs)
-	handle("GET /app/style.css", p.style)
+	handle("GET /app/style.css", p.file("page/style.css"))
+	// Browsers ask for it by this name, whatever the page says, and as SCIM it
+	// would be a refused request.
+	handle("GET /favicon.ico", p.file("page/icon.svg"))
 	handle("/app/", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/app", http.StatusSeeOther) })
 }
 
 func secured(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
-		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
+		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Cache-Control", "no-store")
 		next(w, r)
@@ -78,8 +82,8 @@ func secured(next http.HandlerFunc) http.HandlerFunc {
 
 // signInPage is what sign_in.html shows.
 type signInPage struct {
-	State  string
-	Notice string
+	Connection string
+	Notice     string
 }
 
 // statusPage is what status.html shows.
@@ -94,7 +98,7 @@ type statusPage struct {
 
 func (p *Page) show(w http.ResponseWriter, r *http.Request) {
 	if !p.signedIn(r) {
-		p.render(w, http.StatusOK, "sign_in.html", signInPage{State: p.Status().State})
+		p.render(w, http.StatusOK, "sign_in.html", signInPage{Connection: p.Status().State})
 		return
 	}
 	p.render(w, http.StatusOK, "status.html", statusPage{Health: p.Health(), Status: p.Status(), Waiting: p.Waiting()})
@@ -102,7 +106,7 @@ func (p *Page) show(w http.ResponseWriter, r *http.Request) {
 
 func (p *Page) signIn(w http.ResponseWriter, r *http.Request) {
 	_ = ingress.ParseForm(w, r, 4<<10) // what did not arrive is no token
-	token := r.PostFormValue("token")
+	token := session.Pasted(r.PostFormValue("token"))
 	err := p.Admit(r.Context(), token)
 	if err == nil {
 		if pass := p.Pass(r.Context(), token); pass != "" {
@@ -131,7 +135,7 @@ func (p *Page) signIn(w http.ResponseWriter, r *http.Request) {
 	case refusal.Status == http.StatusServiceUnavailable:
 		code, notice = http.StatusServiceUnavailable, "The token cannot be checked at present: "+refusal.Detail+"."
 	}
-	p.render(w, code, "sign_in.html", signInPage{State: p.Status().State, Notice: notice})
+	p.render(w, code, "sign_in.html", signInPage{Connection: p.Status().State, Notice: notice})
 }
 
 func (p *Page) signOut(w http.ResponseWriter, r *http.Request) {
@@ -149,9 +153,11 @@ func (p *Page) logs(w http.ResponseWriter, r *http.Request) {
 	_, _ = p.Logs.WriteTo(w)
 }
 
-func (p *Page) style(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Cache-Control", "max-age=300")
-	http.ServeFileFS(w, r, pageFiles, "page/style.css")
+func (p *Page) file(name string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "max-age=300")
+		http.ServeFileFS(w, r, pageFiles, name)
+	}
 }
 
 // render writes nothing before the whole page is there.

@@ -2,10 +2,12 @@ package status
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strings"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 )
 
 // A Server is all that the bridge answers over HTTP.
@@ -16,8 +18,8 @@ type Server struct {
 	Page    *Page
 	Access  *Access
 	SCIM    http.Handler
-	// State is the bridge's state in package control's words.
-	State func() string
+	// Connection is the state of the bridge's connection in package control's words.
+	Connection func() string
 }
 
 // Handler mounts the parts.
@@ -28,7 +30,7 @@ func (s *Server) Handler() http.Handler {
 	})
 	own.HandleFunc("GET /ping", s.ping)
 	own.HandleFunc("GET /ready", s.ready)
-	own.Handle("GET /health", s.Gate.Observer(http.HandlerFunc(s.health)))
+	own.Handle("GET /health", s.Gate.ObserverOr(http.HandlerFunc(s.health), s.healthRefused))
 	own.Handle("GET /metrics", s.Gate.Observer(s.Metrics.Handler()))
 	s.Page.mount(own)
 	scim := s.Gate.Bearer(s.SCIM)
@@ -47,7 +49,7 @@ func (s *Server) Handler() http.Handler {
 // isOwn tells the bridge's own pages from SCIM.
 func isOwn(path string) bool {
 	switch path {
-	case "/", "/ping", "/ready", "/health", "/metrics", "/app":
+	case "/", "/ping", "/ready", "/health", "/metrics", "/app", "/favicon.ico":
 		return true
 	default:
 		return strings.HasPrefix(path, "/app/")
@@ -63,11 +65,10 @@ func (s *Server) ping(w http.ResponseWriter, _ *http.Request) {
 // answered with 503 then, and a load balancer that took the bridge out would
 // hide the status page from whoever looks for the reason.
 func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
-	state := s.State()
-	code := http.StatusOK
-	switch state {
+	state, code := s.Board.Health().State, http.StatusOK
+	switch s.Connection() {
 	case control.Starting, control.Draining, control.SessionUnreadable:
-		code = http.StatusServiceUnavailable
+		state, code = control.Unhealthy, http.StatusServiceUnavailable
 	}
 	writeJSON(w, code, control.Readiness{State: state, Revision: s.Board.Revision})
 }
@@ -79,6 +80,26 @@ func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
 		code = http.StatusServiceUnavailable
 	}
 	writeJSON(w, code, h)
+}
+
+// healthRefused answers those who cannot be let in because there is no session
+// that a token could open: in the form of /health, which a monitor reads, with
+// the one thing that may be told. It reports whether it has answered.
+func (s *Server) healthRefused(w http.ResponseWriter, err error) bool {
+	refusal, ok := errors.AsType[*control.Refusal](err)
+	if !ok || refusal.Code != problem.SessionUnreadable {
+		return false
+	}
+	now := s.Board.Now()
+	w.Header().Set("Retry-After", "10")
+	writeJSON(w, http.StatusServiceUnavailable, control.Health{
+		State:       control.Unhealthy,
+		Revision:    s.Board.Revision,
+		Reports:     []control.Report{},
+		Problems:    []problem.Problem{problem.New(problem.SessionUnreadable, now, nil)},
+		RetrievedAt: now.UTC(),
+	})
+	return true
 }
 
 func writeJSON(w http.ResponseWriter, code int, v any) {

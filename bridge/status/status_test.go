@@ -37,6 +37,8 @@ func (door) Admit(token string) error {
 		return &control.Refusal{Status: 401, Code: problem.TokenRejected, Detail: "another's"}
 	case "old":
 		return &control.Refusal{Status: 401, Code: problem.TokenRejected, Detail: "the old one", Previous: true, Expired: time.Unix(1000, 0)}
+	case "unreadable":
+		return &control.Refusal{Status: 503, Code: problem.SessionUnreadable, Detail: "the session cannot be read", Reason: "open /secret/place: no such file"}
 	case "early":
 		return &control.Refusal{Status: 503, Detail: "not yet"}
 	default:
@@ -123,7 +125,7 @@ func newFace(t *testing.T) *face {
 			}
 			_, _ = io.WriteString(w, "scim "+r.URL.Path)
 		}),
-		State: func() string { return f.state },
+		Connection: func() string { return f.state },
 	}
 	f.Server = httptest.NewServer(server.Handler())
 	t.Cleanup(f.Close)
@@ -248,6 +250,7 @@ func TestHealthIsTheWorstOfTheComponents(t *testing.T) {
 		{"somebody should look", control.Degraded, 0, control.Degraded, 200},
 		{"sealed", control.Sealed, 0, control.Sealed, 503},
 		{"nothing works", control.Unhealthy, 0, control.Unhealthy, 503},
+		{"what a component does not know makes nothing worse", control.Unknown, 0, control.Healthy, 200},
 		{"a component has stopped telling", control.Healthy, time.Hour, control.Unhealthy, 503},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -273,18 +276,61 @@ func TestHealthIsTheWorstOfTheComponents(t *testing.T) {
 	}
 }
 
+// A monitor reads /health also of a bridge that can check no token: what it
+// says is the form of /health, with the code and nothing that needs a secret.
+func TestHealthIsItselfWithoutASession(t *testing.T) {
+	t.Parallel()
+	f := newFace(t)
+	f.state, f.report.State = control.SessionUnreadable, control.Unhealthy
+	f.report.Problems = []problem.Problem{problem.New(problem.SessionUnreadable, f.now, problem.Facts{problem.FactReason: "at /secret/place"})}
+	for authorization, wantDetail := range map[string]bool{"Bearer watch": true, "Bearer unreadable": false} {
+		code, body, header := f.get(t, "/health", authorization)
+		var h control.Health
+		if err := json.Unmarshal([]byte(body), &h); err != nil {
+			t.Fatalf("%s: %v in %s", authorization, err, body)
+		}
+		if code != 503 || header.Get("Content-Type") != "application/json" || h.State != control.Unhealthy ||
+			len(h.Problems) != 1 || h.Problems[0].Code != problem.SessionUnreadable || h.RetrievedAt.IsZero() {
+			t.Errorf("%s: %d %s", authorization, code, body)
+		}
+		if got := strings.Contains(body, "/secret/place"); got != wantDetail || (h.Version == "") == wantDetail {
+			t.Errorf("%s: what needs a secret is told: %v, want %v: %s", authorization, got, wantDetail, body)
+		}
+	}
+	if code, body, _ := f.get(t, "/metrics", "Bearer unreadable"); code != 503 || strings.Contains(body, "/secret/place") {
+		t.Errorf("/metrics: %d %s", code, body)
+	}
+}
+
+func TestTheIconIsNoSCIMRequest(t *testing.T) {
+	t.Parallel()
+	f := newFace(t)
+	code, body, header := f.get(t, "/favicon.ico", "")
+	if code != 200 || header.Get("Content-Type") != "image/svg+xml" || !strings.Contains(body, "<svg") {
+		t.Errorf("%d %v %s", code, header, body)
+	}
+}
+
 func TestReadyMeansKeepSendingRequests(t *testing.T) {
 	t.Parallel()
-	for state, want := range map[string]int{
-		control.Starting: 503, control.Sealed: 200, control.SessionUnreadable: 503, control.SigningIn: 200,
-		control.Ready: 200, control.Refused: 200, control.Draining: 503,
+	for connection, want := range map[string]struct {
+		code             int
+		component, state string
+	}{
+		control.Starting:          {503, control.Healthy, control.Unhealthy},
+		control.Sealed:            {200, control.Sealed, control.Sealed},
+		control.SessionUnreadable: {503, control.Unhealthy, control.Unhealthy},
+		control.SigningIn:         {200, control.Degraded, control.Degraded},
+		control.Ready:             {200, control.Healthy, control.Healthy},
+		control.Refused:           {200, control.Unhealthy, control.Unhealthy},
+		control.Draining:          {503, control.Healthy, control.Unhealthy},
 	} {
-		t.Run(state, func(t *testing.T) {
+		t.Run(connection, func(t *testing.T) {
 			t.Parallel()
 			f := newFace(t)
-			f.state = state
+			f.state, f.report.State = connection, want.component
 			code, body, _ := f.get(t, "/ready", "")
-			if code != want || strings.TrimSpace(body) != `{"state":"`+state+`","revision":"r1"}` {
+			if code != want.code || strings.TrimSpace(body) != `{"state":"`+want.state+`","revision":"r1"}` {
 				t.Errorf("%d %s", code, body)
 			}
 		})
@@ -407,7 +453,10 @@ func TestTheStatusPage(t *testing.T) {
 	if _, body, _ := visit("GET", "/app", nil); !strings.Contains(body, `name="token"`) {
 		t.Error("the page is still open after a quarter of an hour")
 	}
-	visit("POST", "/app/sign-in", url.Values{"token": {"right"}})
+	visit("POST", "/app/sign-in", url.Values{"token": {"\ufeff right\r\n"}}) // as it is copied from a page
+	if _, body, _ := visit("GET", "/app", nil); strings.Contains(body, `name="token"`) {
+		t.Error("a token is not taken with the blanks that it was pasted with")
+	}
 	if _, body, _ := visit("POST", "/app/sign-out", nil); !strings.Contains(body, `name="token"`) {
 		t.Error("signing out does not close the page")
 	}

@@ -137,7 +137,8 @@ type State struct {
 	Log string
 }
 
-// Status is the state in one word.
+// Status is the state in one word. Here alone the states of a bridge become
+// those of a deployment.
 func (s State) Status() Status {
 	switch {
 	case !s.Running:

@@ -67,8 +67,7 @@ func (d *bridge) Schema(_ context.Context, _ datasource.SchemaRequest, resp *dat
 			"A bridge that does not answer is no error: its `state` is `unreachable`, so that a plan that would cure it is not stopped.",
 		Attributes: map[string]schema.Attribute{
 			"url": schema.StringAttribute{Required: true, MarkdownDescription: "The bridge's address, for instance `https://scim.example.com`."},
-			"state": schema.StringAttribute{Computed: true, MarkdownDescription: "With the monitoring token, what `/health` says (`healthy`, `degraded`, `sealed`, `unhealthy`); " +
-				"without it, what `/ready` says; or `unreachable`."},
+			"state": schema.StringAttribute{Computed: true, MarkdownDescription: "What the bridge says of itself: `healthy`, `degraded`, `sealed` or `unhealthy`; `unreachable` if it does not answer."},
 			"revision": schema.StringAttribute{Computed: true, MarkdownDescription: "The revision that runs."},
 			"problems": schema.ListAttribute{Computed: true, ElementType: types.StringType, MarkdownDescription: "Codes of the problems, sorted as the bridge told them; null if neither the bridge nor the account could be asked."},
 			"source":   schema.StringAttribute{Computed: true, MarkdownDescription: "Who told the problems: `bridge` or `account`."},

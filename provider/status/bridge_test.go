@@ -80,7 +80,7 @@ func TestABridgeThatIsSignedIn(t *testing.T) {
 	t.Parallel()
 	account, token := providertest.NewAccount(t), newToken(t)
 	bridge := providertest.NewBridge(t, *account.Activate("manager@example.com", token).Session, "r7", &token)
-	waitUntil(t, bridge.URL, "ready")
+	waitUntil(t, bridge.URL, "healthy")
 
 	read(t, config(account, bridge.URL, withToken),
 		has("state", knownvalue.StringExact("healthy")),
@@ -89,7 +89,7 @@ func TestABridgeThatIsSignedIn(t *testing.T) {
 		has("last_contact", knownvalue.NotNull()),
 		has("last_refusal", knownvalue.Null()))
 	read(t, config(account, bridge.URL, "null"),
-		has("state", knownvalue.StringExact("ready")),
+		has("state", knownvalue.StringExact("healthy")),
 		has("last_contact", knownvalue.NotNull()),
 		has("revision", knownvalue.StringExact("r7")),
 		has("problems", knownvalue.ListExact(nil)),

@@ -25,6 +25,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/logring"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/secret"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/provision"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
@@ -70,9 +71,15 @@ type runningBridge struct {
 	mu       sync.Mutex
 	observed string // the last revision that signed in
 	signedIn bool   // in this process
+	// unsealFault is why the token file does not open the bridge; may be empty.
+	unsealFault string
 }
 
 func newBridge(cfg bridgeConfig) (*runningBridge, error) {
+	var err error
+	if cfg.dataDir, err = filepath.Abs(cfg.dataDir); err != nil { // as remedies name it
+		return nil, err
+	}
 	instance, err := instanceID(cfg.dataDir)
 	if err != nil {
 		return nil, err
@@ -140,8 +147,8 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 			Metrics:        metrics,
 			Now:            time.Now,
 		},
-		SCIM:  b.scimHandler(),
-		State: b.state,
+		SCIM:       b.scimHandler(),
+		Connection: b.state,
 	}
 	b.front = &status.Front{
 		Address:     cfg.listen,
@@ -151,7 +158,7 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 		Connections: cfg.connections,
 	}
 	b.board.Components = []func() control.Report{
-		b.keyring.Report, b.connector.Report, b.watcher.Report, b.unknown.Report, b.gate.Report, b.front.Report,
+		b.sessionReport, b.connector.Report, b.watcher.Report, b.unknown.Report, b.gate.Report, b.front.Report,
 	}
 	b.socket = &status.Socket{
 		DataDir:  cfg.dataDir,
@@ -262,6 +269,9 @@ func (b *runningBridge) healByItself(ctx context.Context) {
 				b.tellSession()
 			}
 		}
+		if b.connector.State().Strange != nil {
+			b.watcher.Look() // its request finds out whether that has passed
+		}
 		if s.Sealed && b.cfg.unsealTokenFile != "" {
 			token, err := readSecret("--unseal-token-file", b.cfg.unsealTokenFile)
 			if err == nil {
@@ -271,6 +281,7 @@ func (b *runningBridge) healByItself(ctx context.Context) {
 				said = err.Error()
 				b.cfg.logger.Error("the bridge could not be opened with --unseal-token-file", "error", err)
 			}
+			b.noteUnseal(err)
 		}
 		select {
 		case <-ctx.Done():
@@ -278,6 +289,31 @@ func (b *runningBridge) healByItself(ctx context.Context) {
 		case <-tick.C:
 		}
 	}
+}
+
+// noteUnseal remembers why the token file does not open the bridge; nil if it does.
+func (b *runningBridge) noteUnseal(err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.unsealFault = ""
+	if err != nil {
+		b.unsealFault = err.Error()
+	}
+}
+
+// sessionReport is the keyring's, with what is known here of how to open it.
+func (b *runningBridge) sessionReport() control.Report {
+	r := b.keyring.Report()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for i, p := range r.Problems {
+		if p.Code == problem.Sealed {
+			r.Problems[i] = problem.New(p.Code, p.Since, problem.Facts{
+				problem.FactDataDir: b.cfg.dataDir, problem.FactReason: b.unsealFault,
+			})
+		}
+	}
+	return r
 }
 
 // tellSession logs what the session is before anybody has shown a token.
@@ -353,6 +389,7 @@ func (b *runningBridge) status() control.Status {
 	b.mu.Lock()
 	observed := b.observed
 	b.mu.Unlock()
+	health := b.board.Health()
 	return control.Status{
 		Instance:           b.instance,
 		PID:                os.Getpid(),
@@ -361,7 +398,8 @@ func (b *runningBridge) status() control.Status {
 		Revision:           b.cfg.revision,
 		ObservedRevision:   observed,
 		State:              b.state(),
-		Problems:           b.board.Health().Problems,
+		Problems:           health.Problems,
+		Health:             health,
 		EgressAddress:      b.connector.State().Address,
 		AccountID:          k.Header.AccountID,
 		AccountURL:         b.connector.URL(),

@@ -97,6 +97,17 @@ func TestATokenFileOpensTheBridgeAfterARestart(t *testing.T) {
 	dir := folder(t, pair.sealed)
 	b := serve(t, dir, "--unseal-token-file", token, "--revision", "r1")
 	b.awaitState(control.Sealed) // the file is not there yet
+	await(t, "the sealed problem to name the file", func() bool { return strings.Contains(b.status().Problems[0].Cause, token) })
+	other, err := session.NewToken()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(token, []byte(other.Reveal()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the sealed problem to say that the token is another's", func() bool {
+		return strings.Contains(b.status().Problems[0].Cause, "does not belong to the bridge's session")
+	})
 	if err := os.WriteFile(token, []byte(pair.token.Reveal()+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -26,7 +26,7 @@ type statusCommand struct {
 	URL       string `xor:"where" placeholder:"URL" help:"Address of the bridge."`
 	TokenFile string `placeholder:"FILE" help:"File with the bearer token or the monitoring token."`
 	Local     bool   `xor:"where" help:"Ask the bridge of DATA_DIR over its control socket, without a token."`
-	JSON      bool   `help:"Print what the bridge said."`
+	JSON      bool   `help:"Print the document of the bridge's /health."`
 	DataDir   string `arg:"" optional:"" default:"/var/lib/scim-bridge" help:"Data folder of the local bridge (${default})."`
 }
 
@@ -67,27 +67,19 @@ func (s *statusCommand) local(ctx context.Context, c *console) error {
 	if err != nil {
 		return &exit{exitUnreachable, err}
 	}
-	if s.JSON {
-		err = printJSON(c.Out, st)
-	} else {
-		table(c.Out,
-			"state", st.State, "account", st.AccountID, "address seen by it", st.EgressAddress,
-			"listening on", st.Listen, "version", st.Version, "revision", st.Revision,
-			"signed in with", st.ObservedRevision, "process", fmt.Sprint(st.PID), "instance", st.Instance)
-		printProblems(c.Out, st.Problems)
-	}
-	return outcome(err, st.State == control.Ready && len(st.Problems) == 0)
+	return s.show(c, st.Health,
+		"account", st.AccountID, "address seen by it", st.EgressAddress, "listening on", st.Listen,
+		"signed in with", st.ObservedRevision, "process", fmt.Sprint(st.PID), "instance", st.Instance)
 }
 
-func (s *statusCommand) remote(ctx context.Context, c *console) error {
-	h, err := s.fetchHealth(ctx)
-	if err != nil {
-		return &exit{exitUnreachable, err}
-	}
+// show prints health, the same whoever was asked; facts are what only a local
+// bridge tells beside it.
+func (s *statusCommand) show(c *console, h control.Health, facts ...string) error {
+	var err error
 	if s.JSON {
 		err = printJSON(c.Out, h)
 	} else {
-		pairs := []string{"state", h.State, "version", h.Version, "revision", h.Revision}
+		pairs := append([]string{"state", h.State, "version", h.Version, "revision", h.Revision}, facts...)
 		for _, r := range h.Reports {
 			pairs = append(pairs, r.Source, r.State)
 		}
@@ -95,6 +87,14 @@ func (s *statusCommand) remote(ctx context.Context, c *console) error {
 		printProblems(c.Out, h.Problems)
 	}
 	return outcome(err, h.State == control.Healthy)
+}
+
+func (s *statusCommand) remote(ctx context.Context, c *console) error {
+	h, err := s.fetchHealth(ctx)
+	if err != nil {
+		return &exit{exitUnreachable, err}
+	}
+	return s.show(c, h)
 }
 
 func (s *statusCommand) fetchHealth(ctx context.Context) (h control.Health, err error) {

@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
 
 type unsealCommand struct {
@@ -33,7 +33,7 @@ func (u *unsealCommand) Run(ctx context.Context, c *console) error {
 	if err != nil {
 		return fmt.Errorf("reading the token from standard input: %w", err)
 	}
-	token := strings.TrimSpace(string(text))
+	token := session.Pasted(string(text))
 	if token == "" {
 		return errors.New("no token on standard input: write scim-bridge unseal DATA_DIR <FILE")
 	}
@@ -43,6 +43,6 @@ func (u *unsealCommand) Run(ctx context.Context, c *console) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(c.Out, "the bridge is open (%s)\n", st.State)
+	fmt.Fprintf(c.Out, "the bridge is open (%s)\n", st.Health.State)
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
@@ -61,6 +62,7 @@ func call[T any](ctx context.Context, c *Connector, r request) (answer T, lost b
 			return answer, lost, err
 		}
 		answer, err = receive[T](r.send(ctx, l.client, l.authorize))
+		c.noteAnswer(err)
 		if err == nil {
 			return answer, lost, nil
 		}
@@ -126,6 +128,9 @@ func receive[T any](resp *http.Response, err error) (answer T, _ error) {
 	body := io.LimitReader(resp.Body, maxAnswer)
 	switch resp.StatusCode {
 	case http.StatusOK, http.StatusCreated:
+		if mediaType(resp) != "application/json" {
+			return answer, unexpected(resp)
+		}
 		text, err := readAll(body, resp.ContentLength)
 		if err == nil {
 			err = decode(text, &answer)
@@ -163,11 +168,16 @@ type refusal struct {
 	retryAfter time.Duration
 	// sessionEnded: the session is no longer known; sign in again.
 	sessionEnded bool
+	// answered says what answered in the account's place; empty if it was an account.
+	answered string
 	// entry: this bridge is not served, whatever it asks.
 	entry bool
 }
 
 func (r *refusal) Error() string {
+	if r.answered != "" {
+		return "something else than the account answered: " + r.answered
+	}
 	detail := r.Title
 	if r.Detail != nil {
 		detail = *r.Detail
@@ -200,10 +210,8 @@ const codeUnexpected = "unexpected_answer"
 
 func refusalOf(resp *http.Response, body io.Reader) error {
 	r := &refusal{}
-	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
-	if kind != "application/problem+json" || json.NewDecoder(io.LimitReader(body, 1<<20)).Decode(&r.Problem) != nil {
-		// A proxy on the way, or something else than an account.
-		r.Problem = api.Problem{Title: http.StatusText(resp.StatusCode), Code: codeUnexpected}
+	if mediaType(resp) != "application/problem+json" || json.NewDecoder(io.LimitReader(body, 1<<20)).Decode(&r.Problem) != nil {
+		r = unexpected(resp)
 	}
 	r.Status = resp.StatusCode
 	if s, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && s > 0 {
@@ -213,9 +221,29 @@ func refusalOf(resp *http.Response, body io.Reader) error {
 	case codeFirewallBlocked, codeTwoFactor, codeInactive, codeStorageFull, codeStorageLost:
 		r.entry = true
 	default:
-		r.sessionEnded = r.Status == http.StatusUnauthorized
+		r.sessionEnded = r.Status == http.StatusUnauthorized && r.Code != codeUnexpected
 	}
 	return r
+}
+
+func mediaType(resp *http.Response) string {
+	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	return kind
+}
+
+// unexpected is an answer of a proxy on the way, or of something else than an
+// account, and says what it knows of that.
+func unexpected(resp *http.Response) *refusal {
+	what := strings.TrimSpace(fmt.Sprintf("%d %s", resp.StatusCode, http.StatusText(resp.StatusCode)))
+	for _, header := range []struct{ name, label string }{{"Content-Type", "of the type"}, {"Server", "from"}, {"Location", "to"}} {
+		if v := resp.Header.Get(header.name); v != "" {
+			what += fmt.Sprintf(" %s %.100q", header.label, v)
+		}
+	}
+	return &refusal{
+		Problem:  api.Problem{Title: http.StatusText(resp.StatusCode), Status: resp.StatusCode, Code: codeUnexpected},
+		answered: what,
+	}
 }
 
 // busy says that the same question may be answered a little later.
@@ -225,7 +253,7 @@ func (r *refusal) busy() bool { return r.Status >= 500 || r.Status < 400 }
 // it gave up waiting, or lost the connection, and does not know what the
 // account has done meanwhile.
 func (r *refusal) lost() bool {
-	return r.Code == codeUnexpected && (r.Status == http.StatusBadGateway || r.Status == http.StatusGatewayTimeout)
+	return r.answered != "" && (r.Status == http.StatusBadGateway || r.Status == http.StatusGatewayTimeout || r.Status < 300)
 }
 
 // directoryError turns a refusal of a request into the Directory's words,
@@ -243,6 +271,9 @@ func (r *refusal) directoryError() error {
 		bridge.InvalidValue, bridge.InvalidFilter, bridge.InvalidCursor, bridge.TooLarge, bridge.TooMany:
 		return e
 	}
+	if r.answered != "" && (r.Status == http.StatusBadRequest || r.Status == http.StatusUnprocessableEntity) {
+		return fmt.Errorf("%w: %w", bridge.ErrUnavailable, r) // it was not the account that judged what was sent
+	}
 	switch r.Status {
 	case http.StatusBadRequest, http.StatusUnprocessableEntity:
 		e.Code = bridge.InvalidValue
@@ -256,6 +287,30 @@ func (r *refusal) directoryError() error {
 		return fmt.Errorf("%w: %w", bridge.ErrUnavailable, r)
 	}
 	return e
+}
+
+// noteAnswer remembers that requests of the directory are answered by
+// something else than the account, while the heartbeat may well reach it, and
+// forgets it with the first answer of the account's own.
+func (c *Connector) noteAnswer(err error) {
+	no, refused := errors.AsType[*refusal](err)
+	switch {
+	case refused && no.answered != "":
+		code, facts := diagnose(err)
+		facts[problem.FactURL] = c.URL()
+		p := problem.New(code, c.cfg.Now(), facts)
+		if !c.strange.Swap(true) {
+			c.cfg.Log.Error(logMessage(code), logFields(code, facts, 1)...)
+		}
+		c.update(func(s *State) {
+			if s.Strange != nil {
+				p.Since = s.Strange.Since
+			}
+			s.Strange = &p
+		})
+	case (err == nil || refused) && c.strange.CompareAndSwap(true, false):
+		c.update(func(s *State) { s.Strange = nil })
+	}
 }
 
 // diagnose names the problem behind a failure to come in.
@@ -287,6 +342,10 @@ func diagnose(err error) (problem.Code, problem.Facts) {
 	case codeStorageLost:
 		return problem.StorageLost, facts
 	default:
+		if r.answered != "" {
+			facts[problem.FactAnswered] = r.answered
+			return problem.AccountUnreachable, facts
+		}
 		facts[problem.FactReason] = r.Error()
 		return problem.AccountUnreachable, facts
 	}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -68,6 +69,9 @@ type State struct {
 	Phase Phase
 	// Problem is why the phase is Refused or Unreachable; else nil.
 	Problem *problem.Problem
+	// Strange is set while requests are answered by something else than the
+	// account, and the heartbeat is not.
+	Strange *problem.Problem
 	// Address is this bridge's as the account saw it last, let in or not.
 	Address string
 	// Epoch is the generation of the credentials in use, 0 while Waiting.
@@ -90,12 +94,13 @@ type Connector struct {
 	cfg  Config
 	wake chan struct{} // makes Run look again at once
 
-	mu    sync.Mutex
-	creds *credentials
-	login *login // the session with the account; nil when there is none
-	state State
-	moved chan struct{} // closed and made anew by every update
-	quiet bool          // see HandedOver
+	mu      sync.Mutex
+	creds   *credentials
+	login   *login // the session with the account; nil when there is none
+	state   State
+	moved   chan struct{} // closed and made anew by every update
+	strange atomic.Bool   // State.Strange is set
+	quiet   bool          // see HandedOver
 }
 
 // credentials are what a sealed session held.
@@ -207,7 +212,7 @@ func (c *Connector) update(change func(*State)) {
 
 func differ(a, b State) bool {
 	return a.Phase != b.Phase || a.Address != b.Address || a.Epoch != b.Epoch || !a.FirewallOff.equal(b.FirewallOff) ||
-		(a.Problem == nil) != (b.Problem == nil) ||
+		(a.Problem == nil) != (b.Problem == nil) || (a.Strange == nil) != (b.Strange == nil) ||
 		a.Problem != nil && (a.Problem.Code != b.Problem.Code || a.Problem.Cause != b.Problem.Cause) ||
 		!slices.EqualFunc(a.Generations, b.Generations, func(x, y api.Generation) bool {
 			return x.Epoch == y.Epoch && (x.ExpiresAt == nil) == (y.ExpiresAt == nil) &&
@@ -235,6 +240,10 @@ func (c *Connector) Report() control.Report {
 	}
 	if s.Problem != nil {
 		r.Problems = append(r.Problems, *s.Problem)
+	}
+	if s.Phase == SignedIn && s.Strange != nil {
+		r.State = control.Unhealthy
+		r.Problems = append(r.Problems, *s.Strange)
 	}
 	if s.Phase == SignedIn && s.FirewallOff != nil {
 		s.FirewallOff.report(&r)
@@ -395,7 +404,7 @@ func logMessage(code problem.Code) string {
 func logFields(code problem.Code, facts problem.Facts, failures int) []any {
 	fields := []any{problem.LogKey, string(code)}
 	for _, key := range []string{
-		problem.FactReason, problem.FactAddress, problem.FactRuleID,
+		problem.FactReason, problem.FactAnswered, problem.FactAddress, problem.FactRuleID,
 		problem.FactCountry, problem.FactContinent, problem.FactAnonymous, problem.FactURL, problem.FactDatabase,
 		problem.FactRulePriority, problem.FactRuleDescription, problem.FactRuleChangedAt, problem.FactRuleKind, problem.FactRuleValues,
 	} {

@@ -26,6 +26,8 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/signin"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/connector/account"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
 
@@ -203,12 +205,17 @@ func signedIn(t testing.TB) (*account.Connector, *faults) {
 
 func awaitPhase(t testing.TB, c *account.Connector, phase account.Phase) {
 	t.Helper()
+	await(t, c, string(phase), func() bool { return c.State().Phase == phase })
+}
+
+func await(t testing.TB, c *account.Connector, what string, holds func() bool) {
+	t.Helper()
 	deadline := time.Now().Add(5 * time.Minute) // reached only by a connector that is broken
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for c.State().Phase != phase {
+	for !holds() {
 		if time.Now().After(deadline) {
-			t.Fatalf("the connector never was %s: %+v", phase, c.State())
+			t.Fatalf("the connector never was %s: %+v", what, c.State())
 		}
 		<-tick.C
 	}
@@ -442,6 +449,58 @@ func TestWhatAProxySaysIsNoAnswerOfADirectory(t *testing.T) {
 			if _, err := c.Person(t.Context(), "x"); !errors.Is(err, bridge.ErrUnavailable) {
 				t.Errorf("got %v, want ErrUnavailable", err)
 			}
+		})
+	}
+}
+
+// Something in front of the account may let the heartbeat pass and nothing
+// else: then nothing is healthy, and what answers is named.
+func TestWhatAnswersInTheAccountsPlaceIsNamed(t *testing.T) {
+	t.Parallel()
+	page := func(status int, kind, body string) func() (*http.Response, error) {
+		return func() (*http.Response, error) {
+			return &http.Response{
+				StatusCode: status, Header: http.Header{"Content-Type": {kind}, "Server": {"nginx"}},
+				Body: io.NopCloser(strings.NewReader(body)),
+			}, nil
+		}
+	}
+	for _, row := range []struct {
+		name, path string
+		answer     func() (*http.Response, error)
+		want       string
+	}{
+		{"a 404 page to requests of the directory", peoplePath, page(404, "text/html", "<html>"), `404 Not Found of the type "text/html" from "nginx"`},
+		{"a 200 page to requests of the directory", peoplePath, page(200, "text/html", "<html>"), `200 OK of the type "text/html" from "nginx"`},
+		{"a 400 page to requests of the directory", peoplePath, page(400, "text/html", "<html>"), `400 Bad Request of the type "text/html" from "nginx"`},
+		{"a 401 page to requests of the directory", peoplePath, page(401, "text/html", "<html>"), `401 Unauthorized of the type "text/html" from "nginx"`},
+		{"a 404 page to everything", "", page(404, "text/html", "<html>"), `404 Not Found of the type "text/html" from "nginx"`},
+		{"a 200 page to everything", "", page(200, "text/html; charset=utf-8", "<html>"), `200 OK of the type "text/html; charset=utf-8" from "nginx"`},
+		{"JSON that is no account's to everything", "", page(200, "application/json", `{"status":"ok"}`), `speaks JSON`},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			c, network := signedIn(t)
+			network.set(func(req *http.Request) func() (*http.Response, error) {
+				if strings.HasPrefix(req.URL.Path, row.path) {
+					return row.answer
+				}
+				return nil
+			})
+			if p, err := c.Person(t.Context(), "x"); row.path != "" && !errors.Is(err, bridge.ErrUnavailable) {
+				t.Errorf("a request got %v, %v; want ErrUnavailable", p, err)
+			}
+			c.Tell()
+			await(t, c, "unhealthy because of what answers", func() bool {
+				r := c.Report()
+				return r.State == control.Unhealthy && len(r.Problems) == 1 && r.Problems[0].Code == problem.AccountUnreachable &&
+					strings.Contains(r.Problems[0].Cause, row.want)
+			})
+			network.set(nil)
+			await(t, c, "healthy again", func() bool {
+				_, err := c.Person(t.Context(), "x")
+				return bridge.CodeOf(err) == bridge.NotFound && c.Report().State == control.Healthy
+			})
 		})
 	}
 }

@@ -2,6 +2,8 @@ package account
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -85,6 +87,9 @@ func (c *Connector) heartbeat(ctx context.Context, l *login) error {
 	if err != nil {
 		return err
 	}
+	if answer.Address == "" { // JSON, but no heartbeat's answer
+		return fmt.Errorf("%w, but not as an account answers a heartbeat", errStrangeJSON)
+	}
 	now := c.cfg.Now()
 	c.update(func(s *State) {
 		if c.login != l {
@@ -96,6 +101,9 @@ func (c *Connector) heartbeat(ctx context.Context, l *login) error {
 	})
 	return nil
 }
+
+// errStrangeJSON is an answer of something that speaks JSON.
+var errStrangeJSON = errors.New("what answers there speaks JSON")
 
 // leave says goodbye, so that the account does not count a live session that
 // nobody uses.
