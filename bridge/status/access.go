@@ -3,13 +3,16 @@ package status
 import (
 	"net/http"
 	"net/netip"
+	"regexp"
 	"runtime/debug"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
 
 // Access writes one log line for each request that shows a secret, and counts
@@ -61,10 +64,61 @@ func (a *Access) admitted(r *http.Request, seen *observer, begun *ingress.Reques
 	case routePing, routeReady, routeMetrics: // asked every few seconds by machines
 		level = hclog.Debug
 	}
-	a.Logger.Log(level, "request",
+	fields := []any{
 		"method", ingress.Method(r.Method), "route", route, "status", seen.code(), "bytes", seen.bytes,
-		"ms", took.Milliseconds(), "client", begun.Client, "request_id", begun.ID)
+		"ms", took.Milliseconds(), "client", begun.Client, "request_id", begun.ID,
+	}
+	for _, f := range [...]struct{ key, value string }{
+		{"resource_id", resourceID(r, seen)},
+		{"token", begun.Token},
+		{"user_agent", userAgent(r)},
+	} {
+		if f.value != "" {
+			fields = append(fields, f.key, f.value)
+		}
+	}
+	a.Logger.Log(level, "request", fields...)
 }
+
+// resourceID is the id of the person or group that a request is about, or has
+// made. A client may write anything into a path, an e-mail address for one: only
+// what has the form of an id is shown.
+func resourceID(r *http.Request, seen *observer) string {
+	path := r.URL.Path
+	if seen.code() == http.StatusCreated {
+		path = seen.Header().Get("Location")
+	}
+	for _, segment := range strings.Split(path, "/") {
+		if opaqueID.MatchString(segment) {
+			return segment
+		}
+	}
+	return ""
+}
+
+// opaqueID is how accounts write ids: ours as 128 bits in base32, others as UUIDs.
+var opaqueID = regexp.MustCompile(`^[a-z2-7]{26}$|^[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$`)
+
+// mostUserAgent bounds what a client may add to a line, in characters.
+const mostUserAgent = 100
+
+// userAgent tells identity providers apart. What a terminal would obey is left
+// out, and so is whatever names somebody or may be a secret.
+func userAgent(r *http.Request) string {
+	text := addressLike.ReplaceAllString(session.Scrub(r.UserAgent()), "[address]")
+	n := 0
+	return strings.Map(func(c rune) rune {
+		if !unicode.IsPrint(c) {
+			return -1
+		}
+		if n++; n > mostUserAgent {
+			return -1
+		}
+		return c
+	}, text)
+}
+
+var addressLike = regexp.MustCompile(`[^\s<>()",;]+(?:@|%40)[^\s<>()",;]+`)
 
 // stranger counts a request that anybody can send as often as it likes: a line
 // for each would fill the disk, and wash everything else out of the log that

@@ -27,6 +27,9 @@ type Door interface {
 	// problem.TokenRejected for a well-formed wrong token, with the status
 	// 503 when nobody can be let in.
 	Admit(token string) error
+	// IsPrevious reports whether a token that was let in is that of the older
+	// of two pairs.
+	IsPrevious(token string) bool
 }
 
 // A Gate stands before everything that needs a token. A right token is never
@@ -67,6 +70,14 @@ func Results() []string {
 // rejectedFor is how long a wrong token stays a problem: longer than the
 // pause between two cycles of an identity provider (Entra's is 40 minutes).
 const rejectedFor = time.Hour
+
+// Which token a request has shown, as the log says it: during an overlap that
+// tells whether the identity provider still has the old one.
+const (
+	TokenCurrent    = "current"
+	TokenPrevious   = "previous"
+	TokenMonitoring = "monitoring"
+)
 
 // tally is what is remembered of tokens that were refused.
 type tally struct {
@@ -143,6 +154,7 @@ func (g *Gate) ObserverOr(next http.Handler, refused func(http.ResponseWriter, e
 		token := bearer(r)
 		if !g.Monitoring.IsZero() && g.Monitoring.Equal(secret.New(token)) {
 			ingress.Admit(r.Context())
+			ingress.RequestFrom(r.Context()).Token = TokenMonitoring
 			next.ServeHTTP(w, r)
 			return
 		}
@@ -169,6 +181,10 @@ func (g *Gate) Admit(ctx context.Context, token string) error {
 	case err == nil:
 		g.Checked(ResultAccepted)
 		ingress.Admit(ctx)
+		ingress.RequestFrom(ctx).Token = TokenCurrent
+		if g.Door.IsPrevious(token) {
+			ingress.RequestFrom(ctx).Token = TokenPrevious
+		}
 		return nil
 	case !ok:
 		refusal = &control.Refusal{Detail: err.Error()}

@@ -31,7 +31,7 @@ type door struct{}
 
 func (door) Admit(token string) error {
 	switch token {
-	case "right":
+	case "right", "right-old":
 		return nil
 	case "wrong":
 		return &control.Refusal{Status: 401, Code: problem.TokenRejected, Detail: "another's"}
@@ -45,6 +45,8 @@ func (door) Admit(token string) error {
 		return &control.Refusal{Status: 401, Detail: "no token"}
 	}
 }
+
+func (door) IsPrevious(token string) bool { return token == "right-old" }
 
 // face is a server whose time and components the test chooses.
 type face struct {
@@ -352,6 +354,46 @@ func TestTheAccessLogNamesNobody(t *testing.T) {
 	// Read from the right to the first hop that is no trusted proxy.
 	if !strings.Contains(log, "client=198.51.100.7") || strings.Contains(log, "203.0.113.9") {
 		t.Errorf("whom the proxy names:\n%s", log)
+	}
+}
+
+// An operator at night asks who did what to whom, with which token.
+func TestTheAccessLogTellsClientsResourcesAndTokensApart(t *testing.T) {
+	t.Parallel()
+	f := newFace(t)
+	const id = "isgv7hf2buozxtxgak3s53nyqy"
+	secret := "sbt1_" + strings.Repeat("x", 48)
+	for _, row := range []struct {
+		name, path, token, agent string
+		want, not                []string
+	}{
+		{"a person, the current pair", "/scim/v2/Users/" + id, "right", "okta-scim/1.0",
+			[]string{"route=users", "resource_id=" + id, "token=current", "user_agent=okta-scim/1.0"}, nil},
+		{"a group, the older pair", "/Groups/" + id, "right-old", "",
+			[]string{"route=groups", "resource_id=" + id, "token=previous"}, nil},
+		{"the monitoring token", "/health", "watch", "probe", []string{"route=health", "token=monitoring"}, []string{"resource_id"}},
+		{"a person of another account system", "/Users/2819C223-7f76-453a-919d-413861904646", "right", "x", []string{"resource_id=2819C223-7f76-453a-919d-413861904646"}, nil},
+		{"an address in a path is no id", "/Users/ann@example.com", "right", "x", nil, []string{"resource_id", "ann"}},
+		{"nor is anything else that a client made up", "/Users/Ann-Example-ann-example-annn", "right", "x", nil, []string{"resource_id", "Ann"}},
+		{"an address in a user agent", "/Users", "right", "sync (mailto:ann@example.com; build 7)", []string{"build 7"}, []string{"ann"}},
+		{"an escaped one", "/Users", "right", "sync ann%40example.com", []string{"user_agent=\"sync [address]\""}, []string{"ann"}},
+		{"a token in a user agent", "/Users", "right", "Bearer " + secret, []string{"user_agent=\"Bearer [redacted]\""}, []string{secret}},
+		{"controls and marks in a user agent", "/Users", "right", "a\u009b31mb\u202ec\u200bd", []string{"a31mbcd"}, []string{"\u009b", "\u202e", "\u200b"}},
+		{"a user agent without end", "/Users", "right", strings.Repeat("y", 5000), []string{strings.Repeat("y", 100)}, []string{strings.Repeat("y", 101)}},
+	} {
+		before := len(f.logText())
+		f.get(t, row.path, "Bearer "+row.token, "User-Agent", row.agent)
+		log := f.logText()[before:]
+		for _, want := range row.want {
+			if !strings.Contains(log, want) {
+				t.Errorf("%s: the log lacks %q: %s", row.name, want, log)
+			}
+		}
+		for _, not := range row.not {
+			if strings.Contains(log, not) {
+				t.Errorf("%s: the log has %q: %s", row.name, not, log)
+			}
+		}
 	}
 }
 

@@ -1,7 +1,11 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
+	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -18,18 +22,86 @@ const ringSize = 2 << 20
 func newLogger(w io.Writer, level, format string) (hclog.InterceptLogger, *logring.Ring) {
 	shown := hclog.LevelFromString(level)
 	options := &hclog.LoggerOptions{
-		Name:       "scim-bridge",
-		Level:      shown,
-		Output:     w,
-		JSONFormat: format == "json",
-		TimeFn:     func() time.Time { return time.Now().UTC() },
+		Name:   "scim-bridge",
+		Level:  shown,
+		Output: w,
+		TimeFn: func() time.Time { return time.Now().UTC() },
 	}
-	if format == "pretty" {
+	switch format {
+	case "pretty":
 		options.Color = hclog.ForceColor
 		options.ColorHeaderAndFields = true
+	case "json":
+		options.Level = hclog.Off // jsonLog writes instead
 	}
 	logger := hclog.NewInterceptLogger(options)
+	if format == "json" {
+		logger.RegisterSink(&jsonLog{w: w, from: shown, now: options.TimeFn})
+	}
 	ring := logring.New(ringSize)
 	logger.RegisterSink(ring.Sink(min(shown, hclog.Debug)))
 	return logger, ring
+}
+
+// A jsonLog writes lines of JSON with the keys of the vendor's bridge (time,
+// level, message), which log pipelines of existing deployments look for; hclog
+// has names of its own.
+type jsonLog struct {
+	from hclog.Level
+	now  func() time.Time
+
+	mu sync.Mutex
+	w  io.Writer
+}
+
+// Accept implements hclog.SinkAdapter.
+func (j *jsonLog) Accept(name string, level hclog.Level, msg string, args ...any) {
+	if level < j.from {
+		return
+	}
+	var b bytes.Buffer
+	member := func(key string, value any) {
+		b.WriteByte(',')
+		b.Write(toJSON(key))
+		b.WriteByte(':')
+		b.Write(toJSON(value))
+	}
+	b.WriteString(`{"time":`)
+	b.Write(toJSON(j.now().Format(time.RFC3339Nano)))
+	member("level", level.String())
+	member("logger", name)
+	member("message", msg)
+	for i := 0; i+1 < len(args); i += 2 {
+		key := fmt.Sprint(args[i])
+		switch key {
+		case "time", "level", "logger", "message": // twice the same key is read as anybody likes
+			key += "_"
+		}
+		member(key, args[i+1])
+	}
+	b.WriteString("}\n")
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	_, _ = j.w.Write(b.Bytes()) // a log that cannot be written has nowhere to say so
+}
+
+// toJSON writes a value: errors and durations as people read them, and what
+// JSON cannot hold as fmt prints it.
+func toJSON(value any) []byte {
+	switch v := value.(type) {
+	case error:
+		value = v.Error()
+	case time.Duration:
+		value = v.String()
+	case hclog.Format:
+		value = fmt.Sprintf(fmt.Sprint(v[0]), v[1:]...)
+	}
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(value); err != nil {
+		b.Reset()
+		_ = e.Encode(fmt.Sprint(value)) // a text, which cannot fail
+	}
+	return bytes.TrimRight(b.Bytes(), "\n")
 }

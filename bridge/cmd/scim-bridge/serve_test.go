@@ -166,6 +166,9 @@ func TestBothTokensWorkDuringTheOverlapAndOneAfterIt(t *testing.T) {
 	if got := ask(t, "GET", b.url("/Users"), old.token.Reveal(), ""); got.status != 200 {
 		t.Errorf("the old token, after the new one was seen: %d %s", got.status, got.body)
 	}
+	for _, pair := range []string{"token=current", "token=previous"} {
+		await(t, pair+" in the log", func() bool { return strings.Contains(b.logText(), pair) })
+	}
 	account.pass(time.Hour)
 	var last reply
 	await(t, "the end of the overlap", func() bool {

@@ -205,6 +205,20 @@ func (k *Keyring) Admit(text string) error {
 	return err
 }
 
+// IsPrevious reports whether a token that was let in is the older pair's.
+func (k *Keyring) IsPrevious(text string) bool {
+	token, err := session.ParseToken(text)
+	if err != nil {
+		return false
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, newest := range k.file.Entries {
+		return same(token.Fingerprint(), newest.Header.PreviousFingerprint)
+	}
+	return false
+}
+
 func (k *Keyring) admit(token session.Token, state State) (afterwards func(), _ error) {
 	fingerprint := token.Fingerprint()
 	k.mu.Lock()

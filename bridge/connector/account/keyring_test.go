@@ -123,3 +123,33 @@ func TestAnOpenSessionIsNotReadAgain(t *testing.T) {
 	refusedWith(t, "another token", k.Admit(newToken(t).Reveal()), 401, problem.TokenRejected)
 	refusedWith(t, "no token", k.Admit("hello"), 401, "")
 }
+
+func TestWhichPairATokenBelongsTo(t *testing.T) {
+	t.Parallel()
+	old, fresh := newToken(t), newToken(t)
+	text := ""
+	k := newKeyring(&text)
+	if k.IsPrevious(old.Reveal()) {
+		t.Error("without a session there is no older pair")
+	}
+	first := seal(t, old)
+	file, err := session.Parse(first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secrets, err := signin.GenerateSecrets()
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := session.Seal(fresh, 2, session.Credentials{AccountURL: "http://127.0.0.1", AccountID: "acc", Email: managerEmail, Secrets: secrets}, &session.Previous{Entry: file.Entries[0], Expires: time.Now().Add(time.Hour)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text = second
+	k.Reload()
+	for token, want := range map[string]bool{old.Reveal(): true, fresh.Reveal(): false, newToken(t).Reveal(): false, "nonsense": false, "": false} {
+		if got := k.IsPrevious(token); got != want {
+			t.Errorf("got %t for one of them, want %t", got, want)
+		}
+	}
+}

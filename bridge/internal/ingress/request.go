@@ -24,6 +24,8 @@ type Request struct {
 	Client netip.Addr
 	// Told: whoever refused the request has told an EventLog.
 	Told bool
+	// Token is the kind of token that was right, for the log; empty for none.
+	Token string
 
 	admitted bool
 	began    time.Time
