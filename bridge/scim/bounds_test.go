@@ -59,6 +59,10 @@ func TestHostileBodiesAreBounded(t *testing.T) {
 		{"schemas without end", "POST", "/Users", `{"userName":"x","schemas":[` + repeat(100_000, func(i int) string { return fmt.Sprintf(`"%x"`, i) }) + `]}`},
 		{"addresses without end, added", "PATCH", "/Users/p1", `{"Operations":[{"op":"add","path":"emails","value":[` + repeat(50_000, func(i int) string { return fmt.Sprintf(`{"value":"%x"}`, i) }) + `]}]}`},
 		{"elements made one by one", "PATCH", "/Users/p1", `{"Operations":[{"op":"add","value":{` + repeat(15_000, func(i int) string { return fmt.Sprintf(`"emails[value eq \"%x\"].type":"work"`, i) }) + `}}]}`},
+		{"the same in a whole resource", "POST", "/Users", `{"userName":"v",` + repeat(15_000, func(i int) string { return fmt.Sprintf(`"emails[value eq \"%x\"].type":"work"`, i) }) + `}`},
+		{"extensions as flat names", "POST", "/Users", `{"userName":"v","schemas":[` + repeat(90, func(i int) string { return fmt.Sprintf(`"urn:y:%d"`, i) }) + `],` + repeat(20_000, func(i int) string { return fmt.Sprintf(`"urn:x:%x:User.a":1`, i) }) + `}`},
+		{"unescaped backslashes without end", "GET", "/Users?filter=userName%20eq%20%22" + strings.Repeat("%5Cq", 5_000) + "%22", ""},
+		{"single quotes without end", "GET", "/Users?filter=userName%20eq%20%27" + strings.Repeat("%27%27", 5_000) + "x", ""},
 		{"members as keys among other keys", "PATCH", "/Groups/g2", `{"Operations":[{"op":"add","value":{` +
 			repeat(10_000, func(i int) string { return fmt.Sprintf(`"members[value eq \"%x\"]":null,"k%x":1`, i, i) }) + `}}]}`},
 		{"operations that wait for each other in a long row", "POST", "/Bulk", `{"Operations":[` +

@@ -119,7 +119,7 @@ func checkContentType(r *http.Request) error {
 		return nil
 	}
 	switch mediaType(header) {
-	case "*/*", mediaTypes[0], mediaTypes[1], "text/json", "text/x-json", "application/x-json":
+	case "*/*", mediaTypes[0], mediaTypes[1], "application/json+scim", "text/json", "text/x-json", "application/x-json":
 		return nil
 	}
 	return &refusal{Status: http.StatusUnsupportedMediaType, Detail: "send application/scim+json or application/json"}
@@ -150,7 +150,7 @@ func checkAccept(r *http.Request) error {
 			continue
 		}
 		switch media = mediaType(media); media {
-		case "", "*", "*/*", "application/*", "json":
+		case "", "*", "*/*", "application/*", "application/json+scim", "json":
 			return nil
 		}
 		// A client that reads some kind of JSON can read this one.

@@ -231,6 +231,7 @@ func TestMediaTypes(t *testing.T) {
 		{"nothing but a bare star", []string{"Accept", "*"}, 409},
 		{"a bare star with a weight", []string{"Accept", "text/xml, * ; q=0.1"}, 409},
 		{"JSON of another name", []string{"Accept", "text/json", "Content-Type", "text/json; charset=utf-8"}, 409},
+		{"SCIM the other way round", []string{"Accept", "application/json+scim", "Content-Type", "application/json+scim;charset=UTF-8"}, 409},
 		{"JSON without its kind", []string{"Accept", "json"}, 409},
 		{"any kind of JSON", []string{"Accept", "application/*+json"}, 409},
 		{"JSON of some application", []string{"Accept", "application/vnd.api+json"}, 409},

@@ -188,6 +188,7 @@ func TestApply(t *testing.T) {
 		{"a URI without its last part", ``,
 			`{"op":"add","path":"urn:ietf:params:scim:schemas:core:2.0:title","value":"T"},{"op":"add","path":"urn:ietf:params:scim:schemas:extension:enterprise:2.0:department","value":"d"}`,
 			`"title":"T","` + enterprise + `":{"department":"d"}`},
+		{"a blank path is none, and blanks around the operation do not count", ``, `{"op":" Add ","path":" ","value":{"title":"T"}}`, `"title":"T"`},
 		{"no attributes, as PHP writes it", `"title":"T"`, `{"op":"replace","value":[]}`, `"title":"T"`},
 		{"a resource in a list of one", ``, `{"op":"add","value":[{"title":"T"}]}`, `"title":"T"`},
 		// What no schema knows
@@ -230,6 +231,14 @@ func TestApply(t *testing.T) {
 				t.Errorf("applied again it becomes %v: %v", again, err)
 			}
 		})
+	}
+}
+
+func TestOneOperationNeedsNoList(t *testing.T) {
+	t.Parallel()
+	ops, err := patch.Parse(value(t, `{"operations":{"op":"add","path":"title","value":"T"}}`).(map[string]any))
+	if err != nil || len(ops) != 1 || ops[0].Value != "T" {
+		t.Errorf("got %v, %v", ops, err)
 	}
 }
 
@@ -464,5 +473,26 @@ func BenchmarkApply(b *testing.B) {
 		if _, err := patch.Apply(schema.User, resource, ops); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+func BenchmarkNormalize(b *testing.B) {
+	const more = `"userName":"u","externalId":"e","active":true,"displayName":"D","emails":[{"type":"work","value":"w","primary":true}]`
+	for name, text := range map[string]string{
+		"plain": `{"schemas":["` + schema.UserURI + `"],` + more + `,"name":{"givenName":"G","familyName":"F"},"` + enterprise + `":{"department":"d","manager":{"value":"7"}}}`,
+		"flat":  `{"schemas":["` + schema.UserURI + `"],` + more + `,"name.givenName":"G","name.familyName":"F","` + enterprise + `:department":"d","` + enterprise + `:manager":"7"}`,
+	} {
+		b.Run(name, func(b *testing.B) {
+			var body map[string]any
+			if err := json.Unmarshal([]byte(text), &body); err != nil {
+				b.Fatal(err)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := patch.Normalize(schema.User, body); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

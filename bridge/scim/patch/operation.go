@@ -78,7 +78,7 @@ func parseOperation(element any) (Operation, error) {
 	switch path := where.(type) {
 	case nil:
 	case string:
-		if path == "" {
+		if strings.TrimSpace(path) == "" {
 			break
 		}
 		parsed, err := filter.ParsePath(path)

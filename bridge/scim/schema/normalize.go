@@ -384,7 +384,7 @@ func (a *Attribute) coerceOne(value any) (any, error) {
 	default:
 		switch v := value.(type) {
 		case string:
-			return v, nil
+			return value, nil // as it is: v would be boxed anew
 		case json.Number: // ids and employee numbers, from databases where they are numbers
 			return v.String(), nil
 		}
