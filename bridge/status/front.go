@@ -100,9 +100,9 @@ func (f *Front) serve(l net.Listener) {
 			f.open.Add(-1)
 		}
 	}
-	failed := make(chan error, 1)
 	f.mu.Lock()
-	f.listener, f.limited, f.server, f.failed = l, limited, server, failed
+	f.listener, f.limited, f.server = l, limited, server
+	failed := f.failures()
 	f.mu.Unlock()
 	f.Log.Info("listening", "address", l.Addr().String())
 	go func() {
@@ -158,10 +158,18 @@ func (f *Front) Report() control.Report {
 // Draining says whether the bridge is about to end.
 func (f *Front) Draining() bool { return f.draining.Load() }
 
-// Failed yields the error if serving ends by itself; nil channel before Listen.
+// Failed yields the error if serving ends by itself.
 func (f *Front) Failed() <-chan error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	return f.failures()
+}
+
+// failures is called under the lock: it may be asked for before there is a server.
+func (f *Front) failures() chan error {
+	if f.failed == nil {
+		f.failed = make(chan error, 1)
+	}
 	return f.failed
 }
 

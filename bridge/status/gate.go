@@ -38,6 +38,7 @@ type Door interface {
 type Gate struct {
 	Door Door
 	// Monitoring opens /health and /metrics, too; the zero value opens nothing.
+	// See SetMonitoring.
 	Monitoring secret.String
 	Events     *ingress.EventLog
 	Now        func() time.Time
@@ -152,7 +153,7 @@ func (g *Gate) Observer(next http.Handler) http.Handler {
 func (g *Gate) ObserverOr(next http.Handler, refused func(http.ResponseWriter, error) bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		token := bearer(r)
-		if !g.Monitoring.IsZero() && g.Monitoring.Equal(secret.New(token)) {
+		if monitoring := g.monitoring(); !monitoring.IsZero() && monitoring.Equal(secret.New(token)) {
 			ingress.Admit(r.Context())
 			ingress.RequestFrom(r.Context()).Token = TokenMonitoring
 			next.ServeHTTP(w, r)
@@ -166,6 +167,19 @@ func (g *Gate) ObserverOr(next http.Handler, refused func(http.ResponseWriter, e
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// SetMonitoring replaces the monitoring token while the gate is in use.
+func (g *Gate) SetMonitoring(token secret.String) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.Monitoring = token
+}
+
+func (g *Gate) monitoring() secret.String {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.Monitoring
 }
 
 // Admit checks the bearer token of a request and keeps count.

@@ -1,6 +1,7 @@
 package status
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -30,12 +31,18 @@ type Socket struct {
 	Log     hclog.Logger
 	// Replaced is called when another process has taken over.
 	Replaced func()
+	// Abandoned is called once, when nobody has asked this bridge anything for
+	// Patience while it was on standby: whoever started it is gone, and will
+	// not let it take over. A zero Patience means one minute.
+	Abandoned func()
+	Patience  time.Duration
 
 	mu     sync.Mutex
 	path   string      // where the socket lies now; "" when it is no longer ours
 	file   os.FileInfo // of the socket
 	wings  bool
 	server *http.Server
+	asked  time.Time // when a request came last
 }
 
 // Open makes the socket. With takeOver, and if a bridge runs in the folder,
@@ -70,19 +77,65 @@ func (s *Socket) serve(l net.Listener, path string, inWings bool) {
 	mux.HandleFunc("POST "+control.PathUnseal, s.unseal)
 	mux.HandleFunc("POST "+control.PathTakeOver, s.takeOver)
 	mux.HandleFunc("POST "+control.PathHandOver, s.handOver)
-	server := &http.Server{Handler: mux, ReadTimeout: 10 * time.Second, WriteTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
+	server := &http.Server{Handler: s.heard(mux), ReadTimeout: 10 * time.Second, WriteTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
 	file, err := os.Lstat(path)
 	if err != nil {
 		s.Log.Warn("the control socket is gone already", "error", err)
 	}
 	s.mu.Lock()
-	s.path, s.file, s.wings, s.server = path, file, inWings, server
+	s.path, s.file, s.wings, s.server, s.asked = path, file, inWings, server, time.Now()
 	s.mu.Unlock()
+	if inWings {
+		go s.watch()
+	}
 	go func() {
 		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			s.Log.Error("the control socket has ended", "error", err)
 		}
 	}()
+}
+
+// heard notes that somebody is there.
+func (s *Socket) heard(next http.Handler) http.Handler {
+	note := func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.asked = time.Now()
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		note()
+		defer note()
+		next.ServeHTTP(w, r)
+	})
+}
+
+// watch ends the standby when nobody has asked for too long. Whoever deploys
+// asks many times a second, as long as it lives.
+func (s *Socket) watch() {
+	patience := cmp.Or(s.Patience, time.Minute)
+	for {
+		s.mu.Lock() // which a take-over holds while it lasts
+		silent := time.Since(s.asked)
+		if !s.wings || s.path == "" { // it serves now, or ends
+			s.mu.Unlock()
+			return
+		}
+		if silent >= patience {
+			s.wings = false // from here on, it is too late to take over
+			s.mu.Unlock()
+			s.Abandoned()
+			return
+		}
+		s.mu.Unlock()
+		time.Sleep(patience - silent)
+	}
+}
+
+// OnStandby reports whether this bridge waits until it is told to take over.
+func (s *Socket) OnStandby() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.wings
 }
 
 // Close ends the server and removes the socket, unless it now belongs to the
@@ -133,7 +186,7 @@ func (s *Socket) takeOver(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock() // once is enough
 	if !s.wings {
-		decline(w, &control.Refusal{Status: http.StatusConflict, Detail: "this bridge serves already; only one started with --take-over beside another waits in the wings"})
+		decline(w, &control.Refusal{Status: http.StatusConflict, Detail: "this bridge serves already, or is about to end; only one started with --take-over beside another waits in the wings"})
 		return
 	}
 	main := filepath.Join(s.DataDir, control.SocketName)

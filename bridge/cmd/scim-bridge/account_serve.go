@@ -40,7 +40,7 @@ const (
 // Help shows how it is called.
 func (accountServeCommand) Help() string {
 	return `/ping and /ready are open, /metrics asks for an admin token. SIGTERM ends it when the requests under
-way are answered.
+way are answered; a second one cuts them off. SIGHUP takes up newer IP databases at once.
 
   scim-bridge account serve --database sqlite:account.db --public-url https://account.example.com`
 }
@@ -70,7 +70,9 @@ func (c *accountServeCommand) Run(ctx context.Context, console *console) error {
 		if a.PublicURL == "" {
 			a.PublicURL = "http://" + listener.Addr().String()
 		}
-		return serveAccount(ctx, a, listener, ingress.ShareDescriptors(1).Inbound, proxies, logger)
+		heard, forget := hearSignals()
+		defer forget()
+		return serveAccount(ctx, a, listener, ingress.ShareDescriptors(1).Inbound, proxies, heard, logger)
 	})
 }
 
@@ -110,7 +112,9 @@ func openIPDatabases(paths []string) (*ipdata.Databases, error) {
 }
 
 // serveAccount serves a on listener, most connections at a time, until ctx ends.
-func serveAccount(ctx context.Context, a *account.Account, listener net.Listener, most int, proxies []netip.Prefix, logger hclog.Logger) error {
+func serveAccount(ctx context.Context, a *account.Account, listener net.Listener, most int,
+	proxies []netip.Prefix, heard *signals, logger hclog.Logger,
+) error {
 	events := ingress.NewEventLog(logger)
 	defer events.Flush()
 	srv := ingress.NewServer(server.New(server.Config{Account: a, TrustedProxies: proxies, Logger: logger, Events: events}), events)
@@ -131,18 +135,22 @@ func serveAccount(ctx context.Context, a *account.Account, listener net.Listener
 				logger.Warn("could not delete what is over; trying again", "error", err)
 			}
 		case <-newer.C:
-			changed, err := a.IPData.Reload()
-			if err != nil {
-				logger.Warn("could not take up an IP database", "error", err)
-			}
-			if changed {
-				logger.Info("took up newer IP databases", "answer", a.IPData.Answers())
-			}
+			takeUpIPData(a, logger)
+		case <-heard.reload():
+			logger.Info("SIGHUP: looking for newer IP databases; flags and environment are read at the start only")
+			takeUpIPData(a, logger)
 		case <-ctx.Done():
-			logger.Info("stopping")
+			logger.Info("stopping: asked by a signal; a second one cuts off the requests under way")
 			drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), accountDrain)
 			defer cancel()
-			if err := srv.Shutdown(drain); err != nil {
+			drain, calm := heard.hurried(drain)
+			defer calm()
+			err := srv.Shutdown(drain)
+			switch {
+			case err != nil && heard.hurry():
+				logger.Warn("a second signal: requests under way are cut off")
+				_ = srv.Close()
+			case err != nil:
 				return fmt.Errorf("stopping the account service: %w", errors.Join(err, srv.Close()))
 			}
 			// How many writes shared a commit tells whether the disk was what they waited for.
@@ -150,5 +158,16 @@ func serveAccount(ctx context.Context, a *account.Account, listener net.Listener
 			logger.Info("stopped", "commits", stats.Commits, "writes", stats.Writes)
 			return nil
 		}
+	}
+}
+
+// takeUpIPData reads the IP databases again, as far as they are newer.
+func takeUpIPData(a *account.Account, logger hclog.Logger) {
+	changed, err := a.IPData.Reload()
+	if err != nil {
+		logger.Warn("could not take up an IP database", "error", err)
+	}
+	if changed {
+		logger.Info("took up newer IP databases", "answer", a.IPData.Answers())
 	}
 }

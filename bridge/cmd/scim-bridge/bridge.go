@@ -48,6 +48,12 @@ type bridgeConfig struct {
 	logger            hclog.Logger
 	ring              *logring.Ring
 	connections       int // at a time
+	// readMonitoring reads monitoring anew; nil where it comes from no file.
+	readMonitoring func() (secret.String, error)
+	signals        *signals
+	// standbyTimeout is how long a bridge on standby waits for a word of who
+	// started it; zero means status.Socket's.
+	standbyTimeout time.Duration
 }
 
 // runningBridge holds the parts of a bridge and the strings between them.
@@ -66,7 +72,10 @@ type runningBridge struct {
 	front     *status.Front
 	socket    *status.Socket
 
-	replaced chan struct{} // closed when another process serves
+	replaced  chan struct{} // closed when another process serves
+	abandoned chan struct{} // closed when this one waited on standby in vain
+
+	failure error // why the server has ended by itself
 
 	mu       sync.Mutex
 	observed string // the last revision that signed in
@@ -85,11 +94,12 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 		return nil, err
 	}
 	b := &runningBridge{
-		cfg:      cfg,
-		instance: instance,
-		started:  time.Now(),
-		replaced: make(chan struct{}),
-		observed: readObserved(cfg.dataDir),
+		cfg:       cfg,
+		instance:  instance,
+		started:   time.Now(),
+		replaced:  make(chan struct{}),
+		abandoned: make(chan struct{}),
+		observed:  readObserved(cfg.dataDir),
 	}
 	info := build.Read()
 	b.connector = account.New(account.Config{
@@ -167,6 +177,9 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 		Status:   b.status,
 		Log:      cfg.logger.Named("control"),
 		Replaced: func() { close(b.replaced) },
+
+		Abandoned: func() { close(b.abandoned) },
+		Patience:  cfg.standbyTimeout,
 	}
 	return b, nil
 }
@@ -235,23 +248,74 @@ func (b *runningBridge) run(ctx context.Context, takeOver bool) error {
 	parts.Go(func() { b.watcher.Run(working) })
 	parts.Go(func() { b.healByItself(working) })
 
-	linger := time.Duration(0)
-	select {
-	case <-ctx.Done():
-		log.Info("stopping: asked by a signal")
-	case err = <-b.front.Failed():
-	case <-b.replaced:
-		linger = lingerTime
-		b.connector.HandedOver()
-	}
+	linger := b.serveUntilTold(ctx)
 	drain, cancelDrain := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout+linger)
 	defer cancelDrain()
-	err = errors.Join(err, b.front.Drain(drain, linger))
+	drain, calm := b.cfg.signals.hurried(drain)
+	defer calm()
+	err = b.front.Drain(drain, linger)
+	if b.cfg.signals.hurry() {
+		log.Warn("a second signal: requests under way are cut off", "reason", err)
+		err = nil
+	}
 	cancel()
 	parts.Wait()
 	b.events.Flush()
 	log.Info("stopped")
-	return err
+	return errors.Join(err, b.failure)
+}
+
+// serveUntilTold returns when it is time to end, and how long connections may linger.
+func (b *runningBridge) serveUntilTold(ctx context.Context) (linger time.Duration) {
+	for {
+		select {
+		case <-ctx.Done():
+			b.cfg.logger.Info("stopping: asked by a signal; a second one cuts off the requests under way")
+			if b.socket.OnStandby() {
+				b.connector.HandedOver() // the one that serves goes on under this name
+			}
+			return 0
+		case b.failure = <-b.front.Failed():
+			return 0
+		case <-b.replaced:
+			b.connector.HandedOver()
+			return lingerTime
+		case <-b.abandoned:
+			b.cfg.logger.Warn("stopping: nobody has asked this bridge to take over, or how it is, for a while; the one that serves goes on")
+			b.connector.HandedOver()
+			return 0
+		case <-b.cfg.signals.reload():
+			b.reload()
+		}
+	}
+}
+
+// reload reads again what can be, and says what cannot.
+func (b *runningBridge) reload() {
+	log := b.cfg.logger
+	log.Info("SIGHUP: reading token files and session again; flags and environment are read at the start only")
+	if b.cfg.readMonitoring != nil {
+		if token, err := b.cfg.readMonitoring(); err != nil {
+			log.Error("the monitoring token stays as it was", "error", err)
+		} else {
+			b.gate.SetMonitoring(token)
+		}
+	}
+	before := b.keyring.State()
+	b.keyring.Reload()
+	file, err := b.cfg.readSession()
+	switch after := b.keyring.State(); {
+	case before.Sealed:
+		b.tellSession()
+		if err := b.admitStored(); err != nil { // the token file may be another now
+			log.Error("the bridge could not be opened with --unseal-token-file", "error", err)
+		}
+	case err != nil:
+		log.Warn("the session cannot be read; the one that is open stays in use until the bridge ends", "reason", err)
+	case file.Fingerprint() != after.Fingerprint:
+		log.Warn("the session has changed; the one that is open stays in use until the bridge is restarted",
+			"in_use", after.Fingerprint, "found", file.Fingerprint())
+	}
 }
 
 // healByItself opens the bridge with the token file, and looks for a better
@@ -272,16 +336,9 @@ func (b *runningBridge) healByItself(ctx context.Context) {
 		if b.connector.State().Strange != nil {
 			b.watcher.Look() // its request finds out whether that has passed
 		}
-		if s.Sealed && b.cfg.unsealTokenFile != "" {
-			token, err := readSecret("--unseal-token-file", b.cfg.unsealTokenFile)
-			if err == nil {
-				err = b.keyring.Admit(token.Reveal())
-			}
-			if err != nil && err.Error() != said {
-				said = err.Error()
-				b.cfg.logger.Error("the bridge could not be opened with --unseal-token-file", "error", err)
-			}
-			b.noteUnseal(err)
+		if err := b.admitStored(); s.Sealed && err != nil && err.Error() != said {
+			said = err.Error()
+			b.cfg.logger.Error("the bridge could not be opened with --unseal-token-file", "error", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -314,6 +371,19 @@ func (b *runningBridge) sessionReport() control.Report {
 		}
 	}
 	return r
+}
+
+// admitStored opens a sealed bridge with the token file, if there is one.
+func (b *runningBridge) admitStored() error {
+	if b.cfg.unsealTokenFile == "" || !b.keyring.State().Sealed {
+		return nil
+	}
+	token, err := readSecret("--unseal-token-file", b.cfg.unsealTokenFile)
+	if err == nil {
+		err = b.keyring.Admit(token.Reveal())
+	}
+	b.noteUnseal(err)
+	return err
 }
 
 // tellSession logs what the session is before anybody has shown a token.

@@ -114,7 +114,7 @@ func (d *devCommand) Run(ctx context.Context, c *console) error {
 	// The account stays until the bridge has taken leave.
 	serving, stopAccount := context.WithCancel(context.WithoutCancel(ctx))
 	parts.Go(func() {
-		accountErr = serveAccount(serving, a, listener, descriptors.Inbound, nil, logger.Named("account"))
+		accountErr = serveAccount(serving, a, listener, descriptors.Inbound, nil, nil, logger.Named("account"))
 		cancel()
 	})
 	parts.Go(func() {

@@ -19,6 +19,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/firewall"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/connector/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/secret"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
 
@@ -42,6 +43,8 @@ type serveCommand struct {
 	UnsealTokenFile     string `placeholder:"FILE" help:"File with the bearer token, so that a restart needs no person."`
 	MonitoringTokenFile string `placeholder:"FILE" help:"File with a token of your choice that may read /health and /metrics."`
 	TakeOver            bool   `help:"If a bridge runs in the data folder, start beside it and take its place when told over the control socket."`
+	// StandbyTimeout is for tests: nobody needs another than a minute.
+	StandbyTimeout time.Duration `hidden:"" default:"1m" help:"How long a bridge on standby waits for a word of who started it."`
 
 	parsed serveSettings
 }
@@ -60,7 +63,9 @@ const minConfirmationInterval = 30 * time.Second
 func (serveCommand) Help() string {
 	return `Starts sealed: the first right bearer token opens the session, shown by the identity provider's
 next request, at the status page, by scim-bridge unseal or from --unseal-token-file. The bridge keeps
-no database; what it knows lies at the account. SIGTERM ends it when the requests under way are answered.
+no database; what it knows lies at the account. SIGTERM ends it when the requests under way are answered;
+a second one cuts them off. SIGHUP reads the token files and the session again; flags, environment and a
+session that is open already change with a restart only, and the log says so.
 
   scim-bridge serve --data-dir /var/lib/scim-bridge --public-url https://scim.example.com
 
@@ -127,13 +132,16 @@ func (s *serveCommand) Run(ctx context.Context, c *console, parser *kong.Kong) e
 	if err := os.MkdirAll(s.DataDir, 0o700); err != nil {
 		return fmt.Errorf("making the data folder: %w: choose another --data-dir", err)
 	}
-	monitoring, err := readSecret("--monitoring-token-file", s.MonitoringTokenFile)
+	readMonitoring := func() (secret.String, error) { return readSecret("--monitoring-token-file", s.MonitoringTokenFile) }
+	monitoring, err := readMonitoring()
 	if err != nil {
 		return err
 	}
 	descriptors := ingress.ShareDescriptors(1)
 	transport := account.NewTransport(s.SourceAddress)
 	transport.MaxConnsPerHost = descriptors.Outbound
+	heard, forget := hearSignals()
+	defer forget()
 	b, err := newBridge(bridgeConfig{
 		listen:          s.Listen,
 		publicURL:       s.parsed.publicURL,
@@ -149,6 +157,9 @@ func (s *serveCommand) Run(ctx context.Context, c *console, parser *kong.Kong) e
 		trustedProxies:  s.parsed.trustedProxies,
 		logger:          logger,
 		ring:            ring,
+		readMonitoring:  readMonitoring,
+		signals:         heard,
+		standbyTimeout:  s.StandbyTimeout,
 	})
 	if err != nil {
 		return err

@@ -1,0 +1,282 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
+)
+
+// A bridge on standby whose Terraform was killed would stay for ever.
+func TestABridgeOnStandbyThatNobodyAsksEnds(t *testing.T) {
+	t.Parallel()
+	pair := newAccount(t).activate()
+	dir := folder(t, pair.sealed)
+	serving := serve(t, dir)
+	ask(t, http.MethodGet, serving.url("/Users"), pair.token.Reveal(), "")
+	serving.awaitState(control.Ready)
+
+	standby := serve(t, dir, "--take-over", "--standby-timeout=3s")
+	if _, err := standby.control().Unseal(t.Context(), pair.token.Reveal()); err != nil {
+		t.Fatal(err)
+	}
+	standby.awaitEnd("stopping: nobody has asked")
+	if sockets, _ := filepath.Glob(filepath.Join(dir, "control.*.sock")); len(sockets) != 0 {
+		t.Errorf("it left %v", sockets)
+	}
+	if s := serving.status(); s.State != control.Ready {
+		t.Errorf("the bridge that serves is %s", s.State)
+	}
+}
+
+func (p *process) signal(s syscall.Signal) {
+	p.t.Helper()
+	if err := p.cmd.Process.Signal(s); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// awaitEnd waits until the process has ended well, and logged a text.
+func (p *process) awaitEnd(text string) {
+	p.t.Helper()
+	select {
+	case <-p.ended:
+	case <-time.After(patience):
+		p.t.Fatalf("the bridge still runs; its log:\n%s", p.logText())
+	}
+	if p.err != nil {
+		p.t.Errorf("the bridge ended with %v", p.err)
+	}
+	p.expectLogged(text)
+}
+
+func (p *process) expectLogged(text string) {
+	p.t.Helper()
+	if !strings.Contains(p.logText(), text) {
+		p.t.Errorf("the log does not say %q", text)
+	}
+}
+
+func (p *process) awaitLogged(text string) {
+	p.t.Helper()
+	await(p.t, "the log line "+text, func() bool { return strings.Contains(p.logText(), text) })
+}
+
+func TestHangupReadsTheTokenFilesAgain(t *testing.T) {
+	t.Parallel()
+	pair := newAccount(t).activate()
+	dir := folder(t, pair.sealed)
+	file := filepath.Join(t.TempDir(), "monitoring")
+	put := func(token string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(token+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("monitoring-token-number-one")
+	b := serve(t, dir, "--monitoring-token-file", file)
+	put("monitoring-token-number-two")
+	b.signal(syscall.SIGHUP)
+	await(t, "the new monitoring token", func() bool {
+		return ask(t, http.MethodGet, b.url("/health"), "monitoring-token-number-two", "").status != http.StatusUnauthorized
+	})
+	if got := ask(t, http.MethodGet, b.url("/health"), "monitoring-token-number-one", ""); got.status != http.StatusUnauthorized {
+		t.Errorf("the old monitoring token: %d", got.status)
+	}
+
+	// A file that cannot be read changes nothing.
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	b.signal(syscall.SIGHUP)
+	b.awaitLogged("the monitoring token stays as it was")
+	if got := ask(t, http.MethodGet, b.url("/health"), "monitoring-token-number-two", ""); got.status == http.StatusUnauthorized {
+		t.Error("the token is gone with its file")
+	}
+}
+
+// What is open cannot be opened anew without its token: that is said.
+func TestHangupTellsOfASessionThatNeedsARestart(t *testing.T) {
+	t.Parallel()
+	a := newAccount(t)
+	pair := a.activate()
+	dir := folder(t, pair.sealed)
+	b := serve(t, dir)
+	ask(t, http.MethodGet, b.url("/Users"), pair.token.Reveal(), "")
+	b.awaitState(control.Ready)
+	newer := a.rotate(pair, time.Hour)
+	if err := os.WriteFile(filepath.Join(dir, "session"), []byte(newer.sealed), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.signal(syscall.SIGHUP)
+	b.awaitLogged("the session has changed; the one that is open stays in use until the bridge is restarted")
+	if s := b.status(); s.State != control.Ready {
+		t.Errorf("the bridge is %s", s.State)
+	}
+}
+
+// halfSent begins a request and does not end it.
+func halfSent(t *testing.T, address, path, token string) {
+	t.Helper()
+	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	// The server answers 100 when it has begun with the request.
+	_, err = io.WriteString(conn, "POST "+path+" HTTP/1.1\r\nHost: bridge\r\nAuthorization: Bearer "+token+
+		"\r\nContent-Type: application/json\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	if line, err := bufio.NewReader(conn).ReadString('\n'); err != nil || !strings.Contains(line, "100 Continue") {
+		t.Fatalf("the server did not begin with the request: %q, %v", line, err)
+	}
+}
+
+func TestASecondSignalCutsOffTheBridgesRequests(t *testing.T) {
+	t.Parallel()
+	pair := newAccount(t).activate()
+	b := serve(t, folder(t, pair.sealed))
+	ask(t, http.MethodGet, b.url("/Users"), pair.token.Reveal(), "")
+	b.awaitState(control.Ready)
+	halfSent(t, strings.TrimPrefix(b.url(""), "http://"), "/Users", pair.token.Reveal())
+	b.signal(syscall.SIGTERM)
+	b.awaitLogged("stopping: asked by a signal")
+	b.signal(syscall.SIGTERM)
+	b.awaitEnd("a second signal: requests under way are cut off")
+}
+
+// A listened is a server whose log the test reads from a pipe.
+type listened struct {
+	cmd   *exec.Cmd
+	read  *os.File
+	ended chan error
+
+	mu  sync.Mutex
+	log strings.Builder
+}
+
+// listenTo starts scim-bridge with its standard error at a pipe.
+func listenTo(t *testing.T, args ...string) *listened {
+	t.Helper()
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &listened{cmd: exec.CommandContext(context.WithoutCancel(t.Context()), "scim-bridge", args...), read: read, ended: make(chan error, 1)}
+	l.cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
+	l.cmd.Stderr = write
+	if err := l.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	write.Close()
+	go func() { l.ended <- l.cmd.Wait() }()
+	go func() {
+		for lines := bufio.NewScanner(read); lines.Scan(); {
+			l.mu.Lock()
+			l.log.WriteString(lines.Text() + "\n")
+			l.mu.Unlock()
+		}
+	}()
+	t.Cleanup(func() { _ = l.cmd.Process.Kill(); read.Close() })
+	return l
+}
+
+func (l *listened) text() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.log.String()
+}
+
+func (l *listened) await(t *testing.T, text string) {
+	t.Helper()
+	await(t, "the log line "+text, func() bool { return strings.Contains(l.text(), text) })
+}
+
+var listensAt = regexp.MustCompile(`listening: address="?([0-9.:]+)`)
+
+// address is where the server listens.
+func (l *listened) address(t *testing.T) string {
+	t.Helper()
+	l.await(t, "listening: address=")
+	found := listensAt.FindStringSubmatch(l.text())
+	if found == nil {
+		t.Fatalf("no address in %s", l.text())
+	}
+	return found[1]
+}
+
+// servers are both, ready to be started.
+func servers(t *testing.T) map[string][]string {
+	t.Helper()
+	pair := newAccount(t).activate()
+	database := "sqlite:" + filepath.Join(t.TempDir(), "account.db")
+	output(t, "account", "init", "--database", database, "--name", "Test")
+	return map[string][]string{
+		"bridge":  {"serve", "--data-dir", folder(t, pair.sealed), "--listen", "127.0.0.1:0", "--log-level", "trace"},
+		"account": {"account", "serve", "--database", database, "--listen", "127.0.0.1:0", "--log-level", "trace"},
+	}
+}
+
+// Whoever read the log has gone away: that ends a tool, and no server.
+func TestAServerOutlivesTheReaderOfItsLog(t *testing.T) {
+	t.Parallel()
+	for name, args := range servers(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := listenTo(t, args...)
+			url := "http://" + l.address(t) + "/ping"
+			l.read.Close()
+			for _, s := range []syscall.Signal{syscall.SIGHUP, syscall.SIGPIPE} { // the first makes it log
+				if err := l.cmd.Process.Signal(s); err != nil {
+					t.Fatal(err)
+				}
+				if got := ask(t, http.MethodGet, url, "", ""); got.status != http.StatusOK && got.status != http.StatusNoContent {
+					t.Errorf("/ping answers %d", got.status)
+				}
+			}
+			_ = l.cmd.Process.Signal(syscall.SIGTERM)
+			if err := <-l.ended; err != nil {
+				t.Errorf("the server ended with %v", err)
+			}
+		})
+	}
+}
+
+func TestASecondSignalCutsOffTheAccountsRequests(t *testing.T) {
+	t.Parallel()
+	database := "sqlite:" + filepath.Join(t.TempDir(), "account.db")
+	token := strings.TrimSpace(output(t, "account", "init", "--database", database, "--name", "Test"))
+	l := listenTo(t, "account", "serve", "--database", database, "--listen", "127.0.0.1:0")
+	address := l.address(t)
+	if err := l.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	l.await(t, "SIGHUP: looking for newer IP databases")
+	halfSent(t, address, "/v1/firewall/rules", token)
+	for i, line := range []string{"stopping: asked by a signal", "a second signal: requests under way are cut off"} {
+		if err := l.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatalf("signal %d: %v", i+1, err)
+		}
+		l.await(t, line)
+	}
+	if err := <-l.ended; err != nil {
+		t.Errorf("the account ended with %v", err)
+	}
+}
