@@ -28,6 +28,7 @@ type accountServeCommand struct {
 	TrustedProxies []string `placeholder:"CIDR" help:"Addresses or networks of the proxies whose X-Forwarded-For is believed; repeatable."`
 	LogFormat      string   `enum:"text,json" default:"text" help:"How log lines look: ${enum}."`
 	LogLevel       string   `enum:"trace,debug,info,warn,error" default:"info" help:"From which level on lines are written: ${enum}."`
+	logFile
 }
 
 const (
@@ -51,9 +52,13 @@ func (c *accountServeCommand) Run(ctx context.Context, console *console) error {
 	if err != nil {
 		return &exit{exitUsage, err}
 	}
-	return c.with(ctx, func(a *account.Account) error {
+	out, closeLog, err := c.openLog(console.Err)
+	if err != nil {
+		return err
+	}
+	err = c.with(ctx, func(a *account.Account) error {
 		logger := hclog.New(&hclog.LoggerOptions{
-			Name: "account", Output: console.Err, Level: hclog.LevelFromString(c.LogLevel), JSONFormat: c.LogFormat == "json",
+			Name: "account", Output: out, Level: hclog.LevelFromString(c.LogLevel), JSONFormat: c.LogFormat == "json",
 		})
 		a.IPData = databases
 		if err := a.CheckFirewall(ctx); err != nil {
@@ -74,6 +79,7 @@ func (c *accountServeCommand) Run(ctx context.Context, console *console) error {
 		defer forget()
 		return serveAccount(ctx, a, listener, ingress.ShareDescriptors(1).Inbound, proxies, heard, logger)
 	})
+	return errors.Join(err, closeLog())
 }
 
 // check finds every fault of the flags at once.

@@ -5,13 +5,47 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"sync"
 	"time"
 
+	"github.com/DeRuina/timberjack"
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/durable"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/logring"
 )
+
+// logFile is the flag of the commands that serve.
+type logFile struct {
+	LogFile string `type:"path" placeholder:"FILE" help:"File for the log, instead of standard error. At 16 MiB it is set aside under the time's name, and the latest three of those are kept."`
+}
+
+const (
+	logFileMegabytes = 16
+	logFilesKept     = 3
+)
+
+// openLog returns where the log goes: the file, or w. Only what cannot be logged,
+// such as a crash, goes to standard error in either case.
+func (l logFile) openLog(w io.Writer) (io.Writer, func() error, error) {
+	if l.LogFile == "" {
+		return w, func() error { return nil }, nil
+	}
+	// The first line would make it; but a log that cannot be written must be
+	// known before, since nothing can say so later.
+	f, err := os.OpenFile(l.LogFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err == nil {
+		err = f.Close()
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("--log-file: the log cannot be written: %w: name a file in a folder that is there and is this user's", durable.Reason(err))
+	}
+	rotating := &timberjack.Logger{
+		Filename: l.LogFile, FileMode: 0o600, MaxSize: logFileMegabytes, MaxBackups: logFilesKept, Compression: "none",
+	}
+	return rotating, rotating.Close, nil
+}
 
 // ringSize is what the status page offers for download: some ten thousand
 // lines.

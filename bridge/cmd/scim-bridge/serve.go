@@ -39,6 +39,7 @@ type serveCommand struct {
 
 	LogFormat string `default:"text" enum:"text,json,pretty" vendor:"OP_JSON_LOGS,OP_PRETTY_LOGS" help:"How log lines look: ${enum}."`
 	LogLevel  string `default:"info" enum:"trace,debug,info,warn,error" vendor:"OP_TRACE,OP_DEBUG" help:"From which level on lines are written: ${enum}."`
+	logFile
 
 	UnsealTokenFile     string `placeholder:"FILE" help:"File with the bearer token, so that a restart needs no person."`
 	MonitoringTokenFile string `placeholder:"FILE" help:"File with a token of your choice that may read /health and /metrics."`
@@ -124,8 +125,20 @@ func trustedProxies(texts []string) ([]netip.Prefix, error) {
 }
 
 // Run serves until it is told to stop.
-func (s *serveCommand) Run(ctx context.Context, c *console, parser *kong.Kong) error {
-	logger, ring := newLogger(c.Err, s.LogLevel, s.LogFormat)
+func (s *serveCommand) Run(ctx context.Context, c *console, parser *kong.Kong) (err error) {
+	out, closeLog, err := s.openLog(c.Err)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeLog()) }()
+	logger, ring := newLogger(out, s.LogLevel, s.LogFormat)
+	if s.LogFile != "" {
+		defer func() {
+			if err != nil { // which standard error has from elsewhere
+				logger.Error("the bridge has ended", "error", err)
+			}
+		}()
+	}
 	if unknown := unknownVariables(parser.Model, os.Environ()); len(unknown) > 0 {
 		logger.Warn("these environment variables mean nothing to this program", "variables", strings.Join(unknown, ", "))
 	}

@@ -21,9 +21,11 @@ import (
 )
 
 const (
-	oldLogName = logName + ".1"
-	// maxLog is the size at which a start sets the log aside.
-	maxLog = 16 << 20
+	oldStderrName = stderrName + ".1"
+	// maxStderr is the size at which a start sets standard error aside.
+	maxStderr = 1 << 20
+	// logNamesAside are the bridge's older logs.
+	logNamesAside = "bridge-*.log"
 	// startTime is how long a bridge may take from its start to its control
 	// socket, wingsTime how long one may take to sign in before it takes over
 	// all the same.
@@ -40,6 +42,7 @@ type child struct {
 	running
 	socket string        // its control socket, in the data folder
 	logged int64         // where its part of the log begins
+	said   int64         // where its part of standard error begins
 	ended  chan struct{} // closed when it has ended
 }
 
@@ -154,23 +157,23 @@ func (t *Target) restart(ctx context.Context, old record, r *record, token sessi
 
 // start starts a program and waits for its control socket.
 func (t *Target) start(ctx context.Context, program string, r record, takeOver bool) (*child, error) {
-	log, err := t.openLog()
+	stderr, err := t.openStderr()
 	if err != nil {
 		return nil, err
 	}
-	defer log.Close()
-	logged, err := log.Seek(0, io.SeekEnd)
+	defer stderr.Close()
+	said, err := stderr.Seek(0, io.SeekEnd)
 	if err != nil {
 		return nil, err
 	}
 	cmd := exec.CommandContext(context.WithoutCancel(ctx), program, t.arguments(r, takeOver)...) // it outlives this run
 	cmd.Dir, cmd.Env = t.DataDir, environment(t.DataDir, r.Size)
-	cmd.Stdout, cmd.Stderr = log, log
+	cmd.Stdout, cmd.Stderr = stderr, stderr
 	detach(cmd)
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("starting the bridge: %w", err)
 	}
-	c := &child{running: running{PID: cmd.Process.Pid}, logged: logged, ended: make(chan struct{})}
+	c := &child{running: running{PID: cmd.Process.Pid}, logged: sizeOf(t.path(logName)), said: said, ended: make(chan struct{})}
 	c.Started, _ = t.startOf(c.PID) // without it, the control socket alone finds the bridge again
 	go func() {
 		_ = cmd.Wait() // its log says why it ended
@@ -211,6 +214,7 @@ func (t *Target) arguments(r record, takeOver bool) []string {
 		"--listen=" + t.Listen,
 		"--session=" + t.path(sessionName),
 		"--data-dir=" + t.DataDir,
+		"--log-file=" + t.path(logName),
 		"--revision=" + r.Revision,
 	}, r.Settings.Flags()...)
 	if r.Unseal == deploy.UnsealStored {
@@ -314,26 +318,53 @@ func (t *Target) sweep(ctx context.Context) {
 	}
 }
 
-func (t *Target) openLog() (*os.File, error) {
-	path := t.path(logName)
-	if info, err := os.Stat(path); err == nil && info.Size() > maxLog {
-		if err := os.Rename(path, t.path(oldLogName)); err != nil {
-			return nil, fmt.Errorf("setting the log aside: %w", err)
+func (t *Target) openStderr() (*os.File, error) {
+	path := t.path(stderrName)
+	if sizeOf(path) > maxStderr {
+		if err := os.Rename(path, t.path(oldStderrName)); err != nil {
+			return nil, fmt.Errorf("setting the bridge's standard error aside: %w", err)
 		}
 	}
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("opening the log: %w", err)
+		return nil, fmt.Errorf("opening the file for the bridge's standard error: %w", err)
 	}
 	return f, nil
 }
 
-// logOf is the end of what a child logged, fit to follow an error.
-func (t *Target) logOf(c *child) string {
-	if end := tail(t.path(logName), c.logged); end != "" {
-		return "\n\nThe end of the bridge's log:\n" + end
+// dropLogsAside removes the logs that the bridge has set aside.
+func (t *Target) dropLogsAside() error {
+	entries, err := os.ReadDir(t.DataDir)
+	if err != nil {
+		return err
 	}
-	return ""
+	for _, e := range entries {
+		if aside, _ := filepath.Match(logNamesAside, e.Name()); aside {
+			err = errors.Join(err, os.Remove(t.path(e.Name())))
+		}
+	}
+	return err
+}
+
+// sizeOf is a file's size; 0 if there is none.
+func sizeOf(path string) int64 {
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0
+	}
+	return info.Size()
+}
+
+// logOf is the end of what a child logged and of what it could not log, fit to
+// follow an error.
+func (t *Target) logOf(c *child) (text string) {
+	if end := tail(t.path(logName), c.logged); end != "" {
+		text += "\n\nThe end of the bridge's log:\n" + end
+	}
+	if end := tail(t.path(stderrName), c.said); end != "" {
+		text += "\n\nThe end of what it wrote to standard error:\n" + end
+	}
+	return text
 }
 
 // tail returns the last lines of a file, from an offset on.
@@ -348,7 +379,10 @@ func tail(path string, from int64) string {
 	if err != nil {
 		return ""
 	}
-	b := make([]byte, min(max(size-from, 0), bytes))
+	if size < from { // it was set aside meanwhile
+		from = 0
+	}
+	b := make([]byte, min(size-from, bytes))
 	n, _ := f.ReadAt(b, size-int64(len(b)))
 	all := strings.Split(strings.TrimSpace(string(b[:n])), "\n")
 	return strings.Join(all[max(0, len(all)-lines):], "\n")

@@ -127,7 +127,7 @@ func (t *Target) Observe(ctx context.Context) (deploy.State, error) {
 	}
 	s.ObservedRevision = strings.TrimSpace(string(observed))
 	if !s.Running {
-		s.Log = tail(t.path(logName), 0)
+		s.Log = strings.TrimSpace(tail(t.path(logName), 0) + "\n" + tail(t.path(stderrName), 0))
 	}
 	return s, nil
 }
@@ -394,9 +394,12 @@ func (t *Target) remove(ctx context.Context, found finding) error {
 	if err := t.dropOthers(""); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
+	if err := t.dropLogsAside(); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
 	for _, name := range []string{
 		binName, sessionName, tokenName, "instance", "observed_revision", control.SocketName,
-		logName, oldLogName, lockName, recordName,
+		logName, stderrName, oldStderrName, lockName, recordName,
 	} {
 		err := os.Remove(t.path(name))
 		if name == binName && err != nil && !errors.Is(err, fs.ErrNotExist) {

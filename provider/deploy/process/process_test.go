@@ -193,7 +193,7 @@ func TestNothingSecretReachesTheProcess(t *testing.T) {
 			}
 		}
 	}
-	for name, want := range map[string]os.FileMode{"unseal-token": 0o600, "session": 0o600, "bridge.json": 0o600, "bridge.log": 0o600, ".": 0o700} {
+	for name, want := range map[string]os.FileMode{"unseal-token": 0o600, "session": 0o600, "bridge.json": 0o600, "bridge.log": 0o600, "stderr.log": 0o600, ".": 0o700} {
 		info, err := os.Stat(filepath.Join(f.target.DataDir, name))
 		if err != nil || info.Mode().Perm() != want {
 			t.Errorf("%s has mode %v (%v), want %v", name, info.Mode().Perm(), err, want)
@@ -511,7 +511,8 @@ func TestDestroyRemovesWhatWasMadeAndNothingElse(t *testing.T) {
 	f.update() // leaves an old bridge that drains
 	pid := f.pid()
 	strangers := []string{filepath.Join(f.target.DataDir, "notes.txt"), filepath.Join(f.target.DataDir, "bin", "tool")}
-	for _, path := range strangers {
+	aside := filepath.Join(f.target.DataDir, "bridge-2026-01-01T00-00-00.000-size.log") // by the bridge
+	for _, path := range append(strangers, aside) {
 		if err := os.WriteFile(path, []byte("mine"), 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -18,7 +18,8 @@ const (
 	lockName    = "bridge.lock"
 	sessionName = "session"
 	tokenName   = "unseal-token"
-	logName     = "bridge.log"
+	logName     = "bridge.log" // by the bridge itself, which sets it aside as logNamesAside
+	stderrName  = "stderr.log" // what the bridge cannot log: a crash, or why it did not start
 	binName     = "bin"
 )
 
