@@ -146,6 +146,10 @@ const (
 // ifMatch is a Version, or empty for any; another version is an *Error with
 // code VersionMismatch. Writing what is already there changes nothing, the
 // version included.
+//
+// Blanks around userName, the values of emails and a group's displayName do
+// not count, those of Unicode included: they are kept, compared and served
+// without.
 type Directory interface {
 	CreatePerson(ctx context.Context, in PersonInput) (Person, error)
 	Person(ctx context.Context, id string) (Person, error)

@@ -8,9 +8,11 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/jsontext"
 )
 
@@ -68,6 +70,64 @@ func readAttributes(raw json.RawMessage) (attributes, error) {
 	}
 	a.emails = readEmails(fields["emails"])
 	return a, nil
+}
+
+// readPerson is readAttributes for a person, whose userName and e-mail
+// addresses are kept without the blanks around them: exports of HR systems pad
+// them, and " ann" and "ann" are one person.
+func readPerson(raw json.RawMessage) (attributes, error) {
+	a, err := readAttributes(raw)
+	if err != nil || !padded(a.userName) && !slices.ContainsFunc(a.emails, func(e store.Email) bool { return padded(e.Value) }) {
+		return a, err
+	}
+	return readTrimmed(a.text, func(document map[string]any) {
+		trimMember(document, "userName")
+		emails, _ := document["emails"].([]any)
+		for _, element := range emails {
+			if e, ok := element.(map[string]any); ok {
+				trimMember(e, "value")
+			}
+		}
+	})
+}
+
+// readGroup is readAttributes for a group, whose name is kept without blanks
+// around it.
+func readGroup(raw json.RawMessage) (attributes, error) {
+	a, err := readAttributes(raw)
+	if err == nil && padded(a.displayName) {
+		a, err = readTrimmed(a.text, func(document map[string]any) { trimMember(document, "displayName") })
+	}
+	if err == nil && a.displayName == "" {
+		err = InvalidValue("/attributes/displayName", "displayName is missing or empty; a group needs one")
+	}
+	return a, err
+}
+
+func padded(s string) bool { return inputtext.TrimBlanks(s) != s }
+
+// readTrimmed reads a document after trim has changed it.
+func readTrimmed(text string, trim func(map[string]any)) (attributes, error) {
+	var document map[string]any
+	d := json.NewDecoder(strings.NewReader(text))
+	d.UseNumber()
+	if err := d.Decode(&document); err != nil {
+		return attributes{}, fmt.Errorf("reading attributes: %w", err)
+	}
+	trim(document)
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(document); err != nil {
+		return attributes{}, fmt.Errorf("writing attributes: %w", err)
+	}
+	return readAttributes(b.Bytes())
+}
+
+func trimMember(object map[string]any, name string) {
+	if text, ok := object[name].(string); ok {
+		object[name] = inputtext.TrimBlanks(text)
+	}
 }
 
 // withActive is the document of a person with another word on "active".

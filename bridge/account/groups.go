@@ -135,14 +135,6 @@ func (a *Account) CreateGroup(ctx context.Context, in GroupInput) (g Group, err 
 	return g, err
 }
 
-func readGroup(raw json.RawMessage) (attributes, error) {
-	attrs, err := readAttributes(raw)
-	if err == nil && attrs.displayName == "" {
-		err = InvalidValue("/attributes/displayName", "displayName is missing or empty; a group needs one")
-	}
-	return attrs, err
-}
-
 // groupToAdopt finds the unmanaged group of a name, and refuses a name that
 // is not free.
 func groupToAdopt(ctx context.Context, tx *store.Tx, name string) (store.Group, bool, error) {
@@ -365,6 +357,7 @@ type GroupFilter = store.GroupFilter
 
 // Groups lists groups from the oldest to the newest.
 func (a *Account) Groups(ctx context.Context, f GroupFilter, cursor string, limit int) (Page[GroupSummary], error) {
+	f.Name = inputtext.TrimBlanks(f.Name)
 	after, err := placeAfter(cursor)
 	if err != nil {
 		return Page[GroupSummary]{}, err
@@ -390,7 +383,7 @@ func (a *Account) Groups(ctx context.Context, f GroupFilter, cursor string, limi
 
 // CreateGroupByHand makes a group by hand, outside provisioning.
 func (a *Account) CreateGroupByHand(ctx context.Context, name string) (g GroupSummary, err error) {
-	if name == "" {
+	if name = inputtext.TrimBlanks(name); name == "" {
 		return g, InvalidValue("/name", "the name is empty; a group needs one")
 	}
 	now := a.now()

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
 )
 
 // A Member is somebody in the account.
@@ -19,6 +20,7 @@ type MemberFilter = store.MemberFilter
 
 // Members lists members from the oldest to the newest.
 func (a *Account) Members(ctx context.Context, f MemberFilter, cursor string, limit int) (Page[Member], error) {
+	f.Address = inputtext.TrimBlanks(f.Address)
 	after, err := placeAfter(cursor)
 	if err != nil {
 		return Page[Member]{}, err
@@ -68,6 +70,7 @@ func visibleMember(ctx context.Context, tx *store.Tx, id string) (Member, error)
 
 // InviteMember invites somebody by hand, outside provisioning.
 func (a *Account) InviteMember(ctx context.Context, address, name, role string) (m Member, err error) {
+	address = inputtext.TrimBlanks(address)
 	if err := checkAddress(address); err != nil {
 		return m, InvalidValue("/address", "%v", err)
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
 )
 
 // A Person is what provisioning says of a member.
@@ -20,8 +21,10 @@ type PersonInput struct {
 	SignInAddress string
 }
 
-func (in PersonInput) read() (attributes, error) {
-	attrs, err := readAttributes(in.Attributes)
+// read checks what is said, and takes the blanks around the address away.
+func (in *PersonInput) read() (attributes, error) {
+	in.SignInAddress = inputtext.TrimBlanks(in.SignInAddress)
+	attrs, err := readPerson(in.Attributes)
 	if err != nil {
 		return attrs, err
 	}

@@ -5,8 +5,11 @@ import (
 	"errors"
 	"net/http"
 	"reflect"
+	"slices"
+	"strings"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
 )
 
 // A Predicate is a condition on a person or a group.
@@ -31,8 +34,42 @@ type Found[T any] struct {
 
 const maxSearchLimit = 1000
 
+// trimFilter takes the blanks away around texts that are compared with the
+// attributes at these paths, which are kept without: there " ann" means "ann".
+// A blank inside what is searched counts, so sw and ew lose those of one side.
+func trimFilter(p *Predicate, list string, paths ...string) *Predicate {
+	if p == nil {
+		return nil
+	}
+	out := *p
+	at := strings.Join(p.Path, ".")
+	if list != "" {
+		at = list + "." + at
+	}
+	if text, isText := p.Value.(string); isText && slices.Contains(paths, at) {
+		switch p.Op {
+		case "co":
+		case "sw":
+			out.Value = inputtext.TrimBlanksLeft(text)
+		case "ew":
+			out.Value = inputtext.TrimBlanksRight(text)
+		default:
+			out.Value = inputtext.TrimBlanks(text)
+		}
+	}
+	if p.Op == "any" {
+		list = at
+	}
+	out.Terms = make([]Predicate, len(p.Terms))
+	for i := range p.Terms {
+		out.Terms[i] = *trimFilter(&p.Terms[i], list, paths...)
+	}
+	return &out
+}
+
 // SearchPeople finds people.
 func (a *Account) SearchPeople(ctx context.Context, s Search) (found Found[Person], err error) {
+	s.Filter = trimFilter(s.Filter, "", "userName", "emails.value", "groups.display")
 	var position int64
 	var id string
 	q, err := s.query(&position, &id)
@@ -49,6 +86,7 @@ func (a *Account) SearchPeople(ctx context.Context, s Search) (found Found[Perso
 
 // SearchGroups finds managed groups.
 func (a *Account) SearchGroups(ctx context.Context, s Search) (found Found[Group], err error) {
+	s.Filter = trimFilter(s.Filter, "", "displayName")
 	var created int64
 	var id string
 	q, err := s.query(&created, &id)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
 )
 
 // The bounds of signing up. The page is open to anybody, and each time costs a
@@ -33,6 +34,7 @@ func newSignUpLimiter() *ingress.Limiter {
 // invitation. The answer is the same whether or not the address is a member's
 // already: this page is open to strangers, who must not learn who is in.
 func (a *Account) SignUp(ctx context.Context, address, name string) error {
+	address = inputtext.TrimBlanks(address)
 	if err := checkAddress(address); err != nil {
 		return InvalidValue("/address", "%v", err)
 	}

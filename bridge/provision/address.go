@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"net/mail"
 	"strings"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
 )
 
 // signInAddress chooses the address at which a person signs in: the userName
@@ -21,12 +23,12 @@ func signInAddress(attributes json.RawMessage) string {
 	// A part of another type is passed over, and the others are still read.
 	_ = json.Unmarshal(attributes, &person)
 
-	if isAddress(person.UserName) {
-		return person.UserName
+	if address := inputtext.TrimBlanks(person.UserName); isAddress(address) {
+		return address
 	}
 	var primary, work, first string
 	for _, e := range person.Emails {
-		address := strings.TrimSpace(e.Value)
+		address := inputtext.TrimBlanks(e.Value)
 		if !isAddress(address) {
 			continue
 		}

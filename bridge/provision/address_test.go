@@ -20,6 +20,8 @@ func TestSignInAddress(t *testing.T) {
 		{"no display name in a userName", `{"userName":"Ann <a@x.org>"}`, ""},
 		{"no line break in a userName", `{"userName":"a@x.org\nBcc: b@x.org"}`, ""},
 		{"nothing longer than mail can reach", `{"userName":"` + strings.Repeat("a", 250) + `@x.org"}`, ""},
+		{"the userName without the blanks around it", `{"userName":" a@x.org\u00a0"}`, "a@x.org"},
+		{"an e-mail address without the blanks around it", `{"userName":"ann","emails":[{"value":"\u200b b@x.org\t","type":"work"}]}`, "b@x.org"},
 		{"the userName, although emails has another type", `{"emails":"b@x.org","userName":"a@x.org"}`, "a@x.org"},
 	} {
 		t.Run(row.name, func(t *testing.T) {

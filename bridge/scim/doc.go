@@ -47,6 +47,9 @@
 //	the value at the path members is members      an object of members too                       clients made for Salesforce
 //	two primary values are an error (2.4)         the first stays primary; by PATCH, the newest  PingOne sends the same address twice
 //	messages name their schema (7644, 3.5.2, 3.7)  need not; nor needs a bulk POST its bulkId     hand-made connectors leave them out
+//	values are the client's                       keeps userName, e-mail values and group names  exports of HR systems pad their columns; " ann"
+//	                                              without the blanks around them, and compares   and "ann" must not become two people
+//	                                              so in filters
 //	employeeNumber eq 5 compares unlike types     compares it as text                            clients forget quotes where values are digits
 //	schemas lists known URIs and is required      takes any, or none, and keeps those sent       Entra ID names extensions without sending them
 //	(3)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim/filter"
 )
 
@@ -64,6 +65,29 @@ func decoded(raw json.RawMessage) map[string]any {
 	return object
 }
 
+// kept is a resource as a directory keeps it: blanks around userName, e-mail
+// values and a group's name do not count.
+func kept(raw json.RawMessage, name string) json.RawMessage {
+	object := decoded(raw)
+	trim := func(object map[string]any, name string) {
+		if s, ok := object[name].(string); ok {
+			object[name] = inputtext.TrimBlanks(s)
+		}
+	}
+	trim(object, name)
+	emails, _ := object["emails"].([]any)
+	for _, e := range emails {
+		if e, ok := e.(map[string]any); ok {
+			trim(e, "value")
+		}
+	}
+	raw, err := json.Marshal(object)
+	if err != nil {
+		panic(err)
+	}
+	return raw
+}
+
 func text(raw json.RawMessage, name string) string {
 	s, _ := decoded(raw)[name].(string)
 	return s
@@ -109,6 +133,7 @@ func (m *memory) nameTaken(id string, attributes json.RawMessage) error {
 
 func (m *memory) CreatePerson(_ context.Context, in bridge.PersonInput) (bridge.Person, error) {
 	defer m.lock()()
+	in.Attributes = kept(in.Attributes, "userName")
 	if strings.HasPrefix(text(in.Attributes, "userName"), "owner@") {
 		return bridge.Person{}, refuse(bridge.Protected, "owner@ is an owner of the account")
 	}
@@ -145,6 +170,7 @@ func (m *memory) Person(_ context.Context, id string) (bridge.Person, error) {
 
 func (m *memory) ReplacePerson(_ context.Context, id string, in bridge.PersonInput, ifMatch string) (bridge.Person, error) {
 	defer m.lock()()
+	in.Attributes = kept(in.Attributes, "userName")
 	p, err := m.person(id)
 	if err == nil {
 		err = cmp.Or(current(p.Version, ifMatch), m.nameTaken(id, in.Attributes))
@@ -189,6 +215,7 @@ func (m *memory) SearchPeople(_ context.Context, q bridge.Query) (bridge.Page[br
 
 func (m *memory) CreateGroup(_ context.Context, in bridge.GroupInput) (bridge.Group, error) {
 	defer m.lock()()
+	in.Attributes = kept(in.Attributes, "displayName")
 	for _, g := range m.groups {
 		if strings.EqualFold(text(g.Attributes, "displayName"), text(in.Attributes, "displayName")) {
 			return bridge.Group{}, refuse(bridge.GroupNameTaken, "the name is taken by %s", g.ID)
@@ -273,7 +300,7 @@ func (m *memory) UpdateGroup(_ context.Context, id string, c bridge.GroupChange,
 		}
 	}
 	if c.Attributes != nil {
-		g.Attributes = c.Attributes
+		g.Attributes = kept(c.Attributes, "displayName")
 	}
 	var unknown []string
 	if c.Replace != nil {

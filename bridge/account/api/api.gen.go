@@ -554,7 +554,9 @@ type AttentionKind string
 
 // Attributes The resource as the identity provider keeps it, in RFC 7643 names, without `id`,
 // `meta`, `groups`, `members` and `password`; at most 64 KiB, kept as sent. The account
-// reads `userName`, `externalId`, `displayName`, `active` and `emails` from it.
+// reads `userName`, `externalId`, `displayName`, `active` and `emails` from it. Blanks
+// around `userName`, the values of `emails` and a group's `displayName` do not count,
+// those of Unicode included: they are kept, compared and answered without.
 type Attributes = json.RawMessage
 
 // AuditEvent defines model for AuditEvent.
@@ -751,7 +753,9 @@ type Generation struct {
 type Group struct {
 	// Attributes The resource as the identity provider keeps it, in RFC 7643 names, without `id`,
 	// `meta`, `groups`, `members` and `password`; at most 64 KiB, kept as sent. The account
-	// reads `userName`, `externalId`, `displayName`, `active` and `emails` from it.
+	// reads `userName`, `externalId`, `displayName`, `active` and `emails` from it. Blanks
+	// around `userName`, the values of `emails` and a group's `displayName` do not count,
+	// those of Unicode included: they are kept, compared and answered without.
 	Attributes  Attributes `json:"attributes"`
 	CreatedAt   time.Time  `json:"created_at"`
 	Etag        string     `json:"etag"`
@@ -770,7 +774,9 @@ type Group struct {
 type GroupInput struct {
 	// Attributes The resource as the identity provider keeps it, in RFC 7643 names, without `id`,
 	// `meta`, `groups`, `members` and `password`; at most 64 KiB, kept as sent. The account
-	// reads `userName`, `externalId`, `displayName`, `active` and `emails` from it.
+	// reads `userName`, `externalId`, `displayName`, `active` and `emails` from it. Blanks
+	// around `userName`, the values of `emails` and a group's `displayName` do not count,
+	// those of Unicode included: they are kept, compared and answered without.
 	Attributes Attributes `json:"attributes"`
 
 	// Members ids of people and groups
@@ -790,7 +796,9 @@ type GroupUpdate struct {
 
 	// Attributes The resource as the identity provider keeps it, in RFC 7643 names, without `id`,
 	// `meta`, `groups`, `members` and `password`; at most 64 KiB, kept as sent. The account
-	// reads `userName`, `externalId`, `displayName`, `active` and `emails` from it.
+	// reads `userName`, `externalId`, `displayName`, `active` and `emails` from it. Blanks
+	// around `userName`, the values of `emails` and a group's `displayName` do not count,
+	// those of Unicode included: they are kept, compared and answered without.
 	Attributes     *Attributes `json:"attributes,omitempty"`
 	RemoveMembers  *[]string   `json:"remove_members,omitempty"`
 	ReplaceMembers *[]string   `json:"replace_members,omitempty"`
@@ -902,7 +910,9 @@ type MemberUpdate struct {
 type Person struct {
 	// Attributes The resource as the identity provider keeps it, in RFC 7643 names, without `id`,
 	// `meta`, `groups`, `members` and `password`; at most 64 KiB, kept as sent. The account
-	// reads `userName`, `externalId`, `displayName`, `active` and `emails` from it.
+	// reads `userName`, `externalId`, `displayName`, `active` and `emails` from it. Blanks
+	// around `userName`, the values of `emails` and a group's `displayName` do not count,
+	// those of Unicode included: they are kept, compared and answered without.
 	Attributes Attributes `json:"attributes"`
 	CreatedAt  time.Time  `json:"created_at"`
 
@@ -929,7 +939,9 @@ type PersonState string
 type PersonInput struct {
 	// Attributes The resource as the identity provider keeps it, in RFC 7643 names, without `id`,
 	// `meta`, `groups`, `members` and `password`; at most 64 KiB, kept as sent. The account
-	// reads `userName`, `externalId`, `displayName`, `active` and `emails` from it.
+	// reads `userName`, `externalId`, `displayName`, `active` and `emails` from it. Blanks
+	// around `userName`, the values of `emails` and a group's `displayName` do not count,
+	// those of Unicode included: they are kept, compared and answered without.
 	Attributes Attributes `json:"attributes"`
 
 	// SignInAddress the address to invite, chosen by the bridge; absent when there is none
