@@ -53,4 +53,20 @@ func CodeOf(err error) Code {
 // ErrUnavailable says that the directory could not be asked at all: the
 // bridge is sealed or refused, or the account is away. Asking again later may
 // succeed.
-var ErrUnavailable = errors.New("the account cannot be reached")
+var ErrUnavailable = errors.New("the account cannot be asked")
+
+// An UnavailableError is an ErrUnavailable that says why.
+type UnavailableError struct {
+	// Detail is a clause for the client, which has shown the bearer token:
+	// "the account's firewall blocks the bridge".
+	Detail string
+	Err    error // for the log
+}
+
+func (e *UnavailableError) Error() string { return fmt.Sprintf("%v: %v", ErrUnavailable, e.Err) }
+
+// Is reports whether target is ErrUnavailable.
+func (e *UnavailableError) Is(target error) bool { return target == ErrUnavailable }
+
+// Unwrap returns the cause.
+func (e *UnavailableError) Unwrap() error { return e.Err }

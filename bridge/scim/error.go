@@ -78,6 +78,9 @@ func answerTo(err error, log func(cause error) (id string)) *refusal {
 			return known
 		}
 	}
+	if e, ok := errors.AsType[*bridge.UnavailableError](err); ok {
+		return unavailable(e.Detail+"; the bridge's status page says what to do. Try again later", retryUnavailable)
+	}
 	if errors.Is(err, bridge.ErrUnavailable) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return unavailable("the account cannot be reached at the moment; try again later", retryUnavailable)
 	}

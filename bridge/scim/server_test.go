@@ -186,6 +186,8 @@ func TestRefusalsOfTheDirectory(t *testing.T) {
 		says   string
 	}{
 		{"the account is away", fmt.Errorf("signing in: %w", bridge.ErrUnavailable), 503, "10", "try again"},
+		{"the firewall blocks the bridge", fmt.Errorf("asking: %w", &bridge.UnavailableError{Detail: "the account's firewall blocks the bridge", Err: errors.New("secret cause")}),
+			503, "10", "the account's firewall blocks the bridge; the bridge's status page"},
 		{"the account is busy", &bridge.Error{Code: bridge.TooMany, Detail: "slow down", RetryAfter: 1500_000_000}, 429, "2", "slow down"},
 		{"the attributes are too large", &bridge.Error{Code: bridge.TooLarge, Detail: "more than 64 KiB"}, 413, "", "64 KiB"},
 		{"a value that the account refuses", &bridge.Error{Code: bridge.InvalidValue, Detail: "no such zone"}, 400, "", "no such zone"},
@@ -200,6 +202,9 @@ func TestRefusalsOfTheDirectory(t *testing.T) {
 			detail, _ := a.body["detail"].(string)
 			if a.status != tt.status || a.header.Get("Retry-After") != tt.retry || !strings.Contains(detail, tt.says) {
 				t.Errorf("got %d, Retry-After %q: %s", a.status, a.header.Get("Retry-After"), a.raw)
+			}
+			if tt.status == 503 && strings.Contains(detail, "secret") {
+				t.Errorf("answered %q", detail)
 			}
 			if tt.status == 500 {
 				id := detail[strings.LastIndexByte(detail, ' ')+1:]

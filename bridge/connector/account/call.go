@@ -91,7 +91,7 @@ func call[T any](ctx context.Context, c *Connector, r request) (answer T, lost b
 				continue
 			}
 		}
-		return answer, lost, fmt.Errorf("%w: %w", bridge.ErrUnavailable, err)
+		return answer, lost, unavailable(err)
 	}
 }
 
@@ -272,7 +272,7 @@ func (r *refusal) directoryError() error {
 		return e
 	}
 	if r.answered != "" && (r.Status == http.StatusBadRequest || r.Status == http.StatusUnprocessableEntity) {
-		return fmt.Errorf("%w: %w", bridge.ErrUnavailable, r) // it was not the account that judged what was sent
+		return unavailable(r) // it was not the account that judged what was sent
 	}
 	switch r.Status {
 	case http.StatusBadRequest, http.StatusUnprocessableEntity:
@@ -284,7 +284,7 @@ func (r *refusal) directoryError() error {
 	default:
 		// A 404 or 409 without a known code does not come from a directory, and
 		// passing it on would make clients forget the resource.
-		return fmt.Errorf("%w: %w", bridge.ErrUnavailable, r)
+		return unavailable(r)
 	}
 	return e
 }
@@ -311,6 +311,24 @@ func (c *Connector) noteAnswer(err error) {
 	case (err == nil || refused) && c.strange.CompareAndSwap(true, false):
 		c.update(func(s *State) { s.Strange = nil })
 	}
+}
+
+// unavailable makes the error of a request that the account did not answer as
+// a directory does. A bridge that is refused is not one whose account is away:
+// the client is told which.
+func unavailable(err error) error {
+	e := &bridge.UnavailableError{Err: err}
+	code, facts := diagnose(err)
+	e.Detail = titleOf(problem.New(code, time.Time{}, facts))
+	if r, ok := errors.AsType[*refusal](err); ok && code == problem.AccountUnreachable && r.answered == "" {
+		e.Detail = fmt.Sprintf("the account answers with an error (%d %s)", r.Status, r.Code)
+	}
+	return e
+}
+
+// titleOf is a problem's title as a clause.
+func titleOf(p problem.Problem) string {
+	return strings.ToLower(p.Title[:1]) + p.Title[1:]
 }
 
 // diagnose names the problem behind a failure to come in.

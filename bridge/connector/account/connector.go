@@ -452,14 +452,16 @@ func (c *Connector) session(ctx context.Context) (*login, error) {
 		case state.Phase == SignedIn && l != nil:
 			return l, nil
 		case state.Phase == Waiting:
-			return nil, fmt.Errorf("%w: the bridge is sealed", bridge.ErrUnavailable)
+			return nil, &bridge.UnavailableError{Detail: "the bridge is sealed", Err: errNoCredentials}
 		case state.Problem != nil:
-			return nil, fmt.Errorf("%w: %s", bridge.ErrUnavailable, state.Problem.Code)
+			return nil, &bridge.UnavailableError{Detail: titleOf(*state.Problem), Err: errors.New(string(state.Problem.Code))}
 		}
 		select {
 		case <-moved:
 		case <-patience.C:
-			return nil, fmt.Errorf("%w: signing in takes long", bridge.ErrUnavailable)
+			return nil, &bridge.UnavailableError{
+				Detail: "the bridge is signing in to the account", Err: errors.New("signing in takes long"),
+			}
 		case <-ctx.Done():
 			return nil, fmt.Errorf("%w: %w", bridge.ErrUnavailable, ctx.Err())
 		}
