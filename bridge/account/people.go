@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
 	"reflect"
 	"time"
 
@@ -272,7 +273,17 @@ func checkUserName(ctx context.Context, tx *store.Tx, userName, except string) e
 	if err != nil || id == "" || id == except {
 		return err
 	}
+	p, err := person(ctx, tx, id)
+	if err != nil {
+		return err
+	}
 	e := Conflict("user_name_taken", "User name taken", "another person has the userName %q", userName)
+	if p.Suspended {
+		// To an identity provider that looks for active people this one does
+		// not exist; it must hear what to do instead.
+		e.Detail = fmt.Sprintf("the userName %q is that of a person who is suspended, with the id %q: to let that person in again, "+
+			"set active to true there; to give the name to another, change that person's userName or delete it first", userName, id)
+	}
 	e.ExistingID = id
 	return e
 }

@@ -455,3 +455,31 @@ func TestTheLastToHaveAUserNameIsAdopted(t *testing.T) {
 		t.Errorf("adopted %s, want %s", p.MemberID, first.MemberID)
 	}
 }
+
+// An identity provider that looks for active people only believes that somebody
+// who is suspended is not there, and creates again.
+func TestTheConflictWithSomebodySuspendedSaysWhatToDo(t *testing.T) {
+	t.Parallel()
+	d := newDirectory(t)
+	p, other := d.create("ann@example.com"), d.create("bob@example.com")
+	for _, suspended := range []bool{false, true, false} {
+		d.replace(p.ID, input("ann@example.com", "active", !suspended))
+		_, created := d.CreatePerson(t.Context(), input("ANN@example.com "))
+		_, renamed := d.ReplacePerson(t.Context(), other.ID, input("ann@example.com"), "")
+		for _, err := range []error{created, renamed} {
+			e := wantRefusal(t, err, "user_name_taken")
+			told := strings.Contains(e.Detail, "is suspended") && strings.Contains(e.Detail, p.ID) && strings.Contains(e.Detail, "set active to true")
+			if told != suspended || suspended && strings.Contains(e.Detail, "another person has") || e.ExistingID != p.ID {
+				t.Errorf("suspended %t: %+v", suspended, e)
+			}
+		}
+	}
+	// By hand is suspended too.
+	if _, err := d.UpdateMember(t.Context(), p.MemberID, account.MemberUpdate{Suspended: new(true)}, ""); err != nil {
+		t.Fatal(err)
+	}
+	_, err := d.CreatePerson(t.Context(), input("ann@example.com"))
+	if e := wantRefusal(t, err, "user_name_taken"); !strings.Contains(e.Detail, "is suspended") {
+		t.Errorf("suspended by hand: %s", e.Detail)
+	}
+}

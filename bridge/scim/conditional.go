@@ -74,6 +74,20 @@ func (x *exchange) unchanged(version string) bool {
 	return true
 }
 
+// prefersRepresentation reports whether the client prefers to be answered with
+// the resource; of contradicting preferences the first counts (RFC 7240
+// sections 2 and 4.2).
+func (x *exchange) prefersRepresentation() bool {
+	for preference := range strings.SplitSeq(strings.Join(x.r.Header.Values("Prefer"), ","), ",") {
+		preference, _, _ = strings.Cut(preference, ";")
+		name, value, _ := strings.Cut(preference, "=")
+		if strings.EqualFold(strings.TrimSpace(name), "return") {
+			return strings.EqualFold(strings.Trim(strings.TrimSpace(value), `"`), "representation")
+		}
+	}
+	return false
+}
+
 // entityTags lists the tags of a header. Clients copy them from meta.version,
 // with the weakness mark or without; versions here are strong either way.
 func entityTags(headers []string) []string {

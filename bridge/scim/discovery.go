@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim/schema"
@@ -27,10 +28,14 @@ func getServiceProviderConfig(x *exchange) error {
 	if err := x.refuseFilter(); err != nil {
 		return err
 	}
+	p, err := parametersOf(x.r)
+	if err != nil {
+		return err
+	}
 	type supported struct {
 		Supported bool `json:"supported"`
 	}
-	return x.answerDocument(map[string]any{
+	config := map[string]any{
 		"schemas": []string{configURI},
 		"patch":   supported{true},
 		"bulk": map[string]any{
@@ -40,18 +45,22 @@ func getServiceProviderConfig(x *exchange) error {
 		"changePassword": supported{false},
 		"sort":           supported{true},
 		"etag":           supported{true},
-		// RFC 9865 section 4.
-		"pagination": map[string]any{
-			"cursor": true, "index": true, "defaultPaginationMethod": "index",
-			"defaultPageSize": defaultCount, "maxPageSize": maxCount,
-		},
 		"authenticationSchemes": []map[string]any{{
 			"type": "oauthbearertoken", "name": "Bearer token", "primary": true,
 			"description": "The bearer token of the bridge in the Authorization header.",
 			"specUri":     "https://www.rfc-editor.org/info/rfc6750",
 		}},
 		"meta": meta{ResourceType: "ServiceProviderConfig", Location: x.base + "/ServiceProviderConfig"},
-	})
+	}
+	// RFC 9865 section 4. Clients that were made before it refuse the whole
+	// document for a key that they do not know, so it has to be asked for.
+	if slices.ContainsFunc(p.attributes, func(name string) bool { return strings.EqualFold(name, "pagination") }) {
+		config["pagination"] = map[string]any{
+			"cursor": true, "index": true, "defaultPaginationMethod": "index",
+			"defaultPageSize": defaultCount, "maxPageSize": maxCount,
+		}
+	}
+	return x.answerDocument(config)
 }
 
 func getSchemas(x *exchange) error {

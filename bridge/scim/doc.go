@@ -33,8 +33,11 @@
 //	(3.10)                                        attributes need no URI                         connectors leave the URI out
 //	op is add, remove or replace (3.5.2)          takes any case; names and URIs as well; no     Entra ID sends "Add"; nobody can know the order
 //	                                              numbers                                        of an enumeration
-//	PATCH answers 200 with the body, or 204       a group's is 204 unless attributes are named;  Entra ID advises 204; the body would list all
-//	(3.5.2)                                       a person's is 200                              members of the group
+//	PATCH answers 200 with the body, or 204       a group's is 204 unless attributes are named   Entra ID advises 204; the body would list all
+//	(3.5.2)                                       or preferred (Prefer: return=representation);  members of the group
+//	                                              a person's is 200
+//	ServiceProviderConfig has "pagination"        has it for ?attributes=pagination              clients that forbid unknown keys refuse the
+//	(9865, 4)                                                                                    whole document otherwise
 //	booleans are true and false (7643, 2.3.2)     "True" and "False" in bodies and filters too,  Entra ID without its compatibility flag;
 //	                                              0, 1, "yes" and "no"                           databases without booleans
 //	texts are no numbers (7643, 2.3.1)            takes a number as it was written               HR systems have numeric ids
@@ -51,8 +54,8 @@
 //	                                              without the blanks around them, and compares   and "ann" must not become two people
 //	                                              so in filters
 //	employeeNumber eq 5 compares unlike types     compares it as text                            clients forget quotes where values are digits
-//	schemas lists known URIs and is required      takes any, or none, and keeps those sent       Entra ID names extensions without sending them
-//	(3)
+//	schemas lists known URIs and is required      takes any, or none; keeps the unknown ones     Entra ID names extensions without sending them
+//	(3)                                           sent, and lists the known ones that are there
 //	texts in filters stand in quotes (7644,       takes words without them too                   WSO2 Identity Server knows no other way, and RFC
 //	3.4.2.2)                                                                                     9865 has such examples
 //	emails[...].value eq "x" is no filter         means emails[... and value eq "x"]; so does    Entra ID's documented matching filters

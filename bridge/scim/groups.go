@@ -88,8 +88,9 @@ func deleteGroup(x *exchange) error {
 	return nil
 }
 
-// patchGroup answers without a body unless attributes were asked for: Entra
-// ID wants 204, and a body would have to list every member.
+// patchGroup answers without a body unless attributes or the representation
+// (RFC 7240) were asked for: Entra ID wants 204, and a body would have to list
+// every member.
 func patchGroup(x *exchange) error {
 	projection, err := x.projection(schema.Group)
 	if err != nil {
@@ -110,7 +111,8 @@ func patchGroup(x *exchange) error {
 	if err := x.checkInstead(members.Instead); err != nil {
 		return err
 	}
-	asked := !projection.Full()
+	prefers := x.prefersRepresentation()
+	asked := !projection.Full() || prefers
 	var g bridge.Group
 	err = retryStale(x.r.Context(), ifMatch, func() error {
 		change := bridge.GroupChange{Replace: members.Replace, Add: members.Add, Remove: members.Remove}
@@ -125,6 +127,9 @@ func patchGroup(x *exchange) error {
 	})
 	if err != nil {
 		return err
+	}
+	if prefers {
+		x.w.Header().Set("Preference-Applied", "return=representation")
 	}
 	if asked {
 		return x.answerGroup(http.StatusOK, g, projection)

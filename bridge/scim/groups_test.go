@@ -211,3 +211,41 @@ func TestPushesOfMembersThatGoThrough(t *testing.T) {
 		})
 	}
 }
+
+// RFC 7240: a client that prefers the representation gets it, which a PATCH of
+// a group leaves out otherwise.
+func TestAPatchedGroupIsShownToAClientThatPrefersIt(t *testing.T) {
+	t.Parallel()
+	server := serve(t, newMemory(), nil)
+	ann, _ := create(t, server, "/Users", `{"userName":"ann"}`)
+	group, _ := create(t, server, "/Groups", `{"displayName":"g"}`)
+	const operation = `{"op":"replace","path":"externalId","value":"x"}`
+	join := `{"Operations":[{"op":"add","path":"members","value":[{"value":"` + ann + `"}]},` + operation + `]}`
+	for _, tt := range []struct {
+		name    string
+		prefer  []string
+		path    string
+		status  int
+		members any // how many are shown; nil if the list is left out
+	}{
+		{"no preference", nil, "", 204, nil},
+		{"the representation", []string{"Prefer", "return=representation"}, "", 200, 1},
+		{"in another case, quoted, among others", []string{"Prefer", `respond-async, RETURN = "Representation"; x=y, wait=10`}, "", 200, 1},
+		{"the least", []string{"Prefer", "return=minimal"}, "", 204, nil},
+		{"the least first", []string{"Prefer", "return=minimal, return=representation"}, "", 204, nil},
+		{"another preference", []string{"Prefer", "handling=lenient"}, "", 204, nil},
+		{"the representation without members", []string{"Prefer", "return=representation"}, "?excludedAttributes=members", 200, nil},
+	} {
+		a := ask(t, server, http.MethodPatch, "/Groups/"+group+tt.path, join, tt.prefer...)
+		if a.status != tt.status || a.header.Get("ETag") == "" {
+			t.Errorf("%s: got %d %s, want %d", tt.name, a.status, a.raw, tt.status)
+		}
+		if applied := a.header.Get("Preference-Applied"); (applied == "return=representation") != (tt.status == 200) {
+			t.Errorf("%s: Preference-Applied is %q", tt.name, applied)
+		}
+		members, shown := a.at("members").([]any)
+		if shown != (tt.members != nil) || shown && len(members) != tt.members {
+			t.Errorf("%s: members %v, want %v", tt.name, members, tt.members)
+		}
+	}
+}

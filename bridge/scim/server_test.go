@@ -431,12 +431,20 @@ func TestDiscovery(t *testing.T) {
 	config := ask(t, server, http.MethodGet, "/scim/v2/ServiceProviderConfig", "")
 	for path, want := range map[string]any{
 		"patch.supported": true, "filter.supported": true, "filter.maxResults": 1000.0, "sort.supported": true,
-		"etag.supported": true, "bulk.supported": true, "bulk.maxPayloadSize": 10485760.0, "changePassword.supported": false, "pagination.cursor": true, "pagination.index": true,
+		"etag.supported": true, "bulk.supported": true, "bulk.maxPayloadSize": 10485760.0, "changePassword.supported": false,
 		"meta.location": "https://scim.example.com/scim/v2/ServiceProviderConfig",
 	} {
 		if got := config.at(path); got != want {
 			t.Errorf("%s is %v, want %v", path, got, want)
 		}
+	}
+	// Clients made before RFC 9865 forbid the key that it brought.
+	if got := config.at("pagination"); got != nil {
+		t.Errorf("pagination, for which nobody asked, is %v", got)
+	}
+	paged := ask(t, server, http.MethodGet, "/scim/v2/ServiceProviderConfig?attributes=patch,Pagination", "")
+	if paged.at("pagination.cursor") != true || paged.at("pagination.index") != true || paged.at("patch.supported") != true {
+		t.Errorf("asked for: %s", paged.raw)
 	}
 	if n, _ := config.at("bulk.maxOperations").(float64); n < 1 {
 		t.Errorf("bulk.maxOperations is %v; clients take it for the size of a PATCH", n)

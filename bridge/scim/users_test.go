@@ -2,6 +2,8 @@ package scim_test
 
 import (
 	"net/http"
+	"reflect"
+	"strings"
 	"testing"
 )
 
@@ -54,5 +56,52 @@ func TestNothingButActiveTrueLetsASuspendedPersonIn(t *testing.T) {
 			t.Errorf("PUT %s: %d %s", body, a.status, a.raw)
 		}
 		ask(t, server, http.MethodPut, "/Users/"+id, `{"userName":"u","active":false}`)
+	}
+}
+
+// schemas lists what is there (RFC 7643 section 3): an extension leaves it with
+// its last attribute.
+func TestSchemasListTheExtensionsThatAreThere(t *testing.T) {
+	t.Parallel()
+	const (
+		core       = "urn:ietf:params:scim:schemas:core:2.0:User"
+		enterprise = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
+		custom     = "urn:example:params:custom:1.0:User"
+		whole      = `{"schemas":["` + core + `","` + enterprise + `","` + custom + `"],"userName":"u","` +
+			enterprise + `":{"department":"D","manager":{"value":"m"}},"` + custom + `":{"badge":"1"}}`
+	)
+	remove := func(paths ...string) string {
+		var operations []string
+		for _, path := range paths {
+			operations = append(operations, `{"op":"remove","path":"`+path+`"}`)
+		}
+		return `{"Operations":[` + strings.Join(operations, ",") + `]}`
+	}
+	tests := []struct {
+		name, method, body string
+		want               []any
+	}{
+		{"one attribute of two is removed", "PATCH", remove(enterprise + ":department"), []any{core, enterprise, custom}},
+		{"both are removed", "PATCH", remove(enterprise+":department", enterprise+":manager"), []any{core, custom}},
+		{"both are replaced by nothing", "PATCH", `{"Operations":[{"op":"replace","value":{"` + enterprise + `":{"department":null,"manager":""}}}]}`, []any{core, custom}},
+		{"the extension is removed", "PATCH", remove(enterprise), []any{core, custom}},
+		{"in another case", "PATCH", remove(strings.ToUpper(enterprise)), []any{core, custom}},
+		{"an extension that no schema knows is removed", "PATCH", remove(custom), []any{core, enterprise}},
+		{"its only attribute is removed", "PATCH", remove(custom + ":badge"), []any{core, enterprise}},
+		{"PUT without the extension, whose URI still stands in schemas", "PUT", `{"schemas":["` + core + `","` + enterprise + `"],"userName":"u"}`, []any{core}},
+		{"PUT with an empty extension", "PUT", `{"schemas":["` + core + `","` + enterprise + `"],"userName":"u","` + enterprise + `":{}}`, []any{core}},
+		{"PUT that only names an unknown schema", "PUT", `{"schemas":["` + core + `","urn:x"],"userName":"u"}`, []any{core, "urn:x"}},
+		{"an attribute is added", "PATCH", `{"Operations":[{"op":"add","path":"` + enterprise + `:division","value":"V"}]}`, []any{core, enterprise, custom}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			server := serve(t, newMemory(), nil)
+			id, _ := create(t, server, "/Users", whole)
+			a := ask(t, server, tt.method, "/Users/"+id, tt.body)
+			if got := a.at("schemas"); a.status != http.StatusOK || !reflect.DeepEqual(got, tt.want) {
+				t.Errorf("%d %s: schemas %v, want %v", a.status, a.raw, got, tt.want)
+			}
+		})
 	}
 }

@@ -19,7 +19,30 @@ func Apply(r *schema.Resource, resource map[string]any, ops []Operation) (map[st
 			return nil, inOperation(i, err)
 		}
 	}
+	e.forgetSchemas(resource)
 	return e.resource, r.Complete(e.resource)
+}
+
+// forgetSchemas takes the URIs of extensions that the operations have removed
+// off the list of schemas; of known ones Complete does.
+func (e *editor) forgetSchemas(before map[string]any) {
+	list, ok := e.resource["schemas"].([]any)
+	if !ok {
+		return
+	}
+	e.resource["schemas"] = slices.DeleteFunc(list, func(element any) bool {
+		uri, _ := element.(string)
+		return hasKey(before, uri) && !hasKey(e.resource, uri)
+	})
+}
+
+func hasKey(object map[string]any, name string) bool {
+	for key := range object {
+		if strings.EqualFold(key, name) {
+			return true
+		}
+	}
+	return false
 }
 
 // clone keeps the resource and the operations apart: neither changes with the

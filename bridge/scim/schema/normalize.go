@@ -173,8 +173,10 @@ func (r *Resource) Complete(resource map[string]any) error {
 	return err
 }
 
-// schemas keeps the URIs that the client named, known or not, behind the core
-// schema, and adds those of extensions that the resource has.
+// schemas keeps the URIs that the client named behind the core schema, and
+// those of known extensions if and only if the resource has them: the list says
+// what is there (RFC 7643 section 3), so an extension leaves it with its last
+// attribute.
 func (r *Resource) schemas(resource map[string]any) ([]any, error) {
 	const most = 100 // each is compared with all before it
 	list := []any{r.Core.ID}
@@ -190,6 +192,9 @@ func (r *Resource) schemas(resource map[string]any) ([]any, error) {
 	}
 	for _, uri := range named {
 		text, _ := uri.(string)
+		if s := r.Extension(text); s != nil && resource[s.ID] == nil {
+			continue
+		}
 		add(text)
 	}
 	for _, s := range r.Extensions {
