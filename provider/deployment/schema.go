@@ -72,7 +72,8 @@ func (r *bridge) Schema(ctx context.Context, _ resource.SchemaRequest, resp *res
 					},
 					"data_dir": schema.StringAttribute{
 						Required:            true,
-						MarkdownDescription: "Absolute path of the bridge's folder, made if it is missing. Another one replaces the deployment.",
+						MarkdownDescription: "Absolute path of the bridge's folder, made if it is missing. Another one replaces the deployment. " +
+							"Its log is `bridge.log`, set aside at 16 MiB; the latest three of those are kept. What it cannot log, a crash for instance, is in `stderr.log`.",
 						Validators:          []validator.String{check(process.CheckDataDir)},
 						PlanModifiers:       []planmodifier.String{stringplanmodifier.RequiresReplace()},
 					},

@@ -30,6 +30,8 @@ type accountProcess struct {
 	*realAccount
 	database string
 	listen   string
+	args     []string // beside the usual ones
+	stderr   *os.File
 	cmd      *exec.Cmd
 }
 
@@ -42,7 +44,7 @@ func newAccountProcess(t *testing.T) *accountProcess {
 // newAccountProcessIn has the database in a folder of the test's choice.
 func newAccountProcessIn(t *testing.T, folder string) *accountProcess {
 	t.Helper()
-	a := &accountProcess{database: filepath.Join(folder, "account.db"), listen: freePort(t)}
+	a := &accountProcess{database: filepath.Join(folder, "account.db"), listen: freePort(t), stderr: os.Stderr}
 	token := strings.TrimSpace(output(t, "account", "init", "--database", "sqlite:"+a.database, "--name", "Test"))
 	a.realAccount = &realAccount{t: t, url: "http://" + a.listen}
 	admin, err := api.NewClientWithResponses(a.url, api.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
@@ -66,8 +68,8 @@ func newAccountProcessIn(t *testing.T, folder string) *accountProcess {
 func (a *accountProcess) start() {
 	a.t.Helper()
 	a.cmd = exec.CommandContext(context.WithoutCancel(a.t.Context()), "scim-bridge",
-		"account", "serve", "--database", "sqlite:"+a.database, "--listen", a.listen, "--log-level", "error")
-	a.cmd.Stderr = os.Stderr
+		append([]string{"account", "serve", "--database", "sqlite:" + a.database, "--listen", a.listen, "--log-level", "error"}, a.args...)...)
+	a.cmd.Stderr = a.stderr
 	if err := a.cmd.Start(); err != nil {
 		a.t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -233,17 +234,32 @@ func serve(t *testing.T, dir string, args ...string) *process {
 	return serveWith(t, dir, nil, args...)
 }
 
+// serveFiles is serve by a process that may have so many files open.
+func serveFiles(t *testing.T, files int, dir string, args ...string) *process {
+	t.Helper()
+	args = append([]string{"-c", fmt.Sprintf(`ulimit -n %d; exec "$0" "$@"`, files), "scim-bridge"}, serveArgs(dir, args)...)
+	return start(t, dir, exec.CommandContext(context.WithoutCancel(t.Context()), "sh", args...))
+}
+
+func serveArgs(dir string, args []string) []string {
+	return append([]string{"serve", "--data-dir", dir, "--listen", "127.0.0.1:0", "--log-level", "trace"}, args...)
+}
+
 // serveWith is serve under environment variables.
 func serveWith(t *testing.T, dir string, environ []string, args ...string) *process {
 	t.Helper()
-	p := &process{t: t, dir: dir, ended: make(chan struct{})}
+	return start(t, dir, exec.CommandContext(context.WithoutCancel(t.Context()), "scim-bridge", serveArgs(dir, args)...), environ...)
+}
+
+// start starts a bridge in dir and waits until it can be asked.
+func start(t *testing.T, dir string, cmd *exec.Cmd, environ ...string) *process {
+	t.Helper()
+	p := &process{t: t, dir: dir, cmd: cmd, ended: make(chan struct{})}
 	out, err := os.CreateTemp(t.TempDir(), "log")
 	if err != nil {
 		t.Fatal(err)
 	}
 	p.log = out.Name()
-	args = append([]string{"serve", "--data-dir", dir, "--listen", "127.0.0.1:0", "--log-level", "trace"}, args...)
-	p.cmd = exec.CommandContext(context.WithoutCancel(t.Context()), "scim-bridge", args...)
 	p.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH")}, environ...)
 	p.cmd.Stdout, p.cmd.Stderr = out, out
 	if err := p.cmd.Start(); err != nil {
