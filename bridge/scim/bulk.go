@@ -85,6 +85,9 @@ func parseBulk(body map[string]any) (*bulk, error) {
 		switch strings.ToLower(name) {
 		case "operations":
 			list, _ = value.([]any)
+			if one, ok := value.(map[string]any); ok {
+				list = []any{one}
+			}
 		case "failonerrors":
 			if value == nil {
 				continue

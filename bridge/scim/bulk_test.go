@@ -149,6 +149,14 @@ func TestBulkPaths(t *testing.T) {
 	}
 }
 
+func TestABulkOfOneOperationNeedsNoList(t *testing.T) {
+	t.Parallel()
+	server := serve(t, newMemory(), nil)
+	if got := statuses(bulk(t, server, `"operations":{"method":"POST","path":"/Users","data":{"userName":"a"}}`)); got != "201" {
+		t.Errorf("got %s", got)
+	}
+}
+
 // An answer names the resource, but after a POST that failed (RFC 7644 section 3.7.3).
 func TestBulkNamesTheResourceOfAFailure(t *testing.T) {
 	t.Parallel()

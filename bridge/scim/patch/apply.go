@@ -68,6 +68,7 @@ func clone(value any) any {
 type editor struct {
 	kind     *schema.Resource
 	resource map[string]any
+	whole    bool // what a client sends with a whole resource is kept
 }
 
 func (e *editor) apply(op Operation) error {
@@ -190,7 +191,7 @@ func (e *editor) known(t schema.Target, named bool) bool {
 	case t.Extension == "":
 		return !named || e.has(t)
 	case e.kind.Extension(t.Extension) != nil:
-		return t.Name == "" || e.has(t)
+		return t.Name == "" || e.whole || e.has(t)
 	}
 	return !schema.Reserved(t.Extension) || e.has(t)
 }

@@ -199,9 +199,9 @@ func TestApply(t *testing.T) {
 		{"an unknown attribute goes, there or not", `"colour":"red"`, `{"op":"remove","path":"colour"},{"op":"remove","path":"taste"},{"op":"replace","path":"smell","value":null},{"op":"remove","path":"name.nick"},{"op":"remove","path":"` + enterprise + `:floor"},{"op":"remove","path":"` + schema.UserURI + `:taste"}`, ``},
 		{"an unknown extension", ``, `{"op":"add","value":{"urn:x:2.0:User":{"badge":"1"}}},{"op":"replace","path":"urn:x:2.0:User:badge","value":"2"}`,
 			`"urn:x:2.0:User":{"badge":"2"}`},
-		{"an unknown extension with a dot for a colon", `"urn:x:2.0:Lucky":{"number":"1"},"schemas":["urn:x:2.0:Listed"]`,
-			`{"op":"replace","path":"urn:x:2.0:Lucky.number","value":"2"},{"op":"add","path":"urn:x:2.0:Listed.number","value":"3"},{"op":"add","path":"urn:x:2.0:User.badge","value":"4"}`,
-			`"schemas":["urn:x:2.0:Listed"],"urn:x:2.0:Lucky":{"number":"2"},"urn:x:2.0:Listed":{"number":"3"},"urn:x:2.0:User":{"badge":"4"}`},
+		{"an unknown extension with a dot for a colon", `"urn:x:2.0:lucky":{"number":"1"},"schemas":["urn:x:2.0:listed"]`,
+			`{"op":"replace","path":"urn:x:2.0:lucky.number","value":"2"},{"op":"add","path":"urn:x:2.0:listed.number","value":"3"},{"op":"add","path":"urn:x:2.0:User.badge","value":"4"},{"op":"add","value":{"urn:x:2.0:Door.lock":"5"}}`,
+			`"schemas":["urn:x:2.0:listed"],"urn:x:2.0:lucky":{"number":"2"},"urn:x:2.0:listed":{"number":"3"},"urn:x:2.0:User":{"badge":"4"},"urn:x:2.0:Door":{"lock":"5"}`},
 		{"an unknown extension goes with its last attribute", `"urn:x:2.0:User":{"badge":"1"}`, `{"op":"remove","path":"urn:x:2.0:User:badge"}`, ``},
 		{"all of an unknown extension", `"urn:x:2.0:User":{"badge":"1","door":"2"}`, `{"op":"remove","path":"urn:x:2.0:User"}`, ``},
 		{"elements of an unknown list", `"doors":[{"n":"1"}]`,
@@ -340,8 +340,9 @@ func TestNormalize(t *testing.T) {
 		{"flat names of an extension that no schema knows", `{"userName":"u","urn:x:2.0:User:badge":"9","urn:x:2.0:User:door":2,"urn:x:2.0:User":{"floor":1}}`, `"urn:x:2.0:User":{"badge":"9","door":2,"floor":1}`},
 		{"a schema that is listed is no name", `{"userName":"u","schemas":["urn:x:y"],"urn:x:y":"text"}`, `"schemas":["urn:x:y"],"urn:x:y":"text"`},
 		{"what is not the client's to write", `{"userName":"u","meta.created":"2026","groups[value eq \"g\"].display":"x","` + schema.UserURI + `:id":"1"}`, ``},
-		{"unknown names are kept as they were sent", `{"userName":"u","custom.field":"x","name.firstName":"y","emails[":1,"emails:0":0,"urn:x:y":{"a.b":1},"` + enterprise + `:departmnt":"z","urn:x:z":[1],"` + enterprise + `":{"floor":1}}`,
-			`"custom.field":"x","name.firstName":"y","emails[":1,"emails:0":0,"urn:x:y":{"a.b":1},"` + enterprise + `:departmnt":"z","urn:x:z":[1],"` + enterprise + `":{"floor":1}`},
+		{"unknown names are kept as they were sent", `{"userName":"u","custom.field":"x","name.firstName":"y","emails[":1,"emails:0":0,"urn:x:y":{"a.b":1},"urn:x:z":[1],"` + enterprise + `":{"floor":1}}`,
+			`"custom.field":"x","name.firstName":"y","emails[":1,"emails:0":0,"urn:x:y":{"a.b":1},"urn:x:z":[1],"` + enterprise + `":{"floor":1}`},
+		{"unknown attributes of an extension are kept in it", `{"userName":"u","` + enterprise + `:room":{"no":1},"` + enterprise + `.door":2,"` + enterprise + `":{"floor":1}}`, `"` + enterprise + `":{"floor":1,"room":{"no":1},"door":2}`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -124,9 +124,10 @@ func (s *splitter) takeObject(op Operation) error {
 // nothing else has a value or an address.
 func loneMembers(op Operation) (any, bool) {
 	if object, _ := op.Value.(map[string]any); op.Op == Remove && len(object) == 1 {
-		members, _ := member(object, membersAttribute.Name)
-		if members != nil {
-			return members, true
+		for key, members := range object {
+			if path, err := filter.ParsePath(key); err == nil && isMembers(path) && path.Filter == nil && members != nil {
+				return members, true
+			}
 		}
 	}
 	list, isList := op.Value.([]any)
@@ -310,6 +311,10 @@ func memberID(element any) (string, error) {
 		return strings.TrimSpace(element), nil
 	case json.Number:
 		return element.String(), nil
+	case []any:
+		if len(element) == 0 {
+			return "", nil // PHP's empty object
+		}
 	case map[string]any:
 		id, err := part(element, "value")
 		if err != nil || id != "" {

@@ -49,7 +49,7 @@ func TestSplitMembers(t *testing.T) {
 		{"and bare ids in a list", `{"op":"add","value":["a",5]}`, patch.Members{Add: ids("a", "5")}, 0},
 		{"and at the URI of the schema", `{"op":"add","path":"urn:ietf:params:scim:schemas:core:2.0:Group","value":[{"value":"a"}]}`, patch.Members{Add: ids("a")}, 0},
 		{"replace without a path by a list of members sets", `{"op":"replace","value":[{"value":"a"},{"value":"b"}]}`, patch.Members{Replace: all("a", "b")}, 0},
-		{"remove without a path removes those listed", `{"op":"remove","value":[{"value":"a"}]},{"op":"remove","value":{"members":[{"value":"b"}]}},{"op":"remove","value":{"value":"c"}},{"op":"remove","value":["d"]}`, patch.Members{Remove: ids("a", "b", "c", "d")}, 0},
+		{"remove without a path removes those listed", `{"op":"remove","value":[{"value":"a"}]},{"op":"remove","value":{"members":[{"value":"b"}]}},{"op":"remove","value":{"urn:ietf:params:scim:schemas:core:2.0:Group:members":["e"]}},{"op":"remove","value":{"value":"c"}},{"op":"remove","value":["d"]}`, patch.Members{Remove: ids("a", "b", "e", "c", "d")}, 0},
 		{"and nobody if nobody is listed", `{"op":"remove","value":{"members":[]}}`, patch.Members{}, 0},
 		{"an attribute in a list of one is left alone", `{"op":"replace","value":[{"displayName":"D"}]}`, patch.Members{}, 1},
 		{"an id may be a number", `{"op":"add","path":"members","value":[{"value":5},6]},{"op":"remove","path":"members[value eq 7]"}`, patch.Members{Add: ids("5", "6"), Remove: ids("7")}, 0},
@@ -65,6 +65,7 @@ func TestSplitMembers(t *testing.T) {
 		{"so are a name and a null alone", `{"op":"replace","value":{"members":[{"display":"A"},{"value":null},{"value":" "}]}}`, patch.Members{Replace: all("")}, 0},
 		{"removing an empty element removes nobody", `{"op":"remove","path":"members","value":[{}]}`, patch.Members{Remove: ids("")}, 0},
 		{"an empty element beside a good one", `{"op":"add","path":"members","value":[{"value":"a"},{"value":""}]}`, patch.Members{Add: ids("a", "")}, 0},
+		{"in whatever form it is empty", `{"op":"add","path":"members","value":[{},{"value":"a"},[],"",null,{"$ref":null},{"value":[]}]}`, patch.Members{Add: ids("", "a")}, 0},
 		{"blanks around an id", `{"op":"replace","path":"members","value":[{"value":" a\t"}]}`, patch.Members{Replace: all("a")}, 0},
 		{"the address of a person is no id", `{"op":"replace","path":"members","value":[{"value":"https://scim.example.com/scim/v2/Users/a"}]}`, patch.Members{Replace: all("https://scim.example.com/scim/v2/Users/a")}, 0},
 		{"the relative address of a group", `{"op":"add","path":"members","value":[{"$ref":"../Groups/g%20h/"}]}`, patch.Members{Add: ids("g h")}, 0},
@@ -136,7 +137,7 @@ func TestRefusedMembers(t *testing.T) {
 		"a member without a value": `{"op":"add","path":"members","value":[{"display":"A"}]}`,
 		"empty values alone":       `{"op":"add","path":"members","value":[{"value":""},{}]}`,
 		"an object":                `{"op":"add","path":"members","value":[{"value":{"a":1}}]}`,
-		"a list in the list":       `{"op":"replace","path":"members","value":[[]]}`,
+		"a list in the list":       `{"op":"replace","path":"members","value":[["a"]]}`,
 		"a boolean":                `{"op":"replace","value":{"members":true}}`,
 	} {
 		t.Run(name, func(t *testing.T) {

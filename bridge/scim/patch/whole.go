@@ -25,7 +25,7 @@ func Normalize(r *schema.Resource, body map[string]any) (map[string]any, error) 
 	if err != nil {
 		return nil, err
 	}
-	e := editor{kind: r, resource: resource}
+	e := editor{kind: r, resource: resource, whole: true}
 	err = eachMember(paths, func(path filter.Path, value any) error {
 		return e.applyAt(path, Operation{Op: Add, Value: value, Given: true}, true)
 	})
@@ -52,8 +52,9 @@ func splitPaths(r *schema.Resource, body map[string]any) (plain, paths map[strin
 }
 
 // isPath reports whether a key of a whole resource is a path: it leads to what
-// a schema has, or gives one value to an extension that no schema knows. Any
-// other key is a name that the bridge does not know, and kept.
+// a schema has, or into an extension, of which one that no schema knows gets no
+// more than one value so. Any other key is a name that the bridge does not
+// know, and kept.
 func isPath(r *schema.Resource, body map[string]any, key string) bool {
 	if !strings.ContainsAny(key, ".:[") || r.Extension(key) != nil {
 		return false
@@ -68,6 +69,9 @@ func isPath(r *schema.Resource, body map[string]any, key string) bool {
 	}
 	if t.Attribute != nil {
 		return t.Sub == "" || t.SubDef != nil
+	}
+	if r.Extension(t.Extension) != nil {
+		return t.Sub == "" && path.Filter == nil
 	}
 	switch body[key].(type) {
 	case string, json.Number, bool:

@@ -260,7 +260,7 @@ func (a *Attribute) Coerce(value any) (any, error) {
 	case isList:
 		value = list[0]
 	}
-	if a.Type != Complex {
+	if a.Type != Complex || a.Sub("value") == nil {
 		value = unwrapped(value)
 	}
 	return a.coerceOne(value)

@@ -124,6 +124,7 @@ func TestNormalize(t *testing.T) {
 		{"a userName that is a list of two is refused", `{"userName":["u","v"]}`, ""},
 		{"a userName that is an object of names is refused", `{"userName":{"givenName":"u"}}`, ""},
 		{"a text in an object with a list is refused", `{"userName":{"value":["a","b"]}}`, ""},
+		{"a name in Microsoft's object is refused as a text is", `{"userName":"u","name":[{"$ref":null,"value":"G O"}]}`, ""},
 		{"a name that is a number is refused", `{"userName":"u","name":5}`, ""},
 		{"an extension that is a list of two is refused", `{"userName":"u","` + schema.EnterpriseURI + `":[{},{}]}`, ""},
 		{"active that is a word is refused", `{"userName":"u","active":"maybe"}`, ""},
@@ -296,7 +297,8 @@ func TestResolve(t *testing.T) {
 		"urn:x:2.0:User.badge":       "urn:x:2.0:User badge",
 		"urn:x:2.0:user.badge.no":    "urn:x:2.0:user badge no",
 		"urn:x:2.0:Door.lock.open":   "urn:x:2.0:Door lock open",
-		"urn:x:2.0:Door.lock":        "urn:x:2.0 Door lock", // an attribute with a part, or an extension with an attribute
+		"urn:x:2.0:Door.lock":        "urn:x:2.0:Door lock", // no attribute begins in upper case
+		"urn:x:2.0:door.lock":        "urn:x:2.0 door lock",
 		"urn:x:colour":               "urn:x colour",
 		"colour.deep":                "colour deep",
 		enterprise + ":displayName":  enterprise + " displayName", // of no schema: the core schema's would be guessed

@@ -112,7 +112,9 @@ func (r *Resource) Resolve(p Path) Target {
 	switch {
 	case s != nil && p.Sub == "":
 		return Target{Extension: s.ID}
-	case p.Sub != "" && (s != nil || strings.EqualFold(p.Name, r.Name)):
+	case p.Sub != "" && (s != nil || strings.EqualFold(p.Name, r.Name) || 'A' <= p.Name[0] && p.Name[0] <= 'Z'):
+		// Attributes begin in lower case (RFC 7643 section 2.1), so this is a
+		// part of the URI.
 		return r.Resolve(Path{URI: whole, Name: p.Sub})
 	}
 	return r.abbreviated(p)
