@@ -157,21 +157,25 @@ func TestFurtherExchangesAtARealBridge(t *testing.T) {
 	t.Parallel()
 	pair := newAccount(t).activate()
 	bridge := serve(t, folder(t, pair.sealed), "--log-level", "error")
-	raw, err := os.ReadFile(filepath.Join("..", "..", "scim", "testdata", "exchanges.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var file struct {
-		Scenarios []simulate.Scenario `json:"scenarios"`
-	}
-	if err := json.Unmarshal(raw, &file); err != nil || len(file.Scenarios) == 0 {
-		t.Fatalf("%d scenarios are in the file: %v", len(file.Scenarios), err)
+	var scenarios []simulate.Scenario
+	for _, name := range []string{"exchanges.json", "reports.json"} {
+		raw, err := os.ReadFile(filepath.Join("..", "..", "scim", "testdata", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var file struct {
+			Scenarios []simulate.Scenario `json:"scenarios"`
+		}
+		if err := json.Unmarshal(raw, &file); err != nil || len(file.Scenarios) == 0 {
+			t.Fatalf("%d scenarios are in %s: %v", len(file.Scenarios), name, err)
+		}
+		scenarios = append(scenarios, file.Scenarios...)
 	}
 	player := &simulate.Player{
 		URL: bridge.url("/scim/v2"), Client: http.DefaultClient, Patience: simulate.DefaultPatience,
 		Authorize: func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+pair.token.Reveal()) },
 	}
-	for _, scenario := range file.Scenarios {
+	for _, scenario := range scenarios {
 		for _, o := range player.Play(t.Context(), scenario, true) {
 			if o.Verdict != simulate.Right && o.Verdict != simulate.Differs {
 				t.Errorf("%s %s %s: %s", o.Phase, o.Step, o.Request, o.Problem)
