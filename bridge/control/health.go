@@ -26,6 +26,27 @@ type Health struct {
 	Reports     []Report          `json:"reports"`
 	Problems    []problem.Problem `json:"problems"`
 	RetrievedAt time.Time         `json:"retrievedAt"`
+	// Overlap is set while two bearer tokens work.
+	Overlap *Overlap `json:"overlap,omitempty"`
+}
+
+// An Overlap is the time after a rotation in which the old bearer token works
+// beside the new one.
+type Overlap struct {
+	Until time.Time `json:"until"`
+	// LastUsed is when the old token was let in last, since this bridge runs,
+	// and LastUsedFrom the client's address.
+	LastUsed     *time.Time `json:"oldTokenLastUsed,omitempty"`
+	LastUsedFrom string     `json:"oldTokenLastUsedFrom,omitempty"`
+}
+
+// String says it in a sentence for people.
+func (o Overlap) String() string {
+	text := "the old bearer token still works, until " + o.Until.UTC().Format(time.RFC3339)
+	if o.LastUsed == nil {
+		return text + "; nobody has used it since this bridge runs"
+	}
+	return text + "; it was last used at " + o.LastUsed.UTC().Format(time.RFC3339) + " from " + o.LastUsedFrom
 }
 
 // A Report is what one component of a bridge tells of itself.

@@ -14,6 +14,7 @@ type Board struct {
 	Version, Build string
 	Revision       string
 	Components     []func() control.Report
+	Overlap        func() *control.Overlap
 	Now            func() time.Time
 }
 
@@ -31,6 +32,7 @@ func (b *Board) Health() control.Health {
 		Reports:     make([]control.Report, 0, len(b.Components)),
 		Problems:    []problem.Problem{},
 		RetrievedAt: now.UTC(),
+		Overlap:     b.Overlap(),
 	}
 	for _, ask := range b.Components {
 		r := ask()

@@ -51,6 +51,9 @@ type Gate struct {
 	wrong    tally
 	previous tally // the previous pair's token, which nobody can make up
 	accepted acceptances
+
+	previousUsed time.Time
+	previousUser string
 }
 
 // The results of a check; a closed set, for metrics.
@@ -198,6 +201,7 @@ func (g *Gate) Admit(ctx context.Context, token string) error {
 		ingress.RequestFrom(ctx).Token = TokenCurrent
 		if g.Door.IsPrevious(token) {
 			ingress.RequestFrom(ctx).Token = TokenPrevious
+			g.notePreviousUse(ingress.RequestFrom(ctx).Client)
 		}
 		return nil
 	case !ok:
@@ -242,6 +246,23 @@ func (g *Gate) refused(ctx context.Context, result string, refusal *control.Refu
 	if raised {
 		g.Changed()
 	}
+}
+
+func (g *Gate) notePreviousUse(client netip.Addr) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.previousUsed, g.previousUser = g.Now(), "the bridge's own machine" // over the control socket
+	if client.IsValid() {
+		g.previousUser = client.String()
+	}
+}
+
+// PreviousUse is when and from where the previous pair's token was let in
+// last; the time is zero if it was not.
+func (g *Gate) PreviousUse() (at time.Time, from string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.previousUsed, g.previousUser
 }
 
 func (g *Gate) noteAccepted(client netip.Addr) {

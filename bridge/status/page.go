@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"html/template"
 	"io"
 	"net/http"
@@ -49,9 +50,10 @@ type Page struct {
 var pageFiles embed.FS
 
 var pages = template.Must(template.New("").Funcs(template.FuncMap{
-	"stamp": func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") },
-	"kind":  describeKind,
-	"prose": prose,
+	"stamp":    func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") },
+	"kind":     describeKind,
+	"prose":    prose,
+	"sentence": func(s fmt.Stringer) string { text := s.String(); return strings.ToUpper(text[:1]) + text[1:] },
 }).ParseFS(pageFiles, "page/*.html"))
 
 func (p *Page) mount(mux *http.ServeMux) {

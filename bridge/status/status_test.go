@@ -51,14 +51,15 @@ func (door) IsPrevious(token string) bool { return token == "right-old" }
 // face is a server whose time and components the test chooses.
 type face struct {
 	*httptest.Server
-	mu     sync.Mutex
-	now    time.Time
-	report control.Report
-	state  string
-	log    bytes.Buffer
-	raised int
-	gate   *status.Gate
-	grant  string // what the account has confirmed of the right token
+	mu      sync.Mutex
+	now     time.Time
+	report  control.Report
+	state   string
+	log     bytes.Buffer
+	raised  int
+	overlap *control.Overlap
+	gate    *status.Gate
+	grant   string // what the account has confirmed of the right token
 }
 
 func (f *face) granted() string {
@@ -100,7 +101,7 @@ func newFace(t *testing.T) *face {
 	t.Helper()
 	f := &face{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), state: control.Ready, grant: "confirmed"}
 	f.report = control.Report{Source: "account", State: control.Healthy}
-	board := &status.Board{Version: "1.2.3", Build: "abc", Revision: "r1", Now: f.time}
+	board := &status.Board{Version: "1.2.3", Build: "abc", Revision: "r1", Now: f.time, Overlap: func() *control.Overlap { return f.overlap }}
 	metrics := status.NewMetrics("1.2.3", "abc", board.Health)
 	logger := hclog.New(&hclog.LoggerOptions{Output: &f.log, Mutex: &f.mu, Level: hclog.Trace})
 	events := ingress.NewEventLog(logger)

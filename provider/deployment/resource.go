@@ -132,6 +132,7 @@ func (r *bridge) Read(ctx context.Context, req resource.ReadRequest, resp *resou
 	_, elsewhere := errors.AsType[*process.ElsewhereError](err)
 	switch {
 	case err == nil:
+		warnOverlap(&resp.Diagnostics, state)
 	case imported:
 		resp.Diagnostics.AddError("No bridge to import", fmt.Sprintf("Looked in %s: %v.", dataDir, err))
 		return

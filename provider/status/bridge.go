@@ -21,6 +21,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/client"
 )
@@ -43,6 +44,14 @@ type bridgeModel struct {
 	Reason      types.String  `tfsdk:"reason"`
 	LastContact types.String  `tfsdk:"last_contact"`
 	LastRefusal *refusalModel `tfsdk:"last_refusal"`
+	Overlap     *overlapModel `tfsdk:"overlap"`
+}
+
+// overlapModel is set while two bearer tokens work.
+type overlapModel struct {
+	Until        types.String `tfsdk:"until"`
+	LastUsed     types.String `tfsdk:"old_token_last_used"`
+	LastUsedFrom types.String `tfsdk:"old_token_last_used_from"`
 }
 
 type refusalModel struct {
@@ -66,14 +75,24 @@ func (d *bridge) Schema(_ context.Context, _ datasource.SchemaRequest, resp *dat
 		MarkdownDescription: "How a bridge is, as seen from the machine that runs Terraform; fit for `check` blocks.\n\n" +
 			"A bridge that does not answer is no error: its `state` is `unreachable`, so that a plan that would cure it is not stopped.",
 		Attributes: map[string]schema.Attribute{
-			"url": schema.StringAttribute{Required: true, MarkdownDescription: "The bridge's address, for instance `https://scim.example.com`."},
-			"state": schema.StringAttribute{Computed: true, MarkdownDescription: "What the bridge says of itself: `healthy`, `degraded`, `sealed` or `unhealthy`; `unreachable` if it does not answer."},
+			"url":      schema.StringAttribute{Required: true, MarkdownDescription: "The bridge's address, for instance `https://scim.example.com`."},
+			"state":    schema.StringAttribute{Computed: true, MarkdownDescription: "What the bridge says of itself: `healthy`, `degraded`, `sealed` or `unhealthy`; `unreachable` if it does not answer."},
 			"revision": schema.StringAttribute{Computed: true, MarkdownDescription: "The revision that runs."},
 			"problems": schema.ListAttribute{Computed: true, ElementType: types.StringType, MarkdownDescription: "Codes of the problems, sorted as the bridge told them; null if neither the bridge nor the account could be asked."},
 			"source":   schema.StringAttribute{Computed: true, MarkdownDescription: "Who told the problems: `bridge` or `account`."},
 			"reason":   schema.StringAttribute{Computed: true, MarkdownDescription: "Why the bridge is unreachable; else null."},
 			"last_contact": schema.StringAttribute{Computed: true, MarkdownDescription: "When the account last heard a bridge of this revision, RFC 3339; " +
 				"of any revision, if it knows none of this one or the bridge is unreachable. Null if it heard none."},
+			"overlap": schema.SingleNestedAttribute{
+				Computed: true,
+				MarkdownDescription: "After a rotation, while the old bearer token works beside the new one, as `/health` says it; " +
+					"null when there is no overlap, or without the monitoring token.",
+				Attributes: map[string]schema.Attribute{
+					"until":                    schema.StringAttribute{Computed: true, MarkdownDescription: "When the old token is dead, RFC 3339."},
+					"old_token_last_used":      schema.StringAttribute{Computed: true, MarkdownDescription: "When the old token was last let in since this bridge runs, RFC 3339; null if it was not."},
+					"old_token_last_used_from": schema.StringAttribute{Computed: true, MarkdownDescription: "The client's address then."},
+				},
+			},
 			"last_refusal": schema.SingleNestedAttribute{
 				Computed:            true,
 				MarkdownDescription: "Why the account last refused that bridge; null if it did not.",
@@ -118,6 +137,7 @@ func (d *bridge) Read(ctx context.Context, req datasource.ReadRequest, resp *dat
 				"%v. The provider's monitoring_token must be the one that the bridge was started with.", err))
 		} else {
 			m.Source, codes = types.StringValue("bridge"), seen.codes()
+			m.Overlap = fromOverlap(seen.Overlap)
 		}
 	}
 	if told := d.askAccount(ctx, &seen.Revision, &m, &resp.Diagnostics); told != nil && m.Source.IsNull() {
@@ -137,6 +157,18 @@ type health struct {
 	State    string            `json:"state"`
 	Revision string            `json:"revision"`
 	Problems []problem.Problem `json:"problems"`
+	Overlap  *control.Overlap  `json:"overlap"`
+}
+
+func fromOverlap(o *control.Overlap) *overlapModel {
+	if o == nil {
+		return nil
+	}
+	m := &overlapModel{Until: rfc3339(&o.Until), LastUsed: rfc3339(o.LastUsed), LastUsedFrom: types.StringNull()}
+	if o.LastUsedFrom != "" {
+		m.LastUsedFrom = types.StringValue(o.LastUsedFrom)
+	}
+	return m
 }
 
 func (h health) codes() []string {
@@ -170,6 +202,9 @@ func (d *bridge) get(ctx context.Context, from *url.URL, token string, to *healt
 	}
 	if err := json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(to); err != nil {
 		return fmt.Errorf("%s: decoding the answer: %w", from, d.client.TimedOut(ctx, err, began))
+	}
+	if to.State == "" { // JSON of something else
+		return fmt.Errorf("%s does not answer as a bridge does", from)
 	}
 	return nil
 }

@@ -121,7 +121,7 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 		Changed: b.connector.Tell,
 	}
 	b.unknown = &provision.UnknownMembers{Log: cfg.logger.Named("members"), Now: time.Now, Changed: b.connector.Tell}
-	b.board = &status.Board{Version: info.Version, Build: info.Commit, Revision: cfg.revision, Now: time.Now}
+	b.board = &status.Board{Version: info.Version, Build: info.Commit, Revision: cfg.revision, Now: time.Now, Overlap: b.overlap}
 	b.events = ingress.NewEventLog(cfg.logger.Named("http"))
 	metrics := status.NewMetrics(info.Version, info.Commit, b.board.Health)
 	b.gate = &status.Gate{
@@ -384,6 +384,20 @@ func (b *runningBridge) admitStored() error {
 	}
 	b.noteUnseal(err)
 	return err
+}
+
+// overlap is what is to be told while two tokens work; nil when one does.
+func (b *runningBridge) overlap() *control.Overlap {
+	until, runs := b.keyring.OverlapEnd()
+	if !runs {
+		return nil
+	}
+	o := &control.Overlap{Until: until.UTC()}
+	if at, from := b.gate.PreviousUse(); !at.IsZero() {
+		at = at.UTC()
+		o.LastUsed, o.LastUsedFrom = &at, from
+	}
+	return o
 }
 
 // tellSession logs what the session is before anybody has shown a token.

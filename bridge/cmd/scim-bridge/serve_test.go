@@ -1,7 +1,10 @@
 package main
 
 import (
+	"io"
 	"net/http"
+	"net/http/cookiejar"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -198,6 +201,52 @@ func TestBothTokensWorkDuringTheOverlapAndOneAfterIt(t *testing.T) {
 	if got := ask(t, "GET", again.url("/Users"), fresh.token.Reveal(), ""); got.status != 200 {
 		t.Errorf("the new token then: %d %s", got.status, got.body)
 	}
+}
+
+// Whoever switches the identity provider must see whether it still uses the
+// old token, and how long it may.
+func TestAnOverlapIsToldWithTheLastUseOfTheOldToken(t *testing.T) {
+	t.Parallel()
+	account := newAccount(t)
+	old := account.activate()
+	fresh := account.rotate(old, time.Hour)
+	b := serve(t, folder(t, fresh.sealed))
+	if got := ask(t, "GET", b.url("/Users"), fresh.token.Reveal(), ""); got.status != 200 {
+		t.Fatalf("the new token: %d %s", got.status, got.body)
+	}
+	o := b.health(fresh.token.Reveal()).Overlap
+	if o == nil || o.LastUsed != nil || time.Until(o.Until) <= 0 || time.Until(o.Until) > time.Hour {
+		t.Fatalf("before the old token was used: %+v", o)
+	}
+	if got := ask(t, "GET", b.url("/Users"), old.token.Reveal(), ""); got.status != 200 {
+		t.Fatalf("the old token: %d %s", got.status, got.body)
+	}
+	o = b.health(fresh.token.Reveal()).Overlap
+	if o == nil || o.LastUsed == nil || time.Since(*o.LastUsed) > patience || o.LastUsedFrom != "127.0.0.1" {
+		t.Fatalf("after the old token was used: %+v", o)
+	}
+	out, err := exec.CommandContext(t.Context(), "scim-bridge", "status", "--local", b.dir).CombinedOutput()
+	if err != nil || !strings.Contains(string(out), o.String()) {
+		t.Errorf("status --local does not say %q: %v %s", o, err, out)
+	}
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	browser := &http.Client{Jar: jar}
+	page, err := browser.PostForm(b.url("/app/sign-in"), url.Values{"token": {fresh.token.Reveal()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer page.Body.Close()
+	if body, _ := io.ReadAll(page.Body); !strings.Contains(string(body), "he old bearer token still works, until "+o.Until.Format(time.RFC3339)) ||
+		!strings.Contains(string(body), "from 127.0.0.1") {
+		t.Errorf("the page does not tell of the overlap:\n%s", body)
+	}
+
+	// When the account has ended the old pair, there is no overlap any more.
+	account.rotate(fresh, 0)
+	await(t, "the end of the overlap", func() bool { return b.status().Health.Overlap == nil })
 }
 
 func TestTakeOverDropsNoRequest(t *testing.T) {

@@ -83,6 +83,9 @@ func (s *statusCommand) show(c *console, h control.Health, facts ...string) erro
 		for _, r := range h.Reports {
 			pairs = append(pairs, r.Source, r.State)
 		}
+		if h.Overlap != nil {
+			pairs = append(pairs, "overlap", h.Overlap.String())
+		}
 		table(c.Out, pairs...)
 		printProblems(c.Out, h.Problems)
 	}

@@ -1,0 +1,18 @@
+package deployment
+
+import (
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy"
+)
+
+// warnOverlap says with every plan that two bearer tokens work, until when,
+// and whether anybody still uses the old one.
+func warnOverlap(diags *diag.Diagnostics, s deploy.State) {
+	if s.Bridge == nil || s.Bridge.Health.Overlap == nil {
+		return
+	}
+	diags.AddWarning("Two bearer tokens work",
+		"The credentials were rotated: "+s.Bridge.Health.Overlap.String()+
+			". Switch the identity provider to the new one before that; then the old one is dead.")
+}
