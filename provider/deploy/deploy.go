@@ -74,6 +74,7 @@ type Settings struct {
 	LogFormat            string `json:"log_format,omitempty"`
 	SourceAddress        string `json:"source_address,omitempty"`
 	TrustedProxies       string `json:"trusted_proxies,omitempty"`
+	InsecureHTTP         bool   `json:"insecure_http,omitempty"`
 }
 
 // Flags returns the settings as the command line has them.
@@ -91,6 +92,9 @@ func (s Settings) Flags() []string {
 		if f.value != "" {
 			flags = append(flags, "--"+f.name+"="+f.value)
 		}
+	}
+	if s.InsecureHTTP {
+		flags = append(flags, "--insecure-http")
 	}
 	return flags
 }

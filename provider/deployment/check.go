@@ -11,7 +11,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+	"github.com/hashicorp/terraform-plugin-framework/types/basetypes"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/firewall"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
@@ -99,4 +103,42 @@ func validAddress(text string) error {
 func validProxy(text string) error {
 	_, err := firewall.ParseRange(text)
 	return err
+}
+
+// ValidateConfig refuses settings that contradict one another.
+func (r *bridge) ValidateConfig(ctx context.Context, req resource.ValidateConfigRequest, resp *resource.ValidateConfigResponse) {
+	var m model
+	resp.Diagnostics.Append(req.Config.Get(ctx, &m)...)
+	if resp.Diagnostics.HasError() || m.Process.IsUnknown() || m.Process.IsNull() || m.Settings.IsUnknown() {
+		return
+	}
+	var p processModel
+	var s settingsModel
+	resp.Diagnostics.Append(m.Process.As(ctx, &p, basetypes.ObjectAsOptions{})...)
+	if !m.Settings.IsNull() {
+		resp.Diagnostics.Append(m.Settings.As(ctx, &s, basetypes.ObjectAsOptions{})...)
+	}
+	if err := checkPlainHTTP(p.Listen, s); err != nil {
+		resp.Diagnostics.AddAttributeError(path.Root("process").AtName("listen"), "Plain HTTP that other machines can reach", err.Error())
+	}
+}
+
+// checkPlainHTTP refuses what the bridge would refuse when it starts: plain
+// HTTP that other machines can reach, unless it is meant. What is unknown is
+// left to the bridge, and so is a name, which it looks up where it runs.
+func checkPlainHTTP(listen types.String, s settingsModel) error {
+	if listen.IsNull() || listen.IsUnknown() || s.PublicURL.IsUnknown() || s.InsecureHTTP.IsUnknown() || s.InsecureHTTP.ValueBool() ||
+		strings.HasPrefix(strings.ToLower(s.PublicURL.ValueString()), "https://") {
+		return nil
+	}
+	host, port, _ := net.SplitHostPort(listen.ValueString())
+	if port == "" {
+		return nil // refused for that
+	}
+	if addr, err := netip.ParseAddr(host); err == nil && addr.Unmap().IsLoopback() || err != nil && host != "" {
+		return nil
+	}
+	return fmt.Errorf("listen %q can be reached from other machines, and plain HTTP would show them the bearer token. If a proxy with HTTPS is in front, "+
+		"set settings.public_url to its address, https://...; for this machine alone, listen on %q; if plain HTTP is meant, set settings.insecure_http = true",
+		listen.ValueString(), defaultListen)
 }

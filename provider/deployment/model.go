@@ -61,12 +61,13 @@ type settingsModel struct {
 	LogFormat            types.String `tfsdk:"log_format"`
 	SourceAddress        types.String `tfsdk:"source_address"`
 	TrustedProxies       types.List   `tfsdk:"trusted_proxies"`
+	InsecureHTTP         types.Bool   `tfsdk:"insecure_http"`
 }
 
 var settingsTypes = map[string]attr.Type{
 	"public_url": types.StringType, "account_url": types.StringType, "confirmation_interval": types.StringType,
 	"log_level": types.StringType, "log_format": types.StringType, "source_address": types.StringType,
-	"trusted_proxies": types.ListType{ElemType: types.StringType},
+	"trusted_proxies": types.ListType{ElemType: types.StringType}, "insecure_http": types.BoolType,
 }
 
 // target is where the model wants the bridge; nil while that is unknown.
@@ -105,7 +106,7 @@ func (m model) spec(ctx context.Context) (spec deploy.Spec, known bool, diags di
 	if !m.Settings.IsNull() {
 		var s settingsModel
 		diags.Append(m.Settings.As(ctx, &s, basetypes.ObjectAsOptions{})...)
-		for _, v := range []attr.Value{s.PublicURL, s.AccountURL, s.ConfirmationInterval, s.LogLevel, s.LogFormat, s.SourceAddress, s.TrustedProxies} {
+		for _, v := range []attr.Value{s.PublicURL, s.AccountURL, s.ConfirmationInterval, s.LogLevel, s.LogFormat, s.SourceAddress, s.TrustedProxies, s.InsecureHTTP} {
 			known = known && !v.IsUnknown()
 		}
 		var proxies []types.String
@@ -122,6 +123,7 @@ func (m model) spec(ctx context.Context) (spec deploy.Spec, known bool, diags di
 			ConfirmationInterval: s.ConfirmationInterval.ValueString(),
 			LogLevel:             s.LogLevel.ValueString(), LogFormat: s.LogFormat.ValueString(),
 			SourceAddress: s.SourceAddress.ValueString(), TrustedProxies: strings.Join(texts, ","),
+			InsecureHTTP: s.InsecureHTTP.ValueBool(),
 		}
 	}
 	var whole bool
@@ -277,6 +279,11 @@ func settingsOf(ctx context.Context, s deploy.Settings, before types.Object) (ty
 		PublicURL: orNull(s.PublicURL), AccountURL: orNull(s.AccountURL), ConfirmationInterval: orNull(s.ConfirmationInterval),
 		LogLevel: orNull(s.LogLevel), LogFormat: orNull(s.LogFormat), SourceAddress: orNull(s.SourceAddress),
 		TrustedProxies: types.ListNull(types.StringType),
+	}
+	if s.InsecureHTTP {
+		m.InsecureHTTP = types.BoolValue(true)
+	} else if said, ok := before.Attributes()["insecure_http"].(types.Bool); ok && !said.IsNull() && !said.IsUnknown() {
+		m.InsecureHTTP = types.BoolValue(false) // means the same as leaving it out
 	}
 	var diags diag.Diagnostics
 	if s.TrustedProxies != "" {

@@ -88,6 +88,40 @@ func TestANullTriggerIsNoTrigger(t *testing.T) {
 	}
 }
 
+func TestSayingThatHTTPIsNotInsecureIsAsGoodAsSayingNothing(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name     string
+		state    types.Bool
+		deployed bool
+		want     types.Bool
+	}{
+		{"it is left out", types.BoolNull(), false, types.BoolNull()},
+		{"it is false", types.BoolValue(false), false, types.BoolValue(false)},
+		{"it is true", types.BoolValue(true), true, types.BoolValue(true)},
+		{"somebody switched it off", types.BoolValue(true), false, types.BoolValue(false)},
+		{"it was imported", types.BoolNull(), true, types.BoolValue(true)},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			before, diags := settingsOf(t.Context(), deploy.Settings{}, types.ObjectNull(settingsTypes))
+			if diags.HasError() {
+				t.Fatal(diags)
+			}
+			attributes := before.Attributes()
+			attributes["insecure_http"] = row.state
+			m := model{Settings: types.ObjectValueMust(settingsTypes, attributes)}
+			state := deploy.State{Spec: deploy.Spec{Settings: deploy.Settings{InsecureHTTP: row.deployed}}}
+			if diags := m.observe(t.Context(), &process.Target{DataDir: "/bridge", Listen: ":3002"}, state); diags.HasError() {
+				t.Fatal(diags)
+			}
+			if got := m.Settings.Attributes()["insecure_http"]; !got.Equal(row.want) {
+				t.Errorf("observed %s, want %s", got, row.want)
+			}
+		})
+	}
+}
+
 func TestTheTokenMustOpenTheSessionForAsLongAsItIsUsed(t *testing.T) {
 	t.Parallel()
 	newToken := func() session.Token {

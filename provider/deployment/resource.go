@@ -39,6 +39,8 @@ var (
 	_ resource.ResourceWithIdentity    = (*bridge)(nil)
 	_ resource.ResourceWithModifyPlan  = (*bridge)(nil)
 	_ resource.ResourceWithImportState = (*bridge)(nil)
+
+	_ resource.ResourceWithValidateConfig = (*bridge)(nil)
 )
 
 // New is the resource scimbridge_deployment.

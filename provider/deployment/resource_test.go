@@ -415,6 +415,7 @@ resource "scimbridge_deployment" "second" {
   name    = "second"
   session = scimbridge_provisioning.it.session
   process = { listen = %q, data_dir = %q, binary = %q }
+  settings = { public_url = "https://second.example.com" }
 }
 `, listen, dataDir, providertest.Binary(s))
 }

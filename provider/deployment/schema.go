@@ -22,6 +22,9 @@ import (
 const (
 	onUnreadyWarn = "warn"
 	onUnreadyFail = "fail"
+	// defaultListen is for a proxy on the same machine: what others can reach
+	// must be meant.
+	defaultListen = "127.0.0.1:3002"
 )
 
 func (r *bridge) Schema(ctx context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
@@ -64,11 +67,12 @@ func (r *bridge) Schema(ctx context.Context, _ resource.SchemaRequest, resp *res
 				MarkdownDescription: "Run the bridge as a detached process on the machine that runs Terraform. Not on Windows.",
 				Attributes: map[string]schema.Attribute{
 					"listen": schema.StringAttribute{
-						Optional:            true,
-						Computed:            true,
-						Default:             stringdefault.StaticString(":3002"),
-						MarkdownDescription: "Address to listen on. Default `:3002`.",
-						Validators:          []validator.String{check(validListen)},
+						Optional: true,
+						Computed: true,
+						Default:  stringdefault.StaticString(defaultListen),
+						MarkdownDescription: "Address to listen on. Default `" + defaultListen + "`. One that other machines can reach, `:3002` for one, needs a proxy with HTTPS " +
+							"in front, which `settings.public_url` names, or `settings.insecure_http`.",
+						Validators: []validator.String{check(validListen)},
 					},
 					"data_dir": schema.StringAttribute{
 						Required:            true,
@@ -123,6 +127,11 @@ func (r *bridge) Schema(ctx context.Context, _ resource.SchemaRequest, resp *res
 						ElementType:         types.StringType,
 						MarkdownDescription: "Addresses and networks whose `X-Forwarded-For` is believed.",
 						Validators:          []validator.List{listvalidator.NoNullValues(), listvalidator.ValueStringsAre(check(validProxy))},
+					},
+					"insecure_http": schema.BoolAttribute{
+						Optional: true,
+						MarkdownDescription: "Serve plain HTTP on an address that other machines can reach, though no proxy with HTTPS is in front: " +
+							"the bearer token crosses the network in clear.",
 					},
 				},
 			},

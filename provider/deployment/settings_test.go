@@ -3,6 +3,7 @@
 package deployment_test
 
 import (
+	"maps"
 	"net"
 	"os/exec"
 	"strings"
@@ -105,8 +106,68 @@ func TestThePlanRefusesTheSettingsThatTheBridgeRefuses(t *testing.T) {
 	}
 }
 
+// Plain HTTP that other machines can reach must be meant: the plan refuses it
+// as the bridge would.
+func TestThePlanRefusesPlainHTTPThatTheBridgeRefuses(t *testing.T) {
+	t.Parallel()
+	binary := providertest.Binary(t)
+	for _, row := range []struct {
+		name, listen, publicURL string
+		insecure, ok            bool
+	}{
+		{"every address", ":3002", "", false, false},
+		{"every IPv4 address", "0.0.0.0:3002", "", false, false},
+		{"every IPv6 address", "[::]:3002", "", false, false},
+		{"an address of a network", "10.1.2.3:3002", "", false, false},
+		{"behind a proxy without HTTPS", ":3002", "http://scim.example.com", false, false},
+		{"behind a proxy with HTTPS", ":3002", "https://scim.example.com", false, true},
+		{"meant", ":3002", "", true, true},
+		{"loopback", "127.0.0.9:3002", "", false, true},
+		{"loopback in IPv6", "[::1]:3002", "", false, true},
+		{"loopback by name", "localhost:3002", "", false, true},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			settings := map[string]tftypes.Value{"insecure_http": tftypes.NewValue(tftypes.Bool, row.insecure)}
+			args := []string{"serve", "--confirmation-interval=1s", "--data-dir=" + t.TempDir(), "--listen=" + row.listen}
+			if row.publicURL != "" {
+				settings["public_url"] = tftypes.NewValue(tftypes.String, row.publicURL)
+				args = append(args, "--public-url="+row.publicURL)
+			}
+			if row.insecure {
+				args = append(args, "--insecure-http")
+			}
+			faults := validateWith(t, map[string]tftypes.Value{"listen": tftypes.NewValue(tftypes.String, row.listen)}, settings)
+			if row.ok != (len(faults) == 0) || !row.ok && !strings.Contains(faults[0], "settings.public_url") {
+				t.Errorf("the plan's faults: %q, want some: %v", faults, !row.ok)
+			}
+			// The interval is a second fault, so that the bridge never starts.
+			said, err := exec.CommandContext(t.Context(), binary, args...).CombinedOutput()
+			if err == nil {
+				t.Fatal("the bridge started")
+			}
+			if refused := strings.Contains(string(said), "can be reached from other machines"); refused == row.ok {
+				t.Errorf("the bridge said: %s", said)
+			}
+		})
+	}
+	if faults := validateWith(t, nil, nil); len(faults) > 0 {
+		t.Errorf("the default is refused: %q", faults)
+	}
+}
+
 // validate asks the provider what is wrong with a deployment that has one setting.
 func validate(t *testing.T, setting, value string) (faults []string) {
+	t.Helper()
+	given := tftypes.NewValue(tftypes.String, value)
+	if setting == "trusted_proxies" {
+		given = tftypes.NewValue(tftypes.List{ElementType: tftypes.String}, []tftypes.Value{given})
+	}
+	return validateWith(t, nil, map[string]tftypes.Value{setting: given})
+}
+
+// validateWith asks the provider what is wrong with a deployment.
+func validateWith(t *testing.T, process, settings map[string]tftypes.Value) (faults []string) {
 	t.Helper()
 	server, err := providerserver.NewProtocol6WithError(provider.New("test")())()
 	if err != nil {
@@ -117,16 +178,12 @@ func validate(t *testing.T, setting, value string) (faults []string) {
 		t.Fatal(err)
 	}
 	whole := described.ResourceSchemas["scimbridge_deployment"].ValueType().(tftypes.Object)
-	given := tftypes.NewValue(tftypes.String, value)
-	if setting == "trusted_proxies" {
-		given = tftypes.NewValue(tftypes.List{ElementType: tftypes.String}, []tftypes.Value{given})
-	}
+	place := map[string]tftypes.Value{"data_dir": tftypes.NewValue(tftypes.String, "/bridge")}
+	maps.Copy(place, process)
 	config, err := tfprotov6.NewDynamicValue(whole, object(whole, map[string]tftypes.Value{
-		"name": tftypes.NewValue(tftypes.String, "test"),
-		"process": object(whole.AttributeTypes["process"].(tftypes.Object), map[string]tftypes.Value{
-			"data_dir": tftypes.NewValue(tftypes.String, "/bridge"),
-		}),
-		"settings": object(whole.AttributeTypes["settings"].(tftypes.Object), map[string]tftypes.Value{setting: given}),
+		"name":     tftypes.NewValue(tftypes.String, "test"),
+		"process":  object(whole.AttributeTypes["process"].(tftypes.Object), place),
+		"settings": object(whole.AttributeTypes["settings"].(tftypes.Object), settings),
 		"session":  tftypes.NewValue(tftypes.String, tftypes.UnknownValue),
 	}))
 	if err != nil {

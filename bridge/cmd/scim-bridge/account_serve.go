@@ -22,10 +22,12 @@ import (
 
 type accountServeCommand struct {
 	database
+	tlsFlags
 	Listen         string   `default:"127.0.0.1:8600" help:"Address to listen on; port 0 takes a free one, which the log tells."`
 	PublicURL      string   `name:"public-url" placeholder:"URL" help:"Where people and bridges reach the account; by default what it listens on."`
 	IPDatabase     []string `name:"ip-database" placeholder:"FILE" help:"MMDB file that knows countries, autonomous systems or anonymous addresses, for firewall rules on them; repeatable. A newer file is taken up within a minute."`
 	TrustedProxies []string `placeholder:"CIDR" help:"Addresses or networks of the proxies whose X-Forwarded-For is believed; repeatable."`
+	InsecureHTTP   bool     `name:"insecure-http" help:"Serve plain HTTP on an address that other machines can reach, though no proxy with HTTPS is in front."`
 	LogFormat      string   `enum:"text,json" default:"text" help:"How log lines look: ${enum}."`
 	LogLevel       string   `enum:"trace,debug,info,warn,error" default:"info" help:"From which level on lines are written: ${enum}."`
 	logFile
@@ -42,6 +44,9 @@ const (
 func (accountServeCommand) Help() string {
 	return `/ping and /ready are open, /metrics asks for an admin token. SIGTERM ends it when the requests under
 way are answered; a second one cuts them off. SIGHUP takes up newer IP databases at once.
+
+It serves plain HTTP: other machines may reach that only behind a proxy with HTTPS, which --public-url names,
+or if --insecure-http says so.
 
   scim-bridge account serve --database sqlite:account.db --public-url https://account.example.com`
 }
@@ -60,6 +65,7 @@ func (c *accountServeCommand) Run(ctx context.Context, console *console) error {
 		logger := hclog.New(&hclog.LoggerOptions{
 			Name: "account", Output: out, Level: hclog.LevelFromString(c.LogLevel), JSONFormat: c.LogFormat == "json",
 		})
+		c.listener().warn(logger)
 		a.IPData = databases
 		if err := a.CheckFirewall(ctx); err != nil {
 			return err
@@ -84,7 +90,7 @@ func (c *accountServeCommand) Run(ctx context.Context, console *console) error {
 
 // check finds every fault of the flags at once.
 func (c *accountServeCommand) check() (proxies []netip.Prefix, databases *ipdata.Databases, err error) {
-	faults := []error{c.exists()}
+	faults := []error{c.exists(), c.unserved(os.Environ()), c.listener().check()}
 	databases, err = openIPDatabases(c.IPDatabase)
 	faults = append(faults, err)
 	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
@@ -101,6 +107,10 @@ func (c *accountServeCommand) check() (proxies []netip.Prefix, databases *ipdata
 		faults = append(faults, err)
 	}
 	return proxies, databases, errors.Join(faults...)
+}
+
+func (c *accountServeCommand) listener() plainListener {
+	return plainListener{flag: "--listen", address: c.Listen, publicURL: c.PublicURL, insecure: c.InsecureHTTP}
 }
 
 func openIPDatabases(paths []string) (*ipdata.Databases, error) {

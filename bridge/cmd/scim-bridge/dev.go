@@ -31,6 +31,7 @@ type devCommand struct {
 	DataDir       string `required:"" placeholder:"DIR" help:"Folder for the new account and the bridge; an account that is there already is refused."`
 	Listen        string `default:"127.0.0.1:3002" help:"Address of the bridge (${default})."`
 	AccountListen string `default:"127.0.0.1:8600" help:"Address of the account service, for Terraform and for the pages people see (${default})."`
+	InsecureHTTP  bool   `name:"insecure-http" help:"Serve plain HTTP on addresses that other machines can reach."`
 	LogLevel      string `default:"warn" enum:"trace,debug,info,warn,error" help:"From which level on lines are written: ${enum}."`
 }
 
@@ -42,6 +43,13 @@ func (devCommand) Help() string {
 stop it and remove the folder.
 
   scim-bridge dev --data-dir ./try`
+}
+
+// Validate is called by kong.
+func (d *devCommand) Validate() error {
+	bridge := plainListener{flag: "--listen", address: d.Listen, insecure: d.InsecureHTTP}
+	account := plainListener{flag: "--account-listen", address: d.AccountListen, insecure: d.InsecureHTTP}
+	return errors.Join(checkDataDir(d.DataDir), bridge.check(), account.check())
 }
 
 // Run makes the account, activates provisioning and serves both.

@@ -43,9 +43,12 @@ type serveCommand struct {
 
 	UnsealTokenFile     string `placeholder:"FILE" help:"File with the bearer token, so that a restart needs no person."`
 	MonitoringTokenFile string `placeholder:"FILE" help:"File with a token of your choice that may read /health and /metrics."`
+	InsecureHTTP        bool   `name:"insecure-http" help:"Serve plain HTTP on an address that other machines can reach, though no proxy with HTTPS is in front."`
 	TakeOver            bool   `help:"If a bridge runs in the data folder, start beside it and take its place when told over the control socket."`
 	// StandbyTimeout is for tests: nobody needs another than a minute.
 	StandbyTimeout time.Duration `hidden:"" default:"1m" help:"How long a bridge on standby waits for a word of who started it."`
+
+	tlsFlags
 
 	parsed serveSettings
 }
@@ -71,7 +74,10 @@ session that is open already change with a restart only, and the log says so.
   scim-bridge serve --data-dir /var/lib/scim-bridge --public-url https://scim.example.com
 
 What the vendor's image reads means the same here: OP_PORT, OP_SESSION, OP_CONFIRMATION_INTERVAL,
-OP_JSON_LOGS, OP_PRETTY_LOGS, OP_DEBUG, OP_TRACE. Flags go before SCIMBRIDGE_ variables, and those before OP_.`
+OP_JSON_LOGS, OP_PRETTY_LOGS, OP_DEBUG, OP_TRACE. Flags go before SCIMBRIDGE_ variables, and those before OP_.
+
+It serves plain HTTP. Other machines may reach that only behind a proxy with HTTPS, which --public-url names,
+or if --insecure-http says so; OP_PORT means an address that they reach. Settings that ask for TLS are refused.`
 }
 
 // Validate refuses contradictory settings, all of them at once. Kong calls it.
@@ -93,6 +99,7 @@ func (s *serveCommand) Validate() error {
 		}
 		s.parsed.publicURL = strings.TrimRight(s.PublicURL, "/")
 	}
+	faults = append(faults, s.unserved(os.Environ()), s.listener().check())
 	if s.AccountURL != "" {
 		if err := account.CheckURL(s.AccountURL); err != nil {
 			fault("--account-url: %w", err)
@@ -109,6 +116,12 @@ func (s *serveCommand) Validate() error {
 		fault("--unseal-token-file and --monitoring-token-file name the same file: who monitors must not hold the bearer token")
 	}
 	return errors.Join(faults...)
+}
+
+func (s *serveCommand) listener() plainListener {
+	return plainListener{
+		flag: "--listen", address: s.Listen, publicURL: s.PublicURL, insecure: s.InsecureHTTP, vendorPort: fromVendorPort(s.Listen),
+	}
 }
 
 // trustedProxies reads --trusted-proxies and tells every fault in it.
@@ -142,6 +155,7 @@ func (s *serveCommand) Run(ctx context.Context, c *console, parser *kong.Kong) (
 	if unknown := unknownVariables(parser.Model, os.Environ()); len(unknown) > 0 {
 		logger.Warn("these environment variables mean nothing to this program", "variables", strings.Join(unknown, ", "))
 	}
+	s.listener().warn(logger)
 	if err := os.MkdirAll(s.DataDir, 0o700); err != nil {
 		return fmt.Errorf("making the data folder: %w: choose another --data-dir", err)
 	}

@@ -63,7 +63,7 @@ func TestVendorVariables(t *testing.T) {
 		{"the flag goes before both", map[string]string{"OP_PORT": "80", "SCIMBRIDGE_LISTEN": ":81"}, []string{"--listen", ":82"}, with(func(s *settings) { s.Listen = ":82" })},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			got, err := parseServe(t, row.environ, row.args...)
+			got, err := parseServe(t, row.environ, append(row.args, "--insecure-http")...)
 			if err != nil {
 				t.Fatal(err)
 			}
