@@ -46,7 +46,7 @@ func TestWhatStandsInTheSessionsPlaceIsNamedAndNeverRepeated(t *testing.T) {
 		{"a text of no shape", "correct-horse-battery-staple", "OP_SESSION names a file that does not exist"},
 		{"a text of no shape, long", strings.Repeat("Correct-Horse ", 30), "a long text that is no session"},
 		{"a file that is not there", filepath.Join(empty, "sessions", "bridge"), "OP_SESSION names a file that does not exist"},
-		{"half a session", sealed[:len(sealed)/2], "cut short"},
+		{"half a session", sealed[:len(sealed)/2], "it is cut short"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
