@@ -304,10 +304,11 @@ var catalogue = []entry{
 		terraform: text(allowDomain),
 	},
 	{
-		code:   AddressMissing,
-		title:  text(`{{if eq .reason "address_taken"}}A person's e-mail address is somebody else's{{else}}A person has no e-mail address to invite{{end}}`),
-		cause:  text(`Provisioned, but not invited: {{if .user_name}}{{.user_name}}{{else}}somebody{{end}}. {{if eq .reason "address_taken"}}{{with .email}}The address {{.}}{{else}}The address{{end}} is already somebody else's sign-in address.{{else}}Neither userName nor emails holds an e-mail address.{{end}}`),
-		remedy: text(`{{if eq .reason "address_taken"}}Give the two people different addresses in the identity provider.{{else}}Map an e-mail address to userName or to emails in the identity provider.{{end}} The invitation goes out by itself when the provider has sent it.`),
+		code:  AddressMissing,
+		title: text(`{{if eq .reason "address_taken"}}A person's e-mail address is somebody else's{{else}}A person has no e-mail address to invite{{end}}`),
+		cause: text(`{{if eq .reason "address_taken"}}The identity provider gives {{if .user_name}}{{.user_name}}{{else}}somebody{{end}} {{with .email}}the address {{.}}{{else}}an address{{end}}, which is already somebody else's sign-in address; so nobody is invited or moved there.` +
+			`{{else}}Provisioned, but not invited: {{if .user_name}}{{.user_name}}{{else}}somebody{{end}}. Neither userName nor emails holds an e-mail address.{{end}}`),
+		remedy: text(`{{if eq .reason "address_taken"}}Give the two people different addresses in the identity provider.{{else}}Map an e-mail address to userName or to emails in the identity provider.{{end}} The e-mail goes out by itself when the provider has sent it.`),
 	},
 	{
 		code:   ConfirmationStuck,

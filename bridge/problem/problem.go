@@ -81,6 +81,7 @@ const (
 	FactIDs       = "ids"           // quoted, the first of them
 	FactInstance  = "instance"      // a bridge instance
 	FactNetworks  = "networks"      // of clients, each with how often
+	FactPeople    = "people"        // SCIM ids, the first of them, joined by a comma
 	FactPrevious  = "previous"      // token_rejected: "true" if it was the previous pair's token
 	FactReason    = "reason"        // what the other side said
 	FactRuleID    = "rule_id"       // firewall rule; missing if the default action decided

@@ -111,6 +111,7 @@ func (w *Watcher) keep(waiting []bridge.Attention, problems []problem.Problem, e
 	w.tried = w.Now()
 	changed := false
 	w.looked = err == nil
+	before := w.problems
 	if err == nil {
 		changed = !slices.EqualFunc(problems, w.problems, func(a, b problem.Problem) bool {
 			return a.Code == b.Code && a.Cause == b.Cause
@@ -119,8 +120,55 @@ func (w *Watcher) keep(waiting []bridge.Attention, problems []problem.Problem, e
 	}
 	w.mu.Unlock()
 	if changed {
+		w.logNews(before, problems)
 		w.Changed()
 	}
+}
+
+// mostLogged bounds the lines of one round: a thousand people can be moved to
+// as many domains at once.
+const mostLogged = 20
+
+// logNews writes a line for each problem that was not there before, which
+// scim-bridge diagnose understands, and one for each that has passed. The
+// people are named by their ids: the log has no e-mail addresses.
+func (w *Watcher) logNews(before, now []problem.Problem) {
+	logged := 0
+	for _, p := range without(now, before) {
+		if logged++; logged > mostLogged {
+			continue
+		}
+		fields := []any{problem.LogKey, string(p.Code)}
+		for _, fact := range []string{problem.FactDomain, problem.FactReason, problem.FactCount, problem.FactPeople} {
+			if value := p.Details[fact]; value != "" {
+				fields = append(fields, fact, value)
+			}
+		}
+		w.Log.Warn(strings.ToLower(p.Title[:1])+p.Title[1:], fields...)
+	}
+	if more := logged - mostLogged; more > 0 {
+		w.Log.Warn("more people wait for something that an operator must do; the status page lists them", "more_problems", more)
+	}
+	for i, p := range without(before, now) {
+		if i == mostLogged {
+			return
+		}
+		w.Log.Info("a problem has passed", "passed", string(p.Code), problem.FactDomain, p.Details[problem.FactDomain])
+	}
+}
+
+// without returns the problems of a whose cause is none of b's, whoever the
+// people behind it are.
+func without(a, b []problem.Problem) []problem.Problem {
+	type cause struct{ code, domain, email, reason string }
+	causeOf := func(p problem.Problem) cause {
+		return cause{string(p.Code), p.Details[problem.FactDomain], p.Details[problem.FactEmail], p.Details[problem.FactReason]}
+	}
+	known := make(map[cause]bool, len(b))
+	for _, p := range b {
+		known[causeOf(p)] = true
+	}
+	return slices.DeleteFunc(slices.Clone(a), func(p problem.Problem) bool { return known[causeOf(p)] })
 }
 
 // Waiting lists the people who waited after the last round.
@@ -188,8 +236,7 @@ func (w *Watcher) confirm(ctx context.Context, person string) error {
 	case bridge.CodeOf(err) == bridge.NotFound:
 		return nil // deprovisioned meanwhile
 	case !errors.Is(err, bridge.ErrUnavailable):
-		w.Log.Warn("a member could not be confirmed",
-			problem.LogKey, string(problem.ConfirmationStuck), "person", person, problem.FactReason, err)
+		w.Log.Debug("a member could not be confirmed", "person", person, "error", err) // the problem is logged once
 	}
 	return err
 }
@@ -233,10 +280,20 @@ func problems(waiting []bridge.Attention, stuck map[string]error) []problem.Prob
 			problem.FactEmail:    c.email,
 			problem.FactReason:   c.reason,
 			problem.FactCount:    strconv.Itoa(len(people[c])),
+			problem.FactPeople:   ids(people[c]),
 		}
 		found = append(found, problem.New(c.code, since, facts))
 	}
 	return found
+}
+
+// ids lists the first of the people by id.
+func ids(people []bridge.Attention) string {
+	shown := make([]string, 0, maxNames)
+	for _, p := range people[:min(len(people), maxNames)] {
+		shown = append(shown, p.PersonID)
+	}
+	return strings.Join(shown, ", ")
 }
 
 // maxNames are shown of the people behind one problem.

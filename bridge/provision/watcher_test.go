@@ -1,8 +1,10 @@
 package provision
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -52,8 +54,13 @@ func (r *room) ConfirmPerson(_ context.Context, id string) error {
 // watch runs f beside a watcher, in a bubble where time passes at once.
 func watch(t *testing.T, r *room, f func(*Watcher)) {
 	t.Helper()
+	watchWith(t, r, hclog.NewNullLogger(), f)
+}
+
+func watchWith(t *testing.T, r *room, log hclog.Logger, f func(*Watcher)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		w := &Watcher{Room: r, Every: 5 * time.Minute, Log: hclog.NewNullLogger(), Now: time.Now, Changed: func() {}}
+		w := &Watcher{Room: r, Every: 5 * time.Minute, Log: log, Now: time.Now, Changed: func() {}}
 		ctx, cancel := context.WithCancel(t.Context())
 		go w.Run(ctx)
 		synctest.Wait()
@@ -217,5 +224,86 @@ func TestNames(t *testing.T) {
 				t.Errorf("got %q, want %q", got, row.want)
 			}
 		})
+	}
+}
+
+// What an operator must do stands in the log too, once, as diagnose reads it,
+// and without the e-mail addresses of the people.
+func TestWhoWaitsForAnOperatorIsLoggedOnce(t *testing.T) {
+	t.Parallel()
+	wait := func(kind bridge.AttentionKind, id, address, domain string) bridge.Attention {
+		return bridge.Attention{PersonID: id, UserName: id + "@old.org", Kind: kind, Address: address, Domain: domain, Since: time.Unix(1000, 0)}
+	}
+	r := &room{
+		refusals: map[string]error{"kim": errors.New("no such member")},
+		people: []bridge.Attention{
+			wait(bridge.SignupDomainMissing, "ann", "ann@new.org", "new.org"),
+			wait(bridge.SignupDomainMissing, "bob", "bob@new.org", "new.org"),
+			wait(bridge.AddressMissing, "dan", "", ""),
+			wait(bridge.AddressTaken, "eve", "ann@old.org", ""),
+			wait(bridge.InvitationOpen, "fay", "fay@old.org", ""),
+			wait(bridge.ConfirmationDue, "kim", "kim@old.org", ""),
+		},
+	}
+	var log bytes.Buffer
+	logger := hclog.New(&hclog.LoggerOptions{Output: &log, Level: hclog.Info})
+	watchWith(t, r, logger, func(*Watcher) {
+		pass(time.Hour)
+		r.mu.Lock()
+		r.people = append(r.people[:2:2], wait(bridge.SignupDomainMissing, "gus", "gus@new.org", "new.org"), wait(bridge.SignupDomainMissing, "hal", "hal@other.org", "other.org"))
+		r.mu.Unlock()
+		pass(time.Hour)
+		r.mu.Lock()
+		r.people = nil
+		r.mu.Unlock()
+		pass(time.Hour)
+	})
+	if strings.Contains(log.String(), "@") {
+		t.Errorf("the log has e-mail addresses:\n%s", log.String())
+	}
+	if n := strings.Count(log.String(), "a problem has passed"); n != 5 {
+		t.Errorf("%d problems have passed, want 5:\n%s", n, log.String())
+	}
+	for _, people := range []string{`people="ann, bob"`, "people=eve", "people=kim"} {
+		if !strings.Contains(log.String(), people) {
+			t.Errorf("%s is not in the log:\n%s", people, log.String())
+		}
+	}
+	found, err := problem.Diagnose(strings.NewReader(log.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, p := range found.Problems {
+		got = append(got, strings.TrimSpace(fmt.Sprint(p.Code, " ", p.Details[problem.FactDomain], p.Details[problem.FactReason], " ", p.Details[problem.FactCount])))
+	}
+	slices.Sort(got)
+	want := []string{
+		"address_missing  1", "address_missing address_taken 1", "confirmation_stuck no such member 1",
+		"signup_domain_missing new.org 1", "signup_domain_missing other.org 1",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("diagnose finds\n%s\nwant, each once,\n%s\nin\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"), log.String())
+	}
+}
+
+func TestAThousandDomainsAreNotAThousandLines(t *testing.T) {
+	t.Parallel()
+	r := &room{}
+	for i := range 1000 {
+		r.people = append(r.people, bridge.Attention{
+			PersonID: fmt.Sprint(i), Kind: bridge.SignupDomainMissing, Domain: fmt.Sprintf("d%d.org", i), Since: time.Unix(1000, 0),
+		})
+	}
+	var log bytes.Buffer
+	watchWith(t, r, hclog.New(&hclog.LoggerOptions{Output: &log}), func(*Watcher) {
+		pass(time.Minute)
+		r.mu.Lock()
+		r.people = nil
+		r.mu.Unlock()
+		pass(time.Minute)
+	})
+	if n := strings.Count(log.String(), "\n"); n != 2*mostLogged+1 || !strings.Contains(log.String(), "more_problems=980") {
+		t.Errorf("%d lines:\n%s", n, log.String())
 	}
 }
