@@ -61,6 +61,8 @@ func TestHostileBodiesAreBounded(t *testing.T) {
 		{"elements made one by one", "PATCH", "/Users/p1", `{"Operations":[{"op":"add","value":{` + repeat(15_000, func(i int) string { return fmt.Sprintf(`"emails[value eq \"%x\"].type":"work"`, i) }) + `}}]}`},
 		{"the same in a whole resource", "POST", "/Users", `{"userName":"v",` + repeat(15_000, func(i int) string { return fmt.Sprintf(`"emails[value eq \"%x\"].type":"work"`, i) }) + `}`},
 		{"extensions as flat names", "POST", "/Users", `{"userName":"v","schemas":[` + repeat(90, func(i int) string { return fmt.Sprintf(`"urn:y:%d"`, i) }) + `],` + repeat(20_000, func(i int) string { return fmt.Sprintf(`"urn:x:%x:User.a":1`, i) }) + `}`},
+		{"ampersands in a string without end", "GET", "/Users?filter=%22" + strings.Repeat("&", 20_000), ""},
+		{"ampersands without end", "GET", "/Users?" + strings.Repeat("&filter=", 5_000), ""},
 		{"unescaped backslashes without end", "GET", "/Users?filter=userName%20eq%20%22" + strings.Repeat("%5Cq", 5_000) + "%22", ""},
 		{"single quotes without end", "GET", "/Users?filter=userName%20eq%20%27" + strings.Repeat("%27%27", 5_000) + "x", ""},
 		{"members as keys among other keys", "PATCH", "/Groups/g2", `{"Operations":[{"op":"add","value":{` +

@@ -65,8 +65,9 @@
 //	                                              addresses; single quotes are quotes
 //	times in filters are xsd:dateTime (7643,      UTC without a zone; zones without a colon,     clients that format times themselves
 //	2.3.5)                                        times without seconds, dates too
-//	a query is percent-encoded (7644, 3.4.2)      + is a blank if the first blank is written so, Apache Syncope and PowerShell leave + as it is
-//	                                              and else a plus sign
+//	a query is percent-encoded (7644, 3.4.2)      + is a blank if the first blank is written so, Apache Syncope and PowerShell leave + as it is;
+//	                                              and else a plus sign; ; is itself, and & too   groups are called R&D
+//	                                              in a string of a filter
 //	PUT without members may clear them or keep    clears them                                    pocket-id and a Keycloak extension leave the key
 //	them (3.5.1)                                                                                 out with the last member, who must not stay; one
 //	                                                                                             connector of midPoint renames so, and is refilled

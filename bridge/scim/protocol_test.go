@@ -137,6 +137,10 @@ func TestBlanksInAQuery(t *testing.T) {
 		{"a semicolon", "filter=userName%20eq%20%22b;c@x%22", "b;c@x"},
 		{"a semicolon escaped", "filter=userName%20eq%20%22b%3Bc@x%22", "b;c@x"},
 		{"a semicolon in a name nobody knows", "a;b=c;d&filter=userName%20eq%20%22b;c@x%22", "b;c@x"},
+		{"an ampersand in a string", "filter=userName%20eq%20%22f&g%22", "f&g"},
+		{"before other parameters", "count=1&filter=userName%20eq%20%22f&g%22&attributes=userName", "f&g"},
+		{"several, and an escaped quote", "filter=title%20eq%20%22&&%5C%22&%22%20or%20userName%20eq%20%22f&g%22&startIndex=1", "f&g"},
+		{"an ampersand behind blanks that are +", "filter=userName+eq+%22f&g%22", "f&g"},
 		{"an ampersand escaped", "filter=userName%20eq%20%22f%26g%22", "f&g"},
 		{"an equals sign", "filter=userName%20eq%20%22h=i%22", "h=i"},
 		{"a percent sign escaped", "filter=userName%20eq%20%22j%25k%22", "j%k"},
@@ -147,6 +151,11 @@ func TestBlanksInAQuery(t *testing.T) {
 		a := ask(t, server, http.MethodGet, "/Users?"+row.query, "")
 		if got := strings.Join(a.names(t, "userName"), " "); got != row.want {
 			t.Errorf("%s: got %q, want %q: %s", row.name, got, row.want, a.raw)
+		}
+	}
+	for _, query := range []string{"filter=userName%20eq%20%22f&count=1", "filter=userName%20eq%20%22f&", "filter=%22&%22&%22"} {
+		if a := ask(t, server, http.MethodGet, "/Users?"+query, ""); a.status != http.StatusBadRequest || a.at("scimType") != "invalidFilter" {
+			t.Errorf("%s: %d %s", query, a.status, a.raw)
 		}
 	}
 	for _, query := range []string{"filter=%zz", "filter=userName%20eq%20%22a+%2%22", "%2=a"} {

@@ -1,6 +1,7 @@
 package scim
 
 import (
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"math"
@@ -49,15 +50,21 @@ func parametersOf(r *http.Request) (parameters, error) {
 }
 
 // parseQuery is [url.ParseQuery], but that a semicolon is a character like
-// others (RFC 3986 section 3.4) and that it asks of each value how its blanks
-// are written.
+// others (RFC 3986 section 3.4), that it asks of each value how its blanks are
+// written, and that an ampersand in a string of a filter belongs to it: groups
+// are called R&D, and not every client encodes that.
 func parseQuery(raw string) (url.Values, error) {
 	query := make(url.Values)
-	for pair := range strings.SplitSeq(raw, "&") {
+	for raw != "" {
+		pair, rest, _ := strings.Cut(raw, "&")
+		name, value, _ := strings.Cut(pair, "=")
+		if strings.EqualFold(name, "filter") && len(pair) > len(name) {
+			value, rest = cutFilter(raw[len(name)+1:])
+		}
+		raw = rest
 		if pair == "" {
 			continue
 		}
-		name, value, _ := strings.Cut(pair, "=")
 		name, err := url.QueryUnescape(name)
 		if err != nil {
 			return nil, err
@@ -68,6 +75,31 @@ func parseQuery(raw string) (url.Values, error) {
 		query[name] = append(query[name], value)
 	}
 	return query, nil
+}
+
+// cutFilter parts what follows "filter=" in a query at the first ampersand
+// that is in no string.
+func cutFilter(raw string) (filter, rest string) {
+	inString, escaped := false, false
+	for i := 0; i < len(raw); i++ {
+		at, c := i, raw[i]
+		if c == '%' && i+2 < len(raw) {
+			if b, err := hex.DecodeString(raw[i+1 : i+3]); err == nil {
+				c, i = b[0], i+2
+			}
+		}
+		switch {
+		case escaped:
+			escaped = false
+		case raw[at] == '&' && !inString:
+			return raw[:at], raw[at+1:]
+		case c == '"':
+			inString = !inString
+		case c == '\\':
+			escaped = inString
+		}
+	}
+	return raw, ""
 }
 
 // unescape decodes a value of a query. In a form + is a blank, in a URL (RFC

@@ -99,10 +99,13 @@ func (t Target) String() string {
 func (r *Resource) Resolve(p Path) Target {
 	if p.URI == "" || strings.EqualFold(p.URI, r.Core.ID) {
 		a := r.Attribute(p.Name)
-		if s := r.extending(p.Name); a == nil && s != nil {
+		if a != nil {
+			return target("", a, p)
+		}
+		if s := r.extending(p.Name); s != nil {
 			return target(s.ID, s.Attribute(p.Name), p)
 		}
-		return target("", a, p)
+		return target("", nil, p)
 	}
 	if s := r.Extension(p.URI); s != nil {
 		return target(s.ID, s.Attribute(p.Name), p)
