@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"strings"
 	"testing"
 	"time"
 
@@ -236,6 +237,32 @@ func TestStrangersLearnNothing(t *testing.T) {
 	if last := c.provisioning(t).LastRefusal; last != nil {
 		t.Errorf("a stranger wrote the last refusal: %+v", last)
 	}
+}
+
+// Whoever proved to hold the secrets is no stranger: each sign-in has its line,
+// also one that is refused for another reason, and so has a link that worked.
+func TestWhatShowsASecretIsLoggedByItself(t *testing.T) {
+	t.Parallel()
+	c := converse(t)
+	creds := c.activate(t)
+	lines := func(of string) int { return strings.Count(c.log.String(), of) }
+	const finish = `request: method=POST route="POST /v1/auth/finish"`
+	c.mustSignIn(t, creds, "bridge-1")
+	c.mustSignIn(t, creds, "bridge-2")
+	equal(t, "lines of two sign-ins", lines(finish), 2)
+	equal(t, "lines that name the bridge", lines("caller=bridge:bridge-2"), 1)
+	_, err := c.DeactivateProvisioningWithResponse(t.Context(), nil)
+	ok(t, err)
+	_, refused := c.signIn(t, creds, "bridge-1")
+	equal(t, "after the deactivation", codeOf(refused), "provisioning_inactive")
+	equal(t, "lines with the refused one", lines(finish), 3)
+	c.wrongProof(t, creds, "203.0.113.1")
+	equal(t, "lines with a stranger's", lines(finish), 3)
+
+	_, err = c.InviteMemberWithResponse(t.Context(), nil, api.MemberInput{Address: "ann@example.com"})
+	ok(t, err)
+	c.page(t, "POST", c.mailedLink(t, "/join/"))
+	equal(t, "lines of a link that worked", lines(`request: method=POST route="POST /join/{token}" status=200`), 1)
 }
 
 // A handshake serves once and for a minute.

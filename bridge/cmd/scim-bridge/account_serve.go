@@ -26,7 +26,7 @@ type accountServeCommand struct {
 	Listen         string   `default:"127.0.0.1:8600" help:"Address to listen on; port 0 takes a free one, which the log tells."`
 	PublicURL      string   `name:"public-url" placeholder:"URL" help:"Where people and bridges reach the account; by default what it listens on."`
 	IPDatabase     []string `name:"ip-database" placeholder:"FILE" help:"MMDB file that knows countries, autonomous systems or anonymous addresses, for firewall rules on them; repeatable. A newer file is taken up within a minute."`
-	TrustedProxies []string `placeholder:"CIDR" help:"Addresses or networks of the proxies whose X-Forwarded-For is believed; repeatable."`
+	TrustedProxies []string `placeholder:"CIDR" help:"Addresses or networks of the proxies whose X-Forwarded-For is believed; repeatable. All clients of a proxy that is not named here count as one network, for sign-ups among others."`
 	InsecureHTTP   bool     `name:"insecure-http" help:"Serve plain HTTP on an address that other machines can reach, though no proxy with HTTPS is in front."`
 	LogFormat      string   `enum:"text,json" default:"text" help:"How log lines look: ${enum}."`
 	LogLevel       string   `enum:"trace,debug,info,warn,error" default:"info" help:"From which level on lines are written: ${enum}."`

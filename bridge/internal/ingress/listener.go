@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -158,13 +159,13 @@ func (l *Listener) takeStranger(added Network) *conn {
 	count := map[Network]int{added: 1}
 	most := 1
 	for _, c := range l.conns {
-		if !c.admitted {
+		if !c.admitted.Load() {
 			count[c.network]++
 			most = max(most, count[c.network])
 		}
 	}
 	for _, c := range l.conns {
-		if !c.admitted && count[c.network] == most {
+		if !c.admitted.Load() && count[c.network] == most {
 			l.remove(c)
 			return c
 		}
@@ -193,13 +194,7 @@ type conn struct {
 	listener *Listener
 	network  Network
 	client   netip.Addr
-	admitted bool // guarded by the listener's lock
-}
-
-func (c *conn) admit() {
-	c.listener.mu.Lock()
-	defer c.listener.mu.Unlock()
-	c.admitted = true
+	admitted atomic.Bool
 }
 
 func (c *conn) Close() error {

@@ -62,7 +62,7 @@ func Admit(ctx context.Context) {
 	x.admitted = true
 	x.arrived()
 	if c, ok := ctx.Value(connKey{}).(*conn); ok {
-		c.admit()
+		c.admitted.Store(true)
 	}
 }
 
