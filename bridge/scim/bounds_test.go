@@ -1,7 +1,10 @@
 package scim_test
 
 import (
+	"bufio"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -39,6 +42,44 @@ func TestLargeRequestsMayTakeLong(t *testing.T) {
 		if long := time.Until(w.write) > 4*time.Minute; long != row.long {
 			t.Errorf("%s: the answer may be written until %s from now", row.name, time.Until(w.write))
 		}
+	}
+}
+
+// Most clients send the whole body before they read the answer.
+func TestAClientThatSendsTooMuchHearsSo(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(newHandler(newMemory(), nil))
+	t.Cleanup(server.Close)
+	const length = 12 << 20
+	for _, row := range []struct {
+		name, header string
+	}{
+		{"the length is announced", fmt.Sprintf("Content-Length: %d\r\n", length)},
+		{"the body is in one chunk", "Transfer-Encoding: chunked\r\n"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			c, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", server.Listener.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { c.Close() })
+			body := `{"userName":"` + strings.Repeat("x", length-15) + `"}`
+			if strings.HasPrefix(row.header, "Transfer") {
+				body = fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", length, body)
+			}
+			if _, err := io.WriteString(c, "POST /Users HTTP/1.1\r\nHost: bridge\r\n"+row.header+"\r\n"+body); err != nil {
+				t.Fatalf("the connection was closed before everything was sent: %v", err)
+			}
+			answer, err := http.ReadResponse(bufio.NewReader(c), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			answer.Body.Close()
+			if answer.StatusCode != http.StatusRequestEntityTooLarge {
+				t.Errorf("got status %d, want 413", answer.StatusCode)
+			}
+		})
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 // wire, by so much for each value in it, which is why values are counted too.
 const (
 	maxBody        = 1 << 20  // of a person, a search or a PATCH of either
+	maxDiscarded   = 64 << 20 // of a body that is refused
 	maxLargeBody   = 10 << 20 // of a bulk request, or of a group: a client may send all members
 	maxDepth       = 32
 	maxValues      = 100_000
@@ -56,6 +57,7 @@ func (x *exchange) decodeObject(limit int64) (map[string]any, error) {
 func (x *exchange) readBody(limit int64) ([]byte, error) {
 	tooLarge := &refusal{Status: http.StatusRequestEntityTooLarge, Detail: "the body is larger than " + byteCount(limit)}
 	if x.r.ContentLength > limit {
+		x.discardBody()
 		return nil, tooLarge
 	}
 	source := http.MaxBytesReader(x.w, x.r.Body, limit)
@@ -68,12 +70,22 @@ func (x *exchange) readBody(limit int64) ([]byte, error) {
 		_, err = io.Copy(&body, source)
 	}
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		x.discardBody()
 		return nil, tooLarge
 	}
 	if err != nil {
 		return nil, syntaxFault("the body could not be read to its end")
 	}
 	return body.Bytes(), nil
+}
+
+// discardBody reads the rest of a body that is refused. A client that is still
+// sending when the connection is closed hears of a broken pipe, and nothing of
+// the reason; one that asked first (Expect: 100-continue) waits for the answer.
+func (x *exchange) discardBody() {
+	if x.r.Header.Get("Expect") == "" {
+		_, _ = io.CopyN(io.Discard, x.r.Body, maxDiscarded)
+	}
 }
 
 // takeLarge waits until this may be one of the few requests with a large
