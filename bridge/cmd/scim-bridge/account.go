@@ -249,15 +249,6 @@ func (c *console) secret(secret, explanation string, args ...any) error {
 	return err
 }
 
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
-}
-
 // stamp is a time as the commands print it; empty for none.
 func stamp(t time.Time) string {
 	if t.IsZero() {

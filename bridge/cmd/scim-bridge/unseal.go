@@ -19,8 +19,9 @@ type unsealCommand struct {
 // Help says where the token comes from: never from an argument, which every
 // process on the machine could read.
 func (unsealCommand) Help() string {
-	return `Reads the bearer token from standard input.
+	return `Asks for the bearer token on a terminal, without showing it, and reads it from standard input else.
 
+  scim-bridge unseal /var/lib/scim-bridge
   scim-bridge unseal /var/lib/scim-bridge < bearer-token`
 }
 
@@ -29,20 +30,49 @@ func (u *unsealCommand) Validate() error { return checkDataDir(u.DataDir) }
 
 // Run shows the token to the bridge.
 func (u *unsealCommand) Run(ctx context.Context, c *console) error {
-	text, err := io.ReadAll(io.LimitReader(c.In, 4<<10))
+	bridge := control.Dial(filepath.Join(u.DataDir, control.SocketName))
+	token, err := u.token(ctx, c, bridge)
 	if err != nil {
-		return fmt.Errorf("reading the token from standard input: %w", err)
+		return err
 	}
-	token := session.Pasted(string(text))
-	if token == "" {
-		return errors.New("no token on standard input: write scim-bridge unseal DATA_DIR <FILE")
-	}
-	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, unsealTimeout)
 	defer cancel()
-	st, err := control.Dial(filepath.Join(u.DataDir, control.SocketName)).Unseal(ctx, token)
+	st, err := bridge.Unseal(ctx, token)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(c.Out, "the bridge is open (%s)\n", st.Health.State)
 	return nil
+}
+
+// unsealTimeout bounds a question to the bridge: nobody waits longer at a prompt.
+const unsealTimeout = 15 * time.Second
+
+// token reads the bearer token. Somebody at a terminal is asked for it, and is
+// not asked to paste a secret where nobody wants it.
+func (u *unsealCommand) token(ctx context.Context, c *console, bridge *control.Client) (string, error) {
+	terminal, isTerminal := terminalOf(c.In)
+	if !isTerminal {
+		text, err := io.ReadAll(io.LimitReader(c.In, 4<<10))
+		if err != nil {
+			return "", fmt.Errorf("reading the token from standard input: %w", err)
+		}
+		if token := session.Pasted(string(text)); token != "" {
+			return token, nil
+		}
+		return "", errors.New("no token on standard input: write scim-bridge unseal DATA_DIR <FILE")
+	}
+	asking, cancel := context.WithTimeout(ctx, unsealTimeout)
+	defer cancel()
+	if _, err := bridge.Status(asking); err != nil {
+		return "", err
+	}
+	token, err := readPassword(ctx, c.Err, terminal, fmt.Sprintf("bearer token of the bridge in %s: ", u.DataDir))
+	if err != nil {
+		return "", fmt.Errorf("reading the token from the terminal: %w", err)
+	}
+	if token = session.Pasted(token); token == "" {
+		return "", errors.New("no token was entered; the bridge is as it was")
+	}
+	return token, nil
 }
