@@ -9,9 +9,9 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
-	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
 	"github.com/hashicorp/terraform-plugin-framework/action"
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
 	"github.com/hashicorp/terraform-plugin-framework/ephemeral"
@@ -79,13 +79,13 @@ func (p *Provider) Schema(_ context.Context, _ provider.SchemaRequest, resp *pro
 				Optional: true,
 				MarkdownDescription: "Address of the account service, for instance `https://account.example.com`; `http` on loopback addresses only. " +
 					"May also be given as `SCIMBRIDGE_ACCOUNT_URL`.",
-				Validators: []validator.String{stringvalidator.LengthAtLeast(1)},
+				Validators: []validator.String{notEmpty("account_url")},
 			},
 			"account_token": schema.StringAttribute{
 				Optional:            true,
 				Sensitive:           true,
 				MarkdownDescription: "Admin token of the account, as `scim-bridge account token create` prints it. May also be given as `SCIMBRIDGE_ACCOUNT_TOKEN`.",
-				Validators:          []validator.String{stringvalidator.LengthAtLeast(1)},
+				Validators:          []validator.String{notEmpty("account_token")},
 			},
 			"ca_certificate_pem": schema.StringAttribute{
 				Optional:            true,
@@ -104,6 +104,24 @@ func (p *Provider) Schema(_ context.Context, _ provider.SchemaRequest, resp *pro
 			},
 		},
 	}
+}
+
+// notEmpty refuses an argument that was given an empty text. A variable of the
+// environment that is set to nothing is one: it is not left out.
+func notEmpty(argument string) validator.String { return isNotEmpty{argument} }
+
+type isNotEmpty struct{ argument string }
+
+func (v isNotEmpty) Description(context.Context) string             { return "must not be empty" }
+func (v isNotEmpty) MarkdownDescription(ctx context.Context) string { return v.Description(ctx) }
+
+func (v isNotEmpty) ValidateString(_ context.Context, req validator.StringRequest, resp *validator.StringResponse) {
+	if req.ConfigValue.IsNull() || req.ConfigValue.IsUnknown() || req.ConfigValue.ValueString() != "" {
+		return
+	}
+	resp.Diagnostics.AddAttributeError(req.Path, v.argument+" is empty", fmt.Sprintf(
+		"Give %s a value, or leave it out and set SCIMBRIDGE_%s. An empty TF_VAR_... variable is an empty text, and not left out.",
+		v.argument, strings.ToUpper(v.argument)))
 }
 
 type model struct {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/hashicorp/terraform-plugin-framework/providerserver"
@@ -56,6 +57,9 @@ func TestMistakesInTheProviderBlock(t *testing.T) {
 		{"clear text to another machine", `
 			account_url   = "http://account.example.com"
 			account_token = "t"`, `use https`},
+		{"a token of nothing", `
+			account_url   = "http://127.0.0.1:1"
+			account_token = ""`, `account_token is empty`},
 		{"a timeout that is none", `
 			account_url     = "http://127.0.0.1:1"
 			account_token   = "t"
@@ -200,5 +204,36 @@ func TestEveryResourceHasAnIdentity(t *testing.T) {
 				t.Errorf("%s.%s is not described", name, a.Name)
 			}
 		}
+	}
+}
+
+// A write-only argument is a secret: Terraform keeps it out of plans and
+// states, and Sensitive keeps it out of what it prints.
+func TestEveryWriteOnlyArgumentIsSensitive(t *testing.T) {
+	t.Parallel()
+	schemas := newSchemas(t)
+	checked := 0
+	var check func(at string, attributes []*tfprotov6.SchemaAttribute)
+	check = func(at string, attributes []*tfprotov6.SchemaAttribute) {
+		for _, a := range attributes {
+			if a.WriteOnly {
+				checked++
+			}
+			if a.WriteOnly && !a.Sensitive {
+				t.Errorf("%s.%s is write-only and not sensitive", at, a.Name)
+			}
+			if strings.HasSuffix(a.Name, "_wo") && !a.WriteOnly {
+				t.Errorf("%s.%s is not write-only", at, a.Name)
+			}
+			if a.NestedType != nil {
+				check(at+"."+a.Name, a.NestedType.Attributes)
+			}
+		}
+	}
+	for name, schema := range schemas.ResourceSchemas {
+		check(name, schema.Block.Attributes)
+	}
+	if checked < 2 {
+		t.Errorf("only %d write-only arguments: the test proves little", checked)
 	}
 }

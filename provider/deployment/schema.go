@@ -58,6 +58,7 @@ func (r *bridge) Schema(ctx context.Context, _ resource.SchemaRequest, resp *res
 			},
 			"unseal_token_wo": schema.StringAttribute{
 				Optional:  true,
+				Sensitive: true,
 				WriteOnly: true,
 				MarkdownDescription: "The bearer token that opens `session`. Write-only: it is in no plan and no state, and never a reason for a change by itself. " +
 					"Left out, a new bridge stays sealed until somebody shows it the token.",

@@ -125,7 +125,27 @@ func (r *wholePolicy) ModifyPlan(ctx context.Context, req resource.ModifyPlanReq
 		resp.Diagnostics.AddAttributeWarning(path.Root("rules"), "The account's firewall rules stay as they are",
 			"Without rules, the policy does not manage them any more. To remove them, apply rules = {} first.")
 	}
+	r.warnRanges(ctx, state, *plan, &resp.Diagnostics)
 	r.foresee(ctx, state, *plan, &resp.Diagnostics)
+}
+
+// warnRanges says what there is to say of the ranges that are another rule's
+// than before; a rule of another name is found by its id.
+func (r *wholePolicy) warnRanges(ctx context.Context, state *policyModel, plan policyModel, diags *diag.Diagnostics) {
+	if r.client.Applying() { // the plan has said it
+		return
+	}
+	held, _ := state.heldBefore(ctx)
+	before := make(map[string]ruleModel, len(held.own))
+	for _, rule := range held.own {
+		before[rule.ID.ValueString()] = rule
+	}
+	rules, _, _ := rulesIn(ctx, plan.Rules)
+	for _, name := range slices.Sorted(maps.Keys(rules)) {
+		rule := rules[name]
+		warnRanges(ctx, path.Root("rules").AtMapKey(name).AtName("ip_ranges"), before[rule.ID.ValueString()].IPRanges, rule.IPRanges,
+			rule.Action.ValueString(), diags)
+	}
 }
 
 // planRules completes the plan: priorities, ids, and what stays unmanaged. It

@@ -112,6 +112,9 @@ func (r *rule) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest, r
 	if err != nil || resp.Diagnostics.HasError() {
 		return // what is wrong with it is said elsewhere
 	}
+	if !r.client.Applying() { // the plan has said it
+		warnRanges(ctx, path.Root("ip_ranges"), state.IPRanges, plan.IPRanges, plan.Action.ValueString(), &resp.Diagnostics)
+	}
 	if req.State.Raw.IsNull() {
 		resp.Diagnostics.Append(r.foretell(ctx, wanted)...)
 	}

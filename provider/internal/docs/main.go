@@ -58,6 +58,9 @@ func run(ctx context.Context) error {
 	if err := tfplugindocs(ctx, "generate", "--rendered-provider-name", "scimbridge", "--website-source-dir", "provider/templates", "--providers-schema", file); err != nil {
 		return err
 	}
+	if err := categorize(filepath.Join(root, "docs")); err != nil {
+		return err
+	}
 	if err := writeTroubleshooting(filepath.Join(root, "docs", "guides", "troubleshooting.md")); err != nil {
 		return err
 	}
