@@ -70,14 +70,10 @@ func (o *outages) note(req *http.Request, resp *http.Response, err error) {
 	}
 }
 
-// failed reports whether a status is about the caller or the account, and not
-// about what was asked for.
+// failed reports whether a status is one that is waited for. A refusal comes
+// at once, and each error of one may have its remedy.
 func failed(status int) bool {
-	switch status {
-	case http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests:
-		return true
-	}
-	return status >= http.StatusInternalServerError
+	return status == http.StatusTooManyRequests || status >= http.StatusInternalServerError
 }
 
 // A timeoutError is a call that took too long.

@@ -27,9 +27,9 @@ func TestAnAccountThatIsAwayIsAskedOnceInARun(t *testing.T) {
 		{"it is silent", silent, "imed out after", 2},
 		{"it hangs up", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "EOF", maxAttempts},
 		{"a proxy answers for it", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "away", http.StatusBadGateway) }, "answered 502", maxAttempts},
-		{"it refuses the token", func(w http.ResponseWriter, _ *http.Request) {
-			answer(w, http.StatusUnauthorized, api.Problem{Code: "unauthorized"})
-		}, "answered 401", 1},
+		{"it asks for patience without end", func(w http.ResponseWriter, _ *http.Request) {
+			answer(w, http.StatusTooManyRequests, api.Problem{Code: "too_many_requests"})
+		}, "answered 429", maxAttempts},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()

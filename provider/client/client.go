@@ -73,6 +73,7 @@ type Client struct {
 	patience time.Duration
 
 	applying atomic.Bool // some write was begun
+	standoff standoff
 	firewall shared[*Firewall]
 	domains  shared[map[string]api.SignupDomain]
 
@@ -119,7 +120,7 @@ func New(config Config) (*Client, error) {
 	c.API, err = api.NewClient(c.URL,
 		api.WithHTTPClient(&repeater{
 			next: direct, unknown: config.Unknown, limit: config.Timeout, pause: backoff,
-			wrote: c.wrote, writing: make(chan struct{}, maxWrites),
+			wrote: c.wrote, freeing: c.standoff.begin, writing: make(chan struct{}, maxWrites),
 		}),
 		api.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
 			r.Header.Set("Authorization", "Bearer "+config.Token)

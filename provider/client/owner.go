@@ -43,6 +43,7 @@ type Owners struct {
 	singles int             // resources for one object that stay or are made
 	managed map[string]bool // by one of those each
 	leaving map[string]bool // with one that is destroyed
+	seen    map[string]bool // in a state
 }
 
 // A Clash is what stands against managing something; at most one of its fields
@@ -100,11 +101,26 @@ func (o *Owners) Leave(name string) Clash {
 	return Clash{}
 }
 
-// Knows tells whether an object is some resource's, or was until this run.
+// Knows reports whether an object is some resource's, or was until this run.
 func (o *Owners) Knows(name string) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.managed[name] || o.leaving[name] || o.listed[name]
+	return o.managed[name] || o.leaving[name] || o.listed[name] || o.seen[name]
+}
+
+// Saw is said of an object that was read for a state.
+func (o *Owners) Saw(name string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	add(&o.seen, name)
+}
+
+// InState reports whether an object is in a state of this run, as far as it
+// was read: then it is replaced, or another resource gives it up.
+func (o *Owners) InState(name string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.seen[name] || o.leaving[name]
 }
 
 func add(set *map[string]bool, name string) {

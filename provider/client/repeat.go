@@ -29,8 +29,9 @@ type repeater struct {
 	unknown []string
 	limit   time.Duration
 	pause   func(attempt int) time.Duration
-	wrote   func(path string) // told after each call that may have changed something
-	writing chan struct{}     // as many places as writes may be on their way at once
+	wrote   func(path string)   // told after each call that may have changed something
+	freeing func() (end func()) // told of each call that may free what another is to make
+	writing chan struct{}       // as many places as writes may be on their way at once
 	outages outages
 }
 
@@ -46,6 +47,9 @@ func (r *repeater) Do(req *http.Request) (*http.Response, error) {
 			return nil, req.Context().Err()
 		}
 		defer func() { r.wrote(req.URL.Path); <-r.writing }()
+		if frees(req.Method) {
+			defer r.freeing()()
+		}
 		if err := req.Context().Err(); err != nil { // there was a place, too
 			return nil, err
 		}

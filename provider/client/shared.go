@@ -139,7 +139,7 @@ func Patiently[T any](ctx context.Context, c *Client, write func() (T, error)) (
 	began := time.Now()
 	for pause := shortestPause; ; pause = min(2*pause, longestPause) {
 		value, err := write()
-		if time.Since(began)+pause > c.waitsFor(Code(err)) {
+		if pause > c.waits(Code(err), began) {
 			return value, err
 		}
 		select {
@@ -150,15 +150,15 @@ func Patiently[T any](ctx context.Context, c *Client, write func() (T, error)) (
 	}
 }
 
-// waitsFor is how long a refusal is waited out. What exists is far more often
-// somebody else's than about to go: the wait is for a resource that got
-// another name without a moved block, whose old self is destroyed in this run.
-func (c *Client) waitsFor(code string) time.Duration {
+// waits is how much longer a refusal is waited out that began to be waited for
+// then. What exists may be the old self of a resource that got another name
+// without a moved block, and is destroyed in this run.
+func (c *Client) waits(code string, began time.Time) time.Duration {
 	switch code {
 	case "would_lock_out":
-		return c.patience
+		return c.patience - time.Since(began)
 	case "firewall_rule_exists", "already_exists":
-		return c.patience / 3
+		return c.standoff.wait(c.patience / 3)
 	}
 	return 0
 }

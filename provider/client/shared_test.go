@@ -164,7 +164,7 @@ func TestARefusalThatMayPassIsTriedAgain(t *testing.T) {
 		{"until it succeeds", 3, lockedOut, 4, true},
 		{"for no longer than patience lasts", 1000, lockedOut, 63, false},
 		{"until what exists is gone", 3, exists, 4, true},
-		{"for a third of that, if it stays", 1000, exists, 23, false},
+		{"for a few seconds, if it stays", 1000, exists, 9, false},
 		{"but for nothing else", 1000, errors.New("boom"), 1, false},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -10,10 +10,13 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/booldefault"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/planmodifier"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	policy "github.com/scimbridge/terraform-provider-scimbridge/bridge/account/firewall"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/attr"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/client"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/identity"
 )
@@ -35,7 +38,8 @@ func NewRule() resource.Resource { return &rule{} }
 // singleRule is a rule that is a resource of its own.
 type singleRule struct {
 	ruleModel
-	AllowLockout types.Bool `tfsdk:"allow_lockout"`
+	AllowLockout  types.Bool `tfsdk:"allow_lockout"`
+	AdoptExisting types.Bool `tfsdk:"adopt_existing"`
 }
 
 func (r *rule) Metadata(_ context.Context, _ resource.MetadataRequest, resp *resource.MetadataResponse) {
@@ -55,8 +59,9 @@ func (r *rule) Schema(_ context.Context, _ resource.SchemaRequest, resp *resourc
 			"unless `allow_lockout` is set. A rule of the same configuration that lets them in must come first: name it in `depends_on`, " +
 			"or put both into a `scimbridge_firewall_policy`, which is checked and written as a whole.\n\n" +
 			"A rule that the account has already, the same in action, values, priority and description, is not made again: the plan warns, and the " +
-			"apply is an error, both with the `import` block to paste. A resource that gets another name needs a `moved` block; without one the rule " +
-			"is made anew as soon as the same apply has destroyed the old one, for which it waits up to 10 s. With `create_before_destroy` that never comes.",
+			"apply is an error, both with the `import` block to paste, unless `adopt_existing` is set. A resource that gets another name needs a " +
+			"`moved` block; without one the rule is made anew as soon as the same apply has destroyed the old one, for which it waits a few seconds. " +
+			"With `create_before_destroy` that never comes.",
 		Attributes: ruleAttributes(),
 	}
 	maps.Copy(resp.Schema.Attributes, map[string]schema.Attribute{
@@ -64,6 +69,15 @@ func (r *rule) Schema(_ context.Context, _ resource.SchemaRequest, resp *resourc
 			Optional: true,
 			MarkdownDescription: "Write the rule even if it shuts out whoever runs Terraform or a bridge that is signed in. " +
 				"To destroy a rule that lets Terraform in, set this and apply first.",
+		},
+		"adopt_existing": schema.BoolAttribute{
+			Optional: true,
+			Computed: true,
+			Default:  booldefault.StaticBool(false),
+			MarkdownDescription: "Take over a rule that the account has already and that is the same in action, values, priority and description, " +
+				"instead of refusing to make it: it is this resource's from then on, and destroyed with it. For a run that was killed among many " +
+				"creations. Default `false`. Once the rule exists, another value is no change.",
+			PlanModifiers: []planmodifier.Bool{attr.OnlyAtCreation()},
 		},
 	})
 }
@@ -116,7 +130,7 @@ func (r *rule) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest, r
 		warnRanges(ctx, path.Root("ip_ranges"), state.IPRanges, plan.IPRanges, plan.Action.ValueString(), &resp.Diagnostics)
 	}
 	if req.State.Raw.IsNull() {
-		resp.Diagnostics.Append(r.foretell(ctx, wanted)...)
+		resp.Diagnostics.Append(r.foretell(ctx, wanted, plan.AdoptExisting.ValueBool())...)
 	}
 	resp.Diagnostics.Append(r.foresee(ctx, plan.ID.ValueString(), &to, plan.AllowLockout)...)
 }
@@ -155,22 +169,27 @@ func (r *rule) Create(ctx context.Context, req resource.CreateRequest, resp *res
 	}
 	key := rand.Text()
 	created, err := client.Patiently(ctx, r.client, func() (api.FirewallRule, error) {
-		return client.Call[api.FirewallRule](r.client.API.CreateFirewallRule(ctx,
+		made, err := client.Call[api.FirewallRule](r.client.API.CreateFirewallRule(ctx,
 			&api.CreateFirewallRuleParams{IdempotencyKey: &key, AllowLockout: plan.AllowLockout.ValueBoolPointer()}, api.FirewallRuleInput(wanted)))
+		if id := existingID(err); id != "" && plan.AdoptExisting.ValueBool() && client.Once[handover](r.client).Take(id) {
+			return client.Call[api.FirewallRule](r.client.API.GetFirewallRule(ctx, id))
+		}
+		return made, err
 	})
-	if detail, exists := refusedExisting(err); exists {
-		resp.Diagnostics.AddError(existsTitle, detail)
+	if id := existingID(err); id != "" {
+		resp.Diagnostics.AddError(existsTitle, r.exists(ctx, id))
 		return
 	}
 	if err != nil {
 		resp.Diagnostics.Append(r.client.Diagnose("create the firewall rule", err))
 		return
 	}
+	client.Once[existing](r.client).Made(created.Id)
 	resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account, created.Id)...)
 	resp.Diagnostics.Append(rememberVersion(ctx, resp.Private, created.Etag)...)
 	state, diags := modelOf(ctx, created)
 	resp.Diagnostics.Append(diags...)
-	resp.Diagnostics.Append(resp.State.Set(ctx, singleRule{state, plan.AllowLockout})...)
+	resp.Diagnostics.Append(resp.State.Set(ctx, singleRule{state, plan.AllowLockout, plan.AdoptExisting})...)
 }
 
 func (r *rule) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
@@ -181,6 +200,7 @@ func (r *rule) Read(ctx context.Context, req resource.ReadRequest, resp *resourc
 		return
 	}
 	id := prior.ID.ValueString()
+	client.Once[owners](r.client).Saw(id)
 	resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account, id)...)
 
 	firewall, err := r.client.Firewall(ctx)
@@ -196,11 +216,12 @@ func (r *rule) Read(ctx context.Context, req resource.ReadRequest, resp *resourc
 	resp.Diagnostics.Append(rememberVersion(ctx, resp.Private, found.Etag)...)
 	state, diags := modelOf(ctx, found)
 	resp.Diagnostics.Append(diags...)
-	resp.Diagnostics.Append(resp.State.Set(ctx, singleRule{state, prior.AllowLockout})...)
+	resp.Diagnostics.Append(resp.State.Set(ctx, singleRule{state, prior.AllowLockout, types.BoolValue(prior.AdoptExisting.ValueBool())})...)
 }
 
 func (r *rule) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
-	var plan singleRule
+	var state, plan singleRule
+	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
 	if resp.Diagnostics.HasError() {
 		return
@@ -212,6 +233,11 @@ func (r *rule) Update(ctx context.Context, req resource.UpdateRequest, resp *res
 		return
 	}
 	id := plan.ID.ValueString()
+	if state, d := state.wanted(ctx); !d.HasError() && wanted.is(state.asRule(id)) { // what changes lives in Terraform alone
+		resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account, id)...)
+		resp.Diagnostics.Append(resp.State.Set(ctx, plan)...)
+		return
+	}
 	replaced, err := client.Patiently(ctx, r.client, func() (api.FirewallRule, error) {
 		return client.Call[api.FirewallRule](r.client.API.ReplaceFirewallRule(ctx, id, &api.ReplaceFirewallRuleParams{
 			IfMatch:      version(ctx, req.Private),
@@ -236,9 +262,9 @@ func (r *rule) Update(ctx context.Context, req resource.UpdateRequest, resp *res
 	}
 	resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account, replaced.Id)...)
 	resp.Diagnostics.Append(rememberVersion(ctx, resp.Private, replaced.Etag)...)
-	state, diags := modelOf(ctx, replaced)
+	now, diags := modelOf(ctx, replaced)
 	resp.Diagnostics.Append(diags...)
-	resp.Diagnostics.Append(resp.State.Set(ctx, singleRule{state, plan.AllowLockout})...)
+	resp.Diagnostics.Append(resp.State.Set(ctx, singleRule{now, plan.AllowLockout, plan.AdoptExisting})...)
 }
 
 func (r *rule) Delete(ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse) {
@@ -248,6 +274,10 @@ func (r *rule) Delete(ctx context.Context, req resource.DeleteRequest, resp *res
 		return
 	}
 	id := state.ID.ValueString()
+	if !client.Once[handover](r.client).Destroy(id) {
+		return // another resource of this run has taken it over
+	}
+	defer client.Once[handover](r.client).Destroyed(id)
 	_, err := client.Patiently(ctx, r.client, func() (client.Nothing, error) {
 		return client.Call[client.Nothing](r.client.API.DeleteFirewallRule(ctx, id,
 			&api.DeleteFirewallRuleParams{AllowLockout: state.AllowLockout.ValueBoolPointer()}))

@@ -82,7 +82,7 @@ func (r *ruleList) result(ctx context.Context, req list.ListRequest, account str
 	if req.IncludeResource {
 		m, diags := modelOf(ctx, found)
 		result.Diagnostics.Append(diags...)
-		result.Diagnostics.Append(result.Resource.Set(ctx, singleRule{ruleModel: m})...)
+		result.Diagnostics.Append(result.Resource.Set(ctx, singleRule{ruleModel: m, AdoptExisting: types.BoolValue(false)})...)
 	}
 	return result
 }

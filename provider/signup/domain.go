@@ -7,6 +7,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/booldefault"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/planmodifier"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringplanmodifier"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
@@ -43,8 +44,9 @@ func (r *domain) Schema(_ context.Context, _ resource.SchemaRequest, resp *resou
 			"Anyone with an e-mail address under it may sign up through the account's sign-up link, and a person whose address " +
 			"changes to it in the identity provider gets the confirmation e-mail that the change needs; e-mails that waited for the " +
 			"domain go out when it is made. Invitations by the identity provider do not depend on it.\n\n" +
-			"A domain that is allowed already is an error with the `import` block to paste. A resource that gets another name needs a `moved` block; " +
-			"without one the domain is allowed anew as soon as the same apply has destroyed the old one, for which it waits up to 10 s.",
+			"A domain that is allowed already is a warning of the plan, and an error of the apply with the `import` block to paste, unless " +
+			"`adopt_existing` is set. A resource that gets another name needs a `moved` block; without one the domain is allowed anew as soon as " +
+			"the same apply has destroyed the old one, for which it waits a few seconds.",
 		Attributes: map[string]schema.Attribute{
 			"id": schema.StringAttribute{
 				Computed:            true,
@@ -58,6 +60,14 @@ func (r *domain) Schema(_ context.Context, _ resource.SchemaRequest, resp *resou
 					"Another domain replaces the resource.",
 				Validators:    []validator.String{attr.IsDomain()},
 				PlanModifiers: []planmodifier.String{attr.KeepDomainSpelling(), stringplanmodifier.RequiresReplace()},
+			},
+			"adopt_existing": schema.BoolAttribute{
+				Optional: true,
+				Computed: true,
+				Default:  booldefault.StaticBool(false),
+				MarkdownDescription: "Take over a domain that is allowed already, instead of refusing to make it: it is this resource's from then on, " +
+					"and destroyed with it. For a run that was killed among many creations. Default `false`. Once the domain is allowed, another value is no change.",
+				PlanModifiers: []planmodifier.Bool{attr.OnlyAtCreation()},
 			},
 		},
 	}
@@ -86,6 +96,10 @@ func (r *domain) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest,
 		return
 	}
 	owners.ownOne(name, &resp.Diagnostics)
+	if state == nil {
+		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("id"), name)...)
+		r.foretell(ctx, name, plan.AdoptExisting.ValueBool(), &resp.Diagnostics)
+	}
 	if state == nil || state.ID.ValueString() != name {
 		warnPublicMail(path.Root("domain"), []string{name}, &resp.Diagnostics)
 	}
@@ -106,12 +120,15 @@ func (r *domain) Create(ctx context.Context, req resource.CreateRequest, resp *r
 	if !ok {
 		return
 	}
-	created, err := client.Patiently(ctx, r.client, func() (api.SignupDomain, error) { return allow(ctx, r.client, name) })
+	created, err := client.Patiently(ctx, r.client, func() (api.SignupDomain, error) {
+		made, err := allow(ctx, r.client, name)
+		if client.Code(err) == "already_exists" && plan.AdoptExisting.ValueBool() && client.Once[handover](r.client).Take(name) {
+			return api.SignupDomain{Domain: name}, nil
+		}
+		return made, err
+	})
 	if client.Code(err) == "already_exists" {
-		resp.Diagnostics.AddAttributeError(path.Root("domain"), "Domain is allowed already", fmt.Sprintf(
-			"%q is on the account's list, and not in this state. To manage it here, import it:\n\n%s\n\n"+
-				"If it is the domain of a resource that has another name now, write a moved block instead: nothing is made or destroyed then. %s",
-			name, importBlock(name), client.ReplacedBeforeDestroyed))
+		resp.Diagnostics.AddAttributeError(path.Root("domain"), existsTitle, r.exists(ctx, name))
 		return
 	}
 	if err != nil {
@@ -119,7 +136,8 @@ func (r *domain) Create(ctx context.Context, req resource.CreateRequest, resp *r
 		return
 	}
 	resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account, created.Domain)...)
-	state := modelOf(created)
+	client.Once[existing](r.client).Made(name)
+	state := modelOf(created, plan.AdoptExisting)
 	state.Domain = plan.Domain
 	resp.Diagnostics.Append(resp.State.Set(ctx, state)...)
 }
@@ -132,6 +150,7 @@ func (r *domain) Read(ctx context.Context, req resource.ReadRequest, resp *resou
 		return
 	}
 	name := state.ID.ValueString()
+	client.Once[owners](r.client).Saw(name)
 	resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account, name)...)
 
 	all, err := r.client.SignupDomains(ctx)
@@ -144,7 +163,7 @@ func (r *domain) Read(ctx context.Context, req resource.ReadRequest, resp *resou
 		resp.State.RemoveResource(ctx)
 		return
 	}
-	resp.Diagnostics.Append(resp.State.Set(ctx, modelOf(found))...)
+	resp.Diagnostics.Append(resp.State.Set(ctx, modelOf(found, state.AdoptExisting))...)
 }
 
 // Update is reached for a new spelling alone, and the plan modifiers remove
@@ -162,6 +181,10 @@ func (r *domain) Delete(ctx context.Context, req resource.DeleteRequest, resp *r
 		return
 	}
 	name := state.ID.ValueString()
+	if !client.Once[handover](r.client).Destroy(name) {
+		return // another resource of this run has taken it over
+	}
+	defer client.Once[handover](r.client).Destroyed(name)
 	if err := end(ctx, r.client, name); err != nil {
 		resp.Diagnostics.Append(r.client.Diagnose(fmt.Sprintf("end sign-up under %q", name), err))
 	}

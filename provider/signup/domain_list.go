@@ -8,6 +8,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/list"
 	"github.com/hashicorp/terraform-plugin-framework/list/schema"
+	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/identity"
 )
@@ -44,7 +45,7 @@ func (r *domainList) List(ctx context.Context, req list.ListRequest, stream *lis
 			result.DisplayName = name
 			result.Diagnostics.Append(identity.Set(ctx, result.Identity, caller.AccountId, name)...)
 			if req.IncludeResource {
-				result.Diagnostics.Append(result.Resource.Set(ctx, modelOf(allowed[name]))...)
+				result.Diagnostics.Append(result.Resource.Set(ctx, modelOf(allowed[name], types.BoolNull()))...)
 			}
 			if !push(result) {
 				return

@@ -13,15 +13,12 @@ import (
 type domainModel struct {
 	ID     types.String `tfsdk:"id"`
 	Domain attr.Domain  `tfsdk:"domain"`
+
+	AdoptExisting types.Bool `tfsdk:"adopt_existing"`
 }
 
-func modelOf(d api.SignupDomain) domainModel {
-	return domainModel{ID: types.StringValue(d.Domain), Domain: attr.NewDomain(d.Domain)}
-}
-
-// importBlock is what to paste when the domain is there already.
-func importBlock(domain string) string {
-	return fmt.Sprintf("import {\n  to = scimbridge_signup_domain.<name>\n  id = %q\n}", domain)
+func modelOf(d api.SignupDomain, adopt types.Bool) domainModel {
+	return domainModel{ID: types.StringValue(d.Domain), Domain: attr.NewDomain(d.Domain), AdoptExisting: types.BoolValue(adopt.ValueBool())}
 }
 
 // What becomes of domains that scimbridge_signup_domains does not list.

@@ -1,0 +1,70 @@
+package client
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// Existing is what a run was refused to make since it is there: a run that was
+// killed among many creations leaves objects that no state knows. The first
+// error tells of all, the others of the first. The zero value is ready.
+type Existing struct {
+	mu   sync.Mutex
+	told bool
+	made map[string]bool
+}
+
+// Made is said of what the run has made, which is not in the way of anything.
+func (e *Existing) Made(id string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	add(&e.made, id)
+}
+
+// toImport are the import blocks for what is in the way, the id that was just
+// refused among them, from addresses by ids; and whether this is the first
+// refusal of the run, since later ones have none.
+func (e *Existing) toImport(kind, refused string, find func() map[string]string) (blocks []string, first bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	first, e.told = !e.told, true
+	if !first {
+		return nil, false
+	}
+	addresses := find()
+	if addresses[refused] == "" {
+		blocks = append(blocks, ImportBlock(kind+".<name>", refused))
+	}
+	var known []string
+	for id, address := range addresses {
+		if !e.made[id] {
+			known = append(known, ImportBlock(address, id))
+		}
+	}
+	slices.Sort(known)
+	return append(blocks, known...), first
+}
+
+// ImportBlock is what to paste to import an object.
+func ImportBlock(address, id string) string {
+	return fmt.Sprintf("import {\n  to = %s\n  id = %q\n}", address, id)
+}
+
+// Describe is the error for an object that exists: one says so of it, and all
+// is what its like are called. find is asked for the addresses, by id, of those
+// in the configuration that exist.
+func (e *Existing) Describe(kind, refused, one, all string, find func() map[string]string) string {
+	blocks, first := e.toImport(kind, refused, find)
+	const adopt = "adopt_existing = true takes it over without a block. "
+	switch {
+	case !first:
+		return one + " The first error of this kind has the import blocks of all."
+	case len(blocks) == 1:
+		return one + " Nothing was made. To manage it here, import it:\n\n" + blocks[0] + "\n\n" + adopt
+	}
+	return fmt.Sprintf("%s Nothing was made. It is one of %d %s of this configuration that the account has, as a run leaves them that was killed. "+
+		"To manage them here, import them; a block for what is in the state already does nothing:\n\n%s\n\nOr set adopt_existing = true, which takes over what is there. ",
+		one, len(blocks), all, strings.Join(blocks, "\n"))
+}

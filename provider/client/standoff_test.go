@@ -1,0 +1,69 @@
+package client
+
+import (
+	"net/http"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+)
+
+// However many creations meet something that exists, the run waits once.
+func TestARunWaitsOnceForWhatExists(t *testing.T) {
+	t.Parallel()
+	exists := &Error{Status: http.StatusConflict, Problem: api.Problem{Code: "already_exists"}}
+	for _, row := range []struct {
+		name      string
+		freeing   time.Duration // a destruction is on its way, so long
+		creations int
+		within    time.Duration
+	}{
+		{"while nothing is destroyed", 0, 121, quiet},
+		{"while something is, and a moment longer", 2 * time.Second, 10, 2*time.Second + quiet},
+		{"but for no longer than a third of the patience", time.Hour, 10, DefaultPatience / 3},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				c := &Client{patience: DefaultPatience}
+				if row.freeing > 0 {
+					end := c.standoff.begin()
+					time.AfterFunc(row.freeing, end)
+				}
+				began := time.Now()
+				slots := make(chan struct{}, 10) // as Terraform works
+				var all sync.WaitGroup
+				for range row.creations {
+					slots <- struct{}{}
+					all.Go(func() {
+						defer func() { <-slots }()
+						if _, err := Patiently(t.Context(), c, func() (Nothing, error) { return Nothing{}, exists }); err == nil {
+							t.Error("no error")
+						}
+					})
+				}
+				all.Wait()
+				if took := time.Since(began); took > row.within || took < row.within-time.Second {
+					t.Errorf("waited %s, want about %s", took, row.within)
+				}
+			})
+		})
+	}
+}
+
+func TestAnObjectIsHandedOverInAnyOrder(t *testing.T) {
+	t.Parallel()
+	var h Handover
+	if !h.Take("a") || h.Destroy("a") {
+		t.Error("what was taken over is destroyed")
+	}
+	if !h.Destroy("b") || h.Take("b") {
+		t.Error("what is being destroyed is taken over")
+	}
+	h.Destroyed("b")
+	if !h.Take("b") {
+		t.Error("what somebody made anew cannot be taken over")
+	}
+}
