@@ -36,6 +36,27 @@ func (c check) ValidateString(_ context.Context, req validator.StringRequest, re
 	}
 }
 
+// checkToken refuses what cannot be a bearer token. It never repeats a value.
+type checkToken struct{}
+
+func (checkToken) Description(context.Context) string         { return "must be a bearer token" }
+func (checkToken) MarkdownDescription(context.Context) string { return "must be a bearer token" }
+
+func (checkToken) ValidateString(_ context.Context, req validator.StringRequest, resp *validator.StringResponse) {
+	text := req.ConfigValue.ValueString()
+	switch _, err := session.ParseToken(text); {
+	case req.ConfigValue.IsNull() || req.ConfigValue.IsUnknown() || err == nil:
+	case strings.TrimSpace(text) == "":
+		resp.Diagnostics.AddAttributeError(req.Path, "Invalid token",
+			fmt.Sprintf("%s is empty. Give it the bearer token of bearer_token_wo, or null to show none.", req.Path))
+	case strings.TrimSpace(text) != text:
+		resp.Diagnostics.AddAttributeError(req.Path, "Invalid token",
+			fmt.Sprintf("%s has blanks or line ends around it, as a file has: use trimspace(...).", req.Path))
+	default:
+		resp.Diagnostics.AddAttributeError(req.Path, "Invalid token", fmt.Sprintf("%s: %v.", req.Path, err))
+	}
+}
+
 // The settings are refused exactly where `scim-bridge serve` refuses them.
 
 func validSession(text string) error {

@@ -656,3 +656,80 @@ func TestADamagedSessionIsPutRight(t *testing.T) {
 		},
 	)
 }
+
+// What another resource of the run changes must not change what was planned:
+// Terraform plans the deployment once more within the apply.
+func TestAProgramThatChangesWithinTheRunIsDeployedByTheNext(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	program := filepath.Join(t.TempDir(), "scim-bridge")
+	whole, err := os.ReadFile(providertest.Binary(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(program, whole, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	config := func(build, name string) string {
+		text := strings.Replace(s.config("depends_on = [terraform_data.build]"), providertest.Binary(t), program, 1)
+		return strings.Replace(text, `name            = "test"`, fmt.Sprintf("name = %q", name), 1) + fmt.Sprintf(`
+resource "terraform_data" "build" {
+  triggers_replace = %q
+  provisioner "local-exec" {
+    command = "echo %s >> %s"
+  }
+}
+`, build, build, program)
+	}
+	s.test(
+		resource.TestStep{Config: config("1", "test"), ConfigPlanChecks: plans(plancheck.ResourceActionCreate)},
+		resource.TestStep{
+			Config:             config("2", "renamed"),
+			ConfigPlanChecks:   plans(plancheck.ResourceActionUpdate),
+			ConfigStateChecks:  []statecheck.StateCheck{has("status", "ready"), has("name", "renamed")},
+			ExpectNonEmptyPlan: true, // by the program, which the refresh finds
+		},
+		resource.TestStep{
+			Config: config("2", "renamed"),
+			ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{
+				plancheck.ExpectResourceAction(address, plancheck.ResourceActionUpdate),
+				plancheck.ExpectKnownValue(address, tfjsonpath.New("version"), knownvalue.StringExact("dev")),
+			}},
+		},
+		resource.TestStep{Config: config("2", "renamed"), ConfigPlanChecks: plans(plancheck.ResourceActionNoop)},
+	)
+}
+
+// An error of the plan that is made within the apply would strand the bridge
+// that is to be replaced: it is set aside by then.
+func TestAReplacementThatCannotBeMadeLeavesTheBridge(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	config := func(provisioning, dataDir, token string) string {
+		text := strings.Replace(s.config("lifecycle { create_before_destroy = true }"), s.dataDir, dataDir, 1)
+		text = strings.Replace(text, unsealToken(s.token.Reveal()), unsealToken(token), 1)
+		return strings.Replace(text, s.token.Reveal(), provisioning, 1)
+	}
+	first, second := s.token.Reveal(), newToken(t).Reveal()
+	other := s.dataDir + "-other"
+	var before control.Status
+	s.test(
+		resource.TestStep{Config: config(first, s.dataDir, first)},
+		resource.TestStep{ // the session is new, and known only when the deployment is planned within the apply
+			PreConfig:   func() { before = s.bridge() },
+			Config:      config(second, other, newToken(t).Reveal()),
+			ExpectError: regexp.MustCompile(`Cannot deploy|does not open the session`),
+		},
+		resource.TestStep{ // nothing is set aside: the same bridge is updated in place
+			PreConfig: func() {
+				if now := s.bridge(); now.PID != before.PID {
+					t.Error("the bridge was touched")
+				}
+			},
+			Config:            config(second, s.dataDir, second),
+			ConfigPlanChecks:  plans(plancheck.ResourceActionUpdate),
+			ConfigStateChecks: []statecheck.StateCheck{has("status", "ready")},
+		},
+		resource.TestStep{Config: config(second, s.dataDir, second), ConfigPlanChecks: plans(plancheck.ResourceActionNoop)},
+	)
+}

@@ -57,9 +57,10 @@ func (r *bridge) Schema(ctx context.Context, _ resource.SchemaRequest, resp *res
 				Validators: []validator.String{stringvalidator.OneOf(string(deploy.UnsealOnce), string(deploy.UnsealStored))},
 			},
 			"unseal_token_wo": schema.StringAttribute{
-				Optional:  true,
-				Sensitive: true,
-				WriteOnly: true,
+				Optional:   true,
+				Sensitive:  true,
+				WriteOnly:  true,
+				Validators: []validator.String{checkToken{}},
 				MarkdownDescription: "The bearer token that opens `session`. Write-only: it is in no plan and no state, and never a reason for a change by itself. " +
 					"Left out, a new bridge stays sealed until somebody shows it the token.",
 			},
@@ -76,11 +77,11 @@ func (r *bridge) Schema(ctx context.Context, _ resource.SchemaRequest, resp *res
 						Validators: []validator.String{check(validListen)},
 					},
 					"data_dir": schema.StringAttribute{
-						Required:            true,
+						Required: true,
 						MarkdownDescription: "Absolute path of the bridge's folder, made if it is missing. Another one replaces the deployment. " +
 							"Its log is `bridge.log`, set aside at 16 MiB; the latest three of those are kept. What it cannot log, a crash for instance, is in `stderr.log`.",
-						Validators:          []validator.String{check(process.CheckDataDir)},
-						PlanModifiers:       []planmodifier.String{stringplanmodifier.RequiresReplace()},
+						Validators:    []validator.String{check(process.CheckDataDir)},
+						PlanModifiers: []planmodifier.String{stringplanmodifier.RequiresReplace()},
 					},
 					"binary": schema.StringAttribute{
 						Optional: true,
@@ -174,7 +175,7 @@ func (r *bridge) Schema(ctx context.Context, _ resource.SchemaRequest, resp *res
 			},
 			"version": schema.StringAttribute{
 				Computed:            true,
-				MarkdownDescription: "Version of the bridge that runs.",
+				MarkdownDescription: "Version of the bridge that runs. A plan that replaces the program says by which.",
 			},
 			"revision": schema.StringAttribute{
 				Computed:            true,

@@ -156,7 +156,8 @@ func TestThePlanRefusesPlainHTTPThatTheBridgeRefuses(t *testing.T) {
 	}
 }
 
-// validate asks the provider what is wrong with a deployment that has one setting.
+// validate asks the provider what is wrong with a deployment that has one
+// setting, or one of the arguments above the settings.
 func validate(t *testing.T, setting, value string) (faults []string) {
 	t.Helper()
 	given := tftypes.NewValue(tftypes.String, value)
@@ -180,16 +181,28 @@ func validateWith(t *testing.T, process, settings map[string]tftypes.Value) (fau
 	whole := described.ResourceSchemas["scimbridge_deployment"].ValueType().(tftypes.Object)
 	place := map[string]tftypes.Value{"data_dir": tftypes.NewValue(tftypes.String, "/bridge")}
 	maps.Copy(place, process)
-	config, err := tfprotov6.NewDynamicValue(whole, object(whole, map[string]tftypes.Value{
-		"name":     tftypes.NewValue(tftypes.String, "test"),
-		"process":  object(whole.AttributeTypes["process"].(tftypes.Object), place),
-		"settings": object(whole.AttributeTypes["settings"].(tftypes.Object), settings),
-		"session":  tftypes.NewValue(tftypes.String, tftypes.UnknownValue),
-	}))
+	attributes := map[string]tftypes.Value{
+		"name":    tftypes.NewValue(tftypes.String, "test"),
+		"process": object(whole.AttributeTypes["process"].(tftypes.Object), place),
+		"session": tftypes.NewValue(tftypes.String, tftypes.UnknownValue),
+	}
+	below := map[string]tftypes.Value{}
+	for name, value := range settings {
+		if _, above := whole.AttributeTypes[name]; above {
+			attributes[name] = value
+		} else {
+			below[name] = value
+		}
+	}
+	attributes["settings"] = object(whole.AttributeTypes["settings"].(tftypes.Object), below)
+	config, err := tfprotov6.NewDynamicValue(whole, object(whole, attributes))
 	if err != nil {
 		t.Fatal(err)
 	}
-	resp, err := server.ValidateResourceConfig(t.Context(), &tfprotov6.ValidateResourceConfigRequest{TypeName: "scimbridge_deployment", Config: &config})
+	resp, err := server.ValidateResourceConfig(t.Context(), &tfprotov6.ValidateResourceConfigRequest{
+		TypeName: "scimbridge_deployment", Config: &config,
+		ClientCapabilities: &tfprotov6.ValidateResourceConfigClientCapabilities{WriteOnlyAttributesAllowed: true},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

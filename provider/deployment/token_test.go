@@ -69,3 +69,38 @@ func TestThePreviousTokenOfABundleUnsealsOnce(t *testing.T) {
 }
 
 func unsealToken(token string) string { return fmt.Sprintf("unseal_token_wo = %q", token) }
+
+func TestATokenThatCannotBeOneIsRefusedByItsShape(t *testing.T) {
+	t.Parallel()
+	whole := newToken(t).Reveal()
+	for _, row := range []struct{ name, token, want string }{
+		{"an empty one", "", "is empty"},
+		{"blanks alone", " \n", "is empty"},
+		{"one read from a file as it is", whole + "\n", "trimspace"},
+		{"one that was cut", whole[:20], "20 characters"},
+		{"one with a changed character", whole[:len(whole)-1] + flip(whole[len(whole)-1]), "unseal_token_wo"},
+		{"another secret", "ops_eyJzaWduSW5BZGRyZXNzIjoibXkifQ", "must begin with"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			faults := strings.Join(validate(t, "unseal_token_wo", row.token), "\n")
+			if !strings.Contains(faults, "Invalid token") || !strings.Contains(faults, row.want) {
+				t.Errorf("said %q, want %q", faults, row.want)
+			}
+			if len(row.token) > 5 && strings.Contains(faults, row.token[5:]) {
+				t.Errorf("the message shows the token: %s", faults)
+			}
+		})
+	}
+	if faults := validate(t, "unseal_token_wo", whole); len(faults) > 0 {
+		t.Errorf("a whole one is refused: %v", faults)
+	}
+}
+
+// flip is another character of base64.
+func flip(c byte) string {
+	if c == 'A' {
+		return "B"
+	}
+	return "A"
+}

@@ -62,8 +62,7 @@ func (t *Target) run(ctx context.Context, r *record, token session.Token, takeOv
 		return err
 	}
 	if err := t.settle(ctx, c, token, takeOver); err != nil {
-		_ = kill(c.PID)
-		<-c.ended
+		t.discard(c)
 		return err
 	}
 	if takeOver {
@@ -78,6 +77,13 @@ func (t *Target) run(ctx context.Context, r *record, token session.Token, takeOv
 		return fmt.Errorf("writing the deployment's record: %w", err)
 	}
 	return nil
+}
+
+// discard ends a child that serves nobody, and removes its socket.
+func (t *Target) discard(c *child) {
+	_ = kill(c.PID)
+	<-c.ended
+	_ = os.Remove(control.WingsSocket(t.DataDir, c.PID))
 }
 
 // settle unseals a new bridge and, if it waits in the wings, lets it take
@@ -105,7 +111,7 @@ func (t *Target) settle(ctx context.Context, c *child, token session.Token, take
 			break
 		}
 		if err := c.pause(ctx); err != nil {
-			return fmt.Errorf("%w%s", err, t.logOf(c))
+			return fmt.Errorf("the old bridge goes on: %w%s", err, t.logOf(c))
 		}
 	}
 	return t.letTakeOver(ctx, c)
@@ -189,8 +195,7 @@ func (t *Target) start(ctx context.Context, program string, r record, takeOver b
 			}
 		}
 		if err := c.pause(ctx); err != nil {
-			_ = kill(c.PID)
-			<-c.ended
+			t.discard(c)
 			return nil, fmt.Errorf("%w%s", err, t.logOf(c))
 		}
 	}
