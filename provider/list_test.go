@@ -122,8 +122,8 @@ func TestAListOfAnAccountThatRefusesSaysWhy(t *testing.T) {
 	t.Parallel()
 	account := providertest.NewAccount(t)
 	account.Token = "sba_wrong"
-	tf := newTerraform(t, account)
-	for name, schema := range tf.schemas.ListResourceSchemas {
+	for name, schema := range newTerraform(t, account).schemas.ListResourceSchemas {
+		tf := newTerraform(t, account) // within one run, only the first failure has the whole text
 		config := make(map[string]tftypes.Value)
 		for _, a := range schema.Block.Attributes {
 			config[a.Name] = tftypes.NewValue(a.Type, nil)
