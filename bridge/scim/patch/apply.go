@@ -219,7 +219,7 @@ func (e *editor) has(t schema.Target) bool {
 }
 
 func unknown(r *schema.Resource, t schema.Target) error {
-	hint := "see /Schemas"
+	hint := "see /Schemas; put attributes of your own under a URI of your own"
 	if a := r.Attribute(t.Name); a != nil && t.Attribute == nil {
 		hint = "the core schema has " + a.Name
 	}

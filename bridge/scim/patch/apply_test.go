@@ -395,6 +395,26 @@ func FuzzNormalize(f *testing.F) {
 	})
 }
 
+// A refusal names the attribute as it was read and says what to write.
+func TestUnknownAttributesAreNamed(t *testing.T) {
+	t.Parallel()
+	for path, want := range map[string]string{
+		"displaName":                        "operation 1: a User has no attribute displaName; see /Schemas",
+		"name.firstName":                    "a User has no attribute name.firstName; see /Schemas",
+		enterprise + ".departmnt":           "a User has no attribute " + enterprise + ":departmnt; see /Schemas",
+		enterprise + ":displayName":         "a User has no attribute " + enterprise + ":displayName; the core schema has displayName",
+		"urn:ietf:params:scim:schemas:x:a.": "wanted an attribute",
+	} {
+		ops, err := parse(t, `{"op":"add","path":"`+path+`","value":"x"}`)
+		if err == nil {
+			_, err = patch.Apply(schema.User, person(t, ""), ops)
+		}
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q", path, err, want)
+		}
+	}
+}
+
 func TestTooManyOperations(t *testing.T) {
 	t.Parallel()
 	one := `{"op":"add","path":"nickName","value":"a"}`
