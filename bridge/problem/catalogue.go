@@ -225,7 +225,7 @@ var catalogue = []entry{
 			`{{if eq .foreign "true"}} The identity provider's own requests are accepted meanwhile.{{end}}`),
 		remedy: text(`{{if eq .foreign "true"}}Compare the networks with your identity provider's. If they are not its own, nothing needs to be done: anybody can make up such a token, and none opens anything. ` +
 			`To be rid of them, let only the identity provider's networks reach the bridge. If they are its own, enter the present bearer token there too.` +
-			`{{else}}Enter the present bearer token in the identity provider. If it is lost, give a new one to bearer_token_wo of scimbridge_provisioning and run ` + "`terraform apply`" + `; both tokens work during the overlap.{{end}}`),
+			`{{else}}Enter the present bearer token in the identity provider. If it is lost, give a new one to bearer_token_wo of scimbridge_provisioning and run ` + "`terraform apply`" + `; both tokens work during the overlap.{{end}} The problem passes an hour after the last of them.`),
 	},
 	{
 		code:   SessionUnreadable,

@@ -67,13 +67,23 @@ func (a *Account) Start() { a.serve(strings.TrimPrefix(a.URL, "http://")) }
 // Stop ends the server; harmless when it has ended.
 func (a *Account) Stop() { a.process.stop() }
 
+// PID is the server's process.
+func (a *Account) PID() int { return a.process.cmd.Process.Pid }
+
 // Kill ends the server as a power cut would.
 func (a *Account) Kill() { a.process.kill() }
 
 func (a *Account) serve(listen string) {
 	a.t.Helper()
 	arguments := append([]string{"account", "serve", "--database", a.Database(), "--listen", listen}, a.flags...)
-	a.URL = "http://" + a.process.start(arguments...)
+	a.At("http://" + a.process.start(arguments...))
+}
+
+// At makes the account the one that answers at the address, which something
+// else than this server may do.
+func (a *Account) At(address string) {
+	a.t.Helper()
+	a.URL = address
 	var err error
 	a.API, err = api.NewClientWithResponses(a.URL, api.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
 		r.Header.Set("Authorization", "Bearer "+a.Token)
