@@ -205,12 +205,13 @@ func TestSorting(t *testing.T) {
 		create(t, server, "/Users", person)
 	}
 	for query, want := range map[string]string{
-		"sortBy=userName":                             "A b c",
-		"sortBy=userName&sortOrder=descending":        "c b A",
-		"sortBy=name.familyName":                      "c A b",
-		"sortBy=name.familyName&sortOrder=Descending": "b A c",
-		"sortBy=userName&sortOrder=DESC":              "c b A",
-		"sortBy=userName&sortOrder=asc":               "A b c",
+		"sortBy=userName":                                                                "A b c",
+		"sortBy=userName&sortOrder=descending":                                           "c b A",
+		"sortBy=name.familyName":                                                         "c A b",
+		"sortBy=name.familyName&sortOrder=Descending":                                    "b A c",
+		"sortBy=userName&sortOrder=DESC":                                                 "c b A",
+		"sortBy=userName&sortOrder=asc":                                                  "A b c",
+		"sortBy=urn:ietf:params:scim:schemas:core:2.0:User.name.familyName":              "c A b",
 		"sortBy=urn:ietf:params:scim:schemas:core:2.0:User:userName&sortOrder=ascending": "A b c",
 	} {
 		if got := strings.Join(ask(t, server, http.MethodGet, "/Users?"+query, "").names(t, "userName"), " "); got != want {

@@ -418,6 +418,9 @@ func editValue(container map[string]any, t schema.Target, op Operation) error {
 // emptyOrParts tells an object of nulls, which removes the parts it names,
 // from a value that is nothing at all.
 func emptyOrParts(a *schema.Attribute, value any) any {
+	if list, ok := value.([]any); ok && len(list) == 1 {
+		value = list[0]
+	}
 	if object, ok := value.(map[string]any); ok && a.Type == schema.Complex && len(object) > 0 {
 		return object
 	}

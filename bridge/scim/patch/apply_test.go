@@ -168,6 +168,8 @@ func TestApply(t *testing.T) {
 		{"Microsoft's library puts single values into objects in lists", ``,
 			`{"op":"Replace","path":"displayName","value":[{"$ref":null,"value":"User x"}]},{"op":"Replace","path":"active","value":[{"$ref":null,"value":"False"}]},{"op":"Add","path":"name.givenName","value":[{"$ref":null,"value":"G"}]},{"op":"Add","path":"emails[type eq \"work\"].value","value":[{"$ref":null,"value":"w"}]},{"op":"add","path":"` + enterprise + `:department","value":{"$ref":null,"value":"d"}},{"op":"add","path":"` + enterprise + `:manager","value":[{"$ref":null,"value":"7"}]}`,
 			`"displayName":"User x","active":false,"name":{"givenName":"G"},"emails":[{"type":"work","value":"w"}],"` + enterprise + `":{"department":"d","manager":{"value":"7"}}`},
+		{"nulls in a list of one remove the parts they name, and a manager", `"name":{"givenName":"G","familyName":"F"},"` + enterprise + `":{"department":"d","manager":{"value":"7","displayName":"M"}}`,
+			`{"op":"replace","path":"name","value":[{"givenName":null}]},{"op":"replace","path":"` + enterprise + `:manager","value":[{"$ref":null,"value":null}]}`, `"name":{"familyName":"F"},"` + enterprise + `":{"department":"d"}`},
 		{"a null in such an object removes", `"title":"t"`, `{"op":"replace","path":"title","value":[{"$ref":null,"value":null}]}`, ``},
 		{"numbers where text is due", ``,
 			`{"op":"replace","path":"` + enterprise + `:employeeNumber","value":77},{"op":"add","path":"` + enterprise + `:manager","value":7},{"op":"add","path":"emails[type eq \"work\"].value","value":5},{"op":"add","value":{"externalId":4711,"roles":[1]}},{"op":"replace","path":"active","value":0}`,
