@@ -1,6 +1,8 @@
 # A service account whose people and groups follow an identity provider.
 #
-#   export SCIMBRIDGE_ACCOUNT_TOKEN=...                  # from `scim-bridge account init`
+#   (umask 077; scim-bridge account init --database sqlite:account.db --name Example > admin-token)
+#   scim-bridge account serve --database sqlite:account.db &
+#   export SCIMBRIDGE_ACCOUNT_TOKEN="$(cat admin-token)"
 #   terraform init                                        # not with dev_overrides
 #   (umask 077; scim-bridge token > bearer-token)         # the identity provider needs it, too
 #   TF_VAR_bearer_token="$(cat bearer-token)" terraform apply

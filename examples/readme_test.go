@@ -1,0 +1,133 @@
+package examples
+
+import (
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
+)
+
+// A newcomer pastes what the README prints, from its first block to its last,
+// into one shell. So does this test: with real programs, a real Terraform, and
+// other ports, since the printed ones may be in use.
+func TestTheReadmeIsTrueAsPrinted(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile(filepath.Join("..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := blocksOf(t, string(readme), "## Use it")
+	repository := t.TempDir()
+	if err := os.Symlink(providertest.Installation(t), filepath.Join(repository, "bin")); err != nil {
+		t.Fatal(err)
+	}
+	script := preamble
+	for _, b := range blocks {
+		if b.file != "" {
+			script += "cat > " + b.file + " <<'END-OF-BLOCK'\n" + b.text + "END-OF-BLOCK\n"
+			continue
+		}
+		script += b.text
+	}
+	account, bridge := providertest.FreeAddress(t), providertest.FreeAddress(t)
+	script = strings.ReplaceAll(script, "127.0.0.1:8600", account)
+	script = strings.ReplaceAll(script, "127.0.0.1:3002", bridge)
+	path := filepath.Join(t.TempDir(), "readme.sh")
+	if err := os.WriteFile(path, []byte(script), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), "bash", path)
+	cmd.Dir = repository
+	cmd.Env = []string{"PATH=" + providertest.Path(t), "HOME=" + repository, "CHECKPOINT_DISABLE=1", "TERRAFORM=" + providertest.Terraform(t)}
+	cmd.WaitDelay = time.Minute
+	text, err := cmd.CombinedOutput()
+	out := string(text)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, want := range []string{
+		"Apply complete! Resources: 4 added, 0 changed, 0 destroyed.",
+		"scim_url = \"http://" + bridge + "/scim/v2\"",
+		"No changes. Your infrastructure matches the configuration.",
+		"connection test   3      3      0        0",
+		"@example.com: ", // whom a mail is for
+		"Destroy complete! Resources: 4 destroyed.",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("the output lacks %q:\n%s", want, out)
+		}
+	}
+	if !regexp.MustCompile(`(?m)^state +(ready|healthy)$`).MatchString(out) {
+		t.Errorf("the status shows no healthy bridge:\n%s", out)
+	}
+	for _, address := range []string{account, bridge} {
+		if c, err := net.Dial("tcp", address); err == nil {
+			c.Close()
+			t.Errorf("something still listens at %s", address)
+		}
+	}
+	for name, mode := range map[string]os.FileMode{"admin-token": 0o600, "bearer-token": 0o600} {
+		info, err := os.Stat(filepath.Join(repository, "try", name))
+		if err != nil || info.Mode().Perm() != mode {
+			t.Errorf("%s: %v, %v", name, info, err)
+		}
+	}
+}
+
+// preamble stands in for the newcomer: it answers yes, and tidies up after a
+// failure. What make builds is there already.
+const preamble = `set -euo pipefail
+make() { :; }
+terraform() {
+	case $1 in
+	apply | destroy) echo yes | "$TERRAFORM" "$@" -no-color ;;
+	*) "$TERRAFORM" "$@" -no-color </dev/null ;;
+	esac
+}
+tidy() {
+	code=$?
+	[ $code -eq 0 ] || "$TERRAFORM" destroy -auto-approve -no-color || true
+	jobs -p | xargs -r kill 2>/dev/null || true
+	exit $code
+}
+trap tidy EXIT
+`
+
+// A block is a piece of the README to paste into a shell, or into a file.
+type block struct{ file, text string }
+
+var (
+	fence = regexp.MustCompile("(?s)\n([^\n]*)\n+```(sh|hcl)\n(.*?)\n```\n")
+	saved = regexp.MustCompile("Save this as `([a-z.]+)`")
+)
+
+// blocksOf returns the blocks of a section, in order.
+func blocksOf(t *testing.T, text, heading string) (blocks []block) {
+	t.Helper()
+	_, section, found := strings.Cut(text, "\n"+heading+"\n")
+	if !found {
+		t.Fatalf("there is no section %q", heading)
+	}
+	section, _, _ = strings.Cut(section, "\n## ")
+	for _, m := range fence.FindAllStringSubmatch(section, -1) {
+		b := block{text: m[3] + "\n"}
+		if m[2] == "hcl" {
+			name := saved.FindStringSubmatch(m[1])
+			if name == nil {
+				t.Fatalf("before an hcl block it must say where to save it: %s", m[1])
+			}
+			b.file = name[1]
+		}
+		blocks = append(blocks, b)
+	}
+	if fences := strings.Count(section, "```"); len(blocks) < 8 || fences != 2*len(blocks) {
+		t.Fatalf("%d blocks in %d fences: some are not seen", len(blocks), fences)
+	}
+	return blocks
+}
