@@ -84,7 +84,7 @@ func (p *Provider) Schema(_ context.Context, _ provider.SchemaRequest, resp *pro
 			"account_token": schema.StringAttribute{
 				Optional:            true,
 				Sensitive:           true,
-				MarkdownDescription: "Admin token of the account, as `scim-bridge account token create` prints it. May also be given as `SCIMBRIDGE_ACCOUNT_TOKEN`.",
+				MarkdownDescription: "Admin token of the account, as `scim-bridge account token create` prints it; for plans alone, one with `--scope read` will do. May also be given as `SCIMBRIDGE_ACCOUNT_TOKEN`.",
 				Validators:          []validator.String{notEmpty("account_token")},
 			},
 			"ca_certificate_pem": schema.StringAttribute{

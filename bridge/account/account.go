@@ -39,6 +39,8 @@ type Account struct {
 	signIns  turnstile
 	signUps  *ingress.Limiter
 	admins   adminsSeen
+
+	refusedTokens refusedTokens
 }
 
 // ErrNone says that the database holds no account yet.
@@ -166,6 +168,8 @@ type Caller struct {
 	ID string
 	// SessionID is set for a bridge.
 	SessionID string
+	// Scope is what a token may do; empty for the others.
+	Scope string
 	// Address is where the request came from; invalid for the machine.
 	Address netip.Addr
 }

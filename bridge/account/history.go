@@ -24,6 +24,9 @@ func (a *Account) AuditEvents(ctx context.Context, cursor string, limit int) (Pa
 	if err != nil {
 		return Page[AuditEvent]{}, err
 	}
+	if err := a.writeRefusedTokens(ctx); err != nil {
+		return Page[AuditEvent]{}, err
+	}
 	var events []AuditEvent
 	err = a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
 		events, err = tx.AuditEvents(ctx, place, limit+1)
@@ -66,6 +69,9 @@ func (a *Account) audit(ctx context.Context, tx *store.Tx, action, object, forma
 // Sweep deletes what is over and kept by nobody's wish. Nothing depends on
 // when it runs: whatever has an end is checked against the clock as well.
 func (a *Account) Sweep(ctx context.Context) error {
+	if err := a.writeRefusedTokens(ctx); err != nil {
+		return err
+	}
 	now := a.now()
 	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		return tx.Sweep(ctx, store.Ends{

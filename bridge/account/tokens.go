@@ -33,18 +33,49 @@ func digestOf(secret string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// CreateToken makes an admin token. The secret is not to be had again.
+// The scopes of tokens.
+const (
+	ScopeAdmin = "admin" // everything
+	ScopeRead  = "read"  // what changes nothing
+)
+
+// maxTokenLife is how long a token with an expiry may live.
+const maxTokenLife = 10 * 366 * 24 * time.Hour
+
+// A TokenInput is what a new token shall be.
+type TokenInput struct {
+	Name      string
+	Scope     string    // ScopeAdmin if empty
+	ExpiresAt time.Time // zero: never
+}
+
+// CreateToken makes an admin token that may do everything, for ever.
 func (a *Account) CreateToken(ctx context.Context, name string) (t Token, secret string, err error) {
+	return a.IssueToken(ctx, TokenInput{Name: name})
+}
+
+// IssueToken makes an admin token. The secret is not to be had again.
+func (a *Account) IssueToken(ctx context.Context, in TokenInput) (t Token, secret string, err error) {
+	name := in.Name
+	if in.Scope == "" {
+		in.Scope = ScopeAdmin
+	}
+	if in.Scope != ScopeAdmin && in.Scope != ScopeRead {
+		return t, "", InvalidValue("/scope", "the scope is neither %q nor %q", ScopeAdmin, ScopeRead)
+	}
+	if now := a.now(); !in.ExpiresAt.IsZero() && (!in.ExpiresAt.After(now) || in.ExpiresAt.Sub(now) > maxTokenLife) {
+		return t, "", InvalidValue("/expires_at", "a token expires in the future, and within ten years; leave it out for one that never does")
+	}
 	if name == "" || len(name) > 100 {
 		return t, "", InvalidValue("/name", "a token's name has 1 to 100 bytes, not %d; say what it is for", len(name))
 	}
 	secret, digest := a.newSecret(tokenPrefix)
-	t = Token{ID: a.newID(), Name: name, Digest: digest, CreatedAt: a.now()}
+	t = Token{ID: a.newID(), Name: name, Digest: digest, CreatedAt: a.now(), Scope: in.Scope, ExpiresAt: in.ExpiresAt.UTC().Truncate(time.Microsecond)}
 	err = a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		if err := tx.InsertToken(ctx, t); err != nil {
 			return err
 		}
-		return a.audit(ctx, tx, "token.create", t.ID, "%q", name)
+		return a.audit(ctx, tx, "token.create", t.ID, "%q, scope %s, %s", name, t.Scope, expiry(t))
 	})
 	if err != nil {
 		return Token{}, "", err
@@ -66,9 +97,27 @@ func (a *Account) Tokens(ctx context.Context, cursor string, limit int) (Page[To
 	return pageOf(tokens, limit, func(t Token) string { return cursorOf(t.ID) }), err
 }
 
-// RevokeToken ends an admin token at once.
+// expiry says when a token ends.
+func expiry(t Token) string {
+	if t.ExpiresAt.IsZero() {
+		return "without an expiry"
+	}
+	return "until " + t.ExpiresAt.Format(time.RFC3339)
+}
+
+// RevokeToken ends an admin token at once. A token cannot leave the account
+// without one that could make another: only who is on the database's machine can.
 func (a *Account) RevokeToken(ctx context.Context, id string) error {
 	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		if caller := CallerFrom(ctx); caller.Kind == ByToken && caller.ID == id {
+			if other, err := tx.OtherTokenOf(ctx, ScopeAdmin, id, a.now()); err != nil {
+				return err
+			} else if !other {
+				return Conflict("last_admin_token", "The last admin token",
+					"no other token with the scope admin is left, and without one nobody could make another; make one first, "+
+						"or revoke this one on the database's machine with scim-bridge account token revoke")
+			}
+		}
 		found, err := tx.DeleteToken(ctx, id)
 		if err != nil {
 			return err
@@ -98,9 +147,15 @@ func (a *Account) AdmitToken(ctx context.Context, secret string, address netip.A
 		return caller, err
 	}
 	if !found {
+		a.refusedTokens.note(address)
 		return caller, unauthorized("token_rejected", "the admin token is unknown or was revoked; make one with scim-bridge account token create")
 	}
-	caller.ID = token.ID
+	if !token.ExpiresAt.IsZero() && !token.ExpiresAt.After(a.now()) {
+		a.refusedTokens.note(address)
+		return caller, unauthorized("token_expired", "the admin token expired at "+token.ExpiresAt.UTC().Format(time.RFC3339)+
+			"; make another with scim-bridge account token create")
+	}
+	caller.ID, caller.Scope = token.ID, token.Scope
 	if err := a.noteAdmin(ctx, token, ruling, address); err != nil {
 		return caller, err
 	}

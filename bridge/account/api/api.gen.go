@@ -149,6 +149,7 @@ const (
 	ErrorCodeInvalidFilter        ErrorCode = "invalid_filter"
 	ErrorCodeInvalidValue         ErrorCode = "invalid_value"
 	ErrorCodeIpDatabaseRequired   ErrorCode = "ip_database_required"
+	ErrorCodeLastAdminToken       ErrorCode = "last_admin_token"
 	ErrorCodeMalformedRequest     ErrorCode = "malformed_request"
 	ErrorCodeMembersUnknown       ErrorCode = "members_unknown"
 	ErrorCodeMethodNotAllowed     ErrorCode = "method_not_allowed"
@@ -156,12 +157,14 @@ const (
 	ErrorCodeNotFound             ErrorCode = "not_found"
 	ErrorCodeProtected            ErrorCode = "protected"
 	ErrorCodeProvisioningInactive ErrorCode = "provisioning_inactive"
+	ErrorCodeScopeInsufficient    ErrorCode = "scope_insufficient"
 	ErrorCodeSecretNotKept        ErrorCode = "secret_not_kept"
 	ErrorCodeSessionEnded         ErrorCode = "session_ended"
 	ErrorCodeSignInFailed         ErrorCode = "sign_in_failed"
 	ErrorCodeStorageFull          ErrorCode = "storage_full"
 	ErrorCodeStorageLost          ErrorCode = "storage_lost"
 	ErrorCodeSuspended            ErrorCode = "suspended"
+	ErrorCodeTokenExpired         ErrorCode = "token_expired"
 	ErrorCodeTokenMissing         ErrorCode = "token_missing"
 	ErrorCodeTokenRejected        ErrorCode = "token_rejected"
 	ErrorCodeTooLarge             ErrorCode = "too_large"
@@ -207,6 +210,8 @@ func (e ErrorCode) Valid() bool {
 		return true
 	case ErrorCodeIpDatabaseRequired:
 		return true
+	case ErrorCodeLastAdminToken:
+		return true
 	case ErrorCodeMalformedRequest:
 		return true
 	case ErrorCodeMembersUnknown:
@@ -221,6 +226,8 @@ func (e ErrorCode) Valid() bool {
 		return true
 	case ErrorCodeProvisioningInactive:
 		return true
+	case ErrorCodeScopeInsufficient:
+		return true
 	case ErrorCodeSecretNotKept:
 		return true
 	case ErrorCodeSessionEnded:
@@ -232,6 +239,8 @@ func (e ErrorCode) Valid() bool {
 	case ErrorCodeStorageLost:
 		return true
 	case ErrorCodeSuspended:
+		return true
+	case ErrorCodeTokenExpired:
 		return true
 	case ErrorCodeTokenMissing:
 		return true
@@ -479,6 +488,24 @@ func (e Role) Valid() bool {
 	case RoleOwner:
 		return true
 	case RoleProvisionManager:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TokenScope.
+const (
+	Admin TokenScope = "admin"
+	Read  TokenScope = "read"
+)
+
+// Valid indicates whether the value is a known member of the TokenScope enum.
+func (e TokenScope) Valid() bool {
+	switch e {
+	case Admin:
+		return true
+	case Read:
 		return true
 	default:
 		return false
@@ -1223,16 +1250,25 @@ type SignupDomainPage struct {
 
 // Token defines model for Token.
 type Token struct {
-	CreatedAt  time.Time  `json:"created_at"`
+	CreatedAt time.Time `json:"created_at"`
+
+	// ExpiresAt left out if it never expires
+	ExpiresAt  *time.Time `json:"expires_at,omitempty"`
 	Id         string     `json:"id"`
 	LastUsedAt *time.Time `json:"last_used_at,omitempty"`
 	Name       string     `json:"name"`
-	Secret     *string    `json:"secret,omitempty"`
+
+	// Scope `read`: all GETs and evaluations; `admin`: everything
+	Scope  TokenScope `json:"scope"`
+	Secret *string    `json:"secret,omitempty"`
 }
 
-// TokenInput Example: {"name":"terraform"}
+// TokenInput Example: {"name":"drift check in CI","scope":"read"}
 type TokenInput struct {
-	Name string `json:"name"`
+	// ExpiresAt in the future, within ten years; left out, it never expires
+	ExpiresAt *time.Time  `json:"expires_at,omitempty"`
+	Name      string      `json:"name"`
+	Scope     *TokenScope `json:"scope,omitempty"`
 }
 
 // TokenPage defines model for TokenPage.
@@ -1240,6 +1276,9 @@ type TokenPage struct {
 	Items      []Token `json:"items"`
 	NextCursor *string `json:"next_cursor,omitempty"`
 }
+
+// TokenScope `read`: all GETs and evaluations; `admin`: everything
+type TokenScope string
 
 // TwoFactorPolicy defines model for TwoFactorPolicy.
 type TwoFactorPolicy struct {
@@ -2273,6 +2312,8 @@ type ClientInterface interface {
 	CreateToken(ctx context.Context, params *CreateTokenParams, body CreateTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RevokeToken Revoke an admin token at once
+	//
+	// 409 `last_admin_token` if a token asks for its own end and no other with the scope `admin` is left.
 	//
 	// Corresponds with DELETE /v1/tokens/{id} (the `RevokeToken` operationId).
 	RevokeToken(ctx context.Context, id Id, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -3624,6 +3665,8 @@ func (c *Client) CreateToken(ctx context.Context, params *CreateTokenParams, bod
 }
 
 // RevokeToken Revoke an admin token at once
+//
+// 409 `last_admin_token` if a token asks for its own end and no other with the scope `admin` is left.
 //
 // Corresponds with DELETE /v1/tokens/{id} (the `RevokeToken` operationId).
 func (c *Client) RevokeToken(ctx context.Context, id Id, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -7111,6 +7154,8 @@ type ClientWithResponsesInterface interface {
 	CreateTokenWithResponse(ctx context.Context, params *CreateTokenParams, body CreateTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateTokenResponse, error)
 
 	// RevokeTokenWithResponse Revoke an admin token at once
+	//
+	// 409 `last_admin_token` if a token asks for its own end and no other with the scope `admin` is left.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -10827,6 +10872,8 @@ func (c *ClientWithResponses) CreateTokenWithResponse(ctx context.Context, param
 }
 
 // RevokeTokenWithResponse Revoke an admin token at once
+//
+// 409 `last_admin_token` if a token asks for its own end and no other with the scope `admin` is left.
 //
 // Returns a wrapper object for the known response body format(s).
 //

@@ -37,7 +37,14 @@ func (h administration) ListTokens(ctx context.Context, r api.ListTokensRequestO
 }
 
 func (h administration) CreateToken(ctx context.Context, r api.CreateTokenRequestObject) (api.CreateTokenResponseObject, error) {
-	t, secret, err := h.account.CreateToken(ctx, r.Body.Name)
+	in := account.TokenInput{Name: r.Body.Name}
+	if r.Body.Scope != nil {
+		in.Scope = string(*r.Body.Scope)
+	}
+	if r.Body.ExpiresAt != nil {
+		in.ExpiresAt = *r.Body.ExpiresAt
+	}
+	t, secret, err := h.account.IssueToken(ctx, in)
 	if err != nil {
 		return nil, err
 	}
@@ -119,7 +126,10 @@ func (h administration) ListAuditEvents(ctx context.Context, r api.ListAuditEven
 }
 
 func token(t account.Token) api.Token {
-	return api.Token{Id: t.ID, Name: t.Name, CreatedAt: t.CreatedAt, LastUsedAt: moment(t.LastUsedAt)}
+	return api.Token{
+		Id: t.ID, Name: t.Name, CreatedAt: t.CreatedAt, LastUsedAt: moment(t.LastUsedAt),
+		Scope: api.TokenScope(t.Scope), ExpiresAt: moment(t.ExpiresAt),
+	}
 }
 
 func signupDomain(d account.SignupDomain) api.SignupDomain {

@@ -6,24 +6,28 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
 )
 
 // metrics are the account service's numbers.
 type metrics struct{ *ingress.Metrics }
 
-func newMetrics(s *store.Store) metrics {
+func newMetrics(a *account.Account) metrics {
 	m := metrics{ingress.NewMetrics("scimbridge_account")}
 	m.MustRegister(
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
 			Name: "scimbridge_account_writes_total",
 			Help: "Writes carried out.",
-		}, func() float64 { return float64(s.Stats().Writes) }),
+		}, func() float64 { return float64(a.Store.Stats().Writes) }),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
 			Name: "scimbridge_account_commits_total",
 			Help: "Transactions committed; writes that wait together share one.",
-		}, func() float64 { return float64(s.Stats().Commits) }))
+		}, func() float64 { return float64(a.Store.Stats().Commits) }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "scimbridge_account_refused_tokens_total",
+			Help: "Requests refused for a wrong or expired admin token.",
+		}, func() float64 { return float64(a.RefusedTokens()) }))
 	return m
 }
 

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"crypto/sha256"
 	"fmt"
 	"net/http"
@@ -60,7 +61,7 @@ func New(c Config) http.Handler {
 	if c.Events == nil {
 		c.Events = ingress.NewEventLog(c.Logger)
 	}
-	s := &server{Config: c, mux: http.NewServeMux(), metrics: newMetrics(c.Account.Store)}
+	s := &server{Config: c, mux: http.NewServeMux(), metrics: newMetrics(c.Account)}
 	api.HandlerWithOptions(
 		api.NewStrictHandlerWithOptions(&handlers{directory{account: c.Account}, administration{account: c.Account}}, nil, api.StrictHTTPServerOptions{
 			RequestErrorHandlerFunc:  s.badRequest,
@@ -144,7 +145,27 @@ func (s *server) admission(pattern string) func(*http.Request) (*http.Request, e
 	case strings.HasPrefix(path, "/v1/session"), strings.HasPrefix(path, "/v1/directory/"):
 		return s.authenticated(s.Account.AdmitSession)
 	default:
-		return s.authenticated(s.Account.AdmitToken)
+		return s.authenticated(s.tokenFor(pattern))
+	}
+}
+
+// evaluations are the operations of administrators that change nothing though
+// they are no GET.
+var evaluations = map[string]bool{"POST /v1/firewall/evaluate": true}
+
+// tokenFor admits tokens whose scope covers an operation.
+func (s *server) tokenFor(pattern string) func(context.Context, string, netip.Addr) (account.Caller, error) {
+	changes := !strings.HasPrefix(pattern, "GET ") && !evaluations[pattern]
+	return func(ctx context.Context, secret string, address netip.Addr) (account.Caller, error) {
+		caller, err := s.Account.AdmitToken(ctx, secret, address)
+		if err == nil && changes && caller.Scope != account.ScopeAdmin {
+			err = &account.Error{
+				Status: http.StatusForbidden, Code: "scope_insufficient", Title: "The token may only read",
+				Detail: fmt.Sprintf("the admin token has the scope %q, which covers all GETs and evaluations; this operation needs one with the scope %q: "+
+					"make it with scim-bridge account token create --scope admin", caller.Scope, account.ScopeAdmin),
+			}
+		}
+		return caller, err
 	}
 }
 

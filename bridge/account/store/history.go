@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"fmt"
+	"strconv"
 	"time"
 )
 
@@ -62,6 +64,33 @@ func (tx *Tx) InsertAuditEvent(ctx context.Context, e AuditEvent) error {
 	_, err := tx.Exec(ctx, `INSERT INTO audit (id, time, actor, address, action, object, summary) VALUES (?, ?, ?, ?, ?, ?, ?)`,
 		e.ID, Micros(e.Time), e.Actor, e.Address, e.Action, e.Object, e.Summary)
 	return err
+}
+
+// RefusedTokens are requests with wrong admin tokens.
+type RefusedTokens struct {
+	Day, Forget string // as 2006-01-02: when, and of which days nothing is kept
+	Time        time.Time
+	Action      string
+	Count       int
+	Address     string // of the last one
+}
+
+// CountRefusedTokens adds to the day's event, and forgets days that are long over.
+func (tx *Tx) CountRefusedTokens(ctx context.Context, r RefusedTokens) error {
+	const prefix = "tokens-refused-"
+	before, _, err := One(ctx, tx, func(row Scanner) (n int, err error) { return n, row.Scan(&n) },
+		`SELECT CAST(object AS INTEGER) FROM audit WHERE id = ?`, prefix+r.Day)
+	if err != nil {
+		return err
+	}
+	if _, err := tx.Exec(ctx, `DELETE FROM audit WHERE id = ? OR id >= ? AND id < ?`, prefix+r.Day, prefix, prefix+r.Forget); err != nil {
+		return err
+	}
+	total := before + r.Count
+	return tx.InsertAuditEvent(ctx, AuditEvent{
+		ID: prefix + r.Day, Time: r.Time, Actor: "stranger", Address: r.Address, Action: r.Action, Object: strconv.Itoa(total),
+		Summary: fmt.Sprintf("%d requests on %s (UTC) had a wrong or expired admin token; the address is the last one's", total, r.Day),
+	})
 }
 
 // AuditEvents lists events, newest first, from after a given place.

@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -111,24 +112,49 @@ func (c *accountInitCommand) Run(ctx context.Context, console *console) error {
 
 type tokenCreateCommand struct {
 	database
-	Name string `required:"" help:"What the token is for."`
+	Name    string   `required:"" help:"What the token is for."`
+	Scope   string   `enum:"admin,read" default:"admin" help:"What it may do: read is all GETs and evaluations, enough for terraform plan; admin is everything."`
+	Expires lifetime `placeholder:"90d" help:"After how long it ends, in days, hours or minutes, like 90d or 12h; never unless given."`
+}
+
+// A lifetime is a duration that may be written in days.
+type lifetime time.Duration
+
+// UnmarshalText is called by kong.
+func (l *lifetime) UnmarshalText(text []byte) error {
+	days, inDays := strings.CutSuffix(string(text), "d")
+	n, err := strconv.Atoi(days)
+	d := time.Duration(n) * 24 * time.Hour
+	if !inDays || err != nil {
+		d, err = time.ParseDuration(string(text))
+	}
+	if err != nil || d <= 0 || d > 10*366*24*time.Hour {
+		return errors.New("write how long it lives, like 90d or 12h; at most ten years")
+	}
+	*l = lifetime(d)
+	return nil
 }
 
 // Help shows how it is called.
 func (tokenCreateCommand) Help() string {
 	return `For instance:
 
-  scim-bridge account token create --database sqlite:account.db --name "Terraform in CI"`
+  scim-bridge account token create --database sqlite:account.db --name "terraform plan in CI" --scope read --expires 90d`
 }
 
 // Run makes a token.
 func (c *tokenCreateCommand) Run(ctx context.Context, console *console) error {
 	return c.with(ctx, func(a *account.Account) error {
-		t, secret, err := a.CreateToken(ctx, c.Name)
+		in := account.TokenInput{Name: c.Name, Scope: c.Scope}
+		if c.Expires > 0 {
+			in.ExpiresAt = time.Now().Add(time.Duration(c.Expires))
+		}
+		t, secret, err := a.IssueToken(ctx, in)
 		if err != nil {
 			return err
 		}
-		return console.secret(secret, "The admin token %q (%s), shown this once:", t.Name, t.ID)
+		return console.secret(secret, "The admin token %q (%s, scope %s, expires: %s), shown this once:",
+			t.Name, t.ID, t.Scope, cmp.Or(stamp(t.ExpiresAt), "never"))
 	})
 }
 
@@ -145,14 +171,15 @@ func (tokenListCommand) Help() string {
 func (c *tokenListCommand) Run(ctx context.Context, console *console) error {
 	return c.with(ctx, func(a *account.Account) error {
 		table := tabwriter.NewWriter(console.Out, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(table, "ID\tNAME\tCREATED\tLAST USED")
+		fmt.Fprintln(table, "ID\tNAME\tSCOPE\tCREATED\tEXPIRES\tLAST USED")
 		for cursor := ""; ; {
 			page, err := a.Tokens(ctx, cursor, 100)
 			if err != nil {
 				return err
 			}
 			for _, t := range page.Items {
-				fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", t.ID, t.Name, stamp(t.CreatedAt), cmp.Or(stamp(t.LastUsedAt), "never"))
+				fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", t.ID, t.Name, t.Scope,
+					stamp(t.CreatedAt), cmp.Or(stamp(t.ExpiresAt), "never"), cmp.Or(stamp(t.LastUsedAt), "never"))
 			}
 			if cursor = page.Next; cursor == "" {
 				return table.Flush()

@@ -1,0 +1,75 @@
+package account
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
+)
+
+// refusedTokens counts requests with admin tokens that are none, until they
+// are written down together: a stranger must not be able to make a row a try.
+type refusedTokens struct {
+	mu    sync.Mutex
+	count int
+	last  netip.Addr
+	total int // ever, for metrics
+}
+
+// note counts one.
+func (r *refusedTokens) note(address netip.Addr) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.count++
+	r.total++
+	r.last = address
+}
+
+func (r *refusedTokens) take() (count int, last netip.Addr) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	count, r.count = r.count, 0
+	return count, r.last
+}
+
+// give puts back what could not be written.
+func (r *refusedTokens) give(count int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.count += count
+}
+
+// RefusedTokens is how many requests came with a wrong admin token since the
+// process started.
+func (a *Account) RefusedTokens() int {
+	a.refusedTokens.mu.Lock()
+	defer a.refusedTokens.mu.Unlock()
+	return a.refusedTokens.total
+}
+
+// actionTokensRefused is the audit event of a day's wrong admin tokens.
+const actionTokensRefused = "token.refused"
+
+// writeRefusedTokens adds what was counted to the day's audit event. There is
+// one a day, whoever tries how often, and it is kept as long as sign-in attempts.
+func (a *Account) writeRefusedTokens(ctx context.Context) error {
+	count, last := a.refusedTokens.take()
+	if count == 0 {
+		return nil
+	}
+	now := a.now()
+	err := a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		return tx.CountRefusedTokens(ctx, store.RefusedTokens{
+			Day: now.UTC().Format(time.DateOnly), Time: now, Action: actionTokensRefused, Count: count, Address: last.String(),
+			Forget: now.Add(-attemptsKept).UTC().Format(time.DateOnly),
+		})
+	})
+	if err != nil {
+		a.refusedTokens.give(count)
+		return fmt.Errorf("noting refused admin tokens: %w", err)
+	}
+	return nil
+}
