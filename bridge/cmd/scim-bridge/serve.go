@@ -35,7 +35,7 @@ type serveCommand struct {
 
 	ConfirmationInterval time.Duration `default:"300s" vendor:"OP_CONFIRMATION_INTERVAL" help:"Pause between two rounds of confirming members who accepted; at least 30s."`
 	SourceAddress        netip.Addr    `placeholder:"IP" help:"Outbound address towards the account, for instance the one that its firewall lets in."`
-	TrustedProxies       []string      `placeholder:"CIDR" help:"Addresses or networks of the proxies whose X-Forwarded-For is believed; repeatable."`
+	TrustedProxies       []string      `placeholder:"CIDR" help:"Addresses or networks of the proxies whose X-Forwarded-For is believed; repeatable. All clients of a proxy that is not named here count as one network, the identity provider too."`
 
 	LogFormat string `default:"text" enum:"text,json,pretty" vendor:"OP_JSON_LOGS,OP_PRETTY_LOGS" help:"How log lines look: ${enum}."`
 	LogLevel  string `default:"info" enum:"trace,debug,info,warn,error" vendor:"OP_TRACE,OP_DEBUG" help:"From which level on lines are written: ${enum}."`

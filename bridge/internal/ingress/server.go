@@ -14,7 +14,7 @@ const (
 	readTimeout       = 60 * time.Second
 	writeTimeout      = 90 * time.Second
 	idleTimeout       = 120 * time.Second
-	maxHeaderBytes    = 32 << 10
+	maxHeaderBytes    = 16 << 10
 )
 
 // NewServer returns an HTTP server within these limits, for a [Listener].
