@@ -268,6 +268,7 @@ func TestRefusedOperations(t *testing.T) {
 		{"in its object", `{"op":"add","value":{"` + enterprise + `":{"department":"d","departmnt":"x"}}}`, schema.InvalidPath},
 		{"in its object at its path", `{"op":"add","path":"` + enterprise + `","value":{"departmnt":"x"}}`, schema.InvalidPath},
 		{"one of the core schema under the extension", `{"op":"add","path":"` + enterprise + `:displayName","value":"x"}`, schema.InvalidPath},
+		{"behind a colon", `{"op":"replace","path":"` + schema.UserURI + `:name:firstName","value":"x"}`, schema.InvalidPath},
 		{"a misspelt part of a name", `{"op":"replace","path":"name.firstName","value":"x"}`, schema.InvalidPath},
 		{"as a key", `{"op":"replace","value":{"name.firstName":"x"}}`, schema.InvalidPath},
 		{"a misspelt part of an element", `{"op":"add","path":"emails[type eq \"work\"].address","value":"x"}`, schema.InvalidPath},
@@ -329,7 +330,7 @@ func TestNormalize(t *testing.T) {
 		in   string
 		want string
 	}{
-		{"attributes and their parts", `{"userName":"u","name":{"familyName":"F"},"name.givenName":"G","Name.FORMATTED":"G F"}`, `"name":{"familyName":"F","givenName":"G","formatted":"G F"}`},
+		{"attributes and their parts", `{"userName":"u","name":{"familyName":"F"},"` + schema.UserURI + `:name:middleName":"M","name.givenName":"G","Name.FORMATTED":"G F"}`, `"name":{"familyName":"F","givenName":"G","middleName":"M","formatted":"G F"}`},
 		{"flat names of the extension", `{"userName":"u","` + enterprise + `:department":"d","` + strings.ToUpper(enterprise) + `:manager.value":"7","` + enterprise + `":{"division":"v"}}`,
 			`"` + enterprise + `":{"department":"d","division":"v","manager":{"value":"7"}}`},
 		{"with dots", `{"userName":"u","` + enterprise + `.employeeNumber":5,"` + enterprise + `.manager.displayName":"M","` + schema.UserURI + `.name.givenName":"G"}`,

@@ -94,8 +94,8 @@ func (t Target) String() string {
 //
 // A name without a URI, or with that of the core schema, may be of an
 // extension, since none of theirs is in the core schema. A dot may stand
-// between URI and name (Apache SCIMple and WSO2 write it so), and the URI may
-// lack its last part.
+// between URI and name (Apache SCIMple and WSO2 write it so), a colon before a
+// sub-attribute, and the URI may lack its last part.
 func (r *Resource) Resolve(p Path) Target {
 	if p.URI == "" || strings.EqualFold(p.URI, r.Core.ID) {
 		a := r.Attribute(p.Name)
@@ -123,8 +123,16 @@ func (r *Resource) Resolve(p Path) Target {
 	return r.abbreviated(p)
 }
 
-// abbreviated resolves a path whose URI lacks its last part, or is unknown.
+// abbreviated resolves a path whose URI lacks its last part, or has an
+// attribute behind it (a colon where a dot should stand), or is unknown.
 func (r *Resource) abbreviated(p Path) Target {
+	if i := strings.LastIndexByte(p.URI, ':'); i > 0 && p.Sub == "" {
+		uri, name := p.URI[:i], p.URI[i+1:]
+		if s := r.Extension(uri); s != nil && s.Attribute(name).Sub(p.Name) != nil ||
+			strings.EqualFold(uri, r.Core.ID) && r.Attribute(name).Sub(p.Name) != nil {
+			return r.Resolve(Path{URI: uri, Name: name, Sub: p.Name})
+		}
+	}
 	lacksPart := func(s *Schema) bool { return strings.EqualFold(p.URI, s.ID[:strings.LastIndexByte(s.ID, ':')]) }
 	if a := r.Attribute(p.Name); a != nil && lacksPart(r.Core) {
 		return target("", a, p)
