@@ -3,8 +3,10 @@ package stories
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
 )
@@ -195,4 +197,63 @@ func writes(account *providertest.Account) (n int) {
 		}
 	}
 	return n
+}
+
+// A plan over many objects waits once for an account that does not answer, and
+// says once what to do.
+func TestAPlanWaitsOnceForAnAccountThatIsAway(t *testing.T) {
+	t.Parallel()
+	account := providertest.NewAccount(t)
+	w := newWorkspace(t, providertest.Installation(t), "SCIMBRIDGE_ACCOUNT_TOKEN="+account.Token)
+	config := func(url string) string {
+		return requirements + fmt.Sprintf("provider \"scimbridge\" {\n  account_url     = %q\n  request_timeout = \"4s\"\n}\n", url) + `
+resource "scimbridge_signup_domain" "it" {
+  count  = 30
+  domain = "d${count.index}.example"
+}
+resource "scimbridge_firewall_rule" "it" {
+  count     = 10
+  ip_ranges = ["10.0.${count.index}.0/24"]
+}
+`
+	}
+	w.config(config(account.URL))
+	w.apply(nil)
+	silent := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	t.Cleanup(silent.Close)
+	account.Stop()
+	for name, url := range map[string]string{"away": account.URL, "silent": silent.URL} {
+		w.config(config(url))
+		began := time.Now()
+		code, out := w.run(nil, "plan", "-no-color", "-input=false")
+		t.Logf("%s: the plan failed after %s", name, time.Since(began))
+		said := flat(out)
+		if whole, short := strings.Count(said, "Check that the account service runs"), strings.Count(said, "Not asked again: earlier in this run"); code != 1 || whole != 1 || short != 39 {
+			t.Errorf("%s: the plan ended with %d, %d whole errors and %d short ones:\n%s", name, code, whole, short, out)
+		}
+	}
+}
+
+// TF_LOG=DEBUG shows every request to the account, and no secret.
+func TestRequestsAreInTerraformsLog(t *testing.T) {
+	t.Parallel()
+	account := providertest.NewAccount(t)
+	w := newWorkspace(t, providertest.Installation(t),
+		"SCIMBRIDGE_ACCOUNT_URL="+account.URL, "SCIMBRIDGE_ACCOUNT_TOKEN="+account.Token, "TF_LOG=DEBUG")
+	w.config(everything)
+	token := newToken(t)
+	out := w.apply(vars{"token": token.Reveal()})
+	for _, want := range []string{"path=/v1/whoami", "method=POST", "status=201", "request_id=", "duration="} {
+		if !strings.Contains(out, want) {
+			t.Errorf("the log has no %s", want)
+		}
+	}
+	for name, secret := range map[string]string{"account's": account.Token, "bearer": token.Reveal()} {
+		if strings.Contains(out, secret) {
+			t.Errorf("the %s token is in the log", name)
+		}
+	}
+	if t.Failed() {
+		t.Logf("%.20000s", out)
+	}
 }

@@ -1,11 +1,13 @@
 package stories
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
 )
 
@@ -118,7 +120,7 @@ resource "scimbridge_provisioning" "it" {
 }
 `)
 	w.apply(v)
-	id, session := w.attribute(address, "id"), w.attribute(address, "session")
+	id, sealed := w.attribute(address, "id"), w.attribute(address, "session")
 	file := filepath.Join(w.dir, "terraform.tfstate")
 	state, err := os.ReadFile(file)
 	if err != nil {
@@ -137,7 +139,82 @@ resource "scimbridge_provisioning" "it" {
 		t.Fatalf("import: %s", out)
 	}
 	w.plan(v).expectNoChanges(t)
-	if w.attribute(address, "session") != session {
+	if w.attribute(address, "session") != sealed {
 		t.Error("the session is another one")
+	}
+}
+
+// Beside a list or a policy that reports, single ones are made in the same
+// run, in whatever order: here the whole comes last, by depends_on.
+func TestSinglesAreMadeInOneRunWithWhatReportsThem(t *testing.T) {
+	t.Parallel()
+	const config = requirements + `
+resource "scimbridge_signup_domains" "all" {
+  domains      = ["all.example"]
+  on_unmanaged = "report"
+  %s
+}
+resource "scimbridge_signup_domain" "one" {
+  domain = "one.example"
+}
+resource "scimbridge_firewall_policy" "it" {
+  default_action = "deny"
+  rules          = { office = { ip_ranges = ["192.0.2.0/24"] } }
+  on_unmanaged   = "report"
+  depends_on     = [scimbridge_firewall_rule.mine] # or the account would refuse it
+}
+resource "scimbridge_firewall_rule" "mine" {
+  ip_ranges = ["127.0.0.0/8"]
+}
+`
+	for name, depends := range map[string]string{"with depends_on": "depends_on = [scimbridge_signup_domain.one]", "without": ""} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			account := providertest.NewAccount(t)
+			w := newWorkspace(t, providertest.Installation(t), "SCIMBRIDGE_ACCOUNT_URL="+account.URL, "SCIMBRIDGE_ACCOUNT_TOKEN="+account.Token)
+			w.config(fmt.Sprintf(config, depends))
+			if p := w.plan(nil); strings.Contains(p.text, "would lock out") {
+				t.Errorf("the rule that comes first is not seen:\n%s", p.text)
+			}
+			w.apply(nil)
+			w.plan(nil).expectNoChanges(t)
+		})
+	}
+}
+
+// Somebody's pipeline that still has the token of before is told so.
+func TestAnOldTokenIsCalledSo(t *testing.T) {
+	t.Parallel()
+	account := providertest.NewAccount(t)
+	w := newWorkspace(t, providertest.Installation(t), "SCIMBRIDGE_ACCOUNT_URL="+account.URL, "SCIMBRIDGE_ACCOUNT_TOKEN="+account.Token)
+	w.config(requirements + `
+variable "token" {
+  type      = string
+  ephemeral = true
+}
+resource "scimbridge_provisioning" "it" {
+  manager_email   = "manager@example.com"
+  bearer_token_wo = var.token
+  overlap         = "0s"
+}
+`)
+	first, second, third := newToken(t), newToken(t), newToken(t)
+	tokens := func(token session.Token) vars { return vars{"token": token.Reveal()} }
+	w.apply(tokens(first))
+	if p := w.plan(tokens(second)); !strings.Contains(flat(p.text), "The bearer token will be rotated") ||
+		!strings.Contains(flat(p.text), "from the one with fingerprint "+first.Fingerprint()+" to the one with fingerprint "+second.Fingerprint()) {
+		t.Errorf("the plan does not say from what to what:\n%s", p.text)
+	}
+	w.apply(tokens(second))
+	w.apply(tokens(third))
+	w.plan(tokens(third)).expectNoChanges(t)
+	for _, old := range []session.Token{first, second} {
+		p := w.plan(tokens(old))
+		if !strings.Contains(flat(p.text), "An old bearer token would come back") || !strings.Contains(flat(p.text), third.Fingerprint()) {
+			t.Errorf("the plan does not say that the token is an old one:\n%s", p.text)
+		}
+	}
+	if code, out := w.run(vars{"token": ""}, "plan", "-no-color", "-input=false"); code != 1 || !strings.Contains(flat(out), "bearer token is empty") {
+		t.Errorf("with an empty token, the plan ended with %d:\n%s", code, out)
 	}
 }
