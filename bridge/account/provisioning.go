@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/mail"
-	"strings"
 	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/signin"
@@ -284,7 +283,7 @@ func (a *Account) addGeneration(ctx context.Context, tx *store.Tx, i *store.Inte
 		return err
 	}
 	return tx.InsertGeneration(ctx, store.Generation{
-		Epoch: e.Epoch, Email: strings.ToLower(i.ManagerEmail), KDF: string(kdf), Verifier: e.Verifier, CreatedAt: a.now(),
+		Epoch: e.Epoch, Email: signin.NormalizeEmail(i.ManagerEmail), KDF: string(kdf), Verifier: e.Verifier, CreatedAt: a.now(),
 	})
 }
 

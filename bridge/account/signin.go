@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
-	"strings"
 	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/signin"
@@ -101,7 +100,7 @@ func (a *Account) verifier(ctx context.Context, accountID, email string, epoch i
 	if err != nil {
 		return kdf, "", false, err
 	}
-	if !known || accountID != a.ID || !strings.EqualFold(g.Email, strings.TrimSpace(email)) {
+	if !known || accountID != a.ID || signin.NormalizeEmail(g.Email) != signin.NormalizeEmail(email) {
 		return signin.FalseKDF(key, accountID, email, epoch), signin.FalseVerifier(key, accountID, email, epoch), false, nil
 	}
 	if err := json.Unmarshal([]byte(g.KDF), &kdf); err != nil {

@@ -2,7 +2,6 @@ package provisioning
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework/attr"
 	"github.com/hashicorp/terraform-plugin-framework/types"
@@ -39,7 +38,7 @@ func (m model) refreshed(p api.Provisioning) model {
 	if p.Id != nil || m.ID.IsUnknown() {
 		m.ID = stringOrNull(p.Id)
 	}
-	if p.ManagerEmail != nil && !strings.EqualFold(*p.ManagerEmail, m.ManagerEmail.ValueString()) {
+	if p.ManagerEmail != nil && !sameAddress(types.StringValue(*p.ManagerEmail), m.ManagerEmail) {
 		m.ManagerEmail = types.StringPointerValue(p.ManagerEmail)
 	}
 	if p.Active {

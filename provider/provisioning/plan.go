@@ -2,7 +2,6 @@ package provisioning
 
 import (
 	"context"
-	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
@@ -86,7 +85,7 @@ func (r *integration) planUpdate(ctx context.Context, req resource.ModifyPlanReq
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	if !plan.ManagerEmail.IsUnknown() && strings.EqualFold(plan.ManagerEmail.ValueString(), state.ManagerEmail.ValueString()) {
+	if !plan.ManagerEmail.IsUnknown() && sameAddress(plan.ManagerEmail, state.ManagerEmail) {
 		plan.ManagerEmail = state.ManagerEmail // the account does not tell the two spellings apart
 	}
 	madeID, _ := made(ctx, req.Private)

@@ -2,10 +2,10 @@ package provisioning
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/signin"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
@@ -62,7 +62,7 @@ func decide(state, plan model, made, unusable, token string) (do renewal, why st
 	case unusable != "":
 		return activate, fmt.Sprintf("The account refuses the credentials in the sealed session (%s), and no bridge can sign in with it.", unusable)
 	}
-	if plan.ManagerEmail.IsUnknown() || !strings.EqualFold(plan.ManagerEmail.ValueString(), state.ManagerEmail.ValueString()) {
+	if plan.ManagerEmail.IsUnknown() || !sameAddress(plan.ManagerEmail, state.ManagerEmail) {
 		return rotate, "" // the credentials are bound to the address
 	}
 	if versionDecides(state, plan) {
@@ -94,4 +94,10 @@ func fingerprint(text types.String) (string, error) {
 		return "", err
 	}
 	return token.Fingerprint(), nil
+}
+
+// sameAddress reports whether two texts are one address to a sign-in, to which
+// the credentials are bound.
+func sameAddress(a, b types.String) bool {
+	return signin.NormalizeEmail(a.ValueString()) == signin.NormalizeEmail(b.ValueString())
 }

@@ -60,7 +60,7 @@ func describeRotation(state, plan model, tokens exchange) (title, text string) {
 	case tokens.changes():
 		title = "The bearer token will be rotated"
 	}
-	if !plan.ManagerEmail.IsUnknown() && !strings.EqualFold(plan.ManagerEmail.ValueString(), state.ManagerEmail.ValueString()) {
+	if !plan.ManagerEmail.IsUnknown() && !sameAddress(plan.ManagerEmail, state.ManagerEmail) {
 		lines = append(lines, fmt.Sprintf("manager_email goes from %s to %s, and the credentials are bound to it.",
 			state.ManagerEmail.ValueString(), plan.ManagerEmail.ValueString()))
 	}

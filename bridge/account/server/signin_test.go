@@ -463,3 +463,32 @@ func (c *conversation) onlyBridge(t *testing.T) api.Bridge {
 	}
 	return all[0]
 }
+
+// The manager's address is compared by one fold: a second one that calls more
+// texts the same would give a guess the true salt, and so tell that it is near.
+func TestOnlyTheManagersAddressGetsItsSalt(t *testing.T) {
+	t.Parallel()
+	c := converse(t)
+	creds := c.activate(t)
+	salt := func(email string) string {
+		t.Helper()
+		h, err := c.StartSignInWithResponse(t.Context(), api.SignInStart{AccountId: c.account.ID, Email: email, Epoch: creds.epoch})
+		ok(t, err)
+		return h.JSON200.Kdf.Salt
+	}
+	truth := salt(manager)
+	for _, same := range []string{strings.ToUpper(manager), " " + manager + " "} {
+		equal(t, "the salt of "+same, salt(same), truth)
+	}
+	for _, other := range []string{
+		strings.Replace(manager, "s", "ſ", 1), // long s, which EqualFold and full folding take for an s
+		strings.Replace(manager, "s", "ﬆ", 1),
+		strings.Replace(manager, "e", "é", 1),
+		strings.Replace(manager, "i", "ı", 1),
+		strings.Replace(manager, "m", "ｍ", 1),
+	} {
+		if salt(other) == truth {
+			t.Errorf("%q gets the salt of %q", other, manager)
+		}
+	}
+}

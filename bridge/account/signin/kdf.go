@@ -96,7 +96,7 @@ func FalseVerifier(serverSecret []byte, accountID, email string, epoch int64) st
 
 func falseBytes(serverSecret []byte, label, accountID, email string, epoch int64) []byte {
 	mac := hmac.New(sha256.New, serverSecret)
-	mac.Write(transcript(label, accountID, normalizeEmail(email), epochField(epoch)))
+	mac.Write(transcript(label, accountID, NormalizeEmail(email), epochField(epoch)))
 	return mac.Sum(nil)
 }
 
@@ -120,7 +120,7 @@ func deriveX(accountID, email string, s Secrets, k KDF) (*big.Int, error) {
 	}
 	masterPassword, secretKey := s.Reveal()
 
-	salt = expand(salt, []byte(normalizeEmail(email)), k.Algorithm, sha256.Size)
+	salt = expand(salt, []byte(NormalizeEmail(email)), k.Algorithm, sha256.Size)
 	km, err := pbkdf2.Key(sha256.New, normalizePassword(masterPassword), salt, k.Iterations, sha256.Size)
 	if err != nil {
 		return nil, fmt.Errorf("derive a key of the Master Password: %w", err)
@@ -135,7 +135,11 @@ func deriveX(accountID, email string, s Secrets, k KDF) (*big.Int, error) {
 // and systems make of the same password.
 func normalizePassword(s string) string { return norm.NFKD.String(strings.TrimSpace(s)) }
 
-func normalizeEmail(s string) string { return strings.ToLower(strings.TrimSpace(s)) }
+// NormalizeEmail is the one text of an address that counts in a sign-in.
+// Whoever compares the Provision Manager's address compares these texts:
+// another fold would call some addresses the same whose proofs differ, and by
+// that tell a stranger which one it is.
+func NormalizeEmail(s string) string { return strings.ToLower(strings.TrimSpace(s)) }
 
 func expand(key, salt []byte, info string, size int) []byte {
 	out, err := hkdf.Key(sha256.New, key, salt, info, size)

@@ -126,7 +126,7 @@ type identity struct {
 }
 
 func newIdentity(accountID, email string, epoch int64) identity {
-	return identity{accountID: accountID, email: normalizeEmail(email), epoch: epoch}
+	return identity{accountID: accountID, email: NormalizeEmail(email), epoch: epoch}
 }
 
 // proofs makes the client's and the server's proof of the common key.

@@ -6,6 +6,9 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/text/cases"
+	"golang.org/x/text/unicode/norm"
+
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
 )
 
@@ -105,7 +108,16 @@ func compare(p bridge.Predicate, have any) bool {
 	return false
 }
 
-func fold(s string) string { return strings.ToLower(s) }
+// fold is the account's fold of texts (Unicode's full case folding, NFC), so
+// that a filter means the same whether the account answers it or this package.
+func fold(s string) string {
+	for i := range len(s) {
+		if s[i] >= 0x80 {
+			return norm.NFC.String(cases.Fold().String(norm.NFC.String(s)))
+		}
+	}
+	return strings.ToLower(s)
+}
 
 func equal(have, want any, caseExact bool) bool {
 	if order, ok := ordered(have, want, caseExact); ok {
