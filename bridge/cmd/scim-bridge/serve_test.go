@@ -354,7 +354,8 @@ func TestABlockedBridgeNamesAddressAndRuleAndComesBackByItself(t *testing.T) {
 		t.Fatalf("before: %d %s", got.status, got.body)
 	}
 	setRules("127.0.0.1")
-	if got := ask(t, "GET", b.url("/Users"), pair.token.Reveal(), ""); got.status != 503 || got.header.Get("Retry-After") == "" {
+	if got := ask(t, "GET", b.url("/Users"), pair.token.Reveal(), ""); got.status != 503 || got.header.Get("Retry-After") == "" ||
+		!strings.Contains(got.body, "firewall blocks the bridge") || strings.Contains(got.body, "cannot be reached") {
 		t.Errorf("SCIM while blocked: %d %s", got.status, got.body)
 	}
 	b.awaitState(control.Refused)
