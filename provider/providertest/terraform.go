@@ -41,6 +41,10 @@ var running program
 // the testing libraries know of Terraform they take from the environment,
 // which a process has but once.
 func Run(m interface{ Run() int }) (code int) {
+	return Guard(func() int { return runAll(m) })
+}
+
+func runAll(m interface{ Run() int }) (code int) {
 	setUp()
 	programs, err := find(os.Getenv(listed))
 	if err != nil {

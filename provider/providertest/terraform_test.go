@@ -63,7 +63,7 @@ func TestThePackageRunsOnceWithEachListedProgram(t *testing.T) {
 	}
 	set(t, strings.Join(programs, string(os.PathListSeparator)))
 	r := &rounds{t: t, failing: "Terraform 1.14.0-rc2"}
-	if code := Run(r); code != 1 {
+	if code := runAll(r); code != 1 {
 		t.Errorf("ended with %d, and the second of four had failed", code)
 	}
 	if want := []string{"Terraform 1.11.4", "Terraform 1.14.0-rc2", "OpenTofu 1.11.14", "OpenTofu 1.14.2"}; !slices.Equal(r.programs, want) {
@@ -101,7 +101,7 @@ func TestWithoutAListTheProgramInPathIsTaken(t *testing.T) {
 			set(t, "")
 			t.Setenv("PATH", folder)
 			r := &rounds{t: t}
-			if code := Run(r); code != 0 || !slices.Equal(r.programs, row.want) {
+			if code := runAll(r); code != 0 || !slices.Equal(r.programs, row.want) {
 				t.Errorf("ended with %d, ran with %q, want %q", code, r.programs, row.want)
 			}
 		})
@@ -126,7 +126,7 @@ func TestAProgramThatIsNoneFailsTheRun(t *testing.T) {
 			}
 			set(t, list)
 			r := &rounds{t: t}
-			if code := Run(r); code == 0 || len(r.programs) > 0 {
+			if code := runAll(r); code == 0 || len(r.programs) > 0 {
 				t.Errorf("ended with %d, ran with %q", code, r.programs)
 			}
 		})
