@@ -327,11 +327,13 @@ var catalogue = []entry{
 	},
 	{
 		code:  StorageFull,
-		title: text(`The account's disk is full`),
-		cause: text("The account service cannot keep anything: the disk that holds its database{{with .database}} ({{.}}){{end}} has no room, or its quota is used up. " +
-			"Nothing that was acknowledged is lost; changes are refused until there is room."),
-		remedy: text("On the account's machine, make room on that file system{{with .database}} (`df -h {{shell (path .)}}` shows it){{end}}: remove old logs and backups, or enlarge it. " +
-			"Do not delete the files of the database that end in -wal and -shm. Nothing need be restarted: the account takes changes again by itself, and the bridge signs in again within 15 seconds."),
+		title: text(`{{if .data_dir}}The bridge's data folder cannot be written{{else}}The account's disk is full{{end}}`),
+		cause: text("{{if .data_dir}}The bridge cannot keep in {{.data_dir}} that it has signed in{{with .reason}}: {{.}}{{end}}. Terraform waits for that when it deploys; SCIM requests are carried out." +
+			"{{else}}The account service cannot keep anything: the disk that holds its database{{with .database}} ({{.}}){{end}} has no room, or its quota is used up. " +
+			"Nothing that was acknowledged is lost; changes are refused until there is room.{{end}}"),
+		remedy: text("{{if .data_dir}}On the bridge's machine, make room on that file system (`df -h {{shell .data_dir}}` shows it), or let the bridge's user write to the folder. The bridge tries again every 5 seconds." +
+			"{{else}}On the account's machine, make room on that file system{{with .database}} (`df -h {{shell (path .)}}` shows it){{end}}: remove old logs and backups, or enlarge it. " +
+			"Do not delete the files of the database that end in -wal and -shm. Nothing need be restarted: the account takes changes again by itself, and the bridge signs in again within 15 seconds.{{end}}"),
 	},
 	{
 		code:  StorageLost,

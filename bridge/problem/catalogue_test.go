@@ -90,6 +90,7 @@ var cases = []struct {
 	{problem.MembersUnknown, problem.Facts{"group": `"Engineers"`, "ids": `"00u1", "00u2"`}},
 	{problem.MembersUnknown, problem.Facts{"group": `"Engineers" and "Doctors"`, "ids": `"00u1"`, "reason": "refused"}},
 	{problem.StorageFull, problem.Facts{"database": "sqlite:/srv/the account/account.db"}},
+	{problem.StorageFull, problem.Facts{"data_dir": "/var/lib/scim bridge", "reason": "no space left on device"}},
 	{problem.StorageLost, problem.Facts{"database": "sqlite:/srv/it's/account.db"}},
 	{problem.Overloaded, problem.Facts{"count": "12", "reason": "all 1024 connections are in use", "networks": "192.0.2.7 (12)"}},
 }

@@ -72,6 +72,7 @@ type runningBridge struct {
 	front     *status.Front
 	socket    *status.Socket
 
+	folder    *dataFolder
 	replaced  chan struct{} // closed when another process serves
 	abandoned chan struct{} // closed when this one waited on standby in vain
 
@@ -100,6 +101,7 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 		replaced:  make(chan struct{}),
 		abandoned: make(chan struct{}),
 		observed:  readObserved(cfg.dataDir),
+		folder:    &dataFolder{path: cfg.dataDir, log: cfg.logger},
 	}
 	info := build.Read()
 	b.connector = account.New(account.Config{
@@ -169,6 +171,7 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 	}
 	b.board.Components = []func() control.Report{
 		b.sessionReport, b.connector.Report, b.watcher.Report, b.unknown.Report, b.gate.Report, b.front.Report,
+		b.folder.Report,
 	}
 	b.socket = &status.Socket{
 		DataDir:  cfg.dataDir,
@@ -333,6 +336,7 @@ func (b *runningBridge) healByItself(ctx context.Context) {
 				b.tellSession()
 			}
 		}
+		b.folder.retry()
 		if b.connector.State().Strange != nil {
 			b.watcher.Look() // its request finds out whether that has passed
 		}
@@ -441,9 +445,7 @@ func (b *runningBridge) connectorChanged() {
 	b.mu.Unlock()
 	b.watcher.Look()
 	if first {
-		if err := durable.WriteFile(filepath.Join(b.cfg.dataDir, observedFile), []byte(b.cfg.revision)); err != nil {
-			b.cfg.logger.Error("the observed revision could not be kept", "error", err)
-		}
+		b.folder.keep(b.cfg.revision)
 	}
 }
 

@@ -252,6 +252,32 @@ func TestAnOverlapIsToldWithTheLastUseOfTheOldToken(t *testing.T) {
 	await(t, "the end of the overlap", func() bool { return b.status().Health.Overlap == nil })
 }
 
+// Terraform waits for a file that the bridge writes when it has signed in: a
+// folder that cannot be written must not look like a bridge that is well.
+func TestADataFolderThatCannotBeWrittenIsTold(t *testing.T) {
+	t.Parallel()
+	pair := newAccount(t).activate()
+	dir := folder(t, pair.sealed)
+	if err := os.MkdirAll(filepath.Join(dir, observedFile, "in the way"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	b := serve(t, dir, "--revision", "r1")
+	if got := ask(t, "GET", b.url("/Users"), pair.token.Reveal(), ""); got.status != 200 {
+		t.Fatalf("SCIM beside it: %d %s", got.status, got.body)
+	}
+	b.awaitProblem("storage_full")
+	if h := b.health(pair.token.Reveal()); h.State != control.Degraded || !strings.Contains(h.Problems[0].Cause, dir) {
+		t.Errorf("health: %+v", h)
+	}
+	if err := os.RemoveAll(filepath.Join(dir, observedFile)); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the problem to pass", func() bool { return len(b.codes()) == 0 })
+	if text, err := os.ReadFile(filepath.Join(dir, observedFile)); err != nil || string(text) != "r1" {
+		t.Errorf("what is kept: %q, %v", text, err)
+	}
+}
+
 func TestTakeOverDropsNoRequest(t *testing.T) {
 	t.Parallel()
 	account := newAccount(t)

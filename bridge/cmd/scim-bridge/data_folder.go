@@ -1,0 +1,66 @@
+package main
+
+import (
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/durable"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
+)
+
+// A dataFolder keeps the revision that signed in, for which Terraform waits,
+// and remembers whether that could be written: nothing else is.
+type dataFolder struct {
+	path string
+	log  hclog.Logger
+
+	mu       sync.Mutex
+	revision string
+	fault    error // why the revision is not kept; nil if it is
+	since    time.Time
+}
+
+func (d *dataFolder) keep(revision string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.revision = revision
+	d.write()
+}
+
+// retry writes again what could not be written.
+func (d *dataFolder) retry() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.fault != nil {
+		d.write()
+	}
+}
+
+func (d *dataFolder) write() {
+	err := durable.WriteFile(filepath.Join(d.path, observedFile), []byte(d.revision))
+	if err != nil && d.fault == nil {
+		d.since = time.Now()
+		d.log.Error("the observed revision could not be kept", problem.LogKey, string(problem.StorageFull),
+			problem.FactDataDir, d.path, problem.FactReason, err)
+	}
+	d.fault = err
+}
+
+// Report says whether the folder can be written.
+func (d *dataFolder) Report() control.Report {
+	now := time.Now()
+	r := control.Report{Source: "data_folder", Time: now, Expires: now.Add(time.Minute), State: control.Healthy}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.fault != nil {
+		r.State = control.Degraded
+		r.Problems = []problem.Problem{problem.New(problem.StorageFull, d.since, problem.Facts{
+			problem.FactDataDir: d.path, problem.FactReason: d.fault.Error(),
+		})}
+	}
+	return r
+}
