@@ -5,9 +5,11 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
 )
 
 // The kinds of mail.
@@ -43,9 +45,9 @@ func (a *Account) sendInvitation(ctx context.Context, tx *store.Tx, m store.Memb
 	link := a.PublicURL + "/join/" + token
 	return a.queueMail(ctx, tx, Mail{
 		Kind: mailInvitation, Recipient: m.Address, Link: link, LinkHash: hash,
-		Subject: fmt.Sprintf("Join %s", a.Name),
+		Subject: fmt.Sprintf("Join %s", inputtext.Line(a.Name)),
 		Body: fmt.Sprintf("%s,\n\nyou are invited to join %s. To accept, open this link:\n\n%s\n\n"+
-			"It is good for %s. If you did not expect this, do nothing.\n", hello(greeted), a.Name, link, inWords(invitationLife(m))),
+			"It is good for %s. If you did not expect this, do nothing.\n", hello(greeted), inputtext.Line(a.Name), link, inWords(invitationLife(m))),
 	})
 }
 
@@ -87,10 +89,10 @@ func (a *Account) askToConfirm(ctx context.Context, tx *store.Tx, name, address 
 	link := a.PublicURL + "/confirm/" + token
 	return hash, a.queueMail(ctx, tx, Mail{
 		Kind: mailAddress, Recipient: address, Link: link, LinkHash: hash,
-		Subject: fmt.Sprintf("Confirm your new address for %s", a.Name),
+		Subject: fmt.Sprintf("Confirm your new address for %s", inputtext.Line(a.Name)),
 		Body: fmt.Sprintf("%s,\n\nyour sign-in address for %s is about to become %s. To confirm, open this link:\n\n%s\n\n"+
 			"It is good for 30 days. Until then you sign in with the old address. If you did not expect this, do nothing.\n",
-			hello(name), a.Name, address, link),
+			hello(name), inputtext.Line(a.Name), inputtext.Line(address), link),
 	})
 }
 
@@ -103,7 +105,7 @@ func inWords(life time.Duration) string {
 }
 
 func hello(name string) string {
-	if name == "" {
+	if name = strings.TrimSpace(inputtext.Line(name)); name == "" {
 		return "Hello"
 	}
 	return "Hello " + name

@@ -314,3 +314,21 @@ func TestUnknownCodesAreShown(t *testing.T) {
 		t.Errorf("a code of a newer version is shown as %+v", p)
 	}
 }
+
+// Names and addresses come from outside: no text of a problem drives a
+// terminal or reads as something else.
+func TestNoFactDrivesATerminal(t *testing.T) {
+	t.Parallel()
+	for _, e := range problem.Catalogue() {
+		facts := problem.Facts{}
+		for _, fact := range []string{problem.FactUserName, problem.FactDomain, problem.FactEmail, problem.FactReason, problem.FactAddress, problem.FactRuleDescription, problem.FactGroup, problem.FactIDs, problem.FactNetworks, problem.FactURL} {
+			facts[fact] = "x\x1b[2J\r\ny\u202ez\u2066\u009b"
+		}
+		p := problem.New(e.Code, time.Unix(0, 0), facts)
+		for what, text := range map[string]string{"title": p.Title, "cause": p.Cause, "remedy": p.Remedy, "block": p.Terraform, "details": p.Details[problem.FactUserName]} {
+			if strings.ContainsAny(text, "\x1b\r\u202e\u2066\u009b") || what != "block" && what != "remedy" && strings.Contains(text, "\ny") {
+				t.Errorf("the %s of %s: %q", what, e.Code, text)
+			}
+		}
+	}
+}

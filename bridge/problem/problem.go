@@ -7,7 +7,11 @@
 // and when it has passed, is decided elsewhere.
 package problem
 
-import "time"
+import (
+	"time"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
+)
 
 // A Code names a kind of problem. The set is closed: dashboards match on it.
 type Code string
@@ -102,6 +106,7 @@ const (
 
 // New makes a problem of the catalogue's texts and the facts.
 func New(code Code, since time.Time, facts Facts) Problem {
+	facts = shown(facts)
 	e := describe(code, facts)
 	return Problem{
 		Code:      code,
@@ -112,6 +117,16 @@ func New(code Code, since time.Time, facts Facts) Problem {
 		Terraform: e.Terraform,
 		Details:   copyOf(facts),
 	}
+}
+
+// shown makes the facts fit to be read in a terminal and on a page: names and
+// addresses come from outside.
+func shown(facts Facts) Facts {
+	clean := make(Facts, len(facts))
+	for k, v := range facts {
+		clean[k] = inputtext.Line(v)
+	}
+	return clean
 }
 
 // copyOf also makes an empty map of nil: "details" is an object on the wire.

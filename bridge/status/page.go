@@ -21,6 +21,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
@@ -51,7 +52,8 @@ var pageFiles embed.FS
 
 var pages = template.Must(template.New("").Funcs(template.FuncMap{
 	"stamp":    func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") },
-	"kind":     describeKind,
+	"kind":     func(a bridge.Attention) string { return inputtext.Line(describeKind(a)) },
+	"line":     inputtext.Line,
 	"prose":    prose,
 	"sentence": func(s fmt.Stringer) string { text := s.String(); return strings.ToUpper(text[:1]) + text[1:] },
 }).ParseFS(pageFiles, "page/*.html"))

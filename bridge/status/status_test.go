@@ -115,7 +115,7 @@ func newFace(t *testing.T) *face {
 		Page: &status.Page{
 			Health:  board.Health,
 			Status:  func() control.Status { return control.Status{State: f.state, AccountID: "acc_1"} },
-			Waiting: func() []bridge.Attention { return []bridge.Attention{{UserName: "<ann>", Kind: bridge.InvitationOpen}} },
+			Waiting: func() []bridge.Attention { return []bridge.Attention{{UserName: "<ann\u202e\x1b>", Kind: bridge.InvitationOpen}} },
 			Admit:   f.gate.Admit,
 			Pass:    func(context.Context, string) string { return f.granted() },
 			Valid:   func(pass string) bool { return pass == f.granted() },

@@ -16,6 +16,7 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
 
@@ -178,7 +179,7 @@ func (c *tokenListCommand) Run(ctx context.Context, console *console) error {
 				return err
 			}
 			for _, t := range page.Items {
-				fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", t.ID, t.Name, t.Scope,
+				fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", t.ID, inputtext.Line(t.Name), t.Scope,
 					stamp(t.CreatedAt), cmp.Or(stamp(t.ExpiresAt), "never"), cmp.Or(stamp(t.LastUsedAt), "never"))
 			}
 			if cursor = page.Next; cursor == "" {
@@ -256,8 +257,8 @@ func (c *accountMailCommand) Run(ctx context.Context, console *console) error {
 			return err
 		}
 		for _, m := range mails {
-			body := "    " + strings.ReplaceAll(strings.TrimSpace(m.Body), "\n", "\n    ")
-			if _, err := fmt.Fprintf(console.Out, "%s  %s  to %s: %s\n%s\n\n", stamp(m.CreatedAt), m.Kind, m.Recipient, m.Subject, body); err != nil {
+			body := "    " + strings.ReplaceAll(strings.TrimSpace(inputtext.Lines(m.Body)), "\n", "\n    ")
+			if _, err := fmt.Fprintf(console.Out, "%s  %s  to %s: %s\n%s\n\n", stamp(m.CreatedAt), m.Kind, inputtext.Line(m.Recipient), inputtext.Line(m.Subject), body); err != nil {
 				return err
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
@@ -101,6 +102,6 @@ func describeProblem(w io.Writer, p problem.Problem) error {
 		}
 		b.WriteByte('\n')
 	}
-	_, err := io.WriteString(w, b.String())
+	_, err := io.WriteString(w, inputtext.Lines(b.String()))
 	return err
 }

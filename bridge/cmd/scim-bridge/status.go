@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 )
 
@@ -156,10 +157,10 @@ func table(w io.Writer, pairs ...string) {
 
 func printProblems(w io.Writer, problems []problem.Problem) {
 	for _, p := range problems {
-		fmt.Fprintf(w, "\n%s (%s, since %s)\n  Cause:  %s\n  Remedy: %s\n",
-			p.Title, p.Code, p.Since.Local().Format(time.DateTime), p.Cause, p.Remedy)
+		fmt.Fprint(w, inputtext.Lines(fmt.Sprintf("\n%s (%s, since %s)\n  Cause:  %s\n  Remedy: %s\n",
+			p.Title, p.Code, p.Since.Local().Format(time.DateTime), p.Cause, p.Remedy)))
 		if p.Terraform != "" {
-			fmt.Fprintf(w, "\n    %s\n", strings.ReplaceAll(p.Terraform, "\n", "\n    "))
+			fmt.Fprintf(w, "\n    %s\n", strings.ReplaceAll(inputtext.Lines(p.Terraform), "\n", "\n    "))
 		}
 	}
 }

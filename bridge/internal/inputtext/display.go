@@ -1,0 +1,35 @@
+package inputtext
+
+import (
+	"strings"
+	"unicode"
+)
+
+// Line makes a text from outside fit to stand in one line of a mail, a
+// terminal or a page: line breaks and tabs are spaces, and what cannot be seen
+// and changes what is seen is gone: control characters, with which a terminal
+// is driven, and the marks that turn the direction of writing, with which an
+// address can be made to read as another.
+func Line(s string) string { return shown(s, false) }
+
+// Lines is Line for a text that may have line breaks and tabs.
+func Lines(s string) string { return shown(s, true) }
+
+func shown(s string, breaks bool) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\t':
+			if breaks {
+				return r
+			}
+			return ' '
+		case r == '\r' || r == '\v' || r == '\f' || r == '\u0085' || r == '\u2028' || r == '\u2029':
+			return ' '
+		case r == '\u200c' || r == '\u200d': // join letters and emoji; harmless, and names need them
+			return r
+		case unicode.IsControl(r), unicode.Is(unicode.Cf, r), unicode.Is(unicode.Co, r):
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(s, "\uFFFD"))
+}
