@@ -43,7 +43,11 @@ func (a *Account) settleAddress(ctx context.Context, tx *store.Tx, p *Person, m 
 	case wanted == "":
 		return nil
 	case wanted == store.Fold(m.Address):
-		return cancelMove(ctx, tx, m)
+		if err := cancelMove(ctx, tx, m); err != nil || m.State != store.Invited || m.Suspended || !m.InvitedAt.IsZero() {
+			return err
+		}
+		m.InvitedAt = a.now() // there is no link: none was sent while another address was named
+		return a.invite(ctx, tx, *m)
 	case wanted == store.Fold(m.PendingAddress) && m.State != store.Invited:
 		return a.askAgain(ctx, tx, m)
 	}

@@ -196,6 +196,34 @@ func TestACorrectedAddressMustBeFree(t *testing.T) {
 	}
 }
 
+// Whoever comes back under an address that is not free gets no link at the
+// address of before, which the identity provider has given up.
+func TestNobodyIsInvitedAgainAtAnAddressThatWasCorrected(t *testing.T) {
+	t.Parallel()
+	at := func(address string) account.PersonInput {
+		return account.PersonInput{Attributes: attributes("userName", "ann"), SignInAddress: address}
+	}
+	d := newDirectory(t)
+	d.create("bob@example.com")
+	p := d.createFrom(at("wrong@example.com"))
+	d.remove(p.ID)
+	again := d.createFrom(at("bob@example.com"))
+	if mails, token := d.mailTo("wrong@example.com"); mails != 1 || token != "" {
+		t.Errorf("%d mails to the wrong address, the last with a link: %t; want the first, whose link is over", mails, token != "")
+	}
+	if !slices.Contains(d.waiting(), "ann address_taken") {
+		t.Errorf("waiting: %v", d.waiting())
+	}
+	// The address of before is right after all.
+	for range 2 {
+		d.replace(again.ID, at("wrong@example.com"))
+	}
+	mails, token := d.mailTo("wrong@example.com")
+	if m, err := d.AcceptInvitation(t.Context(), token); mails != 2 || err != nil || m.State != store.Pending {
+		t.Errorf("%d mails, accepted as %+v, %v; want a second one that works", mails, m, err)
+	}
+}
+
 func TestOnlyTheLastOfManyCorrectionsWorks(t *testing.T) {
 	t.Parallel()
 	d := newDirectory(t)

@@ -255,7 +255,9 @@ func (a *Account) settle(ctx context.Context, tx *store.Tx, p *Person, m store.M
 	if err := a.settleAddress(ctx, tx, p, &m); err != nil {
 		return err
 	}
-	if attrs.active {
+	// No link goes to an address that the identity provider has corrected, even
+	// if the right one is not free yet.
+	if attrs.active && !p.WantedBlocked {
 		if err := a.welcomeBack(ctx, tx, before, m); err != nil {
 			return err
 		}
