@@ -129,11 +129,11 @@ func (f *sightings) seeVendor(row int, when time.Time, component string) {
 	})
 }
 
-// see counts a problem; make is called for the first of its kind.
-func (f *sightings) see(key string, when time.Time, make func() *sighting) {
+// see counts a problem; first is called for the first of its kind.
+func (f *sightings) see(key string, when time.Time, first func() *sighting) {
 	s := f.byKey[key]
 	if s == nil {
-		s = make()
+		s = first()
 		f.kinds[s.problem.Code]++
 		f.byKey[key] = s
 		f.all = append(f.all, s)

@@ -105,7 +105,10 @@ const mostUserAgent = 100
 // userAgent tells identity providers apart. What a terminal would obey is left
 // out, and so is whatever names somebody or may be a secret.
 func userAgent(r *http.Request) string {
-	text := addressLike.ReplaceAllString(session.Scrub(r.UserAgent()), "[address]")
+	text := session.Scrub(r.UserAgent())
+	if strings.Contains(text, "@") || strings.Contains(text, "%40") {
+		text = addressLike.ReplaceAllString(text, "[address]")
+	}
 	n := 0
 	return strings.Map(func(c rune) rune {
 		if !unicode.IsPrint(c) {

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"net/http"
 	"net/netip"
@@ -22,13 +21,14 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 	connector "github.com/scimbridge/terraform-provider-scimbridge/bridge/connector/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/durable"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
 
 // devCommand is an account with a bridge in front of it, to try things out.
 type devCommand struct {
-	DataDir       string `required:"" placeholder:"DIR" help:"Folder for the new account and the bridge; an account that is there already is refused."`
+	DataDir       string `required:"" placeholder:"DIR" help:"Folder for the account and the bridge; what an earlier start made there goes on."`
 	Listen        string `default:"127.0.0.1:3002" help:"Address of the bridge (${default})."`
 	AccountListen string `default:"127.0.0.1:8600" help:"Address of the account service, for Terraform and for the pages people see (${default})."`
 	InsecureHTTP  bool   `name:"insecure-http" help:"Serve plain HTTP on addresses that other machines can reach."`
@@ -39,8 +39,8 @@ const devManager = "provision-manager@example.com"
 
 // Help shows how it is called.
 func (devCommand) Help() string {
-	return `Prints the bearer token and a provider block to paste. Everything lies in the folder; to start afresh,
-stop it and remove the folder.
+	return `Prints the bearer token and a provider block to paste. Everything lies in the folder, the two tokens as well:
+the same command goes on with it. To start afresh, stop it and remove the folder.
 
   scim-bridge dev --data-dir ./try`
 }
@@ -58,9 +58,6 @@ func (d *devCommand) Run(ctx context.Context, c *console) error {
 		return fmt.Errorf("making the data folder: %w", err)
 	}
 	database := filepath.Join(d.DataDir, "account.db")
-	if _, err := os.Stat(database); !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%q is there already: dev makes a new account each time; remove it or choose another --data-dir", database)
-	}
 	// Before there is an account: whoever has a port in use may try again.
 	var config net.ListenConfig
 	listener, err := config.Listen(ctx, "tcp", d.AccountListen)
@@ -79,11 +76,14 @@ func (d *devCommand) Run(ctx context.Context, c *console) error {
 		return err
 	}
 	defer rows.Close()
-	a, err := account.Create(ctx, rows, "Development", time.Now, rand.Reader)
+	a, err := account.Load(ctx, rows)
+	if errors.Is(err, account.ErrNone) {
+		a, err = account.Create(ctx, rows, "Development", time.Now, rand.Reader)
+	}
 	if err != nil {
 		return err
 	}
-	_, adminToken, err := a.CreateToken(ctx, "dev")
+	adminToken, err := d.adminToken(ctx, a)
 	if err != nil {
 		return err
 	}
@@ -91,16 +91,14 @@ func (d *devCommand) Run(ctx context.Context, c *console) error {
 	transport := connector.InProcess(server.New(server.Config{Account: a, Logger: logger.Named("account")}), netip.MustParseAddr("127.0.0.1"))
 
 	descriptors := ingress.ShareDescriptors(2)
-	bearer, sealed, err := activate(ctx, transport, a.PublicURL, a.ID, adminToken)
+	bearer, err := d.provisioning(ctx, transport, a, adminToken)
 	if err != nil {
-		return fmt.Errorf("activating provisioning: %w", err)
-	}
-	if err := session.WriteFile(filepath.Join(d.DataDir, "session"), sealed); err != nil {
 		return err
 	}
 	b, err := newBridge(bridgeConfig{
 		listen:       d.Listen,
 		listener:     bridgeListener,
+		accountURL:   a.PublicURL, // which may be another one than last time
 		dataDir:      d.DataDir,
 		readSession:  readSessionFile("--data-dir", filepath.Join(d.DataDir, "session")),
 		transport:    transport,
@@ -138,39 +136,86 @@ func (d *devCommand) Run(ctx context.Context, c *console) error {
 	return errors.Join(err, bridgeErr, accountErr)
 }
 
-// activate does by the account API what Terraform does by it.
-func activate(ctx context.Context, transport http.RoundTripper, url, accountID, adminToken string) (bearer session.Token, sealed string, err error) {
-	client, err := api.NewClientWithResponses(url,
+// The files of the tokens, which a tool for trying things out may keep: the
+// same command goes on with them.
+func (d *devCommand) bearerFile() string { return filepath.Join(d.DataDir, "bearer-token") }
+func (d *devCommand) adminFile() string  { return filepath.Join(d.DataDir, "admin-token") }
+
+// adminToken is the one of an earlier start, or a new one.
+func (d *devCommand) adminToken(ctx context.Context, a *account.Account) (string, error) {
+	if kept, err := readSecret("--data-dir", d.adminFile()); err == nil {
+		if _, err := a.AdmitToken(ctx, kept.Reveal(), netip.MustParseAddr("127.0.0.1")); err == nil {
+			return kept.Reveal(), nil
+		}
+	}
+	_, token, err := a.CreateToken(ctx, "dev")
+	if err != nil {
+		return "", err
+	}
+	return token, durable.WriteFile(d.adminFile(), []byte(token+"\n"))
+}
+
+// provisioning returns the bearer token of the integration, and writes its
+// session. It activates one if there is none; an earlier start may have been
+// killed anywhere, so that the account says what there is.
+func (d *devCommand) provisioning(ctx context.Context, transport http.RoundTripper, a *account.Account, adminToken string) (session.Token, error) {
+	client, err := api.NewClientWithResponses(a.PublicURL,
 		api.WithHTTPClient(&http.Client{Transport: transport}),
 		api.WithRequestEditorFn(func(_ context.Context, req *http.Request) error {
 			req.Header.Set("Authorization", "Bearer "+adminToken)
 			return nil
 		}))
 	if err != nil {
-		return bearer, "", err
+		return session.Token{}, err
 	}
 	now, err := client.GetProvisioningWithResponse(ctx)
 	if err != nil {
-		return bearer, "", err
+		return session.Token{}, fmt.Errorf("reading the integration: %w", err)
 	}
 	if now.JSON200 == nil {
-		return bearer, "", fmt.Errorf("reading the integration: %s", now.Status())
+		return session.Token{}, fmt.Errorf("reading the integration: the account answered %s", now.Status())
 	}
-	epoch := now.JSON200.NextEpoch
+	if !now.JSON200.Active || now.JSON200.Session == nil {
+		token, err := d.activate(ctx, client, a, now.JSON200.NextEpoch)
+		if err != nil {
+			return token, fmt.Errorf("activating provisioning: %w", err)
+		}
+		return token, nil
+	}
+	file, err := session.Parse(*now.JSON200.Session)
+	if err != nil {
+		return session.Token{}, err
+	}
+	kept, err := readSecret("--data-dir", d.bearerFile())
+	token, malformed := session.ParseToken(kept.Reveal())
+	if _, ok := file.Match(token); err != nil || malformed != nil || !ok {
+		return session.Token{}, fmt.Errorf("provisioning was activated anew since the last start, and %q does not hold its bearer token: "+
+			"write it there, or remove %q to start afresh", d.bearerFile(), d.DataDir)
+	}
+	return token, session.WriteFile(filepath.Join(d.DataDir, "session"), *now.JSON200.Session)
+}
+
+// activate does by the account API what Terraform does by it. The token is
+// kept first: the account would keep a session that nobody could open.
+func (d *devCommand) activate(ctx context.Context, client *api.ClientWithResponses, a *account.Account, epoch int64) (bearer session.Token, err error) {
 	secrets, err := signin.GenerateSecrets()
 	if err != nil {
-		return bearer, "", err
+		return bearer, err
 	}
-	kdf, verifier, err := signin.Enrol(accountID, devManager, secrets, signin.DefaultIterations)
+	kdf, verifier, err := signin.Enrol(a.ID, devManager, secrets, signin.DefaultIterations)
 	if err != nil {
-		return bearer, "", err
+		return bearer, err
 	}
 	if bearer, err = session.NewToken(); err != nil {
-		return bearer, "", err
+		return bearer, err
 	}
-	credentials := session.Credentials{AccountURL: url, AccountID: accountID, Email: devManager, Secrets: secrets}
-	if sealed, err = session.Seal(bearer, epoch, credentials, nil); err != nil {
-		return bearer, "", err
+	credentials := session.Credentials{AccountURL: a.PublicURL, AccountID: a.ID, Email: devManager, Secrets: secrets}
+	sealed, err := session.Seal(bearer, epoch, credentials, nil)
+	if err != nil {
+		return bearer, err
+	}
+	if err := durable.WriteFile(d.bearerFile(), []byte(bearer.Reveal()+"\n")); err != nil {
+		return bearer, err
 	}
 	made, err := client.ActivateProvisioningWithResponse(ctx, nil, api.Activation{
 		ManagerEmail: devManager,
@@ -182,19 +227,20 @@ func activate(ctx context.Context, transport http.RoundTripper, url, accountID, 
 		Session: sealed,
 	})
 	if err != nil {
-		return bearer, "", err
+		return bearer, err
 	}
 	if made.JSON201 == nil {
-		return bearer, "", fmt.Errorf("the account answered %s", made.Status())
+		return bearer, fmt.Errorf("the account answered %s", made.Status())
 	}
-	return bearer, sealed, nil
+	return bearer, session.WriteFile(filepath.Join(d.DataDir, "session"), sealed)
 }
 
-// waitReady waits until the bridge is signed in; false if ctx ends first.
+// waitReady waits until the bridge is signed in, or knows why it is not; false
+// if ctx ends first.
 func (b *runningBridge) waitReady(ctx context.Context) bool {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	for b.front.Addr() == "" || b.state() != control.Ready {
+	for b.front.Addr() == "" || b.state() != control.Ready && b.state() != control.Refused {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():

@@ -38,13 +38,7 @@ func TestDevIsAnAccountAndABridgeAtOnce(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "dev")
 	args := []string{"dev", "--data-dir", dir, "--listen", "127.0.0.1:0", "--account-listen", "127.0.0.1:0"}
-	var out lockedBuffer
-	dev := exec.CommandContext(context.WithoutCancel(t.Context()), "scim-bridge", args...)
-	dev.Stdout, dev.Stderr = &out, &out
-	if err := dev.Start(); err != nil {
-		t.Fatal(err)
-	}
-	await(t, "the greeting", func() bool { return strings.Contains(out.String(), "account_token") })
+	dev, out := startDev(t, args)
 	find := func(pattern string) string {
 		t.Helper()
 		m := regexp.MustCompile(pattern).FindStringSubmatch(out.String())
@@ -61,16 +55,86 @@ func TestDevIsAnAccountAndABridgeAtOnce(t *testing.T) {
 	if got := ask(t, "GET", find(`account_url += "(.*)"`)+"/v1/members?address=a@example.com", find(`account_token = "(.*)"`), ""); got.status != 200 || !strings.Contains(got.body, "a@example.com") {
 		t.Errorf("the account's members: %d %s", got.status, got.body)
 	}
+	end(t, dev, out)
+
+	// The same command goes on with what is there, tokens and people included.
+	admin := find(`account_token = "(.*)"`)
+	again, said := startDev(t, args)
+	find = func(pattern string) string {
+		t.Helper()
+		m := regexp.MustCompile(pattern).FindStringSubmatch(said.String())
+		if m == nil {
+			t.Fatalf("no %s in\n%s", pattern, said.String())
+		}
+		return m[1]
+	}
+	if find(`bearer token +(\S+)`) != token || find(`account_token = "(.*)"`) != admin {
+		t.Errorf("the second start has other tokens:\n%s", said.String())
+	}
+	if got := ask(t, "GET", find(`SCIM base URL +(\S+)`)+`/Users?filter=userName+eq+"a@example.com"`, token, ""); got.status != 200 || !strings.Contains(got.body, `"totalResults":1`) {
+		t.Errorf("the person of the first start: %d %s", got.status, got.body)
+	}
+	end(t, again, said)
+}
+
+// A start may be killed anywhere, and somebody may have removed a file.
+func TestDevGoesOnWithHalfOfItsFolder(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name, lost, refused string
+	}{
+		{"without the session, which the account keeps", "session", ""},
+		{"without the admin token, of which it makes another", "admin-token", ""},
+		{"without the bearer token, which nobody else has", "bearer-token", "does not hold its bearer token"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			dir := filepath.Join(t.TempDir(), "dev")
+			args := []string{"dev", "--data-dir", dir, "--listen", "127.0.0.1:0", "--account-listen", "127.0.0.1:0"}
+			first, said := startDev(t, args)
+			end(t, first, said)
+			if err := os.Remove(filepath.Join(dir, row.lost)); err != nil {
+				t.Fatal(err)
+			}
+			if row.refused != "" {
+				ctx, cancel := context.WithTimeout(t.Context(), patience)
+				defer cancel()
+				out, err := exec.CommandContext(ctx, "scim-bridge", args...).CombinedOutput()
+				if err == nil || !strings.Contains(string(out), row.refused) || !strings.Contains(string(out), "remove \""+dir+"\" to start afresh") {
+					t.Errorf("got %v: %s", err, out)
+				}
+				return
+			}
+			second, said := startDev(t, args)
+			end(t, second, said)
+		})
+	}
+}
+
+// startDev starts dev and returns when it has greeted.
+func startDev(t *testing.T, args []string) (*exec.Cmd, *lockedBuffer) {
+	t.Helper()
+	said := new(lockedBuffer)
+	dev := exec.CommandContext(context.WithoutCancel(t.Context()), "scim-bridge", args...)
+	dev.Stdout, dev.Stderr = said, said
+	if err := dev.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = dev.Process.Kill() })
+	await(t, "the greeting", func() bool {
+		return strings.Contains(said.String(), "account_token") || strings.Contains(said.String(), "scim-bridge: ")
+	})
+	return dev, said
+}
+
+// end asks dev to end, and checks that it does so well.
+func end(t *testing.T, dev *exec.Cmd, said *lockedBuffer) {
+	t.Helper()
 	if err := dev.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	if err := dev.Wait(); err != nil {
-		t.Errorf("dev ended with %v\n%s", err, out.String())
-	}
-
-	again, err := exec.CommandContext(t.Context(), "scim-bridge", args...).CombinedOutput()
-	if err == nil || !strings.Contains(string(again), "is there already") {
-		t.Errorf("a second dev in the same folder: %v %s", err, again)
+	if err := dev.Wait(); err != nil || !strings.Contains(said.String(), "account_token") {
+		t.Errorf("dev ended with %v\n%s", err, said.String())
 	}
 }
 

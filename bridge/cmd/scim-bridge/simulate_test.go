@@ -118,13 +118,13 @@ func TestSimulateFailsWhenAnAnswerIsWrong(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	real := httputil.NewSingleHostReverseProxy(target)
+	whole := httputil.NewSingleHostReverseProxy(target)
 	broken := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost {
 			http.Error(w, "out of order", http.StatusInternalServerError)
 			return
 		}
-		real.ServeHTTP(w, r)
+		whole.ServeHTTP(w, r)
 	}))
 	t.Cleanup(broken.Close)
 	out, err := exec.CommandContext(t.Context(), "scim-bridge", "simulate", "--idp", "google", "--url", broken.URL, "--token-file", token).CombinedOutput()

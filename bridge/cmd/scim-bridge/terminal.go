@@ -33,7 +33,7 @@ func readPassword(ctx context.Context, out io.Writer, fd int, prompt string) (st
 	if err != nil {
 		return "", err
 	}
-	defer term.Restore(fd, before)
+	defer func() { _ = term.Restore(fd, before) }()
 	fmt.Fprint(out, prompt)
 	defer fmt.Fprintln(out) // the line's end was not shown either
 	type answer struct {
