@@ -108,6 +108,31 @@ func TestUntilTellsCauseAndRemedyWhenTimeIsUp(t *testing.T) {
 	}
 }
 
+func TestAnEndedWaitSaysByWhatItEnded(t *testing.T) {
+	t.Parallel()
+	signingIn := []State{seen(control.SigningIn, "")}
+	ends := func(ctx context.Context) *NotReadyError {
+		_, err := Wait{Target: &script{states: signingIn}, Revision: "r", Every: time.Millisecond}.Until(ctx)
+		reason, _ := errors.AsType[*NotReadyError](err)
+		if reason == nil {
+			t.Fatalf("got %v", err)
+		}
+		return reason
+	}
+	limited, cancel := Within(t.Context(), 20*time.Millisecond, "timeouts.update")
+	defer cancel()
+	if e := ends(limited); e.Pending || !strings.Contains(e.Reason, "timed out after 20ms (timeouts.update)") {
+		t.Errorf("a limit ended it: %+v", e)
+	}
+	outer, interrupt := context.WithCancel(t.Context())
+	within, cancelWithin := Within(outer, time.Hour, "timeouts.update")
+	defer cancelWithin()
+	interrupt()
+	if e := ends(within); !e.Pending || !strings.Contains(e.Reason, "the run was interrupted") || strings.Contains(e.Reason, "timed out") {
+		t.Errorf("an interruption ended it: %+v", e)
+	}
+}
+
 func TestTroubleIsMeasuredFromItsOwnBeginning(t *testing.T) {
 	t.Parallel()
 	var states []State

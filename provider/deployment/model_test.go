@@ -173,3 +173,31 @@ func TestTheTokenMustOpenTheSessionForAsLongAsItIsUsed(t *testing.T) {
 		})
 	}
 }
+
+func TestTwoListenersThatCannotBothBe(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name, a, b string
+		same       bool
+	}{
+		{"one address", "127.0.0.1:3002", "127.0.0.1:3002", true},
+		{"every address and one", ":3002", "127.0.0.1:3002", true},
+		{"every IPv4 address and one", "0.0.0.0:3002", "10.0.0.1:3002", true},
+		{"two spellings of one port", "127.0.0.1:3002", "127.0.0.1:03002", true},
+		{"two spellings of one IPv6 address", "[::1]:3002", "[0:0:0:0:0:0:0:1]:3002", true},
+		{"an IPv4 address in IPv6", "127.0.0.1:3002", "[::ffff:127.0.0.1]:3002", true},
+		{"localhost and its address", "LOCALHOST:3002", "127.0.0.1:3002", true},
+		{"two addresses", "127.0.0.1:3002", "127.0.0.2:3002", false},
+		{"two ports", "127.0.0.1:3002", "127.0.0.1:3003", false},
+		{"ports that the system chooses", ":0", ":0", false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			for _, pair := range [][2]string{{row.a, row.b}, {row.b, row.a}} {
+				if got := sameListener(pair[0], pair[1]); got != row.same {
+					t.Errorf("sameListener(%q, %q) = %v", pair[0], pair[1], got)
+				}
+			}
+		})
+	}
+}

@@ -82,7 +82,7 @@ func (a *redeploy) Invoke(ctx context.Context, req action.InvokeRequest, resp *a
 	if text := m.Timeout.ValueString(); text != "" {
 		timeout, _ = time.ParseDuration(text) // is valid
 	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	ctx, cancel := deploy.Within(ctx, timeout, "timeout")
 	defer cancel()
 
 	target, err := a.open(m.Deployment.ValueString())

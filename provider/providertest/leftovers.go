@@ -2,6 +2,7 @@ package providertest
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -60,7 +61,7 @@ func startWatcher(folder string) (dismiss func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(self)
+	cmd := exec.CommandContext(context.Background(), self) // it outlives the run
 	cmd.Env = append(os.Environ(), watchVariable+"="+folder)
 	detach(cmd) // from the terminal: Ctrl-C is for the tests
 	alive, err := cmd.StdinPipe()

@@ -4,6 +4,7 @@ package providertest
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -56,7 +57,7 @@ func leave(program string) error {
 		return err
 	}
 	detached := func(dir, name string, args ...string) error {
-		cmd := exec.Command(name, args...)
+		cmd := exec.CommandContext(context.Background(), name, args...)
 		cmd.Dir, cmd.Env = dir, []string{"PATH=/usr/bin:/bin"}
 		detach(cmd)
 		if err := cmd.Start(); err != nil {

@@ -3,6 +3,7 @@
 package providertest
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -20,7 +21,7 @@ func leftovers(folder string) (found []leftover) {
 	if entries, err := os.ReadDir("/proc"); err == nil && len(entries) > 0 {
 		return fromProc(folder, entries)
 	}
-	out, err := exec.Command("ps", "-axww", "-o", "pid=,command=").Output()
+	out, err := exec.CommandContext(context.Background(), "ps", "-axww", "-o", "pid=,command=").Output()
 	if err != nil {
 		return nil
 	}
