@@ -106,6 +106,8 @@ const (
 
 // New makes a problem of the catalogue's texts and the facts.
 func New(code Code, since time.Time, facts Facts) Problem {
+	// The block escapes what cannot be seen: its values are the account's.
+	block := describe(code, facts).Terraform
 	facts = shown(facts)
 	e := describe(code, facts)
 	return Problem{
@@ -114,7 +116,7 @@ func New(code Code, since time.Time, facts Facts) Problem {
 		Since:     since.UTC(),
 		Cause:     e.Cause,
 		Remedy:    e.Remedy,
-		Terraform: e.Terraform,
+		Terraform: block,
 		Details:   copyOf(facts),
 	}
 }
