@@ -1,6 +1,7 @@
 package client
 
 import (
+	"context"
 	"net/http"
 	"sync"
 	"time"
@@ -57,6 +58,23 @@ func (s *standoff) wait(most time.Duration) time.Duration {
 		last = s.freed
 	}
 	return min(left, quiet-now.Sub(last))
+}
+
+// AwaitNote reports whether something is noted in this run, and waits for it as
+// long as the run waits for what exists: a resource that got another name
+// without a moved block is destroyed and made in one run, in any order.
+func (c *Client) AwaitNote(ctx context.Context, what string) bool {
+	for pause := shortestPause; !c.Noted(what); pause = min(2*pause, longestPause) {
+		if pause > c.standoff.wait(c.patience/3) {
+			return false
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return true
 }
 
 // A Handover is who has an object that one resource gives up and another one

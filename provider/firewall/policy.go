@@ -349,7 +349,7 @@ func (r *wholePolicy) Create(ctx context.Context, req resource.CreateRequest, re
 		resp.Diagnostics.Append(r.client.Diagnose("read the firewall policy", err))
 		return
 	}
-	if foreign := plan.foreign(ctx, present.Rules, false); !plan.Rules.IsNull() && len(foreign) > 0 && !r.client.Noted(managed) {
+	if foreign := plan.foreign(ctx, present.Rules, false); !plan.Rules.IsNull() && len(foreign) > 0 && !r.client.AwaitNote(ctx, managed) {
 		r.refuseOver(ctx, false, foreign, client.AsError, &resp.Diagnostics)
 		return
 	}

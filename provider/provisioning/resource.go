@@ -57,6 +57,11 @@ func (r *integration) Create(ctx context.Context, req resource.CreateRequest, re
 	if !ok {
 		return
 	}
+	if p.Active && r.client.AwaitNote(ctx, deactivated) {
+		if p, ok = r.read(ctx, &resp.Diagnostics); !ok {
+			return
+		}
+	}
 	if p.Active {
 		resp.Diagnostics.Append(second(p))
 		return
@@ -175,8 +180,13 @@ func (r *integration) Delete(ctx context.Context, req resource.DeleteRequest, re
 			"Integration %q, which this resource made, is gone already. %q, which somebody else activated, was not touched.", id, *p.Id))
 		return
 	}
-	r.deactivate(ctx, &resp.Diagnostics)
+	if _, ok := r.deactivate(ctx, &resp.Diagnostics); ok {
+		r.client.Note(deactivated)
+	}
 }
+
+// deactivated notes that an integration was destroyed in this run.
+const deactivated = "deactivated the integration"
 
 func (r *integration) ImportState(ctx context.Context, req resource.ImportStateRequest, resp *resource.ImportStateResponse) {
 	id, account, ok := identity.Imported(ctx, r.client, req, &resp.Diagnostics)

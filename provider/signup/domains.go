@@ -169,7 +169,7 @@ func (r *domains) Create(ctx context.Context, req resource.CreateRequest, resp *
 		resp.Diagnostics.Append(r.client.Diagnose("list the sign-up domains", err))
 		return
 	}
-	if foreign := plan.foreign(present); len(foreign) > 0 && !r.client.Noted(managed) {
+	if foreign := plan.foreign(present); len(foreign) > 0 && !r.client.AwaitNote(ctx, managed) {
 		r.refuseOver(ctx, foreign, client.AsError, &resp.Diagnostics)
 		return
 	}

@@ -93,9 +93,30 @@ resource "scimbridge_signup_domain" "it" {
 			}
 			w.apply(v)
 			w.plan(v).expectNoChanges(t)
+			// Under another name without a moved block, the old one goes and the new
+			// one comes in one run; here the old one goes late.
+			w.config(plain + "resource \"terraform_data\" \"late\" {\n  depends_on = [" + row.address + "]\n}\n")
+			w.apply(v)
+			w.config(strings.ReplaceAll(plain, `" "it"`, `" "other"`) + late)
+			w.apply(v)
+			w.plan(v).expectNoChanges(t)
 		})
 	}
 }
+
+// late goes before what it depends on, and takes a moment.
+const late = `
+removed {
+  from = terraform_data.late
+  lifecycle {
+    destroy = true
+  }
+  provisioner "local-exec" {
+    when    = destroy
+    command = "sleep 0.5"
+  }
+}
+`
 
 // flat is a diagnostic's text without the line breaks that Terraform puts in.
 func flat(text string) string {
