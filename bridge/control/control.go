@@ -105,21 +105,30 @@ func (r *Refusal) Error() string {
 
 // A Client talks to one bridge.
 type Client struct {
-	path string
-	http *http.Client
+	path   string
+	http   *http.Client
+	secret *http.Client // shows what it is given to the bridge's own user alone
 }
 
 // Dial names the socket to talk to; nothing is opened before the first call.
 func Dial(socketPath string) *Client {
-	return &Client{
-		path: socketPath,
-		http: &http.Client{Transport: &http.Transport{
+	over := func(check func(*net.UnixConn) error) *http.Client {
+		return &http.Client{Transport: &http.Transport{
 			DisableKeepAlives: true, // every call may meet another process
 			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-				return dial(ctx, socketPath)
+				conn, err := dial(ctx, socketPath)
+				if err != nil {
+					return nil, err
+				}
+				if err := check(conn); err != nil {
+					conn.Close()
+					return nil, err
+				}
+				return conn, nil
 			},
-		}},
+		}}
 	}
+	return &Client{path: socketPath, http: over(func(*net.UnixConn) error { return nil }), secret: over(checkPeer)}
 }
 
 // Status asks how the bridge is.
@@ -132,7 +141,7 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 // token that opens nothing is a *Refusal with problem.TokenRejected.
 func (c *Client) Unseal(ctx context.Context, token string) (Status, error) {
 	var s Status
-	return s, c.call(ctx, http.MethodPost, PathUnseal, Token{token}, &s)
+	return s, c.callWith(ctx, c.secret, http.MethodPost, PathUnseal, Token{token}, &s)
 }
 
 // TakeOver tells a bridge in the wings to serve in the place of the one that
@@ -143,6 +152,10 @@ func (c *Client) TakeOver(ctx context.Context) error {
 }
 
 func (c *Client) call(ctx context.Context, method, path string, in, out any) error {
+	return c.callWith(ctx, c.http, method, path, in, out)
+}
+
+func (c *Client) callWith(ctx context.Context, client *http.Client, method, path string, in, out any) error {
 	var body io.Reader
 	if in != nil {
 		b, err := json.Marshal(in)
@@ -155,7 +168,7 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 	if err != nil {
 		return err
 	}
-	resp, err := c.http.Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		return notRunning(c.path, err)
 	}

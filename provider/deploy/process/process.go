@@ -153,6 +153,7 @@ func (t *Target) Create(ctx context.Context, spec deploy.Spec, revision string, 
 		return fmt.Errorf("making the data folder: %w", err)
 	}
 	if err := t.private(); err != nil {
+		dropFolders(folders)
 		return err
 	}
 	unlock, err := t.lock(ctx)

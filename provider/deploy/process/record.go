@@ -174,9 +174,11 @@ func makeFolder(path string) (made []string, err error) {
 }
 
 // private refuses folders in which somebody else could replace the program
-// that is run from there, or the socket that is shown the token.
+// that is run from there, or the socket that is shown the token: the data
+// folder, what lies in it, and all above it belong to this user or to root, and
+// nobody else may write there (as sshd's StrictModes).
 func (t *Target) private() error {
-	folders := []string{t.DataDir, t.path(binName)}
+	folders := []string{t.path(binName)}
 	copies, err := os.ReadDir(t.path(binName))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -186,15 +188,40 @@ func (t *Target) private() error {
 			folders = append(folders, filepath.Join(t.path(binName), e.Name()))
 		}
 	}
-	for _, folder := range folders {
-		info, err := os.Stat(folder)
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-		case err != nil:
+	dir := t.DataDir
+	if target, err := filepath.EvalSymlinks(dir); err == nil && target != dir {
+		folders = append(folders, dir)
+		dir = target
+	}
+	for _, folder := range append(folders, dir) {
+		if err := checkPrivate(folder, false, os.Geteuid()); err != nil {
 			return err
-		case info.Mode().Perm()&0o022 != 0:
-			return fmt.Errorf("others than its owner may write to %s (mode %04o), and so replace the bridge: run chmod go-w %[1]s", folder, info.Mode().Perm())
 		}
+	}
+	for parent := filepath.Dir(dir); parent != dir; dir, parent = parent, filepath.Dir(parent) {
+		if err := checkPrivate(parent, true, os.Geteuid()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkPrivate looks at one folder. Above the data folder, one in which everybody
+// may write will do if only a file's owner can take it away, as in /tmp.
+func checkPrivate(folder string, above bool, me int) error {
+	info, err := os.Stat(folder)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	}
+	if uid, known := ownerOf(info); known && uid != 0 && uid != me {
+		return fmt.Errorf("%s belongs to user %d, who could replace the bridge, and this is user %d: choose a data_dir below folders of this user or of root, or run chown %d %[1]s",
+			folder, uid, me, me)
+	}
+	if info.Mode().Perm()&0o022 != 0 && !(above && info.Mode()&fs.ModeSticky != 0) {
+		return fmt.Errorf("others than its owner may write to %s (mode %04o), and so replace the bridge: run chmod go-w %[1]s", folder, info.Mode().Perm())
 	}
 	return nil
 }

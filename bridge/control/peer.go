@@ -1,0 +1,28 @@
+package control
+
+import (
+	"fmt"
+	"net"
+	"os"
+)
+
+// checkPeer refuses to show a secret to a process of another user, root's
+// aside: who may write in the data folder could have put a socket of its own there.
+func checkPeer(conn *net.UnixConn) error {
+	uid, known, err := peerUser(conn)
+	if err != nil {
+		return fmt.Errorf("asking which user's process answers at the control socket: %w", err)
+	}
+	if !known {
+		return nil
+	}
+	return checkUser(uid, os.Geteuid())
+}
+
+func checkUser(uid, me int) error {
+	if uid != 0 && uid != me {
+		return fmt.Errorf("a process of user %d answers at the control socket, and this is user %d: it is not shown the token; "+
+			"run this as the user that the bridge runs as, and see who may write in the data folder", uid, me)
+	}
+	return nil
+}

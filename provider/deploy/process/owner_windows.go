@@ -1,0 +1,5 @@
+package process
+
+import "io/fs"
+
+func ownerOf(fs.FileInfo) (uid int, known bool) { return 0, false }
