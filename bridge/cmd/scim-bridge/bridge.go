@@ -382,7 +382,7 @@ func (b *runningBridge) admitStored() error {
 	if b.cfg.unsealTokenFile == "" || !b.keyring.State().Sealed {
 		return nil
 	}
-	token, err := readSecret("--unseal-token-file", b.cfg.unsealTokenFile)
+	token, err := readSecret("--unseal-token-file", b.cfg.unsealTokenFile, func(text string) { b.cfg.logger.Warn(text) })
 	if err == nil {
 		err = b.keyring.Admit(token.Reveal())
 	}

@@ -143,7 +143,7 @@ func (d *devCommand) adminFile() string  { return filepath.Join(d.DataDir, "admi
 
 // adminToken is the one of an earlier start, or a new one.
 func (d *devCommand) adminToken(ctx context.Context, a *account.Account) (string, error) {
-	if kept, err := readSecret("--data-dir", d.adminFile()); err == nil {
+	if kept, err := readSecret("--data-dir", d.adminFile(), toStandardError); err == nil {
 		if _, err := a.AdmitToken(ctx, kept.Reveal(), netip.MustParseAddr("127.0.0.1")); err == nil {
 			return kept.Reveal(), nil
 		}
@@ -186,7 +186,7 @@ func (d *devCommand) provisioning(ctx context.Context, transport http.RoundTripp
 	if err != nil {
 		return session.Token{}, err
 	}
-	kept, err := readSecret("--data-dir", d.bearerFile())
+	kept, err := readSecret("--data-dir", d.bearerFile(), toStandardError)
 	token, malformed := session.ParseToken(kept.Reveal())
 	if _, ok := file.Match(token); err != nil || malformed != nil || !ok {
 		return session.Token{}, fmt.Errorf("provisioning was activated anew since the last start, and %q does not hold its bearer token: "+

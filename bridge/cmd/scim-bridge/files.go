@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -21,14 +22,38 @@ func checkDataDir(path string) error {
 	return nil
 }
 
+// closeToOthers takes from others what they may do with a file that holds
+// secrets, and says so; a file that cannot be closed is refused. What a group
+// may do is left: that is how secrets are mounted for a service.
+func closeToOthers(setting, path string, say func(string)) error {
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm()&0o007 == 0 {
+		return nil // one that is not there is somebody else's affair
+	}
+	closed := info.Mode().Perm() &^ 0o007
+	if err := os.Chmod(path, closed); err != nil {
+		return fmt.Errorf("%s: everybody on this machine can use the file %q (mode %04o), and it could not be closed to them: %w: run chmod o-rwx on it",
+			setting, path, info.Mode().Perm(), durable.Reason(err))
+	}
+	say(fmt.Sprintf("%s: everybody on this machine could use the file %q (mode %04o); now its mode is %04o. "+
+		"If somebody may have read it, replace what is in it", setting, path, info.Mode().Perm(), closed))
+	return nil
+}
+
+// toStandardError says something in a command of the terminal.
+func toStandardError(text string) { fmt.Fprintln(os.Stderr, "scim-bridge: "+text) }
+
 // readSecret reads a file that holds one token; no path is no secret.
-func readSecret(setting, path string) (secret.String, error) {
+func readSecret(setting, path string, say func(string)) (secret.String, error) {
 	if path == "" {
 		return secret.String{}, nil
 	}
 	text, err := durable.ReadFile(kong.ExpandPath(path), 4<<10)
 	if err != nil {
 		return secret.String{}, session.FileError(setting, path, err)
+	}
+	if err := closeToOthers(setting, kong.ExpandPath(path), say); err != nil {
+		return secret.String{}, err
 	}
 	trimmed := strings.TrimSpace(string(text))
 	if trimmed == "" {

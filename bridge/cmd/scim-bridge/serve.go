@@ -159,7 +159,9 @@ func (s *serveCommand) Run(ctx context.Context, c *console, parser *kong.Kong) (
 	if err := os.MkdirAll(s.DataDir, 0o700); err != nil {
 		return fmt.Errorf("making the data folder: %w: choose another --data-dir", err)
 	}
-	readMonitoring := func() (secret.String, error) { return readSecret("--monitoring-token-file", s.MonitoringTokenFile) }
+	readMonitoring := func() (secret.String, error) {
+		return readSecret("--monitoring-token-file", s.MonitoringTokenFile, func(text string) { logger.Warn(text) })
+	}
 	monitoring, err := readMonitoring()
 	if err != nil {
 		return err

@@ -53,7 +53,7 @@ func (s *simulateCommand) Run(ctx context.Context, c *console) error {
 	if err != nil {
 		return &exit{exitUsage, err}
 	}
-	token, err := readSecret("--token-file", s.TokenFile)
+	token, err := readSecret("--token-file", s.TokenFile, toStandardError)
 	if err != nil {
 		return &exit{exitUsage, err}
 	}

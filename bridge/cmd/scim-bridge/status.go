@@ -102,7 +102,7 @@ func (s *statusCommand) remote(ctx context.Context, c *console) error {
 }
 
 func (s *statusCommand) fetchHealth(ctx context.Context) (h control.Health, err error) {
-	token, err := readSecret("--token-file", s.TokenFile)
+	token, err := readSecret("--token-file", s.TokenFile, toStandardError)
 	if err != nil {
 		return h, err
 	}

@@ -1,0 +1,60 @@
+//go:build unix
+
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
+)
+
+// What others can read is closed to them, and that is said.
+func TestFilesWithSecretsAreClosedToOthers(t *testing.T) {
+	t.Parallel()
+	mode := func(path string) os.FileMode {
+		t.Helper()
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.Mode().Perm()
+	}
+	dir := t.TempDir()
+	database := filepath.Join(dir, "account.db")
+	account := func(args ...string) string {
+		t.Helper()
+		out, err := exec.CommandContext(t.Context(), "scim-bridge", append(append([]string{"account"}, args...), "--database", "sqlite:"+database)...).CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v %s", err, out)
+		}
+		return string(out)
+	}
+	account("init", "--name", "Acme")
+	if out := account("token", "list"); strings.Contains(out, "everybody") {
+		t.Errorf("of a database that is closed: %s", out)
+	}
+	if err := os.Chmod(database, 0o664); err != nil {
+		t.Fatal(err)
+	}
+	if out := account("token", "list"); !strings.Contains(out, "everybody on this machine could use the file") || mode(database) != 0o660 {
+		t.Errorf("the mode is %04o, and it said: %s", mode(database), out)
+	}
+
+	pair := newAccount(t).activate()
+	token := filepath.Join(dir, "token")
+	if err := os.WriteFile(token, []byte(pair.token.Reveal()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(token, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	b := serve(t, folder(t, pair.sealed), "--unseal-token-file", token)
+	b.awaitState(control.Ready)
+	if !strings.Contains(b.logText(), "everybody on this machine could use the file") || mode(token) != 0o640 {
+		t.Errorf("the mode is %04o, and the log has:\n%s", mode(token), b.logText())
+	}
+}
