@@ -18,7 +18,7 @@ import (
 )
 
 // patience is how long the account service may take to start or to end.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // account makes the account if there is none, and serves it if nobody does.
 func (d *demo) account(ctx context.Context) error {
@@ -65,7 +65,8 @@ func (d *demo) account(ctx context.Context) error {
 		}
 		select {
 		case err := <-ended:
-			return fmt.Errorf("the account service ended at once (%w); its log is .demo/account.log", err)
+			return fmt.Errorf("the account service at %s ended at once (%w): %s: end what stands in its way and run it again; its log is .demo/account.log",
+				d.ports.Account, err, d.lastLogLine())
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-time.After(30 * time.Millisecond):
@@ -74,6 +75,16 @@ func (d *demo) account(ctx context.Context) error {
 			return errors.New("the account service does not answer; its log is .demo/account.log")
 		}
 	}
+}
+
+// lastLogLine is what the account service said last: why it ended.
+func (d *demo) lastLogLine() string {
+	text, err := os.ReadFile(d.path("account.log"))
+	if err != nil {
+		return "without a word"
+	}
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	return lines[len(lines)-1]
 }
 
 func (d *demo) database() string { return "sqlite:" + d.path("account.db") }
@@ -125,7 +136,11 @@ func (d *demo) stopAccount(ctx context.Context) error {
 	}
 }
 
+// answers reports whether something answers well, within seconds: what holds a
+// port that is not its own may never say a word.
 func answers(ctx context.Context, url string) bool {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {
 		return false

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -93,5 +94,28 @@ func TestDemoSaysInOneLineThatTerraformIsMissing(t *testing.T) {
 	}
 	if _, err := os.Stat(d.dir); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("%s was made all the same (%v)", d.dir, err)
+	}
+}
+
+// The ports of the first run are kept; somebody may have taken one meanwhile.
+func TestDemoSaysWhoHasItsPort(t *testing.T) {
+	t.Parallel()
+	taken, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { taken.Close() })
+	d := &demo{bin: providertest.Installation(t), dir: filepath.Join(t.TempDir(), ".demo"), out: &bytes.Buffer{}, ports: ports{Account: taken.Addr().String()}}
+	if err := os.MkdirAll(d.dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	err = d.account(t.Context())
+	if err == nil || strings.Contains(err.Error(), "\n") {
+		t.Fatalf("got %v", err)
+	}
+	for _, want := range []string{taken.Addr().String(), "address already in use", "run it again", ".demo/account.log"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q lacks %q", err, want)
+		}
 	}
 }
