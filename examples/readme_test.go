@@ -67,7 +67,7 @@ func TestTheReadmeIsTrueAsPrinted(t *testing.T) {
 		t.Errorf("the status shows no healthy bridge:\n%s", out)
 	}
 	for _, address := range []string{account, bridge} {
-		if c, err := net.Dial("tcp", address); err == nil {
+		if c, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", address); err == nil {
 			c.Close()
 			t.Errorf("something still listens at %s", address)
 		}

@@ -113,13 +113,15 @@ func newFace(t *testing.T) *face {
 	server := &status.Server{
 		Board: board, Gate: f.gate, Metrics: metrics,
 		Page: &status.Page{
-			Health:  board.Health,
-			Status:  func() control.Status { return control.Status{State: f.state, AccountID: "acc_1"} },
-			Waiting: func() []bridge.Attention { return []bridge.Attention{{UserName: "<ann\u202e\x1b>", Kind: bridge.InvitationOpen}} },
-			Admit:   f.gate.Admit,
-			Pass:    func(context.Context, string) string { return f.granted() },
-			Valid:   func(pass string) bool { return pass == f.granted() },
-			Logs:    ring, Logger: logger, Now: f.time, Key: []byte("a key of the test, 32 bytes long."),
+			Health: board.Health,
+			Status: func() control.Status { return control.Status{State: f.state, AccountID: "acc_1"} },
+			Waiting: func() []bridge.Attention {
+				return []bridge.Attention{{UserName: "<ann\u202e\x1b>", Kind: bridge.InvitationOpen}}
+			},
+			Admit: f.gate.Admit,
+			Pass:  func(context.Context, string) string { return f.granted() },
+			Valid: func(pass string) bool { return pass == f.granted() },
+			Logs:  ring, Logger: logger, Now: f.time, Key: []byte("a key of the test, 32 bytes long."),
 		},
 		Access: &status.Access{Logger: logger, Events: events, Metrics: metrics, Now: f.time, TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
 		SCIM: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -43,7 +43,7 @@ func TestProblems(t *testing.T) {
 		{name: "two documents", method: "POST", path: "/v1/signup-domains", body: `{"domain":"example.com"}{}`, status: 400, code: "malformed_request"},
 		{name: "too large a body", method: "POST", path: "/v1/signup-domains", body: `{"domain":"` + strings.Repeat("a", 1<<20) + `"}`, status: 413, code: "too_large"},
 		{name: "a parameter of the wrong type", method: "GET", path: "/v1/audit-events?limit=many", status: 400, code: "malformed_request", field: "/limit"},
-		{name: "an unknown query parameter is named", method: "GET", path: "/v1/members?adress=ann@example.com", status: 400, code: "malformed_request", field: "/adress"},
+		{name: "an unknown query parameter is named", method: "GET", path: "/v1/members?adr=ann@example.com", status: 400, code: "malformed_request", field: "/adr"},
 		{name: "a query parameter of another operation is unknown", method: "GET", path: "/v1/signup-domains?state=active", status: 400, code: "malformed_request", field: "/state"},
 		{name: "a query parameter in another case is unknown", method: "GET", path: "/v1/members?Managed=true", status: 400, code: "malformed_request", field: "/Managed"},
 		{name: "a query parameter where there are none", method: "GET", path: "/v1/whoami?verbose", status: 400, code: "malformed_request", field: "/verbose"},

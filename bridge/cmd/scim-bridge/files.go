@@ -27,8 +27,11 @@ func checkDataDir(path string) error {
 // may do is left: that is how secrets are mounted for a service.
 func closeToOthers(setting, path string, say func(string)) error {
 	info, err := os.Stat(path)
-	if err != nil || info.Mode().Perm()&0o007 == 0 {
-		return nil // one that is not there is somebody else's affair
+	if err != nil {
+		return nil //nolint:nilerr // a file that is not there is for its reader to report
+	}
+	if info.Mode().Perm()&0o007 == 0 {
+		return nil
 	}
 	closed := info.Mode().Perm() &^ 0o007
 	if err := os.Chmod(path, closed); err != nil {

@@ -237,7 +237,13 @@ func TestAnOverlapIsToldWithTheLastUseOfTheOldToken(t *testing.T) {
 		t.Fatal(err)
 	}
 	browser := &http.Client{Jar: jar}
-	page, err := browser.PostForm(b.url("/app/sign-in"), url.Values{"token": {fresh.token.Reveal()}})
+	form := strings.NewReader(url.Values{"token": {fresh.token.Reveal()}}.Encode())
+	signIn, err := http.NewRequestWithContext(t.Context(), http.MethodPost, b.url("/app/sign-in"), form)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signIn.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	page, err := browser.Do(signIn)
 	if err != nil {
 		t.Fatal(err)
 	}

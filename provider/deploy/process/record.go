@@ -220,7 +220,7 @@ func checkPrivate(folder string, above bool, me int) error {
 		return fmt.Errorf("%s belongs to user %d, who could replace the bridge, and this is user %d: choose a data_dir below folders of this user or of root, or run chown %d %[1]s",
 			folder, uid, me, me)
 	}
-	if info.Mode().Perm()&0o022 != 0 && !(above && info.Mode()&fs.ModeSticky != 0) {
+	if info.Mode().Perm()&0o022 != 0 && (!above || info.Mode()&fs.ModeSticky == 0) {
 		return fmt.Errorf("others than its owner may write to %s (mode %04o), and so replace the bridge: run chmod go-w %[1]s", folder, info.Mode().Perm())
 	}
 	return nil
