@@ -307,9 +307,13 @@ func (c *Connector) noteAnswer(err error) {
 				p.Since = s.Strange.Since
 			}
 			s.Strange = &p
+			c.strange.Store(true) // with the state: another answer may have come meanwhile
 		})
-	case (err == nil || refused) && c.strange.CompareAndSwap(true, false):
-		c.update(func(s *State) { s.Strange = nil })
+	case (err == nil || refused) && c.strange.Load():
+		c.update(func(s *State) {
+			s.Strange = nil
+			c.strange.Store(false)
+		})
 	}
 }
 

@@ -326,15 +326,30 @@ func (c *Connector) attempt(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c.mu.Lock()
-	previous := c.login
-	c.login = next
-	c.mu.Unlock()
-	c.cfg.Log.Info("signed in to the account", "account_id", creds.AccountID, "epoch", creds.epoch)
-	if previous != nil {
-		c.signOut(ctx, previous)
+	if !c.adopt(ctx, next) {
+		return errNoCredentials
 	}
 	return c.heartbeat(ctx, next)
+}
+
+// adopt makes a new login the one in use, and ends the one before. It reports
+// false, and ends the new one, if the credentials were dropped meanwhile.
+func (c *Connector) adopt(ctx context.Context, next *login) bool {
+	c.mu.Lock()
+	over, dropped := c.login, c.creds == nil
+	if dropped {
+		over = next
+	} else {
+		c.login = next
+	}
+	c.mu.Unlock()
+	if !dropped {
+		c.cfg.Log.Info("signed in to the account", "account_id", next.creds.AccountID, "epoch", next.creds.epoch)
+	}
+	if over != nil {
+		c.signOut(ctx, over)
+	}
+	return !dropped
 }
 
 // forget drops a login that the account has ended. Login and phase change
@@ -378,6 +393,9 @@ func (c *Connector) failed(err error, failures int) {
 		c.cfg.Log.Error(logMessage(code), logFields(code, facts, failures)...)
 	}
 	c.update(func(s *State) {
+		if c.creds == nil {
+			return // dropped meanwhile: the bridge is sealed, and asks for nothing
+		}
 		s.Phase, s.Problem, s.Tried = Refused, &p, now
 		if code == problem.AccountUnreachable {
 			s.Phase = Unreachable
