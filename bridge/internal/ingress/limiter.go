@@ -41,15 +41,21 @@ func (l *Limiter) Take(network Network, now time.Time) (wait time.Duration) {
 		l.networks = make(map[Network]*rate.Limiter)
 		l.total, l.others = l.Total.limiter(), l.PerNetwork.limiter()
 	}
-	// A network that is refused uses nothing of what all share.
+	// One that is refused uses nothing, neither of its own nor of what all share.
+	var taken []*rate.Reservation
 	for _, limiter := range []*rate.Limiter{l.of(network, now), l.total} {
-		taken := limiter.ReserveN(now, 1)
-		if wait = taken.DelayFrom(now); wait > 0 {
-			taken.CancelAt(now)
-			return wait
+		taken = append(taken, limiter.ReserveN(now, 1))
+		wait = max(wait, taken[len(taken)-1].DelayFrom(now))
+		if wait > 0 {
+			break
 		}
 	}
-	return 0
+	if wait > 0 {
+		for _, t := range taken {
+			t.CancelAt(now)
+		}
+	}
+	return wait
 }
 
 func (l *Limiter) of(network Network, now time.Time) *rate.Limiter {

@@ -65,6 +65,27 @@ func TestALimiterIsFairAndBounded(t *testing.T) {
 	}
 }
 
+// While all together have used up theirs, asking costs a network nothing of its own.
+func TestALimiterTakesNothingWhereItRefuses(t *testing.T) {
+	t.Parallel()
+	l := &ingress.Limiter{PerNetwork: ingress.Rate{Burst: 3, Every: time.Hour}, Total: ingress.Rate{Burst: 1, Every: time.Second}}
+	now := time.Unix(1e9, 0)
+	if l.Take(network("192.0.2.1"), now) != 0 {
+		t.Fatal("the first is refused")
+	}
+	for range 10 {
+		if wait := l.Take(network("192.0.2.2"), now); wait != time.Second {
+			t.Fatalf("it must wait %s, want the second that all wait", wait)
+		}
+	}
+	for i := range 3 {
+		now = now.Add(time.Second)
+		if wait := l.Take(network("192.0.2.2"), now); wait != 0 {
+			t.Errorf("after %d of its 3 it must wait %s", i, wait)
+		}
+	}
+}
+
 // Networks beyond those that are known apart share one allowance, and do not
 // push others out of theirs.
 func TestALimiterForgetsNobodyUnderAFlood(t *testing.T) {
