@@ -30,12 +30,13 @@ func closeToOthers(setting, path string, say func(string)) error {
 	if err != nil {
 		return nil //nolint:nilerr // a file that is not there is for its reader to report
 	}
-	if info.Mode().Perm()&0o007 == 0 {
-		return nil
+	if !info.Mode().IsRegular() || info.Mode().Perm()&0o007 == 0 {
+		return nil // root would close /dev/null to the whole machine
 	}
 	closed := info.Mode().Perm() &^ 0o007
 	if err := os.Chmod(path, closed); err != nil {
-		return fmt.Errorf("%s: everybody on this machine can use the file %q (mode %04o), and it could not be closed to them: %w: run chmod o-rwx on it",
+		return fmt.Errorf("%s: everybody on this machine can use the file %q (mode %04o), and it could not be closed to them: %w: run chmod o-rwx on it; "+
+			"if it is a mounted secret, give it a mode such as 0440 where it is mounted (defaultMode in Kubernetes, mode in Compose)",
 			setting, path, info.Mode().Perm(), durable.Reason(err))
 	}
 	say(fmt.Sprintf("%s: everybody on this machine could use the file %q (mode %04o); now its mode is %04o. "+

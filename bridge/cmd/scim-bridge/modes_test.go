@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
@@ -56,5 +57,24 @@ func TestFilesWithSecretsAreClosedToOthers(t *testing.T) {
 	b.awaitState(control.Ready)
 	if !strings.Contains(b.logText(), "everybody on this machine could use the file") || mode(token) != 0o640 {
 		t.Errorf("the mode is %04o, and the log has:\n%s", mode(token), b.logText())
+	}
+}
+
+// A pipe, /dev/stdin and /dev/null belong to others, too: root would close
+// /dev/null to the whole machine.
+func TestWhatIsNoFileKeepsItsMode(t *testing.T) {
+	t.Parallel()
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(pipe, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if err := closeToOthers("--token-file", pipe, func(text string) { t.Error(text) }); err != nil {
+		t.Error(err)
+	}
+	if info, err := os.Stat(pipe); err != nil || info.Mode().Perm() != 0o666 {
+		t.Errorf("its mode is %s now (%v)", info.Mode(), err)
 	}
 }
