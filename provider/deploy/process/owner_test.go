@@ -62,3 +62,44 @@ func TestEverybodyMayWriteAboveOnlyWhereFilesStayTheirOwners(t *testing.T) {
 		}
 	}
 }
+
+// A symbolic link is as safe as the folders that lead to it: whoever may
+// replace it decides which folder it names.
+func TestAFolderBehindALinkIsNoSaferThanTheLink(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	folder, shared := filepath.Join(root, "mine", "bridge"), filepath.Join(root, "shared")
+	for _, path := range []string{folder, shared} {
+		if err := os.MkdirAll(path, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for link, target := range map[string]string{
+		filepath.Join(shared, "link"):    folder,
+		filepath.Join(shared, "above"):   filepath.Join("..", "mine"),
+		filepath.Join(root, "to-a-link"): filepath.Join(shared, "link"),
+	} {
+		if err := os.Symlink(target, link); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, row := range []struct{ name, path string }{
+		{"the data folder is a link", filepath.Join(shared, "link")},
+		{"a folder above it is one", filepath.Join(shared, "above", "bridge")},
+		{"a link leads to another", filepath.Join(root, "to-a-link")},
+	} {
+		target := &Target{DataDir: row.path}
+		if err := os.Chmod(shared, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := target.private(); err != nil {
+			t.Errorf("%s, and nobody else may replace it: %v", row.name, err)
+		}
+		if err := os.Chmod(shared, 0o777); err != nil {
+			t.Fatal(err)
+		}
+		if err := target.private(); err == nil || !strings.Contains(err.Error(), shared) {
+			t.Errorf("%s, and everybody may replace it: %v", row.name, err)
+		}
+	}
+}
