@@ -415,7 +415,6 @@ func TestAttackHeldConnections(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.Header.Set("Authorization", "Bearer "+pair.token.Reveal())
-	c.Timeout = 10 * time.Second
 	resp, err := c.Do(r)
 	if err != nil {
 		t.Fatalf("beside %d connections held open, the right token: %v", opened, err)
