@@ -75,7 +75,7 @@ func call[T any](ctx context.Context, c *Connector, r request) (answer T, lost b
 				continue
 			}
 		case errors.As(err, &no) && no.entry:
-			c.failed(err, 1)
+			c.failed(l.creds, err, 1)
 			c.look()
 		case errors.As(err, &no) && !no.busy():
 			return answer, lost, no.directoryError()

@@ -265,14 +265,15 @@ func (c *Connector) Run(ctx context.Context) {
 		case <-timer.C:
 		}
 		pause := c.cfg.Heartbeat
-		switch err := c.attempt(ctx); {
+		creds, err := c.attempt(ctx)
+		switch {
 		case ctx.Err() != nil:
 			return
 		case errors.Is(err, errNoCredentials):
 		case err != nil:
 			pause = max(c.backoff(failures), askedToWait(err))
 			failures++
-			c.failed(err, failures)
+			c.failed(creds, err, failures)
 		default:
 			failures = 0
 		}
@@ -305,31 +306,32 @@ func (c *Connector) backoff(failures int) time.Duration {
 
 var errNoCredentials = errors.New("the session is sealed")
 
-// attempt signs in where that is needed, and says how the bridge is.
-func (c *Connector) attempt(ctx context.Context) error {
+// attempt signs in where that is needed, and says how the bridge is. It returns
+// the credentials that it did so with.
+func (c *Connector) attempt(ctx context.Context) (*credentials, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.AttemptTimeout)
 	defer cancel()
 	c.mu.Lock()
 	creds, present := c.creds, c.login
 	c.mu.Unlock()
 	if creds == nil {
-		return errNoCredentials
+		return nil, errNoCredentials
 	}
 	if present != nil && present.creds == creds {
 		err := c.heartbeat(ctx, present)
 		if r, ok := errors.AsType[*refusal](err); !ok || !r.sessionEnded {
-			return err
+			return creds, err
 		}
 		c.forget(present)
 	}
 	next, err := c.signIn(ctx, creds)
 	if err != nil {
-		return err
+		return creds, err
 	}
 	if !c.adopt(ctx, next) {
-		return errNoCredentials
+		return nil, errNoCredentials
 	}
-	return c.heartbeat(ctx, next)
+	return creds, c.heartbeat(ctx, next)
 }
 
 // adopt makes a new login the one in use, and ends the one before. It reports
@@ -367,8 +369,8 @@ func (c *Connector) forget(l *login) {
 	})
 }
 
-// failed records why the bridge is not let in.
-func (c *Connector) failed(err error, failures int) {
+// failed records why the bridge is not let in with these credentials.
+func (c *Connector) failed(creds *credentials, err error, failures int) {
 	code, facts := diagnose(err)
 	switch {
 	case code == problem.AccountUnreachable:
@@ -393,8 +395,8 @@ func (c *Connector) failed(err error, failures int) {
 		c.cfg.Log.Error(logMessage(code), logFields(code, facts, failures)...)
 	}
 	c.update(func(s *State) {
-		if c.creds == nil {
-			return // dropped meanwhile: the bridge is sealed, and asks for nothing
+		if c.creds != creds {
+			return // dropped meanwhile, or replaced by others, of which this says nothing
 		}
 		s.Phase, s.Problem, s.Tried = Refused, &p, now
 		if code == problem.AccountUnreachable {

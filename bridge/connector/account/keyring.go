@@ -35,7 +35,8 @@ type Keyring struct {
 	// open is the header of the entry whose credentials are in use; nil while
 	// sealed.
 	open *session.Header
-	// dead is the epoch of an old pair that opened the bridge after its end.
+	// dead is the newest epoch whose token has ended: that of an old pair which
+	// opened the bridge, or whose overlap the account said is over.
 	dead int64
 	// openings counts how often a session was opened or sealed: what was
 	// derived from an earlier one is void.
@@ -86,6 +87,9 @@ func (k *Keyring) Reload() {
 func (k *Keyring) Reconsider() {
 	state := k.connector.State()
 	k.mu.Lock()
+	if k.open != nil && state.Epoch == k.open.Epoch && expired(state) {
+		k.dead = k.open.Epoch // for good: the account may be away a moment later, and say nothing
+	}
 	dead := k.open != nil && k.isOld(k.open.Epoch) &&
 		(state.Epoch == k.open.Epoch && refusedAsOutdated(state) || isOver(k.alive(state, k.open.Epoch, k.open.Epoch)))
 	if dead {
@@ -285,18 +289,22 @@ func (k *Keyring) overlap(epoch int64) *control.Refusal {
 // session counts.
 func (k *Keyring) alive(state State, epoch, inUse int64) error {
 	gone := overlapIsOver()
+	dead := epoch <= k.dead || epoch == inUse && epoch == state.Epoch && expired(state)
 	for _, g := range state.Generations {
 		if g.Epoch != epoch {
 			continue
 		}
-		if g.ExpiresAt != nil && !k.now().Before(*g.ExpiresAt) {
+		ended := g.ExpiresAt != nil && !k.now().Before(*g.ExpiresAt)
+		if ended {
 			gone.Expired = *g.ExpiresAt
+		}
+		if ended || dead {
 			return gone
 		}
 		return nil
 	}
 	switch {
-	case epoch == inUse && expired(state):
+	case dead:
 		return gone
 	case epoch == inUse && !k.isOld(epoch):
 		// The session's own token stays right while the account refuses the

@@ -61,11 +61,11 @@ func TestASignInThatOutlivesItsCredentialsLeavesTheBridgeSealed(t *testing.T) {
 		Health: func() (api.HeartbeatState, []string) { return api.Healthy, nil },
 	})
 	c.Use(session.Credentials{AccountURL: "http://127.0.0.1:1", AccountID: "acc", Email: "a@example.com", Secrets: secrets}, 1)
-	if err := c.attempt(t.Context()); err == nil {
+	creds, err := c.attempt(t.Context())
+	if err == nil {
 		t.Fatal("the account that is not there has let the bridge in")
-	} else {
-		c.failed(err, 1)
 	}
+	c.failed(creds, err, 1)
 	if s := c.State(); s.Phase != Waiting || s.Problem != nil {
 		t.Errorf("a sealed bridge is %s, with the problem %v", s.Phase, s.Problem)
 	}
@@ -85,4 +85,54 @@ type doer func()
 func (d doer) Do(*http.Request) (*http.Response, error) {
 	d()
 	return &http.Response{StatusCode: http.StatusNoContent, Header: http.Header{}, Body: http.NoBody}, nil
+}
+
+// While a sign-in with an old pair is refused for its age, the new token may
+// have come: that is not refused with it.
+func TestAnOldPairsRefusalSaysNothingOfTheNewOne(t *testing.T) {
+	t.Parallel()
+	var k *Keyring
+	c := New(Config{Now: time.Now, Changed: func() { k.Reconsider() }, Log: hclog.NewNullLogger()})
+	old, fresh, sealed := bundle(t)
+	k = NewKeyring(func() (session.File, error) { return session.Parse(sealed) }, c, time.Now)
+	if err := k.Admit(old.Reveal()); err != nil {
+		t.Fatal(err)
+	}
+	tried := c.creds
+	if err := k.Admit(fresh.Reveal()); err != nil {
+		t.Fatal(err)
+	}
+	c.failed(tried, &refusal{Problem: api.Problem{Code: codeCredentialsExpired, Status: http.StatusUnauthorized}}, 1)
+	if err := k.Admit(fresh.Reveal()); err != nil {
+		t.Errorf("the new token: %v", err)
+	}
+	if p := c.State().Problem; p != nil {
+		t.Errorf("the new credentials have the problem of the old: %s", p.Cause)
+	}
+}
+
+// bundle seals two pairs, of which the old one has an hour left.
+func bundle(t *testing.T) (old, fresh session.Token, sealed string) {
+	t.Helper()
+	var previous *session.Previous
+	tokens := make([]session.Token, 2)
+	for i := range tokens {
+		secrets, err := signin.GenerateSecrets()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if tokens[i], err = session.NewToken(); err != nil {
+			t.Fatal(err)
+		}
+		credentials := session.Credentials{AccountURL: "http://127.0.0.1:1", AccountID: "acc", Email: "a@example.com", Secrets: secrets}
+		if sealed, err = session.Seal(tokens[i], int64(i+1), credentials, previous); err != nil {
+			t.Fatal(err)
+		}
+		file, err := session.Parse(sealed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		previous = &session.Previous{Entry: file.Entries[0], Expires: time.Now().Add(time.Hour)}
+	}
+	return tokens[0], tokens[1], sealed
 }
