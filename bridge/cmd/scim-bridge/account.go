@@ -126,15 +126,18 @@ type tokenCreateCommand struct {
 // A lifetime is a duration that may be written in days.
 type lifetime time.Duration
 
+// mostDays is ten years, as the account has it.
+const mostDays = 10 * 366
+
 // UnmarshalText is called by kong.
 func (l *lifetime) UnmarshalText(text []byte) error {
 	days, inDays := strings.CutSuffix(string(text), "d")
 	n, err := strconv.Atoi(days)
-	d := time.Duration(n) * 24 * time.Hour
+	d := time.Duration(min(n, mostDays+1)) * 24 * time.Hour // more would not fit, and end today
 	if !inDays || err != nil {
 		d, err = time.ParseDuration(string(text))
 	}
-	if err != nil || d <= 0 || d > 10*366*24*time.Hour {
+	if err != nil || d <= 0 || d > mostDays*24*time.Hour {
 		return errors.New("write how long it lives, like 90d or 12h; at most ten years")
 	}
 	*l = lifetime(d)
