@@ -86,6 +86,22 @@ func TestNothingIsAcknowledgedThatGoesToAFileWhichIsGone(t *testing.T) {
 	}
 }
 
+// Two that read at once need a connection more, which cannot be opened.
+func TestAReaderThatFindsNoFileSaysThatItIsGone(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "account.db")
+	s := openAt(t, path)
+	err := s.Read(t.Context(), func(context.Context, *store.Tx) error {
+		if err := os.Rename(path, path+".away"); err != nil {
+			t.Fatal(err)
+		}
+		return s.Ping(t.Context())
+	})
+	if !errors.Is(err, store.ErrReplaced) {
+		t.Errorf("got %v, want %v", err, store.ErrReplaced)
+	}
+}
+
 // A connection that is opened later must not read what another file says.
 func TestNoReaderOpensTheFileThatTookThePlace(t *testing.T) {
 	t.Parallel()

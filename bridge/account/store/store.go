@@ -87,13 +87,13 @@ func openSQLite(ctx context.Context, path string) (*Store, error) {
 	}
 	s.readers = newPool(func() (*conn, error) {
 		c, err := newConn(path, append(slices.Clip(pragmas), "query_only(1)"))
-		if err != nil {
-			return nil, err
+		if replaced := s.files.check(); replaced != nil { // it reads another database, or found none
+			if err == nil {
+				err = c.close()
+			}
+			return nil, errors.Join(replaced, err)
 		}
-		if err := s.files.check(); err != nil { // it would read another database
-			return nil, errors.Join(err, c.close())
-		}
-		return c, nil
+		return c, err
 	}, 2*max(4, runtime.GOMAXPROCS(0)))
 	if err := s.files.check(); err != nil {
 		return nil, errors.Join(err, writer.close())
