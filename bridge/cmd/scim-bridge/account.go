@@ -52,6 +52,9 @@ func (d database) exists() error {
 		case err != nil:
 			return fmt.Errorf("there is no database %s; make one with scim-bridge account init --database %s", path, d.Database)
 		}
+		if !isDatabase(path) { // which opening it says; another file was named by mistake
+			return nil
+		}
 		for _, file := range []string{path, path + "-wal", path + "-shm"} { // the newest rows are beside it
 			if err := closeToOthers("--database", file, toStandardError); err != nil {
 				return err

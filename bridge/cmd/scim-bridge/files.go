@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -56,12 +57,26 @@ func readSecret(setting, path string, say func(string)) (secret.String, error) {
 	if err != nil {
 		return secret.String{}, session.FileError(setting, path, err)
 	}
-	if err := closeToOthers(setting, kong.ExpandPath(path), say); err != nil {
-		return secret.String{}, err
-	}
 	trimmed := strings.TrimSpace(string(text))
 	if trimmed == "" {
 		return secret.String{}, fmt.Errorf("%s: the file %q is empty", setting, path)
 	}
-	return secret.New(trimmed), nil
+	if !strings.Contains(trimmed, "\n") { // else it is no token, and another file was named by mistake
+		err = closeToOthers(setting, kong.ExpandPath(path), say)
+	}
+	return secret.New(trimmed), err
+}
+
+// isDatabase reports whether a file begins as SQLite's do. It must not be
+// asked of one that this process has open, whose locks would be lost.
+func isDatabase(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	const magic = "SQLite format 3\x00"
+	head := make([]byte, len(magic))
+	_, err = io.ReadFull(f, head)
+	return err == nil && string(head) == magic
 }

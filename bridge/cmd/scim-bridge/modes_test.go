@@ -78,3 +78,31 @@ func TestWhatIsNoFileKeepsItsMode(t *testing.T) {
 		t.Errorf("its mode is %s now (%v)", info.Mode(), err)
 	}
 }
+
+// Whoever names a wrong file by a typing error finds it as it was: without
+// /etc/passwd, for one, nobody else can work on the machine.
+func TestAFileThatHoldsNoSecretKeepsItsMode(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for name, use := range map[string]func(path string) error{
+		"two lines as a token": func(path string) error {
+			_, err := readSecret("--token-file", path, func(text string) { t.Error(text) })
+			return err
+		},
+		"a text as a database": func(path string) error { return database{"sqlite:" + path}.exists() },
+	} {
+		path := filepath.Join(dir, strings.ReplaceAll(name, " ", "-"))
+		if err := os.WriteFile(path, []byte("root:x:0:0::/root:/bin/sh\nann:x:1000:1000::/home/ann:/bin/sh\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(path, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := use(path); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o644 {
+			t.Errorf("%s: its mode is %s now (%v)", name, info.Mode(), err)
+		}
+	}
+}
