@@ -6,7 +6,6 @@ import (
 	"maps"
 	"net/http"
 	"reflect"
-	"strings"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
@@ -213,8 +212,12 @@ func cutMembers(body map[string]any) (members any, rest map[string]any, err erro
 	}
 	rest = maps.Clone(body)
 	for name, value := range body {
-		if !strings.EqualFold(name, "members") {
+		is, ids := patch.IsMembersKey(name)
+		if !is {
 			continue
+		}
+		if !ids && value != nil {
+			return nil, nil, schema.Errorf(schema.InvalidValue, "%.60q names no member of a whole group: send members as a list", name)
 		}
 		if members != nil && value != nil {
 			return nil, nil, schema.Errorf(schema.InvalidValue, "members is given twice, in two spellings; send it once")

@@ -129,6 +129,9 @@ func TestAPushThatNamesNobodyKnownChangesNothing(t *testing.T) {
 		{"PUT under the schema's URI", "PUT", `{` + core + `":{"displayName":"g","members":[{}]}}`},
 		{"PUT of the address of somebody known", "PUT", `{"displayName":"g","members":["/Users/ANN-ID"]}`},
 		{"replace without a path by a list", "PATCH", patch(`{"op":"replace","value":[{"value":"ghost"}]}`)},
+		{"PUT of the members' values", "PUT", `{"displayName":"g","members.value":"ghost"}`},
+		{"PUT of a selected member", "PUT", `{"displayName":"g","members[value eq \"ghost\"].display":"Ann"}`},
+		{"PUT of the members' values under the qualified name", "PUT", `{"displayName":"g",` + core + `:members.value":"ghost"}`},
 		{"PUT in two spellings", "PUT", `{"displayName":"g","members":[],"MEMBERS":[{}]}`},
 	}
 	for _, tt := range tests {
@@ -184,6 +187,8 @@ func TestPushesOfMembersThatGoThrough(t *testing.T) {
 		{"replace by an id between blanks", "PATCH", patch(`{"op":"replace","path":"members","value":[{"value":" ANN "}]}`), 1},
 		{"PUT of the address of somebody known", "PUT", `{"displayName":"g","members":[{"$ref":"/Users/ANN"}]}`, 1},
 		{"PUT under the schema's URI with a dot", "PUT", `{"displayName":"g","urn:ietf:params:scim:schemas:core:2.0:Group.members":[{"value":"ANN"}]}`, 1},
+		{"PUT of the members' values", "PUT", `{"displayName":"g","members.value":["ANN"]}`, 1},
+		{"PUT of no part of them", "PUT", `{"displayName":"g","members.display":null}`, 0},
 		{"adding without a path", "PATCH", patch(`{"op":"add","value":[{"value":"ANN"}]}`), 2},
 		{"removing without a path", "PATCH", patch(`{"op":"remove","value":[{"value":"ANN"}]}`), 1},
 		{"adding an unknown id", "PATCH", patch(`{"op":"add","path":"members","value":[{"value":"ghost"}]}`), 2},

@@ -67,6 +67,18 @@ func isMembers(path filter.Path) bool {
 	return schema.Group.Resolve(path.Attribute).Attribute == membersAttribute
 }
 
+// IsMembersKey reports whether a key of a whole group is a path to its members
+// or to a part of them, and whether what stands under it are their ids.
+func IsMembersKey(key string) (is, ids bool) {
+	path, err := filter.ParsePath(key)
+	if err != nil || !isMembers(path) {
+		return false, false
+	}
+	sub := schema.Group.Resolve(path.Attribute).Sub + path.Sub
+	def := membersAttribute.Sub(sub)
+	return true, path.Filter == nil && (sub == "" || def != nil && def.Name == "value")
+}
+
 func (s *splitter) take(op Operation) error {
 	switch {
 	case op.onResource(schema.Group):
