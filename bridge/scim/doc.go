@@ -26,9 +26,9 @@
 //	                                              members, and removes those too                 nothing else
 //	writing a read-only attribute: mutability     passes it over within a pathless value and in  Okta renames groups with their id, others send
 //	(3.5.2)                                       PUT; mutability if it is the path itself       the whole resource back
-//	an unknown attribute or sub-attribute:        invalidPath under a path or a URI of RFC       a misspelt path must not be a success that
-//	invalidPath (3.12)                            7643's, unless the resource has it; else, in   nobody can read; but directories have attributes
-//	                                              POST, PUT and pathless values, keeps it        of their own, and a refusal loses the rest
+//	an unknown attribute or sub-attribute:        in a PATCH, invalidPath under a path or a URI  a misspelt path must not be a success that
+//	invalidPath (3.12)                            of RFC 7643's, unless the resource has it;     nobody can read; but directories have attributes
+//	                                              else, and in POST and PUT, keeps it            of their own, and a refusal loses the rest
 //	URI and attribute are joined by a colon       a dot too; the enterprise extension's          Apache SCIMple and WSO2 write dots; hand-made
 //	(3.10)                                        attributes need no URI                         connectors leave the URI out
 //	op is add, remove or replace (3.5.2)          takes any case; names and URIs as well; no     Entra ID sends "Add"; nobody can know the order
