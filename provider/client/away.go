@@ -51,7 +51,7 @@ func (o *outages) known(req *http.Request) error {
 
 // note remembers how a look-up ended, after all its repetitions.
 func (o *outages) note(req *http.Request, resp *http.Response, err error) {
-	if req.Method != http.MethodGet || errors.Is(err, context.Canceled) {
+	if req.Method != http.MethodGet || req.Context().Err() != nil { // the time of the one that asked was over
 		return
 	}
 	o.mu.Lock()

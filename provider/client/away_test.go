@@ -96,6 +96,15 @@ func TestAFailureStandsForNothingElse(t *testing.T) {
 	if _, err := c.Caller(t.Context()); err != nil {
 		t.Errorf("after an interruption: %v", err)
 	}
+	late, end := context.WithDeadline(t.Context(), time.Now())
+	defer end()
+	c.caller = nil
+	if _, err := c.Caller(late); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("error %v, want a deadline's", err)
+	}
+	if _, err := c.Caller(t.Context()); err != nil {
+		t.Errorf("after a deadline of the caller's own: %v", err)
+	}
 	// And what is long ago may be over.
 	r := c.API.Client.(*repeater)
 	r.outages.mu.Lock()

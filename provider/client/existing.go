@@ -9,10 +9,11 @@ import (
 
 // Existing is what a run was refused to make since it is there: a run that was
 // killed among many creations leaves objects that no state knows. The first
-// error tells of all, the others of the first. The zero value is ready.
+// error tells of all whose addresses the configuration tells, and the others
+// refer to it. The zero value is ready.
 type Existing struct {
 	mu   sync.Mutex
-	told bool
+	told map[string]bool // the first error had their blocks; nil before it
 	made map[string]bool
 }
 
@@ -24,16 +25,19 @@ func (e *Existing) Made(id string) {
 }
 
 // toImport are the import blocks for what is in the way, the id that was just
-// refused among them, from addresses by ids; and whether this is the first
-// refusal of the run, since later ones have none.
-func (e *Existing) toImport(kind, refused string, find func() map[string]string) (blocks []string, first bool) {
+// refused among them, from addresses by ids. A later refusal of the run has
+// none if the first one had it; one of unknown address has its own.
+func (e *Existing) toImport(kind, refused string, find func() map[string]string) (blocks []string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	first, e.told = !e.told, true
-	if !first {
-		return nil, false
+	switch {
+	case e.told[refused]:
+		return nil
+	case e.told != nil:
+		return []string{ImportBlock(kind+".<name>", refused)}
 	}
 	addresses := find()
+	e.told = make(map[string]bool)
 	if addresses[refused] == "" {
 		blocks = append(blocks, ImportBlock(kind+".<name>", refused))
 	}
@@ -41,10 +45,11 @@ func (e *Existing) toImport(kind, refused string, find func() map[string]string)
 	for id, address := range addresses {
 		if !e.made[id] {
 			known = append(known, ImportBlock(address, id))
+			e.told[id] = true
 		}
 	}
 	slices.Sort(known)
-	return append(blocks, known...), first
+	return append(blocks, known...)
 }
 
 // ImportBlock is what to paste to import an object.
@@ -56,11 +61,11 @@ func ImportBlock(address, id string) string {
 // is what its like are called. find is asked for the addresses, by id, of those
 // in the configuration that exist.
 func (e *Existing) Describe(kind, refused, one, all string, find func() map[string]string) string {
-	blocks, first := e.toImport(kind, refused, find)
+	blocks := e.toImport(kind, refused, find)
 	const adopt = "adopt_existing = true takes it over without a block. "
 	switch {
-	case !first:
-		return one + " The first error of this kind has the import blocks of all."
+	case len(blocks) == 0:
+		return one + " The first error of this kind has the import block."
 	case len(blocks) == 1:
 		return one + " Nothing was made. To manage it here, import it:\n\n" + blocks[0] + "\n\n" + adopt
 	}

@@ -123,6 +123,28 @@ func (o *Owners) InState(name string) bool {
 	return o.seen[name] || o.leaving[name]
 }
 
+// Singles are the resources of one run that manage an object each, by what
+// tells one object from another at the account. The zero value is ready.
+type Singles struct {
+	mu sync.Mutex
+	by map[string]string // the resource's mark
+}
+
+// Claim is said by a resource that is planned to manage an object; mark is its
+// OwnerOf. It reports whether another one is, too.
+func (s *Singles) Claim(mark, object string) (twice bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.by == nil {
+		s.by = make(map[string]string)
+	}
+	if other, claimed := s.by[object]; claimed {
+		return other != mark
+	}
+	s.by[object] = mark
+	return false
+}
+
 func add(set *map[string]bool, name string) {
 	if *set == nil {
 		*set = make(map[string]bool)

@@ -87,15 +87,29 @@ type Handover struct {
 }
 
 // Take reports whether a resource may take over an object that exists: not
-// while another destroys it.
+// while another destroys it, nor after another has taken or made it.
 func (h *Handover) Take(id string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.going[id] {
+	if h.going[id] || h.taken[id] {
 		return false
 	}
 	add(&h.taken, id)
 	return true
+}
+
+// Made is said of an object that a resource of this run has made.
+func (h *Handover) Made(id string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	add(&h.taken, id)
+}
+
+// Taken reports whether a resource of this run has made or taken over an object.
+func (h *Handover) Taken(id string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.taken[id]
 }
 
 // Destroy reports whether a resource may destroy its object: not when another

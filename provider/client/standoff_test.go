@@ -66,4 +66,24 @@ func TestAnObjectIsHandedOverInAnyOrder(t *testing.T) {
 	if !h.Take("b") {
 		t.Error("what somebody made anew cannot be taken over")
 	}
+	if h.Take("a") {
+		t.Error("two resources take over one object")
+	}
+	h.Made("c")
+	if h.Take("c") || !h.Taken("c") {
+		t.Error("what one resource has made is taken over by another")
+	}
+}
+
+func TestTwoResourcesOfOneObjectAreFound(t *testing.T) {
+	t.Parallel()
+	var s Singles
+	for range 2 { // a resource that is replaced is planned twice
+		if s.Claim("mark", "a") {
+			t.Error("a resource stands against itself")
+		}
+	}
+	if s.Claim("other", "b") || !s.Claim("other", "a") {
+		t.Error("the second of two is not found")
+	}
 }
