@@ -77,12 +77,13 @@ func (tf *terraform) plan(resource string, objects []object) []*tfprotov6.Dynami
 	return states
 }
 
-// planCreation plans to make objects that the state does not have.
+// planCreation plans to make objects in the place of those that the state has,
+// as the second plan of a replacement does.
 func (tf *terraform) planCreation(resource string, objects []object) {
 	tf.Helper()
 	none := tf.encode(tf.schemas.ResourceSchemas[resource].ValueType(), nil)
 	for _, o := range objects {
-		tf.planChange(resource, o.config, &tfprotov6.PlanResourceChangeRequest{PriorState: none, ProposedNewState: o.config})
+		tf.planChange(resource, o.config, &tfprotov6.PlanResourceChangeRequest{PriorState: none, ProposedNewState: o.config, PriorPrivate: o.private})
 	}
 }
 

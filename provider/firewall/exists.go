@@ -20,19 +20,34 @@ import (
 // What exists is not made again: two rules that are the same say no more than
 // one, and a second owner would undo what the first does.
 
-// creations are the rules that a run is to make, and those that are there, by
-// all but their id. There is one for each run.
-type creations struct {
-	mu      sync.Mutex
-	planned map[string]bool
-	present map[string]string // the id
+// singles are the rules that resources of one run manage, by all but their id.
+type singles struct{ client.Singles }
+
+const twiceTitle = "One firewall rule twice"
+
+const twiceText = "Another scimbridge_firewall_rule of this configuration has, or is to make, a rule with the same action, values, " +
+	"priority and description. The account keeps one rule of a kind: keep one of the two, or tell them apart by their description."
+
+// ids are those of the rules that are there, by all but the id.
+type ids struct {
+	once sync.Once
+	of   map[string]string
+}
+
+func (i *ids) in(present *client.Firewall) map[string]string {
+	i.once.Do(func() {
+		i.of = make(map[string]string, len(present.Rules))
+		for _, rule := range present.Rules {
+			i.of[alike(rule)] = rule.Id
+		}
+	})
+	return i.of
 }
 
 const existsTitle = "The firewall rule exists already"
 
-// foretell refuses what the run would make twice, and warns of what is there.
-// That is no error: the rule may be another resource's that is destroyed in
-// this run, and Terraform plans in any order.
+// foretell warns of what is there. That is no error: the rule may be another
+// resource's that is destroyed in this run, and Terraform plans in any order.
 func (r *rule) foretell(ctx context.Context, w wanted, adopts bool) (diags diag.Diagnostics) {
 	if !r.client.Known() || r.client.Applying() {
 		return nil
@@ -42,11 +57,8 @@ func (r *rule) foretell(ctx context.Context, w wanted, adopts bool) (diags diag.
 		return nil // what is wrong with the account is said elsewhere
 	}
 	key := alike(w.asRule(""))
-	twice, id := client.Once[creations](r.client).add(key, present)
+	id := client.Once[ids](r.client).in(present)[key]
 	switch {
-	case twice:
-		diags.AddError("One firewall rule twice", "Another scimbridge_firewall_rule of this configuration is to be made with the same action, values, "+
-			"priority and description. The account keeps one rule of a kind: keep one of the two, or tell them apart by their description.")
 	case id == "" || client.Once[owners](r.client).Knows(id):
 	case adopts:
 		diags.AddWarning("A firewall rule is taken over", fmt.Sprintf("The account has rule %s, the same in action, values, priority and description. "+
@@ -58,19 +70,6 @@ func (r *rule) foretell(ctx context.Context, w wanted, adopts bool) (diags diag.
 			"If it is the rule of a resource that has another name now, write a moved block instead: nothing is made or destroyed then.")
 	}
 	return diags
-}
-
-func (c *creations) add(key string, present *client.Firewall) (twice bool, id string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.planned == nil {
-		c.planned, c.present = make(map[string]bool), make(map[string]string, len(present.Rules))
-		for _, rule := range present.Rules {
-			c.present[alike(rule)] = rule.Id
-		}
-	}
-	twice, c.planned[key] = c.planned[key], true
-	return twice, c.present[key]
 }
 
 // existing is what this run was refused to make, by id.

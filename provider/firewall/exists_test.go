@@ -155,7 +155,10 @@ func TestAPlanTellsOfRulesThatExist(t *testing.T) {
 		{"a rule that is there", []aRule{there}, tfprotov6.DiagnosticSeverityWarning, `id = "` + id + `"`},
 		{"one that differs", []aRule{other}, 0, ""},
 		{"one that another resource had, and gives up in this run", []aRule{{id: id, destroy: true}, there}, 0, ""},
-		{"one that another resource has", []aRule{{id: id, action: "allow", priority: 100, ranges: []string{"127.0.0.1"}, same: true}, there}, 0, ""},
+		{
+			"one that another resource has, and keeps", []aRule{{id: id, action: "allow", priority: 100, ranges: []string{"127.0.0.1"}, same: true}, there},
+			tfprotov6.DiagnosticSeverityError, "keep one of the two",
+		},
 		{"one that another resource makes too", []aRule{other, other}, tfprotov6.DiagnosticSeverityError, "keep one of the two"},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -190,7 +190,7 @@ func (r *wholePolicy) planRules(ctx context.Context, config, state, plan *policy
 // changes nothing in the plan, since rules of the same run may be made before
 // the policy, or after it.
 func (r *wholePolicy) checkPresent(ctx context.Context, state *policyModel, plan policyModel, diags *diag.Diagnostics) {
-	if !r.client.Known() || r.client.Applying() || state == nil && r.client.Noted(managed) {
+	if !r.client.Known() || r.client.Applying() || state == nil && r.client.Noted(plan.succeeds()) {
 		return
 	}
 	as := client.AsError
@@ -211,9 +211,32 @@ func (r *wholePolicy) checkPresent(ctx context.Context, state *policyModel, plan
 	}
 }
 
-// managed notes that the policy is, or until now was, in the state of this
-// run: what is made in its place takes over no stranger's rules.
-const managed = "managed firewall policy"
+// What a policy that is, or until now was, in the state of this run manages:
+// what is made in its place takes over no stranger's rules.
+const (
+	managedSome = "some firewall rules are managed" // those that it lists
+	managedAll  = "all firewall rules are managed"
+)
+
+// note tells the run what the policy manages.
+func (m policyModel) note(c *client.Client) {
+	if m.Rules.IsNull() {
+		return
+	}
+	c.Note(managedSome)
+	if !m.reports() {
+		c.Note(managedAll)
+	}
+}
+
+// succeeds is what an older policy must have managed, so that this one may be
+// made over the rules that are there.
+func (m policyModel) succeeds() string {
+	if m.reports() {
+		return managedSome
+	}
+	return managedAll
+}
 
 func (r *wholePolicy) refuseOver(ctx context.Context, exists bool, rules []api.FirewallRule,
 	as func(diag.Diagnostic) diag.Diagnostic, diags *diag.Diagnostics,
@@ -349,7 +372,7 @@ func (r *wholePolicy) Create(ctx context.Context, req resource.CreateRequest, re
 		resp.Diagnostics.Append(r.client.Diagnose("read the firewall policy", err))
 		return
 	}
-	if foreign := plan.foreign(ctx, present.Rules, false); !plan.Rules.IsNull() && len(foreign) > 0 && !r.client.AwaitNote(ctx, managed) {
+	if foreign := plan.foreign(ctx, present.Rules, false); !plan.Rules.IsNull() && len(foreign) > 0 && !r.client.AwaitNote(ctx, plan.succeeds()) {
 		r.refuseOver(ctx, false, foreign, client.AsError, &resp.Diagnostics)
 		return
 	}
@@ -379,13 +402,13 @@ func (r *wholePolicy) Read(ctx context.Context, req resource.ReadRequest, resp *
 	}
 	resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account, account)...)
 	client.OwnerOf(ctx, resp.Private, &resp.Diagnostics)
-	r.client.Note(managed)
 	present, err := r.client.Firewall(ctx)
 	if err != nil {
 		resp.Diagnostics.Append(r.client.Diagnose("read the firewall policy", err))
 		return
 	}
 	state, diags := prior.refreshed(ctx, account, present)
+	state.note(r.client)
 	resp.Diagnostics.Append(diags...)
 	warnNew(prior, state, present, &resp.Diagnostics)
 	resp.Diagnostics.Append(rememberVersion(ctx, resp.Private, present.Etag)...)
@@ -436,9 +459,11 @@ func (r *wholePolicy) Update(ctx context.Context, req resource.UpdateRequest, re
 }
 
 // Delete leaves the account as it is; the plan has said so.
-func (r *wholePolicy) Delete(ctx context.Context, _ resource.DeleteRequest, resp *resource.DeleteResponse) {
+func (r *wholePolicy) Delete(ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse) {
+	var state policyModel
+	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
 	if _, ok := r.client.SameAccount(ctx, resp.Private, &resp.Diagnostics); ok {
-		r.client.Note(managed)
+		state.note(r.client)
 	}
 }
 

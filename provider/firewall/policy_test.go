@@ -443,3 +443,35 @@ func requests(account *providertest.Account, method, route string) (n int) {
 	}
 	return n
 }
+
+// A policy that manages no rules, or leaves foreign ones alone, gives nothing up
+// by being destroyed that one under another name might remove unseen.
+func TestAPolicyUnderAnotherNameRemovesNoForeignRules(t *testing.T) {
+	t.Parallel()
+	for name, before := range map[string]string{
+		"the old one manages no rules": "default_action = \"allow\"",
+		"the old one reports":          "default_action = \"allow\"\n  on_unmanaged = \"report\"\n  rules = {\n    mine = { ip_ranges = [\"192.0.2.0/24\"] }\n  }",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			account := providertest.NewAccount(t)
+			foreign := add(t, account, "somebody's", "198.51.100.0/24")
+			resource.UnitTest(t, resource.TestCase{
+				ProtoV6ProviderFactories: providertest.Factories(t),
+				Steps: []resource.TestStep{
+					{Config: strings.Replace(policy(account, before), `"it"`, `"old"`, 1)},
+					{
+						Config:      policy(account, "default_action = \"allow\"\n  rules = {\n    mine = { ip_ranges = [\"192.0.2.0/24\"] }\n  }"),
+						ExpectError: regexp.MustCompile(`(?s)rules already.*198\.51\.100\.0/24.*import \{`),
+					},
+				},
+			})
+			for _, rule := range firewallOf(t, account).Rules {
+				if rule.Id == foreign {
+					return
+				}
+			}
+			t.Error("the foreign rule was removed")
+		})
+	}
+}

@@ -117,7 +117,7 @@ func (r *rule) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest, r
 	plan.ruleModel = plan.withPriority(config.Priority)
 	resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("priority"), plan.Priority)...)
 	client.Once[owners](r.client).ownOne(state.ID.ValueString(), &resp.Diagnostics)
-	if resp.Diagnostics.HasError() || resp.Plan.Raw.Equal(req.State.Raw) || !plan.known(ctx) {
+	if resp.Diagnostics.HasError() || !plan.known(ctx) {
 		return
 	}
 	wanted, diags := plan.wanted(ctx)
@@ -125,6 +125,13 @@ func (r *rule) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest, r
 	to, err := ruleOf(wanted.asRule(""))
 	if err != nil || resp.Diagnostics.HasError() {
 		return // what is wrong with it is said elsewhere
+	}
+	mark := client.OwnerOf(ctx, resp.Private, &resp.Diagnostics)
+	if !r.client.Applying() && client.Once[singles](r.client).Claim(mark, alike(wanted.asRule(""))) {
+		resp.Diagnostics.AddError(twiceTitle, twiceText)
+	}
+	if resp.Diagnostics.HasError() || resp.Plan.Raw.Equal(req.State.Raw) {
+		return
 	}
 	if !r.client.Applying() { // the plan has said it
 		warnRanges(ctx, path.Root("ip_ranges"), state.IPRanges, plan.IPRanges, plan.Action.ValueString(), &resp.Diagnostics)
@@ -177,6 +184,10 @@ func (r *rule) Create(ctx context.Context, req resource.CreateRequest, resp *res
 		return made, err
 	})
 	if id := existingID(err); id != "" {
+		if client.Once[handover](r.client).Taken(id) {
+			resp.Diagnostics.AddError(twiceTitle, twiceText)
+			return
+		}
 		resp.Diagnostics.AddError(existsTitle, r.exists(ctx, id))
 		return
 	}
@@ -185,6 +196,7 @@ func (r *rule) Create(ctx context.Context, req resource.CreateRequest, resp *res
 		return
 	}
 	client.Once[existing](r.client).Made(created.Id)
+	client.Once[handover](r.client).Made(created.Id)
 	resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account, created.Id)...)
 	resp.Diagnostics.Append(rememberVersion(ctx, resp.Private, created.Etag)...)
 	state, diags := modelOf(ctx, created)
@@ -201,6 +213,7 @@ func (r *rule) Read(ctx context.Context, req resource.ReadRequest, resp *resourc
 	}
 	id := prior.ID.ValueString()
 	client.Once[owners](r.client).Saw(id)
+	client.OwnerOf(ctx, resp.Private, &resp.Diagnostics)
 	resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account, id)...)
 
 	firewall, err := r.client.Firewall(ctx)

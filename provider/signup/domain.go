@@ -96,6 +96,11 @@ func (r *domain) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest,
 		return
 	}
 	owners.ownOne(name, &resp.Diagnostics)
+	mark := client.OwnerOf(ctx, resp.Private, &resp.Diagnostics)
+	if !r.client.Applying() && client.Once[singles](r.client).Claim(mark, name) {
+		resp.Diagnostics.AddAttributeError(path.Root("domain"), twiceTitle, twice(name))
+		return
+	}
 	if state == nil {
 		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("id"), name)...)
 		r.foretell(ctx, name, plan.AdoptExisting.ValueBool(), &resp.Diagnostics)
@@ -127,6 +132,10 @@ func (r *domain) Create(ctx context.Context, req resource.CreateRequest, resp *r
 		}
 		return made, err
 	})
+	if client.Code(err) == "already_exists" && client.Once[handover](r.client).Taken(name) {
+		resp.Diagnostics.AddAttributeError(path.Root("domain"), twiceTitle, twice(name))
+		return
+	}
 	if client.Code(err) == "already_exists" {
 		resp.Diagnostics.AddAttributeError(path.Root("domain"), existsTitle, r.exists(ctx, name))
 		return
@@ -137,6 +146,7 @@ func (r *domain) Create(ctx context.Context, req resource.CreateRequest, resp *r
 	}
 	resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account, created.Domain)...)
 	client.Once[existing](r.client).Made(name)
+	client.Once[handover](r.client).Made(name)
 	state := modelOf(created, plan.AdoptExisting)
 	state.Domain = plan.Domain
 	resp.Diagnostics.Append(resp.State.Set(ctx, state)...)
@@ -151,6 +161,7 @@ func (r *domain) Read(ctx context.Context, req resource.ReadRequest, resp *resou
 	}
 	name := state.ID.ValueString()
 	client.Once[owners](r.client).Saw(name)
+	client.OwnerOf(ctx, resp.Private, &resp.Diagnostics)
 	resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account, name)...)
 
 	all, err := r.client.SignupDomains(ctx)
@@ -166,11 +177,16 @@ func (r *domain) Read(ctx context.Context, req resource.ReadRequest, resp *resou
 	resp.Diagnostics.Append(resp.State.Set(ctx, modelOf(found, state.AdoptExisting))...)
 }
 
-// Update is reached for a new spelling alone, and the plan modifiers remove
-// those: nothing is left to do.
+// Update is reached for what lives in Terraform alone: there is nothing to do
+// at the account.
 func (r *domain) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
 	var plan domainModel
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
+	account, ok := r.client.SameAccount(ctx, resp.Private, &resp.Diagnostics)
+	if !ok || resp.Diagnostics.HasError() {
+		return
+	}
+	resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account, plan.ID.ValueString())...)
 	resp.Diagnostics.Append(resp.State.Set(ctx, plan)...)
 }
 

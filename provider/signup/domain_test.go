@@ -182,3 +182,32 @@ func allowed(t *testing.T, account *providertest.Account) []string {
 	}
 	return names
 }
+
+// With adopt_existing, too, a domain is one resource's.
+func TestTwoResourcesOfOneDomain(t *testing.T) {
+	t.Parallel()
+	account := providertest.NewAccount(t)
+	one := func(name, domain string) string {
+		return "resource \"scimbridge_signup_domain\" \"" + name + "\" {\n  domain         = " + domain + "\n  adopt_existing = true\n}\n"
+	}
+	resource.UnitTest(t, resource.TestCase{
+		ProtoV6ProviderFactories: providertest.Factories(t),
+		Steps: []resource.TestStep{
+			{
+				Config:      account.ProviderBlock() + one("it", `"example.com"`) + one("other", `"Example.com"`),
+				PlanOnly:    true,
+				ExpectError: regexp.MustCompile(`One sign-up domain twice`),
+			},
+			{ // a plan does not know it
+				Config: account.ProviderBlock() + "resource \"terraform_data\" \"name\" {\n  input = \"example.com\"\n}\n" +
+					one("it", "terraform_data.name.output") + one("other", "lower(terraform_data.name.output)"),
+				ExpectError: regexp.MustCompile(`One sign-up domain twice`),
+			},
+			{Config: account.ProviderBlock() + one("it", `"example.com"`)},
+			{
+				Config:      account.ProviderBlock() + one("it", `"example.com"`) + one("other", `"example.com"`),
+				ExpectError: regexp.MustCompile(`One sign-up domain twice`),
+			},
+		},
+	})
+}

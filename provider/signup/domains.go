@@ -129,7 +129,7 @@ func (r *domains) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest
 // planCreate warns of what Create will refuse to take over. It is no error:
 // see client.AtCreation.
 func (r *domains) planCreate(ctx context.Context, plan domainsModel, diags *diag.Diagnostics) {
-	if !r.client.Known() || r.client.Applying() || r.client.Noted(managed) {
+	if !r.client.Known() || r.client.Applying() || r.client.Noted(plan.succeeds()) {
 		return
 	}
 	present, err := allowed(ctx, r.client)
@@ -142,9 +142,29 @@ func (r *domains) planCreate(ctx context.Context, plan domainsModel, diags *diag
 	}
 }
 
-// managed notes that the list is, or until now was, in the state of this run:
-// what is made in its place takes over no stranger's.
-const managed = "managed sign-up domains"
+// What a list that is, or until now was, in the state of this run manages:
+// what is made in its place takes over no stranger's domains.
+const (
+	managedSome = "some sign-up domains are managed" // those that it lists
+	managedAll  = "all sign-up domains are managed"
+)
+
+// note tells the run what the list manages.
+func (m domainsModel) note(c *client.Client) {
+	c.Note(managedSome)
+	if m.OnUnmanaged.ValueString() != report {
+		c.Note(managedAll)
+	}
+}
+
+// succeeds is what an older list must have managed, so that this one may be
+// made over the domains that are there.
+func (m domainsModel) succeeds() string {
+	if m.OnUnmanaged.ValueString() == report {
+		return managedSome
+	}
+	return managedAll
+}
 
 func (r *domains) refuseOver(ctx context.Context, foreign []string, as func(diag.Diagnostic) diag.Diagnostic, diags *diag.Diagnostics) {
 	caller, err := r.client.Caller(ctx)
@@ -169,7 +189,7 @@ func (r *domains) Create(ctx context.Context, req resource.CreateRequest, resp *
 		resp.Diagnostics.Append(r.client.Diagnose("list the sign-up domains", err))
 		return
 	}
-	if foreign := plan.foreign(present); len(foreign) > 0 && !r.client.AwaitNote(ctx, managed) {
+	if foreign := plan.foreign(present); len(foreign) > 0 && !r.client.AwaitNote(ctx, plan.succeeds()) {
 		r.refuseOver(ctx, foreign, client.AsError, &resp.Diagnostics)
 		return
 	}
@@ -204,7 +224,7 @@ func (r *domains) Read(ctx context.Context, req resource.ReadRequest, resp *reso
 	}
 	resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account, account)...)
 	client.OwnerOf(ctx, resp.Private, &resp.Diagnostics)
-	r.client.Note(managed)
+	state.note(r.client)
 	present, err := allowed(ctx, r.client)
 	if err != nil {
 		resp.Diagnostics.Append(r.client.Diagnose("list the sign-up domains", err))
@@ -237,9 +257,11 @@ func (r *domains) Update(ctx context.Context, req resource.UpdateRequest, resp *
 }
 
 // Delete leaves the account as it is; the plan has said so.
-func (r *domains) Delete(ctx context.Context, _ resource.DeleteRequest, resp *resource.DeleteResponse) {
+func (r *domains) Delete(ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse) {
+	var state domainsModel
+	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
 	if _, ok := r.client.SameAccount(ctx, resp.Private, &resp.Diagnostics); ok {
-		r.client.Note(managed)
+		state.note(r.client)
 	}
 }
 

@@ -340,3 +340,24 @@ func inFrontOf(t *testing.T, account *providertest.Account, answer func(http.Res
 	t.Cleanup(server.Close)
 	return server.URL
 }
+
+// A list that left foreign domains alone gives none of them up by being
+// destroyed that one under another name might remove unseen.
+func TestAListUnderAnotherNameRemovesNoForeignDomains(t *testing.T) {
+	t.Parallel()
+	account := providertest.NewAccount(t)
+	allow(t, account, "somebodys.example")
+	resource.UnitTest(t, resource.TestCase{
+		ProtoV6ProviderFactories: providertest.Factories(t),
+		Steps: []resource.TestStep{
+			{Config: strings.Replace(domains(account, "report", "mine.example"), `"all"`, `"old"`, 1)},
+			{
+				Config:      domains(account, "remove", "mine.example"),
+				ExpectError: regexp.MustCompile(`(?s)allowed\s+already.*somebodys\.example.*import \{`),
+			},
+		},
+	})
+	if now := allowed(t, account); !slices.Contains(now, "somebodys.example") {
+		t.Errorf("the foreign domain was removed: %v are left", now)
+	}
+}

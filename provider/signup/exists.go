@@ -19,6 +19,15 @@ type existing struct{ client.Existing }
 // handover is which domains go from one resource to another, by name.
 type handover struct{ client.Handover }
 
+// singles are the domains that resources of one run manage singly.
+type singles struct{ client.Singles }
+
+const twiceTitle = "One sign-up domain twice"
+
+func twice(name string) string {
+	return fmt.Sprintf("Another scimbridge_signup_domain of this configuration has %q, too: keep one of the two.", name)
+}
+
 const (
 	existsTitle = "Domain is allowed already"
 	domainKind  = "scimbridge_signup_domain"
