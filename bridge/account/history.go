@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -24,7 +25,7 @@ func (a *Account) AuditEvents(ctx context.Context, cursor string, limit int) (Pa
 	if err != nil {
 		return Page[AuditEvent]{}, err
 	}
-	if err := a.writeRefusedTokens(ctx); err != nil {
+	if err := a.writeRefusedTokens(ctx); err != nil && !errors.Is(err, store.ErrFull) { // they are kept, and written later
 		return Page[AuditEvent]{}, err
 	}
 	var events []AuditEvent

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"net/http"
 	"net/netip"
 	"time"
@@ -156,7 +157,9 @@ func (a *Account) AdmitToken(ctx context.Context, secret string, address netip.A
 			"; make another with scim-bridge account token create")
 	}
 	caller.ID, caller.Scope = token.ID, token.Scope
-	if err := a.noteAdmin(ctx, token, ruling, address); err != nil {
+	// On a full disk the use of a token cannot be noted, and whoever reads to
+	// find out why must still be let in; what it would change fails by itself.
+	if err := a.noteAdmin(ctx, token, ruling, address); err != nil && (ruling.Result != resultOK || !errors.Is(err, store.ErrFull)) {
 		return caller, err
 	}
 	if ruling.disabled {

@@ -99,6 +99,7 @@ func TestAFullDiskIsToldAndHealsByItself(t *testing.T) {
 					t.Fatalf("before: %d %s", got.status, got.body)
 				}
 			}
+			admin := strings.TrimSpace(output(t, "account", "token", "create", "--database", "sqlite:"+account.database, "--name", "pager"))
 			disk.fill(account)
 			var refused reply
 			await(t, "the disk to be full", func() bool {
@@ -120,6 +121,18 @@ func TestAFullDiskIsToldAndHealsByItself(t *testing.T) {
 			}
 			if got := ask(t, http.MethodGet, account.url+"/ready", "", ""); got.status != 503 || !strings.Contains(got.body, "storage_full") {
 				t.Errorf("the account's /ready on a full disk: %d %s", got.status, got.body)
+			}
+			// Whoever looks for the reason can still look: that the token is used for
+			// the first time, and that others were refused, is noted later.
+			ask(t, http.MethodGet, account.url+"/metrics", "sba_"+strings.Repeat("x", 43), "")
+			for _, path := range []string{"/metrics", "/v1/audit-events", "/v1/bridges"} {
+				if got := ask(t, http.MethodGet, account.url+path, admin, ""); got.status != 200 {
+					t.Errorf("an administrator who reads %s on a full disk: %d %s", path, got.status, got.body)
+				}
+			}
+			if got := ask(t, http.MethodPost, account.url+"/v1/signup-domains", admin, `{"domain":"example.com"}`); got.status != 503 ||
+				!strings.Contains(got.body, "storage_full") {
+				t.Errorf("an administrator who writes on a full disk: %d %s", got.status, got.body)
 			}
 			disk.empty(account)
 			await(t, "the account to be ready", func() bool {
