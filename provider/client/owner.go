@@ -108,6 +108,13 @@ func (o *Owners) Knows(name string) bool {
 	return o.managed[name] || o.leaving[name] || o.listed[name] || o.seen[name]
 }
 
+// Manages reports whether an object is planned to be some resource's.
+func (o *Owners) Manages(name string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.managed[name]
+}
+
 // Saw is said of an object that was read for a state.
 func (o *Owners) Saw(name string) {
 	o.mu.Lock()

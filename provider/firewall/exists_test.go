@@ -233,3 +233,36 @@ func TestAPolicyTakesNothingOverThatCameAfterThePlan(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A rule that another resource has, and only changes in this run, is not taken
+// over from it: adopt_existing is for what nobody gives up. Here the other
+// one's change comes late.
+func TestARuleThatChangesIsNotTakenOver(t *testing.T) {
+	t.Parallel()
+	account := providertest.NewAccount(t)
+	config := func(network, more string) string {
+		return rule(account, "ip_ranges = [\""+network+"\"]\n  depends_on = [terraform_data.late]") + `
+resource "terraform_data" "late" {
+  triggers_replace = "` + network + `"
+  provisioner "local-exec" {
+    command = "sleep 0.5"
+  }
+}
+` + more
+	}
+	const adopting = "resource \"scimbridge_firewall_rule\" \"new\" {\n  ip_ranges      = [\"10.0.1.0/24\"]\n  adopt_existing = true\n}\n"
+	resource.UnitTest(t, resource.TestCase{
+		ProtoV6ProviderFactories: providertest.Factories(t),
+		Steps: []resource.TestStep{
+			{Config: config("10.0.1.0/24", "")},
+			{
+				Config: config("10.0.2.0/24", adopting),
+				Check:  func(*terraform.State) error { return expectRules(t, account, 2) },
+			},
+			{
+				Config:           config("10.0.2.0/24", adopting),
+				ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()}},
+			},
+		},
+	})
+}

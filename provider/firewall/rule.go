@@ -176,13 +176,12 @@ func (r *rule) Create(ctx context.Context, req resource.CreateRequest, resp *res
 	}
 	key := rand.Text()
 	created, err := client.Patiently(ctx, r.client, func() (api.FirewallRule, error) {
-		made, err := client.Call[api.FirewallRule](r.client.API.CreateFirewallRule(ctx,
+		return client.Call[api.FirewallRule](r.client.API.CreateFirewallRule(ctx,
 			&api.CreateFirewallRuleParams{IdempotencyKey: &key, AllowLockout: plan.AllowLockout.ValueBoolPointer()}, api.FirewallRuleInput(wanted)))
-		if id := existingID(err); id != "" && plan.AdoptExisting.ValueBool() && client.Once[handover](r.client).Take(id) {
-			return client.Call[api.FirewallRule](r.client.API.GetFirewallRule(ctx, id))
-		}
-		return made, err
 	})
+	if id := existingID(err); id != "" && plan.AdoptExisting.ValueBool() && r.mayAdopt(id) {
+		created, err = client.Call[api.FirewallRule](r.client.API.GetFirewallRule(ctx, id))
+	}
 	if id := existingID(err); id != "" {
 		if client.Once[handover](r.client).Taken(id) {
 			resp.Diagnostics.AddError(twiceTitle, twiceText)
@@ -202,6 +201,13 @@ func (r *rule) Create(ctx context.Context, req resource.CreateRequest, resp *res
 	state, diags := modelOf(ctx, created)
 	resp.Diagnostics.Append(diags...)
 	resp.Diagnostics.Append(resp.State.Set(ctx, singleRule{state, plan.AllowLockout, plan.AdoptExisting})...)
+}
+
+// mayAdopt reports whether a rule that exists may be taken over. It is asked
+// when the wait for another resource's change is over: one that is about to be
+// something else is that resource's.
+func (r *rule) mayAdopt(id string) bool {
+	return !client.Once[owners](r.client).Manages(id) && client.Once[handover](r.client).Take(id)
 }
 
 func (r *rule) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
