@@ -58,11 +58,15 @@ func (t *Target) run(ctx context.Context, r *record, token session.Token, takeOv
 		return err
 	}
 	c, err := t.start(ctx, program, *r, takeOver)
-	if err != nil {
-		return err
+	if err == nil {
+		if err = t.settle(ctx, c, token, takeOver); err != nil {
+			t.discard(c)
+		}
 	}
-	if err := t.settle(ctx, c, token, takeOver); err != nil {
-		t.discard(c)
+	switch {
+	case err != nil && takeOver:
+		return fmt.Errorf("the old bridge goes on: %w", err)
+	case err != nil:
 		return err
 	}
 	if takeOver {
@@ -105,13 +109,13 @@ func (t *Target) settle(ctx context.Context, c *child, token session.Token, take
 			return fmt.Errorf("the new bridge does not answer: %w%s", err, t.logOf(c))
 		}
 		if useless(s) {
-			return &deploy.NotReadyError{Reason: "the new bridge cannot work with its session; the old one goes on.", Problems: s.Problems}
+			return &deploy.NotReadyError{Reason: "the new bridge cannot work with its session.", Problems: s.Problems}
 		}
 		if s.State != control.Starting && s.State != control.SigningIn {
 			break
 		}
 		if err := c.pause(ctx); err != nil {
-			return fmt.Errorf("the old bridge goes on: %w%s", err, t.logOf(c))
+			return fmt.Errorf("%w%s", err, t.logOf(c))
 		}
 	}
 	return t.letTakeOver(ctx, c)
@@ -121,7 +125,7 @@ func (t *Target) settle(ctx context.Context, c *child, token session.Token, take
 // or after it: in between, who kills the child might kill the one that serves.
 func (t *Target) letTakeOver(ctx context.Context, c *child) error {
 	if ctx.Err() != nil {
-		return fmt.Errorf("letting the new bridge take over; the old one goes on: %w", deploy.Ended(ctx))
+		return deploy.Ended(ctx)
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), startTime)
 	defer cancel()
@@ -132,7 +136,7 @@ func (t *Target) letTakeOver(ctx context.Context, c *child) error {
 	if s, asked := t.ask(ctx, control.SocketName); asked == nil && s.PID == c.PID {
 		return nil // it serves; only the answer was lost
 	}
-	return fmt.Errorf("letting the new bridge take over; the old one goes on: %w%s", err, t.logOf(c))
+	return fmt.Errorf("letting the new bridge take over: %w%s", err, t.logOf(c))
 }
 
 // useless tells whether a bridge in the wings has a session that opens or
