@@ -86,11 +86,11 @@ func (a *Account) blockedDetails(ctx context.Context, r ruling) (Details, error)
 	})
 }
 
-// maxWouldBlock bounds how many are named whom the firewall will block.
+// maxWouldBlock bounds the list of wouldBlock.
 const maxWouldBlock = 20
 
-// wouldBlock lists the bridges at work, and the administrators seen since the
-// firewall was disabled, whom it will block when it is enforced again.
+// wouldBlock lists the live bridges, and the admin tokens used since the firewall
+// was disabled, that it will block when it is enforced again.
 func (a *Account) wouldBlock(ctx context.Context, tx *store.Tx, f store.Firewall) ([]Details, error) {
 	policy, err := a.compiled(ctx, tx, f)
 	if err != nil {
@@ -144,7 +144,7 @@ type adminAt struct {
 	token   string // its name
 }
 
-// maxAdminsSeen bounds the memory; only who has an admin token gets in.
+// maxAdminsSeen bounds the memory; only holders of an admin token are noted.
 const maxAdminsSeen = 100
 
 func (s *adminsSeen) note(address netip.Addr, token string, now time.Time) {

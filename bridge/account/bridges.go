@@ -59,7 +59,7 @@ type HeartbeatAnswer struct {
 	Generations      []Generation
 	FirewallEnforced bool
 	SuspensionLimit  string
-	// While the firewall is disabled: until when, whom it will block then, and
+	// While the firewall is disabled: until when, what it will block then, and
 	// the account's own database setting, for the command that ends it sooner.
 	DisabledUntil time.Time
 	WouldBlock    []Details

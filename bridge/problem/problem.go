@@ -100,7 +100,7 @@ const (
 	FactRuleValues      = "rule_values" // joined by ", "
 	FactRulePriority    = "rule_priority"
 
-	FactBlocked = "blocked" // whom the firewall will block when it comes back; FactAddress are their addresses
+	FactBlocked = "blocked" // what the firewall will block when it is enforced again; FactAddress has the addresses
 	FactChecked = "checked" // "true" if that is known, be it nobody
 )
 

@@ -69,8 +69,8 @@ func putUser(x *exchange) error {
 }
 
 // replacePerson writes what the client sent. A suspended person stays so unless
-// the body sets active: a client that updates a name must not let in whom
-// another part of it has shut out.
+// the body sets active: a client that updates a name must not reactivate a
+// person that another part of it has suspended.
 func (x *exchange) replacePerson(body map[string]any, ifMatch string) (bridge.Person, error) {
 	resource, err := patch.Normalize(schema.User, body)
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// A client that only updates somebody must not let in whom another request
-// has shut out, in whatever form it says nothing of active.
+// An update that sets no active, in whatever form, must not reactivate a person
+// that another request has suspended.
 func TestNothingButActiveTrueLetsASuspendedPersonIn(t *testing.T) {
 	t.Parallel()
 	const core = `"urn:ietf:params:scim:schemas:core:2.0:User`

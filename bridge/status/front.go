@@ -132,7 +132,7 @@ func (f *Front) Addr() string {
 	return f.listener.Addr().String()
 }
 
-// Report says whether there are more connections than can be held. That those
+// Report reports whether there are more connections than can be held. That those
 // of strangers are closed for others degrades nothing.
 func (f *Front) Report() control.Report {
 	now := time.Now()

@@ -77,7 +77,7 @@ func (c *Client) AwaitNote(ctx context.Context, what string) bool {
 	return true
 }
 
-// A Handover is who has an object that one resource gives up and another one
+// A Handover records which resource has an object that one gives up and another one
 // takes over in the same run, in whatever order Terraform comes to them. The
 // zero value is ready.
 type Handover struct {

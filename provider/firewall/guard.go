@@ -167,7 +167,7 @@ func subjectsOf(ctx context.Context, c *client.Client) ([]subject, error) {
 	return subjects, nil
 }
 
-// whole adds a whole policy to what the run has planned, and says whom it
+// whole adds a whole policy to what the run has planned, and returns what it
 // would shut out. keeps reports of a rule that is not in the policy, and that
 // is there or planned by the run, whether it stays.
 func (g *guard) whole(proposed policy.Policy, keeps func(id string) bool) []shutOut {

@@ -228,7 +228,7 @@ func (s *server) document(w http.ResponseWriter, r *http.Request) {
 
 var documentETag = fmt.Sprintf(`"%x"`, sha256.Sum256(api.Document))
 
-// ready says whether the database answers, and keeps what it is told.
+// ready reports whether the database answers, and keeps what is written.
 func (s *server) ready(w http.ResponseWriter, r *http.Request) {
 	if err := s.Account.Store.Ping(r.Context()); err != nil {
 		recordOf(r.Context()).Cause = err

@@ -50,7 +50,7 @@ func (d *dataFolder) write() {
 	d.fault = err
 }
 
-// Report says whether the folder can be written.
+// Report reports whether the folder can be written.
 func (d *dataFolder) Report() control.Report {
 	now := time.Now()
 	r := control.Report{Source: "data_folder", Time: now, Expires: now.Add(time.Minute), State: control.Healthy}

@@ -80,7 +80,7 @@ func toFirewallOff(answer api.HeartbeatAnswer, before *FirewallOff, now time.Tim
 	return off
 }
 
-// toBlockedFacts tells whom the firewall will block when it comes back. The
+// toBlockedFacts lists the callers that the firewall will block when it is enforced again. The
 // rule is the one with the lowest priority: what goes before it goes before
 // the others, too.
 func toBlockedFacts(blocked []api.ProblemDetails) problem.Facts {

@@ -283,7 +283,7 @@ func (k *Keyring) overlap(epoch int64) *control.Refusal {
 	return gone
 }
 
-// alive says whether the token of that generation still counts while the
+// alive returns nil if the token of that generation still counts while the
 // generation inUse is open. The account ends the overlap of two pairs; what it
 // said last is compared with the clock. Until it said something, the sealed
 // session counts.

@@ -2,5 +2,5 @@
 // in common: from where a request comes, the id that it is given, the numbers
 // about requests, and the limits on what somebody without a secret may cost:
 // connections, bodies, log lines, and how often a network may have something
-// done. Who is let in, and what is logged of whom, each decides for itself.
+// done. Authentication and the access log are each server's own.
 package ingress
