@@ -75,8 +75,8 @@ func Results() []string {
 // pause between two cycles of an identity provider (Entra's is 40 minutes).
 const rejectedFor = time.Hour
 
-// Which token a request has shown, as the log says it: during an overlap that
-// tells whether the identity provider still has the old one.
+// The token that a request has shown, in the words of the log: during an overlap
+// it shows that the identity provider still has the old one.
 const (
 	TokenCurrent    = "current"
 	TokenPrevious   = "previous"

@@ -145,8 +145,8 @@ func (tx *Tx) CountSignUps(ctx context.Context, after time.Time, most int) (n in
 		WHERE signed_up AND state = 'invited' AND invited_at > ? LIMIT ?)`, Micros(after), most).Scan(&n)
 }
 
-// unclaimed are the sign-ups of members whom nothing else in the account
-// refers to: neither provisioning nor an administrator has taken them up.
+// unclaimed selects members that signed up themselves and that nothing else in the
+// account refers to: neither provisioning nor an administrator has taken them up.
 const unclaimed = `signed_up AND state = 'invited' AND invited_at < ? AND role = 'member' AND NOT suspended
 	AND last_user_name IS NULL
 	AND NOT EXISTS (SELECT 1 FROM people WHERE people.member_id = members.id)
