@@ -39,6 +39,7 @@ type overload struct {
 	since, last, waited time.Time
 	reason              string
 	count               NetworkCount
+	good                int // connections accepted since without trouble
 }
 
 // Limit returns a Listener that has at most most connections open. What keeps
@@ -61,8 +62,14 @@ type Overload struct {
 	Waited bool
 }
 
-// overloadLasts is how long an overload is told of after it was last seen.
-const overloadLasts = 5 * time.Minute
+// An overload is over when endsOverload connections in a row were accepted with
+// neither an error nor another one closed: a single one may have got the file
+// that was just given back. Where nobody connects, it is over after
+// overloadLasts.
+const (
+	endsOverload  = 20
+	overloadLasts = 5 * time.Minute
+)
 
 // Overload reports whether the listener was overloaded lately, and how.
 func (l *Listener) Overload() (load Overload, lately bool) {
@@ -72,7 +79,7 @@ func (l *Listener) Overload() (load Overload, lately bool) {
 		Since: l.overload.since, Count: l.overload.count.Total, Reason: l.overload.reason, Networks: l.overload.count.String(),
 		Waited: !l.overload.waited.IsZero() && time.Since(l.overload.waited) < overloadLasts,
 	}
-	return load, load.Count > 0 && time.Since(l.overload.last) < overloadLasts
+	return load, load.Count > 0 && l.overload.good < endsOverload && time.Since(l.overload.last) < overloadLasts
 }
 
 // overloaded notes one connection that could not be had or kept. It is called
@@ -80,10 +87,10 @@ func (l *Listener) Overload() (load Overload, lately bool) {
 func (l *Listener) overloaded(reason string, waited bool, client netip.Addr) {
 	now := time.Now()
 	load := &l.overload
-	if now.Sub(load.last) >= overloadLasts {
+	if now.Sub(load.last) >= overloadLasts || load.good >= endsOverload {
 		*load = overload{since: now}
 	}
-	load.last, load.reason = now, reason
+	load.last, load.reason, load.good = now, reason, 0
 	load.count.Add(client)
 	if waited {
 		load.waited = now
@@ -99,10 +106,7 @@ func (l *Listener) overloaded(reason string, waited bool, client netip.Addr) {
 func (l *Listener) Accept() (net.Conn, error) {
 	accepted, err := l.Listener.Accept()
 	if err != nil {
-		if !errors.Is(err, net.ErrClosed) {
-			l.failed(err)
-		}
-		return nil, err
+		return nil, l.failed(err)
 	}
 	c := &conn{Conn: accepted, listener: l}
 	if peer, ok := accepted.RemoteAddr().(*net.TCPAddr); ok {
@@ -118,9 +122,53 @@ func (l *Listener) Accept() (net.Conn, error) {
 	return c, nil
 }
 
-// failed notes that the system gave no connection. Where it has no more files,
-// a stranger's connection is closed: the next attempt must not fail, too.
-func (l *Listener) failed(err error) {
+// What the system answers to accept for want of a resource. Without ENOBUFS and
+// ENOMEM among them, net/http would take those for the end of the listener.
+var shortages = []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM}
+
+// What the system answers to accept about the one connection that it would
+// have given; accept(2) wants them treated like EAGAIN.
+var lostConnections = []syscall.Errno{
+	syscall.ECONNABORTED, syscall.ECONNRESET, syscall.EPROTO, syscall.ENOPROTOOPT, syscall.EOPNOTSUPP, syscall.EPERM,
+	syscall.ENETDOWN, syscall.ENETUNREACH, syscall.EHOSTDOWN, syscall.EHOSTUNREACH, syscall.ETIMEDOUT,
+}
+
+func isAny(err error, numbers []syscall.Errno) bool {
+	return slices.ContainsFunc(numbers, func(n syscall.Errno) bool { return errors.Is(err, n) })
+}
+
+// failed notes why the system gave no connection, and returns the error for the
+// server: one after which it tries again, unless the listener itself is broken.
+func (l *Listener) failed(err error) error {
+	switch {
+	case isAny(err, shortages):
+		l.starved(err)
+	case isAny(err, lostConnections):
+		l.events.Add(Event{
+			Kind: "lost", Level: hclog.Warn, Message: "connections broke before they were accepted", Fields: []any{"latest", err.Error()},
+		})
+	default:
+		return err
+	}
+	return passing{err}
+}
+
+// passing is an error of accepting that ends: net/http tries again after 5 ms
+// to 1 s.
+type passing struct{ error }
+
+// Timeout implements net.Error.
+func (p passing) Timeout() bool { return false }
+
+// Temporary implements net.Error.
+func (p passing) Temporary() bool { return true }
+
+func (p passing) Unwrap() error { return p.error }
+
+// starved notes that the system had no resource for a connection. Where it has
+// no more files, a stranger's connection is closed: the next attempt must not
+// fail, too.
+func (l *Listener) starved(err error) {
 	l.mu.Lock()
 	l.overloaded(err.Error(), true, netip.Addr{})
 	var victim *conn
@@ -138,6 +186,9 @@ func (l *Listener) admit(c *conn) (victim *conn, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	reason := fmt.Sprintf("all %d connections are in use", l.most)
+	if len(l.conns) < l.most {
+		l.overload.good++
+	}
 	for victim == nil && len(l.conns) >= l.most {
 		if victim = l.takeStranger(c.network); victim != nil {
 			l.overloaded(reason, false, victim.client)

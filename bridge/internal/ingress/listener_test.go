@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -196,24 +197,94 @@ func TestClosingEndsTheWait(t *testing.T) {
 	}
 }
 
-// exhausted is a listener of a process that may open no more files.
+// exhausted is a listener to which the system gives errors.
 type exhausted struct {
 	net.Listener
 	failures *atomic.Int64
+	err      syscall.Errno
 }
 
 func (e exhausted) Accept() (net.Conn, error) {
 	if e.failures.Add(-1) >= 0 {
-		return nil, &net.OpError{Op: "accept", Err: syscall.EMFILE}
+		return nil, &net.OpError{Op: "accept", Net: "tcp", Err: os.NewSyscallError("accept4", e.err)}
 	}
 	return e.Listener.Accept()
+}
+
+func TestAnErrorOfAcceptingIsToldAsWhatItIsAndEndsNothing(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name     string
+		err      syscall.Errno
+		overload bool
+	}{
+		{"the process may open no more files", syscall.EMFILE, true},
+		{"nor may the system", syscall.ENFILE, true},
+		{"there is no memory for buffers", syscall.ENOBUFS, true},
+		{"nor for anything else", syscall.ENOMEM, true},
+		{"the client has gone", syscall.ECONNABORTED, false},
+		{"it reset the connection", syscall.ECONNRESET, false},
+		{"the connection broke the protocol", syscall.EPROTO, false},
+		{"the network of it is down", syscall.ENETDOWN, false},
+		{"the way back is gone", syscall.EHOSTUNREACH, false},
+		{"a packet filter forbids it", syscall.EPERM, false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			var failures atomic.Int64
+			failures.Store(3)
+			s := newSite(t, 100, func(l net.Listener) net.Listener { return exhausted{l, &failures, row.err} })
+			if code := ask(s.dial("127.0.0.3"), "/secret"); code != 200 {
+				t.Fatalf("the next client got %d", code)
+			}
+			load, lately := s.listener.Overload()
+			if lately != row.overload || load.Waited != row.overload {
+				t.Errorf("overloaded: %t, %+v; want %t", lately, load, row.overload)
+			}
+			log := s.log.String()
+			if strings.Contains(log, "problem=overloaded") != row.overload || !strings.Contains(log, row.err.Error()) {
+				t.Errorf("the log is\n%s", log)
+			}
+		})
+	}
+}
+
+func TestAnOverloadEndsWhenConnectionsAreAcceptedAgain(t *testing.T) {
+	t.Parallel()
+	var failures atomic.Int64
+	failures.Store(1)
+	s := newSite(t, 100, func(l net.Listener) net.Listener { return exhausted{l, &failures, syscall.ENOBUFS} })
+	client := func() {
+		t.Helper()
+		c := s.dial("127.0.0.3")
+		if code := ask(c, "/secret"); code != 200 {
+			t.Fatal(code)
+		}
+		c.Close()
+	}
+	client()
+	if _, lately := s.listener.Overload(); !lately {
+		t.Fatal("one connection ended the overload")
+	}
+	for range 30 {
+		client()
+	}
+	if load, lately := s.listener.Overload(); lately {
+		t.Errorf("after 30 connections it still is overloaded: %+v", load)
+	}
+	failures.Store(1)
+	client() // accepting was under way already
+	client()
+	if load, lately := s.listener.Overload(); !lately || load.Count != 1 {
+		t.Errorf("the next overload is %+v, %t", load, lately)
+	}
 }
 
 // Without descriptors a process is mute, unless it says why.
 func TestRunningOutOfFilesIsAnErrorThatIsToldAndPasses(t *testing.T) {
 	t.Parallel()
 	var failures atomic.Int64
-	s := newSite(t, 100, func(l net.Listener) net.Listener { return exhausted{l, &failures} })
+	s := newSite(t, 100, func(l net.Listener) net.Listener { return exhausted{l, &failures, syscall.EMFILE} })
 	stranger := s.dial("127.0.0.2")
 	if code := ask(stranger, "/"); code != 200 {
 		t.Fatal(code)
