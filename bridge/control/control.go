@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 )
 
@@ -59,7 +60,7 @@ type Status struct {
 	ObservedRevision string            `json:"observed_revision"`
 	State            string            `json:"connection"`
 	Problems         []problem.Problem `json:"problems"`
-	Health           Health            `json:"health"` // as GET /health shows it
+	Health           health.Health     `json:"health"` // as GET /health shows it
 	// EgressAddress is the bridge's address as the account saw it last, let
 	// in or not; empty until the account answered once.
 	EgressAddress string `json:"egress_address"`

@@ -14,7 +14,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 )
@@ -103,15 +103,15 @@ func (u *UnknownMembers) clear(id string) {
 }
 
 // Report tells which pushes of the last day named unknown members.
-func (u *UnknownMembers) Report() control.Report {
+func (u *UnknownMembers) Report() health.Report {
 	now := u.Now()
-	r := control.Report{Source: "members", State: control.Healthy, Time: now, Expires: now.Add(time.Minute)}
+	r := health.Report{Source: "members", State: health.Healthy, Time: now, Expires: now.Add(time.Minute)}
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	maps.DeleteFunc(u.pushes, func(_ string, p unknownPush) bool { return now.Sub(p.last) > unknownKept })
 	for _, refused := range []bool{true, false} {
 		if p, found := u.problem(refused); found {
-			r.State = control.Degraded
+			r.State = health.Degraded
 			r.Problems = append(r.Problems, p)
 		}
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 )
 
@@ -86,12 +86,12 @@ func (p *pushes) causes() string {
 func TestUnknownMembersAreAProblemUntilTheWholeListIsKnown(t *testing.T) {
 	t.Parallel()
 	p := newPushes()
-	if r := p.d.Unknown.Report(); r.State != control.Healthy || len(r.Problems) != 0 {
+	if r := p.d.Unknown.Report(); r.State != health.Healthy || len(r.Problems) != 0 {
 		t.Fatalf("at first %+v", r)
 	}
 	p.push(t, "a", false, "ghost-1", "ghost-2")
 	if got := p.causes(); !strings.Contains(got, `members_unknown: `) || !strings.Contains(got, `to "Group a": "ghost-1", "ghost-2"`) ||
-		p.d.Unknown.Report().State != control.Degraded {
+		p.d.Unknown.Report().State != health.Degraded {
 		t.Errorf("got %s", got)
 	}
 	p.push(t, "a", false) // adds somebody who is known

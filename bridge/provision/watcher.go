@@ -13,7 +13,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 )
 
@@ -179,19 +179,19 @@ func (w *Watcher) Waiting() []bridge.Attention {
 }
 
 // Report says whether people wait for something that an operator must do.
-func (w *Watcher) Report() control.Report {
+func (w *Watcher) Report() health.Report {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	r := control.Report{Source: "confirmation", State: control.Healthy, Time: w.tried, Problems: w.problems}
+	r := health.Report{Source: "confirmation", State: health.Healthy, Time: w.tried, Problems: w.problems}
 	if w.tried.IsZero() {
 		r.Time = w.Now()
 	}
 	r.Expires = r.Time.Add(2*w.Every + time.Minute)
 	switch {
 	case len(w.problems) > 0:
-		r.State = control.Degraded
+		r.State = health.Degraded
 	case !w.looked:
-		r.State = control.Unknown // who waits is not known
+		r.State = health.Unknown // who waits is not known
 	}
 	return r
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 )
 
@@ -136,7 +136,7 @@ func TestWhatIsKnownStaysWhileTheAccountIsAway(t *testing.T) {
 		r.away = bridge.ErrUnavailable
 		r.mu.Unlock()
 		pass(time.Minute)
-		if got := w.Report(); got.State != control.Degraded || len(got.Problems) != 1 || len(w.Waiting()) != 1 {
+		if got := w.Report(); got.State != health.Degraded || len(got.Problems) != 1 || len(w.Waiting()) != 1 {
 			t.Errorf("got %+v", got)
 		}
 	})
@@ -146,20 +146,20 @@ func TestWhatIsKnownStaysWhileTheAccountIsAway(t *testing.T) {
 // and not while rounds fail.
 func TestWhatWasNotLookedAtIsUnknown(t *testing.T) {
 	t.Parallel()
-	if got := (&Watcher{Now: time.Now, Every: time.Minute}).Report(); got.State != control.Unknown {
+	if got := (&Watcher{Now: time.Now, Every: time.Minute}).Report(); got.State != health.Unknown {
 		t.Errorf("before the first round: %s", got.State)
 	}
 	r := &room{away: bridge.ErrUnavailable}
 	watch(t, r, func(w *Watcher) {
 		pass(time.Second)
-		if got := w.Report(); got.State != control.Unknown {
+		if got := w.Report(); got.State != health.Unknown {
 			t.Errorf("after a round that failed: %s", got.State)
 		}
 		r.mu.Lock()
 		r.away = nil
 		r.mu.Unlock()
 		pass(time.Hour)
-		if got := w.Report(); got.State != control.Healthy {
+		if got := w.Report(); got.State != health.Healthy {
 			t.Errorf("after a round that found nobody: %s", got.State)
 		}
 	})

@@ -15,6 +15,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 )
@@ -134,9 +135,9 @@ func (f *Front) Addr() string {
 
 // Report reports whether there are more connections than can be held. That those
 // of strangers are closed for others degrades nothing.
-func (f *Front) Report() control.Report {
+func (f *Front) Report() health.Report {
 	now := time.Now()
-	r := control.Report{Source: "connections", Time: now, Expires: now.Add(time.Minute), State: control.Healthy}
+	r := health.Report{Source: "connections", Time: now, Expires: now.Add(time.Minute), State: health.Healthy}
 	f.mu.Lock()
 	limited := f.limited
 	f.mu.Unlock()
@@ -149,7 +150,7 @@ func (f *Front) Report() control.Report {
 	}
 	facts := problem.Facts{problem.FactCount: strconv.Itoa(load.Count), problem.FactReason: load.Reason, problem.FactNetworks: load.Networks}
 	if load.Waited {
-		r.State = control.Degraded
+		r.State = health.Degraded
 	}
 	r.Problems = []problem.Problem{problem.New(problem.Overloaded, load.Since, facts)}
 	return r

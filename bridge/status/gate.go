@@ -15,6 +15,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/secret"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
@@ -309,15 +310,15 @@ func (g *Gate) mayBeTheIdP(now time.Time) bool {
 }
 
 // Report says whether wrong tokens arrive.
-func (g *Gate) Report() control.Report {
+func (g *Gate) Report() health.Report {
 	now := g.Now()
-	r := control.Report{Source: "tokens", Time: now, Expires: now.Add(time.Minute), State: control.Healthy}
+	r := health.Report{Source: "tokens", Time: now, Expires: now.Add(time.Minute), State: health.Healthy}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	t, facts := &g.wrong, problem.Facts{}
 	switch {
 	case g.previous.isRecent(now):
-		t, r.State = &g.previous, control.Degraded
+		t, r.State = &g.previous, health.Degraded
 		facts[problem.FactPrevious] = "true"
 		if !t.expired.IsZero() {
 			facts[problem.FactExpires] = t.expired.UTC().Format(time.RFC3339)
@@ -325,7 +326,7 @@ func (g *Gate) Report() control.Report {
 	case !g.wrong.isRecent(now):
 		return r
 	case g.mayBeTheIdP(now):
-		r.State = control.Degraded
+		r.State = health.Degraded
 	default:
 		facts[problem.FactForeign] = "true"
 	}

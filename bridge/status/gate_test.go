@@ -10,7 +10,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/status"
 )
@@ -28,7 +28,7 @@ func TestWhoseWrongTokensDegrade(t *testing.T) {
 	}{
 		{"nobody was ever let in", func(send func(string, string), _ func(time.Duration)) {
 			send("wrong", stranger)
-		}, control.Degraded, "203.0.113.9 (1)"},
+		}, health.Degraded, "203.0.113.9 (1)"},
 		{"the identity provider is let in meanwhile", func(send func(string, string), pass func(time.Duration)) {
 			send("right", idp)
 			pass(time.Minute)
@@ -36,31 +36,31 @@ func TestWhoseWrongTokensDegrade(t *testing.T) {
 			send("wrong", stranger)
 			pass(time.Minute)
 			send("right", idp)
-		}, control.Healthy, "203.0.113.9 (2)"},
+		}, health.Healthy, "203.0.113.9 (2)"},
 		{"it has not come again yet", func(send func(string, string), pass func(time.Duration)) {
 			send("right", idp)
 			pass(time.Minute)
 			send("wrong", stranger)
-		}, control.Degraded, "203.0.113.9 (1)"},
+		}, health.Degraded, "203.0.113.9 (1)"},
 		{"it is its own address that sends them", func(send func(string, string), pass func(time.Duration)) {
 			send("right", idp)
 			pass(time.Minute)
 			send("wrong", idp)
 			pass(time.Minute)
 			send("right", elsewhere)
-		}, control.Degraded, "198.51.100.7 (1)"},
+		}, health.Degraded, "198.51.100.7 (1)"},
 		{"its own address sent them before the first right one", func(send func(string, string), pass func(time.Duration)) {
 			send("wrong", idp)
 			pass(time.Minute)
 			send("right", idp)
-		}, control.Degraded, "198.51.100.7 (1)"},
+		}, health.Degraded, "198.51.100.7 (1)"},
 		{"its network sends them, from another address of the /64", func(send func(string, string), pass func(time.Duration)) {
 			send("right", "2001:db8::1")
 			pass(time.Minute)
 			send("wrong", "2001:db8::2")
 			pass(time.Minute)
 			send("right", "2001:db8::1")
-		}, control.Degraded, "2001:db8::/64 (1)"},
+		}, health.Degraded, "2001:db8::/64 (1)"},
 		{"a stranger goes on, and the identity provider's token is replaced", func(send func(string, string), pass func(time.Duration)) {
 			send("right", idp)
 			pass(time.Second)
@@ -70,7 +70,7 @@ func TestWhoseWrongTokensDegrade(t *testing.T) {
 			pass(time.Minute)
 			send("wrong", stranger)
 			send("wrong", idp)
-		}, control.Degraded, "203.0.113.9 (2), 198.51.100.7 (1)"},
+		}, health.Degraded, "203.0.113.9 (2), 198.51.100.7 (1)"},
 		{"a stranger goes on, and nobody else comes for an hour", func(send func(string, string), pass func(time.Duration)) {
 			send("wrong", stranger)
 			pass(time.Second)
@@ -79,21 +79,21 @@ func TestWhoseWrongTokensDegrade(t *testing.T) {
 				pass(time.Minute)
 				send("wrong", stranger)
 			}
-		}, control.Degraded, "203.0.113.9 (62)"},
+		}, health.Degraded, "203.0.113.9 (62)"},
 		{"the old pair's token is nobody's invention", func(send func(string, string), pass func(time.Duration)) {
 			send("old", stranger)
 			pass(time.Minute)
 			send("right", idp)
-		}, control.Degraded, "old token"},
+		}, health.Degraded, "old token"},
 		{"made-up tokens do not hide it", func(send func(string, string), pass func(time.Duration)) {
 			send("old", idp)
 			pass(time.Minute)
 			send("wrong", stranger)
 			send("right", elsewhere)
-		}, control.Degraded, "old token"},
+		}, health.Degraded, "old token"},
 		{"texts that are no tokens are no problem", func(send func(string, string), _ func(time.Duration)) {
 			send("nonsense", stranger)
-		}, control.Healthy, ""},
+		}, health.Healthy, ""},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
@@ -119,7 +119,7 @@ func TestTheOperatorsTokenDoesNotEndTheAlarm(t *testing.T) {
 	f.get(t, "/Users", "Bearer wrong", "X-Forwarded-For", "203.0.113.9")
 	f.pass(time.Minute)
 	f.get(t, "/health", "Bearer right", "X-Forwarded-For", "198.51.100.1")
-	if r := f.gate.Report(); r.State != control.Degraded {
+	if r := f.gate.Report(); r.State != health.Degraded {
 		t.Errorf("the state is %s", r.State)
 	}
 }

@@ -3,7 +3,7 @@ package status
 import (
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 )
@@ -14,8 +14,8 @@ type Metrics struct {
 	tokens *prometheus.CounterVec
 }
 
-// NewMetrics makes the metrics of one bridge. Health is asked at each scrape.
-func NewMetrics(version, commit string, health func() control.Health) *Metrics {
+// NewMetrics makes the metrics of one bridge. It asks for the health at each scrape.
+func NewMetrics(version, commit string, ask func() health.Health) *Metrics {
 	m := &Metrics{
 		Metrics: ingress.NewMetrics("scimbridge"),
 		tokens: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -32,7 +32,7 @@ func NewMetrics(version, commit string, health func() control.Health) *Metrics {
 		ConstLabels: prometheus.Labels{"version": version, "commit": commit},
 	})
 	build.Set(1)
-	m.MustRegister(build, m.tokens, healthCollector{health})
+	m.MustRegister(build, m.tokens, healthCollector{ask})
 	return m
 }
 
@@ -40,7 +40,7 @@ func NewMetrics(version, commit string, health func() control.Health) *Metrics {
 func (m *Metrics) TokenChecked(result string) { m.tokens.WithLabelValues(result).Inc() }
 
 // healthCollector shows health as gauges that are 0 or 1.
-type healthCollector struct{ health func() control.Health }
+type healthCollector struct{ ask func() health.Health }
 
 var (
 	stateGauge = prometheus.NewDesc("scimbridge_state",
@@ -55,8 +55,8 @@ func (healthCollector) Describe(ch chan<- *prometheus.Desc) {
 }
 
 func (c healthCollector) Collect(ch chan<- prometheus.Metric) {
-	h := c.health()
-	for _, state := range severity {
+	h := c.ask()
+	for _, state := range health.States() {
 		ch <- prometheus.MustNewConstMetric(stateGauge, prometheus.GaugeValue, truth(h.State == state), state)
 	}
 	found := map[problem.Code]bool{}

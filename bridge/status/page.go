@@ -20,6 +20,7 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
@@ -29,7 +30,7 @@ import (
 // A Page is the status page, for the operator at 3 a.m.: plain HTML that
 // works without scripts, behind the bearer token typed into a form.
 type Page struct {
-	Health  func() control.Health
+	Health  func() health.Health
 	Status  func() control.Status
 	Waiting func() []bridge.Attention
 	Admit   func(ctx context.Context, token string) error
@@ -92,7 +93,7 @@ type signInPage struct {
 
 // statusPage is what status.html shows.
 type statusPage struct {
-	Health  control.Health
+	Health  health.Health
 	Status  control.Status
 	Waiting []bridge.Attention
 	// Unconfirmed is set before the account has confirmed the token's pair: then

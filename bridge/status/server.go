@@ -7,12 +7,13 @@ import (
 	"strings"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 )
 
 // A Server is all that the bridge answers over HTTP.
 type Server struct {
-	Board   *Board
+	Board   *health.Board
 	Gate    *Gate
 	Metrics *Metrics
 	Page    *Page
@@ -68,15 +69,15 @@ func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
 	state, code := s.Board.Health().State, http.StatusOK
 	switch s.Connection() {
 	case control.Starting, control.Draining, control.SessionUnreadable:
-		state, code = control.Unhealthy, http.StatusServiceUnavailable
+		state, code = health.Unhealthy, http.StatusServiceUnavailable
 	}
-	writeJSON(w, code, control.Readiness{State: state, Revision: s.Board.Revision})
+	writeJSON(w, code, health.Readiness{State: state, Revision: s.Board.Revision})
 }
 
 func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
 	h := s.Board.Health()
 	code := http.StatusOK
-	if h.State != control.Healthy && h.State != control.Degraded {
+	if h.State != health.Healthy && h.State != health.Degraded {
 		code = http.StatusServiceUnavailable
 	}
 	writeJSON(w, code, h)
@@ -92,10 +93,10 @@ func (s *Server) healthRefused(w http.ResponseWriter, err error) bool {
 	}
 	now := s.Board.Now()
 	w.Header().Set("Retry-After", "10")
-	writeJSON(w, http.StatusServiceUnavailable, control.Health{
-		State:       control.Unhealthy,
+	writeJSON(w, http.StatusServiceUnavailable, health.Health{
+		State:       health.Unhealthy,
 		Revision:    s.Board.Revision,
-		Reports:     []control.Report{},
+		Reports:     []health.Report{},
 		Problems:    []problem.Problem{problem.New(problem.SessionUnreadable, now, nil)},
 		RetrievedAt: now.UTC(),
 	})

@@ -19,6 +19,7 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/logring"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/secret"
@@ -53,11 +54,11 @@ type face struct {
 	*httptest.Server
 	mu      sync.Mutex
 	now     time.Time
-	report  control.Report
+	report  health.Report
 	state   string
 	log     bytes.Buffer
 	raised  int
-	overlap *control.Overlap
+	overlap *health.Overlap
 	gate    *status.Gate
 	grant   string // what the account has confirmed of the right token
 }
@@ -87,7 +88,7 @@ func (f *face) pass(d time.Duration) {
 	f.now = f.now.Add(d)
 }
 
-func (f *face) component() control.Report {
+func (f *face) component() health.Report {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	r := f.report
@@ -100,14 +101,14 @@ func (f *face) component() control.Report {
 func newFace(t *testing.T) *face {
 	t.Helper()
 	f := &face{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), state: control.Ready, grant: "confirmed"}
-	f.report = control.Report{Source: "account", State: control.Healthy}
-	board := &status.Board{Version: "1.2.3", Build: "abc", Revision: "r1", Now: f.time, Overlap: func() *control.Overlap { return f.overlap }}
+	f.report = health.Report{Source: "account", State: health.Healthy}
+	board := &health.Board{Version: "1.2.3", Build: "abc", Revision: "r1", Now: f.time, Overlap: func() *health.Overlap { return f.overlap }}
 	metrics := status.NewMetrics("1.2.3", "abc", board.Health)
 	logger := hclog.New(&hclog.LoggerOptions{Output: &f.log, Mutex: &f.mu, Level: hclog.Trace})
 	events := ingress.NewEventLog(logger)
 	f.gate = &status.Gate{Door: door{}, Monitoring: secret.New("watch"), Events: events, Now: f.time,
 		Checked: metrics.TokenChecked, Changed: func() { f.raised++ }}
-	board.Components = []func() control.Report{f.component, f.gate.Report}
+	board.Components = []func() health.Report{f.component, f.gate.Report}
 	ring := logring.New(1 << 10)
 	ring.Sink(hclog.Info).Accept("scim-bridge", hclog.Info, "a line of the log")
 	server := &status.Server{
@@ -216,7 +217,7 @@ func TestWrongTokensAreOneProblemAndFewLogLines(t *testing.T) {
 	for range 50 {
 		f.get(t, "/Users", "Bearer nonsense")
 	}
-	if r := f.gate.Report(); r.State != control.Healthy || f.raised != 0 {
+	if r := f.gate.Report(); r.State != health.Healthy || f.raised != 0 {
 		t.Errorf("texts that are no tokens: %+v, raised %d times", r, f.raised)
 	}
 	f.pass(time.Minute)
@@ -251,12 +252,12 @@ func TestHealthIsTheWorstOfTheComponents(t *testing.T) {
 		wantState       string
 		wantCode        int
 	}{
-		{"all is well", control.Healthy, 0, control.Healthy, 200},
-		{"somebody should look", control.Degraded, 0, control.Degraded, 200},
-		{"sealed", control.Sealed, 0, control.Sealed, 503},
-		{"nothing works", control.Unhealthy, 0, control.Unhealthy, 503},
-		{"what a component does not know makes nothing worse", control.Unknown, 0, control.Healthy, 200},
-		{"a component has stopped telling", control.Healthy, time.Hour, control.Unhealthy, 503},
+		{"all is well", health.Healthy, 0, health.Healthy, 200},
+		{"somebody should look", health.Degraded, 0, health.Degraded, 200},
+		{"sealed", health.Sealed, 0, health.Sealed, 503},
+		{"nothing works", health.Unhealthy, 0, health.Unhealthy, 503},
+		{"what a component does not know makes nothing worse", health.Unknown, 0, health.Healthy, 200},
+		{"a component has stopped telling", health.Healthy, time.Hour, health.Unhealthy, 503},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
@@ -267,7 +268,7 @@ func TestHealthIsTheWorstOfTheComponents(t *testing.T) {
 				f.pass(row.late)
 			}
 			code, body, _ := f.get(t, "/health", "Bearer watch")
-			var h control.Health
+			var h health.Health
 			if err := json.Unmarshal([]byte(body), &h); err != nil {
 				t.Fatal(err)
 			}
@@ -286,15 +287,15 @@ func TestHealthIsTheWorstOfTheComponents(t *testing.T) {
 func TestHealthIsItselfWithoutASession(t *testing.T) {
 	t.Parallel()
 	f := newFace(t)
-	f.state, f.report.State = control.SessionUnreadable, control.Unhealthy
+	f.state, f.report.State = control.SessionUnreadable, health.Unhealthy
 	f.report.Problems = []problem.Problem{problem.New(problem.SessionUnreadable, f.now, problem.Facts{problem.FactReason: "at /secret/place"})}
 	for authorization, wantDetail := range map[string]bool{"Bearer watch": true, "Bearer unreadable": false} {
 		code, body, header := f.get(t, "/health", authorization)
-		var h control.Health
+		var h health.Health
 		if err := json.Unmarshal([]byte(body), &h); err != nil {
 			t.Fatalf("%s: %v in %s", authorization, err, body)
 		}
-		if code != 503 || header.Get("Content-Type") != "application/json" || h.State != control.Unhealthy ||
+		if code != 503 || header.Get("Content-Type") != "application/json" || h.State != health.Unhealthy ||
 			len(h.Problems) != 1 || h.Problems[0].Code != problem.SessionUnreadable || h.RetrievedAt.IsZero() {
 			t.Errorf("%s: %d %s", authorization, code, body)
 		}
@@ -322,13 +323,13 @@ func TestReadyMeansKeepSendingRequests(t *testing.T) {
 		code             int
 		component, state string
 	}{
-		control.Starting:          {503, control.Healthy, control.Unhealthy},
-		control.Sealed:            {200, control.Sealed, control.Sealed},
-		control.SessionUnreadable: {503, control.Unhealthy, control.Unhealthy},
-		control.SigningIn:         {200, control.Degraded, control.Degraded},
-		control.Ready:             {200, control.Healthy, control.Healthy},
-		control.Refused:           {200, control.Unhealthy, control.Unhealthy},
-		control.Draining:          {503, control.Healthy, control.Unhealthy},
+		control.Starting:          {503, health.Healthy, health.Unhealthy},
+		control.Sealed:            {200, health.Sealed, health.Sealed},
+		control.SessionUnreadable: {503, health.Unhealthy, health.Unhealthy},
+		control.SigningIn:         {200, health.Degraded, health.Degraded},
+		control.Ready:             {200, health.Healthy, health.Healthy},
+		control.Refused:           {200, health.Unhealthy, health.Unhealthy},
+		control.Draining:          {503, health.Healthy, health.Unhealthy},
 	} {
 		t.Run(connection, func(t *testing.T) {
 			t.Parallel()
@@ -439,7 +440,7 @@ func TestMetricLabelsAreClosedSets(t *testing.T) {
 func TestTheStatusPage(t *testing.T) {
 	t.Parallel()
 	f := newFace(t)
-	f.report.State = control.Unhealthy
+	f.report.State = health.Unhealthy
 	f.report.Problems = []problem.Problem{problem.New(problem.FirewallBlocked, f.now, problem.Facts{problem.FactAddress: "192.0.2.7", problem.FactRuleID: "<i>mark-up`</i>"})}
 	jar, err := cookiejar.New(nil)
 	if err != nil {

@@ -21,7 +21,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/client"
 )
@@ -123,7 +123,7 @@ func (d *bridge) Read(ctx context.Context, req datasource.ReadRequest, resp *dat
 	m.Revision, m.Source, m.Reason = types.StringNull(), types.StringNull(), types.StringNull()
 	m.Problems = types.ListNull(types.StringType)
 
-	var seen health
+	var seen answer
 	if err := d.get(ctx, base.JoinPath("ready"), "", &seen); err != nil {
 		m.State, m.Reason = types.StringValue("unreachable"), types.StringValue(err.Error())
 		d.askAccount(ctx, nil, &m, &resp.Diagnostics)
@@ -152,15 +152,15 @@ func (d *bridge) Read(ctx context.Context, req datasource.ReadRequest, resp *dat
 	resp.Diagnostics.Append(resp.State.Set(ctx, m)...)
 }
 
-// health is what /ready and /health have in common, and the latter's problems.
-type health struct {
+// answer is what /ready and /health have in common, and the latter's problems.
+type answer struct {
 	State    string            `json:"state"`
 	Revision string            `json:"revision"`
 	Problems []problem.Problem `json:"problems"`
-	Overlap  *control.Overlap  `json:"overlap"`
+	Overlap  *health.Overlap   `json:"overlap"`
 }
 
-func fromOverlap(o *control.Overlap) *overlapModel {
+func fromOverlap(o *health.Overlap) *overlapModel {
 	if o == nil {
 		return nil
 	}
@@ -171,7 +171,7 @@ func fromOverlap(o *control.Overlap) *overlapModel {
 	return m
 }
 
-func (h health) codes() []string {
+func (h answer) codes() []string {
 	codes := make([]string, len(h.Problems))
 	for i, p := range h.Problems {
 		codes[i] = string(p.Code)
@@ -180,7 +180,7 @@ func (h health) codes() []string {
 }
 
 // get reads a status document. 503 is an answer too: it has the same form.
-func (d *bridge) get(ctx context.Context, from *url.URL, token string, to *health) error {
+func (d *bridge) get(ctx context.Context, from *url.URL, token string, to *answer) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, from.String(), nil)
 	if err != nil {
 		return err

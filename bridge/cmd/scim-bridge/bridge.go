@@ -20,6 +20,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/connector/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/build"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/durable"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
@@ -68,7 +69,7 @@ type runningBridge struct {
 	watcher   *provision.Watcher
 	unknown   *provision.UnknownMembers
 	gate      *status.Gate
-	board     *status.Board
+	board     *health.Board
 	front     *status.Front
 	socket    *status.Socket
 
@@ -123,7 +124,7 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 		Changed: b.connector.Tell,
 	}
 	b.unknown = &provision.UnknownMembers{Log: cfg.logger.Named("members"), Now: time.Now, Changed: b.connector.Tell}
-	b.board = &status.Board{Version: info.Version, Build: info.Commit, Revision: cfg.revision, Now: time.Now, Overlap: b.overlap}
+	b.board = &health.Board{Version: info.Version, Build: info.Commit, Revision: cfg.revision, Now: time.Now, Overlap: b.overlap}
 	b.events = ingress.NewEventLog(cfg.logger.Named("http"))
 	metrics := status.NewMetrics(info.Version, info.Commit, b.board.Health)
 	b.gate = &status.Gate{
@@ -169,7 +170,7 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 		Events:      b.events,
 		Connections: cfg.connections,
 	}
-	b.board.Components = []func() control.Report{
+	b.board.Components = []func() health.Report{
 		b.sessionReport, b.connector.Report, b.watcher.Report, b.unknown.Report, b.gate.Report, b.front.Report,
 		b.folder.Report,
 	}
@@ -363,7 +364,7 @@ func (b *runningBridge) noteUnseal(err error) {
 }
 
 // sessionReport is the keyring's, with what is known here of how to open it.
-func (b *runningBridge) sessionReport() control.Report {
+func (b *runningBridge) sessionReport() health.Report {
 	r := b.keyring.Report()
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -391,12 +392,12 @@ func (b *runningBridge) admitStored() error {
 }
 
 // overlap is what is to be told while two tokens work; nil when one does.
-func (b *runningBridge) overlap() *control.Overlap {
+func (b *runningBridge) overlap() *health.Overlap {
 	until, runs := b.keyring.OverlapEnd()
 	if !runs {
 		return nil
 	}
-	o := &control.Overlap{Until: until.UTC()}
+	o := &health.Overlap{Until: until.UTC()}
 	if at, from := b.gate.PreviousUse(); !at.IsZero() {
 		at = at.UTC()
 		o.LastUsed, o.LastUsedFrom = &at, from
@@ -419,9 +420,9 @@ func (b *runningBridge) tellSession() {
 // heartbeat is what the account is told.
 func (b *runningBridge) heartbeat() (api.HeartbeatState, []string) {
 	h := b.board.Health()
-	codes := status.Codes(h.Problems)
+	codes := health.Codes(h.Problems)
 	switch {
-	case h.State == control.Healthy:
+	case h.State == health.Healthy:
 		return api.Healthy, codes
 	case b.connector.State().Phase != account.SignedIn && len(h.Problems) == 0:
 		return api.Healthy, codes // this heartbeat is what ends the signing in
@@ -475,7 +476,7 @@ func (b *runningBridge) status() control.Status {
 	b.mu.Lock()
 	observed := b.observed
 	b.mu.Unlock()
-	health := b.board.Health()
+	now := b.board.Health()
 	return control.Status{
 		Instance:           b.instance,
 		PID:                os.Getpid(),
@@ -484,8 +485,8 @@ func (b *runningBridge) status() control.Status {
 		Revision:           b.cfg.revision,
 		ObservedRevision:   observed,
 		State:              b.state(),
-		Problems:           health.Problems,
-		Health:             health,
+		Problems:           now.Problems,
+		Health:             now,
 		EgressAddress:      b.connector.State().Address,
 		AccountID:          k.Header.AccountID,
 		AccountURL:         b.connector.URL(),

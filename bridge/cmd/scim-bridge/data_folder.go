@@ -7,7 +7,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/durable"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 )
@@ -51,13 +51,13 @@ func (d *dataFolder) write() {
 }
 
 // Report reports whether the folder can be written.
-func (d *dataFolder) Report() control.Report {
+func (d *dataFolder) Report() health.Report {
 	now := time.Now()
-	r := control.Report{Source: "data_folder", Time: now, Expires: now.Add(time.Minute), State: control.Healthy}
+	r := health.Report{Source: "data_folder", Time: now, Expires: now.Add(time.Minute), State: health.Healthy}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.fault != nil {
-		r.State = control.Degraded
+		r.State = health.Degraded
 		r.Problems = []problem.Problem{problem.New(problem.StorageFull, d.since, problem.Facts{
 			problem.FactDataDir: d.path, problem.FactReason: d.fault.Error(),
 		})}

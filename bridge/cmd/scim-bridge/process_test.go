@@ -28,6 +28,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/signin"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
 
@@ -400,10 +401,10 @@ func ask(t *testing.T, method, url, token, body string, headers ...string) reply
 	return reply{resp.StatusCode, resp.Header, string(text)}
 }
 
-func (p *process) health(token string) control.Health {
+func (p *process) health(token string) health.Health {
 	p.t.Helper()
 	r := ask(p.t, http.MethodGet, p.url("/health"), token, "")
-	var h control.Health
+	var h health.Health
 	if err := json.Unmarshal([]byte(r.body), &h); err != nil {
 		p.t.Fatalf("/health answered %d %s", r.status, r.body)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
@@ -57,7 +58,7 @@ func TestSealedUntilTheRightToken(t *testing.T) {
 	if s := b.status(); s.ObservedRevision != "r7" || s.EgressAddress != "127.0.0.1" {
 		t.Errorf("after signing in: observed %q, egress %q", s.ObservedRevision, s.EgressAddress)
 	}
-	if h := b.health(pair.token.Reveal()); h.State != control.Degraded || len(h.Problems) != 1 || h.Problems[0].Code != problem.TokenRejected {
+	if h := b.health(pair.token.Reveal()); h.State != health.Degraded || len(h.Problems) != 1 || h.Problems[0].Code != problem.TokenRejected {
 		t.Errorf("health with a wrong token in memory: %s %v", h.State, h.Problems)
 	}
 	wrongPair := pair
@@ -272,7 +273,7 @@ func TestADataFolderThatCannotBeWrittenIsTold(t *testing.T) {
 		t.Fatalf("SCIM beside it: %d %s", got.status, got.body)
 	}
 	b.awaitProblem("storage_full")
-	if h := b.health(pair.token.Reveal()); h.State != control.Degraded || !strings.Contains(h.Problems[0].Cause, dir) {
+	if h := b.health(pair.token.Reveal()); h.State != health.Degraded || !strings.Contains(h.Problems[0].Cause, dir) {
 		t.Errorf("health: %+v", h)
 	}
 	if err := os.RemoveAll(filepath.Join(dir, observedFile)); err != nil {
@@ -426,7 +427,7 @@ func TestChangedCredentialsAreToldInTheVendorsWords(t *testing.T) {
 	if !strings.Contains(b.logText(), problem.LogSignInFailed+": problem=credentials_changed reason=credentials_changed") {
 		t.Error("the vendor's words are not in the log")
 	}
-	if h := b.health(pair.token.Reveal()); h.State != control.Unhealthy {
+	if h := b.health(pair.token.Reveal()); h.State != health.Unhealthy {
 		t.Errorf("health: %s", h.State)
 	}
 	tellsNothing(t, b.logText(), pair)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 )
@@ -75,7 +76,7 @@ func (s *statusCommand) local(ctx context.Context, c *console) error {
 
 // show prints health, the same whoever was asked; facts are what only a local
 // bridge tells beside it.
-func (s *statusCommand) show(c *console, h control.Health, facts ...string) error {
+func (s *statusCommand) show(c *console, h health.Health, facts ...string) error {
 	var err error
 	if s.JSON {
 		err = printJSON(c.Out, h)
@@ -90,7 +91,7 @@ func (s *statusCommand) show(c *console, h control.Health, facts ...string) erro
 		table(c.Out, pairs...)
 		printProblems(c.Out, h.Problems)
 	}
-	return outcome(err, h.State == control.Healthy)
+	return outcome(err, h.State == health.Healthy)
 }
 
 func (s *statusCommand) remote(ctx context.Context, c *console) error {
@@ -101,7 +102,7 @@ func (s *statusCommand) remote(ctx context.Context, c *console) error {
 	return s.show(c, h)
 }
 
-func (s *statusCommand) fetchHealth(ctx context.Context) (h control.Health, err error) {
+func (s *statusCommand) fetchHealth(ctx context.Context) (h health.Health, err error) {
 	token, err := readSecret("--token-file", s.TokenFile, toStandardError)
 	if err != nil {
 		return h, err

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
 )
 
 // Whoever is asked, and whichever way, the state is one word of one
@@ -30,13 +31,13 @@ func TestOneShapeAndOneVocabularyOfStates(t *testing.T) {
 		out, _ := exec.CommandContext(t.Context(), "scim-bridge", append([]string{"status"}, args...)...).Output() // the exit code tells the state
 		return string(out)
 	}
-	for _, state := range []string{control.Sealed, control.Healthy} {
-		if state == control.Healthy {
+	for _, state := range []string{health.Sealed, health.Healthy} {
+		if state == health.Healthy {
 			if _, err := b.control().Unseal(t.Context(), pair.token.Reveal()); err != nil {
 				t.Fatal(err)
 			}
 			b.awaitState(control.Ready)
-			await(t, "all components to be healthy", func() bool { return b.status().Health.State == control.Healthy })
+			await(t, "all components to be healthy", func() bool { return b.status().Health.State == health.Healthy })
 		}
 		shapes := map[string]map[string]any{}
 		for name, text := range map[string]string{

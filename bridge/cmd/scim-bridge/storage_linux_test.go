@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
 )
 
 // A small disk is full when fill returns, and has room again after empty.
@@ -116,7 +117,7 @@ func TestAFullDiskIsToldAndHealsByItself(t *testing.T) {
 			if want := "df -h " + account.database; !strings.Contains(p.Remedy, want) {
 				t.Errorf("the remedy does not say %q: %s", want, p.Remedy)
 			}
-			if h := b.health(token); h.State != control.Unhealthy {
+			if h := b.health(token); h.State != health.Unhealthy {
 				t.Errorf("the bridge's health on a full disk: %s", h.State)
 			}
 			if got := ask(t, http.MethodGet, account.url+"/ready", "", ""); got.status != 503 || !strings.Contains(got.body, "storage_full") {

@@ -24,6 +24,7 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
 
@@ -389,7 +390,7 @@ func TestAttackForgedTokens(t *testing.T) {
 	h := b.health(pair.token.Reveal())
 	told, _ := json.Marshal(h.Problems)
 	t.Logf("%d forged tokens: the bridge is %s, the log grew by %d bytes; %s", sent, h.State, grown, told)
-	if h.State != control.Healthy || grown > mostLog {
+	if h.State != health.Healthy || grown > mostLog {
 		t.Errorf("the bridge is %s, and its log grew by %d bytes", h.State, grown)
 	}
 	if want := fmt.Sprintf("127.0.0.2 (%d)", sent); !strings.Contains(string(told), want) {

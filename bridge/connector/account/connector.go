@@ -16,7 +16,7 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
@@ -221,18 +221,18 @@ func differ(a, b State) bool {
 }
 
 // Report says how the way to the account is.
-func (c *Connector) Report() control.Report {
+func (c *Connector) Report() health.Report {
 	s := c.State()
-	r := control.Report{Source: "account", Time: s.Tried, Expires: s.Tried.Add(2*c.cfg.Heartbeat + c.cfg.AttemptTimeout)}
+	r := health.Report{Source: "account", Time: s.Tried, Expires: s.Tried.Add(2*c.cfg.Heartbeat + c.cfg.AttemptTimeout)}
 	switch s.Phase {
 	case Waiting:
-		r.State = control.Sealed
+		r.State = health.Sealed
 	case SigningIn:
-		r.State = control.Degraded
+		r.State = health.Degraded
 	case SignedIn:
-		r.State = control.Healthy
+		r.State = health.Healthy
 	default:
-		r.State = control.Unhealthy
+		r.State = health.Unhealthy
 	}
 	if s.Phase == Waiting || s.Tried.IsZero() {
 		r.Time = c.cfg.Now()
@@ -242,7 +242,7 @@ func (c *Connector) Report() control.Report {
 		r.Problems = append(r.Problems, *s.Problem)
 	}
 	if s.Phase == SignedIn && s.Strange != nil {
-		r.State = control.Unhealthy
+		r.State = health.Unhealthy
 		r.Problems = append(r.Problems, *s.Strange)
 	}
 	if s.Phase == SignedIn && s.FirewallOff != nil {

@@ -26,7 +26,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/signin"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/connector/account"
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
@@ -493,13 +493,13 @@ func TestWhatAnswersInTheAccountsPlaceIsNamed(t *testing.T) {
 			c.Tell()
 			await(t, c, "unhealthy because of what answers", func() bool {
 				r := c.Report()
-				return r.State == control.Unhealthy && len(r.Problems) == 1 && r.Problems[0].Code == problem.AccountUnreachable &&
+				return r.State == health.Unhealthy && len(r.Problems) == 1 && r.Problems[0].Code == problem.AccountUnreachable &&
 					strings.Contains(r.Problems[0].Cause, row.want)
 			})
 			network.set(nil)
 			await(t, c, "healthy again", func() bool {
 				_, err := c.Person(t.Context(), "x")
-				return bridge.CodeOf(err) == bridge.NotFound && c.Report().State == control.Healthy
+				return bridge.CodeOf(err) == bridge.NotFound && c.Report().State == health.Healthy
 			})
 		})
 	}

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 )
 
@@ -127,7 +127,7 @@ func (o *FirewallOff) equal(other *FirewallOff) bool {
 }
 
 // report adds the problem to the report of a bridge that is signed in.
-func (o *FirewallOff) report(r *control.Report) {
-	r.State = control.Degraded
+func (o *FirewallOff) report(r *health.Report) {
+	r.State = health.Degraded
 	r.Problems = append(r.Problems, problem.New(problem.FirewallDisabled, o.Since, o.Facts))
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
@@ -170,22 +171,22 @@ func (k *Keyring) State() KeyringState {
 }
 
 // Report says how the session is.
-func (k *Keyring) Report() control.Report {
+func (k *Keyring) Report() health.Report {
 	now := k.now()
-	r := control.Report{Source: "session", Time: now, Expires: now.Add(time.Minute), State: control.Healthy}
+	r := health.Report{Source: "session", Time: now, Expires: now.Add(time.Minute), State: health.Healthy}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	switch {
 	case k.open != nil:
 	case k.err != nil:
-		r.State = control.Unhealthy
+		r.State = health.Unhealthy
 		facts := problem.Facts{problem.FactReason: k.err.Error()}
 		if mistake, ok := errors.AsType[*session.MistakeError](k.err); ok {
 			facts[problem.FactSetting] = mistake.Setting
 		}
 		r.Problems = []problem.Problem{problem.New(problem.SessionUnreadable, k.since, facts)}
 	default:
-		r.State = control.Sealed
+		r.State = health.Sealed
 		r.Problems = []problem.Problem{problem.New(problem.Sealed, k.since, nil)}
 	}
 	return r

@@ -13,6 +13,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/signin"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/connector/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
@@ -91,18 +92,18 @@ func TestAMissingSessionIsFoundWhenItComes(t *testing.T) {
 	token, text := newToken(t), ""
 	k := newKeyring(&text)
 	refusedWith(t, "any token without a session", k.Admit(token.Reveal()), 503, problem.SessionUnreadable)
-	if r := k.Report(); r.State != control.Unhealthy || r.Problems[0].Code != problem.SessionUnreadable {
+	if r := k.Report(); r.State != health.Unhealthy || r.Problems[0].Code != problem.SessionUnreadable {
 		t.Errorf("report: %+v", r)
 	}
 	text = seal(t, token)
 	k.Reload()
-	if r := k.Report(); r.State != control.Sealed || r.Problems[0].Code != problem.Sealed {
+	if r := k.Report(); r.State != health.Sealed || r.Problems[0].Code != problem.Sealed {
 		t.Errorf("report: %+v", r)
 	}
 	if err := k.Admit(token.Reveal()); err != nil {
 		t.Error(err)
 	}
-	if r := k.Report(); r.State != control.Healthy || len(r.Problems) != 0 {
+	if r := k.Report(); r.State != health.Healthy || len(r.Problems) != 0 {
 		t.Errorf("report: %+v", r)
 	}
 }

@@ -106,17 +106,23 @@ var walls = []struct {
 	},
 	{
 		room:   "bridge/provision",
-		may:    []string{"bridge/provision", "bridge/problem", "bridge/control", "bridge/internal"},
+		may:    []string{"bridge/provision", "bridge/problem", "bridge/health", "bridge/internal"},
 		reason: "the rules know no HTTP and no account API",
 	},
 	{
+		room:   "bridge/health",
+		may:    []string{"bridge/health", "bridge/problem"},
+		never:  []string{"net/http"},
+		reason: "what is wrong is the same for /health, the page, the heartbeat and Terraform",
+	},
+	{
 		room:   "bridge/status",
-		may:    []string{"bridge/status", "bridge/problem", "bridge/control", "bridge/session", "bridge/internal"},
+		may:    []string{"bridge/status", "bridge/problem", "bridge/health", "bridge/control", "bridge/session", "bridge/internal"},
 		reason: "the status page shows what it is told",
 	},
 	{
 		room:   "bridge/connector/account",
-		may:    []string{"bridge/connector/account", "bridge/problem", "bridge/control", "bridge/session", "bridge/account/api", "bridge/account/signin", "bridge/internal"},
+		may:    []string{"bridge/connector/account", "bridge/problem", "bridge/health", "bridge/control", "bridge/session", "bridge/account/api", "bridge/account/signin", "bridge/internal"},
 		reason: "the connector speaks to the account's API, never to its store",
 	},
 	{
@@ -138,7 +144,7 @@ var walls = []struct {
 	{
 		room: "provider",
 		may: []string{"provider", "bridge/account/api", "bridge/account/firewall", "bridge/account/signin",
-			"bridge/session", "bridge/problem", "bridge/control"},
+			"bridge/session", "bridge/problem", "bridge/health", "bridge/control"},
 		reason: "the provider speaks to the account's API and to control sockets, nothing else",
 	},
 }

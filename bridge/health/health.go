@@ -1,4 +1,4 @@
-package control
+package health
 
 import (
 	"time"
@@ -6,13 +6,14 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 )
 
-// How a bridge, or a part of it, is: one vocabulary for /health, /ready, the
-// status page and the command line. Sealed stands between Degraded and
-// Unhealthy. What Terraform calls the status of a deployment is made of the
-// connection (Status.State) by package deploy, and nowhere else.
+// The states of a bridge, and of a part of it: one vocabulary for /health,
+// /ready, the status page and the command line. What Terraform calls the
+// status of a deployment is made of the connection (control.Status.State) by
+// package deploy, and nowhere else.
 const (
 	Healthy   = "healthy"
 	Degraded  = "degraded"  // it works, and somebody should look
+	Sealed    = "sealed"    // it waits for the bearer token
 	Unhealthy = "unhealthy" // SCIM requests are not carried out
 	Unknown   = "unknown"   // of a part alone: it has not been able to look
 )

@@ -1,10 +1,9 @@
-package status
+package health
 
 import (
 	"slices"
 	"time"
 
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 )
 
@@ -13,23 +12,26 @@ import (
 type Board struct {
 	Version, Build string
 	Revision       string
-	Components     []func() control.Report
-	Overlap        func() *control.Overlap
+	Components     []func() Report
+	Overlap        func() *Overlap
 	Now            func() time.Time
 }
 
 // severity is the order from well to ill. A part that is Unknown makes nothing worse.
-var severity = []string{control.Healthy, control.Degraded, control.Sealed, control.Unhealthy}
+var severity = []string{Healthy, Degraded, Sealed, Unhealthy}
+
+// States lists the states of a bridge, from well to ill.
+func States() []string { return slices.Clone(severity) }
 
 // Health asks every component.
-func (b *Board) Health() control.Health {
+func (b *Board) Health() Health {
 	now := b.Now()
-	h := control.Health{
+	h := Health{
 		Version:     b.Version,
 		Build:       b.Build,
-		State:       control.Healthy,
+		State:       Healthy,
 		Revision:    b.Revision,
-		Reports:     make([]control.Report, 0, len(b.Components)),
+		Reports:     make([]Report, 0, len(b.Components)),
 		Problems:    []problem.Problem{},
 		RetrievedAt: now.UTC(),
 		Overlap:     b.Overlap(),
@@ -38,7 +40,7 @@ func (b *Board) Health() control.Health {
 		r := ask()
 		r.Time, r.Expires = r.Time.UTC(), r.Expires.UTC()
 		if now.After(r.Expires) {
-			r.State = control.Unhealthy // it has stopped telling
+			r.State = Unhealthy // it has stopped telling
 		}
 		if slices.Index(severity, r.State) > slices.Index(severity, h.State) {
 			h.State = r.State
