@@ -76,6 +76,9 @@ type GroupChange struct {
 	// with MembersUnknown.
 	Replace     *[]string
 	Add, Remove []string
+	// Instead are lists of those of Add that take the place of members in
+	// Remove. One in which nobody is known is refused as such a Replace is.
+	Instead [][]string
 }
 
 // A Reference points from a group to a member, or from a person to a group.

@@ -43,6 +43,9 @@ type GroupUpdate struct {
 	// refused.
 	Replace     *[]string
 	Add, Remove []string
+	// Instead are lists of those of Add that take the place of members in
+	// Remove. One that names nobody known is refused.
+	Instead [][]string
 }
 
 // Group returns a managed group by its SCIM id.
@@ -276,24 +279,46 @@ func (a *Account) changeMembers(ctx context.Context, tx *store.Tx, row store.Gro
 // server, would empty every group. Emptying it and then adding such a list is
 // the same in two steps.
 func (u GroupUpdate) checkReplacement(unknown []string) error {
-	if u.Replace == nil {
-		return nil
+	nobody := set(unknown)
+	namesNobody := func(list []string) bool {
+		return len(list) > 0 && !slices.ContainsFunc(list, func(id string) bool { return !nobody[id] })
 	}
-	list := without(*u.Replace, nil)
-	if len(list) == 0 {
-		list = without(u.Add, nil)
+	if u.Replace != nil {
+		list := *u.Replace
+		if len(list) == 0 {
+			list = u.Add
+		}
+		if namesNobody(list) {
+			return membersUnknown("/replace_members", list)
+		}
 	}
-	if len(list) == 0 || len(without(list, unknown)) > 0 {
-		return nil
+	if err := u.checkInstead(); err != nil {
+		return err
 	}
-	return membersUnknown(list)
+	if i := slices.IndexFunc(u.Instead, namesNobody); i >= 0 {
+		return membersUnknown("/replacements", u.Instead[i])
+	}
+	return nil
 }
 
-func membersUnknown(list []string) *Error {
+// checkInstead refuses replacements that are not added, of whom it would not
+// be known whether anybody knows them.
+func (u GroupUpdate) checkInstead() error {
+	if len(u.Instead) == 0 {
+		return nil
+	}
+	if strange := without(slices.Concat(u.Instead...), u.Add); len(strange) > 0 {
+		return InvalidValue("/replacements", "%.60q is not among add_members; add there who replaces a member", strange[0])
+	}
+	return nil
+}
+
+func membersUnknown(field string, list []string) *Error {
+	list = without(list, nil)
 	e := &Error{Status: http.StatusUnprocessableEntity, Code: "members_unknown", Title: "Members unknown",
 		Detail: "no person or group has any of these ids: " + inputtext.QuoteSome(list) + "; the members stay as they are. " +
 			"Send the ids that this server gave, or an empty list to empty the group"}
-	e.Field, e.IDs = "/replace_members", list[:min(len(list), maxIDsTold)]
+	e.Field, e.IDs = field, list[:min(len(list), maxIDsTold)]
 	return e
 }
 

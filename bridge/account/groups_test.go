@@ -19,6 +19,10 @@ func TestGroupMembersChangeTogetherOrNotAtAll(t *testing.T) {
 	d := newDirectory(t)
 	ann, bob, eve := d.create("ann@example.com").ID, d.create("bob@example.com").ID, d.create("eve@example.com").ID
 	nested := d.group("Nested").ID
+	many := make([]string, 150)
+	for i := range many {
+		many[i] = fmt.Sprintf("nobody-%03d", i)
+	}
 
 	for _, row := range []struct {
 		name     string
@@ -35,6 +39,7 @@ func TestGroupMembersChangeTogetherOrNotAtAll(t *testing.T) {
 		{"replacing by the same", account.GroupUpdate{Replace: &[]string{eve, bob, bob}}, []string{bob, eve}, nil, 0},
 		{"replacing by nobody, then adding all again", account.GroupUpdate{Replace: &[]string{}, Add: []string{eve, bob}}, []string{bob, eve}, nil, 0},
 		{"replacing, then adding and removing", account.GroupUpdate{Replace: &[]string{ann, bob}, Add: []string{nested}, Remove: []string{bob}}, []string{ann, nested}, nil, 1},
+		{"putting somebody known behind many unknown in another's place", account.GroupUpdate{Add: append(slices.Clone(many), eve), Remove: []string{ann}, Instead: [][]string{append(slices.Clone(many), eve)}}, []string{eve, nested}, many, 1},
 		{"replacing by nobody", account.GroupUpdate{Replace: &[]string{}}, []string{}, nil, 1},
 		{"nothing", account.GroupUpdate{}, []string{}, nil, 0},
 	} {
@@ -81,22 +86,27 @@ func TestWhatIsNoGroupChangeIsRefusedWhole(t *testing.T) {
 		change account.GroupUpdate
 		code   string
 	}{
-		"adding and removing the same":     {account.GroupUpdate{Add: []string{bob}, Remove: []string{bob}}, "invalid_value"},
-		"a group in itself":                {account.GroupUpdate{Add: []string{bob, g.ID}}, "invalid_value"},
-		"no displayName":                   {account.GroupUpdate{Attributes: json.RawMessage(`{}`), Add: []string{bob}}, "invalid_value"},
-		"members among the attributes":     {account.GroupUpdate{Attributes: attributes("displayName", "E", "members", []string{}), Add: []string{bob}}, "invalid_value"},
-		"the name of another group":        {account.GroupUpdate{Attributes: attributes("displayName", "doctors"), Add: []string{bob}}, "group_name_taken"},
-		"the name of an unmanaged group":   {account.GroupUpdate{Attributes: attributes("displayName", "choir"), Add: []string{bob}}, "group_name_taken"},
-		"the name of a built-in group":     {account.GroupUpdate{Attributes: attributes("displayName", "OWNERS"), Add: []string{bob}}, "protected"},
-		"nobody known in the place of all": {account.GroupUpdate{Replace: &[]string{"x", "y"}}, "members_unknown"},
-		"ids in capitals":                  {account.GroupUpdate{Replace: &[]string{strings.ToUpper(ann)}}, "members_unknown"},
-		"empty ids":                        {account.GroupUpdate{Replace: &[]string{"", ""}}, "members_unknown"},
-		"the id of somebody deprovisioned": {account.GroupUpdate{Replace: &[]string{gone}}, "members_unknown"},
-		"the id of a member":               {account.GroupUpdate{Replace: &[]string{d.person(ann).MemberID}}, "members_unknown"},
-		"emptying and adding nobody known": {account.GroupUpdate{Replace: &[]string{}, Add: []string{"x"}}, "members_unknown"},
-		"nobody known, then somebody":      {account.GroupUpdate{Replace: &[]string{"x"}, Add: []string{bob}}, "members_unknown"},
-		"nobody known and another name":    {account.GroupUpdate{Attributes: attributes("displayName", "E"), Replace: &[]string{"x"}}, "members_unknown"},
-		"an unknown member and bad names":  {account.GroupUpdate{Attributes: attributes("displayName", 1), Add: []string{"x"}}, "invalid_value"},
+		"adding and removing the same":      {account.GroupUpdate{Add: []string{bob}, Remove: []string{bob}}, "invalid_value"},
+		"a group in itself":                 {account.GroupUpdate{Add: []string{bob, g.ID}}, "invalid_value"},
+		"no displayName":                    {account.GroupUpdate{Attributes: json.RawMessage(`{}`), Add: []string{bob}}, "invalid_value"},
+		"members among the attributes":      {account.GroupUpdate{Attributes: attributes("displayName", "E", "members", []string{}), Add: []string{bob}}, "invalid_value"},
+		"the name of another group":         {account.GroupUpdate{Attributes: attributes("displayName", "doctors"), Add: []string{bob}}, "group_name_taken"},
+		"the name of an unmanaged group":    {account.GroupUpdate{Attributes: attributes("displayName", "choir"), Add: []string{bob}}, "group_name_taken"},
+		"the name of a built-in group":      {account.GroupUpdate{Attributes: attributes("displayName", "OWNERS"), Add: []string{bob}}, "protected"},
+		"nobody known in the place of all":  {account.GroupUpdate{Replace: &[]string{"x", "y"}}, "members_unknown"},
+		"ids in capitals":                   {account.GroupUpdate{Replace: &[]string{strings.ToUpper(ann)}}, "members_unknown"},
+		"empty ids":                         {account.GroupUpdate{Replace: &[]string{"", ""}}, "members_unknown"},
+		"the id of somebody deprovisioned":  {account.GroupUpdate{Replace: &[]string{gone}}, "members_unknown"},
+		"the id of a member":                {account.GroupUpdate{Replace: &[]string{d.person(ann).MemberID}}, "members_unknown"},
+		"emptying and adding nobody known":  {account.GroupUpdate{Replace: &[]string{}, Add: []string{"x"}}, "members_unknown"},
+		"nobody known, then somebody":       {account.GroupUpdate{Replace: &[]string{"x"}, Add: []string{bob}}, "members_unknown"},
+		"nobody known and another name":     {account.GroupUpdate{Attributes: attributes("displayName", "E"), Replace: &[]string{"x"}}, "members_unknown"},
+		"nobody known in the place of one":  {account.GroupUpdate{Add: []string{"x", "y"}, Remove: []string{ann}, Instead: [][]string{{"x", "y"}}}, "members_unknown"},
+		"beside somebody known for another": {account.GroupUpdate{Add: []string{"x", bob}, Remove: []string{ann}, Instead: [][]string{{bob}, {"x"}}}, "members_unknown"},
+		"an empty id in the place of one":   {account.GroupUpdate{Add: []string{""}, Remove: []string{ann}, Instead: [][]string{{""}}}, "members_unknown"},
+		"in the place of one, and a name":   {account.GroupUpdate{Attributes: attributes("displayName", "E"), Add: []string{"x"}, Remove: []string{ann}, Instead: [][]string{{"x"}}}, "members_unknown"},
+		"a replacement that is not added":   {account.GroupUpdate{Add: []string{bob}, Instead: [][]string{{"x"}}}, "invalid_value"},
+		"an unknown member and bad names":   {account.GroupUpdate{Attributes: attributes("displayName", 1), Add: []string{"x"}}, "invalid_value"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := d.UpdateGroup(t.Context(), g.ID, row.change, "", true)

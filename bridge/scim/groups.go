@@ -2,13 +2,11 @@ package scim
 
 import (
 	"encoding/json"
-	"fmt"
 	"maps"
 	"net/http"
 	"reflect"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim/filter"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim/patch"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim/schema"
@@ -107,14 +105,11 @@ func patchGroup(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	if err := x.checkInstead(members.Instead); err != nil {
-		return err
-	}
 	prefers := x.prefersRepresentation()
 	asked := !projection.Full() || prefers
 	var g bridge.Group
 	err = retryStale(x.r.Context(), ifMatch, func() error {
-		change := bridge.GroupChange{Replace: members.Replace, Add: members.Add, Remove: members.Remove}
+		change := bridge.GroupChange{Replace: members.Replace, Add: members.Add, Remove: members.Remove, Instead: members.Instead}
 		read := ifMatch
 		if len(others) > 0 {
 			if change.Attributes, read, err = x.applyToGroup(others, ifMatch); err != nil {
@@ -228,30 +223,6 @@ func cutMembers(body map[string]any) (members any, rest map[string]any, err erro
 		delete(rest, name)
 	}
 	return members, rest, nil
-}
-
-// checkInstead refuses to put nobody who is known in the place of selected
-// members, as the directory refuses it for all members.
-func (x *exchange) checkInstead(ids []string) error {
-	const most = 100 // each unknown one costs two questions
-	for _, id := range ids[:min(len(ids), most)] {
-		for _, ask := range []func() error{
-			func() error { _, err := x.directory.Person(x.r.Context(), id); return err },
-			func() error { _, err := x.directory.Group(x.r.Context(), id, false); return err },
-		} {
-			if id == "" {
-				continue
-			}
-			if err := ask(); bridge.CodeOf(err) != bridge.NotFound {
-				return err
-			}
-		}
-	}
-	if len(ids) == 0 {
-		return nil
-	}
-	return &bridge.Error{Code: bridge.MembersUnknown, IDs: ids, Detail: fmt.Sprintf(
-		"no person or group has any of these ids: %s; the members stay as they are", inputtext.QuoteSome(ids))}
 }
 
 func (x *exchange) answerGroup(status int, g bridge.Group, projection schema.Projection) error {

@@ -118,6 +118,9 @@ func TestAPushThatNamesNobodyKnownChangesNothing(t *testing.T) {
 		{"emptying, then adding an unknown id", "PATCH", patch(`{"op":"remove","path":"members"},{"op":"add","path":"members","value":[{"value":"ghost"}]}`)},
 		{"of every selected member", "PATCH", patch(`{"op":"replace","path":"members[type eq \"User\"]","value":[{"value":"ghost"}]}`)},
 		{"of one selected member", "PATCH", patch(`{"op":"replace","path":"members[value eq \"ANN-ID\"].value","value":"ghost"}`)},
+		{"of one selected member by more than an answer lists", "PATCH", patch(`{"op":"replace","path":"members[value eq \"ANN-ID\"]","value":[` + ghosts(150) + `]}`)},
+		{"of one selected member, beside another's by somebody known", "PATCH", patch(`{"op":"replace","path":"members[value eq \"ANN-ID\"]","value":"ghost"},{"op":"replace","path":"members[value eq \"BOB-ID\"]","value":"BOB-ID"}`)},
+		{"of one selected member, and of the name, which stays too", "PATCH", patch(`{"op":"replace","path":"displayName","value":"h"},{"op":"replace","path":"members[value eq \"ANN-ID\"]","value":"ghost"}`)},
 		{"PUT of an unknown id", "PUT", `{"displayName":"g","members":[{"value":"ghost"}]}`},
 		{"PUT of an id in capitals", "PUT", `{"displayName":"g","members":[{"value":"ANN"}]}`},
 		{"PUT of an empty object in a list", "PUT", `{"displayName":"g","members":[{}]}`},
@@ -144,7 +147,7 @@ func TestAPushThatNamesNobodyKnownChangesNothing(t *testing.T) {
 				gone, _ := create(t, server, "/Users", `{"userName":"gone"}`)
 				ask(t, server, http.MethodDelete, "/Users/"+gone, "")
 				group, version := create(t, server, "/Groups", `{"displayName":"g","members":[{"value":"`+ann+`"},{"value":"`+bob+`"}]}`)
-				body := strings.NewReplacer("ANN-ID", ann, "ANN", strings.ToUpper(ann), "DELETED", gone).Replace(tt.body)
+				body := strings.NewReplacer("ANN-ID", ann, "BOB-ID", bob, "ANN", strings.ToUpper(ann), "DELETED", gone).Replace(tt.body)
 				var a answer
 				if bulk {
 					a = ask(t, server, http.MethodPost, "/Bulk", fmt.Sprintf(`{"Operations":[{"method":%q,"path":"/Groups/%s","data":%s}]}`, tt.method, group, body))
@@ -165,6 +168,15 @@ func TestAPushThatNamesNobodyKnownChangesNothing(t *testing.T) {
 			})
 		}
 	}
+}
+
+// ghosts are the JSON of n members whom nobody knows.
+func ghosts(n int) string {
+	list := make([]string, n)
+	for i := range list {
+		list[i] = fmt.Sprintf(`{"value":"ghost-%d"}`, i)
+	}
+	return strings.Join(list, ",")
 }
 
 // What does empty a group, and what is understood of members otherwise.
@@ -197,6 +209,8 @@ func TestPushesOfMembersThatGoThrough(t *testing.T) {
 		{"removing an empty text", "PATCH", patch(`{"op":"remove","path":"members","value":""}`), 2},
 		{"removing one and adding an unknown id", "PATCH", patch(`{"op":"remove","path":"members","value":["ANN"]},{"op":"add","path":"members","value":["ghost"]}`), 1},
 		{"putting nobody known beside somebody known in the place of one", "PATCH", patch(`{"op":"replace","path":"members[value eq \"ANN\"]","value":[{"value":"ghost"},{"value":"BOB"}]}`), 1},
+		{"and somebody known behind many who are not", "PATCH", patch(`{"op":"replace","path":"members[value eq \"ANN\"]","value":[` + ghosts(150) + `,{"value":"BOB"}]}`), 1},
+		{"putting somebody in another's place who leaves again", "PATCH", patch(`{"op":"replace","path":"members[value eq \"ANN\"]","value":"ghost"},{"op":"remove","path":"members","value":["ghost"]}`), 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -299,6 +299,11 @@ func (m *memory) UpdateGroup(_ context.Context, id string, c bridge.GroupChange,
 			return bridge.Group{}, &bridge.Error{Code: bridge.MembersUnknown, IDs: list, Detail: "nobody has these ids: " + strings.Join(list, ", ")}
 		}
 	}
+	for _, list := range c.Instead {
+		if !slices.ContainsFunc(list, m.known) {
+			return bridge.Group{}, &bridge.Error{Code: bridge.MembersUnknown, IDs: list, Detail: "nobody has these ids: " + strings.Join(list, ", ")}
+		}
+	}
 	if c.Attributes != nil {
 		g.Attributes = kept(c.Attributes, "displayName")
 	}

@@ -829,6 +829,9 @@ type GroupUpdate struct {
 	Attributes     *Attributes `json:"attributes,omitempty"`
 	RemoveMembers  *[]string   `json:"remove_members,omitempty"`
 	ReplaceMembers *[]string   `json:"replace_members,omitempty"`
+
+	// Replacements lists of those `add_members` that take the place of some `remove_members`
+	Replacements *[][]string `json:"replacements,omitempty"`
 }
 
 // Handshake defines model for Handshake.
@@ -1838,7 +1841,8 @@ type ClientInterface interface {
 	// overlap. Unknown ids are not added and are named in `unknown_members`; removing
 	// who is not in is harmless. A `replace_members` in which nobody is known, or an
 	// empty one beside such `add_members`, is refused with 422 `members_unknown`, whose
-	// `details.ids` has the first hundred of them. Nothing changed leaves the version
+	// `details.ids` has the first hundred of them. So is one of the `replacements` in
+	// which nobody is known. Nothing changed leaves the version
 	// as it was.
 	//
 	// Takes any type of body and a specified content type.
@@ -1853,7 +1857,8 @@ type ClientInterface interface {
 	// overlap. Unknown ids are not added and are named in `unknown_members`; removing
 	// who is not in is harmless. A `replace_members` in which nobody is known, or an
 	// empty one beside such `add_members`, is refused with 422 `members_unknown`, whose
-	// `details.ids` has the first hundred of them. Nothing changed leaves the version
+	// `details.ids` has the first hundred of them. So is one of the `replacements` in
+	// which nobody is known. Nothing changed leaves the version
 	// as it was.
 	//
 	// Takes a body of the `application/json` content type.
@@ -2591,7 +2596,8 @@ func (c *Client) GetGroup(ctx context.Context, id Id, params *GetGroupParams, re
 // overlap. Unknown ids are not added and are named in `unknown_members`; removing
 // who is not in is harmless. A `replace_members` in which nobody is known, or an
 // empty one beside such `add_members`, is refused with 422 `members_unknown`, whose
-// `details.ids` has the first hundred of them. Nothing changed leaves the version
+// `details.ids` has the first hundred of them. So is one of the `replacements` in
+// which nobody is known. Nothing changed leaves the version
 // as it was.
 //
 // Takes any type of body and a specified content type.
@@ -2616,7 +2622,8 @@ func (c *Client) UpdateGroupWithBody(ctx context.Context, id Id, params *UpdateG
 // overlap. Unknown ids are not added and are named in `unknown_members`; removing
 // who is not in is harmless. A `replace_members` in which nobody is known, or an
 // empty one beside such `add_members`, is refused with 422 `members_unknown`, whose
-// `details.ids` has the first hundred of them. Nothing changed leaves the version
+// `details.ids` has the first hundred of them. So is one of the `replacements` in
+// which nobody is known. Nothing changed leaves the version
 // as it was.
 //
 // Takes a body of the `application/json` content type.
@@ -6640,7 +6647,8 @@ type ClientWithResponsesInterface interface {
 	// overlap. Unknown ids are not added and are named in `unknown_members`; removing
 	// who is not in is harmless. A `replace_members` in which nobody is known, or an
 	// empty one beside such `add_members`, is refused with 422 `members_unknown`, whose
-	// `details.ids` has the first hundred of them. Nothing changed leaves the version
+	// `details.ids` has the first hundred of them. So is one of the `replacements` in
+	// which nobody is known. Nothing changed leaves the version
 	// as it was.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -6655,7 +6663,8 @@ type ClientWithResponsesInterface interface {
 	// overlap. Unknown ids are not added and are named in `unknown_members`; removing
 	// who is not in is harmless. A `replace_members` in which nobody is known, or an
 	// empty one beside such `add_members`, is refused with 422 `members_unknown`, whose
-	// `details.ids` has the first hundred of them. Nothing changed leaves the version
+	// `details.ids` has the first hundred of them. So is one of the `replacements` in
+	// which nobody is known. Nothing changed leaves the version
 	// as it was.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -9998,7 +10007,8 @@ func (c *ClientWithResponses) GetGroupWithResponse(ctx context.Context, id Id, p
 // overlap. Unknown ids are not added and are named in `unknown_members`; removing
 // who is not in is harmless. A `replace_members` in which nobody is known, or an
 // empty one beside such `add_members`, is refused with 422 `members_unknown`, whose
-// `details.ids` has the first hundred of them. Nothing changed leaves the version
+// `details.ids` has the first hundred of them. So is one of the `replacements` in
+// which nobody is known. Nothing changed leaves the version
 // as it was.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -10019,7 +10029,8 @@ func (c *ClientWithResponses) UpdateGroupWithBodyWithResponse(ctx context.Contex
 // overlap. Unknown ids are not added and are named in `unknown_members`; removing
 // who is not in is harmless. A `replace_members` in which nobody is known, or an
 // empty one beside such `add_members`, is refused with 422 `members_unknown`, whose
-// `details.ids` has the first hundred of them. Nothing changed leaves the version
+// `details.ids` has the first hundred of them. So is one of the `replacements` in
+// which nobody is known. Nothing changed leaves the version
 // as it was.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).

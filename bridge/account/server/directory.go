@@ -78,7 +78,7 @@ func (h directory) GetGroup(ctx context.Context, r api.GetGroupRequestObject) (a
 func (h directory) UpdateGroup(ctx context.Context, r api.UpdateGroupRequestObject) (api.UpdateGroupResponseObject, error) {
 	update := account.GroupUpdate{
 		Attributes: value(r.Body.Attributes), Replace: r.Body.ReplaceMembers,
-		Add: value(r.Body.AddMembers), Remove: value(r.Body.RemoveMembers),
+		Add: value(r.Body.AddMembers), Remove: value(r.Body.RemoveMembers), Instead: value(r.Body.Replacements),
 	}
 	g, err := h.account.UpdateGroup(ctx, r.Id, update, text(r.Params.IfMatch), value(r.Params.Members))
 	if err != nil {

@@ -35,6 +35,18 @@ func TestUnknownMembersAreAProblemOnThePage(t *testing.T) {
 	if len(problems) != 1 || !strings.Contains(problems[0].Cause, `to "Engineers": "ghost-2"`) {
 		t.Errorf("the problems: %+v", problems)
 	}
+	refused, _ = scim("PATCH", "/Groups/"+group,
+		`{"Operations":[{"op":"replace","path":"members[value eq \"`+ann+`\"]","value":[{"value":"ghost-3"}]}]}`)
+	if refused.status != 400 || !strings.Contains(refused.body, "ghost-3") || !strings.Contains(refused.body, "invalidValue") {
+		t.Errorf("nobody known in the place of one: %d %s", refused.status, refused.body)
+	}
+	if now, _ := scim("GET", "/Groups/"+group, ""); !strings.Contains(now.body, ann) {
+		t.Errorf("the group is %s", now.body)
+	}
+	problems = b.status().Problems
+	if len(problems) != 1 || !strings.Contains(problems[0].Cause, `to "Engineers": "ghost-3"`) {
+		t.Errorf("the problems: %+v", problems)
+	}
 	if put, _ := scim("PUT", "/Groups/"+group, `{"displayName":"Engineers","members":[{"value":"`+ann+`"}]}`); put.status != 200 {
 		t.Fatalf("%d %s", put.status, put.body)
 	}
@@ -42,7 +54,7 @@ func TestUnknownMembersAreAProblemOnThePage(t *testing.T) {
 		t.Errorf("after the whole list was known: %+v", problems)
 	}
 	log := b.logText()
-	if strings.Count(log, "problem=members_unknown") != 2 || !strings.Contains(log, "ghost-1") {
+	if strings.Count(log, "problem=members_unknown") != 3 || !strings.Contains(log, "ghost-1") {
 		t.Errorf("the log is\n%s", log)
 	}
 }

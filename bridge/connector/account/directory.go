@@ -102,6 +102,9 @@ func (c *Connector) UpdateGroup(ctx context.Context, id string, change bridge.Gr
 	if len(change.Remove) > 0 {
 		body.RemoveMembers = &change.Remove
 	}
+	if len(change.Instead) > 0 {
+		body.Replacements = &change.Instead
+	}
 	g, _, err := call[group](ctx, c, request{repeatable: ifMatch == "", members: members,
 		send: func(ctx context.Context, client *api.Client, auth api.RequestEditorFn) (*http.Response, error) {
 			params := &api.UpdateGroupParams{IfMatch: optional(ifMatch), Members: &withMembers}

@@ -20,8 +20,8 @@ type Members struct {
 	Replace     *[]string
 	Add, Remove []string
 	// Instead are those of Add that take the place of members selected by a
-	// filter.
-	Instead []string
+	// filter, a list for each operation.
+	Instead [][]string
 }
 
 // SplitMembers takes what operations on a group say of its members out of
@@ -43,7 +43,7 @@ type splitter struct {
 	find     func(bridge.Predicate) ([]string, error)
 	rest     []Operation
 	replaced *[]string
-	instead  []string
+	instead  [][]string
 	joins    map[string]bool
 	order    []string
 }
@@ -57,7 +57,12 @@ func (s *splitter) members() Members {
 			leaving = append(leaving, id)
 		}
 	}
-	instead := slices.DeleteFunc(s.instead, func(id string) bool { return !s.joins[id] })
+	var instead [][]string
+	for _, ids := range s.instead {
+		if ids = slices.DeleteFunc(ids, func(id string) bool { return !s.joins[id] }); len(ids) > 0 {
+			instead = append(instead, ids)
+		}
+	}
 	return Members{Replace: s.replaced, Add: joining, Remove: leaving, Instead: instead}
 }
 
@@ -233,7 +238,7 @@ func (s *splitter) takeSelected(f filter.Expression, op Operation) error {
 	}
 	if op.Op == Replace {
 		s.mark(selected, false)
-		s.instead = append(s.instead, ids...)
+		s.instead = append(s.instead, unique(ids))
 	}
 	s.mark(ids, true)
 	return nil
