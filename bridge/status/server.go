@@ -13,7 +13,7 @@ import (
 
 // A Server is all that the bridge answers over HTTP.
 type Server struct {
-	Board   *health.Board
+	Checker *health.Checker
 	Gate    *Gate
 	Metrics *Metrics
 	Page    *Page
@@ -66,16 +66,16 @@ func (s *Server) ping(w http.ResponseWriter, _ *http.Request) {
 // answered with 503 then, and a load balancer that took the bridge out would
 // hide the status page from whoever looks for the reason.
 func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
-	state, code := s.Board.Health().State, http.StatusOK
+	state, code := s.Checker.Health().State, http.StatusOK
 	switch s.Connection() {
 	case control.Starting, control.Draining, control.SessionUnreadable:
 		state, code = health.Unhealthy, http.StatusServiceUnavailable
 	}
-	writeJSON(w, code, health.Readiness{State: state, Revision: s.Board.Revision})
+	writeJSON(w, code, health.Readiness{State: state, Revision: s.Checker.Revision})
 }
 
 func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
-	h := s.Board.Health()
+	h := s.Checker.Health()
 	code := http.StatusOK
 	if h.State != health.Healthy && h.State != health.Degraded {
 		code = http.StatusServiceUnavailable
@@ -91,11 +91,11 @@ func (s *Server) healthRefused(w http.ResponseWriter, err error) bool {
 	if !ok || refusal.Code != problem.SessionUnreadable {
 		return false
 	}
-	now := s.Board.Now()
+	now := s.Checker.Now()
 	w.Header().Set("Retry-After", "10")
 	writeJSON(w, http.StatusServiceUnavailable, health.Health{
 		State:       health.Unhealthy,
-		Revision:    s.Board.Revision,
+		Revision:    s.Checker.Revision,
 		Reports:     []health.Report{},
 		Problems:    []problem.Problem{problem.New(problem.SessionUnreadable, now, nil)},
 		RetrievedAt: now.UTC(),

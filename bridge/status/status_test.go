@@ -102,19 +102,19 @@ func newFace(t *testing.T) *face {
 	t.Helper()
 	f := &face{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), state: control.Ready, grant: "confirmed"}
 	f.report = health.Report{Source: "account", State: health.Healthy}
-	board := &health.Board{Version: "1.2.3", Build: "abc", Revision: "r1", Now: f.time, Overlap: func() *health.Overlap { return f.overlap }}
-	metrics := status.NewMetrics("1.2.3", "abc", board.Health)
+	checker := &health.Checker{Version: "1.2.3", Build: "abc", Revision: "r1", Now: f.time, Overlap: func() *health.Overlap { return f.overlap }}
+	metrics := status.NewMetrics("1.2.3", "abc", checker.Health)
 	logger := hclog.New(&hclog.LoggerOptions{Output: &f.log, Mutex: &f.mu, Level: hclog.Trace})
 	events := ingress.NewEventLog(logger)
 	f.gate = &status.Gate{Door: door{}, Monitoring: secret.New("watch"), Events: events, Now: f.time,
 		Checked: metrics.TokenChecked, Changed: func() { f.raised++ }}
-	board.Components = []func() health.Report{f.component, f.gate.Report}
+	checker.Checks = []func() health.Report{f.component, f.gate.Report}
 	ring := logring.New(1 << 10)
 	ring.Sink(hclog.Info).Accept("scim-bridge", hclog.Info, "a line of the log")
 	server := &status.Server{
-		Board: board, Gate: f.gate, Metrics: metrics,
+		Checker: checker, Gate: f.gate, Metrics: metrics,
 		Page: &status.Page{
-			Health: board.Health,
+			Health: checker.Health,
 			Status: func() control.Status { return control.Status{State: f.state, AccountID: "acc_1"} },
 			Waiting: func() []bridge.Attention {
 				return []bridge.Attention{{UserName: "<ann\u202e\x1b>", Kind: bridge.InvitationOpen}}

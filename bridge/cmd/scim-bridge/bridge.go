@@ -69,7 +69,7 @@ type runningBridge struct {
 	watcher   *provision.Watcher
 	unknown   *provision.UnknownMembers
 	gate      *status.Gate
-	board     *health.Board
+	checker   *health.Checker
 	front     *status.Front
 	socket    *status.Socket
 
@@ -124,9 +124,9 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 		Changed: b.connector.Tell,
 	}
 	b.unknown = &provision.UnknownMembers{Log: cfg.logger.Named("members"), Now: time.Now, Changed: b.connector.Tell}
-	b.board = &health.Board{Version: info.Version, Build: info.Commit, Revision: cfg.revision, Now: time.Now, Overlap: b.overlap}
+	b.checker = &health.Checker{Version: info.Version, Build: info.Commit, Revision: cfg.revision, Now: time.Now, Overlap: b.overlap}
 	b.events = ingress.NewEventLog(cfg.logger.Named("http"))
-	metrics := status.NewMetrics(info.Version, info.Commit, b.board.Health)
+	metrics := status.NewMetrics(info.Version, info.Commit, b.checker.Health)
 	b.gate = &status.Gate{
 		Door:       b.keyring,
 		Monitoring: cfg.monitoring,
@@ -137,11 +137,11 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 	}
 
 	server := &status.Server{
-		Board:   b.board,
+		Checker: b.checker,
 		Gate:    b.gate,
 		Metrics: metrics,
 		Page: &status.Page{
-			Health:  b.board.Health,
+			Health:  b.checker.Health,
 			Status:  b.status,
 			Waiting: b.watcher.Waiting,
 			Admit:   b.gate.Admit,
@@ -170,7 +170,7 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 		Events:      b.events,
 		Connections: cfg.connections,
 	}
-	b.board.Components = []func() health.Report{
+	b.checker.Checks = []func() health.Report{
 		b.sessionReport, b.connector.Report, b.watcher.Report, b.unknown.Report, b.gate.Report, b.front.Report,
 		b.folder.Report,
 	}
@@ -419,7 +419,7 @@ func (b *runningBridge) tellSession() {
 
 // heartbeat is what the account is told.
 func (b *runningBridge) heartbeat() (api.HeartbeatState, []string) {
-	h := b.board.Health()
+	h := b.checker.Health()
 	codes := health.Codes(h.Problems)
 	switch {
 	case h.State == health.Healthy:
@@ -476,7 +476,7 @@ func (b *runningBridge) status() control.Status {
 	b.mu.Lock()
 	observed := b.observed
 	b.mu.Unlock()
-	now := b.board.Health()
+	now := b.checker.Health()
 	return control.Status{
 		Instance:           b.instance,
 		PID:                os.Getpid(),

@@ -7,40 +7,43 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 )
 
-// A Board shows how the bridge is. It keeps nothing: each component is asked
-// when somebody looks.
-type Board struct {
+// A Checker asks every part of a bridge how it is. It keeps nothing: each
+// answer is asked for anew.
+type Checker struct {
 	Version, Build string
 	Revision       string
-	Components     []func() Report
-	Overlap        func() *Overlap
-	Now            func() time.Time
+	// Checks are the parts' reports, in the order in which they are shown.
+	Checks []func() Report
+	// Overlap returns nil while one bearer token works.
+	Overlap func() *Overlap
+	Now     func() time.Time
 }
 
 // severity is the order from well to ill. A part that is Unknown makes nothing worse.
 var severity = []string{Healthy, Degraded, Sealed, Unhealthy}
 
-// States lists the states of a bridge, from well to ill.
+// States returns the states of a bridge, from well to ill.
 func States() []string { return slices.Clone(severity) }
 
-// Health asks every component.
-func (b *Board) Health() Health {
-	now := b.Now()
+// Health asks every part. The bridge is as its worst part is; a part whose
+// report has expired is unhealthy.
+func (c *Checker) Health() Health {
+	now := c.Now()
 	h := Health{
-		Version:     b.Version,
-		Build:       b.Build,
+		Version:     c.Version,
+		Build:       c.Build,
 		State:       Healthy,
-		Revision:    b.Revision,
-		Reports:     make([]Report, 0, len(b.Components)),
+		Revision:    c.Revision,
+		Reports:     make([]Report, 0, len(c.Checks)),
 		Problems:    []problem.Problem{},
 		RetrievedAt: now.UTC(),
-		Overlap:     b.Overlap(),
+		Overlap:     c.Overlap(),
 	}
-	for _, ask := range b.Components {
-		r := ask()
+	for _, check := range c.Checks {
+		r := check()
 		r.Time, r.Expires = r.Time.UTC(), r.Expires.UTC()
 		if now.After(r.Expires) {
-			r.State = Unhealthy // it has stopped telling
+			r.State = Unhealthy
 		}
 		if slices.Index(severity, r.State) > slices.Index(severity, h.State) {
 			h.State = r.State
@@ -51,7 +54,7 @@ func (b *Board) Health() Health {
 	return h
 }
 
-// Codes lists the problems' codes, each once.
+// Codes returns the problems' codes, each once.
 func Codes(problems []problem.Problem) []string {
 	codes := make([]string, 0, len(problems))
 	for _, p := range problems {
