@@ -4,5 +4,5 @@
 //
 // The socket lies in the bridge's data folder and lets in whoever may write
 // there; that is its only lock. What a bridge answers is decided by package
-// status, which serves the other end.
+// server, which serves the other end.
 package control

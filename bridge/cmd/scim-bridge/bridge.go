@@ -29,8 +29,8 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/provision"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/server"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/status"
 )
 
 // bridgeConfig is what a bridge is made of.
@@ -53,7 +53,7 @@ type bridgeConfig struct {
 	readMonitoring func() (secret.String, error)
 	signals        *signals
 	// standbyTimeout is how long a bridge on standby waits for a word of who
-	// started it; zero means status.Socket's.
+	// started it; zero means server.Socket's.
 	standbyTimeout time.Duration
 }
 
@@ -68,10 +68,10 @@ type runningBridge struct {
 	keyring   *account.Keyring
 	watcher   *provision.Watcher
 	unknown   *provision.UnknownMembers
-	gate      *status.Gate
+	gate      *server.Gate
 	checker   *health.Checker
-	front     *status.Front
-	socket    *status.Socket
+	front     *server.Front
+	socket    *server.Socket
 
 	folder    *dataFolder
 	replaced  chan struct{} // closed when another process serves
@@ -126,8 +126,8 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 	b.unknown = &provision.UnknownMembers{Log: cfg.logger.Named("members"), Now: time.Now, Changed: b.connector.Tell}
 	b.checker = &health.Checker{Version: info.Version, Build: info.Commit, Revision: cfg.revision, Now: time.Now, Overlap: b.overlap}
 	b.events = ingress.NewEventLog(cfg.logger.Named("http"))
-	metrics := status.NewMetrics(info.Version, info.Commit, b.checker.Health)
-	b.gate = &status.Gate{
+	metrics := server.NewMetrics(info.Version, info.Commit, b.checker.Health)
+	b.gate = &server.Gate{
 		Door:       b.keyring,
 		Monitoring: cfg.monitoring,
 		Events:     b.events,
@@ -136,11 +136,11 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 		Changed:    b.connector.Tell,
 	}
 
-	server := &status.Server{
+	httpServer := &server.Server{
 		Checker: b.checker,
 		Gate:    b.gate,
 		Metrics: metrics,
-		Page: &status.Page{
+		Page: &server.Page{
 			Health:  b.checker.Health,
 			Status:  b.status,
 			Waiting: b.watcher.Waiting,
@@ -153,7 +153,7 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 			Key:     randomKey(),
 			Secure:  strings.HasPrefix(cfg.publicURL, "https:"),
 		},
-		Access: &status.Access{
+		Access: &server.Access{
 			Logger:         cfg.logger.Named("http"),
 			Events:         b.events,
 			TrustedProxies: cfg.trustedProxies,
@@ -163,9 +163,9 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 		SCIM:       b.scimHandler(),
 		Connection: b.state,
 	}
-	b.front = &status.Front{
+	b.front = &server.Front{
 		Address:     cfg.listen,
-		Handler:     server.Handler(),
+		Handler:     httpServer.Handler(),
 		Log:         cfg.logger.Named("http"),
 		Events:      b.events,
 		Connections: cfg.connections,
@@ -174,7 +174,7 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 		b.sessionReport, b.connector.Report, b.watcher.Report, b.unknown.Report, b.gate.Report, b.front.Report,
 		b.folder.Report,
 	}
-	b.socket = &status.Socket{
+	b.socket = &server.Socket{
 		DataDir:  cfg.dataDir,
 		Front:    b.front,
 		Gate:     b.gate,

@@ -4,6 +4,6 @@
 //
 // It decides nothing about people and groups: package provision does that
 // above it, and the account on the far side. It raises no problem itself
-// either, but tells its state, from which package status makes what operators
+// either, but tells its state, from which package health makes what operators
 // see.
 package account

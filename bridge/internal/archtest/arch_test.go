@@ -116,8 +116,8 @@ var walls = []struct {
 		reason: "what is wrong is the same for /health, the page, the heartbeat and Terraform",
 	},
 	{
-		room:   "bridge/status",
-		may:    []string{"bridge/status", "bridge/problem", "bridge/health", "bridge/control", "bridge/session", "bridge/internal"},
+		room:   "bridge/server",
+		may:    []string{"bridge/server", "bridge/problem", "bridge/health", "bridge/control", "bridge/session", "bridge/internal"},
 		reason: "the status page shows what it is told",
 	},
 	{

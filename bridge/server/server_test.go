@@ -1,4 +1,4 @@
-package status_test
+package server_test
 
 import (
 	"bytes"
@@ -24,7 +24,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/logring"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/secret"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/status"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/server"
 )
 
 // door lets in the token "right".
@@ -59,7 +59,7 @@ type face struct {
 	log     bytes.Buffer
 	raised  int
 	overlap *health.Overlap
-	gate    *status.Gate
+	gate    *server.Gate
 	grant   string // what the account has confirmed of the right token
 }
 
@@ -103,17 +103,17 @@ func newFace(t *testing.T) *face {
 	f := &face{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), state: control.Ready, grant: "confirmed"}
 	f.report = health.Report{Source: "account", State: health.Healthy}
 	checker := &health.Checker{Version: "1.2.3", Build: "abc", Revision: "r1", Now: f.time, Overlap: func() *health.Overlap { return f.overlap }}
-	metrics := status.NewMetrics("1.2.3", "abc", checker.Health)
+	metrics := server.NewMetrics("1.2.3", "abc", checker.Health)
 	logger := hclog.New(&hclog.LoggerOptions{Output: &f.log, Mutex: &f.mu, Level: hclog.Trace})
 	events := ingress.NewEventLog(logger)
-	f.gate = &status.Gate{Door: door{}, Monitoring: secret.New("watch"), Events: events, Now: f.time,
+	f.gate = &server.Gate{Door: door{}, Monitoring: secret.New("watch"), Events: events, Now: f.time,
 		Checked: metrics.TokenChecked, Changed: func() { f.raised++ }}
 	checker.Checks = []func() health.Report{f.component, f.gate.Report}
 	ring := logring.New(1 << 10)
 	ring.Sink(hclog.Info).Accept("scim-bridge", hclog.Info, "a line of the log")
-	server := &status.Server{
+	httpServer := &server.Server{
 		Checker: checker, Gate: f.gate, Metrics: metrics,
-		Page: &status.Page{
+		Page: &server.Page{
 			Health: checker.Health,
 			Status: func() control.Status { return control.Status{State: f.state, AccountID: "acc_1"} },
 			Waiting: func() []bridge.Attention {
@@ -124,7 +124,7 @@ func newFace(t *testing.T) *face {
 			Valid: func(pass string) bool { return pass == f.granted() },
 			Logs:  ring, Logger: logger, Now: f.time, Key: []byte("a key of the test, 32 bytes long."),
 		},
-		Access: &status.Access{Logger: logger, Events: events, Metrics: metrics, Now: f.time, TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
+		Access: &server.Access{Logger: logger, Events: events, Metrics: metrics, Now: f.time, TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
 		SCIM: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/Users/panic" {
 				panic("a fault")
@@ -133,7 +133,7 @@ func newFace(t *testing.T) *face {
 		}),
 		Connection: func() string { return f.state },
 	}
-	f.Server = httptest.NewServer(server.Handler())
+	f.Server = httptest.NewServer(httpServer.Handler())
 	t.Cleanup(f.Close)
 	return f
 }

@@ -1,4 +1,4 @@
-package status_test
+package server_test
 
 import (
 	"fmt"
@@ -12,7 +12,7 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/status"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/server"
 )
 
 // Anybody can make up a well-formed token, whose checksum is public. It must
@@ -130,7 +130,7 @@ func TestEachKindOfRefusalIsLogged(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var log lockedLog
-		g := &status.Gate{
+		g := &server.Gate{
 			Door: door{}, Events: ingress.NewEventLog(hclog.New(&hclog.LoggerOptions{Output: &log})), Now: time.Now,
 			Checked: func(string) {}, Changed: func() {},
 		}
