@@ -33,7 +33,7 @@ type Config struct {
 func New(c Config) http.Handler {
 	s := &server{
 		directory: c.Directory, baseURL: strings.TrimRight(c.BaseURL, "/"), log: c.Logger,
-		largeBodies: make(chan struct{}, maxLargeAtOnce),
+		endpoints: newEndpoints(), largeBodies: make(chan struct{}, maxLargeAtOnce),
 	}
 	if s.log == nil {
 		s.log = hclog.NewNullLogger()
@@ -45,6 +45,7 @@ type server struct {
 	directory bridge.Directory
 	baseURL   string
 	log       hclog.Logger
+	endpoints map[string]endpoint // see newEndpoints
 	// largeBodies has an element for each large body under way.
 	largeBodies chan struct{}
 }
@@ -130,60 +131,6 @@ func split(u *url.URL) (prefix string, segments []string, err error) {
 		segments = segments[1:]
 	}
 	return prefix, segments, nil
-}
-
-// route finds what can be done at a path; nil means no such endpoint.
-func (x *exchange) route(segments []string) map[string]handler {
-	var first, second string
-	switch len(segments) {
-	case 0:
-		return map[string]handler{http.MethodGet: searchAll}
-	case 1:
-		first = segments[0]
-	case 2:
-		first, second = segments[0], segments[1]
-	default:
-		return nil
-	}
-	x.id = second
-	one := second != ""
-	search := strings.EqualFold(second, ".search")
-	switch first = strings.ToLower(first); {
-	case first == ".search" && !one:
-		return map[string]handler{http.MethodPost: searchAll}
-	case first == "users" && search:
-		return map[string]handler{http.MethodPost: searchUsers}
-	case first == "users" && one:
-		return map[string]handler{http.MethodGet: getUser, http.MethodPut: putUser, http.MethodPatch: patchUser, http.MethodDelete: deleteUser}
-	case first == "users":
-		return map[string]handler{http.MethodGet: searchUsers, http.MethodPost: postUser}
-	case first == "groups" && search:
-		return map[string]handler{http.MethodPost: searchGroups}
-	case first == "groups" && one:
-		return map[string]handler{http.MethodGet: getGroup, http.MethodPut: putGroup, http.MethodPatch: patchGroup, http.MethodDelete: deleteGroup}
-	case first == "groups":
-		return map[string]handler{http.MethodGet: searchGroups, http.MethodPost: postGroup}
-	case first == "schemas":
-		return map[string]handler{http.MethodGet: getSchemas}
-	case first == "resourcetypes":
-		return map[string]handler{http.MethodGet: getResourceTypes}
-	case first == "serviceproviderconfig" && !one:
-		return map[string]handler{http.MethodGet: getServiceProviderConfig}
-	case first == "me":
-		return unimplemented("/Me has no meaning here: an identity provider is not a person of the account")
-	case first == "bulk" && !one:
-		return map[string]handler{http.MethodPost: postBulk}
-	}
-	return nil
-}
-
-func unimplemented(detail string) map[string]handler {
-	refuse := func(*exchange) error { return &refusal{Status: http.StatusNotImplemented, Detail: detail} }
-	all := make(map[string]handler)
-	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
-		all[method] = refuse
-	}
-	return all
 }
 
 // nowhere answers for a path that leads nowhere. One that was meant for a

@@ -30,9 +30,10 @@ type Access struct {
 
 // Log gives each request an id, logs it when it is answered, and turns a
 // panic into a 500 instead of a connection that ends without a word.
-func (a *Access) Log(next http.Handler) http.Handler {
+func (a *Access) Log(next *table) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		started := a.Now()
+		route, polled := next.name(r.URL)
 		r, begun := ingress.Begin(w, r, a.TrustedProxies)
 		w.Header().Set("X-Request-Id", begun.ID)
 		w.Header().Set("X-Content-Type-Options", "nosniff")
@@ -43,27 +44,25 @@ func (a *Access) Log(next http.Handler) http.Handler {
 				http.Error(seen, `internal error; request id `+begun.ID, http.StatusInternalServerError)
 			}
 			took := a.Now().Sub(started)
-			a.Metrics.Observe(routeOf(r.URL.Path), r.Method, seen.code(), took)
+			a.Metrics.Observe(route, r.Method, seen.code(), took)
 			switch {
 			case cause != nil:
 				a.panicked(begun, cause)
 			case begun.Admitted():
-				a.admitted(r, seen, begun, took)
+				level := hclog.Info
+				if polled {
+					level = hclog.Debug
+				}
+				a.Logger.Log(level, "request", fields(r, route, seen, begun, took)...)
 			case !begun.Told:
-				a.stranger(r, seen, begun)
+				a.stranger(route, seen, begun)
 			}
 		}()
 		next.ServeHTTP(seen, r)
 	})
 }
 
-func (a *Access) admitted(r *http.Request, seen *observer, begun *ingress.Request, took time.Duration) {
-	route := routeOf(r.URL.Path)
-	level := hclog.Info
-	switch route {
-	case routePing, routeReady, routeMetrics: // asked every few seconds by machines
-		level = hclog.Debug
-	}
+func fields(r *http.Request, route string, seen *observer, begun *ingress.Request, took time.Duration) []any {
 	fields := []any{
 		"method", ingress.Method(r.Method), "route", route, "status", seen.code(), "bytes", seen.bytes,
 		"ms", took.Milliseconds(), "client", begun.Client, "request_id", begun.ID,
@@ -77,7 +76,7 @@ func (a *Access) admitted(r *http.Request, seen *observer, begun *ingress.Reques
 			fields = append(fields, f.key, f.value)
 		}
 	}
-	a.Logger.Log(level, "request", fields...)
+	return fields
 }
 
 // resourceID is the id of the person or group that a request is about, or has
@@ -126,10 +125,10 @@ var addressLike = regexp.MustCompile(`[^\s<>()",;]+(?:@|%40)[^\s<>()",;]+`)
 // stranger counts a request that anybody can send as often as it likes: a line
 // for each would fill the disk, and wash everything else out of the log that
 // the status page offers.
-func (a *Access) stranger(r *http.Request, seen *observer, begun *ingress.Request) {
+func (a *Access) stranger(route string, seen *observer, begun *ingress.Request) {
 	e := ingress.Event{
 		Kind: "served", Level: hclog.Debug, Message: "requests that need no secret were answered", Client: begun.Client,
-		Fields: []any{"route", routeOf(r.URL.Path), "status", seen.code(), "request_id", begun.ID},
+		Fields: []any{"route", route, "status", seen.code(), "request_id", begun.ID},
 	}
 	if seen.code() >= http.StatusBadRequest {
 		e.Kind, e.Level, e.Message = "page", hclog.Info, "requests without a valid secret were refused"
@@ -180,28 +179,3 @@ func (o *observer) code() int {
 
 // Unwrap lets http.ResponseController reach what we do not wrap.
 func (o *observer) Unwrap() http.ResponseWriter { return o.ResponseWriter }
-
-// The routes, a closed set: they are labels of metrics.
-const (
-	routePing    = "ping"
-	routeReady   = "ready"
-	routeMetrics = "metrics"
-	routeOther   = "other"
-)
-
-var routes = map[string]string{
-	"ping": routePing, "ready": routeReady, "health": "health", "metrics": routeMetrics, "app": "app",
-	"users": "users", "groups": "groups", "bulk": "bulk", ".search": "search", "me": "me",
-	"schemas": "discovery", "resourcetypes": "discovery", "serviceproviderconfig": "discovery",
-}
-
-// routeOf names the kind of resource that a path is about.
-func routeOf(path string) string {
-	path = strings.TrimPrefix(path, "/scim")
-	path = strings.TrimPrefix(path, "/v2")
-	first, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
-	if route, ok := routes[strings.ToLower(first)]; ok {
-		return route
-	}
-	return routeOther
-}

@@ -1,6 +1,8 @@
 package server
 
 import (
+	"net/http"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
@@ -34,6 +36,10 @@ func NewMetrics(version, commit string, ask func() health.Health) *Metrics {
 	build.Set(1)
 	m.MustRegister(build, m.tokens, healthCollector{ask})
 	return m
+}
+
+func (m *Metrics) routes(g *Gate) []Route {
+	return []Route{{Name: "metrics", Method: http.MethodGet, Path: "/metrics", Handler: g.Observer(m.Handler()), Polled: true}}
 }
 
 // TokenChecked counts a check; it fits Gate.Checked.

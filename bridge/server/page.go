@@ -59,20 +59,24 @@ var pages = template.Must(template.New("").Funcs(template.FuncMap{
 	"sentence": func(s fmt.Stringer) string { text := s.String(); return strings.ToUpper(text[:1]) + text[1:] },
 }).ParseFS(pageFiles, "page/*.html"))
 
-func (p *Page) mount(mux *http.ServeMux) {
+func (p *Page) routes() []Route {
 	// Strict cookies keep other sites' requests out of the page; this keeps
 	// them out of the form, too.
-	guard := http.NewCrossOriginProtection()
-	handle := func(pattern string, h http.HandlerFunc) { mux.Handle(pattern, guard.Handler(secured(h))) }
-	handle("GET /app", p.show)
-	handle("POST /app/sign-in", p.signIn)
-	handle("POST /app/sign-out", p.signOut)
-	handle("GET /app/logs", p.logs)
-	handle("GET /app/style.css", p.file("page/style.css"))
-	// Browsers ask for it by this name, whatever the page says, and as SCIM it
-	// would be a refused request.
-	handle("GET /favicon.ico", p.file("page/icon.svg"))
-	handle("/app/", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/app", http.StatusSeeOther) })
+	csrf := http.NewCrossOriginProtection()
+	route := func(method, path string, h http.HandlerFunc) Route {
+		return Route{Name: "app", Method: method, Path: path, Handler: csrf.Handler(secured(h))}
+	}
+	return []Route{
+		route(http.MethodGet, "/app", p.show),
+		route(http.MethodPost, "/app/sign-in", p.signIn),
+		route(http.MethodPost, "/app/sign-out", p.signOut),
+		route(http.MethodGet, "/app/logs", p.logs),
+		route(http.MethodGet, "/app/style.css", p.file("page/style.css")),
+		// Browsers ask for it by this name, whatever the page says, and as SCIM it
+		// would be a refused request.
+		route(http.MethodGet, "/favicon.ico", p.file("page/icon.svg")),
+		route("", "/app/", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/app", http.StatusSeeOther) }),
+	}
 }
 
 func secured(next http.HandlerFunc) http.HandlerFunc {

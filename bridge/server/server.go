@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"strings"
+	"slices"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
@@ -18,42 +18,31 @@ type Server struct {
 	Metrics *Metrics
 	Page    *Page
 	Access  *Access
-	SCIM    http.Handler
+	SCIM    SCIM
 	// Connection is the state of the bridge's connection in package control's words.
 	Connection func() string
 }
 
-// Handler mounts the parts.
+// Handler returns the handler of every request.
 func (s *Server) Handler() http.Handler {
-	own := http.NewServeMux()
-	own.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
-		http.Redirect(w, r, "/app", http.StatusFound)
-	})
-	own.HandleFunc("GET /ping", s.ping)
-	own.HandleFunc("GET /ready", s.ready)
-	own.Handle("GET /health", s.Gate.ObserverOr(http.HandlerFunc(s.health), s.healthRefused))
-	own.Handle("GET /metrics", s.Gate.Observer(s.Metrics.Handler()))
-	s.Page.mount(own)
-	scim := s.Gate.Bearer(s.SCIM)
-	return s.Access.Log(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// SCIM goes past the mux, which would answer a doubled slash with a
-		// redirect that few identity providers follow, and the unknown with a
-		// 404 that makes some of them forget a resource.
-		if isOwn(r.URL.Path) {
-			own.ServeHTTP(w, r)
-			return
-		}
-		scim.ServeHTTP(w, r)
-	}))
+	scim := s.SCIM
+	scim.Handler = s.Gate.Bearer(scim.Handler)
+	return s.Access.Log(newTable(s.Routes(), scim))
 }
 
-// isOwn tells the bridge's own pages from SCIM.
-func isOwn(path string) bool {
-	switch path {
-	case "/", "/ping", "/ready", "/health", "/metrics", "/app", "/favicon.ico":
-		return true
-	default:
-		return strings.HasPrefix(path, "/app/")
+// Routes returns what the bridge answers beside SCIM, each part's own.
+func (s *Server) Routes() []Route {
+	return slices.Concat(s.routes(), s.Metrics.routes(s.Gate), s.Page.routes())
+}
+
+func (s *Server) routes() []Route {
+	toPage := http.RedirectHandler("/app", http.StatusFound)
+	health := s.Gate.ObserverOr(http.HandlerFunc(s.health), s.healthRefused)
+	return []Route{
+		{Name: "app", Method: http.MethodGet, Path: "/", Handler: toPage},
+		{Name: "ping", Method: http.MethodGet, Path: "/ping", Handler: http.HandlerFunc(s.ping), Polled: true},
+		{Name: "ready", Method: http.MethodGet, Path: "/ready", Handler: http.HandlerFunc(s.ready), Polled: true},
+		{Name: "health", Method: http.MethodGet, Path: "/health", Handler: health},
 	}
 }
 

@@ -60,6 +60,7 @@ type face struct {
 	raised  int
 	overlap *health.Overlap
 	gate    *server.Gate
+	routes  []server.Route
 	grant   string // what the account has confirmed of the right token
 }
 
@@ -125,14 +126,25 @@ func newFace(t *testing.T) *face {
 			Logs:  ring, Logger: logger, Now: f.time, Key: []byte("a key of the test, 32 bytes long."),
 		},
 		Access: &server.Access{Logger: logger, Events: events, Metrics: metrics, Now: f.time, TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
-		SCIM: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if r.URL.Path == "/Users/panic" {
-				panic("a fault")
-			}
-			_, _ = io.WriteString(w, "scim "+r.URL.Path)
-		}),
+		SCIM: server.SCIM{
+			Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == "/Users/panic" {
+					panic("a fault")
+				}
+				_, _ = io.WriteString(w, "scim "+r.URL.Path)
+			}),
+			RouteOf: func(u *url.URL) string {
+				for _, name := range []string{"Users", "Groups"} {
+					if strings.Contains(u.Path, "/"+name) {
+						return strings.ToLower(name)
+					}
+				}
+				return ""
+			},
+		},
 		Connection: func() string { return f.state },
 	}
+	f.routes = httpServer.Routes()
 	f.Server = httptest.NewServer(httpServer.Handler())
 	t.Cleanup(f.Close)
 	return f

@@ -160,7 +160,7 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 			Metrics:        metrics,
 			Now:            time.Now,
 		},
-		SCIM:       b.scimHandler(),
+		SCIM:       server.SCIM{Handler: b.scimHandler(), RouteOf: scim.RouteOf},
 		Connection: b.state,
 	}
 	b.front = &server.Front{
