@@ -193,9 +193,21 @@ func (a *Account) Heartbeat(ctx context.Context, in Heartbeat) (answer Heartbeat
 		if !found {
 			return NotFound("bridge", caller.ID)
 		}
-		row.Revision, row.State, row.Problems = in.Revision, in.State, string(problems)
-		row.Address, row.LastContact, row.LastRefusal = caller.Address.String(), a.now(), ""
-		if err := tx.PutBridge(ctx, row); err != nil {
+		goesOn, used := false, a.now()
+		if in.State == bridgeStopped {
+			used = time.Time{}
+			if goesOn, err = tx.HasOtherSession(ctx, caller.SessionID, a.now()); err != nil {
+				return err
+			}
+		}
+		if !goesOn { // else the other one tells how the bridge is
+			row.Revision, row.State, row.Problems = in.Revision, in.State, string(problems)
+			row.Address, row.LastContact, row.LastRefusal = caller.Address.String(), a.now(), ""
+			if err := tx.PutBridge(ctx, row); err != nil {
+				return err
+			}
+		}
+		if err := tx.NoteHeartbeat(ctx, caller.SessionID, used); err != nil {
 			return err
 		}
 		if err := tx.TouchIntegration(ctx, a.now()); err != nil {
@@ -242,11 +254,11 @@ func (a *Account) heartbeatAnswer(ctx context.Context, tx *store.Tx, address net
 
 // SignOut ends the calling bridge's session. The bridge has stopped unless
 // somebody goes on under its name: a process that took over from the caller,
-// or the caller itself with newer credentials.
+// one beside which it was on standby, or itself with newer credentials.
 func (a *Account) SignOut(ctx context.Context) error {
 	caller := CallerFrom(ctx)
 	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		superseded, err := tx.Superseded(ctx, caller.SessionID, a.now())
+		goesOn, err := tx.HasOtherSession(ctx, caller.SessionID, a.now())
 		if err != nil {
 			return err
 		}
@@ -254,7 +266,7 @@ func (a *Account) SignOut(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if found && !superseded {
+		if found && !goesOn {
 			row.State, row.LastContact, row.LastRefusal = bridgeStopped, a.now(), ""
 			if err := tx.PutBridge(ctx, row); err != nil {
 				return err

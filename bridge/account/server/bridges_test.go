@@ -80,6 +80,52 @@ func TestWhoWasSupersededLeavesUnseen(t *testing.T) {
 	equal(t, "the crashed one's", beat(t, crashed), "")
 }
 
+// A process on standby that ends, on purpose or because its Terraform was
+// killed, leaves the one that serves as it was.
+func TestAStandbyThatEndsLeavesTheBridgeRunning(t *testing.T) {
+	t.Parallel()
+	signOut := func(t *testing.T, who *api.ClientWithResponses) {
+		r, err := who.SignOutWithResponse(t.Context())
+		ok(t, err)
+		equal(t, "the status of signing out", r.StatusCode(), 204)
+	}
+	stopping := func(t *testing.T, who *api.ClientWithResponses) {
+		r, err := who.SendHeartbeatWithResponse(t.Context(), api.Heartbeat{Revision: "r2", State: "stopped", Problems: []string{}})
+		ok(t, err)
+		equal(t, "the status of a last heartbeat", r.StatusCode(), 200)
+	}
+	for _, row := range []struct {
+		name  string
+		quiet time.Duration // since the serving one's last heartbeat
+		leave func(*testing.T, *api.ClientWithResponses)
+		state string
+	}{
+		{"it signs out", 0, signOut, "healthy"},
+		{"it says so and signs out", 0, func(t *testing.T, who *api.ClientWithResponses) { stopping(t, who); signOut(t, who) }, "healthy"},
+		{"the serving one missed a heartbeat", 31 * time.Second, signOut, "healthy"},
+		{"the serving one was killed", time.Minute, signOut, "stopped"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			c := converse(t)
+			creds := c.activate(t)
+			serving := c.mustSignIn(t, creds, "bridge-1")
+			equal(t, "the serving one's heartbeat", beat(t, serving), "")
+			c.clock.advance(time.Second)
+			standby := c.mustSignIn(t, creds, "bridge-1")
+			c.clock.advance(row.quiet)
+			equal(t, "the standby's heartbeat", beat(t, standby), "")
+			row.leave(t, standby)
+			b := c.onlyBridge(t)
+			equal(t, "state", b.State, row.state)
+			equal(t, "revision", b.Revision, "r1")
+			equal(t, "the serving one's next heartbeat", beat(t, serving), "")
+			signOut(t, serving)
+			equal(t, "state after the serving one left", c.onlyBridge(t).State, "stopped")
+		})
+	}
+}
+
 // Anybody may begin to sign in. Whoever does so without end gets no more than
 // his turn, and the bridge gets in all the same.
 func TestABridgeGetsInDuringAFlood(t *testing.T) {

@@ -78,13 +78,25 @@ func (tx *Tx) Session(ctx context.Context, digest string) (Session, bool, error)
 		WHERE s.digest = ? AND g.ended = ''`, digest)
 }
 
-// Superseded tells whether the instance has signed in again since it got the
-// session, and that newer session is live.
-func (tx *Tx) Superseded(ctx context.Context, sessionID string, now time.Time) (newer bool, err error) {
-	return newer, tx.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM sessions mine
-		JOIN sessions s ON s.instance = mine.instance AND s.id <> mine.id AND s.created_at >= mine.created_at
+// SessionSilence is after how long without a heartbeat, of which three were
+// due, a session no longer counts as one that its bridge uses.
+const SessionSilence = 45 * time.Second
+
+// HasOtherSession reports whether the instance goes on without the session: it
+// has another live one, which is newer, as that of a process that took over,
+// or in use, as that of the process beside which this one was on standby.
+func (tx *Tx) HasOtherSession(ctx context.Context, sessionID string, now time.Time) (other bool, err error) {
+	return other, tx.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM sessions mine
+		JOIN sessions s ON s.instance = mine.instance AND s.id <> mine.id AND (s.created_at >= mine.created_at OR s.last_heartbeat > ?)
 		JOIN generations g ON g.epoch = s.epoch
-		WHERE mine.id = ? AND `+sessionLive+`)`, sessionID, Micros(now), Micros(now)).Scan(&newer)
+		WHERE mine.id = ? AND `+sessionLive+`)`, Micros(now.Add(-SessionSilence)), sessionID, Micros(now), Micros(now)).Scan(&other)
+}
+
+// NoteHeartbeat records when the session was used last; the zero time, that it
+// will be used no more.
+func (tx *Tx) NoteHeartbeat(ctx context.Context, sessionID string, at time.Time) error {
+	_, err := tx.Exec(ctx, `UPDATE sessions SET last_heartbeat = ? WHERE id = ?`, Micros(at), sessionID)
+	return err
 }
 
 // DeleteSession ends a session.
