@@ -101,6 +101,7 @@ type Connector struct {
 	moved   chan struct{} // closed and made anew by every update
 	strange atomic.Bool   // State.Strange is set
 	quiet   bool          // see HandedOver
+	dropped []*login      // which Run signs out
 }
 
 // credentials are what a sealed session held.
@@ -158,12 +159,31 @@ func (c *Connector) Use(creds session.Credentials, epoch int64) {
 	c.look()
 }
 
-// Drop forgets the credentials: the connector waits for others.
+// Drop forgets the credentials and what the account said of them: the
+// connector waits for others. Run ends the session with the account, which
+// would count a live bridge until the session expires.
 func (c *Connector) Drop() {
+	c.update(func(s *State) {
+		if c.login != nil {
+			c.dropped = append(c.dropped, c.login)
+		}
+		c.creds, c.login = nil, nil
+		s.Phase, s.Problem, s.Epoch, s.Proved = Waiting, nil, 0, 0
+	})
+	c.look()
+}
+
+// signOutDropped ends the sessions of dropped credentials.
+func (c *Connector) signOutDropped(ctx context.Context) {
 	c.mu.Lock()
-	c.creds, c.login = nil, nil
+	dropped := c.dropped
+	c.dropped = nil
 	c.mu.Unlock()
-	c.update(func(s *State) { s.Phase, s.Problem, s.Epoch = Waiting, nil, 0 })
+	for _, l := range dropped {
+		ctx, cancel := context.WithTimeout(ctx, signOutTimeout)
+		c.signOut(ctx, l)
+		cancel()
+	}
 }
 
 // State returns where the connector stands.
@@ -264,6 +284,7 @@ func (c *Connector) Run(ctx context.Context) {
 		case <-c.wake:
 		case <-timer.C:
 		}
+		c.signOutDropped(ctx)
 		pause := c.cfg.Heartbeat
 		creds, err := c.attempt(ctx)
 		switch {
@@ -335,10 +356,11 @@ func (c *Connector) attempt(ctx context.Context) (*credentials, error) {
 }
 
 // adopt makes a new login the one in use, and ends the one before. It reports
-// false, and ends the new one, if the credentials were dropped meanwhile.
+// false, and ends the new one, if its credentials were dropped or replaced
+// meanwhile: they may be those of a pair that is dead.
 func (c *Connector) adopt(ctx context.Context, next *login) bool {
 	c.mu.Lock()
-	over, dropped := c.login, c.creds == nil
+	over, dropped := c.login, c.creds != next.creds
 	if dropped {
 		over = next
 	} else {

@@ -38,6 +38,8 @@ type faults struct {
 	mu   sync.Mutex
 	hit  func(*http.Request) func() (*http.Response, error)
 	seen []string
+	// creds are those that signedIn signed in with.
+	creds session.Credentials
 }
 
 func (f *faults) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -140,6 +142,13 @@ const managerEmail = "manager@example.com"
 // network that can fail.
 func signedIn(t testing.TB) (*account.Connector, *faults) {
 	t.Helper()
+	c, network, _ := signedInWithAdmin(t)
+	return c, network
+}
+
+// signedInWithAdmin returns an administrator's client of that account, too.
+func signedInWithAdmin(t testing.TB) (*account.Connector, *faults, *api.ClientWithResponses) {
+	t.Helper()
 	rows, err := store.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "account.db"))
 	if err != nil {
 		t.Fatal(err)
@@ -163,7 +172,11 @@ func signedIn(t testing.TB) (*account.Connector, *faults) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	admin, err := api.NewClientWithResponses("http://127.0.0.1", api.WithHTTPClient(&http.Client{Transport: network}))
+	admin, err := api.NewClientWithResponses("http://127.0.0.1", api.WithHTTPClient(&http.Client{Transport: network}),
+		api.WithRequestEditorFn(func(_ context.Context, req *http.Request) error {
+			req.Header.Set("Authorization", "Bearer "+token)
+			return nil
+		}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,9 +185,6 @@ func signedIn(t testing.TB) (*account.Connector, *faults) {
 		Session:      "sealed",
 		Enrolment: api.Enrolment{Epoch: 1, Verifier: verifier,
 			Kdf: api.KDF{Algorithm: api.KDFAlgorithm(kdf.Algorithm), Iterations: kdf.Iterations, Salt: kdf.Salt}},
-	}, func(_ context.Context, req *http.Request) error {
-		req.Header.Set("Authorization", "Bearer "+token)
-		return nil
 	})
 	if err != nil || made.JSON201 == nil {
 		t.Fatalf("activating: %v %s", err, made.Body)
@@ -198,9 +208,10 @@ func signedIn(t testing.TB) (*account.Connector, *faults) {
 	var running sync.WaitGroup
 	running.Go(func() { c.Run(ctx) })
 	t.Cleanup(func() { cancel(); running.Wait() })
-	c.Use(session.Credentials{AccountURL: "http://127.0.0.1", AccountID: model.ID, Email: managerEmail, Secrets: secrets}, 1)
+	network.creds = session.Credentials{AccountURL: "http://127.0.0.1", AccountID: model.ID, Email: managerEmail, Secrets: secrets}
+	c.Use(network.creds, 1)
 	awaitPhase(t, c, account.SignedIn)
-	return c, network
+	return c, network, admin
 }
 
 func awaitPhase(t testing.TB, c *account.Connector, phase account.Phase) {

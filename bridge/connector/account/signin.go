@@ -45,15 +45,26 @@ func (c *Connector) signIn(ctx context.Context, creds *credentials) (*login, err
 	}))
 	if err != nil {
 		if code, _ := diagnose(err); afterTheProof(code) {
-			c.update(func(s *State) { s.Proved = creds.epoch })
+			c.update(func(s *State) { c.prove(s, creds) })
 		}
 		return nil, err
 	}
 	if err := srp.VerifyServer(in.Proof); err != nil {
 		return nil, &impostor{err}
 	}
-	c.update(func(s *State) { s.Address, s.Generations, s.Proved = in.Address, in.Generations, creds.epoch })
+	c.update(func(s *State) {
+		s.Address, s.Generations = in.Address, in.Generations
+		c.prove(s, creds)
+	})
 	return &login{client: client, token: in.SessionToken, creds: creds}, nil
+}
+
+// prove records that the account found the credentials right, unless they were
+// dropped or replaced meanwhile: then nothing may be derived from it.
+func (c *Connector) prove(s *State, creds *credentials) {
+	if c.creds == creds {
+		s.Proved = creds.epoch
+	}
 }
 
 // afterTheProof reports whether the account refuses for a reason that it tells
@@ -105,6 +116,9 @@ func (c *Connector) heartbeat(ctx context.Context, l *login) error {
 // errStrangeJSON is an answer of something that speaks JSON.
 var errStrangeJSON = errors.New("what answers there speaks JSON")
 
+// signOutTimeout bounds what ends a session: it expires by itself, too.
+const signOutTimeout = 3 * time.Second
+
 // leave says goodbye, so that the account does not count a live session that
 // nobody uses.
 func (c *Connector) leave(ctx context.Context) {
@@ -112,10 +126,11 @@ func (c *Connector) leave(ctx context.Context) {
 	l, quiet := c.login, c.quiet
 	c.login = nil
 	c.mu.Unlock()
+	c.signOutDropped(ctx)
 	if l == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, signOutTimeout)
 	defer cancel()
 	if !quiet {
 		_, err := receive[api.HeartbeatAnswer](l.client.SendHeartbeat(ctx, api.Heartbeat{
