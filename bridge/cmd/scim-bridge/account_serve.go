@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/alecthomas/kong"
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
@@ -52,7 +53,9 @@ or if --insecure-http says so.
 }
 
 // Run serves until ctx ends, and then lets the requests under way finish.
-func (c *accountServeCommand) Run(ctx context.Context, console *console) error {
+func (c *accountServeCommand) Run(ctx context.Context, console *console, parser *kong.Kong) error {
+	heard, forget := hearSignals()
+	defer forget()
 	proxies, databases, err := c.check()
 	if err != nil {
 		return &exit{exitUsage, err}
@@ -65,6 +68,7 @@ func (c *accountServeCommand) Run(ctx context.Context, console *console) error {
 		logger := hclog.New(&hclog.LoggerOptions{
 			Name: "account", Output: out, Level: hclog.LevelFromString(c.LogLevel), JSONFormat: c.LogFormat == "json",
 		})
+		warnOfUnknown(parser.Model, logger)
 		c.listener().warn(logger)
 		a.IPData = databases
 		if err := a.CheckFirewall(ctx); err != nil {
@@ -81,8 +85,6 @@ func (c *accountServeCommand) Run(ctx context.Context, console *console) error {
 		if a.PublicURL == "" {
 			a.PublicURL = "http://" + listener.Addr().String()
 		}
-		heard, forget := hearSignals()
-		defer forget()
 		return serveAccount(ctx, a, listener, ingress.ShareDescriptors(1).Inbound, proxies, heard, logger)
 	})
 	return errors.Join(err, closeLog())
@@ -90,7 +92,7 @@ func (c *accountServeCommand) Run(ctx context.Context, console *console) error {
 
 // check finds every fault of the flags at once.
 func (c *accountServeCommand) check() (proxies []netip.Prefix, databases *ipdata.Databases, err error) {
-	faults := []error{c.exists(), c.unserved(os.Environ()), c.listener().check()}
+	faults := []error{c.exists(), c.unserved(os.Environ(), withProxy), c.listener().check()}
 	databases, err = openIPDatabases(c.IPDatabase)
 	faults = append(faults, err)
 	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
@@ -110,7 +112,7 @@ func (c *accountServeCommand) check() (proxies []netip.Prefix, databases *ipdata
 }
 
 func (c *accountServeCommand) listener() plainListener {
-	return plainListener{flag: "--listen", address: c.Listen, publicURL: c.PublicURL, insecure: c.InsecureHTTP}
+	return plainListener{flag: "--listen", address: c.Listen, publicURL: c.PublicURL, insecure: c.InsecureHTTP, remedies: withProxy}
 }
 
 func openIPDatabases(paths []string) (*ipdata.Databases, error) {

@@ -14,6 +14,8 @@ import (
 	"text/template"
 	"time"
 
+	"github.com/alecthomas/kong"
+
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/server"
@@ -33,6 +35,8 @@ type devCommand struct {
 	AccountListen string `default:"127.0.0.1:8600" help:"Address of the account service, for Terraform and for the pages people see (${default})."`
 	InsecureHTTP  bool   `name:"insecure-http" help:"Serve plain HTTP on addresses that other machines can reach."`
 	LogLevel      string `default:"warn" enum:"trace,debug,info,warn,error" help:"From which level on lines are written: ${enum}."`
+
+	tlsFlags
 }
 
 const devManager = "provision-manager@example.com"
@@ -47,13 +51,27 @@ the same command goes on with it. To start afresh, stop it and remove the folder
 
 // Validate is called by kong.
 func (d *devCommand) Validate() error {
-	bridge := plainListener{flag: "--listen", address: d.Listen, insecure: d.InsecureHTTP}
-	account := plainListener{flag: "--account-listen", address: d.AccountListen, insecure: d.InsecureHTTP}
-	return errors.Join(checkDataDir(d.DataDir), bridge.check(), account.check())
+	faults := []error{checkDataDir(d.DataDir), d.unserved(os.Environ(), withoutProxy)}
+	for _, l := range d.listeners() {
+		faults = append(faults, l.check())
+	}
+	return errors.Join(faults...)
+}
+
+func (d *devCommand) listeners() []plainListener {
+	return []plainListener{
+		{flag: "--listen", address: d.Listen, insecure: d.InsecureHTTP, remedies: withoutProxy},
+		{flag: "--account-listen", address: d.AccountListen, insecure: d.InsecureHTTP, remedies: withoutProxy},
+	}
 }
 
 // Run makes the account, activates provisioning and serves both.
-func (d *devCommand) Run(ctx context.Context, c *console) error {
+func (d *devCommand) Run(ctx context.Context, c *console, parser *kong.Kong) error {
+	// Each of the two servers hears every signal.
+	bridgeSignals, forgetBridge := hearSignals()
+	defer forgetBridge()
+	accountSignals, forgetAccount := hearSignals()
+	defer forgetAccount()
 	if err := os.MkdirAll(d.DataDir, 0o700); err != nil {
 		return fmt.Errorf("making the data folder: %w", err)
 	}
@@ -71,6 +89,10 @@ func (d *devCommand) Run(ctx context.Context, c *console) error {
 	}
 	defer bridgeListener.Close()
 	logger, ring := newLogger(c.Err, d.LogLevel, "text")
+	warnOfUnknown(parser.Model, logger)
+	for _, l := range d.listeners() {
+		l.warn(logger)
+	}
 	rows, err := store.Open(ctx, "sqlite:"+database)
 	if err != nil {
 		return err
@@ -106,6 +128,7 @@ func (d *devCommand) Run(ctx context.Context, c *console) error {
 		confirmation: minConfirmationInterval,
 		logger:       logger,
 		ring:         ring,
+		signals:      bridgeSignals,
 	})
 	if err != nil {
 		return err
@@ -120,7 +143,7 @@ func (d *devCommand) Run(ctx context.Context, c *console) error {
 	// The account stays until the bridge has taken leave.
 	serving, stopAccount := context.WithCancel(context.WithoutCancel(ctx))
 	parts.Go(func() {
-		accountErr = serveAccount(serving, a, listener, descriptors.Inbound, nil, nil, logger.Named("account"))
+		accountErr = serveAccount(serving, a, listener, descriptors.Inbound, nil, accountSignals, logger.Named("account"))
 		cancel()
 	})
 	parts.Go(func() {

@@ -25,7 +25,7 @@ type tlsFlags struct {
 
 // unserved refuses every setting that asks for TLS, flags and variables alike,
 // those of the vendor's image included.
-func (f tlsFlags) unserved(environ []string) error {
+func (f tlsFlags) unserved(environ []string, r remedies) error {
 	var asked []string
 	for _, flag := range []struct{ name, value string }{
 		{"--tls-domain", f.TLSDomain}, {"--tls-cert-file", f.TLSCertFile}, {"--tls-key-file", f.TLSKeyFile},
@@ -50,10 +50,26 @@ func (f tlsFlags) unserved(environ []string) error {
 		return nil
 	}
 	slices.Sort(asked)
-	return fmt.Errorf("%s asks for HTTPS, which this version does not serve itself: "+
-		"let a proxy or a load balancer with the certificate stand in front, name its address with --public-url https://..., and remove the setting",
-		strings.Join(asked, ", "))
+	return fmt.Errorf("%s asks for HTTPS, which this version does not serve itself: %s", strings.Join(asked, ", "), r.forTLS)
 }
+
+// remedies are what an operator can do about plain HTTP, as far as the command
+// has the flags for it.
+type remedies struct{ forTLS, beforeListening, whileListening string }
+
+var (
+	withProxy = remedies{
+		forTLS: "let a proxy or a load balancer with the certificate stand in front, " +
+			"name its address with --public-url https://..., and remove the setting",
+		beforeListening: "if a proxy with HTTPS is in front, name its address with --public-url https://...; ",
+		whileListening:  "put a proxy with HTTPS in front and name it with --public-url",
+	}
+	withoutProxy = remedies{
+		forTLS: "remove the setting to try things out on this machine; where HTTPS is needed, run scim-bridge serve and " +
+			"scim-bridge account serve behind a proxy with the certificate, whose address their --public-url https://... names",
+		whileListening: "for more than a try, run scim-bridge serve and scim-bridge account serve behind a proxy with HTTPS",
+	}
+)
 
 // A listener is an address to listen on, and what makes plain HTTP there right.
 type plainListener struct {
@@ -61,6 +77,7 @@ type plainListener struct {
 	publicURL     string
 	insecure      bool // --insecure-http
 	vendorPort    bool // the address is OP_PORT's
+	remedies
 }
 
 // check refuses plain HTTP that other machines can reach, unless the operator
@@ -70,8 +87,7 @@ func (l plainListener) check() error {
 		return nil
 	}
 	return fmt.Errorf("%s=%q can be reached from other machines, and plain HTTP would show them the tokens: "+
-		"if a proxy with HTTPS is in front, name its address with --public-url https://...; for this machine alone, listen on 127.0.0.1; "+
-		"else say --insecure-http", l.flag, l.address)
+		"%sfor this machine alone, listen on 127.0.0.1; else say --insecure-http", l.flag, l.address, l.beforeListening)
 }
 
 // warn says in the log what check has let pass.
@@ -84,7 +100,7 @@ func (l plainListener) warn(log hclog.Logger) {
 		why = "OP_PORT"
 	}
 	log.Warn("plain HTTP on an address that other machines can reach: tokens cross the network in clear; "+
-		"put a proxy with HTTPS in front and name it with --public-url", "address", l.address, "because_of", why)
+		l.whileListening, "address", l.address, "because_of", why)
 }
 
 func (l plainListener) behindHTTPS() bool {

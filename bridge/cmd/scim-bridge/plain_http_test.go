@@ -14,6 +14,7 @@ func TestASettingThatAsksForTLSIsRefused(t *testing.T) {
 	t.Parallel()
 	serve := []string{"serve", "--listen", "127.0.0.1:0", "--data-dir", "DIR"}
 	account := []string{"account", "serve", "--listen", "127.0.0.1:0", "--database", "sqlite:nowhere.db"}
+	dev := []string{"dev", "--listen", "127.0.0.1:0", "--account-listen", "127.0.0.1:0", "--data-dir", "DIR"}
 	for _, row := range []struct {
 		name    string
 		command []string
@@ -29,6 +30,11 @@ func TestASettingThatAsksForTLSIsRefused(t *testing.T) {
 		{"our certificate as a variable", serve, []string{"SCIMBRIDGE_TLS_CERT_FILE=/c"}, nil, "serve: SCIMBRIDGE_TLS_CERT_FILE asks for HTTPS"},
 		{"ACME", serve, []string{"SCIMBRIDGE_ACME_EMAIL=a@example.com"}, []string{"--acme-directory=https://acme.example.com"}, "--acme-directory, SCIMBRIDGE_ACME_EMAIL asks"},
 		{"a certificate of the account", account, nil, []string{"--tls-cert-file=/c", "--tls-key-file", "/k"}, "--tls-cert-file, --tls-key-file asks for HTTPS"},
+		{"the vendor's domain, of dev", dev, []string{"OP_TLS_DOMAIN=scim.example.com"}, nil, "dev: OP_TLS_DOMAIN asks for HTTPS"},
+		{"the vendor's certificate, of dev", dev, []string{"OP_TLS_CERT_FILE=/c", "OP_TLS_KEY_FILE=/k"}, nil, "OP_TLS_CERT_FILE, OP_TLS_KEY_FILE asks for HTTPS"},
+		{"a variable of the vendor's that is not known, of dev", dev, []string{"OP_TLS_MIN_VERSION=1.3"}, nil, "OP_TLS_MIN_VERSION asks for HTTPS"},
+		{"our domain, of dev", dev, []string{"SCIMBRIDGE_ACME_EMAIL=a@example.com"}, []string{"--tls-domain=dev.example.com"}, "--tls-domain, SCIMBRIDGE_ACME_EMAIL asks"},
+		{"the vendor's domain, of the account", account, []string{"OP_TLS_DOMAIN=scim.example.com"}, nil, "OP_TLS_DOMAIN asks for HTTPS"},
 		{"a certificate of the account as a variable", account, []string{"SCIMBRIDGE_TLS_KEY_FILE=/k"}, nil, "SCIMBRIDGE_TLS_KEY_FILE asks for HTTPS"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -54,7 +60,7 @@ func TestASettingThatAsksForTLSIsRefused(t *testing.T) {
 
 func TestAnEmptySettingForTLSAsksForNothing(t *testing.T) {
 	t.Parallel()
-	if err := (tlsFlags{}).unserved([]string{"OP_TLS_DOMAIN=", "SCIMBRIDGE_TLS_CERT_FILE=", "OP_PORT=80"}); err != nil {
+	if err := (tlsFlags{}).unserved([]string{"OP_TLS_DOMAIN=", "SCIMBRIDGE_TLS_CERT_FILE=", "OP_PORT=80"}, withProxy); err != nil {
 		t.Error(err)
 	}
 }
@@ -114,7 +120,26 @@ func TestTheAccountAndDevServeNoPlainHTTPToOthersUnasked(t *testing.T) {
 			cmd.Dir = t.TempDir()
 			if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "can be reached from other machines") {
 				t.Errorf("%v %s", err, out)
+			} else if args[0] == "dev" && strings.Contains(string(out), "--public-url") {
+				t.Errorf("the remedy names a flag that dev has not: %s", out)
 			}
+		})
+	}
+}
+
+func TestDevSaysThatPlainHTTPIsServedToOthers(t *testing.T) {
+	t.Parallel()
+	l := listenTo(t, "dev", "--data-dir", t.TempDir(), "--listen", "0.0.0.0:0", "--account-listen", "127.0.0.1:0", "--insecure-http")
+	l.await(t, "plain HTTP on an address that other machines can reach")
+}
+
+func TestEveryServerNamesTheVariablesThatMeanNothing(t *testing.T) {
+	t.Parallel()
+	for name, args := range servers(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := listenWith(t, []string{"SCIMBRIDGE_MONITORNG_TOKEN_FILE=/run/secrets/monitoring"}, args...)
+			l.await(t, `mean nothing to this program: variables=SCIMBRIDGE_MONITORNG_TOKEN_FILE`)
 		})
 	}
 }

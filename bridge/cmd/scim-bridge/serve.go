@@ -99,7 +99,7 @@ func (s *serveCommand) Validate() error {
 		}
 		s.parsed.publicURL = strings.TrimRight(s.PublicURL, "/")
 	}
-	faults = append(faults, s.unserved(os.Environ()), s.listener().check())
+	faults = append(faults, s.unserved(os.Environ(), withProxy), s.listener().check())
 	if s.AccountURL != "" {
 		if err := account.CheckURL(s.AccountURL); err != nil {
 			fault("--account-url: %w", err)
@@ -121,6 +121,7 @@ func (s *serveCommand) Validate() error {
 func (s *serveCommand) listener() plainListener {
 	return plainListener{
 		flag: "--listen", address: s.Listen, publicURL: s.PublicURL, insecure: s.InsecureHTTP, vendorPort: fromVendorPort(s.Listen),
+		remedies: withProxy,
 	}
 }
 
@@ -139,6 +140,8 @@ func trustedProxies(texts []string) ([]netip.Prefix, error) {
 
 // Run serves until it is told to stop.
 func (s *serveCommand) Run(ctx context.Context, c *console, parser *kong.Kong) (err error) {
+	heard, forget := hearSignals()
+	defer forget()
 	out, closeLog, err := s.openLog(c.Err)
 	if err != nil {
 		return err
@@ -152,9 +155,7 @@ func (s *serveCommand) Run(ctx context.Context, c *console, parser *kong.Kong) (
 			}
 		}()
 	}
-	if unknown := unknownVariables(parser.Model, os.Environ()); len(unknown) > 0 {
-		logger.Warn("these environment variables mean nothing to this program", "variables", strings.Join(unknown, ", "))
-	}
+	warnOfUnknown(parser.Model, logger)
 	s.listener().warn(logger)
 	if err := os.MkdirAll(s.DataDir, 0o700); err != nil {
 		return fmt.Errorf("making the data folder: %w: choose another --data-dir", err)
@@ -169,8 +170,6 @@ func (s *serveCommand) Run(ctx context.Context, c *console, parser *kong.Kong) (
 	descriptors := ingress.ShareDescriptors(1)
 	transport := account.NewTransport(s.SourceAddress)
 	transport.MaxConnsPerHost = descriptors.Outbound
-	heard, forget := hearSignals()
-	defer forget()
 	b, err := newBridge(bridgeConfig{
 		listen:          s.Listen,
 		publicURL:       s.parsed.publicURL,

@@ -175,12 +175,18 @@ type listened struct {
 // listenTo starts scim-bridge with its standard error at a pipe.
 func listenTo(t *testing.T, args ...string) *listened {
 	t.Helper()
+	return listenWith(t, nil, args...)
+}
+
+// listenWith is listenTo with variables in the environment.
+func listenWith(t *testing.T, environ []string, args ...string) *listened {
+	t.Helper()
 	read, write, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
 	l := &listened{cmd: exec.CommandContext(context.WithoutCancel(t.Context()), "scim-bridge", args...), read: read, ended: make(chan error, 1)}
-	l.cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
+	l.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH")}, environ...)
 	l.cmd.Stderr = write
 	if err := l.cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -222,7 +228,7 @@ func (l *listened) address(t *testing.T) string {
 	return found[1]
 }
 
-// servers are both, ready to be started.
+// servers are all that serve, ready to be started.
 func servers(t *testing.T) map[string][]string {
 	t.Helper()
 	pair := newAccount(t).activate()
@@ -231,6 +237,9 @@ func servers(t *testing.T) map[string][]string {
 	return map[string][]string{
 		"bridge":  {"serve", "--data-dir", folder(t, pair.sealed), "--listen", "127.0.0.1:0", "--log-level", "trace"},
 		"account": {"account", "serve", "--database", database, "--listen", "127.0.0.1:0", "--log-level", "trace"},
+		"dev": {
+			"dev", "--data-dir", t.TempDir(), "--listen", "127.0.0.1:0", "--account-listen", "127.0.0.1:0", "--log-level", "trace",
+		},
 	}
 }
 

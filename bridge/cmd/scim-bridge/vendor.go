@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
+	"github.com/hashicorp/go-hclog"
 )
 
 // vendorVariables reads the variables of the vendor's image, so that ours can
@@ -119,6 +120,13 @@ func assignment(name, text string) string {
 // elsewhere are variables that belong to the Terraform provider, which often
 // runs in the same shell.
 var elsewhere = []string{"SCIMBRIDGE_ACCOUNT_URL", "SCIMBRIDGE_ACCOUNT_TOKEN", "SCIMBRIDGE_MONITORING_TOKEN"}
+
+// warnOfUnknown says which of the environment's variables do nothing.
+func warnOfUnknown(model *kong.Application, log hclog.Logger) {
+	if unknown := unknownVariables(model, os.Environ()); len(unknown) > 0 {
+		log.Warn("these environment variables mean nothing to this program", "variables", strings.Join(unknown, ", "))
+	}
+}
 
 // unknownVariables names the variables that look as if they were for us and
 // are not read by any command.
