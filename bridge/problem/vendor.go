@@ -20,12 +20,15 @@ const DetailSource = "source"
 
 // A VendorLine is a kind of line in the log of 1Password SCIM Bridge.
 type VendorLine struct {
-	Code   Code
-	Title  string
-	Cause  string
-	Remedy string // what the vendor's own operator does: there is no Terraform resource to apply
-	// Example is a line as it was published, with names replaced.
+	Code    Code
+	Title   string
+	Cause   string
+	Remedy  string // what the vendor's own operator does: there is no Terraform resource to apply
 	Example string
+	// Quoted reports whether Example is a line that Source has, with names and
+	// addresses replaced. Other examples are worded from the symptom that Source
+	// describes: what the bridge writes may differ.
+	Quoted bool
 	// Source is where the line was published, or is described by the vendor.
 	Source string
 	// Harmless lines look like errors and are none.
@@ -64,6 +67,7 @@ var vendorLines = []VendorLine{
 		Cause:   "A firewall rule of the account denies the address from which the bridge signs in.",
 		Remedy:  openFirewall,
 		Example: LogFirewallBlocked,
+		Quoted:  true,
 		Source:  vendorPage,
 		pattern: regexp.MustCompile(`blocked by an account firewall rule`),
 	},
@@ -73,6 +77,7 @@ var vendorLines = []VendorLine{
 		Cause:   "A firewall rule of the account denies the address from which the bridge signs in.",
 		Remedy:  openFirewall,
 		Example: "[ERROR] 2026/02/20 10:52:58 (403) Forbidden (Firewall Rule): The IP address of your SCIM bridge was blocked by a 1Password firewall rule.",
+		Quoted:  true,
 		Source:  "https://github.com/1Password/onepassword-sdk-python/issues/214",
 		pattern: regexp.MustCompile(`forbidden \(firewall rule\)|blocked by a 1password firewall rule`),
 	},
@@ -100,6 +105,7 @@ var vendorLines = []VendorLine{
 		Cause:   "1Password refuses the session: the Provision Manager's password, Secret Key or e-mail address was changed, or two-factor authentication was enforced.",
 		Remedy:  regenerate,
 		Example: LogSignInFailed,
+		Quoted:  true,
 		Source:  vendorPage,
 		pattern: regexp.MustCompile(`generatenewsession`),
 	},
@@ -109,6 +115,7 @@ var vendorLines = []VendorLine{
 		Cause:   "A client sent a bearer token that does not belong to the bridge's scimsession file: an old one, or one that was cut short when it was pasted.",
 		Remedy:  "Enter the whole bearer token that was made together with the scimsession file in the identity provider. If it is lost: " + regenerate,
 		Example: "(E) Server: (failed to unverifiedTokenFromRequest), 401: Invalid bearer token",
+		Quoted:  true,
 		Source:  "https://github.com/1Password/terraform-provider-onepassword/issues/24",
 		pattern: regexp.MustCompile(`invalid (oauth )?bearer token|bearer token (is |was )?(invalid|incorrect|rejected)|(incorrect|wrong) bearer token`),
 	},
@@ -148,6 +155,7 @@ var vendorLines = []VendorLine{
 		Remedy: checkRedis,
 		Example: `FTL failed to set up redis for SCIM bridge error="Network: (failed to NewRedisConnPool), cannot initialize connection: ` +
 			`cannot connect to redis: dial tcp 192.0.2.7:6379: connect: connection refused" application=op-scim build=209061 function=InitCache version=2.9.6`,
+		Quoted: true,
 		Source: vendorMarket + "93",
 		pattern: regexp.MustCompile(`failed to set up redis|newredisconnpool|(cannot|could not|failed to|unable to) (connect to|ping|reach|dial) redis|` +
 			`redis.*(connection refused|no such host|i/o timeout|connection reset|broken pipe)|rediscache.*\b(error|failed)\b`),
@@ -167,6 +175,7 @@ var vendorLines = []VendorLine{
 		Cause:   "OP_TLS_CERT_FILE and OP_TLS_KEY_FILE name files that are not there.",
 		Remedy:  "Mount the two files, or unset both variables to let Let's Encrypt issue a certificate for OP_TLS_DOMAIN.",
 		Example: `FTL failed to generate TLS config, retrying after backoff delay error="could not find cert file with given path secrets/tls-certificate: stat /secrets/tls-certificate: no such file or directory" application=op-scim build=207041 version=2.7.4`,
+		Quoted:  true,
 		Source:  vendorExamples + "229",
 		pattern: regexp.MustCompile(`failed to generate tls config|could not find (cert|key) file`),
 	},
@@ -176,6 +185,7 @@ var vendorLines = []VendorLine{
 		Cause:   "Let's Encrypt could not reach the bridge under its domain, or gave no answer in time.",
 		Remedy:  "Check that the domain (OP_TLS_DOMAIN) points to the bridge, that port 443 is open to it from everywhere, and that nothing in front of it ends TLS. If something does, unset OP_TLS_DOMAIN.",
 		Example: `2:01PM ERR certificate manager error while getting certificate error="timed out waiting to load certificate for scim.example.com" application=op-scim build=209131 component=CertificateManager domain=scim.example.com version=2.9.13`,
+		Quoted:  true,
 		Source:  vendorMarket + "95",
 		pattern: regexp.MustCompile(`certificate manager error|waiting to load certificate|acme: authorization error|certificatemanager: (unhealthy|disconnected)`),
 	},
@@ -223,6 +233,7 @@ var vendorLines = []VendorLine{
 		Cause:    "Health checks of load balancers and port scanners connect without finishing the TLS handshake.",
 		Remedy:   "Nothing: identity providers are not affected. To have a quieter log, let the load balancer ask /ping, or turn the ping server on (OP_PING_SERVER=1).",
 		Example:  "2020/12/31 11:00:52 http: TLS handshake error from 10.244.2.1:9467: EOF",
+		Quoted:   true,
 		Source:   vendorExamples + "129",
 		Harmless: true,
 		pattern: regexp.MustCompile(`tls handshake error from \S+: (eof|read tcp .*(connection reset by peer|i/o timeout)|i/o timeout|` +

@@ -47,6 +47,43 @@ func TestEveryVendorLineIsFoundByItsOwnRow(t *testing.T) {
 	}
 }
 
+// quotedLines are the lines that were read at their sources, word for word; who marks
+// another row as quoted adds it here.
+var quotedLines = map[string]string{
+	"blocked by an account firewall rule":         "https://support.1password.com/scim-troubleshooting/",
+	"AuthWrap failed to generateNewSession":       "https://support.1password.com/scim-troubleshooting/",
+	"(403) Forbidden (Firewall Rule)":             "https://github.com/1Password/onepassword-sdk-python/issues/214",
+	"(failed to unverifiedTokenFromRequest), 401": "https://github.com/1Password/terraform-provider-onepassword/issues/24",
+	"(failed to NewRedisConnPool)":                "https://github.com/1Password/op-scim-gcp-marketplace/issues/93",
+	"failed to generate TLS config":               "https://github.com/1Password/scim-examples/issues/229",
+	"timed out waiting to load certificate":       "https://github.com/1Password/op-scim-gcp-marketplace/issues/95",
+	"http: TLS handshake error from":              "https://github.com/1Password/scim-examples/issues/129",
+}
+
+// A line that nobody published must not be searched for word by word.
+func TestOnlyLinesThatWerePublishedAreMarkedAsQuoted(t *testing.T) {
+	t.Parallel()
+	found := 0
+	for _, l := range problem.VendorLines() {
+		published := false
+		for words, source := range quotedLines {
+			published = published || strings.Contains(l.Example, words) && l.Source == source
+		}
+		if ours := strings.HasPrefix(l.Example, problem.LogSignInFailed+":"); ours {
+			published = false // the reason behind it is worded here
+		}
+		if l.Quoted != published {
+			t.Errorf("%q is marked as quoted: %t; published at %s: %t", l.Example, l.Quoted, l.Source, published)
+		}
+		if l.Quoted {
+			found++
+		}
+	}
+	if found != len(quotedLines) {
+		t.Errorf("%d rows are quoted, of %d that were read", found, len(quotedLines))
+	}
+}
+
 // The vendor's account has no Terraform resources: whoever runs its bridge is
 // told what its own pages say.
 func TestTheVendorsRemediesNeedNothingOfOurs(t *testing.T) {
