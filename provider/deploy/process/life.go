@@ -146,23 +146,60 @@ func useless(s control.Status) bool {
 		slices.ContainsFunc(s.Problems, func(p problem.Problem) bool { return p.Code == problem.CredentialsChanged })
 }
 
-// restart replaces a bridge that cannot hand over its socket: it hangs, or
-// the new one listens elsewhere.
-func (t *Target) restart(ctx context.Context, old record, r *record, token session.Token) error {
-	if old.Listen != t.Listen { // better known before the old one is gone
+// overlaps reports whether two addresses differ, and a bridge at one of them
+// may keep another from listening at the other: they have one port.
+func overlaps(old, listen string) bool {
+	_, oldPort, err := net.SplitHostPort(old)
+	_, port, err2 := net.SplitHostPort(listen)
+	return old != listen && (err != nil || err2 != nil || oldPort == port)
+}
+
+// restart replaces a bridge that cannot go on until the new one serves: it
+// hangs, or holds the port on which the new one listens. stopped reports
+// whether the old one is gone.
+func (t *Target) restart(ctx context.Context, old record, r *record, token session.Token) (stopped bool, err error) {
+	if old.Listen != t.Listen && !overlaps(old.Listen, t.Listen) { // better known before the old one is gone
 		l, err := new(net.ListenConfig).Listen(ctx, "tcp", t.Listen)
 		if err != nil {
-			return fmt.Errorf("the new bridge could not listen; the old one goes on: %w", err)
+			return false, fmt.Errorf("the new bridge could not listen; the old one goes on: %w", err)
 		}
 		_ = l.Close()
 	}
 	if ctx.Err() != nil {
-		return fmt.Errorf("the old bridge goes on: %w", deploy.Ended(ctx))
+		return false, fmt.Errorf("the old bridge goes on: %w", deploy.Ended(ctx))
 	}
 	if err := t.stop(ctx, old.Process); err != nil {
-		return err
+		return false, err
 	}
-	return t.run(context.WithoutCancel(ctx), r, token, false) // there is no way back: none serves now
+	return true, t.run(context.WithoutCancel(ctx), r, token, false) // there is no way back: none serves now
+}
+
+// revive starts the bridge that was stopped for one that could not run, which
+// failed says why. Its files are as they were.
+func (t *Target) revive(ctx context.Context, old record, token session.Token, failed error) error {
+	was := *t
+	was.Listen, was.Binary, was.Keep = old.Listen, old.Binary, old.Build
+	old.Process = nil
+	if !was.opens(token) {
+		token = session.Token{} // the identity provider's next request opens it
+	}
+	if err := was.run(ctx, &old, token, false); err != nil {
+		return errors.Join(failed, fmt.Errorf("the old bridge was stopped and could not be started again, so that none runs: %w", err))
+	}
+	return fmt.Errorf("the old bridge was started again: %w", failed)
+}
+
+// opens reports whether a token opens the session in the data folder.
+func (t *Target) opens(token session.Token) bool {
+	if token.IsZero() {
+		return false
+	}
+	file, err := session.ReadFile(t.path(sessionName))
+	if err != nil {
+		return false
+	}
+	_, ok := file.Match(token)
+	return ok
 }
 
 // start starts a program and waits for its control socket.

@@ -265,18 +265,23 @@ func (t *Target) Update(ctx context.Context, spec deploy.Spec, revision string, 
 	if err != nil {
 		return err
 	}
+	stopped := false
 	err = t.put(spec, token)
 	switch {
 	case err != nil:
 	case !before.Running:
 		err = t.run(ctx, &r, token, false)
-	case before.Bridge == nil || old.Listen != t.Listen:
-		err = t.restart(ctx, old, &r, token)
+	case before.Bridge == nil || overlaps(old.Listen, t.Listen):
+		stopped, err = t.restart(ctx, old, &r, token)
 	default:
 		err = t.run(ctx, &r, token, true)
 	}
 	if err != nil {
-		return errors.Join(err, restore())
+		err = errors.Join(err, restore())
+		if stopped {
+			return t.revive(context.WithoutCancel(ctx), old, token, err)
+		}
+		return err
 	}
 	return t.dropOthers(build)
 }

@@ -343,6 +343,15 @@ func TestUpdateThatCannotRunLeavesTheOldBridge(t *testing.T) {
 		{"the new address is taken", func(f *fixture) { f.target.Listen = taken.Addr().String() }, "address already in use"},
 		{"the bridge refuses a setting", func(f *fixture) { f.spec.Settings.AccountURL = "ftp://nowhere" }, "--account-url"},
 		{"the program is no bridge", func(f *fixture) { f.target.Binary = "/bin/false" }, "started and ended"},
+		{"the bridge refuses a setting, and another address", func(f *fixture) {
+			f.target.Listen, f.spec.Settings.AccountURL = providertest.FreeAddress(f.T), "ftp://nowhere"
+		}, "--account-url"},
+		{"the program is no bridge, and another address", func(f *fixture) {
+			f.target.Listen, f.target.Binary = providertest.FreeAddress(f.T), "/bin/false"
+		}, "started and ended"},
+		{"the session opens nothing, and another address", func(f *fixture) {
+			f.target.Listen, f.spec.Session = providertest.FreeAddress(f.T), "damaged"
+		}, "cannot work with its session"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -350,8 +359,8 @@ func TestUpdateThatCannotRunLeavesTheOldBridge(t *testing.T) {
 			f := newFixture(t)
 			f.create()
 			before, revision, spec, target := f.pid(), f.revision(), f.spec, *f.target
-			tt.spoil(f)
 			_, f.spec.Session = seal(t)
+			tt.spoil(f)
 			err := f.target.Update(t.Context(), f.spec, "new", session.Token{})
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Fatalf("got %v, want an error that says %q", err, tt.want)
@@ -359,6 +368,60 @@ func TestUpdateThatCannotRunLeavesTheOldBridge(t *testing.T) {
 			*f.target = target
 			if s := f.observe(); f.pid() != before || s.Revision != revision || s.Spec.Session != spec.Session {
 				t.Errorf("pid %d became %d; observed %+v", before, f.pid(), s)
+			}
+		})
+	}
+}
+
+// Every address of the machine, at the port that the old bridge holds on one of
+// them: the new one can listen when the old one is gone, and not before.
+func TestUpdateMovesToAnotherAddressAtTheSamePort(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name  string
+		spoil func(f *fixture)
+		want  string // of the error; empty for none
+	}{
+		{"and the new bridge runs", func(*fixture) {}, ""},
+		{"and the new bridge refuses a setting", func(f *fixture) { f.spec.Settings.AccountURL = "ftp://nowhere" }, "--account-url"},
+		{"and the new program is no bridge", func(f *fixture) { f.target.Binary = "/bin/false" }, "started and ended"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t)
+			f.spec.Unseal = deploy.UnsealStored
+			if err := f.target.Create(f.Context(), f.spec, f.revision(), f.token); err != nil {
+				t.Fatal(err)
+			}
+			revision, old, before := f.revision(), *f.target, f.spec
+			_, port, err := net.SplitHostPort(old.Listen)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f.target.Listen, f.spec.Settings.InsecureHTTP = "0.0.0.0:"+port, true
+			token, sealed := seal(t)
+			f.spec.Session = sealed
+			row.spoil(f)
+			err = f.target.Update(t.Context(), f.spec, "new", token)
+			if row.want == "" {
+				if err != nil {
+					t.Fatal(err)
+				}
+				if s := f.observe(); s.Bridge == nil || s.Bridge.Listen == old.Listen || s.Revision != "new" {
+					t.Errorf("observed %+v", s)
+				}
+				return
+			}
+			if err == nil || !strings.Contains(err.Error(), row.want) || !strings.Contains(err.Error(), "the old bridge was started again") {
+				t.Errorf("got %v, want an error that says %q and what runs", err, row.want)
+			}
+			*f.target, f.spec = old, before
+			s := f.observe()
+			if s.Bridge == nil || s.Bridge.Listen != old.Listen || s.Revision != revision || s.Spec.Session != before.Session {
+				t.Errorf("observed %+v", s)
+			}
+			if err := f.ping(t.Context(), http.DefaultClient); err != nil {
+				t.Errorf("the old bridge does not answer: %v", err)
 			}
 		})
 	}

@@ -45,7 +45,8 @@ func (t *Target) Redeploy(ctx context.Context, token session.Token) error {
 	case !before.Running:
 		return t.run(ctx, &r, token, false)
 	case before.Bridge == nil:
-		return t.restart(ctx, r, &r, token)
+		_, err := t.restart(ctx, r, &r, token)
+		return err
 	default:
 		return t.run(ctx, &r, token, true)
 	}
