@@ -150,10 +150,24 @@ const maxAdminsSeen = 100
 func (s *adminsSeen) note(address netip.Addr, token string, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.by == nil || len(s.by) >= maxAdminsSeen {
+	if s.by == nil {
 		s.by = make(map[adminAt]time.Time)
 	}
 	s.by[adminAt{address, token}] = now
+	if len(s.by) > maxAdminsSeen {
+		delete(s.by, s.oldest())
+	}
+}
+
+// oldest returns the use that lies back longest.
+func (s *adminsSeen) oldest() (oldest adminAt) {
+	var since time.Time
+	for at, last := range s.by {
+		if since.IsZero() || last.Before(since) {
+			oldest, since = at, last
+		}
+	}
+	return oldest
 }
 
 // list names those who were seen within the longest time that the firewall
