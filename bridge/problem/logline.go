@@ -8,7 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
 )
 
 // A line is what we understand of a log line.
@@ -30,11 +31,12 @@ var (
 	ourModule = regexp.MustCompile(`^scim-bridge(\.|$)`)
 )
 
-// facts returns the line's keys that the catalogue knows.
+// facts returns the line's keys that the catalogue knows, fit to be shown:
+// anybody may write into a log, through the names that end up in it.
 func (l line) facts() Facts {
 	facts := make(Facts)
 	for _, k := range factKeys {
-		if v := printable(l.keys[k]); v != "" {
+		if v := inputtext.Truncate(inputtext.Line(l.keys[k]), maxFact); v != "" {
 			facts[k] = v
 		}
 	}
@@ -43,18 +45,6 @@ func (l line) facts() Facts {
 
 // maxFact bounds a fact, in characters: it becomes part of a sentence.
 const maxFact = 256
-
-// printable leaves out what a terminal would obey instead of showing. Anybody
-// may write into a log, through the names that end up in it.
-func printable(s string) string {
-	n := 0
-	return strings.Map(func(r rune) rune {
-		if n++; n > maxFact || !unicode.IsPrint(r) {
-			return -1
-		}
-		return r
-	}, s)
-}
 
 // maxWraps bounds how many containers a line may have around it: a pod's name
 // before the line that a runtime wrapped which a container logged.

@@ -358,7 +358,7 @@ func TestWhatStrangersWriteIntoALogIsBounded(t *testing.T) {
 		t.Errorf("the rest is %+v", more)
 	}
 	d, err = problem.Diagnose(strings.NewReader(`{"problem":"signup_domain_missing","user_name":"a\u001b[31mb\u202ec\nd` + strings.Repeat("x", 10_000) + `"}`))
-	if err != nil || len(d.Problems) != 1 || !strings.Contains(d.Problems[0].Cause, "a[31mbcdx") || len(d.Problems[0].Cause) > 600 {
+	if err != nil || len(d.Problems) != 1 || !strings.Contains(d.Problems[0].Cause, "a[31mbc dx") || len(d.Problems[0].Cause) > 600 {
 		t.Errorf("found %+v, %v", d, err)
 	}
 }

@@ -7,11 +7,11 @@ import (
 	"runtime/debug"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
 
@@ -101,23 +101,15 @@ var opaqueID = regexp.MustCompile(`^[a-z2-7]{26}$|^[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]
 // mostUserAgent bounds what a client may add to a line, in characters.
 const mostUserAgent = 100
 
-// userAgent tells identity providers apart. What a terminal would obey is left
-// out, and so is whatever names somebody or may be a secret.
+// userAgent tells identity providers apart. Whatever names somebody or may be a
+// secret is left out, of what is shown: an invisible character within a token
+// must not hide it.
 func userAgent(r *http.Request) string {
-	text := session.Scrub(r.UserAgent())
+	text := session.Scrub(inputtext.Line(r.UserAgent()))
 	if strings.Contains(text, "@") || strings.Contains(text, "%40") {
 		text = addressLike.ReplaceAllString(text, "[address]")
 	}
-	n := 0
-	return strings.Map(func(c rune) rune {
-		if !unicode.IsPrint(c) {
-			return -1
-		}
-		if n++; n > mostUserAgent {
-			return -1
-		}
-		return c
-	}, text)
+	return inputtext.Truncate(text, mostUserAgent)
 }
 
 var addressLike = regexp.MustCompile(`[^\s<>()",;]+(?:@|%40)[^\s<>()",;]+`)

@@ -394,6 +394,8 @@ func TestTheAccessLogTellsClientsResourcesAndTokensApart(t *testing.T) {
 		{"an address in a user agent", "/Users", "right", "sync (mailto:ann@example.com; build 7)", []string{"build 7"}, []string{"ann"}},
 		{"an escaped one", "/Users", "right", "sync ann%40example.com", []string{"user_agent=\"sync [address]\""}, []string{"ann"}},
 		{"a token in a user agent", "/Users", "right", "Bearer " + secret, []string{"user_agent=\"Bearer [redacted]\""}, []string{secret}},
+		{"a token with an invisible character in it", "/Users", "right", "Bearer " + secret[:12] + "\u200b" + secret[12:],
+			[]string{"user_agent=\"Bearer [redacted]\""}, []string{secret}},
 		{"controls and marks in a user agent", "/Users", "right", "a\u009b31mb\u202ec\u200bd", []string{"a31mbcd"}, []string{"\u009b", "\u202e", "\u200b"}},
 		{"a user agent without end", "/Users", "right", strings.Repeat("y", 5000), []string{strings.Repeat("y", 100)}, []string{strings.Repeat("y", 101)}},
 	} {

@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"encoding/json"
 	"net/url"
 	"strings"
 	"testing"
@@ -55,6 +56,31 @@ func TestJoinWhileSuspended(t *testing.T) {
 		}
 	}
 	equal(t, "state afterwards", c.memberState(t, invited.JSON201.Id), "invited")
+}
+
+// Names and addresses come from outside: from an identity provider, or from
+// whoever sends a form.
+func TestPagesTurnNoTextAround(t *testing.T) {
+	t.Parallel()
+	const hidden = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c\u200b\u0007\u009b"
+	c := converse(t)
+	bridge := c.mustSignIn(t, c.activate(t), "bridge-1")
+	attributes, err := json.Marshal(map[string]any{"userName": "kim@example.com", "displayName": "Kim " + hidden + "Moe", "active": true})
+	ok(t, err)
+	_, err = bridge.CreatePersonWithResponse(t.Context(), nil, api.PersonInput{Attributes: attributes, SignInAddress: new("kim@example.com")})
+	ok(t, err)
+	link := c.mailedLink(t, "/join/")
+	form := url.Values{"address": {hidden + "no address"}, "name": {"Kim " + hidden + "Moe"}}.Encode()
+	for _, row := range []struct{ name, method, path, form, want string }{
+		{"an invitation", "GET", link, "", "Hello Kim Moe,"},
+		{"one that is accepted", "POST", link, "", "Thank you, Kim Moe."},
+		{"a form that is shown again", "POST", "/signup", form, `value="Kim Moe"`},
+	} {
+		resp := c.raw(t, row.method, row.path, row.form, "Authorization", "", "Content-Type", "application/x-www-form-urlencoded")
+		if !strings.Contains(resp.Text, row.want) || strings.ContainsAny(resp.Text, hidden) {
+			t.Errorf("%s: the page is\n%q", row.name, resp.Text)
+		}
+	}
 }
 
 // Pages run no script, load nothing from elsewhere, may not be framed, and

@@ -16,6 +16,7 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
 )
 
 //go:embed pages style.css
@@ -40,6 +41,15 @@ type view struct {
 	Address string
 	Problem string
 	Done    bool
+}
+
+// shown is v without what turns a text around or cannot be seen: names and
+// addresses come from outside.
+func (v view) shown() view {
+	for _, text := range []*string{&v.Account, &v.Title, &v.Name, &v.Address, &v.Problem} {
+		*text = inputtext.Line(*text)
+	}
+	return v
 }
 
 type site struct{ Config }
@@ -140,7 +150,7 @@ func (s site) serve(page func(*http.Request, *view) error) http.Handler {
 			}
 		}
 		var out bytes.Buffer
-		if err := pages.ExecuteTemplate(&out, name, v); err != nil {
+		if err := pages.ExecuteTemplate(&out, name, v.shown()); err != nil {
 			s.Fault(r, err)
 			http.Error(w, "The page could not be made.", http.StatusInternalServerError)
 			return

@@ -137,3 +137,15 @@ func TestHelpAndVersionAreCommandsAndFlags(t *testing.T) {
 		}
 	}
 }
+
+// A page or a table from which somebody copies may break a long word for the
+// eye; what is left of it when that is taken out is a token.
+func TestAnInvisibleCharacterHidesNoTokenInAnError(t *testing.T) {
+	t.Parallel()
+	half := strings.Repeat("x", 24)
+	var out, errs bytes.Buffer
+	code := run(t.Context(), []string{"--sbt1_" + half + "\u00ad" + half}, &console{In: strings.NewReader(""), Out: &out, Err: &errs})
+	if code != exitUsage || strings.Contains(errs.String(), "xxx") {
+		t.Errorf("exit %d: %s", code, errs.String())
+	}
+}

@@ -99,7 +99,7 @@ func run(ctx context.Context, args []string, c *console) int {
 		}
 	}
 	// Kong quotes what it does not understand, and a token is easily typed in the wrong place.
-	fmt.Fprintln(c.Err, "scim-bridge: "+inputtext.Line(session.Scrub(strings.ReplaceAll(err.Error(), "\n", "; "))))
+	fmt.Fprintln(c.Err, "scim-bridge: "+session.Scrub(inputtext.Line(strings.ReplaceAll(err.Error(), "\n", "; "))))
 	return code
 }
 

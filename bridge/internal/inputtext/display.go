@@ -15,6 +15,16 @@ func Line(s string) string { return shown(s, false) }
 // Lines is Line for a text that may have line breaks and tabs.
 func Lines(s string) string { return shown(s, true) }
 
+// Truncate returns the first most characters of s.
+func Truncate(s string, most int) string {
+	for i := range s {
+		if most--; most < 0 {
+			return s[:i]
+		}
+	}
+	return s
+}
+
 func shown(s string, breaks bool) string {
 	return strings.Map(func(r rune) rune {
 		switch {

@@ -35,6 +35,27 @@ func TestWhatIsShownDrivesNoTerminalAndTurnsNoText(t *testing.T) {
 	}
 }
 
+func TestTruncate(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name, text, want string
+		most             int
+	}{
+		{"a shorter text stays", "añb", "añb", 4},
+		{"and one that just fits", "añb", "añb", 3},
+		{"a longer one ends between characters", "añb", "añ", 2},
+		{"of nothing stays nothing", "", "", 0},
+		{"none may be left", "añb", "", 0},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			if got := Truncate(row.text, row.most); got != row.want {
+				t.Errorf("got %q, want %q", got, row.want)
+			}
+		})
+	}
+}
+
 func FuzzLine(f *testing.F) {
 	f.Add("a\x1b[0m\u202eb")
 	f.Fuzz(func(t *testing.T, text string) {

@@ -1,6 +1,7 @@
 // Package inputtext owns what is done to texts from outside before they are
-// compared or shown: blanks around them go, and lists of them are quoted and
-// cut to a length that a person reads.
+// compared or shown: blanks around them go, what would drive a terminal or turn
+// a text around is taken out, and lists of them are quoted and cut to a length
+// that a person reads.
 package inputtext
 
 import (
