@@ -18,6 +18,7 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 )
 
@@ -210,9 +211,11 @@ const codeUnexpected = "unexpected_answer"
 
 func refusalOf(resp *http.Response, body io.Reader) error {
 	r := &refusal{}
-	if mediaType(resp) != "application/problem+json" || json.NewDecoder(io.LimitReader(body, 1<<20)).Decode(&r.Problem) != nil {
+	if mediaType(resp) != "application/problem+json" || json.NewDecoder(io.LimitReader(body, 1<<20)).Decode(&r.Problem) != nil ||
+		!isCode(string(r.Code)) || r.Code == codeUnexpected {
 		r = unexpected(resp)
 	}
+	cleanProblem(&r.Problem)
 	r.Status = resp.StatusCode
 	if s, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && s > 0 {
 		r.retryAfter = time.Duration(s) * time.Second
@@ -224,6 +227,41 @@ func refusalOf(resp *http.Response, body io.Reader) error {
 		r.sessionEnded = r.Status == http.StatusUnauthorized && r.Code != codeUnexpected
 	}
 	return r
+}
+
+// isCode reports whether a text has the shape of an error's code. Others write
+// problem documents too, without one, or with whatever they like there.
+func isCode(text string) bool {
+	return text != "" && len(text) <= 64 && strings.Trim(text, "abcdefghijklmnopqrstuvwxyz0123456789_") == ""
+}
+
+// The bounds of what is kept of a problem document, in bytes, and of ids.
+const (
+	maxDetail    = 1000
+	maxFact      = 300
+	maxIDsListed = 100
+)
+
+// cleanProblem bounds the texts of a problem document, which log, status page
+// and identity provider get to see: it may come from whatever stands in front
+// of the account.
+func cleanProblem(p *api.Problem) {
+	p.Title = inputtext.ShortLine(p.Title, maxFact)
+	cleanText(p.Detail, maxDetail)
+	cleanText(p.RequestId, maxFact)
+	if d := p.Details; d != nil && d.Ids != nil {
+		ids := (*d.Ids)[:min(len(*d.Ids), maxIDsListed)]
+		for i := range ids {
+			cleanText(&ids[i], maxFact)
+		}
+		d.Ids = &ids
+	}
+}
+
+func cleanText(text *string, limit int) {
+	if text != nil {
+		*text = inputtext.ShortLine(*text, limit)
+	}
 }
 
 func mediaType(resp *http.Response) string {

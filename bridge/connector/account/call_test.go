@@ -2,8 +2,14 @@ package account
 
 import (
 	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
 )
 
 // Something else than an account may announce what it likes.
@@ -16,5 +22,68 @@ func TestAnAnswerTakesMemoryForWhatArrives(t *testing.T) {
 	large := bytes.Repeat([]byte("x"), 20<<20)
 	if text, err := readAll(bytes.NewReader(large), int64(len(large))); err != nil || !bytes.Equal(text, large) {
 		t.Errorf("%d of %d bytes arrived, %v", len(text), len(large), err)
+	}
+}
+
+// What stands in front of an account may answer with problem documents of its
+// own, of any size and with anything in them.
+func TestAForeignProblemDocumentIsBoundedAndClean(t *testing.T) {
+	t.Parallel()
+	long := "\x1b[2J\u202e" + strings.Repeat("x", 100_000)
+	many := make([]string, 1000)
+	for i := range many {
+		many[i] = long
+	}
+	for _, row := range []struct {
+		name     string
+		status   int
+		document map[string]any
+		strange  bool
+	}{
+		{"a code that is none", 403, map[string]any{"code": long, "title": long, "detail": long}, true},
+		{"a code in capitals", 403, map[string]any{"code": "WAF-17", "detail": long}, true},
+		{"a code that is too long", 409, map[string]any{"code": strings.Repeat("a", 65)}, true},
+		{"no code", 401, map[string]any{"title": long}, true},
+		{"our own code for it", 401, map[string]any{"code": codeUnexpected, "detail": long}, true},
+		{"a code as the account has them", 422, map[string]any{"code": "invalid_value", "title": long, "detail": long, "request_id": long}, false},
+		{"a code that nobody knows", 500, map[string]any{"code": strings.Repeat("a", 64), "detail": long, "request_id": long}, false},
+		{"a firewall's facts", 403, map[string]any{"code": codeFirewallBlocked, "details": map[string]any{
+			"address": long, "rule_id": long, "country": long, "continent": long, "database": long, "anonymous_ips": many[:1],
+			"rule": map[string]any{"priority": 1, "description": long, "kind": long, "values": []string{"\x1b192.0.2.1", "x"}}}}, false},
+		{"a rule of very many values", 403, map[string]any{"code": codeFirewallBlocked, "details": map[string]any{
+			"rule": map[string]any{"priority": 1, "description": "d", "kind": "ip_ranges", "values": many[:2]}}}, false},
+		{"unknown members", 422, map[string]any{"code": "members_unknown", "detail": long, "details": map[string]any{"ids": many[:1]}}, false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			text, err := json.Marshal(row.document)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp := &http.Response{StatusCode: row.status, Header: http.Header{"Content-Type": {"application/problem+json"}}}
+			no, ok := errors.AsType[*refusal](refusalOf(resp, io.NopCloser(bytes.NewReader(text))))
+			if !ok || (no.answered != "") != row.strange || row.strange && no.sessionEnded {
+				t.Fatalf("got %+v", no)
+			}
+			told := []string{no.Error(), no.directoryError().Error()}
+			if e, ok := errors.AsType[*bridge.Error](no.directoryError()); ok {
+				told = append(told, e.Detail)
+				told = append(told, e.IDs...)
+			}
+			code, facts := diagnose(no)
+			for _, fact := range facts {
+				told = append(told, fact)
+			}
+			for _, field := range logFields(code, facts, 1) {
+				if text, ok := field.(string); ok {
+					told = append(told, text)
+				}
+			}
+			for _, text := range told {
+				if len(text) > 2000 || strings.ContainsAny(text, "\x1b\u202e") {
+					t.Errorf("%d bytes are told: %.80q", len(text), text)
+				}
+			}
+		})
 	}
 }

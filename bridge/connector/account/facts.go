@@ -9,6 +9,7 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 )
 
@@ -23,7 +24,7 @@ func toFacts(d *api.ProblemDetails) problem.Facts {
 		problem.FactCountry: d.Country, problem.FactContinent: d.Continent, problem.FactDatabase: d.Database,
 	} {
 		if value != nil {
-			facts[fact] = *value
+			facts[fact] = inputtext.ShortLine(*value, maxFact)
 		}
 	}
 	if d.AnonymousIps != nil {
@@ -31,13 +32,14 @@ func toFacts(d *api.ProblemDetails) problem.Facts {
 	}
 	if r := d.Rule; r != nil {
 		facts[problem.FactRulePriority] = strconv.Itoa(r.Priority)
-		facts[problem.FactRuleDescription] = r.Description
-		facts[problem.FactRuleKind] = string(r.Kind)
+		facts[problem.FactRuleDescription] = inputtext.ShortLine(r.Description, maxDetail)
+		facts[problem.FactRuleKind] = inputtext.ShortLine(string(r.Kind), maxFact)
 		if r.ChangedAt != nil {
 			facts[problem.FactRuleChangedAt] = r.ChangedAt.UTC().Format(time.RFC3339)
 		}
-		if r.Values != nil {
-			facts[problem.FactRuleValues] = strings.Join(*r.Values, ", ")
+		// A part of them would make another rule of the block that a remedy shows.
+		if values := strings.Join(value(r.Values), ", "); values != "" && len(values) <= maxDetail {
+			facts[problem.FactRuleValues] = inputtext.Line(values)
 		}
 	}
 	return facts
@@ -49,7 +51,7 @@ func joined(kinds []api.AnonymousIP) string {
 	for i, kind := range kinds {
 		words[i] = string(kind)
 	}
-	return strings.Join(words, ", ")
+	return inputtext.ShortLine(strings.Join(words, ", "), maxFact)
 }
 
 // FirewallOff is what is known of a firewall that the break-glass holds open.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -98,7 +99,7 @@ func (c *Connector) heartbeat(ctx context.Context, l *login) error {
 	if err != nil {
 		return err
 	}
-	if answer.Address == "" { // JSON, but no heartbeat's answer
+	if _, err := netip.ParseAddr(answer.Address); err != nil { // JSON, but no heartbeat's answer
 		return fmt.Errorf("%w, but not as an account answers a heartbeat", errStrangeJSON)
 	}
 	now := c.cfg.Now()

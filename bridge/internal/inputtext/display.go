@@ -43,3 +43,18 @@ func shown(s string, breaks bool) string {
 		return r
 	}, strings.ToValidUTF8(s, "\uFFFD"))
 }
+
+// ShortLine is Line for a text of any length: of a long one its beginning, and
+// an ellipsis, in at most limit bytes.
+func ShortLine(s string, limit int) string {
+	const most = 4 // times as long a text may be that comes to limit bytes: the rest is not even read
+	if len(s) > most*limit {
+		s = s[:most*limit]
+	}
+	s = Line(s)
+	if len(s) <= limit {
+		return s
+	}
+	const ellipsis = "…"
+	return strings.ToValidUTF8(s[:limit-len(ellipsis)], "") + ellipsis
+}

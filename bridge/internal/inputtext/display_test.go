@@ -68,3 +68,19 @@ func FuzzLine(f *testing.F) {
 		}
 	})
 }
+
+func TestShortLine(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct{ name, text, want string }{
+		{"a short one stays", "Ann", "Ann"},
+		{"one that just fits", "0123456789", "0123456789"},
+		{"a long one is cut", "0123456789a", "0123456…"},
+		{"between characters", "äöüäöü", "äöü…"},
+		{"a very long one", strings.Repeat("x", 1<<20), "xxxxxxx…"},
+		{"after control characters are gone", "\x1b\x1b\x1b0123456789", "0123456789"},
+	} {
+		if got := ShortLine(row.text, 10); got != row.want {
+			t.Errorf("%s: %q, want %q", row.name, got, row.want)
+		}
+	}
+}
