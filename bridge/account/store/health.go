@@ -25,18 +25,31 @@ var (
 )
 
 // storageError names what err says of the disk; other errors, and those that
-// are named already, are returned as they are.
+// are named already, are returned as they are. Only SQLite's count: a
+// transaction may fail because of another file, on another disk.
 func storageError(err error) error {
 	switch {
 	case err == nil, isStorageError(err):
 		return err
-	case errors.Is(err, sqlite3.FULL), hasNoRoom(err):
+	case errors.Is(err, sqlite3.FULL), errors.As(err, new(*sqlite3.Error)) && hasNoRoom(err):
 		return fmt.Errorf("%w: %w", ErrFull, err)
-	case errors.As(err, new(*fs.PathError)), errors.Is(err, sqlite3.IOERR), errors.Is(err, sqlite3.READONLY), errors.Is(err, sqlite3.CANTOPEN),
+	case errors.Is(err, sqlite3.IOERR), errors.Is(err, sqlite3.READONLY), errors.Is(err, sqlite3.CANTOPEN),
 		errors.Is(err, sqlite3.CORRUPT), errors.Is(err, sqlite3.NOTADB):
 		return fmt.Errorf("%w: %w", ErrDisk, err)
 	default:
 		return err
+	}
+}
+
+// fileError names what the system said of one of the database's own files.
+func fileError(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case hasNoRoom(err):
+		return fmt.Errorf("%w: %w", ErrFull, err)
+	default:
+		return fmt.Errorf("%w: %w", ErrDisk, err)
 	}
 }
 
@@ -74,6 +87,12 @@ type openFiles struct {
 // check reports ErrReplaced unless the files at the path are those that are
 // open. The log is made by the first use of the database, and its inode is
 // learned when it is first seen; while a connection is open nobody removes it.
+//
+// A file that is overwritten in place (cp backup.db account.db) keeps its inode
+// and is not noticed. SQLite keeps nothing in it that would tell cheaply: in WAL
+// mode commits do not reach the header, whose change counter moves when page 1
+// is checkpointed, by whatever process; nothing in the log refers to the
+// database below it; and an id of our own would be in the backup, too.
 func (f *openFiles) check() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -98,18 +117,39 @@ func (f *openFiles) check() error {
 // write may just fit where the next request's does not.
 const leastRoom = 256 << 10
 
-// room reports ErrFull unless the log could grow by leastRoom.
+// probeName is the pattern of the file that room writes, in the database's folder.
+const probeName = ".room-*"
+
+// removeProbes removes those of a process that was killed before it had
+// unlinked its own. What cannot be removed harms nobody.
+func (f *openFiles) removeProbes() {
+	folder := filepath.Dir(f.path)
+	stale, _ := fs.Glob(os.DirFS(folder), probeName)
+	for _, name := range stale {
+		_ = os.Remove(filepath.Join(folder, name))
+	}
+}
+
+// room reports ErrFull unless the log could grow by leastRoom. The file with
+// which it tries has no name while it is written, so that it ends with the
+// process; a system that does not let go of an open file's name removes it
+// afterwards.
 func (f *openFiles) room() (err error) {
+	defer func() { err = fileError(err) }()
 	log, err := os.Stat(f.path + "-wal")
 	if err != nil {
-		return storageError(err)
+		return err
 	}
-	probe, err := os.CreateTemp(filepath.Dir(f.path), ".room-*")
+	probe, err := os.CreateTemp(filepath.Dir(f.path), probeName)
 	if err != nil {
-		return storageError(err)
+		return err
 	}
+	unlinked := os.Remove(probe.Name()) == nil
 	defer func() {
-		err = storageError(errors.Join(err, probe.Close(), os.Remove(probe.Name())))
+		err = errors.Join(err, probe.Close())
+		if !unlinked {
+			err = errors.Join(err, os.Remove(probe.Name()))
+		}
 	}()
 	if _, err := probe.WriteAt(make([]byte, leastRoom), log.Size()); err != nil {
 		return err

@@ -3,8 +3,11 @@ package store_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
@@ -83,6 +86,79 @@ func TestNothingIsAcknowledgedThatGoesToAFileWhichIsGone(t *testing.T) {
 				t.Errorf("%d rows, want the two that were acknowledged", n)
 			}
 		})
+	}
+}
+
+// A transaction may meet files that are not the database's.
+func TestOnlyTheDatabasesOwnFilesMakeAFaultOfItsDisk(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name string
+		err  error
+	}{
+		{"another file is not there", &fs.PathError{Op: "open", Path: "/other/countries.mmdb", Err: syscall.ENOENT}},
+		{"another file may not be read", &fs.PathError{Op: "open", Path: "/other/secret", Err: syscall.EACCES}},
+		{"another disk is broken", &fs.PathError{Op: "read", Path: "/other/disk", Err: syscall.EIO}},
+		{"another disk is full", &fs.PathError{Op: "write", Path: "/other/mail", Err: syscall.ENOSPC}},
+		{"another quota is used up", fmt.Errorf("sending a mail: %w", syscall.EDQUOT)},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			s := open(t)
+			fail := func(context.Context, *store.Tx) error { return row.err }
+			nested := func(ctx context.Context, _ *store.Tx) error { return s.Write(ctx, fail) }
+			for call, err := range map[string]error{
+				"Write": s.Write(t.Context(), fail), "Write in a Write": s.Write(t.Context(), nested), "Read": s.Read(t.Context(), fail),
+			} {
+				if !errors.Is(err, row.err) || errors.Is(err, store.ErrDisk) || errors.Is(err, store.ErrFull) {
+					t.Errorf("%s: %v, want %v alone", call, err, row.err)
+				}
+			}
+			if err := s.Ping(t.Context()); err != nil {
+				t.Errorf("afterwards: %v", err)
+			}
+		})
+	}
+}
+
+// The database itself is garbage.
+func TestADatabaseThatCannotBeReadIsAFaultOfItsDisk(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "account.db")
+	s := openAt(t, path)
+	if err := s.Read(t.Context(), func(context.Context, *store.Tx) error { // which opens its connection now
+		return os.Truncate(path, 4096)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	err := s.Read(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+		var n int
+		return tx.QueryRow(ctx, `SELECT count(*) FROM people`).Scan(&n)
+	})
+	if !errors.Is(err, store.ErrDisk) {
+		t.Errorf("got %v, want %v", err, store.ErrDisk)
+	}
+}
+
+// A process may be killed while it looks whether the disk has room.
+func TestWhatAKilledProcessLeftInTheFolderIsRemoved(t *testing.T) {
+	t.Parallel()
+	folder := filepath.Join(t.TempDir(), "a [b] c")
+	if err := os.Mkdir(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	stale, own := filepath.Join(folder, ".room-123456789"), filepath.Join(folder, "room-of-somebody")
+	for _, file := range []string{stale, own} {
+		if err := os.WriteFile(file, []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	openAt(t, filepath.Join(folder, "account.db"))
+	if _, err := os.Stat(stale); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the probe is still there: %v", err)
+	}
+	if _, err := os.Stat(own); err != nil {
+		t.Error(err)
 	}
 }
 

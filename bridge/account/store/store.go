@@ -98,6 +98,7 @@ func openSQLite(ctx context.Context, path string) (*Store, error) {
 	if err := s.files.check(); err != nil {
 		return nil, errors.Join(err, writer.close())
 	}
+	s.files.removeProbes()
 	go s.writeLoop()
 	return s, nil
 }
