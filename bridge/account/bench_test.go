@@ -4,12 +4,12 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store/storetest"
 )
 
 // What it costs to add and remove one member must not depend on how many
@@ -86,7 +86,7 @@ func BenchmarkCreatePerson(b *testing.B) {
 // tables, for a hundred thousand of them would take minutes through the front door.
 func populated(b *testing.B, size int) *account.Account {
 	b.Helper()
-	s, err := store.Open(b.Context(), "sqlite:"+filepath.Join(b.TempDir(), "account.db"))
+	s, err := store.Open(b.Context(), storetest.New(b))
 	if err != nil {
 		b.Fatal(err)
 	}

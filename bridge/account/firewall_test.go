@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
-	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -17,6 +16,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/firewall"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store/storetest"
 )
 
 // Two servers of one account write rules, and some of what they write is
@@ -24,7 +24,7 @@ import (
 // each judges by what is committed, to the last rule.
 func TestRequestsAreJudgedByWhatIsCommitted(t *testing.T) {
 	t.Parallel()
-	dsn := "sqlite:" + filepath.Join(t.TempDir(), "account.db")
+	dsn := storetest.New(t)
 	servers := []*account.Account{serverOf(t, dsn, true), serverOf(t, dsn, false)}
 	_, token, err := servers[0].CreateToken(t.Context(), "tests")
 	if err != nil {
@@ -208,7 +208,7 @@ func TestARuleThatExistsIsNotMadeAgain(t *testing.T) {
 // Whatever the policy has come to, the break-glass lets an administrator in.
 func TestTheBrokenGlassHelpsAgainstAPolicyThatCannotBeRead(t *testing.T) {
 	t.Parallel()
-	a := serverOf(t, "sqlite:"+filepath.Join(t.TempDir(), "account.db"), true)
+	a := serverOf(t, storetest.New(t), true)
 	_, token, err := a.CreateToken(t.Context(), "tests")
 	if err != nil {
 		t.Fatal(err)

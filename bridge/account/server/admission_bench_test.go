@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -13,12 +12,13 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/server"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store/storetest"
 )
 
 // BenchmarkAdmission is what every request pays before its own work begins:
 // the token, the firewall, the log line.
 func BenchmarkAdmission(b *testing.B) {
-	s, err := store.Open(b.Context(), "sqlite:"+filepath.Join(b.TempDir(), "account.db"))
+	s, err := store.Open(b.Context(), storetest.New(b))
 	if err != nil {
 		b.Fatal(err)
 	}

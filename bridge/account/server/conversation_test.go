@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -22,6 +21,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/server"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/signin"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store/storetest"
 )
 
 // A conversation is with a real server over a real database. Whoever speaks
@@ -45,7 +45,7 @@ const (
 func converse(t *testing.T) *conversation {
 	t.Helper()
 	c := &conversation{
-		database: "sqlite:" + filepath.Join(t.TempDir(), "account.db"),
+		database: storetest.New(t),
 		clock:    &clock{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)},
 		log:      new(lockedBuffer),
 	}
