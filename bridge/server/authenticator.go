@@ -47,6 +47,9 @@ type Gate struct {
 	Checked func(result string)
 	// Changed is called when a wrong token has raised a problem, or made one worse.
 	Changed func()
+	// Draining reports whether the bridge is about to end; nil means never. It
+	// refuses no token then: the bridge that goes on may have a newer session.
+	Draining func() bool
 
 	mu       sync.Mutex
 	wrong    tally
@@ -164,6 +167,9 @@ func (g *Gate) ObserverOr(next http.Handler, refused func(http.ResponseWriter, e
 			return
 		}
 		if err := g.Admit(r.Context(), token); err != nil {
+			if token != "" && g.draining() { // it may be another monitoring token, of any shape
+				err = errDraining
+			}
 			if !refused(w, err) {
 				refuse(w, err)
 			}
@@ -195,6 +201,9 @@ func (g *Gate) Admit(ctx context.Context, token string) error {
 	}
 	err := g.Door.Admit(token)
 	refusal, ok := errors.AsType[*control.Refusal](err)
+	if ok && refusal.Code == problem.TokenRejected && g.draining() {
+		err, refusal = errDraining, errDraining
+	}
 	switch {
 	case err == nil:
 		g.Checked(ResultAccepted)
@@ -219,6 +228,15 @@ func (g *Gate) Admit(ctx context.Context, token string) error {
 	}
 	return err
 }
+
+// errDraining refuses a token that the bridge which goes on may take. A client that
+// repeats the request on a new connection reaches that one.
+var errDraining = &control.Refusal{
+	Status: http.StatusServiceUnavailable,
+	Detail: "this bridge is about to end and cannot tell whether the token is right: repeat the request on a new connection",
+}
+
+func (g *Gate) draining() bool { return g.Draining != nil && g.Draining() }
 
 // refused counts a token that was refused, and logs it in aggregate. Only a
 // well-formed token raises the problem: anybody can send anything.
@@ -357,6 +375,9 @@ func refuse(w http.ResponseWriter, err error) {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="scim-bridge"`)
 	case http.StatusServiceUnavailable:
 		w.Header().Set("Retry-After", "10")
+		if refusal == errDraining {
+			w.Header().Set("Retry-After", "1")
+		}
 	}
 	body, _ := json.Marshal(map[string]any{ // of texts alone: cannot fail
 		"schemas": []string{"urn:ietf:params:scim:api:messages:2.0:Error"},

@@ -111,6 +111,42 @@ func TestWhoseWrongTokensDegrade(t *testing.T) {
 	}
 }
 
+// The bridge that goes on in the place of a draining one may have a newer session:
+// what the old one would refuse, the next connection may open.
+func TestADrainingBridgeRefusesNoTokenThatItsSuccessorMayTake(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name, path, authorization string
+		want                      int
+	}{
+		{"a token that it does not know", "/Users", "Bearer wrong", 503},
+		{"the token of a pair that is over", "/Users", "Bearer old", 503},
+		{"the token that it knows", "/Users", "Bearer right", 200},
+		{"a token that no bridge takes", "/Users", "Bearer nonsense", 401},
+		{"no token", "/Users", "", 401},
+		{"another monitoring token, for health", "/health", "Bearer nonsense", 503},
+		{"another monitoring token, for metrics", "/metrics", "Bearer nonsense", 503},
+		{"a token that it does not know, for health", "/health", "Bearer wrong", 503},
+		{"no token, for health", "/health", "", 401},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			f := newFace(t)
+			f.gate.Draining = func() bool { return true }
+			code, body, header := f.get(t, row.path, row.authorization)
+			if code != row.want {
+				t.Errorf("it answers %d %s, want %d", code, body, row.want)
+			}
+			if row.want == 503 && (header.Get("Retry-After") != "1" || !strings.Contains(body, "repeat the request on a new connection")) {
+				t.Errorf("it does not say what to do: %v %s", header, body)
+			}
+			if r := f.gate.Report(); len(r.Problems) > 0 {
+				t.Errorf("it raises %+v", r.Problems)
+			}
+		})
+	}
+}
+
 // Whoever watches health or opens the page with the right token is not the
 // identity provider, whose own may be wrong.
 func TestTheOperatorsTokenDoesNotEndTheAlarm(t *testing.T) {

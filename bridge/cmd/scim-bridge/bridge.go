@@ -134,6 +134,7 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 		Now:        time.Now,
 		Checked:    metrics.TokenChecked,
 		Changed:    b.connector.Tell,
+		Draining:   func() bool { return b.front.Draining() }, // which is made below
 	}
 
 	httpServer := &server.Server{

@@ -342,6 +342,61 @@ func TestTakeOverDropsNoRequest(t *testing.T) {
 	}
 }
 
+// The identity provider's connection is kept open across the redeploy that gives the
+// bridge a new session, and its next request has the new token already.
+func TestAKeptConnectionBringsTheNewTokenToTheNewBridge(t *testing.T) {
+	t.Parallel()
+	account := newAccount(t)
+	old := account.activate()
+	dir := folder(t, old.sealed)
+	first := serve(t, dir)
+	url := first.url("/Users")
+	client := &http.Client{Transport: &http.Transport{MaxConnsPerHost: 1}}
+	defer client.CloseIdleConnections()
+	get := func(token session.Token) *http.Response {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+token.Reveal())
+		resp, err := client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+			t.Fatal(err)
+		}
+		return resp
+	}
+	await(t, "the old bridge to serve", func() bool { return get(old.token).StatusCode == http.StatusOK })
+
+	renewed := account.rotate(old, 0)
+	if err := session.WriteFile(filepath.Join(dir, "session"), renewed.sealed); err != nil {
+		t.Fatal(err)
+	}
+	second := serve(t, dir, "--take-over")
+	if _, err := second.control().Unseal(t.Context(), renewed.token.Reveal()); err != nil {
+		t.Fatal(err)
+	}
+	second.awaitState(control.Ready)
+	if err := second.control().TakeOver(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	first.awaitLogged("handed over to a newer bridge")
+	resp := get(renewed.token) // from the old bridge, unless that has closed the connection already
+	if resp.StatusCode == http.StatusServiceUnavailable {
+		if !resp.Close || resp.Header.Get("Retry-After") == "" {
+			t.Errorf("a client is not told to come again on a new connection: %v", resp.Header)
+		}
+		resp = get(renewed.token)
+	}
+	if resp.StatusCode != http.StatusOK {
+		t.Errorf("the new token is answered %s", resp.Status)
+	}
+}
+
 func TestRequestsUnderWayAreFinishedWhenTheBridgeIsStopped(t *testing.T) {
 	t.Parallel()
 	pair := newAccount(t).activate()
