@@ -11,6 +11,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/jsontext"
@@ -40,7 +41,7 @@ type attributes struct {
 // readAttributes checks the attributes of a person or a group.
 func readAttributes(raw json.RawMessage) (attributes, error) {
 	if len(raw) > maxAttributes {
-		return attributes{}, &Error{Status: http.StatusRequestEntityTooLarge, Code: "too_large", Title: "Too large",
+		return attributes{}, &Error{Status: http.StatusRequestEntityTooLarge, Code: api.ErrorCodeTooLarge, Title: "Too large",
 			Detail:  fmt.Sprintf("the attributes take %d bytes, and at most %d are kept", len(raw), maxAttributes),
 			Details: Details{Field: "/attributes"}}
 	}

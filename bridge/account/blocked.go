@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/firewall"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 )
@@ -63,7 +64,7 @@ func (a *Account) refusal(ctx context.Context, r ruling) (refusal, err error) {
 		by = details.Rule.named(r.RuleID) + " denies it" + because(r.Seen)
 	}
 	return &Error{
-		Status: http.StatusForbidden, Code: resultBlocked, Title: "Blocked by the firewall",
+		Status: http.StatusForbidden, Code: api.ErrorCodeFirewallBlocked, Title: "Blocked by the firewall",
 		Detail:  fmt.Sprintf("the account's firewall blocks the address %s: %s", r.Address, by),
 		Details: details,
 	}, nil

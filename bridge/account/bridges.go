@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 )
 
@@ -28,23 +29,14 @@ const (
 
 // A Refusal is why a bridge was not let in.
 type Refusal struct {
-	Time     time.Time `json:"time"`
-	Code     string    `json:"code"`
-	Address  string    `json:"address"`
-	RuleID   string    `json:"rule_id,omitempty"` // empty if the default action decided
-	Instance string    `json:"instance,omitempty"`
+	Time     time.Time     `json:"time"`
+	Code     api.ErrorCode `json:"code"`
+	Address  string        `json:"address"`
+	RuleID   string        `json:"rule_id,omitempty"` // empty if the default action decided
+	Instance string        `json:"instance,omitempty"`
 	// Anonymous are the kinds that the rule names and the address has.
 	Anonymous []string `json:"anonymous_ips,omitempty"`
 }
-
-// The codes of refusals, beside resultBlocked.
-const (
-	refusedProof    = "sign_in_failed"
-	refusedExpired  = "credentials_expired"
-	refusedChanged  = "credentials_changed"
-	refusedInactive = "provisioning_inactive"
-	refusedFactor   = "two_factor_enforced"
-)
 
 // A Heartbeat is how a bridge is.
 type Heartbeat struct {
@@ -152,7 +144,7 @@ func (a *Account) refuseSession(ctx context.Context, secret string, caller Calle
 		return caller, err
 	}
 	if !found {
-		return caller, unauthorized("session_ended", "the session is unknown or has ended; sign in again to go on, or to learn why not")
+		return caller, unauthorized(api.ErrorCodeSessionEnded, "the session is unknown or has ended; sign in again to go on, or to learn why not")
 	}
 	caller.ID, caller.SessionID = session.Instance, session.ID
 	refusal := secondFactorRefusal()
@@ -305,7 +297,7 @@ func (a *Account) noteRefusal(ctx context.Context, tx *store.Tx, b store.Bridge,
 	if err := tx.NoteRefusal(ctx, string(text)); err != nil {
 		return err
 	}
-	attempt.Result, attempt.RuleID = e.Code, e.RuleID
+	attempt.Result, attempt.RuleID = string(e.Code), e.RuleID
 	return a.countAttempt(ctx, tx, attempt)
 }
 

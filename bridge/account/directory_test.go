@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store/storetest"
 )
@@ -208,7 +209,7 @@ func (d *directory) waiting() []string {
 	return lines
 }
 
-func wantRefusal(t *testing.T, err error, code string) account.Error {
+func wantRefusal(t *testing.T, err error, code api.ErrorCode) account.Error {
 	t.Helper()
 	e, ok := errors.AsType[*account.Error](err)
 	if !ok || e.Code != code {

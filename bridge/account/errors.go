@@ -6,20 +6,27 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 )
 
 // An Error is a refusal by the account. Every other error that a method of
 // [Account] returns is a fault of the machine and is told to nobody but the log.
 type Error struct {
-	Status int    // of HTTP
-	Code   string // stable, for programs
-	Title  string // the kind, for people
-	Detail string // what was wrong and what to do
+	Status int           // of HTTP
+	Code   api.ErrorCode // stable, for programs
+	Title  string        // the kind, for people
+	Detail string        // what was wrong and what to do
 	Details
 	RetryAfter time.Duration // 0 if nothing is known of it
 	cause      error
 }
+
+// The codes of refusals that only the pages for people show: as text, and never as an answer of the API.
+const (
+	codeDomainNotAllowed api.ErrorCode = "domain_not_allowed"
+	codeLinkUnknown      api.ErrorCode = "link_unknown"
+)
 
 // Details are facts for programs; which are set depends on the code.
 type Details struct {
@@ -47,7 +54,7 @@ func (e *Error) Unwrap() error { return e.cause }
 
 // Internal hides a fault of the machine behind a text for clients.
 func Internal(cause error) *Error {
-	return &Error{Status: http.StatusInternalServerError, Code: "internal", Title: "Internal error",
+	return &Error{Status: http.StatusInternalServerError, Code: api.ErrorCodeInternal, Title: "Internal error",
 		Detail: "the account could not do this now; its log has the reason under the request id", cause: cause}
 }
 
@@ -57,18 +64,18 @@ func Fault(cause error) *Error {
 	switch {
 	case errors.Is(cause, store.ErrFull):
 		return &Error{
-			Status: http.StatusServiceUnavailable, Code: "storage_full", Title: "The disk is full", cause: cause,
+			Status: http.StatusServiceUnavailable, Code: api.ErrorCodeStorageFull, Title: "The disk is full", cause: cause,
 			Detail: "the disk that holds the account's database is full, so that nothing can be changed; make room on it",
 		}
 	case errors.Is(cause, store.ErrReplaced):
 		return &Error{
-			Status: http.StatusServiceUnavailable, Code: "storage_lost", Title: "The database is gone", cause: cause,
+			Status: http.StatusServiceUnavailable, Code: api.ErrorCodeStorageLost, Title: "The database is gone", cause: cause,
 			Detail: "the account's database was deleted or replaced under the server, so that nothing can be changed; " +
 				"put it back and start the account service again",
 		}
 	case errors.Is(cause, store.ErrDisk):
 		return &Error{
-			Status: http.StatusServiceUnavailable, Code: "database_unavailable", Title: "Database unavailable", cause: cause,
+			Status: http.StatusServiceUnavailable, Code: api.ErrorCodeDatabaseUnavailable, Title: "Database unavailable", cause: cause,
 			Detail: "the account's database cannot be written or read; the log has the reason under the request id",
 		}
 	default:
@@ -76,51 +83,51 @@ func Fault(cause error) *Error {
 	}
 }
 
-// IsCode tells whether err is a refusal with this code.
-func IsCode(err error, code string) bool {
+// IsCode reports whether err is a refusal with this code.
+func IsCode(err error, code api.ErrorCode) bool {
 	e, ok := errors.AsType[*Error](err)
 	return ok && e.Code == code
 }
 
 // NotFound refuses an id that names nothing.
 func NotFound(kind, id string) *Error {
-	return &Error{Status: http.StatusNotFound, Code: "not_found", Title: "Not found",
+	return &Error{Status: http.StatusNotFound, Code: api.ErrorCodeNotFound, Title: "Not found",
 		Detail: fmt.Sprintf("there is no %s %q", kind, id)}
 }
 
 // InvalidValue refuses a value; field is its JSON pointer in the request.
 func InvalidValue(field, format string, args ...any) *Error {
-	return &Error{Status: http.StatusUnprocessableEntity, Code: "invalid_value", Title: "Invalid value",
+	return &Error{Status: http.StatusUnprocessableEntity, Code: api.ErrorCodeInvalidValue, Title: "Invalid value",
 		Detail: fmt.Sprintf(format, args...), Details: Details{Field: field}}
 }
 
 // VersionMismatch refuses a conditional write on a version that is gone.
 func VersionMismatch(have string) *Error {
-	return &Error{Status: http.StatusPreconditionFailed, Code: "version_mismatch", Title: "Version mismatch",
+	return &Error{Status: http.StatusPreconditionFailed, Code: api.ErrorCodeVersionMismatch, Title: "Version mismatch",
 		Detail: fmt.Sprintf("it was changed meanwhile and is at version %s now; read it again and repeat the change", have)}
 }
 
 // Conflict refuses what contradicts something that is already there.
-func Conflict(code, title, format string, args ...any) *Error {
+func Conflict(code api.ErrorCode, title, format string, args ...any) *Error {
 	return &Error{Status: http.StatusConflict, Code: code, Title: title, Detail: fmt.Sprintf(format, args...)}
 }
 
 // AlreadyExists refuses to make a second of what there can be only one of.
 func AlreadyExists(existingID, format string, args ...any) *Error {
-	e := Conflict("already_exists", "Already exists", format, args...)
+	e := Conflict(api.ErrorCodeAlreadyExists, "Already exists", format, args...)
 	e.ExistingID = existingID
 	return e
 }
 
 // InvalidCursor refuses a cursor that no list of ours has given.
 func InvalidCursor() *Error {
-	return &Error{Status: http.StatusUnprocessableEntity, Code: "invalid_cursor", Title: "Invalid cursor",
+	return &Error{Status: http.StatusUnprocessableEntity, Code: api.ErrorCodeInvalidCursor, Title: "Invalid cursor",
 		Detail: "the cursor was not given by this list; start again without one", Details: Details{Field: "/cursor"}}
 }
 
 // protected refuses to touch what provisioning must leave alone.
 func protected(name, format string, args ...any) *Error {
-	e := Conflict("protected", "Protected", format, args...)
+	e := Conflict(api.ErrorCodeProtected, "Protected", format, args...)
 	e.Name = name
 	return e
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/firewall"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/ipdata"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
@@ -63,7 +64,7 @@ func (in RuleInput) parse(at string, data *ipdata.Databases) (firewall.Rule, err
 
 func databaseRequired(status int, missing []string, format string, args ...any) *Error {
 	return &Error{
-		Status: status, Code: "ip_database_required", Title: "An IP database is required",
+		Status: status, Code: api.ErrorCodeIpDatabaseRequired, Title: "An IP database is required",
 		Detail: fmt.Sprintf(format, args...), Details: Details{Missing: missing},
 	}
 }
@@ -154,7 +155,7 @@ func likeness(r firewall.Rule) string {
 }
 
 func ruleExists(id string) *Error {
-	e := Conflict("firewall_rule_exists", "The firewall rule exists",
+	e := Conflict(api.ErrorCodeFirewallRuleExists, "The firewall rule exists",
 		"the rule %s is the same in action, values, priority and description; keep that one, or change what this one says", id)
 	e.ExistingID = id
 	return e

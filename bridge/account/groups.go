@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
 )
@@ -161,7 +162,7 @@ func checkGroupFree(row store.Group) error {
 }
 
 func groupNameTaken(name string) *Error {
-	return Conflict("group_name_taken", "Group name taken", "another group has the displayName %q", name)
+	return Conflict(api.ErrorCodeGroupNameTaken, "Group name taken", "another group has the displayName %q", name)
 }
 
 // UpdateGroup changes attributes and members together.
@@ -315,7 +316,7 @@ func (u GroupUpdate) checkInstead() error {
 
 func membersUnknown(field string, list []string) *Error {
 	list = without(list, nil)
-	e := &Error{Status: http.StatusUnprocessableEntity, Code: "members_unknown", Title: "Members unknown",
+	e := &Error{Status: http.StatusUnprocessableEntity, Code: api.ErrorCodeMembersUnknown, Title: "Members unknown",
 		Detail: "no person or group has any of these ids: " + inputtext.QuoteSome(list) + "; the members stay as they are. " +
 			"Send the ids that this server gave, or an empty list to empty the group"}
 	e.Field, e.IDs = field, list[:min(len(list), maxIDsTold)]

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 )
 
@@ -84,7 +85,7 @@ func TestWhatIsNoGroupChangeIsRefusedWhole(t *testing.T) {
 	}
 	for name, row := range map[string]struct {
 		change account.GroupUpdate
-		code   string
+		code   api.ErrorCode
 	}{
 		"adding and removing the same":      {account.GroupUpdate{Add: []string{bob}, Remove: []string{bob}}, "invalid_value"},
 		"a group in itself":                 {account.GroupUpdate{Add: []string{bob, g.ID}}, "invalid_value"},

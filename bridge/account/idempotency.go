@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 )
 
@@ -33,7 +34,7 @@ func (a *Account) Once(ctx context.Context, r Request, answer any, fn func(conte
 		}
 		if found && kept.Digest != r.Digest {
 			return &Error{
-				Status: http.StatusUnprocessableEntity, Code: "idempotency_key_reused", Title: "Idempotency-Key reused",
+				Status: http.StatusUnprocessableEntity, Code: api.ErrorCodeIdempotencyKeyReused, Title: "Idempotency-Key reused",
 				Detail: "the Idempotency-Key came with another request before; make a new key for each request",
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
 )
@@ -293,7 +294,7 @@ func (a *Account) invited(ctx context.Context, tx *store.Tx, token string) (Memb
 // they were sent.
 func unsuspended(m Member, err error) (Member, error) {
 	if err == nil && m.Suspended {
-		return Member{}, &Error{Status: http.StatusForbidden, Code: "suspended", Title: "Suspended",
+		return Member{}, &Error{Status: http.StatusForbidden, Code: api.ErrorCodeSuspended, Title: "Suspended",
 			Detail: "your access is suspended, so the link does nothing; ask your administrator"}
 	}
 	return m, err
@@ -332,7 +333,7 @@ func (a *Account) ConfirmPerson(ctx context.Context, id string) error {
 			}
 			return a.audit(ctx, tx, "person.confirm", id, "member %s", m.ID)
 		}
-		return Conflict("not_accepted", "Not accepted", "%q has not accepted the invitation yet, so there is nothing to confirm", p.UserName)
+		return Conflict(api.ErrorCodeNotAccepted, "Not accepted", "%q has not accepted the invitation yet, so there is nothing to confirm", p.UserName)
 	})
 }
 
@@ -343,7 +344,7 @@ func asPerson(ctx context.Context, memberID string) context.Context {
 }
 
 func linkUnknown() *Error {
-	return &Error{Status: http.StatusNotFound, Code: "link_unknown", Title: "Link unknown",
+	return &Error{Status: http.StatusNotFound, Code: codeLinkUnknown, Title: "Link unknown",
 		Detail: "the link was used already, was replaced by a newer one, has expired, or is incomplete; look for a newer mail"}
 }
 

@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"time"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
 )
@@ -279,7 +280,7 @@ func checkUserName(ctx context.Context, tx *store.Tx, userName, except string) e
 	if err != nil {
 		return err
 	}
-	e := Conflict("user_name_taken", "User name taken", "another person has the userName %q", userName)
+	e := Conflict(api.ErrorCodeUserNameTaken, "User name taken", "another person has the userName %q", userName)
 	if p.Suspended {
 		// To an identity provider that looks for active people this one does
 		// not exist; it must hear what to do instead.
@@ -308,7 +309,7 @@ func adoptable(ctx context.Context, tx *store.Tx, userName, address string) (m s
 		addressed = addressed && !byAddress.Managed()
 	}
 	if named && addressed && byName.ID != byAddress.ID {
-		e := Conflict("user_name_taken", "User name taken",
+		e := Conflict(api.ErrorCodeUserNameTaken, "User name taken",
 			"the userName %q was last %s's and the address %s is %s's, who are two members; change one of them in the identity provider",
 			userName, byName.Address, address, byAddress.Name)
 		e.IDs = []string{byName.ID, byAddress.ID}

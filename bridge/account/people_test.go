@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 )
 
@@ -79,7 +80,10 @@ func TestAttributesAreKeptAsSent(t *testing.T) {
 func TestWhatIsNoPersonIsRefusedByField(t *testing.T) {
 	t.Parallel()
 	d := newDirectory(t)
-	for name, row := range map[string]struct{ attributes, address, field, code string }{
+	for name, row := range map[string]struct {
+		attributes, address, field string
+		code                       api.ErrorCode
+	}{
 		"no userName":               {`{}`, "", "/attributes/userName", "invalid_value"},
 		"an empty userName":         {`{"userName":""}`, "", "/attributes/userName", "invalid_value"},
 		"a userName that is a list": {`{"userName":["a"]}`, "", "/attributes/userName", "invalid_value"},

@@ -7,6 +7,7 @@ import (
 	"net/mail"
 	"time"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/signin"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 )
@@ -18,7 +19,7 @@ type Provisioning struct {
 	LastRefusal *Refusal
 	// Unusable is the code by which a bridge that holds the sealed session is
 	// refused, the firewall apart; empty if it is let in.
-	Unusable string
+	Unusable api.ErrorCode
 }
 
 // A Generation is one generation of the Provision Manager's credentials.
@@ -89,7 +90,7 @@ func (a *Account) ActivateProvisioning(ctx context.Context, in Activation) (Prov
 	}
 	return a.changeProvisioning(ctx, "provisioning.activate", "", func(ctx context.Context, tx *store.Tx, i *store.Integration) error {
 		if i.Active {
-			e := Conflict("already_active", "Already active",
+			e := Conflict(api.ErrorCodeAlreadyActive, "Already active",
 				"provisioning is active already, as %s; deactivate it first, or take it over", i.ID)
 			e.ExistingID = i.ID
 			return e
@@ -265,7 +266,7 @@ func (a *Account) changeProvisioning(ctx context.Context, action, ifMatch string
 // enrol adds the generation that the sealed session holds.
 func (a *Account) enrol(ctx context.Context, tx *store.Tx, i *store.Integration, e Enrolment, session string) error {
 	if e.Epoch != i.NextEpoch {
-		return Conflict("epoch_moved", "The epoch has moved",
+		return Conflict(api.ErrorCodeEpochMoved, "The epoch has moved",
 			"the enrolment is for epoch %d, but the next one is %d: another activation or change came first; read the integration again and enrol anew", e.Epoch, i.NextEpoch)
 	}
 	i.Epoch, i.SessionEpoch, i.NextEpoch = e.Epoch, e.Epoch, e.Epoch+1
@@ -314,7 +315,7 @@ func (a *Account) putManager(ctx context.Context, tx *store.Tx, i *store.Integra
 		return err
 	}
 	if taken && holder.ID != i.ManagerID {
-		e := Conflict("address_taken", "The address is taken",
+		e := Conflict(api.ErrorCodeAddressTaken, "The address is taken",
 			"%s is the sign-in address of another member; give the Provision Manager an address of its own", email)
 		e.ExistingID = holder.ID
 		return e
@@ -350,7 +351,7 @@ func (a *Account) readProvisioning(ctx context.Context, tx *store.Tx) (p Provisi
 }
 
 // unusable says why the credentials of the sealed session are of no use.
-func (a *Account) unusable(ctx context.Context, tx *store.Tx, i store.Integration) (code string, err error) {
+func (a *Account) unusable(ctx context.Context, tx *store.Tx, i store.Integration) (code api.ErrorCode, err error) {
 	g, found, err := tx.Generation(ctx, i.SessionEpoch)
 	if err != nil {
 		return "", err
@@ -375,7 +376,7 @@ func (a *Account) generations(ctx context.Context, tx *store.Tx) ([]Generation, 
 
 func errInactive() *Error {
 	e := NotFound("integration", "provisioning")
-	e.Code, e.Title = "provisioning_inactive", "Provisioning is not active"
+	e.Code, e.Title = api.ErrorCodeProvisioningInactive, "Provisioning is not active"
 	e.Detail = "provisioning is not active; activate it first"
 	return e
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
 )
@@ -154,7 +155,7 @@ func (s Search) next(q store.Search, key []any) string {
 // refusedFilter makes a refusal of what the store could not compile.
 func refusedFilter(err error) error {
 	if e, ok := errors.AsType[*store.FilterError](err); ok {
-		return &Error{Status: http.StatusUnprocessableEntity, Code: "invalid_filter", Title: "Invalid filter",
+		return &Error{Status: http.StatusUnprocessableEntity, Code: api.ErrorCodeInvalidFilter, Title: "Invalid filter",
 			Detail: e.Detail, Details: Details{Field: "/filter"}}
 	}
 	return err

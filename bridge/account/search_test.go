@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 )
 
 func leaf(op, path string, value any) *account.Predicate {
@@ -296,7 +297,7 @@ func TestPagesAreStableExactAndComplete(t *testing.T) {
 	}
 	for name, row := range map[string]struct {
 		s    account.Search
-		code string
+		code api.ErrorCode
 	}{
 		"a cursor of nobody":        {account.Search{Limit: 1, Cursor: "nonsense"}, "invalid_cursor"},
 		"a cursor of another order": {account.Search{Limit: 1, Cursor: "WzFd"}, "invalid_cursor"},

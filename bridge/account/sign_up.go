@@ -65,7 +65,7 @@ func (a *Account) checkSignupDomain(ctx context.Context, domain string) error {
 	return a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
 		_, allowed, err := tx.SignupDomain(ctx, domain)
 		if err == nil && !allowed {
-			return &Error{Status: http.StatusForbidden, Code: "domain_not_allowed", Title: "Domain not allowed",
+			return &Error{Status: http.StatusForbidden, Code: codeDomainNotAllowed, Title: "Domain not allowed",
 				Detail: "addresses under " + domain + " may not sign up; ask an administrator of the account to allow the domain"}
 		}
 		return err

@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/signin"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
@@ -138,7 +139,7 @@ func (a *Account) FinishSignIn(ctx context.Context, handshakeID, clientA, proof 
 		if kept.ID != "" {
 			err = a.countWrongProof(ctx, address)
 		}
-		return SignedIn{}, errors.Join(err, unauthorized(refusedProof,
+		return SignedIn{}, errors.Join(err, unauthorized(api.ErrorCodeSignInFailed,
 			"the proof is wrong, or the handshake is unknown, used or older than 60 seconds"))
 	}
 	ruling, err := a.ask(ctx, address)
@@ -161,7 +162,7 @@ const (
 // countWrongProof notes a wrong proof under the client's network, and nothing
 // that the client says of itself: it could fill the disk with names.
 func (a *Account) countWrongProof(ctx context.Context, address netip.Addr) error {
-	attempt := Attempt{Address: ingress.NetworkOf(address).String(), Result: refusedProof, Last: a.now()}
+	attempt := Attempt{Address: ingress.NetworkOf(address).String(), Result: string(api.ErrorCodeSignInFailed), Last: a.now()}
 	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		crowded, err := tx.IsCrowded(ctx, attempt, otherNetworks, wrongProofRows)
 		if err != nil {
@@ -275,14 +276,14 @@ func (a *Account) uselessness(i store.Integration, g store.Generation, found boo
 	switch {
 	case !i.Active:
 		return &Error{
-			Status: http.StatusForbidden, Code: refusedInactive, Title: "Provisioning is not active",
+			Status: http.StatusForbidden, Code: api.ErrorCodeProvisioningInactive, Title: "Provisioning is not active",
 			Detail: "provisioning was deactivated; activate it again, which makes new credentials",
 		}
 	case !found || g.Ended == endedChanged || g.Ended == endedDeactivated:
-		return unauthorized(refusedChanged,
+		return unauthorized(api.ErrorCodeCredentialsChanged,
 			"the Provision Manager was changed after these credentials were made; activate provisioning again, which makes new ones")
 	case g.Ended == endedExpired || !g.ExpiresAt.IsZero() && !g.ExpiresAt.After(a.now()):
-		return unauthorized(refusedExpired,
+		return unauthorized(api.ErrorCodeCredentialsExpired,
 			"these credentials were replaced and their overlap is over; use the session that replaced them")
 	case g.NeedsSecondFactor:
 		return secondFactorRefusal()

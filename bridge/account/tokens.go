@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 )
 
@@ -114,7 +115,7 @@ func (a *Account) RevokeToken(ctx context.Context, id string) error {
 			if other, err := tx.OtherTokenOf(ctx, ScopeAdmin, id, a.now()); err != nil {
 				return err
 			} else if !other {
-				return Conflict("last_admin_token", "The last admin token",
+				return Conflict(api.ErrorCodeLastAdminToken, "The last admin token",
 					"no other token with the scope admin is left, and without one nobody could make another; make one first, "+
 						"or revoke this one on the database's machine with scim-bridge account token revoke")
 			}
@@ -149,11 +150,11 @@ func (a *Account) AdmitToken(ctx context.Context, secret string, address netip.A
 	}
 	if !found {
 		a.refusedTokens.note(address)
-		return caller, unauthorized("token_rejected", "the admin token is unknown or was revoked; make one with scim-bridge account token create")
+		return caller, unauthorized(api.ErrorCodeTokenRejected, "the admin token is unknown or was revoked; make one with scim-bridge account token create")
 	}
 	if !token.ExpiresAt.IsZero() && !token.ExpiresAt.After(a.now()) {
 		a.refusedTokens.note(address)
-		return caller, unauthorized("token_expired", "the admin token expired at "+token.ExpiresAt.UTC().Format(time.RFC3339)+
+		return caller, unauthorized(api.ErrorCodeTokenExpired, "the admin token expired at "+token.ExpiresAt.UTC().Format(time.RFC3339)+
 			"; make another with scim-bridge account token create")
 	}
 	caller.ID, caller.Scope = token.ID, token.Scope
@@ -193,6 +194,6 @@ func (a *Account) noteAdmin(ctx context.Context, token Token, r ruling, address 
 	})
 }
 
-func unauthorized(code, detail string) *Error {
+func unauthorized(code api.ErrorCode, detail string) *Error {
 	return &Error{Status: http.StatusUnauthorized, Code: code, Title: "Not authenticated", Detail: detail}
 }

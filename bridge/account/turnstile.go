@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
 )
 
@@ -87,7 +88,7 @@ func tooManySignIns(format string, args ...any) *Error {
 // tooMany refuses what may be tried again later.
 func tooMany(title string, after time.Duration, why string) *Error {
 	seconds := math.Ceil(after.Seconds())
-	e := Conflict("too_many_requests", title, "%s; try again in %.0f seconds", why, seconds)
+	e := Conflict(api.ErrorCodeTooManyRequests, title, "%s; try again in %.0f seconds", why, seconds)
 	e.Status, e.RetryAfter = http.StatusTooManyRequests, time.Duration(seconds)*time.Second
 	return e
 }

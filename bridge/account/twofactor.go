@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 )
 
@@ -71,7 +72,7 @@ func (a *Account) SetTwoFactorPolicy(ctx context.Context, enforced bool, ifMatch
 
 func secondFactorRefusal() *Error {
 	return &Error{
-		Status: http.StatusForbidden, Code: refusedFactor, Title: "Two-factor authentication is enforced",
+		Status: http.StatusForbidden, Code: api.ErrorCodeTwoFactorEnforced, Title: "Two-factor authentication is enforced",
 		Detail: "two-factor authentication was enforced after these credentials were made, and they have no second factor; activate provisioning anew or rotate it: credentials made under the policy are exempt",
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/firewall"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 )
@@ -16,7 +17,7 @@ import (
 const (
 	resultOK       = "ok"
 	resultReported = "reported"
-	resultBlocked  = "firewall_blocked"
+	resultBlocked  = string(api.ErrorCodeFirewallBlocked)
 )
 
 // A ruling is what the firewall says of one request.
@@ -266,7 +267,7 @@ func wouldLockOut(who, instance string, out lockedOut) *Error {
 	default:
 		by = out.rule.named(out.ruleID) + " would deny that address" + because(why)
 	}
-	e := Conflict("would_lock_out", "Would lock out",
+	e := Conflict(api.ErrorCodeWouldLockOut, "Would lock out",
 		"this change would lock out %s%s: %s; allow the address by an earlier rule first, or repeat with allow_lockout=true", whom, why.Address, by)
 	e.Details = Details{
 		Who: who, Instance: instance, Address: why.Address.String(), RuleID: out.ruleID, Rule: out.rule,

@@ -58,9 +58,9 @@ func refusal(resp *http.Response, body []byte) *Error {
 }
 
 // Code is the account's code for the refusal, empty when err is none.
-func Code(err error) string {
+func Code(err error) api.ErrorCode {
 	if e, ok := errors.AsType[*Error](err); ok {
-		return string(e.Problem.Code)
+		return e.Problem.Code
 	}
 	return ""
 }
@@ -106,7 +106,7 @@ func (c *Client) Diagnose(tried string, err error) diag.Diagnostic {
 		return diag.NewErrorDiagnostic(title, sentence(away.Error()))
 	}
 	lines = append(lines, sentence(withoutURL(err)))
-	if e, ok := errors.AsType[*Error](err); ok && e.Problem.Code == "would_lock_out" {
+	if e, ok := errors.AsType[*Error](err); ok && e.Problem.Code == api.ErrorCodeWouldLockOut {
 		lines = append(lines, e.lockout())
 	}
 	if remedy := c.remedy(err); remedy != "" {
@@ -157,19 +157,19 @@ func (c *Client) remedy(err error) string {
 
 func (e *Error) remedy() string {
 	switch {
-	case e.Problem.Code == "would_lock_out":
+	case e.Problem.Code == api.ErrorCodeWouldLockOut:
 		return "Nothing was changed. Let the address in first, by an allow rule with a lower priority number: one of the same " +
 			"configuration must be named in depends_on here, or both belong in a scimbridge_firewall_policy, which is written at once. " +
 			"Set allow_lockout = true if shutting it out is meant."
-	case e.Problem.Code == "firewall_blocked":
+	case e.Problem.Code == api.ErrorCodeFirewallBlocked:
 		return e.letIn()
-	case e.Problem.Code == "version_mismatch", e.Problem.Code == "epoch_moved":
+	case e.Problem.Code == api.ErrorCodeVersionMismatch, e.Problem.Code == api.ErrorCodeEpochMoved:
 		return "Somebody changed it at the same moment. Run terraform apply again: it starts from what is there now."
 	case e.Status == http.StatusUnauthorized:
 		return "Check account_token (or SCIMBRIDGE_ACCOUNT_TOKEN). On the account's machine, scim-bridge account token create makes a new one."
 	case e.Status == http.StatusNotFound && e.Problem.Code == "":
 		return "Check account_url: what answers there does not know the account API."
-	case e.Problem.Code == "storage_full", e.Problem.Code == "storage_lost":
+	case e.Problem.Code == api.ErrorCodeStorageFull, e.Problem.Code == api.ErrorCodeStorageLost:
 		remedy := "That is to be put right on the account's machine; then run terraform apply again."
 		if database := deref(e.Details().Database); database != "" {
 			remedy = "The database is " + database + ". " + remedy

@@ -153,11 +153,11 @@ func Patiently[T any](ctx context.Context, c *Client, write func() (T, error)) (
 // waits is how much longer a refusal is waited out that began to be waited for
 // then. What exists may be the old self of a resource that got another name
 // without a moved block, and is destroyed in this run.
-func (c *Client) waits(code string, began time.Time) time.Duration {
+func (c *Client) waits(code api.ErrorCode, began time.Time) time.Duration {
 	switch code {
-	case "would_lock_out":
+	case api.ErrorCodeWouldLockOut:
 		return c.patience - time.Since(began)
-	case "firewall_rule_exists", "already_exists":
+	case api.ErrorCodeFirewallRuleExists, api.ErrorCodeAlreadyExists:
 		return c.standoff.wait(c.patience / 3)
 	}
 	return 0

@@ -81,7 +81,7 @@ type handover struct{ client.Handover }
 // existingID is the rule that is in the way, if err says that one is.
 func existingID(err error) string {
 	e, ok := errors.AsType[*client.Error](err)
-	if !ok || e.Problem.Code != "firewall_rule_exists" || e.Details().ExistingId == nil {
+	if !ok || e.Problem.Code != api.ErrorCodeFirewallRuleExists || e.Details().ExistingId == nil {
 		return ""
 	}
 	return *e.Details().ExistingId

@@ -65,7 +65,7 @@ func (v revision) attempt(ctx context.Context, c *client.Client) (*client.Firewa
 		}
 		now, err := client.Call[api.Firewall](c.API.UpdateFirewall(ctx,
 			&api.UpdateFirewallParams{IfMatch: match, AllowLockout: v.allowLockout}, v.body(present)))
-		if client.Code(err) != "version_mismatch" {
+		if client.Code(err) != api.ErrorCodeVersionMismatch {
 			return client.NewFirewall(now), err
 		}
 		last = err // and look at what is there now

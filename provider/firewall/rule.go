@@ -263,7 +263,7 @@ func (r *rule) Update(ctx context.Context, req resource.UpdateRequest, resp *res
 			AllowLockout: plan.AllowLockout.ValueBoolPointer(),
 		}, api.FirewallRuleInput(wanted)))
 	})
-	if client.Code(err) == "version_mismatch" {
+	if client.Code(err) == api.ErrorCodeVersionMismatch {
 		// A write whose answer was lost and that was repeated finds its own
 		// work. If the rule is what it should be, nobody else's was lost.
 		if current, readErr := client.Call[api.FirewallRule](r.client.API.GetFirewallRule(ctx, id)); readErr == nil && wanted.is(current) {

@@ -5,8 +5,8 @@ import (
 
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/signin"
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
 
@@ -29,7 +29,7 @@ const (
 // unknown.
 //
 // why is set when something happened behind Terraform's back.
-func decide(state, plan model, made, unusable, token string) (do renewal, why string) {
+func decide(state, plan model, made string, unusable api.ErrorCode, token string) (do renewal, why string) {
 	if !plan.Active.IsUnknown() && !plan.Active.ValueBool() {
 		if state.Active.ValueBool() {
 			return deactivate, ""
@@ -56,7 +56,7 @@ func decide(state, plan model, made, unusable, token string) (do renewal, why st
 			state.Epoch.ValueInt64(), newest.Epoch)
 	}
 	switch {
-	case unusable == string(problem.TwoFactorEnforced):
+	case unusable == api.ErrorCodeTwoFactorEnforced:
 		return activate, "Two-factor authentication was enforced on the account after the sealed session was made, and no bridge can sign in with it. " +
 			"Credentials that are made under the policy are exempt from it."
 	case unusable != "":

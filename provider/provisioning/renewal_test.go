@@ -6,6 +6,7 @@ import (
 
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/signin"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
@@ -54,7 +55,7 @@ func TestDecide(t *testing.T) {
 		name        string
 		state, plan model
 		made, token string
-		unusable    string // the account's reason
+		unusable    api.ErrorCode // the account's reason
 		want        renewal
 		why         string
 	}{

@@ -241,7 +241,7 @@ func (r *integration) activate(ctx context.Context, account string, plan, config
 			Enrolment:       enrolment,
 			Session:         sealed,
 		}))
-	if client.Code(err) == "already_active" { // somebody was faster
+	if client.Code(err) == api.ErrorCodeAlreadyActive { // somebody was faster
 		if now, ok := r.read(ctx, diags); ok {
 			diags.Append(second(now))
 		}
@@ -436,7 +436,7 @@ func made(ctx context.Context, private client.Private) (id string, known bool) {
 const unusableKey = "unusable"
 
 func rememberUnusable(ctx context.Context, private client.Private, p api.Provisioning) diag.Diagnostics {
-	reason := ""
+	var reason api.ErrorCode
 	if p.UnusableReason != nil {
 		reason = *p.UnusableReason
 	}
@@ -444,7 +444,7 @@ func rememberUnusable(ctx context.Context, private client.Private, p api.Provisi
 	return private.SetKey(ctx, unusableKey, value)
 }
 
-func unusable(ctx context.Context, private client.Private) (reason string) {
+func unusable(ctx context.Context, private client.Private) (reason api.ErrorCode) {
 	value, _ := private.GetKey(ctx, unusableKey)
 	_ = json.Unmarshal(value, &reason) // of an older version there is none
 	return reason

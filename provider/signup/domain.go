@@ -127,16 +127,16 @@ func (r *domain) Create(ctx context.Context, req resource.CreateRequest, resp *r
 	}
 	created, err := client.Patiently(ctx, r.client, func() (api.SignupDomain, error) {
 		made, err := allow(ctx, r.client, name)
-		if client.Code(err) == "already_exists" && plan.AdoptExisting.ValueBool() && client.Once[handover](r.client).Take(name) {
+		if client.Code(err) == api.ErrorCodeAlreadyExists && plan.AdoptExisting.ValueBool() && client.Once[handover](r.client).Take(name) {
 			return api.SignupDomain{Domain: name}, nil
 		}
 		return made, err
 	})
-	if client.Code(err) == "already_exists" && client.Once[handover](r.client).Taken(name) {
+	if client.Code(err) == api.ErrorCodeAlreadyExists && client.Once[handover](r.client).Taken(name) {
 		resp.Diagnostics.AddAttributeError(path.Root("domain"), twiceTitle, twice(name))
 		return
 	}
-	if client.Code(err) == "already_exists" {
+	if client.Code(err) == api.ErrorCodeAlreadyExists {
 		resp.Diagnostics.AddAttributeError(path.Root("domain"), existsTitle, r.exists(ctx, name))
 		return
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/attr"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/client"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/identity"
@@ -282,7 +283,7 @@ func (r *domains) ImportState(ctx context.Context, req resource.ImportStateReque
 // meanwhile is what was wanted.
 func (r *domains) allow(ctx context.Context, names []string, diags *diag.Diagnostics) bool {
 	err := each(ctx, names, func(ctx context.Context, name string) error {
-		if _, err := allow(ctx, r.client, name); err != nil && client.Code(err) != "already_exists" {
+		if _, err := allow(ctx, r.client, name); err != nil && client.Code(err) != api.ErrorCodeAlreadyExists {
 			return err
 		}
 		return nil

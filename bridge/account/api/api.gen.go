@@ -1100,7 +1100,7 @@ type Provisioning struct {
 	// UnusableReason The code by which a bridge would be refused; present while `usable` is false. `credentials_changed`:
 	// the manager was changed by hand after the session was sealed; `two_factor_enforced`: the policy was
 	// enforced after it. Activating anew and rotating heal both.
-	UnusableReason *string `json:"unusable_reason,omitempty"`
+	UnusableReason *ErrorCode `json:"unusable_reason,omitempty"`
 
 	// Usable whether a bridge can sign in with the credentials of the sealed session, the firewall apart; absent while inactive
 	Usable *bool `json:"usable,omitempty"`

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 )
 
 // authenticated lets in a caller with a secret that admit knows, from where the
@@ -34,7 +35,7 @@ func bearer(r *http.Request) (string, error) {
 	scheme, secret, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") || secret == "" {
 		return "", &account.Error{
-			Status: http.StatusUnauthorized, Code: "token_missing", Title: "Not authenticated",
+			Status: http.StatusUnauthorized, Code: api.ErrorCodeTokenMissing, Title: "Not authenticated",
 			Detail: "there is no bearer token; send the header Authorization: Bearer TOKEN",
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
 )
 
@@ -44,7 +45,7 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, erro
 	body, err := ingress.ReadBody(w, r, limit)
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return nil, &account.Error{
-			Status: http.StatusRequestEntityTooLarge, Code: "too_large", Title: "The request is too large",
+			Status: http.StatusRequestEntityTooLarge, Code: api.ErrorCodeTooLarge, Title: "The request is too large",
 			Detail: fmt.Sprintf("the body is larger than %d bytes; send less at once", limit),
 		}
 	}
@@ -260,7 +261,7 @@ func names(t reflect.Type) string {
 
 func malformed(at, format string, args ...any) error {
 	return &account.Error{
-		Status: http.StatusBadRequest, Code: "malformed_request", Title: "The request is malformed",
+		Status: http.StatusBadRequest, Code: api.ErrorCodeMalformedRequest, Title: "The request is malformed",
 		Detail: fmt.Sprintf(format, args...), Details: account.Details{Field: at},
 	}
 }

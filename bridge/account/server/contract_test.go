@@ -1,15 +1,7 @@
 package server
 
 import (
-	"go/ast"
-	"go/parser"
-	gotoken "go/token"
-	"io/fs"
-	"maps"
-	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
 	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -110,66 +102,4 @@ func TestTheContractIsWhole(t *testing.T) {
 			}
 		}
 	}
-}
-
-// pageCodes are of errors that only the public pages show, as text.
-var pageCodes = []string{"domain_not_allowed", "link_unknown"}
-
-// Every code that the account makes is one of ErrorCode in openapi.yaml, or a
-// client written by it would not know the error.
-func TestEveryErrorCodeIsInTheContract(t *testing.T) {
-	t.Parallel()
-	made := map[string]string{}
-	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || strings.Contains(path, "api.gen.go") {
-			return err
-		}
-		file, err := parser.ParseFile(gotoken.NewFileSet(), path, nil, 0)
-		if err != nil {
-			return err
-		}
-		ast.Inspect(file, func(n ast.Node) bool {
-			if code := codeIn(n); code != "" {
-				made[code] = path
-			}
-			return true
-		})
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(made) < 25 {
-		t.Fatalf("only %d codes were found: the test would prove nothing", len(made))
-	}
-	for _, code := range slices.Sorted(maps.Keys(made)) {
-		if !api.ErrorCode(code).Valid() && !slices.Contains(pageCodes, code) {
-			t.Errorf("%s makes the code %q, which ErrorCode in openapi.yaml does not list", made[code], code)
-		}
-	}
-}
-
-// codeIn returns the code that an error is made of in the source: the value of
-// a field Code, or the first argument of Conflict.
-func codeIn(n ast.Node) string {
-	var code ast.Expr
-	switch n := n.(type) {
-	case *ast.KeyValueExpr:
-		if name, ok := n.Key.(*ast.Ident); ok && name.Name == "Code" {
-			code = n.Value
-		}
-	case *ast.CallExpr:
-		if name, ok := n.Fun.(*ast.Ident); ok && name.Name == "Conflict" && len(n.Args) > 0 {
-			code = n.Args[0]
-		}
-	}
-	literal, ok := code.(*ast.BasicLit)
-	if !ok || literal.Kind != gotoken.STRING {
-		return ""
-	}
-	text, err := strconv.Unquote(literal.Value)
-	if err != nil {
-		return ""
-	}
-	return text
 }

@@ -465,9 +465,9 @@ func (c *conversation) firewall(t *testing.T) api.Firewall {
 	return *r.JSON200
 }
 
-func deref(s *string) string {
-	if s == nil {
-		return ""
+func deref[T any](p *T) (v T) {
+	if p != nil {
+		v = *p
 	}
-	return *s
+	return v
 }

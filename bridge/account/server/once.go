@@ -11,6 +11,7 @@ import (
 	"net/http"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 )
 
 // An answer is a response at rest.
@@ -78,7 +79,7 @@ func idAlone(body []byte) []byte {
 }
 
 func secretNotKept(id []byte) error {
-	e := account.Conflict("secret_not_kept", "Secret not kept",
+	e := account.Conflict(api.ErrorCodeSecretNotKept, "Secret not kept",
 		"this request was answered before, with the secret of %s, which is stored nowhere; if the answer was lost, revoke that and ask under a new Idempotency-Key", id)
 	e.ExistingID = string(id)
 	return e

@@ -25,16 +25,16 @@ func (s *server) problem(w http.ResponseWriter, r *http.Request, err error) {
 	e, known := errors.AsType[*account.Error](err)
 	if !known {
 		e = account.Fault(err)
-		if caller := account.CallerFrom(r.Context()); e.Code != "internal" && (caller.Kind == account.ByToken || caller.Kind == account.ByBridge) {
+		if caller := account.CallerFrom(r.Context()); e.Code != api.ErrorCodeInternal && (caller.Kind == account.ByToken || caller.Kind == account.ByBridge) {
 			e.Database = s.Account.Store.Setting()
 		}
 	}
 	if rec.Cause == nil && e.Status >= http.StatusInternalServerError && !errors.Is(err, context.Canceled) {
 		rec.Cause = cmp.Or(errors.Unwrap(e), err)
 	}
-	rec.Code = e.Code
+	rec.Code = string(e.Code)
 	document := api.Problem{
-		Type: "about:blank", Title: e.Title, Status: e.Status, Code: api.ErrorCode(e.Code),
+		Type: "about:blank", Title: e.Title, Status: e.Status, Code: e.Code,
 		Detail: optional(e.Detail), RequestId: optional(rec.ID),
 	}
 	if !reflect.ValueOf(e.Details).IsZero() {
@@ -94,14 +94,14 @@ func (s *server) unknown(w http.ResponseWriter, r *http.Request) {
 	}
 	if len(allowed) == 0 {
 		s.problem(w, r, &account.Error{
-			Status: http.StatusNotFound, Code: "not_found", Title: "Not found",
+			Status: http.StatusNotFound, Code: api.ErrorCodeNotFound, Title: "Not found",
 			Detail: fmt.Sprintf("there is nothing at %q; the API begins at /v1 and is described by openapi.yaml", r.URL.Path),
 		})
 		return
 	}
 	w.Header().Set("Allow", strings.Join(slices.Compact(allowed), ", "))
 	s.problem(w, r, &account.Error{
-		Status: http.StatusMethodNotAllowed, Code: "method_not_allowed", Title: "Method not allowed",
+		Status: http.StatusMethodNotAllowed, Code: api.ErrorCodeMethodNotAllowed, Title: "Method not allowed",
 		Detail: fmt.Sprintf("%s is not possible here; %s is", ingress.Method(r.Method), strings.Join(allowed, ", ")),
 	})
 }

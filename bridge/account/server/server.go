@@ -160,7 +160,7 @@ func (s *server) tokenFor(pattern string) func(context.Context, string, netip.Ad
 		caller, err := s.Account.AdmitToken(ctx, secret, address)
 		if err == nil && changes && caller.Scope != account.ScopeAdmin {
 			err = &account.Error{
-				Status: http.StatusForbidden, Code: "scope_insufficient", Title: "The token may only read",
+				Status: http.StatusForbidden, Code: api.ErrorCodeScopeInsufficient, Title: "The token may only read",
 				Detail: fmt.Sprintf("the admin token has the scope %q, which covers all GETs and evaluations; this operation needs one with the scope %q: "+
 					"make it with scim-bridge account token create --scope admin", caller.Scope, account.ScopeAdmin),
 			}
@@ -233,9 +233,9 @@ func (s *server) ready(w http.ResponseWriter, r *http.Request) {
 	if err := s.Account.Store.Ping(r.Context()); err != nil {
 		recordOf(r.Context()).Cause = err
 		e := account.Fault(err)
-		if e.Code == "internal" {
+		if e.Code == api.ErrorCodeInternal {
 			e = &account.Error{
-				Status: http.StatusServiceUnavailable, Code: "database_unavailable", Title: "Database unavailable",
+				Status: http.StatusServiceUnavailable, Code: api.ErrorCodeDatabaseUnavailable, Title: "Database unavailable",
 				Detail: "the database does not answer; the log has the reason under the request id",
 			}
 		}

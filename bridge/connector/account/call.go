@@ -190,29 +190,10 @@ func (r *refusal) Error() string {
 	return text
 }
 
-// The codes by which the account refuses a bridge as such.
-const (
-	codeSignInFailed       = "sign_in_failed"
-	codeCredentialsExpired = "credentials_expired"
-	codeCredentialsChanged = "credentials_changed"
-	codeFirewallBlocked    = "firewall_blocked"
-	codeTwoFactor          = "two_factor_enforced"
-	codeInactive           = "provisioning_inactive"
-)
-
-// The codes by which the account says that it can keep nothing, whatever is asked.
-const (
-	codeStorageFull = "storage_full"
-	codeStorageLost = "storage_lost"
-)
-
-// codeUnexpected is ours, for an answer that no account gives.
-const codeUnexpected = "unexpected_answer"
-
 func refusalOf(resp *http.Response, body io.Reader) error {
 	r := &refusal{}
 	if mediaType(resp) != "application/problem+json" || json.NewDecoder(io.LimitReader(body, 1<<20)).Decode(&r.Problem) != nil ||
-		!isCode(string(r.Code)) || r.Code == codeUnexpected {
+		!isCode(string(r.Code)) {
 		r = unexpected(resp)
 	}
 	cleanProblem(&r.Problem)
@@ -221,10 +202,10 @@ func refusalOf(resp *http.Response, body io.Reader) error {
 		r.retryAfter = time.Duration(s) * time.Second
 	}
 	switch r.Code {
-	case codeFirewallBlocked, codeTwoFactor, codeInactive, codeStorageFull, codeStorageLost:
+	case api.ErrorCodeFirewallBlocked, api.ErrorCodeTwoFactorEnforced, api.ErrorCodeProvisioningInactive, api.ErrorCodeStorageFull, api.ErrorCodeStorageLost:
 		r.entry = true
 	default:
-		r.sessionEnded = r.Status == http.StatusUnauthorized && r.Code != codeUnexpected
+		r.sessionEnded = r.Status == http.StatusUnauthorized && r.answered == ""
 	}
 	return r
 }
@@ -279,7 +260,7 @@ func unexpected(resp *http.Response) *refusal {
 		}
 	}
 	return &refusal{
-		Problem:  api.Problem{Title: http.StatusText(resp.StatusCode), Status: resp.StatusCode, Code: codeUnexpected},
+		Problem:  api.Problem{Title: http.StatusText(resp.StatusCode), Status: resp.StatusCode},
 		answered: what,
 	}
 }
@@ -383,23 +364,23 @@ func diagnose(err error) (problem.Code, problem.Facts) {
 	}
 	facts = toFacts(r.Details)
 	switch r.Code {
-	case codeSignInFailed, codeCredentialsExpired, codeCredentialsChanged:
+	case api.ErrorCodeSignInFailed, api.ErrorCodeCredentialsExpired, api.ErrorCodeCredentialsChanged:
 		facts[problem.FactReason] = string(r.Code)
 		return problem.CredentialsChanged, facts
-	case codeFirewallBlocked:
+	case api.ErrorCodeFirewallBlocked:
 		if d := r.Details; d != nil && d.AnonymousIps != nil && slices.Contains(*d.AnonymousIps, api.CloudProvider) {
 			return problem.FirewallBlockedCloudProvider, facts
 		}
 		return problem.FirewallBlocked, facts
-	case codeTwoFactor:
+	case api.ErrorCodeTwoFactorEnforced:
 		facts[problem.FactReason] = string(r.Code)
 		return problem.TwoFactorEnforced, facts
-	case codeInactive:
+	case api.ErrorCodeProvisioningInactive:
 		facts[problem.FactReason] = string(r.Code)
 		return problem.ProvisioningInactive, facts
-	case codeStorageFull:
+	case api.ErrorCodeStorageFull:
 		return problem.StorageFull, facts
-	case codeStorageLost:
+	case api.ErrorCodeStorageLost:
 		return problem.StorageLost, facts
 	default:
 		if r.answered != "" {

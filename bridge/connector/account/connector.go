@@ -397,11 +397,11 @@ func (c *Connector) failed(creds *credentials, err error, failures int) {
 	switch {
 	case code == problem.AccountUnreachable:
 		facts[problem.FactURL] = c.URL()
-	case facts[problem.FactReason] == codeSignInFailed:
+	case facts[problem.FactReason] == string(api.ErrorCodeSignInFailed):
 		// Outdated credentials are known to the account, and refused by other
 		// codes: who answers this knows nothing of ours.
 		facts[problem.FactReason] = fmt.Sprintf("%s: what answers at %s may be another account than the one the session was made for",
-			codeSignInFailed, c.URL())
+			api.ErrorCodeSignInFailed, c.URL())
 	}
 	before := c.State()
 	now := c.cfg.Now()

@@ -52,7 +52,7 @@ func TestAnExpiredTokenStaysDeadWhileTheAccountIsAway(t *testing.T) {
 		code   problem.Code
 		reason string
 	}{
-		{"while the account says so", problem.CredentialsChanged, codeCredentialsExpired},
+		{"while the account says so", problem.CredentialsChanged, string(api.ErrorCodeCredentialsExpired)},
 		{"while the account is away", problem.AccountUnreachable, "connection refused"},
 		{"while something else is wrong", problem.FirewallBlocked, ""},
 	} {

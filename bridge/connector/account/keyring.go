@@ -347,7 +347,7 @@ func overlapIsOver() *control.Refusal {
 // expired says that the account refused the credentials because their overlap
 // is over: then their token is no longer right either.
 func expired(s State) bool {
-	return s.Problem != nil && s.Problem.Details[problem.FactReason] == codeCredentialsExpired
+	return s.Problem != nil && s.Problem.Details[problem.FactReason] == string(api.ErrorCodeCredentialsExpired)
 }
 
 // unreadable tells a caller the code alone: it has proved nothing, since

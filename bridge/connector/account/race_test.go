@@ -102,7 +102,7 @@ func TestAnOldPairsRefusalSaysNothingOfTheNewOne(t *testing.T) {
 	if err := k.Admit(fresh.Reveal()); err != nil {
 		t.Fatal(err)
 	}
-	c.failed(tried, &refusal{Problem: api.Problem{Code: codeCredentialsExpired, Status: http.StatusUnauthorized}}, 1)
+	c.failed(tried, &refusal{Problem: api.Problem{Code: api.ErrorCodeCredentialsExpired, Status: http.StatusUnauthorized}}, 1)
 	if err := k.Admit(fresh.Reveal()); err != nil {
 		t.Errorf("the new token: %v", err)
 	}
