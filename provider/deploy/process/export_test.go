@@ -1,4 +1,12 @@
 package process
 
+import "context"
+
 // SetStarts replaces what the system says of when processes started.
 func (t *Target) SetStarts(starts func(pid int) (string, error)) { t.starts = starts }
+
+// Ask asks the bridge at a socket of the data folder.
+func (t *Target) Ask(ctx context.Context, socket string) error {
+	_, err := t.ask(ctx, socket)
+	return err
+}

@@ -101,10 +101,14 @@ func (t *Target) settle(ctx context.Context, c *child, token session.Token, take
 	if !takeOver {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, wingsTime+startTime)
+	ctx, cancel := context.WithTimeoutCause(ctx, wingsTime+startTime,
+		fmt.Errorf("the new bridge did not sign in within %s", wingsTime+startTime))
 	defer cancel()
 	for begun := time.Now(); time.Since(begun) < wingsTime; {
 		s, err := t.ask(ctx, c.socket)
+		if ctx.Err() != nil {
+			return fmt.Errorf("%w%s", deploy.Ended(ctx), t.logOf(c))
+		}
 		if err != nil {
 			return fmt.Errorf("the new bridge does not answer: %w%s", err, t.logOf(c))
 		}

@@ -132,11 +132,16 @@ func (t *Target) Observe(ctx context.Context) (deploy.State, error) {
 	return s, nil
 }
 
-// ask asks the bridge at a socket of the data folder how it is.
+// ask asks the bridge at a socket of the data folder how it is. If the run ends
+// meanwhile the error says why it ended, not that the bridge is silent.
 func (t *Target) ask(ctx context.Context, socket string) (control.Status, error) {
-	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	asking, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
-	return control.Dial(t.path(socket)).Status(ctx)
+	s, err := control.Dial(t.path(socket)).Status(asking)
+	if err != nil && ctx.Err() != nil {
+		return s, deploy.Ended(ctx)
+	}
+	return s, err
 }
 
 // Create deploys into a folder in which no bridge lives. If it fails it takes

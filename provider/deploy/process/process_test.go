@@ -23,6 +23,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/signin"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy/process"
@@ -375,6 +376,40 @@ func TestUpdateThatCannotRunLeavesTheOldBridge(t *testing.T) {
 
 // Every address of the machine, at the port that the old bridge holds on one of
 // them: the new one can listen when the old one is gone, and not before.
+// An interruption may come while the bridge is being asked: it is called one,
+// and not a bridge that is silent.
+func TestAQuestionThatARunEndsSaysWhyTheRunEnded(t *testing.T) {
+	target := &process.Target{DataDir: t.TempDir()}
+	l, err := net.Listen("unix", filepath.Join(target.DataDir, control.SocketName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close() //nolint:errcheck // it answers nobody
+	limit := &deploy.TimeoutError{Limit: time.Minute, Argument: "timeouts.update"}
+	for name, test := range map[string]struct {
+		cause error
+		want  error
+	}{
+		"an interruption":               {nil, deploy.ErrInterrupted},
+		"a time limit of the operation": {limit, limit},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, end := context.WithCancelCause(context.Background())
+			asked := make(chan error, 1)
+			go func() { asked <- target.Ask(ctx, control.SocketName) }()
+			conn, err := l.Accept()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close() //nolint:errcheck // it answers nobody
+			end(test.cause)
+			if err := <-asked; !errors.Is(err, test.want) {
+				t.Errorf("asking ended with %v, want %v", err, test.want)
+			}
+		})
+	}
+}
+
 func TestUpdateMovesToAnotherAddressAtTheSamePort(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
