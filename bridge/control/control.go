@@ -22,9 +22,9 @@ import (
 // SocketName is the socket of the bridge that serves, in its data folder.
 const SocketName = "control.sock"
 
-// WingsSocket is the socket of a bridge that was started to take over and
-// waits in the wings, in the same data folder.
-func WingsSocket(dataDir string, pid int) string {
+// StandbySocket is the socket of a bridge that was started to take over and
+// waits on standby, in the same data folder.
+func StandbySocket(dataDir string, pid int) string {
 	return filepath.Join(dataDir, "control."+strconv.Itoa(pid)+".sock")
 }
 
@@ -32,8 +32,8 @@ func WingsSocket(dataDir string, pid int) string {
 const (
 	PathStatus   = "/status"    // GET: a Status
 	PathUnseal   = "/unseal"    // POST a Token: a Status, once the bridge is open
-	PathTakeOver = "/take-over" // POST, to the bridge in the wings: ends when it serves
-	PathHandOver = "/hand-over" // POST, by the bridge in the wings: see Receive
+	PathTakeOver = "/take-over" // POST, to the bridge on standby: ends when it serves
+	PathHandOver = "/hand-over" // POST, by the bridge on standby: see Receive
 )
 
 // The states of a bridge's connection, finer than those of Health: whoever
@@ -70,7 +70,7 @@ type Status struct {
 	AccountURL         string `json:"account_url"`
 	SessionFingerprint string `json:"session_fingerprint"`
 	Epoch              int64  `json:"epoch"`
-	// Listen is the bound address, empty in the wings.
+	// Listen is the bound address, empty on standby.
 	Listen    string `json:"listen"`
 	PublicURL string `json:"public_url"`
 }
@@ -145,7 +145,7 @@ func (c *Client) Unseal(ctx context.Context, token string) (Status, error) {
 	return s, c.callWith(ctx, c.secret, http.MethodPost, PathUnseal, Token{token}, &s)
 }
 
-// TakeOver tells a bridge in the wings to serve in the place of the one that
+// TakeOver tells a bridge on standby to serve in the place of the one that
 // serves now. When it returns nil, the new bridge serves, answers at
 // SocketName, and the old one is draining.
 func (c *Client) TakeOver(ctx context.Context) error {

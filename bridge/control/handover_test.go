@@ -51,7 +51,7 @@ func TestHandOverKeepsThePortOpen(t *testing.T) {
 
 	err := control.Receive(t.Context(), path, func(l net.Listener) error {
 		server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			_, _ = io.WriteString(w, "the newcomer")
+			_, _ = io.WriteString(w, "the successor")
 		})}
 		go func() { _ = server.Serve(l) }()
 		t.Cleanup(func() { server.Close() })
@@ -61,7 +61,7 @@ func TestHandOverKeepsThePortOpen(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := <-ended; err != nil {
-		t.Fatalf("the old bridge was not told that the newcomer serves: %v", err)
+		t.Fatalf("the old bridge was not told that the successor serves: %v", err)
 	}
 	first.Close()
 
@@ -74,7 +74,7 @@ func TestHandOverKeepsThePortOpen(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	if body, _ := io.ReadAll(resp.Body); string(body) != "the newcomer" {
+	if body, _ := io.ReadAll(resp.Body); string(body) != "the successor" {
 		t.Errorf("the port answered %q", body)
 	}
 }
@@ -84,9 +84,9 @@ func TestHandOverThatFailsLeavesTheOldBridgeServing(t *testing.T) {
 	path := filepath.Join(t.TempDir(), control.SocketName)
 	ended := old(t, path, listen(t))
 
-	broken := errors.New("the newcomer cannot serve")
+	broken := errors.New("the successor cannot serve")
 	if err := control.Receive(t.Context(), path, func(net.Listener) error { return broken }); !errors.Is(err, broken) {
-		t.Errorf("Receive: %v, want the newcomer's own error", err)
+		t.Errorf("Receive: %v, want the successor's own error", err)
 	}
 	if err := <-ended; err == nil {
 		t.Error("the old bridge was told to drain, although nobody serves in its place")

@@ -18,19 +18,19 @@ import (
 
 // A hand-over keeps the listening socket open while the process behind it
 // changes, so that no connection is ever refused. Both ends speak HTTP until
-// 101, then bytes: the newcomer sends 'l', the bridge answers one byte that
-// carries the listener (SCM_RIGHTS), the newcomer serves on it and sends 's'.
+// 101, then bytes: the successor sends 'l', the bridge answers one byte that
+// carries the listener (SCM_RIGHTS), the successor serves on it and sends 's'.
 // Only then does the old bridge drain; if anything breaks before, it goes on
 // as if nothing had been asked.
 const (
 	listenerWanted  = 'l'
 	listenerSent    = 'L'
-	newcomerServes  = 's'
+	successorServes = 's'
 	handOverTimeout = 10 * time.Second
 )
 
 // HandOver answers a PathHandOver request with l. It returns nil when the
-// newcomer serves, and an error when this process must go on serving.
+// successor serves, and an error when this process must go on serving.
 func HandOver(w http.ResponseWriter, l net.Listener) error {
 	tcp, ok := l.(*net.TCPListener)
 	if !ok {
@@ -67,7 +67,7 @@ func HandOver(w http.ResponseWriter, l net.Listener) error {
 	if err := errors.Join(err, sent); err != nil {
 		return fmt.Errorf("sending the listening socket: %w", err)
 	}
-	return expect(rw.Reader, newcomerServes)
+	return expect(rw.Reader, successorServes)
 }
 
 // Receive asks the bridge at socketPath for its listener. serve is called
@@ -114,7 +114,7 @@ func Receive(ctx context.Context, socketPath string, serve func(net.Listener) er
 		l.Close()
 		return err
 	}
-	_, err = conn.Write([]byte{newcomerServes})
+	_, err = conn.Write([]byte{successorServes})
 	return err
 }
 
@@ -141,10 +141,10 @@ func readListener(conn *net.UnixConn) (net.Listener, error) {
 func expect(r io.ByteReader, want byte) error {
 	got, err := r.ReadByte()
 	if err != nil {
-		return fmt.Errorf("the newcomer went away: %w", err)
+		return fmt.Errorf("the successor went away: %w", err)
 	}
 	if got != want {
-		return fmt.Errorf("the newcomer said %q instead of %q", got, want)
+		return fmt.Errorf("the successor said %q instead of %q", got, want)
 	}
 	return nil
 }

@@ -15,11 +15,11 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
 
-// Access writes one log line for each request that shows a secret, and counts
+// AccessLog writes one log line for each request that shows a secret, and counts
 // all others in Events. A line names nobody: no query, which may hold a filter
 // with an e-mail address, and no path beyond the kind of resource, which a
 // client may have filled with one.
-type Access struct {
+type AccessLog struct {
 	Logger hclog.Logger
 	Events *ingress.EventLog
 	// TrustedProxies are believed when they say who asks.
@@ -30,7 +30,7 @@ type Access struct {
 
 // Log gives each request an id, logs it when it is answered, and turns a
 // panic into a 500 instead of a connection that ends without a word.
-func (a *Access) Log(next *table) http.Handler {
+func (a *AccessLog) Log(next *table) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		started := a.Now()
 		route, polled := next.name(r.URL)
@@ -117,7 +117,7 @@ var addressLike = regexp.MustCompile(`[^\s<>()",;]+(?:@|%40)[^\s<>()",;]+`)
 // stranger counts a request that anybody can send as often as it likes: a line
 // for each would fill the disk, and wash everything else out of the log that
 // the status page offers.
-func (a *Access) stranger(route string, seen *observer, begun *ingress.Request) {
+func (a *AccessLog) stranger(route string, seen *observer, begun *ingress.Request) {
 	e := ingress.Event{
 		Kind: "served", Level: hclog.Debug, Message: "requests that need no secret were answered", Client: begun.Client,
 		Fields: []any{"route", route, "status", seen.code(), "request_id", begun.ID},
@@ -128,7 +128,7 @@ func (a *Access) stranger(route string, seen *observer, begun *ingress.Request) 
 	a.Events.Add(e)
 }
 
-func (a *Access) panicked(begun *ingress.Request, cause any) {
+func (a *AccessLog) panicked(begun *ingress.Request, cause any) {
 	const message = "a request made the bridge panic"
 	fields := []any{"request_id", begun.ID, "cause", cause, "stack", string(debug.Stack())}
 	if begun.Admitted() {

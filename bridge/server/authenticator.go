@@ -21,23 +21,23 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 )
 
-// A Door knows which bearer token is right.
-type Door interface {
-	// Admit returns nil for the right token; the first one opens a sealed
+// A TokenVerifier decides which bearer token is right.
+type TokenVerifier interface {
+	// Verify returns nil for the right token; the first one opens a sealed
 	// bridge. Every other answer is a *control.Refusal: with the code
 	// problem.TokenRejected for a well-formed wrong token, with the status
-	// 503 when nobody can be let in.
-	Admit(token string) error
+	// 503 when no token can be checked.
+	Verify(token string) error
 	// IsPrevious reports whether a token that was let in is that of the older
 	// of two pairs.
 	IsPrevious(token string) bool
 }
 
-// A Gate stands before everything that needs a token. A right token is never
-// delayed, whatever else arrives: a wrong one costs a hash, and 256 random
-// bits need no rate limit.
-type Gate struct {
-	Door Door
+// An Authenticator checks the token of every request that needs one. A right
+// token is never delayed, whatever else arrives: a wrong one costs a hash, and
+// 256 random bits need no rate limit.
+type Authenticator struct {
+	Verifier TokenVerifier
 	// Monitoring opens /health and /metrics, too; the zero value opens nothing.
 	// See SetMonitoring.
 	Monitoring secret.String
@@ -45,8 +45,8 @@ type Gate struct {
 	Now        func() time.Time
 	// Checked is called with the result of every check, one of the Result constants.
 	Checked func(result string)
-	// Changed is called when a wrong token has raised a problem, or made one worse.
-	Changed func()
+	// OnChange is called when a wrong token has raised a problem, or made one worse.
+	OnChange func()
 	// Draining reports whether the bridge is about to end; nil means never. It
 	// refuses no token then: the bridge that goes on may have a newer session.
 	Draining func() bool
@@ -67,7 +67,7 @@ const (
 	ResultPrevious  = "previous" // the old pair's token, after its end
 	ResultMalformed = "malformed"
 	ResultMissing   = "missing"
-	ResultClosed    = "closed" // nobody could be let in
+	ResultClosed    = "closed" // no token could be checked
 )
 
 // Results lists them all.
@@ -137,41 +137,41 @@ func (a *acceptances) add(network ingress.Network, now time.Time) {
 	a.last, a.networks[network] = now, now
 }
 
-// Bearer lets in requests with the bearer token, and answers others as SCIM does.
-func (g *Gate) Bearer(next http.Handler) http.Handler {
+// RequireBearer passes on requests with the bearer token, and answers others as SCIM does.
+func (a *Authenticator) RequireBearer(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := g.Admit(r.Context(), bearer(r)); err != nil {
-			refuse(w, err)
+		if err := a.Verify(r.Context(), bearer(r)); err != nil {
+			writeSCIMError(w, err)
 			return
 		}
-		g.noteAccepted(ingress.RequestFrom(r.Context()).Client)
+		a.noteAccepted(ingress.RequestFrom(r.Context()).Client)
 		next.ServeHTTP(w, r)
 	})
 }
 
-// Observer lets in requests with the bearer token or the monitoring token.
+// RequireMonitoring passes on requests with the bearer token or the monitoring token.
 // The bearer token opens a sealed bridge here as well.
-func (g *Gate) Observer(next http.Handler) http.Handler {
-	return g.ObserverOr(next, func(http.ResponseWriter, error) bool { return false })
+func (a *Authenticator) RequireMonitoring(next http.Handler) http.Handler {
+	return a.RequireMonitoringOr(next, func(http.ResponseWriter, error) bool { return false })
 }
 
-// ObserverOr is Observer with answers of its own to those that are refused,
+// RequireMonitoringOr is RequireMonitoring with answers of its own to those that are refused,
 // for which refused reports whether it has given one.
-func (g *Gate) ObserverOr(next http.Handler, refused func(http.ResponseWriter, error) bool) http.Handler {
+func (a *Authenticator) RequireMonitoringOr(next http.Handler, refused func(http.ResponseWriter, error) bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		token := bearer(r)
-		if monitoring := g.monitoring(); !monitoring.IsZero() && monitoring.Equal(secret.New(token)) {
+		if monitoring := a.monitoring(); !monitoring.IsZero() && monitoring.Equal(secret.New(token)) {
 			ingress.Admit(r.Context())
 			ingress.RequestFrom(r.Context()).Token = TokenMonitoring
 			next.ServeHTTP(w, r)
 			return
 		}
-		if err := g.Admit(r.Context(), token); err != nil {
-			if token != "" && g.draining() { // it may be another monitoring token, of any shape
+		if err := a.Verify(r.Context(), token); err != nil {
+			if token != "" && a.draining() { // it may be another monitoring token, of any shape
 				err = errDraining
 			}
 			if !refused(w, err) {
-				refuse(w, err)
+				writeSCIMError(w, err)
 			}
 			return
 		}
@@ -179,52 +179,52 @@ func (g *Gate) ObserverOr(next http.Handler, refused func(http.ResponseWriter, e
 	})
 }
 
-// SetMonitoring replaces the monitoring token while the gate is in use.
-func (g *Gate) SetMonitoring(token secret.String) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.Monitoring = token
+// SetMonitoring replaces the monitoring token while requests are served.
+func (a *Authenticator) SetMonitoring(token secret.String) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.Monitoring = token
 }
 
-func (g *Gate) monitoring() secret.String {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.Monitoring
+func (a *Authenticator) monitoring() secret.String {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.Monitoring
 }
 
-// Admit checks the bearer token of a request and keeps count.
-func (g *Gate) Admit(ctx context.Context, token string) error {
+// Verify checks the bearer token of a request and keeps count.
+func (a *Authenticator) Verify(ctx context.Context, token string) error {
 	if token == "" {
 		err := &control.Refusal{Status: http.StatusUnauthorized, Detail: "the request carries no bearer token"}
-		g.refused(ctx, ResultMissing, err)
+		a.refused(ctx, ResultMissing, err)
 		return err
 	}
-	err := g.Door.Admit(token)
+	err := a.Verifier.Verify(token)
 	refusal, ok := errors.AsType[*control.Refusal](err)
-	if ok && refusal.Code == problem.TokenRejected && g.draining() {
+	if ok && refusal.Code == problem.TokenRejected && a.draining() {
 		err, refusal = errDraining, errDraining
 	}
 	switch {
 	case err == nil:
-		g.Checked(ResultAccepted)
+		a.Checked(ResultAccepted)
 		ingress.Admit(ctx)
 		ingress.RequestFrom(ctx).Token = TokenCurrent
-		if g.Door.IsPrevious(token) {
+		if a.Verifier.IsPrevious(token) {
 			ingress.RequestFrom(ctx).Token = TokenPrevious
-			g.notePreviousUse(ingress.RequestFrom(ctx).Client)
+			a.notePreviousUse(ingress.RequestFrom(ctx).Client)
 		}
 		return nil
 	case !ok:
 		refusal = &control.Refusal{Detail: err.Error()}
 		fallthrough
 	case refusal.Status == http.StatusServiceUnavailable:
-		g.refused(ctx, ResultClosed, refusal)
+		a.refused(ctx, ResultClosed, refusal)
 	case refusal.Code != problem.TokenRejected:
-		g.refused(ctx, ResultMalformed, refusal)
+		a.refused(ctx, ResultMalformed, refusal)
 	case refusal.Previous:
-		g.refused(ctx, ResultPrevious, refusal)
+		a.refused(ctx, ResultPrevious, refusal)
 	default:
-		g.refused(ctx, ResultWrong, refusal)
+		a.refused(ctx, ResultWrong, refusal)
 	}
 	return err
 }
@@ -236,12 +236,12 @@ var errDraining = &control.Refusal{
 	Detail: "this bridge is about to end and cannot tell whether the token is right: repeat the request on a new connection",
 }
 
-func (g *Gate) draining() bool { return g.Draining != nil && g.Draining() }
+func (a *Authenticator) draining() bool { return a.Draining != nil && a.Draining() }
 
 // refused counts a token that was refused, and logs it in aggregate. Only a
 // well-formed token raises the problem: anybody can send anything.
-func (g *Gate) refused(ctx context.Context, result string, refusal *control.Refusal) {
-	g.Checked(result)
+func (a *Authenticator) refused(ctx context.Context, result string, refusal *control.Refusal) {
+	a.Checked(result)
 	request := ingress.RequestFrom(ctx)
 	request.Told = true
 	e := ingress.Event{
@@ -256,62 +256,62 @@ func (g *Gate) refused(ctx context.Context, result string, refusal *control.Refu
 		e.Message = "bearer tokens cannot be checked"
 	case ResultWrong:
 		e.Fields = append(e.Fields, problem.LogKey, string(problem.TokenRejected))
-		raised = g.noteWrong(request.Client)
+		raised = a.noteWrong(request.Client)
 	case ResultPrevious:
 		e.Fields = append(e.Fields, problem.LogKey, string(problem.TokenRejected), problem.FactPrevious, "true")
-		raised = g.notePrevious(request.Client, refusal.Expired)
+		raised = a.notePrevious(request.Client, refusal.Expired)
 	}
-	g.Events.Add(e)
+	a.Events.Add(e)
 	if raised {
-		g.Changed()
+		a.OnChange()
 	}
 }
 
-func (g *Gate) notePreviousUse(client netip.Addr) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.previousUsed, g.previousUser = g.Now(), "the bridge's own machine" // over the control socket
+func (a *Authenticator) notePreviousUse(client netip.Addr) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.previousUsed, a.previousUser = a.Now(), "the bridge's own machine" // over the control socket
 	if client.IsValid() {
-		g.previousUser = client.String()
+		a.previousUser = client.String()
 	}
 }
 
 // PreviousUse is when and from where the previous pair's token was let in
 // last; the time is zero if it was not.
-func (g *Gate) PreviousUse() (at time.Time, from string) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.previousUsed, g.previousUser
+func (a *Authenticator) PreviousUse() (at time.Time, from string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.previousUsed, a.previousUser
 }
 
-func (g *Gate) noteAccepted(client netip.Addr) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
+func (a *Authenticator) noteAccepted(client netip.Addr) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	network := ingress.NetworkOf(client)
-	g.accepted.add(network, g.Now())
-	if g.wrong.count.Has(network) {
-		g.wrong.known = g.wrong.last
+	a.accepted.add(network, a.Now())
+	if a.wrong.count.Has(network) {
+		a.wrong.known = a.wrong.last
 	}
 }
 
-func (g *Gate) noteWrong(client netip.Addr) (raised bool) {
-	now := g.Now()
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	before := g.wrong.isRecent(now) && g.mayBeTheIdP(now)
-	raised = g.wrong.add(client, now)
-	if _, known := g.accepted.networks[ingress.NetworkOf(client)]; known {
-		g.wrong.known = now
+func (a *Authenticator) noteWrong(client netip.Addr) (raised bool) {
+	now := a.Now()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	before := a.wrong.isRecent(now) && a.mayBeTheIdP(now)
+	raised = a.wrong.add(client, now)
+	if _, known := a.accepted.networks[ingress.NetworkOf(client)]; known {
+		a.wrong.known = now
 	}
-	return raised || !before && g.mayBeTheIdP(now)
+	return raised || !before && a.mayBeTheIdP(now)
 }
 
-func (g *Gate) notePrevious(client netip.Addr, expired time.Time) (raised bool) {
-	now := g.Now()
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	raised = g.previous.add(client, now)
-	g.previous.expired = expired
+func (a *Authenticator) notePrevious(client netip.Addr, expired time.Time) (raised bool) {
+	now := a.Now()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	raised = a.previous.add(client, now)
+	a.previous.expired = expired
 	return raised
 }
 
@@ -319,31 +319,31 @@ func (g *Gate) notePrevious(client netip.Addr, expired time.Time) (raised bool) 
 // wrong: since the first of them, or for long, none of its requests had a
 // right one, or a network that it has used sends wrong ones. Anybody can make
 // up a well-formed token, and must not be able to raise an alarm that lasts.
-func (g *Gate) mayBeTheIdP(now time.Time) bool {
-	since := g.wrong.first
+func (a *Authenticator) mayBeTheIdP(now time.Time) bool {
+	since := a.wrong.first
 	if long := now.Add(-rejectedFor); long.After(since) {
 		since = long
 	}
-	return !g.accepted.last.After(since) || !g.wrong.known.IsZero() && now.Sub(g.wrong.known) <= rejectedFor
+	return !a.accepted.last.After(since) || !a.wrong.known.IsZero() && now.Sub(a.wrong.known) <= rejectedFor
 }
 
-// Report says whether wrong tokens arrive.
-func (g *Gate) Report() health.Report {
-	now := g.Now()
+// Report reports whether wrong tokens arrive.
+func (a *Authenticator) Report() health.Report {
+	now := a.Now()
 	r := health.Report{Source: "tokens", Time: now, Expires: now.Add(time.Minute), State: health.Healthy}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	t, facts := &g.wrong, problem.Facts{}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	t, facts := &a.wrong, problem.Facts{}
 	switch {
-	case g.previous.isRecent(now):
-		t, r.State = &g.previous, health.Degraded
+	case a.previous.isRecent(now):
+		t, r.State = &a.previous, health.Degraded
 		facts[problem.FactPrevious] = "true"
 		if !t.expired.IsZero() {
 			facts[problem.FactExpires] = t.expired.UTC().Format(time.RFC3339)
 		}
-	case !g.wrong.isRecent(now):
+	case !a.wrong.isRecent(now):
 		return r
-	case g.mayBeTheIdP(now):
+	case a.mayBeTheIdP(now):
 		r.State = health.Degraded
 	default:
 		facts[problem.FactForeign] = "true"
@@ -363,9 +363,9 @@ func bearer(r *http.Request) string {
 	return strings.TrimSpace(token)
 }
 
-// refuse answers with a SCIM error (RFC 7644, 3.12), which identity providers
-// show to whoever sets them up.
-func refuse(w http.ResponseWriter, err error) {
+// writeSCIMError answers with a SCIM error (RFC 7644, 3.12), which identity
+// providers show to the person who sets them up.
+func writeSCIMError(w http.ResponseWriter, err error) {
 	refusal, ok := errors.AsType[*control.Refusal](err)
 	if !ok {
 		refusal = &control.Refusal{Status: http.StatusServiceUnavailable, Detail: "the bridge cannot check tokens at present"}

@@ -99,7 +99,7 @@ func TestWhoseWrongTokensDegrade(t *testing.T) {
 			t.Parallel()
 			f := newFace(t)
 			row.play(func(token, address string) { f.get(t, "/Users", "Bearer "+token, "X-Forwarded-For", address) }, f.pass)
-			r := f.gate.Report()
+			r := f.authenticator.Report()
 			if r.State != row.state {
 				t.Errorf("the state is %s, want %s", r.State, row.state)
 			}
@@ -132,7 +132,7 @@ func TestADrainingBridgeRefusesNoTokenThatItsSuccessorMayTake(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			f := newFace(t)
-			f.gate.Draining = func() bool { return true }
+			f.authenticator.Draining = func() bool { return true }
 			code, body, header := f.get(t, row.path, row.authorization)
 			if code != row.want {
 				t.Errorf("it answers %d %s, want %d", code, body, row.want)
@@ -140,7 +140,7 @@ func TestADrainingBridgeRefusesNoTokenThatItsSuccessorMayTake(t *testing.T) {
 			if row.want == 503 && (header.Get("Retry-After") != "1" || !strings.Contains(body, "repeat the request on a new connection")) {
 				t.Errorf("it does not say what to do: %v %s", header, body)
 			}
-			if r := f.gate.Report(); len(r.Problems) > 0 {
+			if r := f.authenticator.Report(); len(r.Problems) > 0 {
 				t.Errorf("it raises %+v", r.Problems)
 			}
 		})
@@ -155,7 +155,7 @@ func TestTheOperatorsTokenDoesNotEndTheAlarm(t *testing.T) {
 	f.get(t, "/Users", "Bearer wrong", "X-Forwarded-For", "203.0.113.9")
 	f.pass(time.Minute)
 	f.get(t, "/health", "Bearer right", "X-Forwarded-For", "198.51.100.1")
-	if r := f.gate.Report(); r.State != health.Degraded {
+	if r := f.authenticator.Report(); r.State != health.Degraded {
 		t.Errorf("the state is %s", r.State)
 	}
 }
@@ -166,13 +166,13 @@ func TestEachKindOfRefusalIsLogged(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var log lockedLog
-		g := &server.Gate{
-			Door: door{}, Events: ingress.NewEventLog(hclog.New(&hclog.LoggerOptions{Output: &log})), Now: time.Now,
-			Checked: func(string) {}, Changed: func() {},
+		a := &server.Authenticator{
+			Verifier: verifier{}, Events: ingress.NewEventLog(hclog.New(&hclog.LoggerOptions{Output: &log})), Now: time.Now,
+			Checked: func(string) {}, OnChange: func() {},
 		}
 		for range 3 {
 			for _, token := range []string{"", "nonsense", "wrong", "old", "early"} {
-				_ = g.Admit(t.Context(), token)
+				_ = a.Verify(t.Context(), token)
 			}
 		}
 		for _, kind := range []string{"missing", "malformed", "wrong", "previous", "closed"} {

@@ -20,55 +20,58 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 )
 
-// A Front is the bridge's public server. Its listening socket may come from
+// A Listener is the bridge's public server. Its listening socket may come from
 // the bridge that served before, and may go to the one that serves next; no
 // request is lost in between.
-type Front struct {
+type Listener struct {
 	Address string // to listen on
 	Handler http.Handler
 	Log     hclog.Logger
 	// Events logs what strangers can cause.
 	Events *ingress.EventLog
-	// Connections is how many there may be at a time.
+	// Connections is the most that may be open at a time.
 	Connections int
 
-	mu       sync.Mutex
-	listener net.Listener      // the system's, which can be handed over
-	limited  *ingress.Listener // around it
-	server   *http.Server
-	failed   chan error // when serving ends by itself
+	mu      sync.Mutex
+	bound   net.Listener      // the system's, which can be handed over
+	limited *ingress.Listener // around it
+	server  *http.Server
+	failed  chan error // when serving ends by itself
 
 	draining atomic.Bool
 	open     atomic.Int64 // connections
 }
 
 // Listen binds the address and serves.
-func (f *Front) Listen(ctx context.Context) error {
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", f.Address)
+func (l *Listener) Listen(ctx context.Context) error {
+	bound, err := (&net.ListenConfig{}).Listen(ctx, "tcp", l.Address)
 	if err != nil {
-		return fmt.Errorf("listening on %q: %w: end the program that holds the port (`ss -ltnp` names it) or choose another --listen", f.Address, err)
+		return fmt.Errorf("listening on %q: %w: end the program that holds the port (`ss -ltnp` names it) or choose another --listen",
+			l.Address, err)
 	}
-	f.serve(l)
+	l.serve(bound)
 	return nil
 }
 
-// Inherit serves on a listener that another bridge held, if it is the address
-// that this one wants; else it listens anew.
-func (f *Front) Inherit(ctx context.Context, l net.Listener) error {
-	if f.wants(ctx, l.Addr()) {
-		f.serve(l)
+// ServeInherited serves on the listener of the bridge that served before, if
+// that is bound to the address that this one is to listen on; else it listens
+// anew.
+func (l *Listener) ServeInherited(ctx context.Context, inherited net.Listener) error {
+	if l.wouldBind(ctx, inherited.Addr()) {
+		l.serve(inherited)
 		return nil
 	}
-	l.Close()
-	return f.Listen(ctx)
+	inherited.Close()
+	return l.Listen(ctx)
 }
 
-func (f *Front) wants(ctx context.Context, held net.Addr) bool {
+// wouldBind reports whether Listen would bind held.
+func (l *Listener) wouldBind(ctx context.Context, held net.Addr) bool {
 	have, ok := held.(*net.TCPAddr)
 	if !ok {
 		return false
 	}
-	host, port, err := net.SplitHostPort(f.Address)
+	host, port, err := net.SplitHostPort(l.Address)
 	if err != nil {
 		return false
 	}
@@ -80,67 +83,67 @@ func (f *Front) wants(ctx context.Context, held net.Addr) bool {
 		return have.IP.IsUnspecified()
 	}
 	addrs, err := net.DefaultResolver.LookupIPAddr(ctx, host)
-	return err == nil && names(addrs, have.IP)
+	return err == nil && includes(addrs, have.IP)
 }
 
-// names says whether a name that stands for addrs names the address held.
-// localhost often stands for two, of which Listen binds the IPv4 one, wherever
-// the resolver puts it.
-func names(addrs []net.IPAddr, held net.IP) bool {
+// includes reports whether held is one of the addresses of a name. localhost
+// often has two, of which Listen binds the IPv4 one, wherever the resolver
+// puts it.
+func includes(addrs []net.IPAddr, held net.IP) bool {
 	return slices.ContainsFunc(addrs, func(a net.IPAddr) bool { return a.IP.Equal(held) })
 }
 
-func (f *Front) serve(l net.Listener) {
-	limited := ingress.Limit(l, f.Connections, f.Events)
-	server := ingress.NewServer(f.closing(f.Handler), f.Events)
+func (l *Listener) serve(bound net.Listener) {
+	limited := ingress.Limit(bound, l.Connections, l.Events)
+	server := ingress.NewServer(l.closeWhileDraining(l.Handler), l.Events)
 	server.ConnState = func(_ net.Conn, s http.ConnState) {
 		switch s {
 		case http.StateNew:
-			f.open.Add(1)
+			l.open.Add(1)
 		case http.StateClosed, http.StateHijacked:
-			f.open.Add(-1)
+			l.open.Add(-1)
 		}
 	}
-	f.mu.Lock()
-	f.listener, f.limited, f.server = l, limited, server
-	failed := f.failures()
-	f.mu.Unlock()
-	f.Log.Info("listening", "address", l.Addr().String())
+	l.mu.Lock()
+	l.bound, l.limited, l.server = bound, limited, server
+	failed := l.failures()
+	l.mu.Unlock()
+	l.Log.Info("listening", "address", bound.Addr().String())
 	go func() {
-		if err := server.Serve(limited); !f.draining.Load() && !errors.Is(err, http.ErrServerClosed) {
-			failed <- fmt.Errorf("serving %s: %w", l.Addr(), err)
+		if err := server.Serve(limited); !l.draining.Load() && !errors.Is(err, http.ErrServerClosed) {
+			failed <- fmt.Errorf("serving %s: %w", bound.Addr(), err)
 		}
 	}()
 }
 
-// closing tells the clients of a draining bridge to connect anew.
-func (f *Front) closing(next http.Handler) http.Handler {
+// closeWhileDraining tells the clients of a draining bridge to connect anew.
+func (l *Listener) closeWhileDraining(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if f.draining.Load() {
+		if l.draining.Load() {
 			w.Header().Set("Connection", "close")
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-// Addr is the bound address, or "" as long as there is none.
-func (f *Front) Addr() string {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.listener == nil {
+// Addr returns the bound address, or "" as long as there is none.
+func (l *Listener) Addr() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.bound == nil {
 		return ""
 	}
-	return f.listener.Addr().String()
+	return l.bound.Addr().String()
 }
 
 // Report reports whether there are more connections than can be held. That those
 // of strangers are closed for others degrades nothing.
-func (f *Front) Report() health.Report {
+func (l *Listener) Report() health.Report {
 	now := time.Now()
 	r := health.Report{Source: "connections", Time: now, Expires: now.Add(time.Minute), State: health.Healthy}
-	f.mu.Lock()
-	limited := f.limited
-	f.mu.Unlock()
+	l.mu.Lock()
+	limited := l.limited
+	l.mu.Unlock()
 	if limited == nil {
 		return r
 	}
@@ -148,7 +151,9 @@ func (f *Front) Report() health.Report {
 	if !lately {
 		return r
 	}
-	facts := problem.Facts{problem.FactCount: strconv.Itoa(load.Count), problem.FactReason: load.Reason, problem.FactNetworks: load.Networks}
+	facts := problem.Facts{
+		problem.FactCount: strconv.Itoa(load.Count), problem.FactReason: load.Reason, problem.FactNetworks: load.Networks,
+	}
 	if load.Waited {
 		r.State = health.Degraded
 	}
@@ -156,37 +161,38 @@ func (f *Front) Report() health.Report {
 	return r
 }
 
-// Draining says whether the bridge is about to end.
-func (f *Front) Draining() bool { return f.draining.Load() }
+// Draining reports whether the bridge is about to end.
+func (l *Listener) Draining() bool { return l.draining.Load() }
 
-// Failed yields the error if serving ends by itself.
-func (f *Front) Failed() <-chan error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.failures()
+// Failed returns a channel that receives the error if serving ends by itself.
+func (l *Listener) Failed() <-chan error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.failures()
 }
 
-// failures is called under the lock: it may be asked for before there is a server.
-func (f *Front) failures() chan error {
-	if f.failed == nil {
-		f.failed = make(chan error, 1)
+// failures returns the channel of Failed, which may be asked for before there is
+// a server. It is called with the lock held.
+func (l *Listener) failures() chan error {
+	if l.failed == nil {
+		l.failed = make(chan error, 1)
 	}
-	return f.failed
+	return l.failed
 }
 
 // HandOver answers a hand-over request with the listening socket. When it
 // returns nil another process serves, and this one accepts no more.
-func (f *Front) HandOver(w http.ResponseWriter) error {
-	f.mu.Lock()
-	l, limited := f.listener, f.limited
-	f.mu.Unlock()
-	if l == nil {
+func (l *Listener) HandOver(w http.ResponseWriter) error {
+	l.mu.Lock()
+	bound, limited := l.bound, l.limited
+	l.mu.Unlock()
+	if bound == nil {
 		return errors.New("this bridge is not serving: there is nothing to hand over")
 	}
-	if err := control.HandOver(w, l); err != nil {
+	if err := control.HandOver(w, bound); err != nil {
 		return err
 	}
-	f.draining.Store(true)
+	l.draining.Store(true)
 	return limited.Close()
 }
 
@@ -195,11 +201,11 @@ func (f *Front) HandOver(w http.ResponseWriter) error {
 // next request just while an idle connection is closed sees a failure, so
 // when another process goes on in our place there is no reason to hurry, and
 // every answer asks the client to connect anew.
-func (f *Front) Drain(ctx context.Context, linger time.Duration) error {
-	f.draining.Store(true)
-	f.mu.Lock()
-	server := f.server
-	f.mu.Unlock()
+func (l *Listener) Drain(ctx context.Context, linger time.Duration) error {
+	l.draining.Store(true)
+	l.mu.Lock()
+	server := l.server
+	l.mu.Unlock()
 	if server == nil {
 		return nil
 	}
@@ -207,7 +213,7 @@ func (f *Front) Drain(ctx context.Context, linger time.Duration) error {
 	defer deadline.Stop()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
-	for lingering := linger > 0; lingering && f.open.Load() > 0; {
+	for lingering := linger > 0; lingering && l.open.Load() > 0; {
 		select {
 		case <-tick.C:
 		case <-deadline.C:

@@ -21,8 +21,8 @@ func TestWhichListenerIsTakenOver(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			f := &Front{Address: row.listen}
-			if got := f.wants(t.Context(), &row.held); got != row.want {
+			l := &Listener{Address: row.listen}
+			if got := l.wouldBind(t.Context(), &row.held); got != row.want {
 				t.Errorf("got %t", got)
 			}
 		})
@@ -45,7 +45,7 @@ func TestANameOfManyAddressesNamesEach(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			if got := names(localhost, row.held); got != row.want {
+			if got := includes(localhost, row.held); got != row.want {
 				t.Errorf("got %t", got)
 			}
 		})

@@ -38,11 +38,11 @@ func NewMetrics(version, commit string, ask func() health.Health) *Metrics {
 	return m
 }
 
-func (m *Metrics) routes(g *Gate) []Route {
-	return []Route{{Name: "metrics", Method: http.MethodGet, Path: "/metrics", Handler: g.Observer(m.Handler()), Polled: true}}
+func (m *Metrics) routes(g *Authenticator) []Route {
+	return []Route{{Name: "metrics", Method: http.MethodGet, Path: "/metrics", Handler: g.RequireMonitoring(m.Handler()), Polled: true}}
 }
 
-// TokenChecked counts a check; it fits Gate.Checked.
+// TokenChecked counts a check; it fits Authenticator.Checked.
 func (m *Metrics) TokenChecked(result string) { m.tokens.WithLabelValues(result).Inc() }
 
 // healthCollector shows health as gauges that are 0 or 1.
@@ -63,18 +63,18 @@ func (healthCollector) Describe(ch chan<- *prometheus.Desc) {
 func (c healthCollector) Collect(ch chan<- prometheus.Metric) {
 	h := c.ask()
 	for _, state := range health.States() {
-		ch <- prometheus.MustNewConstMetric(stateGauge, prometheus.GaugeValue, truth(h.State == state), state)
+		ch <- prometheus.MustNewConstMetric(stateGauge, prometheus.GaugeValue, toGauge(h.State == state), state)
 	}
 	found := map[problem.Code]bool{}
 	for _, p := range h.Problems {
 		found[p.Code] = true
 	}
 	for _, e := range problem.Catalogue() {
-		ch <- prometheus.MustNewConstMetric(problemGauge, prometheus.GaugeValue, truth(found[e.Code]), string(e.Code))
+		ch <- prometheus.MustNewConstMetric(problemGauge, prometheus.GaugeValue, toGauge(found[e.Code]), string(e.Code))
 	}
 }
 
-func truth(b bool) float64 {
+func toGauge(b bool) float64 {
 	if b {
 		return 1
 	}

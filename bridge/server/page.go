@@ -33,7 +33,7 @@ type Page struct {
 	Health  func() health.Health
 	Status  func() control.Status
 	Waiting func() []bridge.Attention
-	Admit   func(ctx context.Context, token string) error
+	Verify  func(ctx context.Context, token string) error
 	// Pass returns what a token that was admitted leaves behind in a cookie; it
 	// is empty while the account has not confirmed the token's pair. Valid
 	// reports whether such a pass still counts.
@@ -82,7 +82,8 @@ func (p *Page) routes() []Route {
 func secured(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
-		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
+		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "+
+			"frame-ancestors 'none'; base-uri 'none'")
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Cache-Control", "no-store")
 		next(w, r)
@@ -116,7 +117,7 @@ func (p *Page) show(w http.ResponseWriter, r *http.Request) {
 func (p *Page) signIn(w http.ResponseWriter, r *http.Request) {
 	_ = ingress.ParseForm(w, r, 4<<10) // what did not arrive is no token
 	token := session.Pasted(r.PostFormValue("token"))
-	err := p.Admit(r.Context(), token)
+	err := p.Verify(r.Context(), token)
 	if err == nil {
 		if pass := p.Pass(r.Context(), token); pass != "" {
 			http.SetCookie(w, p.cookie(p.sign(p.Now().Add(cookieLife), pass), int(cookieLife.Seconds())))
@@ -124,7 +125,7 @@ func (p *Page) signIn(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		// Asked again: what the account said meanwhile may have ended the token.
-		if err = p.Admit(r.Context(), token); err == nil {
+		if err = p.Verify(r.Context(), token); err == nil {
 			p.render(w, http.StatusOK, "status.html", statusPage{Health: p.Health(), Status: p.Status(), Unconfirmed: true})
 			return
 		}
@@ -184,8 +185,8 @@ func (p *Page) render(w http.ResponseWriter, code int, name string, data any) {
 
 const (
 	cookieName = "scim-bridge"
-	// cookieLife is how long somebody stays signed in. A cookie is void before,
-	// when its token is.
+	// cookieLife is how long a sign-in lasts. A cookie is void earlier if its
+	// token is.
 	cookieLife = 15 * time.Minute
 )
 

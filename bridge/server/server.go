@@ -13,12 +13,12 @@ import (
 
 // A Server is all that the bridge answers over HTTP.
 type Server struct {
-	Checker *health.Checker
-	Gate    *Gate
-	Metrics *Metrics
-	Page    *Page
-	Access  *Access
-	SCIM    SCIM
+	Checker       *health.Checker
+	Authenticator *Authenticator
+	Metrics       *Metrics
+	Page          *Page
+	AccessLog     *AccessLog
+	SCIM          SCIM
 	// Connection is the state of the bridge's connection in package control's words.
 	Connection func() string
 }
@@ -26,18 +26,18 @@ type Server struct {
 // Handler returns the handler of every request.
 func (s *Server) Handler() http.Handler {
 	scim := s.SCIM
-	scim.Handler = s.Gate.Bearer(scim.Handler)
-	return s.Access.Log(newTable(s.Routes(), scim))
+	scim.Handler = s.Authenticator.RequireBearer(scim.Handler)
+	return s.AccessLog.Log(newTable(s.Routes(), scim))
 }
 
 // Routes returns what the bridge answers beside SCIM, each part's own.
 func (s *Server) Routes() []Route {
-	return slices.Concat(s.routes(), s.Metrics.routes(s.Gate), s.Page.routes())
+	return slices.Concat(s.routes(), s.Metrics.routes(s.Authenticator), s.Page.routes())
 }
 
 func (s *Server) routes() []Route {
 	toPage := http.RedirectHandler("/app", http.StatusFound)
-	health := s.Gate.ObserverOr(http.HandlerFunc(s.health), s.healthRefused)
+	health := s.Authenticator.RequireMonitoringOr(http.HandlerFunc(s.health), s.healthRefused)
 	return []Route{
 		{Name: "app", Method: http.MethodGet, Path: "/", Handler: toPage},
 		{Name: "ping", Method: http.MethodGet, Path: "/ping", Handler: http.HandlerFunc(s.ping), Polled: true},

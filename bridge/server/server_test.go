@@ -27,10 +27,10 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/server"
 )
 
-// door lets in the token "right".
-type door struct{}
+// verifier takes the token "right".
+type verifier struct{}
 
-func (door) Admit(token string) error {
+func (verifier) Verify(token string) error {
 	switch token {
 	case "right", "right-old":
 		return nil
@@ -47,21 +47,21 @@ func (door) Admit(token string) error {
 	}
 }
 
-func (door) IsPrevious(token string) bool { return token == "right-old" }
+func (verifier) IsPrevious(token string) bool { return token == "right-old" }
 
 // face is a server whose time and components the test chooses.
 type face struct {
 	*httptest.Server
-	mu      sync.Mutex
-	now     time.Time
-	report  health.Report
-	state   string
-	log     bytes.Buffer
-	raised  int
-	overlap *health.Overlap
-	gate    *server.Gate
-	routes  []server.Route
-	grant   string // what the account has confirmed of the right token
+	mu            sync.Mutex
+	now           time.Time
+	report        health.Report
+	state         string
+	log           bytes.Buffer
+	raised        int
+	overlap       *health.Overlap
+	authenticator *server.Authenticator
+	routes        []server.Route
+	grant         string // what the account has confirmed of the right token
 }
 
 func (f *face) granted() string {
@@ -107,25 +107,25 @@ func newFace(t *testing.T) *face {
 	metrics := server.NewMetrics("1.2.3", "abc", checker.Health)
 	logger := hclog.New(&hclog.LoggerOptions{Output: &f.log, Mutex: &f.mu, Level: hclog.Trace})
 	events := ingress.NewEventLog(logger)
-	f.gate = &server.Gate{Door: door{}, Monitoring: secret.New("watch"), Events: events, Now: f.time,
-		Checked: metrics.TokenChecked, Changed: func() { f.raised++ }}
-	checker.Checks = []func() health.Report{f.component, f.gate.Report}
+	f.authenticator = &server.Authenticator{Verifier: verifier{}, Monitoring: secret.New("watch"), Events: events, Now: f.time,
+		Checked: metrics.TokenChecked, OnChange: func() { f.raised++ }}
+	checker.Checks = []func() health.Report{f.component, f.authenticator.Report}
 	ring := logring.New(1 << 10)
 	ring.Sink(hclog.Info).Accept("scim-bridge", hclog.Info, "a line of the log")
 	httpServer := &server.Server{
-		Checker: checker, Gate: f.gate, Metrics: metrics,
+		Checker: checker, Authenticator: f.authenticator, Metrics: metrics,
 		Page: &server.Page{
 			Health: checker.Health,
 			Status: func() control.Status { return control.Status{State: f.state, AccountID: "acc_1"} },
 			Waiting: func() []bridge.Attention {
 				return []bridge.Attention{{UserName: "<ann\u202e\x1b>", Kind: bridge.InvitationOpen}}
 			},
-			Admit: f.gate.Admit,
-			Pass:  func(context.Context, string) string { return f.granted() },
-			Valid: func(pass string) bool { return pass == f.granted() },
-			Logs:  ring, Logger: logger, Now: f.time, Key: []byte("a key of the test, 32 bytes long."),
+			Verify: f.authenticator.Verify,
+			Pass:   func(context.Context, string) string { return f.granted() },
+			Valid:  func(pass string) bool { return pass == f.granted() },
+			Logs:   ring, Logger: logger, Now: f.time, Key: []byte("a key of the test, 32 bytes long."),
 		},
-		Access: &server.Access{Logger: logger, Events: events, Metrics: metrics, Now: f.time, TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
+		AccessLog: &server.AccessLog{Logger: logger, Events: events, Metrics: metrics, Now: f.time, TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
 		SCIM: server.SCIM{
 			Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				if r.URL.Path == "/Users/panic" {
@@ -229,14 +229,14 @@ func TestWrongTokensAreOneProblemAndFewLogLines(t *testing.T) {
 	for range 50 {
 		f.get(t, "/Users", "Bearer nonsense")
 	}
-	if r := f.gate.Report(); r.State != health.Healthy || f.raised != 0 {
+	if r := f.authenticator.Report(); r.State != health.Healthy || f.raised != 0 {
 		t.Errorf("texts that are no tokens: %+v, raised %d times", r, f.raised)
 	}
 	f.pass(time.Minute)
 	for range 50 {
 		f.get(t, "/Users", "Bearer wrong")
 	}
-	r := f.gate.Report()
+	r := f.authenticator.Report()
 	if len(r.Problems) != 1 || r.Problems[0].Details["count"] != "50" || f.raised != 1 {
 		t.Errorf("wrong tokens: %+v, raised %d times", r.Problems, f.raised)
 	}
@@ -244,11 +244,11 @@ func TestWrongTokensAreOneProblemAndFewLogLines(t *testing.T) {
 		t.Errorf("%d log lines for 100 refused tokens in two minutes, want 2", n)
 	}
 	f.get(t, "/Users", "Bearer old")
-	if p := f.gate.Report().Problems; len(p) != 1 || p[0].Title != "The identity provider still uses the old token" {
+	if p := f.authenticator.Report().Problems; len(p) != 1 || p[0].Title != "The identity provider still uses the old token" {
 		t.Errorf("the old token: %+v", p)
 	}
 	f.pass(2 * time.Hour)
-	if p := f.gate.Report().Problems; len(p) != 0 {
+	if p := f.authenticator.Report().Problems; len(p) != 0 {
 		t.Errorf("hours later: %+v", p)
 	}
 	if strings.Contains(f.logText(), "nonsense") {

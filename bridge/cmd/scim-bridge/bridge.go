@@ -53,7 +53,7 @@ type bridgeConfig struct {
 	readMonitoring func() (secret.String, error)
 	signals        *signals
 	// standbyTimeout is how long a bridge on standby waits for a word of who
-	// started it; zero means server.Socket's.
+	// started it; zero means server.ControlSocket's.
 	standbyTimeout time.Duration
 }
 
@@ -64,14 +64,14 @@ type runningBridge struct {
 	started  time.Time
 	events   *ingress.EventLog
 
-	connector *account.Connector
-	keyring   *account.Keyring
-	watcher   *provision.Watcher
-	unknown   *provision.UnknownMembers
-	gate      *server.Gate
-	checker   *health.Checker
-	front     *server.Front
-	socket    *server.Socket
+	connector     *account.Connector
+	keyring       *account.Keyring
+	watcher       *provision.Watcher
+	unknown       *provision.UnknownMembers
+	authenticator *server.Authenticator
+	checker       *health.Checker
+	listener      *server.Listener
+	socket        *server.ControlSocket
 
 	folder    *dataFolder
 	replaced  chan struct{} // closed when another process serves
@@ -127,25 +127,25 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 	b.checker = &health.Checker{Version: info.Version, Build: info.Commit, Revision: cfg.revision, Now: time.Now, Overlap: b.overlap}
 	b.events = ingress.NewEventLog(cfg.logger.Named("http"))
 	metrics := server.NewMetrics(info.Version, info.Commit, b.checker.Health)
-	b.gate = &server.Gate{
-		Door:       b.keyring,
+	b.authenticator = &server.Authenticator{
+		Verifier:   b.keyring,
 		Monitoring: cfg.monitoring,
 		Events:     b.events,
 		Now:        time.Now,
 		Checked:    metrics.TokenChecked,
-		Changed:    b.connector.Tell,
-		Draining:   func() bool { return b.front.Draining() }, // which is made below
+		OnChange:   b.connector.Tell,
+		Draining:   func() bool { return b.listener.Draining() }, // which is made below
 	}
 
 	httpServer := &server.Server{
-		Checker: b.checker,
-		Gate:    b.gate,
-		Metrics: metrics,
+		Checker:       b.checker,
+		Authenticator: b.authenticator,
+		Metrics:       metrics,
 		Page: &server.Page{
 			Health:  b.checker.Health,
 			Status:  b.status,
 			Waiting: b.watcher.Waiting,
-			Admit:   b.gate.Admit,
+			Verify:  b.authenticator.Verify,
 			Pass:    b.keyring.Pass,
 			Valid:   b.keyring.Valid,
 			Logs:    cfg.ring,
@@ -154,7 +154,7 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 			Key:     randomKey(),
 			Secure:  strings.HasPrefix(cfg.publicURL, "https:"),
 		},
-		Access: &server.Access{
+		AccessLog: &server.AccessLog{
 			Logger:         cfg.logger.Named("http"),
 			Events:         b.events,
 			TrustedProxies: cfg.trustedProxies,
@@ -164,7 +164,7 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 		SCIM:       server.SCIM{Handler: b.scimHandler(), RouteOf: scim.RouteOf},
 		Connection: b.state,
 	}
-	b.front = &server.Front{
+	b.listener = &server.Listener{
 		Address:     cfg.listen,
 		Handler:     httpServer.Handler(),
 		Log:         cfg.logger.Named("http"),
@@ -172,19 +172,19 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 		Connections: cfg.connections,
 	}
 	b.checker.Checks = []func() health.Report{
-		b.sessionReport, b.connector.Report, b.watcher.Report, b.unknown.Report, b.gate.Report, b.front.Report,
+		b.sessionReport, b.connector.Report, b.watcher.Report, b.unknown.Report, b.authenticator.Report, b.listener.Report,
 		b.folder.Report,
 	}
-	b.socket = &server.Socket{
-		DataDir:  cfg.dataDir,
-		Front:    b.front,
-		Gate:     b.gate,
-		Status:   b.status,
-		Log:      cfg.logger.Named("control"),
-		Replaced: func() { close(b.replaced) },
+	b.socket = &server.ControlSocket{
+		DataDir:       cfg.dataDir,
+		Listener:      b.listener,
+		Authenticator: b.authenticator,
+		Status:        b.status,
+		Log:           cfg.logger.Named("control"),
+		OnReplaced:    func() { close(b.replaced) },
 
-		Abandoned: func() { close(b.abandoned) },
-		Patience:  cfg.standbyTimeout,
+		OnAbandoned:    func() { close(b.abandoned) },
+		StandbyTimeout: cfg.standbyTimeout,
 	}
 	return b, nil
 }
@@ -217,9 +217,9 @@ const (
 // open serves on the listener that was bound before, or binds one.
 func (b *runningBridge) open(ctx context.Context) error {
 	if b.cfg.listener != nil {
-		return b.front.Inherit(ctx, b.cfg.listener)
+		return b.listener.ServeInherited(ctx, b.cfg.listener)
 	}
-	return b.front.Listen(ctx)
+	return b.listener.Listen(ctx)
 }
 
 // run serves until ctx ends, the control socket says stop, or another process
@@ -228,7 +228,7 @@ func (b *runningBridge) run(ctx context.Context, takeOver bool) error {
 	log := b.cfg.logger
 	info := build.Read()
 	log.Info("starting", "version", info.Version, "commit", info.Commit, "instance", b.instance, "revision", b.cfg.revision, "pid", os.Getpid())
-	inWings, err := b.socket.Open(ctx, takeOver)
+	isStandby, err := b.socket.Open(ctx, takeOver)
 	if err != nil {
 		return err
 	}
@@ -237,8 +237,8 @@ func (b *runningBridge) run(ctx context.Context, takeOver bool) error {
 		defer cancel()
 		b.socket.Close(ctx)
 	}()
-	if inWings {
-		log.Info("another bridge serves this data folder; waiting in the wings to take over")
+	if isStandby {
+		log.Info("another bridge serves this data folder; waiting on standby to take over")
 	} else if err := b.open(ctx); err != nil {
 		return err
 	}
@@ -258,7 +258,7 @@ func (b *runningBridge) run(ctx context.Context, takeOver bool) error {
 	defer cancelDrain()
 	drain, calm := b.cfg.signals.hurried(drain)
 	defer calm()
-	err = b.front.Drain(drain, linger)
+	err = b.listener.Drain(drain, linger)
 	if b.cfg.signals.hurry() {
 		log.Warn("a second signal: requests under way are cut off", "reason", err)
 		err = nil
@@ -276,11 +276,11 @@ func (b *runningBridge) serveUntilTold(ctx context.Context) (linger time.Duratio
 		select {
 		case <-ctx.Done():
 			b.cfg.logger.Info("stopping: asked by a signal; a second one cuts off the requests under way")
-			if b.socket.OnStandby() {
+			if b.socket.IsStandby() {
 				b.connector.HandedOver() // the one that serves goes on under this name
 			}
 			return 0
-		case b.failure = <-b.front.Failed():
+		case b.failure = <-b.listener.Failed():
 			return 0
 		case <-b.replaced:
 			b.connector.HandedOver()
@@ -303,7 +303,7 @@ func (b *runningBridge) reload() {
 		if token, err := b.cfg.readMonitoring(); err != nil {
 			log.Error("the monitoring token stays as it was", "error", err)
 		} else {
-			b.gate.SetMonitoring(token)
+			b.authenticator.SetMonitoring(token)
 		}
 	}
 	before := b.keyring.State()
@@ -386,7 +386,7 @@ func (b *runningBridge) admitStored() error {
 	}
 	token, err := readSecret("--unseal-token-file", b.cfg.unsealTokenFile, func(text string) { b.cfg.logger.Warn(text) })
 	if err == nil {
-		err = b.keyring.Admit(token.Reveal())
+		err = b.keyring.Verify(token.Reveal())
 	}
 	b.noteUnseal(err)
 	return err
@@ -399,7 +399,7 @@ func (b *runningBridge) overlap() *health.Overlap {
 		return nil
 	}
 	o := &health.Overlap{Until: until.UTC()}
-	if at, from := b.gate.PreviousUse(); !at.IsZero() {
+	if at, from := b.authenticator.PreviousUse(); !at.IsZero() {
 		at = at.UTC()
 		o.LastUsed, o.LastUsedFrom = &at, from
 	}
@@ -455,7 +455,7 @@ func (b *runningBridge) connectorChanged() {
 func (b *runningBridge) state() string {
 	k := b.keyring.State()
 	switch {
-	case b.front.Draining():
+	case b.listener.Draining():
 		return control.Draining
 	case k.Sealed && k.Err != nil:
 		return control.SessionUnreadable
@@ -493,7 +493,7 @@ func (b *runningBridge) status() control.Status {
 		AccountURL:         b.connector.URL(),
 		SessionFingerprint: k.Fingerprint,
 		Epoch:              k.Header.Epoch,
-		Listen:             b.front.Addr(),
+		Listen:             b.listener.Addr(),
 		PublicURL:          b.publicURL(),
 	}
 }
@@ -503,9 +503,9 @@ func (b *runningBridge) publicURL() string {
 	if b.cfg.publicURL != "" {
 		return b.cfg.publicURL
 	}
-	bound, err := netip.ParseAddrPort(b.front.Addr())
+	bound, err := netip.ParseAddrPort(b.listener.Addr())
 	if err != nil {
-		return "" // in the wings
+		return "" // on standby
 	}
 	host := bound.Addr().Unmap().String()
 	if bound.Addr().IsUnspecified() {

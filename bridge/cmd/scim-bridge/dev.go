@@ -133,7 +133,7 @@ func (d *devCommand) Run(ctx context.Context, c *console, parser *kong.Kong) err
 	if err != nil {
 		return err
 	}
-	if err := b.keyring.Admit(bearer.Reveal()); err != nil {
+	if err := b.keyring.Verify(bearer.Reveal()); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -263,7 +263,7 @@ func (d *devCommand) activate(ctx context.Context, client *api.ClientWithRespons
 func (b *runningBridge) waitReady(ctx context.Context) bool {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	for b.front.Addr() == "" || b.state() != control.Ready && b.state() != control.Refused {
+	for b.listener.Addr() == "" || b.state() != control.Ready && b.state() != control.Refused {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():

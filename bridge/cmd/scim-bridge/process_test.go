@@ -317,7 +317,7 @@ func (p *process) kill() {
 
 // control talks to this process, wherever its socket is now.
 func (p *process) control() *control.Client {
-	path := control.WingsSocket(p.dir, p.cmd.Process.Pid)
+	path := control.StandbySocket(p.dir, p.cmd.Process.Pid)
 	if _, err := os.Stat(path); err != nil {
 		path = filepath.Join(p.dir, control.SocketName)
 	}

@@ -301,7 +301,7 @@ func TestTakeOverDropsNoRequest(t *testing.T) {
 
 	second := serve(t, dir, "--revision", "r2", "--take-over")
 	if s := second.status(); s.PID != second.cmd.Process.Pid || s.Listen != "" || s.State != control.Sealed {
-		t.Fatalf("the newcomer in the wings: %+v", s)
+		t.Fatalf("the successor on standby: %+v", s)
 	}
 	if _, err := second.control().Unseal(t.Context(), pair.token.Reveal()); err != nil {
 		t.Fatal(err)
@@ -311,7 +311,7 @@ func TestTakeOverDropsNoRequest(t *testing.T) {
 		t.Fatal(err)
 	}
 	served := requests.count()
-	await(t, "traffic at the newcomer", func() bool { return requests.count() > served+50 })
+	await(t, "traffic at the successor", func() bool { return requests.count() > served+50 })
 	select {
 	case <-first.ended:
 		if first.err != nil {

@@ -35,7 +35,7 @@ func TestAnExpiredTokenStaysDeadWhileTheAccountIsAway(t *testing.T) {
 	var k *Keyring
 	c := New(Config{Log: hclog.NewNullLogger(), Now: time.Now, Random: rand.Reader, Patience: time.Millisecond, Changed: func() { k.Reconsider() }})
 	k = NewKeyring(func() (session.File, error) { return session.Parse(sealed) }, c, time.Now)
-	if err := k.Admit(token.Reveal()); err != nil {
+	if err := k.Verify(token.Reveal()); err != nil {
 		t.Fatal(err)
 	}
 	// What it said before of the generation, without an end, is of before.
@@ -57,7 +57,7 @@ func TestAnExpiredTokenStaysDeadWhileTheAccountIsAway(t *testing.T) {
 		{"while something else is wrong", problem.FirewallBlocked, ""},
 	} {
 		fail(row.code, row.reason)
-		refusal, ok := errors.AsType[*control.Refusal](k.Admit(token.Reveal()))
+		refusal, ok := errors.AsType[*control.Refusal](k.Verify(token.Reveal()))
 		if !ok || refusal.Code != problem.TokenRejected || !refusal.Previous {
 			t.Errorf("%s, the old token is answered %v", row.name, refusal)
 		}

@@ -192,18 +192,18 @@ func (k *Keyring) Report() health.Report {
 	return r
 }
 
-// Admit returns nil if the bearer token may come in; the first right one
+// Verify returns nil if the bearer token may come in; the first right one
 // opens the session. Anything else is a *control.Refusal with the HTTP status
 // to answer: with problem.TokenRejected for a well-formed wrong token, and
 // without a code for a text that is no token.
-func (k *Keyring) Admit(text string) error {
+func (k *Keyring) Verify(text string) error {
 	token, err := session.ParseToken(text)
 	if err != nil {
 		return &control.Refusal{Status: http.StatusUnauthorized, Detail: err.Error()}
 	}
 	// The connector tells of its changes, and who listens asks this keyring:
 	// so it is called without the lock.
-	afterwards, err := k.admit(token, k.connector.State())
+	afterwards, err := k.verify(token, k.connector.State())
 	if afterwards != nil {
 		afterwards()
 	}
@@ -224,7 +224,7 @@ func (k *Keyring) IsPrevious(text string) bool {
 	return false
 }
 
-func (k *Keyring) admit(token session.Token, state State) (afterwards func(), _ error) {
+func (k *Keyring) verify(token session.Token, state State) (afterwards func(), _ error) {
 	fingerprint := token.Fingerprint()
 	k.mu.Lock()
 	defer k.mu.Unlock()

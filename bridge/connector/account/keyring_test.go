@@ -71,15 +71,15 @@ func TestADamagedSessionIsUnreadableUntilItIsReplaced(t *testing.T) {
 	}
 	text := strings.Join(parts, ".")
 	k := newKeyring(&text)
-	refusedWith(t, "a wrong token while sealed", k.Admit(newToken(t).Reveal()), 401, problem.TokenRejected)
-	refusedWith(t, "the right token", k.Admit(token.Reveal()), 503, problem.SessionUnreadable)
+	refusedWith(t, "a wrong token while sealed", k.Verify(newToken(t).Reveal()), 401, problem.TokenRejected)
+	refusedWith(t, "the right token", k.Verify(token.Reveal()), 503, problem.SessionUnreadable)
 	k.Reload()
 	if k.State().Err == nil {
 		t.Error("reading the same damaged session again made it good")
 	}
 	text = good
 	k.Reload()
-	if err := k.Admit(token.Reveal()); err != nil {
+	if err := k.Verify(token.Reveal()); err != nil {
 		t.Errorf("after it was replaced: %v", err)
 	}
 	if s := k.State(); s.Sealed || s.Header.Epoch != 1 {
@@ -91,7 +91,7 @@ func TestAMissingSessionIsFoundWhenItComes(t *testing.T) {
 	t.Parallel()
 	token, text := newToken(t), ""
 	k := newKeyring(&text)
-	refusedWith(t, "any token without a session", k.Admit(token.Reveal()), 503, problem.SessionUnreadable)
+	refusedWith(t, "any token without a session", k.Verify(token.Reveal()), 503, problem.SessionUnreadable)
 	if r := k.Report(); r.State != health.Unhealthy || r.Problems[0].Code != problem.SessionUnreadable {
 		t.Errorf("report: %+v", r)
 	}
@@ -100,7 +100,7 @@ func TestAMissingSessionIsFoundWhenItComes(t *testing.T) {
 	if r := k.Report(); r.State != health.Sealed || r.Problems[0].Code != problem.Sealed {
 		t.Errorf("report: %+v", r)
 	}
-	if err := k.Admit(token.Reveal()); err != nil {
+	if err := k.Verify(token.Reveal()); err != nil {
 		t.Error(err)
 	}
 	if r := k.Report(); r.State != health.Healthy || len(r.Problems) != 0 {
@@ -113,16 +113,16 @@ func TestAnOpenSessionIsNotReadAgain(t *testing.T) {
 	token := newToken(t)
 	text := seal(t, token)
 	k := newKeyring(&text)
-	if err := k.Admit(token.Reveal()); err != nil {
+	if err := k.Verify(token.Reveal()); err != nil {
 		t.Fatal(err)
 	}
 	text = "" // the file is gone; what is in memory serves on
 	k.Reload()
-	if err := k.Admit(token.Reveal()); err != nil {
+	if err := k.Verify(token.Reveal()); err != nil {
 		t.Error(err)
 	}
-	refusedWith(t, "another token", k.Admit(newToken(t).Reveal()), 401, problem.TokenRejected)
-	refusedWith(t, "no token", k.Admit("hello"), 401, "")
+	refusedWith(t, "another token", k.Verify(newToken(t).Reveal()), 401, problem.TokenRejected)
+	refusedWith(t, "no token", k.Verify("hello"), 401, "")
 }
 
 func TestWhichPairATokenBelongsTo(t *testing.T) {

@@ -95,15 +95,15 @@ func TestAnOldPairsRefusalSaysNothingOfTheNewOne(t *testing.T) {
 	c := New(Config{Now: time.Now, Changed: func() { k.Reconsider() }, Log: hclog.NewNullLogger()})
 	old, fresh, sealed := bundle(t)
 	k = NewKeyring(func() (session.File, error) { return session.Parse(sealed) }, c, time.Now)
-	if err := k.Admit(old.Reveal()); err != nil {
+	if err := k.Verify(old.Reveal()); err != nil {
 		t.Fatal(err)
 	}
 	tried := c.creds
-	if err := k.Admit(fresh.Reveal()); err != nil {
+	if err := k.Verify(fresh.Reveal()); err != nil {
 		t.Fatal(err)
 	}
 	c.failed(tried, &refusal{Problem: api.Problem{Code: api.ErrorCodeCredentialsExpired, Status: http.StatusUnauthorized}}, 1)
-	if err := k.Admit(fresh.Reveal()); err != nil {
+	if err := k.Verify(fresh.Reveal()); err != nil {
 		t.Errorf("the new token: %v", err)
 	}
 	if p := c.State().Problem; p != nil {

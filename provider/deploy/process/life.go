@@ -27,10 +27,10 @@ const (
 	// logNamesAside are the bridge's older logs.
 	logNamesAside = "bridge-*.log"
 	// startTime is how long a bridge may take from its start to its control
-	// socket, wingsTime how long one may take to sign in before it takes over
+	// socket, standbyTime how long one may take to sign in before it takes over
 	// all the same.
-	startTime = 20 * time.Second
-	wingsTime = 15 * time.Second
+	startTime   = 20 * time.Second
+	standbyTime = 15 * time.Second
 	// leavingGrace is for a bridge that handed over and only waits until its
 	// clients have noticed.
 	leavingGrace = time.Second
@@ -87,10 +87,10 @@ func (t *Target) run(ctx context.Context, r *record, token session.Token, takeOv
 func (t *Target) discard(c *child) {
 	_ = kill(c.PID)
 	<-c.ended
-	_ = os.Remove(control.WingsSocket(t.DataDir, c.PID))
+	_ = os.Remove(control.StandbySocket(t.DataDir, c.PID))
 }
 
-// settle unseals a new bridge and, if it waits in the wings, lets it take
+// settle unseals a new bridge and, if it waits on standby, lets it take
 // over once it has signed in, or cannot for a reason that the old one shares.
 func (t *Target) settle(ctx context.Context, c *child, token session.Token, takeOver bool) error {
 	if !token.IsZero() {
@@ -101,10 +101,10 @@ func (t *Target) settle(ctx context.Context, c *child, token session.Token, take
 	if !takeOver {
 		return nil
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, wingsTime+startTime,
-		fmt.Errorf("the new bridge did not sign in within %s", wingsTime+startTime))
+	ctx, cancel := context.WithTimeoutCause(ctx, standbyTime+startTime,
+		fmt.Errorf("the new bridge did not sign in within %s", standbyTime+startTime))
 	defer cancel()
-	for begun := time.Now(); time.Since(begun) < wingsTime; {
+	for begun := time.Now(); time.Since(begun) < standbyTime; {
 		s, err := t.ask(ctx, c.socket)
 		if ctx.Err() != nil {
 			return fmt.Errorf("%w%s", deploy.Ended(ctx), t.logOf(c))
@@ -143,7 +143,7 @@ func (t *Target) letTakeOver(ctx context.Context, c *child) error {
 	return fmt.Errorf("letting the new bridge take over: %w%s", err, t.logOf(c))
 }
 
-// useless tells whether a bridge in the wings has a session that opens or
+// useless tells whether a bridge on standby has a session that opens or
 // admits nothing. What blocks both bridges alike is no reason to keep the old.
 func useless(s control.Status) bool {
 	return s.State == control.SessionUnreadable || s.State == control.Refused &&
@@ -233,7 +233,7 @@ func (t *Target) start(ctx context.Context, program string, r record, takeOver b
 	ctx, cancel := context.WithTimeoutCause(ctx, startTime, fmt.Errorf("the bridge did not come up within %s", startTime))
 	defer cancel()
 	for {
-		for _, socket := range []string{filepath.Base(control.WingsSocket(t.DataDir, c.PID)), control.SocketName} {
+		for _, socket := range []string{filepath.Base(control.StandbySocket(t.DataDir, c.PID)), control.SocketName} {
 			if s, err := t.ask(ctx, socket); err == nil && s.PID == c.PID {
 				c.socket, c.Instance = socket, s.Instance
 				return c, nil
@@ -354,11 +354,11 @@ func (t *Target) end(ctx context.Context, p *running, grace time.Duration) error
 	}
 }
 
-// sweep ends bridges that an earlier run left in the wings, and their sockets.
+// sweep ends bridges that an earlier run left on standby, and their sockets.
 func (t *Target) sweep(ctx context.Context) {
 	entries, _ := os.ReadDir(t.DataDir)
 	for _, e := range entries {
-		if wings, _ := filepath.Match("control.[0-9]*.sock", e.Name()); !wings {
+		if standby, _ := filepath.Match("control.[0-9]*.sock", e.Name()); !standby {
 			continue
 		}
 		if s, err := t.ask(ctx, e.Name()); err == nil {
