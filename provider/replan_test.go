@@ -93,6 +93,59 @@ func TestASecondPlanIsTheFirstWhateverSiblingsDid(t *testing.T) {
 	}
 }
 
+// The plan refuses a policy that shuts the caller out. Within an apply that has
+// begun to write, an error of the plan of a creation could leave what it
+// replaces deposed: the creation itself is refused.
+func TestALockOutWithinTheApplyIsAnErrorOfTheCreation(t *testing.T) {
+	t.Parallel()
+	account := providertest.NewAccount(t)
+	tf := newTerraform(t, account)
+	policy := managed{"policy", "scimbridge_firewall_policy", `{"default_action": "deny", "rules": {}}`}
+	kind := tf.schemas.ResourceSchemas[policy.kind].ValueType()
+	plan := func(private []byte) *tfprotov6.PlanResourceChangeResponse {
+		resp, err := tf.PlanResourceChange(t.Context(), &tfprotov6.PlanResourceChangeRequest{
+			TypeName: policy.kind, PriorState: tf.prior(kind, nil), ProposedNewState: tf.proposed(policy, nil), Config: tf.config(policy), PriorPrivate: private,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return resp
+	}
+	said := func(diags []*tfprotov6.Diagnostic, severity tfprotov6.DiagnosticSeverity, words string) {
+		t.Helper()
+		if len(diags) != 1 || diags[0].Severity != severity || !strings.Contains(diags[0].Detail, words) {
+			for _, d := range diags {
+				t.Logf("%s: %s: %s", d.Severity, d.Summary, d.Detail)
+			}
+			t.Fatalf("want one of severity %s with %q", severity, words)
+		}
+	}
+	first := plan(nil)
+	said(first.Diagnostics, tfprotov6.DiagnosticSeverityError, "whoever runs Terraform")
+
+	domain := managed{"domain", "scimbridge_signup_domain", `{"domain": "one.example"}`}
+	planned, private := tf.planned(domain, nil, nil)
+	domainKind := tf.schemas.ResourceSchemas[domain.kind].ValueType()
+	applied, err := tf.ApplyResourceChange(t.Context(), &tfprotov6.ApplyResourceChangeRequest{
+		TypeName: domain.kind, PriorState: tf.prior(domainKind, nil), Config: tf.config(domain),
+		PlannedState: tf.dynamic(domainKind, planned), PlannedPrivate: private,
+	})
+	tf.expectNoErrors("apply the domain", applied.Diagnostics, err)
+
+	second := plan(first.PlannedPrivate)
+	if len(second.Diagnostics) > 0 {
+		t.Errorf("the second plan says %s: %s", second.Diagnostics[0].Summary, second.Diagnostics[0].Detail)
+	}
+	made, err := tf.ApplyResourceChange(t.Context(), &tfprotov6.ApplyResourceChangeRequest{
+		TypeName: policy.kind, PriorState: tf.prior(kind, nil), Config: tf.config(policy),
+		PlannedState: second.PlannedState, PlannedPrivate: second.PlannedPrivate,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	said(made.Diagnostics, tfprotov6.DiagnosticSeverityError, "would_lock_out")
+}
+
 func newSchemas(t *testing.T) *tfprotov6.GetProviderSchemaResponse {
 	t.Helper()
 	schemas, err := providertest.Server(t).GetProviderSchema(t.Context(), &tfprotov6.GetProviderSchemaRequest{})

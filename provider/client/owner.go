@@ -112,7 +112,7 @@ func (o *Owners) Knows(name string) bool {
 func (o *Owners) Manages(name string) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.managed[name]
+	return o.managed[name] || o.listed[name]
 }
 
 // Saw is said of an object that was read for a state.

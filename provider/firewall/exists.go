@@ -20,13 +20,15 @@ import (
 // What exists is not made again: two rules that are the same say no more than
 // one, and a second owner would undo what the first does.
 
-// singles are the rules that resources of one run manage, by all but their id.
+// singles are the rules that resources of one run manage, by all but their id:
+// each single rule, and those that a policy lists.
 type singles struct{ client.Singles }
 
 const twiceTitle = "One firewall rule twice"
 
-const twiceText = "Another scimbridge_firewall_rule of this configuration has, or is to make, a rule with the same action, values, " +
-	"priority and description. The account keeps one rule of a kind: keep one of the two, or tell them apart by their description."
+const twiceText = "Another scimbridge_firewall_rule, or the rules of a scimbridge_firewall_policy, of this configuration have, or are to make, " +
+	"a rule with the same action, values, priority and description. The account keeps one rule of a kind: keep one of the two, " +
+	"or tell them apart by their description."
 
 // ids are those of the rules that are there, by all but the id.
 type ids struct {

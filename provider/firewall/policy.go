@@ -265,13 +265,19 @@ func importPolicy(account string) string {
 	return fmt.Sprintf("import {\n  to = scimbridge_firewall_policy.<name>\n  id = %q\n}", account)
 }
 
+// claim says which rules the policy manages: by their ids, and, since a single
+// rule may be made or taken over in this run, by all but their id.
 func (r *wholePolicy) claim(ctx context.Context, plan policyModel, owner string, diags *diag.Diagnostics) {
 	rules, _, d := rulesIn(ctx, plan.Rules)
 	diags.Append(d...)
 	var listed []string
-	for _, rule := range rules {
-		if id := rule.ID.ValueString(); id != "" {
+	for _, name := range slices.Sorted(maps.Keys(rules)) {
+		if id := rules[name].ID.ValueString(); id != "" {
 			listed = append(listed, id)
+		}
+		key, known := likeness(ctx, rules[name])
+		if known && !r.client.Applying() && client.Once[singles](r.client).Claim(owner, key) {
+			diags.AddAttributeError(path.Root("rules").AtMapKey(name), twiceTitle, twiceText)
 		}
 	}
 	client.Once[owners](r.client).ownWhole(owner, !plan.Rules.IsNull() && !plan.reports(), listed, diags)
@@ -279,6 +285,14 @@ func (r *wholePolicy) claim(ctx context.Context, plan policyModel, owner string,
 
 // foresee refuses what would shut somebody out. Beside single rules, which may
 // let them in before it is written, it warns.
+//
+// It refuses a creation too, unlike client.AtCreation: whom a change shuts out
+// must be said before anything is applied. Within an apply that has begun to
+// write it says nothing (guardOf), and the account refuses the creation; the
+// second plan of an apply that has written nothing yet is not told from the
+// first. Its error could leave a policy deposed that is being replaced, only if
+// the account has no rules, and a bridge that is shut out first signed in
+// between the plan and the apply.
 func (r *wholePolicy) foresee(ctx context.Context, state *policyModel, plan policyModel, diags *diag.Diagnostics) {
 	g, ok := guardOf(ctx, r.client)
 	if !ok {

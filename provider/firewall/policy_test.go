@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-testing/knownvalue"
 	"github.com/hashicorp/terraform-plugin-testing/plancheck"
 	"github.com/hashicorp/terraform-plugin-testing/statecheck"
+	"github.com/hashicorp/terraform-plugin-testing/terraform"
 	"github.com/hashicorp/terraform-plugin-testing/tfjsonpath"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
@@ -304,6 +305,69 @@ func TestTwoOwnersAreAnErrorOfThePlan(t *testing.T) {
 				Steps: []resource.TestStep{{
 					Config: policy(account, office) + row.more, PlanOnly: true, ExpectError: regexp.MustCompile(row.want),
 				}},
+			})
+		})
+	}
+}
+
+// A single rule does not take over what a policy lists, neither what the
+// account has nor what the policy is still to make.
+func TestWhatThePolicyListsIsNotTakenOver(t *testing.T) {
+	t.Parallel()
+	account := providertest.NewAccount(t)
+	lists := func(network string) string {
+		return policy(account, "default_action = \"allow\"\n  on_unmanaged = \"report\"\n  rules = {\n    office = { ip_ranges = [\""+network+"\"] }\n  }")
+	}
+	adopts := func(network string) string {
+		return "resource \"scimbridge_firewall_rule\" \"it\" {\n  ip_ranges      = [\"" + network + "\"]\n  adopt_existing = true\n}\n"
+	}
+	twoOwners := regexp.MustCompile(`(?s)(One firewall rule\s+twice|Two owners of a firewall\s+rule).*[Kk]eep\s+one\s+of\s+the\s+two`)
+	const there, new = "192.0.2.0/24", "198.51.100.0/24"
+	resource.UnitTest(t, resource.TestCase{
+		ProtoV6ProviderFactories: providertest.Factories(t),
+		Steps: []resource.TestStep{
+			{Config: lists(there) + adopts(there), PlanOnly: true, ExpectError: twoOwners},
+			{Config: lists(there)},
+			{Config: lists(there) + adopts(there), PlanOnly: true, ExpectError: twoOwners},
+			{Config: lists(new) + adopts(new), PlanOnly: true, ExpectError: twoOwners},
+			{ // beside a rule that is another one, it may
+				PreConfig: func() { add(t, account, "", new) },
+				Config:    lists(there) + adopts(new),
+				Check:     func(*terraform.State) error { return expectRules(t, account, 2) },
+			},
+			{ // or when the policy's rule becomes another one in the same run
+				Config: lists("203.0.113.0/24") + adopts(there),
+				Check:  func(*terraform.State) error { return expectRules(t, account, 2) },
+			},
+		},
+	})
+}
+
+// What a policy lists no more, a single rule of the same run may have: it is
+// taken over before the policy removes it, or made anew after that.
+func TestWhatThePolicyListsNoMoreMayBeTakenOver(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct{ name, policyAfter, ruleAfter string }{
+		{"in any order", "", ""},
+		{"the single rule comes first", "  depends_on = [scimbridge_firewall_rule.it]", ""},
+		{"the policy comes first", "", "  depends_on = [scimbridge_firewall_policy.it]"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			account := providertest.NewAccount(t)
+			config := func(rules, after string) string {
+				return policy(account, "default_action = \"allow\"\n  on_unmanaged = \"report\"\n  rules = {"+rules+"}\n"+after)
+			}
+			resource.UnitTest(t, resource.TestCase{
+				ProtoV6ProviderFactories: providertest.Factories(t),
+				Steps: []resource.TestStep{
+					{Config: config(`office = { ip_ranges = ["192.0.2.0/24"] }`, "")},
+					{
+						Config: config("", row.policyAfter) +
+							"resource \"scimbridge_firewall_rule\" \"it\" {\n  ip_ranges      = [\"192.0.2.0/24\"]\n  adopt_existing = true\n" + row.ruleAfter + "\n}\n",
+						Check: func(*terraform.State) error { return expectRules(t, account, 1) },
+					},
+				},
 			})
 		})
 	}

@@ -36,7 +36,19 @@ var errMoved = errors.New("the firewall policy was changed after it was planned;
 
 // write makes the revision in one request, and none if the account has it
 // already: then it was made by a request whose answer was lost, or by hand.
+//
+// A rule that it would remove, and that a single one of the same run has taken
+// over, stays.
 func (v revision) write(ctx context.Context, c *client.Client) (*client.Firewall, error) {
+	handover := client.Once[handover](c)
+	drops := make(map[string]bool)
+	for id := range v.drops {
+		if handover.Destroy(id) {
+			drops[id] = true
+			defer handover.Destroyed(id)
+		}
+	}
+	v.drops = drops
 	if v.managed && !v.keeps {
 		return v.attempt(ctx, c) // nobody else's change can help
 	}
