@@ -1,6 +1,7 @@
 package stories
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -20,20 +21,39 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
 )
 
-// release puts a bridge of a version, built from this tree, beside the provider in bin.
-func release(t *testing.T, bin, version string) {
+// Two versions that are as long as each other, and that nothing else in the
+// bridge spells.
+const older, newer = "1.2.0-older", "1.3.0-newer"
+
+// releases are two builds of the bridge from this tree that differ in their
+// version alone: linking a second one takes seconds, and the name is but bytes.
+func releases(t *testing.T) map[string][]byte {
 	t.Helper()
 	root, err := exec.CommandContext(t.Context(), "go", "env", "GOMOD").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	unfinished := filepath.Join(t.TempDir(), "scim-bridge")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", unfinished, "-ldflags",
-		"-X github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/build.Version="+version, "./bridge/cmd/scim-bridge")
+	path := filepath.Join(t.TempDir(), "scim-bridge")
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", path, "-ldflags",
+		"-X github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/build.Version="+older, "./bridge/cmd/scim-bridge")
 	build.Dir = filepath.Dir(strings.TrimSpace(string(root)))
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build version %s: %v\n%s", version, err, out)
+		t.Fatalf("build version %s: %v\n%s", older, err, out)
+	}
+	program, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return map[string][]byte{older: program, newer: bytes.ReplaceAll(program, []byte(older), []byte(newer))}
+}
+
+// release puts a bridge beside the provider in bin.
+func release(t *testing.T, bin string, program []byte) {
+	t.Helper()
+	unfinished := filepath.Join(t.TempDir(), "scim-bridge")
+	if err := os.WriteFile(unfinished, program, 0o755); err != nil {
+		t.Fatal(err)
 	}
 	if err := os.Rename(unfinished, filepath.Join(bin, "scim-bridge")); err != nil {
 		t.Fatal(err)
@@ -72,7 +92,8 @@ func TestAPlanSaysWhichProgramReplacesWhich(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.useProvider(bin)
-	release(t, bin, "1.2.0")
+	program := releases(t)
+	release(t, bin, program[older])
 	w.config(w.base(""))
 	v := vars{"token": newToken(t).Reveal()}
 	first := w.plan(v)
@@ -80,14 +101,14 @@ func TestAPlanSaysWhichProgramReplacesWhich(t *testing.T) {
 		t.Errorf("the plan of a new deployment leaves open: %v", open)
 	}
 	w.apply(v)
-	if version := w.attribute("scimbridge_deployment.bridge", "version"); version != "1.2.0" {
+	if version := w.attribute("scimbridge_deployment.bridge", "version"); version != older {
 		t.Errorf("version %q runs", version)
 	}
 
-	release(t, bin, "1.3.0")
+	release(t, bin, program[newer])
 	p := w.plan(v)
 	p.expect(t, map[string]string{"scimbridge_deployment.bridge": "update"})
-	expectSaid(t, p.text, "The bridge's program changes", "replaces version 1.2.0 of the bridge by version 1.3.0", `"1.2.0" -> "1.3.0"`)
+	expectSaid(t, p.text, "The bridge's program changes", "replaces version "+older+" of the bridge by version "+newer, quote(older)+" -> "+quote(newer))
 	for name := range p.open(t) {
 		if name != "observed_revision" && name != "status" && name != "problems" {
 			t.Errorf("%s is open in the plan:\n%s", name, p.text)
