@@ -355,7 +355,9 @@ func dataDirOf(id string) (string, error) {
 const existsTitle = "A bridge is deployed there already"
 
 func existsText(t *process.Target, name string) string {
-	return fmt.Sprintf("%s holds the deployment %q. Choose another data_dir, or take that one over:\n\n%s", t.DataDir, name, importBlock(t))
+	return fmt.Sprintf("%s holds the deployment %q. If it is that of a resource that has another name now, write a moved block: nothing is made or "+
+		"destroyed then. Without one, the old is destroyed and the new made in any order, and a second apply may be needed. "+
+		"Otherwise choose another data_dir, or take that one over:\n\n%s", t.DataDir, name, importBlock(t))
 }
 
 func importBlock(t *process.Target) string {
