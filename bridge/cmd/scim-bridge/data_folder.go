@@ -1,16 +1,33 @@
 package main
 
 import (
+	"errors"
 	"path/filepath"
 	"sync"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/datadir"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/durable"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 )
+
+// checkPrivateFolder refuses a data folder in which somebody else could put
+// another session or control socket. The first process of a container has no
+// other user beside it, and volumes are often open to all there: that is said.
+func checkPrivateFolder(path string, pid int) (warning string, err error) {
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	err = datadir.Check(absolute, "--data-dir")
+	if open, ok := errors.AsType[*datadir.OpenError](err); ok && pid == 1 {
+		return open.Error(), nil
+	}
+	return "", err
+}
 
 // A dataFolder keeps the revision that signed in, for which Terraform waits,
 // and remembers whether that could be written: nothing else is.

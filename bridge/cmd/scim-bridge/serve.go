@@ -87,6 +87,8 @@ func (s *serveCommand) Validate() error {
 
 	if err := checkDataDir(s.DataDir); err != nil {
 		faults = append(faults, err)
+	} else if _, err := checkPrivateFolder(s.DataDir, os.Getpid()); err != nil {
+		faults = append(faults, err)
 	}
 	if _, _, err := net.SplitHostPort(s.Listen); err != nil {
 		fault("--listen=%q is not an address: write HOST:PORT or :PORT", s.Listen)
@@ -157,6 +159,9 @@ func (s *serveCommand) Run(ctx context.Context, c *console, parser *kong.Kong) (
 	}
 	warnOfUnknown(parser.Model, logger)
 	s.listener().warn(logger)
+	if warning, _ := checkPrivateFolder(s.DataDir, os.Getpid()); warning != "" {
+		logger.Warn("the data folder is open to others", "reason", warning)
+	}
 	if err := os.MkdirAll(s.DataDir, 0o700); err != nil {
 		return fmt.Errorf("making the data folder: %w: choose another --data-dir", err)
 	}

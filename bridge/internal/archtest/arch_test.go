@@ -131,6 +131,12 @@ var walls = []struct {
 		reason: "the account stands for any account system: it knows nothing of the bridge",
 	},
 	{
+		room:   "bridge/datadir",
+		may:    []string{"bridge/datadir"},
+		never:  []string{"net/http"},
+		reason: "the provider and the bridge check a folder alike",
+	},
+	{
 		room:   "bridge/account/firewall",
 		may:    []string{"bridge/account/firewall"},
 		never:  []string{"net/http", "database/sql"},
@@ -144,7 +150,7 @@ var walls = []struct {
 	{
 		room: "provider",
 		may: []string{"provider", "bridge/account/api", "bridge/account/firewall", "bridge/account/signin",
-			"bridge/session", "bridge/problem", "bridge/health", "bridge/control"},
+			"bridge/session", "bridge/problem", "bridge/health", "bridge/control", "bridge/datadir"},
 		reason: "the provider speaks to the account's API and to control sockets, nothing else",
 	},
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/datadir"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy"
 )
 
@@ -189,85 +190,11 @@ func (t *Target) private() error {
 		}
 	}
 	for _, folder := range folders {
-		if err := checkPrivate(folder, false, os.Geteuid()); err != nil {
+		if err := datadir.CheckFolder(folder, "data_dir"); err != nil {
 			return err
 		}
 	}
-	return checkWay(t.DataDir, false, os.Geteuid(), maxLinks)
-}
-
-// maxLinks is how many symbolic links a way may have, as on Linux.
-const maxLinks = 40
-
-// checkWay looks at a folder and at all above it; where one of them is a
-// symbolic link, at the link and at the way to what it names, too: whoever may
-// replace a link decides which folder it names.
-func checkWay(folder string, above bool, me, links int) error {
-	for ; ; above = true {
-		if err := checkPrivate(folder, above, me); err != nil {
-			return err
-		}
-		if err := checkLink(folder, above, me, links); err != nil {
-			return err
-		}
-		parent := filepath.Dir(folder)
-		if parent == folder {
-			return nil
-		}
-		folder = parent
-	}
-}
-
-func checkLink(folder string, above bool, me, links int) error {
-	info, err := os.Lstat(folder)
-	if err != nil || info.Mode()&fs.ModeSymlink == 0 {
-		return nil //nolint:nilerr // one that is not there is made, or reported by checkPrivate
-	}
-	if err := checkOwner(folder, info, me); err != nil {
-		return err
-	}
-	if links == 0 {
-		return fmt.Errorf("%s: too many symbolic links", folder)
-	}
-	target, err := os.Readlink(folder)
-	if err != nil {
-		return err
-	}
-	if !filepath.IsAbs(target) { // beside where the link really is
-		beside, err := filepath.EvalSymlinks(filepath.Dir(folder))
-		if err != nil {
-			return err
-		}
-		target = filepath.Join(beside, target)
-	}
-	return checkWay(target, above, me, links-1)
-}
-
-// checkPrivate looks at one folder. Above the data folder, one in which everybody
-// may write will do if only a file's owner can take it away, as in /tmp.
-func checkPrivate(folder string, above bool, me int) error {
-	info, err := os.Stat(folder)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil
-	case err != nil:
-		return err
-	}
-	if err := checkOwner(folder, info, me); err != nil {
-		return err
-	}
-	if info.Mode().Perm()&0o022 != 0 && (!above || info.Mode()&fs.ModeSticky == 0) {
-		return fmt.Errorf("others than its owner may write to %s (mode %04o), and so replace the bridge: run chmod go-w %[1]s", folder, info.Mode().Perm())
-	}
-	return nil
-}
-
-func checkOwner(path string, info fs.FileInfo, me int) error {
-	if uid, known := ownerOf(info); known && uid != 0 && uid != me {
-		return fmt.Errorf("%s belongs to user %d, who could replace the bridge, and this is user %d: "+
-			"choose a data_dir below folders of this user or of root, or run chown -h %d %[1]s", path, uid, me, me)
-	}
-	return nil
+	return datadir.Check(t.DataDir, "data_dir")
 }
 
 // dropFolders removes what makeFolder made, as far as nobody else uses it.

@@ -1,6 +1,6 @@
 //go:build unix
 
-package process
+package datadir
 
 import (
 	"os"
@@ -18,24 +18,23 @@ func TestAFolderOfSomebodyElseIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	me := os.Geteuid()
-	if err := checkPrivate(above, true, me); err != nil {
+	if err := checkPrivate(above, true, who{me, "data_dir"}); err != nil {
 		t.Fatalf("one's own: %v", err)
 	}
-	target := &Target{DataDir: folder}
-	if err := target.private(); err != nil {
+	if err := Check(folder, "data_dir"); err != nil {
 		t.Fatalf("one's own: %v", err)
 	}
 	if me == 0 { // root can give it away; others pretend to be somebody else
 		if err := os.Chown(above, 65534, -1); err != nil {
 			t.Fatal(err)
 		}
-		if err := target.private(); err == nil || !strings.Contains(err.Error(), above+" belongs to user 65534") {
+		if err := Check(folder, "data_dir"); err == nil || !strings.Contains(err.Error(), above+" belongs to user 65534") {
 			t.Errorf("below a folder of nobody: %v", err)
 		}
 	} else {
 		me++
 	}
-	if err := checkPrivate(above, true, me); err == nil || !strings.Contains(err.Error(), "chown") {
+	if err := checkPrivate(above, true, who{me, "data_dir"}); err == nil || !strings.Contains(err.Error(), "chown") {
 		t.Errorf("somebody else's: %v", err)
 	}
 }
@@ -57,7 +56,7 @@ func TestEverybodyMayWriteAboveOnlyWhereFilesStayTheirOwners(t *testing.T) {
 		if err := os.Chmod(folder, row.mode); err != nil {
 			t.Fatal(err)
 		}
-		if err := checkPrivate(folder, row.above, os.Geteuid()); row.right != (err == nil) {
+		if err := checkPrivate(folder, row.above, who{os.Geteuid(), "data_dir"}); row.right != (err == nil) {
 			t.Errorf("%s: %v", row.name, err)
 		}
 	}
@@ -88,17 +87,16 @@ func TestAFolderBehindALinkIsNoSaferThanTheLink(t *testing.T) {
 		{"a folder above it is one", filepath.Join(shared, "above", "bridge")},
 		{"a link leads to another", filepath.Join(root, "to-a-link")},
 	} {
-		target := &Target{DataDir: row.path}
 		if err := os.Chmod(shared, 0o700); err != nil {
 			t.Fatal(err)
 		}
-		if err := target.private(); err != nil {
+		if err := Check(row.path, "data_dir"); err != nil {
 			t.Errorf("%s, and nobody else may replace it: %v", row.name, err)
 		}
 		if err := os.Chmod(shared, 0o777); err != nil {
 			t.Fatal(err)
 		}
-		if err := target.private(); err == nil || !strings.Contains(err.Error(), shared) {
+		if err := Check(row.path, "data_dir"); err == nil || !strings.Contains(err.Error(), shared) {
 			t.Errorf("%s, and everybody may replace it: %v", row.name, err)
 		}
 	}

@@ -1,4 +1,4 @@
-package process
+package datadir
 
 import "io/fs"
 

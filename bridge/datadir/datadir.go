@@ -1,0 +1,118 @@
+// Package datadir checks who may write a bridge's data folder. Whoever can put
+// another session, socket or program there has the bridge's credentials with
+// the next request; the provider and the bridge itself refuse such a folder, as
+// sshd does with StrictModes.
+package datadir
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// Check refuses a data folder if it or a folder above it belongs to another user
+// than this process's or root, or can be written by others. What is not there is
+// no fault. setting is what the operator chose the folder with.
+func Check(folder, setting string) error {
+	return checkWay(folder, false, who{os.Geteuid(), setting}, maxLinks)
+}
+
+// CheckFolder is Check for one folder, without those above it.
+func CheckFolder(folder, setting string) error {
+	return checkPrivate(folder, false, who{os.Geteuid(), setting})
+}
+
+// An OpenError says that others than its owner may write to a folder.
+type OpenError struct {
+	Folder string
+	Mode   fs.FileMode
+}
+
+func (e *OpenError) Error() string {
+	return fmt.Sprintf("others than its owner may write to %s (mode %04o), and so replace the bridge: run chmod go-w %[1]s", e.Folder, e.Mode)
+}
+
+// who asks, and about which setting.
+type who struct {
+	uid     int
+	setting string
+}
+
+// maxLinks is how many symbolic links a way may have, as on Linux.
+const maxLinks = 40
+
+// checkWay looks at a folder and at all above it; where one of them is a
+// symbolic link, at the link and at the way to what it names, too: whoever may
+// replace a link decides which folder it names.
+func checkWay(folder string, above bool, w who, links int) error {
+	for ; ; above = true {
+		if err := checkPrivate(folder, above, w); err != nil {
+			return err
+		}
+		if err := checkLink(folder, above, w, links); err != nil {
+			return err
+		}
+		parent := filepath.Dir(folder)
+		if parent == folder {
+			return nil
+		}
+		folder = parent
+	}
+}
+
+func checkLink(folder string, above bool, w who, links int) error {
+	info, err := os.Lstat(folder)
+	if err != nil || info.Mode()&fs.ModeSymlink == 0 {
+		return nil //nolint:nilerr // one that is not there is made, or reported by checkPrivate
+	}
+	if err := checkOwner(folder, info, w); err != nil {
+		return err
+	}
+	if links == 0 {
+		return fmt.Errorf("%s: too many symbolic links", folder)
+	}
+	target, err := os.Readlink(folder)
+	if err != nil {
+		return err
+	}
+	if !filepath.IsAbs(target) { // beside where the link really is
+		beside, err := filepath.EvalSymlinks(filepath.Dir(folder))
+		if err != nil {
+			return err
+		}
+		target = filepath.Join(beside, target)
+	}
+	return checkWay(target, above, w, links-1)
+}
+
+// checkPrivate looks at one folder. Above the data folder, one in which everybody
+// may write will do if only a file's owner can take it away, as in /tmp.
+func checkPrivate(folder string, above bool, w who) error {
+	info, err := os.Stat(folder)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	}
+	if err := checkOwner(folder, info, w); err != nil {
+		return err
+	}
+	if _, known := ownerOf(info); !known {
+		return nil // modes mean nothing on such a system
+	}
+	if info.Mode().Perm()&0o022 != 0 && (!above || info.Mode()&fs.ModeSticky == 0) {
+		return &OpenError{folder, info.Mode().Perm()}
+	}
+	return nil
+}
+
+func checkOwner(path string, info fs.FileInfo, w who) error {
+	if uid, known := ownerOf(info); known && uid != 0 && uid != w.uid {
+		return fmt.Errorf("%s belongs to user %d, who could replace the bridge, and this is user %d: "+
+			"choose a %s below folders of this user or of root, or run chown -h %d %[1]s", path, uid, w.uid, w.setting, w.uid)
+	}
+	return nil
+}
