@@ -3,20 +3,17 @@
 // for a bridge that was just deployed, and the revision that tells one
 // deployment from the next.
 //
-// It is free of Terraform types, and knows no kind of target: each of those
-// is a folder below this one.
+// It is free of Terraform types and knows no kind of target: each kind is a
+// folder below this one, and package deployment lists them.
 package deploy
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
 
 // A Spec is what a deployment shall be, wherever it runs.
@@ -100,7 +97,7 @@ func (s Settings) Flags() []string {
 }
 
 // Revision names what would run: it changes exactly when the bridge must be
-// started anew. build is what Target.Build says; name and memo do not count.
+// started anew. build is what Target.Build returns; name and memo do not count.
 func (s Spec) Revision(build string) string {
 	b, err := json.Marshal(struct {
 		Build, Session string
@@ -132,9 +129,18 @@ type State struct {
 	// the bridge or what it left is there all the same; empty if nothing is.
 	// Without the record, Spec is empty. An Update puts it right.
 	Lost string
-	// Trace is with what the target finds the bridge again without its record;
-	// its form is the target's own. It is to be kept where the target is not.
+	// Trace is what the target finds the bridge by when its record is lost; the
+	// format is the target's own. The caller keeps it away from the target.
 	Trace string
+	// Origin is the machine that the deployment belongs to, as JSON for
+	// Kind.Elsewhere; nil if it can be managed from any.
+	Origin []byte
+	// Config is what Kind.FromConfig makes this target of; nil if the record
+	// of it is lost.
+	Config any
+	// URL is where the bridge is reached, without Settings.PublicURL; empty if
+	// that is not known.
+	URL string
 	// Bridge is the bridge's own account; nil when none runs or answers.
 	Bridge *control.Status
 	// Log is the end of the log of a bridge that does not run; may be empty.
@@ -168,38 +174,3 @@ const (
 	Degraded Status = "degraded" // runs, and the account does not let it work
 	Stopped  Status = "stopped"
 )
-
-// A Target is one place where one bridge is deployed. Its methods may be
-// called in any order and by several processes at once.
-type Target interface {
-	// Build names the program and all else that this target adds to a Spec. It
-	// only reads, and fails if what would be deployed cannot be found.
-	Build(ctx context.Context) (string, error)
-	// Observe reports what is there, ErrAbsent if nothing was deployed. It only reads.
-	Observe(ctx context.Context) (State, error)
-	// Create deploys where nothing is; an *ExistsError where something is.
-	// From the moment something exists, Observe finds it, also if Create fails.
-	Create(ctx context.Context, spec Spec, revision string, token session.Token) error
-	// Update makes what is there as spec has it. It replaces a running bridge
-	// only if the revision differs, and then so that no request is lost; it
-	// starts one that does not run, and unseals one that is sealed. If the new
-	// bridge cannot run, the old one goes on and the error says why.
-	//
-	// A zero token unseals nothing; one that was stored stays.
-	Update(ctx context.Context, spec Spec, revision string, token session.Token) error
-	// Destroy stops the bridge and removes what the methods above made, and
-	// nothing else. It is content with an absent deployment.
-	Destroy(ctx context.Context) error
-}
-
-// ErrAbsent says that nothing is deployed at a target.
-var ErrAbsent = errors.New("no bridge is deployed there")
-
-// An ExistsError says that a target is taken.
-type ExistsError struct {
-	Name string // of the deployment that is there
-}
-
-func (e *ExistsError) Error() string {
-	return fmt.Sprintf("the deployment %q is there already", e.Name)
-}

@@ -15,7 +15,9 @@ import (
 // A Wait is for a bridge to run, to be unsealed and to have signed in once,
 // under its own revision.
 type Wait struct {
-	Target   Target
+	Target interface {
+		Observe(ctx context.Context) (State, error)
+	}
 	Revision string
 	// Unsealed says that somebody showed the token, so that a sealed bridge is
 	// one that is about to open; else it is the end of the wait.

@@ -4,17 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
+	"github.com/hashicorp/terraform-plugin-framework-validators/resourcevalidator"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
-	"github.com/hashicorp/terraform-plugin-framework/types"
 	"github.com/hashicorp/terraform-plugin-framework/types/basetypes"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/firewall"
@@ -67,18 +65,6 @@ func validSession(text string) error {
 	return err
 }
 
-func validListen(text string) error {
-	_, port, err := net.SplitHostPort(text)
-	if err != nil {
-		return fmt.Errorf("listen %q must be host:port, or :port for every interface", text)
-	}
-	// A service's name would do for the bridge, and not for a URL.
-	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-		return fmt.Errorf("the port of listen %q must be a number from 0 to 65535", text)
-	}
-	return nil
-}
-
 func validPublicURL(text string) error {
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil ||
@@ -126,40 +112,31 @@ func validProxy(text string) error {
 	return err
 }
 
+// ConfigValidators ask for one target.
+func (r *bridge) ConfigValidators(context.Context) []resource.ConfigValidator {
+	var arguments []path.Expression
+	for _, k := range kinds() {
+		arguments = append(arguments, path.MatchRoot(k.Name))
+	}
+	if len(arguments) == 1 { // the schema requires it
+		return nil
+	}
+	return []resource.ConfigValidator{resourcevalidator.ExactlyOneOf(arguments...)}
+}
+
 // ValidateConfig refuses settings that contradict one another.
 func (r *bridge) ValidateConfig(ctx context.Context, req resource.ValidateConfigRequest, resp *resource.ValidateConfigResponse) {
 	var m model
 	resp.Diagnostics.Append(req.Config.Get(ctx, &m)...)
-	if resp.Diagnostics.HasError() || m.Process.IsUnknown() || m.Process.IsNull() || m.Settings.IsUnknown() {
+	k, ok := m.kind()
+	if resp.Diagnostics.HasError() || !ok || k.validate == nil || m.Settings.IsUnknown() {
 		return
 	}
-	var p processModel
 	var s settingsModel
-	resp.Diagnostics.Append(m.Process.As(ctx, &p, basetypes.ObjectAsOptions{})...)
 	if !m.Settings.IsNull() {
 		resp.Diagnostics.Append(m.Settings.As(ctx, &s, basetypes.ObjectAsOptions{})...)
 	}
-	if err := checkPlainHTTP(p.Listen, s); err != nil {
-		resp.Diagnostics.AddAttributeError(path.Root("process").AtName("listen"), "Plain HTTP that other machines can reach", err.Error())
+	if err := k.validate(ctx, *k.value(&m.targetsModel), s); err != nil {
+		resp.Diagnostics.Append(k.diagnose("Invalid target", err))
 	}
-}
-
-// checkPlainHTTP refuses what the bridge would refuse when it starts: plain
-// HTTP that other machines can reach, unless it is meant. What is unknown is
-// left to the bridge, and so is a name, which it looks up where it runs.
-func checkPlainHTTP(listen types.String, s settingsModel) error {
-	if listen.IsNull() || listen.IsUnknown() || s.PublicURL.IsUnknown() || s.InsecureHTTP.IsUnknown() || s.InsecureHTTP.ValueBool() ||
-		strings.HasPrefix(strings.ToLower(s.PublicURL.ValueString()), "https://") {
-		return nil
-	}
-	host, port, _ := net.SplitHostPort(listen.ValueString())
-	if port == "" {
-		return nil // refused for that
-	}
-	if addr, err := netip.ParseAddr(host); err == nil && addr.Unmap().IsLoopback() || err != nil && host != "" {
-		return nil
-	}
-	return fmt.Errorf("listen %q can be reached from other machines, and plain HTTP would show them the bearer token. If a proxy with HTTPS is in front, "+
-		"set settings.public_url to its address, https://...; for this machine alone, listen on %q; if plain HTTP is meant, set settings.insecure_http = true",
-		listen.ValueString(), defaultListen)
 }

@@ -11,12 +11,11 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/client"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy"
-	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy/process"
 )
 
-// machineKey is where private state keeps the machine that a process runs on:
-// on any other, its folder is missing, which must not look like a deleted bridge.
-const machineKey = "machine"
+// originKey is where private state keeps deploy.State's Origin: on another
+// machine nothing of the deployment is found, which must not look like a deleted bridge.
+const originKey = "machine"
 
 // memoryKey is where private state keeps a memory.
 const memoryKey = "memory"
@@ -28,8 +27,8 @@ type memory struct {
 	Trace  string `json:"trace"`          // deploy.State's
 	Lost   string `json:"lost,omitempty"` // deploy.State's
 	Digest string `json:"digest"`         // of the program that was deployed last
-	// Offered is what process.binary led to, if it is set.
-	Offered *process.Program `json:"offered,omitempty"`
+	// Offered is what deploy.Target's Source led to, if it names a program.
+	Offered *deploy.Program `json:"offered,omitempty"`
 }
 
 // recall reads the memory; a zero one before the first apply or Read.
@@ -41,45 +40,38 @@ func recall(ctx context.Context, private client.Private) (m memory) {
 	return m
 }
 
-// remember stores what was found at the target, and the machine with it.
-func (r *bridge) remember(ctx context.Context, private client.Private, target *process.Target, s deploy.State) diag.Diagnostics {
+// remember stores what was found at the target, and where it can be managed
+// from. configured is the target as the configuration or its record has it.
+func remember(ctx context.Context, private client.Private, before memory, configured deploy.Target, s deploy.State) diag.Diagnostics {
 	m := memory{Trace: s.Trace, Lost: s.Lost, Digest: s.Program}
 	if m.Trace == "" {
-		m.Trace = target.Trace
+		m.Trace = before.Trace
 	}
-	if target.Binary != "" {
-		offered := *target
-		offered.Keep = ""
-		if program, err := offered.Program(ctx); err == nil {
+	if configured.Source() != "" {
+		if program, err := configured.Program(ctx); err == nil {
 			m.Offered = &program
 		}
 	}
 	stored, err := json.Marshal(m)
-	if err == nil {
-		var diags diag.Diagnostics
-		machine, _ := json.Marshal(r.here) // two texts always marshal
-		diags.Append(private.SetKey(ctx, machineKey, machine)...)
-		diags.Append(private.SetKey(ctx, memoryKey, stored)...)
-		return diags
+	if err != nil {
+		return diag.Diagnostics{diag.NewErrorDiagnostic("Cannot keep what was found", err.Error())}
 	}
-	return diag.Diagnostics{diag.NewErrorDiagnostic("Cannot keep what was found", err.Error())}
+	diags := private.SetKey(ctx, memoryKey, stored)
+	if s.Origin != nil {
+		diags.Append(private.SetKey(ctx, originKey, s.Origin)...)
+	}
+	return diags
 }
 
-// sameMachine refuses a deployment that belongs to another machine: nil, or a
-// *process.ElsewhereError.
-func (r *bridge) sameMachine(ctx context.Context, private client.Private, dataDir string) error {
-	stored, _ := private.GetKey(ctx, machineKey)
-	if len(stored) == 0 { // imported, and not yet read
-		return nil
+// elsewhere returns why this machine cannot manage a deployment: nil, or an
+// error that is deploy.ErrElsewhere.
+func elsewhere(ctx context.Context, private client.Private, id string) error {
+	k, place, err := kindOf(id)
+	if err != nil || k.Elsewhere == nil {
+		return err
 	}
-	var there process.Machine
-	if err := json.Unmarshal(stored, &there); err != nil {
-		return fmt.Errorf("reading the machine from private state: %w", err)
-	}
-	if there.ID == r.here.ID {
-		return nil
-	}
-	return &process.ElsewhereError{DataDir: dataDir, There: there, Here: r.here}
+	origin, _ := private.GetKey(ctx, originKey) // none if it was imported and not yet read
+	return k.Elsewhere(place, origin)
 }
 
 // sameAccount refuses to touch a deployment that was made beside another

@@ -3,9 +3,6 @@ package deployment
 import (
 	"context"
 	"maps"
-	"net"
-	"net/netip"
-	"strconv"
 	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework-timeouts/resource/timeouts"
@@ -16,16 +13,16 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy"
-	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy/process"
 )
 
 type model struct {
+	targetsModel
+
 	ID                 types.String   `tfsdk:"id"`
 	Name               types.String   `tfsdk:"name"`
 	Session            types.String   `tfsdk:"session"`
 	Unseal             types.String   `tfsdk:"unseal"`
 	UnsealTokenWO      types.String   `tfsdk:"unseal_token_wo"`
-	Process            types.Object   `tfsdk:"process"`
 	Settings           types.Object   `tfsdk:"settings"`
 	Size               types.String   `tfsdk:"size"`
 	RedeployTriggers   types.Map      `tfsdk:"redeploy_triggers"`
@@ -43,16 +40,6 @@ type model struct {
 	EgressAddress    types.String `tfsdk:"egress_address"`
 }
 
-type processModel struct {
-	Listen  types.String `tfsdk:"listen"`
-	DataDir types.String `tfsdk:"data_dir"`
-	Binary  types.String `tfsdk:"binary"`
-}
-
-var processTypes = map[string]attr.Type{
-	"listen": types.StringType, "data_dir": types.StringType, "binary": types.StringType,
-}
-
 type settingsModel struct {
 	PublicURL            types.String `tfsdk:"public_url"`
 	AccountURL           types.String `tfsdk:"account_url"`
@@ -68,21 +55,6 @@ var settingsTypes = map[string]attr.Type{
 	"public_url": types.StringType, "account_url": types.StringType, "confirmation_interval": types.StringType,
 	"log_level": types.StringType, "log_format": types.StringType, "source_address": types.StringType,
 	"trusted_proxies": types.ListType{ElemType: types.StringType}, "insecure_http": types.BoolType,
-}
-
-// target is where the model wants the bridge; nil while that is unknown.
-func (m model) target(ctx context.Context, here process.Machine) (*process.Target, diag.Diagnostics) {
-	if m.Process.IsUnknown() {
-		return nil, nil
-	}
-	var p processModel
-	diags := m.Process.As(ctx, &p, basetypes.ObjectAsOptions{})
-	if diags.HasError() || p.DataDir.IsUnknown() || p.Listen.IsUnknown() || p.Binary.IsUnknown() {
-		return nil, diags
-	}
-	return &process.Target{
-		DataDir: p.DataDir.ValueString(), Listen: p.Listen.ValueString(), Binary: p.Binary.ValueString(), Machine: here,
-	}, diags
 }
 
 // spec is what shall be deployed; known is false while a part of it is unknown.
@@ -188,9 +160,8 @@ func (m *model) imported(memo map[string]string) {
 
 // observe takes over what a target found. What means the same as before keeps
 // its spelling.
-func (m *model) observe(ctx context.Context, t *process.Target, s deploy.State) diag.Diagnostics {
+func (m *model) observe(ctx context.Context, k kind, id string, s deploy.State) diag.Diagnostics {
 	var diags, d diag.Diagnostics
-	m.ID = types.StringValue(t.ID())
 	m.Name = types.StringValue(s.Spec.Name)
 	m.Unseal = types.StringValue(string(s.Spec.Unseal))
 	m.Size = types.StringValue(string(s.Spec.Size))
@@ -200,10 +171,7 @@ func (m *model) observe(ctx context.Context, t *process.Target, s deploy.State) 
 			m.Session = types.StringValue(s.Spec.Session)
 		}
 	}
-	m.Process, d = types.ObjectValueFrom(ctx, processTypes, processModel{
-		Listen: types.StringValue(t.Listen), DataDir: types.StringValue(t.DataDir), Binary: orNull(t.Binary),
-	})
-	diags.Append(d...)
+	diags.Append(m.setTarget(ctx, k, s.Config)...)
 	if m.Settings.IsNull() || m.Settings.IsUnknown() {
 		m.Settings = types.ObjectNull(settingsTypes)
 	}
@@ -218,22 +186,19 @@ func (m *model) observe(ctx context.Context, t *process.Target, s deploy.State) 
 			diags.Append(d...)
 		}
 	}
-	diags.Append(m.compute(ctx, t, s)...)
+	diags.Append(m.compute(ctx, id, s)...)
 	return diags
 }
 
 // compute sets what only the deployment knows.
-func (m *model) compute(ctx context.Context, t *process.Target, s deploy.State) diag.Diagnostics {
-	m.ID = types.StringValue(t.ID())
+func (m *model) compute(ctx context.Context, id string, s deploy.State) diag.Diagnostics {
+	m.ID = types.StringValue(id)
 	m.Revision = types.StringValue(s.Revision)
 	m.ObservedRevision = types.StringValue(s.ObservedRevision)
 	diags := m.computeStatus(ctx, s)
-	listen, version, egress := t.Listen, "", ""
+	version, egress := "", ""
 	if s.Bridge != nil {
 		version, egress = s.Bridge.Version, s.Bridge.EgressAddress
-		if _, fixed := address("", t.Listen); !fixed && s.Bridge.Listen != "" {
-			listen = s.Bridge.Listen // else it is another spelling of what the plan has foreseen
-		}
 	}
 	if version != "" || m.Version.IsUnknown() {
 		m.Version = orNull(version)
@@ -241,8 +206,8 @@ func (m *model) compute(ctx context.Context, t *process.Target, s deploy.State) 
 	if egress != "" || m.EgressAddress.IsUnknown() {
 		m.EgressAddress = orNull(egress)
 	}
-	if address, known := address(s.Spec.Settings.PublicURL, listen); known || m.URL.IsUnknown() || m.URL.IsNull() {
-		m.URL, m.SCIMURL = types.StringValue(address), types.StringValue(address+scimPath)
+	if url := address(s.Spec.Settings.PublicURL, s.URL); url != "" || m.URL.IsUnknown() {
+		m.URL, m.SCIMURL = orNull(url), orNull(scimURL(url))
 	}
 	return diags
 }
@@ -254,24 +219,20 @@ func (m *model) computeStatus(ctx context.Context, s deploy.State) (diags diag.D
 	return diags
 }
 
-const scimPath = "/scim/v2"
-
-// address is where the bridge is reached: its public URL, or the address it
-// listens on, seen from this machine. known is false if the system will
-// choose the port.
-func address(publicURL, listen string) (url string, known bool) {
+// address is where the bridge is reached: its public URL, or where its target
+// has it; empty if neither is known.
+func address(publicURL, url string) string {
 	if publicURL != "" {
-		return strings.TrimRight(publicURL, "/"), true
+		return strings.TrimRight(publicURL, "/")
 	}
-	host, port, err := net.SplitHostPort(listen)
-	if err != nil {
-		return "http://" + listen, true // refused when the bridge starts
+	return url
+}
+
+func scimURL(address string) string {
+	if address == "" {
+		return ""
 	}
-	if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.IsUnspecified() {
-		host = "127.0.0.1"
-	}
-	number, err := strconv.Atoi(port)
-	return "http://" + net.JoinHostPort(host, port), err != nil || number != 0
+	return address + "/scim/v2"
 }
 
 func settingsOf(ctx context.Context, s deploy.Settings, before types.Object) (types.Object, diag.Diagnostics) {

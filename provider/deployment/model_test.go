@@ -8,42 +8,34 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy/process"
 )
 
-// What a plan foresees of the address must be what the apply finds, however
-// the bridge spells what it bound.
-func TestTheAddressIsTheConfiguredOneUnlessTheSystemChoosesThePort(t *testing.T) {
+// What a plan says of the address must be what the apply finds.
+func TestTheAddressIsThePublicURLOrTheTargets(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
-		name, public, listen, bound, want string
-		foreseen                          bool
+		name, public, found string
+		planned             types.String
+		want                types.String
 	}{
-		{"a host name", "", "localhost:3121", "127.0.0.1:3121", "http://localhost:3121", true},
-		{"a long IPv6 address", "", "[0:0:0:0:0:0:0:1]:3121", "[::1]:3121", "http://[0:0:0:0:0:0:0:1]:3121", true},
-		{"an IPv4 address in IPv6", "", "[::ffff:127.0.0.1]:3121", "127.0.0.1:3121", "http://[::ffff:127.0.0.1]:3121", true},
-		{"every interface", "", ":3121", "[::]:3121", "http://127.0.0.1:3121", true},
-		{"a port that the system chooses", "", "127.0.0.1:0", "127.0.0.1:40111", "http://127.0.0.1:40111", false},
-		{"a port that the system chooses, for a host name", "", "localhost:0", "127.0.0.1:40111", "http://127.0.0.1:40111", false},
-		{"a public URL", "https://scim.example.com/", "localhost:3121", "127.0.0.1:3121", "https://scim.example.com", true},
+		{"the target's", "", "http://127.0.0.1:3121", types.StringUnknown(), types.StringValue("http://127.0.0.1:3121")},
+		{"a public URL", "https://scim.example.com/", "http://127.0.0.1:3121", types.StringUnknown(), types.StringValue("https://scim.example.com")},
+		{"a target that has moved", "", "http://127.0.0.1:3122", types.StringValue("http://127.0.0.1:3121"), types.StringValue("http://127.0.0.1:3122")},
+		{"one that was known, of a bridge that does not run", "", "", types.StringValue("http://127.0.0.1:3121"), types.StringValue("http://127.0.0.1:3121")},
+		{"one that is not known yet", "", "", types.StringUnknown(), types.StringNull()},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			url, foreseen := address(row.public, row.listen)
-			if foreseen != row.foreseen || foreseen && url != row.want {
-				t.Errorf("the plan says %q (known: %v), want %q (%v)", url, foreseen, row.want, row.foreseen)
+			m := model{URL: row.planned, SCIMURL: types.StringUnknown()}
+			state := deploy.State{Spec: deploy.Spec{Settings: deploy.Settings{PublicURL: row.public}}, URL: row.found}
+			if diags := m.compute(t.Context(), "process:/bridge", state); diags.HasError() || !m.URL.Equal(row.want) {
+				t.Errorf("the apply found %s, want %s (%v)", m.URL, row.want, diags)
 			}
-			m := model{URL: types.StringUnknown(), SCIMURL: types.StringUnknown()}
-			target := &process.Target{DataDir: "/bridge", Listen: row.listen}
-			state := deploy.State{
-				Spec:    deploy.Spec{Settings: deploy.Settings{PublicURL: row.public}},
-				Running: true, Bridge: &control.Status{Listen: row.bound},
-			}
-			if diags := m.compute(t.Context(), target, state); diags.HasError() || m.URL.ValueString() != row.want {
-				t.Errorf("the apply found %s, want %q (%v)", m.URL, row.want, diags)
+			if row.found != "" && m.SCIMURL.ValueString() != m.URL.ValueString()+"/scim/v2" {
+				t.Errorf("the SCIM address is %s", m.SCIMURL)
 			}
 		})
 	}
@@ -73,8 +65,8 @@ func TestANullTriggerIsNoTrigger(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			m := model{RedeployTriggers: row.state}
-			state := deploy.State{Spec: deploy.Spec{Triggers: row.deployed}}
-			if diags := m.observe(t.Context(), &process.Target{DataDir: "/bridge", Listen: ":3002"}, state); diags.HasError() {
+			state := deploy.State{Config: process.Config{DataDir: "/bridge", Listen: ":3002"}, Spec: deploy.Spec{Triggers: row.deployed}}
+			if diags := m.observe(t.Context(), processKind(), "process:/bridge", state); diags.HasError() {
 				t.Fatal(diags)
 			}
 			if !m.RedeployTriggers.Equal(row.want) {
@@ -111,8 +103,8 @@ func TestSayingThatHTTPIsNotInsecureIsAsGoodAsSayingNothing(t *testing.T) {
 			attributes := before.Attributes()
 			attributes["insecure_http"] = row.state
 			m := model{Settings: types.ObjectValueMust(settingsTypes, attributes)}
-			state := deploy.State{Spec: deploy.Spec{Settings: deploy.Settings{InsecureHTTP: row.deployed}}}
-			if diags := m.observe(t.Context(), &process.Target{DataDir: "/bridge", Listen: ":3002"}, state); diags.HasError() {
+			state := deploy.State{Config: process.Config{DataDir: "/bridge", Listen: ":3002"}, Spec: deploy.Spec{Settings: deploy.Settings{InsecureHTTP: row.deployed}}}
+			if diags := m.observe(t.Context(), processKind(), "process:/bridge", state); diags.HasError() {
 				t.Fatal(diags)
 			}
 			if got := m.Settings.Attributes()["insecure_http"]; !got.Equal(row.want) {
@@ -169,34 +161,6 @@ func TestTheTokenMustOpenTheSessionForAsLongAsItIsUsed(t *testing.T) {
 			}
 			if diags.HasError() != (row.fault != "") || row.fault != "" && diags[0].Summary() != row.fault {
 				t.Errorf("said %v, want %q", diags, row.fault)
-			}
-		})
-	}
-}
-
-func TestTwoListenersThatCannotBothBe(t *testing.T) {
-	t.Parallel()
-	for _, row := range []struct {
-		name, a, b string
-		same       bool
-	}{
-		{"one address", "127.0.0.1:3002", "127.0.0.1:3002", true},
-		{"every address and one", ":3002", "127.0.0.1:3002", true},
-		{"every IPv4 address and one", "0.0.0.0:3002", "10.0.0.1:3002", true},
-		{"two spellings of one port", "127.0.0.1:3002", "127.0.0.1:03002", true},
-		{"two spellings of one IPv6 address", "[::1]:3002", "[0:0:0:0:0:0:0:1]:3002", true},
-		{"an IPv4 address in IPv6", "127.0.0.1:3002", "[::ffff:127.0.0.1]:3002", true},
-		{"localhost and its address", "LOCALHOST:3002", "127.0.0.1:3002", true},
-		{"two addresses", "127.0.0.1:3002", "127.0.0.2:3002", false},
-		{"two ports", "127.0.0.1:3002", "127.0.0.1:3003", false},
-		{"ports that the system chooses", ":0", ":0", false},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			t.Parallel()
-			for _, pair := range [][2]string{{row.a, row.b}, {row.b, row.a}} {
-				if got := sameListener(pair[0], pair[1]); got != row.same {
-					t.Errorf("sameListener(%q, %q) = %v", pair[0], pair[1], got)
-				}
 			}
 		})
 	}

@@ -13,7 +13,6 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/client"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy"
-	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy/process"
 )
 
 // ModifyPlan works out the revision that the configuration means, and from it
@@ -27,19 +26,26 @@ func (r *bridge) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest,
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	elsewhere := r.elsewhere(ctx, req.Private, state)
+	var away error // why this machine cannot touch the deployment
+	if state != nil {
+		away = elsewhere(ctx, req.Private, state.ID.ValueString())
+	}
 	if plan == nil {
 		refuseProtected(*state, &resp.Diagnostics)
-		warnElsewhere(elsewhere, &resp.Diagnostics)
+		warnElsewhere(away, &resp.Diagnostics)
 		return
 	}
-	if err := process.Supported(); err != nil && elsewhere == nil {
-		resp.Diagnostics.AddAttributeError(path.Root("process"), "The process target does not work here", err.Error())
+	k, ok := plan.kind()
+	if !ok {
+		return // refused when the configuration is validated
+	}
+	if err := k.Supported(); err != nil && away == nil {
+		resp.Diagnostics.AddAttributeError(path.Root(k.Name), fmt.Sprintf("The %s target does not work here", k.Name), err.Error())
 		return
 	}
 	var config model
 	resp.Diagnostics.Append(req.Config.Get(ctx, &config)...)
-	target, diags := plan.target(ctx, r.here)
+	target, diags := plan.target(ctx, k, "")
 	resp.Diagnostics.Append(diags...)
 	spec, known, diags := plan.spec(ctx)
 	resp.Diagnostics.Append(diags...)
@@ -52,10 +58,10 @@ func (r *bridge) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest,
 	if state == nil { // some plans of a new deployment come with what was remembered of the old, and others do not
 		before = memory{}
 	}
-	program := r.program(ctx, target, before, elsewhere != nil, &found)
+	program := programOf(ctx, k, target, before, away != nil, &found)
 	plan.Revision = types.StringUnknown()
 	if known && program.Digest != "" {
-		plan.Revision = types.StringValue(spec.Revision(target.BuildOf(program.Digest)))
+		plan.Revision = types.StringValue(spec.Revision(target.Build(program.Digest)))
 	}
 	tokenless, previous := config.UnsealTokenWO.IsNull(), false
 	if !plan.Session.IsUnknown() && !config.UnsealTokenWO.IsUnknown() {
@@ -72,8 +78,8 @@ func (r *bridge) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest,
 		found.AddAttributeError(path.Root("unseal_token_wo"), "No token to store",
 			`With unseal = "stored", a new deployment needs the bearer token: set unseal_token_wo.`)
 	}
-	if target != nil && elsewhere == nil {
-		r.claim(ctx, *plan, target, prior, trace, resp, &found)
+	if target != nil && away == nil {
+		r.claim(ctx, *plan, k, target, prior, trace, resp, &found)
 	}
 	if prior == nil {
 		found = demoted(found)
@@ -91,65 +97,57 @@ func (r *bridge) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest,
 		warnWhy(state, *plan, before, tokenless && plan.Unseal.ValueString() == string(deploy.UnsealOnce), &resp.Diagnostics)
 	}
 	resp.Diagnostics.Append(resp.Plan.Set(ctx, plan)...)
-	if elsewhere != nil && !resp.Plan.Raw.Equal(req.State.Raw) {
-		warnElsewhere(elsewhere, &resp.Diagnostics)
+	if away != nil && !resp.Plan.Raw.Equal(req.State.Raw) {
+		warnElsewhere(away, &resp.Diagnostics)
 	}
-}
-
-// elsewhere is why this machine cannot touch the deployment; nil if it can.
-func (r *bridge) elsewhere(ctx context.Context, private client.Private, state *model) error {
-	if state == nil {
-		return nil
-	}
-	return r.sameMachine(ctx, private, strings.TrimPrefix(state.ID.ValueString(), process.IDPrefix))
 }
 
 func warnElsewhere(err error, diags *diag.Diagnostics) {
 	if err != nil {
-		diags.AddWarning("The apply will fail on this machine", sentence(err.Error())+".")
+		diags.AddWarning("The apply will fail on this machine", elsewhereText(err))
 	}
 }
 
-// program is what the apply will deploy; a zero one while that is open. The
-// program that comes with the provider lies still during a run. What
-// process.binary leads to may be made by another resource of the run: it is
-// the one that the refresh found there. On another machine it is the one that runs.
-func (r *bridge) program(ctx context.Context, target *process.Target, before memory, elsewhere bool, diags *diag.Diagnostics) process.Program {
+// programOf is what the apply will deploy; a zero one while that is open. The
+// program that comes with the provider does not change during a run. What the
+// configuration names may be made by another resource of the run: it is the one
+// that the refresh found there. On another machine it is the one that runs.
+func programOf(ctx context.Context, k kind, target deploy.Target, before memory, away bool, diags *diag.Diagnostics) deploy.Program {
 	switch {
 	case target == nil:
-		return process.Program{}
-	case elsewhere:
-		return process.Program{Digest: before.Digest}
-	case target.Binary != "" && before.Offered != nil && before.Offered.Configured == target.Binary:
+		return deploy.Program{}
+	case away:
+		return deploy.Program{Digest: before.Digest}
+	}
+	source := target.Source()
+	if source != "" && before.Offered != nil && before.Offered.Configured == source {
 		return *before.Offered
 	}
 	program, err := target.Program(ctx)
 	switch {
-	case err != nil && target.Binary != "":
-		diags.Append(demoted(diag.Diagnostics{noProgram(err)})...)
-		return process.Program{}
+	case err != nil && source != "":
+		diags.Append(demoted(diag.Diagnostics{k.diagnose("No bridge to deploy", err)})...)
+		return deploy.Program{}
 	case err != nil:
-		diags.Append(noProgram(err))
-		return process.Program{}
-	case target.Binary != "":
-		return process.Program{}
+		diags.Append(k.diagnose("No bridge to deploy", err))
+		return deploy.Program{}
+	case source != "":
+		return deploy.Program{}
 	}
 	return program
 }
 
-func noProgram(err error) diag.Diagnostic {
-	return diag.NewAttributeErrorDiagnostic(path.Root("process").AtName("binary"), "No bridge to deploy", sentence(err.Error()))
-}
-
 // claim says which place the deployment wants, and what stands against it.
-func (r *bridge) claim(ctx context.Context, plan model, target *process.Target, prior *model, trace string,
+func (r *bridge) claim(ctx context.Context, plan model, k kind, target deploy.Target, prior *model, trace string,
 	resp *resource.ModifyPlanResponse, found *diag.Diagnostics,
 ) {
 	mark := client.OwnerOf(ctx, resp.Private, &resp.Diagnostics)
 	isNew := prior == nil || prior.ID.ValueString() != target.ID()
-	var clash diag.Diagnostics
 	claims := r.claims()
-	claims.add(mark, claimOf(plan.Name.ValueString(), target), &clash)
+	var clash diag.Diagnostics
+	for _, err := range claims.add(mark, claim{plan.Name.ValueString(), target}) {
+		clash.Append(k.diagnose("Two deployments in one place", err))
+	}
 	if isNew && claims.isApplying() { // see demoted
 		clash = demoted(clash)
 	}
@@ -157,23 +155,22 @@ func (r *bridge) claim(ctx context.Context, plan model, target *process.Target, 
 	if !isNew || clash.HasError() || claims.isManaged(target) { // the one that is there may be replaced by this one
 		return
 	}
-	there, err := process.Open(target.DataDir, r.here, "")
+	_, there, err := open(target.ID(), "")
 	if err != nil {
-		return // nothing is there, or Create says what
+		return // refused when the configuration is validated
 	}
 	state, err := there.Observe(ctx)
-	if err != nil {
-		return
+	if err != nil || state.Lost != "" {
+		return // nothing is there, or Create says what
 	}
-	exists := diag.NewAttributeErrorDiagnostic(path.Root("process").AtName("data_dir"), existsTitle, existsText(target, state.Spec.Name))
-	if process.SameBridge(trace, state.Trace) {
+	exists := alreadyExists(k, target.ID(), state.Spec.Name)
+	if instance := k.Instance(trace); instance != "" && instance == k.Instance(state.Trace) {
 		if prior == nil {
 			return // this one, which is being replaced
 		}
-		exists = diag.NewAttributeErrorDiagnostic(path.Root("process").AtName("data_dir"), "The folder of this deployment was moved", fmt.Sprintf(
-			"%s holds the bridge that this resource has deployed. Move the folder back, or let Terraform forget the old place and import the new one: "+
-				"terraform state rm, then\n\n%s", target.DataDir, importBlock(target)))
-		found.Append(exists)
+		found.AddAttributeError(k.path(k.PlaceArgument), "The deployment was moved", fmt.Sprintf(
+			"%s is the bridge that this resource has deployed. Move it back, or let Terraform forget the old place and import the new one: "+
+				"terraform state rm, then\n\n%s", target.ID(), importBlock(target.ID())))
 		return
 	}
 	found.Append(demoted(diag.Diagnostics{exists})...)
@@ -181,27 +178,26 @@ func (r *bridge) claim(ctx context.Context, plan model, target *process.Target, 
 
 // foresee sets the computed attributes: unknown as far as the apply changes
 // them, else as they are. state is nil if the deployment is new.
-func (m *model) foresee(state *model, target *process.Target, program process.Program, before memory) {
+func (m *model) foresee(state *model, target deploy.Target, program deploy.Program, before memory) {
 	m.ID, m.URL, m.SCIMURL = types.StringUnknown(), types.StringUnknown(), types.StringUnknown()
-	fixed := false
+	var url, source string
 	if target != nil {
-		m.ID = types.StringValue(target.ID())
+		m.ID, source = types.StringValue(target.ID()), target.Source()
 		public := m.setting("public_url")
-		var url string
-		if url, fixed = address(public.ValueString(), target.Listen); fixed && !public.IsUnknown() {
-			m.URL, m.SCIMURL = types.StringValue(url), types.StringValue(url+scimPath)
+		if url = address(public.ValueString(), target.URL()); url != "" && !public.IsUnknown() {
+			m.URL, m.SCIMURL = types.StringValue(url), types.StringValue(scimURL(url))
 		}
 	}
 	m.ObservedRevision, m.Status, m.Version = types.StringUnknown(), types.StringUnknown(), types.StringUnknown()
 	m.Problems, m.EgressAddress = types.ListUnknown(types.StringType), types.StringUnknown()
-	// A program of process.binary may be another when it is deployed, unless the revision names it.
-	if program.Version != "" && (target.Binary == "" || !m.Revision.IsUnknown()) {
+	// A program that the configuration names may be another when it is deployed, unless the revision names it.
+	if program.Version != "" && (source == "" || !m.Revision.IsUnknown()) {
 		m.Version = types.StringValue(program.Version)
 	}
 	if state == nil {
 		return
 	}
-	if program.Digest != "" && program.Digest == before.Digest && !state.Version.IsNull() && (target.Binary == "" || !m.Revision.IsUnknown()) {
+	if program.Digest != "" && program.Digest == before.Digest && !state.Version.IsNull() && (source == "" || !m.Revision.IsUnknown()) {
 		m.Version = state.Version
 	}
 	if !state.EgressAddress.IsNull() && state.setting("source_address").Equal(m.setting("source_address")) {
@@ -212,7 +208,7 @@ func (m *model) foresee(state *model, target *process.Target, program process.Pr
 	}
 	m.ObservedRevision, m.Status, m.Version = state.ObservedRevision, state.Status, state.Version
 	m.Problems, m.EgressAddress = state.Problems, state.EgressAddress
-	if !fixed {
+	if url == "" {
 		m.URL, m.SCIMURL = state.URL, state.SCIMURL
 	}
 }
@@ -226,7 +222,7 @@ func touched(state, plan model, before memory) bool {
 
 // warnProgram says that the bridge is replaced by another program, which no
 // argument shows.
-func warnProgram(state *model, program process.Program, before memory, diags *diag.Diagnostics) {
+func warnProgram(state *model, program deploy.Program, before memory, diags *diag.Diagnostics) {
 	if state == nil || program.Digest == "" || before.Digest == "" || program.Digest == before.Digest {
 		return
 	}

@@ -2,7 +2,6 @@ package deployment
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -16,23 +15,16 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy"
-	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy/process"
 )
-
-// redeployable is a target that can run what it has in a new process.
-type redeployable interface {
-	deploy.Target
-	Redeploy(ctx context.Context, token session.Token) error
-}
 
 // redeploy needs neither account nor provider configuration: all it uses is at
 // the target.
-type redeploy struct{ here process.Machine }
+type redeploy struct{}
 
 var _ action.Action = (*redeploy)(nil)
 
 // NewRedeploy is the action scimbridge_redeploy.
-func NewRedeploy() action.Action { return &redeploy{here: process.ThisMachine()} }
+func NewRedeploy() action.Action { return new(redeploy) }
 
 type redeployModel struct {
 	Deployment      types.String `tfsdk:"deployment"`
@@ -85,7 +77,7 @@ func (a *redeploy) Invoke(ctx context.Context, req action.InvokeRequest, resp *a
 	ctx, cancel := deploy.Within(ctx, timeout, "timeout")
 	defer cancel()
 
-	target, err := a.open(m.Deployment.ValueString())
+	target, err := openDeployed(ctx, m.Deployment.ValueString())
 	if err != nil {
 		resp.Diagnostics.AddAttributeError(path.Root("deployment"), "No deployment to redeploy", sentence(err.Error()))
 		return
@@ -113,21 +105,20 @@ func (a *redeploy) Invoke(ctx context.Context, req action.InvokeRequest, resp *a
 	}
 }
 
-// open finds what was deployed under an id.
-func (a *redeploy) open(id string) (redeployable, error) {
-	dataDir, err := dataDirOf(id)
+// openDeployed returns the target of an id if its deployment is there.
+func openDeployed(ctx context.Context, id string) (deploy.Target, error) {
+	_, target, err := open(id, "")
 	if err != nil {
 		return nil, err
 	}
-	target, err := process.Open(dataDir, a.here, "")
-	if errors.Is(err, deploy.ErrAbsent) {
-		return nil, fmt.Errorf("looked in %s: %w", dataDir, err)
+	if _, err := whole(target.Observe(ctx)); err != nil {
+		return nil, fmt.Errorf("looked at %s: %w", id, err)
 	}
-	return target, err
+	return target, nil
 }
 
 func validDeployment(id string) error {
-	_, err := dataDirOf(id)
+	_, _, err := open(id, "")
 	return err
 }
 

@@ -23,7 +23,6 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/client"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy"
-	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy/process"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/identity"
 )
 
@@ -31,7 +30,6 @@ import (
 // be found: what it manages is at the target.
 type bridge struct {
 	client *client.Client // nil while it is not configured
-	here   process.Machine
 }
 
 var (
@@ -40,11 +38,12 @@ var (
 	_ resource.ResourceWithModifyPlan  = (*bridge)(nil)
 	_ resource.ResourceWithImportState = (*bridge)(nil)
 
-	_ resource.ResourceWithValidateConfig = (*bridge)(nil)
+	_ resource.ResourceWithValidateConfig   = (*bridge)(nil)
+	_ resource.ResourceWithConfigValidators = (*bridge)(nil)
 )
 
 // New is the resource scimbridge_deployment.
-func New() resource.Resource { return &bridge{here: process.ThisMachine()} }
+func New() resource.Resource { return new(bridge) }
 
 func (r *bridge) Metadata(_ context.Context, _ resource.MetadataRequest, resp *resource.MetadataResponse) {
 	resp.TypeName = "scimbridge_deployment"
@@ -55,7 +54,7 @@ func (r *bridge) Configure(_ context.Context, req resource.ConfigureRequest, res
 }
 
 func (r *bridge) IdentitySchema(_ context.Context, _ resource.IdentitySchemaRequest, resp *resource.IdentitySchemaResponse) {
-	resp.IdentitySchema = identity.Schema("The target's kind and the deployment's place there, `process:/absolute/data_dir`.")
+	resp.IdentitySchema = identity.Schema(idDescription())
 }
 
 func (r *bridge) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
@@ -73,7 +72,7 @@ func (r *bridge) Create(ctx context.Context, req resource.CreateRequest, resp *r
 
 	createErr := work.target.Create(ctx, work.spec, work.revision, work.token)
 	if exists, ok := errors.AsType[*deploy.ExistsError](createErr); ok {
-		resp.Diagnostics.AddAttributeError(path.Root("process").AtName("data_dir"), existsTitle, existsText(work.target, exists.Name))
+		resp.Diagnostics.Append(alreadyExists(work.kind, work.target.ID(), exists.Name))
 		return
 	}
 	state, err := work.target.Observe(context.WithoutCancel(ctx))
@@ -87,10 +86,10 @@ func (r *bridge) Create(ctx context.Context, req resource.CreateRequest, resp *r
 	}
 	// From here on a bridge exists: whatever happens next, Terraform must know it.
 	planned := plan
-	resp.Diagnostics.Append(r.remember(ctx, resp.Private, work.target, state)...)
+	resp.Diagnostics.Append(remember(ctx, resp.Private, memory{}, work.target, state)...)
 	r.sameAccount(ctx, resp.Private, "", &resp.Diagnostics)
 	resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account(work.spec.Session), work.target.ID())...)
-	resp.Diagnostics.Append(plan.compute(ctx, work.target, state)...)
+	resp.Diagnostics.Append(plan.compute(ctx, work.target.ID(), state)...)
 	plan.keep(planned)
 	resp.Diagnostics.Append(resp.State.Set(ctx, plan)...)
 	if createErr != nil {
@@ -99,7 +98,7 @@ func (r *bridge) Create(ctx context.Context, req resource.CreateRequest, resp *r
 	}
 	state, err = work.wait().Until(ctx)
 	if !errors.Is(err, deploy.ErrAbsent) {
-		resp.Diagnostics.Append(plan.compute(ctx, work.target, state)...)
+		resp.Diagnostics.Append(plan.compute(ctx, work.target.ID(), state)...)
 		plan.keep(planned)
 		resp.Diagnostics.Append(resp.State.Set(ctx, plan)...)
 	}
@@ -112,71 +111,73 @@ func (r *bridge) Read(ctx context.Context, req resource.ReadRequest, resp *resou
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	dataDir, err := dataDirOf(m.ID.ValueString())
+	id, before := m.ID.ValueString(), recall(ctx, req.Private)
+	k, target, err := open(id, before.Trace)
 	if err != nil {
-		resp.Diagnostics.AddError("Not a deployment that this version knows", err.Error())
+		resp.Diagnostics.AddError("Not a deployment that this version knows", sentence(err.Error()))
 		return
 	}
 	imported := m.Name.IsNull()
-	r.claims().manage(dataDir)
+	r.claims().manage(target)
 	if !imported {
-		resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account(m.Session.ValueString()), m.ID.ValueString())...)
-		if err := r.sameMachine(ctx, req.Private, dataDir); err != nil {
-			warnUnseen(&resp.Diagnostics, "The bridge runs on another machine", err)
+		resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account(m.Session.ValueString()), id)...)
+		if err := elsewhere(ctx, req.Private, id); err != nil {
+			warnUnseen(&resp.Diagnostics, err)
 			return
 		}
 	}
-	target, err := process.Open(dataDir, r.here, recall(ctx, req.Private).Trace)
-	var state deploy.State
-	if err == nil {
-		state, err = target.Observe(ctx)
+	state, err := target.Observe(ctx)
+	if imported {
+		state, err = whole(state, err)
 	}
-	_, elsewhere := errors.AsType[*process.ElsewhereError](err)
 	switch {
+	case imported && err != nil:
+		report(&resp.Diagnostics, "No bridge to import", fmt.Errorf("looked at %s: %w", id, err))
+		return
 	case err == nil:
 		warnOverlap(&resp.Diagnostics, state)
-	case imported:
-		resp.Diagnostics.AddError("No bridge to import", fmt.Sprintf("Looked in %s: %v.", dataDir, err))
-		return
 	case errors.Is(err, deploy.ErrAbsent):
-		r.readAbsent(ctx, m, req.Private, resp)
-		return
-	case elsewhere:
-		warnUnseen(&resp.Diagnostics, "The bridge runs on another machine", err)
+		r.readAbsent(ctx, k, m, req.Private, resp)
 		return
 	default:
-		warnUnseen(&resp.Diagnostics, "Cannot look at the bridge", err)
+		warnUnseen(&resp.Diagnostics, err)
 		return
 	}
 	if imported {
 		m.imported(state.Spec.Memo)
-		resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account(state.Spec.Session), m.ID.ValueString())...)
+		resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account(state.Spec.Session), id)...)
 	}
-	resp.Diagnostics.Append(r.remember(ctx, resp.Private, target, state)...)
 	if state.Lost != "" {
 		// The specification is lost with the record; what the state has of it is all that is known.
 		warnLost(&resp.Diagnostics, state)
+		resp.Diagnostics.Append(remember(ctx, resp.Private, before, target, state)...)
 		resp.Diagnostics.Append(m.computeStatus(ctx, state)...)
 	} else {
-		resp.Diagnostics.Append(m.observe(ctx, target, state)...)
+		resp.Diagnostics.Append(m.observe(ctx, k, id, state)...)
+		configured, diags := m.target(ctx, k, before.Trace)
+		resp.Diagnostics.Append(diags...)
+		if resp.Diagnostics.HasError() {
+			return
+		}
+		resp.Diagnostics.Append(remember(ctx, resp.Private, before, configured, state)...)
 	}
 	resp.Diagnostics.Append(resp.State.Set(ctx, m)...)
 }
 
-// readAbsent decides what it means that neither the folder nor a process leads to the bridge.
-func (r *bridge) readAbsent(ctx context.Context, m model, private client.Private, resp *resource.ReadResponse) {
+// readAbsent decides what it means that nothing at the target leads to the bridge.
+func (r *bridge) readAbsent(ctx context.Context, k kind, m model, private client.Private, resp *resource.ReadResponse) {
 	known := recall(ctx, private)
-	instance := (&process.Target{Trace: known.Trace}).Instance()
+	instance := k.Instance(known.Trace)
 	heard := r.heardOf(ctx, instance, m.Revision.ValueString())
-	title, text := "The bridge is gone", fmt.Sprintf("%s holds no deployment, and no process of it runs. The plan makes it anew.", m.ID.ValueString())
+	title, text := "The bridge is gone", fmt.Sprintf("%s holds no deployment, and no bridge of it runs. The plan makes it anew.", m.ID.ValueString())
 	switch {
 	case heard == nil:
 		resp.State.RemoveResource(ctx)
 	case instance != "":
 		resp.State.RemoveResource(ctx)
 		text += fmt.Sprintf(" But %s: if it runs from a folder that was moved, or on another machine, end it there first, or import it from there.", seenAt(*heard))
-	default: // nothing here tells that its process has ended
-		title, text = "The bridge cannot be found", sentence(lostSomewhere(m.ID.ValueString(), *heard))
+	default: // nothing here tells that it has ended
+		title, text = "The bridge cannot be found", lostSomewhere(k, m.ID.ValueString(), *heard)
 		known.Lost = text
 		if stored, err := json.Marshal(known); err == nil {
 			resp.Diagnostics.Append(resp.Private.SetKey(ctx, memoryKey, stored)...)
@@ -185,22 +186,27 @@ func (r *bridge) readAbsent(ctx context.Context, m model, private client.Private
 	resp.Diagnostics.AddWarning(title, text)
 }
 
-func lostSomewhere(id string, heard api.Bridge) string {
-	return fmt.Sprintf("%s holds no deployment, but %s. If its folder was moved, move it back. "+
-		"If it runs from elsewhere, end its process by hand (`pgrep -af 'scim-bridge serve'` shows them); two minutes later the account knows it as gone", id, seenAt(heard))
+func lostSomewhere(k kind, id string, heard api.Bridge) string {
+	return fmt.Sprintf("%s holds no deployment, but %s. %s", id, seenAt(heard), k.FindLost)
 }
 
 // warnUnseen says why the bridge was not looked at. The state stays as it is:
 // what cannot be seen is not gone.
-func warnUnseen(diags *diag.Diagnostics, title string, err error) {
-	diags.AddWarning(title, sentence(err.Error())+".\n\nThe state is kept as it was. An apply that would touch the bridge fails.")
+func warnUnseen(diags *diag.Diagnostics, err error) {
+	title, text := "Cannot look at the bridge", sentence(err.Error())+"."
+	if errors.Is(err, deploy.ErrElsewhere) {
+		title, text = elsewhereTitle, elsewhereText(err)
+	}
+	diags.AddWarning(title, text+"\n\nThe state is kept as it was. An apply that would touch the bridge fails.")
 }
+
+const elsewhereTitle = "The bridge runs on another machine"
 
 // warnLost says what was found of a bridge whose record is lost.
 func warnLost(diags *diag.Diagnostics, s deploy.State) {
 	how := "The bridge does not run. The apply starts it again and writes the record anew"
 	if s.Running {
-		how = "The bridge runs all the same. The apply writes the record anew, and replaces the process where it cannot be reached otherwise"
+		how = "The bridge runs all the same. The apply writes the record anew, and replaces the bridge where it cannot be reached otherwise"
 	}
 	diags.AddWarning("The record of the deployment is lost", fmt.Sprintf("%s. %s; destroying ends it.", sentence(s.Lost), how))
 }
@@ -211,14 +217,15 @@ func (r *bridge) Update(ctx context.Context, req resource.UpdateRequest, resp *r
 	resp.Diagnostics.Append(req.Config.Get(ctx, &config)...)
 	timeout, diags := plan.Timeouts.Update(ctx, defaultTimeout)
 	resp.Diagnostics.Append(diags...)
-	work := r.prepare(ctx, plan, config, recall(ctx, req.Private), &resp.Diagnostics)
+	before := recall(ctx, req.Private)
+	work := r.prepare(ctx, plan, config, before, &resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
 		return
 	}
 	ctx, cancel := deploy.Within(ctx, timeout, "timeouts.update")
 	defer cancel()
-	if err := r.sameMachine(ctx, req.Private, work.target.DataDir); err != nil {
-		report(&resp.Diagnostics, "The bridge runs on another machine", err)
+	if err := elsewhere(ctx, req.Private, work.target.ID()); err != nil {
+		report(&resp.Diagnostics, elsewhereTitle, err)
 	}
 	r.sameAccount(ctx, resp.Private, plan.Session.ValueString(), &resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
@@ -232,8 +239,8 @@ func (r *bridge) Update(ctx context.Context, req resource.UpdateRequest, resp *r
 	if err == nil && plan.Status.IsUnknown() {
 		state, err = work.wait().Until(ctx)
 	}
-	if state.Trace != "" { // also if the wait has failed: this is the process that runs
-		resp.Diagnostics.Append(r.remember(ctx, resp.Private, work.target, state)...)
+	if state.Trace != "" { // also if the wait has failed: this is the one that runs
+		resp.Diagnostics.Append(remember(ctx, resp.Private, before, work.target, state)...)
 	}
 	resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account(work.spec.Session), work.target.ID())...)
 	reportUnready(&resp.Diagnostics, plan.OnUnready.ValueString(), err)
@@ -241,7 +248,7 @@ func (r *bridge) Update(ctx context.Context, req resource.UpdateRequest, resp *r
 		return // with the prior state: after State.Set, the next plan would say that there is nothing to do
 	}
 	planned := plan
-	resp.Diagnostics.Append(plan.compute(ctx, work.target, state)...)
+	resp.Diagnostics.Append(plan.compute(ctx, work.target.ID(), state)...)
 	plan.keep(planned)
 	resp.Diagnostics.Append(resp.State.Set(ctx, plan)...)
 }
@@ -269,12 +276,13 @@ func (r *bridge) Delete(ctx context.Context, req resource.DeleteRequest, resp *r
 	timeout, diags := m.Timeouts.Delete(ctx, defaultTimeout)
 	resp.Diagnostics.Append(diags...)
 	refuseProtected(m, &resp.Diagnostics)
-	dataDir, err := dataDirOf(m.ID.ValueString())
+	id, before := m.ID.ValueString(), recall(ctx, req.Private)
+	k, target, err := open(id, before.Trace)
 	if err == nil {
-		err = r.sameMachine(ctx, req.Private, dataDir)
+		err = elsewhere(ctx, req.Private, id)
 	}
 	if err != nil {
-		resp.Diagnostics.AddError("Cannot destroy the deployment", sentence(err.Error()))
+		report(&resp.Diagnostics, "Cannot destroy the deployment", err)
 	}
 	r.sameAccount(ctx, req.Private, m.Session.ValueString(), &resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
@@ -282,18 +290,17 @@ func (r *bridge) Delete(ctx context.Context, req resource.DeleteRequest, resp *r
 	}
 	ctx, cancel := deploy.Within(ctx, timeout, "timeouts.delete")
 	defer cancel()
-	target := &process.Target{DataDir: dataDir, Machine: r.here, Trace: recall(ctx, req.Private).Trace}
-	if err := r.destroy(ctx, target, m); err != nil {
-		resp.Diagnostics.AddError("Cannot destroy the deployment", sentence(err.Error()))
+	if err := r.destroy(ctx, k, target, before.Trace, m); err != nil {
+		report(&resp.Diagnostics, "Cannot destroy the deployment", err)
 	}
 }
 
 // destroy ends the bridge, and refuses to take one for ended that the account hears of.
-func (r *bridge) destroy(ctx context.Context, target *process.Target, m model) error {
+func (r *bridge) destroy(ctx context.Context, k kind, target deploy.Target, trace string, m model) error {
 	_, err := target.Observe(ctx)
-	if errors.Is(err, deploy.ErrAbsent) && target.Trace == "" {
+	if errors.Is(err, deploy.ErrAbsent) && trace == "" {
 		if heard := r.heardOf(ctx, "", m.Revision.ValueString()); heard != nil {
-			return errors.New(lostSomewhere(target.ID(), *heard))
+			return errors.New(lostSomewhere(k, target.ID(), *heard))
 		}
 	}
 	return target.Destroy(ctx)
@@ -309,25 +316,22 @@ func (r *bridge) ImportState(ctx context.Context, req resource.ImportStateReques
 			owner = *named
 		}
 	}
-	dataDir, err := dataDirOf(id)
+	const title = "Cannot import the deployment"
+	_, target, err := open(id, "")
 	if err != nil {
-		resp.Diagnostics.AddError("Cannot import the deployment", sentence(err.Error()))
+		report(&resp.Diagnostics, title, err)
 	}
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	target, err := process.Open(dataDir, r.here, "") // with its record: without it, there is nothing to import
-	var state deploy.State
-	if err == nil {
-		state, err = target.Observe(ctx)
-	}
+	state, err := whole(target.Observe(ctx))
 	if err != nil {
-		resp.Diagnostics.AddError("Cannot import the deployment", fmt.Sprintf("Looked in %s: %v.", dataDir, err))
+		report(&resp.Diagnostics, title, fmt.Errorf("looked at %s: %w", id, err))
 		return
 	}
 	actual := account(state.Spec.Session)
 	if owner != "" && owner != actual {
-		resp.Diagnostics.AddError("The bridge belongs to another account", fmt.Sprintf("The bridge in %s has a session of account %q, not of %q.", dataDir, actual, owner))
+		resp.Diagnostics.AddError("The bridge belongs to another account", fmt.Sprintf("%s has a session of account %q, not of %q.", id, actual, owner))
 		return
 	}
 	resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, actual, id)...)
@@ -344,29 +348,22 @@ func (r *bridge) claims() *claims {
 	return client.Once[claims](r.client)
 }
 
-func dataDirOf(id string) (string, error) {
-	dataDir, ok := strings.CutPrefix(id, process.IDPrefix)
-	if !ok {
-		return "", fmt.Errorf("the id %q must look like %s/absolute/data_dir", id, process.IDPrefix)
-	}
-	return dataDir, process.CheckDataDir(dataDir)
+// alreadyExists says that a bridge is deployed at the place of an id.
+func alreadyExists(k kind, id, name string) diag.Diagnostic {
+	return diag.NewAttributeErrorDiagnostic(k.path(k.PlaceArgument), "A bridge is deployed there already", fmt.Sprintf(
+		"%s is the deployment %q. If it is that of a resource that has another name now, write a moved block: nothing is made or "+
+			"destroyed then. Without one, the old is destroyed and the new made in any order, and a second apply may be needed. "+
+			"Otherwise choose another %s, or take that one over:\n\n%s", id, name, k.PlaceArgument, importBlock(id)))
 }
 
-const existsTitle = "A bridge is deployed there already"
-
-func existsText(t *process.Target, name string) string {
-	return fmt.Sprintf("%s holds the deployment %q. If it is that of a resource that has another name now, write a moved block: nothing is made or "+
-		"destroyed then. Without one, the old is destroyed and the new made in any order, and a second apply may be needed. "+
-		"Otherwise choose another data_dir, or take that one over:\n\n%s", t.DataDir, name, importBlock(t))
-}
-
-func importBlock(t *process.Target) string {
-	return fmt.Sprintf("import {\n  to = scimbridge_deployment.<name>\n  id = %q\n}", t.ID())
+func importBlock(id string) string {
+	return fmt.Sprintf("import {\n  to = scimbridge_deployment.<name>\n  id = %q\n}", id)
 }
 
 // work is what an apply has to do.
 type work struct {
-	target   *process.Target
+	kind     kind
+	target   deploy.Target
 	spec     deploy.Spec
 	revision string
 	token    session.Token
@@ -380,7 +377,8 @@ func (w work) wait() deploy.Wait {
 // prepare works out what to do, now that everything is known.
 func (r *bridge) prepare(ctx context.Context, plan, config model, before memory, diags *diag.Diagnostics) work {
 	r.claims().apply()
-	target, d := plan.target(ctx, r.here)
+	k, _ := plan.kind() // as ModifyPlan has found
+	target, d := plan.target(ctx, k, before.Trace)
 	diags.Append(d...)
 	spec, known, d := plan.spec(ctx)
 	diags.Append(d...)
@@ -391,25 +389,25 @@ func (r *bridge) prepare(ctx context.Context, plan, config model, before memory,
 		diags.AddError("Unknown values", "Terraform did not say all of what to deploy. This is a bug in the provider.")
 		return work{}
 	}
-	target.Trace = before.Trace
-	build, err := target.Build(ctx)
+	program, err := target.Program(ctx)
 	if err != nil {
-		diags.AddAttributeError(path.Root("process").AtName("binary"), "No bridge to deploy", sentence(err.Error()))
+		diags.Append(k.diagnose("No bridge to deploy", err))
 		return work{}
 	}
 	token, previous := r.checkToken(config.UnsealTokenWO, spec.Session, spec.Unseal, diags)
 	if previous && plan.Status.IsUnknown() {
 		warnPrevious(diags)
 	}
-	revision := spec.Revision(build)
+	revision := spec.Revision(target.Build(program.Digest))
 	if planned := plan.Revision; !planned.IsUnknown() && planned.ValueString() != revision {
 		// Something in this run made another program. The one that runs goes on, and the next plan shows the other.
-		target.Keep, revision = before.Digest, planned.ValueString()
-		if before.Digest == "" || spec.Revision(target.BuildOf(before.Digest)) != revision {
+		target.Keep(before.Digest)
+		revision = planned.ValueString()
+		if before.Digest == "" || spec.Revision(target.Build(before.Digest)) != revision {
 			diags.AddError("The plan is out of date", "The program to deploy is another one than when the plan was made. Run terraform apply again.")
 		}
 	}
-	return work{target, spec, revision, token}
+	return work{k, target, spec, revision, token}
 }
 
 // checkToken reads the token and refuses one that does not open the session.
@@ -466,6 +464,10 @@ func refuseProtected(m model, diags *diag.Diagnostics) {
 
 // report tells an error that ended an apply.
 func report(diags *diag.Diagnostics, title string, err error) {
+	if errors.Is(err, deploy.ErrElsewhere) {
+		diags.AddError(title, elsewhereText(err))
+		return
+	}
 	diags.AddError(title, sentence(err.Error()))
 }
 

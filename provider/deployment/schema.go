@@ -2,6 +2,7 @@ package deployment
 
 import (
 	"context"
+	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework-timeouts/resource/timeouts"
 	"github.com/hashicorp/terraform-plugin-framework-validators/listvalidator"
@@ -9,23 +10,27 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/booldefault"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/objectplanmodifier"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/planmodifier"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringdefault"
-	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringplanmodifier"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy"
-	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy/process"
 )
 
 const (
 	onUnreadyWarn = "warn"
 	onUnreadyFail = "fail"
-	// defaultListen is for a proxy on the same machine: what others can reach
-	// must be meant.
-	defaultListen = "127.0.0.1:3002"
 )
+
+func idDescription() string {
+	var forms []string
+	for _, k := range kinds() {
+		forms = append(forms, "`"+k.Prefix()+k.Place+"`")
+	}
+	return "The target's kind and the deployment's place there: " + strings.Join(forms, ", ") + "."
+}
 
 func (r *bridge) Schema(ctx context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
 	resp.Schema = schema.Schema{
@@ -35,7 +40,7 @@ func (r *bridge) Schema(ctx context.Context, _ resource.SchemaRequest, resp *res
 		Attributes: map[string]schema.Attribute{
 			"id": schema.StringAttribute{
 				Computed:            true,
-				MarkdownDescription: "The target's kind and the deployment's place there: `process:/absolute/data_dir`.",
+				MarkdownDescription: idDescription(),
 			},
 			"name": schema.StringAttribute{
 				Required:            true,
@@ -63,32 +68,6 @@ func (r *bridge) Schema(ctx context.Context, _ resource.SchemaRequest, resp *res
 				Validators: []validator.String{checkToken{}},
 				MarkdownDescription: "The bearer token that opens `session`. Write-only: it is in no plan and no state, and never a reason for a change by itself. " +
 					"Left out, a new bridge stays sealed until somebody shows it the token.",
-			},
-			"process": schema.SingleNestedAttribute{
-				Required:            true,
-				MarkdownDescription: "Run the bridge as a detached process on the machine that runs Terraform. Not on Windows.",
-				Attributes: map[string]schema.Attribute{
-					"listen": schema.StringAttribute{
-						Optional: true,
-						Computed: true,
-						Default:  stringdefault.StaticString(defaultListen),
-						MarkdownDescription: "Address to listen on. Default `" + defaultListen + "`. One that other machines can reach, `:3002` for one, needs a proxy with HTTPS " +
-							"in front, which `settings.public_url` names, or `settings.insecure_http`.",
-						Validators: []validator.String{check(validListen)},
-					},
-					"data_dir": schema.StringAttribute{
-						Required: true,
-						MarkdownDescription: "Absolute path of the bridge's folder, made if it is missing. Another one replaces the deployment. " +
-							"Its log is `bridge.log`, set aside at 16 MiB; the latest three of those are kept. What it cannot log, a crash for instance, is in `stderr.log`.",
-						Validators:    []validator.String{check(process.CheckDataDir)},
-						PlanModifiers: []planmodifier.String{stringplanmodifier.RequiresReplace()},
-					},
-					"binary": schema.StringAttribute{
-						Optional: true,
-						MarkdownDescription: "Absolute path of the program to run, instead of the one that comes with the provider. " +
-							"Either is copied to `data_dir` and run from there; a newer one is a planned change in place.",
-					},
-				},
 			},
 			"settings": schema.SingleNestedAttribute{
 				Optional:            true,
@@ -200,4 +179,19 @@ func (r *bridge) Schema(ctx context.Context, _ resource.SchemaRequest, resp *res
 			},
 		},
 	}
+	all := kinds()
+	for _, k := range all {
+		k.argument.Required, k.argument.Optional = len(all) == 1, len(all) > 1 // then see ConfigValidators
+		k.argument.PlanModifiers = append(k.argument.PlanModifiers, replaceForAnotherKind())
+		resp.Schema.Attributes[k.Name] = k.argument
+	}
+}
+
+// replaceForAnotherKind replaces a deployment whose target becomes one of another kind.
+func replaceForAnotherKind() planmodifier.Object {
+	const description = "Another kind of target replaces the deployment."
+	return objectplanmodifier.RequiresReplaceIf(
+		func(_ context.Context, req planmodifier.ObjectRequest, resp *objectplanmodifier.RequiresReplaceIfFuncResponse) {
+			resp.RequiresReplace = req.StateValue.IsNull() != req.PlanValue.IsNull()
+		}, description, description)
 }

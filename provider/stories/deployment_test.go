@@ -157,7 +157,7 @@ func TestABridgeThatIsNotFoundIsToldInWords(t *testing.T) {
 	if code != 1 {
 		t.Errorf("the plan ended with %d", code)
 	}
-	expectSaid(t, out, "The folder of this deployment was moved", "terraform state rm", "process:"+moved)
+	expectSaid(t, out, "The deployment was moved", "terraform state rm", "process:"+moved)
 	if err := os.Rename(moved, w.dataDir); err != nil {
 		t.Fatal(err)
 	}

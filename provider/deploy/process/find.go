@@ -43,18 +43,12 @@ func traceOf(r record) string {
 	return string(b)
 }
 
-// Instance is the id under which the account knows the traced bridge; empty if it is not known.
-func (t *Target) Instance() string {
-	if known := t.trace(); known != nil {
+// instanceOf is the id under which the account knows the bridge of a trace; empty if it is not known.
+func instanceOf(trace string) string {
+	if known := (&Target{Trace: trace}).trace(); known != nil {
 		return known.Instance
 	}
 	return ""
-}
-
-// SameBridge reports whether two traces are of bridges with one instance id.
-func SameBridge(a, b string) bool {
-	x, y := (&Target{Trace: a}).Instance(), (&Target{Trace: b}).Instance()
-	return x != "" && x == y
 }
 
 // A finding is what find knows of a deployment.

@@ -264,7 +264,7 @@ func TestAnotherBridgeInTheFolderIsLeftAlone(t *testing.T) {
 	}
 	f.must(f.target.Destroy(t.Context()))
 	f.gone(pid)
-	there, err := process.Open(f.target.DataDir, process.ThisMachine(), "")
+	there, err := process.Kind().Open(f.target.DataDir, "")
 	f.must(err)
 	if s, err := there.Observe(t.Context()); err != nil || s.Bridge == nil || s.Bridge.PID != others {
 		t.Errorf("the other bridge: %+v, %v", s, err)

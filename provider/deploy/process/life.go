@@ -49,7 +49,7 @@ type child struct {
 // run starts the bridge that the record describes and records it. With
 // takeOver, it serves in the place of the one that runs, which then ends.
 func (t *Target) run(ctx context.Context, r *record, token session.Token, takeOver bool) error {
-	source, err := t.source()
+	source, err := t.programPath()
 	if err != nil {
 		return err
 	}
@@ -182,7 +182,7 @@ func (t *Target) restart(ctx context.Context, old record, r *record, token sessi
 // failed says why. Its files are as they were.
 func (t *Target) revive(ctx context.Context, old record, token session.Token, failed error) error {
 	was := *t
-	was.Listen, was.Binary, was.Keep = old.Listen, old.Binary, old.Build
+	was.Listen, was.Binary, was.kept = old.Listen, old.Binary, old.Build
 	old.Process = nil
 	if !was.opens(token) {
 		token = session.Token{} // the identity provider's next request opens it

@@ -1,9 +1,12 @@
 package process
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"strings"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy"
 )
 
 // A Machine is where a process runs.
@@ -30,18 +33,45 @@ func ThisMachine() Machine {
 	return m
 }
 
-// An ElsewhereError says that a data folder belongs to another machine.
+// json is the machine as deploy.State has it.
+func (m Machine) json() []byte {
+	b, err := json.Marshal(m)
+	if err != nil {
+		panic(fmt.Sprintf("process: a machine is two texts: %v", err))
+	}
+	return b
+}
+
+// elsewhere returns an *ElsewhereError if the data folder belongs to another
+// machine than m.
+func (m Machine) elsewhere(dataDir string, origin []byte) error {
+	if len(origin) == 0 { // imported, and not yet read
+		return nil
+	}
+	var there Machine
+	if err := json.Unmarshal(origin, &there); err != nil {
+		return fmt.Errorf("reading the machine of the deployment: %w", err)
+	}
+	if there.ID == m.ID {
+		return nil
+	}
+	return &ElsewhereError{DataDir: dataDir, There: there, Here: m}
+}
+
+// An ElsewhereError says that a data folder belongs to another machine. It is deploy.ErrElsewhere.
 type ElsewhereError struct {
 	DataDir     string
 	There, Here Machine
 }
 
 func (e *ElsewhereError) Error() string {
-	return fmt.Sprintf("the bridge in %s runs as a process on machine %q (id %s), and this is %q (id %s): a process can only be managed from its own machine. "+
-		"Run Terraform there. For a bridge that is managed from several machines, a target that is reached over the network is needed "+
-		"(docker, systemd or kubernetes); this version of the provider has none of them yet",
+	return fmt.Sprintf("the bridge in %s runs as a process on machine %q (id %s), and this is %q (id %s): "+
+		"a process can only be managed from its own machine. Run Terraform there",
 		e.DataDir, e.There.Name, short(e.There.ID), e.Here.Name, short(e.Here.ID))
 }
+
+// Is reports whether target is deploy.ErrElsewhere.
+func (e *ElsewhereError) Is(target error) bool { return target == deploy.ErrElsewhere }
 
 func short(id string) string {
 	if len(id) > 12 {

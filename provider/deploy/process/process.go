@@ -15,9 +15,6 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy"
 )
 
-// IDPrefix begins the id of a deployment; the data folder follows.
-const IDPrefix = "process:"
-
 // A Target is a data folder on this machine.
 type Target struct {
 	DataDir string // absolute and clean
@@ -27,13 +24,11 @@ type Target struct {
 	// Trace is what deploy.State.Trace said of the deployment last; with it,
 	// the bridge is found where the folder no longer leads to it. May be empty.
 	Trace string
-	// Keep is the digest of a program that was deployed before: its copy is
-	// run on, whatever Binary leads to now. Empty means Binary.
-	Keep string
 	// Grace is how long a bridge may take to answer what it has begun before
 	// it is killed; zero means 20 s.
 	Grace time.Duration
 
+	kept   string                        // see Keep
 	starts func(pid int) (string, error) // nil means startOf
 }
 
@@ -53,49 +48,8 @@ func CheckDataDir(path string) error {
 	return nil
 }
 
-// Open returns the target of a data folder in which a bridge was deployed, as
-// its record has it; deploy.ErrAbsent or an *ElsewhereError otherwise. With a
-// trace, the record may also be missing or damaged.
-func Open(dataDir string, m Machine, trace string) (*Target, error) {
-	t := &Target{DataDir: dataDir, Machine: m, Trace: trace}
-	if err := CheckDataDir(dataDir); err != nil {
-		return nil, err
-	}
-	r, err := t.readRecord()
-	if _, damaged := errors.AsType[*damagedError](err); trace != "" && (damaged || errors.Is(err, deploy.ErrAbsent)) {
-		return t, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	t.Listen, t.Binary = r.Listen, r.Binary
-	return t, nil
-}
-
 // ID names the deployment.
-func (t *Target) ID() string { return IDPrefix + t.DataDir }
-
-// Build is the digest of the program and the address to listen on.
-func (t *Target) Build(context.Context) (string, error) {
-	build, err := t.build()
-	return build + " " + t.Listen, err
-}
-
-func (t *Target) build() (string, error) {
-	program, err := t.source()
-	if err != nil {
-		return "", err
-	}
-	return digest(program)
-}
-
-// source is the program to deploy.
-func (t *Target) source() (string, error) {
-	if t.Keep != "" {
-		return t.program(t.Keep), nil
-	}
-	return findBinary(t.Binary)
-}
+func (t *Target) ID() string { return Kind().Prefix() + t.DataDir }
 
 // Observe reports the record, and asks the bridge at its control socket.
 func (t *Target) Observe(ctx context.Context) (deploy.State, error) {
@@ -104,7 +58,10 @@ func (t *Target) Observe(ctx context.Context) (deploy.State, error) {
 		return deploy.State{}, err
 	}
 	r := found.record
-	s := deploy.State{Spec: r.spec(), Revision: r.Revision, Program: r.Build, Lost: found.lost}
+	s := deploy.State{Spec: r.spec(), Revision: r.Revision, Program: r.Build, Lost: found.lost, Origin: t.Machine.json()}
+	if found.lost == "" {
+		s.Config, s.URL = r.config(t.DataDir), urlOf(r.Listen)
+	}
 	switch file, err := session.ReadFile(t.path(sessionName)); {
 	case err == nil:
 		s.Spec.Session = file.String()
@@ -115,6 +72,9 @@ func (t *Target) Observe(ctx context.Context) (deploy.State, error) {
 		r.Process = t.answering(*found.bridge) // perhaps not the one that was recorded: somebody restarted it
 		s.Running, s.Bridge, s.Trace = true, found.bridge, traceOf(r)
 		s.Revision, s.ObservedRevision = found.bridge.Revision, found.bridge.ObservedRevision
+		if s.Config != nil && s.URL == "" {
+			s.URL = urlOf(found.bridge.Listen)
+		}
 		return s, nil
 	}
 	s.Trace = traceOf(r)
@@ -169,7 +129,7 @@ func (t *Target) Create(ctx context.Context, spec deploy.Spec, revision string, 
 	if err := t.vacant(); err != nil {
 		return err
 	}
-	build, err := t.build()
+	build, err := t.digest()
 	if err != nil {
 		return err
 	}
@@ -240,7 +200,7 @@ func (t *Target) Update(ctx context.Context, spec deploy.Spec, revision string, 
 	if err != nil {
 		return err
 	}
-	build, err := t.build()
+	build, err := t.digest()
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -82,11 +83,11 @@ func seal(t *testing.T) (session.Token, string) {
 // revision is what the fixture's spec means.
 func (f *fixture) revision() string {
 	f.Helper()
-	build, err := f.target.Build(f.Context())
+	program, err := f.target.Program(f.Context())
 	if err != nil {
 		f.Fatal(err)
 	}
-	return f.spec.Revision(build)
+	return f.spec.Revision(f.target.Build(program.Digest))
 }
 
 func (f *fixture) create() {
@@ -166,9 +167,9 @@ func TestCreateRunsADetachedBridgeThatObserveFinds(t *testing.T) {
 		t.Error(err)
 	}
 
-	again, err := process.Open(f.target.DataDir, process.ThisMachine(), "")
-	if err != nil || again.Listen != f.target.Listen || again.Binary != f.target.Binary {
-		t.Errorf("the record opens as %+v (%v)", again, err)
+	want := process.Config{Listen: f.target.Listen, DataDir: f.target.DataDir, Binary: &f.target.Binary}
+	if s := f.observe(); !reflect.DeepEqual(s.Config, want) || s.URL != "http://"+f.target.Listen {
+		t.Errorf("the record says %+v at %s, want %+v", s.Config, s.URL, want)
 	}
 }
 
@@ -591,7 +592,7 @@ func TestAnotherMachinesFolderIsAnErrorThatNamesIt(t *testing.T) {
 	_, observed := f.target.Observe(t.Context())
 	for what, err := range map[string]error{"Observe": observed, "Destroy": f.target.Destroy(t.Context())} {
 		e, ok := errors.AsType[*process.ElsewhereError](err)
-		if !ok || !strings.Contains(e.Error(), here.Name) || !strings.Contains(e.Error(), "build-7") {
+		if !ok || !errors.Is(err, deploy.ErrElsewhere) || !strings.Contains(e.Error(), here.Name) || !strings.Contains(e.Error(), "build-7") {
 			t.Errorf("%s: got %v, want an error that names both machines", what, err)
 		}
 	}
@@ -715,7 +716,7 @@ func TestAStoredTokenMustOpenTheNewestSession(t *testing.T) {
 func TestAMissingProgramNamesAllPlaces(t *testing.T) {
 	t.Setenv(process.BinaryVariable, "/nowhere/scim-bridge")
 	target := &process.Target{DataDir: "/x", Listen: ":0"}
-	_, err := target.Build(t.Context())
+	_, err := target.Program(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "/nowhere/scim-bridge") || !strings.Contains(err.Error(), filepath.Dir(os.Args[0])) {
 		t.Errorf("got %v", err)
 	}

@@ -5,25 +5,49 @@ import (
 	"os/exec"
 	"regexp"
 	"time"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy"
 )
 
-// A Program is a bridge that can be deployed.
-type Program struct {
-	// Configured is Target.Binary; empty for the one that comes with the provider.
-	Configured string `json:"configured,omitempty"`
-	Digest     string `json:"digest"` // SHA-256, in hex
-	// Version is what the program says of itself; empty if it does not.
-	Version string `json:"version"`
-}
+// Source is the program that the configuration names; empty for the one that
+// comes with the provider.
+func (t *Target) Source() string { return t.Binary }
 
-// Program is what would be deployed, as it is now.
-func (t *Target) Program(ctx context.Context) (Program, error) {
-	path, err := t.source()
+// Program is what Source leads to now.
+func (t *Target) Program(ctx context.Context) (deploy.Program, error) {
+	path, err := findBinary(t.Binary)
 	if err != nil {
-		return Program{}, err
+		return deploy.Program{}, &deploy.ArgumentError{Argument: "binary", Title: "No bridge to deploy", Err: err}
 	}
 	sum, err := digest(path)
-	return Program{Configured: t.Binary, Digest: sum, Version: versionOf(ctx, path)}, err
+	if err != nil {
+		return deploy.Program{}, &deploy.ArgumentError{Argument: "binary", Title: "No bridge to deploy", Err: err}
+	}
+	return deploy.Program{Configured: t.Binary, Digest: sum, Version: versionOf(ctx, path)}, nil
+}
+
+// Build names a program and the address to listen on.
+func (t *Target) Build(digest string) string { return digest + " " + t.Listen }
+
+// Keep makes Update run the copy of a program that was deployed before,
+// whatever Source leads to now.
+func (t *Target) Keep(digest string) { t.kept = digest }
+
+// programPath is the program to deploy.
+func (t *Target) programPath() (string, error) {
+	if t.kept != "" {
+		return t.program(t.kept), nil
+	}
+	return findBinary(t.Binary)
+}
+
+// digest is that of the program to deploy.
+func (t *Target) digest() (string, error) {
+	path, err := t.programPath()
+	if err != nil {
+		return "", err
+	}
+	return digest(path)
 }
 
 var versionLine = regexp.MustCompile(`^scim-bridge (\S+)\n`)
@@ -43,6 +67,3 @@ func versionOf(ctx context.Context, program string) string {
 	}
 	return string(said[1])
 }
-
-// BuildOf is what Build returns for a program with that digest.
-func (t *Target) BuildOf(digest string) string { return digest + " " + t.Listen }

@@ -74,6 +74,15 @@ func (r record) spec() deploy.Spec {
 	return deploy.Spec{Name: r.Name, Unseal: r.Unseal, Size: r.Size, Settings: r.Settings, Triggers: r.Triggers, Memo: r.Memo}
 }
 
+// config is what the record says of the target in a data folder.
+func (r record) config(dataDir string) Config {
+	c := Config{Listen: r.Listen, DataDir: dataDir}
+	if r.Binary != "" {
+		c.Binary = &r.Binary
+	}
+	return c
+}
+
 // readRecord reads the record of a data folder; deploy.ErrAbsent if there is
 // none, *ElsewhereError if it is another machine's, *damagedError if it cannot
 // be read whoever asks.

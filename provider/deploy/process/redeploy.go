@@ -27,6 +27,7 @@ func (t *Target) Redeploy(ctx context.Context, token session.Token) error {
 	if err != nil {
 		return err
 	}
+	t.Listen, t.Binary = r.Listen, r.Binary
 	before, err := t.Observe(ctx)
 	if err != nil {
 		return err

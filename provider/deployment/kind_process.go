@@ -1,0 +1,95 @@
+package deployment
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/planmodifier"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringdefault"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringplanmodifier"
+	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy/process"
+)
+
+// defaultListen is for a proxy on the same machine: an address that other
+// machines can reach must be asked for.
+const defaultListen = "127.0.0.1:3002"
+
+func processKind() kind {
+	return kind{
+		Kind:     process.Kind(),
+		argument: processArgument(),
+		value:    func(m *targetsModel) *types.Object { return &m.Process },
+		validate: validateProcess,
+	}
+}
+
+func processArgument() schema.SingleNestedAttribute {
+	return schema.SingleNestedAttribute{
+		MarkdownDescription: "Run the bridge as a detached process on the machine that runs Terraform. Not on Windows.",
+		Attributes: map[string]schema.Attribute{
+			"listen": schema.StringAttribute{
+				Optional: true,
+				Computed: true,
+				Default:  stringdefault.StaticString(defaultListen),
+				MarkdownDescription: "Address to listen on. Default `" + defaultListen + "`. One that other machines can reach, `:3002` for one, needs a proxy with HTTPS " +
+					"in front, which `settings.public_url` names, or `settings.insecure_http`.",
+				Validators: []validator.String{check(validListen)},
+			},
+			"data_dir": schema.StringAttribute{
+				Required: true,
+				MarkdownDescription: "Absolute path of the bridge's folder, made if it is missing. Another one replaces the deployment. " +
+					"Its log is `bridge.log`, set aside at 16 MiB; the latest three of those are kept. What it cannot log, a crash for instance, is in `stderr.log`.",
+				Validators:    []validator.String{check(process.CheckDataDir)},
+				PlanModifiers: []planmodifier.String{stringplanmodifier.RequiresReplace()},
+			},
+			"binary": schema.StringAttribute{
+				Optional: true,
+				MarkdownDescription: "Absolute path of the program to run, instead of the one that comes with the provider. " +
+					"Either is copied to `data_dir` and run from there; a newer one is a planned change in place.",
+			},
+		},
+	}
+}
+
+func validListen(text string) error {
+	_, port, err := net.SplitHostPort(text)
+	if err != nil {
+		return fmt.Errorf("listen %q must be host:port, or :port for every interface", text)
+	}
+	// A service's name would do for the bridge, and not for a URL.
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return fmt.Errorf("the port of listen %q must be a number from 0 to 65535", text)
+	}
+	return nil
+}
+
+// validateProcess refuses what the bridge would refuse when it starts: plain
+// HTTP that other machines can reach, unless it is meant. What is unknown is
+// left to the bridge, and so is a host name, which it looks up where it runs.
+func validateProcess(_ context.Context, argument types.Object, s settingsModel) error {
+	listen, ok := argument.Attributes()["listen"].(types.String)
+	if !ok || listen.IsNull() || listen.IsUnknown() || s.PublicURL.IsUnknown() || s.InsecureHTTP.IsUnknown() ||
+		s.InsecureHTTP.ValueBool() || strings.HasPrefix(strings.ToLower(s.PublicURL.ValueString()), "https://") {
+		return nil
+	}
+	host, port, _ := net.SplitHostPort(listen.ValueString())
+	if port == "" {
+		return nil // refused for that
+	}
+	if addr, err := netip.ParseAddr(host); err == nil && addr.Unmap().IsLoopback() || err != nil && host != "" {
+		return nil
+	}
+	return &deploy.ArgumentError{Argument: "listen", Title: "Plain HTTP that other machines can reach", Err: fmt.Errorf(
+		"listen %q can be reached from other machines, and plain HTTP would show them the bearer token. If a proxy with HTTPS is in front, "+
+			"set settings.public_url to its address, https://...; for this machine alone, listen on %q; if plain HTTP is meant, set settings.insecure_http = true",
+		listen.ValueString(), defaultListen)}
+}

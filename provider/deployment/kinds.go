@@ -1,0 +1,148 @@
+package deployment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/terraform-plugin-framework/attr"
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+	"github.com/hashicorp/terraform-plugin-framework/types/basetypes"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy"
+)
+
+// kinds is the registry: the kinds of target that a deployment can have. A new
+// one is a line here, a field of targetsModel, its schema in kind_NAME.go and a
+// folder below provider/deploy. Nothing else in this package names a kind.
+func kinds() []kind { return []kind{processKind()} }
+
+// targetsModel is the part of the model that has an argument for each kind.
+type targetsModel struct {
+	Process types.Object `tfsdk:"process"`
+}
+
+// A kind is a kind of target as Terraform sees it.
+type kind struct {
+	deploy.Kind
+
+	// argument describes a target of this kind in the schema.
+	argument schema.SingleNestedAttribute
+	// value is where the model has that argument.
+	value func(*targetsModel) *types.Object
+	// validate finds what is wrong with an argument beside the settings; what is
+	// unknown is passed over. It may be nil.
+	validate func(ctx context.Context, argument types.Object, settings settingsModel) error
+}
+
+// path is where the configuration has an argument of the kind.
+func (k kind) path(argument string) path.Path { return path.Root(k.Name).AtName(argument) }
+
+func (k kind) attributeTypes() map[string]attr.Type {
+	object, ok := k.argument.GetType().(types.ObjectType)
+	if !ok {
+		panic(fmt.Sprintf("deployment: the argument %s is no object", k.Name))
+	}
+	return object.AttrTypes
+}
+
+// kindOf returns the kind of an id and the place in it.
+func kindOf(id string) (kind, string, error) {
+	var forms []string
+	for _, k := range kinds() {
+		if place, ok := strings.CutPrefix(id, k.Prefix()); ok {
+			return k, place, nil
+		}
+		forms = append(forms, k.Prefix()+k.Place)
+	}
+	return kind{}, "", fmt.Errorf("the id %q must look like %s", id, strings.Join(forms, " or "))
+}
+
+// open returns the kind and the target of an id.
+func open(id, trace string) (kind, deploy.Target, error) {
+	k, place, err := kindOf(id)
+	if err != nil {
+		return kind{}, nil, err
+	}
+	target, err := k.Open(place, trace)
+	return k, target, err
+}
+
+// whole fails if the record of the deployment is lost: what was deployed is
+// not known then. It takes what Target.Observe returns.
+func whole(state deploy.State, err error) (deploy.State, error) {
+	if err == nil && state.Lost != "" {
+		err = errors.New(state.Lost)
+	}
+	return state, err
+}
+
+// kind is the kind of target that the model describes; ok is false if there is none.
+func (m *model) kind() (k kind, ok bool) {
+	all := kinds()
+	i := slices.IndexFunc(all, func(k kind) bool { return !k.value(&m.targetsModel).IsNull() })
+	if i < 0 {
+		return kind{}, false
+	}
+	return all[i], true
+}
+
+// target is where the model wants the bridge; nil while that is unknown.
+func (m *model) target(ctx context.Context, k kind, trace string) (deploy.Target, diag.Diagnostics) {
+	argument := k.value(&m.targetsModel)
+	if whole, err := argument.ToTerraformValue(ctx); err != nil || !whole.IsFullyKnown() {
+		return nil, nil
+	}
+	var diags diag.Diagnostics
+	target, err := k.FromConfig(func(into any) error {
+		diags.Append(argument.As(ctx, into, basetypes.ObjectAsOptions{})...)
+		return firstError(diags)
+	}, trace)
+	if err != nil && !diags.HasError() {
+		diags.Append(k.diagnose("Invalid target", err))
+	}
+	return target, diags
+}
+
+func firstError(diags diag.Diagnostics) error {
+	if !diags.HasError() {
+		return nil
+	}
+	return errors.New(diags.Errors()[0].Detail())
+}
+
+// setTarget stores what a target was found to be.
+func (m *model) setTarget(ctx context.Context, k kind, config any) (diags diag.Diagnostics) {
+	*k.value(&m.targetsModel), diags = types.ObjectValueFrom(ctx, k.attributeTypes(), config)
+	return diags
+}
+
+// diagnose puts an error beside the argument that is at fault, if it says which.
+func (k kind) diagnose(title string, err error) diag.Diagnostic {
+	if at, ok := errors.AsType[*deploy.ArgumentError](err); ok {
+		return diag.NewAttributeErrorDiagnostic(k.path(at.Argument), at.Title, sentence(err.Error()))
+	}
+	return diag.NewAttributeErrorDiagnostic(path.Root(k.Name), title, sentence(err.Error()))
+}
+
+// elsewhereText is the text of deploy.ErrElsewhere, with the kinds of target that can be
+// managed from every machine.
+func elsewhereText(err error) string {
+	var names []string
+	for _, k := range kinds() {
+		if k.Elsewhere == nil {
+			names = append(names, k.Name)
+		}
+	}
+	remedy := "this version of the provider has none yet; docker and kubernetes are planned"
+	if len(names) > 0 {
+		remedy = "use " + strings.Join(names, " or ")
+	}
+	return fmt.Sprintf("%s. A bridge that is managed from several machines needs a target that is reached over the network: %s.",
+		sentence(err.Error()), remedy)
+}
