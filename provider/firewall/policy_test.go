@@ -322,17 +322,17 @@ func TestWhatThePolicyListsIsNotTakenOver(t *testing.T) {
 		return "resource \"scimbridge_firewall_rule\" \"it\" {\n  ip_ranges      = [\"" + network + "\"]\n  adopt_existing = true\n}\n"
 	}
 	twoOwners := regexp.MustCompile(`(?s)(One firewall rule\s+twice|Two owners of a firewall\s+rule).*[Kk]eep\s+one\s+of\s+the\s+two`)
-	const there, new = "192.0.2.0/24", "198.51.100.0/24"
+	const there, next = "192.0.2.0/24", "198.51.100.0/24"
 	resource.UnitTest(t, resource.TestCase{
 		ProtoV6ProviderFactories: providertest.Factories(t),
 		Steps: []resource.TestStep{
 			{Config: lists(there) + adopts(there), PlanOnly: true, ExpectError: twoOwners},
 			{Config: lists(there)},
 			{Config: lists(there) + adopts(there), PlanOnly: true, ExpectError: twoOwners},
-			{Config: lists(new) + adopts(new), PlanOnly: true, ExpectError: twoOwners},
+			{Config: lists(next) + adopts(next), PlanOnly: true, ExpectError: twoOwners},
 			{ // beside a rule that is another one, it may
-				PreConfig: func() { add(t, account, "", new) },
-				Config:    lists(there) + adopts(new),
+				PreConfig: func() { add(t, account, "", next) },
+				Config:    lists(there) + adopts(next),
 				Check:     func(*terraform.State) error { return expectRules(t, account, 2) },
 			},
 			{ // or when the policy's rule becomes another one in the same run
