@@ -15,7 +15,7 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/ipdata"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 )
 
 // An Account is one business account in one database. It is safe for
@@ -37,7 +37,7 @@ type Account struct {
 
 	policies policies
 	signIns  turnstile
-	signUps  *ingress.Limiter
+	signUps  *httpkit.Limiter
 	admins   adminsSeen
 
 	refusedTokens refusedTokens

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
 )
 
@@ -23,10 +23,10 @@ const (
 	everyonePause = 10 * time.Second
 )
 
-func newSignUpLimiter() *ingress.Limiter {
-	return &ingress.Limiter{
-		PerNetwork: ingress.Rate{Burst: networkBurst, Every: networkPause},
-		Total:      ingress.Rate{Burst: everyoneBurst, Every: everyonePause},
+func newSignUpLimiter() *httpkit.Limiter {
+	return &httpkit.Limiter{
+		PerNetwork: httpkit.Rate{Burst: networkBurst, Every: networkPause},
+		Total:      httpkit.Rate{Burst: everyoneBurst, Every: everyonePause},
 	}
 }
 
@@ -44,7 +44,7 @@ func (a *Account) SignUp(ctx context.Context, address, name string) error {
 	if err := a.checkSignupDomain(ctx, domainOf(address)); err != nil {
 		return err
 	}
-	if wait := a.signUps.Take(ingress.NetworkOf(CallerFrom(ctx).Address), a.now()); wait > 0 {
+	if wait := a.signUps.Take(httpkit.NetworkOf(CallerFrom(ctx).Address), a.now()); wait > 0 {
 		return tooMany("Too many sign-ups", wait, "too many people sign up at present")
 	}
 	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {

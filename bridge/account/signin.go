@@ -14,7 +14,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/signin"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/secret"
 )
 
@@ -162,7 +162,7 @@ const (
 // countWrongProof notes a wrong proof under the client's network, and nothing
 // that the client says of itself: it could fill the disk with names.
 func (a *Account) countWrongProof(ctx context.Context, address netip.Addr) error {
-	attempt := Attempt{Address: ingress.NetworkOf(address).String(), Result: string(api.ErrorCodeSignInFailed), Last: a.now()}
+	attempt := Attempt{Address: httpkit.NetworkOf(address).String(), Result: string(api.ErrorCodeSignInFailed), Last: a.now()}
 	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		crowded, err := tx.IsCrowded(ctx, attempt, otherNetworks, wrongProofRows)
 		if err != nil {

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 )
 
 // The bounds of beginning to sign in. Anybody may, and it takes the account
@@ -35,14 +35,14 @@ type turnstile struct {
 	slots chan struct{}
 
 	mu   sync.Mutex
-	here map[ingress.Network]int // in line or through, by network
+	here map[httpkit.Network]int // in line or through, by network
 }
 
 // enter waits for a turn; the caller must leave when he is done.
 func (t *turnstile) enter(ctx context.Context, address netip.Addr) (leave func(), err error) {
 	// Half the processors at most: who is in already needs the others.
 	t.made.Do(func() { t.slots = make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)) })
-	network := ingress.NetworkOf(address)
+	network := httpkit.NetworkOf(address)
 	if !t.arrive(network) {
 		return nil, tooManySignIns("%d sign-ins from your network are under way", startsPerNetwork)
 	}
@@ -60,11 +60,11 @@ func (t *turnstile) enter(ctx context.Context, address netip.Addr) (leave func()
 	return nil, err
 }
 
-func (t *turnstile) arrive(network ingress.Network) bool {
+func (t *turnstile) arrive(network httpkit.Network) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.here == nil {
-		t.here = make(map[ingress.Network]int)
+		t.here = make(map[httpkit.Network]int)
 	}
 	if t.here[network] >= startsPerNetwork {
 		return false
@@ -73,7 +73,7 @@ func (t *turnstile) arrive(network ingress.Network) bool {
 	return true
 }
 
-func (t *turnstile) depart(network ingress.Network) {
+func (t *turnstile) depart(network httpkit.Network) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.here[network]--; t.here[network] == 0 {

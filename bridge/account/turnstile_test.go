@@ -8,7 +8,7 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 )
 
 func mustEnter(t *testing.T, ts *turnstile, address string) (leave func()) {
@@ -77,7 +77,7 @@ func TestNobodyWaitsInLineForEver(t *testing.T) {
 		if _, err := ts.enter(gone, netip.MustParseAddr("198.51.100.7")); !errors.Is(err, context.Canceled) {
 			t.Errorf("who left got %v", err)
 		}
-		if n := ts.here[ingress.NetworkOf(netip.MustParseAddr("198.51.100.7"))]; n != 0 {
+		if n := ts.here[httpkit.NetworkOf(netip.MustParseAddr("198.51.100.7"))]; n != 0 {
 			t.Errorf("%d are in line", n)
 		}
 	})

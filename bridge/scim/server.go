@@ -11,7 +11,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim/schema"
 )
 
@@ -75,8 +75,8 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // answerTo turns an error into an answer and logs what the answer hides.
 func (s *server) answerTo(r *http.Request, err error) *refusal {
 	return answerTo(err, func(cause error) (id string) {
-		id = ingress.ID(r.Context())
-		s.log.Error("scim request failed", "request_id", id, "method", ingress.Method(r.Method), "error", cause)
+		id = httpkit.ID(r.Context())
+		s.log.Error("scim request failed", "request_id", id, "method", httpkit.Method(r.Method), "error", cause)
 		return id
 	})
 }

@@ -18,7 +18,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim/schema"
 )
 
@@ -221,7 +221,7 @@ func TestAnInternalErrorIsLoggedUnderTheIdOfTheRequest(t *testing.T) {
 	t.Parallel()
 	var log syncBuffer
 	w := httptest.NewRecorder()
-	r, begun := ingress.Begin(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/scim/v2/Users/1", nil), nil)
+	r, begun := httpkit.Begin(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/scim/v2/Users/1", nil), nil)
 	newHandler(broken{err: errors.New("secret cause")}, hclog.New(&hclog.LoggerOptions{Output: &log})).
 		ServeHTTP(w, r)
 	if !strings.Contains(w.Body.String(), begun.ID) || !strings.Contains(log.String(), begun.ID) {

@@ -10,7 +10,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
@@ -21,7 +21,7 @@ import (
 // client may have filled with one.
 type AccessLog struct {
 	Logger hclog.Logger
-	Events *ingress.EventLog
+	Events *httpkit.EventLog
 	// TrustedProxies are believed when they say who asks.
 	TrustedProxies []netip.Prefix
 	Metrics        *Metrics
@@ -34,7 +34,7 @@ func (a *AccessLog) Log(next *table) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		started := a.Now()
 		route, polled := next.name(r.URL)
-		r, begun := ingress.Begin(w, r, a.TrustedProxies)
+		r, begun := httpkit.Begin(w, r, a.TrustedProxies)
 		w.Header().Set("X-Request-Id", begun.ID)
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		seen := &observer{ResponseWriter: w}
@@ -62,9 +62,9 @@ func (a *AccessLog) Log(next *table) http.Handler {
 	})
 }
 
-func fields(r *http.Request, route string, seen *observer, begun *ingress.Request, took time.Duration) []any {
+func fields(r *http.Request, route string, seen *observer, begun *httpkit.Request, took time.Duration) []any {
 	fields := []any{
-		"method", ingress.Method(r.Method), "route", route, "status", seen.code(), "bytes", seen.bytes,
+		"method", httpkit.Method(r.Method), "route", route, "status", seen.code(), "bytes", seen.bytes,
 		"ms", took.Milliseconds(), "client", begun.Client, "request_id", begun.ID,
 	}
 	for _, f := range [...]struct{ key, value string }{
@@ -117,8 +117,8 @@ var addressLike = regexp.MustCompile(`[^\s<>()",;]+(?:@|%40)[^\s<>()",;]+`)
 // stranger counts a request that anybody can send as often as it likes: a line
 // for each would fill the disk, and wash everything else out of the log that
 // the status page offers.
-func (a *AccessLog) stranger(route string, seen *observer, begun *ingress.Request) {
-	e := ingress.Event{
+func (a *AccessLog) stranger(route string, seen *observer, begun *httpkit.Request) {
+	e := httpkit.Event{
 		Kind: "served", Level: hclog.Debug, Message: "requests that need no secret were answered", Client: begun.Client,
 		Fields: []any{"route", route, "status", seen.code(), "request_id", begun.ID},
 	}
@@ -128,14 +128,14 @@ func (a *AccessLog) stranger(route string, seen *observer, begun *ingress.Reques
 	a.Events.Add(e)
 }
 
-func (a *AccessLog) panicked(begun *ingress.Request, cause any) {
+func (a *AccessLog) panicked(begun *httpkit.Request, cause any) {
 	const message = "a request made the bridge panic"
 	fields := []any{"request_id", begun.ID, "cause", cause, "stack", string(debug.Stack())}
 	if begun.Admitted() {
 		a.Logger.Error(message, fields...)
 		return
 	}
-	a.Events.Add(ingress.Event{Kind: "panic", Level: hclog.Error, Message: message, Client: begun.Client, Fields: fields})
+	a.Events.Add(httpkit.Event{Kind: "panic", Level: hclog.Error, Message: message, Client: begun.Client, Fields: fields})
 }
 
 // observer sees what a handler answers.

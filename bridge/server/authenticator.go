@@ -16,7 +16,7 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/secret"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 )
@@ -41,7 +41,7 @@ type Authenticator struct {
 	// Monitoring opens /health and /metrics, too; the zero value opens nothing.
 	// See SetMonitoring.
 	Monitoring secret.String
-	Events     *ingress.EventLog
+	Events     *httpkit.EventLog
 	Now        func() time.Time
 	// Checked is called with the result of every check, one of the Result constants.
 	Checked func(result string)
@@ -90,7 +90,7 @@ const (
 // tally is what is remembered of tokens that were refused.
 type tally struct {
 	first, last time.Time
-	count       ingress.NetworkCount
+	count       httpkit.NetworkCount
 	expired     time.Time // the end of the previous pair's overlap, where known
 	// known is when one last came from a network that sends right ones, too.
 	known time.Time
@@ -114,16 +114,16 @@ func (t *tally) isRecent(now time.Time) bool {
 // acceptances are right tokens of SCIM requests: the identity provider's.
 type acceptances struct {
 	last     time.Time
-	networks map[ingress.Network]time.Time
+	networks map[httpkit.Network]time.Time
 }
 
 // mostAccepting bounds the networks that are remembered; of more, the one that
 // was silent longest is forgotten. Only a right token gets one in.
 const mostAccepting = 64
 
-func (a *acceptances) add(network ingress.Network, now time.Time) {
+func (a *acceptances) add(network httpkit.Network, now time.Time) {
 	if a.networks == nil {
-		a.networks = make(map[ingress.Network]time.Time)
+		a.networks = make(map[httpkit.Network]time.Time)
 	}
 	if _, known := a.networks[network]; !known && len(a.networks) >= mostAccepting {
 		oldest := network
@@ -144,7 +144,7 @@ func (a *Authenticator) RequireBearer(next http.Handler) http.Handler {
 			writeSCIMError(w, err)
 			return
 		}
-		a.noteAccepted(ingress.RequestFrom(r.Context()).Client)
+		a.noteAccepted(httpkit.RequestFrom(r.Context()).Client)
 		next.ServeHTTP(w, r)
 	})
 }
@@ -161,8 +161,8 @@ func (a *Authenticator) RequireMonitoringOr(next http.Handler, refused func(http
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		token := bearer(r)
 		if monitoring := a.monitoring(); !monitoring.IsZero() && monitoring.Equal(secret.New(token)) {
-			ingress.Admit(r.Context())
-			ingress.RequestFrom(r.Context()).Token = TokenMonitoring
+			httpkit.Admit(r.Context())
+			httpkit.RequestFrom(r.Context()).Token = TokenMonitoring
 			next.ServeHTTP(w, r)
 			return
 		}
@@ -207,11 +207,11 @@ func (a *Authenticator) Verify(ctx context.Context, token string) error {
 	switch {
 	case err == nil:
 		a.Checked(ResultAccepted)
-		ingress.Admit(ctx)
-		ingress.RequestFrom(ctx).Token = TokenCurrent
+		httpkit.Admit(ctx)
+		httpkit.RequestFrom(ctx).Token = TokenCurrent
 		if a.Verifier.IsPrevious(token) {
-			ingress.RequestFrom(ctx).Token = TokenPrevious
-			a.notePreviousUse(ingress.RequestFrom(ctx).Client)
+			httpkit.RequestFrom(ctx).Token = TokenPrevious
+			a.notePreviousUse(httpkit.RequestFrom(ctx).Client)
 		}
 		return nil
 	case !ok:
@@ -242,9 +242,9 @@ func (a *Authenticator) draining() bool { return a.Draining != nil && a.Draining
 // well-formed token raises the problem: anybody can send anything.
 func (a *Authenticator) refused(ctx context.Context, result string, refusal *control.Refusal) {
 	a.Checked(result)
-	request := ingress.RequestFrom(ctx)
+	request := httpkit.RequestFrom(ctx)
 	request.Told = true
-	e := ingress.Event{
+	e := httpkit.Event{
 		Kind: result, Level: hclog.Warn, Message: "a bearer token was refused",
 		Client: request.Client, Fields: []any{problem.FactReason, refusal.Detail},
 	}
@@ -287,7 +287,7 @@ func (a *Authenticator) PreviousUse() (at time.Time, from string) {
 func (a *Authenticator) noteAccepted(client netip.Addr) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	network := ingress.NetworkOf(client)
+	network := httpkit.NetworkOf(client)
 	a.accepted.add(network, a.Now())
 	if a.wrong.count.Has(network) {
 		a.wrong.known = a.wrong.last
@@ -300,7 +300,7 @@ func (a *Authenticator) noteWrong(client netip.Addr) (raised bool) {
 	defer a.mu.Unlock()
 	before := a.wrong.isRecent(now) && a.mayBeTheIdP(now)
 	raised = a.wrong.add(client, now)
-	if _, known := a.accepted.networks[ingress.NetworkOf(client)]; known {
+	if _, known := a.accepted.networks[httpkit.NetworkOf(client)]; known {
 		a.wrong.known = now
 	}
 	return raised || !before && a.mayBeTheIdP(now)

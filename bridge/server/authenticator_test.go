@@ -11,7 +11,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/server"
 )
 
@@ -167,7 +167,7 @@ func TestEachKindOfRefusalIsLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log lockedLog
 		a := &server.Authenticator{
-			Verifier: verifier{}, Events: ingress.NewEventLog(hclog.New(&hclog.LoggerOptions{Output: &log})), Now: time.Now,
+			Verifier: verifier{}, Events: httpkit.NewEventLog(hclog.New(&hclog.LoggerOptions{Output: &log})), Now: time.Now,
 			Checked: func(string) {}, OnChange: func() {},
 		}
 		for range 3 {

@@ -16,7 +16,7 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 )
 
@@ -28,13 +28,13 @@ type Listener struct {
 	Handler http.Handler
 	Log     hclog.Logger
 	// Events logs what strangers can cause.
-	Events *ingress.EventLog
+	Events *httpkit.EventLog
 	// Connections is the most that may be open at a time.
 	Connections int
 
 	mu      sync.Mutex
 	bound   net.Listener      // the system's, which can be handed over
-	limited *ingress.Listener // around it
+	limited *httpkit.Listener // around it
 	server  *http.Server
 	failed  chan error // when serving ends by itself
 
@@ -94,8 +94,8 @@ func includes(addrs []net.IPAddr, held net.IP) bool {
 }
 
 func (l *Listener) serve(bound net.Listener) {
-	limited := ingress.Limit(bound, l.Connections, l.Events)
-	server := ingress.NewServer(l.closeWhileDraining(l.Handler), l.Events)
+	limited := httpkit.Limit(bound, l.Connections, l.Events)
+	server := httpkit.NewServer(l.closeWhileDraining(l.Handler), l.Events)
 	server.ConnState = func(_ net.Conn, s http.ConnState) {
 		switch s {
 		case http.StateNew:

@@ -6,20 +6,20 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 )
 
 // Metrics are the bridge's numbers.
 type Metrics struct {
-	*ingress.Metrics
+	*httpkit.Metrics
 	tokens *prometheus.CounterVec
 }
 
 // NewMetrics makes the metrics of one bridge. It asks for the health at each scrape.
 func NewMetrics(version, commit string, ask func() health.Health) *Metrics {
 	m := &Metrics{
-		Metrics: ingress.NewMetrics("scimbridge"),
+		Metrics: httpkit.NewMetrics("scimbridge"),
 		tokens: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "scimbridge_token_checks_total",
 			Help: "Bearer tokens checked, by result.",

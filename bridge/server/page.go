@@ -21,7 +21,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
@@ -115,7 +115,7 @@ func (p *Page) show(w http.ResponseWriter, r *http.Request) {
 }
 
 func (p *Page) signIn(w http.ResponseWriter, r *http.Request) {
-	_ = ingress.ParseForm(w, r, 4<<10) // what did not arrive is no token
+	_ = httpkit.ParseForm(w, r, 4<<10) // what did not arrive is no token
 	token := session.Pasted(r.PostFormValue("token"))
 	err := p.Verify(r.Context(), token)
 	if err == nil {
@@ -229,7 +229,7 @@ func (p *Page) signedIn(r *http.Request) bool {
 	if !hmac.Equal(mac, p.mac(value)) || !p.Now().Before(end) || !p.Valid(string(value[8:])) {
 		return false
 	}
-	ingress.Admit(r.Context())
+	httpkit.Admit(r.Context())
 	return true
 }
 

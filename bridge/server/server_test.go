@@ -20,7 +20,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/logring"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/secret"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
@@ -106,7 +106,7 @@ func newFace(t *testing.T) *face {
 	checker := &health.Checker{Version: "1.2.3", Build: "abc", Revision: "r1", Now: f.time, Overlap: func() *health.Overlap { return f.overlap }}
 	metrics := server.NewMetrics("1.2.3", "abc", checker.Health)
 	logger := hclog.New(&hclog.LoggerOptions{Output: &f.log, Mutex: &f.mu, Level: hclog.Trace})
-	events := ingress.NewEventLog(logger)
+	events := httpkit.NewEventLog(logger)
 	f.authenticator = &server.Authenticator{Verifier: verifier{}, Monitoring: secret.New("watch"), Events: events, Now: f.time,
 		Checked: metrics.TokenChecked, OnChange: func() { f.raised++ }}
 	checker.Checks = []func() health.Report{f.component, f.authenticator.Report}

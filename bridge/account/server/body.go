@@ -16,7 +16,7 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 )
 
 const (
@@ -42,7 +42,7 @@ func limitOf(pattern string) int64 {
 
 // readBody reads the whole body, within the limit, and leaves it to be read again.
 func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
-	body, err := ingress.ReadBody(w, r, limit)
+	body, err := httpkit.ReadBody(w, r, limit)
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return nil, &account.Error{
 			Status: http.StatusRequestEntityTooLarge, Code: api.ErrorCodeTooLarge, Title: "The request is too large",

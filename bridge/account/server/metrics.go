@@ -7,14 +7,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 )
 
 // metrics are the account service's numbers.
-type metrics struct{ *ingress.Metrics }
+type metrics struct{ *httpkit.Metrics }
 
 func newMetrics(a *account.Account) metrics {
-	m := metrics{ingress.NewMetrics("scimbridge_account")}
+	m := metrics{httpkit.NewMetrics("scimbridge_account")}
 	m.MustRegister(
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
 			Name: "scimbridge_account_writes_total",

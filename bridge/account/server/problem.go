@@ -15,7 +15,7 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 )
 
 // problem is the one place where an error becomes an answer. What is not a
@@ -102,7 +102,7 @@ func (s *server) unknown(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Allow", strings.Join(slices.Compact(allowed), ", "))
 	s.problem(w, r, &account.Error{
 		Status: http.StatusMethodNotAllowed, Code: api.ErrorCodeMethodNotAllowed, Title: "Method not allowed",
-		Detail: fmt.Sprintf("%s is not possible here; %s is", ingress.Method(r.Method), strings.Join(allowed, ", ")),
+		Detail: fmt.Sprintf("%s is not possible here; %s is", httpkit.Method(r.Method), strings.Join(allowed, ", ")),
 	})
 }
 

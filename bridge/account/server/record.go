@@ -12,7 +12,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 )
 
 // A record is what becomes one line in the access log; it is filled on the way.
@@ -32,7 +32,7 @@ type record struct {
 // the time that its body needs from then on.
 func (rec *record) admit(r *http.Request, caller string) {
 	rec.Caller = caller
-	ingress.Admit(r.Context())
+	httpkit.Admit(r.Context())
 	rec.answerWithin(patience(r.ContentLength))
 }
 
@@ -59,7 +59,7 @@ func recordOf(ctx context.Context) *record {
 // public pages hold tokens.
 func (s *server) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r, begun := ingress.Begin(w, r, s.TrustedProxies)
+		r, begun := httpkit.Begin(w, r, s.TrustedProxies)
 		rec := &record{ID: begun.ID, Address: begun.Client, began: time.Now(), control: http.NewResponseController(w)}
 		ctx, cancel := context.WithTimeout(context.WithValue(r.Context(), recordKey{}, rec), patience(r.ContentLength))
 		defer cancel()
@@ -85,12 +85,12 @@ func (s *server) observe(next http.Handler) http.Handler {
 // log writes a line for a request that has shown a secret. What anybody can
 // send, as often as it likes, is logged in aggregate.
 func (s *server) log(r *http.Request, rec *record, out *writer, took time.Duration) {
-	if !ingress.RequestFrom(r.Context()).Admitted() {
+	if !httpkit.RequestFrom(r.Context()).Admitted() {
 		s.logStranger(rec, out.status())
 		return
 	}
 	line := []any{
-		"method", ingress.Method(r.Method), "route", rec.Route, "status", out.status(), "bytes", out.bytes,
+		"method", httpkit.Method(r.Method), "route", rec.Route, "status", out.status(), "bytes", out.bytes,
 		"duration", took.Round(time.Microsecond), "address", rec.Address, "request_id", rec.ID,
 	}
 	for _, extra := range [...]struct{ name, value string }{{"caller", rec.Caller}, {"code", rec.Code}} {
@@ -106,7 +106,7 @@ func (s *server) log(r *http.Request, rec *record, out *writer, took time.Durati
 }
 
 func (s *server) logStranger(rec *record, status int) {
-	e := ingress.Event{
+	e := httpkit.Event{
 		Kind: rec.Code, Level: hclog.Info, Message: "requests without a valid secret were refused",
 		Client: rec.Address, Fields: []any{"route", rec.Route, "status", status, "request_id", rec.ID},
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 )
 
 // deadlines notes until when a body may be read and an answer written.
@@ -27,7 +27,7 @@ func (d *deadlines) SetReadDeadline(t time.Time) error { d.read = t; return nil 
 func (d *deadlines) SetWriteDeadline(t time.Time) error { d.write = t; return nil }
 
 func newServer(log hclog.Logger) *server {
-	return &server{Config: Config{Logger: log, Events: ingress.NewEventLog(log)}, metrics: newMetrics(nil)}
+	return &server{Config: Config{Logger: log, Events: httpkit.NewEventLog(log)}, metrics: newMetrics(nil)}
 }
 
 // Writing 100,000 members takes longer than the sixty seconds of anything else,

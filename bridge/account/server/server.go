@@ -15,7 +15,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/web"
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 )
 
 // Config is what the server is made of.
@@ -25,7 +25,7 @@ type Config struct {
 	TrustedProxies []netip.Prefix
 	Logger         hclog.Logger
 	// Events logs what strangers can cause; nil makes one of Logger.
-	Events *ingress.EventLog
+	Events *httpkit.EventLog
 }
 
 // patience is when a request takes too long. One that brings megabytes has a
@@ -59,7 +59,7 @@ type handlers struct {
 // and the two probes.
 func New(c Config) http.Handler {
 	if c.Events == nil {
-		c.Events = ingress.NewEventLog(c.Logger)
+		c.Events = httpkit.NewEventLog(c.Logger)
 	}
 	s := &server{Config: c, mux: http.NewServeMux(), metrics: newMetrics(c.Account)}
 	api.HandlerWithOptions(

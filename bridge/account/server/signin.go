@@ -5,7 +5,7 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 )
 
 func (h administration) StartSignIn(ctx context.Context, r api.StartSignInRequestObject) (api.StartSignInResponseObject, error) {
@@ -27,7 +27,7 @@ func (h administration) FinishSignIn(ctx context.Context, r api.FinishSignInRequ
 	}, recordOf(ctx).Address)
 	if in.Proved {
 		recordOf(ctx).Caller = account.Caller{Kind: account.ByBridge, ID: r.Body.Bridge.Instance}.String()
-		ingress.Admit(ctx)
+		httpkit.Admit(ctx)
 	}
 	if err != nil {
 		return nil, err

@@ -15,7 +15,7 @@ import (
 	"strconv"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
 )
 
@@ -120,7 +120,7 @@ const maxForm = 8 << 10
 
 func (s site) signUp(r *http.Request, v *view) error {
 	v.Title = "Sign up to " + s.Account.Name
-	if err := ingress.ParseForm(nil, r, maxForm); err != nil {
+	if err := httpkit.ParseForm(nil, r, maxForm); err != nil {
 		return account.InvalidValue("", "the form did not arrive whole, or is too large; send it again")
 	}
 	v.Address, v.Name = r.PostFormValue("address"), r.PostFormValue("name")
@@ -137,7 +137,7 @@ func (s site) serve(page func(*http.Request, *view) error) http.Handler {
 		name := map[byte]string{'j': "join.html", 'c': "confirm.html", 's': "signup.html"}[r.URL.Path[1]]
 		err := page(r, &v)
 		if err == nil && r.PathValue("token") != "" {
-			ingress.Admit(r.Context()) // a link in a mail is a secret
+			httpkit.Admit(r.Context()) // a link in a mail is a secret
 		}
 		if err != nil {
 			if e, ok := errors.AsType[*account.Error](err); ok && e.RetryAfter > 0 {

@@ -17,7 +17,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/ipdata"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/server"
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
 
@@ -85,7 +85,7 @@ func (c *accountServeCommand) Run(ctx context.Context, console *console, parser 
 		if a.PublicURL == "" {
 			a.PublicURL = "http://" + listener.Addr().String()
 		}
-		return serveAccount(ctx, a, listener, ingress.ShareDescriptors(1).Inbound, proxies, heard, logger)
+		return serveAccount(ctx, a, listener, httpkit.ShareDescriptors(1).Inbound, proxies, heard, logger)
 	})
 	return errors.Join(err, closeLog())
 }
@@ -133,13 +133,13 @@ func openIPDatabases(paths []string) (*ipdata.Databases, error) {
 func serveAccount(ctx context.Context, a *account.Account, listener net.Listener, most int,
 	proxies []netip.Prefix, heard *signals, logger hclog.Logger,
 ) error {
-	events := ingress.NewEventLog(logger)
+	events := httpkit.NewEventLog(logger)
 	defer events.Flush()
-	srv := ingress.NewServer(server.New(server.Config{Account: a, TrustedProxies: proxies, Logger: logger, Events: events}), events)
+	srv := httpkit.NewServer(server.New(server.Config{Account: a, TrustedProxies: proxies, Logger: logger, Events: events}), events)
 	logger.Info("listening", "address", listener.Addr(), "public_url", a.PublicURL, "account", a.ID)
 
 	served := make(chan error, 1)
-	go func() { served <- srv.Serve(ingress.Limit(listener, most, events)) }()
+	go func() { served <- srv.Serve(httpkit.Limit(listener, most, events)) }()
 	sweep := time.NewTicker(sweepInterval)
 	defer sweep.Stop()
 	newer := time.NewTicker(ipDataInterval)

@@ -23,7 +23,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/build"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/durable"
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/logring"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/secret"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
@@ -62,7 +62,7 @@ type runningBridge struct {
 	cfg      bridgeConfig
 	instance string
 	started  time.Time
-	events   *ingress.EventLog
+	events   *httpkit.EventLog
 
 	connector     *account.Connector
 	keyring       *account.Keyring
@@ -125,7 +125,7 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 	}
 	b.unknown = &provision.UnknownMembers{Log: cfg.logger.Named("members"), Now: time.Now, Changed: b.connector.Tell}
 	b.checker = &health.Checker{Version: info.Version, Build: info.Commit, Revision: cfg.revision, Now: time.Now, Overlap: b.overlap}
-	b.events = ingress.NewEventLog(cfg.logger.Named("http"))
+	b.events = httpkit.NewEventLog(cfg.logger.Named("http"))
 	metrics := server.NewMetrics(info.Version, info.Commit, b.checker.Health)
 	b.authenticator = &server.Authenticator{
 		Verifier:   b.keyring,

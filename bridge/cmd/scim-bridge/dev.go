@@ -24,7 +24,7 @@ import (
 	connector "github.com/scimbridge/terraform-provider-scimbridge/bridge/connector/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/durable"
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
 
@@ -112,7 +112,7 @@ func (d *devCommand) Run(ctx context.Context, c *console, parser *kong.Kong) err
 	a.PublicURL = "http://" + listener.Addr().String()
 	transport := connector.InProcess(server.New(server.Config{Account: a, Logger: logger.Named("account")}), netip.MustParseAddr("127.0.0.1"))
 
-	descriptors := ingress.ShareDescriptors(2)
+	descriptors := httpkit.ShareDescriptors(2)
 	bearer, err := d.provisioning(ctx, transport, a, adminToken)
 	if err != nil {
 		return err

@@ -18,7 +18,7 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/firewall"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/connector/account"
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/secret"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
@@ -172,7 +172,7 @@ func (s *serveCommand) Run(ctx context.Context, c *console, parser *kong.Kong) (
 	if err != nil {
 		return err
 	}
-	descriptors := ingress.ShareDescriptors(1)
+	descriptors := httpkit.ShareDescriptors(1)
 	transport := account.NewTransport(s.SourceAddress)
 	transport.MaxConnsPerHost = descriptors.Outbound
 	b, err := newBridge(bridgeConfig{

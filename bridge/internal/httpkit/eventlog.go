@@ -1,4 +1,4 @@
-package ingress
+package httpkit
 
 import (
 	"fmt"

@@ -1,4 +1,4 @@
-package ingress_test
+package httpkit_test
 
 import (
 	"bufio"
@@ -17,13 +17,13 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 )
 
 // A site is a server with a limited listener, where "/secret" admits.
 type site struct {
 	t        *testing.T
-	listener *ingress.Listener
+	listener *httpkit.Listener
 	log      *lockedLog
 }
 
@@ -60,14 +60,14 @@ func newSite(t *testing.T, most int, wrap func(net.Listener) net.Listener) *site
 		l = wrap(l)
 	}
 	s := &site{t: t, log: new(lockedLog)}
-	events := ingress.NewEventLog(hclog.New(&hclog.LoggerOptions{Output: s.log}))
-	s.listener = ingress.Limit(l, most, events)
-	server := ingress.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r, _ = ingress.Begin(w, r, nil)
+	events := httpkit.NewEventLog(hclog.New(&hclog.LoggerOptions{Output: s.log}))
+	s.listener = httpkit.Limit(l, most, events)
+	server := httpkit.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r, _ = httpkit.Begin(w, r, nil)
 		if r.URL.Path == "/secret" {
-			ingress.Admit(r.Context())
+			httpkit.Admit(r.Context())
 		}
-		if _, err := ingress.ReadBody(w, r, 100); err != nil {
+		if _, err := httpkit.ReadBody(w, r, 100); err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 		}
 	}), events)

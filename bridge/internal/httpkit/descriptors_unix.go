@@ -1,6 +1,6 @@
 //go:build unix
 
-package ingress
+package httpkit
 
 import "golang.org/x/sys/unix"
 

@@ -1,4 +1,4 @@
-package ingress
+package httpkit
 
 // Descriptors is how the files and connections that this process may have open
 // are shared out, so that no flood of connections takes those from under the

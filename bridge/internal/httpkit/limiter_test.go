@@ -1,4 +1,4 @@
-package ingress_test
+package httpkit_test
 
 import (
 	"fmt"
@@ -6,10 +6,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 )
 
-func network(address string) ingress.Network { return ingress.NetworkOf(netip.MustParseAddr(address)) }
+func network(address string) httpkit.Network { return httpkit.NetworkOf(netip.MustParseAddr(address)) }
 
 func TestNetworks(t *testing.T) {
 	t.Parallel()
@@ -26,14 +26,14 @@ func TestNetworks(t *testing.T) {
 			}
 		})
 	}
-	if got := ingress.NetworkOf(netip.Addr{}).String(); got != "local" {
+	if got := httpkit.NetworkOf(netip.Addr{}).String(); got != "local" {
 		t.Errorf("no address is %q", got)
 	}
 }
 
 func TestALimiterIsFairAndBounded(t *testing.T) {
 	t.Parallel()
-	l := &ingress.Limiter{PerNetwork: ingress.Rate{Burst: 3, Every: time.Minute}, Total: ingress.Rate{Burst: 50, Every: time.Second}}
+	l := &httpkit.Limiter{PerNetwork: httpkit.Rate{Burst: 3, Every: time.Minute}, Total: httpkit.Rate{Burst: 50, Every: time.Second}}
 	now := time.Unix(1e9, 0)
 	take := func(address string, times int) (taken int) {
 		for range times {
@@ -68,7 +68,7 @@ func TestALimiterIsFairAndBounded(t *testing.T) {
 // While all together have used up theirs, asking costs a network nothing of its own.
 func TestALimiterTakesNothingWhereItRefuses(t *testing.T) {
 	t.Parallel()
-	l := &ingress.Limiter{PerNetwork: ingress.Rate{Burst: 3, Every: time.Hour}, Total: ingress.Rate{Burst: 1, Every: time.Second}}
+	l := &httpkit.Limiter{PerNetwork: httpkit.Rate{Burst: 3, Every: time.Hour}, Total: httpkit.Rate{Burst: 1, Every: time.Second}}
 	now := time.Unix(1e9, 0)
 	if l.Take(network("192.0.2.1"), now) != 0 {
 		t.Fatal("the first is refused")
@@ -90,7 +90,7 @@ func TestALimiterTakesNothingWhereItRefuses(t *testing.T) {
 // push others out of theirs.
 func TestALimiterForgetsNobodyUnderAFlood(t *testing.T) {
 	t.Parallel()
-	l := &ingress.Limiter{PerNetwork: ingress.Rate{Burst: 2, Every: time.Hour}, Total: ingress.Rate{Burst: 1e6, Every: time.Second}}
+	l := &httpkit.Limiter{PerNetwork: httpkit.Rate{Burst: 2, Every: time.Hour}, Total: httpkit.Rate{Burst: 1e6, Every: time.Second}}
 	now := time.Unix(1e9, 0)
 	taken := 0
 	for i := range 20_000 {

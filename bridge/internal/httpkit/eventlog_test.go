@@ -1,4 +1,4 @@
-package ingress_test
+package httpkit_test
 
 import (
 	"bytes"
@@ -11,16 +11,16 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 )
 
 func TestALineAMinuteTellsOfEveryEvent(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var log lockedLog
-		events := ingress.NewEventLog(hclog.New(&hclog.LoggerOptions{Output: &log}))
+		events := httpkit.NewEventLog(hclog.New(&hclog.LoggerOptions{Output: &log}))
 		add := func(kind, client string) {
-			events.Add(ingress.Event{Kind: kind, Level: hclog.Warn, Message: "refused", Client: netip.MustParseAddr(client), Fields: []any{"for", kind}})
+			events.Add(httpkit.Event{Kind: kind, Level: hclog.Warn, Message: "refused", Client: netip.MustParseAddr(client), Fields: []any{"for", kind}})
 		}
 		lines := func() []string {
 			text := strings.TrimSpace(log.String())
@@ -66,7 +66,7 @@ func TestALineAMinuteTellsOfEveryEvent(t *testing.T) {
 
 func TestFewNetworksAreNamedOfMany(t *testing.T) {
 	t.Parallel()
-	var c ingress.NetworkCount
+	var c httpkit.NetworkCount
 	for i := range 100_000 {
 		c.Add(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}))
 	}
@@ -82,7 +82,7 @@ func TestFewNetworksAreNamedOfMany(t *testing.T) {
 func TestTheServersOwnLogIsBounded(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
-	server := ingress.NewEventLog(hclog.New(&hclog.LoggerOptions{Output: &log, Level: hclog.Trace})).ServerLog()
+	server := httpkit.NewEventLog(hclog.New(&hclog.LoggerOptions{Output: &log, Level: hclog.Trace})).ServerLog()
 	for range 1000 {
 		server.Printf("http: bad request \x1b[2J%s", strings.Repeat("x", 60_000))
 	}

@@ -1,11 +1,11 @@
-package ingress_test
+package httpkit_test
 
 import (
 	"net/http"
 	"net/netip"
 	"testing"
 
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/ingress"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 )
 
 // Only what a trusted proxy says counts, and of that only the part that no
@@ -36,7 +36,7 @@ func TestClient(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			r := &http.Request{RemoteAddr: row.peer, Header: http.Header{"X-Forwarded-For": row.forwarded}}
-			if got := ingress.Client(r, trusted).String(); got != row.want {
+			if got := httpkit.Client(r, trusted).String(); got != row.want {
 				t.Errorf("got %s, want %s", got, row.want)
 			}
 		})
