@@ -19,6 +19,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
 )
@@ -149,14 +150,14 @@ func TestAnAccountIsAdoptedWithoutAChange(t *testing.T) {
 		{IpRanges: &[]string{"127.0.0.1"}, Description: new("by hand")},
 		{IpRanges: &[]string{"192.0.2.0/24"}, Action: new(api.Deny)},
 	} {
-		resp, err := account.API.CreateFirewallRuleWithResponse(t.Context(), nil, rule)
+		resp, err := apitest.Read[api.FirewallRule](account.API.CreateFirewallRule(t.Context(), nil, rule))
 		providertest.Expect(t, http.StatusCreated, resp, err)
 	}
 	for _, domain := range []string{"example.com", "example.org"} {
-		resp, err := account.API.CreateSignupDomainWithResponse(t.Context(), nil, api.SignupDomainInput{Domain: domain})
+		resp, err := apitest.Read[api.SignupDomain](account.API.CreateSignupDomain(t.Context(), nil, api.SignupDomainInput{Domain: domain}))
 		providertest.Expect(t, http.StatusCreated, resp, err)
 	}
-	before, err := account.API.GetFirewallWithResponse(t.Context())
+	before, err := apitest.Read[api.Firewall](account.API.GetFirewall(t.Context()))
 	providertest.Expect(t, http.StatusOK, before, err)
 
 	w := newWorkspace(t)
@@ -180,9 +181,9 @@ func TestAnAccountIsAdoptedWithoutAChange(t *testing.T) {
 	if code, out := w.run(env, "plan", "-detailed-exitcode", "-no-color", "-input=false"); code != 0 {
 		t.Errorf("the next plan ends with %d:\n%s", code, out)
 	}
-	after, err := account.API.GetFirewallWithResponse(t.Context())
+	after, err := apitest.Read[api.Firewall](account.API.GetFirewall(t.Context()))
 	providertest.Expect(t, http.StatusOK, after, err)
-	if !slices.EqualFunc(before.JSON200.Rules, after.JSON200.Rules, func(a, b api.FirewallRule) bool { return a.Id == b.Id && a.Etag == b.Etag }) {
+	if !slices.EqualFunc(before.Value.Rules, after.Value.Rules, func(a, b api.FirewallRule) bool { return a.Id == b.Id && a.Etag == b.Etag }) {
 		t.Errorf("the rules were %s and are %s", before.Body, after.Body)
 	}
 }
@@ -213,11 +214,11 @@ func TestTheDriftCheckTellsWhatItFoundByItsExitCode(t *testing.T) {
 	}
 	check("nothing changed", 0, "No changes")
 
-	made, err := account.API.CreateSignupDomainWithResponse(t.Context(), nil, api.SignupDomainInput{Domain: "example.org"})
+	made, err := apitest.Read[api.SignupDomain](account.API.CreateSignupDomain(t.Context(), nil, api.SignupDomainInput{Domain: "example.org"}))
 	providertest.Expect(t, http.StatusCreated, made, err)
 	check("a domain beside", 3, "added by hand: example.org")
 
-	gone, err := account.API.DeleteSignupDomainWithResponse(t.Context(), "example.com", nil)
+	gone, err := apitest.Read[struct{}](account.API.DeleteSignupDomain(t.Context(), "example.com", nil))
 	providertest.Expect(t, http.StatusNoContent, gone, err)
 	check("a managed domain was removed", 2, "example.com")
 

@@ -14,6 +14,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-testing/tfjsonpath"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
 )
@@ -93,14 +94,14 @@ func (tf *terraform) decode(kind tftypes.Type, value *tfprotov6.DynamicValue) (o
 func TestImportByIdentityAndRead(t *testing.T) {
 	t.Parallel()
 	account := providertest.NewAccount(t)
-	caller, err := account.API.WhoAmIWithResponse(t.Context())
+	caller, err := apitest.Read[api.Caller](account.API.WhoAmI(t.Context()))
 	providertest.Expect(t, http.StatusOK, caller, err)
-	owner := caller.JSON200.AccountId
+	owner := caller.Value.AccountId
 
 	ranges := []string{"192.0.2.0/24"}
-	rule, err := account.API.CreateFirewallRuleWithResponse(t.Context(), nil, api.FirewallRuleInput{IpRanges: &ranges})
+	rule, err := apitest.Read[api.FirewallRule](account.API.CreateFirewallRule(t.Context(), nil, api.FirewallRuleInput{IpRanges: &ranges}))
 	providertest.Expect(t, http.StatusCreated, rule, err)
-	allowed, err := account.API.CreateSignupDomainWithResponse(t.Context(), nil, api.SignupDomainInput{Domain: "example.com"})
+	allowed, err := apitest.Read[api.SignupDomain](account.API.CreateSignupDomain(t.Context(), nil, api.SignupDomainInput{Domain: "example.com"}))
 	providertest.Expect(t, http.StatusCreated, allowed, err)
 	token, err := session.NewToken()
 	if err != nil {
@@ -113,12 +114,12 @@ func TestImportByIdentityAndRead(t *testing.T) {
 		attribute    string // an attribute that only a read brings
 		removed      func() // null where a removed object stays in the state
 	}{
-		{"scimbridge_firewall_rule", rule.JSON201.Id, "action", func() {
-			resp, err := account.API.DeleteFirewallRuleWithResponse(t.Context(), rule.JSON201.Id, nil)
+		{"scimbridge_firewall_rule", rule.Value.Id, "action", func() {
+			resp, err := apitest.Read[struct{}](account.API.DeleteFirewallRule(t.Context(), rule.Value.Id, nil))
 			providertest.Expect(t, http.StatusNoContent, resp, err)
 		}},
 		{"scimbridge_signup_domain", "example.com", "domain", func() {
-			resp, err := account.API.DeleteSignupDomainWithResponse(t.Context(), "example.com", nil)
+			resp, err := apitest.Read[struct{}](account.API.DeleteSignupDomain(t.Context(), "example.com", nil))
 			providertest.Expect(t, http.StatusNoContent, resp, err)
 		}},
 		{"scimbridge_provisioning", *integration.Id, "session", nil},
@@ -189,7 +190,7 @@ func TestTerraformKeepsIdentitiesAndImportsByThem(t *testing.T) {
 		t.Run(resourceType, func(t *testing.T) {
 			t.Parallel()
 			account := providertest.NewAccount(t)
-			caller, err := account.API.WhoAmIWithResponse(t.Context())
+			caller, err := apitest.Read[api.Caller](account.API.WhoAmI(t.Context()))
 			providertest.Expect(t, http.StatusOK, caller, err)
 			address := resourceType + ".it"
 			config := fmt.Sprintf("%s\nresource %q \"it\" {\n  %s\n}\n", account.ProviderBlock(), resourceType, arguments)
@@ -199,7 +200,7 @@ func TestTerraformKeepsIdentitiesAndImportsByThem(t *testing.T) {
 					{
 						Config: config,
 						ConfigStateChecks: []statecheck.StateCheck{
-							statecheck.ExpectIdentityValue(address, tfjsonpath.New("account_id"), knownvalue.StringExact(caller.JSON200.AccountId)),
+							statecheck.ExpectIdentityValue(address, tfjsonpath.New("account_id"), knownvalue.StringExact(caller.Value.AccountId)),
 							statecheck.ExpectIdentityValueMatchesState(address, tfjsonpath.New("id")),
 						},
 					},

@@ -10,6 +10,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-go/tftypes"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
 )
 
@@ -53,14 +54,14 @@ func TestRulesAndDomainsAreListed(t *testing.T) {
 		{Action: &deny, IpRanges: &[]string{"192.0.2.0/24"}, Description: new("guests")},
 		{Action: &allow, IpRanges: &[]string{"127.0.0.0/8"}},
 	} {
-		made, err := account.API.CreateFirewallRuleWithResponse(t.Context(), nil, rule)
+		made, err := apitest.Read[api.FirewallRule](account.API.CreateFirewallRule(t.Context(), nil, rule))
 		providertest.Expect(t, http.StatusCreated, made, err)
 	}
 	for _, domain := range []string{"b.example", "a.example"} {
-		made, err := account.API.CreateSignupDomainWithResponse(t.Context(), nil, api.SignupDomainInput{Domain: domain})
+		made, err := apitest.Read[api.SignupDomain](account.API.CreateSignupDomain(t.Context(), nil, api.SignupDomainInput{Domain: domain}))
 		providertest.Expect(t, http.StatusCreated, made, err)
 	}
-	caller, err := account.API.WhoAmIWithResponse(t.Context())
+	caller, err := apitest.Read[api.Caller](account.API.WhoAmI(t.Context()))
 	providertest.Expect(t, http.StatusOK, caller, err)
 
 	rules, domains := "scimbridge_firewall_rule", "scimbridge_signup_domain"
@@ -94,7 +95,7 @@ func TestRulesAndDomainsAreListed(t *testing.T) {
 			}
 			for _, r := range tf.list(row.resource, row.config, true, row.limit) {
 				is, _ := tf.decode(identityType, r.Identity.IdentityData)
-				if !is["account_id"].Equal(tftypes.NewValue(tftypes.String, caller.JSON200.AccountId)) {
+				if !is["account_id"].Equal(tftypes.NewValue(tftypes.String, caller.Value.AccountId)) {
 					t.Errorf("account_id is %s", is["account_id"])
 				}
 				listed, _ := tf.decode(kind, r.Resource)

@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-go/tftypes"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
 )
 
@@ -127,13 +128,13 @@ func filled(t testing.TB, n int) (account *providertest.Account, owner string, r
 	rules = fillRules(t, account, n)
 	for i := range n {
 		name := fmt.Sprintf("d%d.example", i)
-		made, err := account.API.CreateSignupDomainWithResponse(t.Context(), nil, api.SignupDomainInput{Domain: name})
+		made, err := apitest.Read[api.SignupDomain](account.API.CreateSignupDomain(t.Context(), nil, api.SignupDomainInput{Domain: name}))
 		providertest.Expect(t, http.StatusCreated, made, err)
 		domains = append(domains, name)
 	}
-	caller, err := account.API.WhoAmIWithResponse(t.Context())
+	caller, err := apitest.Read[api.Caller](account.API.WhoAmI(t.Context()))
 	providertest.Expect(t, http.StatusOK, caller, err)
-	return account, caller.JSON200.AccountId, rules, domains
+	return account, caller.Value.AccountId, rules, domains
 }
 
 func fillRules(t testing.TB, account *providertest.Account, n int) (ids []string) {
@@ -142,9 +143,9 @@ func fillRules(t testing.TB, account *providertest.Account, n int) (ids []string
 	for i := range inputs {
 		inputs[i].IpRanges = &[]string{fmt.Sprintf("10.%d.%d.0/24", i/250, i%250)}
 	}
-	policy, err := account.API.UpdateFirewallWithResponse(t.Context(), nil, api.FirewallUpdate{Rules: &inputs})
+	policy, err := apitest.Read[api.Firewall](account.API.UpdateFirewall(t.Context(), nil, api.FirewallUpdate{Rules: &inputs}))
 	providertest.Expect(t, http.StatusOK, policy, err)
-	for _, rule := range policy.JSON200.Rules {
+	for _, rule := range policy.Value.Rules {
 		ids = append(ids, rule.Id)
 	}
 	return ids

@@ -11,6 +11,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/client"
 )
 
 // mostRows is how many people are shown; the rest is counted.
@@ -22,7 +23,7 @@ func (d *demo) showArrivals(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	account, err := api.NewClientWithResponses("http://"+d.ports.Account, api.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
+	account, err := api.NewClient("http://"+d.ports.Account, api.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
 		r.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(admin)))
 		return nil
 	}))
@@ -30,21 +31,18 @@ func (d *demo) showArrivals(ctx context.Context) error {
 		return err
 	}
 	managed, limit := true, 1000
-	members, err := account.ListMembersWithResponse(ctx, &api.ListMembersParams{Managed: &managed, Limit: &limit})
+	members, err := client.Call[api.MemberPage](account.ListMembers(ctx, &api.ListMembersParams{Managed: &managed, Limit: &limit}))
 	if err != nil {
-		return err
+		return fmt.Errorf("asking the account who arrived: %w", err)
 	}
-	groups, err := account.ListGroupsWithResponse(ctx, &api.ListGroupsParams{Managed: &managed, Limit: &limit})
+	groups, err := client.Call[api.AccountGroupPage](account.ListGroups(ctx, &api.ListGroupsParams{Managed: &managed, Limit: &limit}))
 	if err != nil {
-		return err
-	}
-	if members.JSON200 == nil || groups.JSON200 == nil {
-		return fmt.Errorf("asking the account who arrived: %s, %s", members.Status(), groups.Status())
+		return fmt.Errorf("asking the account who arrived: %w", err)
 	}
 	t := tabwriter.NewWriter(d.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "\nPEOPLE\tADDRESS\tSTATE\n")
 	suspended := 0
-	for i, m := range members.JSON200.Items {
+	for i, m := range members.Items {
 		if m.Suspended {
 			suspended++
 		}
@@ -57,11 +55,11 @@ func (d *demo) showArrivals(ctx context.Context) error {
 		}
 		fmt.Fprintf(t, "%s\t%s\t%s\n", m.Name, m.Address, state)
 	}
-	if more := len(members.JSON200.Items) - mostRows; more > 0 {
+	if more := len(members.Items) - mostRows; more > 0 {
 		fmt.Fprintf(t, "and %d more (of all, %d suspended)\n", more, suspended)
 	}
 	fmt.Fprintf(t, "\nGROUPS\tMEMBERS\n")
-	for _, g := range groups.JSON200.Items {
+	for _, g := range groups.Items {
 		fmt.Fprintf(t, "%s\t%d\n", g.Name, g.MemberCount)
 	}
 	return t.Flush()

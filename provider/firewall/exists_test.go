@@ -15,6 +15,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-testing/tfjsonpath"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
 )
 
@@ -106,7 +107,7 @@ func TestTheCallersOwnRuleUnderAnotherName(t *testing.T) {
 	before := account.ProviderBlock() + "resource \"scimbridge_firewall_rule\" \"old\" {\n  ip_ranges = [\"127.0.0.1\"]\n}\n"
 	after := rule(account, `ip_ranges = ["127.0.0.1"]`)
 	defaultAction := func(action api.FirewallAction) {
-		resp, err := account.API.UpdateFirewallWithResponse(t.Context(), nil, api.FirewallUpdate{DefaultAction: &action})
+		resp, err := apitest.Read[api.Firewall](account.API.UpdateFirewall(t.Context(), nil, api.FirewallUpdate{DefaultAction: &action}))
 		providertest.Expect(t, http.StatusOK, resp, err)
 	}
 	resource.UnitTest(t, resource.TestCase{

@@ -12,6 +12,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-testing/tfjsonpath"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/ipdata/ipdatatest"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
 )
@@ -88,8 +89,8 @@ func TestARuleThatBecameAnotherKindByHandIsHealed(t *testing.T) {
 					step(plancheck.ResourceActionCreate, nil),
 					step(plancheck.ResourceActionUpdate, func() {
 						deny, countries := api.Deny, []string{"DE"}
-						resp, err := account.API.ReplaceFirewallRuleWithResponse(t.Context(), only(t, account).Id, nil,
-							api.FirewallRuleInput{Action: &deny, Countries: &countries})
+						resp, err := apitest.Read[api.FirewallRule](account.API.ReplaceFirewallRule(t.Context(), only(t, account).Id, nil,
+							api.FirewallRuleInput{Action: &deny, Countries: &countries}))
 						providertest.Expect(t, http.StatusOK, resp, err)
 					}),
 					step(plancheck.ResourceActionNoop, func() {

@@ -14,6 +14,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-testing/plancheck"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
 )
@@ -120,9 +121,9 @@ func TestThePolicyNamesTheBridgeItWouldShutOut(t *testing.T) {
 	providertest.NewBridge(t, *sealed, "1", &token)
 	deadline := time.Now().Add(time.Minute)
 	for live := false; !live; {
-		page, err := account.API.ListBridgesWithResponse(t.Context(), nil)
+		page, err := apitest.Read[api.BridgePage](account.API.ListBridges(t.Context(), nil))
 		providertest.Expect(t, http.StatusOK, page, err)
-		live = len(page.JSON200.Items) == 1 && page.JSON200.Items[0].Live
+		live = len(page.Value.Items) == 1 && page.Value.Items[0].Live
 		if time.Now().After(deadline) {
 			t.Fatalf("the bridge has not signed in: %s", page.Body)
 		}
@@ -146,7 +147,7 @@ func TestAPlanWarnsOfLockOuts(t *testing.T) {
 	mine := add(t, account, "the caller's", "127.0.0.1")
 	deny := api.Deny
 	yes := true
-	resp, err := account.API.UpdateFirewallWithResponse(t.Context(), &api.UpdateFirewallParams{AllowLockout: &yes}, api.FirewallUpdate{DefaultAction: &deny})
+	resp, err := apitest.Read[api.Firewall](account.API.UpdateFirewall(t.Context(), &api.UpdateFirewallParams{AllowLockout: &yes}, api.FirewallUpdate{DefaultAction: &deny}))
 	providertest.Expect(t, http.StatusOK, resp, err)
 
 	denies := aRule{action: "deny", priority: 1, ranges: []string{"127.0.0.0/8"}}

@@ -15,6 +15,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-testing/tfjsonpath"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
 )
 
@@ -183,7 +184,7 @@ func TestDriftOfThePolicyIsSeenAndHealed(t *testing.T) {
 		}},
 		{"the default action was changed", func() {
 			allow := api.Allow
-			resp, err := account.API.UpdateFirewallWithResponse(t.Context(), nil, api.FirewallUpdate{DefaultAction: &allow})
+			resp, err := apitest.Read[api.Firewall](account.API.UpdateFirewall(t.Context(), nil, api.FirewallUpdate{DefaultAction: &allow}))
 			providertest.Expect(t, http.StatusOK, resp, err)
 		}, nil},
 		{"a rule was added beside", func() { foreign = add(t, account, "", "203.0.113.0/24") }, func() plancheck.PlanCheck {
@@ -191,7 +192,7 @@ func TestDriftOfThePolicyIsSeenAndHealed(t *testing.T) {
 		}},
 		{"a rule was deleted", func() {
 			yes := true
-			resp, err := account.API.DeleteFirewallRuleWithResponse(t.Context(), only(t, account).Id, &api.DeleteFirewallRuleParams{AllowLockout: &yes})
+			resp, err := apitest.Read[struct{}](account.API.DeleteFirewallRule(t.Context(), only(t, account).Id, &api.DeleteFirewallRuleParams{AllowLockout: &yes}))
 			// Whoever deletes the only rule that lets him in is shut out: break the glass to look.
 			providertest.Expect(t, http.StatusNoContent, resp, err)
 			account.Command("firewall", "disable", "--for", "5m")
@@ -477,24 +478,24 @@ data "scimbridge_firewall_verdict" "other" { address = "2001:db8::1" }`,
 
 func firewallOf(t *testing.T, account *providertest.Account) api.Firewall {
 	t.Helper()
-	resp, err := account.API.GetFirewallWithResponse(t.Context())
+	resp, err := apitest.Read[api.Firewall](account.API.GetFirewall(t.Context()))
 	providertest.Expect(t, http.StatusOK, resp, err)
-	return *resp.JSON200
+	return *resp.Value
 }
 
 func accountID(t *testing.T, account *providertest.Account) string {
 	t.Helper()
-	resp, err := account.API.WhoAmIWithResponse(t.Context())
+	resp, err := apitest.Read[api.Caller](account.API.WhoAmI(t.Context()))
 	providertest.Expect(t, http.StatusOK, resp, err)
-	return resp.JSON200.AccountId
+	return resp.Value.AccountId
 }
 
 // add makes an allow rule by hand.
 func add(t *testing.T, account *providertest.Account, description string, ranges ...string) (id string) {
 	t.Helper()
-	resp, err := account.API.CreateFirewallRuleWithResponse(t.Context(), nil, api.FirewallRuleInput{IpRanges: &ranges, Description: &description})
+	resp, err := apitest.Read[api.FirewallRule](account.API.CreateFirewallRule(t.Context(), nil, api.FirewallRuleInput{IpRanges: &ranges, Description: &description}))
 	providertest.Expect(t, http.StatusCreated, resp, err)
-	return resp.JSON201.Id
+	return resp.Value.Id
 }
 
 // requests counts what the account has been asked so far; route is the path

@@ -16,6 +16,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-testing/tfjsonpath"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
 )
 
@@ -103,7 +104,7 @@ func TestARuleChangedByHandShowsAsDrift(t *testing.T) {
 			},
 			{
 				PreConfig: func() {
-					resp, err := account.API.DeleteFirewallRuleWithResponse(t.Context(), only(t, account).Id, nil)
+					resp, err := apitest.Read[struct{}](account.API.DeleteFirewallRule(t.Context(), only(t, account).Id, nil))
 					providertest.Expect(t, http.StatusNoContent, resp, err)
 				},
 				Config:           config,
@@ -156,7 +157,7 @@ func TestARuleDeletedBetweenPlanAndApplyIsMadeByTheNextOne(t *testing.T) {
 				ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{
 					plancheck.ExpectResourceAction(address, plancheck.ResourceActionUpdate),
 					meanwhile(func() {
-						resp, err := account.API.DeleteFirewallRuleWithResponse(t.Context(), only(t, account).Id, nil)
+						resp, err := apitest.Read[struct{}](account.API.DeleteFirewallRule(t.Context(), only(t, account).Id, nil))
 						providertest.Expect(t, http.StatusNoContent, resp, err)
 					}),
 				}},
@@ -242,9 +243,9 @@ func (do meanwhile) CheckPlan(context.Context, plancheck.CheckPlanRequest, *plan
 
 func all(t *testing.T, account *providertest.Account) []api.FirewallRule {
 	t.Helper()
-	page, err := account.API.ListFirewallRulesWithResponse(t.Context(), nil)
+	page, err := apitest.Read[api.FirewallRulePage](account.API.ListFirewallRules(t.Context(), nil))
 	providertest.Expect(t, http.StatusOK, page, err)
-	return page.JSON200.Items
+	return page.Value.Items
 }
 
 func only(t *testing.T, account *providertest.Account) api.FirewallRule {
@@ -268,8 +269,8 @@ func expectRules(t *testing.T, account *providertest.Account, want int) error {
 func edit(t *testing.T, account *providertest.Account, description string) {
 	t.Helper()
 	found, priority := only(t, account), 3
-	resp, err := account.API.ReplaceFirewallRuleWithResponse(t.Context(), found.Id, nil, api.FirewallRuleInput{
+	resp, err := apitest.Read[api.FirewallRule](account.API.ReplaceFirewallRule(t.Context(), found.Id, nil, api.FirewallRuleInput{
 		Action: &found.Action, IpRanges: found.IpRanges, Priority: &priority, Description: &description,
-	})
+	}))
 	providertest.Expect(t, http.StatusOK, resp, err)
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-testing/tfjsonpath"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
 )
 
@@ -34,7 +35,7 @@ func TestMembersAreFoundByTheFilter(t *testing.T) {
 		{Address: "ann@example.com", Name: new("Ann")},
 		{Address: "ben@example.com", Name: new("Ben"), Role: new(api.RoleAdministrator)},
 	} {
-		resp, err := account.API.InviteMemberWithResponse(t.Context(), nil, person)
+		resp, err := apitest.Read[api.Member](account.API.InviteMember(t.Context(), nil, person))
 		providertest.Expect(t, http.StatusCreated, resp, err)
 	}
 	// More members than a page holds are read whole; see TestPagesAreGathered.
@@ -78,7 +79,7 @@ func TestMembersAreFoundByTheFilter(t *testing.T) {
 func TestGroupsAreFoundByTheFilter(t *testing.T) {
 	t.Parallel()
 	account := providertest.NewAccount(t)
-	group, err := account.API.CreateGroupWithResponse(t.Context(), nil, api.AccountGroupInput{Name: "Engineering"})
+	group, err := apitest.Read[api.AccountGroup](account.API.CreateGroup(t.Context(), nil, api.AccountGroupInput{Name: "Engineering"}))
 	providertest.Expect(t, http.StatusCreated, group, err)
 	resource.UnitTest(t, resource.TestCase{
 		ProtoV6ProviderFactories: providertest.Factories(t),
@@ -88,7 +89,7 @@ func TestGroupsAreFoundByTheFilter(t *testing.T) {
 			ConfigStateChecks: []statecheck.StateCheck{
 				statecheck.ExpectKnownValue("data.scimbridge_groups.it", tfjsonpath.New("groups"), knownvalue.ListExact([]knownvalue.Check{
 					knownvalue.ObjectExact(map[string]knownvalue.Check{
-						"id": knownvalue.StringExact(group.JSON201.Id), "name": knownvalue.StringExact("Engineering"), "managed": knownvalue.Bool(false),
+						"id": knownvalue.StringExact(group.Value.Id), "name": knownvalue.StringExact("Engineering"), "managed": knownvalue.Bool(false),
 						"built_in": knownvalue.Bool(false), "member_count": knownvalue.Int64Exact(0),
 					}),
 				})),
@@ -160,18 +161,18 @@ func TestMistakesAreErrorsOfThePlan(t *testing.T) {
 // this machine.
 func failToSignIn(t *testing.T, account *providertest.Account, from string) {
 	t.Helper()
-	caller, err := account.API.WhoAmIWithResponse(t.Context())
+	caller, err := apitest.Read[api.Caller](account.API.WhoAmI(t.Context()))
 	providertest.Expect(t, http.StatusOK, caller, err)
 	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
-	there, err := api.NewClientWithResponses(account.URL, api.WithHTTPClient(&http.Client{Transport: &http.Transport{DialContext: dialer.DialContext, DisableKeepAlives: true}}))
+	there, err := api.NewClient(account.URL, api.WithHTTPClient(&http.Client{Transport: &http.Transport{DialContext: dialer.DialContext, DisableKeepAlives: true}}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	start, err := there.StartSignInWithResponse(t.Context(), api.SignInStart{AccountId: caller.JSON200.AccountId, Email: "stranger@example.com", Epoch: 1})
+	start, err := apitest.Read[api.Handshake](there.StartSignIn(t.Context(), api.SignInStart{AccountId: caller.Value.AccountId, Email: "stranger@example.com", Epoch: 1}))
 	providertest.Expect(t, http.StatusOK, start, err)
-	finish, err := there.FinishSignInWithResponse(t.Context(), api.SignInFinish{
-		HandshakeId: start.JSON200.HandshakeId, A: "02", Proof: "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+	finish, err := apitest.Read[api.SignedIn](there.FinishSignIn(t.Context(), api.SignInFinish{
+		HandshakeId: start.Value.HandshakeId, A: "02", Proof: "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
 		Bridge: api.BridgeIdentity{Instance: "stranger", Version: "test", Revision: "1"},
-	})
+	}))
 	providertest.Expect(t, http.StatusUnauthorized, finish, err)
 }

@@ -17,7 +17,7 @@ import (
 type Account struct {
 	URL     string // http://127.0.0.1:PORT
 	Token   string // an admin token
-	API     *api.ClientWithResponses
+	API     *api.Client
 	DataDir string // holds the database and the log
 
 	t       testing.TB
@@ -85,7 +85,7 @@ func (a *Account) At(address string) {
 	a.t.Helper()
 	a.URL = address
 	var err error
-	a.API, err = api.NewClientWithResponses(a.URL, api.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
+	a.API, err = api.NewClient(a.URL, api.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
 		r.Header.Set("Authorization", "Bearer "+a.Token)
 		return nil
 	}))

@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/signin"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
@@ -13,16 +14,16 @@ import (
 func (a *Account) Activate(email string, token session.Token) api.Provisioning {
 	a.t.Helper()
 	ctx := a.t.Context()
-	caller, err := a.API.WhoAmIWithResponse(ctx)
+	caller, err := apitest.Read[api.Caller](a.API.WhoAmI(ctx))
 	Expect(a.t, http.StatusOK, caller, err)
-	before, err := a.API.GetProvisioningWithResponse(ctx)
+	before, err := apitest.Read[api.Provisioning](a.API.GetProvisioning(ctx))
 	Expect(a.t, http.StatusOK, before, err)
 
 	secrets, err := signin.GenerateSecrets()
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	id, epoch := caller.JSON200.AccountId, before.JSON200.NextEpoch
+	id, epoch := caller.Value.AccountId, before.Value.NextEpoch
 	kdf, verifier, err := signin.Enrol(id, email, secrets, signin.MinIterations)
 	if err != nil {
 		a.t.Fatal(err)
@@ -31,14 +32,14 @@ func (a *Account) Activate(email string, token session.Token) api.Provisioning {
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	after, err := a.API.ActivateProvisioningWithResponse(ctx, nil, api.Activation{
+	after, err := apitest.Read[api.Provisioning](a.API.ActivateProvisioning(ctx, nil, api.Activation{
 		ManagerEmail: email,
 		Session:      sealed,
 		Enrolment: api.Enrolment{
 			Epoch: epoch, Verifier: verifier,
 			Kdf: api.KDF{Algorithm: api.KDFAlgorithm(kdf.Algorithm), Iterations: kdf.Iterations, Salt: kdf.Salt},
 		},
-	})
+	}))
 	Expect(a.t, http.StatusCreated, after, err)
-	return *after.JSON201
+	return *after.Value
 }

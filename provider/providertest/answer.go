@@ -1,18 +1,18 @@
 package providertest
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
+)
 
 // Expect ends the test unless the account answered as wanted.
-func Expect(t testing.TB, status int, answer interface {
-	StatusCode() int
-	GetBody() []byte
-}, err error,
-) {
+func Expect[T any](t testing.TB, status int, answer *apitest.Answer[T], err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := answer.StatusCode(); got != status {
-		t.Fatalf("the account answered %d, want %d: %s", got, status, answer.GetBody())
+	if answer.Status != status {
+		t.Fatalf("the account answered %d, want %d: %s", answer.Status, status, answer.Body)
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-testing/tfjsonpath"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/signin"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
@@ -74,14 +75,14 @@ func has(attribute string, value knownvalue.Check) statecheck.StateCheck {
 
 func integration(t *testing.T, account *providertest.Account) api.Provisioning {
 	t.Helper()
-	resp, err := account.API.GetProvisioningWithResponse(t.Context())
+	resp, err := apitest.Read[api.Provisioning](account.API.GetProvisioning(t.Context()))
 	providertest.Expect(t, http.StatusOK, resp, err)
-	return *resp.JSON200
+	return *resp.Value
 }
 
 func deactivate(t *testing.T, account *providertest.Account) {
 	t.Helper()
-	resp, err := account.API.DeactivateProvisioningWithResponse(t.Context(), nil)
+	resp, err := apitest.Read[struct{}](account.API.DeactivateProvisioning(t.Context(), nil))
 	providertest.Expect(t, http.StatusNoContent, resp, err)
 }
 
@@ -225,15 +226,15 @@ func TestWhatIsDoneByHandIsHealedByOneApply(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				resp, err := account.API.ChangeManagerWithResponse(t.Context(), nil, api.ManagerChange{
+				resp, err := apitest.Read[api.Provisioning](account.API.ChangeManager(t.Context(), nil, api.ManagerChange{
 					Kdf:      &api.KDF{Algorithm: api.KDFAlgorithm(kdf.Algorithm), Iterations: kdf.Iterations, Salt: kdf.Salt},
 					Verifier: &verifier,
-				})
+				}))
 				providertest.Expect(t, http.StatusOK, resp, err)
 			}),
 			heals(func() { // the manager's e-mail address
 				email := "somebody@example.com"
-				resp, err := account.API.ChangeManagerWithResponse(t.Context(), nil, api.ManagerChange{Email: &email})
+				resp, err := apitest.Read[api.Provisioning](account.API.ChangeManager(t.Context(), nil, api.ManagerChange{Email: &email}))
 				providertest.Expect(t, http.StatusOK, resp, err)
 			}),
 			heals(func() { twoFactor(t, account, true) }),
@@ -269,7 +270,7 @@ func TestWhatIsDoneByHandIsHealedByOneApply(t *testing.T) {
 // twoFactor enforces two-factor authentication, or lifts it.
 func twoFactor(t *testing.T, account *providertest.Account, enforced bool) {
 	t.Helper()
-	resp, err := account.API.SetTwoFactorPolicyWithResponse(t.Context(), nil, api.TwoFactorPolicyInput{Enforced: enforced})
+	resp, err := apitest.Read[api.TwoFactorPolicy](account.API.SetTwoFactorPolicy(t.Context(), nil, api.TwoFactorPolicyInput{Enforced: enforced}))
 	providertest.Expect(t, http.StatusOK, resp, err)
 }
 
@@ -444,7 +445,7 @@ func TestProtectionRefusesToDestroy(t *testing.T) {
 
 func accountID(t *testing.T, account *providertest.Account) string {
 	t.Helper()
-	resp, err := account.API.WhoAmIWithResponse(t.Context())
+	resp, err := apitest.Read[api.Caller](account.API.WhoAmI(t.Context()))
 	providertest.Expect(t, http.StatusOK, resp, err)
-	return resp.JSON200.AccountId
+	return resp.Value.AccountId
 }

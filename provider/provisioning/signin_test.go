@@ -9,6 +9,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-testing/statecheck"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/signin"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
@@ -43,7 +44,7 @@ func (check signsIn) CheckState(ctx context.Context, req statecheck.CheckStateRe
 }
 
 // signIn does what a bridge does first.
-func signIn(ctx context.Context, account *api.ClientWithResponses, sealed string, token session.Token) error {
+func signIn(ctx context.Context, account *api.Client, sealed string, token session.Token) error {
 	file, err := session.Parse(sealed)
 	if err != nil {
 		return err
@@ -56,30 +57,30 @@ func signIn(ctx context.Context, account *api.ClientWithResponses, sealed string
 	if err != nil {
 		return err
 	}
-	start, err := account.StartSignInWithResponse(ctx, api.SignInStart{AccountId: c.AccountID, Email: c.Email, Epoch: entry.Header.Epoch})
+	start, err := apitest.Read[api.Handshake](account.StartSignIn(ctx, api.SignInStart{AccountId: c.AccountID, Email: c.Email, Epoch: entry.Header.Epoch}))
 	if err != nil {
 		return err
 	}
-	if start.JSON200 == nil {
+	if start.Value == nil {
 		return fmt.Errorf("start: %s", start.Body)
 	}
-	kdf := signin.KDF{Algorithm: string(start.JSON200.Kdf.Algorithm), Iterations: start.JSON200.Kdf.Iterations, Salt: start.JSON200.Kdf.Salt}
+	kdf := signin.KDF{Algorithm: string(start.Value.Kdf.Algorithm), Iterations: start.Value.Kdf.Iterations, Salt: start.Value.Kdf.Salt}
 	client := signin.NewClient(c.AccountID, c.Email, entry.Header.Epoch)
-	a, proof, err := client.Prove(c.Secrets, start.JSON200.HandshakeId, kdf, start.JSON200.B)
+	a, proof, err := client.Prove(c.Secrets, start.Value.HandshakeId, kdf, start.Value.B)
 	if err != nil {
 		return err
 	}
-	finish, err := account.FinishSignInWithResponse(ctx, api.SignInFinish{
-		HandshakeId: start.JSON200.HandshakeId, A: a, Proof: proof,
+	finish, err := apitest.Read[api.SignedIn](account.FinishSignIn(ctx, api.SignInFinish{
+		HandshakeId: start.Value.HandshakeId, A: a, Proof: proof,
 		Bridge: api.BridgeIdentity{Instance: "test", Version: "test", Revision: "1"},
-	})
+	}))
 	if err != nil {
 		return err
 	}
-	if finish.JSON200 == nil {
+	if finish.Value == nil {
 		return fmt.Errorf("finish: %s", finish.Body)
 	}
-	return client.VerifyServer(finish.JSON200.Proof)
+	return client.VerifyServer(finish.Value.Proof)
 }
 
 // refused is a check that must fail.

@@ -15,6 +15,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-testing/tfjsonpath"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
 )
 
@@ -76,7 +77,7 @@ func TestADomainRemovedByHandIsMadeAgain(t *testing.T) {
 			{Config: domain(account, "example.com"), ConfigPlanChecks: planned(plancheck.ResourceActionCreate)},
 			{
 				PreConfig: func() {
-					resp, err := account.API.DeleteSignupDomainWithResponse(t.Context(), "example.com", nil)
+					resp, err := apitest.Read[struct{}](account.API.DeleteSignupDomain(t.Context(), "example.com", nil))
 					providertest.Expect(t, http.StatusNoContent, resp, err)
 				},
 				Config:           domain(account, "example.com"),
@@ -89,7 +90,7 @@ func TestADomainRemovedByHandIsMadeAgain(t *testing.T) {
 func TestADomainThatIsThereAlreadyComesWithItsImportBlock(t *testing.T) {
 	t.Parallel()
 	account := providertest.NewAccount(t)
-	resp, err := account.API.CreateSignupDomainWithResponse(t.Context(), nil, api.SignupDomainInput{Domain: "example.com"})
+	resp, err := apitest.Read[api.SignupDomain](account.API.CreateSignupDomain(t.Context(), nil, api.SignupDomainInput{Domain: "example.com"}))
 	providertest.Expect(t, http.StatusCreated, resp, err)
 	resource.UnitTest(t, resource.TestCase{
 		ProtoV6ProviderFactories: providertest.Factories(t),
@@ -174,10 +175,10 @@ func TestMistakesAreErrorsOfThePlan(t *testing.T) {
 
 func allowed(t *testing.T, account *providertest.Account) []string {
 	t.Helper()
-	page, err := account.API.ListSignupDomainsWithResponse(t.Context(), nil)
+	page, err := apitest.Read[api.SignupDomainPage](account.API.ListSignupDomains(t.Context(), nil))
 	providertest.Expect(t, http.StatusOK, page, err)
 	var names []string
-	for _, d := range page.JSON200.Items {
+	for _, d := range page.Value.Items {
 		names = append(names, d.Domain)
 	}
 	return names

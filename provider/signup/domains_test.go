@@ -19,6 +19,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-testing/tfjsonpath"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
 )
 
@@ -52,14 +53,14 @@ func holds(attribute string, names ...string) statecheck.StateCheck {
 func allow(t *testing.T, account *providertest.Account, names ...string) {
 	t.Helper()
 	for _, name := range names {
-		resp, err := account.API.CreateSignupDomainWithResponse(t.Context(), nil, api.SignupDomainInput{Domain: name})
+		resp, err := apitest.Read[api.SignupDomain](account.API.CreateSignupDomain(t.Context(), nil, api.SignupDomainInput{Domain: name}))
 		providertest.Expect(t, http.StatusCreated, resp, err)
 	}
 }
 
 func end(t *testing.T, account *providertest.Account, name string) {
 	t.Helper()
-	resp, err := account.API.DeleteSignupDomainWithResponse(t.Context(), name, nil)
+	resp, err := apitest.Read[struct{}](account.API.DeleteSignupDomain(t.Context(), name, nil))
 	providertest.Expect(t, http.StatusNoContent, resp, err)
 }
 
@@ -175,16 +176,16 @@ func TestAListThatIsThereAlreadyComesWithItsImportBlock(t *testing.T) {
 	t.Parallel()
 	account := providertest.NewAccount(t)
 	allow(t, account, "a.example", "foreign.example")
-	caller, err := account.API.WhoAmIWithResponse(t.Context())
+	caller, err := apitest.Read[api.Caller](account.API.WhoAmI(t.Context()))
 	providertest.Expect(t, http.StatusOK, caller, err)
-	block := fmt.Sprintf("import {\n  to = scimbridge_signup_domains.all\n  id = %q\n}\n", caller.JSON200.AccountId)
+	block := fmt.Sprintf("import {\n  to = scimbridge_signup_domains.all\n  id = %q\n}\n", caller.Value.AccountId)
 	resource.UnitTest(t, resource.TestCase{
 		ProtoV6ProviderFactories: providertest.Factories(t),
 		Steps: []resource.TestStep{
 			{
 				Config:           domains(account, "remove", "a.example"),
 				ConfigPlanChecks: plannedWhole(plancheck.ResourceActionCreate), // the plan warns
-				ExpectError:      regexp.MustCompile(`(?s)allowed already.*a\.example,\s+foreign\.example.*import \{\s+to = scimbridge_signup_domains\.<name>\s+id = "` + caller.JSON200.AccountId + `"`),
+				ExpectError:      regexp.MustCompile(`(?s)allowed already.*a\.example,\s+foreign\.example.*import \{\s+to = scimbridge_signup_domains\.<name>\s+id = "` + caller.Value.AccountId + `"`),
 			},
 			{ // under report, what it would take over is named alone
 				Config:           domains(account, "report", "a.example"),

@@ -15,6 +15,8 @@ import (
 	"github.com/hashicorp/terraform-plugin-testing/statecheck"
 	"github.com/hashicorp/terraform-plugin-testing/tfjsonpath"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
 )
@@ -114,7 +116,7 @@ func TestTheLastRefusalIsTheAccounts(t *testing.T) {
 	t.Parallel()
 	account, token := providertest.NewAccount(t), newToken(t)
 	sealed := *account.Activate("manager@example.com", token).Session
-	ended, err := account.API.DeactivateProvisioningWithResponse(t.Context(), nil)
+	ended, err := apitest.Read[struct{}](account.API.DeactivateProvisioning(t.Context(), nil))
 	providertest.Expect(t, http.StatusNoContent, ended, err)
 	account.Activate("manager@example.com", newToken(t)) // the sealed credentials are another's
 	bridge := providertest.NewBridge(t, sealed, "r1", &token)
@@ -123,9 +125,9 @@ func TestTheLastRefusalIsTheAccounts(t *testing.T) {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for refused := false; !refused; <-tick.C {
-		p, err := account.API.GetProvisioningWithResponse(ctx)
+		p, err := apitest.Read[api.Provisioning](account.API.GetProvisioning(ctx))
 		providertest.Expect(t, http.StatusOK, p, err)
-		refused = p.JSON200.LastRefusal != nil
+		refused = p.Value.LastRefusal != nil
 	}
 	bridge.Stop()
 	read(t, config(account, bridge.URL, withToken),

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
 )
 
 // S10: whatever somebody changes behind Terraform's back, the next plan shows
@@ -31,25 +32,25 @@ func TestAPlanShowsExactlyWhatSomebodyChanged(t *testing.T) {
 			make: func() {
 				id := w.attribute("scimbridge_firewall_rule.caller", "id")
 				ranges, priority := []string{"127.0.0.1"}, 7
-				resp, err := client.ReplaceFirewallRuleWithResponse(t.Context(), id, nil,
-					api.FirewallRuleInput{IpRanges: &ranges, Priority: &priority})
-				done(t, resp.StatusCode(), resp.Body, err)
+				resp, err := apitest.Read[api.FirewallRule](client.ReplaceFirewallRule(t.Context(), id, nil,
+					api.FirewallRuleInput{IpRanges: &ranges, Priority: &priority}))
+				done(t, resp.Status, resp.Body, err)
 			},
 			plan: map[string]string{"scimbridge_firewall_rule.caller": "update"},
 		},
 		{
 			what: "a rule is deleted",
 			make: func() {
-				resp, err := client.DeleteFirewallRuleWithResponse(t.Context(), w.attribute("scimbridge_firewall_rule.caller", "id"), nil)
-				done(t, resp.StatusCode(), resp.Body, err)
+				resp, err := apitest.Read[struct{}](client.DeleteFirewallRule(t.Context(), w.attribute("scimbridge_firewall_rule.caller", "id"), nil))
+				done(t, resp.Status, resp.Body, err)
 			},
 			plan: map[string]string{"scimbridge_firewall_rule.caller": "create"},
 		},
 		{
 			what: "a sign-up domain is removed",
 			make: func() {
-				resp, err := client.DeleteSignupDomainWithResponse(t.Context(), "example.com", nil)
-				done(t, resp.StatusCode(), resp.Body, err)
+				resp, err := apitest.Read[struct{}](client.DeleteSignupDomain(t.Context(), "example.com", nil))
+				done(t, resp.Status, resp.Body, err)
 			},
 			plan: map[string]string{"scimbridge_signup_domain.company": "create"},
 		},
@@ -74,8 +75,8 @@ func TestAPlanShowsExactlyWhatSomebodyChanged(t *testing.T) {
 		{
 			what: "the integration is deactivated",
 			make: func() {
-				resp, err := client.DeactivateProvisioningWithResponse(t.Context(), nil)
-				done(t, resp.StatusCode(), resp.Body, err)
+				resp, err := apitest.Read[struct{}](client.DeactivateProvisioning(t.Context(), nil))
+				done(t, resp.Status, resp.Body, err)
 			},
 			plan: map[string]string{
 				"scimbridge_provisioning.this": "update",
@@ -113,14 +114,14 @@ func TestDestroyLeavesNothing(t *testing.T) {
 	if _, _, err := w.try(token, http.MethodGet, "/ping", nil); err == nil {
 		t.Error("somebody still answers at the bridge's address")
 	}
-	resp, err := w.account.API.GetProvisioningWithResponse(t.Context())
-	done(t, resp.StatusCode(), resp.Body, err)
-	if resp.JSON200.Active {
+	resp, err := apitest.Read[api.Provisioning](w.account.API.GetProvisioning(t.Context()))
+	done(t, resp.Status, resp.Body, err)
+	if resp.Value.Active {
 		t.Error("provisioning is still active")
 	}
-	rules, err := w.account.API.ListFirewallRulesWithResponse(t.Context(), nil)
-	done(t, rules.StatusCode(), rules.Body, err)
-	if len(rules.JSON200.Items) > 0 {
-		t.Errorf("rules are left: %+v", rules.JSON200.Items)
+	rules, err := apitest.Read[api.FirewallRulePage](w.account.API.ListFirewallRules(t.Context(), nil))
+	done(t, rules.Status, rules.Body, err)
+	if len(rules.Value.Items) > 0 {
+		t.Errorf("rules are left: %+v", rules.Value.Items)
 	}
 }

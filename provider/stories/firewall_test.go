@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/ipdata/ipdatatest"
 )
 
@@ -27,17 +28,17 @@ func TestAFirewallRuleThatBlocksTheBridgeIsNamedAndHealed(t *testing.T) {
 	action, ranges := api.Allow, []string{"127.0.0.77"}
 	edited := api.FirewallRuleInput{Action: &action, IpRanges: &ranges}
 
-	refused, err := w.account.API.ReplaceFirewallRuleWithResponse(t.Context(), id, nil, edited)
+	refused, err := apitest.Read[api.FirewallRule](w.account.API.ReplaceFirewallRule(t.Context(), id, nil, edited))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if refused.StatusCode() != http.StatusConflict || !strings.Contains(string(refused.Body), "would_lock_out") ||
+	if refused.Status != http.StatusConflict || !strings.Contains(string(refused.Body), "would_lock_out") ||
 		!strings.Contains(string(refused.Body), "127.0.0.9") {
-		t.Fatalf("shutting out a live bridge was not refused with its address: %d %s", refused.StatusCode(), refused.Body)
+		t.Fatalf("shutting out a live bridge was not refused with its address: %d %s", refused.Status, refused.Body)
 	}
 	yes := true
-	allowed, err := w.account.API.ReplaceFirewallRuleWithResponse(t.Context(), id, &api.ReplaceFirewallRuleParams{AllowLockout: &yes}, edited)
-	done(t, allowed.StatusCode(), allowed.Body, err)
+	allowed, err := apitest.Read[api.FirewallRule](w.account.API.ReplaceFirewallRule(t.Context(), id, &api.ReplaceFirewallRuleParams{AllowLockout: &yes}, edited))
+	done(t, allowed.Status, allowed.Body, err)
 
 	w.eventuallyLogged("Your current location or network is blocked by an account firewall rule")
 	text := w.eventuallyProblem(token, "firewall_blocked")
@@ -49,9 +50,9 @@ func TestAFirewallRuleThatBlocksTheBridgeIsNamedAndHealed(t *testing.T) {
 	if status, _ := w.request(token, http.MethodGet, "/scim/v2/Users", nil); status != http.StatusServiceUnavailable {
 		t.Errorf("SCIM behind the firewall answers %d, want 503", status)
 	}
-	provisioning, err := w.account.API.GetProvisioningWithResponse(t.Context())
-	done(t, provisioning.StatusCode(), provisioning.Body, err)
-	if r := provisioning.JSON200.LastRefusal; r == nil || r.Address != "127.0.0.9" || r.RuleId != nil || r.Code != api.RefusalCodeFirewallBlocked {
+	provisioning, err := apitest.Read[api.Provisioning](w.account.API.GetProvisioning(t.Context()))
+	done(t, provisioning.Status, provisioning.Body, err)
+	if r := provisioning.Value.LastRefusal; r == nil || r.Address != "127.0.0.9" || r.RuleId != nil || r.Code != api.RefusalCodeFirewallBlocked {
 		t.Errorf("the account's last refusal should name 127.0.0.9 and no rule: %+v", r)
 	}
 
@@ -89,12 +90,12 @@ func TestARuleOnCloudProvidersIsNamedWithBothWaysOut(t *testing.T) {
 
 	yes, first := true, 50
 	action, kinds := api.Deny, []api.AnonymousIP{api.CloudProvider}
-	rule, err := w.account.API.CreateFirewallRuleWithResponse(t.Context(), &api.CreateFirewallRuleParams{AllowLockout: &yes},
-		api.FirewallRuleInput{Action: &action, AnonymousIps: &kinds, Priority: &first})
-	done(t, rule.StatusCode(), rule.Body, err)
+	rule, err := apitest.Read[api.FirewallRule](w.account.API.CreateFirewallRule(t.Context(), &api.CreateFirewallRuleParams{AllowLockout: &yes},
+		api.FirewallRuleInput{Action: &action, AnonymousIps: &kinds, Priority: &first}))
+	done(t, rule.Status, rule.Body, err)
 
 	text := w.eventuallyProblem(token, "firewall_blocked_cloud_provider")
-	for _, want := range []string{"127.0.0.9", rule.JSON201.Id, "ip_ranges", "cloud_provider"} {
+	for _, want := range []string{"127.0.0.9", rule.Value.Id, "ip_ranges", "cloud_provider"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the problem does not name %q: %s", want, text)
 		}
@@ -148,6 +149,6 @@ resource "scimbridge_firewall_rule" "mistake" {
 // defaultAction changes the account's default action by hand.
 func (w *world) defaultAction(action api.FirewallAction) {
 	w.t.Helper()
-	resp, err := w.account.API.UpdateFirewallWithResponse(w.t.Context(), nil, api.FirewallUpdate{DefaultAction: &action})
-	done(w.t, resp.StatusCode(), resp.Body, err)
+	resp, err := apitest.Read[api.Firewall](w.account.API.UpdateFirewall(w.t.Context(), nil, api.FirewallUpdate{DefaultAction: &action}))
+	done(w.t, resp.Status, resp.Body, err)
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
 )
 
@@ -37,10 +38,10 @@ func newKilled(t *testing.T) *workspace {
 	account := providertest.NewAccount(t)
 	w := newWorkspace(t, providertest.Installation(t), "SCIMBRIDGE_ACCOUNT_URL="+account.URL, "SCIMBRIDGE_ACCOUNT_TOKEN="+account.Token)
 	for i := range 30 {
-		d, err := account.API.CreateSignupDomainWithResponse(t.Context(), nil, api.SignupDomainInput{Domain: fmt.Sprintf("d%d.example", i)})
+		d, err := apitest.Read[api.SignupDomain](account.API.CreateSignupDomain(t.Context(), nil, api.SignupDomainInput{Domain: fmt.Sprintf("d%d.example", i)}))
 		providertest.Expect(t, http.StatusCreated, d, err)
 		ranges, description := []string{fmt.Sprintf("10.0.%d.0/24", i)}, fmt.Sprintf("net %d", i)
-		r, err := account.API.CreateFirewallRuleWithResponse(t.Context(), nil, api.FirewallRuleInput{IpRanges: &ranges, Description: &description})
+		r, err := apitest.Read[api.FirewallRule](account.API.CreateFirewallRule(t.Context(), nil, api.FirewallRuleInput{IpRanges: &ranges, Description: &description}))
 		providertest.Expect(t, http.StatusCreated, r, err)
 	}
 	w.config(killed)

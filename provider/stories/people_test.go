@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/simulate"
 )
@@ -208,15 +209,15 @@ func everyone(w *world, token session.Token) []someone {
 func memberLines(w *world) string {
 	w.t.Helper()
 	limit := 1000
-	members, err := w.account.API.ListMembersWithResponse(w.t.Context(), &api.ListMembersParams{Limit: &limit})
-	done(w.t, members.StatusCode(), members.Body, err)
-	groups, err := w.account.API.ListGroupsWithResponse(w.t.Context(), &api.ListGroupsParams{Limit: &limit})
-	done(w.t, groups.StatusCode(), groups.Body, err)
+	members, err := apitest.Read[api.MemberPage](w.account.API.ListMembers(w.t.Context(), &api.ListMembersParams{Limit: &limit}))
+	done(w.t, members.Status, members.Body, err)
+	groups, err := apitest.Read[api.AccountGroupPage](w.account.API.ListGroups(w.t.Context(), &api.ListGroupsParams{Limit: &limit}))
+	done(w.t, groups.Status, groups.Body, err)
 	var lines strings.Builder
-	for _, m := range members.JSON200.Items {
+	for _, m := range members.Value.Items {
 		fmt.Fprintf(&lines, "member %s %s %s suspended=%t managed=%t\n", m.Id, m.Address, m.State, m.Suspended, m.Managed)
 	}
-	for _, g := range groups.JSON200.Items {
+	for _, g := range groups.Value.Items {
 		fmt.Fprintf(&lines, "group %s %q managed=%t members=%d\n", g.Id, g.Name, g.Managed, g.MemberCount)
 	}
 	return lines.String()
@@ -227,9 +228,9 @@ func assertMember(t *testing.T, w *world, p someone) {
 	t.Helper()
 	managed := true
 	limit := 1000
-	resp, err := w.account.API.ListMembersWithResponse(t.Context(), &api.ListMembersParams{Managed: &managed, Limit: &limit})
-	done(t, resp.StatusCode(), resp.Body, err)
-	for _, m := range resp.JSON200.Items {
+	resp, err := apitest.Read[api.MemberPage](w.account.API.ListMembers(t.Context(), &api.ListMembersParams{Managed: &managed, Limit: &limit}))
+	done(t, resp.Status, resp.Body, err)
+	for _, m := range resp.Value.Items {
 		if m.PersonId == nil || *m.PersonId != p.ID {
 			continue
 		}

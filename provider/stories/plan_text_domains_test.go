@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
 )
 
@@ -28,12 +29,12 @@ func TestPlansOfDomainsReadWell(t *testing.T) {
 	w.apply(nil)
 	plan("domains-with-a-mail-provider", domains("  domains = [\"example.com\", \"example.org\", \"gmail.com\"]\n"))
 
-	made, err := account.API.CreateSignupDomainWithResponse(t.Context(), nil, api.SignupDomainInput{Domain: "outlook.com"})
+	made, err := apitest.Read[api.SignupDomain](account.API.CreateSignupDomain(t.Context(), nil, api.SignupDomainInput{Domain: "outlook.com"}))
 	providertest.Expect(t, http.StatusCreated, made, err)
 	plan("domains-with-a-foreign-one", company)
 	plan("domains-that-report-a-foreign-one", domains("  domains = [\"example.com\", \"example.org\"]\n  on_unmanaged = \"report\"\n"))
 
-	gone, err := account.API.DeleteSignupDomainWithResponse(t.Context(), "outlook.com", nil)
+	gone, err := apitest.Read[struct{}](account.API.DeleteSignupDomain(t.Context(), "outlook.com", nil))
 	providertest.Expect(t, http.StatusNoContent, gone, err)
 	plan("domains-destroyed", "")
 }

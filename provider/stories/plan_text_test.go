@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
 )
 
@@ -47,9 +48,9 @@ resource "scimbridge_firewall_policy" "this" {
 		{file: "rule-changed-in-place", config: strings.Replace(office, `"192.0.2.0/24"`, `"192.0.2.0/25", "203.0.113.7"`, 1)},
 		{file: "rule-edited-by-hand", config: office, apply: true, before: func() {
 			action, priority, ranges := api.Report, 7, []string{"127.0.0.0/8"}
-			resp, err := account.API.ReplaceFirewallRuleWithResponse(t.Context(), w.attribute("scimbridge_firewall_rule.office", "id"), nil,
-				api.FirewallRuleInput{Action: &action, Priority: &priority, IpRanges: &ranges})
-			done(t, resp.StatusCode(), resp.Body, err)
+			resp, err := apitest.Read[api.FirewallRule](account.API.ReplaceFirewallRule(t.Context(), w.attribute("scimbridge_firewall_rule.office", "id"), nil,
+				api.FirewallRuleInput{Action: &action, Priority: &priority, IpRanges: &ranges}))
+			done(t, resp.Status, resp.Body, err)
 		}},
 		{file: "rule-that-locks-out", config: strings.Replace(office, "ip_ranges", "action = \"deny\"\n  ip_ranges", 1)},
 		{file: "rule-destroyed", config: "", apply: true},
@@ -57,16 +58,16 @@ resource "scimbridge_firewall_policy" "this" {
 		{file: "policy-with-a-rule-renamed-and-one-changed", config: strings.NewReplacer("office =", "headquarters =", `"198.51.100.0/24"`, `"198.51.100.0/25"`).Replace(policy)},
 		{file: "policy-with-a-foreign-rule", config: policy, before: func() {
 			ranges, description := []string{"203.0.113.0/24"}, "added by hand"
-			resp, err := account.API.CreateFirewallRuleWithResponse(t.Context(), nil, api.FirewallRuleInput{IpRanges: &ranges, Description: &description})
+			resp, err := apitest.Read[api.FirewallRule](account.API.CreateFirewallRule(t.Context(), nil, api.FirewallRuleInput{IpRanges: &ranges, Description: &description}))
 			providertest.Expect(t, http.StatusCreated, resp, err)
-			foreign = resp.JSON201.Id
+			foreign = resp.Value.Id
 		}},
 		{file: "policy-that-reports-a-foreign-rule", config: strings.Replace(policy, "rules = {", "on_unmanaged = \"report\"\n  rules = {", 1)},
 		{file: "policy-that-locks-out", config: strings.Replace(policy, "127.0.0.0/8", "192.0.2.0/24", 1)},
 		{file: "policy-without-rules", config: "resource \"scimbridge_firewall_policy\" \"this\" {\n  default_action = \"deny\"\n}\n"},
 		// Versions differ in whether a destroyed object shows as it is or as it was.
 		{file: "policy-destroyed", config: "", before: func() {
-			resp, err := account.API.DeleteFirewallRuleWithResponse(t.Context(), foreign, nil)
+			resp, err := apitest.Read[struct{}](account.API.DeleteFirewallRule(t.Context(), foreign, nil))
 			providertest.Expect(t, http.StatusNoContent, resp, err)
 		}},
 	} {

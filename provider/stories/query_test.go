@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/ipdata/ipdatatest"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
 )
@@ -25,11 +26,11 @@ func TestWhatAnAccountHasIsWrittenDownAndPlansClean(t *testing.T) {
 		{Continents: &[]api.Continent{"EU"}, Action: new(api.Report)},
 		{AnonymousIps: &[]api.AnonymousIP{api.CloudProvider}, Action: new(api.Deny), Description: new(`not "${them}" \ %{nor} 'those'`)},
 	} {
-		made, err := account.API.CreateFirewallRuleWithResponse(t.Context(), nil, rule)
+		made, err := apitest.Read[api.FirewallRule](account.API.CreateFirewallRule(t.Context(), nil, rule))
 		providertest.Expect(t, http.StatusCreated, made, err)
 	}
 	for _, domain := range []string{"example.com", "xn--bcher-kva.example"} {
-		made, err := account.API.CreateSignupDomainWithResponse(t.Context(), nil, api.SignupDomainInput{Domain: domain})
+		made, err := apitest.Read[api.SignupDomain](account.API.CreateSignupDomain(t.Context(), nil, api.SignupDomainInput{Domain: domain}))
 		providertest.Expect(t, http.StatusCreated, made, err)
 	}
 

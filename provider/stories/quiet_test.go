@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
 )
 
@@ -73,9 +75,9 @@ func TestARefreshIsQuietWhileABridgeWorks(t *testing.T) {
 	world := &world{workspace: w, account: account}
 	runBridge(t, world, w.attribute("scimbridge_provisioning.it", "session"), token)
 	world.eventually("the account has heard the bridge", func() (bool, string) {
-		p, err := account.API.GetProvisioningWithResponse(t.Context())
+		p, err := apitest.Read[api.Provisioning](account.API.GetProvisioning(t.Context()))
 		providertest.Expect(t, http.StatusOK, p, err)
-		return p.JSON200.LastContact != nil, string(p.Body)
+		return p.Value.LastContact != nil, string(p.Body)
 	})
 	// The exit code is of no use here: Terraform 1.11 and later take a number in
 	// a state for another one when it is read again.

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
 )
 
 // Plans and drift checks in CI run with a token that can change nothing.
@@ -22,8 +23,8 @@ func TestPlansNeedNoMoreThanATokenThatReads(t *testing.T) {
 	// Drift is seen, and what a change would do is evaluated.
 	id := w.attribute("scimbridge_firewall_rule.caller", "id")
 	ranges, priority := []string{"127.0.0.1"}, 7
-	resp, err := w.account.API.ReplaceFirewallRuleWithResponse(t.Context(), id, nil, api.FirewallRuleInput{IpRanges: &ranges, Priority: &priority})
-	done(t, resp.StatusCode(), resp.Body, err)
+	resp, err := apitest.Read[api.FirewallRule](w.account.API.ReplaceFirewallRule(t.Context(), id, nil, api.FirewallRuleInput{IpRanges: &ranges, Priority: &priority}))
+	done(t, resp.Status, resp.Body, err)
 	w.plan(nil).expect(t, map[string]string{"scimbridge_firewall_rule.caller": "update"})
 	w.config(strings.Replace(w.base(""), `ip_ranges   = ["127.0.0.1"]`, `ip_ranges   = ["192.0.2.1"]`, 1) + `
 resource "scimbridge_firewall_policy" "this" {

@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/ipdata/ipdatatest"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
@@ -172,8 +173,8 @@ func blockedAsCloud(t *testing.T) *world {
 	})
 	w, _ := deployed(t, "--ip-database="+database)
 	yes, priority, action, kinds := true, 50, api.Deny, []api.AnonymousIP{api.CloudProvider, api.Tor}
-	made, err := w.account.API.CreateFirewallRuleWithResponse(t.Context(), &api.CreateFirewallRuleParams{AllowLockout: &yes},
-		api.FirewallRuleInput{Action: &action, AnonymousIps: &kinds, Priority: &priority})
-	done(t, made.StatusCode(), made.Body, err)
+	made, err := apitest.Read[api.FirewallRule](w.account.API.CreateFirewallRule(t.Context(), &api.CreateFirewallRuleParams{AllowLockout: &yes},
+		api.FirewallRuleInput{Action: &action, AnonymousIps: &kinds, Priority: &priority}))
+	done(t, made.Status, made.Body, err)
 	return w
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 )
 
@@ -94,20 +95,20 @@ variable "unseal" {
 	{problem.CredentialsChanged, "the Provision Manager's address was changed", func(t *testing.T) {
 		w, _ := deployed(t)
 		email := api.ManagerChange{Email: new("other@example.com")}
-		changed, err := w.account.API.ChangeManagerWithResponse(t.Context(), nil, email)
-		done(t, changed.StatusCode(), changed.Body, err)
+		changed, err := apitest.Read[api.Provisioning](w.account.API.ChangeManager(t.Context(), nil, email))
+		done(t, changed.Status, changed.Body, err)
 		w.activatedAnew(problem.CredentialsChanged)
 	}},
 	{problem.TwoFactorEnforced, "a second factor is asked for", func(t *testing.T) {
 		w, _ := deployed(t)
-		set, err := w.account.API.SetTwoFactorPolicyWithResponse(t.Context(), nil, api.TwoFactorPolicyInput{Enforced: true})
-		done(t, set.StatusCode(), set.Body, err)
+		set, err := apitest.Read[api.TwoFactorPolicy](w.account.API.SetTwoFactorPolicy(t.Context(), nil, api.TwoFactorPolicyInput{Enforced: true}))
+		done(t, set.Status, set.Body, err)
 		w.activatedAnew(problem.TwoFactorEnforced)
 	}},
 	{problem.ProvisioningInactive, "somebody deactivated it", func(t *testing.T) {
 		w, _ := deployed(t)
-		ended, err := w.account.API.DeactivateProvisioningWithResponse(t.Context(), nil)
-		done(t, ended.StatusCode(), ended.Body, err)
+		ended, err := apitest.Read[struct{}](w.account.API.DeactivateProvisioning(t.Context(), nil))
+		done(t, ended.Status, ended.Body, err)
 		w.activatedAnew(problem.ProvisioningInactive)
 	}},
 }

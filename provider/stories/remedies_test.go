@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
@@ -115,10 +116,10 @@ func (w *world) shell(command, input string, v vars) string {
 func (w *world) deny(priority int, ranges ...string) (id string) {
 	w.t.Helper()
 	yes, action, description := true, api.Deny, "made by hand"
-	made, err := w.account.API.CreateFirewallRuleWithResponse(w.t.Context(), &api.CreateFirewallRuleParams{AllowLockout: &yes},
-		api.FirewallRuleInput{Action: &action, IpRanges: &ranges, Priority: &priority, Description: &description})
-	done(w.t, made.StatusCode(), made.Body, err)
-	return made.JSON201.Id
+	made, err := apitest.Read[api.FirewallRule](w.account.API.CreateFirewallRule(w.t.Context(), &api.CreateFirewallRuleParams{AllowLockout: &yes},
+		api.FirewallRuleInput{Action: &action, IpRanges: &ranges, Priority: &priority, Description: &description}))
+	done(w.t, made.Status, made.Body, err)
+	return made.Value.Id
 }
 
 // deployed is a world whose bridge Terraform has deployed, and its token.

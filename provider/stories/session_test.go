@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
 
@@ -127,11 +128,11 @@ func TestAChangedManagerIsSeenInThePlanAndHealedByOneApply(t *testing.T) {
 	w.eventuallyHealthy(token)
 
 	email := "renamed@example.com"
-	resp, err := w.account.API.ChangeManagerWithResponse(t.Context(), nil, api.ManagerChange{Email: &email})
+	resp, err := apitest.Read[api.Provisioning](w.account.API.ChangeManager(t.Context(), nil, api.ManagerChange{Email: &email}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	done(t, resp.StatusCode(), resp.Body, err)
+	done(t, resp.Status, resp.Body, err)
 
 	w.eventuallyLogged("AuthWrap failed to generateNewSession")
 	w.eventuallyLogged("credentials_changed")
@@ -164,8 +165,8 @@ func TestTwoFactorEnforcedLaterIsSeenInThePlanAndHealedByOneApply(t *testing.T) 
 	w.apply(vars{"token": token.Reveal()})
 	w.eventuallyHealthy(token)
 
-	resp, err := w.account.API.SetTwoFactorPolicyWithResponse(t.Context(), nil, api.TwoFactorPolicyInput{Enforced: true})
-	done(t, resp.StatusCode(), resp.Body, err)
+	resp, err := apitest.Read[api.TwoFactorPolicy](w.account.API.SetTwoFactorPolicy(t.Context(), nil, api.TwoFactorPolicyInput{Enforced: true}))
+	done(t, resp.Status, resp.Body, err)
 	w.eventuallyLogged("AuthWrap failed to generateNewSession")
 	w.eventuallyLogged("two_factor_enforced")
 	w.eventuallyProblem(token, "two_factor_enforced")

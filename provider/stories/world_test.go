@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
@@ -310,17 +311,17 @@ func (w *world) invite(token session.Token, userName string) string {
 // administrator sees him.
 func (w *world) member(address string) (api.Member, bool) {
 	w.t.Helper()
-	resp, err := w.account.API.ListMembersWithResponse(w.t.Context(), &api.ListMembersParams{Address: &address})
+	resp, err := apitest.Read[api.MemberPage](w.account.API.ListMembers(w.t.Context(), &api.ListMembersParams{Address: &address}))
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	if resp.JSON200 == nil {
+	if resp.Value == nil {
 		w.t.Fatalf("list members: %s", resp.Body)
 	}
-	if len(resp.JSON200.Items) == 0 {
+	if len(resp.Value.Items) == 0 {
 		return api.Member{}, false
 	}
-	return resp.JSON200.Items[0], true
+	return resp.Value.Items[0], true
 }
 
 // done fails unless the account's answer was a success.

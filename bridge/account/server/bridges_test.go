@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
 )
 
 // A process that was killed cannot take leave. Its session lives for hours,
@@ -17,9 +18,9 @@ func TestABridgeThatFellSilentIsLost(t *testing.T) {
 	creds := c.activate(t)
 	bridge := c.mustSignIn(t, creds, "bridge-1")
 	deny := func() string {
-		r, err := c.CreateFirewallRuleWithResponse(t.Context(), nil, rule(api.Deny, office))
+		r, err := apitest.Read[api.FirewallRule](c.CreateFirewallRule(t.Context(), nil, rule(api.Deny, office)))
 		ok(t, err)
-		return codeOf(r.ApplicationproblemJSONDefault)
+		return codeOf(r.Problem)
 	}
 
 	c.clock.advance(2*time.Minute - time.Second)
@@ -61,10 +62,10 @@ func TestWhoWasSupersededLeavesUnseen(t *testing.T) {
 		}
 		return ""
 	}
-	signOut := func(who *api.ClientWithResponses) {
-		r, err := who.SignOutWithResponse(t.Context())
+	signOut := func(who *api.Client) {
+		r, err := apitest.Read[struct{}](who.SignOut(t.Context()))
 		ok(t, err)
-		equal(t, "the status of signing out", r.StatusCode(), 204)
+		equal(t, "the status of signing out", r.Status, 204)
 	}
 
 	signOut(first)
@@ -84,24 +85,24 @@ func TestWhoWasSupersededLeavesUnseen(t *testing.T) {
 // killed, leaves the one that serves as it was.
 func TestAStandbyThatEndsLeavesTheBridgeRunning(t *testing.T) {
 	t.Parallel()
-	signOut := func(t *testing.T, who *api.ClientWithResponses) {
-		r, err := who.SignOutWithResponse(t.Context())
+	signOut := func(t *testing.T, who *api.Client) {
+		r, err := apitest.Read[struct{}](who.SignOut(t.Context()))
 		ok(t, err)
-		equal(t, "the status of signing out", r.StatusCode(), 204)
+		equal(t, "the status of signing out", r.Status, 204)
 	}
-	stopping := func(t *testing.T, who *api.ClientWithResponses) {
-		r, err := who.SendHeartbeatWithResponse(t.Context(), api.Heartbeat{Revision: "r2", State: "stopped", Problems: []string{}})
+	stopping := func(t *testing.T, who *api.Client) {
+		r, err := apitest.Read[api.HeartbeatAnswer](who.SendHeartbeat(t.Context(), api.Heartbeat{Revision: "r2", State: "stopped", Problems: []string{}}))
 		ok(t, err)
-		equal(t, "the status of a last heartbeat", r.StatusCode(), 200)
+		equal(t, "the status of a last heartbeat", r.Status, 200)
 	}
 	for _, row := range []struct {
 		name  string
 		quiet time.Duration // since the serving one's last heartbeat
-		leave func(*testing.T, *api.ClientWithResponses)
+		leave func(*testing.T, *api.Client)
 		state string
 	}{
 		{"it signs out", 0, signOut, "healthy"},
-		{"it says so and signs out", 0, func(t *testing.T, who *api.ClientWithResponses) { stopping(t, who); signOut(t, who) }, "healthy"},
+		{"it says so and signs out", 0, func(t *testing.T, who *api.Client) { stopping(t, who); signOut(t, who) }, "healthy"},
 		{"the serving one missed a heartbeat", 31 * time.Second, signOut, "healthy"},
 		{"the serving one was killed", time.Minute, signOut, "stopped"},
 	} {
@@ -138,14 +139,14 @@ func TestABridgeGetsInDuringAFlood(t *testing.T) {
 	for range 30 {
 		flood.Go(func() {
 			for ctx.Err() == nil {
-				r, err := stranger.StartSignInWithResponse(ctx, api.SignInStart{AccountId: c.account.ID, Email: manager, Epoch: creds.epoch})
+				r, err := apitest.Read[api.Handshake](stranger.StartSignIn(ctx, api.SignInStart{AccountId: c.account.ID, Email: manager, Epoch: creds.epoch}))
 				switch {
 				case ctx.Err() != nil:
 				case err != nil:
 					t.Error(err)
-				case r.StatusCode() == 429 && r.HTTPResponse.Header.Get("Retry-After") == "2" && codeOf(r.ApplicationproblemJSONDefault) == "too_many_requests":
-				case r.StatusCode() != 200:
-					t.Errorf("the flood got %s: %s", r.Status(), r.Body)
+				case r.Status == 429 && r.Header.Get("Retry-After") == "2" && codeOf(r.Problem) == "too_many_requests":
+				case r.Status != 200:
+					t.Errorf("the flood got %d: %s", r.Status, r.Body)
 				}
 			}
 		})

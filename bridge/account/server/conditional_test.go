@@ -9,13 +9,14 @@ import (
 	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
 )
 
 // A client that has the policy already gets no body, until something changes.
 func TestAKnownVersionIsNotSentAgain(t *testing.T) {
 	t.Parallel()
 	c := converse(t)
-	first, err := c.GetFirewallWithResponse(t.Context())
+	first, err := apitest.Read[api.Firewall](c.GetFirewall(t.Context()))
 	ok(t, err)
 	known := func(tags string) api.RequestEditorFn {
 		return func(_ context.Context, r *http.Request) error { r.Header.Set("If-None-Match", tags); return nil }
@@ -24,23 +25,23 @@ func TestAKnownVersionIsNotSentAgain(t *testing.T) {
 		name, tags string
 		status     int
 	}{
-		{"the present version", first.JSON200.Etag, http.StatusNotModified},
-		{"one of several versions", `"other", W/` + first.JSON200.Etag, http.StatusNotModified},
+		{"the present version", first.Value.Etag, http.StatusNotModified},
+		{"one of several versions", `"other", W/` + first.Value.Etag, http.StatusNotModified},
 		{"any version", "*", http.StatusNotModified},
 		{"another version", `"other"`, http.StatusOK},
 	} {
-		r, err := c.GetFirewallWithResponse(t.Context(), known(row.tags))
+		r, err := apitest.Read[api.Firewall](c.GetFirewall(t.Context(), known(row.tags)))
 		ok(t, err)
-		equal(t, row.name, r.StatusCode(), row.status)
+		equal(t, row.name, r.Status, row.status)
 		equal(t, row.name+": a body", len(r.Body) > 0, row.status == http.StatusOK)
-		equal(t, row.name+": ETag", r.HTTPResponse.Header.Get("ETag"), first.JSON200.Etag)
+		equal(t, row.name+": ETag", r.Header.Get("ETag"), first.Value.Etag)
 	}
 	problem, err := create(rule(api.Allow, office))(t.Context(), c, false)
 	ok(t, err)
 	equal(t, "a new rule", codeOf(problem), "")
-	r, err := c.GetFirewallWithResponse(t.Context(), known(first.JSON200.Etag))
+	r, err := apitest.Read[api.Firewall](c.GetFirewall(t.Context(), known(first.Value.Etag)))
 	ok(t, err)
-	equal(t, "after a change", r.StatusCode(), http.StatusOK)
+	equal(t, "after a change", r.Status, http.StatusOK)
 }
 
 // Ten thousand rules are one request; other bodies stay small.

@@ -18,6 +18,7 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/server"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/signin"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
@@ -27,11 +28,11 @@ import (
 // A conversation is with a real server over a real database. Whoever speaks
 // says in X-Forwarded-For from where.
 type conversation struct {
-	*api.ClientWithResponses // as an administrator, from home
-	account                  *account.Account
-	url, database, admin     string
-	clock                    *clock
-	log                      *lockedBuffer
+	*api.Client          // as an administrator, from home
+	account              *account.Account
+	url, database, admin string
+	clock                *clock
+	log                  *lockedBuffer
 }
 
 // home is where the administrator sits, office where the bridges run, and
@@ -63,14 +64,14 @@ func converse(t *testing.T) *conversation {
 	}))
 	t.Cleanup(srv.Close)
 	c.url, c.account.PublicURL = srv.URL, srv.URL
-	c.ClientWithResponses = c.as(t, c.admin, home)
+	c.Client = c.as(t, c.admin, home)
 	return c
 }
 
 // as is a client with a bearer token (or none) at an address.
-func (c *conversation) as(t *testing.T, bearer, address string) *api.ClientWithResponses {
+func (c *conversation) as(t *testing.T, bearer, address string) *api.Client {
 	t.Helper()
-	client, err := api.NewClientWithResponses(c.url, api.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
+	client, err := api.NewClient(c.url, api.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
 		if bearer != "" {
 			r.Header.Set("Authorization", "Bearer "+bearer)
 		}
@@ -121,14 +122,14 @@ type credentials struct {
 // enrol makes credentials for the next epoch, as the provider does.
 func (c *conversation) enrol(t *testing.T) (credentials, api.Enrolment) {
 	t.Helper()
-	p, err := c.GetProvisioningWithResponse(t.Context())
+	p, err := apitest.Read[api.Provisioning](c.GetProvisioning(t.Context()))
 	ok(t, err)
 	secrets, err := signin.GenerateSecrets()
 	ok(t, err)
 	kdf, verifier, err := signin.Enrol(c.account.ID, manager, secrets, signin.MinIterations)
 	ok(t, err)
-	return credentials{manager, p.JSON200.NextEpoch, secrets}, api.Enrolment{
-		Epoch: p.JSON200.NextEpoch, Verifier: verifier,
+	return credentials{manager, p.Value.NextEpoch, secrets}, api.Enrolment{
+		Epoch: p.Value.NextEpoch, Verifier: verifier,
 		Kdf: api.KDF{Algorithm: api.KDFAlgorithm(kdf.Algorithm), Iterations: kdf.Iterations, Salt: kdf.Salt},
 	}
 }
@@ -136,11 +137,11 @@ func (c *conversation) enrol(t *testing.T) (credentials, api.Enrolment) {
 func (c *conversation) activate(t *testing.T) credentials {
 	t.Helper()
 	creds, enrolment := c.enrol(t)
-	r, err := c.ActivateProvisioningWithResponse(t.Context(), nil, api.Activation{
+	r, err := apitest.Read[api.Provisioning](c.ActivateProvisioning(t.Context(), nil, api.Activation{
 		ManagerEmail: manager, Enrolment: enrolment, Session: "sealed",
-	})
+	}))
 	ok(t, err)
-	if r.JSON201 == nil {
+	if r.Value == nil {
 		t.Fatalf("activating: %s", r.Body)
 	}
 	return creds
@@ -149,11 +150,11 @@ func (c *conversation) activate(t *testing.T) credentials {
 func (c *conversation) rotate(t *testing.T, overlap time.Duration) credentials {
 	t.Helper()
 	creds, enrolment := c.enrol(t)
-	r, err := c.RotateProvisioningWithResponse(t.Context(), nil, api.Rotation{
+	r, err := apitest.Read[api.Provisioning](c.RotateProvisioning(t.Context(), nil, api.Rotation{
 		Enrolment: enrolment, Session: "sealed anew", Overlap: int(overlap.Seconds()),
-	})
+	}))
 	ok(t, err)
-	if r.JSON200 == nil {
+	if r.Value == nil {
 		t.Fatalf("rotating: %s", r.Body)
 	}
 	return creds
@@ -174,28 +175,28 @@ func (c *conversation) signIn(t *testing.T, creds credentials, instance string) 
 
 func (c *conversation) begin(t *testing.T, creds credentials) (*signin.Client, *api.Handshake) {
 	t.Helper()
-	start, err := c.as(t, "", office).StartSignInWithResponse(t.Context(), api.SignInStart{
+	start, err := apitest.Read[api.Handshake](c.as(t, "", office).StartSignIn(t.Context(), api.SignInStart{
 		AccountId: c.account.ID, Email: creds.email, Epoch: creds.epoch,
-	})
+	}))
 	ok(t, err)
-	if start.JSON200 == nil {
+	if start.Value == nil {
 		t.Fatalf("starting to sign in: %s", start.Body)
 	}
-	return signin.NewClient(c.account.ID, creds.email, creds.epoch), start.JSON200
+	return signin.NewClient(c.account.ID, creds.email, creds.epoch), start.Value
 }
 
 func (c *conversation) finish(t *testing.T, handshakeID, a, proof, instance string) (*api.SignedIn, *api.Problem) {
 	t.Helper()
-	r, err := c.as(t, "", office).FinishSignInWithResponse(t.Context(), api.SignInFinish{
+	r, err := apitest.Read[api.SignedIn](c.as(t, "", office).FinishSignIn(t.Context(), api.SignInFinish{
 		HandshakeId: handshakeID, A: a, Proof: proof,
 		Bridge: api.BridgeIdentity{Instance: instance, Version: "1.0.0", Revision: "r1"},
-	})
+	}))
 	ok(t, err)
-	return r.JSON200, r.ApplicationproblemJSONDefault
+	return r.Value, r.Problem
 }
 
 // mustSignIn is signIn from the office for who must succeed.
-func (c *conversation) mustSignIn(t *testing.T, creds credentials, instance string) *api.ClientWithResponses {
+func (c *conversation) mustSignIn(t *testing.T, creds credentials, instance string) *api.Client {
 	t.Helper()
 	in, refused := c.signIn(t, creds, instance)
 	if refused != nil {
@@ -205,11 +206,11 @@ func (c *conversation) mustSignIn(t *testing.T, creds credentials, instance stri
 }
 
 // beat sends a heartbeat and returns the code of the refusal, if any.
-func beat(t *testing.T, bridge *api.ClientWithResponses) string {
+func beat(t *testing.T, bridge *api.Client) string {
 	t.Helper()
-	r, err := bridge.SendHeartbeatWithResponse(t.Context(), api.Heartbeat{Revision: "r1", State: "healthy", Problems: []string{}})
+	r, err := apitest.Read[api.HeartbeatAnswer](bridge.SendHeartbeat(t.Context(), api.Heartbeat{Revision: "r1", State: "healthy", Problems: []string{}}))
 	ok(t, err)
-	return codeOf(r.ApplicationproblemJSONDefault)
+	return codeOf(r.Problem)
 }
 
 func kdfOf(h *api.Handshake) signin.KDF {

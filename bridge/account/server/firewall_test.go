@@ -11,6 +11,7 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 )
 
@@ -125,13 +126,13 @@ func TestBridgeIsBlockedAndBack(t *testing.T) {
 	c := converse(t)
 	creds := c.activate(t)
 	bridge := c.mustSignIn(t, creds, "bridge-1")
-	blocked, err := c.CreateFirewallRuleWithResponse(t.Context(), &api.CreateFirewallRuleParams{AllowLockout: new(true)}, rule(api.Deny, office))
+	blocked, err := apitest.Read[api.FirewallRule](c.CreateFirewallRule(t.Context(), &api.CreateFirewallRuleParams{AllowLockout: new(true)}, rule(api.Deny, office)))
 	ok(t, err)
-	id := blocked.JSON201.Id
+	id := blocked.Value.Id
 
-	r, err := bridge.SendHeartbeatWithResponse(t.Context(), api.Heartbeat{State: "healthy", Problems: []string{}})
+	r, err := apitest.Read[api.HeartbeatAnswer](bridge.SendHeartbeat(t.Context(), api.Heartbeat{State: "healthy", Problems: []string{}}))
 	ok(t, err)
-	p := r.ApplicationproblemJSONDefault
+	p := r.Problem
 	equal(t, "the session's request", codeOf(p), "firewall_blocked")
 	equal(t, "address", *p.Details.Address, office)
 	equal(t, "rule", *p.Details.RuleId, id)
@@ -149,7 +150,7 @@ func TestBridgeIsBlockedAndBack(t *testing.T) {
 	equal(t, "address", b.Address, office)
 	equal(t, "the bridge's last refusal", b.LastRefusal.Code, "firewall_blocked")
 
-	_, err = c.DeleteFirewallRuleWithResponse(t.Context(), id, nil)
+	_, err = apitest.Read[struct{}](c.DeleteFirewallRule(t.Context(), id, nil))
 	ok(t, err)
 	equal(t, "the same session after the cure", beat(t, bridge), "")
 }
@@ -159,7 +160,7 @@ func TestAttemptsAreMerged(t *testing.T) {
 	t.Parallel()
 	c := converse(t)
 	bridge := c.mustSignIn(t, c.activate(t), "bridge-1")
-	_, err := c.CreateFirewallRuleWithResponse(t.Context(), &api.CreateFirewallRuleParams{AllowLockout: new(true)}, rule(api.Deny, office))
+	_, err := apitest.Read[api.FirewallRule](c.CreateFirewallRule(t.Context(), &api.CreateFirewallRuleParams{AllowLockout: new(true)}, rule(api.Deny, office)))
 	ok(t, err)
 	for range 3 {
 		equal(t, "blocked", beat(t, bridge), "firewall_blocked")
@@ -168,24 +169,24 @@ func TestAttemptsAreMerged(t *testing.T) {
 	c.clock.advance(time.Hour)
 	equal(t, "blocked in the next hour", beat(t, bridge), "firewall_blocked")
 
-	page, err := c.ListSignInAttemptsWithResponse(t.Context(), nil)
+	page, err := apitest.Read[api.SignInAttemptPage](c.ListSignInAttempts(t.Context(), nil))
 	ok(t, err)
 	var got []string
-	for _, a := range page.JSON200.Items {
+	for _, a := range page.Value.Items {
 		got = append(got, fmt.Sprintf("%s %s x%d", a.Result, a.Address, a.Count))
 	}
 	want := []string{"firewall_blocked " + office + " x1", "firewall_blocked " + office + " x3", "ok " + office + " x1"}
 	equal(t, "attempts, newest first", strings.Join(got, ", "), strings.Join(want, ", "))
 
 	c.clock.advance(61 * 24 * time.Hour)
-	page, err = c.ListSignInAttemptsWithResponse(t.Context(), nil)
+	page, err = apitest.Read[api.SignInAttemptPage](c.ListSignInAttempts(t.Context(), nil))
 	ok(t, err)
-	equal(t, "attempts after 61 days", len(page.JSON200.Items), 0)
+	equal(t, "attempts after 61 days", len(page.Value.Items), 0)
 	ok(t, c.account.Sweep(t.Context()))
 	c.clock.advance(-61 * 24 * time.Hour)
-	page, err = c.ListSignInAttemptsWithResponse(t.Context(), nil)
+	page, err = apitest.Read[api.SignInAttemptPage](c.ListSignInAttempts(t.Context(), nil))
 	ok(t, err)
-	equal(t, "attempts that the sweep left", len(page.JSON200.Items), 0)
+	equal(t, "attempts that the sweep left", len(page.Value.Items), 0)
 }
 
 // Who is locked out breaks the glass on the database's machine, beside the
@@ -197,9 +198,9 @@ func TestBreakGlass(t *testing.T) {
 	problem, err := policy(api.Deny)(t.Context(), c, true)
 	ok(t, err)
 	equal(t, "locking everybody out", codeOf(problem), "")
-	who, err := c.WhoAmIWithResponse(t.Context())
+	who, err := apitest.Read[api.Caller](c.WhoAmI(t.Context()))
 	ok(t, err)
-	equal(t, "the administrator", codeOf(who.ApplicationproblemJSONDefault), "firewall_blocked")
+	equal(t, "the administrator", codeOf(who.Problem), "firewall_blocked")
 
 	beside, err := store.Open(t.Context(), c.database)
 	ok(t, err)
@@ -218,24 +219,24 @@ func TestBreakGlass(t *testing.T) {
 	problem, err = create(rule(api.Allow, office))(t.Context(), c, false)
 	ok(t, err)
 	equal(t, "a first rule that does not let the caller in yet", codeOf(problem), "")
-	events, err := c.ListAuditEventsWithResponse(t.Context(), nil)
+	events, err := apitest.Read[api.AuditEventPage](c.ListAuditEvents(t.Context(), nil))
 	ok(t, err)
 	var audited bool
-	for _, e := range events.JSON200.Items {
+	for _, e := range events.Value.Items {
 		audited = audited || e.Action == "firewall.disable" && e.Actor == "machine"
 	}
 	equal(t, "audited", audited, true)
 
-	attempts, err := c.ListSignInAttemptsWithResponse(t.Context(), nil)
+	attempts, err := apitest.Read[api.SignInAttemptPage](c.ListSignInAttempts(t.Context(), nil))
 	ok(t, err)
-	equal(t, "attempts", len(attempts.JSON200.Items), 1)
-	equal(t, "whose", attempts.JSON200.Items[0].Address, home)
-	equal(t, "what came of it", attempts.JSON200.Items[0].Result, "firewall_blocked")
+	equal(t, "attempts", len(attempts.Value.Items), 1)
+	equal(t, "whose", attempts.Value.Items[0].Address, home)
+	equal(t, "what came of it", attempts.Value.Items[0].Result, "firewall_blocked")
 
 	c.clock.advance(time.Hour)
-	who, err = c.WhoAmIWithResponse(t.Context())
+	who, err = apitest.Read[api.Caller](c.WhoAmI(t.Context()))
 	ok(t, err)
-	equal(t, "the administrator after the hour", codeOf(who.ApplicationproblemJSONDefault), "firewall_blocked")
+	equal(t, "the administrator after the hour", codeOf(who.Problem), "firewall_blocked")
 	if _, err := machine.DisableFirewall(t.Context(), 25*time.Hour); err == nil {
 		t.Error("the glass could be broken for more than a day")
 	}
@@ -245,27 +246,27 @@ func TestBreakGlass(t *testing.T) {
 func TestRuleVersions(t *testing.T) {
 	t.Parallel()
 	c := converse(t)
-	made, err := c.CreateFirewallRuleWithResponse(t.Context(), nil, rule(api.Allow, "203.0.113.0/24"))
+	made, err := apitest.Read[api.FirewallRule](c.CreateFirewallRule(t.Context(), nil, rule(api.Allow, "203.0.113.0/24")))
 	ok(t, err)
-	first := *made.JSON201
+	first := *made.Value
 	equal(t, "default priority", first.Priority, 100)
-	equal(t, "ETag header", made.HTTPResponse.Header.Get("ETag"), first.Etag)
+	equal(t, "ETag header", made.Header.Get("ETag"), first.Etag)
 
-	same, err := c.ReplaceFirewallRuleWithResponse(t.Context(), first.Id, nil, rule(api.Allow, "203.0.113.0/24"))
+	same, err := apitest.Read[api.FirewallRule](c.ReplaceFirewallRule(t.Context(), first.Id, nil, rule(api.Allow, "203.0.113.0/24")))
 	ok(t, err)
-	equal(t, "etag after writing the same", same.JSON200.Etag, first.Etag)
-	changed, err := c.ReplaceFirewallRuleWithResponse(t.Context(), first.Id,
-		&api.ReplaceFirewallRuleParams{IfMatch: &first.Etag}, rule(api.Deny, "203.0.113.9"))
+	equal(t, "etag after writing the same", same.Value.Etag, first.Etag)
+	changed, err := apitest.Read[api.FirewallRule](c.ReplaceFirewallRule(t.Context(), first.Id,
+		&api.ReplaceFirewallRuleParams{IfMatch: &first.Etag}, rule(api.Deny, "203.0.113.9")))
 	ok(t, err)
-	equal(t, "priority of a deny rule", changed.JSON200.Priority, 500)
-	equal(t, "one address is written without a length", (*changed.JSON200.IpRanges)[0], "203.0.113.9")
-	stale, err := c.ReplaceFirewallRuleWithResponse(t.Context(), first.Id,
-		&api.ReplaceFirewallRuleParams{IfMatch: &first.Etag}, rule(api.Allow, "203.0.113.0/24"))
+	equal(t, "priority of a deny rule", changed.Value.Priority, 500)
+	equal(t, "one address is written without a length", (*changed.Value.IpRanges)[0], "203.0.113.9")
+	stale, err := apitest.Read[api.FirewallRule](c.ReplaceFirewallRule(t.Context(), first.Id,
+		&api.ReplaceFirewallRuleParams{IfMatch: &first.Etag}, rule(api.Allow, "203.0.113.0/24")))
 	ok(t, err)
-	equal(t, "a write on an old version", codeOf(stale.ApplicationproblemJSONDefault), "version_mismatch")
-	gone, err := c.DeleteFirewallRuleWithResponse(t.Context(), first.Id, &api.DeleteFirewallRuleParams{IfMatch: &first.Etag})
+	equal(t, "a write on an old version", codeOf(stale.Problem), "version_mismatch")
+	gone, err := apitest.Read[struct{}](c.DeleteFirewallRule(t.Context(), first.Id, &api.DeleteFirewallRuleParams{IfMatch: &first.Etag}))
 	ok(t, err)
-	equal(t, "a delete on an old version", codeOf(gone.ApplicationproblemJSONDefault), "version_mismatch")
+	equal(t, "a delete on an old version", codeOf(gone.Problem), "version_mismatch")
 }
 
 // Rules that one build cannot evaluate are refused, each saying which field.
@@ -301,19 +302,19 @@ func TestRefusedRules(t *testing.T) {
 func TestEvaluate(t *testing.T) {
 	t.Parallel()
 	c := converse(t)
-	present, err := c.EvaluateFirewallWithResponse(t.Context(), api.EvaluationInput{Addresses: []string{home}})
+	present, err := apitest.Read[api.Evaluation](c.EvaluateFirewall(t.Context(), api.EvaluationInput{Addresses: []string{home}}))
 	ok(t, err)
-	equal(t, "present", present.JSON200.Verdicts[0].Action, api.Allow)
-	proposed, err := c.EvaluateFirewallWithResponse(t.Context(), api.EvaluationInput{
+	equal(t, "present", present.Value.Verdicts[0].Action, api.Allow)
+	proposed, err := apitest.Read[api.Evaluation](c.EvaluateFirewall(t.Context(), api.EvaluationInput{
 		Addresses: []string{home, "::ffff:" + office, "2001:db8::1"},
 		Policy: &api.FirewallUpdate{
 			DefaultAction: new(api.Deny),
 			Rules:         &[]api.FirewallRuleInput{rule(api.Allow, office), rule(api.Report, home)},
 		},
-	})
+	}))
 	ok(t, err)
 	var got []string
-	for _, v := range proposed.JSON200.Verdicts {
+	for _, v := range proposed.Value.Verdicts {
 		got = append(got, fmt.Sprintf("%s %s %s", v.Address, v.Action, deref(v.RuleId)))
 	}
 	equal(t, "proposed", strings.Join(got, "; "), home+" report new-2; "+office+" allow new-1; 2001:db8::1 deny ")
@@ -331,9 +332,9 @@ func TestWholePolicy(t *testing.T) {
 	before := c.firewall(t)
 	kept := rule(api.Allow, home)
 	kept.Id = &before.Rules[0].Id
-	stale, err := c.UpdateFirewallWithResponse(t.Context(), &api.UpdateFirewallParams{IfMatch: new(`"0"`)}, api.FirewallUpdate{})
+	stale, err := apitest.Read[api.Firewall](c.UpdateFirewall(t.Context(), &api.UpdateFirewallParams{IfMatch: new(`"0"`)}, api.FirewallUpdate{}))
 	ok(t, err)
-	equal(t, "on an old version", codeOf(stale.ApplicationproblemJSONDefault), "version_mismatch")
+	equal(t, "on an old version", codeOf(stale.Problem), "version_mismatch")
 	problem, err = policy(api.Deny, kept, rule(api.Allow, office))(t.Context(), c, false)
 	ok(t, err)
 	equal(t, "second", codeOf(problem), "")
@@ -371,15 +372,15 @@ func TestRulesConcurrently(t *testing.T) {
 	// Cursors pass over none and repeat none.
 	seen := map[string]bool{}
 	for params := (&api.ListFirewallRulesParams{Limit: new(5)}); ; {
-		page, err := c.ListFirewallRulesWithResponse(t.Context(), params)
+		page, err := apitest.Read[api.FirewallRulePage](c.ListFirewallRules(t.Context(), params))
 		ok(t, err)
-		for _, r := range page.JSON200.Items {
+		for _, r := range page.Value.Items {
 			seen[r.Id] = true
 		}
-		if page.JSON200.NextCursor == nil {
+		if page.Value.NextCursor == nil {
 			break
 		}
-		params.Cursor = page.JSON200.NextCursor
+		params.Cursor = page.Value.NextCursor
 	}
 	equal(t, "rules seen by cursor", len(seen), writers)
 }
@@ -390,7 +391,7 @@ func rule(action api.FirewallAction, ranges ...string) api.FirewallRuleInput {
 
 func create(r api.FirewallRuleInput) func(context.Context, *conversation, bool) (*api.Problem, error) {
 	return func(ctx context.Context, c *conversation, allow bool) (*api.Problem, error) {
-		resp, err := c.CreateFirewallRuleWithResponse(ctx, &api.CreateFirewallRuleParams{AllowLockout: &allow}, r)
+		resp, err := apitest.Read[api.FirewallRule](c.CreateFirewallRule(ctx, &api.CreateFirewallRuleParams{AllowLockout: &allow}, r))
 		return problemIn(resp, err)
 	}
 }
@@ -398,15 +399,15 @@ func create(r api.FirewallRuleInput) func(context.Context, *conversation, bool) 
 func policy(action api.FirewallAction, rules ...api.FirewallRuleInput) func(context.Context, *conversation, bool) (*api.Problem, error) {
 	return func(ctx context.Context, c *conversation, allow bool) (*api.Problem, error) {
 		rules := append([]api.FirewallRuleInput{}, rules...)
-		resp, err := c.UpdateFirewallWithResponse(ctx, &api.UpdateFirewallParams{AllowLockout: &allow},
-			api.FirewallUpdate{DefaultAction: &action, Rules: &rules})
+		resp, err := apitest.Read[api.Firewall](c.UpdateFirewall(ctx, &api.UpdateFirewallParams{AllowLockout: &allow},
+			api.FirewallUpdate{DefaultAction: &action, Rules: &rules}))
 		return problemIn(resp, err)
 	}
 }
 
 func denyByDefault(ctx context.Context, c *conversation, allow bool) (*api.Problem, error) {
-	resp, err := c.UpdateFirewallWithResponse(ctx, &api.UpdateFirewallParams{AllowLockout: &allow},
-		api.FirewallUpdate{DefaultAction: new(api.Deny)})
+	resp, err := apitest.Read[api.Firewall](c.UpdateFirewall(ctx, &api.UpdateFirewallParams{AllowLockout: &allow},
+		api.FirewallUpdate{DefaultAction: new(api.Deny)}))
 	return problemIn(resp, err)
 }
 
@@ -416,7 +417,7 @@ func replaceFirst(r api.FirewallRuleInput) func(context.Context, *conversation, 
 		if err != nil {
 			return nil, err
 		}
-		resp, err := c.ReplaceFirewallRuleWithResponse(ctx, id, &api.ReplaceFirewallRuleParams{AllowLockout: &allow}, r)
+		resp, err := apitest.Read[api.FirewallRule](c.ReplaceFirewallRule(ctx, id, &api.ReplaceFirewallRuleParams{AllowLockout: &allow}, r))
 		return problemIn(resp, err)
 	}
 }
@@ -426,43 +427,41 @@ func deleteFirst(ctx context.Context, c *conversation, allow bool) (*api.Problem
 	if err != nil {
 		return nil, err
 	}
-	resp, err := c.DeleteFirewallRuleWithResponse(ctx, id, &api.DeleteFirewallRuleParams{AllowLockout: &allow})
+	resp, err := apitest.Read[struct{}](c.DeleteFirewallRule(ctx, id, &api.DeleteFirewallRuleParams{AllowLockout: &allow}))
 	return problemIn(resp, err)
 }
 
-// problemIn takes the problem out of any generated response.
-func problemIn[R interface {
-	GetApplicationproblemJSONDefault() *api.Problem
-}](resp R, err error) (*api.Problem, error) {
+// problemIn takes the problem out of any answer.
+func problemIn[T any](resp *apitest.Answer[T], err error) (*api.Problem, error) {
 	if err != nil {
 		return nil, err
 	}
-	return resp.GetApplicationproblemJSONDefault(), nil
+	return resp.Problem, nil
 }
 
 // firstRule is the one that the table's rows change: the first that begins with
 // the office, or else the first that is asked.
 func (c *conversation) firstRule(ctx context.Context) (string, error) {
-	f, err := c.GetFirewallWithResponse(ctx)
+	f, err := apitest.Read[api.Firewall](c.GetFirewall(ctx))
 	if err != nil {
 		return "", err
 	}
-	for _, r := range f.JSON200.Rules {
+	for _, r := range f.Value.Rules {
 		if r.IpRanges != nil && (*r.IpRanges)[0] == office {
 			return r.Id, nil
 		}
 	}
-	return f.JSON200.Rules[0].Id, nil
+	return f.Value.Rules[0].Id, nil
 }
 
 func (c *conversation) firewall(t *testing.T) api.Firewall {
 	t.Helper()
-	r, err := c.GetFirewallWithResponse(t.Context())
+	r, err := apitest.Read[api.Firewall](c.GetFirewall(t.Context()))
 	ok(t, err)
-	if r.JSON200 == nil {
+	if r.Value == nil {
 		t.Fatalf("reading the firewall: %s", r.Body)
 	}
-	return *r.JSON200
+	return *r.Value
 }
 
 func deref[T any](p *T) (v T) {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/ipdata"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/ipdata/ipdatatest"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/server"
@@ -75,13 +76,13 @@ func TestRulesOnWhereAndWhat(t *testing.T) {
 			equal(t, "writing the rule", codeOf(problem), "")
 			id := c.firewall(t).Rules[1].Id
 
-			r, err := bridge.SendHeartbeatWithResponse(t.Context(), api.Heartbeat{State: "healthy", Problems: []string{}})
+			r, err := apitest.Read[api.HeartbeatAnswer](bridge.SendHeartbeat(t.Context(), api.Heartbeat{State: "healthy", Problems: []string{}}))
 			ok(t, err)
 			_, atSignIn := c.signIn(t, creds, "bridge-1")
-			who, err := c.as(t, c.admin, office).WhoAmIWithResponse(t.Context())
+			who, err := apitest.Read[api.Caller](c.as(t, c.admin, office).WhoAmI(t.Context()))
 			ok(t, err)
 			for what, p := range map[string]*api.Problem{
-				"a request": r.ApplicationproblemJSONDefault, "signing in": atSignIn, "an administrator's request": who.ApplicationproblemJSONDefault,
+				"a request": r.Problem, "signing in": atSignIn, "an administrator's request": who.Problem,
 			} {
 				if codeOf(p) != "firewall_blocked" || p.Details == nil {
 					t.Fatalf("%s: %+v", what, p)
@@ -95,7 +96,7 @@ func TestRulesOnWhereAndWhat(t *testing.T) {
 			}
 			last := c.provisioning(t).LastRefusal
 			equal(t, "last refusal", fmt.Sprintf("%s %s %v", last.Code, deref(last.RuleId), kindsOf(last.AnonymousIps)),
-				fmt.Sprintf("firewall_blocked %s %v", id, kindsOf(r.ApplicationproblemJSONDefault.Details.AnonymousIps)))
+				fmt.Sprintf("firewall_blocked %s %v", id, kindsOf(r.Problem.Details.AnonymousIps)))
 
 			problem, err = policy(api.Allow, rule(api.Allow, home, office), row.rule)(t.Context(), c, true)
 			ok(t, err)
@@ -114,14 +115,14 @@ func TestUnknownAndReported(t *testing.T) {
 	ok(t, err)
 	equal(t, "writing", codeOf(problem), "")
 	equal(t, "reported", beat(t, bridge), "")
-	unknown, err := c.as(t, c.admin, "192.0.2.99").WhoAmIWithResponse(t.Context())
+	unknown, err := apitest.Read[api.Caller](c.as(t, c.admin, "192.0.2.99").WhoAmI(t.Context()))
 	ok(t, err)
-	equal(t, "from an unknown place", unknown.StatusCode(), http.StatusOK)
+	equal(t, "from an unknown place", unknown.Status, http.StatusOK)
 
-	page, err := c.ListSignInAttemptsWithResponse(t.Context(), nil)
+	page, err := apitest.Read[api.SignInAttemptPage](c.ListSignInAttempts(t.Context(), nil))
 	ok(t, err)
 	var results []string
-	for _, a := range page.JSON200.Items {
+	for _, a := range page.Value.Items {
 		results = append(results, a.Result)
 	}
 	slices.Sort(results)
@@ -154,13 +155,13 @@ func TestGuardAndVerdictsKnowThePlace(t *testing.T) {
 		d := problem.Details
 		equal(t, row.name, fmt.Sprintf("%s %s %s %s %v", *d.Who, *d.Address, deref(d.Country), deref(d.Continent), kindsOf(d.AnonymousIps)), row.want)
 	}
-	r, err := c.EvaluateFirewallWithResponse(t.Context(), api.EvaluationInput{
+	r, err := apitest.Read[api.Evaluation](c.EvaluateFirewall(t.Context(), api.EvaluationInput{
 		Addresses: []string{home, office, tor, "2001:db8::1"},
 		Policy:    &api.FirewallUpdate{Rules: &[]api.FirewallRuleInput{denyKinds(api.Vpn), countries(api.Report, "BR")}},
-	})
+	}))
 	ok(t, err)
 	var got []string
-	for _, v := range r.JSON200.Verdicts {
+	for _, v := range r.Value.Verdicts {
 		got = append(got, fmt.Sprintf("%s %s %s %s %v", v.Action, deref(v.RuleId), deref(v.Country), deref(v.Continent), kindsOf(v.AnonymousIps)))
 	}
 	equal(t, "verdicts", strings.Join(got, "; "),
@@ -199,12 +200,12 @@ func TestRuleKindsAreKept(t *testing.T) {
 func TestServersWithOtherDatabases(t *testing.T) {
 	t.Parallel()
 	c := world(t)
-	made, err := c.CreateFirewallRuleWithResponse(t.Context(), nil, denyKinds(api.Tor))
+	made, err := apitest.Read[api.FirewallRule](c.CreateFirewallRule(t.Context(), nil, denyKinds(api.Tor)))
 	ok(t, err)
 	other, err := account.Load(t.Context(), c.account.Store)
 	ok(t, err)
 	other.Now = c.clock.Now
-	if err := other.CheckFirewall(t.Context()); err == nil || !strings.Contains(err.Error(), made.JSON201.Id+" (tor)") {
+	if err := other.CheckFirewall(t.Context()); err == nil || !strings.Contains(err.Error(), made.Value.Id+" (tor)") {
 		t.Errorf("another server would start: %v", err)
 	}
 	srv := httptest.NewServer(server.New(server.Config{
@@ -220,7 +221,7 @@ func TestServersWithOtherDatabases(t *testing.T) {
 	_, err = c.account.DisableFirewall(t.Context(), time.Hour)
 	ok(t, err)
 	equal(t, "behind the broken glass", there.raw(t, "GET", "/v1/firewall", "").Status, http.StatusOK)
-	equal(t, "mending it there", there.raw(t, "DELETE", "/v1/firewall/rules/"+made.JSON201.Id, "").Status, http.StatusNoContent)
+	equal(t, "mending it there", there.raw(t, "DELETE", "/v1/firewall/rules/"+made.Value.Id, "").Status, http.StatusNoContent)
 	_, err = c.account.DisableFirewall(t.Context(), 0)
 	ok(t, err)
 	equal(t, "without the rule", there.raw(t, "GET", "/v1/firewall", "").Status, http.StatusOK)

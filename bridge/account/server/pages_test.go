@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
 )
 
 // Looking at an invitation does not accept it, because scanners of mail look
@@ -15,7 +16,7 @@ import (
 func TestJoin(t *testing.T) {
 	t.Parallel()
 	c := converse(t)
-	invited, err := c.InviteMemberWithResponse(t.Context(), nil, api.MemberInput{Address: "ann@example.com", Name: new("Ann <b>Lee</b>")})
+	invited, err := apitest.Read[api.Member](c.InviteMember(t.Context(), nil, api.MemberInput{Address: "ann@example.com", Name: new("Ann <b>Lee</b>")}))
 	ok(t, err)
 	link := c.mailedLink(t, "/join/")
 	page, text := c.page(t, "GET", link)
@@ -23,16 +24,16 @@ func TestJoin(t *testing.T) {
 	if !strings.Contains(text, "ann@example.com") || strings.Contains(text, "<b>Lee") {
 		t.Errorf("the page is\n%s", text)
 	}
-	equal(t, "state after looking", c.memberState(t, invited.JSON201.Id), "invited")
+	equal(t, "state after looking", c.memberState(t, invited.Value.Id), "invited")
 	page, _ = c.page(t, "POST", link, "Sec-Fetch-Site", "cross-site")
 	equal(t, "another site's form", page, 403)
-	equal(t, "state after another site's form", c.memberState(t, invited.JSON201.Id), "invited")
+	equal(t, "state after another site's form", c.memberState(t, invited.Value.Id), "invited")
 	page, text = c.page(t, "POST", link)
 	equal(t, "accepting", page, 200)
 	if !strings.Contains(text, "accepted") {
 		t.Errorf("the page is\n%s", text)
 	}
-	equal(t, "state after accepting", c.memberState(t, invited.JSON201.Id), "active")
+	equal(t, "state after accepting", c.memberState(t, invited.Value.Id), "active")
 	page, text = c.page(t, "GET", "/join/nonsense")
 	equal(t, "a link that is none", page, 404)
 	if !strings.Contains(text, "This link does not work") {
@@ -44,9 +45,9 @@ func TestJoin(t *testing.T) {
 func TestJoinWhileSuspended(t *testing.T) {
 	t.Parallel()
 	c := converse(t)
-	invited, err := c.InviteMemberWithResponse(t.Context(), nil, api.MemberInput{Address: "ann@example.com"})
+	invited, err := apitest.Read[api.Member](c.InviteMember(t.Context(), nil, api.MemberInput{Address: "ann@example.com"}))
 	ok(t, err)
-	_, err = c.UpdateMemberWithResponse(t.Context(), invited.JSON201.Id, nil, api.MemberUpdate{Suspended: new(true)})
+	_, err = apitest.Read[api.Member](c.UpdateMember(t.Context(), invited.Value.Id, nil, api.MemberUpdate{Suspended: new(true)}))
 	ok(t, err)
 	for _, method := range []string{"GET", "POST"} {
 		page, text := c.page(t, method, c.mailedLink(t, "/join/"))
@@ -55,7 +56,7 @@ func TestJoinWhileSuspended(t *testing.T) {
 			t.Errorf("%s: the page is\n%s", method, text)
 		}
 	}
-	equal(t, "state afterwards", c.memberState(t, invited.JSON201.Id), "invited")
+	equal(t, "state afterwards", c.memberState(t, invited.Value.Id), "invited")
 }
 
 // Names and addresses come from outside: from an identity provider, or from
@@ -67,7 +68,7 @@ func TestPagesTurnNoTextAround(t *testing.T) {
 	bridge := c.mustSignIn(t, c.activate(t), "bridge-1")
 	attributes, err := json.Marshal(map[string]any{"userName": "kim@example.com", "displayName": "Kim " + hidden + "Moe", "active": true})
 	ok(t, err)
-	_, err = bridge.CreatePersonWithResponse(t.Context(), nil, api.PersonInput{Attributes: attributes, SignInAddress: new("kim@example.com")})
+	_, err = apitest.Read[api.Person](bridge.CreatePerson(t.Context(), nil, api.PersonInput{Attributes: attributes, SignInAddress: new("kim@example.com")}))
 	ok(t, err)
 	link := c.mailedLink(t, "/join/")
 	form := url.Values{"address": {hidden + "no address"}, "name": {"Kim " + hidden + "Moe"}}.Encode()
@@ -106,7 +107,7 @@ func TestPageHeaders(t *testing.T) {
 func TestSignUp(t *testing.T) {
 	t.Parallel()
 	c := converse(t)
-	_, err := c.CreateSignupDomainWithResponse(t.Context(), nil, api.SignupDomainInput{Domain: "example.com"})
+	_, err := apitest.Read[api.SignupDomain](c.CreateSignupDomain(t.Context(), nil, api.SignupDomainInput{Domain: "example.com"}))
 	ok(t, err)
 	problem, err := policy(api.Deny, rule(api.Allow, home))(t.Context(), c, false)
 	ok(t, err)
@@ -140,17 +141,17 @@ func TestAllowingADomainReleasesAddressChanges(t *testing.T) {
 	c := converse(t)
 	bridge := c.mustSignIn(t, c.activate(t), "bridge-1")
 	attributes := api.Attributes(`{"userName":"kim","active":true}`)
-	made, err := bridge.CreatePersonWithResponse(t.Context(), nil, api.PersonInput{Attributes: attributes, SignInAddress: new("kim@old.example")})
+	made, err := apitest.Read[api.Person](bridge.CreatePerson(t.Context(), nil, api.PersonInput{Attributes: attributes, SignInAddress: new("kim@old.example")}))
 	ok(t, err)
 	c.page(t, "POST", c.mailedLink(t, "/join/"))
-	id := made.JSON201.Id
-	_, err = bridge.ReplacePersonWithResponse(t.Context(), id, nil, api.PersonInput{Attributes: attributes, SignInAddress: new("kim@new.example")})
+	id := made.Value.Id
+	_, err = apitest.Read[api.Person](bridge.ReplacePerson(t.Context(), id, nil, api.PersonInput{Attributes: attributes, SignInAddress: new("kim@new.example")}))
 	ok(t, err)
 	waiting := func() string {
-		r, err := bridge.ListAttentionWithResponse(t.Context())
+		r, err := apitest.Read[struct{ Items []api.Attention }](bridge.ListAttention(t.Context()))
 		ok(t, err)
 		var all []string
-		for _, a := range r.JSON200.Items {
+		for _, a := range r.Value.Items {
 			all = append(all, string(a.Kind)+" "+deref(a.Domain))
 		}
 		return strings.Join(all, ", ")
@@ -158,16 +159,16 @@ func TestAllowingADomainReleasesAddressChanges(t *testing.T) {
 	if got := waiting(); !strings.Contains(got, "signup_domain_missing new.example") {
 		t.Fatalf("waiting: %s", got)
 	}
-	_, err = c.CreateSignupDomainWithResponse(t.Context(), nil, api.SignupDomainInput{Domain: "new.example"})
+	_, err = apitest.Read[api.SignupDomain](c.CreateSignupDomain(t.Context(), nil, api.SignupDomainInput{Domain: "new.example"}))
 	ok(t, err)
 	if got := waiting(); !strings.Contains(got, "address_unconfirmed") {
 		t.Fatalf("waiting after the domain was allowed: %s", got)
 	}
 	status, _ := c.page(t, "POST", c.mailedLink(t, "/confirm/"))
 	equal(t, "confirming", status, 200)
-	person, err := bridge.GetPersonWithResponse(t.Context(), id)
+	person, err := apitest.Read[api.Person](bridge.GetPerson(t.Context(), id))
 	ok(t, err)
-	equal(t, "address", deref(person.JSON200.SignInAddress), "kim@new.example")
+	equal(t, "address", deref(person.Value.SignInAddress), "kim@new.example")
 }
 
 // page is what a browser without any token gets.
@@ -193,10 +194,10 @@ func (c *conversation) mailedLink(t *testing.T, prefix string) string {
 
 func (c *conversation) memberState(t *testing.T, id string) string {
 	t.Helper()
-	r, err := c.GetMemberWithResponse(t.Context(), id)
+	r, err := apitest.Read[api.Member](c.GetMember(t.Context(), id))
 	ok(t, err)
-	if r.JSON200 == nil {
+	if r.Value == nil {
 		t.Fatalf("reading the member: %s", r.Body)
 	}
-	return string(r.JSON200.State)
+	return string(r.Value.State)
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
 )
 
 // Credentials made before the policy are useless under it, and everybody who
@@ -19,7 +20,7 @@ func TestTwoFactorPolicy(t *testing.T) {
 	}{
 		{"rotating heals it", func(t *testing.T, c *conversation) credentials { return c.rotate(t, 15*time.Minute) }},
 		{"activating anew heals it", func(t *testing.T, c *conversation) credentials {
-			_, err := c.DeactivateProvisioningWithResponse(t.Context(), nil)
+			_, err := apitest.Read[struct{}](c.DeactivateProvisioning(t.Context(), nil))
 			ok(t, err)
 			return c.activate(t)
 		}},
@@ -99,16 +100,16 @@ func TestTwoFactorPolicyIsLifted(t *testing.T) {
 func TestTwoFactorPolicyIsVersioned(t *testing.T) {
 	t.Parallel()
 	c := converse(t)
-	first, err := c.GetTwoFactorPolicyWithResponse(t.Context())
+	first, err := apitest.Read[api.TwoFactorPolicy](c.GetTwoFactorPolicy(t.Context()))
 	ok(t, err)
-	equal(t, "enforced", first.JSON200.Enforced, false)
-	equal(t, "the header", first.HTTPResponse.Header.Get("ETag"), first.JSON200.Etag)
-	equal(t, "lifting what is not enforced", c.twoFactor(t, false).Etag, first.JSON200.Etag)
+	equal(t, "enforced", first.Value.Enforced, false)
+	equal(t, "the header", first.Header.Get("ETag"), first.Value.Etag)
+	equal(t, "lifting what is not enforced", c.twoFactor(t, false).Etag, first.Value.Etag)
 	c.clock.advance(time.Second)
 	second := c.twoFactor(t, true)
-	stale, err := c.SetTwoFactorPolicyWithResponse(t.Context(), &api.SetTwoFactorPolicyParams{IfMatch: &first.JSON200.Etag}, api.TwoFactorPolicyInput{})
+	stale, err := apitest.Read[api.TwoFactorPolicy](c.SetTwoFactorPolicy(t.Context(), &api.SetTwoFactorPolicyParams{IfMatch: &first.Value.Etag}, api.TwoFactorPolicyInput{}))
 	ok(t, err)
-	equal(t, "on an old version", codeOf(stale.ApplicationproblemJSONDefault), "version_mismatch")
+	equal(t, "on an old version", codeOf(stale.Problem), "version_mismatch")
 	c.clock.advance(time.Hour)
 	again := c.twoFactor(t, true)
 	equal(t, "etag after writing the same", again.Etag, second.Etag)
@@ -116,10 +117,10 @@ func TestTwoFactorPolicyIsVersioned(t *testing.T) {
 	equal(t, "what is no policy", c.raw(t, "PUT", "/v1/policies/two-factor", `{"enforced":"yes"}`).Problem.Status, 400)
 	c.twoFactor(t, false)
 
-	events, err := c.ListAuditEventsWithResponse(t.Context(), nil)
+	events, err := apitest.Read[api.AuditEventPage](c.ListAuditEvents(t.Context(), nil))
 	ok(t, err)
 	var actions []string
-	for _, e := range events.JSON200.Items {
+	for _, e := range events.Value.Items {
 		actions = append(actions, e.Action)
 	}
 	if !slices.Equal(actions[:2], []string{"two_factor.lift", "two_factor.enforce"}) {
@@ -130,10 +131,10 @@ func TestTwoFactorPolicyIsVersioned(t *testing.T) {
 
 func (c *conversation) twoFactor(t *testing.T, enforced bool) api.TwoFactorPolicy {
 	t.Helper()
-	r, err := c.SetTwoFactorPolicyWithResponse(t.Context(), nil, api.TwoFactorPolicyInput{Enforced: enforced})
+	r, err := apitest.Read[api.TwoFactorPolicy](c.SetTwoFactorPolicy(t.Context(), nil, api.TwoFactorPolicyInput{Enforced: enforced}))
 	ok(t, err)
-	if r.JSON200 == nil {
+	if r.Value == nil {
 		t.Fatalf("setting the two-factor policy: %s", r.Body)
 	}
-	return *r.JSON200
+	return *r.Value
 }

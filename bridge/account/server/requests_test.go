@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
 )
 
 // Every refusal is a problem document with a stable code, a request id and,
@@ -198,9 +199,9 @@ func TestATokensSecretIsNotKeptForRepetitions(t *testing.T) {
 	equal(t, "its code", again.Problem.Code, "secret_not_kept")
 	equal(t, "the token it names", deref(again.Problem.Details.ExistingId), made.Id)
 	equal(t, "another request under the key", ask("other").Problem.Code, "idempotency_key_reused")
-	list, err := c.ListTokensWithResponse(t.Context(), nil)
+	list, err := apitest.Read[api.TokenPage](c.ListTokens(t.Context(), nil))
 	ok(t, err)
-	equal(t, "tokens, with the tests' own", len(list.JSON200.Items), 2)
+	equal(t, "tokens, with the tests' own", len(list.Value.Items), 2)
 	for _, suffix := range []string{"", "-wal"} {
 		text, err := os.ReadFile(strings.TrimPrefix(c.database, "sqlite:") + suffix)
 		ok(t, err)
@@ -260,30 +261,30 @@ func TestMetrics(t *testing.T) {
 func TestTokens(t *testing.T) {
 	t.Parallel()
 	c := converse(t)
-	made, err := c.CreateTokenWithResponse(t.Context(), nil, api.TokenInput{Name: "pipeline"})
+	made, err := apitest.Read[api.Token](c.CreateToken(t.Context(), nil, api.TokenInput{Name: "pipeline"}))
 	ok(t, err)
-	pipeline := c.as(t, deref(made.JSON201.Secret), home)
-	who, err := pipeline.WhoAmIWithResponse(t.Context())
+	pipeline := c.as(t, deref(made.Value.Secret), home)
+	who, err := apitest.Read[api.Caller](pipeline.WhoAmI(t.Context()))
 	ok(t, err)
-	equal(t, "token", who.JSON200.TokenId, made.JSON201.Id)
-	equal(t, "address", who.JSON200.Address, home)
-	equal(t, "account", who.JSON200.AccountId, c.account.ID)
-	list, err := c.ListTokensWithResponse(t.Context(), nil)
+	equal(t, "token", who.Value.TokenId, made.Value.Id)
+	equal(t, "address", who.Value.Address, home)
+	equal(t, "account", who.Value.AccountId, c.account.ID)
+	list, err := apitest.Read[api.TokenPage](c.ListTokens(t.Context(), nil))
 	ok(t, err)
-	equal(t, "tokens", len(list.JSON200.Items), 2)
-	for _, token := range list.JSON200.Items {
+	equal(t, "tokens", len(list.Value.Items), 2)
+	for _, token := range list.Value.Items {
 		if token.Secret != nil || token.LastUsedAt == nil {
 			t.Errorf("listed token is %+v", token)
 		}
 	}
-	_, err = c.RevokeTokenWithResponse(t.Context(), made.JSON201.Id)
+	_, err = apitest.Read[struct{}](c.RevokeToken(t.Context(), made.Value.Id))
 	ok(t, err)
-	who, err = pipeline.WhoAmIWithResponse(t.Context())
+	who, err = apitest.Read[api.Caller](pipeline.WhoAmI(t.Context()))
 	ok(t, err)
-	equal(t, "after it was revoked", codeOf(who.ApplicationproblemJSONDefault), "token_rejected")
-	again, err := c.RevokeTokenWithResponse(t.Context(), made.JSON201.Id)
+	equal(t, "after it was revoked", codeOf(who.Problem), "token_rejected")
+	again, err := apitest.Read[struct{}](c.RevokeToken(t.Context(), made.Value.Id))
 	ok(t, err)
-	equal(t, "revoking twice", codeOf(again.ApplicationproblemJSONDefault), "not_found")
+	equal(t, "revoking twice", codeOf(again.Problem), "not_found")
 }
 
 // What people paste instead of a domain is refused with what is wrong.
@@ -307,9 +308,9 @@ func TestSignupDomains(t *testing.T) {
 		{"nothing", "", "is empty"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			r, err := c.CreateSignupDomainWithResponse(t.Context(), nil, api.SignupDomainInput{Domain: row.domain})
+			r, err := apitest.Read[api.SignupDomain](c.CreateSignupDomain(t.Context(), nil, api.SignupDomainInput{Domain: row.domain}))
 			ok(t, err)
-			p := r.ApplicationproblemJSONDefault
+			p := r.Problem
 			equal(t, "code", codeOf(p), "invalid_value")
 			if p != nil && !strings.Contains(deref(p.Detail), row.says) {
 				t.Errorf("detail is %q, want %q in it", deref(p.Detail), row.says)
@@ -317,24 +318,24 @@ func TestSignupDomains(t *testing.T) {
 		})
 	}
 	for _, domain := range []string{"example.com", "people.example.com", "xn--bcher-kva.example"} {
-		r, err := c.CreateSignupDomainWithResponse(t.Context(), nil, api.SignupDomainInput{Domain: domain})
+		r, err := apitest.Read[api.SignupDomain](c.CreateSignupDomain(t.Context(), nil, api.SignupDomainInput{Domain: domain}))
 		ok(t, err)
-		equal(t, domain, r.StatusCode(), 201)
+		equal(t, domain, r.Status, 201)
 	}
-	again, err := c.CreateSignupDomainWithResponse(t.Context(), nil, api.SignupDomainInput{Domain: "example.com"})
+	again, err := apitest.Read[api.SignupDomain](c.CreateSignupDomain(t.Context(), nil, api.SignupDomainInput{Domain: "example.com"}))
 	ok(t, err)
-	equal(t, "twice", codeOf(again.ApplicationproblemJSONDefault), "already_exists")
-	one, err := c.GetSignupDomainWithResponse(t.Context(), "example.com")
+	equal(t, "twice", codeOf(again.Problem), "already_exists")
+	one, err := apitest.Read[api.SignupDomain](c.GetSignupDomain(t.Context(), "example.com"))
 	ok(t, err)
-	stale, err := c.DeleteSignupDomainWithResponse(t.Context(), "example.com", &api.DeleteSignupDomainParams{IfMatch: new(`"1"`)})
+	stale, err := apitest.Read[struct{}](c.DeleteSignupDomain(t.Context(), "example.com", &api.DeleteSignupDomainParams{IfMatch: new(`"1"`)}))
 	ok(t, err)
-	equal(t, "deleting on another version", codeOf(stale.ApplicationproblemJSONDefault), "version_mismatch")
-	gone, err := c.DeleteSignupDomainWithResponse(t.Context(), "example.com", &api.DeleteSignupDomainParams{IfMatch: &one.JSON200.Etag})
+	equal(t, "deleting on another version", codeOf(stale.Problem), "version_mismatch")
+	gone, err := apitest.Read[struct{}](c.DeleteSignupDomain(t.Context(), "example.com", &api.DeleteSignupDomainParams{IfMatch: &one.Value.Etag}))
 	ok(t, err)
-	equal(t, "deleting", gone.StatusCode(), http.StatusNoContent)
-	list, err := c.ListSignupDomainsWithResponse(t.Context(), nil)
+	equal(t, "deleting", gone.Status, http.StatusNoContent)
+	list, err := apitest.Read[api.SignupDomainPage](c.ListSignupDomains(t.Context(), nil))
 	ok(t, err)
-	equal(t, "left", len(list.JSON200.Items), 2)
+	equal(t, "left", len(list.Value.Items), 2)
 }
 
 // The log tells who did what, and holds no secret and nobody's attributes.
@@ -347,9 +348,9 @@ func TestLogHoldsNoSecret(t *testing.T) {
 		t.Fatal(refused.Code)
 	}
 	bridge := c.as(t, in.SessionToken, office)
-	_, err := bridge.CreatePersonWithResponse(t.Context(), nil, api.PersonInput{
+	_, err := apitest.Read[api.Person](bridge.CreatePerson(t.Context(), nil, api.PersonInput{
 		Attributes: api.Attributes(`{"userName":"kim@example.com","name":{"familyName":"Quillfeather"}}`), SignInAddress: new("kim@example.com"),
-	})
+	}))
 	ok(t, err)
 	join := c.mailedLink(t, "/join/")
 	c.raw(t, "GET", join, "")

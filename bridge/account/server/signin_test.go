@@ -10,6 +10,7 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/signin"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 )
@@ -21,14 +22,14 @@ func TestSignInRoundTrip(t *testing.T) {
 	creds := c.activate(t)
 
 	bridge := c.mustSignIn(t, creds, "bridge-1")
-	answer, err := bridge.SendHeartbeatWithResponse(t.Context(), api.Heartbeat{Revision: "r2", State: "degraded", Problems: []string{"address_missing"}})
+	answer, err := apitest.Read[api.HeartbeatAnswer](bridge.SendHeartbeat(t.Context(), api.Heartbeat{Revision: "r2", State: "degraded", Problems: []string{"address_missing"}}))
 	ok(t, err)
-	if answer.JSON200 == nil {
+	if answer.Value == nil {
 		t.Fatalf("heartbeat: %s", answer.Body)
 	}
-	equal(t, "the address that the bridge is told", answer.JSON200.Address, office)
-	equal(t, "generations", len(answer.JSON200.Generations), 1)
-	equal(t, "firewall enforced", answer.JSON200.FirewallEnforced, true)
+	equal(t, "the address that the bridge is told", answer.Value.Address, office)
+	equal(t, "generations", len(answer.Value.Generations), 1)
+	equal(t, "firewall enforced", answer.Value.FirewallEnforced, true)
 
 	b := c.onlyBridge(t)
 	equal(t, "state", b.State, "degraded")
@@ -40,7 +41,7 @@ func TestSignInRoundTrip(t *testing.T) {
 		t.Errorf("last contact is %v, want %v", p.LastContact, c.clock.Now())
 	}
 
-	_, err = bridge.SignOutWithResponse(t.Context())
+	_, err = apitest.Read[struct{}](bridge.SignOut(t.Context()))
 	ok(t, err)
 	equal(t, "a heartbeat after signing out", beat(t, bridge), "session_ended")
 	b = c.onlyBridge(t)
@@ -132,16 +133,16 @@ func TestManagerChangedByHand(t *testing.T) {
 			c := converse(t)
 			creds := c.activate(t)
 			bridge := c.mustSignIn(t, creds, "bridge-1")
-			r, err := c.ChangeManagerWithResponse(t.Context(), nil, row.change(t, c))
+			r, err := apitest.Read[api.Provisioning](c.ChangeManager(t.Context(), nil, row.change(t, c)))
 			ok(t, err)
-			if r.JSON200 == nil {
+			if r.Value == nil {
 				t.Fatalf("changing the manager: %s", r.Body)
 			}
-			equal(t, "epoch moved", *r.JSON200.Epoch, creds.epoch+1)
-			equal(t, "session epoch stayed", *r.JSON200.SessionEpoch, creds.epoch)
-			equal(t, "next epoch", r.JSON200.NextEpoch, creds.epoch+2)
-			equal(t, "usable", *r.JSON200.Usable, false)
-			equal(t, "why not", *r.JSON200.UnusableReason, "credentials_changed")
+			equal(t, "epoch moved", *r.Value.Epoch, creds.epoch+1)
+			equal(t, "session epoch stayed", *r.Value.SessionEpoch, creds.epoch)
+			equal(t, "next epoch", r.Value.NextEpoch, creds.epoch+2)
+			equal(t, "usable", *r.Value.Usable, false)
+			equal(t, "why not", *r.Value.UnusableReason, "credentials_changed")
 			equal(t, "the live session", beat(t, bridge), "session_ended")
 			_, refused := c.signIn(t, creds, "bridge-1")
 			equal(t, "the old credentials", codeOf(refused), "credentials_changed")
@@ -160,9 +161,9 @@ func TestDeactivation(t *testing.T) {
 	c := converse(t)
 	creds := c.activate(t)
 	bridge := c.mustSignIn(t, creds, "bridge-1")
-	gone, err := c.DeactivateProvisioningWithResponse(t.Context(), nil)
+	gone, err := apitest.Read[struct{}](c.DeactivateProvisioning(t.Context(), nil))
 	ok(t, err)
-	equal(t, "status", gone.StatusCode(), 204)
+	equal(t, "status", gone.Status, 204)
 	equal(t, "the session", beat(t, bridge), "session_ended")
 	_, refused := c.signIn(t, creds, "bridge-1")
 	equal(t, "signing in", codeOf(refused), "provisioning_inactive")
@@ -172,9 +173,9 @@ func TestDeactivation(t *testing.T) {
 	if p.Session != nil {
 		t.Error("the sealed session is still there")
 	}
-	again, err := c.DeactivateProvisioningWithResponse(t.Context(), nil)
+	again, err := apitest.Read[struct{}](c.DeactivateProvisioning(t.Context(), nil))
 	ok(t, err)
-	equal(t, "deactivating twice", codeOf(again.ApplicationproblemJSONDefault), "provisioning_inactive")
+	equal(t, "deactivating twice", codeOf(again.Problem), "provisioning_inactive")
 
 	fresh := c.activate(t)
 	equal(t, "the next epoch", fresh.epoch, creds.epoch+1)
@@ -192,18 +193,18 @@ func TestActivationIsExclusive(t *testing.T) {
 	stale := enrolment
 	stale.Epoch++
 	in := api.Activation{ManagerEmail: "scim@example.com", Enrolment: stale, Session: "sealed"}
-	r, err := c.ActivateProvisioningWithResponse(t.Context(), nil, in)
+	r, err := apitest.Read[api.Provisioning](c.ActivateProvisioning(t.Context(), nil, in))
 	ok(t, err)
-	equal(t, "another epoch", codeOf(r.ApplicationproblemJSONDefault), "epoch_moved")
+	equal(t, "another epoch", codeOf(r.Problem), "epoch_moved")
 	in.Enrolment = enrolment
-	r, err = c.ActivateProvisioningWithResponse(t.Context(), nil, in)
+	r, err = apitest.Read[api.Provisioning](c.ActivateProvisioning(t.Context(), nil, in))
 	ok(t, err)
-	equal(t, "the right epoch", r.StatusCode(), 201)
-	id := *r.JSON201.Id
-	r, err = c.ActivateProvisioningWithResponse(t.Context(), nil, in)
+	equal(t, "the right epoch", r.Status, 201)
+	id := *r.Value.Id
+	r, err = apitest.Read[api.Provisioning](c.ActivateProvisioning(t.Context(), nil, in))
 	ok(t, err)
-	equal(t, "a second activation", codeOf(r.ApplicationproblemJSONDefault), "already_active")
-	equal(t, "the integration in the way", *r.ApplicationproblemJSONDefault.Details.ExistingId, id)
+	equal(t, "a second activation", codeOf(r.Problem), "already_active")
+	equal(t, "the integration in the way", *r.Problem.Details.ExistingId, id)
 }
 
 // Strangers get a handshake like any other, always with the same salt for
@@ -251,7 +252,7 @@ func TestWhatShowsASecretIsLoggedByItself(t *testing.T) {
 	c.mustSignIn(t, creds, "bridge-2")
 	equal(t, "lines of two sign-ins", lines(finish), 2)
 	equal(t, "lines that name the bridge", lines("caller=bridge:bridge-2"), 1)
-	_, err := c.DeactivateProvisioningWithResponse(t.Context(), nil)
+	_, err := apitest.Read[struct{}](c.DeactivateProvisioning(t.Context(), nil))
 	ok(t, err)
 	_, refused := c.signIn(t, creds, "bridge-1")
 	equal(t, "after the deactivation", codeOf(refused), "provisioning_inactive")
@@ -259,7 +260,7 @@ func TestWhatShowsASecretIsLoggedByItself(t *testing.T) {
 	c.wrongProof(t, creds, "203.0.113.1")
 	equal(t, "lines with a stranger's", lines(finish), 3)
 
-	_, err = c.InviteMemberWithResponse(t.Context(), nil, api.MemberInput{Address: "ann@example.com"})
+	_, err = apitest.Read[api.Member](c.InviteMember(t.Context(), nil, api.MemberInput{Address: "ann@example.com"}))
 	ok(t, err)
 	c.page(t, "POST", c.mailedLink(t, "/join/"))
 	equal(t, "lines of a link that worked", lines(`request: method=POST route="POST /join/{token}" status=200`), 1)
@@ -295,11 +296,11 @@ func (c *conversation) wrongProof(t *testing.T, creds credentials, address strin
 
 func (c *conversation) madeUpFinish(t *testing.T, handshakeID, address string) {
 	t.Helper()
-	r, err := c.as(t, "", address).FinishSignInWithResponse(t.Context(), api.SignInFinish{
+	r, err := apitest.Read[api.SignedIn](c.as(t, "", address).FinishSignIn(t.Context(), api.SignInFinish{
 		HandshakeId: handshakeID, A: "2", Proof: "d3Jvbmc", Bridge: api.BridgeIdentity{Instance: "stranger"},
-	})
+	}))
 	ok(t, err)
-	equal(t, "a made-up finish", codeOf(r.ApplicationproblemJSONDefault), "sign_in_failed")
+	equal(t, "a made-up finish", codeOf(r.Problem), "sign_in_failed")
 }
 
 func (c *conversation) wrongProofs(t *testing.T) map[string]int {
@@ -379,23 +380,23 @@ func TestWrongProofsFromEverywhereFillABoundedNumberOfRows(t *testing.T) {
 func TestProvisioningUpdate(t *testing.T) {
 	t.Parallel()
 	c := converse(t)
-	inactive, err := c.UpdateProvisioningWithResponse(t.Context(), nil, api.ProvisioningUpdate{Idp: new("Okta")})
+	inactive, err := apitest.Read[api.Provisioning](c.UpdateProvisioning(t.Context(), nil, api.ProvisioningUpdate{Idp: new("Okta")}))
 	ok(t, err)
-	equal(t, "while inactive", codeOf(inactive.ApplicationproblemJSONDefault), "provisioning_inactive")
+	equal(t, "while inactive", codeOf(inactive.Problem), "provisioning_inactive")
 	c.activate(t)
 	before := c.provisioning(t)
-	changed, err := c.UpdateProvisioningWithResponse(t.Context(), &api.UpdateProvisioningParams{IfMatch: &before.Etag},
-		api.ProvisioningUpdate{Idp: new("Okta"), SuspensionLimit: new("off")})
+	changed, err := apitest.Read[api.Provisioning](c.UpdateProvisioning(t.Context(), &api.UpdateProvisioningParams{IfMatch: &before.Etag},
+		api.ProvisioningUpdate{Idp: new("Okta"), SuspensionLimit: new("off")}))
 	ok(t, err)
-	equal(t, "idp", deref(changed.JSON200.Idp), "Okta")
-	equal(t, "suspension limit", deref(changed.JSON200.SuspensionLimit), "off")
-	equal(t, "epoch", *changed.JSON200.Epoch, *before.Epoch)
-	same, err := c.UpdateProvisioningWithResponse(t.Context(), nil, api.ProvisioningUpdate{Idp: new("Okta")})
+	equal(t, "idp", deref(changed.Value.Idp), "Okta")
+	equal(t, "suspension limit", deref(changed.Value.SuspensionLimit), "off")
+	equal(t, "epoch", *changed.Value.Epoch, *before.Epoch)
+	same, err := apitest.Read[api.Provisioning](c.UpdateProvisioning(t.Context(), nil, api.ProvisioningUpdate{Idp: new("Okta")}))
 	ok(t, err)
-	equal(t, "etag after writing the same", same.JSON200.Etag, changed.JSON200.Etag)
-	stale, err := c.UpdateProvisioningWithResponse(t.Context(), &api.UpdateProvisioningParams{IfMatch: &before.Etag}, api.ProvisioningUpdate{Idp: new("Entra")})
+	equal(t, "etag after writing the same", same.Value.Etag, changed.Value.Etag)
+	stale, err := apitest.Read[api.Provisioning](c.UpdateProvisioning(t.Context(), &api.UpdateProvisioningParams{IfMatch: &before.Etag}, api.ProvisioningUpdate{Idp: new("Entra")}))
 	ok(t, err)
-	equal(t, "on an old version", codeOf(stale.ApplicationproblemJSONDefault), "version_mismatch")
+	equal(t, "on an old version", codeOf(stale.Problem), "version_mismatch")
 }
 
 // The manager is a member with an address of his own, the same one for as
@@ -403,22 +404,22 @@ func TestProvisioningUpdate(t *testing.T) {
 func TestManagerIsAMember(t *testing.T) {
 	t.Parallel()
 	c := converse(t)
-	_, err := c.InviteMemberWithResponse(t.Context(), nil, api.MemberInput{Address: manager})
+	_, err := apitest.Read[api.Member](c.InviteMember(t.Context(), nil, api.MemberInput{Address: manager}))
 	ok(t, err)
 	_, enrolment := c.enrol(t)
-	taken, err := c.ActivateProvisioningWithResponse(t.Context(), nil, api.Activation{ManagerEmail: manager, Enrolment: enrolment, Session: "sealed"})
+	taken, err := apitest.Read[api.Provisioning](c.ActivateProvisioning(t.Context(), nil, api.Activation{ManagerEmail: manager, Enrolment: enrolment, Session: "sealed"}))
 	ok(t, err)
-	equal(t, "another member's address", codeOf(taken.ApplicationproblemJSONDefault), "address_taken")
-	made, err := c.ActivateProvisioningWithResponse(t.Context(), nil, api.Activation{ManagerEmail: "pm@example.com", Enrolment: enrolment, Session: "sealed"})
+	equal(t, "another member's address", codeOf(taken.Problem), "address_taken")
+	made, err := apitest.Read[api.Provisioning](c.ActivateProvisioning(t.Context(), nil, api.Activation{ManagerEmail: "pm@example.com", Enrolment: enrolment, Session: "sealed"}))
 	ok(t, err)
-	equal(t, "an address of his own", made.StatusCode(), 201)
+	equal(t, "an address of his own", made.Status, 201)
 	first := c.memberAt(t, "pm@example.com")
 	equal(t, "role", first.Role, api.RoleProvisionManager)
-	_, err = c.DeactivateProvisioningWithResponse(t.Context(), nil)
+	_, err = apitest.Read[struct{}](c.DeactivateProvisioning(t.Context(), nil))
 	ok(t, err)
 	equal(t, "suspended while inactive", c.memberAt(t, "pm@example.com").Suspended, true)
 	_, enrolment = c.enrol(t)
-	_, err = c.ActivateProvisioningWithResponse(t.Context(), nil, api.Activation{ManagerEmail: "pm2@example.com", Enrolment: enrolment, Session: "sealed"})
+	_, err = apitest.Read[api.Provisioning](c.ActivateProvisioning(t.Context(), nil, api.Activation{ManagerEmail: "pm2@example.com", Enrolment: enrolment, Session: "sealed"}))
 	ok(t, err)
 	second := c.memberAt(t, "pm2@example.com")
 	equal(t, "the member under another address", second.Id, first.Id)
@@ -427,32 +428,32 @@ func TestManagerIsAMember(t *testing.T) {
 
 func (c *conversation) memberAt(t *testing.T, address string) api.Member {
 	t.Helper()
-	r, err := c.ListMembersWithResponse(t.Context(), &api.ListMembersParams{Address: &address})
+	r, err := apitest.Read[api.MemberPage](c.ListMembers(t.Context(), &api.ListMembersParams{Address: &address}))
 	ok(t, err)
-	if r.JSON200 == nil || len(r.JSON200.Items) != 1 {
+	if r.Value == nil || len(r.Value.Items) != 1 {
 		t.Fatalf("looking for %s: %s", address, r.Body)
 	}
-	return r.JSON200.Items[0]
+	return r.Value.Items[0]
 }
 
 func (c *conversation) provisioning(t *testing.T) api.Provisioning {
 	t.Helper()
-	r, err := c.GetProvisioningWithResponse(t.Context())
+	r, err := apitest.Read[api.Provisioning](c.GetProvisioning(t.Context()))
 	ok(t, err)
-	if r.JSON200 == nil {
+	if r.Value == nil {
 		t.Fatalf("reading the integration: %s", r.Body)
 	}
-	return *r.JSON200
+	return *r.Value
 }
 
 func (c *conversation) bridges(t *testing.T) []api.Bridge {
 	t.Helper()
-	r, err := c.ListBridgesWithResponse(t.Context(), nil)
+	r, err := apitest.Read[api.BridgePage](c.ListBridges(t.Context(), nil))
 	ok(t, err)
-	if r.JSON200 == nil {
+	if r.Value == nil {
 		t.Fatalf("listing bridges: %s", r.Body)
 	}
-	return r.JSON200.Items
+	return r.Value.Items
 }
 
 func (c *conversation) onlyBridge(t *testing.T) api.Bridge {
@@ -472,9 +473,9 @@ func TestOnlyTheManagersAddressGetsItsSalt(t *testing.T) {
 	creds := c.activate(t)
 	salt := func(email string) string {
 		t.Helper()
-		h, err := c.StartSignInWithResponse(t.Context(), api.SignInStart{AccountId: c.account.ID, Email: email, Epoch: creds.epoch})
+		h, err := apitest.Read[api.Handshake](c.StartSignIn(t.Context(), api.SignInStart{AccountId: c.account.ID, Email: email, Epoch: creds.epoch}))
 		ok(t, err)
-		return h.JSON200.Kdf.Salt
+		return h.Value.Kdf.Salt
 	}
 	truth := salt(manager)
 	for _, same := range []string{strings.ToUpper(manager), " " + manager + " "} {

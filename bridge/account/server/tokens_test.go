@@ -12,6 +12,7 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
 )
 
 // A token with the scope read covers all GETs and evaluations, and nothing else.
@@ -63,13 +64,13 @@ func TestATokenEndsWhenItExpires(t *testing.T) {
 	c := converse(t)
 	ends := c.clock.Now().Add(time.Hour)
 	scope := api.Read
-	made, err := c.CreateTokenWithResponse(t.Context(), nil, api.TokenInput{Name: "short", Scope: &scope, ExpiresAt: &ends})
+	made, err := apitest.Read[api.Token](c.CreateToken(t.Context(), nil, api.TokenInput{Name: "short", Scope: &scope, ExpiresAt: &ends}))
 	ok(t, err)
-	if made.JSON201 == nil || made.JSON201.Scope != api.Read || made.JSON201.ExpiresAt == nil || !made.JSON201.ExpiresAt.Equal(ends) {
+	if made.Value == nil || made.Value.Scope != api.Read || made.Value.ExpiresAt == nil || !made.Value.ExpiresAt.Equal(ends) {
 		t.Fatalf("made %s", made.Body)
 	}
 	try := func() reply {
-		return c.raw(t, "GET", "/v1/whoami", "", "Authorization", "Bearer "+*made.JSON201.Secret)
+		return c.raw(t, "GET", "/v1/whoami", "", "Authorization", "Bearer "+*made.Value.Secret)
 	}
 	equal(t, "before", try().Status, http.StatusOK)
 	c.clock.advance(time.Hour)
@@ -91,7 +92,7 @@ func TestATokenEndsWhenItExpires(t *testing.T) {
 func TestTheLastAdminTokenCannotRevokeItself(t *testing.T) {
 	t.Parallel()
 	c := converse(t)
-	me, err := c.WhoAmIWithResponse(t.Context())
+	me, err := apitest.Read[api.Caller](c.WhoAmI(t.Context()))
 	ok(t, err)
 	// Neither a token that reads nor one that has expired can make another.
 	_, _, err = c.account.IssueToken(t.Context(), account.TokenInput{Name: "reads", Scope: account.ScopeRead})
@@ -99,13 +100,13 @@ func TestTheLastAdminTokenCannotRevokeItself(t *testing.T) {
 	_, _, err = c.account.IssueToken(t.Context(), account.TokenInput{Name: "expires", ExpiresAt: c.clock.Now().Add(time.Minute)})
 	ok(t, err)
 	c.clock.advance(time.Hour)
-	got := c.raw(t, "DELETE", "/v1/tokens/"+me.JSON200.TokenId, "")
+	got := c.raw(t, "DELETE", "/v1/tokens/"+me.Value.TokenId, "")
 	equal(t, "the last one", got.Status, http.StatusConflict)
 	equal(t, "its code", got.Problem.Code, api.ErrorCode("last_admin_token"))
 
 	_, _, err = c.account.CreateToken(t.Context(), "another")
 	ok(t, err)
-	equal(t, "beside another", c.raw(t, "DELETE", "/v1/tokens/"+me.JSON200.TokenId, "").Status, http.StatusNoContent)
+	equal(t, "beside another", c.raw(t, "DELETE", "/v1/tokens/"+me.Value.TokenId, "").Status, http.StatusNoContent)
 }
 
 // Who tries admin tokens is seen, and leaves one row a day however often.
@@ -120,9 +121,9 @@ func TestWrongAdminTokensAreOneEventADay(t *testing.T) {
 	}
 	events := func() (refused []api.AuditEvent) {
 		t.Helper()
-		page, err := c.ListAuditEventsWithResponse(t.Context(), nil)
+		page, err := apitest.Read[api.AuditEventPage](c.ListAuditEvents(t.Context(), nil))
 		ok(t, err)
-		for _, e := range page.JSON200.Items {
+		for _, e := range page.Value.Items {
 			if e.Action == "token.refused" {
 				refused = append(refused, e)
 			}

@@ -22,6 +22,7 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
 )
 
@@ -47,7 +48,7 @@ func newAccountProcessIn(t *testing.T, folder string) *accountProcess {
 	a := &accountProcess{database: filepath.Join(folder, "account.db"), listen: freePort(t), stderr: os.Stderr}
 	token := strings.TrimSpace(output(t, "account", "init", "--database", "sqlite:"+a.database, "--name", "Test"))
 	a.realAccount = &realAccount{t: t, url: "http://" + a.listen}
-	admin, err := api.NewClientWithResponses(a.url, api.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
+	admin, err := api.NewClient(a.url, api.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
 		r.Header.Set("Authorization", "Bearer "+token)
 		return nil
 	}))
@@ -57,11 +58,11 @@ func newAccountProcessIn(t *testing.T, folder string) *accountProcess {
 	a.admin = admin
 	a.start()
 	t.Cleanup(a.kill)
-	who, err := admin.WhoAmIWithResponse(t.Context())
-	if err != nil || who.JSON200 == nil {
+	who, err := apitest.Read[api.Caller](admin.WhoAmI(t.Context()))
+	if err != nil || who.Value == nil {
 		t.Fatalf("asking the account who it is: %v", err)
 	}
-	a.model = &account.Account{ID: who.JSON200.AccountId}
+	a.model = &account.Account{ID: who.Value.AccountId}
 	return a
 }
 
@@ -74,8 +75,8 @@ func (a *accountProcess) start() {
 		a.t.Fatal(err)
 	}
 	await(a.t, "the account to answer", func() bool {
-		answer, err := a.admin.WhoAmIWithResponse(a.t.Context())
-		return err == nil && answer.JSON200 != nil
+		answer, err := apitest.Read[api.Caller](a.admin.WhoAmI(a.t.Context()))
+		return err == nil && answer.Value != nil
 	})
 }
 

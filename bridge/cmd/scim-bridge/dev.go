@@ -18,6 +18,7 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/client"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/server"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/signin"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
@@ -182,7 +183,7 @@ func (d *devCommand) adminToken(ctx context.Context, a *account.Account) (string
 // session. It activates one if there is none; an earlier start may have been
 // killed anywhere, so that the account says what there is.
 func (d *devCommand) provisioning(ctx context.Context, transport http.RoundTripper, a *account.Account, adminToken string) (session.Token, error) {
-	client, err := api.NewClientWithResponses(a.PublicURL,
+	admin, err := api.NewClient(a.PublicURL,
 		api.WithHTTPClient(&http.Client{Transport: transport}),
 		api.WithRequestEditorFn(func(_ context.Context, req *http.Request) error {
 			req.Header.Set("Authorization", "Bearer "+adminToken)
@@ -191,21 +192,18 @@ func (d *devCommand) provisioning(ctx context.Context, transport http.RoundTripp
 	if err != nil {
 		return session.Token{}, err
 	}
-	now, err := client.GetProvisioningWithResponse(ctx)
+	now, err := client.Call[api.Provisioning](admin.GetProvisioning(ctx))
 	if err != nil {
 		return session.Token{}, fmt.Errorf("reading the integration: %w", err)
 	}
-	if now.JSON200 == nil {
-		return session.Token{}, fmt.Errorf("reading the integration: the account answered %s", now.Status())
-	}
-	if !now.JSON200.Active || now.JSON200.Session == nil {
-		token, err := d.activate(ctx, client, a, now.JSON200.NextEpoch)
+	if !now.Active || now.Session == nil {
+		token, err := d.activate(ctx, admin, a, now.NextEpoch)
 		if err != nil {
 			return token, fmt.Errorf("activating provisioning: %w", err)
 		}
 		return token, nil
 	}
-	file, err := session.Parse(*now.JSON200.Session)
+	file, err := session.Parse(*now.Session)
 	if err != nil {
 		return session.Token{}, err
 	}
@@ -215,12 +213,12 @@ func (d *devCommand) provisioning(ctx context.Context, transport http.RoundTripp
 		return session.Token{}, fmt.Errorf("provisioning was activated anew since the last start, and %q does not hold its bearer token: "+
 			"write it there, or remove %q to start afresh", d.bearerFile(), d.DataDir)
 	}
-	return token, session.WriteFile(filepath.Join(d.DataDir, "session"), *now.JSON200.Session)
+	return token, session.WriteFile(filepath.Join(d.DataDir, "session"), *now.Session)
 }
 
 // activate does by the account API what Terraform does by it. The token is
 // kept first: the account would keep a session that nobody could open.
-func (d *devCommand) activate(ctx context.Context, client *api.ClientWithResponses, a *account.Account, epoch int64) (bearer session.Token, err error) {
+func (d *devCommand) activate(ctx context.Context, admin *api.Client, a *account.Account, epoch int64) (bearer session.Token, err error) {
 	secrets, err := signin.GenerateSecrets()
 	if err != nil {
 		return bearer, err
@@ -240,7 +238,7 @@ func (d *devCommand) activate(ctx context.Context, client *api.ClientWithRespons
 	if err := durable.WriteFile(d.bearerFile(), []byte(bearer.Reveal()+"\n")); err != nil {
 		return bearer, err
 	}
-	made, err := client.ActivateProvisioningWithResponse(ctx, nil, api.Activation{
+	_, err = client.Call[api.Provisioning](admin.ActivateProvisioning(ctx, nil, api.Activation{
 		ManagerEmail: devManager,
 		Enrolment: api.Enrolment{
 			Epoch:    epoch,
@@ -248,12 +246,9 @@ func (d *devCommand) activate(ctx context.Context, client *api.ClientWithRespons
 			Verifier: verifier,
 		},
 		Session: sealed,
-	})
+	}))
 	if err != nil {
 		return bearer, err
-	}
-	if made.JSON201 == nil {
-		return bearer, fmt.Errorf("the account answered %s", made.Status())
 	}
 	return bearer, session.WriteFile(filepath.Join(d.DataDir, "session"), sealed)
 }

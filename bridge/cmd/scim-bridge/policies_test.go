@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/ipdata"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/ipdata/ipdatatest"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
@@ -29,8 +30,8 @@ func TestABridgeAtACloudProvider(t *testing.T) {
 	setRules := func(rules ...api.FirewallRuleInput) {
 		t.Helper()
 		rules = append([]api.FirewallRuleInput{}, rules...) // none at all are [], and not null
-		done, err := account.admin.UpdateFirewallWithResponse(t.Context(), &api.UpdateFirewallParams{AllowLockout: new(true)}, api.FirewallUpdate{Rules: &rules})
-		if err != nil || done.JSON200 == nil {
+		done, err := apitest.Read[api.Firewall](account.admin.UpdateFirewall(t.Context(), &api.UpdateFirewallParams{AllowLockout: new(true)}, api.FirewallUpdate{Rules: &rules}))
+		if err != nil || done.Value == nil {
 			t.Fatalf("changing the firewall: %v %s", err, done.Body)
 		}
 	}
@@ -76,8 +77,8 @@ func TestTwoFactorEnforcedAfterActivation(t *testing.T) {
 	if got := ask(t, "GET", b.url("/Users"), old.token.Reveal(), ""); got.status != 200 {
 		t.Fatalf("before: %d %s", got.status, got.body)
 	}
-	set, err := account.admin.SetTwoFactorPolicyWithResponse(t.Context(), nil, api.TwoFactorPolicyInput{Enforced: true})
-	if err != nil || set.JSON200 == nil {
+	set, err := apitest.Read[api.TwoFactorPolicy](account.admin.SetTwoFactorPolicy(t.Context(), nil, api.TwoFactorPolicyInput{Enforced: true}))
+	if err != nil || set.Value == nil {
 		t.Fatalf("enforcing two-factor authentication: %v %s", err, set.Body)
 	}
 	if got := ask(t, "GET", b.url("/Users"), old.token.Reveal(), ""); got.status != 503 || got.header.Get("Retry-After") == "" {

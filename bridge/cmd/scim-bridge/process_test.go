@@ -24,6 +24,7 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/server"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/signin"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
@@ -55,7 +56,7 @@ type realAccount struct {
 	t      *testing.T
 	model  *account.Account
 	url    string
-	admin  *api.ClientWithResponses
+	admin  *api.Client
 	server *http.Server
 	ahead  *atomic.Int64 // of the machine's clock, in nanoseconds
 }
@@ -79,7 +80,7 @@ func newAccount(t *testing.T) *realAccount {
 	}
 	r := &realAccount{t: t, model: a, ahead: ahead}
 	r.up("127.0.0.1:0")
-	r.admin, err = api.NewClientWithResponses(r.url, api.WithRequestEditorFn(func(_ context.Context, req *http.Request) error {
+	r.admin, err = api.NewClient(r.url, api.WithRequestEditorFn(func(_ context.Context, req *http.Request) error {
 		req.Header.Set("Authorization", "Bearer "+token)
 		return nil
 	}))
@@ -145,11 +146,11 @@ const manager = "manager@example.com"
 // version 1 do.
 func (r *realAccount) enrol(previous *pair, ends time.Time) (pair, api.Enrolment) {
 	r.t.Helper()
-	state, err := r.admin.GetProvisioningWithResponse(r.t.Context())
-	if err != nil || state.JSON200 == nil {
+	state, err := apitest.Read[api.Provisioning](r.admin.GetProvisioning(r.t.Context()))
+	if err != nil || state.Value == nil {
 		r.t.Fatalf("reading the integration: %v %v", err, state)
 	}
-	epoch := state.JSON200.NextEpoch
+	epoch := state.Value.NextEpoch
 	secrets, err := signin.GenerateSecrets()
 	if err != nil {
 		r.t.Fatal(err)
@@ -183,9 +184,9 @@ func (r *realAccount) enrol(previous *pair, ends time.Time) (pair, api.Enrolment
 func (r *realAccount) activate() pair {
 	r.t.Helper()
 	p, enrolment := r.enrol(nil, time.Time{})
-	made, err := r.admin.ActivateProvisioningWithResponse(r.t.Context(), nil,
-		api.Activation{ManagerEmail: manager, Enrolment: enrolment, Session: p.sealed})
-	if err != nil || made.JSON201 == nil {
+	made, err := apitest.Read[api.Provisioning](r.admin.ActivateProvisioning(r.t.Context(), nil,
+		api.Activation{ManagerEmail: manager, Enrolment: enrolment, Session: p.sealed}))
+	if err != nil || made.Value == nil {
 		r.t.Fatalf("activating: %v %s", err, made.Body)
 	}
 	return p
@@ -200,9 +201,9 @@ func (r *realAccount) rotate(old pair, overlap time.Duration) pair {
 func (r *realAccount) rotateUntil(old pair, overlap time.Duration, ends time.Time) pair {
 	r.t.Helper()
 	p, enrolment := r.enrol(&old, ends)
-	made, err := r.admin.RotateProvisioningWithResponse(r.t.Context(), nil,
-		api.Rotation{Enrolment: enrolment, Session: p.sealed, Overlap: int(overlap.Seconds())})
-	if err != nil || made.JSON200 == nil {
+	made, err := apitest.Read[api.Provisioning](r.admin.RotateProvisioning(r.t.Context(), nil,
+		api.Rotation{Enrolment: enrolment, Session: p.sealed, Overlap: int(overlap.Seconds())}))
+	if err != nil || made.Value == nil {
 		r.t.Fatalf("rotating: %v %s", err, made.Body)
 	}
 	return p

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
@@ -321,8 +322,8 @@ func TestTakeOverDropsNoRequest(t *testing.T) {
 		t.Error("the old bridge did not end")
 	}
 	// The old one's leave is no news of the bridge.
-	if seen, err := account.admin.ListBridgesWithResponse(t.Context(), nil); err != nil || seen.JSON200 == nil ||
-		len(seen.JSON200.Items) != 1 || seen.JSON200.Items[0].State == "stopped" || !seen.JSON200.Items[0].Live {
+	if seen, err := apitest.Read[api.BridgePage](account.admin.ListBridges(t.Context(), nil)); err != nil || seen.Value == nil ||
+		len(seen.Value.Items) != 1 || seen.Value.Items[0].State == "stopped" || !seen.Value.Items[0].Live {
 		t.Errorf("the account sees %s, %v", seen.Body, err)
 	}
 	served = requests.count()
@@ -430,9 +431,9 @@ func TestABlockedBridgeNamesAddressAndRuleAndComesBackByItself(t *testing.T) {
 	setRules := func(ranges ...string) {
 		t.Helper()
 		rules := allow(ranges...)
-		done, err := account.admin.UpdateFirewallWithResponse(t.Context(), &api.UpdateFirewallParams{AllowLockout: &yes},
-			api.FirewallUpdate{DefaultAction: &deny, Rules: &rules})
-		if err != nil || done.JSON200 == nil {
+		done, err := apitest.Read[api.Firewall](account.admin.UpdateFirewall(t.Context(), &api.UpdateFirewallParams{AllowLockout: &yes},
+			api.FirewallUpdate{DefaultAction: &deny, Rules: &rules}))
+		if err != nil || done.Value == nil {
 			t.Fatalf("changing the firewall: %v %s", err, done.Body)
 		}
 	}
@@ -471,8 +472,8 @@ func TestChangedCredentialsAreToldInTheVendorsWords(t *testing.T) {
 		t.Fatalf("before: %d %s", got.status, got.body)
 	}
 	_, enrolment := account.enrol(nil, time.Time{})
-	changed, err := account.admin.ChangeManagerWithResponse(t.Context(), nil, api.ManagerChange{Kdf: &enrolment.Kdf, Verifier: &enrolment.Verifier})
-	if err != nil || changed.JSON200 == nil {
+	changed, err := apitest.Read[api.Provisioning](account.admin.ChangeManager(t.Context(), nil, api.ManagerChange{Kdf: &enrolment.Kdf, Verifier: &enrolment.Verifier}))
+	if err != nil || changed.Value == nil {
 		t.Fatalf("changing the manager: %v %s", err, changed.Body)
 	}
 	if got := ask(t, "GET", b.url("/Users"), pair.token.Reveal(), ""); got.status != 503 {
@@ -551,8 +552,8 @@ func TestAPersonWhoWaitsForADomainIsShownAtOnce(t *testing.T) {
 	if p.Details["domain"] != "new.example" || !strings.Contains(p.Cause, "c@new.example") || !strings.Contains(p.Terraform, `domain = "new.example"`) {
 		t.Errorf("the problem: %+v", p)
 	}
-	added, err := account.admin.CreateSignupDomainWithResponse(t.Context(), nil, api.SignupDomainInput{Domain: "new.example"})
-	if err != nil || added.JSON201 == nil {
+	added, err := apitest.Read[api.SignupDomain](account.admin.CreateSignupDomain(t.Context(), nil, api.SignupDomainInput{Domain: "new.example"}))
+	if err != nil || added.Value == nil {
 		t.Fatalf("allowing the domain: %v %s", err, added.Body)
 	}
 	await(t, "the problem to pass", func() bool { return len(b.status().Problems) == 0 })

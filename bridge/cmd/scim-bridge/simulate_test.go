@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/simulate"
 )
 
@@ -42,16 +43,16 @@ func TestEveryIdentityProviderIsAnsweredRight(t *testing.T) {
 	managed := func() (people, suspended int) {
 		t.Helper()
 		yes, all := true, 1000
-		page, err := account.admin.ListMembersWithResponse(t.Context(), &api.ListMembersParams{Managed: &yes, Limit: &all})
-		if err != nil || page.JSON200 == nil {
+		page, err := apitest.Read[api.MemberPage](account.admin.ListMembers(t.Context(), &api.ListMembersParams{Managed: &yes, Limit: &all}))
+		if err != nil || page.Value == nil {
 			t.Fatalf("listing members: %v", err)
 		}
-		for _, m := range page.JSON200.Items {
+		for _, m := range page.Value.Items {
 			if m.Suspended {
 				suspended++
 			}
 		}
-		return len(page.JSON200.Items), suspended
+		return len(page.Value.Items), suspended
 	}
 
 	for _, idp := range simulate.IdPs() {

@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
@@ -270,7 +271,7 @@ func downloadLog(t *testing.T, b *process, token session.Token) string {
 func TestAttackSignUps(t *testing.T) {
 	t.Parallel()
 	a, log, attack := attackedAccount(t)
-	if made, err := a.admin.CreateSignupDomainWithResponse(t.Context(), nil, api.SignupDomainInput{Domain: "example.com"}); err != nil || made.JSON201 == nil {
+	if made, err := apitest.Read[api.SignupDomain](a.admin.CreateSignupDomain(t.Context(), nil, api.SignupDomainInput{Domain: "example.com"})); err != nil || made.Value == nil {
 		t.Fatalf("allowing the domain: %v", err)
 	}
 	before := size(t, log.Name())
@@ -294,19 +295,19 @@ func TestAttackSignUps(t *testing.T) {
 	took := time.Since(started)
 	members := 0
 	for cursor := (*string)(nil); ; {
-		page, err := a.admin.ListMembersWithResponse(t.Context(), &api.ListMembersParams{Cursor: cursor})
-		if err != nil || page.JSON200 == nil {
+		page, err := apitest.Read[api.MemberPage](a.admin.ListMembers(t.Context(), &api.ListMembersParams{Cursor: cursor}))
+		if err != nil || page.Value == nil {
 			t.Fatalf("listing members: %v", err)
 		}
-		members += len(page.JSON200.Items)
-		if cursor = page.JSON200.NextCursor; cursor == nil {
+		members += len(page.Value.Items)
+		if cursor = page.Value.NextCursor; cursor == nil {
 			break
 		}
 	}
 	mails := strings.Count(output(t, "account", "mail", "--database", "sqlite:"+a.database), "  invitation  ")
 	audited := 0
-	if page, err := a.admin.ListAuditEventsWithResponse(t.Context(), nil); err == nil && page.JSON200 != nil {
-		audited = len(page.JSON200.Items)
+	if page, err := apitest.Read[api.AuditEventPage](a.admin.ListAuditEvents(t.Context(), nil)); err == nil && page.Value != nil {
+		audited = len(page.Value.Items)
 	}
 	grown := size(t, log.Name()) - before
 	t.Logf("3000 sign-ups in %s, %d of them let through: %d members, %d mails, %d audit events, %d bytes of log",
@@ -334,11 +335,11 @@ func TestAttackMadeUpFinishes(t *testing.T) {
 		}
 		c.CloseIdleConnections()
 	}
-	page, err := a.admin.ListSignInAttemptsWithResponse(t.Context(), &api.ListSignInAttemptsParams{Limit: new(1000)})
-	if err != nil || page.JSON200 == nil {
+	page, err := apitest.Read[api.SignInAttemptPage](a.admin.ListSignInAttempts(t.Context(), &api.ListSignInAttemptsParams{Limit: new(1000)}))
+	if err != nil || page.Value == nil {
 		t.Fatalf("listing attempts: %v", err)
 	}
-	rows, grown := len(page.JSON200.Items), size(t, log.Name())-before
+	rows, grown := len(page.Value.Items), size(t, log.Name())-before
 	t.Logf("300 finishes refused: %d rows, %d bytes of log", rows, grown)
 	if refused != 300 || rows != 0 || grown > mostLog {
 		t.Errorf("%d were refused, and left %d rows and %d bytes of log", refused, rows, grown)

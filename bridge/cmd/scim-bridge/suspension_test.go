@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
 )
 
 // An administrator suspends somebody whom the identity provider still thinks
@@ -26,13 +27,13 @@ func TestASuspensionByHandOutlivesUnrelatedUpdates(t *testing.T) {
 	}
 	path := "/Users/" + scim("POST", "/Users", `{"userName":"ann@example.com","active":true}`)["id"].(string)
 	address := "ann@example.com"
-	members, err := account.admin.ListMembersWithResponse(t.Context(), &api.ListMembersParams{Address: &address})
-	if err != nil || members.JSON200 == nil || len(members.JSON200.Items) != 1 {
+	members, err := apitest.Read[api.MemberPage](account.admin.ListMembers(t.Context(), &api.ListMembersParams{Address: &address}))
+	if err != nil || members.Value == nil || len(members.Value.Items) != 1 {
 		t.Fatalf("finding her: %v %s", err, members.Body)
 	}
-	id := members.JSON200.Items[0].Id
-	suspended, err := account.admin.UpdateMemberWithResponse(t.Context(), id, nil, api.MemberUpdate{Suspended: new(true)})
-	if err != nil || suspended.JSON200 == nil {
+	id := members.Value.Items[0].Id
+	suspended, err := apitest.Read[api.Member](account.admin.UpdateMember(t.Context(), id, nil, api.MemberUpdate{Suspended: new(true)}))
+	if err != nil || suspended.Value == nil {
 		t.Fatalf("suspending her: %v %s", err, suspended.Body)
 	}
 
@@ -49,8 +50,8 @@ func TestASuspensionByHandOutlivesUnrelatedUpdates(t *testing.T) {
 		if got := scim(step.method, path, step.body)["active"]; got != step.active {
 			t.Errorf("%s: active is %v", step.name, got)
 		}
-		member, err := account.admin.GetMemberWithResponse(t.Context(), id)
-		if err != nil || member.JSON200 == nil || member.JSON200.Suspended == step.active {
+		member, err := apitest.Read[api.Member](account.admin.GetMember(t.Context(), id))
+		if err != nil || member.Value == nil || member.Value.Suspended == step.active {
 			t.Errorf("%s: the member is %s, %v", step.name, member.Body, err)
 		}
 		for filter, want := range map[string]bool{"active eq true": step.active, "active eq false": !step.active, `active eq "False"`: !step.active} {

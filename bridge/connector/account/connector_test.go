@@ -22,6 +22,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
 	service "github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/server"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/signin"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
@@ -147,7 +148,7 @@ func signedIn(t testing.TB) (*account.Connector, *faults) {
 }
 
 // signedInWithAdmin returns an administrator's client of that account, too.
-func signedInWithAdmin(t testing.TB) (*account.Connector, *faults, *api.ClientWithResponses) {
+func signedInWithAdmin(t testing.TB) (*account.Connector, *faults, *api.Client) {
 	t.Helper()
 	rows, err := store.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "account.db"))
 	if err != nil {
@@ -172,7 +173,7 @@ func signedInWithAdmin(t testing.TB) (*account.Connector, *faults, *api.ClientWi
 	if err != nil {
 		t.Fatal(err)
 	}
-	admin, err := api.NewClientWithResponses("http://127.0.0.1", api.WithHTTPClient(&http.Client{Transport: network}),
+	admin, err := api.NewClient("http://127.0.0.1", api.WithHTTPClient(&http.Client{Transport: network}),
 		api.WithRequestEditorFn(func(_ context.Context, req *http.Request) error {
 			req.Header.Set("Authorization", "Bearer "+token)
 			return nil
@@ -180,13 +181,13 @@ func signedInWithAdmin(t testing.TB) (*account.Connector, *faults, *api.ClientWi
 	if err != nil {
 		t.Fatal(err)
 	}
-	made, err := admin.ActivateProvisioningWithResponse(t.Context(), nil, api.Activation{
+	made, err := apitest.Read[api.Provisioning](admin.ActivateProvisioning(t.Context(), nil, api.Activation{
 		ManagerEmail: managerEmail,
 		Session:      "sealed",
 		Enrolment: api.Enrolment{Epoch: 1, Verifier: verifier,
 			Kdf: api.KDF{Algorithm: api.KDFAlgorithm(kdf.Algorithm), Iterations: kdf.Iterations, Salt: kdf.Salt}},
-	})
-	if err != nil || made.JSON201 == nil {
+	}))
+	if err != nil || made.Value == nil {
 		t.Fatalf("activating: %v %s", err, made.Body)
 	}
 

@@ -5,17 +5,18 @@ import (
 	"testing"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/connector/account"
 )
 
 // onlyBridge is the account's one bridge as an administrator sees it.
-func onlyBridge(t *testing.T, admin *api.ClientWithResponses) api.Bridge {
+func onlyBridge(t *testing.T, admin *api.Client) api.Bridge {
 	t.Helper()
-	r, err := admin.ListBridgesWithResponse(t.Context(), nil)
-	if err != nil || r.JSON200 == nil || len(r.JSON200.Items) != 1 {
+	r, err := apitest.Read[api.BridgePage](admin.ListBridges(t.Context(), nil))
+	if err != nil || r.Value == nil || len(r.Value.Items) != 1 {
 		t.Fatalf("listing the bridges: %v %+v", err, r)
 	}
-	return r.JSON200.Items[0]
+	return r.Value.Items[0]
 }
 
 // A bridge that is sealed again has no part in the account: an administrator

@@ -1,0 +1,96 @@
+package client
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+)
+
+// answered is an answer with a body.
+func answered(status int, header http.Header, body string) *http.Response {
+	return &http.Response{StatusCode: status, Header: header, Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body))}
+}
+
+var (
+	jsonType    = http.Header{"Content-Type": {"application/json; charset=utf-8"}}
+	problemType = http.Header{"Content-Type": {"application/problem+json"}}
+	htmlType    = http.Header{"Content-Type": {"text/html"}, "Server": {"nginx"}}
+)
+
+func TestWhatAnAnswerBecomes(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name  string
+		resp  *http.Response
+		value string        // the caller's id
+		code  api.ErrorCode // of the error
+		says  string        // in the error
+	}{
+		{"a value", answered(200, jsonType, `{"account_id":"acc_1"}`), "acc_1", "", ""},
+		{"what was made", answered(201, jsonType, `{"account_id":"acc_1"}`), "acc_1", "", ""},
+		{"nothing", answered(204, nil, ""), "", "", ""},
+		{"a refusal", answered(409, problemType, `{"code":"already_exists","title":"No","detail":"it is there","request_id":"req_1"}`), "",
+			"already_exists", "the account answered 409 already_exists: it is there (request id req_1)"},
+		{"a refusal without a detail", answered(403, problemType, `{"code":"firewall_blocked","title":"Blocked"}`), "",
+			"firewall_blocked", "the account answered 403 firewall_blocked: Blocked"},
+		{"a problem document without a code", answered(403, problemType, `{"title":"No"}`), "", "", "something else than the account answered 403"},
+		{"a page in its place", answered(200, htmlType, "<html>"), "", "", `something else than the account answered 200 OK of the type "text/html" from "nginx"`},
+		{"an error page in its place", answered(502, htmlType, "<html>"), "", "", "something else than the account answered 502 Bad Gateway"},
+		{"a redirect", answered(302, http.Header{"Location": {"https://elsewhere"}}, ""), "", "", `302 Found to "https://elsewhere"`},
+		{"a body that is no JSON", answered(200, jsonType, "<html>"), "", "", "reading the account's answer"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			got, err := Call[api.Caller](row.resp, nil)
+			if got.AccountId != row.value || Code(err) != row.code || (err != nil) != (row.says != "") ||
+				err != nil && !strings.Contains(err.Error(), row.says) {
+				t.Errorf("got %q and %v, want %q and %q", got.AccountId, err, row.value, row.says)
+			}
+		})
+	}
+}
+
+func TestRetryAfterIsReadInBothForms(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name, value string
+		least, most time.Duration
+	}{
+		{"seconds", "20", 20 * time.Second, 20 * time.Second},
+		{"a date", time.Now().Add(time.Hour).UTC().Format(http.TimeFormat), 59 * time.Minute, time.Hour},
+		{"a date that is past", time.Now().Add(-time.Hour).UTC().Format(http.TimeFormat), 0, 0},
+		{"more seconds than a duration holds", "9223372036854775807", time.Hour, maxRetryAfter * time.Second},
+		{"a negative number", "-1", 0, 0},
+		{"nothing", "", 0, 0},
+		{"a word", "soon", 0, 0},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			resp := answered(503, http.Header{"Content-Type": {"application/problem+json"}, "Retry-After": {row.value}}, `{"code":"internal"}`)
+			_, err := Call[Nothing](resp, nil)
+			e, ok := errors.AsType[*Error](err)
+			if !ok || e.RetryAfter < row.least || e.RetryAfter > row.most {
+				t.Errorf("got %+v, want %s to %s", e, row.least, row.most)
+			}
+		})
+	}
+}
+
+// Something else than an account may announce what it likes.
+func TestAnAnswerTakesMemoryForWhatArrives(t *testing.T) {
+	t.Parallel()
+	text, err := readAll(strings.NewReader("{}"), 1<<62)
+	if err != nil || string(text) != "{}" || cap(text) > 2<<20 {
+		t.Errorf("%q in %d bytes, %v", text, cap(text), err)
+	}
+	large := bytes.Repeat([]byte("x"), 20<<20)
+	if text, err := readAll(bytes.NewReader(large), int64(len(large))); err != nil || !bytes.Equal(text, large) {
+		t.Errorf("%d of %d bytes arrived, %v", len(text), len(large), err)
+	}
+}
