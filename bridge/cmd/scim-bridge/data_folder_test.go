@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -46,7 +47,9 @@ func TestServeRefusesADataFolderThatOthersMayWrite(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			cmd := exec.CommandContext(t.Context(), "scim-bridge", "serve", "--listen", "127.0.0.1:0", "--data-dir", dir)
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			cmd := exec.CommandContext(ctx, "scim-bridge", "serve", "--listen", "127.0.0.1:0", "--data-dir", dir)
 			out, err := cmd.CombinedOutput()
 			if err == nil || cmd.ProcessState.ExitCode() != exitUsage || !strings.Contains(string(out), row.want) || !strings.Contains(string(out), above) {
 				t.Errorf("got %v: %s", err, out)
