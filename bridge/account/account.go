@@ -53,8 +53,8 @@ var builtIn = []string{"Owners", "Administrators", "Team Members"}
 // Create makes the account in an empty database.
 func Create(ctx context.Context, s *store.Store, name string, now func() time.Time, random io.Reader) (*Account, error) {
 	a := &Account{Name: name, Store: s, Now: now, Random: random, signUps: newSignUpLimiter()}
-	a.ID = a.newID()
-	a.CreatedAt = a.now()
+	a.ID = a.NewID()
+	a.CreatedAt = a.Time()
 	err := s.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		switch have, found, err := tx.Account(ctx); {
 		case err != nil:
@@ -66,7 +66,7 @@ func Create(ctx context.Context, s *store.Store, name string, now func() time.Ti
 			return err
 		}
 		for _, name := range builtIn {
-			g := store.Group{ID: a.newID(), Name: name, BuiltIn: true, CreatedAt: a.CreatedAt, ModifiedAt: a.CreatedAt}
+			g := store.Group{ID: a.NewID(), Name: name, BuiltIn: true, CreatedAt: a.CreatedAt, ModifiedAt: a.CreatedAt}
 			if err := tx.InsertGroup(ctx, g); err != nil {
 				return err
 			}
@@ -96,13 +96,13 @@ func Load(ctx context.Context, s *store.Store) (*Account, error) {
 	return a, nil
 }
 
-// now is the time in the precision that the database keeps.
-func (a *Account) now() time.Time { return a.Now().UTC().Truncate(time.Microsecond) }
+// Time is the present time in the precision that the database keeps.
+func (a *Account) Time() time.Time { return a.Now().UTC().Truncate(time.Microsecond) }
 
 var idEncoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 
-// newID makes an id that will never be seen again: 128 random bits.
-func (a *Account) newID() string { return idEncoding.EncodeToString(a.random(16)) }
+// NewID makes an id that will never be seen again: 128 random bits.
+func (a *Account) NewID() string { return idEncoding.EncodeToString(a.random(16)) }
 
 // random returns n random bytes. A machine without randomness cannot go on,
 // which is how crypto/rand sees it too.
@@ -132,7 +132,7 @@ func PersonETag(p Person) string {
 	return ETagWith(p.Version, strconv.FormatInt(p.GroupNames, 10))
 }
 
-// checkPersonTag is checkVersion for a person. The whole tag counts: the
+// checkPersonTag is CheckVersion for a person. The whole tag counts: the
 // document that the client has may show another name of a group.
 func checkPersonTag(ifMatch string, p Person) error {
 	have := PersonETag(p)
@@ -144,10 +144,10 @@ func checkPersonTag(ifMatch string, p Person) error {
 	return VersionMismatch(have)
 }
 
-// checkVersion compares an If-Match header, which may be empty, with a row's
+// CheckVersion compares an If-Match header, which may be empty, with a row's
 // version. RFC 9110, section 13.1.1: `*` is any version, otherwise a list of
 // strong tags. Of a tag, the version alone counts.
-func checkVersion(ifMatch string, version int64) error {
+func CheckVersion(ifMatch string, version int64) error {
 	have := ETag(version)
 	if ifMatch == "" || ifMatch == "*" || slices.ContainsFunc(strings.Split(ifMatch, ","), func(tag string) bool {
 		tag, _, more := strings.Cut(strings.TrimSpace(tag), ".")

@@ -46,7 +46,7 @@ func (a *Account) settleAddress(ctx context.Context, tx *store.Tx, p *Person, m 
 		if err := cancelMove(ctx, tx, m); err != nil || m.State != store.Invited || m.Suspended || !m.InvitedAt.IsZero() {
 			return err
 		}
-		m.InvitedAt = a.now() // there is no link: none was sent while another address was named
+		m.InvitedAt = a.Time() // there is no link: none was sent while another address was named
 		return a.invite(ctx, tx, *m)
 	case wanted == store.Fold(m.PendingAddress) && m.State != store.Invited:
 		return a.askAgain(ctx, tx, m)
@@ -66,7 +66,7 @@ func (a *Account) settleAddress(ctx context.Context, tx *store.Tx, p *Person, m 
 	}
 	switch m.State {
 	case store.NotInvited:
-		m.Address, m.State, m.StateSince = p.WantedAddress, store.Invited, a.now()
+		m.Address, m.State, m.StateSince = p.WantedAddress, store.Invited, a.Time()
 		return a.invite(ctx, tx, *m)
 	case store.Invited:
 		return a.inviteElsewhere(ctx, tx, m, p.WantedAddress)
@@ -81,7 +81,7 @@ func (a *Account) inviteElsewhere(ctx context.Context, tx *store.Tx, m *store.Me
 	if err := cancelMove(ctx, tx, m); err != nil {
 		return err
 	}
-	m.Address, m.StateSince = address, a.now()
+	m.Address, m.StateSince = address, a.Time()
 	if m.Suspended {
 		m.InvitedAt = time.Time{} // the reactivation sends another invitation
 		return tx.SetInvitation(ctx, m.ID, "", m.InvitedAt)
@@ -94,7 +94,7 @@ func (a *Account) inviteElsewhere(ctx context.Context, tx *store.Tx, m *store.Me
 // confirm it as soon as its domain is allowed for sign-up: what an identity
 // provider says must not bring foreign addresses into the account.
 func (a *Account) startMove(ctx context.Context, tx *store.Tx, m *store.Member, address string) error {
-	c := store.AddressChange{MemberID: m.ID, Address: address, Domain: domainOf(address), Since: a.now()}
+	c := store.AddressChange{MemberID: m.ID, Address: address, Domain: domainOf(address), Since: a.Time()}
 	_, allowed, err := tx.SignupDomain(ctx, c.Domain)
 	if err != nil {
 		return err
@@ -146,7 +146,7 @@ func (a *Account) releaseDomain(ctx context.Context, tx *store.Tx, domain string
 		if c.TokenHash, err = a.askToConfirm(ctx, tx, m.Name, c.Address); err != nil {
 			return err
 		}
-		c.Since = a.now()
+		c.Since = a.Time()
 		if err := tx.PutAddressChange(ctx, c); err != nil {
 			return err
 		}
@@ -187,7 +187,7 @@ func (a *Account) ConfirmAddress(ctx context.Context, token string) (m Member, e
 				return err
 			}
 		}
-		if err := a.audit(asPerson(ctx, m.ID), tx, "member.address.confirm", m.ID, ""); err != nil {
+		if err := a.Audit(asPerson(ctx, m.ID), tx, "member.address.confirm", m.ID, ""); err != nil {
 			return err
 		}
 		m, err = member(ctx, tx, m.ID)
@@ -198,7 +198,7 @@ func (a *Account) ConfirmAddress(ctx context.Context, token string) (m Member, e
 
 // moving returns the member whose change of address this token confirms.
 func (a *Account) moving(ctx context.Context, tx *store.Tx, token string) (Member, error) {
-	c, found, err := tx.AddressChange(ctx, hashLink(token))
+	c, found, err := tx.AddressChange(ctx, HashLink(token))
 	if err != nil {
 		return Member{}, err
 	}

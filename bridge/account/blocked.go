@@ -97,11 +97,11 @@ func (a *Account) wouldBlock(ctx context.Context, tx *store.Tx, f store.Firewall
 	if err != nil {
 		return nil, err
 	}
-	bridges, err := tx.LiveBridges(ctx, a.now())
+	bridges, err := tx.LiveBridges(ctx, a.Time())
 	if err != nil {
 		return nil, err
 	}
-	candidates := a.admins.list(a.now())
+	candidates := a.admins.list(a.Time())
 	for _, b := range bridges {
 		address, err := netip.ParseAddr(b.Address)
 		if err != nil {

@@ -61,13 +61,13 @@ type HeartbeatAnswer struct {
 // Bridges lists every bridge that ever proved to hold credentials, newest
 // contact first.
 func (a *Account) Bridges(ctx context.Context, cursor string, limit int) (Page[Bridge], error) {
-	place, err := placeFrom(cursor)
+	place, err := ReadPlace(cursor, beforeNewest)
 	if err != nil {
 		return Page[Bridge]{}, err
 	}
 	var rows []store.Bridge
 	err = a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
-		rows, err = tx.Bridges(ctx, a.now(), place, limit+1)
+		rows, err = tx.Bridges(ctx, a.Time(), place, limit+1)
 		return err
 	})
 	if err != nil {
@@ -76,7 +76,7 @@ func (a *Account) Bridges(ctx context.Context, cursor string, limit int) (Page[B
 	bridges := make([]Bridge, len(rows))
 	for i, row := range rows {
 		bridges[i].Bridge = row
-		bridges[i].State = stateOf(row, a.now())
+		bridges[i].State = stateOf(row, a.Time())
 		if err := json.Unmarshal([]byte(row.Problems), &bridges[i].Problems); err != nil {
 			return Page[Bridge]{}, fmt.Errorf("reading bridge %s: %w", row.Instance, err)
 		}
@@ -84,7 +84,7 @@ func (a *Account) Bridges(ctx context.Context, cursor string, limit int) (Page[B
 			return Page[Bridge]{}, err
 		}
 	}
-	return pageOf(bridges, limit, func(b Bridge) string { return cursorAt(b.LastContact, b.Instance) }), nil
+	return PageOf(bridges, limit, func(b Bridge) []any { return store.Place{Time: b.LastContact, ID: b.Instance}.Key() }), nil
 }
 
 // stateOf is what the bridge told last, unless it has not told anything for long.
@@ -114,7 +114,7 @@ func (a *Account) AdmitSession(ctx context.Context, secret string, address netip
 	if err != nil {
 		return caller, err
 	}
-	if !found || !known.EndsAt.After(a.now()) {
+	if !found || !known.EndsAt.After(a.Time()) {
 		return a.refuseSession(ctx, secret, caller)
 	}
 	caller.ID, caller.SessionID = known.Instance, known.ID
@@ -154,11 +154,11 @@ func (a *Account) refuseSession(ctx context.Context, secret string, caller Calle
 // noteSessionRefusal keeps why a request of a session was refused.
 func (a *Account) noteSessionRefusal(ctx context.Context, caller Caller, refusal error) error {
 	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		row, found, err := tx.Bridge(ctx, caller.ID, a.now())
+		row, found, err := tx.Bridge(ctx, caller.ID, a.Time())
 		if err != nil || !found {
 			return err
 		}
-		row.Address, row.LastContact = caller.Address.String(), a.now()
+		row.Address, row.LastContact = caller.Address.String(), a.Time()
 		return a.noteRefusal(ctx, tx, row, Attempt{Address: row.Address, Instance: caller.ID, SessionID: caller.SessionID}, refusal)
 	})
 }
@@ -178,23 +178,23 @@ func (a *Account) Heartbeat(ctx context.Context, in Heartbeat) (answer Heartbeat
 		return answer, err
 	}
 	err = a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		row, found, err := tx.Bridge(ctx, caller.ID, a.now())
+		row, found, err := tx.Bridge(ctx, caller.ID, a.Time())
 		if err != nil {
 			return err
 		}
 		if !found {
 			return NotFound("bridge", caller.ID)
 		}
-		goesOn, used := false, a.now()
+		goesOn, used := false, a.Time()
 		if in.State == bridgeStopped {
 			used = time.Time{}
-			if goesOn, err = tx.HasOtherSession(ctx, caller.SessionID, a.now()); err != nil {
+			if goesOn, err = tx.HasOtherSession(ctx, caller.SessionID, a.Time()); err != nil {
 				return err
 			}
 		}
 		if !goesOn { // else the other one tells how the bridge is
 			row.Revision, row.State, row.Problems = in.Revision, in.State, string(problems)
-			row.Address, row.LastContact, row.LastRefusal = caller.Address.String(), a.now(), ""
+			row.Address, row.LastContact, row.LastRefusal = caller.Address.String(), a.Time(), ""
 			if err := tx.PutBridge(ctx, row); err != nil {
 				return err
 			}
@@ -202,7 +202,7 @@ func (a *Account) Heartbeat(ctx context.Context, in Heartbeat) (answer Heartbeat
 		if err := tx.NoteHeartbeat(ctx, caller.SessionID, used); err != nil {
 			return err
 		}
-		if err := tx.TouchIntegration(ctx, a.now()); err != nil {
+		if err := tx.TouchIntegration(ctx, a.Time()); err != nil {
 			return err
 		}
 		if ruling.Result == resultReported {
@@ -232,7 +232,7 @@ func (a *Account) heartbeatAnswer(ctx context.Context, tx *store.Tx, address net
 	}
 	answer := HeartbeatAnswer{
 		Address: address, Generations: generations, SuspensionLimit: integration.SuspensionLimit,
-		FirewallEnforced: !f.DisabledUntil.After(a.now()),
+		FirewallEnforced: !f.DisabledUntil.After(a.Time()),
 	}
 	if answer.FirewallEnforced {
 		return answer, nil
@@ -250,16 +250,16 @@ func (a *Account) heartbeatAnswer(ctx context.Context, tx *store.Tx, address net
 func (a *Account) SignOut(ctx context.Context) error {
 	caller := CallerFrom(ctx)
 	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		goesOn, err := tx.HasOtherSession(ctx, caller.SessionID, a.now())
+		goesOn, err := tx.HasOtherSession(ctx, caller.SessionID, a.Time())
 		if err != nil {
 			return err
 		}
-		row, found, err := tx.Bridge(ctx, caller.ID, a.now())
+		row, found, err := tx.Bridge(ctx, caller.ID, a.Time())
 		if err != nil {
 			return err
 		}
 		if found && !goesOn {
-			row.State, row.LastContact, row.LastRefusal = bridgeStopped, a.now(), ""
+			row.State, row.LastContact, row.LastRefusal = bridgeStopped, a.Time(), ""
 			if err := tx.PutBridge(ctx, row); err != nil {
 				return err
 			}
@@ -285,7 +285,7 @@ func (a *Account) noteRefusal(ctx context.Context, tx *store.Tx, b store.Bridge,
 		return refusal
 	}
 	text, err := json.Marshal(Refusal{
-		Time: a.now(), Code: e.Code, Address: b.Address, RuleID: e.RuleID, Instance: b.Instance, Anonymous: e.Anonymous,
+		Time: a.Time(), Code: e.Code, Address: b.Address, RuleID: e.RuleID, Instance: b.Instance, Anonymous: e.Anonymous,
 	})
 	if err != nil {
 		return err
@@ -303,7 +303,7 @@ func (a *Account) noteRefusal(ctx context.Context, tx *store.Tx, b store.Bridge,
 
 // countAttempt merges an attempt of now into its row.
 func (a *Account) countAttempt(ctx context.Context, tx *store.Tx, attempt Attempt) error {
-	attempt.ID, attempt.Last = a.newID(), a.now()
+	attempt.ID, attempt.Last = a.NewID(), a.Time()
 	return tx.CountAttempt(ctx, attempt)
 }
 

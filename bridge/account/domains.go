@@ -19,16 +19,16 @@ type SignupDomain = store.SignupDomain
 
 // SignupDomains lists domains in alphabetical order.
 func (a *Account) SignupDomains(ctx context.Context, cursor string, limit int) (Page[SignupDomain], error) {
-	after, err := nameFrom(cursor)
-	if err != nil {
+	var after string
+	if err := ReadCursor(cursor, &after); err != nil {
 		return Page[SignupDomain]{}, err
 	}
 	var domains []SignupDomain
-	err = a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
+	err := a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
 		domains, err = tx.SignupDomains(ctx, after, limit+1)
 		return err
 	})
-	return pageOf(domains, limit, func(d SignupDomain) string { return cursorOf(d.Domain) }), err
+	return PageOf(domains, limit, func(d SignupDomain) []any { return []any{d.Domain} }), err
 }
 
 // SignupDomain reads one domain.
@@ -49,7 +49,7 @@ func (a *Account) CreateSignupDomain(ctx context.Context, domain string) (Signup
 	if err := checkDomain(domain); err != nil {
 		return SignupDomain{}, InvalidValue("/domain", "%v", err)
 	}
-	d := SignupDomain{Domain: domain, CreatedAt: a.now()}
+	d := SignupDomain{Domain: domain, CreatedAt: a.Time()}
 	err := a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		_, found, err := tx.SignupDomain(ctx, domain)
 		if err != nil {
@@ -64,7 +64,7 @@ func (a *Account) CreateSignupDomain(ctx context.Context, domain string) (Signup
 		if err := a.releaseDomain(ctx, tx, domain); err != nil {
 			return err
 		}
-		return a.audit(ctx, tx, "signup_domain.create", domain, "")
+		return a.Audit(ctx, tx, "signup_domain.create", domain, "")
 	})
 	return d, err
 }
@@ -80,13 +80,13 @@ func (a *Account) DeleteSignupDomain(ctx context.Context, domain, ifMatch string
 		if !found {
 			return NotFound("sign-up domain", domain)
 		}
-		if err := checkVersion(ifMatch, d.CreatedAt.UnixMicro()); err != nil {
+		if err := CheckVersion(ifMatch, d.CreatedAt.UnixMicro()); err != nil {
 			return err
 		}
 		if _, err := tx.DeleteSignupDomain(ctx, domain); err != nil {
 			return err
 		}
-		return a.audit(ctx, tx, "signup_domain.delete", domain, "")
+		return a.Audit(ctx, tx, "signup_domain.delete", domain, "")
 	})
 }
 

@@ -3,6 +3,7 @@ package account
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"time"
 
@@ -125,9 +126,17 @@ func InvalidCursor() *Error {
 		Detail: "the cursor was not given by this list; start again without one", Details: Details{Field: "/cursor"}}
 }
 
-// protected refuses to touch what provisioning must leave alone.
-func protected(name, format string, args ...any) *Error {
+// Protected refuses to touch what provisioning must leave alone.
+func Protected(name, format string, args ...any) *Error {
 	e := Conflict(api.ErrorCodeProtected, "Protected", format, args...)
 	e.Name = name
+	return e
+}
+
+// TooMany refuses what may be tried again later.
+func TooMany(title string, after time.Duration, why string) *Error {
+	seconds := math.Ceil(after.Seconds())
+	e := Conflict(api.ErrorCodeTooManyRequests, title, "%s; try again in %.0f seconds", why, seconds)
+	e.Status, e.RetryAfter = http.StatusTooManyRequests, time.Duration(seconds)*time.Second
 	return e
 }

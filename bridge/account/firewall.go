@@ -44,8 +44,8 @@ func (a *Account) Firewall(ctx context.Context) (f Firewall, err error) {
 
 // FirewallRules lists rules by id.
 func (a *Account) FirewallRules(ctx context.Context, cursor string, limit int) (page Page[FirewallRule], err error) {
-	after, err := nameFrom(cursor)
-	if err != nil {
+	var after string
+	if err := ReadCursor(cursor, &after); err != nil {
 		return page, err
 	}
 	err = a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
@@ -54,7 +54,7 @@ func (a *Account) FirewallRules(ctx context.Context, cursor string, limit int) (
 			return err
 		}
 		rules, err := rulesFrom(rows)
-		page = pageOf(rules, limit, func(r FirewallRule) string { return cursorOf(r.ID) })
+		page = PageOf(rules, limit, func(r FirewallRule) []any { return []any{r.ID} })
 		return err
 	})
 	return page, err
@@ -78,12 +78,12 @@ func (a *Account) UpdateFirewall(ctx context.Context, in FirewallUpdate, ifMatch
 			if err != nil {
 				return err
 			}
-			if err := checkVersion(ifMatch, before.Version); err != nil {
+			if err := CheckVersion(ifMatch, before.Version); err != nil {
 				return err
 			}
 			f = before
 			f.Rules = slices.Clone(before.Rules)
-			if err := f.update(in, "", a.IPData, func(int) string { return a.newID() }); err != nil {
+			if err := f.update(in, "", a.IPData, func(int) string { return a.NewID() }); err != nil {
 				return err
 			}
 			d.defaultAction, d.edits = f.DefaultAction, differences(before, &f)
@@ -111,7 +111,7 @@ func (a *Account) CreateFirewallRule(ctx context.Context, in RuleInput, allowLoc
 	if err != nil {
 		return FirewallRule{}, err
 	}
-	rule.ID = a.newID()
+	rule.ID = a.NewID()
 	made := FirewallRule{Rule: rule, Version: 1}
 	err = a.changeFirewall(ctx, firewallChange{
 		action: "firewall.rule.create", object: rule.ID, allowLockout: allowLockout,
@@ -188,7 +188,7 @@ func (a *Account) DisableFirewall(ctx context.Context, d time.Duration) (until t
 		return until, fmt.Errorf("disabling the firewall for %s: choose 0s (enforce it again) to %s", d, maxBreakGlass)
 	}
 	if d > 0 {
-		until = a.now().Add(d)
+		until = a.Time().Add(d)
 	}
 	return until, a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		f, err := tx.Firewall(ctx)
@@ -200,9 +200,9 @@ func (a *Account) DisableFirewall(ctx context.Context, d time.Duration) (until t
 			return err
 		}
 		if d == 0 {
-			return a.audit(ctx, tx, "firewall.enforce", "firewall", "")
+			return a.Audit(ctx, tx, "firewall.enforce", "firewall", "")
 		}
-		return a.audit(ctx, tx, "firewall.disable", "firewall", "until %s", until.Format(time.RFC3339))
+		return a.Audit(ctx, tx, "firewall.disable", "firewall", "until %s", until.Format(time.RFC3339))
 	})
 }
 
@@ -254,12 +254,12 @@ func (a *Account) changeFirewall(ctx context.Context, c firewallChange) error {
 				return err
 			}
 		}
-		revision := a.newID()
-		if err := d.write(ctx, tx, revision, a.now()); err != nil {
+		revision := a.NewID()
+		if err := d.write(ctx, tx, revision, a.Time()); err != nil {
 			return err
 		}
 		a.policies.put(revision, after, d.weight())
-		return a.audit(ctx, tx, c.action, c.object, "default action %s, %d rules", d.defaultAction, after.Len())
+		return a.Audit(ctx, tx, c.action, c.object, "default action %s, %d rules", d.defaultAction, after.Len())
 	})
 }
 
@@ -356,7 +356,7 @@ func ruleAt(ctx context.Context, tx *store.Tx, id, ifMatch string) (FirewallRule
 	if err != nil {
 		return r, err
 	}
-	return r, checkVersion(ifMatch, r.Version)
+	return r, CheckVersion(ifMatch, r.Version)
 }
 
 func (a *Account) readFirewall(ctx context.Context, tx *store.Tx) (Firewall, error) {
@@ -367,7 +367,7 @@ func (a *Account) readFirewall(ctx context.Context, tx *store.Tx) (Firewall, err
 	f := Firewall{
 		DefaultAction: firewall.Action(row.DefaultAction),
 		DisabledUntil: row.DisabledUntil,
-		Enforced:      !row.DisabledUntil.After(a.now()),
+		Enforced:      !row.DisabledUntil.After(a.Time()),
 		Version:       row.Version,
 	}
 	rows, err := tx.FirewallRules(ctx)

@@ -108,15 +108,15 @@ func (a *Account) CreateGroup(ctx context.Context, in GroupInput) (g Group, err 
 		if err != nil {
 			return err
 		}
-		now := a.now()
+		now := a.Time()
 		row.Name, row.ExternalID, row.Attributes = attrs.displayName, attrs.externalID, attrs.text
 		// New also for an adopted group, so that a late retry on the id
 		// before stays 404.
-		row.ScimID, row.CreatedAt, row.ModifiedAt = a.newID(), now, now
+		row.ScimID, row.CreatedAt, row.ModifiedAt = a.NewID(), now, now
 		if adopted {
 			err = tx.UpdateGroup(ctx, row)
 		} else {
-			row.ID = a.newID()
+			row.ID = a.NewID()
 			err = tx.InsertGroup(ctx, row)
 		}
 		if err != nil {
@@ -126,7 +126,7 @@ func (a *Account) CreateGroup(ctx context.Context, in GroupInput) (g Group, err 
 		if err != nil {
 			return err
 		}
-		if err := a.audit(ctx, tx, "group.provision", row.ScimID, "group %s", row.ID); err != nil {
+		if err := a.Audit(ctx, tx, "group.provision", row.ScimID, "group %s", row.ID); err != nil {
 			return err
 		}
 		if row, err = managedGroup(ctx, tx, row.ScimID); err != nil {
@@ -152,7 +152,7 @@ func groupToAdopt(ctx context.Context, tx *store.Tx, name string) (store.Group, 
 func checkGroupFree(row store.Group) error {
 	switch {
 	case row.BuiltIn:
-		return protected(row.Name, "%q is a built-in group of the account, which provisioning neither adopts nor fills; use another displayName", row.Name)
+		return Protected(row.Name, "%q is a built-in group of the account, which provisioning neither adopts nor fills; use another displayName", row.Name)
 	case row.ScimID != "":
 		e := groupNameTaken(row.Name)
 		e.ExistingID = row.ScimID
@@ -178,7 +178,7 @@ func (a *Account) UpdateGroup(ctx context.Context, id string, u GroupUpdate, ifM
 		if err != nil {
 			return err
 		}
-		if err := checkVersion(ifMatch, row.Version); err != nil {
+		if err := CheckVersion(ifMatch, row.Version); err != nil {
 			return err
 		}
 		changed := false
@@ -193,7 +193,7 @@ func (a *Account) UpdateGroup(ctx context.Context, id string, u GroupUpdate, ifM
 			return err
 		}
 		if changed || moved {
-			if err := a.audit(ctx, tx, "group.update", id, ""); err != nil {
+			if err := a.Audit(ctx, tx, "group.update", id, ""); err != nil {
 				return err
 			}
 			if row, err = managedGroup(ctx, tx, id); err != nil {
@@ -223,7 +223,7 @@ func (a *Account) changeGroup(ctx context.Context, tx *store.Tx, row store.Group
 		}
 	}
 	renamed := row.Name != attrs.displayName
-	row.Name, row.ExternalID, row.Attributes, row.ModifiedAt = attrs.displayName, attrs.externalID, attrs.text, a.now()
+	row.Name, row.ExternalID, row.Attributes, row.ModifiedAt = attrs.displayName, attrs.externalID, attrs.text, a.Time()
 	if err := tx.UpdateGroup(ctx, row); err != nil || !renamed {
 		return err
 	}
@@ -254,7 +254,7 @@ func (a *Account) changeMembers(ctx context.Context, tx *store.Tx, row store.Gro
 		return nil, false, err
 	}
 	joining, unknown = without(joining, u.Remove), without(unknown, u.Remove)
-	now := a.now()
+	now := a.Time()
 	var added, removed int64
 	if u.Replace != nil {
 		removed, err = tx.RemoveOthersFromGroup(ctx, row.ID, joining, now)
@@ -357,10 +357,10 @@ func (a *Account) DeleteGroup(ctx context.Context, id, ifMatch string) error {
 		if err != nil {
 			return err
 		}
-		if err := checkVersion(ifMatch, row.Version); err != nil {
+		if err := CheckVersion(ifMatch, row.Version); err != nil {
 			return err
 		}
-		now := a.now()
+		now := a.Time()
 		if err := tx.ReleaseGroup(ctx, row.ID, now); err != nil {
 			return err
 		}
@@ -368,7 +368,7 @@ func (a *Account) DeleteGroup(ctx context.Context, id, ifMatch string) error {
 		if err := tx.UpdateGroup(ctx, row); err != nil {
 			return err
 		}
-		return a.audit(ctx, tx, "group.release", id, "group %s", row.ID)
+		return a.Audit(ctx, tx, "group.release", id, "group %s", row.ID)
 	})
 }
 
@@ -384,7 +384,7 @@ type GroupFilter = store.GroupFilter
 // Groups lists groups from the oldest to the newest.
 func (a *Account) Groups(ctx context.Context, f GroupFilter, cursor string, limit int) (Page[GroupSummary], error) {
 	f.Name = inputtext.TrimBlanks(f.Name)
-	after, err := placeAfter(cursor)
+	after, err := ReadPlace(cursor, store.Place{})
 	if err != nil {
 		return Page[GroupSummary]{}, err
 	}
@@ -404,7 +404,7 @@ func (a *Account) Groups(ctx context.Context, f GroupFilter, cursor string, limi
 		}
 		return err
 	})
-	return pageOf(groups, limit, func(g GroupSummary) string { return cursorAt(g.CreatedAt, g.ID) }), err
+	return PageOf(groups, limit, GroupSummary.Key), err
 }
 
 // CreateGroupByHand makes a group by hand, outside provisioning.
@@ -412,8 +412,8 @@ func (a *Account) CreateGroupByHand(ctx context.Context, name string) (g GroupSu
 	if name = inputtext.TrimBlanks(name); name == "" {
 		return g, InvalidValue("/name", "the name is empty; a group needs one")
 	}
-	now := a.now()
-	g.Group = store.Group{ID: a.newID(), Name: name, CreatedAt: now, ModifiedAt: now}
+	now := a.Time()
+	g.Group = store.Group{ID: a.NewID(), Name: name, CreatedAt: now, ModifiedAt: now}
 	err = a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		other, found, err := tx.GroupByName(ctx, name)
 		if err != nil {
@@ -425,7 +425,7 @@ func (a *Account) CreateGroupByHand(ctx context.Context, name string) (g GroupSu
 		if err := tx.InsertGroup(ctx, g.Group); err != nil {
 			return err
 		}
-		return a.audit(ctx, tx, "group.create", g.ID, "")
+		return a.Audit(ctx, tx, "group.create", g.ID, "")
 	})
 	return g, err
 }
@@ -462,13 +462,13 @@ func (a *Account) AddGroupMember(ctx context.Context, groupID, memberID string) 
 			return err
 		}
 		if m.Managed() {
-			if err := tx.CountInGroup(ctx, groupID, 1, a.now()); err != nil {
+			if err := tx.CountInGroup(ctx, groupID, 1, a.Time()); err != nil {
 				return err
 			}
 			if err := bumpPerson(ctx, tx, m); err != nil {
 				return err
 			}
 		}
-		return a.audit(ctx, tx, "group.member.add", groupID, "member %s", memberID)
+		return a.Audit(ctx, tx, "group.member.add", groupID, "member %s", memberID)
 	})
 }

@@ -21,7 +21,7 @@ const attemptsKept = 60 * 24 * time.Hour
 
 // AuditEvents lists who changed what, newest first.
 func (a *Account) AuditEvents(ctx context.Context, cursor string, limit int) (Page[AuditEvent], error) {
-	place, err := placeFrom(cursor)
+	place, err := ReadPlace(cursor, beforeNewest)
 	if err != nil {
 		return Page[AuditEvent]{}, err
 	}
@@ -33,16 +33,16 @@ func (a *Account) AuditEvents(ctx context.Context, cursor string, limit int) (Pa
 		events, err = tx.AuditEvents(ctx, place, limit+1)
 		return err
 	})
-	return pageOf(events, limit, func(e AuditEvent) string { return cursorAt(e.Time, e.ID) }), err
+	return PageOf(events, limit, func(e AuditEvent) []any { return store.Place{Time: e.Time, ID: e.ID}.Key() }), err
 }
 
 // Attempts lists sign-in attempts since a time, newest first; 60 days at most.
 func (a *Account) Attempts(ctx context.Context, since time.Time, cursor string, limit int) (Page[Attempt], error) {
-	place, err := placeFrom(cursor)
+	place, err := ReadPlace(cursor, beforeNewest)
 	if err != nil {
 		return Page[Attempt]{}, err
 	}
-	if oldest := a.now().Add(-attemptsKept); since.Before(oldest) {
+	if oldest := a.Time().Add(-attemptsKept); since.Before(oldest) {
 		since = oldest
 	}
 	var attempts []Attempt
@@ -50,15 +50,15 @@ func (a *Account) Attempts(ctx context.Context, since time.Time, cursor string, 
 		attempts, err = tx.Attempts(ctx, since, place, limit+1)
 		return err
 	})
-	return pageOf(attempts, limit, func(t Attempt) string { return cursorAt(t.Last, t.ID) }), err
+	return PageOf(attempts, limit, func(t Attempt) []any { return store.Place{Time: t.Last, ID: t.ID}.Key() }), err
 }
 
-// audit notes what the caller of ctx did, in the transaction that does it. No
+// Audit notes what the caller of ctx did, in the transaction that does it. No
 // secret and no attribute value goes into a summary.
-func (a *Account) audit(ctx context.Context, tx *store.Tx, action, object, format string, args ...any) error {
+func (a *Account) Audit(ctx context.Context, tx *store.Tx, action, object, format string, args ...any) error {
 	caller := CallerFrom(ctx)
 	e := AuditEvent{
-		ID: a.newID(), Time: a.now(), Actor: caller.String(),
+		ID: a.NewID(), Time: a.Time(), Actor: caller.String(),
 		Action: action, Object: object, Summary: fmt.Sprintf(format, args...),
 	}
 	if caller.Address.IsValid() {
@@ -73,11 +73,11 @@ func (a *Account) Sweep(ctx context.Context) error {
 	if err := a.writeRefusedTokens(ctx); err != nil {
 		return err
 	}
-	now := a.now()
+	now := a.Time()
 	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		return tx.Sweep(ctx, store.Ends{
 			Now: now, Answers: now.Add(-answersKept), Attempts: now.Add(-attemptsKept),
-			Mails: now.Add(-mailsKept), SignUps: now.Add(-signUpLife),
+			Mails: now.Add(-mailsKept), SignUps: now.Add(-SignUpLife),
 		})
 	})
 }

@@ -28,7 +28,7 @@ func (a *Account) Once(ctx context.Context, r Request, answer any, fn func(conte
 	// A bridge that signs in again is the same client, with the same keys.
 	scope := CallerFrom(ctx).String()
 	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		kept, found, err := tx.SavedAnswer(ctx, scope, r.Key, a.now().Add(-answersKept))
+		kept, found, err := tx.SavedAnswer(ctx, scope, r.Key, a.Time().Add(-answersKept))
 		if err != nil {
 			return err
 		}
@@ -49,7 +49,7 @@ func (a *Account) Once(ctx context.Context, r Request, answer any, fn func(conte
 			return fmt.Errorf("keeping the answer to a request: %w", err)
 		}
 		return tx.PutSavedAnswer(ctx, store.SavedAnswer{
-			Scope: scope, Key: r.Key, Digest: r.Digest, Answer: string(text), CreatedAt: a.now(),
+			Scope: scope, Key: r.Key, Digest: r.Digest, Answer: string(text), CreatedAt: a.Time(),
 		})
 	})
 }

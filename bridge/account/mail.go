@@ -4,123 +4,51 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
-	"strings"
 	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
 )
 
-// The kinds of mail.
+// A Mail is one that the account wrote and that waits in the outbox.
+type Mail = store.Mail
+
+// How long links in mails work.
 const (
-	mailInvitation = "invitation"
-	mailAddress    = "address_confirmation"
+	LinkLife = 30 * 24 * time.Hour
+	// SignUpLife is that of somebody who signed up. A sign-up whose link was
+	// not followed is deleted after it.
+	SignUpLife = 24 * time.Hour
+
+	mailsKept = LinkLife // in the outbox
 )
 
-const (
-	// linkLife is how long a link in a mail is good.
-	linkLife = 30 * 24 * time.Hour
-	// remindEvery is the least time between two mails that a stranger can
-	// cause to one address.
-	remindEvery = 10 * time.Minute
-)
-
-// invite asks somebody to join. A new invitation ends the one before.
-func (a *Account) invite(ctx context.Context, tx *store.Tx, m store.Member) error {
-	return a.sendInvitation(ctx, tx, m, m.Name)
-}
-
-// inviteUnnamed is invite for who asked for it himself. The mail does not
-// greet him: he may be a stranger, who would so write into other people's mail.
-func (a *Account) inviteUnnamed(ctx context.Context, tx *store.Tx, m store.Member) error {
-	return a.sendInvitation(ctx, tx, m, "")
-}
-
-func (a *Account) sendInvitation(ctx context.Context, tx *store.Tx, m store.Member, greeted string) error {
-	token, hash := a.linkToken()
-	if err := tx.SetInvitation(ctx, m.ID, hash, a.now()); err != nil {
+// Mails lists the outbox, oldest first.
+func (a *Account) Mails(ctx context.Context) (mails []Mail, err error) {
+	err = a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
+		mails, err = tx.Mails(ctx)
 		return err
-	}
-	link := a.PublicURL + "/join/" + token
-	return a.queueMail(ctx, tx, Mail{
-		Kind: mailInvitation, Recipient: m.Address, Link: link, LinkHash: hash,
-		Subject: fmt.Sprintf("Join %s", inputtext.Line(a.Name)),
-		Body: fmt.Sprintf("%s,\n\nyou are invited to join %s. To accept, open this link:\n\n%s\n\n"+
-			"It is good for %s. If you did not expect this, do nothing.\n", hello(greeted), inputtext.Line(a.Name), link, inWords(invitationLife(m))),
 	})
+	return mails, err
 }
 
-// remind sends an open invitation again on the wish of a stranger, who may be
-// the invited, whose first mail was lost. So it is the same link, for nobody
-// must be able to end the one that somebody else has, and not too often.
-func (a *Account) remind(ctx context.Context, tx *store.Tx, m store.Member) error {
-	last, found, err := tx.LastInvitation(ctx, m.ID)
-	switch {
-	case err != nil:
-		return err
-	case !a.isInvited(m):
-		return a.inviteUnnamed(ctx, tx, m)
-	case !found, a.now().Sub(last.CreatedAt) < remindEvery:
-		return nil
-	}
-	return a.queueMail(ctx, tx, last)
+// QueueMail puts a mail into the outbox, so that it is sent if and only if
+// the transaction is committed.
+func (a *Account) QueueMail(ctx context.Context, tx *store.Tx, m Mail) error {
+	m.ID, m.CreatedAt = a.NewID(), a.Time()
+	return tx.InsertMail(ctx, m)
 }
 
-// isGood tells whether a link that was made at this time still is.
-func (a *Account) isGood(made time.Time) bool { return a.now().Sub(made) < linkLife }
-
-// isInvited reports whether the link of a member's invitation still works.
-func (a *Account) isInvited(m store.Member) bool { return a.now().Sub(m.InvitedAt) < invitationLife(m) }
-
-// invitationLife is how long the link of an invitation works: not for long if
-// the member asked for it and nobody else vouches for it.
-func invitationLife(m store.Member) time.Duration {
-	if m.SignedUp && !m.Managed() {
-		return signUpLife
-	}
-	return linkLife
+// NewLink makes a link to a page for the one person who gets it by mail, and
+// the hash under which the database looks it up. The outbox holds the link
+// itself for as long as it works, or there would be nothing to send and to
+// list: whoever reads the database file, mode 0600, can follow those.
+func (a *Account) NewLink(page string) (link, hash string) {
+	token := idEncoding.EncodeToString(a.random(32))
+	return a.PublicURL + "/" + page + "/" + token, HashLink(token)
 }
 
-// askToConfirm asks the owner of a new address whether it is his, and returns
-// the hash of the token that answers.
-func (a *Account) askToConfirm(ctx context.Context, tx *store.Tx, name, address string) (hash string, err error) {
-	token, hash := a.linkToken()
-	link := a.PublicURL + "/confirm/" + token
-	return hash, a.queueMail(ctx, tx, Mail{
-		Kind: mailAddress, Recipient: address, Link: link, LinkHash: hash,
-		Subject: fmt.Sprintf("Confirm your new address for %s", inputtext.Line(a.Name)),
-		Body: fmt.Sprintf("%s,\n\nyour sign-in address for %s is about to become %s. To confirm, open this link:\n\n%s\n\n"+
-			"It is good for 30 days. Until then you sign in with the old address. If you did not expect this, do nothing.\n",
-			hello(name), inputtext.Line(a.Name), inputtext.Line(address), link),
-	})
-}
-
-// inWords is a time of whole days, or of hours if it is one day.
-func inWords(life time.Duration) string {
-	if days := int(life.Hours() / 24); days > 1 {
-		return fmt.Sprintf("%d days", days)
-	}
-	return fmt.Sprintf("%d hours", int(life.Hours()))
-}
-
-func hello(name string) string {
-	if name = strings.TrimSpace(inputtext.Line(name)); name == "" {
-		return "Hello"
-	}
-	return "Hello " + name
-}
-
-// linkToken makes the secret part of a link in a mail, and the hash under
-// which the database looks it up. The outbox holds the link itself for as
-// long as it is good, or there would be nothing to send and to list: whoever
-// reads the database file, mode 0600, can follow the open ones.
-func (a *Account) linkToken() (token, hash string) {
-	token = idEncoding.EncodeToString(a.random(32))
-	return token, hashLink(token)
-}
-
-func hashLink(token string) string {
+// HashLink is the hash of a link's last part.
+func HashLink(token string) string {
 	sum := sha256.Sum256([]byte("scimbridge link\x00" + token))
 	return hex.EncodeToString(sum[:])
 }

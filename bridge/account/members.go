@@ -22,7 +22,7 @@ type MemberFilter = store.MemberFilter
 // Members lists members from the oldest to the newest.
 func (a *Account) Members(ctx context.Context, f MemberFilter, cursor string, limit int) (Page[Member], error) {
 	f.Address = inputtext.TrimBlanks(f.Address)
-	after, err := placeAfter(cursor)
+	after, err := ReadPlace(cursor, store.Place{})
 	if err != nil {
 		return Page[Member]{}, err
 	}
@@ -31,15 +31,7 @@ func (a *Account) Members(ctx context.Context, f MemberFilter, cursor string, li
 		members, err = tx.Members(ctx, f, after, limit+1)
 		return err
 	})
-	return pageOf(members, limit, func(m Member) string { return cursorAt(m.CreatedAt, m.ID) }), err
-}
-
-// placeAfter reads the cursor of a list that runs from the oldest to the newest.
-func placeAfter(cursor string) (store.Place, error) {
-	if cursor == "" {
-		return store.Place{}, nil
-	}
-	return placeFrom(cursor)
+	return PageOf(members, limit, func(m Member) []any { return store.Place{Time: m.CreatedAt, ID: m.ID}.Key() }), err
 }
 
 // Member returns a member by id.
@@ -96,7 +88,7 @@ func (a *Account) InviteMember(ctx context.Context, address, name, role string) 
 		if err := a.invite(ctx, tx, m); err != nil {
 			return err
 		}
-		return a.audit(ctx, tx, "member.invite", m.ID, "role %s", role)
+		return a.Audit(ctx, tx, "member.invite", m.ID, "role %s", role)
 	})
 	return m, err
 }
@@ -105,9 +97,9 @@ func (a *Account) insertInvited(ctx context.Context, tx *store.Tx, address, name
 	if name == "" {
 		name = address
 	}
-	now := a.now()
+	now := a.Time()
 	m := Member{
-		ID: a.newID(), Address: address, Name: name, Role: role,
+		ID: a.NewID(), Address: address, Name: name, Role: role,
 		State: store.Invited, StateSince: now, Version: 1, CreatedAt: now,
 	}
 	return m, tx.InsertMember(ctx, m)
@@ -157,7 +149,7 @@ func (a *Account) UpdateMember(ctx context.Context, id string, u MemberUpdate, i
 		if m, err = visibleMember(ctx, tx, id); err != nil {
 			return err
 		}
-		if err := checkVersion(ifMatch, m.Version); err != nil {
+		if err := CheckVersion(ifMatch, m.Version); err != nil {
 			return err
 		}
 		before := m
@@ -174,7 +166,7 @@ func (a *Account) UpdateMember(ctx context.Context, id string, u MemberUpdate, i
 			return nil
 		}
 		if before.Role == store.RoleProvisionManager {
-			return protected(m.Address, "%s is the Provision Manager, who changes with the provisioning integration only", m.Address)
+			return Protected(m.Address, "%s is the Provision Manager, who changes with the provisioning integration only", m.Address)
 		}
 		if err := checkRole(m.Role); err != nil {
 			return err
@@ -188,7 +180,7 @@ func (a *Account) UpdateMember(ctx context.Context, id string, u MemberUpdate, i
 		if err := a.welcomeBack(ctx, tx, before, m); err != nil {
 			return err
 		}
-		if err := a.audit(ctx, tx, "member.update", id, ""); err != nil {
+		if err := a.Audit(ctx, tx, "member.update", id, ""); err != nil {
 			return err
 		}
 		m, err = member(ctx, tx, id)
@@ -219,7 +211,7 @@ func (a *Account) showSuspension(ctx context.Context, tx *store.Tx, m Member) er
 	if p.Attributes, err = withActive(p.Attributes, !m.Suspended); err != nil {
 		return err
 	}
-	p.ModifiedAt = a.now()
+	p.ModifiedAt = a.Time()
 	return tx.UpdatePerson(ctx, p)
 }
 
@@ -274,13 +266,13 @@ func (a *Account) AcceptInvitation(ctx context.Context, token string) (m Member,
 		if m.SignedUp {
 			how = "signed up"
 		}
-		return a.audit(asPerson(ctx, m.ID), tx, "member.accept", m.ID, "%s", how)
+		return a.Audit(asPerson(ctx, m.ID), tx, "member.accept", m.ID, "%s", how)
 	})
 	return m, err
 }
 
 func (a *Account) invited(ctx context.Context, tx *store.Tx, token string) (Member, error) {
-	m, found, err := tx.MemberByInvitation(ctx, hashLink(token))
+	m, found, err := tx.MemberByInvitation(ctx, HashLink(token))
 	if err != nil {
 		return m, err
 	}
@@ -302,7 +294,7 @@ func unsuspended(m Member, err error) (Member, error) {
 
 // advance takes a member to his next state.
 func (a *Account) advance(ctx context.Context, tx *store.Tx, m Member, state string) (Member, error) {
-	m.State, m.StateSince = state, a.now()
+	m.State, m.StateSince = state, a.Time()
 	if err := tx.UpdateMember(ctx, m); err != nil {
 		return m, err
 	}
@@ -331,7 +323,7 @@ func (a *Account) ConfirmPerson(ctx context.Context, id string) error {
 			if _, err := a.advance(ctx, tx, m, store.Active); err != nil {
 				return err
 			}
-			return a.audit(ctx, tx, "person.confirm", id, "member %s", m.ID)
+			return a.Audit(ctx, tx, "person.confirm", id, "member %s", m.ID)
 		}
 		return Conflict(api.ErrorCodeNotAccepted, "Not accepted", "%q has not accepted the invitation yet, so there is nothing to confirm", p.UserName)
 	})

@@ -16,26 +16,29 @@ type Page[T any] struct {
 	Next  string
 }
 
-// pageOf makes a page of up to limit+1 items: the one too many tells that
-// there is more.
-func pageOf[T any](items []T, limit int, cursor func(T) string) Page[T] {
+// PageOf makes a page of up to limit+1 items: one more than limit means that
+// there is another page. Its cursor holds the sort key of the last item.
+func PageOf[T any](items []T, limit int, key func(T) []any) Page[T] {
 	if len(items) <= limit {
 		return Page[T]{Items: items}
 	}
-	return Page[T]{Items: items[:limit], Next: cursor(items[limit-1])}
+	return Page[T]{Items: items[:limit], Next: cursorOf(key(items[limit-1]))}
 }
 
-// cursorOf makes an opaque cursor of the last item's sort key.
-func cursorOf(key ...any) string {
+func cursorOf(key []any) string {
 	text, err := json.Marshal(key)
 	if err != nil {
-		panic(err) // keys are texts and numbers
+		panic(err) // keys are strings and numbers
 	}
 	return base64.RawURLEncoding.EncodeToString(text)
 }
 
-// readCursor takes a cursor of ours apart again.
-func readCursor(cursor string, key ...any) error {
+// ReadCursor reads the sort key in a cursor made by [PageOf] into the
+// variables that key points to. Without a cursor they stay as they are.
+func ReadCursor(cursor string, key ...any) error {
+	if cursor == "" {
+		return nil
+	}
 	text, err := base64.RawURLEncoding.DecodeString(cursor)
 	if err != nil {
 		return InvalidCursor()
@@ -47,24 +50,13 @@ func readCursor(cursor string, key ...any) error {
 	return nil
 }
 
-// nameFrom reads the cursor of a list that is sorted by a name.
-func nameFrom(cursor string) (name string, err error) {
-	if cursor == "" {
-		return "", nil
-	}
-	return name, readCursor(cursor, &name)
-}
+// beforeNewest is where a list begins that runs from the newest to the oldest.
+var beforeNewest = store.Place{Time: time.UnixMicro(math.MaxInt64)}
 
-// placeFrom reads the cursor of a list that runs from the newest to the
-// oldest; without one it is the place before the newest.
-func placeFrom(cursor string) (store.Place, error) {
-	if cursor == "" {
-		return store.Place{Time: time.UnixMicro(math.MaxInt64)}, nil
-	}
-	var us int64
-	var id string
-	err := readCursor(cursor, &us, &id)
+// ReadPlace reads the cursor of a list in the order of time, which begins at
+// first without one.
+func ReadPlace(cursor string, first store.Place) (store.Place, error) {
+	us, id := store.Micros(first.Time), first.ID
+	err := ReadCursor(cursor, &us, &id)
 	return store.Place{Time: time.UnixMicro(us), ID: id}, err
 }
-
-func cursorAt(t time.Time, id string) string { return cursorOf(t.UnixMicro(), id) }

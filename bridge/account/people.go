@@ -75,10 +75,10 @@ func (a *Account) CreatePerson(ctx context.Context, in PersonInput) (p Person, e
 		if err != nil {
 			return err
 		}
-		now := a.now()
+		now := a.Time()
 		if !adopted {
 			m = store.Member{
-				ID: a.newID(), Name: attrs.personName(), Role: store.RoleMember,
+				ID: a.NewID(), Name: attrs.personName(), Role: store.RoleMember,
 				State: store.NotInvited, StateSince: now, CreatedAt: now, Suspended: !attrs.active,
 			}
 			if err := tx.InsertMember(ctx, m); err != nil {
@@ -87,7 +87,7 @@ func (a *Account) CreatePerson(ctx context.Context, in PersonInput) (p Person, e
 		}
 		// The id is new also for an adopted member, so that a late retry on
 		// the one before stays 404.
-		p = Person{ID: a.newID(), MemberID: m.ID, CreatedAt: now, ModifiedAt: now}
+		p = Person{ID: a.NewID(), MemberID: m.ID, CreatedAt: now, ModifiedAt: now}
 		a.take(&p, attrs, in.SignInAddress)
 		if err := a.settle(ctx, tx, &p, m, attrs); err != nil {
 			return err
@@ -102,7 +102,7 @@ func (a *Account) CreatePerson(ctx context.Context, in PersonInput) (p Person, e
 		if err := tx.CountMember(ctx, m.ID, +1, now); err != nil {
 			return err
 		}
-		if err := a.audit(ctx, tx, "person.create", p.ID, "member %s", m.ID); err != nil {
+		if err := a.Audit(ctx, tx, "person.create", p.ID, "member %s", m.ID); err != nil {
 			return err
 		}
 		p, err = person(ctx, tx, p.ID)
@@ -142,7 +142,7 @@ func (a *Account) ReplacePerson(ctx context.Context, id string, in PersonInput, 
 		}
 		before, seat := p, m
 		if !sameAttributes(p.Attributes, attrs.text) {
-			p.ModifiedAt = a.now()
+			p.ModifiedAt = a.Time()
 			if err := tx.SetEmails(ctx, p.ID, attrs.emails); err != nil {
 				return err
 			}
@@ -174,7 +174,7 @@ func (a *Account) ReplacePerson(ctx context.Context, id string, in PersonInput, 
 				return err
 			}
 		}
-		if err := a.audit(ctx, tx, "person.replace", id, ""); err != nil {
+		if err := a.Audit(ctx, tx, "person.replace", id, ""); err != nil {
 			return err
 		}
 		p, err = person(ctx, tx, id)
@@ -211,13 +211,13 @@ func (a *Account) DeletePerson(ctx context.Context, id, ifMatch string) error {
 			return err
 		}
 		for _, step := range []func() error{
-			func() error { return tx.CountMember(ctx, m.ID, -1, a.now()) },
+			func() error { return tx.CountMember(ctx, m.ID, -1, a.Time()) },
 			func() error { return tx.RemoveProvisioned(ctx, m.ID) },
 			func() error { return tx.DeleteAddressChange(ctx, m.ID) },
 			func() error { return tx.SetInvitation(ctx, m.ID, "", time.Time{}) },
 			func() error { return tx.DeletePerson(ctx, id) },
 			func() error { return tx.ForgetLastUserName(ctx, p.UserName) },
-			func() error { return a.audit(ctx, tx, "person.delete", id, "member %s", m.ID) },
+			func() error { return a.Audit(ctx, tx, "person.delete", id, "member %s", m.ID) },
 		} {
 			if err := step(); err != nil {
 				return err
@@ -236,7 +236,7 @@ func (a *Account) take(p *Person, attrs attributes, address string) {
 	p.UserName, p.ExternalID, p.DisplayName = attrs.userName, attrs.externalID, attrs.displayName
 	p.Attributes = attrs.text
 	if p.WantedAddress != address || p.WantedSince.IsZero() {
-		p.WantedAddress, p.WantedSince = address, a.now()
+		p.WantedAddress, p.WantedSince = address, a.Time()
 	}
 }
 
@@ -338,7 +338,7 @@ func (a *Account) adoptLate(ctx context.Context, tx *store.Tx, p *Person, seat s
 	if err := checkProtected(m, "adopted"); err != nil {
 		return seat, err
 	}
-	now := a.now()
+	now := a.Time()
 	p.MemberID, p.ModifiedAt = m.ID, now
 	if err := tx.CountMember(ctx, seat.ID, -1, now); err != nil {
 		return seat, err
@@ -360,6 +360,6 @@ func checkProtected(m store.Member, done string) error {
 		store.RoleAdministrator:    "an administrator",
 		store.RoleProvisionManager: "the Provision Manager",
 	}[m.Role]
-	return protected(m.Address, "%s is %s of the account, who is never %s by provisioning; an administrator of the account can do it by hand",
+	return Protected(m.Address, "%s is %s of the account, who is never %s by provisioning; an administrator of the account can do it by hand",
 		m.Address, what, done)
 }

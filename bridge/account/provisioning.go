@@ -95,7 +95,7 @@ func (a *Account) ActivateProvisioning(ctx context.Context, in Activation) (Prov
 			e.ExistingID = i.ID
 			return e
 		}
-		i.Active, i.ID, i.ActivatedAt = true, a.newID(), a.now()
+		i.Active, i.ID, i.ActivatedAt = true, a.NewID(), a.Time()
 		i.IdP, i.SuspensionLimit = in.IdP, in.SuspensionLimit
 		i.LastContact, i.LastRefusal = time.Time{}, ""
 		if err := a.putManager(ctx, tx, i, in.ManagerEmail); err != nil {
@@ -130,7 +130,7 @@ func (a *Account) RotateProvisioning(ctx context.Context, in Rotation, ifMatch s
 			return err
 		}
 		if in.Overlap > 0 {
-			if err := tx.ExpireGeneration(ctx, i.Epoch, a.now().Add(in.Overlap)); err != nil {
+			if err := tx.ExpireGeneration(ctx, i.Epoch, a.Time().Add(in.Overlap)); err != nil {
 				return err
 			}
 		}
@@ -238,7 +238,7 @@ func (a *Account) changeProvisioning(ctx context.Context, action, ifMatch string
 		if err != nil {
 			return err
 		}
-		if err := checkVersion(ifMatch, before.Version); err != nil {
+		if err := CheckVersion(ifMatch, before.Version); err != nil {
 			return err
 		}
 		after := before
@@ -253,7 +253,7 @@ func (a *Account) changeProvisioning(ctx context.Context, action, ifMatch string
 			if object == "" {
 				object = before.ID
 			}
-			if err := a.audit(ctx, tx, action, object, "epoch %d", after.Epoch); err != nil {
+			if err := a.Audit(ctx, tx, action, object, "epoch %d", after.Epoch); err != nil {
 				return err
 			}
 		}
@@ -284,7 +284,7 @@ func (a *Account) addGeneration(ctx context.Context, tx *store.Tx, i *store.Inte
 		return err
 	}
 	return tx.InsertGeneration(ctx, store.Generation{
-		Epoch: e.Epoch, Email: signin.NormalizeEmail(i.ManagerEmail), KDF: string(kdf), Verifier: e.Verifier, CreatedAt: a.now(),
+		Epoch: e.Epoch, Email: signin.NormalizeEmail(i.ManagerEmail), KDF: string(kdf), Verifier: e.Verifier, CreatedAt: a.Time(),
 	})
 }
 
@@ -292,7 +292,7 @@ func anyGeneration(store.Generation) bool { return true }
 
 // endGenerations ends the live generations that are chosen, with their sessions.
 func (a *Account) endGenerations(ctx context.Context, tx *store.Tx, why string, chosen func(store.Generation) bool) error {
-	live, err := tx.LiveGenerations(ctx, a.now())
+	live, err := tx.LiveGenerations(ctx, a.Time())
 	if err != nil {
 		return err
 	}
@@ -329,10 +329,10 @@ func (a *Account) putManager(ctx context.Context, tx *store.Tx, i *store.Integra
 		manager.Address, manager.Suspended = email, false
 		return tx.UpdateMember(ctx, manager)
 	}
-	i.ManagerID = a.newID()
+	i.ManagerID = a.NewID()
 	return tx.InsertMember(ctx, store.Member{
 		ID: i.ManagerID, Address: email, Name: "Provision Manager", Role: store.RoleProvisionManager,
-		State: store.Active, StateSince: a.now(), CreatedAt: a.now(),
+		State: store.Active, StateSince: a.Time(), CreatedAt: a.Time(),
 	})
 }
 
@@ -364,7 +364,7 @@ func (a *Account) unusable(ctx context.Context, tx *store.Tx, i store.Integratio
 
 // generations are those that can sign in now, newest first.
 func (a *Account) generations(ctx context.Context, tx *store.Tx) ([]Generation, error) {
-	live, err := tx.LiveGenerations(ctx, a.now())
+	live, err := tx.LiveGenerations(ctx, a.Time())
 	all := make([]Generation, 0, len(live))
 	for _, g := range live {
 		if !g.NeedsSecondFactor {

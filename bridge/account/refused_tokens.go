@@ -60,7 +60,7 @@ func (a *Account) writeRefusedTokens(ctx context.Context) error {
 	if count == 0 {
 		return nil
 	}
-	now := a.now()
+	now := a.Time()
 	err := a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		return tx.CountRefusedTokens(ctx, store.RefusedTokens{
 			Day: now.UTC().Format(time.DateOnly), Time: now, Action: actionTokensRefused, Count: count, Address: last.String(),

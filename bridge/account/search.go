@@ -81,7 +81,7 @@ func (a *Account) SearchPeople(ctx context.Context, s Search) (found Found[Perso
 		found.Total, found.Items, err = tx.SearchPeople(ctx, q)
 		return refusedFilter(err)
 	})
-	found.Page = pageOf(found.Items, s.Limit, func(p Person) string { return s.next(q, p.Key()) })
+	found.Page = PageOf(found.Items, s.Limit, func(p Person) []any { return s.next(q, p.Key()) })
 	return found, err
 }
 
@@ -99,7 +99,7 @@ func (a *Account) SearchGroups(ctx context.Context, s Search) (found Found[Group
 		if err != nil {
 			return refusedFilter(err)
 		}
-		page := pageOf(rows, s.Limit, func(g store.Group) string { return s.next(q, g.Key()) })
+		page := PageOf(rows, s.Limit, func(g store.Group) []any { return s.next(q, g.Key()) })
 		found.Total, found.Next = total, page.Next
 		found.Items, err = showGroups(ctx, tx, page.Items, s.WithMembers)
 		return err
@@ -129,13 +129,13 @@ func (s Search) query(place ...any) (store.Search, error) {
 	// In the order of creation a cursor is a place, which stays right while
 	// people come and go. In another order it is a count.
 	if s.SortBy != nil {
-		err := readCursor(s.Cursor, &q.Offset)
+		err := ReadCursor(s.Cursor, &q.Offset)
 		if err == nil && q.Offset < 0 {
 			err = InvalidCursor()
 		}
 		return q, err
 	}
-	if err := readCursor(s.Cursor, place...); err != nil {
+	if err := ReadCursor(s.Cursor, place...); err != nil {
 		return q, err
 	}
 	for _, p := range place {
@@ -144,12 +144,12 @@ func (s Search) query(place ...any) (store.Search, error) {
 	return q, nil
 }
 
-// next is the cursor of the page behind this one, whose last item has this key.
-func (s Search) next(q store.Search, key []any) string {
+// next is what the cursor of the page behind this one holds; the last item has this key.
+func (s Search) next(q store.Search, key []any) []any {
 	if s.SortBy != nil {
-		return cursorOf(q.Offset + int64(s.Limit))
+		return []any{q.Offset + int64(s.Limit)}
 	}
-	return cursorOf(key...)
+	return key
 }
 
 // refusedFilter makes a refusal of what the store could not compile.

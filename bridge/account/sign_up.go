@@ -15,7 +15,6 @@ import (
 // all together get more, and what nobody follows is gone after a day. One
 // network alone cannot use up what may wait.
 const (
-	signUpLife    = 24 * time.Hour
 	mostSignUps   = 1000 // that wait for somebody to follow the link
 	networkBurst  = 20
 	networkPause  = 2 * time.Minute
@@ -44,8 +43,8 @@ func (a *Account) SignUp(ctx context.Context, address, name string) error {
 	if err := a.checkSignupDomain(ctx, domainOf(address)); err != nil {
 		return err
 	}
-	if wait := a.signUps.Take(httpkit.NetworkOf(CallerFrom(ctx).Address), a.now()); wait > 0 {
-		return tooMany("Too many sign-ups", wait, "too many people sign up at present")
+	if wait := a.signUps.Take(httpkit.NetworkOf(CallerFrom(ctx).Address), a.Time()); wait > 0 {
+		return TooMany("Too many sign-ups", wait, "too many people sign up at present")
 	}
 	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		holder, taken, err := tx.AddressHolder(ctx, address)
@@ -75,16 +74,16 @@ func (a *Account) checkSignupDomain(ctx context.Context, domain string) error {
 // insertSignUp adds the member. That is not audited before the link is
 // followed: an event is for ever.
 func (a *Account) insertSignUp(ctx context.Context, tx *store.Tx, address, name string) error {
-	waiting, err := tx.CountSignUps(ctx, a.now().Add(-signUpLife), mostSignUps)
+	waiting, err := tx.CountSignUps(ctx, a.Time().Add(-SignUpLife), mostSignUps)
 	if err != nil {
 		return err
 	}
 	if waiting >= mostSignUps {
-		return tooMany("Too many sign-ups", networkPause, "too many people have signed up and not followed the link in their mail yet")
+		return TooMany("Too many sign-ups", networkPause, "too many people have signed up and not followed the link in their mail yet")
 	}
-	now := a.now()
+	now := a.Time()
 	m := Member{
-		ID: a.newID(), Address: address, Name: name, Role: store.RoleMember,
+		ID: a.NewID(), Address: address, Name: name, Role: store.RoleMember,
 		State: store.Invited, StateSince: now, SignedUp: true, Version: 1, CreatedAt: now,
 	}
 	if err := tx.InsertMember(ctx, m); err != nil {

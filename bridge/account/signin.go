@@ -71,13 +71,13 @@ func (a *Account) StartSignIn(ctx context.Context, accountID, email string, epoc
 		return h, err
 	}
 	kept := store.Handshake{
-		ID: a.newID(), Email: email, State: base64.StdEncoding.EncodeToString(state), ExpiresAt: a.now().Add(handshakeLives),
+		ID: a.NewID(), Email: email, State: base64.StdEncoding.EncodeToString(state), ExpiresAt: a.Time().Add(handshakeLives),
 	}
 	if known {
 		kept.Epoch = epoch
 	}
 	err = a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		return tx.InsertHandshake(ctx, kept, a.now(), maxHandshakes)
+		return tx.InsertHandshake(ctx, kept, a.Time(), maxHandshakes)
 	})
 	return Handshake{ID: kept.ID, KDF: kdf, B: server.B()}, err
 }
@@ -162,7 +162,7 @@ const (
 // countWrongProof notes a wrong proof under the client's network, and nothing
 // that the client says of itself: it could fill the disk with names.
 func (a *Account) countWrongProof(ctx context.Context, address netip.Addr) error {
-	attempt := Attempt{Address: httpkit.NetworkOf(address).String(), Result: string(api.ErrorCodeSignInFailed), Last: a.now()}
+	attempt := Attempt{Address: httpkit.NetworkOf(address).String(), Result: string(api.ErrorCodeSignInFailed), Last: a.Time()}
 	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		crowded, err := tx.IsCrowded(ctx, attempt, otherNetworks, wrongProofRows)
 		if err != nil {
@@ -191,7 +191,7 @@ func (a *Account) checkProof(ctx context.Context, handshakeID, clientA, proof st
 		kept, found, err = tx.TakeHandshake(ctx, handshakeID)
 		return err
 	})
-	if err != nil || !found || !kept.ExpiresAt.After(a.now()) {
+	if err != nil || !found || !kept.ExpiresAt.After(a.Time()) {
 		return kept, "", err
 	}
 	state, err := base64.StdEncoding.DecodeString(kept.State)
@@ -218,7 +218,7 @@ func (a *Account) admitBridge(ctx context.Context, kept store.Handshake, serverP
 		}
 		row := store.Bridge{
 			Instance: bridge.Instance, Version: bridge.Version, Revision: bridge.Revision,
-			Address: r.Address.String(), LastContact: a.now(), State: bridgeSignedIn, Problems: "[]",
+			Address: r.Address.String(), LastContact: a.Time(), State: bridgeSignedIn, Problems: "[]",
 		}
 		attempt := Attempt{Address: row.Address, Email: kept.Email, Instance: bridge.Instance, Result: r.Result, RuleID: r.RuleID}
 		if refusal != nil {
@@ -226,8 +226,8 @@ func (a *Account) admitBridge(ctx context.Context, kept store.Handshake, serverP
 		}
 		token, digest := a.newSecret(sessionPrefix)
 		s := store.Session{
-			ID: a.newID(), Digest: digest, Epoch: kept.Epoch, Instance: bridge.Instance,
-			CreatedAt: a.now(), ExpiresAt: a.now().Add(sessionLives),
+			ID: a.NewID(), Digest: digest, Epoch: kept.Epoch, Instance: bridge.Instance,
+			CreatedAt: a.Time(), ExpiresAt: a.Time().Add(sessionLives),
 		}
 		if err := tx.InsertSession(ctx, s); err != nil {
 			return err
@@ -235,7 +235,7 @@ func (a *Account) admitBridge(ctx context.Context, kept store.Handshake, serverP
 		if err := tx.PutBridge(ctx, row); err != nil {
 			return err
 		}
-		if err := tx.TouchIntegration(ctx, a.now()); err != nil {
+		if err := tx.TouchIntegration(ctx, a.Time()); err != nil {
 			return err
 		}
 		attempt.SessionID = s.ID
@@ -282,7 +282,7 @@ func (a *Account) uselessness(i store.Integration, g store.Generation, found boo
 	case !found || g.Ended == endedChanged || g.Ended == endedDeactivated:
 		return unauthorized(api.ErrorCodeCredentialsChanged,
 			"the Provision Manager was changed after these credentials were made; activate provisioning again, which makes new ones")
-	case g.Ended == endedExpired || !g.ExpiresAt.IsZero() && !g.ExpiresAt.After(a.now()):
+	case g.Ended == endedExpired || !g.ExpiresAt.IsZero() && !g.ExpiresAt.After(a.Time()):
 		return unauthorized(api.ErrorCodeCredentialsExpired,
 			"these credentials were replaced and their overlap is over; use the session that replaced them")
 	case g.NeedsSecondFactor:

@@ -65,19 +65,19 @@ func (a *Account) IssueToken(ctx context.Context, in TokenInput) (t Token, secre
 	if in.Scope != ScopeAdmin && in.Scope != ScopeRead {
 		return t, "", InvalidValue("/scope", "the scope is neither %q nor %q", ScopeAdmin, ScopeRead)
 	}
-	if now := a.now(); !in.ExpiresAt.IsZero() && (!in.ExpiresAt.After(now) || in.ExpiresAt.Sub(now) > maxTokenLife) {
+	if now := a.Time(); !in.ExpiresAt.IsZero() && (!in.ExpiresAt.After(now) || in.ExpiresAt.Sub(now) > maxTokenLife) {
 		return t, "", InvalidValue("/expires_at", "a token expires in the future, and within ten years; leave it out for one that never does")
 	}
 	if name == "" || len(name) > 100 {
 		return t, "", InvalidValue("/name", "a token's name has 1 to 100 bytes, not %d; say what it is for", len(name))
 	}
 	secret, digest := a.newSecret(tokenPrefix)
-	t = Token{ID: a.newID(), Name: name, Digest: digest, CreatedAt: a.now(), Scope: in.Scope, ExpiresAt: in.ExpiresAt.UTC().Truncate(time.Microsecond)}
+	t = Token{ID: a.NewID(), Name: name, Digest: digest, CreatedAt: a.Time(), Scope: in.Scope, ExpiresAt: in.ExpiresAt.UTC().Truncate(time.Microsecond)}
 	err = a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		if err := tx.InsertToken(ctx, t); err != nil {
 			return err
 		}
-		return a.audit(ctx, tx, "token.create", t.ID, "%q, scope %s, %s", name, t.Scope, expiry(t))
+		return a.Audit(ctx, tx, "token.create", t.ID, "%q, scope %s, %s", name, t.Scope, expiry(t))
 	})
 	if err != nil {
 		return Token{}, "", err
@@ -87,16 +87,16 @@ func (a *Account) IssueToken(ctx context.Context, in TokenInput) (t Token, secre
 
 // Tokens lists admin tokens.
 func (a *Account) Tokens(ctx context.Context, cursor string, limit int) (Page[Token], error) {
-	after, err := nameFrom(cursor)
-	if err != nil {
+	var after string
+	if err := ReadCursor(cursor, &after); err != nil {
 		return Page[Token]{}, err
 	}
 	var tokens []Token
-	err = a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
+	err := a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
 		tokens, err = tx.Tokens(ctx, after, limit+1)
 		return err
 	})
-	return pageOf(tokens, limit, func(t Token) string { return cursorOf(t.ID) }), err
+	return PageOf(tokens, limit, func(t Token) []any { return []any{t.ID} }), err
 }
 
 // expiry says when a token ends.
@@ -112,7 +112,7 @@ func expiry(t Token) string {
 func (a *Account) RevokeToken(ctx context.Context, id string) error {
 	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		if caller := CallerFrom(ctx); caller.Kind == ByToken && caller.ID == id {
-			if other, err := tx.OtherTokenOf(ctx, ScopeAdmin, id, a.now()); err != nil {
+			if other, err := tx.OtherTokenOf(ctx, ScopeAdmin, id, a.Time()); err != nil {
 				return err
 			} else if !other {
 				return Conflict(api.ErrorCodeLastAdminToken, "The last admin token",
@@ -127,7 +127,7 @@ func (a *Account) RevokeToken(ctx context.Context, id string) error {
 		if !found {
 			return NotFound("token", id)
 		}
-		return a.audit(ctx, tx, "token.revoke", id, "")
+		return a.Audit(ctx, tx, "token.revoke", id, "")
 	})
 }
 
@@ -152,7 +152,7 @@ func (a *Account) AdmitToken(ctx context.Context, secret string, address netip.A
 		a.refusedTokens.note(address)
 		return caller, unauthorized(api.ErrorCodeTokenRejected, "the admin token is unknown or was revoked; make one with scim-bridge account token create")
 	}
-	if !token.ExpiresAt.IsZero() && !token.ExpiresAt.After(a.now()) {
+	if !token.ExpiresAt.IsZero() && !token.ExpiresAt.After(a.Time()) {
 		a.refusedTokens.note(address)
 		return caller, unauthorized(api.ErrorCodeTokenExpired, "the admin token expired at "+token.ExpiresAt.UTC().Format(time.RFC3339)+
 			"; make another with scim-bridge account token create")
@@ -164,7 +164,7 @@ func (a *Account) AdmitToken(ctx context.Context, secret string, address netip.A
 		return caller, err
 	}
 	if ruling.disabled {
-		a.admins.note(address, token.Name, a.now())
+		a.admins.note(address, token.Name, a.Time())
 	}
 	refusal, err := a.refusal(ctx, ruling)
 	if err != nil {
@@ -176,7 +176,7 @@ func (a *Account) AdmitToken(ctx context.Context, secret string, address netip.A
 // noteAdmin keeps what an administrator's request leaves behind: the token's
 // last use, by the minute, and an attempt if the firewall had something to say.
 func (a *Account) noteAdmin(ctx context.Context, token Token, r ruling, address netip.Addr) error {
-	now := a.now()
+	now := a.Time()
 	used := now.Sub(token.LastUsedAt) > time.Minute
 	if !used && r.Result == resultOK {
 		return nil

@@ -3,14 +3,11 @@ package account
 import (
 	"context"
 	"fmt"
-	"math"
-	"net/http"
 	"net/netip"
 	"runtime"
 	"sync"
 	"time"
 
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 )
 
@@ -82,13 +79,5 @@ func (t *turnstile) depart(network httpkit.Network) {
 }
 
 func tooManySignIns(format string, args ...any) *Error {
-	return tooMany("Too many sign-ins", startAgain, fmt.Sprintf(format, args...))
-}
-
-// tooMany refuses what may be tried again later.
-func tooMany(title string, after time.Duration, why string) *Error {
-	seconds := math.Ceil(after.Seconds())
-	e := Conflict(api.ErrorCodeTooManyRequests, title, "%s; try again in %.0f seconds", why, seconds)
-	e.Status, e.RetryAfter = http.StatusTooManyRequests, time.Duration(seconds)*time.Second
-	return e
+	return TooMany("Too many sign-ins", startAgain, fmt.Sprintf(format, args...))
 }

@@ -38,7 +38,7 @@ func (a *Account) SetTwoFactorPolicy(ctx context.Context, enforced bool, ifMatch
 			return err
 		}
 		p = TwoFactorPolicy(row)
-		if err := checkVersion(ifMatch, p.Version); err != nil {
+		if err := CheckVersion(ifMatch, p.Version); err != nil {
 			return err
 		}
 		if enforced == p.Enforced() {
@@ -48,7 +48,7 @@ func (a *Account) SetTwoFactorPolicy(ctx context.Context, enforced bool, ifMatch
 		p.EnforcedAt, p.Version = time.Time{}, p.Version+1
 		if enforced {
 			action = "two_factor.enforce"
-			p.EnforcedAt = a.now()
+			p.EnforcedAt = a.Time()
 			err = tx.EnforceTwoFactor(ctx, p.EnforcedAt)
 		} else {
 			err = tx.LiftTwoFactor(ctx)
@@ -65,7 +65,7 @@ func (a *Account) SetTwoFactorPolicy(ctx context.Context, enforced bool, ifMatch
 		if err := tx.UpdateIntegration(ctx, integration); err != nil {
 			return err
 		}
-		return a.audit(ctx, tx, action, "two-factor", "")
+		return a.Audit(ctx, tx, action, "two-factor", "")
 	})
 	return p, err
 }

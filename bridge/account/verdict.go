@@ -56,7 +56,7 @@ func (a *Account) guard(ctx context.Context, tx *store.Tx) (guard, error) {
 	}
 	g := guard{disabledUntil: row.DisabledUntil}
 	g.policy, err = a.compiled(ctx, tx, row)
-	if err != nil && g.disabledUntil.After(a.now()) {
+	if err != nil && g.disabledUntil.After(a.Time()) {
 		g.unreadable, err = err, nil
 	}
 	return g, err
@@ -65,7 +65,7 @@ func (a *Account) guard(ctx context.Context, tx *store.Tx) (guard, error) {
 func (a *Account) ruleOn(g guard, address netip.Addr) (ruling, error) {
 	r := ruling{Address: address, Result: resultOK}
 	switch {
-	case g.disabledUntil.After(a.now()):
+	case g.disabledUntil.After(a.Time()):
 		r.disabled = true
 		return r, nil
 	case g.unreadable != nil:
@@ -231,7 +231,7 @@ func (a *Account) checkLockout(ctx context.Context, tx *store.Tx, before, after 
 	if sparesBridges {
 		return nil
 	}
-	bridges, err := tx.LiveBridges(ctx, a.now())
+	bridges, err := tx.LiveBridges(ctx, a.Time())
 	if err != nil {
 		return err
 	}

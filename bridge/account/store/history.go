@@ -7,11 +7,14 @@ import (
 	"time"
 )
 
-// A Place is a row's position in a list that runs from the newest to the oldest.
+// A Place is a row's position in a list that is sorted by time.
 type Place struct {
 	Time time.Time
 	ID   string
 }
+
+// Key is the place as a cursor holds it.
+func (p Place) Key() []any { return []any{Micros(p.Time), p.ID} }
 
 // An Attempt is a sign-in, or a request of a session, that was let in, let in
 // and reported, or refused; equal ones of an hour are one row.
