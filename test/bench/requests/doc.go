@@ -1,9 +1,9 @@
-// Command bench measures the bridge and the account as they ship: real
+// Command requests measures the bridge and the account as they ship: real
 // processes on loopback, logs and metrics on, driven by keep-alive connections
 // that say what identity providers say. It prints one table.
 //
 //	make bench
-//	go run ./bridge/internal/bench --people 10000,100000
+//	go run ./test/bench/requests --people 10000,100000
 //
 // # How to read the table
 //

@@ -1,10 +1,10 @@
-// Command bench measures what many objects cost: Terraform with the provider,
+// Command plans measures what many objects cost: Terraform with the provider,
 // as it ships, before a real account service, beside the same number of
 // terraform_data, which live in the state alone and ask nobody. It prints one
 // table.
 //
 //	make bench
-//	go run ./provider/internal/bench --objects 100,1000,10000
+//	go run ./test/bench/plans --objects 100,1000,10000
 //
 // # How to read the table
 //
