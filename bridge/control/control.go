@@ -83,8 +83,9 @@ type Token struct {
 // ErrNotRunning says that no bridge answers at the socket.
 var ErrNotRunning = errors.New("no bridge is running there")
 
-// Refusal is a bridge's no; it is the body of every answer above 399.
-type Refusal struct { //nolint:errname // it is a message first, and an error where it is returned
+// An Error is why a bridge did not do what it was asked; it is the body of every
+// answer above 399.
+type Error struct {
 	Status int `json:"-"`
 	// Code is a problem's code, or empty.
 	Code   problem.Code `json:"code,omitempty"`
@@ -97,7 +98,7 @@ type Refusal struct { //nolint:errname // it is a message first, and an error wh
 	Expired  time.Time `json:"expired,omitzero"`
 }
 
-func (r *Refusal) Error() string {
+func (r *Error) Error() string {
 	if r.Reason != "" {
 		return r.Reason
 	}
@@ -139,7 +140,7 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 }
 
 // Unseal shows the bearer token to the bridge; repeating it is harmless. A
-// token that opens nothing is a *Refusal with problem.TokenRejected.
+// token that opens nothing is a *Error with problem.TokenRejected.
 func (c *Client) Unseal(ctx context.Context, token string) (Status, error) {
 	var s Status
 	return s, c.callWith(ctx, c.secret, http.MethodPost, PathUnseal, Token{token}, &s)
@@ -179,7 +180,7 @@ func (c *Client) callWith(ctx context.Context, client *http.Client, method, path
 		return fmt.Errorf("reading the answer of the bridge at %s: %w", c.path, err)
 	}
 	if resp.StatusCode > 399 {
-		r := &Refusal{Status: resp.StatusCode}
+		r := &Error{Status: resp.StatusCode}
 		if json.Unmarshal(answer, r) != nil || r.Detail == "" {
 			r.Detail = "the bridge answered " + resp.Status
 		}

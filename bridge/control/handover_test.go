@@ -138,7 +138,7 @@ func TestRefusalKeepsItsCode(t *testing.T) {
 	t.Cleanup(func() { server.Close() })
 
 	_, err = control.Dial(path).Unseal(context.Background(), "sbt1_x")
-	r, ok := errors.AsType[*control.Refusal](err)
+	r, ok := errors.AsType[*control.Error](err)
 	if !ok || r.Status != http.StatusForbidden || r.Code != "token_rejected" || r.Detail != "this token does not open the session" {
 		t.Errorf("got %#v, want the bridge's own words", err)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/netip"
 	"strconv"
@@ -14,7 +13,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/auth"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/secret"
@@ -24,12 +23,10 @@ import (
 // A TokenVerifier decides which bearer token is right.
 type TokenVerifier interface {
 	// Verify returns nil for the right token; the first one opens a sealed
-	// bridge. Every other answer is a *control.Refusal: with the code
-	// problem.TokenRejected for a well-formed wrong token, with the status
-	// 503 when no token can be checked.
+	// bridge. Every other answer is an *auth.Error.
 	Verify(token string) error
-	// IsPrevious reports whether a token that was let in is that of the older
-	// of two pairs.
+	// IsPrevious reports whether a token that was taken is that of the older of
+	// two pairs.
 	IsPrevious(token string) bool
 }
 
@@ -192,47 +189,47 @@ func (a *Authenticator) monitoring() secret.String {
 	return a.Monitoring
 }
 
-// Verify checks the bearer token of a request and keeps count.
+// Verify checks the bearer token of a request and keeps count. It returns nil
+// or an *auth.Error.
 func (a *Authenticator) Verify(ctx context.Context, token string) error {
+	if refusal := a.check(token); refusal != nil {
+		a.refused(ctx, refusal)
+		return refusal
+	}
+	a.Checked(ResultAccepted)
+	httpkit.Admit(ctx)
+	request := httpkit.RequestFrom(ctx)
+	request.Token = TokenCurrent
+	if a.Verifier.IsPrevious(token) {
+		request.Token = TokenPrevious
+		a.notePreviousUse(request.Client)
+	}
+	return nil
+}
+
+func (a *Authenticator) check(token string) *auth.Error {
 	if token == "" {
-		err := &control.Refusal{Status: http.StatusUnauthorized, Detail: "the request carries no bearer token"}
-		a.refused(ctx, ResultMissing, err)
-		return err
+		return &auth.Error{Kind: auth.Missing, Detail: "the request carries no bearer token"}
 	}
 	err := a.Verifier.Verify(token)
-	refusal, ok := errors.AsType[*control.Refusal](err)
-	if ok && refusal.Code == problem.TokenRejected && a.draining() {
-		err, refusal = errDraining, errDraining
-	}
-	switch {
-	case err == nil:
-		a.Checked(ResultAccepted)
-		httpkit.Admit(ctx)
-		httpkit.RequestFrom(ctx).Token = TokenCurrent
-		if a.Verifier.IsPrevious(token) {
-			httpkit.RequestFrom(ctx).Token = TokenPrevious
-			a.notePreviousUse(httpkit.RequestFrom(ctx).Client)
-		}
+	if err == nil {
 		return nil
-	case !ok:
-		refusal = &control.Refusal{Detail: err.Error()}
-		fallthrough
-	case refusal.Status == http.StatusServiceUnavailable:
-		a.refused(ctx, ResultClosed, refusal)
-	case refusal.Code != problem.TokenRejected:
-		a.refused(ctx, ResultMalformed, refusal)
-	case refusal.Previous:
-		a.refused(ctx, ResultPrevious, refusal)
-	default:
-		a.refused(ctx, ResultWrong, refusal)
 	}
-	return err
+	refusal, ok := errors.AsType[*auth.Error](err)
+	switch {
+	case !ok:
+		return &auth.Error{Kind: auth.Unavailable, Detail: "the bridge cannot check tokens at present", Reason: err.Error()}
+	case refusal.Code() == problem.TokenRejected && a.draining():
+		return errDraining
+	default:
+		return refusal
+	}
 }
 
 // errDraining refuses a token that the bridge which goes on may take. A client that
 // repeats the request on a new connection reaches that one.
-var errDraining = &control.Refusal{
-	Status: http.StatusServiceUnavailable,
+var errDraining = &auth.Error{
+	Kind:   auth.Unavailable,
 	Detail: "this bridge is about to end and cannot tell whether the token is right: repeat the request on a new connection",
 }
 
@@ -240,7 +237,8 @@ func (a *Authenticator) draining() bool { return a.Draining != nil && a.Draining
 
 // refused counts a token that was refused, and logs it in aggregate. Only a
 // well-formed token raises the problem: anybody can send anything.
-func (a *Authenticator) refused(ctx context.Context, result string, refusal *control.Refusal) {
+func (a *Authenticator) refused(ctx context.Context, refusal *auth.Error) {
+	result := resultOf(refusal.Kind)
 	a.Checked(result)
 	request := httpkit.RequestFrom(ctx)
 	request.Told = true
@@ -264,6 +262,21 @@ func (a *Authenticator) refused(ctx context.Context, result string, refusal *con
 	a.Events.Add(e)
 	if raised {
 		a.OnChange()
+	}
+}
+
+func resultOf(kind auth.Kind) string {
+	switch kind {
+	case auth.Missing:
+		return ResultMissing
+	case auth.Malformed:
+		return ResultMalformed
+	case auth.Wrong:
+		return ResultWrong
+	case auth.Superseded:
+		return ResultPrevious
+	default:
+		return ResultClosed
 	}
 }
 
@@ -363,29 +376,39 @@ func bearer(r *http.Request) string {
 	return strings.TrimSpace(token)
 }
 
+// statusOf is the HTTP status of a refusal.
+func statusOf(refusal *auth.Error) int {
+	switch refusal.Kind {
+	case auth.Unavailable, auth.Unreadable:
+		return http.StatusServiceUnavailable
+	default:
+		return http.StatusUnauthorized
+	}
+}
+
 // writeSCIMError answers with a SCIM error (RFC 7644, 3.12), which identity
 // providers show to the person who sets them up.
 func writeSCIMError(w http.ResponseWriter, err error) {
-	refusal, ok := errors.AsType[*control.Refusal](err)
+	refusal, ok := errors.AsType[*auth.Error](err)
 	if !ok {
-		refusal = &control.Refusal{Status: http.StatusServiceUnavailable, Detail: "the bridge cannot check tokens at present"}
+		refusal = &auth.Error{Kind: auth.Unavailable, Detail: "the bridge cannot check tokens at present"}
 	}
-	switch refusal.Status {
-	case http.StatusUnauthorized:
+	status := statusOf(refusal)
+	switch {
+	case status == http.StatusUnauthorized:
 		w.Header().Set("WWW-Authenticate", `Bearer realm="scim-bridge"`)
-	case http.StatusServiceUnavailable:
+	case refusal == errDraining:
+		w.Header().Set("Retry-After", "1")
+	default:
 		w.Header().Set("Retry-After", "10")
-		if refusal == errDraining {
-			w.Header().Set("Retry-After", "1")
-		}
 	}
 	body, _ := json.Marshal(map[string]any{ // of texts alone: cannot fail
 		"schemas": []string{"urn:ietf:params:scim:api:messages:2.0:Error"},
-		"status":  fmt.Sprint(refusal.Status),
+		"status":  strconv.Itoa(status),
 		"detail":  refusal.Detail,
 	})
 	w.Header().Set("Content-Type", "application/scim+json")
 	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(refusal.Status)
+	w.WriteHeader(status)
 	_, _ = w.Write(body)
 }

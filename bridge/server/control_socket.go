@@ -16,8 +16,8 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/auth"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 )
 
 // A ControlSocket serves the control socket of one data folder. The bridge that
@@ -175,11 +175,11 @@ func (s *ControlSocket) unseal(w http.ResponseWriter, r *http.Request) {
 	var in control.Token
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 4<<10)).Decode(&in); err != nil {
 		// Not the error's text: it may quote the token.
-		writeRefusal(w, &control.Refusal{Status: http.StatusBadRequest, Detail: "the request is not the JSON that is expected"})
+		writeError(w, &control.Error{Status: http.StatusBadRequest, Detail: "the request is not the JSON that is expected"})
 		return
 	}
 	if err := s.Authenticator.Verify(r.Context(), in.Token); err != nil {
-		writeRefusal(w, err)
+		writeError(w, err)
 		return
 	}
 	writeAnswer(w, s.Status())
@@ -190,7 +190,7 @@ func (s *ControlSocket) takeOver(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock() // of two requests the second finds that it serves
 	if !s.standby {
-		writeRefusal(w, &control.Refusal{
+		writeError(w, &control.Error{
 			Status: http.StatusConflict,
 			Detail: "this bridge serves already, or is about to end; only one started with --take-over beside another waits on standby",
 		})
@@ -217,7 +217,7 @@ func (s *ControlSocket) takeOver(w http.ResponseWriter, r *http.Request) {
 	}
 	if err != nil {
 		s.Log.Error("taking over has failed; the old bridge goes on", "error", err)
-		writeRefusal(w, &control.Refusal{Status: http.StatusInternalServerError, Detail: err.Error()})
+		writeError(w, &control.Error{Status: http.StatusInternalServerError, Detail: err.Error()})
 		return
 	}
 	s.Log.Info("took over from the bridge that ran before")
@@ -227,13 +227,13 @@ func (s *ControlSocket) takeOver(w http.ResponseWriter, r *http.Request) {
 // handOver gives the listening socket of a bridge that serves to the one on standby.
 func (s *ControlSocket) handOver(w http.ResponseWriter, _ *http.Request) {
 	if s.Listener.Draining() {
-		writeRefusal(w, &control.Refusal{Status: http.StatusConflict, Detail: "this bridge is about to end"})
+		writeError(w, &control.Error{Status: http.StatusConflict, Detail: "this bridge is about to end"})
 		return
 	}
 	if err := s.Listener.HandOver(w); err != nil {
 		s.Log.Error("handing over has failed; this bridge goes on", "error", err)
 		// Nothing was written unless the connection is gone already.
-		writeRefusal(w, &control.Refusal{Status: http.StatusConflict, Detail: err.Error()})
+		writeError(w, &control.Error{Status: http.StatusConflict, Detail: err.Error()})
 		return
 	}
 	s.mu.Lock()
@@ -248,15 +248,28 @@ func writeAnswer(w http.ResponseWriter, v any) {
 	_ = json.NewEncoder(w).Encode(v) // fails only when the client is gone
 }
 
-func writeRefusal(w http.ResponseWriter, err error) {
-	refusal, ok := errors.AsType[*control.Refusal](err)
-	if !ok {
-		refusal = &control.Refusal{Status: http.StatusInternalServerError, Detail: err.Error()}
-	}
-	if refusal.Code == problem.SessionUnreadable {
-		refusal.Status = http.StatusConflict
-	}
+// writeError answers with an error in the form of the control socket.
+func writeError(w http.ResponseWriter, err error) {
+	answer := toControlError(err)
 	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(refusal.Status)
-	_ = json.NewEncoder(w).Encode(refusal)
+	w.WriteHeader(answer.Status)
+	_ = json.NewEncoder(w).Encode(answer)
+}
+
+func toControlError(err error) *control.Error {
+	if answer, ok := errors.AsType[*control.Error](err); ok {
+		return answer
+	}
+	refusal, ok := errors.AsType[*auth.Error](err)
+	if !ok {
+		return &control.Error{Status: http.StatusInternalServerError, Detail: err.Error()}
+	}
+	answer := &control.Error{
+		Status: statusOf(refusal), Code: refusal.Code(), Detail: refusal.Detail, Reason: refusal.Reason,
+		Previous: refusal.Kind == auth.Superseded, Expired: refusal.Expired,
+	}
+	if refusal.Kind == auth.Unreadable {
+		answer.Status = http.StatusConflict
+	}
+	return answer
 }

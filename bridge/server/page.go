@@ -19,11 +19,11 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/auth"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
 
@@ -35,13 +35,13 @@ type Page struct {
 	Waiting func() []bridge.Attention
 	Verify  func(ctx context.Context, token string) error
 	// Pass returns what a token that was admitted leaves behind in a cookie; it
-	// is empty while the account has not confirmed the token's pair. Valid
+	// is empty while the account has not confirmed the token's pair. IsValid
 	// reports whether such a pass still counts.
-	Pass   func(ctx context.Context, token string) string
-	Valid  func(pass string) bool
-	Logs   io.WriterTo
-	Logger hclog.Logger
-	Now    func() time.Time
+	Pass    func(ctx context.Context, token string) string
+	IsValid func(pass string) bool
+	Logs    io.WriterTo
+	Logger  hclog.Logger
+	Now     func() time.Time
 	// Key signs the cookies; 32 random bytes, anew in each process.
 	Key []byte
 	// Secure says that the page is reached by HTTPS.
@@ -130,22 +130,29 @@ func (p *Page) signIn(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	code, notice := http.StatusUnauthorized, "This is not a bearer token. It begins with sbt1_ and must be complete."
-	refusal, ok := errors.AsType[*control.Refusal](err)
-	switch {
-	case ok && refusal.Code == problem.TokenRejected && refusal.Previous:
-		notice = "This is the old token; its overlap is over. Sign in with the present one."
-	case ok && refusal.Code == problem.TokenRejected:
-		notice = "This token does not belong to the bridge's session."
-	case ok && refusal.Code == problem.SessionUnreadable:
-		code, notice = http.StatusServiceUnavailable, "The bridge has no session that a token could open (session_unreadable). "+
-			"Its log has the reason, and so has scim-bridge status --local on its machine."
-	case !ok:
-		code, notice = http.StatusServiceUnavailable, "The token cannot be checked at present."
-	case refusal.Status == http.StatusServiceUnavailable:
-		code, notice = http.StatusServiceUnavailable, "The token cannot be checked at present: "+refusal.Detail+"."
-	}
+	code, notice := refusalNotice(err)
 	p.render(w, code, "sign_in.html", signInPage{Connection: p.Status().State, Notice: notice})
+}
+
+// refusalNotice is what the form says of a token that was refused.
+func refusalNotice(err error) (code int, notice string) {
+	refusal, ok := errors.AsType[*auth.Error](err)
+	if !ok {
+		return http.StatusServiceUnavailable, "The token cannot be checked at present."
+	}
+	switch code = statusOf(refusal); refusal.Kind {
+	case auth.Superseded:
+		return code, "This is the old token; its overlap is over. Sign in with the present one."
+	case auth.Wrong:
+		return code, "This token does not belong to the bridge's session."
+	case auth.Unreadable:
+		return code, "The bridge has no session that a token could open (session_unreadable). " +
+			"Its log has the reason, and so has scim-bridge status --local on its machine."
+	case auth.Unavailable:
+		return code, "The token cannot be checked at present: " + refusal.Detail + "."
+	default:
+		return code, "This is not a bearer token. It begins with sbt1_ and must be complete."
+	}
 }
 
 func (p *Page) signOut(w http.ResponseWriter, r *http.Request) {
@@ -226,7 +233,7 @@ func (p *Page) signedIn(r *http.Request) bool {
 	}
 	value, mac := signed[:len(signed)-sha256.Size], signed[len(signed)-sha256.Size:]
 	end := time.Unix(int64(binary.BigEndian.Uint64(value)), 0)
-	if !hmac.Equal(mac, p.mac(value)) || !p.Now().Before(end) || !p.Valid(string(value[8:])) {
+	if !hmac.Equal(mac, p.mac(value)) || !p.Now().Before(end) || !p.IsValid(string(value[8:])) {
 		return false
 	}
 	httpkit.Admit(r.Context())

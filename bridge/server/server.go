@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/auth"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
@@ -76,8 +77,8 @@ func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
 // that a token could open: in the form of /health, which a monitor reads, with
 // the one thing that may be told. It reports whether it has answered.
 func (s *Server) healthRefused(w http.ResponseWriter, err error) bool {
-	refusal, ok := errors.AsType[*control.Refusal](err)
-	if !ok || refusal.Code != problem.SessionUnreadable {
+	refusal, ok := errors.AsType[*auth.Error](err)
+	if !ok || refusal.Kind != auth.Unreadable {
 		return false
 	}
 	now := s.Checker.Now()

@@ -18,6 +18,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/auth"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
@@ -35,15 +36,15 @@ func (verifier) Verify(token string) error {
 	case "right", "right-old":
 		return nil
 	case "wrong":
-		return &control.Refusal{Status: 401, Code: problem.TokenRejected, Detail: "another's"}
+		return &auth.Error{Kind: auth.Wrong, Detail: "another's"}
 	case "old":
-		return &control.Refusal{Status: 401, Code: problem.TokenRejected, Detail: "the old one", Previous: true, Expired: time.Unix(1000, 0)}
+		return &auth.Error{Kind: auth.Superseded, Detail: "the old one", Expired: time.Unix(1000, 0)}
 	case "unreadable":
-		return &control.Refusal{Status: 503, Code: problem.SessionUnreadable, Detail: "the session cannot be read", Reason: "open /secret/place: no such file"}
+		return &auth.Error{Kind: auth.Unreadable, Detail: "the session cannot be read", Reason: "open /secret/place: no such file"}
 	case "early":
-		return &control.Refusal{Status: 503, Detail: "not yet"}
+		return &auth.Error{Kind: auth.Unavailable, Detail: "not yet"}
 	default:
-		return &control.Refusal{Status: 401, Detail: "no token"}
+		return &auth.Error{Kind: auth.Malformed, Detail: "no token"}
 	}
 }
 
@@ -120,10 +121,10 @@ func newFace(t *testing.T) *face {
 			Waiting: func() []bridge.Attention {
 				return []bridge.Attention{{UserName: "<ann\u202e\x1b>", Kind: bridge.InvitationOpen}}
 			},
-			Verify: f.authenticator.Verify,
-			Pass:   func(context.Context, string) string { return f.granted() },
-			Valid:  func(pass string) bool { return pass == f.granted() },
-			Logs:   ring, Logger: logger, Now: f.time, Key: []byte("a key of the test, 32 bytes long."),
+			Verify:  f.authenticator.Verify,
+			Pass:    func(context.Context, string) string { return f.granted() },
+			IsValid: func(pass string) bool { return pass == f.granted() },
+			Logs:    ring, Logger: logger, Now: f.time, Key: []byte("a key of the test, 32 bytes long."),
 		},
 		AccessLog: &server.AccessLog{Logger: logger, Events: events, Metrics: metrics, Now: f.time, TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
 		SCIM: server.SCIM{

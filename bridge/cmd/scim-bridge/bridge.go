@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
-	"net/http"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -15,192 +14,13 @@ import (
 	"sync"
 	"time"
 
-	"github.com/hashicorp/go-hclog"
-
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/connector/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/build"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/durable"
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/logring"
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/secret"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/provision"
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim"
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/server"
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
-
-// bridgeConfig is what a bridge is made of.
-type bridgeConfig struct {
-	listen, publicURL string
-	listener          net.Listener // for listen, bound before; nil binds it
-	accountURL        string
-	dataDir           string
-	revision          string
-	readSession       func() (session.File, error)
-	unsealTokenFile   string
-	monitoring        secret.String
-	transport         http.RoundTripper
-	confirmation      time.Duration
-	trustedProxies    []netip.Prefix
-	logger            hclog.Logger
-	ring              *logring.Ring
-	connections       int // at a time
-	// readMonitoring reads monitoring anew; nil where it comes from no file.
-	readMonitoring func() (secret.String, error)
-	signals        *signals
-	// standbyTimeout is how long a bridge on standby waits for a word of who
-	// started it; zero means server.ControlSocket's.
-	standbyTimeout time.Duration
-}
-
-// runningBridge holds the parts of a bridge and the strings between them.
-type runningBridge struct {
-	cfg      bridgeConfig
-	instance string
-	started  time.Time
-	events   *httpkit.EventLog
-
-	connector     *account.Connector
-	keyring       *account.Keyring
-	watcher       *provision.Watcher
-	unknown       *provision.UnknownMembers
-	authenticator *server.Authenticator
-	checker       *health.Checker
-	listener      *server.Listener
-	socket        *server.ControlSocket
-
-	folder    *dataFolder
-	replaced  chan struct{} // closed when another process serves
-	abandoned chan struct{} // closed when this one waited on standby in vain
-
-	failure error // why the server has ended by itself
-
-	mu       sync.Mutex
-	observed string // the last revision that signed in
-	signedIn bool   // in this process
-	// unsealFault is why the token file does not open the bridge; may be empty.
-	unsealFault string
-}
-
-func newBridge(cfg bridgeConfig) (*runningBridge, error) {
-	var err error
-	if cfg.dataDir, err = filepath.Abs(cfg.dataDir); err != nil { // as remedies name it
-		return nil, err
-	}
-	instance, err := instanceID(cfg.dataDir)
-	if err != nil {
-		return nil, err
-	}
-	b := &runningBridge{
-		cfg:       cfg,
-		instance:  instance,
-		started:   time.Now(),
-		replaced:  make(chan struct{}),
-		abandoned: make(chan struct{}),
-		observed:  readObserved(cfg.dataDir),
-		folder:    &dataFolder{path: cfg.dataDir, log: cfg.logger},
-	}
-	info := build.Read()
-	b.connector = account.New(account.Config{
-		URL:       cfg.accountURL,
-		Bridge:    api.BridgeIdentity{Instance: instance, Version: info.Version, Revision: cfg.revision},
-		Transport: cfg.transport,
-		Log:       cfg.logger.Named("connector"),
-		Now:       time.Now,
-		Random:    rand.Reader,
-		Health:    b.heartbeat,
-		Changed:   b.connectorChanged,
-	})
-	b.keyring = account.NewKeyring(cfg.readSession, b.connector, time.Now)
-	b.watcher = &provision.Watcher{
-		Room:    b.connector,
-		Every:   cfg.confirmation,
-		Log:     cfg.logger.Named("confirmation"),
-		Now:     time.Now,
-		Changed: b.connector.Tell,
-	}
-	b.unknown = &provision.UnknownMembers{Log: cfg.logger.Named("members"), Now: time.Now, Changed: b.connector.Tell}
-	b.checker = &health.Checker{Version: info.Version, Build: info.Commit, Revision: cfg.revision, Now: time.Now, Overlap: b.overlap}
-	b.events = httpkit.NewEventLog(cfg.logger.Named("http"))
-	metrics := server.NewMetrics(info.Version, info.Commit, b.checker.Health)
-	b.authenticator = &server.Authenticator{
-		Verifier:   b.keyring,
-		Monitoring: cfg.monitoring,
-		Events:     b.events,
-		Now:        time.Now,
-		Checked:    metrics.TokenChecked,
-		OnChange:   b.connector.Tell,
-		Draining:   func() bool { return b.listener.Draining() }, // which is made below
-	}
-
-	httpServer := &server.Server{
-		Checker:       b.checker,
-		Authenticator: b.authenticator,
-		Metrics:       metrics,
-		Page: &server.Page{
-			Health:  b.checker.Health,
-			Status:  b.status,
-			Waiting: b.watcher.Waiting,
-			Verify:  b.authenticator.Verify,
-			Pass:    b.keyring.Pass,
-			Valid:   b.keyring.Valid,
-			Logs:    cfg.ring,
-			Logger:  cfg.logger.Named("page"),
-			Now:     time.Now,
-			Key:     randomKey(),
-			Secure:  strings.HasPrefix(cfg.publicURL, "https:"),
-		},
-		AccessLog: &server.AccessLog{
-			Logger:         cfg.logger.Named("http"),
-			Events:         b.events,
-			TrustedProxies: cfg.trustedProxies,
-			Metrics:        metrics,
-			Now:            time.Now,
-		},
-		SCIM:       server.SCIM{Handler: b.scimHandler(), RouteOf: scim.RouteOf},
-		Connection: b.state,
-	}
-	b.listener = &server.Listener{
-		Address:     cfg.listen,
-		Handler:     httpServer.Handler(),
-		Log:         cfg.logger.Named("http"),
-		Events:      b.events,
-		Connections: cfg.connections,
-	}
-	b.checker.Checks = []func() health.Report{
-		b.sessionReport, b.connector.Report, b.watcher.Report, b.unknown.Report, b.authenticator.Report, b.listener.Report,
-		b.folder.Report,
-	}
-	b.socket = &server.ControlSocket{
-		DataDir:       cfg.dataDir,
-		Listener:      b.listener,
-		Authenticator: b.authenticator,
-		Status:        b.status,
-		Log:           cfg.logger.Named("control"),
-		OnReplaced:    func() { close(b.replaced) },
-
-		OnAbandoned:    func() { close(b.abandoned) },
-		StandbyTimeout: cfg.standbyTimeout,
-	}
-	return b, nil
-}
-
-// scimHandler is made at the first request: without --public-url, locations
-// are made of the address that is bound by then.
-func (b *runningBridge) scimHandler() http.Handler {
-	made := sync.OnceValue(func() http.Handler {
-		return scim.New(scim.Config{
-			Directory: provision.Directory{Directory: b.connector, Waits: b.watcher.Look, Unknown: b.unknown},
-			BaseURL:   b.publicURL(),
-			Logger:    b.cfg.logger.Named("scim"),
-		})
-	})
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { made().ServeHTTP(w, r) })
-}
 
 const (
 	// checkEvery is the pause between two looks for what an operator may have
@@ -227,7 +47,8 @@ func (b *runningBridge) open(ctx context.Context) error {
 func (b *runningBridge) run(ctx context.Context, takeOver bool) error {
 	log := b.cfg.logger
 	info := build.Read()
-	log.Info("starting", "version", info.Version, "commit", info.Commit, "instance", b.instance, "revision", b.cfg.revision, "pid", os.Getpid())
+	log.Info("starting", "version", info.Version, "commit", info.Commit, "instance", b.instance, "revision", b.cfg.revision,
+		"pid", os.Getpid())
 	isStandby, err := b.socket.Open(ctx, takeOver)
 	if err != nil {
 		return err
@@ -242,7 +63,7 @@ func (b *runningBridge) run(ctx context.Context, takeOver bool) error {
 	} else if err := b.open(ctx); err != nil {
 		return err
 	}
-	b.tellSession()
+	b.logSession()
 
 	// Not ended by ctx: requests under way still need the account, so it is
 	// left last.
@@ -251,7 +72,7 @@ func (b *runningBridge) run(ctx context.Context, takeOver bool) error {
 	var parts sync.WaitGroup
 	parts.Go(func() { b.connector.Run(working) })
 	parts.Go(func() { b.watcher.Run(working) })
-	parts.Go(func() { b.healByItself(working) })
+	parts.Go(func() { b.watchSession(working) })
 
 	linger := b.serveUntilTold(ctx)
 	drain, cancelDrain := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout+linger)
@@ -277,17 +98,17 @@ func (b *runningBridge) serveUntilTold(ctx context.Context) (linger time.Duratio
 		case <-ctx.Done():
 			b.cfg.logger.Info("stopping: asked by a signal; a second one cuts off the requests under way")
 			if b.socket.IsStandby() {
-				b.connector.HandedOver() // the one that serves goes on under this name
+				b.connector.OnHandover() // the one that serves goes on under this name
 			}
 			return 0
 		case b.failure = <-b.listener.Failed():
 			return 0
 		case <-b.replaced:
-			b.connector.HandedOver()
+			b.connector.OnHandover()
 			return lingerTime
 		case <-b.abandoned:
 			b.cfg.logger.Warn("stopping: nobody has asked this bridge to take over, or how it is, for a while; the one that serves goes on")
-			b.connector.HandedOver()
+			b.connector.OnHandover()
 			return 0
 		case <-b.cfg.signals.reload():
 			b.reload()
@@ -306,13 +127,13 @@ func (b *runningBridge) reload() {
 			b.authenticator.SetMonitoring(token)
 		}
 	}
-	before := b.keyring.State()
-	b.keyring.Reload()
+	before := b.verifier.State()
+	b.verifier.Reload()
 	file, err := b.cfg.readSession()
-	switch after := b.keyring.State(); {
+	switch after := b.verifier.State(); {
 	case before.Sealed:
-		b.tellSession()
-		if err := b.admitStored(); err != nil { // the token file may be another now
+		b.logSession()
+		if err := b.verifyStored(); err != nil { // the token file may be another now
 			log.Error("the bridge could not be opened with --unseal-token-file", "error", err)
 		}
 	case err != nil:
@@ -323,35 +144,45 @@ func (b *runningBridge) reload() {
 	}
 }
 
-// healByItself opens the bridge with the token file, and looks for a better
-// session as long as there is none that can be read.
-func (b *runningBridge) healByItself(ctx context.Context) {
+// watchSession follows the connector, opens the bridge with the token file, and
+// looks for a better session as long as there is none that can be read.
+func (b *runningBridge) watchSession(ctx context.Context) {
 	tick := time.NewTicker(checkEvery)
 	defer tick.Stop()
-	said := ""
+	lastLogged := b.checkSession("")
 	for {
-		b.keyring.Reconsider() // the overlap may have ended meanwhile
-		s := b.keyring.State()
-		if s.Err != nil {
-			b.keyring.Reload()
-			if b.keyring.State().Err == nil {
-				b.tellSession()
-			}
-		}
-		b.folder.retry()
-		if b.connector.State().Strange != nil {
-			b.watcher.Look() // its request finds out whether that has passed
-		}
-		if err := b.admitStored(); s.Sealed && err != nil && err.Error() != said {
-			said = err.Error()
-			b.cfg.logger.Error("the bridge could not be opened with --unseal-token-file", "error", err)
-		}
 		select {
 		case <-ctx.Done():
 			return
+		case <-b.connector.Changes():
+			b.onConnectorChange()
 		case <-tick.C:
+			lastLogged = b.checkSession(lastLogged)
 		}
 	}
+}
+
+// checkSession looks for what may have passed or been put right meanwhile. It
+// logs why the token file does not open the bridge, unless that is lastLogged,
+// and returns what was logged last.
+func (b *runningBridge) checkSession(lastLogged string) string {
+	b.verifier.OnConnectorChange() // the overlap may have ended
+	s := b.verifier.State()
+	if s.Err != nil {
+		b.verifier.Reload()
+		if b.verifier.State().Err == nil {
+			b.logSession()
+		}
+	}
+	b.folder.retry()
+	if b.connector.State().Strange != nil {
+		b.watcher.Look() // its request finds out whether that has passed
+	}
+	if err := b.verifyStored(); s.Sealed && err != nil && err.Error() != lastLogged {
+		lastLogged = err.Error()
+		b.cfg.logger.Error("the bridge could not be opened with --unseal-token-file", "error", err)
+	}
+	return lastLogged
 }
 
 // noteUnseal remembers why the token file does not open the bridge; nil if it does.
@@ -364,9 +195,9 @@ func (b *runningBridge) noteUnseal(err error) {
 	}
 }
 
-// sessionReport is the keyring's, with what is known here of how to open it.
+// sessionReport is the verifier's, with what is known here of how to open it.
 func (b *runningBridge) sessionReport() health.Report {
-	r := b.keyring.Report()
+	r := b.verifier.Report()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for i, p := range r.Problems {
@@ -379,14 +210,14 @@ func (b *runningBridge) sessionReport() health.Report {
 	return r
 }
 
-// admitStored opens a sealed bridge with the token file, if there is one.
-func (b *runningBridge) admitStored() error {
-	if b.cfg.unsealTokenFile == "" || !b.keyring.State().Sealed {
+// verifyStored opens a sealed bridge with the token file, if there is one.
+func (b *runningBridge) verifyStored() error {
+	if b.cfg.unsealTokenFile == "" || !b.verifier.State().Sealed {
 		return nil
 	}
 	token, err := readSecret("--unseal-token-file", b.cfg.unsealTokenFile, func(text string) { b.cfg.logger.Warn(text) })
 	if err == nil {
-		err = b.keyring.Verify(token.Reveal())
+		err = b.verifier.Verify(token.Reveal())
 	}
 	b.noteUnseal(err)
 	return err
@@ -394,7 +225,7 @@ func (b *runningBridge) admitStored() error {
 
 // overlap is what is to be told while two tokens work; nil when one does.
 func (b *runningBridge) overlap() *health.Overlap {
-	until, runs := b.keyring.OverlapEnd()
+	until, runs := b.verifier.OverlapEnd()
 	if !runs {
 		return nil
 	}
@@ -406,9 +237,9 @@ func (b *runningBridge) overlap() *health.Overlap {
 	return o
 }
 
-// tellSession logs what the session is before anybody has shown a token.
-func (b *runningBridge) tellSession() {
-	switch s := b.keyring.State(); {
+// logSession logs what the session is before a token was shown.
+func (b *runningBridge) logSession() {
+	switch s := b.verifier.State(); {
 	case s.Err != nil:
 		b.cfg.logger.Error("the session cannot be read: run terraform apply, which gives it to the bridge again",
 			"problem", "session_unreadable", "reason", s.Err)
@@ -418,32 +249,16 @@ func (b *runningBridge) tellSession() {
 	}
 }
 
-// heartbeat is what the account is told.
-func (b *runningBridge) heartbeat() (api.HeartbeatState, []string) {
-	h := b.checker.Health()
-	codes := health.Codes(h.Problems)
-	switch {
-	case h.State == health.Healthy:
-		return api.Healthy, codes
-	case b.connector.State().Phase != account.SignedIn && len(h.Problems) == 0:
-		return api.Healthy, codes // this heartbeat is what ends the signing in
-	default:
-		return api.Degraded, codes
-	}
-}
-
-// connectorChanged follows the connector's state.
-func (b *runningBridge) connectorChanged() {
-	b.keyring.Reconsider()
+// onConnectorChange follows the connector's state.
+func (b *runningBridge) onConnectorChange() {
+	b.verifier.OnConnectorChange()
 	if b.connector.State().Phase != account.SignedIn {
 		return
 	}
+	b.observedRevision()
 	b.mu.Lock()
 	first := !b.signedIn
 	b.signedIn = true
-	if first {
-		b.observed = b.cfg.revision
-	}
 	b.mu.Unlock()
 	b.watcher.Look()
 	if first {
@@ -451,9 +266,21 @@ func (b *runningBridge) connectorChanged() {
 	}
 }
 
-// state is the bridge's state in one word.
-func (b *runningBridge) state() string {
-	k := b.keyring.State()
+// observedRevision returns the last revision that signed in: this one as soon
+// as it has, though the change may not have been followed yet.
+func (b *runningBridge) observedRevision() string {
+	signedIn := b.connector.State().Phase == account.SignedIn
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if signedIn {
+		b.observed = b.cfg.revision
+	}
+	return b.observed
+}
+
+// connection is the state of the bridge's connection in one word.
+func (b *runningBridge) connection() string {
+	k := b.verifier.State()
 	switch {
 	case b.listener.Draining():
 		return control.Draining
@@ -473,10 +300,7 @@ func (b *runningBridge) state() string {
 }
 
 func (b *runningBridge) status() control.Status {
-	k := b.keyring.State()
-	b.mu.Lock()
-	observed := b.observed
-	b.mu.Unlock()
+	k := b.verifier.State()
 	now := b.checker.Health()
 	return control.Status{
 		Instance:           b.instance,
@@ -484,8 +308,8 @@ func (b *runningBridge) status() control.Status {
 		StartedAt:          b.started.UTC(),
 		Version:            build.Read().Version,
 		Revision:           b.cfg.revision,
-		ObservedRevision:   observed,
-		State:              b.state(),
+		ObservedRevision:   b.observedRevision(),
+		State:              b.connection(),
 		Problems:           now.Problems,
 		Health:             now,
 		EgressAddress:      b.connector.State().Address,

@@ -134,7 +134,7 @@ func (d *devCommand) Run(ctx context.Context, c *console, parser *kong.Kong) err
 	if err != nil {
 		return err
 	}
-	if err := b.keyring.Verify(bearer.Reveal()); err != nil {
+	if err := b.verifier.Verify(bearer.Reveal()); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -258,7 +258,7 @@ func (d *devCommand) activate(ctx context.Context, admin *api.Client, a *account
 func (b *runningBridge) waitReady(ctx context.Context) bool {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	for b.listener.Addr() == "" || b.state() != control.Ready && b.state() != control.Refused {
+	for b.listener.Addr() == "" || b.connection() != control.Ready && b.connection() != control.Refused {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():

@@ -71,17 +71,17 @@ func call[T any](ctx context.Context, c *Connector, r request) (answer T, lost b
 		switch {
 		case errors.As(err, &no) && no.sessionEnded:
 			c.forget(l)
-			c.look()
+			c.trigger()
 			if fresh++; fresh < 3 {
 				continue
 			}
 		case errors.As(err, &no) && no.entry:
 			c.failed(l.creds, err, 1)
-			c.look()
+			c.trigger()
 		case errors.As(err, &no) && !no.busy():
 			return answer, lost, no.directoryError()
 		case (no == nil || no.lost()) && ctx.Err() == nil:
-			c.Tell() // the heartbeat finds out whether the account is away
+			c.NotifyHeartbeat() // the heartbeat finds out whether the account is away
 			lost = lost || !notSent(err)
 			if lost && !r.repeatable {
 				break

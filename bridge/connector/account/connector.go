@@ -40,16 +40,14 @@ type Config struct {
 	// RetryAtMost is the longest pause between two attempts to come in, 10 s
 	// if zero: what was wrong may have been cured by somebody who waits.
 	RetryAtMost time.Duration
-	// Patience is how long a request waits for a sign-in under way, 5 s if zero.
-	Patience time.Duration
+	// WaitTimeout is how long a request waits for a sign-in under way, 5 s if zero.
+	WaitTimeout time.Duration
 	// AttemptTimeout bounds a sign-in or a heartbeat, 20 s if zero. Key
 	// derivation alone takes half a second on a slow machine.
 	AttemptTimeout time.Duration
 
 	// Health is what heartbeats tell of this bridge.
-	Health func() (state api.HeartbeatState, codes []string)
-	// Changed is called after State has changed, and holds no lock.
-	Changed func()
+	Health func() health.Health
 }
 
 // Phase is how far the connector has come with the account.
@@ -80,6 +78,9 @@ type State struct {
 	// and alive since this process started, even if it refused the bridge for
 	// another reason; 0 for none.
 	Proved int64
+	// Expired is the newest generation that the account has refused because its
+	// overlap is over; it stays.
+	Expired int64
 	// Generations are the credentials that the account accepts, as it said
 	// last; nil until it said so once.
 	Generations []api.Generation
@@ -91,8 +92,9 @@ type State struct {
 
 // A Connector is one bridge's way to its account. It is safe for concurrent use.
 type Connector struct {
-	cfg  Config
-	wake chan struct{} // makes Run look again at once
+	cfg     Config
+	wake    chan struct{} // makes Run attempt again at once
+	changes chan struct{} // see Changes
 
 	mu      sync.Mutex
 	creds   *credentials
@@ -100,7 +102,7 @@ type Connector struct {
 	state   State
 	moved   chan struct{} // closed and made anew by every update
 	strange atomic.Bool   // State.Strange is set
-	quiet   bool          // see HandedOver
+	quiet   bool          // see OnHandover
 	dropped []*login      // which Run signs out
 }
 
@@ -130,23 +132,24 @@ func New(cfg Config) *Connector {
 	if cfg.RetryAtMost == 0 {
 		cfg.RetryAtMost = 10 * time.Second
 	}
-	if cfg.Patience == 0 {
-		cfg.Patience = 5 * time.Second
+	if cfg.WaitTimeout == 0 {
+		cfg.WaitTimeout = 5 * time.Second
 	}
 	if cfg.AttemptTimeout == 0 {
 		cfg.AttemptTimeout = 20 * time.Second
 	}
 	return &Connector{
-		cfg:   cfg,
-		wake:  make(chan struct{}, 1),
-		state: State{Phase: Waiting},
-		moved: make(chan struct{}),
+		cfg:     cfg,
+		wake:    make(chan struct{}, 1),
+		changes: make(chan struct{}, 1),
+		state:   State{Phase: Waiting},
+		moved:   make(chan struct{}),
 	}
 }
 
-// Use gives the connector credentials. An earlier login serves until there is
-// one with the new credentials.
-func (c *Connector) Use(creds session.Credentials, epoch int64) {
+// SetCredentials gives the connector credentials. An earlier login serves until
+// there is one with the new credentials.
+func (c *Connector) SetCredentials(creds session.Credentials, epoch int64) {
 	c.mu.Lock()
 	c.creds = &credentials{creds, epoch}
 	c.mu.Unlock()
@@ -156,13 +159,13 @@ func (c *Connector) Use(creds session.Credentials, epoch int64) {
 			s.Phase, s.Problem = SigningIn, nil
 		}
 	})
-	c.look()
+	c.trigger()
 }
 
-// Drop forgets the credentials and what the account said of them: the
+// ClearCredentials forgets the credentials and what the account said of them: the
 // connector waits for others. Run ends the session with the account, which
 // would count a live bridge until the session expires.
-func (c *Connector) Drop() {
+func (c *Connector) ClearCredentials() {
 	c.update(func(s *State) {
 		if c.login != nil {
 			c.dropped = append(c.dropped, c.login)
@@ -170,7 +173,7 @@ func (c *Connector) Drop() {
 		c.creds, c.login = nil, nil
 		s.Phase, s.Problem, s.Epoch, s.Proved = Waiting, nil, 0, 0
 	})
-	c.look()
+	c.trigger()
 }
 
 // signOutDropped ends the sessions of dropped credentials.
@@ -193,30 +196,34 @@ func (c *Connector) State() State {
 	return c.state
 }
 
-// Tell makes the next heartbeat go out at once, if there is a login: something
-// that the account should know has changed.
-func (c *Connector) Tell() {
+// NotifyHeartbeat makes the next heartbeat go out at once, if there is a login:
+// something that the account should know has changed.
+func (c *Connector) NotifyHeartbeat() {
 	if c.State().Phase == SignedIn {
-		c.look()
+		c.trigger()
 	}
 }
 
-// HandedOver says that another process goes on under this bridge's name, so
+// OnHandover is called when another process goes on under this bridge's name, so
 // that leaving is no news for the account.
-func (c *Connector) HandedOver() {
+func (c *Connector) OnHandover() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.quiet = true
 }
 
-func (c *Connector) look() {
+func (c *Connector) trigger() {
 	select {
 	case c.wake <- struct{}{}:
 	default:
 	}
 }
 
-// update changes the state, under the lock, and tells who waits for it.
+// Changes returns a channel that receives after State has changed. It holds one
+// change: the receiver looks at the state as it is by then.
+func (c *Connector) Changes() <-chan struct{} { return c.changes }
+
+// update changes the state, under the lock, and wakes those that wait for it.
 func (c *Connector) update(change func(*State)) {
 	c.mu.Lock()
 	before := c.state
@@ -226,7 +233,10 @@ func (c *Connector) update(change func(*State)) {
 	changed := differ(before, c.state)
 	c.mu.Unlock()
 	if changed {
-		c.cfg.Changed()
+		select {
+		case c.changes <- struct{}{}:
+		default: // one is waiting already
+		}
 	}
 }
 
@@ -240,7 +250,7 @@ func differ(a, b State) bool {
 		})
 }
 
-// Report says how the way to the account is.
+// Report returns how the way to the account is.
 func (c *Connector) Report() health.Report {
 	s := c.State()
 	r := health.Report{Source: "account", Time: s.Tried, Expires: s.Tried.Add(2*c.cfg.Heartbeat + c.cfg.AttemptTimeout)}
@@ -421,6 +431,9 @@ func (c *Connector) failed(creds *credentials, err error, failures int) {
 			return // dropped meanwhile, or replaced by others, of which this says nothing
 		}
 		s.Phase, s.Problem, s.Tried = Refused, &p, now
+		if facts[problem.FactReason] == string(api.ErrorCodeCredentialsExpired) {
+			s.Expired = max(s.Expired, creds.epoch)
+		}
 		if code == problem.AccountUnreachable {
 			s.Phase = Unreachable
 		}
@@ -457,11 +470,11 @@ func logFields(code problem.Code, facts problem.Facts, failures int) []any {
 	return append(fields, "attempts", failures)
 }
 
-// settle waits for a sign-in under way to succeed or to fail, as long as a
+// AwaitSignIn waits for a sign-in under way to succeed or to fail, as long as a
 // request would.
-func (c *Connector) settle(ctx context.Context) {
-	patience := time.NewTimer(c.cfg.Patience)
-	defer patience.Stop()
+func (c *Connector) AwaitSignIn(ctx context.Context) {
+	timeout := time.NewTimer(c.cfg.WaitTimeout)
+	defer timeout.Stop()
 	for {
 		c.mu.Lock()
 		pending := c.creds != nil && c.state.Problem == nil && (c.login == nil || c.login.creds != c.creds)
@@ -472,7 +485,7 @@ func (c *Connector) settle(ctx context.Context) {
 		}
 		select {
 		case <-moved:
-		case <-patience.C:
+		case <-timeout.C:
 			return
 		case <-ctx.Done():
 			return
@@ -484,8 +497,8 @@ func (c *Connector) settle(ctx context.Context) {
 // under way, but not for one that has failed already: the identity provider
 // is better served by a quick 503 than by a slow one.
 func (c *Connector) session(ctx context.Context) (*login, error) {
-	patience := time.NewTimer(c.cfg.Patience)
-	defer patience.Stop()
+	timeout := time.NewTimer(c.cfg.WaitTimeout)
+	defer timeout.Stop()
 	for {
 		c.mu.Lock()
 		l, state, moved := c.login, c.state, c.moved
@@ -500,7 +513,7 @@ func (c *Connector) session(ctx context.Context) (*login, error) {
 		}
 		select {
 		case <-moved:
-		case <-patience.C:
+		case <-timeout.C:
 			return nil, &bridge.UnavailableError{
 				Detail: "the bridge is signing in to the account", Err: errors.New("signing in takes long"),
 			}

@@ -200,17 +200,16 @@ func signedInWithAdmin(t testing.TB) (*account.Connector, *faults, *api.Client) 
 		Heartbeat:   200 * time.Millisecond,
 		RetryAtMost: 200 * time.Millisecond,
 		// A loaded machine with the race detector signs in slowly.
-		Patience:       5 * time.Minute,
+		WaitTimeout:    5 * time.Minute,
 		AttemptTimeout: 5 * time.Minute,
-		Health:         func() (api.HeartbeatState, []string) { return api.Healthy, nil },
-		Changed:        func() {},
+		Health:         func() health.Health { return health.Health{State: health.Healthy} },
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	running.Go(func() { c.Run(ctx) })
 	t.Cleanup(func() { cancel(); running.Wait() })
 	network.creds = session.Credentials{AccountURL: "http://127.0.0.1", AccountID: model.ID, Email: managerEmail, Secrets: secrets}
-	c.Use(network.creds, 1)
+	c.SetCredentials(network.creds, 1)
 	awaitPhase(t, c, account.SignedIn)
 	return c, network, admin
 }
@@ -502,7 +501,7 @@ func TestWhatAnswersInTheAccountsPlaceIsNamed(t *testing.T) {
 			if p, err := c.Person(t.Context(), "x"); row.path != "" && !errors.Is(err, bridge.ErrUnavailable) {
 				t.Errorf("a request got %v, %v; want ErrUnavailable", p, err)
 			}
-			c.Tell()
+			c.NotifyHeartbeat()
 			await(t, c, "unhealthy because of what answers", func() bool {
 				r := c.Report()
 				return r.State == health.Unhealthy && len(r.Problems) == 1 && r.Problems[0].Code == problem.AccountUnreachable &&

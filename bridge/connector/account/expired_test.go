@@ -1,68 +1,78 @@
 package account
 
 import (
-	"crypto/rand"
 	"errors"
+	"net/http"
 	"testing"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/signin"
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
 
-// A bridge that was not redeployed after a rotation holds the old session
-// alone. Once the account has said that its overlap is over, the token is dead,
-// though the account says nothing more.
-func TestAnExpiredTokenStaysDeadWhileTheAccountIsAway(t *testing.T) {
+// That the overlap of a generation is over must outlive every answer that
+// comes next: the account may be away a moment later, and say nothing.
+func TestAnExpiredGenerationStaysExpired(t *testing.T) {
 	t.Parallel()
-	token, err := session.NewToken()
-	if err != nil {
-		t.Fatal(err)
-	}
-	secrets, err := signin.GenerateSecrets()
-	if err != nil {
-		t.Fatal(err)
-	}
-	sealed, err := session.Seal(token, 1, session.Credentials{AccountURL: "http://127.0.0.1", AccountID: "acc", Email: "a@example.com", Secrets: secrets}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var k *Keyring
-	c := New(Config{Log: hclog.NewNullLogger(), Now: time.Now, Random: rand.Reader, Patience: time.Millisecond, Changed: func() { k.Reconsider() }})
-	k = NewKeyring(func() (session.File, error) { return session.Parse(sealed) }, c, time.Now)
-	if err := k.Verify(token.Reveal()); err != nil {
-		t.Fatal(err)
-	}
-	// What it said before of the generation, without an end, is of before.
-	c.update(func(s *State) { s.Proved, s.Phase, s.Generations = 1, SignedIn, []api.Generation{{Epoch: 1}} })
-	if k.Pass(t.Context(), token.Reveal()) == "" {
-		t.Fatal("a token that the account has confirmed leaves no pass")
-	}
-	fail := func(code problem.Code, reason string) {
-		p := problem.New(code, time.Now(), problem.Facts{problem.FactReason: reason})
-		c.update(func(s *State) { s.Phase, s.Problem = Refused, &p })
+	c := New(Config{Log: hclog.NewNullLogger(), Now: time.Now})
+	c.SetCredentials(session.Credentials{AccountURL: "http://127.0.0.1"}, 1)
+	refused := func(code api.ErrorCode) error {
+		return &refusal{Problem: api.Problem{Code: code, Status: http.StatusUnauthorized}}
 	}
 	for _, row := range []struct {
-		name   string
-		code   problem.Code
-		reason string
+		name              string
+		happens           func()
+		expired, outdated bool
 	}{
-		{"while the account says so", problem.CredentialsChanged, string(api.ErrorCodeCredentialsExpired)},
-		{"while the account is away", problem.AccountUnreachable, "connection refused"},
-		{"while something else is wrong", problem.FirewallBlocked, ""},
+		{"another pair was made", func() { c.failed(c.creds, refused(api.ErrorCodeCredentialsChanged), 1) }, false, true},
+		{"the account is away", func() { c.failed(c.creds, errors.New("connection refused"), 1) }, false, false},
+		{"the overlap is over", func() { c.failed(c.creds, refused(api.ErrorCodeCredentialsExpired), 1) }, true, true},
+		{"then the account is away", func() { c.failed(c.creds, errors.New("connection refused"), 1) }, true, false},
+		{"then the firewall blocks", func() { c.failed(c.creds, refused(api.ErrorCodeFirewallBlocked), 1) }, true, false},
+		{"then the credentials are cleared", c.ClearCredentials, true, false},
+		{"then newer ones are set", func() { c.SetCredentials(session.Credentials{}, 2) }, true, false},
 	} {
-		fail(row.code, row.reason)
-		refusal, ok := errors.AsType[*control.Refusal](k.Verify(token.Reveal()))
-		if !ok || refusal.Code != problem.TokenRejected || !refusal.Previous {
-			t.Errorf("%s, the old token is answered %v", row.name, refusal)
+		row.happens()
+		s := c.CredentialState()
+		if got := s.Expired == 1; got != row.expired {
+			t.Errorf("%s: generation %d has expired, want 1: %t", row.name, s.Expired, row.expired)
 		}
-		if pass := k.Pass(t.Context(), token.Reveal()); pass != "" {
-			t.Errorf("%s, the old token leaves a pass", row.name)
+		if s.Outdated != row.outdated {
+			t.Errorf("%s: outdated is %t", row.name, s.Outdated)
 		}
+	}
+}
+
+// The bridge looks at the state when it has changed, and no change may pass
+// unseen however many come before it looks.
+func TestChangesAreSignalledWithoutWaiting(t *testing.T) {
+	t.Parallel()
+	c := New(Config{Log: hclog.NewNullLogger(), Now: time.Now})
+	for epoch := range int64(3) { // nobody receives, and nothing blocks
+		c.SetCredentials(session.Credentials{}, epoch+1)
+	}
+	select {
+	case <-c.Changes():
+	default:
+		t.Fatal("three changes, and no signal")
+	}
+	select {
+	case <-c.Changes():
+		t.Error("changes that were seen are signalled again")
+	default:
+	}
+	c.ClearCredentials()
+	select {
+	case <-c.Changes():
+	default:
+		t.Error("a change after the signal was received is not signalled")
+	}
+	c.ClearCredentials() // which changes nothing
+	select {
+	case <-c.Changes():
+		t.Error("what changes nothing is signalled")
+	default:
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/signin"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
 
@@ -27,7 +28,7 @@ func (l loggingHook) Error(string, ...any) { l.hook() }
 func TestAnAnswerBesideAStrangeOneLeavesNoProblemForEver(t *testing.T) {
 	t.Parallel()
 	var c *Connector
-	c = New(Config{Now: time.Now, Changed: func() {}, Log: loggingHook{hclog.NewNullLogger(), func() { c.noteAnswer(nil) }}})
+	c = New(Config{Now: time.Now, Log: loggingHook{hclog.NewNullLogger(), func() { c.noteAnswer(nil) }}})
 	strange := refusalOf(&http.Response{StatusCode: http.StatusBadGateway, Header: http.Header{}}, strings.NewReader(""))
 	c.noteAnswer(strange)
 	if c.State().Strange == nil {
@@ -57,10 +58,10 @@ func TestASignInThatOutlivesItsCredentialsLeavesTheBridgeSealed(t *testing.T) {
 	}
 	var c *Connector
 	c = New(Config{
-		Now: time.Now, Changed: func() {}, Log: hclog.NewNullLogger(), Transport: hookedTransport(func() { c.Drop() }),
-		Health: func() (api.HeartbeatState, []string) { return api.Healthy, nil },
+		Now: time.Now, Log: hclog.NewNullLogger(), Transport: hookedTransport(func() { c.ClearCredentials() }),
+		Health: func() health.Health { return health.Health{State: health.Healthy} },
 	})
-	c.Use(session.Credentials{AccountURL: "http://127.0.0.1:1", AccountID: "acc", Email: "a@example.com", Secrets: secrets}, 1)
+	c.SetCredentials(session.Credentials{AccountURL: "http://127.0.0.1:1", AccountID: "acc", Email: "a@example.com", Secrets: secrets}, 1)
 	creds, err := c.attempt(t.Context())
 	if err == nil {
 		t.Fatal("the account that is not there has let the bridge in")
@@ -91,48 +92,15 @@ func (d doer) Do(*http.Request) (*http.Response, error) {
 // have come: that is not refused with it.
 func TestAnOldPairsRefusalSaysNothingOfTheNewOne(t *testing.T) {
 	t.Parallel()
-	var k *Keyring
-	c := New(Config{Now: time.Now, Changed: func() { k.Reconsider() }, Log: hclog.NewNullLogger()})
-	old, fresh, sealed := bundle(t)
-	k = NewKeyring(func() (session.File, error) { return session.Parse(sealed) }, c, time.Now)
-	if err := k.Verify(old.Reveal()); err != nil {
-		t.Fatal(err)
-	}
+	c := New(Config{Now: time.Now, Log: hclog.NewNullLogger()})
+	c.SetCredentials(session.Credentials{AccountURL: "http://127.0.0.1:1"}, 1)
 	tried := c.creds
-	if err := k.Verify(fresh.Reveal()); err != nil {
-		t.Fatal(err)
-	}
+	c.SetCredentials(session.Credentials{AccountURL: "http://127.0.0.1:1"}, 2)
 	c.failed(tried, &refusal{Problem: api.Problem{Code: api.ErrorCodeCredentialsExpired, Status: http.StatusUnauthorized}}, 1)
-	if err := k.Verify(fresh.Reveal()); err != nil {
-		t.Errorf("the new token: %v", err)
+	if s := c.CredentialState(); s.Expired != 0 || s.Outdated {
+		t.Errorf("the new credentials are refused with the old: %+v", s)
 	}
 	if p := c.State().Problem; p != nil {
 		t.Errorf("the new credentials have the problem of the old: %s", p.Cause)
 	}
-}
-
-// bundle seals two pairs, of which the old one has an hour left.
-func bundle(t *testing.T) (old, fresh session.Token, sealed string) {
-	t.Helper()
-	var previous *session.Previous
-	tokens := make([]session.Token, 2)
-	for i := range tokens {
-		secrets, err := signin.GenerateSecrets()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if tokens[i], err = session.NewToken(); err != nil {
-			t.Fatal(err)
-		}
-		credentials := session.Credentials{AccountURL: "http://127.0.0.1:1", AccountID: "acc", Email: "a@example.com", Secrets: secrets}
-		if sealed, err = session.Seal(tokens[i], int64(i+1), credentials, previous); err != nil {
-			t.Fatal(err)
-		}
-		file, err := session.Parse(sealed)
-		if err != nil {
-			t.Fatal(err)
-		}
-		previous = &session.Previous{Entry: file.Entries[0], Expires: time.Now().Add(time.Hour)}
-	}
-	return tokens[0], tokens[1], sealed
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/signin"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 )
 
@@ -90,11 +91,11 @@ func (e *impostor) Error() string {
 func (e *impostor) Unwrap() error { return e.err }
 
 func (c *Connector) heartbeat(ctx context.Context, l *login) error {
-	state, codes := c.cfg.Health()
+	h := c.cfg.Health()
 	answer, err := receive[api.HeartbeatAnswer](l.client.SendHeartbeat(ctx, api.Heartbeat{
 		Revision: c.cfg.Bridge.Revision,
-		State:    state,
-		Problems: append([]string{}, codes...),
+		State:    heartbeatState(h, c.State().Phase),
+		Problems: health.Codes(h.Problems),
 	}, l.authorize))
 	if err != nil {
 		return err
@@ -112,6 +113,15 @@ func (c *Connector) heartbeat(ctx context.Context, l *login) error {
 		s.FirewallOff = toFirewallOff(answer, s.FirewallOff, now)
 	})
 	return nil
+}
+
+// heartbeatState is what the account is told. A bridge without a problem that
+// is still signing in is healthy: this heartbeat is what ends the signing in.
+func heartbeatState(h health.Health, phase Phase) api.HeartbeatState {
+	if h.State == health.Healthy || phase != SignedIn && len(h.Problems) == 0 {
+		return api.Healthy
+	}
+	return api.Degraded
 }
 
 // errStrangeJSON is an answer of something that speaks JSON.

@@ -297,7 +297,7 @@ func (t *Target) unseal(ctx context.Context, socket string, token session.Token)
 	ctx, cancel := context.WithTimeoutCause(ctx, startTime, fmt.Errorf("the bridge did not answer within %s", startTime))
 	defer cancel()
 	_, err := control.Dial(t.path(socket)).Unseal(ctx, token.Reveal())
-	if refusal, ok := errors.AsType[*control.Refusal](err); ok && refusal.Code != "" {
+	if refusal, ok := errors.AsType[*control.Error](err); ok && refusal.Code != "" {
 		return &deploy.NotReadyError{Reason: "the bridge refused the token: " + refusal.Error() + ".",
 			Problems: []problem.Problem{problem.New(refusal.Code, time.Now(), nil)}}
 	}

@@ -27,7 +27,7 @@ func TestDroppedCredentialsEndTheSession(t *testing.T) {
 	if !onlyBridge(t, admin).Live || c.State().Proved != 1 {
 		t.Fatalf("before: %+v, %+v", onlyBridge(t, admin), c.State())
 	}
-	c.Drop()
+	c.ClearCredentials()
 	if s := c.State(); s.Phase != account.Waiting || s.Proved != 0 || s.Epoch != 0 {
 		t.Errorf("after dropping the credentials: %+v", s)
 	}
@@ -42,16 +42,16 @@ func TestASignInWithDroppedCredentialsProvesNothing(t *testing.T) {
 	t.Parallel()
 	c, network, admin := signedInWithAdmin(t)
 	creds := network.creds
-	c.Drop()
+	c.ClearCredentials()
 	await(t, c, "signed out", func() bool { return !onlyBridge(t, admin).Live })
 	network.set(once("POST /v1/auth/finish", func(req *http.Request) func() (*http.Response, error) {
 		return func() (*http.Response, error) {
 			resp, err := network.real.RoundTrip(req)
-			c.Drop()
+			c.ClearCredentials()
 			return resp, err
 		}
 	}))
-	c.Use(creds, 1)
+	c.SetCredentials(creds, 1)
 	await(t, c, "asked again", func() bool { return network.count("POST /v1/auth/finish") == 2 })
 	await(t, c, "signed out again", func() bool { return network.count("DELETE /v1/session") == 2 && !onlyBridge(t, admin).Live })
 	if s := c.State(); s.Phase != account.Waiting || s.Proved != 0 {

@@ -1,0 +1,84 @@
+package auth
+
+import (
+	"time"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
+)
+
+// OverlapEnd returns when the previous pair's token ends, and reports whether
+// it still works until then.
+func (v *TokenVerifier) OverlapEnd() (until time.Time, works bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	state := v.connector.CredentialState()
+	if len(v.file.Entries) < 2 || state.Outdated {
+		return until, false
+	}
+	newest := v.file.Entries[0].Header
+	until = newest.PreviousExpires
+	if state.Generations != nil { // what the account says goes before what was sealed
+		until = time.Time{}
+		for _, g := range state.Generations {
+			if g.Epoch == newest.PreviousEpoch && !g.Expires.IsZero() {
+				until = g.Expires
+			}
+		}
+	}
+	return until, v.now().Before(until) // not if nothing is known of it
+}
+
+// isOld reports whether a generation is that of the bundle's second session.
+func (v *TokenVerifier) isOld(epoch int64) bool {
+	return len(v.file.Entries) > 0 && epoch < v.file.Entries[0].Header.Epoch
+}
+
+// checkSealed returns why the token of a generation is not taken any more, as
+// far as the sealed session tells: it is that of the second session, whose end
+// is past.
+func (v *TokenVerifier) checkSealed(epoch int64) *Error {
+	newest := v.file.Entries[0].Header
+	if !v.isOld(epoch) || newest.PreviousExpires.IsZero() || v.now().Before(newest.PreviousExpires) {
+		return nil
+	}
+	return superseded(newest.PreviousExpires)
+}
+
+// checkAlive returns nil if the token of that generation still counts while the
+// generation inUse is open. The account ends the overlap of two pairs; what it
+// said last is compared with the clock. Until it said something, the sealed
+// session counts.
+func (v *TokenVerifier) checkAlive(state session.CredentialState, epoch, inUse int64) *Error {
+	dead := v.isDead(state, epoch)
+	for _, g := range state.Generations {
+		if g.Epoch != epoch {
+			continue
+		}
+		if !g.Expires.IsZero() && !v.now().Before(g.Expires) {
+			return superseded(g.Expires)
+		}
+		if dead {
+			return superseded(time.Time{})
+		}
+		return nil
+	}
+	switch {
+	case dead:
+		return superseded(time.Time{})
+	case epoch == inUse && !v.isOld(epoch):
+		// The session's own token stays right while the account refuses the
+		// credentials for another reason: that heals without a new token.
+		return nil
+	case state.Generations != nil:
+		return superseded(time.Time{})
+	case v.file.Entries[0].Header.PreviousExpires.IsZero():
+		return undecided()
+	default:
+		return v.checkSealed(epoch)
+	}
+}
+
+// isDead reports whether the token of a generation has ended for good.
+func (v *TokenVerifier) isDead(state session.CredentialState, epoch int64) bool {
+	return epoch <= v.dead || epoch <= state.Expired || v.isOld(epoch) && epoch == state.Epoch && state.Outdated
+}

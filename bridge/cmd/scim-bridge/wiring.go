@@ -1,0 +1,203 @@
+package main
+
+import (
+	"crypto/rand"
+	"net"
+	"net/http"
+	"net/netip"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/auth"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/connector/account"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/build"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/logring"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/secret"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/provision"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/server"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
+)
+
+// bridgeConfig is what a bridge is made of.
+type bridgeConfig struct {
+	listen, publicURL string
+	listener          net.Listener // for listen, bound before; nil binds it
+	accountURL        string
+	dataDir           string
+	revision          string
+	readSession       func() (session.File, error)
+	unsealTokenFile   string
+	monitoring        secret.String
+	transport         http.RoundTripper
+	confirmation      time.Duration
+	trustedProxies    []netip.Prefix
+	logger            hclog.Logger
+	ring              *logring.Ring
+	connections       int // at a time
+	// readMonitoring reads monitoring anew; nil where it comes from no file.
+	readMonitoring func() (secret.String, error)
+	signals        *signals
+	// standbyTimeout is how long a bridge on standby waits for a word of who
+	// started it; zero means server.ControlSocket's.
+	standbyTimeout time.Duration
+}
+
+// runningBridge holds the parts of a bridge.
+type runningBridge struct {
+	cfg      bridgeConfig
+	instance string
+	started  time.Time
+
+	folder        *dataFolder
+	events        *httpkit.EventLog
+	checker       *health.Checker
+	connector     *account.Connector
+	verifier      *auth.TokenVerifier
+	watcher       *provision.Watcher
+	unknown       *provision.UnknownMembers
+	listener      *server.Listener
+	authenticator *server.Authenticator
+	socket        *server.ControlSocket
+
+	replaced  chan struct{} // closed when another process serves
+	abandoned chan struct{} // closed when this one waited on standby in vain
+
+	failure error // why the server has ended by itself
+
+	mu       sync.Mutex
+	observed string // the last revision that signed in
+	signedIn bool   // in this process
+	// unsealFault is why the token file does not open the bridge; may be empty.
+	unsealFault string
+}
+
+// newBridge makes the parts in order: each is given only parts that were made
+// before it, and calls no other. The connector signals its changes; watchSession
+// follows them.
+func newBridge(cfg bridgeConfig) (*runningBridge, error) {
+	var err error
+	if cfg.dataDir, err = filepath.Abs(cfg.dataDir); err != nil { // as remedies name it
+		return nil, err
+	}
+	instance, err := instanceID(cfg.dataDir)
+	if err != nil {
+		return nil, err
+	}
+	info := build.Read()
+	httpLog := cfg.logger.Named("http")
+	b := &runningBridge{
+		cfg:       cfg,
+		instance:  instance,
+		started:   time.Now(),
+		folder:    &dataFolder{path: cfg.dataDir, log: cfg.logger},
+		events:    httpkit.NewEventLog(httpLog),
+		checker:   &health.Checker{Version: info.Version, Build: info.Commit, Revision: cfg.revision, Now: time.Now},
+		observed:  readObserved(cfg.dataDir),
+		replaced:  make(chan struct{}),
+		abandoned: make(chan struct{}),
+	}
+	b.connector = account.New(account.Config{
+		URL:       cfg.accountURL,
+		Bridge:    api.BridgeIdentity{Instance: instance, Version: info.Version, Revision: cfg.revision},
+		Transport: cfg.transport,
+		Log:       cfg.logger.Named("connector"),
+		Now:       time.Now,
+		Random:    rand.Reader,
+		Health:    b.checker.Health,
+	})
+	b.verifier = auth.NewTokenVerifier(cfg.readSession, b.connector, time.Now)
+	b.watcher = &provision.Watcher{
+		Room:    b.connector,
+		Every:   cfg.confirmation,
+		Log:     cfg.logger.Named("confirmation"),
+		Now:     time.Now,
+		Changed: b.connector.NotifyHeartbeat,
+	}
+	b.unknown = &provision.UnknownMembers{
+		Log:     cfg.logger.Named("members"),
+		Now:     time.Now,
+		Changed: b.connector.NotifyHeartbeat,
+	}
+	b.listener = &server.Listener{
+		Address:     cfg.listen,
+		Log:         httpLog,
+		Events:      b.events,
+		Connections: cfg.connections,
+	}
+	metrics := server.NewMetrics(info.Version, info.Commit, b.checker.Health)
+	b.authenticator = &server.Authenticator{
+		Verifier:   b.verifier,
+		Monitoring: cfg.monitoring,
+		Events:     b.events,
+		Now:        time.Now,
+		Checked:    metrics.TokenChecked,
+		OnChange:   b.connector.NotifyHeartbeat,
+		Draining:   b.listener.Draining,
+	}
+	httpServer := &server.Server{
+		Checker:       b.checker,
+		Authenticator: b.authenticator,
+		Metrics:       metrics,
+		Page: &server.Page{
+			Health:  b.checker.Health,
+			Status:  b.status,
+			Waiting: b.watcher.Waiting,
+			Verify:  b.authenticator.Verify,
+			Pass:    b.verifier.Pass,
+			IsValid: b.verifier.IsValid,
+			Logs:    cfg.ring,
+			Logger:  cfg.logger.Named("page"),
+			Now:     time.Now,
+			Key:     randomKey(),
+			Secure:  strings.HasPrefix(cfg.publicURL, "https:"),
+		},
+		AccessLog: &server.AccessLog{
+			Logger:         httpLog,
+			Events:         b.events,
+			TrustedProxies: cfg.trustedProxies,
+			Metrics:        metrics,
+			Now:            time.Now,
+		},
+		SCIM:       server.SCIM{Handler: b.scimHandler(), RouteOf: scim.RouteOf},
+		Connection: b.connection,
+	}
+	b.socket = &server.ControlSocket{
+		DataDir:        cfg.dataDir,
+		Listener:       b.listener,
+		Authenticator:  b.authenticator,
+		Status:         b.status,
+		Log:            cfg.logger.Named("control"),
+		OnReplaced:     func() { close(b.replaced) },
+		OnAbandoned:    func() { close(b.abandoned) },
+		StandbyTimeout: cfg.standbyTimeout,
+	}
+	// What is served, and what is asked for its health, once all of it is made.
+	b.listener.Handler = httpServer.Handler()
+	b.checker.Overlap = b.overlap
+	b.checker.Checks = []func() health.Report{
+		b.sessionReport, b.connector.Report, b.watcher.Report, b.unknown.Report, b.authenticator.Report, b.listener.Report,
+		b.folder.Report,
+	}
+	return b, nil
+}
+
+// scimHandler returns the handler of SCIM. It is made at the first request:
+// without --public-url, locations are made of the address that is bound by then.
+func (b *runningBridge) scimHandler() http.Handler {
+	made := sync.OnceValue(func() http.Handler {
+		return scim.New(scim.Config{
+			Directory: provision.Directory{Directory: b.connector, Waits: b.watcher.Look, Unknown: b.unknown},
+			BaseURL:   b.publicURL(),
+			Logger:    b.cfg.logger.Named("scim"),
+		})
+	})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { made().ServeHTTP(w, r) })
+}
