@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim/schema"
 )
 
@@ -339,12 +340,12 @@ func (b *bulk) do(op *bulkOperation) *bulkResult {
 	if err != nil {
 		return b.refused(op, err)
 	}
-	w := &recorder{header: make(http.Header)}
+	w := &httpkit.Recorder{}
 	if err := b.dispatch(w, r); err != nil {
 		return b.refused(op, b.answerTo(r, err))
 	}
-	result := &bulkResult{Method: op.method, BulkID: op.id, Status: strconv.Itoa(w.status), Version: w.header.Get("ETag")}
-	result.Location = w.header.Get("Location")
+	result := &bulkResult{Method: op.method, BulkID: op.id, Status: strconv.Itoa(w.Status()), Version: w.Header().Get("ETag")}
+	result.Location = w.Header().Get("Location")
 	if result.Location == "" {
 		result.Location = b.base + r.URL.EscapedPath()
 	}
@@ -352,7 +353,7 @@ func (b *bulk) do(op *bulkOperation) *bulkResult {
 		var made struct {
 			ID string `json:"id"`
 		}
-		if json.Unmarshal(w.body.Bytes(), &made) == nil && op.id != "" {
+		if json.Unmarshal(w.Body.Bytes(), &made) == nil && op.id != "" {
 			b.made[op.id] = made.ID
 		}
 	}
@@ -406,14 +407,3 @@ func (b *bulk) refused(op *bulkOperation, e *refusal) *bulkResult {
 	}
 	return result
 }
-
-// A recorder keeps an answer.
-type recorder struct {
-	header http.Header
-	status int
-	body   bytes.Buffer
-}
-
-func (w *recorder) Header() http.Header         { return w.header }
-func (w *recorder) WriteHeader(status int)      { w.status = status }
-func (w *recorder) Write(p []byte) (int, error) { return w.body.Write(p) }

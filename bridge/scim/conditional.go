@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 )
 
 // A PATCH that said no If-Match is applied anew while others are faster, so
@@ -46,7 +47,7 @@ func staleError(version string) error {
 // ifMatch returns the version that a request depends on, or "" for any. Of
 // several it is the one that the resource has.
 func (x *exchange) ifMatch(current func() (string, error)) (string, error) {
-	tags := entityTags(x.r.Header.Values("If-Match"))
+	tags := httpkit.EntityTags(x.r.Header.Values("If-Match"))
 	if len(tags) == 0 || slices.Contains(tags, "*") {
 		return "", nil
 	}
@@ -65,8 +66,7 @@ func (x *exchange) ifMatch(current func() (string, error)) (string, error) {
 
 // unchanged answers 304 if the client has this version already.
 func (x *exchange) unchanged(version string) bool {
-	tags := entityTags(x.r.Header.Values("If-None-Match"))
-	if !slices.Contains(tags, version) && !slices.Contains(tags, "*") {
+	if !httpkit.IsKnown(x.r, version) {
 		return false
 	}
 	x.w.Header().Set("ETag", version)
@@ -86,17 +86,4 @@ func (x *exchange) prefersRepresentation() bool {
 		}
 	}
 	return false
-}
-
-// entityTags lists the tags of a header. Clients copy them from meta.version,
-// with the weakness mark or without; versions here are strong either way.
-func entityTags(headers []string) []string {
-	var tags []string
-	for tag := range strings.SplitSeq(strings.Join(headers, ","), ",") {
-		tag = strings.TrimPrefix(strings.TrimSpace(tag), "W/")
-		if tag != "" {
-			tags = append(tags, tag)
-		}
-	}
-	return tags
 }

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/netip"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -137,7 +136,7 @@ func (a *acceptances) add(network httpkit.Network, now time.Time) {
 // RequireBearer passes on requests with the bearer token, and answers others as SCIM does.
 func (a *Authenticator) RequireBearer(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := a.Verify(r.Context(), bearer(r)); err != nil {
+		if err := a.Verify(r.Context(), httpkit.BearerToken(r)); err != nil {
 			writeSCIMError(w, err)
 			return
 		}
@@ -156,7 +155,7 @@ func (a *Authenticator) RequireMonitoring(next http.Handler) http.Handler {
 // for which refused reports whether it has given one.
 func (a *Authenticator) RequireMonitoringOr(next http.Handler, refused func(http.ResponseWriter, error) bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		token := bearer(r)
+		token := httpkit.BearerToken(r)
 		if monitoring := a.monitoring(); !monitoring.IsZero() && monitoring.Equal(secret.New(token)) {
 			httpkit.Admit(r.Context())
 			httpkit.RequestFrom(r.Context()).Token = TokenMonitoring
@@ -364,16 +363,6 @@ func (a *Authenticator) Report() health.Report {
 	facts[problem.FactCount], facts[problem.FactNetworks] = strconv.Itoa(t.count.Total), t.count.String()
 	r.Problems = []problem.Problem{problem.New(problem.TokenRejected, t.first, facts)}
 	return r
-}
-
-// bearer returns the request's bearer token, or "". The scheme is compared
-// without regard to case (RFC 9110, 11.1).
-func bearer(r *http.Request) string {
-	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	if !strings.EqualFold(scheme, "Bearer") {
-		return ""
-	}
-	return strings.TrimSpace(token)
 }
 
 // statusOf is the HTTP status of a refusal.

@@ -4,10 +4,10 @@ import (
 	"context"
 	"net/http"
 	"net/netip"
-	"strings"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 )
 
 // authenticated lets in a caller with a secret that admit knows, from where the
@@ -30,14 +30,13 @@ func (s *server) authenticated(admit func(context.Context, string, netip.Addr) (
 	}
 }
 
-// bearer reads the token of RFC 6750, section 2.1; the scheme has no case.
+// bearer returns the request's bearer token, or the refusal of a request without one.
 func bearer(r *http.Request) (string, error) {
-	scheme, secret, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	if !strings.EqualFold(scheme, "Bearer") || secret == "" {
-		return "", &account.Error{
-			Status: http.StatusUnauthorized, Code: api.ErrorCodeTokenMissing, Title: "Not authenticated",
-			Detail: "there is no bearer token; send the header Authorization: Bearer TOKEN",
-		}
+	if token := httpkit.BearerToken(r); token != "" {
+		return token, nil
 	}
-	return strings.TrimSpace(secret), nil
+	return "", &account.Error{
+		Status: http.StatusUnauthorized, Code: api.ErrorCodeTokenMissing, Title: "Not authenticated",
+		Detail: "there is no bearer token; send the header Authorization: Bearer TOKEN",
+	}
 }

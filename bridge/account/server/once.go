@@ -1,7 +1,6 @@
 package server
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 )
 
 // An answer is a response at rest.
@@ -38,10 +38,10 @@ func (s *server) once(w http.ResponseWriter, r *http.Request, key string, body [
 	request := account.Request{Key: key, Digest: digest(r, body)}
 	var got, told answer
 	err := s.Account.Once(r.Context(), request, &got, func(ctx context.Context) error {
-		out := &holder{header: http.Header{}}
+		out := &httpkit.Recorder{}
 		next.ServeHTTP(out, r.WithContext(ctx))
-		got = answer{out.code, out.header, out.body.Bytes()}
-		if out.code >= http.StatusBadRequest {
+		got = answer{out.Status(), out.Header(), out.Body.Bytes()}
+		if got.Status >= http.StatusBadRequest {
 			return errRefused
 		}
 		if told = got; secret {
@@ -91,24 +91,4 @@ func digest(r *http.Request, body []byte) string {
 	fmt.Fprintf(h, "%s %s\n%s\n", r.Method, r.URL.RequestURI(), r.Header.Get("If-Match"))
 	h.Write(body)
 	return hex.EncodeToString(h.Sum(nil))
-}
-
-// holder keeps a response until its transaction is on disk.
-type holder struct {
-	header http.Header
-	code   int
-	body   bytes.Buffer
-}
-
-func (h *holder) Header() http.Header { return h.header }
-
-func (h *holder) WriteHeader(code int) {
-	if h.code == 0 {
-		h.code = code
-	}
-}
-
-func (h *holder) Write(p []byte) (int, error) {
-	h.WriteHeader(http.StatusOK)
-	return h.body.Write(p)
 }

@@ -1,7 +1,6 @@
 package account
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +9,8 @@ import (
 	"net/netip"
 	"net/url"
 	"time"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 )
 
 // CheckURL says whether the account may be reached at s: the session token
@@ -77,43 +78,20 @@ func (t *inProcess) RoundTrip(req *http.Request) (*http.Response, error) {
 	if served.Body == nil {
 		served.Body = http.NoBody
 	}
-	answer := &answer{header: http.Header{}}
+	answer := &httpkit.Recorder{}
 	t.account.ServeHTTP(answer, served)
 	served.Body.Close() // a RoundTripper closes the body, always
 	if err := req.Context().Err(); err != nil {
 		return nil, err
 	}
-	code := answer.code
-	if code == 0 {
-		code = http.StatusOK
-	}
+	status := answer.Status()
 	return &http.Response{
-		Status:     fmt.Sprintf("%d %s", code, http.StatusText(code)),
-		StatusCode: code,
+		Status:     fmt.Sprintf("%d %s", status, http.StatusText(status)),
+		StatusCode: status,
 		Proto:      "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header:        answer.header,
-		Body:          io.NopCloser(&answer.body),
-		ContentLength: int64(answer.body.Len()),
+		Header:        answer.Header(),
+		Body:          io.NopCloser(&answer.Body),
+		ContentLength: int64(answer.Body.Len()),
 		Request:       req,
 	}, nil
-}
-
-// answer is an http.ResponseWriter that keeps everything.
-type answer struct {
-	header http.Header
-	code   int
-	body   bytes.Buffer
-}
-
-func (a *answer) Header() http.Header { return a.header }
-
-func (a *answer) WriteHeader(code int) {
-	if a.code == 0 && code >= 200 {
-		a.code = code
-	}
-}
-
-func (a *answer) Write(p []byte) (int, error) {
-	a.WriteHeader(http.StatusOK)
-	return a.body.Write(p)
 }
