@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/firewall"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/ipdata"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
@@ -29,13 +30,13 @@ type Account struct {
 	// PublicURL is where people reach the account's pages, for the links in
 	// mail; without a slash at the end.
 	PublicURL string
-	// IPData answers what firewall rules ask of addresses beside ranges; nil
-	// answers nothing.
+	// IPData tells what firewall rules need to know of an address beside
+	// itself; nil tells nothing.
 	IPData *ipdata.Databases
 	Now    func() time.Time
 	Random io.Reader
 
-	policies policies
+	policies firewall.Cache
 	signIns  turnstile
 	signUps  *httpkit.Limiter
 	admins   adminsSeen

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/firewall"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 )
 
@@ -49,7 +50,7 @@ type Heartbeat struct {
 type HeartbeatAnswer struct {
 	Address          netip.Addr
 	Generations      []Generation
-	FirewallEnforced bool
+	FirewallDisabled bool
 	SuspensionLimit  string
 	// While the firewall is disabled: until when, what it will block then, and
 	// the account's own database setting, for the command that ends it sooner.
@@ -102,12 +103,12 @@ func (a *Account) AdmitSession(ctx context.Context, secret string, address netip
 	caller := Caller{Kind: ByBridge, Address: address}
 	type admitted struct {
 		store.Session
-		guard
+		firewall firewall.State
 	}
 	digest := digestOf(secret)
 	known, found, err := store.Remember(ctx, a.Store, "session "+digest, func(ctx context.Context, tx *store.Tx) (k admitted, found bool, err error) {
 		if k.Session, found, err = tx.Session(ctx, digest); err == nil && found {
-			k.guard, err = a.guard(ctx, tx)
+			k.firewall, err = a.firewallState(ctx, tx)
 		}
 		return k, found, err
 	})
@@ -118,11 +119,11 @@ func (a *Account) AdmitSession(ctx context.Context, secret string, address netip
 		return a.refuseSession(ctx, secret, caller)
 	}
 	caller.ID, caller.SessionID = known.Instance, known.ID
-	r, err := a.ruleOn(known.guard, address)
+	d, err := a.decideBy(known.firewall, address)
 	if err != nil {
 		return caller, err
 	}
-	switch refusal, err := a.refusal(ctx, r); {
+	switch refusal, err := a.refusal(ctx, d); {
 	case err != nil:
 		return caller, err
 	case refusal != nil:
@@ -173,7 +174,7 @@ func (a *Account) Heartbeat(ctx context.Context, in Heartbeat) (answer Heartbeat
 		return answer, InvalidValue("", "a heartbeat tells at most 50 problem codes and a revision of at most 200 bytes")
 	}
 	caller := CallerFrom(ctx)
-	ruling, err := a.ask(ctx, caller.Address)
+	decision, err := a.ask(ctx, caller.Address)
 	if err != nil {
 		return answer, err
 	}
@@ -205,8 +206,11 @@ func (a *Account) Heartbeat(ctx context.Context, in Heartbeat) (answer Heartbeat
 		if err := tx.TouchIntegration(ctx, a.Time()); err != nil {
 			return err
 		}
-		if ruling.Result == resultReported {
-			attempt := Attempt{Address: row.Address, Instance: caller.ID, SessionID: caller.SessionID, Result: ruling.Result, RuleID: ruling.RuleID}
+		if decision.Result == resultReported {
+			attempt := Attempt{
+				Address: row.Address, Instance: caller.ID, SessionID: caller.SessionID,
+				Result: decision.Result, RuleID: decision.RuleID(),
+			}
 			if err := a.countAttempt(ctx, tx, attempt); err != nil {
 				return err
 			}
@@ -232,9 +236,9 @@ func (a *Account) heartbeatAnswer(ctx context.Context, tx *store.Tx, address net
 	}
 	answer := HeartbeatAnswer{
 		Address: address, Generations: generations, SuspensionLimit: integration.SuspensionLimit,
-		FirewallEnforced: !f.DisabledUntil.After(a.Time()),
+		FirewallDisabled: f.DisabledUntil.After(a.Time()),
 	}
-	if answer.FirewallEnforced {
+	if !answer.FirewallDisabled {
 		return answer, nil
 	}
 	answer.DisabledUntil, answer.Database = f.DisabledUntil, a.Store.Setting()
@@ -269,12 +273,12 @@ func (a *Account) SignOut(ctx context.Context) error {
 }
 
 // ask asks the firewall outside of any other transaction.
-func (a *Account) ask(ctx context.Context, address netip.Addr) (r ruling, err error) {
+func (a *Account) ask(ctx context.Context, address netip.Addr) (d decision, err error) {
 	err = a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
-		r, err = a.judge(ctx, tx, address)
+		d, err = a.decide(ctx, tx, address)
 		return err
 	})
-	return r, err
+	return d, err
 }
 
 // noteRefusal keeps why a bridge was refused where an administrator sees it,
@@ -285,7 +289,8 @@ func (a *Account) noteRefusal(ctx context.Context, tx *store.Tx, b store.Bridge,
 		return refusal
 	}
 	text, err := json.Marshal(Refusal{
-		Time: a.Time(), Code: e.Code, Address: b.Address, RuleID: e.RuleID, Instance: b.Instance, Anonymous: e.Anonymous,
+		Time: a.Time(), Code: e.Code, Address: b.Address, RuleID: e.RuleID, Instance: b.Instance,
+		Anonymous: e.Facts[firewall.Anonymous],
 	})
 	if err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/firewall"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 )
 
@@ -39,11 +40,9 @@ type Details struct {
 	ExistingID string // the id in the way
 	Name       string // protected: the member or group
 	IDs        []string
-	Country    string        // what the deciding rule names and the address is in
-	Continent  string        // likewise
-	Anonymous  []string      // the kinds that the deciding rule names and the address has
-	Missing    []string      // ip_database_required: what no database answers
-	Rule       *DecidingRule // the rule of RuleID
+	Facts      firewall.Facts // of the address, as far as the deciding rule names them
+	Missing    []string       // ip_database_required: what no database tells
+	Rule       *DecidingRule  // the rule of RuleID
 	// Database is the account's own database setting, for commands on its machine.
 	Database string
 }

@@ -16,9 +16,9 @@ import (
 type Firewall struct {
 	DefaultAction firewall.Action
 	Rules         []FirewallRule // in the order in which they are asked
-	DisabledUntil time.Time      // the break-glass; zero or past while enforced
-	Enforced      bool
-	Version       int64 // moves with every change, also of a rule
+	DisabledUntil time.Time      // zero, or past, while it is not disabled
+	Disabled      bool           // by the break-glass: nobody is refused
+	Version       int64          // moves with every change, also of a rule
 }
 
 // A FirewallRule is a rule as it is kept.
@@ -30,7 +30,7 @@ type FirewallRule struct {
 // A FirewallUpdate changes the policy; what is nil stays.
 type FirewallUpdate struct {
 	DefaultAction *firewall.Action
-	Rules         *[]RuleInput // all of them
+	Rules         *[]firewall.Rule // all of them; one that has an id stays the rule that has it
 }
 
 // Firewall reads the policy.
@@ -53,7 +53,7 @@ func (a *Account) FirewallRules(ctx context.Context, cursor string, limit int) (
 		if err != nil {
 			return err
 		}
-		rules, err := rulesFrom(rows)
+		rules, err := fromRows(rows)
 		page = PageOf(rules, limit, func(r FirewallRule) []any { return []any{r.ID} })
 		return err
 	})
@@ -70,7 +70,9 @@ func (a *Account) FirewallRule(ctx context.Context, id string) (r FirewallRule, 
 }
 
 // UpdateFirewall changes the default action, or all rules, or both.
-func (a *Account) UpdateFirewall(ctx context.Context, in FirewallUpdate, ifMatch string, allowLockout bool) (f Firewall, err error) {
+func (a *Account) UpdateFirewall(
+	ctx context.Context, in FirewallUpdate, ifMatch string, allowLockout bool,
+) (f Firewall, err error) {
 	err = a.changeFirewall(ctx, firewallChange{
 		action: "firewall.update", object: "firewall", allowLockout: allowLockout,
 		work: func(ctx context.Context, tx *store.Tx, d *draft) error {
@@ -103,11 +105,11 @@ func (a *Account) UpdateFirewall(ctx context.Context, in FirewallUpdate, ifMatch
 // CreateFirewallRule adds a rule. One that is there already, the same in all
 // but the id, is refused: a second says nothing more, and whoever makes it
 // does not know of the first.
-func (a *Account) CreateFirewallRule(ctx context.Context, in RuleInput, allowLockout bool) (FirewallRule, error) {
+func (a *Account) CreateFirewallRule(ctx context.Context, in firewall.Rule, allowLockout bool) (FirewallRule, error) {
 	if in.ID != "" {
 		return FirewallRule{}, InvalidValue("/id", "the account chooses the id of a new rule; leave it out")
 	}
-	rule, err := in.parse("", a.IPData)
+	rule, err := parseRule(in, "", a.IPData)
 	if err != nil {
 		return FirewallRule{}, err
 	}
@@ -116,7 +118,7 @@ func (a *Account) CreateFirewallRule(ctx context.Context, in RuleInput, allowLoc
 	err = a.changeFirewall(ctx, firewallChange{
 		action: "firewall.rule.create", object: rule.ID, allowLockout: allowLockout,
 		work: func(ctx context.Context, tx *store.Tx, d *draft) error {
-			twin, found, err := tx.FirewallRuleLike(ctx, likeness(rule))
+			twin, found, err := tx.FirewallRuleByContent(ctx, contentHash(rule))
 			if err != nil {
 				return err
 			}
@@ -134,11 +136,13 @@ func (a *Account) CreateFirewallRule(ctx context.Context, in RuleInput, allowLoc
 }
 
 // ReplaceFirewallRule changes everything about a rule but its id.
-func (a *Account) ReplaceFirewallRule(ctx context.Context, id string, in RuleInput, ifMatch string, allowLockout bool) (after FirewallRule, err error) {
+func (a *Account) ReplaceFirewallRule(
+	ctx context.Context, id string, in firewall.Rule, ifMatch string, allowLockout bool,
+) (after FirewallRule, err error) {
 	if in.ID != "" && in.ID != id {
 		return FirewallRule{}, InvalidValue("/id", "the rule is %q and cannot become %q; leave the id out", id, in.ID)
 	}
-	rule, err := in.parse("", a.IPData)
+	rule, err := parseRule(in, "", a.IPData)
 	if err != nil {
 		return FirewallRule{}, err
 	}
@@ -165,11 +169,11 @@ func (a *Account) ReplaceFirewallRule(ctx context.Context, id string, in RuleInp
 }
 
 // DeleteFirewallRule removes a rule. It is refused for the caller's sake
-// only: whoever takes a bridge down takes down its rule first or last, and
-// must be able to.
+// only: a bridge that is taken down loses its rule before or after, and that
+// must be possible.
 func (a *Account) DeleteFirewallRule(ctx context.Context, id, ifMatch string, allowLockout bool) error {
 	return a.changeFirewall(ctx, firewallChange{
-		action: "firewall.rule.delete", object: id, allowLockout: allowLockout, sparesBridges: true,
+		action: "firewall.rule.delete", object: id, allowLockout: allowLockout, ignoreBridges: true,
 		work: func(ctx context.Context, tx *store.Tx, d *draft) error {
 			before, err := ruleAt(ctx, tx, id, ifMatch)
 			d.edits = []edit{{from: &before}}
@@ -178,14 +182,15 @@ func (a *Account) DeleteFirewallRule(ctx context.Context, id, ifMatch string, al
 	})
 }
 
-// maxBreakGlass bounds the break-glass; who needs more changes the policy.
-const maxBreakGlass = 24 * time.Hour
+// maxDisabled is for how long the firewall can be disabled; what is to last
+// longer is a change of the policy.
+const maxDisabled = 24 * time.Hour
 
 // DisableFirewall is the break-glass: for a time nobody is refused, and
 // every rule stays as it is. A duration of 0 ends it.
 func (a *Account) DisableFirewall(ctx context.Context, d time.Duration) (until time.Time, err error) {
-	if d < 0 || d > maxBreakGlass {
-		return until, fmt.Errorf("disabling the firewall for %s: choose 0s (enforce it again) to %s", d, maxBreakGlass)
+	if d < 0 || d > maxDisabled {
+		return until, fmt.Errorf("disabling the firewall for %s: choose 0s (enforce it again) to %s", d, maxDisabled)
 	}
 	if d > 0 {
 		until = a.Time().Add(d)
@@ -210,7 +215,7 @@ func (a *Account) DisableFirewall(ctx context.Context, d time.Duration) (until t
 type firewallChange struct {
 	action, object string // for the audit
 	allowLockout   bool
-	sparesBridges  bool // refused for the caller's sake only
+	ignoreBridges  bool // refused for the caller's sake only
 	// work says what changes, from what the transaction sees.
 	work func(context.Context, *store.Tx, *draft) error
 }
@@ -231,9 +236,9 @@ func (d draft) changes() bool {
 }
 
 // changeFirewall is the one way in which the policy changes: what differs is
-// worked out, held against who would be shut out, and written. No difference
-// writes nothing, and no version moves. What one rule costs does not depend on
-// how many there are.
+// worked out, checked for lock-outs, and written. No difference writes nothing,
+// and no version moves. What one rule costs does not depend on how many there
+// are.
 func (a *Account) changeFirewall(ctx context.Context, c firewallChange) error {
 	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		row, err := tx.Firewall(ctx)
@@ -244,13 +249,13 @@ func (a *Account) changeFirewall(ctx context.Context, c firewallChange) error {
 		if err := c.work(ctx, tx, &d); err != nil || !d.changes() {
 			return err
 		}
-		before, err := a.compiled(ctx, tx, row)
+		before, err := a.policyOf(ctx, tx, row)
 		if err != nil {
 			return err
 		}
 		after := d.compile(before)
 		if !c.allowLockout {
-			if err := a.checkLockout(ctx, tx, before, after, d.isNew, c.sparesBridges); err != nil {
+			if err := a.checkLockout(ctx, tx, before, after, d.isNew, c.ignoreBridges); err != nil {
 				return err
 			}
 		}
@@ -258,7 +263,7 @@ func (a *Account) changeFirewall(ctx context.Context, c firewallChange) error {
 		if err := d.write(ctx, tx, revision, a.Time()); err != nil {
 			return err
 		}
-		a.policies.put(revision, after, d.weight())
+		a.policies.Put(revision, after, d.weight())
 		return a.Audit(ctx, tx, c.action, c.object, "default action %s, %d rules", d.defaultAction, after.Len())
 	})
 }
@@ -278,17 +283,16 @@ func (d draft) compile(before firewall.Compiled) firewall.Compiled {
 }
 
 // weight is how much the policy has of its own that the draft makes.
-func (d draft) weight() (ranges int) {
+func (d draft) weight() (weight int) {
 	for _, e := range d.edits {
-		if e.to != nil {
-			ranges += len(e.to.IPRanges)
+		if weight++; e.to != nil {
+			weight += firewall.Weight(&e.to.Rule)
 		}
-		ranges++
 	}
-	return ranges
+	return weight
 }
 
-// isNew tells whether a rule is one that the draft makes.
+// isNew reports whether a rule is one that the draft makes.
 func (d draft) isNew(id string) bool {
 	return slices.ContainsFunc(d.edits, func(e edit) bool { return e.from == nil && e.to.ID == id })
 }
@@ -296,7 +300,7 @@ func (d draft) isNew(id string) bool {
 func (d draft) write(ctx context.Context, tx *store.Tx, revision string, now time.Time) error {
 	for _, e := range d.edits {
 		if e.to != nil {
-			if err := tx.PutFirewallRule(ctx, rowFrom(*e.to, now)); err != nil {
+			if err := tx.PutFirewallRule(ctx, toRow(*e.to, now)); err != nil {
 				return err
 			}
 		} else if _, err := tx.DeleteFirewallRule(ctx, e.from.ID); err != nil {
@@ -347,7 +351,7 @@ func readRule(ctx context.Context, tx *store.Tx, id string) (FirewallRule, error
 	if !found {
 		return FirewallRule{}, NotFound("firewall rule", id)
 	}
-	return ruleFrom(row)
+	return fromRow(row)
 }
 
 // ruleAt reads the rule that a request is about, in the version it is about.
@@ -359,6 +363,26 @@ func ruleAt(ctx context.Context, tx *store.Tx, id, ifMatch string) (FirewallRule
 	return r, CheckVersion(ifMatch, r.Version)
 }
 
+// policyOf is the policy that row stands for. It is read and compiled only if
+// this server has not seen this revision: after a start, and when another
+// process wrote it.
+func (a *Account) policyOf(ctx context.Context, tx *store.Tx, row store.Firewall) (firewall.Compiled, error) {
+	if policy, ok := a.policies.Get(row.Revision); ok {
+		return policy, nil
+	}
+	f, err := a.readFirewall(ctx, tx)
+	if err != nil {
+		return firewall.Compiled{}, err
+	}
+	policy := f.policy().Compile()
+	weight := 0
+	for i := range f.Rules {
+		weight += firewall.Weight(&f.Rules[i].Rule)
+	}
+	a.policies.Put(row.Revision, policy, weight)
+	return policy, nil
+}
+
 func (a *Account) readFirewall(ctx context.Context, tx *store.Tx) (Firewall, error) {
 	row, err := tx.Firewall(ctx)
 	if err != nil {
@@ -367,14 +391,14 @@ func (a *Account) readFirewall(ctx context.Context, tx *store.Tx) (Firewall, err
 	f := Firewall{
 		DefaultAction: firewall.Action(row.DefaultAction),
 		DisabledUntil: row.DisabledUntil,
-		Enforced:      !row.DisabledUntil.After(a.Time()),
+		Disabled:      row.DisabledUntil.After(a.Time()),
 		Version:       row.Version,
 	}
 	rows, err := tx.FirewallRules(ctx)
 	if err != nil {
 		return Firewall{}, err
 	}
-	if f.Rules, err = rulesFrom(rows); err != nil {
+	if f.Rules, err = fromRows(rows); err != nil {
 		return Firewall{}, err
 	}
 	f.sort()
@@ -399,7 +423,7 @@ func (f *Firewall) sort() {
 	slices.SortFunc(f.Rules, func(x, y FirewallRule) int { return cmp.Compare(order[x.ID], order[y.ID]) })
 }
 
-// index says where each rule is, by its id.
+// index is where each rule stands, by its id.
 func (f Firewall) index() map[string]int {
 	at := make(map[string]int, len(f.Rules))
 	for i, r := range f.Rules {

@@ -17,11 +17,11 @@ func BenchmarkOneRuleInAndOut(b *testing.B) {
 			a := guarded(b, size)
 			ctx := account.WithCaller(b.Context(), account.Caller{Kind: account.ByToken, ID: "bench", Address: netip.MustParseAddr("192.0.2.1")})
 			for b.Loop() {
-				r, err := a.CreateFirewallRule(ctx, account.RuleInput{IPRanges: []string{"203.0.113.7"}}, false)
+				r, err := a.CreateFirewallRule(ctx, firewall.Rule{Action: firewall.Allow, Match: addresses("203.0.113.7")}, false)
 				if err != nil {
 					b.Fatal(err)
 				}
-				if _, err := a.ReplaceFirewallRule(ctx, r.ID, account.RuleInput{IPRanges: []string{"203.0.113.8"}}, "", false); err != nil {
+				if _, err := a.ReplaceFirewallRule(ctx, r.ID, firewall.Rule{Action: firewall.Allow, Match: addresses("203.0.113.8")}, "", false); err != nil {
 					b.Fatal(err)
 				}
 				if err := a.DeleteFirewallRule(ctx, r.ID, "", false); err != nil {
@@ -54,9 +54,9 @@ func BenchmarkAdmission(b *testing.B) {
 func guarded(b *testing.B, rules int) *account.Account {
 	b.Helper()
 	a := populated(b, 1)
-	all := make([]account.RuleInput, rules)
+	all := make([]firewall.Rule, rules)
 	for i := range all {
-		all[i] = account.RuleInput{Action: firewall.Deny, IPRanges: []string{fmt.Sprintf("10.%d.%d.0/24", i/256, i%256)}}
+		all[i] = firewall.Rule{Action: firewall.Deny, Match: addresses(fmt.Sprintf("10.%d.%d.0/24", i/256, i%256))}
 	}
 	if _, err := a.UpdateFirewall(b.Context(), account.FirewallUpdate{Rules: &all}, "", false); err != nil {
 		b.Fatal(err)

@@ -14,32 +14,16 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 )
 
-// A DecidingRule is what somebody who is shut out must know of the rule that
-// does it, in order to place another one before it.
+// A DecidingRule is the rule that shuts out a caller, with what it takes to
+// place another one before it.
 type DecidingRule struct {
-	Priority    int
-	Description string
-	ChangedAt   time.Time // zero if that is not known
-	Kind        string    // ip_ranges, countries, continents or anonymous_ips
-	Values      []string  // nil if there are more than maxDecidingValues
-}
-
-// maxDecidingValues bounds what of a rule is told with every refusal: a rule
-// may have a thousand ranges.
-const maxDecidingValues = 20
-
-func decidingRule(r firewall.Rule) *DecidingRule {
-	d := &DecidingRule{Priority: r.Priority, Description: r.Description}
-	d.Kind, d.Values = match(r)
-	if len(d.Values) > maxDecidingValues {
-		d.Values = nil
-	}
-	return d
+	firewall.Rule
+	ChangedAt time.Time // zero if that is not known
 }
 
 // named is how a text names the rule.
-func (d *DecidingRule) named(id string) string {
-	text := "rule " + id + " ("
+func (d *DecidingRule) named() string {
+	text := "rule " + d.ID + " ("
 	if d.Description != "" {
 		text += strconv.Quote(d.Description) + ", "
 	}
@@ -51,38 +35,37 @@ func (d *DecidingRule) named(id string) string {
 }
 
 // refusal is the error for a request that is shut out, and nil for others.
-func (a *Account) refusal(ctx context.Context, r ruling) (refusal, err error) {
-	if r.Result != resultBlocked {
+func (a *Account) refusal(ctx context.Context, d decision) (refusal, err error) {
+	if d.Result != resultBlocked {
 		return nil, nil
 	}
-	details, err := a.blockedDetails(ctx, r)
+	details, err := a.blockedDetails(ctx, d)
 	if err != nil {
 		return nil, err
 	}
 	by := "no rule lets it in and the default action denies"
-	if r.rule != nil {
-		by = details.Rule.named(r.RuleID) + " denies it" + because(r.Seen)
+	if details.Rule != nil {
+		by = details.Rule.named() + " denies it" + inBrackets(d.Reason)
 	}
 	return &Error{
 		Status: http.StatusForbidden, Code: api.ErrorCodeFirewallBlocked, Title: "Blocked by the firewall",
-		Detail:  fmt.Sprintf("the account's firewall blocks the address %s: %s", r.Address, by),
+		Detail:  fmt.Sprintf("the account's firewall blocks the address %s: %s", d.Address, by),
 		Details: details,
 	}, nil
 }
 
-// blockedDetails are the facts of a ruling that blocks.
-func (a *Account) blockedDetails(ctx context.Context, r ruling) (Details, error) {
-	d := Details{
-		Address: r.Address.String(), RuleID: r.RuleID, Database: a.Store.Setting(),
-		Country: r.Seen.Country, Continent: r.Seen.Continent, Anonymous: r.Seen.Anonymous,
+// blockedDetails are the facts of a decision that blocks.
+func (a *Account) blockedDetails(ctx context.Context, d decision) (Details, error) {
+	details := Details{
+		Address: d.Address.String(), RuleID: d.RuleID(), Facts: d.Reason, Database: a.Store.Setting(),
 	}
-	if r.rule == nil {
-		return d, nil
+	if d.Rule == nil {
+		return details, nil
 	}
-	d.Rule = decidingRule(*r.rule)
-	return d, a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
-		row, _, err := tx.FirewallRule(ctx, r.RuleID)
-		d.Rule.ChangedAt = row.ChangedAt
+	details.Rule = &DecidingRule{Rule: *d.Rule}
+	return details, a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
+		row, _, err := tx.FirewallRule(ctx, d.Rule.ID)
+		details.Rule.ChangedAt = row.ChangedAt
 		return err
 	})
 }
@@ -93,7 +76,7 @@ const maxWouldBlock = 20
 // wouldBlock lists the live bridges, and the admin tokens used since the firewall
 // was disabled, that it will block when it is enforced again.
 func (a *Account) wouldBlock(ctx context.Context, tx *store.Tx, f store.Firewall) ([]Details, error) {
-	policy, err := a.compiled(ctx, tx, f)
+	policy, err := a.policyOf(ctx, tx, f)
 	if err != nil {
 		return nil, err
 	}
@@ -115,14 +98,14 @@ func (a *Account) wouldBlock(ctx context.Context, tx *store.Tx, f store.Firewall
 		if err != nil {
 			return nil, err
 		}
-		r, err := a.ruleOn(guard{policy: policy}, address)
+		d, err := a.decideBy(firewall.State{Policy: policy}, address)
 		if err != nil {
 			return nil, err
 		}
-		if r.Result != resultBlocked || len(blocked) == maxWouldBlock {
+		if d.Result != resultBlocked || len(blocked) == maxWouldBlock {
 			continue
 		}
-		details, err := a.blockedDetails(ctx, r)
+		details, err := a.blockedDetails(ctx, d)
 		if err != nil {
 			return nil, err
 		}
@@ -171,13 +154,13 @@ func (s *adminsSeen) oldest() (oldest adminAt) {
 	return oldest
 }
 
-// list names those who were seen within the longest time that the firewall
-// can be disabled for.
+// list names those that were seen within the longest time for which the
+// firewall can be disabled.
 func (s *adminsSeen) list(now time.Time) (seen []Details) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for at, last := range s.by {
-		if now.Sub(last) > maxBreakGlass {
+		if now.Sub(last) > maxDisabled {
 			delete(s.by, at)
 			continue
 		}

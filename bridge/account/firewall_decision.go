@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/netip"
 	"strconv"
-	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/firewall"
@@ -20,104 +19,83 @@ const (
 	resultBlocked  = string(api.ErrorCodeFirewallBlocked)
 )
 
-// A ruling is what the firewall says of one request.
-type ruling struct {
-	Address netip.Addr
-	Result  string // resultOK, resultReported or resultBlocked
-	RuleID  string // empty if the default action decided
-	// Seen is why that rule matched, as far as an IP database was asked.
-	Seen firewall.Subject
-
-	rule     *firewall.Rule // the rule of RuleID
+// A decision is what the firewall says of one request.
+type decision struct {
+	firewall.Decision
+	Address  netip.Addr
+	Result   string         // resultOK, resultReported or resultBlocked
+	Reason   firewall.Facts // why the rule matched, as far as an IP database was asked
 	disabled bool           // nobody is refused at present
 }
 
-// judge asks the firewall. What it says holds for this moment only: a change,
+// decide asks the firewall. What it says holds for this moment only: a change,
 // also one by another process, is seen by the next request.
-func (a *Account) judge(ctx context.Context, tx *store.Tx, address netip.Addr) (ruling, error) {
-	g, err := a.guard(ctx, tx)
+func (a *Account) decide(ctx context.Context, tx *store.Tx, address netip.Addr) (decision, error) {
+	state, err := a.firewallState(ctx, tx)
 	if err != nil {
-		return ruling{}, err
+		return decision{}, err
 	}
-	return a.ruleOn(g, address)
+	return a.decideBy(state, address)
 }
 
-// A guard is the firewall as it stands.
-type guard struct {
-	disabledUntil time.Time
-	policy        firewall.Compiled
-	unreadable    error // why there is no policy; the break-glass helps all the same
-}
-
-func (a *Account) guard(ctx context.Context, tx *store.Tx) (guard, error) {
+// firewallState is the firewall as a transaction sees it.
+func (a *Account) firewallState(ctx context.Context, tx *store.Tx) (firewall.State, error) {
 	row, err := tx.Firewall(ctx)
 	if err != nil {
-		return guard{}, err
+		return firewall.State{}, err
 	}
-	g := guard{disabledUntil: row.DisabledUntil}
-	g.policy, err = a.compiled(ctx, tx, row)
-	if err != nil && g.disabledUntil.After(a.Time()) {
-		g.unreadable, err = err, nil
+	state := firewall.State{DisabledUntil: row.DisabledUntil}
+	state.Policy, state.Unreadable = a.policyOf(ctx, tx, row)
+	if state.Unreadable != nil && !state.Disabled(a.Time()) {
+		return state, state.Unreadable
 	}
-	return g, err
+	return state, nil
 }
 
-func (a *Account) ruleOn(g guard, address netip.Addr) (ruling, error) {
-	r := ruling{Address: address, Result: resultOK}
-	switch {
-	case g.disabledUntil.After(a.Time()):
-		r.disabled = true
-		return r, nil
-	case g.unreadable != nil:
-		return r, g.unreadable
-	}
-	policy := g.policy
+func (a *Account) decideBy(state firewall.State, address netip.Addr) (d decision, err error) {
+	d = decision{Address: address, Result: resultOK}
 	subject := firewall.Subject{Address: address}
-	if len(policy.Questions()) > 0 {
-		if err := a.answerable(policy.Questions()); err != nil {
-			return r, err
+	if required := state.RequiredData(a.Time()); len(required) > 0 {
+		if err := a.requireData(required); err != nil {
+			return d, err
 		}
 		subject = a.IPData.Subject(address)
 	}
-	action, rule := policy.Decide(subject)
-	r.Seen = firewall.Subject{Address: address}
-	if rule != nil {
-		r.RuleID, r.Seen, r.rule = rule.ID, rule.Seen(subject), rule
+	if d.Decision, d.disabled, err = state.Decide(subject, a.Time()); err != nil {
+		return d, err
 	}
-	switch action {
+	if d.Rule != nil {
+		d.Reason = d.Rule.Match.MatchReason(subject)
+	}
+	switch d.Action {
 	case firewall.Deny:
-		r.Result = resultBlocked
+		d.Result = resultBlocked
 	case firewall.Report:
-		r.Result = resultReported
+		d.Result = resultReported
 	}
-	return r, nil
+	return d, nil
 }
 
-// because says in brackets why a rule matched; nothing for one of ranges.
-func because(seen firewall.Subject) string {
-	switch {
-	case seen.Country != "":
-		return " (country " + seen.Country + ")"
-	case seen.Continent != "":
-		return " (continent " + seen.Continent + ")"
-	case len(seen.Anonymous) > 0:
-		return " (" + listed(seen.Anonymous) + ")"
-	default:
+// inBrackets is why a rule matched, after its name; empty for one of ranges.
+func inBrackets(reason firewall.Facts) string {
+	if len(reason) == 0 {
 		return ""
 	}
+	return " (" + reason.String() + ")"
 }
 
-// answerable refuses to judge by rules that no database here can answer.
-// CheckFirewall keeps a server from starting like that, but one with other
-// databases may have written the rules since: whoever guesses then lets in
-// whom they shut out, or shuts out whom they let in.
-func (a *Account) answerable(questions []string) error {
-	missing := a.IPData.Missing(questions)
+// requireData refuses to decide by rules that need what no database here can
+// tell. CheckFirewall keeps a server from starting like that, but one with other
+// databases may have written the rules since: a guess lets in what they shut
+// out, or shuts out what they let in.
+func (a *Account) requireData(required []string) error {
+	missing := a.IPData.Missing(required)
 	if len(missing) == 0 {
 		return nil
 	}
 	return databaseRequired(http.StatusServiceUnavailable, missing,
-		"the firewall has rules on %s, which no IP database of this server can tell of an address; start every server of the account with the same --ip-database files", listed(missing))
+		"the firewall has rules on %s, which no IP database of this server can tell of an address; "+
+			"start every server of the account with the same --ip-database files", listed(missing))
 }
 
 // rulesNamed bounds how many rules an error names.
@@ -132,7 +110,7 @@ func (a *Account) CheckFirewall(ctx context.Context) error {
 	}
 	var unanswered []string
 	for _, r := range f.Rules {
-		if missing := a.IPData.Missing(r.Questions()); len(missing) > 0 {
+		if missing := a.IPData.Missing(r.Match.RequiredData()); len(missing) > 0 {
 			unanswered = append(unanswered, fmt.Sprintf("rule %s (%s)", r.ID, listed(missing)))
 		}
 	}
@@ -142,19 +120,22 @@ func (a *Account) CheckFirewall(ctx context.Context) error {
 	if more := len(unanswered) - rulesNamed; more > 0 {
 		unanswered = append(unanswered[:rulesNamed], fmt.Sprintf("and %d more", more))
 	}
-	return fmt.Errorf("the firewall has rules that no loaded IP database can answer: %s; give one that can with --ip-database FILE", listed(unanswered))
+	return fmt.Errorf("the firewall has rules that no loaded IP database can answer: %s; give one that can with --ip-database FILE",
+		listed(unanswered))
 }
 
-// An AddressVerdict says whether an address gets in, and what is known of it.
-type AddressVerdict struct {
+// An AddressDecision is whether an address gets in, and what is known of it.
+type AddressDecision struct {
 	firewall.Subject
-	firewall.Verdict
+	firewall.Decision
 }
 
-// EvaluateFirewall says whether addresses would get in under the present
-// policy with a proposed change, which may change nothing. Rules that the
-// proposal adds are called new-1, new-2 and so on, by their place in it.
-func (a *Account) EvaluateFirewall(ctx context.Context, addresses []string, proposed FirewallUpdate) ([]AddressVerdict, error) {
+// EvaluateFirewall decides about addresses under the present policy with a
+// proposed change, which may change nothing. Rules that the proposal adds are
+// called new-1, new-2 and so on, by their place in it.
+func (a *Account) EvaluateFirewall(
+	ctx context.Context, addresses []string, proposed FirewallUpdate,
+) ([]AddressDecision, error) {
 	if len(addresses) == 0 || len(addresses) > 1000 {
 		return nil, InvalidValue("/addresses", "ask about 1 to 1000 addresses at once, not %d", len(addresses))
 	}
@@ -162,19 +143,19 @@ func (a *Account) EvaluateFirewall(ctx context.Context, addresses []string, prop
 	if err != nil {
 		return nil, err
 	}
-	if err := a.answerable(policy.Questions()); err != nil {
+	if err := a.requireData(policy.RequiredData()); err != nil {
 		return nil, err
 	}
-	verdicts := make([]AddressVerdict, len(addresses))
+	decisions := make([]AddressDecision, len(addresses))
 	for i, text := range addresses {
 		address, err := netip.ParseAddr(text)
 		if err != nil {
 			return nil, InvalidValue("/addresses/"+strconv.Itoa(i), "%q is not an IP address", text)
 		}
 		subject := a.IPData.Subject(address)
-		verdicts[i] = AddressVerdict{subject, policy.Evaluate(subject)}
+		decisions[i] = AddressDecision{subject, policy.Decide(subject)}
 	}
-	return verdicts, nil
+	return decisions, nil
 }
 
 // proposed is the present policy with a change that is not made.
@@ -184,94 +165,18 @@ func (a *Account) proposed(ctx context.Context, change FirewallUpdate) (policy f
 		if err != nil {
 			return policy, err
 		}
-		err = f.update(change, "/policy", a.IPData, func(i int) string { return "new-" + strconv.Itoa(i+1) })
-		return f.policy().Compile(), err
+		if err := f.update(change, "/policy", a.IPData, func(i int) string { return "new-" + strconv.Itoa(i+1) }); err != nil {
+			return policy, err
+		}
+		return f.policy().Compile(), nil
 	}
 	err = a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
 		row, err := tx.Firewall(ctx)
 		if err != nil {
 			return err
 		}
-		policy, err = a.compiled(ctx, tx, row)
+		policy, err = a.policyOf(ctx, tx, row)
 		return err
 	})
 	return policy, err
-}
-
-// checkLockout refuses a change of the policy that shuts out its own caller
-// or a bridge at work. Whom the present policy shuts out already is no
-// reason to refuse: behind the break-glass, a policy must be repairable step
-// by step.
-func (a *Account) checkLockout(ctx context.Context, tx *store.Tx, before, after firewall.Compiled, isNew func(id string) bool, sparesBridges bool) error {
-	if err := a.answerable(after.Questions()); err != nil {
-		return err
-	}
-	known := func(id string) string {
-		if isNew(id) {
-			return "new" // its id is not given out: the rule will never be
-		}
-		return id
-	}
-	shutOut := func(address netip.Addr) (out lockedOut, yes bool) {
-		subject := a.IPData.Subject(address)
-		action, rule := after.Decide(subject)
-		if action.Passes() || !before.Evaluate(subject).Passes() {
-			return out, false
-		}
-		if rule == nil {
-			return lockedOut{why: firewall.Subject{Address: subject.Address}}, true
-		}
-		return lockedOut{ruleID: known(rule.ID), rule: decidingRule(*rule), why: rule.Seen(subject)}, true
-	}
-	if caller := CallerFrom(ctx); caller.Kind == ByToken {
-		if out, yes := shutOut(caller.Address); yes {
-			return wouldLockOut("caller", "", out)
-		}
-	}
-	if sparesBridges {
-		return nil
-	}
-	bridges, err := tx.LiveBridges(ctx, a.Time())
-	if err != nil {
-		return err
-	}
-	for _, b := range bridges {
-		address, err := netip.ParseAddr(b.Address)
-		if err != nil {
-			return fmt.Errorf("reading bridge %s: %w", b.Instance, err)
-		}
-		if out, yes := shutOut(address); yes {
-			return wouldLockOut("bridge", b.Instance, out)
-		}
-	}
-	return nil
-}
-
-// lockedOut is how a policy shuts out an address that another lets in.
-type lockedOut struct {
-	ruleID string // empty for the default action, "new" for a rule to be made
-	rule   *DecidingRule
-	why    firewall.Subject
-}
-
-func wouldLockOut(who, instance string, out lockedOut) *Error {
-	why := out.why
-	whom, by := "you, at ", "no rule would let that address in and the default action would deny it"
-	if who == "bridge" {
-		whom = "the bridge " + instance + ", at "
-	}
-	switch out.ruleID {
-	case "":
-	case "new":
-		by = "the new rule would deny that address" + because(why)
-	default:
-		by = out.rule.named(out.ruleID) + " would deny that address" + because(why)
-	}
-	e := Conflict(api.ErrorCodeWouldLockOut, "Would lock out",
-		"this change would lock out %s%s: %s; allow the address by an earlier rule first, or repeat with allow_lockout=true", whom, why.Address, by)
-	e.Details = Details{
-		Who: who, Instance: instance, Address: why.Address.String(), RuleID: out.ruleID, Rule: out.rule,
-		Country: why.Country, Continent: why.Continent, Anonymous: why.Anonymous,
-	}
-	return e
 }

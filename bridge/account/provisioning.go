@@ -356,7 +356,7 @@ func (a *Account) unusable(ctx context.Context, tx *store.Tx, i store.Integratio
 	if err != nil {
 		return "", err
 	}
-	if e := a.uselessness(i, g, found); e != nil {
+	if e := a.whyUnusable(i, g, found); e != nil {
 		code = e.Code
 	}
 	return code, nil

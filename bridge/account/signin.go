@@ -142,11 +142,11 @@ func (a *Account) FinishSignIn(ctx context.Context, handshakeID, clientA, proof 
 		return SignedIn{}, errors.Join(err, unauthorized(api.ErrorCodeSignInFailed,
 			"the proof is wrong, or the handshake is unknown, used or older than 60 seconds"))
 	}
-	ruling, err := a.ask(ctx, address)
+	decided, err := a.ask(ctx, address)
 	if err != nil {
 		return SignedIn{}, err
 	}
-	in, err := a.admitBridge(ctx, kept, serverProof, bridge, ruling)
+	in, err := a.admitBridge(ctx, kept, serverProof, bridge, decided)
 	in.Proved = true
 	return in, err
 }
@@ -210,17 +210,19 @@ func (a *Account) checkProof(ctx context.Context, handshakeID, clientA, proof st
 }
 
 // admitBridge opens a session for a bridge whose proof is right, or notes why not.
-func (a *Account) admitBridge(ctx context.Context, kept store.Handshake, serverProof string, bridge BridgeIdentity, r ruling) (in SignedIn, err error) {
+func (a *Account) admitBridge(
+	ctx context.Context, kept store.Handshake, serverProof string, bridge BridgeIdentity, d decision,
+) (in SignedIn, err error) {
 	var refusal error
 	err = a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		if refusal, err = a.verdict(ctx, tx, kept.Epoch, r); err != nil {
+		if refusal, err = a.credentialRefusal(ctx, tx, kept.Epoch, d); err != nil {
 			return err
 		}
 		row := store.Bridge{
 			Instance: bridge.Instance, Version: bridge.Version, Revision: bridge.Revision,
-			Address: r.Address.String(), LastContact: a.Time(), State: bridgeSignedIn, Problems: "[]",
+			Address: d.Address.String(), LastContact: a.Time(), State: bridgeSignedIn, Problems: "[]",
 		}
-		attempt := Attempt{Address: row.Address, Email: kept.Email, Instance: bridge.Instance, Result: r.Result, RuleID: r.RuleID}
+		attempt := Attempt{Address: row.Address, Email: kept.Email, Instance: bridge.Instance, Result: d.Result, RuleID: d.RuleID()}
 		if refusal != nil {
 			return a.noteRefusal(ctx, tx, row, attempt, refusal)
 		}
@@ -242,7 +244,7 @@ func (a *Account) admitBridge(ctx context.Context, kept store.Handshake, serverP
 		if err := a.countAttempt(ctx, tx, attempt); err != nil {
 			return err
 		}
-		in = SignedIn{Proof: serverProof, Token: secret.New(token), ExpiresAt: s.ExpiresAt, Address: r.Address}
+		in = SignedIn{Proof: serverProof, Token: secret.New(token), ExpiresAt: s.ExpiresAt, Address: d.Address}
 		in.Generations, err = a.generations(ctx, tx)
 		return err
 	})
@@ -252,9 +254,11 @@ func (a *Account) admitBridge(ctx context.Context, kept store.Handshake, serverP
 	return in, refusal
 }
 
-// verdict says why the credentials of an epoch, rightly proved, are of no
-// use any more; refusal is nil if they are.
-func (a *Account) verdict(ctx context.Context, tx *store.Tx, epoch int64, r ruling) (refusal, err error) {
+// credentialRefusal is why a bridge that proved the credentials of an epoch is
+// not let in; nil if it is.
+func (a *Account) credentialRefusal(
+	ctx context.Context, tx *store.Tx, epoch int64, d decision,
+) (refusal, err error) {
 	integration, err := tx.Integration(ctx)
 	if err != nil {
 		return nil, err
@@ -263,16 +267,16 @@ func (a *Account) verdict(ctx context.Context, tx *store.Tx, epoch int64, r ruli
 	if err != nil {
 		return nil, err
 	}
-	if e := a.uselessness(integration, g, found); e != nil {
+	if e := a.whyUnusable(integration, g, found); e != nil {
 		return e, nil
 	}
-	return a.refusal(ctx, r)
+	return a.refusal(ctx, d)
 }
 
-// uselessness says why a generation of credentials is of no use, wherever it
-// is proved from; nil if it is. A generation that was not found is one that
-// the integration has left behind.
-func (a *Account) uselessness(i store.Integration, g store.Generation, found bool) *Error {
+// whyUnusable is why a generation of credentials cannot be used, from whatever
+// address; nil if it can. A generation that was not found is one that the
+// integration has left behind.
+func (a *Account) whyUnusable(i store.Integration, g store.Generation, found bool) *Error {
 	switch {
 	case !i.Active:
 		return &Error{

@@ -137,12 +137,12 @@ func (a *Account) AdmitToken(ctx context.Context, secret string, address netip.A
 	caller := Caller{Kind: ByToken, Address: address}
 	var token Token
 	var found bool
-	var ruling ruling
+	var decided decision
 	err := a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
 		if token, found, err = tx.TokenByDigest(ctx, digestOf(secret)); err != nil || !found {
 			return err
 		}
-		ruling, err = a.judge(ctx, tx, address)
+		decided, err = a.decide(ctx, tx, address)
 		return err
 	})
 	if err != nil {
@@ -160,13 +160,13 @@ func (a *Account) AdmitToken(ctx context.Context, secret string, address netip.A
 	caller.ID, caller.Scope = token.ID, token.Scope
 	// On a full disk the use of a token cannot be noted, and whoever reads to
 	// find out why must still be let in; what it would change fails by itself.
-	if err := a.noteAdmin(ctx, token, ruling, address); err != nil && (ruling.Result != resultOK || !errors.Is(err, store.ErrFull)) {
+	if err := a.noteAdmin(ctx, token, decided, address); err != nil && (decided.Result != resultOK || !errors.Is(err, store.ErrFull)) {
 		return caller, err
 	}
-	if ruling.disabled {
+	if decided.disabled {
 		a.admins.note(address, token.Name, a.Time())
 	}
-	refusal, err := a.refusal(ctx, ruling)
+	refusal, err := a.refusal(ctx, decided)
 	if err != nil {
 		return caller, err
 	}
@@ -175,10 +175,10 @@ func (a *Account) AdmitToken(ctx context.Context, secret string, address netip.A
 
 // noteAdmin keeps what an administrator's request leaves behind: the token's
 // last use, by the minute, and an attempt if the firewall had something to say.
-func (a *Account) noteAdmin(ctx context.Context, token Token, r ruling, address netip.Addr) error {
+func (a *Account) noteAdmin(ctx context.Context, token Token, d decision, address netip.Addr) error {
 	now := a.Time()
 	used := now.Sub(token.LastUsedAt) > time.Minute
-	if !used && r.Result == resultOK {
+	if !used && d.Result == resultOK {
 		return nil
 	}
 	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
@@ -187,10 +187,10 @@ func (a *Account) noteAdmin(ctx context.Context, token Token, r ruling, address 
 				return err
 			}
 		}
-		if r.Result == resultOK {
+		if d.Result == resultOK {
 			return nil
 		}
-		return a.countAttempt(ctx, tx, Attempt{Address: address.String(), Result: r.Result, RuleID: r.RuleID})
+		return a.countAttempt(ctx, tx, Attempt{Address: address.String(), Result: d.Result, RuleID: d.RuleID()})
 	})
 }
 

@@ -109,7 +109,7 @@ func TestAnotherSpellingIsNoChange(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			resp := planmodifier.SetResponse{PlanValue: row.plan}
-			KeepRangeSpelling().PlanModifySet(t.Context(), planmodifier.SetRequest{StateValue: row.state, PlanValue: row.plan}, &resp)
+			SuppressEquivalentRanges().PlanModifySet(t.Context(), planmodifier.SetRequest{StateValue: row.state, PlanValue: row.plan}, &resp)
 			if kept := resp.PlanValue.Equal(row.state); kept != row.keeps {
 				t.Errorf("planned %s, kept: %v", resp.PlanValue, kept)
 			}
@@ -140,7 +140,7 @@ func TestAnotherSpellingOfDomainsIsNoChange(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			resp := planmodifier.SetResponse{PlanValue: row.plan}
-			KeepDomainSpellings().PlanModifySet(t.Context(), planmodifier.SetRequest{StateValue: row.state, PlanValue: row.plan}, &resp)
+			SuppressEquivalentDomains().PlanModifySet(t.Context(), planmodifier.SetRequest{StateValue: row.state, PlanValue: row.plan}, &resp)
 			if kept := resp.PlanValue.Equal(row.state); kept != row.keeps {
 				t.Errorf("planned %s, kept: %v", resp.PlanValue, kept)
 			}

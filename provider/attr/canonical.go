@@ -13,24 +13,24 @@ import (
 	"github.com/hashicorp/terraform-plugin-go/tftypes"
 )
 
-// A spelling is a kind of text that may be spelled in more than one way.
-// canonical gives the one spelling of what a text means, or says what is
-// wrong with it.
-type spelling interface {
+// A canonicalizer tells the spellings of one thing from those of another.
+type canonicalizer interface {
+	// canonical returns the canonical form of a text, or an error that says
+	// what is wrong with it.
 	canonical(text string) (string, error)
 }
 
-// canonicalOf is S's canonical: S is a name for it and has no value of its own.
-func canonicalOf[S spelling](text string) (string, error) {
+// canonicalOf is S's method canonical: S is a type argument and has no value.
+func canonicalOf[S canonicalizer](text string) (string, error) {
 	var s S
 	return s.canonical(text)
 }
 
-// TextType is the type of texts that differ only in meaning, not in spelling.
-type TextType[S spelling] struct{ basetypes.StringType }
+// TextType is the type of texts that are equal if their canonical forms are.
+type TextType[S canonicalizer] struct{ basetypes.StringType }
 
 // Text is a value of TextType.
-type Text[S spelling] struct{ basetypes.StringValue }
+type Text[S canonicalizer] struct{ basetypes.StringValue }
 
 var (
 	_ basetypes.StringTypable                    = TextType[code]{}
@@ -72,20 +72,19 @@ func (v Text[S]) Equal(o attr.Value) bool {
 // StringSemanticEquals implements basetypes.StringValuableWithSemanticEquals.
 func (v Text[S]) StringSemanticEquals(_ context.Context, o basetypes.StringValuable) (bool, diag.Diagnostics) {
 	other, ok := o.(Text[S])
-	return ok && same[S](v.ValueString(), other.ValueString()), nil
+	return ok && equivalent[S](v.ValueString(), other.ValueString()), nil
 }
 
-// same says whether two texts mean the same; what means nothing never does.
-func same[S spelling](a, b string) bool {
+// equivalent reports whether two texts have the same canonical form.
+func equivalent[S canonicalizer](a, b string) bool {
 	x, errX := canonicalOf[S](a)
 	y, errY := canonicalOf[S](b)
 	return errX == nil && errY == nil && x == y
 }
 
-// spellings are the elements of a set of Text: from the canonical one to the
-// one in the set. What is null, unknown or means nothing is left out, and
-// whole is false then.
-func spellings[S spelling](set basetypes.SetValue) (of map[string]string, whole bool) {
+// byCanonical are the elements of a set of Text by their canonical forms. What
+// is null, unknown or has none is left out, and whole is false then.
+func byCanonical[S canonicalizer](set basetypes.SetValue) (of map[string]string, whole bool) {
 	of, whole = make(map[string]string), !set.IsNull() && !set.IsUnknown()
 	for _, element := range set.Elements() {
 		value, ok := element.(Text[S])
@@ -103,22 +102,22 @@ func spellings[S spelling](set basetypes.SetValue) (of map[string]string, whole 
 	return of, whole
 }
 
-// each refuses a set of Text with an element that means nothing, and one with
-// two spellings of the same thing, which the account would keep once.
-type each[S spelling] struct {
+// eachElement validates a set of Text: it refuses an element that has no
+// canonical form, and two that have the same, which the account would keep once.
+type eachElement[S canonicalizer] struct {
 	what  string                  // one element, as a title names it
 	must  string                  // what each must be
-	check func(text string) error // what more is asked; may be nil
+	check func(text string) error // what else must hold; may be nil
 }
 
 // Description implements validator.Describer.
-func (v each[S]) Description(context.Context) string { return "each must be " + v.must }
+func (v eachElement[S]) Description(context.Context) string { return "each must be " + v.must }
 
 // MarkdownDescription implements validator.Describer.
-func (v each[S]) MarkdownDescription(ctx context.Context) string { return v.Description(ctx) }
+func (v eachElement[S]) MarkdownDescription(ctx context.Context) string { return v.Description(ctx) }
 
 // ValidateSet implements validator.Set.
-func (v each[S]) ValidateSet(_ context.Context, req validator.SetRequest, resp *validator.SetResponse) {
+func (v eachElement[S]) ValidateSet(_ context.Context, req validator.SetRequest, resp *validator.SetResponse) {
 	first := make(map[string]string)
 	for _, element := range req.ConfigValue.Elements() {
 		value, ok := element.(Text[S])
@@ -142,27 +141,31 @@ func (v each[S]) ValidateSet(_ context.Context, req validator.SetRequest, resp *
 	}
 }
 
-// keep plans no change when a text, or a set of texts, means what it meant before.
-type keep[S spelling] struct{}
+// suppressEquivalent plans no change when a text, or each of a set, has the
+// same canonical form as before.
+type suppressEquivalent[S canonicalizer] struct{}
 
 // Description implements planmodifier.Describer.
-func (keep[S]) Description(context.Context) string {
+func (suppressEquivalent[S]) Description(context.Context) string {
 	return "another spelling of the same is no change"
 }
 
 // MarkdownDescription implements planmodifier.Describer.
-func (k keep[S]) MarkdownDescription(ctx context.Context) string { return k.Description(ctx) }
+func (m suppressEquivalent[S]) MarkdownDescription(ctx context.Context) string {
+	return m.Description(ctx)
+}
 
 // PlanModifyString implements planmodifier.String.
-func (keep[S]) PlanModifyString(_ context.Context, req planmodifier.StringRequest, resp *planmodifier.StringResponse) {
-	if !req.StateValue.IsNull() && !req.PlanValue.IsUnknown() && same[S](req.StateValue.ValueString(), req.PlanValue.ValueString()) {
+func (suppressEquivalent[S]) PlanModifyString(_ context.Context, req planmodifier.StringRequest, resp *planmodifier.StringResponse) {
+	known := !req.StateValue.IsNull() && !req.PlanValue.IsUnknown()
+	if known && equivalent[S](req.StateValue.ValueString(), req.PlanValue.ValueString()) {
 		resp.PlanValue = req.StateValue
 	}
 }
 
 // PlanModifySet implements planmodifier.Set.
-func (keep[S]) PlanModifySet(_ context.Context, req planmodifier.SetRequest, resp *planmodifier.SetResponse) {
-	if sameSet[S](req.StateValue, req.PlanValue) {
+func (suppressEquivalent[S]) PlanModifySet(_ context.Context, req planmodifier.SetRequest, resp *planmodifier.SetResponse) {
+	if equivalentSets[S](req.StateValue, req.PlanValue) {
 		resp.PlanValue = req.StateValue
 	}
 }

@@ -23,15 +23,14 @@ func CIDRsType() SetType[ipRange] { return setType[ipRange]() }
 type ipRange struct{}
 
 func (ipRange) canonical(text string) (string, error) {
-	prefix, err := firewall.ParseRange(text)
-	return prefix.String(), err
+	return firewall.IPRanges.Canonical(text)
 }
 
 // AreRanges refuses a set of CIDR with an element that is no range, and one
 // with two spellings of the same range.
 func AreRanges() validator.Set {
-	return each[ipRange]{what: "IP range", must: "an IP address, or a network in CIDR notation without host bits"}
+	return eachElement[ipRange]{what: "IP range", must: "an IP address, or a network in CIDR notation without host bits"}
 }
 
-// KeepRangeSpelling plans no change when a set of ranges means what it meant before.
-func KeepRangeSpelling() planmodifier.Set { return keep[ipRange]{} }
+// SuppressEquivalentRanges plans no change when only the spelling of ranges changed.
+func SuppressEquivalentRanges() planmodifier.Set { return suppressEquivalent[ipRange]{} }

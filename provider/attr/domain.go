@@ -13,11 +13,11 @@ import (
 	"golang.org/x/net/publicsuffix"
 )
 
-// ParseDomain gives the one spelling on the wire of a domain that people may
-// have addresses under: lower case, IDNA A-labels. Its errors name what a
+// ParseDomain returns the canonical form, which is that on the wire, of a domain
+// that people may have addresses under: lower case, IDNA A-labels. Its errors name what a
 // person probably meant.
 func ParseDomain(text string) (string, error) {
-	name, err := spell(text)
+	name, err := hostName(text)
 	if err != nil {
 		return "", err
 	}
@@ -31,7 +31,8 @@ func ParseDomain(text string) (string, error) {
 	return name, nil
 }
 
-func spell(text string) (string, error) {
+// hostName is the canonical form of a host name.
+func hostName(text string) (string, error) {
 	switch {
 	case strings.TrimSpace(text) == "":
 		return "", fmt.Errorf("%q is no domain", text)
@@ -77,36 +78,35 @@ func DomainsType() SetType[domain] { return setType[domain]() }
 
 type domain struct{}
 
-// A public suffix has a meaning too: it may be in the state, from an account
-// that took it.
-func (domain) canonical(text string) (string, error) { return spell(text) }
+// A public suffix has a canonical form too: it may be in the state, from an
+// account that took it.
+func (domain) canonical(text string) (string, error) { return hostName(text) }
 
 // NewDomain makes a known value.
 func NewDomain(text string) Domain { return Domain{basetypes.NewStringValue(text)} }
 
-// Spellings are the elements of Domains: from the one spelling on the
-// wire to the one in the set. What is null, unknown or no domain is left out,
-// and whole is false then.
-func Spellings(set Domains) (spelled map[string]string, whole bool) {
-	return spellings[domain](set.SetValue)
+// DomainsByName are the elements of Domains, as they are spelled, by their
+// canonical forms. What is null, unknown or no domain is left out, and whole is
+// false then.
+func DomainsByName(set Domains) (domains map[string]string, whole bool) {
+	return byCanonical[domain](set.SetValue)
 }
 
 // AreDomains refuses a set of Domain with an element that ParseDomain refuses,
 // and one with two spellings of the same domain.
 func AreDomains() validator.Set {
-	return each[domain]{
+	return eachElement[domain]{
 		what: "domain", must: "a host name, without scheme, port or path",
 		check: func(text string) error { _, err := ParseDomain(text); return err },
 	}
 }
 
-// KeepDomainSpellings plans no change when a set of domains means what it
-// meant before.
-func KeepDomainSpellings() planmodifier.Set { return keep[domain]{} }
+// SuppressEquivalentDomains plans no change when only the spelling of domains changed.
+func SuppressEquivalentDomains() planmodifier.Set { return suppressEquivalent[domain]{} }
 
-// KeepDomainSpelling plans no change when only the spelling of a domain
+// SuppressEquivalentDomain plans no change when only the spelling of a domain
 // changed. Place it before RequiresReplace.
-func KeepDomainSpelling() planmodifier.String { return keep[domain]{} }
+func SuppressEquivalentDomain() planmodifier.String { return suppressEquivalent[domain]{} }
 
 // IsDomain refuses at plan time what ParseDomain refuses.
 func IsDomain() validator.String { return isDomain{} }

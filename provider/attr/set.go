@@ -15,17 +15,19 @@ import (
 // SetType is the type of sets of Text. The framework's own sets compare each
 // element with each, several times in a plan, which for ten thousand of them
 // takes minutes.
-type SetType[S spelling] struct{ basetypes.SetType }
+type SetType[S canonicalizer] struct{ basetypes.SetType }
 
 // Set is a value of SetType.
-type Set[S spelling] struct{ basetypes.SetValue }
+type Set[S canonicalizer] struct{ basetypes.SetValue }
 
 var (
 	_ basetypes.SetTypable                    = SetType[code]{}
 	_ basetypes.SetValuableWithSemanticEquals = Set[code]{}
 )
 
-func setType[S spelling]() SetType[S] { return SetType[S]{basetypes.SetType{ElemType: TextType[S]{}}} }
+func setType[S canonicalizer]() SetType[S] {
+	return SetType[S]{basetypes.SetType{ElemType: TextType[S]{}}}
+}
 
 // Of is a set of texts.
 func (t SetType[S]) Of(texts []string) Set[S] {
@@ -82,6 +84,50 @@ func (t SetType[S]) Validate(context.Context, tftypes.Value, path.Path) diag.Dia
 // Type implements attr.Value.
 func (v Set[S]) Type(context.Context) attr.Type { return setType[S]() }
 
+// Texts is a set of texts of any canonicalizer.
+type Texts interface {
+	attr.Value
+	// IsWhollyKnown reports whether neither the set nor an element is unknown.
+	IsWhollyKnown() bool
+	// Canonical are the canonical forms of the elements, sorted. What has none
+	// stays as it is: validation refuses it, and so does the account.
+	Canonical() []string
+	// CanonicalOf is the canonical form of one text, or the text.
+	CanonicalOf(text string) string
+	// SetTexts makes it the set of these texts, and null where there are none.
+	SetTexts(texts []string)
+}
+
+var _ Texts = (*Set[code])(nil)
+
+// IsWhollyKnown implements Texts.
+func (v Set[S]) IsWhollyKnown() bool {
+	return !v.IsUnknown() && !slices.ContainsFunc(v.Elements(), attr.Value.IsUnknown)
+}
+
+// Canonical implements Texts.
+func (v Set[S]) Canonical() []string {
+	var all []string
+	for _, element := range v.Elements() {
+		if text, ok := element.(Text[S]); ok {
+			all = append(all, v.CanonicalOf(text.ValueString()))
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+// CanonicalOf implements Texts.
+func (v Set[S]) CanonicalOf(text string) string {
+	if canonical, err := canonicalOf[S](text); err == nil {
+		return canonical
+	}
+	return text
+}
+
+// SetTexts implements Texts.
+func (v *Set[S]) SetTexts(texts []string) { *v = setType[S]().OrNull(texts) }
+
 // Equal implements attr.Value.
 func (v Set[S]) Equal(o attr.Value) bool {
 	other, ok := o.(Set[S])
@@ -91,7 +137,7 @@ func (v Set[S]) Equal(o attr.Value) bool {
 	return maps.Equal(v.count(), other.count())
 }
 
-// count says how often each text is in the set; what is null or unknown has a
+// count is how often each text is in the set; what is null or unknown has a
 // name that no text has.
 func (v Set[S]) count() map[string]int {
 	counts := make(map[string]int)
@@ -108,12 +154,13 @@ func (v Set[S]) SetSemanticEquals(_ context.Context, o basetypes.SetValuable) (b
 	if !ok {
 		return false, nil
 	}
-	return sameSet[S](v.SetValue, other.SetValue), nil
+	return equivalentSets[S](v.SetValue, other.SetValue), nil
 }
 
-// sameSet says whether two sets mean the same; what is not known does not.
-func sameSet[S spelling](a, b basetypes.SetValue) bool {
-	x, wholeX := spellings[S](a)
-	y, wholeY := spellings[S](b)
+// equivalentSets reports whether the elements of two sets, all of them known,
+// have the same canonical forms.
+func equivalentSets[S canonicalizer](a, b basetypes.SetValue) bool {
+	x, wholeX := byCanonical[S](a)
+	y, wholeY := byCanonical[S](b)
 	return wholeX && wholeY && slices.Equal(slices.Sorted(maps.Keys(x)), slices.Sorted(maps.Keys(y)))
 }

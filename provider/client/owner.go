@@ -29,15 +29,15 @@ func OwnerOf(ctx context.Context, private Private, diags *diag.Diagnostics) (own
 	return owner
 }
 
-// Owners is who manages what of a list in one run: one resource the whole, or
-// several an object each. Terraform plans resources in any order and some at a
-// time: each says what it manages and learns, in the same step, what stands
-// against it, so that the second of two sees the first.
+// Claims are which resources of one run manage what of a list at the account:
+// one resource all of it, or several an object each. Terraform plans resources
+// in any order and some at a time: each claims what it manages and learns, in
+// the same step, of a conflict, so that the second of two sees the first.
 //
 // What another configuration manages stays unseen. The zero value is ready.
-type Owners struct {
+type Claims struct {
 	mu      sync.Mutex
-	whole   string          // the mark of the resource for the whole that was planned first
+	all     string          // the mark of the resource for all that was planned first
 	removes bool            // it removes what it does not list
 	listed  map[string]bool // by it
 	singles int             // resources for one object that stay or are made
@@ -46,88 +46,88 @@ type Owners struct {
 	seen    map[string]bool // in a state
 }
 
-// A Clash is what stands against managing something; at most one of its fields
-// is set.
-type Clash struct {
-	Wholes bool   // another resource manages the whole too
-	Undone bool   // one manages the whole and removes what another manages
-	Twice  string // listed by the whole and managed by another: "a, b"
-	Lost   string // listed by the whole and destroyed with another: "a, b"
+// A Conflict is why two resources cannot both have what they claim; at most one
+// of its fields is set.
+type Conflict struct {
+	TwoLists      bool   // two resources manage all
+	WouldRemove   bool   // one manages all and removes what another manages
+	DoublyManaged string // listed by one and managed by another: "a, b"
+	WouldDelete   string // listed by one and destroyed with another: "a, b"
 }
 
-// Whole is said by a resource that manages the whole; mark is its OwnerOf.
-func (o *Owners) Whole(mark string, removes bool, listed []string) Clash {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.whole != "" && o.whole != mark {
-		return Clash{Wholes: true}
+// ClaimAll is called for a resource that manages all; mark is its OwnerOf.
+func (c *Claims) ClaimAll(mark string, removes bool, listed []string) Conflict {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.all != "" && c.all != mark {
+		return Conflict{TwoLists: true}
 	}
-	o.whole, o.removes, o.listed = mark, removes, setOf(listed)
-	if removes && o.singles > 0 {
-		return Clash{Undone: true}
+	c.all, c.removes, c.listed = mark, removes, setOf(listed)
+	if removes && c.singles > 0 {
+		return Conflict{WouldRemove: true}
 	}
-	if twice := both(o.listed, o.managed); twice != "" {
-		return Clash{Twice: twice}
+	if twice := both(c.listed, c.managed); twice != "" {
+		return Conflict{DoublyManaged: twice}
 	}
-	return Clash{Lost: both(o.listed, o.leaving)}
+	return Conflict{WouldDelete: both(c.listed, c.leaving)}
 }
 
-// One is said by a resource that manages one object; "" is one that is to be
-// made and has no name yet.
-func (o *Owners) One(name string) Clash {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.singles++
+// ClaimOne is called for a resource that manages one object; "" is one that is
+// to be made and has no name yet.
+func (c *Claims) ClaimOne(name string) Conflict {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.singles++
 	if name != "" {
-		add(&o.managed, name)
+		add(&c.managed, name)
 	}
 	switch {
-	case o.removes:
-		return Clash{Undone: true}
-	case o.listed[name]:
-		return Clash{Twice: name}
+	case c.removes:
+		return Conflict{WouldRemove: true}
+	case c.listed[name]:
+		return Conflict{DoublyManaged: name}
 	}
-	return Clash{}
+	return Conflict{}
 }
 
-// Leave is said by a resource for one object that is to be destroyed.
-func (o *Owners) Leave(name string) Clash {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	add(&o.leaving, name)
-	if o.listed[name] {
-		return Clash{Lost: name}
+// Release is called for a resource for one object that is to be destroyed.
+func (c *Claims) Release(name string) Conflict {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	add(&c.leaving, name)
+	if c.listed[name] {
+		return Conflict{WouldDelete: name}
 	}
-	return Clash{}
+	return Conflict{}
 }
 
 // Knows reports whether an object is some resource's, or was until this run.
-func (o *Owners) Knows(name string) bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.managed[name] || o.leaving[name] || o.listed[name] || o.seen[name]
+func (c *Claims) Knows(name string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.managed[name] || c.leaving[name] || c.listed[name] || c.seen[name]
 }
 
 // Manages reports whether an object is planned to be some resource's.
-func (o *Owners) Manages(name string) bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.managed[name] || o.listed[name]
+func (c *Claims) Manages(name string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.managed[name] || c.listed[name]
 }
 
-// Saw is said of an object that was read for a state.
-func (o *Owners) Saw(name string) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	add(&o.seen, name)
+// Saw is called for an object that was read for a state.
+func (c *Claims) Saw(name string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	add(&c.seen, name)
 }
 
 // InState reports whether an object is in a state of this run, as far as it
 // was read: then it is replaced, or another resource gives it up.
-func (o *Owners) InState(name string) bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.seen[name] || o.leaving[name]
+func (c *Claims) InState(name string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.seen[name] || c.leaving[name]
 }
 
 // Singles are the resources of one run that manage an object each, by what
@@ -137,7 +137,7 @@ type Singles struct {
 	by map[string]string // the resource's mark
 }
 
-// Claim is said by a resource that is planned to manage an object; mark is its
+// Claim is called for a resource that is planned to manage an object; mark is its
 // OwnerOf. It reports whether another one is, too.
 func (s *Singles) Claim(mark, object string) (twice bool) {
 	s.mu.Lock()

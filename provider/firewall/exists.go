@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
@@ -12,7 +13,7 @@ import (
 	"github.com/zclconf/go-cty/cty/gocty"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
-	policy "github.com/scimbridge/terraform-provider-scimbridge/bridge/account/firewall"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/firewall"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/address"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/client"
 )
@@ -39,8 +40,8 @@ type ids struct {
 func (i *ids) in(present *client.Firewall) map[string]string {
 	i.once.Do(func() {
 		i.of = make(map[string]string, len(present.Rules))
-		for _, rule := range present.Rules {
-			i.of[alike(rule)] = rule.Id
+		for _, rule := range rulesOf(present.Firewall) {
+			i.of[contentKey(rule)] = rule.ID
 		}
 	})
 	return i.of
@@ -48,9 +49,9 @@ func (i *ids) in(present *client.Firewall) map[string]string {
 
 const existsTitle = "The firewall rule exists already"
 
-// foretell warns of what is there. That is no error: the rule may be another
+// warnExisting warns of a rule that is there. That is no error: it may be another
 // resource's that is destroyed in this run, and Terraform plans in any order.
-func (r *rule) foretell(ctx context.Context, w wanted, adopts bool) (diags diag.Diagnostics) {
+func (r *ruleResource) warnExisting(ctx context.Context, desired firewall.Rule, adopts bool) (diags diag.Diagnostics) {
 	if !r.client.Known() || r.client.Applying() {
 		return nil
 	}
@@ -58,10 +59,10 @@ func (r *rule) foretell(ctx context.Context, w wanted, adopts bool) (diags diag.
 	if err != nil {
 		return nil // what is wrong with the account is said elsewhere
 	}
-	key := alike(w.asRule(""))
+	key := contentKey(desired)
 	id := client.Once[ids](r.client).in(present)[key]
 	switch {
-	case id == "" || client.Once[owners](r.client).Knows(id):
+	case id == "" || client.Once[claims](r.client).Knows(id):
 	case adopts:
 		diags.AddWarning("A firewall rule is taken over", fmt.Sprintf("The account has rule %s, the same in action, values, priority and description. "+
 			"With adopt_existing it is this resource's after the apply, and destroyed with it.", id))
@@ -92,7 +93,7 @@ func existingID(err error) string {
 const ruleKind = "scimbridge_firewall_rule"
 
 // exists is the error for a rule that the account has.
-func (r *rule) exists(ctx context.Context, id string) string {
+func (r *ruleResource) exists(ctx context.Context, id string) string {
 	return client.Once[existing](r.client).Describe(ruleKind, id, existsAs(id), "rules", func() map[string]string { return r.addresses(ctx) }) +
 		"If it is the rule of a resource that has another name now, write a moved block instead: nothing is made or destroyed then. " +
 		"If this run has destroyed it since, run terraform apply again. " + client.ReplacedBeforeDestroyed
@@ -104,16 +105,16 @@ func existsAs(id string) string {
 
 // addresses are those of the rules in the configuration that the account has,
 // by id, as far as the configuration tells.
-func (r *rule) addresses(ctx context.Context) map[string]string {
+func (r *ruleResource) addresses(ctx context.Context) map[string]string {
 	present, err := r.client.Firewall(ctx)
 	if err != nil {
 		return nil
 	}
 	book := client.Once[addressBook](r.client).read()
 	found := make(map[string]string)
-	for _, rule := range present.Rules {
-		if address := book[alike(rule)]; address != "" {
-			found[rule.Id] = address
+	for _, rule := range rulesOf(present.Firewall) {
+		if address := book[contentKey(rule)]; address != "" {
+			found[rule.ID] = address
 		}
 	}
 	return found
@@ -131,7 +132,7 @@ func (b *addressBook) read() map[string]string {
 		b.of = make(map[string]string)
 		for _, instance := range address.Find(".", ruleKind) {
 			if rule, ok := configuredRule(instance); ok {
-				b.of[alike(rule)] = instance.Address
+				b.of[contentKey(rule)] = instance.Address
 			}
 		}
 	})
@@ -140,39 +141,50 @@ func (b *addressBook) read() map[string]string {
 
 // configuredRule is the rule that a resource makes, if its arguments are known
 // and right.
-func configuredRule(instance address.Instance) (rule api.FirewallRule, ok bool) {
-	if !instance.Knows("action", "priority", "description", "ip_ranges", "countries", "continents", "anonymous_ips") {
+func configuredRule(instance address.Instance) (rule firewall.Rule, ok bool) {
+	arguments := []string{"action", "priority", "description"}
+	for _, a := range matchAttributes {
+		arguments = append(arguments, string(a.kind))
+	}
+	if !instance.Knows(arguments...) {
 		return rule, false
 	}
-	rule.Action = api.Allow
-	for name, to := range map[string]any{"action": (*string)(&rule.Action), "description": &rule.Description} {
-		if value, given := instance.Arguments[name]; given && !value.IsNull() && gocty.FromCtyValue(value, to) != nil {
-			return rule, false
+	given := func(name string, to any) bool { // what is left out stays as it is
+		value, given := instance.Arguments[name]
+		return !given || value.IsNull() || gocty.FromCtyValue(value, to) == nil
+	}
+	rule.Action = firewall.Allow
+	if !given("action", (*string)(&rule.Action)) || !given("description", &rule.Description) {
+		return rule, false
+	}
+	rule.Priority = rule.Action.DefaultPriority()
+	if !given("priority", &rule.Priority) {
+		return rule, false
+	}
+	for _, a := range matchAttributes {
+		if values := textsIn(instance.Arguments[string(a.kind)]); len(values) > 0 {
+			for i, value := range values {
+				values[i] = a.field(&ruleModel{}).CanonicalOf(value)
+			}
+			slices.Sort(values)
+			rule.Match = firewall.Match{Kind: a.kind, Values: values}
 		}
 	}
-	rule.Priority = policy.Action(rule.Action).DefaultPriority()
-	if value, given := instance.Arguments["priority"]; given && !value.IsNull() && gocty.FromCtyValue(value, &rule.Priority) != nil {
-		return rule, false
-	}
-	rule.IpRanges, rule.Countries = listed[string](instance.Arguments["ip_ranges"]), listed[string](instance.Arguments["countries"])
-	rule.Continents = listed[api.Continent](instance.Arguments["continents"])
-	rule.AnonymousIps = listed[api.AnonymousIP](instance.Arguments["anonymous_ips"])
-	return rule, len(values(rule)) > 0
+	return rule, len(rule.Match.Values) > 0
 }
 
-// listed are the texts of a list or a set; nil where there is none.
-func listed[T ~string](value cty.Value) *[]T {
+// textsIn are the texts of a list or a set; nil where there is none.
+func textsIn(value cty.Value) (texts []string) {
 	if value == cty.NilVal || value.IsNull() || !value.CanIterateElements() {
 		return nil
 	}
-	var all []T
 	for it := value.ElementIterator(); it.Next(); {
 		_, element := it.Element()
 		var text string
 		if gocty.FromCtyValue(element, &text) != nil {
 			return nil
 		}
-		all = append(all, T(text))
+		texts = append(texts, text)
 	}
-	return &all
+	return texts
 }

@@ -5,25 +5,22 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
-	"github.com/scimbridge/terraform-provider-scimbridge/provider/attr"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/firewall"
 )
 
 // find is the one rule whose values are exactly those listed in text,
 // separated by commas, in any order and spelling.
-func find(rules []api.FirewallRule, text string) (api.FirewallRule, error) {
-	var wanted []string
-	for value := range strings.SplitSeq(text, ",") {
-		value = formatRange(strings.TrimSpace(value))
-		if len(value) == 2 { // a country or a continent
-			value = attr.FormatCode(value)
+func find(rules []firewall.Rule, text string) (firewall.Rule, error) {
+	desired := make(map[firewall.Kind][]string)
+	for _, a := range matchAttributes {
+		for value := range strings.SplitSeq(text, ",") {
+			desired[a.kind] = append(desired[a.kind], a.field(&ruleModel{}).CanonicalOf(strings.TrimSpace(value)))
 		}
-		wanted = append(wanted, value)
+		slices.Sort(desired[a.kind])
 	}
-	slices.Sort(wanted)
-	var found []api.FirewallRule
+	var found []firewall.Rule
 	for _, rule := range rules {
-		if slices.Equal(values(rule), wanted) {
+		if values, ok := desired[rule.Match.Kind]; ok && slices.Equal(rule.Match.Values, values) {
 			found = append(found, rule)
 		}
 	}
@@ -31,16 +28,16 @@ func find(rules []api.FirewallRule, text string) (api.FirewallRule, error) {
 	case 1:
 		return found[0], nil
 	case 0:
-		return api.FirewallRule{}, fmt.Errorf("no rule has the id %q or exactly these values. The account's rules:\n%s", text, listing(rules))
+		return firewall.Rule{}, fmt.Errorf("no rule has the id %q or exactly these values. The account's rules:\n%s", text, listing(rules))
 	default:
-		return api.FirewallRule{}, fmt.Errorf("%d rules have exactly these values; import by id:\n%s", len(found), listing(found))
+		return firewall.Rule{}, fmt.Errorf("%d rules have exactly these values; import by id:\n%s", len(found), listing(found))
 	}
 }
 
 // maxListed is how many rules an error lists; nobody reads more.
 const maxListed = 50
 
-func listing(rules []api.FirewallRule) string {
+func listing(rules []firewall.Rule) string {
 	if len(rules) == 0 {
 		return "  (none)"
 	}
@@ -50,12 +47,7 @@ func listing(rules []api.FirewallRule) string {
 			fmt.Fprintf(&lines, "  and %d more\n", len(rules)-maxListed)
 			break
 		}
-		fmt.Fprintf(&lines, "  %s  %s\n", rule.Id, describe(rule))
+		fmt.Fprintf(&lines, "  %s  %s\n", rule.ID, describe(rule))
 	}
 	return strings.TrimSuffix(lines.String(), "\n")
-}
-
-// describe is a rule in one line.
-func describe(rule api.FirewallRule) string {
-	return fmt.Sprintf("%s, priority %d: %s", rule.Action, rule.Priority, strings.Join(values(rule), ","))
 }

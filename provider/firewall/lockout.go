@@ -8,9 +8,9 @@ import (
 
 const lockOutTitle = "Firewall change would lock out"
 
-// foreseen says who would be shut out, from where, by what, and what let it in
-// until now; name gives a rule a name, empty for the default action.
-func foreseen(out []shutOut, name func(by string) string) string {
+// describeLockouts is who would be shut out, from where, by what, and what let
+// it in until now; name gives a rule a name, empty for the default action.
+func describeLockouts(out []lockout, name func(id string) string) string {
 	var lines strings.Builder
 	lines.WriteString("After this change, the account's firewall would shut out\n")
 	for i, s := range out {
@@ -27,8 +27,8 @@ func foreseen(out []shutOut, name func(by string) string) string {
 	return lines.String()
 }
 
-// afterARule says what comes of it: a single rule is written among others.
-func afterARule(deleted bool) string {
+// singleRuleRemedy is what to do about a rule that is written among others.
+func singleRuleRemedy(deleted bool) string {
 	if deleted {
 		return "\nThe account refuses to shut out whoever runs Terraform; a bridge it lets go. If another rule of this configuration lets them in, " +
 			"name it in depends_on, or keep both in a scimbridge_firewall_policy. Otherwise, set allow_lockout = true and apply, before destroying."
@@ -37,12 +37,4 @@ func afterARule(deleted bool) string {
 		"or keep both in a scimbridge_firewall_policy, which is written at once. Set allow_lockout = true if shutting them out is meant."
 }
 
-const afterThePolicy = "\nNothing was changed. Let them in by a rule with a lower priority number, or set allow_lockout = true if shutting them out is meant."
-
-// ruleByID names a rule that is no resource's own; the default action is none.
-func ruleByID(id string) string {
-	if id == "" {
-		return ""
-	}
-	return "rule " + id
-}
+const policyRemedy = "\nNothing was changed. Let them in by a rule with a lower priority number, or set allow_lockout = true if shutting them out is meant."

@@ -4,31 +4,89 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/hashicorp/terraform-plugin-framework/attr"
+	tfattr "github.com/hashicorp/terraform-plugin-framework/attr"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/planmodifier"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
+	"github.com/hashicorp/terraform-plugin-framework/types/basetypes"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/firewall"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/attr"
 )
 
+// A matchAttribute is how a kind of match looks in Terraform: what does not
+// follow from the account's table of kinds. Its name is the kind's.
+type matchAttribute struct {
+	kind        firewall.Kind
+	setType     basetypes.SetTypable
+	found       string // of a rule as the account has it: "Countries that it matches."
+	argument    string // what people write
+	validators  []validator.Set
+	suppression []planmodifier.Set // of another spelling
+	// field is the attribute in a model: the framework wants a field for each.
+	field func(*ruleModel) attr.Texts
+}
+
+// matchAttributes has a row for each of [firewall.Kinds]; a test asks for it.
+var matchAttributes = []matchAttribute{
+	{
+		kind: firewall.IPRanges, setType: attr.CIDRsType(),
+		found: "IP ranges that it matches.",
+		argument: "IP addresses, or networks in CIDR notation without host bits. Exactly one of " + namesInDocs() +
+			" must be given. Changes in place; another spelling is no change.",
+		validators:  []validator.Set{attr.AreRanges()},
+		suppression: []planmodifier.Set{attr.SuppressEquivalentRanges()},
+		field:       func(m *ruleModel) attr.Texts { return &m.IPRanges },
+	},
+	{
+		kind: firewall.Countries, setType: attr.CodesType(),
+		found: "Countries that it matches.",
+		argument: "Countries, as ISO 3166-1 alpha-2 codes in either case. An address whose country is unknown matches none. " +
+			"The account needs an IP database for them. Changes in place.",
+		validators:  []validator.Set{attr.AreCountries()},
+		suppression: []planmodifier.Set{attr.SuppressEquivalentCodes()},
+		field:       func(m *ruleModel) attr.Texts { return &m.Countries },
+	},
+	{
+		kind: firewall.Continents, setType: attr.CodesType(),
+		found: "Continents that it matches.",
+		argument: "Continents: " + inDocs(firewall.ContinentCodes()) + ", in either case. The account needs an IP database " +
+			"for them. Changes in place.",
+		validators:  []validator.Set{attr.AreContinents()},
+		suppression: []planmodifier.Set{attr.SuppressEquivalentCodes()},
+		field:       func(m *ruleModel) attr.Texts { return &m.Continents },
+	},
+	{
+		kind: firewall.AnonymousIPs, setType: attr.AnonymousIPsType(),
+		found: "Kinds of anonymous addresses that it matches.",
+		argument: "Kinds of anonymous addresses: " + inDocs(firewall.AnonymousKinds()) +
+			". The account needs an IP database for them. Changes in place.",
+		validators: []validator.Set{attr.AreAnonymousIPs()},
+		field:      func(m *ruleModel) attr.Texts { return &m.AnonymousIPs },
+	},
+}
+
 // checkKinds refuses a rule, which stands at a path, unless exactly one of the
-// kinds of things that it may match is given. What is unknown may be either.
+// kinds of matches is given. What is unknown may be either.
 //
 // The validators that come with the framework look for an attribute's
 // siblings in the whole configuration, which for each of ten thousand rules
 // of one policy is ten thousand rules.
-func checkKinds(at path.Path, kinds ...attr.Value) (diags diag.Diagnostics) {
+func checkKinds(at path.Path, valueOf func(matchAttribute) tfattr.Value) (diags diag.Diagnostics) {
 	given := 0
-	for _, kind := range kinds {
-		switch {
-		case kind.IsUnknown():
+	for _, a := range matchAttributes {
+		switch value := valueOf(a); {
+		case value.IsUnknown():
 			return nil
-		case !kind.IsNull():
+		case !value.IsNull():
 			given++
 		}
 	}
 	if given != 1 {
 		diags.AddAttributeError(at, "Invalid Attribute Combination", fmt.Sprintf(
-			"A rule matches one kind of thing: one (and only one) of ip_ranges, countries, continents and anonymous_ips is required, and there are %d.", given))
+			"A rule matches one kind of thing: one (and only one) of %s is required, and there are %d.",
+			firewall.KindNames("and"), given))
 	}
 	return diags
 }
@@ -36,9 +94,7 @@ func checkKinds(at path.Path, kinds ...attr.Value) (diags diag.Diagnostics) {
 // hasOneKind is checkKinds for the rules of a policy.
 type hasOneKind struct{}
 
-func (hasOneKind) Description(context.Context) string {
-	return "one of ip_ranges, countries, continents and anonymous_ips"
-}
+func (hasOneKind) Description(context.Context) string { return "one of " + firewall.KindNames("and") }
 
 func (v hasOneKind) MarkdownDescription(ctx context.Context) string { return v.Description(ctx) }
 
@@ -47,5 +103,5 @@ func (hasOneKind) ValidateObject(_ context.Context, req validator.ObjectRequest,
 		return
 	}
 	given := req.ConfigValue.Attributes()
-	resp.Diagnostics.Append(checkKinds(req.Path, given["ip_ranges"], given["countries"], given["continents"], given["anonymous_ips"])...)
+	resp.Diagnostics.Append(checkKinds(req.Path, func(a matchAttribute) tfattr.Value { return given[string(a.kind)] })...)
 }

@@ -1,10 +1,12 @@
 package firewall
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/firewall"
 )
 
 func ranged(id string, ranges ...string) api.FirewallRule {
@@ -13,14 +15,16 @@ func ranged(id string, ranges ...string) api.FirewallRule {
 
 func TestARuleIsFoundByItsExactSetOfValues(t *testing.T) {
 	t.Parallel()
-	countries := []string{"CH", "AT"}
-	rules := []api.FirewallRule{
-		ranged("rule_1", "192.0.2.1", "198.51.100.0/24"),
+	rules := rulesOf(api.Firewall{Rules: []api.FirewallRule{
+		ranged("rule_1", "198.51.100.0/24", "192.0.2.1/32"),
 		ranged("rule_2", "192.0.2.1"),
 		ranged("rule_3", "203.0.113.0/24"),
 		ranged("rule_4", "203.0.113.0/24"),
-		{Id: "rule_5", Action: api.Deny, Countries: &countries},
-	}
+		{Id: "rule_5", Action: api.Deny, Countries: &[]string{"CH", "AT"}},
+		{Id: "rule_6", Action: api.Deny, Countries: &[]string{"AF"}},
+		{Id: "rule_7", Action: api.Deny, Continents: &[]api.Continent{"AF"}},
+		{Id: "rule_8", Action: api.Deny, AnonymousIps: &[]api.AnonymousIP{"vpn", "tor"}},
+	}})
 	for _, row := range []struct {
 		name, text, want string
 		fault            []string
@@ -28,7 +32,9 @@ func TestARuleIsFoundByItsExactSetOfValues(t *testing.T) {
 		{name: "one value", text: "192.0.2.1", want: "rule_2"},
 		{name: "another spelling", text: "192.0.2.1/32", want: "rule_2"},
 		{name: "several values in any order, with spaces", text: "198.51.100.0/24, 192.0.2.1", want: "rule_1"},
-		{name: "countries", text: "AT,CH", want: "rule_5"},
+		{name: "countries", text: "AT,ch", want: "rule_5"},
+		{name: "kinds of anonymous addresses", text: "tor,vpn", want: "rule_8"},
+		{name: "a code of a country and of a continent is both", text: "af", fault: []string{"2 rules", "rule_6", "rule_7"}},
 		{name: "some of the values are not enough", text: "198.51.100.0/24", fault: []string{"no rule", "rule_1", "rule_5"}},
 		{name: "two rules with the same values are listed", text: "203.0.113.0/24", fault: []string{"2 rules", "rule_3", "rule_4"}},
 	} {
@@ -36,8 +42,8 @@ func TestARuleIsFoundByItsExactSetOfValues(t *testing.T) {
 			t.Parallel()
 			found, err := find(rules, row.text)
 			if row.want != "" {
-				if err != nil || found.Id != row.want {
-					t.Errorf("found %q, %v; want %q", found.Id, err, row.want)
+				if err != nil || found.ID != row.want {
+					t.Errorf("found %q, %v; want %q", found.ID, err, row.want)
 				}
 				return
 			}
@@ -47,5 +53,41 @@ func TestARuleIsFoundByItsExactSetOfValues(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// The account would keep both: a country and a continent may have one code.
+func TestRulesOfDifferentKindsAreDifferent(t *testing.T) {
+	t.Parallel()
+	afghanistan := fromAPI(api.FirewallRule{Action: api.Deny, Countries: &[]string{"AF"}})
+	africa := fromAPI(api.FirewallRule{Action: api.Deny, Continents: &[]api.Continent{"AF"}})
+	if equals(afghanistan, africa) || len(identical(map[string]ruleModel{"x": toModel(africa)}, []firewall.Rule{afghanistan})) != 0 {
+		t.Error("a rule about Afghanistan is taken for one about Africa")
+	}
+}
+
+// What the account has, in whatever order and spelling, survives the way
+// through a model and back to a request.
+func TestARuleSurvivesTheWayThroughAModel(t *testing.T) {
+	t.Parallel()
+	for _, rule := range []api.FirewallRule{
+		{Id: "1", Action: api.Allow, Priority: 7, Description: "x", IpRanges: &[]string{"2001:db8::/32", "192.0.2.1"}},
+		{Id: "2", Action: api.Deny, Countries: &[]string{"DE", "CH"}},
+		{Id: "3", Action: api.Report, Continents: &[]api.Continent{"EU"}},
+		{Id: "4", Action: api.Deny, Priority: 500, AnonymousIps: &[]api.AnonymousIP{"tor", "vpn"}},
+	} {
+		want := fromAPI(rule)
+		model := toModel(want)
+		if got := model.toRule(); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s became %+v, want %+v", rule.Id, got, want)
+		}
+		in := toInput(want)
+		matches := api.Matches(in)
+		if *in.Id != rule.Id || *in.Priority != rule.Priority || len(matches) != 1 || !reflect.DeepEqual(matches[0], want.Match) {
+			t.Errorf("%s is asked for as %+v", rule.Id, in)
+		}
+		if in := unchanged(rule); !reflect.DeepEqual(api.Matches(in), api.Matches(rule)) {
+			t.Errorf("%s shall stay, and is asked for as %+v", rule.Id, in)
+		}
 	}
 }

@@ -18,32 +18,32 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/firewall"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/client"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/identity"
 )
 
-type wholePolicy struct{ client *client.Client }
+type policyResource struct{ client *client.Client }
 
 var (
-	_ resource.ResourceWithConfigure   = (*wholePolicy)(nil)
-	_ resource.ResourceWithIdentity    = (*wholePolicy)(nil)
-	_ resource.ResourceWithModifyPlan  = (*wholePolicy)(nil)
-	_ resource.ResourceWithImportState = (*wholePolicy)(nil)
+	_ resource.ResourceWithConfigure   = (*policyResource)(nil)
+	_ resource.ResourceWithIdentity    = (*policyResource)(nil)
+	_ resource.ResourceWithModifyPlan  = (*policyResource)(nil)
+	_ resource.ResourceWithImportState = (*policyResource)(nil)
 )
 
 // NewPolicy is the resource scimbridge_firewall_policy.
-func NewPolicy() resource.Resource { return &wholePolicy{} }
+func NewPolicy() resource.Resource { return &policyResource{} }
 
-func (r *wholePolicy) Metadata(_ context.Context, _ resource.MetadataRequest, resp *resource.MetadataResponse) {
+func (r *policyResource) Metadata(_ context.Context, _ resource.MetadataRequest, resp *resource.MetadataResponse) {
 	resp.TypeName = "scimbridge_firewall_policy"
 }
 
-func (r *wholePolicy) Configure(_ context.Context, req resource.ConfigureRequest, resp *resource.ConfigureResponse) {
+func (r *policyResource) Configure(_ context.Context, req resource.ConfigureRequest, resp *resource.ConfigureResponse) {
 	r.client = client.Of(req.ProviderData, &resp.Diagnostics)
 }
 
-func (r *wholePolicy) Schema(_ context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
+func (r *policyResource) Schema(_ context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
 	resp.Schema = schema.Schema{
 		MarkdownDescription: "The account's firewall: its default action, and, where `rules` is given, all its rules, written in one transaction. " +
 			"An account has one policy, so a configuration has one such resource.\n\n" +
@@ -93,121 +93,140 @@ func (r *wholePolicy) Schema(_ context.Context, _ resource.SchemaRequest, resp *
 	}
 }
 
-func (r *wholePolicy) IdentitySchema(_ context.Context, _ resource.IdentitySchemaRequest, resp *resource.IdentitySchemaResponse) {
+func (r *policyResource) IdentitySchema(_ context.Context, _ resource.IdentitySchemaRequest, resp *resource.IdentitySchemaResponse) {
 	resp.IdentitySchema = identity.Schema("The account's id.")
 }
 
-// ModifyPlan works out what becomes of each rule, refuses what would be two
-// owners of one policy, and whom it must not shut out.
-func (r *wholePolicy) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
-	var config, state, plan *policyModel
+// ModifyPlan works out what becomes of each rule, and refuses what two
+// resources would own, and what would shut somebody out.
+func (r *policyResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
+	var config, state, model *policyModel
 	resp.Diagnostics.Append(req.Config.Get(ctx, &config)...)
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
-	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
+	resp.Diagnostics.Append(req.Plan.Get(ctx, &model)...)
 	if resp.Diagnostics.HasError() || r.client == nil {
 		return
 	}
-	if plan == nil {
+	if model == nil {
 		resp.Diagnostics.AddWarning("The account's firewall stays as it is",
 			"Terraform only forgets the policy. To let everybody in, apply default_action = \"allow\" and rules = {} first.")
 		return
 	}
-	whole := r.planRules(ctx, config, state, plan, &resp.Diagnostics)
+	configured, diags := toConfig(ctx, *config, *model)
+	resp.Diagnostics.Append(diags...)
+	before, diags := state.managed(ctx)
+	resp.Diagnostics.Append(diags...)
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	resp.Diagnostics.Append(resp.Plan.Set(ctx, plan)...)
-	r.claim(ctx, *plan, client.OwnerOf(ctx, resp.Private, &resp.Diagnostics), &resp.Diagnostics)
+	planned := plan(configured, before, r.present(ctx, configured, before, *model, &resp.Diagnostics))
+	r.checkPresent(ctx, planned, before, &resp.Diagnostics)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	resp.Diagnostics.Append(model.set(ctx, configured, planned)...)
+	resp.Diagnostics.Append(resp.Plan.Set(ctx, model)...)
+	owner := client.OwnerOf(ctx, resp.Private, &resp.Diagnostics)
+	r.claim(planned, configured.managesRules && !configured.reports, owner, &resp.Diagnostics)
+	whole := planned.whole && !model.DefaultAction.IsUnknown()
 	if resp.Diagnostics.HasError() || !whole || resp.Plan.Raw.Equal(req.State.Raw) {
 		return
 	}
-	if state != nil && !state.Rules.IsNull() && plan.Rules.IsNull() {
+	if before.any && !configured.managesRules {
 		resp.Diagnostics.AddAttributeWarning(path.Root("rules"), "The account's firewall rules stay as they are",
 			"Without rules, the policy does not manage them any more. To remove them, apply rules = {} first.")
 	}
-	r.warnRanges(ctx, state, *plan, &resp.Diagnostics)
-	r.foresee(ctx, state, *plan, &resp.Diagnostics)
+	r.warnRanges(ctx, before, planned, &resp.Diagnostics)
+	r.warnLockout(ctx, *model, before, planned, &resp.Diagnostics)
 }
 
-// warnRanges says what there is to say of the ranges that are another rule's
-// than before; a rule of another name is found by its id.
-func (r *wholePolicy) warnRanges(ctx context.Context, state *policyModel, plan policyModel, diags *diag.Diagnostics) {
+// toConfig is what a configuration, with the framework's defaults, says of the rules.
+func toConfig(ctx context.Context, config, model policyModel) (policyConfig, diag.Diagnostics) {
+	rules, wholeRules, diags := rulesIn(ctx, model.Rules)
+	configured, wholeConfig, d := rulesIn(ctx, config.Rules)
+	diags.Append(d...)
+	priorities := make(map[string]types.Int64, len(configured))
+	for name, rule := range configured {
+		priorities[name] = rule.Priority
+	}
+	return policyConfig{
+		managesRules: !model.Rules.IsNull(),
+		whole:        wholeRules && wholeConfig && !model.OnUnmanaged.IsUnknown(),
+		reports:      model.reports(),
+		rules:        rules,
+		priorities:   priorities,
+	}, diags
+}
+
+// set writes what is planned into the model.
+func (m *policyModel) set(ctx context.Context, config policyConfig, planned plannedPolicy) (diags diag.Diagnostics) {
+	if !config.managesRules {
+		m.UnmanagedRules = noRules()
+		return nil
+	}
+	if config.whole {
+		m.Rules, diags = toMap(ctx, planned.rules)
+	}
+	if planned.unmanagedUnknown {
+		m.UnmanagedRules = types.MapUnknown(ruleType)
+		return diags
+	}
+	unmanaged, d := toMap(ctx, planned.unmanaged)
+	m.UnmanagedRules = unmanaged
+	diags.Append(d...)
+	return diags
+}
+
+// warnRanges warns about the ranges that are another rule's than before; a rule
+// of another name is found by its id.
+func (r *policyResource) warnRanges(ctx context.Context, before managedRules, planned plannedPolicy, diags *diag.Diagnostics) {
 	if r.client.Applying() { // the plan has said it
 		return
 	}
-	held, _ := state.heldBefore(ctx)
-	before := make(map[string]ruleModel, len(held.own))
-	for _, rule := range held.own {
-		before[rule.ID.ValueString()] = rule
-	}
-	rules, _, _ := rulesIn(ctx, plan.Rules)
-	for _, name := range slices.Sorted(maps.Keys(rules)) {
-		rule := rules[name]
-		warnRanges(ctx, path.Root("rules").AtMapKey(name).AtName("ip_ranges"), before[rule.ID.ValueString()].IPRanges, rule.IPRanges,
-			rule.Action.ValueString(), diags)
+	were := before.byID()
+	for _, name := range slices.Sorted(maps.Keys(planned.rules)) {
+		rule := planned.rules[name]
+		at := path.Root("rules").AtMapKey(name).AtName(string(firewall.IPRanges))
+		warnRanges(ctx, at, were[rule.ID.ValueString()].IPRanges, rule.IPRanges, rule.Action.ValueString(), diags)
 	}
 }
 
-// planRules completes the plan: priorities, ids, and what stays unmanaged. It
-// tells whether all of it is known.
-func (r *wholePolicy) planRules(ctx context.Context, config, state, plan *policyModel, diags *diag.Diagnostics) (whole bool) {
-	if plan.Rules.IsNull() {
-		plan.UnmanagedRules = noRules()
-		return !plan.DefaultAction.IsUnknown()
+// present are the account's rules when a policy first manages rules, as far as
+// the plan is to be checked against them.
+func (r *policyResource) present(
+	ctx context.Context, config policyConfig, before managedRules, model policyModel, diags *diag.Diagnostics,
+) []firewall.Rule {
+	if !config.managesRules || !config.whole || before.any || !r.client.Known() || r.client.Applying() {
+		return nil
 	}
-	rules, whole, d := rulesIn(ctx, plan.Rules)
-	diags.Append(d...)
-	configured, ok, d := rulesIn(ctx, config.Rules)
-	diags.Append(d...)
-	if !whole || !ok || plan.OnUnmanaged.IsUnknown() || diags.HasError() {
-		plan.UnmanagedRules = types.MapUnknown(ruleType)
-		return false
-	}
-	for name, rule := range rules {
-		rules[name] = rule.withPriority(configured[name].Priority)
-		whole = whole && rules[name].known(ctx)
-	}
-	plan.Rules, d = mapOf(ctx, rules)
-	diags.Append(d...)
-	held, d := state.heldBefore(ctx)
-	diags.Append(d...)
-	rules, unmanaged := held.to(ctx, rules, plan.reports())
-	plan.Rules, d = mapOf(ctx, rules)
-	diags.Append(d...)
-	plan.UnmanagedRules, d = mapOf(ctx, unmanaged)
-	diags.Append(d...)
-	if state.managesNone() {
-		if plan.reports() {
-			plan.UnmanagedRules = types.MapUnknown(ruleType)
-		}
-		r.checkPresent(ctx, state, *plan, diags)
-	}
-	return whole && !plan.DefaultAction.IsUnknown() && !diags.HasError()
-}
-
-// checkPresent looks at the rules that are there when a policy first manages
-// rules: it must not remove them unseen, nor take them over. What it says
-// changes nothing in the plan, since rules of the same run may be made before
-// the policy, or after it.
-func (r *wholePolicy) checkPresent(ctx context.Context, state *policyModel, plan policyModel, diags *diag.Diagnostics) {
-	if !r.client.Known() || r.client.Applying() || state == nil && r.client.Noted(plan.succeeds()) {
-		return
-	}
-	as := client.AsError
-	if state == nil {
-		as = client.AtCreation
+	if !before.exists && r.client.Noted(model.succeeds()) {
+		return nil
 	}
 	present, err := r.client.Firewall(ctx)
 	if err != nil {
-		diags.Append(as(r.client.Diagnose("read the firewall policy", err)))
-		return
+		diags.Append(atPlan(before)(r.client.Diagnose("read the firewall policy", err)))
+		return nil
 	}
-	if foreign := plan.foreign(ctx, present.Rules, state != nil); len(foreign) > 0 {
-		r.refuseOver(ctx, state != nil, foreign, as, diags)
+	return rulesOf(present.Firewall)
+}
+
+// atPlan makes a diagnostic what the plan may say: of a creation, a warning.
+func atPlan(before managedRules) func(diag.Diagnostic) diag.Diagnostic {
+	if before.exists {
+		return client.AsError
 	}
-	if adopted := plan.twinsOf(ctx, present.Rules); state != nil && plan.reports() && len(adopted) > 0 {
-		diags.AddAttributeWarning(path.Root("rules"), "Firewall rules are taken over",
-			fmt.Sprintf("The account has these rules, and rules lists the same; from the apply on they are this policy's:\n%s", listing(adopted)))
+	return client.AtCreation
+}
+
+// checkPresent refuses a policy that would remove rules unseen, or take them
+// over, and warns of those that it adopts.
+func (r *policyResource) checkPresent(ctx context.Context, planned plannedPolicy, before managedRules, diags *diag.Diagnostics) {
+	if len(planned.foreign) > 0 {
+		r.refuseOver(ctx, before.exists, planned.foreign, atPlan(before), diags)
+	}
+	if len(planned.adopted) > 0 {
+		diags.AddAttributeWarning(path.Root("rules"), "Firewall rules are taken over", fmt.Sprintf(
+			"The account has these rules, and rules lists the same; from the apply on they are this policy's:\n%s", listing(planned.adopted)))
 	}
 }
 
@@ -238,7 +257,7 @@ func (m policyModel) succeeds() string {
 	return managedAll
 }
 
-func (r *wholePolicy) refuseOver(ctx context.Context, exists bool, rules []api.FirewallRule,
+func (r *policyResource) refuseOver(ctx context.Context, exists bool, rules []firewall.Rule,
 	as func(diag.Diagnostic) diag.Diagnostic, diags *diag.Diagnostics,
 ) {
 	const title = "The account has firewall rules already"
@@ -265,106 +284,88 @@ func importPolicy(account string) string {
 	return fmt.Sprintf("import {\n  to = scimbridge_firewall_policy.<name>\n  id = %q\n}", account)
 }
 
-// claim says which rules the policy manages: by their ids, and, since a single
-// rule may be made or taken over in this run, by all but their id.
-func (r *wholePolicy) claim(ctx context.Context, plan policyModel, owner string, diags *diag.Diagnostics) {
-	rules, _, d := rulesIn(ctx, plan.Rules)
-	diags.Append(d...)
-	var listed []string
-	for _, name := range slices.Sorted(maps.Keys(rules)) {
-		if id := rules[name].ID.ValueString(); id != "" {
-			listed = append(listed, id)
+// claim claims the rules that the policy manages: by their ids, and, since a
+// single rule may be made or taken over in this run, by all but their id.
+func (r *policyResource) claim(planned plannedPolicy, removes bool, owner string, diags *diag.Diagnostics) {
+	for _, name := range slices.Sorted(maps.Keys(planned.rules)) {
+		rule := planned.rules[name]
+		if !rule.known() || r.client.Applying() {
+			continue
 		}
-		key, known := likeness(ctx, rules[name])
-		if known && !r.client.Applying() && client.Once[singles](r.client).Claim(owner, key) {
+		if client.Once[singles](r.client).Claim(owner, contentKey(rule.toRule())) {
 			diags.AddAttributeError(path.Root("rules").AtMapKey(name), twiceTitle, twiceText)
 		}
 	}
-	client.Once[owners](r.client).ownWhole(owner, !plan.Rules.IsNull() && !plan.reports(), listed, diags)
+	client.Once[claims](r.client).claimAll(owner, removes, planned.listed(), diags)
 }
 
-// foresee refuses what would shut somebody out. Beside single rules, which may
-// let them in before it is written, it warns.
+// warnLockout refuses what would shut somebody out. Beside single rules, which
+// may let them in before it is written, it warns.
 //
 // It refuses a creation too, unlike client.AtCreation: whom a change shuts out
 // must be said before anything is applied. Within an apply that has begun to
-// write it says nothing (guardOf), and the account refuses the creation; the
-// second plan of an apply that has written nothing yet is not told from the
-// first. Its error could leave a policy deposed that is being replaced, only if
-// the account has no rules, and a bridge that is shut out first signed in
-// between the plan and the apply.
-func (r *wholePolicy) foresee(ctx context.Context, state *policyModel, plan policyModel, diags *diag.Diagnostics) {
-	g, ok := guardOf(ctx, r.client)
+// write it says nothing (lockoutCheckerOf), and the account refuses the
+// creation; the second plan of an apply that has written nothing yet is not
+// told from the first. Its error could leave a policy deposed that is being
+// replaced, only if the account has no rules, and a bridge that is shut out
+// first signed in between the plan and the apply.
+func (r *policyResource) warnLockout(
+	ctx context.Context, model policyModel, before managedRules, planned plannedPolicy, diags *diag.Diagnostics,
+) {
+	checker, ok := lockoutCheckerOf(ctx, r.client)
 	if !ok {
 		return
 	}
-	allowed := plan.AllowLockout.ValueBool() || plan.AllowLockout.IsUnknown()
-	if plan.Rules.IsNull() {
-		if out := g.defaultAction(plan.defaultAction()); len(out) > 0 && !allowed {
-			diags.AddAttributeWarning(path.Root("default_action"), lockOutTitle, foreseen(out, g.described)+afterARule(false))
+	allowed := model.AllowLockout.ValueBool() || model.AllowLockout.IsUnknown()
+	if model.Rules.IsNull() {
+		if out := checker.checkDefaultAction(model.defaultAction()); len(out) > 0 && !allowed {
+			diags.AddAttributeWarning(path.Root("default_action"), lockOutTitle,
+				describeLockouts(out, checker.ruleName)+singleRuleRemedy(false))
 		}
 		return
 	}
-	proposed, names, d := plan.proposed(ctx)
-	diags.Append(d...)
-	before, _ := state.heldBefore(ctx)
-	if d.HasError() || state == nil && !plan.reports() && len(g.present.Rules) > 0 {
+	proposed, names, err := planned.proposed(model.defaultAction())
+	if err != nil {
+		diags.AddAttributeError(path.Root("rules"), "Invalid firewall rule", err.Error())
+		return
+	}
+	if !before.exists && !model.reports() && len(checker.present) > 0 {
 		return // it is not created over them
 	}
-	at := make(map[string][]shutOut)
+	at := make(map[string][]lockout)
 	paths := make(map[string]path.Path)
-	for _, out := range g.whole(proposed, func(id string) bool { return plan.keeps(before, id) }) {
-		where := edited(ctx, out, before, plan, names)
+	keeps := func(id string) bool { return planned.keeps(before, id, model.reports()) }
+	for _, out := range checker.checkPolicy(proposed, keeps) {
+		where := placeOf(out, before, planned, names)
 		at[where.String()], paths[where.String()] = append(at[where.String()], out), where
 	}
 	if allowed {
 		return
 	}
 	for _, where := range slices.Sorted(maps.Keys(at)) {
-		text := foreseen(at[where], func(id string) string {
+		text := describeLockouts(at[where], func(id string) string {
 			if name, mine := names[id]; mine {
 				return fmt.Sprintf("rule %q", name)
 			}
-			return g.described(id)
+			return checker.ruleName(id)
 		})
-		if plan.reports() {
-			diags.AddAttributeWarning(paths[where], lockOutTitle, text+afterARule(false))
+		if model.reports() {
+			diags.AddAttributeWarning(paths[where], lockOutTitle, text+singleRuleRemedy(false))
 			continue
 		}
-		diags.AddAttributeError(paths[where], lockOutTitle, text+afterThePolicy)
+		diags.AddAttributeError(paths[where], lockOutTitle, text+policyRemedy)
 	}
 }
 
-// keeps reports whether a rule that the policy does not list is left alone.
-func (m policyModel) keeps(before holdings, id string) bool {
-	if !m.reports() {
-		return false
-	}
-	if _, stays := m.UnmanagedRules.Elements()[id]; stays {
-		return true
-	}
-	for _, own := range before.own {
-		if own.ID.ValueString() == id {
-			return false
-		}
-	}
-	return true
-}
-
-// edited is the place in the configuration whose change shuts somebody out:
+// placeOf is the place in the configuration whose change shuts somebody out:
 // the rule that let it in until now, if that is what changes; else what decides.
-func edited(ctx context.Context, out shutOut, before holdings, plan policyModel, names map[string]string) path.Path {
-	now, _, _ := rulesIn(ctx, plan.Rules)
-	for _, was := range before.own {
-		if out.until == "" || was.ID.ValueString() != out.until {
-			continue
-		}
+func placeOf(out lockout, before managedRules, planned plannedPolicy, names map[string]string) path.Path {
+	if was, own := before.byID()[out.until]; own && out.until != "" {
 		name, stays := names[out.until]
 		if !stays {
 			return path.Root("rules") // it is listed no more
 		}
-		keyBefore, _ := likeness(ctx, was)
-		if keyNow, _ := likeness(ctx, now[name]); keyNow != keyBefore {
+		if !equals(planned.rules[name].toRule(), was.toRule()) {
 			return path.Root("rules").AtMapKey(name)
 		}
 	}
@@ -374,7 +375,14 @@ func edited(ctx context.Context, out shutOut, before holdings, plan policyModel,
 	return path.Root("default_action")
 }
 
-func (r *wholePolicy) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
+// foreign are the present rules that a new policy must not take over, or
+// remove, without being told to.
+func (m policyModel) foreign(ctx context.Context, present []firewall.Rule) []firewall.Rule {
+	config, _ := toConfig(ctx, m, m)
+	return plan(config, managedRules{}, present).foreign
+}
+
+func (r *policyResource) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
 	var plan policyModel
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
 	account, ok := r.client.SameAccount(ctx, resp.Private, &resp.Diagnostics)
@@ -386,28 +394,29 @@ func (r *wholePolicy) Create(ctx context.Context, req resource.CreateRequest, re
 		resp.Diagnostics.Append(r.client.Diagnose("read the firewall policy", err))
 		return
 	}
-	if foreign := plan.foreign(ctx, present.Rules, false); !plan.Rules.IsNull() && len(foreign) > 0 && !r.client.AwaitNote(ctx, plan.succeeds()) {
+	foreign := plan.foreign(ctx, rulesOf(present.Firewall))
+	if len(foreign) > 0 && !r.client.AwaitNote(ctx, plan.succeeds()) {
 		r.refuseOver(ctx, false, foreign, client.AsError, &resp.Diagnostics)
 		return
 	}
-	revision, diags := revisionOf(ctx, nil, plan, &present.Etag)
+	write, diags := newPolicyWrite(ctx, nil, plan, &present.Etag)
 	resp.Diagnostics.Append(diags...)
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	now, err := revision.write(ctx, r.client)
+	now, err := write.do(ctx, r.client)
 	if err != nil {
 		resp.Diagnostics.Append(r.client.Diagnose("write the firewall policy", err))
 		return
 	}
-	made, diags := revision.made(ctx, account, plan, now)
+	written, diags := write.written(ctx, account, plan, now)
 	resp.Diagnostics.Append(diags...)
 	resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account, account)...)
 	resp.Diagnostics.Append(rememberVersion(ctx, resp.Private, now.Etag)...)
-	resp.Diagnostics.Append(resp.State.Set(ctx, made)...)
+	resp.Diagnostics.Append(resp.State.Set(ctx, written)...)
 }
 
-func (r *wholePolicy) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
+func (r *policyResource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
 	var prior policyModel
 	resp.Diagnostics.Append(req.State.Get(ctx, &prior)...)
 	account, ok := r.client.SameAccount(ctx, resp.Private, &resp.Diagnostics)
@@ -429,25 +438,25 @@ func (r *wholePolicy) Read(ctx context.Context, req resource.ReadRequest, resp *
 	resp.Diagnostics.Append(resp.State.Set(ctx, state)...)
 }
 
-// warnNew tells of rules that somebody added beside the reported ones: nothing
+// warnNew warns of rules that somebody added beside the reported ones: nothing
 // is planned for them, and a plan shows no drift that it does nothing about.
 func warnNew(prior, state policyModel, present *client.Firewall, diags *diag.Diagnostics) {
 	known := prior.UnmanagedRules.Elements()
-	var added []api.FirewallRule
+	var added []firewall.Rule
 	for id := range state.UnmanagedRules.Elements() {
 		if _, seen := known[id]; !seen {
-			added = append(added, present.ByID[id])
+			added = append(added, fromAPI(present.ByID[id]))
 		}
 	}
 	if len(added) == 0 || prior.OnUnmanaged.IsNull() {
 		return
 	}
-	slices.SortFunc(added, func(a, b api.FirewallRule) int { return strings.Compare(a.Id, b.Id) })
+	slices.SortFunc(added, func(a, b firewall.Rule) int { return strings.Compare(a.ID, b.ID) })
 	diags.AddAttributeWarning(path.Root("unmanaged_rules"), "Firewall rules that Terraform does not own",
 		fmt.Sprintf("Since the last apply, somebody added to the account:\n%s", listing(added)))
 }
 
-func (r *wholePolicy) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
+func (r *policyResource) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
 	var state, plan policyModel
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
@@ -455,25 +464,25 @@ func (r *wholePolicy) Update(ctx context.Context, req resource.UpdateRequest, re
 	if !ok || resp.Diagnostics.HasError() {
 		return
 	}
-	revision, diags := revisionOf(ctx, &state, plan, version(ctx, req.Private))
+	write, diags := newPolicyWrite(ctx, &state, plan, version(ctx, req.Private))
 	resp.Diagnostics.Append(diags...)
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	now, err := revision.write(ctx, r.client)
+	now, err := write.do(ctx, r.client)
 	if err != nil {
 		resp.Diagnostics.Append(r.client.Diagnose("change the firewall policy", err))
 		return
 	}
-	made, diags := revision.made(ctx, account, plan, now)
+	written, diags := write.written(ctx, account, plan, now)
 	resp.Diagnostics.Append(diags...)
 	resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account, account)...)
 	resp.Diagnostics.Append(rememberVersion(ctx, resp.Private, now.Etag)...)
-	resp.Diagnostics.Append(resp.State.Set(ctx, made)...)
+	resp.Diagnostics.Append(resp.State.Set(ctx, written)...)
 }
 
 // Delete leaves the account as it is; the plan has said so.
-func (r *wholePolicy) Delete(ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse) {
+func (r *policyResource) Delete(ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse) {
 	var state policyModel
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
 	if _, ok := r.client.SameAccount(ctx, resp.Private, &resp.Diagnostics); ok {
@@ -481,7 +490,7 @@ func (r *wholePolicy) Delete(ctx context.Context, req resource.DeleteRequest, re
 	}
 }
 
-func (r *wholePolicy) ImportState(ctx context.Context, req resource.ImportStateRequest, resp *resource.ImportStateResponse) {
+func (r *policyResource) ImportState(ctx context.Context, req resource.ImportStateRequest, resp *resource.ImportStateResponse) {
 	id, account, ok := identity.Imported(ctx, r.client, req, &resp.Diagnostics)
 	if !ok {
 		return

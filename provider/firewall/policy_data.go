@@ -60,10 +60,8 @@ func (d *policyData) Read(ctx context.Context, _ datasource.ReadRequest, resp *d
 		Rules:         make([]ruleModel, len(found.Rules)),
 		Enforced:      types.BoolValue(found.Enforced),
 	}
-	for i, rule := range found.Rules {
-		one, diags := modelOf(ctx, rule)
-		resp.Diagnostics.Append(diags...)
-		m.Rules[i] = one
+	for i, rule := range rulesOf(found.Firewall) {
+		m.Rules[i] = toModel(rule)
 	}
 	resp.Diagnostics.Append(resp.State.Set(ctx, m)...)
 }

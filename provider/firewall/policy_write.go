@@ -11,19 +11,20 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/firewall"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/client"
 )
 
-// A revision is what one apply makes of the account's policy.
-type revision struct {
+// A policyWrite is what one apply makes of the account's policy.
+type policyWrite struct {
 	defaultAction api.FirewallAction
-	managed       bool              // rules are the resource's
-	rules         map[string]wanted // by name; with an id if the rule is there
-	keeps         bool              // rules of others stay
-	adopts        bool              // of those, one that is the same as a new rule becomes it
-	drops         map[string]bool   // ids of rules that go, though others stay
-	before        *api.Firewall     // what the plan started from, as far as it is the resource's
-	version       *string           // of the policy when it was planned; nil: any
+	managesRules  bool                     // rules are the resource's
+	rules         map[string]firewall.Rule // by name; with an id if the rule is there
+	keepsOthers   bool                     // rules of others stay
+	adopts        bool                     // of those, one that is the same as a new rule becomes it
+	removed       map[string]bool          // ids of rules that go, though others stay
+	before        *firewall.Policy         // what the plan started from, as far as it is the resource's
+	version       *string                  // of the policy when it was planned; nil: any
 	allowLockout  *bool
 }
 
@@ -34,49 +35,52 @@ const maxCollisions = 50
 // errMoved says that the policy is not what the plan started from.
 var errMoved = errors.New("the firewall policy was changed after it was planned; run terraform apply again: it starts from what is there now")
 
-// write makes the revision in one request, and none if the account has it
+// replacesAll reports whether no rule of others stays.
+func (w policyWrite) replacesAll() bool { return w.managesRules && !w.keepsOthers }
+
+// do writes the policy in one request, and none if the account has it
 // already: then it was made by a request whose answer was lost, or by hand.
 //
 // A rule that it would remove, and that a single one of the same run has taken
 // over, stays.
-func (v revision) write(ctx context.Context, c *client.Client) (*client.Firewall, error) {
+func (w policyWrite) do(ctx context.Context, c *client.Client) (*client.Firewall, error) {
 	handover := client.Once[handover](c)
-	drops := make(map[string]bool)
-	for id := range v.drops {
+	removed := make(map[string]bool)
+	for id := range w.removed {
 		if handover.Destroy(id) {
-			drops[id] = true
+			removed[id] = true
 			defer handover.Destroyed(id)
 		}
 	}
-	v.drops = drops
-	if v.managed && !v.keeps {
-		return v.attempt(ctx, c) // nobody else's change can help
+	w.removed = removed
+	if w.replacesAll() {
+		return w.attempt(ctx, c) // nobody else's change can help
 	}
-	return client.Patiently(ctx, c, func() (*client.Firewall, error) { return v.attempt(ctx, c) })
+	return client.Patiently(ctx, c, func() (*client.Firewall, error) { return w.attempt(ctx, c) })
 }
 
-func (v revision) attempt(ctx context.Context, c *client.Client) (*client.Firewall, error) {
+func (w policyWrite) attempt(ctx context.Context, c *client.Client) (*client.Firewall, error) {
 	var last error
 	for range maxCollisions {
 		present, err := c.Firewall(ctx)
 		if err != nil {
 			return nil, err
 		}
-		if v.holds(present) {
+		if w.isDone(present) {
 			return present, nil
 		}
-		if last != nil && v.managed && !v.keeps {
+		if last != nil && w.replacesAll() {
 			return nil, last // somebody else's change stands where the plan expected none
 		}
-		match := v.version
-		if match == nil || !v.managed || v.keeps {
-			if !v.startsFrom(present) {
+		match := w.version
+		if match == nil || !w.replacesAll() {
+			if !w.startsFrom(present) {
 				return nil, errMoved
 			}
 			match = &present.Etag
 		}
 		now, err := client.Call[api.Firewall](c.API.UpdateFirewall(ctx,
-			&api.UpdateFirewallParams{IfMatch: match, AllowLockout: v.allowLockout}, v.body(present)))
+			&api.UpdateFirewallParams{IfMatch: match, AllowLockout: w.allowLockout}, w.body(present)))
 		if client.Code(err) != api.ErrorCodeVersionMismatch {
 			return client.NewFirewall(now), err
 		}
@@ -85,31 +89,31 @@ func (v revision) attempt(ctx context.Context, c *client.Client) (*client.Firewa
 	return nil, last
 }
 
-func (v revision) body(present *client.Firewall) api.FirewallUpdate {
-	update := api.FirewallUpdate{DefaultAction: &v.defaultAction}
-	if !v.managed {
+func (w policyWrite) body(present *client.Firewall) api.FirewallUpdate {
+	update := api.FirewallUpdate{DefaultAction: &w.defaultAction}
+	if !w.managesRules {
 		return update
 	}
-	rules := make([]api.FirewallRuleInput, 0, len(v.rules))
+	rules := make([]api.FirewallRuleInput, 0, len(w.rules))
 	mine := make(map[string]bool)
 	free := make(map[string][]string)
-	if v.adopts {
-		free = v.free(present)
+	if w.adopts {
+		free = w.free(present)
 	}
-	for _, name := range slices.Sorted(maps.Keys(v.rules)) {
-		rule := v.rules[name]
-		if twins := free[alike(rule.asRule(""))]; rule.Id == nil && len(twins) > 0 {
-			rule.Id, free[alike(rule.asRule(""))] = &twins[0], twins[1:]
+	for _, name := range slices.Sorted(maps.Keys(w.rules)) {
+		rule := w.rules[name]
+		if twins := free[contentKey(rule)]; rule.ID == "" && len(twins) > 0 {
+			rule.ID, free[contentKey(rule)] = twins[0], twins[1:]
 		}
-		if rule.Id != nil {
-			mine[*rule.Id] = true
+		if rule.ID != "" {
+			mine[rule.ID] = true
 		}
-		rules = append(rules, api.FirewallRuleInput(rule))
+		rules = append(rules, toInput(rule))
 	}
-	if v.keeps {
+	if w.keepsOthers {
 		for _, rule := range present.Rules {
-			if !mine[rule.Id] && !v.drops[rule.Id] {
-				rules = append(rules, inputOf(rule))
+			if !mine[rule.Id] && !w.removed[rule.Id] {
+				rules = append(rules, unchanged(rule))
 			}
 		}
 	}
@@ -117,19 +121,28 @@ func (v revision) body(present *client.Firewall) api.FirewallUpdate {
 	return update
 }
 
-// holds tells whether the account has what the revision makes.
-func (v revision) holds(present *client.Firewall) bool {
-	if present.DefaultAction != v.defaultAction {
+// unchanged asks that a rule stay what it is, to the order of its values.
+func unchanged(rule api.FirewallRule) api.FirewallRuleInput {
+	in := api.FirewallRuleInput{Id: &rule.Id, Action: &rule.Action, Priority: &rule.Priority, Description: &rule.Description}
+	for _, match := range api.Matches(rule) {
+		api.SetMatch(&in, match)
+	}
+	return in
+}
+
+// isDone reports whether the account has what is to be written.
+func (w policyWrite) isDone(present *client.Firewall) bool {
+	if present.DefaultAction != w.defaultAction {
 		return false
 	}
-	if !v.managed {
+	if !w.managesRules {
 		return true
 	}
-	ids, ok := v.ids(present)
-	if !ok || !v.keeps && len(ids) != len(present.Rules) {
+	ids, ok := w.ids(present)
+	if !ok || !w.keepsOthers && len(ids) != len(present.Rules) {
 		return false
 	}
-	for id := range v.drops {
+	for id := range w.removed {
 		if _, there := present.ByID[id]; there {
 			return false
 		}
@@ -137,24 +150,24 @@ func (v revision) holds(present *client.Firewall) bool {
 	return true
 }
 
-// ids are the ids of the revision's rules by name, if the account has them all.
-func (v revision) ids(present *client.Firewall) (ids map[string]string, ok bool) {
+// ids are the ids of the rules to be written, by name, if the account has them all.
+func (w policyWrite) ids(present *client.Firewall) (ids map[string]string, ok bool) {
 	ids = make(map[string]string)
-	for name, rule := range v.rules {
-		if rule.Id == nil {
+	for name, rule := range w.rules {
+		if rule.ID == "" {
 			continue
 		}
-		if found, there := present.ByID[*rule.Id]; !there || !rule.is(found) {
+		if found, there := present.ByID[rule.ID]; !there || !equals(rule, fromAPI(found)) {
 			return nil, false
 		}
-		ids[name] = *rule.Id
+		ids[name] = rule.ID
 	}
-	free := v.free(present)
-	for _, name := range slices.Sorted(maps.Keys(v.rules)) {
+	free := w.free(present)
+	for _, name := range slices.Sorted(maps.Keys(w.rules)) {
 		if ids[name] != "" {
 			continue
 		}
-		key := alike(v.rules[name].asRule(""))
+		key := contentKey(w.rules[name])
 		if len(free[key]) == 0 {
 			return nil, false
 		}
@@ -163,103 +176,94 @@ func (v revision) ids(present *client.Firewall) (ids map[string]string, ok bool)
 	return ids, true
 }
 
-// free are the ids of the rules that are nobody's in the revision, by all but
-// the id.
-func (v revision) free(present *client.Firewall) map[string][]string {
+// free are the ids of the rules that no rule to be written has, by all but the
+// id.
+func (w policyWrite) free(present *client.Firewall) map[string][]string {
 	taken := make(map[string]bool)
-	for _, rule := range v.rules {
-		if rule.Id != nil {
-			taken[*rule.Id] = true
-		}
+	for _, rule := range w.rules {
+		taken[rule.ID] = true
 	}
 	free := make(map[string][]string)
-	for _, rule := range present.Rules {
-		if !taken[rule.Id] && !v.drops[rule.Id] {
-			free[alike(rule)] = append(free[alike(rule)], rule.Id)
+	for _, rule := range rulesOf(present.Firewall) {
+		if !taken[rule.ID] && !w.removed[rule.ID] {
+			free[contentKey(rule)] = append(free[contentKey(rule)], rule.ID)
 		}
 	}
 	return free
 }
 
-// startsFrom tells whether what the resource owns is still what the plan
+// startsFrom reports whether what the resource owns is still what the plan
 // started from; what others own beside it may have changed.
-func (v revision) startsFrom(present *client.Firewall) bool {
-	if v.before == nil {
+func (w policyWrite) startsFrom(present *client.Firewall) bool {
+	if w.before == nil {
 		return true
 	}
-	if present.DefaultAction != v.before.DefaultAction {
+	if firewall.Action(present.DefaultAction) != w.before.DefaultAction {
 		return false
 	}
-	for _, rule := range v.before.Rules {
-		if found, there := present.ByID[rule.Id]; !there || alike(found) != alike(rule) {
+	for _, rule := range w.before.Rules {
+		if found, there := present.ByID[rule.ID]; !there || !equals(fromAPI(found), rule) {
 			return false
 		}
 	}
 	return true
 }
 
-// revisionOf is what makes the state (nil: there is none yet) what is planned.
-func revisionOf(ctx context.Context, state *policyModel, plan policyModel, version *string) (revision, diag.Diagnostics) {
-	v := revision{
+// newPolicyWrite is what makes the state (nil: there is none yet) what is planned.
+func newPolicyWrite(ctx context.Context, state *policyModel, plan policyModel, version *string) (policyWrite, diag.Diagnostics) {
+	w := policyWrite{
 		defaultAction: api.FirewallAction(plan.DefaultAction.ValueString()),
-		managed:       !plan.Rules.IsNull(),
-		keeps:         plan.reports(),
-		rules:         make(map[string]wanted),
-		drops:         make(map[string]bool),
+		managesRules:  !plan.Rules.IsNull(),
+		keepsOthers:   plan.reports(),
+		rules:         make(map[string]firewall.Rule),
+		removed:       make(map[string]bool),
 		version:       version,
 		allowLockout:  plan.AllowLockout.ValueBoolPointer(),
 	}
 	planned, whole, diags := rulesIn(ctx, plan.Rules)
 	if !whole {
 		diags.AddError("Unknown firewall rules", "The rules are not known in an apply; this is a bug in the provider.")
-		return v, diags
+		return w, diags
 	}
-	kept := make(map[string]bool)
+	stays := make(map[string]bool)
 	for name, rule := range planned {
-		wanted, d := rule.wanted(ctx)
-		diags.Append(d...)
-		if id := rule.ID.ValueString(); id != "" {
-			wanted.Id = &id
-			kept[id] = true
-		}
-		v.rules[name] = wanted
+		w.rules[name] = rule.toRule()
+		stays[rule.ID.ValueString()] = true
 	}
 	if state == nil {
-		return v, diags
+		return w, diags
 	}
-	v.adopts = v.keeps && state.managesNone()
-	v.before = &api.Firewall{DefaultAction: api.FirewallAction(state.DefaultAction.ValueString())}
-	if !v.managed {
-		return v, diags
-	}
-	held, d := state.held(ctx)
+	managed, d := state.managed(ctx)
 	diags.Append(d...)
+	w.adopts = w.keepsOthers && !managed.any
+	w.before = &firewall.Policy{DefaultAction: state.defaultAction()}
+	if !w.managesRules {
+		return w, diags
+	}
 	unmanaged, _, d := rulesIn(ctx, plan.UnmanagedRules)
 	diags.Append(d...)
-	for _, rule := range held.own {
-		wanted, d := rule.wanted(ctx)
-		diags.Append(d...)
-		id := rule.ID.ValueString()
-		v.before.Rules = append(v.before.Rules, wanted.asRule(id))
-		if _, stays := unmanaged[id]; !kept[id] && !stays {
-			v.drops[id] = true
+	for id, rule := range managed.byID() {
+		w.before.Rules = append(w.before.Rules, rule.toRule())
+		if _, reported := unmanaged[id]; !stays[id] && !reported {
+			w.removed[id] = true
 		}
 	}
-	return v, diags
+	return w, diags
 }
 
-// made is the planned model with what only the write could tell.
-func (v revision) made(ctx context.Context, account string, plan policyModel, now *client.Firewall) (policyModel, diag.Diagnostics) {
+// written is the planned model with what only the write could tell.
+func (w policyWrite) written(ctx context.Context, account string, plan policyModel, now *client.Firewall) (policyModel, diag.Diagnostics) {
 	plan.ID = types.StringValue(account)
-	if !v.managed {
+	if !w.managesRules {
 		plan.UnmanagedRules = noRules()
 		return plan, nil
 	}
-	ids, ok := v.ids(now)
+	ids, ok := w.ids(now)
 	planned, _, diags := rulesIn(ctx, plan.Rules)
 	if !ok {
 		diags.AddError("The firewall policy is not what was written", fmt.Sprintf(
-			"The account took the policy, and has other rules now:\n%s\n\nSomebody changed them at the same moment. Run terraform apply again.", listing(now.Rules)))
+			"The account took the policy, and has other rules now:\n%s\n\nSomebody changed them at the same moment. Run terraform apply again.",
+			listing(rulesOf(now.Firewall))))
 		return plan, diags
 	}
 	mine := make(map[string]bool)
@@ -272,17 +276,16 @@ func (v revision) made(ctx context.Context, account string, plan policyModel, no
 		planned[name] = rule
 	}
 	var d diag.Diagnostics
-	plan.Rules, d = mapOf(ctx, planned)
+	plan.Rules, d = toMap(ctx, planned)
 	diags.Append(d...)
 	if plan.UnmanagedRules.IsUnknown() {
 		unmanaged := make(map[string]ruleModel)
-		for _, rule := range now.Rules {
-			if v.keeps && !mine[rule.Id] {
-				unmanaged[rule.Id], d = modelOf(ctx, rule)
-				diags.Append(d...)
+		for _, rule := range rulesOf(now.Firewall) {
+			if w.keepsOthers && !mine[rule.ID] {
+				unmanaged[rule.ID] = toModel(rule)
 			}
 		}
-		plan.UnmanagedRules, d = mapOf(ctx, unmanaged)
+		plan.UnmanagedRules, d = toMap(ctx, unmanaged)
 		diags.Append(d...)
 	}
 	return plan, diags

@@ -11,7 +11,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 
-	policy "github.com/scimbridge/terraform-provider-scimbridge/bridge/account/firewall"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/firewall"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/attr"
 )
 
@@ -36,7 +36,7 @@ type remark struct{ title, detail string }
 func describeRanges(texts []string, action string) (remarks []remark) {
 	var ranges []netip.Prefix
 	for _, text := range texts {
-		if r, err := policy.ParseRange(text); err == nil { // else a validator says so
+		if r, err := firewall.ParseRange(text); err == nil { // else a validator says so
 			ranges = append(ranges, r)
 		}
 	}
@@ -51,7 +51,7 @@ func describeRanges(texts []string, action string) (remarks []remark) {
 			remarks = append(remarks, everybody(r, action))
 		}
 		if outer.IsValid() && outer.Overlaps(r) {
-			nested = append(nested, fmt.Sprintf("  %s lies within %s", policy.FormatRange(r), policy.FormatRange(outer)))
+			nested = append(nested, fmt.Sprintf("  %s lies within %s", firewall.FormatRange(r), firewall.FormatRange(outer)))
 			continue
 		}
 		outer = r
@@ -71,9 +71,9 @@ func everybody(r netip.Prefix, action string) remark {
 		family, other = "IPv6", "0.0.0.0/0"
 	}
 	does := map[string]string{
-		string(policy.Allow):  "lets in everybody whom no rule before it denies",
-		string(policy.Deny):   "shuts out everybody whom no rule before it lets in",
-		string(policy.Report): "lets in and records everybody whom no rule before it denies",
+		string(firewall.Allow):  "lets in everybody whom no rule before it denies",
+		string(firewall.Deny):   "shuts out everybody whom no rule before it lets in",
+		string(firewall.Report): "lets in and records everybody whom no rule before it denies",
 	}[action]
 	return remark{"A rule for every address", fmt.Sprintf(
 		"%s is every %s address, so the rule %s, by %s. The other family is %s, which this range does not contain. "+

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"maps"
 
+	tfattr "github.com/hashicorp/terraform-plugin-framework/attr"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
@@ -15,42 +16,42 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
-	policy "github.com/scimbridge/terraform-provider-scimbridge/bridge/account/firewall"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/firewall"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/attr"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/client"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/identity"
 )
 
-type rule struct{ client *client.Client }
+type ruleResource struct{ client *client.Client }
 
 var (
-	_ resource.ResourceWithConfigure   = (*rule)(nil)
-	_ resource.ResourceWithIdentity    = (*rule)(nil)
-	_ resource.ResourceWithModifyPlan  = (*rule)(nil)
-	_ resource.ResourceWithImportState = (*rule)(nil)
+	_ resource.ResourceWithConfigure   = (*ruleResource)(nil)
+	_ resource.ResourceWithIdentity    = (*ruleResource)(nil)
+	_ resource.ResourceWithModifyPlan  = (*ruleResource)(nil)
+	_ resource.ResourceWithImportState = (*ruleResource)(nil)
 
-	_ resource.ResourceWithValidateConfig = (*rule)(nil)
+	_ resource.ResourceWithValidateConfig = (*ruleResource)(nil)
 )
 
 // NewRule is the resource scimbridge_firewall_rule.
-func NewRule() resource.Resource { return &rule{} }
+func NewRule() resource.Resource { return &ruleResource{} }
 
-// singleRule is a rule that is a resource of its own.
-type singleRule struct {
+// ruleResourceModel is a rule that is a resource of its own.
+type ruleResourceModel struct {
 	ruleModel
 	AllowLockout  types.Bool `tfsdk:"allow_lockout"`
 	AdoptExisting types.Bool `tfsdk:"adopt_existing"`
 }
 
-func (r *rule) Metadata(_ context.Context, _ resource.MetadataRequest, resp *resource.MetadataResponse) {
+func (r *ruleResource) Metadata(_ context.Context, _ resource.MetadataRequest, resp *resource.MetadataResponse) {
 	resp.TypeName = "scimbridge_firewall_rule"
 }
 
-func (r *rule) Configure(_ context.Context, req resource.ConfigureRequest, resp *resource.ConfigureResponse) {
+func (r *ruleResource) Configure(_ context.Context, req resource.ConfigureRequest, resp *resource.ConfigureResponse) {
 	r.client = client.Of(req.ProviderData, &resp.Diagnostics)
 }
 
-func (r *rule) Schema(_ context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
+func (r *ruleResource) Schema(_ context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
 	resp.Schema = schema.Schema{
 		MarkdownDescription: "One rule of the account's firewall, beside others that Terraform may not own.\n\n" +
 			"Rules are tried by ascending `priority`; the first that matches decides, and if none does, the account's default action. " +
@@ -82,21 +83,23 @@ func (r *rule) Schema(_ context.Context, _ resource.SchemaRequest, resp *resourc
 	})
 }
 
-func (r *rule) IdentitySchema(_ context.Context, _ resource.IdentitySchemaRequest, resp *resource.IdentitySchemaResponse) {
+func (r *ruleResource) IdentitySchema(_ context.Context, _ resource.IdentitySchemaRequest, resp *resource.IdentitySchemaResponse) {
 	resp.IdentitySchema = identity.Schema("The rule's id.")
 }
 
 // ValidateConfig refuses a rule that matches nothing, or things of two kinds.
-func (r *rule) ValidateConfig(ctx context.Context, req resource.ValidateConfigRequest, resp *resource.ValidateConfigResponse) {
-	var config singleRule
+func (r *ruleResource) ValidateConfig(ctx context.Context, req resource.ValidateConfigRequest, resp *resource.ValidateConfigResponse) {
+	var config ruleResourceModel
 	resp.Diagnostics.Append(req.Config.Get(ctx, &config)...)
 	if !resp.Diagnostics.HasError() {
-		resp.Diagnostics.Append(checkKinds(path.Root("ip_ranges"), config.IPRanges, config.Countries, config.Continents, config.AnonymousIPs)...)
+		at := path.Root(string(matchAttributes[0].kind))
+		valueOf := func(a matchAttribute) tfattr.Value { return a.field(&config.ruleModel) }
+		resp.Diagnostics.Append(checkKinds(at, valueOf)...)
 	}
 }
 
-func (r *rule) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
-	var state singleRule
+func (r *ruleResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
+	var state ruleResourceModel
 	if !req.State.Raw.IsNull() {
 		resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
 	}
@@ -104,11 +107,11 @@ func (r *rule) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest, r
 		return
 	}
 	if req.Plan.Raw.IsNull() {
-		client.Once[owners](r.client).leave(state.ID.ValueString(), &resp.Diagnostics)
-		resp.Diagnostics.Append(r.foresee(ctx, state.ID.ValueString(), nil, state.AllowLockout)...)
+		client.Once[claims](r.client).release(state.ID.ValueString(), &resp.Diagnostics)
+		resp.Diagnostics.Append(r.warnLockout(ctx, state.ID.ValueString(), nil, state.AllowLockout)...)
 		return
 	}
-	var config, plan singleRule
+	var config, plan ruleResourceModel
 	resp.Diagnostics.Append(req.Config.Get(ctx, &config)...)
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
 	if resp.Diagnostics.HasError() {
@@ -116,18 +119,16 @@ func (r *rule) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest, r
 	}
 	plan.ruleModel = plan.withPriority(config.Priority)
 	resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("priority"), plan.Priority)...)
-	client.Once[owners](r.client).ownOne(state.ID.ValueString(), &resp.Diagnostics)
-	if resp.Diagnostics.HasError() || !plan.known(ctx) {
+	client.Once[claims](r.client).claimOne(state.ID.ValueString(), &resp.Diagnostics)
+	if resp.Diagnostics.HasError() || !plan.known() {
 		return
 	}
-	wanted, diags := plan.wanted(ctx)
-	resp.Diagnostics.Append(diags...)
-	to, err := ruleOf(wanted.asRule(""))
-	if err != nil || resp.Diagnostics.HasError() {
+	desired := plan.toRule()
+	if desired.Match.Validate() != nil {
 		return // what is wrong with it is said elsewhere
 	}
 	mark := client.OwnerOf(ctx, resp.Private, &resp.Diagnostics)
-	if !r.client.Applying() && client.Once[singles](r.client).Claim(mark, alike(wanted.asRule(""))) {
+	if !r.client.Applying() && client.Once[singles](r.client).Claim(mark, contentKey(desired)) {
 		resp.Diagnostics.AddError(twiceTitle, twiceText)
 	}
 	if resp.Diagnostics.HasError() || resp.Plan.Raw.Equal(req.State.Raw) {
@@ -137,39 +138,39 @@ func (r *rule) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest, r
 		warnRanges(ctx, path.Root("ip_ranges"), state.IPRanges, plan.IPRanges, plan.Action.ValueString(), &resp.Diagnostics)
 	}
 	if req.State.Raw.IsNull() {
-		resp.Diagnostics.Append(r.foretell(ctx, wanted, plan.AdoptExisting.ValueBool())...)
+		resp.Diagnostics.Append(r.warnExisting(ctx, desired, plan.AdoptExisting.ValueBool())...)
 	}
-	resp.Diagnostics.Append(r.foresee(ctx, plan.ID.ValueString(), &to, plan.AllowLockout)...)
+	resp.Diagnostics.Append(r.warnLockout(ctx, plan.ID.ValueString(), &desired, plan.AllowLockout)...)
 }
 
-// foresee warns of whom the planned change of a rule would shut out. It is no
-// error: a rule that is planned later may let them in.
-func (r *rule) foresee(ctx context.Context, id string, to *policy.Rule, allowed types.Bool) (diags diag.Diagnostics) {
-	g, ok := guardOf(ctx, r.client)
+// warnLockout warns of whom the planned change of a rule would shut out. It is
+// no error: a rule that is planned later may let them in.
+func (r *ruleResource) warnLockout(
+	ctx context.Context, id string, to *firewall.Rule, allowed types.Bool,
+) (diags diag.Diagnostics) {
+	checker, ok := lockoutCheckerOf(ctx, r.client)
 	if !ok {
 		return nil
 	}
-	id, out := g.rule(id, to)
+	id, out := checker.checkRule(id, to)
 	if len(out) == 0 || allowed.ValueBool() || allowed.IsUnknown() {
 		return nil
 	}
-	diags.AddWarning(lockOutTitle, foreseen(out, func(by string) string {
+	diags.AddWarning(lockOutTitle, describeLockouts(out, func(by string) string {
 		if by == id {
 			return "this rule"
 		}
-		return g.described(by)
-	})+afterARule(to == nil))
+		return checker.ruleName(by)
+	})+singleRuleRemedy(to == nil))
 	return diags
 }
 
-func (r *rule) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
-	var plan singleRule
+func (r *ruleResource) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
+	var plan ruleResourceModel
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	wanted, diags := plan.wanted(ctx)
-	resp.Diagnostics.Append(diags...)
 	account, ok := r.client.SameAccount(ctx, resp.Private, &resp.Diagnostics)
 	if !ok || resp.Diagnostics.HasError() {
 		return
@@ -177,7 +178,7 @@ func (r *rule) Create(ctx context.Context, req resource.CreateRequest, resp *res
 	key := rand.Text()
 	created, err := client.Patiently(ctx, r.client, func() (api.FirewallRule, error) {
 		return client.Call[api.FirewallRule](r.client.API.CreateFirewallRule(ctx,
-			&api.CreateFirewallRuleParams{IdempotencyKey: &key, AllowLockout: plan.AllowLockout.ValueBoolPointer()}, api.FirewallRuleInput(wanted)))
+			&api.CreateFirewallRuleParams{IdempotencyKey: &key, AllowLockout: plan.AllowLockout.ValueBoolPointer()}, toInput(plan.toRule())))
 	})
 	if id := existingID(err); id != "" && plan.AdoptExisting.ValueBool() && r.mayAdopt(id) {
 		created, err = client.Call[api.FirewallRule](r.client.API.GetFirewallRule(ctx, id))
@@ -198,61 +199,57 @@ func (r *rule) Create(ctx context.Context, req resource.CreateRequest, resp *res
 	client.Once[handover](r.client).Made(created.Id)
 	resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account, created.Id)...)
 	resp.Diagnostics.Append(rememberVersion(ctx, resp.Private, created.Etag)...)
-	state, diags := modelOf(ctx, created)
-	resp.Diagnostics.Append(diags...)
-	resp.Diagnostics.Append(resp.State.Set(ctx, singleRule{state, plan.AllowLockout, plan.AdoptExisting})...)
+	resp.Diagnostics.Append(resp.State.Set(ctx, ruleResourceModel{toModel(fromAPI(created)), plan.AllowLockout, plan.AdoptExisting})...)
 }
 
 // mayAdopt reports whether a rule that exists may be taken over. It is asked
 // when the wait for another resource's change is over: one that is about to be
 // something else is that resource's.
-func (r *rule) mayAdopt(id string) bool {
-	return !client.Once[owners](r.client).Manages(id) && client.Once[handover](r.client).Take(id)
+func (r *ruleResource) mayAdopt(id string) bool {
+	return !client.Once[claims](r.client).Manages(id) && client.Once[handover](r.client).Take(id)
 }
 
-func (r *rule) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
-	var prior singleRule
+func (r *ruleResource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
+	var prior ruleResourceModel
 	resp.Diagnostics.Append(req.State.Get(ctx, &prior)...)
 	account, ok := r.client.SameAccount(ctx, resp.Private, &resp.Diagnostics)
 	if !ok || resp.Diagnostics.HasError() {
 		return
 	}
 	id := prior.ID.ValueString()
-	client.Once[owners](r.client).Saw(id)
+	client.Once[claims](r.client).Saw(id)
 	client.OwnerOf(ctx, resp.Private, &resp.Diagnostics)
 	resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account, id)...)
 
-	firewall, err := r.client.Firewall(ctx)
+	present, err := r.client.Firewall(ctx)
 	if err != nil {
 		resp.Diagnostics.Append(r.client.Diagnose("read firewall rule "+id, err))
 		return
 	}
-	found, ok := firewall.ByID[id]
+	found, ok := present.ByID[id]
 	if !ok {
 		resp.State.RemoveResource(ctx)
 		return
 	}
 	resp.Diagnostics.Append(rememberVersion(ctx, resp.Private, found.Etag)...)
-	state, diags := modelOf(ctx, found)
-	resp.Diagnostics.Append(diags...)
-	resp.Diagnostics.Append(resp.State.Set(ctx, singleRule{state, prior.AllowLockout, types.BoolValue(prior.AdoptExisting.ValueBool())})...)
+	adopt := types.BoolValue(prior.AdoptExisting.ValueBool())
+	resp.Diagnostics.Append(resp.State.Set(ctx, ruleResourceModel{toModel(fromAPI(found)), prior.AllowLockout, adopt})...)
 }
 
-func (r *rule) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
-	var state, plan singleRule
+func (r *ruleResource) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
+	var state, plan ruleResourceModel
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	wanted, diags := plan.wanted(ctx)
-	resp.Diagnostics.Append(diags...)
 	account, ok := r.client.SameAccount(ctx, resp.Private, &resp.Diagnostics)
 	if !ok || resp.Diagnostics.HasError() {
 		return
 	}
 	id := plan.ID.ValueString()
-	if state, d := state.wanted(ctx); !d.HasError() && wanted.is(state.asRule(id)) { // what changes lives in Terraform alone
+	desired := plan.toRule()
+	if equals(desired, state.toRule()) { // what changes lives in Terraform alone
 		resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account, id)...)
 		resp.Diagnostics.Append(resp.State.Set(ctx, plan)...)
 		return
@@ -261,12 +258,13 @@ func (r *rule) Update(ctx context.Context, req resource.UpdateRequest, resp *res
 		return client.Call[api.FirewallRule](r.client.API.ReplaceFirewallRule(ctx, id, &api.ReplaceFirewallRuleParams{
 			IfMatch:      version(ctx, req.Private),
 			AllowLockout: plan.AllowLockout.ValueBoolPointer(),
-		}, api.FirewallRuleInput(wanted)))
+		}, toInput(desired)))
 	})
 	if client.Code(err) == api.ErrorCodeVersionMismatch {
 		// A write whose answer was lost and that was repeated finds its own
 		// work. If the rule is what it should be, nobody else's was lost.
-		if current, readErr := client.Call[api.FirewallRule](r.client.API.GetFirewallRule(ctx, id)); readErr == nil && wanted.is(current) {
+		current, readErr := client.Call[api.FirewallRule](r.client.API.GetFirewallRule(ctx, id))
+		if readErr == nil && equals(desired, fromAPI(current)) {
 			replaced, err = current, nil
 		}
 	}
@@ -281,13 +279,11 @@ func (r *rule) Update(ctx context.Context, req resource.UpdateRequest, resp *res
 	}
 	resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account, replaced.Id)...)
 	resp.Diagnostics.Append(rememberVersion(ctx, resp.Private, replaced.Etag)...)
-	now, diags := modelOf(ctx, replaced)
-	resp.Diagnostics.Append(diags...)
-	resp.Diagnostics.Append(resp.State.Set(ctx, singleRule{now, plan.AllowLockout, plan.AdoptExisting})...)
+	resp.Diagnostics.Append(resp.State.Set(ctx, ruleResourceModel{toModel(fromAPI(replaced)), plan.AllowLockout, plan.AdoptExisting})...)
 }
 
-func (r *rule) Delete(ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse) {
-	var state singleRule
+func (r *ruleResource) Delete(ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse) {
+	var state ruleResourceModel
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
 	if _, ok := r.client.SameAccount(ctx, resp.Private, &resp.Diagnostics); !ok || resp.Diagnostics.HasError() {
 		return
@@ -306,25 +302,25 @@ func (r *rule) Delete(ctx context.Context, req resource.DeleteRequest, resp *res
 	}
 }
 
-func (r *rule) ImportState(ctx context.Context, req resource.ImportStateRequest, resp *resource.ImportStateResponse) {
+func (r *ruleResource) ImportState(ctx context.Context, req resource.ImportStateRequest, resp *resource.ImportStateResponse) {
 	text, account, ok := identity.Imported(ctx, r.client, req, &resp.Diagnostics)
 	if !ok {
 		return
 	}
-	firewall, err := r.client.Firewall(ctx)
+	present, err := r.client.Firewall(ctx)
 	if err != nil {
 		resp.Diagnostics.Append(r.client.Diagnose("list the firewall rules", err))
 		return
 	}
 	id := text
-	if _, ok := firewall.ByID[text]; !ok {
-		found, err := find(firewall.Rules, text)
+	if _, ok := present.ByID[text]; !ok {
+		found, err := find(rulesOf(present.Firewall), text)
 		if err != nil {
 			resp.Diagnostics.AddError("Cannot find the firewall rule to import",
 				"A rule is imported by its id or by its exact set of values, separated by commas; "+err.Error())
 			return
 		}
-		id = found.Id
+		id = found.ID
 	}
 	resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account, id)...)
 	resp.Diagnostics.Append(resp.State.SetAttribute(ctx, path.Root("id"), id)...)

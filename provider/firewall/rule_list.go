@@ -10,11 +10,11 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/firewall"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/identity"
 )
 
-type ruleList struct{ rule }
+type ruleList struct{ ruleResource }
 
 var _ list.ListResourceWithConfigure = (*ruleList)(nil)
 
@@ -50,14 +50,14 @@ func (r *ruleList) List(ctx context.Context, req list.ListRequest, stream *list.
 		stream.Results = list.ListResultsStreamDiagnostics(diag.Diagnostics{r.client.Diagnose("reach the account", err)})
 		return
 	}
-	firewall, err := r.client.Firewall(ctx)
+	present, err := r.client.Firewall(ctx)
 	if err != nil {
 		stream.Results = list.ListResultsStreamDiagnostics(diag.Diagnostics{r.client.Diagnose("list the firewall rules", err)})
 		return
 	}
 	stream.Results = func(push func(list.ListResult) bool) {
 		var pushed int64
-		for _, found := range firewall.Rules {
+		for _, found := range rulesOf(present.Firewall) {
 			if req.Limit > 0 && pushed == req.Limit {
 				return
 			}
@@ -72,17 +72,16 @@ func (r *ruleList) List(ctx context.Context, req list.ListRequest, stream *list.
 	}
 }
 
-func (r *ruleList) result(ctx context.Context, req list.ListRequest, account string, found api.FirewallRule) list.ListResult {
+func (r *ruleList) result(ctx context.Context, req list.ListRequest, account string, found firewall.Rule) list.ListResult {
 	result := req.NewListResult(ctx)
 	result.DisplayName = found.Description
 	if result.DisplayName == "" {
 		result.DisplayName = describe(found)
 	}
-	result.Diagnostics.Append(identity.Set(ctx, result.Identity, account, found.Id)...)
+	result.Diagnostics.Append(identity.Set(ctx, result.Identity, account, found.ID)...)
 	if req.IncludeResource {
-		m, diags := modelOf(ctx, found)
-		result.Diagnostics.Append(diags...)
-		result.Diagnostics.Append(result.Resource.Set(ctx, singleRule{ruleModel: m, AdoptExisting: types.BoolValue(false)})...)
+		model := ruleResourceModel{ruleModel: toModel(found), AdoptExisting: types.BoolValue(false)}
+		result.Diagnostics.Append(result.Resource.Set(ctx, model)...)
 	}
 	return result
 }

@@ -1,6 +1,9 @@
 package firewall
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/hashicorp/terraform-plugin-framework-validators/int64validator"
 	"github.com/hashicorp/terraform-plugin-framework-validators/setvalidator"
 	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
@@ -10,18 +13,25 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringdefault"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringplanmodifier"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
-	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/firewall"
-	"github.com/scimbridge/terraform-provider-scimbridge/provider/attr"
 )
 
 var actions = []string{string(api.Allow), string(api.Report), string(api.Deny)}
 
+// inDocs lists values, or names, for the documentation.
+func inDocs(words []string) string { return "`" + strings.Join(words, "`, `") + "`" }
+
+// namesInDocs lists the arguments for the kinds of matches.
+func namesInDocs() string {
+	names := strings.ReplaceAll(firewall.KindNames("and"), ", ", "`, `")
+	return "`" + strings.Replace(names, " and ", "` and `", 1) + "`"
+}
+
 // ruleAttributes are what people say of a rule, alone or within a policy.
 func ruleAttributes() map[string]schema.Attribute {
-	return map[string]schema.Attribute{
+	attributes := map[string]schema.Attribute{
 		"id": schema.StringAttribute{
 			Computed:            true,
 			MarkdownDescription: "The rule's id. It stays when anything about the rule changes.",
@@ -33,38 +43,6 @@ func ruleAttributes() map[string]schema.Attribute {
 			Default:             stringdefault.StaticString(string(api.Allow)),
 			MarkdownDescription: "`allow`, `deny`, or `report`, which lets pass and records. Default `allow`. Changes in place.",
 			Validators:          []validator.String{stringvalidator.OneOf(actions...)},
-		},
-		"ip_ranges": schema.SetAttribute{
-			Optional:   true,
-			CustomType: attr.CIDRsType(),
-			MarkdownDescription: "IP addresses, or networks in CIDR notation without host bits. Exactly one of `ip_ranges`, " +
-				"`countries`, `continents` and `anonymous_ips` must be given. Changes in place; another spelling is no change.",
-			Validators:    []validator.Set{setvalidator.SizeBetween(1, firewall.MaxRanges), attr.AreRanges()},
-			PlanModifiers: []planmodifier.Set{attr.KeepRangeSpelling()},
-		},
-		"countries": schema.SetAttribute{
-			Optional:   true,
-			CustomType: attr.CodesType(),
-			MarkdownDescription: "Countries, as ISO 3166-1 alpha-2 codes in either case. An address whose country is unknown matches none. " +
-				"The account needs an IP database for them. Changes in place.",
-			Validators:    []validator.Set{setvalidator.SizeAtLeast(1), attr.AreCountries()},
-			PlanModifiers: []planmodifier.Set{attr.KeepCodeSpelling()},
-		},
-		"continents": schema.SetAttribute{
-			Optional:   true,
-			CustomType: attr.CodesType(),
-			MarkdownDescription: "Continents: `AF`, `AN`, `AS`, `EU`, `NA`, `OC`, `SA`, in either case. The account needs an IP database " +
-				"for them. Changes in place.",
-			Validators:    []validator.Set{setvalidator.SizeAtLeast(1), attr.AreContinents()},
-			PlanModifiers: []planmodifier.Set{attr.KeepCodeSpelling()},
-		},
-		"anonymous_ips": schema.SetAttribute{
-			Optional:    true,
-			ElementType: types.StringType,
-			MarkdownDescription: "Kinds of anonymous addresses: `cloud_provider`, `vpn`, `tor`, `public_proxy`. The account needs an IP database " +
-				"for them. Changes in place.",
-			Validators: []validator.Set{setvalidator.SizeAtLeast(1),
-				setvalidator.ValueStringsAre(stringvalidator.OneOf(firewall.CloudProvider, firewall.VPN, firewall.Tor, firewall.PublicProxy))},
 		},
 		"priority": schema.Int64Attribute{
 			Optional: true,
@@ -81,32 +59,46 @@ func ruleAttributes() map[string]schema.Attribute {
 			Validators:          []validator.String{stringvalidator.UTF8LengthAtMost(firewall.MaxDescription)},
 		},
 	}
+	for _, a := range matchAttributes {
+		var size validator.Set = setvalidator.SizeAtLeast(1)
+		if limit := a.kind.Limit(); limit > 0 {
+			size = setvalidator.SizeBetween(1, limit)
+		}
+		attributes[string(a.kind)] = schema.SetAttribute{
+			Optional:            true,
+			CustomType:          a.setType,
+			MarkdownDescription: a.argument,
+			Validators:          slices.Concat([]validator.Set{size}, a.validators),
+			PlanModifiers:       a.suppression,
+		}
+	}
+	return attributes
 }
 
 // foundAttributes are a rule as the account has it.
 func foundAttributes() map[string]schema.Attribute {
-	return map[string]schema.Attribute{
-		"id":            schema.StringAttribute{Computed: true, MarkdownDescription: "The rule's id, by which `scimbridge_firewall_rule` is imported."},
-		"action":        schema.StringAttribute{Computed: true, MarkdownDescription: "What it does."},
-		"ip_ranges":     schema.SetAttribute{Computed: true, CustomType: attr.CIDRsType(), MarkdownDescription: "IP ranges that it matches."},
-		"countries":     schema.SetAttribute{Computed: true, CustomType: attr.CodesType(), MarkdownDescription: "Countries that it matches."},
-		"continents":    schema.SetAttribute{Computed: true, CustomType: attr.CodesType(), MarkdownDescription: "Continents that it matches."},
-		"anonymous_ips": schema.SetAttribute{Computed: true, ElementType: types.StringType, MarkdownDescription: "Kinds of anonymous addresses that it matches."},
-		"priority":      schema.Int64Attribute{Computed: true, MarkdownDescription: "Its place; a lower number is tried earlier."},
-		"description":   schema.StringAttribute{Computed: true, MarkdownDescription: "What people say of it."},
+	attributes := map[string]schema.Attribute{
+		"id":          schema.StringAttribute{Computed: true, MarkdownDescription: "The rule's id, by which `scimbridge_firewall_rule` is imported."},
+		"action":      schema.StringAttribute{Computed: true, MarkdownDescription: "What it does."},
+		"priority":    schema.Int64Attribute{Computed: true, MarkdownDescription: "Its place; a lower number is tried earlier."},
+		"description": schema.StringAttribute{Computed: true, MarkdownDescription: "What people say of it."},
 	}
+	for _, a := range matchAttributes {
+		attributes[string(a.kind)] = schema.SetAttribute{Computed: true, CustomType: a.setType, MarkdownDescription: a.found}
+	}
+	return attributes
 }
 
 // readAttributes are the same in a data source.
 func readAttributes() map[string]source.Attribute {
-	return map[string]source.Attribute{
-		"id":            source.StringAttribute{Computed: true, MarkdownDescription: "The rule's id."},
-		"action":        source.StringAttribute{Computed: true, MarkdownDescription: "`allow`, `report` or `deny`."},
-		"ip_ranges":     source.SetAttribute{Computed: true, CustomType: attr.CIDRsType(), MarkdownDescription: "IP ranges that it matches."},
-		"countries":     source.SetAttribute{Computed: true, CustomType: attr.CodesType(), MarkdownDescription: "Countries that it matches."},
-		"continents":    source.SetAttribute{Computed: true, CustomType: attr.CodesType(), MarkdownDescription: "Continents that it matches."},
-		"anonymous_ips": source.SetAttribute{Computed: true, ElementType: types.StringType, MarkdownDescription: "Kinds of anonymous addresses that it matches."},
-		"priority":      source.Int64Attribute{Computed: true, MarkdownDescription: "Its place; a lower number is tried earlier."},
-		"description":   source.StringAttribute{Computed: true, MarkdownDescription: "What people say of it."},
+	attributes := map[string]source.Attribute{
+		"id":          source.StringAttribute{Computed: true, MarkdownDescription: "The rule's id."},
+		"action":      source.StringAttribute{Computed: true, MarkdownDescription: "`allow`, `report` or `deny`."},
+		"priority":    source.Int64Attribute{Computed: true, MarkdownDescription: "Its place; a lower number is tried earlier."},
+		"description": source.StringAttribute{Computed: true, MarkdownDescription: "What people say of it."},
 	}
+	for _, a := range matchAttributes {
+		attributes[string(a.kind)] = source.SetAttribute{Computed: true, CustomType: a.setType, MarkdownDescription: a.found}
+	}
+	return attributes
 }

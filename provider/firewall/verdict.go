@@ -11,36 +11,37 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
-	policy "github.com/scimbridge/terraform-provider-scimbridge/bridge/account/firewall"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/firewall"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/attr"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/client"
 )
 
-type verdict struct{ client *client.Client }
+type decisionData struct{ client *client.Client }
 
-var _ datasource.DataSourceWithConfigure = (*verdict)(nil)
+var _ datasource.DataSourceWithConfigure = (*decisionData)(nil)
 
 // NewVerdict is the data source scimbridge_firewall_verdict.
-func NewVerdict() datasource.DataSource { return &verdict{} }
+func NewVerdict() datasource.DataSource { return &decisionData{} }
 
-type verdictModel struct {
-	Address      types.String `tfsdk:"address"`
-	Action       types.String `tfsdk:"action"`
-	Passes       types.Bool   `tfsdk:"passes"`
-	RuleID       types.String `tfsdk:"rule_id"`
-	Country      types.String `tfsdk:"country"`
-	Continent    types.String `tfsdk:"continent"`
-	AnonymousIPs types.Set    `tfsdk:"anonymous_ips"`
+type decisionModel struct {
+	Address      types.String      `tfsdk:"address"`
+	Action       types.String      `tfsdk:"action"`
+	Passes       types.Bool        `tfsdk:"passes"`
+	RuleID       types.String      `tfsdk:"rule_id"`
+	Country      types.String      `tfsdk:"country"`
+	Continent    types.String      `tfsdk:"continent"`
+	AnonymousIPs attr.AnonymousIPs `tfsdk:"anonymous_ips"`
 }
 
-func (d *verdict) Metadata(_ context.Context, _ datasource.MetadataRequest, resp *datasource.MetadataResponse) {
+func (d *decisionData) Metadata(_ context.Context, _ datasource.MetadataRequest, resp *datasource.MetadataResponse) {
 	resp.TypeName = "scimbridge_firewall_verdict"
 }
 
-func (d *verdict) Configure(_ context.Context, req datasource.ConfigureRequest, resp *datasource.ConfigureResponse) {
+func (d *decisionData) Configure(_ context.Context, req datasource.ConfigureRequest, resp *datasource.ConfigureResponse) {
 	d.client = client.Of(req.ProviderData, &resp.Diagnostics)
 }
 
-func (d *verdict) Schema(_ context.Context, _ datasource.SchemaRequest, resp *datasource.SchemaResponse) {
+func (d *decisionData) Schema(_ context.Context, _ datasource.SchemaRequest, resp *datasource.SchemaResponse) {
 	resp.Schema = schema.Schema{
 		MarkdownDescription: "Would this address get in, and by which rule? Asked of the account's present policy; fit for `check` blocks and postconditions. " +
 			"With `depends_on`, the policy that this configuration makes.",
@@ -51,13 +52,13 @@ func (d *verdict) Schema(_ context.Context, _ datasource.SchemaRequest, resp *da
 			"rule_id":       schema.StringAttribute{Computed: true, MarkdownDescription: "The rule that decided; null when the default action did."},
 			"country":       schema.StringAttribute{Computed: true, MarkdownDescription: "The address's country, if the account has a database that knows it."},
 			"continent":     schema.StringAttribute{Computed: true, MarkdownDescription: "The address's continent, if the account has a database that knows it."},
-			"anonymous_ips": schema.SetAttribute{Computed: true, ElementType: types.StringType, MarkdownDescription: "The kinds of anonymous address that it is; null if none is known."},
+			"anonymous_ips": schema.SetAttribute{Computed: true, CustomType: attr.AnonymousIPsType(), MarkdownDescription: "The kinds of anonymous address that it is; null if none is known."},
 		},
 	}
 }
 
-func (d *verdict) Read(ctx context.Context, req datasource.ReadRequest, resp *datasource.ReadResponse) {
-	var m verdictModel
+func (d *decisionData) Read(ctx context.Context, req datasource.ReadRequest, resp *datasource.ReadResponse) {
+	var m decisionModel
 	resp.Diagnostics.Append(req.Config.Get(ctx, &m)...)
 	if resp.Diagnostics.HasError() {
 		return
@@ -69,7 +70,7 @@ func (d *verdict) Read(ctx context.Context, req datasource.ReadRequest, resp *da
 		return
 	}
 	answer, err := client.Call[api.Evaluation](d.client.API.EvaluateFirewall(ctx,
-		api.EvaluationInput{Addresses: []string{policy.Normalize(address).String()}}))
+		api.EvaluationInput{Addresses: []string{firewall.Normalize(address).String()}}))
 	if err == nil && len(answer.Verdicts) != 1 {
 		err = fmt.Errorf("asked about one address, the account answered about %d", len(answer.Verdicts))
 	}
@@ -79,12 +80,10 @@ func (d *verdict) Read(ctx context.Context, req datasource.ReadRequest, resp *da
 	}
 	found := answer.Verdicts[0]
 	m.Action = types.StringValue(string(found.Action))
-	m.Passes = types.BoolValue(policy.Action(found.Action).Passes())
+	m.Passes = types.BoolValue(firewall.Action(found.Action).Passes())
 	m.RuleID = types.StringPointerValue(found.RuleId)
 	m.Country = types.StringPointerValue(found.Country)
 	m.Continent = types.StringPointerValue(found.Continent)
-	kinds, diags := kindsOf(ctx, found.AnonymousIps)
-	resp.Diagnostics.Append(diags...)
-	m.AnonymousIPs = kinds
+	m.AnonymousIPs.SetTexts(api.Facts(found)[firewall.Anonymous])
 	resp.Diagnostics.Append(resp.State.Set(ctx, m)...)
 }

@@ -11,43 +11,43 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/client"
 )
 
-// owners is who manages which domains in one run, by their names.
-type owners struct{ client.Owners }
+// claims are which resources of one run manage which domains, by their names.
+type claims struct{ client.Claims }
 
-// ownWhole refuses a second resource for the whole list, and single ones that
+// claimAll refuses a second resource for the whole list, and single ones that
 // this one would undo.
-func (o *owners) ownWhole(mark string, removes bool, listed []string, diags *diag.Diagnostics) {
-	refuse(path.Root("domains"), o.Whole(mark, removes, listed), diags)
+func (c *claims) claimAll(owner string, removes bool, listed []string, diags *diag.Diagnostics) {
+	refuse(path.Root("domains"), c.ClaimAll(owner, removes, listed), diags)
 }
 
-// ownOne refuses to manage a domain that the whole list manages, or would remove.
-func (o *owners) ownOne(name string, diags *diag.Diagnostics) {
-	refuse(path.Root("domain"), o.One(name), diags)
+// claimOne refuses to manage a domain that the whole list manages, or would remove.
+func (c *claims) claimOne(name string, diags *diag.Diagnostics) {
+	refuse(path.Root("domain"), c.ClaimOne(name), diags)
 }
 
-// leave refuses to destroy a domain that the whole list is to keep.
-func (o *owners) leave(name string, diags *diag.Diagnostics) {
-	refuse(path.Root("domain"), o.Leave(name), diags)
+// release refuses to destroy a domain that the whole list is to keep.
+func (c *claims) release(name string, diags *diag.Diagnostics) {
+	refuse(path.Root("domain"), c.Release(name), diags)
 }
 
-func refuse(at path.Path, clash client.Clash, diags *diag.Diagnostics) {
+func refuse(at path.Path, conflict client.Conflict, diags *diag.Diagnostics) {
 	switch {
-	case clash.Wholes:
+	case conflict.TwoLists:
 		diags.AddAttributeError(at, "Two owners of the sign-up domains",
 			"Another scimbridge_signup_domains of this configuration manages the list of the same account. Each would undo what the other does: keep one.")
-	case clash.Undone:
+	case conflict.WouldRemove:
 		diags.AddAttributeError(at, "Two owners of the sign-up domains",
 			"A scimbridge_signup_domains with on_unmanaged = \"remove\" manages the whole list, and a scimbridge_signup_domain of this configuration "+
 				"manages a domain on it. Each would undo what the other does. List the domain in scimbridge_signup_domains and forget the single one "+
 				"with a removed block, or set on_unmanaged = \"report\".")
-	case clash.Twice != "":
+	case conflict.DoublyManaged != "":
 		diags.AddAttributeError(at, "Two owners of a sign-up domain", fmt.Sprintf(
-			"Managed by a scimbridge_signup_domain and listed in scimbridge_signup_domains: %s. Keep one of the two.", clash.Twice))
-	case clash.Lost != "":
+			"Managed by a scimbridge_signup_domain and listed in scimbridge_signup_domains: %s. Keep one of the two.", conflict.DoublyManaged))
+	case conflict.WouldDelete != "":
 		diags.AddAttributeError(at, "A listed sign-up domain would be removed", fmt.Sprintf(
 			"Destroying a scimbridge_signup_domain takes its domain off the account's list, and scimbridge_signup_domains is to keep it: %s. "+
 				"To hand it over, forget the single resource:\n\nremoved {\n  from = scimbridge_signup_domain.<name>\n  lifecycle {\n    destroy = false\n  }\n}",
-			clash.Lost))
+			conflict.WouldDelete))
 	}
 }
 

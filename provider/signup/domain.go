@@ -59,7 +59,7 @@ func (r *domain) Schema(_ context.Context, _ resource.SchemaRequest, resp *resou
 				MarkdownDescription: "The domain, for instance `example.com`. It matches exactly: a sub-domain is an entry of its own. " +
 					"Another domain replaces the resource.",
 				Validators:    []validator.String{attr.IsDomain()},
-				PlanModifiers: []planmodifier.String{attr.KeepDomainSpelling(), stringplanmodifier.RequiresReplace()},
+				PlanModifiers: []planmodifier.String{attr.SuppressEquivalentDomain(), stringplanmodifier.RequiresReplace()},
 			},
 			"adopt_existing": schema.BoolAttribute{
 				Optional: true,
@@ -86,16 +86,16 @@ func (r *domain) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest,
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	owners := client.Once[owners](r.client)
+	claims := client.Once[claims](r.client)
 	if plan == nil {
-		owners.leave(state.ID.ValueString(), &resp.Diagnostics)
+		claims.release(state.ID.ValueString(), &resp.Diagnostics)
 		return
 	}
 	name, err := attr.ParseDomain(plan.Domain.ValueString())
 	if err != nil { // not known yet
 		return
 	}
-	owners.ownOne(name, &resp.Diagnostics)
+	claims.claimOne(name, &resp.Diagnostics)
 	mark := client.OwnerOf(ctx, resp.Private, &resp.Diagnostics)
 	if !r.client.Applying() && client.Once[singles](r.client).Claim(mark, name) {
 		resp.Diagnostics.AddAttributeError(path.Root("domain"), twiceTitle, twice(name))
@@ -160,7 +160,7 @@ func (r *domain) Read(ctx context.Context, req resource.ReadRequest, resp *resou
 		return
 	}
 	name := state.ID.ValueString()
-	client.Once[owners](r.client).Saw(name)
+	client.Once[claims](r.client).Saw(name)
 	client.OwnerOf(ctx, resp.Private, &resp.Diagnostics)
 	resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account, name)...)
 

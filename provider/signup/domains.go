@@ -63,7 +63,7 @@ func (r *domains) Schema(_ context.Context, _ resource.SchemaRequest, resp *reso
 				MarkdownDescription: "The domains, for instance `example.com`. Each matches exactly: a sub-domain is an entry of its own. An empty set lets nobody sign up. " +
 					"A change adds and removes in place, new domains first.",
 				Validators:    []validator.Set{attr.AreDomains()},
-				PlanModifiers: []planmodifier.Set{attr.KeepDomainSpellings()},
+				PlanModifiers: []planmodifier.Set{attr.SuppressEquivalentDomains()},
 			},
 			"on_unmanaged": schema.StringAttribute{
 				Optional: true,
@@ -104,7 +104,7 @@ func (r *domains) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest
 		return
 	}
 	owner := client.OwnerOf(ctx, resp.Private, &resp.Diagnostics)
-	wanted, whole := attr.Spellings(plan.Domains)
+	wanted, whole := attr.DomainsByName(plan.Domains)
 	before := domainsModel{Domains: setOf(nil), UnmanagedDomains: setOf(nil), OnUnmanaged: plan.OnUnmanaged}
 	if state != nil {
 		before = *state
@@ -122,7 +122,7 @@ func (r *domains) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest
 	if !whole && plan.OnUnmanaged.ValueString() != remove {
 		plan.UnmanagedDomains = attr.DomainsType().Unknown()
 	}
-	client.Once[owners](r.client).ownWhole(owner, plan.OnUnmanaged.ValueString() == remove, slices.Collect(maps.Keys(wanted)), &resp.Diagnostics)
+	client.Once[claims](r.client).claimAll(owner, plan.OnUnmanaged.ValueString() == remove, slices.Collect(maps.Keys(wanted)), &resp.Diagnostics)
 	warnPublicMail(path.Root("domains"), changes.allow, &resp.Diagnostics)
 	resp.Diagnostics.Append(resp.Plan.Set(ctx, plan)...)
 }

@@ -41,7 +41,7 @@ func (r *domain) foretell(ctx context.Context, name string, adopts bool, diags *
 		return
 	}
 	all, err := r.client.SignupDomains(ctx)
-	if _, exists := all[name]; err != nil || !exists || client.Once[owners](r.client).InState(name) {
+	if _, exists := all[name]; err != nil || !exists || client.Once[claims](r.client).InState(name) {
 		return // what is wrong with the account is said elsewhere
 	}
 	if adopts {

@@ -42,7 +42,7 @@ func (m domainsModel) refreshed(account string, allowed []string) domainsModel {
 	if m.OnUnmanaged.IsNull() { // just imported
 		m.OnUnmanaged = types.StringValue(remove)
 	}
-	spelling, _ := attr.Spellings(m.Domains)
+	spelling, _ := attr.DomainsByName(m.Domains)
 	var domains, unmanaged []string
 	for _, name := range allowed {
 		text, known := spelling[name]
@@ -71,9 +71,9 @@ type change struct {
 // Turning "remove" into "report" removes nothing: what is not listed any more
 // is what is to be reported.
 func (m domainsModel) to(plan domainsModel) (c change, known bool) {
-	wanted, known := attr.Spellings(plan.Domains)
-	own, _ := attr.Spellings(m.Domains)
-	foreign, _ := attr.Spellings(m.UnmanagedDomains)
+	wanted, known := attr.DomainsByName(plan.Domains)
+	own, _ := attr.DomainsByName(m.Domains)
+	foreign, _ := attr.DomainsByName(m.UnmanagedDomains)
 	for name := range wanted {
 		if own[name] == "" && foreign[name] == "" {
 			c.allow = append(c.allow, name)
@@ -111,7 +111,7 @@ func (m domainsModel) foreign(allowed []string) []string {
 	if m.OnUnmanaged.ValueString() != report {
 		return allowed
 	}
-	wanted, _ := attr.Spellings(m.Domains)
+	wanted, _ := attr.DomainsByName(m.Domains)
 	return slices.DeleteFunc(slices.Clone(allowed), func(name string) bool { return wanted[name] == "" })
 }
 

@@ -6,22 +6,23 @@ import (
 	"slices"
 )
 
-// A Compiled policy decides as [Policy.Evaluate] does, in as many steps with
-// ten thousand rules of IP ranges as with ten: it looks up the ranges that an
-// address lies in. It never changes. With, Without and WithDefault make
-// the next one, which shares with it all but the few nodes that differ, so that
-// a change of one rule costs no more where there are many.
+// A Compiled policy decides in as many steps with ten thousand rules of IP
+// ranges as with ten: it looks up the ranges that an address lies in. It never
+// changes. With, Without and WithDefault make the next one, which shares with
+// it all but the few nodes that differ, so that a change of one rule costs no
+// more where there are many.
 //
 // The zero value has no rules and denies.
 type Compiled struct {
 	defaultAction Action
 	v4, v6        *node
-	others        []*Rule // those that ask for more than the address, in their order
-	questions     []string
+	others        []*Rule // those of other kinds than IP ranges, in their order
+	requiredData  []string
 	rules         int
 }
 
-// Compile makes a policy ready to be asked often. The rules need ids of their own.
+// Compile makes a policy ready to be asked often. Its rules must be valid and
+// have ids of their own.
 func (p Policy) Compile() Compiled {
 	c := Compiled{defaultAction: p.DefaultAction}
 	for i := range p.Rules {
@@ -33,12 +34,13 @@ func (p Policy) Compile() Compiled {
 // Len is how many rules there are.
 func (c Compiled) Len() int { return c.rules }
 
-// Questions are what the rules ask of an address beside itself, each once.
-func (c Compiled) Questions() []string { return c.questions }
+// RequiredData is what the rules need to know of an address beside itself,
+// each once.
+func (c Compiled) RequiredData() []string { return c.requiredData }
 
-// Decide returns the first rule that matches, or nil, and the action that it
-// or else the default takes.
-func (c Compiled) Decide(s Subject) (Action, *Rule) {
+// Decide returns what the first rule that matches says, or else the default
+// action. A policy without a valid default action denies.
+func (c Compiled) Decide(s Subject) Decision {
 	s.Address = Normalize(s.Address)
 	first := c.v4.first(s.Address)
 	if s.Address.Is6() {
@@ -48,28 +50,22 @@ func (c Compiled) Decide(s Subject) (Action, *Rule) {
 		if first != nil && order(first, r) < 0 {
 			break
 		}
-		if r.Matches(s) {
+		if r.Match.Matches(s) {
 			first = r
 			break
 		}
 	}
 	switch {
 	case first != nil:
-		return first.Action, first
+		return Decision{first.Action, first}
 	case !c.defaultAction.Valid():
-		return Deny, nil
+		return Decision{Action: Deny}
 	}
-	return c.defaultAction, nil
+	return Decision{Action: c.defaultAction}
 }
 
-// Evaluate is Decide as a verdict.
-func (c Compiled) Evaluate(s Subject) Verdict {
-	action, rule := c.Decide(s)
-	if rule == nil {
-		return Verdict{Action: action}
-	}
-	return Verdict{Action: action, RuleID: rule.ID}
-}
+// DefaultAction is what happens to subjects that no rule matches.
+func (c Compiled) DefaultAction() Action { return c.defaultAction }
 
 // WithDefault returns the policy with another default action.
 func (c Compiled) WithDefault(a Action) Compiled {
@@ -77,7 +73,8 @@ func (c Compiled) WithDefault(a Action) Compiled {
 	return c
 }
 
-// With returns the policy with one rule more. The rule must not change any more.
+// With returns the policy with one rule more. The rule must be valid and
+// not change any more.
 func (c Compiled) With(r *Rule) Compiled {
 	c.rules++
 	return c.edit(r, func(n *node, p netip.Prefix) *node { return n.with(p, r) }, insert)
@@ -90,19 +87,19 @@ func (c Compiled) Without(r *Rule) Compiled {
 }
 
 func (c Compiled) edit(r *Rule, tree func(*node, netip.Prefix) *node, list func([]*Rule, *Rule) []*Rule) Compiled {
-	if len(r.IPRanges) == 0 {
+	if r.Match.Kind != IPRanges {
 		c.others = list(c.others, r)
-		c.questions = nil
+		c.requiredData = nil
 		for _, r := range c.others {
-			for _, q := range r.Questions() {
-				if !slices.Contains(c.questions, q) {
-					c.questions = append(c.questions, q)
+			for _, datum := range r.Match.RequiredData() {
+				if !slices.Contains(c.requiredData, datum) {
+					c.requiredData = append(c.requiredData, datum)
 				}
 			}
 		}
 		return c
 	}
-	for _, p := range r.IPRanges {
+	for _, p := range r.Match.prefixes() {
 		if p.Addr().Is4() {
 			c.v4 = tree(c.v4, p)
 		} else {
@@ -178,7 +175,7 @@ func (n *node) pruned() *node {
 	return n.branches[1]
 }
 
-// within tells whether p is a smaller range in q.
+// within reports whether p is a smaller range in q.
 func within(p, q netip.Prefix) bool { return p.Bits() > q.Bits() && q.Contains(p.Addr()) }
 
 // common is the smallest range that two of one family lie in.

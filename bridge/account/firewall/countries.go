@@ -21,10 +21,22 @@ const countries = "" +
 	"TC TD TF TG TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG UM US UY UZ " +
 	"VA VC VE VG VI VN VU WF WS XK YE YT ZA ZM ZW"
 
-// IsCountry says whether s is the code of a country, in upper case.
+// IsCountry reports whether s is the code of a country, in upper case.
 func IsCountry(s string) bool {
 	return len(s) == 2 && !strings.Contains(s, " ") && strings.Contains(countries, s)
 }
 
-// IsContinent says whether s is one of AF, AN, AS, EU, NA, OC and SA.
+// ContinentCodes are the codes of the continents.
+func ContinentCodes() []string { return slices.Clone(continents) }
+
+// IsContinent reports whether s is one of AF, AN, AS, EU, NA, OC and SA.
 func IsContinent(s string) bool { return slices.Contains(continents, s) }
+
+// mistaken are codes that people write for a country, and the one that it has.
+var mistaken = map[string]string{"UK": "GB", "EL": "GR"}
+
+// MeantCountry returns the code of the country for which people write another.
+func MeantCountry(mistake string) (code string, known bool) {
+	code, known = mistaken[mistake]
+	return code, known
+}

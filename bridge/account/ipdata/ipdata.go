@@ -1,7 +1,6 @@
 package ipdata
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -16,11 +15,39 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/firewall"
 )
 
-var (
-	kinds = []string{firewall.CloudProvider, firewall.VPN, firewall.Tor, firewall.PublicProxy}
-	// questions are all that is ever asked, in the order in which it is told.
-	questions = append([]string{firewall.Country, firewall.Continent}, kinds...)
-)
+// data is all that a database may tell of an address, in the order in which it
+// is told. A new kind of firewall match that needs more of it has its row here.
+var data = []datum{
+	{string(firewall.Country), firewall.Country, func(r *record) (string, bool) { return r.country(), r.country() != "" }},
+	{string(firewall.Continent), firewall.Continent, func(r *record) (string, bool) { return r.continent(), r.continent() != "" }},
+	anonymous(firewall.CloudProvider),
+	anonymous(firewall.VPN),
+	anonymous(firewall.Tor),
+	anonymous(firewall.PublicProxy),
+}
+
+// A datum is one thing that a record may tell.
+type datum struct {
+	name string
+	fact firewall.Fact // that it is a value of
+	// read returns the value that a record gives the fact, empty for none, and
+	// whether the record tells of it at all.
+	read func(*record) (value string, told bool)
+}
+
+// anonymous is the datum of one kind of anonymous addresses.
+func anonymous(kind string) datum {
+	return datum{kind, firewall.Anonymous, func(r *record) (string, bool) {
+		switch r.is(kind) {
+		case yes:
+			return kind, true
+		case no:
+			return "", true
+		default:
+			return "", false
+		}
+	}}
+}
 
 // Databases are what addresses are looked up in. They are safe for concurrent
 // use, and hold their files in memory: a file may be replaced under them.
@@ -133,8 +160,8 @@ func survey(reader *maxminddb.Reader) (answers []string, err error) {
 	if strings.Contains(reader.Metadata.DatabaseType, "Anonymous") {
 		// MaxMind's and those made like it write a flag only where it is set:
 		// one that is nowhere set is a no everywhere.
-		for _, kind := range kinds {
-			can[kind] = true
+		for _, d := range data {
+			can[d.name] = d.fact == firewall.Anonymous
 		}
 	}
 	seen := make(map[uintptr]bool) // many networks share a record
@@ -157,62 +184,62 @@ func survey(reader *maxminddb.Reader) (answers []string, err error) {
 		if err := result.Decode(&r); err != nil {
 			return nil, fmt.Errorf("it is damaged, or of a shape that is not known, at %s: %w", result.Prefix(), err)
 		}
-		for _, q := range questions {
-			can[q] = can[q] || r.answers(q)
+		for _, d := range data {
+			_, told := d.read(&r)
+			can[d.name] = can[d.name] || told
 		}
 	}
-	return slices.DeleteFunc(slices.Clone(questions), func(q string) bool { return !can[q] }), nil
-}
-
-// answers says whether the record knows the answer to a question.
-func (r *record) answers(question string) bool {
-	switch question {
-	case firewall.Country:
-		return r.country() != ""
-	case firewall.Continent:
-		return r.continent() != ""
-	default:
-		return r.is(question) != unsaid
+	for _, d := range data {
+		if can[d.name] {
+			answers = append(answers, d.name)
+		}
 	}
+	return answers, nil
 }
 
-// Missing returns those of the questions that no database answers.
-func (d *Databases) Missing(asked []string) (missing []string) {
-	if len(asked) == 0 {
+// Missing returns those of the data that no database tells.
+func (d *Databases) Missing(required []string) (missing []string) {
+	if len(required) == 0 {
 		return nil // by far the most rules are about ranges
 	}
 	answers := d.Answers()
-	for _, q := range asked {
-		if !slices.Contains(answers, q) {
-			missing = append(missing, q)
+	for _, name := range required {
+		if !slices.Contains(answers, name) {
+			missing = append(missing, name)
 		}
 	}
 	return missing
 }
 
-// Answers returns the questions that the databases answer.
-func (d *Databases) Answers() []string {
+// Answers returns the data that the databases tell.
+func (d *Databases) Answers() (answers []string) {
 	all := d.all()
-	return slices.DeleteFunc(slices.Clone(questions), func(q string) bool {
-		return !slices.ContainsFunc(all, func(db database) bool { return slices.Contains(db.answers, q) })
-	})
+	for _, datum := range data {
+		if slices.ContainsFunc(all, func(db database) bool { return slices.Contains(db.answers, datum.name) }) {
+			answers = append(answers, datum.name)
+		}
+	}
+	return answers
 }
 
-// Subject returns what the databases know of an address, as firewall rules
-// ask for it.
+// Subject returns an address with what the databases know of it.
 func (d *Databases) Subject(address netip.Addr) firewall.Subject {
 	s := firewall.Subject{Address: firewall.Normalize(address)}
 	var found []record
 	for _, db := range d.all() {
 		if r, ok := db.look(s.Address); ok {
 			found = append(found, r)
-			s.Country = cmp.Or(s.Country, r.country())
-			s.Continent = cmp.Or(s.Continent, r.continent())
 		}
 	}
-	for _, kind := range kinds {
-		if slices.ContainsFunc(found, func(r record) bool { return r.is(kind) == yes }) {
-			s.Anonymous = append(s.Anonymous, kind)
+	for _, datum := range data {
+		for i := range found {
+			if value, _ := datum.read(&found[i]); value != "" {
+				if s.Facts == nil {
+					s.Facts = make(firewall.Facts)
+				}
+				s.Facts[datum.fact] = append(s.Facts[datum.fact], value)
+				break
+			}
 		}
 	}
 	return s

@@ -22,24 +22,24 @@ type record = ipdatatest.Record
 func TestShapes(t *testing.T) {
 	t.Parallel()
 	const amazon = 16509
-	anonymous := func(kinds ...string) firewall.Subject { return firewall.Subject{Anonymous: kinds} }
+	anonymous := func(kinds ...string) firewall.Facts { return firewall.Facts{firewall.Anonymous: kinds} }
 	for _, row := range []struct {
 		name   string
 		kind   string // the database's type
 		record record
-		want   firewall.Subject
+		want   firewall.Facts
 	}{
 		{"nested places, as MaxMind has them", "GeoLite2-City", record{
 			"country":   record{"iso_code": "DE", "geoname_id": 2921044, "names": record{"en": "Germany", "code": "no"}},
 			"continent": record{"code": "EU", "names": record{"en": "Europe"}},
 			"location":  record{"latitude": 52.5},
-		}, firewall.Subject{Country: "DE", Continent: "EU"}},
+		}, firewall.Facts{firewall.Country: {"DE"}, firewall.Continent: {"EU"}}},
 		{"flat codes beside names for people", "ipinfo lite.mmdb", record{
 			"country": "Germany", "country_code": "DE", "continent": "Europe", "continent_code": "EU",
-		}, firewall.Subject{Country: "DE", Continent: "EU"}},
-		{"codes under the plain names", "flat", record{"country": "DE", "continent": "EU"}, firewall.Subject{Country: "DE", Continent: "EU"}},
-		{"codes in lower case", "flat", record{"country_code": "de", "continent_code": "eu"}, firewall.Subject{Country: "DE", Continent: "EU"}},
-		{"Kosovo, which ISO does not list", "flat", record{"country_code": "XK"}, firewall.Subject{Country: "XK"}},
+		}, firewall.Facts{firewall.Country: {"DE"}, firewall.Continent: {"EU"}}},
+		{"codes under the plain names", "flat", record{"country": "DE", "continent": "EU"}, firewall.Facts{firewall.Country: {"DE"}, firewall.Continent: {"EU"}}},
+		{"codes in lower case", "flat", record{"country_code": "de", "continent_code": "eu"}, firewall.Facts{firewall.Country: {"DE"}, firewall.Continent: {"EU"}}},
+		{"Kosovo, which ISO does not list", "flat", record{"country_code": "XK"}, firewall.Facts{firewall.Country: {"XK"}}},
 		{"a number of a cloud's autonomous system", "GeoLite2-ASN", record{"autonomous_system_number": amazon}, anonymous("cloud_provider")},
 		{"the number under its short name", "flat", record{"asn": amazon}, anonymous("cloud_provider")},
 		{"the number as a text", "ipinfo", record{"asn": "AS16509"}, anonymous("cloud_provider")},
@@ -56,9 +56,10 @@ func TestShapes(t *testing.T) {
 			t.Parallel()
 			d := open(t, ipdatatest.Write(t, row.kind, map[string]record{"127.0.0.0/24": row.record, "2001:db8::/32": row.record}))
 			for _, text := range []string{"127.0.0.7", "::ffff:127.0.0.7", "2001:db8::7%eth0"} {
-				row.want.Address = firewall.Normalize(netip.MustParseAddr(text))
-				if got := d.Subject(netip.MustParseAddr(text)); !reflect.DeepEqual(got, row.want) {
-					t.Errorf("%s is %+v, want %+v", text, got, row.want)
+				address := netip.MustParseAddr(text)
+				want := firewall.Subject{Address: firewall.Normalize(address), Facts: row.want}
+				if got := d.Subject(address); !reflect.DeepEqual(got, want) {
+					t.Errorf("%s is %+v, want %+v", text, got, want)
 				}
 			}
 			unknown := netip.MustParseAddr("192.0.2.1")
@@ -89,7 +90,7 @@ func TestClouds(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			d := open(t, ipdatatest.Write(t, "ASN", map[string]record{"127.0.0.2/32": ipdatatest.ASN(row.number)}))
-			got := slices.Contains(d.Subject(netip.MustParseAddr("127.0.0.2")).Anonymous, firewall.CloudProvider)
+			got := slices.Contains(d.Subject(netip.MustParseAddr("127.0.0.2")).Facts[firewall.Anonymous], firewall.CloudProvider)
 			if got != row.cloud {
 				t.Errorf("AS%d is a cloud provider: %v", row.number, got)
 			}
@@ -146,14 +147,13 @@ func TestSeveralFiles(t *testing.T) {
 		// A list of one's own, as made from a table of texts.
 		ipdatatest.Write(t, "Own", map[string]record{"127.0.0.5/32": {"hosting": "true"}}),
 	)
-	for address, want := range map[string]firewall.Subject{
-		"127.0.0.2": {Country: "DE", Continent: "EU", Anonymous: []string{"cloud_provider", "tor"}},
-		"127.0.0.3": {Country: "FR"},
-		"127.0.0.4": {},
-		"127.0.0.5": {Anonymous: []string{"cloud_provider"}},
+	for address, want := range map[string]firewall.Facts{
+		"127.0.0.2": {firewall.Country: {"DE"}, firewall.Continent: {"EU"}, firewall.Anonymous: {"cloud_provider", "tor"}},
+		"127.0.0.3": {firewall.Country: {"FR"}},
+		"127.0.0.4": nil,
+		"127.0.0.5": {firewall.Anonymous: {"cloud_provider"}},
 	} {
-		want.Address = netip.MustParseAddr(address)
-		if got := d.Subject(want.Address); !reflect.DeepEqual(got, want) {
+		if got := d.Subject(netip.MustParseAddr(address)).Facts; !reflect.DeepEqual(got, want) {
 			t.Errorf("%s is %+v, want %+v", address, got, want)
 		}
 	}
@@ -249,7 +249,7 @@ func TestReload(t *testing.T) {
 		if changed != row.changed || (err != nil) != (row.fault != "") || err != nil && !strings.Contains(err.Error(), row.fault) {
 			t.Errorf("%s: changed is %t, and %v", row.name, changed, err)
 		}
-		if got := d.Subject(netip.MustParseAddr("127.0.0.2")).Country; got != row.country {
+		if got := strings.Join(d.Subject(netip.MustParseAddr("127.0.0.2")).Facts[firewall.Country], " "); got != row.country {
 			t.Errorf("%s: the country is %s, want %s", row.name, got, row.country)
 		}
 	}

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"strconv"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
@@ -13,20 +14,26 @@ func (h administration) GetFirewall(ctx context.Context, _ api.GetFirewallReques
 	if err != nil {
 		return nil, err
 	}
-	out := policy(f)
+	out := toFirewall(f)
 	return api.GetFirewall200JSONResponse{Body: out, Headers: api.GetFirewall200ResponseHeaders{ETag: &out.Etag}}, nil
 }
 
 func (h administration) UpdateFirewall(ctx context.Context, r api.UpdateFirewallRequestObject) (api.UpdateFirewallResponseObject, error) {
-	f, err := h.account.UpdateFirewall(ctx, policyUpdate(r.Body), text(r.Params.IfMatch), yes(r.Params.AllowLockout))
+	update, err := fromUpdate(r.Body, "")
 	if err != nil {
 		return nil, err
 	}
-	out := policy(f)
+	f, err := h.account.UpdateFirewall(ctx, update, text(r.Params.IfMatch), yes(r.Params.AllowLockout))
+	if err != nil {
+		return nil, err
+	}
+	out := toFirewall(f)
 	return api.UpdateFirewall200JSONResponse{Body: out, Headers: api.UpdateFirewall200ResponseHeaders{ETag: &out.Etag}}, nil
 }
 
-func (h administration) ListFirewallRules(ctx context.Context, r api.ListFirewallRulesRequestObject) (api.ListFirewallRulesResponseObject, error) {
+func (h administration) ListFirewallRules(
+	ctx context.Context, r api.ListFirewallRulesRequestObject,
+) (api.ListFirewallRulesResponseObject, error) {
 	cursor, limit, err := paging(r.Params.Cursor, r.Params.Limit)
 	if err != nil {
 		return nil, err
@@ -35,7 +42,7 @@ func (h administration) ListFirewallRules(ctx context.Context, r api.ListFirewal
 	if err != nil {
 		return nil, err
 	}
-	return api.ListFirewallRules200JSONResponse{Items: each(page.Items, rule), NextCursor: optional(page.Next)}, nil
+	return api.ListFirewallRules200JSONResponse{Items: each(page.Items, toRule), NextCursor: optional(page.Next)}, nil
 }
 
 func (h administration) GetFirewallRule(ctx context.Context, r api.GetFirewallRuleRequestObject) (api.GetFirewallRuleResponseObject, error) {
@@ -43,25 +50,33 @@ func (h administration) GetFirewallRule(ctx context.Context, r api.GetFirewallRu
 	if err != nil {
 		return nil, err
 	}
-	out := rule(found)
+	out := toRule(found)
 	return api.GetFirewallRule200JSONResponse{Body: out, Headers: api.GetFirewallRule200ResponseHeaders{ETag: &out.Etag}}, nil
 }
 
 func (h administration) CreateFirewallRule(ctx context.Context, r api.CreateFirewallRuleRequestObject) (api.CreateFirewallRuleResponseObject, error) {
-	made, err := h.account.CreateFirewallRule(ctx, ruleInput(*r.Body), yes(r.Params.AllowLockout))
+	rule, err := fromRuleInput(*r.Body, "")
 	if err != nil {
 		return nil, err
 	}
-	out := rule(made)
+	made, err := h.account.CreateFirewallRule(ctx, rule, yes(r.Params.AllowLockout))
+	if err != nil {
+		return nil, err
+	}
+	out := toRule(made)
 	return api.CreateFirewallRule201JSONResponse{Body: out, Headers: api.CreateFirewallRule201ResponseHeaders{ETag: &out.Etag}}, nil
 }
 
 func (h administration) ReplaceFirewallRule(ctx context.Context, r api.ReplaceFirewallRuleRequestObject) (api.ReplaceFirewallRuleResponseObject, error) {
-	replaced, err := h.account.ReplaceFirewallRule(ctx, r.Id, ruleInput(*r.Body), text(r.Params.IfMatch), yes(r.Params.AllowLockout))
+	rule, err := fromRuleInput(*r.Body, "")
 	if err != nil {
 		return nil, err
 	}
-	out := rule(replaced)
+	replaced, err := h.account.ReplaceFirewallRule(ctx, r.Id, rule, text(r.Params.IfMatch), yes(r.Params.AllowLockout))
+	if err != nil {
+		return nil, err
+	}
+	out := toRule(replaced)
 	return api.ReplaceFirewallRule200JSONResponse{Body: out, Headers: api.ReplaceFirewallRule200ResponseHeaders{ETag: &out.Etag}}, nil
 }
 
@@ -73,76 +88,88 @@ func (h administration) DeleteFirewallRule(ctx context.Context, r api.DeleteFire
 }
 
 func (h administration) EvaluateFirewall(ctx context.Context, r api.EvaluateFirewallRequestObject) (api.EvaluateFirewallResponseObject, error) {
-	verdicts, err := h.account.EvaluateFirewall(ctx, r.Body.Addresses, policyUpdate(r.Body.Policy))
+	proposed, err := fromUpdate(r.Body.Policy, "/policy")
 	if err != nil {
 		return nil, err
 	}
-	return api.EvaluateFirewall200JSONResponse{Verdicts: each(verdicts, verdict)}, nil
+	decisions, err := h.account.EvaluateFirewall(ctx, r.Body.Addresses, proposed)
+	if err != nil {
+		return nil, err
+	}
+	return api.EvaluateFirewall200JSONResponse{Verdicts: each(decisions, toVerdict)}, nil
 }
 
-func policy(f account.Firewall) api.Firewall {
+func toFirewall(f account.Firewall) api.Firewall {
 	out := api.Firewall{
-		DefaultAction: api.FirewallAction(f.DefaultAction), Rules: each(f.Rules, rule),
-		Enforced: f.Enforced, Etag: account.ETag(f.Version),
+		DefaultAction: api.FirewallAction(f.DefaultAction), Rules: each(f.Rules, toRule),
+		Enforced: !f.Disabled, Etag: account.ETag(f.Version),
 	}
-	if !f.Enforced {
+	if f.Disabled {
 		out.DisabledUntil = moment(f.DisabledUntil)
 		out.Etag = tagOf(f.Version, "not enforced") // as it will be without a write
 	}
 	return out
 }
 
-func policyUpdate(in *api.FirewallUpdate) account.FirewallUpdate {
+// fromUpdate reads a change of the policy that stands at a JSON pointer of the request.
+func fromUpdate(in *api.FirewallUpdate, at string) (account.FirewallUpdate, error) {
 	var out account.FirewallUpdate
 	if in == nil {
-		return out
+		return out, nil
 	}
 	if in.DefaultAction != nil {
 		out.DefaultAction = new(firewall.Action(*in.DefaultAction))
 	}
-	if in.Rules != nil {
-		out.Rules = new(each(*in.Rules, ruleInput))
+	if in.Rules == nil {
+		return out, nil
 	}
+	rules := make([]firewall.Rule, len(*in.Rules))
+	for i, input := range *in.Rules {
+		var err error
+		if rules[i], err = fromRuleInput(input, at+"/rules/"+strconv.Itoa(i)); err != nil {
+			return out, err
+		}
+	}
+	out.Rules = &rules
+	return out, nil
+}
+
+func toRule(r account.FirewallRule) api.FirewallRule {
+	out := api.FirewallRule{
+		Id: r.ID, Action: api.FirewallAction(r.Action), Priority: r.Priority, Description: r.Description,
+		Etag: account.ETag(r.Version),
+	}
+	api.SetMatch(&out, r.Match)
 	return out
 }
 
-func rule(r account.FirewallRule) api.FirewallRule {
-	return api.FirewallRule{
-		Id: r.ID, Action: api.FirewallAction(r.Action), Priority: r.Priority, Description: r.Description, Etag: account.ETag(r.Version),
-		IpRanges: list(each(r.IPRanges, firewall.FormatRange)), Countries: list(r.Countries),
-		Continents: list(each(r.Continents, continent)), AnonymousIps: list(each(r.Anonymous, anonymousIP)),
-	}
-}
-
-func ruleInput(in api.FirewallRuleInput) account.RuleInput {
-	out := account.RuleInput{ID: text(in.Id), Description: text(in.Description), Priority: in.Priority}
+// fromRuleInput reads a rule that stands at a JSON pointer of the request, with
+// the defaults of what it leaves out.
+func fromRuleInput(in api.FirewallRuleInput, at string) (firewall.Rule, error) {
+	out := firewall.Rule{ID: text(in.Id), Action: firewall.Allow, Description: text(in.Description)}
 	if in.Action != nil {
 		out.Action = firewall.Action(*in.Action)
 	}
-	if in.IpRanges != nil {
-		out.IPRanges = *in.IpRanges
+	out.Priority = out.Action.DefaultPriority()
+	if in.Priority != nil {
+		out.Priority = *in.Priority
 	}
-	if in.Countries != nil {
-		out.Countries = append([]string{}, *in.Countries...)
+	matches := api.Matches(in)
+	if len(matches) == 0 {
+		return out, nil // the account tells this beside what else is wrong
 	}
-	if in.Continents != nil {
-		out.Continents = each(*in.Continents, func(c api.Continent) string { return string(c) })
+	var err error
+	if out.Match, err = firewall.OneMatch(matches); err != nil {
+		return out, account.InvalidValue(at, "%v", err)
 	}
-	if in.AnonymousIps != nil {
-		out.Anonymous = each(*in.AnonymousIps, func(k api.AnonymousIP) string { return string(k) })
-	}
+	return out, nil
+}
+
+func toVerdict(d account.AddressDecision) api.Verdict {
+	out := api.Verdict{Address: d.Address.String(), Action: api.FirewallAction(d.Action), RuleId: optional(d.RuleID())}
+	api.SetFacts(&out, d.Facts)
 	return out
 }
-
-func verdict(v account.AddressVerdict) api.Verdict {
-	return api.Verdict{
-		Address: v.Address.String(), Action: api.FirewallAction(v.Action), RuleId: optional(v.RuleID),
-		Country: optional(v.Country), Continent: optional(v.Continent), AnonymousIps: list(each(v.Anonymous, anonymousIP)),
-	}
-}
-
-func continent(code string) api.Continent     { return api.Continent(code) }
-func anonymousIP(kind string) api.AnonymousIP { return api.AnonymousIP(kind) }
 
 // list is nil for an empty list, which the API leaves out.
 func list[T any](items []T) *[]T {

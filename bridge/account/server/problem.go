@@ -53,20 +53,27 @@ func (s *server) problem(w http.ResponseWriter, r *http.Request, err error) {
 	_ = json.NewEncoder(w).Encode(document)
 }
 
+// maxDecidingValues bounds what of a rule is told with every refusal: a rule
+// may have a thousand ranges.
+const maxDecidingValues = 20
+
 func toDetails(d account.Details) api.ProblemDetails {
 	out := api.ProblemDetails{
 		Field: optional(d.Field), Address: optional(d.Address), RuleId: optional(d.RuleID), Who: optional(d.Who),
 		Instance: optional(d.Instance), ExistingId: optional(d.ExistingID), Name: optional(d.Name),
-		Country: optional(d.Country), Continent: optional(d.Continent),
-		AnonymousIps: list(each(d.Anonymous, anonymousIP)), Missing: list(d.Missing), Database: optional(d.Database),
+		Missing: list(d.Missing), Database: optional(d.Database),
 	}
+	api.SetFacts(&out, d.Facts)
 	if len(d.IDs) > 0 {
 		out.Ids = &d.IDs
 	}
 	if r := d.Rule; r != nil {
 		out.Rule = &api.DecidingRule{
 			Priority: r.Priority, Description: r.Description, ChangedAt: moment(r.ChangedAt),
-			Kind: api.DecidingRuleKind(r.Kind), Values: list(r.Values),
+			Kind: api.DecidingRuleKind(r.Match.Kind),
+		}
+		if len(r.Match.Values) <= maxDecidingValues {
+			out.Rule.Values = &r.Match.Values
 		}
 	}
 	return out

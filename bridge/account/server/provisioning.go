@@ -111,7 +111,7 @@ func refusal(r *account.Refusal) *api.Refusal {
 	}
 	return &api.Refusal{
 		Time: r.Time, Code: api.RefusalCode(r.Code), Address: r.Address, RuleId: optional(r.RuleID), Instance: optional(r.Instance),
-		AnonymousIps: list(each(r.Anonymous, anonymousIP)),
+		AnonymousIps: list(each(r.Anonymous, func(kind string) api.AnonymousIP { return api.AnonymousIP(kind) })),
 	}
 }
 

@@ -47,10 +47,10 @@ func (h administration) SendHeartbeat(ctx context.Context, r api.SendHeartbeatRe
 	}
 	out := api.SendHeartbeat200JSONResponse{
 		Address: answer.Address.String(), Generations: each(answer.Generations, generation),
-		FirewallEnforced: answer.FirewallEnforced, SuspensionLimit: optional(answer.SuspensionLimit),
+		FirewallEnforced: !answer.FirewallDisabled, SuspensionLimit: optional(answer.SuspensionLimit),
 		FirewallDisabledUntil: moment(answer.DisabledUntil), Database: optional(answer.Database),
 	}
-	if !answer.FirewallEnforced {
+	if answer.FirewallDisabled {
 		blocked := each(answer.WouldBlock, toDetails)
 		out.WouldBlock = &blocked
 	}

@@ -8,7 +8,7 @@ import (
 // A Firewall is the policy without its rules.
 type Firewall struct {
 	DefaultAction string
-	DisabledUntil time.Time // the break-glass; zero or past: enforced
+	DisabledUntil time.Time // zero, or past, while it is not disabled
 	// Version moves with every change of the policy or of a rule.
 	Version int64
 	// Revision names what the policy and its rules say, and nothing else ever,
@@ -24,13 +24,13 @@ type FirewallRule struct {
 	Description  string
 	Version      int64
 	ChangedAt    time.Time // of what the rule says; zero for rules from before it was kept
-	Likeness     string    // the same for rules that are the same in all but the id
+	ContentHash  string    // the same for rules that are the same in all but the id
 }
 
 const firewallRuleColumns = `id, action, priority, kind, match_values, description, version, likeness, changed_at`
 
 func scanFirewallRule(row Scanner) (r FirewallRule, err error) {
-	return r, row.Scan(&r.ID, &r.Action, &r.Priority, &r.Kind, &r.Values, &r.Description, &r.Version, &r.Likeness, (*Time)(&r.ChangedAt))
+	return r, row.Scan(&r.ID, &r.Action, &r.Priority, &r.Kind, &r.Values, &r.Description, &r.Version, &r.ContentHash, (*Time)(&r.ChangedAt))
 }
 
 // Firewall reads the policy.
@@ -62,9 +62,9 @@ func (tx *Tx) FirewallRule(ctx context.Context, id string) (FirewallRule, bool, 
 	return One(ctx, tx, scanFirewallRule, `SELECT `+firewallRuleColumns+` FROM firewall_rules WHERE id = ?`, id)
 }
 
-// FirewallRuleLike finds a rule by its likeness; of several, the same each time.
-func (tx *Tx) FirewallRuleLike(ctx context.Context, likeness string) (FirewallRule, bool, error) {
-	return One(ctx, tx, scanFirewallRule, `SELECT `+firewallRuleColumns+` FROM firewall_rules WHERE likeness = ? ORDER BY id LIMIT 1`, likeness)
+// FirewallRuleByContent finds a rule by its content hash; of several, the same each time.
+func (tx *Tx) FirewallRuleByContent(ctx context.Context, hash string) (FirewallRule, bool, error) {
+	return One(ctx, tx, scanFirewallRule, `SELECT `+firewallRuleColumns+` FROM firewall_rules WHERE likeness = ? ORDER BY id LIMIT 1`, hash)
 }
 
 // PutFirewallRule writes a rule, new or not; its version is the caller's to move.
@@ -73,7 +73,7 @@ func (tx *Tx) PutFirewallRule(ctx context.Context, r FirewallRule) error {
 		ON CONFLICT (id) DO UPDATE SET action = excluded.action, priority = excluded.priority, kind = excluded.kind,
 			match_values = excluded.match_values, description = excluded.description, version = excluded.version,
 			likeness = excluded.likeness, changed_at = excluded.changed_at`,
-		r.ID, r.Action, r.Priority, r.Kind, r.Values, r.Description, r.Version, r.Likeness, Micros(r.ChangedAt))
+		r.ID, r.Action, r.Priority, r.Kind, r.Values, r.Description, r.Version, r.ContentHash, Micros(r.ChangedAt))
 	return err
 }
 

@@ -151,7 +151,7 @@ var walls = []struct {
 	},
 	{
 		room:   "bridge/account/api",
-		may:    []string{"bridge/account/api"},
+		may:    []string{"bridge/account/api", "bridge/account/firewall"},
 		reason: "whoever wants the client must not get the server's store with it",
 	},
 	{
