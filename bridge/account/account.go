@@ -16,7 +16,6 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/firewall"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/ipdata"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 )
 
 // An Account is one business account in one database. It is safe for
@@ -38,7 +37,6 @@ type Account struct {
 
 	policies firewall.Cache
 	signIns  turnstile
-	signUps  *httpkit.Limiter
 	admins   adminsSeen
 
 	refusedTokens refusedTokens
@@ -53,7 +51,7 @@ var builtIn = []string{"Owners", "Administrators", "Team Members"}
 
 // Create makes the account in an empty database.
 func Create(ctx context.Context, s *store.Store, name string, now func() time.Time, random io.Reader) (*Account, error) {
-	a := &Account{Name: name, Store: s, Now: now, Random: random, signUps: newSignUpLimiter()}
+	a := &Account{Name: name, Store: s, Now: now, Random: random}
 	a.ID = a.NewID()
 	a.CreatedAt = a.Time()
 	err := s.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
@@ -82,7 +80,7 @@ func Create(ctx context.Context, s *store.Store, name string, now func() time.Ti
 
 // Load finds the account in the database, or answers ErrNone.
 func Load(ctx context.Context, s *store.Store) (*Account, error) {
-	a := &Account{Store: s, Now: time.Now, Random: rand.Reader, signUps: newSignUpLimiter()}
+	a := &Account{Store: s, Now: time.Now, Random: rand.Reader}
 	err := s.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
 		row, found, err := tx.Account(ctx)
 		if err == nil && !found {
@@ -122,27 +120,6 @@ func ETag(version int64) string { return strconv.Quote(strconv.FormatInt(version
 // of something else, which the second part stands for.
 func ETagWith(version int64, rest string) string {
 	return strconv.Quote(strconv.FormatInt(version, 10) + "." + rest)
-}
-
-// PersonETag is the entity tag of a person, whose document shows the names of
-// groups beside the row's own.
-func PersonETag(p Person) string {
-	if p.GroupNames == 0 {
-		return ETag(p.Version)
-	}
-	return ETagWith(p.Version, strconv.FormatInt(p.GroupNames, 10))
-}
-
-// checkPersonTag is CheckVersion for a person. The whole tag counts: the
-// document that the client has may show another name of a group.
-func checkPersonTag(ifMatch string, p Person) error {
-	have := PersonETag(p)
-	if ifMatch == "" || ifMatch == "*" || slices.ContainsFunc(strings.Split(ifMatch, ","), func(tag string) bool {
-		return strings.TrimSpace(tag) == have
-	}) {
-		return nil
-	}
-	return VersionMismatch(have)
 }
 
 // CheckVersion compares an If-Match header, which may be empty, with a row's

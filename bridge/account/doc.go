@@ -1,8 +1,9 @@
-// Package account owns the rules of a business account: its members and
-// groups, what provisioning may do to them, its firewall, sign-up domains,
-// integration and sign-in.
+// Package account owns the rules of a business account: its provisioning
+// integration, sign-in, tokens, bridges, firewall and policies, and the audit
+// log and the outbox that every change goes through. People and groups are in
+// package directory, which stands on this one.
 //
-// It knows no HTTP (package server puts it on the network) and leaves rows
-// and transactions to package store, the evaluation of firewall rules to
-// package firewall, and the arithmetic of signing in to package signin.
+// It serves no HTTP (package server does) and leaves rows and transactions to
+// package store, the evaluation of firewall rules to package firewall, and the
+// arithmetic of signing in to package signin.
 package account

@@ -24,12 +24,6 @@ type Error struct {
 	cause      error
 }
 
-// The codes of refusals that only the pages for people show: as text, and never as an answer of the API.
-const (
-	codeDomainNotAllowed api.ErrorCode = "domain_not_allowed"
-	codeLinkUnknown      api.ErrorCode = "link_unknown"
-)
-
 // Details are facts for programs; which are set depends on the code.
 type Details struct {
 	Field      string // where in the request, as a JSON pointer

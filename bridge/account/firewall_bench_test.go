@@ -53,7 +53,7 @@ func BenchmarkAdmission(b *testing.B) {
 // guarded is an account whose firewall has as many rules.
 func guarded(b *testing.B, rules int) *account.Account {
 	b.Helper()
-	a := populated(b, 1)
+	a := newAccount(b)
 	all := make([]firewall.Rule, rules)
 	for i := range all {
 		all[i] = firewall.Rule{Action: firewall.Deny, Match: addresses(fmt.Sprintf("10.%d.%d.0/24", i/256, i%256))}

@@ -149,7 +149,7 @@ func serverOf(t *testing.T, dsn string, first bool) *account.Account {
 // many try at once; whoever is refused is told which rule it is.
 func TestARuleThatExistsIsNotMadeAgain(t *testing.T) {
 	t.Parallel()
-	d := newDirectory(t)
+	d := newAccount(t)
 	office := firewall.Rule{
 		Action: firewall.Allow, Match: addresses("192.0.2.0/24", "203.0.113.7"), Priority: 100, Description: "the office",
 	}

@@ -60,43 +60,6 @@ func (h administration) RevokeToken(ctx context.Context, r api.RevokeTokenReques
 	return api.RevokeToken204Response{}, nil
 }
 
-func (h administration) ListSignupDomains(ctx context.Context, r api.ListSignupDomainsRequestObject) (api.ListSignupDomainsResponseObject, error) {
-	cursor, limit, err := paging(r.Params.Cursor, r.Params.Limit)
-	if err != nil {
-		return nil, err
-	}
-	page, err := h.account.SignupDomains(ctx, cursor, limit)
-	if err != nil {
-		return nil, err
-	}
-	return api.ListSignupDomains200JSONResponse{Items: each(page.Items, signupDomain), NextCursor: optional(page.Next)}, nil
-}
-
-func (h administration) GetSignupDomain(ctx context.Context, r api.GetSignupDomainRequestObject) (api.GetSignupDomainResponseObject, error) {
-	d, err := h.account.SignupDomain(ctx, r.Domain)
-	if err != nil {
-		return nil, err
-	}
-	out := signupDomain(d)
-	return api.GetSignupDomain200JSONResponse{Body: out, Headers: api.GetSignupDomain200ResponseHeaders{ETag: &out.Etag}}, nil
-}
-
-func (h administration) CreateSignupDomain(ctx context.Context, r api.CreateSignupDomainRequestObject) (api.CreateSignupDomainResponseObject, error) {
-	d, err := h.account.CreateSignupDomain(ctx, r.Body.Domain)
-	if err != nil {
-		return nil, err
-	}
-	out := signupDomain(d)
-	return api.CreateSignupDomain201JSONResponse{Body: out, Headers: api.CreateSignupDomain201ResponseHeaders{ETag: &out.Etag}}, nil
-}
-
-func (h administration) DeleteSignupDomain(ctx context.Context, r api.DeleteSignupDomainRequestObject) (api.DeleteSignupDomainResponseObject, error) {
-	if err := h.account.DeleteSignupDomain(ctx, r.Domain, text(r.Params.IfMatch)); err != nil {
-		return nil, err
-	}
-	return api.DeleteSignupDomain204Response{}, nil
-}
-
 func (h administration) ListSignInAttempts(ctx context.Context, r api.ListSignInAttemptsRequestObject) (api.ListSignInAttemptsResponseObject, error) {
 	cursor, limit, err := paging(r.Params.Cursor, r.Params.Limit)
 	if err != nil {
@@ -130,10 +93,6 @@ func token(t account.Token) api.Token {
 		Id: t.ID, Name: t.Name, CreatedAt: t.CreatedAt, LastUsedAt: moment(t.LastUsedAt),
 		Scope: api.TokenScope(t.Scope), ExpiresAt: moment(t.ExpiresAt),
 	}
-}
-
-func signupDomain(d account.SignupDomain) api.SignupDomain {
-	return api.SignupDomain{Domain: d.Domain, CreatedAt: d.CreatedAt, Etag: account.DomainETag(d)}
 }
 
 func attempt(t account.Attempt) api.SignInAttempt {

@@ -3,126 +3,126 @@ package server
 import (
 	"context"
 
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/directory"
 )
 
-// directory answers what is about people and groups: here to a bridge, in
+// directoryHandlers answer what is about people and groups: here to a bridge, in
 // directory_admin.go to an administrator.
-type directory struct {
-	account *account.Account
+type directoryHandlers struct {
+	directory *directory.Directory
 }
 
-func (h directory) CreatePerson(ctx context.Context, r api.CreatePersonRequestObject) (api.CreatePersonResponseObject, error) {
-	p, err := h.account.CreatePerson(ctx, personInput(*r.Body))
+func (h directoryHandlers) CreatePerson(ctx context.Context, r api.CreatePersonRequestObject) (api.CreatePersonResponseObject, error) {
+	p, err := h.directory.CreatePerson(ctx, personInput(*r.Body))
 	if err != nil {
 		return nil, err
 	}
 	return encodedPerson(p), nil
 }
 
-func (h directory) GetPerson(ctx context.Context, r api.GetPersonRequestObject) (api.GetPersonResponseObject, error) {
-	p, err := h.account.Person(ctx, r.Id)
+func (h directoryHandlers) GetPerson(ctx context.Context, r api.GetPersonRequestObject) (api.GetPersonResponseObject, error) {
+	p, err := h.directory.Person(ctx, r.Id)
 	if err != nil {
 		return nil, err
 	}
 	return encodedPerson(p), nil
 }
 
-func (h directory) ReplacePerson(ctx context.Context, r api.ReplacePersonRequestObject) (api.ReplacePersonResponseObject, error) {
-	p, err := h.account.ReplacePerson(ctx, r.Id, personInput(*r.Body), text(r.Params.IfMatch))
+func (h directoryHandlers) ReplacePerson(ctx context.Context, r api.ReplacePersonRequestObject) (api.ReplacePersonResponseObject, error) {
+	p, err := h.directory.ReplacePerson(ctx, r.Id, personInput(*r.Body), text(r.Params.IfMatch))
 	if err != nil {
 		return nil, err
 	}
 	return encodedPerson(p), nil
 }
 
-func (h directory) DeletePerson(ctx context.Context, r api.DeletePersonRequestObject) (api.DeletePersonResponseObject, error) {
-	if err := h.account.DeletePerson(ctx, r.Id, text(r.Params.IfMatch)); err != nil {
+func (h directoryHandlers) DeletePerson(ctx context.Context, r api.DeletePersonRequestObject) (api.DeletePersonResponseObject, error) {
+	if err := h.directory.DeletePerson(ctx, r.Id, text(r.Params.IfMatch)); err != nil {
 		return nil, err
 	}
 	return api.DeletePerson204Response{}, nil
 }
 
-func (h directory) ConfirmPerson(ctx context.Context, r api.ConfirmPersonRequestObject) (api.ConfirmPersonResponseObject, error) {
-	if err := h.account.ConfirmPerson(ctx, r.Id); err != nil {
+func (h directoryHandlers) ConfirmPerson(ctx context.Context, r api.ConfirmPersonRequestObject) (api.ConfirmPersonResponseObject, error) {
+	if err := h.directory.ConfirmPerson(ctx, r.Id); err != nil {
 		return nil, err
 	}
 	return api.ConfirmPerson204Response{}, nil
 }
 
-func (h directory) SearchPeople(ctx context.Context, r api.SearchPeopleRequestObject) (api.SearchPeopleResponseObject, error) {
-	found, err := h.account.SearchPeople(ctx, search(*r.Body))
+func (h directoryHandlers) SearchPeople(ctx context.Context, r api.SearchPeopleRequestObject) (api.SearchPeopleResponseObject, error) {
+	found, err := h.directory.SearchPeople(ctx, search(*r.Body))
 	if err != nil {
 		return nil, err
 	}
 	return encodePage(found, encodePerson), nil
 }
 
-func (h directory) CreateProvisionedGroup(ctx context.Context, r api.CreateProvisionedGroupRequestObject) (api.CreateProvisionedGroupResponseObject, error) {
-	g, err := h.account.CreateGroup(ctx, account.GroupInput{Attributes: r.Body.Attributes, Members: value(r.Body.Members)})
+func (h directoryHandlers) CreateProvisionedGroup(ctx context.Context, r api.CreateProvisionedGroupRequestObject) (api.CreateProvisionedGroupResponseObject, error) {
+	g, err := h.directory.CreateGroup(ctx, directory.GroupInput{Attributes: r.Body.Attributes, Members: value(r.Body.Members)})
 	if err != nil {
 		return nil, err
 	}
 	return encodedGroup(g), nil
 }
 
-func (h directory) GetGroup(ctx context.Context, r api.GetGroupRequestObject) (api.GetGroupResponseObject, error) {
-	g, err := h.account.Group(ctx, r.Id, value(r.Params.Members))
+func (h directoryHandlers) GetGroup(ctx context.Context, r api.GetGroupRequestObject) (api.GetGroupResponseObject, error) {
+	g, err := h.directory.Group(ctx, r.Id, value(r.Params.Members))
 	if err != nil {
 		return nil, err
 	}
 	return encodedGroup(g), nil
 }
 
-func (h directory) UpdateGroup(ctx context.Context, r api.UpdateGroupRequestObject) (api.UpdateGroupResponseObject, error) {
-	update := account.GroupUpdate{
+func (h directoryHandlers) UpdateGroup(ctx context.Context, r api.UpdateGroupRequestObject) (api.UpdateGroupResponseObject, error) {
+	update := directory.GroupUpdate{
 		Attributes: value(r.Body.Attributes), Replace: r.Body.ReplaceMembers,
 		Add: value(r.Body.AddMembers), Remove: value(r.Body.RemoveMembers), Instead: value(r.Body.Replacements),
 	}
-	g, err := h.account.UpdateGroup(ctx, r.Id, update, text(r.Params.IfMatch), value(r.Params.Members))
+	g, err := h.directory.UpdateGroup(ctx, r.Id, update, text(r.Params.IfMatch), value(r.Params.Members))
 	if err != nil {
 		return nil, err
 	}
 	return encodedGroup(g), nil
 }
 
-func (h directory) DeleteGroup(ctx context.Context, r api.DeleteGroupRequestObject) (api.DeleteGroupResponseObject, error) {
-	if err := h.account.DeleteGroup(ctx, r.Id, text(r.Params.IfMatch)); err != nil {
+func (h directoryHandlers) DeleteGroup(ctx context.Context, r api.DeleteGroupRequestObject) (api.DeleteGroupResponseObject, error) {
+	if err := h.directory.DeleteGroup(ctx, r.Id, text(r.Params.IfMatch)); err != nil {
 		return nil, err
 	}
 	return api.DeleteGroup204Response{}, nil
 }
 
-func (h directory) SearchGroups(ctx context.Context, r api.SearchGroupsRequestObject) (api.SearchGroupsResponseObject, error) {
-	found, err := h.account.SearchGroups(ctx, search(*r.Body))
+func (h directoryHandlers) SearchGroups(ctx context.Context, r api.SearchGroupsRequestObject) (api.SearchGroupsResponseObject, error) {
+	found, err := h.directory.SearchGroups(ctx, search(*r.Body))
 	if err != nil {
 		return nil, err
 	}
 	return encodePage(found, encodeGroup), nil
 }
 
-func (h directory) ListAttention(ctx context.Context, _ api.ListAttentionRequestObject) (api.ListAttentionResponseObject, error) {
-	list, err := h.account.Attention(ctx)
+func (h directoryHandlers) ListAttention(ctx context.Context, _ api.ListAttentionRequestObject) (api.ListAttentionResponseObject, error) {
+	list, err := h.directory.Attention(ctx)
 	if err != nil {
 		return nil, err
 	}
 	return api.ListAttention200JSONResponse{Items: each(list, attention)}, nil
 }
 
-func personInput(in api.PersonInput) account.PersonInput {
-	return account.PersonInput{Attributes: in.Attributes, SignInAddress: value(in.SignInAddress)}
+func personInput(in api.PersonInput) directory.PersonInput {
+	return directory.PersonInput{Attributes: in.Attributes, SignInAddress: value(in.SignInAddress)}
 }
 
-func attention(a account.Attention) api.Attention {
+func attention(a directory.Attention) api.Attention {
 	return api.Attention{
 		PersonId: a.PersonID, UserName: a.UserName, Kind: api.AttentionKind(a.Kind),
 		Address: optional(a.Address), Domain: optional(a.Domain), Since: a.Since,
 	}
 }
 
-func search(in api.Search) account.Search {
-	s := account.Search{
+func search(in api.Search) directory.Search {
+	s := directory.Search{
 		SortBy: value(in.SortBy), Descending: value(in.Descending), Offset: value(in.Offset), Limit: 100,
 		Cursor: value(in.Cursor), WithMembers: value(in.WithMembers),
 	}
@@ -136,8 +136,8 @@ func search(in api.Search) account.Search {
 	return s
 }
 
-func predicate(in api.Predicate) account.Predicate {
-	return account.Predicate{
+func predicate(in api.Predicate) directory.Predicate {
+	return directory.Predicate{
 		Op: string(in.Op), Path: value(in.Path), Value: in.Value, CaseExact: value(in.CaseExact),
 		Terms: each(value(in.Terms), predicate),
 	}

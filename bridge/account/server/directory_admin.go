@@ -5,9 +5,10 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/directory"
 )
 
-func (h directory) ListMembers(ctx context.Context, r api.ListMembersRequestObject) (api.ListMembersResponseObject, error) {
+func (h directoryHandlers) ListMembers(ctx context.Context, r api.ListMembersRequestObject) (api.ListMembersResponseObject, error) {
 	cursor, limit, err := paging(r.Params.Cursor, r.Params.Limit)
 	if err != nil {
 		return nil, err
@@ -15,22 +16,22 @@ func (h directory) ListMembers(ctx context.Context, r api.ListMembersRequestObje
 	if state := r.Params.State; state != nil && !state.Valid() {
 		return nil, malformed("/state", "%q is no state; ask for invited, pending or active", *state)
 	}
-	filter := account.MemberFilter{
+	filter := directory.MemberFilter{
 		Address: value(r.Params.Address), Managed: r.Params.Managed, State: string(value(r.Params.State)),
 	}
-	page, err := h.account.Members(ctx, filter, cursor, limit)
+	page, err := h.directory.Members(ctx, filter, cursor, limit)
 	if err != nil {
 		return nil, err
 	}
 	return api.ListMembers200JSONResponse{Items: each(page.Items, accountMember), NextCursor: optional(page.Next)}, nil
 }
 
-func (h directory) InviteMember(ctx context.Context, r api.InviteMemberRequestObject) (api.InviteMemberResponseObject, error) {
+func (h directoryHandlers) InviteMember(ctx context.Context, r api.InviteMemberRequestObject) (api.InviteMemberResponseObject, error) {
 	role := api.RoleMember
 	if r.Body.Role != nil {
 		role = *r.Body.Role
 	}
-	m, err := h.account.InviteMember(ctx, r.Body.Address, value(r.Body.Name), string(role))
+	m, err := h.directory.InviteMember(ctx, r.Body.Address, value(r.Body.Name), string(role))
 	if err != nil {
 		return nil, err
 	}
@@ -38,8 +39,8 @@ func (h directory) InviteMember(ctx context.Context, r api.InviteMemberRequestOb
 	return api.InviteMember201JSONResponse{Body: out, Headers: api.InviteMember201ResponseHeaders{ETag: &out.Etag}}, nil
 }
 
-func (h directory) GetMember(ctx context.Context, r api.GetMemberRequestObject) (api.GetMemberResponseObject, error) {
-	m, err := h.account.Member(ctx, r.Id)
+func (h directoryHandlers) GetMember(ctx context.Context, r api.GetMemberRequestObject) (api.GetMemberResponseObject, error) {
+	m, err := h.directory.Member(ctx, r.Id)
 	if err != nil {
 		return nil, err
 	}
@@ -47,9 +48,9 @@ func (h directory) GetMember(ctx context.Context, r api.GetMemberRequestObject) 
 	return api.GetMember200JSONResponse{Body: out, Headers: api.GetMember200ResponseHeaders{ETag: &out.Etag}}, nil
 }
 
-func (h directory) UpdateMember(ctx context.Context, r api.UpdateMemberRequestObject) (api.UpdateMemberResponseObject, error) {
-	update := account.MemberUpdate{Suspended: r.Body.Suspended, Role: (*string)(r.Body.Role), Name: r.Body.Name}
-	m, err := h.account.UpdateMember(ctx, r.Id, update, text(r.Params.IfMatch))
+func (h directoryHandlers) UpdateMember(ctx context.Context, r api.UpdateMemberRequestObject) (api.UpdateMemberResponseObject, error) {
+	update := directory.MemberUpdate{Suspended: r.Body.Suspended, Role: (*string)(r.Body.Role), Name: r.Body.Name}
+	m, err := h.directory.UpdateMember(ctx, r.Id, update, text(r.Params.IfMatch))
 	if err != nil {
 		return nil, err
 	}
@@ -57,21 +58,21 @@ func (h directory) UpdateMember(ctx context.Context, r api.UpdateMemberRequestOb
 	return api.UpdateMember200JSONResponse{Body: out, Headers: api.UpdateMember200ResponseHeaders{ETag: &out.Etag}}, nil
 }
 
-func (h directory) ListGroups(ctx context.Context, r api.ListGroupsRequestObject) (api.ListGroupsResponseObject, error) {
+func (h directoryHandlers) ListGroups(ctx context.Context, r api.ListGroupsRequestObject) (api.ListGroupsResponseObject, error) {
 	cursor, limit, err := paging(r.Params.Cursor, r.Params.Limit)
 	if err != nil {
 		return nil, err
 	}
-	filter := account.GroupFilter{Name: value(r.Params.Name), Managed: r.Params.Managed}
-	page, err := h.account.Groups(ctx, filter, cursor, limit)
+	filter := directory.GroupFilter{Name: value(r.Params.Name), Managed: r.Params.Managed}
+	page, err := h.directory.Groups(ctx, filter, cursor, limit)
 	if err != nil {
 		return nil, err
 	}
 	return api.ListGroups200JSONResponse{Items: each(page.Items, accountGroup), NextCursor: optional(page.Next)}, nil
 }
 
-func (h directory) CreateGroup(ctx context.Context, r api.CreateGroupRequestObject) (api.CreateGroupResponseObject, error) {
-	g, err := h.account.CreateGroupByHand(ctx, r.Body.Name)
+func (h directoryHandlers) CreateGroup(ctx context.Context, r api.CreateGroupRequestObject) (api.CreateGroupResponseObject, error) {
+	g, err := h.directory.CreateGroupByHand(ctx, r.Body.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -79,26 +80,26 @@ func (h directory) CreateGroup(ctx context.Context, r api.CreateGroupRequestObje
 	return api.CreateGroup201JSONResponse{Body: out, Headers: api.CreateGroup201ResponseHeaders{ETag: &out.Etag}}, nil
 }
 
-func (h directory) ListGroupMembers(ctx context.Context, r api.ListGroupMembersRequestObject) (api.ListGroupMembersResponseObject, error) {
+func (h directoryHandlers) ListGroupMembers(ctx context.Context, r api.ListGroupMembersRequestObject) (api.ListGroupMembersResponseObject, error) {
 	cursor, limit, err := paging(r.Params.Cursor, r.Params.Limit)
 	if err != nil {
 		return nil, err
 	}
-	page, err := h.account.GroupMembers(ctx, r.Id, cursor, limit)
+	page, err := h.directory.GroupMembers(ctx, r.Id, cursor, limit)
 	if err != nil {
 		return nil, err
 	}
 	return api.ListGroupMembers200JSONResponse{Items: each(page.Items, accountMember), NextCursor: optional(page.Next)}, nil
 }
 
-func (h directory) AddGroupMember(ctx context.Context, r api.AddGroupMemberRequestObject) (api.AddGroupMemberResponseObject, error) {
-	if err := h.account.AddGroupMember(ctx, r.Id, r.Body.MemberId); err != nil {
+func (h directoryHandlers) AddGroupMember(ctx context.Context, r api.AddGroupMemberRequestObject) (api.AddGroupMemberResponseObject, error) {
+	if err := h.directory.AddGroupMember(ctx, r.Id, r.Body.MemberId); err != nil {
 		return nil, err
 	}
 	return api.AddGroupMember204Response{}, nil
 }
 
-func accountMember(m account.Member) api.Member {
+func accountMember(m directory.Member) api.Member {
 	return api.Member{
 		Id: m.ID, Address: m.Address, PendingAddress: optional(m.PendingAddress), Name: m.Name,
 		Role: api.Role(m.Role), State: api.MemberState(m.State), Suspended: m.Suspended, Managed: m.Managed(),
@@ -106,7 +107,7 @@ func accountMember(m account.Member) api.Member {
 	}
 }
 
-func accountGroup(g account.GroupSummary) api.AccountGroup {
+func accountGroup(g directory.GroupSummary) api.AccountGroup {
 	return api.AccountGroup{
 		Id: g.ID, Name: g.Name, Managed: g.ScimID != "", BuiltIn: g.BuiltIn, MemberCount: g.MemberCount,
 		Etag: tagOf(g.Version, g.MemberCount), // members who are not managed leave the version as it is

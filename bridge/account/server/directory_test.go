@@ -7,9 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/directory"
 )
 
 // bridge signs a bridge in, through which provisioning speaks.
@@ -231,10 +231,10 @@ func TestProvisioningByManyBridgesAtOnce(t *testing.T) {
 		}
 	}
 	all.Wait()
-	got, err := c.account.Group(t.Context(), g.Value.Id, true)
+	got, err := directory.New(c.account).Group(t.Context(), g.Value.Id, true)
 	ok(t, err)
 	equal(t, "the members", len(got.Members), people)
-	found, err := c.account.SearchPeople(t.Context(), account.Search{})
+	found, err := directory.New(c.account).SearchPeople(t.Context(), directory.Search{})
 	ok(t, err)
 	equal(t, "the people", found.Total, int64(people))
 }

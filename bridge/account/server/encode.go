@@ -7,6 +7,7 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/directory"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/jsontext"
 )
 
@@ -20,11 +21,11 @@ type encoded struct {
 	etag string // empty for a page
 }
 
-func encodedPerson(p account.Person) encoded {
-	return encoded{encodePerson(nil, p), account.PersonETag(p)}
+func encodedPerson(p directory.Person) encoded {
+	return encoded{encodePerson(nil, p), directory.PersonETag(p)}
 }
 
-func encodedGroup(g account.Group) encoded {
+func encodedGroup(g directory.Group) encoded {
 	return encoded{encodeGroup(nil, g), account.ETag(g.Version)}
 }
 
@@ -79,7 +80,7 @@ func (e encoded) VisitSearchGroupsResponse(w http.ResponseWriter) error {
 }
 
 // encodePage makes a page of a search's answer.
-func encodePage[T any](found account.Found[T], encode func([]byte, T) []byte) encoded {
+func encodePage[T any](found directory.Found[T], encode func([]byte, T) []byte) encoded {
 	var b []byte
 	if len(found.Items) > 0 {
 		// The others will be about as long as the first: one allocation, mostly.
@@ -94,11 +95,11 @@ func encodePage[T any](found account.Found[T], encode func([]byte, T) []byte) en
 }
 
 // encodePerson makes an api.Person.
-func encodePerson(b []byte, p account.Person) []byte {
+func encodePerson(b []byte, p directory.Person) []byte {
 	b = slices.Grow(b, len(p.Attributes)+512)
 	b = append(b, `{"id":`...)
 	b = jsontext.AppendString(b, p.ID)
-	b = appendText(b, `,"etag":`, account.PersonETag(p))
+	b = appendText(b, `,"etag":`, directory.PersonETag(p))
 	b = append(b, `,"created_at":`...)
 	b = jsontext.AppendTime(b, p.CreatedAt)
 	b = append(b, `,"modified_at":`...)
@@ -122,7 +123,7 @@ func encodePerson(b []byte, p account.Person) []byte {
 }
 
 // encodeGroup makes an api.Group.
-func encodeGroup(b []byte, g account.Group) []byte {
+func encodeGroup(b []byte, g directory.Group) []byte {
 	b = append(b, `{"id":`...)
 	b = jsontext.AppendString(b, g.ID)
 	b = appendText(b, `,"etag":`, account.ETag(g.Version))
@@ -146,7 +147,7 @@ func encodeGroup(b []byte, g account.Group) []byte {
 }
 
 // encodeReference makes an api.Reference.
-func encodeReference(b []byte, r account.Reference) []byte {
+func encodeReference(b []byte, r directory.Reference) []byte {
 	b = append(b, `{"id":`...)
 	b = jsontext.AppendString(b, r.ID)
 	b = appendText(b, `,"display":`, r.Display)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/directory"
 )
 
 // strictly decodes what was put together by hand into the type that
@@ -41,23 +42,23 @@ func complete(t *testing.T, everything any) {
 func TestWhatIsPutTogetherByHandIsWhatTheAPISays(t *testing.T) {
 	t.Parallel()
 	created := time.Date(2026, 1, 31, 12, 0, 0, 123456000, time.UTC)
-	refs := []account.Reference{{ID: "g1", Display: `Ärmel "A"`, IsGroup: true}, {ID: "p2"}}
+	refs := []directory.Reference{{ID: "g1", Display: `Ärmel "A"`, IsGroup: true}, {ID: "p2"}}
 	apiRefs := []api.Reference{{Id: "g1", Display: new(`Ärmel "A"`), Type: api.ReferenceTypeGroup}, {Id: "p2", Type: api.ReferenceTypeUser}}
 	attributes := `{"userName":"ann","title":"<b> \"x\""}`
 
 	for _, row := range []struct {
 		name string
-		in   account.Person
+		in   directory.Person
 		want api.Person
 	}{
 		{"a person with everything",
-			account.Person{ID: "p1", MemberID: "m1", Attributes: attributes, Version: 7, CreatedAt: created, ModifiedAt: created.Add(time.Hour),
+			directory.Person{ID: "p1", MemberID: "m1", Attributes: attributes, Version: 7, CreatedAt: created, ModifiedAt: created.Add(time.Hour),
 				State: "active", Suspended: true, Address: "ann@example.com", PendingAddress: "new@example.com", Groups: refs},
 			api.Person{Id: "p1", Etag: `"7"`, CreatedAt: created, ModifiedAt: created.Add(time.Hour), Attributes: json.RawMessage(attributes),
 				State: api.PersonStateActive, Suspended: true, MemberId: new("m1"), SignInAddress: new("ann@example.com"),
 				PendingAddress: new("new@example.com"), Groups: apiRefs}},
 		{"somebody who was not invited has no member to show",
-			account.Person{ID: "p1", MemberID: "m1", Attributes: "{}", Version: 1, CreatedAt: created, ModifiedAt: created, State: "not_invited"},
+			directory.Person{ID: "p1", MemberID: "m1", Attributes: "{}", Version: 1, CreatedAt: created, ModifiedAt: created, State: "not_invited"},
 			api.Person{Id: "p1", Etag: `"1"`, CreatedAt: created, ModifiedAt: created, Attributes: json.RawMessage("{}"),
 				State: api.PersonStateNotInvited, Groups: []api.Reference{}}},
 	} {
@@ -69,8 +70,8 @@ func TestWhatIsPutTogetherByHandIsWhatTheAPISays(t *testing.T) {
 			if got := strictly[api.Person](t, encodePerson(nil, row.in)); !reflect.DeepEqual(got, row.want) {
 				t.Errorf("got %+v, want %+v", got, row.want)
 			}
-			page := strictly[api.PersonPage](t, encodePage(account.Found[account.Person]{
-				Total: 3, Page: account.Page[account.Person]{Items: []account.Person{row.in, row.in}, Next: "abc"},
+			page := strictly[api.PersonPage](t, encodePage(directory.Found[directory.Person]{
+				Total: 3, Page: account.Page[directory.Person]{Items: []directory.Person{row.in, row.in}, Next: "abc"},
 			}, encodePerson).body)
 			want := api.PersonPage{Total: 3, Items: []api.Person{row.want, row.want}, NextCursor: new("abc")}
 			if !reflect.DeepEqual(page, want) {
@@ -81,17 +82,17 @@ func TestWhatIsPutTogetherByHandIsWhatTheAPISays(t *testing.T) {
 
 	for _, row := range []struct {
 		name string
-		in   account.Group
+		in   directory.Group
 		want api.Group
 	}{
 		{"a group with everything",
-			account.Group{ID: "g1", Attributes: attributes, Version: 2, CreatedAt: created, ModifiedAt: created, MemberCount: 9, Members: refs, UnknownMembers: []string{"a", "b"}},
+			directory.Group{ID: "g1", Attributes: attributes, Version: 2, CreatedAt: created, ModifiedAt: created, MemberCount: 9, Members: refs, UnknownMembers: []string{"a", "b"}},
 			api.Group{Id: "g1", Etag: `"2"`, CreatedAt: created, ModifiedAt: created, Attributes: json.RawMessage(attributes), MemberCount: 9, Members: &apiRefs, UnknownMembers: &[]string{"a", "b"}}},
 		{"members that were asked for are there even if there are none",
-			account.Group{ID: "g1", Attributes: "{}", Version: 2, CreatedAt: created, ModifiedAt: created, Members: []account.Reference{}},
+			directory.Group{ID: "g1", Attributes: "{}", Version: 2, CreatedAt: created, ModifiedAt: created, Members: []directory.Reference{}},
 			api.Group{Id: "g1", Etag: `"2"`, CreatedAt: created, ModifiedAt: created, Attributes: json.RawMessage("{}"), Members: &[]api.Reference{}}},
 		{"members that were not asked for are absent",
-			account.Group{ID: "g1", Attributes: "{}", Version: 2, CreatedAt: created, ModifiedAt: created},
+			directory.Group{ID: "g1", Attributes: "{}", Version: 2, CreatedAt: created, ModifiedAt: created},
 			api.Group{Id: "g1", Etag: `"2"`, CreatedAt: created, ModifiedAt: created, Attributes: json.RawMessage("{}")}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -104,5 +105,5 @@ func TestWhatIsPutTogetherByHandIsWhatTheAPISays(t *testing.T) {
 			}
 		})
 	}
-	strictly[api.PersonPage](t, encodePage(account.Found[account.Person]{}, encodePerson).body)
+	strictly[api.PersonPage](t, encodePage(directory.Found[directory.Person]{}, encodePerson).body)
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/directory"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/web"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 )
@@ -51,7 +52,7 @@ type server struct {
 
 // handlers is the whole API: the people and groups, and all that surrounds them.
 type handlers struct {
-	directory
+	directoryHandlers
 	administration
 }
 
@@ -61,9 +62,10 @@ func New(c Config) http.Handler {
 	if c.Events == nil {
 		c.Events = httpkit.NewEventLog(c.Logger)
 	}
+	people := directory.New(c.Account)
 	s := &server{Config: c, mux: http.NewServeMux(), metrics: newMetrics(c.Account)}
 	api.HandlerWithOptions(
-		api.NewStrictHandlerWithOptions(&handlers{directory{account: c.Account}, administration{account: c.Account}}, nil, api.StrictHTTPServerOptions{
+		api.NewStrictHandlerWithOptions(&handlers{directoryHandlers{people}, administration{c.Account}}, nil, api.StrictHTTPServerOptions{
 			RequestErrorHandlerFunc:  s.badRequest,
 			ResponseErrorHandlerFunc: s.problem,
 		}),
@@ -73,7 +75,7 @@ func New(c Config) http.Handler {
 	s.mux.Handle("GET /ready", named("GET /ready", http.HandlerFunc(s.ready)))
 	s.mux.Handle("GET /v1/openapi.yaml", named("GET /v1/openapi.yaml", http.HandlerFunc(s.document)))
 	s.HandleFunc("GET /metrics", s.metrics.Handler().ServeHTTP)
-	web.Mount(s.mux, web.Config{Account: c.Account, Route: public, Fault: func(r *http.Request, err error) {
+	web.Mount(s.mux, web.Config{Account: c.Account, Directory: people, Route: public, Fault: func(r *http.Request, err error) {
 		recordOf(r.Context()).Cause = err
 	}})
 	s.mux.Handle("/", named("/", http.HandlerFunc(s.unknown)))

@@ -2,7 +2,7 @@
 // signing up under an allowed domain, confirming a new address.
 //
 // It owns their routes, their looks and the headers that keep them safe. What
-// accepting or confirming does is package account's affair, and so are the
+// accepting or confirming does is package directory's affair, and so are the
 // mails that link here.
 package web
 
@@ -15,6 +15,7 @@ import (
 	"strconv"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/directory"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
 )
@@ -26,7 +27,8 @@ var pages = template.Must(template.ParseFS(files, "pages/*.html"))
 
 // Config is what the pages need.
 type Config struct {
-	Account *account.Account
+	Account   *account.Account
+	Directory *directory.Directory
 	// Fault notes an error that people are not told, for the log.
 	Fault func(*http.Request, error)
 	// Route wraps the handler of a pattern.
@@ -85,28 +87,28 @@ func Mount(mux *http.ServeMux, c Config) {
 
 func (s site) showInvitation(r *http.Request, v *view) error {
 	v.Title = "Join " + s.Account.Name
-	m, err := s.Account.Invitation(r.Context(), r.PathValue("token"))
+	m, err := s.Directory.Invitation(r.Context(), r.PathValue("token"))
 	v.Name, v.Address = m.Name, m.Address
 	return err
 }
 
 func (s site) acceptInvitation(r *http.Request, v *view) error {
 	v.Title = "Welcome to " + s.Account.Name
-	m, err := s.Account.AcceptInvitation(r.Context(), r.PathValue("token"))
+	m, err := s.Directory.AcceptInvitation(r.Context(), r.PathValue("token"))
 	v.Name, v.Address, v.Done = m.Name, m.Address, true
 	return err
 }
 
 func (s site) showAddress(r *http.Request, v *view) error {
 	v.Title = "Confirm your new address"
-	m, err := s.Account.AddressChange(r.Context(), r.PathValue("token"))
+	m, err := s.Directory.AddressChange(r.Context(), r.PathValue("token"))
 	v.Name, v.Address = m.Name, m.PendingAddress
 	return err
 }
 
 func (s site) confirmAddress(r *http.Request, v *view) error {
 	v.Title = "Your address is confirmed"
-	m, err := s.Account.ConfirmAddress(r.Context(), r.PathValue("token"))
+	m, err := s.Directory.ConfirmAddress(r.Context(), r.PathValue("token"))
 	v.Name, v.Address, v.Done = m.Name, m.Address, true
 	return err
 }
@@ -124,7 +126,7 @@ func (s site) signUp(r *http.Request, v *view) error {
 		return account.InvalidValue("", "the form did not arrive whole, or is too large; send it again")
 	}
 	v.Address, v.Name = r.PostFormValue("address"), r.PostFormValue("name")
-	err := s.Account.SignUp(r.Context(), v.Address, v.Name)
+	err := s.Directory.SignUp(r.Context(), v.Address, v.Name)
 	v.Done = err == nil
 	return err
 }

@@ -25,6 +25,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/directory"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/server"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/signin"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
@@ -100,7 +101,7 @@ func (r *realAccount) accept(address string) {
 	}
 	for _, m := range mails {
 		if token, found := strings.CutPrefix(m.Link, r.url+"/join/"); found && m.Recipient == address {
-			if _, err := r.model.AcceptInvitation(r.t.Context(), token); err != nil {
+			if _, err := directory.New(r.model).AcceptInvitation(r.t.Context(), token); err != nil {
 				r.t.Fatal(err)
 			}
 			return

@@ -144,6 +144,13 @@ var walls = []struct {
 		reason: "the provider and the bridge check a folder alike",
 	},
 	{
+		room: "bridge/account/directory",
+		may:  []string{"bridge/account", "bridge/internal"},
+		never: []string{"bridge/account/server", "bridge/account/web", "bridge/account/signin", "bridge/account/firewall",
+			"bridge/account/ipdata"},
+		reason: "people and groups know no server, no credentials and no firewall",
+	},
+	{
 		room:   "bridge/account/firewall",
 		may:    []string{"bridge/account/firewall"},
 		never:  []string{"net/http", "database/sql"},

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/directory"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 )
 
@@ -53,13 +54,14 @@ func (s *site) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	people := directory.New(a)
 	s.ids = make([]string, s.people)
 	errs := make([]error, loaders)
 	var parts sync.WaitGroup
 	for l := range loaders {
 		parts.Go(func() {
 			for n := l; n < s.people && errs[l] == nil && ctx.Err() == nil; n += loaders {
-				p, err := a.CreatePerson(ctx, account.PersonInput{Attributes: user(n), SignInAddress: userName(n)})
+				p, err := people.CreatePerson(ctx, directory.PersonInput{Attributes: user(n), SignInAddress: userName(n)})
 				s.ids[n], errs[l] = p.ID, err
 			}
 		})
@@ -68,21 +70,21 @@ func (s *site) load(ctx context.Context) error {
 	if err := errors.Join(ctx.Err(), errors.Join(errs...)); err != nil {
 		return err
 	}
-	if s.group, err = group(ctx, a, "Everybody", s.ids); err == nil {
-		s.few, err = group(ctx, a, "A few", s.ids[:few])
+	if s.group, err = group(ctx, people, "Everybody", s.ids); err == nil {
+		s.few, err = group(ctx, people, "A few", s.ids[:few])
 	}
 	return err
 }
 
-func group(ctx context.Context, a *account.Account, name string, members []string) (string, error) {
+func group(ctx context.Context, d *directory.Directory, name string, members []string) (string, error) {
 	text, err := json.Marshal(map[string]any{"displayName": name})
 	if err != nil {
 		return "", err
 	}
-	g, err := a.CreateGroup(ctx, account.GroupInput{Attributes: text})
+	g, err := d.CreateGroup(ctx, directory.GroupInput{Attributes: text})
 	if err != nil {
 		return "", err
 	}
-	_, err = a.UpdateGroup(ctx, g.ID, account.GroupUpdate{Add: members}, "", false)
+	_, err = d.UpdateGroup(ctx, g.ID, directory.GroupUpdate{Add: members}, "", false)
 	return g.ID, err
 }

@@ -1,4 +1,4 @@
-package account_test
+package directory_test
 
 import (
 	"context"
@@ -6,14 +6,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/directory"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 )
 
 const month = 30 * 24 * time.Hour // that links in mails are good for
 
 // signUpAnn is what anybody can do on the public page.
-func (d *directory) signUpAnn() {
+func (d *fixture) signUpAnn() {
 	d.t.Helper()
 	if err := d.SignUp(d.t.Context(), "ann@example.com", "Visit evil.example"); err != nil {
 		d.t.Fatal(err)
@@ -22,10 +22,10 @@ func (d *directory) signUpAnn() {
 
 func TestAStrangerWhoSignsUpForSomebodyElse(t *testing.T) {
 	t.Parallel()
-	for name, invite := range map[string]func(*directory){
-		"whom provisioning invited":        func(d *directory) { d.create("ann@example.com") },
-		"whom an administrator invited":    func(d *directory) { d.invite("ann@example.com", store.RoleMember) },
-		"who was signed up by him already": func(d *directory) { d.signUpAnn() },
+	for name, invite := range map[string]func(*fixture){
+		"whom provisioning invited":        func(d *fixture) { d.create("ann@example.com") },
+		"whom an administrator invited":    func(d *fixture) { d.invite("ann@example.com", store.RoleMember) },
+		"who was signed up by him already": func(d *fixture) { d.signUpAnn() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -89,23 +89,23 @@ func TestTheOutboxForgetsLinksThatAreOver(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
 		name string
-		do   func(t *testing.T, d *directory, p account.Person)
+		do   func(t *testing.T, d *fixture, p directory.Person)
 	}{
-		{"after an invitation was accepted", func(t *testing.T, d *directory, _ account.Person) {
+		{"after an invitation was accepted", func(t *testing.T, d *fixture, _ directory.Person) {
 			_, token := d.mailTo("ann@old.com")
 			if _, err := d.AcceptInvitation(t.Context(), token); err != nil {
 				t.Fatal(err)
 			}
 		}},
-		{"after the invited was deprovisioned", func(_ *testing.T, d *directory, p account.Person) { d.remove(p.ID) }},
-		{"after an invitation went to another address and was accepted", func(t *testing.T, d *directory, p account.Person) {
+		{"after the invited was deprovisioned", func(_ *testing.T, d *fixture, p directory.Person) { d.remove(p.ID) }},
+		{"after an invitation went to another address and was accepted", func(t *testing.T, d *fixture, p directory.Person) {
 			d.replace(p.ID, input("ann@new.com"))
 			_, token := d.mailTo("ann@new.com")
 			if _, err := d.AcceptInvitation(t.Context(), token); err != nil {
 				t.Fatal(err)
 			}
 		}},
-		{"after a new address was confirmed", func(t *testing.T, d *directory, p account.Person) {
+		{"after a new address was confirmed", func(t *testing.T, d *fixture, p directory.Person) {
 			d.accept("ann@old.com")
 			d.replace(p.ID, input("ann@new.com"))
 			_, token := d.mailTo("ann@new.com")
@@ -113,12 +113,12 @@ func TestTheOutboxForgetsLinksThatAreOver(t *testing.T) {
 				t.Fatal(err)
 			}
 		}},
-		{"after a move was called off", func(_ *testing.T, d *directory, p account.Person) {
+		{"after a move was called off", func(_ *testing.T, d *fixture, p directory.Person) {
 			d.accept("ann@old.com")
 			d.replace(p.ID, input("ann@new.com"))
 			d.replace(p.ID, input("ann@old.com"))
 		}},
-		{"after a move went elsewhere", func(_ *testing.T, d *directory, p account.Person) {
+		{"after a move went elsewhere", func(_ *testing.T, d *fixture, p directory.Person) {
 			d.accept("ann@old.com")
 			d.replace(p.ID, input("ann@new.com"))
 			d.replace(p.ID, input("ann@third.com")) // which is not allowed, so gets no mail
@@ -170,21 +170,21 @@ func TestLinksAreGoodForAMonth(t *testing.T) {
 	t.Run("an invitation, until whoever sent it sends another", func(t *testing.T) {
 		t.Parallel()
 		yes, no := true, false
-		for name, again := range map[string]func(*directory, account.Person) error{
-			"the identity provider": func(d *directory, p account.Person) error {
+		for name, again := range map[string]func(*fixture, directory.Person) error{
+			"the identity provider": func(d *fixture, p directory.Person) error {
 				d.replace(p.ID, input("ann@example.com", "active", false))
 				d.replace(p.ID, input("ann@example.com", "active", true))
 				return nil
 			},
-			"an administrator": func(d *directory, p account.Person) error {
+			"an administrator": func(d *fixture, p directory.Person) error {
 				for _, suspended := range []*bool{&yes, &no} {
-					if _, err := d.UpdateMember(t.Context(), p.MemberID, account.MemberUpdate{Suspended: suspended}, ""); err != nil {
+					if _, err := d.UpdateMember(t.Context(), p.MemberID, directory.MemberUpdate{Suspended: suspended}, ""); err != nil {
 						return err
 					}
 				}
 				return nil
 			},
-			"the page for signing up": func(d *directory, _ account.Person) error {
+			"the page for signing up": func(d *fixture, _ directory.Person) error {
 				d.allow("example.com")
 				return d.SignUp(t.Context(), "ann@example.com", "Ann")
 			},
@@ -273,7 +273,7 @@ func TestWhoWasShutOutCannotFollowAnOldLink(t *testing.T) {
 }
 
 // accept accepts the invitation that went to an address.
-func (d *directory) accept(address string) {
+func (d *fixture) accept(address string) {
 	d.t.Helper()
 	_, token := d.mailTo(address)
 	if _, err := d.AcceptInvitation(d.t.Context(), token); err != nil {

@@ -1,4 +1,4 @@
-package account
+package directory
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
@@ -30,7 +31,7 @@ type Search struct {
 // Found is one page of an answer.
 type Found[T any] struct {
 	Total int64 // how many match in all
-	Page[T]
+	account.Page[T]
 }
 
 const maxSearchLimit = 1000
@@ -69,7 +70,7 @@ func trimFilter(p *Predicate, list string, paths ...string) *Predicate {
 }
 
 // SearchPeople finds people.
-func (a *Account) SearchPeople(ctx context.Context, s Search) (found Found[Person], err error) {
+func (d *Directory) SearchPeople(ctx context.Context, s Search) (found Found[Person], err error) {
 	s.Filter = trimFilter(s.Filter, "", "userName", "emails.value", "groups.display")
 	var position int64
 	var id string
@@ -77,16 +78,16 @@ func (a *Account) SearchPeople(ctx context.Context, s Search) (found Found[Perso
 	if err != nil {
 		return found, err
 	}
-	err = a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
+	err = d.account.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
 		found.Total, found.Items, err = tx.SearchPeople(ctx, q)
 		return refusedFilter(err)
 	})
-	found.Page = PageOf(found.Items, s.Limit, func(p Person) []any { return s.next(q, p.Key()) })
+	found.Page = account.PageOf(found.Items, s.Limit, func(p Person) []any { return s.next(q, p.Key()) })
 	return found, err
 }
 
 // SearchGroups finds managed groups.
-func (a *Account) SearchGroups(ctx context.Context, s Search) (found Found[Group], err error) {
+func (d *Directory) SearchGroups(ctx context.Context, s Search) (found Found[Group], err error) {
 	s.Filter = trimFilter(s.Filter, "", "displayName")
 	var created int64
 	var id string
@@ -94,12 +95,12 @@ func (a *Account) SearchGroups(ctx context.Context, s Search) (found Found[Group
 	if err != nil {
 		return found, err
 	}
-	err = a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
+	err = d.account.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
 		total, rows, err := tx.SearchGroups(ctx, q)
 		if err != nil {
 			return refusedFilter(err)
 		}
-		page := PageOf(rows, s.Limit, func(g store.Group) []any { return s.next(q, g.Key()) })
+		page := account.PageOf(rows, s.Limit, func(g store.Group) []any { return s.next(q, g.Key()) })
 		found.Total, found.Next = total, page.Next
 		found.Items, err = showGroups(ctx, tx, page.Items, s.WithMembers)
 		return err
@@ -114,11 +115,11 @@ func (s Search) query(place ...any) (store.Search, error) {
 	q := store.Search{Filter: s.Filter, SortBy: s.SortBy, Descending: s.Descending, Offset: s.Offset, Limit: s.Limit}
 	switch {
 	case s.Limit < 0 || s.Limit > maxSearchLimit:
-		return q, InvalidValue("/limit", "the limit is %d; ask for 0 to %d", s.Limit, maxSearchLimit)
+		return q, account.InvalidValue("/limit", "the limit is %d; ask for 0 to %d", s.Limit, maxSearchLimit)
 	case s.Offset < 0:
-		return q, InvalidValue("/offset", "the offset is %d; ask for 0 or more", s.Offset)
+		return q, account.InvalidValue("/offset", "the offset is %d; ask for 0 or more", s.Offset)
 	case s.Cursor != "" && s.Offset != 0:
-		return q, InvalidValue("/offset", "a search goes on by cursor or by offset, not by both")
+		return q, account.InvalidValue("/offset", "a search goes on by cursor or by offset, not by both")
 	}
 	if s.Limit > 0 {
 		q.Limit++
@@ -129,13 +130,13 @@ func (s Search) query(place ...any) (store.Search, error) {
 	// In the order of creation a cursor is a place, which stays right while
 	// people come and go. In another order it is a count.
 	if s.SortBy != nil {
-		err := ReadCursor(s.Cursor, &q.Offset)
+		err := account.ReadCursor(s.Cursor, &q.Offset)
 		if err == nil && q.Offset < 0 {
-			err = InvalidCursor()
+			err = account.InvalidCursor()
 		}
 		return q, err
 	}
-	if err := ReadCursor(s.Cursor, place...); err != nil {
+	if err := account.ReadCursor(s.Cursor, place...); err != nil {
 		return q, err
 	}
 	for _, p := range place {
@@ -155,8 +156,8 @@ func (s Search) next(q store.Search, key []any) []any {
 // refusedFilter makes a refusal of what the store could not compile.
 func refusedFilter(err error) error {
 	if e, ok := errors.AsType[*store.FilterError](err); ok {
-		return &Error{Status: http.StatusUnprocessableEntity, Code: api.ErrorCodeInvalidFilter, Title: "Invalid filter",
-			Detail: e.Detail, Details: Details{Field: "/filter"}}
+		return &account.Error{Status: http.StatusUnprocessableEntity, Code: api.ErrorCodeInvalidFilter, Title: "Invalid filter",
+			Detail: e.Detail, Details: account.Details{Field: "/filter"}}
 	}
 	return err
 }

@@ -1,4 +1,4 @@
-package account_test
+package directory_test
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/directory"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 )
 
@@ -14,20 +15,20 @@ import (
 // times, by the strong entity tag under which it is served.
 type shown struct{ document, tag string }
 
-func (d *directory) shownPerson(id string) shown {
+func (d *fixture) shownPerson(id string) shown {
 	d.t.Helper()
 	p := d.person(id)
 	document := fmt.Sprint(p.Attributes, p.Groups, p.State, p.Suspended, p.Address, p.PendingAddress)
-	tag := account.PersonETag(p)
+	tag := directory.PersonETag(p)
 	// A list and a filter know the same version.
-	for _, filter := range []*account.Predicate{eq("id", id), exact(eq("meta.version", tag))} {
-		list, err := d.SearchPeople(d.t.Context(), account.Search{Filter: filter, Limit: 10})
+	for _, filter := range []*directory.Predicate{eq("id", id), exact(eq("meta.version", tag))} {
+		list, err := d.SearchPeople(d.t.Context(), directory.Search{Filter: filter, Limit: 10})
 		if err != nil {
 			d.t.Fatal(err)
 		}
 		found := false
 		for _, q := range list.Items {
-			found = found || q.ID == id && account.PersonETag(q) == tag
+			found = found || q.ID == id && directory.PersonETag(q) == tag
 		}
 		if !found {
 			d.t.Errorf("a list by %v does not have %s at version %s", filter, id, tag)
@@ -36,7 +37,7 @@ func (d *directory) shownPerson(id string) shown {
 	return shown{document, tag}
 }
 
-func (d *directory) shownGroup(id string) shown {
+func (d *fixture) shownGroup(id string) shown {
 	d.t.Helper()
 	g, err := d.Group(d.t.Context(), id, true)
 	if err != nil {
@@ -66,7 +67,9 @@ func TestADocumentThatChangedHasAnotherEntityTag(t *testing.T) {
 	must(d.AddGroupMember(ctx, byHand.ID, ann.MemberID))
 	inner := d.group("Inner", ann.ID)
 	outer := d.group("Outer", inner.ID, ann.ID)
-	rename := func(id, name string) { d.update(id, account.GroupUpdate{Attributes: attributes("displayName", name)}) }
+	rename := func(id, name string) {
+		d.update(id, directory.GroupUpdate{Attributes: attributes("displayName", name)})
+	}
 	choir := ""
 
 	steps := []struct {
@@ -80,9 +83,9 @@ func TestADocumentThatChangedHasAnotherEntityTag(t *testing.T) {
 		{"a nested group is renamed", func() { rename(inner.ID, "Core") }},
 		{"a group is written with its own name", func() { rename(inner.ID, "Core") }},
 		{"two are renamed, with names that were another's", func() { rename(inner.ID, "X"); rename(outer.ID, "Core"); rename(inner.ID, "Outer") }},
-		{"another person joins", func() { d.update(outer.ID, account.GroupUpdate{Add: []string{bob.ID}}) }},
-		{"the person leaves a group", func() { d.update(outer.ID, account.GroupUpdate{Remove: []string{ann.ID}}) }},
-		{"and joins it again", func() { d.update(outer.ID, account.GroupUpdate{Add: []string{ann.ID}}) }},
+		{"another person joins", func() { d.update(outer.ID, directory.GroupUpdate{Add: []string{bob.ID}}) }},
+		{"the person leaves a group", func() { d.update(outer.ID, directory.GroupUpdate{Remove: []string{ann.ID}}) }},
+		{"and joins it again", func() { d.update(outer.ID, directory.GroupUpdate{Add: []string{ann.ID}}) }},
 		{"a group made by hand becomes managed", func() { choir = d.group("Choir").ID }},
 		{"is renamed", func() { rename(choir, "Band") }},
 		{"and unmanaged", func() { must(d.DeleteGroup(ctx, choir, "")) }},
@@ -99,7 +102,7 @@ func TestADocumentThatChangedHasAnotherEntityTag(t *testing.T) {
 			must(err)
 		}},
 		{"the person is suspended by hand", func() {
-			_, err := d.UpdateMember(ctx, ann.MemberID, account.MemberUpdate{Suspended: new(true)}, "")
+			_, err := d.UpdateMember(ctx, ann.MemberID, directory.MemberUpdate{Suspended: new(true)}, "")
 			must(err)
 		}},
 		{"and let in again", func() { d.replace(ann.ID, input("ann@new.com", "active", true)) }},
@@ -140,18 +143,18 @@ func TestIfMatchKnowsTheNamesOfGroups(t *testing.T) {
 	d := newDirectory(t)
 	p := d.create("ann@example.com")
 	g := d.group("Engineers", p.ID)
-	old := account.PersonETag(d.person(p.ID))
-	d.update(g.ID, account.GroupUpdate{Attributes: attributes("displayName", "Builders")})
+	old := directory.PersonETag(d.person(p.ID))
+	d.update(g.ID, directory.GroupUpdate{Attributes: attributes("displayName", "Builders")})
 	_, err := d.ReplacePerson(t.Context(), p.ID, input("ann@example.com", "title", "Dr."), old)
 	wantRefusal(t, err, "version_mismatch")
 	wantRefusal(t, d.DeletePerson(t.Context(), p.ID, old), "version_mismatch")
-	if _, err := d.ReplacePerson(t.Context(), p.ID, input("ann@example.com", "title", "Dr."), account.PersonETag(d.person(p.ID))); err != nil {
+	if _, err := d.ReplacePerson(t.Context(), p.ID, input("ann@example.com", "title", "Dr."), directory.PersonETag(d.person(p.ID))); err != nil {
 		t.Error(err)
 	}
 }
 
 // rowsWritten counts the rows that a change writes.
-func (d *directory) rowsWritten(change func(context.Context) error) (n int64) {
+func (d *fixture) rowsWritten(change func(context.Context) error) (n int64) {
 	d.t.Helper()
 	err := d.Store.Write(d.t.Context(), func(ctx context.Context, tx *store.Tx) error {
 		var before, after int64
@@ -179,9 +182,9 @@ func TestRenamingAGroupWritesTheSameNumberOfRowsHoweverLargeItIs(t *testing.T) {
 		people = append(people, d.create(fmt.Sprintf("p%d@example.com", i)).ID)
 	}
 	small, large := d.group("Small", people[0]), d.group("Large", people...)
-	rename := func(g account.Group) int64 {
+	rename := func(g directory.Group) int64 {
 		return d.rowsWritten(func(ctx context.Context) error {
-			u := account.GroupUpdate{Attributes: attributes("displayName", "Renamed "+g.ID)}
+			u := directory.GroupUpdate{Attributes: attributes("displayName", "Renamed "+g.ID)}
 			_, err := d.UpdateGroup(ctx, g.ID, u, "", false)
 			return err
 		})

@@ -1,10 +1,10 @@
-package account_test
+package directory_test
 
 import (
 	"encoding/json"
 	"testing"
 
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/directory"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 )
 
@@ -18,7 +18,7 @@ func TestBlanksAroundAUserNameDoNotCount(t *testing.T) {
 	t.Parallel()
 	for _, name := range padded("ann@example.com") {
 		d := newDirectory(t)
-		p := d.createFrom(account.PersonInput{SignInAddress: name, Attributes: attributes("userName", name, "floor", 3,
+		p := d.createFrom(directory.PersonInput{SignInAddress: name, Attributes: attributes("userName", name, "floor", 3,
 			"emails", []any{map[string]any{"value": name, "type": "work", "display": " kept <as> sent "}, "x@y.org"})})
 		if want := `{"emails":[{"display":" kept <as> sent ","type":"work","value":"ann@example.com"},"x@y.org"],"floor":3,"userName":"ann@example.com"}`; p.Attributes != want {
 			t.Errorf("%q is kept as\n%s\nwant\n%s", name, p.Attributes, want)
@@ -35,11 +35,11 @@ func TestBlanksAroundAUserNameDoNotCount(t *testing.T) {
 			wantRefusal(t, err, "user_name_taken")
 		}
 		// Writing it again with other blanks is no change.
-		if got := d.replace(p.ID, account.PersonInput{SignInAddress: name, Attributes: json.RawMessage(p.Attributes)}); got.Version != p.Version {
+		if got := d.replace(p.ID, directory.PersonInput{SignInAddress: name, Attributes: json.RawMessage(p.Attributes)}); got.Version != p.Version {
 			t.Errorf("%q: version %d of %d", name, got.Version, p.Version)
 		}
 		d.remove(p.ID)
-		if again := d.createFrom(account.PersonInput{Attributes: attributes("userName", name+" ")}); again.MemberID != p.MemberID {
+		if again := d.createFrom(directory.PersonInput{Attributes: attributes("userName", name+" ")}); again.MemberID != p.MemberID {
 			t.Errorf("%q did not adopt the member who had the name last", name)
 		}
 		if faults, err := d.Store.Check(t.Context()); err != nil || len(faults) > 0 {
@@ -47,7 +47,7 @@ func TestBlanksAroundAUserNameDoNotCount(t *testing.T) {
 		}
 	}
 	d := newDirectory(t)
-	_, err := d.CreatePerson(t.Context(), account.PersonInput{Attributes: attributes("userName", " \u00a0\u200b")})
+	_, err := d.CreatePerson(t.Context(), directory.PersonInput{Attributes: attributes("userName", " \u00a0\u200b")})
 	wantRefusal(t, err, "invalid_value")
 }
 
@@ -67,9 +67,9 @@ func TestBlanksAroundAGroupNameDoNotCount(t *testing.T) {
 		}
 		other := d.group([]string{"A", "B", "C", "D", "E"}[i])
 		for _, again := range append(padded("CHOIR"), "choir") {
-			_, err := d.CreateGroup(t.Context(), account.GroupInput{Attributes: attributes("displayName", again)})
+			_, err := d.CreateGroup(t.Context(), directory.GroupInput{Attributes: attributes("displayName", again)})
 			wantRefusal(t, err, "group_name_taken")
-			_, err = d.UpdateGroup(t.Context(), other.ID, account.GroupUpdate{Attributes: attributes("displayName", again)}, "", false)
+			_, err = d.UpdateGroup(t.Context(), other.ID, directory.GroupUpdate{Attributes: attributes("displayName", again)}, "", false)
 			wantRefusal(t, err, "group_name_taken")
 		}
 		if err := d.DeleteGroup(t.Context(), g.ID, ""); err != nil {
@@ -77,7 +77,7 @@ func TestBlanksAroundAGroupNameDoNotCount(t *testing.T) {
 		}
 	}
 	for _, name := range padded("Owners") {
-		_, err := d.CreateGroup(t.Context(), account.GroupInput{Attributes: attributes("displayName", name)})
+		_, err := d.CreateGroup(t.Context(), directory.GroupInput{Attributes: attributes("displayName", name)})
 		wantRefusal(t, err, "protected")
 	}
 }
@@ -89,11 +89,11 @@ func TestBlanksAroundAnAddressDoNotCount(t *testing.T) {
 	if m.Address != "ann@example.com" {
 		t.Errorf("invited at %q", m.Address)
 	}
-	found, err := d.Members(t.Context(), account.MemberFilter{Address: "\tann@example.com "}, "", 10)
+	found, err := d.Members(t.Context(), directory.MemberFilter{Address: "\tann@example.com "}, "", 10)
 	if err != nil || len(found.Items) != 1 {
 		t.Errorf("found %v, %v", found.Items, err)
 	}
-	if p := d.createFrom(account.PersonInput{Attributes: attributes("userName", "ann"), SignInAddress: " ANN@example.com"}); p.MemberID != m.ID {
+	if p := d.createFrom(directory.PersonInput{Attributes: attributes("userName", "ann"), SignInAddress: " ANN@example.com"}); p.MemberID != m.ID {
 		t.Errorf("adopted %+v, want the member who has the address", p)
 	}
 }
@@ -101,13 +101,13 @@ func TestBlanksAroundAnAddressDoNotCount(t *testing.T) {
 func TestFiltersPassOverBlanksAroundNames(t *testing.T) {
 	t.Parallel()
 	d := newDirectory(t)
-	ann := d.createFrom(account.PersonInput{Attributes: attributes("userName", " ann lee ", "displayName", " Ann ",
+	ann := d.createFrom(directory.PersonInput{Attributes: attributes("userName", " ann lee ", "displayName", " Ann ",
 		"emails", []any{map[string]any{"value": "ann@home.org ", "type": "home"}})})
-	d.createFrom(account.PersonInput{Attributes: attributes("userName", "ann leeds")})
+	d.createFrom(directory.PersonInput{Attributes: attributes("userName", "ann leeds")})
 	d.group(" The Choir ", ann.ID)
 	for _, row := range []struct {
 		name   string
-		filter *account.Predicate
+		filter *directory.Predicate
 		want   int
 	}{
 		{"eq without blanks", eq("userName", "Ann Lee"), 1},
@@ -125,13 +125,13 @@ func TestFiltersPassOverBlanksAroundNames(t *testing.T) {
 		{"a display name is kept as sent", eq("displayName", "Ann"), 0},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			found, err := d.SearchPeople(t.Context(), account.Search{Filter: row.filter, Limit: 10})
+			found, err := d.SearchPeople(t.Context(), directory.Search{Filter: row.filter, Limit: 10})
 			if err != nil || int(found.Total) != row.want {
 				t.Errorf("found %d, %v; want %d", found.Total, err, row.want)
 			}
 		})
 	}
-	found, err := d.SearchGroups(t.Context(), account.Search{Filter: eq("displayName", "the choir\u2003"), Limit: 10})
+	found, err := d.SearchGroups(t.Context(), directory.Search{Filter: eq("displayName", "the choir\u2003"), Limit: 10})
 	if err != nil || found.Total != 1 || found.Items[0].Attributes != `{"displayName":"The Choir"}` {
 		t.Errorf("found %+v, %v", found.Items, err)
 	}

@@ -1,11 +1,11 @@
-package account_test
+package directory_test
 
 import (
 	"context"
 	"slices"
 	"testing"
 
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/directory"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 )
 
@@ -15,7 +15,7 @@ func TestOpenInvitationsHideNobodyWhoNeedsSomething(t *testing.T) {
 	t.Parallel()
 	d := newDirectory(t)
 	moving := d.joined("moving@example.com")
-	d.replace(moving.ID, account.PersonInput{Attributes: attributes("userName", "moving"), SignInAddress: "moving@new.com"})
+	d.replace(moving.ID, directory.PersonInput{Attributes: attributes("userName", "moving"), SignInAddress: "moving@new.com"})
 	d.create("accepted@example.com")
 	_, token := d.mailTo("accepted@example.com")
 	if _, err := d.AcceptInvitation(t.Context(), token); err != nil {

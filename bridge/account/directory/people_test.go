@@ -1,4 +1,4 @@
-package account_test
+package directory_test
 
 import (
 	"encoding/json"
@@ -9,6 +9,7 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/directory"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 )
 
@@ -71,7 +72,7 @@ func TestAttributesAreKeptAsSent(t *testing.T) {
 	t.Parallel()
 	d := newDirectory(t)
 	sent := `{"userName":"ann@example.com","phoneNumbers":[{"value":"(0) 1"}],"x":{"big":12345678901234567890},"n":null}`
-	p := d.createFrom(account.PersonInput{Attributes: json.RawMessage(" " + sent), SignInAddress: "ann@example.com"})
+	p := d.createFrom(directory.PersonInput{Attributes: json.RawMessage(" " + sent), SignInAddress: "ann@example.com"})
 	if p.Attributes != sent {
 		t.Errorf("got  %s\nwant %s", p.Attributes, sent)
 	}
@@ -97,7 +98,7 @@ func TestWhatIsNoPersonIsRefusedByField(t *testing.T) {
 		"an address that is none":   {`{"userName":"a"}`, "not an address", "/sign_in_address", "invalid_value"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := d.CreatePerson(t.Context(), account.PersonInput{Attributes: json.RawMessage(row.attributes), SignInAddress: row.address})
+			_, err := d.CreatePerson(t.Context(), directory.PersonInput{Attributes: json.RawMessage(row.attributes), SignInAddress: row.address})
 			e := wantRefusal(t, err, row.code)
 			if e.Field != row.field {
 				t.Errorf("field %q, want %q", e.Field, row.field)
@@ -139,7 +140,7 @@ func TestNobodyInactiveIsInvitedBeforeBeingActivated(t *testing.T) {
 		t.Fatalf("created as %+v, want suspended and not invited", p)
 	}
 	g := d.group("Engineers", p.ID)
-	members, err := d.Members(t.Context(), account.MemberFilter{}, "", 100)
+	members, err := d.Members(t.Context(), directory.MemberFilter{}, "", 100)
 	if err != nil || len(members.Items) != 0 {
 		t.Errorf("members %v, %v; want none", members.Items, err)
 	}
@@ -159,7 +160,7 @@ func TestWritingTheSameAgainChangesNothing(t *testing.T) {
 	t.Parallel()
 	d := newDirectory(t)
 	p := d.create("ann@example.com", "displayName", "Ann")
-	again := account.PersonInput{ // in another order
+	again := directory.PersonInput{ // in another order
 		Attributes: json.RawMessage(`{"userName": "ann@example.com", "displayName": "Ann"}`), SignInAddress: "ann@example.com",
 	}
 	if got := d.replace(p.ID, again); !reflect.DeepEqual(got, p) {
@@ -201,7 +202,7 @@ func TestADeletedPersonIsGoneAndTheMemberStaysSuspended(t *testing.T) {
 	if err := d.AddGroupMember(t.Context(), byHand.ID, p.MemberID); err != nil {
 		t.Fatal(err)
 	}
-	before := d.update(g.ID, account.GroupUpdate{})
+	before := d.update(g.ID, directory.GroupUpdate{})
 	d.remove(p.ID)
 
 	_, err = d.Person(t.Context(), p.ID)
@@ -211,7 +212,7 @@ func TestADeletedPersonIsGoneAndTheMemberStaysSuspended(t *testing.T) {
 	if !m.Suspended || m.Managed() || m.Address != "ann@example.com" {
 		t.Errorf("member %+v, want suspended, unmanaged, at the same address", m)
 	}
-	after := d.update(g.ID, account.GroupUpdate{})
+	after := d.update(g.ID, directory.GroupUpdate{})
 	if len(after.Members) != 0 || after.MemberCount != 0 || after.Version != before.Version+1 {
 		t.Errorf("group %+v, want empty at the next version", after)
 	}
@@ -235,7 +236,7 @@ func TestAdoption(t *testing.T) {
 			t.Fatal(err)
 		}
 		d.remove(old.ID)
-		p := d.createFrom(account.PersonInput{Attributes: attributes("userName", "ANN@example.com")})
+		p := d.createFrom(directory.PersonInput{Attributes: attributes("userName", "ANN@example.com")})
 		if p.ID == old.ID || p.MemberID != old.MemberID || p.State != store.Active || p.Suspended {
 			t.Errorf("adopted as %+v, want the same member, active, under a new id", p)
 		}
@@ -249,7 +250,7 @@ func TestAdoption(t *testing.T) {
 		t.Parallel()
 		d := newDirectory(t)
 		m := d.invite("Ann@Example.com", store.RoleMember)
-		p := d.createFrom(account.PersonInput{Attributes: attributes("userName", "ann"), SignInAddress: "ann@example.com"})
+		p := d.createFrom(directory.PersonInput{Attributes: attributes("userName", "ann"), SignInAddress: "ann@example.com"})
 		if p.MemberID != m.ID {
 			t.Errorf("adopted %s, want %s", p.MemberID, m.ID)
 		}
@@ -263,7 +264,7 @@ func TestAdoption(t *testing.T) {
 		first := d.create("ann@example.com")
 		d.remove(first.ID)
 		second := d.invite("bob@example.com", store.RoleMember)
-		_, err := d.CreatePerson(t.Context(), account.PersonInput{
+		_, err := d.CreatePerson(t.Context(), directory.PersonInput{
 			Attributes: attributes("userName", "ann@example.com"), SignInAddress: "bob@example.com",
 		})
 		e := wantRefusal(t, err, "user_name_taken")
@@ -289,11 +290,11 @@ func TestAdoption(t *testing.T) {
 			t.Fatal(err)
 		}
 		d.remove(p.ID)
-		if got := d.update(g.ID, account.GroupUpdate{}); got.MemberCount != 0 || len(got.Members) != 0 {
+		if got := d.update(g.ID, directory.GroupUpdate{}); got.MemberCount != 0 || len(got.Members) != 0 {
 			t.Errorf("%d members %v, want none to be seen", got.MemberCount, got.Members)
 		}
 		again := d.create("ann@example.com")
-		if got := d.update(g.ID, account.GroupUpdate{}); got.MemberCount != 1 || !slices.Equal(ids(got.Members), []string{again.ID}) {
+		if got := d.update(g.ID, directory.GroupUpdate{}); got.MemberCount != 1 || !slices.Equal(ids(got.Members), []string{again.ID}) {
 			t.Errorf("%d members %v, want %s", got.MemberCount, got.Members, again.ID)
 		}
 	})
@@ -301,21 +302,21 @@ func TestAdoption(t *testing.T) {
 		t.Parallel()
 		d := newDirectory(t)
 		m := d.invite("ann@example.com", store.RoleMember)
-		p := d.createFrom(account.PersonInput{Attributes: attributes("userName", "ann")})
+		p := d.createFrom(directory.PersonInput{Attributes: attributes("userName", "ann")})
 		g := d.group("Engineers", p.ID)
-		got := d.replace(p.ID, account.PersonInput{Attributes: attributes("userName", "ann"), SignInAddress: "ann@example.com"})
+		got := d.replace(p.ID, directory.PersonInput{Attributes: attributes("userName", "ann"), SignInAddress: "ann@example.com"})
 		if got.ID != p.ID || got.MemberID != m.ID || !slices.Equal(ids(got.Groups), []string{g.ID}) {
 			t.Errorf("got %+v, want the member %s, under the same id, in the group", got, m.ID)
 		}
-		if g := d.update(g.ID, account.GroupUpdate{}); g.MemberCount != 1 || len(g.Members) != 1 {
+		if g := d.update(g.ID, directory.GroupUpdate{}); g.MemberCount != 1 || len(g.Members) != 1 {
 			t.Errorf("%d members, %v; want one", g.MemberCount, g.Members)
 		}
 	})
 }
 
-func (d *directory) accountGroup(name string) account.GroupSummary {
+func (d *fixture) accountGroup(name string) directory.GroupSummary {
 	d.t.Helper()
-	page, err := d.Groups(d.t.Context(), account.GroupFilter{Name: name}, "", 1)
+	page, err := d.Groups(d.t.Context(), directory.GroupFilter{Name: name}, "", 1)
 	if err != nil || len(page.Items) != 1 {
 		d.t.Fatalf("group %q: %v, %v", name, page.Items, err)
 	}
@@ -335,7 +336,7 @@ func TestTheProtectedAreNamedAndLeftAlone(t *testing.T) {
 			}
 			// Promoted by hand after having been provisioned.
 			p := d.create("ann@example.com")
-			if _, err := d.UpdateMember(t.Context(), p.MemberID, account.MemberUpdate{Role: &role}, ""); err != nil {
+			if _, err := d.UpdateMember(t.Context(), p.MemberID, directory.MemberUpdate{Role: &role}, ""); err != nil {
 				t.Fatal(err)
 			}
 			_, err = d.ReplacePerson(t.Context(), p.ID, input("ann@example.com", "active", false), "")
@@ -348,7 +349,7 @@ func TestTheProtectedAreNamedAndLeftAlone(t *testing.T) {
 			d.allow("example.org")
 			d.create("bob@example.com")
 			for _, address := range []string{"ann@example.org", "bob@example.com"} {
-				in := account.PersonInput{Attributes: attributes("userName", "ann@example.com"), SignInAddress: address}
+				in := directory.PersonInput{Attributes: attributes("userName", "ann@example.com"), SignInAddress: address}
 				_, err := d.ReplacePerson(t.Context(), p.ID, in, "")
 				if e := wantRefusal(t, err, "protected"); e.Name != "ann@example.com" || e.Status != 409 {
 					t.Errorf("refused with %+v, want status 409 naming ann@example.com", e)
@@ -368,7 +369,7 @@ func TestChangesByHandAreSeenByProvisioning(t *testing.T) {
 	d := newDirectory(t)
 	p := d.create("ann@example.com")
 	manager := store.RoleProvisionManager
-	_, err := d.UpdateMember(t.Context(), p.MemberID, account.MemberUpdate{Role: &manager}, "")
+	_, err := d.UpdateMember(t.Context(), p.MemberID, directory.MemberUpdate{Role: &manager}, "")
 	wantRefusal(t, err, "invalid_value")
 	_, err = d.InviteMember(t.Context(), "ANN@example.com", "", store.RoleMember)
 	if e := wantRefusal(t, err, "already_exists"); e.ExistingID != p.MemberID {
@@ -381,13 +382,13 @@ func TestChangesByHandAreSeenByProvisioning(t *testing.T) {
 func TestWhoWasSuspendedByHandStaysSoUntilProvisioningSaysActive(t *testing.T) {
 	t.Parallel()
 	d := newDirectory(t)
-	p := d.createFrom(account.PersonInput{SignInAddress: "ann@example.com", Attributes: json.RawMessage(
+	p := d.createFrom(directory.PersonInput{SignInAddress: "ann@example.com", Attributes: json.RawMessage(
 		`{"userName":"ann@example.com","active":true,"note":"1 < 2","floor":3.0}`)})
 	silent := d.create("bob@example.com")
 	active, inactive := eq("active", true), eq("active", false)
-	found := func(f *account.Predicate) (ids []string) {
+	found := func(f *directory.Predicate) (ids []string) {
 		t.Helper()
-		page, err := d.SearchPeople(t.Context(), account.Search{Filter: f, Limit: 10})
+		page, err := d.SearchPeople(t.Context(), directory.Search{Filter: f, Limit: 10})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -398,7 +399,7 @@ func TestWhoWasSuspendedByHandStaysSoUntilProvisioningSaysActive(t *testing.T) {
 	}
 	suspend := func(memberID string, suspended bool) {
 		t.Helper()
-		if _, err := d.UpdateMember(t.Context(), memberID, account.MemberUpdate{Suspended: &suspended}, ""); err != nil {
+		if _, err := d.UpdateMember(t.Context(), memberID, directory.MemberUpdate{Suspended: &suspended}, ""); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -425,7 +426,7 @@ func TestWhoWasSuspendedByHandStaysSoUntilProvisioningSaysActive(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, in := range []account.PersonInput{{Attributes: text, SignInAddress: "ann@example.com"}, input("ann@example.com", "title", "Prof.")} {
+	for _, in := range []directory.PersonInput{{Attributes: text, SignInAddress: "ann@example.com"}, input("ann@example.com", "title", "Prof.")} {
 		if got := d.replace(p.ID, in); !got.Suspended || !strings.Contains(got.Attributes, `"active":false`) {
 			t.Errorf("after %s: suspended %t, attributes %s", in.Attributes, got.Suspended, got.Attributes)
 		}
@@ -449,13 +450,13 @@ func TestTheLastToHaveAUserNameIsAdopted(t *testing.T) {
 	d.remove(first.ID)
 	second := d.create("bob@example.com")
 	// The first is not adopted: a rename makes nobody a member.
-	d.replace(second.ID, account.PersonInput{Attributes: attributes("userName", "ann@example.com"), SignInAddress: "bob@example.com"})
+	d.replace(second.ID, directory.PersonInput{Attributes: attributes("userName", "ann@example.com"), SignInAddress: "bob@example.com"})
 	d.remove(second.ID)
-	if p := d.createFrom(account.PersonInput{Attributes: attributes("userName", "ann@example.com")}); p.MemberID != second.MemberID {
+	if p := d.createFrom(directory.PersonInput{Attributes: attributes("userName", "ann@example.com")}); p.MemberID != second.MemberID {
 		t.Errorf("adopted %s, want %s", p.MemberID, second.MemberID)
 	}
 	// The one before is still found by his address.
-	if p := d.createFrom(account.PersonInput{Attributes: attributes("userName", "a"), SignInAddress: "ann@example.com"}); p.MemberID != first.MemberID {
+	if p := d.createFrom(directory.PersonInput{Attributes: attributes("userName", "a"), SignInAddress: "ann@example.com"}); p.MemberID != first.MemberID {
 		t.Errorf("adopted %s, want %s", p.MemberID, first.MemberID)
 	}
 }
@@ -479,7 +480,7 @@ func TestTheConflictWithSomebodySuspendedSaysWhatToDo(t *testing.T) {
 		}
 	}
 	// By hand is suspended too.
-	if _, err := d.UpdateMember(t.Context(), p.MemberID, account.MemberUpdate{Suspended: new(true)}, ""); err != nil {
+	if _, err := d.UpdateMember(t.Context(), p.MemberID, directory.MemberUpdate{Suspended: new(true)}, ""); err != nil {
 		t.Fatal(err)
 	}
 	_, err := d.CreatePerson(t.Context(), input("ann@example.com"))

@@ -1,4 +1,4 @@
-package account
+package directory
 
 import (
 	"cmp"
@@ -6,8 +6,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
@@ -15,6 +19,27 @@ import (
 
 // A Person is what provisioning says of a member.
 type Person = store.Person
+
+// PersonETag is the entity tag of a person, whose document shows the names of
+// groups beside the row's own.
+func PersonETag(p Person) string {
+	if p.GroupNames == 0 {
+		return account.ETag(p.Version)
+	}
+	return account.ETagWith(p.Version, strconv.FormatInt(p.GroupNames, 10))
+}
+
+// checkPersonTag is account.CheckVersion for a person. The whole tag counts: the
+// document that the client has may show another name of a group.
+func checkPersonTag(ifMatch string, p Person) error {
+	have := PersonETag(p)
+	if ifMatch == "" || ifMatch == "*" || slices.ContainsFunc(strings.Split(ifMatch, ","), func(tag string) bool {
+		return strings.TrimSpace(tag) == have
+	}) {
+		return nil
+	}
+	return account.VersionMismatch(have)
+}
 
 // PersonInput is what a create or replace says.
 type PersonInput struct {
@@ -31,19 +56,19 @@ func (in *PersonInput) read() (attributes, error) {
 		return attrs, err
 	}
 	if attrs.userName == "" {
-		return attrs, InvalidValue("/attributes/userName", "userName is missing or empty; a person needs one")
+		return attrs, account.InvalidValue("/attributes/userName", "userName is missing or empty; a person needs one")
 	}
 	if in.SignInAddress != "" {
 		if err := checkAddress(in.SignInAddress); err != nil {
-			return attrs, InvalidValue("/sign_in_address", "%v", err)
+			return attrs, account.InvalidValue("/sign_in_address", "%v", err)
 		}
 	}
 	return attrs, nil
 }
 
 // Person returns a person by SCIM id.
-func (a *Account) Person(ctx context.Context, id string) (p Person, err error) {
-	err = a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
+func (d *Directory) Person(ctx context.Context, id string) (p Person, err error) {
+	err = d.account.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
 		p, err = person(ctx, tx, id)
 		return err
 	})
@@ -53,7 +78,7 @@ func (a *Account) Person(ctx context.Context, id string) (p Person, err error) {
 func person(ctx context.Context, tx *store.Tx, id string) (Person, error) {
 	p, found, err := tx.Person(ctx, id)
 	if err == nil && !found {
-		return p, NotFound("person", id)
+		return p, account.NotFound("person", id)
 	}
 	return p, err
 }
@@ -62,12 +87,12 @@ func person(ctx context.Context, tx *store.Tx, id string) (Person, error) {
 // last, or else who has the address, is adopted and reactivated; otherwise
 // somebody new is invited, unless the person is inactive or has no address
 // that is free.
-func (a *Account) CreatePerson(ctx context.Context, in PersonInput) (p Person, err error) {
+func (d *Directory) CreatePerson(ctx context.Context, in PersonInput) (p Person, err error) {
 	attrs, err := in.read()
 	if err != nil {
 		return p, err
 	}
-	err = a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+	err = d.account.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		if err := checkUserName(ctx, tx, attrs.userName, ""); err != nil {
 			return err
 		}
@@ -75,10 +100,10 @@ func (a *Account) CreatePerson(ctx context.Context, in PersonInput) (p Person, e
 		if err != nil {
 			return err
 		}
-		now := a.Time()
+		now := d.account.Time()
 		if !adopted {
 			m = store.Member{
-				ID: a.NewID(), Name: attrs.personName(), Role: store.RoleMember,
+				ID: d.account.NewID(), Name: attrs.personName(), Role: store.RoleMember,
 				State: store.NotInvited, StateSince: now, CreatedAt: now, Suspended: !attrs.active,
 			}
 			if err := tx.InsertMember(ctx, m); err != nil {
@@ -87,9 +112,9 @@ func (a *Account) CreatePerson(ctx context.Context, in PersonInput) (p Person, e
 		}
 		// The id is new also for an adopted member, so that a late retry on
 		// the one before stays 404.
-		p = Person{ID: a.NewID(), MemberID: m.ID, CreatedAt: now, ModifiedAt: now}
-		a.take(&p, attrs, in.SignInAddress)
-		if err := a.settle(ctx, tx, &p, m, attrs); err != nil {
+		p = Person{ID: d.account.NewID(), MemberID: m.ID, CreatedAt: now, ModifiedAt: now}
+		d.take(&p, attrs, in.SignInAddress)
+		if err := d.settle(ctx, tx, &p, m, attrs); err != nil {
 			return err
 		}
 		if err := tx.InsertPerson(ctx, p); err != nil {
@@ -102,7 +127,7 @@ func (a *Account) CreatePerson(ctx context.Context, in PersonInput) (p Person, e
 		if err := tx.CountMember(ctx, m.ID, +1, now); err != nil {
 			return err
 		}
-		if err := a.Audit(ctx, tx, "person.create", p.ID, "member %s", m.ID); err != nil {
+		if err := d.account.Audit(ctx, tx, "person.create", p.ID, "member %s", m.ID); err != nil {
 			return err
 		}
 		p, err = person(ctx, tx, p.ID)
@@ -113,12 +138,12 @@ func (a *Account) CreatePerson(ctx context.Context, in PersonInput) (p Person, e
 
 // ReplacePerson replaces what is known of a person, and suspends, reactivates,
 // invites or moves the member as it says.
-func (a *Account) ReplacePerson(ctx context.Context, id string, in PersonInput, ifMatch string) (p Person, err error) {
+func (d *Directory) ReplacePerson(ctx context.Context, id string, in PersonInput, ifMatch string) (p Person, err error) {
 	attrs, err := in.read()
 	if err != nil {
 		return p, err
 	}
-	err = a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+	err = d.account.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		if p, err = person(ctx, tx, id); err != nil {
 			return err
 		}
@@ -142,20 +167,20 @@ func (a *Account) ReplacePerson(ctx context.Context, id string, in PersonInput, 
 		}
 		before, seat := p, m
 		if !sameAttributes(p.Attributes, attrs.text) {
-			p.ModifiedAt = a.Time()
+			p.ModifiedAt = d.account.Time()
 			if err := tx.SetEmails(ctx, p.ID, attrs.emails); err != nil {
 				return err
 			}
 		} else {
 			attrs.text = p.Attributes
 		}
-		a.take(&p, attrs, in.SignInAddress)
+		d.take(&p, attrs, in.SignInAddress)
 		if attrs.active && m.State == store.NotInvited {
-			if m, err = a.adoptLate(ctx, tx, &p, m); err != nil {
+			if m, err = d.adoptLate(ctx, tx, &p, m); err != nil {
 				return err
 			}
 		}
-		if err := a.settle(ctx, tx, &p, m, attrs); err != nil {
+		if err := d.settle(ctx, tx, &p, m, attrs); err != nil {
 			return err
 		}
 		if samePerson(before, p) {
@@ -174,7 +199,7 @@ func (a *Account) ReplacePerson(ctx context.Context, id string, in PersonInput, 
 				return err
 			}
 		}
-		if err := a.Audit(ctx, tx, "person.replace", id, ""); err != nil {
+		if err := d.account.Audit(ctx, tx, "person.replace", id, ""); err != nil {
 			return err
 		}
 		p, err = person(ctx, tx, id)
@@ -194,8 +219,8 @@ func samePerson(a, b Person) bool {
 
 // DeletePerson ends provisioning for a person: the member is suspended, keeps
 // the memberships made by hand, and can be adopted again.
-func (a *Account) DeletePerson(ctx context.Context, id, ifMatch string) error {
-	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+func (d *Directory) DeletePerson(ctx context.Context, id, ifMatch string) error {
+	return d.account.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		p, err := person(ctx, tx, id)
 		if err != nil {
 			return err
@@ -211,13 +236,13 @@ func (a *Account) DeletePerson(ctx context.Context, id, ifMatch string) error {
 			return err
 		}
 		for _, step := range []func() error{
-			func() error { return tx.CountMember(ctx, m.ID, -1, a.Time()) },
+			func() error { return tx.CountMember(ctx, m.ID, -1, d.account.Time()) },
 			func() error { return tx.RemoveProvisioned(ctx, m.ID) },
 			func() error { return tx.DeleteAddressChange(ctx, m.ID) },
 			func() error { return tx.SetInvitation(ctx, m.ID, "", time.Time{}) },
 			func() error { return tx.DeletePerson(ctx, id) },
 			func() error { return tx.ForgetLastUserName(ctx, p.UserName) },
-			func() error { return a.Audit(ctx, tx, "person.delete", id, "member %s", m.ID) },
+			func() error { return d.account.Audit(ctx, tx, "person.delete", id, "member %s", m.ID) },
 		} {
 			if err := step(); err != nil {
 				return err
@@ -232,17 +257,17 @@ func (a *Account) DeletePerson(ctx context.Context, id, ifMatch string) error {
 }
 
 // take sets what the identity provider says.
-func (a *Account) take(p *Person, attrs attributes, address string) {
+func (d *Directory) take(p *Person, attrs attributes, address string) {
 	p.UserName, p.ExternalID, p.DisplayName = attrs.userName, attrs.externalID, attrs.displayName
 	p.Attributes = attrs.text
 	if p.WantedAddress != address || p.WantedSince.IsZero() {
-		p.WantedAddress, p.WantedSince = address, a.Time()
+		p.WantedAddress, p.WantedSince = address, d.account.Time()
 	}
 }
 
 // settle makes the member m what the identity provider says of the person,
 // and writes m if that is a change. The caller writes the person.
-func (a *Account) settle(ctx context.Context, tx *store.Tx, p *Person, m store.Member, attrs attributes) error {
+func (d *Directory) settle(ctx context.Context, tx *store.Tx, p *Person, m store.Member, attrs attributes) error {
 	before := m
 	m.PersonID, m.UserName, m.Name, m.LastUserName = p.ID, p.UserName, attrs.personName(), ""
 	if m.Suspended == attrs.active {
@@ -253,13 +278,13 @@ func (a *Account) settle(ctx context.Context, tx *store.Tx, p *Person, m store.M
 		}
 		m.Suspended = !attrs.active
 	}
-	if err := a.settleAddress(ctx, tx, p, &m); err != nil {
+	if err := d.settleAddress(ctx, tx, p, &m); err != nil {
 		return err
 	}
 	// No link goes to an address that the identity provider has corrected, even
 	// if the right one is not free yet.
 	if attrs.active && !p.WantedBlocked {
-		if err := a.welcomeBack(ctx, tx, before, m); err != nil {
+		if err := d.welcomeBack(ctx, tx, before, m); err != nil {
 			return err
 		}
 	}
@@ -280,7 +305,7 @@ func checkUserName(ctx context.Context, tx *store.Tx, userName, except string) e
 	if err != nil {
 		return err
 	}
-	e := Conflict(api.ErrorCodeUserNameTaken, "User name taken", "another person has the userName %q", userName)
+	e := account.Conflict(api.ErrorCodeUserNameTaken, "User name taken", "another person has the userName %q", userName)
 	if p.Suspended {
 		// To an identity provider that looks for active people this one does
 		// not exist; it must hear what to do instead.
@@ -309,7 +334,7 @@ func adoptable(ctx context.Context, tx *store.Tx, userName, address string) (m s
 		addressed = addressed && !byAddress.Managed()
 	}
 	if named && addressed && byName.ID != byAddress.ID {
-		e := Conflict(api.ErrorCodeUserNameTaken, "User name taken",
+		e := account.Conflict(api.ErrorCodeUserNameTaken, "User name taken",
 			"the userName %q was last %s's and the address %s is %s's, who are two members; change one of them in the identity provider",
 			userName, byName.Address, address, byAddress.Name)
 		e.IDs = []string{byName.ID, byAddress.ID}
@@ -327,7 +352,7 @@ func adoptable(ctx context.Context, tx *store.Tx, userName, address string) (m s
 // adoptLate lets a person who could not be invited so far adopt the unmanaged
 // member who has the address that the identity provider names by now. The
 // memberships of the person's seat move along.
-func (a *Account) adoptLate(ctx context.Context, tx *store.Tx, p *Person, seat store.Member) (store.Member, error) {
+func (d *Directory) adoptLate(ctx context.Context, tx *store.Tx, p *Person, seat store.Member) (store.Member, error) {
 	if p.WantedAddress == "" {
 		return seat, nil
 	}
@@ -338,7 +363,7 @@ func (a *Account) adoptLate(ctx context.Context, tx *store.Tx, p *Person, seat s
 	if err := checkProtected(m, "adopted"); err != nil {
 		return seat, err
 	}
-	now := a.Time()
+	now := d.account.Time()
 	p.MemberID, p.ModifiedAt = m.ID, now
 	if err := tx.CountMember(ctx, seat.ID, -1, now); err != nil {
 		return seat, err
@@ -360,6 +385,6 @@ func checkProtected(m store.Member, done string) error {
 		store.RoleAdministrator:    "an administrator",
 		store.RoleProvisionManager: "the Provision Manager",
 	}[m.Role]
-	return Protected(m.Address, "%s is %s of the account, who is never %s by provisioning; an administrator of the account can do it by hand",
+	return account.Protected(m.Address, "%s is %s of the account, who is never %s by provisioning; an administrator of the account can do it by hand",
 		m.Address, what, done)
 }

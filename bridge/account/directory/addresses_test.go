@@ -1,21 +1,21 @@
-package account_test
+package directory_test
 
 import (
 	"context"
 	"slices"
 	"testing"
 
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/directory"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 )
 
 func TestWithoutAFreeAddressAPersonIsStoredAndListed(t *testing.T) {
 	t.Parallel()
 	d := newDirectory(t)
-	none := d.createFrom(account.PersonInput{Attributes: attributes("userName", "none")})
+	none := d.createFrom(directory.PersonInput{Attributes: attributes("userName", "none")})
 	d.create("ann@example.com")
-	taken := d.createFrom(account.PersonInput{Attributes: attributes("userName", "taken"), SignInAddress: "Ann@example.com"})
-	for _, p := range []account.Person{none, taken} {
+	taken := d.createFrom(directory.PersonInput{Attributes: attributes("userName", "taken"), SignInAddress: "Ann@example.com"})
+	for _, p := range []directory.Person{none, taken} {
 		if p.State != store.NotInvited || p.Suspended {
 			t.Errorf("%s is %s, suspended %t; want stored and not invited", p.UserName, p.State, p.Suspended)
 		}
@@ -25,13 +25,13 @@ func TestWithoutAFreeAddressAPersonIsStoredAndListed(t *testing.T) {
 		t.Errorf("waiting %v, want %v", got, want)
 	}
 	// The first address that is free invites.
-	got := d.replace(none.ID, account.PersonInput{Attributes: attributes("userName", "none"), SignInAddress: "none@example.com"})
+	got := d.replace(none.ID, directory.PersonInput{Attributes: attributes("userName", "none"), SignInAddress: "none@example.com"})
 	if got.State != store.Invited || got.Address != "none@example.com" {
 		t.Errorf("now %+v, want invited", got)
 	}
 	// A person of whom nobody became a member leaves nothing behind.
 	d.remove(taken.ID)
-	if again := d.createFrom(account.PersonInput{Attributes: attributes("userName", "taken")}); again.MemberID == taken.MemberID {
+	if again := d.createFrom(directory.PersonInput{Attributes: attributes("userName", "taken")}); again.MemberID == taken.MemberID {
 		t.Error("adopted somebody who never was a member")
 	}
 }
@@ -65,7 +65,7 @@ func TestAnAddressChangesOnlyWhenThePersonConfirms(t *testing.T) {
 		_, err := d.InviteMember(t.Context(), address, "", store.RoleMember)
 		wantRefusal(t, err, "already_exists")
 	}
-	other := d.createFrom(account.PersonInput{Attributes: attributes("userName", "other"), SignInAddress: "ann@new.com"})
+	other := d.createFrom(directory.PersonInput{Attributes: attributes("userName", "other"), SignInAddress: "ann@new.com"})
 	if other.State != store.NotInvited {
 		t.Errorf("the reserved address was given to %+v", other)
 	}
@@ -103,52 +103,52 @@ func TestAnAddressChangesOnlyWhenThePersonConfirms(t *testing.T) {
 // shown that the wrong mailbox is theirs, and whoever reads it must not join.
 func TestAWrongAddressIsCorrectedBeforeTheInvitationIsAccepted(t *testing.T) {
 	t.Parallel()
-	at := func(address string, pairs ...any) account.PersonInput {
-		return account.PersonInput{Attributes: attributes(append([]any{"userName", "ann"}, pairs...)...), SignInAddress: address}
+	at := func(address string, pairs ...any) directory.PersonInput {
+		return directory.PersonInput{Attributes: attributes(append([]any{"userName", "ann"}, pairs...)...), SignInAddress: address}
 	}
 	const wrong, right = "wrong@old.com", "right@new.com"
 	for _, row := range []struct {
 		name    string
-		correct func(t *testing.T, d *directory, p account.Person) account.Person
+		correct func(t *testing.T, d *fixture, p directory.Person) directory.Person
 	}{
-		{"by a PUT", func(_ *testing.T, d *directory, p account.Person) account.Person { return d.replace(p.ID, at(right)) }},
-		{"twice", func(_ *testing.T, d *directory, p account.Person) account.Person {
+		{"by a PUT", func(_ *testing.T, d *fixture, p directory.Person) directory.Person { return d.replace(p.ID, at(right)) }},
+		{"twice", func(_ *testing.T, d *fixture, p directory.Person) directory.Person {
 			d.replace(p.ID, at("second@other.com"))
 			return d.replace(p.ID, at(right))
 		}},
-		{"after the invitation has lapsed", func(_ *testing.T, d *directory, p account.Person) account.Person {
+		{"after the invitation has lapsed", func(_ *testing.T, d *fixture, p directory.Person) directory.Person {
 			d.later(month)
 			return d.replace(p.ID, at(right))
 		}},
-		{"while suspended, and reactivated by the identity provider", func(_ *testing.T, d *directory, p account.Person) account.Person {
+		{"while suspended, and reactivated by the identity provider", func(_ *testing.T, d *fixture, p directory.Person) directory.Person {
 			d.replace(p.ID, at(wrong, "active", false))
 			d.replace(p.ID, at(right, "active", false))
 			return d.replace(p.ID, at(right, "active", true))
 		}},
-		{"together with the suspension, and reactivated by hand", func(t *testing.T, d *directory, p account.Person) account.Person {
+		{"together with the suspension, and reactivated by hand", func(t *testing.T, d *fixture, p directory.Person) directory.Person {
 			d.replace(p.ID, at(right, "active", false))
 			if mails, _ := d.mailTo(right); mails != 0 {
 				t.Errorf("%d mails to somebody who is suspended", mails)
 			}
-			if _, err := d.UpdateMember(t.Context(), p.MemberID, account.MemberUpdate{Suspended: new(false)}, ""); err != nil {
+			if _, err := d.UpdateMember(t.Context(), p.MemberID, directory.MemberUpdate{Suspended: new(false)}, ""); err != nil {
 				t.Fatal(err)
 			}
 			return d.person(p.ID)
 		}},
-		{"together with the reactivation", func(_ *testing.T, d *directory, p account.Person) account.Person {
+		{"together with the reactivation", func(_ *testing.T, d *fixture, p directory.Person) directory.Person {
 			d.replace(p.ID, at(wrong, "active", false))
 			return d.replace(p.ID, at(right, "active", true))
 		}},
-		{"by DELETE and POST", func(_ *testing.T, d *directory, p account.Person) account.Person {
+		{"by DELETE and POST", func(_ *testing.T, d *fixture, p directory.Person) directory.Person {
 			d.remove(p.ID)
 			return d.createFrom(at(right))
 		}},
-		{"by DELETE and a POST that is activated later", func(_ *testing.T, d *directory, p account.Person) account.Person {
+		{"by DELETE and a POST that is activated later", func(_ *testing.T, d *fixture, p directory.Person) directory.Person {
 			d.remove(p.ID)
 			again := d.createFrom(at(right, "active", false))
 			return d.replace(again.ID, at(right, "active", true))
 		}},
-		{"over a move that an earlier version has begun", func(t *testing.T, d *directory, p account.Person) account.Person {
+		{"over a move that an earlier version has begun", func(t *testing.T, d *fixture, p directory.Person) directory.Person {
 			err := d.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
 				return tx.PutAddressChange(ctx, store.AddressChange{MemberID: p.MemberID, Address: right, Domain: "new.com", Since: d.tick()})
 			})
@@ -187,7 +187,7 @@ func TestACorrectedAddressMustBeFree(t *testing.T) {
 	d.create("bob@example.com")
 	p := d.create("ann@example.com")
 	_, token := d.mailTo("ann@example.com")
-	got := d.replace(p.ID, account.PersonInput{Attributes: attributes("userName", "ann"), SignInAddress: "BOB@example.com"})
+	got := d.replace(p.ID, directory.PersonInput{Attributes: attributes("userName", "ann"), SignInAddress: "BOB@example.com"})
 	if got.Address != "ann@example.com" || !slices.Contains(d.waiting(), "ann address_taken") {
 		t.Errorf("person %+v, waiting %v; want to stay and be listed", got, d.waiting())
 	}
@@ -200,8 +200,8 @@ func TestACorrectedAddressMustBeFree(t *testing.T) {
 // address of before, which the identity provider has given up.
 func TestNobodyIsInvitedAgainAtAnAddressThatWasCorrected(t *testing.T) {
 	t.Parallel()
-	at := func(address string) account.PersonInput {
-		return account.PersonInput{Attributes: attributes("userName", "ann"), SignInAddress: address}
+	at := func(address string) directory.PersonInput {
+		return directory.PersonInput{Attributes: attributes("userName", "ann"), SignInAddress: address}
 	}
 	d := newDirectory(t)
 	d.create("bob@example.com")
@@ -231,7 +231,7 @@ func TestOnlyTheLastOfManyCorrectionsWorks(t *testing.T) {
 	_, token := d.mailTo("a0@example.com")
 	tokens := []string{token}
 	for _, address := range []string{"a1@example.com", "a2@example.com", "a0@example.com"} {
-		d.replace(p.ID, account.PersonInput{Attributes: attributes("userName", "ann"), SignInAddress: address})
+		d.replace(p.ID, directory.PersonInput{Attributes: attributes("userName", "ann"), SignInAddress: address})
 		_, token := d.mailTo(address)
 		tokens = append(tokens, token)
 	}
@@ -297,7 +297,7 @@ func TestAMove(t *testing.T) {
 		d := newDirectory(t)
 		d.create("bob@example.com")
 		p := d.joined("ann@example.com")
-		got := d.replace(p.ID, account.PersonInput{Attributes: attributes("userName", "ann"), SignInAddress: "bob@example.com"})
+		got := d.replace(p.ID, directory.PersonInput{Attributes: attributes("userName", "ann"), SignInAddress: "bob@example.com"})
 		if got.Address != "ann@example.com" || got.PendingAddress != "" {
 			t.Errorf("person %+v, want to stay", got)
 		}

@@ -1,4 +1,4 @@
-package account_test
+package directory_test
 
 import (
 	"fmt"
@@ -9,11 +9,12 @@ import (
 	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/directory"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 )
 
 // newStillDirectory is one whose clock moves by later alone.
-func newStillDirectory(t *testing.T) *directory {
+func newStillDirectory(t *testing.T) *fixture {
 	t.Helper()
 	d := newDirectory(t)
 	d.Now = func() time.Time {
@@ -28,7 +29,7 @@ func newStillDirectory(t *testing.T) *directory {
 var guests atomic.Int64
 
 // signUps lets n people of an address sign up, and returns how many could.
-func (d *directory) signUps(from string, n int) int {
+func (d *fixture) signUps(from string, n int) int {
 	d.t.Helper()
 	ctx := account.WithCaller(d.t.Context(), account.Caller{Kind: account.ByPerson, Address: netip.MustParseAddr(from)})
 	var sent atomic.Int64
@@ -47,9 +48,9 @@ func (d *directory) signUps(from string, n int) int {
 	return int(sent.Load())
 }
 
-func (d *directory) invitedMembers() int {
+func (d *fixture) invitedMembers() int {
 	d.t.Helper()
-	page, err := d.Members(d.t.Context(), account.MemberFilter{State: store.Invited}, "", 5000)
+	page, err := d.Members(d.t.Context(), directory.MemberFilter{State: store.Invited}, "", 5000)
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -125,15 +126,15 @@ func TestSignUpsThatNobodyFollowsAreGone(t *testing.T) {
 
 func TestWhomSomebodyVouchesForStays(t *testing.T) {
 	t.Parallel()
-	for name, adopt := range map[string]func(*directory, account.Member){
-		"whom provisioning took up": func(d *directory, m account.Member) { d.create(m.Address) },
-		"who followed the link": func(d *directory, m account.Member) {
+	for name, adopt := range map[string]func(*fixture, directory.Member){
+		"whom provisioning took up": func(d *fixture, m directory.Member) { d.create(m.Address) },
+		"who followed the link": func(d *fixture, m directory.Member) {
 			_, token := d.mailTo(m.Address)
 			if _, err := d.AcceptInvitation(d.t.Context(), token); err != nil {
 				d.t.Fatal(err)
 			}
 		},
-		"whom an administrator put into a group": func(d *directory, m account.Member) {
+		"whom an administrator put into a group": func(d *fixture, m directory.Member) {
 			g, err := d.CreateGroupByHand(d.t.Context(), "Guests")
 			if err == nil {
 				err = d.AddGroupMember(d.t.Context(), g.ID, m.ID)
@@ -142,13 +143,13 @@ func TestWhomSomebodyVouchesForStays(t *testing.T) {
 				d.t.Fatal(err)
 			}
 		},
-		"whom an administrator suspended": func(d *directory, m account.Member) {
-			if _, err := d.UpdateMember(d.t.Context(), m.ID, account.MemberUpdate{Suspended: new(true)}, ""); err != nil {
+		"whom an administrator suspended": func(d *fixture, m directory.Member) {
+			if _, err := d.UpdateMember(d.t.Context(), m.ID, directory.MemberUpdate{Suspended: new(true)}, ""); err != nil {
 				d.t.Fatal(err)
 			}
 		},
-		"whom an administrator made one": func(d *directory, m account.Member) {
-			if _, err := d.UpdateMember(d.t.Context(), m.ID, account.MemberUpdate{Role: new(store.RoleAdministrator)}, ""); err != nil {
+		"whom an administrator made one": func(d *fixture, m directory.Member) {
+			if _, err := d.UpdateMember(d.t.Context(), m.ID, directory.MemberUpdate{Role: new(store.RoleAdministrator)}, ""); err != nil {
 				d.t.Fatal(err)
 			}
 		},
@@ -157,7 +158,7 @@ func TestWhomSomebodyVouchesForStays(t *testing.T) {
 			t.Parallel()
 			d := newStillDirectory(t)
 			d.signUpAnn()
-			page, err := d.Members(t.Context(), account.MemberFilter{Address: "ann@example.com"}, "", 10)
+			page, err := d.Members(t.Context(), directory.MemberFilter{Address: "ann@example.com"}, "", 10)
 			if err != nil || len(page.Items) != 1 {
 				t.Fatalf("%+v, %v", page, err)
 			}

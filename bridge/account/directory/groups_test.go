@@ -1,4 +1,4 @@
-package account_test
+package directory_test
 
 import (
 	"context"
@@ -10,8 +10,8 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/directory"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 )
 
@@ -27,22 +27,22 @@ func TestGroupMembersChangeTogetherOrNotAtAll(t *testing.T) {
 
 	for _, row := range []struct {
 		name     string
-		change   account.GroupUpdate
+		change   directory.GroupUpdate
 		members  []string
 		unknown  []string
 		versions int64 // by how many the version moves
 	}{
-		{"adding people and a group", account.GroupUpdate{Add: []string{ann, bob, nested}}, []string{ann, bob, nested}, nil, 1},
-		{"adding who is in already", account.GroupUpdate{Add: []string{ann, ann}}, []string{ann, bob, nested}, nil, 0},
-		{"removing who is not in", account.GroupUpdate{Remove: []string{eve, "nobody"}}, []string{ann, bob, nested}, nil, 0},
-		{"adding one who is known and two who are not", account.GroupUpdate{Add: []string{"x", eve, "y"}}, []string{ann, bob, eve, nested}, []string{"x", "y"}, 1},
-		{"removing and adding at once", account.GroupUpdate{Add: []string{"z"}, Remove: []string{ann, nested}}, []string{bob, eve}, []string{"z"}, 1},
-		{"replacing by the same", account.GroupUpdate{Replace: &[]string{eve, bob, bob}}, []string{bob, eve}, nil, 0},
-		{"replacing by nobody, then adding all again", account.GroupUpdate{Replace: &[]string{}, Add: []string{eve, bob}}, []string{bob, eve}, nil, 0},
-		{"replacing, then adding and removing", account.GroupUpdate{Replace: &[]string{ann, bob}, Add: []string{nested}, Remove: []string{bob}}, []string{ann, nested}, nil, 1},
-		{"putting somebody known behind many unknown in another's place", account.GroupUpdate{Add: append(slices.Clone(many), eve), Remove: []string{ann}, Instead: [][]string{append(slices.Clone(many), eve)}}, []string{eve, nested}, many, 1},
-		{"replacing by nobody", account.GroupUpdate{Replace: &[]string{}}, []string{}, nil, 1},
-		{"nothing", account.GroupUpdate{}, []string{}, nil, 0},
+		{"adding people and a group", directory.GroupUpdate{Add: []string{ann, bob, nested}}, []string{ann, bob, nested}, nil, 1},
+		{"adding who is in already", directory.GroupUpdate{Add: []string{ann, ann}}, []string{ann, bob, nested}, nil, 0},
+		{"removing who is not in", directory.GroupUpdate{Remove: []string{eve, "nobody"}}, []string{ann, bob, nested}, nil, 0},
+		{"adding one who is known and two who are not", directory.GroupUpdate{Add: []string{"x", eve, "y"}}, []string{ann, bob, eve, nested}, []string{"x", "y"}, 1},
+		{"removing and adding at once", directory.GroupUpdate{Add: []string{"z"}, Remove: []string{ann, nested}}, []string{bob, eve}, []string{"z"}, 1},
+		{"replacing by the same", directory.GroupUpdate{Replace: &[]string{eve, bob, bob}}, []string{bob, eve}, nil, 0},
+		{"replacing by nobody, then adding all again", directory.GroupUpdate{Replace: &[]string{}, Add: []string{eve, bob}}, []string{bob, eve}, nil, 0},
+		{"replacing, then adding and removing", directory.GroupUpdate{Replace: &[]string{ann, bob}, Add: []string{nested}, Remove: []string{bob}}, []string{ann, nested}, nil, 1},
+		{"putting somebody known behind many unknown in another's place", directory.GroupUpdate{Add: append(slices.Clone(many), eve), Remove: []string{ann}, Instead: [][]string{append(slices.Clone(many), eve)}}, []string{eve, nested}, many, 1},
+		{"replacing by nobody", directory.GroupUpdate{Replace: &[]string{}}, []string{}, nil, 1},
+		{"nothing", directory.GroupUpdate{}, []string{}, nil, 0},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			before := d.ensureGroup("Engineers")
@@ -61,9 +61,9 @@ func TestGroupMembersChangeTogetherOrNotAtAll(t *testing.T) {
 }
 
 // ensureGroup returns the managed group of a name, made if it is not there.
-func (d *directory) ensureGroup(name string) account.Group {
+func (d *fixture) ensureGroup(name string) directory.Group {
 	d.t.Helper()
-	found, err := d.SearchGroups(d.t.Context(), account.Search{Filter: eq("displayName", name), Limit: 1})
+	found, err := d.SearchGroups(d.t.Context(), directory.Search{Filter: eq("displayName", name), Limit: 1})
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -84,30 +84,30 @@ func TestWhatIsNoGroupChangeIsRefusedWhole(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, row := range map[string]struct {
-		change account.GroupUpdate
+		change directory.GroupUpdate
 		code   api.ErrorCode
 	}{
-		"adding and removing the same":      {account.GroupUpdate{Add: []string{bob}, Remove: []string{bob}}, "invalid_value"},
-		"a group in itself":                 {account.GroupUpdate{Add: []string{bob, g.ID}}, "invalid_value"},
-		"no displayName":                    {account.GroupUpdate{Attributes: json.RawMessage(`{}`), Add: []string{bob}}, "invalid_value"},
-		"members among the attributes":      {account.GroupUpdate{Attributes: attributes("displayName", "E", "members", []string{}), Add: []string{bob}}, "invalid_value"},
-		"the name of another group":         {account.GroupUpdate{Attributes: attributes("displayName", "doctors"), Add: []string{bob}}, "group_name_taken"},
-		"the name of an unmanaged group":    {account.GroupUpdate{Attributes: attributes("displayName", "choir"), Add: []string{bob}}, "group_name_taken"},
-		"the name of a built-in group":      {account.GroupUpdate{Attributes: attributes("displayName", "OWNERS"), Add: []string{bob}}, "protected"},
-		"nobody known in the place of all":  {account.GroupUpdate{Replace: &[]string{"x", "y"}}, "members_unknown"},
-		"ids in capitals":                   {account.GroupUpdate{Replace: &[]string{strings.ToUpper(ann)}}, "members_unknown"},
-		"empty ids":                         {account.GroupUpdate{Replace: &[]string{"", ""}}, "members_unknown"},
-		"the id of somebody deprovisioned":  {account.GroupUpdate{Replace: &[]string{gone}}, "members_unknown"},
-		"the id of a member":                {account.GroupUpdate{Replace: &[]string{d.person(ann).MemberID}}, "members_unknown"},
-		"emptying and adding nobody known":  {account.GroupUpdate{Replace: &[]string{}, Add: []string{"x"}}, "members_unknown"},
-		"nobody known, then somebody":       {account.GroupUpdate{Replace: &[]string{"x"}, Add: []string{bob}}, "members_unknown"},
-		"nobody known and another name":     {account.GroupUpdate{Attributes: attributes("displayName", "E"), Replace: &[]string{"x"}}, "members_unknown"},
-		"nobody known in the place of one":  {account.GroupUpdate{Add: []string{"x", "y"}, Remove: []string{ann}, Instead: [][]string{{"x", "y"}}}, "members_unknown"},
-		"beside somebody known for another": {account.GroupUpdate{Add: []string{"x", bob}, Remove: []string{ann}, Instead: [][]string{{bob}, {"x"}}}, "members_unknown"},
-		"an empty id in the place of one":   {account.GroupUpdate{Add: []string{""}, Remove: []string{ann}, Instead: [][]string{{""}}}, "members_unknown"},
-		"in the place of one, and a name":   {account.GroupUpdate{Attributes: attributes("displayName", "E"), Add: []string{"x"}, Remove: []string{ann}, Instead: [][]string{{"x"}}}, "members_unknown"},
-		"a replacement that is not added":   {account.GroupUpdate{Add: []string{bob}, Instead: [][]string{{"x"}}}, "invalid_value"},
-		"an unknown member and bad names":   {account.GroupUpdate{Attributes: attributes("displayName", 1), Add: []string{"x"}}, "invalid_value"},
+		"adding and removing the same":      {directory.GroupUpdate{Add: []string{bob}, Remove: []string{bob}}, "invalid_value"},
+		"a group in itself":                 {directory.GroupUpdate{Add: []string{bob, g.ID}}, "invalid_value"},
+		"no displayName":                    {directory.GroupUpdate{Attributes: json.RawMessage(`{}`), Add: []string{bob}}, "invalid_value"},
+		"members among the attributes":      {directory.GroupUpdate{Attributes: attributes("displayName", "E", "members", []string{}), Add: []string{bob}}, "invalid_value"},
+		"the name of another group":         {directory.GroupUpdate{Attributes: attributes("displayName", "doctors"), Add: []string{bob}}, "group_name_taken"},
+		"the name of an unmanaged group":    {directory.GroupUpdate{Attributes: attributes("displayName", "choir"), Add: []string{bob}}, "group_name_taken"},
+		"the name of a built-in group":      {directory.GroupUpdate{Attributes: attributes("displayName", "OWNERS"), Add: []string{bob}}, "protected"},
+		"nobody known in the place of all":  {directory.GroupUpdate{Replace: &[]string{"x", "y"}}, "members_unknown"},
+		"ids in capitals":                   {directory.GroupUpdate{Replace: &[]string{strings.ToUpper(ann)}}, "members_unknown"},
+		"empty ids":                         {directory.GroupUpdate{Replace: &[]string{"", ""}}, "members_unknown"},
+		"the id of somebody deprovisioned":  {directory.GroupUpdate{Replace: &[]string{gone}}, "members_unknown"},
+		"the id of a member":                {directory.GroupUpdate{Replace: &[]string{d.person(ann).MemberID}}, "members_unknown"},
+		"emptying and adding nobody known":  {directory.GroupUpdate{Replace: &[]string{}, Add: []string{"x"}}, "members_unknown"},
+		"nobody known, then somebody":       {directory.GroupUpdate{Replace: &[]string{"x"}, Add: []string{bob}}, "members_unknown"},
+		"nobody known and another name":     {directory.GroupUpdate{Attributes: attributes("displayName", "E"), Replace: &[]string{"x"}}, "members_unknown"},
+		"nobody known in the place of one":  {directory.GroupUpdate{Add: []string{"x", "y"}, Remove: []string{ann}, Instead: [][]string{{"x", "y"}}}, "members_unknown"},
+		"beside somebody known for another": {directory.GroupUpdate{Add: []string{"x", bob}, Remove: []string{ann}, Instead: [][]string{{bob}, {"x"}}}, "members_unknown"},
+		"an empty id in the place of one":   {directory.GroupUpdate{Add: []string{""}, Remove: []string{ann}, Instead: [][]string{{""}}}, "members_unknown"},
+		"in the place of one, and a name":   {directory.GroupUpdate{Attributes: attributes("displayName", "E"), Add: []string{"x"}, Remove: []string{ann}, Instead: [][]string{{"x"}}}, "members_unknown"},
+		"a replacement that is not added":   {directory.GroupUpdate{Add: []string{bob}, Instead: [][]string{{"x"}}}, "invalid_value"},
+		"an unknown member and bad names":   {directory.GroupUpdate{Attributes: attributes("displayName", 1), Add: []string{"x"}}, "invalid_value"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := d.UpdateGroup(t.Context(), g.ID, row.change, "", true)
@@ -118,13 +118,13 @@ func TestWhatIsNoGroupChangeIsRefusedWhole(t *testing.T) {
 			}
 		})
 	}
-	_, err := d.UpdateGroup(t.Context(), g.ID, account.GroupUpdate{Replace: &[]string{"x", "y"}}, "", false)
+	_, err := d.UpdateGroup(t.Context(), g.ID, directory.GroupUpdate{Replace: &[]string{"x", "y"}}, "", false)
 	if e := wantRefusal(t, err, "members_unknown"); !slices.Equal(e.IDs, []string{"x", "y"}) || !strings.Contains(e.Detail, `"x", "y"`) {
 		t.Errorf("refused with %+v, want the ids named", e)
 	}
-	_, err = d.UpdateGroup(t.Context(), "none", account.GroupUpdate{}, "", false)
+	_, err = d.UpdateGroup(t.Context(), "none", directory.GroupUpdate{}, "", false)
 	wantRefusal(t, err, "not_found")
-	_, err = d.UpdateGroup(t.Context(), g.ID, account.GroupUpdate{Add: []string{bob}}, `"0"`, false)
+	_, err = d.UpdateGroup(t.Context(), g.ID, directory.GroupUpdate{Add: []string{bob}}, `"0"`, false)
 	wantRefusal(t, err, "version_mismatch")
 	wantRefusal(t, d.DeleteGroup(t.Context(), g.ID, `"0"`), "version_mismatch")
 }
@@ -153,7 +153,7 @@ func TestGroupsAreAdoptedByName(t *testing.T) {
 	if d.accountGroup("Choir").ID != byHand.ID || !slices.Equal(ids(g.Members), sorted(p.ID, bob.ID)) || g.MemberCount != 2 {
 		t.Errorf("adopted as %+v, want the same group with both members", g)
 	}
-	_, err = d.CreateGroup(t.Context(), account.GroupInput{Attributes: attributes("displayName", "CHOIR")})
+	_, err = d.CreateGroup(t.Context(), directory.GroupInput{Attributes: attributes("displayName", "CHOIR")})
 	if e := wantRefusal(t, err, "group_name_taken"); e.ExistingID != g.ID {
 		t.Errorf("existing id %s, want %s", e.ExistingID, g.ID)
 	}
@@ -169,7 +169,7 @@ func TestGroupsAreAdoptedByName(t *testing.T) {
 	if err != nil || len(page.Items) != 1 || page.Items[0].ID != p.MemberID {
 		t.Errorf("members %v, %v; want %s alone", page.Items, err, p.MemberID)
 	}
-	if got := d.update(parent.ID, account.GroupUpdate{}); len(got.Members) != 0 || got.MemberCount != 0 {
+	if got := d.update(parent.ID, directory.GroupUpdate{}); len(got.Members) != 0 || got.MemberCount != 0 {
 		t.Errorf("the parent still counts %d, %v", got.MemberCount, got.Members)
 	}
 	again := d.group("Choir")
@@ -183,7 +183,7 @@ func TestBuiltInGroupsAreNeitherAdoptedNorFilled(t *testing.T) {
 	d := newDirectory(t)
 	p := d.create("ann@example.com")
 	for _, name := range []string{"Owners", "administrators", "Team Members"} {
-		_, err := d.CreateGroup(t.Context(), account.GroupInput{Attributes: attributes("displayName", name), Members: []string{p.ID}})
+		_, err := d.CreateGroup(t.Context(), directory.GroupInput{Attributes: attributes("displayName", name), Members: []string{p.ID}})
 		if e := wantRefusal(t, err, "protected"); store.Fold(e.Name) != store.Fold(name) {
 			t.Errorf("named %q, want %q", e.Name, name)
 		}
@@ -202,7 +202,7 @@ func TestAMembershipIsPartOfThePersonToo(t *testing.T) {
 	if joined.Version != p.Version+1 || !joined.ModifiedAt.After(p.ModifiedAt) || !slices.Equal(ids(joined.Groups), []string{g.ID}) {
 		t.Errorf("joined as %+v, want the next version, in the group", joined)
 	}
-	d.update(g.ID, account.GroupUpdate{Remove: []string{p.ID}})
+	d.update(g.ID, directory.GroupUpdate{Remove: []string{p.ID}})
 	if left := d.person(p.ID); left.Version != joined.Version+1 || len(left.Groups) != 0 {
 		t.Errorf("left as %+v, want the next version, in no group", left)
 	}
@@ -226,14 +226,14 @@ func TestManyWritersOfOneGroupLoseNothing(t *testing.T) {
 	for _, id := range people {
 		writers.Go(func() {
 			<-release
-			if _, err := d.UpdateGroup(t.Context(), g.ID, account.GroupUpdate{Add: []string{id}}, "", false); err != nil {
+			if _, err := d.UpdateGroup(t.Context(), g.ID, directory.GroupUpdate{Add: []string{id}}, "", false); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	close(release)
 	writers.Wait()
-	got := d.update(g.ID, account.GroupUpdate{})
+	got := d.update(g.ID, directory.GroupUpdate{})
 	if !slices.Equal(ids(got.Members), sorted(people...)) || got.MemberCount != n || got.Version != g.Version+n {
 		t.Errorf("%d members counted, %d listed, version %d; want %d, at version %d", got.MemberCount, len(got.Members), got.Version, n, g.Version+n)
 	}
@@ -251,13 +251,13 @@ func TestAddingOneMemberWritesTheSameNumberOfRowsInASmallAndALargeGroup(t *testi
 		people = append(people, d.create(fmt.Sprintf("p%d@example.com", i)).ID)
 	}
 	small, large := d.group("Small"), d.group("Large", people[:59]...)
-	rows := func(g account.Group) (n int64) {
+	rows := func(g directory.Group) (n int64) {
 		err := d.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
 			var before, after int64
 			if err := tx.QueryRow(ctx, `SELECT total_changes()`).Scan(&before); err != nil {
 				return err
 			}
-			if _, err := d.UpdateGroup(ctx, g.ID, account.GroupUpdate{Add: people[59:]}, "", false); err != nil {
+			if _, err := d.UpdateGroup(ctx, g.ID, directory.GroupUpdate{Add: people[59:]}, "", false); err != nil {
 				return err
 			}
 			err := tx.QueryRow(ctx, `SELECT total_changes()`).Scan(&after)

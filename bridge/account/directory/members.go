@@ -1,4 +1,4 @@
-package account
+package directory
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
@@ -20,23 +21,23 @@ type Member = store.Member
 type MemberFilter = store.MemberFilter
 
 // Members lists members from the oldest to the newest.
-func (a *Account) Members(ctx context.Context, f MemberFilter, cursor string, limit int) (Page[Member], error) {
+func (d *Directory) Members(ctx context.Context, f MemberFilter, cursor string, limit int) (account.Page[Member], error) {
 	f.Address = inputtext.TrimBlanks(f.Address)
-	after, err := ReadPlace(cursor, store.Place{})
+	after, err := account.ReadPlace(cursor, store.Place{})
 	if err != nil {
-		return Page[Member]{}, err
+		return account.Page[Member]{}, err
 	}
 	var members []Member
-	err = a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
+	err = d.account.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
 		members, err = tx.Members(ctx, f, after, limit+1)
 		return err
 	})
-	return PageOf(members, limit, func(m Member) []any { return store.Place{Time: m.CreatedAt, ID: m.ID}.Key() }), err
+	return account.PageOf(members, limit, func(m Member) []any { return store.Place{Time: m.CreatedAt, ID: m.ID}.Key() }), err
 }
 
 // Member returns a member by id.
-func (a *Account) Member(ctx context.Context, id string) (m Member, err error) {
-	err = a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
+func (d *Directory) Member(ctx context.Context, id string) (m Member, err error) {
+	err = d.account.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
 		m, err = visibleMember(ctx, tx, id)
 		return err
 	})
@@ -46,7 +47,7 @@ func (a *Account) Member(ctx context.Context, id string) (m Member, err error) {
 func member(ctx context.Context, tx *store.Tx, id string) (Member, error) {
 	m, found, err := tx.Member(ctx, id)
 	if err == nil && !found {
-		return m, NotFound("member", id)
+		return m, account.NotFound("member", id)
 	}
 	return m, err
 }
@@ -56,16 +57,16 @@ func member(ctx context.Context, tx *store.Tx, id string) (Member, error) {
 func visibleMember(ctx context.Context, tx *store.Tx, id string) (Member, error) {
 	m, err := member(ctx, tx, id)
 	if err == nil && m.State == store.NotInvited {
-		return m, NotFound("member", id)
+		return m, account.NotFound("member", id)
 	}
 	return m, err
 }
 
 // InviteMember invites somebody by hand, outside provisioning.
-func (a *Account) InviteMember(ctx context.Context, address, name, role string) (m Member, err error) {
+func (d *Directory) InviteMember(ctx context.Context, address, name, role string) (m Member, err error) {
 	address = inputtext.TrimBlanks(address)
 	if err := checkAddress(address); err != nil {
-		return m, InvalidValue("/address", "%v", err)
+		return m, account.InvalidValue("/address", "%v", err)
 	}
 	if name != "" {
 		if err := checkName(name); err != nil {
@@ -75,31 +76,31 @@ func (a *Account) InviteMember(ctx context.Context, address, name, role string) 
 	if err := checkRole(role); err != nil {
 		return m, err
 	}
-	err = a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+	err = d.account.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		switch holder, taken, err := tx.AddressHolder(ctx, address); {
 		case err != nil:
 			return err
 		case taken:
-			return AlreadyExists(holder.ID, "the address %s is a member's, or reserved for one who moves to it", address)
+			return account.AlreadyExists(holder.ID, "the address %s is a member's, or reserved for one who moves to it", address)
 		}
-		if m, err = a.insertInvited(ctx, tx, address, name, role); err != nil {
+		if m, err = d.insertInvited(ctx, tx, address, name, role); err != nil {
 			return err
 		}
-		if err := a.invite(ctx, tx, m); err != nil {
+		if err := d.invite(ctx, tx, m); err != nil {
 			return err
 		}
-		return a.Audit(ctx, tx, "member.invite", m.ID, "role %s", role)
+		return d.account.Audit(ctx, tx, "member.invite", m.ID, "role %s", role)
 	})
 	return m, err
 }
 
-func (a *Account) insertInvited(ctx context.Context, tx *store.Tx, address, name, role string) (Member, error) {
+func (d *Directory) insertInvited(ctx context.Context, tx *store.Tx, address, name, role string) (Member, error) {
 	if name == "" {
 		name = address
 	}
-	now := a.Time()
+	now := d.account.Time()
 	m := Member{
-		ID: a.NewID(), Address: address, Name: name, Role: role,
+		ID: d.account.NewID(), Address: address, Name: name, Role: role,
 		State: store.Invited, StateSince: now, Version: 1, CreatedAt: now,
 	}
 	return m, tx.InsertMember(ctx, m)
@@ -113,13 +114,13 @@ const maxName = 200
 func checkName(name string) error {
 	switch n := utf8.RuneCountInString(name); {
 	case name == "":
-		return InvalidValue("/name", "the name is empty; give one")
+		return account.InvalidValue("/name", "the name is empty; give one")
 	case n > maxName:
-		return InvalidValue("/name", "the name has %d characters; at most %d are kept", n, maxName)
+		return account.InvalidValue("/name", "the name has %d characters; at most %d are kept", n, maxName)
 	case !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool {
 		return unicode.In(r, unicode.Cc, unicode.Zl, unicode.Zp, unicode.Bidi_Control)
 	}):
-		return InvalidValue("/name", "the name holds control characters; leave them out")
+		return account.InvalidValue("/name", "the name holds control characters; leave them out")
 	}
 	return nil
 }
@@ -127,7 +128,7 @@ func checkName(name string) error {
 // checkRole refuses the role that activating provisioning gives, and takes.
 func checkRole(role string) error {
 	if role == store.RoleProvisionManager {
-		return InvalidValue("/role", "the Provision Manager is made by activating provisioning")
+		return account.InvalidValue("/role", "the Provision Manager is made by activating provisioning")
 	}
 	return nil
 }
@@ -139,17 +140,17 @@ type MemberUpdate struct {
 }
 
 // UpdateMember changes a member by hand.
-func (a *Account) UpdateMember(ctx context.Context, id string, u MemberUpdate, ifMatch string) (m Member, err error) {
+func (d *Directory) UpdateMember(ctx context.Context, id string, u MemberUpdate, ifMatch string) (m Member, err error) {
 	if u.Name != nil {
 		if err := checkName(*u.Name); err != nil {
 			return m, err
 		}
 	}
-	err = a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+	err = d.account.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		if m, err = visibleMember(ctx, tx, id); err != nil {
 			return err
 		}
-		if err := CheckVersion(ifMatch, m.Version); err != nil {
+		if err := account.CheckVersion(ifMatch, m.Version); err != nil {
 			return err
 		}
 		before := m
@@ -166,7 +167,7 @@ func (a *Account) UpdateMember(ctx context.Context, id string, u MemberUpdate, i
 			return nil
 		}
 		if before.Role == store.RoleProvisionManager {
-			return Protected(m.Address, "%s is the Provision Manager, who changes with the provisioning integration only", m.Address)
+			return account.Protected(m.Address, "%s is the Provision Manager, who changes with the provisioning integration only", m.Address)
 		}
 		if err := checkRole(m.Role); err != nil {
 			return err
@@ -174,13 +175,13 @@ func (a *Account) UpdateMember(ctx context.Context, id string, u MemberUpdate, i
 		if err := tx.UpdateMember(ctx, m); err != nil {
 			return err
 		}
-		if err := a.showSuspension(ctx, tx, m); err != nil {
+		if err := d.showSuspension(ctx, tx, m); err != nil {
 			return err
 		}
-		if err := a.welcomeBack(ctx, tx, before, m); err != nil {
+		if err := d.welcomeBack(ctx, tx, before, m); err != nil {
 			return err
 		}
-		if err := a.Audit(ctx, tx, "member.update", id, ""); err != nil {
+		if err := d.account.Audit(ctx, tx, "member.update", id, ""); err != nil {
 			return err
 		}
 		m, err = member(ctx, tx, id)
@@ -193,7 +194,7 @@ func (a *Account) UpdateMember(ctx context.Context, id string, u MemberUpdate, i
 // active says whether the member is suspended, whoever did that: so a client
 // sees it, finds it by a filter, and does not undo it when it writes back what
 // it read with something else changed.
-func (a *Account) showSuspension(ctx context.Context, tx *store.Tx, m Member) error {
+func (d *Directory) showSuspension(ctx context.Context, tx *store.Tx, m Member) error {
 	if !m.Managed() {
 		return nil
 	}
@@ -211,7 +212,7 @@ func (a *Account) showSuspension(ctx context.Context, tx *store.Tx, m Member) er
 	if p.Attributes, err = withActive(p.Attributes, !m.Suspended); err != nil {
 		return err
 	}
-	p.ModifiedAt = a.Time()
+	p.ModifiedAt = d.account.Time()
 	return tx.UpdatePerson(ctx, p)
 }
 
@@ -226,18 +227,18 @@ func bumpPerson(ctx context.Context, tx *store.Tx, m Member) error {
 
 // welcomeBack sends a fresh invitation to a member who never accepted his and
 // is reactivated or provisioned now, unless the one that he has is open.
-func (a *Account) welcomeBack(ctx context.Context, tx *store.Tx, before, m Member) error {
+func (d *Directory) welcomeBack(ctx context.Context, tx *store.Tx, before, m Member) error {
 	returns := before.Suspended && !m.Suspended || !before.Managed() && m.Managed()
-	if !returns || before.State != store.Invited || a.isInvited(m) {
+	if !returns || before.State != store.Invited || d.isInvited(m) {
 		return nil
 	}
-	return a.invite(ctx, tx, m)
+	return d.invite(ctx, tx, m)
 }
 
 // Invitation returns whom the token of an invitation invites.
-func (a *Account) Invitation(ctx context.Context, token string) (m Member, err error) {
-	err = a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
-		m, err = a.invited(ctx, tx, token)
+func (d *Directory) Invitation(ctx context.Context, token string) (m Member, err error) {
+	err = d.account.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
+		m, err = d.invited(ctx, tx, token)
 		return err
 	})
 	return m, err
@@ -247,9 +248,9 @@ func (a *Account) Invitation(ctx context.Context, token string) (m Member, err e
 // links to; repeating it is harmless. A managed member then waits for the
 // bridge to confirm him. An unmanaged one is active at once: no bridge looks
 // after him, and an administrator or an allowed domain let him in.
-func (a *Account) AcceptInvitation(ctx context.Context, token string) (m Member, err error) {
-	err = a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		if m, err = a.invited(ctx, tx, token); err != nil || m.State != store.Invited {
+func (d *Directory) AcceptInvitation(ctx context.Context, token string) (m Member, err error) {
+	err = d.account.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		if m, err = d.invited(ctx, tx, token); err != nil || m.State != store.Invited {
 			return err
 		}
 		if err := tx.SpendInvitation(ctx, m.ID); err != nil {
@@ -259,24 +260,24 @@ func (a *Account) AcceptInvitation(ctx context.Context, token string) (m Member,
 		if m.Managed() {
 			next = store.Pending
 		}
-		if m, err = a.advance(ctx, tx, m, next); err != nil {
+		if m, err = d.advance(ctx, tx, m, next); err != nil {
 			return err
 		}
 		how := ""
 		if m.SignedUp {
 			how = "signed up"
 		}
-		return a.Audit(asPerson(ctx, m.ID), tx, "member.accept", m.ID, "%s", how)
+		return d.account.Audit(asPerson(ctx, m.ID), tx, "member.accept", m.ID, "%s", how)
 	})
 	return m, err
 }
 
-func (a *Account) invited(ctx context.Context, tx *store.Tx, token string) (Member, error) {
-	m, found, err := tx.MemberByInvitation(ctx, HashLink(token))
+func (d *Directory) invited(ctx context.Context, tx *store.Tx, token string) (Member, error) {
+	m, found, err := tx.MemberByInvitation(ctx, account.HashLink(token))
 	if err != nil {
 		return m, err
 	}
-	if !found || !a.isInvited(m) {
+	if !found || !d.isInvited(m) {
 		return Member{}, linkUnknown()
 	}
 	return unsuspended(m, nil)
@@ -286,15 +287,15 @@ func (a *Account) invited(ctx context.Context, tx *store.Tx, token string) (Memb
 // they were sent.
 func unsuspended(m Member, err error) (Member, error) {
 	if err == nil && m.Suspended {
-		return Member{}, &Error{Status: http.StatusForbidden, Code: api.ErrorCodeSuspended, Title: "Suspended",
+		return Member{}, &account.Error{Status: http.StatusForbidden, Code: api.ErrorCodeSuspended, Title: "Suspended",
 			Detail: "your access is suspended, so the link does nothing; ask your administrator"}
 	}
 	return m, err
 }
 
 // advance takes a member to his next state.
-func (a *Account) advance(ctx context.Context, tx *store.Tx, m Member, state string) (Member, error) {
-	m.State, m.StateSince = state, a.Time()
+func (d *Directory) advance(ctx context.Context, tx *store.Tx, m Member, state string) (Member, error) {
+	m.State, m.StateSince = state, d.account.Time()
 	if err := tx.UpdateMember(ctx, m); err != nil {
 		return m, err
 	}
@@ -306,8 +307,8 @@ func (a *Account) advance(ctx context.Context, tx *store.Tx, m Member, state str
 
 // ConfirmPerson confirms a person who accepted the invitation; repeating it
 // is harmless.
-func (a *Account) ConfirmPerson(ctx context.Context, id string) error {
-	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+func (d *Directory) ConfirmPerson(ctx context.Context, id string) error {
+	return d.account.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		p, err := person(ctx, tx, id)
 		if err != nil {
 			return err
@@ -320,23 +321,23 @@ func (a *Account) ConfirmPerson(ctx context.Context, id string) error {
 		case store.Active:
 			return nil
 		case store.Pending:
-			if _, err := a.advance(ctx, tx, m, store.Active); err != nil {
+			if _, err := d.advance(ctx, tx, m, store.Active); err != nil {
 				return err
 			}
-			return a.Audit(ctx, tx, "person.confirm", id, "member %s", m.ID)
+			return d.account.Audit(ctx, tx, "person.confirm", id, "member %s", m.ID)
 		}
-		return Conflict(api.ErrorCodeNotAccepted, "Not accepted", "%q has not accepted the invitation yet, so there is nothing to confirm", p.UserName)
+		return account.Conflict(api.ErrorCodeNotAccepted, "Not accepted", "%q has not accepted the invitation yet, so there is nothing to confirm", p.UserName)
 	})
 }
 
 // asPerson makes the person himself the author of what follows.
 func asPerson(ctx context.Context, memberID string) context.Context {
-	c := CallerFrom(ctx)
-	return WithCaller(ctx, Caller{Kind: ByPerson, ID: memberID, Address: c.Address})
+	c := account.CallerFrom(ctx)
+	return account.WithCaller(ctx, account.Caller{Kind: account.ByPerson, ID: memberID, Address: c.Address})
 }
 
-func linkUnknown() *Error {
-	return &Error{Status: http.StatusNotFound, Code: codeLinkUnknown, Title: "Link unknown",
+func linkUnknown() *account.Error {
+	return &account.Error{Status: http.StatusNotFound, Code: codeLinkUnknown, Title: "Link unknown",
 		Detail: "the link was used already, was replaced by a newer one, has expired, or is incomplete; look for a newer mail"}
 }
 
@@ -347,8 +348,8 @@ type Attention = store.Attention
 const attentionLimit = 1000
 
 // Attention lists who waits for what: by need, and then the oldest first.
-func (a *Account) Attention(ctx context.Context) (list []Attention, err error) {
-	err = a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
+func (d *Directory) Attention(ctx context.Context) (list []Attention, err error) {
+	err = d.account.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
 		list, err = tx.Attention(ctx, attentionLimit)
 		return err
 	})

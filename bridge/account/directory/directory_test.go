@@ -1,4 +1,4 @@
-package account_test
+package directory_test
 
 import (
 	"crypto/rand"
@@ -12,20 +12,22 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/directory"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store/storetest"
 )
 
-// A directory is an account with a clock of its own, as the tests of people
+// A fixture is an account with a clock of its own, as the tests of people
 // and groups use it.
-type directory struct {
+type fixture struct {
 	*account.Account
+	*directory.Directory
 	t     *testing.T
 	mu    sync.Mutex
 	clock time.Time
 }
 
-func newDirectory(t *testing.T) *directory {
+func newDirectory(t *testing.T) *fixture {
 	t.Helper()
 	s, err := store.Open(t.Context(), storetest.New(t))
 	if err != nil {
@@ -36,17 +38,18 @@ func newDirectory(t *testing.T) *directory {
 			t.Error(err)
 		}
 	})
-	d := &directory{t: t, clock: time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)}
+	d := &fixture{t: t, clock: time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)}
 	d.Account, err = account.Create(t.Context(), s, "Example", d.tick, rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
+	d.Directory = directory.New(d.Account)
 	d.PublicURL = "https://account.example.com"
 	return d
 }
 
 // tick is a clock on which no two things happen at once.
-func (d *directory) tick() time.Time {
+func (d *fixture) tick() time.Time {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.clock = d.clock.Add(time.Second)
@@ -54,7 +57,7 @@ func (d *directory) tick() time.Time {
 }
 
 // later lets time pass.
-func (d *directory) later(pause time.Duration) {
+func (d *fixture) later(pause time.Duration) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.clock = d.clock.Add(pause)
@@ -74,16 +77,16 @@ func attributes(pairs ...any) json.RawMessage {
 }
 
 // input is a person whose userName is also the address.
-func input(userName string, pairs ...any) account.PersonInput {
-	return account.PersonInput{Attributes: attributes(append([]any{"userName", userName}, pairs...)...), SignInAddress: userName}
+func input(userName string, pairs ...any) directory.PersonInput {
+	return directory.PersonInput{Attributes: attributes(append([]any{"userName", userName}, pairs...)...), SignInAddress: userName}
 }
 
-func (d *directory) create(userName string, pairs ...any) account.Person {
+func (d *fixture) create(userName string, pairs ...any) directory.Person {
 	d.t.Helper()
 	return d.createFrom(input(userName, pairs...))
 }
 
-func (d *directory) createFrom(in account.PersonInput) account.Person {
+func (d *fixture) createFrom(in directory.PersonInput) directory.Person {
 	d.t.Helper()
 	p, err := d.CreatePerson(d.t.Context(), in)
 	if err != nil {
@@ -93,7 +96,7 @@ func (d *directory) createFrom(in account.PersonInput) account.Person {
 }
 
 // joined is create for a person who has accepted the invitation and was confirmed.
-func (d *directory) joined(userName string) account.Person {
+func (d *fixture) joined(userName string) directory.Person {
 	d.t.Helper()
 	p := d.create(userName)
 	_, token := d.mailTo(userName)
@@ -106,7 +109,7 @@ func (d *directory) joined(userName string) account.Person {
 	return d.person(p.ID)
 }
 
-func (d *directory) replace(id string, in account.PersonInput) account.Person {
+func (d *fixture) replace(id string, in directory.PersonInput) directory.Person {
 	d.t.Helper()
 	p, err := d.ReplacePerson(d.t.Context(), id, in, "")
 	if err != nil {
@@ -115,14 +118,14 @@ func (d *directory) replace(id string, in account.PersonInput) account.Person {
 	return p
 }
 
-func (d *directory) remove(id string) {
+func (d *fixture) remove(id string) {
 	d.t.Helper()
 	if err := d.DeletePerson(d.t.Context(), id, ""); err != nil {
 		d.t.Fatal(err)
 	}
 }
 
-func (d *directory) person(id string) account.Person {
+func (d *fixture) person(id string) directory.Person {
 	d.t.Helper()
 	p, err := d.Person(d.t.Context(), id)
 	if err != nil {
@@ -131,7 +134,7 @@ func (d *directory) person(id string) account.Person {
 	return p
 }
 
-func (d *directory) member(id string) account.Member {
+func (d *fixture) member(id string) directory.Member {
 	d.t.Helper()
 	m, err := d.Member(d.t.Context(), id)
 	if err != nil {
@@ -140,7 +143,7 @@ func (d *directory) member(id string) account.Member {
 	return m
 }
 
-func (d *directory) invite(address, role string) account.Member {
+func (d *fixture) invite(address, role string) directory.Member {
 	d.t.Helper()
 	m, err := d.InviteMember(d.t.Context(), address, "", role)
 	if err != nil {
@@ -149,16 +152,16 @@ func (d *directory) invite(address, role string) account.Member {
 	return m
 }
 
-func (d *directory) group(name string, members ...string) account.Group {
+func (d *fixture) group(name string, members ...string) directory.Group {
 	d.t.Helper()
-	g, err := d.CreateGroup(d.t.Context(), account.GroupInput{Attributes: attributes("displayName", name), Members: members})
+	g, err := d.CreateGroup(d.t.Context(), directory.GroupInput{Attributes: attributes("displayName", name), Members: members})
 	if err != nil {
 		d.t.Fatal(err)
 	}
 	return g
 }
 
-func (d *directory) update(id string, u account.GroupUpdate) account.Group {
+func (d *fixture) update(id string, u directory.GroupUpdate) directory.Group {
 	d.t.Helper()
 	g, err := d.UpdateGroup(d.t.Context(), id, u, "", true)
 	if err != nil {
@@ -167,7 +170,7 @@ func (d *directory) update(id string, u account.GroupUpdate) account.Group {
 	return g
 }
 
-func (d *directory) allow(domain string) {
+func (d *fixture) allow(domain string) {
 	d.t.Helper()
 	if _, err := d.CreateSignupDomain(d.t.Context(), domain); err != nil {
 		d.t.Fatal(err)
@@ -176,7 +179,7 @@ func (d *directory) allow(domain string) {
 
 // mailTo counts the mails to an address, and returns the token in the last
 // one's link, if it is still there.
-func (d *directory) mailTo(address string) (n int, token string) {
+func (d *fixture) mailTo(address string) (n int, token string) {
 	d.t.Helper()
 	mails, err := d.Mails(d.t.Context())
 	if err != nil {
@@ -196,7 +199,7 @@ func (d *directory) mailTo(address string) (n int, token string) {
 }
 
 // waiting lists what people wait for, as "userName kind".
-func (d *directory) waiting() []string {
+func (d *fixture) waiting() []string {
 	d.t.Helper()
 	list, err := d.Attention(d.t.Context())
 	if err != nil {
@@ -218,7 +221,7 @@ func wantRefusal(t *testing.T, err error, code api.ErrorCode) account.Error {
 	return *e
 }
 
-func ids(references []account.Reference) []string {
+func ids(references []directory.Reference) []string {
 	list := []string{}
 	for _, r := range references {
 		list = append(list, r.ID)

@@ -1,4 +1,4 @@
-package account_test
+package directory_test
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/directory"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store/storetest"
 )
@@ -17,8 +18,8 @@ import (
 func BenchmarkOneMemberInAndOut(b *testing.B) {
 	for _, size := range []int{100, 100_000} {
 		b.Run(fmt.Sprintf("group of %d", size), func(b *testing.B) {
-			a := populated(b, size)
-			g, err := a.CreateGroup(b.Context(), account.GroupInput{Attributes: attributes("displayName", "Everybody")})
+			d := populated(b, size)
+			g, err := d.CreateGroup(b.Context(), directory.GroupInput{Attributes: attributes("displayName", "Everybody")})
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -26,12 +27,12 @@ func BenchmarkOneMemberInAndOut(b *testing.B) {
 			for i := range everybody {
 				everybody[i] = fmt.Sprintf("p%d", i+1)
 			}
-			if _, err := a.UpdateGroup(b.Context(), g.ID, account.GroupUpdate{Add: everybody[1:]}, "", false); err != nil {
+			if _, err := d.UpdateGroup(b.Context(), g.ID, directory.GroupUpdate{Add: everybody[1:]}, "", false); err != nil {
 				b.Fatal(err)
 			}
 			for b.Loop() {
-				for _, change := range []account.GroupUpdate{{Add: everybody[:1]}, {Remove: everybody[:1]}} {
-					if _, err := a.UpdateGroup(b.Context(), g.ID, change, "", false); err != nil {
+				for _, change := range []directory.GroupUpdate{{Add: everybody[:1]}, {Remove: everybody[:1]}} {
+					if _, err := d.UpdateGroup(b.Context(), g.ID, change, "", false); err != nil {
 						b.Fatal(err)
 					}
 				}
@@ -43,9 +44,9 @@ func BenchmarkOneMemberInAndOut(b *testing.B) {
 func BenchmarkFindByUserName(b *testing.B) {
 	for _, size := range []int{100, 100_000} {
 		b.Run(fmt.Sprintf("among %d", size), func(b *testing.B) {
-			a := populated(b, size)
+			d := populated(b, size)
 			for b.Loop() {
-				found, err := a.SearchPeople(b.Context(), account.Search{Filter: eq("userName", "P7@example.com"), Limit: 1})
+				found, err := d.SearchPeople(b.Context(), directory.Search{Filter: eq("userName", "P7@example.com"), Limit: 1})
 				if err != nil || found.Total != 1 {
 					b.Fatalf("found %d, %v", found.Total, err)
 				}
@@ -58,12 +59,12 @@ func BenchmarkFindByUserName(b *testing.B) {
 func BenchmarkPerson(b *testing.B) {
 	for _, size := range []int{100, 10_000, 100_000} {
 		b.Run(fmt.Sprintf("among %d", size), func(b *testing.B) {
-			a := populated(b, size)
+			d := populated(b, size)
 			b.ReportAllocs()
 			i := 0
 			for b.Loop() {
 				i += 7919
-				if _, err := a.Person(b.Context(), fmt.Sprintf("p%d", i%size+1)); err != nil {
+				if _, err := d.Person(b.Context(), fmt.Sprintf("p%d", i%size+1)); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -72,19 +73,19 @@ func BenchmarkPerson(b *testing.B) {
 }
 
 func BenchmarkCreatePerson(b *testing.B) {
-	a := populated(b, 1)
+	d := populated(b, 1)
 	n := 0
 	for b.Loop() {
 		n++
-		if _, err := a.CreatePerson(b.Context(), input(fmt.Sprintf("new%d@example.com", n))); err != nil {
+		if _, err := d.CreatePerson(b.Context(), input(fmt.Sprintf("new%d@example.com", n))); err != nil {
 			b.Fatal(err)
 		}
 	}
 }
 
-// populated is an account with people p1, p2, ... written straight into the
-// tables, for a hundred thousand of them would take minutes through the front door.
-func populated(b *testing.B, size int) *account.Account {
+// populated is a directory with people p1, p2, ... written straight into the
+// tables, since a hundred thousand calls of CreatePerson take minutes.
+func populated(b *testing.B, size int) *directory.Directory {
 	b.Helper()
 	s, err := store.Open(b.Context(), storetest.New(b))
 	if err != nil {
@@ -116,5 +117,5 @@ func populated(b *testing.B, size int) *account.Account {
 	if err != nil {
 		b.Fatal(err)
 	}
-	return a
+	return directory.New(a)
 }

@@ -1,4 +1,4 @@
-package account
+package directory
 
 import (
 	"bytes"
@@ -11,6 +11,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
@@ -41,18 +42,18 @@ type attributes struct {
 // readAttributes checks the attributes of a person or a group.
 func readAttributes(raw json.RawMessage) (attributes, error) {
 	if len(raw) > maxAttributes {
-		return attributes{}, &Error{Status: http.StatusRequestEntityTooLarge, Code: api.ErrorCodeTooLarge, Title: "Too large",
+		return attributes{}, &account.Error{Status: http.StatusRequestEntityTooLarge, Code: api.ErrorCodeTooLarge, Title: "Too large",
 			Detail:  fmt.Sprintf("the attributes take %d bytes, and at most %d are kept", len(raw), maxAttributes),
-			Details: Details{Field: "/attributes"}}
+			Details: account.Details{Field: "/attributes"}}
 	}
 	var compact bytes.Buffer
 	var fields map[string]json.RawMessage
 	if !utf8.Valid(raw) || json.Compact(&compact, raw) != nil || json.Unmarshal(raw, &fields) != nil || fields == nil {
-		return attributes{}, InvalidValue("/attributes", "the attributes must be a JSON object in UTF-8")
+		return attributes{}, account.InvalidValue("/attributes", "the attributes must be a JSON object in UTF-8")
 	}
 	for _, name := range notAttributes {
 		if _, there := fields[name]; there {
-			return attributes{}, InvalidValue("/attributes/"+name, "%q is not kept among the attributes; leave it out", name)
+			return attributes{}, account.InvalidValue("/attributes/"+name, "%q is not kept among the attributes; leave it out", name)
 		}
 	}
 	word, there := fields["active"]
@@ -62,7 +63,7 @@ func readAttributes(raw json.RawMessage) (attributes, error) {
 		"userName": &a.userName, "externalId": &a.externalID, "displayName": &a.displayName, "active": &a.active,
 	} {
 		if value, there := fields[name]; there && json.Unmarshal(value, target) != nil {
-			return attributes{}, InvalidValue("/attributes/"+name, "%s must be a %s", name, reflect.TypeOf(target).Elem())
+			return attributes{}, account.InvalidValue("/attributes/"+name, "%s must be a %s", name, reflect.TypeOf(target).Elem())
 		}
 	}
 	// Read for show alone, so that any other shape may pass.
@@ -100,7 +101,7 @@ func readGroup(raw json.RawMessage) (attributes, error) {
 		a, err = readTrimmed(a.text, func(document map[string]any) { trimMember(document, "displayName") })
 	}
 	if err == nil && a.displayName == "" {
-		err = InvalidValue("/attributes/displayName", "displayName is missing or empty; a group needs one")
+		err = account.InvalidValue("/attributes/displayName", "displayName is missing or empty; a group needs one")
 	}
 	return a, err
 }

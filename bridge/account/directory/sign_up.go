@@ -1,10 +1,11 @@
-package account
+package directory
 
 import (
 	"context"
 	"net/http"
 	"time"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
@@ -32,39 +33,39 @@ func newSignUpLimiter() *httpkit.Limiter {
 // SignUp lets somebody with an address under an allowed domain ask for an
 // invitation. The answer is the same whether or not the address is a member's
 // already: this page is open to strangers, who must not learn who is in.
-func (a *Account) SignUp(ctx context.Context, address, name string) error {
+func (d *Directory) SignUp(ctx context.Context, address, name string) error {
 	address = inputtext.TrimBlanks(address)
 	if err := checkAddress(address); err != nil {
-		return InvalidValue("/address", "%v", err)
+		return account.InvalidValue("/address", "%v", err)
 	}
 	if err := checkName(name); err != nil {
 		return err
 	}
-	if err := a.checkSignupDomain(ctx, domainOf(address)); err != nil {
+	if err := d.checkSignupDomain(ctx, domainOf(address)); err != nil {
 		return err
 	}
-	if wait := a.signUps.Take(httpkit.NetworkOf(CallerFrom(ctx).Address), a.Time()); wait > 0 {
-		return TooMany("Too many sign-ups", wait, "too many people sign up at present")
+	if wait := d.signUps.Take(httpkit.NetworkOf(account.CallerFrom(ctx).Address), d.account.Time()); wait > 0 {
+		return account.TooMany("Too many sign-ups", wait, "too many people sign up at present")
 	}
-	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+	return d.account.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		holder, taken, err := tx.AddressHolder(ctx, address)
 		switch {
 		case err != nil:
 			return err
 		case !taken:
-			return a.insertSignUp(ctx, tx, address, name)
+			return d.insertSignUp(ctx, tx, address, name)
 		case holder.State == store.Invited && !holder.Suspended && store.Fold(holder.Address) == store.Fold(address):
-			return a.remind(ctx, tx, holder)
+			return d.remind(ctx, tx, holder)
 		}
 		return nil
 	})
 }
 
-func (a *Account) checkSignupDomain(ctx context.Context, domain string) error {
-	return a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
+func (d *Directory) checkSignupDomain(ctx context.Context, domain string) error {
+	return d.account.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
 		_, allowed, err := tx.SignupDomain(ctx, domain)
 		if err == nil && !allowed {
-			return &Error{Status: http.StatusForbidden, Code: codeDomainNotAllowed, Title: "Domain not allowed",
+			return &account.Error{Status: http.StatusForbidden, Code: codeDomainNotAllowed, Title: "Domain not allowed",
 				Detail: "addresses under " + domain + " may not sign up; ask an administrator of the account to allow the domain"}
 		}
 		return err
@@ -73,21 +74,21 @@ func (a *Account) checkSignupDomain(ctx context.Context, domain string) error {
 
 // insertSignUp adds the member. That is not audited before the link is
 // followed: an event is for ever.
-func (a *Account) insertSignUp(ctx context.Context, tx *store.Tx, address, name string) error {
-	waiting, err := tx.CountSignUps(ctx, a.Time().Add(-SignUpLife), mostSignUps)
+func (d *Directory) insertSignUp(ctx context.Context, tx *store.Tx, address, name string) error {
+	waiting, err := tx.CountSignUps(ctx, d.account.Time().Add(-account.SignUpLife), mostSignUps)
 	if err != nil {
 		return err
 	}
 	if waiting >= mostSignUps {
-		return TooMany("Too many sign-ups", networkPause, "too many people have signed up and not followed the link in their mail yet")
+		return account.TooMany("Too many sign-ups", networkPause, "too many people have signed up and not followed the link in their mail yet")
 	}
-	now := a.Time()
+	now := d.account.Time()
 	m := Member{
-		ID: a.NewID(), Address: address, Name: name, Role: store.RoleMember,
+		ID: d.account.NewID(), Address: address, Name: name, Role: store.RoleMember,
 		State: store.Invited, StateSince: now, SignedUp: true, Version: 1, CreatedAt: now,
 	}
 	if err := tx.InsertMember(ctx, m); err != nil {
 		return err
 	}
-	return a.inviteUnnamed(ctx, tx, m)
+	return d.inviteUnnamed(ctx, tx, m)
 }

@@ -1,4 +1,4 @@
-package account_test
+package directory_test
 
 import (
 	"fmt"
@@ -8,10 +8,11 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/directory"
 )
 
-func leaf(op, path string, value any) *account.Predicate {
-	return &account.Predicate{Op: op, Path: split(path), Value: value}
+func leaf(op, path string, value any) *directory.Predicate {
+	return &directory.Predicate{Op: op, Path: split(path), Value: value}
 }
 
 // split takes a path apart at its dots, those of a URN excepted.
@@ -25,23 +26,23 @@ func split(path string) []string {
 	return strings.Split(path, ".")
 }
 
-func eq(path string, value any) *account.Predicate { return leaf("eq", path, value) }
+func eq(path string, value any) *directory.Predicate { return leaf("eq", path, value) }
 
-func exact(p *account.Predicate) *account.Predicate {
+func exact(p *directory.Predicate) *directory.Predicate {
 	p.CaseExact = true
 	return p
 }
 
-func with(op string, terms ...*account.Predicate) *account.Predicate {
-	p := &account.Predicate{Op: op}
+func with(op string, terms ...*directory.Predicate) *directory.Predicate {
+	p := &directory.Predicate{Op: op}
 	for _, t := range terms {
 		p.Terms = append(p.Terms, *t)
 	}
 	return p
 }
 
-func anyOf(path string, term *account.Predicate) *account.Predicate {
-	return &account.Predicate{Op: "any", Path: split(path), Terms: []account.Predicate{*term}}
+func anyOf(path string, term *directory.Predicate) *directory.Predicate {
+	return &directory.Predicate{Op: "any", Path: split(path), Terms: []directory.Predicate{*term}}
 }
 
 const enterprise = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
@@ -64,7 +65,7 @@ func TestPeopleAreFoundByEveryKindOfCondition(t *testing.T) {
 
 	for _, row := range []struct {
 		name string
-		p    *account.Predicate
+		p    *directory.Predicate
 		want string // who is found, in the order of creation
 	}{
 		{"an id", exact(eq("id", ann.ID)), "ann"},
@@ -105,7 +106,7 @@ func TestPeopleAreFoundByEveryKindOfCondition(t *testing.T) {
 		{"active or without a word on it", leaf("ne", "active", false), "ann"},
 		{"an attribute within another", eq("name.familyName", "äRMEL"), "ann"},
 		{"an attribute of an extension", eq(enterprise+"|employeeNumber", "17"), "ann"},
-		{"an attribute deep in an extension", &account.Predicate{Op: "eq", Path: []string{enterprise, "manager", "value"}, Value: "m1"}, "ann"},
+		{"an attribute deep in an extension", &directory.Predicate{Op: "eq", Path: []string{enterprise, "manager", "value"}, Value: "m1"}, "ann"},
 		{"an extension at all", leaf("pr", enterprise+"|employeeNumber", nil), "ann"},
 		{"a title", leaf("pr", "title", nil), "ann"},
 		{"an empty text is not present", leaf("pr", "nickName", nil), ""},
@@ -120,7 +121,7 @@ func TestPeopleAreFoundByEveryKindOfCondition(t *testing.T) {
 		{"times as times", leaf("lt", "hired", "2024-05-01T00:30:00Z"), "ann"},
 		{"created", leaf("gt", "meta.created", ann.CreatedAt.Format("2006-01-02T15:04:05Z07:00")), "bob"},
 		{"modified", leaf("ge", "meta.lastModified", ann.ModifiedAt.Format("2006-01-02T15:04:05Z07:00")), "ann"},
-		{"a version", exact(with("and", eq("id", ann.ID), eq("meta.version", account.PersonETag(d.person(ann.ID))))), "ann"},
+		{"a version", exact(with("and", eq("id", ann.ID), eq("meta.version", directory.PersonETag(d.person(ann.ID))))), "ann"},
 		{"a version of nobody", exact(eq("meta.version", account.ETag(99))), ""},
 		{"the type of the resource", eq("meta.resourceType", "user"), "ann bob"},
 		{"both", with("and", eq("userName", "bob@example.com"), eq("active", false)), "bob"},
@@ -129,7 +130,7 @@ func TestPeopleAreFoundByEveryKindOfCondition(t *testing.T) {
 		{"a percent sign is no wildcard", leaf("co", "userName", "%"), ""},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			found, err := d.SearchPeople(t.Context(), account.Search{Filter: row.p, Limit: 10})
+			found, err := d.SearchPeople(t.Context(), directory.Search{Filter: row.p, Limit: 10})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -155,7 +156,7 @@ func TestGroupsAreFoundByNameAndMembers(t *testing.T) {
 	}
 	for _, row := range []struct {
 		name string
-		p    *account.Predicate
+		p    *directory.Predicate
 		want []string
 	}{
 		{"all managed groups, and no other", nil, []string{inner.ID, outer.ID}},
@@ -167,7 +168,7 @@ func TestGroupsAreFoundByNameAndMembers(t *testing.T) {
 		{"one without a person", with("not", anyOf("members", eq("type", "User"))), []string{outer.ID}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			found, err := d.SearchGroups(t.Context(), account.Search{Filter: row.p, Limit: 10, WithMembers: true})
+			found, err := d.SearchGroups(t.Context(), directory.Search{Filter: row.p, Limit: 10, WithMembers: true})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -188,14 +189,14 @@ func TestGroupsAreFoundByNameAndMembers(t *testing.T) {
 func TestAFilterThatCannotBeAnsweredIsRefused(t *testing.T) {
 	t.Parallel()
 	d := newDirectory(t)
-	deep, wide := eq("userName", "x"), []*account.Predicate{}
+	deep, wide := eq("userName", "x"), []*directory.Predicate{}
 	for range 60 {
 		deep = with("not", deep)
 	}
 	for range 501 {
 		wide = append(wide, eq("userName", "x"))
 	}
-	for name, p := range map[string]*account.Predicate{
+	for name, p := range map[string]*directory.Predicate{
 		"an unknown operator":              {Op: "like", Path: []string{"userName"}},
 		"too deep":                         deep,
 		"too many conditions":              with("or", wide...),
@@ -212,7 +213,7 @@ func TestAFilterThatCannotBeAnsweredIsRefused(t *testing.T) {
 		"something amiss deeper in a tree": with("and", eq("userName", "x"), with("not", leaf("gt", "active", true))),
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := d.SearchPeople(t.Context(), account.Search{Filter: p, Limit: 10})
+			_, err := d.SearchPeople(t.Context(), directory.Search{Filter: p, Limit: 10})
 			if e := wantRefusal(t, err, "invalid_filter"); e.Status != 422 {
 				t.Errorf("status %d, want 422", e.Status)
 			}
@@ -223,7 +224,7 @@ func TestAFilterThatCannotBeAnsweredIsRefused(t *testing.T) {
 	for i := range 200 {
 		chain = with("or", chain, eq("userName", fmt.Sprint(i)))
 	}
-	if _, err := d.SearchPeople(t.Context(), account.Search{Filter: chain, Limit: 10}); err != nil {
+	if _, err := d.SearchPeople(t.Context(), directory.Search{Filter: chain, Limit: 10}); err != nil {
 		t.Error(err)
 	}
 }
@@ -250,15 +251,15 @@ func TestPagesAreStableExactAndComplete(t *testing.T) {
 	}
 	for _, row := range []struct {
 		name string
-		s    account.Search
+		s    directory.Search
 		want []string
 	}{
-		{"by creation", account.Search{}, created},
-		{"by creation, descending", account.Search{Descending: true}, reversed(created)},
-		{"by an attribute", account.Search{SortBy: []string{"title"}}, byTitle},
-		{"by an attribute, descending", account.Search{SortBy: []string{"title"}, Descending: true}, reversed(byTitle)},
-		{"by a column", account.Search{SortBy: []string{"userName"}}, created},
-		{"by a value of a list", account.Search{SortBy: []string{"emails", "value"}}, created},
+		{"by creation", directory.Search{}, created},
+		{"by creation, descending", directory.Search{Descending: true}, reversed(created)},
+		{"by an attribute", directory.Search{SortBy: []string{"title"}}, byTitle},
+		{"by an attribute, descending", directory.Search{SortBy: []string{"title"}, Descending: true}, reversed(byTitle)},
+		{"by a column", directory.Search{SortBy: []string{"userName"}}, created},
+		{"by a value of a list", directory.Search{SortBy: []string{"emails", "value"}}, created},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			for _, by := range []string{"cursor", "offset"} {
@@ -291,19 +292,19 @@ func TestPagesAreStableExactAndComplete(t *testing.T) {
 		})
 	}
 
-	found, err := d.SearchPeople(t.Context(), account.Search{Limit: 0})
+	found, err := d.SearchPeople(t.Context(), directory.Search{Limit: 0})
 	if err != nil || found.Total != 7 || len(found.Items) != 0 || found.Next != "" {
 		t.Errorf("a limit of 0 found %+v, %v; want the count alone", found, err)
 	}
 	for name, row := range map[string]struct {
-		s    account.Search
+		s    directory.Search
 		code api.ErrorCode
 	}{
-		"a cursor of nobody":        {account.Search{Limit: 1, Cursor: "nonsense"}, "invalid_cursor"},
-		"a cursor of another order": {account.Search{Limit: 1, Cursor: "WzFd"}, "invalid_cursor"},
-		"both cursor and offset":    {account.Search{Limit: 1, Cursor: "WzFd", Offset: 1}, "invalid_value"},
-		"a limit beyond the bound":  {account.Search{Limit: 1001}, "invalid_value"},
-		"a negative offset":         {account.Search{Limit: 1, Offset: -1}, "invalid_value"},
+		"a cursor of nobody":        {directory.Search{Limit: 1, Cursor: "nonsense"}, "invalid_cursor"},
+		"a cursor of another order": {directory.Search{Limit: 1, Cursor: "WzFd"}, "invalid_cursor"},
+		"both cursor and offset":    {directory.Search{Limit: 1, Cursor: "WzFd", Offset: 1}, "invalid_value"},
+		"a limit beyond the bound":  {directory.Search{Limit: 1001}, "invalid_value"},
+		"a negative offset":         {directory.Search{Limit: 1, Offset: -1}, "invalid_value"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := d.SearchPeople(t.Context(), row.s)

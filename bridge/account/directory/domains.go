@@ -1,4 +1,4 @@
-package account
+package directory
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/net/idna"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 )
 
@@ -18,81 +19,81 @@ import (
 type SignupDomain = store.SignupDomain
 
 // SignupDomains lists domains in alphabetical order.
-func (a *Account) SignupDomains(ctx context.Context, cursor string, limit int) (Page[SignupDomain], error) {
+func (d *Directory) SignupDomains(ctx context.Context, cursor string, limit int) (account.Page[SignupDomain], error) {
 	var after string
-	if err := ReadCursor(cursor, &after); err != nil {
-		return Page[SignupDomain]{}, err
+	if err := account.ReadCursor(cursor, &after); err != nil {
+		return account.Page[SignupDomain]{}, err
 	}
 	var domains []SignupDomain
-	err := a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
+	err := d.account.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
 		domains, err = tx.SignupDomains(ctx, after, limit+1)
 		return err
 	})
-	return PageOf(domains, limit, func(d SignupDomain) []any { return []any{d.Domain} }), err
+	return account.PageOf(domains, limit, func(d SignupDomain) []any { return []any{d.Domain} }), err
 }
 
 // SignupDomain reads one domain.
-func (a *Account) SignupDomain(ctx context.Context, domain string) (d SignupDomain, err error) {
-	err = a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
-		var found bool
-		if d, found, err = tx.SignupDomain(ctx, domain); err == nil && !found {
-			return NotFound("sign-up domain", domain)
+func (d *Directory) SignupDomain(ctx context.Context, domain string) (found SignupDomain, err error) {
+	err = d.account.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
+		var allowed bool
+		if found, allowed, err = tx.SignupDomain(ctx, domain); err == nil && !allowed {
+			return account.NotFound("sign-up domain", domain)
 		}
 		return err
 	})
-	return d, err
+	return found, err
 }
 
 // CreateSignupDomain allows a domain. Confirmation e-mails that waited for it
 // go out in the same transaction.
-func (a *Account) CreateSignupDomain(ctx context.Context, domain string) (SignupDomain, error) {
+func (d *Directory) CreateSignupDomain(ctx context.Context, domain string) (SignupDomain, error) {
 	if err := checkDomain(domain); err != nil {
-		return SignupDomain{}, InvalidValue("/domain", "%v", err)
+		return SignupDomain{}, account.InvalidValue("/domain", "%v", err)
 	}
-	d := SignupDomain{Domain: domain, CreatedAt: a.Time()}
-	err := a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+	created := SignupDomain{Domain: domain, CreatedAt: d.account.Time()}
+	err := d.account.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		_, found, err := tx.SignupDomain(ctx, domain)
 		if err != nil {
 			return err
 		}
 		if found {
-			return AlreadyExists(domain, "the domain %s is already allowed for sign-up", domain)
+			return account.AlreadyExists(domain, "the domain %s is already allowed for sign-up", domain)
 		}
-		if err := tx.InsertSignupDomain(ctx, d); err != nil {
+		if err := tx.InsertSignupDomain(ctx, created); err != nil {
 			return err
 		}
-		if err := a.releaseDomain(ctx, tx, domain); err != nil {
+		if err := d.releaseDomain(ctx, tx, domain); err != nil {
 			return err
 		}
-		return a.Audit(ctx, tx, "signup_domain.create", domain, "")
+		return d.account.Audit(ctx, tx, "signup_domain.create", domain, "")
 	})
-	return d, err
+	return created, err
 }
 
 // DeleteSignupDomain forbids a domain again. Members under it stay, and
 // confirmation e-mails that went out stay good.
-func (a *Account) DeleteSignupDomain(ctx context.Context, domain, ifMatch string) error {
-	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		d, found, err := tx.SignupDomain(ctx, domain)
+func (d *Directory) DeleteSignupDomain(ctx context.Context, domain, ifMatch string) error {
+	return d.account.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		present, found, err := tx.SignupDomain(ctx, domain)
 		if err != nil {
 			return err
 		}
 		if !found {
-			return NotFound("sign-up domain", domain)
+			return account.NotFound("sign-up domain", domain)
 		}
-		if err := CheckVersion(ifMatch, d.CreatedAt.UnixMicro()); err != nil {
+		if err := account.CheckVersion(ifMatch, present.CreatedAt.UnixMicro()); err != nil {
 			return err
 		}
 		if _, err := tx.DeleteSignupDomain(ctx, domain); err != nil {
 			return err
 		}
-		return a.Audit(ctx, tx, "signup_domain.delete", domain, "")
+		return d.account.Audit(ctx, tx, "signup_domain.delete", domain, "")
 	})
 }
 
 // DomainETag is a domain's entity tag. A domain never changes, but one that
 // was removed and allowed again is another.
-func DomainETag(d SignupDomain) string { return ETag(d.CreatedAt.UnixMicro()) }
+func DomainETag(d SignupDomain) string { return account.ETag(d.CreatedAt.UnixMicro()) }
 
 // checkDomain accepts a host name as DNS has it: lower case, A-labels, at
 // least two of them. Whatever people paste instead is refused with the name

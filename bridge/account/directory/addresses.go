@@ -1,4 +1,4 @@
-package account
+package directory
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/net/idna"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 )
 
@@ -33,7 +34,7 @@ func domainOf(address string) string {
 // settleAddress invites the member to the address that the identity provider
 // names, or moves the member there. An address that another member has, or is
 // about to move to, is noted at the person and left alone.
-func (a *Account) settleAddress(ctx context.Context, tx *store.Tx, p *Person, m *store.Member) error {
+func (d *Directory) settleAddress(ctx context.Context, tx *store.Tx, p *Person, m *store.Member) error {
 	if m.Suspended && m.State != store.Invited {
 		return nil // nobody who is suspended gets mail; the reactivation settles it
 	}
@@ -46,10 +47,10 @@ func (a *Account) settleAddress(ctx context.Context, tx *store.Tx, p *Person, m 
 		if err := cancelMove(ctx, tx, m); err != nil || m.State != store.Invited || m.Suspended || !m.InvitedAt.IsZero() {
 			return err
 		}
-		m.InvitedAt = a.Time() // there is no link: none was sent while another address was named
-		return a.invite(ctx, tx, *m)
+		m.InvitedAt = d.account.Time() // there is no link: none was sent while another address was named
+		return d.invite(ctx, tx, *m)
 	case wanted == store.Fold(m.PendingAddress) && m.State != store.Invited:
-		return a.askAgain(ctx, tx, m)
+		return d.askAgain(ctx, tx, m)
 	}
 	// An identity provider that could move the address of an administrator
 	// could take over the account with it.
@@ -66,41 +67,41 @@ func (a *Account) settleAddress(ctx context.Context, tx *store.Tx, p *Person, m 
 	}
 	switch m.State {
 	case store.NotInvited:
-		m.Address, m.State, m.StateSince = p.WantedAddress, store.Invited, a.Time()
-		return a.invite(ctx, tx, *m)
+		m.Address, m.State, m.StateSince = p.WantedAddress, store.Invited, d.account.Time()
+		return d.invite(ctx, tx, *m)
 	case store.Invited:
-		return a.inviteElsewhere(ctx, tx, m, p.WantedAddress)
+		return d.inviteElsewhere(ctx, tx, m, p.WantedAddress)
 	}
-	return a.startMove(ctx, tx, m, p.WantedAddress)
+	return d.startMove(ctx, tx, m, p.WantedAddress)
 }
 
 // inviteElsewhere corrects the address of an open invitation. Nobody has shown
 // yet that the old one is theirs, so there is nothing to confirm; and whoever
 // reads that mailbox must not join with the link in it.
-func (a *Account) inviteElsewhere(ctx context.Context, tx *store.Tx, m *store.Member, address string) error {
+func (d *Directory) inviteElsewhere(ctx context.Context, tx *store.Tx, m *store.Member, address string) error {
 	if err := cancelMove(ctx, tx, m); err != nil {
 		return err
 	}
-	m.Address, m.StateSince = address, a.Time()
+	m.Address, m.StateSince = address, d.account.Time()
 	if m.Suspended {
 		m.InvitedAt = time.Time{} // the reactivation sends another invitation
 		return tx.SetInvitation(ctx, m.ID, "", m.InvitedAt)
 	}
 	m.InvitedAt = m.StateSince
-	return a.invite(ctx, tx, *m)
+	return d.invite(ctx, tx, *m)
 }
 
 // startMove reserves a new address for a member. The person is asked to
 // confirm it as soon as its domain is allowed for sign-up: what an identity
 // provider says must not bring foreign addresses into the account.
-func (a *Account) startMove(ctx context.Context, tx *store.Tx, m *store.Member, address string) error {
-	c := store.AddressChange{MemberID: m.ID, Address: address, Domain: domainOf(address), Since: a.Time()}
+func (d *Directory) startMove(ctx context.Context, tx *store.Tx, m *store.Member, address string) error {
+	c := store.AddressChange{MemberID: m.ID, Address: address, Domain: domainOf(address), Since: d.account.Time()}
 	_, allowed, err := tx.SignupDomain(ctx, c.Domain)
 	if err != nil {
 		return err
 	}
 	if allowed {
-		if c.TokenHash, err = a.askToConfirm(ctx, tx, m.Name, address); err != nil {
+		if c.TokenHash, err = d.askToConfirm(ctx, tx, m.Name, address); err != nil {
 			return err
 		}
 	}
@@ -110,17 +111,17 @@ func (a *Account) startMove(ctx context.Context, tx *store.Tx, m *store.Member, 
 
 // askAgain sends the confirmation e-mail of a move anew once the last one's
 // link is over.
-func (a *Account) askAgain(ctx context.Context, tx *store.Tx, m *store.Member) error {
+func (d *Directory) askAgain(ctx context.Context, tx *store.Tx, m *store.Member) error {
 	c, found, err := tx.AddressChangeOf(ctx, m.ID)
-	if err != nil || !found || !a.lapsed(c) {
+	if err != nil || !found || !d.lapsed(c) {
 		return err
 	}
-	return a.startMove(ctx, tx, m, c.Address)
+	return d.startMove(ctx, tx, m, c.Address)
 }
 
 // lapsed tells whether the link that confirms a change is over.
-func (a *Account) lapsed(c store.AddressChange) bool {
-	return c.TokenHash != "" && !a.isGood(c.Since)
+func (d *Directory) lapsed(c store.AddressChange) bool {
+	return c.TokenHash != "" && !d.isGood(c.Since)
 }
 
 // cancelMove gives up a move that the identity provider no longer wants.
@@ -133,7 +134,7 @@ func cancelMove(ctx context.Context, tx *store.Tx, m *store.Member) error {
 }
 
 // releaseDomain sends the confirmation e-mails that waited for a domain.
-func (a *Account) releaseDomain(ctx context.Context, tx *store.Tx, domain string) error {
+func (d *Directory) releaseDomain(ctx context.Context, tx *store.Tx, domain string) error {
 	changes, err := tx.WaitingAddressChanges(ctx, domain)
 	if err != nil {
 		return err
@@ -143,10 +144,10 @@ func (a *Account) releaseDomain(ctx context.Context, tx *store.Tx, domain string
 		if err != nil {
 			return err
 		}
-		if c.TokenHash, err = a.askToConfirm(ctx, tx, m.Name, c.Address); err != nil {
+		if c.TokenHash, err = d.askToConfirm(ctx, tx, m.Name, c.Address); err != nil {
 			return err
 		}
-		c.Since = a.Time()
+		c.Since = d.account.Time()
 		if err := tx.PutAddressChange(ctx, c); err != nil {
 			return err
 		}
@@ -156,9 +157,9 @@ func (a *Account) releaseDomain(ctx context.Context, tx *store.Tx, domain string
 
 // AddressChange returns the change that the token of a confirmation e-mail
 // would carry out: the member, and where he goes in PendingAddress.
-func (a *Account) AddressChange(ctx context.Context, token string) (m Member, err error) {
-	err = a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
-		m, err = a.moving(ctx, tx, token)
+func (d *Directory) AddressChange(ctx context.Context, token string) (m Member, err error) {
+	err = d.account.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
+		m, err = d.moving(ctx, tx, token)
 		return err
 	})
 	return m, err
@@ -166,9 +167,9 @@ func (a *Account) AddressChange(ctx context.Context, token string) (m Member, er
 
 // ConfirmAddress carries it out, once: the person has shown that the new
 // address is his.
-func (a *Account) ConfirmAddress(ctx context.Context, token string) (m Member, err error) {
-	err = a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		if m, err = a.moving(ctx, tx, token); err != nil {
+func (d *Directory) ConfirmAddress(ctx context.Context, token string) (m Member, err error) {
+	err = d.account.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		if m, err = d.moving(ctx, tx, token); err != nil {
 			return err
 		}
 		if err := tx.DeleteAddressChange(ctx, m.ID); err != nil {
@@ -183,11 +184,11 @@ func (a *Account) ConfirmAddress(ctx context.Context, token string) (m Member, e
 		}
 		if m.State == store.Invited {
 			// The invitation went to an address that is no longer his.
-			if err := a.invite(ctx, tx, m); err != nil {
+			if err := d.invite(ctx, tx, m); err != nil {
 				return err
 			}
 		}
-		if err := a.Audit(asPerson(ctx, m.ID), tx, "member.address.confirm", m.ID, ""); err != nil {
+		if err := d.account.Audit(asPerson(ctx, m.ID), tx, "member.address.confirm", m.ID, ""); err != nil {
 			return err
 		}
 		m, err = member(ctx, tx, m.ID)
@@ -197,12 +198,12 @@ func (a *Account) ConfirmAddress(ctx context.Context, token string) (m Member, e
 }
 
 // moving returns the member whose change of address this token confirms.
-func (a *Account) moving(ctx context.Context, tx *store.Tx, token string) (Member, error) {
-	c, found, err := tx.AddressChange(ctx, HashLink(token))
+func (d *Directory) moving(ctx context.Context, tx *store.Tx, token string) (Member, error) {
+	c, found, err := tx.AddressChange(ctx, account.HashLink(token))
 	if err != nil {
 		return Member{}, err
 	}
-	if !found || a.lapsed(c) {
+	if !found || d.lapsed(c) {
 		return Member{}, linkUnknown()
 	}
 	return unsuspended(member(ctx, tx, c.MemberID))

@@ -1,4 +1,4 @@
-package account
+package directory
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
@@ -50,8 +51,8 @@ type GroupUpdate struct {
 }
 
 // Group returns a managed group by its SCIM id.
-func (a *Account) Group(ctx context.Context, id string, withMembers bool) (g Group, err error) {
-	err = a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
+func (d *Directory) Group(ctx context.Context, id string, withMembers bool) (g Group, err error) {
+	err = d.account.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
 		row, err := managedGroup(ctx, tx, id)
 		if err != nil {
 			return err
@@ -65,7 +66,7 @@ func (a *Account) Group(ctx context.Context, id string, withMembers bool) (g Gro
 func managedGroup(ctx context.Context, tx *store.Tx, id string) (store.Group, error) {
 	row, found, err := tx.ManagedGroup(ctx, id)
 	if err == nil && !found {
-		return row, NotFound("group", id)
+		return row, account.NotFound("group", id)
 	}
 	return row, err
 }
@@ -98,35 +99,35 @@ func showGroups(ctx context.Context, tx *store.Tx, rows []store.Group, withMembe
 }
 
 // CreateGroup provisions a group, adopting an unmanaged one of the same name.
-func (a *Account) CreateGroup(ctx context.Context, in GroupInput) (g Group, err error) {
+func (d *Directory) CreateGroup(ctx context.Context, in GroupInput) (g Group, err error) {
 	attrs, err := readGroup(in.Attributes)
 	if err != nil {
 		return g, err
 	}
-	err = a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+	err = d.account.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		row, adopted, err := groupToAdopt(ctx, tx, attrs.displayName)
 		if err != nil {
 			return err
 		}
-		now := a.Time()
+		now := d.account.Time()
 		row.Name, row.ExternalID, row.Attributes = attrs.displayName, attrs.externalID, attrs.text
 		// New also for an adopted group, so that a late retry on the id
 		// before stays 404.
-		row.ScimID, row.CreatedAt, row.ModifiedAt = a.NewID(), now, now
+		row.ScimID, row.CreatedAt, row.ModifiedAt = d.account.NewID(), now, now
 		if adopted {
 			err = tx.UpdateGroup(ctx, row)
 		} else {
-			row.ID = a.NewID()
+			row.ID = d.account.NewID()
 			err = tx.InsertGroup(ctx, row)
 		}
 		if err != nil {
 			return err
 		}
-		unknown, _, err := a.changeMembers(ctx, tx, row, GroupUpdate{Add: in.Members})
+		unknown, _, err := d.changeMembers(ctx, tx, row, GroupUpdate{Add: in.Members})
 		if err != nil {
 			return err
 		}
-		if err := a.Audit(ctx, tx, "group.provision", row.ScimID, "group %s", row.ID); err != nil {
+		if err := d.account.Audit(ctx, tx, "group.provision", row.ScimID, "group %s", row.ID); err != nil {
 			return err
 		}
 		if row, err = managedGroup(ctx, tx, row.ScimID); err != nil {
@@ -152,7 +153,7 @@ func groupToAdopt(ctx context.Context, tx *store.Tx, name string) (store.Group, 
 func checkGroupFree(row store.Group) error {
 	switch {
 	case row.BuiltIn:
-		return Protected(row.Name, "%q is a built-in group of the account, which provisioning neither adopts nor fills; use another displayName", row.Name)
+		return account.Protected(row.Name, "%q is a built-in group of the account, which provisioning neither adopts nor fills; use another displayName", row.Name)
 	case row.ScimID != "":
 		e := groupNameTaken(row.Name)
 		e.ExistingID = row.ScimID
@@ -161,39 +162,39 @@ func checkGroupFree(row store.Group) error {
 	return nil
 }
 
-func groupNameTaken(name string) *Error {
-	return Conflict(api.ErrorCodeGroupNameTaken, "Group name taken", "another group has the displayName %q", name)
+func groupNameTaken(name string) *account.Error {
+	return account.Conflict(api.ErrorCodeGroupNameTaken, "Group name taken", "another group has the displayName %q", name)
 }
 
 // UpdateGroup changes attributes and members together.
-func (a *Account) UpdateGroup(ctx context.Context, id string, u GroupUpdate, ifMatch string, withMembers bool) (g Group, err error) {
+func (d *Directory) UpdateGroup(ctx context.Context, id string, u GroupUpdate, ifMatch string, withMembers bool) (g Group, err error) {
 	var attrs attributes
 	if u.Attributes != nil {
 		if attrs, err = readGroup(u.Attributes); err != nil {
 			return g, err
 		}
 	}
-	err = a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+	err = d.account.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		row, err := managedGroup(ctx, tx, id)
 		if err != nil {
 			return err
 		}
-		if err := CheckVersion(ifMatch, row.Version); err != nil {
+		if err := account.CheckVersion(ifMatch, row.Version); err != nil {
 			return err
 		}
 		changed := false
 		if u.Attributes != nil && !sameAttributes(row.Attributes, attrs.text) {
 			changed = true
-			if err := a.changeGroup(ctx, tx, row, attrs); err != nil {
+			if err := d.changeGroup(ctx, tx, row, attrs); err != nil {
 				return err
 			}
 		}
-		unknown, moved, err := a.changeMembers(ctx, tx, row, u)
+		unknown, moved, err := d.changeMembers(ctx, tx, row, u)
 		if err != nil {
 			return err
 		}
 		if changed || moved {
-			if err := a.Audit(ctx, tx, "group.update", id, ""); err != nil {
+			if err := d.account.Audit(ctx, tx, "group.update", id, ""); err != nil {
 				return err
 			}
 			if row, err = managedGroup(ctx, tx, id); err != nil {
@@ -208,7 +209,7 @@ func (a *Account) UpdateGroup(ctx context.Context, id string, u GroupUpdate, ifM
 }
 
 // changeGroup gives a group other attributes, its name among them.
-func (a *Account) changeGroup(ctx context.Context, tx *store.Tx, row store.Group, attrs attributes) error {
+func (d *Directory) changeGroup(ctx context.Context, tx *store.Tx, row store.Group, attrs attributes) error {
 	if store.Fold(attrs.displayName) != store.Fold(row.Name) {
 		other, found, err := tx.GroupByName(ctx, attrs.displayName)
 		if err != nil {
@@ -223,7 +224,7 @@ func (a *Account) changeGroup(ctx context.Context, tx *store.Tx, row store.Group
 		}
 	}
 	renamed := row.Name != attrs.displayName
-	row.Name, row.ExternalID, row.Attributes, row.ModifiedAt = attrs.displayName, attrs.externalID, attrs.text, a.Time()
+	row.Name, row.ExternalID, row.Attributes, row.ModifiedAt = attrs.displayName, attrs.externalID, attrs.text, d.account.Time()
 	if err := tx.UpdateGroup(ctx, row); err != nil || !renamed {
 		return err
 	}
@@ -232,9 +233,9 @@ func (a *Account) changeGroup(ctx context.Context, tx *store.Tx, row store.Group
 
 // changeMembers carries out the members' part of u. It returns the ids that
 // named nobody, and whether anything changed.
-func (a *Account) changeMembers(ctx context.Context, tx *store.Tx, row store.Group, u GroupUpdate) (unknown []string, changed bool, err error) {
+func (d *Directory) changeMembers(ctx context.Context, tx *store.Tx, row store.Group, u GroupUpdate) (unknown []string, changed bool, err error) {
 	if both := intersection(u.Add, u.Remove); len(both) > 0 {
-		e := InvalidValue("/remove_members", "%q is to be added and to be removed; decide for one", both[0])
+		e := account.InvalidValue("/remove_members", "%q is to be added and to be removed; decide for one", both[0])
 		e.IDs = both
 		return nil, false, e
 	}
@@ -243,7 +244,7 @@ func (a *Account) changeMembers(ctx context.Context, tx *store.Tx, row store.Gro
 		joining = slices.Concat(*u.Replace, u.Add)
 	}
 	if slices.Contains(joining, row.ScimID) {
-		return nil, false, InvalidValue("/add_members", "the group %q cannot be a member of itself", row.Name)
+		return nil, false, account.InvalidValue("/add_members", "the group %q cannot be a member of itself", row.Name)
 	}
 	if joining = without(joining, nil); len(joining) > 0 {
 		if unknown, err = tx.UnknownIDs(ctx, joining); err != nil {
@@ -254,7 +255,7 @@ func (a *Account) changeMembers(ctx context.Context, tx *store.Tx, row store.Gro
 		return nil, false, err
 	}
 	joining, unknown = without(joining, u.Remove), without(unknown, u.Remove)
-	now := a.Time()
+	now := d.account.Time()
 	var added, removed int64
 	if u.Replace != nil {
 		removed, err = tx.RemoveOthersFromGroup(ctx, row.ID, joining, now)
@@ -309,14 +310,14 @@ func (u GroupUpdate) checkInstead() error {
 		return nil
 	}
 	if strange := without(slices.Concat(u.Instead...), u.Add); len(strange) > 0 {
-		return InvalidValue("/replacements", "%.60q is not among add_members; add there who replaces a member", strange[0])
+		return account.InvalidValue("/replacements", "%.60q is not among add_members; add there who replaces a member", strange[0])
 	}
 	return nil
 }
 
-func membersUnknown(field string, list []string) *Error {
+func membersUnknown(field string, list []string) *account.Error {
 	list = without(list, nil)
-	e := &Error{Status: http.StatusUnprocessableEntity, Code: api.ErrorCodeMembersUnknown, Title: "Members unknown",
+	e := &account.Error{Status: http.StatusUnprocessableEntity, Code: api.ErrorCodeMembersUnknown, Title: "Members unknown",
 		Detail: "no person or group has any of these ids: " + inputtext.QuoteSome(list) + "; the members stay as they are. " +
 			"Send the ids that this server gave, or an empty list to empty the group"}
 	e.Field, e.IDs = field, list[:min(len(list), maxIDsTold)]
@@ -351,16 +352,16 @@ func without(a, b []string) []string {
 
 // DeleteGroup ends provisioning for a group: it keeps the members put in by
 // hand, and can be adopted again.
-func (a *Account) DeleteGroup(ctx context.Context, id, ifMatch string) error {
-	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+func (d *Directory) DeleteGroup(ctx context.Context, id, ifMatch string) error {
+	return d.account.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		row, err := managedGroup(ctx, tx, id)
 		if err != nil {
 			return err
 		}
-		if err := CheckVersion(ifMatch, row.Version); err != nil {
+		if err := account.CheckVersion(ifMatch, row.Version); err != nil {
 			return err
 		}
-		now := a.Time()
+		now := d.account.Time()
 		if err := tx.ReleaseGroup(ctx, row.ID, now); err != nil {
 			return err
 		}
@@ -368,7 +369,7 @@ func (a *Account) DeleteGroup(ctx context.Context, id, ifMatch string) error {
 		if err := tx.UpdateGroup(ctx, row); err != nil {
 			return err
 		}
-		return a.Audit(ctx, tx, "group.release", id, "group %s", row.ID)
+		return d.account.Audit(ctx, tx, "group.release", id, "group %s", row.ID)
 	})
 }
 
@@ -382,14 +383,14 @@ type GroupSummary struct {
 type GroupFilter = store.GroupFilter
 
 // Groups lists groups from the oldest to the newest.
-func (a *Account) Groups(ctx context.Context, f GroupFilter, cursor string, limit int) (Page[GroupSummary], error) {
+func (d *Directory) Groups(ctx context.Context, f GroupFilter, cursor string, limit int) (account.Page[GroupSummary], error) {
 	f.Name = inputtext.TrimBlanks(f.Name)
-	after, err := ReadPlace(cursor, store.Place{})
+	after, err := account.ReadPlace(cursor, store.Place{})
 	if err != nil {
-		return Page[GroupSummary]{}, err
+		return account.Page[GroupSummary]{}, err
 	}
 	var groups []GroupSummary
-	err = a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
+	err = d.account.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
 		rows, err := tx.Groups(ctx, f, after, limit+1)
 		if err != nil {
 			return err
@@ -404,52 +405,52 @@ func (a *Account) Groups(ctx context.Context, f GroupFilter, cursor string, limi
 		}
 		return err
 	})
-	return PageOf(groups, limit, GroupSummary.Key), err
+	return account.PageOf(groups, limit, GroupSummary.Key), err
 }
 
 // CreateGroupByHand makes a group by hand, outside provisioning.
-func (a *Account) CreateGroupByHand(ctx context.Context, name string) (g GroupSummary, err error) {
+func (d *Directory) CreateGroupByHand(ctx context.Context, name string) (g GroupSummary, err error) {
 	if name = inputtext.TrimBlanks(name); name == "" {
-		return g, InvalidValue("/name", "the name is empty; a group needs one")
+		return g, account.InvalidValue("/name", "the name is empty; a group needs one")
 	}
-	now := a.Time()
-	g.Group = store.Group{ID: a.NewID(), Name: name, CreatedAt: now, ModifiedAt: now}
-	err = a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+	now := d.account.Time()
+	g.Group = store.Group{ID: d.account.NewID(), Name: name, CreatedAt: now, ModifiedAt: now}
+	err = d.account.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		other, found, err := tx.GroupByName(ctx, name)
 		if err != nil {
 			return err
 		}
 		if found {
-			return AlreadyExists(other.ID, "there is a group %q already", other.Name)
+			return account.AlreadyExists(other.ID, "there is a group %q already", other.Name)
 		}
 		if err := tx.InsertGroup(ctx, g.Group); err != nil {
 			return err
 		}
-		return a.Audit(ctx, tx, "group.create", g.ID, "")
+		return d.account.Audit(ctx, tx, "group.create", g.ID, "")
 	})
 	return g, err
 }
 
 // GroupMembers lists a group's members, managed or not, from the oldest to the newest.
-func (a *Account) GroupMembers(ctx context.Context, groupID, cursor string, limit int) (Page[Member], error) {
-	if err := a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error { return checkGroup(ctx, tx, groupID) }); err != nil {
-		return Page[Member]{}, err
+func (d *Directory) GroupMembers(ctx context.Context, groupID, cursor string, limit int) (account.Page[Member], error) {
+	if err := d.account.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error { return checkGroup(ctx, tx, groupID) }); err != nil {
+		return account.Page[Member]{}, err
 	}
-	return a.Members(ctx, MemberFilter{GroupID: groupID}, cursor, limit)
+	return d.Members(ctx, MemberFilter{GroupID: groupID}, cursor, limit)
 }
 
 // checkGroup refuses an id that no group of the account has.
 func checkGroup(ctx context.Context, tx *store.Tx, id string) error {
 	_, found, err := tx.Group(ctx, id)
 	if err == nil && !found {
-		return NotFound("group", id)
+		return account.NotFound("group", id)
 	}
 	return err
 }
 
 // AddGroupMember puts a member into a group by hand; harmless when already in.
-func (a *Account) AddGroupMember(ctx context.Context, groupID, memberID string) error {
-	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+func (d *Directory) AddGroupMember(ctx context.Context, groupID, memberID string) error {
+	return d.account.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		if err := checkGroup(ctx, tx, groupID); err != nil {
 			return err
 		}
@@ -462,13 +463,13 @@ func (a *Account) AddGroupMember(ctx context.Context, groupID, memberID string) 
 			return err
 		}
 		if m.Managed() {
-			if err := tx.CountInGroup(ctx, groupID, 1, a.Time()); err != nil {
+			if err := tx.CountInGroup(ctx, groupID, 1, d.account.Time()); err != nil {
 				return err
 			}
 			if err := bumpPerson(ctx, tx, m); err != nil {
 				return err
 			}
 		}
-		return a.Audit(ctx, tx, "group.member.add", groupID, "member %s", memberID)
+		return d.account.Audit(ctx, tx, "group.member.add", groupID, "member %s", memberID)
 	})
 }
