@@ -132,7 +132,7 @@ func TestUnknownVariablesAreNamed(t *testing.T) {
 	}
 }
 
-// Every vendor variable that a flag names must be translated.
+// Every vendor variable that a flag names must be translated, and explained.
 func TestEveryVendorVariableIsTranslated(t *testing.T) {
 	t.Parallel()
 	seen := 0
@@ -144,6 +144,9 @@ func TestEveryVendorVariableIsTranslated(t *testing.T) {
 			seen++
 			if value, err := translateVendor(name, "1"); err != nil || value == "" {
 				t.Errorf("%s: %q, %v", name, value, err)
+			}
+			if !strings.Contains(serveCommand{}.Help(), name) { // from where a test of the guide reads it
+				t.Errorf("scim-bridge serve --help does not name %s", name)
 			}
 		}
 	}

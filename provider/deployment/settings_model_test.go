@@ -1,0 +1,52 @@
+package deployment
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/hashicorp/terraform-plugin-framework/attr"
+	"github.com/hashicorp/terraform-plugin-framework/resource"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+)
+
+// Every setting of the schema becomes a flag of the bridge, and is found again
+// in what was deployed.
+func TestEverySettingReachesTheBridgeAndComesBack(t *testing.T) {
+	t.Parallel()
+	var described resource.SchemaResponse
+	New().Schema(t.Context(), resource.SchemaRequest{}, &described)
+	settings := described.Schema.Attributes["settings"].(schema.SingleNestedAttribute)
+	values := map[string]attr.Value{}
+	for name, argument := range settings.Attributes {
+		switch kind := argument.GetType().(type) {
+		case types.ListType:
+			values[name] = types.ListValueMust(kind.ElemType, []attr.Value{types.StringValue("of " + name)})
+		default:
+			values[name] = types.StringValue("of " + name)
+			if kind == types.BoolType {
+				values[name] = types.BoolValue(true)
+			}
+		}
+	}
+	object := types.ObjectValueMust(settingsTypes, values)
+	spec, known, diags := (&model{Settings: object}).spec(t.Context())
+	if !known || diags.HasError() {
+		t.Fatalf("known: %v, %v", known, diags)
+	}
+	flags := strings.Join(spec.Settings.Flags(), "\n") + "\n"
+	for name := range settings.Attributes {
+		flag := "--" + strings.ReplaceAll(name, "_", "-")
+		if !strings.Contains(flags, flag+"=of "+name+"\n") && !strings.Contains(flags, flag+"\n") {
+			t.Errorf("settings.%s is not deployed as %s:\n%s", name, flag, flags)
+		}
+	}
+	if fields := reflect.TypeOf(spec.Settings).NumField(); fields != len(values) {
+		t.Errorf("deploy.Settings has %d fields, and the schema %d settings", fields, len(values))
+	}
+	again, diags := settingsOf(t.Context(), spec.Settings, types.ObjectNull(settingsTypes))
+	if diags.HasError() || !again.Equal(object) {
+		t.Errorf("what was deployed is read as %s, want %s (%v)", again, object, diags)
+	}
+}
