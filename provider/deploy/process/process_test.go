@@ -375,17 +375,15 @@ func TestUpdateThatCannotRunLeavesTheOldBridge(t *testing.T) {
 	}
 }
 
-// Every address of the machine, at the port that the old bridge holds on one of
-// them: the new one can listen when the old one is gone, and not before.
 // An interruption may come while the bridge is being asked: it is called one,
 // and not a bridge that is silent.
 func TestAQuestionThatARunEndsSaysWhyTheRunEnded(t *testing.T) {
 	target := &process.Target{DataDir: t.TempDir()}
-	l, err := net.Listen("unix", filepath.Join(target.DataDir, control.SocketName))
+	l, err := new(net.ListenConfig).Listen(t.Context(), "unix", filepath.Join(target.DataDir, control.SocketName))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close() //nolint:errcheck // it answers nobody
+	defer l.Close()
 	limit := &deploy.TimeoutError{Limit: time.Minute, Argument: "timeouts.update"}
 	for name, test := range map[string]struct {
 		cause error
@@ -402,7 +400,7 @@ func TestAQuestionThatARunEndsSaysWhyTheRunEnded(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer conn.Close() //nolint:errcheck // it answers nobody
+			defer conn.Close()
 			end(test.cause)
 			if err := <-asked; !errors.Is(err, test.want) {
 				t.Errorf("asking ended with %v, want %v", err, test.want)
@@ -411,6 +409,8 @@ func TestAQuestionThatARunEndsSaysWhyTheRunEnded(t *testing.T) {
 	}
 }
 
+// Every address of the machine, at the port that the old bridge holds on one of
+// them: the new one can listen when the old one is gone, and not before.
 func TestUpdateMovesToAnotherAddressAtTheSamePort(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
