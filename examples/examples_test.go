@@ -167,7 +167,7 @@ func TestAnAccountIsAdoptedWithoutAChange(t *testing.T) {
 	if code != 0 || !strings.Contains(out, "2 imported, 0 added") {
 		t.Fatalf("ended with %d:\n%s", code, out)
 	}
-	for _, want := range []string{"Rules that are not written here yet", "Domains that are not written here yet: example.com, example.org"} {
+	for _, want := range []string{"Rules that are not listed here yet", "Domains that are not listed here yet: example.com, example.org"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("the output lacks %q:\n%s", want, out)
 		}
@@ -175,7 +175,7 @@ func TestAnAccountIsAdoptedWithoutAChange(t *testing.T) {
 	// What is written down becomes managed, and still nothing changes.
 	env = append(env, `TF_VAR_signup_domains=["example.com","example.org"]`,
 		`TF_VAR_firewall_rules={"operations"={"ip_ranges"=["127.0.0.1"],"description"="by hand"},"test_net"={"action"="deny","ip_ranges"=["192.0.2.0/24"]}}`)
-	if code, out := w.run(env, "apply", "-auto-approve", "-no-color", "-input=false"); code != 0 || strings.Contains(out, "not written here yet") {
+	if code, out := w.run(env, "apply", "-auto-approve", "-no-color", "-input=false"); code != 0 || strings.Contains(out, "not listed here yet") {
 		t.Fatalf("ended with %d:\n%s", code, out)
 	}
 	if code, out := w.run(env, "plan", "-detailed-exitcode", "-no-color", "-input=false"); code != 0 {

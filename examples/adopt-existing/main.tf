@@ -1,9 +1,9 @@
-# An account that was clicked together, brought under Terraform without a
-# change to it. What is written here and in the account becomes managed; what
-# is in the account alone is left as it is, and reported.
+# Manages an existing account's firewall and sign-up domains without changing
+# them. Rules and domains that are listed here and exist in the account become
+# managed. The others are left alone and reported.
 #
 #   export SCIMBRIDGE_ACCOUNT_TOKEN=...     # from `scim-bridge account token create`
-#   terraform plan                          # imports, and what is not written here yet
+#   terraform plan                          # shows the imports, and what is not listed here yet
 #   terraform apply
 
 terraform {
@@ -21,7 +21,7 @@ provider "scimbridge" {
 
 data "scimbridge_caller" "this" {}
 
-# The policy and the list of domains have the account's own id.
+# The id of the policy and of the list of domains is the account's id.
 import {
   to = scimbridge_firewall_policy.this
   id = data.scimbridge_caller.this.account_id
@@ -43,16 +43,16 @@ resource "scimbridge_signup_domains" "company" {
   on_unmanaged = "report"
 }
 
-# Once these hold, all that is there is written here, and on_unmanaged = "remove"
-# lets the plan show whatever is added by hand.
-check "all_is_written_down" {
+# When these checks pass, everything is listed here. Then set on_unmanaged = "remove":
+# the plan shows the removal of what is added by hand.
+check "everything_is_listed" {
   assert {
     condition     = length(scimbridge_firewall_policy.this.unmanaged_rules) == 0
-    error_message = "Rules that are not written here yet: ${jsonencode(scimbridge_firewall_policy.this.unmanaged_rules)}"
+    error_message = "Rules that are not listed here yet: ${jsonencode(scimbridge_firewall_policy.this.unmanaged_rules)}"
   }
 
   assert {
     condition     = length(scimbridge_signup_domains.company.unmanaged_domains) == 0
-    error_message = "Domains that are not written here yet: ${join(", ", scimbridge_signup_domains.company.unmanaged_domains)}"
+    error_message = "Domains that are not listed here yet: ${join(", ", scimbridge_signup_domains.company.unmanaged_domains)}"
   }
 }

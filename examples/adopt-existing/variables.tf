@@ -7,7 +7,7 @@ variable "account_url" {
 variable "default_action" {
   type        = string
   default     = "allow"
-  description = "What happens to those whom no rule matches."
+  description = "What the firewall does if no rule matches."
 }
 
 variable "firewall_rules" {
@@ -21,11 +21,11 @@ variable "firewall_rules" {
     description   = optional(string)
   }))
   default     = {}
-  description = "The rules, by names of your choice. One that is in the account already is found by what it matches."
+  description = "The rules, by names of your choice. One that equals an existing rule takes that over."
 }
 
 variable "signup_domains" {
   type        = set(string)
   default     = []
-  description = "Domains whose people may confirm a new address, and sign up by themselves."
+  description = "Domains under which people may sign up and confirm a new address."
 }

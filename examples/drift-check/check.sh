@@ -1,15 +1,16 @@
 #!/bin/sh
-# Plans, and says by the exit code what was found; nothing is changed.
+# Makes a plan and changes nothing. The exit code says what was found:
 #
-#   0  the account is as it is written here, and the checks hold
+#   0  no drift, and all checks pass
 #   1  the plan failed
-#   2  somebody changed what Terraform manages: terraform apply puts it back
-#   3  a check failed: something lies beside, or the bridge has problems
+#   2  a managed object was changed by hand: terraform apply restores it
+#   3  a check failed: there are unmanaged rules or domains, or the bridge has problems
+#
 # With OpenTofu: TERRAFORM=tofu ./check.sh
 set -u
 cd "$(dirname "$0")" || exit 1
 
-# A plan that is thrown away needs no lock: it must not stand in the way of an apply.
+# The plan is not applied, so it takes no lock: an apply need not wait for it.
 "${TERRAFORM:-terraform}" plan -detailed-exitcode -input=false -lock=false -no-color >plan.txt 2>&1
 found=$?
 cat plan.txt

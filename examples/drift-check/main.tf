@@ -1,5 +1,5 @@
-# What a pipeline looks at each night: that nobody changed the account by hand,
-# and that the bridge works. check.sh runs it and says by its exit code what it found.
+# A nightly check that nobody changed the account by hand and that the bridge
+# works. check.sh runs it; its exit code says what was found.
 
 terraform {
   required_version = ">= 1.11"
@@ -14,7 +14,7 @@ provider "scimbridge" {
   account_url = var.account_url
 }
 
-# "report" leaves what others manage, and the checks below name it.
+# "report" leaves unmanaged rules and domains alone; the checks below name them.
 resource "scimbridge_firewall_policy" "this" {
   default_action = "deny"
   on_unmanaged   = "report"
@@ -30,7 +30,7 @@ resource "scimbridge_signup_domains" "company" {
   on_unmanaged = "report"
 }
 
-check "nothing_beside" {
+check "nothing_unmanaged" {
   assert {
     condition     = length(scimbridge_firewall_policy.this.unmanaged_rules) == 0
     error_message = "Firewall rules were added by hand: ${join(", ", keys(scimbridge_firewall_policy.this.unmanaged_rules))}"
@@ -42,8 +42,8 @@ check "nothing_beside" {
   }
 }
 
-# Not inside the check: a data source there is read again by an apply, so the
-# plan is never empty and its exit code is always 2.
+# A data source inside a check block is read again by an apply, so the plan
+# would never be empty and its exit code always 2. Keep it outside.
 data "scimbridge_bridge_status" "this" {
   url = var.bridge_url
 }
@@ -54,7 +54,7 @@ check "bridge" {
     error_message = "The bridge cannot be reached: ${coalesce(data.scimbridge_bridge_status.this.reason, "no reason is known")}"
   }
 
-  # They are null when neither the bridge nor the account could be asked.
+  # Null if neither the bridge nor the account could be asked.
   assert {
     condition     = length(coalesce(data.scimbridge_bridge_status.this.problems, [])) == 0
     error_message = "The bridge has problems: ${join(", ", coalesce(data.scimbridge_bridge_status.this.problems, []))}"

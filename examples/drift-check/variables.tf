@@ -13,17 +13,17 @@ variable "bridge_url" {
 variable "bridge_ranges" {
   type        = set(string)
   default     = ["192.0.2.7"]
-  description = "From where the bridge reaches the account."
+  description = "Addresses from which the bridge reaches the account."
 }
 
 variable "operations_ranges" {
   type        = set(string)
   default     = ["127.0.0.1"]
-  description = "From where Terraform reaches the account."
+  description = "Addresses from which Terraform reaches the account."
 }
 
 variable "signup_domains" {
   type        = set(string)
   default     = ["example.com"]
-  description = "Domains whose people may confirm a new address, and sign up by themselves."
+  description = "Domains under which people may sign up and confirm a new address."
 }

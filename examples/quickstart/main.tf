@@ -1,14 +1,14 @@
-# A service account whose people and groups follow an identity provider.
+# An account, provisioned from an identity provider by a bridge on this machine.
 #
 #   (umask 077; scim-bridge account init --database sqlite:account.db --name Example > admin-token)
 #   scim-bridge account serve --database sqlite:account.db &
 #   export SCIMBRIDGE_ACCOUNT_TOKEN="$(cat admin-token)"
-#   terraform init                                        # not with dev_overrides
-#   (umask 077; scim-bridge token > bearer-token)         # the identity provider needs it, too
+#   terraform init                                        # skip it with dev_overrides
+#   (umask 077; scim-bridge token > bearer-token)         # the identity provider needs it too
 #   TF_VAR_bearer_token="$(cat bearer-token)" terraform apply
 #   terraform plan                                        # needs no token
 #
-# To rotate, make another token and apply again.
+# To rotate the credentials, make a new token and apply again.
 
 terraform {
   required_version = ">= 1.11"
@@ -23,15 +23,15 @@ provider "scimbridge" {
   account_url = var.account_url
 }
 
-# The address that the account sees: this machine's, where the bridge runs too.
+# The address that the account sees for this machine, where the bridge runs too.
 data "scimbridge_caller" "this" {}
 
 resource "scimbridge_firewall_rule" "bridge" {
   ip_ranges   = [data.scimbridge_caller.this.address]
-  description = "the SCIM bridge, and whoever runs Terraform beside it"
+  description = "this machine: the SCIM bridge and Terraform"
 }
 
-# Whose address changes to one of these domains gets the e-mail that confirms it.
+# A person whose address changes to one of these domains gets the confirmation e-mail.
 resource "scimbridge_signup_domain" "company" {
   for_each = var.signup_domains
   domain   = each.value
@@ -52,6 +52,6 @@ resource "scimbridge_deployment" "bridge" {
     data_dir = coalesce(var.data_dir, abspath("${path.root}/.bridge"))
   }
 
-  # A bridge that the firewall does not let in yet could not sign in.
+  # The bridge cannot sign in before the firewall allows its address.
   depends_on = [scimbridge_firewall_rule.bridge]
 }

@@ -1,6 +1,6 @@
 output "scim_url" {
   value       = scimbridge_deployment.bridge.scim_url
-  description = "Paste it into the identity provider, with the bearer token."
+  description = "Enter it at the identity provider, with the bearer token."
 }
 
 output "status_page" {

@@ -8,29 +8,29 @@ variable "bearer_token" {
   type        = string
   ephemeral   = true # in no plan and no state
   default     = null # needed to activate and to rotate, not to plan or to destroy
-  description = "What the identity provider shows to the bridge; `scim-bridge token` makes one."
+  description = "The token that the identity provider sends to the bridge; `scim-bridge token` makes one."
 }
 
 variable "manager_email" {
   type        = string
   default     = "provision-manager@example.com"
-  description = "Address of the Provision Manager, the member in whose name the bridge acts."
+  description = "E-mail address of the Provision Manager, the member that the bridge signs in as."
 }
 
 variable "signup_domains" {
   type        = set(string)
   default     = ["example.com"]
-  description = "Domains whose people may confirm a new address, and sign up by themselves."
+  description = "Domains under which people may sign up and confirm a new address."
 }
 
 variable "listen" {
   type        = string
   default     = "127.0.0.1:3002"
-  description = "Address on which the bridge waits for the identity provider."
+  description = "Address that the bridge listens on."
 }
 
 variable "data_dir" {
   type        = string
   default     = null # .bridge beside this file
-  description = "Absolute path of the bridge's folder."
+  description = "Absolute path of the bridge's data folder."
 }

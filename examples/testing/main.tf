@@ -1,5 +1,5 @@
-# A module of your own, as small as it gets, and how it is tested without an
-# account: `terraform test` runs tests/*.tftest.hcl against a mock of the provider.
+# A small module, tested without an account: `terraform test` runs
+# tests/*.tftest.hcl against a mock of the provider.
 
 terraform {
   required_version = ">= 1.11"
@@ -12,11 +12,11 @@ terraform {
 
 variable "bridge_address" {
   type        = string
-  description = "From where the bridge reaches the account."
+  description = "Address from which the bridge reaches the account."
 
   validation {
     condition     = provider::scimbridge::cidr_contains("192.0.2.0/24", var.bridge_address)
-    error_message = "The bridge must run in the network of the data centre, 192.0.2.0/24."
+    error_message = "The bridge must run in the data centre's network, 192.0.2.0/24."
   }
 }
 

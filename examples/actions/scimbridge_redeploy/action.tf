@@ -1,4 +1,4 @@
-# By hand: terraform apply -invoke=action.scimbridge_redeploy.bridge
+# On demand: terraform apply -invoke=action.scimbridge_redeploy.bridge
 action "scimbridge_redeploy" "bridge" {
   config {
     deployment        = "process:/srv/scim-bridge"
@@ -6,7 +6,7 @@ action "scimbridge_redeploy" "bridge" {
   }
 }
 
-# Or after a change of something else that Terraform manages.
+# Or whenever another resource changes.
 resource "terraform_data" "maintenance" {
   input = "2026-12"
 

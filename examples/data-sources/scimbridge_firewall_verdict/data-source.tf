@@ -5,6 +5,6 @@ check "office_gets_in" {
 
   assert {
     condition     = data.scimbridge_firewall_verdict.office.passes
-    error_message = "The firewall does not let the office in."
+    error_message = "The firewall denies the office's address."
   }
 }

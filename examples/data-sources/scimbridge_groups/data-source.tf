@@ -7,6 +7,6 @@ check "engineering_arrived" {
 
   assert {
     condition     = one(data.scimbridge_groups.engineering.groups[*].managed) == true
-    error_message = "The identity provider does not manage the group Engineering: assign it there."
+    error_message = "The identity provider does not provision the group Engineering. Assign it there."
   }
 }

@@ -1,4 +1,4 @@
-# Whoever was invited and has not signed up yet.
+# Members who were invited and have not accepted yet.
 data "scimbridge_members" "invited" {
   filter = {
     managed = true

@@ -1,5 +1,5 @@
 locals {
-  token_version = 1 # raise it to exchange the token
+  token_version = 1 # raise it to rotate the token
 }
 
 ephemeral "scimbridge_bearer_token" "scim" {}
@@ -10,7 +10,7 @@ resource "scimbridge_provisioning" "this" {
   bearer_token_wo_version = local.token_version
 }
 
-# Where people find it, to give it to the identity provider.
+# Keep the token where people find it: the identity provider needs it.
 resource "aws_secretsmanager_secret_version" "scim" {
   secret_id                = "scim/bearer-token"
   secret_string_wo         = ephemeral.scimbridge_bearer_token.scim.token

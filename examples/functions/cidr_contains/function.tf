@@ -4,6 +4,6 @@ variable "bridge_address" {
 
   validation {
     condition     = provider::scimbridge::cidr_contains("192.0.2.0/24", var.bridge_address)
-    error_message = "The bridge must run in the network of the data centre, 192.0.2.0/24."
+    error_message = "The bridge must run in the data centre's network, 192.0.2.0/24."
   }
 }

@@ -1,4 +1,4 @@
-# What was wrong with a bridge whose machine is gone, from the log that is left.
+# The problems in the log of a bridge that no longer runs.
 output "remedies" {
   value = {
     for problem in provider::scimbridge::diagnose(file("${path.module}/bridge.log")) : problem.code => problem.remedy...

@@ -1,4 +1,4 @@
-# Which session does the bridge have that another team runs?
+# Identify the session of a bridge that another team runs.
 variable "session" {
   type        = string
   description = "Content of that bridge's session file."

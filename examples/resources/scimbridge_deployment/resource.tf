@@ -1,7 +1,7 @@
 variable "bearer_token" {
   type      = string
   ephemeral = true
-  default   = null # needed when something is sealed or unsealed
+  default   = null # needed to seal or unseal a session
 }
 
 resource "scimbridge_provisioning" "this" {
@@ -28,6 +28,6 @@ resource "scimbridge_deployment" "bridge" {
     public_url = "https://scim.example.com"
   }
 
-  # A bridge that the firewall does not let in could not sign in.
+  # The bridge cannot sign in before the firewall allows its address.
   depends_on = [scimbridge_firewall_rule.bridge]
 }

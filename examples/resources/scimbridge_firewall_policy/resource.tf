@@ -1,5 +1,5 @@
 # The whole policy, written in one transaction. A plan that would shut out the
-# bridge, or whoever runs Terraform, is an error.
+# bridge or Terraform fails.
 resource "scimbridge_firewall_policy" "this" {
   default_action = "deny"
 

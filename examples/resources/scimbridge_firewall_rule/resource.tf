@@ -1,4 +1,4 @@
-# The bridge's static address, and the network from which Terraform runs.
+# Allow the bridge's static address and the network that Terraform runs in.
 resource "scimbridge_firewall_rule" "bridge" {
   ip_ranges   = ["203.0.113.7", "198.51.100.0/24"]
   description = "the SCIM bridge, and the operations network"

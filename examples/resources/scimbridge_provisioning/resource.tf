@@ -1,8 +1,8 @@
 variable "bearer_token" {
   type        = string
   ephemeral   = true
-  default     = null # needed to activate and to rotate alone
-  description = "As scim-bridge token makes it; the identity provider is given the same."
+  default     = null # needed only to activate and to rotate
+  description = "A token from `scim-bridge token`; give the identity provider the same one."
 }
 
 resource "scimbridge_provisioning" "this" {

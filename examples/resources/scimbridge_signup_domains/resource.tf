@@ -1,4 +1,4 @@
-# The whole list: a domain that somebody adds by hand shows in the next plan.
+# The whole list. The next plan shows a domain that was added by hand.
 resource "scimbridge_signup_domains" "company" {
   domains = ["example.com", "example.org"]
 }

@@ -1,4 +1,4 @@
-# No account is asked: computed values are made up, or given here.
+# No account is asked. Computed values are mocked, or given here.
 mock_provider "scimbridge" {
   mock_resource "scimbridge_firewall_rule" {
     defaults = {
@@ -12,12 +12,12 @@ variables {
   companies      = { parent = "example.com", child = "example.org" }
 }
 
-run "the_bridge_is_let_in_by_its_address_alone" {
+run "the_rule_allows_only_the_bridge" {
   command = plan
 
   assert {
     condition     = scimbridge_firewall_rule.bridge.ip_ranges == toset(["192.0.2.7"])
-    error_message = "The rule lets in more, or others, than the bridge."
+    error_message = "The rule must allow the bridge's address and nothing else."
   }
 }
 
@@ -33,7 +33,7 @@ run "every_company_may_sign_up" {
   }
 }
 
-run "a_bridge_elsewhere_is_refused" {
+run "an_address_outside_the_network_is_refused" {
   command = plan
 
   variables {
