@@ -1,91 +1,59 @@
 package server
 
 import (
+	"fmt"
 	"net/http"
-	"net/netip"
 	"regexp"
-	"runtime/debug"
 	"strings"
-	"time"
-
-	"github.com/hashicorp/go-hclog"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
 
-// AccessLog writes one log line for each request that shows a secret, and counts
-// all others in Events. A line names nobody: no query, which may hold a filter
-// with an e-mail address, and no path beyond the kind of resource, which a
-// client may have filled with one.
-type AccessLog struct {
-	Logger hclog.Logger
-	Events *httpkit.EventLog
-	// TrustedProxies are believed when they say who asks.
-	TrustedProxies []netip.Prefix
-	Metrics        *Metrics
-	Now            func() time.Time
-}
-
-// Log gives each request an id, logs it when it is answered, and turns a
-// panic into a 500 instead of a connection that ends without a word.
-func (a *AccessLog) Log(next *table) http.Handler {
+// named tells the access log and the metrics the name of a request's route.
+func named(next *table) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		started := a.Now()
-		route, polled := next.name(r.URL)
-		r, begun := httpkit.Begin(w, r, a.TrustedProxies)
-		w.Header().Set("X-Request-Id", begun.ID)
+		x := httpkit.RequestFrom(r.Context())
+		x.Route, x.Polled = next.name(r.URL)
 		w.Header().Set("X-Content-Type-Options", "nosniff")
-		seen := &observer{ResponseWriter: w}
-		defer func() {
-			cause := recover()
-			if cause != nil && seen.status == 0 {
-				http.Error(seen, `internal error; request id `+begun.ID, http.StatusInternalServerError)
-			}
-			took := a.Now().Sub(started)
-			a.Metrics.Observe(route, r.Method, seen.code(), took)
-			switch {
-			case cause != nil:
-				a.panicked(begun, cause)
-			case begun.Admitted():
-				level := hclog.Info
-				if polled {
-					level = hclog.Debug
-				}
-				a.Logger.Log(level, "request", fields(r, route, seen, begun, took)...)
-			case !begun.Told:
-				a.stranger(route, seen, begun)
-			}
-		}()
-		next.ServeHTTP(seen, r)
+		next.ServeHTTP(w, r)
 	})
 }
 
-func fields(r *http.Request, route string, seen *observer, begun *httpkit.Request, took time.Duration) []any {
-	fields := []any{
-		"method", httpkit.Method(r.Method), "route", route, "status", seen.code(), "bytes", seen.bytes,
-		"ms", took.Milliseconds(), "client", begun.Client, "request_id", begun.ID,
+// internalError answers a request whose handler panicked.
+func internalError(w http.ResponseWriter, r *http.Request, _ error) {
+	message := fmt.Sprintf("internal error; the bridge's log has it under request id %s", httpkit.ID(r.Context()))
+	http.Error(w, message, http.StatusInternalServerError)
+}
+
+// logLine is what the access log shows of a request. It names nobody: no
+// query, which may hold a filter with an e-mail address, and no path beyond the
+// kind of resource, into which a client may have written one.
+func logLine(r *http.Request, x *httpkit.Request, answer httpkit.Answer) []any {
+	line := []any{
+		"method", httpkit.Method(r.Method), "route", x.Route, "status", answer.Status, "bytes", answer.Bytes,
+		"ms", answer.Took.Milliseconds(), "client", x.Client, "request_id", x.ID,
 	}
 	for _, f := range [...]struct{ key, value string }{
-		{"resource_id", resourceID(r, seen)},
-		{"token", begun.Token},
+		{"resource_id", resourceID(r, answer)},
+		{"token", x.Caller},
 		{"user_agent", userAgent(r)},
 	} {
 		if f.value != "" {
-			fields = append(fields, f.key, f.value)
+			line = append(line, f.key, f.value)
 		}
 	}
-	return fields
+	return line
 }
 
 // resourceID is the id of the person or group that a request is about, or has
 // made. A client may write anything into a path, an e-mail address for one: only
 // what has the form of an id is shown.
-func resourceID(r *http.Request, seen *observer) string {
+func resourceID(r *http.Request, answer httpkit.Answer) string {
 	path := r.URL.Path
-	if seen.code() == http.StatusCreated {
-		path = seen.Header().Get("Location")
+	if answer.Status == http.StatusCreated {
+		path = answer.Header.Get("Location")
 	}
 	for _, segment := range strings.Split(path, "/") {
 		if opaqueID.MatchString(segment) {
@@ -113,61 +81,3 @@ func userAgent(r *http.Request) string {
 }
 
 var addressLike = regexp.MustCompile(`[^\s<>()",;]+(?:@|%40)[^\s<>()",;]+`)
-
-// stranger counts a request that anybody can send as often as it likes: a line
-// for each would fill the disk, and wash everything else out of the log that
-// the status page offers.
-func (a *AccessLog) stranger(route string, seen *observer, begun *httpkit.Request) {
-	e := httpkit.Event{
-		Kind: "served", Level: hclog.Debug, Message: "requests that need no secret were answered", Client: begun.Client,
-		Fields: []any{"route", route, "status", seen.code(), "request_id", begun.ID},
-	}
-	if seen.code() >= http.StatusBadRequest {
-		e.Kind, e.Level, e.Message = "page", hclog.Info, "requests without a valid secret were refused"
-	}
-	a.Events.Add(e)
-}
-
-func (a *AccessLog) panicked(begun *httpkit.Request, cause any) {
-	const message = "a request made the bridge panic"
-	fields := []any{"request_id", begun.ID, "cause", cause, "stack", string(debug.Stack())}
-	if begun.Admitted() {
-		a.Logger.Error(message, fields...)
-		return
-	}
-	a.Events.Add(httpkit.Event{Kind: "panic", Level: hclog.Error, Message: message, Client: begun.Client, Fields: fields})
-}
-
-// observer sees what a handler answers.
-type observer struct {
-	http.ResponseWriter
-	status int
-	bytes  int64
-}
-
-func (o *observer) WriteHeader(code int) {
-	if o.status == 0 && code >= 200 {
-		o.status = code
-	}
-	o.ResponseWriter.WriteHeader(code)
-}
-
-func (o *observer) Write(p []byte) (int, error) {
-	if o.status == 0 {
-		o.status = http.StatusOK
-	}
-	n, err := o.ResponseWriter.Write(p)
-	o.bytes += int64(n)
-	return n, err
-}
-
-// code is the status of the answer.
-func (o *observer) code() int {
-	if o.status == 0 {
-		return http.StatusOK
-	}
-	return o.status
-}
-
-// Unwrap lets http.ResponseController reach what we do not wrap.
-func (o *observer) Unwrap() http.ResponseWriter { return o.ResponseWriter }

@@ -158,7 +158,7 @@ func (a *Authenticator) RequireMonitoringOr(next http.Handler, refused func(http
 		token := httpkit.BearerToken(r)
 		if monitoring := a.monitoring(); !monitoring.IsZero() && monitoring.Equal(secret.New(token)) {
 			httpkit.Admit(r.Context())
-			httpkit.RequestFrom(r.Context()).Token = TokenMonitoring
+			httpkit.RequestFrom(r.Context()).Caller = TokenMonitoring
 			next.ServeHTTP(w, r)
 			return
 		}
@@ -198,9 +198,9 @@ func (a *Authenticator) Verify(ctx context.Context, token string) error {
 	a.Checked(ResultAccepted)
 	httpkit.Admit(ctx)
 	request := httpkit.RequestFrom(ctx)
-	request.Token = TokenCurrent
+	request.Caller = TokenCurrent
 	if a.Verifier.IsPrevious(token) {
-		request.Token = TokenPrevious
+		request.Caller = TokenPrevious
 		a.notePreviousUse(request.Client)
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/auth"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 )
 
@@ -18,8 +19,9 @@ type Server struct {
 	Authenticator *Authenticator
 	Metrics       *Metrics
 	Page          *Page
-	AccessLog     *AccessLog
-	SCIM          SCIM
+	// AccessLog gets its lines and the answer to a panic from the server.
+	AccessLog httpkit.AccessLog
+	SCIM      SCIM
 	// Connection is the state of the bridge's connection in package control's words.
 	Connection func() string
 }
@@ -28,7 +30,9 @@ type Server struct {
 func (s *Server) Handler() http.Handler {
 	scim := s.SCIM
 	scim.Handler = s.Authenticator.RequireBearer(scim.Handler)
-	return s.AccessLog.Log(newTable(s.Routes(), scim))
+	log := s.AccessLog
+	log.Line, log.Internal = logLine, internalError
+	return log.Handler(named(newTable(s.Routes(), scim)))
 }
 
 // Routes returns what the bridge answers beside SCIM, each part's own.

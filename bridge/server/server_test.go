@@ -126,7 +126,10 @@ func newFace(t *testing.T) *face {
 			IsValid: func(pass string) bool { return pass == f.granted() },
 			Logs:    ring, Logger: logger, Now: f.time, Key: []byte("a key of the test, 32 bytes long."),
 		},
-		AccessLog: &server.AccessLog{Logger: logger, Events: events, Metrics: metrics, Now: f.time, TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
+		AccessLog: httpkit.AccessLog{
+			Logger: logger, Events: events, Metrics: metrics.Metrics,
+			TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
+		},
 		SCIM: server.SCIM{
 			Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				if r.URL.Path == "/Users/panic" {

@@ -10,18 +10,17 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 )
 
-// authenticated lets in a caller with a secret that admit knows, from where the
+// authenticated lets in a caller with a secret that verify knows, from where the
 // firewall lets it in, and says so in the request's context.
-func (s *server) authenticated(admit func(context.Context, string, netip.Addr) (account.Caller, error)) func(*http.Request) (*http.Request, error) {
+func (s *server) authenticated(verify func(context.Context, string, netip.Addr) (account.Caller, error)) func(*http.Request) (*http.Request, error) {
 	return func(r *http.Request) (*http.Request, error) {
 		secret, err := bearer(r)
 		if err != nil {
 			return r, err
 		}
-		rec := recordOf(r.Context())
-		caller, err := admit(r.Context(), secret, rec.Address)
+		caller, err := verify(r.Context(), secret, httpkit.RequestFrom(r.Context()).Client)
 		if caller.ID != "" { // its secret is right, wherever it is refused
-			rec.admit(r, caller.String())
+			admit(r, caller.String())
 		}
 		if err != nil {
 			return r, err

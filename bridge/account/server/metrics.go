@@ -1,9 +1,6 @@
 package server
 
 import (
-	"strings"
-	"time"
-
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
@@ -29,14 +26,4 @@ func newMetrics(a *account.Account) metrics {
 			Help: "Requests refused for a wrong or expired admin token.",
 		}, func() float64 { return float64(a.RefusedTokens()) }))
 	return m
-}
-
-// observe counts a request under the pattern that served it, which may begin
-// with a method.
-func (m metrics) observe(pattern, method string, status int, took time.Duration) {
-	_, route, found := strings.Cut(pattern, " ")
-	if !found {
-		route = pattern
-	}
-	m.Observe(route, method, status, took)
 }

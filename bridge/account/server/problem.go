@@ -21,7 +21,7 @@ import (
 // problem is the one place where an error becomes an answer. What is not a
 // refusal by the account shows nothing but a request id; the log has the rest.
 func (s *server) problem(w http.ResponseWriter, r *http.Request, err error) {
-	rec := recordOf(r.Context())
+	x := httpkit.RequestFrom(r.Context())
 	e, known := errors.AsType[*account.Error](err)
 	if !known {
 		e = account.Fault(err)
@@ -29,13 +29,13 @@ func (s *server) problem(w http.ResponseWriter, r *http.Request, err error) {
 			e.Database = s.Account.Store.Setting()
 		}
 	}
-	if rec.Cause == nil && e.Status >= http.StatusInternalServerError && !errors.Is(err, context.Canceled) {
-		rec.Cause = cmp.Or(errors.Unwrap(e), err)
+	if x.Cause == nil && e.Status >= http.StatusInternalServerError && !errors.Is(err, context.Canceled) {
+		x.Cause = cmp.Or(errors.Unwrap(e), err)
 	}
-	rec.Code = string(e.Code)
+	x.Code = string(e.Code)
 	document := api.Problem{
 		Type: "about:blank", Title: e.Title, Status: e.Status, Code: e.Code,
-		Detail: optional(e.Detail), RequestId: optional(rec.ID),
+		Detail: optional(e.Detail), RequestId: optional(x.ID),
 	}
 	if !reflect.ValueOf(e.Details).IsZero() {
 		details := toDetails(e.Details)

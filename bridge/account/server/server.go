@@ -76,7 +76,7 @@ func New(c Config) http.Handler {
 	s.mux.Handle("GET /v1/openapi.yaml", named("GET /v1/openapi.yaml", http.HandlerFunc(s.document)))
 	s.HandleFunc("GET /metrics", s.metrics.Handler().ServeHTTP)
 	web.Mount(s.mux, web.Config{Account: c.Account, Directory: people, Route: public, Fault: func(r *http.Request, err error) {
-		recordOf(r.Context()).Cause = err
+		httpkit.RequestFrom(r.Context()).Cause = err
 	}})
 	s.mux.Handle("/", named("/", http.HandlerFunc(s.unknown)))
 	s.Handler = s.observe(s.mux)
@@ -92,7 +92,7 @@ func (s *server) HandleFunc(pattern string, handle func(http.ResponseWriter, *ht
 // named tells the access log which route was taken.
 func named(pattern string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		recordOf(r.Context()).Route = pattern
+		httpkit.RequestFrom(r.Context()).Route = pattern
 		next.ServeHTTP(w, r)
 	})
 }
@@ -100,7 +100,7 @@ func named(pattern string, next http.Handler) http.Handler {
 // public lets anybody at a page; who he is, his link tells.
 func public(pattern string, next http.Handler) http.Handler {
 	return named(pattern, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		caller := account.Caller{Kind: account.ByPerson, Address: recordOf(r.Context()).Address}
+		caller := account.Caller{Kind: account.ByPerson, Address: httpkit.RequestFrom(r.Context()).Client}
 		next.ServeHTTP(w, r.WithContext(account.WithCaller(r.Context(), caller)))
 	}))
 }
@@ -234,7 +234,7 @@ var documentETag = fmt.Sprintf(`"%x"`, sha256.Sum256(api.Document))
 // ready reports whether the database answers, and keeps what is written.
 func (s *server) ready(w http.ResponseWriter, r *http.Request) {
 	if err := s.Account.Store.Ping(r.Context()); err != nil {
-		recordOf(r.Context()).Cause = err
+		httpkit.RequestFrom(r.Context()).Cause = err
 		e := account.Fault(err)
 		if e.Code == api.ErrorCodeInternal {
 			e = &account.Error{

@@ -9,7 +9,7 @@ import (
 )
 
 func (h administration) StartSignIn(ctx context.Context, r api.StartSignInRequestObject) (api.StartSignInResponseObject, error) {
-	handshake, err := h.account.StartSignIn(ctx, r.Body.AccountId, r.Body.Email, r.Body.Epoch, recordOf(ctx).Address)
+	handshake, err := h.account.StartSignIn(ctx, r.Body.AccountId, r.Body.Email, r.Body.Epoch, httpkit.RequestFrom(ctx).Client)
 	if err != nil {
 		return nil, err
 	}
@@ -24,9 +24,9 @@ func (h administration) StartSignIn(ctx context.Context, r api.StartSignInReques
 func (h administration) FinishSignIn(ctx context.Context, r api.FinishSignInRequestObject) (api.FinishSignInResponseObject, error) {
 	in, err := h.account.FinishSignIn(ctx, r.Body.HandshakeId, r.Body.A, r.Body.Proof, account.BridgeIdentity{
 		Instance: r.Body.Bridge.Instance, Version: r.Body.Bridge.Version, Revision: r.Body.Bridge.Revision,
-	}, recordOf(ctx).Address)
+	}, httpkit.RequestFrom(ctx).Client)
 	if in.Proved {
-		recordOf(ctx).Caller = account.Caller{Kind: account.ByBridge, ID: r.Body.Bridge.Instance}.String()
+		httpkit.RequestFrom(ctx).Caller = account.Caller{Kind: account.ByBridge, ID: r.Body.Bridge.Instance}.String()
 		httpkit.Admit(ctx)
 	}
 	if err != nil {

@@ -159,12 +159,11 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 			Key:     randomKey(),
 			Secure:  strings.HasPrefix(cfg.publicURL, "https:"),
 		},
-		AccessLog: &server.AccessLog{
+		AccessLog: httpkit.AccessLog{
 			Logger:         httpLog,
 			Events:         b.events,
 			TrustedProxies: cfg.trustedProxies,
-			Metrics:        metrics,
-			Now:            time.Now,
+			Metrics:        metrics.Metrics,
 		},
 		SCIM:       server.SCIM{Handler: b.scimHandler(), RouteOf: scim.RouteOf},
 		Connection: b.connection,

@@ -1,6 +1,10 @@
 // Package httpkit owns what the bridge's and the account's HTTP servers have
-// in common: from where a request comes, the id that it is given, the numbers
-// about requests, and the limits on what somebody without a secret may cost:
-// connections, bodies, log lines, and how often a network may have something
-// done. Authentication and the access log are each server's own.
+// in common: what is known of a request (its id, the client's address, the
+// bearer token, the versions that the client has), the access log and the
+// numbers about requests, answers that are kept, and the limits on what
+// a client without a secret may cost: connections, bodies, log lines, and how
+// often a network may have something done.
+//
+// Which secret is right is decided by each server, and so is what a line of
+// its log shows.
 package httpkit

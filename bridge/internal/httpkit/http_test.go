@@ -39,9 +39,15 @@ func TestARecorderKeepsTheAnswerThatAConnectionWouldHaveSent(t *testing.T) {
 	}{
 		{"nothing is a 200", func(http.ResponseWriter) {}, 200, ""},
 		{"a body alone is a 200", func(w http.ResponseWriter) { _, _ = w.Write([]byte("a")) }, 200, "a"},
-		{"the first status counts", func(w http.ResponseWriter) { w.WriteHeader(404); w.WriteHeader(500) }, 404, ""},
-		{"a status after the body is too late", func(w http.ResponseWriter) { _, _ = w.Write([]byte("a")); w.WriteHeader(500) }, 200, "a"},
-		{"an informational status is not the answer", func(w http.ResponseWriter) { w.WriteHeader(103); w.WriteHeader(201) }, 201, ""},
+		{"the first status counts", func(w http.ResponseWriter) {
+			w.WriteHeader(http.StatusNotFound)
+			w.WriteHeader(http.StatusInternalServerError)
+		}, 404, ""},
+		{"a status after the body is too late", func(w http.ResponseWriter) {
+			_, _ = w.Write([]byte("a"))
+			w.WriteHeader(http.StatusInternalServerError)
+		}, 200, "a"},
+		{"an informational status is not the answer", func(w http.ResponseWriter) { w.WriteHeader(http.StatusEarlyHints); w.WriteHeader(http.StatusCreated) }, 201, ""},
 	} {
 		var kept httpkit.Recorder
 		row.serve(&kept)

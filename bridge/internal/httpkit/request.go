@@ -22,10 +22,23 @@ type Request struct {
 	ID string
 	// Client is where it comes from.
 	Client netip.Addr
+
+	// What follows is filled in on the way, for the access log.
+
+	// Route is the name of the request's route, from a closed set. The pattern
+	// of an [http.ServeMux] will do.
+	Route string
+	// Polled routes are asked every few seconds by machines, and logged for debugging only.
+	Polled bool
+	// Caller is what its secret says of the caller: the kind of token, or the
+	// caller's id; empty for none.
+	Caller string
+	// Code is the code of the problem that was answered; empty for none.
+	Code string
+	// Cause is the cause of an internal error.
+	Cause error
 	// Told: whoever refused the request has told an EventLog.
 	Told bool
-	// Token is the kind of token that was right, for the log; empty for none.
-	Token string
 
 	admitted bool
 	began    time.Time
@@ -66,8 +79,14 @@ func Admit(ctx context.Context) {
 	}
 }
 
-// Admitted reports whether the request has shown a secret that is right.
-func (x *Request) Admitted() bool { return x.admitted }
+// AnswerWithin keeps the connection until the given time after the request's
+// beginning, for an answer that is sent by then.
+func (x *Request) AnswerWithin(limit time.Duration) {
+	if x.control != nil {
+		// Within the same process there is no connection, and no deadline of it.
+		_ = x.control.SetWriteDeadline(x.began.Add(limit))
+	}
+}
 
 // arrived ends the deadline of a stranger's body.
 func (x *Request) arrived() {

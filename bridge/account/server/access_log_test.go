@@ -37,7 +37,7 @@ func TestPatienceGrowsWithTheRequest(t *testing.T) {
 	s := newServer(hclog.NewNullLogger())
 	var left time.Duration
 	h := s.observe(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		recordOf(r.Context()).admit(r, "token:test")
+		admit(r, "token:test")
 		deadline, _ := r.Context().Deadline()
 		left = time.Until(deadline)
 	}))
@@ -71,7 +71,7 @@ func TestPanicBecomesAProblem(t *testing.T) {
 	var log bytes.Buffer
 	s := newServer(hclog.New(&hclog.LoggerOptions{Output: &log}))
 	h := s.observe(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		recordOf(r.Context()).admit(r, "token:test")
+		admit(r, "token:test")
 		panic("the cause")
 	}))
 	for range 2 {
@@ -139,7 +139,7 @@ func TestAMadeUpMethodIsNotLogged(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
 	h := newServer(hclog.New(&hclog.LoggerOptions{Output: &log})).observe(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		recordOf(r.Context()).admit(r, "token:test")
+		admit(r, "token:test")
 	}))
 	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), strings.Repeat("M", 60_000), "/", nil))
 	if !strings.Contains(log.String(), "method=other") || log.Len() > 1000 {

@@ -1,0 +1,117 @@
+package httpkit_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
+)
+
+func TestWhatTheAccessLogTells(t *testing.T) {
+	t.Parallel()
+	admitted := func(next func(http.ResponseWriter, *httpkit.Request)) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			httpkit.Admit(r.Context())
+			next(w, httpkit.RequestFrom(r.Context()))
+		}
+	}
+	stranger := func(next func(http.ResponseWriter, *httpkit.Request)) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) { next(w, httpkit.RequestFrom(r.Context())) }
+	}
+	for _, row := range []struct {
+		name     string
+		handler  http.HandlerFunc
+		requests int
+		lines    int
+		want     string
+	}{
+		{"each request with a secret has a line", admitted(func(w http.ResponseWriter, _ *httpkit.Request) { _, _ = io.WriteString(w, "ok") }),
+			3, 3, "[INFO]  request: status=200 bytes=2"},
+		{"a polled route is for debugging", admitted(func(_ http.ResponseWriter, x *httpkit.Request) { x.Polled = true }),
+			1, 1, "[DEBUG] request: status=200"},
+		{"an internal error is told with its cause", admitted(func(w http.ResponseWriter, x *httpkit.Request) {
+			x.Cause = errors.New("disk full")
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}), 2, 2, `[ERROR] request failed: status=503 bytes=0 error="disk full"`},
+		{"a panic is answered and told", admitted(func(http.ResponseWriter, *httpkit.Request) { panic("a fault") }),
+			1, 1, "[ERROR] request failed: status=500"},
+		{"a panic within an answer leaves that as it is", admitted(func(w http.ResponseWriter, _ *httpkit.Request) {
+			w.WriteHeader(http.StatusCreated)
+			panic("a fault")
+		}), 1, 1, "[ERROR] request failed: status=201 bytes=0"},
+		{"strangers' requests have one line", stranger(func(w http.ResponseWriter, x *httpkit.Request) {
+			x.Code = "token_missing"
+			w.WriteHeader(http.StatusUnauthorized)
+		}), 100, 1, "[INFO]  requests without a valid secret were refused: kind=token_missing count=1"},
+		{"strangers' panics have one line", stranger(func(http.ResponseWriter, *httpkit.Request) { panic("a fault") }),
+			100, 1, "[ERROR] request failed: kind=failed count=1"},
+		{"a refusal that was told is not told again", stranger(func(w http.ResponseWriter, x *httpkit.Request) {
+			x.Told = true
+			w.WriteHeader(http.StatusUnauthorized)
+		}), 3, 0, ""},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			var out bytes.Buffer
+			logger := hclog.New(&hclog.LoggerOptions{Output: &out, Level: hclog.Trace})
+			access := httpkit.AccessLog{
+				Logger: logger, Events: httpkit.NewEventLog(logger), Metrics: httpkit.NewMetrics("test"),
+				Line: func(_ *http.Request, _ *httpkit.Request, a httpkit.Answer) []any {
+					return []any{"status", a.Status, "bytes", a.Bytes}
+				},
+				Internal: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusInternalServerError) },
+			}
+			h := access.Handler(row.handler)
+			for range row.requests {
+				w := httptest.NewRecorder()
+				h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))
+				if w.Header().Get("X-Request-Id") == "" {
+					t.Error("the client was not told the id of its request")
+				}
+			}
+			lines := strings.Count(out.String(), "status=")
+			if lines != row.lines || !strings.Contains(out.String(), row.want) {
+				t.Errorf("%d lines, want %d with %q:\n%s", lines, row.lines, row.want, out.String())
+			}
+		})
+	}
+}
+
+// A handler that panics with [http.ErrAbortHandler] wants the connection cut.
+func TestAnAbortedHandlerIsLeftToTheServer(t *testing.T) {
+	t.Parallel()
+	log := hclog.NewNullLogger()
+	access := httpkit.AccessLog{Logger: log, Events: httpkit.NewEventLog(log), Metrics: httpkit.NewMetrics("test")}
+	defer func() {
+		if p := recover(); p != http.ErrAbortHandler { //nolint:errorlint // the value itself is what net/http compares
+			t.Errorf("the handler ended with %v", p)
+		}
+	}()
+	h := access.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
+	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))
+}
+
+// The method of a pattern has a label of its own.
+func TestTheRouteOfMetricsHasNoMethod(t *testing.T) {
+	t.Parallel()
+	log := hclog.NewNullLogger()
+	access := httpkit.AccessLog{Logger: log, Events: httpkit.NewEventLog(log), Metrics: httpkit.NewMetrics("test")}
+	for _, route := range []string{"GET /v1/x/{id}", "/ping", "users"} {
+		access.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { httpkit.RequestFrom(r.Context()).Route = route })).
+			ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))
+	}
+	w := httptest.NewRecorder()
+	access.Metrics.Handler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
+	for _, want := range []string{`route="/v1/x/{id}",status="200"} 1`, `route="/ping",`, `route="users",`} {
+		if !strings.Contains(w.Body.String(), want) {
+			t.Errorf("no %s in\n%s", want, w.Body)
+		}
+	}
+}
