@@ -291,11 +291,13 @@ var catalogue = []entry{
 	},
 	{
 		code:  AccountUnreachable,
-		title: text(`{{if .answered}}Something else answers in the account's place{{else}}The account cannot be reached{{end}}`),
+		title: text(`{{if .answered}}Something else answers in the account's place{{else if .refused}}The account answers with an error{{else}}The account cannot be reached{{end}}`),
 		cause: text(`{{if .answered}}What answers{{with .url}} at {{.}}{{end}} is not the account service: {{.answered}}.` +
+			`{{else if .refused}}The account service{{with .url}} at {{.}}{{end}} {{.refused}}.` +
 			`{{else}}No answer from the account service{{with .url}} at {{.}}{{end}}{{with .reason}}: {{.}}{{end}}.{{end}}`),
 		remedy: text("{{if .answered}}A proxy, a load balancer or another service stands at that address or before it: let it pass the account's paths (/v1/...) through, or correct the account's URL" +
 			"{{with .url}}; an account answers `curl -i {{shell (ping .)}}` with 204{{end}}. " +
+			"{{else if .refused}}The account service's log has the reason, under the request id if one is named. If its version is another one than the bridge's, bring both to the same. " +
 			"{{else}}Check that the account service runs, that its name resolves and that its certificate is trusted on the bridge's machine{{with .url}} (`curl -i {{shell (ping .)}}` shows it){{end}}. {{end}}" +
 			"The bridge keeps trying and needs no restart; SCIM requests are answered with 503 until then."),
 	},

@@ -82,6 +82,7 @@ var cases = []struct {
 	}},
 	{problem.FirewallDisabled, problem.Facts{"expires": "2026-11-23T17:00:00Z"}},
 	{problem.AccountUnreachable, problem.Facts{"url": "https://account.example.com", "reason": "connection refused"}},
+	{problem.AccountUnreachable, problem.Facts{"url": "https://account.example.com/", "refused": "answered 500 internal: it could not do this now"}},
 	{problem.AccountUnreachable, problem.Facts{"url": "https://account.example.com/", "answered": `404 Not Found of the type "text/html" from "nginx"`}},
 	{problem.SignupDomainMissing, problem.Facts{"user_name": "ann@example.com", "domain": "1.new-example.com"}},
 	{problem.AddressMissing, problem.Facts{"user_name": "ann"}},

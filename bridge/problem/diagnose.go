@@ -186,7 +186,7 @@ func (f *sightings) tell(d *Diagnosis) {
 // make each a problem of its own.
 var factKeys = []string{
 	FactAddress, FactAnonymous, FactAnswered, FactContinent, FactCountry, FactDatabase, FactDataDir, FactDomain, FactEmail, FactExpires, FactGroup, FactIDs, FactInstance,
-	FactPrevious, FactReason, FactRuleChangedAt, FactRuleDescription, FactRuleID, FactRuleKind, FactRulePriority, FactRuleValues, FactURL, FactUserName,
+	FactPrevious, FactReason, FactRefused, FactRuleChangedAt, FactRuleDescription, FactRuleID, FactRuleKind, FactRulePriority, FactRuleValues, FactURL, FactUserName,
 }
 
 func knows(code Code) bool {

@@ -71,6 +71,7 @@ type Facts map[string]string
 const (
 	FactAddress   = "address"       // IP address of the bridge as the account saw it
 	FactAnswered  = "answered"      // what answers in the account's place
+	FactRefused   = "refused"       // what the account answers, if it is an error of its own
 	FactAnonymous = "anonymous_ips" // kinds of anonymous IPs, joined by a comma, that the rule names and the address has
 	FactContinent = "continent"     // that the firewall rule names and the address is in
 	FactCount     = "count"         // how often, or how many

@@ -26,28 +26,30 @@ var (
 func TestWhatAnAnswerBecomes(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
-		name  string
-		resp  *http.Response
-		value string        // the caller's id
-		code  api.ErrorCode // of the error
-		says  string        // in the error
+		name   string
+		status int
+		header http.Header
+		body   string
+		value  string        // the caller's id
+		code   api.ErrorCode // of the error
+		says   string        // in the error
 	}{
-		{"a value", answered(200, jsonType, `{"account_id":"acc_1"}`), "acc_1", "", ""},
-		{"what was made", answered(201, jsonType, `{"account_id":"acc_1"}`), "acc_1", "", ""},
-		{"nothing", answered(204, nil, ""), "", "", ""},
-		{"a refusal", answered(409, problemType, `{"code":"already_exists","title":"No","detail":"it is there","request_id":"req_1"}`), "",
+		{"a value", 200, jsonType, `{"account_id":"acc_1"}`, "acc_1", "", ""},
+		{"what was made", 201, jsonType, `{"account_id":"acc_1"}`, "acc_1", "", ""},
+		{"nothing", 204, nil, "", "", "", ""},
+		{"a refusal", 409, problemType, `{"code":"already_exists","title":"No","detail":"it is there","request_id":"req_1"}`, "",
 			"already_exists", "the account answered 409 already_exists: it is there (request id req_1)"},
-		{"a refusal without a detail", answered(403, problemType, `{"code":"firewall_blocked","title":"Blocked"}`), "",
+		{"a refusal without a detail", 403, problemType, `{"code":"firewall_blocked","title":"Blocked"}`, "",
 			"firewall_blocked", "the account answered 403 firewall_blocked: Blocked"},
-		{"a problem document without a code", answered(403, problemType, `{"title":"No"}`), "", "", "something else than the account answered 403"},
-		{"a page in its place", answered(200, htmlType, "<html>"), "", "", `something else than the account answered 200 OK of the type "text/html" from "nginx"`},
-		{"an error page in its place", answered(502, htmlType, "<html>"), "", "", "something else than the account answered 502 Bad Gateway"},
-		{"a redirect", answered(302, http.Header{"Location": {"https://elsewhere"}}, ""), "", "", `302 Found to "https://elsewhere"`},
-		{"a body that is no JSON", answered(200, jsonType, "<html>"), "", "", "reading the account's answer"},
+		{"a problem document without a code", 403, problemType, `{"title":"No"}`, "", "", "something else than the account answered 403"},
+		{"a page in its place", 200, htmlType, "<html>", "", "", `something else than the account answered 200 OK of the type "text/html" from "nginx"`},
+		{"an error page in its place", 502, htmlType, "<html>", "", "", "something else than the account answered 502 Bad Gateway"},
+		{"a redirect", 302, http.Header{"Location": {"https://elsewhere"}}, "", "", "", `302 Found to "https://elsewhere"`},
+		{"a body that is no JSON", 200, jsonType, "<html>", "", "", "reading the account's answer"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			got, err := Call[api.Caller](row.resp, nil)
+			got, err := Call[api.Caller](answered(row.status, row.header, row.body), nil)
 			if got.AccountId != row.value || Code(err) != row.code || (err != nil) != (row.says != "") ||
 				err != nil && !strings.Contains(err.Error(), row.says) {
 				t.Errorf("got %q and %v, want %q and %q", got.AccountId, err, row.value, row.says)
@@ -72,8 +74,8 @@ func TestRetryAfterIsReadInBothForms(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			resp := answered(503, http.Header{"Content-Type": {"application/problem+json"}, "Retry-After": {row.value}}, `{"code":"internal"}`)
-			_, err := Call[Nothing](resp, nil)
+			header := http.Header{"Content-Type": {"application/problem+json"}, "Retry-After": {row.value}}
+			_, err := Call[Nothing](answered(503, header, `{"code":"internal"}`), nil)
 			e, ok := errors.AsType[*Error](err)
 			if !ok || e.RetryAfter < row.least || e.RetryAfter > row.most {
 				t.Errorf("got %+v, want %s to %s", e, row.least, row.most)

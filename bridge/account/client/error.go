@@ -126,7 +126,10 @@ func foreign(resp *http.Response) *Error {
 			what += fmt.Sprintf(" %s %.100q", header.label, v)
 		}
 	}
-	return &Error{Status: resp.StatusCode, Foreign: what, RetryAfter: RetryAfter(resp)}
+	return &Error{
+		Status: resp.StatusCode, Foreign: what, RetryAfter: RetryAfter(resp),
+		Problem: api.Problem{Title: http.StatusText(resp.StatusCode), Status: resp.StatusCode},
+	}
 }
 
 // RetryAfter reads the header in either form of RFC 9110, section 10.2.3.

@@ -16,8 +16,8 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/client"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/firewall"
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/connector/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/secret"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
@@ -103,7 +103,7 @@ func (s *serveCommand) Validate() error {
 	}
 	faults = append(faults, s.unserved(os.Environ(), withProxy), s.listener().check())
 	if s.AccountURL != "" {
-		if err := account.CheckURL(s.AccountURL); err != nil {
+		if err := client.CheckURL(s.AccountURL); err != nil {
 			fault("--account-url: %w", err)
 		}
 	}
@@ -173,7 +173,7 @@ func (s *serveCommand) Run(ctx context.Context, c *console, parser *kong.Kong) (
 		return err
 	}
 	descriptors := httpkit.ShareDescriptors(1)
-	transport := account.NewTransport(s.SourceAddress)
+	transport := client.NewTransport(s.SourceAddress, nil)
 	transport.MaxConnsPerHost = descriptors.Outbound
 	b, err := newBridge(bridgeConfig{
 		listen:          s.Listen,

@@ -1,24 +1,18 @@
 package account
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"mime"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/client"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 )
 
@@ -51,249 +45,106 @@ func (r request) timeout() time.Duration {
 // restarts is back within them.
 var pauses = []time.Duration{100 * time.Millisecond, 400 * time.Millisecond, 1500 * time.Millisecond}
 
+// retry is how a question is asked again. Whom the account asks to wait for
+// longer than these pauses passes that on: the identity provider comes back.
+var retry = client.Retry{
+	Pause: func(n int) (time.Duration, bool) {
+		if n > len(pauses) {
+			return 0, false
+		}
+		return pauses[n-1], true
+	},
+	MaxAsked: 2 * time.Second,
+}
+
+// maxSignIns is how many sessions the account may end under one request.
+const maxSignIns = 3
+
 // call asks and returns the answer, or an error as the Directory promises it.
-// lost says that an earlier attempt may have had its effect.
+// lost reports whether an earlier attempt may have had its effect.
 func call[T any](ctx context.Context, c *Connector, r request) (answer T, lost bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, r.timeout())
 	defer cancel()
-	fresh := 0 // logins that the account ended under this request
-	for attempt := 0; ; attempt++ {
-		l, err := c.session(ctx)
-		if err != nil {
-			return answer, lost, err
+	ended := 0 // sessions, under this request
+	retry.Do(ctx, func() (next client.Next, asked time.Duration) {
+		var l *login
+		if l, err = c.session(ctx); err != nil {
+			return client.Done, 0
 		}
-		answer, err = receive[T](r.send(ctx, l.client, l.authorize))
+		answer, err = client.Call[T](r.send(ctx, l.client, l.authorize))
 		c.noteAnswer(err)
-		if err == nil {
-			return answer, lost, nil
-		}
-		var no *refusal
-		switch {
-		case errors.As(err, &no) && no.sessionEnded:
+		switch refused, _ := errors.AsType[*client.Error](err); {
+		case err == nil:
+		case refused == nil || refused.Lost():
+			if ctx.Err() == nil {
+				c.NotifyHeartbeat() // the heartbeat finds out whether the account is away
+			}
+			lost = lost || !client.NotSent(err)
+			if !lost || r.repeatable {
+				next = client.Later
+			}
+		case sessionEnded(refused):
 			c.forget(l)
 			c.trigger()
-			if fresh++; fresh < 3 {
-				continue
+			if ended++; ended < maxSignIns {
+				next = client.AtOnce
 			}
-		case errors.As(err, &no) && no.entry:
+		case refusesBridge(refused):
 			c.failed(l.creds, err, 1)
 			c.trigger()
-		case errors.As(err, &no) && !no.busy():
-			return answer, lost, no.directoryError()
-		case (no == nil || no.lost()) && ctx.Err() == nil:
-			c.NotifyHeartbeat() // the heartbeat finds out whether the account is away
-			lost = lost || !notSent(err)
-			if lost && !r.repeatable {
-				break
-			}
-			fallthrough
-		default:
-			if attempt < len(pauses) && sleep(ctx, pauses[attempt]) {
-				continue
-			}
+		case busy(refused):
+			next = client.Later
 		}
-		return answer, lost, unavailable(err)
-	}
+		return next, client.AskedToWait(err)
+	})
+	return answer, lost, toDirectoryError(err)
 }
 
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
+// sessionEnded reports whether the session is no longer known, so that the
+// bridge must sign in again.
+func sessionEnded(e *client.Error) bool {
+	return e.Status == http.StatusUnauthorized && e.Foreign == "" && !refusesBridge(e)
+}
+
+// refusesBridge reports whether the account does not serve this bridge, or
+// nobody, whatever is asked.
+func refusesBridge(e *client.Error) bool {
+	switch e.Problem.Code {
+	case api.ErrorCodeFirewallBlocked, api.ErrorCodeTwoFactorEnforced, api.ErrorCodeProvisioningInactive,
+		api.ErrorCodeStorageFull, api.ErrorCodeStorageLost:
 		return true
-	case <-ctx.Done():
+	default:
 		return false
 	}
 }
 
-// notSent says that the request never left: repeating it is always safe.
-func notSent(err error) bool {
-	op, ok := errors.AsType[*net.OpError](err)
-	return ok && op.Op == "dial"
-}
+// busy reports whether the same question may be answered a little later.
+func busy(e *client.Error) bool { return e.Status >= 500 || e.Status < 400 }
 
-// nothing is the body of a 204.
-type nothing struct{}
-
-// maxAnswer bounds what is read of an answer. A group of 100,000 members with
-// their names is some 15 MB.
-const maxAnswer = 128 << 20
-
-// receive turns the account's answer into a T, or into a *refusal, and closes it.
-func receive[T any](resp *http.Response, err error) (answer T, _ error) {
-	if err != nil {
-		return answer, err
+// toDirectoryError turns a failed question into an error as the Directory
+// promises it. A refusal keeps the account's words.
+func toDirectoryError(err error) error {
+	refused, ok := errors.AsType[*client.Error](err)
+	switch {
+	case err == nil, errors.Is(err, bridge.ErrUnavailable):
+		return err
+	case !ok, sessionEnded(refused), refusesBridge(refused), busy(refused):
+		return unavailable(err)
 	}
-	defer resp.Body.Close()
-	body := io.LimitReader(resp.Body, maxAnswer)
-	switch resp.StatusCode {
-	case http.StatusOK, http.StatusCreated:
-		if mediaType(resp) != "application/json" {
-			return answer, unexpected(resp)
-		}
-		text, err := readAll(body, resp.ContentLength)
-		if err == nil {
-			err = decode(text, &answer)
-		}
-		if err != nil {
-			return answer, fmt.Errorf("reading the account's answer: %w", err)
-		}
-		return answer, nil
-	case http.StatusNoContent:
-	default:
-		return answer, refusalOf(resp, body)
+	e := &bridge.Error{Code: bridge.Code(refused.Problem.Code), Detail: refused.Problem.Title, RetryAfter: refused.RetryAfter}
+	if refused.Problem.Detail != nil {
+		e.Detail = *refused.Problem.Detail
 	}
-	// To its end, so that the connection can be used again.
-	_, err = io.Copy(io.Discard, body)
-	return answer, err
-}
-
-// announcedAnswer bounds what is allocated for an answer because of its
-// Content-Length, before any of it has arrived.
-const announcedAnswer = 1 << 20
-
-// readAll reads a body whose length is known, mostly, at once.
-func readAll(body io.Reader, length int64) ([]byte, error) {
-	var b bytes.Buffer
-	if length > 0 {
-		b.Grow(int(min(length, announcedAnswer)) + bytes.MinRead)
-	}
-	_, err := b.ReadFrom(body)
-	return b.Bytes(), err
-}
-
-// A refusal is an answer that says no.
-type refusal struct {
-	api.Problem
-	retryAfter time.Duration
-	// sessionEnded: the session is no longer known; sign in again.
-	sessionEnded bool
-	// answered says what answered in the account's place; empty if it was an account.
-	answered string
-	// entry: this bridge is not served, whatever it asks.
-	entry bool
-}
-
-func (r *refusal) Error() string {
-	if r.answered != "" {
-		return "something else than the account answered: " + r.answered
-	}
-	detail := r.Title
-	if r.Detail != nil {
-		detail = *r.Detail
-	}
-	text := fmt.Sprintf("the account answered %d %s: %s", r.Status, r.Code, detail)
-	if r.RequestId != nil {
-		text += " (request " + *r.RequestId + ")"
-	}
-	return text
-}
-
-func refusalOf(resp *http.Response, body io.Reader) error {
-	r := &refusal{}
-	if mediaType(resp) != "application/problem+json" || json.NewDecoder(io.LimitReader(body, 1<<20)).Decode(&r.Problem) != nil ||
-		!isCode(string(r.Code)) {
-		r = unexpected(resp)
-	}
-	cleanProblem(&r.Problem)
-	r.Status = resp.StatusCode
-	if s, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && s > 0 {
-		r.retryAfter = time.Duration(s) * time.Second
-	}
-	switch r.Code {
-	case api.ErrorCodeFirewallBlocked, api.ErrorCodeTwoFactorEnforced, api.ErrorCodeProvisioningInactive, api.ErrorCodeStorageFull, api.ErrorCodeStorageLost:
-		r.entry = true
-	default:
-		r.sessionEnded = r.Status == http.StatusUnauthorized && r.answered == ""
-	}
-	return r
-}
-
-// isCode reports whether a text has the shape of an error's code. Others write
-// problem documents too, without one, or with whatever they like there.
-func isCode(text string) bool {
-	return text != "" && len(text) <= 64 && strings.Trim(text, "abcdefghijklmnopqrstuvwxyz0123456789_") == ""
-}
-
-// The bounds of what is kept of a problem document, in bytes, and of ids.
-const (
-	maxDetail    = 1000
-	maxFact      = 300
-	maxIDsListed = 100
-)
-
-// cleanProblem bounds the texts of a problem document, which log, status page
-// and identity provider get to see: it may come from whatever stands in front
-// of the account.
-func cleanProblem(p *api.Problem) {
-	p.Title = inputtext.ShortLine(p.Title, maxFact)
-	cleanText(p.Detail, maxDetail)
-	cleanText(p.RequestId, maxFact)
-	if d := p.Details; d != nil && d.Ids != nil {
-		ids := (*d.Ids)[:min(len(*d.Ids), maxIDsListed)]
-		for i := range ids {
-			cleanText(&ids[i], maxFact)
-		}
-		d.Ids = &ids
-	}
-}
-
-func cleanText(text *string, limit int) {
-	if text != nil {
-		*text = inputtext.ShortLine(*text, limit)
-	}
-}
-
-func mediaType(resp *http.Response) string {
-	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
-	return kind
-}
-
-// unexpected is an answer of a proxy on the way, or of something else than an
-// account, and says what it knows of that.
-func unexpected(resp *http.Response) *refusal {
-	what := strings.TrimSpace(fmt.Sprintf("%d %s", resp.StatusCode, http.StatusText(resp.StatusCode)))
-	for _, header := range []struct{ name, label string }{{"Content-Type", "of the type"}, {"Server", "from"}, {"Location", "to"}} {
-		if v := resp.Header.Get(header.name); v != "" {
-			what += fmt.Sprintf(" %s %.100q", header.label, v)
-		}
-	}
-	return &refusal{
-		Problem:  api.Problem{Title: http.StatusText(resp.StatusCode), Status: resp.StatusCode},
-		answered: what,
-	}
-}
-
-// busy says that the same question may be answered a little later.
-func (r *refusal) busy() bool { return r.Status >= 500 || r.Status < 400 }
-
-// lost says that the account's own answer did not arrive: a proxy in front of
-// it gave up waiting, or lost the connection, and does not know what the
-// account has done meanwhile.
-func (r *refusal) lost() bool {
-	return r.answered != "" && (r.Status == http.StatusBadGateway || r.Status == http.StatusGatewayTimeout || r.Status < 300)
-}
-
-// directoryError turns a refusal of a request into the Directory's words,
-// which are the account's own.
-func (r *refusal) directoryError() error {
-	e := &bridge.Error{Code: bridge.Code(r.Code), Detail: r.Title, RetryAfter: r.retryAfter}
-	if r.Detail != nil {
-		e.Detail = *r.Detail
-	}
-	if r.Details != nil {
-		e.IDs = value(r.Details.Ids)
-	}
+	e.IDs = value(refused.Details().Ids)
 	switch e.Code {
 	case bridge.MembersUnknown, bridge.NotFound, bridge.UserNameTaken, bridge.GroupNameTaken, bridge.Protected, bridge.VersionMismatch,
 		bridge.InvalidValue, bridge.InvalidFilter, bridge.InvalidCursor, bridge.TooLarge, bridge.TooMany:
 		return e
 	}
-	if r.answered != "" && (r.Status == http.StatusBadRequest || r.Status == http.StatusUnprocessableEntity) {
-		return unavailable(r) // it was not the account that judged what was sent
+	if refused.Foreign != "" && (refused.Status == http.StatusBadRequest || refused.Status == http.StatusUnprocessableEntity) {
+		return unavailable(err) // it was not the account that judged what was sent
 	}
-	switch r.Status {
+	switch refused.Status {
 	case http.StatusBadRequest, http.StatusUnprocessableEntity:
 		e.Code = bridge.InvalidValue
 	case http.StatusRequestEntityTooLarge:
@@ -303,7 +154,7 @@ func (r *refusal) directoryError() error {
 	default:
 		// A 404 or 409 without a known code does not come from a directory, and
 		// passing it on would make clients forget the resource.
-		return unavailable(r)
+		return unavailable(err)
 	}
 	return e
 }
@@ -312,14 +163,14 @@ func (r *refusal) directoryError() error {
 // something else than the account, while the heartbeat may well reach it, and
 // forgets it with the first answer of the account's own.
 func (c *Connector) noteAnswer(err error) {
-	no, refused := errors.AsType[*refusal](err)
+	answer, answered := errors.AsType[*client.Error](err)
 	switch {
-	case refused && no.answered != "":
+	case answered && answer.Foreign != "":
 		code, facts := diagnose(err)
 		facts[problem.FactURL] = c.URL()
 		p := problem.New(code, c.cfg.Now(), facts)
 		if !c.strange.Swap(true) {
-			c.cfg.Log.Error(logMessage(code), logFields(code, facts, 1)...)
+			c.cfg.Log.Error(logMessage(code, facts), logFields(code, facts, 1)...)
 		}
 		c.update(func(s *State) {
 			if s.Strange != nil {
@@ -328,7 +179,7 @@ func (c *Connector) noteAnswer(err error) {
 			s.Strange = &p
 			c.strange.Store(true) // with the state: another answer may have come meanwhile
 		})
-	case (err == nil || refused) && c.strange.Load():
+	case (err == nil || answered) && c.strange.Load():
 		c.update(func(s *State) {
 			s.Strange = nil
 			c.strange.Store(false)
@@ -343,8 +194,8 @@ func unavailable(err error) error {
 	e := &bridge.UnavailableError{Err: err}
 	code, facts := diagnose(err)
 	e.Detail = titleOf(problem.New(code, time.Time{}, facts))
-	if r, ok := errors.AsType[*refusal](err); ok && code == problem.AccountUnreachable && r.answered == "" {
-		e.Detail = fmt.Sprintf("the account answers with an error (%d %s)", r.Status, r.Code)
+	if refused, ok := errors.AsType[*client.Error](err); ok && facts[problem.FactRefused] != "" {
+		e.Detail += fmt.Sprintf(" (%d %s)", refused.Status, refused.Problem.Code)
 	}
 	return e
 }
@@ -356,38 +207,35 @@ func titleOf(p problem.Problem) string {
 
 // diagnose names the problem behind a failure to come in.
 func diagnose(err error) (problem.Code, problem.Facts) {
-	facts := problem.Facts{}
-	r, ok := errors.AsType[*refusal](err)
-	if !ok {
-		facts[problem.FactReason] = plain(err)
-		return problem.AccountUnreachable, facts
+	e, ok := errors.AsType[*client.Error](err)
+	switch {
+	case !ok:
+		return problem.AccountUnreachable, problem.Facts{problem.FactReason: plain(err)}
+	case e.Foreign != "":
+		return problem.AccountUnreachable, problem.Facts{problem.FactAnswered: e.Foreign}
 	}
-	facts = toFacts(r.Details)
-	switch r.Code {
+	facts := toFacts(e.Problem.Details)
+	switch e.Problem.Code {
 	case api.ErrorCodeSignInFailed, api.ErrorCodeCredentialsExpired, api.ErrorCodeCredentialsChanged:
-		facts[problem.FactReason] = string(r.Code)
+		facts[problem.FactReason] = string(e.Problem.Code)
 		return problem.CredentialsChanged, facts
 	case api.ErrorCodeFirewallBlocked:
-		if d := r.Details; d != nil && d.AnonymousIps != nil && slices.Contains(*d.AnonymousIps, api.CloudProvider) {
+		if slices.Contains(value(e.Details().AnonymousIps), api.CloudProvider) {
 			return problem.FirewallBlockedCloudProvider, facts
 		}
 		return problem.FirewallBlocked, facts
 	case api.ErrorCodeTwoFactorEnforced:
-		facts[problem.FactReason] = string(r.Code)
+		facts[problem.FactReason] = string(e.Problem.Code)
 		return problem.TwoFactorEnforced, facts
 	case api.ErrorCodeProvisioningInactive:
-		facts[problem.FactReason] = string(r.Code)
+		facts[problem.FactReason] = string(e.Problem.Code)
 		return problem.ProvisioningInactive, facts
 	case api.ErrorCodeStorageFull:
 		return problem.StorageFull, facts
 	case api.ErrorCodeStorageLost:
 		return problem.StorageLost, facts
 	default:
-		if r.answered != "" {
-			facts[problem.FactAnswered] = r.answered
-			return problem.AccountUnreachable, facts
-		}
-		facts[problem.FactReason] = r.Error()
+		facts[problem.FactRefused] = strings.TrimPrefix(e.Error(), "the account ")
 		return problem.AccountUnreachable, facts
 	}
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/client"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
@@ -322,10 +323,7 @@ const maxAskedToWait = time.Minute
 // askedToWait is how long the account, or a proxy in front of it, asked to be
 // left alone.
 func askedToWait(err error) time.Duration {
-	if r, ok := errors.AsType[*refusal](err); ok {
-		return min(r.retryAfter, maxAskedToWait)
-	}
-	return 0
+	return min(client.AskedToWait(err), maxAskedToWait)
 }
 
 // backoff doubles from firstPause to RetryAtMost. The jitter only shortens:
@@ -350,7 +348,7 @@ func (c *Connector) attempt(ctx context.Context) (*credentials, error) {
 	}
 	if present != nil && present.creds == creds {
 		err := c.heartbeat(ctx, present)
-		if r, ok := errors.AsType[*refusal](err); !ok || !r.sessionEnded {
+		if r, ok := errors.AsType[*client.Error](err); !ok || !sessionEnded(r) {
 			return creds, err
 		}
 		c.forget(present)
@@ -424,7 +422,7 @@ func (c *Connector) failed(creds *credentials, err error, failures int) {
 	// operator reads at night must not drown in its own repetition. Before the
 	// state, so that who sees the problem finds the line.
 	if news := before.Problem == nil || before.Problem.Cause != p.Cause; news || failures%6 == 0 {
-		c.cfg.Log.Error(logMessage(code), logFields(code, facts, failures)...)
+		c.cfg.Log.Error(logMessage(code, facts), logFields(code, facts, failures)...)
 	}
 	c.update(func(s *State) {
 		if c.creds != creds {
@@ -443,11 +441,14 @@ func (c *Connector) failed(creds *credentials, err error, failures int) {
 	})
 }
 
-func logMessage(code problem.Code) string {
+func logMessage(code problem.Code, facts problem.Facts) string {
 	switch code {
 	case problem.FirewallBlocked, problem.FirewallBlockedCloudProvider:
 		return problem.LogFirewallBlocked
 	case problem.AccountUnreachable:
+		if facts[problem.FactRefused] != "" {
+			return "the account answers with an error"
+		}
 		return "the account cannot be reached"
 	case problem.StorageFull, problem.StorageLost:
 		return "the account cannot keep what it is told"
@@ -459,7 +460,7 @@ func logMessage(code problem.Code) string {
 func logFields(code problem.Code, facts problem.Facts, failures int) []any {
 	fields := []any{problem.LogKey, string(code)}
 	for _, key := range []string{
-		problem.FactReason, problem.FactAnswered, problem.FactAddress, problem.FactRuleID,
+		problem.FactReason, problem.FactAnswered, problem.FactRefused, problem.FactAddress, problem.FactRuleID,
 		problem.FactCountry, problem.FactContinent, problem.FactAnonymous, problem.FactURL, problem.FactDatabase,
 		problem.FactRulePriority, problem.FactRuleDescription, problem.FactRuleChangedAt, problem.FactRuleKind, problem.FactRuleValues,
 	} {

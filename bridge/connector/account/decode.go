@@ -1,7 +1,6 @@
 package account
 
 import (
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -12,16 +11,21 @@ import (
 // The answers that a bridge reads all day are taken apart without decoding
 // the documents in them, which go on to the identity provider as they are.
 
-// reads is an answer that reads itself.
-type reads interface{ read(r *jsontext.Reader) }
+// DecodeAnswer implements client.Decoder.
+func (p *person) DecodeAnswer(text []byte) error { return decode(text, p.read) }
 
-func decode(text []byte, answer any) error {
-	a, ok := answer.(reads)
-	if !ok {
-		return json.Unmarshal(text, answer)
-	}
+// DecodeAnswer implements client.Decoder.
+func (g *group) DecodeAnswer(text []byte) error { return decode(text, g.read) }
+
+// DecodeAnswer implements client.Decoder.
+func (p *people) DecodeAnswer(text []byte) error { return decode(text, p.read) }
+
+// DecodeAnswer implements client.Decoder.
+func (p *groups) DecodeAnswer(text []byte) error { return decode(text, p.read) }
+
+func decode(text []byte, read func(*jsontext.Reader)) error {
 	r := jsontext.NewReader(text)
-	a.read(r)
+	read(r)
 	return r.Err()
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/client"
 )
 
 // Any account's answers must be read as openapi.yaml has them, however it
@@ -40,9 +41,10 @@ func TestAnswersAreReadAsTheAPIHasThem(t *testing.T) {
 	var people people
 	var groups groups
 	for _, row := range []struct {
-		name      string
-		text      any
-		got, want any
+		name string
+		text any
+		got  client.Decoder
+		want any
 	}{
 		{"a person", apiPerson, &person, wantPerson},
 		{"a group", apiGroup, &group, wantGroup},
@@ -56,7 +58,7 @@ func TestAnswersAreReadAsTheAPIHasThem(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := decode(text, row.got); err != nil {
+			if err := row.got.DecodeAnswer(text); err != nil {
 				t.Fatalf("%s: %v", text, err)
 			}
 			got := reflect.ValueOf(row.got).Elem().Convert(reflect.TypeOf(row.want)).Interface()
@@ -73,7 +75,7 @@ func TestWhatIsNoAccountsAnswerIsRefused(t *testing.T) {
 		``, `<html>`, `{}`, `[]`, `null`, `{"id":"p"`, `{"id":"p","etag":"\"1\"","attributes":"text"}`, `{"id":5,"etag":"\"1\"","attributes":{}}`,
 		`{"id":"p","etag":"\"1\"","attributes":{},"suspended":"yes"}`, `{"id":"p","etag":"\"1\"","attributes":{},"created_at":"yesterday"}`,
 	} {
-		if err := decode([]byte(text), new(person)); err == nil {
+		if err := new(person).DecodeAnswer([]byte(text)); err == nil {
 			t.Errorf("%q passes as a person", text)
 		}
 	}

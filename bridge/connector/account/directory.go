@@ -9,6 +9,7 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/client"
 )
 
 // CreatePerson implements bridge.Directory.
@@ -18,8 +19,8 @@ func (c *Connector) CreatePerson(ctx context.Context, in bridge.PersonInput) (br
 		return bridge.Person{}, err
 	}
 	p, _, err := call[person](ctx, c, request{repeatable: true,
-		send: func(ctx context.Context, client *api.Client, auth api.RequestEditorFn) (*http.Response, error) {
-			return client.CreatePerson(ctx, &api.CreatePersonParams{IdempotencyKey: &key}, personInput(in), auth)
+		send: func(ctx context.Context, account *api.Client, auth api.RequestEditorFn) (*http.Response, error) {
+			return account.CreatePerson(ctx, &api.CreatePersonParams{IdempotencyKey: &key}, personInput(in), auth)
 		}})
 	return p.public(), err
 }
@@ -27,8 +28,8 @@ func (c *Connector) CreatePerson(ctx context.Context, in bridge.PersonInput) (br
 // Person implements bridge.Directory.
 func (c *Connector) Person(ctx context.Context, id string) (bridge.Person, error) {
 	p, _, err := call[person](ctx, c, request{repeatable: true,
-		send: func(ctx context.Context, client *api.Client, auth api.RequestEditorFn) (*http.Response, error) {
-			return client.GetPerson(ctx, id, auth)
+		send: func(ctx context.Context, account *api.Client, auth api.RequestEditorFn) (*http.Response, error) {
+			return account.GetPerson(ctx, id, auth)
 		}})
 	return p.public(), err
 }
@@ -36,17 +37,17 @@ func (c *Connector) Person(ctx context.Context, id string) (bridge.Person, error
 // ReplacePerson implements bridge.Directory.
 func (c *Connector) ReplacePerson(ctx context.Context, id string, in bridge.PersonInput, ifMatch string) (bridge.Person, error) {
 	p, _, err := call[person](ctx, c, request{repeatable: ifMatch == "",
-		send: func(ctx context.Context, client *api.Client, auth api.RequestEditorFn) (*http.Response, error) {
-			return client.ReplacePerson(ctx, id, &api.ReplacePersonParams{IfMatch: optional(ifMatch)}, personInput(in), auth)
+		send: func(ctx context.Context, account *api.Client, auth api.RequestEditorFn) (*http.Response, error) {
+			return account.ReplacePerson(ctx, id, &api.ReplacePersonParams{IfMatch: optional(ifMatch)}, personInput(in), auth)
 		}})
 	return p.public(), err
 }
 
 // DeletePerson implements bridge.Directory.
 func (c *Connector) DeletePerson(ctx context.Context, id, ifMatch string) error {
-	_, lost, err := call[nothing](ctx, c, request{repeatable: true,
-		send: func(ctx context.Context, client *api.Client, auth api.RequestEditorFn) (*http.Response, error) {
-			return client.DeletePerson(ctx, id, &api.DeletePersonParams{IfMatch: optional(ifMatch)}, auth)
+	_, lost, err := call[client.Nothing](ctx, c, request{repeatable: true,
+		send: func(ctx context.Context, account *api.Client, auth api.RequestEditorFn) (*http.Response, error) {
+			return account.DeletePerson(ctx, id, &api.DeletePersonParams{IfMatch: optional(ifMatch)}, auth)
 		}})
 	return deleted(lost, err)
 }
@@ -54,8 +55,8 @@ func (c *Connector) DeletePerson(ctx context.Context, id, ifMatch string) error 
 // SearchPeople implements bridge.Directory.
 func (c *Connector) SearchPeople(ctx context.Context, q bridge.Query) (bridge.Page[bridge.Person], error) {
 	p, _, err := call[people](ctx, c, request{repeatable: true,
-		send: func(ctx context.Context, client *api.Client, auth api.RequestEditorFn) (*http.Response, error) {
-			return client.SearchPeople(ctx, search(q), auth)
+		send: func(ctx context.Context, account *api.Client, auth api.RequestEditorFn) (*http.Response, error) {
+			return account.SearchPeople(ctx, search(q), auth)
 		}})
 	return bridge.Page[bridge.Person](p), err
 }
@@ -71,8 +72,8 @@ func (c *Connector) CreateGroup(ctx context.Context, in bridge.GroupInput) (brid
 		body.Members = &in.Members
 	}
 	g, _, err := call[group](ctx, c, request{repeatable: true, members: len(in.Members),
-		send: func(ctx context.Context, client *api.Client, auth api.RequestEditorFn) (*http.Response, error) {
-			return client.CreateProvisionedGroup(ctx, &api.CreateProvisionedGroupParams{IdempotencyKey: &key}, body, auth)
+		send: func(ctx context.Context, account *api.Client, auth api.RequestEditorFn) (*http.Response, error) {
+			return account.CreateProvisionedGroup(ctx, &api.CreateProvisionedGroupParams{IdempotencyKey: &key}, body, auth)
 		}})
 	return g.public(), err
 }
@@ -80,8 +81,8 @@ func (c *Connector) CreateGroup(ctx context.Context, in bridge.GroupInput) (brid
 // Group implements bridge.Directory.
 func (c *Connector) Group(ctx context.Context, id string, withMembers bool) (bridge.Group, error) {
 	g, _, err := call[group](ctx, c, request{repeatable: true,
-		send: func(ctx context.Context, client *api.Client, auth api.RequestEditorFn) (*http.Response, error) {
-			return client.GetGroup(ctx, id, &api.GetGroupParams{Members: &withMembers}, auth)
+		send: func(ctx context.Context, account *api.Client, auth api.RequestEditorFn) (*http.Response, error) {
+			return account.GetGroup(ctx, id, &api.GetGroupParams{Members: &withMembers}, auth)
 		}})
 	return g.public(), err
 }
@@ -106,18 +107,18 @@ func (c *Connector) UpdateGroup(ctx context.Context, id string, change bridge.Gr
 		body.Replacements = &change.Instead
 	}
 	g, _, err := call[group](ctx, c, request{repeatable: ifMatch == "", members: members,
-		send: func(ctx context.Context, client *api.Client, auth api.RequestEditorFn) (*http.Response, error) {
+		send: func(ctx context.Context, account *api.Client, auth api.RequestEditorFn) (*http.Response, error) {
 			params := &api.UpdateGroupParams{IfMatch: optional(ifMatch), Members: &withMembers}
-			return client.UpdateGroup(ctx, id, params, body, auth)
+			return account.UpdateGroup(ctx, id, params, body, auth)
 		}})
 	return g.public(), err
 }
 
 // DeleteGroup implements bridge.Directory.
 func (c *Connector) DeleteGroup(ctx context.Context, id, ifMatch string) error {
-	_, lost, err := call[nothing](ctx, c, request{repeatable: true,
-		send: func(ctx context.Context, client *api.Client, auth api.RequestEditorFn) (*http.Response, error) {
-			return client.DeleteGroup(ctx, id, &api.DeleteGroupParams{IfMatch: optional(ifMatch)}, auth)
+	_, lost, err := call[client.Nothing](ctx, c, request{repeatable: true,
+		send: func(ctx context.Context, account *api.Client, auth api.RequestEditorFn) (*http.Response, error) {
+			return account.DeleteGroup(ctx, id, &api.DeleteGroupParams{IfMatch: optional(ifMatch)}, auth)
 		}})
 	return deleted(lost, err)
 }
@@ -125,8 +126,8 @@ func (c *Connector) DeleteGroup(ctx context.Context, id, ifMatch string) error {
 // SearchGroups implements bridge.Directory.
 func (c *Connector) SearchGroups(ctx context.Context, q bridge.Query) (bridge.Page[bridge.Group], error) {
 	p, _, err := call[groups](ctx, c, request{repeatable: true,
-		send: func(ctx context.Context, client *api.Client, auth api.RequestEditorFn) (*http.Response, error) {
-			return client.SearchGroups(ctx, search(q), auth)
+		send: func(ctx context.Context, account *api.Client, auth api.RequestEditorFn) (*http.Response, error) {
+			return account.SearchGroups(ctx, search(q), auth)
 		}})
 	return bridge.Page[bridge.Group](p), err
 }
@@ -137,17 +138,17 @@ func (c *Connector) Attention(ctx context.Context) ([]bridge.Attention, error) {
 		Items []api.Attention `json:"items"`
 	}
 	l, _, err := call[list](ctx, c, request{repeatable: true,
-		send: func(ctx context.Context, client *api.Client, auth api.RequestEditorFn) (*http.Response, error) {
-			return client.ListAttention(ctx, auth)
+		send: func(ctx context.Context, account *api.Client, auth api.RequestEditorFn) (*http.Response, error) {
+			return account.ListAttention(ctx, auth)
 		}})
 	return each(l.Items, attention), err
 }
 
 // ConfirmPerson implements bridge.WaitingRoom.
 func (c *Connector) ConfirmPerson(ctx context.Context, id string) error {
-	_, _, err := call[nothing](ctx, c, request{repeatable: true,
-		send: func(ctx context.Context, client *api.Client, auth api.RequestEditorFn) (*http.Response, error) {
-			return client.ConfirmPerson(ctx, id, auth)
+	_, _, err := call[client.Nothing](ctx, c, request{repeatable: true,
+		send: func(ctx context.Context, account *api.Client, auth api.RequestEditorFn) (*http.Response, error) {
+			return account.ConfirmPerson(ctx, id, auth)
 		}})
 	return err
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/client"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
 
@@ -19,7 +20,7 @@ func TestAnExpiredGenerationStaysExpired(t *testing.T) {
 	c := New(Config{Log: hclog.NewNullLogger(), Now: time.Now})
 	c.SetCredentials(session.Credentials{AccountURL: "http://127.0.0.1"}, 1)
 	refused := func(code api.ErrorCode) error {
-		return &refusal{Problem: api.Problem{Code: code, Status: http.StatusUnauthorized}}
+		return &client.Error{Problem: api.Problem{Code: code, Status: http.StatusUnauthorized}}
 	}
 	for _, row := range []struct {
 		name              string

@@ -13,6 +13,12 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 )
 
+// The bounds of a fact, and of one that is a sentence or a list, in bytes.
+const (
+	maxFact   = 300
+	maxDetail = 1000
+)
+
 // toFacts makes a problem's facts of what the account tells beside an error.
 func toFacts(d *api.ProblemDetails) problem.Facts {
 	facts := problem.Facts{}

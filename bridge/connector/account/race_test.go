@@ -3,13 +3,13 @@ package account
 import (
 	"errors"
 	"net/http"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/client"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/signin"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
@@ -29,7 +29,7 @@ func TestAnAnswerBesideAStrangeOneLeavesNoProblemForEver(t *testing.T) {
 	t.Parallel()
 	var c *Connector
 	c = New(Config{Now: time.Now, Log: loggingHook{hclog.NewNullLogger(), func() { c.noteAnswer(nil) }}})
-	strange := refusalOf(&http.Response{StatusCode: http.StatusBadGateway, Header: http.Header{}}, strings.NewReader(""))
+	strange := &client.Error{Status: http.StatusBadGateway, Foreign: "502 Bad Gateway"}
 	c.noteAnswer(strange)
 	if c.State().Strange == nil {
 		t.Error("the strange answer is not told")
@@ -96,7 +96,7 @@ func TestAnOldPairsRefusalSaysNothingOfTheNewOne(t *testing.T) {
 	c.SetCredentials(session.Credentials{AccountURL: "http://127.0.0.1:1"}, 1)
 	tried := c.creds
 	c.SetCredentials(session.Credentials{AccountURL: "http://127.0.0.1:1"}, 2)
-	c.failed(tried, &refusal{Problem: api.Problem{Code: api.ErrorCodeCredentialsExpired, Status: http.StatusUnauthorized}}, 1)
+	c.failed(tried, &client.Error{Problem: api.Problem{Code: api.ErrorCodeCredentialsExpired, Status: http.StatusUnauthorized}}, 1)
 	if s := c.CredentialState(); s.Expired != 0 || s.Outdated {
 		t.Errorf("the new credentials are refused with the old: %+v", s)
 	}

@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
-	"strings"
 	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/client"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/signin"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
@@ -18,11 +18,11 @@ import (
 // signIn is SRP-6a over the two secrets. The account proves itself too, and
 // nothing it says is believed before.
 func (c *Connector) signIn(ctx context.Context, creds *credentials) (*login, error) {
-	client, err := c.client(creds)
+	account, err := c.client(creds)
 	if err != nil {
 		return nil, err
 	}
-	handshake, err := receive[api.Handshake](client.StartSignIn(ctx, api.SignInStart{
+	handshake, err := client.Call[api.Handshake](account.StartSignIn(ctx, api.SignInStart{
 		AccountId: creds.AccountID,
 		Email:     creds.Email,
 		Epoch:     creds.epoch,
@@ -39,7 +39,7 @@ func (c *Connector) signIn(ctx context.Context, creds *credentials) (*login, err
 	if err != nil {
 		return nil, &impostor{err}
 	}
-	in, err := receive[api.SignedIn](client.FinishSignIn(ctx, api.SignInFinish{
+	in, err := client.Call[api.SignedIn](account.FinishSignIn(ctx, api.SignInFinish{
 		HandshakeId: handshake.HandshakeId,
 		A:           a,
 		Proof:       proof,
@@ -58,7 +58,7 @@ func (c *Connector) signIn(ctx context.Context, creds *credentials) (*login, err
 		s.Address, s.Generations = in.Address, in.Generations
 		c.prove(s, creds)
 	})
-	return &login{client: client, token: in.SessionToken, creds: creds}, nil
+	return &login{client: account, token: in.SessionToken, creds: creds}, nil
 }
 
 // prove records that the account found the credentials right, unless they were
@@ -92,7 +92,7 @@ func (e *impostor) Unwrap() error { return e.err }
 
 func (c *Connector) heartbeat(ctx context.Context, l *login) error {
 	h := c.cfg.Health()
-	answer, err := receive[api.HeartbeatAnswer](l.client.SendHeartbeat(ctx, api.Heartbeat{
+	answer, err := client.Call[api.HeartbeatAnswer](l.client.SendHeartbeat(ctx, api.Heartbeat{
 		Revision: c.cfg.Bridge.Revision,
 		State:    heartbeatState(h, c.State().Phase),
 		Problems: health.Codes(h.Problems),
@@ -144,7 +144,7 @@ func (c *Connector) leave(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, signOutTimeout)
 	defer cancel()
 	if !quiet {
-		_, err := receive[api.HeartbeatAnswer](l.client.SendHeartbeat(ctx, api.Heartbeat{
+		_, err := client.Call[api.HeartbeatAnswer](l.client.SendHeartbeat(ctx, api.Heartbeat{
 			Revision: c.cfg.Bridge.Revision,
 			State:    api.Stopped,
 			Problems: []string{},
@@ -158,7 +158,7 @@ func (c *Connector) leave(ctx context.Context) {
 }
 
 func (c *Connector) signOut(ctx context.Context, l *login) {
-	if _, err := receive[nothing](l.client.SignOut(ctx, l.authorize)); err != nil {
+	if _, err := client.Call[client.Nothing](l.client.SignOut(ctx, l.authorize)); err != nil {
 		c.cfg.Log.Warn("the session with the account could not be ended; it expires by itself", "error", err)
 	}
 }
@@ -185,15 +185,8 @@ func (c *Connector) URL() string {
 
 func (c *Connector) client(creds *credentials) (*api.Client, error) {
 	url := c.accountURL(creds)
-	if err := CheckURL(url); err != nil {
+	if err := client.CheckURL(url); err != nil {
 		return nil, err
 	}
-	return api.NewClient(strings.TrimSuffix(url, "/"), api.WithHTTPClient(sender{c.cfg.Transport}))
+	return client.New(client.Config{URL: url, Transport: c.cfg.Transport, UserAgent: "scim-bridge/" + c.cfg.Bridge.Version})
 }
-
-// A sender is an HTTP client that does nothing but send. Above all it follows
-// no redirect, which would carry the session to wherever it points.
-type sender struct{ http.RoundTripper }
-
-// Do implements api.HttpRequestDoer.
-func (s sender) Do(req *http.Request) (*http.Response, error) { return s.RoundTrip(req) }

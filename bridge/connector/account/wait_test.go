@@ -3,10 +3,13 @@ package account
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/client"
 )
 
 // A cure is found within 15 seconds: the longest pause, and an attempt.
@@ -24,9 +27,11 @@ func TestThePauseBetweenAttemptsIsBounded(t *testing.T) {
 func TestHowLongTheAccountAskedToWait(t *testing.T) {
 	t.Parallel()
 	answer := func(status int, retryAfter string) error {
-		resp := &http.Response{StatusCode: status, Header: http.Header{
-			"Content-Type": {"application/problem+json"}, "Retry-After": {retryAfter}}}
-		return refusalOf(resp, strings.NewReader(`{"code":"too_many_requests","title":"Too many sign-ins"}`))
+		_, err := client.Call[client.Nothing](&http.Response{
+			StatusCode: status, Header: http.Header{"Content-Type": {"application/problem+json"}, "Retry-After": {retryAfter}},
+			Body: io.NopCloser(strings.NewReader(`{"code":"too_many_requests","title":"Too many sign-ins"}`)),
+		}, nil)
+		return err
 	}
 	for _, row := range []struct {
 		name string

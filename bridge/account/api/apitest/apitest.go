@@ -1,5 +1,5 @@
-// Package apitest is what tests read the account API's answers with, whatever
-// their status. It is no part of a binary.
+// Package apitest is what tests read the account API with: answers of whatever
+// status, and the codes that openapi.yaml lists. It is no part of a binary.
 package apitest
 
 import (
@@ -8,6 +8,9 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 )
@@ -47,4 +50,25 @@ func Read[T any](resp *http.Response, err error) (*Answer[T], error) {
 		return nil, fmt.Errorf("answer %d %s: %w", a.Status, kind, err)
 	}
 	return a, nil
+}
+
+// ErrorCodes are all codes that openapi.yaml lists.
+func ErrorCodes(t testing.TB) []api.ErrorCode {
+	t.Helper()
+	document, err := openapi3.NewLoader().LoadFromData(api.Document)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var codes []api.ErrorCode
+	for _, value := range document.Components.Schemas["ErrorCode"].Value.Enum {
+		code, ok := value.(string)
+		if !ok {
+			t.Fatalf("ErrorCode lists %v", value)
+		}
+		codes = append(codes, api.ErrorCode(code))
+	}
+	if len(codes) < 25 {
+		t.Fatalf("openapi.yaml lists only %d codes: the test would prove nothing", len(codes))
+	}
+	return codes
 }
