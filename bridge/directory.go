@@ -112,7 +112,7 @@ type Page[T any] struct {
 type Predicate struct {
 	Op        string      `json:"op"` // and or not any eq ne co sw ew gt ge lt le pr
 	Path      []string    `json:"path,omitempty"`
-	Value     any         `json:"value,omitempty"` // string, json.Number, bool or nil
+	Value     any         `json:"value,omitempty"` // string, json.Number, float64, bool or nil
 	CaseExact bool        `json:"case_exact,omitempty"`
 	Terms     []Predicate `json:"terms,omitempty"`
 }

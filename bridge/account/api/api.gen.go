@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/oapi-codegen/runtime"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
 )
 
 // Defines values for AnonymousIP.
@@ -362,60 +363,6 @@ func (e PersonState) Valid() bool {
 	case PersonStateNotInvited:
 		return true
 	case PersonStatePending:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for PredicateOp.
-const (
-	And PredicateOp = "and"
-	Any PredicateOp = "any"
-	Co  PredicateOp = "co"
-	Eq  PredicateOp = "eq"
-	Ew  PredicateOp = "ew"
-	Ge  PredicateOp = "ge"
-	Gt  PredicateOp = "gt"
-	Le  PredicateOp = "le"
-	Lt  PredicateOp = "lt"
-	Ne  PredicateOp = "ne"
-	Not PredicateOp = "not"
-	Or  PredicateOp = "or"
-	Pr  PredicateOp = "pr"
-	Sw  PredicateOp = "sw"
-)
-
-// Valid indicates whether the value is a known member of the PredicateOp enum.
-func (e PredicateOp) Valid() bool {
-	switch e {
-	case And:
-		return true
-	case Any:
-		return true
-	case Co:
-		return true
-	case Eq:
-		return true
-	case Ew:
-		return true
-	case Ge:
-		return true
-	case Gt:
-		return true
-	case Le:
-		return true
-	case Lt:
-		return true
-	case Ne:
-		return true
-	case Not:
-		return true
-	case Or:
-		return true
-	case Pr:
-		return true
-	case Sw:
 		return true
 	default:
 		return false
@@ -994,20 +941,7 @@ type PersonPage struct {
 // and `not` take `terms`. Comparing an absent attribute is false, but for `ne`.
 // Ordering compares numbers, times and text; text without `case_exact` is compared
 // case-folded.
-type Predicate struct {
-	CaseExact *bool       `json:"case_exact,omitempty"`
-	Op        PredicateOp `json:"op"`
-
-	// Path attribute names in their canonical spelling, outermost first; an extension is its URN
-	Path  *[]string    `json:"path,omitempty"`
-	Terms *[]Predicate `json:"terms,omitempty"`
-
-	// Value a string, a number, a boolean or null
-	Value interface{} `json:"value,omitempty"`
-}
-
-// PredicateOp defines model for Predicate.Op.
-type PredicateOp string
+type Predicate = bridge.Predicate
 
 // Problem defines model for Problem.
 type Problem struct {

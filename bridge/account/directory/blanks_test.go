@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"testing"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/directory"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 )
@@ -107,7 +108,7 @@ func TestFiltersPassOverBlanksAroundNames(t *testing.T) {
 	d.group(" The Choir ", ann.ID)
 	for _, row := range []struct {
 		name   string
-		filter *directory.Predicate
+		filter *bridge.Predicate
 		want   int
 	}{
 		{"eq without blanks", eq("userName", "Ann Lee"), 1},

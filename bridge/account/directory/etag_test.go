@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/directory"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
@@ -21,7 +22,7 @@ func (d *fixture) shownPerson(id string) shown {
 	document := fmt.Sprint(p.Attributes, p.Groups, p.State, p.Suspended, p.Address, p.PendingAddress)
 	tag := directory.PersonETag(p)
 	// A list and a filter know the same version.
-	for _, filter := range []*directory.Predicate{eq("id", id), exact(eq("meta.version", tag))} {
+	for _, filter := range []*bridge.Predicate{eq("id", id), exact(eq("meta.version", tag))} {
 		list, err := d.SearchPeople(d.t.Context(), directory.Search{Filter: filter, Limit: 10})
 		if err != nil {
 			d.t.Fatal(err)

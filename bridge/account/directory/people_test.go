@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/directory"
@@ -386,7 +387,7 @@ func TestWhoWasSuspendedByHandStaysSoUntilProvisioningSaysActive(t *testing.T) {
 		`{"userName":"ann@example.com","active":true,"note":"1 < 2","floor":3.0}`)})
 	silent := d.create("bob@example.com")
 	active, inactive := eq("active", true), eq("active", false)
-	found := func(f *directory.Predicate) (ids []string) {
+	found := func(f *bridge.Predicate) (ids []string) {
 		t.Helper()
 		page, err := d.SearchPeople(t.Context(), directory.Search{Filter: f, Limit: 10})
 		if err != nil {

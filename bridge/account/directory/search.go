@@ -8,19 +8,17 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
 )
 
-// A Predicate is a condition on a person or a group.
-type Predicate = store.Predicate
-
 // A Search asks for one page of people or groups.
 type Search struct {
-	Filter      *Predicate // nil for all
-	SortBy      []string   // nil sorts by creation
+	Filter      *bridge.Predicate // nil for all
+	SortBy      []string          // nil sorts by creation
 	Descending  bool
 	Offset      int64
 	Limit       int    // 0 counts only
@@ -39,7 +37,7 @@ const maxSearchLimit = 1000
 // trimFilter takes the blanks away around texts that are compared with the
 // attributes at these paths, which are kept without: there " ann" means "ann".
 // A blank inside what is searched counts, so sw and ew lose those of one side.
-func trimFilter(p *Predicate, list string, paths ...string) *Predicate {
+func trimFilter(p *bridge.Predicate, list string, paths ...string) *bridge.Predicate {
 	if p == nil {
 		return nil
 	}
@@ -62,7 +60,7 @@ func trimFilter(p *Predicate, list string, paths ...string) *Predicate {
 	if p.Op == "any" {
 		list = at
 	}
-	out.Terms = make([]Predicate, len(p.Terms))
+	out.Terms = make([]bridge.Predicate, len(p.Terms))
 	for i := range p.Terms {
 		out.Terms[i] = *trimFilter(&p.Terms[i], list, paths...)
 	}

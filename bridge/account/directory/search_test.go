@@ -6,13 +6,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/directory"
 )
 
-func leaf(op, path string, value any) *directory.Predicate {
-	return &directory.Predicate{Op: op, Path: split(path), Value: value}
+func leaf(op, path string, value any) *bridge.Predicate {
+	return &bridge.Predicate{Op: op, Path: split(path), Value: value}
 }
 
 // split takes a path apart at its dots, those of a URN excepted.
@@ -26,23 +27,23 @@ func split(path string) []string {
 	return strings.Split(path, ".")
 }
 
-func eq(path string, value any) *directory.Predicate { return leaf("eq", path, value) }
+func eq(path string, value any) *bridge.Predicate { return leaf("eq", path, value) }
 
-func exact(p *directory.Predicate) *directory.Predicate {
+func exact(p *bridge.Predicate) *bridge.Predicate {
 	p.CaseExact = true
 	return p
 }
 
-func with(op string, terms ...*directory.Predicate) *directory.Predicate {
-	p := &directory.Predicate{Op: op}
+func with(op string, terms ...*bridge.Predicate) *bridge.Predicate {
+	p := &bridge.Predicate{Op: op}
 	for _, t := range terms {
 		p.Terms = append(p.Terms, *t)
 	}
 	return p
 }
 
-func anyOf(path string, term *directory.Predicate) *directory.Predicate {
-	return &directory.Predicate{Op: "any", Path: split(path), Terms: []directory.Predicate{*term}}
+func anyOf(path string, term *bridge.Predicate) *bridge.Predicate {
+	return &bridge.Predicate{Op: "any", Path: split(path), Terms: []bridge.Predicate{*term}}
 }
 
 const enterprise = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
@@ -65,7 +66,7 @@ func TestPeopleAreFoundByEveryKindOfCondition(t *testing.T) {
 
 	for _, row := range []struct {
 		name string
-		p    *directory.Predicate
+		p    *bridge.Predicate
 		want string // who is found, in the order of creation
 	}{
 		{"an id", exact(eq("id", ann.ID)), "ann"},
@@ -106,7 +107,7 @@ func TestPeopleAreFoundByEveryKindOfCondition(t *testing.T) {
 		{"active or without a word on it", leaf("ne", "active", false), "ann"},
 		{"an attribute within another", eq("name.familyName", "äRMEL"), "ann"},
 		{"an attribute of an extension", eq(enterprise+"|employeeNumber", "17"), "ann"},
-		{"an attribute deep in an extension", &directory.Predicate{Op: "eq", Path: []string{enterprise, "manager", "value"}, Value: "m1"}, "ann"},
+		{"an attribute deep in an extension", &bridge.Predicate{Op: "eq", Path: []string{enterprise, "manager", "value"}, Value: "m1"}, "ann"},
 		{"an extension at all", leaf("pr", enterprise+"|employeeNumber", nil), "ann"},
 		{"a title", leaf("pr", "title", nil), "ann"},
 		{"an empty text is not present", leaf("pr", "nickName", nil), ""},
@@ -156,7 +157,7 @@ func TestGroupsAreFoundByNameAndMembers(t *testing.T) {
 	}
 	for _, row := range []struct {
 		name string
-		p    *directory.Predicate
+		p    *bridge.Predicate
 		want []string
 	}{
 		{"all managed groups, and no other", nil, []string{inner.ID, outer.ID}},
@@ -189,14 +190,14 @@ func TestGroupsAreFoundByNameAndMembers(t *testing.T) {
 func TestAFilterThatCannotBeAnsweredIsRefused(t *testing.T) {
 	t.Parallel()
 	d := newDirectory(t)
-	deep, wide := eq("userName", "x"), []*directory.Predicate{}
+	deep, wide := eq("userName", "x"), []*bridge.Predicate{}
 	for range 60 {
 		deep = with("not", deep)
 	}
 	for range 501 {
 		wide = append(wide, eq("userName", "x"))
 	}
-	for name, p := range map[string]*directory.Predicate{
+	for name, p := range map[string]*bridge.Predicate{
 		"an unknown operator":              {Op: "like", Path: []string{"userName"}},
 		"too deep":                         deep,
 		"too many conditions":              with("or", wide...),

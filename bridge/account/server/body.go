@@ -158,7 +158,7 @@ func (c checker) object(t reflect.Type, at string, depth int) error {
 			return malformed(inside, "the member %q is given twice", name)
 		}
 		seen = append(seen, name)
-		if known[i].of.Kind() == reflect.Pointer && c.null() {
+		if known[i].optional && c.null() {
 			continue
 		}
 		if err := c.value(known[i].of, inside, depth+1); err != nil {

@@ -1,11 +1,14 @@
 package server
 
 import (
+	"maps"
+	"reflect"
 	"slices"
 	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 )
 
@@ -77,6 +80,28 @@ func TestGuardKnowsTheContract(t *testing.T) {
 		if operations[pattern] == nil {
 			t.Errorf("queries has %s, which is no operation", pattern)
 		}
+	}
+}
+
+// The struct of a filter is the bridge's and not generated: it must still have
+// the form that openapi.yaml gives it.
+func TestAPredicateHasTheFormOfTheContract(t *testing.T) {
+	t.Parallel()
+	doc, _ := contract(t)
+	schema := doc.Components.Schemas["Predicate"].Value
+	promised := slices.Sorted(maps.Keys(schema.Properties))
+	var have, required []string
+	for _, f := range fields(reflect.TypeFor[bridge.Predicate]()) {
+		have = append(have, f.name)
+		if !f.optional {
+			required = append(required, f.name)
+		}
+	}
+	if slices.Sort(have); !slices.Equal(have, promised) {
+		t.Errorf("the struct has the members %q, openapi.yaml has %q", have, promised)
+	}
+	if !slices.Equal(required, schema.Required) {
+		t.Errorf("the struct requires %q, openapi.yaml requires %q", required, schema.Required)
 	}
 }
 

@@ -124,23 +124,12 @@ func attention(a directory.Attention) api.Attention {
 func search(in api.Search) directory.Search {
 	s := directory.Search{
 		SortBy: value(in.SortBy), Descending: value(in.Descending), Offset: value(in.Offset), Limit: 100,
-		Cursor: value(in.Cursor), WithMembers: value(in.WithMembers),
+		Cursor: value(in.Cursor), WithMembers: value(in.WithMembers), Filter: in.Filter,
 	}
 	if in.Limit != nil {
 		s.Limit = *in.Limit
 	}
-	if in.Filter != nil {
-		p := predicate(*in.Filter)
-		s.Filter = &p
-	}
 	return s
-}
-
-func predicate(in api.Predicate) directory.Predicate {
-	return directory.Predicate{
-		Op: string(in.Op), Path: value(in.Path), Value: in.Value, CaseExact: value(in.CaseExact),
-		Terms: each(value(in.Terms), predicate),
-	}
 }
 
 // value is what p points to, or the zero value where a member is absent.

@@ -3,6 +3,7 @@ package server_test
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -123,20 +124,27 @@ func TestGroupAndSearchOverHTTP(t *testing.T) {
 	equal(t, "the one who is left", (*emptied.Value.Members)[0].Id, ann.Id)
 
 	found, err := apitest.Read[api.PersonPage](bridge.SearchPeople(t.Context(), api.Search{Filter: &api.Predicate{
-		Op: api.Any, Path: &[]string{"groups"},
-		Terms: &[]api.Predicate{{Op: api.Eq, Path: &[]string{"value"}, Value: g, CaseExact: new(true)}},
+		Op: "any", Path: []string{"groups"},
+		Terms: []api.Predicate{{Op: "eq", Path: []string{"value"}, Value: g, CaseExact: true}},
 	}}))
 	ok(t, err)
 	equal(t, "how many people are in the group", found.Value.Total, 1)
 	equal(t, "who", found.Value.Items[0].Id, ann.Id)
 	nothing, err := apitest.Read[api.GroupPage](bridge.SearchGroups(t.Context(), api.Search{Limit: new(0), Filter: &api.Predicate{
-		Op: api.Eq, Path: &[]string{"displayName"}, Value: "none",
+		Op: "eq", Path: []string{"displayName"}, Value: "none",
 	}}))
 	ok(t, err)
 	equal(t, "a connection test's body", string(nothing.Body), `{"items":[],"total":0}`+"\n")
-	refused, err := apitest.Read[api.PersonPage](bridge.SearchPeople(t.Context(), api.Search{Filter: &api.Predicate{Op: api.Not}}))
+	refused, err := apitest.Read[api.PersonPage](bridge.SearchPeople(t.Context(), api.Search{Filter: &api.Predicate{Op: "not"}}))
 	ok(t, err)
 	equal(t, "the code of a filter that means nothing", codeOf(refused.Problem), "invalid_filter")
+	unknown, err := apitest.Read[api.PersonPage](bridge.SearchPeople(t.Context(), api.Search{Filter: &api.Predicate{Op: "like"}}))
+	ok(t, err)
+	equal(t, "the code of a filter with an unknown operator", codeOf(unknown.Problem), "invalid_filter")
+	nulls, err := apitest.Read[api.PersonPage](bridge.SearchPeopleWithBody(t.Context(), "application/json", strings.NewReader(
+		`{"filter":{"op":"eq","path":["userName"],"value":null,"case_exact":null,"terms":null},"sort_by":null}`)))
+	ok(t, err)
+	equal(t, "how many people have no userName", nulls.Value.Total, 0)
 
 	attention, err := apitest.Read[struct{ Items []api.Attention }](bridge.ListAttention(t.Context()))
 	ok(t, err)

@@ -80,7 +80,7 @@ func (h administration) ListBridges(ctx context.Context, r api.ListBridgesReques
 	if err != nil {
 		return nil, err
 	}
-	return api.ListBridges200JSONResponse{Items: each(page.Items, bridge), NextCursor: optional(page.Next)}, nil
+	return api.ListBridges200JSONResponse{Items: each(page.Items, toBridge), NextCursor: optional(page.Next)}, nil
 }
 
 func provisioning(p account.Provisioning) api.Provisioning {
@@ -115,7 +115,7 @@ func refusal(r *account.Refusal) *api.Refusal {
 	}
 }
 
-func bridge(b account.Bridge) api.Bridge {
+func toBridge(b account.Bridge) api.Bridge {
 	return api.Bridge{
 		Instance: b.Instance, Version: b.Version, Revision: b.Revision, Address: b.Address,
 		FirstSeen: b.FirstSeen, LastContact: b.LastContact, State: b.State, Problems: b.Problems, Live: b.Live,

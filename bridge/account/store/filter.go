@@ -7,17 +7,9 @@ import (
 	"slices"
 	"strings"
 	"time"
-)
 
-// A Predicate is a condition on a person or a group; openapi.yaml says what
-// it means under the same name.
-type Predicate struct {
-	Op        string
-	Path      []string
-	Value     any // string, float64, json.Number, bool or nil
-	CaseExact bool
-	Terms     []Predicate
-}
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
+)
 
 // A FilterError refuses a Predicate or a sort path.
 type FilterError struct{ Detail string }
@@ -78,7 +70,7 @@ type relation struct {
 // counts as false to WHERE, AND and OR; so only a NOT has to make it false
 // before it turns it round. (Doing so everywhere would hide every column from
 // its index.)
-func (c *compiler) compile(p Predicate, s scope, depth int) error {
+func (c *compiler) compile(p bridge.Predicate, s scope, depth int) error {
 	if c.terms++; c.terms > maxFilterTerms {
 		return filterErrorf("the filter has more than %d conditions; ask in several requests", maxFilterTerms)
 	}
@@ -109,7 +101,7 @@ func (c *compiler) compile(p Predicate, s scope, depth int) error {
 
 const not, endNot = "NOT COALESCE(", ", FALSE)"
 
-func (c *compiler) junction(p Predicate, s scope, depth int) error {
+func (c *compiler) junction(p bridge.Predicate, s scope, depth int) error {
 	if len(p.Terms) == 0 {
 		return filterErrorf("%s takes terms, and has none", p.Op)
 	}
@@ -133,7 +125,7 @@ func (c *compiler) junction(p Predicate, s scope, depth int) error {
 }
 
 // any adds a condition on the elements of a multi-valued attribute.
-func (c *compiler) any(p Predicate, s scope, depth int) error {
+func (c *compiler) any(p bridge.Predicate, s scope, depth int) error {
 	name := strings.Join(p.Path, ".")
 	relations := s.relations[name]
 	if hint, there := s.hints[name]; there && provesValue(p.Terms[0]) {
@@ -179,10 +171,10 @@ func (c *compiler) any(p Predicate, s scope, depth int) error {
 
 // provesValue tells whether only an element with a text as its value can
 // fulfil p, over the sub-attributes that person_emails has.
-func provesValue(p Predicate) bool {
+func provesValue(p bridge.Predicate) bool {
 	switch p.Op {
 	case "and":
-		return slices.ContainsFunc(p.Terms, provesValue) && !slices.ContainsFunc(p.Terms, func(t Predicate) bool {
+		return slices.ContainsFunc(p.Terms, provesValue) && !slices.ContainsFunc(p.Terms, func(t bridge.Predicate) bool {
 			return len(t.Path) != 1 || t.Path[0] != "value" && t.Path[0] != "type"
 		})
 	case "eq", "co", "sw", "ew":
@@ -193,7 +185,7 @@ func provesValue(p Predicate) bool {
 }
 
 // comparison adds a condition on one attribute.
-func (c *compiler) comparison(p Predicate, s scope) error {
+func (c *compiler) comparison(p bridge.Predicate, s scope) error {
 	// "Comparing an absent attribute is false, but for ne."
 	if p.Op == "ne" {
 		p.Op = "eq"
@@ -223,7 +215,7 @@ func (c *compiler) comparison(p Predicate, s scope) error {
 
 // onRelations compares a multi-valued attribute as a whole, which can only be
 // there or not.
-func (c *compiler) onRelations(p Predicate, relations []relation) {
+func (c *compiler) onRelations(p bridge.Predicate, relations []relation) {
 	switch {
 	case p.Op == "pr":
 		c.add("(")
@@ -243,7 +235,7 @@ func (c *compiler) onRelations(p Predicate, relations []relation) {
 }
 
 // onAbsent compares an attribute that no such element has.
-func (c *compiler) onAbsent(p Predicate) {
+func (c *compiler) onAbsent(p bridge.Predicate) {
 	if p.Op == "eq" && p.Value == nil {
 		c.add("TRUE")
 		return
@@ -251,7 +243,7 @@ func (c *compiler) onAbsent(p Predicate) {
 	c.add("FALSE")
 }
 
-func (c *compiler) onColumn(p Predicate, col column) error {
+func (c *compiler) onColumn(p bridge.Predicate, col column) error {
 	switch {
 	case p.Op == "pr":
 		c.add("(" + col.exact + " IS NOT NULL AND " + col.exact + " <> '')")
@@ -284,7 +276,7 @@ func (c *compiler) onColumn(p Predicate, col column) error {
 }
 
 // onNull compares with null, which is the same as being absent.
-func (c *compiler) onNull(p Predicate, absent string, args ...any) error {
+func (c *compiler) onNull(p bridge.Predicate, absent string, args ...any) error {
 	if p.Op != "eq" {
 		return filterErrorf("%s cannot compare with null; use eq, ne or pr", p.Op)
 	}
@@ -292,7 +284,7 @@ func (c *compiler) onNull(p Predicate, absent string, args ...any) error {
 	return nil
 }
 
-func (c *compiler) onTime(p Predicate, expr string) error {
+func (c *compiler) onTime(p bridge.Predicate, expr string) error {
 	text, _ := p.Value.(string)
 	at, err := time.Parse(time.RFC3339, text)
 	if err != nil {
@@ -334,7 +326,7 @@ func (c *compiler) onText(op, expr string, args []any, value string) {
 
 // onJSON compares an attribute inside a document. A value of another type
 // than the filter's is not equal to it, nor before or after it.
-func (c *compiler) onJSON(p Predicate, doc jsonDoc, path string) error {
+func (c *compiler) onJSON(p bridge.Predicate, doc jsonDoc, path string) error {
 	kind, value := doc.typeOf(), doc.valueOf()
 	args := doc.args(path)
 	twice := slices.Concat(args, args)

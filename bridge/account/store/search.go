@@ -3,12 +3,14 @@ package store
 import (
 	"context"
 	"strings"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
 )
 
 // A Search asks for one page of people or groups.
 type Search struct {
-	Filter     *Predicate // nil for all
-	SortBy     []string   // nil sorts by creation
+	Filter     *bridge.Predicate // nil for all
+	SortBy     []string          // nil sorts by creation
 	Descending bool
 	Offset     int64
 	After      []any // with SortBy nil: the page behind the resource with this Key

@@ -22,7 +22,7 @@ func attention(a api.Attention) bridge.Attention {
 
 // search leaves out what is the same when absent.
 func search(q bridge.Query) api.Search {
-	s := api.Search{Limit: &q.Limit, Cursor: optional(q.Cursor)}
+	s := api.Search{Filter: q.Filter, Limit: &q.Limit, Cursor: optional(q.Cursor)}
 	if q.Cursor == "" && q.Offset != 0 {
 		s.Offset = &q.Offset
 	}
@@ -32,29 +32,10 @@ func search(q bridge.Query) api.Search {
 	if q.WithMembers {
 		s.WithMembers = &q.WithMembers
 	}
-	if q.Filter != nil {
-		p := predicate(*q.Filter)
-		s.Filter = &p
-	}
 	if q.SortBy != nil {
 		s.SortBy = &q.SortBy
 	}
 	return s
-}
-
-func predicate(p bridge.Predicate) api.Predicate {
-	out := api.Predicate{Op: api.PredicateOp(p.Op), Value: p.Value}
-	if p.CaseExact {
-		out.CaseExact = &p.CaseExact
-	}
-	if p.Path != nil {
-		out.Path = &p.Path
-	}
-	if p.Terms != nil {
-		terms := each(p.Terms, predicate)
-		out.Terms = &terms
-	}
-	return out
 }
 
 // each keeps nil and empty apart: nil members were not asked for.
