@@ -10,10 +10,10 @@ import (
 // what goes in.
 type Directory struct {
 	bridge.Directory
-	// Waits is called when an answer shows somebody who may now wait for an
+	// OnAttention is called when an answer shows somebody who may now wait for an
 	// operator: the status page should not need a whole interval to tell.
-	Waits func()
-	// Unknown is told of members that nobody knows.
+	OnAttention func()
+	// Unknown keeps the members that nobody knows.
 	Unknown *UnknownMembers
 }
 
@@ -29,7 +29,7 @@ func (d Directory) ReplacePerson(ctx context.Context, id string, in bridge.Perso
 
 func (d Directory) notice(p bridge.Person, err error) (bridge.Person, error) {
 	if err == nil && (p.State == bridge.NotInvited || p.PendingAddress != "") {
-		d.Waits()
+		d.OnAttention()
 	}
 	return p, err
 }

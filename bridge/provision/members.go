@@ -26,8 +26,8 @@ import (
 type UnknownMembers struct {
 	Log hclog.Logger
 	Now func() time.Time
-	// Changed is called when there is news, and holds no lock.
-	Changed func()
+	// OnChange is called when there is news, and holds no lock.
+	OnChange func()
 
 	mu     sync.Mutex
 	pushes map[string]unknownPush // by group
@@ -85,7 +85,7 @@ func (u *UnknownMembers) note(id, name string, ids []string, refused bool) {
 	} else {
 		u.Log.Warn("members passed over: no person or group has these ids", fields...)
 	}
-	u.Changed()
+	u.OnChange()
 }
 
 // refusedPush is the FactReason of a push that was refused.
@@ -98,7 +98,7 @@ func (u *UnknownMembers) clear(id string) {
 	delete(u.pushes, id)
 	u.mu.Unlock()
 	if known {
-		u.Changed()
+		u.OnChange()
 	}
 }
 

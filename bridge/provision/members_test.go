@@ -55,9 +55,9 @@ type pushes struct {
 func newPushes() *pushes {
 	p := &pushes{pushed: &pushed{}, now: time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)}
 	p.d = Directory{Directory: p.pushed, Unknown: &UnknownMembers{
-		Log:     hclog.New(&hclog.LoggerOptions{Output: &p.log}),
-		Now:     func() time.Time { return p.now },
-		Changed: func() { p.changes++ },
+		Log:      hclog.New(&hclog.LoggerOptions{Output: &p.log}),
+		Now:      func() time.Time { return p.now },
+		OnChange: func() { p.changes++ },
 	}}
 	return p
 }

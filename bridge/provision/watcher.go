@@ -24,8 +24,8 @@ type Watcher struct {
 	Every time.Duration // the confirmation interval
 	Log   hclog.Logger
 	Now   func() time.Time
-	// Changed is called when a round has found other problems than the last.
-	Changed func()
+	// OnChange is called when a round has found other problems than the last.
+	OnChange func()
 
 	once sync.Once
 	wake chan struct{}
@@ -47,7 +47,7 @@ func (w *Watcher) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-w.waker():
-			// Who asks a hundred times in a second gets one round for it.
+			// Triggers within a second are coalesced.
 			if rest := leastPause - w.Now().Sub(w.lastTried()); rest > 0 {
 				timer.Reset(rest)
 				continue
@@ -70,9 +70,9 @@ func (w *Watcher) Run(ctx context.Context) {
 
 const (
 	// cureEvery is the pause between rounds as long as somebody waits for an
-	// operator, who wants to see that what he did has helped.
+	// operator, who is to see soon that a cure has helped.
 	cureEvery = 5 * time.Second
-	// leastPause is between two rounds, however often Look is called.
+	// leastPause is between two rounds, however often Trigger is called.
 	leastPause = time.Second
 )
 
@@ -91,9 +91,9 @@ func (w *Watcher) pause() time.Duration {
 	return w.Every
 }
 
-// Look makes the next round happen at once, because the account has become
+// Trigger makes the next round happen at once, because the account has become
 // reachable or an operator asked.
-func (w *Watcher) Look() {
+func (w *Watcher) Trigger() {
 	select {
 	case w.waker() <- struct{}{}:
 	default:
@@ -121,7 +121,7 @@ func (w *Watcher) keep(waiting []bridge.Attention, problems []problem.Problem, e
 	w.mu.Unlock()
 	if changed {
 		w.logNews(before, problems)
-		w.Changed()
+		w.OnChange()
 	}
 }
 

@@ -60,7 +60,7 @@ func watch(t *testing.T, r *room, f func(*Watcher)) {
 func watchWith(t *testing.T, r *room, log hclog.Logger, f func(*Watcher)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		w := &Watcher{Room: r, Every: 5 * time.Minute, Log: log, Now: time.Now, Changed: func() {}}
+		w := &Watcher{Room: r, Every: 5 * time.Minute, Log: log, Now: time.Now, OnChange: func() {}}
 		ctx, cancel := context.WithCancel(t.Context())
 		go w.Run(ctx)
 		synctest.Wait()
@@ -118,7 +118,7 @@ func TestAHundredLooksMakeFewRounds(t *testing.T) {
 	r := &room{}
 	watch(t, r, func(w *Watcher) {
 		for range 100 {
-			w.Look()
+			w.Trigger()
 			synctest.Wait()
 		}
 		pass(2 * time.Second)

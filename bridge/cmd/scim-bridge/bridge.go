@@ -176,7 +176,7 @@ func (b *runningBridge) checkSession(lastLogged string) string {
 	}
 	b.folder.retry()
 	if b.connector.State().Strange != nil {
-		b.watcher.Look() // its request finds out whether that has passed
+		b.watcher.Trigger() // its request finds out whether that has passed
 	}
 	if err := b.verifyStored(); s.Sealed && err != nil && err.Error() != lastLogged {
 		lastLogged = err.Error()
@@ -260,7 +260,7 @@ func (b *runningBridge) onConnectorChange() {
 	first := !b.signedIn
 	b.signedIn = true
 	b.mu.Unlock()
-	b.watcher.Look()
+	b.watcher.Trigger()
 	if first {
 		b.folder.keep(b.cfg.revision)
 	}

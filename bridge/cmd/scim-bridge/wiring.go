@@ -115,16 +115,16 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 	})
 	b.verifier = auth.NewTokenVerifier(cfg.readSession, b.connector, time.Now)
 	b.watcher = &provision.Watcher{
-		Room:    b.connector,
-		Every:   cfg.confirmation,
-		Log:     cfg.logger.Named("confirmation"),
-		Now:     time.Now,
-		Changed: b.connector.NotifyHeartbeat,
+		Room:     b.connector,
+		Every:    cfg.confirmation,
+		Log:      cfg.logger.Named("confirmation"),
+		Now:      time.Now,
+		OnChange: b.connector.NotifyHeartbeat,
 	}
 	b.unknown = &provision.UnknownMembers{
-		Log:     cfg.logger.Named("members"),
-		Now:     time.Now,
-		Changed: b.connector.NotifyHeartbeat,
+		Log:      cfg.logger.Named("members"),
+		Now:      time.Now,
+		OnChange: b.connector.NotifyHeartbeat,
 	}
 	b.listener = &server.Listener{
 		Address:     cfg.listen,
@@ -193,7 +193,7 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 func (b *runningBridge) scimHandler() http.Handler {
 	made := sync.OnceValue(func() http.Handler {
 		return scim.New(scim.Config{
-			Directory: provision.Directory{Directory: b.connector, Waits: b.watcher.Look, Unknown: b.unknown},
+			Directory: provision.Directory{Directory: b.connector, OnAttention: b.watcher.Trigger, Unknown: b.unknown},
 			BaseURL:   b.publicURL(),
 			Logger:    b.cfg.logger.Named("scim"),
 		})
