@@ -1,13 +1,20 @@
 package archtest
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"os/exec"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -41,23 +48,9 @@ func local(importPath string) string {
 
 func rooms(t *testing.T) []room {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Doc,Imports,TestImports,XTestImports,Deps", module+"/...")
-	out, err := cmd.Output()
+	all, err := list()
 	if err != nil {
-		if exit, ok := errors.AsType[*exec.ExitError](err); ok {
-			t.Fatalf("go list: %v\n%s", err, exit.Stderr)
-		}
 		t.Fatal(err)
-	}
-	var all []room
-	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
-		var r room
-		if err := dec.Decode(&r); errors.Is(err, io.EOF) {
-			break
-		} else if err != nil {
-			t.Fatal(err)
-		}
-		all = append(all, r)
 	}
 	if len(all) < 10 {
 		t.Fatalf("go list found %d packages: the test would prove nothing", len(all))
@@ -65,145 +58,414 @@ func rooms(t *testing.T) []room {
 	return all
 }
 
-// under says whether a package lies in a folder or is it.
-func under(name, folder string) bool {
-	return name == folder || strings.HasPrefix(name, folder+"/")
+// list asks the go command, which takes a second, once.
+var list = sync.OnceValues(func() (all []room, err error) {
+	if err := noteSources("../../.."); err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(context.Background(), "go", "list",
+		"-json=ImportPath,Doc,Imports,TestImports,XTestImports,Deps", module+"/...")
+	out, err := cmd.Output()
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		return nil, fmt.Errorf("go list: %w\n%s", err, exit.Stderr)
+	} else if err != nil {
+		return nil, err
+	}
+	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
+		var r room
+		if err := dec.Decode(&r); errors.Is(err, io.EOF) {
+			return all, nil
+		} else if err != nil {
+			return nil, err
+		}
+		all = append(all, r)
+	}
+})
+
+// noteSources looks at every Go file below root: the test cache sees what a test
+// looks at itself, and else would keep a result that another file has overthrown.
+func noteSources(root string) error {
+	return filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && strings.HasPrefix(d.Name(), ".") && d.Name() != "..":
+			return fs.SkipDir
+		case strings.HasSuffix(path, ".go"):
+			_, err = os.Stat(path)
+		}
+		return err
+	})
 }
 
-func underAny(name string, folders []string) bool {
-	return slices.ContainsFunc(folders, func(f string) bool { return under(name, f) })
+// A wall says what a room may import of this module, beside its own packages.
+// A package belongs to the room with the longest path that it lies in.
+type wall struct {
+	room string
+	// alone is set for a room that is one package: folders below it are rooms
+	// of their own.
+	alone bool
+	may   []string // rooms, or single packages of them
+	tests []string // what its tests may import beside those
+	never []string // packages of any module
+	why   string
 }
 
-// walls are read: a package in room may import, of this module, only what
-// lies in may (itself included) and nothing that lies in never.
-var walls = []struct {
-	room   string
-	may    []string
-	never  []string
-	reason string
-}{
+// walls are in the order of the floors: a room may import rooms that stand
+// before it, and no other, so that no arrow goes upward and none in a circle.
+// Tests may also look upward, where a wall says so.
+var walls = []wall{
+	// The ground: words, arithmetic, files.
 	{
-		room:   "bridge",
-		never:  []string{"provider", "github.com/hashicorp/terraform-plugin-framework", "github.com/hashicorp/terraform-plugin-go"},
-		reason: "the bridge runs without Terraform",
+		room: "bridge/internal/archtest", tests: []string{"bridge/account/api"},
+		why: "the walls know what they hold by its name alone",
 	},
 	{
-		room:   "bridge/scim",
-		may:    []string{"bridge/scim", "bridge/problem", "bridge/internal"},
-		reason: "SCIM knows the Directory, not the account behind it",
+		room: "bridge/internal",
+		why:  "what everybody stands on stands on nothing",
 	},
 	{
-		room:   "bridge/scim/filter",
-		may:    []string{"bridge/scim/filter", "bridge/scim/schema"},
-		never:  []string{"net/http"},
-		reason: "the grammar is pure",
+		room: "bridge", alone: true,
+		why: "the Directory port is what a second kind of account would be written against; it comes with nothing",
 	},
 	{
-		room:   "bridge/scim/patch",
-		may:    []string{"bridge/scim/patch", "bridge/scim/filter", "bridge/scim/schema"},
-		never:  []string{"net/http"},
-		reason: "the operations are pure",
+		room: "bridge/datadir", never: []string{"net/http"},
+		why: "the provider and the bridge check a folder alike",
 	},
 	{
-		room:   "bridge/provision",
-		may:    []string{"bridge/provision", "bridge/problem", "bridge/health", "bridge/internal"},
-		reason: "the rules know no HTTP and no account API",
+		room: "bridge/problem", may: []string{"bridge/internal"}, never: []string{"net/http"},
+		why: "the catalogue says the same to page, command line, Terraform and guide",
 	},
 	{
-		room:   "bridge/health",
-		may:    []string{"bridge/health", "bridge/problem"},
-		never:  []string{"net/http"},
-		reason: "what is wrong is the same for /health, the page, the heartbeat and Terraform",
+		room: "bridge/health", may: []string{"bridge/problem"}, never: []string{"net/http"},
+		why: "what is wrong is the same for /health, the page, the heartbeat and Terraform",
+	},
+
+	// The account, and what its clients need.
+	{
+		room: "bridge/account/firewall", never: []string{"net/http", "database/sql"},
+		why: "the evaluation is pure; the provider runs it too",
 	},
 	{
-		room:   "bridge/auth",
-		may:    []string{"bridge/auth", "bridge/problem", "bridge/health", "bridge/session"},
-		never:  []string{"net/http"},
-		reason: "which token is right depends neither on HTTP nor on the account system",
+		room: "bridge/account/api", may: []string{"bridge/account/firewall"},
+		why: "a program that wants the client must not get the server's store with it",
 	},
 	{
-		room:   "bridge/server",
-		may:    []string{"bridge/server", "bridge/auth", "bridge/problem", "bridge/health", "bridge/control", "bridge/session", "bridge/internal"},
-		reason: "the server shows what it is told",
+		room: "bridge/account/client", may: []string{"bridge/account/api", "bridge/internal/inputtext"},
+		why: "the way to the account is the connector's and the provider's alike, and knows neither",
 	},
 	{
-		room: "bridge/connector/account",
-		may: []string{"bridge/connector/account", "bridge/problem", "bridge/health", "bridge/session",
-			"bridge/account/api", "bridge/account/client", "bridge/account/signin", "bridge/internal"},
-		reason: "the connector speaks to the account's API, never to its store",
+		room: "bridge/account/signin", may: []string{"bridge/internal"}, never: []string{"net/http", "database/sql"},
+		why: "the arithmetic of both sides is pure",
 	},
 	{
-		room:   "bridge/account",
-		may:    []string{"bridge/account", "bridge/internal"},
-		reason: "the account stands for any account system: it knows nothing of the bridge",
+		room: "bridge/account/ipdata", may: []string{"bridge/account/firewall"}, never: []string{"net/http"},
+		why: "the files answer the firewall, and know no rule",
 	},
 	{
-		room:   "bridge/datadir",
-		may:    []string{"bridge/datadir"},
-		never:  []string{"net/http"},
-		reason: "the provider and the bridge check a folder alike",
+		room: "bridge/account/store", never: []string{"net/http"},
+		why: "the rows know no rule of the account",
+	},
+	{
+		room: "bridge/account",
+		may: []string{"bridge/account/api", "bridge/account/firewall", "bridge/account/ipdata", "bridge/account/signin",
+			"bridge/account/store", "bridge/internal"},
+		why: "the account stands for any account system: it knows nothing of the bridge",
 	},
 	{
 		room: "bridge/account/directory",
-		may:  []string{"bridge/account", "bridge/internal"},
-		never: []string{"bridge/account/server", "bridge/account/web", "bridge/account/signin", "bridge/account/firewall",
-			"bridge/account/ipdata"},
-		reason: "people and groups know no server, no credentials and no firewall",
+		may:  []string{"bridge/account", "bridge/account/api", "bridge/account/store", "bridge/internal"},
+		why:  "people and groups know no server, no credentials and no firewall",
 	},
 	{
-		room:   "bridge/account/firewall",
-		may:    []string{"bridge/account/firewall"},
-		never:  []string{"net/http", "database/sql"},
-		reason: "the evaluation is pure; the provider runs it too",
+		room: "bridge/account/web", may: []string{"bridge/account", "bridge/account/directory", "bridge/internal"},
+		why: "the pages ask the account",
 	},
 	{
-		room:   "bridge/account/api",
-		may:    []string{"bridge/account/api", "bridge/account/firewall"},
-		reason: "whoever wants the client must not get the server's store with it",
+		room: "bridge/account/server",
+		may: []string{"bridge/account", "bridge/account/api", "bridge/account/directory", "bridge/account/firewall",
+			"bridge/account/signin", "bridge/account/web", "bridge/internal"},
+		tests: []string{"bridge/account/ipdata", "bridge/account/store"},
+		why:   "the handlers ask the account, never its store",
+	},
+
+	// The bridge.
+	{
+		room: "bridge/session", may: []string{"bridge/account/signin", "bridge/internal"}, never: []string{"net/http"},
+		why: "the provider seals what the bridge opens",
 	},
 	{
-		room:   "bridge/account/client",
-		may:    []string{"bridge/account/client", "bridge/account/api", "bridge/internal/inputtext"},
-		reason: "the way to the account is the connector's and the provider's alike, and knows neither",
+		room: "bridge/auth", may: []string{"bridge/health", "bridge/problem", "bridge/session"},
+		tests: []string{"bridge/account/signin"}, never: []string{"net/http"},
+		why: "which token is right depends neither on HTTP nor on the account system",
 	},
 	{
-		room: "provider",
-		may: []string{"provider", "bridge/account/api", "bridge/account/client", "bridge/account/firewall", "bridge/account/signin",
-			"bridge/session", "bridge/problem", "bridge/health", "bridge/control", "bridge/datadir"},
-		reason: "the provider speaks to the account's API and to control sockets, nothing else",
+		room: "bridge/control", may: []string{"bridge/health", "bridge/problem"},
+		why: "the bridge and the provider speak it, and neither may import the other",
 	},
 	{
-		room:   "test/bench",
-		may:    []string{"test/bench", "bridge/account"},
-		reason: "the benches measure processes as they ship; only the people to begin with are written into the store",
+		room: "bridge/scim/schema", never: []string{"net/http"},
+		why: "the attributes are data",
 	},
+	{
+		room: "bridge/scim/filter", may: []string{"bridge", "bridge/scim/schema"}, never: []string{"net/http"},
+		why: "the grammar is pure",
+	},
+	{
+		room: "bridge/scim/patch", may: []string{"bridge", "bridge/scim/filter", "bridge/scim/schema"}, never: []string{"net/http"},
+		why: "the operations are pure",
+	},
+	{
+		room: "bridge/simulate",
+		why:  "an identity provider knows nothing of the bridge but its address",
+	},
+	{
+		room:  "bridge/scim",
+		may:   []string{"bridge", "bridge/internal", "bridge/scim/filter", "bridge/scim/patch", "bridge/scim/schema"},
+		tests: []string{"bridge/simulate"},
+		why:   "SCIM knows the Directory, not the account behind it",
+	},
+	{
+		room: "bridge/provision", may: []string{"bridge", "bridge/health", "bridge/internal", "bridge/problem"},
+		never: []string{"net/http"},
+		why:   "the rules know no HTTP and no account API",
+	},
+	{
+		room: "bridge/connector/account",
+		may: []string{"bridge", "bridge/account/api", "bridge/account/client", "bridge/account/signin", "bridge/health",
+			"bridge/internal", "bridge/problem", "bridge/session"},
+		tests: []string{"bridge/account", "bridge/account/server", "bridge/account/store"},
+		why:   "the connector speaks to the account's API, never to its store",
+	},
+	{
+		room: "bridge/server",
+		may: []string{"bridge", "bridge/auth", "bridge/control", "bridge/health", "bridge/internal", "bridge/problem",
+			"bridge/session"},
+		why: "the server shows what it is told",
+	},
+	{
+		room: "bridge/cmd",
+		may: []string{"bridge/account", "bridge/account/api", "bridge/account/client", "bridge/account/firewall",
+			"bridge/account/ipdata", "bridge/account/server", "bridge/account/signin", "bridge/account/store", "bridge/auth",
+			"bridge/connector/account", "bridge/control", "bridge/datadir", "bridge/health", "bridge/internal",
+			"bridge/problem", "bridge/provision", "bridge/scim", "bridge/server", "bridge/session", "bridge/simulate"},
+		tests: []string{"bridge/account/directory"},
+		why:   "the doorway wires everything of the bridge",
+	},
+
+	// The provider, which never reaches into the bridge but for what both say.
+	{
+		room: "provider/address",
+		why:  "addresses are read from the configuration alone",
+	},
+	{
+		room: "provider/attr", may: []string{"bridge/account/firewall"},
+		why: "the attribute types know no resource",
+	},
+	{
+		room: "provider/client", may: []string{"bridge/account/api", "bridge/account/client", "bridge/problem"},
+		why: "the way to the account knows no resource",
+	},
+	{
+		room: "provider/identity", may: []string{"provider/client"},
+		why: "every resource has an identity",
+	},
+	{
+		room: "provider/deploy", may: []string{"bridge/control", "bridge/datadir", "bridge/problem", "bridge/session"},
+		tests: []string{"bridge/account/signin", "provider/providertest"},
+		never: []string{"github.com/hashicorp/terraform-plugin-framework", "github.com/hashicorp/terraform-plugin-go"},
+		why:   "what a deployment is, is free of Terraform's types",
+	},
+	{
+		room:  "provider/functions",
+		may:   []string{"bridge/account/firewall", "bridge/problem", "bridge/session"},
+		tests: []string{"bridge/account/signin", "provider/providertest"},
+		why:   "a function asks nobody",
+	},
+	{
+		room:  "provider/provisioning",
+		may:   []string{"bridge/account/api", "bridge/account/signin", "bridge/session", "provider/client", "provider/identity"},
+		tests: []string{"provider/providertest"},
+		why:   nounsAlone,
+	},
+	{
+		room: "provider/deployment",
+		may: []string{"bridge/account/api", "bridge/account/firewall", "bridge/session", "provider/client", "provider/deploy",
+			"provider/identity"},
+		tests: []string{"bridge/control", "provider", "provider/providertest"},
+		why:   nounsAlone,
+	},
+	{
+		room: "provider/firewall",
+		may: []string{"bridge/account/api", "bridge/account/firewall", "provider/address", "provider/attr", "provider/client",
+			"provider/identity"},
+		tests: []string{"bridge/account/ipdata", "bridge/session", "provider/providertest"},
+		why:   nounsAlone,
+	},
+	{
+		room:  "provider/signup",
+		may:   []string{"bridge/account/api", "provider/address", "provider/attr", "provider/client", "provider/identity"},
+		tests: []string{"provider/providertest"},
+		why:   nounsAlone,
+	},
+	{
+		room: "provider/people", may: []string{"bridge/account/api", "provider/client"},
+		tests: []string{"provider/providertest"},
+		why:   nounsAlone,
+	},
+	{
+		room:  "provider/status",
+		may:   []string{"bridge/account/api", "bridge/health", "bridge/problem", "provider/client"},
+		tests: []string{"bridge/session", "provider/providertest"},
+		why:   nounsAlone,
+	},
+	{
+		room: "provider", alone: true,
+		may: []string{"bridge/account/signin", "provider/client", "provider/deployment", "provider/firewall", "provider/functions",
+			"provider/people", "provider/provisioning", "provider/signup", "provider/status"},
+		tests: []string{"bridge/account/api", "bridge/session", "provider/providertest"},
+		why:   "the provider lists its parts",
+	},
+	{
+		room: "provider/providertest", may: []string{"bridge/account/api", "bridge/account/signin", "bridge/session", "provider"},
+		why: "the acceptance tests drive the provider whole",
+	},
+	{
+		room: "provider/internal/docs", may: []string{"bridge/problem", "provider"},
+		why: "the documentation is made of the provider's own schema",
+	},
+	{
+		room: "provider/stories",
+		tests: []string{"bridge/account/api", "bridge/account/ipdata", "bridge/control", "bridge/problem", "bridge/session",
+			"bridge/simulate", "provider/providertest"},
+		why: "a story is played from outside",
+	},
+
+	// Beside the two programs.
+	{
+		room: ".", alone: true, may: []string{"provider"},
+		why: "main serves the provider",
+	},
+	{
+		room: "test/bench", may: []string{"bridge/account", "bridge/account/directory", "bridge/account/store"},
+		why: "the benches measure processes as they ship; only the people to begin with are written into the store",
+	},
+	{
+		room: "examples", may: []string{"bridge/account/api", "bridge/account/client"},
+		tests: []string{"bridge/session", "provider/providertest"},
+		why:   "an example stands on what users have",
+	},
+}
+
+const nounsAlone = "a Terraform noun knows the account's API and no other noun"
+
+// holds reports whether a package lies in the room.
+func (w wall) holds(name string) bool {
+	return name == w.room || !w.alone && strings.HasPrefix(name, w.room+"/")
+}
+
+// roomOf returns the room of a package of this module.
+func roomOf(name string) (room string, found bool) {
+	for _, w := range walls {
+		if w.holds(name) && (!found || len(w.room) > len(room)) {
+			room, found = w.room, true
+		}
+	}
+	return room, found
+}
+
+func TestEveryPackageLiesBehindAWall(t *testing.T) {
+	t.Parallel()
+	held := map[string]bool{}
+	for _, r := range rooms(t) {
+		room, found := roomOf(r.name())
+		if !found {
+			t.Errorf("%s has no wall: add the room to the table, below what it imports", r.name())
+		}
+		held[room] = true
+	}
+	for _, w := range walls {
+		if !held[w.room] {
+			t.Errorf("no package in %s: the wall guards nothing", w.room)
+		}
+	}
 }
 
 func TestImportsRunOneWay(t *testing.T) {
 	t.Parallel()
 	all := rooms(t)
-	for _, wall := range walls {
-		t.Run(strings.ReplaceAll(wall.room, "/", "."), func(t *testing.T) {
+	for _, w := range walls {
+		t.Run(strings.ReplaceAll(w.room, "/", "."), func(t *testing.T) {
 			t.Parallel()
-			seen := false
 			for _, r := range all {
-				if !under(r.name(), wall.room) {
-					continue
+				if room, _ := roomOf(r.name()); room == w.room {
+					w.check(t, r.name(), r.Imports, w.may)
+					w.check(t, r.name()+" (tests)", slices.Concat(r.TestImports, r.XTestImports), slices.Concat(w.may, w.tests))
+					w.checkNever(t, r)
 				}
-				seen = true
-				for _, imported := range r.Imports {
-					name := local(imported)
-					// bridge itself, without what lies below it, is for all below it.
-					ours := imported != name && name != "bridge"
-					if ours && wall.may != nil && !underAny(name, wall.may) || underAny(name, wall.never) {
-						t.Errorf("%s imports %s: %s", r.name(), name, wall.reason)
-					}
-				}
-			}
-			if !seen {
-				t.Errorf("no package in %s: the wall guards nothing", wall.room)
 			}
 		})
+	}
+}
+
+func (w wall) check(t *testing.T, name string, imports, may []string) {
+	t.Helper()
+	for _, imported := range imports {
+		if local(imported) == imported {
+			continue // of another module
+		}
+		room, _ := roomOf(local(imported))
+		if room != w.room && !slices.Contains(may, room) && !slices.Contains(may, local(imported)) {
+			t.Errorf("%s imports %s: %s", name, local(imported), w.why)
+		}
+	}
+}
+
+// checkNever holds the code to what it must not import, and all of the bridge,
+// its tests too, to run without Terraform.
+func (w wall) checkNever(t *testing.T, r room) {
+	t.Helper()
+	never := func(name string, imports, packages []string) {
+		for _, imported := range imports {
+			if slices.ContainsFunc(packages, func(p string) bool { return under(local(imported), p) }) {
+				t.Errorf("%s imports %s: %s", name, local(imported), w.why)
+			}
+		}
+	}
+	never(r.name(), r.Imports, w.never)
+	if under(r.name(), "bridge") {
+		all := slices.Concat(r.Imports, r.TestImports, r.XTestImports)
+		never(r.name(), all, []string{"provider", "github.com/hashicorp/terraform-plugin-framework",
+			"github.com/hashicorp/terraform-plugin-go", "github.com/hashicorp/terraform-plugin-testing"})
+	}
+}
+
+// under reports whether a package lies in a folder or is it.
+func under(name, folder string) bool {
+	return name == folder || strings.HasPrefix(name, folder+"/")
+}
+
+// The table itself must run one way: else two rooms could each allow the other.
+func TestNoArrowGoesUpward(t *testing.T) {
+	t.Parallel()
+	floor := map[string]int{}
+	for i, w := range walls {
+		if _, twice := floor[w.room]; twice {
+			t.Errorf("%s has two walls", w.room)
+		}
+		floor[w.room] = i
+	}
+	for i, w := range walls {
+		for _, name := range w.may {
+			if room, found := roomOf(name); !found || floor[room] >= i {
+				t.Errorf("%s may import %s, which stands above it or nowhere", w.room, name)
+			}
+		}
+		for _, name := range w.tests {
+			if _, found := roomOf(name); !found {
+				t.Errorf("the tests of %s may import %s, which is nowhere", w.room, name)
+			}
+		}
 	}
 }
 
@@ -263,14 +525,14 @@ func TestNoPackageIsADrawerForEverything(t *testing.T) {
 	}
 }
 
-// Packages made for tests must not find their way into a binary.
+// Packages made for tests, which are named so, must not find their way into a binary.
 func TestTestPackagesStayInTests(t *testing.T) {
 	t.Parallel()
-	forTests := []string{"provider/providertest", "bridge/account/api/apitest"}
 	for _, r := range rooms(t) {
 		for _, imported := range r.Imports {
-			if underAny(local(imported), forTests) && !underAny(r.name(), forTests) {
-				t.Errorf("%s imports %s outside its tests", r.name(), local(imported))
+			name := local(imported)
+			if name != imported && strings.HasSuffix(name, "test") && !strings.HasSuffix(r.name(), "test") {
+				t.Errorf("%s imports %s outside its tests", r.name(), name)
 			}
 		}
 	}
