@@ -106,7 +106,7 @@ func (a *Account) AdmitSession(ctx context.Context, secret string, address netip
 		firewall firewall.State
 	}
 	digest := digestOf(secret)
-	known, found, err := store.Remember(ctx, a.Store, "session "+digest, func(ctx context.Context, tx *store.Tx) (k admitted, found bool, err error) {
+	known, found, err := store.Cached(ctx, a.Store, "session "+digest, func(ctx context.Context, tx *store.Tx) (k admitted, found bool, err error) {
 		if k.Session, found, err = tx.Session(ctx, digest); err == nil && found {
 			k.firewall, err = a.firewallState(ctx, tx)
 		}

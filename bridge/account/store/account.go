@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// An Account is the one row that says whose database this is.
+// An Account is the only row of its table: the account that the database belongs to.
 type Account struct {
 	ID        string
 	Name      string
@@ -21,6 +21,7 @@ func (tx *Tx) Account(ctx context.Context) (Account, bool, error) {
 
 // InsertAccount makes the account.
 func (tx *Tx) InsertAccount(ctx context.Context, a Account) error {
-	_, err := tx.Exec(ctx, `INSERT INTO account (id, name, created_at) VALUES (?, ?, ?)`, a.ID, a.Name, Micros(a.CreatedAt))
+	_, err := tx.Exec(ctx, `INSERT INTO account (id, name, created_at) VALUES (?, ?, ?)`,
+		a.ID, a.Name, Micros(a.CreatedAt))
 	return err
 }

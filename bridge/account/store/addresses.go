@@ -49,14 +49,14 @@ func (tx *Tx) AddressChangeOf(ctx context.Context, memberID string) (AddressChan
 // DeleteAddressChange ends the member's change, if there is one, and the link
 // that confirms it.
 func (tx *Tx) DeleteAddressChange(ctx context.Context, memberID string) error {
-	if err := tx.forgetLink(ctx, addressChangeLink, memberID); err != nil {
+	if err := tx.removeLink(ctx, addressChangeLink, memberID); err != nil {
 		return err
 	}
 	_, err := tx.Exec(ctx, `DELETE FROM address_changes WHERE member_id = ?`, memberID)
 	return err
 }
 
-// AddressHolder returns the member who has the address or is about to move to it.
+// AddressHolder returns the member that has the address or is about to move to it.
 func (tx *Tx) AddressHolder(ctx context.Context, address string) (Member, bool, error) {
 	folded := Fold(address)
 	return tx.memberWhere(ctx, `m.id = COALESCE(
@@ -74,15 +74,15 @@ const (
 	ConfirmationDue     = "confirmation_due"
 )
 
-// An Attention is a managed person who waits for something.
+// An Attention is a managed person that waits for something.
 type Attention struct {
 	PersonID, UserName, Kind, Address, Domain string
 	Since                                     time.Time
 }
 
-// waits are the queries of who waits for what, by need: first what a bridge
-// must do, then what an operator must, and last what is the person's own
-// affair. The suspended wait for nothing.
+// waits are the queries of the people that wait, by what they wait for: first
+// what a bridge must do, then what an operator must do, and last what only the
+// person can do. Suspended people wait for nothing.
 var waits = []struct{ kind, query string }{
 	{ConfirmationDue, `m.address, '', m.state_since AS since` + managedMembers + `WHERE m.state = 'pending'`},
 	{SignupDomainMissing, `c.address, c.domain, c.since AS since` + movingMembers + `WHERE c.token_hash IS NULL`},
@@ -97,10 +97,10 @@ const (
 	movingMembers  = ` FROM address_changes c JOIN members m ON m.id = c.member_id JOIN people p ON p.member_id = m.id `
 )
 
-// Attention lists who waits for what, at most limit of each kind: thousands
-// of open invitations, which pass by themselves, must not hide the one person
-// for whom something must be done.
-func (tx *Tx) Attention(ctx context.Context, limit int) (list []Attention, err error) {
+// Attention lists the people that wait and what for, at most limit of each
+// kind: thousands of open invitations, which need nobody, must not hide the one
+// person that an operator must help.
+func (tx *Tx) Attention(ctx context.Context, limit int) (all []Attention, err error) {
 	for _, w := range waits {
 		some, err := All(ctx, tx, func(row Scanner) (a Attention, err error) {
 			a.Kind = w.kind
@@ -109,7 +109,7 @@ func (tx *Tx) Attention(ctx context.Context, limit int) (list []Attention, err e
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, some...)
+		all = append(all, some...)
 	}
-	return list, nil
+	return all, nil
 }

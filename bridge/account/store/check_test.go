@@ -25,6 +25,10 @@ func TestCheckFindsWhatTheSchemaCannotSay(t *testing.T) {
 		{"a block that counts too many", `UPDATE people_counts SET people = 3 WHERE level = 2`, "a block of positions counts the people in it", "2/0"},
 		{"a person whom no block counts", `DELETE FROM people_counts WHERE level = 1 AND block = 1`, "a block of positions counts the people in it", "1/1"},
 		{"a name folded wrongly", `UPDATE groups SET name_folded = 'All'`, "a name is found under its folded form", "g"},
+		{"an e-mail address folded wrongly", `INSERT INTO person_emails (person_id, position, value, value_folded)
+			VALUES ('a', 0, 'Ann@example.com', 'Ann@example.com')`, "a name is found under its folded form", "a"},
+		{"an address to move to folded wrongly", `INSERT INTO address_changes (member_id, address, address_folded, domain, since)
+			VALUES ('mb', 'Ben@example.com', 'Ben@example.com', 'example.com', 0)`, "a name is found under its folded form", "mb"},
 		{"a user name that is not the one served", `UPDATE people SET attributes = '{"userName":"bob"}' WHERE id = 'b'`, "a person is found under the user name that is served", "b"},
 		{"attributes that are no object", `UPDATE groups SET attributes = '[]'`, "attributes are a JSON object", "g"},
 	}

@@ -12,15 +12,15 @@ import (
 )
 
 // A conn is one connection to the database, with the statements that were
-// prepared on it: to parse and plan one takes SQLite many times as long as to
-// run it. It serves one transaction at a time.
+// prepared on it, since SQLite takes many times as long to parse and plan one
+// as to run it. It serves one transaction at a time.
 //
 // SQLite is spoken to directly and not through database/sql, whose locks and
 // conversions cost a small statement more than SQLite does.
 type conn struct {
 	db       *sqlite3.Conn
 	prepared map[string]*sqlite3.Stmt
-	memory   remembered
+	cache    cache
 	broken   bool // not fit for another transaction
 }
 
@@ -186,7 +186,7 @@ func (p *pool) giveBack(c *conn) {
 	}
 	p.mu.Unlock()
 	if !keep {
-		_ = c.close() // what was wrong has been told already
+		_ = c.close() // why it is broken was returned already
 	}
 	<-p.may
 }

@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// A SignupDomain is a domain whose people may sign up and move to.
+// A SignupDomain is a domain under which people may sign up, and move their
+// sign-in address to.
 type SignupDomain struct {
 	Domain    string
 	CreatedAt time.Time
@@ -34,5 +35,5 @@ func (tx *Tx) InsertSignupDomain(ctx context.Context, d SignupDomain) error {
 
 // DeleteSignupDomain reports whether there was one.
 func (tx *Tx) DeleteSignupDomain(ctx context.Context, domain string) (bool, error) {
-	return touched(tx.Exec(ctx, `DELETE FROM signup_domains WHERE domain = ?`, domain))
+	return affected(tx.Exec(ctx, `DELETE FROM signup_domains WHERE domain = ?`, domain))
 }

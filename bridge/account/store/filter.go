@@ -169,8 +169,8 @@ func (c *compiler) any(p bridge.Predicate, s scope, depth int) error {
 	return nil
 }
 
-// provesValue tells whether only an element with a text as its value can
-// fulfil p, over the sub-attributes that person_emails has.
+// provesValue reports whether p holds only for elements whose value is a
+// string, and reads no sub-attributes but those that person_emails has.
 func provesValue(p bridge.Predicate) bool {
 	switch p.Op {
 	case "and":

@@ -79,5 +79,5 @@ func (tx *Tx) PutFirewallRule(ctx context.Context, r FirewallRule) error {
 
 // DeleteFirewallRule reports whether there was one.
 func (tx *Tx) DeleteFirewallRule(ctx context.Context, id string) (bool, error) {
-	return touched(tx.Exec(ctx, `DELETE FROM firewall_rules WHERE id = ?`, id))
+	return affected(tx.Exec(ctx, `DELETE FROM firewall_rules WHERE id = ?`, id))
 }

@@ -20,13 +20,13 @@ var (
 	// ErrReplaced says that the files that are open are no longer those at the
 	// database's path: what is written to them is lost when the process ends.
 	ErrReplaced = errors.New("the database file was deleted or replaced while it was open")
-	// ErrDisk says that the disk, or the file system on it, does not do what it should.
-	ErrDisk = errors.New("the database's disk does not take what is written")
+	// ErrDisk says that the disk, or the file system on it, failed.
+	ErrDisk = errors.New("the disk that holds the database cannot be written or read")
 )
 
-// storageError names what err says of the disk; other errors, and those that
-// are named already, are returned as they are. Only SQLite's count: a
-// transaction may fail because of another file, on another disk.
+// storageError wraps an error of the disk in ErrFull or ErrDisk; other errors,
+// and those that are wrapped already, are returned as they are. Only errors of
+// SQLite count: a transaction may fail because of another file, on another disk.
 func storageError(err error) error {
 	switch {
 	case err == nil, isStorageError(err):
@@ -41,7 +41,7 @@ func storageError(err error) error {
 	}
 }
 
-// fileError names what the system said of one of the database's own files.
+// fileError wraps an error of one of the database's own files.
 func fileError(err error) error {
 	switch {
 	case err == nil:
@@ -53,9 +53,9 @@ func fileError(err error) error {
 	}
 }
 
-// writeError is storageError for a write, and remembers that it failed. Not
-// every failure for want of room is told as such, so one of the disk is
-// looked into.
+// writeError is storageError for a write, and keeps the error for Ping. Not
+// every failure for want of room is reported as one, so after another failure
+// of the disk its room is tried.
 func (s *Store) writeError(err error) error {
 	if err = storageError(err); !isStorageError(err) {
 		return err
@@ -121,7 +121,7 @@ const leastRoom = 256 << 10
 const probeName = ".room-*"
 
 // removeProbes removes those of a process that was killed before it had
-// unlinked its own. What cannot be removed harms nobody.
+// unlinked its own. One that cannot be removed does no harm.
 func (f *openFiles) removeProbes() {
 	folder := filepath.Dir(f.path)
 	stale, _ := fs.Glob(os.DirFS(folder), probeName)
@@ -157,14 +157,14 @@ func (f *openFiles) room() (err error) {
 	return probe.Sync()
 }
 
-// failing is what is remembered of writes that failed.
+// failing keeps the error of the last write that the disk did not take.
 type failing struct {
 	mu      sync.Mutex
 	err     error // of the last write that the disk did not take; nil once one was taken
 	checked time.Time
 }
 
-// note remembers why the disk did not take a write.
+// note keeps why the disk did not take a write.
 func (f *failing) note(err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -172,7 +172,7 @@ func (f *failing) note(err error) {
 }
 
 // due returns the failure, and reports whether it is time to try again: not
-// more often than once a second, since anybody may ask how the account is.
+// more often than once a second, since strangers may ask whether the account is ready.
 func (f *failing) due(now time.Time) (err error, due bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -183,10 +183,10 @@ func (f *failing) due(now time.Time) (err error, due bool) {
 	return f.err, true
 }
 
-// Ping asks the database something; an error means that it cannot answer, or
-// that it cannot keep what it is told. After a write that the disk did not
-// take, only another one shows that it takes them again: a write that changes
-// no row succeeds on a full disk.
+// Ping reads from the database, and returns an error if it cannot be read or
+// written. Once the disk did not take a write, Ping writes too, since only a
+// write shows that the disk takes them again; one that changes no row would
+// succeed on a full disk.
 func (s *Store) Ping(ctx context.Context) error {
 	err := s.Read(ctx, func(ctx context.Context, tx *Tx) error {
 		_, err := tx.Exec(ctx, `SELECT 1 FROM account`)

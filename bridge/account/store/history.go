@@ -78,7 +78,7 @@ type RefusedTokens struct {
 	Address     string // of the last one
 }
 
-// CountRefusedTokens adds to the day's event, and forgets days that are long over.
+// CountRefusedTokens adds to the day's event, and deletes those of days before Forget.
 func (tx *Tx) CountRefusedTokens(ctx context.Context, r RefusedTokens) error {
 	const prefix = "tokens-refused-"
 	before, _, err := One(ctx, tx, func(row Scanner) (n int, err error) { return n, row.Scan(&n) },

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// The states of a member, in the order in which he passes through them.
+// The states of a member, in the order in which it passes through them.
 const (
 	NotInvited = "not_invited" // a seat for memberships; no member to anyone
 	Invited    = "invited"
@@ -31,8 +31,8 @@ type Member struct {
 	StateSince time.Time
 	Suspended  bool
 	SignedUp   bool // it asked for its invitation itself; written once
-	// InvitedAt is when the link by which he can join was made; zero without
-	// one. SetInvitation writes it.
+	// InvitedAt is when the link was made by which the member can join; zero
+	// without one. SetInvitation writes it.
 	InvitedAt time.Time
 	// LastUserName is the folded userName that an unmanaged member had last.
 	LastUserName string
@@ -45,10 +45,10 @@ type Member struct {
 	UserName       string
 }
 
-// Managed tells whether provisioning looks after the member.
+// Managed reports whether provisioning manages the member.
 func (m Member) Managed() bool { return m.PersonID != "" }
 
-// Protected tells whether provisioning must leave the member alone.
+// Protected reports whether provisioning must leave the member alone.
 func (m Member) Protected() bool { return m.Role != RoleMember }
 
 const memberColumns = `m.id, COALESCE(m.address, ''), m.name, m.role, m.state, m.state_since, m.suspended, m.signed_up, m.invited_at,
@@ -73,12 +73,12 @@ func (tx *Tx) Member(ctx context.Context, id string) (Member, bool, error) {
 	return tx.memberWhere(ctx, `m.id = ?`, id)
 }
 
-// MemberByAddress returns who holds this sign-in address.
+// MemberByAddress returns the member that has this sign-in address.
 func (tx *Tx) MemberByAddress(ctx context.Context, address string) (Member, bool, error) {
 	return tx.memberWhere(ctx, `m.address_folded = ?`, Fold(address))
 }
 
-// MemberByInvitation returns whose invitation has this hash.
+// MemberByInvitation returns the member whose invitation has this hash.
 func (tx *Tx) MemberByInvitation(ctx context.Context, hash string) (Member, bool, error) {
 	return tx.memberWhere(ctx, `m.invitation_hash = ?`, hash)
 }
@@ -122,14 +122,15 @@ func (tx *Tx) SetInvitation(ctx context.Context, memberID, hash string, at time.
 	if err := tx.SpendInvitation(ctx, memberID); err != nil {
 		return err
 	}
-	_, err := tx.Exec(ctx, `UPDATE members SET invitation_hash = NULLIF(?, ''), invited_at = ? WHERE id = ?`, hash, Micros(at), memberID)
+	_, err := tx.Exec(ctx, `UPDATE members SET invitation_hash = NULLIF(?, ''), invited_at = ? WHERE id = ?`,
+		hash, Micros(at), memberID)
 	return err
 }
 
 // SpendInvitation takes the link out of the mails because it was used. Its
 // owner may still follow it, and is told that it was.
 func (tx *Tx) SpendInvitation(ctx context.Context, memberID string) error {
-	return tx.forgetLink(ctx, invitationLink, memberID)
+	return tx.removeLink(ctx, invitationLink, memberID)
 }
 
 // DeleteSeat removes a row in state not_invited, which is no member yet.
@@ -138,8 +139,8 @@ func (tx *Tx) DeleteSeat(ctx context.Context, memberID string) error {
 	return err
 }
 
-// CountSignUps counts those who asked for an invitation after a time and have
-// not accepted it, up to most.
+// CountSignUps counts, up to most, the members that signed up after a time and
+// have not followed their link.
 func (tx *Tx) CountSignUps(ctx context.Context, after time.Time, most int) (n int, err error) {
 	return n, tx.QueryRow(ctx, `SELECT count(*) FROM (SELECT 1 FROM members
 		WHERE signed_up AND state = 'invited' AND invited_at > ? LIMIT ?)`, Micros(after), most).Scan(&n)

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// Every statement here takes the whole set of ids at once, and touches one
-// row for each person who joins or leaves, one for the membership, and the
-// group's: what a group already holds costs nothing.
+// Every statement here takes the whole set of ids at once, and writes one row
+// for each person that is added or removed, one for the membership, and the
+// group's. The members that a group already has cost nothing.
 
 const inList = ` IN (SELECT value FROM json_each(?))`
 
@@ -20,7 +20,7 @@ func (tx *Tx) UnknownIDs(ctx context.Context, scimIDs []string) ([]string, error
 }
 
 // AddToGroup puts managed people and groups into a group and returns how
-// many were not in before. Ids that name nobody are passed over.
+// many were not in before. Unknown ids are passed over.
 func (tx *Tx) AddToGroup(ctx context.Context, groupID string, scimIDs []string, now time.Time) (int64, error) {
 	ids := List(scimIDs)
 	if _, err := tx.Exec(ctx, `UPDATE people SET version = version + 1, modified_at = ?
@@ -43,25 +43,28 @@ func (tx *Tx) AddToGroup(ctx context.Context, groupID string, scimIDs []string, 
 // RemoveFromGroup takes managed people and groups out of a group and returns
 // how many were in. It starts from the ids: the group may be large.
 func (tx *Tx) RemoveFromGroup(ctx context.Context, groupID string, scimIDs []string, now time.Time) (int64, error) {
-	return tx.leaveGroup(ctx, groupID, List(scimIDs), now,
+	return tx.removeWhere(ctx, groupID, List(scimIDs), now,
 		`EXISTS (SELECT 1 FROM memberships s WHERE s.group_id = ? AND s.member_id = people.member_id) AND id`+inList,
 		`group_id = ? AND member_id IN (SELECT p.member_id FROM people p WHERE p.id`+inList+`)`,
 		`group_id = ? AND child_id IN (SELECT g.id FROM groups g WHERE g.scim_id`+inList+`)`)
 }
 
 // RemoveOthersFromGroup leaves only these managed people and groups in a
-// group and returns how many had to go. It starts from the group.
+// group and returns how many it removed. Its statements start from the group.
 func (tx *Tx) RemoveOthersFromGroup(ctx context.Context, groupID string, scimIDs []string, now time.Time) (int64, error) {
-	return tx.leaveGroup(ctx, groupID, List(scimIDs), now,
+	return tx.removeWhere(ctx, groupID, List(scimIDs), now,
 		`member_id IN (SELECT member_id FROM memberships WHERE group_id = ?) AND id NOT`+inList,
 		`group_id = ? AND EXISTS (SELECT 1 FROM people p WHERE p.member_id = memberships.member_id AND p.id NOT`+inList+`)`,
 		`group_id = ? AND EXISTS (SELECT 1 FROM groups g WHERE g.id = nestings.child_id AND g.scim_id NOT`+inList+`)`)
 }
 
-// leaveGroup ends memberships. The conditions say who is leaving in people,
+// removeWhere ends memberships. The conditions select the rows of people,
 // memberships and nestings; each takes the group and the ids.
-func (tx *Tx) leaveGroup(ctx context.Context, groupID, ids string, now time.Time, people, memberships, nestings string) (int64, error) {
-	if _, err := tx.Exec(ctx, `UPDATE people SET version = version + 1, modified_at = ? WHERE `+people, Micros(now), groupID, ids); err != nil {
+func (tx *Tx) removeWhere(ctx context.Context, groupID, ids string, now time.Time,
+	people, memberships, nestings string,
+) (int64, error) {
+	if _, err := tx.Exec(ctx, `UPDATE people SET version = version + 1, modified_at = ? WHERE `+people,
+		Micros(now), groupID, ids); err != nil {
 		return 0, err
 	}
 	left, err := tx.Exec(ctx, `DELETE FROM memberships WHERE `+memberships, groupID, ids)
@@ -104,9 +107,9 @@ func (tx *Tx) MoveMemberships(ctx context.Context, from, to string) error {
 	return err
 }
 
-// AddByHand puts a member into a group and tells whether he was not in before.
+// AddByHand puts a member into a group and reports whether it was not in before.
 func (tx *Tx) AddByHand(ctx context.Context, groupID, memberID string) (bool, error) {
-	return touched(tx.Exec(ctx, `INSERT INTO memberships (group_id, member_id, by_scim) VALUES (?, ?, FALSE)
+	return affected(tx.Exec(ctx, `INSERT INTO memberships (group_id, member_id, by_scim) VALUES (?, ?, FALSE)
 		ON CONFLICT DO NOTHING`, groupID, memberID))
 }
 

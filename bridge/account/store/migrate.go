@@ -16,8 +16,8 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// migrate brings the schema at path up to date. The tool for it speaks
-// database/sql.
+// migrate brings the schema at path up to date, over database/sql, as goose
+// needs it.
 func migrate(ctx context.Context, path string, pragmas []string) (err error) {
 	db, err := driver.Open(fileURL(path, url.Values{"_pragma": pragmas}), register)
 	if err != nil {
@@ -43,7 +43,8 @@ func upgrade(ctx context.Context, db *sql.DB) error {
 	}
 	sources := p.ListSources()
 	if know := sources[len(sources)-1].Version; have > know {
-		return fmt.Errorf("its schema is version %d, and this scim-bridge knows up to %d; run the newer scim-bridge that wrote it", have, know)
+		return fmt.Errorf("its schema is version %d, and this scim-bridge knows up to %d; "+
+			"run the newer scim-bridge that wrote it", have, know)
 	}
 	if _, err := p.Up(ctx); err != nil {
 		return fmt.Errorf("bringing the schema up to date: %w", err)

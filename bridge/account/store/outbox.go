@@ -36,17 +36,18 @@ func (tx *Tx) Mails(ctx context.Context) ([]Mail, error) {
 
 // LastInvitation is the latest mail with the link of a member's invitation.
 func (tx *Tx) LastInvitation(ctx context.Context, memberID string) (Mail, bool, error) {
-	return One(ctx, tx, scanMail, mailQuery+`WHERE link_hash = (`+invitationLink+`) ORDER BY created_at DESC, id DESC LIMIT 1`, memberID)
+	return One(ctx, tx, scanMail, mailQuery+`WHERE link_hash = (`+invitationLink+`)
+		ORDER BY created_at DESC, id DESC LIMIT 1`, memberID)
 }
 
-// The hash of the link that a member has in his mails.
+// The hash of the link that a member has in its mails.
 const (
 	invitationLink    = `SELECT invitation_hash FROM members WHERE id = ?`
 	addressChangeLink = `SELECT token_hash FROM address_changes WHERE member_id = ?`
 )
 
-// forgetLink takes a member's link out of the mails that hold it.
-func (tx *Tx) forgetLink(ctx context.Context, link, memberID string) error {
+// removeLink takes a member's link out of the mails that hold it.
+func (tx *Tx) removeLink(ctx context.Context, link, memberID string) error {
 	_, err := tx.Exec(ctx, `UPDATE outbox SET body = replace(body, link, '(this link is over)'), link = '', link_hash = NULL
 		WHERE link_hash = (`+link+`)`, memberID)
 	return err

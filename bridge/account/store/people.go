@@ -14,7 +14,7 @@ type Person struct {
 	Attributes    string // JSON, as it is served
 	WantedAddress string // what the identity provider says; may be empty
 	WantedSince   time.Time
-	WantedBlocked bool // somebody else holds the wanted address
+	WantedBlocked bool // another member has the wanted address
 	Version       int64
 	CreatedAt     time.Time
 	ModifiedAt    time.Time
@@ -72,8 +72,8 @@ func (tx *Tx) Person(ctx context.Context, id string) (Person, bool, error) {
 	return p, true, err
 }
 
-// PersonID returns who has this userName, without regard to case; it is
-// empty if nobody has.
+// PersonID returns the id of the person with this userName, without regard to
+// case; it is empty if there is none.
 func (tx *Tx) PersonID(ctx context.Context, userName string) (string, error) {
 	id, _, err := One(ctx, tx, func(row Scanner) (id string, err error) { return id, row.Scan(&id) },
 		`SELECT id FROM people WHERE user_name_folded = ?`, Fold(userName))
@@ -104,7 +104,7 @@ func (tx *Tx) loadGroups(ctx context.Context, people []Person) error {
 	return err
 }
 
-// InsertPerson adds p at version 1, behind everybody else.
+// InsertPerson adds p at version 1, at the end of the order.
 func (tx *Tx) InsertPerson(ctx context.Context, p Person) error {
 	if err := tx.QueryRow(ctx, `SELECT COALESCE(max(position), 0) + 1 FROM people`).Scan(&p.Position); err != nil {
 		return err
@@ -117,7 +117,7 @@ func (tx *Tx) InsertPerson(ctx context.Context, p Person) error {
 		p.WantedAddress, Micros(p.WantedSince), p.WantedBlocked, Micros(p.CreatedAt), Micros(p.ModifiedAt), p.Position); err != nil {
 		return err
 	}
-	return tx.countPosition(ctx, p.Position, +1)
+	return tx.updateOrderIndex(ctx, p.Position, +1)
 }
 
 // UpdatePerson writes p as its next version.
@@ -146,7 +146,7 @@ func (tx *Tx) DeletePerson(ctx context.Context, id string) error {
 	if err != nil || !found {
 		return err
 	}
-	return tx.countPosition(ctx, position, -1)
+	return tx.updateOrderIndex(ctx, position, -1)
 }
 
 // SetEmails replaces the addresses by which the person is found.

@@ -19,7 +19,7 @@ type Rows struct {
 	stmt *sqlite3.Stmt
 }
 
-// Next goes to the next row, the first one to begin with, and tells whether
+// Next goes to the next row, at first to the first one, and reports whether
 // there is one.
 func (r *Rows) Next() bool { return r.stmt.Step() }
 
@@ -47,8 +47,8 @@ func (r *Rows) Scan(dest ...any) error {
 	return nil
 }
 
-// Close ends the query and returns what went wrong on the way. An interruption
-// between two rows is known to the statement alone, until it is reset.
+// Close ends the query and returns the error that ended it early. Of an
+// interruption between two rows only the statement knows, until it is reset.
 func (r *Rows) Close() error {
 	err := r.stmt.Err()
 	return cmp.Or(err, r.stmt.Reset(), r.stmt.ClearBindings())
@@ -79,6 +79,9 @@ func One[T any](ctx context.Context, tx *Tx, scan func(Scanner) (T, error), quer
 	return one, err == nil, err
 }
 
+// affected reports whether a statement changed any row, from what Exec returned.
+func affected(rows int64, err error) (bool, error) { return rows > 0, err }
+
 // Micros is how a time is kept: microseconds since 1970 UTC, 0 for none.
 func Micros(t time.Time) int64 {
 	if t.IsZero() {
@@ -97,16 +100,15 @@ func timeOf(us int64) Time {
 	return Time(time.UnixMicro(us).UTC())
 }
 
-// List passes a set of texts as one parameter, for
-// `IN (SELECT value FROM json_each(?))`, so that a statement is the same
-// for one and for a hundred thousand.
-func List(values []string) string {
-	if values == nil {
+// List passes strings as one parameter, for `IN (SELECT value FROM json_each(?))`,
+// so that a statement is the same for one and for a hundred thousand.
+func List(items []string) string {
+	if items == nil {
 		return "[]"
 	}
-	text, err := json.Marshal(values)
+	array, err := json.Marshal(items)
 	if err != nil {
-		panic(err) // texts always have a JSON form
+		panic(err) // strings always have a JSON form
 	}
-	return string(text)
+	return string(array)
 }

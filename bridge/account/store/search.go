@@ -176,7 +176,7 @@ func search[T any](ctx context.Context, tx *Tx, s Search, k kind[T]) (total int6
 		return total, page, err
 	}
 	if len(page) < s.Limit {
-		return int64(len(page)), page, nil // these are all, and nobody needs to count them
+		return int64(len(page)), page, nil // these are all that match
 	}
 	total, err = count()
 	return total, page, err

@@ -53,5 +53,5 @@ func (tx *Tx) OtherTokenOf(ctx context.Context, scope, id string, at time.Time) 
 
 // DeleteToken reports whether there was one.
 func (tx *Tx) DeleteToken(ctx context.Context, id string) (bool, error) {
-	return touched(tx.Exec(ctx, `DELETE FROM tokens WHERE id = ?`, id))
+	return affected(tx.Exec(ctx, `DELETE FROM tokens WHERE id = ?`, id))
 }

@@ -19,7 +19,7 @@ func (tx *Tx) TwoFactor(ctx context.Context) (p TwoFactor, err error) {
 
 // EnforceTwoFactor sets the policy from a time on. Every generation that is
 // there needs a second factor from then on, and every session ends; its row
-// stays until it is swept, so that who holds it can be told why.
+// stays until it is swept, so that its bridge can be told why.
 func (tx *Tx) EnforceTwoFactor(ctx context.Context, at time.Time) error {
 	if _, err := tx.Exec(ctx, `UPDATE two_factor SET enforced_at = ?, version = version + 1`, Micros(at)); err != nil {
 		return err

@@ -32,7 +32,7 @@ func (s fileSystem) OpenFilename(name *vfs.Filename, flags vfs.OpenFlag) (vfs.Fi
 
 // wrapLog wraps the log and what else is written on the way to a commit. The
 // database itself, which needs more of a file than these, is written when the
-// log is copied into it, and nobody waits for that.
+// log is copied into it, and no commit waits for that.
 func wrapLog(f vfs.File, flags vfs.OpenFlag, err error) (vfs.File, vfs.OpenFlag, error) {
 	if err == nil && flags&vfs.OPEN_MAIN_DB == 0 {
 		f = logFile{f}

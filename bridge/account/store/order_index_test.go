@@ -39,7 +39,7 @@ func TestThePageAtAnyPlaceIsTheSameAsByReadingOverAll(t *testing.T) {
 			if _, err := tx.Exec(ctx, `UPDATE people SET position = ? WHERE id = ?`, far, id); err != nil {
 				return err
 			}
-			if err := errors.Join(tx.countPosition(ctx, int64(i+1), -1), tx.countPosition(ctx, far, +1)); err != nil {
+			if err := errors.Join(tx.updateOrderIndex(ctx, int64(i+1), -1), tx.updateOrderIndex(ctx, far, +1)); err != nil {
 				return err
 			}
 		}

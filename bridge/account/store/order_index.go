@@ -2,16 +2,17 @@ package store
 
 import "context"
 
-// Everybody has a position in the order of creation. To find the person at
-// any place in it, and to know how many there are, without reading over all
-// others, people are counted in blocks of positions, and these in larger ones.
+// The order index (table people_counts) counts people in blocks of positions in
+// the order of creation, and in larger blocks of those. With it the person at
+// any place in the order, and the number of people, are found without reading
+// over all others.
 const (
 	blockSize   = 64 // positions in the smallest block, and blocks in a larger one
 	blockLevels = 3
 )
 
-// countPosition counts a person who came (1) or went (-1).
-func (tx *Tx) countPosition(ctx context.Context, position, delta int64) error {
+// updateOrderIndex counts a person that was inserted (1) or deleted (-1).
+func (tx *Tx) updateOrderIndex(ctx context.Context, position, delta int64) error {
 	size := int64(1)
 	var args []any
 	for level := range blockLevels {

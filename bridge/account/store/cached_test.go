@@ -10,7 +10,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 )
 
-func TestWhatIsRememberedIsReadAgainAfterACommit(t *testing.T) {
+func TestWhatIsCachedIsReadAgainAfterACommit(t *testing.T) {
 	t.Parallel()
 	path := "sqlite:" + filepath.Join(t.TempDir(), "account.db")
 	mine, err := store.Open(t.Context(), path)
@@ -28,7 +28,7 @@ func TestWhatIsRememberedIsReadAgainAfterACommit(t *testing.T) {
 	reads := 0
 	revision := func(ctx context.Context) int64 {
 		t.Helper()
-		version, found, err := store.Remember(ctx, mine, "firewall", func(ctx context.Context, tx *store.Tx) (int64, bool, error) {
+		version, found, err := store.Cached(ctx, mine, "firewall", func(ctx context.Context, tx *store.Tx) (int64, bool, error) {
 			reads++
 			f, err := tx.Firewall(ctx)
 			return f.Version, true, err
@@ -82,13 +82,13 @@ func TestWhatIsRememberedIsReadAgainAfterACommit(t *testing.T) {
 	}
 }
 
-func TestGuessesAreNotRemembered(t *testing.T) {
+func TestGuessesAreNotCached(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	reads := 0
 	ask := func(key string, found bool) {
 		t.Helper()
-		_, got, err := store.Remember(t.Context(), s, key, func(context.Context, *store.Tx) (string, bool, error) {
+		_, got, err := store.Cached(t.Context(), s, key, func(context.Context, *store.Tx) (string, bool, error) {
 			reads++
 			return key, found, nil
 		})

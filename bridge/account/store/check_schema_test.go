@@ -1,0 +1,102 @@
+package store
+
+import (
+	"context"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const foldedRule = "a name is found under its folded form"
+
+// comparedColumns are kept beside what they follow from; the rule of Check
+// with this name compares the two.
+var comparedColumns = map[string]string{
+	"address_changes.address_folded": foldedRule,
+	"groups.managed_count":           "a group counts the managed people and groups in it",
+	"groups.name_folded":             foldedRule,
+	"members.address_folded":         foldedRule,
+	"people.display_name_folded":     foldedRule,
+	"people.user_name":               "a person is found under the user name that is served",
+	"people.user_name_folded":        foldedRule,
+	"people_counts.people":           "a block of positions counts the people in it",
+	"person_emails.type_folded":      foldedRule,
+	"person_emails.value_folded":     foldedRule,
+}
+
+// otherColumns follow from no others, or are computed in Go from them, where
+// no statement can compare them.
+var otherColumns = map[string]string{
+	"account":          "id name created_at",
+	"address_changes":  "member_id address domain token_hash since",
+	"attempts":         "id hour session_id address email instance result rule_id first_time last_time tries",
+	"audit":            "id time actor address action object summary",
+	"bridges":          "instance version revision address first_seen last_contact state problems last_refusal",
+	"firewall":         "one default_action disabled_until version revision",
+	"firewall_rules":   "id action priority kind match_values description version likeness changed_at",
+	"generations":      "epoch email kdf verifier created_at expires_at ended needs_second_factor",
+	"goose_db_version": "id version_id is_applied tstamp",
+	"groups":           "id scim_id name external_id attributes built_in version created_at modified_at name_version",
+	"handshakes":       "id epoch email state expires_at",
+	"idempotency":      "scope key digest answer created_at",
+	"integration": "one active id manager_id manager_email idp suspension_limit epoch session_epoch next_epoch session " +
+		"activated_at last_contact last_refusal sign_in_secret version",
+	"members": "id address name role state state_since suspended last_user_name invitation_hash version created_at " +
+		"invited_at signed_up",
+	"memberships": "group_id member_id by_scim",
+	"nestings":    "group_id child_id",
+	"outbox":      "id created_at kind recipient subject body link link_hash",
+	"people": "id member_id external_id display_name attributes wanted_address wanted_since wanted_blocked version " +
+		"created_at modified_at position",
+	"people_counts":  "level block",
+	"person_emails":  "person_id position value type",
+	"sessions":       "digest id epoch instance created_at expires_at last_heartbeat",
+	"signup_domains": "domain created_at",
+	"tokens":         "id name digest created_at last_used_at scope expires_at",
+	"two_factor":     "one enforced_at version",
+}
+
+func TestEveryColumnIsCheckedOrNeedsNoCheck(t *testing.T) {
+	t.Parallel()
+	s, err := Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "account.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	var columns []string
+	err = s.Read(t.Context(), func(ctx context.Context, tx *Tx) error {
+		columns, err = All(ctx, tx, scanText, `SELECT t.name || '.' || c.name FROM sqlite_schema t, pragma_table_info(t.name) c
+			WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite%'`)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	listed := slices.Collect(maps.Keys(comparedColumns))
+	for table, names := range otherColumns {
+		for _, name := range strings.Fields(names) {
+			listed = append(listed, table+"."+name)
+		}
+	}
+	for _, column := range columns {
+		if !slices.Contains(listed, column) {
+			t.Errorf("%s is new: if it follows from other columns, give it a rule in check.go and list it in comparedColumns; "+
+				"otherwise list it in otherColumns", column)
+		}
+	}
+	for _, column := range listed {
+		if !slices.Contains(columns, column) {
+			t.Errorf("%s is listed, but no table has it", column)
+		}
+	}
+	for column, name := range comparedColumns {
+		_, column, _ = strings.Cut(column, ".")
+		if !slices.ContainsFunc(rules, func(r struct{ what, query string }) bool {
+			return r.what == name && strings.Contains(r.query, column)
+		}) {
+			t.Errorf("no rule %q mentions %s", name, column)
+		}
+	}
+}
