@@ -1,4 +1,3 @@
-// Package examples holds the configurations that people start from, as the
-// documentation shows them. It has no code: its tests hold each configuration
-// against the provider, with a real Terraform.
+// Package examples holds the configurations that the documentation shows. It has
+// no code: its tests validate and apply them with a real Terraform.
 package examples

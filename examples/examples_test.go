@@ -37,7 +37,8 @@ func TestEveryExampleIsValid(t *testing.T) {
 	t.Parallel()
 	folders := map[string][]string{}
 	err := filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
-		if name := filepath.Base(path); err == nil && !entry.IsDir() && (strings.HasSuffix(name, ".tf") || strings.HasSuffix(name, ".tfquery.hcl")) {
+		if name := filepath.Base(path); err == nil && !entry.IsDir() &&
+			(strings.HasSuffix(name, ".tf") || strings.HasSuffix(name, ".tfquery.hcl")) {
 			folders[filepath.Dir(path)] = append(folders[filepath.Dir(path)], name)
 		}
 		return err
@@ -87,7 +88,7 @@ const required = `terraform {
 }
 `
 
-// What has no example has no use in the documentation.
+// The documentation of each part needs an example.
 func TestEveryPartHasAnExample(t *testing.T) {
 	t.Parallel()
 	server := providertest.Server(t)
@@ -131,13 +132,14 @@ func TestAModuleIsTestedWithoutAnAccount(t *testing.T) {
 	if code != 0 || !strings.Contains(out, "3 passed, 0 failed") {
 		t.Errorf("ended with %d:\n%s", code, out)
 	}
-	// Tests that cannot fail prove nothing.
+	// The module's tests must be able to fail.
 	main := filepath.Join(w.dir, "main.tf")
 	text, err := os.ReadFile(main)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.write("main.tf", strings.Replace(string(text), "ip_ranges   = [var.bridge_address]", `ip_ranges   = ["192.0.2.0/24"]`, 1))
+	w.write("main.tf", strings.Replace(string(text), "ip_ranges   = [var.bridge_address]",
+		`ip_ranges   = ["192.0.2.0/24"]`, 1))
 	if code, out := w.run(nil, "test", "-no-color"); code == 0 {
 		t.Errorf("a module that lets in a network passes:\n%s", out)
 	}
@@ -154,7 +156,8 @@ func TestAnAccountIsAdoptedWithoutAChange(t *testing.T) {
 		providertest.Expect(t, http.StatusCreated, resp, err)
 	}
 	for _, domain := range []string{"example.com", "example.org"} {
-		resp, err := apitest.Read[api.SignupDomain](account.API.CreateSignupDomain(t.Context(), nil, api.SignupDomainInput{Domain: domain}))
+		resp, err := apitest.Read[api.SignupDomain](account.API.CreateSignupDomain(t.Context(), nil,
+			api.SignupDomainInput{Domain: domain}))
 		providertest.Expect(t, http.StatusCreated, resp, err)
 	}
 	before, err := apitest.Read[api.Firewall](account.API.GetFirewall(t.Context()))
@@ -167,15 +170,19 @@ func TestAnAccountIsAdoptedWithoutAChange(t *testing.T) {
 	if code != 0 || !strings.Contains(out, "2 imported, 0 added") {
 		t.Fatalf("ended with %d:\n%s", code, out)
 	}
-	for _, want := range []string{"Rules that are not listed here yet", "Domains that are not listed here yet: example.com, example.org"} {
+	for _, want := range []string{
+		"Rules that are not listed here yet", "Domains that are not listed here yet: example.com, example.org",
+	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("the output lacks %q:\n%s", want, out)
 		}
 	}
-	// What is written down becomes managed, and still nothing changes.
+	// What is listed becomes managed, and the account does not change.
 	env = append(env, `TF_VAR_signup_domains=["example.com","example.org"]`,
-		`TF_VAR_firewall_rules={"operations"={"ip_ranges"=["127.0.0.1"],"description"="by hand"},"test_net"={"action"="deny","ip_ranges"=["192.0.2.0/24"]}}`)
-	if code, out := w.run(env, "apply", "-auto-approve", "-no-color", "-input=false"); code != 0 || strings.Contains(out, "not listed here yet") {
+		`TF_VAR_firewall_rules={"operations"={"ip_ranges"=["127.0.0.1"],"description"="by hand"},`+
+			`"test_net"={"action"="deny","ip_ranges"=["192.0.2.0/24"]}}`)
+	if code, out := w.run(env, "apply", "-auto-approve", "-no-color", "-input=false"); code != 0 ||
+		strings.Contains(out, "not listed here yet") {
 		t.Fatalf("ended with %d:\n%s", code, out)
 	}
 	if code, out := w.run(env, "plan", "-detailed-exitcode", "-no-color", "-input=false"); code != 0 {
@@ -183,12 +190,14 @@ func TestAnAccountIsAdoptedWithoutAChange(t *testing.T) {
 	}
 	after, err := apitest.Read[api.Firewall](account.API.GetFirewall(t.Context()))
 	providertest.Expect(t, http.StatusOK, after, err)
-	if !slices.EqualFunc(before.Value.Rules, after.Value.Rules, func(a, b api.FirewallRule) bool { return a.Id == b.Id && a.Etag == b.Etag }) {
+	if !slices.EqualFunc(before.Value.Rules, after.Value.Rules, func(a, b api.FirewallRule) bool {
+		return a.Id == b.Id && a.Etag == b.Etag
+	}) {
 		t.Errorf("the rules were %s and are %s", before.Body, after.Body)
 	}
 }
 
-func TestTheDriftCheckTellsWhatItFoundByItsExitCode(t *testing.T) {
+func TestTheDriftCheckReportsByExitCode(t *testing.T) {
 	t.Parallel()
 	account := providertest.NewAccount(t)
 	token, err := session.NewToken()
@@ -214,7 +223,8 @@ func TestTheDriftCheckTellsWhatItFoundByItsExitCode(t *testing.T) {
 	}
 	check("nothing changed", 0, "No changes")
 
-	made, err := apitest.Read[api.SignupDomain](account.API.CreateSignupDomain(t.Context(), nil, api.SignupDomainInput{Domain: "example.org"}))
+	made, err := apitest.Read[api.SignupDomain](account.API.CreateSignupDomain(t.Context(), nil,
+		api.SignupDomainInput{Domain: "example.org"}))
 	providertest.Expect(t, http.StatusCreated, made, err)
 	check("a domain beside", 3, "added by hand: example.org")
 
@@ -232,7 +242,7 @@ func TestTheDriftCheckTellsWhatItFoundByItsExitCode(t *testing.T) {
 	check("a wrong token", 1, "answered 401")
 }
 
-// parses holds a file against HCL's grammar.
+// parses fails the test unless the file is HCL.
 func parses(t *testing.T, path string) {
 	t.Helper()
 	if _, diags := hclparse.NewParser().ParseHCLFile(path); diags.HasErrors() {
@@ -255,7 +265,8 @@ func newWorkspace(t *testing.T) *workspace {
 		t.Fatal(err)
 	}
 	cli := filepath.Join(t.TempDir(), "terraform.rc")
-	if err := os.WriteFile(cli, []byte("provider_installation {\n  dev_overrides {\n    \"scimbridge/scimbridge\" = "+string(override)+"\n  }\n}\n"), 0o600); err != nil {
+	if err := os.WriteFile(cli, []byte("provider_installation {\n  dev_overrides {\n    \"scimbridge/scimbridge\" = "+
+		string(override)+"\n  }\n}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	w.env = []string{"PATH=" + providertest.Path(t), "HOME=" + w.dir, "TF_CLI_CONFIG_FILE=" + cli, "CHECKPOINT_DISABLE=1"}
@@ -297,7 +308,7 @@ func (w *workspace) has(pattern string) bool {
 	return len(files) > 0
 }
 
-// isWhole tells whether the configuration says itself where the provider comes from.
+// isWhole reports whether the configuration has a required_providers block.
 func (w *workspace) isWhole() bool {
 	files, _ := filepath.Glob(filepath.Join(w.dir, "*.tf"))
 	return slices.ContainsFunc(files, func(file string) bool {

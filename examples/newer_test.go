@@ -18,17 +18,17 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
 )
 
-// newer are the files whose language not every version knows. Where Terraform
-// cannot read them, the provider is asked about them all the same.
+// newer are the files that not every version of Terraform can read. They are
+// also checked by the provider's protocol.
 var newer = map[string]providertest.Feature{
 	"import-by-identity.tf":     providertest.Identity,
 	"action.tf":                 providertest.Actions,
 	"list-resource.tfquery.hcl": providertest.Query,
 }
 
-func TestExamplesForNewerVersionsAreWhatTheProviderTakes(t *testing.T) {
+func TestTheProviderAcceptsExamplesForNewerVersions(t *testing.T) {
 	t.Parallel()
-	judge := newJudge(t)
+	checker := newChecker(t)
 	for name := range newer {
 		files, err := filepath.Glob("*/*/" + name)
 		if err != nil || len(files) == 0 {
@@ -41,7 +41,7 @@ func TestExamplesForNewerVersionsAreWhatTheProviderTakes(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if faults := judge.faults(t, string(text)); len(faults) > 0 {
+				if faults := checker.faults(t, string(text)); len(faults) > 0 {
 					t.Error(faults)
 				}
 			})
@@ -51,7 +51,7 @@ func TestExamplesForNewerVersionsAreWhatTheProviderTakes(t *testing.T) {
 
 func TestMistakesInExamplesForNewerVersionsAreFound(t *testing.T) {
 	t.Parallel()
-	judge := newJudge(t)
+	checker := newChecker(t)
 	lines := strings.NewReplacer("{ ", "{\n", " }", "\n}", " ;", "\n") // HCL wants them
 	for _, row := range []struct {
 		name, example, want string
@@ -62,27 +62,30 @@ func TestMistakesInExamplesForNewerVersionsAreFound(t *testing.T) {
 		{"an argument of another form", `action "scimbridge_redeploy" "it" { config { deployment = "office" } }`, "process:"},
 		{"a filter that matches nothing", `list "scimbridge_firewall_rule" "it" { config { action = "drop" } }`, "drop"},
 		{"a list that is none", `list "scimbridge_provisioning" "it" {}`, "scimbridge_provisioning"},
-		{"an import of nothing we have", `import { to = scimbridge_bridge.it ; identity = { id = "x" } }`, "scimbridge_bridge"},
+		{"an import of nothing we have", `import { to = scimbridge_bridge.it ; identity = { id = "x" } }`,
+			"scimbridge_bridge"},
 		{"an identity with another key", `import { to = scimbridge_firewall_rule.it ; identity = { rule = "x" } }`, "rule"},
 		{"an identity without its id", `import { to = scimbridge_firewall_rule.it ; identity = { account_id = "x" } }`, "id"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			if faults := judge.faults(t, lines.Replace(row.example)); !slices.ContainsFunc(faults, func(fault string) bool { return strings.Contains(fault, row.want) }) {
+			if faults := checker.faults(t, lines.Replace(row.example)); !slices.ContainsFunc(faults, func(fault string) bool {
+				return strings.Contains(fault, row.want)
+			}) {
 				t.Errorf("found %q, want one with %q", faults, row.want)
 			}
 		})
 	}
 }
 
-// A judge asks the provider by its protocol, as a newer Terraform would.
-type judge struct {
+// A checker validates examples by the provider's protocol, as a newer Terraform would.
+type checker struct {
 	server     tfprotov6.ProviderServer
 	schemas    *tfprotov6.GetProviderSchemaResponse
 	identities map[string]*tfprotov6.ResourceIdentitySchema
 }
 
-func newJudge(t *testing.T) judge {
+func newChecker(t *testing.T) checker {
 	t.Helper()
 	server := providertest.Server(t)
 	schemas, err := server.GetProviderSchema(t.Context(), &tfprotov6.GetProviderSchemaRequest{})
@@ -93,11 +96,11 @@ func newJudge(t *testing.T) judge {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return judge{server, schemas, identities.IdentitySchemas}
+	return checker{server, schemas, identities.IdentitySchemas}
 }
 
-// faults is what is wrong with an example of list, action and import blocks.
-func (j judge) faults(t *testing.T, example string) (faults []string) {
+// faults returns what is wrong with an example of list, action and import blocks.
+func (c checker) faults(t *testing.T, example string) (faults []string) {
 	t.Helper()
 	file, diags := hclparse.NewParser().ParseHCL([]byte(example), "example")
 	if diags.HasErrors() {
@@ -106,27 +109,29 @@ func (j judge) faults(t *testing.T, example string) (faults []string) {
 	for _, b := range file.Body.(*hclsyntax.Body).Blocks {
 		switch b.Type {
 		case "import":
-			faults = append(faults, j.ofImport(b.Body.Attributes)...)
+			faults = append(faults, c.ofImport(b.Body.Attributes)...)
 		case "action":
-			schema := j.schemas.ActionSchemas[b.Labels[0]]
+			schema := c.schemas.ActionSchemas[b.Labels[0]]
 			if schema == nil {
 				faults = append(faults, "no action "+b.Labels[0])
 				continue
 			}
 			config, wrong := argumentsOf(b, schema.Schema)
-			resp, err := j.server.(tfprotov6.ActionServer).ValidateActionConfig(t.Context(), &tfprotov6.ValidateActionConfigRequest{ActionType: b.Labels[0], Config: config})
+			resp, err := c.server.(tfprotov6.ActionServer).ValidateActionConfig(t.Context(),
+				&tfprotov6.ValidateActionConfigRequest{ActionType: b.Labels[0], Config: config})
 			if err != nil {
 				t.Fatal(err)
 			}
 			faults = append(append(faults, wrong...), told(resp.Diagnostics)...)
 		case "list":
-			schema := j.schemas.ListResourceSchemas[b.Labels[0]]
+			schema := c.schemas.ListResourceSchemas[b.Labels[0]]
 			if schema == nil {
 				faults = append(faults, "no list "+b.Labels[0])
 				continue
 			}
 			config, wrong := argumentsOf(b, schema)
-			resp, err := j.server.(tfprotov6.ListResourceServer).ValidateListResourceConfig(t.Context(), &tfprotov6.ValidateListResourceConfigRequest{TypeName: b.Labels[0], Config: config})
+			resp, err := c.server.(tfprotov6.ListResourceServer).ValidateListResourceConfig(t.Context(),
+				&tfprotov6.ValidateListResourceConfigRequest{TypeName: b.Labels[0], Config: config})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -136,12 +141,12 @@ func (j judge) faults(t *testing.T, example string) (faults []string) {
 	return faults
 }
 
-func (j judge) ofImport(attributes hclsyntax.Attributes) (faults []string) {
+func (c checker) ofImport(attributes hclsyntax.Attributes) (faults []string) {
 	to, diags := hcl.AbsTraversalForExpr(attributes["to"].Expr)
 	if diags.HasErrors() {
 		return []string{diags.Error()}
 	}
-	schema := j.identities[to.RootName()]
+	schema := c.identities[to.RootName()]
 	if schema == nil {
 		return []string{"no identity of " + to.RootName()}
 	}

@@ -13,10 +13,9 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
 )
 
-// A newcomer pastes what the README prints, from its first block to its last,
-// into one shell. So does this test: with real programs, a real Terraform, and
-// other ports, since the printed ones may be in use.
-func TestTheReadmeIsTrueAsPrinted(t *testing.T) {
+// The blocks of the README, pasted into one shell from the first to the last,
+// work. The test uses other ports, since the printed ones may be in use.
+func TestTheReadmeRunsAsPrinted(t *testing.T) {
 	t.Parallel()
 	readme, err := os.ReadFile(filepath.Join("..", "README.md"))
 	if err != nil {
@@ -44,7 +43,8 @@ func TestTheReadmeIsTrueAsPrinted(t *testing.T) {
 	}
 	cmd := exec.CommandContext(t.Context(), "bash", path)
 	cmd.Dir = repository
-	cmd.Env = []string{"PATH=" + providertest.Path(t), "HOME=" + repository, "CHECKPOINT_DISABLE=1", "TERRAFORM=" + providertest.Terraform(t)}
+	cmd.Env = []string{"PATH=" + providertest.Path(t), "HOME=" + repository, "CHECKPOINT_DISABLE=1",
+		"TERRAFORM=" + providertest.Terraform(t)}
 	cmd.WaitDelay = time.Minute
 	text, err := cmd.CombinedOutput()
 	out := string(text)
@@ -80,8 +80,8 @@ func TestTheReadmeIsTrueAsPrinted(t *testing.T) {
 	}
 }
 
-// preamble stands in for the newcomer: it answers yes, and tidies up after a
-// failure. What make builds is there already.
+// preamble answers Terraform's questions with yes and cleans up after a failure.
+// The binaries that make would build are there already.
 const preamble = `set -euo pipefail
 make() { :; }
 terraform() {

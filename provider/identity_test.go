@@ -19,8 +19,8 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
 )
 
-// terraform speaks the protocol as Terraform 1.12 and later does: older ones
-// neither send nor keep an identity.
+// terraform speaks the protocol as Terraform 1.12 and later does. Older
+// versions neither send nor keep an identity.
 type terraform struct {
 	*testing.T
 	tfprotov6.ProviderServer
@@ -60,7 +60,9 @@ func (tf *terraform) encode(kind tftypes.Type, value any) *tfprotov6.DynamicValu
 	return &encoded
 }
 
-var identityType = tftypes.Object{AttributeTypes: map[string]tftypes.Type{"account_id": tftypes.String, "id": tftypes.String}}
+var identityType = tftypes.Object{AttributeTypes: map[string]tftypes.Type{
+	"account_id": tftypes.String, "id": tftypes.String,
+}}
 
 func (tf *terraform) importBy(resource string, account any, id string) *tfprotov6.ImportResourceStateResponse {
 	tf.Helper()
@@ -76,7 +78,8 @@ func (tf *terraform) importBy(resource string, account any, id string) *tfprotov
 	return resp
 }
 
-func (tf *terraform) decode(kind tftypes.Type, value *tfprotov6.DynamicValue) (object map[string]tftypes.Value, null bool) {
+func (tf *terraform) decode(kind tftypes.Type, value *tfprotov6.DynamicValue,
+) (object map[string]tftypes.Value, null bool) {
 	tf.Helper()
 	decoded, err := value.Unmarshal(kind)
 	if err != nil {
@@ -99,9 +102,11 @@ func TestImportByIdentityAndRead(t *testing.T) {
 	owner := caller.Value.AccountId
 
 	ranges := []string{"192.0.2.0/24"}
-	rule, err := apitest.Read[api.FirewallRule](account.API.CreateFirewallRule(t.Context(), nil, api.FirewallRuleInput{IpRanges: &ranges}))
+	rule, err := apitest.Read[api.FirewallRule](account.API.CreateFirewallRule(t.Context(), nil,
+		api.FirewallRuleInput{IpRanges: &ranges}))
 	providertest.Expect(t, http.StatusCreated, rule, err)
-	allowed, err := apitest.Read[api.SignupDomain](account.API.CreateSignupDomain(t.Context(), nil, api.SignupDomainInput{Domain: "example.com"}))
+	allowed, err := apitest.Read[api.SignupDomain](account.API.CreateSignupDomain(t.Context(), nil,
+		api.SignupDomainInput{Domain: "example.com"}))
 	providertest.Expect(t, http.StatusCreated, allowed, err)
 	token, err := session.NewToken()
 	if err != nil {
@@ -139,7 +144,8 @@ func TestImportByIdentityAndRead(t *testing.T) {
 				t.Fatalf("import: %v", imported.Diagnostics)
 			}
 			it := imported.ImportedResources[0]
-			read := func(of *tfprotov6.DynamicValue, id *tfprotov6.ResourceIdentityData, private []byte) *tfprotov6.ReadResourceResponse {
+			read := func(of *tfprotov6.DynamicValue, id *tfprotov6.ResourceIdentityData,
+				private []byte) *tfprotov6.ReadResourceResponse {
 				t.Helper()
 				resp, err := tf.ReadResource(t.Context(), &tfprotov6.ReadResourceRequest{
 					TypeName: row.resource, CurrentState: of, CurrentIdentity: id, Private: private,
@@ -169,7 +175,7 @@ func TestImportByIdentityAndRead(t *testing.T) {
 			}
 			row.removed()
 			tf = newTerraform(t, account) // another run: within one, what was read stands
-			// A Terraform before 1.12 hands no identity in.
+			// Terraform before 1.12 sends no identity.
 			if _, null := tf.decode(kind, read(state.NewState, nil, state.Private).NewState); !null {
 				t.Error("a removed object stays in the state")
 			}
@@ -177,7 +183,7 @@ func TestImportByIdentityAndRead(t *testing.T) {
 	}
 }
 
-// The same with a Terraform that keeps identities, and imports by them.
+// The same with a real Terraform that supports identities.
 func TestTerraformKeepsIdentitiesAndImportsByThem(t *testing.T) {
 	t.Parallel()
 	providertest.Identity.Need(t)
@@ -200,11 +206,13 @@ func TestTerraformKeepsIdentitiesAndImportsByThem(t *testing.T) {
 					{
 						Config: config,
 						ConfigStateChecks: []statecheck.StateCheck{
-							statecheck.ExpectIdentityValue(address, tfjsonpath.New("account_id"), knownvalue.StringExact(caller.Value.AccountId)),
+							statecheck.ExpectIdentityValue(address, tfjsonpath.New("account_id"),
+								knownvalue.StringExact(caller.Value.AccountId)),
 							statecheck.ExpectIdentityValueMatchesState(address, tfjsonpath.New("id")),
 						},
 					},
-					{Config: config, ResourceName: address, ImportState: true, ImportStateKind: resource.ImportBlockWithResourceIdentity},
+					{Config: config, ResourceName: address, ImportState: true,
+						ImportStateKind: resource.ImportBlockWithResourceIdentity},
 				},
 			})
 		})

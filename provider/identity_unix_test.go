@@ -17,7 +17,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
 )
 
-// A deployment is known where it runs, and must be of the account that answers.
+// A deployment is identified by where it runs, and must belong to the account that answers.
 func TestADeploymentIsImportedByIdentity(t *testing.T) {
 	t.Parallel()
 	account := providertest.NewAccount(t)
@@ -46,7 +46,8 @@ resource "scimbridge_deployment" "it" {
 				id := "process:" + dataDir
 				tf := newTerraform(t, account)
 				foreign := tf.importBy(deployment, "another", id)
-				if len(foreign.Diagnostics) != 1 || !strings.Contains(foreign.Diagnostics[0].Summary, "belongs to another account") {
+				if len(foreign.Diagnostics) != 1 ||
+					!strings.Contains(foreign.Diagnostics[0].Summary, "belongs to another account") {
 					t.Errorf("import of another account's deployment: %v", foreign.Diagnostics)
 				}
 				imported := tf.importBy(deployment, nil, id)

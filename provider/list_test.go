@@ -14,9 +14,10 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
 )
 
-// list asks as terraform query does, which needs Terraform 1.14: the protocol
-// is spoken here, so that older ones test it too.
-func (tf *terraform) list(resource string, config map[string]tftypes.Value, whole bool, limit int64) []tfprotov6.ListResourceResult {
+// list sends what terraform query sends. That needs Terraform 1.14; by protocol,
+// tests with an older version cover it too.
+func (tf *terraform) list(resource string, config map[string]tftypes.Value, whole bool, limit int64,
+) []tfprotov6.ListResourceResult {
 	tf.Helper()
 	lister, ok := tf.ProviderServer.(tfprotov6.ListResourceServer)
 	if !ok {
@@ -27,7 +28,9 @@ func (tf *terraform) list(resource string, config map[string]tftypes.Value, whol
 		tf.Fatalf("%s cannot be listed", resource)
 	}
 	encoded := tf.encode(schema.ValueType(), config)
-	checked, err := lister.ValidateListResourceConfig(tf.Context(), &tfprotov6.ValidateListResourceConfigRequest{TypeName: resource, Config: encoded})
+	checked, err := lister.ValidateListResourceConfig(tf.Context(), &tfprotov6.ValidateListResourceConfigRequest{
+		TypeName: resource, Config: encoded,
+	})
 	if err != nil || len(checked.Diagnostics) > 0 {
 		tf.Fatalf("validate: %v, %v", err, checked.Diagnostics)
 	}
@@ -58,7 +61,8 @@ func TestRulesAndDomainsAreListed(t *testing.T) {
 		providertest.Expect(t, http.StatusCreated, made, err)
 	}
 	for _, domain := range []string{"b.example", "a.example"} {
-		made, err := apitest.Read[api.SignupDomain](account.API.CreateSignupDomain(t.Context(), nil, api.SignupDomainInput{Domain: domain}))
+		made, err := apitest.Read[api.SignupDomain](account.API.CreateSignupDomain(t.Context(), nil,
+			api.SignupDomainInput{Domain: domain}))
 		providertest.Expect(t, http.StatusCreated, made, err)
 	}
 	caller, err := apitest.Read[api.Caller](account.API.WhoAmI(t.Context()))
@@ -106,12 +110,14 @@ func TestRulesAndDomainsAreListed(t *testing.T) {
 				// of the generated configuration changes nothing.
 				imported := tf.importBy(row.resource, nil, text(t, is["id"])).ImportedResources[0]
 				read, err := tf.ReadResource(t.Context(), &tfprotov6.ReadResourceRequest{
-					TypeName: row.resource, CurrentState: imported.State, CurrentIdentity: imported.Identity, Private: imported.Private,
+					TypeName: row.resource, CurrentState: imported.State, CurrentIdentity: imported.Identity,
+					Private: imported.Private,
 				})
 				if err != nil || len(read.Diagnostics) > 0 {
 					t.Fatalf("read: %v, %v", err, read.Diagnostics)
 				}
-				if state, _ := tf.decode(kind, read.NewState); !tftypes.NewValue(kind, state).Equal(tftypes.NewValue(kind, listed)) {
+				if state, _ := tf.decode(kind, read.NewState); !tftypes.NewValue(kind, state).Equal(tftypes.NewValue(kind,
+					listed)) {
 					t.Errorf("listed %s\nread   %s", listed, state)
 				}
 			}
@@ -119,7 +125,7 @@ func TestRulesAndDomainsAreListed(t *testing.T) {
 	}
 }
 
-func TestAListOfAnAccountThatRefusesSaysWhy(t *testing.T) {
+func TestAListThatTheAccountRefusesSaysWhy(t *testing.T) {
 	t.Parallel()
 	account := providertest.NewAccount(t)
 	account.Token = "sba_wrong"
@@ -129,14 +135,16 @@ func TestAListOfAnAccountThatRefusesSaysWhy(t *testing.T) {
 		for _, a := range schema.Block.Attributes {
 			config[a.Name] = tftypes.NewValue(a.Type, nil)
 		}
-		stream, err := tf.ProviderServer.(tfprotov6.ListResourceServer).ListResource(t.Context(), &tfprotov6.ListResourceRequest{
-			TypeName: name, Config: tf.encode(schema.ValueType(), config), Limit: 10,
-		})
+		stream, err := tf.ProviderServer.(tfprotov6.ListResourceServer).ListResource(t.Context(),
+			&tfprotov6.ListResourceRequest{
+				TypeName: name, Config: tf.encode(schema.ValueType(), config), Limit: 10,
+			})
 		if err != nil {
 			t.Fatal(err)
 		}
 		results := slices.Collect(stream.Results)
-		if len(results) != 1 || len(results[0].Diagnostics) != 1 || !strings.Contains(results[0].Diagnostics[0].Detail, "SCIMBRIDGE_ACCOUNT_TOKEN") {
+		if len(results) != 1 || len(results[0].Diagnostics) != 1 ||
+			!strings.Contains(results[0].Diagnostics[0].Detail, "SCIMBRIDGE_ACCOUNT_TOKEN") {
 			t.Errorf("%s: %+v, want the account's refusal with its remedy", name, results)
 		}
 	}

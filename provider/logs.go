@@ -5,19 +5,18 @@ import (
 	"strings"
 )
 
-// SilenceUnheardLogs stops the libraries that the provider is made of from
-// logging every step they take, unless somebody asked Terraform for logs.
-// Terraform takes all lines of a provider, some fifty for a resource in a
-// plan, and throws them away; over many resources that was half of what a
-// plan cost.
+// SilenceUnheardLogs turns off the logs of the provider's libraries unless an
+// environment variable asks for logs. Otherwise Terraform reads some fifty
+// lines for each resource in a plan and discards them, which took half of the
+// time of a plan over many resources.
 func SilenceUnheardLogs() {
 	if !logsWanted(os.Environ()) {
 		_ = os.Setenv("TF_LOG_SDK", "off") // cannot fail for this name
 	}
 }
 
-// logsWanted tells whether a variable asks for logs: of all, of providers, of
-// one provider, or of the libraries.
+// logsWanted reports whether a variable asks for logs: all of them, those of
+// providers, of one provider, or of the libraries.
 func logsWanted(environ []string) bool {
 	for _, variable := range environ {
 		name, level, _ := strings.Cut(variable, "=")

@@ -2,7 +2,7 @@ package provider
 
 import "testing"
 
-func TestWhoWantsLogs(t *testing.T) {
+func TestLogsAreOnOnlyIfAVariableAsks(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
 		name    string

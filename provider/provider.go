@@ -1,8 +1,8 @@
 // Package provider is the Terraform provider scimbridge: its configuration
 // and the list of its parts.
 //
-// Each part lives in a folder named for what it manages; package client is
-// their way to the account.
+// Each part has a folder named after what it manages. Package client calls the
+// account for all of them.
 package provider
 
 import (
@@ -73,19 +73,21 @@ func (p *Provider) Metadata(_ context.Context, _ provider.MetadataRequest, resp 
 func (p *Provider) Schema(_ context.Context, _ provider.SchemaRequest, resp *provider.SchemaResponse) {
 	resp.Schema = schema.Schema{
 		MarkdownDescription: "Manages the provisioning of a service account from an identity provider by SCIM 2.0: " +
-			"the provisioning integration and its credentials, the bridge's deployments, the account's firewall rules and its sign-up domains.",
+			"the provisioning integration and its credentials, the bridge's deployments, " +
+			"the account's firewall rules and its sign-up domains.",
 		Attributes: map[string]schema.Attribute{
 			"account_url": schema.StringAttribute{
 				Optional: true,
-				MarkdownDescription: "Address of the account service, for instance `https://account.example.com`; `http` on loopback addresses only. " +
-					"May also be given as `SCIMBRIDGE_ACCOUNT_URL`.",
+				MarkdownDescription: "Address of the account service, for instance `https://account.example.com`; " +
+					"`http` on loopback addresses only. May also be given as `SCIMBRIDGE_ACCOUNT_URL`.",
 				Validators: []validator.String{notEmpty("account_url")},
 			},
 			"account_token": schema.StringAttribute{
-				Optional:            true,
-				Sensitive:           true,
-				MarkdownDescription: "Admin token of the account, as `scim-bridge account token create` prints it; for plans alone, one with `--scope read` will do. May also be given as `SCIMBRIDGE_ACCOUNT_TOKEN`.",
-				Validators:          []validator.String{notEmpty("account_token")},
+				Optional:  true,
+				Sensitive: true,
+				MarkdownDescription: "Admin token of the account, as `scim-bridge account token create` prints it; " +
+					"for plans alone, one with `--scope read` will do. May also be given as `SCIMBRIDGE_ACCOUNT_TOKEN`.",
+				Validators: []validator.String{notEmpty("account_token")},
 			},
 			"ca_certificate_pem": schema.StringAttribute{
 				Optional:            true,
@@ -94,7 +96,8 @@ func (p *Provider) Schema(_ context.Context, _ provider.SchemaRequest, resp *pro
 			"request_timeout": schema.StringAttribute{
 				Optional: true,
 				MarkdownDescription: "How long one call to the account may take, for instance `45s`. Default `30s`. " +
-					"What is not answered in half of that is asked for once more, where that is harmless; what is refused for the moment, up to five times.",
+					"What is not answered in half of that is asked for once more, where that is harmless; " +
+					"what is refused for the moment, up to five times.",
 			},
 			"monitoring_token": schema.StringAttribute{
 				Optional:  true,
@@ -106,8 +109,8 @@ func (p *Provider) Schema(_ context.Context, _ provider.SchemaRequest, resp *pro
 	}
 }
 
-// notEmpty refuses an argument that was given an empty text. A variable of the
-// environment that is set to nothing is one: it is not left out.
+// notEmpty refuses an empty string. An environment variable TF_VAR_... that is
+// set to nothing gives one, instead of leaving the argument out.
 func notEmpty(argument string) validator.String { return isNotEmpty{argument} }
 
 type isNotEmpty struct{ argument string }
@@ -120,7 +123,8 @@ func (v isNotEmpty) ValidateString(_ context.Context, req validator.StringReques
 		return
 	}
 	resp.Diagnostics.AddAttributeError(req.Path, v.argument+" is empty", fmt.Sprintf(
-		"Give %s a value, or leave it out and set SCIMBRIDGE_%s. An empty TF_VAR_... variable is an empty text, and not left out.",
+		"Give %s a value, or leave it out and set SCIMBRIDGE_%s. An empty TF_VAR_... variable is an empty text, "+
+			"and not left out.",
 		v.argument, strings.ToUpper(v.argument)))
 }
 
@@ -132,8 +136,8 @@ type model struct {
 	MonitoringToken  types.String `tfsdk:"monitoring_token"`
 }
 
-// Configure makes the client that all parts share. Values that are unknown at
-// plan time are no error: the first call that needs them is.
+// Configure makes the client that all parts share. Values that are unknown
+// during the plan are not an error here; the first call that needs them fails.
 func (p *Provider) Configure(ctx context.Context, req provider.ConfigureRequest, resp *provider.ConfigureResponse) {
 	var m model
 	resp.Diagnostics.Append(req.Config.Get(ctx, &m)...)
@@ -186,8 +190,9 @@ func (p *Provider) Configure(ctx context.Context, req provider.ConfigureRequest,
 	resp.ResourceData, resp.DataSourceData, resp.EphemeralResourceData, resp.ListResourceData = c, c, c, c
 }
 
-// orEnvironment is the configured value, or the variable's when the argument
-// is left out; empty when it is unknown, since the variable must not win then.
+// orEnvironment returns the configured value, or the environment variable's if
+// the argument is left out. It returns "" for an unknown value, which the
+// variable must not replace.
 func orEnvironment(value types.String, variable string) string {
 	if value.IsNull() {
 		return os.Getenv(variable)
@@ -221,7 +226,7 @@ func (p *Provider) DataSources(context.Context) []func() datasource.DataSource {
 	}
 }
 
-// EphemeralResources lists what lives only as long as a run.
+// EphemeralResources lists what is never stored.
 func (p *Provider) EphemeralResources(context.Context) []func() ephemeral.EphemeralResource {
 	return []func() ephemeral.EphemeralResource{
 		provisioning.NewBearerToken,
@@ -245,8 +250,8 @@ func (p *Provider) Functions(context.Context) []func() function.Function {
 	}
 }
 
-// Actions lists what is done on demand. Terraform before 1.14 knows no
-// actions, and does not ask for them.
+// Actions lists what is done on demand. Terraform before 1.14 does not ask for
+// actions.
 func (p *Provider) Actions(context.Context) []func() action.Action {
 	return []func() action.Action{
 		deployment.NewRedeploy,

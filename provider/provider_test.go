@@ -50,7 +50,7 @@ func TestTheEnvironmentFillsWhatIsLeftOut(t *testing.T) {
 	})
 }
 
-func TestMistakesInTheProviderBlock(t *testing.T) {
+func TestMistakesInTheProviderBlockAreRefused(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct{ name, block, want string }{
 		{"nothing at all names both arguments", ``, `(?s)Missing account_url.*Missing account_token`},
@@ -74,14 +74,15 @@ func TestMistakesInTheProviderBlock(t *testing.T) {
 			resource.UnitTest(t, resource.TestCase{
 				ProtoV6ProviderFactories: providertest.Factories(t),
 				Steps: []resource.TestStep{{
-					Config: "provider \"scimbridge\" {\n" + row.block + "\n}\n" + domain, PlanOnly: true, ExpectError: regexp.MustCompile(row.want),
+					Config: "provider \"scimbridge\" {\n" + row.block + "\n}\n" + domain, PlanOnly: true,
+					ExpectError: regexp.MustCompile(row.want),
 				}},
 			})
 		})
 	}
 }
 
-func TestAnAddressThatIsKnownAfterApplyIsNoErrorOfThePlan(t *testing.T) {
+func TestAPlanWithAnUnknownAddressSucceeds(t *testing.T) {
 	t.Parallel()
 	account := providertest.NewAccount(t)
 	const block = `
@@ -141,10 +142,11 @@ resource "scimbridge_provisioning" "it" {
 	})
 }
 
-func TestAnAccountThatIsAwayIsAnErrorThatSaysSo(t *testing.T) {
+func TestAnUnreachableAccountIsAnErrorThatSaysSo(t *testing.T) {
 	t.Parallel()
 	account := providertest.NewAccount(t)
-	config := fmt.Sprintf("provider \"scimbridge\" {\n  account_url = %q\n  account_token = %q\n  request_timeout = \"1s\"\n}\n", account.URL, account.Token) + domain
+	config := fmt.Sprintf("provider \"scimbridge\" {\n  account_url = %q\n  account_token = %q\n"+
+		"  request_timeout = \"1s\"\n}\n", account.URL, account.Token) + domain
 	resource.UnitTest(t, resource.TestCase{
 		ProtoV6ProviderFactories: providertest.Factories(t),
 		Steps: []resource.TestStep{
@@ -167,8 +169,8 @@ func TestAnAccountThatIsAwayIsAnErrorThatSaysSo(t *testing.T) {
 	})
 }
 
-// Every resource has an identity with the account and the object: what
-// Terraform 1.11 does not ask for, a newer one does.
+// Every resource has an identity with the account and the object. Terraform
+// 1.11 does not ask for it, newer versions do.
 func TestEveryResourceHasAnIdentity(t *testing.T) {
 	t.Parallel()
 	server := providerserver.NewProtocol6(provider.New("test")())()

@@ -15,14 +15,14 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
 )
 
-// A managed is one resource of a run: its type, and its arguments as JSON. No
-// arguments: it is destroyed.
+// A managed is one resource of a run: its type, and its arguments as JSON. With
+// no arguments it is destroyed.
 type managed struct{ name, kind, arguments string }
 
-// Terraform plans each resource a second time within the apply, in a process
-// of its own, when its siblings may be there already, and refuses a plan that
-// is another one than the first. So everything is planned, and then each is
-// planned again and applied, in every order.
+// Terraform plans each resource a second time during the apply, in another
+// process, when its siblings may exist already, and refuses a plan that differs
+// from the first. So the test plans everything, and then plans again and applies
+// each, in every order.
 func TestASecondPlanIsTheFirstWhateverSiblingsDid(t *testing.T) {
 	t.Parallel()
 	token, err := session.NewToken()
@@ -39,7 +39,8 @@ func TestASecondPlanIsTheFirstWhateverSiblingsDid(t *testing.T) {
 		`{"manager_email": "manager@example.com", "bearer_token_wo": %q}`, token.Reveal())}
 	domain := managed{"domain", "scimbridge_signup_domain", `{"domain": "one.example"}`}
 	list := func(mode string, domains string) managed {
-		return managed{"list", "scimbridge_signup_domains", fmt.Sprintf(`{"domains": [%s], "on_unmanaged": %q}`, domains, mode)}
+		arguments := fmt.Sprintf(`{"domains": [%s], "on_unmanaged": %q}`, domains, mode)
+		return managed{"list", "scimbridge_signup_domains", arguments}
 	}
 	office := `, "rules": {"office": {"ip_ranges": ["192.0.2.0/24"]}}`
 	seen := make(map[string]bool)
@@ -49,17 +50,24 @@ func TestASecondPlanIsTheFirstWhateverSiblingsDid(t *testing.T) {
 	}{
 		{"a list that reports, beside a single domain", [][]managed{{list("report", `"a.example"`), domain}}},
 		{"a list that changes while a single domain goes", [][]managed{
-			{list("report", `"a.example"`), domain}, {list("report", `"a.example", "b.example"`), {"domain", "scimbridge_signup_domain", ""}},
+			{list("report", `"a.example"`), domain},
+			{list("report", `"a.example", "b.example"`), {"domain", "scimbridge_signup_domain", ""}},
 		}},
-		{"a list that turns to report beside a new domain", [][]managed{{list("remove", `"a.example"`)}, {list("report", `"a.example"`), domain}}},
-		{"a policy that reports, beside a single rule", [][]managed{{policy(office + `, "on_unmanaged": "report"`), single("rule", "198.51.100.0/24")}}},
+		{"a list that turns to report beside a new domain", [][]managed{
+			{list("remove", `"a.example"`)},
+			{list("report", `"a.example"`), domain},
+		}},
+		{"a policy that reports, beside a single rule", [][]managed{
+			{policy(office + `, "on_unmanaged": "report"`), single("rule", "198.51.100.0/24")},
+		}},
 		{"a policy without rules beside a single rule", [][]managed{{policy(""), single("rule", "198.51.100.0/24")}}},
 		{"a policy that first manages rules beside a new rule", [][]managed{
 			{policy("")}, {policy(office + `, "on_unmanaged": "report"`), single("rule", "198.51.100.0/24")},
 		}},
 		{"a policy that changes while a rule does", [][]managed{
 			{policy(office + `, "on_unmanaged": "report"`), single("rule", "198.51.100.0/24")},
-			{policy(`, "rules": {"home": {"ip_ranges": ["192.0.2.0/24"]}}, "on_unmanaged": "report"`), single("rule", "198.51.100.0/25")},
+			{policy(`, "rules": {"home": {"ip_ranges": ["192.0.2.0/24"]}}, "on_unmanaged": "report"`),
+				single("rule", "198.51.100.0/25")},
 		}},
 		{"an integration beside all of it", [][]managed{{integration, single("rule", "198.51.100.0/24"), domain}}},
 	} {
@@ -104,7 +112,8 @@ func TestALockOutWithinTheApplyIsAnErrorOfTheCreation(t *testing.T) {
 	kind := tf.schemas.ResourceSchemas[policy.kind].ValueType()
 	plan := func(private []byte) *tfprotov6.PlanResourceChangeResponse {
 		resp, err := tf.PlanResourceChange(t.Context(), &tfprotov6.PlanResourceChangeRequest{
-			TypeName: policy.kind, PriorState: tf.prior(kind, nil), ProposedNewState: tf.proposed(policy, nil), Config: tf.config(policy), PriorPrivate: private,
+			TypeName: policy.kind, PriorState: tf.prior(kind, nil), ProposedNewState: tf.proposed(policy, nil),
+			Config: tf.config(policy), PriorPrivate: private,
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -155,7 +164,7 @@ func newSchemas(t *testing.T) *tfprotov6.GetProviderSchemaResponse {
 	return schemas
 }
 
-// orders are all orders of n things.
+// orders returns all permutations of n indices.
 func orders(n int) [][]int {
 	if n == 0 {
 		return [][]int{nil}
@@ -179,7 +188,9 @@ func runOnce(t *testing.T, account *providertest.Account, run []managed, order [
 	first := make(map[string]tftypes.Value)
 	for _, o := range run {
 		if states[o.name] != nil {
-			read, err := planning.ReadResource(t.Context(), &tfprotov6.ReadResourceRequest{TypeName: o.kind, CurrentState: states[o.name], Private: private[o.name]})
+			read, err := planning.ReadResource(t.Context(), &tfprotov6.ReadResourceRequest{
+				TypeName: o.kind, CurrentState: states[o.name], Private: private[o.name],
+			})
 			planning.expectNoErrors("read "+o.name, read.Diagnostics, err)
 			states[o.name], private[o.name] = read.NewState, read.Private
 		}
@@ -239,7 +250,7 @@ func (tf *terraform) prior(kind tftypes.Type, state *tfprotov6.DynamicValue) *tf
 	return state
 }
 
-// config is an object's configuration.
+// config encodes an object's configuration.
 func (tf *terraform) config(o managed) *tfprotov6.DynamicValue {
 	tf.Helper()
 	kind := tf.schemas.ResourceSchemas[o.kind].ValueType()
@@ -252,13 +263,14 @@ func (tf *terraform) config(o managed) *tfprotov6.DynamicValue {
 	return tf.dynamic(kind, valueOf(kind, arguments))
 }
 
-// planned is what the provider plans for an object.
+// planned returns what the provider plans for an object.
 func (tf *terraform) planned(o managed, state *tfprotov6.DynamicValue, private []byte) (tftypes.Value, []byte) {
 	tf.Helper()
 	kind := tf.schemas.ResourceSchemas[o.kind].ValueType()
 	config := tf.config(o)
 	resp, err := tf.PlanResourceChange(tf.Context(), &tfprotov6.PlanResourceChangeRequest{
-		TypeName: o.kind, PriorState: tf.prior(kind, state), ProposedNewState: tf.proposed(o, state), Config: config, PriorPrivate: private,
+		TypeName: o.kind, PriorState: tf.prior(kind, state), ProposedNewState: tf.proposed(o, state), Config: config,
+		PriorPrivate: private,
 	})
 	if err != nil {
 		tf.Fatal(err)
@@ -295,7 +307,7 @@ func (tf *terraform) proposed(o managed, state *tfprotov6.DynamicValue) *tfproto
 	return tf.dynamic(kind, tftypes.NewValue(kind, config))
 }
 
-// valueOf is a JSON value as one of a type; what it leaves out is null.
+// valueOf converts a JSON value to a type; what it leaves out is null.
 func valueOf(kind tftypes.Type, from any) tftypes.Value {
 	switch kind := kind.(type) {
 	case tftypes.Object:
@@ -332,8 +344,8 @@ func valueOf(kind tftypes.Type, from any) tftypes.Value {
 	return tftypes.NewValue(kind, from)
 }
 
-// refines reports whether a later value is what an earlier one said, with what
-// that left unknown filled in; at is where it is not.
+// refines reports whether a later value equals an earlier one except where that
+// was unknown; at is where it differs.
 func refines(earlier, later tftypes.Value) (at string, ok bool) {
 	if !earlier.IsKnown() {
 		return "", true

@@ -15,7 +15,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
 )
 
-// An object is what Terraform keeps of a resource, and what people wrote.
+// An object is a resource's state and its configuration.
 type object struct {
 	state, config *tfprotov6.DynamicValue
 	private       []byte
@@ -27,12 +27,16 @@ func (tf *terraform) adopt(resource string, ids ...string) []object {
 	kind := tf.schemas.ResourceSchemas[resource].ValueType()
 	objects := make([]object, len(ids))
 	for i, id := range ids {
-		imported, err := tf.ImportResourceState(tf.Context(), &tfprotov6.ImportResourceStateRequest{TypeName: resource, ID: id})
+		imported, err := tf.ImportResourceState(tf.Context(), &tfprotov6.ImportResourceStateRequest{
+			TypeName: resource, ID: id,
+		})
 		if err != nil || len(imported.Diagnostics) > 0 {
 			tf.Fatalf("import %s %s: %v, %v", resource, id, err, imported.Diagnostics)
 		}
 		it := imported.ImportedResources[0]
-		read, err := tf.ReadResource(tf.Context(), &tfprotov6.ReadResourceRequest{TypeName: resource, CurrentState: it.State, Private: it.Private})
+		read, err := tf.ReadResource(tf.Context(), &tfprotov6.ReadResourceRequest{
+			TypeName: resource, CurrentState: it.State, Private: it.Private,
+		})
 		if err != nil || len(read.Diagnostics) > 0 {
 			tf.Fatalf("read %s %s: %v, %v", resource, id, err, read.Diagnostics)
 		}
@@ -53,7 +57,7 @@ func (tf *terraform) adopt(resource string, ids ...string) []object {
 	return objects
 }
 
-// withoutComputed takes out of a state what nobody writes.
+// withoutComputed removes computed attributes from a state.
 func withoutComputed(at *tftypes.AttributePath, v tftypes.Value) (tftypes.Value, error) {
 	switch last := at.LastStep(); last {
 	case tftypes.AttributeName("id"), tftypes.AttributeName("unmanaged_rules"), tftypes.AttributeName("unmanaged_domains"):
@@ -67,7 +71,9 @@ func (tf *terraform) plan(resource string, objects []object) []*tfprotov6.Dynami
 	tf.Helper()
 	states := make([]*tfprotov6.DynamicValue, len(objects))
 	for i, o := range objects {
-		read, err := tf.ReadResource(tf.Context(), &tfprotov6.ReadResourceRequest{TypeName: resource, CurrentState: o.state, Private: o.private})
+		read, err := tf.ReadResource(tf.Context(), &tfprotov6.ReadResourceRequest{
+			TypeName: resource, CurrentState: o.state, Private: o.private,
+		})
 		if err != nil || len(read.Diagnostics) > 0 {
 			tf.Fatalf("read: %v, %v", err, read.Diagnostics)
 		}
@@ -84,13 +90,18 @@ func (tf *terraform) planCreation(resource string, objects []object) {
 	tf.Helper()
 	none := tf.encode(tf.schemas.ResourceSchemas[resource].ValueType(), nil)
 	for _, o := range objects {
-		tf.planChange(resource, o.config, &tfprotov6.PlanResourceChangeRequest{PriorState: none, ProposedNewState: o.config, PriorPrivate: o.private})
+		tf.planChange(resource, o.config, &tfprotov6.PlanResourceChangeRequest{
+			PriorState: none, ProposedNewState: o.config, PriorPrivate: o.private,
+		})
 	}
 }
 
-func (tf *terraform) planChange(resource string, config *tfprotov6.DynamicValue, req *tfprotov6.PlanResourceChangeRequest) *tfprotov6.DynamicValue {
+func (tf *terraform) planChange(resource string, config *tfprotov6.DynamicValue,
+	req *tfprotov6.PlanResourceChangeRequest) *tfprotov6.DynamicValue {
 	tf.Helper()
-	checked, err := tf.ValidateResourceConfig(tf.Context(), &tfprotov6.ValidateResourceConfigRequest{TypeName: resource, Config: config})
+	checked, err := tf.ValidateResourceConfig(tf.Context(), &tfprotov6.ValidateResourceConfigRequest{
+		TypeName: resource, Config: config,
+	})
 	if err != nil || len(checked.Diagnostics) > 0 {
 		tf.Fatalf("validate: %v, %v", err, checked.Diagnostics)
 	}
@@ -128,7 +139,8 @@ func filled(t testing.TB, n int) (account *providertest.Account, owner string, r
 	rules = fillRules(t, account, n)
 	for i := range n {
 		name := fmt.Sprintf("d%d.example", i)
-		made, err := apitest.Read[api.SignupDomain](account.API.CreateSignupDomain(t.Context(), nil, api.SignupDomainInput{Domain: name}))
+		made, err := apitest.Read[api.SignupDomain](account.API.CreateSignupDomain(t.Context(), nil,
+			api.SignupDomainInput{Domain: name}))
 		providertest.Expect(t, http.StatusCreated, made, err)
 		domains = append(domains, name)
 	}
@@ -143,7 +155,8 @@ func fillRules(t testing.TB, account *providertest.Account, n int) (ids []string
 	for i := range inputs {
 		inputs[i].IpRanges = &[]string{fmt.Sprintf("10.%d.%d.0/24", i/250, i%250)}
 	}
-	policy, err := apitest.Read[api.Firewall](account.API.UpdateFirewall(t.Context(), nil, api.FirewallUpdate{Rules: &inputs}))
+	policy, err := apitest.Read[api.Firewall](account.API.UpdateFirewall(t.Context(), nil,
+		api.FirewallUpdate{Rules: &inputs}))
 	providertest.Expect(t, http.StatusOK, policy, err)
 	for _, rule := range policy.Value.Rules {
 		ids = append(ids, rule.Id)
@@ -196,14 +209,15 @@ func TestAPlanOverManyObjectsIsLinear(t *testing.T) {
 			if n == few {
 				perObject[row.resource] = plan
 			} else if was := perObject[row.resource]; plan > was*row.growth {
-				t.Errorf("a plan over %s costs %.0f allocations an object with %d of them, and %.0f with %d", row.resource, was, few, plan, many)
+				t.Errorf("a plan over %s costs %.0f allocations an object with %d of them, and %.0f with %d", row.resource, was,
+					few, plan, many)
 			}
 		}
 	}
 }
 
-// A rule costs the same among ten thousand: nothing is read, copied or looked
-// for in the whole policy for each of them. It counts as the other does.
+// A rule costs the same among ten thousand: for one rule, nothing is read,
+// copied or searched in the whole policy.
 func TestARuleOfAPlanCostsTheSameAmongTenThousand(t *testing.T) {
 	const sample = 50
 	var reading, creating float64 // among few
@@ -224,7 +238,8 @@ func TestARuleOfAPlanCostsTheSameAmongTenThousand(t *testing.T) {
 			reading, creating = read, create
 		}
 		if read > 1.1*reading || create > 1.1*creating {
-			t.Errorf("among %d rules, one costs %.0f and %.0f allocations; among few, %.0f and %.0f", n, read, create, reading, creating)
+			t.Errorf("among %d rules, one costs %.0f and %.0f allocations; among few, %.0f and %.0f", n, read, create, reading,
+				creating)
 		}
 	}
 }

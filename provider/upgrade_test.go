@@ -30,7 +30,8 @@ func TestAnOlderStateIsUpdatedWithoutARefresh(t *testing.T) {
 			older := tf.dynamic(kind, tftypes.NewValue(kind, values))
 			second, secondPrivate := tf.planned(o, older, private[o.name])
 			applied, err := tf.ApplyResourceChange(t.Context(), &tfprotov6.ApplyResourceChangeRequest{
-				TypeName: o.kind, PriorState: older, Config: tf.config(o), PlannedState: tf.dynamic(kind, second), PlannedPrivate: secondPrivate,
+				TypeName: o.kind, PriorState: older, Config: tf.config(o), PlannedState: tf.dynamic(kind, second),
+				PlannedPrivate: secondPrivate,
 			})
 			tf.expectNoErrors("update", applied.Diagnostics, err)
 		})

@@ -1,7 +1,7 @@
 // Command terraform prints the path of a Terraform, for the acceptance tests and the demo:
 // the one in PATH, else the one in bin/, else the OpenTofu in PATH, else it
-// installs one to bin/. Where none is to be had it prints nothing, says so in one
-// line on standard error, and fails only in CI.
+// installs one to bin/. If that fails it prints nothing on standard output and
+// one line on standard error, and fails only in CI.
 package main
 
 import (
@@ -19,7 +19,7 @@ import (
 	"github.com/hashicorp/hc-install/src"
 )
 
-// wanted is installed where no Terraform is found; any from 1.11 on will do.
+// wanted is installed if no Terraform is found; any version from 1.11 on works.
 var wanted = version.Must(version.NewVersion("1.11.4"))
 
 func main() {
@@ -28,7 +28,8 @@ func main() {
 		fmt.Println(path)
 		return
 	}
-	fmt.Fprintf(os.Stderr, "no terraform in PATH and none could be installed (%v): put one (1.11 or later) into PATH\n", err)
+	fmt.Fprintf(os.Stderr, "no terraform in PATH and none could be installed (%v): put one (1.11 or later) into PATH\n",
+		err)
 	if os.Getenv("CI") != "" {
 		os.Exit(1)
 	}

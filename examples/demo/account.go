@@ -17,10 +17,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// patience is how long the account service may take to start or to end.
-const patience = time.Minute
+// timeout is how long the account service may take to start or to end.
+const timeout = time.Minute
 
-// account makes the account if there is none, and serves it if nobody does.
+// account makes the account if there is none, and starts its server if none runs.
 func (d *demo) account(ctx context.Context) error {
 	if _, err := os.Stat(d.path("admin-token")); err != nil {
 		token, err := d.command(ctx, "account", "init", "--database", d.database(), "--name", "Demo")
@@ -45,7 +45,8 @@ func (d *demo) account(ctx context.Context) error {
 		return err
 	}
 	defer log.Close()
-	cmd := exec.CommandContext(context.WithoutCancel(ctx), d.program(), "account", "serve", "--database", d.database(), "--listen", d.ports.Account)
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), d.program(), "account", "serve", "--database", d.database(),
+		"--listen", d.ports.Account)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.ExtraFiles = []*os.File{alive}                        // the lock is its own from here on, for as long as it lives
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}      // outlives this command and its terminal
@@ -58,14 +59,15 @@ func (d *demo) account(ctx context.Context) error {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
-	for deadline := time.Now().Add(patience); ; {
+	for deadline := time.Now().Add(timeout); ; {
 		if answers(ctx, "http://"+d.ports.Account+"/ready") {
 			d.step("account service", "listens on http://"+d.ports.Account)
 			return nil
 		}
 		select {
 		case err := <-ended:
-			return fmt.Errorf("the account service at %s ended at once (%w): %s: end what stands in its way and run it again; its log is .demo/account.log",
+			return fmt.Errorf("the account service at %s ended at once (%w): %s: end what stands in its way and run it again; "+
+				"its log is .demo/account.log",
 				d.ports.Account, err, d.lastLogLine())
 		case <-ctx.Done():
 			return ctx.Err()
@@ -77,7 +79,7 @@ func (d *demo) account(ctx context.Context) error {
 	}
 }
 
-// lastLogLine is what the account service said last: why it ended.
+// lastLogLine returns the last line of the account service's log: why it ended.
 func (d *demo) lastLogLine() string {
 	text, err := os.ReadFile(d.path("account.log"))
 	if err != nil {
@@ -89,8 +91,8 @@ func (d *demo) lastLogLine() string {
 
 func (d *demo) database() string { return "sqlite:" + d.path("account.db") }
 
-// lockAccount takes the lock that a running account service holds; nil means
-// that one runs. The kernel frees it when the process ends, however it does.
+// lockAccount takes the lock that a running account service holds. It returns
+// nil if one runs. The kernel frees the lock when the process ends.
 func (d *demo) lockAccount() (*os.File, error) {
 	f, err := os.OpenFile(d.path("account.lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -122,7 +124,7 @@ func (d *demo) stopAccount(ctx context.Context) error {
 			return fmt.Errorf("reading .demo/account.pid: %w", err)
 		}
 		signal := unix.SIGTERM
-		if time.Since(begun) > patience {
+		if time.Since(begun) > timeout {
 			signal = unix.SIGKILL
 		}
 		if err := unix.Kill(pid, signal); err != nil && !errors.Is(err, unix.ESRCH) {
@@ -136,8 +138,8 @@ func (d *demo) stopAccount(ctx context.Context) error {
 	}
 }
 
-// answers reports whether something answers well, within seconds: what holds a
-// port that is not its own may never say a word.
+// answers reports whether a GET succeeds within seconds. Another program on the
+// port may never answer.
 func answers(ctx context.Context, url string) bool {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()

@@ -23,19 +23,24 @@ func (d *demo) showArrivals(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	account, err := api.NewClient("http://"+d.ports.Account, api.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
-		r.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(admin)))
-		return nil
-	}))
+	account, err := api.NewClient("http://"+d.ports.Account,
+		api.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
+			r.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(admin)))
+			return nil
+		}))
 	if err != nil {
 		return err
 	}
 	managed, limit := true, 1000
-	members, err := client.Call[api.MemberPage](account.ListMembers(ctx, &api.ListMembersParams{Managed: &managed, Limit: &limit}))
+	members, err := client.Call[api.MemberPage](account.ListMembers(ctx, &api.ListMembersParams{
+		Managed: &managed, Limit: &limit,
+	}))
 	if err != nil {
 		return fmt.Errorf("asking the account who arrived: %w", err)
 	}
-	groups, err := client.Call[api.AccountGroupPage](account.ListGroups(ctx, &api.ListGroupsParams{Managed: &managed, Limit: &limit}))
+	groups, err := client.Call[api.AccountGroupPage](account.ListGroups(ctx, &api.ListGroupsParams{
+		Managed: &managed, Limit: &limit,
+	}))
 	if err != nil {
 		return fmt.Errorf("asking the account who arrived: %w", err)
 	}

@@ -46,7 +46,7 @@ var companies = []struct {
 func (d *demo) path(name string) string { return filepath.Join(d.dir, name) }
 func (d *demo) program() string         { return filepath.Join(d.bin, "scim-bridge") }
 
-// up brings everything about, in the order in which a person would.
+// up runs all steps, in the order in which a person would.
 func (d *demo) up(ctx context.Context) error {
 	d.started = time.Now()
 	terraform, err := findTerraform()
@@ -82,7 +82,7 @@ func (d *demo) up(ctx context.Context) error {
 	return nil
 }
 
-// down ends what up began, and removes the folder once nothing runs in it.
+// down stops what up started, and removes the folder when nothing runs in it.
 func (d *demo) down(ctx context.Context) error {
 	d.started = time.Now()
 	if _, err := os.Stat(d.dir); errors.Is(err, fs.ErrNotExist) {
@@ -117,7 +117,7 @@ func (d *demo) down(ctx context.Context) error {
 	return nil
 }
 
-// step tells a person that something is done, and when.
+// step prints that something is done, and when.
 func (d *demo) step(what, result string) {
 	fmt.Fprintf(d.out, "%5.1f s  %-18s %s\n", time.Since(d.started).Seconds(), what, result)
 }
@@ -164,8 +164,9 @@ func (d *demo) prepare(ctx context.Context) error {
 	if err := os.WriteFile(d.path("quickstart/terraform.tfvars.json"), vars, 0o600); err != nil {
 		return err
 	}
-	// Our own build of the provider, without a registry: nothing is downloaded.
-	config := fmt.Sprintf("provider_installation {\n  dev_overrides {\n    \"scimbridge/scimbridge\" = %q\n  }\n  direct {}\n}\n", d.bin)
+	// The provider of this build, without a registry: nothing is downloaded.
+	config := fmt.Sprintf("provider_installation {\n  dev_overrides {\n    \"scimbridge/scimbridge\" = %q\n  }\n"+
+		"  direct {}\n}\n", d.bin)
 	return os.WriteFile(d.path("terraformrc"), []byte(config), 0o600)
 }
 
@@ -213,10 +214,11 @@ func findTerraform() (string, error) {
 			return path, nil
 		}
 	}
-	return "", errors.New("terraform 1.11 or later (or tofu) is missing in PATH: https://developer.hashicorp.com/terraform/install")
+	return "", errors.New("terraform 1.11 or later (or tofu) is missing in PATH: " +
+		"https://developer.hashicorp.com/terraform/install")
 }
 
-// bearerToken makes the token that the identity providers show, once.
+// bearerToken makes the token that the identity providers use, once.
 func (d *demo) bearerToken(ctx context.Context) (string, error) {
 	path := d.path("bearer-token")
 	if b, err := os.ReadFile(path); err == nil {
@@ -247,7 +249,8 @@ func (d *demo) terraform(ctx context.Context, program, token, verb string) (stri
 	if err != nil {
 		return "", err
 	}
-	cmd := exec.CommandContext(ctx, program, "-chdir="+d.path("quickstart"), verb, "-auto-approve", "-input=false", "-no-color")
+	cmd := exec.CommandContext(ctx, program, "-chdir="+d.path("quickstart"), verb, "-auto-approve", "-input=false",
+		"-no-color")
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // it then writes its state
 	cmd.Env = append(os.Environ(),
 		"CHECKPOINT_DISABLE=1",
@@ -269,7 +272,7 @@ func (d *demo) terraform(ctx context.Context, program, token, verb string) (stri
 	return "done", nil
 }
 
-// simulate plays one identity provider and returns the sum of its table.
+// simulate runs one identity provider's traffic and returns the sum of its table.
 func (d *demo) simulate(ctx context.Context, idp, domain, people, groups string) (string, error) {
 	out, err := d.command(ctx, "simulate", "--idp", idp, "--url", "http://"+d.ports.Bridge,
 		"--token-file", d.path("bearer-token"), "--domain", domain, "--people", people, "--groups", groups)

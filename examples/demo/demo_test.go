@@ -34,7 +34,7 @@ func TestDemoRunsTwiceAndLeavesNothing(t *testing.T) {
 			t.Errorf("down: %v", err)
 		}
 	})
-	// The usual ports may belong to a demo that somebody is looking at.
+	// The usual ports may belong to a running demo.
 	if err := os.MkdirAll(d.dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +47,9 @@ func TestDemoRunsTwiceAndLeavesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	first := out.String()
-	for _, want := range []string{"5 added", "answers right, 0 wrong", "@example.com", "All Staff (example.org)", "make demo-down", "sbt1_"} {
+	for _, want := range []string{
+		"5 added", "answers right, 0 wrong", "@example.com", "All Staff (example.org)", "make demo-down", "sbt1_",
+	} {
 		if !strings.Contains(first, want) {
 			t.Errorf("the output lacks %q:\n%s", want, first)
 		}
@@ -61,7 +63,8 @@ func TestDemoRunsTwiceAndLeavesNothing(t *testing.T) {
 	if err := d.up(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if second := out.String(); !strings.Contains(second, "0 added, 0 changed, 0 destroyed") || arrivals(second) != arrivals(first) {
+	if second := out.String(); !strings.Contains(second, "0 added, 0 changed, 0 destroyed") ||
+		arrivals(second) != arrivals(first) {
 		t.Errorf("the second run shows something else:\n%s", second)
 	}
 
@@ -78,7 +81,7 @@ func TestDemoRunsTwiceAndLeavesNothing(t *testing.T) {
 	}
 }
 
-// arrivals is the part of the output that shows people and groups.
+// arrivals returns the part of the output that shows people and groups.
 func arrivals(output string) string {
 	_, after, _ := strings.Cut(output, "PEOPLE")
 	before, _, _ := strings.Cut(after, "Status page")
@@ -97,7 +100,7 @@ func TestDemoSaysInOneLineThatTerraformIsMissing(t *testing.T) {
 	}
 }
 
-// The ports of the first run are kept; somebody may have taken one meanwhile.
+// The ports of the first run are kept; another program may have taken one.
 func TestDemoSaysWhoHasItsPort(t *testing.T) {
 	t.Parallel()
 	taken, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -105,7 +108,8 @@ func TestDemoSaysWhoHasItsPort(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { taken.Close() })
-	d := &demo{bin: providertest.Installation(t), dir: filepath.Join(t.TempDir(), ".demo"), out: &bytes.Buffer{}, ports: ports{Account: taken.Addr().String()}}
+	d := &demo{bin: providertest.Installation(t), dir: filepath.Join(t.TempDir(), ".demo"), out: &bytes.Buffer{},
+		ports: ports{Account: taken.Addr().String()}}
 	if err := os.MkdirAll(d.dir, 0o700); err != nil {
 		t.Fatal(err)
 	}

@@ -1,11 +1,11 @@
 //go:build unix
 
-// Command demo shows the main job on one machine: it starts an account
-// service, applies examples/quickstart, plays two identity providers, and
-// shows who arrived.
+// Command demo starts an account service, applies examples/quickstart, simulates
+// two identity providers, and prints the people and groups that arrived, all on
+// one machine.
 //
-//	go run ./examples/demo up      start, or go on; safe to repeat
-//	go run ./examples/demo down    end everything and remove it
+//	go run ./examples/demo up      start or continue; safe to repeat
+//	go run ./examples/demo down    stop everything and remove it
 //
 // It listens on loopback only, needs no network, and keeps everything in
 // .demo/ at the top of the repository.
@@ -46,7 +46,7 @@ func run(ctx context.Context, args []string) error {
 	return errors.New("say up or down: go run ./examples/demo up")
 }
 
-// repository is the folder of go.mod, looked for upward from here.
+// repository returns the nearest folder upward that has a go.mod.
 func repository() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {

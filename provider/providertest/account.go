@@ -45,9 +45,10 @@ func (a *Account) Database() string { return "sqlite:" + filepath.Join(a.DataDir
 func (a *Account) Command(arguments ...string) string {
 	a.t.Helper()
 	binary := Binary(a.t) // building it takes longer than running it
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, binary, append(append([]string{"account"}, arguments...), "--database", a.Database())...)
+	cmd := exec.CommandContext(ctx, binary, append(append([]string{"account"}, arguments...), "--database",
+		a.Database())...)
 	cmd.Env = []string{} // nothing of the developer's
 	var faults strings.Builder
 	cmd.Stderr = &faults
@@ -64,13 +65,13 @@ func (a *Account) Log() string { return string(a.process.text()) }
 // Start serves again, at the same address, after Stop.
 func (a *Account) Start() { a.serve(strings.TrimPrefix(a.URL, "http://")) }
 
-// Stop ends the server; harmless when it has ended.
+// Stop ends the server. It does nothing if the server has ended.
 func (a *Account) Stop() { a.process.stop() }
 
 // PID is the server's process.
 func (a *Account) PID() int { return a.process.cmd.Process.Pid }
 
-// Kill ends the server as a power cut would.
+// Kill ends the server by SIGKILL, as a power failure would.
 func (a *Account) Kill() { a.process.kill() }
 
 func (a *Account) serve(listen string) {
@@ -79,8 +80,7 @@ func (a *Account) serve(listen string) {
 	a.At("http://" + a.process.start(arguments...))
 }
 
-// At makes the account the one that answers at the address, which something
-// else than this server may do.
+// At returns the account as reached at another address, a proxy's for instance.
 func (a *Account) At(address string) {
 	a.t.Helper()
 	a.URL = address

@@ -9,8 +9,8 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
 
-// Activate activates provisioning by hand, behind Terraform's back, with a
-// session that is sealed under the token.
+// Activate activates provisioning without Terraform, with a session that is
+// sealed under the token.
 func (a *Account) Activate(email string, token session.Token) api.Provisioning {
 	a.t.Helper()
 	ctx := a.t.Context()
@@ -28,7 +28,8 @@ func (a *Account) Activate(email string, token session.Token) api.Provisioning {
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	sealed, err := session.Seal(token, epoch, session.Credentials{AccountURL: a.URL, AccountID: id, Email: email, Secrets: secrets}, nil)
+	sealed, err := session.Seal(token, epoch, session.Credentials{AccountURL: a.URL, AccountID: id, Email: email,
+		Secrets: secrets}, nil)
 	if err != nil {
 		a.t.Fatal(err)
 	}

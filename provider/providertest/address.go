@@ -9,16 +9,16 @@ import (
 	"testing"
 )
 
-// The ports that systems do not give to those who ask for any: what is free
-// among them stays so, unless another test hits on the same.
+// Ports outside the range that systems assign for port 0: a free one stays free
+// unless another test picks it.
 const firstPort, ports = 20000, 12000
 
 var nextPort atomic.Uint32
 
 func init() { nextPort.Store(rand.Uint32N(ports)) }
 
-// FreeAddress is an address of this machine at which nothing listens, for
-// programs that must be told theirs beforehand. It is given out once.
+// FreeAddress returns a loopback address at which nothing listens, for programs
+// that need theirs beforehand. It returns each address once.
 func FreeAddress(t testing.TB) string {
 	t.Helper()
 	for range ports {

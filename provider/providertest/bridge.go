@@ -11,7 +11,7 @@ import (
 // MonitoringToken reads the health of every bridge of NewBridge.
 const MonitoringToken = "monitoring-token-of-the-tests"
 
-// A Bridge is a bridge that nobody deployed: a process until the test ends.
+// A Bridge is a bridge without a deployment: a process until the test ends.
 type Bridge struct {
 	URL string // http://127.0.0.1:PORT
 
@@ -19,7 +19,7 @@ type Bridge struct {
 }
 
 // NewBridge runs a bridge with the sealed session. With a token it unseals
-// itself, without it stays sealed.
+// itself; without one it stays sealed.
 func NewBridge(t testing.TB, sealed, revision string, token *session.Token) *Bridge {
 	t.Helper()
 	folder := t.TempDir()
@@ -43,5 +43,5 @@ func NewBridge(t testing.TB, sealed, revision string, token *session.Token) *Bri
 	return b
 }
 
-// Stop ends the bridge; harmless when it has ended.
+// Stop ends the bridge. It does nothing if the bridge has ended.
 func (b *Bridge) Stop() { b.process.stop() }

@@ -14,9 +14,9 @@ import (
 // value is the folder of that run.
 const watchVariable = "SCIMBRIDGE_TEST_WATCH"
 
-// Guard runs a package's tests and returns the exit code. What they start ends
-// with them, whatever becomes of them: a bridge that Terraform deploys is
-// detached on purpose, and a test that is killed cleans up nothing.
+// Guard runs a package's tests and returns the exit code. It ends the processes
+// that they leave: a bridge that Terraform deploys is detached on purpose, and a
+// test that is killed cleans up nothing.
 //
 // All temporary files of the run lie in one folder. A process belongs to the
 // run if it works there, was started from there or names it in its arguments.
@@ -77,7 +77,7 @@ func startWatcher(folder string) (dismiss func(), err error) {
 	}, nil
 }
 
-// watch waits until the tests are gone, and ends what they left.
+// watch waits until the tests have ended, and ends what they left.
 func watch(folder string) {
 	_, _ = io.Copy(io.Discard, os.Stdin)
 	endLeftovers(folder)
@@ -93,7 +93,7 @@ type leftover struct {
 func (l leftover) String() string { return fmt.Sprintf("%d %s", l.pid, l.command) }
 
 // endLeftovers kills the processes of the run in the folder until there are
-// none: one may be about to start another. It returns those that it saw.
+// none, since one may be about to start another. It returns those that it saw.
 func endLeftovers(folder string) (seen []leftover) {
 	killed := map[int]bool{}
 	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {

@@ -69,7 +69,8 @@ func leave(program string) error {
 	return errors.Join(
 		detached("/", program, "serve", "--listen=127.0.0.1:0", "--data-dir="+data), // named in its arguments
 		detached(data, "sleep", "600"),                                              // by where it works
-		detached("/", copied, "dev", "--listen=127.0.0.1:0", "--account-listen=127.0.0.1:0", "--data-dir="+filepath.Join(data, "dev")),
+		detached("/", copied, "dev", "--listen=127.0.0.1:0", "--account-listen=127.0.0.1:0", "--data-dir="+filepath.Join(data,
+			"dev")),
 		os.Rename(data, data+"-moved"), // which hides nothing
 	)
 }
@@ -113,7 +114,7 @@ func gone(t *testing.T, pids []int, folder string) {
 	t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.Now().Add(patience); ; <-tick.C {
+	for deadline := time.Now().Add(timeout); ; <-tick.C {
 		var left []string
 		for _, pid := range pids {
 			if runs(pid) {
@@ -127,12 +128,12 @@ func gone(t *testing.T, pids []int, folder string) {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("still there after %s: %v", patience, left)
+			t.Fatalf("still there after %s: %v", timeout, left)
 		}
 	}
 }
 
-// runs reports whether a process runs; one that is dead and was not collected does not.
+// runs reports whether a process runs; a zombie does not.
 func runs(pid int) bool {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err == nil {
@@ -161,7 +162,8 @@ func TestARunThatLeavesAProcessFails(t *testing.T) {
 	if err := cmd.Wait(); err == nil {
 		t.Error("the run ended well")
 	}
-	if out := text.String(); !strings.Contains(out, "outlived their tests") || !strings.Contains(out, strconv.Itoa(pids[0])) {
+	if out := text.String(); !strings.Contains(out, "outlived their tests") ||
+		!strings.Contains(out, strconv.Itoa(pids[0])) {
 		t.Errorf("it said: %s", out)
 	}
 	gone(t, pids, folder)

@@ -14,9 +14,8 @@ import (
 
 func detach(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} }
 
-// leftovers finds the processes that work in the folder, were started from
-// there or name it, besides this one. Dead ones that were not yet collected
-// have none of the three.
+// leftovers finds the other processes that work in the folder, were started from
+// there or name it. Zombies have none of the three.
 func leftovers(folder string) (found []leftover) {
 	if entries, err := os.ReadDir("/proc"); err == nil && len(entries) > 0 {
 		return fromProc(folder, entries)

@@ -12,10 +12,10 @@ import (
 	"testing"
 )
 
-// A Fault is what befalls one request to the account.
+// A Fault is what happens to one request to the account.
 type Fault func(w http.ResponseWriter, r *http.Request, account http.Handler)
 
-// TurnedAway answers the request with a problem; it never reaches the account.
+// TurnedAway answers the request with a problem document; it never reaches the account.
 func TurnedAway(status int) Fault {
 	return func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
 		w.Header().Set("Content-Type", "application/problem+json")
@@ -24,13 +24,13 @@ func TurnedAway(status int) Fault {
 	}
 }
 
-// AnswerLost lets the request have its effect, and loses its answer.
+// AnswerLost forwards the request and drops its response.
 func AnswerLost(_ http.ResponseWriter, r *http.Request, account http.Handler) {
 	account.ServeHTTP(httptest.NewRecorder(), r)
 	panic(http.ErrAbortHandler)
 }
 
-// AnswerCut lets the request have its effect, and half of its answer arrive.
+// AnswerCut forwards the request and half of its response.
 func AnswerCut(w http.ResponseWriter, r *http.Request, account http.Handler) {
 	whole := httptest.NewRecorder()
 	account.ServeHTTP(whole, r)
@@ -41,9 +41,9 @@ func AnswerCut(w http.ResponseWriter, r *http.Request, account http.Handler) {
 	panic(http.ErrAbortHandler)
 }
 
-// Behind serves the account behind a network that fails: the first two
-// requests with the method and path meet the fault. It returns the provider
-// block that goes this way, and whether any has met it.
+// Behind serves the account behind a faulty network: the first two requests with
+// the method and path meet the fault. It returns the provider block that uses
+// it, and a function that reports whether a request has met the fault.
 func (a *Account) Behind(t *testing.T, method, path string, do Fault) (provider string, met func() bool) {
 	t.Helper()
 	target, err := url.Parse(a.URL)

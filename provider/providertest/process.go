@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// patience bounds the start and the end of a process.
-const patience = 2 * time.Minute
+// timeout bounds the start and the end of a process.
+const timeout = 2 * time.Minute
 
 var listening = regexp.MustCompile(`listening: address="?([0-9.:]+)`)
 
@@ -49,16 +49,16 @@ func (p *process) start(arguments ...string) (address string) {
 
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); <-tick.C {
+	for deadline := time.Now().Add(timeout); time.Now().Before(deadline); <-tick.C {
 		if found := listening.FindSubmatch(p.text()[before:]); found != nil {
 			return string(found[1])
 		}
 	}
-	p.t.Fatalf("scim-bridge does not listen after %s:\n%s", patience, p.text()[before:])
+	p.t.Fatalf("scim-bridge does not listen after %s:\n%s", timeout, p.text()[before:])
 	return ""
 }
 
-// stop ends the process and expects a clean end; harmless when there is none.
+// stop ends the process and expects exit code 0. It does nothing if there is none.
 func (p *process) stop() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -66,7 +66,7 @@ func (p *process) stop() {
 		return
 	}
 	_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may have ended by itself
-	kill := time.AfterFunc(patience, func() { _ = p.cmd.Process.Kill() })
+	kill := time.AfterFunc(timeout, func() { _ = p.cmd.Process.Kill() })
 	defer kill.Stop()
 	if err := p.cmd.Wait(); err != nil {
 		text := p.text()
@@ -75,7 +75,7 @@ func (p *process) stop() {
 	p.cmd = nil
 }
 
-// kill ends the process without asking.
+// kill ends the process by SIGKILL.
 func (p *process) kill() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -27,15 +27,15 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider"
 )
 
-// Factories serve the provider from the test's process to a Terraform, without
-// which the test is skipped.
+// Factories serve the provider from the test's process. Without a Terraform the
+// test is skipped.
 func Factories(t testing.TB) map[string]func() (tfprotov6.ProviderServer, error) {
 	t.Helper()
 	Terraform(t)
 	return map[string]func() (tfprotov6.ProviderServer, error){"scimbridge": serve}
 }
 
-// Server is the provider alone, for tests that speak the protocol themselves.
+// Server returns the provider alone, for tests that speak the protocol.
 func Server(t testing.TB) tfprotov6.ProviderServer {
 	t.Helper()
 	server, err := serve()
@@ -45,9 +45,9 @@ func Server(t testing.TB) tfprotov6.ProviderServer {
 	return server
 }
 
-// serve makes a provider whose credentials are enrolled with the fewest
-// iterations that an account takes: the race detector makes each ten times
-// slower. It is less patient than a released one.
+// serve makes a provider that enrols credentials with the fewest iterations that
+// an account accepts, since the race detector makes each ten times slower. It
+// waits for other changes of a run for a shorter time than a released one.
 func serve() (tfprotov6.ProviderServer, error) {
 	return providerserver.NewProtocol6WithError(&provider.Provider{
 		Version:    "test",
@@ -93,8 +93,8 @@ func build(name, source string) (string, error) {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return "", err
 	}
-	// Test processes build at the same time, and run what the others built:
-	// the name must never stand for half a file.
+	// Test processes build at the same time and run what the others built, so
+	// the file appears under its name only when it is complete.
 	unfinished, err := os.CreateTemp(folder, "unfinished-*")
 	if err != nil {
 		return "", err

@@ -8,16 +8,16 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
 )
 
-// verdict is a test that is skipped or fails, and says why.
-type verdict struct {
+// outcome is a test that records why it is skipped or fails.
+type outcome struct {
 	testing.TB
 
 	skipped, failed string
 }
 
-func (v *verdict) Helper()           {}
-func (v *verdict) Skip(args ...any)  { v.skipped = args[0].(string); runtime.Goexit() }
-func (v *verdict) Fatal(args ...any) { v.failed = args[0].(string); runtime.Goexit() }
+func (v *outcome) Helper()           {}
+func (v *outcome) Skip(args ...any)  { v.skipped = args[0].(string); runtime.Goexit() }
+func (v *outcome) Fatal(args ...any) { v.failed = args[0].(string); runtime.Goexit() }
 
 func TestWithoutTerraformTestsAreSkippedAndFailInCI(t *testing.T) {
 	for _, row := range []struct {
@@ -32,7 +32,7 @@ func TestWithoutTerraformTestsAreSkippedAndFailInCI(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Setenv("TF_ACC_TERRAFORM_PATH", row.path)
 			t.Setenv("CI", row.ci)
-			v := &verdict{TB: t}
+			v := &outcome{TB: t}
 			ended := make(chan struct{})
 			go func() {
 				defer close(ended)
@@ -42,7 +42,8 @@ func TestWithoutTerraformTestsAreSkippedAndFailInCI(t *testing.T) {
 			if (v.skipped != "") != row.skips || (v.failed != "") != row.fails {
 				t.Errorf("skipped %q, failed %q", v.skipped, v.failed)
 			}
-			if said := v.skipped + v.failed; said != "" && (!strings.Contains(said, "make test") || strings.Contains(said, "\n")) {
+			if said := v.skipped + v.failed; said != "" &&
+				(!strings.Contains(said, "make test") || strings.Contains(said, "\n")) {
 				t.Errorf("said %q, want one line with what to do", said)
 			}
 		})

@@ -37,9 +37,8 @@ var running program
 // SCIMBRIDGE_TEST_TERRAFORM lists, else with the terraform or tofu in PATH, and
 // returns the exit code. Call it from TestMain.
 //
-// The rounds follow each other, and a line before each names the program: what
-// the testing libraries know of Terraform they take from the environment,
-// which a process has but once.
+// The rounds run one after the other, because the testing libraries find
+// Terraform by the process's environment. A line before each names the program.
 func Run(m interface{ Run() int }) (code int) {
 	return Guard(func() int { return runAll(m) })
 }
@@ -62,7 +61,7 @@ func runAll(m interface{ Run() int }) (code int) {
 	return code
 }
 
-// find resolves a list of programs; an empty one means what is in PATH, if anything.
+// find resolves a list of programs. An empty list means the program in PATH, if any.
 func find(list string) ([]program, error) {
 	if list == "" {
 		for _, name := range []string{"terraform", "tofu"} {
@@ -133,8 +132,8 @@ func (p program) enter() {
 	_ = os.Setenv("TF_ACC_PROVIDER_HOST", registry)
 }
 
-// setUp prepares the environment: Terraform's own configuration and update
-// check have no place in a test, nor has a developer's account.
+// setUp removes from the environment what tests must not use: Terraform's own
+// configuration and update check, and a developer's account.
 func setUp() {
 	_ = os.Setenv("CHECKPOINT_DISABLE", "1") // cannot fail for these names
 	_ = os.Setenv("TF_CLI_CONFIG_FILE", os.DevNull)
@@ -145,8 +144,8 @@ func setUp() {
 	}
 }
 
-// Terraform is the path of the program to test with. Where there is none the
-// test is skipped, and fails in CI, where nothing may be.
+// Terraform returns the path of the program to test with. Without one the test
+// is skipped; in CI it fails.
 func Terraform(t testing.TB) string {
 	t.Helper()
 	// Read in the test, the list is part of what go test caches a result by.
@@ -162,8 +161,8 @@ func Terraform(t testing.TB) string {
 	return path
 }
 
-// Path is a PATH in which the program to test with comes first, by the name
-// terraform whatever its product.
+// Path returns a PATH in which the program to test with comes first, under the
+// name terraform even if it is OpenTofu.
 func Path(t testing.TB) string {
 	t.Helper()
 	folder := t.TempDir()
@@ -173,8 +172,8 @@ func Path(t testing.TB) string {
 	return folder + string(os.PathListSeparator) + os.Getenv("PATH")
 }
 
-// A Feature is what not every version of Terraform and OpenTofu has. What the
-// provider does for it is also tested without one, at protocol level.
+// A Feature is something that not every version of Terraform and OpenTofu has.
+// The provider's part of it is also tested by protocol.
 type Feature struct {
 	name                string
 	terraform, opentofu *version.Version // the first that has it; nil while none has
@@ -194,7 +193,7 @@ var (
 
 func since(v string) *version.Version { return version.Must(version.NewVersion(v)) }
 
-// Known tells whether the program to test with has the feature.
+// Known reports whether the program to test with has the feature.
 func (f Feature) Known(t testing.TB) bool {
 	t.Helper()
 	Terraform(t)

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// says is the path of a program that prints a text when asked for its version.
+// says returns the path of a program that prints a text when asked for its version.
 func says(t *testing.T, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "program")
@@ -18,8 +18,8 @@ func says(t *testing.T, text string) string {
 	return path
 }
 
-// rounds stands for a package's tests: it writes down what they run with, and
-// fails if that is the program named failing.
+// rounds stands for a package's tests: it records the programs that they run
+// with, and fails with the one named failing.
 type rounds struct {
 	failing  string
 	programs []string
@@ -47,7 +47,9 @@ func (r *rounds) Run() int {
 func set(t *testing.T, list string) {
 	t.Helper()
 	t.Setenv(listed, list)
-	for _, name := range []string{"TF_ACC_TERRAFORM_PATH", "TF_ACC_PROVIDER_HOST", "CHECKPOINT_DISABLE", "TF_CLI_CONFIG_FILE"} {
+	for _, name := range []string{
+		"TF_ACC_TERRAFORM_PATH", "TF_ACC_PROVIDER_HOST", "CHECKPOINT_DISABLE", "TF_CLI_CONFIG_FILE",
+	} {
 		t.Setenv(name, "")
 	}
 	before := running
@@ -66,7 +68,8 @@ func TestThePackageRunsOnceWithEachListedProgram(t *testing.T) {
 	if code := runAll(r); code != 1 {
 		t.Errorf("ended with %d, and the second of four had failed", code)
 	}
-	if want := []string{"Terraform 1.11.4", "Terraform 1.14.0-rc2", "OpenTofu 1.11.14", "OpenTofu 1.14.2"}; !slices.Equal(r.programs, want) {
+	if want := []string{"Terraform 1.11.4", "Terraform 1.14.0-rc2", "OpenTofu 1.11.14", "OpenTofu 1.14.2"}; !slices.Equal(
+		r.programs, want) {
 		t.Errorf("ran with %q, want %q", r.programs, want)
 	}
 	if want := []bool{false, true, false, true}; !slices.Equal(r.identity, want) {
@@ -81,7 +84,7 @@ func TestThePackageRunsOnceWithEachListedProgram(t *testing.T) {
 	}
 }
 
-func TestWithoutAListTheProgramInPathIsTaken(t *testing.T) {
+func TestWithoutAListTheProgramInPathIsUsed(t *testing.T) {
 	for _, row := range []struct {
 		name string
 		in   []string // PATH
@@ -108,8 +111,8 @@ func TestWithoutAListTheProgramInPathIsTaken(t *testing.T) {
 	}
 }
 
-// What cannot be told must not look like a version that lacks every feature.
-func TestAProgramThatIsNoneFailsTheRun(t *testing.T) {
+// An unknown program must not count as a version that lacks every feature.
+func TestAProgramThatIsNotTerraformFailsTheRun(t *testing.T) {
 	for _, row := range []struct {
 		name, program, want string
 	}{
@@ -121,7 +124,8 @@ func TestAProgramThatIsNoneFailsTheRun(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			list := strings.Join([]string{says(t, "Terraform v1.11.4"), row.program}, string(os.PathListSeparator))
-			if _, err := find(list); err == nil || !strings.Contains(err.Error(), row.want) || !strings.Contains(err.Error(), listed) {
+			if _, err := find(list); err == nil || !strings.Contains(err.Error(), row.want) ||
+				!strings.Contains(err.Error(), listed) {
 				t.Errorf("says %v, want %q and the variable's name", err, row.want)
 			}
 			set(t, list)

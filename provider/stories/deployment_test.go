@@ -21,12 +21,12 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
 )
 
-// Two versions that are as long as each other, and that nothing else in the
-// bridge spells.
+// Two versions of one length, which occur nowhere else in the bridge's binary.
 const older, newer = "1.2.0-older", "1.3.0-newer"
 
-// releases are two builds of the bridge from this tree that differ in their
-// version alone: linking a second one takes seconds, and the name is but bytes.
+// releases are two builds of the bridge from this tree that differ only in their
+// version. The second is made by replacing the bytes of the version, since
+// linking again takes seconds.
 func releases(t *testing.T) map[string][]byte {
 	t.Helper()
 	root, err := exec.CommandContext(t.Context(), "go", "env", "GOMOD").Output()
@@ -35,7 +35,8 @@ func releases(t *testing.T) map[string][]byte {
 	}
 	path := filepath.Join(t.TempDir(), "scim-bridge")
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", path, "-ldflags",
-		"-X github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/build.Version="+older, "./bridge/cmd/scim-bridge")
+		"-X github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/build.Version="+older,
+		"./bridge/cmd/scim-bridge")
 	build.Dir = filepath.Dir(strings.TrimSpace(string(root)))
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
@@ -88,7 +89,8 @@ func TestAPlanSaysWhichProgramReplacesWhich(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	bin := t.TempDir()
-	if err := os.Link(filepath.Join(providertest.Installation(t), "terraform-provider-scimbridge"), filepath.Join(bin, "terraform-provider-scimbridge")); err != nil {
+	if err := os.Link(filepath.Join(providertest.Installation(t), "terraform-provider-scimbridge"),
+		filepath.Join(bin, "terraform-provider-scimbridge")); err != nil {
 		t.Fatal(err)
 	}
 	w.useProvider(bin)
@@ -108,7 +110,8 @@ func TestAPlanSaysWhichProgramReplacesWhich(t *testing.T) {
 	release(t, bin, program[newer])
 	p := w.plan(v)
 	p.expect(t, map[string]string{"scimbridge_deployment.bridge": "update"})
-	expectSaid(t, p.text, "The bridge's program changes", "replaces version "+older+" of the bridge by version "+newer, quote(older)+" -> "+quote(newer))
+	expectSaid(t, p.text, "The bridge's program changes", "replaces version "+older+" of the bridge by version "+newer,
+		quote(older)+" -> "+quote(newer))
 	for name := range p.open(t) {
 		if name != "observed_revision" && name != "status" && name != "problems" {
 			t.Errorf("%s is open in the plan:\n%s", name, p.text)
@@ -130,11 +133,12 @@ func TestAPlanSaysWhichProgramReplacesWhich(t *testing.T) {
 func (w *workspace) useProvider(bin string) {
 	w.t.Helper()
 	path := filepath.Join(w.dir, "terraform.rc")
-	write(w.t, path, "provider_installation {\n  dev_overrides { \"scimbridge/scimbridge\" = "+quote(bin)+" }\n  direct {}\n}")
+	write(w.t, path, "provider_installation {\n  dev_overrides { \"scimbridge/scimbridge\" = "+quote(bin)+
+		" }\n  direct {}\n}")
 }
 
-// What Terraform cannot find it does not take for gone.
-func TestABridgeThatIsNotFoundIsToldInWords(t *testing.T) {
+// A bridge that Terraform cannot find is not taken for destroyed.
+func TestAPlanSaysWhyABridgeIsNotFound(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.config(w.base(""))
@@ -149,9 +153,10 @@ func TestABridgeThatIsNotFoundIsToldInWords(t *testing.T) {
 	}
 	p := w.plan(v)
 	p.expect(t, map[string]string{"scimbridge_deployment.bridge": "update"})
-	expectSaid(t, p.text, "The record of the deployment is lost", "The bridge runs all the same", "its folder lies at "+moved)
+	expectSaid(t, p.text, "The record of the deployment is lost", "The bridge runs all the same",
+		"its folder lies at "+moved)
 
-	// A configuration that follows the folder would end the bridge and then find it in its own way.
+	// A configuration with the folder's new path would replace the deployment, and the old bridge would be in the way.
 	w.config(strings.Replace(w.base(""), quote(w.dataDir), quote(moved), 1))
 	code, out := w.run(v, "plan", "-no-color", "-input=false")
 	if code != 1 {
@@ -164,7 +169,7 @@ func TestABridgeThatIsNotFoundIsToldInWords(t *testing.T) {
 	w.config(w.base(""))
 	w.plan(v).expectNoChanges(t)
 
-	// Nothing is remembered, and nothing is there: only the account knows of the bridge.
+	// No record and no process is left: only the account knows the bridge.
 	w.forgetPrivate()
 	if err := os.RemoveAll(w.dataDir); err != nil {
 		t.Fatal(err)
@@ -181,7 +186,7 @@ func TestABridgeThatIsNotFoundIsToldInWords(t *testing.T) {
 	expectSaid(t, out, "Cannot destroy the deployment", "instance "+before.Instance)
 }
 
-// endsWith ends a process with the test, whatever becomes of its folder.
+// endsWith ends a process at the end of the test, even if its folder is gone.
 func (w *world) endsWith(pid int) {
 	w.t.Cleanup(func() { _ = syscall.Kill(pid, syscall.SIGKILL) })
 }
@@ -230,8 +235,10 @@ func TestADeploymentIsNotDestroyedForAnotherAccount(t *testing.T) {
 	w.apply(v)
 	other := providertest.NewAccount(t)
 	right := w.env
-	w.env = append(append([]string{}, right...), "SCIMBRIDGE_ACCOUNT_URL="+other.URL, "SCIMBRIDGE_ACCOUNT_TOKEN="+other.Token)
-	code, out := w.run(v, "destroy", "-refresh=false", "-auto-approve", "-no-color", "-input=false", "-target=scimbridge_deployment.bridge")
+	w.env = append(append([]string{}, right...), "SCIMBRIDGE_ACCOUNT_URL="+other.URL,
+		"SCIMBRIDGE_ACCOUNT_TOKEN="+other.Token)
+	code, out := w.run(v, "destroy", "-refresh=false", "-auto-approve", "-no-color", "-input=false",
+		"-target=scimbridge_deployment.bridge")
 	if code == 0 {
 		t.Error("the deployment was destroyed")
 	}
@@ -244,7 +251,7 @@ func TestADeploymentIsNotDestroyedForAnotherAccount(t *testing.T) {
 	}
 }
 
-// A sensitive variable marks what is given by it, in the plan of an import too.
+// A sensitive variable marks the values that it gives, in the plan of an import too.
 func TestAnImportWithASensitiveTokenChangesNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -300,7 +307,7 @@ func TestAnInterruptedUpdateLeavesTheOldBridge(t *testing.T) {
 	w.destroy(v)
 }
 
-func TestAKilledUpdateLeavesTheOldBridgeAndTheNextApplyTidiesUp(t *testing.T) {
+func TestAKilledUpdateLeavesTheOldBridgeAndTheNextApplyCleansUp(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.config(w.base(""))
@@ -313,7 +320,8 @@ func TestAKilledUpdateLeavesTheOldBridgeAndTheNextApplyTidiesUp(t *testing.T) {
 	if now := w.bridge(); now.PID != before.PID {
 		t.Errorf("the bridge is %+v, before %+v", now, before)
 	}
-	if err := os.Remove(filepath.Join(w.dir, ".terraform.tfstate.lock.info")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := os.Remove(filepath.Join(w.dir, ".terraform.tfstate.lock.info")); err != nil &&
+		!errors.Is(err, fs.ErrNotExist) {
 		t.Fatal(err)
 	}
 	w.config(strings.Replace(w.base(""), `"trace"`, `"debug"`, 1))
@@ -348,7 +356,8 @@ func TestAnInterruptedCreateKeepsTheBridgeThatItMade(t *testing.T) {
 func TestATimeoutNamesItsArgument(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	config := strings.Replace(w.base(unreachable), "  depends_on = [\n", "  timeouts   = { create = \"3s\" }\n  depends_on = [\n", 1)
+	config := strings.Replace(w.base(unreachable), "  depends_on = [\n",
+		"  timeouts   = { create = \"3s\" }\n  depends_on = [\n", 1)
 	w.config(config)
 	v := vars{"token": newToken(t).Reveal()}
 	expectSaid(t, w.apply(v), "imed out after 3s (timeouts.create)")
@@ -359,7 +368,7 @@ func TestATimeoutNamesItsArgument(t *testing.T) {
 // its provider, as a terminal does.
 func (w *world) stoppedApply(v vars, s os.Signal, reached func() bool) string {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.t.Context(), 2*patience)
+	ctx, cancel := context.WithTimeout(w.t.Context(), 2*timeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, providertest.Terraform(w.t), "apply", "-auto-approve", "-no-color", "-input=false")
 	cmd.Dir, cmd.Env = w.dir, append([]string{}, w.env...)

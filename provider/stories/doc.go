@@ -1,5 +1,5 @@
-// Package stories holds the stories that scimbridge exists for, each an
-// acceptance test: a real Terraform with the built provider, the bridge as
-// a real process, a real account service. It has no code of its own; what one
-// resource alone promises is tested beside that resource.
+// Package stories holds the acceptance tests of whole user stories, with a real
+// Terraform and the built provider, real bridge processes and a real account
+// service. It has no code of its own. Tests of a single resource are in that
+// resource's package.
 package stories

@@ -10,8 +10,8 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
 )
 
-// S10: whatever somebody changes behind Terraform's back, the next plan shows
-// exactly that and nothing else, and apply puts it right.
+// S10: the next plan shows exactly what was changed by hand, and apply restores
+// it.
 func TestAPlanShowsExactlyWhatSomebodyChanged(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -41,7 +41,8 @@ func TestAPlanShowsExactlyWhatSomebodyChanged(t *testing.T) {
 		{
 			what: "a rule is deleted",
 			make: func() {
-				resp, err := apitest.Read[struct{}](client.DeleteFirewallRule(t.Context(), w.attribute("scimbridge_firewall_rule.caller", "id"), nil))
+				resp, err := apitest.Read[struct{}](client.DeleteFirewallRule(t.Context(),
+					w.attribute("scimbridge_firewall_rule.caller", "id"), nil))
 				done(t, resp.Status, resp.Body, err)
 			},
 			plan: map[string]string{"scimbridge_firewall_rule.caller": "create"},

@@ -10,10 +10,10 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/ipdata/ipdatatest"
 )
 
-// S5: somebody edits the firewall rule that let the bridge in. The log, the
-// status page and the account name address and rule, the plan shows exactly
-// that drift, and apply heals it without touching the bridge's process.
-func TestAFirewallRuleThatBlocksTheBridgeIsNamedAndHealed(t *testing.T) {
+// S5: the firewall rule that allows the bridge is edited by hand. The log, the
+// status page and the account name the address and the rule, the plan shows
+// exactly that drift, and apply repairs it without restarting the bridge.
+func TestAFirewallRuleThatBlocksTheBridgeIsNamedAndRepaired(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	token := newToken(t)
@@ -37,7 +37,8 @@ func TestAFirewallRuleThatBlocksTheBridgeIsNamedAndHealed(t *testing.T) {
 		t.Fatalf("shutting out a live bridge was not refused with its address: %d %s", refused.Status, refused.Body)
 	}
 	yes := true
-	allowed, err := apitest.Read[api.FirewallRule](w.account.API.ReplaceFirewallRule(t.Context(), id, &api.ReplaceFirewallRuleParams{AllowLockout: &yes}, edited))
+	allowed, err := apitest.Read[api.FirewallRule](w.account.API.ReplaceFirewallRule(t.Context(), id,
+		&api.ReplaceFirewallRuleParams{AllowLockout: &yes}, edited))
 	done(t, allowed.Status, allowed.Body, err)
 
 	w.eventuallyLogged("Your current location or network is blocked by an account firewall rule")
@@ -52,7 +53,8 @@ func TestAFirewallRuleThatBlocksTheBridgeIsNamedAndHealed(t *testing.T) {
 	}
 	provisioning, err := apitest.Read[api.Provisioning](w.account.API.GetProvisioning(t.Context()))
 	done(t, provisioning.Status, provisioning.Body, err)
-	if r := provisioning.Value.LastRefusal; r == nil || r.Address != "127.0.0.9" || r.RuleId != nil || r.Code != api.RefusalCodeFirewallBlocked {
+	if r := provisioning.Value.LastRefusal; r == nil || r.Address != "127.0.0.9" || r.RuleId != nil ||
+		r.Code != api.RefusalCodeFirewallBlocked {
 		t.Errorf("the account's last refusal should name 127.0.0.9 and no rule: %+v", r)
 	}
 
@@ -65,18 +67,19 @@ func TestAFirewallRuleThatBlocksTheBridgeIsNamedAndHealed(t *testing.T) {
 	w.plan(nil).expectNoChanges(t)
 
 	// While everybody else is denied, destroying the caller's own rule is refused.
-	if code, out := w.run(nil, "destroy", "-auto-approve", "-no-color", "-input=false"); code == 0 || !strings.Contains(out, "allow_lockout") {
+	if code, out := w.run(nil, "destroy", "-auto-approve", "-no-color", "-input=false"); code == 0 ||
+		!strings.Contains(out, "allow_lockout") {
 		t.Errorf("destroy should refuse to lock out its own caller and name allow_lockout; it ended with %d:\n%s", code, out)
 	}
 	w.defaultAction(api.Allow)
-	// Terraform plans what is already destroyed as if to make it again, for
-	// which a token is needed, any.
+	// Terraform plans what is already destroyed as a creation, which needs a
+	// token; any token will do.
 	w.destroy(vars{"token": newToken(t).Reveal()})
 }
 
-// S6: the bridge runs at a cloud provider, and somebody denies cloud providers.
-// The remedy offers both ways out; the allow rule for the bridge's address,
-// placed before it, heals without touching the bridge.
+// S6: the bridge runs at a cloud provider, and a rule denies cloud providers.
+// The remedy offers both ways out. The allow rule for the bridge's address,
+// placed before it, repairs it without restarting the bridge.
 func TestARuleOnCloudProvidersIsNamedWithBothWaysOut(t *testing.T) {
 	t.Parallel()
 	const amazon = 16509
@@ -90,7 +93,8 @@ func TestARuleOnCloudProvidersIsNamedWithBothWaysOut(t *testing.T) {
 
 	yes, first := true, 50
 	action, kinds := api.Deny, []api.AnonymousIP{api.CloudProvider}
-	rule, err := apitest.Read[api.FirewallRule](w.account.API.CreateFirewallRule(t.Context(), &api.CreateFirewallRuleParams{AllowLockout: &yes},
+	rule, err := apitest.Read[api.FirewallRule](w.account.API.CreateFirewallRule(t.Context(),
+		&api.CreateFirewallRuleParams{AllowLockout: &yes},
 		api.FirewallRuleInput{Action: &action, AnonymousIps: &kinds, Priority: &first}))
 	done(t, rule.Status, rule.Body, err)
 
@@ -101,7 +105,8 @@ func TestARuleOnCloudProvidersIsNamedWithBothWaysOut(t *testing.T) {
 		}
 	}
 
-	w.config(strings.Replace(w.base(fromAddress), `description = "the bridge"`, "description = \"the bridge\"\n  priority = 10", 1))
+	w.config(strings.Replace(w.base(fromAddress), `description = "the bridge"`,
+		"description = \"the bridge\"\n  priority = 10", 1))
 	w.plan(nil).expect(t, map[string]string{"scimbridge_firewall_rule.bridge": "update"})
 	w.apply(nil)
 	w.eventuallyHealthy(token)
@@ -112,8 +117,8 @@ func TestARuleOnCloudProvidersIsNamedWithBothWaysOut(t *testing.T) {
 	w.destroy(nil)
 }
 
-// S9: the plan of a firewall change says whom it would lock out before
-// anything is applied: the bridge, or whoever runs Terraform.
+// S9: the plan of a firewall change names the bridge or the Terraform caller
+// that it would lock out, before anything is applied.
 func TestAPlanSaysWhomAFirewallChangeWouldLockOut(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -149,6 +154,7 @@ resource "scimbridge_firewall_rule" "mistake" {
 // defaultAction changes the account's default action by hand.
 func (w *world) defaultAction(action api.FirewallAction) {
 	w.t.Helper()
-	resp, err := apitest.Read[api.Firewall](w.account.API.UpdateFirewall(w.t.Context(), nil, api.FirewallUpdate{DefaultAction: &action}))
+	resp, err := apitest.Read[api.Firewall](w.account.API.UpdateFirewall(w.t.Context(), nil,
+		api.FirewallUpdate{DefaultAction: &action}))
 	done(w.t, resp.Status, resp.Body, err)
 }

@@ -10,12 +10,12 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
 )
 
-// onlyHere matches the arguments that live in Terraform alone: after an import
-// they are taken into the state by the next apply, which calls nobody.
+// onlyHere matches the arguments that only Terraform keeps: after an import the
+// next apply writes them to the state without a request.
 var onlyHere = regexp.MustCompile(`(?m)^ +(bearer_token_wo_version|overlap) .*\n`)
 
-// A state that is lost is made anew by importing each resource; the bridge
-// goes on running, no credential is rotated, and the next plan is empty.
+// A lost state is restored by importing each resource: the bridge keeps running,
+// no credential is rotated, and the next plan is empty.
 func TestALostStateIsImportedWithoutAChange(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -47,8 +47,7 @@ func TestALostStateIsImportedWithoutAChange(t *testing.T) {
 	w.destroy(vars{"token": token.Reveal()})
 }
 
-// The same by identity, which Terraform has kept of every object: one plan
-// imports them all.
+// The same by identity: one plan imports all objects.
 func TestALostStateIsImportedByIdentityWithoutAChange(t *testing.T) {
 	t.Parallel()
 	providertest.Identity.Need(t)
@@ -89,7 +88,8 @@ func TestALostStateIsImportedByIdentityWithoutAChange(t *testing.T) {
 		}
 	}
 	w.config(config + imports.String())
-	if out := w.apply(vars{"token": token.Reveal()}); !strings.Contains(out, "5 imported, 0 added, 0 changed, 0 destroyed") {
+	if out := w.apply(vars{"token": token.Reveal()}); !strings.Contains(out,
+		"5 imported, 0 added, 0 changed, 0 destroyed") {
 		t.Errorf("not a clean import:\n%s", out)
 	}
 	w.plan(vars{"token": token.Reveal()}).expectNoChanges(t)

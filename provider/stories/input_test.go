@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// Bodies and parameters that no identity provider should send: each gets a
-// SCIM error that says what was wrong, and the process goes on.
+// Each bad body or parameter gets a SCIM error that says what was wrong, and the
+// process keeps running.
 func TestBadRequestsGetAClearAnswerAndLeaveTheBridgeUp(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -30,15 +30,18 @@ func TestBadRequestsGetAClearAnswerAndLeaveTheBridgeUp(t *testing.T) {
 		{"userName an object", "POST", "/Users", `{"userName": {"a": 5}}`, 400, "invalidValue"},
 		{"name a string", "POST", "/Users", `{"userName": "x", "name": "y"}`, 400, "invalidValue"},
 		{"emails a boolean", "PUT", "/Users/" + id, `{"userName": "x", "emails": true}`, 400, "invalidValue"},
-		{"too deep", "POST", "/Users", `{"userName":"x","x":` + strings.Repeat("[", 10000) + strings.Repeat("]", 10000) + `}`, 400, ""},
+		{"too deep", "POST", "/Users", `{"userName":"x","x":` + strings.Repeat("[", 10000) + strings.Repeat("]", 10000) + `}`,
+			400, ""},
 		{"too large", "POST", "/Users", `{"userName":"x","x":"` + strings.Repeat("y", 12<<20) + `"}`, 413, ""},
-		{"larger than the account keeps", "POST", "/Users", `{"userName":"x","x":"` + strings.Repeat("y", 70<<10) + `"}`, 413, ""},
+		{"larger than the account keeps", "POST", "/Users", `{"userName":"x","x":"` + strings.Repeat("y", 70<<10) + `"}`, 413,
+			""},
 		{"a NUL byte", "POST", "/Users", "{\"userName\":\"a\x00b\"}", 400, ""},
 		{"invalid UTF-8", "POST", "/Users", "{\"userName\":\"a\xffb\"}", 400, ""},
 		{"a bad filter", "GET", "/Users?filter=userName%20eq", "", 400, "invalidFilter"},
 		{"an unknown operation", "PATCH", "/Users/" + id, `{"Operations":[{"op":"move","path":"x"}]}`, 400, ""},
 		{"no operations", "PATCH", "/Users/" + id, `{"Operations":5}`, 400, ""},
-		{"an unclosed path", "PATCH", "/Users/" + id, `{"Operations":[{"op":"add","path":"emails[type eq","value":1}]}`, 400, "invalidPath"},
+		{"an unclosed path", "PATCH", "/Users/" + id, `{"Operations":[{"op":"add","path":"emails[type eq","value":1}]}`, 400,
+			"invalidPath"},
 		{"an unknown id", "GET", "/Users/nobody", "", 404, ""},
 		{"a method that is not there", "DELETE", "/Users", "", 405, ""},
 	} {
@@ -74,7 +77,7 @@ func bodyOf(s string) any {
 	return s
 }
 
-// What the configuration says wrong is an error of the plan, at its place.
+// A mistake in the configuration is an error of the plan, at the argument.
 func TestBadConfigurationIsRefusedAtPlan(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -87,9 +90,12 @@ terraform {
 		what, config string
 		says         []string
 	}{
-		{"host bits in a CIDR range", `resource "scimbridge_firewall_rule" "x" { ip_ranges = ["10.0.0.7/24"] }`, []string{"ip_ranges", "10.0.0.0/24"}},
-		{"no address at all", `resource "scimbridge_firewall_rule" "x" { ip_ranges = ["office"] }`, []string{"ip_ranges", "office"}},
-		{"a domain with a scheme", `resource "scimbridge_signup_domain" "x" { domain = "https://example.com" }`, []string{"domain", "example.com"}},
+		{"host bits in a CIDR range", `resource "scimbridge_firewall_rule" "x" { ip_ranges = ["10.0.0.7/24"] }`,
+			[]string{"ip_ranges", "10.0.0.0/24"}},
+		{"no address at all", `resource "scimbridge_firewall_rule" "x" { ip_ranges = ["office"] }`,
+			[]string{"ip_ranges", "office"}},
+		{"a domain with a scheme", `resource "scimbridge_signup_domain" "x" { domain = "https://example.com" }`,
+			[]string{"domain", "example.com"}},
 		{"a domain with a space", `resource "scimbridge_signup_domain" "x" { domain = "example .com" }`, []string{"domain"}},
 		{"a relative data folder", `resource "scimbridge_deployment" "x" {
   name = "x"

@@ -18,8 +18,8 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
 )
 
-// Whoever interrupts an apply finds what it made in the state: the next apply
-// makes the rest, and nothing twice.
+// After an interrupted apply the state has everything that was created: the next
+// apply creates the rest, and nothing twice.
 func TestAnInterruptedApplyIsFinishedByTheNext(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
@@ -54,7 +54,8 @@ resource "scimbridge_provisioning" "it" {
 			t.Parallel()
 			account := providertest.NewAccount(t)
 			line := &slowLine{write: row.write, reached: make(chan struct{}), interrupted: make(chan struct{})}
-			w := newWorkspace(t, providertest.Installation(t), "SCIMBRIDGE_ACCOUNT_URL="+line.before(t, account), "SCIMBRIDGE_ACCOUNT_TOKEN="+account.Token)
+			w := newWorkspace(t, providertest.Installation(t), "SCIMBRIDGE_ACCOUNT_URL="+line.before(t, account),
+				"SCIMBRIDGE_ACCOUNT_TOKEN="+account.Token)
 			w.config(row.config)
 			v := vars{"token": newToken(t).Reveal()}
 
@@ -68,9 +69,9 @@ resource "scimbridge_provisioning" "it" {
 	}
 }
 
-// A slowLine lies before an account. From a given write on, requests have
-// their effect at once, and their answers come when Terraform knows that it is
-// to stop.
+// A slowLine is a proxy before an account. From a given write on, it forwards
+// requests at once and returns their responses when Terraform has been told to
+// stop.
 type slowLine struct {
 	write       int
 	reached     chan struct{} // closed by that write
@@ -122,11 +123,11 @@ func (l *slowLine) slow(r *http.Request) bool {
 	return l.writes >= l.write
 }
 
-// interruptedApply applies until the line is slow, and then interrupts
-// Terraform as Ctrl-C does.
+// interruptedApply applies until the line is slow, then interrupts Terraform as
+// Ctrl-C does.
 func (w *workspace) interruptedApply(v vars, line *slowLine) string {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
+	ctx, cancel := context.WithTimeout(w.t.Context(), timeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, providertest.Terraform(w.t), "apply", "-auto-approve", "-no-color", "-input=false")
 	cmd.Dir, cmd.Env = w.dir, w.env
@@ -153,7 +154,7 @@ func (w *workspace) interruptedApply(v vars, line *slowLine) string {
 	return out.String()
 }
 
-// watched is an output that tells when words first appear in it.
+// watched is an output that signals when words first appear in it.
 type watched struct {
 	words string
 	seen  chan struct{}

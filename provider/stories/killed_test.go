@@ -13,8 +13,8 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
 )
 
-// killed has what a run that was killed among many creations left: the
-// objects, and a state that knows none of them.
+// killed returns what a run leaves that is killed while it creates many objects:
+// the objects, and a state without them.
 const killed = requirements + `
 variable "adopt" {
   type    = bool
@@ -36,20 +36,25 @@ resource "scimbridge_firewall_rule" "of" {
 func newKilled(t *testing.T) *workspace {
 	t.Helper()
 	account := providertest.NewAccount(t)
-	w := newWorkspace(t, providertest.Installation(t), "SCIMBRIDGE_ACCOUNT_URL="+account.URL, "SCIMBRIDGE_ACCOUNT_TOKEN="+account.Token)
+	w := newWorkspace(t, providertest.Installation(t), "SCIMBRIDGE_ACCOUNT_URL="+account.URL,
+		"SCIMBRIDGE_ACCOUNT_TOKEN="+account.Token)
 	for i := range 30 {
-		d, err := apitest.Read[api.SignupDomain](account.API.CreateSignupDomain(t.Context(), nil, api.SignupDomainInput{Domain: fmt.Sprintf("d%d.example", i)}))
+		d, err := apitest.Read[api.SignupDomain](account.API.CreateSignupDomain(t.Context(), nil, api.SignupDomainInput{
+			Domain: fmt.Sprintf("d%d.example", i),
+		}))
 		providertest.Expect(t, http.StatusCreated, d, err)
 		ranges, description := []string{fmt.Sprintf("10.0.%d.0/24", i)}, fmt.Sprintf("net %d", i)
-		r, err := apitest.Read[api.FirewallRule](account.API.CreateFirewallRule(t.Context(), nil, api.FirewallRuleInput{IpRanges: &ranges, Description: &description}))
+		r, err := apitest.Read[api.FirewallRule](account.API.CreateFirewallRule(t.Context(), nil, api.FirewallRuleInput{
+			IpRanges: &ranges, Description: &description,
+		}))
 		providertest.Expect(t, http.StatusCreated, r, err)
 	}
 	w.config(killed)
 	return w
 }
 
-// The apply after a killed one says once what is there, with blocks to paste
-// that are right as they stand.
+// The apply after a killed one lists the existing objects once, as import blocks
+// that can be pasted as they are.
 func TestAfterAKilledRunTheImportBlocksAreReady(t *testing.T) {
 	t.Parallel()
 	w := newKilled(t)
@@ -71,7 +76,7 @@ func TestAfterAKilledRunTheImportBlocksAreReady(t *testing.T) {
 	w.plan(nil).expectNoChanges(t) // the blocks are still there, and do nothing
 }
 
-func TestAfterAKilledRunWhatIsThereCanBeAdopted(t *testing.T) {
+func TestAfterAKilledRunExistingObjectsCanBeAdopted(t *testing.T) {
 	t.Parallel()
 	w := newKilled(t)
 	adopt := vars{"adopt": "true"}
@@ -84,13 +89,15 @@ func TestAfterAKilledRunWhatIsThereCanBeAdopted(t *testing.T) {
 	if id := w.attribute("scimbridge_signup_domain.counted[7]", "id"); id != "d7.example" {
 		t.Errorf("the state has %q", id)
 	}
-	// Under other names, all is handed over, in whatever order.
+	// Under other names all objects are handed over, in any order.
 	w.config(strings.NewReplacer(`"counted"`, `"renamed"`, `"of"`, `"named"`).Replace(killed))
 	w.apply(adopt)
 	w.plan(adopt).expectNoChanges(t)
 	w.destroy(adopt)
-	w.config(requirements + "data \"scimbridge_signup_domains\" \"all\" {}\ndata \"scimbridge_firewall_policy\" \"it\" {}\n" +
-		"output \"left\" {\n  value = length(data.scimbridge_signup_domains.all.domains) + length(data.scimbridge_firewall_policy.it.rules)\n}\n")
+	w.config(requirements + "data \"scimbridge_signup_domains\" \"all\" {}\n" +
+		"data \"scimbridge_firewall_policy\" \"it\" {}\n" +
+		"output \"left\" {\n  value = length(data.scimbridge_signup_domains.all.domains) + " +
+		"length(data.scimbridge_firewall_policy.it.rules)\n}\n")
 	if out := w.apply(nil); !strings.Contains(out, "left = 0") {
 		t.Errorf("something is left:\n%s", out)
 	}

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// S2: as long as two tokens work, every plan says so: until when, and whether
+// S2: during an overlap every plan says until when both tokens work, and whether
 // the identity provider still uses the old one.
-func TestAPlanDuringAnOverlapSaysWhoStillUsesTheOldToken(t *testing.T) {
+func TestAPlanDuringAnOverlapSaysWhereTheOldTokenIsUsed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	first, second := newToken(t), newToken(t)
@@ -23,9 +23,11 @@ func TestAPlanDuringAnOverlapSaysWhoStillUsesTheOldToken(t *testing.T) {
 	}
 	p := w.plan(vars{"token_version": "2"})
 	p.expectNoChanges(t)
-	// As one line: Terraform breaks and frames what it warns of.
+	// In one line: Terraform wraps and frames warnings.
 	text := strings.Join(strings.Fields(strings.ReplaceAll(p.text, "│", " ")), " ")
-	for _, want := range []string{"Two bearer tokens work", "until " + overlap.Until.Format(time.RFC3339), "from 127.0.0.1"} {
+	for _, want := range []string{
+		"Two bearer tokens work", "until " + overlap.Until.Format(time.RFC3339), "from 127.0.0.1",
+	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the plan does not say %q:\n%s", want, p.text)
 		}

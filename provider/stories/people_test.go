@@ -28,7 +28,7 @@ func TestAnAddressUnderAForeignDomainWaitsForTheDomain(t *testing.T) {
 	w.apply(vars{"token": token.Reveal()})
 
 	id := w.invite(token, "ada@example.com")
-	// Before she accepts, another address would simply replace hers.
+	// Before the invitation is accepted, another address would simply replace this one.
 	follow(t, regexp.MustCompile(`http://\S+/join/[\w-]+`).FindString(w.account.Command("mail")))
 	w.scim(token, http.MethodPatch, "/Users/"+id, map[string]any{
 		"schemas": []string{"urn:ietf:params:scim:api:messages:2.0:PatchOp"},
@@ -60,7 +60,8 @@ resource "scimbridge_signup_domain" "new" {
 	if link == "" {
 		t.Fatalf("no confirmation e-mail went out by itself:\n%s", w.account.Command("mail"))
 	}
-	if m, found := w.member("ada@example.com"); !found || m.PendingAddress == nil || *m.PendingAddress != "ada@example.net" {
+	if m, found := w.member("ada@example.com"); !found || m.PendingAddress == nil ||
+		*m.PendingAddress != "ada@example.net" {
 		t.Fatalf("before the confirmation the old address should sign in and the new one wait: %+v", m)
 	}
 	follow(t, link)
@@ -108,10 +109,10 @@ func originOf(t *testing.T, link string) string {
 	return u.Scheme + "://" + u.Host
 }
 
-// The whole road: everything that identity providers were recorded to send
-// goes through a bridge that Terraform deployed, and its effect is in the
-// account. Then both processes are killed, and nothing is lost.
-func TestWhatProvidersSendArrivesInTheAccountAndSurvivesAKill(t *testing.T) {
+// All recorded traffic of identity providers goes through a bridge that
+// Terraform deployed, and its effect is in the account. Then both processes are
+// killed, and nothing is lost.
+func TestRecordedTrafficArrivesInTheAccountAndSurvivesAKill(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	token := newToken(t)
@@ -121,7 +122,7 @@ func TestWhatProvidersSendArrivesInTheAccountAndSurvivesAKill(t *testing.T) {
 	player := &simulate.Player{
 		URL:       "http://" + w.listen + "/scim/v2",
 		Client:    http.DefaultClient,
-		Patience:  patience,
+		Patience:  timeout,
 		Authorize: func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+token.Reveal()) },
 	}
 	played := 0
@@ -140,8 +141,8 @@ func TestWhatProvidersSendArrivesInTheAccountAndSurvivesAKill(t *testing.T) {
 		t.FailNow()
 	}
 
-	// Each person that SCIM shows is a member whom the administrator sees, with
-	// the same name and the same answer to whether he is let in.
+	// Each person in SCIM is a member in the admin API, with the same name and the
+	// same active state.
 	people := everyone(w, token)
 	if len(people) < 10 {
 		t.Fatalf("only %d people are left after the exchanges", len(people))
@@ -175,7 +176,7 @@ func TestWhatProvidersSendArrivesInTheAccountAndSurvivesAKill(t *testing.T) {
 	w.destroy(nil)
 }
 
-// someone is a person as SCIM shows them.
+// someone is a person as SCIM shows it.
 type someone struct {
 	ID       string
 	UserName string
@@ -209,9 +210,11 @@ func everyone(w *world, token session.Token) []someone {
 func memberLines(w *world) string {
 	w.t.Helper()
 	limit := 1000
-	members, err := apitest.Read[api.MemberPage](w.account.API.ListMembers(w.t.Context(), &api.ListMembersParams{Limit: &limit}))
+	members, err := apitest.Read[api.MemberPage](w.account.API.ListMembers(w.t.Context(),
+		&api.ListMembersParams{Limit: &limit}))
 	done(w.t, members.Status, members.Body, err)
-	groups, err := apitest.Read[api.AccountGroupPage](w.account.API.ListGroups(w.t.Context(), &api.ListGroupsParams{Limit: &limit}))
+	groups, err := apitest.Read[api.AccountGroupPage](w.account.API.ListGroups(w.t.Context(),
+		&api.ListGroupsParams{Limit: &limit}))
 	done(w.t, groups.Status, groups.Body, err)
 	var lines strings.Builder
 	for _, m := range members.Value.Items {
@@ -228,7 +231,9 @@ func assertMember(t *testing.T, w *world, p someone) {
 	t.Helper()
 	managed := true
 	limit := 1000
-	resp, err := apitest.Read[api.MemberPage](w.account.API.ListMembers(t.Context(), &api.ListMembersParams{Managed: &managed, Limit: &limit}))
+	resp, err := apitest.Read[api.MemberPage](w.account.API.ListMembers(t.Context(), &api.ListMembersParams{
+		Managed: &managed, Limit: &limit,
+	}))
 	done(t, resp.Status, resp.Body, err)
 	for _, m := range resp.Value.Items {
 		if m.PersonId == nil || *m.PersonId != p.ID {
@@ -242,7 +247,7 @@ func assertMember(t *testing.T, w *world, p someone) {
 		}
 		return
 	}
-	// Whoever cannot or should not be invited is stored and waits.
+	// A person who cannot or should not be invited is stored and waits.
 	if p.Active != nil && !*p.Active || !strings.Contains(p.UserName, "@") {
 		return
 	}

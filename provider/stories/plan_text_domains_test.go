@@ -9,11 +9,12 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
 )
 
-// As for the firewall, the text of the main plans of the sign-up domains.
+// The text of the main plans of sign-up domains, word for word.
 func TestPlansOfDomainsReadWell(t *testing.T) {
 	t.Parallel()
 	account := providertest.NewAccount(t)
-	w := newWorkspace(t, providertest.Installation(t), "SCIMBRIDGE_ACCOUNT_URL="+account.URL, "SCIMBRIDGE_ACCOUNT_TOKEN="+account.Token)
+	w := newWorkspace(t, providertest.Installation(t), "SCIMBRIDGE_ACCOUNT_URL="+account.URL,
+		"SCIMBRIDGE_ACCOUNT_TOKEN="+account.Token)
 	domains := func(arguments string) string {
 		return "resource \"scimbridge_signup_domains\" \"all\" {\n" + arguments + "}\n"
 	}
@@ -29,10 +30,12 @@ func TestPlansOfDomainsReadWell(t *testing.T) {
 	w.apply(nil)
 	plan("domains-with-a-mail-provider", domains("  domains = [\"example.com\", \"example.org\", \"gmail.com\"]\n"))
 
-	made, err := apitest.Read[api.SignupDomain](account.API.CreateSignupDomain(t.Context(), nil, api.SignupDomainInput{Domain: "outlook.com"}))
+	made, err := apitest.Read[api.SignupDomain](account.API.CreateSignupDomain(t.Context(), nil,
+		api.SignupDomainInput{Domain: "outlook.com"}))
 	providertest.Expect(t, http.StatusCreated, made, err)
 	plan("domains-with-a-foreign-one", company)
-	plan("domains-that-report-a-foreign-one", domains("  domains = [\"example.com\", \"example.org\"]\n  on_unmanaged = \"report\"\n"))
+	plan("domains-that-report-a-foreign-one",
+		domains("  domains = [\"example.com\", \"example.org\"]\n  on_unmanaged = \"report\"\n"))
 
 	gone, err := apitest.Read[struct{}](account.API.DeleteSignupDomain(t.Context(), "outlook.com", nil))
 	providertest.Expect(t, http.StatusNoContent, gone, err)

@@ -16,12 +16,13 @@ import (
 
 var update = flag.Bool("update", false, "write testdata/plans anew from what Terraform prints")
 
-// The plan is what reviewers read: its text for the main changes of a
-// firewall is held here, word for word.
+// The text of the main plans of a firewall, word for word: it is what reviewers
+// read.
 func TestPlansReadWell(t *testing.T) {
 	t.Parallel()
 	account := providertest.NewAccount(t)
-	w := newWorkspace(t, providertest.Installation(t), "SCIMBRIDGE_ACCOUNT_URL="+account.URL, "SCIMBRIDGE_ACCOUNT_TOKEN="+account.Token)
+	w := newWorkspace(t, providertest.Installation(t), "SCIMBRIDGE_ACCOUNT_URL="+account.URL,
+		"SCIMBRIDGE_ACCOUNT_TOKEN="+account.Token)
 
 	const office = `
 resource "scimbridge_firewall_rule" "office" {
@@ -45,26 +46,33 @@ resource "scimbridge_firewall_policy" "this" {
 		apply        bool
 	}{
 		{file: "rule-created", config: office, apply: true},
-		{file: "rule-changed-in-place", config: strings.Replace(office, `"192.0.2.0/24"`, `"192.0.2.0/25", "203.0.113.7"`, 1)},
+		{file: "rule-changed-in-place", config: strings.Replace(office, `"192.0.2.0/24"`, `"192.0.2.0/25", "203.0.113.7"`,
+			1)},
 		{file: "rule-edited-by-hand", config: office, apply: true, before: func() {
 			action, priority, ranges := api.Report, 7, []string{"127.0.0.0/8"}
-			resp, err := apitest.Read[api.FirewallRule](account.API.ReplaceFirewallRule(t.Context(), w.attribute("scimbridge_firewall_rule.office", "id"), nil,
+			resp, err := apitest.Read[api.FirewallRule](account.API.ReplaceFirewallRule(t.Context(),
+				w.attribute("scimbridge_firewall_rule.office", "id"), nil,
 				api.FirewallRuleInput{Action: &action, Priority: &priority, IpRanges: &ranges}))
 			done(t, resp.Status, resp.Body, err)
 		}},
 		{file: "rule-that-locks-out", config: strings.Replace(office, "ip_ranges", "action = \"deny\"\n  ip_ranges", 1)},
 		{file: "rule-destroyed", config: "", apply: true},
 		{file: "policy-created", config: policy, apply: true},
-		{file: "policy-with-a-rule-renamed-and-one-changed", config: strings.NewReplacer("office =", "headquarters =", `"198.51.100.0/24"`, `"198.51.100.0/25"`).Replace(policy)},
+		{file: "policy-with-a-rule-renamed-and-one-changed", config: strings.NewReplacer("office =", "headquarters =",
+			`"198.51.100.0/24"`, `"198.51.100.0/25"`).Replace(policy)},
 		{file: "policy-with-a-foreign-rule", config: policy, before: func() {
 			ranges, description := []string{"203.0.113.0/24"}, "added by hand"
-			resp, err := apitest.Read[api.FirewallRule](account.API.CreateFirewallRule(t.Context(), nil, api.FirewallRuleInput{IpRanges: &ranges, Description: &description}))
+			resp, err := apitest.Read[api.FirewallRule](account.API.CreateFirewallRule(t.Context(), nil, api.FirewallRuleInput{
+				IpRanges: &ranges, Description: &description,
+			}))
 			providertest.Expect(t, http.StatusCreated, resp, err)
 			foreign = resp.Value.Id
 		}},
-		{file: "policy-that-reports-a-foreign-rule", config: strings.Replace(policy, "rules = {", "on_unmanaged = \"report\"\n  rules = {", 1)},
+		{file: "policy-that-reports-a-foreign-rule", config: strings.Replace(policy, "rules = {",
+			"on_unmanaged = \"report\"\n  rules = {", 1)},
 		{file: "policy-that-locks-out", config: strings.Replace(policy, "127.0.0.0/8", "192.0.2.0/24", 1)},
-		{file: "policy-without-rules", config: "resource \"scimbridge_firewall_policy\" \"this\" {\n  default_action = \"deny\"\n}\n"},
+		{file: "policy-without-rules", config: "resource \"scimbridge_firewall_policy\" \"this\" {\n" +
+			"  default_action = \"deny\"\n}\n"},
 		// Versions differ in whether a destroyed object shows as it is or as it was.
 		{file: "policy-destroyed", config: "", before: func() {
 			resp, err := apitest.Read[struct{}](account.API.DeleteFirewallRule(t.Context(), foreign, nil))
@@ -89,8 +97,8 @@ var (
 	trailer = regexp.MustCompile(`(?s)─{10,}.*\z`)
 )
 
-// held compares a text with the one in testdata, but for ids and for what
-// Terraform says of its surroundings.
+// held compares a text with the one in testdata, except for ids and Terraform's
+// notes on its environment.
 func held(t *testing.T, name, text string) {
 	t.Helper()
 	text = trailer.ReplaceAllString(preface.ReplaceAllString(text, "$1"), "")
@@ -105,6 +113,7 @@ func held(t *testing.T, name, text string) {
 		t.Fatal(err)
 	}
 	if text != string(want) {
-		t.Errorf("%s: the plan reads\n%s\nwant\n%s\nIf that is better, go test ./provider/stories -run TestPlansReadWell -update", name, text, want)
+		t.Errorf("%s: the plan reads\n%s\nwant\n%s\nIf that is better, go test ./provider/stories -run TestPlansReadWell "+
+			"-update", name, text, want)
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
 )
 
-// everything has one of each resource that lives at the account.
+// everything is a configuration with one of each resource of the account.
 const everything = requirements + `
 variable "token" {
   type      = string
@@ -62,11 +62,12 @@ var resources = []string{
 	"scimbridge_signup_domain.it", "scimbridge_signup_domains.it",
 }
 
-// A bridge that is heard of every few seconds is no drift.
+// A bridge's last contact, which moves every few seconds, is not drift.
 func TestARefreshIsQuietWhileABridgeWorks(t *testing.T) {
 	t.Parallel()
 	account := providertest.NewAccount(t)
-	w := newWorkspace(t, providertest.Installation(t), "SCIMBRIDGE_ACCOUNT_URL="+account.URL, "SCIMBRIDGE_ACCOUNT_TOKEN="+account.Token)
+	w := newWorkspace(t, providertest.Installation(t), "SCIMBRIDGE_ACCOUNT_URL="+account.URL,
+		"SCIMBRIDGE_ACCOUNT_TOKEN="+account.Token)
 	w.config(everything)
 	token := newToken(t)
 	v := vars{"token": token.Reveal()}
@@ -79,8 +80,8 @@ func TestARefreshIsQuietWhileABridgeWorks(t *testing.T) {
 		providertest.Expect(t, http.StatusOK, p, err)
 		return p.Value.LastContact != nil, string(p.Body)
 	})
-	// The exit code is of no use here: Terraform 1.11 and later take a number in
-	// a state for another one when it is read again.
+	// The exit code does not help: Terraform 1.11 and later take a number in a
+	// state for a different one when it is read again.
 	if _, out := w.run(v, "plan", "-refresh-only", "-no-color", "-input=false"); !strings.Contains(out, "No changes.") {
 		t.Errorf("the refresh found changes:\n%s", out)
 	}
@@ -111,8 +112,8 @@ func TestNothingIsDestroyedAtAnotherAccount(t *testing.T) {
 	w.plan(v).expectNoChanges(t)
 }
 
-// wholes are the resources that cannot live beside single ones without being
-// told; rules are named as an import names them.
+// wholes are the resources that manage a whole list; rules have the names that
+// an import gives them.
 const wholes = requirements + `
 variable "network" {
   type    = string
@@ -133,27 +134,29 @@ resource "scimbridge_signup_domains" "it" {
 }
 `
 
-// After an import nothing is to be changed. Where a value comes of a sensitive
-// variable, Terraform marks it so in the state by an update of its own, which
-// asks nothing of the account.
+// After an import nothing changes. Terraform marks a value of a sensitive
+// variable in the state by an update, which sends nothing to the account.
 func TestAnImportChangesNothing(t *testing.T) {
 	t.Parallel()
 	for name, config := range map[string]struct {
 		text    string
 		objects []string
 	}{
-		"singles": {everything, []string{"scimbridge_provisioning.it", "scimbridge_firewall_rule.it", "scimbridge_signup_domain.it"}},
-		"wholes":  {wholes, []string{"scimbridge_firewall_policy.it", "scimbridge_signup_domains.it"}},
+		"singles": {everything, []string{"scimbridge_provisioning.it", "scimbridge_firewall_rule.it",
+			"scimbridge_signup_domain.it"}},
+		"wholes": {wholes, []string{"scimbridge_firewall_policy.it", "scimbridge_signup_domains.it"}},
 	} {
 		for _, sensitive := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, sensitive: %t", name, sensitive), func(t *testing.T) {
 				t.Parallel()
 				account := providertest.NewAccount(t)
-				w := newWorkspace(t, providertest.Installation(t), "SCIMBRIDGE_ACCOUNT_URL="+account.URL, "SCIMBRIDGE_ACCOUNT_TOKEN="+account.Token)
+				w := newWorkspace(t, providertest.Installation(t), "SCIMBRIDGE_ACCOUNT_URL="+account.URL,
+					"SCIMBRIDGE_ACCOUNT_TOKEN="+account.Token)
 				text := config.text
 				for _, variable := range []string{"email", "zone", "network"} {
 					if sensitive {
-						text = strings.Replace(text, `variable "`+variable+"\" {\n", `variable "`+variable+"\" {\n  sensitive = true\n", 1)
+						text = strings.Replace(text, `variable "`+variable+"\" {\n", `variable "`+variable+"\" {\n  sensitive = true\n",
+							1)
 					}
 				}
 				w.config(text)
@@ -176,7 +179,8 @@ func TestAnImportChangesNothing(t *testing.T) {
 				p := w.plan(v)
 				if !sensitive {
 					p.expectNoChanges(t)
-				} else if strings.Contains(p.text, " -> ") || strings.Contains(p.text, "known after apply") || strings.Contains(p.text, "Warning: Firewall") {
+				} else if strings.Contains(p.text, " -> ") || strings.Contains(p.text, "known after apply") ||
+					strings.Contains(p.text, "Warning: Firewall") {
 					t.Errorf("the plan changes more than marks:\n%s", p.text)
 				}
 				w.apply(v)
@@ -189,7 +193,7 @@ func TestAnImportChangesNothing(t *testing.T) {
 	}
 }
 
-// writes counts what the account was asked to change.
+// writes counts the requests that change something.
 func writes(account *providertest.Account) (n int) {
 	for line := range strings.Lines(account.Log()) {
 		for _, method := range []string{"method=POST", "method=PUT", "method=PATCH", "method=DELETE"} {
@@ -202,13 +206,14 @@ func writes(account *providertest.Account) (n int) {
 }
 
 // A plan over many objects waits once for an account that does not answer, and
-// says once what to do.
-func TestAPlanWaitsOnceForAnAccountThatIsAway(t *testing.T) {
+// has one error.
+func TestAPlanWaitsOnceForAnUnreachableAccount(t *testing.T) {
 	t.Parallel()
 	account := providertest.NewAccount(t)
 	w := newWorkspace(t, providertest.Installation(t), "SCIMBRIDGE_ACCOUNT_TOKEN="+account.Token)
 	config := func(url string) string {
-		return requirements + fmt.Sprintf("provider \"scimbridge\" {\n  account_url     = %q\n  request_timeout = \"4s\"\n}\n", url) + `
+		return requirements + fmt.Sprintf("provider \"scimbridge\" {\n  account_url     = %q\n"+
+			"  request_timeout = \"4s\"\n}\n", url) + `
 resource "scimbridge_signup_domain" "it" {
   count  = 30
   domain = "d${count.index}.example"
@@ -230,7 +235,8 @@ resource "scimbridge_firewall_rule" "it" {
 		code, out := w.run(nil, "plan", "-no-color", "-input=false")
 		t.Logf("%s: the plan failed after %s", name, time.Since(began))
 		said := flat(out)
-		if whole, short := strings.Count(said, "Check that the account service runs"), strings.Count(said, "Not asked again: earlier in this run"); code != 1 || whole != 1 || short != 39 {
+		if whole, short := strings.Count(said, "Check that the account service runs"),
+			strings.Count(said, "Not asked again: earlier in this run"); code != 1 || whole != 1 || short != 39 {
 			t.Errorf("%s: the plan ended with %d, %d whole errors and %d short ones:\n%s", name, code, whole, short, out)
 		}
 	}

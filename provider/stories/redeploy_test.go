@@ -10,8 +10,8 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
 )
 
-// A bridge is replaced at the operator's word, or with the change of something
-// that it depends on, and no plan shows a change of it afterwards.
+// A bridge is replaced on demand, or after a change of something that it depends
+// on, and no later plan shows a change of it.
 func TestABridgeIsRedeployedOnDemandAndAfterAChange(t *testing.T) {
 	t.Parallel()
 	providertest.Actions.Need(t)
@@ -52,13 +52,15 @@ resource "terraform_data" "certificate" {
 		if after.PID == before.PID {
 			t.Error("the bridge is the same process")
 		}
-		if after.State != control.Ready || after.Revision != before.Revision || after.SessionFingerprint != before.SessionFingerprint {
+		if after.State != control.Ready || after.Revision != before.Revision ||
+			after.SessionFingerprint != before.SessionFingerprint {
 			t.Errorf("the bridge is %+v, before %+v", after, before)
 		}
 		w.plan(vars{"token": token.Reveal()}).expectNoChanges(t)
 	}
 	replaced(func() string {
-		code, out := w.run(nil, "apply", "-invoke=action.scimbridge_redeploy.bridge", "-auto-approve", "-no-color", "-input=false")
+		code, out := w.run(nil, "apply", "-invoke=action.scimbridge_redeploy.bridge", "-auto-approve", "-no-color",
+			"-input=false")
 		if code != 0 {
 			t.Fatalf("the invocation ended with %d:\n%s", code, out)
 		}

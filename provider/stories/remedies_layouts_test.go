@@ -75,8 +75,9 @@ func activated(t *testing.T) (*world, session.Token, string) {
 	return w, token, sealed
 }
 
-// before starts a proxy in front of the account, which changes what it likes.
-func before(t *testing.T, account *providertest.Account, handle func(http.ResponseWriter, *http.Request) bool, change func(*http.Response) error) string {
+// before starts a proxy in front of the account, which can change requests and responses.
+func before(t *testing.T, account *providertest.Account, handle func(http.ResponseWriter, *http.Request) bool,
+	change func(*http.Response) error) string {
 	t.Helper()
 	target, err := url.Parse(account.URL)
 	if err != nil {
@@ -103,7 +104,8 @@ var layoutRemedies = []remedy{
 		w.byHand(`exec "$BRIDGE" dev --data-dir "$DIR" --listen "$LISTEN" --account-listen ` + accountListen)
 		w.healed()
 		database := "sqlite:" + filepath.Join(w.dataDir, "account.db")
-		secret, err := exec.CommandContext(t.Context(), providertest.Binary(t), "account", "token", "create", "--name", "t", "--database", database).Output()
+		secret, err := exec.CommandContext(t.Context(), providertest.Binary(t), "account", "token", "create", "--name", "t",
+			"--database", database).Output()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -173,7 +175,8 @@ func blockedAsCloud(t *testing.T) *world {
 	})
 	w, _ := deployed(t, "--ip-database="+database)
 	yes, priority, action, kinds := true, 50, api.Deny, []api.AnonymousIP{api.CloudProvider, api.Tor}
-	made, err := apitest.Read[api.FirewallRule](w.account.API.CreateFirewallRule(t.Context(), &api.CreateFirewallRuleParams{AllowLockout: &yes},
+	made, err := apitest.Read[api.FirewallRule](w.account.API.CreateFirewallRule(t.Context(),
+		&api.CreateFirewallRuleParams{AllowLockout: &yes},
 		api.FirewallRuleInput{Action: &action, AnonymousIps: &kinds, Priority: &priority}))
 	done(t, made.Status, made.Body, err)
 	return w

@@ -83,15 +83,16 @@ variable "unseal" {
 		w.shell(command(t, p.Remedy, "scim-bridge unseal"), token.Reveal(), nil)
 		w.healed()
 	}},
-	{problem.SessionUnreadable, "deployed by Terraform: the file was damaged and the bridge restarted", func(t *testing.T) {
-		w, token := deployed(t)
-		w.stopBridge()
-		write(t, filepath.Join(w.dataDir, "session"), "nonsense")
-		w.byHand(serveByHand) // as a supervisor of the operator's would
-		p := w.problem(problem.SessionUnreadable)
-		w.shell(command(t, p.Remedy, "terraform apply"), "", vars{"token": token.Reveal()})
-		w.healed()
-	}},
+	{problem.SessionUnreadable, "deployed by Terraform: the file was damaged and the bridge restarted",
+		func(t *testing.T) {
+			w, token := deployed(t)
+			w.stopBridge()
+			write(t, filepath.Join(w.dataDir, "session"), "nonsense")
+			w.byHand(serveByHand) // as a supervisor of the operator's would
+			p := w.problem(problem.SessionUnreadable)
+			w.shell(command(t, p.Remedy, "terraform apply"), "", vars{"token": token.Reveal()})
+			w.healed()
+		}},
 	{problem.CredentialsChanged, "the Provision Manager's address was changed", func(t *testing.T) {
 		w, _ := deployed(t)
 		email := api.ManagerChange{Email: new("other@example.com")}
@@ -101,7 +102,8 @@ variable "unseal" {
 	}},
 	{problem.TwoFactorEnforced, "a second factor is asked for", func(t *testing.T) {
 		w, _ := deployed(t)
-		set, err := apitest.Read[api.TwoFactorPolicy](w.account.API.SetTwoFactorPolicy(t.Context(), nil, api.TwoFactorPolicyInput{Enforced: true}))
+		set, err := apitest.Read[api.TwoFactorPolicy](w.account.API.SetTwoFactorPolicy(t.Context(), nil,
+			api.TwoFactorPolicyInput{Enforced: true}))
 		done(t, set.Status, set.Body, err)
 		w.activatedAnew(problem.TwoFactorEnforced)
 	}},
@@ -113,11 +115,12 @@ variable "unseal" {
 	}},
 }
 
-// activatedAnew heals what made the sealed credentials useless, as it is printed.
+// activatedAnew applies the printed remedy for sealed credentials that no longer work.
 func (w *world) activatedAnew(code problem.Code) {
 	w.t.Helper()
 	p := w.problem(code)
-	w.shell(command(w.t.(*testing.T), p.Remedy, "terraform apply"), "", vars{"token": newToken(w.t.(*testing.T)).Reveal(), "token_version": "2"})
+	w.shell(command(w.t.(*testing.T), p.Remedy, "terraform apply"), "",
+		vars{"token": newToken(w.t.(*testing.T)).Reveal(), "token_version": "2"})
 	w.healed()
 }
 

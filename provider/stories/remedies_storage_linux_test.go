@@ -18,7 +18,8 @@ var storageRemedies = []remedy{
 		// The limit of a file's size is a disk without room that needs no root.
 		limit := func(bytes uint64) {
 			t.Helper()
-			if err := unix.Prlimit(w.account.PID(), unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: bytes, Max: unix.RLIM_INFINITY}, nil); err != nil {
+			if err := unix.Prlimit(w.account.PID(), unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: bytes, Max: unix.RLIM_INFINITY},
+				nil); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -37,7 +38,8 @@ var storageRemedies = []remedy{
 		if out := w.shell(command(t, p.Remedy, "df -h"), "", nil); !strings.Contains(out, "%") {
 			t.Errorf("the command does not show how full the disk is:\n%s", out)
 		}
-		if code, out := w.run(vars{"token": newToken(t).Reveal(), "token_version": "2"}, "apply", "-auto-approve", "-no-color", "-input=false"); code == 0 ||
+		if code, out := w.run(vars{"token": newToken(t).Reveal(), "token_version": "2"}, "apply", "-auto-approve",
+			"-no-color", "-input=false"); code == 0 ||
 			!strings.Contains(out, "storage_full") || !strings.Contains(out, w.account.Database()) {
 			t.Errorf("Terraform's error does not name the disk: %d\n%s", code, out)
 		}

@@ -19,20 +19,19 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
 )
 
-// A remedy is one way in which a problem comes about, and what the problem's
-// own texts say against it.
+// A remedy is one cause of a problem, and the problem's own remedy for it.
 type remedy struct {
 	code problem.Code
 	name string // a sentence about the layout and the way
 	run  func(t *testing.T)
 }
 
-// Every problem of the catalogue is brought about for real, what is printed
-// with it is carried out as it is printed, and the problem goes away: advice
-// that nobody has followed is a guess.
-func TestEveryRemedyHeals(t *testing.T) {
+// Every problem of the catalogue is caused for real, its remedy is carried out as
+// printed, and the problem goes away.
+func TestEveryRemedyWorks(t *testing.T) {
 	t.Parallel()
-	remedies := slices.Concat(firewallRemedies, layoutRemedies, sessionRemedies, peopleRemedies, accountRemedies, storageRemedies)
+	remedies := slices.Concat(firewallRemedies, layoutRemedies, sessionRemedies, peopleRemedies, accountRemedies,
+		storageRemedies)
 	for _, e := range problem.Catalogue() {
 		if !slices.ContainsFunc(remedies, func(r remedy) bool { return r.code == e.Code }) {
 			t.Errorf("no row tries the remedy of %s", e.Code)
@@ -78,7 +77,7 @@ func (w *world) healed() {
 
 var backquoted = regexp.MustCompile("`([^`]+)`")
 
-// command is the one that the remedy prints with this beginning.
+// command returns the command of the remedy that begins with the prefix.
 func command(t *testing.T, text, begin string) string {
 	t.Helper()
 	for _, quoted := range backquoted.FindAllStringSubmatch(text, -1) {
@@ -90,11 +89,11 @@ func command(t *testing.T, text, begin string) string {
 	return ""
 }
 
-// shell runs a command as it was printed, in the folder of the configuration.
-// Terraform asks nobody whether it may apply.
+// shell runs a printed command in the folder of the configuration.
+// Terraform must not ask for approval.
 func (w *world) shell(command, input string, v vars) string {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
+	ctx, cancel := context.WithTimeout(w.t.Context(), timeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "sh", "-c", command)
 	cmd.Dir = w.dir
@@ -112,11 +111,12 @@ func (w *world) shell(command, input string, v vars) string {
 	return out.String()
 }
 
-// deny makes a rule that shuts out ranges, in spite of whom it shuts out.
+// deny makes a rule that denies ranges, with allow_lockout.
 func (w *world) deny(priority int, ranges ...string) (id string) {
 	w.t.Helper()
 	yes, action, description := true, api.Deny, "made by hand"
-	made, err := apitest.Read[api.FirewallRule](w.account.API.CreateFirewallRule(w.t.Context(), &api.CreateFirewallRuleParams{AllowLockout: &yes},
+	made, err := apitest.Read[api.FirewallRule](w.account.API.CreateFirewallRule(w.t.Context(),
+		&api.CreateFirewallRuleParams{AllowLockout: &yes},
 		api.FirewallRuleInput{Action: &action, IpRanges: &ranges, Priority: &priority, Description: &description}))
 	done(w.t, made.Status, made.Body, err)
 	return made.Value.Id
@@ -168,7 +168,8 @@ var firewallRemedies = []remedy{
 	{problem.FirewallBlocked, "the default action", func(t *testing.T) {
 		w, _ := deployed(t)
 		w.defaultAction(api.Deny)
-		without := strings.Replace(w.base(fromAddress), `ip_ranges   = ["127.0.0.9"]`, `ip_ranges   = ["127.0.0.77"]`+"\n  allow_lockout = true", 1)
+		without := strings.Replace(w.base(fromAddress), `ip_ranges   = ["127.0.0.9"]`, `ip_ranges   = ["127.0.0.77"]`+
+			"\n  allow_lockout = true", 1)
 		w.config(without)
 		w.apply(nil)
 		p := w.problem(problem.FirewallBlocked)

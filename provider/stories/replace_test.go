@@ -11,9 +11,9 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
 )
 
-// An object that is replaced before it is destroyed is deposed when Terraform
-// plans its replacement a second time. What the account refuses then must not
-// leave it so: it is in the state as it was, and what the error says helps.
+// Under create_before_destroy the old object is deposed when Terraform plans its
+// replacement a second time. If the account then refuses the replacement, the
+// old object must still be in the state, and the error's remedy must work.
 func TestAReplacementThatIsRefusedDeposesNothing(t *testing.T) {
 	t.Parallel()
 	const (
@@ -61,7 +61,8 @@ resource "scimbridge_signup_domain" "it" {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			account := providertest.NewAccount(t)
-			w := newWorkspace(t, providertest.Installation(t), "SCIMBRIDGE_ACCOUNT_URL="+account.URL, "SCIMBRIDGE_ACCOUNT_TOKEN="+account.Token)
+			w := newWorkspace(t, providertest.Installation(t), "SCIMBRIDGE_ACCOUNT_URL="+account.URL,
+				"SCIMBRIDGE_ACCOUNT_TOKEN="+account.Token)
 			v := vars{"token": newToken(t).Reveal()}
 			plain := requirements + strings.Replace(row.config, "%LIFECYCLE%", "", 1)
 			for _, config := range []string{
@@ -80,14 +81,14 @@ resource "scimbridge_signup_domain" "it" {
 					t.Errorf("the state has %s, want %s", now, id)
 				}
 			}
-			// As advised. It is not made a second time where destroying forgets it.
+			// As the error advises. A resource whose destruction only forgets it is not created again.
 			w.config(plain)
 			w.apply(v)
 			if code, out := w.run(v, "apply", "-auto-approve", "-no-color", "-input=false", "-replace="+row.address); code != 0 {
 				t.Fatalf("without create_before_destroy, the replacement failed:\n%s", out)
 			}
 			w.plan(v).expectNoChanges(t)
-			// Whatever was tainted is replaced, too.
+			// A tainted object is replaced too.
 			if code, out := w.run(nil, "taint", row.address); code != 0 {
 				t.Fatalf("taint: %s", out)
 			}
@@ -127,7 +128,8 @@ func flat(text string) string {
 func TestADeposedIntegrationIsTakenBack(t *testing.T) {
 	t.Parallel()
 	account := providertest.NewAccount(t)
-	w := newWorkspace(t, providertest.Installation(t), "SCIMBRIDGE_ACCOUNT_URL="+account.URL, "SCIMBRIDGE_ACCOUNT_TOKEN="+account.Token)
+	w := newWorkspace(t, providertest.Installation(t), "SCIMBRIDGE_ACCOUNT_URL="+account.URL,
+		"SCIMBRIDGE_ACCOUNT_TOKEN="+account.Token)
 	v := vars{"token": newToken(t).Reveal()}
 	const address = "scimbridge_provisioning.it"
 	w.config(requirements + `
@@ -150,7 +152,8 @@ resource "scimbridge_provisioning" "it" {
 	write(t, file, strings.Replace(string(state), `"schema_version"`, `"deposed": "00000001", "schema_version"`, 1))
 
 	code, out := w.run(v, "apply", "-auto-approve", "-no-color", "-input=false")
-	if said := flat(out); code == 0 || !strings.Contains(said, "terraform state rm") || !strings.Contains(said, `id = "`+id+`"`) {
+	if said := flat(out); code == 0 || !strings.Contains(said, "terraform state rm") ||
+		!strings.Contains(said, `id = "`+id+`"`) {
 		t.Fatalf("the apply ended with %d:\n%s", code, out)
 	}
 	if code, out := w.run(v, "state", "rm", address); code != 0 {
@@ -165,9 +168,9 @@ resource "scimbridge_provisioning" "it" {
 	}
 }
 
-// Beside a list or a policy that reports, single ones are made in the same
-// run, in whatever order: here the whole comes last, by depends_on.
-func TestSinglesAreMadeInOneRunWithWhatReportsThem(t *testing.T) {
+// Single resources are created in the same run as a list or policy that reports,
+// in any order: here the list comes last, by depends_on.
+func TestSingleResourcesAreCreatedBesideAListThatReports(t *testing.T) {
 	t.Parallel()
 	const config = requirements + `
 resource "scimbridge_signup_domains" "all" {
@@ -188,11 +191,14 @@ resource "scimbridge_firewall_rule" "mine" {
   ip_ranges = ["127.0.0.0/8"]
 }
 `
-	for name, depends := range map[string]string{"with depends_on": "depends_on = [scimbridge_signup_domain.one]", "without": ""} {
+	for name, depends := range map[string]string{
+		"with depends_on": "depends_on = [scimbridge_signup_domain.one]", "without": "",
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			account := providertest.NewAccount(t)
-			w := newWorkspace(t, providertest.Installation(t), "SCIMBRIDGE_ACCOUNT_URL="+account.URL, "SCIMBRIDGE_ACCOUNT_TOKEN="+account.Token)
+			w := newWorkspace(t, providertest.Installation(t), "SCIMBRIDGE_ACCOUNT_URL="+account.URL,
+				"SCIMBRIDGE_ACCOUNT_TOKEN="+account.Token)
 			w.config(fmt.Sprintf(config, depends))
 			if p := w.plan(nil); strings.Contains(p.text, "would lock out") {
 				t.Errorf("the rule that comes first is not seen:\n%s", p.text)
@@ -203,11 +209,12 @@ resource "scimbridge_firewall_rule" "mine" {
 	}
 }
 
-// Somebody's pipeline that still has the token of before is told so.
-func TestAnOldTokenIsCalledSo(t *testing.T) {
+// A plan with the previous token says so.
+func TestAPlanNamesAnOldToken(t *testing.T) {
 	t.Parallel()
 	account := providertest.NewAccount(t)
-	w := newWorkspace(t, providertest.Installation(t), "SCIMBRIDGE_ACCOUNT_URL="+account.URL, "SCIMBRIDGE_ACCOUNT_TOKEN="+account.Token)
+	w := newWorkspace(t, providertest.Installation(t), "SCIMBRIDGE_ACCOUNT_URL="+account.URL,
+		"SCIMBRIDGE_ACCOUNT_TOKEN="+account.Token)
 	w.config(requirements + `
 variable "token" {
   type      = string
@@ -223,7 +230,8 @@ resource "scimbridge_provisioning" "it" {
 	tokens := func(token session.Token) vars { return vars{"token": token.Reveal()} }
 	w.apply(tokens(first))
 	if p := w.plan(tokens(second)); !strings.Contains(flat(p.text), "The bearer token will be rotated") ||
-		!strings.Contains(flat(p.text), "from the one with fingerprint "+first.Fingerprint()+" to the one with fingerprint "+second.Fingerprint()) {
+		!strings.Contains(flat(p.text), "from the one with fingerprint "+first.Fingerprint()+" to the one with fingerprint "+
+			second.Fingerprint()) {
 		t.Errorf("the plan does not say from what to what:\n%s", p.text)
 	}
 	w.apply(tokens(second))
@@ -231,11 +239,13 @@ resource "scimbridge_provisioning" "it" {
 	w.plan(tokens(third)).expectNoChanges(t)
 	for _, old := range []session.Token{first, second} {
 		p := w.plan(tokens(old))
-		if !strings.Contains(flat(p.text), "An old bearer token would come back") || !strings.Contains(flat(p.text), third.Fingerprint()) {
+		if !strings.Contains(flat(p.text), "An old bearer token would come back") ||
+			!strings.Contains(flat(p.text), third.Fingerprint()) {
 			t.Errorf("the plan does not say that the token is an old one:\n%s", p.text)
 		}
 	}
-	if code, out := w.run(vars{"token": ""}, "plan", "-no-color", "-input=false"); code != 1 || !strings.Contains(flat(out), "bearer token is empty") {
+	if code, out := w.run(vars{"token": ""}, "plan", "-no-color", "-input=false"); code != 1 ||
+		!strings.Contains(flat(out), "bearer token is empty") {
 		t.Errorf("with an empty token, the plan ended with %d:\n%s", code, out)
 	}
 }

@@ -11,10 +11,10 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
 )
 
-// Whatever the order in which thirty rules are written, or deleted, nobody is
-// shut out in between, and the end is right or the documented error. Terraform
-// chooses another order in each round; rounds are played until a write was
-// refused for now, and then no more than the least.
+// In whatever order thirty rules are written or deleted, the caller is never shut
+// out in between, and the run ends with success or the documented error.
+// Terraform chooses a different order in each round. Rounds go on until a write
+// was refused for the moment, at least the minimum.
 func TestManyRulesInOneApply(t *testing.T) {
 	t.Parallel()
 	const (
@@ -23,14 +23,17 @@ func TestManyRulesInOneApply(t *testing.T) {
 		rules = 30
 	)
 	account := providertest.NewAccount(t)
-	w := newWorkspace(t, providertest.Installation(t), "SCIMBRIDGE_ACCOUNT_URL="+account.URL, "SCIMBRIDGE_ACCOUNT_TOKEN="+account.Token)
+	w := newWorkspace(t, providertest.Installation(t), "SCIMBRIDGE_ACCOUNT_URL="+account.URL,
+		"SCIMBRIDGE_ACCOUNT_TOKEN="+account.Token)
 	var config strings.Builder
 	config.WriteString(requirements)
 	for i := range rules {
 		if i%2 == 0 { // each would shut the caller out
-			fmt.Fprintf(&config, "resource \"scimbridge_firewall_rule\" \"r%d\" {\n  action = \"deny\"\n  ip_ranges = [\"127.0.0.0/8\", \"10.0.%d.0/24\"]\n}\n", i, i)
-		} else { // each would let him in
-			fmt.Fprintf(&config, "resource \"scimbridge_firewall_rule\" \"r%d\" {\n  ip_ranges = [\"127.0.0.1\", \"10.1.%d.0/24\"]\n}\n", i, i)
+			fmt.Fprintf(&config, "resource \"scimbridge_firewall_rule\" \"r%d\" {\n  action = \"deny\"\n"+
+				"  ip_ranges = [\"127.0.0.0/8\", \"10.0.%d.0/24\"]\n}\n", i, i)
+		} else { // each would let the caller in
+			fmt.Fprintf(&config, "resource \"scimbridge_firewall_rule\" \"r%d\" {\n"+
+				"  ip_ranges = [\"127.0.0.1\", \"10.1.%d.0/24\"]\n}\n", i, i)
 		}
 	}
 	w.config(config.String())
@@ -46,7 +49,7 @@ func TestManyRulesInOneApply(t *testing.T) {
 		}
 		for _, command := range []string{"apply", "destroy"} {
 			code, out := w.run(nil, command, "-auto-approve", "-no-color", "-input=false", "-parallelism=10")
-			// An error breaks its lines where it likes.
+			// Terraform wraps the lines of an error.
 			if code != 0 && documented.MatchString(strings.Join(strings.Fields(strings.ReplaceAll(out, "│", "")), " ")) {
 				ended["error"]++
 				continue

@@ -32,7 +32,7 @@ resource "scimbridge_signup_domain" "many" {
 `, n)
 }
 
-// asked counts the requests of the account's log by method and route.
+// asked counts the requests in the account's log by method and route.
 func asked(account *providertest.Account) map[string]int {
 	counts := make(map[string]int)
 	for line := range strings.Lines(account.Log()) {
@@ -44,7 +44,7 @@ func asked(account *providertest.Account) map[string]int {
 	return counts
 }
 
-// since is what was asked between two counts.
+// since returns the requests between two counts.
 func since(before, after map[string]int) map[string]int {
 	counts := make(map[string]int)
 	for route, n := range after {
@@ -61,7 +61,8 @@ func TestAPlanOverManyObjectsAsksForOneList(t *testing.T) {
 	t.Parallel()
 	const n = 60
 	account := providertest.NewAccount(t)
-	w := newWorkspace(t, providertest.Installation(t), "SCIMBRIDGE_ACCOUNT_URL="+account.URL, "SCIMBRIDGE_ACCOUNT_TOKEN="+account.Token)
+	w := newWorkspace(t, providertest.Installation(t), "SCIMBRIDGE_ACCOUNT_URL="+account.URL,
+		"SCIMBRIDGE_ACCOUNT_TOKEN="+account.Token)
 	expect := func(what string, got map[string]int, routes map[string]int) {
 		t.Helper()
 		for route, n := range got {
@@ -91,8 +92,9 @@ func TestAPlanOverManyObjectsAsksForOneList(t *testing.T) {
 	list := map[string]int{"GET /v1/whoami": 1, "GET /v1/firewall": 1, "GET /v1/signup-domains": 1}
 	expect("a plan without changes", since(applied, planned), list)
 
-	// One change is one write, whatever lies beside it.
-	w.config(strings.Replace(many(n), "count     = ", "description = count.index == 7 ? \"the seventh\" : \"\"\n  count     = ", 1))
+	// One change is one write, however many objects there are.
+	w.config(strings.Replace(many(n), "count     = ", "description = count.index == 7 ? \"the seventh\" : \"\"\n"+
+		"  count     = ", 1))
 	w.apply(nil)
 	changed := asked(account)
 	twice := map[string]int{

@@ -13,9 +13,8 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
 
-// Whatever Terraform keeps, whatever a process logs at trace level or shows
-// of itself, and whatever an error says: no token, no Master Password and no
-// Secret Key is in it.
+// No token, Master Password or Secret Key is in Terraform's state and plans, in a
+// process's trace logs and answers, or in an error.
 func TestNoSecretIsWhereItDoesNotBelong(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "--log-level=trace")
@@ -29,7 +28,8 @@ func TestNoSecretIsWhereItDoesNotBelong(t *testing.T) {
 	w.apply(vars{"token": first.Reveal()})
 	id := w.invite(first, "ada@example.com")
 	w.request(second, "GET", "/scim/v2/Users/"+id, nil) // a wrong token, for now
-	w.request(first, "PATCH", "/scim/v2/Users/"+id, `{"Operations":[{"op":"replace","path":"password","value":"t0p-s3cret-pw"}]}`)
+	w.request(first, "PATCH", "/scim/v2/Users/"+id,
+		`{"Operations":[{"op":"replace","path":"password","value":"t0p-s3cret-pw"}]}`)
 	sealed := []string{w.attribute("scimbridge_provisioning.this", "session")}
 
 	rotated := vars{"token": second.Reveal(), "token_version": "2"}
@@ -64,8 +64,9 @@ func TestNoSecretIsWhereItDoesNotBelong(t *testing.T) {
 		secrets[fmt.Sprintf("Secret Key %d", i+1)] = key
 	}
 
-	// A request that fails at apply, for the errors' sake.
-	code, failure := w.run(vars{"token": first.Reveal()[:20], "token_version": "3"}, "apply", "-auto-approve", "-no-color", "-input=false")
+	// A request that fails during an apply, to see its error.
+	code, failure := w.run(vars{"token": first.Reveal()[:20], "token_version": "3"}, "apply", "-auto-approve", "-no-color",
+		"-input=false")
 	if code == 0 {
 		t.Error("a malformed token was accepted")
 	}
@@ -91,8 +92,8 @@ func TestNoSecretIsWhereItDoesNotBelong(t *testing.T) {
 			}
 		}
 	}
-	// What Terraform logs of the wire at trace level is its own, admin token
-	// aside: the provider must not add to it.
+	// Terraform itself logs the protocol at trace level. Except for the admin
+	// token, the provider must not add to it.
 	for name, secret := range secrets {
 		for line := range strings.Lines(content(t, logged)) {
 			if strings.Contains(line, "provider.terraform-provider-scimbridge") && strings.Contains(line, secret) {

@@ -14,7 +14,7 @@ import (
 )
 
 // S2: the token or the session is lost. A new token and one apply make a new
-// pair; the old one lives for the overlap, and no request is lost meanwhile.
+// pair. The old one works during the overlap, and no request is lost.
 func TestANewTokenReplacesALostPairWithoutAnOutage(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -47,7 +47,7 @@ func TestANewTokenReplacesALostPairWithoutAnOutage(t *testing.T) {
 		w.scim(first, http.MethodGet, "/Users", nil, http.StatusOK)
 	}
 
-	// After it the old token is refused, and the page says who still uses it.
+	// After it the old token is refused, and the page names the network that still uses it.
 	w.eventually("the old token is dead", func() (bool, string) {
 		status, body := w.request(first, http.MethodGet, "/scim/v2/Users", nil)
 		return status == http.StatusUnauthorized, string(body)
@@ -69,7 +69,7 @@ func TestANewTokenReplacesALostPairWithoutAnOutage(t *testing.T) {
 		t.Error("there was no traffic: the test proves nothing")
 	}
 
-	// The old session is as dead as its token: whoever kept both cannot sign in.
+	// The old session does not work either, even with its token.
 	late := runBridge(t, w, oldSession, first)
 	late.eventuallyLogged("AuthWrap failed to generateNewSession")
 	late.eventuallyLogged("credentials_expired")
@@ -116,10 +116,10 @@ func (tr *traffic) stop() {
 	tr.finished.Wait()
 }
 
-// S3: somebody changes the Provision Manager's e-mail address. The sealed
-// credentials are useless; the log says so in the vendor's words, the plan
-// says why, and one apply heals it.
-func TestAChangedManagerIsSeenInThePlanAndHealedByOneApply(t *testing.T) {
+// S3: the Provision Manager's e-mail address is changed by hand. The sealed
+// credentials no longer work; the log says so in the vendor's words, the plan
+// says why, and one apply repairs it.
+func TestAChangedManagerIsSeenInThePlanAndRepairedByOneApply(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	token := newToken(t)
@@ -128,7 +128,8 @@ func TestAChangedManagerIsSeenInThePlanAndHealedByOneApply(t *testing.T) {
 	w.eventuallyHealthy(token)
 
 	email := "renamed@example.com"
-	resp, err := apitest.Read[api.Provisioning](w.account.API.ChangeManager(t.Context(), nil, api.ManagerChange{Email: &email}))
+	resp, err := apitest.Read[api.Provisioning](w.account.API.ChangeManager(t.Context(), nil,
+		api.ManagerChange{Email: &email}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,7 +158,7 @@ func TestAChangedManagerIsSeenInThePlanAndHealedByOneApply(t *testing.T) {
 // S4: two-factor authentication is enforced on the account after the
 // integration was made. The same line is in the log; one apply makes an
 // integration that is exempt, being made under the policy.
-func TestTwoFactorEnforcedLaterIsSeenInThePlanAndHealedByOneApply(t *testing.T) {
+func TestTwoFactorEnforcedLaterIsSeenInThePlanAndRepairedByOneApply(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	token := newToken(t)
@@ -165,7 +166,8 @@ func TestTwoFactorEnforcedLaterIsSeenInThePlanAndHealedByOneApply(t *testing.T) 
 	w.apply(vars{"token": token.Reveal()})
 	w.eventuallyHealthy(token)
 
-	resp, err := apitest.Read[api.TwoFactorPolicy](w.account.API.SetTwoFactorPolicy(t.Context(), nil, api.TwoFactorPolicyInput{Enforced: true}))
+	resp, err := apitest.Read[api.TwoFactorPolicy](w.account.API.SetTwoFactorPolicy(t.Context(), nil,
+		api.TwoFactorPolicyInput{Enforced: true}))
 	done(t, resp.Status, resp.Body, err)
 	w.eventuallyLogged("AuthWrap failed to generateNewSession")
 	w.eventuallyLogged("two_factor_enforced")

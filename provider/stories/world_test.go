@@ -21,9 +21,8 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
 )
 
-// patience bounds every wait; a slow machine must not fail, a broken one must
-// not hang.
-const patience = 90 * time.Second
+// timeout bounds every wait: long enough for a slow machine.
+const timeout = 90 * time.Second
 
 // A world is an account service, and a Terraform that deploys a bridge before it.
 type world struct {
@@ -44,7 +43,7 @@ func newWorld(t *testing.T, accountFlags ...string) *world {
 		dataDir: filepath.Join(t.TempDir(), "bridge"),
 		listen:  providertest.FreeAddress(t),
 	}
-	// Whatever a failing test leaves behind must not outlive it.
+	// A failing test must leave no process.
 	t.Cleanup(w.stopBridge)
 	return w
 }
@@ -162,10 +161,10 @@ func (w *world) log() string {
 	return string(text)
 }
 
-// eventually waits until what is asked for holds; why says what is missing.
+// eventually waits until the condition holds; why says what is missing.
 func (w *world) eventually(what string, holds func() (ok bool, why string)) {
 	w.t.Helper()
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(timeout)
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -174,7 +173,7 @@ func (w *world) eventually(what string, holds func() (ok bool, why string)) {
 			return
 		}
 		if time.Now().After(deadline) {
-			w.t.Fatalf("%s: not within %s; the last thing seen was: %s", what, patience, why)
+			w.t.Fatalf("%s: not within %s; the last thing seen was: %s", what, timeout, why)
 		}
 		select {
 		case <-tick.C:
@@ -296,7 +295,7 @@ func (w *world) scim(token session.Token, method, path string, body any, want in
 	return resource
 }
 
-// invite provisions somebody and returns the SCIM id.
+// invite provisions a person and returns the SCIM id.
 func (w *world) invite(token session.Token, userName string) string {
 	w.t.Helper()
 	return w.scim(token, http.MethodPost, "/Users", map[string]any{
@@ -307,11 +306,12 @@ func (w *world) invite(token session.Token, userName string) string {
 	}, http.StatusCreated)["id"].(string)
 }
 
-// member is the account's member with this sign-in address, as the
-// administrator sees him.
+// member returns the account's member with this sign-in address, by the admin
+// API.
 func (w *world) member(address string) (api.Member, bool) {
 	w.t.Helper()
-	resp, err := apitest.Read[api.MemberPage](w.account.API.ListMembers(w.t.Context(), &api.ListMembersParams{Address: &address}))
+	resp, err := apitest.Read[api.MemberPage](w.account.API.ListMembers(w.t.Context(),
+		&api.ListMembersParams{Address: &address}))
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -348,7 +348,8 @@ func runBridge(t *testing.T, w *world, sealed string, token session.Token) *worl
 		t.Fatal(err)
 	}
 	defer log.Close()
-	cmd := exec.CommandContext(t.Context(), providertest.Binary(t), "serve", "--listen", by.listen, "--data-dir", by.dataDir,
+	cmd := exec.CommandContext(t.Context(), providertest.Binary(t), "serve", "--listen", by.listen, "--data-dir",
+		by.dataDir,
 		"--session", sessionFile, "--unseal-token-file", tokenFile)
 	cmd.Env = []string{}
 	cmd.Stdout, cmd.Stderr = log, log

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// A command that a reader copies must run: the break-glass needs to know the
-// database.
+// A command that a reader copies must run. The break-glass command needs
+// --database.
 func TestCommandsInTheGuidesAreWhole(t *testing.T) {
 	t.Parallel()
 	root := filepath.Join("..", "..", "..")
@@ -27,7 +27,8 @@ func TestCommandsInTheGuidesAreWhole(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, command := range regexp.MustCompile("scim-bridge account firewall disable [^`\n]*").FindAllString(string(text), -1) {
+		for _, command := range regexp.MustCompile("scim-bridge account firewall disable [^`\n]*").FindAllString(string(text),
+			-1) {
 			if !strings.Contains(command, "--") {
 				continue // it is only named
 			}

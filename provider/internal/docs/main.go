@@ -1,6 +1,6 @@
-// Command docs generates docs/ from the provider's own schema, its templates,
-// the examples and the catalogue of problems, and holds it against the
-// registry's rules. It needs neither Terraform nor a network.
+// Command docs generates docs/ from the provider's schema, its templates, the
+// examples and the catalogue of problems, and checks it against the registry's
+// rules. It needs neither Terraform nor a network.
 package main
 
 import (
@@ -55,7 +55,8 @@ func run(ctx context.Context) error {
 	if err := os.WriteFile(file, text, 0o600); err != nil {
 		return err
 	}
-	if err := tfplugindocs(ctx, "generate", "--rendered-provider-name", "scimbridge", "--website-source-dir", "provider/templates", "--providers-schema", file); err != nil {
+	if err := tfplugindocs(ctx, "generate", "--rendered-provider-name", "scimbridge", "--website-source-dir",
+		"provider/templates", "--providers-schema", file); err != nil {
 		return err
 	}
 	if err := categorize(filepath.Join(root, "docs")); err != nil {

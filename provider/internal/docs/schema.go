@@ -90,7 +90,8 @@ type identityAttribute struct {
 	Optional    bool         `json:"optional_for_import,omitempty"`
 }
 
-func schemasOf(all *tfprotov6.GetProviderSchemaResponse, identities *tfprotov6.GetResourceIdentitySchemasResponse) schemas {
+func schemasOf(all *tfprotov6.GetProviderSchemaResponse, identities *tfprotov6.GetResourceIdentitySchemasResponse,
+) schemas {
 	p := &providerSchema{
 		Provider:   schemaOf(all.Provider),
 		Resources:  make(map[string]*schema),
@@ -122,7 +123,8 @@ func schemasOf(all *tfprotov6.GetProviderSchemaResponse, identities *tfprotov6.G
 	for name, s := range identities.IdentitySchemas {
 		i := &identity{Version: s.Version, Attributes: make(map[string]*identityAttribute)}
 		for _, a := range s.IdentityAttributes {
-			i.Attributes[a.Name] = &identityAttribute{Type: a.Type, Description: a.Description, Required: a.RequiredForImport, Optional: a.OptionalForImport}
+			i.Attributes[a.Name] = &identityAttribute{Type: a.Type, Description: a.Description, Required: a.RequiredForImport,
+				Optional: a.OptionalForImport}
 		}
 		p.Identities[name] = i
 	}
@@ -135,9 +137,11 @@ func schemaOf(s *tfprotov6.Schema) *schema {
 }
 
 func blockOf(b *tfprotov6.SchemaBlock) block {
-	to := block{Attributes: attributesOf(b.Attributes), Blocks: make(map[string]*nestedBlock), Description: b.Description, Kind: kind(b.DescriptionKind)}
+	to := block{Attributes: attributesOf(b.Attributes), Blocks: make(map[string]*nestedBlock), Description: b.Description,
+		Kind: kind(b.DescriptionKind)}
 	for _, n := range b.BlockTypes {
-		to.Blocks[n.TypeName] = &nestedBlock{Nesting: nestings[int(n.Nesting)], Block: blockOf(n.Block), Min: n.MinItems, Max: n.MaxItems}
+		to.Blocks[n.TypeName] = &nestedBlock{Nesting: nestings[int(n.Nesting)], Block: blockOf(n.Block), Min: n.MinItems,
+			Max: n.MaxItems}
 	}
 	return to
 }

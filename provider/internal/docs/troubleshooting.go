@@ -14,7 +14,8 @@ import (
 var troubleshooting string
 
 // writeTroubleshooting writes the guide that has an entry for every problem of
-// the catalogue: what the status page and diagnose say, a search engine finds.
+// the catalogue, so that a search engine finds what the status page and diagnose
+// say.
 func writeTroubleshooting(path string) error {
 	t, err := template.New("troubleshooting").Funcs(template.FuncMap{"anchor": anchor}).Parse(troubleshooting)
 	if err != nil {
