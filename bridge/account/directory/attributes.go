@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"reflect"
 	"slices"
@@ -29,7 +30,8 @@ var notAttributes = []string{"id", "meta", "groups", "members", "password"}
 
 // attributes is what the account reads out of a resource.
 type attributes struct {
-	text        string // the whole resource, compact, as it is served
+	text        string         // the whole resource, compact, as it is served
+	document    map[string]any // the same, decoded; its numbers are a json.Number
 	userName    string
 	externalID  string
 	displayName string
@@ -41,64 +43,117 @@ type attributes struct {
 
 // readAttributes checks the attributes of a person or a group.
 func readAttributes(raw json.RawMessage) (attributes, error) {
-	if len(raw) > maxAttributes {
-		return attributes{}, &account.Error{Status: http.StatusRequestEntityTooLarge, Code: api.ErrorCodeTooLarge, Title: "Too large",
-			Detail:  fmt.Sprintf("the attributes take %d bytes, and at most %d are kept", len(raw), maxAttributes),
-			Details: account.Details{Field: "/attributes"}}
+	a, err := decodeAttributes(raw)
+	if err == nil {
+		err = a.read()
+	}
+	return a, err
+}
+
+// decodeAttributes decodes a resource, once: what is read, trimmed and compared
+// is a.document.
+func decodeAttributes(raw json.RawMessage) (a attributes, err error) {
+	if err := checkSize(len(raw)); err != nil {
+		return a, err
 	}
 	var compact bytes.Buffer
-	var fields map[string]json.RawMessage
-	if !utf8.Valid(raw) || json.Compact(&compact, raw) != nil || json.Unmarshal(raw, &fields) != nil || fields == nil {
-		return attributes{}, account.InvalidValue("/attributes", "the attributes must be a JSON object in UTF-8")
+	if utf8.Valid(raw) && json.Compact(&compact, raw) == nil {
+		a.text = compact.String()
+		a.document, err = decodeDocument(a.text)
 	}
+	if err != nil || a.document == nil {
+		return a, account.InvalidValue("/attributes", "the attributes must be a JSON object in UTF-8")
+	}
+	return a, nil
+}
+
+func checkSize(bytes int) error {
+	if bytes <= maxAttributes {
+		return nil
+	}
+	return &account.Error{Status: http.StatusRequestEntityTooLarge, Code: api.ErrorCodeTooLarge, Title: "Too large",
+		Detail:  fmt.Sprintf("the attributes take %d bytes, and at most %d are kept", bytes, maxAttributes),
+		Details: account.Details{Field: "/attributes"}}
+}
+
+func decodeDocument(text string) (document map[string]any, err error) {
+	d := json.NewDecoder(strings.NewReader(text))
+	d.UseNumber()
+	err = d.Decode(&document)
+	return document, err
+}
+
+// read fills in what the account reads out of the document.
+func (a *attributes) read() error {
 	for _, name := range notAttributes {
-		if _, there := fields[name]; there {
-			return attributes{}, account.InvalidValue("/attributes/"+name, "%q is not kept among the attributes; leave it out", name)
+		if _, there := a.document[name]; there {
+			return account.InvalidValue("/attributes/"+name, "%q is not kept among the attributes; leave it out", name)
 		}
 	}
-	word, there := fields["active"]
-	a := attributes{text: compact.String(), active: true, saysActive: there && !jsontext.IsNull(word)}
-	var formatted struct{ Formatted string }
-	for name, target := range map[string]any{
-		"userName": &a.userName, "externalId": &a.externalID, "displayName": &a.displayName, "active": &a.active,
+	for name, target := range map[string]*string{
+		"userName": &a.userName, "externalId": &a.externalID, "displayName": &a.displayName,
 	} {
-		if value, there := fields[name]; there && json.Unmarshal(value, target) != nil {
-			return attributes{}, account.InvalidValue("/attributes/"+name, "%s must be a %s", name, reflect.TypeOf(target).Elem())
+		text, ok := textOf(a.document[name])
+		if !ok {
+			return account.InvalidValue("/attributes/"+name, "%s must be a string", name)
 		}
+		*target = text
+	}
+	switch active := a.document["active"].(type) {
+	case nil:
+		a.active = true
+	case bool:
+		a.active, a.saysActive = active, true
+	default:
+		return account.InvalidValue("/attributes/active", "active must be true or false")
 	}
 	// Read for show alone, so that any other shape may pass.
-	if json.Unmarshal(fields["name"], &formatted) == nil {
-		a.name = formatted.Formatted
+	if name, ok := a.document["name"].(map[string]any); ok {
+		a.name, _ = name["formatted"].(string)
 	}
-	a.emails = readEmails(fields["emails"])
-	return a, nil
+	a.emails = readEmails(a.document["emails"])
+	return nil
+}
+
+// textOf returns a string, which is empty for null; ok is false for anything else.
+func textOf(value any) (text string, ok bool) {
+	text, ok = value.(string)
+	return text, ok || value == nil
 }
 
 // readPerson is readAttributes for a person, whose userName and e-mail
 // addresses are kept without the blanks around them: exports of HR systems pad
 // them, and " ann" and "ann" are one person.
 func readPerson(raw json.RawMessage) (attributes, error) {
-	a, err := readAttributes(raw)
-	if err != nil || !padded(a.userName) && !slices.ContainsFunc(a.emails, func(e store.Email) bool { return padded(e.Value) }) {
+	a, err := decodeAttributes(raw)
+	if err != nil {
 		return a, err
 	}
-	return readTrimmed(a.text, func(document map[string]any) {
-		trimMember(document, "userName")
-		emails, _ := document["emails"].([]any)
-		for _, element := range emails {
-			if e, ok := element.(map[string]any); ok {
-				trimMember(e, "value")
-			}
+	trimmed := trimMember(a.document, "userName")
+	emails, _ := a.document["emails"].([]any)
+	for _, element := range emails {
+		if e, ok := element.(map[string]any); ok {
+			trimmed = trimMember(e, "value") || trimmed
 		}
-	})
+	}
+	if trimmed {
+		err = a.encode()
+	}
+	if err == nil {
+		err = a.read()
+	}
+	return a, err
 }
 
 // readGroup is readAttributes for a group, whose name is kept without blanks
 // around it.
 func readGroup(raw json.RawMessage) (attributes, error) {
-	a, err := readAttributes(raw)
-	if err == nil && padded(a.displayName) {
-		a, err = readTrimmed(a.text, func(document map[string]any) { trimMember(document, "displayName") })
+	a, err := decodeAttributes(raw)
+	if err == nil && trimMember(a.document, "displayName") {
+		err = a.encode()
+	}
+	if err == nil {
+		err = a.read()
 	}
 	if err == nil && a.displayName == "" {
 		err = account.InvalidValue("/attributes/displayName", "displayName is missing or empty; a group needs one")
@@ -106,30 +161,36 @@ func readGroup(raw json.RawMessage) (attributes, error) {
 	return a, err
 }
 
-func padded(s string) bool { return inputtext.TrimBlanks(s) != s }
-
-// readTrimmed reads a document after trim has changed it.
-func readTrimmed(text string, trim func(map[string]any)) (attributes, error) {
-	var document map[string]any
-	d := json.NewDecoder(strings.NewReader(text))
-	d.UseNumber()
-	if err := d.Decode(&document); err != nil {
-		return attributes{}, fmt.Errorf("reading attributes: %w", err)
-	}
-	trim(document)
+// encode makes the text of a document that was changed.
+func (a *attributes) encode() error {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	if err := e.Encode(document); err != nil {
-		return attributes{}, fmt.Errorf("writing attributes: %w", err)
+	if err := e.Encode(a.document); err != nil {
+		return fmt.Errorf("writing attributes: %w", err)
 	}
-	return readAttributes(b.Bytes())
+	a.text = strings.TrimSuffix(b.String(), "\n")
+	return checkSize(len(a.text))
 }
 
-func trimMember(object map[string]any, name string) {
-	if text, ok := object[name].(string); ok {
-		object[name] = inputtext.TrimBlanks(text)
+// trimMember trims a member and reports whether there was anything to trim.
+func trimMember(object map[string]any, name string) bool {
+	text, _ := object[name].(string)
+	trimmed := inputtext.TrimBlanks(text)
+	if trimmed == text {
+		return false
 	}
+	object[name] = trimmed
+	return true
+}
+
+// setActive gives the document of a person another value of "active". Copies of
+// a share the document, which therefore is not changed.
+func (a *attributes) setActive(active bool) (err error) {
+	a.active, a.document = active, maps.Clone(a.document)
+	a.document["active"] = active
+	a.text, err = withActive(a.text, active)
+	return err
 }
 
 // withActive is the document of a person with another word on "active".
@@ -156,35 +217,30 @@ func withActive(document string, active bool) (string, error) {
 
 // readEmails collects the values by which a person is found. What has
 // another shape is kept with the attributes and found through them.
-func readEmails(raw json.RawMessage) (emails []store.Email) {
-	var elements []json.RawMessage
-	if json.Unmarshal(raw, &elements) != nil {
-		return nil
-	}
+func readEmails(value any) (emails []store.Email) {
+	elements, _ := value.([]any)
 	for _, element := range elements {
-		var e store.Email
-		if json.Unmarshal(element, &e) == nil && e.Value != "" {
-			emails = append(emails, e)
+		e, ok := element.(map[string]any)
+		if !ok {
+			continue
+		}
+		address, isText := textOf(e["value"])
+		kind, isKind := textOf(e["type"])
+		if isText && isKind && address != "" {
+			emails = append(emails, store.Email{Value: address, Type: kind})
 		}
 	}
 	return emails
 }
 
-// sameAttributes tells whether two resources say the same, whatever the order
-// of their keys.
-func sameAttributes(a, b string) bool {
-	if a == b {
+// equal reports whether a stored resource says the same, whatever the order of
+// its keys.
+func (a *attributes) equal(stored string) bool {
+	if a.text == stored {
 		return true
 	}
-	var values [2]any
-	for i, text := range []string{a, b} {
-		d := json.NewDecoder(bytes.NewReader([]byte(text)))
-		d.UseNumber()
-		if d.Decode(&values[i]) != nil {
-			return false
-		}
-	}
-	return reflect.DeepEqual(values[0], values[1])
+	document, err := decodeDocument(stored)
+	return err == nil && reflect.DeepEqual(document, a.document)
 }
 
 // personName is what the account calls a person.

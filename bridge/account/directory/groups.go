@@ -183,7 +183,7 @@ func (d *Directory) UpdateGroup(ctx context.Context, id string, u GroupUpdate, i
 			return err
 		}
 		changed := false
-		if u.Attributes != nil && !sameAttributes(row.Attributes, attrs.text) {
+		if u.Attributes != nil && !attrs.equal(row.Attributes) {
 			changed = true
 			if err := d.changeGroup(ctx, tx, row, attrs); err != nil {
 				return err

@@ -159,14 +159,13 @@ func (d *Directory) ReplacePerson(ctx context.Context, id string, in PersonInput
 		}
 		attrs := attrs // this function may be called again
 		if !attrs.saysActive && m.Suspended {
-			// Silence lets nobody in who was shut out.
-			attrs.active = false
-			if attrs.text, err = withActive(attrs.text, false); err != nil {
+			// A suspended person stays suspended unless the client sets active.
+			if err := attrs.setActive(false); err != nil {
 				return err
 			}
 		}
 		before, seat := p, m
-		if !sameAttributes(p.Attributes, attrs.text) {
+		if !attrs.equal(p.Attributes) {
 			p.ModifiedAt = d.account.Time()
 			if err := tx.SetEmails(ctx, p.ID, attrs.emails); err != nil {
 				return err
