@@ -33,9 +33,9 @@ func (d *caller) Configure(_ context.Context, req datasource.ConfigureRequest, r
 
 func (d *caller) Schema(_ context.Context, _ datasource.SchemaRequest, resp *datasource.SchemaResponse) {
 	resp.Schema = schema.Schema{
-		MarkdownDescription: "Who runs Terraform, as the account sees it: the address to let in before the firewall's default action becomes `deny`.\n\n" +
-			"It is the address of the machine that runs this very plan. Where that varies (laptops, hosted runners), a rule made of it " +
-			"changes with every run; write the ranges of your network instead.",
+		MarkdownDescription: "The caller, as the account sees it. Allow its address before you set the firewall's default action to `deny`.\n\n" +
+			"It is the address of the machine that runs this plan. If that varies (laptops, hosted runners), a rule made from it " +
+			"changes with every run; write your network's ranges instead.",
 		Attributes: map[string]schema.Attribute{
 			"address":      schema.StringAttribute{Computed: true, MarkdownDescription: "IP address from which this run reaches the account."},
 			"account_id":   schema.StringAttribute{Computed: true, MarkdownDescription: "The account's id."},

@@ -45,13 +45,13 @@ func (r *policyResource) Configure(_ context.Context, req resource.ConfigureRequ
 
 func (r *policyResource) Schema(_ context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
 	resp.Schema = schema.Schema{
-		MarkdownDescription: "The account's firewall: its default action, and, where `rules` is given, all its rules, written in one transaction. " +
+		MarkdownDescription: "The account's firewall: its default action and, if `rules` is given, all its rules, written in one transaction. " +
 			"An account has one policy, so a configuration has one such resource.\n\n" +
-			"The plan works out whom the whole policy would let in, and is an error if it would shut out whoever runs Terraform, or a bridge " +
-			"that is signed in; a warning beside single rules, which may let them in before it.\n\n" +
-			"Over rules that Terraform does not own it is not created: the plan warns, and the apply is an error with the import block to paste. " +
-			"With `on_unmanaged = \"report\"`, others may be there, but none that is the same as one of `rules`. " +
-			"Destroying it leaves the account's policy as it is.",
+			"The plan evaluates the whole policy and fails if it would shut out whoever runs Terraform, or a bridge that is signed in. " +
+			"Without `rules` this is a warning, because single rules may let them in before.\n\n" +
+			"It is not created over rules that Terraform does not manage: the plan warns, and the apply fails with the import block to paste. " +
+			"With `on_unmanaged = \"report\"` other rules may exist, but none that equals one of `rules`. " +
+			"Destroying it changes nothing in the account.",
 		Attributes: map[string]schema.Attribute{
 			"id": schema.StringAttribute{
 				Computed:            true,
@@ -60,23 +60,23 @@ func (r *policyResource) Schema(_ context.Context, _ resource.SchemaRequest, res
 			},
 			"default_action": schema.StringAttribute{
 				Required:            true,
-				MarkdownDescription: "What happens to those whom no rule matches: `allow`, `report`, which lets pass and records, or `deny`. Changes in place.",
+				MarkdownDescription: "The action if no rule matches: `allow`, `report`, which allows and records, or `deny`. Changes in place.",
 				Validators:          []validator.String{stringvalidator.OneOf(actions...)},
 			},
 			"rules": schema.MapNestedAttribute{
 				Optional: true,
-				MarkdownDescription: "The rules, by names that Terraform alone keeps; a rule under a new name stays the rule that it is. " +
-					"Left out, rules are not managed, and the resource lives beside single `scimbridge_firewall_rule`. An empty map means that there shall be none. " +
-					"Taking the argument away leaves the rules in the account.",
+				MarkdownDescription: "The rules, by names that only Terraform keeps. A rule under a new name keeps its id. " +
+					"If left out, rules are not managed, and single `scimbridge_firewall_rule` can be used beside. An empty map means no rules. " +
+					"Removing the argument leaves the rules in the account.",
 				NestedObject: schema.NestedAttributeObject{Attributes: ruleAttributes(), Validators: []validator.Object{hasOneKind{}}},
 			},
 			"on_unmanaged": schema.StringAttribute{
 				Optional: true,
 				Computed: true,
 				Default:  stringdefault.StaticString(remove),
-				MarkdownDescription: "What becomes of rules in the account that are not in `rules`: `remove` (the default) shows them in the plan as removed from `rules`, " +
-					"and an apply removes them; `report` leaves them and lists them in `unmanaged_rules`, so that single `scimbridge_firewall_rule` can live beside. " +
-					"Changing it to `report` removes nothing in that apply; changing it to `remove` removes what was reported. Without `rules` it means nothing.",
+				MarkdownDescription: "What to do with rules in the account that are not in `rules`: `remove` (the default) shows them in the plan as removed from `rules`, " +
+					"and an apply removes them; `report` leaves them and lists them in `unmanaged_rules`, so that single `scimbridge_firewall_rule` can be used beside. " +
+					"Changing it to `report` removes nothing in that apply; changing it to `remove` removes what was reported. Ignored without `rules`.",
 				Validators: []validator.String{stringvalidator.OneOf(remove, report)},
 			},
 			"allow_lockout": schema.BoolAttribute{
@@ -85,8 +85,8 @@ func (r *policyResource) Schema(_ context.Context, _ resource.SchemaRequest, res
 			},
 			"unmanaged_rules": schema.MapNestedAttribute{
 				Computed: true,
-				MarkdownDescription: "Under `report`, the rules in the account that are not in `rules`, by id; fit for `check` blocks. " +
-					"Not known before the apply that first manages `rules`. Under `remove` empty, and null without `rules`.",
+				MarkdownDescription: "With `report`, the rules in the account that are not in `rules`, by id; use it in `check` blocks. " +
+					"Unknown before the apply that first manages `rules`. Empty with `remove`, and null without `rules`.",
 				NestedObject: schema.NestedAttributeObject{Attributes: foundAttributes()},
 			},
 		},

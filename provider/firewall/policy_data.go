@@ -36,14 +36,14 @@ func (d *policyData) Schema(_ context.Context, _ datasource.SchemaRequest, resp 
 		MarkdownDescription: "The account's firewall, whoever manages it.",
 		Attributes: map[string]schema.Attribute{
 			"default_action": schema.StringAttribute{
-				Computed: true, MarkdownDescription: "What happens to those whom no rule matches: `allow`, `report` or `deny`.",
+				Computed: true, MarkdownDescription: "The action if no rule matches: `allow`, `report` or `deny`.",
 			},
 			"rules": schema.ListNestedAttribute{
 				Computed: true, MarkdownDescription: "All rules, in the order in which they are tried.",
 				NestedObject: schema.NestedAttributeObject{Attributes: readAttributes()},
 			},
 			"enforced": schema.BoolAttribute{
-				Computed: true, MarkdownDescription: "False while `scim-bridge account firewall disable` lets everybody in.",
+				Computed: true, MarkdownDescription: "False while the firewall is disabled by `scim-bridge account firewall disable`.",
 			},
 		},
 	}

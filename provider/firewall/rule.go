@@ -53,9 +53,9 @@ func (r *ruleResource) Configure(_ context.Context, req resource.ConfigureReques
 
 func (r *ruleResource) Schema(_ context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
 	resp.Schema = schema.Schema{
-		MarkdownDescription: "One rule of the account's firewall, beside others that Terraform may not own.\n\n" +
+		MarkdownDescription: "One rule of the account's firewall, beside others that Terraform may not manage.\n\n" +
 			"Rules are tried by ascending `priority`; the first that matches decides, and if none does, the account's default action. " +
-			"Everything changes in place.\n\n" +
+			"Every argument changes in place.\n\n" +
 			"The plan warns of a change that would shut out whoever runs Terraform, or a bridge that is signed in, and the account refuses it " +
 			"unless `allow_lockout` is set. A rule of the same configuration that lets them in must come first: name it in `depends_on`, " +
 			"or put both into a `scimbridge_firewall_policy`, which is checked and written as a whole.\n\n" +
@@ -75,9 +75,9 @@ func (r *ruleResource) Schema(_ context.Context, _ resource.SchemaRequest, resp 
 			Optional: true,
 			Computed: true,
 			Default:  booldefault.StaticBool(false),
-			MarkdownDescription: "Take over a rule that the account has already and that is the same in action, values, priority and description, " +
-				"instead of refusing to make it: it is this resource's from then on, and destroyed with it. For a run that was killed among many " +
-				"creations. Default `false`. Once the rule exists, another value is no change.",
+			MarkdownDescription: "Take over an existing rule with the same action, values, priority and description instead of failing. " +
+				"The resource manages it from then on, and a destroy removes it. For use after a run that was killed while it created many " +
+				"objects. Default `false`. A change after the creation has no effect.",
 			PlanModifiers: []planmodifier.Bool{attr.OnlyAtCreation()},
 		},
 	})

@@ -34,14 +34,14 @@ func ruleAttributes() map[string]schema.Attribute {
 	attributes := map[string]schema.Attribute{
 		"id": schema.StringAttribute{
 			Computed:            true,
-			MarkdownDescription: "The rule's id. It stays when anything about the rule changes.",
+			MarkdownDescription: "The rule's id. It stays when the rule changes.",
 			PlanModifiers:       []planmodifier.String{stringplanmodifier.UseStateForUnknown()},
 		},
 		"action": schema.StringAttribute{
 			Optional:            true,
 			Computed:            true,
 			Default:             stringdefault.StaticString(string(api.Allow)),
-			MarkdownDescription: "`allow`, `deny`, or `report`, which lets pass and records. Default `allow`. Changes in place.",
+			MarkdownDescription: "`allow`, `deny`, or `report`, which allows and records. Default `allow`. Changes in place.",
 			Validators:          []validator.String{stringvalidator.OneOf(actions...)},
 		},
 		"priority": schema.Int64Attribute{
@@ -55,7 +55,7 @@ func ruleAttributes() map[string]schema.Attribute {
 			Optional:            true,
 			Computed:            true,
 			Default:             stringdefault.StaticString(""),
-			MarkdownDescription: "For people; at most 500 characters. Changes in place.",
+			MarkdownDescription: "A description, for display; at most 500 characters. Changes in place.",
 			Validators:          []validator.String{stringvalidator.UTF8LengthAtMost(firewall.MaxDescription)},
 		},
 	}
@@ -79,9 +79,9 @@ func ruleAttributes() map[string]schema.Attribute {
 func foundAttributes() map[string]schema.Attribute {
 	attributes := map[string]schema.Attribute{
 		"id":          schema.StringAttribute{Computed: true, MarkdownDescription: "The rule's id, by which `scimbridge_firewall_rule` is imported."},
-		"action":      schema.StringAttribute{Computed: true, MarkdownDescription: "What it does."},
-		"priority":    schema.Int64Attribute{Computed: true, MarkdownDescription: "Its place; a lower number is tried earlier."},
-		"description": schema.StringAttribute{Computed: true, MarkdownDescription: "What people say of it."},
+		"action":      schema.StringAttribute{Computed: true, MarkdownDescription: "The rule's action: `allow`, `report` or `deny`."},
+		"priority":    schema.Int64Attribute{Computed: true, MarkdownDescription: "The rule's priority; a lower number is tried earlier."},
+		"description": schema.StringAttribute{Computed: true, MarkdownDescription: "The rule's description."},
 	}
 	for _, a := range matchAttributes {
 		attributes[string(a.kind)] = schema.SetAttribute{Computed: true, CustomType: a.setType, MarkdownDescription: a.found}
@@ -94,8 +94,8 @@ func readAttributes() map[string]source.Attribute {
 	attributes := map[string]source.Attribute{
 		"id":          source.StringAttribute{Computed: true, MarkdownDescription: "The rule's id."},
 		"action":      source.StringAttribute{Computed: true, MarkdownDescription: "`allow`, `report` or `deny`."},
-		"priority":    source.Int64Attribute{Computed: true, MarkdownDescription: "Its place; a lower number is tried earlier."},
-		"description": source.StringAttribute{Computed: true, MarkdownDescription: "What people say of it."},
+		"priority":    source.Int64Attribute{Computed: true, MarkdownDescription: "The rule's priority; a lower number is tried earlier."},
+		"description": source.StringAttribute{Computed: true, MarkdownDescription: "The rule's description."},
 	}
 	for _, a := range matchAttributes {
 		attributes[string(a.kind)] = source.SetAttribute{Computed: true, CustomType: a.setType, MarkdownDescription: a.found}

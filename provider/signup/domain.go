@@ -41,12 +41,12 @@ func (r *domain) Configure(_ context.Context, req resource.ConfigureRequest, res
 func (r *domain) Schema(_ context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
 	resp.Schema = schema.Schema{
 		MarkdownDescription: "A domain that is allowed for sign-up.\n\n" +
-			"Anyone with an e-mail address under it may sign up through the account's sign-up link, and a person whose address " +
-			"changes to it in the identity provider gets the confirmation e-mail that the change needs; e-mails that waited for the " +
-			"domain go out when it is made. Invitations by the identity provider do not depend on it.\n\n" +
-			"A domain that is allowed already is a warning of the plan, and an error of the apply with the `import` block to paste, unless " +
-			"`adopt_existing` is set. A resource that gets another name needs a `moved` block; without one the domain is allowed anew as soon as " +
-			"the same apply has destroyed the old one, for which it waits a few seconds.",
+			"Anyone with an e-mail address under it may sign up through the account's sign-up link. A person whose address changes to it in " +
+			"the identity provider gets the confirmation e-mail that the change needs; e-mails that waited for the domain are sent when it is " +
+			"added. Invitations by the identity provider do not depend on it.\n\n" +
+			"If the domain is allowed already, the plan warns and the apply fails with the `import` block to paste, unless `adopt_existing` is " +
+			"set. To rename a resource, use a `moved` block. Without one the domain is added again after the same apply has removed it, which " +
+			"it waits for a few seconds.",
 		Attributes: map[string]schema.Attribute{
 			"id": schema.StringAttribute{
 				Computed:            true,
@@ -56,8 +56,8 @@ func (r *domain) Schema(_ context.Context, _ resource.SchemaRequest, resp *resou
 			"domain": schema.StringAttribute{
 				Required:   true,
 				CustomType: attr.DomainType{},
-				MarkdownDescription: "The domain, for instance `example.com`. It matches exactly: a sub-domain is an entry of its own. " +
-					"Another domain replaces the resource.",
+				MarkdownDescription: "The domain, for instance `example.com`. It matches exactly: a sub-domain needs its own entry. " +
+					"A change replaces the resource.",
 				Validators:    []validator.String{attr.IsDomain()},
 				PlanModifiers: []planmodifier.String{attr.SuppressEquivalentDomain(), stringplanmodifier.RequiresReplace()},
 			},
@@ -65,8 +65,8 @@ func (r *domain) Schema(_ context.Context, _ resource.SchemaRequest, resp *resou
 				Optional: true,
 				Computed: true,
 				Default:  booldefault.StaticBool(false),
-				MarkdownDescription: "Take over a domain that is allowed already, instead of refusing to make it: it is this resource's from then on, " +
-					"and destroyed with it. For a run that was killed among many creations. Default `false`. Once the domain is allowed, another value is no change.",
+				MarkdownDescription: "Take over a domain that is allowed already instead of failing. The resource manages it from then on, and a destroy removes it. " +
+					"For use after a run that was killed while it created many objects. Default `false`. A change after the creation has no effect.",
 				PlanModifiers: []planmodifier.Bool{attr.OnlyAtCreation()},
 			},
 		},

@@ -47,10 +47,10 @@ func (r *domains) Configure(_ context.Context, req resource.ConfigureRequest, re
 
 func (r *domains) Schema(_ context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
 	resp.Schema = schema.Schema{
-		MarkdownDescription: "All domains that are allowed for sign-up, and what becomes of those that somebody adds beside them. " +
-			"An account has one such list, so a configuration has one such resource; what a domain on it means, `scimbridge_signup_domain` says.\n\n" +
-			"Over a list that has domains already it is not created: the plan warns, and the apply is an error with the import block to paste. " +
-			"Destroying it leaves the account's list as it is.",
+		MarkdownDescription: "All domains that are allowed for sign-up, and what to do with those that are added by hand. " +
+			"An account has one list, so a configuration has one such resource. See `scimbridge_signup_domain` for what a domain allows.\n\n" +
+			"It is not created over a list that has domains: the plan warns, and the apply fails with the import block to paste. " +
+			"Destroying it changes nothing in the account.",
 		Attributes: map[string]schema.Attribute{
 			"id": schema.StringAttribute{
 				Computed:            true,
@@ -60,7 +60,7 @@ func (r *domains) Schema(_ context.Context, _ resource.SchemaRequest, resp *reso
 			"domains": schema.SetAttribute{
 				Required:   true,
 				CustomType: attr.DomainsType(),
-				MarkdownDescription: "The domains, for instance `example.com`. Each matches exactly: a sub-domain is an entry of its own. An empty set lets nobody sign up. " +
+				MarkdownDescription: "The domains, for instance `example.com`. Each matches exactly: a sub-domain needs its own entry. With an empty set nobody can sign up. " +
 					"A change adds and removes in place, new domains first.",
 				Validators:    []validator.Set{attr.AreDomains()},
 				PlanModifiers: []planmodifier.Set{attr.SuppressEquivalentDomains()},
@@ -69,16 +69,16 @@ func (r *domains) Schema(_ context.Context, _ resource.SchemaRequest, resp *reso
 				Optional: true,
 				Computed: true,
 				Default:  stringdefault.StaticString(remove),
-				MarkdownDescription: "What becomes of domains in the account that are not in `domains`: `remove` (the default) shows them in the plan as removed from `domains`, " +
-					"and an apply removes them; `report` leaves them and lists them in `unmanaged_domains`, so that single `scimbridge_signup_domain` can live beside. " +
+				MarkdownDescription: "What to do with domains in the account that are not in `domains`: `remove` (the default) shows them in the plan as removed from `domains`, " +
+					"and an apply removes them; `report` leaves them and lists them in `unmanaged_domains`, so that single `scimbridge_signup_domain` can be used beside. " +
 					"Changing it to `report` removes nothing in that apply; changing it to `remove` removes what was reported.",
 				Validators: []validator.String{stringvalidator.OneOf(remove, report)},
 			},
 			"unmanaged_domains": schema.SetAttribute{
 				Computed:   true,
 				CustomType: attr.DomainsType(),
-				MarkdownDescription: "Under `report`, the domains in the account that are not in `domains`; fit for `check` blocks. " +
-					"Not known before the list is created. Else empty.",
+				MarkdownDescription: "With `report`, the domains in the account that are not in `domains`; use it in `check` blocks. " +
+					"Unknown before the list is created. Empty with `remove`.",
 				PlanModifiers: []planmodifier.Set{setplanmodifier.UseStateForUnknown()},
 			},
 		},
