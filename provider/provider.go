@@ -86,24 +86,24 @@ func (p *Provider) Schema(_ context.Context, _ provider.SchemaRequest, resp *pro
 				Optional:  true,
 				Sensitive: true,
 				MarkdownDescription: "Admin token of the account, as `scim-bridge account token create` prints it; " +
-					"for plans alone, one with `--scope read` will do. May also be given as `SCIMBRIDGE_ACCOUNT_TOKEN`.",
+					"for plans, a token with `--scope read` is enough. May also be given as `SCIMBRIDGE_ACCOUNT_TOKEN`.",
 				Validators: []validator.String{notEmpty("account_token")},
 			},
 			"ca_certificate_pem": schema.StringAttribute{
 				Optional:            true,
-				MarkdownDescription: "Certificates, in PEM form, to trust besides the system's.",
+				MarkdownDescription: "PEM certificates to trust in addition to the system's.",
 			},
 			"request_timeout": schema.StringAttribute{
 				Optional: true,
 				MarkdownDescription: "How long one call to the account may take, for instance `45s`. Default `30s`. " +
-					"What is not answered in half of that is asked for once more, where that is harmless; " +
-					"what is refused for the moment, up to five times.",
+					"If half of it passes without an answer, an idempotent call is repeated once; " +
+					"a call that is refused for the moment, up to five times.",
 			},
 			"monitoring_token": schema.StringAttribute{
 				Optional:  true,
 				Sensitive: true,
-				MarkdownDescription: "Reads a bridge's `/health`, for `scimbridge_bridge_status`. May be ephemeral. " +
-					"May also be given as `SCIMBRIDGE_MONITORING_TOKEN`.",
+				MarkdownDescription: "A monitoring token of the bridge, with which `scimbridge_bridge_status` reads `/health`. " +
+					"May be ephemeral. May also be given as `SCIMBRIDGE_MONITORING_TOKEN`.",
 			},
 		},
 	}

@@ -40,21 +40,21 @@ func processArgument() schema.SingleNestedAttribute {
 				Optional: true,
 				Computed: true,
 				Default:  stringdefault.StaticString(defaultListen),
-				MarkdownDescription: "Address to listen on. Default `" + defaultListen + "`. One that other machines can reach, `:3002` for one, needs a proxy with HTTPS " +
-					"in front, which `settings.public_url` names, or `settings.insecure_http`.",
+				MarkdownDescription: "Address to listen on. Default `" + defaultListen + "`. An address that other machines can reach, such as `:3002`, needs an HTTPS proxy in " +
+					"front, named by `settings.public_url`, or `settings.insecure_http`.",
 				Validators: []validator.String{check(validListen)},
 			},
 			"data_dir": schema.StringAttribute{
 				Required: true,
-				MarkdownDescription: "Absolute path of the bridge's folder, made if it is missing. Another one replaces the deployment. " +
-					"Its log is `bridge.log`, set aside at 16 MiB; the latest three of those are kept. What it cannot log, a crash for instance, is in `stderr.log`.",
+				MarkdownDescription: "Absolute path of the bridge's data folder, created if missing. A change replaces the deployment. " +
+					"Its log is `bridge.log`, rotated at 16 MiB; three old files are kept. Output outside the log, such as a crash, is in `stderr.log`.",
 				Validators:    []validator.String{check(process.CheckDataDir)},
 				PlanModifiers: []planmodifier.String{stringplanmodifier.RequiresReplace()},
 			},
 			"binary": schema.StringAttribute{
 				Optional: true,
 				MarkdownDescription: "Absolute path of the program to run, instead of the one that comes with the provider. " +
-					"Either is copied to `data_dir` and run from there; a newer one is a planned change in place.",
+					"The program is copied to `data_dir` and run from there. A newer one is a planned update in place.",
 			},
 		},
 	}

@@ -38,10 +38,10 @@ func (a *redeploy) Metadata(_ context.Context, _ action.MetadataRequest, resp *a
 
 func (a *redeploy) Schema(_ context.Context, _ action.SchemaRequest, resp *action.SchemaResponse) {
 	resp.Schema = schema.Schema{
-		MarkdownDescription: "Replaces a deployment's running bridge by a new one of the same program, session and settings, and waits until it is ready. " +
+		MarkdownDescription: "Replaces a deployment's running bridge with a new process of the same program, session and settings, and waits until it is ready. " +
 			"The new one takes over only when it works, and no request is lost.\n\n" +
-			"It changes nothing that a plan could show. What should follow another value belongs into `redeploy_triggers` of `scimbridge_deployment` instead. " +
-			"Actions need Terraform 1.14; OpenTofu has none yet.",
+			"No plan shows a change of it. To redeploy when a value changes, use `redeploy_triggers` of `scimbridge_deployment`. " +
+			"Actions need Terraform 1.14 or later; OpenTofu has none.",
 		Attributes: map[string]schema.Attribute{
 			"deployment": schema.StringAttribute{
 				Required:            true,
@@ -52,8 +52,8 @@ func (a *redeploy) Schema(_ context.Context, _ action.SchemaRequest, resp *actio
 			// framework refuses write-only ones in actions.
 			"unseal_token_file": schema.StringAttribute{
 				Optional: true,
-				MarkdownDescription: "A file, on the machine that runs Terraform, that holds the bearer token, which opens the new bridge's session. " +
-					"Needed unless the deployment stores it (`unseal = \"stored\"`).",
+				MarkdownDescription: "A file with the bearer token, on the machine that runs Terraform. " +
+					"Required unless the deployment stores it (`unseal = \"stored\"`).",
 			},
 			"timeout": schema.StringAttribute{
 				Optional:            true,

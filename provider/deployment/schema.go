@@ -35,8 +35,8 @@ func idDescription() string {
 func (r *bridge) Schema(ctx context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
 	resp.Schema = schema.Schema{
 		MarkdownDescription: "One deployment of the bridge.\n\n" +
-			"It runs the sealed `session` of a `scimbridge_provisioning` and is replaced in place, without losing a request, when the " +
-			"session, a setting or the bundled program changes. A deployment waits until the bridge has signed in to the account once.",
+			"It runs the sealed `session` of a `scimbridge_provisioning`. If the session, a setting or the bundled program changes, the bridge " +
+			"is replaced in place, and no request is lost. An apply waits until the bridge has signed in to the account once.",
 		Attributes: map[string]schema.Attribute{
 			"id": schema.StringAttribute{
 				Computed:            true,
@@ -44,21 +44,21 @@ func (r *bridge) Schema(ctx context.Context, _ resource.SchemaRequest, resp *res
 			},
 			"name": schema.StringAttribute{
 				Required:            true,
-				MarkdownDescription: "A name for people.",
+				MarkdownDescription: "A name, for display.",
 				Validators:          []validator.String{stringvalidator.UTF8LengthBetween(1, 100)},
 			},
 			"session": schema.StringAttribute{
 				Required:            true,
 				Sensitive:           true,
-				MarkdownDescription: "The sealed session, as `scimbridge_provisioning` has it. It may lie in the state: without the bearer token it opens nothing.",
+				MarkdownDescription: "The sealed session of `scimbridge_provisioning`. It may be in the state: without the bearer token it is useless.",
 				Validators:          []validator.String{check(validSession)},
 			},
 			"unseal": schema.StringAttribute{
 				Optional: true,
 				Computed: true,
 				Default:  stringdefault.StaticString(string(deploy.UnsealOnce)),
-				MarkdownDescription: "`once`: the token is shown to the bridge when it is deployed, and a restart by anything else leaves it sealed until the next " +
-					"request of the identity provider. `stored`: the token lies beside the bridge, readable by its user only. Default `once`.",
+				MarkdownDescription: "`once`: Terraform gives the bridge the token when it deploys it. After any other restart the bridge is sealed until the identity " +
+					"provider's next request. `stored`: the token is kept in the bridge's data folder, readable by its user only. Default `once`.",
 				Validators: []validator.String{stringvalidator.OneOf(string(deploy.UnsealOnce), string(deploy.UnsealStored))},
 			},
 			"unseal_token_wo": schema.StringAttribute{
@@ -66,8 +66,8 @@ func (r *bridge) Schema(ctx context.Context, _ resource.SchemaRequest, resp *res
 				Sensitive:  true,
 				WriteOnly:  true,
 				Validators: []validator.String{checkToken{}},
-				MarkdownDescription: "The bearer token that opens `session`. Write-only: it is in no plan and no state, and never a reason for a change by itself. " +
-					"Left out, a new bridge stays sealed until somebody shows it the token.",
+				MarkdownDescription: "The bearer token that opens `session`. Write-only: it is in no plan and no state, and a change of it alone changes nothing. " +
+					"Without it a new bridge is sealed until it receives the token.",
 			},
 			"settings": schema.SingleNestedAttribute{
 				Optional:            true,
@@ -75,12 +75,12 @@ func (r *bridge) Schema(ctx context.Context, _ resource.SchemaRequest, resp *res
 				Attributes: map[string]schema.Attribute{
 					"public_url": schema.StringAttribute{
 						Optional:            true,
-						MarkdownDescription: "Where the identity provider reaches the bridge, if not at its own address: a site, without a path.",
+						MarkdownDescription: "The URL at which the identity provider reaches the bridge, if it differs from the bridge's address; without a path.",
 						Validators:          []validator.String{check(validPublicURL)},
 					},
 					"account_url": schema.StringAttribute{
 						Optional:            true,
-						MarkdownDescription: "Where the bridge reaches the account, if not at the address sealed in the session; `http` on loopback addresses only.",
+						MarkdownDescription: "The URL at which the bridge reaches the account, if it differs from the one sealed in the session; `http` on loopback addresses only.",
 						Validators:          []validator.String{check(validAccountURL)},
 					},
 					"confirmation_interval": schema.StringAttribute{
@@ -100,19 +100,19 @@ func (r *bridge) Schema(ctx context.Context, _ resource.SchemaRequest, resp *res
 					},
 					"source_address": schema.StringAttribute{
 						Optional:            true,
-						MarkdownDescription: "The address that the bridge's own connections come from.",
+						MarkdownDescription: "The local address of the bridge's outbound connections.",
 						Validators:          []validator.String{check(validAddress)},
 					},
 					"trusted_proxies": schema.ListAttribute{
 						Optional:            true,
 						ElementType:         types.StringType,
-						MarkdownDescription: "Addresses and networks whose `X-Forwarded-For` is believed.",
+						MarkdownDescription: "Addresses and networks of proxies whose `X-Forwarded-For` the bridge trusts.",
 						Validators:          []validator.List{listvalidator.NoNullValues(), listvalidator.ValueStringsAre(check(validProxy))},
 					},
 					"insecure_http": schema.BoolAttribute{
 						Optional: true,
-						MarkdownDescription: "Serve plain HTTP on an address that other machines can reach, though no proxy with HTTPS is in front: " +
-							"the bearer token crosses the network in clear.",
+						MarkdownDescription: "Serve plain HTTP on an address that other machines can reach, without an HTTPS proxy in front: " +
+							"the bearer token crosses the network unencrypted.",
 					},
 				},
 			},
@@ -120,20 +120,20 @@ func (r *bridge) Schema(ctx context.Context, _ resource.SchemaRequest, resp *res
 				Optional:            true,
 				Computed:            true,
 				Default:             stringdefault.StaticString(string(deploy.SizeBase)),
-				MarkdownDescription: "How much memory the bridge aims to stay below: `base` (512 MiB), `high` (1 GiB) or `very_high` (2 GiB). Default `base`.",
+				MarkdownDescription: "The memory that the bridge tries to stay below: `base` (512 MiB), `high` (1 GiB) or `very_high` (2 GiB). Default `base`.",
 				Validators:          []validator.String{stringvalidator.OneOf(string(deploy.SizeBase), string(deploy.SizeHigh), string(deploy.SizeVeryHigh))},
 			},
 			"redeploy_triggers": schema.MapAttribute{
 				Optional:            true,
 				ElementType:         types.StringType,
-				MarkdownDescription: "Any values; a change of them replaces the running bridge, in place. A null one is as if it were left out.",
+				MarkdownDescription: "Any values; a change of one replaces the running bridge, in place. A null value counts as left out.",
 			},
 			"on_unready": schema.StringAttribute{
 				Optional: true,
 				Computed: true,
 				Default:  stringdefault.StaticString(onUnreadyWarn),
-				MarkdownDescription: "What it means that a bridge runs and does not become ready: `warn`, or `fail`, which makes the apply fail. " +
-					"Problems that another resource may cure are a warning in either case. Default `warn`.",
+				MarkdownDescription: "What an apply does if the bridge runs but does not become ready: `warn` or `fail`. " +
+					"Problems that another resource may solve are a warning in either case. Default `warn`.",
 				Validators: []validator.String{stringvalidator.OneOf(onUnreadyWarn, onUnreadyFail)},
 			},
 			"deletion_protection": schema.BoolAttribute{
@@ -146,7 +146,7 @@ func (r *bridge) Schema(ctx context.Context, _ resource.SchemaRequest, resp *res
 
 			"url": schema.StringAttribute{
 				Computed:            true,
-				MarkdownDescription: "Address of the bridge; its status page is there.",
+				MarkdownDescription: "URL of the bridge and its status page.",
 			},
 			"scim_url": schema.StringAttribute{
 				Computed:            true,
@@ -154,15 +154,15 @@ func (r *bridge) Schema(ctx context.Context, _ resource.SchemaRequest, resp *res
 			},
 			"version": schema.StringAttribute{
 				Computed:            true,
-				MarkdownDescription: "Version of the bridge that runs. A plan that replaces the program says by which.",
+				MarkdownDescription: "Version of the running bridge. The plan shows a change of it.",
 			},
 			"revision": schema.StringAttribute{
 				Computed:            true,
-				MarkdownDescription: "Names what runs: program, session and settings.",
+				MarkdownDescription: "Identifies the configured program, session and settings.",
 			},
 			"observed_revision": schema.StringAttribute{
 				Computed:            true,
-				MarkdownDescription: "The last revision that ran, was unsealed and signed in once. While it is another than `revision`, the roll-out is not over.",
+				MarkdownDescription: "The last revision that ran, was unsealed and signed in once. If it differs from `revision`, the roll-out is not complete.",
 			},
 			"status": schema.StringAttribute{
 				Computed:            true,
@@ -175,7 +175,7 @@ func (r *bridge) Schema(ctx context.Context, _ resource.SchemaRequest, resp *res
 			},
 			"egress_address": schema.StringAttribute{
 				Computed:            true,
-				MarkdownDescription: "The bridge's address as the account saw it last, let in or not.",
+				MarkdownDescription: "The bridge's address as the account last saw it, allowed or not.",
 			},
 		},
 	}

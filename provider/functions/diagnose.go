@@ -41,8 +41,8 @@ func (diagnose) Definition(_ context.Context, _ function.DefinitionRequest, resp
 		Summary: "The problems in a bridge's log, with their remedies",
 		MarkdownDescription: "Reads the log of a bridge, this project's or 1Password's, as text or JSON lines, and returns the problems in it, oldest first: " +
 			"objects of `code`, `title`, `since` (RFC 3339, null if the log does not say), `cause`, `remedy`, `terraform` (a block to paste, else empty) " +
-			"and `details`, a map of the facts with `count` and `last_seen`. Lines that tell of none are passed over. For 1Password's lines the remedy is the vendor's, and `details` has its `source`.\n\n" +
-			"A log tells what was, not what is: judge by `last_seen` whether a problem has passed.",
+			"and `details`, a map with `count`, `last_seen` and other facts. Other lines are ignored. For 1Password's lines the remedy is the vendor's, and `details` has its `source`.\n\n" +
+			"A log shows the past: see `last_seen` to judge whether a problem still exists.",
 		Parameters: []function.Parameter{
 			function.StringParameter{Name: "log", MarkdownDescription: "The log, for instance `file(\"bridge.log\")`."},
 		},

@@ -20,8 +20,8 @@ func (sessionFingerprint) Metadata(_ context.Context, _ function.MetadataRequest
 func (sessionFingerprint) Definition(_ context.Context, _ function.DefinitionRequest, resp *function.DefinitionResponse) {
 	resp.Definition = function.Definition{
 		Summary: "The fingerprint of a sealed session",
-		MarkdownDescription: "The short name of a sealed session, as `scimbridge_provisioning` and the status page show it: to see whether a bridge " +
-			"that Terraform does not deploy has the session of the day. It opens nothing and needs no token.",
+		MarkdownDescription: "Returns the fingerprint of a sealed session, as `scimbridge_provisioning` and the status page show it. Use it to check whether " +
+			"a bridge that Terraform does not deploy has the current session. It needs no token.",
 		Parameters: []function.Parameter{
 			function.StringParameter{Name: "session", MarkdownDescription: "The sealed session, for instance `file(\"session\")`."},
 		},

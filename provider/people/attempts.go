@@ -55,30 +55,30 @@ func (d *attempts) Configure(_ context.Context, req datasource.ConfigureRequest,
 
 func (d *attempts) Schema(_ context.Context, _ datasource.SchemaRequest, resp *datasource.SchemaResponse) {
 	resp.Schema = schema.Schema{
-		MarkdownDescription: "Who tried to sign in, from where, and what came of it: for `check` blocks, and to see which rule refused a bridge.\n\n" +
-			"The account keeps attempts for 60 days, and counts those of one session, address, rule and hour as one.",
+		MarkdownDescription: "Sign-in attempts, with address and result. Use it in `check` blocks, or to see which rule refused a bridge.\n\n" +
+			"The account keeps attempts for 60 days, and merges those of one session, address, rule and hour.",
 		Attributes: map[string]schema.Attribute{
 			"since": schema.StringAttribute{
 				Optional: true,
-				MarkdownDescription: "Attempts before this time are left out (RFC 3339), for instance `timeadd(plantimestamp(), \"-24h\")`. " +
-					"`timestamp()` would put the reading off to the apply.",
+				MarkdownDescription: "Only attempts since this time (RFC 3339), for instance `timeadd(plantimestamp(), \"-24h\")`. " +
+					"With `timestamp()` the data source would be read only during the apply.",
 				Validators: []validator.String{isTime{}},
 			},
 			"limit": schema.Int64Attribute{
 				Optional:            true,
-				MarkdownDescription: fmt.Sprintf("How many attempts at most, the newest; %d unless set, %d at most.", defaultAttempts, maxAttempts),
+				MarkdownDescription: fmt.Sprintf("The maximum number of attempts, newest first; default %d, at most %d.", defaultAttempts, maxAttempts),
 				Validators:          []validator.Int64{int64validator.Between(1, maxAttempts)},
 			},
 			"attempts": schema.ListNestedAttribute{
 				Computed:            true,
 				MarkdownDescription: "The attempts, newest first.",
 				NestedObject: schema.NestedAttributeObject{Attributes: map[string]schema.Attribute{
-					"first_time": schema.StringAttribute{Computed: true, MarkdownDescription: "When the first of them was made, in UTC."},
-					"last_time":  schema.StringAttribute{Computed: true, MarkdownDescription: "When the last of them was made, in UTC."},
-					"count":      schema.Int64Attribute{Computed: true, MarkdownDescription: "How many they are."},
+					"first_time": schema.StringAttribute{Computed: true, MarkdownDescription: "Time of the first merged attempt, in UTC."},
+					"last_time":  schema.StringAttribute{Computed: true, MarkdownDescription: "Time of the last merged attempt, in UTC."},
+					"count":      schema.Int64Attribute{Computed: true, MarkdownDescription: "Number of merged attempts."},
 					"address":    schema.StringAttribute{Computed: true, MarkdownDescription: "IP address, as the account saw it."},
-					"email":      schema.StringAttribute{Computed: true, MarkdownDescription: "Who tried, if it was said; else null."},
-					"instance":   schema.StringAttribute{Computed: true, MarkdownDescription: "The bridge's instance id, if it was one; else null."},
+					"email":      schema.StringAttribute{Computed: true, MarkdownDescription: "The e-mail address that was used; null if none was given."},
+					"instance":   schema.StringAttribute{Computed: true, MarkdownDescription: "The bridge's instance id; null for other clients."},
 					"result":     schema.StringAttribute{Computed: true, MarkdownDescription: "`ok`, `reported` (by a firewall rule with that action), or the code of the refusal, for instance `firewall_blocked`."},
 					"rule_id":    schema.StringAttribute{Computed: true, MarkdownDescription: "The firewall rule that decided; else null."},
 				}},

@@ -62,10 +62,10 @@ func (d *groups) Schema(_ context.Context, _ datasource.SchemaRequest, resp *dat
 		Attributes: map[string]schema.Attribute{
 			"filter": schema.SingleNestedAttribute{
 				Required:            true,
-				MarkdownDescription: "What a group must match, all that is given; at least one.",
+				MarkdownDescription: "Conditions that a group must match, all of them. At least one is required.",
 				Attributes: map[string]schema.Attribute{
 					"name": schema.StringAttribute{
-						Optional: true, MarkdownDescription: "The name, whole and without regard to case.",
+						Optional: true, MarkdownDescription: "The whole name, without regard to case.",
 						Validators: []validator.String{stringvalidator.LengthAtLeast(1)},
 					},
 					"managed": schema.BoolAttribute{Optional: true, MarkdownDescription: "Whether the identity provider manages the group."},

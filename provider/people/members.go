@@ -67,14 +67,14 @@ func (d *members) ConfigValidators(context.Context) []datasource.ConfigValidator
 func (d *members) Schema(_ context.Context, _ datasource.SchemaRequest, resp *datasource.SchemaResponse) {
 	resp.Schema = schema.Schema{
 		MarkdownDescription: "Members of the account that match a filter, whether the identity provider manages them or not.\n\n" +
-			"The filter is required, and what matches lies in the state: names and addresses of people belong into few of them.",
+			"The filter is required, because the result is stored in the state with names and addresses of people.",
 		Attributes: map[string]schema.Attribute{
 			"filter": schema.SingleNestedAttribute{
 				Required:            true,
-				MarkdownDescription: "What a member must match, all that is given; at least one.",
+				MarkdownDescription: "Conditions that a member must match, all of them. At least one is required.",
 				Attributes: map[string]schema.Attribute{
 					"address": schema.StringAttribute{
-						Optional: true, MarkdownDescription: "The sign-in address, whole and without regard to case.",
+						Optional: true, MarkdownDescription: "The whole sign-in address, without regard to case.",
 						Validators: []validator.String{stringvalidator.LengthAtLeast(1)},
 					},
 					"managed": schema.BoolAttribute{Optional: true, MarkdownDescription: "Whether the identity provider manages the member."},

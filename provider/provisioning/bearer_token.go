@@ -34,13 +34,13 @@ func (e *bearerToken) Configure(_ context.Context, req ephemeral.ConfigureReques
 
 func (e *bearerToken) Schema(_ context.Context, _ ephemeral.SchemaRequest, resp *ephemeral.SchemaResponse) {
 	resp.Schema = schema.Schema{
-		MarkdownDescription: "A new bearer token, which is stored nowhere.\n\n" +
-			"It is another one in every plan and every apply. So set `bearer_token_wo_version` wherever it is given to " +
-			"`scimbridge_provisioning`: that alone then decides when a token is taken over. Hand the same token to a secret " +
-			"store's write-only argument under the same version, or nobody will ever know it.",
+		MarkdownDescription: "A new bearer token. It is not stored.\n\n" +
+			"It is different in every plan and every apply. Set `bearer_token_wo_version` of `scimbridge_provisioning` with it: then " +
+			"only a change of that number rotates. Give the same token to a secret store's write-only argument under the same " +
+			"version; otherwise the token is lost.",
 		Attributes: map[string]schema.Attribute{
 			"token":       schema.StringAttribute{Computed: true, Sensitive: true, MarkdownDescription: "The token."},
-			"fingerprint": schema.StringAttribute{Computed: true, MarkdownDescription: "Its fingerprint, as a session's header has it."},
+			"fingerprint": schema.StringAttribute{Computed: true, MarkdownDescription: "The token's fingerprint, as in a session's header."},
 		},
 	}
 }

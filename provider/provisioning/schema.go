@@ -30,23 +30,23 @@ var (
 
 func (r *integration) Schema(_ context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
 	resp.Schema = schema.Schema{
-		MarkdownDescription: "The account's provisioning integration: that a bridge may sign in and do what the identity provider says.\n\n" +
-			"Activating makes a Provision Manager with generated secrets. They leave Terraform only in `session`, sealed under the bearer " +
-			"token: the session may lie in state, since the token that opens it never does. Another token in `bearer_token_wo` (or another " +
-			"`bearer_token_wo_version`) rotates: new credentials, a new session, and the old pair good for `overlap`. If the manager's " +
-			"password, key or address is changed by hand, two-factor authentication is enforced on the account, or the integration is " +
-			"deactivated by hand, the plan says so, and one apply activates it anew.\n\n" +
-			"An account has one active integration at most. When a bridge was last heard, and why one was last refused, " +
-			"is in the data source `scimbridge_bridge_status`.",
+		MarkdownDescription: "The account's provisioning integration. While it is active, a bridge may sign in and provision people and groups.\n\n" +
+			"Activating it makes a Provision Manager with generated secrets. They leave Terraform only in `session`, sealed under the bearer " +
+			"token. The session may be in the state, because the token that opens it never is. A new token in `bearer_token_wo` (or a new " +
+			"`bearer_token_wo_version`) rotates: new credentials and a new session; the old pair works until the `overlap` ends. If the " +
+			"manager's password, key or address is changed by hand, two-factor authentication is enforced on the account, or the " +
+			"integration is deactivated by hand, the plan says so, and one apply activates it again.\n\n" +
+			"An account has at most one active integration. The last contact of a bridge and the last refusal are in " +
+			"the data source `scimbridge_bridge_status`.",
 		Attributes: map[string]schema.Attribute{
 			"id": schema.StringAttribute{
 				Computed:            true,
-				MarkdownDescription: "The integration's id; another one after it was inactive.",
+				MarkdownDescription: "The integration's id. It changes when the integration is activated again.",
 				PlanModifiers:       []planmodifier.String{stringplanmodifier.UseStateForUnknown()},
 			},
 			"manager_email": schema.StringAttribute{
 				Required:            true,
-				MarkdownDescription: "E-mail address of the Provision Manager. The credentials are bound to it, so that another address rotates them.",
+				MarkdownDescription: "E-mail address of the Provision Manager. The credentials are bound to it: a new address rotates them.",
 				Validators:          []validator.String{check("an e-mail address", checkEmail)},
 			},
 			"idp": schema.StringAttribute{
@@ -65,28 +65,28 @@ func (r *integration) Schema(_ context.Context, _ resource.SchemaRequest, resp *
 				Sensitive: true,
 				WriteOnly: true,
 				MarkdownDescription: "The bearer token that the session is sealed under and that the identity provider uses, as `scim-bridge token` makes it. " +
-					"Needed to activate and to rotate; may be null otherwise. It is stored nowhere: what it is compared with is the fingerprint in the session.",
+					"Required to activate and to rotate; may be null otherwise. It is not stored; the plan compares its fingerprint with the session's.",
 				Validators: []validator.String{check("a bearer token", checkToken)},
 			},
 			"bearer_token_wo_version": schema.Int64Attribute{
 				Optional: true,
-				MarkdownDescription: "If set, a change of this number alone says that the token is another one. Needed with `scimbridge_bearer_token`. " +
+				MarkdownDescription: "If set, only a change of this number rotates. Required with `scimbridge_bearer_token`. " +
 					"After an import the plan shows it as an update in place, which rotates nothing.",
 			},
 			"overlap": schema.StringAttribute{
 				Optional: true,
 				Computed: true,
 				Default:  stringdefault.StaticString(defaultOverlap),
-				MarkdownDescription: "How long the old token and session live after a rotation, for instance `1h`; `0s` ends them at once, `720h` is the most. Default `15m`. " +
-					"After an import the plan shows another value as an update in place, which asks nothing of the account.",
+				MarkdownDescription: "How long the old token and session work after a rotation, for instance `1h`; `0s` ends them at once, at most `720h`. Default `15m`. " +
+					"After an import the plan shows any other value as an update in place, which changes nothing in the account.",
 				Validators: []validator.String{check("a duration from 0s to 720h", checkOverlap)},
 			},
 			"suspension_limit": schema.StringAttribute{
 				Optional: true,
 				Computed: true,
 				Default:  stringdefault.StaticString(defaultSuspensionLimit),
-				MarkdownDescription: "How many people a bridge may suspend before it asks: the larger of a number and a share of the people, in a time; or `off`. " +
-					"Kept at the account; bridges do not enforce it yet. Default `" + defaultSuspensionLimit + "`.",
+				MarkdownDescription: "How many people may be suspended in a time: the larger of a number and a share of all people; or `off`. " +
+					"The account stores it; it is not enforced yet. Default `" + defaultSuspensionLimit + "`.",
 				Validators: []validator.String{stringvalidator.RegexMatches(suspensionLimit, "must be \"off\" or like \""+defaultSuspensionLimit+"\"")},
 			},
 			"deletion_protection": schema.BoolAttribute{
@@ -97,18 +97,18 @@ func (r *integration) Schema(_ context.Context, _ resource.SchemaRequest, resp *
 			},
 			"epoch": schema.Int64Attribute{
 				Computed:            true,
-				MarkdownDescription: "The credential generation. It moves with every change of the manager's credentials.",
+				MarkdownDescription: "The number of the credential generation. It changes with the manager's credentials.",
 				PlanModifiers:       []planmodifier.Int64{int64planmodifier.UseStateForUnknown()},
 			},
 			"session": schema.StringAttribute{
 				Computed:            true,
 				Sensitive:           true,
-				MarkdownDescription: "The sealed session, for a bridge: useless without the bearer token. Marked sensitive to keep plans readable. During an overlap it holds the previous one too.",
+				MarkdownDescription: "The sealed session, for a bridge. It is useless without the bearer token, and marked sensitive only to keep plans readable. During an overlap it includes the previous one.",
 				PlanModifiers:       []planmodifier.String{stringplanmodifier.UseStateForUnknown()},
 			},
 			"session_fingerprint": schema.StringAttribute{
 				Computed:            true,
-				MarkdownDescription: "Fingerprint of the sealed session, as the bridge shows it.",
+				MarkdownDescription: "Fingerprint of the sealed session. The bridge's status page shows the same.",
 				PlanModifiers:       []planmodifier.String{stringplanmodifier.UseStateForUnknown()},
 			},
 		},

@@ -72,37 +72,37 @@ func (d *bridge) Configure(_ context.Context, req datasource.ConfigureRequest, r
 
 func (d *bridge) Schema(_ context.Context, _ datasource.SchemaRequest, resp *datasource.SchemaResponse) {
 	resp.Schema = schema.Schema{
-		MarkdownDescription: "How a bridge is, as seen from the machine that runs Terraform; fit for `check` blocks.\n\n" +
-			"A bridge that does not answer is no error: its `state` is `unreachable`, so that a plan that would cure it is not stopped.",
+		MarkdownDescription: "The state of a bridge, as seen from the machine that runs Terraform; use it in `check` blocks.\n\n" +
+			"A bridge that does not answer is not an error: its `state` is `unreachable`, so that a plan that repairs it does not fail.",
 		Attributes: map[string]schema.Attribute{
 			"url":      schema.StringAttribute{Required: true, MarkdownDescription: "The bridge's address, for instance `https://scim.example.com`."},
-			"state":    schema.StringAttribute{Computed: true, MarkdownDescription: "What the bridge says of itself: `healthy`, `degraded`, `sealed` or `unhealthy`; `unreachable` if it does not answer."},
+			"state":    schema.StringAttribute{Computed: true, MarkdownDescription: "The bridge's state: `healthy`, `degraded`, `sealed` or `unhealthy`; `unreachable` if it does not answer."},
 			"revision": schema.StringAttribute{Computed: true, MarkdownDescription: "The revision that runs."},
-			"problems": schema.ListAttribute{Computed: true, ElementType: types.StringType, MarkdownDescription: "Codes of the problems, sorted as the bridge told them; null if neither the bridge nor the account could be asked."},
-			"source":   schema.StringAttribute{Computed: true, MarkdownDescription: "Who told the problems: `bridge` or `account`."},
+			"problems": schema.ListAttribute{Computed: true, ElementType: types.StringType, MarkdownDescription: "Codes of the problems, in the bridge's order; null if neither the bridge nor the account could be asked."},
+			"source":   schema.StringAttribute{Computed: true, MarkdownDescription: "Where the problems come from: `bridge` or `account`."},
 			"reason":   schema.StringAttribute{Computed: true, MarkdownDescription: "Why the bridge is unreachable; else null."},
-			"last_contact": schema.StringAttribute{Computed: true, MarkdownDescription: "When the account last heard a bridge of this revision, RFC 3339; " +
-				"of any revision, if it knows none of this one or the bridge is unreachable. Null if it heard none."},
+			"last_contact": schema.StringAttribute{Computed: true, MarkdownDescription: "When the account last heard from a bridge of this revision, RFC 3339; " +
+				"of any revision if it knows none of this one or the bridge is unreachable. Null if it heard from none."},
 			"overlap": schema.SingleNestedAttribute{
 				Computed: true,
-				MarkdownDescription: "After a rotation, while the old bearer token works beside the new one, as `/health` says it; " +
-					"null when there is no overlap, or without the monitoring token.",
+				MarkdownDescription: "The overlap of a rotation, during which the old bearer token works too, from `/health`. " +
+					"Null if there is no overlap, or without the monitoring token.",
 				Attributes: map[string]schema.Attribute{
-					"until":                    schema.StringAttribute{Computed: true, MarkdownDescription: "When the old token is dead, RFC 3339."},
-					"old_token_last_used":      schema.StringAttribute{Computed: true, MarkdownDescription: "When the old token was last let in since this bridge runs, RFC 3339; null if it was not."},
-					"old_token_last_used_from": schema.StringAttribute{Computed: true, MarkdownDescription: "The client's address then."},
+					"until":                    schema.StringAttribute{Computed: true, MarkdownDescription: "When the old token stops working, RFC 3339."},
+					"old_token_last_used":      schema.StringAttribute{Computed: true, MarkdownDescription: "When the old token was last accepted since this bridge started, RFC 3339; null if never."},
+					"old_token_last_used_from": schema.StringAttribute{Computed: true, MarkdownDescription: "The client's address at that time."},
 				},
 			},
 			"last_refusal": schema.SingleNestedAttribute{
 				Computed:            true,
-				MarkdownDescription: "Why the account last refused that bridge; null if it did not.",
+				MarkdownDescription: "Why the account last refused the bridge; null if it never did.",
 				Attributes: map[string]schema.Attribute{
 					"time": schema.StringAttribute{Computed: true, MarkdownDescription: "When, RFC 3339."},
 					"code": schema.StringAttribute{Computed: true, MarkdownDescription: "`sign_in_failed`, `credentials_expired`, `credentials_changed`, " +
 						"`firewall_blocked`, `two_factor_enforced` or `provisioning_inactive`."},
 					"address":  schema.StringAttribute{Computed: true, MarkdownDescription: "The bridge's IP address as the account saw it."},
 					"rule_id":  schema.StringAttribute{Computed: true, MarkdownDescription: "The firewall rule that decided; null if the default action did."},
-					"instance": schema.StringAttribute{Computed: true, MarkdownDescription: "The bridge's instance, if it said."},
+					"instance": schema.StringAttribute{Computed: true, MarkdownDescription: "The bridge's instance id, if known."},
 				},
 			},
 		},
