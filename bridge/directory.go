@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// A Person is somebody whom the identity provider has provisioned.
+// A Person is a person whom the identity provider has provisioned.
 type Person struct {
 	ID      string // SCIM id; a new one each time the person is provisioned anew
 	Version string // strong entity tag, quotes included
@@ -20,9 +20,9 @@ type Person struct {
 	// State is where the account's member stands.
 	State MemberState
 	// Suspended is the opposite of "active" among the attributes, also for
-	// somebody who was suspended in the account by hand.
+	// a person who was suspended in the account by hand.
 	Suspended bool
-	// SignInAddress is empty while nobody was invited.
+	// SignInAddress is empty until the person is invited.
 	SignInAddress string
 	// PendingAddress waits for the person's confirmation; often empty.
 	PendingAddress string
@@ -56,7 +56,8 @@ type Group struct {
 	Attributes json.RawMessage
 	// Members is nil unless they were asked for.
 	Members []Reference
-	// UnknownMembers are ids in the request that named nobody; they were passed over.
+	// UnknownMembers are the ids in the request that are of no person and no
+	// group; they were passed over.
 	UnknownMembers []string
 }
 
@@ -72,12 +73,12 @@ type GroupChange struct {
 	Attributes json.RawMessage
 	// Replace sets the members before Add and Remove are applied; nil keeps
 	// them, an empty list removes them all. Add and Remove do not overlap. A
-	// list in which nobody is known, an empty one with Add likewise, is refused
-	// with MembersUnknown.
+	// list without a single known id is refused with MembersUnknown; so is an
+	// empty one with such an Add.
 	Replace     *[]string
 	Add, Remove []string
 	// Instead are lists of those of Add that take the place of members in
-	// Remove. One in which nobody is known is refused as such a Replace is.
+	// Remove. One without a single known id is refused as such a Replace is.
 	Instead [][]string
 }
 
@@ -170,9 +171,9 @@ type Directory interface {
 // A WaitingRoom is the part of the account that the confirmation watcher
 // and the status page look after.
 type WaitingRoom interface {
-	// Attention lists who waits for what: those whom the bridge must confirm
-	// first, then those for whom an operator must do something, last those who
-	// must do it themselves; of each kind the oldest first, and at most 1000.
+	// Attention lists the people who wait for something, at most 1000: first
+	// those that the bridge must confirm, then those for whom an operator must
+	// act, last those who must act themselves; of each kind the oldest first.
 	Attention(ctx context.Context) ([]Attention, error)
 	// ConfirmPerson confirms a member who accepted; repeating it is harmless.
 	ConfirmPerson(ctx context.Context, id string) error

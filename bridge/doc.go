@@ -2,6 +2,6 @@
 // Group, the Directory they live in and the ways in which it refuses.
 //
 // It knows no HTTP, no SQL, no SCIM syntax and no Terraform, and imports the
-// standard library only. Whoever wants a second kind of account on the far
-// side writes a Directory.
+// standard library only. A second kind of account on the far side is another
+// Directory.
 package bridge

@@ -17,7 +17,7 @@ const (
 	Protected       Code = "protected" // an owner, administrator, Provision Manager or built-in group
 	VersionMismatch Code = "version_mismatch"
 	InvalidValue    Code = "invalid_value"
-	MembersUnknown  Code = "members_unknown" // nobody of a whole list of members is known
+	MembersUnknown  Code = "members_unknown" // no id of a whole list of members is known
 	InvalidFilter   Code = "invalid_filter"
 	InvalidCursor   Code = "invalid_cursor"
 	TooLarge        Code = "too_large"
@@ -50,7 +50,7 @@ func CodeOf(err error) Code {
 	return ""
 }
 
-// ErrUnavailable says that the directory could not be asked at all: the
+// ErrUnavailable means that the directory could not be asked at all: the
 // bridge is sealed or refused, or the account is away. Asking again later may
 // succeed.
 var ErrUnavailable = errors.New("the account cannot be asked")

@@ -56,7 +56,7 @@ func postBulk(x *exchange) error {
 		return err
 	}
 	b.exchange = x
-	x.takeTime()
+	x.extendDeadline()
 	b.run()
 	answer := struct {
 		Schemas    []string      `json:"schemas"`
@@ -115,7 +115,7 @@ func parseBulk(body map[string]any) (*bulk, error) {
 		}
 		if op.id != "" {
 			if b.makers[op.id] != nil {
-				return nil, schema.Errorf(schema.InvalidSyntax, "operation %d: bulkId %q is used twice", i+1, clipped(op.id))
+				return nil, schema.Errorf(schema.InvalidSyntax, "operation %d: bulkId %q is used twice", i+1, truncate(op.id))
 			}
 			b.makers[op.id] = op
 		}
@@ -127,7 +127,7 @@ func parseBulk(body map[string]any) (*bulk, error) {
 func parseBulkOperation(element any) (*bulkOperation, error) {
 	object, ok := element.(map[string]any)
 	if !ok {
-		return nil, errors.New("it is no object")
+		return nil, errors.New("it is not an object")
 	}
 	var op bulkOperation
 	texts := map[string]*string{"method": &op.method, "bulkid": &op.id, "path": &op.path, "version": &op.version}
@@ -201,7 +201,7 @@ func (b *bulk) run() {
 		for _, op := range pending {
 			if b.failOn > 0 && failures >= b.failOn || b.r.Context().Err() != nil {
 				for _, op := range open {
-					op.result = b.refused(op, &refusal{Status: http.StatusConflict, Detail: "the resource was made, but not what it refers to; it lacks its references"})
+					op.result = b.failure(op, &refusal{Status: http.StatusConflict, Detail: "the resource was made, but not what it refers to; it lacks its references"})
 				}
 				return
 			}
@@ -219,7 +219,7 @@ func (b *bulk) run() {
 		}
 		if len(waiting) == len(pending) && !slices.ContainsFunc(waiting, b.separate) {
 			for _, op := range waiting {
-				op.result = b.refused(op, &refusal{Status: http.StatusConflict, Detail: "the operation refers to one that refers to it in turn; make the resources first and join them by PATCH"})
+				op.result = b.failure(op, &refusal{Status: http.StatusConflict, Detail: "the operation refers to one that refers to it in turn; make the resources first and join them by PATCH"})
 			}
 			return
 		}
@@ -227,7 +227,7 @@ func (b *bulk) run() {
 	}
 }
 
-// waits says whether op refers to an operation that is still to be done.
+// waits reports whether op refers to an operation that is still to be done.
 func (b *bulk) waits(op *bulkOperation) bool {
 	return slices.ContainsFunc(op.needs, func(id string) bool {
 		maker := b.makers[id]
@@ -236,8 +236,8 @@ func (b *bulk) waits(op *bulkOperation) bool {
 }
 
 // separate breaks a circle: it leaves out of a POST the attributes with
-// references that cannot be resolved yet. It says whether that was possible:
-// a text, such as a name, is nothing to be added later.
+// references that cannot be resolved yet. It reports whether that was possible:
+// a string, such as a name, cannot be added later.
 func (b *bulk) separate(op *bulkOperation) bool {
 	data, ok := op.data.(map[string]any)
 	if !ok || op.method != http.MethodPost || op.id == "" {
@@ -264,7 +264,7 @@ func (b *bulk) separate(op *bulkOperation) bool {
 }
 
 // complete adds what separate left out, as soon as that can be resolved; true
-// means that nothing is left to do. What somebody else has added to the
+// means that nothing is left to do. What another client has added to the
 // resource meanwhile stays.
 func (b *bulk) complete(op *bulkOperation) bool {
 	missing := false
@@ -333,16 +333,16 @@ func (b *bulk) do(op *bulkOperation) *bulkResult {
 		return made
 	})
 	if missing != "" {
-		return b.refused(op, &refusal{Status: http.StatusConflict, Kind: schema.InvalidValue,
-			Detail: fmt.Sprintf("no resource was made under bulkId %q", clipped(missing))})
+		return b.failure(op, &refusal{Status: http.StatusConflict, Kind: schema.InvalidValue,
+			Detail: fmt.Sprintf("no resource was made under bulkId %q", truncate(missing))})
 	}
 	r, err := b.request(op, path, data)
 	if err != nil {
-		return b.refused(op, err)
+		return b.failure(op, err)
 	}
 	w := &httpkit.Recorder{}
 	if err := b.dispatch(w, r); err != nil {
-		return b.refused(op, b.answerTo(r, err))
+		return b.failure(op, b.toRefusal(r, err))
 	}
 	result := &bulkResult{Method: op.method, BulkID: op.id, Status: strconv.Itoa(w.Status()), Version: w.Header().Get("ETag")}
 	result.Location = w.Header().Get("Location")
@@ -363,7 +363,7 @@ func (b *bulk) do(op *bulkOperation) *bulkResult {
 func (b *bulk) request(op *bulkOperation, path string, data any) (*http.Request, *refusal) {
 	body, err := json.Marshal(data)
 	if err != nil || op.method == http.MethodDelete {
-		body = nil // what was decoded marshals
+		body = nil // a decoded value always marshals
 	}
 	r, err := http.NewRequestWithContext(b.r.Context(), op.method, "/"+strings.Trim(path, "/"), bytes.NewReader(body))
 	if err != nil {
@@ -389,7 +389,7 @@ func (b *bulk) dispatch(w http.ResponseWriter, r *http.Request) error {
 	}
 	methods := x.route(segments)
 	if methods == nil {
-		return nowhere(segments)
+		return badPath(segments)
 	}
 	handle, ok := methods[r.Method]
 	if !ok {
@@ -398,9 +398,9 @@ func (b *bulk) dispatch(w http.ResponseWriter, r *http.Request) error {
 	return handle(x)
 }
 
-// refused is the result of an operation that failed. It names the resource,
+// failure is the result of an operation that failed. It names the resource,
 // but for a POST, which made none (RFC 7644 section 3.7.3).
-func (b *bulk) refused(op *bulkOperation, e *refusal) *bulkResult {
+func (b *bulk) failure(op *bulkOperation, e *refusal) *bulkResult {
 	result := &bulkResult{Method: op.method, BulkID: op.id, Status: strconv.Itoa(e.Status), Response: e.body(), failed: true}
 	if op.method != http.MethodPost {
 		result.Location = b.base + "/" + strings.Trim(op.path, "/")

@@ -14,15 +14,15 @@ import (
 
 // A PATCH that said no If-Match is applied anew while others are faster, so
 // often and after pauses of random length up to these. Random, since writers
-// who wait equally long meet again.
+// that wait equally long collide again.
 const (
 	maxAttempts = 25
 	firstPause  = 4 * time.Millisecond
 	longPause   = 200 * time.Millisecond
 )
 
-// retryStale calls try until the resource was not changed in between. A
-// client that named a version wants to hear that it is gone.
+// retryStale calls try again while another client changes the resource in
+// between. A client that named a version is told instead.
 func retryStale(ctx context.Context, ifMatch string, try func() error) error {
 	pause := firstPause
 	for range maxAttempts {

@@ -25,12 +25,13 @@ const (
 	maxValues      = 100_000
 	maxLargeValues = 500_000
 
-	// A body beyond maxBody waits until it is one of so few, and not for ever.
+	// So many requests may have a body beyond maxBody at a time; another one
+	// waits for at most largeTimeout.
 	maxLargeAtOnce = 2
-	largePatience  = 20 * time.Second
+	largeTimeout   = 20 * time.Second
 
 	// The directory may take minutes for all members of a group, or for a
-	// thousand operations, and the answer has its way.
+	// thousand operations.
 	longAnswer = 5 * time.Minute
 )
 
@@ -64,7 +65,7 @@ func (x *exchange) readBody(limit int64) ([]byte, error) {
 	var body bytes.Buffer
 	_, err := io.Copy(&body, io.LimitReader(source, maxBody+1))
 	if err == nil && body.Len() > maxBody {
-		if err := x.takeLarge(); err != nil {
+		if err := x.acquireLarge(); err != nil {
 			return nil, err
 		}
 		_, err = io.Copy(&body, source)
@@ -80,36 +81,36 @@ func (x *exchange) readBody(limit int64) ([]byte, error) {
 }
 
 // discardBody reads the rest of a body that is refused. A client that is still
-// sending when the connection is closed hears of a broken pipe, and nothing of
-// the reason; one that asked first (Expect: 100-continue) waits for the answer.
+// sending when the connection is closed reports a broken pipe and not the
+// reason; one that asked first (Expect: 100-continue) waits for the answer.
 func (x *exchange) discardBody() {
 	if x.r.Header.Get("Expect") == "" {
 		_, _ = io.CopyN(io.Discard, x.r.Body, maxDiscarded)
 	}
 }
 
-// takeLarge waits until this may be one of the few requests with a large
-// body; serve gives the place back.
-func (x *exchange) takeLarge() error {
+// acquireLarge waits until this may be one of the few requests with a large
+// body; serve releases the place.
+func (x *exchange) acquireLarge() error {
 	if x.large {
 		return nil
 	}
-	patience := time.NewTimer(largePatience)
-	defer patience.Stop()
+	timeout := time.NewTimer(largeTimeout)
+	defer timeout.Stop()
 	select {
 	case x.largeBodies <- struct{}{}:
 		x.large = true
-		x.takeTime()
+		x.extendDeadline()
 		return nil
-	case <-patience.C:
+	case <-timeout.C:
 	case <-x.r.Context().Done():
 	}
-	return unavailable("several large requests are under way; try again", largePatience)
+	return unavailable("several large requests are under way; try again", largeTimeout)
 }
 
-// takeTime keeps the connection open for an answer that takes long.
-func (x *exchange) takeTime() {
-	// What has no deadline needs no longer one.
+// extendDeadline keeps the connection open for an answer that takes long.
+func (x *exchange) extendDeadline() {
+	// Fails only for a request without a connection, which has no deadline.
 	_ = http.NewResponseController(x.w).SetWriteDeadline(time.Now().Add(longAnswer))
 }
 
@@ -147,7 +148,7 @@ func mediaType(header string) string {
 	return strings.ToLower(strings.TrimSpace(header))
 }
 
-// unwanted is a weight of nothing (RFC 9110 section 12.4.2).
+// unwanted matches a weight of 0 (RFC 9110 section 12.4.2).
 var unwanted = regexp.MustCompile(`(?i)(^|;)\s*q=0(\.0*)?\s*(;|$)`)
 
 // checkAccept refuses clients that understand neither media type.

@@ -72,8 +72,8 @@
 //	them (3.5.1)                                                                                 out with the last member, who must not stay; one
 //	                                                                                             connector of midPoint renames so, and is refilled
 //	                                                                                             when it reconciles
-//	PUT without active may clear it (3.5.1), and  keep it                                        who only updates a name must not let in whom
-//	PATCH may remove it (3.5.2.2)                                                                another request has suspended
+//	PUT without active may clear it (3.5.1), and  keep it                                        an update of a name must not reactivate a
+//	PATCH may remove it (3.5.2.2)                                                                person whom another request has suspended
 //	an unknown member is an error                 joins the others, and the id is a problem on   Okta takes 400 as final and loses the push
 //	                                              the status page; refuses a whole list in
 //	                                              which nobody is known, [{}] and "" included

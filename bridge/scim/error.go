@@ -61,9 +61,9 @@ func unavailable(detail string, retryAfter time.Duration) *refusal {
 // away: the bridge looks for a cure at least every ten seconds.
 const retryUnavailable = 10 * time.Second
 
-// answerTo turns any error into an answer. What it does not know says nothing
+// toRefusal turns any error into an answer. What it does not know says nothing
 // but the id under which log has the cause.
-func answerTo(err error, log func(cause error) (id string)) *refusal {
+func toRefusal(err error, log func(cause error) (id string)) *refusal {
 	if known, ok := errors.AsType[*refusal](err); ok {
 		return known
 	}
@@ -74,7 +74,7 @@ func answerTo(err error, log func(cause error) (id string)) *refusal {
 		return &refusal{Status: http.StatusBadRequest, Kind: fault.Kind, Detail: fault.Detail}
 	}
 	if e, ok := errors.AsType[*bridge.Error](err); ok {
-		if known := refused(e); known != nil {
+		if known := fromDirectory(e); known != nil {
 			return known
 		}
 	}
@@ -94,7 +94,8 @@ const (
 	invalidCount  schema.Kind = "invalidCount"
 )
 
-func refused(e *bridge.Error) *refusal {
+// fromDirectory turns a refusal by the directory into an answer; nil for an unknown code.
+func fromDirectory(e *bridge.Error) *refusal {
 	switch e.Code {
 	case bridge.NotFound:
 		return &refusal{Status: http.StatusNotFound, Detail: e.Detail}

@@ -27,7 +27,7 @@ func postGroup(x *exchange) error {
 		return err
 	}
 	if len(in.Members) > 0 && projection.Shows("members") {
-		// What a create answers leaves the members out.
+		// The answer to a create has no members.
 		if g, err = x.directory.Group(x.r.Context(), g.ID, true); err != nil {
 			return err
 		}
@@ -175,8 +175,7 @@ func (x *exchange) findMembers(p bridge.Predicate) ([]string, error) {
 	return ids, nil
 }
 
-// decodeGroup reads a whole group, whose members are nobody if it does not
-// speak of them.
+// decodeGroup reads a whole group. One without "members" has none.
 func (x *exchange) decodeGroup() (json.RawMessage, []string, error) {
 	body, err := x.decodeObject(maxLargeBody)
 	if err != nil {
@@ -199,7 +198,7 @@ func (x *exchange) decodeGroup() (json.RawMessage, []string, error) {
 }
 
 // cutMembers takes the members out of a group as they were sent: normalising
-// would make [{}], which names nobody, the same as [], which empties the group.
+// would make [{}], which has no id, the same as [], which empties the group.
 func cutMembers(body map[string]any) (members any, rest map[string]any, err error) {
 	body, err = schema.Group.Unqualified(body)
 	if err != nil {
@@ -226,7 +225,7 @@ func cutMembers(body map[string]any) (members any, rest map[string]any, err erro
 }
 
 func (x *exchange) answerGroup(status int, g bridge.Group, projection schema.Projection) error {
-	s, err := x.showGroup(g, projection)
+	s, err := x.renderGroup(g, projection)
 	if err != nil {
 		return err
 	}

@@ -49,10 +49,10 @@ func parametersOf(r *http.Request) (parameters, error) {
 	return p, p.fault()
 }
 
-// parseQuery is [url.ParseQuery], but that a semicolon is a character like
-// others (RFC 3986 section 3.4), that it asks of each value how its blanks are
-// written, and that an ampersand in a string of a filter belongs to it: groups
-// are called R&D, and not every client encodes that.
+// parseQuery is [url.ParseQuery] with three differences: a semicolon is an
+// ordinary character (RFC 3986 section 3.4), each value shows how its blanks are
+// written (see unescape), and an ampersand within a string of a filter is part of
+// it, since groups are called R&D and not every client encodes that.
 func parseQuery(raw string) (url.Values, error) {
 	query := make(url.Values)
 	for raw != "" {
@@ -115,16 +115,16 @@ func unescape(value string) (string, error) {
 	return url.QueryUnescape(value)
 }
 
-// fault is what is wrong with the parameters together: a count that is no
-// number has a scimType of its own in paging by cursor (RFC 9865 section 2.1).
+// fault reports a count that is no number, which has a scimType of its own in
+// paging by cursor (RFC 9865 section 2.1).
 func (p *parameters) fault() error {
 	switch {
 	case p.countIs == "":
 		return nil
 	case p.cursor != nil:
-		return schema.Errorf(invalidCount, "count must be a whole number, not %q", clipped(p.countIs))
+		return schema.Errorf(invalidCount, "count must be a whole number, not %q", truncate(p.countIs))
 	}
-	return schema.Errorf(schema.InvalidValue, "count must be a whole number, not %q", clipped(p.countIs))
+	return schema.Errorf(schema.InvalidValue, "count must be a whole number, not %q", truncate(p.countIs))
 }
 
 // set takes one parameter of a URL; names are in any case, unknown ones are
@@ -132,9 +132,9 @@ func (p *parameters) fault() error {
 func (p *parameters) set(name, value string) (err error) {
 	switch strings.ToLower(name) {
 	case "attributes":
-		p.attributes = list(value)
+		p.attributes = splitList(value)
 	case "excludedattributes":
-		p.excluded = list(value)
+		p.excluded = splitList(value)
 	case "filter":
 		p.filter = value
 	case "sortby":
@@ -153,7 +153,7 @@ func (p *parameters) set(name, value string) (err error) {
 	return err
 }
 
-func list(value string) []string {
+func splitList(value string) []string {
 	var items []string
 	for item := range strings.SplitSeq(value, ",") {
 		if item = strings.TrimSpace(item); item != "" {
@@ -164,7 +164,7 @@ func list(value string) []string {
 }
 
 // integer reads a whole number, which languages with one kind of number write
-// as 1.0 or 1e2; one beyond all bounds is as good as the bound.
+// as 1.0 or 1e2; one beyond the bounds is taken as the bound.
 func integer(name, value string) (*int64, error) {
 	value = strings.TrimSpace(value)
 	if value == "" {

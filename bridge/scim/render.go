@@ -13,17 +13,17 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim/schema"
 )
 
-// A shown resource is ready to be sent.
-type shown struct {
+// A rendered resource is ready to be sent.
+type rendered struct {
 	location string
 	version  string
 	body     []byte
 }
 
-// showPerson makes the User of a person.
-func (x *exchange) showPerson(p bridge.Person, projection schema.Projection) (shown, error) {
-	out := shown{location: x.location(schema.User, p.ID), version: p.Version}
-	b := head(schema.User, p.ID, p.Created, p.Modified, out)
+// renderPerson makes the User of a person.
+func (x *exchange) renderPerson(p bridge.Person, projection schema.Projection) (rendered, error) {
+	out := rendered{location: x.location(schema.User, p.ID), version: p.Version}
+	b := header(schema.User, p.ID, p.Created, p.Modified, out)
 	if len(p.Groups) > 0 {
 		b = append(b, `,"groups":[`...)
 		for i, g := range p.Groups {
@@ -37,11 +37,11 @@ func (x *exchange) showPerson(p bridge.Person, projection schema.Projection) (sh
 	return out, err
 }
 
-// showGroup makes the Group of a group. Members that were read are shown even
+// renderGroup makes the Group of a group. Members that were read are shown even
 // if there are none: clients that compare look for the list.
-func (x *exchange) showGroup(g bridge.Group, projection schema.Projection) (shown, error) {
-	out := shown{location: x.location(schema.Group, g.ID), version: g.Version}
-	b := head(schema.Group, g.ID, g.Created, g.Modified, out)
+func (x *exchange) renderGroup(g bridge.Group, projection schema.Projection) (rendered, error) {
+	out := rendered{location: x.location(schema.Group, g.ID), version: g.Version}
+	b := header(schema.Group, g.ID, g.Created, g.Modified, out)
 	if projection.Shows("members") {
 		b = append(b, `,"members":[`...)
 		for i, m := range g.Members {
@@ -58,8 +58,8 @@ func (x *exchange) showGroup(g bridge.Group, projection schema.Projection) (show
 	return out, err
 }
 
-// head begins a resource with what the bridge knows of it.
-func head(r *schema.Resource, id string, created, modified time.Time, s shown) []byte {
+// header begins a resource with its id and meta.
+func header(r *schema.Resource, id string, created, modified time.Time, s rendered) []byte {
 	b := make([]byte, 0, 512)
 	b = append(b, `{"id":`...)
 	b = jsontext.AppendString(b, id)
@@ -129,7 +129,7 @@ func compose(attributes json.RawMessage, added []byte, projection schema.Project
 }
 
 // answer sends a resource.
-func (x *exchange) answer(status int, s shown) error {
+func (x *exchange) answer(status int, s rendered) error {
 	if s.version != "" {
 		x.w.Header().Set("ETag", s.version)
 	}
@@ -146,5 +146,5 @@ func writeBody(w http.ResponseWriter, status int, body []byte) {
 	// Answers hold people's data, and the next one may differ.
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_, _ = w.Write(body) // whoever hung up has no use for an error
+	_, _ = w.Write(body) // fails only when the client is gone
 }

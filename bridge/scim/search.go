@@ -100,14 +100,14 @@ func (l listing) and(more listing) listing {
 func (x *exchange) listPeople(p parameters, limit int, offset int64) (listing, error) {
 	return listOf(schema.User, p, limit, offset, func(q bridge.Query, _ schema.Projection) (bridge.Page[bridge.Person], error) {
 		return x.directory.SearchPeople(x.r.Context(), q)
-	}, x.showPerson)
+	}, x.renderPerson)
 }
 
 func (x *exchange) listGroups(p parameters, limit int, offset int64) (listing, error) {
 	return listOf(schema.Group, p, limit, offset, func(q bridge.Query, projection schema.Projection) (bridge.Page[bridge.Group], error) {
 		q.WithMembers = projection.Shows("members")
 		return x.directory.SearchGroups(x.r.Context(), q)
-	}, x.showGroup)
+	}, x.renderGroup)
 }
 
 // listOf translates the parameters for one kind of resource, asks, and shows
@@ -115,7 +115,7 @@ func (x *exchange) listGroups(p parameters, limit int, offset int64) (listing, e
 func listOf[T any](
 	r *schema.Resource, p parameters, limit int, offset int64,
 	ask func(bridge.Query, schema.Projection) (bridge.Page[T], error),
-	show func(T, schema.Projection) (shown, error),
+	show func(T, schema.Projection) (rendered, error),
 ) (listing, error) {
 	projection, err := schema.NewProjection(r, p.attributes, p.excluded)
 	if err != nil {

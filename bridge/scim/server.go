@@ -15,7 +15,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim/schema"
 )
 
-// Config says what the handler stands on.
+// Config is what the handler needs.
 type Config struct {
 	// Directory is where people and groups live.
 	Directory bridge.Directory
@@ -23,13 +23,13 @@ type Config struct {
 	// Location and $ref are made of it, never of the Host header, which is
 	// whatever the client says.
 	BaseURL string
-	// Logger gets what no answer tells; nil for nobody.
+	// Logger receives what no answer shows; nil logs nothing.
 	Logger hclog.Logger
 }
 
 // New returns the handler of all SCIM endpoints, under /scim/v2, /scim and the
-// root alike: people paste all of these base URLs into identity providers. It
-// wants to see paths as they came, and the bearer check stands before it.
+// root alike: people paste all of these base URLs into identity providers. Paths
+// must reach it as they were sent; the bearer token has been checked before.
 func New(c Config) http.Handler {
 	s := &server{
 		directory: c.Directory, baseURL: strings.TrimRight(c.BaseURL, "/"), log: c.Logger,
@@ -57,8 +57,8 @@ type exchange struct {
 	r    *http.Request
 	base string // absolute, with the prefix under which the request came in
 	id   string // of the resource, if the path names one
-	// large tells that this request has one of the places in largeBodies; one
-	// within a bulk request uses the place of that.
+	// large is set while this request has one of the places in largeBodies. A
+	// request within a bulk request uses the place of the latter.
 	large bool
 }
 
@@ -68,13 +68,13 @@ type handler func(*exchange) error
 
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := s.serve(w, r); err != nil {
-		s.answerTo(r, err).write(w)
+		s.toRefusal(r, err).write(w)
 	}
 }
 
-// answerTo turns an error into an answer and logs what the answer hides.
-func (s *server) answerTo(r *http.Request, err error) *refusal {
-	return answerTo(err, func(cause error) (id string) {
+// toRefusal turns an error into an answer and logs what the answer hides.
+func (s *server) toRefusal(r *http.Request, err error) *refusal {
+	return toRefusal(err, func(cause error) (id string) {
 		id = httpkit.ID(r.Context())
 		s.log.Error("scim request failed", "request_id", id, "method", httpkit.Method(r.Method), "error", cause)
 		return id
@@ -92,7 +92,7 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request) error {
 	x := &exchange{server: s, w: w, r: r, base: s.baseURL + prefix}
 	methods := x.route(segments)
 	if methods == nil {
-		return nowhere(segments)
+		return badPath(segments)
 	}
 	method := r.Method
 	if method == http.MethodHead {
@@ -133,9 +133,9 @@ func split(u *url.URL) (prefix string, segments []string, err error) {
 	return prefix, segments, nil
 }
 
-// nowhere answers for a path that leads nowhere. One that was meant for a
+// badPath is the answer to a path that is no endpoint. One that was meant for a
 // resource is 400 and not 404: to a client, 404 means that the resource is gone.
-func nowhere(segments []string) error {
+func badPath(segments []string) error {
 	for _, segment := range segments {
 		if strings.EqualFold(segment, "Users") || strings.EqualFold(segment, "Groups") {
 			return &refusal{Status: http.StatusBadRequest, Detail: "the path is no SCIM endpoint; the base URL ends in /scim/v2 and is followed by /Users/{id} or /Groups/{id}"}
@@ -154,11 +154,11 @@ func methodNotAllowed(method string, methods map[string]handler) error {
 	}
 	slices.Sort(allowed)
 	allow := strings.Join(allowed, ", ")
-	return &refusal{Status: http.StatusMethodNotAllowed, Allow: allow, Detail: fmt.Sprintf("%s does nothing here; use %s", clipped(method), allow)}
+	return &refusal{Status: http.StatusMethodNotAllowed, Allow: allow, Detail: fmt.Sprintf("%s is not possible here; use %s", truncate(method), allow)}
 }
 
-// clipped keeps a client's text short enough to quote.
-func clipped(s string) string {
+// truncate keeps a client's text short enough to quote.
+func truncate(s string) string {
 	if len(s) > 60 {
 		return strings.ToValidUTF8(s[:60], "") + "…"
 	}

@@ -196,7 +196,7 @@ func (x *exchange) decodePerson() (bridge.PersonInput, error) {
 }
 
 func (x *exchange) answerPerson(status int, p bridge.Person, projection schema.Projection) error {
-	s, err := x.showPerson(p, projection)
+	s, err := x.renderPerson(p, projection)
 	if err != nil {
 		return err
 	}

@@ -58,8 +58,8 @@ func combine(op string, terms []Expression, s scope) (bridge.Predicate, error) {
 
 type resourceScope struct{ resource *schema.Resource }
 
-// unanswerable are attributes that no directory can be asked for: nobody keeps
-// a password, and meta has no value of its own.
+// unanswerable are attributes that cannot be searched: passwords are not
+// kept, and meta has no value of its own.
 var unanswerable = map[string]bool{"password": true, "meta": true}
 
 func (s resourceScope) compare(c Compare) (bridge.Predicate, error) {

@@ -33,7 +33,7 @@ func Match(p bridge.Predicate, on any) bool {
 	case "not":
 		return len(p.Terms) == 1 && !Match(p.Terms[0], on)
 	case "any":
-		list, _ := at(on, p.Path).([]any)
+		list, _ := valueAt(on, p.Path).([]any)
 		for _, element := range list {
 			if len(p.Terms) == 1 && Match(p.Terms[0], element) {
 				return true
@@ -41,12 +41,12 @@ func Match(p bridge.Predicate, on any) bool {
 		}
 		return false
 	case "pr":
-		return present(at(on, p.Path))
+		return present(valueAt(on, p.Path))
 	}
-	return compare(p, at(on, p.Path))
+	return compare(p, valueAt(on, p.Path))
 }
 
-func at(on any, path []string) any {
+func valueAt(on any, path []string) any {
 	for _, key := range path {
 		object, _ := on.(map[string]any)
 		on = object[key]

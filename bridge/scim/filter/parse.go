@@ -86,16 +86,16 @@ func (p *parser) start() error {
 	return p.advance()
 }
 
-// fault says what was wanted where the parser stands.
+// fault is an error that names what was wanted where the parser stands.
 func (p *parser) fault(wanted string) error {
-	got := fmt.Sprintf("%q", clip(p.token.text))
+	got := fmt.Sprintf("%q", truncate(p.token.text))
 	if p.token.text == "" && !p.token.quoted {
 		got = "the end"
 	}
 	return schema.Errorf(p.kind, "%s: character %d: wanted %s, got %s", p.what, p.token.at+1, wanted, got)
 }
 
-func clip(s string) string {
+func truncate(s string) string {
 	const most = 40
 	if len(s) <= most {
 		return s
@@ -176,7 +176,7 @@ func closingApostrophe(s string) int {
 	return -1
 }
 
-// unquote returns what a quoted token says. Its escapes are JSON's. A backslash
+// unquote returns the value of a quoted token. Its escapes are JSON's. A backslash
 // that begins none is meant as one, and so is one before b, f, n, r or t
 // unless the attribute may have lines: no name has a line break, but
 // DOMAIN\name has a backslash in many a directory.
@@ -245,16 +245,16 @@ func (p *parser) isWord(word string) bool {
 }
 
 func (p *parser) or(depth int) (Expression, error) {
-	return p.list("or", depth, p.and, func(terms []Expression) Expression { return Or(terms) })
+	return p.terms("or", depth, p.and, func(terms []Expression) Expression { return Or(terms) })
 }
 
 func (p *parser) and(depth int) (Expression, error) {
-	return p.list("and", depth, p.term, func(terms []Expression) Expression { return And(terms) })
+	return p.terms("and", depth, p.term, func(terms []Expression) Expression { return And(terms) })
 }
 
-// list reads terms joined by a word. A term of the same kind in parentheses
+// terms reads terms joined by a word. A term of the same kind in parentheses
 // is spliced in, so that printing and parsing again changes nothing.
-func (p *parser) list(word string, depth int, read func(int) (Expression, error), join func([]Expression) Expression) (Expression, error) {
+func (p *parser) terms(word string, depth int, read func(int) (Expression, error), join func([]Expression) Expression) (Expression, error) {
 	var terms []Expression
 	for {
 		term, err := read(depth)
@@ -426,8 +426,8 @@ func hasLines(path schema.Path) bool {
 	return strings.EqualFold(name, "formatted") || strings.EqualFold(name, "streetAddress")
 }
 
-// otherQuote reports whether a text begins like no word: some other quote was
-// meant, and taken for a word it would find nothing.
+// otherQuote reports whether a text begins with another kind of quote. Taken for
+// a word it would find nothing.
 func otherQuote(text string) bool {
 	first, _ := utf8.DecodeRuneInString(text)
 	return strings.ContainsRune("'`“”„‘’‚«»{\\", first)
@@ -442,29 +442,29 @@ func (p *parser) literal(lines bool) (any, error) {
 		}
 		return s, p.advance()
 	}
-	if !p.plain() || otherQuote(p.token.text) {
+	if !p.isBareWord() || otherQuote(p.token.text) {
 		return nil, p.fault(anyLiteral)
 	}
 	start, end := p.token.at, p.next
-	for p.plain() {
+	for p.isBareWord() {
 		end = p.next
 		if err := p.advance(); err != nil {
 			return nil, err
 		}
 	}
-	return unquoted(p.text[start:end]), nil
+	return parseBare(p.text[start:end]), nil
 }
 
-// plain says whether the parser stands on a word that does not go on with the
-// filter. Words are taken for strings, although RFC 7644 wants quotes around
+// isBareWord reports whether the parser stands on a word that does not continue
+// the filter. Words are taken for strings, although RFC 7644 wants quotes around
 // them: WSO2 Identity Server asks for userName Eq bjensen, and so do examples
 // in RFC 9865.
-func (p *parser) plain() bool {
+func (p *parser) isBareWord() bool {
 	return !p.token.quoted && p.token.text != "" && !strings.ContainsAny(p.token.text, "()[]") && !p.isWord("and") && !p.isWord("or")
 }
 
-// unquoted is what words without quotes mean.
-func unquoted(words string) any {
+// parseBare returns what words without quotes mean.
+func parseBare(words string) any {
 	switch strings.ToLower(words) {
 	case "true":
 		return true
@@ -480,22 +480,22 @@ func unquoted(words string) any {
 }
 
 // bareName reads a filter that is nothing but attribute eq words, where the
-// words are a name with "and" or "or" in it. Who leaves the quotes out does so
-// for groups called Research and Development too.
+// words are a name with "and" or "or" in it. Clients that leave the quotes out
+// do so for groups called Research and Development too.
 func bareName(text string) (Expression, bool) {
 	p := parser{text: text, kind: schema.InvalidFilter, what: "filter"}
 	if p.start() != nil {
 		return nil, false
 	}
 	path, err := p.attribute()
-	if err != nil || !p.isWord("eq") || p.advance() != nil || !p.plain() {
+	if err != nil || !p.isWord("eq") || p.advance() != nil || !p.isBareWord() {
 		return nil, false
 	}
 	name := strings.TrimSpace(text[p.token.at:])
 	words := strings.Fields(name)
 	last := parser{token: token{text: words[len(words)-1]}}
 	operator := func(word string) bool { return slices.Contains(operators, strings.ToLower(word)) }
-	if strings.ContainsAny(name, `"()[]'{`) || otherQuote(name) || !last.plain() || slices.ContainsFunc(words, operator) {
+	if strings.ContainsAny(name, `"()[]'{`) || otherQuote(name) || !last.isBareWord() || slices.ContainsFunc(words, operator) {
 		return nil, false
 	}
 	return Compare{Path: path, Op: "eq", Value: name}, true

@@ -87,7 +87,7 @@ func (e *editor) apply(op Operation) error {
 	})
 }
 
-// onResource says whether the operation is on the resource itself: it has no
+// onResource reports whether the operation is on the resource itself: it has no
 // path, or the URI of the core schema as its path.
 func (op Operation) onResource(r *schema.Resource) bool {
 	return op.Path == nil || strings.EqualFold(op.Path.String(), r.Core.ID)
@@ -180,8 +180,8 @@ func (e *editor) applyAt(path filter.Path, op Operation, passOver bool) error {
 }
 
 // known reports whether something may be set at t: a schema has it, or the
-// resource does, or nobody can know. Named tells that a path or a URI names it.
-// A misspelt path must not put a value where nobody reads it; but what else
+// resource does, or that cannot be known. named is set if a path or a URI names
+// it. A misspelt path must not put a value where it is never read; but what else
 // stands in a resource that a client sends whole is kept, and an extension that
 // no schema knows may have any attribute.
 func (e *editor) known(t schema.Target, named bool) bool {
@@ -403,7 +403,7 @@ func editValue(container map[string]any, t schema.Target, op Operation) error {
 			return schema.Errorf(schema.MutabilityErr, "%s is required and cannot be removed", t.Name)
 		}
 		if t.Attribute != nil && t.Attribute.HasDefault() {
-			return nil // taking active away must not let in whom it shut out
+			return nil // removing active must not reactivate a suspended person
 		}
 		delete(container, t.Name)
 		return nil
@@ -415,8 +415,8 @@ func editValue(container map[string]any, t schema.Target, op Operation) error {
 	return nil
 }
 
-// emptyOrParts tells an object of nulls, which removes the parts it names,
-// from a value that is nothing at all.
+// emptyOrParts returns an object of nulls, which removes the parts that it
+// names, and nil for a value that is unassigned as a whole.
 func emptyOrParts(a *schema.Attribute, value any) any {
 	if list, ok := value.([]any); ok && len(list) == 1 {
 		value = list[0]

@@ -61,7 +61,7 @@ func editAll(list []any, t schema.Target, op Operation) ([]any, error) {
 	case op.Given && op.Value != nil:
 		// Outside the RFC, but how Entra ID and OneLogin remove single values.
 		return slices.DeleteFunc(list, func(have any) bool {
-			return slices.ContainsFunc(given, func(gone any) bool { return same(have, gone) })
+			return slices.ContainsFunc(given, func(gone any) bool { return sameValue(have, gone) })
 		}), nil
 	}
 	return nil, nil
@@ -87,7 +87,7 @@ func elements(a *schema.Attribute, value any) ([]any, error) {
 func addElements(list, added []any) []any {
 	winner := -1
 	for _, element := range added {
-		i := slices.IndexFunc(list, func(have any) bool { return same(have, element) })
+		i := slices.IndexFunc(list, func(have any) bool { return sameValue(have, element) })
 		if i < 0 {
 			i = len(list)
 			list = append(list, element)
@@ -109,9 +109,9 @@ func isPrimary(element any) bool {
 	return object["primary"] == true
 }
 
-// same says whether two elements mean the same value: equal as they stand, or
+// sameValue reports whether two elements mean the same value: equal as they stand, or
 // complex with the same "value" and no contradiction in "type".
-func same(a, b any) bool {
+func sameValue(a, b any) bool {
 	x, okX := a.(map[string]any)
 	y, okY := b.(map[string]any)
 	if !okX || !okY {

@@ -12,8 +12,8 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim/schema"
 )
 
-// Members is what a PATCH comes to for the members of a group. An empty id
-// stands for an element without one: it names nobody, as an unknown id does.
+// Members is the effect of a PATCH on the members of a group. An empty id
+// stands for an element without one, and is treated as an unknown id.
 type Members struct {
 	// Replace is the list of the last operation that set all members; nil keeps
 	// those of before. Add and Remove are what followed it, and do not overlap.
@@ -25,8 +25,8 @@ type Members struct {
 }
 
 // SplitMembers takes what operations on a group say of its members out of
-// them and returns the operations on its other attributes. find is asked for
-// the members who fulfil a filter that does not name them by value.
+// them and returns the operations on its other attributes. find returns the
+// members that fulfil a filter which does not name them by value.
 func SplitMembers(ops []Operation, find func(bridge.Predicate) ([]string, error)) (Members, []Operation, error) {
 	s := splitter{find: find, joins: make(map[string]bool)}
 	for i, op := range ops {
@@ -208,7 +208,7 @@ func (s *splitter) takeMembers(path filter.Path, op Operation) error {
 	case op.Op == Remove && op.Given && op.Value != nil:
 		s.mark(ids, false)
 	default:
-		// Replace, or remove without saying whom: nobody of before stays.
+		// Replace, or remove without a list: none of the present members stays.
 		ids = unique(ids)
 		s.replaced = &ids
 		s.order, s.instead, s.joins = nil, nil, make(map[string]bool)
@@ -279,9 +279,8 @@ func named(f filter.Expression) ([]string, bool) {
 	return nil, false
 }
 
-// MemberIDs reads the members of a whole group, without repetitions; nobody is
-// an empty list and not nil, which on the way to an account would keep those
-// of before.
+// MemberIDs reads the members of a whole group, without repetitions. None is an
+// empty list and not nil, which the account would take for no change.
 func MemberIDs(value any) ([]string, error) {
 	ids, err := memberIDs(value)
 	return unique(ids), err
@@ -301,8 +300,7 @@ func unique(ids []string) []string {
 }
 
 // memberIDs reads members as objects or as bare ids. Null and the empty list
-// are nobody; anything else has an element for each that is meant, though it
-// may not say who.
+// have none; anything else has an element for each member, whose id may be empty.
 func memberIDs(value any) ([]string, error) {
 	list, isList := value.([]any)
 	if !isList && value != nil {
@@ -353,7 +351,7 @@ func part(element map[string]any, name string) (string, error) {
 }
 
 // idIn returns the id in the address of a person or group, or what stands
-// there instead. An address counts as $ref alone: as a value it is nobody's id
+// there instead. An address counts as $ref alone: as a value it is no id
 // (RFC 7643 section 4.2), and ids are compared exactly (section 3.1).
 func idIn(address string) string {
 	segments := strings.Split(strings.TrimRight(address, "/"), "/")

@@ -61,7 +61,7 @@ func Parse(body map[string]any) ([]Operation, error) {
 func parseOperation(element any) (Operation, error) {
 	object, ok := element.(map[string]any)
 	if !ok {
-		return Operation{}, schema.Errorf(schema.InvalidSyntax, "it is no object")
+		return Operation{}, schema.Errorf(schema.InvalidSyntax, "it is not an object")
 	}
 	var op Operation
 	name, _ := member(object, "op")
@@ -69,9 +69,9 @@ func parseOperation(element any) (Operation, error) {
 	switch op.Op = Op(strings.ToLower(strings.TrimSpace(text))); op.Op {
 	case Add, Remove, Replace:
 	default:
-		// A number would be that of somebody's enumeration, whose order nobody
-		// can know: it must not be guessed whether to replace or to remove.
-		return Operation{}, schema.Errorf(schema.InvalidSyntax, `"op" must be "add", "remove" or "replace"%s`, instead(name))
+		// A number would be that of an unknown enumeration: whether it means
+		// replace or remove must not be guessed.
+		return Operation{}, schema.Errorf(schema.InvalidSyntax, `"op" must be "add", "remove" or "replace"%s`, notValue(name))
 	}
 	op.Value, op.Given = member(object, "value")
 	where, _ := member(object, "path")
@@ -95,8 +95,8 @@ func parseOperation(element any) (Operation, error) {
 	return op, nil
 }
 
-// instead says what came where something else was due.
-func instead(value any) string {
+// notValue quotes the value that was sent in the place of a valid one.
+func notValue(value any) string {
 	switch v := value.(type) {
 	case nil:
 		return ""
@@ -122,7 +122,7 @@ func member(object map[string]any, name string) (any, bool) {
 	return nil, false
 }
 
-// inOperation says in which operation a fault lies; people count from 1.
+// inOperation adds the operation in which a fault lies; people count from 1.
 func inOperation(i int, err error) error {
 	fault, ok := errors.AsType[*schema.Error](err)
 	if !ok {

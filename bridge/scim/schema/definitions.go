@@ -138,7 +138,7 @@ var Group = &Resource{
 	Name: "Group", Endpoint: "/Groups", Description: "Group",
 	Core: &Schema{ID: GroupURI, Name: "Group", Description: "Group", Attributes: []Attribute{
 		attr("displayName", String, "The group's name, unique without regard to case.", required, unique),
-		attr("members", Complex, "Who belongs to the group.", multi, subs(
+		attr("members", Complex, "The members of the group.", multi, subs(
 			attr("value", String, "The member's id.", immutable, caseExact),
 			attr("$ref", Reference, "The member's address.", immutable, refers("User", "Group")),
 			attr("display", String, "The member's name.", readOnly),

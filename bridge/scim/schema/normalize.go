@@ -9,8 +9,8 @@ import (
 
 // Normalize brings a resource that a client sent into the form in which it is
 // kept: canonical names, values of the right type, nothing unassigned,
-// nothing that is not the client's to write. What no schema knows stays as it
-// was sent. The argument is left alone.
+// nothing that the client may not write. What no schema knows stays as it was
+// sent. The argument is not changed.
 func (r *Resource) Normalize(in map[string]any) (map[string]any, error) {
 	in, err := r.Unqualified(in)
 	if err != nil {
@@ -132,7 +132,7 @@ func (r *Resource) coreName(key string) (name string, qualified bool) {
 }
 
 func givenTwice(name string) error {
-	return Errorf(InvalidValue, "%s is given twice, in two spellings; send it once", clip(name))
+	return Errorf(InvalidValue, "%s is given twice, in two spellings; send it once", truncate(name))
 }
 
 // normalizeMember returns the canonical name and value of one member of a
@@ -221,15 +221,15 @@ func Object(value any) (object map[string]any, ok bool) {
 	if list, isList := value.([]any); isList && len(list) == 1 {
 		value = list[0]
 	}
-	if nothing(value) {
+	if isUnassigned(value) {
 		return nil, true
 	}
 	object, ok = value.(map[string]any)
 	return object, ok
 }
 
-// nothing reports whether a value is null, an empty text or an empty list.
-func nothing(value any) bool {
+// isUnassigned reports whether a value is null, an empty text or an empty list.
+func isUnassigned(value any) bool {
 	switch v := value.(type) {
 	case nil:
 		return true
@@ -309,8 +309,8 @@ func (a *Attribute) coerceList(list []any) (any, error) {
 }
 
 // Distinct keeps each pair of type and value once (RFC 7643 section 2.4), with
-// the parts that only its repetitions have. Members, who may be a hundred
-// thousand, are told apart by their ids elsewhere.
+// the parts that only its repetitions have. Members, of which there may be a
+// hundred thousand, are compared by their ids elsewhere.
 func (a *Attribute) Distinct(list []any) []any {
 	if len(list) < 2 || a.Type == Complex && a.Sub("primary") == nil {
 		return list
@@ -389,7 +389,7 @@ func (a *Attribute) coerceOne(value any) (any, error) {
 	default:
 		switch v := value.(type) {
 		case string:
-			return value, nil // as it is: v would be boxed anew
+			return value, nil // as it is: v would be allocated anew
 		case json.Number: // ids and employee numbers, from databases where they are numbers
 			return v.String(), nil
 		}
@@ -439,7 +439,7 @@ func (a *Attribute) coerceComplex(value any) (any, error) {
 // it is unassigned. Entra ID and others send a manager, a member or an address
 // bare, which stands for its "value".
 func (a *Attribute) Parts(value any) (map[string]any, error) {
-	if nothing(value) {
+	if isUnassigned(value) {
 		return nil, nil
 	}
 	switch v := value.(type) {
@@ -453,7 +453,7 @@ func (a *Attribute) Parts(value any) (map[string]any, error) {
 	return nil, Errorf(InvalidValue, "%s must be an object, not %s", a.Name, kindOf(value))
 }
 
-// Empty says whether a complex value says nothing: it has no parts, or, as a
+// Empty reports whether a complex value is unassigned: it has no parts, or, as a
 // manager, an empty id, by which Microsoft's SCIM validator removes one.
 func (a *Attribute) Empty(object map[string]any) bool {
 	refers := a != nil && !a.MultiValued && a.Sub("value") != nil

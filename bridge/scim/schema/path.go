@@ -24,7 +24,7 @@ func ParsePath(text string) (Path, error) {
 		p.URI, p.Name, p.Sub = p.URI+":"+p.Name, name, sub
 	}
 	if !isName(p.Name) || dotted && !isName(p.Sub) {
-		return Path{}, Errorf(InvalidPath, "%q is no attribute path; write attribute, attribute.sub or URI:attribute", clip(text))
+		return Path{}, Errorf(InvalidPath, "%q is no attribute path; write attribute, attribute.sub or URI:attribute", truncate(text))
 	}
 	return p, nil
 }
@@ -44,8 +44,8 @@ func isName(s string) bool {
 	return s != "" && s != "$"
 }
 
-// clip keeps a client's text quotable in an error.
-func clip(s string) string {
+// truncate keeps a client's text quotable in an error.
+func truncate(s string) string {
 	const most = 120
 	if len(s) <= most {
 		return s

@@ -21,7 +21,7 @@ func NewProjection(r *Resource, attributes, excluded []string) (Projection, erro
 		attributes = nil
 	}
 	if slices.Contains(excluded, everything) {
-		return Projection{resource: r, only: []Target{}}, nil // what always comes is left
+		return Projection{resource: r, only: []Target{}}, nil // only what is always returned is left
 	}
 	only, err := r.targets(attributes)
 	if err != nil {
@@ -75,10 +75,10 @@ func (r *Resource) targets(paths []string) ([]Target, error) {
 	return list, nil
 }
 
-// Full says that the resource is shown as it is.
+// Full reports whether the resource is shown as it is.
 func (p Projection) Full() bool { return p.only == nil && p.without == nil }
 
-// Shows says whether a core attribute, or a part of it, is shown.
+// Shows reports whether a core attribute, or a part of it, is shown.
 func (p Projection) Shows(name string) bool {
 	named := func(t Target) bool { return t.Extension == "" && (t.Name == name || t.Name == "") }
 	whole := func(t Target) bool { return named(t) && t.Sub == "" }
@@ -150,8 +150,8 @@ func (p Projection) extension(uri string, object map[string]any) any {
 	return shown
 }
 
-// narrow applies what was asked about one attribute to its value. at tells
-// whether a target is about the attribute, and about which part of it.
+// narrow applies what was asked about one attribute to its value. at reports
+// whether a target is about the attribute, and returns the part that it is about.
 func narrow(value any, only, without []Target, at func(Target) (string, bool)) any {
 	var keep, drop []string
 	wanted := only == nil

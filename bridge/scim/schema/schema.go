@@ -27,7 +27,7 @@ const (
 	Complex   Type = "complex"
 )
 
-// Mutability says who may write an attribute (RFC 7643 section 7).
+// Mutability is who may write an attribute (RFC 7643 section 7).
 type Mutability string
 
 // The mutabilities.
@@ -38,7 +38,7 @@ const (
 	WriteOnly Mutability = "writeOnly"
 )
 
-// Returned says when an answer shows an attribute (RFC 7643 section 7).
+// Returned is when an answer shows an attribute (RFC 7643 section 7).
 type Returned string
 
 // The rules of return.
@@ -65,11 +65,11 @@ type Attribute struct {
 	Uniqueness      string      `json:"uniqueness"`
 	ReferenceTypes  []string    `json:"referenceTypes,omitempty"`
 
-	// absent is the value of an attribute that nobody set; nil for none.
+	// absent is the value of an attribute that was never set; nil for none.
 	absent any
 }
 
-// HasDefault says that an attribute that nobody set has a value all the same.
+// HasDefault reports whether an attribute has a value before it is set.
 func (a *Attribute) HasDefault() bool { return a.absent != nil }
 
 // Sub finds a sub-attribute without regard to case, or nil.
@@ -80,8 +80,8 @@ func (a *Attribute) Sub(name string) *Attribute {
 	return find(a.SubAttributes, name)
 }
 
-// Dropped says that a client's value is passed over: the attribute is not the
-// client's to write, or is a password, which is nowhere kept.
+// Dropped reports whether a client's value is ignored: the attribute is
+// read-only, or a password, which is not kept.
 func (a *Attribute) Dropped() bool {
 	return a.Mutability == ReadOnly || a.Mutability == WriteOnly
 }
