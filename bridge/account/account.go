@@ -36,13 +36,13 @@ type Account struct {
 	Random io.Reader
 
 	policies firewall.Cache
-	signIns  turnstile
+	signIns  signInLimiter
 	admins   adminsSeen
 
 	refusedTokens refusedTokens
 }
 
-// ErrNone says that the database holds no account yet.
+// ErrNone is the error of Load for a database without an account.
 var ErrNone = errors.New("there is no account in the database; make one with scim-bridge account init")
 
 // builtIn are the groups that every account has and that provisioning must
@@ -103,8 +103,8 @@ var idEncoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadd
 // NewID makes an id that will never be seen again: 128 random bits.
 func (a *Account) NewID() string { return idEncoding.EncodeToString(a.random(16)) }
 
-// random returns n random bytes. A machine without randomness cannot go on,
-// which is how crypto/rand sees it too.
+// random returns n random bytes. Like crypto/rand, it panics on a machine
+// without randomness.
 func (a *Account) random(n int) []byte {
 	b := make([]byte, n)
 	if _, err := io.ReadFull(a.Random, b); err != nil {
@@ -116,8 +116,8 @@ func (a *Account) random(n int) []byte {
 // ETag is the entity tag of a row's version.
 func ETag(version int64) string { return strconv.Quote(strconv.FormatInt(version, 10)) }
 
-// ETagWith is the entity tag of a document that tells of a row's version and
-// of something else, which the second part stands for.
+// ETagWith is the entity tag of a document that shows a row and something else,
+// for which rest stands.
 func ETagWith(version int64, rest string) string {
 	return strconv.Quote(strconv.FormatInt(version, 10) + "." + rest)
 }
@@ -139,7 +139,7 @@ func CheckVersion(ifMatch string, version int64) error {
 	return VersionMismatch(have)
 }
 
-// A Caller is who asks for something, as far as it is known.
+// A Caller is the token, bridge, person or command that a request comes from.
 type Caller struct {
 	Kind CallerKind
 	// ID is a token's id, a bridge's instance or a member's id; empty for the machine.

@@ -20,12 +20,12 @@ type Bridge struct {
 	LastRefusal *Refusal
 }
 
-// What the account itself says of a bridge, beside what the bridge says.
+// The states that the account gives a bridge, beside those that the bridge reports.
 const (
 	bridgeSignedIn = "healthy" // until its first heartbeat says more
 	bridgeRefused  = "refused"
 	bridgeStopped  = "stopped"
-	bridgeLost     = "lost" // silent for store.BridgeSilence without having taken leave
+	bridgeLost     = "lost" // silent for store.BridgeSilence, and did not sign out
 )
 
 // A Refusal is why a bridge was not let in.
@@ -39,14 +39,14 @@ type Refusal struct {
 	Anonymous []string `json:"anonymous_ips,omitempty"`
 }
 
-// A Heartbeat is how a bridge is.
+// A Heartbeat is the state that a bridge reports.
 type Heartbeat struct {
 	Revision string
 	State    string // healthy, degraded, unhealthy or stopped
 	Problems []string
 }
 
-// A HeartbeatAnswer is what a bridge must know.
+// A HeartbeatAnswer is what a bridge is told in return.
 type HeartbeatAnswer struct {
 	Address          netip.Addr
 	Generations      []Generation
@@ -81,14 +81,14 @@ func (a *Account) Bridges(ctx context.Context, cursor string, limit int) (Page[B
 		if err := json.Unmarshal([]byte(row.Problems), &bridges[i].Problems); err != nil {
 			return Page[Bridge]{}, fmt.Errorf("reading bridge %s: %w", row.Instance, err)
 		}
-		if bridges[i].LastRefusal, err = refusalFrom(row.LastRefusal); err != nil {
+		if bridges[i].LastRefusal, err = toRefusal(row.LastRefusal); err != nil {
 			return Page[Bridge]{}, err
 		}
 	}
 	return PageOf(bridges, limit, func(b Bridge) []any { return store.Place{Time: b.LastContact, ID: b.Instance}.Key() }), nil
 }
 
-// stateOf is what the bridge told last, unless it has not told anything for long.
+// stateOf is the state that the bridge reported last, unless it has been silent since.
 func stateOf(b store.Bridge, now time.Time) string {
 	silent := now.Sub(b.LastContact) >= store.BridgeSilence
 	if silent && b.State != bridgeRefused && b.State != bridgeStopped {
@@ -106,12 +106,13 @@ func (a *Account) AdmitSession(ctx context.Context, secret string, address netip
 		firewall firewall.State
 	}
 	digest := digestOf(secret)
-	known, found, err := store.Cached(ctx, a.Store, "session "+digest, func(ctx context.Context, tx *store.Tx) (k admitted, found bool, err error) {
+	load := func(ctx context.Context, tx *store.Tx) (k admitted, found bool, err error) {
 		if k.Session, found, err = tx.Session(ctx, digest); err == nil && found {
 			k.firewall, err = a.firewallState(ctx, tx)
 		}
 		return k, found, err
-	})
+	}
+	known, found, err := store.Cached(ctx, a.Store, "session "+digest, load)
 	if err != nil {
 		return caller, err
 	}
@@ -132,8 +133,8 @@ func (a *Account) AdmitSession(ctx context.Context, secret string, address netip
 	return caller, nil
 }
 
-// refuseSession says why a session is none that lives. Of the policy that
-// ended it, only who holds its secret hears.
+// refuseSession refuses a session that is not live. Only a holder of its secret
+// is told which policy ended it.
 func (a *Account) refuseSession(ctx context.Context, secret string, caller Caller) (Caller, error) {
 	var session store.Session
 	var found bool
@@ -145,7 +146,8 @@ func (a *Account) refuseSession(ctx context.Context, secret string, caller Calle
 		return caller, err
 	}
 	if !found {
-		return caller, unauthorized(api.ErrorCodeSessionEnded, "the session is unknown or has ended; sign in again to go on, or to learn why not")
+		return caller, unauthorized(api.ErrorCodeSessionEnded,
+			"the session is unknown or has ended; sign in again to go on, or to learn why not")
 	}
 	caller.ID, caller.SessionID = session.Instance, session.ID
 	refusal := secondFactorRefusal()
@@ -160,11 +162,12 @@ func (a *Account) noteSessionRefusal(ctx context.Context, caller Caller, refusal
 			return err
 		}
 		row.Address, row.LastContact = caller.Address.String(), a.Time()
-		return a.noteRefusal(ctx, tx, row, Attempt{Address: row.Address, Instance: caller.ID, SessionID: caller.SessionID}, refusal)
+		attempt := Attempt{Address: row.Address, Instance: caller.ID, SessionID: caller.SessionID}
+		return a.noteRefusal(ctx, tx, row, attempt, refusal)
 	})
 }
 
-// Heartbeat notes how the calling bridge is.
+// Heartbeat keeps the state of the calling bridge.
 func (a *Account) Heartbeat(ctx context.Context, in Heartbeat) (answer HeartbeatAnswer, err error) {
 	problems, err := json.Marshal(append([]string{}, in.Problems...))
 	if err != nil {
@@ -174,7 +177,7 @@ func (a *Account) Heartbeat(ctx context.Context, in Heartbeat) (answer Heartbeat
 		return answer, InvalidValue("", "a heartbeat tells at most 50 problem codes and a revision of at most 200 bytes")
 	}
 	caller := CallerFrom(ctx)
-	decision, err := a.ask(ctx, caller.Address)
+	decision, err := a.decideNow(ctx, caller.Address)
 	if err != nil {
 		return answer, err
 	}
@@ -193,7 +196,7 @@ func (a *Account) Heartbeat(ctx context.Context, in Heartbeat) (answer Heartbeat
 				return err
 			}
 		}
-		if !goesOn { // else the other one tells how the bridge is
+		if !goesOn { // otherwise the other session reports the state
 			row.Revision, row.State, row.Problems = in.Revision, in.State, string(problems)
 			row.Address, row.LastContact, row.LastRefusal = caller.Address.String(), a.Time(), ""
 			if err := tx.PutBridge(ctx, row); err != nil {
@@ -242,15 +245,15 @@ func (a *Account) heartbeatAnswer(ctx context.Context, tx *store.Tx, address net
 		return answer, nil
 	}
 	answer.DisabledUntil, answer.Database = f.DisabledUntil, a.Store.Setting()
-	// A policy that cannot be evaluated is told when it is enforced again: the
-	// break-glass helps against it, too.
+	// The error of a policy that cannot be evaluated is ignored here: it shows once
+	// the firewall is enforced again, and disabling it helps against that, too.
 	answer.WouldBlock, _ = a.wouldBlock(ctx, tx, f)
 	return answer, nil
 }
 
 // SignOut ends the calling bridge's session. The bridge has stopped unless
-// somebody goes on under its name: a process that took over from the caller,
-// one beside which it was on standby, or itself with newer credentials.
+// another session goes on under its name: that of a process that took over, of
+// one beside which the caller was on standby, or its own with newer credentials.
 func (a *Account) SignOut(ctx context.Context) error {
 	caller := CallerFrom(ctx)
 	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
@@ -272,8 +275,8 @@ func (a *Account) SignOut(ctx context.Context) error {
 	})
 }
 
-// ask asks the firewall outside of any other transaction.
-func (a *Account) ask(ctx context.Context, address netip.Addr) (d decision, err error) {
+// decideNow is decide in a transaction of its own.
+func (a *Account) decideNow(ctx context.Context, address netip.Addr) (d decision, err error) {
 	err = a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
 		d, err = a.decide(ctx, tx, address)
 		return err
@@ -281,8 +284,8 @@ func (a *Account) ask(ctx context.Context, address netip.Addr) (d decision, err 
 	return d, err
 }
 
-// noteRefusal keeps why a bridge was refused where an administrator sees it,
-// so that a bridge which cannot come in is still seen.
+// noteRefusal keeps why a bridge was refused, so that administrators see a
+// bridge that cannot sign in.
 func (a *Account) noteRefusal(ctx context.Context, tx *store.Tx, b store.Bridge, attempt Attempt, refusal error) error {
 	e, ok := errors.AsType[*Error](refusal)
 	if !ok {
@@ -306,13 +309,13 @@ func (a *Account) noteRefusal(ctx context.Context, tx *store.Tx, b store.Bridge,
 	return a.countAttempt(ctx, tx, attempt)
 }
 
-// countAttempt merges an attempt of now into its row.
+// countAttempt merges an attempt into its row, at the present time.
 func (a *Account) countAttempt(ctx context.Context, tx *store.Tx, attempt Attempt) error {
 	attempt.ID, attempt.Last = a.NewID(), a.Time()
 	return tx.CountAttempt(ctx, attempt)
 }
 
-func refusalFrom(text string) (*Refusal, error) {
+func toRefusal(text string) (*Refusal, error) {
 	if text == "" {
 		return nil, nil
 	}

@@ -13,14 +13,14 @@ import (
 )
 
 // An Error is a refusal by the account. Every other error that a method of
-// [Account] returns is a fault of the machine and is told to nobody but the log.
+// [Account] returns is a fault of the machine, which only the log shows.
 type Error struct {
 	Status int           // of HTTP
 	Code   api.ErrorCode // stable, for programs
 	Title  string        // the kind, for people
 	Detail string        // what was wrong and what to do
 	Details
-	RetryAfter time.Duration // 0 if nothing is known of it
+	RetryAfter time.Duration // 0 if it is not known
 	cause      error
 }
 
@@ -52,8 +52,8 @@ func Internal(cause error) *Error {
 		Detail: "the account could not do this now; its log has the reason under the request id", cause: cause}
 }
 
-// Fault is the refusal for a fault of the machine: one of the disk says so,
-// all others say nothing.
+// Fault is the refusal for a fault of the machine. One of the disk says so; the
+// others say nothing.
 func Fault(cause error) *Error {
 	switch {
 	case errors.Is(cause, store.ErrFull):

@@ -9,7 +9,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 )
 
-// An AuditEvent is one change by somebody.
+// An AuditEvent is one change and its author.
 type AuditEvent = store.AuditEvent
 
 // An Attempt is a sign-in or a request of a session, as the firewall and the
@@ -19,7 +19,7 @@ type Attempt = store.Attempt
 // attemptsKept is how long sign-in attempts are kept.
 const attemptsKept = 60 * 24 * time.Hour
 
-// AuditEvents lists who changed what, newest first.
+// AuditEvents lists changes and their authors, newest first.
 func (a *Account) AuditEvents(ctx context.Context, cursor string, limit int) (Page[AuditEvent], error) {
 	place, err := ReadPlace(cursor, beforeNewest)
 	if err != nil {
@@ -67,8 +67,8 @@ func (a *Account) Audit(ctx context.Context, tx *store.Tx, action, object, forma
 	return tx.InsertAuditEvent(ctx, e)
 }
 
-// Sweep deletes what is over and kept by nobody's wish. Nothing depends on
-// when it runs: whatever has an end is checked against the clock as well.
+// Sweep deletes what has ended. Nothing depends on when it runs: whatever has
+// an end is checked against the clock as well.
 func (a *Account) Sweep(ctx context.Context) error {
 	if err := a.writeRefusedTokens(ctx); err != nil {
 		return err

@@ -14,17 +14,17 @@ import (
 // answersKept is how long the answer to a request with a key is repeated.
 const answersKept = 24 * time.Hour
 
-// A Request is one that may be sent twice.
+// A Request is a request that may be sent twice.
 type Request struct {
 	Key    string // the client's, unique among the caller's requests
 	Digest string // of all that makes the request what it is
 }
 
-// Once calls fn in a transaction and keeps answer, which fn filled in, in the
-// same one; or, if the caller made this request before, fills in the answer
-// that was kept. An error from fn is returned, undoes the transaction and
-// keeps nothing.
-func (a *Account) Once(ctx context.Context, r Request, answer any, fn func(context.Context) error) error {
+// Idempotent calls fn in a transaction, and keeps in it the answer that fn
+// filled in. If the caller made the request before, Idempotent fills in the
+// answer that was kept instead. An error from fn is returned, and undoes the
+// transaction.
+func (a *Account) Idempotent(ctx context.Context, r Request, answer any, fn func(context.Context) error) error {
 	// A bridge that signs in again is the same client, with the same keys.
 	scope := CallerFrom(ctx).String()
 	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {

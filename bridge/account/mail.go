@@ -9,14 +9,14 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 )
 
-// A Mail is one that the account wrote and that waits in the outbox.
+// A Mail is a mail in the outbox.
 type Mail = store.Mail
 
 // How long links in mails work.
 const (
 	LinkLife = 30 * 24 * time.Hour
-	// SignUpLife is that of somebody who signed up. A sign-up whose link was
-	// not followed is deleted after it.
+	// SignUpLife is that of a link to a stranger that signed up. A sign-up
+	// whose link was not followed is deleted after it.
 	SignUpLife = 24 * time.Hour
 
 	mailsKept = LinkLife // in the outbox
@@ -38,10 +38,10 @@ func (a *Account) QueueMail(ctx context.Context, tx *store.Tx, m Mail) error {
 	return tx.InsertMail(ctx, m)
 }
 
-// NewLink makes a link to a page for the one person who gets it by mail, and
-// the hash under which the database looks it up. The outbox holds the link
-// itself for as long as it works, or there would be nothing to send and to
-// list: whoever reads the database file, mode 0600, can follow those.
+// NewLink makes a link to a page, for one person, and the hash under which the
+// database looks it up. The outbox holds the link itself for as long as it
+// works, since it must be sent: a reader of the database file, mode 0600, can
+// follow it.
 func (a *Account) NewLink(page string) (link, hash string) {
 	token := idEncoding.EncodeToString(a.random(32))
 	return a.PublicURL + "/" + page + "/" + token, HashLink(token)

@@ -17,8 +17,8 @@ type Provisioning struct {
 	store.Integration
 	Generations []Generation // those that can sign in, newest first
 	LastRefusal *Refusal
-	// Unusable is the code by which a bridge that holds the sealed session is
-	// refused, the firewall apart; empty if it is let in.
+	// Unusable is the code with which a bridge that holds the sealed session is
+	// refused, from whatever address; empty if it is let in.
 	Unusable api.ErrorCode
 }
 
@@ -29,8 +29,8 @@ type Generation struct {
 	ExpiresAt time.Time // zero for the current one
 }
 
-// An Enrolment is a new generation of credentials, made by whoever made the
-// secrets; the account sees the verifier only.
+// An Enrolment is a new generation of credentials. The client made the secrets;
+// the account sees the verifier only.
 type Enrolment struct {
 	Epoch    int64 // the NextEpoch that was read before
 	KDF      signin.KDF
@@ -53,7 +53,7 @@ type Rotation struct {
 	ManagerEmail string        // empty: as it was
 }
 
-// A ManagerChange is what somebody changed of the manager by hand.
+// A ManagerChange is a change of the manager by hand.
 type ManagerChange struct {
 	Email    string      // empty: as it was
 	KDF      *signin.KDF // with Verifier: a new Master Password or Secret Key
@@ -106,8 +106,8 @@ func (a *Account) ActivateProvisioning(ctx context.Context, in Activation) (Prov
 }
 
 // RotateProvisioning enrols new credentials. The present ones live on for
-// the overlap, so that whoever uses them can be switched without an outage;
-// older ones end at once.
+// the overlap, so that bridges can be switched without an outage; older ones
+// end at once.
 func (a *Account) RotateProvisioning(ctx context.Context, in Rotation, ifMatch string) (Provisioning, error) {
 	if err := checkSession(in.Session); err != nil {
 		return Provisioning{}, err
@@ -162,8 +162,7 @@ func (a *Account) UpdateProvisioning(ctx context.Context, idp, suspensionLimit *
 	})
 }
 
-// ChangeManager is what happens when somebody changes the Provision Manager
-// by hand: the epoch moves away from the sealed session's, every generation
+// ChangeManager changes the Provision Manager by hand: the epoch moves away from the sealed session's, every generation
 // ends, and so does every session.
 func (a *Account) ChangeManager(ctx context.Context, in ManagerChange, ifMatch string) (Provisioning, error) {
 	newSecrets := in.KDF != nil || in.Verifier != ""
@@ -229,7 +228,7 @@ func (a *Account) DeactivateProvisioning(ctx context.Context, ifMatch string) er
 	return err
 }
 
-// changeProvisioning is the one way in which the integration changes.
+// changeProvisioning is the only way in which the integration changes.
 func (a *Account) changeProvisioning(ctx context.Context, action, ifMatch string,
 	change func(context.Context, *store.Tx, *store.Integration) error,
 ) (p Provisioning, err error) {
@@ -267,7 +266,8 @@ func (a *Account) changeProvisioning(ctx context.Context, action, ifMatch string
 func (a *Account) enrol(ctx context.Context, tx *store.Tx, i *store.Integration, e Enrolment, session string) error {
 	if e.Epoch != i.NextEpoch {
 		return Conflict(api.ErrorCodeEpochMoved, "The epoch has moved",
-			"the enrolment is for epoch %d, but the next one is %d: another activation or change came first; read the integration again and enrol anew", e.Epoch, i.NextEpoch)
+			"the enrolment is for epoch %d, but the next one is %d: another activation or change came first; "+
+				"read the integration again and enrol anew", e.Epoch, i.NextEpoch)
 	}
 	i.Epoch, i.SessionEpoch, i.NextEpoch = e.Epoch, e.Epoch, e.Epoch+1
 	i.Session = session
@@ -340,7 +340,7 @@ func (a *Account) readProvisioning(ctx context.Context, tx *store.Tx) (p Provisi
 	if p.Integration, err = tx.Integration(ctx); err != nil {
 		return p, err
 	}
-	if p.LastRefusal, err = refusalFrom(p.Integration.LastRefusal); err != nil {
+	if p.LastRefusal, err = toRefusal(p.Integration.LastRefusal); err != nil {
 		return p, err
 	}
 	if p.Unusable, err = a.unusable(ctx, tx, p.Integration); err != nil {
@@ -350,7 +350,8 @@ func (a *Account) readProvisioning(ctx context.Context, tx *store.Tx) (p Provisi
 	return p, err
 }
 
-// unusable says why the credentials of the sealed session are of no use.
+// unusable is the code of why the credentials of the sealed session cannot be
+// used; empty if they can.
 func (a *Account) unusable(ctx context.Context, tx *store.Tx, i store.Integration) (code api.ErrorCode, err error) {
 	g, found, err := tx.Generation(ctx, i.SessionEpoch)
 	if err != nil {

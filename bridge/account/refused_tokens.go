@@ -10,8 +10,8 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 )
 
-// refusedTokens counts requests with admin tokens that are none, until they
-// are written down together: a stranger must not be able to make a row a try.
+// refusedTokens counts requests with wrong admin tokens, until they are written
+// together: a stranger must not be able to make a row with each request.
 type refusedTokens struct {
 	mu    sync.Mutex
 	count int
@@ -54,7 +54,7 @@ func (a *Account) RefusedTokens() int {
 const actionTokensRefused = "token.refused"
 
 // writeRefusedTokens adds what was counted to the day's audit event. There is
-// one a day, whoever tries how often, and it is kept as long as sign-in attempts.
+// one a day, however many tries there were, and it is kept as long as sign-in attempts.
 func (a *Account) writeRefusedTokens(ctx context.Context) error {
 	count, last := a.refusedTokens.take()
 	if count == 0 {

@@ -45,18 +45,18 @@ type SignedIn struct {
 	Generations []Generation
 }
 
-// StartSignIn is the first half of SRP-6a. Whoever asks for an account,
-// address or epoch that is not there gets a handshake like any other, which
-// cannot succeed: asking must not tell who exists.
+// StartSignIn is the first half of SRP-6a. For an account, address or epoch
+// that does not exist it returns a handshake like any other, which cannot
+// succeed: the answer must not show what exists.
 func (a *Account) StartSignIn(ctx context.Context, accountID, email string, epoch int64, address netip.Addr) (h Handshake, err error) {
 	if len(accountID) > 100 || len(email) > 254 {
 		return h, InvalidValue("/email", "the account id has at most 100 bytes, the e-mail address 254")
 	}
-	leave, err := a.signIns.enter(ctx, address)
+	release, err := a.signIns.acquire(ctx, address)
 	if err != nil {
 		return h, err
 	}
-	defer leave()
+	defer release()
 	kdf, verifier, known, err := a.verifier(ctx, accountID, email, epoch)
 	if err != nil {
 		return h, err
@@ -125,8 +125,8 @@ func (a *Account) signInSecret(ctx context.Context, i store.Integration) ([]byte
 	return hex.DecodeString(i.SignInSecret)
 }
 
-// FinishSignIn is the second half. The client proves first; only who proved
-// to hold the secrets, be they outdated, hears why he is refused.
+// FinishSignIn is the second half. The client proves first; why it is refused
+// is told only to a client that proved to hold the secrets, even outdated ones.
 func (a *Account) FinishSignIn(ctx context.Context, handshakeID, clientA, proof string, bridge BridgeIdentity, address netip.Addr) (SignedIn, error) {
 	if err := bridge.check(); err != nil {
 		return SignedIn{}, err
@@ -142,7 +142,7 @@ func (a *Account) FinishSignIn(ctx context.Context, handshakeID, clientA, proof 
 		return SignedIn{}, errors.Join(err, unauthorized(api.ErrorCodeSignInFailed,
 			"the proof is wrong, or the handshake is unknown, used or older than 60 seconds"))
 	}
-	decided, err := a.ask(ctx, address)
+	decided, err := a.decideNow(ctx, address)
 	if err != nil {
 		return SignedIn{}, err
 	}
@@ -153,14 +153,14 @@ func (a *Account) FinishSignIn(ctx context.Context, handshakeID, clientA, proof 
 
 const (
 	// wrongProofRows bounds the rows of an hour that wrong proofs can make:
-	// anybody may send them, from as many networks as it commands.
+	// strangers may send them, from as many networks as they have.
 	wrongProofRows = 100
-	// otherNetworks is in the place of an address once there are so many.
+	// otherNetworks takes the place of an address once there are so many.
 	otherNetworks = "others"
 )
 
-// countWrongProof notes a wrong proof under the client's network, and nothing
-// that the client says of itself: it could fill the disk with names.
+// countWrongProof counts a wrong proof under the client's network, and keeps
+// nothing that the client sent: a stranger could fill the disk with names.
 func (a *Account) countWrongProof(ctx context.Context, address netip.Addr) error {
 	attempt := Attempt{Address: httpkit.NetworkOf(address).String(), Result: string(api.ErrorCodeSignInFailed), Last: a.Time()}
 	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
@@ -175,7 +175,7 @@ func (a *Account) countWrongProof(ctx context.Context, address netip.Addr) error
 	})
 }
 
-// checkProof consumes the handshake, whatever comes of it: each try is a
+// checkProof consumes the handshake, also if the proof is wrong: each try is a
 // guess at the secrets. The server's proof is empty if the client's is wrong;
 // kept is empty if there was no such handshake, which costs no write.
 func (a *Account) checkProof(ctx context.Context, handshakeID, clientA, proof string) (kept store.Handshake, serverProof string, err error) {
@@ -209,7 +209,7 @@ func (a *Account) checkProof(ctx context.Context, handshakeID, clientA, proof st
 	return kept, serverProof, err
 }
 
-// admitBridge opens a session for a bridge whose proof is right, or notes why not.
+// admitBridge opens a session for a bridge whose proof is right, or keeps why it does not.
 func (a *Account) admitBridge(
 	ctx context.Context, kept store.Handshake, serverProof string, bridge BridgeIdentity, d decision,
 ) (in SignedIn, err error) {
@@ -285,7 +285,8 @@ func (a *Account) whyUnusable(i store.Integration, g store.Generation, found boo
 		}
 	case !found || g.Ended == endedChanged || g.Ended == endedDeactivated:
 		return unauthorized(api.ErrorCodeCredentialsChanged,
-			"the Provision Manager was changed after these credentials were made; activate provisioning again, which makes new ones")
+			"the Provision Manager was changed after these credentials were made; "+
+				"activate provisioning again, which makes new ones")
 	case g.Ended == endedExpired || !g.ExpiresAt.IsZero() && !g.ExpiresAt.After(a.Time()):
 		return unauthorized(api.ErrorCodeCredentialsExpired,
 			"these credentials were replaced and their overlap is over; use the session that replaced them")

@@ -24,7 +24,7 @@ const (
 
 // newSecret makes 256 random bits under a prefix by which people and secret
 // scanners know them, and the digest that is stored. The digest needs no salt
-// and no stretching: nobody guesses 256 bits.
+// and no stretching: 256 bits cannot be guessed.
 func (a *Account) newSecret(prefix string) (secret, digest string) {
 	secret = prefix + base64.RawURLEncoding.EncodeToString(a.random(32))
 	return secret, digestOf(secret)
@@ -44,7 +44,7 @@ const (
 // maxTokenLife is how long a token with an expiry may live.
 const maxTokenLife = 10 * 366 * 24 * time.Hour
 
-// A TokenInput is what a new token shall be.
+// A TokenInput describes a new token.
 type TokenInput struct {
 	Name      string
 	Scope     string    // ScopeAdmin if empty
@@ -107,8 +107,8 @@ func expiry(t Token) string {
 	return "until " + t.ExpiresAt.Format(time.RFC3339)
 }
 
-// RevokeToken ends an admin token at once. A token cannot leave the account
-// without one that could make another: only who is on the database's machine can.
+// RevokeToken ends an admin token at once. A token cannot revoke itself if no
+// other could make a new one: that can be done on the database's machine only.
 func (a *Account) RevokeToken(ctx context.Context, id string) error {
 	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		if caller := CallerFrom(ctx); caller.Kind == ByToken && caller.ID == id {
@@ -158,8 +158,8 @@ func (a *Account) AdmitToken(ctx context.Context, secret string, address netip.A
 			"; make another with scim-bridge account token create")
 	}
 	caller.ID, caller.Scope = token.ID, token.Scope
-	// On a full disk the use of a token cannot be noted, and whoever reads to
-	// find out why must still be let in; what it would change fails by itself.
+	// On a full disk the use of a token cannot be noted, but an administrator must
+	// be able to read why; a change fails by itself.
 	if err := a.noteAdmin(ctx, token, decided, address); err != nil && (decided.Result != resultOK || !errors.Is(err, store.ErrFull)) {
 		return caller, err
 	}

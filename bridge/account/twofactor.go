@@ -9,14 +9,14 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 )
 
-// A TwoFactorPolicy says whether signing in takes a second factor. A bridge
-// has none: its credentials must be made under the policy, which exempts them.
+// A TwoFactorPolicy decides whether signing in takes a second factor. A bridge
+// has none: credentials are exempt if they were made under the policy.
 type TwoFactorPolicy struct {
 	EnforcedAt time.Time // zero while it is not enforced
 	Version    int64
 }
 
-// Enforced says whether the policy holds.
+// Enforced reports whether the policy is enforced.
 func (p TwoFactorPolicy) Enforced() bool { return !p.EnforcedAt.IsZero() }
 
 // TwoFactorPolicy reads the policy.
@@ -73,6 +73,7 @@ func (a *Account) SetTwoFactorPolicy(ctx context.Context, enforced bool, ifMatch
 func secondFactorRefusal() *Error {
 	return &Error{
 		Status: http.StatusForbidden, Code: api.ErrorCodeTwoFactorEnforced, Title: "Two-factor authentication is enforced",
-		Detail: "two-factor authentication was enforced after these credentials were made, and they have no second factor; activate provisioning anew or rotate it: credentials made under the policy are exempt",
+		Detail: "two-factor authentication was enforced after these credentials were made, and they have no second factor; " +
+			"activate provisioning anew or rotate it: credentials made under the policy are exempt",
 	}
 }

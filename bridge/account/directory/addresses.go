@@ -36,7 +36,7 @@ func domainOf(address string) string {
 // about to move to, is noted at the person and left alone.
 func (d *Directory) settleAddress(ctx context.Context, tx *store.Tx, p *Person, m *store.Member) error {
 	if m.Suspended && m.State != store.Invited {
-		return nil // nobody who is suspended gets mail; the reactivation settles it
+		return nil // suspended members get no mail; the reactivation settles it
 	}
 	p.WantedBlocked = false
 	wanted := store.Fold(p.WantedAddress)
@@ -44,7 +44,8 @@ func (d *Directory) settleAddress(ctx context.Context, tx *store.Tx, p *Person, 
 	case wanted == "":
 		return nil
 	case wanted == store.Fold(m.Address):
-		if err := cancelMove(ctx, tx, m); err != nil || m.State != store.Invited || m.Suspended || !m.InvitedAt.IsZero() {
+		err := cancelMove(ctx, tx, m)
+		if err != nil || m.State != store.Invited || m.Suspended || !m.InvitedAt.IsZero() {
 			return err
 		}
 		m.InvitedAt = d.account.Time() // there is no link: none was sent while another address was named
@@ -75,9 +76,9 @@ func (d *Directory) settleAddress(ctx context.Context, tx *store.Tx, p *Person, 
 	return d.startMove(ctx, tx, m, p.WantedAddress)
 }
 
-// inviteElsewhere corrects the address of an open invitation. Nobody has shown
-// yet that the old one is theirs, so there is nothing to confirm; and whoever
-// reads that mailbox must not join with the link in it.
+// inviteElsewhere corrects the address of an open invitation. Nothing needs to
+// be confirmed, since the old address was not either, and the link in the old
+// mailbox must no longer work.
 func (d *Directory) inviteElsewhere(ctx context.Context, tx *store.Tx, m *store.Member, address string) error {
 	if err := cancelMove(ctx, tx, m); err != nil {
 		return err
@@ -109,8 +110,8 @@ func (d *Directory) startMove(ctx context.Context, tx *store.Tx, m *store.Member
 	return tx.PutAddressChange(ctx, c)
 }
 
-// askAgain sends the confirmation e-mail of a move anew once the last one's
-// link is over.
+// askAgain sends the confirmation e-mail of a move again once the link of the
+// last one has expired.
 func (d *Directory) askAgain(ctx context.Context, tx *store.Tx, m *store.Member) error {
 	c, found, err := tx.AddressChangeOf(ctx, m.ID)
 	if err != nil || !found || !d.lapsed(c) {
@@ -119,7 +120,7 @@ func (d *Directory) askAgain(ctx context.Context, tx *store.Tx, m *store.Member)
 	return d.startMove(ctx, tx, m, c.Address)
 }
 
-// lapsed tells whether the link that confirms a change is over.
+// lapsed reports whether the link that confirms a change has expired.
 func (d *Directory) lapsed(c store.AddressChange) bool {
 	return c.TokenHash != "" && !d.isGood(c.Since)
 }
@@ -156,20 +157,20 @@ func (d *Directory) releaseDomain(ctx context.Context, tx *store.Tx, domain stri
 }
 
 // AddressChange returns the change that the token of a confirmation e-mail
-// would carry out: the member, and where he goes in PendingAddress.
+// would carry out: the member, with the new address in PendingAddress.
 func (d *Directory) AddressChange(ctx context.Context, token string) (m Member, err error) {
 	err = d.account.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
-		m, err = d.moving(ctx, tx, token)
+		m, err = d.memberByAddressToken(ctx, tx, token)
 		return err
 	})
 	return m, err
 }
 
-// ConfirmAddress carries it out, once: the person has shown that the new
-// address is his.
+// ConfirmAddress carries the change out, once: the person has shown that the
+// new address is its own.
 func (d *Directory) ConfirmAddress(ctx context.Context, token string) (m Member, err error) {
 	err = d.account.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		if m, err = d.moving(ctx, tx, token); err != nil {
+		if m, err = d.memberByAddressToken(ctx, tx, token); err != nil {
 			return err
 		}
 		if err := tx.DeleteAddressChange(ctx, m.ID); err != nil {
@@ -183,7 +184,7 @@ func (d *Directory) ConfirmAddress(ctx context.Context, token string) (m Member,
 			return err
 		}
 		if m.State == store.Invited {
-			// The invitation went to an address that is no longer his.
+			// The invitation went to the old address.
 			if err := d.invite(ctx, tx, m); err != nil {
 				return err
 			}
@@ -197,8 +198,8 @@ func (d *Directory) ConfirmAddress(ctx context.Context, token string) (m Member,
 	return m, err
 }
 
-// moving returns the member whose change of address this token confirms.
-func (d *Directory) moving(ctx context.Context, tx *store.Tx, token string) (Member, error) {
+// memberByAddressToken returns the member whose change of address this token confirms.
+func (d *Directory) memberByAddressToken(ctx context.Context, tx *store.Tx, token string) (Member, error) {
 	c, found, err := tx.AddressChange(ctx, account.HashLink(token))
 	if err != nil {
 		return Member{}, err

@@ -20,15 +20,15 @@ import (
 )
 
 // maxAttributes bounds the attributes of one resource. They are kept as the
-// identity provider sent them, known or not, so that nothing it stores with
-// us is lost; the bound is what keeps that from being a disk for everybody.
+// identity provider sent them, known or not, so that it loses nothing; without
+// a bound, the account could be used to store files.
 const maxAttributes = 64 << 10
 
 // notAttributes are members of a SCIM resource that the account keeps
 // elsewhere or, a password, must not keep at all.
 var notAttributes = []string{"id", "meta", "groups", "members", "password"}
 
-// attributes is what the account reads out of a resource.
+// attributes are a resource, and what the account reads from it.
 type attributes struct {
 	text        string         // the whole resource, compact, as it is served
 	document    map[string]any // the same, decoded; its numbers are a json.Number
@@ -36,8 +36,8 @@ type attributes struct {
 	externalID  string
 	displayName string
 	name        string // name.formatted
-	active      bool   // true also if nothing is said of it
-	saysActive  bool
+	active      bool   // true also if the resource does not set it
+	setsActive  bool
 	emails      []store.Email
 }
 
@@ -103,7 +103,7 @@ func (a *attributes) read() error {
 	case nil:
 		a.active = true
 	case bool:
-		a.active, a.saysActive = active, true
+		a.active, a.setsActive = active, true
 	default:
 		return account.InvalidValue("/attributes/active", "active must be true or false")
 	}
@@ -193,15 +193,15 @@ func (a *attributes) setActive(active bool) (err error) {
 	return err
 }
 
-// withActive is the document of a person with another word on "active".
+// withActive returns a person's document with another value of "active".
 func withActive(document string, active bool) (string, error) {
-	word, said := strconv.FormatBool(active), false
+	word, found := strconv.FormatBool(active), false
 	b := []byte{'{'}
 	r := jsontext.NewReader([]byte(document))
 	r.Object(func(name []byte) {
 		value := r.Raw()
 		if string(name) == "active" {
-			value, said = []byte(word), true
+			value, found = []byte(word), true
 		}
 		b = append(jsontext.AppendString(b, string(name)), ':')
 		b = append(append(b, value...), ',')
@@ -209,7 +209,7 @@ func withActive(document string, active bool) (string, error) {
 	if err := r.Err(); err != nil {
 		return "", fmt.Errorf("reading a person's attributes: %w", err)
 	}
-	if !said {
+	if !found {
 		b = append(b, `"active":`+word+`,`...)
 	}
 	return string(append(b[:len(b)-1], '}')), nil

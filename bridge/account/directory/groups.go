@@ -24,7 +24,7 @@ type Group struct {
 	MemberCount int64
 	// Members is nil unless they were asked for.
 	Members []Reference
-	// UnknownMembers are ids in the request that named nobody.
+	// UnknownMembers are the ids in the request that no person or group has.
 	UnknownMembers []string
 }
 
@@ -41,12 +41,12 @@ type GroupInput struct {
 type GroupUpdate struct {
 	Attributes json.RawMessage // nil keeps them
 	// Replace sets the members before Add and Remove are applied; nil keeps
-	// them, an empty list removes them all. One that names nobody known is
+	// them, an empty list removes them all. A list of unknown ids only is
 	// refused.
 	Replace     *[]string
 	Add, Remove []string
-	// Instead are lists of those of Add that take the place of members in
-	// Remove. One that names nobody known is refused.
+	// Instead are lists of those in Add that replace members in Remove. A list
+	// of unknown ids only is refused.
 	Instead [][]string
 }
 
@@ -57,7 +57,7 @@ func (d *Directory) Group(ctx context.Context, id string, withMembers bool) (g G
 		if err != nil {
 			return err
 		}
-		g, err = showGroup(ctx, tx, row, withMembers)
+		g, err = toGroup(ctx, tx, row, withMembers)
 		return err
 	})
 	return g, err
@@ -71,15 +71,15 @@ func managedGroup(ctx context.Context, tx *store.Tx, id string) (store.Group, er
 	return row, err
 }
 
-func showGroup(ctx context.Context, tx *store.Tx, row store.Group, withMembers bool) (Group, error) {
-	groups, err := showGroups(ctx, tx, []store.Group{row}, withMembers)
+func toGroup(ctx context.Context, tx *store.Tx, row store.Group, withMembers bool) (Group, error) {
+	groups, err := toGroups(ctx, tx, []store.Group{row}, withMembers)
 	if err != nil {
 		return Group{}, err
 	}
 	return groups[0], nil
 }
 
-func showGroups(ctx context.Context, tx *store.Tx, rows []store.Group, withMembers bool) ([]Group, error) {
+func toGroups(ctx context.Context, tx *store.Tx, rows []store.Group, withMembers bool) ([]Group, error) {
 	groups, ids := make([]Group, len(rows)), make([]string, len(rows))
 	for i, row := range rows {
 		ids[i] = row.ID
@@ -133,7 +133,7 @@ func (d *Directory) CreateGroup(ctx context.Context, in GroupInput) (g Group, er
 		if row, err = managedGroup(ctx, tx, row.ScimID); err != nil {
 			return err
 		}
-		g, err = showGroup(ctx, tx, row, true)
+		g, err = toGroup(ctx, tx, row, true)
 		g.UnknownMembers = unknown
 		return err
 	})
@@ -201,7 +201,7 @@ func (d *Directory) UpdateGroup(ctx context.Context, id string, u GroupUpdate, i
 				return err
 			}
 		}
-		g, err = showGroup(ctx, tx, row, withMembers)
+		g, err = toGroup(ctx, tx, row, withMembers)
 		g.UnknownMembers = unknown
 		return err
 	})
@@ -231,8 +231,8 @@ func (d *Directory) changeGroup(ctx context.Context, tx *store.Tx, row store.Gro
 	return tx.BumpGroupsAround(ctx, row.ID) // which show the name
 }
 
-// changeMembers carries out the members' part of u. It returns the ids that
-// named nobody, and whether anything changed.
+// changeMembers applies the members in u. It returns the unknown ids, and
+// reports whether anything changed.
 func (d *Directory) changeMembers(ctx context.Context, tx *store.Tx, row store.Group, u GroupUpdate) (unknown []string, changed bool, err error) {
 	if both := intersection(u.Add, u.Remove); len(both) > 0 {
 		e := account.InvalidValue("/remove_members", "%q is to be added and to be removed; decide for one", both[0])
@@ -276,56 +276,56 @@ func (d *Directory) changeMembers(ctx context.Context, tx *store.Tx, row store.G
 	return unknown, true, tx.CountInGroup(ctx, row.ID, added-removed, now)
 }
 
-// checkReplacement refuses to let members go for a list in which nobody is
-// known: an identity provider that lost its ids, or sends those of another
-// server, would empty every group. Emptying it and then adding such a list is
-// the same in two steps.
+// checkReplacement refuses to replace members by a list of unknown ids only: an
+// identity provider that lost its ids, or sends those of another server, would
+// empty every group. To empty it and add such a list is the same in two steps.
 func (u GroupUpdate) checkReplacement(unknown []string) error {
-	nobody := set(unknown)
-	namesNobody := func(list []string) bool {
-		return len(list) > 0 && !slices.ContainsFunc(list, func(id string) bool { return !nobody[id] })
+	isUnknown := set(unknown)
+	allUnknown := func(ids []string) bool {
+		return len(ids) > 0 && !slices.ContainsFunc(ids, func(id string) bool { return !isUnknown[id] })
 	}
 	if u.Replace != nil {
-		list := *u.Replace
-		if len(list) == 0 {
-			list = u.Add
+		ids := *u.Replace
+		if len(ids) == 0 {
+			ids = u.Add
 		}
-		if namesNobody(list) {
-			return membersUnknown("/replace_members", list)
+		if allUnknown(ids) {
+			return membersUnknown("/replace_members", ids)
 		}
 	}
 	if err := u.checkInstead(); err != nil {
 		return err
 	}
-	if i := slices.IndexFunc(u.Instead, namesNobody); i >= 0 {
+	if i := slices.IndexFunc(u.Instead, allUnknown); i >= 0 {
 		return membersUnknown("/replacements", u.Instead[i])
 	}
 	return nil
 }
 
-// checkInstead refuses replacements that are not added, of whom it would not
-// be known whether anybody knows them.
+// checkInstead refuses ids in Instead that are not in Add: only those in Add are
+// looked up.
 func (u GroupUpdate) checkInstead() error {
 	if len(u.Instead) == 0 {
 		return nil
 	}
-	if strange := without(slices.Concat(u.Instead...), u.Add); len(strange) > 0 {
-		return account.InvalidValue("/replacements", "%.60q is not among add_members; add there who replaces a member", strange[0])
+	if missing := without(slices.Concat(u.Instead...), u.Add); len(missing) > 0 {
+		return account.InvalidValue("/replacements",
+			"%.60q is not among add_members; add there what replaces a member", missing[0])
 	}
 	return nil
 }
 
-func membersUnknown(field string, list []string) *account.Error {
-	list = without(list, nil)
+func membersUnknown(field string, ids []string) *account.Error {
+	ids = without(ids, nil)
 	e := &account.Error{Status: http.StatusUnprocessableEntity, Code: api.ErrorCodeMembersUnknown, Title: "Members unknown",
-		Detail: "no person or group has any of these ids: " + inputtext.QuoteSome(list) + "; the members stay as they are. " +
+		Detail: "no person or group has any of these ids: " + inputtext.QuoteSome(ids) + "; the members stay as they are. " +
 			"Send the ids that this server gave, or an empty list to empty the group"}
-	e.Field, e.IDs = field, list[:min(len(list), maxIDsTold)]
+	e.Field, e.IDs = field, ids[:min(len(ids), maxIDsListed)]
 	return e
 }
 
-// maxIDsTold bounds the unknown ids that an answer lists.
-const maxIDsTold = 100
+// maxIDsListed bounds the unknown ids that an answer lists.
+const maxIDsListed = 100
 
 func set(ids []string) map[string]bool {
 	in := make(map[string]bool, len(ids))

@@ -17,17 +17,17 @@ const (
 	mailAddress    = "address_confirmation"
 )
 
-// remindEvery is the least time between two mails that a stranger can cause
-// to one address.
+// remindEvery is the least time between two mails that strangers can cause to
+// one address.
 const remindEvery = 10 * time.Minute
 
-// invite asks somebody to join. A new invitation ends the one before.
+// invite sends a member an invitation, which ends the one before.
 func (d *Directory) invite(ctx context.Context, tx *store.Tx, m store.Member) error {
 	return d.sendInvitation(ctx, tx, m, m.Name)
 }
 
-// inviteUnnamed is invite for who asked for it himself. The mail does not
-// greet him: he may be a stranger, who would so write into other people's mail.
+// inviteUnnamed is invite for a member that signed up. The mail does not show
+// the name: a stranger could write text into other people's mail with it.
 func (d *Directory) inviteUnnamed(ctx context.Context, tx *store.Tx, m store.Member) error {
 	return d.sendInvitation(ctx, tx, m, "")
 }
@@ -45,9 +45,9 @@ func (d *Directory) sendInvitation(ctx context.Context, tx *store.Tx, m store.Me
 	})
 }
 
-// remind sends an open invitation again on the wish of a stranger, who may be
-// the invited, whose first mail was lost. So it is the same link, for nobody
-// must be able to end the one that somebody else has, and not too often.
+// remind sends an open invitation again when a stranger asks for it, who may be
+// the invited person, whose first mail was lost. It holds the same link, since a
+// stranger must not be able to end the first one, and is not sent too often.
 func (d *Directory) remind(ctx context.Context, tx *store.Tx, m store.Member) error {
 	last, found, err := tx.LastInvitation(ctx, m.ID)
 	switch {
@@ -61,7 +61,7 @@ func (d *Directory) remind(ctx context.Context, tx *store.Tx, m store.Member) er
 	return d.account.QueueMail(ctx, tx, last)
 }
 
-// isGood tells whether a link that was made at this time still is.
+// isGood reports whether a link that was made at this time still works.
 func (d *Directory) isGood(made time.Time) bool { return d.account.Time().Sub(made) < account.LinkLife }
 
 // isInvited reports whether the link of a member's invitation still works.
@@ -70,7 +70,7 @@ func (d *Directory) isInvited(m store.Member) bool {
 }
 
 // invitationLife is how long the link of an invitation works: not for long if
-// the member asked for it and nobody else vouches for it.
+// the member signed up and is not provisioned.
 func invitationLife(m store.Member) time.Duration {
 	if m.SignedUp && !m.Managed() {
 		return account.SignUpLife
@@ -78,8 +78,7 @@ func invitationLife(m store.Member) time.Duration {
 	return account.LinkLife
 }
 
-// askToConfirm asks the owner of a new address whether it is his, and returns
-// the hash of the token that answers.
+// askToConfirm sends the link that confirms a new address, and returns its hash.
 func (d *Directory) askToConfirm(ctx context.Context, tx *store.Tx, name, address string) (hash string, err error) {
 	link, hash := d.account.NewLink("confirm")
 	return hash, d.account.QueueMail(ctx, tx, account.Mail{
@@ -91,7 +90,7 @@ func (d *Directory) askToConfirm(ctx context.Context, tx *store.Tx, name, addres
 	})
 }
 
-// inWords is a time of whole days, or of hours if it is one day.
+// inWords formats a duration in days, or in hours if it is one day or less.
 func inWords(life time.Duration) string {
 	if days := int(life.Hours() / 24); days > 1 {
 		return fmt.Sprintf("%d days", days)

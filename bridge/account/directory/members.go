@@ -14,7 +14,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
 )
 
-// A Member is somebody in the account.
+// A Member is a person in the account, provisioned or not.
 type Member = store.Member
 
 // MemberFilter chooses members.
@@ -52,8 +52,8 @@ func member(ctx context.Context, tx *store.Tx, id string) (Member, error) {
 	return m, err
 }
 
-// visibleMember leaves out the seats of those who were not invited: to an
-// administrator they are not there.
+// visibleMember is member without the rows of people that were not invited,
+// which administrators do not see.
 func visibleMember(ctx context.Context, tx *store.Tx, id string) (Member, error) {
 	m, err := member(ctx, tx, id)
 	if err == nil && m.State == store.NotInvited {
@@ -62,7 +62,7 @@ func visibleMember(ctx context.Context, tx *store.Tx, id string) (Member, error)
 	return m, err
 }
 
-// InviteMember invites somebody by hand, outside provisioning.
+// InviteMember invites a person by hand, outside provisioning.
 func (d *Directory) InviteMember(ctx context.Context, address, name, role string) (m Member, err error) {
 	address = inputtext.TrimBlanks(address)
 	if err := checkAddress(address); err != nil {
@@ -106,11 +106,11 @@ func (d *Directory) insertInvited(ctx context.Context, tx *store.Tx, address, na
 	return m, tx.InsertMember(ctx, m)
 }
 
-// maxName bounds what people and pages call somebody, in characters.
+// maxName bounds the name of a member, in characters.
 const maxName = 200
 
-// checkName accepts a name that was typed in, and that pages and mails show in
-// the middle of a line: what breaks lines or turns them around is no name.
+// checkName accepts a name that was typed in. Pages and mails show it in the
+// middle of a line, so it must not break the line or turn it around.
 func checkName(name string) error {
 	switch n := utf8.RuneCountInString(name); {
 	case name == "":
@@ -125,7 +125,7 @@ func checkName(name string) error {
 	return nil
 }
 
-// checkRole refuses the role that activating provisioning gives, and takes.
+// checkRole refuses the role that only activating provisioning gives.
 func checkRole(role string) error {
 	if role == store.RoleProvisionManager {
 		return account.InvalidValue("/role", "the Provision Manager is made by activating provisioning")
@@ -178,7 +178,7 @@ func (d *Directory) UpdateMember(ctx context.Context, id string, u MemberUpdate,
 		if err := d.showSuspension(ctx, tx, m); err != nil {
 			return err
 		}
-		if err := d.welcomeBack(ctx, tx, before, m); err != nil {
+		if err := d.inviteAgain(ctx, tx, before, m); err != nil {
 			return err
 		}
 		if err := d.account.Audit(ctx, tx, "member.update", id, ""); err != nil {
@@ -190,10 +190,9 @@ func (d *Directory) UpdateMember(ctx context.Context, id string, u MemberUpdate,
 	return m, err
 }
 
-// showSuspension makes the next version of a managed member's person, whose
-// active says whether the member is suspended, whoever did that: so a client
-// sees it, finds it by a filter, and does not undo it when it writes back what
-// it read with something else changed.
+// showSuspension sets active of a managed member's person to whether the member
+// is suspended, also if that was done by hand: so a client reads it, finds it by
+// a filter, and does not undo it when it writes back what it read.
 func (d *Directory) showSuspension(ctx context.Context, tx *store.Tx, m Member) error {
 	if !m.Managed() {
 		return nil
@@ -207,7 +206,7 @@ func (d *Directory) showSuspension(ctx context.Context, tx *store.Tx, m Member) 
 		return err
 	}
 	if attrs.active != m.Suspended {
-		return tx.BumpPerson(ctx, p.ID) // it says so already
+		return tx.BumpPerson(ctx, p.ID) // active is right already
 	}
 	if p.Attributes, err = withActive(p.Attributes, !m.Suspended); err != nil {
 		return err
@@ -216,7 +215,7 @@ func (d *Directory) showSuspension(ctx context.Context, tx *store.Tx, m Member) 
 	return tx.UpdatePerson(ctx, p)
 }
 
-// bumpPerson makes the next version of a managed member's person, who shows
+// bumpPerson makes the next version of a managed member's person, which shows
 // the member's state.
 func bumpPerson(ctx context.Context, tx *store.Tx, m Member) error {
 	if !m.Managed() {
@@ -225,9 +224,9 @@ func bumpPerson(ctx context.Context, tx *store.Tx, m Member) error {
 	return tx.BumpPerson(ctx, m.PersonID)
 }
 
-// welcomeBack sends a fresh invitation to a member who never accepted his and
-// is reactivated or provisioned now, unless the one that he has is open.
-func (d *Directory) welcomeBack(ctx context.Context, tx *store.Tx, before, m Member) error {
+// inviteAgain sends a new invitation to a member that never accepted one and is
+// reactivated or provisioned now, unless the last one is still open.
+func (d *Directory) inviteAgain(ctx context.Context, tx *store.Tx, before, m Member) error {
 	returns := before.Suspended && !m.Suspended || !before.Managed() && m.Managed()
 	if !returns || before.State != store.Invited || d.isInvited(m) {
 		return nil
@@ -235,22 +234,22 @@ func (d *Directory) welcomeBack(ctx context.Context, tx *store.Tx, before, m Mem
 	return d.invite(ctx, tx, m)
 }
 
-// Invitation returns whom the token of an invitation invites.
+// Invitation returns the member that the token of an invitation invites.
 func (d *Directory) Invitation(ctx context.Context, token string) (m Member, err error) {
 	err = d.account.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
-		m, err = d.invited(ctx, tx, token)
+		m, err = d.memberByInvitation(ctx, tx, token)
 		return err
 	})
 	return m, err
 }
 
-// AcceptInvitation is the person's own doing, on the page that the invitation
-// links to; repeating it is harmless. A managed member then waits for the
-// bridge to confirm him. An unmanaged one is active at once: no bridge looks
-// after him, and an administrator or an allowed domain let him in.
+// AcceptInvitation accepts an invitation for the person that followed its link;
+// repeating it is harmless. A managed member then waits until the bridge confirms
+// it. An unmanaged one is active at once: an administrator invited it, or its
+// domain is allowed.
 func (d *Directory) AcceptInvitation(ctx context.Context, token string) (m Member, err error) {
 	err = d.account.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		if m, err = d.invited(ctx, tx, token); err != nil || m.State != store.Invited {
+		if m, err = d.memberByInvitation(ctx, tx, token); err != nil || m.State != store.Invited {
 			return err
 		}
 		if err := tx.SpendInvitation(ctx, m.ID); err != nil {
@@ -272,7 +271,7 @@ func (d *Directory) AcceptInvitation(ctx context.Context, token string) (m Membe
 	return m, err
 }
 
-func (d *Directory) invited(ctx context.Context, tx *store.Tx, token string) (Member, error) {
+func (d *Directory) memberByInvitation(ctx context.Context, tx *store.Tx, token string) (Member, error) {
 	m, found, err := tx.MemberByInvitation(ctx, account.HashLink(token))
 	if err != nil {
 		return m, err
@@ -283,8 +282,7 @@ func (d *Directory) invited(ctx context.Context, tx *store.Tx, token string) (Me
 	return unsuspended(m, nil)
 }
 
-// unsuspended refuses the links of who is suspended: he was shut out after
-// they were sent.
+// unsuspended refuses a link of a member that was suspended after it was sent.
 func unsuspended(m Member, err error) (Member, error) {
 	if err == nil && m.Suspended {
 		return Member{}, &account.Error{Status: http.StatusForbidden, Code: api.ErrorCodeSuspended, Title: "Suspended",
@@ -293,7 +291,7 @@ func unsuspended(m Member, err error) (Member, error) {
 	return m, err
 }
 
-// advance takes a member to his next state.
+// advance takes a member to its next state.
 func (d *Directory) advance(ctx context.Context, tx *store.Tx, m Member, state string) (Member, error) {
 	m.State, m.StateSince = state, d.account.Time()
 	if err := tx.UpdateMember(ctx, m); err != nil {
@@ -305,8 +303,8 @@ func (d *Directory) advance(ctx context.Context, tx *store.Tx, m Member, state s
 	return member(ctx, tx, m.ID)
 }
 
-// ConfirmPerson confirms a person who accepted the invitation; repeating it
-// is harmless.
+// ConfirmPerson confirms a person that accepted the invitation; repeating it is
+// harmless.
 func (d *Directory) ConfirmPerson(ctx context.Context, id string) error {
 	return d.account.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		p, err := person(ctx, tx, id)
@@ -330,7 +328,7 @@ func (d *Directory) ConfirmPerson(ctx context.Context, id string) error {
 	})
 }
 
-// asPerson makes the person himself the author of what follows.
+// asPerson makes the person the author of what follows.
 func asPerson(ctx context.Context, memberID string) context.Context {
 	c := account.CallerFrom(ctx)
 	return account.WithCaller(ctx, account.Caller{Kind: account.ByPerson, ID: memberID, Address: c.Address})
@@ -341,17 +339,17 @@ func linkUnknown() *account.Error {
 		Detail: "the link was used already, was replaced by a newer one, has expired, or is incomplete; look for a newer mail"}
 }
 
-// Attention is a person who waits for something.
+// Attention is a person that waits for something.
 type Attention = store.Attention
 
-// attentionLimit bounds the list that people read, for each kind.
+// attentionLimit bounds the list, for each kind.
 const attentionLimit = 1000
 
-// Attention lists who waits for what: by need, and then the oldest first.
-func (d *Directory) Attention(ctx context.Context) (list []Attention, err error) {
+// Attention lists the people that wait and what for: by kind, then the oldest first.
+func (d *Directory) Attention(ctx context.Context) (all []Attention, err error) {
 	err = d.account.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
-		list, err = tx.Attention(ctx, attentionLimit)
+		all, err = tx.Attention(ctx, attentionLimit)
 		return err
 	})
-	return list, err
+	return all, err
 }

@@ -17,11 +17,11 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
 )
 
-// A Person is what provisioning says of a member.
+// A Person is a member as provisioning sees it.
 type Person = store.Person
 
-// PersonETag is the entity tag of a person, whose document shows the names of
-// groups beside the row's own.
+// PersonETag is the entity tag of a person, whose document shows its row and the
+// names of its groups.
 func PersonETag(p Person) string {
 	if p.GroupNames == 0 {
 		return account.ETag(p.Version)
@@ -41,14 +41,14 @@ func checkPersonTag(ifMatch string, p Person) error {
 	return account.VersionMismatch(have)
 }
 
-// PersonInput is what a create or replace says.
+// PersonInput is what a person is created from or replaced by.
 type PersonInput struct {
 	Attributes json.RawMessage
 	// SignInAddress is the address to invite or to move to; empty if there is none.
 	SignInAddress string
 }
 
-// read checks what is said, and takes the blanks around the address away.
+// read checks the input, and removes the blanks around the address.
 func (in *PersonInput) read() (attributes, error) {
 	in.SignInAddress = inputtext.TrimBlanks(in.SignInAddress)
 	attrs, err := readPerson(in.Attributes)
@@ -83,10 +83,10 @@ func person(ctx context.Context, tx *store.Tx, id string) (Person, error) {
 	return p, err
 }
 
-// CreatePerson provisions a person. An unmanaged member who had the userName
-// last, or else who has the address, is adopted and reactivated; otherwise
-// somebody new is invited, unless the person is inactive or has no address
-// that is free.
+// CreatePerson provisions a person. The unmanaged member that had the userName
+// last, or else the one that has the address, is adopted and reactivated;
+// otherwise a new member is invited, unless the person is inactive or has no
+// address that is free.
 func (d *Directory) CreatePerson(ctx context.Context, in PersonInput) (p Person, err error) {
 	attrs, err := in.read()
 	if err != nil {
@@ -113,7 +113,7 @@ func (d *Directory) CreatePerson(ctx context.Context, in PersonInput) (p Person,
 		// The id is new also for an adopted member, so that a late retry on
 		// the one before stays 404.
 		p = Person{ID: d.account.NewID(), MemberID: m.ID, CreatedAt: now, ModifiedAt: now}
-		d.take(&p, attrs, in.SignInAddress)
+		d.setInput(&p, attrs, in.SignInAddress)
 		if err := d.settle(ctx, tx, &p, m, attrs); err != nil {
 			return err
 		}
@@ -123,7 +123,7 @@ func (d *Directory) CreatePerson(ctx context.Context, in PersonInput) (p Person,
 		if err := tx.SetEmails(ctx, p.ID, attrs.emails); err != nil {
 			return err
 		}
-		// Memberships that somebody made by hand show from now on.
+		// Memberships that were made by hand count from now on.
 		if err := tx.CountMember(ctx, m.ID, +1, now); err != nil {
 			return err
 		}
@@ -136,8 +136,8 @@ func (d *Directory) CreatePerson(ctx context.Context, in PersonInput) (p Person,
 	return p, err
 }
 
-// ReplacePerson replaces what is known of a person, and suspends, reactivates,
-// invites or moves the member as it says.
+// ReplacePerson replaces a person, and suspends, reactivates, invites or moves
+// the member accordingly.
 func (d *Directory) ReplacePerson(ctx context.Context, id string, in PersonInput, ifMatch string) (p Person, err error) {
 	attrs, err := in.read()
 	if err != nil {
@@ -158,7 +158,7 @@ func (d *Directory) ReplacePerson(ctx context.Context, id string, in PersonInput
 			return err
 		}
 		attrs := attrs // this function may be called again
-		if !attrs.saysActive && m.Suspended {
+		if !attrs.setsActive && m.Suspended {
 			// A suspended person stays suspended unless the client sets active.
 			if err := attrs.setActive(false); err != nil {
 				return err
@@ -173,7 +173,7 @@ func (d *Directory) ReplacePerson(ctx context.Context, id string, in PersonInput
 		} else {
 			attrs.text = p.Attributes
 		}
-		d.take(&p, attrs, in.SignInAddress)
+		d.setInput(&p, attrs, in.SignInAddress)
 		if attrs.active && m.State == store.NotInvited {
 			if m, err = d.adoptLate(ctx, tx, &p, m); err != nil {
 				return err
@@ -188,7 +188,7 @@ func (d *Directory) ReplacePerson(ctx context.Context, id string, in PersonInput
 		if err := tx.UpdatePerson(ctx, p); err != nil {
 			return err
 		}
-		if shownName(before) != shownName(p) {
+		if memberDisplay(before) != memberDisplay(p) {
 			if err := tx.BumpGroupsOf(ctx, p.MemberID); err != nil {
 				return err
 			}
@@ -207,10 +207,10 @@ func (d *Directory) ReplacePerson(ctx context.Context, id string, in PersonInput
 	return p, err
 }
 
-// shownName is what groups show of a person as members[].display.
-func shownName(p Person) string { return cmp.Or(p.DisplayName, p.UserName) }
+// memberDisplay is members[].display of a person in groups.
+func memberDisplay(p Person) string { return cmp.Or(p.DisplayName, p.UserName) }
 
-// samePerson tells whether two states of a person look the same to a client.
+// samePerson reports whether two states of a person look the same to a client.
 func samePerson(a, b Person) bool {
 	a.Groups, b.Groups = nil, nil
 	return reflect.DeepEqual(a, b)
@@ -248,15 +248,15 @@ func (d *Directory) DeletePerson(ctx context.Context, id, ifMatch string) error 
 			}
 		}
 		if m.State == store.NotInvited {
-			return tx.DeleteSeat(ctx, m.ID) // nobody was ever invited: there is no member to keep
+			return tx.DeleteSeat(ctx, m.ID) // never invited: there is no member to keep
 		}
 		m.Suspended, m.LastUserName = true, store.Fold(p.UserName)
 		return tx.UpdateMember(ctx, m)
 	})
 }
 
-// take sets what the identity provider says.
-func (d *Directory) take(p *Person, attrs attributes, address string) {
+// setInput sets what the identity provider sent.
+func (d *Directory) setInput(p *Person, attrs attributes, address string) {
 	p.UserName, p.ExternalID, p.DisplayName = attrs.userName, attrs.externalID, attrs.displayName
 	p.Attributes = attrs.text
 	if p.WantedAddress != address || p.WantedSince.IsZero() {
@@ -264,8 +264,8 @@ func (d *Directory) take(p *Person, attrs attributes, address string) {
 	}
 }
 
-// settle makes the member m what the identity provider says of the person,
-// and writes m if that is a change. The caller writes the person.
+// settle changes the member m as the identity provider asks, and writes m if
+// that is a change. The caller writes the person.
 func (d *Directory) settle(ctx context.Context, tx *store.Tx, p *Person, m store.Member, attrs attributes) error {
 	before := m
 	m.PersonID, m.UserName, m.Name, m.LastUserName = p.ID, p.UserName, attrs.personName(), ""
@@ -283,7 +283,7 @@ func (d *Directory) settle(ctx context.Context, tx *store.Tx, p *Person, m store
 	// No link goes to an address that the identity provider has corrected, even
 	// if the right one is not free yet.
 	if attrs.active && !p.WantedBlocked {
-		if err := d.welcomeBack(ctx, tx, before, m); err != nil {
+		if err := d.inviteAgain(ctx, tx, before, m); err != nil {
 			return err
 		}
 	}
@@ -309,14 +309,15 @@ func checkUserName(ctx context.Context, tx *store.Tx, userName, except string) e
 		// To an identity provider that looks for active people this one does
 		// not exist; it must hear what to do instead.
 		e.Detail = fmt.Sprintf("the userName %q is that of a person who is suspended, with the id %q: to let that person in again, "+
-			"set active to true there; to give the name to another, change that person's userName or delete it first", userName, id)
+			"set active to true there; to give the name to another, change that person's userName or delete it first",
+			userName, id)
 	}
 	e.ExistingID = id
 	return e
 }
 
-// adoptable finds the unmanaged member whom a new person stands for: by the
-// last userName first, then by sign-in address.
+// adoptable finds the unmanaged member that a new person adopts: by the last
+// userName first, then by sign-in address.
 func adoptable(ctx context.Context, tx *store.Tx, userName, address string) (m store.Member, found bool, err error) {
 	byName, named, err := tx.MemberByLastUserName(ctx, userName)
 	if err != nil {
@@ -329,7 +330,7 @@ func adoptable(ctx context.Context, tx *store.Tx, userName, address string) (m s
 		if err != nil {
 			return m, false, err
 		}
-		// Somebody whom provisioning looks after already keeps his address.
+		// A managed member keeps its address.
 		addressed = addressed && !byAddress.Managed()
 	}
 	if named && addressed && byName.ID != byAddress.ID {
@@ -348,9 +349,9 @@ func adoptable(ctx context.Context, tx *store.Tx, userName, address string) (m s
 	return m, false, nil
 }
 
-// adoptLate lets a person who could not be invited so far adopt the unmanaged
-// member who has the address that the identity provider names by now. The
-// memberships of the person's seat move along.
+// adoptLate lets a person that could not be invited so far adopt the unmanaged
+// member that has the address which the identity provider names now. The
+// memberships of the person's own row move along.
 func (d *Directory) adoptLate(ctx context.Context, tx *store.Tx, p *Person, seat store.Member) (store.Member, error) {
 	if p.WantedAddress == "" {
 		return seat, nil

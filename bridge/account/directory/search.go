@@ -34,9 +34,10 @@ type Found[T any] struct {
 
 const maxSearchLimit = 1000
 
-// trimFilter takes the blanks away around texts that are compared with the
+// trimFilter removes the blanks around strings that are compared with the
 // attributes at these paths, which are kept without: there " ann" means "ann".
-// A blank inside what is searched counts, so sw and ew lose those of one side.
+// A blank that may lie inside the attribute counts: sw loses those on the left
+// only, ew those on the right, co none.
 func trimFilter(p *bridge.Predicate, list string, paths ...string) *bridge.Predicate {
 	if p == nil {
 		return nil
@@ -100,13 +101,13 @@ func (d *Directory) SearchGroups(ctx context.Context, s Search) (found Found[Gro
 		}
 		page := account.PageOf(rows, s.Limit, func(g store.Group) []any { return s.next(q, g.Key()) })
 		found.Total, found.Next = total, page.Next
-		found.Items, err = showGroups(ctx, tx, page.Items, s.WithMembers)
+		found.Items, err = toGroups(ctx, tx, page.Items, s.WithMembers)
 		return err
 	})
 	return found, err
 }
 
-// query is what the store is asked: one result more than wanted, which tells
+// query is the search of the store: for one result more than wanted, which shows
 // that there is another page. A cursor in the order of creation holds a Key,
 // which is read into place.
 func (s Search) query(place ...any) (store.Search, error) {
@@ -125,8 +126,8 @@ func (s Search) query(place ...any) (store.Search, error) {
 	if s.Cursor == "" {
 		return q, nil
 	}
-	// In the order of creation a cursor is a place, which stays right while
-	// people come and go. In another order it is a count.
+	// In the order of creation a cursor is a place, which stays right while people
+	// are created and deleted. In another order it is an offset.
 	if s.SortBy != nil {
 		err := account.ReadCursor(s.Cursor, &q.Offset)
 		if err == nil && q.Offset < 0 {
@@ -151,7 +152,7 @@ func (s Search) next(q store.Search, key []any) []any {
 	return key
 }
 
-// refusedFilter makes a refusal of what the store could not compile.
+// refusedFilter turns the store's error for a filter into a refusal.
 func refusedFilter(err error) error {
 	if e, ok := errors.AsType[*store.FilterError](err); ok {
 		return &account.Error{Status: http.StatusUnprocessableEntity, Code: api.ErrorCodeInvalidFilter, Title: "Invalid filter",

@@ -11,12 +11,12 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
 )
 
-// The bounds of signing up. The page is open to anybody, and each time costs a
-// member and a mail: a network gets so many at once and later one at a time,
-// all together get more, and what nobody follows is gone after a day. One
-// network alone cannot use up what may wait.
+// The bounds of signing up. The page is open to strangers, and each sign-up
+// costs a member and a mail: a network may have some at once and later one at a
+// time, all networks together more, and sign-ups whose link was not followed are
+// deleted after a day. One network alone cannot use up what may wait.
 const (
-	mostSignUps   = 1000 // that wait for somebody to follow the link
+	mostSignUps   = 1000 // whose link was not followed yet
 	networkBurst  = 20
 	networkPause  = 2 * time.Minute
 	everyoneBurst = 100
@@ -30,9 +30,9 @@ func newSignUpLimiter() *httpkit.Limiter {
 	}
 }
 
-// SignUp lets somebody with an address under an allowed domain ask for an
-// invitation. The answer is the same whether or not the address is a member's
-// already: this page is open to strangers, who must not learn who is in.
+// SignUp sends an invitation to an address under an allowed domain. The answer
+// is the same whether or not the address is a member's already: the page is open
+// to strangers, who must not learn which addresses are.
 func (d *Directory) SignUp(ctx context.Context, address, name string) error {
 	address = inputtext.TrimBlanks(address)
 	if err := checkAddress(address); err != nil {
@@ -72,8 +72,8 @@ func (d *Directory) checkSignupDomain(ctx context.Context, domain string) error 
 	})
 }
 
-// insertSignUp adds the member. That is not audited before the link is
-// followed: an event is for ever.
+// insertSignUp adds the member. That is audited only once the link is followed,
+// since audit events are kept for ever.
 func (d *Directory) insertSignUp(ctx context.Context, tx *store.Tx, address, name string) error {
 	waiting, err := tx.CountSignUps(ctx, d.account.Time().Add(-account.SignUpLife), mostSignUps)
 	if err != nil {

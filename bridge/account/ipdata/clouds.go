@@ -11,12 +11,12 @@ package ipdata
 // can rent, so that numbers of their offices, of mere interconnection and of
 // carriers that lend them addresses are not.
 //
-// Networks that carry people as well are left out, since denying them shuts
-// out whoever browses through them: Cloudflare (WARP and Apple's Private Relay
+// Networks that carry people as well are left out, since denying them denies
+// people that browse through them: Cloudflare (WARP and Apple's Private Relay
 // share addresses with Workers there), Fastly, the rest of Akamai, Zscaler,
 // and hosters whose main tenants are VPNs (M247, Datacamp). The databases know
-// more, and are asked as well: whoever misses a network gives a file of his
-// own in which its record says hosting, see Network.
+// more, and are asked as well. An operator that misses a network adds a file in
+// which its record says hosting, see Network.
 var clouds = map[uint32]string{
 	// Amazon Web Services; 55960 and 135629 run its regions in China.
 	8987:   "Amazon Data Services Ireland Ltd",

@@ -84,10 +84,10 @@ func Open(paths ...string) (*Databases, error) {
 	return d, nil
 }
 
-// Reload reads the files that were written anew since they were read, and
-// says whether there were any. One that is damaged (it may be half-written
-// yet), or cannot answer all that it could, is told, and what was read of it
-// before stays: rules may depend on it. It must not run twice at a time.
+// Reload reads the files that were written since they were read, and reports
+// whether there were any. One that is damaged (it may be half-written), or
+// lacks data that it had, is an error, and its older contents stay: rules may
+// depend on them. It must not run twice at a time.
 func (d *Databases) Reload() (changed bool, err error) {
 	all := slices.Clone(d.all())
 	var faults []error
@@ -126,10 +126,10 @@ func (d *Databases) all() []database {
 func open(path string) (database, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return database{}, errors.Unwrap(err) // the path is told already
+		return database{}, errors.Unwrap(err) // the caller names the path
 	}
-	// Not mapped into memory: who copies a newer file over this one would
-	// pull it away from under us.
+	// Not mapped into memory: the mapping would change when a newer file is
+	// copied over this one.
 	content, err := os.ReadFile(path)
 	if err != nil {
 		return database{}, errors.Unwrap(err)

@@ -106,7 +106,7 @@ func (f *flag) UnmarshalMaxMindDBCursor(c mmdbdata.Cursor) (mmdbdata.Cursor, err
 		return next, err
 	case mmdbdata.KindString:
 		s, next, err := c.ReadString()
-		b, _ := strconv.ParseBool(s) // "" and what nobody knows are a no
+		b, _ := strconv.ParseBool(s) // an empty or unknown word is false
 		*f = flagOf(b)
 		return next, err
 	case mmdbdata.KindUint16, mmdbdata.KindUint32, mmdbdata.KindUint64:
@@ -145,7 +145,7 @@ func (a *asn) UnmarshalMaxMindDBCursor(c mmdbdata.Cursor) (mmdbdata.Cursor, erro
 	}
 }
 
-// cloud says whether the autonomous system is a cloud provider's.
+// cloud reports whether the autonomous system is a cloud provider's.
 func (a asn) cloud() flag {
 	if a == 0 {
 		return unsaid

@@ -37,7 +37,7 @@ func (s *server) once(w http.ResponseWriter, r *http.Request, key string, body [
 	}
 	request := account.Request{Key: key, Digest: digest(r, body)}
 	var got, told answer
-	err := s.Account.Once(r.Context(), request, &got, func(ctx context.Context) error {
+	err := s.Account.Idempotent(r.Context(), request, &got, func(ctx context.Context) error {
 		out := &httpkit.Recorder{}
 		next.ServeHTTP(out, r.WithContext(ctx))
 		got = answer{out.Status(), out.Header(), out.Body.Bytes()}
