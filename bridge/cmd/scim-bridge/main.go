@@ -43,19 +43,19 @@ type console struct {
 }
 
 func main() {
-	keepGarbage()
+	tuneGC()
 	unsetEmptyVariables()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, os.Args[1:], &console{os.Stdin, os.Stdout, os.Stderr})
-	stop()
-	os.Exit(code)
+	// Never stopped: a signal that comes while the process is about to exit would
+	// make a killed one of a clean end.
+	ctx, _ := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	os.Exit(run(ctx, os.Args[1:], &console{os.Stdin, os.Stdout, os.Stderr}))
 }
 
-// keepGarbage lets the heap grow to five times of what lives on it before the
+// tuneGC lets the heap grow to five times of what lives on it before the
 // collector runs, unless GOGC says otherwise. So little lives here between
 // requests that by Go's default the collector would run every few hundred of
 // them, a fifth of all CPU; this costs some 20 MiB, and no more with more people.
-func keepGarbage() {
+func tuneGC() {
 	if _, set := os.LookupEnv("GOGC"); !set {
 		debug.SetGCPercent(400)
 	}

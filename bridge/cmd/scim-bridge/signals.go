@@ -14,9 +14,11 @@ type signals struct {
 	hup   chan os.Signal
 }
 
-// hearSignals is for servers. They ignore SIGPIPE: whoever reads their log
-// may go away, and that must not end them, as it ends a tool in a pipeline.
-// SIGHUP means to read again what can be read again, until forget is called.
+// hearSignals is for servers. They ignore SIGPIPE: what reads their log may go
+// away, and that must not end them, as it ends a tool in a pipeline. SIGHUP
+// means to read again what can be read again. After forget is called, signals
+// do nothing: one that comes while the process is about to exit would make a
+// killed one of a clean end.
 func hearSignals() (heard *signals, forget func()) {
 	signal.Ignore(syscall.SIGPIPE)
 	again := make(chan struct{})
@@ -35,11 +37,7 @@ func hearSignals() (heard *signals, forget func()) {
 		}
 		close(again)
 	}()
-	return heard, func() {
-		signal.Stop(heard.hup)
-		signal.Stop(ends)
-		close(forgotten)
-	}
+	return heard, func() { close(forgotten) }
 }
 
 // reload receives when something shall be read again.

@@ -289,3 +289,24 @@ func TestASecondSignalCutsOffTheAccountsRequests(t *testing.T) {
 		t.Errorf("the account ended with %v", err)
 	}
 }
+
+// A supervisor may repeat its signal while a server that has stopped is about
+// to exit: for the race detector, that takes a second.
+func TestASignalAfterTheEndDoesNotMakeItUnclean(t *testing.T) {
+	t.Parallel()
+	for name, again := range map[string]os.Signal{"SIGTERM": syscall.SIGTERM, "SIGINT": os.Interrupt, "SIGHUP": syscall.SIGHUP} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := serve(t, t.TempDir())
+			if err := b.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+				t.Fatal(err)
+			}
+			b.awaitLogged("stopped")
+			_ = b.cmd.Process.Signal(again) // it may have ended
+			<-b.ended
+			if b.err != nil {
+				t.Errorf("the bridge ended with %v", b.err)
+			}
+		})
+	}
+}
