@@ -38,7 +38,7 @@ var otherWords = map[string]string{
 }
 
 // A code of the account API that is written as a literal can be misspelt, and then means nothing to
-// whoever compares it: outside the generated file there are constants of type api.ErrorCode only.
+// a client that compares it: outside the generated file there are constants of type api.ErrorCode only.
 // Tests are left out: they speak for a client, and one that misspells a code fails.
 func TestCodesOfTheAccountAPIAreConstants(t *testing.T) {
 	t.Parallel()
@@ -58,7 +58,7 @@ func TestCodesOfTheAccountAPIAreConstants(t *testing.T) {
 	}
 }
 
-// A code that no account answers is a promise of openapi.yaml that nobody keeps.
+// A code that no account answers is a promise of openapi.yaml that is not kept.
 func TestEveryCodeOfTheAccountAPIIsMade(t *testing.T) {
 	t.Parallel()
 	all, exports := compiled(t)
@@ -187,8 +187,14 @@ func codeLiterals(t *testing.T, r built, exports map[string]string) (found []str
 // check reads a package with the types of its expressions.
 func check(t *testing.T, r built, exports map[string]string) (*token.FileSet, *types.Info) {
 	t.Helper()
-	fset := token.NewFileSet()
-	var files []*ast.File
+	fset, info, _ := parsed(t, r, exports)
+	return fset, info
+}
+
+// parsed is check with the files that the package was read from.
+func parsed(t *testing.T, r built, exports map[string]string) (fset *token.FileSet, info *types.Info, files []*ast.File) {
+	t.Helper()
+	fset = token.NewFileSet()
 	for _, name := range r.GoFiles {
 		file, err := parser.ParseFile(fset, filepath.Join(r.Dir, name), nil, parser.SkipObjectResolution)
 		if err != nil {
@@ -196,12 +202,12 @@ func check(t *testing.T, r built, exports map[string]string) (*token.FileSet, *t
 		}
 		files = append(files, file)
 	}
-	info := &types.Info{Types: map[ast.Expr]types.TypeAndValue{}, Uses: map[*ast.Ident]types.Object{}}
+	info = &types.Info{Types: map[ast.Expr]types.TypeAndValue{}, Uses: map[*ast.Ident]types.Object{}}
 	config := types.Config{Importer: importsFrom(exports)}
 	if _, err := config.Check(r.ImportPath, fset, files, info); err != nil {
 		t.Fatal(err)
 	}
-	return fset, info
+	return fset, info, files
 }
 
 func importsFrom(exports map[string]string) types.Importer {

@@ -1,3 +1,3 @@
-// Package archtest holds the tests of the house itself: who may import whom,
-// and that every room says what it owns. It has no code of its own.
+// Package archtest holds the tests of the architecture: which package may import
+// which, and that each says what it owns. It has no code of its own.
 package archtest
