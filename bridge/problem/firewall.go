@@ -20,7 +20,7 @@ func DisableFirewall(database, duration string) string {
 	return "scim-bridge account firewall disable --database " + quoteShell(database) + " --for " + duration
 }
 
-// whereToRun says where the command is run, and what stands for what in it.
+// whereToRun is where the command is run, and what its placeholders stand for.
 func whereToRun(facts map[string]string) string {
 	if facts[FactDatabase] != "" {
 		return "on the account's machine"

@@ -43,7 +43,7 @@ func openLog(r io.Reader) (io.Reader, error) {
 			if !bytes.HasPrefix(head, []byte(p.magic)) {
 				continue
 			}
-			if p.open == nil || depth > 0 { // nobody packs a log twice by mistake
+			if p.open == nil || depth > 0 { // a log is not packed twice by mistake
 				return nil, fmt.Errorf("the log is packed: unpack it first (%s | scim-bridge diagnose)", cmp.Or(p.unpack, "gzip -dc FILE"))
 			}
 			if r, err = p.open(r); err != nil {

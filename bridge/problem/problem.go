@@ -3,8 +3,8 @@
 // Terraform block to paste.
 //
 // The status page, /health, scim-bridge diagnose, Terraform's diagnostics and
-// the troubleshooting guide all speak with these words. Who finds a problem,
-// and when it has passed, is decided elsewhere.
+// the troubleshooting guide all use these words. What finds a problem, and
+// when it has passed, is decided elsewhere.
 package problem
 
 import (
@@ -102,14 +102,14 @@ const (
 	FactRulePriority    = "rule_priority"
 
 	FactBlocked = "blocked" // what the firewall will block when it is enforced again; FactAddress has the addresses
-	FactChecked = "checked" // "true" if that is known, be it nobody
+	FactChecked = "checked" // "true" if that is known, even if it is none
 )
 
 // New makes a problem of the catalogue's texts and the facts.
 func New(code Code, since time.Time, facts Facts) Problem {
 	// The block escapes what cannot be seen: its values are the account's.
 	block := describe(code, facts).Terraform
-	facts = shown(facts)
+	facts = printable(facts)
 	e := describe(code, facts)
 	return Problem{
 		Code:      code,
@@ -122,9 +122,9 @@ func New(code Code, since time.Time, facts Facts) Problem {
 	}
 }
 
-// shown makes the facts fit to be read in a terminal and on a page: names and
-// addresses come from outside.
-func shown(facts Facts) Facts {
+// printable makes the facts safe for a terminal and a page: names and addresses
+// come from outside.
+func printable(facts Facts) Facts {
 	clean := make(Facts, len(facts))
 	for k, v := range facts {
 		clean[k] = inputtext.Line(v)

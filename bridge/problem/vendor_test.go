@@ -60,7 +60,7 @@ var quotedLines = map[string]string{
 	"http: TLS handshake error from":              "https://github.com/1Password/scim-examples/issues/129",
 }
 
-// A line that nobody published must not be searched for word by word.
+// A line that was never published must not be searched for word by word.
 func TestOnlyLinesThatWerePublishedAreMarkedAsQuoted(t *testing.T) {
 	t.Parallel()
 	found := 0
@@ -84,7 +84,7 @@ func TestOnlyLinesThatWerePublishedAreMarkedAsQuoted(t *testing.T) {
 	}
 }
 
-// The vendor's account has no Terraform resources: whoever runs its bridge is
+// The vendor's account has no Terraform resources: an operator of its bridge is
 // told what its own pages say.
 func TestTheVendorsRemediesNeedNothingOfOurs(t *testing.T) {
 	t.Parallel()

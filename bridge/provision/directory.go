@@ -10,10 +10,10 @@ import (
 // what goes in.
 type Directory struct {
 	bridge.Directory
-	// OnAttention is called when an answer shows somebody who may now wait for an
-	// operator: the status page should not need a whole interval to tell.
+	// OnAttention is called when an answer shows a person that may now wait for an
+	// operator: the status page should not be a whole interval late.
 	OnAttention func()
-	// Unknown keeps the members that nobody knows.
+	// Unknown keeps the ids of members that are unknown.
 	Unknown *UnknownMembers
 }
 

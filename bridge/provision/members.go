@@ -19,7 +19,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 )
 
-// UnknownMembers remembers which groups were sent members that nobody knows.
+// UnknownMembers keeps which groups were sent unknown members.
 // A push with one unknown id goes through without it, since Okta takes a
 // refusal as final and would lose the others; so the operator must be told.
 // It is safe for concurrent use.
@@ -51,7 +51,7 @@ const (
 	mostUnknown = 100
 )
 
-// note records that a push to a group named ids that nobody has.
+// note records that a push to a group had unknown ids.
 func (u *UnknownMembers) note(id, name string, ids []string, refused bool) {
 	now := u.Now()
 	p := unknownPush{
@@ -91,7 +91,7 @@ func (u *UnknownMembers) note(id, name string, ids []string, refused bool) {
 // refusedPush is the FactReason of a push that was refused.
 const refusedPush = "refused"
 
-// clear forgets a group whose whole list of members is known by now.
+// clear removes a group whose members are all known now.
 func (u *UnknownMembers) clear(id string) {
 	u.mu.Lock()
 	_, known := u.pushes[id]
@@ -186,7 +186,7 @@ func (d Directory) noteRefused(ctx context.Context, id string, refusal error) {
 	d.Unknown.note(id, name, ids, true)
 }
 
-// DeleteGroup deletes a group; who was unknown in it is of no matter then.
+// DeleteGroup deletes a group, and with it the problem of its unknown members.
 func (d Directory) DeleteGroup(ctx context.Context, id, ifMatch string) error {
 	err := d.Directory.DeleteGroup(ctx, id, ifMatch)
 	if err == nil {

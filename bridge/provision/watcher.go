@@ -17,8 +17,8 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 )
 
-// A Watcher confirms members who accepted their invitation, and finds those
-// who wait for something that an operator must do.
+// A Watcher confirms members that accepted their invitation, and finds people
+// that wait for something an operator must do.
 type Watcher struct {
 	Room  bridge.WaitingRoom
 	Every time.Duration // the confirmation interval
@@ -59,9 +59,9 @@ func (w *Watcher) Run(ctx context.Context) {
 		case ctx.Err() != nil:
 			return
 		case errors.Is(err, bridge.ErrUnavailable):
-			w.Log.Debug("nobody could be confirmed: the account is not open to the bridge", "error", err)
+			w.Log.Debug("no member could be confirmed: the account is not open to the bridge", "error", err)
 		case err != nil:
-			w.Log.Warn("nobody could be confirmed", "error", err)
+			w.Log.Warn("no member could be confirmed", "error", err)
 		}
 		w.keep(waiting, problems, err)
 		timer.Reset(w.pause())
@@ -69,9 +69,9 @@ func (w *Watcher) Run(ctx context.Context) {
 }
 
 const (
-	// cureEvery is the pause between rounds as long as somebody waits for an
-	// operator, who is to see soon that a cure has helped.
-	cureEvery = 5 * time.Second
+	// problemInterval is the pause between rounds while there are problems: an
+	// operator is to see soon that a remedy has helped.
+	problemInterval = 5 * time.Second
 	// leastPause is between two rounds, however often Trigger is called.
 	leastPause = time.Second
 )
@@ -86,7 +86,7 @@ func (w *Watcher) pause() time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(w.problems) > 0 {
-		return min(w.Every, cureEvery)
+		return min(w.Every, problemInterval)
 	}
 	return w.Every
 }
@@ -157,8 +157,8 @@ func (w *Watcher) logNews(before, now []problem.Problem) {
 	}
 }
 
-// without returns the problems of a whose cause is none of b's, whoever the
-// people behind it are.
+// without returns the problems of a whose cause is none of b's. The people
+// behind them are not compared.
 func without(a, b []problem.Problem) []problem.Problem {
 	type cause struct{ code, domain, email, reason string }
 	causeOf := func(p problem.Problem) cause {
@@ -171,14 +171,14 @@ func without(a, b []problem.Problem) []problem.Problem {
 	return slices.DeleteFunc(slices.Clone(a), func(p problem.Problem) bool { return known[causeOf(p)] })
 }
 
-// Waiting lists the people who waited after the last round.
+// Waiting lists the people that waited after the last round.
 func (w *Watcher) Waiting() []bridge.Attention {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.waiting
 }
 
-// Report says whether people wait for something that an operator must do.
+// Report reports whether people wait for something that an operator must do.
 func (w *Watcher) Report() health.Report {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -191,13 +191,14 @@ func (w *Watcher) Report() health.Report {
 	case len(w.problems) > 0:
 		r.State = health.Degraded
 	case !w.looked:
-		r.State = health.Unknown // who waits is not known
+		r.State = health.Unknown // it is not known whether people wait
 	}
 	return r
 }
 
-// round confirms who can be confirmed and returns who still waits. The room
-// shows so many at a time, so it looks again until nobody new is in it.
+// round confirms the members that can be confirmed and returns the people that
+// still wait. The account lists a limited number at a time, so it is asked again
+// until the list has no member that was not tried.
 func (w *Watcher) round(ctx context.Context) (waiting []bridge.Attention, _ []problem.Problem, _ error) {
 	tried := map[string]error{} // by person
 	for {
@@ -241,9 +242,8 @@ func (w *Watcher) confirm(ctx context.Context, person string) error {
 	return err
 }
 
-// problems says what of the waiting an operator must look at: one problem for
-// each remedy, not for each person, since a thousand people can wait for one
-// domain.
+// problems returns what an operator must do: one problem for each remedy, not
+// for each person, since a thousand people can wait for one domain.
 func problems(waiting []bridge.Attention, stuck map[string]error) []problem.Problem {
 	type cause struct {
 		code          problem.Code

@@ -240,7 +240,7 @@ func (a *Authenticator) refused(ctx context.Context, refusal *auth.Error) {
 	result := resultOf(refusal.Kind)
 	a.Checked(result)
 	request := httpkit.RequestFrom(ctx)
-	request.Told = true
+	request.Counted = true
 	e := httpkit.Event{
 		Kind: result, Level: hclog.Warn, Message: "a bearer token was refused",
 		Client: request.Client, Fields: []any{problem.FactReason, refusal.Detail},

@@ -13,7 +13,7 @@
 //
 // One session is a compact JWE (RFC 7516) on one line: "dir", "A256GCM",
 // nothing else, and no compression, through which lengths would tell about
-// secrets. The protected header, which anybody can read and nobody can change
+// secrets. The protected header, which can be read by anyone and changed by no one
 // unnoticed, has exactly these members, in this order, without white space:
 //
 //	account               the account's id

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// A MistakeError says that a setting holds something else than a session or
+// A MistakeError means that a setting holds something other than a session or
 // the name of a file with one. It never repeats the text: what people put
 // there by mistake is a secret more often than not.
 type MistakeError struct {
@@ -31,7 +31,7 @@ var (
 )
 
 // Scrub replaces everything in text that has the shape of a token of this
-// program, for messages that may quote what somebody typed.
+// program, for messages that may quote input.
 func Scrub(text string) string {
 	if !strings.Contains(text, "sb") {
 		return text

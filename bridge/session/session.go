@@ -35,9 +35,9 @@ const (
 )
 
 var (
-	// ErrWrongToken says that a session was sealed under another token.
+	// ErrWrongToken means that a session was sealed under another token.
 	ErrWrongToken = errors.New("the session was sealed under another bearer token")
-	// ErrUnreadable says that a text is no session, or a damaged one.
+	// ErrUnreadable means that a text is not a session, or is a damaged one.
 	ErrUnreadable = errors.New("the session cannot be read")
 )
 

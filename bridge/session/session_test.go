@@ -177,7 +177,7 @@ func TestABundleSaysWhenItsSecondSessionEnds(t *testing.T) {
 		wantCredentials(t, got)
 	}
 
-	// Nobody can move the end without the newest token noticing.
+	// Moving the end is noticed with the newest token.
 	raw := strings.Replace(headerOf(t, sealed), fmt.Sprint(ends.Unix()), fmt.Sprint(ends.Unix()+86400), 1)
 	_, rest, _ := strings.Cut(sealed, ".")
 	moved := mustParse(t, base64.RawURLEncoding.EncodeToString([]byte(raw))+"."+rest)

@@ -22,7 +22,7 @@ const (
 	fingerprintLen = 43 // SHA-256 in base64url without padding
 )
 
-// ErrMalformedToken says that a text is no bearer token at all, as opposed to
+// ErrMalformedToken means that a text is not a bearer token at all, as opposed to
 // a wrong one: something else was pasted, or a part of it.
 var ErrMalformedToken = errors.New("this is not a bearer token of scim-bridge")
 
@@ -40,8 +40,8 @@ func NewToken() (Token, error) {
 	return Token{secret.New(string(random[:]))}, nil
 }
 
-// Pasted is a token as somebody pasted it, without what comes along from
-// pages, mails and terminals: blanks, ends of lines, characters without width.
+// Pasted returns a pasted token without what comes along from pages, mails and
+// terminals: blanks, ends of lines, characters without width.
 func Pasted(text string) string {
 	return strings.TrimFunc(text, func(r rune) bool {
 		return unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) // formatting: U+FEFF, U+200B and their like
@@ -80,7 +80,7 @@ func (t Token) Reveal() string {
 	return tokenPrefix + base64.RawURLEncoding.EncodeToString(append(random, checksum(random)...))
 }
 
-// IsZero says whether there is no token.
+// IsZero reports whether there is no token.
 func (t Token) IsZero() bool { return t.random.IsZero() }
 
 // Equal compares in a time that does not depend on the tokens.

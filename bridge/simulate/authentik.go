@@ -2,7 +2,7 @@ package simulate
 
 // authentik speaks as authentik's SCIM provider does: it reads what the server
 // is able to, pages through what it has, creates people without looking for
-// them first, updates them by PUT, deletes who leaves, renames a group by a
+// them first, updates them by PUT, deletes people that leave, renames a group by a
 // PATCH that carries the whole group, and changes members by an operation for
 // each, as many in a request as bulk.maxOperations says.
 // Source: goauthentik/authentik, authentik/providers/scim/clients/users.py and

@@ -37,7 +37,7 @@ func (c *Check) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// operators say whether the value found in an answer is as wanted. Numbers
+// operators report whether the value found in an answer is as wanted. Numbers
 // are float64 on both sides, as encoding/json reads them.
 var operators = map[string]func(answer, got any, found bool, want any) bool{
 	"eq":    func(_, got any, found bool, want any) bool { return found && reflect.DeepEqual(got, want) },

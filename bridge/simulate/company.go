@@ -7,23 +7,23 @@ import (
 	"strings"
 )
 
-// A colleague is a person and what the server calls him.
+// A colleague is a person and the id that the server gave.
 type colleague struct {
 	person
-	id string // empty if he could not be made, or was deleted
-	// again tells that he was deleted and made anew: his groups forgot him.
+	id string // empty if creating failed, or after a deletion
+	// again is set after the person was deleted and created anew, in no group.
 	again bool
 }
 
-// company plays the life of a company: everybody joins, teams are formed, some
-// change and some leave, and all is read back.
+// company plays the life of a company: all people join, teams are formed, some
+// people change and some leave, and everything is read back.
 func (r *run) company(ctx context.Context) {
 	people, teams := company(r.People, r.Groups, r.Domain)
 	staff := make([]colleague, len(people))
-	r.each(ctx, len(people), func(i int) { staff[i] = r.join(ctx, people[i]) })
+	r.concurrently(ctx, len(people), func(i int) { staff[i] = r.join(ctx, people[i]) })
 
 	ids := make([]string, len(teams))
-	r.each(ctx, len(teams), func(i int) { ids[i] = r.form(ctx, teams[i], staff) })
+	r.concurrently(ctx, len(teams), func(i int) { ids[i] = r.form(ctx, teams[i], staff) })
 	r.changes(ctx, staff)
 	r.leavers(ctx, staff)
 	r.readBack(ctx, staff)
@@ -46,7 +46,7 @@ func (r *run) company(ctx context.Context) {
 func (r *run) settle(ctx context.Context, phase string, find, create Step) (id string, found any) {
 	if r.provider.createsFirst {
 		made, ok := r.ask(ctx, phase, refusable(create))
-		if id := text(made, "id"); id != "" || !ok {
+		if id := stringAt(made, "id"); id != "" || !ok {
 			return id, nil
 		}
 	}
@@ -55,13 +55,13 @@ func (r *run) settle(ctx context.Context, phase string, find, create Step) (id s
 		return "", nil
 	}
 	if found, there := (Path{"Resources", "0"}).in(page); there {
-		return text(found, "id"), found
+		return stringAt(found, "id"), found
 	}
 	made, _ := r.ask(ctx, phase, create)
-	return text(made, "id"), nil
+	return stringAt(made, "id"), nil
 }
 
-// join matches a person and makes him, or brings the one who is there up to date.
+// join matches a person, and creates it or updates the one that exists.
 func (r *run) join(ctx context.Context, p person) colleague {
 	id, found := r.settle(ctx, "people join", r.provider.dialect.findPerson(p), r.provider.dialect.createPerson(p))
 	if found != nil {
@@ -70,11 +70,11 @@ func (r *run) join(ctx context.Context, p person) colleague {
 	return colleague{person: p, id: id}
 }
 
-// form makes a team and fills it, and lets its last member change his mind.
+// form makes a team and fills it; its last member leaves and joins again.
 // It returns the team's id.
 func (r *run) form(ctx context.Context, t team, staff []colleague) (id string) {
 	const filled, changed = "groups filled", "groups change"
-	pusher := r.provider.dialect.(groupPusher) // Validate saw to it
+	pusher := r.provider.dialect.(groupPusher) // Validate has checked it
 	g := group{name: t.name}
 	for _, i := range t.members {
 		if c := staff[i]; c.id != "" {
@@ -107,7 +107,7 @@ func (r *run) form(ctx context.Context, t team, staff []colleague) (id string) {
 	return g.id
 }
 
-// compare reads who is in a group that was there already: an earlier run may
+// compare reads the members of a group that existed already: an earlier run may
 // have had more people, or fewer.
 func (r *run) compare(ctx context.Context, g group) (join, leave []member) {
 	answer, _ := r.ask(ctx, "groups matched", get(at("Groups", g.id)))
@@ -119,10 +119,10 @@ func (r *run) compare(ctx context.Context, g group) (join, leave []member) {
 		wanted[m.id] = true
 	}
 	for _, e := range elements {
-		id := text(e, "value")
+		id := stringAt(e, "value")
 		there[id] = true
 		if !wanted[id] {
-			leave = append(leave, member{id, text(e, "display")})
+			leave = append(leave, member{id, stringAt(e, "display")})
 		}
 	}
 	join = slices.DeleteFunc(slices.Clone(g.members), func(m member) bool { return there[m.id] })
@@ -132,7 +132,7 @@ func (r *run) compare(ctx context.Context, g group) (join, leave []member) {
 // changes promotes every tenth person.
 func (r *run) changes(ctx context.Context, staff []colleague) {
 	boss := staff[0].id
-	r.each(ctx, (len(staff)+9)/10, func(i int) {
+	r.concurrently(ctx, (len(staff)+9)/10, func(i int) {
 		c := &staff[i*10]
 		if c.id == "" {
 			return
@@ -156,7 +156,7 @@ func (r *run) leavers(ctx context.Context, staff []colleague) {
 	const leave, comeBack = "people leave", "people return"
 	d := r.provider.dialect
 	suspends, _ := d.(suspender)
-	r.each(ctx, len(staff)/20, func(i int) {
+	r.concurrently(ctx, len(staff)/20, func(i int) {
 		c := &staff[i*20+19]
 		if c.id == "" {
 			return
@@ -171,12 +171,12 @@ func (r *run) leavers(ctx context.Context, staff []colleague) {
 			c.id, c.again = "", true
 			if i == 0 {
 				made, _ := r.ask(ctx, comeBack, d.createPerson(c.person))
-				c.id = text(made, "id")
+				c.id = stringAt(made, "id")
 			}
 			return
 		}
 		c.active = false
-		// Who left is still shown.
+		// A suspended person is still found.
 		find.Check = append(find.Check, check(Path{"Resources", "0", "id"}, "eq", c.id), check(Path{"Resources", "0", "active"}, "eq", false))
 		r.ask(ctx, leave, find)
 		if i == 0 {
@@ -199,7 +199,7 @@ func (r *run) readBack(ctx context.Context, staff []colleague) {
 		resources, _ := Path{"Resources"}.in(page)
 		list, _ := resources.([]any)
 		for _, person := range list {
-			id := text(person, "id")
+			id := stringAt(person, "id")
 			if _, twice := seen[id]; twice {
 				r.say(phase, "the pages together", fmt.Sprintf("%s is on two pages", id))
 			}
@@ -214,7 +214,7 @@ func (r *run) readBack(ctx context.Context, staff []colleague) {
 	var faults []string
 	for _, c := range staff {
 		switch active, ok := seen[c.id]; {
-		case c.id == "": // deleted, or told when it failed
+		case c.id == "": // deleted, or reported when creating failed
 		case !ok:
 			faults = append(faults, c.userName+" is missing")
 		case active != c.active:

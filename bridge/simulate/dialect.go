@@ -8,22 +8,23 @@ import (
 	"slices"
 )
 
-// A dialect is how one identity provider says things in SCIM. Its methods are
+// A dialect is the SCIM that one identity provider sends. Its methods are
 // pure: they return the requests and what the provider accepts as answers.
 type dialect interface {
 	// connectionTest is what the button in the provider's console sends.
 	connectionTest(random string) []Step
 	findPerson(p person) Step
 	createPerson(p person) Step
-	// updatePerson brings the resource that the server has to what p says;
-	// nothing if it says so already.
+	// updatePerson makes the resource that the server has equal to p; it sends
+	// nothing if it is equal already.
 	updatePerson(id string, has any, p person) []Step
-	// leave deprovisions a person. Without comeBack nothing is left of him.
+	// leave deprovisions a person: it suspends one if the dialect has comeBack,
+	// and else deletes it.
 	leave(id string, p person) Step
 }
 
-// A suspender deprovisions people by switching them off, and lets them return.
-// Who is no suspender deletes them.
+// A suspender deprovisions people by suspending them, and lets them return.
+// Every other dialect deletes them.
 type suspender interface {
 	comeBack(id string, p person) Step
 }
@@ -42,10 +43,10 @@ type group struct {
 	members  []member
 }
 
-// A member is a person in a group, as the provider names him.
+// A member is a person in a group, as the provider names it.
 type member struct{ id, display string }
 
-// batch is how many members travel in one request of those who send changes.
+// batch is how many members one request changes, for dialects that send changes.
 const batch = 100
 
 const (
@@ -87,14 +88,14 @@ func search(kind, filter string, checks ...Check) Step {
 	return s
 }
 
-// refusable lets a step be answered 409 as well: the provider creates first
-// and looks for who is there already only then.
+// refusable accepts 409 as well: the provider creates first, and searches only
+// after a conflict.
 func refusable(s Step) Step {
 	s.Expect = append(slices.Clone(s.Expect), http.StatusConflict)
 	return s
 }
 
-// encode cannot fail: the bodies hold texts, booleans, lists and objects.
+// encode cannot fail: bodies hold strings, booleans, lists and objects.
 func encode(body object) json.RawMessage {
 	b, err := json.Marshal(body)
 	if err != nil {
@@ -109,8 +110,8 @@ func check(path Path, operator string, value any) Check {
 
 func at(kind, id string) string { return "/" + kind + "/" + url.PathEscape(id) }
 
-// text returns the text at a path of an answer, or "".
-func text(answer any, path ...string) string {
+// stringAt returns the string at a path of an answer, or "".
+func stringAt(answer any, path ...string) string {
 	v, _ := Path(path).in(answer)
 	s, _ := v.(string)
 	return s
@@ -122,15 +123,14 @@ func eq(attribute, value string) string { return attribute + ` eq "` + value + `
 // listed is a check that every answer to a search must pass.
 func listed() Check { return check(Path{"totalResults"}, "type", "number") }
 
-// upToDate says whether the resource that the server has says what p does.
+// upToDate reports whether the resource that the server has equals p.
 func upToDate(has any, p person) bool {
 	active, _ := Path{"active"}.in(has)
-	return active == p.active && text(has, "title") == p.title && text(has, "displayName") == p.display()
+	return active == p.active && stringAt(has, "title") == p.title && stringAt(has, "displayName") == p.display()
 }
 
-// puts is how a provider that knows no PATCH for people keeps them: it sends
-// the whole resource, which the function makes of a person, also to switch
-// somebody off.
+// puts is a dialect that replaces people as a whole, also to suspend them. The
+// function makes the resource of a person.
 type puts func(person) object
 
 func (resource puts) replace(id string, p person) Step {
@@ -154,8 +154,8 @@ func (resource puts) comeBack(id string, p person) Step {
 	return resource.replace(id, p)
 }
 
-// values lists members by nothing but their ids.
-func values(members []member) []object {
+// memberValues lists members by their ids alone.
+func memberValues(members []member) []object {
 	list := make([]object, len(members))
 	for i, m := range members {
 		list[i] = object{"value": m.id}

@@ -39,7 +39,7 @@ func (entra) createPerson(p person) Step {
 func (e entra) updatePerson(id string, has any, p person) []Step {
 	var ops []object
 	set := func(path, value string, at ...string) {
-		switch before := text(has, at...); {
+		switch before := stringAt(has, at...); {
 		case before == "":
 			ops = append(ops, object{"op": "Add", "path": path, "value": value})
 		case before != value:
@@ -84,7 +84,7 @@ func (entra) createTeam(name string) Step {
 	}, check(Path{"id"}, "set", nil), check(Path{"displayName"}, "eq", name))
 }
 
-// changeMembers sends those who leave as a value list, which by the letter of
+// changeMembers sends the members that leave as a value list, which by the letter of
 // RFC 7644 would empty the group.
 func (entra) changeMembers(g group, join, leave []member) []Step {
 	change := func(op string) func([]member) Step {

@@ -13,7 +13,7 @@ import (
 type Scenario struct {
 	ID       string            `json:"id"`
 	IdP      string            `json:"idp"`
-	Evidence string            `json:"evidence"` // doc, log or code: how sure it is
+	Evidence string            `json:"evidence"` // doc, log or code: how certain it is
 	Source   string            `json:"source"`   // where the exchange was seen
 	Headers  map[string]string `json:"headers"`  // of every request
 	Steps    []Step            `json:"steps"`
@@ -83,7 +83,7 @@ func Exchanges() []Scenario {
 		Scenarios []Scenario `json:"scenarios"`
 	}
 	d := json.NewDecoder(bytes.NewReader(exchanges))
-	d.DisallowUnknownFields() // a field that nobody plays would be a check that never fails
+	d.DisallowUnknownFields() // an unknown field would be a check that never fails
 	if err := d.Decode(&file); err != nil {
 		panic(fmt.Sprintf("simulate: reading the embedded exchanges.json: %v", err))
 	}

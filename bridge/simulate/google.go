@@ -2,8 +2,8 @@ package simulate
 
 // google speaks as Google Workspace's automated user provisioning does: plain
 // JSON under a User-Agent of its own, people matched by userName, attributes
-// replaced one by one, and who loses access switched off. It knows people
-// alone: a group of Google's is who is provisioned, and is not pushed.
+// replaced one by one, and suspends people that lose access. It provisions
+// people alone: groups choose them, and are not pushed.
 // Sources: RIPAGlobal/scimitar, application_controller_spec.rb (content type
 // and User-Agent), getprobo/probo#711 (active at creation), and
 // support.google.com/a, "Automated user provisioning" (deprovisioning, scope).
@@ -36,7 +36,7 @@ func (google) createPerson(p person) Step {
 func (g google) updatePerson(id string, has any, p person) []Step {
 	var ops []object
 	set := func(path, value string, at ...string) {
-		if text(has, at...) != value {
+		if stringAt(has, at...) != value {
 			ops = append(ops, object{"op": "replace", "path": path, "value": value})
 		}
 	}

@@ -77,7 +77,7 @@ func (jumpcloud) createTeam(name string) Step {
 func (jumpcloud) changeMembers(g group, join, leave []member) []Step {
 	change := func(op string) func([]member) Step {
 		return func(some []member) Step {
-			return patch(at("Groups", g.id), object{"op": op, "path": "members", "value": values(some)})
+			return patch(at("Groups", g.id), object{"op": op, "path": "members", "value": memberValues(some)})
 		}
 	}
 	return append(inBatches(leave, change("remove")), inBatches(join, change("add"))...)

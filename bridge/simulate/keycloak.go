@@ -3,7 +3,7 @@ package simulate
 // keycloak speaks as the SCIM extensions for Keycloak do that are built on a
 // Java SCIM SDK: they create without looking first, search by POST, replace
 // people and groups as a whole with a meta and a $ref of their own making, send
-// realm roles along, and delete who is deleted.
+// realm roles along, and delete people that leave.
 // Source: mitodl/keycloak-scim (sh.libre.scim.core: ScimClient.java,
 // UserAdapter.java, GroupAdapter.java).
 type keycloak struct{}
@@ -60,7 +60,7 @@ func (keycloak) createTeam(name string) Step {
 	}, check(Path{"id"}, "set", nil))
 }
 
-// changeMembers leaves the key out when nobody is left, as toSCIM of
+// changeMembers leaves the key out when no member is left, as toSCIM of
 // GroupAdapter.java does, and the server must understand that.
 func (keycloak) changeMembers(g group, _, _ []member) []Step {
 	body := object{
@@ -70,7 +70,7 @@ func (keycloak) changeMembers(g group, _, _ []member) []Step {
 	if len(g.members) == 0 {
 		return []Step{put(at("Groups", g.id), body, check(Path{"id"}, "eq", g.id), check(Path{"members"}, "empty", nil))}
 	}
-	list := values(g.members)
+	list := memberValues(g.members)
 	for i, m := range g.members {
 		list[i]["$ref"] = "Users/" + m.id
 	}

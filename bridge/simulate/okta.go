@@ -3,8 +3,8 @@ package simulate
 import "net/http"
 
 // okta speaks as Okta's SCIM client does: it pages from 1 by 100, updates a
-// person by PUT of the whole resource, switches him on and off by a PATCH
-// without a path, and never deletes him. A rename of the group travels with
+// person by PUT of the whole resource, suspends and reactivates people by a
+// PATCH without a path, and never deletes them. A rename of the group travels with
 // every change of its members.
 // Sources: developer.okta.com, SCIM 2.0 reference, and the exchanges recorded
 // in exchanges.json.
@@ -53,8 +53,8 @@ func (okta) resource(p person) object {
 
 func (o okta) updatePerson(id string, has any, p person) []Step {
 	active, _ := Path{"active"}.in(has)
-	same := active == p.active && text(has, "title") == p.title && text(has, "displayName") == p.display() &&
-		text(has, enterpriseSchema, "department") == p.department
+	same := active == p.active && stringAt(has, "title") == p.title && stringAt(has, "displayName") == p.display() &&
+		stringAt(has, enterpriseSchema, "department") == p.department
 	if same {
 		return nil
 	}
@@ -83,7 +83,7 @@ func (okta) createTeam(name string) Step {
 		check(Path{"id"}, "set", nil), check(Path{"displayName"}, "eq", name))
 }
 
-// changeMembers names those who leave one by one, and repeats the name.
+// changeMembers names the members that leave one by one, and repeats the name.
 func (o okta) changeMembers(g group, join, leave []member) []Step {
 	// The value carries the read-only id.
 	rename := patch(at("Groups", g.id), object{"op": "replace", "value": object{"id": g.id, "displayName": g.name}})
@@ -96,7 +96,7 @@ func (o okta) changeMembers(g group, join, leave []member) []Step {
 		return patch(at("Groups", g.id), ops...)
 	})...)
 	return append(steps, inBatches(join, func(some []member) Step {
-		list := values(some)
+		list := memberValues(some)
 		for i, m := range some {
 			list[i]["display"] = m.display
 		}

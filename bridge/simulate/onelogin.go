@@ -1,7 +1,7 @@
 package simulate
 
-// onelogin speaks as OneLogin's SCIM provisioner does: it asks for somebody
-// who cannot exist, creates people without a key of its own, updates them by
+// onelogin speaks as OneLogin's SCIM provisioner does: it searches for a
+// user that cannot exist, creates people without a key of its own, updates them by
 // PUT, switches them off by PUT, and changes members by a value list.
 // Source: traffic of a live tenant, in the tests of linkyard/scim-scala
 // (OneLoginClientSpec.scala) and goauthentik/authentik#11249.
@@ -46,7 +46,7 @@ func (onelogin) createTeam(name string) Step {
 func (onelogin) changeMembers(g group, join, leave []member) []Step {
 	change := func(op string) func([]member) Step {
 		return func(some []member) Step {
-			return patch(at("Groups", g.id), object{"value": values(some), "op": op, "path": "members"})
+			return patch(at("Groups", g.id), object{"value": memberValues(some), "op": op, "path": "members"})
 		}
 	}
 	return append(inBatches(leave, change("remove")), inBatches(join, change("add"))...)

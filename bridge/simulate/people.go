@@ -9,7 +9,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// A person of the simulated company, as the provider's own directory has him.
+// A person of the simulated company, as the provider's own directory has it.
 type person struct {
 	given, family string
 	userName      string // also the work address
@@ -41,7 +41,7 @@ func company(people, teams int, domain string) ([]person, []team) {
 	ps := make([]person, people)
 	for i := range ps {
 		given, family, again := name(i)
-		userName := plain(given) + "." + plain(family)
+		userName := localPart(given) + "." + localPart(family)
 		if again > 0 {
 			userName += fmt.Sprint(again + 1)
 		}
@@ -80,8 +80,8 @@ func name(i int) (given, family string, again int) {
 	return givenNames[i%len(givenNames)], familyNames[(row+7*i)%len(familyNames)], i / (len(givenNames) * len(familyNames))
 }
 
-// plain is a name as it stands in an address: without accents and spaces.
-func plain(name string) string {
+// localPart is a name as it stands in an address: without accents and spaces.
+func localPart(name string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.Is(unicode.Mn, r) || r == ' ' || r == '\'' {
 			return -1

@@ -29,7 +29,7 @@ func TestALargerCompanyContainsTheSmaller(t *testing.T) {
 	}
 }
 
-func TestEverybodyHasAnAddressOfTheirOwn(t *testing.T) {
+func TestAllAddressesDiffer(t *testing.T) {
 	t.Parallel()
 	// More than there are pairs of names.
 	people, _ := company(3*len(givenNames)*len(familyNames), 0, "example.com")
@@ -95,7 +95,7 @@ func TestADialectSaysNothingWhenNothingChanged(t *testing.T) {
 }
 
 // What a dialect sends to let one leave and another join names them, and a
-// dialect that replaces the whole group names everybody.
+// dialect that replaces the whole group lists all members.
 func TestChangesOfMembersNameThem(t *testing.T) {
 	t.Parallel()
 	g := group{id: "G", name: "team", members: []member{{"stays", "S"}, {"comes", "C"}}}
@@ -137,7 +137,7 @@ func TestKeycloakLeavesTheKeyOutWithTheLastMember(t *testing.T) {
 	}
 }
 
-// Whoever cannot suspend a person deletes him, and the other way round.
+// A dialect that cannot suspend people deletes them, and no other does.
 func TestLeavingIsOneRequestThatLeavesNoDoubt(t *testing.T) {
 	t.Parallel()
 	people, _ := company(1, 0, "example.com")

@@ -14,10 +14,10 @@ import "net/http"
 type ping struct{ puts }
 
 func (ping) connectionTest(string) []Step {
-	nobody := get("/Users/0", check(Path{"status"}, "eqs", "404"))
-	nobody.Expect = []int{http.StatusNotFound}
+	missing := get("/Users/0", check(Path{"status"}, "eqs", "404"))
+	missing.Expect = []int{http.StatusNotFound}
 	return []Step{
-		nobody,
+		missing,
 		get("/ServiceProviderConfig", check(Path{"filter", "supported"}, "eq", true)),
 		get(`/Users?filter=`+eq("emails", "nobody@invalid.example"), check(Path{"totalResults"}, "eq", 0.0)),
 	}
@@ -60,6 +60,6 @@ func (ping) createTeam(name string) Step {
 
 func (ping) changeMembers(g group, _, _ []member) []Step {
 	return []Step{put(at("Groups", g.id), object{
-		"schemas": []string{groupSchema}, "displayName": g.name, "members": values(g.members),
+		"schemas": []string{groupSchema}, "displayName": g.name, "members": memberValues(g.members),
 	}, check(Path{"id"}, "eq", g.id))}
 }

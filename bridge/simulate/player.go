@@ -23,7 +23,7 @@ type Player struct {
 	// URL is the SCIM base URL, such as http://127.0.0.1:3002/scim/v2.
 	URL string
 	// Authorize adds the credentials to a request. It is a function so that
-	// the token is kept by whoever owns it.
+	// the token stays with its owner.
 	Authorize func(*http.Request)
 	Client    *http.Client
 	// Patience is how long 429 and 503 are retried, as every provider does.
@@ -95,9 +95,8 @@ func (p *Player) Play(ctx context.Context, s Scenario, clean bool) []Outcome {
 	return outcomes
 }
 
-// Reach reports why nothing can be played, in one line: nobody answers, not as
-// SCIM does, or not to these credentials. Playing on would tell the same of
-// every step.
+// Reach reports in one line why nothing can be played: no answer, an answer that
+// is not SCIM, or refused credentials. Every step would fail for the same reason.
 func (p *Player) Reach(ctx context.Context) error {
 	status, body, _, err := p.send(ctx, Step{Method: http.MethodGet, Path: "/ServiceProviderConfig"})
 	if err != nil {
@@ -122,7 +121,7 @@ func (p *Player) Reach(ctx context.Context) error {
 	}
 }
 
-// describe says what an answer was.
+// describe describes an answer.
 func describe(status int, detail any) string {
 	text := fmt.Sprintf("%d %s", status, http.StatusText(status))
 	if s, ok := detail.(string); ok {

@@ -42,8 +42,8 @@ type provider struct {
 	name    string
 	dialect dialect
 	headers map[string]string // of every request
-	// createsFirst tells that people and groups are looked for only after
-	// creating them was refused.
+	// createsFirst is set for a provider that searches only after creating was
+	// refused.
 	createsFirst bool
 }
 
@@ -157,7 +157,7 @@ func (r *run) ask(ctx context.Context, phase string, steps ...Step) (answer any,
 		var o Outcome
 		step.Headers = merge(r.provider.headers, step.Headers)
 		answer, o = r.Player.do(ctx, phase, step)
-		if ctx.Err() != nil { // interrupted, which is nobody's fault
+		if ctx.Err() != nil { // interrupted: not a fault of the server
 			return nil, false
 		}
 		r.add(o)
@@ -177,8 +177,8 @@ func (r *run) say(phase, what, problem string) {
 	r.add(o)
 }
 
-// each calls f for 0 to n-1, a few at a time.
-func (r *run) each(ctx context.Context, n int, f func(i int)) {
+// concurrently calls f for 0 to n-1, a few at a time.
+func (r *run) concurrently(ctx context.Context, n int, f func(i int)) {
 	var g errgroup.Group
 	g.SetLimit(cmp.Or(r.Concurrency, DefaultConcurrency))
 	for i := range n {

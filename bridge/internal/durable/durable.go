@@ -1,7 +1,7 @@
 // Package durable writes small files so that a crash, at any moment, leaves
 // either the old content or the new one, and reads them with a limit.
 //
-// What the files hold and who may have them at a time is the callers' affair.
+// What the files hold and how access is coordinated is decided by the callers.
 package durable
 
 import (
@@ -19,7 +19,7 @@ import (
 func WriteFile(path string, data []byte) (err error) {
 	folder := filepath.Dir(path)
 	// In the same folder: a rename across file systems is a copy. CreateTemp
-	// makes the file with mode 0600 under a name that nobody could have
+	// makes the file with mode 0600 under a name that could not have been
 	// prepared.
 	temp, err := os.CreateTemp(folder, "."+filepath.Base(path)+".*.tmp")
 	if err != nil {
@@ -58,7 +58,7 @@ func syncFolder(path string) error {
 	return errors.Join(folder.Sync(), folder.Close())
 }
 
-// ErrTooLarge says that a file holds more than its reader takes.
+// ErrTooLarge means that a file is larger than its reader accepts.
 var ErrTooLarge = errors.New("the file is too large")
 
 // ReadFile reads the file at path; one of more than limit bytes is ErrTooLarge,

@@ -39,7 +39,7 @@ type Answer struct {
 }
 
 // Handler returns a handler that logs the requests to next, and turns a panic
-// into an answer instead of a connection that ends without a word.
+// into an answer instead of a connection that ends without one.
 func (a *AccessLog) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r, x := Begin(w, r, a.TrustedProxies)
@@ -78,7 +78,7 @@ func (a *AccessLog) log(r *http.Request, x *Request, answer Answer) {
 
 const requestFailed = "request failed"
 
-// count counts a stranger's request, unless whoever refused it has.
+// count counts a stranger's request, unless that is done already.
 func (a *AccessLog) count(x *Request, status int) {
 	e := Event{
 		Kind:  cmp.Or(x.Code, "page"), // a page explains itself to people, and has no code
@@ -89,7 +89,7 @@ func (a *AccessLog) count(x *Request, status int) {
 	case x.Cause != nil:
 		e.Kind, e.Level, e.Message = cmp.Or(x.Code, "failed"), hclog.Error, requestFailed
 		e.Fields = append(e.Fields, "error", x.Cause)
-	case x.Told:
+	case x.Counted:
 		return
 	case status < http.StatusBadRequest:
 		e.Kind, e.Level, e.Message = "served", hclog.Debug, "requests that need no secret were answered"

@@ -52,8 +52,8 @@ func TestWhatTheAccessLogTells(t *testing.T) {
 		}), 100, 1, "[INFO]  requests without a valid secret were refused: kind=token_missing count=1"},
 		{"strangers' panics have one line", stranger(func(http.ResponseWriter, *httpkit.Request) { panic("a fault") }),
 			100, 1, "[ERROR] request failed: kind=failed count=1"},
-		{"a refusal that was told is not told again", stranger(func(w http.ResponseWriter, x *httpkit.Request) {
-			x.Told = true
+		{"a refusal that was counted is not counted again", stranger(func(w http.ResponseWriter, x *httpkit.Request) {
+			x.Counted = true
 			w.WriteHeader(http.StatusUnauthorized)
 		}), 3, 0, ""},
 	} {

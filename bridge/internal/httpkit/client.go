@@ -10,7 +10,7 @@ import (
 // Client is the address that a request comes from: the peer's, or, as long as
 // the peer is a trusted proxy, the one that the proxy says it spoke with.
 // X-Forwarded-For is read from the right, since everything left of the first
-// untrusted hop was written by whoever wanted to look like somebody else.
+// untrusted hop may be made up by the client.
 //
 // An IPv4-mapped IPv6 address is the IPv4 address, and a zone is dropped. A
 // request that came over no network comes from 127.0.0.1.
@@ -20,7 +20,7 @@ func Client(r *http.Request, trusted []netip.Prefix) netip.Addr {
 		// A bridge in the same process, or a local socket.
 		return netip.AddrFrom4([4]byte{127, 0, 0, 1})
 	}
-	address := plain(peer.Addr())
+	address := unmapped(peer.Addr())
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	for _, hop := range slices.Backward(hops) {
 		if !slices.ContainsFunc(trusted, func(p netip.Prefix) bool { return p.Contains(address) }) {
@@ -30,12 +30,12 @@ func Client(r *http.Request, trusted []netip.Prefix) netip.Addr {
 		if err != nil {
 			break // the proxy's own address is all that is certain
 		}
-		address = plain(next)
+		address = unmapped(next)
 	}
 	return address
 }
 
-func plain(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
+func unmapped(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
 
 // parseHop reads an address with or without a port; proxies write both.
 func parseHop(hop string) (netip.Addr, error) {

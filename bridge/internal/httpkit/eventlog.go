@@ -16,10 +16,10 @@ import (
 // eventLogInterval is the least time between two lines about one kind.
 const eventLogInterval = time.Minute
 
-// An EventLog tells of what anybody can cause, as often as it likes, without a
-// line for each time: of each kind of event the first is logged at once, and
-// what follows is counted and logged once a minute, with the networks that
-// sent most of it. The last count is logged even if nothing follows.
+// An EventLog logs events that any client can cause as often as it likes. Of
+// each kind the first event is logged at once; the following are counted and
+// logged once a minute, with the networks that caused most of them. The last
+// count is logged even if nothing follows.
 //
 // Kinds, messages and the keys of fields must be a closed set.
 type EventLog struct {
@@ -39,12 +39,12 @@ type Event struct {
 	Kind    string
 	Level   hclog.Level
 	Message string
-	// Client is who caused it; the zero Addr if nobody in particular.
+	// Client caused it; the zero Addr if none in particular.
 	Client netip.Addr
 	Fields []any // keys and values by turns; those of the latest event are logged
 }
 
-// events are those of one kind that no line has told of yet.
+// events are those of one kind that were not logged yet.
 type events struct {
 	latest  Event
 	count   NetworkCount
@@ -100,7 +100,7 @@ func (l *EventLog) Flush() {
 // client.
 const maxServerLine = 300
 
-// ServerLog receives what net/http says about broken connections and requests.
+// ServerLog returns the logger for net/http, which reports broken connections and requests.
 func (l *EventLog) ServerLog() *log.Logger { return log.New(serverLog{l}, "", 0) }
 
 type serverLog struct{ events *EventLog }

@@ -16,7 +16,7 @@ type Rate struct {
 func (r Rate) limiter() *rate.Limiter { return rate.NewLimiter(rate.Every(r.Every), r.Burst) }
 
 // maxNetworks bounds how many networks a Limiter knows apart. All others
-// share one allowance: whoever commands so many networks gets no more by them.
+// share one allowance: a client with so many networks gains nothing by them.
 const maxNetworks = 4096
 
 // A Limiter bounds how often something may happen: for each network, so that

@@ -88,7 +88,7 @@ func TestALimiterTakesNothingWhereItRefuses(t *testing.T) {
 
 // Networks beyond those that are known apart share one allowance, and do not
 // push others out of theirs.
-func TestALimiterForgetsNobodyUnderAFlood(t *testing.T) {
+func TestAFloodResetsNoLimit(t *testing.T) {
 	t.Parallel()
 	l := &httpkit.Limiter{PerNetwork: httpkit.Rate{Burst: 2, Every: time.Hour}, Total: httpkit.Rate{Burst: 1e6, Every: time.Second}}
 	now := time.Unix(1e9, 0)

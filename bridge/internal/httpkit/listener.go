@@ -18,8 +18,8 @@ import (
 
 // A Listener bounds how many connections are open at a time. When there are as
 // many as may be, a new one takes the place of a stranger's: the oldest of the
-// network that has most on which no secret was shown. So whoever holds
-// connections open keeps nobody out. If every connection has shown a secret,
+// network that has most on which no secret was shown. So a client
+// that holds connections open keeps no other out. If every connection has shown a secret,
 // accepting waits until one ends.
 type Listener struct {
 	net.Listener
@@ -34,7 +34,7 @@ type Listener struct {
 	overload overload
 }
 
-// overload is what is remembered of the latest one.
+// overload is what is known of the latest one.
 type overload struct {
 	since, last, waited time.Time
 	reason              string
@@ -57,14 +57,14 @@ type Overload struct {
 	Reason string // the latest
 	// Networks are those whose connections were closed or had to wait.
 	Networks string
-	// Waited: lately there was no stranger's connection to close, and somebody
-	// was kept out.
+	// Waited is set if lately there was no stranger's connection to close, and a
+	// client was kept out.
 	Waited bool
 }
 
 // An overload is over when endsOverload connections in a row were accepted with
 // neither an error nor another one closed: a single one may have got the file
-// that was just given back. Where nobody connects, it is over after
+// that was just given back. Without new connections it is over after
 // overloadLasts.
 const (
 	endsOverload  = 20
@@ -110,7 +110,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 	}
 	c := &conn{Conn: accepted, listener: l}
 	if peer, ok := accepted.RemoteAddr().(*net.TCPAddr); ok {
-		c.network, c.client = NetworkOf(peer.AddrPort().Addr()), plain(peer.AddrPort().Addr())
+		c.network, c.client = NetworkOf(peer.AddrPort().Addr()), unmapped(peer.AddrPort().Addr())
 	}
 	victim, err := l.admit(c)
 	if err != nil {
@@ -142,7 +142,7 @@ func isAny(err error, numbers []syscall.Errno) bool {
 func (l *Listener) failed(err error) error {
 	switch {
 	case isAny(err, shortages):
-		l.starved(err)
+		l.noteShortage(err)
 	case isAny(err, lostConnections):
 		l.events.Add(Event{
 			Kind: "lost", Level: hclog.Warn, Message: "connections broke before they were accepted", Fields: []any{"latest", err.Error()},
@@ -150,25 +150,24 @@ func (l *Listener) failed(err error) error {
 	default:
 		return err
 	}
-	return passing{err}
+	return temporaryError{err}
 }
 
-// passing is an error of accepting that ends: net/http tries again after 5 ms
-// to 1 s.
-type passing struct{ error }
+// temporaryError is an error after which net/http accepts again, in 5 ms to 1 s.
+type temporaryError struct{ error }
 
 // Timeout implements net.Error.
-func (p passing) Timeout() bool { return false }
+func (p temporaryError) Timeout() bool { return false }
 
 // Temporary implements net.Error.
-func (p passing) Temporary() bool { return true }
+func (p temporaryError) Temporary() bool { return true }
 
-func (p passing) Unwrap() error { return p.error }
+func (p temporaryError) Unwrap() error { return p.error }
 
-// starved notes that the system had no resource for a connection. Where it has
+// noteShortage notes that the system had no resource for a connection. Where it has
 // no more files, a stranger's connection is closed: the next attempt must not
 // fail, too.
-func (l *Listener) starved(err error) {
+func (l *Listener) noteShortage(err error) {
 	l.mu.Lock()
 	l.overloaded(err.Error(), true, netip.Addr{})
 	var victim *conn

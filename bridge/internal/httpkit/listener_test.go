@@ -116,7 +116,7 @@ func (s *site) await(what string, ok func() bool) {
 }
 
 // A stranger that opens connections without end closes its own.
-func TestConnectionsHeldOpenKeepNobodyOut(t *testing.T) {
+func TestConnectionsHeldOpenKeepNoClientOut(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, 8, nil)
 	idp := s.dial("127.0.0.3")

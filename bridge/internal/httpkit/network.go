@@ -16,7 +16,7 @@ type Network struct{ prefix netip.Prefix }
 
 // NetworkOf returns the network of an address.
 func NetworkOf(address netip.Addr) Network {
-	address = plain(address)
+	address = unmapped(address)
 	bits := 32
 	if address.Is6() {
 		bits = 64
@@ -53,7 +53,7 @@ type NetworkCount struct {
 	networks map[Network]int
 }
 
-// Add counts one event; the zero Addr is nobody in particular.
+// Add counts one event; the zero Addr stands for none in particular.
 func (c *NetworkCount) Add(client netip.Addr) {
 	c.Total++
 	network := NetworkOf(client)

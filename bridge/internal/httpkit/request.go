@@ -37,8 +37,8 @@ type Request struct {
 	Code string
 	// Cause is the cause of an internal error.
 	Cause error
-	// Told: whoever refused the request has told an EventLog.
-	Told bool
+	// Counted is set if the refusal is in an EventLog already.
+	Counted bool
 
 	admitted bool
 	began    time.Time

@@ -6,8 +6,8 @@ import (
 )
 
 // Limits of both public servers. Their clients send small requests and read
-// small answers; whoever is slower than this holds a connection for nothing.
-// A handler that needs longer for an admitted request says so by an
+// small answers; a slower client only holds a connection.
+// A handler that needs longer for an admitted request extends the deadline with an
 // http.ResponseController.
 const (
 	readHeaderTimeout = 10 * time.Second

@@ -5,15 +5,14 @@ import (
 	"unicode"
 )
 
-// Line makes a text from outside fit to stand in one line of a mail, a
-// terminal or a page: line breaks and tabs are spaces, and what cannot be seen
-// and changes what is seen is gone: control characters, with which a terminal
-// is driven, and the marks that turn the direction of writing, with which an
-// address can be made to read as another.
-func Line(s string) string { return shown(s, false) }
+// Line makes a text from outside safe for one line of a mail, a terminal or a
+// page. Line breaks and tabs become spaces. Control characters, which drive a
+// terminal, are removed, and so are the marks that turn the direction of writing,
+// which can make an address read as another.
+func Line(s string) string { return printable(s, false) }
 
 // Lines is Line for a text that may have line breaks and tabs.
-func Lines(s string) string { return shown(s, true) }
+func Lines(s string) string { return printable(s, true) }
 
 // Truncate returns the first most characters of s.
 func Truncate(s string, most int) string {
@@ -25,7 +24,7 @@ func Truncate(s string, most int) string {
 	return s
 }
 
-func shown(s string, breaks bool) string {
+func printable(s string, breaks bool) string {
 	return strings.Map(func(r rune) rune {
 		switch {
 		case r == '\n' || r == '\t':

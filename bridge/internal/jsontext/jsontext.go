@@ -3,8 +3,8 @@
 // to decode and encode each of them again would cost more than all else.
 //
 // It owns the bytes between the quotes and brackets. What they mean, and
-// whether a document of doubtful origin is valid, is encoding/json's business:
-// the readers here are for what our own side wrote.
+// whether a document of doubtful origin is valid, is left to encoding/json:
+// the readers here are for documents that this program wrote.
 package jsontext
 
 import (

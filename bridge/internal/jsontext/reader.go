@@ -36,7 +36,7 @@ func (r *Reader) Fail(err error) {
 // Object calls member with the name of each member of an object. It reads the
 // value, or leaves it unread.
 func (r *Reader) Object(member func(name []byte)) {
-	r.each('{', '}', func() {
+	r.enclosed('{', '}', func() {
 		name := unquoted(r, r.Raw())
 		if !r.take(':') {
 			r.Fail(errForm)
@@ -56,7 +56,7 @@ func (r *Reader) Array(element func()) {
 		r.Raw()
 		return
 	}
-	r.each('[', ']', func() {
+	r.enclosed('[', ']', func() {
 		at := len(r.space())
 		if element(); len(r.rest) == at {
 			r.Raw()
@@ -64,8 +64,9 @@ func (r *Reader) Array(element func()) {
 	})
 }
 
-// each goes through what stands between two brackets, apart by commas.
-func (r *Reader) each(open, end byte, one func()) {
+// enclosed calls one for each of the items between two brackets, which are
+// separated by commas.
+func (r *Reader) enclosed(open, end byte, one func()) {
 	if !r.take(open) {
 		r.Fail(errForm)
 		return
@@ -84,7 +85,7 @@ func (r *Reader) each(open, end byte, one func()) {
 	}
 }
 
-// take goes over c, if it comes next.
+// take consumes c if it comes next, and reports whether it did.
 func (r *Reader) take(c byte) bool {
 	text := r.space()
 	if r.err != nil || len(text) == 0 || text[0] != c {
@@ -94,7 +95,7 @@ func (r *Reader) take(c byte) bool {
 	return true
 }
 
-// space goes over white space and returns what follows.
+// space skips white space and returns what follows.
 func (r *Reader) space() []byte {
 	for len(r.rest) > 0 && (r.rest[0] == ' ' || r.rest[0] == '\t' || r.rest[0] == '\n' || r.rest[0] == '\r') {
 		r.rest = r.rest[1:]
@@ -150,7 +151,7 @@ func parsed[T any](r *Reader, parse func(string) (T, error)) (value T) {
 	return value
 }
 
-// IsNull says that the value is null.
+// IsNull reports whether the value is null.
 func IsNull(value []byte) bool { return string(value) == "null" }
 
 func unquoted(r *Reader, value []byte) []byte {

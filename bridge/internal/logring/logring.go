@@ -1,7 +1,7 @@
 // Package logring keeps the latest log lines in memory, so that the status
-// page can offer them for download on a machine where nobody keeps a file.
+// page can offer them for download on a machine without a log file.
 //
-// What is logged, and at which level, is decided by those who log.
+// What is logged, and at which level, is decided by the callers.
 package logring
 
 import (
@@ -43,8 +43,8 @@ func (s sink) Accept(name string, level hclog.Level, msg string, args ...any) {
 		return
 	}
 	l := line{at: time.Now().UTC(), level: level, name: name, msg: msg, args: slices.Clone(args)}
-	if !lasting(args) {
-		l = line{text: l.words()}
+	if !immutable(args) {
+		l = line{text: l.format()}
 	}
 	s.ring.add(l)
 }
@@ -68,13 +68,13 @@ func (r *Ring) add(l line) {
 }
 
 // WriteTo writes the lines, oldest first. Lines that arrive meanwhile are left
-// out, and a slow reader holds nobody up.
+// out, and a slow reader does not block logging.
 func (r *Ring) WriteTo(w io.Writer) (n int64, err error) {
 	r.mu.Lock()
 	lines := slices.Clone(r.lines)
 	r.mu.Unlock()
 	for _, l := range lines {
-		written, err := w.Write(l.words())
+		written, err := w.Write(l.format())
 		n += int64(written)
 		if err != nil {
 			return n, err
@@ -83,9 +83,8 @@ func (r *Ring) WriteTo(w io.Writer) (n int64, err error) {
 	return n, nil
 }
 
-// A line is put into words when somebody reads it: every request makes one,
-// and hardly any is ever read. If it holds values that may change, it is put
-// into words at once.
+// A line is formatted when it is read: every request makes one, and hardly any is
+// ever read. A line with values that may change is formatted at once.
 type line struct {
 	at        time.Time
 	level     hclog.Level
@@ -95,8 +94,8 @@ type line struct {
 	text []byte // instead of all that
 }
 
-// lasting tells whether args will print tomorrow as they do now.
-func lasting(args []any) bool {
+// immutable reports whether args will always print as they do now.
+func immutable(args []any) bool {
 	for _, arg := range args {
 		switch arg.(type) {
 		case string, bool, int, int64, time.Duration, netip.Addr:
@@ -107,7 +106,7 @@ func lasting(args []any) bool {
 	return true
 }
 
-func (l line) words() []byte {
+func (l line) format() []byte {
 	if l.text != nil {
 		return l.text
 	}

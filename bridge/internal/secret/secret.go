@@ -2,8 +2,8 @@
 // logs or encodes them gets "[redacted]".
 //
 // It guards against accidents, not against code that means to look: Reveal is
-// the one door, so that a search for it finds every place where a secret
-// leaves. Encryption and storage are the affair of others.
+// the only way to the text, so that a search for it finds every place where a
+// secret is used. It leaves encryption and storage to others.
 package secret
 
 import (
@@ -39,7 +39,7 @@ func (s String) Reveal() string {
 	return *s.text
 }
 
-// IsZero says whether the secret is empty.
+// IsZero reports whether the secret is empty.
 func (s String) IsZero() bool { return s.text == nil }
 
 // Equal compares in a time that does not depend on the texts.
@@ -51,7 +51,7 @@ func (s String) Equal(t String) bool {
 // Format writes Redacted under every verb, %#v and %x included.
 func (String) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, Redacted) }
 
-// String returns Redacted, for those who ask without fmt.
+// String returns Redacted, for callers that do not use fmt.
 func (String) String() string { return Redacted }
 
 // MarshalText returns Redacted. JSON, XML, slog and hclog's JSON all use it.
