@@ -38,7 +38,7 @@ func TestAnAccountThatIsAwayIsAskedOnceInARun(t *testing.T) {
 				asked.Add(1)
 				row.handler(w, r)
 			})
-			c.API.Client.(*repeater).limit = 400 * time.Millisecond
+			c.API.Client.(*retryTransport).limit = 400 * time.Millisecond
 			_, err := c.Caller(t.Context())
 			if first := c.Diagnose("reach the account", err); !strings.Contains(first.Detail(), row.first) {
 				t.Errorf("the first error says %q, want %q", first.Detail(), row.first)
@@ -106,7 +106,7 @@ func TestAFailureStandsForNothingElse(t *testing.T) {
 		t.Errorf("after a deadline of the caller's own: %v", err)
 	}
 	// And what is long ago may be over.
-	r := c.API.Client.(*repeater)
+	r := c.API.Client.(*retryTransport)
 	r.outages.mu.Lock()
 	r.outages.away = outage{errors.New("away"), time.Now().Add(-freshFor)}
 	r.outages.mu.Unlock()
@@ -120,7 +120,7 @@ func TestAFailureStandsForNothingElse(t *testing.T) {
 func TestATimeoutNamesItsArgument(t *testing.T) {
 	t.Parallel()
 	c := faulty(t, silent)
-	c.API.Client.(*repeater).limit = 200 * time.Millisecond
+	c.API.Client.(*retryTransport).limit = 200 * time.Millisecond
 	_, err := c.Caller(t.Context())
 	text := c.Diagnose("reach the account", err).Detail()
 	if !strings.Contains(text, "imed out after") || !strings.Contains(text, "request_timeout is 200ms") || strings.Contains(text, "context deadline") {

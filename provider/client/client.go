@@ -1,18 +1,16 @@
-// Package client is the provider's way to the account: it configures the
-// generated API client, repeats what may be repeated, turns every answer into
-// a value or an error, and every error into a diagnostic that a person can act on.
+// Package client is the provider's use of the account API: what of a run's
+// calls is made again, and for how long; what a run asks only once; and a
+// diagnostic, for every error, that a person can act on. The way to the
+// account itself is bridge/account/client.
 //
 // It owns no resource and knows no schema. What an operation means is said in
 // bridge/account/api/openapi.yaml.
 package client
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"crypto/tls"
 	"crypto/x509"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -27,6 +25,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	account "github.com/scimbridge/terraform-provider-scimbridge/bridge/account/client"
 )
 
 // DefaultTimeout bounds one call to the account, its repetitions included.
@@ -104,29 +103,23 @@ func New(config Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 	if config.Timeout <= 0 {
 		config.Timeout = DefaultTimeout
 	}
-	logging := &logged{next: transport, secrets: given(config.Token, config.MonitoringToken)}
-	c.HTTP = &http.Client{Transport: logging, Timeout: config.Timeout}
-
-	// A redirect is answered, not followed: it would carry the admin token elsewhere.
-	direct := &http.Client{
-		Transport:     logging,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	transport := &logged{
+		next:    account.NewTransport(netip.Addr{}, roots),
+		secrets: given(config.Token, config.MonitoringToken),
 	}
-	c.API, err = api.NewClient(c.URL,
-		api.WithHTTPClient(&repeater{
-			next: direct, unknown: config.Unknown, limit: config.Timeout, pause: backoff,
-			wrote: c.wrote, freeing: c.standoff.begin, writing: make(chan struct{}, maxWrites),
-		}),
-		api.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
-			r.Header.Set("Authorization", "Bearer "+config.Token)
-			r.Header.Set("User-Agent", config.UserAgent)
-			return nil
-		}))
+	c.HTTP = &http.Client{Transport: transport, Timeout: config.Timeout}
+	c.API, err = account.New(account.Config{
+		URL: c.URL, Transport: transport, UserAgent: config.UserAgent, Token: config.Token,
+		Through: func(next api.HttpRequestDoer) api.HttpRequestDoer {
+			return &retryTransport{
+				next: next, unknown: config.Unknown, limit: config.Timeout, pause: backoff,
+				wrote: c.wrote, freeing: c.standoff.begin, writing: make(chan struct{}, maxWrites),
+			}
+		},
+	})
 	return c, err
 }
 
@@ -180,39 +173,23 @@ func Of(providerData any, diags *diag.Diagnostics) *Client {
 	return c
 }
 
-// Known tells whether calls can be made; when not, checks at plan time are skipped.
+// Known reports whether calls can be made; when not, checks at plan time are skipped.
 func (c *Client) Known() bool { return c != nil && len(c.unknown) == 0 }
 
+// An Error is a refusal by the account, or an answer of something else in its place.
+type Error = account.Error
+
 // Nothing is what a 204 answers.
-type Nothing struct{}
+type Nothing = account.Nothing
 
 // Call turns an answer of the API into its value, or an *Error when the
 // account refused:
 //
 //	rule, err := client.Call[api.FirewallRule](c.API.GetFirewallRule(ctx, id))
-func Call[T any](resp *http.Response, err error) (T, error) {
-	var value T
-	if err != nil {
-		return value, err
-	}
-	body, err := readAll(resp)
-	if err != nil {
-		return value, fmt.Errorf("reading the account's answer: %w", err)
-	}
-	if resp.StatusCode >= 300 {
-		return value, refusal(resp, body)
-	}
-	if _, none := any(value).(Nothing); none {
-		return value, nil
-	}
-	if !strings.HasPrefix(resp.Header.Get("Content-Type"), "application/json") {
-		return value, &foreignError{resp.StatusCode, resp.Header.Get("Content-Type")}
-	}
-	if err := json.NewDecoder(bytes.NewReader(body)).Decode(&value); err != nil {
-		return value, fmt.Errorf("decoding the account's answer: %w", err)
-	}
-	return value, nil
-}
+func Call[T any](resp *http.Response, err error) (T, error) { return account.Call[T](resp, err) }
+
+// Code is the account's code for the refusal, empty when err is none.
+func Code(err error) api.ErrorCode { return account.Code(err) }
 
 // Caller is who the account takes us for, asked once in a provider's life.
 func (c *Client) Caller(ctx context.Context) (api.Caller, error) {

@@ -26,7 +26,7 @@ func faulty(t *testing.T, handler http.HandlerFunc) *Client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.API.Client.(*repeater).pause = func(int) time.Duration { return time.Millisecond }
+	c.API.Client.(*retryTransport).pause = func(int) time.Duration { return time.Millisecond }
 	return c
 }
 

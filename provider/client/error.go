@@ -2,7 +2,6 @@ package client
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -15,57 +14,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 )
 
-// Error is a refusal by the account.
-type Error struct {
-	Status  int
-	Problem api.Problem // Code is empty when the answer was no problem document
-}
-
-// Error says what the account said.
-func (e *Error) Error() string {
-	text := fmt.Sprintf("the account answered %d", e.Status)
-	if e.Problem.Code != "" {
-		text += " " + string(e.Problem.Code)
-	}
-	switch {
-	case e.Problem.Detail != nil && *e.Problem.Detail != "":
-		text += ": " + *e.Problem.Detail
-	case e.Problem.Title != "":
-		text += ": " + e.Problem.Title
-	default:
-		text += ": " + http.StatusText(e.Status)
-	}
-	if e.Problem.RequestId != nil && *e.Problem.RequestId != "" {
-		text += fmt.Sprintf(" (request id %s)", *e.Problem.RequestId)
-	}
-	return text
-}
-
-// Details are the facts of the refusal; never nil.
-func (e *Error) Details() api.ProblemDetails {
-	if e.Problem.Details == nil {
-		return api.ProblemDetails{}
-	}
-	return *e.Problem.Details
-}
-
-func refusal(resp *http.Response, body []byte) *Error {
-	e := &Error{Status: resp.StatusCode}
-	if strings.HasPrefix(resp.Header.Get("Content-Type"), "application/problem+json") {
-		_ = json.Unmarshal(body, &e.Problem) // what cannot be read stays empty, and the status speaks
-	}
-	return e
-}
-
-// Code is the account's code for the refusal, empty when err is none.
-func Code(err error) api.ErrorCode {
-	if e, ok := errors.AsType[*Error](err); ok {
-		return e.Problem.Code
-	}
-	return ""
-}
-
-// NotFound tells that the object itself is gone. A 404 without a code comes
+// NotFound reports whether the object itself is gone. A 404 without a code comes
 // from something else at that address, and says nothing about the object.
 func NotFound(err error) bool {
 	e, ok := errors.AsType[*Error](err)
@@ -77,16 +26,6 @@ type unknownError struct{ arguments []string }
 
 func (e *unknownError) Error() string {
 	return "not known yet in the provider block: " + strings.Join(e.arguments, ", ")
-}
-
-// foreignError is an answer of something that is no account service.
-type foreignError struct {
-	status      int
-	contentType string
-}
-
-func (e *foreignError) Error() string {
-	return fmt.Sprintf("the answer (%d, content type %q) is not that of an account service", e.status, e.contentType)
 }
 
 // Diagnose makes a diagnostic of an error: a short title, what was tried, what
@@ -107,7 +46,7 @@ func (c *Client) Diagnose(tried string, err error) diag.Diagnostic {
 	}
 	lines = append(lines, sentence(withoutURL(err)))
 	if e, ok := errors.AsType[*Error](err); ok && e.Problem.Code == api.ErrorCodeWouldLockOut {
-		lines = append(lines, e.lockout())
+		lines = append(lines, describeLockout(e))
 	}
 	if remedy := c.remedy(err); remedy != "" {
 		lines = append(lines, "", remedy)
@@ -115,8 +54,8 @@ func (c *Client) Diagnose(tried string, err error) diag.Diagnostic {
 	return diag.NewErrorDiagnostic(title, strings.Join(lines, "\n"))
 }
 
-// lockout says whom a firewall change would shut out, from where and by what.
-func (e *Error) lockout() string {
+// describeLockout says whom a firewall change would shut out, from where and by what.
+func describeLockout(e *Error) string {
 	d := e.Details()
 	whom := "whoever runs Terraform"
 	if deref(d.Who) == "bridge" {
@@ -125,7 +64,7 @@ func (e *Error) lockout() string {
 	by := "the account's default action"
 	if rule := deref(d.RuleId); rule != "" {
 		by = fmt.Sprintf("rule %q", rule)
-		if known := e.Details().Rule; known != nil {
+		if known := d.Rule; known != nil {
 			by += fmt.Sprintf(" (%q, priority %d)", known.Description, known.Priority)
 		}
 	}
@@ -143,38 +82,41 @@ func (c *Client) remedy(err error) string {
 	if _, ok := errors.AsType[*unknownError](err); ok {
 		return "Make what the provider block depends on first, for instance with terraform apply -target."
 	}
-	if _, ok := errors.AsType[*foreignError](err); ok {
-		return "Check account_url: a proxy's or another service's page lies there."
-	}
 	if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, context.DeadlineExceeded) {
 		return "Check that the account service runs, and that account_url is its address. request_timeout bounds a call, its repetitions included."
 	}
 	if e, ok := errors.AsType[*Error](err); ok {
-		return e.remedy()
+		return remedyOf(e)
 	}
 	return ""
 }
 
-func (e *Error) remedy() string {
+func remedyOf(e *Error) string {
 	switch {
+	case e.Foreign != "" && e.Status == http.StatusNotFound:
+		return "Check account_url: what answers there does not know the account API."
+	case e.Foreign != "" && failed(e.Status):
+		return "A proxy or a load balancer stands before the account, and does not reach it: check that the account service runs, and that it is let through."
+	case e.Foreign != "":
+		return "Check account_url: a proxy's or another service's page lies there."
 	case e.Problem.Code == api.ErrorCodeWouldLockOut:
 		return "Nothing was changed. Let the address in first, by an allow rule with a lower priority number: one of the same " +
 			"configuration must be named in depends_on here, or both belong in a scimbridge_firewall_policy, which is written at once. " +
 			"Set allow_lockout = true if shutting it out is meant."
 	case e.Problem.Code == api.ErrorCodeFirewallBlocked:
-		return e.letIn()
+		return letIn(e)
 	case e.Problem.Code == api.ErrorCodeVersionMismatch, e.Problem.Code == api.ErrorCodeEpochMoved:
 		return "Somebody changed it at the same moment. Run terraform apply again: it starts from what is there now."
 	case e.Status == http.StatusUnauthorized:
 		return "Check account_token (or SCIMBRIDGE_ACCOUNT_TOKEN). On the account's machine, scim-bridge account token create makes a new one."
-	case e.Status == http.StatusNotFound && e.Problem.Code == "":
-		return "Check account_url: what answers there does not know the account API."
 	case e.Problem.Code == api.ErrorCodeStorageFull, e.Problem.Code == api.ErrorCodeStorageLost:
 		remedy := "That is to be put right on the account's machine; then run terraform apply again."
 		if database := deref(e.Details().Database); database != "" {
 			remedy = "The database is " + database + ". " + remedy
 		}
 		return remedy
+	case !e.Problem.Code.Valid():
+		return fmt.Sprintf("This provider does not know the code %q: the account service may be of a later version. Update the provider, or go by what the account says.", e.Problem.Code)
 	case e.Status >= 500:
 		return "The fault is the account's. Its log has the request id; try again later."
 	}
@@ -183,7 +125,7 @@ func (e *Error) remedy() string {
 
 // letIn says how whoever runs Terraform gets past the account's firewall,
 // which may have shut out the bridge as well.
-func (e *Error) letIn() string {
+func letIn(e *Error) string {
 	database := deref(e.Details().Database)
 	text := "The account's firewall does not let in the machine that runs Terraform. Run it from an address that is let in. " +
 		"Or lift the firewall for an hour on the account's machine, apply an allow rule that comes before the one that denies, " +

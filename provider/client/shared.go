@@ -132,14 +132,14 @@ func (c *Client) wrote(path string) {
 // first write nothing tells the second plan, within an apply, from the first.
 func (c *Client) Applying() bool { return c.applying.Load() }
 
-// Patiently makes a write, and again while the account refuses it for what
+// RetryConflicts makes a write, and again while the account refuses it for what
 // another resource of the same run may be about to change: it may let in whom
 // this one would shut out, or give up what this one would make a second time.
-func Patiently[T any](ctx context.Context, c *Client, write func() (T, error)) (T, error) {
+func RetryConflicts[T any](ctx context.Context, c *Client, write func() (T, error)) (T, error) {
 	began := time.Now()
 	for pause := shortestPause; ; pause = min(2*pause, longestPause) {
 		value, err := write()
-		if pause > c.waits(Code(err), began) {
+		if pause > c.retryWindow(Code(err), began) {
 			return value, err
 		}
 		select {
@@ -150,10 +150,10 @@ func Patiently[T any](ctx context.Context, c *Client, write func() (T, error)) (
 	}
 }
 
-// waits is how much longer a refusal is waited out that began to be waited for
+// retryWindow is how much longer a refusal is waited out that began to be waited for
 // then. What exists may be the old self of a resource that got another name
 // without a moved block, and is destroyed in this run.
-func (c *Client) waits(code api.ErrorCode, began time.Time) time.Duration {
+func (c *Client) retryWindow(code api.ErrorCode, began time.Time) time.Duration {
 	switch code {
 	case api.ErrorCodeWouldLockOut:
 		return c.patience - time.Since(began)
@@ -163,7 +163,7 @@ func (c *Client) waits(code api.ErrorCode, began time.Time) time.Duration {
 	return 0
 }
 
-// How long Patiently waits for another resource's write: mostly it is on its way.
+// How long RetryConflicts waits for another resource's write: mostly it is on its way.
 const (
 	shortestPause = 50 * time.Millisecond
 	longestPause  = 500 * time.Millisecond

@@ -171,7 +171,7 @@ func TestARefusalThatMayPassIsTriedAgain(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				tries := 0
-				_, err := Patiently(t.Context(), &Client{patience: DefaultPatience}, func() (Nothing, error) {
+				_, err := RetryConflicts(t.Context(), &Client{patience: DefaultPatience}, func() (Nothing, error) {
 					if tries++; tries <= row.refused {
 						return Nothing{}, row.err
 					}
@@ -188,7 +188,7 @@ func TestARefusalThatMayPassIsTriedAgain(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
-			_, err := Patiently(ctx, &Client{patience: DefaultPatience}, func() (Nothing, error) { return Nothing{}, lockedOut })
+			_, err := RetryConflicts(ctx, &Client{patience: DefaultPatience}, func() (Nothing, error) { return Nothing{}, lockedOut })
 			if !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("error %v, want the context's", err)
 			}

@@ -56,7 +56,7 @@ func (w policyWrite) do(ctx context.Context, c *client.Client) (*client.Firewall
 	if w.replacesAll() {
 		return w.attempt(ctx, c) // nobody else's change can help
 	}
-	return client.Patiently(ctx, c, func() (*client.Firewall, error) { return w.attempt(ctx, c) })
+	return client.RetryConflicts(ctx, c, func() (*client.Firewall, error) { return w.attempt(ctx, c) })
 }
 
 func (w policyWrite) attempt(ctx context.Context, c *client.Client) (*client.Firewall, error) {

@@ -176,7 +176,7 @@ func (r *ruleResource) Create(ctx context.Context, req resource.CreateRequest, r
 		return
 	}
 	key := rand.Text()
-	created, err := client.Patiently(ctx, r.client, func() (api.FirewallRule, error) {
+	created, err := client.RetryConflicts(ctx, r.client, func() (api.FirewallRule, error) {
 		return client.Call[api.FirewallRule](r.client.API.CreateFirewallRule(ctx,
 			&api.CreateFirewallRuleParams{IdempotencyKey: &key, AllowLockout: plan.AllowLockout.ValueBoolPointer()}, toInput(plan.toRule())))
 	})
@@ -254,7 +254,7 @@ func (r *ruleResource) Update(ctx context.Context, req resource.UpdateRequest, r
 		resp.Diagnostics.Append(resp.State.Set(ctx, plan)...)
 		return
 	}
-	replaced, err := client.Patiently(ctx, r.client, func() (api.FirewallRule, error) {
+	replaced, err := client.RetryConflicts(ctx, r.client, func() (api.FirewallRule, error) {
 		return client.Call[api.FirewallRule](r.client.API.ReplaceFirewallRule(ctx, id, &api.ReplaceFirewallRuleParams{
 			IfMatch:      version(ctx, req.Private),
 			AllowLockout: plan.AllowLockout.ValueBoolPointer(),
@@ -293,7 +293,7 @@ func (r *ruleResource) Delete(ctx context.Context, req resource.DeleteRequest, r
 		return // another resource of this run has taken it over
 	}
 	defer client.Once[handover](r.client).Destroyed(id)
-	_, err := client.Patiently(ctx, r.client, func() (client.Nothing, error) {
+	_, err := client.RetryConflicts(ctx, r.client, func() (client.Nothing, error) {
 		return client.Call[client.Nothing](r.client.API.DeleteFirewallRule(ctx, id,
 			&api.DeleteFirewallRuleParams{AllowLockout: state.AllowLockout.ValueBoolPointer()}))
 	})

@@ -125,7 +125,7 @@ func (r *domain) Create(ctx context.Context, req resource.CreateRequest, resp *r
 	if !ok {
 		return
 	}
-	created, err := client.Patiently(ctx, r.client, func() (api.SignupDomain, error) {
+	created, err := client.RetryConflicts(ctx, r.client, func() (api.SignupDomain, error) {
 		made, err := allow(ctx, r.client, name)
 		if client.Code(err) == api.ErrorCodeAlreadyExists && plan.AdoptExisting.ValueBool() && client.Once[handover](r.client).Take(name) {
 			return api.SignupDomain{Domain: name}, nil

@@ -8,24 +8,23 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-log/tflog"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	account "github.com/scimbridge/terraform-provider-scimbridge/bridge/account/client"
 )
 
-const (
-	maxAttempts = 6
-	maxAnswer   = 64 << 20 // a whole firewall of the 16 MiB that the account takes, with ids and versions
-)
+const maxAttempts = 6
 
-// repeater makes a call, and makes it again when that is harmless and may
+// retryTransport makes a call, and makes it again when that is harmless and may
 // help. It hands back answers whose body is already in memory, so that one
 // limit covers all of a call.
-type repeater struct {
-	next    *http.Client
+type retryTransport struct {
+	next    api.HttpRequestDoer
 	unknown []string
 	limit   time.Duration
 	pause   func(attempt int) time.Duration
@@ -36,7 +35,7 @@ type repeater struct {
 }
 
 // Do implements api.HttpRequestDoer.
-func (r *repeater) Do(req *http.Request) (*http.Response, error) {
+func (r *retryTransport) Do(req *http.Request) (*http.Response, error) {
 	if len(r.unknown) > 0 {
 		return nil, &unknownError{r.unknown}
 	}
@@ -58,44 +57,39 @@ func (r *repeater) Do(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	began := time.Now()
-	resp, err := r.patiently(req)
+	resp, err := r.retry(req)
 	err = timedOut(req.Context(), err, began, r.limit)
 	r.outages.note(req, resp, err)
 	return resp, err
 }
 
-// patiently makes the call until it is answered, or no longer worth repeating.
-func (r *repeater) patiently(req *http.Request) (resp *http.Response, err error) {
+// retry makes the call until it is answered, or no longer worth repeating.
+func (r *retryTransport) retry(req *http.Request) (resp *http.Response, err error) {
 	ctx, cancel := context.WithTimeout(req.Context(), r.limit)
 	defer cancel()
-	for attempt := 1; ; attempt++ {
+	account.Retry{
+		Pause: func(n int) (time.Duration, bool) { return r.pause(n), n < maxAttempts },
+		OnPause: func(n int, pause time.Duration) {
+			tflog.Debug(req.Context(), "repeating a call to the account", map[string]any{
+				"method": req.Method, "path": req.URL.Path, "attempt": n, "pause": pause.String(), "because": reason(resp, err),
+			})
+		},
+	}.Do(ctx, func() (account.Next, time.Duration) {
 		resp, err = r.once(ctx, req)
-		if attempt == maxAttempts || req.Context().Err() != nil || !again(req, resp, err) {
-			return resp, err
+		switch {
+		case req.Context().Err() != nil || !shouldRetry(req, resp, err):
+			return account.Done, 0
+		case err != nil:
+			return account.Later, 0
 		}
-		pause := r.pause(attempt)
-		if resp != nil {
-			if wait := retryAfter(resp); wait > pause {
-				pause = wait
-			}
-		}
-		if deadline, _ := ctx.Deadline(); time.Until(deadline) <= pause {
-			return resp, err // the pause would outlast the call: better the answer that we have
-		}
-		tflog.Debug(req.Context(), "repeating a call to the account", map[string]any{
-			"method": req.Method, "path": req.URL.Path, "attempt": attempt, "pause": pause.String(), "because": reason(resp, err),
-		})
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-			return resp, err
-		}
-	}
+		return account.Later, account.RetryAfter(resp)
+	})
+	return resp, err
 }
 
 // once makes the call, in half of its time at most: what was lost on the way
 // is asked for again while there is time.
-func (r *repeater) once(ctx context.Context, req *http.Request) (*http.Response, error) {
+func (r *retryTransport) once(ctx context.Context, req *http.Request) (*http.Response, error) {
 	ctx, done := context.WithTimeout(ctx, r.limit/2)
 	defer done()
 	if req.Method != http.MethodGet {
@@ -115,7 +109,8 @@ func (r *repeater) once(ctx context.Context, req *http.Request) (*http.Response,
 	if err != nil {
 		return nil, err
 	}
-	body, err := readAll(resp)
+	defer resp.Body.Close()
+	body, err := account.ReadBody(resp)
 	if err != nil {
 		return nil, fmt.Errorf("reading the account's answer: %w", err)
 	}
@@ -123,33 +118,24 @@ func (r *repeater) once(ctx context.Context, req *http.Request) (*http.Response,
 	return resp, nil
 }
 
-// grace is how long an interrupted Terraform waits for the answer to a write
+// interruptGrace is how long an interrupted Terraform waits for the answer to a write
 // that is on its way. Without it nobody would know what was made: the next
 // plan would make it again, and the account refuse it for being there.
-const grace = 5 * time.Second
+const interruptGrace = 5 * time.Second
 
 // answered is ctx as long as nobody interrupts, and for a grace after that; it
 // ends with the call's own deadline.
 func answered(ctx context.Context) (context.Context, context.CancelFunc) {
 	deadline, _ := ctx.Deadline() // every call has one
 	patient, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
-	stop := context.AfterFunc(ctx, func() { time.AfterFunc(grace, cancel) })
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(interruptGrace, cancel) })
 	return patient, func() { stop(); cancel() }
 }
 
-func readAll(resp *http.Response) ([]byte, error) {
-	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
-	if err == nil && len(body) > maxAnswer {
-		err = fmt.Errorf("larger than %d MiB", maxAnswer>>20)
-	}
-	return body, err
-}
-
-// again decides whether a call may be repeated. What never reached the
+// shouldRetry reports whether a call may be repeated. What never reached the
 // account, and what the account put off, may always; what may have had its
 // effect, only if doing it twice is doing it once.
-func again(req *http.Request, resp *http.Response, err error) bool {
+func shouldRetry(req *http.Request, resp *http.Response, err error) bool {
 	repeatable := req.Method != http.MethodPost || req.Header.Get("Idempotency-Key") != ""
 	if err != nil {
 		if errors.Is(err, syscall.ECONNREFUSED) {
@@ -166,24 +152,12 @@ func again(req *http.Request, resp *http.Response, err error) bool {
 	return false
 }
 
-// transient tells a connection that broke from one that can never be made,
-// because of a certificate or a name.
+// transient reports whether a connection broke. One that can never be made,
+// because of a certificate or a name, is not tried again.
 func transient(err error) bool {
 	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) ||
 		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
 		strings.Contains(err.Error(), "server closed idle connection")
-}
-
-// retryAfter reads the header in either form of RFC 9110, section 10.2.3.
-func retryAfter(resp *http.Response) time.Duration {
-	value := resp.Header.Get("Retry-After")
-	if seconds, err := strconv.Atoi(value); err == nil && seconds > 0 {
-		return time.Duration(seconds) * time.Second
-	}
-	if at, err := http.ParseTime(value); err == nil {
-		return time.Until(at)
-	}
-	return 0
 }
 
 // backoff doubles from a quarter of a second, less up to a half at random, so
