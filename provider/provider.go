@@ -25,6 +25,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/signin"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/build"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/client"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/deployment"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/firewall"
@@ -56,11 +57,9 @@ var (
 	_ provider.ProviderWithListResources      = (*Provider)(nil)
 )
 
-// New makes providers as they are released.
-func New(version string) func() provider.Provider {
-	return func() provider.Provider {
-		return &Provider{Version: version, Iterations: signin.DefaultIterations}
-	}
+// New makes a provider as it is released.
+func New() provider.Provider {
+	return &Provider{Version: build.Read().Version, Iterations: signin.DefaultIterations}
 }
 
 // Metadata names the provider.

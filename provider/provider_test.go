@@ -173,7 +173,7 @@ func TestAnUnreachableAccountIsAnErrorThatSaysSo(t *testing.T) {
 // 1.11 does not ask for it, newer versions do.
 func TestEveryResourceHasAnIdentity(t *testing.T) {
 	t.Parallel()
-	server := providerserver.NewProtocol6(provider.New("test")())()
+	server := providerserver.NewProtocol6(provider.New())()
 	described, err := server.GetProviderSchema(t.Context(), &tfprotov6.GetProviderSchemaRequest{})
 	if err != nil || len(described.Diagnostics) > 0 {
 		t.Fatalf("schema: %v, %v", err, described.Diagnostics)

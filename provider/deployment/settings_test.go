@@ -170,7 +170,7 @@ func validate(t *testing.T, setting, value string) (faults []string) {
 // validateWith asks the provider what is wrong with a deployment.
 func validateWith(t *testing.T, process, settings map[string]tftypes.Value) (faults []string) {
 	t.Helper()
-	server, err := providerserver.NewProtocol6WithError(provider.New("test")())()
+	server, err := providerserver.NewProtocol6WithError(provider.New())()
 	if err != nil {
 		t.Fatal(err)
 	}

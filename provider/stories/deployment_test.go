@@ -35,7 +35,7 @@ func releases(t *testing.T) map[string][]byte {
 	}
 	path := filepath.Join(t.TempDir(), "scim-bridge")
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", path, "-ldflags",
-		"-X github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/build.Version="+older,
+		"-X github.com/scimbridge/terraform-provider-scimbridge/bridge/build.Version="+older,
 		"./bridge/cmd/scim-bridge")
 	build.Dir = filepath.Dir(strings.TrimSpace(string(root)))
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")

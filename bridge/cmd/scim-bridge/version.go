@@ -2,9 +2,8 @@ package main
 
 import (
 	"fmt"
-	"runtime"
 
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/build"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/build"
 )
 
 type versionCommand struct{}
@@ -17,7 +16,6 @@ func (versionCommand) Help() string {
 }
 
 func (versionCommand) Run(c *console) error {
-	b := build.Read()
-	_, err := fmt.Fprintf(c.Out, "scim-bridge %s\ncommit %s\n%s %s/%s\n", b.Version, b.Commit, b.Go, runtime.GOOS, runtime.GOARCH)
+	_, err := fmt.Fprint(c.Out, build.Read().Text("scim-bridge"))
 	return err
 }

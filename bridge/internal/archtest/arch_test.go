@@ -129,6 +129,10 @@ var walls = []wall{
 		why: "the Directory port is what a second kind of account would be written against; it comes with nothing",
 	},
 	{
+		room: "bridge/build",
+		why:  "both programs say their version by it, and carry nothing else of each other",
+	},
+	{
 		room: "bridge/datadir", never: []string{"net/http"},
 		why: "the provider and the bridge check a folder alike",
 	},
@@ -247,7 +251,7 @@ var walls = []wall{
 		room: "bridge/cmd",
 		may: []string{"bridge/account", "bridge/account/api", "bridge/account/client", "bridge/account/firewall",
 			"bridge/account/ipdata", "bridge/account/server", "bridge/account/signin", "bridge/account/store", "bridge/auth",
-			"bridge/connector/account", "bridge/control", "bridge/datadir", "bridge/health", "bridge/internal",
+			"bridge/build", "bridge/connector/account", "bridge/control", "bridge/datadir", "bridge/health", "bridge/internal",
 			"bridge/problem", "bridge/provision", "bridge/scim", "bridge/server", "bridge/session", "bridge/simulate"},
 		tests: []string{"bridge/account/directory"},
 		why:   "the doorway wires everything of the bridge",
@@ -321,8 +325,8 @@ var walls = []wall{
 	},
 	{
 		room: "provider", alone: true,
-		may: []string{"bridge/account/signin", "provider/client", "provider/deployment", "provider/firewall", "provider/functions",
-			"provider/people", "provider/provisioning", "provider/signup", "provider/status"},
+		may: []string{"bridge/account/signin", "bridge/build", "provider/client", "provider/deployment", "provider/firewall",
+			"provider/functions", "provider/people", "provider/provisioning", "provider/signup", "provider/status"},
 		tests: []string{"bridge/account/api", "bridge/session", "provider/providertest"},
 		why:   "the provider lists its parts",
 	},
@@ -343,7 +347,7 @@ var walls = []wall{
 
 	// Beside the two programs.
 	{
-		room: ".", alone: true, may: []string{"provider"},
+		room: ".", alone: true, may: []string{"bridge/build", "provider"},
 		why: "main serves the provider",
 	},
 	{

@@ -35,7 +35,7 @@ func run(ctx context.Context) error {
 	}
 	defer os.RemoveAll(folder)
 
-	server := providerserver.NewProtocol6(provider.New("docs")())()
+	server := providerserver.NewProtocol6(provider.New())()
 	described, err := server.GetProviderSchema(ctx, &tfprotov6.GetProviderSchemaRequest{})
 	if err != nil {
 		return fmt.Errorf("asking the provider for its schema: %w", err)

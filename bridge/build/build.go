@@ -1,7 +1,11 @@
-// Package build says which build of scim-bridge this is.
+// Package build tells which build this is, of the bridge and of the provider: both are linked with one version.
 package build
 
-import "runtime/debug"
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+)
 
 // Set by the linker, see GNUmakefile. Read falls back on what the Go command
 // recorded.
@@ -21,6 +25,11 @@ type Info struct {
 func Read() Info {
 	recorded, _ := debug.ReadBuildInfo()
 	return describe(Version, Commit, recorded)
+}
+
+// Text is what a program prints of its build when it is asked for its version.
+func (i Info) Text(program string) string {
+	return fmt.Sprintf("%s %s\ncommit %s\n%s %s/%s\n", program, i.Version, i.Commit, i.Go, runtime.GOOS, runtime.GOARCH)
 }
 
 func describe(version, commit string, recorded *debug.BuildInfo) Info {
