@@ -5,17 +5,19 @@ import (
 
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
 	"github.com/hashicorp/terraform-plugin-framework/datasource/schema"
+	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/client"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/source"
 )
 
-type policyData struct{ client *client.Client }
-
-var _ datasource.DataSourceWithConfigure = (*policyData)(nil)
-
 // NewPolicyData is the data source scimbridge_firewall_policy.
-func NewPolicyData() datasource.DataSource { return &policyData{} }
+func NewPolicyData() datasource.DataSource {
+	return source.New(source.DataSource[policyDataModel]{
+		TypeName: "scimbridge_firewall_policy", Schema: policyDataSchema, Read: readPolicyData,
+	})
+}
 
 type policyDataModel struct {
 	DefaultAction types.String `tfsdk:"default_action"`
@@ -23,16 +25,8 @@ type policyDataModel struct {
 	Enforced      types.Bool   `tfsdk:"enforced"`
 }
 
-func (d *policyData) Metadata(_ context.Context, _ datasource.MetadataRequest, resp *datasource.MetadataResponse) {
-	resp.TypeName = "scimbridge_firewall_policy"
-}
-
-func (d *policyData) Configure(_ context.Context, req datasource.ConfigureRequest, resp *datasource.ConfigureResponse) {
-	d.client = client.Of(req.ProviderData, &resp.Diagnostics)
-}
-
-func (d *policyData) Schema(_ context.Context, _ datasource.SchemaRequest, resp *datasource.SchemaResponse) {
-	resp.Schema = schema.Schema{
+func policyDataSchema() schema.Schema {
+	return schema.Schema{
 		MarkdownDescription: "The account's firewall, whoever manages it.",
 		Attributes: map[string]schema.Attribute{
 			"default_action": schema.StringAttribute{
@@ -49,13 +43,13 @@ func (d *policyData) Schema(_ context.Context, _ datasource.SchemaRequest, resp 
 	}
 }
 
-func (d *policyData) Read(ctx context.Context, _ datasource.ReadRequest, resp *datasource.ReadResponse) {
-	found, err := d.client.Firewall(ctx)
+func readPolicyData(ctx context.Context, c *client.Client, m *policyDataModel, diags *diag.Diagnostics) {
+	found, err := c.Firewall(ctx)
 	if err != nil {
-		resp.Diagnostics.Append(d.client.Diagnose("read the firewall policy", err))
+		diags.Append(c.Diagnose("read the firewall policy", err))
 		return
 	}
-	m := policyDataModel{
+	*m = policyDataModel{
 		DefaultAction: types.StringValue(string(found.DefaultAction)),
 		Rules:         make([]ruleModel, len(found.Rules)),
 		Enforced:      types.BoolValue(found.Enforced),
@@ -63,5 +57,4 @@ func (d *policyData) Read(ctx context.Context, _ datasource.ReadRequest, resp *d
 	for i, rule := range rulesOf(found.Firewall) {
 		m.Rules[i] = toModel(rule)
 	}
-	resp.Diagnostics.Append(resp.State.Set(ctx, m)...)
 }

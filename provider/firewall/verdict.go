@@ -7,6 +7,7 @@ import (
 
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
 	"github.com/hashicorp/terraform-plugin-framework/datasource/schema"
+	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
@@ -14,14 +15,15 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/firewall"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/attr"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/client"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/source"
 )
 
-type decisionData struct{ client *client.Client }
-
-var _ datasource.DataSourceWithConfigure = (*decisionData)(nil)
-
 // NewVerdict is the data source scimbridge_firewall_verdict.
-func NewVerdict() datasource.DataSource { return &decisionData{} }
+func NewVerdict() datasource.DataSource {
+	return source.New(source.DataSource[decisionModel]{
+		TypeName: "scimbridge_firewall_verdict", Schema: decisionSchema, Read: readDecision,
+	})
+}
 
 type decisionModel struct {
 	Address      types.String      `tfsdk:"address"`
@@ -33,16 +35,8 @@ type decisionModel struct {
 	AnonymousIPs attr.AnonymousIPs `tfsdk:"anonymous_ips"`
 }
 
-func (d *decisionData) Metadata(_ context.Context, _ datasource.MetadataRequest, resp *datasource.MetadataResponse) {
-	resp.TypeName = "scimbridge_firewall_verdict"
-}
-
-func (d *decisionData) Configure(_ context.Context, req datasource.ConfigureRequest, resp *datasource.ConfigureResponse) {
-	d.client = client.Of(req.ProviderData, &resp.Diagnostics)
-}
-
-func (d *decisionData) Schema(_ context.Context, _ datasource.SchemaRequest, resp *datasource.SchemaResponse) {
-	resp.Schema = schema.Schema{
+func decisionSchema() schema.Schema {
+	return schema.Schema{
 		MarkdownDescription: "Whether the account's present firewall policy allows an address, and by which rule. Use it in `check` blocks and postconditions. " +
 			"Add `depends_on` to evaluate the policy that this configuration writes.",
 		Attributes: map[string]schema.Attribute{
@@ -57,25 +51,20 @@ func (d *decisionData) Schema(_ context.Context, _ datasource.SchemaRequest, res
 	}
 }
 
-func (d *decisionData) Read(ctx context.Context, req datasource.ReadRequest, resp *datasource.ReadResponse) {
-	var m decisionModel
-	resp.Diagnostics.Append(req.Config.Get(ctx, &m)...)
-	if resp.Diagnostics.HasError() {
-		return
-	}
+func readDecision(ctx context.Context, c *client.Client, m *decisionModel, diags *diag.Diagnostics) {
 	address, err := netip.ParseAddr(m.Address.ValueString())
 	if err != nil {
-		resp.Diagnostics.AddAttributeError(path.Root("address"), "Invalid IP address",
+		diags.AddAttributeError(path.Root("address"), "Invalid IP address",
 			fmt.Sprintf("%q is no IP address; write one address, for instance \"192.0.2.1\".", m.Address.ValueString()))
 		return
 	}
-	answer, err := client.Call[api.Evaluation](d.client.API.EvaluateFirewall(ctx,
+	answer, err := client.Call[api.Evaluation](c.API.EvaluateFirewall(ctx,
 		api.EvaluationInput{Addresses: []string{firewall.Normalize(address).String()}}))
 	if err == nil && len(answer.Verdicts) != 1 {
 		err = fmt.Errorf("asked about one address, the account answered about %d", len(answer.Verdicts))
 	}
 	if err != nil {
-		resp.Diagnostics.Append(d.client.Diagnose("ask for the firewall's verdict on "+address.String(), err))
+		diags.Append(c.Diagnose("ask for the firewall's verdict on "+address.String(), err))
 		return
 	}
 	found := answer.Verdicts[0]
@@ -85,5 +74,4 @@ func (d *decisionData) Read(ctx context.Context, req datasource.ReadRequest, res
 	m.Country = types.StringPointerValue(found.Country)
 	m.Continent = types.StringPointerValue(found.Continent)
 	m.AnonymousIPs.SetTexts(api.Facts(found)[firewall.Anonymous])
-	resp.Diagnostics.Append(resp.State.Set(ctx, m)...)
 }

@@ -8,12 +8,14 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework-validators/int64validator"
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
 	"github.com/hashicorp/terraform-plugin-framework/datasource/schema"
+	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/client"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/source"
 )
 
 const (
@@ -21,12 +23,12 @@ const (
 	maxAttempts     = 10_000
 )
 
-type attempts struct{ client *client.Client }
-
-var _ datasource.DataSourceWithConfigure = (*attempts)(nil)
-
 // NewSignInAttempts is the data source scimbridge_sign_in_attempts.
-func NewSignInAttempts() datasource.DataSource { return &attempts{} }
+func NewSignInAttempts() datasource.DataSource {
+	return source.New(source.DataSource[attemptsModel]{
+		TypeName: "scimbridge_sign_in_attempts", Schema: attemptsSchema, Read: readAttempts,
+	})
+}
 
 type attemptsModel struct {
 	Since    types.String   `tfsdk:"since"`
@@ -45,16 +47,8 @@ type attemptModel struct {
 	RuleID    types.String `tfsdk:"rule_id"`
 }
 
-func (d *attempts) Metadata(_ context.Context, _ datasource.MetadataRequest, resp *datasource.MetadataResponse) {
-	resp.TypeName = "scimbridge_sign_in_attempts"
-}
-
-func (d *attempts) Configure(_ context.Context, req datasource.ConfigureRequest, resp *datasource.ConfigureResponse) {
-	d.client = client.Of(req.ProviderData, &resp.Diagnostics)
-}
-
-func (d *attempts) Schema(_ context.Context, _ datasource.SchemaRequest, resp *datasource.SchemaResponse) {
-	resp.Schema = schema.Schema{
+func attemptsSchema() schema.Schema {
+	return schema.Schema{
 		MarkdownDescription: "Sign-in attempts, with address and result. Use it in `check` blocks, or to see which rule refused a bridge.\n\n" +
 			"The account keeps attempts for 60 days, and merges those of one session, address, rule and hour.",
 		Attributes: map[string]schema.Attribute{
@@ -87,17 +81,12 @@ func (d *attempts) Schema(_ context.Context, _ datasource.SchemaRequest, resp *d
 	}
 }
 
-func (d *attempts) Read(ctx context.Context, req datasource.ReadRequest, resp *datasource.ReadResponse) {
-	var m attemptsModel
-	resp.Diagnostics.Append(req.Config.Get(ctx, &m)...)
-	if resp.Diagnostics.HasError() {
-		return
-	}
+func readAttempts(ctx context.Context, c *client.Client, m *attemptsModel, diags *diag.Diagnostics) {
 	var params api.ListSignInAttemptsParams
 	if !m.Since.IsNull() {
 		since, err := time.Parse(time.RFC3339, m.Since.ValueString())
 		if err != nil {
-			resp.Diagnostics.AddAttributeError(path.Root("since"), "Invalid time", notATime(m.Since.ValueString()))
+			diags.AddAttributeError(path.Root("since"), "Invalid time", notATime(m.Since.ValueString()))
 			return
 		}
 		params.Since = &since
@@ -108,11 +97,11 @@ func (d *attempts) Read(ctx context.Context, req datasource.ReadRequest, resp *d
 	}
 	found, err := gather(limit, func(cursor *string, size int) ([]api.SignInAttempt, *string, error) {
 		params.Cursor, params.Limit = cursor, &size
-		page, err := client.Call[api.SignInAttemptPage](d.client.API.ListSignInAttempts(ctx, &params))
+		page, err := client.Call[api.SignInAttemptPage](c.API.ListSignInAttempts(ctx, &params))
 		return page.Items, page.NextCursor, err
 	})
 	if err != nil {
-		resp.Diagnostics.Append(d.client.Diagnose("list the sign-in attempts", err))
+		diags.Append(c.Diagnose("list the sign-in attempts", err))
 		return
 	}
 	m.Attempts = make([]attemptModel, len(found))
@@ -128,7 +117,6 @@ func (d *attempts) Read(ctx context.Context, req datasource.ReadRequest, resp *d
 			RuleID:    types.StringPointerValue(one.RuleId),
 		}
 	}
-	resp.Diagnostics.Append(resp.State.Set(ctx, m)...)
 }
 
 // isTime refuses at plan time what is no RFC 3339 time.

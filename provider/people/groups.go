@@ -7,23 +7,22 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
 	"github.com/hashicorp/terraform-plugin-framework/datasource/schema"
+	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/client"
-)
-
-type groups struct{ client *client.Client }
-
-var (
-	_ datasource.DataSourceWithConfigure        = (*groups)(nil)
-	_ datasource.DataSourceWithConfigValidators = (*groups)(nil)
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/source"
 )
 
 // NewGroups is the data source scimbridge_groups.
-func NewGroups() datasource.DataSource { return &groups{} }
+func NewGroups() datasource.DataSource {
+	return source.New(source.DataSource[groupsModel]{
+		TypeName: "scimbridge_groups", Schema: groupsSchema, Validators: groupsValidators(), Read: readGroups,
+	})
+}
 
 type groupsModel struct {
 	Filter groupFilter  `tfsdk:"filter"`
@@ -43,21 +42,13 @@ type groupModel struct {
 	MemberCount types.Int64  `tfsdk:"member_count"`
 }
 
-func (d *groups) Metadata(_ context.Context, _ datasource.MetadataRequest, resp *datasource.MetadataResponse) {
-	resp.TypeName = "scimbridge_groups"
-}
-
-func (d *groups) Configure(_ context.Context, req datasource.ConfigureRequest, resp *datasource.ConfigureResponse) {
-	d.client = client.Of(req.ProviderData, &resp.Diagnostics)
-}
-
-func (d *groups) ConfigValidators(context.Context) []datasource.ConfigValidator {
+func groupsValidators() []datasource.ConfigValidator {
 	filter := path.MatchRoot("filter")
 	return []datasource.ConfigValidator{datasourcevalidator.AtLeastOneOf(filter.AtName("name"), filter.AtName("managed"))}
 }
 
-func (d *groups) Schema(_ context.Context, _ datasource.SchemaRequest, resp *datasource.SchemaResponse) {
-	resp.Schema = schema.Schema{
+func groupsSchema() schema.Schema {
+	return schema.Schema{
 		MarkdownDescription: "Groups of the account that match a filter, whether the identity provider manages them or not.",
 		Attributes: map[string]schema.Attribute{
 			"filter": schema.SingleNestedAttribute{
@@ -86,20 +77,15 @@ func (d *groups) Schema(_ context.Context, _ datasource.SchemaRequest, resp *dat
 	}
 }
 
-func (d *groups) Read(ctx context.Context, req datasource.ReadRequest, resp *datasource.ReadResponse) {
-	var m groupsModel
-	resp.Diagnostics.Append(req.Config.Get(ctx, &m)...)
-	if resp.Diagnostics.HasError() {
-		return
-	}
+func readGroups(ctx context.Context, c *client.Client, m *groupsModel, diags *diag.Diagnostics) {
 	params := api.ListGroupsParams{Name: m.Filter.Name.ValueStringPointer(), Managed: m.Filter.Managed.ValueBoolPointer()}
 	found, err := gather(0, func(cursor *string, size int) ([]api.AccountGroup, *string, error) {
 		params.Cursor, params.Limit = cursor, &size
-		page, err := client.Call[api.AccountGroupPage](d.client.API.ListGroups(ctx, &params))
+		page, err := client.Call[api.AccountGroupPage](c.API.ListGroups(ctx, &params))
 		return page.Items, page.NextCursor, err
 	})
 	if err != nil {
-		resp.Diagnostics.Append(d.client.Diagnose("list the groups", err))
+		diags.Append(c.Diagnose("list the groups", err))
 		return
 	}
 	m.Groups = make([]groupModel, len(found))
@@ -112,5 +98,4 @@ func (d *groups) Read(ctx context.Context, req datasource.ReadRequest, resp *dat
 			MemberCount: types.Int64Value(int64(one.MemberCount)),
 		}
 	}
-	resp.Diagnostics.Append(resp.State.Set(ctx, m)...)
 }

@@ -7,23 +7,22 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
 	"github.com/hashicorp/terraform-plugin-framework/datasource/schema"
+	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/client"
-)
-
-type members struct{ client *client.Client }
-
-var (
-	_ datasource.DataSourceWithConfigure        = (*members)(nil)
-	_ datasource.DataSourceWithConfigValidators = (*members)(nil)
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/source"
 )
 
 // NewMembers is the data source scimbridge_members.
-func NewMembers() datasource.DataSource { return &members{} }
+func NewMembers() datasource.DataSource {
+	return source.New(source.DataSource[membersModel]{
+		TypeName: "scimbridge_members", Schema: membersSchema, Validators: membersValidators(), Read: readMembers,
+	})
+}
 
 type membersModel struct {
 	Filter  memberFilter  `tfsdk:"filter"`
@@ -49,23 +48,15 @@ type memberModel struct {
 	UserName       types.String `tfsdk:"user_name"`
 }
 
-func (d *members) Metadata(_ context.Context, _ datasource.MetadataRequest, resp *datasource.MetadataResponse) {
-	resp.TypeName = "scimbridge_members"
-}
-
-func (d *members) Configure(_ context.Context, req datasource.ConfigureRequest, resp *datasource.ConfigureResponse) {
-	d.client = client.Of(req.ProviderData, &resp.Diagnostics)
-}
-
-func (d *members) ConfigValidators(context.Context) []datasource.ConfigValidator {
+func membersValidators() []datasource.ConfigValidator {
 	filter := path.MatchRoot("filter")
 	return []datasource.ConfigValidator{
 		datasourcevalidator.AtLeastOneOf(filter.AtName("address"), filter.AtName("managed"), filter.AtName("state")),
 	}
 }
 
-func (d *members) Schema(_ context.Context, _ datasource.SchemaRequest, resp *datasource.SchemaResponse) {
-	resp.Schema = schema.Schema{
+func membersSchema() schema.Schema {
+	return schema.Schema{
 		MarkdownDescription: "Members of the account that match a filter, whether the identity provider manages them or not.\n\n" +
 			"The filter is required, because the result is stored in the state with names and addresses of people.",
 		Attributes: map[string]schema.Attribute{
@@ -104,12 +95,7 @@ func (d *members) Schema(_ context.Context, _ datasource.SchemaRequest, resp *da
 	}
 }
 
-func (d *members) Read(ctx context.Context, req datasource.ReadRequest, resp *datasource.ReadResponse) {
-	var m membersModel
-	resp.Diagnostics.Append(req.Config.Get(ctx, &m)...)
-	if resp.Diagnostics.HasError() {
-		return
-	}
+func readMembers(ctx context.Context, c *client.Client, m *membersModel, diags *diag.Diagnostics) {
 	params := api.ListMembersParams{
 		Address: m.Filter.Address.ValueStringPointer(),
 		Managed: m.Filter.Managed.ValueBoolPointer(),
@@ -119,11 +105,11 @@ func (d *members) Read(ctx context.Context, req datasource.ReadRequest, resp *da
 	}
 	found, err := gather(0, func(cursor *string, size int) ([]api.Member, *string, error) {
 		params.Cursor, params.Limit = cursor, &size
-		page, err := client.Call[api.MemberPage](d.client.API.ListMembers(ctx, &params))
+		page, err := client.Call[api.MemberPage](c.API.ListMembers(ctx, &params))
 		return page.Items, page.NextCursor, err
 	})
 	if err != nil {
-		resp.Diagnostics.Append(d.client.Diagnose("list the members", err))
+		diags.Append(c.Diagnose("list the members", err))
 		return
 	}
 	m.Members = make([]memberModel, len(found))
@@ -141,5 +127,4 @@ func (d *members) Read(ctx context.Context, req datasource.ReadRequest, resp *da
 			UserName:       types.StringPointerValue(one.UserName),
 		}
 	}
-	resp.Diagnostics.Append(resp.State.Set(ctx, m)...)
 }

@@ -38,8 +38,8 @@ func end(ctx context.Context, c *client.Client, name string) error {
 	return err
 }
 
-// each does something to many domains, some at a time, until one fails.
-func each(ctx context.Context, names []string, do func(ctx context.Context, name string) error) error {
+// forEach does something to many domains, some at a time, until one fails.
+func forEach(ctx context.Context, names []string, do func(ctx context.Context, name string) error) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(concurrency)
 	for _, name := range names {

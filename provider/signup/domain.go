@@ -18,27 +18,27 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/identity"
 )
 
-type domain struct{ client *client.Client }
+type domainResource struct{ client *client.Client }
 
 var (
-	_ resource.ResourceWithConfigure   = (*domain)(nil)
-	_ resource.ResourceWithIdentity    = (*domain)(nil)
-	_ resource.ResourceWithModifyPlan  = (*domain)(nil)
-	_ resource.ResourceWithImportState = (*domain)(nil)
+	_ resource.ResourceWithConfigure   = (*domainResource)(nil)
+	_ resource.ResourceWithIdentity    = (*domainResource)(nil)
+	_ resource.ResourceWithModifyPlan  = (*domainResource)(nil)
+	_ resource.ResourceWithImportState = (*domainResource)(nil)
 )
 
 // NewDomain is the resource scimbridge_signup_domain.
-func NewDomain() resource.Resource { return &domain{} }
+func NewDomain() resource.Resource { return &domainResource{} }
 
-func (r *domain) Metadata(_ context.Context, _ resource.MetadataRequest, resp *resource.MetadataResponse) {
+func (r *domainResource) Metadata(_ context.Context, _ resource.MetadataRequest, resp *resource.MetadataResponse) {
 	resp.TypeName = "scimbridge_signup_domain"
 }
 
-func (r *domain) Configure(_ context.Context, req resource.ConfigureRequest, resp *resource.ConfigureResponse) {
+func (r *domainResource) Configure(_ context.Context, req resource.ConfigureRequest, resp *resource.ConfigureResponse) {
 	r.client = client.Of(req.ProviderData, &resp.Diagnostics)
 }
 
-func (r *domain) Schema(_ context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
+func (r *domainResource) Schema(_ context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
 	resp.Schema = schema.Schema{
 		MarkdownDescription: "A domain that is allowed for sign-up.\n\n" +
 			"Anyone with an e-mail address under it may sign up through the account's sign-up link. A person whose address changes to it in " +
@@ -73,13 +73,13 @@ func (r *domain) Schema(_ context.Context, _ resource.SchemaRequest, resp *resou
 	}
 }
 
-func (r *domain) IdentitySchema(_ context.Context, _ resource.IdentitySchemaRequest, resp *resource.IdentitySchemaResponse) {
+func (r *domainResource) IdentitySchema(_ context.Context, _ resource.IdentitySchemaRequest, resp *resource.IdentitySchemaResponse) {
 	resp.IdentitySchema = identity.Schema("The domain in lower case and IDNA form.")
 }
 
 // ModifyPlan refuses a domain that scimbridge_signup_domains has too, and warns
 // of those that anybody has an address under.
-func (r *domain) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
+func (r *domainResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
 	var state, plan *domainModel
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
@@ -103,14 +103,14 @@ func (r *domain) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest,
 	}
 	if state == nil {
 		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("id"), name)...)
-		r.foretell(ctx, name, plan.AdoptExisting.ValueBool(), &resp.Diagnostics)
+		r.warnExisting(ctx, name, plan.AdoptExisting.ValueBool(), &resp.Diagnostics)
 	}
 	if state == nil || state.ID.ValueString() != name {
 		warnPublicMail(path.Root("domain"), []string{name}, &resp.Diagnostics)
 	}
 }
 
-func (r *domain) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
+func (r *domainResource) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
 	var plan domainModel
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
 	if resp.Diagnostics.HasError() {
@@ -147,12 +147,12 @@ func (r *domain) Create(ctx context.Context, req resource.CreateRequest, resp *r
 	resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account, created.Domain)...)
 	client.Once[existing](r.client).Made(name)
 	client.Once[handover](r.client).Made(name)
-	state := modelOf(created, plan.AdoptExisting)
+	state := toModel(created, plan.AdoptExisting)
 	state.Domain = plan.Domain
 	resp.Diagnostics.Append(resp.State.Set(ctx, state)...)
 }
 
-func (r *domain) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
+func (r *domainResource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
 	var state domainModel
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
 	account, ok := r.client.SameAccount(ctx, resp.Private, &resp.Diagnostics)
@@ -174,12 +174,12 @@ func (r *domain) Read(ctx context.Context, req resource.ReadRequest, resp *resou
 		resp.State.RemoveResource(ctx)
 		return
 	}
-	resp.Diagnostics.Append(resp.State.Set(ctx, modelOf(found, state.AdoptExisting))...)
+	resp.Diagnostics.Append(resp.State.Set(ctx, toModel(found, state.AdoptExisting))...)
 }
 
 // Update is reached for what lives in Terraform alone: there is nothing to do
 // at the account.
-func (r *domain) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
+func (r *domainResource) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
 	var plan domainModel
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
 	account, ok := r.client.SameAccount(ctx, resp.Private, &resp.Diagnostics)
@@ -190,7 +190,7 @@ func (r *domain) Update(ctx context.Context, req resource.UpdateRequest, resp *r
 	resp.Diagnostics.Append(resp.State.Set(ctx, plan)...)
 }
 
-func (r *domain) Delete(ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse) {
+func (r *domainResource) Delete(ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse) {
 	var state domainModel
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
 	if _, ok := r.client.SameAccount(ctx, resp.Private, &resp.Diagnostics); !ok || resp.Diagnostics.HasError() {
@@ -206,7 +206,7 @@ func (r *domain) Delete(ctx context.Context, req resource.DeleteRequest, resp *r
 	}
 }
 
-func (r *domain) ImportState(ctx context.Context, req resource.ImportStateRequest, resp *resource.ImportStateResponse) {
+func (r *domainResource) ImportState(ctx context.Context, req resource.ImportStateRequest, resp *resource.ImportStateResponse) {
 	text, account, ok := identity.Imported(ctx, r.client, req, &resp.Diagnostics)
 	if !ok {
 		return

@@ -13,7 +13,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/identity"
 )
 
-type domainList struct{ domain }
+type domainList struct{ domainResource }
 
 var _ list.ListResourceWithConfigure = (*domainList)(nil)
 
@@ -45,7 +45,7 @@ func (r *domainList) List(ctx context.Context, req list.ListRequest, stream *lis
 			result.DisplayName = name
 			result.Diagnostics.Append(identity.Set(ctx, result.Identity, caller.AccountId, name)...)
 			if req.IncludeResource {
-				result.Diagnostics.Append(result.Resource.Set(ctx, modelOf(allowed[name], types.BoolNull()))...)
+				result.Diagnostics.Append(result.Resource.Set(ctx, toModel(allowed[name], types.BoolNull()))...)
 			}
 			if !push(result) {
 				return

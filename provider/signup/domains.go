@@ -25,27 +25,27 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/identity"
 )
 
-type domains struct{ client *client.Client }
+type domainsResource struct{ client *client.Client }
 
 var (
-	_ resource.ResourceWithConfigure   = (*domains)(nil)
-	_ resource.ResourceWithIdentity    = (*domains)(nil)
-	_ resource.ResourceWithModifyPlan  = (*domains)(nil)
-	_ resource.ResourceWithImportState = (*domains)(nil)
+	_ resource.ResourceWithConfigure   = (*domainsResource)(nil)
+	_ resource.ResourceWithIdentity    = (*domainsResource)(nil)
+	_ resource.ResourceWithModifyPlan  = (*domainsResource)(nil)
+	_ resource.ResourceWithImportState = (*domainsResource)(nil)
 )
 
 // NewDomains is the resource scimbridge_signup_domains.
-func NewDomains() resource.Resource { return &domains{} }
+func NewDomains() resource.Resource { return &domainsResource{} }
 
-func (r *domains) Metadata(_ context.Context, _ resource.MetadataRequest, resp *resource.MetadataResponse) {
+func (r *domainsResource) Metadata(_ context.Context, _ resource.MetadataRequest, resp *resource.MetadataResponse) {
 	resp.TypeName = "scimbridge_signup_domains"
 }
 
-func (r *domains) Configure(_ context.Context, req resource.ConfigureRequest, resp *resource.ConfigureResponse) {
+func (r *domainsResource) Configure(_ context.Context, req resource.ConfigureRequest, resp *resource.ConfigureResponse) {
 	r.client = client.Of(req.ProviderData, &resp.Diagnostics)
 }
 
-func (r *domains) Schema(_ context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
+func (r *domainsResource) Schema(_ context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
 	resp.Schema = schema.Schema{
 		MarkdownDescription: "All domains that are allowed for sign-up, and what to do with those that are added by hand. " +
 			"An account has one list, so a configuration has one such resource. See `scimbridge_signup_domain` for what a domain allows.\n\n" +
@@ -85,13 +85,13 @@ func (r *domains) Schema(_ context.Context, _ resource.SchemaRequest, resp *reso
 	}
 }
 
-func (r *domains) IdentitySchema(_ context.Context, _ resource.IdentitySchemaRequest, resp *resource.IdentitySchemaResponse) {
+func (r *domainsResource) IdentitySchema(_ context.Context, _ resource.IdentitySchemaRequest, resp *resource.IdentitySchemaResponse) {
 	resp.IdentitySchema = identity.Schema("The account's id.")
 }
 
 // ModifyPlan says which domains nobody manages any more, and refuses what
 // would be two owners of one list.
-func (r *domains) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
+func (r *domainsResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
 	var state, plan *domainsModel
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
@@ -104,8 +104,8 @@ func (r *domains) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest
 		return
 	}
 	owner := client.OwnerOf(ctx, resp.Private, &resp.Diagnostics)
-	wanted, whole := attr.DomainsByName(plan.Domains)
-	before := domainsModel{Domains: setOf(nil), UnmanagedDomains: setOf(nil), OnUnmanaged: plan.OnUnmanaged}
+	desired, whole := attr.DomainsByName(plan.Domains)
+	before := domainsModel{Domains: toSet(nil), UnmanagedDomains: toSet(nil), OnUnmanaged: plan.OnUnmanaged}
 	if state != nil {
 		before = *state
 	} else {
@@ -117,19 +117,19 @@ func (r *domains) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	changes, _ := before.to(*plan)
-	plan.UnmanagedDomains = setOf(changes.unmanaged)
+	changes, _ := before.changesTo(*plan)
+	plan.UnmanagedDomains = toSet(changes.unmanaged)
 	if !whole && plan.OnUnmanaged.ValueString() != remove {
 		plan.UnmanagedDomains = attr.DomainsType().Unknown()
 	}
-	client.Once[claims](r.client).claimAll(owner, plan.OnUnmanaged.ValueString() == remove, slices.Collect(maps.Keys(wanted)), &resp.Diagnostics)
+	client.Once[claims](r.client).claimAll(owner, plan.OnUnmanaged.ValueString() == remove, slices.Collect(maps.Keys(desired)), &resp.Diagnostics)
 	warnPublicMail(path.Root("domains"), changes.allow, &resp.Diagnostics)
 	resp.Diagnostics.Append(resp.Plan.Set(ctx, plan)...)
 }
 
 // planCreate warns of what Create will refuse to take over. It is no error:
 // see client.AtCreation.
-func (r *domains) planCreate(ctx context.Context, plan domainsModel, diags *diag.Diagnostics) {
+func (r *domainsResource) planCreate(ctx context.Context, plan domainsModel, diags *diag.Diagnostics) {
 	if !r.client.Known() || r.client.Applying() || r.client.Noted(plan.succeeds()) {
 		return
 	}
@@ -167,7 +167,7 @@ func (m domainsModel) succeeds() string {
 	return managedAll
 }
 
-func (r *domains) refuseOver(ctx context.Context, foreign []string, as func(diag.Diagnostic) diag.Diagnostic, diags *diag.Diagnostics) {
+func (r *domainsResource) refuseOver(ctx context.Context, foreign []string, as func(diag.Diagnostic) diag.Diagnostic, diags *diag.Diagnostics) {
 	caller, err := r.client.Caller(ctx)
 	if err != nil {
 		diags.Append(as(r.client.Diagnose("reach the account", err)))
@@ -178,7 +178,7 @@ func (r *domains) refuseOver(ctx context.Context, foreign []string, as func(diag
 		listing(foreign), importWhole(caller.AccountId), client.ReplacedBeforeDestroyed))))
 }
 
-func (r *domains) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
+func (r *domainsResource) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
 	var plan domainsModel
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
 	account, ok := r.client.SameAccount(ctx, resp.Private, &resp.Diagnostics)
@@ -194,7 +194,7 @@ func (r *domains) Create(ctx context.Context, req resource.CreateRequest, resp *
 		r.refuseOver(ctx, foreign, client.AsError, &resp.Diagnostics)
 		return
 	}
-	changes, ok := domainsModel{Domains: setOf(nil), UnmanagedDomains: setOf(present), OnUnmanaged: plan.OnUnmanaged}.to(plan)
+	changes, ok := domainsModel{Domains: toSet(nil), UnmanagedDomains: toSet(present), OnUnmanaged: plan.OnUnmanaged}.changesTo(plan)
 	if !ok {
 		resp.Diagnostics.AddAttributeError(path.Root("domains"), "Invalid domain", "A value that became known in this apply is no domain.")
 		return
@@ -209,14 +209,14 @@ func (r *domains) Create(ctx context.Context, req resource.CreateRequest, resp *
 		return
 	}
 	if plan.UnmanagedDomains.IsUnknown() {
-		plan.UnmanagedDomains = setOf(changes.unmanaged)
+		plan.UnmanagedDomains = toSet(changes.unmanaged)
 	}
 	plan.ID = types.StringValue(account)
 	resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account, account)...)
 	resp.Diagnostics.Append(resp.State.Set(ctx, plan)...)
 }
 
-func (r *domains) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
+func (r *domainsResource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
 	var state domainsModel
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
 	account, ok := r.client.SameAccount(ctx, resp.Private, &resp.Diagnostics)
@@ -234,7 +234,7 @@ func (r *domains) Read(ctx context.Context, req resource.ReadRequest, resp *reso
 	resp.Diagnostics.Append(resp.State.Set(ctx, state.refreshed(account, present))...)
 }
 
-func (r *domains) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
+func (r *domainsResource) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
 	var state, plan domainsModel
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
@@ -242,7 +242,7 @@ func (r *domains) Update(ctx context.Context, req resource.UpdateRequest, resp *
 	if !ok || resp.Diagnostics.HasError() {
 		return
 	}
-	changes, ok := state.to(plan)
+	changes, ok := state.changesTo(plan)
 	if !ok {
 		resp.Diagnostics.AddAttributeError(path.Root("domains"), "Invalid domain", "A value that became known in this apply is no domain.")
 		return
@@ -251,14 +251,14 @@ func (r *domains) Update(ctx context.Context, req resource.UpdateRequest, resp *
 		return // the next plan starts from what is there
 	}
 	if plan.UnmanagedDomains.IsUnknown() {
-		plan.UnmanagedDomains = setOf(changes.unmanaged)
+		plan.UnmanagedDomains = toSet(changes.unmanaged)
 	}
 	resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account, account)...)
 	resp.Diagnostics.Append(resp.State.Set(ctx, plan)...)
 }
 
 // Delete leaves the account as it is; the plan has said so.
-func (r *domains) Delete(ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse) {
+func (r *domainsResource) Delete(ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse) {
 	var state domainsModel
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
 	if _, ok := r.client.SameAccount(ctx, resp.Private, &resp.Diagnostics); ok {
@@ -266,7 +266,7 @@ func (r *domains) Delete(ctx context.Context, req resource.DeleteRequest, resp *
 	}
 }
 
-func (r *domains) ImportState(ctx context.Context, req resource.ImportStateRequest, resp *resource.ImportStateResponse) {
+func (r *domainsResource) ImportState(ctx context.Context, req resource.ImportStateRequest, resp *resource.ImportStateResponse) {
 	id, account, ok := identity.Imported(ctx, r.client, req, &resp.Diagnostics)
 	if !ok {
 		return
@@ -280,9 +280,9 @@ func (r *domains) ImportState(ctx context.Context, req resource.ImportStateReque
 }
 
 // allow puts domains on the account's list. One that somebody else put there
-// meanwhile is what was wanted.
-func (r *domains) allow(ctx context.Context, names []string, diags *diag.Diagnostics) bool {
-	err := each(ctx, names, func(ctx context.Context, name string) error {
+// meanwhile is what was asked for.
+func (r *domainsResource) allow(ctx context.Context, names []string, diags *diag.Diagnostics) bool {
+	err := forEach(ctx, names, func(ctx context.Context, name string) error {
 		if _, err := allow(ctx, r.client, name); err != nil && client.Code(err) != api.ErrorCodeAlreadyExists {
 			return err
 		}
@@ -294,8 +294,8 @@ func (r *domains) allow(ctx context.Context, names []string, diags *diag.Diagnos
 	return err == nil
 }
 
-func (r *domains) end(ctx context.Context, names []string, diags *diag.Diagnostics) bool {
-	err := each(ctx, names, func(ctx context.Context, name string) error { return end(ctx, r.client, name) })
+func (r *domainsResource) end(ctx context.Context, names []string, diags *diag.Diagnostics) bool {
+	err := forEach(ctx, names, func(ctx context.Context, name string) error { return end(ctx, r.client, name) })
 	if err != nil {
 		diags.Append(r.client.Diagnose("remove sign-up domains", err))
 	}
@@ -303,7 +303,7 @@ func (r *domains) end(ctx context.Context, names []string, diags *diag.Diagnosti
 }
 
 // undo takes back a creation that failed, though Terraform may be on its way out.
-func (r *domains) undo(ctx context.Context, names []string, diags *diag.Diagnostics) {
+func (r *domainsResource) undo(ctx context.Context, names []string, diags *diag.Diagnostics) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	if !r.end(ctx, names, diags) {

@@ -33,10 +33,10 @@ const (
 	domainKind  = "scimbridge_signup_domain"
 )
 
-// foretell warns of what is allowed already. That is no error: it may be
+// warnExisting warns of what is allowed already. That is no error: it may be
 // another resource's that is destroyed in this run, and Terraform plans in any
 // order.
-func (r *domain) foretell(ctx context.Context, name string, adopts bool, diags *diag.Diagnostics) {
+func (r *domainResource) warnExisting(ctx context.Context, name string, adopts bool, diags *diag.Diagnostics) {
 	if !r.client.Known() || r.client.Applying() {
 		return
 	}
@@ -56,7 +56,7 @@ func (r *domain) foretell(ctx context.Context, name string, adopts bool, diags *
 }
 
 // exists is the error for a domain that is allowed already.
-func (r *domain) exists(ctx context.Context, name string) string {
+func (r *domainResource) exists(ctx context.Context, name string) string {
 	one := fmt.Sprintf("%q is on the account's list, and not in this state.", name)
 	return client.Once[existing](r.client).Describe(domainKind, name, one, "domains", func() map[string]string { return r.addresses(ctx) }) +
 		"If it is the domain of a resource that has another name now, write a moved block instead: nothing is made or destroyed then. " +
@@ -65,7 +65,7 @@ func (r *domain) exists(ctx context.Context, name string) string {
 
 // addresses are those of the domains in the configuration that are allowed
 // already, by name, as far as the configuration tells.
-func (r *domain) addresses(ctx context.Context) map[string]string {
+func (r *domainResource) addresses(ctx context.Context) map[string]string {
 	allowed, err := r.client.SignupDomains(ctx)
 	if err != nil {
 		return nil

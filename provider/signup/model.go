@@ -17,7 +17,7 @@ type domainModel struct {
 	AdoptExisting types.Bool `tfsdk:"adopt_existing"`
 }
 
-func modelOf(d api.SignupDomain, adopt types.Bool) domainModel {
+func toModel(d api.SignupDomain, adopt types.Bool) domainModel {
 	return domainModel{ID: types.StringValue(d.Domain), Domain: attr.NewDomain(d.Domain), AdoptExisting: types.BoolValue(adopt.ValueBool())}
 }
 
@@ -42,10 +42,10 @@ func (m domainsModel) refreshed(account string, allowed []string) domainsModel {
 	if m.OnUnmanaged.IsNull() { // just imported
 		m.OnUnmanaged = types.StringValue(remove)
 	}
-	spelling, _ := attr.DomainsByName(m.Domains)
+	spelled, _ := attr.DomainsByName(m.Domains)
 	var domains, unmanaged []string
 	for _, name := range allowed {
-		text, known := spelling[name]
+		text, known := spelled[name]
 		switch {
 		case known:
 			domains = append(domains, text)
@@ -55,7 +55,7 @@ func (m domainsModel) refreshed(account string, allowed []string) domainsModel {
 			domains = append(domains, name)
 		}
 	}
-	m.Domains, m.UnmanagedDomains = setOf(domains), setOf(unmanaged)
+	m.Domains, m.UnmanagedDomains = toSet(domains), toSet(unmanaged)
 	return m
 }
 
@@ -66,15 +66,16 @@ type change struct {
 	unmanaged  []string // what is left on the list and reported
 }
 
-// to says what makes the state what is planned; not known while a domain is not.
+// changesTo is what makes the state what is planned; not known while a domain is
+// not.
 //
 // Turning "remove" into "report" removes nothing: what is not listed any more
 // is what is to be reported.
-func (m domainsModel) to(plan domainsModel) (c change, known bool) {
-	wanted, known := attr.DomainsByName(plan.Domains)
+func (m domainsModel) changesTo(plan domainsModel) (c change, known bool) {
+	desired, known := attr.DomainsByName(plan.Domains)
 	own, _ := attr.DomainsByName(m.Domains)
 	foreign, _ := attr.DomainsByName(m.UnmanagedDomains)
-	for name := range wanted {
+	for name := range desired {
 		if own[name] == "" && foreign[name] == "" {
 			c.allow = append(c.allow, name)
 		}
@@ -83,7 +84,7 @@ func (m domainsModel) to(plan domainsModel) (c change, known bool) {
 	wasReported := m.OnUnmanaged.ValueString() == report
 	for name := range own {
 		switch {
-		case wanted[name] != "":
+		case desired[name] != "":
 		case isReported && !wasReported:
 			c.unmanaged = append(c.unmanaged, name)
 		default:
@@ -92,7 +93,7 @@ func (m domainsModel) to(plan domainsModel) (c change, known bool) {
 	}
 	for name := range foreign {
 		switch {
-		case wanted[name] != "":
+		case desired[name] != "":
 		case isReported:
 			c.unmanaged = append(c.unmanaged, name)
 		default:
@@ -111,11 +112,11 @@ func (m domainsModel) foreign(allowed []string) []string {
 	if m.OnUnmanaged.ValueString() != report {
 		return allowed
 	}
-	wanted, _ := attr.DomainsByName(m.Domains)
-	return slices.DeleteFunc(slices.Clone(allowed), func(name string) bool { return wanted[name] == "" })
+	desired, _ := attr.DomainsByName(m.Domains)
+	return slices.DeleteFunc(slices.Clone(allowed), func(name string) bool { return desired[name] == "" })
 }
 
-func setOf(names []string) attr.Domains { return attr.DomainsType().Of(names) }
+func toSet(names []string) attr.Domains { return attr.DomainsType().Of(names) }
 
 // importWhole is what to paste when domains are allowed already.
 func importWhole(account string) string {

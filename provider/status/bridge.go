@@ -24,16 +24,20 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/client"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/source"
 )
 
 const maxAnswer = 1 << 20
 
-type bridge struct{ client *client.Client }
-
-var _ datasource.DataSourceWithConfigure = (*bridge)(nil)
+// A reader asks a bridge, and the account about it.
+type reader struct{ client *client.Client }
 
 // NewBridge is the data source scimbridge_bridge_status.
-func NewBridge() datasource.DataSource { return &bridge{} }
+func NewBridge() datasource.DataSource {
+	return source.New(source.DataSource[bridgeModel]{
+		TypeName: "scimbridge_bridge_status", Schema: bridgeSchema, Read: readBridge,
+	})
+}
 
 type bridgeModel struct {
 	URL         types.String  `tfsdk:"url"`
@@ -62,16 +66,8 @@ type refusalModel struct {
 	Instance types.String `tfsdk:"instance"`
 }
 
-func (d *bridge) Metadata(_ context.Context, _ datasource.MetadataRequest, resp *datasource.MetadataResponse) {
-	resp.TypeName = "scimbridge_bridge_status"
-}
-
-func (d *bridge) Configure(_ context.Context, req datasource.ConfigureRequest, resp *datasource.ConfigureResponse) {
-	d.client = client.Of(req.ProviderData, &resp.Diagnostics)
-}
-
-func (d *bridge) Schema(_ context.Context, _ datasource.SchemaRequest, resp *datasource.SchemaResponse) {
-	resp.Schema = schema.Schema{
+func bridgeSchema() schema.Schema {
+	return schema.Schema{
 		MarkdownDescription: "The state of a bridge, as seen from the machine that runs Terraform; use it in `check` blocks.\n\n" +
 			"A bridge that does not answer is not an error: its `state` is `unreachable`, so that a plan that repairs it does not fail.",
 		Attributes: map[string]schema.Attribute{
@@ -109,47 +105,41 @@ func (d *bridge) Schema(_ context.Context, _ datasource.SchemaRequest, resp *dat
 	}
 }
 
-func (d *bridge) Read(ctx context.Context, req datasource.ReadRequest, resp *datasource.ReadResponse) {
-	var m bridgeModel
-	resp.Diagnostics.Append(req.Config.Get(ctx, &m)...)
-	if resp.Diagnostics.HasError() {
-		return
-	}
+func readBridge(ctx context.Context, c *client.Client, m *bridgeModel, diags *diag.Diagnostics) {
 	base, err := url.Parse(m.URL.ValueString())
 	if err != nil || base.Host == "" || base.Scheme != "https" && base.Scheme != "http" {
-		resp.Diagnostics.AddAttributeError(path.Root("url"), "Invalid URL", "It must look like https://scim.example.com.")
+		diags.AddAttributeError(path.Root("url"), "Invalid URL", "It must look like https://scim.example.com.")
 		return
 	}
 	m.Revision, m.Source, m.Reason = types.StringNull(), types.StringNull(), types.StringNull()
 	m.Problems = types.ListNull(types.StringType)
 
+	d := reader{c}
 	var seen answer
 	if err := d.get(ctx, base.JoinPath("ready"), "", &seen); err != nil {
 		m.State, m.Reason = types.StringValue("unreachable"), types.StringValue(err.Error())
-		d.askAccount(ctx, nil, &m, &resp.Diagnostics)
-		resp.Diagnostics.Append(resp.State.Set(ctx, m)...)
+		d.askAccount(ctx, nil, m, diags)
 		return
 	}
 	codes := []string(nil)
-	if token := d.client.MonitoringToken; token != "" {
+	if token := c.MonitoringToken; token != "" {
 		if err := d.get(ctx, base.JoinPath("health"), token, &seen); err != nil {
-			resp.Diagnostics.AddWarning("Cannot read the bridge's health", fmt.Sprintf(
+			diags.AddWarning("Cannot read the bridge's health", fmt.Sprintf(
 				"%v. The provider's monitoring_token must be the one that the bridge was started with.", err))
 		} else {
 			m.Source, codes = types.StringValue("bridge"), seen.codes()
 			m.Overlap = fromOverlap(seen.Overlap)
 		}
 	}
-	if told := d.askAccount(ctx, &seen.Revision, &m, &resp.Diagnostics); told != nil && m.Source.IsNull() {
+	if told := d.askAccount(ctx, &seen.Revision, m, diags); told != nil && m.Source.IsNull() {
 		m.Source, codes = types.StringValue("account"), told.Problems
 	}
 	m.State, m.Revision = types.StringValue(seen.State), types.StringValue(seen.Revision)
 	if !m.Source.IsNull() {
 		problems, diags := types.ListValueFrom(ctx, types.StringType, codes)
-		resp.Diagnostics.Append(diags...)
+		diags.Append(diags...)
 		m.Problems = problems
 	}
-	resp.Diagnostics.Append(resp.State.Set(ctx, m)...)
 }
 
 // answer is what /ready and /health have in common, and the latter's problems.
@@ -180,7 +170,7 @@ func (h answer) codes() []string {
 }
 
 // get reads a status document. 503 is an answer too: it has the same form.
-func (d *bridge) get(ctx context.Context, from *url.URL, token string, to *answer) error {
+func (d reader) get(ctx context.Context, from *url.URL, token string, to *answer) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, from.String(), nil)
 	if err != nil {
 		return err
@@ -212,7 +202,7 @@ func (d *bridge) get(ctx context.Context, from *url.URL, token string, to *answe
 // askAccount adds what the account knows: of the bridge with that revision,
 // which it returns; of any bridge if it knows none, or the revision is not
 // known. An account that is away stops no plan here either.
-func (d *bridge) askAccount(ctx context.Context, revision *string, m *bridgeModel, diags *diag.Diagnostics) (told *api.Bridge) {
+func (d reader) askAccount(ctx context.Context, revision *string, m *bridgeModel, diags *diag.Diagnostics) (told *api.Bridge) {
 	m.LastContact = types.StringNull()
 	if !d.client.Known() {
 		return nil
@@ -258,7 +248,7 @@ func fromRefusal(r *api.Refusal) *refusalModel {
 
 // toldToAccount is the bridge that last told the account it runs the revision;
 // nil when none did. The list begins with the newest contact.
-func (d *bridge) toldToAccount(ctx context.Context, revision string) (*api.Bridge, error) {
+func (d reader) toldToAccount(ctx context.Context, revision string) (*api.Bridge, error) {
 	page, err := client.Call[api.BridgePage](d.client.API.ListBridges(ctx, nil))
 	if err != nil {
 		return nil, err
