@@ -55,7 +55,7 @@ func play(t *testing.T, list []simulate.Scenario) {
 					Authorize: func(r *http.Request) { r.Header.Set("Authorization", token) },
 				}
 				for _, o := range player.Play(t.Context(), scenario, true) {
-					switch o.Verdict {
+					switch o.Result {
 					case simulate.Right:
 					case simulate.Differs:
 						t.Logf("soft: %s %s: %s", o.Step, o.Request, o.Problem)

@@ -156,7 +156,7 @@ func TestAReportListsTheFirstFaultsAndCountsTheRest(t *testing.T) {
 	t.Parallel()
 	var r Report
 	for range 1000 {
-		r.add(Outcome{Phase: "p", Verdict: Wrong, Problem: "broken"})
+		r.add(Outcome{Phase: "p", Result: Wrong, Problem: "broken"})
 		r.add(Outcome{Phase: "q"})
 	}
 	var b strings.Builder

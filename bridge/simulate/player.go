@@ -32,13 +32,13 @@ type Player struct {
 	Random io.Reader
 }
 
-// A Verdict is what became of a step.
-type Verdict int
+// A Result is what became of a step.
+type Result int
 
-// The verdicts.
+// The results.
 const (
-	Right   Verdict = iota
-	Differs         // not as a soft step would like it
+	Right   Result = iota
+	Differs        // not as a soft step would like it
 	Wrong
 	Skipped // needs a value that a wrong step did not save
 )
@@ -49,7 +49,7 @@ type Outcome struct {
 	Step    string // id, empty for generated steps
 	Request string // method and path
 	Took    time.Duration
-	Verdict Verdict
+	Result  Result
 	Problem string // what was wrong; empty if Right
 }
 
@@ -66,7 +66,7 @@ func (p *Player) Play(ctx context.Context, s Scenario, clean bool) []Outcome {
 		step, missing := vars.fill(step)
 		if missing != "" {
 			outcomes = append(outcomes, Outcome{Phase: s.ID, Step: step.ID, Request: step.Method + " " + step.Path,
-				Verdict: Skipped, Problem: "needs {{" + missing + "}}, which no earlier answer gave"})
+				Result: Skipped, Problem: "needs {{" + missing + "}}, which no earlier answer gave"})
 			continue
 		}
 		step.Headers = merge(s.Headers, step.Headers)
@@ -79,7 +79,7 @@ func (p *Player) Play(ctx context.Context, s Scenario, clean bool) []Outcome {
 		if path := created(step, answer); path != "" {
 			made = append(made, path)
 		}
-		if step.Method == http.MethodDelete && outcome.Verdict == Right {
+		if step.Method == http.MethodDelete && outcome.Result == Right {
 			made = slices.DeleteFunc(made, func(path string) bool { return path == step.Path })
 		}
 		outcomes = append(outcomes, outcome)
@@ -145,7 +145,7 @@ func (p *Player) do(ctx context.Context, phase string, s Step) (answer any, o Ou
 	status, body, took, err := p.send(ctx, s)
 	o.Took = took
 	if err != nil {
-		o.Verdict, o.Problem = Wrong, err.Error()
+		o.Result, o.Problem = Wrong, err.Error()
 		return nil, o
 	}
 	_ = json.Unmarshal(body, &answer) // not JSON: every check then finds nothing
@@ -164,9 +164,9 @@ func (p *Player) do(ctx context.Context, phase string, s Step) (answer any, o Ou
 		}
 	}
 	if len(faults) > 0 {
-		o.Verdict, o.Problem = Wrong, shorten(strings.Join(faults, "; "))
+		o.Result, o.Problem = Wrong, shorten(strings.Join(faults, "; "))
 		if s.Soft {
-			o.Verdict = Differs
+			o.Result = Differs
 		}
 	}
 	return answer, o

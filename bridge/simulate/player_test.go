@@ -155,8 +155,8 @@ func TestPlayFillsInSavesAndTidies(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, o := range p.Play(t.Context(), s, true) {
-		if o.Verdict != Right {
-			t.Errorf("%s %s is %s: %s", o.Phase, o.Request, o.Verdict, o.Problem)
+		if o.Result != Right {
+			t.Errorf("%s %s is %s: %s", o.Phase, o.Request, o.Result, o.Problem)
 		}
 	}
 	want := []string{
@@ -181,10 +181,10 @@ func TestPlayJudges(t *testing.T) {
 		{ID: "lost", Method: "GET", Path: "/Users/{{u}}", Expect: []int{400}},
 		{ID: "meant", Method: "GET", Path: "/Users", Expect: []int{400}},
 	}}
-	want := []Verdict{Wrong, Differs, Skipped, Right}
+	want := []Result{Wrong, Differs, Skipped, Right}
 	for i, o := range p.Play(t.Context(), s, false) {
-		if o.Verdict != want[i] {
-			t.Errorf("%s is %s (%s), want %s", o.Step, o.Verdict, o.Problem, want[i])
+		if o.Result != want[i] {
+			t.Errorf("%s is %s (%s), want %s", o.Step, o.Result, o.Problem, want[i])
 		}
 		if o.Step == "hard" && !strings.Contains(o.Problem, "no such attribute") {
 			t.Errorf("the server's words are lost: %s", o.Problem)
@@ -202,11 +202,11 @@ func TestPlayWaitsForABusyServer(t *testing.T) {
 		}
 	})
 	s := Scenario{Steps: []Step{{ID: "1", Method: "GET", Path: "/Users", Expect: []int{200}}}}
-	if o := p.Play(t.Context(), s, false)[0]; o.Verdict != Right || calls != 2 {
-		t.Errorf("after %d calls: %s %s", calls, o.Verdict, o.Problem)
+	if o := p.Play(t.Context(), s, false)[0]; o.Result != Right || calls != 2 {
+		t.Errorf("after %d calls: %s %s", calls, o.Result, o.Problem)
 	}
 	calls, p.Patience = 0, 0
-	if o := p.Play(t.Context(), s, false)[0]; o.Verdict != Wrong || calls != 1 {
-		t.Errorf("without patience, after %d calls: %s %s", calls, o.Verdict, o.Problem)
+	if o := p.Play(t.Context(), s, false)[0]; o.Result != Wrong || calls != 1 {
+		t.Errorf("without patience, after %d calls: %s %s", calls, o.Result, o.Problem)
 	}
 }

@@ -34,12 +34,12 @@ func (r *Report) add(o Outcome) {
 		r.phases = append(r.phases, &phase{name: o.Phase})
 	}
 	for _, p := range []*phase{r.phases[i], &r.total} {
-		p.count[o.Verdict]++
+		p.count[o.Result]++
 		if o.Took > 0 {
 			p.took = append(p.took, o.Took)
 		}
 	}
-	if o.Verdict != Right && len(r.faults) < mostFaults {
+	if o.Result != Right && len(r.faults) < mostFaults {
 		r.faults = append(r.faults, o)
 	}
 }
@@ -69,7 +69,7 @@ func (r *Report) WriteTo(out io.Writer) (int64, error) {
 	r.total.row(t, "total")
 	_ = t.Flush() // a strings.Builder takes everything
 	for _, o := range r.faults {
-		fmt.Fprintf(&b, "\n%-7s  %s  %s\n         %s\n", o.Verdict, strings.TrimSpace(o.Phase+" "+o.Step), o.Request, o.Problem)
+		fmt.Fprintf(&b, "\n%-7s  %s  %s\n         %s\n", o.Result, strings.TrimSpace(o.Phase+" "+o.Step), o.Request, o.Problem)
 	}
 	if more := r.total.steps() - r.total.count[Right] - len(r.faults); more > 0 {
 		fmt.Fprintf(&b, "\nand %d more\n", more)
@@ -91,6 +91,6 @@ func milliseconds(d time.Duration) string {
 	return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond))
 }
 
-func (v Verdict) String() string {
-	return [...]string{"right", "differs", "wrong", "skipped"}[v]
+func (r Result) String() string {
+	return [...]string{"right", "differs", "wrong", "skipped"}[r]
 }

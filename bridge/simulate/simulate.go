@@ -161,7 +161,7 @@ func (r *run) ask(ctx context.Context, phase string, steps ...Step) (answer any,
 			return nil, false
 		}
 		r.add(o)
-		if o.Verdict == Wrong {
+		if o.Result == Wrong {
 			return answer, false
 		}
 	}
@@ -172,7 +172,7 @@ func (r *run) ask(ctx context.Context, phase string, steps ...Step) (answer any,
 func (r *run) say(phase, what, problem string) {
 	o := Outcome{Phase: phase, Request: what}
 	if problem != "" {
-		o.Verdict, o.Problem = Wrong, problem
+		o.Result, o.Problem = Wrong, problem
 	}
 	r.add(o)
 }

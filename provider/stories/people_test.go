@@ -129,7 +129,7 @@ func TestRecordedTrafficArrivesInTheAccountAndSurvivesAKill(t *testing.T) {
 	for _, scenario := range simulate.Exchanges() {
 		for _, o := range player.Play(t.Context(), scenario, false) {
 			played++
-			if o.Verdict == simulate.Wrong || o.Verdict == simulate.Skipped {
+			if o.Result == simulate.Wrong || o.Result == simulate.Skipped {
 				t.Errorf("%s %s %s: %s", o.Phase, o.Step, o.Request, o.Problem)
 			}
 		}

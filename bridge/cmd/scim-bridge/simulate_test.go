@@ -178,7 +178,7 @@ func TestFurtherExchangesAtARealBridge(t *testing.T) {
 	}
 	for _, scenario := range scenarios {
 		for _, o := range player.Play(t.Context(), scenario, true) {
-			if o.Verdict != simulate.Right && o.Verdict != simulate.Differs {
+			if o.Result != simulate.Right && o.Result != simulate.Differs {
 				t.Errorf("%s %s %s: %s", o.Phase, o.Step, o.Request, o.Problem)
 			}
 		}
