@@ -44,7 +44,8 @@ func openLog(r io.Reader) (io.Reader, error) {
 				continue
 			}
 			if p.open == nil || depth > 0 { // a log is not packed twice by mistake
-				return nil, fmt.Errorf("the log is packed: unpack it first (%s | scim-bridge diagnose)", cmp.Or(p.unpack, "gzip -dc FILE"))
+				return nil, fmt.Errorf("the log is packed: unpack it first (%s | scim-bridge diagnose)",
+					cmp.Or(p.unpack, "gzip -dc FILE"))
 			}
 			if r, err = p.open(r); err != nil {
 				return nil, fmt.Errorf("unpacking the log: %w", err)

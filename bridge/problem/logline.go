@@ -23,7 +23,8 @@ type line struct {
 // isOurs reports whether this project's bridge wrote the line: by its logger's
 // name, or by the code that only it writes.
 func (l line) isOurs() bool {
-	return knows(Code(l.keys[LogKey])) || ourLogger.MatchString(l.message) || ourModule.MatchString(first(l.keys, "@module", "logger"))
+	return knows(Code(l.keys[LogKey])) || ourLogger.MatchString(l.message) ||
+		ourModule.MatchString(first(l.keys, "@module", "logger"))
 }
 
 var (
@@ -144,7 +145,8 @@ func behindPrefix(s string) (inner string, ok bool) {
 // unwrapJSON returns the line that a container's log carries: Docker's
 // json-file, journalctl -o json, and what cloud providers export.
 func unwrapJSON(members map[string]any) (inner string, ok bool) {
-	for _, key := range []string{"log", "Log", "MESSAGE", "textPayload", "jsonPayload", "log_message", "LogEntry", "LogMessage", "_raw"} {
+	for _, key := range []string{"log", "Log", "MESSAGE", "textPayload", "jsonPayload", "log_message", "LogEntry",
+		"LogMessage", "_raw"} {
 		switch v := members[key].(type) {
 		case string:
 			return v, true
@@ -164,7 +166,8 @@ func unwrapJSON(members map[string]any) (inner string, ok bool) {
 		}
 	}
 	// An exporter's message may be a whole line, in JSON or not.
-	if text, isText := members["message"].(string); isText && (strings.HasPrefix(text, "{") || strings.Contains(text, "[LOG]")) {
+	if text, isText := members["message"].(string); isText &&
+		(strings.HasPrefix(text, "{") || strings.Contains(text, "[LOG]")) {
 		return text, true
 	}
 	return "", false
@@ -246,7 +249,8 @@ func parsePairs(s string) map[string]string {
 // timeOf returns the time of a JSON line: a text, or seconds, milliseconds,
 // microseconds or nanoseconds since 1970, told apart by their size.
 func timeOf(members map[string]any) time.Time {
-	for _, key := range []string{"@timestamp", "timestamp", "time", "ts", "TimeStamp", "TimeGenerated", "__REALTIME_TIMESTAMP"} {
+	for _, key := range []string{"@timestamp", "timestamp", "time", "ts", "TimeStamp", "TimeGenerated",
+		"__REALTIME_TIMESTAMP"} {
 		switch v := members[key].(type) {
 		case string:
 			if t := parseTime(v); !t.IsZero() {
@@ -291,7 +295,8 @@ var slashed = regexp.MustCompile(`\d{4}/\d\d/\d\d \d\d:\d\d:\d\d`)
 
 // parseTime reads hclog's time, RFC 3339 and Go's log; the zero time stands for others.
 func parseTime(s string) time.Time {
-	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.000Z0700", "2006-01-02T15:04:05Z0700", "2006/01/02 15:04:05"} {
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.000Z0700", "2006-01-02T15:04:05Z0700",
+		"2006/01/02 15:04:05"} {
 		if t, err := time.Parse(layout, s); err == nil {
 			return t
 		}

@@ -69,28 +69,29 @@ type Facts map[string]string
 
 // The facts that the catalogue's texts use.
 const (
-	FactAddress   = "address"       // IP address of the bridge as the account saw it
-	FactAnswered  = "answered"      // what answers in the account's place
-	FactRefused   = "refused"       // what the account answers, if it is an error of its own
-	FactAnonymous = "anonymous_ips" // kinds of anonymous IPs, joined by a comma, that the rule names and the address has
-	FactContinent = "continent"     // that the firewall rule names and the address is in
-	FactCount     = "count"         // how often, or how many
-	FactCountry   = "country"       // that the firewall rule names and the address is in
-	FactDatabase  = "database"      // the account's, as --database of the commands on its machine takes it
-	FactDataDir   = "data_dir"      // of the bridge
-	FactDomain    = "domain"        // host name of an e-mail address or of a certificate
-	FactEmail     = "email"         // an e-mail address
-	FactExpires   = "expires"       // RFC 3339
-	FactForeign   = "foreign"       // token_rejected: "true" if the IdP's own requests are accepted meanwhile
-	FactGroup     = "group"         // a group, or several in one text
-	FactIDs       = "ids"           // quoted, the first of them
-	FactInstance  = "instance"      // a bridge instance
-	FactNetworks  = "networks"      // of clients, each with how often
-	FactPeople    = "people"        // SCIM ids, the first of them, joined by a comma
-	FactPrevious  = "previous"      // token_rejected: "true" if it was the previous pair's token
-	FactReason    = "reason"        // what the other side said
-	FactRuleID    = "rule_id"       // firewall rule; missing if the default action decided
-	FactSetting   = "setting"       // session_unreadable: the setting that holds something else
+	FactAddress  = "address"  // IP address of the bridge as the account saw it
+	FactAnswered = "answered" // what answers in the account's place
+	FactRefused  = "refused"  // what the account answers, if it is an error of its own
+	// kinds of anonymous IPs, joined by a comma, that the rule names and the address has
+	FactAnonymous = "anonymous_ips"
+	FactContinent = "continent" // that the firewall rule names and the address is in
+	FactCount     = "count"     // how often, or how many
+	FactCountry   = "country"   // that the firewall rule names and the address is in
+	FactDatabase  = "database"  // the account's, as --database of the commands on its machine takes it
+	FactDataDir   = "data_dir"  // of the bridge
+	FactDomain    = "domain"    // host name of an e-mail address or of a certificate
+	FactEmail     = "email"     // an e-mail address
+	FactExpires   = "expires"   // RFC 3339
+	FactForeign   = "foreign"   // token_rejected: "true" if the IdP's own requests are accepted meanwhile
+	FactGroup     = "group"     // a group, or several in one text
+	FactIDs       = "ids"       // quoted, the first of them
+	FactInstance  = "instance"  // a bridge instance
+	FactNetworks  = "networks"  // of clients, each with how often
+	FactPeople    = "people"    // SCIM ids, the first of them, joined by a comma
+	FactPrevious  = "previous"  // token_rejected: "true" if it was the previous pair's token
+	FactReason    = "reason"    // what the other side said
+	FactRuleID    = "rule_id"   // firewall rule; missing if the default action decided
+	FactSetting   = "setting"   // session_unreadable: the setting that holds something else
 	FactURL       = "url"
 	FactUserName  = "user_name"
 

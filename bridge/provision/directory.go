@@ -23,7 +23,8 @@ func (d Directory) CreatePerson(ctx context.Context, in bridge.PersonInput) (bri
 }
 
 // ReplacePerson chooses the sign-in address, unless the caller did, and replaces.
-func (d Directory) ReplacePerson(ctx context.Context, id string, in bridge.PersonInput, ifMatch string) (bridge.Person, error) {
+func (d Directory) ReplacePerson(ctx context.Context, id string, in bridge.PersonInput,
+	ifMatch string) (bridge.Person, error) {
 	return d.notice(d.Directory.ReplacePerson(ctx, id, withAddress(in), ifMatch))
 }
 

@@ -147,7 +147,8 @@ func (w *Watcher) logNews(before, now []problem.Problem) {
 		w.Log.Warn(strings.ToLower(p.Title[:1])+p.Title[1:], fields...)
 	}
 	if more := logged - mostLogged; more > 0 {
-		w.Log.Warn("more people wait for something that an operator must do; the status page lists them", "more_problems", more)
+		w.Log.Warn("more people wait for something that an operator must do; the status page lists them",
+			"more_problems", more)
 	}
 	for i, p := range without(before, now) {
 		if i == mostLogged {
@@ -162,7 +163,8 @@ func (w *Watcher) logNews(before, now []problem.Problem) {
 func without(a, b []problem.Problem) []problem.Problem {
 	type cause struct{ code, domain, email, reason string }
 	causeOf := func(p problem.Problem) cause {
-		return cause{string(p.Code), p.Details[problem.FactDomain], p.Details[problem.FactEmail], p.Details[problem.FactReason]}
+		return cause{string(p.Code), p.Details[problem.FactDomain], p.Details[problem.FactEmail],
+			p.Details[problem.FactReason]}
 	}
 	known := make(map[cause]bool, len(b))
 	for _, p := range b {

@@ -106,7 +106,8 @@ func parseBulk(body map[string]any) (*bulk, error) {
 		return nil, syntaxFault(`a bulk request needs "Operations", a list of at least one operation`)
 	}
 	if len(list) > maxBulkOperations {
-		return nil, &refusal{Status: http.StatusRequestEntityTooLarge, Detail: fmt.Sprintf("the bulk request has %d operations; send at most %d at once", len(list), maxBulkOperations)}
+		return nil, &refusal{Status: http.StatusRequestEntityTooLarge, Detail: fmt.Sprintf("the bulk request has %d "+
+			"operations; send at most %d at once", len(list), maxBulkOperations)}
 	}
 	for i, element := range list {
 		op, err := parseBulkOperation(element)
@@ -115,7 +116,8 @@ func parseBulk(body map[string]any) (*bulk, error) {
 		}
 		if op.id != "" {
 			if b.makers[op.id] != nil {
-				return nil, schema.Errorf(schema.InvalidSyntax, "operation %d: bulkId %q is used twice", i+1, truncate(op.id))
+				return nil, schema.Errorf(schema.InvalidSyntax, "operation %d: bulkId %q is used twice", i+1,
+					truncate(op.id))
 			}
 			b.makers[op.id] = op
 		}
@@ -201,7 +203,8 @@ func (b *bulk) run() {
 		for _, op := range pending {
 			if b.failOn > 0 && failures >= b.failOn || b.r.Context().Err() != nil {
 				for _, op := range open {
-					op.result = b.failure(op, &refusal{Status: http.StatusConflict, Detail: "the resource was made, but not what it refers to; it lacks its references"})
+					op.result = b.failure(op, &refusal{Status: http.StatusConflict, Detail: "the resource was made, " +
+						"but not what it refers to; it lacks its references"})
 				}
 				return
 			}
@@ -219,7 +222,8 @@ func (b *bulk) run() {
 		}
 		if len(waiting) == len(pending) && !slices.ContainsFunc(waiting, b.separate) {
 			for _, op := range waiting {
-				op.result = b.failure(op, &refusal{Status: http.StatusConflict, Detail: "the operation refers to one that refers to it in turn; make the resources first and join them by PATCH"})
+				op.result = b.failure(op, &refusal{Status: http.StatusConflict, Detail: "the operation refers to one " +
+					"that refers to it in turn; make the resources first and join them by PATCH"})
 			}
 			return
 		}
@@ -276,7 +280,8 @@ func (b *bulk) complete(op *bulkOperation) bool {
 	if missing {
 		return false
 	}
-	addition := &bulkOperation{method: http.MethodPatch, id: op.id, path: strings.Trim(op.path, "/") + "/" + b.made[op.id],
+	addition := &bulkOperation{method: http.MethodPatch, id: op.id,
+		path: strings.Trim(op.path, "/") + "/" + b.made[op.id],
 		data: map[string]any{"Operations": []any{map[string]any{"op": "add", "value": value}}}}
 	result := b.do(addition)
 	if result.failed {
@@ -344,7 +349,8 @@ func (b *bulk) do(op *bulkOperation) *bulkResult {
 	if err := b.dispatch(w, r); err != nil {
 		return b.failure(op, b.toRefusal(r, err))
 	}
-	result := &bulkResult{Method: op.method, BulkID: op.id, Status: strconv.Itoa(w.Status()), Version: w.Header().Get("ETag")}
+	result := &bulkResult{Method: op.method, BulkID: op.id, Status: strconv.Itoa(w.Status()),
+		Version: w.Header().Get("ETag")}
 	result.Location = w.Header().Get("Location")
 	if result.Location == "" {
 		result.Location = b.base + r.URL.EscapedPath()
@@ -367,7 +373,8 @@ func (b *bulk) request(op *bulkOperation, path string, data any) (*http.Request,
 	}
 	r, err := http.NewRequestWithContext(b.r.Context(), op.method, "/"+strings.Trim(path, "/"), bytes.NewReader(body))
 	if err != nil {
-		return nil, &refusal{Status: http.StatusBadRequest, Kind: schema.InvalidValue, Detail: "the path is not properly percent-encoded"}
+		return nil, &refusal{Status: http.StatusBadRequest, Kind: schema.InvalidValue, Detail: "the path is not " +
+			"properly percent-encoded"}
 	}
 	if op.version != "" {
 		r.Header.Set("If-Match", op.version)
@@ -385,7 +392,8 @@ func (b *bulk) dispatch(w http.ResponseWriter, r *http.Request) error {
 	x := &exchange{server: b.server, w: w, r: r, base: b.base, large: true} // whatever it holds is held already
 	if len(segments) == 0 || !strings.EqualFold(segments[0], "Users") && !strings.EqualFold(segments[0], "Groups") ||
 		strings.EqualFold(segments[len(segments)-1], ".search") {
-		return &refusal{Status: http.StatusBadRequest, Detail: "the path of an operation must be that of users or groups"}
+		return &refusal{Status: http.StatusBadRequest, Detail: "the path of an operation must be that of users or " +
+			"groups"}
 	}
 	methods := x.route(segments)
 	if methods == nil {
@@ -401,7 +409,8 @@ func (b *bulk) dispatch(w http.ResponseWriter, r *http.Request) error {
 // failure is the result of an operation that failed. It names the resource,
 // but for a POST, which made none (RFC 7644 section 3.7.3).
 func (b *bulk) failure(op *bulkOperation, e *refusal) *bulkResult {
-	result := &bulkResult{Method: op.method, BulkID: op.id, Status: strconv.Itoa(e.Status), Response: e.body(), failed: true}
+	result := &bulkResult{Method: op.method, BulkID: op.id, Status: strconv.Itoa(e.Status), Response: e.body(),
+		failed: true}
 	if op.method != http.MethodPost {
 		result.Location = b.base + "/" + strings.Trim(op.path, "/")
 	}

@@ -41,7 +41,8 @@ func retryStale(ctx context.Context, ifMatch string, try func() error) error {
 }
 
 func staleError(version string) error {
-	return &refusal{Status: http.StatusPreconditionFailed, Detail: "the resource has changed since; its version is " + version}
+	return &refusal{Status: http.StatusPreconditionFailed,
+		Detail: "the resource has changed since; its version is " + version}
 }
 
 // ifMatch returns the version that a request depends on, or "" for any. Of

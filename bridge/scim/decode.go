@@ -56,7 +56,8 @@ func (x *exchange) decodeObject(limit int64) (map[string]any, error) {
 }
 
 func (x *exchange) readBody(limit int64) ([]byte, error) {
-	tooLarge := &refusal{Status: http.StatusRequestEntityTooLarge, Detail: "the body is larger than " + byteCount(limit)}
+	tooLarge := &refusal{Status: http.StatusRequestEntityTooLarge,
+		Detail: "the body is larger than " + byteCount(limit)}
 	if x.r.ContentLength > limit {
 		x.discardBody()
 		return nil, tooLarge
@@ -171,7 +172,8 @@ func checkAccept(r *http.Request) error {
 			return nil
 		}
 	}
-	return &refusal{Status: http.StatusNotAcceptable, Detail: "answers are application/scim+json; accept that or application/json"}
+	return &refusal{Status: http.StatusNotAcceptable, Detail: "answers are application/scim+json; accept that or " +
+		"application/json"}
 }
 
 func syntaxFault(detail string) error { return schema.Errorf(schema.InvalidSyntax, "%s", detail) }
@@ -191,7 +193,8 @@ func parseObject(body []byte, mostValues int) (map[string]any, error) {
 	case depth > maxDepth:
 		return nil, syntaxFault("the body is nested deeper than " + itoa(maxDepth))
 	case values > mostValues:
-		return nil, &refusal{Status: http.StatusRequestEntityTooLarge, Detail: "the body has more than " + itoa(int64(mostValues)) + " values; send it in parts"}
+		return nil, &refusal{Status: http.StatusRequestEntityTooLarge,
+			Detail: "the body has more than " + itoa(int64(mostValues)) + " values; send it in parts"}
 	}
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.UseNumber()

@@ -92,7 +92,8 @@ func getResourceTypes(x *exchange) error {
 			"schemas": []string{resourceTypeURI}, "id": r.Name, "name": r.Name,
 			"description": r.Description, "endpoint": r.Endpoint, "schema": r.Core.ID,
 			"schemaExtensions": extensions,
-			"meta":             meta{ResourceType: "ResourceType", Location: x.base + "/ResourceTypes/" + url.PathEscape(r.Name)},
+			"meta": meta{ResourceType: "ResourceType",
+				Location: x.base + "/ResourceTypes/" + url.PathEscape(r.Name)},
 		}})
 	}
 	return x.answerDocuments("resource type", documents)

@@ -81,10 +81,12 @@ func toRefusal(err error, log func(cause error) (id string)) *refusal {
 	if e, ok := errors.AsType[*bridge.UnavailableError](err); ok {
 		return unavailable(e.Detail+"; the bridge's status page says what to do. Try again later", retryUnavailable)
 	}
-	if errors.Is(err, bridge.ErrUnavailable) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+	if errors.Is(err, bridge.ErrUnavailable) || errors.Is(err, context.Canceled) ||
+		errors.Is(err, context.DeadlineExceeded) {
 		return unavailable("the account cannot be reached at the moment; try again later", retryUnavailable)
 	}
-	return &refusal{Status: http.StatusInternalServerError, Detail: "internal error; the bridge's log has it under request id " + log(err)}
+	return &refusal{Status: http.StatusInternalServerError, Detail: "internal error; the bridge's log has it under " +
+		"request id " + log(err)}
 }
 
 // scimTypes that are no fault of a resource, a filter or a PATCH.
@@ -114,7 +116,8 @@ func fromDirectory(e *bridge.Error) *refusal {
 	case bridge.TooLarge:
 		return &refusal{Status: http.StatusRequestEntityTooLarge, Detail: e.Detail}
 	case bridge.TooMany:
-		return &refusal{Status: http.StatusTooManyRequests, Detail: e.Detail, RetryAfter: max(e.RetryAfter, time.Second)}
+		return &refusal{Status: http.StatusTooManyRequests, Detail: e.Detail,
+			RetryAfter: max(e.RetryAfter, time.Second)}
 	}
 	return nil
 }

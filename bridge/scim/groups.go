@@ -109,7 +109,8 @@ func patchGroup(x *exchange) error {
 	asked := !projection.Full() || prefers
 	var g bridge.Group
 	err = retryStale(x.r.Context(), ifMatch, func() error {
-		change := bridge.GroupChange{Replace: members.Replace, Add: members.Add, Remove: members.Remove, Instead: members.Instead}
+		change := bridge.GroupChange{Replace: members.Replace, Add: members.Add, Remove: members.Remove,
+			Instead: members.Instead}
 		read := ifMatch
 		if len(others) > 0 {
 			if change.Attributes, read, err = x.applyToGroup(others, ifMatch); err != nil {
@@ -211,10 +212,12 @@ func cutMembers(body map[string]any) (members any, rest map[string]any, err erro
 			continue
 		}
 		if !ids && value != nil {
-			return nil, nil, schema.Errorf(schema.InvalidValue, "%.60q names no member of a whole group: send members as a list", name)
+			return nil, nil, schema.Errorf(schema.InvalidValue, "%.60q names no member of a whole group: send "+
+				"members as a list", name)
 		}
 		if members != nil && value != nil {
-			return nil, nil, schema.Errorf(schema.InvalidValue, "members is given twice, in two spellings; send it once")
+			return nil, nil, schema.Errorf(schema.InvalidValue, "members is given twice, in two spellings; send it "+
+				"once")
 		}
 		if value != nil {
 			members = value

@@ -37,10 +37,11 @@ func newEndpoints() map[string]endpoint {
 			},
 			search: only(http.MethodPost, searchGroups),
 		},
-		"bulk":                  {all: only(http.MethodPost, postBulk)},
-		"me":                    {all: me, one: me},
-		"schemas":               {all: only(http.MethodGet, getSchemas), one: only(http.MethodGet, getSchemas)},
-		"resourcetypes":         {all: only(http.MethodGet, getResourceTypes), one: only(http.MethodGet, getResourceTypes)},
+		"bulk":    {all: only(http.MethodPost, postBulk)},
+		"me":      {all: me, one: me},
+		"schemas": {all: only(http.MethodGet, getSchemas), one: only(http.MethodGet, getSchemas)},
+		"resourcetypes": {all: only(http.MethodGet, getResourceTypes),
+			one: only(http.MethodGet, getResourceTypes)},
 		"serviceproviderconfig": {all: only(http.MethodGet, getServiceProviderConfig)},
 	}
 }
@@ -102,7 +103,8 @@ func (x *exchange) route(segments []string) map[string]handler {
 func unimplemented(detail string) map[string]handler {
 	refuse := func(*exchange) error { return &refusal{Status: http.StatusNotImplemented, Detail: detail} }
 	all := make(map[string]handler)
-	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch,
+		http.MethodDelete} {
 		all[method] = refuse
 	}
 	return all

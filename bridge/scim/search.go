@@ -89,7 +89,8 @@ func (x *exchange) listAllByCursor(p parameters) (listing, error) {
 		}
 		return all, err
 	}
-	return listing{}, &refusal{Status: http.StatusBadRequest, Kind: invalidCursor, Detail: "the cursor is not one of this server's; begin again without it"}
+	return listing{}, &refusal{Status: http.StatusBadRequest, Kind: invalidCursor, Detail: "the cursor is not one of " +
+		"this server's; begin again without it"}
 }
 
 // and is both lists, one behind the other.
@@ -98,16 +99,18 @@ func (l listing) and(more listing) listing {
 }
 
 func (x *exchange) listPeople(p parameters, limit int, offset int64) (listing, error) {
-	return listOf(schema.User, p, limit, offset, func(q bridge.Query, _ schema.Projection) (bridge.Page[bridge.Person], error) {
-		return x.directory.SearchPeople(x.r.Context(), q)
-	}, x.renderPerson)
+	return listOf(schema.User, p, limit, offset,
+		func(q bridge.Query, _ schema.Projection) (bridge.Page[bridge.Person], error) {
+			return x.directory.SearchPeople(x.r.Context(), q)
+		}, x.renderPerson)
 }
 
 func (x *exchange) listGroups(p parameters, limit int, offset int64) (listing, error) {
-	return listOf(schema.Group, p, limit, offset, func(q bridge.Query, projection schema.Projection) (bridge.Page[bridge.Group], error) {
-		q.WithMembers = projection.Shows("members")
-		return x.directory.SearchGroups(x.r.Context(), q)
-	}, x.renderGroup)
+	return listOf(schema.Group, p, limit, offset,
+		func(q bridge.Query, projection schema.Projection) (bridge.Page[bridge.Group], error) {
+			q.WithMembers = projection.Shows("members")
+			return x.directory.SearchGroups(x.r.Context(), q)
+		}, x.renderGroup)
 }
 
 // listOf translates the parameters for one kind of resource, asks, and shows

@@ -138,7 +138,8 @@ func split(u *url.URL) (prefix string, segments []string, err error) {
 func badPath(segments []string) error {
 	for _, segment := range segments {
 		if strings.EqualFold(segment, "Users") || strings.EqualFold(segment, "Groups") {
-			return &refusal{Status: http.StatusBadRequest, Detail: "the path is no SCIM endpoint; the base URL ends in /scim/v2 and is followed by /Users/{id} or /Groups/{id}"}
+			return &refusal{Status: http.StatusBadRequest, Detail: "the path is no SCIM endpoint; the base URL ends " +
+				"in /scim/v2 and is followed by /Users/{id} or /Groups/{id}"}
 		}
 	}
 	return &refusal{Status: http.StatusNotFound, Detail: "there is no such SCIM endpoint"}
@@ -154,7 +155,8 @@ func methodNotAllowed(method string, methods map[string]handler) error {
 	}
 	slices.Sort(allowed)
 	allow := strings.Join(allowed, ", ")
-	return &refusal{Status: http.StatusMethodNotAllowed, Allow: allow, Detail: fmt.Sprintf("%s is not possible here; use %s", truncate(method), allow)}
+	return &refusal{Status: http.StatusMethodNotAllowed, Allow: allow, Detail: fmt.Sprintf("%s is not possible here; "+
+		"use %s", truncate(method), allow)}
 }
 
 // truncate keeps a client's text short enough to quote.

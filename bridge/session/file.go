@@ -20,9 +20,11 @@ func FileError(setting, value string, err error) error {
 	case strings.Trim(value, `"'`) != value:
 		return fmt.Errorf("%s is in quotes: write it without them", setting)
 	case Misplaced(value):
-		return fmt.Errorf("%s holds a secret or some other text: write that into a file that only its owner can read, and name the file", setting)
+		return fmt.Errorf("%s holds a secret or some other text: write that into a file that only its owner can "+
+			"read, and name the file", setting)
 	case !IsPath(value) && errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%s names a file that does not exist; if it holds the secret itself, write that into a file and name the file", setting)
+		return fmt.Errorf("%s names a file that does not exist; if it holds the secret itself, write that into a "+
+			"file and name the file", setting)
 	case !IsPath(value):
 		return fmt.Errorf("%s names a file that cannot be read: %w", setting, durable.Reason(err))
 	case errors.Is(err, fs.ErrNotExist):

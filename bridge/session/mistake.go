@@ -93,11 +93,12 @@ func Mistake(value string) string {
 	case quoted:
 		return "a value in quotes: write it without them"
 	case strings.Contains(value, tokenPrefix):
-		return "a bearer token, and not a session: a session begins with eyJ, and `terraform apply` or the account has it; " +
-			"the token is for the identity provider, and opens the bridge when it is shown to it (`scim-bridge unseal`, --unseal-token-file). " +
-			"If a log or a command line shows the token, make a new one"
+		return "a bearer token, and not a session: a session begins with eyJ, and `terraform apply` or the account " +
+			"has it; the token is for the identity provider, and opens the bridge when it is shown to it " +
+			"(`scim-bridge unseal`, --unseal-token-file). If a log or a command line shows the token, make a new one"
 	case adminShape.MatchString(value):
-		return "a token of the account, and not a session: a session begins with eyJ, and `terraform apply` or the account has it"
+		return "a token of the account, and not a session: a session begins with eyJ, and `terraform apply` or the " +
+			"account has it"
 	case strings.HasPrefix(value, "OP_SESSION=") || strings.HasPrefix(value, "SCIMBRIDGE_SESSION="):
 		return "its own name once more: write the value alone"
 	case strings.HasPrefix(value, "op://") || strings.HasPrefix(value, "${") || strings.HasPrefix(value, "$("):
@@ -109,7 +110,8 @@ func Mistake(value string) string {
 	case strings.HasPrefix(value, "{") || strings.HasPrefix(value, "["):
 		return jsonMistake(value, "JSON")
 	case isJWT(value):
-		return "a signed token (JWT), as the vendor's bearer token is one, and not a session of scim-bridge: make one by `terraform apply`"
+		return "a signed token (JWT), as the vendor's bearer token is one, and not a session of scim-bridge: make " +
+			"one by `terraform apply`"
 	}
 	return encodedMistake(value)
 }
@@ -134,7 +136,8 @@ func encodedMistake(value string) string {
 	case strings.HasPrefix(decoded, "{"):
 		return jsonMistake(decoded, "JSON in base64")
 	case strings.HasPrefix(decoded, tokenPrefix):
-		return "a bearer token in base64, and not a session: a session begins with eyJ, and `terraform apply` or the account has it"
+		return "a bearer token in base64, and not a session: a session begins with eyJ, and `terraform apply` or the " +
+			"account has it"
 	case Mistake(decoded) != "":
 		return "base64 of " + Mistake(decoded)
 	case len(value) >= 64 && !strings.Contains(value, "/"):
@@ -147,12 +150,12 @@ func encodedMistake(value string) string {
 func jsonMistake(text, what string) string {
 	for _, member := range []string{`"verifier"`, `"encCredentials"`, `"deviceUuid"`} {
 		if strings.Contains(text, member) {
-			return "the scimsession of the vendor's own bridge, which only that bridge can open: " +
-				"remove the setting, and let `terraform apply` make a session of the account that this bridge serves"
+			return "the scimsession of the vendor's own bridge, which only that bridge can open: remove the setting, " +
+				"and let `terraform apply` make a session of the account that this bridge serves"
 		}
 	}
-	return what + ", and not a session: a session is one line that begins with eyJ and has five parts with dots between them; " +
-		"the vendor's scimsession is of no use here"
+	return what + ", and not a session: a session is one line that begins with eyJ and has five parts with dots " +
+		"between them; the vendor's scimsession is of no use here"
 }
 
 // isJWT reports whether text is a compact JWS: three parts, the first a JSON
@@ -181,7 +184,8 @@ func fromBase64(text string) (string, bool) {
 	text = strings.Join(strings.Fields(text), "")
 	text = strings.NewReplacer("+", "-", "/", "_").Replace(strings.TrimRight(text, "="))
 	raw, err := base64.RawURLEncoding.DecodeString(text)
-	if err != nil || len(raw) < 16 || bytes.ContainsFunc(raw, func(r rune) bool { return r == '�' || r < ' ' && r != '\n' && r != '\r' && r != '\t' }) {
+	if err != nil || len(raw) < 16 || bytes.ContainsFunc(raw,
+		func(r rune) bool { return r == '�' || r < ' ' && r != '\n' && r != '\r' && r != '\t' }) {
 		return "", false
 	}
 	return string(raw), true

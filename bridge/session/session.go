@@ -222,7 +222,8 @@ func (f File) validate() error {
 		return nil
 	}
 	previous := f.Entries[1].Header
-	if newest.PreviousFingerprint != previous.TokenFingerprint || newest.PreviousEpoch != previous.Epoch || newest.AccountID != previous.AccountID {
+	if newest.PreviousFingerprint != previous.TokenFingerprint || newest.PreviousEpoch != previous.Epoch ||
+		newest.AccountID != previous.AccountID {
 		return unreadable("its two lines do not belong together")
 	}
 	return nil
@@ -298,7 +299,8 @@ func parseHeader(raw []byte) (header, error) {
 		return header{}, unreadable("this is not a session: its typ is %q, not %q", h.Typ, contentType)
 	}
 	if h.Version != version && h.Version != versionEnding {
-		return header{}, unreadable("its version is %d, and this program reads up to %d; update it", h.Version, versionEnding)
+		return header{}, unreadable("its version is %d, and this program reads up to %d; update it", h.Version,
+			versionEnding)
 	}
 	if h.Alg != string(jose.DIRECT) || h.Enc != string(jose.A256GCM) {
 		return header{}, unreadable("it is encrypted with %q and %q; only dir and A256GCM are accepted", h.Alg, h.Enc)
@@ -306,7 +308,8 @@ func parseHeader(raw []byte) (header, error) {
 	if spelling, err := json.Marshal(h); err != nil || !bytes.Equal(spelling, raw) {
 		return header{}, unreadable("its header has members or a spelling that version %d does not have", h.Version)
 	}
-	if (h.Version == versionEnding) != (h.PreviousExpires != 0) || h.PreviousExpires != 0 && h.PreviousFingerprint == "" || h.PreviousExpires < 0 {
+	if (h.Version == versionEnding) != (h.PreviousExpires != 0) || h.PreviousExpires != 0 &&
+		h.PreviousFingerprint == "" || h.PreviousExpires < 0 {
 		return header{}, unreadable("its header says of no previous session when it ends, or of one not")
 	}
 	if h.Account == "" || h.Epoch < 0 || h.PreviousEpoch < 0 {
@@ -342,7 +345,8 @@ func (e Entry) Open(t Token) (Credentials, error) {
 	if err != nil {
 		return Credentials{}, fmt.Errorf("open the session: %w", err)
 	}
-	jwe, err := jose.ParseEncryptedCompact(e.text, []jose.KeyAlgorithm{jose.DIRECT}, []jose.ContentEncryption{jose.A256GCM})
+	jwe, err := jose.ParseEncryptedCompact(e.text, []jose.KeyAlgorithm{jose.DIRECT},
+		[]jose.ContentEncryption{jose.A256GCM})
 	if err != nil {
 		return Credentials{}, unreadable("it is damaged: %v", err)
 	}

@@ -58,7 +58,8 @@ func ParseToken(text string) (Token, error) {
 		return Token{}, fmt.Errorf("%w: it must begin with %s", ErrMalformedToken, tokenPrefix)
 	}
 	if len(text) != tokenTextSize {
-		return Token{}, fmt.Errorf("%w: it has %d characters and must have %d", ErrMalformedToken, len(text), tokenTextSize)
+		return Token{}, fmt.Errorf("%w: it has %d characters and must have %d", ErrMalformedToken, len(text),
+			tokenTextSize)
 	}
 	b, err := decodeBase64(text[len(tokenPrefix):])
 	if err != nil {

@@ -11,7 +11,8 @@ type authentik struct{}
 
 func (authentik) connectionTest(string) []Step {
 	return []Step{
-		get("/ServiceProviderConfig", check(Path{"patch", "supported"}, "eq", true), check(Path{"bulk", "maxOperations"}, "type", "number")),
+		get("/ServiceProviderConfig", check(Path{"patch", "supported"}, "eq", true),
+			check(Path{"bulk", "maxOperations"}, "type", "number")),
 		get("/Users", listed()),
 		get("/Groups", listed()),
 		get("/Groups?startIndex=1", listed()),

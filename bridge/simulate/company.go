@@ -37,7 +37,8 @@ func (r *run) company(ctx context.Context) {
 				size++
 			}
 		}
-		r.ask(ctx, "groups read back", get(at("Groups", ids[i]), check(Path{"displayName"}, "eq", t.name), check(Path{"members"}, "len", float64(size))))
+		r.ask(ctx, "groups read back", get(at("Groups", ids[i]), check(Path{"displayName"}, "eq", t.name),
+			check(Path{"members"}, "len", float64(size))))
 	}
 }
 
@@ -177,7 +178,8 @@ func (r *run) leavers(ctx context.Context, staff []colleague) {
 		}
 		c.active = false
 		// A suspended person is still found.
-		find.Check = append(find.Check, check(Path{"Resources", "0", "id"}, "eq", c.id), check(Path{"Resources", "0", "active"}, "eq", false))
+		find.Check = append(find.Check, check(Path{"Resources", "0", "id"}, "eq", c.id),
+			check(Path{"Resources", "0", "active"}, "eq", false))
 		r.ask(ctx, leave, find)
 		if i == 0 {
 			if _, ok := r.ask(ctx, comeBack, suspends.comeBack(c.id, c.person)); ok {
@@ -192,7 +194,8 @@ func (r *run) readBack(ctx context.Context, staff []colleague) {
 	const phase, size = "people read back", 100
 	seen := make(map[string]any, len(staff)) // id: active
 	for start := 1; ctx.Err() == nil; {
-		page, ok := r.ask(ctx, phase, get(fmt.Sprintf("/Users?startIndex=%d&count=%d", start, size), check(Path{"itemsPerPage"}, "pagelen", nil)))
+		page, ok := r.ask(ctx, phase, get(fmt.Sprintf("/Users?startIndex=%d&count=%d", start, size),
+			check(Path{"itemsPerPage"}, "pagelen", nil)))
 		if !ok {
 			return
 		}

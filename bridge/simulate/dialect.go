@@ -65,7 +65,8 @@ func get(path string, checks ...Check) Step {
 }
 
 func post(path string, body object, checks ...Check) Step {
-	return Step{Method: http.MethodPost, Path: path, Body: encode(body), Expect: []int{http.StatusCreated}, Check: checks}
+	return Step{Method: http.MethodPost, Path: path, Body: encode(body), Expect: []int{http.StatusCreated},
+		Check: checks}
 }
 
 func put(path string, body object, checks ...Check) Step {
@@ -83,7 +84,8 @@ func remove(path string) Step {
 
 // search is a query that travels in the body of a POST (RFC 7644 section 3.4.3).
 func search(kind, filter string, checks ...Check) Step {
-	s := post("/"+kind+"/.search", object{"schemas": []string{searchSchema}, "filter": filter, "startIndex": 1, "count": 100}, checks...)
+	s := post("/"+kind+"/.search", object{"schemas": []string{searchSchema}, "filter": filter, "startIndex": 1,
+		"count": 100}, checks...)
 	s.Expect = []int{http.StatusOK}
 	return s
 }

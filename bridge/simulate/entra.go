@@ -52,7 +52,8 @@ func (e entra) updatePerson(id string, has any, p person) []Step {
 	set("name.familyName", p.family, "name", "familyName")
 	set(enterpriseSchema+":department", p.department, enterpriseSchema, "department")
 	if p.manager != "" {
-		set(enterpriseSchema+":manager", p.manager, enterpriseSchema, "manager", "value") // a bare string, never the complex form
+		// a bare string, never the complex form
+		set(enterpriseSchema+":manager", p.manager, enterpriseSchema, "manager", "value")
 	}
 	if active, _ := (Path{"active"}).in(has); active != p.active {
 		ops = append(ops, object{"op": "Replace", "path": "active", "value": titleCase(p.active)})
@@ -77,7 +78,8 @@ func (entra) findTeam(name string) Step {
 
 func (entra) createTeam(name string) Step {
 	return post("/Groups", object{
-		"schemas":     []string{groupSchema, "http://schemas.microsoft.com/2006/11/ResourceManagement/ADSCIM/2.0/Group"},
+		"schemas": []string{groupSchema,
+			"http://schemas.microsoft.com/2006/11/ResourceManagement/ADSCIM/2.0/Group"},
 		"externalId":  person{userName: name}.guid(),
 		"displayName": name,
 		"meta":        object{"resourceType": "Group"},

@@ -24,7 +24,8 @@ func (j jumpcloud) connectionTest(random string) []Step {
 	gone := get(user)
 	gone.Expect = []int{404}
 	return []Step{
-		get(`/Users?filter=`+eq("userName", test.userName), check(Path{"totalResults"}, "eq", 0.0), check(Path{"Resources"}, "type", "array")),
+		get(`/Users?filter=`+eq("userName", test.userName), check(Path{"totalResults"}, "eq", 0.0),
+			check(Path{"Resources"}, "type", "array")),
 		made,
 		get(user, check(Path{"userName"}, "eq", test.userName)),
 		put(user, j.puts(test), check(Path{"active"}, "eq", true)),
@@ -44,20 +45,23 @@ func (jumpcloud) findPerson(p person) Step {
 }
 
 func (j jumpcloud) createPerson(p person) Step {
-	return post("/Users", j.puts(p), check(Path{"id"}, "set", nil), check(Path{"userName"}, "eq", p.userName), check(Path{"active"}, "eq", true))
+	return post("/Users", j.puts(p), check(Path{"id"}, "set", nil), check(Path{"userName"}, "eq", p.userName),
+		check(Path{"active"}, "eq", true))
 }
 
 // jumpcloudUser fills what is unknown with empty texts and lists.
 func jumpcloudUser(p person) object {
 	return object{
-		"schemas":      []string{userSchema, enterpriseSchema},
-		"userName":     p.userName,
-		"externalId":   p.guid(),
-		"displayName":  p.display(),
-		"title":        p.title,
-		"name":         object{"givenName": p.given, "familyName": p.family, "middleName": "", "formatted": p.display()},
-		"emails":       []object{{"value": p.userName, "type": "work", "primary": true}},
-		"addresses":    []object{{"type": "work", "streetAddress": "", "locality": "", "region": "", "postalCode": "", "country": ""}},
+		"schemas":     []string{userSchema, enterpriseSchema},
+		"userName":    p.userName,
+		"externalId":  p.guid(),
+		"displayName": p.display(),
+		"title":       p.title,
+		"name": object{"givenName": p.given, "familyName": p.family, "middleName": "",
+			"formatted": p.display()},
+		"emails": []object{{"value": p.userName, "type": "work", "primary": true}},
+		"addresses": []object{{"type": "work", "streetAddress": "", "locality": "", "region": "", "postalCode": "",
+			"country": ""}},
 		"phoneNumbers": []object{},
 		"active":       p.active,
 		enterpriseSchema: object{
@@ -71,7 +75,8 @@ func (jumpcloud) findTeam(name string) Step {
 }
 
 func (jumpcloud) createTeam(name string) Step {
-	return post("/Groups", object{"schemas": []string{groupSchema}, "displayName": name, "members": []object{}}, check(Path{"id"}, "set", nil))
+	return post("/Groups", object{"schemas": []string{groupSchema}, "displayName": name, "members": []object{}},
+		check(Path{"id"}, "set", nil))
 }
 
 func (jumpcloud) changeMembers(g group, join, leave []member) []Step {

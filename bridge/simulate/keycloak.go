@@ -68,7 +68,8 @@ func (keycloak) changeMembers(g group, _, _ []member) []Step {
 		"displayName": g.name, "meta": object{"location": "Groups/" + g.id},
 	}
 	if len(g.members) == 0 {
-		return []Step{put(at("Groups", g.id), body, check(Path{"id"}, "eq", g.id), check(Path{"members"}, "empty", nil))}
+		return []Step{put(at("Groups", g.id), body, check(Path{"id"}, "eq", g.id),
+			check(Path{"members"}, "empty", nil))}
 	}
 	list := memberValues(g.members)
 	for i, m := range g.members {

@@ -16,14 +16,16 @@ func (okta) connectionTest(string) []Step {
 	unauthorized.Headers = map[string]string{"Authorization": "non-token"}
 	unauthorized.Expect = []int{http.StatusUnauthorized}
 	return []Step{
-		get("/Users?startIndex=1&count=100", number("totalResults"), number("startIndex"), check(Path{"itemsPerPage"}, "pagelen", nil)),
+		get("/Users?startIndex=1&count=100", number("totalResults"), number("startIndex"),
+			check(Path{"itemsPerPage"}, "pagelen", nil)),
 		get("/Groups?startIndex=1&count=100", number("totalResults")),
 		unauthorized,
 	}
 }
 
 func (okta) findPerson(p person) Step {
-	return get(`/Users?filter=userName eq "`+p.userName+`"&startIndex=1&count=100`, check(Path{"totalResults"}, "type", "number"))
+	return get(`/Users?filter=userName eq "`+p.userName+`"&startIndex=1&count=100`,
+		check(Path{"totalResults"}, "type", "number"))
 }
 
 func (o okta) createPerson(p person) Step {
@@ -63,7 +65,8 @@ func (o okta) updatePerson(id string, has any, p person) []Step {
 	body["name"].(object)["middleName"] = "" // an unset part of a name
 	return []Step{
 		get(at("Users", id), check(Path{"id"}, "eq", id)),
-		put(at("Users", id), body, check(Path{"id"}, "eq", id), check(Path{"title"}, "eq", p.title), check(Path{"active"}, "eq", p.active)),
+		put(at("Users", id), body, check(Path{"id"}, "eq", id), check(Path{"title"}, "eq", p.title),
+			check(Path{"active"}, "eq", p.active)),
 	}
 }
 
@@ -75,7 +78,8 @@ func (okta) setActive(id string, active bool) Step {
 }
 
 func (okta) findTeam(name string) Step {
-	return get(`/Groups?filter=displayName eq "`+name+`"&startIndex=1&count=100`, check(Path{"totalResults"}, "type", "number"))
+	return get(`/Groups?filter=displayName eq "`+name+`"&startIndex=1&count=100`,
+		check(Path{"totalResults"}, "type", "number"))
 }
 
 func (okta) createTeam(name string) Step {

@@ -69,7 +69,8 @@ func (r *Report) WriteTo(out io.Writer) (int64, error) {
 	r.total.row(t, "total")
 	_ = t.Flush() // a strings.Builder takes everything
 	for _, o := range r.faults {
-		fmt.Fprintf(&b, "\n%-7s  %s  %s\n         %s\n", o.Result, strings.TrimSpace(o.Phase+" "+o.Step), o.Request, o.Problem)
+		fmt.Fprintf(&b, "\n%-7s  %s  %s\n         %s\n", o.Result, strings.TrimSpace(o.Phase+" "+o.Step),
+			o.Request, o.Problem)
 	}
 	if more := r.total.steps() - r.total.count[Right] - len(r.faults); more > 0 {
 		fmt.Fprintf(&b, "\nand %d more\n", more)
@@ -84,7 +85,8 @@ func (p *phase) row(out io.Writer, name string) {
 		took := slices.Sorted(slices.Values(p.took))
 		median, slowest = milliseconds(took[len(took)/2]), milliseconds(took[len(took)-1])
 	}
-	fmt.Fprintf(out, "%s\t%d\t%d\t%d\t%d\t%s\t%s\n", name, p.steps(), p.count[Right], p.count[Differs], p.count[Wrong]+p.count[Skipped], median, slowest)
+	fmt.Fprintf(out, "%s\t%d\t%d\t%d\t%d\t%s\t%s\n", name, p.steps(), p.count[Right], p.count[Differs],
+		p.count[Wrong]+p.count[Skipped], median, slowest)
 }
 
 func milliseconds(d time.Duration) string {

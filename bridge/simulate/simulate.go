@@ -49,13 +49,17 @@ type provider struct {
 
 var providers = []provider{
 	{name: "entra", dialect: entra{}},
-	{name: "okta", dialect: okta{}, headers: map[string]string{"User-Agent": "Okta SCIM Client 1.0.0", "Content-Type": "application/scim+json; charset=utf-8"}},
+	{name: "okta", dialect: okta{}, headers: map[string]string{"User-Agent": "Okta SCIM Client 1.0.0",
+		"Content-Type": "application/scim+json; charset=utf-8"}},
 	{name: "onelogin", dialect: onelogin{oneloginUser}, headers: map[string]string{"User-Agent": ""}},
-	{name: "jumpcloud", dialect: jumpcloud{jumpcloudUser}, headers: map[string]string{"Content-Type": "application/json"}},
+	{name: "jumpcloud", dialect: jumpcloud{jumpcloudUser},
+		headers: map[string]string{"Content-Type": "application/json"}},
 	{name: "ping", dialect: ping{pingUser}},
 	{name: "authentik", dialect: authentik{}, createsFirst: true},
-	{name: "google", dialect: google{}, headers: map[string]string{"Content-Type": "application/json", "User-Agent": "Google-Auto-Provisioning"}},
-	{name: "keycloak", dialect: keycloak{}, headers: map[string]string{"Content-Type": "application/scim+json; charset=UTF-8"}, createsFirst: true},
+	{name: "google", dialect: google{},
+		headers: map[string]string{"Content-Type": "application/json", "User-Agent": "Google-Auto-Provisioning"}},
+	{name: "keycloak", dialect: keycloak{}, headers: map[string]string{"Content-Type": "application/scim+json; " +
+		"charset=UTF-8"}, createsFirst: true},
 }
 
 // IdPs returns the names of the providers that can be played.

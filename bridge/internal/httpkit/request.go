@@ -49,7 +49,9 @@ type requestKey struct{}
 
 // Begin gives a request its record. It must be called first, once.
 func Begin(w http.ResponseWriter, r *http.Request, trusted []netip.Prefix) (*http.Request, *Request) {
-	x := &Request{ID: rand.Text(), Client: Client(r, trusted), began: time.Now(), control: http.NewResponseController(w)}
+	x := &Request{
+		ID: rand.Text(), Client: Client(r, trusted), began: time.Now(), control: http.NewResponseController(w),
+	}
 	if r.ContentLength != 0 {
 		// Within the same process there is no connection, and no deadline of it.
 		_ = x.control.SetReadDeadline(x.began.Add(bodyTimeout))

@@ -162,7 +162,8 @@ func located(c Compare, key []string, endpoints ...string) (bridge.Predicate, er
 	case c.Op == "pr" || c.Value == nil:
 		return leaf(key, nil, c)
 	case !isText || c.Op != "eq" && c.Op != "ne":
-		return bridge.Predicate{}, schema.Errorf(schema.InvalidFilter, "%s is an address, compared by eq and ne with a string", c.Path)
+		return bridge.Predicate{}, schema.Errorf(schema.InvalidFilter, "%s is an address, compared by eq and ne with "+
+			"a string", c.Path)
 	}
 	for _, endpoint := range endpoints {
 		if _, id, found := strings.Cut("/"+address, endpoint+"/"); found && id != "" && !strings.Contains(id, "/") {
@@ -178,7 +179,8 @@ func (s resourceScope) elements(e Elements) (bridge.Predicate, error) {
 	t := s.resource.Resolve(e.Path)
 	switch {
 	case t.Sub != "" || t.Name == "":
-		return bridge.Predicate{}, schema.Errorf(schema.InvalidFilter, "%s: a filter in brackets follows a multi-valued attribute", t)
+		return bridge.Predicate{}, schema.Errorf(schema.InvalidFilter, "%s: a filter in brackets follows a "+
+			"multi-valued attribute", t)
 	case t.Attribute != nil && t.Attribute.Dropped() && t.Name != "groups":
 		return bridge.Predicate{}, schema.Errorf(schema.InvalidFilter, "%s cannot be filtered by", t)
 	}
@@ -212,7 +214,8 @@ type elementScope struct{ attribute *schema.Attribute }
 
 func (s elementScope) compare(c Compare) (bridge.Predicate, error) {
 	if c.Path.URI != "" || c.Path.Sub != "" {
-		return bridge.Predicate{}, schema.Errorf(schema.InvalidFilter, "%s: in brackets stand sub-attributes alone", c.Path)
+		return bridge.Predicate{}, schema.Errorf(schema.InvalidFilter,
+			"%s: in brackets stand sub-attributes alone", c.Path)
 	}
 	if s.attribute == nil {
 		return leaf([]string{c.Path.Name}, nil, c)
@@ -243,7 +246,8 @@ func leaf(keys []string, def *schema.Attribute, c Compare) (bridge.Predicate, er
 		// Compared as a whole, a complex value stands for its value: manager eq "x".
 		value := def.Sub("value")
 		if value == nil {
-			return p, schema.Errorf(schema.InvalidFilter, "%s has parts and no value of its own; compare one of its sub-attributes", def.Name)
+			return p, schema.Errorf(schema.InvalidFilter, "%s has parts and no value of its own; compare one of its "+
+				"sub-attributes", def.Name)
 		}
 		p.Path, def = append(p.Path[:len(p.Path):len(p.Path)], value.Name), value
 	}

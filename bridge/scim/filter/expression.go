@@ -74,7 +74,8 @@ func (e Compare) String() string {
 
 // longEscapes writes control characters in the one way that Parse does not
 // take for a backslash and a letter.
-var longEscapes = strings.NewReplacer(`\\`, `\\`, `\b`, `\u0008`, `\f`, `\u000c`, `\n`, `\u000a`, `\r`, `\u000d`, `\t`, `\u0009`)
+var longEscapes = strings.NewReplacer(`\\`, `\\`, `\b`, `\u0008`, `\f`, `\u000c`, `\n`, `\u000a`, `\r`, `\u000d`,
+	`\t`, `\u0009`)
 
 func (e Elements) String() string { return e.Path.String() + "[" + e.Filter.String() + "]" }
 

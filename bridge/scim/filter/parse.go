@@ -254,7 +254,8 @@ func (p *parser) and(depth int) (Expression, error) {
 
 // terms reads terms joined by a word. A term of the same kind in parentheses
 // is spliced in, so that printing and parsing again changes nothing.
-func (p *parser) terms(word string, depth int, read func(int) (Expression, error), join func([]Expression) Expression) (Expression, error) {
+func (p *parser) terms(word string, depth int, read func(int) (Expression, error),
+	join func([]Expression) Expression) (Expression, error) {
 	var terms []Expression
 	for {
 		term, err := read(depth)
@@ -460,7 +461,8 @@ func (p *parser) literal(lines bool) (any, error) {
 // them: WSO2 Identity Server asks for userName Eq bjensen, and so do examples
 // in RFC 9865.
 func (p *parser) isBareWord() bool {
-	return !p.token.quoted && p.token.text != "" && !strings.ContainsAny(p.token.text, "()[]") && !p.isWord("and") && !p.isWord("or")
+	return !p.token.quoted && p.token.text != "" && !strings.ContainsAny(p.token.text, "()[]") && !p.isWord("and") &&
+		!p.isWord("or")
 }
 
 // parseBare returns what words without quotes mean.
@@ -495,7 +497,8 @@ func bareName(text string) (Expression, bool) {
 	words := strings.Fields(name)
 	last := parser{token: token{text: words[len(words)-1]}}
 	operator := func(word string) bool { return slices.Contains(operators, strings.ToLower(word)) }
-	if strings.ContainsAny(name, `"()[]'{`) || otherQuote(name) || !last.isBareWord() || slices.ContainsFunc(words, operator) {
+	if strings.ContainsAny(name, `"()[]'{`) || otherQuote(name) || !last.isBareWord() ||
+		slices.ContainsFunc(words, operator) {
 		return nil, false
 	}
 	return Compare{Path: path, Op: "eq", Value: name}, true

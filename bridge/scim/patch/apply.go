@@ -231,7 +231,8 @@ func unknown(r *schema.Resource, t schema.Target) error {
 // in it is a colon: what is there decides, then whether an object comes.
 func (e *editor) target(path filter.Path, value any) schema.Target {
 	t := e.kind.Resolve(path.Attribute)
-	if t.Extension == "" || t.Attribute != nil || t.Name == "" || path.Filter != nil && t.Sub == "" || e.kind.Extension(t.Extension) != nil {
+	if t.Extension == "" || t.Attribute != nil || t.Name == "" || path.Filter != nil && t.Sub == "" ||
+		e.kind.Extension(t.Extension) != nil {
 		return t
 	}
 	uri := t.Extension + ":" + t.Name
@@ -317,7 +318,8 @@ func edit(container map[string]any, t schema.Target, f filter.Expression, op Ope
 	case multiValued:
 		return editList(container, t, f, op)
 	case f != nil:
-		return schema.Errorf(schema.InvalidPath, "%s has one value; a filter in brackets follows a multi-valued attribute", t.Name)
+		return schema.Errorf(schema.InvalidPath, "%s has one value; a filter in brackets follows a multi-valued "+
+			"attribute", t.Name)
 	case t.Sub != "":
 		return editPart(container, t, op)
 	}

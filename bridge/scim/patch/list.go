@@ -165,7 +165,8 @@ func editSelected(list []any, t schema.Target, f filter.Expression, op Operation
 	case len(hits) == 0:
 		created, ok := filter.Implied(p)
 		if !ok {
-			return nil, schema.Errorf(schema.NoTarget, "no element of %s fulfils %s, and the filter does not say how to make one", t.Name, f)
+			return nil, schema.Errorf(schema.NoTarget, "no element of %s fulfils %s, and the filter does not say how "+
+				"to make one", t.Name, f)
 		}
 		// Entra ID fills an element that is not there yet part by part; the
 		// RFC would have noTarget for replace.
@@ -188,7 +189,8 @@ func editElements(list []any, hits []int, t schema.Target, p bridge.Predicate, o
 		return nil, err
 	}
 	if len(given) != 1 {
-		return nil, schema.Errorf(schema.InvalidValue, "the value for the selected elements of %s must be one element", t.Name)
+		return nil, schema.Errorf(schema.InvalidValue,
+			"the value for the selected elements of %s must be one element", t.Name)
 	}
 	parts, ok := given[0].(map[string]any)
 	if !ok {

@@ -101,7 +101,8 @@ func (s *splitter) takeObject(op Operation) error {
 	lone, ok := loneMembers(op)
 	switch {
 	case ok:
-		return s.takeMembers(filter.Path{Attribute: schema.Path{Name: membersAttribute.Name}}, Operation{Op: op.Op, Value: lone, Given: true})
+		return s.takeMembers(filter.Path{Attribute: schema.Path{Name: membersAttribute.Name}},
+			Operation{Op: op.Op, Value: lone, Given: true})
 	case op.Op == Remove:
 		s.rest = append(s.rest, op) // which Apply refuses
 		return nil
@@ -142,7 +143,8 @@ func (s *splitter) takeObject(op Operation) error {
 func loneMembers(op Operation) (any, bool) {
 	if object, _ := op.Value.(map[string]any); op.Op == Remove && len(object) == 1 {
 		for key, members := range object {
-			if path, err := filter.ParsePath(key); err == nil && isMembers(path) && path.Filter == nil && members != nil {
+			if path, err := filter.ParsePath(key); err == nil && isMembers(path) && path.Filter == nil &&
+				members != nil {
 				return members, true
 			}
 		}

@@ -45,7 +45,8 @@ func Parse(body map[string]any) ([]Operation, error) {
 		return nil, schema.Errorf(schema.InvalidSyntax, `a PATCH needs "Operations", a list of at least one operation`)
 	}
 	if len(list) > MaxOperations {
-		return nil, schema.Errorf(schema.TooLarge, "the PATCH has %d operations; send at most %d at once", len(list), MaxOperations)
+		return nil, schema.Errorf(schema.TooLarge, "the PATCH has %d operations; send at most %d at once", len(list),
+			MaxOperations)
 	}
 	ops := make([]Operation, 0, len(list))
 	for i, element := range list {
@@ -71,7 +72,8 @@ func parseOperation(element any) (Operation, error) {
 	default:
 		// A number would be that of an unknown enumeration: whether it means
 		// replace or remove must not be guessed.
-		return Operation{}, schema.Errorf(schema.InvalidSyntax, `"op" must be "add", "remove" or "replace"%s`, notValue(name))
+		return Operation{}, schema.Errorf(schema.InvalidSyntax, `"op" must be "add", "remove" or "replace"%s`,
+			notValue(name))
 	}
 	op.Value, op.Given = member(object, "value")
 	where, _ := member(object, "path")

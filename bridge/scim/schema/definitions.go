@@ -72,7 +72,8 @@ var common = []Attribute{
 var User = &Resource{
 	Name: "User", Endpoint: "/Users", Description: "User Account",
 	Core: &Schema{ID: UserURI, Name: "User", Description: "User Account", Attributes: []Attribute{
-		attr("userName", String, "The identity provider's name for the person, unique without regard to case.", required, unique),
+		attr("userName", String, "The identity provider's name for the person, unique without regard to case.",
+			required, unique),
 		attr("name", Complex, "The parts of the person's name.", subs(
 			attr("formatted", String, "The whole name as it is displayed."),
 			attr("familyName", String, "The family name."),
@@ -89,12 +90,15 @@ var User = &Resource{
 		attr("preferredLanguage", String, "The languages that the person prefers."),
 		attr("locale", String, "The person's locale."),
 		attr("timezone", String, "The person's time zone."),
-		attr("active", Boolean, "False suspends the person; true, or nothing, does not.", func(a *Attribute) { a.absent = true }),
+		attr("active", Boolean, "False suspends the person; true, or nothing, does not.",
+			func(a *Attribute) { a.absent = true }),
 		attr("password", String, "Accepted and thrown away: the account never learns anybody's password.", caseExact,
 			func(a *Attribute) { a.Mutability, a.Returned = WriteOnly, Never }),
 		attr("emails", Complex, "E-mail addresses.", values(String, "work", "home", "other")),
-		attr("phoneNumbers", Complex, "Telephone numbers.", values(String, "work", "home", "mobile", "fax", "pager", "other")),
-		attr("ims", Complex, "Instant messaging addresses.", values(String, "aim", "gtalk", "icq", "xmpp", "msn", "skype", "qq", "yahoo")),
+		attr("phoneNumbers", Complex, "Telephone numbers.",
+			values(String, "work", "home", "mobile", "fax", "pager", "other")),
+		attr("ims", Complex, "Instant messaging addresses.",
+			values(String, "aim", "gtalk", "icq", "xmpp", "msn", "skype", "qq", "yahoo")),
 		attr("photos", Complex, "Addresses of pictures.", values(Reference, "photo", "thumbnail")),
 		attr("addresses", Complex, "Postal addresses.", multi, subs(
 			attr("formatted", String, "The whole address as it is displayed."),
@@ -106,12 +110,13 @@ var User = &Resource{
 			attr("type", String, "What the address is used for.", canonical("work", "home", "other")),
 			attr("primary", Boolean, "Whether this is the preferred address; true at most once."),
 		)),
-		attr("groups", Complex, "The groups that the person belongs to; changed through the groups.", multi, readOnly, subs(
-			attr("value", String, "The group's id.", readOnly, caseExact),
-			attr("$ref", Reference, "The group's address.", readOnly, refers("Group")),
-			attr("display", String, "The group's name.", readOnly),
-			attr("type", String, "How the person belongs to it.", readOnly, canonical("direct", "indirect")),
-		)),
+		attr("groups", Complex, "The groups that the person belongs to; changed through the groups.", multi,
+			readOnly, subs(
+				attr("value", String, "The group's id.", readOnly, caseExact),
+				attr("$ref", Reference, "The group's address.", readOnly, refers("Group")),
+				attr("display", String, "The group's name.", readOnly),
+				attr("type", String, "How the person belongs to it.", readOnly, canonical("direct", "indirect")),
+			)),
 		attr("entitlements", Complex, "What the person is entitled to.", values(String)),
 		attr("roles", Complex, "The person's roles.", values(String)),
 		attr("x509Certificates", Complex, "The person's certificates.", values(Binary)),

@@ -121,7 +121,8 @@ func (r *Resource) coreName(key string) (name string, qualified bool) {
 		return "", false
 	case strings.EqualFold(key, uri):
 		return "", true
-	case len(key) > len(uri) && strings.EqualFold(key[:len(uri)], uri) && (key[len(uri)] == ':' || key[len(uri)] == '.'):
+	case len(key) > len(uri) && strings.EqualFold(key[:len(uri)], uri) &&
+		(key[len(uri)] == ':' || key[len(uri)] == '.'):
 		return key[len(uri)+1:], isName(key[len(uri)+1:])
 	}
 	short := uri[:strings.LastIndexByte(uri, ':')+1]

@@ -24,7 +24,8 @@ func ParsePath(text string) (Path, error) {
 		p.URI, p.Name, p.Sub = p.URI+":"+p.Name, name, sub
 	}
 	if !isName(p.Name) || dotted && !isName(p.Sub) {
-		return Path{}, Errorf(InvalidPath, "%q is no attribute path; write attribute, attribute.sub or URI:attribute", truncate(text))
+		return Path{}, Errorf(InvalidPath, "%q is no attribute path; write attribute, attribute.sub or URI:attribute",
+			truncate(text))
 	}
 	return p, nil
 }

@@ -123,7 +123,8 @@ func (p Projection) member(name string, a *Attribute, value any) any {
 
 func (p Projection) isExtension(name string) bool {
 	named := func(t Target) bool { return t.Extension == name || t.Extension+":"+t.Name == name }
-	return p.resource.Extension(name) != nil || slices.ContainsFunc(p.only, named) || slices.ContainsFunc(p.without, named)
+	return p.resource.Extension(name) != nil || slices.ContainsFunc(p.only, named) ||
+		slices.ContainsFunc(p.without, named)
 }
 
 func (p Projection) extension(uri string, object map[string]any) any {
