@@ -15,7 +15,7 @@ func admit(r *http.Request, caller string) {
 	httpkit.Admit(r.Context())
 	x := httpkit.RequestFrom(r.Context())
 	x.Caller = caller
-	x.AnswerWithin(patience(r.ContentLength) + answering)
+	x.AnswerWithin(timeout(r.ContentLength) + answering)
 }
 
 // observe bounds the time that a request may take, and writes the access log.
@@ -23,12 +23,12 @@ func (s *server) observe(next http.Handler) http.Handler {
 	log := httpkit.AccessLog{
 		Logger: s.Logger, Events: s.Events, TrustedProxies: s.TrustedProxies, Metrics: s.metrics.Metrics,
 		Line:     logLine,
-		Internal: func(w http.ResponseWriter, r *http.Request, err error) { s.problem(w, r, account.Internal(err)) },
+		Internal: func(w http.ResponseWriter, r *http.Request, err error) { s.writeProblem(w, r, account.Internal(err)) },
 	}
 	return log.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), patience(r.ContentLength))
+		ctx, cancel := context.WithTimeout(r.Context(), timeout(r.ContentLength))
 		defer cancel()
-		httpkit.RequestFrom(ctx).AnswerWithin(patience(0) + answering)
+		httpkit.RequestFrom(ctx).AnswerWithin(timeout(0) + answering)
 		next.ServeHTTP(w, r.WithContext(ctx))
 	}))
 }

@@ -104,7 +104,7 @@ func TestAStrangerGetsNoMoreTimeByAnnouncingMuch(t *testing.T) {
 	if body := time.Until(w.read); w.read.IsZero() || body > 5*time.Second {
 		t.Errorf("the body may take %s", body)
 	}
-	if answer := time.Until(w.write); w.write.IsZero() || answer > patience(0)+answering {
+	if answer := time.Until(w.write); w.write.IsZero() || answer > timeout(0)+answering {
 		t.Errorf("the answer may take %s", answer)
 	}
 }
@@ -114,10 +114,10 @@ func TestAStrangerGetsNoMoreTimeByAnnouncingMuch(t *testing.T) {
 func TestTheLogOfStrangersDoesNotGrowWithTheirRequests(t *testing.T) {
 	t.Parallel()
 	for name, stranger := range map[string]func(*server, http.ResponseWriter, *http.Request){
-		"is refused":             func(s *server, w http.ResponseWriter, r *http.Request) { s.problem(w, r, malformed("", "no")) },
+		"is refused":             func(s *server, w http.ResponseWriter, r *http.Request) { s.writeProblem(w, r, malformed("", "no")) },
 		"is answered":            func(_ *server, w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) },
 		"is refused by a page":   func(_ *server, w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) },
-		"meets a broken account": func(s *server, w http.ResponseWriter, r *http.Request) { s.problem(w, r, errors.New("disk full")) },
+		"meets a broken account": func(s *server, w http.ResponseWriter, r *http.Request) { s.writeProblem(w, r, errors.New("disk full")) },
 		"makes it panic":         func(*server, http.ResponseWriter, *http.Request) { panic("a fault") },
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -33,7 +33,7 @@ func (h administration) ListTokens(ctx context.Context, r api.ListTokensRequestO
 	if err != nil {
 		return nil, err
 	}
-	return api.ListTokens200JSONResponse{Items: each(page.Items, token), NextCursor: optional(page.Next)}, nil
+	return api.ListTokens200JSONResponse{Items: toAll(page.Items, toToken), NextCursor: optional(page.Next)}, nil
 }
 
 func (h administration) CreateToken(ctx context.Context, r api.CreateTokenRequestObject) (api.CreateTokenResponseObject, error) {
@@ -48,7 +48,7 @@ func (h administration) CreateToken(ctx context.Context, r api.CreateTokenReques
 	if err != nil {
 		return nil, err
 	}
-	out := token(t)
+	out := toToken(t)
 	out.Secret = &secret
 	return api.CreateToken201JSONResponse(out), nil
 }
@@ -73,7 +73,7 @@ func (h administration) ListSignInAttempts(ctx context.Context, r api.ListSignIn
 	if err != nil {
 		return nil, err
 	}
-	return api.ListSignInAttempts200JSONResponse{Items: each(page.Items, attempt), NextCursor: optional(page.Next)}, nil
+	return api.ListSignInAttempts200JSONResponse{Items: toAll(page.Items, toAttempt), NextCursor: optional(page.Next)}, nil
 }
 
 func (h administration) ListAuditEvents(ctx context.Context, r api.ListAuditEventsRequestObject) (api.ListAuditEventsResponseObject, error) {
@@ -85,24 +85,24 @@ func (h administration) ListAuditEvents(ctx context.Context, r api.ListAuditEven
 	if err != nil {
 		return nil, err
 	}
-	return api.ListAuditEvents200JSONResponse{Items: each(page.Items, auditEvent), NextCursor: optional(page.Next)}, nil
+	return api.ListAuditEvents200JSONResponse{Items: toAll(page.Items, toAuditEvent), NextCursor: optional(page.Next)}, nil
 }
 
-func token(t account.Token) api.Token {
+func toToken(t account.Token) api.Token {
 	return api.Token{
-		Id: t.ID, Name: t.Name, CreatedAt: t.CreatedAt, LastUsedAt: moment(t.LastUsedAt),
-		Scope: api.TokenScope(t.Scope), ExpiresAt: moment(t.ExpiresAt),
+		Id: t.ID, Name: t.Name, CreatedAt: t.CreatedAt, LastUsedAt: optionalTime(t.LastUsedAt),
+		Scope: api.TokenScope(t.Scope), ExpiresAt: optionalTime(t.ExpiresAt),
 	}
 }
 
-func attempt(t account.Attempt) api.SignInAttempt {
+func toAttempt(t account.Attempt) api.SignInAttempt {
 	return api.SignInAttempt{
 		FirstTime: t.First, LastTime: t.Last, Count: t.Count, Address: t.Address, Result: t.Result,
 		Email: optional(t.Email), Instance: optional(t.Instance), RuleId: optional(t.RuleID),
 	}
 }
 
-func auditEvent(e account.AuditEvent) api.AuditEvent {
+func toAuditEvent(e account.AuditEvent) api.AuditEvent {
 	return api.AuditEvent{
 		Id: e.ID, Time: e.Time, Actor: e.Actor, Action: e.Action, Object: e.Object,
 		Address: optional(e.Address), Summary: optional(e.Summary),
@@ -118,11 +118,11 @@ func paging(cursor *api.Cursor, limit *api.Limit) (string, int, error) {
 	if n < 1 || n > 1000 {
 		return "", 0, account.InvalidValue("/limit", "the limit is %d; choose 1 to 1000", n)
 	}
-	return text(cursor), n, nil
+	return value(cursor), n, nil
 }
 
-// each translates a list, which is never null.
-func each[From, To any](items []From, translate func(From) To) []To {
+// toAll translates a list, which is never null.
+func toAll[From, To any](items []From, translate func(From) To) []To {
 	all := make([]To, len(items))
 	for i, item := range items {
 		all[i] = translate(item)
@@ -130,16 +130,8 @@ func each[From, To any](items []From, translate func(From) To) []To {
 	return all
 }
 
-// text is the empty text for what was left out.
-func text(s *string) string {
-	if s == nil {
-		return ""
-	}
-	return *s
-}
-
-// moment is nil for the zero time, which the API leaves out.
-func moment(t time.Time) *time.Time {
+// optionalTime is nil for the zero time, which the API leaves out.
+func optionalTime(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil
 	}

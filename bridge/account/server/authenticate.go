@@ -10,9 +10,16 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 )
 
-// authenticated lets in a caller with a secret that verify knows, from where the
-// firewall lets it in, and says so in the request's context.
-func (s *server) authenticated(verify func(context.Context, string, netip.Addr) (account.Caller, error)) func(*http.Request) (*http.Request, error) {
+// A verifier finds the caller that a secret belongs to, and asks the firewall
+// about its address.
+type verifier func(ctx context.Context, secret string, address netip.Addr) (account.Caller, error)
+
+// An authenticator returns the request with its caller in the context, or why it
+// is refused.
+type authenticator func(*http.Request) (*http.Request, error)
+
+// authenticated admits the callers that verify knows.
+func (s *server) authenticated(verify verifier) authenticator {
 	return func(r *http.Request) (*http.Request, error) {
 		secret, err := bearer(r)
 		if err != nil {

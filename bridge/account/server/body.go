@@ -20,7 +20,7 @@ import (
 )
 
 const (
-	maxSignInBody = 8 << 10 // of anybody: the largest, a finish, has some two kilobytes
+	maxSignInBody = 8 << 10 // of strangers: the largest, a finish, has some two kilobytes
 	maxBody       = 1 << 20
 	maxPolicyBody = 16 << 20 // a whole firewall: ten thousand rules, most with a range or two
 	maxGroupBody  = 8 << 20  // a whole group: the ids of a quarter of a million members

@@ -32,7 +32,7 @@ func contract(t *testing.T) (doc *openapi3.T, operations map[string]*openapi3.Op
 }
 
 // What openapi.yaml promises of bodies, of query parameters and of
-// Idempotency-Key, the guard keeps.
+// Idempotency-Key, withAuth keeps.
 func TestGuardKnowsTheContract(t *testing.T) {
 	t.Parallel()
 	_, operations := contract(t)

@@ -14,7 +14,7 @@ type directoryHandlers struct {
 }
 
 func (h directoryHandlers) CreatePerson(ctx context.Context, r api.CreatePersonRequestObject) (api.CreatePersonResponseObject, error) {
-	p, err := h.directory.CreatePerson(ctx, personInput(*r.Body))
+	p, err := h.directory.CreatePerson(ctx, fromPersonInput(*r.Body))
 	if err != nil {
 		return nil, err
 	}
@@ -30,7 +30,7 @@ func (h directoryHandlers) GetPerson(ctx context.Context, r api.GetPersonRequest
 }
 
 func (h directoryHandlers) ReplacePerson(ctx context.Context, r api.ReplacePersonRequestObject) (api.ReplacePersonResponseObject, error) {
-	p, err := h.directory.ReplacePerson(ctx, r.Id, personInput(*r.Body), text(r.Params.IfMatch))
+	p, err := h.directory.ReplacePerson(ctx, r.Id, fromPersonInput(*r.Body), value(r.Params.IfMatch))
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +38,7 @@ func (h directoryHandlers) ReplacePerson(ctx context.Context, r api.ReplacePerso
 }
 
 func (h directoryHandlers) DeletePerson(ctx context.Context, r api.DeletePersonRequestObject) (api.DeletePersonResponseObject, error) {
-	if err := h.directory.DeletePerson(ctx, r.Id, text(r.Params.IfMatch)); err != nil {
+	if err := h.directory.DeletePerson(ctx, r.Id, value(r.Params.IfMatch)); err != nil {
 		return nil, err
 	}
 	return api.DeletePerson204Response{}, nil
@@ -52,7 +52,7 @@ func (h directoryHandlers) ConfirmPerson(ctx context.Context, r api.ConfirmPerso
 }
 
 func (h directoryHandlers) SearchPeople(ctx context.Context, r api.SearchPeopleRequestObject) (api.SearchPeopleResponseObject, error) {
-	found, err := h.directory.SearchPeople(ctx, search(*r.Body))
+	found, err := h.directory.SearchPeople(ctx, fromSearch(*r.Body))
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +80,7 @@ func (h directoryHandlers) UpdateGroup(ctx context.Context, r api.UpdateGroupReq
 		Attributes: value(r.Body.Attributes), Replace: r.Body.ReplaceMembers,
 		Add: value(r.Body.AddMembers), Remove: value(r.Body.RemoveMembers), Instead: value(r.Body.Replacements),
 	}
-	g, err := h.directory.UpdateGroup(ctx, r.Id, update, text(r.Params.IfMatch), value(r.Params.Members))
+	g, err := h.directory.UpdateGroup(ctx, r.Id, update, value(r.Params.IfMatch), value(r.Params.Members))
 	if err != nil {
 		return nil, err
 	}
@@ -88,14 +88,14 @@ func (h directoryHandlers) UpdateGroup(ctx context.Context, r api.UpdateGroupReq
 }
 
 func (h directoryHandlers) DeleteGroup(ctx context.Context, r api.DeleteGroupRequestObject) (api.DeleteGroupResponseObject, error) {
-	if err := h.directory.DeleteGroup(ctx, r.Id, text(r.Params.IfMatch)); err != nil {
+	if err := h.directory.DeleteGroup(ctx, r.Id, value(r.Params.IfMatch)); err != nil {
 		return nil, err
 	}
 	return api.DeleteGroup204Response{}, nil
 }
 
 func (h directoryHandlers) SearchGroups(ctx context.Context, r api.SearchGroupsRequestObject) (api.SearchGroupsResponseObject, error) {
-	found, err := h.directory.SearchGroups(ctx, search(*r.Body))
+	found, err := h.directory.SearchGroups(ctx, fromSearch(*r.Body))
 	if err != nil {
 		return nil, err
 	}
@@ -107,21 +107,21 @@ func (h directoryHandlers) ListAttention(ctx context.Context, _ api.ListAttentio
 	if err != nil {
 		return nil, err
 	}
-	return api.ListAttention200JSONResponse{Items: each(list, attention)}, nil
+	return api.ListAttention200JSONResponse{Items: toAll(list, toAttention)}, nil
 }
 
-func personInput(in api.PersonInput) directory.PersonInput {
+func fromPersonInput(in api.PersonInput) directory.PersonInput {
 	return directory.PersonInput{Attributes: in.Attributes, SignInAddress: value(in.SignInAddress)}
 }
 
-func attention(a directory.Attention) api.Attention {
+func toAttention(a directory.Attention) api.Attention {
 	return api.Attention{
 		PersonId: a.PersonID, UserName: a.UserName, Kind: api.AttentionKind(a.Kind),
 		Address: optional(a.Address), Domain: optional(a.Domain), Since: a.Since,
 	}
 }
 
-func search(in api.Search) directory.Search {
+func fromSearch(in api.Search) directory.Search {
 	s := directory.Search{
 		SortBy: value(in.SortBy), Descending: value(in.Descending), Offset: value(in.Offset), Limit: 100,
 		Cursor: value(in.Cursor), WithMembers: value(in.WithMembers), Filter: in.Filter,

@@ -23,7 +23,7 @@ func (h directoryHandlers) ListMembers(ctx context.Context, r api.ListMembersReq
 	if err != nil {
 		return nil, err
 	}
-	return api.ListMembers200JSONResponse{Items: each(page.Items, accountMember), NextCursor: optional(page.Next)}, nil
+	return api.ListMembers200JSONResponse{Items: toAll(page.Items, toMember), NextCursor: optional(page.Next)}, nil
 }
 
 func (h directoryHandlers) InviteMember(ctx context.Context, r api.InviteMemberRequestObject) (api.InviteMemberResponseObject, error) {
@@ -35,7 +35,7 @@ func (h directoryHandlers) InviteMember(ctx context.Context, r api.InviteMemberR
 	if err != nil {
 		return nil, err
 	}
-	out := accountMember(m)
+	out := toMember(m)
 	return api.InviteMember201JSONResponse{Body: out, Headers: api.InviteMember201ResponseHeaders{ETag: &out.Etag}}, nil
 }
 
@@ -44,17 +44,17 @@ func (h directoryHandlers) GetMember(ctx context.Context, r api.GetMemberRequest
 	if err != nil {
 		return nil, err
 	}
-	out := accountMember(m)
+	out := toMember(m)
 	return api.GetMember200JSONResponse{Body: out, Headers: api.GetMember200ResponseHeaders{ETag: &out.Etag}}, nil
 }
 
 func (h directoryHandlers) UpdateMember(ctx context.Context, r api.UpdateMemberRequestObject) (api.UpdateMemberResponseObject, error) {
 	update := directory.MemberUpdate{Suspended: r.Body.Suspended, Role: (*string)(r.Body.Role), Name: r.Body.Name}
-	m, err := h.directory.UpdateMember(ctx, r.Id, update, text(r.Params.IfMatch))
+	m, err := h.directory.UpdateMember(ctx, r.Id, update, value(r.Params.IfMatch))
 	if err != nil {
 		return nil, err
 	}
-	out := accountMember(m)
+	out := toMember(m)
 	return api.UpdateMember200JSONResponse{Body: out, Headers: api.UpdateMember200ResponseHeaders{ETag: &out.Etag}}, nil
 }
 
@@ -68,7 +68,7 @@ func (h directoryHandlers) ListGroups(ctx context.Context, r api.ListGroupsReque
 	if err != nil {
 		return nil, err
 	}
-	return api.ListGroups200JSONResponse{Items: each(page.Items, accountGroup), NextCursor: optional(page.Next)}, nil
+	return api.ListGroups200JSONResponse{Items: toAll(page.Items, toAccountGroup), NextCursor: optional(page.Next)}, nil
 }
 
 func (h directoryHandlers) CreateGroup(ctx context.Context, r api.CreateGroupRequestObject) (api.CreateGroupResponseObject, error) {
@@ -76,7 +76,7 @@ func (h directoryHandlers) CreateGroup(ctx context.Context, r api.CreateGroupReq
 	if err != nil {
 		return nil, err
 	}
-	out := accountGroup(g)
+	out := toAccountGroup(g)
 	return api.CreateGroup201JSONResponse{Body: out, Headers: api.CreateGroup201ResponseHeaders{ETag: &out.Etag}}, nil
 }
 
@@ -89,7 +89,7 @@ func (h directoryHandlers) ListGroupMembers(ctx context.Context, r api.ListGroup
 	if err != nil {
 		return nil, err
 	}
-	return api.ListGroupMembers200JSONResponse{Items: each(page.Items, accountMember), NextCursor: optional(page.Next)}, nil
+	return api.ListGroupMembers200JSONResponse{Items: toAll(page.Items, toMember), NextCursor: optional(page.Next)}, nil
 }
 
 func (h directoryHandlers) AddGroupMember(ctx context.Context, r api.AddGroupMemberRequestObject) (api.AddGroupMemberResponseObject, error) {
@@ -99,7 +99,7 @@ func (h directoryHandlers) AddGroupMember(ctx context.Context, r api.AddGroupMem
 	return api.AddGroupMember204Response{}, nil
 }
 
-func accountMember(m directory.Member) api.Member {
+func toMember(m directory.Member) api.Member {
 	return api.Member{
 		Id: m.ID, Address: m.Address, PendingAddress: optional(m.PendingAddress), Name: m.Name,
 		Role: api.Role(m.Role), State: api.MemberState(m.State), Suspended: m.Suspended, Managed: m.Managed(),
@@ -107,9 +107,9 @@ func accountMember(m directory.Member) api.Member {
 	}
 }
 
-func accountGroup(g directory.GroupSummary) api.AccountGroup {
+func toAccountGroup(g directory.GroupSummary) api.AccountGroup {
 	return api.AccountGroup{
 		Id: g.ID, Name: g.Name, Managed: g.ScimID != "", BuiltIn: g.BuiltIn, MemberCount: g.MemberCount,
-		Etag: tagOf(g.Version, g.MemberCount), // members who are not managed leave the version as it is
+		Etag: tagOf(g.Version, g.MemberCount), // unmanaged members leave the version as it is
 	}
 }

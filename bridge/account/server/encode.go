@@ -108,8 +108,8 @@ func encodePerson(b []byte, p directory.Person) []byte {
 	b = jsontext.AppendString(b, p.State)
 	b = append(b, `,"suspended":`...)
 	b = strconv.AppendBool(b, p.Suspended)
-	// Absent for somebody who was not invited: an administrator could not find
-	// the member.
+	// Absent for a person that was not invited: administrators do not see the
+	// member.
 	if p.Address != "" {
 		b = appendText(b, `,"member_id":`, p.MemberID)
 	}

@@ -23,7 +23,7 @@ func (h administration) UpdateFirewall(ctx context.Context, r api.UpdateFirewall
 	if err != nil {
 		return nil, err
 	}
-	f, err := h.account.UpdateFirewall(ctx, update, text(r.Params.IfMatch), yes(r.Params.AllowLockout))
+	f, err := h.account.UpdateFirewall(ctx, update, value(r.Params.IfMatch), yes(r.Params.AllowLockout))
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +42,7 @@ func (h administration) ListFirewallRules(
 	if err != nil {
 		return nil, err
 	}
-	return api.ListFirewallRules200JSONResponse{Items: each(page.Items, toRule), NextCursor: optional(page.Next)}, nil
+	return api.ListFirewallRules200JSONResponse{Items: toAll(page.Items, toRule), NextCursor: optional(page.Next)}, nil
 }
 
 func (h administration) GetFirewallRule(ctx context.Context, r api.GetFirewallRuleRequestObject) (api.GetFirewallRuleResponseObject, error) {
@@ -72,7 +72,7 @@ func (h administration) ReplaceFirewallRule(ctx context.Context, r api.ReplaceFi
 	if err != nil {
 		return nil, err
 	}
-	replaced, err := h.account.ReplaceFirewallRule(ctx, r.Id, rule, text(r.Params.IfMatch), yes(r.Params.AllowLockout))
+	replaced, err := h.account.ReplaceFirewallRule(ctx, r.Id, rule, value(r.Params.IfMatch), yes(r.Params.AllowLockout))
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +81,7 @@ func (h administration) ReplaceFirewallRule(ctx context.Context, r api.ReplaceFi
 }
 
 func (h administration) DeleteFirewallRule(ctx context.Context, r api.DeleteFirewallRuleRequestObject) (api.DeleteFirewallRuleResponseObject, error) {
-	if err := h.account.DeleteFirewallRule(ctx, r.Id, text(r.Params.IfMatch), yes(r.Params.AllowLockout)); err != nil {
+	if err := h.account.DeleteFirewallRule(ctx, r.Id, value(r.Params.IfMatch), yes(r.Params.AllowLockout)); err != nil {
 		return nil, err
 	}
 	return api.DeleteFirewallRule204Response{}, nil
@@ -96,16 +96,16 @@ func (h administration) EvaluateFirewall(ctx context.Context, r api.EvaluateFire
 	if err != nil {
 		return nil, err
 	}
-	return api.EvaluateFirewall200JSONResponse{Verdicts: each(decisions, toVerdict)}, nil
+	return api.EvaluateFirewall200JSONResponse{Verdicts: toAll(decisions, toVerdict)}, nil
 }
 
 func toFirewall(f account.Firewall) api.Firewall {
 	out := api.Firewall{
-		DefaultAction: api.FirewallAction(f.DefaultAction), Rules: each(f.Rules, toRule),
+		DefaultAction: api.FirewallAction(f.DefaultAction), Rules: toAll(f.Rules, toRule),
 		Enforced: !f.Disabled, Etag: account.ETag(f.Version),
 	}
 	if f.Disabled {
-		out.DisabledUntil = moment(f.DisabledUntil)
+		out.DisabledUntil = optionalTime(f.DisabledUntil)
 		out.Etag = tagOf(f.Version, "not enforced") // as it will be without a write
 	}
 	return out
@@ -146,7 +146,7 @@ func toRule(r account.FirewallRule) api.FirewallRule {
 // fromRuleInput reads a rule that stands at a JSON pointer of the request, with
 // the defaults of what it leaves out.
 func fromRuleInput(in api.FirewallRuleInput, at string) (firewall.Rule, error) {
-	out := firewall.Rule{ID: text(in.Id), Action: firewall.Allow, Description: text(in.Description)}
+	out := firewall.Rule{ID: value(in.Id), Action: firewall.Allow, Description: value(in.Description)}
 	if in.Action != nil {
 		out.Action = firewall.Action(*in.Action)
 	}
@@ -171,8 +171,8 @@ func toVerdict(d account.AddressDecision) api.Verdict {
 	return out
 }
 
-// list is nil for an empty list, which the API leaves out.
-func list[T any](items []T) *[]T {
+// optionalList is nil for an empty list, which the API leaves out.
+func optionalList[T any](items []T) *[]T {
 	if len(items) == 0 {
 		return nil
 	}

@@ -129,7 +129,7 @@ func TestUnknownAndReported(t *testing.T) {
 	equal(t, "attempts", strings.Join(results, " "), "ok reported")
 }
 
-// The lock-out guard and the verdicts know what the rules see.
+// The lock-out check and the decisions know what the rules see.
 func TestGuardAndVerdictsKnowThePlace(t *testing.T) {
 	t.Parallel()
 	c := world(t)

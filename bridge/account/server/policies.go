@@ -12,19 +12,19 @@ func (h administration) GetTwoFactorPolicy(ctx context.Context, _ api.GetTwoFact
 	if err != nil {
 		return nil, err
 	}
-	out := twoFactorPolicy(p)
+	out := toTwoFactorPolicy(p)
 	return api.GetTwoFactorPolicy200JSONResponse{Body: out, Headers: api.GetTwoFactorPolicy200ResponseHeaders{ETag: &out.Etag}}, nil
 }
 
 func (h administration) SetTwoFactorPolicy(ctx context.Context, r api.SetTwoFactorPolicyRequestObject) (api.SetTwoFactorPolicyResponseObject, error) {
-	p, err := h.account.SetTwoFactorPolicy(ctx, r.Body.Enforced, text(r.Params.IfMatch))
+	p, err := h.account.SetTwoFactorPolicy(ctx, r.Body.Enforced, value(r.Params.IfMatch))
 	if err != nil {
 		return nil, err
 	}
-	out := twoFactorPolicy(p)
+	out := toTwoFactorPolicy(p)
 	return api.SetTwoFactorPolicy200JSONResponse{Body: out, Headers: api.SetTwoFactorPolicy200ResponseHeaders{ETag: &out.Etag}}, nil
 }
 
-func twoFactorPolicy(p account.TwoFactorPolicy) api.TwoFactorPolicy {
-	return api.TwoFactorPolicy{Enforced: p.Enforced(), EnforcedAt: moment(p.EnforcedAt), Etag: account.ETag(p.Version)}
+func toTwoFactorPolicy(p account.TwoFactorPolicy) api.TwoFactorPolicy {
+	return api.TwoFactorPolicy{Enforced: p.Enforced(), EnforcedAt: optionalTime(p.EnforcedAt), Etag: account.ETag(p.Version)}
 }

@@ -18,14 +18,15 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 )
 
-// problem is the one place where an error becomes an answer. What is not a
+// writeProblem is the only place where an error becomes an answer. What is not a
 // refusal by the account shows nothing but a request id; the log has the rest.
-func (s *server) problem(w http.ResponseWriter, r *http.Request, err error) {
+func (s *server) writeProblem(w http.ResponseWriter, r *http.Request, err error) {
 	x := httpkit.RequestFrom(r.Context())
 	e, known := errors.AsType[*account.Error](err)
 	if !known {
 		e = account.Fault(err)
-		if caller := account.CallerFrom(r.Context()); e.Code != api.ErrorCodeInternal && (caller.Kind == account.ByToken || caller.Kind == account.ByBridge) {
+		kind := account.CallerFrom(r.Context()).Kind
+		if e.Code != api.ErrorCodeInternal && (kind == account.ByToken || kind == account.ByBridge) {
 			e.Database = s.Account.Store.Setting()
 		}
 	}
@@ -49,19 +50,19 @@ func (s *server) problem(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(e.Status)
-	// The client may have left; there is nobody else to tell.
+	// An error means that the client has left.
 	_ = json.NewEncoder(w).Encode(document)
 }
 
-// maxDecidingValues bounds what of a rule is told with every refusal: a rule
-// may have a thousand ranges.
+// maxDecidingValues bounds the values of a rule that a refusal shows: a rule may
+// have a thousand ranges.
 const maxDecidingValues = 20
 
 func toDetails(d account.Details) api.ProblemDetails {
 	out := api.ProblemDetails{
 		Field: optional(d.Field), Address: optional(d.Address), RuleId: optional(d.RuleID), Who: optional(d.Who),
 		Instance: optional(d.Instance), ExistingId: optional(d.ExistingID), Name: optional(d.Name),
-		Missing: list(d.Missing), Database: optional(d.Database),
+		Missing: optionalList(d.Missing), Database: optional(d.Database),
 	}
 	api.SetFacts(&out, d.Facts)
 	if len(d.IDs) > 0 {
@@ -69,7 +70,7 @@ func toDetails(d account.Details) api.ProblemDetails {
 	}
 	if r := d.Rule; r != nil {
 		out.Rule = &api.DecidingRule{
-			Priority: r.Priority, Description: r.Description, ChangedAt: moment(r.ChangedAt),
+			Priority: r.Priority, Description: r.Description, ChangedAt: optionalTime(r.ChangedAt),
 			Kind: api.DecidingRuleKind(r.Match.Kind),
 		}
 		if len(r.Match.Values) <= maxDecidingValues {
@@ -80,13 +81,13 @@ func toDetails(d account.Details) api.ProblemDetails {
 }
 
 // badRequest answers what the generated code could not read: a parameter or,
-// past the guard's check, a body.
+// past the check in withAuth, a body.
 func (s *server) badRequest(w http.ResponseWriter, r *http.Request, err error) {
 	field := ""
 	if e, ok := errors.AsType[*api.InvalidParamFormatError](err); ok {
 		field = "/" + e.ParamName
 	}
-	s.problem(w, r, malformed(field, "%v", err))
+	s.writeProblem(w, r, malformed(field, "%v", err))
 }
 
 // unknown answers every path that is no route, and every method that a route
@@ -100,14 +101,14 @@ func (s *server) unknown(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if len(allowed) == 0 {
-		s.problem(w, r, &account.Error{
+		s.writeProblem(w, r, &account.Error{
 			Status: http.StatusNotFound, Code: api.ErrorCodeNotFound, Title: "Not found",
 			Detail: fmt.Sprintf("there is nothing at %q; the API begins at /v1 and is described by openapi.yaml", r.URL.Path),
 		})
 		return
 	}
 	w.Header().Set("Allow", strings.Join(slices.Compact(allowed), ", "))
-	s.problem(w, r, &account.Error{
+	s.writeProblem(w, r, &account.Error{
 		Status: http.StatusMethodNotAllowed, Code: api.ErrorCodeMethodNotAllowed, Title: "Method not allowed",
 		Detail: fmt.Sprintf("%s is not possible here; %s is", httpkit.Method(r.Method), strings.Join(allowed, ", ")),
 	})

@@ -29,9 +29,9 @@ type Config struct {
 	Events *httpkit.EventLog
 }
 
-// patience is when a request takes too long. One that brings megabytes has a
+// timeout is how long a request may take. One that brings megabytes has a
 // hundred thousand members to write, and so much longer.
-func patience(contentLength int64) time.Duration {
+func timeout(contentLength int64) time.Duration {
 	const (
 		ordinary = 60 * time.Second
 		longest  = 5 * time.Minute
@@ -67,7 +67,7 @@ func New(c Config) http.Handler {
 	api.HandlerWithOptions(
 		api.NewStrictHandlerWithOptions(&handlers{directoryHandlers{people}, administration{c.Account}}, nil, api.StrictHTTPServerOptions{
 			RequestErrorHandlerFunc:  s.badRequest,
-			ResponseErrorHandlerFunc: s.problem,
+			ResponseErrorHandlerFunc: s.writeProblem,
 		}),
 		api.StdHTTPServerOptions{BaseRouter: s, ErrorHandlerFunc: s.badRequest},
 	)
@@ -84,9 +84,9 @@ func New(c Config) http.Handler {
 }
 
 // HandleFunc implements api.ServeMux: every operation of the API is
-// registered behind the guard that fits it.
+// registered behind withAuth.
 func (s *server) HandleFunc(pattern string, handle func(http.ResponseWriter, *http.Request)) {
-	s.mux.Handle(pattern, named(pattern, s.guard(pattern, http.HandlerFunc(handle))))
+	s.mux.Handle(pattern, named(pattern, s.withAuth(pattern, http.HandlerFunc(handle))))
 }
 
 // named tells the access log which route was taken.
@@ -97,7 +97,7 @@ func named(pattern string, next http.Handler) http.Handler {
 	})
 }
 
-// public lets anybody at a page; who he is, his link tells.
+// public admits everyone to a page: the link that was followed identifies the person.
 func public(pattern string, next http.Handler) http.Handler {
 	return named(pattern, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		caller := account.Caller{Kind: account.ByPerson, Address: httpkit.RequestFrom(r.Context()).Client}
@@ -105,18 +105,18 @@ func public(pattern string, next http.Handler) http.Handler {
 	}))
 }
 
-// guard lets a request through to an operation if the caller is who the
-// operation is for and the body has the operation's form. In this order: a
-// stranger learns nothing about bodies.
-func (s *server) guard(pattern string, next http.Handler) http.Handler {
-	admit := s.admission(pattern)
+// withAuth passes on a request whose caller may use the operation, and whose body
+// has the operation's form. The caller is checked first: a stranger learns
+// nothing about bodies.
+func (s *server) withAuth(pattern string, next http.Handler) http.Handler {
+	authenticate := s.authenticatorOf(pattern)
 	form, takesBody := bodies[pattern]
 	queryParameters, inAPI := queryNames(pattern), strings.Contains(pattern, " /v1/")
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store") // answers hold tokens and people
-		r, err := admit(r)
+		r, err := authenticate(r)
 		if err != nil {
-			s.problem(w, r, err)
+			s.writeProblem(w, r, err)
 			return
 		}
 		body, err := readBody(w, r, limitOf(pattern))
@@ -127,11 +127,11 @@ func (s *server) guard(pattern string, next http.Handler) http.Handler {
 			err = checkBody(body, form)
 		}
 		if err != nil {
-			s.problem(w, r, err)
+			s.writeProblem(w, r, err)
 			return
 		}
 		if key := r.Header.Get("Idempotency-Key"); key != "" && repeatable[pattern] {
-			s.once(w, r, key, body, next, pattern == createToken)
+			s.idempotent(w, r, key, body, next, pattern == createToken)
 			return
 		}
 		// A client that reads ten thousand rules again and again fetches them once.
@@ -139,8 +139,8 @@ func (s *server) guard(pattern string, next http.Handler) http.Handler {
 	})
 }
 
-// admission returns how the callers of an operation are let in.
-func (s *server) admission(pattern string) func(*http.Request) (*http.Request, error) {
+// authenticatorOf returns how the callers of an operation are authenticated.
+func (s *server) authenticatorOf(pattern string) authenticator {
 	_, path, _ := strings.Cut(pattern, " ")
 	switch {
 	case strings.HasPrefix(path, "/v1/auth/"):
@@ -157,7 +157,7 @@ func (s *server) admission(pattern string) func(*http.Request) (*http.Request, e
 var evaluations = map[string]bool{"POST /v1/firewall/evaluate": true}
 
 // tokenFor admits tokens whose scope covers an operation.
-func (s *server) tokenFor(pattern string) func(context.Context, string, netip.Addr) (account.Caller, error) {
+func (s *server) tokenFor(pattern string) verifier {
 	changes := !strings.HasPrefix(pattern, "GET ") && !evaluations[pattern]
 	return func(ctx context.Context, secret string, address netip.Addr) (account.Caller, error) {
 		caller, err := s.Account.AdmitToken(ctx, secret, address)
@@ -242,7 +242,7 @@ func (s *server) ready(w http.ResponseWriter, r *http.Request) {
 				Detail: "the database does not answer; the log has the reason under the request id",
 			}
 		}
-		s.problem(w, r, e)
+		s.writeProblem(w, r, e)
 		return
 	}
 	w.WriteHeader(http.StatusNoContent)

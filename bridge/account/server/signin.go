@@ -34,7 +34,7 @@ func (h administration) FinishSignIn(ctx context.Context, r api.FinishSignInRequ
 	}
 	return api.FinishSignIn200JSONResponse{
 		Proof: in.Proof, SessionToken: in.Token.Reveal(), ExpiresAt: in.ExpiresAt, Address: in.Address.String(),
-		Generations: each(in.Generations, generation),
+		Generations: toAll(in.Generations, toGeneration),
 	}, nil
 }
 
@@ -46,12 +46,12 @@ func (h administration) SendHeartbeat(ctx context.Context, r api.SendHeartbeatRe
 		return nil, err
 	}
 	out := api.SendHeartbeat200JSONResponse{
-		Address: answer.Address.String(), Generations: each(answer.Generations, generation),
+		Address: answer.Address.String(), Generations: toAll(answer.Generations, toGeneration),
 		FirewallEnforced: !answer.FirewallDisabled, SuspensionLimit: optional(answer.SuspensionLimit),
-		FirewallDisabledUntil: moment(answer.DisabledUntil), Database: optional(answer.Database),
+		FirewallDisabledUntil: optionalTime(answer.DisabledUntil), Database: optional(answer.Database),
 	}
 	if answer.FirewallDisabled {
-		blocked := each(answer.WouldBlock, toDetails)
+		blocked := toAll(answer.WouldBlock, toDetails)
 		out.WouldBlock = &blocked
 	}
 	return out, nil

@@ -16,7 +16,7 @@ func (h directoryHandlers) ListSignupDomains(ctx context.Context, r api.ListSign
 	if err != nil {
 		return nil, err
 	}
-	return api.ListSignupDomains200JSONResponse{Items: each(page.Items, signupDomain), NextCursor: optional(page.Next)}, nil
+	return api.ListSignupDomains200JSONResponse{Items: toAll(page.Items, toSignupDomain), NextCursor: optional(page.Next)}, nil
 }
 
 func (h directoryHandlers) GetSignupDomain(ctx context.Context, r api.GetSignupDomainRequestObject) (api.GetSignupDomainResponseObject, error) {
@@ -24,7 +24,7 @@ func (h directoryHandlers) GetSignupDomain(ctx context.Context, r api.GetSignupD
 	if err != nil {
 		return nil, err
 	}
-	out := signupDomain(d)
+	out := toSignupDomain(d)
 	return api.GetSignupDomain200JSONResponse{Body: out, Headers: api.GetSignupDomain200ResponseHeaders{ETag: &out.Etag}}, nil
 }
 
@@ -33,17 +33,17 @@ func (h directoryHandlers) CreateSignupDomain(ctx context.Context, r api.CreateS
 	if err != nil {
 		return nil, err
 	}
-	out := signupDomain(d)
+	out := toSignupDomain(d)
 	return api.CreateSignupDomain201JSONResponse{Body: out, Headers: api.CreateSignupDomain201ResponseHeaders{ETag: &out.Etag}}, nil
 }
 
 func (h directoryHandlers) DeleteSignupDomain(ctx context.Context, r api.DeleteSignupDomainRequestObject) (api.DeleteSignupDomainResponseObject, error) {
-	if err := h.directory.DeleteSignupDomain(ctx, r.Domain, text(r.Params.IfMatch)); err != nil {
+	if err := h.directory.DeleteSignupDomain(ctx, r.Domain, value(r.Params.IfMatch)); err != nil {
 		return nil, err
 	}
 	return api.DeleteSignupDomain204Response{}, nil
 }
 
-func signupDomain(d directory.SignupDomain) api.SignupDomain {
+func toSignupDomain(d directory.SignupDomain) api.SignupDomain {
 	return api.SignupDomain{Domain: d.Domain, CreatedAt: d.CreatedAt, Etag: directory.DomainETag(d)}
 }

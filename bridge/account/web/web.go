@@ -45,11 +45,11 @@ type view struct {
 	Done    bool
 }
 
-// shown is v without what turns a text around or cannot be seen: names and
-// addresses come from outside.
-func (v view) shown() view {
-	for _, text := range []*string{&v.Account, &v.Title, &v.Name, &v.Address, &v.Problem} {
-		*text = inputtext.Line(*text)
+// rendered is v without characters that turn a line around or cannot be seen:
+// names and addresses come from outside.
+func (v view) rendered() view {
+	for _, field := range []*string{&v.Account, &v.Title, &v.Name, &v.Address, &v.Problem} {
+		*field = inputtext.Line(*field)
 	}
 	return v
 }
@@ -59,11 +59,11 @@ type site struct{ Config }
 // Mount adds the pages to mux.
 //
 // A GET only shows a button: scanners of mail follow every link, and must not
-// accept for the person. Nothing here rests on a cookie; still no other site
-// may make a browser post.
+// accept for the person. Although no page uses cookies, no other site may make a
+// browser post.
 func Mount(mux *http.ServeMux, c Config) {
 	s := site{c}
-	guard := http.NewCrossOriginProtection()
+	csrf := http.NewCrossOriginProtection()
 	for pattern, page := range map[string]func(*http.Request, *view) error{
 		"GET /join/{token}":     s.showInvitation,
 		"POST /join/{token}":    s.acceptInvitation,
@@ -72,7 +72,7 @@ func Mount(mux *http.ServeMux, c Config) {
 		"GET /signup":           s.showSignUp,
 		"POST /signup":          s.signUp,
 	} {
-		mux.Handle(pattern, c.Route(pattern, guard.Handler(s.serve(page))))
+		mux.Handle(pattern, c.Route(pattern, csrf.Handler(s.serve(page))))
 	}
 	style, err := files.ReadFile("style.css")
 	if err != nil {
@@ -152,14 +152,15 @@ func (s site) serve(page func(*http.Request, *view) error) http.Handler {
 			}
 		}
 		var out bytes.Buffer
-		if err := pages.ExecuteTemplate(&out, name, v.shown()); err != nil {
+		if err := pages.ExecuteTemplate(&out, name, v.rendered()); err != nil {
 			s.Fault(r, err)
 			http.Error(w, "The page could not be made.", http.StatusInternalServerError)
 			return
 		}
 		h := w.Header()
 		h.Set("Content-Type", "text/html; charset=utf-8")
-		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
+		h.Set("Content-Security-Policy",
+			"default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
 		h.Set("Referrer-Policy", "no-referrer") // the path holds a token
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Cache-Control", "no-store")
@@ -176,7 +177,8 @@ func (s site) explain(r *http.Request, err error) (status int, text string) {
 		s.Fault(r, err)
 		return http.StatusInternalServerError, "Something went wrong on our side. Please try again later."
 	case e.Status == http.StatusNotFound:
-		return e.Status, "The link was used already, has been replaced by a newer one, has expired, or is incomplete. Open the latest mail, or ask your administrator for a new one."
+		return e.Status, "The link was used already, has been replaced by a newer one, has expired, " +
+			"or is incomplete. Open the latest mail, or ask your administrator for a new one."
 	default:
 		return e.Status, e.Detail
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 )
 
-// An answer is a response at rest.
+// An answer is a response as it is kept.
 type answer struct {
 	Status int         `json:"status"`
 	Header http.Header `json:"header"`
@@ -25,18 +25,20 @@ type answer struct {
 // kept, so that the same request may succeed once its cause is gone.
 var errRefused = errors.New("the request was refused")
 
-// once carries out a request that has an Idempotency-Key, or repeats the
+// idempotent carries out a request that has an Idempotency-Key, or repeats the
 // answer that the same request got within a day. The answer is written in the
-// transaction that has the effect: a client that lost it may ask again and
-// nothing happens twice. An answer that is secret is given once and not kept:
-// of that, a repetition learns the id alone.
-func (s *server) once(w http.ResponseWriter, r *http.Request, key string, body []byte, next http.Handler, secret bool) {
+// transaction that has the effect, so that a client that lost it may ask again
+// and nothing happens twice. An answer with a secret is given once and not kept:
+// a repetition is told the id only.
+func (s *server) idempotent(w http.ResponseWriter, r *http.Request, key string, body []byte,
+	next http.Handler, secret bool,
+) {
 	if len(key) > 255 {
-		s.problem(w, r, malformed("", "the Idempotency-Key has %d bytes; at most 255 are allowed", len(key)))
+		s.writeProblem(w, r, malformed("", "the Idempotency-Key has %d bytes; at most 255 are allowed", len(key)))
 		return
 	}
 	request := account.Request{Key: key, Digest: digest(r, body)}
-	var got, told answer
+	var got, first answer
 	err := s.Account.Idempotent(r.Context(), request, &got, func(ctx context.Context) error {
 		out := &httpkit.Recorder{}
 		next.ServeHTTP(out, r.WithContext(ctx))
@@ -44,20 +46,20 @@ func (s *server) once(w http.ResponseWriter, r *http.Request, key string, body [
 		if got.Status >= http.StatusBadRequest {
 			return errRefused
 		}
-		if told = got; secret {
+		if first = got; secret {
 			got = answer{Body: idAlone(got.Body)}
 		}
 		return nil
 	})
 	if err != nil && !errors.Is(err, errRefused) {
-		s.problem(w, r, err)
+		s.writeProblem(w, r, err)
 		return
 	}
 	switch {
-	case told.Status != 0 && err == nil:
-		got = told
+	case first.Status != 0 && err == nil:
+		got = first
 	case got.Status == 0:
-		s.problem(w, r, secretNotKept(got.Body))
+		s.writeProblem(w, r, secretNotKept(got.Body))
 		return
 	}
 	for name, values := range got.Header {
@@ -67,7 +69,7 @@ func (s *server) once(w http.ResponseWriter, r *http.Request, key string, body [
 	_, _ = w.Write(got.Body)
 }
 
-// idAlone is an answer's id, without all that must not be kept.
+// idAlone is the id in an answer, without the rest, which must not be kept.
 func idAlone(body []byte) []byte {
 	var made struct {
 		ID string `json:"id"`
@@ -80,7 +82,8 @@ func idAlone(body []byte) []byte {
 
 func secretNotKept(id []byte) error {
 	e := account.Conflict(api.ErrorCodeSecretNotKept, "Secret not kept",
-		"this request was answered before, with the secret of %s, which is stored nowhere; if the answer was lost, revoke that and ask under a new Idempotency-Key", id)
+		"this request was answered before, with the secret of %s, which is stored nowhere; "+
+			"if the answer was lost, revoke that and ask under a new Idempotency-Key", id)
 	e.ExistingID = string(id)
 	return e
 }
