@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// A Person is a person whom the identity provider has provisioned.
+// A Person is a person that the identity provider has provisioned.
 type Person struct {
 	ID      string // SCIM id; a new one each time the person is provisioned anew
 	Version string // strong entity tag, quotes included

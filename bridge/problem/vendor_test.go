@@ -156,7 +156,7 @@ func codes(problems []problem.Problem) string {
 	return strings.Join(texts, " ")
 }
 
-func TestAComponentThatOnlyTookItsTimeToStartIsNotMentioned(t *testing.T) {
+func TestASlowlyStartingComponentIsNoProblem(t *testing.T) {
 	t.Parallel()
 	d, err := problem.Diagnose(strings.NewReader("ProvisionWatcher: unknown\nRedisCache: unknown\nProvisionWatcher: healthy\n"))
 	if err != nil || len(d.Problems) != 0 || len(d.Harmless) != 1 || d.Harmless[0].Details["component"] != "RedisCache" {
@@ -328,7 +328,7 @@ func TestAPackedLogThatIsNotReadSaysWhatToDo(t *testing.T) {
 }
 
 // A log that is cut short tells what it has, and that it is cut short.
-func TestWhatACutLogHasIsTold(t *testing.T) {
+func TestATruncatedLogIsReadToItsEnd(t *testing.T) {
 	t.Parallel()
 	noise := make([]string, 20_000)
 	for i := range noise {

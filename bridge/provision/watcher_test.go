@@ -80,7 +80,7 @@ func due(id string) bridge.Attention {
 	return bridge.Attention{PersonID: id, UserName: id + "@x.org", Kind: bridge.ConfirmationDue, Since: time.Now()}
 }
 
-func TestWhoAcceptedIsConfirmedAtOnceAndAtEveryInterval(t *testing.T) {
+func TestAcceptedMembersAreConfirmedAtOnceAndAtEveryInterval(t *testing.T) {
 	t.Parallel()
 	r := &room{people: []bridge.Attention{due("ann")}}
 	watch(t, r, func(w *Watcher) {
@@ -97,7 +97,7 @@ func TestWhoAcceptedIsConfirmedAtOnceAndAtEveryInterval(t *testing.T) {
 	})
 }
 
-func TestEverybodyWhoAcceptedIsConfirmedInOneRound(t *testing.T) {
+func TestAllAcceptedMembersAreConfirmedInOneRound(t *testing.T) {
 	t.Parallel()
 	r := &room{shown: 2, refusals: map[string]error{"ann": errors.New("no such member")}}
 	for _, id := range []string{"ann", "bob", "cem", "dan", "eve"} {
@@ -113,7 +113,7 @@ func TestEverybodyWhoAcceptedIsConfirmedInOneRound(t *testing.T) {
 	})
 }
 
-func TestAHundredLooksMakeFewRounds(t *testing.T) {
+func TestManyTriggersMakeFewRounds(t *testing.T) {
 	t.Parallel()
 	r := &room{}
 	watch(t, r, func(w *Watcher) {
@@ -142,9 +142,9 @@ func TestWhatIsKnownStaysWhileTheAccountIsAway(t *testing.T) {
 	})
 }
 
-// Nobody is found healthy who was not looked at: not before the first round,
+// Health is unknown before anything was read: before the first round,
 // and not while rounds fail.
-func TestWhatWasNotLookedAtIsUnknown(t *testing.T) {
+func TestHealthIsUnknownBeforeAGoodRound(t *testing.T) {
 	t.Parallel()
 	if got := (&Watcher{Now: time.Now, Every: time.Minute}).Report(); got.State != health.Unknown {
 		t.Errorf("before the first round: %s", got.State)
@@ -160,7 +160,7 @@ func TestWhatWasNotLookedAtIsUnknown(t *testing.T) {
 		r.mu.Unlock()
 		pass(time.Hour)
 		if got := w.Report(); got.State != health.Healthy {
-			t.Errorf("after a round that found nobody: %s", got.State)
+			t.Errorf("after a round without waiting people: %s", got.State)
 		}
 	})
 }
@@ -229,7 +229,7 @@ func TestNames(t *testing.T) {
 
 // What an operator must do stands in the log too, once, as diagnose reads it,
 // and without the e-mail addresses of the people.
-func TestWhoWaitsForAnOperatorIsLoggedOnce(t *testing.T) {
+func TestAWaitingPersonIsLoggedOnce(t *testing.T) {
 	t.Parallel()
 	wait := func(kind bridge.AttentionKind, id, address, domain string) bridge.Attention {
 		return bridge.Attention{PersonID: id, UserName: id + "@old.org", Kind: kind, Address: address, Domain: domain, Since: time.Unix(1000, 0)}

@@ -46,7 +46,7 @@ func TestLargeRequestsMayTakeLong(t *testing.T) {
 }
 
 // Most clients send the whole body before they read the answer.
-func TestAClientThatSendsTooMuchHearsSo(t *testing.T) {
+func TestATooLargeBodyIsAnswered(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(newHandler(newMemory(), nil))
 	t.Cleanup(server.Close)

@@ -13,7 +13,7 @@ import (
 
 // A PUT is the whole group: pocket-id and a Keycloak extension leave the key
 // out together with the last member, and that member must not stay.
-func TestPutOfAGroupIsAllOfIt(t *testing.T) {
+func TestPutReplacesAWholeGroup(t *testing.T) {
 	t.Parallel()
 	server := serve(t, newMemory(), nil)
 	id, _ := create(t, server, "/Users", `{"userName":"u"}`)
@@ -84,10 +84,10 @@ func TestMembershipChangesDoNotReadMembers(t *testing.T) {
 	}
 }
 
-// A push that names nobody who is known must not empty a group: an identity
-// provider that lost its ids would take everybody out of everything. Only [],
+// A push of unknown members alone must not empty a group: an identity provider
+// that lost its ids would empty all groups. Only [],
 // null or no value empties it.
-func TestAPushThatNamesNobodyKnownChangesNothing(t *testing.T) {
+func TestAPushOfUnknownMembersAloneChangesNothing(t *testing.T) {
 	t.Parallel()
 	const core = `"urn:ietf:params:scim:schemas:core:2.0:Group`
 	patch := func(operations string) string { return `{"Operations":[` + operations + `]}` }
@@ -170,7 +170,7 @@ func TestAPushThatNamesNobodyKnownChangesNothing(t *testing.T) {
 	}
 }
 
-// ghosts are the JSON of n members whom nobody knows.
+// ghosts are the JSON of n unknown members.
 func ghosts(n int) string {
 	list := make([]string, n)
 	for i := range list {

@@ -136,7 +136,7 @@ func TestBlanksInAQuery(t *testing.T) {
 		{"the same behind blanks that are +", "filter=meta.created+lt+%222026-01-31T09:00:02%2B01:00%22", "a+tag@x"},
 		{"a semicolon", "filter=userName%20eq%20%22b;c@x%22", "b;c@x"},
 		{"a semicolon escaped", "filter=userName%20eq%20%22b%3Bc@x%22", "b;c@x"},
-		{"a semicolon in a name nobody knows", "a;b=c;d&filter=userName%20eq%20%22b;c@x%22", "b;c@x"},
+		{"a semicolon in an unknown name", "a;b=c;d&filter=userName%20eq%20%22b;c@x%22", "b;c@x"},
 		{"an ampersand in a string", "filter=userName%20eq%20%22f&g%22", "f&g"},
 		{"before other parameters", "count=1&filter=userName%20eq%20%22f&g%22&attributes=userName", "f&g"},
 		{"several, and an escaped quote", "filter=title%20eq%20%22&&%5C%22&%22%20or%20userName%20eq%20%22f&g%22&startIndex=1", "f&g"},
@@ -192,7 +192,7 @@ func TestPagingByCursor(t *testing.T) {
 	}
 }
 
-// RFC 7644 section 3.4.2.3: who lacks the attribute comes last, or first if
+// RFC 7644 section 3.4.2.3: resources without the attribute come last, or first if
 // the order is turned round; case matters only where the attribute says so.
 func TestSorting(t *testing.T) {
 	t.Parallel()
@@ -289,7 +289,7 @@ func TestMutability(t *testing.T) {
 		{"a path with one value takes no filter", "/Users/" + id, `{"op":"add","path":"name[givenName eq \"x\"]","value":{}}`, "invalidPath"},
 		{"a text has no parts", "/Users/" + id, `{"op":"add","path":"title.a","value":"x"}`, "invalidPath"},
 		{"a value of the wrong type", "/Users/" + id, `{"op":"add","path":"name","value":["x","y"]}`, "invalidValue"},
-		{"an operation nobody knows", "/Users/" + id, `{"op":"move","path":"title"}`, "invalidSyntax"},
+		{"an unknown operation", "/Users/" + id, `{"op":"move","path":"title"}`, "invalidSyntax"},
 	}
 	for _, tt := range tests {
 		// What comes before it in the same request is not carried out either.

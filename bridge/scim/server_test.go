@@ -99,7 +99,7 @@ func TestErrors(t *testing.T) {
 		status       int
 		kind         string // scimType
 	}{
-		{"nobody of this id", "GET", "/scim/v2/Users/none", "", nil, 404, ""},
+		{"no person of this id", "GET", "/scim/v2/Users/none", "", nil, 404, ""},
 		{"no group of this id", "DELETE", "/scim/v2/Groups/none", "", nil, 404, ""},
 		{"no such endpoint", "GET", "/scim/v2/Nothing", "", nil, 404, ""},
 		{"no such schema", "GET", "/scim/v2/Schemas/urn:x", "", nil, 404, ""},
@@ -107,8 +107,8 @@ func TestErrors(t *testing.T) {
 		{"a resource under a wrong base is no 404", "GET", "/scim/v3/Users/" + id, "", nil, 400, ""},
 		{"doubled slashes are no 404", "GET", "//scim//v2//Users//" + id + "//x", "", nil, 400, ""},
 		{"a method that does nothing here", "POST", one, ok, nil, 405, ""},
-		{"a method nobody knows", "BREW", "/scim/v2/Users", "", nil, 405, ""},
-		{"an answer that nobody could read", "GET", one, "", []string{"Accept", "text/html, application/xml;q=0.9"}, 406, ""},
+		{"an unknown method", "BREW", "/scim/v2/Users", "", nil, 405, ""},
+		{"an answer that the client cannot read", "GET", one, "", []string{"Accept", "text/html, application/xml;q=0.9"}, 406, ""},
 		{"a taken userName, in another case", "POST", "/scim/v2/Users", `{"userName":"TAKEN"}`, nil, 409, "uniqueness"},
 		{"an owner is protected", "POST", "/scim/v2/Users", `{"userName":"owner@example.com"}`, nil, 409, ""},
 		{"a version that is gone", "PUT", one, `{"userName":"taken"}`, []string{"If-Match", `"old"`}, 412, ""},
@@ -310,7 +310,7 @@ func TestVersions(t *testing.T) {
 	}
 }
 
-// A PUT that says nothing of active must not let in whom somebody suspended.
+// A PUT without active must not reactivate a suspended person.
 func TestPutWithoutActiveKeepsIt(t *testing.T) {
 	t.Parallel()
 	server := serve(t, newMemory(), hclog.NewNullLogger())
@@ -333,7 +333,7 @@ func TestPutWithoutActiveKeepsIt(t *testing.T) {
 	}
 }
 
-// A PATCH that somebody else overtakes is applied to what is there now, unless
+// A PATCH that another change overtakes is applied to what is there now, unless
 // the client asked for a version.
 func TestPatchIsRetried(t *testing.T) {
 	t.Parallel()
@@ -440,7 +440,7 @@ func TestDiscovery(t *testing.T) {
 	}
 	// Clients made before RFC 9865 forbid the key that it brought.
 	if got := config.at("pagination"); got != nil {
-		t.Errorf("pagination, for which nobody asked, is %v", got)
+		t.Errorf("pagination, which was not asked for, is %v", got)
 	}
 	paged := ask(t, server, http.MethodGet, "/scim/v2/ServiceProviderConfig?attributes=patch,Pagination", "")
 	if paged.at("pagination.cursor") != true || paged.at("pagination.index") != true || paged.at("patch.supported") != true {

@@ -9,7 +9,7 @@ import (
 
 // An update that sets no active, in whatever form, must not reactivate a person
 // that another request has suspended.
-func TestNothingButActiveTrueLetsASuspendedPersonIn(t *testing.T) {
+func TestOnlyActiveTrueReactivatesASuspendedPerson(t *testing.T) {
 	t.Parallel()
 	const core = `"urn:ietf:params:scim:schemas:core:2.0:User`
 	tests := []struct{ name, method, body string }{

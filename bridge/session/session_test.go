@@ -277,7 +277,7 @@ func TestLineEndingsOfEditorsDoNoHarm(t *testing.T) {
 	}
 }
 
-func TestAnotherTokenIsTold(t *testing.T) {
+func TestAWrongTokenIsAnErrorOfItsOwn(t *testing.T) {
 	t.Parallel()
 	entry := mustParse(t, mustSeal(t, newToken(t), 3, nil)).Entries[0]
 	for name, token := range map[string]Token{"another token": newToken(t), "no token": {}} {
@@ -288,7 +288,7 @@ func TestAnotherTokenIsTold(t *testing.T) {
 }
 
 // Whichever bit flips, the session does not open.
-func TestEveryBitCounts(t *testing.T) {
+func TestEveryChangedBitIsNoticed(t *testing.T) {
 	t.Parallel()
 	token := newToken(t)
 	sealed := mustSeal(t, token, 3, nil)

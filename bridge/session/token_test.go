@@ -23,7 +23,7 @@ func TestTokenReadsBackAsItself(t *testing.T) {
 	}
 }
 
-func TestMalformedTokensAreToldFromWrongOnes(t *testing.T) {
+func TestMalformedTokensAreNotWrongTokens(t *testing.T) {
 	t.Parallel()
 	text := newToken(t).Reveal()
 	swapped := []byte(text)

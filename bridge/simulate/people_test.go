@@ -138,7 +138,7 @@ func TestKeycloakLeavesTheKeyOutWithTheLastMember(t *testing.T) {
 }
 
 // A dialect that cannot suspend people deletes them, and no other does.
-func TestLeavingIsOneRequestThatLeavesNoDoubt(t *testing.T) {
+func TestLeavingIsOneRequest(t *testing.T) {
 	t.Parallel()
 	people, _ := company(1, 0, "example.com")
 	for _, provider := range providers {

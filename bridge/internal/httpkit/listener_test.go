@@ -211,7 +211,7 @@ func (e exhausted) Accept() (net.Conn, error) {
 	return e.Listener.Accept()
 }
 
-func TestAnErrorOfAcceptingIsToldAsWhatItIsAndEndsNothing(t *testing.T) {
+func TestAnAcceptErrorIsReportedAndDoesNotEndTheServer(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
 		name     string
@@ -281,7 +281,7 @@ func TestAnOverloadEndsWhenConnectionsAreAcceptedAgain(t *testing.T) {
 }
 
 // Without descriptors a process is mute, unless it says why.
-func TestRunningOutOfFilesIsAnErrorThatIsToldAndPasses(t *testing.T) {
+func TestRunningOutOfFilesIsReportedAndPasses(t *testing.T) {
 	t.Parallel()
 	var failures atomic.Int64
 	s := newSite(t, 100, func(l net.Listener) net.Listener { return exhausted{l, &failures, syscall.EMFILE} })

@@ -6,7 +6,7 @@ import (
 	"unicode"
 )
 
-func TestWhatIsShownDrivesNoTerminalAndTurnsNoText(t *testing.T) {
+func TestLineRemovesControlAndDirectionCharacters(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct{ name, text, line, lines string }{
 		{"a name", "Ann O'Neill", "Ann O'Neill", "Ann O'Neill"},

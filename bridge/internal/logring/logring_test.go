@@ -56,7 +56,7 @@ func TestRingKeepsTheLatestWholeLines(t *testing.T) {
 }
 
 // What is downloaded later must tell how things were.
-func TestALineTellsWhatWasLoggedThen(t *testing.T) {
+func TestALineShowsTheValuesAtTheTimeOfLogging(t *testing.T) {
 	t.Parallel()
 	r := logring.New(10_000)
 	log := logger(r)

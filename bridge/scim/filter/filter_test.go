@@ -48,7 +48,7 @@ func TestCompile(t *testing.T) {
 		{"operators and names are in any case", `USERNAME Eq "b"`, `{"op":"eq","path":["userName"],"value":"b"}`},
 		{"a core attribute may carry its schema", schema.UserURI + `:userName sw "J"`, `{"op":"sw","path":["userName"],"value":"J"}`},
 		{"an address is compared by its id", `meta.location eq "https://scim.example.com/scim/v2/Users/a%20b"`, `{"op":"eq","path":["id"],"value":"a b","case_exact":true}`},
-		{"an address of another kind is nobody's", `meta.location eq "https://scim.example.com/Groups/1"`, `{"op":"not","terms":[{"op":"pr","path":["id"]}]}`},
+		{"an address of another kind matches none", `meta.location eq "https://scim.example.com/Groups/1"`, `{"op":"not","terms":[{"op":"pr","path":["id"]}]}`},
 		{"everything differs from no address", `meta.location ne "elsewhere"`, `{"op":"pr","path":["id"]}`},
 		{"everything has an address", `meta.location pr`, `{"op":"pr","path":["id"]}`},
 		{"a group by its address", `groups.$ref eq "Groups/1"`, `{"op":"any","path":["groups"],"terms":[{"op":"eq","path":["value"],"value":"1","case_exact":true}]}`},

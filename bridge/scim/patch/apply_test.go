@@ -155,7 +155,7 @@ func TestApply(t *testing.T) {
 		{"a password is passed over", ``, `{"op":"replace","path":"password","value":"secret"}`, ``},
 		{"operations and names are in any case", `"name":{"givenName":"G"}`,
 			`{"OP":"REPLACE","Path":"NAME.GIVENNAME","Value":"H"}`, `"name":{"givenName":"H"}`},
-		{"whoever is suspended stays so until active is true", `"active":false`,
+		{"a suspended person stays suspended until active is true", `"active":false`,
 			`{"op":"remove","path":"active"},{"op":"replace","path":"active","value":null},{"op":"replace","value":{"active":"","title":"T"}}`, `"active":false,"title":"T"`},
 		{"active as a string", ``, `{"op":"Replace","path":"active","value":"False"}`, `"active":false`},
 		{"the core schema's URI before an attribute", ``,
@@ -351,7 +351,7 @@ func TestNormalize(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			in := value(t, tt.in).(map[string]any)
-			for range 2 { // it is repeated when somebody else was faster
+			for range 2 { // it is repeated when another change was faster
 				got, err := patch.Normalize(schema.User, in)
 				if err != nil {
 					t.Fatal(err)

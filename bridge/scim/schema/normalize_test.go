@@ -47,7 +47,7 @@ func TestNormalize(t *testing.T) {
 		{"attribute names in any case become canonical",
 			`{"USERNAME":"u","Name":{"GIVENNAME":"G"},"active":true}`,
 			`{` + user + `,"active":true,"name":{"givenName":"G"}}`},
-		{"who says nothing of active is active",
+		{"a person without active is active",
 			`{"userName":"u"}`, `{` + user + `,"active":true}`},
 		{"booleans may be strings, nested too",
 			`{"userName":"u","active":"False","emails":[{"value":"a","primary":"True"}]}`,
