@@ -26,8 +26,8 @@ type Player struct {
 	// the token stays with its owner.
 	Authorize func(*http.Request)
 	Client    *http.Client
-	// Patience is how long 429 and 503 are retried, as every provider does.
-	Patience time.Duration
+	// RetryWindow is how long 429 and 503 are retried, as every provider does.
+	RetryWindow time.Duration
 	// Random is where {{R}} and {{guid}} come from; nil means crypto/rand.
 	Random io.Reader
 }
@@ -174,7 +174,7 @@ func (p *Player) do(ctx context.Context, phase string, s Step) (answer any, o Ou
 
 // send sends a step until the server has time for it.
 func (p *Player) send(ctx context.Context, s Step) (status int, body []byte, took time.Duration, err error) {
-	giveUp := time.Now().Add(p.Patience)
+	giveUp := time.Now().Add(p.RetryWindow)
 	for {
 		start := time.Now()
 		var retry time.Duration

@@ -123,7 +123,7 @@ func player(t *testing.T, h http.HandlerFunc) *Player {
 	server := httptest.NewServer(h)
 	t.Cleanup(server.Close)
 	return &Player{
-		URL: server.URL + "/scim/v2/", Client: server.Client(), Patience: time.Minute,
+		URL: server.URL + "/scim/v2/", Client: server.Client(), RetryWindow: time.Minute,
 		Authorize: func(r *http.Request) { r.Header.Set("Authorization", "Bearer t") },
 		Random:    bytes.NewReader(make([]byte, 1<<20)),
 	}
@@ -205,7 +205,7 @@ func TestPlayWaitsForABusyServer(t *testing.T) {
 	if o := p.Play(t.Context(), s, false)[0]; o.Result != Right || calls != 2 {
 		t.Errorf("after %d calls: %s %s", calls, o.Result, o.Problem)
 	}
-	calls, p.Patience = 0, 0
+	calls, p.RetryWindow = 0, 0
 	if o := p.Play(t.Context(), s, false)[0]; o.Result != Wrong || calls != 1 {
 		t.Errorf("without patience, after %d calls: %s %s", calls, o.Result, o.Problem)
 	}

@@ -32,8 +32,8 @@ type Simulation struct {
 const (
 	DefaultConcurrency = 8
 	maxConcurrency     = 256
-	// DefaultPatience is how long a busy or sealed server is waited for.
-	DefaultPatience = 30 * time.Second
+	// DefaultRetryWindow is how long requests to a busy or sealed server are repeated.
+	DefaultRetryWindow = 30 * time.Second
 )
 
 // A provider is an identity provider under the name of the command line, which

@@ -62,10 +62,10 @@ func (s *simulateCommand) Run(ctx context.Context, c *console) error {
 	transport.MaxIdleConns, transport.MaxIdleConnsPerHost = 0, s.Concurrency
 	simulation := &simulate.Simulation{
 		Player: &simulate.Player{
-			URL:       base,
-			Authorize: func(r *http.Request) { r.Header.Set("Authorization", bearer) },
-			Client:    &http.Client{Transport: transport, Timeout: time.Minute},
-			Patience:  simulate.DefaultPatience,
+			URL:         base,
+			Authorize:   func(r *http.Request) { r.Header.Set("Authorization", bearer) },
+			Client:      &http.Client{Transport: transport, Timeout: time.Minute},
+			RetryWindow: simulate.DefaultRetryWindow,
 		},
 		IdP: s.IdP, People: s.People, Groups: s.Groups, Domain: s.Domain, Concurrency: s.Concurrency,
 		Progress: progress(c.Err),

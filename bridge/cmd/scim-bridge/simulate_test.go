@@ -173,7 +173,7 @@ func TestFurtherExchangesAtARealBridge(t *testing.T) {
 		scenarios = append(scenarios, file.Scenarios...)
 	}
 	player := &simulate.Player{
-		URL: bridge.url("/scim/v2"), Client: http.DefaultClient, Patience: simulate.DefaultPatience,
+		URL: bridge.url("/scim/v2"), Client: http.DefaultClient, RetryWindow: simulate.DefaultRetryWindow,
 		Authorize: func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+pair.token.Reveal()) },
 	}
 	for _, scenario := range scenarios {
