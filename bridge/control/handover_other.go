@@ -9,7 +9,8 @@ import (
 	"net/http"
 )
 
-var errNoHandOver = errors.New("this system cannot pass a listening socket between processes: stop the old bridge, then start the new one")
+var errNoHandOver = errors.New("this system cannot pass a listening socket between processes: stop the old bridge, " +
+	"then start the new one")
 
 // HandOver is refused here.
 func HandOver(http.ResponseWriter, net.Listener) error { return errNoHandOver }

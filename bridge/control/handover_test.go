@@ -139,7 +139,8 @@ func TestRefusalKeepsItsCode(t *testing.T) {
 
 	_, err = control.Dial(path).Unseal(context.Background(), "sbt1_x")
 	r, ok := errors.AsType[*control.Error](err)
-	if !ok || r.Status != http.StatusForbidden || r.Code != "token_rejected" || r.Detail != "this token does not open the session" {
+	if !ok || r.Status != http.StatusForbidden || r.Code != "token_rejected" ||
+		r.Detail != "this token does not open the session" {
 		t.Errorf("got %#v, want the bridge's own words", err)
 	}
 }

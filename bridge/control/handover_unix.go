@@ -50,7 +50,8 @@ func HandOver(w http.ResponseWriter, l net.Listener) error {
 	if err := conn.SetDeadline(time.Now().Add(handOverTimeout)); err != nil {
 		return err
 	}
-	if _, err := io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: listener\r\n\r\n"); err != nil {
+	if _, err := io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n"+
+		"Upgrade: listener\r\n\r\n"); err != nil {
 		return err
 	}
 	if err := expect(rw.Reader, listenerWanted); err != nil {

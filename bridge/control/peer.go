@@ -21,8 +21,9 @@ func checkPeer(conn *net.UnixConn) error {
 
 func checkUser(uid, me int) error {
 	if uid != 0 && uid != me {
-		return fmt.Errorf("a process of user %d answers at the control socket, and this is user %d: it is not shown the token; "+
-			"run this as the user that the bridge runs as, and see who may write in the data folder", uid, me)
+		return fmt.Errorf("a process of user %d answers at the control socket, and this is user %d: "+
+			"it is not shown the token; run this as the user that the bridge runs as, and see who may write in the data folder",
+			uid, me)
 	}
 	return nil
 }

@@ -31,7 +31,8 @@ type OpenError struct {
 }
 
 func (e *OpenError) Error() string {
-	return fmt.Sprintf("others than its owner may write to %s (mode %04o), and so replace the bridge: run chmod go-w %[1]s", e.Folder, e.Mode)
+	return fmt.Sprintf("others than its owner may write to %s (mode %04o), and so replace the bridge: "+
+		"run chmod go-w %[1]s", e.Folder, e.Mode)
 }
 
 // who asks, and about which setting.

@@ -54,7 +54,8 @@ func TestCodesAreListedOnce(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
 	got := health.Codes([]problem.Problem{
-		problem.New(problem.Sealed, now, nil), problem.New(problem.Overloaded, now, nil), problem.New(problem.Sealed, now, nil),
+		problem.New(problem.Sealed, now, nil), problem.New(problem.Overloaded, now, nil),
+		problem.New(problem.Sealed, now, nil),
 	})
 	if want := []string{string(problem.Sealed), string(problem.Overloaded)}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)

@@ -72,7 +72,8 @@ func TestRangesAreCheckedAtPlanTime(t *testing.T) {
 		{"addresses and networks of both families pass", set("192.0.2.1", "198.51.100.0/24", "2001:db8::/32"), ""},
 		{"host bits are refused, naming the network", set("192.0.2.7/24"), "192.0.2.0/24"},
 		{"a name is refused", set("example.com"), `"example.com"`},
-		{"two spellings of one range are refused, naming both", set("192.0.2.1", "192.0.2.1/32"), `"192.0.2.1" and "192.0.2.1/32"`},
+		{"two spellings of one range are refused, naming both", set("192.0.2.1", "192.0.2.1/32"),
+			`"192.0.2.1" and "192.0.2.1/32"`},
 		{"what is unknown is left for later", types.SetValueMust(CIDRType{}, []attr.Value{CIDR{types.StringUnknown()}}), ""},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -100,7 +101,8 @@ func TestAnotherSpellingIsNoChange(t *testing.T) {
 		keeps       bool
 	}{
 		{"a bare address and its /32", set("192.0.2.1"), set("192.0.2.1/32"), true},
-		{"long and short IPv6, in another order", set("2001:db8::1", "192.0.2.0/24"), set("192.0.2.0/24", "2001:0db8:0::0001"), true},
+		{"long and short IPv6, in another order", set("2001:db8::1", "192.0.2.0/24"),
+			set("192.0.2.0/24", "2001:0db8:0::0001"), true},
 		{"another range", set("192.0.2.1"), set("192.0.2.2"), false},
 		{"one more range", set("192.0.2.1"), set("192.0.2.1", "192.0.2.2"), false},
 		{"no state yet", types.SetNull(CIDRType{}), set("192.0.2.1"), false},
@@ -109,7 +111,9 @@ func TestAnotherSpellingIsNoChange(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			resp := planmodifier.SetResponse{PlanValue: row.plan}
-			SuppressEquivalentRanges().PlanModifySet(t.Context(), planmodifier.SetRequest{StateValue: row.state, PlanValue: row.plan}, &resp)
+			SuppressEquivalentRanges().PlanModifySet(t.Context(), planmodifier.SetRequest{
+				StateValue: row.state, PlanValue: row.plan,
+			}, &resp)
 			if kept := resp.PlanValue.Equal(row.state); kept != row.keeps {
 				t.Errorf("planned %s, kept: %v", resp.PlanValue, kept)
 			}
@@ -131,7 +135,8 @@ func TestAnotherSpellingOfDomainsIsNoChange(t *testing.T) {
 		state, plan types.Set
 		keeps       bool
 	}{
-		{"case and A-labels, in another order", domains("Bücher.example", "a.example"), domains("A.example", "xn--bcher-kva.example"), true},
+		{"case and A-labels, in another order", domains("Bücher.example", "a.example"),
+			domains("A.example", "xn--bcher-kva.example"), true},
 		{"another domain", domains("a.example"), domains("b.example"), false},
 		{"one more domain", domains("a.example"), domains("a.example", "b.example"), false},
 		{"no state yet", types.SetNull(DomainType{}), domains(), false},
@@ -140,7 +145,9 @@ func TestAnotherSpellingOfDomainsIsNoChange(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			resp := planmodifier.SetResponse{PlanValue: row.plan}
-			SuppressEquivalentDomains().PlanModifySet(t.Context(), planmodifier.SetRequest{StateValue: row.state, PlanValue: row.plan}, &resp)
+			SuppressEquivalentDomains().PlanModifySet(t.Context(), planmodifier.SetRequest{
+				StateValue: row.state, PlanValue: row.plan,
+			}, &resp)
 			if kept := resp.PlanValue.Equal(row.state); kept != row.keeps {
 				t.Errorf("planned %s, kept: %v", resp.PlanValue, kept)
 			}
@@ -152,10 +159,12 @@ func TestSpellingsAreEqualInMeaning(t *testing.T) {
 	t.Parallel()
 	equal := func(ok bool, diags interface{ HasError() bool }) bool { return ok && !diags.HasError() }
 	ctx := context.Background()
-	if a, d := (CIDR{types.StringValue("192.0.2.1")}).StringSemanticEquals(ctx, CIDR{types.StringValue("192.0.2.1/32")}); !equal(a, d) {
+	if a, d := (CIDR{types.StringValue("192.0.2.1")}).StringSemanticEquals(ctx,
+		CIDR{types.StringValue("192.0.2.1/32")}); !equal(a, d) {
 		t.Error("a bare address differs from its /32")
 	}
-	if a, d := (CIDR{types.StringValue("0.0.0.0/0")}).StringSemanticEquals(ctx, CIDR{types.StringValue("::/0")}); equal(a, d) {
+	if a, d := (CIDR{types.StringValue("0.0.0.0/0")}).StringSemanticEquals(ctx, CIDR{types.StringValue("::/0")}); equal(a,
+		d) {
 		t.Error("all of IPv4 equals all of IPv6")
 	}
 	if a, d := NewDomain("Bücher.example").StringSemanticEquals(ctx, NewDomain("xn--bcher-kva.example")); !equal(a, d) {

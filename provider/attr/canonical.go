@@ -47,7 +47,8 @@ func (t TextType[S]) String() string { return fmt.Sprintf("%T", t) }
 func (t TextType[S]) ValueType(context.Context) attr.Value { return Text[S]{} }
 
 // ValueFromString implements basetypes.StringTypable.
-func (t TextType[S]) ValueFromString(_ context.Context, in basetypes.StringValue) (basetypes.StringValuable, diag.Diagnostics) {
+func (t TextType[S]) ValueFromString(_ context.Context, in basetypes.StringValue,
+) (basetypes.StringValuable, diag.Diagnostics) {
 	return Text[S]{in}, nil
 }
 
@@ -156,7 +157,8 @@ func (m suppressEquivalent[S]) MarkdownDescription(ctx context.Context) string {
 }
 
 // PlanModifyString implements planmodifier.String.
-func (suppressEquivalent[S]) PlanModifyString(_ context.Context, req planmodifier.StringRequest, resp *planmodifier.StringResponse) {
+func (suppressEquivalent[S]) PlanModifyString(_ context.Context, req planmodifier.StringRequest,
+	resp *planmodifier.StringResponse) {
 	known := !req.StateValue.IsNull() && !req.PlanValue.IsUnknown()
 	if known && equivalent[S](req.StateValue.ValueString(), req.PlanValue.ValueString()) {
 		resp.PlanValue = req.StateValue
@@ -164,7 +166,8 @@ func (suppressEquivalent[S]) PlanModifyString(_ context.Context, req planmodifie
 }
 
 // PlanModifySet implements planmodifier.Set.
-func (suppressEquivalent[S]) PlanModifySet(_ context.Context, req planmodifier.SetRequest, resp *planmodifier.SetResponse) {
+func (suppressEquivalent[S]) PlanModifySet(_ context.Context, req planmodifier.SetRequest,
+	resp *planmodifier.SetResponse) {
 	if equivalentSets[S](req.StateValue, req.PlanValue) {
 		resp.PlanValue = req.StateValue
 	}

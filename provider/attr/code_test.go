@@ -29,12 +29,15 @@ func TestCodesAreCheckedAtPlanTime(t *testing.T) {
 		fault string
 	}{
 		{"countries in either case pass", AreCountries(), codeSet("CH", "at", "De", "XK"), ""},
-		{"a code that nobody has is refused", AreCountries(), codeSet("ZZ"), `"ZZ" is no country; write an ISO 3166-1 alpha-2 code`},
+		{"a code that nobody has is refused", AreCountries(), codeSet("ZZ"),
+			`"ZZ" is no country; write an ISO 3166-1 alpha-2 code`},
 		{"a name is refused", AreCountries(), codeSet("Switzerland"), `"Switzerland" is no country`},
 		{"an alpha-3 code is refused", AreCountries(), codeSet("CHE"), `"CHE"`},
 		{"what people call Great Britain is put right", AreCountries(), codeSet("uk"), `write "GB"`},
-		{"two spellings of one country are refused", AreCountries(), codeSet("CH", "ch"), `"CH" and "ch" are the same country`},
-		{"what is unknown is left for later", AreCountries(), types.SetValueMust(CodeType{}, []attr.Value{Code{basetypes.NewStringUnknown()}}), ""},
+		{"two spellings of one country are refused", AreCountries(), codeSet("CH", "ch"),
+			`"CH" and "ch" are the same country`},
+		{"what is unknown is left for later", AreCountries(),
+			types.SetValueMust(CodeType{}, []attr.Value{Code{basetypes.NewStringUnknown()}}), ""},
 		{"continents in either case pass", AreContinents(), codeSet("EU", "na"), ""},
 		{"no continent is refused, naming all", AreContinents(), codeSet("XX"), "AF, AN, AS, EU, NA, OC, SA"},
 		{"a country is no continent", AreContinents(), codeSet("UK"), "one of AF"},
@@ -72,7 +75,9 @@ func TestAnotherCaseIsNoChange(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			resp := planmodifier.SetResponse{PlanValue: row.plan}
-			SuppressEquivalentCodes().PlanModifySet(t.Context(), planmodifier.SetRequest{StateValue: row.state, PlanValue: row.plan}, &resp)
+			SuppressEquivalentCodes().PlanModifySet(t.Context(), planmodifier.SetRequest{
+				StateValue: row.state, PlanValue: row.plan,
+			}, &resp)
 			if kept := resp.PlanValue.Equal(row.state); kept != row.keeps {
 				t.Errorf("planned %s, kept: %v", resp.PlanValue, kept)
 			}

@@ -26,7 +26,8 @@ func ParseDomain(text string) (string, error) {
 	// mail comes from the suffix.
 	suffix, registry := publicsuffix.PublicSuffix(name)
 	if suffix == name && (registry || !strings.Contains(name, ".")) {
-		return "", fmt.Errorf("%q is a public suffix, under which anybody registers names; write the whole domain, for instance %q", text, "example."+name)
+		return "", fmt.Errorf("%q is a public suffix, under which anybody registers names; write the whole domain, "+
+			"for instance %q", text, "example."+name)
 	}
 	return name, nil
 }
@@ -43,7 +44,8 @@ func hostName(text string) (string, error) {
 	case strings.ContainsAny(text, " \t\r\n"):
 		return "", fmt.Errorf("%q contains a space; a domain has none", text)
 	case strings.Contains(text, "@"):
-		return "", fmt.Errorf("%q is an e-mail address; write what follows the @, %q", text, text[strings.LastIndex(text, "@")+1:])
+		return "", fmt.Errorf("%q is an e-mail address; write what follows the @, %q", text,
+			text[strings.LastIndex(text, "@")+1:])
 	case strings.Contains(text, "*"):
 		return "", fmt.Errorf("%q is a pattern; a sub-domain is an entry of its own, so list each", text)
 	case strings.ContainsAny(text, "/:"):
@@ -62,7 +64,8 @@ func hostName(text string) (string, error) {
 }
 
 // profile maps case and width as browsers do, and allows only what can stand in the DNS.
-var profile = idna.New(idna.MapForLookup(), idna.Transitional(false), idna.StrictDomainName(true), idna.VerifyDNSLength(true), idna.BidiRule())
+var profile = idna.New(idna.MapForLookup(), idna.Transitional(false), idna.StrictDomainName(true),
+	idna.VerifyDNSLength(true), idna.BidiRule())
 
 type (
 	// Domain is a host name: spellings that differ in case or IDNA form are equal.

@@ -54,7 +54,8 @@ func TestASetKeepsItsTypeThroughTerraform(t *testing.T) {
 	if !back.Equal(set) || !back.Type(t.Context()).Equal(CIDRsType()) {
 		t.Errorf("%s became %s", set, back)
 	}
-	if _, err := CIDRsType().ValueFromTerraform(t.Context(), tftypes.NewValue(tftypes.String, "192.0.2.0/24")); err == nil {
+	if _, err := CIDRsType().ValueFromTerraform(t.Context(),
+		tftypes.NewValue(tftypes.String, "192.0.2.0/24")); err == nil {
 		t.Error("a string is taken for a set")
 	}
 }

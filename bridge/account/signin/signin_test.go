@@ -99,7 +99,9 @@ func TestSignIn(t *testing.T) {
 		{"both sides mean the same", func(*handshake) {}},
 		{"the server restarts between the halves", func(h *handshake) { h.restart = true }},
 		{"the e-mail address is in another case", func(h *handshake) { h.clientEmail = " Provision-Manager@EXAMPLE.com" }},
-		{"the Master Password was pasted with blanks around it", func(h *handshake) { h.secrets = NewSecrets(" mp1_MASTERPASSWORD\n", "sk1_SECRETKEY") }},
+		{"the Master Password was pasted with blanks around it", func(h *handshake) {
+			h.secrets = NewSecrets(" mp1_MASTERPASSWORD\n", "sk1_SECRETKEY")
+		}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
@@ -136,7 +138,9 @@ func TestSignInFails(t *testing.T) {
 		{"the e-mail address is another", func(h *handshake) { h.clientEmail = "other@example.com" }},
 		{"somebody changed the iterations on the way", func(h *handshake) { h.kdf.Iterations++ }},
 		{"somebody changed the salt on the way", func(h *handshake) { h.kdf.Salt = strings.Repeat("A", 22) }},
-		{"the account has nobody by that name", func(h *handshake) { h.verifier = FalseVerifier([]byte("secret"), account, email, 7) }},
+		{"the account has nobody by that name", func(h *handshake) {
+			h.verifier = FalseVerifier([]byte("secret"), account, email, 7)
+		}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
@@ -161,7 +165,9 @@ func TestClientNoticesAFalseServer(t *testing.T) {
 	}
 	flipped := []byte(answer)
 	flipped[0] ^= 1
-	for name, proof := range map[string]string{"nothing": "", "a changed proof": string(flipped), "a shortened proof": answer[:20]} {
+	for name, proof := range map[string]string{
+		"nothing": "", "a changed proof": string(flipped), "a shortened proof": answer[:20],
+	} {
 		if err := client.VerifyServer(proof); !errors.Is(err, ErrWrongProof) {
 			t.Errorf("%s: %v, want ErrWrongProof", name, err)
 		}
@@ -216,7 +222,8 @@ func TestServerRefusesABadA(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err = server.Finish("hs_1", row.text, "any")
-			if !errors.Is(err, ErrWrongProof) || !strings.Contains(err.Error(), row.want) || !strings.Contains(err.Error(), "A:") {
+			if !errors.Is(err, ErrWrongProof) || !strings.Contains(err.Error(), row.want) ||
+				!strings.Contains(err.Error(), "A:") {
 				t.Errorf("Finish: %v, want that A is refused with %q", err, row.want)
 			}
 		})
@@ -309,7 +316,8 @@ func TestClientRefusesBadParameters(t *testing.T) {
 func TestEmptySecretsAreRefused(t *testing.T) {
 	t.Parallel()
 	for _, s := range []Secrets{{}, NewSecrets("only a password", ""), NewSecrets("", "only a key")} {
-		if _, _, err := Enrol(account, email, s, MinIterations); err == nil || !strings.Contains(err.Error(), "must not be empty") {
+		if _, _, err := Enrol(account, email, s, MinIterations); err == nil ||
+			!strings.Contains(err.Error(), "must not be empty") {
 			t.Errorf("Enrol: %v, want that secrets must not be empty", err)
 		}
 	}
@@ -377,7 +385,8 @@ func TestStrangersAreToldAStableFalseSalt(t *testing.T) {
 	if err := CheckEnrolment(first, verifier); err != nil {
 		t.Errorf("the false verifier is unlike a real one: %v", err)
 	}
-	if verifier != FalseVerifier(secret, account, "nobody@example.com", 1) || verifier == FalseVerifier(secret, account, "nobody@example.com", 2) {
+	if verifier != FalseVerifier(secret, account, "nobody@example.com", 1) ||
+		verifier == FalseVerifier(secret, account, "nobody@example.com", 2) {
 		t.Error("the false verifier is not stable, or the same for every question")
 	}
 }

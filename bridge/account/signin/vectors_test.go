@@ -143,7 +143,8 @@ func wantByHand(t *testing.T, v vector) {
 		t.Fatal(err)
 	}
 	const address = "provision-manager@example.com"
-	km, err := pbkdf2.Key(sha256.New, password, stretch(salt, []byte(address), "2SKD-PBKDF2-HMAC-SHA256"), v.KDF.Iterations, 32)
+	km, err := pbkdf2.Key(sha256.New, password, stretch(salt, []byte(address), "2SKD-PBKDF2-HMAC-SHA256"),
+		v.KDF.Iterations, 32)
 	if err != nil {
 		t.Fatal(err)
 	}

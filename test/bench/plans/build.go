@@ -19,7 +19,8 @@ const (
 
 	// mirror is the folder of providers within the one of binaries.
 	mirror   = "providers"
-	provider = "registry.terraform.io/scimbridge/scimbridge/0.0.1/" + runtime.GOOS + "_" + runtime.GOARCH + "/terraform-provider-scimbridge_v0.0.1"
+	provider = "registry.terraform.io/scimbridge/scimbridge/0.0.1/" + runtime.GOOS + "_" + runtime.GOARCH +
+		"/terraform-provider-scimbridge_v0.0.1"
 )
 
 // build builds both binaries as they ship, or the provider with the profiler
@@ -41,7 +42,8 @@ func build(ctx context.Context, folder string, profiled bool) (string, error) {
 }
 
 func goBuild(ctx context.Context, binary, source string, flags ...string) error {
-	cmd := exec.CommandContext(ctx, "go", append(append([]string{"build", "-trimpath", "-o", binary}, flags...), source)...)
+	cmd := exec.CommandContext(ctx, "go", append(append([]string{"build", "-trimpath", "-o", binary}, flags...),
+		source)...)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("building %s: %w\n%s", source, err, out)

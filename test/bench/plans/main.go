@@ -80,7 +80,8 @@ func main() {
 
 func parse(args []string) (o options, err error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	objects := flags.String("objects", "100", "how many objects there are; several numbers are measured one after the other")
+	objects := flags.String("objects", "100", "how many objects there are; several numbers are measured one after the "+
+		"other")
 	only := flags.String("run", "", "measure only the resources that match this regular expression, and terraform_data")
 	steps := flags.String("steps", "create,plan,change,destroy", "measure only these; leave out what comes last")
 	flags.StringVar(&o.terraform, "terraform", "", "the `binary` to run; terraform or tofu in PATH if empty")

@@ -21,10 +21,12 @@ type row struct {
 
 func (t *table) print(out io.Writer) {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, strings.Join([]string{"resource", "objects", "step", "time", "×data", "cpu", "×data", "×linear", "account", "reads", "writes", ""}, "\t"))
+	fmt.Fprintln(w, strings.Join([]string{"resource", "objects", "step", "time", "×data", "cpu", "×data", "×linear",
+		"account", "reads", "writes", ""}, "\t"))
 	for _, r := range t.rows {
 		data := t.find(func(o row) bool { return o.resource == baseline && o.objects == r.objects && o.step == r.step })
-		least := t.find(func(o row) bool { return o.resource == r.resource && o.step == r.step }) // as they are measured in order
+		// as they are measured in order
+		least := t.find(func(o row) bool { return o.resource == r.resource && o.step == r.step })
 		linear := ""
 		if least.objects < r.objects {
 			linear = ratio(r.got.cpu/time.Duration(r.objects), least.got.cpu/time.Duration(least.objects))

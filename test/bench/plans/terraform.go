@@ -50,7 +50,8 @@ func newWorkspace(ctx context.Context, o options, bin, dir, state string, a *acc
 		"SCIMBRIDGE_ACCOUNT_URL=" + a.url, "SCIMBRIDGE_ACCOUNT_TOKEN=" + a.token,
 	}}
 	for path, text := range map[string]string{
-		cli:                               fmt.Sprintf("provider_installation {\n  filesystem_mirror { path = %q }\n}\n", filepath.Join(bin, mirror)),
+		cli: fmt.Sprintf("provider_installation {\n  filesystem_mirror { path = %q }\n}\n",
+			filepath.Join(bin, mirror)),
 		filepath.Join(dir, "settings.tf"): fmt.Sprintf(settings, state),
 	} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {

@@ -31,7 +31,8 @@ func serveCeiling() {
 		constant[i] = 'x'
 	}
 	server := &http.Server{
-		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: 90 * time.Second, IdleTimeout: 2 * time.Minute,
+		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: 90 * time.Second,
+		IdleTimeout: 2 * time.Minute,
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.Copy(io.Discard, r.Body)
 			n, _ := strconv.Atoi(strings.TrimPrefix(r.URL.Path, "/"))

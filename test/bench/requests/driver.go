@@ -126,7 +126,8 @@ func dial(ctx context.Context, d driver) (*connection, error) {
 func (c *connection) ask(d driver) error {
 	r := d.next()
 	c.out.Reset()
-	fmt.Fprintf(&c.out, "%s %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: bench\r\nAccept: application/scim+json\r\n", r.method, r.path, d.address)
+	fmt.Fprintf(&c.out, "%s %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: bench\r\nAccept: application/scim+json\r\n", r.method,
+		r.path, d.address)
 	if d.bearer != "" {
 		c.out.WriteString("Authorization: Bearer " + d.bearer + "\r\n")
 	}

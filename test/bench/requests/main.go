@@ -162,7 +162,8 @@ func (s *site) repeat(ctx context.Context, o options, p phase, connections int, 
 	for i := range o.repeat {
 		var profiles func() error
 		if o.profile != "" && i == 0 {
-			profiles = s.startProfiles(ctx, o, fmt.Sprintf("%s-%d-%s-%d", mode, s.people, strings.ReplaceAll(p.name, " ", "_"), connections))
+			profiles = s.startProfiles(ctx, o, fmt.Sprintf("%s-%d-%s-%d", mode, s.people, strings.ReplaceAll(p.name, " ", "_"),
+				connections))
 		}
 		m, err := drive(ctx, driver{
 			address: s.address, bearer: s.bearer, connections: connections, time: o.time,
@@ -179,7 +180,8 @@ func (s *site) repeat(ctx context.Context, o options, p phase, connections int, 
 	return median(all), nil
 }
 
-func repeatCeiling(ctx context.Context, o options, ceiling *process, p phase, connections, bytes int) (measurement, error) {
+func repeatCeiling(ctx context.Context, o options, ceiling *process, p phase, connections, bytes int,
+) (measurement, error) {
 	var all []measurement
 	for range o.repeat {
 		m, err := drive(ctx, driver{

@@ -20,7 +20,9 @@ func user(n int) []byte {
 	type object = map[string]any
 	type list = []any
 	text, err := json.Marshal(object{
-		"schemas":  list{"urn:ietf:params:scim:schemas:core:2.0:User", "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"},
+		"schemas": list{
+			"urn:ietf:params:scim:schemas:core:2.0:User", "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User",
+		},
 		"userName": userName(n), "externalId": externalID(n), "active": true,
 		"displayName": fmt.Sprintf("Ingrid Lindström %d", n), "title": "Senior Analyst", "preferredLanguage": "en-GB",
 		"name": object{"givenName": "Ingrid", "familyName": "Lindström", "formatted": fmt.Sprintf("Ingrid Lindström %d", n)},
@@ -30,7 +32,8 @@ func user(n int) []byte {
 		},
 		"phoneNumbers": list{object{"value": "+44 20 7946 0123", "type": "work"}},
 		"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User": object{
-			"employeeNumber": fmt.Sprint(100000 + n), "department": "Engineering", "costCenter": "4711", "organization": "Example Ltd",
+			"employeeNumber": fmt.Sprint(100000 + n), "department": "Engineering", "costCenter": "4711",
+			"organization": "Example Ltd",
 		},
 	})
 	if err != nil {

@@ -43,8 +43,12 @@ func (s *site) phases(ctx context.Context) ([]phase, error) {
 		s.find("emails.value eq, hit", "emails.value", userName),
 		s.find("emails.value eq, miss", "emails.value", func(n int) string { return "no" + userName(n) }),
 		s.get1("page of 100 by index", func(int) string { return fmt.Sprintf("/Users?startIndex=%d&count=%d", deep, page) }),
-		s.get1("page of 100 by cursor", func(int) string { return fmt.Sprintf("/Users?cursor=%s&count=%d", url.QueryEscape(cursor), page) }),
-		s.get1("GET group of all, no members", func(int) string { return "/Groups/" + s.group + "?excludedAttributes=members" }),
+		s.get1("page of 100 by cursor", func(int) string {
+			return fmt.Sprintf("/Users?cursor=%s&count=%d", url.QueryEscape(cursor), page)
+		}),
+		s.get1("GET group of all, no members", func(int) string {
+			return "/Groups/" + s.group + "?excludedAttributes=members"
+		}),
 		s.write("PATCH user", http.MethodPatch, http.StatusOK, func(n int) (string, []byte) {
 			return "/Users/" + s.ids[n%s.people], patch(replaceTitle(n))
 		}),
@@ -56,7 +60,9 @@ func (s *site) phases(ctx context.Context) ([]phase, error) {
 			n, first := others()
 			return "/Groups/" + s.few, member(s.ids[n], first)
 		}),
-		s.write("POST user", http.MethodPost, http.StatusCreated, func(int) (string, []byte) { return "/Users", user(fresh()) }),
+		s.write("POST user", http.MethodPost, http.StatusCreated, func(int) (string, []byte) {
+			return "/Users", user(fresh())
+		}),
 		{name: "bulk of 1,000 PATCHes", want: http.StatusOK, unit: bulk, next: s.bulk()},
 	}, nil
 }
@@ -104,7 +110,8 @@ func (s *site) write(name, method string, want int, about func(n int) (path stri
 type operation = map[string]any
 
 func patch(operations ...operation) []byte {
-	return encode(map[string]any{"schemas": []string{"urn:ietf:params:scim:api:messages:2.0:PatchOp"}, "Operations": operations})
+	return encode(map[string]any{"schemas": []string{"urn:ietf:params:scim:api:messages:2.0:PatchOp"},
+		"Operations": operations})
 }
 
 func replaceTitle(n int) operation {
@@ -125,9 +132,11 @@ func (s *site) bulk() func() request {
 		operations := make([]operation, bulk)
 		for i := range operations {
 			n := next()
-			operations[i] = operation{"method": "PATCH", "path": "/Users/" + s.ids[n%s.people], "data": json.RawMessage(patch(replaceTitle(-1 - n)))}
+			operations[i] = operation{"method": "PATCH", "path": "/Users/" + s.ids[n%s.people],
+				"data": json.RawMessage(patch(replaceTitle(-1 - n)))}
 		}
-		body := encode(map[string]any{"schemas": []string{"urn:ietf:params:scim:api:messages:2.0:BulkRequest"}, "Operations": operations})
+		body := encode(map[string]any{"schemas": []string{"urn:ietf:params:scim:api:messages:2.0:BulkRequest"},
+			"Operations": operations})
 		return request{method: http.MethodPost, path: base + "/Bulk", body: body}
 	}
 }
@@ -144,7 +153,8 @@ func encode(v any) []byte {
 func (s *site) cursorAt(ctx context.Context, place int) (string, error) {
 	cursor := ""
 	for at := 0; at < place || cursor == ""; {
-		text, err := s.get(ctx, fmt.Sprintf("%s/Users?attributes=id&count=%d&cursor=%s", base, min(1000, max(1, place-at)), url.QueryEscape(cursor)))
+		text, err := s.get(ctx, fmt.Sprintf("%s/Users?attributes=id&count=%d&cursor=%s", base, min(1000, max(1, place-at)),
+			url.QueryEscape(cursor)))
 		if err != nil {
 			return "", fmt.Errorf("paging by cursor: %w", err)
 		}

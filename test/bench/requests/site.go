@@ -140,7 +140,8 @@ func (s *site) startTwo(ctx context.Context) error {
 	}
 	for _, args := range [][]string{
 		{"account", "account", "serve", "--database", "sqlite:" + s.database(), "--listen", account},
-		{"bridge", "serve", "--data-dir", s.dir, "--listen", s.address, "--account-url", "http://" + account, "--unseal-token-file", token},
+		{"bridge", "serve", "--data-dir", s.dir, "--listen", s.address, "--account-url", "http://" + account,
+			"--unseal-token-file", token},
 	} {
 		_, p, err := s.command(ctx, args[0], args[1:]...)
 		if err != nil {

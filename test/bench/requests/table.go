@@ -41,7 +41,8 @@ func (t *table) commits(people int, mode, said string) {
 
 func (t *table) print(out io.Writer) {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, strings.Join([]string{"phase", "people", "conns", "mode", "ops/s", "p50", "p99", "cpu/op", "×ceil", "×small", "allocs", "bytes", "ceiling ops/s", "cpu/op", ""}, "\t"))
+	fmt.Fprintln(w, strings.Join([]string{"phase", "people", "conns", "mode", "ops/s", "p50", "p99", "cpu/op", "×ceil",
+		"×small", "allocs", "bytes", "ceiling ops/s", "cpu/op", ""}, "\t"))
 	for _, r := range t.rows {
 		fmt.Fprintf(w, "%s\t%d\t%d\t%s\t%.0f\t%s\t%s\t%s\t%s\t%s\t%.0f\t%d\t%.0f\t%s\t\n",
 			r.phase, r.people, r.connections, r.mode, r.got.rate, short(r.got.p50), short(r.got.p99), short(r.got.cpu),
