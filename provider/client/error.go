@@ -98,7 +98,7 @@ func remedyOf(e *Error) string {
 	case e.Foreign != "" && failed(e.Status):
 		return "A proxy or a load balancer stands before the account, and does not reach it: check that the account service runs, and that it is let through."
 	case e.Foreign != "":
-		return "Check account_url: a proxy's or another service's page lies there."
+		return "Check account_url: a proxy or another service answers there."
 	case e.Problem.Code == api.ErrorCodeWouldLockOut:
 		return "Nothing was changed. Let the address in first, by an allow rule with a lower priority number: one of the same " +
 			"configuration must be named in depends_on here, or both belong in a scimbridge_firewall_policy, which is written at once. " +

@@ -131,14 +131,14 @@ func (w Wait) judge(s State, lasted time.Duration) (done bool, reason *NotReadyE
 		if w.Unsealed {
 			return false, nil
 		}
-		return true, &NotReadyError{Pending: true, Reason: "the bridge runs and is sealed, since nobody has shown it the bearer token: set unseal_token_wo.", Problems: problems(s)}
+		return true, &NotReadyError{Pending: true, Reason: "the bridge runs and is sealed, because it has not received the bearer token: set unseal_token_wo.", Problems: problems(s)}
 	case control.SessionUnreadable:
 		return true, &NotReadyError{Reason: "the bridge cannot read its session.", Problems: problems(s)}
 	}
 	for _, p := range s.Bridge.Problems {
 		switch {
 		case curable[p.Code] && lasted >= w.Curable:
-			return true, &NotReadyError{Pending: true, Reason: "the bridge runs, and the account does not let it in yet; it keeps trying.", Problems: problems(s)}
+			return true, &NotReadyError{Pending: true, Reason: "the bridge runs, and the account refuses it for now; the bridge keeps trying.", Problems: problems(s)}
 		case final[p.Code] && lasted >= w.Final:
 			return true, &NotReadyError{Reason: "the bridge runs, and the account refuses its credentials.", Problems: problems(s)}
 		}

@@ -14,5 +14,5 @@ func warnOverlap(diags *diag.Diagnostics, s deploy.State) {
 	}
 	diags.AddWarning("Two bearer tokens work",
 		"The credentials were rotated: "+s.Bridge.Health.Overlap.String()+
-			". Switch the identity provider to the new one before that; then the old one is dead.")
+			". Give the identity provider the new one before that: the old one stops working then.")
 }

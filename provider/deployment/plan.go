@@ -275,7 +275,7 @@ func warnWhy(state *model, plan model, before memory, tokenless bool, diags *dia
 	}
 	if tokenless {
 		diags.AddAttributeWarning(path.Root("unseal_token_wo"), "The bridge will be sealed",
-			"Without unseal_token_wo it stays sealed after the apply until somebody shows it the bearer token; the identity provider's next request does.")
+			"Without unseal_token_wo it is sealed after the apply until it receives the bearer token, for instance with the identity provider's next request.")
 	}
 }
 

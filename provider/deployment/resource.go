@@ -169,7 +169,7 @@ func (r *bridge) readAbsent(ctx context.Context, k kind, m model, private client
 	known := recall(ctx, private)
 	instance := k.Instance(known.Trace)
 	heard := r.heardOf(ctx, instance, m.Revision.ValueString())
-	title, text := "The bridge is gone", fmt.Sprintf("%s holds no deployment, and no bridge of it runs. The plan makes it anew.", m.ID.ValueString())
+	title, text := "The bridge is gone", fmt.Sprintf("%s holds no deployment, and no bridge of it runs. The plan creates it again.", m.ID.ValueString())
 	switch {
 	case heard == nil:
 		resp.State.RemoveResource(ctx)
@@ -204,11 +204,11 @@ const elsewhereTitle = "The bridge runs on another machine"
 
 // warnLost says what was found of a bridge whose record is lost.
 func warnLost(diags *diag.Diagnostics, s deploy.State) {
-	how := "The bridge does not run. The apply starts it again and writes the record anew"
+	how := "The bridge does not run. The apply starts it and writes a new record"
 	if s.Running {
-		how = "The bridge runs all the same. The apply writes the record anew, and replaces the bridge where it cannot be reached otherwise"
+		how = "The bridge still runs. The apply writes a new record, and replaces the bridge if it cannot be reached otherwise"
 	}
-	diags.AddWarning("The record of the deployment is lost", fmt.Sprintf("%s. %s; destroying ends it.", sentence(s.Lost), how))
+	diags.AddWarning("The record of the deployment is lost", fmt.Sprintf("%s. %s; a destroy ends it.", sentence(s.Lost), how))
 }
 
 func (r *bridge) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {

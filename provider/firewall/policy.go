@@ -453,7 +453,7 @@ func warnNew(prior, state policyModel, present *client.Firewall, diags *diag.Dia
 	}
 	slices.SortFunc(added, func(a, b firewall.Rule) int { return strings.Compare(a.ID, b.ID) })
 	diags.AddAttributeWarning(path.Root("unmanaged_rules"), "Firewall rules that Terraform does not own",
-		fmt.Sprintf("Since the last apply, somebody added to the account:\n%s", listing(added)))
+		fmt.Sprintf("Added to the account since the last apply, not by Terraform:\n%s", listing(added)))
 }
 
 func (r *policyResource) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {

@@ -61,7 +61,7 @@ func (r *ruleResource) Schema(_ context.Context, _ resource.SchemaRequest, resp 
 			"or put both into a `scimbridge_firewall_policy`, which is checked and written as a whole.\n\n" +
 			"A rule that the account has already, the same in action, values, priority and description, is not made again: the plan warns, and the " +
 			"apply is an error, both with the `import` block to paste, unless `adopt_existing` is set. A resource that gets another name needs a " +
-			"`moved` block; without one the rule is made anew as soon as the same apply has destroyed the old one, for which it waits a few seconds. " +
+			"`moved` block; without one the rule is created again after the same apply has destroyed the old one, which it waits for a few seconds. " +
 			"With `create_before_destroy` that never comes.",
 		Attributes: ruleAttributes(),
 	}
@@ -270,7 +270,7 @@ func (r *ruleResource) Update(ctx context.Context, req resource.UpdateRequest, r
 	}
 	if client.NotFound(err) {
 		resp.Diagnostics.AddError("The firewall rule is gone", "Somebody deleted the rule "+id+" after the plan was made. "+
-			"Run terraform apply again: it makes the rule anew.")
+			"Run terraform apply again: it creates the rule again.")
 		return
 	}
 	if err != nil {

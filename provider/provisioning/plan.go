@@ -113,8 +113,8 @@ func (r *integration) planUpdate(ctx context.Context, req resource.ModifyPlanReq
 	}
 	switch {
 	case why != "":
-		text := why + "\n\nApplying activates provisioning anew: new credentials, a new session, sealed under bearer_token_wo. " +
-			"Bridges must be given that session; scimbridge_deployment does so when its session refers to this resource."
+		text := why + "\n\nThe apply activates provisioning again, with new credentials and a new session that is sealed under bearer_token_wo. " +
+			"Give bridges that session; scimbridge_deployment does so if its session refers to this resource."
 		switch {
 		case config.BearerToken.IsNull():
 			text += "\n\n" + tokenNeeded

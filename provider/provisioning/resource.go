@@ -177,7 +177,7 @@ func (r *integration) Delete(ctx context.Context, req resource.DeleteRequest, re
 	}
 	if id, _ := made(ctx, req.Private); id != "" && p.Id != nil && id != *p.Id {
 		resp.Diagnostics.AddWarning("Another integration is left active", fmt.Sprintf(
-			"Integration %q, which this resource made, is gone already. %q, which somebody else activated, was not touched.", id, *p.Id))
+			"Integration %q of this resource no longer exists. Integration %q was activated elsewhere and is left as it is.", id, *p.Id))
 		return
 	}
 	if _, ok := r.deactivate(ctx, &resp.Diagnostics); ok {

@@ -61,15 +61,15 @@ func describeRotation(state, plan model, tokens exchange) (title, text string) {
 		title = "The bearer token will be rotated"
 	}
 	if !plan.ManagerEmail.IsUnknown() && !sameAddress(plan.ManagerEmail, state.ManagerEmail) {
-		lines = append(lines, fmt.Sprintf("manager_email goes from %s to %s, and the credentials are bound to it.",
+		lines = append(lines, fmt.Sprintf("manager_email changes from %s to %s, and the credentials are bound to it.",
 			state.ManagerEmail.ValueString(), plan.ManagerEmail.ValueString()))
 	}
 	if versionDecides(state, plan) && !state.BearerTokenVersion.Equal(plan.BearerTokenVersion) {
-		lines = append(lines, fmt.Sprintf("bearer_token_wo_version goes from %s to %s.", state.BearerTokenVersion, plan.BearerTokenVersion))
+		lines = append(lines, fmt.Sprintf("bearer_token_wo_version changes from %s to %s.", state.BearerTokenVersion, plan.BearerTokenVersion))
 	}
-	lines = append(lines, tokens.String(), fmt.Sprintf("Applying makes new credentials and a new session in the place of those of epoch %d. ",
+	lines = append(lines, tokens.String(), fmt.Sprintf("The apply makes new credentials and a new session, which replace those of epoch %d. ",
 		state.Epoch.ValueInt64())+afterwards(plan, tokens))
-	lines = append(lines, "Bridges must be given the new session; scimbridge_deployment does so when its session refers to this resource.")
+	lines = append(lines, "Give bridges the new session; scimbridge_deployment does so if its session refers to this resource.")
 	return title, strings.Join(lines, "\n\n")
 }
 
@@ -78,16 +78,16 @@ func afterwards(plan model, tokens exchange) string {
 	text := plan.Overlap.ValueString()
 	switch overlap, err := time.ParseDuration(text); {
 	case plan.Overlap.IsUnknown() || err != nil:
-		return "The present ones stay good for the overlap, and are dead after it."
+		return "The present ones work until the overlap ends."
 	case overlap == 0 && tokens.changes():
-		return "With overlap = \"0s\" the present ones are dead at once: the identity provider is refused until it has the new token."
+		return "With overlap = \"0s\" the present ones stop working at once: the identity provider is refused until it has the new token."
 	case overlap == 0:
-		return "With overlap = \"0s\" the present ones are dead at once."
+		return "With overlap = \"0s\" the present ones stop working at once."
 	case tokens.changes():
-		return fmt.Sprintf("The present ones stay good for %s after the apply (overlap), and are dead then: "+
-			"the identity provider must have the new token by that time.", text)
+		return fmt.Sprintf("The present ones work for %s after the apply (overlap). "+
+			"Give the identity provider the new token within that time.", text)
 	}
-	return fmt.Sprintf("The present ones stay good for %s after the apply (overlap), and are dead then.", text)
+	return fmt.Sprintf("The present ones work for %s after the apply (overlap).", text)
 }
 
 // newestToken is the fingerprint of the token that the session is sealed under.

@@ -31,7 +31,7 @@ func TestARotationIsSaidInWords(t *testing.T) {
 	}{
 		{
 			"another token", plan(version), exchange{from: "old", to: "new"}, "The bearer token will be rotated",
-			[]string{"from the one with fingerprint old to the one with fingerprint new", "must be given the new one", "stay good for 15m", "by that time", "version goes from 1 to 2", "epoch 3"},
+			[]string{"from the one with fingerprint old to the one with fingerprint new", "must be given the new one", "work for 15m", "within that time", "version changes from 1 to 2", "epoch 3"},
 			[]string{"come back"},
 		},
 		{
@@ -41,16 +41,16 @@ func TestARotationIsSaidInWords(t *testing.T) {
 		},
 		{
 			"without an overlap", plan(func(m *model) { m.Overlap = types.StringValue("0s") }), exchange{from: "old", to: "new"},
-			"The bearer token will be rotated", []string{"dead at once", "refused until it has the new token"}, []string{"stay good"},
+			"The bearer token will be rotated", []string{"stop working at once", "refused until it has the new token"}, []string{"work for"},
 		},
 		{
 			"another manager, the same token", plan(func(m *model) { m.ManagerEmail = types.StringValue("other@example.com") }), exchange{from: "t", to: "t"},
 			"The provisioning credentials will be rotated",
-			[]string{"manager_email goes from manager@example.com to other@example.com", "identity provider needs nothing", "stay good for 15m"}, []string{"by that time"},
+			[]string{"manager_email changes from manager@example.com to other@example.com", "identity provider needs nothing", "work for 15m"}, []string{"within that time"},
 		},
 		{
 			"another spelling of the manager is none", plan(func(m *model) { version(m); m.ManagerEmail = types.StringValue("Manager@example.com") }), exchange{from: "t", to: "t"},
-			"The provisioning credentials will be rotated", []string{"version goes from 1 to 2"}, []string{"manager_email"},
+			"The provisioning credentials will be rotated", []string{"version changes from 1 to 2"}, []string{"manager_email"},
 		},
 		{
 			"a token that the apply makes", plan(version), exchange{from: "old", to: "of the plan", ephemeral: true}, "The bearer token will be rotated",
@@ -62,7 +62,7 @@ func TestARotationIsSaidInWords(t *testing.T) {
 		},
 		{
 			"an overlap that is not known yet", plan(func(m *model) { m.Overlap = types.StringUnknown() }), exchange{from: "old", to: "new"},
-			"The bearer token will be rotated", []string{"stay good for the overlap"}, nil,
+			"The bearer token will be rotated", []string{"work until the overlap ends"}, nil,
 		},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -153,7 +153,7 @@ func TestAPlanSaysWhyABridgeIsNotFound(t *testing.T) {
 	}
 	p := w.plan(v)
 	p.expect(t, map[string]string{"scimbridge_deployment.bridge": "update"})
-	expectSaid(t, p.text, "The record of the deployment is lost", "The bridge runs all the same",
+	expectSaid(t, p.text, "The record of the deployment is lost", "The bridge still runs",
 		"its folder lies at "+moved)
 
 	// A configuration with the folder's new path would replace the deployment, and the old bridge would be in the way.
@@ -291,7 +291,7 @@ func TestAnInterruptedUpdateLeavesTheOldBridge(t *testing.T) {
 
 	w.config(w.base(unreachable))
 	out := w.stoppedApply(v, os.Interrupt, func() bool { return len(w.standbys()) > 0 })
-	expectSaid(t, out, "The old bridge goes on: the run was interrupted")
+	expectSaid(t, out, "The old bridge keeps running: the run was interrupted")
 	if strings.Contains(out, "timed out") || strings.Contains(out, "in time") {
 		t.Errorf("an interruption is called a time-out:\n%s", out)
 	}

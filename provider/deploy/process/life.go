@@ -65,7 +65,7 @@ func (t *Target) run(ctx context.Context, r *record, token session.Token, takeOv
 	}
 	switch {
 	case err != nil && takeOver:
-		return fmt.Errorf("the old bridge goes on: %w", err)
+		return fmt.Errorf("the old bridge keeps running: %w", err)
 	case err != nil:
 		return err
 	}
@@ -165,12 +165,12 @@ func (t *Target) restart(ctx context.Context, old record, r *record, token sessi
 	if old.Listen != t.Listen && !overlaps(old.Listen, t.Listen) { // better known before the old one is gone
 		l, err := new(net.ListenConfig).Listen(ctx, "tcp", t.Listen)
 		if err != nil {
-			return false, fmt.Errorf("the new bridge could not listen; the old one goes on: %w", err)
+			return false, fmt.Errorf("the new bridge could not listen; the old one keeps running: %w", err)
 		}
 		_ = l.Close()
 	}
 	if ctx.Err() != nil {
-		return false, fmt.Errorf("the old bridge goes on: %w", deploy.Ended(ctx))
+		return false, fmt.Errorf("the old bridge keeps running: %w", deploy.Ended(ctx))
 	}
 	if err := t.stop(ctx, old.Process); err != nil {
 		return false, err
