@@ -120,10 +120,10 @@ func TestRecordedTrafficArrivesInTheAccountAndSurvivesAKill(t *testing.T) {
 	w.apply(vars{"token": token.Reveal()})
 
 	player := &simulate.Player{
-		URL:       "http://" + w.listen + "/scim/v2",
-		Client:    http.DefaultClient,
-		Patience:  timeout,
-		Authorize: func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+token.Reveal()) },
+		URL:         "http://" + w.listen + "/scim/v2",
+		Client:      http.DefaultClient,
+		RetryWindow: timeout,
+		Authorize:   func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+token.Reveal()) },
 	}
 	played := 0
 	for _, scenario := range simulate.Exchanges() {
