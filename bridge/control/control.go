@@ -36,8 +36,8 @@ const (
 	PathHandOver = "/hand-over" // POST, by the bridge on standby: see Receive
 )
 
-// The states of a bridge's connection, finer than those of Health: whoever
-// deploys a bridge must know what it waits for.
+// The states of a bridge's connection, finer than those of Health: a deployment
+// must know what it waits for.
 const (
 	Starting          = "starting"
 	Sealed            = "sealed"             // waits for the bearer token
@@ -48,7 +48,7 @@ const (
 	Draining          = "draining"
 )
 
-// Status is what a bridge tells of itself to whoever runs it. It holds no secret.
+// Status is what a bridge tells of itself to its operator. It holds no secret.
 type Status struct {
 	Instance  string    `json:"instance"`
 	PID       int       `json:"pid"`
@@ -140,7 +140,7 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 }
 
 // Unseal shows the bearer token to the bridge; repeating it is harmless. A
-// token that opens nothing is a *Error with problem.TokenRejected.
+// token that opens nothing is an *Error with problem.TokenRejected.
 func (c *Client) Unseal(ctx context.Context, token string) (Status, error) {
 	var s Status
 	return s, c.callWith(ctx, c.secret, http.MethodPost, PathUnseal, Token{token}, &s)

@@ -153,7 +153,9 @@ func (a *Authenticator) RequireMonitoring(next http.Handler) http.Handler {
 
 // RequireMonitoringOr is RequireMonitoring with answers of its own to those that are refused,
 // for which refused reports whether it has given one.
-func (a *Authenticator) RequireMonitoringOr(next http.Handler, refused func(http.ResponseWriter, error) bool) http.Handler {
+func (a *Authenticator) RequireMonitoringOr(
+	next http.Handler, refused func(http.ResponseWriter, error) bool,
+) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		token := httpkit.BearerToken(r)
 		if monitoring := a.monitoring(); !monitoring.IsZero() && monitoring.Equal(secret.New(token)) {
@@ -228,8 +230,9 @@ func (a *Authenticator) check(token string) *auth.Error {
 // errDraining refuses a token that the bridge which goes on may take. A client that
 // repeats the request on a new connection reaches that one.
 var errDraining = &auth.Error{
-	Kind:   auth.Unavailable,
-	Detail: "this bridge is about to end and cannot tell whether the token is right: repeat the request on a new connection",
+	Kind: auth.Unavailable,
+	Detail: "this bridge is about to end and cannot tell whether the token is right: " +
+		"repeat the request on a new connection",
 }
 
 func (a *Authenticator) draining() bool { return a.Draining != nil && a.Draining() }

@@ -147,7 +147,7 @@ func TestADrainingBridgeRefusesNoTokenThatItsSuccessorMayTake(t *testing.T) {
 	}
 }
 
-// Whoever watches health or opens the page with the right token is not the
+// A client that watches health or opens the page with the right token is not the
 // identity provider, whose own may be wrong.
 func TestTheOperatorsTokenDoesNotEndTheAlarm(t *testing.T) {
 	t.Parallel()

@@ -192,7 +192,8 @@ func (s *ControlSocket) takeOver(w http.ResponseWriter, r *http.Request) {
 	if !s.standby {
 		writeError(w, &control.Error{
 			Status: http.StatusConflict,
-			Detail: "this bridge serves already, or is about to end; only one started with --take-over beside another waits on standby",
+			Detail: "this bridge serves already, or is about to end; " +
+				"only one started with --take-over beside another waits on standby",
 		})
 		return
 	}

@@ -46,8 +46,8 @@ type Listener struct {
 func (l *Listener) Listen(ctx context.Context) error {
 	bound, err := (&net.ListenConfig{}).Listen(ctx, "tcp", l.Address)
 	if err != nil {
-		return fmt.Errorf("listening on %q: %w: end the program that holds the port (`ss -ltnp` names it) or choose another --listen",
-			l.Address, err)
+		return fmt.Errorf("listening on %q: %w: end the program that holds the port (`ss -ltnp` names it) "+
+			"or choose another --listen", l.Address, err)
 	}
 	l.serve(bound)
 	return nil

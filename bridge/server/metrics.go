@@ -38,8 +38,10 @@ func NewMetrics(version, commit string, ask func() health.Health) *Metrics {
 	return m
 }
 
-func (m *Metrics) routes(g *Authenticator) []Route {
-	return []Route{{Name: "metrics", Method: http.MethodGet, Path: "/metrics", Handler: g.RequireMonitoring(m.Handler()), Polled: true}}
+func (m *Metrics) routes(a *Authenticator) []Route {
+	return []Route{{
+		Name: "metrics", Method: http.MethodGet, Path: "/metrics", Handler: a.RequireMonitoring(m.Handler()), Polled: true,
+	}}
 }
 
 // TokenChecked counts a check; it fits Authenticator.Checked.

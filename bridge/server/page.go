@@ -166,7 +166,8 @@ func (p *Page) logs(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	w.Header().Set("Content-Disposition", `attachment; filename="scim-bridge-`+p.Now().UTC().Format("20060102T150405Z")+`.log"`)
+	name := "scim-bridge-" + p.Now().UTC().Format("20060102T150405Z") + ".log"
+	w.Header().Set("Content-Disposition", `attachment; filename="`+name+`"`)
 	_, _ = p.Logs.WriteTo(w)
 }
 

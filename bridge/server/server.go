@@ -58,7 +58,7 @@ func (s *Server) ping(w http.ResponseWriter, _ *http.Request) {
 
 // ready is 200 also while sealed, and while the account is away: SCIM is
 // answered with 503 then, and a load balancer that took the bridge out would
-// hide the status page from whoever looks for the reason.
+// hide the status page from the operator who looks for the reason.
 func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
 	state, code := s.Checker.Health().State, http.StatusOK
 	switch s.Connection() {

@@ -377,7 +377,7 @@ func TestTheAccessLogNamesNobody(t *testing.T) {
 	}
 }
 
-// An operator at night asks who did what to whom, with which token.
+// An operator at night asks which client changed which resource, with which token.
 func TestTheAccessLogTellsClientsResourcesAndTokensApart(t *testing.T) {
 	t.Parallel()
 	f := newFace(t)
@@ -484,7 +484,7 @@ func TestTheStatusPage(t *testing.T) {
 		return resp.StatusCode, string(body), resp.Header
 	}
 
-	// A stranger sees a form and nothing else, whatever he asks for.
+	// A stranger sees a form and nothing else, whatever path it asks for.
 	for _, path := range []string{"/", "/app", "/app/logs", "/app/nowhere"} {
 		if _, body, header := visit("GET", path, nil); !strings.Contains(body, `name="token"`) || strings.Contains(body, "192.0.2.7") || strings.Contains(body, "a line of the log") {
 			t.Errorf("%s shows a stranger: %s", path, body)

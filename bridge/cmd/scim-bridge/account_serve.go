@@ -135,7 +135,8 @@ func serveAccount(ctx context.Context, a *account.Account, listener net.Listener
 ) error {
 	events := httpkit.NewEventLog(logger)
 	defer events.Flush()
-	srv := httpkit.NewServer(server.New(server.Config{Account: a, TrustedProxies: proxies, Logger: logger, Events: events}), events)
+	handler := server.New(server.Config{Account: a, TrustedProxies: proxies, Logger: logger, Events: events})
+	srv := httpkit.NewServer(handler, events)
 	logger.Info("listening", "address", listener.Addr(), "public_url", a.PublicURL, "account", a.ID)
 
 	served := make(chan error, 1)
@@ -171,7 +172,7 @@ func serveAccount(ctx context.Context, a *account.Account, listener net.Listener
 			case err != nil:
 				return fmt.Errorf("stopping the account service: %w", errors.Join(err, srv.Close()))
 			}
-			// How many writes shared a commit tells whether the disk was what they waited for.
+			// How many writes shared a commit shows if the disk was what they waited for.
 			stats := a.Store.Stats()
 			logger.Info("stopped", "commits", stats.Commits, "writes", stats.Writes)
 			return nil

@@ -107,7 +107,8 @@ func (b *runningBridge) serveUntilTold(ctx context.Context) (linger time.Duratio
 			b.connector.OnHandover()
 			return lingerTime
 		case <-b.abandoned:
-			b.cfg.logger.Warn("stopping: nobody has asked this bridge to take over, or how it is, for a while; the one that serves goes on")
+			b.cfg.logger.Warn("stopping: nobody has asked this bridge to take over, or how it is, for a while; " +
+				"the one that serves goes on")
 			b.connector.OnHandover()
 			return 0
 		case <-b.cfg.signals.reload():

@@ -77,7 +77,7 @@ func (d *devCommand) Run(ctx context.Context, c *console, parser *kong.Kong) err
 		return fmt.Errorf("making the data folder: %w", err)
 	}
 	database := filepath.Join(d.DataDir, "account.db")
-	// Before there is an account: whoever has a port in use may try again.
+	// Before there is an account: if a port is in use, the command may be tried again.
 	var config net.ListenConfig
 	listener, err := config.Listen(ctx, "tcp", d.AccountListen)
 	if err != nil {
@@ -111,7 +111,8 @@ func (d *devCommand) Run(ctx context.Context, c *console, parser *kong.Kong) err
 		return err
 	}
 	a.PublicURL = "http://" + listener.Addr().String()
-	transport := connector.InProcess(server.New(server.Config{Account: a, Logger: logger.Named("account")}), netip.MustParseAddr("127.0.0.1"))
+	handler := server.New(server.Config{Account: a, Logger: logger.Named("account")})
+	transport := connector.InProcess(handler, netip.MustParseAddr("127.0.0.1"))
 
 	descriptors := httpkit.ShareDescriptors(2)
 	bearer, err := d.provisioning(ctx, transport, a, adminToken)
@@ -182,7 +183,9 @@ func (d *devCommand) adminToken(ctx context.Context, a *account.Account) (string
 // provisioning returns the bearer token of the integration, and writes its
 // session. It activates one if there is none; an earlier start may have been
 // killed anywhere, so that the account says what there is.
-func (d *devCommand) provisioning(ctx context.Context, transport http.RoundTripper, a *account.Account, adminToken string) (session.Token, error) {
+func (d *devCommand) provisioning(
+	ctx context.Context, transport http.RoundTripper, a *account.Account, adminToken string,
+) (session.Token, error) {
 	admin, err := api.NewClient(a.PublicURL,
 		api.WithHTTPClient(&http.Client{Transport: transport}),
 		api.WithRequestEditorFn(func(_ context.Context, req *http.Request) error {
@@ -218,7 +221,9 @@ func (d *devCommand) provisioning(ctx context.Context, transport http.RoundTripp
 
 // activate does by the account API what Terraform does by it. The token is
 // kept first: the account would keep a session that nobody could open.
-func (d *devCommand) activate(ctx context.Context, admin *api.Client, a *account.Account, epoch int64) (bearer session.Token, err error) {
+func (d *devCommand) activate(
+	ctx context.Context, admin *api.Client, a *account.Account, epoch int64,
+) (bearer session.Token, err error) {
 	secrets, err := signin.GenerateSecrets()
 	if err != nil {
 		return bearer, err

@@ -18,7 +18,8 @@ import (
 // become the name of a folder, and stand in every message about it.
 func checkDataDir(path string) error {
 	if session.Misplaced(path) {
-		return errors.New("DATA_DIR holds a secret or some other text instead of a folder's name; secrets are read from files or from standard input")
+		return errors.New("DATA_DIR holds a secret or some other text instead of a folder's name; " +
+			"secrets are read from files or from standard input")
 	}
 	return nil
 }

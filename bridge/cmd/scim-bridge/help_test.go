@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// Whoever asks for help gets a line to copy, and a sentence on every flag.
+// Asking for help gives a line to copy, and a sentence on every flag.
 func TestHelpTeaches(t *testing.T) {
 	t.Parallel()
 	parser, err := newParser(&cli{}, &console{In: strings.NewReader(""), Out: io.Discard, Err: io.Discard})

@@ -79,7 +79,7 @@ func TestWhatIsNoFileKeepsItsMode(t *testing.T) {
 	}
 }
 
-// Whoever names a wrong file by a typing error finds it as it was: without
+// A wrong file, named by a typing error, stays as it was: without
 // /etc/passwd, for one, nobody else can work on the machine.
 func TestAFileThatHoldsNoSecretKeepsItsMode(t *testing.T) {
 	t.Parallel()

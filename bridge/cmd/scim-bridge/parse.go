@@ -69,7 +69,7 @@ func (l *commandLine) parse(args []string) (*kong.Context, error) {
 	}
 	var faults []error
 	var blamed []string
-	// Whoever made a mistake beside --help is told of the mistake.
+	// A mistake beside --help is told first.
 	args = slices.DeleteFunc(slices.Clone(args), func(arg string) bool { return arg == "--help" || arg == "-h" })
 	for err != nil {
 		if found := unexpected.FindStringSubmatch(err.Error()); found != nil && !commandWord.MatchString(found[1]) {

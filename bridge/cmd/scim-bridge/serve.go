@@ -115,7 +115,8 @@ func (s *serveCommand) Validate() error {
 		faults = append(faults, err)
 	}
 	if s.UnsealTokenFile != "" && s.UnsealTokenFile == s.MonitoringTokenFile {
-		fault("--unseal-token-file and --monitoring-token-file name the same file: who monitors must not hold the bearer token")
+		fault("--unseal-token-file and --monitoring-token-file name the same file: " +
+			"a monitor must not hold the bearer token")
 	}
 	return errors.Join(faults...)
 }

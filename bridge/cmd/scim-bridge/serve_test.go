@@ -208,7 +208,7 @@ func TestBothTokensWorkDuringTheOverlapAndOneAfterIt(t *testing.T) {
 	}
 }
 
-// Whoever switches the identity provider must see whether it still uses the
+// An operator who switches the identity provider must see whether it still uses the
 // old token, and how long it may.
 func TestAnOverlapIsToldWithTheLastUseOfTheOldToken(t *testing.T) {
 	t.Parallel()

@@ -243,7 +243,7 @@ func servers(t *testing.T) map[string][]string {
 	}
 }
 
-// Whoever read the log has gone away: that ends a tool, and no server.
+// The process that read the log has gone away: that ends a tool, and no server.
 func TestAServerOutlivesTheReaderOfItsLog(t *testing.T) {
 	t.Parallel()
 	for name, args := range servers(t) {

@@ -49,7 +49,8 @@ func (s *statusCommand) Validate() error {
 	case s.URL == "" && !s.Local:
 		return errors.New("say whom to ask: --url with --token-file, or --local")
 	case s.URL != "" && s.TokenFile == "":
-		return errors.New("--url needs --token-file: health is shown to those who have the bearer token or the monitoring token")
+		return errors.New("--url needs --token-file: health is shown to those who have the bearer token " +
+			"or the monitoring token")
 	}
 	return nil
 }
@@ -74,7 +75,7 @@ func (s *statusCommand) local(ctx context.Context, c *console) error {
 		"signed in with", st.ObservedRevision, "process", fmt.Sprint(st.PID), "instance", st.Instance)
 }
 
-// show prints health, the same whoever was asked; facts are what only a local
+// show prints health, the same over both ways; facts are what only a local
 // bridge tells beside it.
 func (s *statusCommand) show(c *console, h health.Health, facts ...string) error {
 	var err error

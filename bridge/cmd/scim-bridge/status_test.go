@@ -15,7 +15,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
 )
 
-// Whoever is asked, and whichever way, the state is one word of one
+// Over every way of asking, the state is one word of one
 // vocabulary, and the document is that of /health.
 func TestOneShapeAndOneVocabularyOfStates(t *testing.T) {
 	t.Parallel()

@@ -123,7 +123,7 @@ func TestAFullDiskIsToldAndHealsByItself(t *testing.T) {
 			if got := ask(t, http.MethodGet, account.url+"/ready", "", ""); got.status != 503 || !strings.Contains(got.body, "storage_full") {
 				t.Errorf("the account's /ready on a full disk: %d %s", got.status, got.body)
 			}
-			// Whoever looks for the reason can still look: that the token is used for
+			// An operator who looks for the reason can still look: that the token is used for
 			// the first time, and that others were refused, is noted later.
 			ask(t, http.MethodGet, account.url+"/metrics", "sba_"+strings.Repeat("x", 43), "")
 			for _, path := range []string{"/metrics", "/v1/audit-events", "/v1/bridges"} {

@@ -10,7 +10,7 @@ import (
 )
 
 // An administrator suspends somebody whom the identity provider still thinks
-// active. No update of anything else lets him in again.
+// active. No update of anything else lets them in again.
 func TestASuspensionByHandOutlivesUnrelatedUpdates(t *testing.T) {
 	t.Parallel()
 	account := newAccount(t)

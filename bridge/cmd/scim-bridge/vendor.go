@@ -17,7 +17,7 @@ import (
 // `vendor`; our own variable and the flag itself go first.
 type vendorVariables struct {
 	// faults are the variables that mean nothing. Kong would stop at the first,
-	// and whoever moves a deployment here wants to know them all.
+	// and an operator who moves a deployment here wants to know them all.
 	faults []error
 }
 

@@ -18,7 +18,7 @@ import (
 const unavailableCode bridge.Code = ""
 
 // What each code of the account API becomes: for the identity provider that
-// asked, and for whoever reads why the bridge is not let in.
+// asked, and for the operator who reads why the bridge is not let in.
 var codesTold = map[api.ErrorCode]struct {
 	status    int
 	directory bridge.Code

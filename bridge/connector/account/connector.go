@@ -39,7 +39,7 @@ type Config struct {
 	// Heartbeat is the time between two heartbeats, 15 s if zero.
 	Heartbeat time.Duration
 	// RetryAtMost is the longest pause between two attempts to come in, 10 s
-	// if zero: what was wrong may have been cured by somebody who waits.
+	// if zero: what was wrong may have been cured, and its cure be waited for.
 	RetryAtMost time.Duration
 	// WaitTimeout is how long a request waits for a sign-in under way, 5 s if zero.
 	WaitTimeout time.Duration

@@ -35,7 +35,9 @@ func (c *Connector) Person(ctx context.Context, id string) (bridge.Person, error
 }
 
 // ReplacePerson implements bridge.Directory.
-func (c *Connector) ReplacePerson(ctx context.Context, id string, in bridge.PersonInput, ifMatch string) (bridge.Person, error) {
+func (c *Connector) ReplacePerson(
+	ctx context.Context, id string, in bridge.PersonInput, ifMatch string,
+) (bridge.Person, error) {
 	p, _, err := call[person](ctx, c, request{repeatable: ifMatch == "",
 		send: func(ctx context.Context, account *api.Client, auth api.RequestEditorFn) (*http.Response, error) {
 			return account.ReplacePerson(ctx, id, &api.ReplacePersonParams{IfMatch: optional(ifMatch)}, personInput(in), auth)
@@ -88,7 +90,9 @@ func (c *Connector) Group(ctx context.Context, id string, withMembers bool) (bri
 }
 
 // UpdateGroup implements bridge.Directory.
-func (c *Connector) UpdateGroup(ctx context.Context, id string, change bridge.GroupChange, ifMatch string, withMembers bool) (bridge.Group, error) {
+func (c *Connector) UpdateGroup(
+	ctx context.Context, id string, change bridge.GroupChange, ifMatch string, withMembers bool,
+) (bridge.Group, error) {
 	body := api.GroupUpdate{ReplaceMembers: change.Replace}
 	members := len(change.Add) + len(change.Remove)
 	if change.Replace != nil {

@@ -131,7 +131,8 @@ func (o *FirewallOff) equal(other *FirewallOff) bool {
 	if o == nil || other == nil {
 		return o == other
 	}
-	return o.Facts[problem.FactBlocked] == other.Facts[problem.FactBlocked] && o.Facts[problem.FactExpires] == other.Facts[problem.FactExpires]
+	return o.Facts[problem.FactBlocked] == other.Facts[problem.FactBlocked] &&
+		o.Facts[problem.FactExpires] == other.Facts[problem.FactExpires]
 }
 
 // report adds the problem to the report of a bridge that is signed in.
