@@ -275,6 +275,10 @@ var walls = []wall{
 		why: "every resource has an identity",
 	},
 	{
+		room: "provider/source", may: []string{"provider/client"},
+		why: "the head of a data source knows no noun",
+	},
+	{
 		room: "provider/deploy", may: []string{"bridge/control", "bridge/datadir", "bridge/problem", "bridge/session"},
 		tests: []string{"bridge/account/signin", "provider/providertest"},
 		never: []string{"github.com/hashicorp/terraform-plugin-framework", "github.com/hashicorp/terraform-plugin-go"},
@@ -302,24 +306,25 @@ var walls = []wall{
 	{
 		room: "provider/firewall",
 		may: []string{"bridge/account/api", "bridge/account/firewall", "provider/address", "provider/attr", "provider/client",
-			"provider/identity"},
+			"provider/identity", "provider/source"},
 		tests: []string{"bridge/account/ipdata", "bridge/session", "provider/providertest"},
 		why:   nounsAlone,
 	},
 	{
-		room:  "provider/signup",
-		may:   []string{"bridge/account/api", "provider/address", "provider/attr", "provider/client", "provider/identity"},
+		room: "provider/signup",
+		may: []string{"bridge/account/api", "provider/address", "provider/attr", "provider/client", "provider/identity",
+			"provider/source"},
 		tests: []string{"provider/providertest"},
 		why:   nounsAlone,
 	},
 	{
-		room: "provider/people", may: []string{"bridge/account/api", "provider/client"},
+		room: "provider/people", may: []string{"bridge/account/api", "provider/client", "provider/source"},
 		tests: []string{"provider/providertest"},
 		why:   nounsAlone,
 	},
 	{
 		room:  "provider/status",
-		may:   []string{"bridge/account/api", "bridge/health", "bridge/problem", "provider/client"},
+		may:   []string{"bridge/account/api", "bridge/health", "bridge/problem", "provider/client", "provider/source"},
 		tests: []string{"bridge/session", "provider/providertest"},
 		why:   nounsAlone,
 	},
