@@ -50,7 +50,9 @@ var ErrNone = errors.New("there is no account in the database; make one with sci
 var builtIn = []string{"Owners", "Administrators", "Team Members"}
 
 // Create makes the account in an empty database.
-func Create(ctx context.Context, s *store.Store, name string, now func() time.Time, random io.Reader) (*Account, error) {
+func Create(
+	ctx context.Context, s *store.Store, name string, now func() time.Time, random io.Reader,
+) (*Account, error) {
 	a := &Account{Name: name, Store: s, Now: now, Random: random}
 	a.ID = a.NewID()
 	a.CreatedAt = a.Time()

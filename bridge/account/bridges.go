@@ -85,7 +85,9 @@ func (a *Account) Bridges(ctx context.Context, cursor string, limit int) (Page[B
 			return Page[Bridge]{}, err
 		}
 	}
-	return PageOf(bridges, limit, func(b Bridge) []any { return store.Place{Time: b.LastContact, ID: b.Instance}.Key() }), nil
+	return PageOf(
+		bridges, limit, func(b Bridge) []any { return store.Place{Time: b.LastContact, ID: b.Instance}.Key() },
+	), nil
 }
 
 // stateOf is the state that the bridge reported last, unless it has been silent since.

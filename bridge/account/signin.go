@@ -48,7 +48,9 @@ type SignedIn struct {
 // StartSignIn is the first half of SRP-6a. For an account, address or epoch
 // that does not exist it returns a handshake like any other, which cannot
 // succeed: the answer must not show what exists.
-func (a *Account) StartSignIn(ctx context.Context, accountID, email string, epoch int64, address netip.Addr) (h Handshake, err error) {
+func (a *Account) StartSignIn(
+	ctx context.Context, accountID, email string, epoch int64, address netip.Addr,
+) (h Handshake, err error) {
 	if len(accountID) > 100 || len(email) > 254 {
 		return h, InvalidValue("/email", "the account id has at most 100 bytes, the e-mail address 254")
 	}
@@ -84,7 +86,9 @@ func (a *Account) StartSignIn(ctx context.Context, accountID, email string, epoc
 
 // verifier finds what a generation of credentials was enrolled with, or
 // makes up something that looks the same.
-func (a *Account) verifier(ctx context.Context, accountID, email string, epoch int64) (kdf signin.KDF, verifier string, known bool, err error) {
+func (a *Account) verifier(
+	ctx context.Context, accountID, email string, epoch int64,
+) (kdf signin.KDF, verifier string, known bool, err error) {
 	var g store.Generation
 	var integration store.Integration
 	err = a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
@@ -127,7 +131,9 @@ func (a *Account) signInSecret(ctx context.Context, i store.Integration) ([]byte
 
 // FinishSignIn is the second half. The client proves first; why it is refused
 // is told only to a client that proved to hold the secrets, even outdated ones.
-func (a *Account) FinishSignIn(ctx context.Context, handshakeID, clientA, proof string, bridge BridgeIdentity, address netip.Addr) (SignedIn, error) {
+func (a *Account) FinishSignIn(
+	ctx context.Context, handshakeID, clientA, proof string, bridge BridgeIdentity, address netip.Addr,
+) (SignedIn, error) {
 	if err := bridge.check(); err != nil {
 		return SignedIn{}, err
 	}
@@ -162,7 +168,9 @@ const (
 // countWrongProof counts a wrong proof under the client's network, and keeps
 // nothing that the client sent: a stranger could fill the disk with names.
 func (a *Account) countWrongProof(ctx context.Context, address netip.Addr) error {
-	attempt := Attempt{Address: httpkit.NetworkOf(address).String(), Result: string(api.ErrorCodeSignInFailed), Last: a.Time()}
+	attempt := Attempt{
+		Address: httpkit.NetworkOf(address).String(), Result: string(api.ErrorCodeSignInFailed), Last: a.Time(),
+	}
 	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		crowded, err := tx.IsCrowded(ctx, attempt, otherNetworks, wrongProofRows)
 		if err != nil {
@@ -178,7 +186,9 @@ func (a *Account) countWrongProof(ctx context.Context, address netip.Addr) error
 // checkProof consumes the handshake, also if the proof is wrong: each try is a
 // guess at the secrets. The server's proof is empty if the client's is wrong;
 // kept is empty if there was no such handshake, which costs no write.
-func (a *Account) checkProof(ctx context.Context, handshakeID, clientA, proof string) (kept store.Handshake, serverProof string, err error) {
+func (a *Account) checkProof(
+	ctx context.Context, handshakeID, clientA, proof string,
+) (kept store.Handshake, serverProof string, err error) {
 	var found bool
 	err = a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
 		found, err = tx.HasHandshake(ctx, handshakeID)
@@ -222,7 +232,9 @@ func (a *Account) admitBridge(
 			Instance: bridge.Instance, Version: bridge.Version, Revision: bridge.Revision,
 			Address: d.Address.String(), LastContact: a.Time(), State: bridgeSignedIn, Problems: "[]",
 		}
-		attempt := Attempt{Address: row.Address, Email: kept.Email, Instance: bridge.Instance, Result: d.Result, RuleID: d.RuleID()}
+		attempt := Attempt{
+			Address: row.Address, Email: kept.Email, Instance: bridge.Instance, Result: d.Result, RuleID: d.RuleID(),
+		}
 		if refusal != nil {
 			return a.noteRefusal(ctx, tx, row, attempt, refusal)
 		}

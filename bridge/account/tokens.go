@@ -66,13 +66,18 @@ func (a *Account) IssueToken(ctx context.Context, in TokenInput) (t Token, secre
 		return t, "", InvalidValue("/scope", "the scope is neither %q nor %q", ScopeAdmin, ScopeRead)
 	}
 	if now := a.Time(); !in.ExpiresAt.IsZero() && (!in.ExpiresAt.After(now) || in.ExpiresAt.Sub(now) > maxTokenLife) {
-		return t, "", InvalidValue("/expires_at", "a token expires in the future, and within ten years; leave it out for one that never does")
+		return t, "", InvalidValue(
+			"/expires_at", "a token expires in the future, and within ten years; leave it out for one that never does",
+		)
 	}
 	if name == "" || len(name) > 100 {
 		return t, "", InvalidValue("/name", "a token's name has 1 to 100 bytes, not %d; say what it is for", len(name))
 	}
 	secret, digest := a.newSecret(tokenPrefix)
-	t = Token{ID: a.NewID(), Name: name, Digest: digest, CreatedAt: a.Time(), Scope: in.Scope, ExpiresAt: in.ExpiresAt.UTC().Truncate(time.Microsecond)}
+	t = Token{
+		ID: a.NewID(), Name: name, Digest: digest, CreatedAt: a.Time(), Scope: in.Scope,
+		ExpiresAt: in.ExpiresAt.UTC().Truncate(time.Microsecond),
+	}
 	err = a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		if err := tx.InsertToken(ctx, t); err != nil {
 			return err
@@ -150,17 +155,24 @@ func (a *Account) AdmitToken(ctx context.Context, secret string, address netip.A
 	}
 	if !found {
 		a.refusedTokens.note(address)
-		return caller, unauthorized(api.ErrorCodeTokenRejected, "the admin token is unknown or was revoked; make one with scim-bridge account token create")
+		return caller, unauthorized(
+			api.ErrorCodeTokenRejected,
+			"the admin token is unknown or was revoked; make one with scim-bridge account token create",
+		)
 	}
 	if !token.ExpiresAt.IsZero() && !token.ExpiresAt.After(a.Time()) {
 		a.refusedTokens.note(address)
-		return caller, unauthorized(api.ErrorCodeTokenExpired, "the admin token expired at "+token.ExpiresAt.UTC().Format(time.RFC3339)+
-			"; make another with scim-bridge account token create")
+		return caller, unauthorized(
+			api.ErrorCodeTokenExpired,
+			"the admin token expired at "+token.ExpiresAt.UTC().Format(time.RFC3339)+
+				"; make another with scim-bridge account token create",
+		)
 	}
 	caller.ID, caller.Scope = token.ID, token.Scope
 	// On a full disk the use of a token cannot be noted, but an administrator must
 	// be able to read why; a change fails by itself.
-	if err := a.noteAdmin(ctx, token, decided, address); err != nil && (decided.Result != resultOK || !errors.Is(err, store.ErrFull)) {
+	if err := a.noteAdmin(ctx, token, decided, address); err != nil &&
+		(decided.Result != resultOK || !errors.Is(err, store.ErrFull)) {
 		return caller, err
 	}
 	if decided.disabled {

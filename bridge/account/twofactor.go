@@ -31,7 +31,9 @@ func (a *Account) TwoFactorPolicy(ctx context.Context) (p TwoFactorPolicy, err e
 
 // SetTwoFactorPolicy enforces the policy or lifts it. What it was already
 // changes nothing: credentials that are exempt stay so.
-func (a *Account) SetTwoFactorPolicy(ctx context.Context, enforced bool, ifMatch string) (p TwoFactorPolicy, err error) {
+func (a *Account) SetTwoFactorPolicy(
+	ctx context.Context, enforced bool, ifMatch string,
+) (p TwoFactorPolicy, err error) {
 	err = a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		row, err := tx.TwoFactor(ctx)
 		if err != nil {

@@ -153,7 +153,11 @@ func groupToAdopt(ctx context.Context, tx *store.Tx, name string) (store.Group, 
 func checkGroupFree(row store.Group) error {
 	switch {
 	case row.BuiltIn:
-		return account.Protected(row.Name, "%q is a built-in group of the account, which provisioning neither adopts nor fills; use another displayName", row.Name)
+		return account.Protected(
+			row.Name,
+			"%q is a built-in group of the account, which provisioning neither adopts nor fills; use another displayName",
+			row.Name,
+		)
 	case row.ScimID != "":
 		e := groupNameTaken(row.Name)
 		e.ExistingID = row.ScimID
@@ -167,7 +171,9 @@ func groupNameTaken(name string) *account.Error {
 }
 
 // UpdateGroup changes attributes and members together.
-func (d *Directory) UpdateGroup(ctx context.Context, id string, u GroupUpdate, ifMatch string, withMembers bool) (g Group, err error) {
+func (d *Directory) UpdateGroup(
+	ctx context.Context, id string, u GroupUpdate, ifMatch string, withMembers bool,
+) (g Group, err error) {
 	var attrs attributes
 	if u.Attributes != nil {
 		if attrs, err = readGroup(u.Attributes); err != nil {
@@ -233,7 +239,9 @@ func (d *Directory) changeGroup(ctx context.Context, tx *store.Tx, row store.Gro
 
 // changeMembers applies the members in u. It returns the unknown ids, and
 // reports whether anything changed.
-func (d *Directory) changeMembers(ctx context.Context, tx *store.Tx, row store.Group, u GroupUpdate) (unknown []string, changed bool, err error) {
+func (d *Directory) changeMembers(
+	ctx context.Context, tx *store.Tx, row store.Group, u GroupUpdate,
+) (unknown []string, changed bool, err error) {
 	if both := intersection(u.Add, u.Remove); len(both) > 0 {
 		e := account.InvalidValue("/remove_members", "%q is to be added and to be removed; decide for one", both[0])
 		e.IDs = both
@@ -317,9 +325,13 @@ func (u GroupUpdate) checkInstead() error {
 
 func membersUnknown(field string, ids []string) *account.Error {
 	ids = without(ids, nil)
-	e := &account.Error{Status: http.StatusUnprocessableEntity, Code: api.ErrorCodeMembersUnknown, Title: "Members unknown",
+	e := &account.Error{
+		Status: http.StatusUnprocessableEntity,
+		Code:   api.ErrorCodeMembersUnknown,
+		Title:  "Members unknown",
 		Detail: "no person or group has any of these ids: " + inputtext.QuoteSome(ids) + "; the members stay as they are. " +
-			"Send the ids that this server gave, or an empty list to empty the group"}
+			"Send the ids that this server gave, or an empty list to empty the group",
+	}
 	e.Field, e.IDs = field, ids[:min(len(ids), maxIDsListed)]
 	return e
 }
@@ -383,7 +395,9 @@ type GroupSummary struct {
 type GroupFilter = store.GroupFilter
 
 // Groups lists groups from the oldest to the newest.
-func (d *Directory) Groups(ctx context.Context, f GroupFilter, cursor string, limit int) (account.Page[GroupSummary], error) {
+func (d *Directory) Groups(
+	ctx context.Context, f GroupFilter, cursor string, limit int,
+) (account.Page[GroupSummary], error) {
 	f.Name = inputtext.TrimBlanks(f.Name)
 	after, err := account.ReadPlace(cursor, store.Place{})
 	if err != nil {

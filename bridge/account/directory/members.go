@@ -21,7 +21,9 @@ type Member = store.Member
 type MemberFilter = store.MemberFilter
 
 // Members lists members from the oldest to the newest.
-func (d *Directory) Members(ctx context.Context, f MemberFilter, cursor string, limit int) (account.Page[Member], error) {
+func (d *Directory) Members(
+	ctx context.Context, f MemberFilter, cursor string, limit int,
+) (account.Page[Member], error) {
 	f.Address = inputtext.TrimBlanks(f.Address)
 	after, err := account.ReadPlace(cursor, store.Place{})
 	if err != nil {
@@ -32,7 +34,9 @@ func (d *Directory) Members(ctx context.Context, f MemberFilter, cursor string, 
 		members, err = tx.Members(ctx, f, after, limit+1)
 		return err
 	})
-	return account.PageOf(members, limit, func(m Member) []any { return store.Place{Time: m.CreatedAt, ID: m.ID}.Key() }), err
+	return account.PageOf(
+		members, limit, func(m Member) []any { return store.Place{Time: m.CreatedAt, ID: m.ID}.Key() },
+	), err
 }
 
 // Member returns a member by id.
@@ -167,7 +171,9 @@ func (d *Directory) UpdateMember(ctx context.Context, id string, u MemberUpdate,
 			return nil
 		}
 		if before.Role == store.RoleProvisionManager {
-			return account.Protected(m.Address, "%s is the Provision Manager, who changes with the provisioning integration only", m.Address)
+			return account.Protected(
+				m.Address, "%s is the Provision Manager, who changes with the provisioning integration only", m.Address,
+			)
 		}
 		if err := checkRole(m.Role); err != nil {
 			return err
@@ -324,7 +330,10 @@ func (d *Directory) ConfirmPerson(ctx context.Context, id string) error {
 			}
 			return d.account.Audit(ctx, tx, "person.confirm", id, "member %s", m.ID)
 		}
-		return account.Conflict(api.ErrorCodeNotAccepted, "Not accepted", "%q has not accepted the invitation yet, so there is nothing to confirm", p.UserName)
+		return account.Conflict(
+			api.ErrorCodeNotAccepted, "Not accepted", "%q has not accepted the invitation yet, so there is nothing to confirm",
+			p.UserName,
+		)
 	})
 }
 

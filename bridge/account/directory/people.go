@@ -138,7 +138,9 @@ func (d *Directory) CreatePerson(ctx context.Context, in PersonInput) (p Person,
 
 // ReplacePerson replaces a person, and suspends, reactivates, invites or moves
 // the member accordingly.
-func (d *Directory) ReplacePerson(ctx context.Context, id string, in PersonInput, ifMatch string) (p Person, err error) {
+func (d *Directory) ReplacePerson(
+	ctx context.Context, id string, in PersonInput, ifMatch string,
+) (p Person, err error) {
 	attrs, err := in.read()
 	if err != nil {
 		return p, err
@@ -308,9 +310,12 @@ func checkUserName(ctx context.Context, tx *store.Tx, userName, except string) e
 	if p.Suspended {
 		// To an identity provider that looks for active people this one does
 		// not exist; it must hear what to do instead.
-		e.Detail = fmt.Sprintf("the userName %q is that of a person who is suspended, with the id %q: to let that person in again, "+
-			"set active to true there; to give the name to another, change that person's userName or delete it first",
-			userName, id)
+		e.Detail = fmt.Sprintf(
+			"the userName %q is that of a person who is suspended, with the id %q: to let that person in again, "+
+				"set active to true there; to give the name to another, change that person's userName or delete it first",
+			userName,
+			id,
+		)
 	}
 	e.ExistingID = id
 	return e
@@ -334,9 +339,15 @@ func adoptable(ctx context.Context, tx *store.Tx, userName, address string) (m s
 		addressed = addressed && !byAddress.Managed()
 	}
 	if named && addressed && byName.ID != byAddress.ID {
-		e := account.Conflict(api.ErrorCodeUserNameTaken, "User name taken",
+		e := account.Conflict(
+			api.ErrorCodeUserNameTaken,
+			"User name taken",
 			"the userName %q was last %s's and the address %s is %s's, who are two members; change one of them in the identity provider",
-			userName, byName.Address, address, byAddress.Name)
+			userName,
+			byName.Address,
+			address,
+			byAddress.Name,
+		)
 		e.IDs = []string{byName.ID, byAddress.ID}
 		return m, false, e
 	}
@@ -385,6 +396,9 @@ func checkProtected(m store.Member, done string) error {
 		store.RoleAdministrator:    "an administrator",
 		store.RoleProvisionManager: "the Provision Manager",
 	}[m.Role]
-	return account.Protected(m.Address, "%s is %s of the account, who is never %s by provisioning; an administrator of the account can do it by hand",
-		m.Address, what, done)
+	return account.Protected(
+		m.Address,
+		"%s is %s of the account, who is never %s by provisioning; an administrator of the account can do it by hand",
+		m.Address, what, done,
+	)
 }

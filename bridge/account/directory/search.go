@@ -155,8 +155,10 @@ func (s Search) next(q store.Search, key []any) []any {
 // refusedFilter turns the store's error for a filter into a refusal.
 func refusedFilter(err error) error {
 	if e, ok := errors.AsType[*store.FilterError](err); ok {
-		return &account.Error{Status: http.StatusUnprocessableEntity, Code: api.ErrorCodeInvalidFilter, Title: "Invalid filter",
-			Detail: e.Detail, Details: account.Details{Field: "/filter"}}
+		return &account.Error{
+			Status: http.StatusUnprocessableEntity, Code: api.ErrorCodeInvalidFilter, Title: "Invalid filter", Detail: e.Detail,
+			Details: account.Details{Field: "/filter"},
+		}
 	}
 	return err
 }

@@ -80,7 +80,9 @@ func (d *Directory) insertSignUp(ctx context.Context, tx *store.Tx, address, nam
 		return err
 	}
 	if waiting >= mostSignUps {
-		return account.TooMany("Too many sign-ups", networkPause, "too many people have signed up and not followed the link in their mail yet")
+		return account.TooMany(
+			"Too many sign-ups", networkPause, "too many people have signed up and not followed the link in their mail yet",
+		)
 	}
 	now := d.account.Time()
 	m := Member{

@@ -19,7 +19,10 @@ import (
 // is told. A new kind of firewall match that needs more of it has its row here.
 var data = []datum{
 	{string(firewall.Country), firewall.Country, func(r *record) (string, bool) { return r.country(), r.country() != "" }},
-	{string(firewall.Continent), firewall.Continent, func(r *record) (string, bool) { return r.continent(), r.continent() != "" }},
+	{
+		string(firewall.Continent), firewall.Continent,
+		func(r *record) (string, bool) { return r.continent(), r.continent() != "" },
+	},
 	anonymous(firewall.CloudProvider),
 	anonymous(firewall.VPN),
 	anonymous(firewall.Tor),
@@ -98,13 +101,17 @@ func (d *Databases) Reload() (changed bool, err error) {
 		}
 		after, err := open(before.path)
 		if err == nil {
-			lost := slices.DeleteFunc(slices.Clone(before.answers), func(q string) bool { return slices.Contains(after.answers, q) })
+			lost := slices.DeleteFunc(
+				slices.Clone(before.answers), func(q string) bool { return slices.Contains(after.answers, q) },
+			)
 			if len(lost) > 0 {
 				err = fmt.Errorf("it no longer tells %s of an address", strings.Join(lost, ", "))
 			}
 		}
 		if err != nil {
-			faults = append(faults, fmt.Errorf("reading the IP database %s again: %w; keeping what was read before", before.path, err))
+			faults = append(
+				faults, fmt.Errorf("reading the IP database %s again: %w; keeping what was read before", before.path, err),
+			)
 			continue
 		}
 		all[i], changed = after, true
@@ -143,8 +150,10 @@ func open(path string) (database, error) {
 		return database{}, err
 	}
 	if len(db.answers) == 0 {
-		return database{}, fmt.Errorf("it is of type %q and says nothing of countries, continents, autonomous systems or anonymous addresses",
-			reader.Metadata.DatabaseType)
+		return database{}, fmt.Errorf(
+			"it is of type %q and says nothing of countries, continents, autonomous systems or anonymous addresses",
+			reader.Metadata.DatabaseType,
+		)
 	}
 	return db, nil
 }

@@ -24,7 +24,9 @@ func (h administration) GetAccount(context.Context, api.GetAccountRequestObject)
 	return api.GetAccount200JSONResponse{Id: h.account.ID, Name: h.account.Name, CreatedAt: h.account.CreatedAt}, nil
 }
 
-func (h administration) ListTokens(ctx context.Context, r api.ListTokensRequestObject) (api.ListTokensResponseObject, error) {
+func (h administration) ListTokens(
+	ctx context.Context, r api.ListTokensRequestObject,
+) (api.ListTokensResponseObject, error) {
 	cursor, limit, err := paging(r.Params.Cursor, r.Params.Limit)
 	if err != nil {
 		return nil, err
@@ -36,7 +38,9 @@ func (h administration) ListTokens(ctx context.Context, r api.ListTokensRequestO
 	return api.ListTokens200JSONResponse{Items: toAll(page.Items, toToken), NextCursor: optional(page.Next)}, nil
 }
 
-func (h administration) CreateToken(ctx context.Context, r api.CreateTokenRequestObject) (api.CreateTokenResponseObject, error) {
+func (h administration) CreateToken(
+	ctx context.Context, r api.CreateTokenRequestObject,
+) (api.CreateTokenResponseObject, error) {
 	in := account.TokenInput{Name: r.Body.Name}
 	if r.Body.Scope != nil {
 		in.Scope = string(*r.Body.Scope)
@@ -53,14 +57,18 @@ func (h administration) CreateToken(ctx context.Context, r api.CreateTokenReques
 	return api.CreateToken201JSONResponse(out), nil
 }
 
-func (h administration) RevokeToken(ctx context.Context, r api.RevokeTokenRequestObject) (api.RevokeTokenResponseObject, error) {
+func (h administration) RevokeToken(
+	ctx context.Context, r api.RevokeTokenRequestObject,
+) (api.RevokeTokenResponseObject, error) {
 	if err := h.account.RevokeToken(ctx, r.Id); err != nil {
 		return nil, err
 	}
 	return api.RevokeToken204Response{}, nil
 }
 
-func (h administration) ListSignInAttempts(ctx context.Context, r api.ListSignInAttemptsRequestObject) (api.ListSignInAttemptsResponseObject, error) {
+func (h administration) ListSignInAttempts(
+	ctx context.Context, r api.ListSignInAttemptsRequestObject,
+) (api.ListSignInAttemptsResponseObject, error) {
 	cursor, limit, err := paging(r.Params.Cursor, r.Params.Limit)
 	if err != nil {
 		return nil, err
@@ -76,7 +84,9 @@ func (h administration) ListSignInAttempts(ctx context.Context, r api.ListSignIn
 	return api.ListSignInAttempts200JSONResponse{Items: toAll(page.Items, toAttempt), NextCursor: optional(page.Next)}, nil
 }
 
-func (h administration) ListAuditEvents(ctx context.Context, r api.ListAuditEventsRequestObject) (api.ListAuditEventsResponseObject, error) {
+func (h administration) ListAuditEvents(
+	ctx context.Context, r api.ListAuditEventsRequestObject,
+) (api.ListAuditEventsResponseObject, error) {
 	cursor, limit, err := paging(r.Params.Cursor, r.Params.Limit)
 	if err != nil {
 		return nil, err

@@ -13,7 +13,9 @@ type directoryHandlers struct {
 	directory *directory.Directory
 }
 
-func (h directoryHandlers) CreatePerson(ctx context.Context, r api.CreatePersonRequestObject) (api.CreatePersonResponseObject, error) {
+func (h directoryHandlers) CreatePerson(
+	ctx context.Context, r api.CreatePersonRequestObject,
+) (api.CreatePersonResponseObject, error) {
 	p, err := h.directory.CreatePerson(ctx, fromPersonInput(*r.Body))
 	if err != nil {
 		return nil, err
@@ -21,7 +23,9 @@ func (h directoryHandlers) CreatePerson(ctx context.Context, r api.CreatePersonR
 	return encodedPerson(p), nil
 }
 
-func (h directoryHandlers) GetPerson(ctx context.Context, r api.GetPersonRequestObject) (api.GetPersonResponseObject, error) {
+func (h directoryHandlers) GetPerson(
+	ctx context.Context, r api.GetPersonRequestObject,
+) (api.GetPersonResponseObject, error) {
 	p, err := h.directory.Person(ctx, r.Id)
 	if err != nil {
 		return nil, err
@@ -29,7 +33,9 @@ func (h directoryHandlers) GetPerson(ctx context.Context, r api.GetPersonRequest
 	return encodedPerson(p), nil
 }
 
-func (h directoryHandlers) ReplacePerson(ctx context.Context, r api.ReplacePersonRequestObject) (api.ReplacePersonResponseObject, error) {
+func (h directoryHandlers) ReplacePerson(
+	ctx context.Context, r api.ReplacePersonRequestObject,
+) (api.ReplacePersonResponseObject, error) {
 	p, err := h.directory.ReplacePerson(ctx, r.Id, fromPersonInput(*r.Body), value(r.Params.IfMatch))
 	if err != nil {
 		return nil, err
@@ -37,21 +43,27 @@ func (h directoryHandlers) ReplacePerson(ctx context.Context, r api.ReplacePerso
 	return encodedPerson(p), nil
 }
 
-func (h directoryHandlers) DeletePerson(ctx context.Context, r api.DeletePersonRequestObject) (api.DeletePersonResponseObject, error) {
+func (h directoryHandlers) DeletePerson(
+	ctx context.Context, r api.DeletePersonRequestObject,
+) (api.DeletePersonResponseObject, error) {
 	if err := h.directory.DeletePerson(ctx, r.Id, value(r.Params.IfMatch)); err != nil {
 		return nil, err
 	}
 	return api.DeletePerson204Response{}, nil
 }
 
-func (h directoryHandlers) ConfirmPerson(ctx context.Context, r api.ConfirmPersonRequestObject) (api.ConfirmPersonResponseObject, error) {
+func (h directoryHandlers) ConfirmPerson(
+	ctx context.Context, r api.ConfirmPersonRequestObject,
+) (api.ConfirmPersonResponseObject, error) {
 	if err := h.directory.ConfirmPerson(ctx, r.Id); err != nil {
 		return nil, err
 	}
 	return api.ConfirmPerson204Response{}, nil
 }
 
-func (h directoryHandlers) SearchPeople(ctx context.Context, r api.SearchPeopleRequestObject) (api.SearchPeopleResponseObject, error) {
+func (h directoryHandlers) SearchPeople(
+	ctx context.Context, r api.SearchPeopleRequestObject,
+) (api.SearchPeopleResponseObject, error) {
 	found, err := h.directory.SearchPeople(ctx, fromSearch(*r.Body))
 	if err != nil {
 		return nil, err
@@ -59,15 +71,21 @@ func (h directoryHandlers) SearchPeople(ctx context.Context, r api.SearchPeopleR
 	return encodePage(found, encodePerson), nil
 }
 
-func (h directoryHandlers) CreateProvisionedGroup(ctx context.Context, r api.CreateProvisionedGroupRequestObject) (api.CreateProvisionedGroupResponseObject, error) {
-	g, err := h.directory.CreateGroup(ctx, directory.GroupInput{Attributes: r.Body.Attributes, Members: value(r.Body.Members)})
+func (h directoryHandlers) CreateProvisionedGroup(
+	ctx context.Context, r api.CreateProvisionedGroupRequestObject,
+) (api.CreateProvisionedGroupResponseObject, error) {
+	g, err := h.directory.CreateGroup(
+		ctx, directory.GroupInput{Attributes: r.Body.Attributes, Members: value(r.Body.Members)},
+	)
 	if err != nil {
 		return nil, err
 	}
 	return encodedGroup(g), nil
 }
 
-func (h directoryHandlers) GetGroup(ctx context.Context, r api.GetGroupRequestObject) (api.GetGroupResponseObject, error) {
+func (h directoryHandlers) GetGroup(
+	ctx context.Context, r api.GetGroupRequestObject,
+) (api.GetGroupResponseObject, error) {
 	g, err := h.directory.Group(ctx, r.Id, value(r.Params.Members))
 	if err != nil {
 		return nil, err
@@ -75,7 +93,9 @@ func (h directoryHandlers) GetGroup(ctx context.Context, r api.GetGroupRequestOb
 	return encodedGroup(g), nil
 }
 
-func (h directoryHandlers) UpdateGroup(ctx context.Context, r api.UpdateGroupRequestObject) (api.UpdateGroupResponseObject, error) {
+func (h directoryHandlers) UpdateGroup(
+	ctx context.Context, r api.UpdateGroupRequestObject,
+) (api.UpdateGroupResponseObject, error) {
 	update := directory.GroupUpdate{
 		Attributes: value(r.Body.Attributes), Replace: r.Body.ReplaceMembers,
 		Add: value(r.Body.AddMembers), Remove: value(r.Body.RemoveMembers), Instead: value(r.Body.Replacements),
@@ -87,14 +107,18 @@ func (h directoryHandlers) UpdateGroup(ctx context.Context, r api.UpdateGroupReq
 	return encodedGroup(g), nil
 }
 
-func (h directoryHandlers) DeleteGroup(ctx context.Context, r api.DeleteGroupRequestObject) (api.DeleteGroupResponseObject, error) {
+func (h directoryHandlers) DeleteGroup(
+	ctx context.Context, r api.DeleteGroupRequestObject,
+) (api.DeleteGroupResponseObject, error) {
 	if err := h.directory.DeleteGroup(ctx, r.Id, value(r.Params.IfMatch)); err != nil {
 		return nil, err
 	}
 	return api.DeleteGroup204Response{}, nil
 }
 
-func (h directoryHandlers) SearchGroups(ctx context.Context, r api.SearchGroupsRequestObject) (api.SearchGroupsResponseObject, error) {
+func (h directoryHandlers) SearchGroups(
+	ctx context.Context, r api.SearchGroupsRequestObject,
+) (api.SearchGroupsResponseObject, error) {
 	found, err := h.directory.SearchGroups(ctx, fromSearch(*r.Body))
 	if err != nil {
 		return nil, err
@@ -102,7 +126,9 @@ func (h directoryHandlers) SearchGroups(ctx context.Context, r api.SearchGroupsR
 	return encodePage(found, encodeGroup), nil
 }
 
-func (h directoryHandlers) ListAttention(ctx context.Context, _ api.ListAttentionRequestObject) (api.ListAttentionResponseObject, error) {
+func (h directoryHandlers) ListAttention(
+	ctx context.Context, _ api.ListAttentionRequestObject,
+) (api.ListAttentionResponseObject, error) {
 	list, err := h.directory.Attention(ctx)
 	if err != nil {
 		return nil, err

@@ -8,7 +8,9 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/directory"
 )
 
-func (h directoryHandlers) ListMembers(ctx context.Context, r api.ListMembersRequestObject) (api.ListMembersResponseObject, error) {
+func (h directoryHandlers) ListMembers(
+	ctx context.Context, r api.ListMembersRequestObject,
+) (api.ListMembersResponseObject, error) {
 	cursor, limit, err := paging(r.Params.Cursor, r.Params.Limit)
 	if err != nil {
 		return nil, err
@@ -26,7 +28,9 @@ func (h directoryHandlers) ListMembers(ctx context.Context, r api.ListMembersReq
 	return api.ListMembers200JSONResponse{Items: toAll(page.Items, toMember), NextCursor: optional(page.Next)}, nil
 }
 
-func (h directoryHandlers) InviteMember(ctx context.Context, r api.InviteMemberRequestObject) (api.InviteMemberResponseObject, error) {
+func (h directoryHandlers) InviteMember(
+	ctx context.Context, r api.InviteMemberRequestObject,
+) (api.InviteMemberResponseObject, error) {
 	role := api.RoleMember
 	if r.Body.Role != nil {
 		role = *r.Body.Role
@@ -39,7 +43,9 @@ func (h directoryHandlers) InviteMember(ctx context.Context, r api.InviteMemberR
 	return api.InviteMember201JSONResponse{Body: out, Headers: api.InviteMember201ResponseHeaders{ETag: &out.Etag}}, nil
 }
 
-func (h directoryHandlers) GetMember(ctx context.Context, r api.GetMemberRequestObject) (api.GetMemberResponseObject, error) {
+func (h directoryHandlers) GetMember(
+	ctx context.Context, r api.GetMemberRequestObject,
+) (api.GetMemberResponseObject, error) {
 	m, err := h.directory.Member(ctx, r.Id)
 	if err != nil {
 		return nil, err
@@ -48,7 +54,9 @@ func (h directoryHandlers) GetMember(ctx context.Context, r api.GetMemberRequest
 	return api.GetMember200JSONResponse{Body: out, Headers: api.GetMember200ResponseHeaders{ETag: &out.Etag}}, nil
 }
 
-func (h directoryHandlers) UpdateMember(ctx context.Context, r api.UpdateMemberRequestObject) (api.UpdateMemberResponseObject, error) {
+func (h directoryHandlers) UpdateMember(
+	ctx context.Context, r api.UpdateMemberRequestObject,
+) (api.UpdateMemberResponseObject, error) {
 	update := directory.MemberUpdate{Suspended: r.Body.Suspended, Role: (*string)(r.Body.Role), Name: r.Body.Name}
 	m, err := h.directory.UpdateMember(ctx, r.Id, update, value(r.Params.IfMatch))
 	if err != nil {
@@ -58,7 +66,9 @@ func (h directoryHandlers) UpdateMember(ctx context.Context, r api.UpdateMemberR
 	return api.UpdateMember200JSONResponse{Body: out, Headers: api.UpdateMember200ResponseHeaders{ETag: &out.Etag}}, nil
 }
 
-func (h directoryHandlers) ListGroups(ctx context.Context, r api.ListGroupsRequestObject) (api.ListGroupsResponseObject, error) {
+func (h directoryHandlers) ListGroups(
+	ctx context.Context, r api.ListGroupsRequestObject,
+) (api.ListGroupsResponseObject, error) {
 	cursor, limit, err := paging(r.Params.Cursor, r.Params.Limit)
 	if err != nil {
 		return nil, err
@@ -71,7 +81,9 @@ func (h directoryHandlers) ListGroups(ctx context.Context, r api.ListGroupsReque
 	return api.ListGroups200JSONResponse{Items: toAll(page.Items, toAccountGroup), NextCursor: optional(page.Next)}, nil
 }
 
-func (h directoryHandlers) CreateGroup(ctx context.Context, r api.CreateGroupRequestObject) (api.CreateGroupResponseObject, error) {
+func (h directoryHandlers) CreateGroup(
+	ctx context.Context, r api.CreateGroupRequestObject,
+) (api.CreateGroupResponseObject, error) {
 	g, err := h.directory.CreateGroupByHand(ctx, r.Body.Name)
 	if err != nil {
 		return nil, err
@@ -80,7 +92,9 @@ func (h directoryHandlers) CreateGroup(ctx context.Context, r api.CreateGroupReq
 	return api.CreateGroup201JSONResponse{Body: out, Headers: api.CreateGroup201ResponseHeaders{ETag: &out.Etag}}, nil
 }
 
-func (h directoryHandlers) ListGroupMembers(ctx context.Context, r api.ListGroupMembersRequestObject) (api.ListGroupMembersResponseObject, error) {
+func (h directoryHandlers) ListGroupMembers(
+	ctx context.Context, r api.ListGroupMembersRequestObject,
+) (api.ListGroupMembersResponseObject, error) {
 	cursor, limit, err := paging(r.Params.Cursor, r.Params.Limit)
 	if err != nil {
 		return nil, err
@@ -92,7 +106,9 @@ func (h directoryHandlers) ListGroupMembers(ctx context.Context, r api.ListGroup
 	return api.ListGroupMembers200JSONResponse{Items: toAll(page.Items, toMember), NextCursor: optional(page.Next)}, nil
 }
 
-func (h directoryHandlers) AddGroupMember(ctx context.Context, r api.AddGroupMemberRequestObject) (api.AddGroupMemberResponseObject, error) {
+func (h directoryHandlers) AddGroupMember(
+	ctx context.Context, r api.AddGroupMemberRequestObject,
+) (api.AddGroupMemberResponseObject, error) {
 	if err := h.directory.AddGroupMember(ctx, r.Id, r.Body.MemberId); err != nil {
 		return nil, err
 	}

@@ -9,16 +9,22 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/signin"
 )
 
-func (h administration) GetProvisioning(ctx context.Context, _ api.GetProvisioningRequestObject) (api.GetProvisioningResponseObject, error) {
+func (h administration) GetProvisioning(
+	ctx context.Context, _ api.GetProvisioningRequestObject,
+) (api.GetProvisioningResponseObject, error) {
 	p, err := h.account.Provisioning(ctx)
 	if err != nil {
 		return nil, err
 	}
 	out := toProvisioning(p)
-	return api.GetProvisioning200JSONResponse{Body: out, Headers: api.GetProvisioning200ResponseHeaders{ETag: &out.Etag}}, nil
+	return api.GetProvisioning200JSONResponse{
+		Body: out, Headers: api.GetProvisioning200ResponseHeaders{ETag: &out.Etag},
+	}, nil
 }
 
-func (h administration) ActivateProvisioning(ctx context.Context, r api.ActivateProvisioningRequestObject) (api.ActivateProvisioningResponseObject, error) {
+func (h administration) ActivateProvisioning(
+	ctx context.Context, r api.ActivateProvisioningRequestObject,
+) (api.ActivateProvisioningResponseObject, error) {
 	p, err := h.account.ActivateProvisioning(ctx, account.Activation{
 		ManagerEmail: r.Body.ManagerEmail, IdP: value(r.Body.Idp), SuspensionLimit: value(r.Body.SuspensionLimit),
 		Enrolment: fromEnrolment(r.Body.Enrolment), Session: r.Body.Session,
@@ -27,19 +33,27 @@ func (h administration) ActivateProvisioning(ctx context.Context, r api.Activate
 		return nil, err
 	}
 	out := toProvisioning(p)
-	return api.ActivateProvisioning201JSONResponse{Body: out, Headers: api.ActivateProvisioning201ResponseHeaders{ETag: &out.Etag}}, nil
+	return api.ActivateProvisioning201JSONResponse{
+		Body: out, Headers: api.ActivateProvisioning201ResponseHeaders{ETag: &out.Etag},
+	}, nil
 }
 
-func (h administration) UpdateProvisioning(ctx context.Context, r api.UpdateProvisioningRequestObject) (api.UpdateProvisioningResponseObject, error) {
+func (h administration) UpdateProvisioning(
+	ctx context.Context, r api.UpdateProvisioningRequestObject,
+) (api.UpdateProvisioningResponseObject, error) {
 	p, err := h.account.UpdateProvisioning(ctx, r.Body.Idp, r.Body.SuspensionLimit, value(r.Params.IfMatch))
 	if err != nil {
 		return nil, err
 	}
 	out := toProvisioning(p)
-	return api.UpdateProvisioning200JSONResponse{Body: out, Headers: api.UpdateProvisioning200ResponseHeaders{ETag: &out.Etag}}, nil
+	return api.UpdateProvisioning200JSONResponse{
+		Body: out, Headers: api.UpdateProvisioning200ResponseHeaders{ETag: &out.Etag},
+	}, nil
 }
 
-func (h administration) RotateProvisioning(ctx context.Context, r api.RotateProvisioningRequestObject) (api.RotateProvisioningResponseObject, error) {
+func (h administration) RotateProvisioning(
+	ctx context.Context, r api.RotateProvisioningRequestObject,
+) (api.RotateProvisioningResponseObject, error) {
 	p, err := h.account.RotateProvisioning(ctx, account.Rotation{
 		Enrolment: fromEnrolment(r.Body.Enrolment), Session: r.Body.Session,
 		Overlap: time.Duration(r.Body.Overlap) * time.Second, ManagerEmail: value(r.Body.ManagerEmail),
@@ -48,10 +62,14 @@ func (h administration) RotateProvisioning(ctx context.Context, r api.RotateProv
 		return nil, err
 	}
 	out := toProvisioning(p)
-	return api.RotateProvisioning200JSONResponse{Body: out, Headers: api.RotateProvisioning200ResponseHeaders{ETag: &out.Etag}}, nil
+	return api.RotateProvisioning200JSONResponse{
+		Body: out, Headers: api.RotateProvisioning200ResponseHeaders{ETag: &out.Etag},
+	}, nil
 }
 
-func (h administration) ChangeManager(ctx context.Context, r api.ChangeManagerRequestObject) (api.ChangeManagerResponseObject, error) {
+func (h administration) ChangeManager(
+	ctx context.Context, r api.ChangeManagerRequestObject,
+) (api.ChangeManagerResponseObject, error) {
 	in := account.ManagerChange{Email: value(r.Body.Email), Verifier: value(r.Body.Verifier)}
 	if r.Body.Kdf != nil {
 		in.KDF = new(fromKDF(*r.Body.Kdf))
@@ -64,14 +82,18 @@ func (h administration) ChangeManager(ctx context.Context, r api.ChangeManagerRe
 	return api.ChangeManager200JSONResponse{Body: out, Headers: api.ChangeManager200ResponseHeaders{ETag: &out.Etag}}, nil
 }
 
-func (h administration) DeactivateProvisioning(ctx context.Context, r api.DeactivateProvisioningRequestObject) (api.DeactivateProvisioningResponseObject, error) {
+func (h administration) DeactivateProvisioning(
+	ctx context.Context, r api.DeactivateProvisioningRequestObject,
+) (api.DeactivateProvisioningResponseObject, error) {
 	if err := h.account.DeactivateProvisioning(ctx, value(r.Params.IfMatch)); err != nil {
 		return nil, err
 	}
 	return api.DeactivateProvisioning204Response{}, nil
 }
 
-func (h administration) ListBridges(ctx context.Context, r api.ListBridgesRequestObject) (api.ListBridgesResponseObject, error) {
+func (h administration) ListBridges(
+	ctx context.Context, r api.ListBridgesRequestObject,
+) (api.ListBridgesResponseObject, error) {
 	cursor, limit, err := paging(r.Params.Cursor, r.Params.Limit)
 	if err != nil {
 		return nil, err
@@ -92,7 +114,9 @@ func toProvisioning(p account.Provisioning) api.Provisioning {
 		out.Etag = tagOf(p.Version, out)
 		return out
 	}
-	out.Id, out.ManagerEmail, out.Idp, out.SuspensionLimit = &p.ID, &p.ManagerEmail, optional(p.IdP), optional(p.SuspensionLimit)
+	out.Id, out.ManagerEmail, out.Idp, out.SuspensionLimit = &p.ID, &p.ManagerEmail, optional(p.IdP), optional(
+		p.SuspensionLimit,
+	)
 	out.Epoch, out.SessionEpoch, out.Session = &p.Epoch, &p.SessionEpoch, &p.Session
 	out.Generations = new(toAll(p.Generations, toGeneration))
 	out.Usable, out.UnusableReason = new(p.Unusable == ""), optional(p.Unusable)

@@ -56,7 +56,9 @@ func checkQuery(r *http.Request, known []string) error {
 	for name, values := range given {
 		switch {
 		case len(known) == 0:
-			return malformed("/"+pointerEscape.Replace(name), "there is no query parameter %q here; this operation takes none", name)
+			return malformed(
+				"/"+pointerEscape.Replace(name), "there is no query parameter %q here; this operation takes none", name,
+			)
 		case !slices.Contains(known, name):
 			return malformed("/"+pointerEscape.Replace(name), "there is no query parameter %q here; known are %s",
 				name, strings.Join(known, ", "))

@@ -65,19 +65,22 @@ func New(c Config) http.Handler {
 	people := directory.New(c.Account)
 	s := &server{Config: c, mux: http.NewServeMux(), metrics: newMetrics(c.Account)}
 	api.HandlerWithOptions(
-		api.NewStrictHandlerWithOptions(&handlers{directoryHandlers{people}, administration{c.Account}}, nil, api.StrictHTTPServerOptions{
-			RequestErrorHandlerFunc:  s.badRequest,
-			ResponseErrorHandlerFunc: s.writeProblem,
-		}),
+		api.NewStrictHandlerWithOptions(
+			&handlers{directoryHandlers{people}, administration{c.Account}}, nil,
+			api.StrictHTTPServerOptions{RequestErrorHandlerFunc: s.badRequest, ResponseErrorHandlerFunc: s.writeProblem},
+		),
 		api.StdHTTPServerOptions{BaseRouter: s, ErrorHandlerFunc: s.badRequest},
 	)
 	s.mux.Handle("GET /ping", named("GET /ping", http.HandlerFunc(s.ping)))
 	s.mux.Handle("GET /ready", named("GET /ready", http.HandlerFunc(s.ready)))
 	s.mux.Handle("GET /v1/openapi.yaml", named("GET /v1/openapi.yaml", http.HandlerFunc(s.document)))
 	s.HandleFunc("GET /metrics", s.metrics.Handler().ServeHTTP)
-	web.Mount(s.mux, web.Config{Account: c.Account, Directory: people, Route: public, Fault: func(r *http.Request, err error) {
-		httpkit.RequestFrom(r.Context()).Cause = err
-	}})
+	web.Mount(
+		s.mux,
+		web.Config{Account: c.Account, Directory: people, Route: public, Fault: func(r *http.Request, err error) {
+			httpkit.RequestFrom(r.Context()).Cause = err
+		}},
+	)
 	s.mux.Handle("/", named("/", http.HandlerFunc(s.unknown)))
 	s.Handler = s.observe(s.mux)
 	return s
@@ -164,8 +167,12 @@ func (s *server) tokenFor(pattern string) verifier {
 		if err == nil && changes && caller.Scope != account.ScopeAdmin {
 			err = &account.Error{
 				Status: http.StatusForbidden, Code: api.ErrorCodeScopeInsufficient, Title: "The token may only read",
-				Detail: fmt.Sprintf("the admin token has the scope %q, which covers all GETs and evaluations; this operation needs one with the scope %q: "+
-					"make it with scim-bridge account token create --scope admin", caller.Scope, account.ScopeAdmin),
+				Detail: fmt.Sprintf(
+					"the admin token has the scope %q, which covers all GETs and evaluations; this operation needs one with the scope %q: "+
+						"make it with scim-bridge account token create --scope admin",
+					caller.Scope,
+					account.ScopeAdmin,
+				),
 			}
 		}
 		return caller, err

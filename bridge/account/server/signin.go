@@ -8,8 +8,12 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 )
 
-func (h administration) StartSignIn(ctx context.Context, r api.StartSignInRequestObject) (api.StartSignInResponseObject, error) {
-	handshake, err := h.account.StartSignIn(ctx, r.Body.AccountId, r.Body.Email, r.Body.Epoch, httpkit.RequestFrom(ctx).Client)
+func (h administration) StartSignIn(
+	ctx context.Context, r api.StartSignInRequestObject,
+) (api.StartSignInResponseObject, error) {
+	handshake, err := h.account.StartSignIn(
+		ctx, r.Body.AccountId, r.Body.Email, r.Body.Epoch, httpkit.RequestFrom(ctx).Client,
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -21,7 +25,9 @@ func (h administration) StartSignIn(ctx context.Context, r api.StartSignInReques
 	}, nil
 }
 
-func (h administration) FinishSignIn(ctx context.Context, r api.FinishSignInRequestObject) (api.FinishSignInResponseObject, error) {
+func (h administration) FinishSignIn(
+	ctx context.Context, r api.FinishSignInRequestObject,
+) (api.FinishSignInResponseObject, error) {
 	in, err := h.account.FinishSignIn(ctx, r.Body.HandshakeId, r.Body.A, r.Body.Proof, account.BridgeIdentity{
 		Instance: r.Body.Bridge.Instance, Version: r.Body.Bridge.Version, Revision: r.Body.Bridge.Revision,
 	}, httpkit.RequestFrom(ctx).Client)
@@ -38,7 +44,9 @@ func (h administration) FinishSignIn(ctx context.Context, r api.FinishSignInRequ
 	}, nil
 }
 
-func (h administration) SendHeartbeat(ctx context.Context, r api.SendHeartbeatRequestObject) (api.SendHeartbeatResponseObject, error) {
+func (h administration) SendHeartbeat(
+	ctx context.Context, r api.SendHeartbeatRequestObject,
+) (api.SendHeartbeatResponseObject, error) {
 	answer, err := h.account.Heartbeat(ctx, account.Heartbeat{
 		Revision: r.Body.Revision, State: string(r.Body.State), Problems: r.Body.Problems,
 	})

@@ -7,7 +7,9 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/directory"
 )
 
-func (h directoryHandlers) ListSignupDomains(ctx context.Context, r api.ListSignupDomainsRequestObject) (api.ListSignupDomainsResponseObject, error) {
+func (h directoryHandlers) ListSignupDomains(
+	ctx context.Context, r api.ListSignupDomainsRequestObject,
+) (api.ListSignupDomainsResponseObject, error) {
 	cursor, limit, err := paging(r.Params.Cursor, r.Params.Limit)
 	if err != nil {
 		return nil, err
@@ -16,28 +18,40 @@ func (h directoryHandlers) ListSignupDomains(ctx context.Context, r api.ListSign
 	if err != nil {
 		return nil, err
 	}
-	return api.ListSignupDomains200JSONResponse{Items: toAll(page.Items, toSignupDomain), NextCursor: optional(page.Next)}, nil
+	return api.ListSignupDomains200JSONResponse{
+		Items: toAll(page.Items, toSignupDomain), NextCursor: optional(page.Next),
+	}, nil
 }
 
-func (h directoryHandlers) GetSignupDomain(ctx context.Context, r api.GetSignupDomainRequestObject) (api.GetSignupDomainResponseObject, error) {
+func (h directoryHandlers) GetSignupDomain(
+	ctx context.Context, r api.GetSignupDomainRequestObject,
+) (api.GetSignupDomainResponseObject, error) {
 	d, err := h.directory.SignupDomain(ctx, r.Domain)
 	if err != nil {
 		return nil, err
 	}
 	out := toSignupDomain(d)
-	return api.GetSignupDomain200JSONResponse{Body: out, Headers: api.GetSignupDomain200ResponseHeaders{ETag: &out.Etag}}, nil
+	return api.GetSignupDomain200JSONResponse{
+		Body: out, Headers: api.GetSignupDomain200ResponseHeaders{ETag: &out.Etag},
+	}, nil
 }
 
-func (h directoryHandlers) CreateSignupDomain(ctx context.Context, r api.CreateSignupDomainRequestObject) (api.CreateSignupDomainResponseObject, error) {
+func (h directoryHandlers) CreateSignupDomain(
+	ctx context.Context, r api.CreateSignupDomainRequestObject,
+) (api.CreateSignupDomainResponseObject, error) {
 	d, err := h.directory.CreateSignupDomain(ctx, r.Body.Domain)
 	if err != nil {
 		return nil, err
 	}
 	out := toSignupDomain(d)
-	return api.CreateSignupDomain201JSONResponse{Body: out, Headers: api.CreateSignupDomain201ResponseHeaders{ETag: &out.Etag}}, nil
+	return api.CreateSignupDomain201JSONResponse{
+		Body: out, Headers: api.CreateSignupDomain201ResponseHeaders{ETag: &out.Etag},
+	}, nil
 }
 
-func (h directoryHandlers) DeleteSignupDomain(ctx context.Context, r api.DeleteSignupDomainRequestObject) (api.DeleteSignupDomainResponseObject, error) {
+func (h directoryHandlers) DeleteSignupDomain(
+	ctx context.Context, r api.DeleteSignupDomainRequestObject,
+) (api.DeleteSignupDomainResponseObject, error) {
 	if err := h.directory.DeleteSignupDomain(ctx, r.Domain, value(r.Params.IfMatch)); err != nil {
 		return nil, err
 	}

@@ -86,7 +86,10 @@ type Attention struct {
 var waits = []struct{ kind, query string }{
 	{ConfirmationDue, `m.address, '', m.state_since AS since` + managedMembers + `WHERE m.state = 'pending'`},
 	{SignupDomainMissing, `c.address, c.domain, c.since AS since` + movingMembers + `WHERE c.token_hash IS NULL`},
-	{AddressMissing, `'', '', p.wanted_since AS since` + managedMembers + `WHERE m.state = 'not_invited' AND p.wanted_address = ''`},
+	{
+		AddressMissing,
+		`'', '', p.wanted_since AS since` + managedMembers + `WHERE m.state = 'not_invited' AND p.wanted_address = ''`,
+	},
 	{AddressTaken, `p.wanted_address, '', p.wanted_since AS since` + managedMembers + `WHERE p.wanted_blocked`},
 	{AddressUnconfirmed, `c.address, '', c.since AS since` + movingMembers + `WHERE c.token_hash IS NOT NULL`},
 	{InvitationOpen, `m.address, '', m.state_since AS since` + managedMembers + `WHERE m.state = 'invited'`},

@@ -37,8 +37,11 @@ var rules = []struct{ what, query string }{
 			OR COALESCE(type_folded, '') <> fold(COALESCE(type, ''))`},
 	{"a person is found under the user name that is served",
 		`SELECT id FROM people WHERE user_name IS NOT json_extract(attributes, '$.userName')`},
-	{"attributes are a JSON object", `SELECT id FROM people WHERE NOT json_valid(attributes) OR json_type(attributes) <> 'object'
-		UNION ALL SELECT id FROM groups WHERE NOT json_valid(attributes) OR json_type(attributes) <> 'object'`},
+	{
+		"attributes are a JSON object",
+		`SELECT id FROM people WHERE NOT json_valid(attributes) OR json_type(attributes) <> 'object'
+		UNION ALL SELECT id FROM groups WHERE NOT json_valid(attributes) OR json_type(attributes) <> 'object'`,
+	},
 }
 
 // Check reads the whole database and returns what is damaged: pages and
@@ -83,8 +86,11 @@ type Sizes struct{ Members, People, Groups, Memberships, Nestings int64 }
 // Sizes counts rows.
 func (s *Store) Sizes(ctx context.Context) (n Sizes, err error) {
 	return n, s.Read(ctx, func(ctx context.Context, tx *Tx) error {
-		return tx.QueryRow(ctx, `SELECT (SELECT count(*) FROM members), (SELECT count(*) FROM people), (SELECT count(*) FROM groups),
-			(SELECT count(*) FROM memberships), (SELECT count(*) FROM nestings)`).
+		return tx.QueryRow(
+			ctx,
+			`SELECT (SELECT count(*) FROM members), (SELECT count(*) FROM people), (SELECT count(*) FROM groups),
+			(SELECT count(*) FROM memberships), (SELECT count(*) FROM nestings)`,
+		).
 			Scan(&n.Members, &n.People, &n.Groups, &n.Memberships, &n.Nestings)
 	})
 }

@@ -159,7 +159,10 @@ func (c *compiler) any(p bridge.Predicate, s scope, depth int) error {
 	element := jsonElement(fmt.Sprintf("e%d", c.names))
 	// What is not an array, because the identity provider sent it so, counts
 	// as an array of one.
-	c.add("EXISTS (SELECT 1 FROM json_each(CASE COALESCE("+s.doc.typeOf()+", 'null') WHEN 'null' THEN '[]' WHEN 'array' THEN ", path)
+	c.add(
+		"EXISTS (SELECT 1 FROM json_each(CASE COALESCE("+s.doc.typeOf()+", 'null') WHEN 'null' THEN '[]' WHEN 'array' THEN ",
+		path,
+	)
 	c.add(s.doc.text(), path)
 	c.add(" ELSE '[' || "+s.doc.text()+" || ']' END) "+string(element)+" WHERE ", path)
 	if err := c.compile(p.Terms[0], scope{doc: element}, depth+1); err != nil {
@@ -288,7 +291,9 @@ func (c *compiler) onTime(p bridge.Predicate, expr string) error {
 	text, _ := p.Value.(string)
 	at, err := time.Parse(time.RFC3339, text)
 	if err != nil {
-		return filterErrorf("%s is compared with a time like 2026-01-31T12:00:00Z, not with %v", strings.Join(p.Path, "."), p.Value)
+		return filterErrorf(
+			"%s is compared with a time like 2026-01-31T12:00:00Z, not with %v", strings.Join(p.Path, "."), p.Value,
+		)
 	}
 	op, there := ordering[p.Op]
 	if !there {
@@ -406,11 +411,15 @@ func (d jsonColumn) args(path string) []any { return []any{path} }
 type jsonElement string
 
 func (e jsonElement) typeOf() string {
-	return fmt.Sprintf("(CASE WHEN ? = '$' THEN %[1]s.type WHEN %[1]s.type = 'object' THEN json_type(%[1]s.value, ?) END)", string(e))
+	return fmt.Sprintf(
+		"(CASE WHEN ? = '$' THEN %[1]s.type WHEN %[1]s.type = 'object' THEN json_type(%[1]s.value, ?) END)", string(e),
+	)
 }
 
 func (e jsonElement) valueOf() string {
-	return fmt.Sprintf("(CASE WHEN ? = '$' THEN %[1]s.value WHEN %[1]s.type = 'object' THEN json_extract(%[1]s.value, ?) END)", string(e))
+	return fmt.Sprintf(
+		"(CASE WHEN ? = '$' THEN %[1]s.value WHEN %[1]s.type = 'object' THEN json_extract(%[1]s.value, ?) END)", string(e),
+	)
 }
 
 func (e jsonElement) text() string {

@@ -44,10 +44,21 @@ func (tx *Tx) InsertGroup(ctx context.Context, g Group) error {
 	if g.Attributes == "" {
 		g.Attributes = "{}"
 	}
-	_, err := tx.Exec(ctx, `INSERT INTO groups
+	_, err := tx.Exec(
+		ctx,
+		`INSERT INTO groups
 			(id, scim_id, name, name_folded, external_id, attributes, built_in, created_at, modified_at)
 		VALUES (?, NULLIF(?, ''), ?, ?, NULLIF(?, ''), ?, ?, ?, ?)`,
-		g.ID, g.ScimID, g.Name, Fold(g.Name), g.ExternalID, g.Attributes, g.BuiltIn, Micros(g.CreatedAt), Micros(g.ModifiedAt))
+		g.ID,
+		g.ScimID,
+		g.Name,
+		Fold(g.Name),
+		g.ExternalID,
+		g.Attributes,
+		g.BuiltIn,
+		Micros(g.CreatedAt),
+		Micros(g.ModifiedAt),
+	)
 	return err
 }
 

@@ -64,8 +64,10 @@ type AuditEvent struct {
 
 // InsertAuditEvent adds e.
 func (tx *Tx) InsertAuditEvent(ctx context.Context, e AuditEvent) error {
-	_, err := tx.Exec(ctx, `INSERT INTO audit (id, time, actor, address, action, object, summary) VALUES (?, ?, ?, ?, ?, ?, ?)`,
-		e.ID, Micros(e.Time), e.Actor, e.Address, e.Action, e.Object, e.Summary)
+	_, err := tx.Exec(
+		ctx, `INSERT INTO audit (id, time, actor, address, action, object, summary) VALUES (?, ?, ?, ?, ?, ?, ?)`, e.ID,
+		Micros(e.Time), e.Actor, e.Address, e.Action, e.Object, e.Summary,
+	)
 	return err
 }
 
@@ -92,7 +94,9 @@ func (tx *Tx) CountRefusedTokens(ctx context.Context, r RefusedTokens) error {
 	total := before + r.Count
 	return tx.InsertAuditEvent(ctx, AuditEvent{
 		ID: prefix + r.Day, Time: r.Time, Actor: "stranger", Address: r.Address, Action: r.Action, Object: strconv.Itoa(total),
-		Summary: fmt.Sprintf("%d requests on %s (UTC) had a wrong or expired admin token; the address is the last one's", total, r.Day),
+		Summary: fmt.Sprintf(
+			"%d requests on %s (UTC) had a wrong or expired admin token; the address is the last one's", total, r.Day,
+		),
 	})
 }
 

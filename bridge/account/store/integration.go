@@ -29,8 +29,22 @@ const integrationColumns = `active, id, manager_id, manager_email, idp, suspensi
 // Integration reads the integration.
 func (tx *Tx) Integration(ctx context.Context) (i Integration, err error) {
 	err = tx.QueryRow(ctx, `SELECT `+integrationColumns+` FROM integration`).Scan(
-		&i.Active, &i.ID, &i.ManagerID, &i.ManagerEmail, &i.IdP, &i.SuspensionLimit, &i.Epoch, &i.SessionEpoch,
-		&i.NextEpoch, &i.Session, (*Time)(&i.ActivatedAt), (*Time)(&i.LastContact), &i.LastRefusal, &i.SignInSecret, &i.Version)
+		&i.Active,
+		&i.ID,
+		&i.ManagerID,
+		&i.ManagerEmail,
+		&i.IdP,
+		&i.SuspensionLimit,
+		&i.Epoch,
+		&i.SessionEpoch,
+		&i.NextEpoch,
+		&i.Session,
+		(*Time)(&i.ActivatedAt),
+		(*Time)(&i.LastContact),
+		&i.LastRefusal,
+		&i.SignInSecret,
+		&i.Version,
+	)
 	return i, err
 }
 
@@ -75,7 +89,9 @@ type Generation struct {
 const generationColumns = `epoch, email, kdf, verifier, created_at, expires_at, ended, needs_second_factor`
 
 func scanGeneration(row Scanner) (g Generation, err error) {
-	return g, row.Scan(&g.Epoch, &g.Email, &g.KDF, &g.Verifier, (*Time)(&g.CreatedAt), (*Time)(&g.ExpiresAt), &g.Ended, &g.NeedsSecondFactor)
+	return g, row.Scan(
+		&g.Epoch, &g.Email, &g.KDF, &g.Verifier, (*Time)(&g.CreatedAt), (*Time)(&g.ExpiresAt), &g.Ended, &g.NeedsSecondFactor,
+	)
 }
 
 // InsertGeneration adds g.

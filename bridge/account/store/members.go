@@ -60,8 +60,11 @@ const memberTables = ` FROM members m
 	LEFT JOIN people p ON p.member_id = m.id `
 
 func scanMember(row Scanner) (m Member, err error) {
-	return m, row.Scan(&m.ID, &m.Address, &m.Name, &m.Role, &m.State, (*Time)(&m.StateSince), &m.Suspended, &m.SignedUp, (*Time)(&m.InvitedAt),
-		&m.LastUserName, &m.Version, (*Time)(&m.CreatedAt), &m.PendingAddress, &m.PersonID, &m.UserName)
+	return m, row.Scan(
+		&m.ID, &m.Address, &m.Name, &m.Role, &m.State, (*Time)(&m.StateSince), &m.Suspended, &m.SignedUp,
+		(*Time)(&m.InvitedAt), &m.LastUserName, &m.Version, (*Time)(&m.CreatedAt), &m.PendingAddress, &m.PersonID,
+		&m.UserName,
+	)
 }
 
 func (tx *Tx) memberWhere(ctx context.Context, condition string, args ...any) (Member, bool, error) {
@@ -97,12 +100,24 @@ func (tx *Tx) ForgetLastUserName(ctx context.Context, userName string) error {
 
 // InsertMember adds m.
 func (tx *Tx) InsertMember(ctx context.Context, m Member) error {
-	_, err := tx.Exec(ctx, `INSERT INTO members
+	_, err := tx.Exec(
+		ctx,
+		`INSERT INTO members
 			(id, address, address_folded, name, role, state, state_since, suspended, signed_up, last_user_name,
 			version, created_at)
 		VALUES (?, NULLIF(?, ''), NULLIF(?, ''), ?, ?, ?, ?, ?, ?, NULLIF(?, ''), 1, ?)`,
-		m.ID, m.Address, Fold(m.Address), m.Name, m.Role, m.State, Micros(m.StateSince), m.Suspended, m.SignedUp, m.LastUserName,
-		Micros(m.CreatedAt))
+		m.ID,
+		m.Address,
+		Fold(m.Address),
+		m.Name,
+		m.Role,
+		m.State,
+		Micros(m.StateSince),
+		m.Suspended,
+		m.SignedUp,
+		m.LastUserName,
+		Micros(m.CreatedAt),
+	)
 	return err
 }
 

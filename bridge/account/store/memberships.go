@@ -51,7 +51,9 @@ func (tx *Tx) RemoveFromGroup(ctx context.Context, groupID string, scimIDs []str
 
 // RemoveOthersFromGroup leaves only these managed people and groups in a
 // group and returns how many it removed. Its statements start from the group.
-func (tx *Tx) RemoveOthersFromGroup(ctx context.Context, groupID string, scimIDs []string, now time.Time) (int64, error) {
+func (tx *Tx) RemoveOthersFromGroup(
+	ctx context.Context, groupID string, scimIDs []string, now time.Time,
+) (int64, error) {
 	return tx.removeWhere(ctx, groupID, List(scimIDs), now,
 		`member_id IN (SELECT member_id FROM memberships WHERE group_id = ?) AND id NOT`+inList,
 		`group_id = ? AND EXISTS (SELECT 1 FROM people p WHERE p.member_id = memberships.member_id AND p.id NOT`+inList+`)`,
@@ -78,8 +80,10 @@ func (tx *Tx) removeWhere(ctx context.Context, groupID, ids string, now time.Tim
 // CountInGroup makes the next version of a group that gained or lost people
 // or groups under management.
 func (tx *Tx) CountInGroup(ctx context.Context, groupID string, delta int64, now time.Time) error {
-	_, err := tx.Exec(ctx, `UPDATE groups SET managed_count = managed_count + ?, version = version + 1, modified_at = ? WHERE id = ?`,
-		delta, Micros(now), groupID)
+	_, err := tx.Exec(
+		ctx, `UPDATE groups SET managed_count = managed_count + ?, version = version + 1, modified_at = ? WHERE id = ?`,
+		delta, Micros(now), groupID,
+	)
 	return err
 }
 

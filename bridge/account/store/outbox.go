@@ -48,7 +48,11 @@ const (
 
 // removeLink takes a member's link out of the mails that hold it.
 func (tx *Tx) removeLink(ctx context.Context, link, memberID string) error {
-	_, err := tx.Exec(ctx, `UPDATE outbox SET body = replace(body, link, '(this link is over)'), link = '', link_hash = NULL
-		WHERE link_hash = (`+link+`)`, memberID)
+	_, err := tx.Exec(
+		ctx,
+		`UPDATE outbox SET body = replace(body, link, '(this link is over)'), link = '', link_hash = NULL
+		WHERE link_hash = (`+link+`)`,
+		memberID,
+	)
 	return err
 }

@@ -50,9 +50,11 @@ const personTables = ` FROM people p
 	LEFT JOIN address_changes c ON c.member_id = p.member_id `
 
 func scanPerson(row Scanner) (p Person, err error) {
-	return p, row.Scan(&p.ID, &p.MemberID, &p.UserName, &p.ExternalID, &p.DisplayName, &p.Attributes,
-		&p.WantedAddress, (*Time)(&p.WantedSince), &p.WantedBlocked, &p.Version, (*Time)(&p.CreatedAt), (*Time)(&p.ModifiedAt), &p.Position,
-		&p.State, &p.Suspended, &p.Address, &p.PendingAddress)
+	return p, row.Scan(
+		&p.ID, &p.MemberID, &p.UserName, &p.ExternalID, &p.DisplayName, &p.Attributes, &p.WantedAddress,
+		(*Time)(&p.WantedSince), &p.WantedBlocked, &p.Version, (*Time)(&p.CreatedAt), (*Time)(&p.ModifiedAt), &p.Position,
+		&p.State, &p.Suspended, &p.Address, &p.PendingAddress,
+	)
 }
 
 // Person returns the person with this id, groups included.

@@ -55,7 +55,9 @@ func (r *Rows) Close() error {
 }
 
 // All reads every row of a query with scan.
-func All[T any](ctx context.Context, tx *Tx, scan func(Scanner) (T, error), query string, args ...any) (all []T, err error) {
+func All[T any](
+	ctx context.Context, tx *Tx, scan func(Scanner) (T, error), query string, args ...any,
+) (all []T, err error) {
 	rows, err := tx.Query(ctx, query, args...)
 	if err != nil {
 		return nil, err
@@ -71,7 +73,9 @@ func All[T any](ctx context.Context, tx *Tx, scan func(Scanner) (T, error), quer
 }
 
 // One reads the only row of a query with scan; found is false if there is none.
-func One[T any](ctx context.Context, tx *Tx, scan func(Scanner) (T, error), query string, args ...any) (one T, found bool, err error) {
+func One[T any](
+	ctx context.Context, tx *Tx, scan func(Scanner) (T, error), query string, args ...any,
+) (one T, found bool, err error) {
 	one, err = scan(tx.QueryRow(ctx, query, args...))
 	if errors.Is(err, ErrNoRow) {
 		return one, false, nil

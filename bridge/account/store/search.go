@@ -76,9 +76,11 @@ var groupsScope = scope{
 		"members": {{
 			in: "g.id IN (SELECT s.group_id FROM memberships s JOIN people p ON p.member_id = s.member_id WHERE TRUE",
 			where: scope{columns: map[string]column{
-				"value":   {exact: "p.id", folded: "p.id"},
-				"display": {exact: "COALESCE(p.display_name, p.user_name)", folded: "COALESCE(p.display_name_folded, p.user_name_folded)"},
-				"type":    {exact: "'User'", folded: "'user'"},
+				"value": {exact: "p.id", folded: "p.id"},
+				"display": {
+					exact: "COALESCE(p.display_name, p.user_name)", folded: "COALESCE(p.display_name_folded, p.user_name_folded)",
+				},
+				"type": {exact: "'User'", folded: "'user'"},
 			}},
 		}, {
 			in: "g.id IN (SELECT n.group_id FROM nestings n JOIN groups h ON h.id = n.child_id WHERE TRUE",

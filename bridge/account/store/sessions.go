@@ -61,7 +61,9 @@ const (
 )
 
 func scanSession(row Scanner) (s Session, err error) {
-	return s, row.Scan(&s.ID, &s.Digest, &s.Epoch, &s.Instance, (*Time)(&s.CreatedAt), (*Time)(&s.ExpiresAt), (*Time)(&s.EndsAt))
+	return s, row.Scan(
+		&s.ID, &s.Digest, &s.Epoch, &s.Instance, (*Time)(&s.CreatedAt), (*Time)(&s.ExpiresAt), (*Time)(&s.EndsAt),
+	)
 }
 
 // InsertSession adds s.
@@ -124,14 +126,25 @@ const BridgeSilence = 2 * time.Minute
 // PutBridge writes a bridge; the first contact and, if b has none, the last
 // refusal stay as they were.
 func (tx *Tx) PutBridge(ctx context.Context, b Bridge) error {
-	_, err := tx.Exec(ctx, `INSERT INTO bridges
+	_, err := tx.Exec(
+		ctx,
+		`INSERT INTO bridges
 			(instance, version, revision, address, first_seen, last_contact, state, problems, last_refusal)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (instance) DO UPDATE SET version = excluded.version, revision = excluded.revision,
 			address = excluded.address, last_contact = excluded.last_contact, state = excluded.state,
 			problems = excluded.problems,
 			last_refusal = CASE excluded.last_refusal WHEN '' THEN bridges.last_refusal ELSE excluded.last_refusal END`,
-		b.Instance, b.Version, b.Revision, b.Address, Micros(b.LastContact), Micros(b.LastContact), b.State, b.Problems, b.LastRefusal)
+		b.Instance,
+		b.Version,
+		b.Revision,
+		b.Address,
+		Micros(b.LastContact),
+		Micros(b.LastContact),
+		b.State,
+		b.Problems,
+		b.LastRefusal,
+	)
 	return err
 }
 

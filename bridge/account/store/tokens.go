@@ -17,7 +17,9 @@ type Token struct {
 const tokenColumns = `id, name, digest, created_at, last_used_at, scope, expires_at`
 
 func scanToken(row Scanner) (t Token, err error) {
-	return t, row.Scan(&t.ID, &t.Name, &t.Digest, (*Time)(&t.CreatedAt), (*Time)(&t.LastUsedAt), &t.Scope, (*Time)(&t.ExpiresAt))
+	return t, row.Scan(
+		&t.ID, &t.Name, &t.Digest, (*Time)(&t.CreatedAt), (*Time)(&t.LastUsedAt), &t.Scope, (*Time)(&t.ExpiresAt),
+	)
 }
 
 // InsertToken adds t.
