@@ -1,7 +1,6 @@
 // Package deploy says what a deployment of the bridge is: a Spec, a Target
 // that makes it so, and the State that is found there. It also owns the wait
-// for a bridge that was just deployed, and the revision that tells one
-// deployment from the next.
+// for a bridge that was just deployed, and the revision that names what runs.
 //
 // It is free of Terraform types and knows no kind of target: each kind is a
 // folder below this one, and package deployment lists them.
@@ -16,30 +15,30 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
 )
 
-// A Spec is what a deployment shall be, wherever it runs.
+// A Spec is what is to be deployed, wherever it runs.
 type Spec struct {
 	Name     string
 	Session  string // sealed
 	Unseal   Unseal
 	Size     Size
 	Settings Settings
-	// Triggers deploy anew when they change.
+	// Triggers replace the bridge when they change.
 	Triggers map[string]string
-	// Memo is kept beside the deployment and given back by Observe. It never
-	// reaches the bridge.
+	// Memo is kept with the deployment and returned by Observe. The bridge does
+	// not get it.
 	Memo map[string]string
 }
 
-// Unseal is how a bridge gets at its bearer token after a start.
+// Unseal is how a bridge gets its bearer token after a start.
 type Unseal string
 
 // The ways to unseal.
 const (
-	UnsealOnce   Unseal = "once"   // shown to it once by whoever deploys; a restart is sealed
-	UnsealStored Unseal = "stored" // lies beside it, where a restart finds it
+	UnsealOnce   Unseal = "once"   // with the deployment; after a restart it is sealed
+	UnsealStored Unseal = "stored" // from a file, after a restart too
 )
 
-// Size is how much a bridge is given.
+// Size is how much memory a bridge may use.
 type Size string
 
 // The sizes.
@@ -49,7 +48,7 @@ const (
 	SizeVeryHigh Size = "very_high"
 )
 
-// Memory is how many bytes a bridge of this size may use.
+// Memory returns how many bytes a bridge of this size may use.
 func (s Size) Memory() int64 {
 	const mebibyte = 1 << 20
 	switch s {
@@ -62,7 +61,7 @@ func (s Size) Memory() int64 {
 	}
 }
 
-// Settings are flags of `scim-bridge serve`; an empty one leaves the default.
+// Settings are flags of `scim-bridge serve`; an empty one means the default.
 type Settings struct {
 	PublicURL            string `json:"public_url,omitempty"`
 	AccountURL           string `json:"account_url,omitempty"`
@@ -96,8 +95,8 @@ func (s Settings) Flags() []string {
 	return flags
 }
 
-// Revision names what would run: it changes exactly when the bridge must be
-// started anew. build is what Target.Build returns; name and memo do not count.
+// Revision names what would run. It changes exactly when the bridge must be
+// replaced. build is what Target.Build returns; name and memo do not count.
 func (s Spec) Revision(build string) string {
 	b, err := json.Marshal(struct {
 		Build, Session string
@@ -115,19 +114,20 @@ func (s Spec) Revision(build string) string {
 
 // A State is what a target found.
 type State struct {
-	// Spec is what was deployed last. Its Session is what lies at the target
-	// now, empty if that is gone.
+	// Spec is what was deployed last. Its Session is the one at the target now;
+	// empty if that is gone.
 	Spec Spec
-	// Revision is of the bridge that runs, or of the last one if none does.
+	// Revision is that of the bridge that runs, or of the last one if none does.
 	Revision string
 	// ObservedRevision is the last one that ran, was unsealed and signed in once.
 	ObservedRevision string
-	// Program is the digest of the one that was deployed last; empty if that is not known.
+	// Program is the digest of the program that was deployed last; empty if that is
+	// not known.
 	Program string
 	Running bool
-	// Lost says what is wrong with the target's record of the deployment, while
-	// the bridge or what it left is there all the same; empty if nothing is.
-	// Without the record, Spec is empty. An Update puts it right.
+	// Lost says what is wrong with the target's record of the deployment, if the
+	// bridge or its files are there without it; else empty. Spec is empty then. An
+	// Update writes the record anew.
 	Lost string
 	// Trace is what the target finds the bridge by when its record is lost; the
 	// format is the target's own. The caller keeps it away from the target.
@@ -141,14 +141,14 @@ type State struct {
 	// URL is where the bridge is reached, without Settings.PublicURL; empty if
 	// that is not known.
 	URL string
-	// Bridge is the bridge's own account; nil when none runs or answers.
+	// Bridge is what the bridge says of itself; nil if none runs or answers.
 	Bridge *control.Status
 	// Log is the end of the log of a bridge that does not run; may be empty.
 	Log string
 }
 
-// Status is the state in one word. Here alone the states of a bridge become
-// those of a deployment.
+// Status returns the state in one word. It is the only place that turns states of a
+// bridge into those of a deployment.
 func (s State) Status() Status {
 	switch {
 	case !s.Running:
@@ -164,13 +164,13 @@ func (s State) Status() Status {
 	}
 }
 
-// Status is how a deployment is.
+// A Status is the attribute status of a deployment.
 type Status string
 
 // The statuses.
 const (
 	Ready    Status = "ready"
 	Sealed   Status = "sealed"
-	Degraded Status = "degraded" // runs, and the account does not let it work
+	Degraded Status = "degraded" // runs, and cannot work
 	Stopped  Status = "stopped"
 )

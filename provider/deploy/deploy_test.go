@@ -14,14 +14,15 @@ import (
 
 // seen is a running bridge of revision "r" in a state, with problems.
 func seen(state, observed string, codes ...problem.Code) State {
-	s := State{Running: true, Revision: "r", ObservedRevision: observed, Bridge: &control.Status{Revision: "r", State: state}}
+	s := State{Running: true, Revision: "r", ObservedRevision: observed,
+		Bridge: &control.Status{Revision: "r", State: state}}
 	for _, code := range codes {
 		s.Bridge.Problems = append(s.Bridge.Problems, problem.New(code, time.Time{}, nil))
 	}
 	return s
 }
 
-func TestJudge(t *testing.T) {
+func TestOneStateDecidesWhetherTheWaitIsOver(t *testing.T) {
 	t.Parallel()
 	const goOn, ready, pending, failed = "goes on", "ready", "pending", "failed"
 	tests := []struct {
@@ -33,25 +34,37 @@ func TestJudge(t *testing.T) {
 	}{
 		{"a bridge that signed in is ready", seen(control.Ready, "r"), true, 0, ready},
 		{"a bridge that serves and is not yet on record goes on", seen(control.Ready, "old"), true, 0, goOn},
-		{"the bridge of an old revision says nothing about the new one", State{Running: true, Bridge: &control.Status{Revision: "old", State: control.Ready}}, true, time.Hour, goOn},
+		{"the bridge of an old revision says nothing about the new one",
+			State{Running: true, Bridge: &control.Status{Revision: "old",
+				State: control.Ready}}, true, time.Hour, goOn},
 		{"a bridge that does not answer yet goes on", State{Running: true}, true, 0, goOn},
 		{"a bridge that ended has failed", State{Log: "port in use"}, true, 0, failed},
-		{"a sealed bridge that nobody opens is pending at once", seen(control.Sealed, "", problem.Sealed), false, 0, pending},
-		{"a sealed bridge that was shown its token goes on", seen(control.Sealed, "", problem.Sealed), true, time.Hour, goOn},
-		{"a session that cannot be read has failed", seen(control.SessionUnreadable, "", problem.SessionUnreadable), true, 0, failed},
-		{"a firewall may open while the run goes on", seen(control.Refused, "", problem.FirewallBlocked), true, 29 * time.Second, goOn},
-		{"a firewall that stays shut is pending", seen(control.Refused, "", problem.FirewallBlocked), true, 30 * time.Second, pending},
-		{"a cloud provider rule is a firewall too", seen(control.Refused, "", problem.FirewallBlockedCloudProvider), true, 30 * time.Second, pending},
-		{"an integration may be activated while the run goes on", seen(control.Refused, "", problem.ProvisioningInactive), true, 29 * time.Second, goOn},
-		{"changed credentials are given a moment", seen(control.Refused, "", problem.CredentialsChanged), true, 2 * time.Second, goOn},
-		{"changed credentials have failed", seen(control.Refused, "", problem.CredentialsChanged), true, 3 * time.Second, failed},
-		{"an account that is away is waited for to the end", seen(control.SigningIn, "", problem.AccountUnreachable), true, time.Hour, goOn},
+		{"a sealed bridge that nobody opens is pending at once", seen(control.Sealed, "", problem.Sealed),
+			false, 0, pending},
+		{"a sealed bridge that was shown its token goes on", seen(control.Sealed, "", problem.Sealed), true,
+			time.Hour, goOn},
+		{"a session that cannot be read has failed", seen(control.SessionUnreadable, "", problem.SessionUnreadable),
+			true, 0, failed},
+		{"a firewall may open while the run goes on", seen(control.Refused, "", problem.FirewallBlocked), true,
+			29 * time.Second, goOn},
+		{"a firewall that stays shut is pending", seen(control.Refused, "", problem.FirewallBlocked), true,
+			30 * time.Second, pending},
+		{"a cloud provider rule is a firewall too", seen(control.Refused, "", problem.FirewallBlockedCloudProvider),
+			true, 30 * time.Second, pending},
+		{"an integration may be activated while the run goes on",
+			seen(control.Refused, "", problem.ProvisioningInactive), true, 29 * time.Second, goOn},
+		{"changed credentials are given a moment", seen(control.Refused, "", problem.CredentialsChanged), true,
+			2 * time.Second, goOn},
+		{"changed credentials have failed", seen(control.Refused, "", problem.CredentialsChanged), true,
+			3 * time.Second, failed},
+		{"an account that is away is waited for to the end", seen(control.SigningIn, "", problem.AccountUnreachable),
+			true, time.Hour, goOn},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			w := Wait{Revision: "r", Unsealed: tt.unsealed, Curable: 30 * time.Second, Final: 3 * time.Second}
-			done, reason := w.judge(tt.state, tt.lasted)
+			done, reason := w.decide(tt.state, tt.lasted)
 			got := goOn
 			switch {
 			case done && reason == nil:
@@ -84,7 +97,8 @@ func (s *script) Observe(context.Context) (State, error) {
 
 func TestUntilFollowsABridgeToReady(t *testing.T) {
 	t.Parallel()
-	target := &script{states: []State{{Running: true}, seen(control.Sealed, ""), seen(control.SigningIn, ""), seen(control.Ready, "r")}}
+	target := &script{states: []State{{Running: true}, seen(control.Sealed, ""), seen(control.SigningIn, ""),
+		seen(control.Ready, "r")}}
 	state, err := Wait{Target: target, Revision: "r", Unsealed: true, Every: time.Millisecond}.Until(t.Context())
 	if err != nil || state.Status() != Ready {
 		t.Errorf("ended %s with %v", state.Status(), err)
@@ -128,7 +142,8 @@ func TestAnEndedWaitSaysByWhatItEnded(t *testing.T) {
 	within, cancelWithin := Within(outer, time.Hour, "timeouts.update")
 	defer cancelWithin()
 	interrupt()
-	if e := ends(within); !e.Pending || !strings.Contains(e.Reason, "the run was interrupted") || strings.Contains(e.Reason, "timed out") {
+	if e := ends(within); !e.Pending || !strings.Contains(e.Reason, "the run was interrupted") ||
+		strings.Contains(e.Reason, "timed out") {
 		t.Errorf("an interruption ended it: %+v", e)
 	}
 }
@@ -137,10 +152,12 @@ func TestTroubleIsMeasuredFromItsOwnBeginning(t *testing.T) {
 	t.Parallel()
 	var states []State
 	for range 20 { // changes too often for any one problem to last
-		states = append(states, seen(control.Refused, "", problem.FirewallBlocked), seen(control.Refused, "", problem.ProvisioningInactive))
+		states = append(states, seen(control.Refused, "", problem.FirewallBlocked),
+			seen(control.Refused, "", problem.ProvisioningInactive))
 	}
 	target := &script{states: append(states, seen(control.Ready, "r"))}
-	if _, err := (Wait{Target: target, Revision: "r", Every: time.Millisecond, Curable: 10 * time.Second}).Until(t.Context()); err != nil {
+	if _, err := (Wait{Target: target, Revision: "r", Every: time.Millisecond,
+		Curable: 10 * time.Second}).Until(t.Context()); err != nil {
 		t.Error(err)
 	}
 }
@@ -183,7 +200,8 @@ func TestRevision(t *testing.T) {
 func TestSettingsAreFlags(t *testing.T) {
 	t.Parallel()
 	got := Settings{PublicURL: "https://b.example.com", TrustedProxies: "10.0.0.0/8,::1"}.Flags()
-	if want := []string{"--public-url=https://b.example.com", "--trusted-proxies=10.0.0.0/8,::1"}; !slices.Equal(got, want) {
+	if want := []string{"--public-url=https://b.example.com",
+		"--trusted-proxies=10.0.0.0/8,::1"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -31,8 +31,7 @@ type Kind struct {
 	// place can only be managed from another machine. origin is State.Origin of
 	// the last look. It is nil for a kind that is reached over the network.
 	Elsewhere func(place string, origin []byte) error
-	// FindLost is what a person does to find a bridge that nothing leads to
-	// any more, in whole sentences.
+	// FindLost says what a person can do to find a bridge whose record is lost.
 	FindLost string
 	// Instance returns the id under which the account knows the bridge of a
 	// trace; empty if that is not known.

@@ -12,39 +12,38 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 )
 
-// A Wait is for a bridge to run, to be unsealed and to have signed in once,
-// under its own revision.
+// A Wait waits for a bridge to run, to be unsealed and to have signed in once
+// with its revision.
 type Wait struct {
 	Target interface {
 		Observe(ctx context.Context) (State, error)
 	}
 	Revision string
-	// Unsealed says that somebody showed the token, so that a sealed bridge is
-	// one that is about to open; else it is the end of the wait.
+	// Unsealed is set if the bridge was given its token: a sealed bridge is then
+	// about to open. Otherwise a sealed bridge ends the wait.
 	Unsealed bool
 
-	// Curable is how long problems are waited out that another resource of
-	// the same run may cure; zero means 30 s.
+	// Curable is how long a problem must last that another resource of the same
+	// run may cure; zero means 30 s.
 	Curable time.Duration
-	// Final is how long a problem must last that only a change of the
-	// deployment cures; zero means 3 s.
+	// Final is how long a problem must last that only another session cures; zero
+	// means 3 s.
 	Final time.Duration
 	// Every is the pause between two looks; zero means 100 ms.
 	Every time.Duration
 }
 
-// NotReadyError says why a wait ended before the bridge was ready.
+// A NotReadyError says why a wait ended before the bridge was ready.
 type NotReadyError struct {
-	// Pending is set when the deployment itself is done and what is missing
-	// can only come from elsewhere: from another resource, or from somebody
-	// who shows the token.
+	// Pending is set if the deployment is done, and what is missing comes from
+	// elsewhere: from another resource, or with the token.
 	Pending  bool
 	Reason   string
 	Problems []problem.Problem
 	Log      string // the end of the log, if the bridge does not run
 }
 
-// Error tells the reason, then cause and remedy of each problem.
+// Error returns the reason, then cause and remedy of each problem.
 func (e *NotReadyError) Error() string {
 	var b strings.Builder
 	b.WriteString(e.Reason)
@@ -60,28 +59,28 @@ func (e *NotReadyError) Error() string {
 	return b.String()
 }
 
-// Until looks at the bridge until it is ready or there is a reason not to go
-// on. The state is the last one seen. The error is a *NotReadyError, or that of Observe.
+// Until observes the bridge until it is ready or there is a reason to stop. It
+// returns the last state. The error is a *NotReadyError, or that of Observe.
 func (w Wait) Until(ctx context.Context) (State, error) {
 	w.Curable = orElse(w.Curable, 30*time.Second)
 	w.Final = orElse(w.Final, 3*time.Second)
 	w.Every = orElse(w.Every, 100*time.Millisecond)
-	var trouble string // the problems seen last
+	var last string // the codes of the problems
 	var since time.Time
 	for {
 		state, err := w.Target.Observe(context.WithoutCancel(ctx)) // bounded by itself; the last look must not be lost
 		if err != nil {
 			return state, err
 		}
-		if now := codes(state); now != trouble || since.IsZero() {
-			trouble, since = now, time.Now()
+		if now := codes(state); now != last || since.IsZero() {
+			last, since = now, time.Now()
 		}
-		if done, reason := w.judge(state, time.Since(since)); done {
+		if done, reason := w.decide(state, time.Since(since)); done {
 			return state, reason.orNil()
 		}
 		select {
 		case <-ctx.Done():
-			// Who interrupts does not say that the bridge is of no use: it goes on becoming ready.
+			// After an interruption the bridge may still become ready by itself.
 			interrupted := errors.Is(ctx.Err(), context.Canceled)
 			return state, &NotReadyError{Pending: interrupted, Problems: problems(state),
 				Reason: fmt.Sprintf("%s, and the bridge is %s.", Ended(ctx), describe(state))}
@@ -90,7 +89,7 @@ func (w Wait) Until(ctx context.Context) (State, error) {
 	}
 }
 
-// A TimeoutError says that a time limit ended the work, and which argument sets it.
+// A TimeoutError says that the work took longer than an argument allows.
 type TimeoutError struct {
 	Limit    time.Duration
 	Argument string
@@ -100,12 +99,13 @@ func (e *TimeoutError) Error() string {
 	return fmt.Sprintf("timed out after %s (%s)", e.Limit, e.Argument)
 }
 
-// Within bounds the work by a limit that an argument sets; what ends by it says so.
+// Within limits the work to the time that an argument sets. Ended then returns a
+// *TimeoutError.
 func Within(ctx context.Context, limit time.Duration, argument string) (context.Context, context.CancelFunc) {
 	return context.WithTimeoutCause(ctx, limit, &TimeoutError{limit, argument})
 }
 
-// Ended says why a context has ended.
+// Ended returns why a context has ended.
 func Ended(ctx context.Context) error {
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
 		return cause
@@ -113,16 +113,17 @@ func Ended(ctx context.Context) error {
 	return ErrInterrupted
 }
 
-// ErrInterrupted says that somebody stopped the run, with Ctrl-C for instance.
+// ErrInterrupted says that the run was stopped, by Ctrl-C for instance.
 var ErrInterrupted = errors.New("the run was interrupted")
 
-// judge decides from one look. lasted is how long the present problems have.
-func (w Wait) judge(s State, lasted time.Duration) (done bool, reason *NotReadyError) {
+// decide returns whether the wait is over, from one state. lasted is how long its
+// problems have lasted.
+func (w Wait) decide(s State, lasted time.Duration) (done bool, reason *NotReadyError) {
 	if !s.Running {
 		return true, &NotReadyError{Reason: "the bridge started and ended again.", Log: s.Log}
 	}
 	if s.Bridge == nil || s.Bridge.Revision != w.Revision {
-		return false, nil // not yet at its control socket
+		return false, nil // it does not answer at its control socket yet
 	}
 	switch s.Bridge.State {
 	case control.Ready:
@@ -131,16 +132,19 @@ func (w Wait) judge(s State, lasted time.Duration) (done bool, reason *NotReadyE
 		if w.Unsealed {
 			return false, nil
 		}
-		return true, &NotReadyError{Pending: true, Reason: "the bridge runs and is sealed, because it has not received the bearer token: set unseal_token_wo.", Problems: problems(s)}
+		return true, &NotReadyError{Pending: true, Reason: "the bridge runs and is sealed, because it has not " +
+			"received the bearer token: set unseal_token_wo.", Problems: problems(s)}
 	case control.SessionUnreadable:
 		return true, &NotReadyError{Reason: "the bridge cannot read its session.", Problems: problems(s)}
 	}
 	for _, p := range s.Bridge.Problems {
 		switch {
 		case curable[p.Code] && lasted >= w.Curable:
-			return true, &NotReadyError{Pending: true, Reason: "the bridge runs, and the account refuses it for now; the bridge keeps trying.", Problems: problems(s)}
+			return true, &NotReadyError{Pending: true, Reason: "the bridge runs, and the account refuses it for now; " +
+				"the bridge keeps trying.", Problems: problems(s)}
 		case final[p.Code] && lasted >= w.Final:
-			return true, &NotReadyError{Reason: "the bridge runs, and the account refuses its credentials.", Problems: problems(s)}
+			return true, &NotReadyError{Reason: "the bridge runs, and the account refuses its credentials.",
+				Problems: problems(s)}
 		}
 	}
 	return false, nil
@@ -154,8 +158,8 @@ var curable = map[problem.Code]bool{
 	problem.ProvisioningInactive:         true,
 }
 
-// final are the problems that no wait and no other resource cures: the session
-// itself is useless.
+// final are the problems that neither time nor another resource cures: no bridge
+// can sign in with the session.
 var final = map[problem.Code]bool{
 	problem.CredentialsChanged: true,
 	problem.TwoFactorEnforced:  true,

@@ -19,28 +19,28 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
 
-// check makes a validator of a function that says what is wrong with a text.
-type check func(string) error
+// A textValidator is a function that returns what is wrong with a text.
+type textValidator func(string) error
 
-func (check) Description(context.Context) string         { return "must be well-formed" }
-func (check) MarkdownDescription(context.Context) string { return "must be well-formed" }
+func (textValidator) Description(context.Context) string         { return "must be well-formed" }
+func (textValidator) MarkdownDescription(context.Context) string { return "must be well-formed" }
 
-func (c check) ValidateString(_ context.Context, req validator.StringRequest, resp *validator.StringResponse) {
+func (v textValidator) ValidateString(_ context.Context, req validator.StringRequest, resp *validator.StringResponse) {
 	if req.ConfigValue.IsNull() || req.ConfigValue.IsUnknown() {
 		return
 	}
-	if err := c(req.ConfigValue.ValueString()); err != nil {
+	if err := v(req.ConfigValue.ValueString()); err != nil {
 		resp.Diagnostics.AddAttributeError(req.Path, "Invalid value", err.Error())
 	}
 }
 
-// checkToken refuses what cannot be a bearer token. It never repeats a value.
-type checkToken struct{}
+// tokenValidator refuses what cannot be a bearer token. It never repeats a value.
+type tokenValidator struct{}
 
-func (checkToken) Description(context.Context) string         { return "must be a bearer token" }
-func (checkToken) MarkdownDescription(context.Context) string { return "must be a bearer token" }
+func (tokenValidator) Description(context.Context) string         { return "must be a bearer token" }
+func (tokenValidator) MarkdownDescription(context.Context) string { return "must be a bearer token" }
 
-func (checkToken) ValidateString(_ context.Context, req validator.StringRequest, resp *validator.StringResponse) {
+func (tokenValidator) ValidateString(_ context.Context, req validator.StringRequest, resp *validator.StringResponse) {
 	text := req.ConfigValue.ValueString()
 	switch _, err := session.ParseToken(text); {
 	case req.ConfigValue.IsNull() || req.ConfigValue.IsUnknown() || err == nil:
@@ -69,7 +69,8 @@ func validPublicURL(text string) error {
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil ||
 		strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
-		return errors.New("public_url must look like https://scim.example.com, without a user, a path, a query or a fragment")
+		return errors.New("public_url must look like https://scim.example.com, without a user, a path, a query or a " +
+			"fragment")
 	}
 	return nil
 }
@@ -79,7 +80,8 @@ func validAccountURL(text string) error {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
-		return errors.New("account_url must look like https://account.example.com, without a user, a query or a fragment")
+		return errors.New("account_url must look like https://account.example.com, without a user, a query or a " +
+			"fragment")
 	case u.Scheme == "https", u.Scheme == "http" && isLoopback(u.Hostname()):
 		return nil
 	default:
@@ -113,7 +115,7 @@ func validProxy(text string) error {
 }
 
 // ConfigValidators ask for one target.
-func (r *bridge) ConfigValidators(context.Context) []resource.ConfigValidator {
+func (r *deploymentResource) ConfigValidators(context.Context) []resource.ConfigValidator {
 	var arguments []path.Expression
 	for _, k := range kinds() {
 		arguments = append(arguments, path.MatchRoot(k.Name))
@@ -125,7 +127,9 @@ func (r *bridge) ConfigValidators(context.Context) []resource.ConfigValidator {
 }
 
 // ValidateConfig refuses settings that contradict one another.
-func (r *bridge) ValidateConfig(ctx context.Context, req resource.ValidateConfigRequest, resp *resource.ValidateConfigResponse) {
+func (r *deploymentResource) ValidateConfig(ctx context.Context, req resource.ValidateConfigRequest,
+	resp *resource.ValidateConfigResponse,
+) {
 	var m model
 	resp.Diagnostics.Append(req.Config.Get(ctx, &m)...)
 	k, ok := m.kind()

@@ -6,11 +6,11 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy"
 )
 
-// claims are the places that the deployments of one run want, by the mark of
+// claims are the places that the deployments of one run want, by the owner of
 // the resource (client.OwnerOf). The zero value is ready.
 type claims struct {
-	mu     sync.Mutex
-	byMark map[string]claim
+	mu      sync.Mutex
+	byOwner map[string]claim
 	// managed are the places of deployments that were read in this run.
 	managed map[string]bool
 	// applying is set by the first apply of the run.
@@ -22,22 +22,23 @@ type claim struct {
 	target deploy.Target
 }
 
-// add notes what a deployment wants, and returns what other deployments of the run stand in its way.
-func (c *claims) add(mark string, wanted claim) (conflicts []error) {
+// add notes which place a deployment wants, and returns its conflicts with other
+// deployments of the run.
+func (c *claims) add(owner string, wanted claim) (conflicts []error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.byMark == nil {
-		c.byMark = map[string]claim{}
+	if c.byOwner == nil {
+		c.byOwner = map[string]claim{}
 	}
-	for by, other := range c.byMark {
-		if by == mark {
+	for by, other := range c.byOwner {
+		if by == owner {
 			continue
 		}
 		if err := wanted.target.Conflict(wanted.name, other.target, other.name); err != nil {
 			conflicts = append(conflicts, err)
 		}
 	}
-	c.byMark[mark] = wanted
+	c.byOwner[owner] = wanted
 	return conflicts
 }
 
@@ -51,14 +52,14 @@ func (c *claims) manage(t deploy.Target) {
 	c.managed[t.Place()] = true
 }
 
-// isManaged reports whether the state has a deployment at the target's place, as far as this run has read it.
+// isManaged reports whether this run has read a deployment at the target's place.
 func (c *claims) isManaged(t deploy.Target) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.managed[t.Place()]
 }
 
-// apply notes that the run is past its plan.
+// apply notes that the run applies.
 func (c *claims) apply() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

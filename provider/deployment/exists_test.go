@@ -10,7 +10,8 @@ import (
 func TestADeploymentThatExistsIsToldWithBothWaysOut(t *testing.T) {
 	t.Parallel()
 	said := alreadyExists(processKind(), "process:/srv/bridge", "story").Detail()
-	for _, want := range []string{"moved block", "a second apply may be needed", "import {", `id = "process:/srv/bridge"`} {
+	for _, want := range []string{"moved block", "a second apply may be needed", "import {",
+		`id = "process:/srv/bridge"`} {
 		if !strings.Contains(said, want) {
 			t.Errorf("%q is not in:\n%s", want, said)
 		}

@@ -40,21 +40,24 @@ func processArgument() schema.SingleNestedAttribute {
 				Optional: true,
 				Computed: true,
 				Default:  stringdefault.StaticString(defaultListen),
-				MarkdownDescription: "Address to listen on. Default `" + defaultListen + "`. An address that other machines can reach, such as `:3002`, needs an HTTPS proxy in " +
-					"front, named by `settings.public_url`, or `settings.insecure_http`.",
-				Validators: []validator.String{check(validListen)},
+				MarkdownDescription: "Address to listen on. Default `" + defaultListen + "`. An address that other " +
+					"machines can reach, such as `:3002`, needs an HTTPS proxy in front, named by " +
+					"`settings.public_url`, or `settings.insecure_http`.",
+				Validators: []validator.String{textValidator(validListen)},
 			},
 			"data_dir": schema.StringAttribute{
 				Required: true,
-				MarkdownDescription: "Absolute path of the bridge's data folder, created if missing. A change replaces the deployment. " +
-					"Its log is `bridge.log`, rotated at 16 MiB; three old files are kept. Output outside the log, such as a crash, is in `stderr.log`.",
-				Validators:    []validator.String{check(process.CheckDataDir)},
+				MarkdownDescription: "Absolute path of the bridge's data folder, created if missing. A change " +
+					"replaces the deployment. Its log is `bridge.log`, rotated at 16 MiB; three old files are kept. " +
+					"Output outside the log, such as a crash, is in `stderr.log`.",
+				Validators:    []validator.String{textValidator(process.CheckDataDir)},
 				PlanModifiers: []planmodifier.String{stringplanmodifier.RequiresReplace()},
 			},
 			"binary": schema.StringAttribute{
 				Optional: true,
-				MarkdownDescription: "Absolute path of the program to run, instead of the one that comes with the provider. " +
-					"The program is copied to `data_dir` and run from there. A newer one is a planned update in place.",
+				MarkdownDescription: "Absolute path of the program to run, instead of the one that comes with the " +
+					"provider. The program is copied to `data_dir` and run from there. A newer one is a planned " +
+					"update in place.",
 			},
 		},
 	}
@@ -89,7 +92,9 @@ func validateProcess(_ context.Context, argument types.Object, s settingsModel) 
 		return nil
 	}
 	return &deploy.ArgumentError{Argument: "listen", Title: "Plain HTTP that other machines can reach", Err: fmt.Errorf(
-		"listen %q can be reached from other machines, and plain HTTP would show them the bearer token. If a proxy with HTTPS is in front, "+
-			"set settings.public_url to its address, https://...; for this machine alone, listen on %q; if plain HTTP is meant, set settings.insecure_http = true",
+		"listen %q can be reached from other machines, and plain HTTP would show them the bearer token. If a proxy "+
+			"with HTTPS is in front, "+
+			"set settings.public_url to its address, https://...; for this machine alone, listen on %q; if plain "+
+			"HTTP is meant, set settings.insecure_http = true",
 		listen.ValueString(), defaultListen)}
 }

@@ -73,16 +73,16 @@ func open(id, trace string) (kind, deploy.Target, error) {
 	return k, target, err
 }
 
-// whole fails if the record of the deployment is lost: what was deployed is
-// not known then. It takes what Target.Observe returns.
-func whole(state deploy.State, err error) (deploy.State, error) {
+// requireRecord takes what Target.Observe returns, and fails if the record of the
+// deployment is lost: what was deployed is not known then.
+func requireRecord(state deploy.State, err error) (deploy.State, error) {
 	if err == nil && state.Lost != "" {
 		err = errors.New(state.Lost)
 	}
 	return state, err
 }
 
-// kind is the kind of target that the model describes; ok is false if there is none.
+// kind returns the kind of target that the model describes; ok is false if there is none.
 func (m *model) kind() (k kind, ok bool) {
 	all := kinds()
 	i := slices.IndexFunc(all, func(k kind) bool { return !k.value(&m.targetsModel).IsNull() })
@@ -92,8 +92,8 @@ func (m *model) kind() (k kind, ok bool) {
 	return all[i], true
 }
 
-// target is where the model wants the bridge; nil while that is unknown.
-func (m *model) target(ctx context.Context, k kind, trace string) (deploy.Target, diag.Diagnostics) {
+// toTarget returns the target that the model describes; nil while that is unknown.
+func (m *model) toTarget(ctx context.Context, k kind, trace string) (deploy.Target, diag.Diagnostics) {
 	argument := k.value(&m.targetsModel)
 	if whole, err := argument.ToTerraformValue(ctx); err != nil || !whole.IsFullyKnown() {
 		return nil, nil
@@ -125,9 +125,9 @@ func (m *model) setTarget(ctx context.Context, k kind, config any) (diags diag.D
 // diagnose puts an error beside the argument that is at fault, if it says which.
 func (k kind) diagnose(title string, err error) diag.Diagnostic {
 	if at, ok := errors.AsType[*deploy.ArgumentError](err); ok {
-		return diag.NewAttributeErrorDiagnostic(k.path(at.Argument), at.Title, sentence(err.Error()))
+		return diag.NewAttributeErrorDiagnostic(k.path(at.Argument), at.Title, capitalize(err.Error()))
 	}
-	return diag.NewAttributeErrorDiagnostic(path.Root(k.Name), title, sentence(err.Error()))
+	return diag.NewAttributeErrorDiagnostic(path.Root(k.Name), title, capitalize(err.Error()))
 }
 
 // elsewhereText is the text of deploy.ErrElsewhere, with the kinds of target that can be
@@ -143,6 +143,7 @@ func elsewhereText(err error) string {
 	if len(names) > 0 {
 		remedy = "use " + strings.Join(names, " or ")
 	}
-	return fmt.Sprintf("%s. A bridge that is managed from several machines needs a target that is reached over the network: %s.",
-		sentence(err.Error()), remedy)
+	return fmt.Sprintf("%s. A bridge that is managed from several machines needs a target that is reached over the "+
+		"network: %s.",
+		capitalize(err.Error()), remedy)
 }

@@ -55,7 +55,8 @@ func TestEveryKindOfTargetIsRegistered(t *testing.T) {
 			t.Errorf("no deployment can have the target of provider/deploy/%s", e.Name())
 		}
 	}
-	if _, _, err := kindOf("nowhere:/bridge"); err == nil || !strings.Contains(err.Error(), "process:/absolute/data_dir") {
+	if _, _, err := kindOf("nowhere:/bridge"); err == nil ||
+		!strings.Contains(err.Error(), "process:/absolute/data_dir") {
 		t.Errorf("an id of no kind: %v", err)
 	}
 }

@@ -57,8 +57,8 @@ var settingsTypes = map[string]attr.Type{
 	"trusted_proxies": types.ListType{ElemType: types.StringType}, "insecure_http": types.BoolType,
 }
 
-// spec is what shall be deployed; known is false while a part of it is unknown.
-func (m model) spec(ctx context.Context) (spec deploy.Spec, known bool, diags diag.Diagnostics) {
+// toSpec returns what is to be deployed; known is false while a part of it is unknown.
+func (m model) toSpec(ctx context.Context) (spec deploy.Spec, known bool, diags diag.Diagnostics) {
 	for _, v := range []attr.Value{m.Session, m.Unseal, m.Settings, m.Size, m.RedeployTriggers} {
 		if v.IsUnknown() {
 			return deploy.Spec{}, false, nil
@@ -70,15 +70,16 @@ func (m model) spec(ctx context.Context) (spec deploy.Spec, known bool, diags di
 		Session: m.Session.ValueString(),
 		Unseal:  deploy.Unseal(m.Unseal.ValueString()),
 		Size:    deploy.Size(m.Size.ValueString()),
-		Memo:    m.memo(),
+		Memo:    m.toMemo(),
 	}
 	if file, err := session.Parse(spec.Session); err == nil {
-		spec.Session = file.String() // one spelling, as the target keeps it
+		spec.Session = file.String() // in the form that the target keeps
 	}
 	if !m.Settings.IsNull() {
 		var s settingsModel
 		diags.Append(m.Settings.As(ctx, &s, basetypes.ObjectAsOptions{})...)
-		for _, v := range []attr.Value{s.PublicURL, s.AccountURL, s.ConfirmationInterval, s.LogLevel, s.LogFormat, s.SourceAddress, s.TrustedProxies, s.InsecureHTTP} {
+		for _, v := range []attr.Value{s.PublicURL, s.AccountURL, s.ConfirmationInterval, s.LogLevel, s.LogFormat,
+			s.SourceAddress, s.TrustedProxies, s.InsecureHTTP} {
 			known = known && !v.IsUnknown()
 		}
 		var proxies []types.String
@@ -99,13 +100,13 @@ func (m model) spec(ctx context.Context) (spec deploy.Spec, known bool, diags di
 		}
 	}
 	var whole bool
-	spec.Triggers, whole = triggers(m.RedeployTriggers)
+	spec.Triggers, whole = toTriggers(m.RedeployTriggers)
 	return spec, known && whole && !diags.HasError(), diags
 }
 
-// triggers are those that have a value; nil if there are none. A null one is
-// as if it were left out.
-func triggers(of types.Map) (values map[string]string, known bool) {
+// toTriggers returns the triggers that have a value; nil if there are none. A
+// null trigger counts as left out.
+func toTriggers(of types.Map) (values map[string]string, known bool) {
 	known = !of.IsUnknown()
 	for key, value := range of.Elements() {
 		known = known && !value.IsUnknown()
@@ -124,9 +125,9 @@ func triggers(of types.Map) (values map[string]string, known bool) {
 // timeoutNames are the operations that have a timeout.
 var timeoutNames = []string{"create", "update", "delete"}
 
-// memo is what Terraform alone cares for, kept with the deployment so that an
+// toMemo returns what only Terraform needs. The target keeps it, so that an
 // import finds it.
-func (m model) memo() map[string]string {
+func (m model) toMemo() map[string]string {
 	memo := map[string]string{"on_unready": m.OnUnready.ValueString()}
 	if m.DeletionProtection.ValueBool() {
 		memo["deletion_protection"] = "true"
@@ -139,8 +140,8 @@ func (m model) memo() map[string]string {
 	return memo
 }
 
-// imported fills in what only a first Read takes from the deployment.
-func (m *model) imported(memo map[string]string) {
+// fromMemo sets what the first Read after an import takes from the deployment.
+func (m *model) fromMemo(memo map[string]string) {
 	m.OnUnready = types.StringValue(memo["on_unready"])
 	if m.OnUnready.ValueString() == "" {
 		m.OnUnready = types.StringValue(onUnreadyWarn)
@@ -158,9 +159,9 @@ func (m *model) imported(memo map[string]string) {
 	}
 }
 
-// observe takes over what a target found. What means the same as before keeps
-// its spelling.
-func (m *model) observe(ctx context.Context, k kind, id string, s deploy.State) diag.Diagnostics {
+// fromState sets what a target found. A value that means the same as the prior
+// one stays as it is written.
+func (m *model) fromState(ctx context.Context, k kind, id string, s deploy.State) diag.Diagnostics {
 	var diags, d diag.Diagnostics
 	m.Name = types.StringValue(s.Spec.Name)
 	m.Unseal = types.StringValue(string(s.Spec.Unseal))
@@ -176,44 +177,44 @@ func (m *model) observe(ctx context.Context, k kind, id string, s deploy.State) 
 		m.Settings = types.ObjectNull(settingsTypes)
 	}
 	if s.Spec.Settings != (deploy.Settings{}) || !m.Settings.IsNull() {
-		m.Settings, d = settingsOf(ctx, s.Spec.Settings, m.Settings)
+		m.Settings, d = settingsFromSpec(ctx, s.Spec.Settings, m.Settings)
 		diags.Append(d...)
 	}
-	if before, known := triggers(m.RedeployTriggers); !known || !maps.Equal(before, s.Spec.Triggers) {
+	if before, known := toTriggers(m.RedeployTriggers); !known || !maps.Equal(before, s.Spec.Triggers) {
 		m.RedeployTriggers = types.MapNull(types.StringType)
 		if len(s.Spec.Triggers) > 0 {
 			m.RedeployTriggers, d = types.MapValueFrom(ctx, types.StringType, s.Spec.Triggers)
 			diags.Append(d...)
 		}
 	}
-	diags.Append(m.compute(ctx, id, s)...)
+	diags.Append(m.setComputed(ctx, id, s)...)
 	return diags
 }
 
-// compute sets what only the deployment knows.
-func (m *model) compute(ctx context.Context, id string, s deploy.State) diag.Diagnostics {
+// setComputed sets the computed attributes.
+func (m *model) setComputed(ctx context.Context, id string, s deploy.State) diag.Diagnostics {
 	m.ID = types.StringValue(id)
 	m.Revision = types.StringValue(s.Revision)
 	m.ObservedRevision = types.StringValue(s.ObservedRevision)
-	diags := m.computeStatus(ctx, s)
+	diags := m.setStatus(ctx, s)
 	version, egress := "", ""
 	if s.Bridge != nil {
 		version, egress = s.Bridge.Version, s.Bridge.EgressAddress
 	}
 	if version != "" || m.Version.IsUnknown() {
-		m.Version = orNull(version)
+		m.Version = stringOrNull(version)
 	}
 	if egress != "" || m.EgressAddress.IsUnknown() {
-		m.EgressAddress = orNull(egress)
+		m.EgressAddress = stringOrNull(egress)
 	}
 	if url := address(s.Spec.Settings.PublicURL, s.URL); url != "" || m.URL.IsUnknown() {
-		m.URL, m.SCIMURL = orNull(url), orNull(scimURL(url))
+		m.URL, m.SCIMURL = stringOrNull(url), stringOrNull(scimURL(url))
 	}
 	return diags
 }
 
-// computeStatus sets how the bridge is.
-func (m *model) computeStatus(ctx context.Context, s deploy.State) (diags diag.Diagnostics) {
+// setStatus sets status and problems.
+func (m *model) setStatus(ctx context.Context, s deploy.State) (diags diag.Diagnostics) {
 	m.Status = types.StringValue(string(s.Status()))
 	m.Problems, diags = types.ListValueFrom(ctx, types.StringType, s.Problems())
 	return diags
@@ -235,21 +236,25 @@ func scimURL(address string) string {
 	return address + "/scim/v2"
 }
 
-func settingsOf(ctx context.Context, s deploy.Settings, before types.Object) (types.Object, diag.Diagnostics) {
+func settingsFromSpec(ctx context.Context, s deploy.Settings, before types.Object) (types.Object, diag.Diagnostics) {
 	m := settingsModel{
-		PublicURL: orNull(s.PublicURL), AccountURL: orNull(s.AccountURL), ConfirmationInterval: orNull(s.ConfirmationInterval),
-		LogLevel: orNull(s.LogLevel), LogFormat: orNull(s.LogFormat), SourceAddress: orNull(s.SourceAddress),
+		PublicURL: stringOrNull(s.PublicURL), AccountURL: stringOrNull(s.AccountURL),
+		ConfirmationInterval: stringOrNull(s.ConfirmationInterval),
+		LogLevel:             stringOrNull(s.LogLevel), LogFormat: stringOrNull(s.LogFormat),
+		SourceAddress:  stringOrNull(s.SourceAddress),
 		TrustedProxies: types.ListNull(types.StringType),
 	}
 	if s.InsecureHTTP {
 		m.InsecureHTTP = types.BoolValue(true)
-	} else if said, ok := before.Attributes()["insecure_http"].(types.Bool); ok && !said.IsNull() && !said.IsUnknown() {
+	} else if prior, ok := before.Attributes()["insecure_http"].(types.Bool); ok && !prior.IsNull() &&
+		!prior.IsUnknown() {
 		m.InsecureHTTP = types.BoolValue(false) // means the same as leaving it out
 	}
 	var diags diag.Diagnostics
 	if s.TrustedProxies != "" {
 		m.TrustedProxies, diags = types.ListValueFrom(ctx, types.StringType, strings.Split(s.TrustedProxies, ","))
-	} else if list, ok := before.Attributes()["trusted_proxies"].(types.List); ok && !list.IsNull() && len(list.Elements()) == 0 && !list.IsUnknown() {
+	} else if list, ok := before.Attributes()["trusted_proxies"].(types.List); ok && !list.IsNull() &&
+		len(list.Elements()) == 0 && !list.IsUnknown() {
 		m.TrustedProxies = list // [] means the same as leaving it out
 	}
 	object, d := types.ObjectValueFrom(ctx, settingsTypes, m)
@@ -257,15 +262,15 @@ func settingsOf(ctx context.Context, s deploy.Settings, before types.Object) (ty
 	return object, diags
 }
 
-func orNull(text string) types.String {
+func stringOrNull(text string) types.String {
 	if text == "" {
 		return types.StringNull()
 	}
 	return types.StringValue(text)
 }
 
-// account is whose session it is, as its header says; empty if it cannot be read.
-func account(sealed string) string {
+// accountOf returns the account in a session's header; empty if it cannot be read.
+func accountOf(sealed string) string {
 	file, err := session.Parse(sealed)
 	if err != nil || len(file.Entries) == 0 {
 		return ""

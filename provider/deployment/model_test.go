@@ -21,17 +21,22 @@ func TestTheAddressIsThePublicURLOrTheTargets(t *testing.T) {
 		planned             types.String
 		want                types.String
 	}{
-		{"the target's", "", "http://127.0.0.1:3121", types.StringUnknown(), types.StringValue("http://127.0.0.1:3121")},
-		{"a public URL", "https://scim.example.com/", "http://127.0.0.1:3121", types.StringUnknown(), types.StringValue("https://scim.example.com")},
-		{"a target that has moved", "", "http://127.0.0.1:3122", types.StringValue("http://127.0.0.1:3121"), types.StringValue("http://127.0.0.1:3122")},
-		{"one that was known, of a bridge that does not run", "", "", types.StringValue("http://127.0.0.1:3121"), types.StringValue("http://127.0.0.1:3121")},
+		{"the target's", "", "http://127.0.0.1:3121", types.StringUnknown(),
+			types.StringValue("http://127.0.0.1:3121")},
+		{"a public URL", "https://scim.example.com/", "http://127.0.0.1:3121", types.StringUnknown(),
+			types.StringValue("https://scim.example.com")},
+		{"a target that has moved", "", "http://127.0.0.1:3122", types.StringValue("http://127.0.0.1:3121"),
+			types.StringValue("http://127.0.0.1:3122")},
+		{"one that was known, of a bridge that does not run", "", "", types.StringValue("http://127.0.0.1:3121"),
+			types.StringValue("http://127.0.0.1:3121")},
 		{"one that is not known yet", "", "", types.StringUnknown(), types.StringNull()},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			m := model{URL: row.planned, SCIMURL: types.StringUnknown()}
 			state := deploy.State{Spec: deploy.Spec{Settings: deploy.Settings{PublicURL: row.public}}, URL: row.found}
-			if diags := m.compute(t.Context(), "process:/bridge", state); diags.HasError() || !m.URL.Equal(row.want) {
+			if diags := m.setComputed(t.Context(), "process:/bridge", state); diags.HasError() ||
+				!m.URL.Equal(row.want) {
 				t.Errorf("the apply found %s, want %s (%v)", m.URL, row.want, diags)
 			}
 			if row.found != "" && m.SCIMURL.ValueString() != m.URL.ValueString()+"/scim/v2" {
@@ -54,19 +59,22 @@ func TestANullTriggerIsNoTrigger(t *testing.T) {
 		want     types.Map
 	}{
 		{"beside another", withNull, map[string]string{"a": "1"}, withNull},
-		{"alone", triggers(map[string]attr.Value{"b": types.StringNull()}), nil, triggers(map[string]attr.Value{"b": types.StringNull()})},
+		{"alone", triggers(map[string]attr.Value{"b": types.StringNull()}), nil,
+			triggers(map[string]attr.Value{"b": types.StringNull()})},
 		{
 			"and something else was deployed", withNull, map[string]string{"a": "2"},
 			triggers(map[string]attr.Value{"a": types.StringValue("2")}),
 		},
 		{"and nothing was deployed", withNull, nil, types.MapNull(types.StringType)},
-		{"just imported", types.MapNull(types.StringType), map[string]string{"a": "1"}, triggers(map[string]attr.Value{"a": types.StringValue("1")})},
+		{"just imported", types.MapNull(types.StringType), map[string]string{"a": "1"},
+			triggers(map[string]attr.Value{"a": types.StringValue("1")})},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			m := model{RedeployTriggers: row.state}
-			state := deploy.State{Config: process.Config{DataDir: "/bridge", Listen: ":3002"}, Spec: deploy.Spec{Triggers: row.deployed}}
-			if diags := m.observe(t.Context(), processKind(), "process:/bridge", state); diags.HasError() {
+			state := deploy.State{Config: process.Config{DataDir: "/bridge", Listen: ":3002"},
+				Spec: deploy.Spec{Triggers: row.deployed}}
+			if diags := m.fromState(t.Context(), processKind(), "process:/bridge", state); diags.HasError() {
 				t.Fatal(diags)
 			}
 			if !m.RedeployTriggers.Equal(row.want) {
@@ -74,7 +82,7 @@ func TestANullTriggerIsNoTrigger(t *testing.T) {
 			}
 		})
 	}
-	spec, known, diags := model{RedeployTriggers: withNull}.spec(t.Context())
+	spec, known, diags := model{RedeployTriggers: withNull}.toSpec(t.Context())
 	if !known || diags.HasError() || !maps.Equal(spec.Triggers, map[string]string{"a": "1"}) {
 		t.Errorf("deploys %v (known: %v, %v)", spec.Triggers, known, diags)
 	}
@@ -96,15 +104,16 @@ func TestSayingThatHTTPIsNotInsecureIsAsGoodAsSayingNothing(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			before, diags := settingsOf(t.Context(), deploy.Settings{}, types.ObjectNull(settingsTypes))
+			before, diags := settingsFromSpec(t.Context(), deploy.Settings{}, types.ObjectNull(settingsTypes))
 			if diags.HasError() {
 				t.Fatal(diags)
 			}
 			attributes := before.Attributes()
 			attributes["insecure_http"] = row.state
 			m := model{Settings: types.ObjectValueMust(settingsTypes, attributes)}
-			state := deploy.State{Config: process.Config{DataDir: "/bridge", Listen: ":3002"}, Spec: deploy.Spec{Settings: deploy.Settings{InsecureHTTP: row.deployed}}}
-			if diags := m.observe(t.Context(), processKind(), "process:/bridge", state); diags.HasError() {
+			state := deploy.State{Config: process.Config{DataDir: "/bridge", Listen: ":3002"},
+				Spec: deploy.Spec{Settings: deploy.Settings{InsecureHTTP: row.deployed}}}
+			if diags := m.fromState(t.Context(), processKind(), "process:/bridge", state); diags.HasError() {
 				t.Fatal(diags)
 			}
 			if got := m.Settings.Attributes()["insecure_http"]; !got.Equal(row.want) {
@@ -155,7 +164,8 @@ func TestTheTokenMustOpenTheSessionForAsLongAsItIsUsed(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			var diags diag.Diagnostics
-			token, previous := new(bridge).checkToken(types.StringValue(row.token.Reveal()), row.sealed, row.unseal, &diags)
+			token, previous := new(deploymentResource).checkToken(types.StringValue(row.token.Reveal()), row.sealed,
+				row.unseal, &diags)
 			if previous != row.previous || token.Fingerprint() != row.token.Fingerprint() {
 				t.Errorf("previous: %v, want %v", previous, row.previous)
 			}

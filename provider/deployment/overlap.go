@@ -6,8 +6,8 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy"
 )
 
-// warnOverlap says with every plan that two bearer tokens work, until when,
-// and whether anybody still uses the old one.
+// warnOverlap warns in every plan that two bearer tokens work, until when, and
+// when the old one was last used.
 func warnOverlap(diags *diag.Diagnostics, s deploy.State) {
 	if s.Bridge == nil || s.Bridge.Health.Overlap == nil {
 		return

@@ -15,11 +15,13 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy"
 )
 
-// ModifyPlan works out the revision that the configuration means, and from it
-// whether the bridge will be touched at all. Terraform plans a resource once
-// more within the apply, when others have changed already: the values planned
-// here depend on nothing that they can change.
-func (r *bridge) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
+// ModifyPlan computes the revision of the configuration, and from it whether the
+// apply changes the bridge. Terraform plans a resource once more within the
+// apply, after other resources have changed: the values planned here do not
+// depend on anything that they can change.
+func (r *deploymentResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest,
+	resp *resource.ModifyPlanResponse,
+) {
 	var state, plan *model
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
@@ -40,23 +42,24 @@ func (r *bridge) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest,
 		return // refused when the configuration is validated
 	}
 	if err := k.Supported(); err != nil && away == nil {
-		resp.Diagnostics.AddAttributeError(path.Root(k.Name), fmt.Sprintf("The %s target does not work here", k.Name), err.Error())
+		resp.Diagnostics.AddAttributeError(path.Root(k.Name),
+			fmt.Sprintf("The %s target does not work here", k.Name), err.Error())
 		return
 	}
 	var config model
 	resp.Diagnostics.Append(req.Config.Get(ctx, &config)...)
-	target, diags := plan.target(ctx, k, "")
+	target, diags := plan.toTarget(ctx, k, "")
 	resp.Diagnostics.Append(diags...)
-	spec, known, diags := plan.spec(ctx)
+	spec, known, diags := plan.toSpec(ctx)
 	resp.Diagnostics.Append(diags...)
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	var found diag.Diagnostics // what may be another by the time of the apply
-	before := recall(ctx, req.Private)
+	var found diag.Diagnostics // what the apply may find otherwise
+	before := loadObservation(ctx, req.Private)
 	trace := before.Trace
-	if state == nil { // some plans of a new deployment come with what was remembered of the old, and others do not
-		before = memory{}
+	if state == nil { // Terraform hands over the old deployment's private state with some plans of a new one
+		before = observation{}
 	}
 	program := programOf(ctx, k, target, before, away != nil, &found)
 	plan.Revision = types.StringUnknown()
@@ -66,11 +69,13 @@ func (r *bridge) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest,
 	tokenless, previous := config.UnsealTokenWO.IsNull(), false
 	if !plan.Session.IsUnknown() && !config.UnsealTokenWO.IsUnknown() {
 		var token session.Token
-		token, previous = r.checkToken(config.UnsealTokenWO, plan.Session.ValueString(), deploy.Unseal(plan.Unseal.ValueString()), &found)
+		token, previous = r.checkToken(config.UnsealTokenWO, plan.Session.ValueString(),
+			deploy.Unseal(plan.Unseal.ValueString()), &found)
 		tokenless = token.IsZero()
 	}
 	prior := state
-	if state != nil && target != nil && state.ID.ValueString() != target.ID() { // replaced, as far as Terraform is concerned
+	// replaced, as far as Terraform is concerned
+	if state != nil && target != nil && state.ID.ValueString() != target.ID() {
 		refuseProtected(*state, &resp.Diagnostics)
 		state = nil
 	}
@@ -82,19 +87,20 @@ func (r *bridge) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest,
 		r.claim(ctx, *plan, k, target, prior, trace, resp, &found)
 	}
 	if prior == nil {
-		found = demoted(found)
+		found = asWarnings(found)
 	}
 	resp.Diagnostics.Append(found...)
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	plan.foresee(state, target, program, before)
+	plan.planComputed(state, target, program, before)
 	if plan.Status.IsUnknown() {
 		if previous {
 			warnPrevious(&resp.Diagnostics)
 		}
 		warnProgram(state, program, before, &resp.Diagnostics)
-		warnWhy(state, *plan, before, tokenless && plan.Unseal.ValueString() == string(deploy.UnsealOnce), &resp.Diagnostics)
+		warnWhy(state, *plan, before, tokenless && plan.Unseal.ValueString() == string(deploy.UnsealOnce),
+			&resp.Diagnostics)
 	}
 	resp.Diagnostics.Append(resp.Plan.Set(ctx, plan)...)
 	if away != nil && !resp.Plan.Raw.Equal(req.State.Raw) {
@@ -108,11 +114,14 @@ func warnElsewhere(err error, diags *diag.Diagnostics) {
 	}
 }
 
-// programOf is what the apply will deploy; a zero one while that is open. The
-// program that comes with the provider does not change during a run. What the
-// configuration names may be made by another resource of the run: it is the one
-// that the refresh found there. On another machine it is the one that runs.
-func programOf(ctx context.Context, k kind, target deploy.Target, before memory, away bool, diags *diag.Diagnostics) deploy.Program {
+// programOf returns the program that the apply will deploy; a zero one while that
+// is not known. The program that comes with the provider does not change during
+// a run. The one that the configuration names may be written by another resource
+// of the run: the plan takes the one that the refresh found. On another machine
+// the plan takes the one that runs.
+func programOf(ctx context.Context, k kind, target deploy.Target, before observation, away bool,
+	diags *diag.Diagnostics,
+) deploy.Program {
 	switch {
 	case target == nil:
 		return deploy.Program{}
@@ -126,7 +135,7 @@ func programOf(ctx context.Context, k kind, target deploy.Target, before memory,
 	program, err := target.Program(ctx)
 	switch {
 	case err != nil && source != "":
-		diags.Append(demoted(diag.Diagnostics{k.diagnose("No bridge to deploy", err)})...)
+		diags.Append(asWarnings(diag.Diagnostics{k.diagnose("No bridge to deploy", err)})...)
 		return deploy.Program{}
 	case err != nil:
 		diags.Append(k.diagnose("No bridge to deploy", err))
@@ -137,22 +146,24 @@ func programOf(ctx context.Context, k kind, target deploy.Target, before memory,
 	return program
 }
 
-// claim says which place the deployment wants, and what stands against it.
-func (r *bridge) claim(ctx context.Context, plan model, k kind, target deploy.Target, prior *model, trace string,
+// claim notes which place the deployment wants, and reports what is in the way.
+func (r *deploymentResource) claim(ctx context.Context, plan model, k kind, target deploy.Target, prior *model,
+	trace string,
 	resp *resource.ModifyPlanResponse, found *diag.Diagnostics,
 ) {
-	mark := client.OwnerOf(ctx, resp.Private, &resp.Diagnostics)
+	owner := client.OwnerOf(ctx, resp.Private, &resp.Diagnostics)
 	isNew := prior == nil || prior.ID.ValueString() != target.ID()
 	claims := r.claims()
 	var clash diag.Diagnostics
-	for _, err := range claims.add(mark, claim{plan.Name.ValueString(), target}) {
+	for _, err := range claims.add(owner, claim{plan.Name.ValueString(), target}) {
 		clash.Append(k.diagnose("Two deployments in one place", err))
 	}
-	if isNew && claims.isApplying() { // see demoted
-		clash = demoted(clash)
+	if isNew && claims.isApplying() { // see asWarnings
+		clash = asWarnings(clash)
 	}
 	resp.Diagnostics.Append(clash...)
-	if !isNew || clash.HasError() || claims.isManaged(target) { // the one that is there may be replaced by this one
+	// the deployment there may be the one that this one replaces
+	if !isNew || clash.HasError() || claims.isManaged(target) {
 		return
 	}
 	_, there, err := open(target.ID(), "")
@@ -166,19 +177,20 @@ func (r *bridge) claim(ctx context.Context, plan model, k kind, target deploy.Ta
 	exists := alreadyExists(k, target.ID(), state.Spec.Name)
 	if instance := k.Instance(trace); instance != "" && instance == k.Instance(state.Trace) {
 		if prior == nil {
-			return // this one, which is being replaced
+			return // the bridge of this resource, which is being replaced
 		}
 		found.AddAttributeError(k.path(k.PlaceArgument), "The deployment was moved", fmt.Sprintf(
-			"%s is the bridge that this resource has deployed. Move it back, or let Terraform forget the old place and import the new one: "+
+			"%s is the bridge that this resource has deployed. Move it back, or let Terraform forget the old place "+
+				"and import the new one: "+
 				"terraform state rm, then\n\n%s", target.ID(), importBlock(target.ID())))
 		return
 	}
-	found.Append(demoted(diag.Diagnostics{exists})...)
+	found.Append(asWarnings(diag.Diagnostics{exists})...)
 }
 
-// foresee sets the computed attributes: unknown as far as the apply changes
-// them, else as they are. state is nil if the deployment is new.
-func (m *model) foresee(state *model, target deploy.Target, program deploy.Program, before memory) {
+// planComputed sets the computed attributes: unknown if the apply changes them,
+// else as they are. state is nil if the deployment is new.
+func (m *model) planComputed(state *model, target deploy.Target, program deploy.Program, before observation) {
 	m.ID, m.URL, m.SCIMURL = types.StringUnknown(), types.StringUnknown(), types.StringUnknown()
 	var url, source string
 	if target != nil {
@@ -197,13 +209,14 @@ func (m *model) foresee(state *model, target deploy.Target, program deploy.Progr
 	if state == nil {
 		return
 	}
-	if program.Digest != "" && program.Digest == before.Digest && !state.Version.IsNull() && (source == "" || !m.Revision.IsUnknown()) {
+	if program.Digest != "" && program.Digest == before.Digest && !state.Version.IsNull() &&
+		(source == "" || !m.Revision.IsUnknown()) {
 		m.Version = state.Version
 	}
 	if !state.EgressAddress.IsNull() && state.setting("source_address").Equal(m.setting("source_address")) {
-		m.EgressAddress = state.EgressAddress // a replaced bridge is seen where the old one was
+		m.EgressAddress = state.EgressAddress // the new bridge uses the same one
 	}
-	if touched(*state, *m, before) {
+	if affected(*state, *m, before) {
 		return
 	}
 	m.ObservedRevision, m.Status, m.Version = state.ObservedRevision, state.Status, state.Version
@@ -213,8 +226,8 @@ func (m *model) foresee(state *model, target deploy.Target, program deploy.Progr
 	}
 }
 
-// touched reports whether the bridge must be started, replaced or unsealed, or its record written anew.
-func touched(state, plan model, before memory) bool {
+// affected reports whether the bridge must be started, replaced or unsealed, or its record written anew.
+func affected(state, plan model, before observation) bool {
 	status := deploy.Status(state.Status.ValueString())
 	return !plan.Revision.Equal(state.Revision) || !state.ObservedRevision.Equal(state.Revision) ||
 		status == deploy.Stopped || status == deploy.Sealed || before.Lost != ""
@@ -222,14 +235,16 @@ func touched(state, plan model, before memory) bool {
 
 // warnProgram says that the bridge is replaced by another program, which no
 // argument shows.
-func warnProgram(state *model, program deploy.Program, before memory, diags *diag.Diagnostics) {
+func warnProgram(state *model, program deploy.Program, before observation, diags *diag.Diagnostics) {
 	if state == nil || program.Digest == "" || before.Digest == "" || program.Digest == before.Digest {
 		return
 	}
 	from, to := state.Version.ValueString(), program.Version
-	text := fmt.Sprintf("The apply replaces version %s of the bridge by version %s, in place and without losing a request.", orUnknown(from), orUnknown(to))
+	text := fmt.Sprintf("The apply replaces version %s of the bridge by version %s, in place and without losing a "+
+		"request.", orUnknown(from), orUnknown(to))
 	if from == to {
-		text = fmt.Sprintf("The apply replaces the bridge by another build of the same version, %s (sha256 %.12s, now %.12s), in place and without losing a request.",
+		text = fmt.Sprintf("The apply replaces the bridge by another build of the same version, %s (sha256 %.12s, "+
+			"now %.12s), in place and without losing a request.",
 			orUnknown(to), program.Digest, before.Digest)
 	}
 	diags.AddWarning("The bridge's program changes", text)
@@ -254,9 +269,9 @@ func (m model) setting(name string) types.String {
 	return s
 }
 
-// warnWhy says why a bridge is touched when nothing in the configuration
-// shows it, and that it will start sealed if nobody shows it the token.
-func warnWhy(state *model, plan model, before memory, tokenless bool, diags *diag.Diagnostics) {
+// warnWhy says why the apply changes a bridge when nothing in the configuration
+// did, and that the bridge will be sealed if it is given no token.
+func warnWhy(state *model, plan model, before observation, tokenless bool, diags *diag.Diagnostics) {
 	status := deploy.Status("")
 	if state != nil {
 		status = deploy.Status(state.Status.ValueString())
@@ -264,22 +279,25 @@ func warnWhy(state *model, plan model, before memory, tokenless bool, diags *dia
 	switch {
 	case before.Lost != "": // Read has said so
 	case status == deploy.Stopped:
-		diags.AddWarning("The bridge does not run", "It was stopped or killed; the apply starts it again.")
+		diags.AddWarning("The bridge does not run", "It was stopped or killed. The apply starts it again.")
 	case status == deploy.Sealed:
-		diags.AddWarning("The bridge is sealed", "It was started by something else than Terraform, or without the token.")
+		diags.AddWarning("The bridge is sealed", "Something other than Terraform started it, or it was started "+
+			"without the token.")
 	case state != nil && plan.Revision.Equal(state.Revision):
 		diags.AddWarning("The last roll-out is not over",
-			fmt.Sprintf("The bridge runs revision %s and has not signed in with it yet. Problems it sees: %s. The apply waits for it once more.",
-				state.Revision.ValueString(), list(state.Problems)))
+			fmt.Sprintf("The bridge runs revision %s and has not signed in with it yet. Problems it sees: %s. The "+
+				"apply waits for it once more.",
+				state.Revision.ValueString(), joinProblems(state.Problems)))
 		return
 	}
 	if tokenless {
 		diags.AddAttributeWarning(path.Root("unseal_token_wo"), "The bridge will be sealed",
-			"Without unseal_token_wo it is sealed after the apply until it receives the bearer token, for instance with the identity provider's next request.")
+			"Without unseal_token_wo it is sealed after the apply until it receives the bearer token, for instance "+
+				"with the identity provider's next request.")
 	}
 }
 
-func list(problems types.List) string {
+func joinProblems(problems types.List) string {
 	var texts []string
 	for _, p := range problems.Elements() {
 		texts = append(texts, strings.Trim(p.String(), `"`))

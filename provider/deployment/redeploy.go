@@ -17,14 +17,14 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy"
 )
 
-// redeploy needs neither account nor provider configuration: all it uses is at
+// redeployAction needs neither account nor provider configuration: all it uses is at
 // the target.
-type redeploy struct{}
+type redeployAction struct{}
 
-var _ action.Action = (*redeploy)(nil)
+var _ action.Action = (*redeployAction)(nil)
 
 // NewRedeploy is the action scimbridge_redeploy.
-func NewRedeploy() action.Action { return new(redeploy) }
+func NewRedeploy() action.Action { return new(redeployAction) }
 
 type redeployModel struct {
 	Deployment      types.String `tfsdk:"deployment"`
@@ -32,39 +32,41 @@ type redeployModel struct {
 	Timeout         types.String `tfsdk:"timeout"`
 }
 
-func (a *redeploy) Metadata(_ context.Context, _ action.MetadataRequest, resp *action.MetadataResponse) {
+func (a *redeployAction) Metadata(_ context.Context, _ action.MetadataRequest, resp *action.MetadataResponse) {
 	resp.TypeName = "scimbridge_redeploy"
 }
 
-func (a *redeploy) Schema(_ context.Context, _ action.SchemaRequest, resp *action.SchemaResponse) {
+func (a *redeployAction) Schema(_ context.Context, _ action.SchemaRequest, resp *action.SchemaResponse) {
 	resp.Schema = schema.Schema{
-		MarkdownDescription: "Replaces a deployment's running bridge with a new process of the same program, session and settings, and waits until it is ready. " +
-			"The new one takes over only when it works, and no request is lost.\n\n" +
-			"No plan shows a change of it. To redeploy when a value changes, use `redeploy_triggers` of `scimbridge_deployment`. " +
-			"Actions need Terraform 1.14 or later; OpenTofu has none.",
+		MarkdownDescription: "Replaces a deployment's running bridge with a new one of the same program, session " +
+			"and settings, and waits until it is ready. The new one takes over only when it works, and no request is " +
+			"lost.\n\n" +
+			"No plan shows a change of it. To redeploy when a value changes, use `redeploy_triggers` of " +
+			"`scimbridge_deployment`. Actions need Terraform 1.14 or later; OpenTofu has none.",
 		Attributes: map[string]schema.Attribute{
 			"deployment": schema.StringAttribute{
 				Required:            true,
 				MarkdownDescription: "The `id` of a `scimbridge_deployment`.",
-				Validators:          []validator.String{check(validDeployment)},
+				Validators:          []validator.String{textValidator(validDeployment)},
 			},
 			// A saved plan holds an action's arguments, secrets too, and the
 			// framework refuses write-only ones in actions.
 			"unseal_token_file": schema.StringAttribute{
 				Optional: true,
-				MarkdownDescription: "A file with the bearer token, on the machine that runs Terraform. " +
-					"Required unless the deployment stores it (`unseal = \"stored\"`).",
+				MarkdownDescription: "A file with the bearer token, on the machine that runs Terraform. Required " +
+					"unless the deployment stores it (`unseal = \"stored\"`).",
 			},
 			"timeout": schema.StringAttribute{
-				Optional:            true,
-				MarkdownDescription: fmt.Sprintf("How long the new bridge may take to be ready, for instance `90s`; %s unless set.", defaultTimeout),
-				Validators:          []validator.String{check(validTimeout)},
+				Optional: true,
+				MarkdownDescription: fmt.Sprintf("How long the new bridge may take to be ready, for instance `90s`; "+
+					"%s unless set.", defaultTimeout),
+				Validators: []validator.String{textValidator(validTimeout)},
 			},
 		},
 	}
 }
 
-func (a *redeploy) Invoke(ctx context.Context, req action.InvokeRequest, resp *action.InvokeResponse) {
+func (a *redeployAction) Invoke(ctx context.Context, req action.InvokeRequest, resp *action.InvokeResponse) {
 	var m redeployModel
 	resp.Diagnostics.Append(req.Config.Get(ctx, &m)...)
 	if resp.Diagnostics.HasError() {
@@ -79,29 +81,31 @@ func (a *redeploy) Invoke(ctx context.Context, req action.InvokeRequest, resp *a
 
 	target, err := openDeployed(ctx, m.Deployment.ValueString())
 	if err != nil {
-		resp.Diagnostics.AddAttributeError(path.Root("deployment"), "No deployment to redeploy", sentence(err.Error()))
+		resp.Diagnostics.AddAttributeError(path.Root("deployment"), "No deployment to redeploy",
+			capitalize(err.Error()))
 		return
 	}
 	token, err := readToken(m.UnsealTokenFile.ValueString())
 	if err != nil {
-		resp.Diagnostics.AddAttributeError(path.Root("unseal_token_file"), "No token", sentence(err.Error()))
+		resp.Diagnostics.AddAttributeError(path.Root("unseal_token_file"), "No token", capitalize(err.Error()))
 		return
 	}
 	resp.SendProgress(action.InvokeProgressEvent{Message: "starting a new bridge beside the one that runs"})
 	if err := target.Redeploy(ctx, token); err != nil {
-		report(&resp.Diagnostics, "Cannot redeploy the bridge", err)
+		addError(&resp.Diagnostics, "Cannot redeploy the bridge", err)
 		return
 	}
 	resp.SendProgress(action.InvokeProgressEvent{Message: "the new bridge serves; waiting until it is ready"})
 	before, err := target.Observe(ctx)
 	if err != nil {
-		report(&resp.Diagnostics, "Cannot look at the new bridge", err)
+		addError(&resp.Diagnostics, "Cannot observe the new bridge", err)
 		return
 	}
 	state, err := deploy.Wait{Target: target, Revision: before.Revision, Unsealed: true}.Until(ctx)
-	reportUnready(&resp.Diagnostics, onUnreadyFail, err)
+	addUnready(&resp.Diagnostics, onUnreadyFail, err)
 	if err == nil && state.Bridge != nil {
-		resp.SendProgress(action.InvokeProgressEvent{Message: fmt.Sprintf("ready: version %s, revision %s", state.Bridge.Version, state.Revision)})
+		resp.SendProgress(action.InvokeProgressEvent{Message: fmt.Sprintf("ready: version %s, revision %s",
+			state.Bridge.Version, state.Revision)})
 	}
 }
 
@@ -111,7 +115,7 @@ func openDeployed(ctx context.Context, id string) (deploy.Target, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := whole(target.Observe(ctx)); err != nil {
+	if _, err := requireRecord(target.Observe(ctx)); err != nil {
 		return nil, fmt.Errorf("looked at %s: %w", id, err)
 	}
 	return target, nil
@@ -122,7 +126,7 @@ func validDeployment(id string) error {
 	return err
 }
 
-// readToken is the token in a file; the zero token if none is named.
+// readToken reads the token in a file; it is zero if no file is named.
 func readToken(file string) (session.Token, error) {
 	if file == "" {
 		return session.Token{}, nil
@@ -140,7 +144,7 @@ func readToken(file string) (session.Token, error) {
 
 func validTimeout(text string) error {
 	if d, err := time.ParseDuration(text); err != nil || d <= 0 {
-		return fmt.Errorf("%q is no duration; write for instance \"90s\"", text)
+		return fmt.Errorf("%q is not a duration; write for instance \"90s\"", text)
 	}
 	return nil
 }

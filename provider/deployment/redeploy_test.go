@@ -58,14 +58,16 @@ func (i invocation) config(arguments map[string]string) *tfprotov6.DynamicValue 
 func (i invocation) redeploy(arguments map[string]string) (progress, faults []string) {
 	i.Helper()
 	ctx, config := i.Context(), i.config(arguments)
-	planned, err := i.server.PlanAction(ctx, &tfprotov6.PlanActionRequest{ActionType: "scimbridge_redeploy", Config: config})
+	planned, err := i.server.PlanAction(ctx,
+		&tfprotov6.PlanActionRequest{ActionType: "scimbridge_redeploy", Config: config})
 	if err != nil {
 		i.Fatal(err)
 	}
 	if len(planned.Diagnostics) > 0 {
 		i.Fatalf("planning: %s", planned.Diagnostics[0].Detail)
 	}
-	stream, err := i.server.InvokeAction(ctx, &tfprotov6.InvokeActionRequest{ActionType: "scimbridge_redeploy", Config: config})
+	stream, err := i.server.InvokeAction(ctx,
+		&tfprotov6.InvokeActionRequest{ActionType: "scimbridge_redeploy", Config: config})
 	if err != nil {
 		i.Fatal(err)
 	}
@@ -99,7 +101,8 @@ func TestRedeployReplacesTheBridgeAndChangesNothingElse(t *testing.T) {
 		resource.TestStep{
 			PreConfig: func() {
 				before, stop := s.bridge(), s.traffic(s.token)
-				progress, faults := action.redeploy(map[string]string{"deployment": id, "unseal_token_file": file(s.token)})
+				progress, faults := action.redeploy(map[string]string{"deployment": id,
+					"unseal_token_file": file(s.token)})
 				if lost := stop(); lost > 0 {
 					t.Errorf("%d requests were lost", lost)
 				}
@@ -110,7 +113,8 @@ func TestRedeployReplacesTheBridgeAndChangesNothingElse(t *testing.T) {
 				if after.PID == before.PID {
 					t.Error("the bridge is the same process")
 				}
-				if after.Revision != before.Revision || after.SessionFingerprint != before.SessionFingerprint || after.State != before.State {
+				if after.Revision != before.Revision || after.SessionFingerprint != before.SessionFingerprint ||
+					after.State != before.State {
 					t.Errorf("the bridge is %+v, before %+v", after, before)
 				}
 			},
@@ -123,7 +127,8 @@ func TestRedeployReplacesTheBridgeAndChangesNothingElse(t *testing.T) {
 				if len(faults) != 1 || !strings.Contains(faults[0], "set unseal_token_file") {
 					t.Errorf("without a token: %q", faults)
 				}
-				_, faults = action.redeploy(map[string]string{"deployment": id, "unseal_token_file": filepath.Join(s.dataDir, "nowhere")})
+				_, faults = action.redeploy(map[string]string{"deployment": id,
+					"unseal_token_file": filepath.Join(s.dataDir, "nowhere")})
 				if len(faults) != 1 || !strings.Contains(faults[0], "there is no file") {
 					t.Errorf("with a file that is not there: %q", faults)
 				}
@@ -138,7 +143,8 @@ func TestRedeployReplacesTheBridgeAndChangesNothingElse(t *testing.T) {
 					t.Error("a bridge that does not open took over")
 				}
 				s.kill()
-				if _, faults = action.redeploy(map[string]string{"deployment": id, "unseal_token_file": file(s.token)}); len(faults) > 0 {
+				if _, faults = action.redeploy(map[string]string{"deployment": id,
+					"unseal_token_file": file(s.token)}); len(faults) > 0 {
 					t.Errorf("of a bridge that was killed: %q", faults)
 				}
 			},
@@ -149,7 +155,8 @@ func TestRedeployReplacesTheBridgeAndChangesNothingElse(t *testing.T) {
 
 func TestRedeployOfNothingIsAnError(t *testing.T) {
 	t.Parallel()
-	if _, faults := newInvocation(t).redeploy(map[string]string{"deployment": "process:" + t.TempDir()}); len(faults) != 1 || !strings.Contains(faults[0], "no bridge is deployed") {
+	if _, faults := newInvocation(t).redeploy(map[string]string{"deployment": "process:" +
+		t.TempDir()}); len(faults) != 1 || !strings.Contains(faults[0], "no bridge is deployed") {
 		t.Errorf("faults %q", faults)
 	}
 }
@@ -163,7 +170,8 @@ func TestMistakesInARedeploymentAreFoundBeforeIt(t *testing.T) {
 		want      string
 	}{
 		{"a name for an id", map[string]string{"deployment": "test"}, "must look like process:"},
-		{"a timeout that is none", map[string]string{"deployment": "process:/srv/bridge", "timeout": "soon"}, "no duration"},
+		{"a timeout that is none", map[string]string{"deployment": "process:/srv/bridge", "timeout": "soon"},
+			"not a duration"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()

@@ -26,44 +26,48 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/identity"
 )
 
-// bridge asks the account only which one it is, and for bridges that cannot
-// be found: what it manages is at the target.
-type bridge struct {
+// deploymentResource asks the account which one it is, and for bridges that
+// cannot be found. What it manages is at the target.
+type deploymentResource struct {
 	client *client.Client // nil while it is not configured
 }
 
 var (
-	_ resource.ResourceWithConfigure   = (*bridge)(nil)
-	_ resource.ResourceWithIdentity    = (*bridge)(nil)
-	_ resource.ResourceWithModifyPlan  = (*bridge)(nil)
-	_ resource.ResourceWithImportState = (*bridge)(nil)
+	_ resource.ResourceWithConfigure   = (*deploymentResource)(nil)
+	_ resource.ResourceWithIdentity    = (*deploymentResource)(nil)
+	_ resource.ResourceWithModifyPlan  = (*deploymentResource)(nil)
+	_ resource.ResourceWithImportState = (*deploymentResource)(nil)
 
-	_ resource.ResourceWithValidateConfig   = (*bridge)(nil)
-	_ resource.ResourceWithConfigValidators = (*bridge)(nil)
+	_ resource.ResourceWithValidateConfig   = (*deploymentResource)(nil)
+	_ resource.ResourceWithConfigValidators = (*deploymentResource)(nil)
 )
 
 // New is the resource scimbridge_deployment.
-func New() resource.Resource { return new(bridge) }
+func New() resource.Resource { return new(deploymentResource) }
 
-func (r *bridge) Metadata(_ context.Context, _ resource.MetadataRequest, resp *resource.MetadataResponse) {
+func (r *deploymentResource) Metadata(_ context.Context, _ resource.MetadataRequest, resp *resource.MetadataResponse) {
 	resp.TypeName = "scimbridge_deployment"
 }
 
-func (r *bridge) Configure(_ context.Context, req resource.ConfigureRequest, resp *resource.ConfigureResponse) {
+func (r *deploymentResource) Configure(_ context.Context, req resource.ConfigureRequest,
+	resp *resource.ConfigureResponse,
+) {
 	r.client = client.Of(req.ProviderData, &resp.Diagnostics)
 }
 
-func (r *bridge) IdentitySchema(_ context.Context, _ resource.IdentitySchemaRequest, resp *resource.IdentitySchemaResponse) {
+func (r *deploymentResource) IdentitySchema(_ context.Context, _ resource.IdentitySchemaRequest,
+	resp *resource.IdentitySchemaResponse,
+) {
 	resp.IdentitySchema = identity.Schema(idDescription())
 }
 
-func (r *bridge) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
+func (r *deploymentResource) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
 	var plan, config model
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
 	resp.Diagnostics.Append(req.Config.Get(ctx, &config)...)
 	timeout, diags := plan.Timeouts.Create(ctx, defaultTimeout)
 	resp.Diagnostics.Append(diags...)
-	work := r.prepare(ctx, plan, config, memory{}, &resp.Diagnostics)
+	work := r.prepare(ctx, plan, config, observation{}, &resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
 		return
 	}
@@ -76,51 +80,51 @@ func (r *bridge) Create(ctx context.Context, req resource.CreateRequest, resp *r
 		return
 	}
 	state, err := work.target.Observe(context.WithoutCancel(ctx))
-	if createErr != nil && errors.Is(err, deploy.ErrAbsent) { // it took back what it made
-		report(&resp.Diagnostics, "Cannot deploy the bridge", createErr)
+	if createErr != nil && errors.Is(err, deploy.ErrAbsent) { // Create removed what it had made
+		addError(&resp.Diagnostics, "Cannot deploy the bridge", createErr)
 		return
 	}
 	if err != nil {
-		report(&resp.Diagnostics, "Cannot deploy the bridge", errors.Join(createErr, err))
+		addError(&resp.Diagnostics, "Cannot deploy the bridge", errors.Join(createErr, err))
 		return
 	}
-	// From here on a bridge exists: whatever happens next, Terraform must know it.
+	// From here on a bridge exists. Terraform must know it, whatever fails next.
 	planned := plan
-	resp.Diagnostics.Append(remember(ctx, resp.Private, memory{}, work.target, state)...)
+	resp.Diagnostics.Append(saveObservation(ctx, resp.Private, observation{}, work.target, state)...)
 	r.sameAccount(ctx, resp.Private, "", &resp.Diagnostics)
-	resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account(work.spec.Session), work.target.ID())...)
-	resp.Diagnostics.Append(plan.compute(ctx, work.target.ID(), state)...)
-	plan.keep(planned)
+	resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, accountOf(work.spec.Session), work.target.ID())...)
+	resp.Diagnostics.Append(plan.setComputed(ctx, work.target.ID(), state)...)
+	plan.keepPlanned(planned)
 	resp.Diagnostics.Append(resp.State.Set(ctx, plan)...)
 	if createErr != nil {
-		report(&resp.Diagnostics, "Cannot deploy the bridge", createErr)
+		addError(&resp.Diagnostics, "Cannot deploy the bridge", createErr)
 		return
 	}
 	state, err = work.wait().Until(ctx)
 	if !errors.Is(err, deploy.ErrAbsent) {
-		resp.Diagnostics.Append(plan.compute(ctx, work.target.ID(), state)...)
-		plan.keep(planned)
+		resp.Diagnostics.Append(plan.setComputed(ctx, work.target.ID(), state)...)
+		plan.keepPlanned(planned)
 		resp.Diagnostics.Append(resp.State.Set(ctx, plan)...)
 	}
-	reportUnready(&resp.Diagnostics, plan.OnUnready.ValueString(), err)
+	addUnready(&resp.Diagnostics, plan.OnUnready.ValueString(), err)
 }
 
-func (r *bridge) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
+func (r *deploymentResource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
 	var m model
 	resp.Diagnostics.Append(req.State.Get(ctx, &m)...)
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	id, before := m.ID.ValueString(), recall(ctx, req.Private)
+	id, before := m.ID.ValueString(), loadObservation(ctx, req.Private)
 	k, target, err := open(id, before.Trace)
 	if err != nil {
-		resp.Diagnostics.AddError("Not a deployment that this version knows", sentence(err.Error()))
+		resp.Diagnostics.AddError("Not a deployment that this version knows", capitalize(err.Error()))
 		return
 	}
 	imported := m.Name.IsNull()
 	r.claims().manage(target)
 	if !imported {
-		resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account(m.Session.ValueString()), id)...)
+		resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, accountOf(m.Session.ValueString()), id)...)
 		if err := elsewhere(ctx, req.Private, id); err != nil {
 			warnUnseen(&resp.Diagnostics, err)
 			return
@@ -128,11 +132,11 @@ func (r *bridge) Read(ctx context.Context, req resource.ReadRequest, resp *resou
 	}
 	state, err := target.Observe(ctx)
 	if imported {
-		state, err = whole(state, err)
+		state, err = requireRecord(state, err)
 	}
 	switch {
 	case imported && err != nil:
-		report(&resp.Diagnostics, "No bridge to import", fmt.Errorf("looked at %s: %w", id, err))
+		addError(&resp.Diagnostics, "No bridge to import", fmt.Errorf("looked at %s: %w", id, err))
 		return
 	case err == nil:
 		warnOverlap(&resp.Diagnostics, state)
@@ -144,80 +148,87 @@ func (r *bridge) Read(ctx context.Context, req resource.ReadRequest, resp *resou
 		return
 	}
 	if imported {
-		m.imported(state.Spec.Memo)
-		resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account(state.Spec.Session), id)...)
+		m.fromMemo(state.Spec.Memo)
+		resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, accountOf(state.Spec.Session), id)...)
 	}
 	if state.Lost != "" {
 		// The specification is lost with the record; what the state has of it is all that is known.
 		warnLost(&resp.Diagnostics, state)
-		resp.Diagnostics.Append(remember(ctx, resp.Private, before, target, state)...)
-		resp.Diagnostics.Append(m.computeStatus(ctx, state)...)
+		resp.Diagnostics.Append(saveObservation(ctx, resp.Private, before, target, state)...)
+		resp.Diagnostics.Append(m.setStatus(ctx, state)...)
 	} else {
-		resp.Diagnostics.Append(m.observe(ctx, k, id, state)...)
-		configured, diags := m.target(ctx, k, before.Trace)
+		resp.Diagnostics.Append(m.fromState(ctx, k, id, state)...)
+		configured, diags := m.toTarget(ctx, k, before.Trace)
 		resp.Diagnostics.Append(diags...)
 		if resp.Diagnostics.HasError() {
 			return
 		}
-		resp.Diagnostics.Append(remember(ctx, resp.Private, before, configured, state)...)
+		resp.Diagnostics.Append(saveObservation(ctx, resp.Private, before, configured, state)...)
 	}
 	resp.Diagnostics.Append(resp.State.Set(ctx, m)...)
 }
 
-// readAbsent decides what it means that nothing at the target leads to the bridge.
-func (r *bridge) readAbsent(ctx context.Context, k kind, m model, private client.Private, resp *resource.ReadResponse) {
-	known := recall(ctx, private)
+// readAbsent removes the deployment from the state, unless the account hears from
+// a bridge that may be it.
+func (r *deploymentResource) readAbsent(ctx context.Context, k kind, m model, private client.Private,
+	resp *resource.ReadResponse,
+) {
+	known := loadObservation(ctx, private)
 	instance := k.Instance(known.Trace)
-	heard := r.heardOf(ctx, instance, m.Revision.ValueString())
-	title, text := "The bridge is gone", fmt.Sprintf("%s holds no deployment, and no bridge of it runs. The plan creates it again.", m.ID.ValueString())
+	alive := r.findAlive(ctx, instance, m.Revision.ValueString())
+	title, text := "The bridge is gone", fmt.Sprintf("%s holds no deployment, and no bridge of it runs. The plan "+
+		"creates it again.", m.ID.ValueString())
 	switch {
-	case heard == nil:
+	case alive == nil:
 		resp.State.RemoveResource(ctx)
 	case instance != "":
 		resp.State.RemoveResource(ctx)
-		text += fmt.Sprintf(" But %s: if it runs from a folder that was moved, or on another machine, end it there first, or import it from there.", seenAt(*heard))
+		text += fmt.Sprintf(" But %s: if it runs from a folder that was moved, or on another machine, end it there "+
+			"first, or import it from there.", lastContact(*alive))
 	default: // nothing here tells that it has ended
-		title, text = "The bridge cannot be found", lostSomewhere(k, m.ID.ValueString(), *heard)
+		title, text = "The bridge cannot be found", explainLost(k, m.ID.ValueString(), *alive)
 		known.Lost = text
 		if stored, err := json.Marshal(known); err == nil {
-			resp.Diagnostics.Append(resp.Private.SetKey(ctx, memoryKey, stored)...)
+			resp.Diagnostics.Append(resp.Private.SetKey(ctx, observationKey, stored)...)
 		}
 	}
 	resp.Diagnostics.AddWarning(title, text)
 }
 
-func lostSomewhere(k kind, id string, heard api.Bridge) string {
-	return fmt.Sprintf("%s holds no deployment, but %s. %s", id, seenAt(heard), k.FindLost)
+func explainLost(k kind, id string, alive api.Bridge) string {
+	return fmt.Sprintf("%s holds no deployment, but %s. %s", id, lastContact(alive), k.FindLost)
 }
 
-// warnUnseen says why the bridge was not looked at. The state stays as it is:
-// what cannot be seen is not gone.
+// warnUnseen says why the bridge could not be observed. The state stays as it is:
+// the bridge may still run.
 func warnUnseen(diags *diag.Diagnostics, err error) {
-	title, text := "Cannot look at the bridge", sentence(err.Error())+"."
+	title, text := "Cannot observe the bridge", capitalize(err.Error())+"."
 	if errors.Is(err, deploy.ErrElsewhere) {
 		title, text = elsewhereTitle, elsewhereText(err)
 	}
-	diags.AddWarning(title, text+"\n\nThe state is kept as it was. An apply that would touch the bridge fails.")
+	diags.AddWarning(title, text+"\n\nThe state is kept as it was. An apply that changes the bridge fails.")
 }
 
 const elsewhereTitle = "The bridge runs on another machine"
 
-// warnLost says what was found of a bridge whose record is lost.
+// warnLost says what is left of a bridge whose record is lost.
 func warnLost(diags *diag.Diagnostics, s deploy.State) {
 	how := "The bridge does not run. The apply starts it and writes a new record"
 	if s.Running {
-		how = "The bridge still runs. The apply writes a new record, and replaces the bridge if it cannot be reached otherwise"
+		how = "The bridge still runs. The apply writes a new record, and replaces the bridge if it cannot be reached " +
+			"otherwise"
 	}
-	diags.AddWarning("The record of the deployment is lost", fmt.Sprintf("%s. %s; a destroy ends it.", sentence(s.Lost), how))
+	diags.AddWarning("The record of the deployment is lost",
+		fmt.Sprintf("%s. %s; a destroy ends it.", capitalize(s.Lost), how))
 }
 
-func (r *bridge) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
+func (r *deploymentResource) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
 	var plan, config model
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
 	resp.Diagnostics.Append(req.Config.Get(ctx, &config)...)
 	timeout, diags := plan.Timeouts.Update(ctx, defaultTimeout)
 	resp.Diagnostics.Append(diags...)
-	before := recall(ctx, req.Private)
+	before := loadObservation(ctx, req.Private)
 	work := r.prepare(ctx, plan, config, before, &resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
 		return
@@ -225,37 +236,37 @@ func (r *bridge) Update(ctx context.Context, req resource.UpdateRequest, resp *r
 	ctx, cancel := deploy.Within(ctx, timeout, "timeouts.update")
 	defer cancel()
 	if err := elsewhere(ctx, req.Private, work.target.ID()); err != nil {
-		report(&resp.Diagnostics, elsewhereTitle, err)
+		addError(&resp.Diagnostics, elsewhereTitle, err)
 	}
 	r.sameAccount(ctx, resp.Private, plan.Session.ValueString(), &resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
 		return
 	}
 	if err := work.target.Update(ctx, work.spec, work.revision, work.token); err != nil {
-		report(&resp.Diagnostics, "Cannot update the bridge", err) // the state stays as it was, and so, if it ran, does the bridge
+		addError(&resp.Diagnostics, "Cannot update the bridge", err) // the state stays as it was
 		return
 	}
 	state, err := work.target.Observe(context.WithoutCancel(ctx))
 	if err == nil && plan.Status.IsUnknown() {
 		state, err = work.wait().Until(ctx)
 	}
-	if state.Trace != "" { // also if the wait has failed: this is the one that runs
-		resp.Diagnostics.Append(remember(ctx, resp.Private, before, work.target, state)...)
+	if state.Trace != "" { // also if the wait failed: the new bridge runs
+		resp.Diagnostics.Append(saveObservation(ctx, resp.Private, before, work.target, state)...)
 	}
-	resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account(work.spec.Session), work.target.ID())...)
-	reportUnready(&resp.Diagnostics, plan.OnUnready.ValueString(), err)
+	resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, accountOf(work.spec.Session), work.target.ID())...)
+	addUnready(&resp.Diagnostics, plan.OnUnready.ValueString(), err)
 	if resp.Diagnostics.HasError() {
-		return // with the prior state: after State.Set, the next plan would say that there is nothing to do
+		return // with the prior state: after State.Set, the next plan would be empty
 	}
 	planned := plan
-	resp.Diagnostics.Append(plan.compute(ctx, work.target.ID(), state)...)
-	plan.keep(planned)
+	resp.Diagnostics.Append(plan.setComputed(ctx, work.target.ID(), state)...)
+	plan.keepPlanned(planned)
 	resp.Diagnostics.Append(resp.State.Set(ctx, plan)...)
 }
 
-// keep puts back what the plan promised. What changed meanwhile is seen by
-// the next Read.
-func (m *model) keep(planned model) {
+// keepPlanned puts back the values that were known in the plan. The next Read
+// shows what changed meanwhile.
+func (m *model) keepPlanned(planned model) {
 	for _, v := range []struct{ now, promised *types.String }{
 		{&m.URL, &planned.URL}, {&m.SCIMURL, &planned.SCIMURL}, {&m.Version, &planned.Version},
 		{&m.Revision, &planned.Revision}, {&m.ObservedRevision, &planned.ObservedRevision},
@@ -270,19 +281,19 @@ func (m *model) keep(planned model) {
 	}
 }
 
-func (r *bridge) Delete(ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse) {
+func (r *deploymentResource) Delete(ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse) {
 	var m model
 	resp.Diagnostics.Append(req.State.Get(ctx, &m)...)
 	timeout, diags := m.Timeouts.Delete(ctx, defaultTimeout)
 	resp.Diagnostics.Append(diags...)
 	refuseProtected(m, &resp.Diagnostics)
-	id, before := m.ID.ValueString(), recall(ctx, req.Private)
+	id, before := m.ID.ValueString(), loadObservation(ctx, req.Private)
 	k, target, err := open(id, before.Trace)
 	if err == nil {
 		err = elsewhere(ctx, req.Private, id)
 	}
 	if err != nil {
-		report(&resp.Diagnostics, "Cannot destroy the deployment", err)
+		addError(&resp.Diagnostics, "Cannot destroy the deployment", err)
 	}
 	r.sameAccount(ctx, req.Private, m.Session.ValueString(), &resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
@@ -291,22 +302,25 @@ func (r *bridge) Delete(ctx context.Context, req resource.DeleteRequest, resp *r
 	ctx, cancel := deploy.Within(ctx, timeout, "timeouts.delete")
 	defer cancel()
 	if err := r.destroy(ctx, k, target, before.Trace, m); err != nil {
-		report(&resp.Diagnostics, "Cannot destroy the deployment", err)
+		addError(&resp.Diagnostics, "Cannot destroy the deployment", err)
 	}
 }
 
-// destroy ends the bridge, and refuses to take one for ended that the account hears of.
-func (r *bridge) destroy(ctx context.Context, k kind, target deploy.Target, trace string, m model) error {
+// destroy ends the bridge. It fails if nothing leads to the bridge, and the account
+// still hears from it.
+func (r *deploymentResource) destroy(ctx context.Context, k kind, target deploy.Target, trace string, m model) error {
 	_, err := target.Observe(ctx)
 	if errors.Is(err, deploy.ErrAbsent) && trace == "" {
-		if heard := r.heardOf(ctx, "", m.Revision.ValueString()); heard != nil {
-			return errors.New(lostSomewhere(k, target.ID(), *heard))
+		if alive := r.findAlive(ctx, "", m.Revision.ValueString()); alive != nil {
+			return errors.New(explainLost(k, target.ID(), *alive))
 		}
 	}
 	return target.Destroy(ctx)
 }
 
-func (r *bridge) ImportState(ctx context.Context, req resource.ImportStateRequest, resp *resource.ImportStateResponse) {
+func (r *deploymentResource) ImportState(ctx context.Context, req resource.ImportStateRequest,
+	resp *resource.ImportStateResponse,
+) {
 	id, owner := req.ID, ""
 	if id == "" {
 		resp.Diagnostics.Append(req.Identity.GetAttribute(ctx, path.Root("id"), &id)...)
@@ -319,19 +333,20 @@ func (r *bridge) ImportState(ctx context.Context, req resource.ImportStateReques
 	const title = "Cannot import the deployment"
 	_, target, err := open(id, "")
 	if err != nil {
-		report(&resp.Diagnostics, title, err)
+		addError(&resp.Diagnostics, title, err)
 	}
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	state, err := whole(target.Observe(ctx))
+	state, err := requireRecord(target.Observe(ctx))
 	if err != nil {
-		report(&resp.Diagnostics, title, fmt.Errorf("looked at %s: %w", id, err))
+		addError(&resp.Diagnostics, title, fmt.Errorf("looked at %s: %w", id, err))
 		return
 	}
-	actual := account(state.Spec.Session)
+	actual := accountOf(state.Spec.Session)
 	if owner != "" && owner != actual {
-		resp.Diagnostics.AddError("The bridge belongs to another account", fmt.Sprintf("%s has a session of account %q, not of %q.", id, actual, owner))
+		resp.Diagnostics.AddError("The bridge belongs to another account", fmt.Sprintf("%s has a session of account "+
+			"%q, not of %q.", id, actual, owner))
 		return
 	}
 	resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, actual, id)...)
@@ -340,8 +355,8 @@ func (r *bridge) ImportState(ctx context.Context, req resource.ImportStateReques
 
 const defaultTimeout = 3 * time.Minute
 
-// claims are those of this run.
-func (r *bridge) claims() *claims {
+// claims returns the claims of this run.
+func (r *deploymentResource) claims() *claims {
 	if r.client == nil {
 		return new(claims)
 	}
@@ -351,8 +366,10 @@ func (r *bridge) claims() *claims {
 // alreadyExists says that a bridge is deployed at the place of an id.
 func alreadyExists(k kind, id, name string) diag.Diagnostic {
 	return diag.NewAttributeErrorDiagnostic(k.path(k.PlaceArgument), "A bridge is deployed there already", fmt.Sprintf(
-		"%s is the deployment %q. If it is that of a resource that has another name now, write a moved block: nothing is made or "+
-			"destroyed then. Without one, the old is destroyed and the new made in any order, and a second apply may be needed. "+
+		"%s is the deployment %q. If it is that of a resource that has another name now, write a moved block: "+
+			"nothing is made or "+
+			"destroyed then. Without one, the old is destroyed and the new made in any order, and a second apply may "+
+			"be needed. "+
 			"Otherwise choose another %s, or take that one over:\n\n%s", id, name, k.PlaceArgument, importBlock(id)))
 }
 
@@ -371,22 +388,25 @@ type work struct {
 
 // wait is for the bridge that work deployed.
 func (w work) wait() deploy.Wait {
-	return deploy.Wait{Target: w.target, Revision: w.revision, Unsealed: !w.token.IsZero() || w.spec.Unseal == deploy.UnsealStored}
+	return deploy.Wait{Target: w.target, Revision: w.revision, Unsealed: !w.token.IsZero() ||
+		w.spec.Unseal == deploy.UnsealStored}
 }
 
-// prepare works out what to do, now that everything is known.
-func (r *bridge) prepare(ctx context.Context, plan, config model, before memory, diags *diag.Diagnostics) work {
+// prepare returns what to do, now that everything is known.
+func (r *deploymentResource) prepare(ctx context.Context, plan, config model, before observation,
+	diags *diag.Diagnostics,
+) work {
 	r.claims().apply()
 	k, _ := plan.kind() // as ModifyPlan has found
-	target, d := plan.target(ctx, k, before.Trace)
+	target, d := plan.toTarget(ctx, k, before.Trace)
 	diags.Append(d...)
-	spec, known, d := plan.spec(ctx)
+	spec, known, d := plan.toSpec(ctx)
 	diags.Append(d...)
 	if diags.HasError() {
 		return work{}
 	}
 	if target == nil || !known {
-		diags.AddError("Unknown values", "Terraform did not say all of what to deploy. This is a bug in the provider.")
+		diags.AddError("Unknown values", "Some arguments were unknown during the apply. This is a bug in the provider.")
 		return work{}
 	}
 	program, err := target.Program(ctx)
@@ -400,11 +420,13 @@ func (r *bridge) prepare(ctx context.Context, plan, config model, before memory,
 	}
 	revision := spec.Revision(target.Build(program.Digest))
 	if planned := plan.Revision; !planned.IsUnknown() && planned.ValueString() != revision {
-		// Something in this run made another program. The one that runs goes on, and the next plan shows the other.
+		// Another resource of this run changed the program. The bridge keeps the old one, and the next plan shows the
+		// new.
 		target.Keep(before.Digest)
 		revision = planned.ValueString()
 		if before.Digest == "" || spec.Revision(target.Build(before.Digest)) != revision {
-			diags.AddError("The plan is out of date", "The program to deploy is another one than when the plan was made. Run terraform apply again.")
+			diags.AddError("The plan is out of date", "The program to deploy has changed since the plan was made. "+
+				"Run terraform apply again.")
 		}
 	}
 	return work{k, target, spec, revision, token}
@@ -413,13 +435,15 @@ func (r *bridge) prepare(ctx context.Context, plan, config model, before memory,
 // checkToken reads the token and refuses one that does not open the session.
 // Neither is ever part of a message.
 //
-// previous says that it opens what a bundle keeps for the overlap only. That
-// will do for showing it to a bridge once, as the identity provider does until
-// it is switched; stored, it would lock the bridge out when the overlap ends.
-func (r *bridge) checkToken(text types.String, sealed string, unseal deploy.Unseal, diags *diag.Diagnostics) (token session.Token, previous bool) {
+// previous reports whether the token opens the part of a bundle that ends with
+// the overlap. Such a token unseals a bridge once, as the identity provider's
+// requests do until it has the new one. Stored, it would leave the bridge sealed
+// when the overlap ends.
+func (r *deploymentResource) checkToken(text types.String, sealed string, unseal deploy.Unseal,
+	diags *diag.Diagnostics) (token session.Token, previous bool) {
 	file, err := session.Parse(sealed)
-	if err != nil { // was unknown when the configuration was validated
-		diags.AddAttributeError(path.Root("session"), "Invalid session", sentence(err.Error()))
+	if err != nil { // it was unknown when the configuration was validated
+		diags.AddAttributeError(path.Root("session"), "Invalid session", capitalize(err.Error()))
 		return session.Token{}, false
 	}
 	if text.ValueString() == "" {
@@ -428,64 +452,70 @@ func (r *bridge) checkToken(text types.String, sealed string, unseal deploy.Unse
 	at := path.Root("unseal_token_wo")
 	token, err = session.ParseToken(text.ValueString())
 	if err != nil {
-		diags.AddAttributeError(at, "Invalid token", sentence(err.Error()))
+		diags.AddAttributeError(at, "Invalid token", capitalize(err.Error()))
 		return session.Token{}, false
 	}
 	entry, ok := file.Match(token)
 	if !ok {
 		if r.client != nil && r.client.Noted(client.EphemeralToken+token.Fingerprint()) {
-			return session.Token{}, false // another one in every run: after the first, it opens nothing
+			return session.Token{}, false // it is a new one in every run, and opens the session in the first only
 		}
 		diags.AddAttributeError(at, "The token does not open the session",
-			"The session was sealed under another bearer token. Give both resources the same one: bearer_token_wo of scimbridge_provisioning and unseal_token_wo.")
+			"The session was sealed under another bearer token. Give both resources the same one: bearer_token_wo of "+
+				"scimbridge_provisioning and unseal_token_wo.")
 		return token, false
 	}
 	previous = entry.Header.TokenFingerprint != file.Entries[0].Header.TokenFingerprint
 	if previous && unseal == deploy.UnsealStored {
 		diags.AddAttributeError(at, "The token is the previous one",
-			"The credentials were rotated, and this token opens the session only until the overlap ends; stored, it would lock the bridge out then. "+
-				"Set unseal_token_wo to the new bearer token, the one that bearer_token_wo of scimbridge_provisioning was given.")
+			"The credentials were rotated, and this token opens the session only until the overlap ends. Stored, it "+
+				"would leave the bridge sealed then. "+
+				"Set unseal_token_wo to the new bearer token, the one that bearer_token_wo of "+
+				"scimbridge_provisioning was given.")
 	}
 	return token, previous
 }
 
 func warnPrevious(diags *diag.Diagnostics) {
 	diags.AddAttributeWarning(path.Root("unseal_token_wo"), "The token is the previous one",
-		"The credentials were rotated, and this token opens the session only until the overlap ends. The bridge works with it until then; "+
-			"set unseal_token_wo to the new bearer token, the one that bearer_token_wo of scimbridge_provisioning was given.")
+		"The credentials were rotated, and this token opens the session only until the overlap ends. The bridge "+
+			"works with it until then; "+
+			"set unseal_token_wo to the new bearer token, the one that bearer_token_wo of scimbridge_provisioning "+
+			"was given.")
 }
 
 func refuseProtected(m model, diags *diag.Diagnostics) {
 	if m.DeletionProtection.ValueBool() {
 		diags.AddError("The deployment is protected",
-			fmt.Sprintf("%s has deletion_protection. Set it to false and apply, then destroy or replace the deployment.", m.ID.ValueString()))
+			fmt.Sprintf("%s has deletion_protection. Set it to false and apply, then destroy or replace the "+
+				"deployment.", m.ID.ValueString()))
 	}
 }
 
-// report tells an error that ended an apply.
-func report(diags *diag.Diagnostics, title string, err error) {
+// addError adds an error that ended an apply.
+func addError(diags *diag.Diagnostics, title string, err error) {
 	if errors.Is(err, deploy.ErrElsewhere) {
 		diags.AddError(title, elsewhereText(err))
 		return
 	}
-	diags.AddError(title, sentence(err.Error()))
+	diags.AddError(title, capitalize(err.Error()))
 }
 
-// reportUnready tells why a bridge did not become ready, or nothing.
-func reportUnready(diags *diag.Diagnostics, onUnready string, err error) {
+// addUnready adds the reason why a bridge did not become ready, if there is one.
+func addUnready(diags *diag.Diagnostics, onUnready string, err error) {
 	if err == nil {
 		return
 	}
 	reason, ok := errors.AsType[*deploy.NotReadyError](err)
 	if ok && (reason.Pending || onUnready == onUnreadyWarn) {
-		diags.AddWarning("The bridge is deployed, and not ready yet", sentence(reason.Error()))
+		diags.AddWarning("The bridge is deployed, and not ready yet", capitalize(reason.Error()))
 		return
 	}
-	diags.AddError("The bridge did not become ready", sentence(err.Error()))
+	diags.AddError("The bridge did not become ready", capitalize(err.Error()))
 }
 
-// sentence makes an error text, which begins in lower case, fit for a person.
-func sentence(text string) string {
+// capitalize turns the text of an error, which begins in lower case, into a sentence.
+func capitalize(text string) string {
 	if text == "" {
 		return text
 	}

@@ -239,7 +239,8 @@ func TestANewTokenReplacesTheBridgeWithoutLosingARequest(t *testing.T) {
 
 // ask sends a SCIM request.
 func (s *scene) ask(client *http.Client, token session.Token) (status int, err error) {
-	req, err := http.NewRequestWithContext(s.Context(), http.MethodGet, "http://"+s.listen+"/scim/v2/Users?count=1", http.NoBody)
+	req, err := http.NewRequestWithContext(s.Context(), http.MethodGet,
+		"http://"+s.listen+"/scim/v2/Users?count=1", http.NoBody)
 	if err != nil {
 		return 0, err
 	}
@@ -381,7 +382,8 @@ func TestBadInputIsAnErrorOfThePlan(t *testing.T) {
 		plan(replace(s.dataDir, "bridge"), `must be an absolute path`),
 		plan(replace(s.listen, "3002"), `must be host:port`),
 		plan(replace("scimbridge_provisioning.it.session", `"no session"`), `session\s+cannot\s+be\s+read`),
-		plan(replace("scimbridge_provisioning.it.session", fmt.Sprintf("%q", s.token.Reveal())), `holds\s+a\s+bearer\s+token,\s+and\s+not\s+a\s+session`),
+		plan(replace("scimbridge_provisioning.it.session", fmt.Sprintf("%q", s.token.Reveal())),
+			`holds\s+a\s+bearer\s+token,\s+and\s+not\s+a\s+session`),
 		plan(s.config(`settings = { public_url = "bridge" }`), `must\s+look\s+like\s+https`),
 		plan(s.config(`settings = { confirmation_interval = "5s" }`), `at\s+least\s+30s`),
 		resource.TestStep{Config: malformed, ExpectError: regexp.MustCompile(`Invalid token`)},
@@ -390,7 +392,8 @@ func TestBadInputIsAnErrorOfThePlan(t *testing.T) {
 			ExpectError: regexp.MustCompile(`/nowhere/scim-bridge\s+does\s+not\s+exist`),
 		},
 		resource.TestStep{
-			Config:      replace("unseal_token_wo = "+fmt.Sprintf("%q", s.token.Reveal()), fmt.Sprintf("unseal_token_wo = %q", newToken(t).Reveal())),
+			Config: replace("unseal_token_wo = "+fmt.Sprintf("%q", s.token.Reveal()),
+				fmt.Sprintf("unseal_token_wo = %q", newToken(t).Reveal())),
 			ExpectError: regexp.MustCompile(`The token does not open the session`),
 		},
 	)
@@ -403,7 +406,8 @@ func TestAProtectedDeploymentIsNeitherDestroyedNorReplaced(t *testing.T) {
 	s.test(
 		resource.TestStep{Config: protected},
 		resource.TestStep{Config: protected, Destroy: true, ExpectError: regexp.MustCompile(`is protected`)},
-		resource.TestStep{Config: strings.Replace(protected, s.dataDir, s.dataDir+"2", 1), ExpectError: regexp.MustCompile(`is protected`)},
+		resource.TestStep{Config: strings.Replace(protected, s.dataDir, s.dataDir+"2", 1),
+			ExpectError: regexp.MustCompile(`is protected`)},
 		resource.TestStep{Config: s.config(""), ConfigPlanChecks: plans(plancheck.ResourceActionUpdate)},
 	)
 }
@@ -434,7 +438,8 @@ func TestTwoDeploymentsInOnePlaceAreFoundAtPlan(t *testing.T) {
 	}
 	other := filepath.Join(filepath.Dir(s.dataDir), "other")
 	refused := func(dataDir, listen, why string) resource.TestStep {
-		return resource.TestStep{Config: config + s.second(dataDir, listen), PlanOnly: true, ExpectError: regexp.MustCompile(why)}
+		return resource.TestStep{Config: config + s.second(dataDir, listen), PlanOnly: true,
+			ExpectError: regexp.MustCompile(why)}
 	}
 	const folder, listener = `Two deployments in one folder`, `Two deployments at one address`
 	s.test(
@@ -461,7 +466,8 @@ func TestAFolderThatAnotherConfigurationUsesIsRefused(t *testing.T) {
 			resource.UnitTest(s, resource.TestCase{
 				ProtoV6ProviderFactories: providertest.Factories(s),
 				Steps: []resource.TestStep{{
-					Config: strings.Replace(s.second(s.dataDir, "127.0.0.1:0"), "scimbridge_provisioning.it.session", fmt.Sprintf("%q", s.session()), 1) +
+					Config: strings.Replace(s.second(s.dataDir, "127.0.0.1:0"), "scimbridge_provisioning.it.session",
+						fmt.Sprintf("%q", s.session()), 1) +
 						s.account.ProviderBlock(),
 					ExpectError: regexp.MustCompile(`(?s)deployed there already.*import \{`),
 				}},
@@ -521,7 +527,10 @@ func TestAnotherMachinesBridgeIsKeptAndNotTouched(t *testing.T) {
 		resource.TestStep{Config: config},
 		resource.TestStep{
 			PreConfig: func() {
-				mine = s.record(func(r map[string]any) { r["machine"] = map[string]string{"id": "another", "name": "build-7"} })
+				mine = s.record(func(r map[string]any) {
+					r["machine"] = map[string]string{"id": "another",
+						"name": "build-7"}
+				})
 			},
 			Config:            config,
 			ConfigPlanChecks:  plans(plancheck.ResourceActionNoop),
@@ -542,7 +551,8 @@ func (s *scene) gone(pid int) {
 	s.Helper()
 	deadline := time.Now().Add(30 * time.Second)
 	for tick := time.NewTicker(10 * time.Millisecond); !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH); <-tick.C {
-		if stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)); err == nil && strings.Contains(string(stat), ") Z ") {
+		if stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)); err == nil &&
+			strings.Contains(string(stat), ") Z ") {
 			return // dead, and its parent is busy
 		}
 		if time.Now().After(deadline) {
@@ -730,6 +740,7 @@ func TestAReplacementThatCannotBeMadeLeavesTheBridge(t *testing.T) {
 			ConfigPlanChecks:  plans(plancheck.ResourceActionUpdate),
 			ConfigStateChecks: []statecheck.StateCheck{has("status", "ready")},
 		},
-		resource.TestStep{Config: config(second, s.dataDir, second), ConfigPlanChecks: plans(plancheck.ResourceActionNoop)},
+		resource.TestStep{Config: config(second, s.dataDir, second),
+			ConfigPlanChecks: plans(plancheck.ResourceActionNoop)},
 	)
 }

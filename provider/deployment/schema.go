@@ -32,11 +32,12 @@ func idDescription() string {
 	return "The target's kind and the deployment's place there: " + strings.Join(forms, ", ") + "."
 }
 
-func (r *bridge) Schema(ctx context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
+func (r *deploymentResource) Schema(ctx context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
 	resp.Schema = schema.Schema{
 		MarkdownDescription: "One deployment of the bridge.\n\n" +
-			"It runs the sealed `session` of a `scimbridge_provisioning`. If the session, a setting or the bundled program changes, the bridge " +
-			"is replaced in place, and no request is lost. An apply waits until the bridge has signed in to the account once.",
+			"It runs the sealed `session` of a `scimbridge_provisioning`. If the session, a setting or the bundled " +
+			"program changes, the bridge is replaced in place, and no request is lost. An apply waits until the " +
+			"bridge has signed in to the account once.",
 		Attributes: map[string]schema.Attribute{
 			"id": schema.StringAttribute{
 				Computed:            true,
@@ -48,50 +49,58 @@ func (r *bridge) Schema(ctx context.Context, _ resource.SchemaRequest, resp *res
 				Validators:          []validator.String{stringvalidator.UTF8LengthBetween(1, 100)},
 			},
 			"session": schema.StringAttribute{
-				Required:            true,
-				Sensitive:           true,
-				MarkdownDescription: "The sealed session of `scimbridge_provisioning`. It may be in the state: without the bearer token it is useless.",
-				Validators:          []validator.String{check(validSession)},
+				Required:  true,
+				Sensitive: true,
+				MarkdownDescription: "The sealed session of `scimbridge_provisioning`. It may be in the state: " +
+					"without the bearer token it is useless.",
+				Validators: []validator.String{textValidator(validSession)},
 			},
 			"unseal": schema.StringAttribute{
 				Optional: true,
 				Computed: true,
 				Default:  stringdefault.StaticString(string(deploy.UnsealOnce)),
-				MarkdownDescription: "`once`: Terraform gives the bridge the token when it deploys it. After any other restart the bridge is sealed until the identity " +
-					"provider's next request. `stored`: the token is kept in the bridge's data folder, readable by its user only. Default `once`.",
-				Validators: []validator.String{stringvalidator.OneOf(string(deploy.UnsealOnce), string(deploy.UnsealStored))},
+				MarkdownDescription: "`once`: Terraform gives the bridge the token when it deploys it. After any " +
+					"other restart the bridge is sealed until the identity provider's next request. `stored`: the " +
+					"token is kept in the bridge's data folder, readable by its user only. Default `once`.",
+				Validators: []validator.String{stringvalidator.OneOf(string(deploy.UnsealOnce),
+					string(deploy.UnsealStored))},
 			},
 			"unseal_token_wo": schema.StringAttribute{
 				Optional:   true,
 				Sensitive:  true,
 				WriteOnly:  true,
-				Validators: []validator.String{checkToken{}},
-				MarkdownDescription: "The bearer token that opens `session`. Write-only: it is in no plan and no state, and a change of it alone changes nothing. " +
-					"Without it a new bridge is sealed until it receives the token.",
+				Validators: []validator.String{tokenValidator{}},
+				MarkdownDescription: "The bearer token that opens `session`. Write-only: it is in no plan and no " +
+					"state, and a change of it alone changes nothing. Without it a new bridge is sealed until it " +
+					"receives the token.",
 			},
 			"settings": schema.SingleNestedAttribute{
 				Optional:            true,
 				MarkdownDescription: "Flags of `scim-bridge serve`.",
 				Attributes: map[string]schema.Attribute{
 					"public_url": schema.StringAttribute{
-						Optional:            true,
-						MarkdownDescription: "The URL at which the identity provider reaches the bridge, if it differs from the bridge's address; without a path.",
-						Validators:          []validator.String{check(validPublicURL)},
+						Optional: true,
+						MarkdownDescription: "The URL at which the identity provider reaches the bridge, if it " +
+							"differs from the bridge's address; without a path.",
+						Validators: []validator.String{textValidator(validPublicURL)},
 					},
 					"account_url": schema.StringAttribute{
-						Optional:            true,
-						MarkdownDescription: "The URL at which the bridge reaches the account, if it differs from the one sealed in the session; `http` on loopback addresses only.",
-						Validators:          []validator.String{check(validAccountURL)},
+						Optional: true,
+						MarkdownDescription: "The URL at which the bridge reaches the account, if it differs from " +
+							"the one sealed in the session; `http` on loopback addresses only.",
+						Validators: []validator.String{textValidator(validAccountURL)},
 					},
 					"confirmation_interval": schema.StringAttribute{
-						Optional:            true,
-						MarkdownDescription: "How often people who accepted their invitation are confirmed, for instance `300s`; at least `30s`.",
-						Validators:          []validator.String{check(validInterval)},
+						Optional: true,
+						MarkdownDescription: "How often people who accepted their invitation are confirmed, for " +
+							"instance `300s`; at least `30s`.",
+						Validators: []validator.String{textValidator(validInterval)},
 					},
 					"log_level": schema.StringAttribute{
 						Optional:            true,
 						MarkdownDescription: "`trace`, `debug`, `info`, `warn` or `error`.",
-						Validators:          []validator.String{stringvalidator.OneOf("trace", "debug", "info", "warn", "error")},
+						Validators: []validator.String{stringvalidator.OneOf("trace", "debug", "info",
+							"warn", "error")},
 					},
 					"log_format": schema.StringAttribute{
 						Optional:            true,
@@ -101,39 +110,44 @@ func (r *bridge) Schema(ctx context.Context, _ resource.SchemaRequest, resp *res
 					"source_address": schema.StringAttribute{
 						Optional:            true,
 						MarkdownDescription: "The local address of the bridge's outbound connections.",
-						Validators:          []validator.String{check(validAddress)},
+						Validators:          []validator.String{textValidator(validAddress)},
 					},
 					"trusted_proxies": schema.ListAttribute{
-						Optional:            true,
-						ElementType:         types.StringType,
-						MarkdownDescription: "Addresses and networks of proxies whose `X-Forwarded-For` the bridge trusts.",
-						Validators:          []validator.List{listvalidator.NoNullValues(), listvalidator.ValueStringsAre(check(validProxy))},
+						Optional:    true,
+						ElementType: types.StringType,
+						MarkdownDescription: "Addresses and networks of proxies whose `X-Forwarded-For` the bridge " +
+							"trusts.",
+						Validators: []validator.List{listvalidator.NoNullValues(),
+							listvalidator.ValueStringsAre(textValidator(validProxy))},
 					},
 					"insecure_http": schema.BoolAttribute{
 						Optional: true,
-						MarkdownDescription: "Serve plain HTTP on an address that other machines can reach, without an HTTPS proxy in front: " +
-							"the bearer token crosses the network unencrypted.",
+						MarkdownDescription: "Serve plain HTTP on an address that other machines can reach, without " +
+							"an HTTPS proxy in front: the bearer token crosses the network unencrypted.",
 					},
 				},
 			},
 			"size": schema.StringAttribute{
-				Optional:            true,
-				Computed:            true,
-				Default:             stringdefault.StaticString(string(deploy.SizeBase)),
-				MarkdownDescription: "The memory that the bridge tries to stay below: `base` (512 MiB), `high` (1 GiB) or `very_high` (2 GiB). Default `base`.",
-				Validators:          []validator.String{stringvalidator.OneOf(string(deploy.SizeBase), string(deploy.SizeHigh), string(deploy.SizeVeryHigh))},
+				Optional: true,
+				Computed: true,
+				Default:  stringdefault.StaticString(string(deploy.SizeBase)),
+				MarkdownDescription: "The memory that the bridge tries to stay below: `base` (512 MiB), `high` (1 " +
+					"GiB) or `very_high` (2 GiB). Default `base`.",
+				Validators: []validator.String{stringvalidator.OneOf(string(deploy.SizeBase),
+					string(deploy.SizeHigh), string(deploy.SizeVeryHigh))},
 			},
 			"redeploy_triggers": schema.MapAttribute{
-				Optional:            true,
-				ElementType:         types.StringType,
-				MarkdownDescription: "Any values; a change of one replaces the running bridge, in place. A null value counts as left out.",
+				Optional:    true,
+				ElementType: types.StringType,
+				MarkdownDescription: "Any values; a change of one replaces the running bridge, in place. A null " +
+					"value counts as left out.",
 			},
 			"on_unready": schema.StringAttribute{
 				Optional: true,
 				Computed: true,
 				Default:  stringdefault.StaticString(onUnreadyWarn),
-				MarkdownDescription: "What an apply does if the bridge runs but does not become ready: `warn` or `fail`. " +
-					"Problems that another resource may solve are a warning in either case. Default `warn`.",
+				MarkdownDescription: "What an apply does if the bridge runs but does not become ready: `warn` or " +
+					"`fail`. Problems that another resource may solve are a warning in either case. Default `warn`.",
 				Validators: []validator.String{stringvalidator.OneOf(onUnreadyWarn, onUnreadyFail)},
 			},
 			"deletion_protection": schema.BoolAttribute{
@@ -161,8 +175,9 @@ func (r *bridge) Schema(ctx context.Context, _ resource.SchemaRequest, resp *res
 				MarkdownDescription: "Identifies the configured program, session and settings.",
 			},
 			"observed_revision": schema.StringAttribute{
-				Computed:            true,
-				MarkdownDescription: "The last revision that ran, was unsealed and signed in once. If it differs from `revision`, the roll-out is not complete.",
+				Computed: true,
+				MarkdownDescription: "The last revision that ran, was unsealed and signed in once. If it differs " +
+					"from `revision`, the roll-out is not complete.",
 			},
 			"status": schema.StringAttribute{
 				Computed:            true,
@@ -191,7 +206,8 @@ func (r *bridge) Schema(ctx context.Context, _ resource.SchemaRequest, resp *res
 func replaceForAnotherKind() planmodifier.Object {
 	const description = "Another kind of target replaces the deployment."
 	return objectplanmodifier.RequiresReplaceIf(
-		func(_ context.Context, req planmodifier.ObjectRequest, resp *objectplanmodifier.RequiresReplaceIfFuncResponse) {
+		func(_ context.Context, req planmodifier.ObjectRequest,
+			resp *objectplanmodifier.RequiresReplaceIfFuncResponse) {
 			resp.RequiresReplace = req.StateValue.IsNull() != req.PlanValue.IsNull()
 		}, description, description)
 }

@@ -36,8 +36,10 @@ func TestASettingIsAFlagAndAnArgumentAndARowOfTheGuide(t *testing.T) {
 			t.Errorf("guides/settings.md: the variable of --%s is %s, not %q", flag, variable, row.variable)
 		}
 		name := strings.ReplaceAll(flag, "-", "_")
-		if is, want := slices.Contains(settings, name), "settings."+name; row.argument == "" || is != (row.argument == want) {
-			t.Errorf("guides/settings.md: --%s is %q in scimbridge_deployment; a setting of the schema: %v", flag, row.argument, is)
+		if is, want := slices.Contains(settings, name), "settings."+name; row.argument == "" ||
+			is != (row.argument == want) {
+			t.Errorf("guides/settings.md: --%s is %q in scimbridge_deployment; a setting of the schema: %v", flag,
+				row.argument, is)
 		}
 		vendorsInGuide = append(vendorsInGuide, row.vendors...)
 	}

@@ -31,7 +31,7 @@ func TestEverySettingReachesTheBridgeAndComesBack(t *testing.T) {
 		}
 	}
 	object := types.ObjectValueMust(settingsTypes, values)
-	spec, known, diags := (&model{Settings: object}).spec(t.Context())
+	spec, known, diags := (&model{Settings: object}).toSpec(t.Context())
 	if !known || diags.HasError() {
 		t.Fatalf("known: %v, %v", known, diags)
 	}
@@ -45,7 +45,7 @@ func TestEverySettingReachesTheBridgeAndComesBack(t *testing.T) {
 	if fields := reflect.TypeOf(spec.Settings).NumField(); fields != len(values) {
 		t.Errorf("deploy.Settings has %d fields, and the schema %d settings", fields, len(values))
 	}
-	again, diags := settingsOf(t.Context(), spec.Settings, types.ObjectNull(settingsTypes))
+	again, diags := settingsFromSpec(t.Context(), spec.Settings, types.ObjectNull(settingsTypes))
 	if diags.HasError() || !again.Equal(object) {
 		t.Errorf("what was deployed is read as %s, want %s (%v)", again, object, diags)
 	}

@@ -36,9 +36,10 @@ func TestABridgeListensAtAHostNameAndAtALongIPv6Address(t *testing.T) {
 			l.Close()
 			s.test(
 				resource.TestStep{
-					Config:            s.config(""),
-					ConfigPlanChecks:  plans(plancheck.ResourceActionCreate),
-					ConfigStateChecks: []statecheck.StateCheck{has("status", "ready"), has("url", "http://"+s.listen), has("scim_url", "http://"+s.listen+"/scim/v2")},
+					Config:           s.config(""),
+					ConfigPlanChecks: plans(plancheck.ResourceActionCreate),
+					ConfigStateChecks: []statecheck.StateCheck{has("status", "ready"), has("url", "http://"+s.listen),
+						has("scim_url", "http://"+s.listen+"/scim/v2")},
 				},
 				resource.TestStep{Config: s.config(""), ConfigPlanChecks: plans(plancheck.ResourceActionNoop)},
 			)
@@ -95,7 +96,8 @@ func TestThePlanRefusesTheSettingsThatTheBridgeRefuses(t *testing.T) {
 			}
 			// The second fault is there so that the bridge never starts.
 			flag := "--" + strings.ReplaceAll(row.setting, "_", "-")
-			said, err := exec.CommandContext(t.Context(), binary, "serve", "--listen=nowhere", "--data-dir="+t.TempDir(), flag+"="+row.value).CombinedOutput()
+			said, err := exec.CommandContext(t.Context(), binary, "serve", "--listen=nowhere",
+				"--data-dir="+t.TempDir(), flag+"="+row.value).CombinedOutput()
 			if err == nil {
 				t.Fatal("the bridge started")
 			}
@@ -129,7 +131,8 @@ func TestThePlanRefusesPlainHTTPThatTheBridgeRefuses(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			settings := map[string]tftypes.Value{"insecure_http": tftypes.NewValue(tftypes.Bool, row.insecure)}
-			args := []string{"serve", "--confirmation-interval=1s", "--data-dir=" + t.TempDir(), "--listen=" + row.listen}
+			args := []string{"serve", "--confirmation-interval=1s", "--data-dir=" + t.TempDir(),
+				"--listen=" + row.listen}
 			if row.publicURL != "" {
 				settings["public_url"] = tftypes.NewValue(tftypes.String, row.publicURL)
 				args = append(args, "--public-url="+row.publicURL)
@@ -137,7 +140,8 @@ func TestThePlanRefusesPlainHTTPThatTheBridgeRefuses(t *testing.T) {
 			if row.insecure {
 				args = append(args, "--insecure-http")
 			}
-			faults := validateWith(t, map[string]tftypes.Value{"listen": tftypes.NewValue(tftypes.String, row.listen)}, settings)
+			faults := validateWith(t, map[string]tftypes.Value{"listen": tftypes.NewValue(tftypes.String,
+				row.listen)}, settings)
 			if row.ok != (len(faults) == 0) || !row.ok && !strings.Contains(faults[0], "settings.public_url") {
 				t.Errorf("the plan's faults: %q, want some: %v", faults, !row.ok)
 			}

@@ -13,8 +13,8 @@ import (
 	"syscall"
 )
 
-// BinaryVariable names a bridge to deploy, for development: where the provider
-// does not lie beside one.
+// BinaryVariable names the program to deploy, for development, when none is beside
+// the provider.
 const BinaryVariable = "SCIMBRIDGE_BRIDGE_BINARY"
 
 const programName = "scim-bridge"
@@ -45,7 +45,8 @@ func findBinary(configured string) (string, error) {
 		}
 		faults = append(faults, err.Error())
 	}
-	return "", fmt.Errorf("the program %s was found nowhere: %s; it comes beside the provider in its archive, or name one by `binary` or by %s",
+	return "", fmt.Errorf("the program %s was not found: %s; it comes with the provider in its archive, or name one "+
+		"by `binary` or by %s",
 		programName, strings.Join(faults, "; "), BinaryVariable)
 }
 
@@ -76,8 +77,8 @@ func digest(path string) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// install copies the program to bin/<sha256>/ and returns the copy's path. A
-// copy that is there already is read again, since it is about to be run.
+// install copies the program to bin/<sha256>/ and returns the copy's path. The
+// digest of a copy that is there already is checked, since it is about to be run.
 func (t *Target) install(program, build string) (string, error) {
 	path := t.program(build)
 	if have, err := digest(path); err == nil && have == build {
@@ -104,14 +105,14 @@ func (t *Target) install(program, build string) (string, error) {
 	return path, os.Chmod(path, 0o700)
 }
 
-// program is where the copy of a build lies.
+// program returns the path of the copy of a build.
 func (t *Target) program(build string) string {
 	return filepath.Join(t.DataDir, binName, build, programName)
 }
 
-// dropOthers removes the copies of all builds but one. A process that still runs
-// from one keeps it until it ends.
-func (t *Target) dropOthers(build string) error {
+// removeOtherBuilds removes the copies of all builds but one. A process that still
+// runs from one is not affected.
+func (t *Target) removeOtherBuilds(build string) error {
 	entries, err := os.ReadDir(t.path(binName))
 	if err != nil {
 		return err
@@ -126,7 +127,7 @@ func (t *Target) dropOthers(build string) error {
 	return nil
 }
 
-// isBuild tells folders that install made from any other.
+// isBuild reports whether install made a folder of that name.
 func isBuild(name string) bool {
 	b, err := hex.DecodeString(name)
 	return err == nil && len(b) == sha256.Size

@@ -7,7 +7,7 @@
 // (instance, observed_revision, control.sock) belongs to the bridge, whose
 // socket package bridge/control explains.
 //
-// A process is known by pid and start time, since pids come round again, or by
+// A process is identified by pid and start time, since pids are used again, or by
 // its answer at the control socket of the folder. A folder belongs to one
 // machine: on any other, its record is an *ElsewhereError.
 package process

@@ -14,8 +14,8 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy"
 )
 
-// A trace is what deploy.State.Trace holds: with it a bridge is found whose
-// data folder was removed, moved, mounted over or damaged.
+// A trace is the JSON in deploy.State.Trace. A bridge is found by it if its data
+// folder was removed, moved, mounted over or damaged.
 type trace struct {
 	running
 
@@ -38,12 +38,13 @@ func traceOf(r record) string {
 	}
 	b, err := json.Marshal(trace{running: *r.Process, Folders: r.Folders})
 	if err != nil {
-		return "" // texts and numbers always marshal
+		return "" // strings and numbers always marshal
 	}
 	return string(b)
 }
 
-// instanceOf is the id under which the account knows the bridge of a trace; empty if it is not known.
+// instanceOf returns the id under which the account knows the bridge of a trace;
+// empty if it is not known.
 func instanceOf(trace string) string {
 	if known := (&Target{Trace: trace}).trace(); known != nil {
 		return known.Instance
@@ -51,7 +52,7 @@ func instanceOf(trace string) string {
 	return ""
 }
 
-// A finding is what find knows of a deployment.
+// A finding is what find returns of a deployment.
 type finding struct {
 	record record
 	bridge *control.Status // that answers at the folder's socket
@@ -65,9 +66,9 @@ type finding struct {
 	foreign bool
 }
 
-// find looks for the deployment: by its record, at its control socket and by
-// its trace. The absence of the record is not the absence of the bridge:
-// deploy.ErrAbsent means that none of the three leads to one.
+// find looks for the deployment by its record, at its control socket and by its
+// trace. It returns deploy.ErrAbsent if none of the three leads to a bridge: a
+// missing record alone does not mean that no bridge runs.
 func (t *Target) find(ctx context.Context) (finding, error) {
 	r, err := t.readRecord()
 	damaged, isDamaged := errors.AsType[*damagedError](err)
@@ -81,7 +82,7 @@ func (t *Target) find(ctx context.Context) (finding, error) {
 	}
 	known := t.trace()
 	if err == nil {
-		f.record, f.ours = t.withoutOthers(ctx, r), true
+		f.record, f.ours = t.withoutCopied(ctx, r), true
 		return t.withStray(f, known)
 	}
 	f.lost = fmt.Sprintf("the deployment's record %s is missing", t.path(recordName))
@@ -95,22 +96,22 @@ func (t *Target) find(ctx context.Context) (finding, error) {
 		f.ours = f.ours || known.Instance != "" && t.instance() == known.Instance
 	}
 	if f.bridge != nil {
-		f.record.Process = t.answering(*f.bridge)
+		f.record.Process = t.processOf(*f.bridge)
 		return t.withStray(f, known)
 	}
-	switch life, err := t.lifeOf(known.process()); {
+	switch life, err := t.isAlive(known.process()); {
 	case err != nil:
 		return finding{}, err
 	case life || known != nil && f.ours:
 		f.record.Process = known.process()
-		f.lost += whereabouts(known.PID, t.DataDir)
+		f.lost += movedTo(known.PID, t.DataDir)
 	case !isDamaged:
 		return finding{}, deploy.ErrAbsent
 	}
 	return f, nil
 }
 
-// process is the traced one; nil if there is no trace.
+// process returns the traced process; nil if there is no trace.
 func (k *trace) process() *running {
 	if k == nil {
 		return nil
@@ -118,15 +119,15 @@ func (k *trace) process() *running {
 	return &k.running
 }
 
-// withStray notes the traced process if it runs beside what the folder knows:
+// withStray notes the traced process if it runs and the folder does not know it:
 // the folder was replaced by another deployment's.
 func (t *Target) withStray(f finding, known *trace) (finding, error) {
 	p := known.process()
 	if p == nil || f.record.knows(*p) || f.bridge != nil && f.bridge.PID == p.PID {
 		return f, nil
 	}
-	// A process that cannot be judged is not in the way of the one that is on record.
-	if alive, _ := t.lifeOf(p); !alive {
+	// If it is uncertain which process this is, the record decides.
+	if alive, _ := t.isAlive(p); !alive {
 		return f, nil
 	}
 	f.stray = p
@@ -135,7 +136,8 @@ func (t *Target) withStray(f finding, known *trace) (finding, error) {
 	if f.lost == "" {
 		f.lost = fmt.Sprintf("%s names another process, or none", t.path(recordName))
 	}
-	f.lost += fmt.Sprintf("; process %d, in which the bridge ran before, runs still%s", p.PID, whereabouts(p.PID, t.DataDir))
+	f.lost += fmt.Sprintf("; process %d, in which the bridge ran before, still runs%s", p.PID,
+		movedTo(p.PID, t.DataDir))
 	return f, nil
 }
 
@@ -144,9 +146,9 @@ func (r record) knows(p running) bool {
 		slices.ContainsFunc(r.Leaving, func(l running) bool { return l.PID == p.PID && l.Started == p.Started })
 }
 
-// withoutOthers drops the processes of a record that was copied, folder and
-// all, from a deployment that still runs at its own place.
-func (t *Target) withoutOthers(ctx context.Context, r record) record {
+// withoutCopied drops the processes of a record whose folder was copied from a
+// deployment that still runs in its own folder.
+func (t *Target) withoutCopied(ctx context.Context, r record) record {
 	if r.Folder == "" || r.Folder == t.DataDir || r.Process == nil || sameFolder(r.Folder, t.DataDir) {
 		return r
 	}
@@ -163,8 +165,8 @@ func sameFolder(a, b string) bool {
 	return errX == nil && errY == nil && os.SameFile(x, y)
 }
 
-// whereabouts says where a process has its folder now, if that is not where it was deployed.
-func whereabouts(pid int, dataDir string) string {
+// movedTo says where the folder of a process is now, if it was moved or removed.
+func movedTo(pid int, dataDir string) string {
 	now, err := os.Readlink(fmt.Sprintf("/proc/%d/cwd", pid))
 	if err != nil || now == dataDir {
 		return ""
@@ -187,13 +189,13 @@ func (t *Target) instance() string {
 	return strings.TrimSpace(string(b))
 }
 
-// answering is the process of a bridge that answered at its socket.
-func (t *Target) answering(s control.Status) *running {
-	started, _ := t.startOf(s.PID) // it has just answered: that it runs needs no other proof
+// processOf returns the process of a bridge that answered at its socket.
+func (t *Target) processOf(s control.Status) *running {
+	started, _ := t.startOf(s.PID) // that it runs is known, since it has answered
 	return &running{PID: s.PID, Started: started, Instance: s.Instance, answered: true}
 }
 
-// startOf tells when a process started; see the function of that name.
+// startOf returns when a process started; see the function of that name.
 func (t *Target) startOf(pid int) (string, error) {
 	if t.starts != nil {
 		return t.starts(pid)
@@ -201,10 +203,10 @@ func (t *Target) startOf(pid int) (string, error) {
 	return startOf(pid)
 }
 
-// lifeOf reports whether a process runs that was recorded; a nil one never
-// did. Where the system does not say when a process started, a pid alone
-// proves nothing: it may have come round again to somebody else's.
-func (t *Target) lifeOf(p *running) (alive bool, err error) {
+// isAlive reports whether a recorded process runs; false for nil. If the system
+// does not say when a process started, it returns an *UncertainError: the pid may
+// have been given to another process.
+func (t *Target) isAlive(p *running) (alive bool, err error) {
 	if p == nil {
 		return false, nil
 	}
@@ -217,26 +219,26 @@ func (t *Target) lifeOf(p *running) (alive bool, err error) {
 	case p.answered:
 		return exists(p.PID), nil
 	case err == nil:
-		err = errors.New("when it was started, the system did not say when")
+		err = errors.New("the time of its start was not recorded")
 	}
 	return false, &UncertainError{PID: p.PID, Err: err}
 }
 
-// An UncertainError says that a process runs which may be the bridge, or one
-// to which the system gave the same number later.
+// An UncertainError says that a process runs which may be the bridge, or another
+// one that was given the same pid later.
 type UncertainError struct {
 	PID int
 	Err error
 }
 
 func (e *UncertainError) Error() string {
-	return fmt.Sprintf("process %d runs, and whether it is the bridge cannot be told: %v. "+
+	return fmt.Sprintf("process %d runs, and it is not known whether it is the bridge: %v. "+
 		"If `ps -p %d` shows scim-bridge, end it by `kill %d`, then run Terraform again", e.PID, e.Err, e.PID, e.PID)
 }
 
 func (e *UncertainError) Unwrap() error { return e.Err }
 
-// A damagedError says that there is a record, and that it cannot be read.
+// A damagedError says that the record cannot be read.
 type damagedError struct {
 	path string
 	err  error
@@ -248,7 +250,8 @@ func (e *damagedError) Error() string {
 
 func (e *damagedError) Unwrap() error { return e.err }
 
-// isMissing reports whether a path leads nowhere: what it names, or a folder above, is not there.
+// isMissing reports whether an error says that a path, or a folder above it, does
+// not exist.
 func isMissing(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || isNotFolder(err)
 }

@@ -24,8 +24,10 @@ var losses = []struct {
 	// says is part of what Observe tells.
 	says string
 }{
-	{"the folder is removed", func(f *fixture) { f.must(os.RemoveAll(f.target.DataDir)) }, "its folder was removed while it ran"},
-	{"all folders that were made are removed", func(f *fixture) { f.must(os.RemoveAll(filepath.Dir(f.target.DataDir))) }, "is missing"},
+	{"the folder is removed", func(f *fixture) { f.must(os.RemoveAll(f.target.DataDir)) }, "its folder was removed " +
+		"while it ran"},
+	{"all folders that were made are removed",
+		func(f *fixture) { f.must(os.RemoveAll(filepath.Dir(f.target.DataDir))) }, "is missing"},
 	{"the record is removed", func(f *fixture) { f.must(os.Remove(f.path("bridge.json"))) }, "is missing"},
 	{"record and socket are removed", func(f *fixture) {
 		f.must(os.Remove(f.path("bridge.json")))
@@ -33,12 +35,14 @@ var losses = []struct {
 	}, "is missing"},
 	{"the record is cut", func(f *fixture) { f.must(os.Truncate(f.path("bridge.json"), 40)) }, "is damaged"},
 	{"the record is empty", func(f *fixture) { f.must(os.Truncate(f.path("bridge.json"), 0)) }, "is damaged"},
-	{"the record is JSON of something else", func(f *fixture) { f.must(os.WriteFile(f.path("bridge.json"), []byte("{}"), 0o600)) }, "is damaged"},
+	{"the record is JSON of something else",
+		func(f *fixture) { f.must(os.WriteFile(f.path("bridge.json"), []byte("{}"), 0o600)) }, "is damaged"},
 	{"the record is a folder", func(f *fixture) {
 		f.must(os.Remove(f.path("bridge.json")))
 		f.must(os.Mkdir(f.path("bridge.json"), 0o700))
 	}, "is damaged"},
-	{"the folder is moved", func(f *fixture) { f.must(os.Rename(f.target.DataDir, f.target.DataDir+"-moved")) }, "bridge-moved now"},
+	{"the folder is moved", func(f *fixture) { f.must(os.Rename(f.target.DataDir, f.target.DataDir+"-moved")) },
+		"bridge-moved now"},
 	{"another folder lies over it", func(f *fixture) {
 		f.must(os.Rename(f.target.DataDir, f.target.DataDir+"-below"))
 		f.must(os.Mkdir(f.target.DataDir, 0o700))
@@ -56,7 +60,7 @@ var losses = []struct {
 	{"an older record was put back", func(f *fixture) {
 		f.record(func(r map[string]any) { delete(r, "process") })
 		f.must(os.Remove(f.path("control.sock")))
-	}, "runs still"},
+	}, "still runs"},
 }
 
 func (f *fixture) path(name string) string { return filepath.Join(f.target.DataDir, name) }
@@ -100,7 +104,7 @@ func TestABridgeWithoutItsRecordIsFoundAndEnded(t *testing.T) {
 			pid := f.traced()
 			row.spoil(f)
 			s := f.observe()
-			if !s.Running && row.says != "runs still" || !strings.Contains(s.Lost, row.says) {
+			if !s.Running && row.says != "still runs" || !strings.Contains(s.Lost, row.says) {
 				t.Errorf("observed running: %v, lost: %q, want it to run and %q", s.Running, s.Lost, row.says)
 			}
 			f.must(f.target.Destroy(t.Context()))
@@ -256,10 +260,11 @@ func TestAnotherBridgeInTheFolderIsLeftAlone(t *testing.T) {
 	pid, others := f.traced(), other.traced()
 	f.must(os.Rename(f.target.DataDir, f.target.DataDir+"-below"))
 	f.must(os.Rename(other.target.DataDir, f.target.DataDir))
-	if s := f.observe(); !strings.Contains(s.Lost, "runs still") {
+	if s := f.observe(); !strings.Contains(s.Lost, "still runs") {
 		t.Errorf("observed %q", s.Lost)
 	}
-	if err := f.target.Update(t.Context(), f.spec, "r", session.Token{}); err == nil || !strings.Contains(err.Error(), "another bridge") {
+	if err := f.target.Update(t.Context(), f.spec, "r", session.Token{}); err == nil ||
+		!strings.Contains(err.Error(), "another bridge") {
 		t.Errorf("Update: %v, want a refusal", err)
 	}
 	f.must(f.target.Destroy(t.Context()))

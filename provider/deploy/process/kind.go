@@ -97,7 +97,8 @@ func (t *Target) Conflict(name string, other deploy.Target, otherName string) er
 			"the deployments %q and %q both have the data_dir %s. Give each a folder of its own", otherName, name, resolveLinks(t.DataDir))}
 	case sameListener(t.Listen, o.Listen):
 		return &deploy.ArgumentError{Argument: "listen", Title: "Two deployments at one address", Err: fmt.Errorf(
-			"the deployment %q listens on %s and the deployment %q on %s: only one of them could start. Give each a port of its own",
+			"the deployment %q listens on %s and the deployment %q on %s: only one of them could start. Give each a "+
+				"port of its own",
 			otherName, o.Listen, name, t.Listen)}
 	}
 	return nil

@@ -26,13 +26,12 @@ const (
 	maxStderr = 1 << 20
 	// logNamesAside are the bridge's older logs.
 	logNamesAside = "bridge-*.log"
-	// startTime is how long a bridge may take from its start to its control
-	// socket, standbyTime how long one may take to sign in before it takes over
-	// all the same.
+	// startTime is how long a bridge may take to answer at its control socket,
+	// standbyTime how long one on standby may take to sign in: then it takes over
+	// without.
 	startTime   = 20 * time.Second
 	standbyTime = 15 * time.Second
-	// leavingGrace is for a bridge that handed over and only waits until its
-	// clients have noticed.
+	// leavingGrace is for a bridge that handed over and has little left to answer.
 	leavingGrace = time.Second
 	tick         = 20 * time.Millisecond
 )
@@ -40,14 +39,14 @@ const (
 // A child is a bridge that this program started.
 type child struct {
 	running
-	socket string        // its control socket, in the data folder
-	logged int64         // where its part of the log begins
-	said   int64         // where its part of standard error begins
-	ended  chan struct{} // closed when it has ended
+	socket     string        // its control socket, in the data folder
+	logFrom    int64         // where its part of the log begins
+	stderrFrom int64         // where its part of standard error begins
+	ended      chan struct{} // closed when it has ended
 }
 
 // run starts the bridge that the record describes and records it. With
-// takeOver, it serves in the place of the one that runs, which then ends.
+// takeOver, it takes over from the bridge that runs, which then ends.
 func (t *Target) run(ctx context.Context, r *record, token session.Token, takeOver bool) error {
 	source, err := t.programPath()
 	if err != nil {
@@ -73,7 +72,7 @@ func (t *Target) run(ctx context.Context, r *record, token session.Token, takeOv
 		r.Leaving = append(r.Leaving, *r.Process)
 	}
 	r.Leaving = slices.DeleteFunc(r.Leaving, func(p running) bool {
-		alive, err := t.lifeOf(&p)
+		alive, err := t.isAlive(&p)
 		return err == nil && !alive
 	})
 	r.Process = &c.running
@@ -83,15 +82,15 @@ func (t *Target) run(ctx context.Context, r *record, token session.Token, takeOv
 	return nil
 }
 
-// discard ends a child that serves nobody, and removes its socket.
+// discard kills a child that serves no client, and removes its socket.
 func (t *Target) discard(c *child) {
 	_ = kill(c.PID)
 	<-c.ended
 	_ = os.Remove(control.StandbySocket(t.DataDir, c.PID))
 }
 
-// settle unseals a new bridge and, if it waits on standby, lets it take
-// over once it has signed in, or cannot for a reason that the old one shares.
+// settle unseals a new bridge. One on standby takes over once it has signed in, or
+// cannot for a reason that the old bridge shares.
 func (t *Target) settle(ctx context.Context, c *child, token session.Token, takeOver bool) error {
 	if !token.IsZero() {
 		if err := t.unseal(ctx, c.socket, token); err != nil {
@@ -112,7 +111,7 @@ func (t *Target) settle(ctx context.Context, c *child, token session.Token, take
 		if err != nil {
 			return fmt.Errorf("the new bridge does not answer: %w%s", err, t.logOf(c))
 		}
-		if useless(s) {
+		if refusesSession(s) {
 			return &deploy.NotReadyError{Reason: "the new bridge cannot work with its session.", Problems: s.Problems}
 		}
 		if s.State != control.Starting && s.State != control.SigningIn {
@@ -125,8 +124,9 @@ func (t *Target) settle(ctx context.Context, c *child, token session.Token, take
 	return t.letTakeOver(ctx, c)
 }
 
-// letTakeOver lets the child on standby serve. An interruption comes before it
-// or after it: in between, who kills the child might kill the one that serves.
+// letTakeOver tells the child on standby to serve. An interruption is checked
+// before and takes effect after: killing the child in between might kill the
+// bridge that serves.
 func (t *Target) letTakeOver(ctx context.Context, c *child) error {
 	if ctx.Err() != nil {
 		return deploy.Ended(ctx)
@@ -143,26 +143,25 @@ func (t *Target) letTakeOver(ctx context.Context, c *child) error {
 	return fmt.Errorf("letting the new bridge take over: %w%s", err, t.logOf(c))
 }
 
-// useless tells whether a bridge on standby has a session that opens or
-// admits nothing. What blocks both bridges alike is no reason to keep the old.
-func useless(s control.Status) bool {
+// useless reports whether a bridge on standby can never sign in with its session. What
+// blocks the old bridge as well is no reason to keep it.
+func refusesSession(s control.Status) bool {
 	return s.State == control.SessionUnreadable || s.State == control.Refused &&
 		slices.ContainsFunc(s.Problems, func(p problem.Problem) bool { return p.Code == problem.CredentialsChanged })
 }
 
-// overlaps reports whether two addresses differ, and a bridge at one of them
-// may keep another from listening at the other: they have one port.
+// overlaps reports whether two addresses differ and may exclude one another,
+// because their port is the same.
 func overlaps(old, listen string) bool {
 	_, oldPort, err := net.SplitHostPort(old)
 	_, port, err2 := net.SplitHostPort(listen)
 	return old != listen && (err != nil || err2 != nil || oldPort == port)
 }
 
-// restart replaces a bridge that cannot go on until the new one serves: it
-// hangs, or holds the port on which the new one listens. stopped reports
-// whether the old one is gone.
+// restart stops the old bridge before it starts the new one: the old one hangs, or
+// holds the port of the new one. stopped reports whether it has ended.
 func (t *Target) restart(ctx context.Context, old record, r *record, token session.Token) (stopped bool, err error) {
-	if old.Listen != t.Listen && !overlaps(old.Listen, t.Listen) { // better known before the old one is gone
+	if old.Listen != t.Listen && !overlaps(old.Listen, t.Listen) { // check it while the old one still runs
 		l, err := new(net.ListenConfig).Listen(ctx, "tcp", t.Listen)
 		if err != nil {
 			return false, fmt.Errorf("the new bridge could not listen; the old one keeps running: %w", err)
@@ -175,11 +174,12 @@ func (t *Target) restart(ctx context.Context, old record, r *record, token sessi
 	if err := t.stop(ctx, old.Process); err != nil {
 		return false, err
 	}
-	return true, t.run(context.WithoutCancel(ctx), r, token, false) // there is no way back: none serves now
+	// the old one has ended: go on, also after an interruption
+	return true, t.run(context.WithoutCancel(ctx), r, token, false)
 }
 
-// revive starts the bridge that was stopped for one that could not run, which
-// failed says why. Its files are as they were.
+// revive starts the old bridge again, after a new one could not run for the reason
+// failed. Its files are as they were.
 func (t *Target) revive(ctx context.Context, old record, token session.Token, failed error) error {
 	was := *t
 	was.Listen, was.Binary, was.kept = old.Listen, old.Binary, old.Build
@@ -188,7 +188,8 @@ func (t *Target) revive(ctx context.Context, old record, token session.Token, fa
 		token = session.Token{} // the identity provider's next request opens it
 	}
 	if err := was.run(ctx, &old, token, false); err != nil {
-		return errors.Join(failed, fmt.Errorf("the old bridge was stopped and could not be started again, so that none runs: %w", err))
+		return errors.Join(failed, fmt.Errorf("the old bridge was stopped and could not be started again, no bridge "+
+			"runs: %w", err))
 	}
 	return fmt.Errorf("the old bridge was started again: %w", failed)
 }
@@ -213,24 +214,27 @@ func (t *Target) start(ctx context.Context, program string, r record, takeOver b
 		return nil, err
 	}
 	defer stderr.Close()
-	said, err := stderr.Seek(0, io.SeekEnd)
+	size, err := stderr.Seek(0, io.SeekEnd)
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(context.WithoutCancel(ctx), program, t.arguments(r, takeOver)...) // it outlives this run
+	// it outlives this program
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), program, t.arguments(r, takeOver)...)
 	cmd.Dir, cmd.Env = t.DataDir, environment(t.DataDir, r.Size)
 	cmd.Stdout, cmd.Stderr = stderr, stderr
 	detach(cmd)
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("starting the bridge: %w", err)
 	}
-	c := &child{running: running{PID: cmd.Process.Pid}, logged: sizeOf(t.path(logName)), said: said, ended: make(chan struct{})}
-	c.Started, _ = t.startOf(c.PID) // without it, the control socket alone finds the bridge again
+	c := &child{running: running{PID: cmd.Process.Pid}, logFrom: sizeOf(t.path(logName)), stderrFrom: size,
+		ended: make(chan struct{})}
+	c.Started, _ = t.startOf(c.PID) // if it is unknown, the bridge is found by its control socket alone
 	go func() {
 		_ = cmd.Wait() // its log says why it ended
 		close(c.ended)
 	}()
-	ctx, cancel := context.WithTimeoutCause(ctx, startTime, fmt.Errorf("the bridge did not come up within %s", startTime))
+	ctx, cancel := context.WithTimeoutCause(ctx, startTime,
+		fmt.Errorf("the bridge did not come up within %s", startTime))
 	defer cancel()
 	for {
 		for _, socket := range []string{filepath.Base(control.StandbySocket(t.DataDir, c.PID)), control.SocketName} {
@@ -246,7 +250,8 @@ func (t *Target) start(ctx context.Context, program string, r record, takeOver b
 	}
 }
 
-// pause waits for the next look at a child, unless there is nothing left to look at.
+// pause waits until the child should be asked again. It fails if the child or the
+// context has ended.
 func (c *child) pause(ctx context.Context) error {
 	select {
 	case <-c.ended:
@@ -276,7 +281,7 @@ func (t *Target) arguments(r record, takeOver bool) []string {
 	return args
 }
 
-// environment is built from nothing: Terraform's holds tokens of this account
+// environment does not start from Terraform's, which holds tokens of this account
 // and of others.
 func environment(home string, size deploy.Size) []string {
 	env := []string{
@@ -284,7 +289,7 @@ func environment(home string, size deploy.Size) []string {
 		"PATH=/usr/local/bin:/usr/bin:/bin",
 		"GOMEMLIMIT=" + strconv.FormatInt(size.Memory(), 10),
 	}
-	for _, name := range []string{"TZ", "SSL_CERT_FILE", "SSL_CERT_DIR"} { // say where things lie on this machine
+	for _, name := range []string{"TZ", "SSL_CERT_FILE", "SSL_CERT_DIR"} { // paths of this machine
 		if value, ok := os.LookupEnv(name); ok {
 			env = append(env, name+"="+value)
 		}
@@ -292,14 +297,15 @@ func environment(home string, size deploy.Size) []string {
 	return env
 }
 
-// unseal shows the token to the bridge at a socket of the data folder.
+// unseal gives the token to the bridge at a socket of the data folder.
 func (t *Target) unseal(ctx context.Context, socket string, token session.Token) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, startTime, fmt.Errorf("the bridge did not answer within %s", startTime))
+	ctx, cancel := context.WithTimeoutCause(ctx, startTime,
+		fmt.Errorf("the bridge did not answer within %s", startTime))
 	defer cancel()
 	_, err := control.Dial(t.path(socket)).Unseal(ctx, token.Reveal())
-	if refusal, ok := errors.AsType[*control.Error](err); ok && refusal.Code != "" {
-		return &deploy.NotReadyError{Reason: "the bridge refused the token: " + refusal.Error() + ".",
-			Problems: []problem.Problem{problem.New(refusal.Code, time.Now(), nil)}}
+	if refused, ok := errors.AsType[*control.Error](err); ok && refused.Code != "" {
+		return &deploy.NotReadyError{Reason: "the bridge refused the token: " + refused.Error() + ".",
+			Problems: []problem.Problem{problem.New(refused.Code, time.Now(), nil)}}
 	}
 	if ctx.Err() != nil {
 		err = deploy.Ended(ctx)
@@ -310,11 +316,11 @@ func (t *Target) unseal(ctx context.Context, socket string, token session.Token)
 	return nil
 }
 
-// stop ends the bridge of the data folder: the one that answers, and the one
-// that is on record.
+// stop ends the bridges of the data folder: the one that answers, and the one on
+// record.
 func (t *Target) stop(ctx context.Context, recorded *running) error {
 	if s, err := t.ask(ctx, control.SocketName); err == nil {
-		if err := t.end(ctx, t.answering(s), t.grace()); err != nil {
+		if err := t.end(ctx, t.processOf(s), t.grace()); err != nil {
 			return err
 		}
 	}
@@ -328,9 +334,9 @@ func (t *Target) grace() time.Duration {
 	return t.Grace
 }
 
-// end asks a process to end, and kills it when its grace is over.
+// end terminates a process, and kills it when its grace is over.
 func (t *Target) end(ctx context.Context, p *running, grace time.Duration) error {
-	alive, err := t.lifeOf(p)
+	alive, err := t.isAlive(p)
 	if err != nil || !alive {
 		return err
 	}
@@ -338,7 +344,7 @@ func (t *Target) end(ctx context.Context, p *running, grace time.Duration) error
 		return err
 	}
 	for deadline := time.Now().Add(grace); ; {
-		if alive, err = t.lifeOf(p); err != nil || !alive {
+		if alive, err = t.isAlive(p); err != nil || !alive {
 			return err
 		}
 		if time.Now().After(deadline) || ctx.Err() != nil {
@@ -354,15 +360,16 @@ func (t *Target) end(ctx context.Context, p *running, grace time.Duration) error
 	}
 }
 
-// sweep ends bridges that an earlier run left on standby, and their sockets.
-func (t *Target) sweep(ctx context.Context) {
+// endStandbys ends bridges that an earlier run left on standby, and removes their
+// sockets.
+func (t *Target) endStandbys(ctx context.Context) {
 	entries, _ := os.ReadDir(t.DataDir)
 	for _, e := range entries {
 		if standby, _ := filepath.Match("control.[0-9]*.sock", e.Name()); !standby {
 			continue
 		}
 		if s, err := t.ask(ctx, e.Name()); err == nil {
-			_ = kill(s.PID) // it serves nobody
+			_ = kill(s.PID) // it serves no client
 		}
 		_ = os.Remove(t.path(e.Name()))
 	}
@@ -382,8 +389,8 @@ func (t *Target) openStderr() (*os.File, error) {
 	return f, nil
 }
 
-// dropLogsAside removes the logs that the bridge has set aside.
-func (t *Target) dropLogsAside() error {
+// removeOldLogs removes the logs that the bridge has set aside.
+func (t *Target) removeOldLogs() error {
 	entries, err := os.ReadDir(t.DataDir)
 	if err != nil {
 		return err
@@ -405,13 +412,12 @@ func sizeOf(path string) int64 {
 	return info.Size()
 }
 
-// logOf is the end of what a child logged and of what it could not log, fit to
-// follow an error.
+// logOf returns the end of a child's log and standard error, to append to an error.
 func (t *Target) logOf(c *child) (text string) {
-	if end := tail(t.path(logName), c.logged); end != "" {
+	if end := tail(t.path(logName), c.logFrom); end != "" {
 		text += "\n\nThe end of the bridge's log:\n" + end
 	}
-	if end := tail(t.path(stderrName), c.said); end != "" {
+	if end := tail(t.path(stderrName), c.stderrFrom); end != "" {
 		text += "\n\nThe end of what it wrote to standard error:\n" + end
 	}
 	return text

@@ -15,8 +15,8 @@ type Machine struct {
 	Name string `json:"name"` // for people
 }
 
-// ThisMachine identifies the machine that runs this program. Where the system
-// keeps no machine id, the host name must do.
+// ThisMachine identifies the machine that runs this program: by the system's
+// machine id, or by the host name if there is none.
 func ThisMachine() Machine {
 	name, err := os.Hostname()
 	if err != nil {
@@ -33,11 +33,11 @@ func ThisMachine() Machine {
 	return m
 }
 
-// json is the machine as deploy.State has it.
+// json returns the machine as deploy.State.Origin.
 func (m Machine) json() []byte {
 	b, err := json.Marshal(m)
 	if err != nil {
-		panic(fmt.Sprintf("process: a machine is two texts: %v", err))
+		panic(fmt.Sprintf("process: a machine is two strings: %v", err))
 	}
 	return b
 }

@@ -21,10 +21,10 @@ type Target struct {
 	Listen  string
 	Binary  string // absolute; empty means the bundled one
 	Machine Machine
-	// Trace is what deploy.State.Trace said of the deployment last; with it,
-	// the bridge is found where the folder no longer leads to it. May be empty.
+	// Trace is the last deploy.State.Trace of the deployment; it may be empty. The
+	// bridge is found by it if the folder does not lead to it.
 	Trace string
-	// Grace is how long a bridge may take to answer what it has begun before
+	// Grace is how long a bridge may take to answer the requests under way before
 	// it is killed; zero means 20 s.
 	Grace time.Duration
 
@@ -34,10 +34,11 @@ type Target struct {
 
 var _ deploy.Target = (*Target)(nil)
 
-// CheckDataDir refuses a data folder that would mean another one elsewhere.
+// CheckDataDir refuses a data folder whose path means another folder elsewhere.
 func CheckDataDir(path string) error {
 	if !filepath.IsAbs(path) {
-		return fmt.Errorf("data_dir %q must be an absolute path: a relative one would depend on where Terraform is run", path)
+		return fmt.Errorf("data_dir %q must be an absolute path: a relative one would depend on where Terraform is "+
+			"run", path)
 	}
 	if clean := filepath.Clean(path); clean != path {
 		return fmt.Errorf("data_dir %q must be written %q", path, clean)
@@ -58,7 +59,8 @@ func (t *Target) Observe(ctx context.Context) (deploy.State, error) {
 		return deploy.State{}, err
 	}
 	r := found.record
-	s := deploy.State{Spec: r.spec(), Revision: r.Revision, Program: r.Build, Lost: found.lost, Origin: t.Machine.json()}
+	s := deploy.State{Spec: r.spec(), Revision: r.Revision, Program: r.Build, Lost: found.lost,
+		Origin: t.Machine.json()}
 	if found.lost == "" {
 		s.Config, s.URL = r.config(t.DataDir), urlOf(r.Listen)
 	}
@@ -69,7 +71,7 @@ func (t *Target) Observe(ctx context.Context) (deploy.State, error) {
 		return deploy.State{}, err
 	}
 	if found.bridge != nil {
-		r.Process = t.answering(*found.bridge) // perhaps not the one that was recorded: somebody restarted it
+		r.Process = t.processOf(*found.bridge) // not the recorded one if it was restarted by hand
 		s.Running, s.Bridge, s.Trace = true, found.bridge, traceOf(r)
 		s.Revision, s.ObservedRevision = found.bridge.Revision, found.bridge.ObservedRevision
 		if s.Config != nil && s.URL == "" {
@@ -78,7 +80,7 @@ func (t *Target) Observe(ctx context.Context) (deploy.State, error) {
 		return s, nil
 	}
 	s.Trace = traceOf(r)
-	if s.Running, err = t.lifeOf(r.Process); err != nil {
+	if s.Running, err = t.isAlive(r.Process); err != nil {
 		return deploy.State{}, err
 	}
 	observed, err := os.ReadFile(t.path("observed_revision"))
@@ -92,8 +94,8 @@ func (t *Target) Observe(ctx context.Context) (deploy.State, error) {
 	return s, nil
 }
 
-// ask asks the bridge at a socket of the data folder how it is. If the run ends
-// meanwhile the error says why it ended, not that the bridge is silent.
+// ask returns the status of the bridge at a socket of the data folder. If the run
+// ends meanwhile, the error says why.
 func (t *Target) ask(ctx context.Context, socket string) (control.Status, error) {
 	asking, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
@@ -104,8 +106,8 @@ func (t *Target) ask(ctx context.Context, socket string) (control.Status, error)
 	return s, err
 }
 
-// Create deploys into a folder in which no bridge lives. If it fails it takes
-// back what it made.
+// Create deploys into a folder in which there is no bridge. If it fails, it removes
+// what it made.
 func (t *Target) Create(ctx context.Context, spec deploy.Spec, revision string, token session.Token) (err error) {
 	if err := Supported(); err != nil {
 		return err
@@ -117,8 +119,8 @@ func (t *Target) Create(ctx context.Context, spec deploy.Spec, revision string, 
 	if err != nil {
 		return fmt.Errorf("making the data folder: %w", err)
 	}
-	if err := t.private(); err != nil {
-		dropFolders(folders)
+	if err := t.checkPrivate(); err != nil {
+		removeFolders(folders)
 		return err
 	}
 	unlock, err := t.lock(ctx)
@@ -126,7 +128,7 @@ func (t *Target) Create(ctx context.Context, spec deploy.Spec, revision string, 
 		return err
 	}
 	defer unlock()
-	if err := t.vacant(); err != nil {
+	if err := t.checkVacant(); err != nil {
 		return err
 	}
 	build, err := t.digest()
@@ -143,14 +145,14 @@ func (t *Target) Create(ctx context.Context, spec deploy.Spec, revision string, 
 			err = errors.Join(err, t.remove(context.WithoutCancel(ctx), finding{record: r, ours: true}))
 		}
 	}()
-	if err := t.put(spec, token); err != nil {
+	if err := t.writeInputs(spec, token); err != nil {
 		return err
 	}
 	return t.run(ctx, &r, token, false)
 }
 
-// vacant refuses a folder in which a bridge lives.
-func (t *Target) vacant() error {
+// checkVacant refuses a folder in which there is a bridge.
+func (t *Target) checkVacant() error {
 	switch r, err := t.readRecord(); {
 	case err == nil:
 		return &deploy.ExistsError{Name: r.Name}
@@ -159,9 +161,10 @@ func (t *Target) vacant() error {
 	}
 	for _, name := range []string{sessionName, "instance"} {
 		if _, err := os.Stat(t.path(name)); err == nil {
-			// The lock was made a moment ago, and nothing else of ours is here.
+			// Create has made the lock and nothing else.
 			_ = os.Remove(t.path(lockName))
-			return fmt.Errorf("%s holds a bridge that Terraform did not deploy (%s): choose another data_dir, or stop that bridge and remove its files", t.DataDir, name)
+			return fmt.Errorf("%s holds a bridge that Terraform did not deploy (%s): choose another data_dir, or "+
+				"stop that bridge and remove its files", t.DataDir, name)
 		}
 	}
 	return nil
@@ -172,7 +175,7 @@ func (t *Target) Update(ctx context.Context, spec deploy.Spec, revision string, 
 	if _, err := t.find(ctx); err != nil {
 		return err
 	}
-	folders, err := makeFolder(t.DataDir) // somebody may have removed it under the bridge
+	folders, err := makeFolder(t.DataDir) // it may have been removed while the bridge ran
 	if err != nil {
 		return fmt.Errorf("making the data folder: %w", err)
 	}
@@ -181,7 +184,7 @@ func (t *Target) Update(ctx context.Context, spec deploy.Spec, revision string, 
 		return err
 	}
 	defer unlock()
-	if err := t.private(); err != nil {
+	if err := t.checkPrivate(); err != nil {
 		return err
 	}
 	found, err := t.find(ctx)
@@ -189,7 +192,8 @@ func (t *Target) Update(ctx context.Context, spec deploy.Spec, revision string, 
 		return err
 	}
 	if found.foreign {
-		return fmt.Errorf("%s holds another bridge (instance %q), and process %d, which this deployment started, runs still: move that folder away, or choose another data_dir",
+		return fmt.Errorf("%s holds another bridge (instance %q), and process %d, which this deployment started, "+
+			"still runs: move that folder away, or choose another data_dir",
 			t.DataDir, found.record.Process.Instance, found.stray.PID)
 	}
 	old := found.record
@@ -204,18 +208,18 @@ func (t *Target) Update(ctx context.Context, spec deploy.Spec, revision string, 
 	if err != nil {
 		return err
 	}
-	t.sweep(ctx)
+	t.endStandbys(ctx)
 	r := newRecord(t, spec, revision, build)
 	r.Process, r.Leaving, r.Folders = old.Process, old.Leaving, old.Folders
-	if before.Bridge != nil { // perhaps not the one that was recorded: somebody restarted it
-		r.Process = t.answering(*before.Bridge)
+	if before.Bridge != nil { // not the recorded one if it was restarted by hand
+		r.Process = t.processOf(*before.Bridge)
 	}
 	if err := t.end(ctx, found.stray, t.grace()); err != nil {
 		return err
 	}
 
 	if b := before.Bridge; b != nil && b.Revision == revision && b.State != control.SessionUnreadable {
-		if err := t.put(spec, token); err != nil {
+		if err := t.writeInputs(spec, token); err != nil {
 			return err
 		}
 		if !token.IsZero() && before.Bridge.State == control.Sealed {
@@ -226,12 +230,12 @@ func (t *Target) Update(ctx context.Context, spec deploy.Spec, revision string, 
 		return t.writeRecord(r)
 	}
 
-	restore, err := t.keep(sessionName, tokenName)
+	restore, err := t.backUp(sessionName, tokenName)
 	if err != nil {
 		return err
 	}
 	stopped := false
-	err = t.put(spec, token)
+	err = t.writeInputs(spec, token)
 	switch {
 	case err != nil:
 	case !before.Running:
@@ -248,11 +252,11 @@ func (t *Target) Update(ctx context.Context, spec deploy.Spec, revision string, 
 		}
 		return err
 	}
-	return t.dropOthers(build)
+	return t.removeOtherBuilds(build)
 }
 
-// put writes what the bridge reads when it starts.
-func (t *Target) put(spec deploy.Spec, token session.Token) error {
+// writeInputs writes the files that the bridge reads when it starts.
+func (t *Target) writeInputs(spec deploy.Spec, token session.Token) error {
 	if spec.Unseal == deploy.UnsealStored && token.IsZero() && !t.storedTokenOpens(spec.Session) {
 		return errors.New(`with unseal = "stored", no token is stored that opens the session: set unseal_token_wo`)
 	}
@@ -285,12 +289,12 @@ func (t *Target) storedTokenOpens(sealed string) bool {
 	if err != nil {
 		return false
 	}
-	// The previous one of a bundle is dead when the overlap ends.
+	// The previous token of a bundle opens nothing when the overlap ends.
 	return token.Fingerprint() == file.Entries[0].Header.TokenFingerprint
 }
 
-// keep remembers files, and returns a function that puts them back as they were.
-func (t *Target) keep(names ...string) (restore func() error, err error) {
+// backUp reads files, and returns a function that puts them back as they were.
+func (t *Target) backUp(names ...string) (restore func() error, err error) {
 	contents := map[string][]byte{}
 	for _, name := range names {
 		b, err := os.ReadFile(t.path(name))
@@ -341,13 +345,13 @@ func (t *Target) Destroy(ctx context.Context) error {
 	return t.remove(ctx, found)
 }
 
-// remove does the work of Destroy. The record goes last, so that what a crash
-// leaves is still found.
+// remove stops the bridge and removes its files, the record last: after a crash,
+// the deployment is still found.
 func (t *Target) remove(ctx context.Context, found finding) error {
 	if err := t.end(ctx, found.stray, t.grace()); err != nil || found.foreign {
 		return err
 	}
-	t.sweep(ctx)
+	t.endStandbys(ctx)
 	r := found.record
 	if err := t.stop(ctx, r.Process); err != nil {
 		return err
@@ -357,15 +361,15 @@ func (t *Target) remove(ctx context.Context, found finding) error {
 			return err
 		}
 	}
-	if !found.ours { // the folder is another one than the bridge had
-		_ = os.Remove(t.path(lockName)) // which the lock of a moment ago made
-		dropFolders(r.Folders)
+	if !found.ours { // it is not the folder that the bridge had
+		_ = os.Remove(t.path(lockName)) // Destroy has just made it
+		removeFolders(r.Folders)
 		return nil
 	}
-	if err := t.dropOthers(""); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := t.removeOtherBuilds(""); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := t.dropLogsAside(); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := t.removeOldLogs(); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	for _, name := range []string{
@@ -374,12 +378,12 @@ func (t *Target) remove(ctx context.Context, found finding) error {
 	} {
 		err := os.Remove(t.path(name))
 		if name == binName && err != nil && !errors.Is(err, fs.ErrNotExist) {
-			continue // somebody else's file lies in it
+			continue // another file lies in it
 		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
-	dropFolders(r.Folders)
+	removeFolders(r.Folders)
 	return nil
 }

@@ -57,7 +57,8 @@ func newFixture(t *testing.T) *fixture {
 		}
 	})
 	return &fixture{T: t, target: target, token: token, spec: deploy.Spec{
-		Name: "test", Session: sealed, Unseal: deploy.UnsealOnce, Size: deploy.SizeBase, Memo: map[string]string{"note": "kept"},
+		Name: "test", Session: sealed, Unseal: deploy.UnsealOnce, Size: deploy.SizeBase,
+		Memo: map[string]string{"note": "kept"},
 	}}
 }
 
@@ -157,7 +158,8 @@ func TestCreateRunsADetachedBridgeThatObserveFinds(t *testing.T) {
 	f := newFixture(t)
 	f.create()
 	s := f.observe()
-	if !s.Running || s.Status() != deploy.Sealed || s.Revision != f.revision() || s.Spec.Session != f.spec.Session || s.Spec.Memo["note"] != "kept" {
+	if !s.Running || s.Status() != deploy.Sealed || s.Revision != f.revision() || s.Spec.Session != f.spec.Session ||
+		s.Spec.Memo["note"] != "kept" {
 		t.Errorf("observed %+v", s)
 	}
 	if sid, err := unix.Getsid(f.pid()); err != nil || sid != f.pid() {
@@ -195,7 +197,8 @@ func TestNothingSecretReachesTheProcess(t *testing.T) {
 			}
 		}
 	}
-	for name, want := range map[string]os.FileMode{"unseal-token": 0o600, "session": 0o600, "bridge.json": 0o600, "bridge.log": 0o600, "stderr.log": 0o600, ".": 0o700} {
+	for name, want := range map[string]os.FileMode{"unseal-token": 0o600, "session": 0o600, "bridge.json": 0o600,
+		"bridge.log": 0o600, "stderr.log": 0o600, ".": 0o700} {
 		info, err := os.Stat(filepath.Join(f.target.DataDir, name))
 		if err != nil || info.Mode().Perm() != want {
 			t.Errorf("%s has mode %v (%v), want %v", name, info.Mode().Perm(), err, want)
@@ -342,8 +345,10 @@ func TestUpdateThatCannotRunLeavesTheOldBridge(t *testing.T) {
 		spoil func(f *fixture)
 		want  string
 	}{
-		{"the new address is taken", func(f *fixture) { f.target.Listen = taken.Addr().String() }, "address already in use"},
-		{"the bridge refuses a setting", func(f *fixture) { f.spec.Settings.AccountURL = "ftp://nowhere" }, "--account-url"},
+		{"the new address is taken", func(f *fixture) { f.target.Listen = taken.Addr().String() },
+			"address already in use"},
+		{"the bridge refuses a setting", func(f *fixture) { f.spec.Settings.AccountURL = "ftp://nowhere" },
+			"--account-url"},
 		{"the program is no bridge", func(f *fixture) { f.target.Binary = "/bin/false" }, "started and ended"},
 		{"the bridge refuses a setting, and another address", func(f *fixture) {
 			f.target.Listen, f.spec.Settings.AccountURL = providertest.FreeAddress(f.T), "ftp://nowhere"
@@ -419,7 +424,8 @@ func TestUpdateMovesToAnotherAddressAtTheSamePort(t *testing.T) {
 		want  string // of the error; empty for none
 	}{
 		{"and the new bridge runs", func(*fixture) {}, ""},
-		{"and the new bridge refuses a setting", func(f *fixture) { f.spec.Settings.AccountURL = "ftp://nowhere" }, "--account-url"},
+		{"and the new bridge refuses a setting", func(f *fixture) { f.spec.Settings.AccountURL = "ftp://nowhere" },
+			"--account-url"},
 		{"and the new program is no bridge", func(f *fixture) { f.target.Binary = "/bin/false" }, "started and ended"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -448,12 +454,14 @@ func TestUpdateMovesToAnotherAddressAtTheSamePort(t *testing.T) {
 				}
 				return
 			}
-			if err == nil || !strings.Contains(err.Error(), row.want) || !strings.Contains(err.Error(), "the old bridge was started again") {
+			if err == nil || !strings.Contains(err.Error(), row.want) ||
+				!strings.Contains(err.Error(), "the old bridge was started again") {
 				t.Errorf("got %v, want an error that says %q and what runs", err, row.want)
 			}
 			*f.target, f.spec = old, before
 			s := f.observe()
-			if s.Bridge == nil || s.Bridge.Listen != old.Listen || s.Revision != revision || s.Spec.Session != before.Session {
+			if s.Bridge == nil || s.Bridge.Listen != old.Listen || s.Revision != revision ||
+				s.Spec.Session != before.Session {
 				t.Errorf("observed %+v", s)
 			}
 			if err := f.ping(t.Context(), http.DefaultClient); err != nil {
@@ -497,7 +505,8 @@ func TestCreateRefusesAFolderInWhichABridgeLives(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(byHand.DataDir, "instance"), []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := byHand.Create(t.Context(), f.spec, "r", session.Token{}); err == nil || !strings.Contains(err.Error(), "did not deploy") {
+	if err := byHand.Create(t.Context(), f.spec, "r", session.Token{}); err == nil ||
+		!strings.Contains(err.Error(), "did not deploy") {
 		t.Errorf("got %v, want a refusal of a bridge that somebody runs by hand", err)
 	}
 	if names := list(t, byHand.DataDir); !slices.Equal(names, []string{"instance"}) {
@@ -592,7 +601,8 @@ func TestAnotherMachinesFolderIsAnErrorThatNamesIt(t *testing.T) {
 	_, observed := f.target.Observe(t.Context())
 	for what, err := range map[string]error{"Observe": observed, "Destroy": f.target.Destroy(t.Context())} {
 		e, ok := errors.AsType[*process.ElsewhereError](err)
-		if !ok || !errors.Is(err, deploy.ErrElsewhere) || !strings.Contains(e.Error(), here.Name) || !strings.Contains(e.Error(), "build-7") {
+		if !ok || !errors.Is(err, deploy.ErrElsewhere) || !strings.Contains(e.Error(), here.Name) ||
+			!strings.Contains(e.Error(), "build-7") {
 			t.Errorf("%s: got %v, want an error that names both machines", what, err)
 		}
 	}
@@ -684,7 +694,8 @@ func TestAStoredTokenIsKeptAndMustOpenTheSession(t *testing.T) {
 	f.eventually("the bridge has opened by itself", func() bool { return f.observe().Status() != deploy.Sealed })
 
 	_, f.spec.Session = seal(t)
-	if err := f.target.Update(t.Context(), f.spec, f.revision(), session.Token{}); err == nil || !strings.Contains(err.Error(), "unseal_token_wo") {
+	if err := f.target.Update(t.Context(), f.spec, f.revision(), session.Token{}); err == nil ||
+		!strings.Contains(err.Error(), "unseal_token_wo") {
 		t.Errorf("got %v, want a refusal to deploy a session that the stored token does not open", err)
 	}
 }
@@ -702,10 +713,12 @@ func TestAStoredTokenMustOpenTheNewestSession(t *testing.T) {
 		t.Fatal(err)
 	}
 	newest, _ := seal(t)
-	if f.spec.Session, err = session.Seal(newest, 2, session.Credentials{AccountID: "acme", Email: "pm@example.com"}, &session.Previous{Entry: previous.Entries[0]}); err != nil {
+	if f.spec.Session, err = session.Seal(newest, 2, session.Credentials{AccountID: "acme", Email: "pm@example.com"},
+		&session.Previous{Entry: previous.Entries[0]}); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.target.Update(t.Context(), f.spec, f.revision(), session.Token{}); err == nil || !strings.Contains(err.Error(), "unseal_token_wo") {
+	if err := f.target.Update(t.Context(), f.spec, f.revision(), session.Token{}); err == nil ||
+		!strings.Contains(err.Error(), "unseal_token_wo") {
 		t.Errorf("got %v, want a refusal to deploy a session whose previous part alone the stored token opens", err)
 	}
 	if err := f.target.Update(t.Context(), f.spec, f.revision(), newest); err != nil {
@@ -717,7 +730,8 @@ func TestAMissingProgramNamesAllPlaces(t *testing.T) {
 	t.Setenv(process.BinaryVariable, "/nowhere/scim-bridge")
 	target := &process.Target{DataDir: "/x", Listen: ":0"}
 	_, err := target.Program(t.Context())
-	if err == nil || !strings.Contains(err.Error(), "/nowhere/scim-bridge") || !strings.Contains(err.Error(), filepath.Dir(os.Args[0])) {
+	if err == nil || !strings.Contains(err.Error(), "/nowhere/scim-bridge") ||
+		!strings.Contains(err.Error(), filepath.Dir(os.Args[0])) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -13,7 +13,7 @@ import (
 // comes with the provider.
 func (t *Target) Source() string { return t.Binary }
 
-// Program is what Source leads to now.
+// Program returns the program that Source leads to now.
 func (t *Target) Program(ctx context.Context) (deploy.Program, error) {
 	path, err := findBinary(t.Binary)
 	if err != nil {
@@ -26,14 +26,14 @@ func (t *Target) Program(ctx context.Context) (deploy.Program, error) {
 	return deploy.Program{Configured: t.Binary, Digest: sum, Version: versionOf(ctx, path)}, nil
 }
 
-// Build names a program and the address to listen on.
+// Build returns a text that names a program and the address to listen on.
 func (t *Target) Build(digest string) string { return digest + " " + t.Listen }
 
 // Keep makes Update run the copy of a program that was deployed before,
 // whatever Source leads to now.
 func (t *Target) Keep(digest string) { t.kept = digest }
 
-// programPath is the program to deploy.
+// programPath returns the path of the program to deploy.
 func (t *Target) programPath() (string, error) {
 	if t.kept != "" {
 		return t.program(t.kept), nil
@@ -41,7 +41,7 @@ func (t *Target) programPath() (string, error) {
 	return findBinary(t.Binary)
 }
 
-// digest is that of the program to deploy.
+// digest returns the digest of the program to deploy.
 func (t *Target) digest() (string, error) {
 	path, err := t.programPath()
 	if err != nil {
@@ -52,18 +52,18 @@ func (t *Target) digest() (string, error) {
 
 var versionLine = regexp.MustCompile(`^scim-bridge (\S+)\n`)
 
-// versionOf asks a program for its version. No answer is no fault: that it
-// cannot run is told when it is deployed.
+// versionOf asks a program for its version; empty if it does not answer. That it
+// cannot run is an error when it is deployed.
 func versionOf(ctx context.Context, program string) string {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program, "version")
-	cmd.Env = []string{} // tokens stand in ours
+	cmd.Env = []string{} // not ours, which holds tokens
 	cmd.WaitDelay = time.Second
 	out, err := cmd.Output()
-	said := versionLine.FindSubmatch(out)
-	if err != nil || said == nil {
+	match := versionLine.FindSubmatch(out)
+	if err != nil || match == nil {
 		return ""
 	}
-	return string(said[1])
+	return string(match[1])
 }

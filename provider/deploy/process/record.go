@@ -43,10 +43,10 @@ type record struct {
 	Memo     map[string]string `json:"memo,omitempty"`
 	// Process is nil while none was started.
 	Process *running `json:"process,omitempty"`
-	// Leaving have handed over, and answer what they had begun.
+	// Leaving have handed over, and still answer requests.
 	Leaving []running `json:"leaving,omitempty"`
-	// Folder is the data folder's path when the record was written: one that
-	// was copied tells of another folder's processes.
+	// Folder is the data folder's path when the record was written. In a copy of
+	// the folder, the record describes processes of the original.
 	Folder string `json:"folder,omitempty"`
 	// Folders were made for this deployment, outermost first.
 	Folders []string `json:"folders,omitempty"`
@@ -58,12 +58,13 @@ type running struct {
 	Started  string `json:"started"` // see startOf
 	Instance string `json:"instance"`
 
-	answered bool // at its control socket, a moment ago: the pid is its own
+	answered bool // at its control socket, just now: the pid is its own
 }
 
 func newRecord(t *Target, spec deploy.Spec, revision, build string) record {
 	return record{
-		Version: recordVersion, Name: spec.Name, Machine: t.Machine, Listen: t.Listen, Binary: t.Binary, Folder: t.DataDir,
+		Version: recordVersion, Name: spec.Name,
+		Machine: t.Machine, Listen: t.Listen, Binary: t.Binary, Folder: t.DataDir,
 		Build: build, Revision: revision, Unseal: spec.Unseal, Size: spec.Size, Settings: spec.Settings,
 		Triggers: spec.Triggers, Memo: spec.Memo,
 	}
@@ -71,7 +72,8 @@ func newRecord(t *Target, spec deploy.Spec, revision, build string) record {
 
 // spec is what the record says was deployed, without the session.
 func (r record) spec() deploy.Spec {
-	return deploy.Spec{Name: r.Name, Unseal: r.Unseal, Size: r.Size, Settings: r.Settings, Triggers: r.Triggers, Memo: r.Memo}
+	return deploy.Spec{Name: r.Name, Unseal: r.Unseal, Size: r.Size, Settings: r.Settings, Triggers: r.Triggers,
+		Memo: r.Memo}
 }
 
 // config is what the record says of the target in a data folder.
@@ -85,7 +87,7 @@ func (r record) config(dataDir string) Config {
 
 // readRecord reads the record of a data folder; deploy.ErrAbsent if there is
 // none, *ElsewhereError if it is another machine's, *damagedError if it cannot
-// be read whoever asks.
+// be read by any user.
 func (t *Target) readRecord() (record, error) {
 	path := t.path(recordName)
 	b, err := os.ReadFile(path)
@@ -93,7 +95,8 @@ func (t *Target) readRecord() (record, error) {
 	case isMissing(err):
 		return record{}, deploy.ErrAbsent
 	case errors.Is(err, fs.ErrPermission):
-		return record{}, fmt.Errorf("reading the deployment's record: %w: run Terraform as the user who deployed the bridge", err)
+		return record{}, fmt.Errorf("reading the deployment's record: %w: run Terraform as the user that deployed "+
+			"the bridge", err)
 	case err != nil:
 		return record{}, &damagedError{path, err}
 	}
@@ -105,7 +108,8 @@ func (t *Target) readRecord() (record, error) {
 		return record{}, &damagedError{path, errors.New("it does not say which version and machine it is of")}
 	}
 	if r.Version != recordVersion {
-		return record{}, fmt.Errorf("the deployment's record %s has version %d, and this provider knows %d: use the provider version that wrote it", path, r.Version, recordVersion)
+		return record{}, fmt.Errorf("the deployment's record %s has version %d, and this provider knows %d: use the "+
+			"version of the provider that wrote it", path, r.Version, recordVersion)
 	}
 	if r.Machine.ID != t.Machine.ID {
 		return record{}, &ElsewhereError{DataDir: t.DataDir, There: r.Machine, Here: t.Machine}
@@ -175,7 +179,7 @@ func makeFolder(path string) (made []string, err error) {
 		if target, linkErr := os.Readlink(path); linkErr == nil {
 			return made, fmt.Errorf("%s is a symbolic link to %s, which is not there", path, target)
 		}
-		if errors.Is(err, fs.ErrExist) { // somebody else was faster
+		if errors.Is(err, fs.ErrExist) { // another run was faster
 			return made, nil
 		}
 		return made, err
@@ -183,11 +187,11 @@ func makeFolder(path string) (made []string, err error) {
 	return append(made, path), nil
 }
 
-// private refuses folders in which somebody else could replace the program
-// that is run from there, or the socket that is shown the token: the data
-// folder, what lies in it, and all above it belong to this user or to root, and
-// nobody else may write there (as sshd's StrictModes).
-func (t *Target) private() error {
+// checkPrivate refuses folders in which another user could replace the program or
+// the control socket: the data folder, what is in it and all folders above must
+// belong to this user or to root, and no other user may write there (as sshd's
+// StrictModes).
+func (t *Target) checkPrivate() error {
 	folders := []string{t.path(binName)}
 	copies, err := os.ReadDir(t.path(binName))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -206,8 +210,8 @@ func (t *Target) private() error {
 	return datadir.Check(t.DataDir, "data_dir")
 }
 
-// dropFolders removes what makeFolder made, as far as nobody else uses it.
-func dropFolders(made []string) {
+// removeFolders removes what makeFolder made, unless other files are in it.
+func removeFolders(made []string) {
 	for _, path := range slices.Backward(made) {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) { // not empty
 			return

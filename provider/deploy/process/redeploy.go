@@ -9,18 +9,14 @@ import (
 )
 
 // Redeploy runs what was deployed in a new process, which takes over from the
-// one that runs so that no request is lost. Nothing about the deployment
-// changes, its revision neither. If the new bridge cannot run, the old one
-// goes on and the error says why.
-//
-// The token unseals the new bridge; a zero one will do where it is stored.
+// one that runs so that no request is lost. The record keeps the revision.
 func (t *Target) Redeploy(ctx context.Context, token session.Token) error {
 	unlock, err := t.lock(ctx)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	if err := t.private(); err != nil {
+	if err := t.checkPrivate(); err != nil {
 		return err
 	}
 	r, err := t.readRecord()
@@ -38,9 +34,9 @@ func (t *Target) Redeploy(ctx context.Context, token session.Token) error {
 	if before.Spec.Session == "" {
 		return errors.New("the bridge's session is missing or damaged: run terraform apply, which puts it right")
 	}
-	t.sweep(ctx)
+	t.endStandbys(ctx)
 	if before.Bridge != nil { // perhaps not the one that was recorded: somebody restarted it
-		r.Process = t.answering(*before.Bridge)
+		r.Process = t.processOf(*before.Bridge)
 	}
 	switch {
 	case !before.Running:

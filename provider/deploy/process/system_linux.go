@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// startOf tells when a process started, in a form that no other process of
+// startOf returns when a process started, in a form that no other process of
 // this pid ever has: boot id and ticks since boot (proc(5), field 22). It is
 // empty if the process is gone, or dead and only not yet collected. The error
 // says that there is a process, and that /proc does not show it.

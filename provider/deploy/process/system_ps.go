@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// startOf tells when a process started, to the second. It is empty if the
+// startOf returns when a process started, to the second. It is empty if the
 // process is gone, or dead and only not yet collected. The error says that
 // there is a process, and that ps does not show it.
 func startOf(pid int) (string, error) {

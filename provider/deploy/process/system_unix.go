@@ -16,7 +16,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy"
 )
 
-// Supported says why this system cannot run a bridge as a process, or nil.
+// Supported returns why this system cannot run a bridge as a process; nil if it can.
 func Supported() error { return nil }
 
 // detach gives the child a session of its own, so that it outlives Terraform
@@ -38,8 +38,8 @@ func exists(pid int) bool { return !errors.Is(unix.Kill(pid, 0), unix.ESRCH) }
 
 func isNotFolder(err error) bool { return errors.Is(err, unix.ENOTDIR) }
 
-// lock waits until no other run works on the data folder. The kernel gives
-// the lock back when its holder dies.
+// lock waits until no other run works on the data folder. The kernel releases the
+// lock when its holder ends.
 func (t *Target) lock(ctx context.Context) (unlock func(), err error) {
 	f, err := os.OpenFile(t.path(lockName), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {

@@ -6,9 +6,10 @@ import (
 	"os/exec"
 )
 
-var errWindows = errors.New("a bridge cannot run as a process on Windows: it is detached, found again and replaced by means that only Unix systems have. Run Terraform on Linux or macOS, WSL included")
+var errWindows = errors.New("a bridge cannot run as a process on Windows: it is detached, found again and replaced " +
+	"by means that only Unix systems have. Run Terraform on Linux or macOS, WSL included")
 
-// Supported says why this system cannot run a bridge as a process, or nil.
+// Supported returns why this system cannot run a bridge as a process; nil if it can.
 func Supported() error { return errWindows }
 
 func detach(*exec.Cmd) {}

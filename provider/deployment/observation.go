@@ -17,13 +17,13 @@ import (
 // machine nothing of the deployment is found, which must not look like a deleted bridge.
 const originKey = "machine"
 
-// memoryKey is where private state keeps a memory.
-const memoryKey = "memory"
+// observationKey is where private state keeps an observation.
+const observationKey = "memory"
 
-// A memory is what a Read or an apply found, for those that come after it: a
-// plan must not ask the target anew, since it is made once more within the
-// apply, when other resources may have changed what there is to see.
-type memory struct {
+// An observation is what a Read or an apply found at the target, for later
+// plans: they do not ask the target, since Terraform plans once more within the
+// apply, when other resources may have changed what is there.
+type observation struct {
 	Trace  string `json:"trace"`          // deploy.State's
 	Lost   string `json:"lost,omitempty"` // deploy.State's
 	Digest string `json:"digest"`         // of the program that was deployed last
@@ -31,19 +31,21 @@ type memory struct {
 	Offered *deploy.Program `json:"offered,omitempty"`
 }
 
-// recall reads the memory; a zero one before the first apply or Read.
-func recall(ctx context.Context, private client.Private) (m memory) {
-	stored, _ := private.GetKey(ctx, memoryKey)
+// loadObservation reads the last observation; a zero one before the first apply or Read.
+func loadObservation(ctx context.Context, private client.Private) (m observation) {
+	stored, _ := private.GetKey(ctx, observationKey)
 	if len(stored) == 0 || json.Unmarshal(stored, &m) != nil {
-		return memory{}
+		return observation{}
 	}
 	return m
 }
 
-// remember stores what was found at the target, and where it can be managed
+// saveObservation stores what was found at the target, and where it can be managed
 // from. configured is the target as the configuration or its record has it.
-func remember(ctx context.Context, private client.Private, before memory, configured deploy.Target, s deploy.State) diag.Diagnostics {
-	m := memory{Trace: s.Trace, Lost: s.Lost, Digest: s.Program}
+func saveObservation(ctx context.Context, private client.Private, before observation, configured deploy.Target,
+	s deploy.State,
+) diag.Diagnostics {
+	m := observation{Trace: s.Trace, Lost: s.Lost, Digest: s.Program}
 	if m.Trace == "" {
 		m.Trace = before.Trace
 	}
@@ -56,7 +58,7 @@ func remember(ctx context.Context, private client.Private, before memory, config
 	if err != nil {
 		return diag.Diagnostics{diag.NewErrorDiagnostic("Cannot keep what was found", err.Error())}
 	}
-	diags := private.SetKey(ctx, memoryKey, stored)
+	diags := private.SetKey(ctx, observationKey, stored)
 	if s.Origin != nil {
 		diags.Append(private.SetKey(ctx, originKey, s.Origin)...)
 	}
@@ -76,8 +78,11 @@ func elsewhere(ctx context.Context, private client.Private, id string) error {
 
 // sameAccount refuses to touch a deployment that was made beside another
 // account than the one that answers. An account that does not answer is no
-// reason to refuse: the bridge lies here, and perhaps it is what is in the way.
-func (r *bridge) sameAccount(ctx context.Context, private client.Private, sealed string, diags *diag.Diagnostics) {
+// reason to refuse: the bridge is at the target, and the account may be away
+// because of it.
+func (r *deploymentResource) sameAccount(ctx context.Context, private client.Private, sealed string,
+	diags *diag.Diagnostics,
+) {
 	if !r.client.Known() {
 		return
 	}
@@ -86,16 +91,17 @@ func (r *bridge) sameAccount(ctx context.Context, private client.Private, sealed
 		return
 	}
 	before, _ := private.GetKey(ctx, client.AccountKey)
-	if owner := account(sealed); len(before) == 0 && owner != "" && !r.client.CheckOwner(owner, caller.AccountId, diags) {
+	if owner := accountOf(sealed); len(before) == 0 && owner != "" &&
+		!r.client.CheckOwner(owner, caller.AccountId, diags) {
 		return
 	}
 	r.client.SameAccount(ctx, private, diags)
 }
 
-// heardOf asks the account for a bridge that is alive, by its instance, or by
+// findAlive asks the account for a bridge that is alive, by its instance, or by
 // its revision where the instance is not known. It is nil if the account knows
 // of none, or cannot be asked.
-func (r *bridge) heardOf(ctx context.Context, instance, revision string) *api.Bridge {
+func (r *deploymentResource) findAlive(ctx context.Context, instance, revision string) *api.Bridge {
 	if !r.client.Known() {
 		return nil
 	}
@@ -105,7 +111,8 @@ func (r *bridge) heardOf(ctx context.Context, instance, revision string) *api.Br
 			return nil
 		}
 		for _, b := range page.Items {
-			if b.Live && (instance != "" && b.Instance == instance || instance == "" && revision != "" && b.Revision == revision) {
+			if b.Live && (instance != "" && b.Instance == instance || instance == "" && revision != "" &&
+				b.Revision == revision) {
 				return &b
 			}
 		}
@@ -116,23 +123,24 @@ func (r *bridge) heardOf(ctx context.Context, instance, revision string) *api.Br
 	}
 }
 
-// seenAt says where and when the account heard from a bridge.
-func seenAt(b api.Bridge) string {
+// lastContact says where and when the account heard from a bridge.
+func lastContact(b api.Bridge) string {
 	return fmt.Sprintf("the account heard from it (instance %s) at %s, from %s",
 		b.Instance, b.LastContact.UTC().Format("15:04:05 MST on 2 January 2006"), b.Address)
 }
 
-// demoted turns errors into warnings. A plan without a prior state is also
-// made within the apply of a replacement, when the one to be replaced is set
-// aside already: an error there would strand it, and Create says it in time.
-func demoted(diags diag.Diagnostics) diag.Diagnostics {
+// asWarnings turns errors into warnings. Terraform also plans without a prior
+// state within the apply of a replacement, when the old deployment is already a
+// deposed object: an error there would leave it deposed. Create returns the error.
+func asWarnings(diags diag.Diagnostics) diag.Diagnostics {
 	var warnings diag.Diagnostics
 	for _, d := range diags {
 		if d.Severity() != diag.SeverityError {
 			warnings.Append(d)
 			continue
 		}
-		detail := strings.TrimRight(d.Detail(), ".") + ".\n\nThe apply fails, unless something in the same run changes that."
+		detail := strings.TrimRight(d.Detail(), ".") + ".\n\nThe apply fails, unless something in the same run " +
+			"changes that."
 		warning := diag.NewWarningDiagnostic(d.Summary(), detail)
 		if at, ok := d.(diag.DiagnosticWithPath); ok {
 			warnings.Append(diag.WithPath(at.Path(), warning))
