@@ -35,17 +35,19 @@ func TestTheVersionIsTold(t *testing.T) {
 	var schema tfprovider.SchemaResponse
 	p.Schema(t.Context(), tfprovider.SchemaRequest{}, &schema)
 	text := func(value any) tftypes.Value { return tftypes.NewValue(tftypes.String, value) }
-	config := tfsdk.Config{Schema: schema.Schema, Raw: tftypes.NewValue(schema.Schema.Type().TerraformType(t.Context()), map[string]tftypes.Value{
-		"account_url": text(account.URL), "account_token": text("sba_x"),
-		"ca_certificate_pem": text(nil), "request_timeout": text(nil), "monitoring_token": text(nil),
-	})}
+	config := tfsdk.Config{Schema: schema.Schema, Raw: tftypes.NewValue(schema.Schema.Type().TerraformType(t.Context()),
+		map[string]tftypes.Value{
+			"account_url": text(account.URL), "account_token": text("sba_x"),
+			"ca_certificate_pem": text(nil), "request_timeout": text(nil), "monitoring_token": text(nil),
+		})}
 	var configured tfprovider.ConfigureResponse
 	p.Configure(t.Context(), tfprovider.ConfigureRequest{TerraformVersion: "1.14.0", Config: config}, &configured)
 	c := client.Of(configured.ResourceData, &configured.Diagnostics)
 	if configured.Diagnostics.HasError() {
 		t.Fatal(configured.Diagnostics)
 	}
-	if _, err := c.Caller(t.Context()); err == nil || agent != "terraform-provider-scimbridge/9.8.7-test Terraform/1.14.0" {
+	if _, err := c.Caller(t.Context()); err == nil ||
+		agent != "terraform-provider-scimbridge/9.8.7-test Terraform/1.14.0" {
 		t.Errorf("the account is told %q, %v", agent, err)
 	}
 }

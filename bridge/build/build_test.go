@@ -7,8 +7,12 @@ import (
 
 func TestDescribe(t *testing.T) {
 	t.Parallel()
-	clean := &debug.BuildInfo{GoVersion: "go1.26.8", Settings: []debug.BuildSetting{{Key: "vcs.revision", Value: "abc"}, {Key: "vcs.modified", Value: "false"}}}
-	changed := &debug.BuildInfo{GoVersion: "go1.26.8", Settings: []debug.BuildSetting{{Key: "vcs.modified", Value: "true"}, {Key: "vcs.revision", Value: "abc"}}}
+	clean := &debug.BuildInfo{GoVersion: "go1.26.8", Settings: []debug.BuildSetting{
+		{Key: "vcs.revision", Value: "abc"}, {Key: "vcs.modified", Value: "false"},
+	}}
+	changed := &debug.BuildInfo{GoVersion: "go1.26.8", Settings: []debug.BuildSetting{
+		{Key: "vcs.modified", Value: "true"}, {Key: "vcs.revision", Value: "abc"},
+	}}
 	outside := &debug.BuildInfo{GoVersion: "go1.26.8"}
 	for _, row := range []struct {
 		name            string

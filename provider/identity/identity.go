@@ -43,7 +43,8 @@ func Set(ctx context.Context, to *tfsdk.ResourceIdentity, account, id string) di
 
 // Imported is what an import names: by its id, or by an identity whose account
 // must be the one that answers.
-func Imported(ctx context.Context, c *client.Client, req resource.ImportStateRequest, diags *diag.Diagnostics) (id, account string, ok bool) {
+func Imported(ctx context.Context, c *client.Client, req resource.ImportStateRequest, diags *diag.Diagnostics,
+) (id, account string, ok bool) {
 	caller, err := c.Caller(ctx)
 	if err != nil {
 		diags.Append(c.Diagnose("reach the account", err))

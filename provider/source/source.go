@@ -41,7 +41,8 @@ func (d *dataSource[M]) Metadata(_ context.Context, _ datasource.MetadataRequest
 }
 
 // Configure implements datasource.DataSourceWithConfigure.
-func (d *dataSource[M]) Configure(_ context.Context, req datasource.ConfigureRequest, resp *datasource.ConfigureResponse) {
+func (d *dataSource[M]) Configure(_ context.Context, req datasource.ConfigureRequest,
+	resp *datasource.ConfigureResponse) {
 	d.client = client.Of(req.ProviderData, &resp.Diagnostics)
 }
 
