@@ -66,7 +66,9 @@ func TestWhatTheAccessLogTells(t *testing.T) {
 				Line: func(_ *http.Request, _ *httpkit.Request, a httpkit.Answer) []any {
 					return []any{"status", a.Status, "bytes", a.Bytes}
 				},
-				Internal: func(w http.ResponseWriter, _ *http.Request, _ error) { http.Error(w, "internal", http.StatusInternalServerError) },
+				Internal: func(w http.ResponseWriter, _ *http.Request, _ error) {
+					http.Error(w, "internal", http.StatusInternalServerError)
+				},
 			}
 			h := access.Handler(row.handler)
 			for range row.requests {
