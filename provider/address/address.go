@@ -1,10 +1,10 @@
 // Package address finds resources in the configuration that Terraform runs.
 //
-// Terraform does not tell a provider the address of what it is asked to do, so
-// that an error could only say "import it to the resource it belongs to". The
-// configuration lies in the working directory, and says it. What depends on
-// other resources, on data sources or on the command line is not known here,
-// and then neither is the address; nothing but the text of an error hangs on it.
+// Terraform does not give a provider the address of a resource, so that an error
+// could not name it in an import block. This package reads it from the
+// configuration in the working directory. What depends on other resources, on
+// data sources or on the command line is not known here, and neither is an
+// address then. Only the texts of errors depend on it.
 package address
 
 import (
@@ -30,12 +30,13 @@ type Instance struct {
 	Unknown   map[string]bool      // those that are not
 }
 
-// Knows reports whether none of the arguments is unknown; it may be left out.
+// Knows reports whether none of the arguments is unknown. An argument that is left
+// out is known.
 func (i Instance) Knows(arguments ...string) bool {
 	return !slices.ContainsFunc(arguments, func(name string) bool { return i.Unknown[name] })
 }
 
-// maxInstances bounds what is looked at: a count may be any number.
+// maxInstances limits the instances, since a count may be any number.
 const maxInstances = 50_000
 
 // Find lists the instances of a kind of resource in the configuration in a
@@ -52,7 +53,7 @@ type finder struct {
 	found   []Instance
 }
 
-// modules are the folders in which Terraform has installed modules.
+// modules returns the folders in which Terraform has installed modules.
 func modules(folder string) map[string]string {
 	text, err := os.ReadFile(filepath.Join(folder, ".terraform", "modules", "modules.json"))
 	if err != nil {
@@ -78,7 +79,7 @@ var declared = &hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{
 	{Type: "locals"},
 }}
 
-// module adds what a module declares; prefix is its address, with a dot, and
+// module adds the resources of a module; prefix is its address, with a dot, and
 // inputs are its arguments, nil for the root module.
 func (f *finder) module(folder, prefix string, key []string, inputs map[string]cty.Value) {
 	var blocks hcl.Blocks
@@ -116,7 +117,7 @@ func bodies(folder string) (all []hcl.Body) {
 	for pattern, parse := range map[string]func(string) (*hcl.File, hcl.Diagnostics){
 		"*.tf": parser.ParseHCLFile, "*.tf.json": parser.ParseJSONFile,
 	} {
-		files, _ := filepath.Glob(filepath.Join(folder, pattern)) // the pattern is a good one
+		files, _ := filepath.Glob(filepath.Join(folder, pattern)) // the pattern is valid
 		for _, file := range files {
 			if parsed, _ := parse(file); parsed != nil && parsed.Body != nil {
 				all = append(all, parsed.Body)
@@ -126,7 +127,7 @@ func bodies(folder string) (all []hcl.Body) {
 	return all
 }
 
-// scopeOf is what expressions of a module can refer to.
+// scopeOf returns what expressions of a module can refer to.
 func scopeOf(folder string, blocks hcl.Blocks, inputs map[string]cty.Value) *hcl.EvalContext {
 	scope := &hcl.EvalContext{Variables: make(map[string]cty.Value), Functions: functions}
 	variables := make(map[string]cty.Value)
@@ -160,14 +161,14 @@ func scopeOf(folder string, blocks hcl.Blocks, inputs map[string]cty.Value) *hcl
 	return scope
 }
 
-// secret reports whether a variable may not be shown.
+// secret reports whether a variable must not be shown.
 func secret(body hcl.Body) bool {
-	said := values(body, nil)
-	return said["sensitive"] == cty.True || said["ephemeral"] == cty.True
+	arguments := values(body, nil)
+	return arguments["sensitive"] == cty.True || arguments["ephemeral"] == cty.True
 }
 
-// assigned are the values of the root module's variables, as far as files and
-// the environment give them: the later one wins.
+// assigned returns the values of the root module's variables, as far as files and
+// the environment have them: the later one wins.
 func assigned(folder string, blocks hcl.Blocks) map[string]cty.Value {
 	given := make(map[string]cty.Value)
 	for _, block := range blocks {
@@ -180,7 +181,7 @@ func assigned(folder string, blocks hcl.Blocks) map[string]cty.Value {
 	parser := hclparse.NewParser()
 	files := []string{"terraform.tfvars", "terraform.tfvars.json"}
 	for _, pattern := range []string{"*.auto.tfvars", "*.auto.tfvars.json"} {
-		more, _ := filepath.Glob(filepath.Join(folder, pattern)) // the pattern is a good one
+		more, _ := filepath.Glob(filepath.Join(folder, pattern)) // the pattern is valid
 		for _, file := range more {
 			files = append(files, filepath.Base(file))
 		}
@@ -216,14 +217,14 @@ func fromEnvironment(body hcl.Body, text string) cty.Value {
 	return value
 }
 
-// values are a body's arguments, as far as they are known in a scope.
+// values returns a body's arguments, as far as they are known in a scope.
 func values(body hcl.Body, scope *hcl.EvalContext) map[string]cty.Value {
 	known, _ := evaluate(body, scope)
 	return known
 }
 
 func evaluate(body hcl.Body, scope *hcl.EvalContext) (known map[string]cty.Value, unknown map[string]bool) {
-	attributes, _ := body.JustAttributes() // blocks beside them are no matter
+	attributes, _ := body.JustAttributes() // blocks are ignored
 	known, unknown = make(map[string]cty.Value), make(map[string]bool)
 	for name, attribute := range attributes {
 		if value, diags := attribute.Expr.Value(scope); !diags.HasErrors() && value.IsWhollyKnown() {

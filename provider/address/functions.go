@@ -6,8 +6,8 @@ import (
 	"github.com/zclconf/go-cty/cty/function/stdlib"
 )
 
-// functions are those of Terraform's that lists of domains and addresses are
-// made with, and that are in its expression library.
+// functions are Terraform's functions that often make lists of domains and
+// addresses, as far as its expression library has them.
 var functions = map[string]function.Function{
 	"coalesce":  stdlib.CoalesceFunc,
 	"compact":   stdlib.CompactFunc,

@@ -20,8 +20,9 @@ func (cidrContains) Metadata(_ context.Context, _ function.MetadataRequest, resp
 func (cidrContains) Definition(_ context.Context, _ function.DefinitionRequest, resp *function.DefinitionResponse) {
 	resp.Definition = function.Definition{
 		Summary: "Whether an IP range holds an address or another range",
-		MarkdownDescription: "Reports whether a range contains an address or another range, as firewall rules read them: an address is a range of one, " +
-			"and host bits are an error. An IPv4 range contains no IPv6 address, and the other way round.",
+		MarkdownDescription: "Reports whether a range contains an address or another range, as firewall rules read " +
+			"them: an address is a range of one, and host bits are an error. An IPv4 range contains no IPv6 address, " +
+			"and the other way round.",
 		Parameters: []function.Parameter{
 			function.StringParameter{Name: "range", MarkdownDescription: "The range, for instance `192.0.2.0/24`."},
 			function.StringParameter{Name: "address", MarkdownDescription: "The address or range to look for."},

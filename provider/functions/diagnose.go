@@ -39,9 +39,11 @@ func (diagnose) Metadata(_ context.Context, _ function.MetadataRequest, resp *fu
 func (diagnose) Definition(_ context.Context, _ function.DefinitionRequest, resp *function.DefinitionResponse) {
 	resp.Definition = function.Definition{
 		Summary: "The problems in a bridge's log, with their remedies",
-		MarkdownDescription: "Reads the log of a bridge, this project's or 1Password's, as text or JSON lines, and returns the problems in it, oldest first: " +
-			"objects of `code`, `title`, `since` (RFC 3339, null if the log does not say), `cause`, `remedy`, `terraform` (a block to paste, else empty) " +
-			"and `details`, a map with `count`, `last_seen` and other facts. Other lines are ignored. For 1Password's lines the remedy is the vendor's, and `details` has its `source`.\n\n" +
+		MarkdownDescription: "Reads the log of a bridge, this project's or 1Password's, as text or JSON lines, and " +
+			"returns the problems in it, oldest first: objects of `code`, `title`, `since` (RFC 3339, null if the " +
+			"log does not say), `cause`, `remedy`, `terraform` (a block to paste, else empty) and `details`, a map " +
+			"with `count`, `last_seen` and other facts. Other lines are ignored. For 1Password's lines the remedy is " +
+			"the vendor's, and `details` has its `source`.\n\n" +
 			"A log shows the past: see `last_seen` to judge whether a problem still exists.",
 		Parameters: []function.Parameter{
 			function.StringParameter{Name: "log", MarkdownDescription: "The log, for instance `file(\"bridge.log\")`."},

@@ -33,10 +33,13 @@ func TestFunctions(t *testing.T) {
 		{"a network holds its address", `cidr_contains("192.0.2.0/24", "192.0.2.7")`, knownvalue.Bool(true)},
 		{"a network holds its half", `cidr_contains("192.0.2.0/24", "192.0.2.128/25")`, knownvalue.Bool(true)},
 		{"a half does not hold the whole", `cidr_contains("192.0.2.128/25", "192.0.2.0/24")`, knownvalue.Bool(false)},
-		{"an address holds itself, spelt otherwise", `cidr_contains("2001:db8:0::1", "2001:db8::1/128")`, knownvalue.Bool(true)},
+		{"an address holds itself, spelt otherwise", `cidr_contains("2001:db8:0::1", "2001:db8::1/128")`,
+			knownvalue.Bool(true)},
 		{"all of IPv4 holds no IPv6", `cidr_contains("0.0.0.0/0", "2001:db8::1")`, knownvalue.Bool(false)},
-		{"an address of IPv4 in IPv6 is IPv4", `cidr_contains("192.0.2.0/24", "::ffff:192.0.2.7")`, knownvalue.Bool(true)},
-		{"a log without problems tells of none", `diagnose("all is well\n")`, knownvalue.ListExact([]knownvalue.Check{})},
+		{"an address of IPv4 in IPv6 is IPv4", `cidr_contains("192.0.2.0/24", "::ffff:192.0.2.7")`,
+			knownvalue.Bool(true)},
+		{"a log without problems tells of none", `diagnose("all is well\n")`,
+			knownvalue.ListExact([]knownvalue.Check{})},
 		{
 			"a vendor's line is a problem with the vendor's remedy", `diagnose("{\"time\":\"2026-11-23T16:00:00Z\",\"message\":\"AuthWrap failed to generateNewSession\"}")[0]`,
 			knownvalue.ObjectPartial(map[string]knownvalue.Check{
@@ -74,7 +77,8 @@ func TestFunctions(t *testing.T) {
 func TestAFunctionsMistakesNameTheArgument(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct{ name, expression, want string }{
-		{"host bits name the network to write", `cidr_contains("192.0.2.7/24", "192.0.2.7")`, `(?s)"range" parameter.*192\.0\.2\.0/24`},
+		{"host bits name the network to write", `cidr_contains("192.0.2.7/24", "192.0.2.7")`,
+			`(?s)"range" parameter.*192\.0\.2\.0/24`},
 		{"an address that is none", `cidr_contains("192.0.2.0/24", "here")`, `(?s)"address" parameter`},
 		{"a session that is none", `session_fingerprint("nonsense")`, `(?s)"session" parameter`},
 	} {
@@ -82,7 +86,8 @@ func TestAFunctionsMistakesNameTheArgument(t *testing.T) {
 			t.Parallel()
 			resource.UnitTest(t, resource.TestCase{
 				ProtoV6ProviderFactories: providertest.Factories(t),
-				Steps:                    []resource.TestStep{{Config: output(row.expression), PlanOnly: true, ExpectError: regexp.MustCompile(row.want)}},
+				Steps:                    []resource.TestStep{{Config: output(row.expression), PlanOnly: true,
+					ExpectError: regexp.MustCompile(row.want)}},
 			})
 		})
 	}

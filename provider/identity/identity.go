@@ -14,7 +14,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/client"
 )
 
-// Schema is the identity's schema; object says what the id is.
+// Schema returns the identity's schema; object describes the id.
 func Schema(object string) identityschema.Schema {
 	return identityschema.Schema{
 		Attributes: map[string]identityschema.Attribute{
@@ -30,10 +30,11 @@ func Schema(object string) identityschema.Schema {
 	}
 }
 
-// Set stores the identity. A Read does so before anything else can fail:
-// Terraform before 1.12 keeps none, and the framework refuses a Read without.
+// Set stores the identity. A Read must call it before anything else can fail:
+// Terraform before 1.12 keeps no identity, and the framework refuses a Read that
+// returns none.
 func Set(ctx context.Context, to *tfsdk.ResourceIdentity, account, id string) diag.Diagnostics {
-	if to == nil { // a protocol client that knows no identity
+	if to == nil { // the client of the protocol has no identities
 		return nil
 	}
 	diags := to.SetAttribute(ctx, path.Root("account_id"), account)
@@ -41,9 +42,10 @@ func Set(ctx context.Context, to *tfsdk.ResourceIdentity, account, id string) di
 	return diags
 }
 
-// Imported is what an import names: by its id, or by an identity whose account
-// must be the one that answers.
-func Imported(ctx context.Context, c *client.Client, req resource.ImportStateRequest, diags *diag.Diagnostics,
+// Imported returns the id of an import, and the account. An identity that names
+// another account than the one that answers is an error.
+func Imported(ctx context.Context, c *client.Client, req resource.ImportStateRequest,
+	diags *diag.Diagnostics,
 ) (id, account string, ok bool) {
 	caller, err := c.Caller(ctx)
 	if err != nil {

@@ -1,6 +1,6 @@
-// Package people reads who is in the account: scimbridge_members,
+// Package people reads the account's people: scimbridge_members,
 // scimbridge_groups and scimbridge_sign_in_attempts.
 //
-// It changes nobody. People and groups follow the identity provider through
-// the bridge; Terraform looks at what arrived.
+// It only reads: the identity provider manages people and groups, through the
+// bridge.
 package people

@@ -12,40 +12,47 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/client"
 )
 
-type bearerToken struct{ client *client.Client }
+type bearerTokenResource struct{ client *client.Client }
 
-var _ ephemeral.EphemeralResourceWithConfigure = (*bearerToken)(nil)
+var _ ephemeral.EphemeralResourceWithConfigure = (*bearerTokenResource)(nil)
 
 // NewBearerToken is the ephemeral resource scimbridge_bearer_token.
-func NewBearerToken() ephemeral.EphemeralResource { return &bearerToken{} }
+func NewBearerToken() ephemeral.EphemeralResource { return &bearerTokenResource{} }
 
 type bearerTokenModel struct {
 	Token       types.String `tfsdk:"token"`
 	Fingerprint types.String `tfsdk:"fingerprint"`
 }
 
-func (e *bearerToken) Metadata(_ context.Context, _ ephemeral.MetadataRequest, resp *ephemeral.MetadataResponse) {
+func (e *bearerTokenResource) Metadata(_ context.Context, _ ephemeral.MetadataRequest,
+	resp *ephemeral.MetadataResponse,
+) {
 	resp.TypeName = "scimbridge_bearer_token"
 }
 
-func (e *bearerToken) Configure(_ context.Context, req ephemeral.ConfigureRequest, resp *ephemeral.ConfigureResponse) {
+func (e *bearerTokenResource) Configure(_ context.Context, req ephemeral.ConfigureRequest,
+	resp *ephemeral.ConfigureResponse,
+) {
 	e.client = client.Of(req.ProviderData, &resp.Diagnostics)
 }
 
-func (e *bearerToken) Schema(_ context.Context, _ ephemeral.SchemaRequest, resp *ephemeral.SchemaResponse) {
+func (e *bearerTokenResource) Schema(_ context.Context, _ ephemeral.SchemaRequest, resp *ephemeral.SchemaResponse) {
 	resp.Schema = schema.Schema{
 		MarkdownDescription: "A new bearer token. It is not stored.\n\n" +
-			"It is different in every plan and every apply. Set `bearer_token_wo_version` of `scimbridge_provisioning` with it: then " +
-			"only a change of that number rotates. Give the same token to a secret store's write-only argument under the same " +
-			"version; otherwise the token is lost.",
+			"It is different in every plan and every apply. Set `bearer_token_wo_version` of " +
+			"`scimbridge_provisioning` with it: then only a change of that number rotates. Give the same token to a " +
+			"secret store's write-only argument under the same version; otherwise the token is lost.",
 		Attributes: map[string]schema.Attribute{
-			"token":       schema.StringAttribute{Computed: true, Sensitive: true, MarkdownDescription: "The token."},
-			"fingerprint": schema.StringAttribute{Computed: true, MarkdownDescription: "The token's fingerprint, as in a session's header."},
+			"token": schema.StringAttribute{Computed: true, Sensitive: true, MarkdownDescription: "The token."},
+			"fingerprint": schema.StringAttribute{
+				Computed:            true,
+				MarkdownDescription: "The token's fingerprint, as in a session's header.",
+			},
 		},
 	}
 }
 
-func (e *bearerToken) Open(ctx context.Context, _ ephemeral.OpenRequest, resp *ephemeral.OpenResponse) {
+func (e *bearerTokenResource) Open(ctx context.Context, _ ephemeral.OpenRequest, resp *ephemeral.OpenResponse) {
 	token, err := session.NewToken()
 	if err != nil {
 		resp.Diagnostics.AddError("Cannot make a bearer token", err.Error())

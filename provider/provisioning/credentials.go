@@ -8,17 +8,18 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
 
-// newCredentials says for whom a Provision Manager's secrets are made.
+// newCredentials are the parameters of a Provision Manager's secrets.
 type newCredentials struct {
 	accountURL, accountID, email string
 	iterations                   int // of the key derivation
 }
 
-// seal makes the secrets, and puts them under the token for one generation of
-// the account's; previous lives on beside them. It returns what the account
-// needs to recognise them, and the sealed session: the secrets themselves are
-// nowhere else. It is the slow part (a second, by intent), and touches nothing yet.
-func (n newCredentials) seal(token session.Token, epoch int64, previous *session.Previous) (enrolment api.Enrolment, sealed string, err error) {
+// seal makes secrets and seals them under the token, for one epoch of the account;
+// previous is added to the session. It returns what the account needs to verify
+// them, and the sealed session, which alone contains them. It takes about a
+// second, for the key derivation, and changes nothing at the account.
+func (n newCredentials) seal(token session.Token, epoch int64, previous *session.Previous) (enrolment api.Enrolment,
+	sealed string, err error) {
 	secrets, err := signin.GenerateSecrets()
 	if err != nil {
 		return api.Enrolment{}, "", err

@@ -2,8 +2,7 @@
 // credentials: scimbridge_provisioning, and scimbridge_bearer_token, which
 // makes the token that they are sealed under.
 //
-// The Provision Manager's secrets are made here, enrolled, sealed and
-// forgotten: the account gets a verifier and the sealed session, Terraform's
-// state the sealed session alone. Where a bridge runs with it is the business
-// of package deployment.
+// The Provision Manager's secrets are made here, enrolled and sealed, and not kept:
+// the account gets a verifier and the sealed session, Terraform's state only the
+// sealed session. Package deployment runs bridges with it.
 package provisioning

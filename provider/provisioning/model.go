@@ -30,10 +30,10 @@ type model struct {
 	SessionFingerprint types.String `tfsdk:"session_fingerprint"`
 }
 
-// refreshed is m with what the account says now. What the account does not
-// know (overlap, deletion protection, the token's version) stays, or is the
-// default after an import.
-func (m model) refreshed(p api.Provisioning) model {
+// fromAPI returns m with the account's values. What the account does not know
+// (overlap, deletion protection, the token's version) stays, or is the default
+// after an import.
+func (m model) fromAPI(p api.Provisioning) model {
 	m.Active = types.BoolValue(p.Active)
 	if p.Id != nil || m.ID.IsUnknown() {
 		m.ID = stringOrNull(p.Id)
@@ -69,10 +69,10 @@ func (m model) withCredentials(p api.Provisioning) model {
 	return m
 }
 
-// applied is what an apply leaves in the state: the plan, with what it left
-// open filled in from the account.
+// applied returns the state after an apply: the plan, and the account's values where
+// the plan has none.
 func (m model) applied(p api.Provisioning) model {
-	now := m.refreshed(p)
+	now := m.fromAPI(p)
 	fill(&m.ID, now.ID)
 	fill(&m.Epoch, now.Epoch)
 	fill(&m.Session, now.Session)
@@ -87,8 +87,8 @@ func fill[T attr.Value](to *T, value T) {
 	}
 }
 
-// limit is the suspension limit on the wire, where empty means the default.
-func (m model) limit() *string {
+// toLimit returns the suspension limit for the API, where empty means the default.
+func (m model) toLimit() *string {
 	text := m.SuspensionLimit.ValueString()
 	if text == defaultSuspensionLimit {
 		text = ""

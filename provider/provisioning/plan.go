@@ -11,9 +11,11 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/client"
 )
 
-// ModifyPlan says in the plan what an apply will do to the credentials, and
-// refuses what an apply could only refuse.
-func (r *integration) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
+// ModifyPlan warns of what the apply will do to the credentials, and refuses what
+// the apply would refuse.
+func (r *integrationResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest,
+	resp *resource.ModifyPlanResponse,
+) {
 	switch {
 	case req.Plan.Raw.IsNull():
 		r.planDelete(ctx, req, resp)
@@ -24,7 +26,9 @@ func (r *integration) ModifyPlan(ctx context.Context, req resource.ModifyPlanReq
 	}
 }
 
-func (r *integration) planDelete(ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
+func (r *integrationResource) planDelete(ctx context.Context, req resource.ModifyPlanRequest,
+	resp *resource.ModifyPlanResponse,
+) {
 	var state model
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
 	if state.DeletionProtection.ValueBool() {
@@ -32,7 +36,9 @@ func (r *integration) planDelete(ctx context.Context, req resource.ModifyPlanReq
 	}
 }
 
-func (r *integration) planCreate(ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
+func (r *integrationResource) planCreate(ctx context.Context, req resource.ModifyPlanRequest,
+	resp *resource.ModifyPlanResponse,
+) {
 	var plan, config model
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
 	resp.Diagnostics.Append(req.Config.Get(ctx, &config)...)
@@ -48,26 +54,28 @@ func (r *integration) planCreate(ctx context.Context, req resource.ModifyPlanReq
 	tokenless := !inactive && config.BearerToken.IsNull()
 	if !r.client.Known() {
 		if tokenless {
-			resp.Diagnostics.Append(noToken())
+			resp.Diagnostics.Append(tokenMissing())
 		}
 		return
 	}
 	checkEphemeral(r.client, config, &resp.Diagnostics)
 	p, err := client.Call[api.Provisioning](r.client.API.GetProvisioning(ctx))
 	if err != nil {
-		p.Active = true // an account that cannot be asked now may be there when the apply comes to it
+		p.Active = true // it may answer during the apply
 	} else if p.Active && !r.client.Noted(managed+types.StringPointerValue(p.Id).ValueString()) {
-		resp.Diagnostics.Append(client.AtCreation(second(p)))
+		resp.Diagnostics.Append(client.AtCreation(alreadyActive(p)))
 	}
 	switch {
-	case tokenless && p.Active: // perhaps it is this one that is replaced: see client.AtCreation
-		resp.Diagnostics.Append(client.AtCreation(noToken()))
+	case tokenless && p.Active: // the plan may replace the active one: see client.AtCreation
+		resp.Diagnostics.Append(client.AtCreation(tokenMissing()))
 	case tokenless:
-		resp.Diagnostics.Append(noToken())
+		resp.Diagnostics.Append(tokenMissing())
 	}
 }
 
-func (r *integration) planUpdate(ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
+func (r *integrationResource) planUpdate(ctx context.Context, req resource.ModifyPlanRequest,
+	resp *resource.ModifyPlanResponse,
+) {
 	var state, plan, config model
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
@@ -86,21 +94,21 @@ func (r *integration) planUpdate(ctx context.Context, req resource.ModifyPlanReq
 		return
 	}
 	if !plan.ManagerEmail.IsUnknown() && sameAddress(plan.ManagerEmail, state.ManagerEmail) {
-		plan.ManagerEmail = state.ManagerEmail // the account does not tell the two spellings apart
+		plan.ManagerEmail = state.ManagerEmail // the account takes both as one address
 	}
-	madeID, _ := made(ctx, req.Private)
-	do, why := decide(state, plan, madeID, unusable(ctx, req.Private), r.comparable(token, plan))
+	madeID, _ := loadMadeID(ctx, req.Private)
+	do, why := decide(state, plan, madeID, loadUnusable(ctx, req.Private), r.comparable(token, plan))
 	if do == keep && plan.Active.ValueBool() && config.BearerToken.IsUnknown() && !versionDecides(state, plan) {
-		do = rotate // it may be another token
+		do = rotate // the token may be a new one
 	}
 	switch do {
 	case activate:
-		if !state.Active.ValueBool() { // else it is given new credentials, and stays
+		if !state.Active.ValueBool() { // an active one gets new credentials and keeps its id
 			plan.ID = types.StringUnknown()
 		}
-		plan = plan.renewed()
+		plan = plan.withNewCredentials()
 	case rotate:
-		plan = plan.renewed()
+		plan = plan.withNewCredentials()
 	case deactivate:
 		plan = plan.withoutCredentials()
 	}
@@ -108,13 +116,14 @@ func (r *integration) planUpdate(ctx context.Context, req resource.ModifyPlanReq
 
 	needed := do == activate || do == rotate
 	tokens := exchange{
-		from: newestToken(state), to: token, retired: retired(ctx, req.Private, state),
+		from: newestToken(state), to: token, retired: loadRetired(ctx, req.Private, state),
 		ephemeral: token != "" && r.client.Noted(client.EphemeralToken+token), unknown: config.BearerToken.IsUnknown(),
 	}
 	switch {
 	case why != "":
-		text := why + "\n\nThe apply activates provisioning again, with new credentials and a new session that is sealed under bearer_token_wo. " +
-			"Give bridges that session; scimbridge_deployment does so if its session refers to this resource."
+		text := why + "\n\nThe apply activates provisioning again, with new credentials and a new session that is " +
+			"sealed under bearer_token_wo. Give bridges that session; scimbridge_deployment does so if its session " +
+			"refers to this resource."
 		switch {
 		case config.BearerToken.IsNull():
 			text += "\n\n" + tokenNeeded
@@ -123,25 +132,25 @@ func (r *integration) planUpdate(ctx context.Context, req resource.ModifyPlanReq
 		}
 		resp.Diagnostics.AddAttributeWarning(path.Root("epoch"), "Provisioning must be activated again", text)
 	case needed && config.BearerToken.IsNull():
-		resp.Diagnostics.Append(noToken())
+		resp.Diagnostics.Append(tokenMissing())
 	case do == rotate:
 		title, text := describeRotation(state, plan, tokens)
 		resp.Diagnostics.AddAttributeWarning(tokenPath, title, text)
 	}
 }
 
-// comparable is the fingerprint of a token that may be held against the
-// session's. One of scimbridge_bearer_token is another one in every run: with a
-// version, that alone decides, also when it has nothing to be compared with yet.
-func (r *integration) comparable(token string, plan model) string {
+// comparable returns the fingerprint of the token if it may be compared with the
+// session's; empty for one of scimbridge_bearer_token, which is a new one in every
+// run: with such a token the version decides, also the first one.
+func (r *integrationResource) comparable(token string, plan model) string {
 	if token != "" && !plan.BearerTokenVersion.IsNull() && r.client.Noted(client.EphemeralToken+token) {
 		return ""
 	}
 	return token
 }
 
-// renewed is m with credentials that only an apply will know.
-func (m model) renewed() model {
+// withNewCredentials returns m with credentials that the apply will make.
+func (m model) withNewCredentials() model {
 	m.Epoch, m.Session, m.SessionFingerprint = types.Int64Unknown(), types.StringUnknown(), types.StringUnknown()
 	return m
 }

@@ -27,7 +27,8 @@ func TestDecide(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sealed, err := session.Seal(token, 3, session.Credentials{AccountID: "acc_1", Email: "manager@example.com", Secrets: secrets}, nil)
+	sealed, err := session.Seal(token, 3,
+		session.Credentials{AccountID: "acc_1", Email: "manager@example.com", Secrets: secrets}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,18 +60,29 @@ func TestDecide(t *testing.T) {
 		want        renewal
 		why         string
 	}{
-		{name: "two-factor authentication was enforced", state: good, plan: good, made: "int_1", unusable: "two_factor_enforced", want: activate, why: "Two-factor"},
-		{name: "it was enforced, and the version says that the token stays", state: with(version(1)), plan: with(version(1)), made: "int_1", unusable: "two_factor_enforced", want: activate, why: "Two-factor"},
-		{name: "it was enforced, and the integration is to end", state: good, plan: inactive, made: "int_1", unusable: "two_factor_enforced", want: deactivate},
-		{name: "a reason that only a newer account knows", state: good, plan: good, made: "int_1", unusable: "moon_phase", want: activate, why: "moon_phase"},
+		{name: "two-factor authentication was enforced", state: good, plan: good, made: "int_1",
+			unusable: "two_factor_enforced", want: activate, why: "Two-factor"},
+		{name: "it was enforced, and the version says that the token stays", state: with(version(1)),
+			plan: with(version(1)), made: "int_1", unusable: "two_factor_enforced", want: activate, why: "Two-factor"},
+		{name: "it was enforced, and the integration is to end", state: good, plan: inactive, made: "int_1",
+			unusable: "two_factor_enforced", want: deactivate},
+		{name: "a reason that only a newer account knows", state: good, plan: good, made: "int_1",
+			unusable: "moon_phase", want: activate, why: "moon_phase"},
 		{name: "nothing changed, and no token is given", state: good, plan: good, made: "int_1", want: keep},
-		{name: "the token is the one in the session", state: good, plan: good, made: "int_1", token: token.Fingerprint(), want: keep},
-		{name: "another token rotates", state: good, plan: good, made: "int_1", token: other.Fingerprint(), want: rotate},
-		{name: "another version rotates, whatever the token", state: with(version(1)), plan: with(version(2)), made: "int_1", token: token.Fingerprint(), want: rotate},
-		{name: "another token under the same version is ignored", state: with(version(1)), plan: with(version(1)), made: "int_1", token: other.Fingerprint(), want: keep},
-		{name: "a version that is new leaves the decision to the token", state: good, plan: with(version(1)), made: "int_1", token: token.Fingerprint(), want: keep},
-		{name: "a version that is new does not hide another token", state: good, plan: with(version(1)), made: "int_1", token: other.Fingerprint(), want: rotate},
-		{name: "a version that is left out leaves the decision to the token", state: with(version(1)), plan: good, made: "int_1", token: token.Fingerprint(), want: keep},
+		{name: "the token is the one in the session", state: good, plan: good, made: "int_1",
+			token: token.Fingerprint(), want: keep},
+		{name: "another token rotates", state: good, plan: good, made: "int_1", token: other.Fingerprint(),
+			want: rotate},
+		{name: "another version rotates, whatever the token", state: with(version(1)), plan: with(version(2)),
+			made: "int_1", token: token.Fingerprint(), want: rotate},
+		{name: "another token under the same version is ignored", state: with(version(1)), plan: with(version(1)),
+			made: "int_1", token: other.Fingerprint(), want: keep},
+		{name: "a version that is new leaves the decision to the token", state: good, plan: with(version(1)),
+			made: "int_1", token: token.Fingerprint(), want: keep},
+		{name: "a version that is new does not hide another token", state: good, plan: with(version(1)), made: "int_1",
+			token: other.Fingerprint(), want: rotate},
+		{name: "a version that is left out leaves the decision to the token", state: with(version(1)), plan: good,
+			made: "int_1", token: token.Fingerprint(), want: keep},
 		{
 			name: "another manager rotates, for the credentials are bound to the address", state: good,
 			plan: with(func(m *model) { m.ManagerEmail = types.StringValue("other@example.com") }), made: "int_1", want: rotate,
@@ -80,12 +92,14 @@ func TestDecide(t *testing.T) {
 			plan: with(func(m *model) { m.ManagerEmail = types.StringValue("Manager@Example.com") }), made: "int_1", want: keep,
 		},
 		{
-			name:  "credentials that were changed by hand are of no use, with the token or without",
+			name:  "credentials that were changed by hand cannot be used, with the token or without",
 			state: with(func(m *model) { m.Epoch = types.Int64Value(4) }), plan: good, made: "int_1",
 			want: activate, why: "the account is at epoch 4, the sealed session was made for epoch 3",
 		},
-		{name: "deactivated by hand", state: inactive, plan: good, made: "int_1", want: activate, why: "deactivated outside of Terraform"},
-		{name: "activated again after Terraform deactivated it: no drift", state: inactive, plan: good, made: "", want: activate},
+		{name: "deactivated by hand", state: inactive, plan: good, made: "int_1", want: activate,
+			why: "deactivated outside of Terraform"},
+		{name: "activated again after Terraform deactivated it: no drift", state: inactive, plan: good, made: "",
+			want: activate},
 		{
 			name:  "another integration in its place",
 			state: with(func(m *model) { m.ID = types.StringValue("int_2") }), plan: good, made: "int_1",
@@ -94,7 +108,7 @@ func TestDecide(t *testing.T) {
 		{
 			name:  "a session that cannot be read",
 			state: with(func(m *model) { m.Session = types.StringValue("garbage") }), plan: good, made: "int_1",
-			want: activate, why: "of no use",
+			want: activate, why: "cannot be used",
 		},
 		{
 			name: "active = false deactivates", state: good,

@@ -19,33 +19,37 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/identity"
 )
 
-type integration struct {
+type integrationResource struct {
 	client     *client.Client
 	iterations int // of the key derivation that the credentials are enrolled with
 }
 
 var (
-	_ resource.ResourceWithConfigure   = (*integration)(nil)
-	_ resource.ResourceWithIdentity    = (*integration)(nil)
-	_ resource.ResourceWithModifyPlan  = (*integration)(nil)
-	_ resource.ResourceWithImportState = (*integration)(nil)
+	_ resource.ResourceWithConfigure   = (*integrationResource)(nil)
+	_ resource.ResourceWithIdentity    = (*integrationResource)(nil)
+	_ resource.ResourceWithModifyPlan  = (*integrationResource)(nil)
+	_ resource.ResourceWithImportState = (*integrationResource)(nil)
 )
 
 // NewResource is the resource scimbridge_provisioning. Credentials are
 // enrolled with that many iterations: signin.DefaultIterations outside of tests.
-func NewResource(iterations int) resource.Resource { return &integration{iterations: iterations} }
+func NewResource(iterations int) resource.Resource {
+	return &integrationResource{iterations: iterations}
+}
 
-func (r *integration) Metadata(_ context.Context, _ resource.MetadataRequest, resp *resource.MetadataResponse) {
+func (r *integrationResource) Metadata(_ context.Context, _ resource.MetadataRequest, resp *resource.MetadataResponse) {
 	resp.TypeName = "scimbridge_provisioning"
-	// Activating anew makes another integration in the place of the old one.
+	// Activating again replaces the integration, under the same address.
 	resp.ResourceBehavior.MutableIdentity = true
 }
 
-func (r *integration) Configure(_ context.Context, req resource.ConfigureRequest, resp *resource.ConfigureResponse) {
+func (r *integrationResource) Configure(_ context.Context, req resource.ConfigureRequest,
+	resp *resource.ConfigureResponse,
+) {
 	r.client = client.Of(req.ProviderData, &resp.Diagnostics)
 }
 
-func (r *integration) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
+func (r *integrationResource) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
 	var plan, config model
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
 	resp.Diagnostics.Append(req.Config.Get(ctx, &config)...)
@@ -63,7 +67,7 @@ func (r *integration) Create(ctx context.Context, req resource.CreateRequest, re
 		}
 	}
 	if p.Active {
-		resp.Diagnostics.Append(second(p))
+		resp.Diagnostics.Append(alreadyActive(p))
 		return
 	}
 	if plan.Active.ValueBool() {
@@ -74,7 +78,7 @@ func (r *integration) Create(ctx context.Context, req resource.CreateRequest, re
 	r.save(ctx, account, model{}, plan, p, resp.Private, resp.Identity, &resp.State, &resp.Diagnostics)
 }
 
-func (r *integration) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
+func (r *integrationResource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
 	var prior model
 	resp.Diagnostics.Append(req.State.Get(ctx, &prior)...)
 	account, ok := r.client.SameAccount(ctx, resp.Private, &resp.Diagnostics)
@@ -85,19 +89,19 @@ func (r *integration) Read(ctx context.Context, req resource.ReadRequest, resp *
 	if !ok {
 		return
 	}
-	state := prior.refreshed(p)
+	state := prior.fromAPI(p)
 	resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account, state.ID.ValueString())...)
 	if p.Active {
 		r.client.Note(managed + state.ID.ValueString())
 	}
-	if _, known := made(ctx, req.Private); !known { // just imported
-		resp.Diagnostics.Append(rememberMade(ctx, resp.Private, state)...)
+	if _, known := loadMadeID(ctx, req.Private); !known { // just imported
+		resp.Diagnostics.Append(saveMadeID(ctx, resp.Private, state)...)
 	}
-	resp.Diagnostics.Append(rememberUnusable(ctx, resp.Private, p)...)
+	resp.Diagnostics.Append(saveUnusable(ctx, resp.Private, p)...)
 	resp.Diagnostics.Append(resp.State.Set(ctx, state)...)
 }
 
-func (r *integration) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
+func (r *integrationResource) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
 	var state, plan, config model
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
@@ -115,19 +119,19 @@ func (r *integration) Update(ctx context.Context, req resource.UpdateRequest, re
 	if !ok {
 		return
 	}
-	madeID, _ := made(ctx, req.Private)
-	do, _ := decide(state, plan, madeID, unusable(ctx, req.Private), r.comparable(token, plan))
+	madeID, _ := loadMadeID(ctx, req.Private)
+	do, _ := decide(state, plan, madeID, loadUnusable(ctx, req.Private), r.comparable(token, plan))
 	if do == rotate && !plan.Session.IsUnknown() {
-		// The token of this apply is not the one of its plan. Nothing that was
-		// not planned is done; the next plan shows it.
+		// The token has changed since the plan. An apply does only what was
+		// planned; the next plan shows the rotation.
 		do = keep
 	}
-	if do != keep && !unmoved(state, p) {
+	if do != keep && !unchanged(state, p) {
 		resp.Diagnostics.AddError("The integration changed since the plan was made",
-			"Somebody activated or deactivated it, or changed its Provision Manager. Run terraform apply again: it starts from what is there now.")
+			"It was activated or deactivated, or its Provision Manager was changed. Run terraform apply again.")
 		return
 	}
-	if do == rotate || do == activate { // nothing is begun that cannot be finished
+	if do == rotate || do == activate { // fail before anything is changed
 		if _, ok = sealingToken(config, &resp.Diagnostics); !ok {
 			return
 		}
@@ -151,9 +155,9 @@ func (r *integration) Update(ctx context.Context, req resource.UpdateRequest, re
 		if ok {
 			break
 		}
-		// Perhaps it is inactive all the same, and then by us: the next plan must
-		// not blame somebody else.
-		resp.Diagnostics.Append(rememberMade(ctx, resp.Private, model{})...)
+		// It may be inactive after all. Then this apply did it, and the next plan must
+		// not say that it was done outside of Terraform.
+		resp.Diagnostics.Append(saveMadeID(ctx, resp.Private, model{})...)
 	}
 	if !ok {
 		return
@@ -161,7 +165,7 @@ func (r *integration) Update(ctx context.Context, req resource.UpdateRequest, re
 	r.save(ctx, account, state, plan, p, resp.Private, resp.Identity, &resp.State, &resp.Diagnostics)
 }
 
-func (r *integration) Delete(ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse) {
+func (r *integrationResource) Delete(ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse) {
 	var state model
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
 	if _, ok := r.client.SameAccount(ctx, resp.Private, &resp.Diagnostics); !ok || resp.Diagnostics.HasError() {
@@ -175,9 +179,10 @@ func (r *integration) Delete(ctx context.Context, req resource.DeleteRequest, re
 	if !ok || !p.Active {
 		return
 	}
-	if id, _ := made(ctx, req.Private); id != "" && p.Id != nil && id != *p.Id {
+	if id, _ := loadMadeID(ctx, req.Private); id != "" && p.Id != nil && id != *p.Id {
 		resp.Diagnostics.AddWarning("Another integration is left active", fmt.Sprintf(
-			"Integration %q of this resource no longer exists. Integration %q was activated elsewhere and is left as it is.", id, *p.Id))
+			"Integration %q of this resource no longer exists. Integration %q was activated elsewhere and is left as "+
+				"it is.", id, *p.Id))
 		return
 	}
 	if _, ok := r.deactivate(ctx, &resp.Diagnostics); ok {
@@ -188,7 +193,9 @@ func (r *integration) Delete(ctx context.Context, req resource.DeleteRequest, re
 // deactivated notes that an integration was destroyed in this run.
 const deactivated = "deactivated the integration"
 
-func (r *integration) ImportState(ctx context.Context, req resource.ImportStateRequest, resp *resource.ImportStateResponse) {
+func (r *integrationResource) ImportState(ctx context.Context, req resource.ImportStateRequest,
+	resp *resource.ImportStateResponse,
+) {
 	id, account, ok := identity.Imported(ctx, r.client, req, &resp.Diagnostics)
 	if !ok {
 		return
@@ -199,7 +206,8 @@ func (r *integration) ImportState(ctx context.Context, req resource.ImportStateR
 	}
 	switch {
 	case !p.Active || p.Id == nil:
-		resp.Diagnostics.AddError("Nothing to import", "The account has no active provisioning integration. Leave out the import, and Terraform activates one.")
+		resp.Diagnostics.AddError("Nothing to import", "The account has no active provisioning integration. Leave "+
+			"out the import, and Terraform activates one.")
 		return
 	case *p.Id != id:
 		resp.Diagnostics.AddError("Cannot find the integration to import",
@@ -210,7 +218,7 @@ func (r *integration) ImportState(ctx context.Context, req resource.ImportStateR
 	resp.Diagnostics.Append(resp.State.SetAttribute(ctx, path.Root("id"), id)...)
 }
 
-func (r *integration) read(ctx context.Context, diags *diag.Diagnostics) (api.Provisioning, bool) {
+func (r *integrationResource) read(ctx context.Context, diags *diag.Diagnostics) (api.Provisioning, bool) {
 	p, err := client.Call[api.Provisioning](r.client.API.GetProvisioning(ctx))
 	if err != nil {
 		diags.Append(r.client.Diagnose("read the provisioning integration", err))
@@ -218,8 +226,9 @@ func (r *integration) read(ctx context.Context, diags *diag.Diagnostics) (api.Pr
 	return p, err == nil
 }
 
-// activate makes the integration where none is active, which now says.
-func (r *integration) activate(ctx context.Context, account string, plan, config model, now api.Provisioning, diags *diag.Diagnostics) (api.Provisioning, bool) {
+// activate makes the integration. now is the account's answer that none is active.
+func (r *integrationResource) activate(ctx context.Context, account string, plan, config model, now api.Provisioning,
+	diags *diag.Diagnostics) (api.Provisioning, bool) {
 	token, ok := sealingToken(config, diags)
 	if !ok {
 		return now, false
@@ -237,13 +246,13 @@ func (r *integration) activate(ctx context.Context, account string, plan, config
 		api.Activation{
 			ManagerEmail:    plan.ManagerEmail.ValueString(),
 			Idp:             plan.IdP.ValueStringPointer(),
-			SuspensionLimit: plan.limit(),
+			SuspensionLimit: plan.toLimit(),
 			Enrolment:       enrolment,
 			Session:         sealed,
 		}))
-	if client.Code(err) == api.ErrorCodeAlreadyActive { // somebody was faster
+	if client.Code(err) == api.ErrorCodeAlreadyActive { // it was activated meanwhile
 		if now, ok := r.read(ctx, diags); ok {
-			diags.Append(second(now))
+			diags.Append(alreadyActive(now))
 		}
 		return p, false
 	}
@@ -253,13 +262,13 @@ func (r *integration) activate(ctx context.Context, account string, plan, config
 	return p, err == nil
 }
 
-// atOnce is the overlap that ends credentials which are of no use.
+// atOnce is the overlap for credentials that no bridge can sign in with.
 const atOnce = "0s"
 
-// rotate enrols new credentials beside the present ones, which live for the
-// overlap. It is one change at the account: if it fails, all is as it was, and
-// nobody is left without an integration.
-func (r *integration) rotate(ctx context.Context, account string, plan, config model, now api.Provisioning, lives string, diags *diag.Diagnostics) (api.Provisioning, bool) {
+// rotate enrols new credentials; the present ones remain valid for the overlap. It
+// is one request to the account: if it fails, nothing has changed.
+func (r *integrationResource) rotate(ctx context.Context, account string, plan, config model, now api.Provisioning,
+	lives string, diags *diag.Diagnostics) (api.Provisioning, bool) {
 	token, ok := sealingToken(config, diags)
 	if !ok {
 		return now, false
@@ -300,9 +309,8 @@ func (r *integration) rotate(ctx context.Context, account string, plan, config m
 	return rotated, true
 }
 
-// warnClock compares the end of the overlap that was sealed with the one that
-// the account keeps: a bridge that restarts while the account is away goes by
-// the sealed one.
+// warnClock warns if the end of the overlap in the session differs from the
+// account's: a bridge that restarts while the account is away uses the session's.
 func warnClock(rotated, before api.Provisioning, sealed time.Time, diags *diag.Diagnostics) {
 	if rotated.Generations == nil {
 		return
@@ -313,45 +321,48 @@ func warnClock(rotated, before api.Provisioning, sealed time.Time, diags *diag.D
 		}
 		if off := sealed.Sub(*g.ExpiresAt); off.Abs() > time.Minute {
 			diags.AddWarning("The clocks of this machine and of the account differ", fmt.Sprintf(
-				"By this machine's clock the old bearer token ends at %s, by the account's at %s. The account's counts; a bridge that restarts "+
+				"By this machine's clock the old bearer token ends at %s, by the account's at %s. The account's "+
+					"counts; a bridge that restarts "+
 					"while the account is away goes by the other. Set this machine's clock.",
 				sealed.UTC().Format(time.RFC3339), g.ExpiresAt.UTC().Format(time.RFC3339)))
 		}
 	}
 }
 
-// deactivate is harmless when nothing is active. It answers with what is there then.
-func (r *integration) deactivate(ctx context.Context, diags *diag.Diagnostics) (api.Provisioning, bool) {
+// deactivate does nothing if no integration is active. It returns the account's state
+// afterwards.
+func (r *integrationResource) deactivate(ctx context.Context, diags *diag.Diagnostics) (api.Provisioning, bool) {
 	p, ok := r.read(ctx, diags)
 	if !ok || !p.Active {
 		return p, ok
 	}
-	_, err := client.Call[client.Nothing](r.client.API.DeactivateProvisioning(ctx, &api.DeactivateProvisioningParams{IfMatch: &p.Etag}))
+	_, err := client.Call[client.Nothing](r.client.API.DeactivateProvisioning(ctx,
+		&api.DeactivateProvisioningParams{IfMatch: &p.Etag}))
 	now, ok := r.read(ctx, diags)
-	if ok && now.Active && err != nil { // an error whose effect is there was a lost answer
+	if ok && now.Active && err != nil { // if it is inactive, only the answer was lost
 		diags.Append(r.client.Diagnose("deactivate provisioning", err))
 		return now, false
 	}
 	return now, ok
 }
 
-// change writes what needs no new credentials.
-func (r *integration) change(ctx context.Context, state, plan model, now api.Provisioning, diags *diag.Diagnostics) (api.Provisioning, bool) {
+// change updates what needs no new credentials.
+func (r *integrationResource) change(ctx context.Context, state, plan model, now api.Provisioning,
+	diags *diag.Diagnostics) (api.Provisioning, bool) {
 	if !now.Active || plan.IdP.Equal(state.IdP) && plan.SuspensionLimit.Equal(state.SuspensionLimit) {
 		return now, true
 	}
 	idp := plan.IdP.ValueString() // null is sent as empty, which clears it
 	p, err := client.Call[api.Provisioning](r.client.API.UpdateProvisioning(ctx, nil,
-		api.ProvisioningUpdate{Idp: &idp, SuspensionLimit: plan.limit()}))
+		api.ProvisioningUpdate{Idp: &idp, SuspensionLimit: plan.toLimit()}))
 	if err != nil {
 		diags.Append(r.client.Diagnose("change the provisioning integration", err))
 	}
 	return p, err == nil
 }
 
-// unmoved tells whether the account is still as the plan found it: what was
-// decided for one integration must not be done to another.
-func unmoved(state model, now api.Provisioning) bool {
+// unchanged reports whether the integration is still the one that was planned for.
+func unchanged(state model, now api.Provisioning) bool {
 	if !state.Active.ValueBool() {
 		return !now.Active
 	}
@@ -359,10 +370,10 @@ func unmoved(state model, now api.Provisioning) bool {
 		state.ID.Equal(types.StringPointerValue(now.Id)) && state.Epoch.Equal(types.Int64PointerValue(now.Epoch))
 }
 
-// sealingToken is the token to seal new credentials under.
+// sealingToken returns the token to seal new credentials under.
 func sealingToken(config model, diags *diag.Diagnostics) (session.Token, bool) {
 	if config.BearerToken.IsNull() {
-		diags.Append(noToken())
+		diags.Append(tokenMissing())
 		return session.Token{}, false
 	}
 	token, err := parseToken(config.BearerToken.ValueString())
@@ -372,50 +383,53 @@ func sealingToken(config model, diags *diag.Diagnostics) (session.Token, bool) {
 	return token, err == nil
 }
 
-const tokenNeeded = "New credentials are sealed under the bearer token, and bearer_token_wo is null. " +
-	"Give it a token: scim-bridge token makes a new one, and the identity provider must be given the same. " +
-	"(When a terraform destroy is repeated after it was stopped halfway, any new token will do.)"
+const tokenNeeded = "New credentials are sealed under the bearer token, and bearer_token_wo is null. Give it a " +
+	"token: scim-bridge token makes a new one, and the identity provider must be given the same. (When a terraform " +
+	"destroy is repeated after it was stopped halfway, any new token will do.)"
 
-func noToken() diag.Diagnostic {
+func tokenMissing() diag.Diagnostic {
 	return diag.NewAttributeErrorDiagnostic(tokenPath, "The bearer token is needed", tokenNeeded)
 }
 
-// second says why no integration is made beside the one that is active.
-func second(p api.Provisioning) diag.Diagnostic {
+// alreadyActive says that an integration is active, and how to import it.
+func alreadyActive(p api.Provisioning) diag.Diagnostic {
 	id := types.StringPointerValue(p.Id).ValueString()
 	return diag.NewErrorDiagnostic("Provisioning is active already", fmt.Sprintf(
 		"The account has one active integration at most, and integration %q (manager %s) is active. "+
 			"If it is not in this state, import it to manage it here; its session stays as it is:\n\n%s\n\n%s "+
-			"New credentials need no replacement: another bearer_token_wo_version, or another token, makes them in place.",
+			"New credentials need no replacement: another bearer_token_wo_version, or another token, makes them in "+
+			"place.",
 		id, types.StringPointerValue(p.ManagerEmail).ValueString(), importBlock(id), client.ReplacedBeforeDestroyed))
 }
 
 func refuseDeletion(diags *diag.Diagnostics) {
 	diags.AddAttributeError(path.Root("deletion_protection"), "Provisioning is protected",
-		"Destroying this resource deactivates provisioning, and deletion_protection is true. Set it to false and apply, then destroy.")
+		"Destroying this resource deactivates provisioning, and deletion_protection is true. Set it to false and "+
+			"apply, then destroy.")
 }
 
-// save stores the result of a create or an update. Nothing may fail after it.
-func (r *integration) save(ctx context.Context, account string, before, plan model, p api.Provisioning,
+// save stores the result of a create or an update. It must be the last thing that
+// can fail.
+func (r *integrationResource) save(ctx context.Context, account string, before, plan model, p api.Provisioning,
 	private client.Private, id *tfsdk.ResourceIdentity, to *tfsdk.State, diags *diag.Diagnostics,
 ) {
 	state := plan.applied(p)
 	diags.Append(identity.Set(ctx, id, account, state.ID.ValueString())...)
-	diags.Append(rememberMade(ctx, private, state)...)
-	diags.Append(rememberRetired(ctx, private, before, state)...)
-	diags.Append(rememberUnusable(ctx, private, p)...)
+	diags.Append(saveMadeID(ctx, private, state)...)
+	diags.Append(saveRetired(ctx, private, before, state)...)
+	diags.Append(saveUnusable(ctx, private, p)...)
 	diags.Append(to.Set(ctx, state)...)
 }
 
-// managed notes the integrations that were read for a state in this run: a
-// plan that replaces one may make a second.
+// managed notes the integrations that this run has read: a plan that replaces one
+// may create another while it is active.
 const managed = "managed integration "
 
-// madeKey is where private state keeps the id of the integration that
-// Terraform made or imported: the state has the one that is there.
+// madeKey is where private state keeps the id of the integration that Terraform
+// activated or imported. The state has the id of the active one.
 const madeKey = "made"
 
-func rememberMade(ctx context.Context, private client.Private, state model) diag.Diagnostics {
+func saveMadeID(ctx context.Context, private client.Private, state model) diag.Diagnostics {
 	id := ""
 	if state.Active.ValueBool() {
 		id = state.ID.ValueString()
@@ -424,8 +438,9 @@ func rememberMade(ctx context.Context, private client.Private, state model) diag
 	return private.SetKey(ctx, madeKey, value)
 }
 
-// made is not known before the first read after an import.
-func made(ctx context.Context, private client.Private) (id string, known bool) {
+// loadMadeID returns what saveMadeID stored; known is false before the first Read
+// after an import.
+func loadMadeID(ctx context.Context, private client.Private) (id string, known bool) {
 	value, _ := private.GetKey(ctx, madeKey)
 	known = json.Unmarshal(value, &id) == nil
 	return id, known
@@ -435,7 +450,7 @@ func made(ctx context.Context, private client.Private) (id string, known bool) {
 // credentials in the session, as the last read found it.
 const unusableKey = "unusable"
 
-func rememberUnusable(ctx context.Context, private client.Private, p api.Provisioning) diag.Diagnostics {
+func saveUnusable(ctx context.Context, private client.Private, p api.Provisioning) diag.Diagnostics {
 	var reason api.ErrorCode
 	if p.UnusableReason != nil {
 		reason = *p.UnusableReason
@@ -444,8 +459,8 @@ func rememberUnusable(ctx context.Context, private client.Private, p api.Provisi
 	return private.SetKey(ctx, unusableKey, value)
 }
 
-func unusable(ctx context.Context, private client.Private) (reason api.ErrorCode) {
+func loadUnusable(ctx context.Context, private client.Private) (reason api.ErrorCode) {
 	value, _ := private.GetKey(ctx, unusableKey)
-	_ = json.Unmarshal(value, &reason) // of an older version there is none
+	_ = json.Unmarshal(value, &reason) // an older version stored none
 	return reason
 }

@@ -414,7 +414,7 @@ func TestMistakesAreErrorsOfThePlan(t *testing.T) {
 	}{
 		{"no token", nil, `The bearer token is needed`},
 		{"a damaged token", []string{fmt.Sprintf("bearer_token_wo = %q", token[:20])}, `has\s+20\s+characters`},
-		{"an overlap that is no duration", []string{`overlap = "soon"`}, `is no duration`},
+		{"an overlap that is no duration", []string{`overlap = "soon"`}, `is not a duration`},
 		{"a limit in another form", []string{`suspension_limit = "10"`}, `must be\s+"off"`},
 	} {
 		t.Run(row.name, func(t *testing.T) {

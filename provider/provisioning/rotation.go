@@ -14,33 +14,36 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/client"
 )
 
-// What a plan says of a rotation, in words: its diff shows an epoch and a
-// session that are not known yet, and nothing of what people must do.
+// This file explains a rotation in the plan. The diff shows only that epoch and
+// session are not known yet.
 
-// An exchange is one bearer token in the place of another, by fingerprint.
+// An exchange replaces one bearer token by another. Both are fingerprints.
 type exchange struct {
-	from, to  string   // to is empty while it is not known
-	retired   []string // tokens that were replaced before
-	ephemeral bool     // the apply makes another one
+	from, to  string   // to is empty if it is not known yet
+	retired   []string // fingerprints of tokens that were replaced before
+	ephemeral bool     // the apply makes a new one
 	unknown   bool
 }
 
-// changes reports whether the token is, or may be, another one.
+// changes reports whether the token changes, or may change.
 func (e exchange) changes() bool { return e.unknown || e.ephemeral || e.to != e.from }
 
-// stale reports whether the token was in use before the present one.
+// stale reports whether the token was replaced before.
 func (e exchange) stale() bool { return !e.ephemeral && e.to != "" && slices.Contains(e.retired, e.to) }
 
 func (e exchange) String() string {
 	switch {
 	case e.unknown:
-		return fmt.Sprintf("bearer_token_wo is not known before the apply. If it is another one than the present (fingerprint %s), "+
+		return fmt.Sprintf("bearer_token_wo is not known before the apply. If it is not the present one (fingerprint "+
+			"%s), "+
 			"the identity provider must be given it.", e.from)
 	case e.ephemeral:
-		return fmt.Sprintf("The bearer token goes from the one with fingerprint %s to a new one, which scimbridge_bearer_token makes in the apply. "+
+		return fmt.Sprintf("The bearer token goes from the one with fingerprint %s to a new one, which "+
+			"scimbridge_bearer_token makes in the apply. "+
 			"The identity provider must be given it.", e.from)
 	case e.to == e.from:
-		return fmt.Sprintf("The bearer token stays the one with fingerprint %s, so the identity provider needs nothing.", e.from)
+		return fmt.Sprintf("The bearer token stays the one with fingerprint %s, so the identity provider needs "+
+			"nothing.", e.from)
 	}
 	return fmt.Sprintf("The bearer token goes from the one with fingerprint %s to the one with fingerprint %s. "+
 		"The identity provider must be given the new one.", e.from, e.to)
@@ -54,8 +57,10 @@ func describeRotation(state, plan model, tokens exchange) (title, text string) {
 	switch {
 	case tokens.stale():
 		title = "An old bearer token would come back"
-		lines = append(lines, fmt.Sprintf("bearer_token_wo holds the token with fingerprint %s, which was replaced by the present one (fingerprint %s, epoch %d). "+
-			"Applying would rotate back to it. If that is not meant, give bearer_token_wo the present token: then nothing is planned.",
+		lines = append(lines, fmt.Sprintf("bearer_token_wo holds the token with fingerprint %s, which was replaced "+
+			"by the present one (fingerprint %s, epoch %d). "+
+			"Applying would rotate back to it. To keep the present token, set bearer_token_wo to it: then nothing is "+
+			"planned.",
 			tokens.to, tokens.from, state.Epoch.ValueInt64()))
 	case tokens.changes():
 		title = "The bearer token will be rotated"
@@ -65,22 +70,26 @@ func describeRotation(state, plan model, tokens exchange) (title, text string) {
 			state.ManagerEmail.ValueString(), plan.ManagerEmail.ValueString()))
 	}
 	if versionDecides(state, plan) && !state.BearerTokenVersion.Equal(plan.BearerTokenVersion) {
-		lines = append(lines, fmt.Sprintf("bearer_token_wo_version changes from %s to %s.", state.BearerTokenVersion, plan.BearerTokenVersion))
+		lines = append(lines, fmt.Sprintf("bearer_token_wo_version changes from %s to %s.", state.BearerTokenVersion,
+			plan.BearerTokenVersion))
 	}
-	lines = append(lines, tokens.String(), fmt.Sprintf("The apply makes new credentials and a new session, which replace those of epoch %d. ",
-		state.Epoch.ValueInt64())+afterwards(plan, tokens))
-	lines = append(lines, "Give bridges the new session; scimbridge_deployment does so if its session refers to this resource.")
+	lines = append(lines, tokens.String(), fmt.Sprintf("The apply makes new credentials and a new session, which "+
+		"replace those of epoch %d. ",
+		state.Epoch.ValueInt64())+describeOverlap(plan, tokens))
+	lines = append(lines, "Give bridges the new session; scimbridge_deployment does so if its session refers to this "+
+		"resource.")
 	return title, strings.Join(lines, "\n\n")
 }
 
-// afterwards says how long the present pair lives.
-func afterwards(plan model, tokens exchange) string {
+// describeOverlap says how long the present credentials and token remain valid.
+func describeOverlap(plan model, tokens exchange) string {
 	text := plan.Overlap.ValueString()
 	switch overlap, err := time.ParseDuration(text); {
 	case plan.Overlap.IsUnknown() || err != nil:
 		return "The present ones work until the overlap ends."
 	case overlap == 0 && tokens.changes():
-		return "With overlap = \"0s\" the present ones stop working at once: the identity provider is refused until it has the new token."
+		return "With overlap = \"0s\" the present ones stop working at once: the identity provider is refused until " +
+			"it has the new token."
 	case overlap == 0:
 		return "With overlap = \"0s\" the present ones stop working at once."
 	case tokens.changes():
@@ -90,7 +99,7 @@ func afterwards(plan model, tokens exchange) string {
 	return fmt.Sprintf("The present ones work for %s after the apply (overlap).", text)
 }
 
-// newestToken is the fingerprint of the token that the session is sealed under.
+// newestToken returns the fingerprint of the token that the session is sealed under.
 func newestToken(state model) string {
 	file, err := session.Parse(state.Session.ValueString())
 	if err != nil {
@@ -99,22 +108,21 @@ func newestToken(state model) string {
 	return file.Entries[0].Header.TokenFingerprint
 }
 
-// retiredKey is where private state keeps the fingerprints of tokens that
-// Terraform replaced: a session tells of the last one at most, and of none
-// after a rotation without an overlap.
+// retiredKey is where private state keeps the fingerprints of replaced tokens. The
+// session has the last one at most, and none after a rotation without overlap.
 const retiredKey = "retired"
 
 // maxRetired is how many are kept, newest first.
 const maxRetired = 20
 
-func rememberRetired(ctx context.Context, private client.Private, before, after model) diag.Diagnostics {
+func saveRetired(ctx context.Context, private client.Private, before, after model) diag.Diagnostics {
 	was, is := newestToken(before), newestToken(after)
 	if was == "" || was == is {
 		return nil
 	}
-	all := slices.DeleteFunc(retired(ctx, private, before), func(f string) bool { return f == was || f == is })
+	all := slices.DeleteFunc(loadRetired(ctx, private, before), func(f string) bool { return f == was || f == is })
 	all = append([]string{was}, all...)
-	value, _ := json.Marshal(all[:min(len(all), maxRetired)]) // texts always marshal
+	value, _ := json.Marshal(all[:min(len(all), maxRetired)]) // strings always marshal
 	return private.SetKey(ctx, retiredKey, value)
 }
 
@@ -123,12 +131,13 @@ type privateReader interface {
 	GetKey(ctx context.Context, key string) ([]byte, diag.Diagnostics)
 }
 
-// retired are the tokens that were replaced, as far as state and session tell.
-func retired(ctx context.Context, private privateReader, state model) (all []string) {
+// loadRetired returns the fingerprints of replaced tokens, newest first.
+func loadRetired(ctx context.Context, private privateReader, state model) (all []string) {
 	value, _ := private.GetKey(ctx, retiredKey)
-	_ = json.Unmarshal(value, &all) // none, where Terraform replaced none
+	_ = json.Unmarshal(value, &all) // none if Terraform has replaced none
 	if file, err := session.Parse(state.Session.ValueString()); err == nil && len(file.Entries) > 1 {
-		if previous := file.Entries[1].Header.TokenFingerprint; previous != newestToken(state) && !slices.Contains(all, previous) {
+		if previous := file.Entries[1].Header.TokenFingerprint; previous != newestToken(state) &&
+			!slices.Contains(all, previous) {
 			all = append(all, previous)
 		}
 	}

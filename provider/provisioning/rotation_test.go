@@ -31,33 +31,40 @@ func TestARotationIsSaidInWords(t *testing.T) {
 	}{
 		{
 			"another token", plan(version), exchange{from: "old", to: "new"}, "The bearer token will be rotated",
-			[]string{"from the one with fingerprint old to the one with fingerprint new", "must be given the new one", "work for 15m", "within that time", "version changes from 1 to 2", "epoch 3"},
+			[]string{"from the one with fingerprint old to the one with fingerprint new", "must be given the new one",
+				"work for 15m", "within that time", "version changes from 1 to 2", "epoch 3"},
 			[]string{"come back"},
 		},
 		{
-			"a token that was replaced before", plan(func(*model) {}), exchange{from: "present", to: "past", retired: []string{"x", "past"}},
+			"a token that was replaced before", plan(func(*model) {}), exchange{from: "present", to: "past",
+				retired: []string{"x", "past"}},
 			"An old bearer token would come back",
-			[]string{"fingerprint past, which was replaced by the present one (fingerprint present, epoch 3)", "rotate back", "give bearer_token_wo the present token"}, nil,
+			[]string{"fingerprint past, which was replaced by the present one (fingerprint present, epoch 3)",
+				"rotate back", "To keep the present token, set bearer_token_wo to it"}, nil,
 		},
 		{
 			"without an overlap", plan(func(m *model) { m.Overlap = types.StringValue("0s") }), exchange{from: "old", to: "new"},
-			"The bearer token will be rotated", []string{"stop working at once", "refused until it has the new token"}, []string{"work for"},
+			"The bearer token will be rotated", []string{"stop working at once",
+				"refused until it has the new token"}, []string{"work for"},
 		},
 		{
 			"another manager, the same token", plan(func(m *model) { m.ManagerEmail = types.StringValue("other@example.com") }), exchange{from: "t", to: "t"},
 			"The provisioning credentials will be rotated",
-			[]string{"manager_email changes from manager@example.com to other@example.com", "identity provider needs nothing", "work for 15m"}, []string{"within that time"},
+			[]string{"manager_email changes from manager@example.com to other@example.com", "identity provider needs " +
+				"nothing", "work for 15m"}, []string{"within that time"},
 		},
 		{
 			"another spelling of the manager is none", plan(func(m *model) { version(m); m.ManagerEmail = types.StringValue("Manager@example.com") }), exchange{from: "t", to: "t"},
 			"The provisioning credentials will be rotated", []string{"version changes from 1 to 2"}, []string{"manager_email"},
 		},
 		{
-			"a token that the apply makes", plan(version), exchange{from: "old", to: "of the plan", ephemeral: true}, "The bearer token will be rotated",
+			"a token that the apply makes", plan(version), exchange{from: "old", to: "of the plan",
+				ephemeral: true}, "The bearer token will be rotated",
 			[]string{"scimbridge_bearer_token makes in the apply"}, []string{"of the plan"},
 		},
 		{
-			"a token that is not known yet", plan(func(*model) {}), exchange{from: "old", unknown: true}, "The bearer token will be rotated",
+			"a token that is not known yet", plan(func(*model) {}), exchange{from: "old",
+				unknown: true}, "The bearer token will be rotated",
 			[]string{"not known before the apply"}, nil,
 		},
 		{

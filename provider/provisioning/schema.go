@@ -28,14 +28,16 @@ var (
 	versionPath = path.Root("bearer_token_wo_version")
 )
 
-func (r *integration) Schema(_ context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
+func (r *integrationResource) Schema(_ context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
 	resp.Schema = schema.Schema{
-		MarkdownDescription: "The account's provisioning integration. While it is active, a bridge may sign in and provision people and groups.\n\n" +
-			"Activating it makes a Provision Manager with generated secrets. They leave Terraform only in `session`, sealed under the bearer " +
-			"token. The session may be in the state, because the token that opens it never is. A new token in `bearer_token_wo` (or a new " +
-			"`bearer_token_wo_version`) rotates: new credentials and a new session; the old pair works until the `overlap` ends. If the " +
-			"manager's password, key or address is changed by hand, two-factor authentication is enforced on the account, or the " +
-			"integration is deactivated by hand, the plan says so, and one apply activates it again.\n\n" +
+		MarkdownDescription: "The account's provisioning integration. While it is active, a bridge may sign in and " +
+			"provision people and groups.\n\n" +
+			"Activating it makes a Provision Manager with generated secrets. They leave Terraform only in `session`, " +
+			"sealed under the bearer token. The session may be in the state, because the token that opens it never " +
+			"is. A new token in `bearer_token_wo` (or a new `bearer_token_wo_version`) rotates: new credentials and " +
+			"a new session; the old pair works until the `overlap` ends. If the manager's password, key or address " +
+			"is changed by hand, two-factor authentication is enforced on the account, or the integration is " +
+			"deactivated by hand, the plan says so, and one apply activates it again.\n\n" +
 			"An account has at most one active integration. The last contact of a bridge and the last refusal are in " +
 			"the data source `scimbridge_bridge_status`.",
 		Attributes: map[string]schema.Attribute{
@@ -45,9 +47,10 @@ func (r *integration) Schema(_ context.Context, _ resource.SchemaRequest, resp *
 				PlanModifiers:       []planmodifier.String{stringplanmodifier.UseStateForUnknown()},
 			},
 			"manager_email": schema.StringAttribute{
-				Required:            true,
-				MarkdownDescription: "E-mail address of the Provision Manager. The credentials are bound to it: a new address rotates them.",
-				Validators:          []validator.String{check("an e-mail address", checkEmail)},
+				Required: true,
+				MarkdownDescription: "E-mail address of the Provision Manager. The credentials are bound to it: a " +
+					"new address rotates them.",
+				Validators: []validator.String{textValidator("an e-mail address", checkEmail)},
 			},
 			"idp": schema.StringAttribute{
 				Optional:            true,
@@ -55,39 +58,45 @@ func (r *integration) Schema(_ context.Context, _ resource.SchemaRequest, resp *
 				Validators:          []validator.String{stringvalidator.UTF8LengthBetween(1, 100)},
 			},
 			"active": schema.BoolAttribute{
-				Optional:            true,
-				Computed:            true,
-				Default:             booldefault.StaticBool(true),
-				MarkdownDescription: "Whether provisioning is active. `false` deactivates it, which ends every bridge's session at once. Default `true`.",
+				Optional: true,
+				Computed: true,
+				Default:  booldefault.StaticBool(true),
+				MarkdownDescription: "Whether provisioning is active. `false` deactivates it, which ends every " +
+					"bridge's session at once. Default `true`.",
 			},
 			"bearer_token_wo": schema.StringAttribute{
 				Optional:  true,
 				Sensitive: true,
 				WriteOnly: true,
-				MarkdownDescription: "The bearer token that the session is sealed under and that the identity provider uses, as `scim-bridge token` makes it. " +
-					"Required to activate and to rotate; may be null otherwise. It is not stored; the plan compares its fingerprint with the session's.",
-				Validators: []validator.String{check("a bearer token", checkToken)},
+				MarkdownDescription: "The bearer token that the session is sealed under and that the identity " +
+					"provider uses, as `scim-bridge token` makes it. Required to activate and to rotate; may be null " +
+					"otherwise. It is not stored; the plan compares its fingerprint with the session's.",
+				Validators: []validator.String{textValidator("a bearer token", checkToken)},
 			},
 			"bearer_token_wo_version": schema.Int64Attribute{
 				Optional: true,
-				MarkdownDescription: "If set, only a change of this number rotates. Required with `scimbridge_bearer_token`. " +
-					"After an import the plan shows it as an update in place, which rotates nothing.",
+				MarkdownDescription: "If set, only a change of this number rotates. Required with " +
+					"`scimbridge_bearer_token`. After an import the plan shows it as an update in place, which " +
+					"rotates nothing.",
 			},
 			"overlap": schema.StringAttribute{
 				Optional: true,
 				Computed: true,
 				Default:  stringdefault.StaticString(defaultOverlap),
-				MarkdownDescription: "How long the old token and session work after a rotation, for instance `1h`; `0s` ends them at once, at most `720h`. Default `15m`. " +
-					"After an import the plan shows any other value as an update in place, which changes nothing in the account.",
-				Validators: []validator.String{check("a duration from 0s to 720h", checkOverlap)},
+				MarkdownDescription: "How long the old token and session work after a rotation, for instance `1h`; " +
+					"`0s` ends them at once, at most `720h`. Default `15m`. After an import the plan shows any other " +
+					"value as an update in place, which changes nothing in the account.",
+				Validators: []validator.String{textValidator("a duration from 0s to 720h", checkOverlap)},
 			},
 			"suspension_limit": schema.StringAttribute{
 				Optional: true,
 				Computed: true,
 				Default:  stringdefault.StaticString(defaultSuspensionLimit),
-				MarkdownDescription: "How many people may be suspended in a time: the larger of a number and a share of all people; or `off`. " +
-					"The account stores it; it is not enforced yet. Default `" + defaultSuspensionLimit + "`.",
-				Validators: []validator.String{stringvalidator.RegexMatches(suspensionLimit, "must be \"off\" or like \""+defaultSuspensionLimit+"\"")},
+				MarkdownDescription: "How many people may be suspended in a time: the larger of a number and a share " +
+					"of all people; or `off`. The account stores it; it is not enforced yet. Default `" +
+					defaultSuspensionLimit + "`.",
+				Validators: []validator.String{stringvalidator.RegexMatches(suspensionLimit,
+					"must be \"off\" or like \""+defaultSuspensionLimit+"\"")},
 			},
 			"deletion_protection": schema.BoolAttribute{
 				Optional:            true,
@@ -96,15 +105,17 @@ func (r *integration) Schema(_ context.Context, _ resource.SchemaRequest, resp *
 				MarkdownDescription: "Refuse to destroy the integration. Default `false`.",
 			},
 			"epoch": schema.Int64Attribute{
-				Computed:            true,
-				MarkdownDescription: "The number of the credential generation. It changes with the manager's credentials.",
-				PlanModifiers:       []planmodifier.Int64{int64planmodifier.UseStateForUnknown()},
+				Computed: true,
+				MarkdownDescription: "The number of the credential generation. It changes with the manager's " +
+					"credentials.",
+				PlanModifiers: []planmodifier.Int64{int64planmodifier.UseStateForUnknown()},
 			},
 			"session": schema.StringAttribute{
-				Computed:            true,
-				Sensitive:           true,
-				MarkdownDescription: "The sealed session, for a bridge. It is useless without the bearer token, and marked sensitive only to keep plans readable. During an overlap it includes the previous one.",
-				PlanModifiers:       []planmodifier.String{stringplanmodifier.UseStateForUnknown()},
+				Computed:  true,
+				Sensitive: true,
+				MarkdownDescription: "The sealed session, for a bridge. It is useless without the bearer token, and " +
+					"marked sensitive only to keep plans readable. During an overlap it includes the previous one.",
+				PlanModifiers: []planmodifier.String{stringplanmodifier.UseStateForUnknown()},
 			},
 			"session_fingerprint": schema.StringAttribute{
 				Computed:            true,
@@ -115,7 +126,9 @@ func (r *integration) Schema(_ context.Context, _ resource.SchemaRequest, resp *
 	}
 }
 
-func (r *integration) IdentitySchema(_ context.Context, _ resource.IdentitySchemaRequest, resp *resource.IdentitySchemaResponse) {
+func (r *integrationResource) IdentitySchema(_ context.Context, _ resource.IdentitySchemaRequest,
+	resp *resource.IdentitySchemaResponse,
+) {
 	resp.IdentitySchema = identity.Schema("The integration's id.")
 }
 
@@ -124,7 +137,7 @@ var suspensionLimit = regexp.MustCompile(`^(off|max\([0-9]+, [0-9]{1,3}%\)/[1-9]
 func checkEmail(text string) error {
 	address, err := mail.ParseAddress(text)
 	if err != nil || address.Address != text {
-		return fmt.Errorf("%q is no e-mail address; write for instance \"provision@example.com\"", text)
+		return fmt.Errorf("%q is not an e-mail address; write for instance \"provision@example.com\"", text)
 	}
 	return nil
 }
@@ -139,8 +152,8 @@ func checkToken(text string) error {
 // variable in the environment that is set to nothing.
 func parseToken(text string) (session.Token, error) {
 	if text == "" {
-		return session.Token{}, errors.New("the bearer token is empty. Where none is needed it must be null: leave the variable unset, " +
-			"an empty TF_VAR_... is an empty text. scim-bridge token makes a new one")
+		return session.Token{}, errors.New("the bearer token is empty. Where none is needed it must be null: leave " +
+			"the variable unset, an empty TF_VAR_... is an empty text. scim-bridge token makes a new one")
 	}
 	return session.ParseToken(text)
 }
@@ -149,15 +162,17 @@ func checkOverlap(text string) error {
 	overlap, err := time.ParseDuration(text)
 	switch {
 	case err != nil:
-		return fmt.Errorf("%q is no duration; write for instance \"15m\" or \"1h30m\"", text)
+		return fmt.Errorf("%q is not a duration; write for instance \"15m\" or \"1h30m\"", text)
 	case overlap < 0 || overlap > 30*24*time.Hour || overlap%time.Second != 0:
 		return fmt.Errorf("%q is out of range: whole seconds, from 0s to 720h", text)
 	}
 	return nil
 }
 
-// check makes a validator of a function, whose error may not hold a secret.
-func check(what string, valid func(string) error) validator.String { return checker{what, valid} }
+// textValidator makes a validator of a function. Its errors must not contain secrets.
+func textValidator(what string, valid func(string) error) validator.String {
+	return checker{what, valid}
+}
 
 type checker struct {
 	what  string

@@ -24,7 +24,9 @@ type signsIn struct {
 
 var secrets = regexp.MustCompile(`sbt1_|mp1_|sk1_`)
 
-func (check signsIn) CheckState(ctx context.Context, req statecheck.CheckStateRequest, resp *statecheck.CheckStateResponse) {
+func (check signsIn) CheckState(ctx context.Context, req statecheck.CheckStateRequest,
+	resp *statecheck.CheckStateResponse,
+) {
 	state, err := json.Marshal(req.State)
 	if err != nil {
 		resp.Error = err
@@ -57,14 +59,16 @@ func signIn(ctx context.Context, account *api.Client, sealed string, token sessi
 	if err != nil {
 		return err
 	}
-	start, err := apitest.Read[api.Handshake](account.StartSignIn(ctx, api.SignInStart{AccountId: c.AccountID, Email: c.Email, Epoch: entry.Header.Epoch}))
+	start, err := apitest.Read[api.Handshake](account.StartSignIn(ctx,
+		api.SignInStart{AccountId: c.AccountID, Email: c.Email, Epoch: entry.Header.Epoch}))
 	if err != nil {
 		return err
 	}
 	if start.Value == nil {
 		return fmt.Errorf("start: %s", start.Body)
 	}
-	kdf := signin.KDF{Algorithm: string(start.Value.Kdf.Algorithm), Iterations: start.Value.Kdf.Iterations, Salt: start.Value.Kdf.Salt}
+	kdf := signin.KDF{Algorithm: string(start.Value.Kdf.Algorithm), Iterations: start.Value.Kdf.Iterations,
+		Salt: start.Value.Kdf.Salt}
 	client := signin.NewClient(c.AccountID, c.Email, entry.Header.Epoch)
 	a, proof, err := client.Prove(c.Secrets, start.Value.HandshakeId, kdf, start.Value.B)
 	if err != nil {
@@ -86,7 +90,9 @@ func signIn(ctx context.Context, account *api.Client, sealed string, token sessi
 // refused is a check that must fail.
 type refused struct{ statecheck.StateCheck }
 
-func (check refused) CheckState(ctx context.Context, req statecheck.CheckStateRequest, resp *statecheck.CheckStateResponse) {
+func (check refused) CheckState(ctx context.Context, req statecheck.CheckStateRequest,
+	resp *statecheck.CheckStateResponse,
+) {
 	var within statecheck.CheckStateResponse
 	check.StateCheck.CheckState(ctx, req, &within)
 	if within.Error == nil {
