@@ -14,7 +14,8 @@ func TestTheVersionHasOneSource(t *testing.T) {
 	const version = "9.8.7-test"
 	bin := t.TempDir()
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", bin,
-		"-ldflags", "-X github.com/scimbridge/terraform-provider-scimbridge/bridge/build.Version="+version, ".", "./bridge/cmd/scim-bridge")
+		"-ldflags", "-X github.com/scimbridge/terraform-provider-scimbridge/bridge/build.Version="+version, ".",
+		"./bridge/cmd/scim-bridge")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)

@@ -69,7 +69,8 @@ func Fault(cause error) *Error {
 		}
 	case errors.Is(cause, store.ErrDisk):
 		return &Error{
-			Status: http.StatusServiceUnavailable, Code: api.ErrorCodeDatabaseUnavailable, Title: "Database unavailable", cause: cause,
+			Status: http.StatusServiceUnavailable, Code: api.ErrorCodeDatabaseUnavailable, Title: "Database unavailable",
+			cause:  cause,
 			Detail: "the account's database cannot be written or read; the log has the reason under the request id",
 		}
 	default:

@@ -15,13 +15,17 @@ func BenchmarkOneRuleInAndOut(b *testing.B) {
 	for _, size := range []int{10, 1000, 10_000} {
 		b.Run(fmt.Sprintf("beside %d", size), func(b *testing.B) {
 			a := guarded(b, size)
-			ctx := account.WithCaller(b.Context(), account.Caller{Kind: account.ByToken, ID: "bench", Address: netip.MustParseAddr("192.0.2.1")})
+			ctx := account.WithCaller(b.Context(), account.Caller{
+				Kind: account.ByToken, ID: "bench", Address: netip.MustParseAddr("192.0.2.1"),
+			})
 			for b.Loop() {
 				r, err := a.CreateFirewallRule(ctx, firewall.Rule{Action: firewall.Allow, Match: addresses("203.0.113.7")}, false)
 				if err != nil {
 					b.Fatal(err)
 				}
-				if _, err := a.ReplaceFirewallRule(ctx, r.ID, firewall.Rule{Action: firewall.Allow, Match: addresses("203.0.113.8")}, "", false); err != nil {
+				if _, err := a.ReplaceFirewallRule(ctx, r.ID, firewall.Rule{
+					Action: firewall.Allow, Match: addresses("203.0.113.8"),
+				}, "", false); err != nil {
 					b.Fatal(err)
 				}
 				if err := a.DeleteFirewallRule(ctx, r.ID, "", false); err != nil {

@@ -120,7 +120,8 @@ func (a *Account) CheckFirewall(ctx context.Context) error {
 	if more := len(unanswered) - rulesNamed; more > 0 {
 		unanswered = append(unanswered[:rulesNamed], fmt.Sprintf("and %d more", more))
 	}
-	return fmt.Errorf("the firewall has rules that no loaded IP database can answer: %s; give one that can with --ip-database FILE",
+	return fmt.Errorf("the firewall has rules that no loaded IP database can answer: %s; "+
+		"give one that can with --ip-database FILE",
 		listed(unanswered))
 }
 
@@ -165,7 +166,9 @@ func (a *Account) proposed(ctx context.Context, change FirewallUpdate) (policy f
 		if err != nil {
 			return policy, err
 		}
-		if err := f.update(change, "/policy", a.IPData, func(i int) string { return "new-" + strconv.Itoa(i+1) }); err != nil {
+		if err := f.update(change, "/policy", a.IPData, func(i int) string {
+			return "new-" + strconv.Itoa(i+1)
+		}); err != nil {
 			return policy, err
 		}
 		return f.policy().Compile(), nil

@@ -109,7 +109,8 @@ func contentHash(r firewall.Rule) string {
 
 func ruleExists(id string) *Error {
 	e := Conflict(api.ErrorCodeFirewallRuleExists, "The firewall rule exists",
-		"the rule %s is the same in action, values, priority and description; keep that one, or change what this one says", id)
+		"the rule %s is the same in action, values, priority and description; keep that one, or change what this one says",
+		id)
 	e.ExistingID = id
 	return e
 }

@@ -203,7 +203,9 @@ func TestARuleThatExistsIsNotMadeAgain(t *testing.T) {
 		}
 	}
 	// It is what the rule says now that counts.
-	changed, err := d.ReplaceFirewallRule(t.Context(), made[0], firewall.Rule{Action: firewall.Allow, Match: addresses("198.51.100.0/24")}, "", false)
+	changed, err := d.ReplaceFirewallRule(t.Context(), made[0], firewall.Rule{
+		Action: firewall.Allow, Match: addresses("198.51.100.0/24"),
+	}, "", false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -213,7 +215,9 @@ func TestARuleThatExistsIsNotMadeAgain(t *testing.T) {
 	if err := d.DeleteFirewallRule(t.Context(), changed.ID, "", false); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.CreateFirewallRule(t.Context(), firewall.Rule{Action: firewall.Allow, Match: addresses("198.51.100.0/24")}, false); err != nil {
+	if _, err := d.CreateFirewallRule(t.Context(), firewall.Rule{
+		Action: firewall.Allow, Match: addresses("198.51.100.0/24"),
+	}, false); err != nil {
 		t.Errorf("what was deleted: %v", err)
 	}
 }
@@ -236,7 +240,8 @@ func TestADisabledFirewallAdmitsWhateverThePolicy(t *testing.T) {
 		if err := tx.UpdateFirewall(ctx, f); err != nil {
 			return err
 		}
-		return tx.PutFirewallRule(ctx, store.FirewallRule{ID: "r", Action: "deny", Kind: "ip_ranges", Values: "nonsense", Version: 1})
+		return tx.PutFirewallRule(ctx, store.FirewallRule{ID: "r", Action: "deny", Kind: "ip_ranges", Values: "nonsense",
+			Version: 1})
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -315,7 +315,8 @@ func (a *Account) addGeneration(ctx context.Context, tx *store.Tx, i *store.Inte
 		return err
 	}
 	return tx.InsertGeneration(ctx, store.Generation{
-		Epoch: e.Epoch, Email: signin.NormalizeEmail(i.ManagerEmail), KDF: string(kdf), Verifier: e.Verifier, CreatedAt: a.Time(),
+		Epoch: e.Epoch, Email: signin.NormalizeEmail(i.ManagerEmail), KDF: string(kdf), Verifier: e.Verifier,
+		CreatedAt: a.Time(),
 	})
 }
 

@@ -309,7 +309,9 @@ func (a *Account) whyUnusable(i store.Integration, g store.Generation, found boo
 }
 
 func (b BridgeIdentity) check() error {
-	for _, f := range []struct{ name, value string }{{"instance", b.Instance}, {"version", b.Version}, {"revision", b.Revision}} {
+	for _, f := range []struct{ name, value string }{
+		{"instance", b.Instance}, {"version", b.Version}, {"revision", b.Revision},
+	} {
 		if len(f.value) > 200 {
 			return InvalidValue("/bridge/"+f.name, "the %s has %d bytes; at most 200 are allowed", f.name, len(f.value))
 		}

@@ -53,7 +53,9 @@ func TestWhatEndsTheOldPair(t *testing.T) {
 		{"the account lists it with an end that is past", func(s *session.CredentialState) {
 			s.Generations = []session.Generation{{Epoch: 2}, {Epoch: 1, Expires: time.Now().Add(-time.Second)}}
 		}, true},
-		{"the account lists it no more", func(s *session.CredentialState) { s.Generations = []session.Generation{{Epoch: 2}} }, true},
+		{"the account lists it no more", func(s *session.CredentialState) {
+			s.Generations = []session.Generation{{Epoch: 2}}
+		}, true},
 		{"it was refused as outdated, and the newer pair is in use", func(s *session.CredentialState) {
 			s.Outdated, s.Epoch = true, 2
 		}, false},
@@ -123,7 +125,9 @@ func TestTheEndOfTheOverlapIsToldWhileItRuns(t *testing.T) {
 		{"as the account says", func(s *session.CredentialState) {
 			s.Generations = []session.Generation{{Epoch: 2}, {Epoch: 1, Expires: said}}
 		}, said, true},
-		{"the account knows no old pair", func(s *session.CredentialState) { s.Generations = []session.Generation{{Epoch: 2}} }, time.Time{}, false},
+		{"the account knows no old pair", func(s *session.CredentialState) {
+			s.Generations = []session.Generation{{Epoch: 2}}
+		}, time.Time{}, false},
 		{"the account refuses the pair in use", func(s *session.CredentialState) { s.Outdated = true }, time.Time{}, false},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -179,7 +179,9 @@ func TestWhichPairATokenBelongsTo(t *testing.T) {
 	}
 	text = bundle(t, old, fresh, time.Now().Add(time.Hour))
 	v.Reload()
-	for token, want := range map[string]bool{old.Reveal(): true, fresh.Reveal(): false, newToken(t).Reveal(): false, "nonsense": false, "": false} {
+	for token, want := range map[string]bool{
+		old.Reveal(): true, fresh.Reveal(): false, newToken(t).Reveal(): false, "nonsense": false, "": false,
+	} {
 		if got := v.IsPrevious(token); got != want {
 			t.Errorf("got %t for one of them, want %t", got, want)
 		}

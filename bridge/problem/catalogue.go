@@ -249,7 +249,9 @@ var catalogue = []entry{
 			"not its own, nothing needs to be done: anybody can make up such a token, and none opens anything. " +
 			"To be rid of them, let only the identity provider's networks reach the bridge. If they are its own, " +
 			"enter the present bearer token there too." +
-			`{{else}}Enter the present bearer token in the identity provider. If it is lost, give a new one to bearer_token_wo of scimbridge_provisioning and run ` + "`terraform apply`" + `; both tokens work during the overlap.{{end}} The problem passes an hour after the last of them.`),
+			`{{else}}Enter the present bearer token in the identity provider. If it is lost, ` +
+			`give a new one to bearer_token_wo of scimbridge_provisioning and run ` + "`terraform apply`" +
+			`; both tokens work during the overlap.{{end}} The problem passes an hour after the last of them.`),
 	},
 	{
 		code:  SessionUnreadable,
@@ -312,7 +314,8 @@ var catalogue = []entry{
 			"and {{else}}The bridge runs at a cloud provider, and {{end}}" +
 			"{{if .rule_id}}{{rule .}}{{else}}an anonymous-IP firewall rule{{end}} denies cloud " +
 			"providers{{with .anonymous_ips}} (it names {{.}}){{end}}."),
-		remedy: parse("If the bridge's outbound address is static, add the allow rule below " + orInPolicy + "{{if not .rule_priority}}, with a lower priority than the deny rule has{{end}}. " + makeRoom +
+		remedy: parse("If the bridge's outbound address is static, add the allow rule below " + orInPolicy +
+			"{{if not .rule_priority}}, with a lower priority than the deny rule has{{end}}. " + makeRoom +
 			"Otherwise {{if other .}}remove {{quoted (cloud .anonymous_ips)}} from anonymous_ips of " +
 			"{{if .rule_id}}rule {{.rule_id}}{{else}}that rule{{end}}, as in the comment below; if it names nothing " +
 			"else, remove it{{else}}remove rule {{.rule_id}}, which names nothing else{{end}}. " +
@@ -326,7 +329,8 @@ var catalogue = []entry{
 			"{{.}}{{end}}. No rule is deleted, and none is enforced. " +
 			"{{if .blocked}}When the firewall comes back, it will block {{.blocked}}.{{else if .checked}}When the " +
 			"firewall comes back, it will block no bridge at work, and no administrator who was seen since.{{end}}"),
-		remedy: parse("{{if .blocked}}Before that, add the rule below " + orInPolicy + " and run `terraform apply`. " + makeRoom +
+		remedy: parse("{{if .blocked}}Before that, add the rule below " + orInPolicy + " and run `terraform apply`. " +
+			makeRoom +
 			"{{else if not .checked}}Correct the rules that made it necessary. `terraform plan` shows those that " +
 			"differ from what Terraform manages, and no others. {{end}}" +
 			"The firewall comes back by itself{{with .expires}} at {{.}}{{end}}, or at once, {{where .}}, by " +

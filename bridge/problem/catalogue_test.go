@@ -43,7 +43,9 @@ var cases = []struct {
 	facts problem.Facts
 }{
 	{problem.Sealed, problem.Facts{"data_dir": "/var/lib/scim bridge"}},
-	{problem.Sealed, problem.Facts{"data_dir": "/srv/b", "reason": "--unseal-token-file: there is no file \"/srv/token\""}},
+	{problem.Sealed, problem.Facts{
+		"data_dir": "/srv/b", "reason": "--unseal-token-file: there is no file \"/srv/token\"",
+	}},
 	{problem.TokenRejected, problem.Facts{"count": "12", "networks": "192.0.2.7 (12)"}},
 	{problem.TokenRejected, problem.Facts{"count": "12", "networks": "192.0.2.7 (10), others (2)", "foreign": "true"}},
 	{problem.TokenRejected, problem.Facts{"previous": "true", "expires": "2026-11-23T16:00:00Z"}},
@@ -55,8 +57,12 @@ var cases = []struct {
 	{problem.FirewallBlocked, problem.Facts{"address": "192.0.2.7", "rule_id": "fwr_1", "country": "DE"}},
 	{problem.FirewallBlocked, problem.Facts{"address": "192.0.2.7", "rule_id": "fwr_1", "continent": "EU"}},
 	{problem.FirewallBlocked, problem.Facts{"address": "192.0.2.7", "rule_id": "fwr_1", "anonymous_ips": "vpn, tor"}},
-	{problem.FirewallBlockedCloudProvider, problem.Facts{"address": "192.0.2.7", "rule_id": "fwr_1", "anonymous_ips": "cloud_provider"}},
-	{problem.FirewallBlockedCloudProvider, problem.Facts{"address": "192.0.2.7", "rule_id": "fwr_1", "anonymous_ips": "cloud_provider, vpn"}},
+	{problem.FirewallBlockedCloudProvider, problem.Facts{
+		"address": "192.0.2.7", "rule_id": "fwr_1", "anonymous_ips": "cloud_provider",
+	}},
+	{problem.FirewallBlockedCloudProvider, problem.Facts{
+		"address": "192.0.2.7", "rule_id": "fwr_1", "anonymous_ips": "cloud_provider, vpn",
+	}},
 	{problem.FirewallBlocked, problem.Facts{
 		"address": "192.0.2.7", "rule_id": "fwr_1", "rule_priority": "50", "rule_description": "no clouds",
 		"rule_changed_at": "2026-11-23T16:00:00Z", "rule_kind": "ip_ranges", "rule_values": "192.0.2.0/24",
@@ -75,15 +81,22 @@ var cases = []struct {
 		"address": "192.0.2.7", "anonymous_ips": "cloud_provider", "rule_id": "fwr_1", "rule_priority": "500",
 		"rule_kind": "anonymous_ips", "rule_values": "cloud_provider",
 	}},
-	{problem.FirewallDisabled, problem.Facts{"expires": "2026-11-23T17:00:00Z", "checked": "true", "database": "sqlite:/srv/account.db"}},
 	{problem.FirewallDisabled, problem.Facts{
-		"expires": "2026-11-23T17:00:00Z", "checked": "true", "blocked": "the bridge b1 at 192.0.2.7 by firewall rule fwr_1 (priority 5)",
+		"expires": "2026-11-23T17:00:00Z", "checked": "true", "database": "sqlite:/srv/account.db",
+	}},
+	{problem.FirewallDisabled, problem.Facts{
+		"expires": "2026-11-23T17:00:00Z", "checked": "true",
+		"blocked": "the bridge b1 at 192.0.2.7 by firewall rule fwr_1 (priority 5)",
 		"address": "192.0.2.7, 192.0.2.8", "rule_id": "fwr_1", "rule_priority": "5",
 	}},
 	{problem.FirewallDisabled, problem.Facts{"expires": "2026-11-23T17:00:00Z"}},
 	{problem.AccountUnreachable, problem.Facts{"url": "https://account.example.com", "reason": "connection refused"}},
-	{problem.AccountUnreachable, problem.Facts{"url": "https://account.example.com/", "refused": "answered 500 internal: it could not do this now"}},
-	{problem.AccountUnreachable, problem.Facts{"url": "https://account.example.com/", "answered": `404 Not Found of the type "text/html" from "nginx"`}},
+	{problem.AccountUnreachable, problem.Facts{
+		"url": "https://account.example.com/", "refused": "answered 500 internal: it could not do this now",
+	}},
+	{problem.AccountUnreachable, problem.Facts{
+		"url": "https://account.example.com/", "answered": `404 Not Found of the type "text/html" from "nginx"`,
+	}},
 	{problem.SignupDomainMissing, problem.Facts{"user_name": "ann@example.com", "domain": "1.new-example.com"}},
 	{problem.AddressMissing, problem.Facts{"user_name": "ann"}},
 	{problem.AddressMissing, problem.Facts{"user_name": "ann", "email": "ann@example.com", "reason": "address_taken"}},
@@ -93,7 +106,8 @@ var cases = []struct {
 	{problem.StorageFull, problem.Facts{"database": "sqlite:/srv/the account/account.db"}},
 	{problem.StorageFull, problem.Facts{"data_dir": "/var/lib/scim bridge", "reason": "no space left on device"}},
 	{problem.StorageLost, problem.Facts{"database": "sqlite:/srv/it's/account.db"}},
-	{problem.Overloaded, problem.Facts{"count": "12", "reason": "all 1024 connections are in use", "networks": "192.0.2.7 (12)"}},
+	{problem.Overloaded, problem.Facts{"count": "12", "reason": "all 1024 connections are in use",
+		"networks": "192.0.2.7 (12)"}},
 }
 
 func TestCatalogueReadsWell(t *testing.T) {
@@ -144,12 +158,14 @@ func TestCodesAreComplete(t *testing.T) {
 // A fact whose name is misspelt in a template would silently show nothing.
 func TestEveryFactIsShown(t *testing.T) {
 	t.Parallel()
-	hidden := []string{"true", "credentials_changed", "credentials_expired", "address_taken", "refused"} // these only choose the words
+	// these only choose the words
+	hidden := []string{"true", "credentials_changed", "credentials_expired", "address_taken", "refused"}
 	for _, c := range cases {
 		p := problem.New(c.code, time.Time{}, c.facts)
 		text := strings.Join([]string{p.Title, p.Cause, p.Remedy, p.Terraform}, "\n")
 		for fact, value := range c.facts {
-			if slices.Contains(hidden, value) || fact == "rule_kind" || fact == "rule_values" { // shown where a block is about the rule
+			// shown where a block is about the rule
+			if slices.Contains(hidden, value) || fact == "rule_kind" || fact == "rule_values" {
 				continue
 			}
 			for part := range strings.SplitSeq(value, ", ") {
@@ -169,7 +185,8 @@ func TestEveryFactIsShown(t *testing.T) {
 func TestBlocksCannotBeInjectedInto(t *testing.T) {
 	t.Parallel()
 	nasty := []string{
-		`example.com`, `xn--bcher-kva.example`, `a"b`, `a\`, "a\nb", "a\r\tb\x7f", `${file("/etc/passwd")}`, `%{ if true }x%{ endif }`,
+		`example.com`, `xn--bcher-kva.example`, `a"b`, `a\`, "a\nb", "a\r\tb\x7f", `${file("/etc/passwd")}`,
+		`%{ if true }x%{ endif }`,
 		`$${x}`, `$`, `%`, `"}` + "\n" + `resource "null_resource" "x" {`, "ü", "",
 	}
 	for _, e := range problem.Catalogue() {
@@ -183,7 +200,9 @@ func TestBlocksCannotBeInjectedInto(t *testing.T) {
 				t.Errorf("%s with %q is not HCL: %v\n%s", e.Code, value, diags, p.Terraform)
 				continue
 			}
-			content, diags := file.Body.Content(&hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{{Type: "resource", LabelNames: []string{"type", "name"}}}})
+			content, diags := file.Body.Content(&hcl.BodySchema{
+				Blocks: []hcl.BlockHeaderSchema{{Type: "resource", LabelNames: []string{"type", "name"}}},
+			})
 			if diags.HasErrors() || len(content.Blocks) != 1 {
 				t.Errorf("%s with %q is not one resource: %v\n%s", e.Code, value, diags, p.Terraform)
 				continue
@@ -200,7 +219,8 @@ func TestBlocksCannotBeInjectedInto(t *testing.T) {
 // of a block but as values.
 func TestABlockAboutTheRuleThatDeniesCannotBeInjectedInto(t *testing.T) {
 	t.Parallel()
-	for _, value := range []string{`a"b`, "a\nb", `${file("/etc/passwd")}`, "# x", `"}` + "\n" + `resource "null_resource" "x" {`} {
+	for _, value := range []string{`a"b`, "a\nb", `${file("/etc/passwd")}`, "# x", `"}` + "\n" +
+		`resource "null_resource" "x" {`} {
 		for _, facts := range []problem.Facts{
 			{"rule_priority": "0", "rule_kind": "ip_ranges"},
 			{"rule_priority": "500", "rule_kind": "anonymous_ips", "anonymous_ips": "cloud_provider"},
@@ -242,9 +262,12 @@ func TestABlockAboutTheRuleThatDeniesCannotBeInjectedInto(t *testing.T) {
 // A command is pasted into a shell, whatever the folder is called.
 func TestCommandsSurviveAShell(t *testing.T) {
 	t.Parallel()
-	for _, database := range []string{"sqlite:/srv/account.db", "sqlite:/the account/it's; rm -rf $HOME `x`.db", "sqlite:/ü/\"a\".db", ""} {
+	for _, database := range []string{
+		"sqlite:/srv/account.db", "sqlite:/the account/it's; rm -rf $HOME `x`.db", "sqlite:/ü/\"a\".db", "",
+	} {
 		command := problem.DisableFirewall(database, "1h")
-		out, err := exec.CommandContext(t.Context(), "sh", "-c", `run() { printf '%s\n' "$5"; }; run`+strings.TrimPrefix(command, "scim-bridge")).CombinedOutput()
+		out, err := exec.CommandContext(t.Context(), "sh", "-c",
+			`run() { printf '%s\n' "$5"; }; run`+strings.TrimPrefix(command, "scim-bridge")).CombinedOutput()
 		if want := cmp.Or(database, problem.DatabasePlaceholder); err != nil || strings.TrimSpace(string(out)) != want {
 			t.Errorf("%s: the shell reads %s, %v; want %s", command, out, err, want)
 		}
@@ -283,7 +306,8 @@ func TestProblemOnTheWire(t *testing.T) {
 		facts problem.Facts
 		want  string
 	}{
-		{"facts are details, and empty ones are left out", problem.Facts{"user_name": "ann", "email": ""}, `{"user_name":"ann"}`},
+		{"facts are details, and empty ones are left out", problem.Facts{"user_name": "ann", "email": ""},
+			`{"user_name":"ann"}`},
 		{"without facts details are still an object", nil, `{}`},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -296,7 +320,9 @@ func TestProblemOnTheWire(t *testing.T) {
 			if err := json.Unmarshal(text, &got); err != nil {
 				t.Fatal(err)
 			}
-			for member, want := range map[string]string{"code": `"sealed"`, "since": `"2026-11-23T16:21:00Z"`, "terraform": `""`, "details": row.want} {
+			for member, want := range map[string]string{
+				"code": `"sealed"`, "since": `"2026-11-23T16:21:00Z"`, "terraform": `""`, "details": row.want,
+			} {
 				if string(got[member]) != want {
 					t.Errorf("%s is %s, want %s", member, got[member], want)
 				}
@@ -322,12 +348,19 @@ func TestNoFactDrivesATerminal(t *testing.T) {
 	t.Parallel()
 	for _, e := range problem.Catalogue() {
 		facts := problem.Facts{}
-		for _, fact := range []string{problem.FactUserName, problem.FactDomain, problem.FactEmail, problem.FactReason, problem.FactAddress, problem.FactRuleDescription, problem.FactGroup, problem.FactIDs, problem.FactNetworks, problem.FactURL} {
+		for _, fact := range []string{
+			problem.FactUserName, problem.FactDomain, problem.FactEmail, problem.FactReason, problem.FactAddress,
+			problem.FactRuleDescription, problem.FactGroup, problem.FactIDs, problem.FactNetworks, problem.FactURL,
+		} {
 			facts[fact] = "x\x1b[2J\r\ny\u202ez\u2066\u009b"
 		}
 		p := problem.New(e.Code, time.Unix(0, 0), facts)
-		for what, text := range map[string]string{"title": p.Title, "cause": p.Cause, "remedy": p.Remedy, "block": p.Terraform, "details": p.Details[problem.FactUserName]} {
-			if strings.ContainsAny(text, "\x1b\r\u202e\u2066\u009b") || what != "block" && what != "remedy" && strings.Contains(text, "\ny") {
+		for what, text := range map[string]string{
+			"title": p.Title, "cause": p.Cause, "remedy": p.Remedy, "block": p.Terraform,
+			"details": p.Details[problem.FactUserName],
+		} {
+			if strings.ContainsAny(text, "\x1b\r\u202e\u2066\u009b") || what != "block" && what != "remedy" &&
+				strings.Contains(text, "\ny") {
 				t.Errorf("the %s of %s: %q", what, e.Code, text)
 			}
 		}

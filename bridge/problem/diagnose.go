@@ -185,8 +185,10 @@ func (f *sightings) tell(d *Diagnosis) {
 // factKeys leaves out the count, which differs from line to line and would
 // make each a problem of its own.
 var factKeys = []string{
-	FactAddress, FactAnonymous, FactAnswered, FactContinent, FactCountry, FactDatabase, FactDataDir, FactDomain, FactEmail, FactExpires, FactGroup, FactIDs, FactInstance,
-	FactPrevious, FactReason, FactRefused, FactRuleChangedAt, FactRuleDescription, FactRuleID, FactRuleKind, FactRulePriority, FactRuleValues, FactURL, FactUserName,
+	FactAddress, FactAnonymous, FactAnswered, FactContinent, FactCountry, FactDatabase, FactDataDir, FactDomain, FactEmail,
+	FactExpires, FactGroup, FactIDs, FactInstance,
+	FactPrevious, FactReason, FactRefused, FactRuleChangedAt, FactRuleDescription, FactRuleID, FactRuleKind,
+	FactRulePriority, FactRuleValues, FactURL, FactUserName,
 }
 
 func knows(code Code) bool {

@@ -44,26 +44,39 @@ func TestDiagnose(t *testing.T) {
 	t.Parallel()
 	ours := func(l hclog.Logger) {
 		l.Info("listening", "address", "127.0.0.1:3002")
-		l.Named("account").Error(problem.LogSignInFailed, "problem", problem.TwoFactorEnforced, "reason", "two_factor_enforced", "attempts", 1)
+		l.Named("account").Error(problem.LogSignInFailed, "problem", problem.TwoFactorEnforced, "reason",
+			"two_factor_enforced", "attempts", 1)
 		l.Error(problem.LogFirewallBlocked, "problem", "firewall_blocked", "address", "192.0.2.7", "rule_id", "fwr_1")
 		l.Error(problem.LogFirewallBlocked, "problem", "firewall_blocked", "address", "192.0.2.7", "rule_id", "fwr_1")
 		l.Error(problem.LogFirewallBlocked, "problem", "firewall_blocked", "address", "192.0.2.8")
 		l.Warn("a bearer token was refused", "kind", "wrong", "count", 3, "problem", "token_rejected")
 		l.Warn("no such code", "problem", "something_else")
-		l.Error("the account cannot be reached", "problem", "account_unreachable", "reason", `dial tcp: lookup "x y": no such host`, "url", "https://a.example.com/?a=b")
+		l.Error("the account cannot be reached", "problem", "account_unreachable", "reason",
+			`dial tcp: lookup "x y": no such host`, "url", "https://a.example.com/?a=b")
 		l.Info("got in", "user_name", "ann problem=sealed")
-		l.Error(problem.LogFirewallBlocked, "problem", "firewall_blocked_cloud_provider", "address", "192.0.2.7", "rule_id", "fwr_2", "anonymous_ips", "cloud_provider, vpn")
+		l.Error(problem.LogFirewallBlocked, "problem", "firewall_blocked_cloud_provider", "address", "192.0.2.7", "rule_id",
+			"fwr_2", "anonymous_ips", "cloud_provider, vpn")
 	}
 	wantOurs := []found{
-		{problem.TwoFactorEnforced, start.Add(time.Second), map[string]string{"reason": "two_factor_enforced", "count": "1", "last_seen": "2026-11-23T16:00:01Z"}},
-		{problem.FirewallBlocked, start.Add(2 * time.Second), map[string]string{"address": "192.0.2.7", "rule_id": "fwr_1", "count": "2", "last_seen": "2026-11-23T16:00:03Z"}},
-		{problem.FirewallBlocked, start.Add(4 * time.Second), map[string]string{"address": "192.0.2.8", "count": "1", "last_seen": "2026-11-23T16:00:04Z"}},
-		{problem.TokenRejected, start.Add(5 * time.Second), map[string]string{"count": "1", "last_seen": "2026-11-23T16:00:05Z"}},
+		{problem.TwoFactorEnforced, start.Add(time.Second), map[string]string{
+			"reason": "two_factor_enforced", "count": "1", "last_seen": "2026-11-23T16:00:01Z",
+		}},
+		{problem.FirewallBlocked, start.Add(2 * time.Second), map[string]string{
+			"address": "192.0.2.7", "rule_id": "fwr_1", "count": "2", "last_seen": "2026-11-23T16:00:03Z",
+		}},
+		{problem.FirewallBlocked, start.Add(4 * time.Second), map[string]string{
+			"address": "192.0.2.8", "count": "1", "last_seen": "2026-11-23T16:00:04Z",
+		}},
+		{problem.TokenRejected, start.Add(5 * time.Second), map[string]string{
+			"count": "1", "last_seen": "2026-11-23T16:00:05Z",
+		}},
 		{problem.AccountUnreachable, start.Add(7 * time.Second), map[string]string{
-			"reason": `dial tcp: lookup "x y": no such host`, "url": "https://a.example.com/?a=b", "count": "1", "last_seen": "2026-11-23T16:00:07Z",
+			"reason": `dial tcp: lookup "x y": no such host`, "url": "https://a.example.com/?a=b", "count": "1",
+			"last_seen": "2026-11-23T16:00:07Z",
 		}},
 		{problem.FirewallBlockedCloudProvider, start.Add(9 * time.Second), map[string]string{
-			"address": "192.0.2.7", "rule_id": "fwr_2", "anonymous_ips": "cloud_provider, vpn", "count": "1", "last_seen": "2026-11-23T16:00:09Z",
+			"address": "192.0.2.7", "rule_id": "fwr_2", "anonymous_ips": "cloud_provider, vpn", "count": "1",
+			"last_seen": "2026-11-23T16:00:09Z",
 		}},
 	}
 	once := map[string]string{"count": "1"}
@@ -79,8 +92,11 @@ func TestDiagnose(t *testing.T) {
 		{"a last line without its end", problem.LogFirewallBlocked, []found{{problem.FirewallBlocked, time.Time{}, once}}},
 		{
 			"the vendor's JSON, message and error apart",
-			`{"level":"error","error":"AuthWrap failed to generateNewSession: (401)","time":"2024-05-06T07:08:09Z","message":"failed to sign in"}`,
-			[]found{{problem.CredentialsChanged, time.Date(2024, 5, 6, 7, 8, 9, 0, time.UTC), map[string]string{"count": "1", "last_seen": "2024-05-06T07:08:09Z"}}},
+			`{"level":"error","error":"AuthWrap failed to generateNewSession: ` +
+				`(401)","time":"2024-05-06T07:08:09Z","message":"failed to sign in"}`,
+			[]found{{problem.CredentialsChanged, time.Date(2024, 5, 6, 7, 8, 9, 0, time.UTC), map[string]string{
+				"count": "1", "last_seen": "2024-05-06T07:08:09Z",
+			}}},
 		},
 		{
 			"the vendor's text, in any case",
@@ -132,7 +148,8 @@ func TestDiagnose(t *testing.T) {
 				want := row.want[i]
 				delete(p.Details, problem.DetailSource) // tested for itself
 				if p.Code != want.code || !p.Since.Equal(want.since) || !maps.Equal(p.Details, want.details) {
-					t.Errorf("problem %d is %s since %v with %v, want %s since %v with %v", i, p.Code, p.Since, p.Details, want.code, want.since, want.details)
+					t.Errorf("problem %d is %s since %v with %v, want %s since %v with %v", i, p.Code, p.Since, p.Details, want.code,
+						want.since, want.details)
 				}
 				if p.Remedy == "" {
 					t.Errorf("%s has no remedy", p.Code)

@@ -106,11 +106,14 @@ var prefixes = []*regexp.Regexp{
 	// docker compose logs, docker service logs: NAME-1  | line
 	regexp.MustCompile(`^[\w.@-]+ +\| +`),
 	// journald and syslog: Nov 10 07:35:42 host unit[1]: line, also with an ISO time
-	regexp.MustCompile(`^(?:<\d+>)?(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?:\.\d+)?|(?P<time>\d{4}-\d\d-\d\dT\S+)) [\w.-]+ [\w./@-]+(?:\[\d+\])?: +`),
+	regexp.MustCompile(
+		`^(?:<\d+>)?(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?:\.\d+)?|(?P<time>\d{4}-\d\d-\d\dT\S+)) [\w.-]+ ` +
+			`[\w./@-]+(?:\[\d+\])?: +`),
 	// RFC 5424: <PRIORITY>1 TIME host unit process message-id data line
 	regexp.MustCompile(`^<\d+>1 (?P<time>\S+) \S+ \S+ \S+ \S+ (?:-|\[.*?\]) +`),
 	// kubectl logs --timestamps, docker logs --timestamps: TIME line
-	regexp.MustCompile(`^(?P<time>\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:?\d\d)) +(?:\{|\[LOG\]|\d{1,2}:\d\d[AP]M |\d{4}[-/]\d\d[-/]\d\d)`),
+	regexp.MustCompile(
+		`^(?P<time>\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:?\d\d)) +(?:\{|\[LOG\]|\d{1,2}:\d\d[AP]M |\d{4}[-/]\d\d[-/]\d\d)`),
 }
 
 // unwrapText takes one prefix off a line.

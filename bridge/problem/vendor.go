@@ -252,7 +252,8 @@ var vendorLines = []VendorLine{
 			"has passed.",
 		Example: "[LOG] [1.6.0] 2020/11/10 07:35:42 (INFO) [2020-11-10T07:35:37Z] SCIMServer: unhealthy",
 		Source:  vendorExamples + "122",
-		pattern: regexp.MustCompile(`\b(scimserver|start[a-z]+|[a-z]+(watcher|cache|server|manager|provider)): (unhealthy|disconnected|degraded)`),
+		pattern: regexp.MustCompile(
+			`\b(scimserver|start[a-z]+|[a-z]+(watcher|cache|server|manager|provider)): (unhealthy|disconnected|degraded)`),
 	},
 	{
 		Code:  VendorComponent,
@@ -275,10 +276,11 @@ var vendorLines = []VendorLine{
 		Quoted:   true,
 		Source:   vendorExamples + "129",
 		Harmless: true,
-		pattern: regexp.MustCompile(`tls handshake error from \S+: (eof|read tcp .*(connection reset by peer|i/o timeout)|i/o timeout|` +
-			`tls: first record does not look like a tls handshake|tls: client offered only unsupported versions.*|` +
-			"tls: unsupported sslv2 handshake received|acme/autocert: (missing server name|server name component " +
-			"count invalid|host .* not configured.*))"),
+		pattern: regexp.MustCompile(
+			`tls handshake error from \S+: (eof|read tcp .*(connection reset by peer|i/o timeout)|i/o timeout|` +
+				`tls: first record does not look like a tls handshake|tls: client offered only unsupported versions.*|` +
+				"tls: unsupported sslv2 handshake received|acme/autocert: (missing server name|server name component " +
+				"count invalid|host .* not configured.*))"),
 	},
 	{
 		Code:  SessionUnreadable,

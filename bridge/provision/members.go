@@ -77,7 +77,8 @@ func (u *UnknownMembers) note(id, name string, ids []string, refused bool) {
 		return // a retry is no news
 	}
 	fields := []any{
-		problem.LogKey, string(problem.MembersUnknown), problem.FactGroup, id, problem.FactIDs, p.ids, problem.FactCount, p.count,
+		problem.LogKey, string(problem.MembersUnknown), problem.FactGroup, id, problem.FactIDs, p.ids, problem.FactCount,
+		p.count,
 	}
 	if refused {
 		u.Log.Warn("a push of members was refused: no person or group has these ids",

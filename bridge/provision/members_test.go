@@ -33,7 +33,8 @@ func (p *pushed) CreateGroup(context.Context, bridge.GroupInput) (bridge.Group, 
 	return p.group("new")
 }
 
-func (p *pushed) UpdateGroup(_ context.Context, id string, _ bridge.GroupChange, _ string, _ bool) (bridge.Group, error) {
+func (p *pushed) UpdateGroup(_ context.Context, id string, _ bridge.GroupChange, _ string, _ bool,
+) (bridge.Group, error) {
 	return p.group(id)
 }
 
@@ -90,7 +91,8 @@ func TestUnknownMembersAreAProblemUntilTheWholeListIsKnown(t *testing.T) {
 		t.Fatalf("at first %+v", r)
 	}
 	p.push(t, "a", false, "ghost-1", "ghost-2")
-	if got := p.causes(); !strings.Contains(got, `members_unknown: `) || !strings.Contains(got, `to "Group a": "ghost-1", "ghost-2"`) ||
+	if got := p.causes(); !strings.Contains(got, `members_unknown: `) ||
+		!strings.Contains(got, `to "Group a": "ghost-1", "ghost-2"`) ||
 		p.d.Unknown.Report().State != health.Degraded {
 		t.Errorf("got %s", got)
 	}
@@ -110,7 +112,8 @@ func TestAPushThatWasRefusedIsAProblemOfItsOwn(t *testing.T) {
 	p.push(t, "b", true, "ghost-1")
 	p.refused = &bridge.Error{Code: bridge.MembersUnknown, IDs: []string{"ghost-2"}}
 	p.push(t, "a", true)
-	if problems := p.d.Unknown.Report().Problems; len(problems) != 2 || problems[0].Details[problem.FactReason] != "refused" ||
+	if problems := p.d.Unknown.Report().Problems; len(problems) != 2 ||
+		problems[0].Details[problem.FactReason] != "refused" ||
 		problems[0].Details[problem.FactGroup] != `"Group a"` || problems[0].Details[problem.FactIDs] != `"ghost-2"` {
 		t.Errorf("got %+v", problems)
 	}
@@ -149,7 +152,8 @@ func TestUnknownMembersAreLoggedOncePerNews(t *testing.T) {
 		t.Errorf("%d lines, want one for each set of ids:\n%s", lines, p.log.String())
 	}
 	found, err := problem.Diagnose(&p.log)
-	if err != nil || len(found.Problems) != 2 || found.Problems[0].Code != problem.MembersUnknown || !strings.Contains(found.Problems[0].Cause, `to a: "ghost"`) {
+	if err != nil || len(found.Problems) != 2 || found.Problems[0].Code != problem.MembersUnknown ||
+		!strings.Contains(found.Problems[0].Cause, `to a: "ghost"`) {
 		t.Errorf("diagnose finds %+v, %v", found, err)
 	}
 }
@@ -184,7 +188,8 @@ func TestACreatedGroupWithUnknownMembersIsNoted(t *testing.T) {
 	t.Parallel()
 	p := newPushes()
 	p.unknown = []string{"ghost"}
-	if _, err := p.d.CreateGroup(t.Context(), bridge.GroupInput{}); err != nil || !strings.Contains(p.causes(), `"Group new"`) {
+	_, err := p.d.CreateGroup(t.Context(), bridge.GroupInput{})
+	if err != nil || !strings.Contains(p.causes(), `"Group new"`) {
 		t.Errorf("%v: %s", err, p.causes())
 	}
 }

@@ -37,7 +37,9 @@ func (r *room) Attention(context.Context) ([]bridge.Attention, error) {
 	if r.shown == 0 {
 		return slices.Clone(r.people), r.away
 	}
-	left := slices.DeleteFunc(slices.Clone(r.people), func(a bridge.Attention) bool { return slices.Contains(r.confirmed, a.PersonID) })
+	left := slices.DeleteFunc(slices.Clone(r.people), func(a bridge.Attention) bool {
+		return slices.Contains(r.confirmed, a.PersonID)
+	})
 	return left[:min(r.shown, len(left))], r.away
 }
 
@@ -130,7 +132,9 @@ func TestManyTriggersMakeFewRounds(t *testing.T) {
 
 func TestWhatIsKnownStaysWhileTheAccountIsAway(t *testing.T) {
 	t.Parallel()
-	r := &room{people: []bridge.Attention{{PersonID: "ann", UserName: "ann", Kind: bridge.AddressMissing, Since: time.Now()}}}
+	r := &room{
+		people: []bridge.Attention{{PersonID: "ann", UserName: "ann", Kind: bridge.AddressMissing, Since: time.Now()}},
+	}
 	watch(t, r, func(w *Watcher) {
 		r.mu.Lock()
 		r.away = bridge.ErrUnavailable
@@ -168,7 +172,8 @@ func TestHealthIsUnknownBeforeAGoodRound(t *testing.T) {
 func TestProblemsAreOneForEachRemedy(t *testing.T) {
 	t.Parallel()
 	wait := func(kind bridge.AttentionKind, user, address, domain string) bridge.Attention {
-		return bridge.Attention{PersonID: user, UserName: user, Kind: kind, Address: address, Domain: domain, Since: time.Unix(1000, 0)}
+		return bridge.Attention{PersonID: user, UserName: user, Kind: kind, Address: address, Domain: domain,
+			Since: time.Unix(1000, 0)}
 	}
 	r := &room{
 		refusals: map[string]error{"kim": errors.New("no such member")},
@@ -232,7 +237,8 @@ func TestNames(t *testing.T) {
 func TestAWaitingPersonIsLoggedOnce(t *testing.T) {
 	t.Parallel()
 	wait := func(kind bridge.AttentionKind, id, address, domain string) bridge.Attention {
-		return bridge.Attention{PersonID: id, UserName: id + "@old.org", Kind: kind, Address: address, Domain: domain, Since: time.Unix(1000, 0)}
+		return bridge.Attention{PersonID: id, UserName: id + "@old.org", Kind: kind, Address: address, Domain: domain,
+			Since: time.Unix(1000, 0)}
 	}
 	r := &room{
 		refusals: map[string]error{"kim": errors.New("no such member")},
@@ -250,7 +256,8 @@ func TestAWaitingPersonIsLoggedOnce(t *testing.T) {
 	watchWith(t, r, logger, func(*Watcher) {
 		pass(time.Hour)
 		r.mu.Lock()
-		r.people = append(r.people[:2:2], wait(bridge.SignupDomainMissing, "gus", "gus@new.org", "new.org"), wait(bridge.SignupDomainMissing, "hal", "hal@other.org", "other.org"))
+		r.people = append(r.people[:2:2], wait(bridge.SignupDomainMissing, "gus", "gus@new.org", "new.org"),
+			wait(bridge.SignupDomainMissing, "hal", "hal@other.org", "other.org"))
 		r.mu.Unlock()
 		pass(time.Hour)
 		r.mu.Lock()
@@ -275,7 +282,8 @@ func TestAWaitingPersonIsLoggedOnce(t *testing.T) {
 	}
 	var got []string
 	for _, p := range found.Problems {
-		got = append(got, strings.TrimSpace(fmt.Sprint(p.Code, " ", p.Details[problem.FactDomain], p.Details[problem.FactReason], " ", p.Details[problem.FactCount])))
+		got = append(got, strings.TrimSpace(fmt.Sprint(p.Code, " ", p.Details[problem.FactDomain],
+			p.Details[problem.FactReason], " ", p.Details[problem.FactCount])))
 	}
 	slices.Sort(got)
 	want := []string{
@@ -283,7 +291,8 @@ func TestAWaitingPersonIsLoggedOnce(t *testing.T) {
 		"signup_domain_missing new.org 1", "signup_domain_missing other.org 1",
 	}
 	if !slices.Equal(got, want) {
-		t.Errorf("diagnose finds\n%s\nwant, each once,\n%s\nin\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"), log.String())
+		t.Errorf("diagnose finds\n%s\nwant, each once,\n%s\nin\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"),
+			log.String())
 	}
 }
 
@@ -292,7 +301,8 @@ func TestAThousandDomainsAreNotAThousandLines(t *testing.T) {
 	r := &room{}
 	for i := range 1000 {
 		r.people = append(r.people, bridge.Attention{
-			PersonID: fmt.Sprint(i), Kind: bridge.SignupDomainMissing, Domain: fmt.Sprintf("d%d.org", i), Since: time.Unix(1000, 0),
+			PersonID: fmt.Sprint(i), Kind: bridge.SignupDomainMissing, Domain: fmt.Sprintf("d%d.org", i),
+			Since: time.Unix(1000, 0),
 		})
 	}
 	var log bytes.Buffer
@@ -303,7 +313,8 @@ func TestAThousandDomainsAreNotAThousandLines(t *testing.T) {
 		r.mu.Unlock()
 		pass(time.Minute)
 	})
-	if n := strings.Count(log.String(), "\n"); n != 2*mostLogged+1 || !strings.Contains(log.String(), "more_problems=980") {
+	n := strings.Count(log.String(), "\n")
+	if n != 2*mostLogged+1 || !strings.Contains(log.String(), "more_problems=980") {
 		t.Errorf("%d lines:\n%s", n, log.String())
 	}
 }

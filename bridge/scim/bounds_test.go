@@ -35,10 +35,12 @@ func TestLargeRequestsMayTakeLong(t *testing.T) {
 		{"a user", "POST", "/Users", `{"userName":"u"}`, false},
 		{"a group", "POST", "/Groups", `{"displayName":"g"}`, false},
 		{"a group of all", "POST", "/Groups", `{"displayName":"g","members":[` + strings.Join(members, ",") + `]}`, true},
-		{"a bulk request", "POST", "/Bulk", `{"Operations":[{"method":"POST","path":"/Users","bulkId":"q","data":{"userName":"v"}}]}`, true},
+		{"a bulk request", "POST", "/Bulk",
+			`{"Operations":[{"method":"POST","path":"/Users","bulkId":"q","data":{"userName":"v"}}]}`, true},
 	} {
 		w := &deadlines{ResponseWriter: httptest.NewRecorder()}
-		newHandler(newMemory(), nil).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), row.method, row.path, strings.NewReader(row.body)))
+		newHandler(newMemory(), nil).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), row.method, row.path,
+			strings.NewReader(row.body)))
 		if long := time.Until(w.write) > 4*time.Minute; long != row.long {
 			t.Errorf("%s: the answer may be written until %s from now", row.name, time.Until(w.write))
 		}
@@ -97,22 +99,39 @@ func TestHostileBodiesAreBounded(t *testing.T) {
 	tests := []struct {
 		name, method, path, body string
 	}{
-		{"schemas without end", "POST", "/Users", `{"userName":"x","schemas":[` + repeat(100_000, func(i int) string { return fmt.Sprintf(`"%x"`, i) }) + `]}`},
-		{"addresses without end, added", "PATCH", "/Users/p1", `{"Operations":[{"op":"add","path":"emails","value":[` + repeat(50_000, func(i int) string { return fmt.Sprintf(`{"value":"%x"}`, i) }) + `]}]}`},
-		{"elements made one by one", "PATCH", "/Users/p1", `{"Operations":[{"op":"add","value":{` + repeat(15_000, func(i int) string { return fmt.Sprintf(`"emails[value eq \"%x\"].type":"work"`, i) }) + `}}]}`},
-		{"the same in a whole resource", "POST", "/Users", `{"userName":"v",` + repeat(15_000, func(i int) string { return fmt.Sprintf(`"emails[value eq \"%x\"].type":"work"`, i) }) + `}`},
-		{"extensions as flat names", "POST", "/Users", `{"userName":"v","schemas":[` + repeat(90, func(i int) string { return fmt.Sprintf(`"urn:y:%d"`, i) }) + `],` + repeat(20_000, func(i int) string { return fmt.Sprintf(`"urn:x:%x:User.a":1`, i) }) + `}`},
+		{"schemas without end", "POST", "/Users", `{"userName":"x","schemas":[` + repeat(100_000, func(i int) string {
+			return fmt.Sprintf(`"%x"`, i)
+		}) + `]}`},
+		{"addresses without end, added", "PATCH", "/Users/p1", `{"Operations":[{"op":"add","path":"emails","value":[` +
+			repeat(50_000, func(i int) string {
+				return fmt.Sprintf(`{"value":"%x"}`, i)
+			}) + `]}]}`},
+		{"elements made one by one", "PATCH", "/Users/p1", `{"Operations":[{"op":"add","value":{` + repeat(15_000,
+			func(i int) string {
+				return fmt.Sprintf(`"emails[value eq \"%x\"].type":"work"`, i)
+			}) + `}}]}`},
+		{"the same in a whole resource", "POST", "/Users", `{"userName":"v",` + repeat(15_000, func(i int) string {
+			return fmt.Sprintf(`"emails[value eq \"%x\"].type":"work"`, i)
+		}) + `}`},
+		{"extensions as flat names", "POST", "/Users", `{"userName":"v","schemas":[` + repeat(90, func(i int) string {
+			return fmt.Sprintf(`"urn:y:%d"`, i)
+		}) + `],` + repeat(20_000, func(i int) string { return fmt.Sprintf(`"urn:x:%x:User.a":1`, i) }) + `}`},
 		{"ampersands in a string without end", "GET", "/Users?filter=%22" + strings.Repeat("&", 20_000), ""},
 		{"ampersands without end", "GET", "/Users?" + strings.Repeat("&filter=", 5_000), ""},
-		{"unescaped backslashes without end", "GET", "/Users?filter=userName%20eq%20%22" + strings.Repeat("%5Cq", 5_000) + "%22", ""},
+		{"unescaped backslashes without end", "GET", "/Users?filter=userName%20eq%20%22" + strings.Repeat("%5Cq", 5_000) +
+			"%22", ""},
 		{"single quotes without end", "GET", "/Users?filter=userName%20eq%20%27" + strings.Repeat("%27%27", 5_000) + "x", ""},
 		{"members as keys among other keys", "PATCH", "/Groups/g2", `{"Operations":[{"op":"add","value":{` +
 			repeat(10_000, func(i int) string { return fmt.Sprintf(`"members[value eq \"%x\"]":null,"k%x":1`, i, i) }) + `}}]}`},
 		{"operations that wait for each other in a long row", "POST", "/Bulk", `{"Operations":[` +
 			repeat(1000, func(i int) string {
-				return fmt.Sprintf(`{"method":"POST","path":"/Groups","bulkId":"%d","data":{"displayName":"g%d","members":["bulkId:%d"],"x":%q}}`, i, i, i+1, strings.Repeat("x", 500))
+				return fmt.Sprintf(
+					`{"method":"POST","path":"/Groups","bulkId":"%d","data":{"displayName":"g%d","members":["bulkId:%d"],"x":%q}}`, i,
+					i, i+1, strings.Repeat("x", 500))
 			}) + `]}`},
-		{"attributes to show without end", "POST", "/.search", `{"attributes":[` + repeat(100_000, func(i int) string { return fmt.Sprintf(`"a%x"`, i) }) + `]}`},
+		{"attributes to show without end", "POST", "/.search", `{"attributes":[` + repeat(100_000, func(i int) string {
+			return fmt.Sprintf(`"a%x"`, i)
+		}) + `]}`},
 		{"a number with a great exponent", "GET", `/Users?filter=n%20gt%201e999999999`, ""},
 	}
 	for _, tt := range tests {

@@ -11,7 +11,8 @@ import (
 
 func bulk(t *testing.T, server *httptest.Server, members string) []map[string]any {
 	t.Helper()
-	a := ask(t, server, http.MethodPost, "/scim/v2/Bulk", `{"schemas":["urn:ietf:params:scim:api:messages:2.0:BulkRequest"],`+members+`}`)
+	a := ask(t, server, http.MethodPost, "/scim/v2/Bulk",
+		`{"schemas":["urn:ietf:params:scim:api:messages:2.0:BulkRequest"],`+members+`}`)
 	if a.status != http.StatusOK {
 		t.Fatalf("got %d %s", a.status, a.raw)
 	}
@@ -47,7 +48,8 @@ func TestBulk(t *testing.T) {
 		t.Fatalf("got %s, want %s: %v", got, want, results)
 	}
 	location, _ := results[0]["location"].(string)
-	if !strings.HasPrefix(location, "https://scim.example.com/scim/v2/Groups/") || results[0]["bulkId"] != "g" || results[0]["version"] == nil || results[0]["response"] != nil {
+	if !strings.HasPrefix(location, "https://scim.example.com/scim/v2/Groups/") || results[0]["bulkId"] != "g" ||
+		results[0]["version"] == nil || results[0]["response"] != nil {
 		t.Errorf("the group is %v", results[0])
 	}
 	if results[3]["location"] != location {
@@ -121,13 +123,15 @@ func TestBulkPaths(t *testing.T) {
 	server := serve(t, newMemory(), nil)
 	for _, path := range []string{
 		"/Users/ID", "Users/ID", "/users/ID/", "/scim/v2/Users/ID", "/scim/Users/ID", "scim/v2/Users/ID",
-		"https://scim.example.com/scim/v2/Users/ID", "HTTPS://scim.example.com/Users/ID", "http://127.0.0.1:3002/scim/Users/ID/",
+		"https://scim.example.com/scim/v2/Users/ID", "HTTPS://scim.example.com/Users/ID",
+		"http://127.0.0.1:3002/scim/Users/ID/",
 		"https://proxy.example.com/idp/7/scim/v2/users/ID", "/idp/7/scim/v2/Users/ID", "//proxy.example.com/Users/ID",
 		"https://scim.example.com/scim/v2/Users/ID?attributes=id", "/Users/ID?attributes=id",
 	} {
 		id, _ := create(t, server, "/Users", `{"userName":"u"}`)
 		path = strings.Replace(path, "ID", id, 1)
-		results := bulk(t, server, `"Operations":[{"method":"PATCH","path":"`+path+`","data":{"Operations":[{"op":"add","path":"title","value":"T"}]}},{"method":"DELETE","path":"`+path+`"}]`)
+		results := bulk(t, server, `"Operations":[{"method":"PATCH","path":"`+path+
+			`","data":{"Operations":[{"op":"add","path":"title","value":"T"}]}},{"method":"DELETE","path":"`+path+`"}]`)
 		location := "https://scim.example.com/scim/v2/"
 		if got := statuses(results); got != "200 204" {
 			t.Errorf("%s: got %s: %v", path, got, results)
@@ -152,7 +156,8 @@ func TestBulkPaths(t *testing.T) {
 func TestABulkOfOneOperationNeedsNoList(t *testing.T) {
 	t.Parallel()
 	server := serve(t, newMemory(), nil)
-	if got := statuses(bulk(t, server, `"operations":{"method":"POST","path":"/Users","data":{"userName":"a"}}`)); got != "201" {
+	got := statuses(bulk(t, server, `"operations":{"method":"POST","path":"/Users","data":{"userName":"a"}}`))
+	if got != "201" {
 		t.Errorf("got %s", got)
 	}
 }
@@ -163,7 +168,9 @@ func TestBulkNamesTheResourceOfAFailure(t *testing.T) {
 	server := serve(t, newMemory(), nil)
 	results := bulk(t, server, `"Operations":[
 		{"method":"DELETE","path":"/Users/none"},{"method":"PUT","path":"/Groups/none","data":{"displayName":"g"}},{"method":"POST","path":"/Users","data":{}}]`)
-	for i, want := range []any{"https://scim.example.com/scim/v2/Users/none", "https://scim.example.com/scim/v2/Groups/none", nil} {
+	for i, want := range []any{
+		"https://scim.example.com/scim/v2/Users/none", "https://scim.example.com/scim/v2/Groups/none", nil,
+	} {
 		if results[i]["location"] != want || results[i]["response"] == nil {
 			t.Errorf("operation %d is %v, want location %v", i, results[i], want)
 		}
@@ -191,15 +198,18 @@ func TestRefusedBulk(t *testing.T) {
 		members string
 		status  int
 	}{
-		"no operations":              {`"Operations":[]`, 400},
-		"an operation without path":  {`"Operations":[{"method":"POST"}]`, 400},
-		"a GET":                      {`"Operations":[{"method":"GET","path":"/Users"}]`, 400},
-		"a bulkId used twice":        {`"Operations":[{"method":"POST","path":"/Users","bulkId":"a"},{"method":"POST","path":"/Users","bulkId":"a"}]`, 400},
-		"failOnErrors with a part":   {`"failOnErrors":1.5,"Operations":[{"method":"DELETE","path":"/Users/1"}]`, 400},
-		"failOnErrors below zero":    {`"failOnErrors":-1,"Operations":[{"method":"DELETE","path":"/Users/1"}]`, 400},
-		"a path that is an object":   {`"Operations":[{"method":"DELETE","path":{}}]`, 400},
-		"failOnErrors that is text":  {`"failOnErrors":"x","Operations":[{"method":"DELETE","path":"/Users/1"}]`, 400},
-		"more operations than a lot": {`"Operations":[` + strings.Repeat(`{"method":"DELETE","path":"/Users/1"},`, 1000) + `{"method":"DELETE","path":"/Users/1"}]`, 413},
+		"no operations":             {`"Operations":[]`, 400},
+		"an operation without path": {`"Operations":[{"method":"POST"}]`, 400},
+		"a GET":                     {`"Operations":[{"method":"GET","path":"/Users"}]`, 400},
+		"a bulkId used twice": {
+			`"Operations":[{"method":"POST","path":"/Users","bulkId":"a"},{"method":"POST","path":"/Users","bulkId":"a"}]`, 400,
+		},
+		"failOnErrors with a part":  {`"failOnErrors":1.5,"Operations":[{"method":"DELETE","path":"/Users/1"}]`, 400},
+		"failOnErrors below zero":   {`"failOnErrors":-1,"Operations":[{"method":"DELETE","path":"/Users/1"}]`, 400},
+		"a path that is an object":  {`"Operations":[{"method":"DELETE","path":{}}]`, 400},
+		"failOnErrors that is text": {`"failOnErrors":"x","Operations":[{"method":"DELETE","path":"/Users/1"}]`, 400},
+		"more operations than a lot": {`"Operations":[` + strings.Repeat(`{"method":"DELETE","path":"/Users/1"},`, 1000) +
+			`{"method":"DELETE","path":"/Users/1"}]`, 413},
 	}
 	for name, tt := range whole {
 		t.Run(name, func(t *testing.T) {
@@ -217,7 +227,8 @@ func TestRefusedBulk(t *testing.T) {
 		"a method that does nothing": {`{"method":"DELETE","path":"/Users"}`, "405"},
 		"no data":                    {`{"method":"POST","path":"/Users"}`, "400"},
 		"an unknown bulkId":          {`{"method":"DELETE","path":"/Users/bulkId:x"}`, "409"},
-		"its own bulkId":             {`{"method":"POST","path":"/Users","bulkId":"x","data":{"userName":"bulkId:x"}}`, "409"},
+		"its own bulkId": {`{"method":"POST","path":"/Users","bulkId":"x","data":{"userName":"bulkId:x"}}`,
+			"409"},
 		"names after each other": {`{"method":"POST","path":"/Groups","bulkId":"g","data":{"displayName":"bulkId:h"}},
 			{"method":"POST","path":"/Groups","bulkId":"h","data":{"displayName":"bulkId:g"}}`, "409 409"},
 		"a path that is not encoded": {`{"method":"DELETE","path":"/Users/%zz"}`, "400"},

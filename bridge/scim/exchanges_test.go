@@ -25,7 +25,9 @@ func bearer(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") != token {
 			w.WriteHeader(http.StatusUnauthorized)
-			_, _ = io.WriteString(w, `{"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"status":"401","detail":"not this package's"}`)
+			_,
+				_ = io.WriteString(w,
+				`{"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"status":"401","detail":"not this package's"}`)
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -129,7 +131,8 @@ func decodeScenarios(raw []byte) ([]simulate.Scenario, error) {
 
 func TestAScenarioThatCannotFailIsRefused(t *testing.T) {
 	t.Parallel()
-	const good = `{"about":"x","scenarios":[{"id":"a","steps":[{"id":"1","method":"GET","path":"/Users","expect":[200],"check":[["id","set"]]}]}]}`
+	const good = `{"about":"x","scenarios":[{"id":"a","steps":[{"id":"1","method":"GET","path":"/Users","expect":[200],` +
+		`"check":[["id","set"]]}]}]}`
 	if list, err := decodeScenarios([]byte(good)); err != nil || len(list) != 1 {
 		t.Fatalf("a good file gives %v, %v", list, err)
 	}

@@ -18,7 +18,8 @@ func TestPutReplacesAWholeGroup(t *testing.T) {
 	server := serve(t, newMemory(), nil)
 	id, _ := create(t, server, "/Users", `{"userName":"u"}`)
 	const named = `{"displayName":"g"`
-	for _, body := range []string{named + `}`, named + `,"members":null}`, named + `,"members":[]}`, named + `,"Members":[]}`} {
+	for _, body := range []string{named + `}`, named + `,"members":null}`, named + `,"members":[]}`, named +
+		`,"Members":[]}`} {
 		group, _ := create(t, server, "/Groups", `{"displayName":"g","members":[{"value":"`+id+`"}]}`)
 		a := ask(t, server, http.MethodPut, "/Groups/"+group, body)
 		if members, _ := a.at("members").([]any); a.status != http.StatusOK || members == nil || len(members) != 0 {
@@ -37,7 +38,9 @@ func TestConcurrentGroupPatches(t *testing.T) {
 	for i := range 16 {
 		id, _ := create(t, server, "/scim/v2/Users", fmt.Sprintf(`{"userName":"u%d"}`, i))
 		wg.Go(func() {
-			body := fmt.Sprintf(`{"Operations":[{"op":"add","path":"members","value":[{"value":%q}]},{"op":"replace","value":{"id":"x","displayName":"g","externalId":"e%d"}}]}`, id, i)
+			body := fmt.Sprintf(
+				`{"Operations":[{"op":"add","path":"members","value":[{"value":%q}]},{"op":"replace","value":{"id":"x",`+
+					`"displayName":"g","externalId":"e%d"}}]}`, id, i)
 			if a := ask(t, server, http.MethodPatch, "/scim/v2/Groups/"+group, body); a.status != http.StatusNoContent {
 				t.Errorf("got %d %s", a.status, a.raw)
 			}
@@ -74,7 +77,8 @@ func TestMembershipChangesDoNotReadMembers(t *testing.T) {
 		`{"op":"remove","path":"members[value eq \"` + id + `\"]"}`,
 		`{"op":"replace","value":{"displayName":"h"}}`,
 	} {
-		if a := ask(t, server, http.MethodPatch, "/scim/v2/Groups/"+group, `{"Operations":[`+op+`]}`); a.status != http.StatusNoContent || a.header.Get("ETag") == "" {
+		a := ask(t, server, http.MethodPatch, "/scim/v2/Groups/"+group, `{"Operations":[`+op+`]}`)
+		if a.status != http.StatusNoContent || a.header.Get("ETag") == "" {
 			t.Errorf("%s: %d %s", op, a.status, a.raw)
 		}
 	}
@@ -94,11 +98,14 @@ func TestAPushOfUnknownMembersAloneChangesNothing(t *testing.T) {
 	tests := []struct{ name, method, body string }{
 		{"PATCH replace by an unknown id", "PATCH", patch(`{"op":"replace","path":"members","value":[{"value":"ghost"}]}`)},
 		{"by several, bare", "PATCH", patch(`{"op":"replace","path":"members","value":["ghost","spirit"]}`)},
-		{"by ids in capitals, which are other ids", "PATCH", patch(`{"op":"replace","path":"members","value":[{"value":"ANN"}]}`)},
+		{"by ids in capitals, which are other ids", "PATCH",
+			patch(`{"op":"replace","path":"members","value":[{"value":"ANN"}]}`)},
 		{"by a userName", "PATCH", patch(`{"op":"replace","path":"members","value":[{"value":"bob"}]}`)},
 		{"by somebody who was deleted", "PATCH", patch(`{"op":"replace","path":"members","value":[{"value":"DELETED"}]}`)},
-		{"by an address on another server", "PATCH", patch(`{"op":"replace","path":"members","value":[{"value":"https://idp.example.com/Users/ghost"}]}`)},
-		{"by the address of somebody known, which is no id", "PATCH", patch(`{"op":"replace","path":"members","value":[{"value":"https://scim.example.com/scim/v2/Users/ANN-ID"}]}`)},
+		{"by an address on another server", "PATCH",
+			patch(`{"op":"replace","path":"members","value":[{"value":"https://idp.example.com/Users/ghost"}]}`)},
+		{"by the address of somebody known, which is no id", "PATCH",
+			patch(`{"op":"replace","path":"members","value":[{"value":"https://scim.example.com/scim/v2/Users/ANN-ID"}]}`)},
 		{"by an empty object in a list", "PATCH", patch(`{"op":"replace","path":"members","value":[{}]}`)},
 		{"by an empty object", "PATCH", patch(`{"op":"replace","path":"members","value":{}}`)},
 		{"by an empty text", "PATCH", patch(`{"op":"replace","path":"members","value":""}`)},
@@ -108,19 +115,36 @@ func TestAPushOfUnknownMembersAloneChangesNothing(t *testing.T) {
 		{"by an empty value", "PATCH", patch(`{"op":"replace","path":"members","value":[{"value":""}]}`)},
 		{"by a null value", "PATCH", patch(`{"op":"replace","path":"members","value":[{"value":null}]}`)},
 		{"by a name alone", "PATCH", patch(`{"op":"replace","path":"members","value":[{"display":"Ann"}]}`)},
-		{"within Salesforce's object", "PATCH", patch(`{"op":"replace","path":"members","value":{"members":[{"value":"ghost"}]}}`)},
+		{"within Salesforce's object", "PATCH",
+			patch(`{"op":"replace","path":"members","value":{"members":[{"value":"ghost"}]}}`)},
 		{"without a path", "PATCH", patch(`{"op":"replace","value":{"displayName":"g","members":[{"value":"ghost"}]}}`)},
 		{"without a path, by an empty object", "PATCH", patch(`{"op":"replace","value":{"members":{}}}`)},
-		{"under the qualified name", "PATCH", patch(`{"op":"replace","path":` + core + `:members","value":[{"value":"ghost"}]}`)},
+		{"under the qualified name", "PATCH",
+			patch(`{"op":"replace","path":` + core + `:members","value":[{"value":"ghost"}]}`)},
 		{"of the members' values", "PATCH", patch(`{"op":"replace","path":"members.value","value":"ghost"}`)},
-		{"and of the name, which stays too", "PATCH", patch(`{"op":"replace","path":"displayName","value":"h"},{"op":"replace","path":"members","value":[{"value":"ghost"}]}`)},
-		{"then an addition of somebody known", "PATCH", patch(`{"op":"replace","path":"members","value":[{"value":"ghost"}]},{"op":"add","path":"members","value":[{"value":"ANN-ID"}]}`)},
-		{"emptying, then adding an unknown id", "PATCH", patch(`{"op":"remove","path":"members"},{"op":"add","path":"members","value":[{"value":"ghost"}]}`)},
-		{"of every selected member", "PATCH", patch(`{"op":"replace","path":"members[type eq \"User\"]","value":[{"value":"ghost"}]}`)},
-		{"of one selected member", "PATCH", patch(`{"op":"replace","path":"members[value eq \"ANN-ID\"].value","value":"ghost"}`)},
-		{"of one selected member by more than an answer lists", "PATCH", patch(`{"op":"replace","path":"members[value eq \"ANN-ID\"]","value":[` + ghosts(150) + `]}`)},
-		{"of one selected member, beside another's by somebody known", "PATCH", patch(`{"op":"replace","path":"members[value eq \"ANN-ID\"]","value":"ghost"},{"op":"replace","path":"members[value eq \"BOB-ID\"]","value":"BOB-ID"}`)},
-		{"of one selected member, and of the name, which stays too", "PATCH", patch(`{"op":"replace","path":"displayName","value":"h"},{"op":"replace","path":"members[value eq \"ANN-ID\"]","value":"ghost"}`)},
+		{"and of the name, which stays too", "PATCH",
+			patch(
+				`{"op":"replace","path":"displayName","value":"h"},{"op":"replace","path":"members","value":[{"value":"ghost"}]}`)},
+		{"then an addition of somebody known", "PATCH",
+			patch(
+				`{"op":"replace","path":"members","value":[{"value":"ghost"}]},{"op":"add","path":"members",` +
+					`"value":[{"value":"ANN-ID"}]}`)},
+		{"emptying, then adding an unknown id", "PATCH",
+			patch(`{"op":"remove","path":"members"},{"op":"add","path":"members","value":[{"value":"ghost"}]}`)},
+		{"of every selected member", "PATCH",
+			patch(`{"op":"replace","path":"members[type eq \"User\"]","value":[{"value":"ghost"}]}`)},
+		{"of one selected member", "PATCH",
+			patch(`{"op":"replace","path":"members[value eq \"ANN-ID\"].value","value":"ghost"}`)},
+		{"of one selected member by more than an answer lists", "PATCH",
+			patch(`{"op":"replace","path":"members[value eq \"ANN-ID\"]","value":[` + ghosts(150) + `]}`)},
+		{"of one selected member, beside another's by somebody known", "PATCH",
+			patch(
+				`{"op":"replace","path":"members[value eq \"ANN-ID\"]","value":"ghost"},{"op":"replace","path":"members[value eq ` +
+					`\"BOB-ID\"]","value":"BOB-ID"}`)},
+		{"of one selected member, and of the name, which stays too", "PATCH",
+			patch(
+				`{"op":"replace","path":"displayName","value":"h"},{"op":"replace","path":"members[value eq ` +
+					`\"ANN-ID\"]","value":"ghost"}`)},
 		{"PUT of an unknown id", "PUT", `{"displayName":"g","members":[{"value":"ghost"}]}`},
 		{"PUT of an id in capitals", "PUT", `{"displayName":"g","members":[{"value":"ANN"}]}`},
 		{"PUT of an empty object in a list", "PUT", `{"displayName":"g","members":[{}]}`},
@@ -134,7 +158,8 @@ func TestAPushOfUnknownMembersAloneChangesNothing(t *testing.T) {
 		{"replace without a path by a list", "PATCH", patch(`{"op":"replace","value":[{"value":"ghost"}]}`)},
 		{"PUT of the members' values", "PUT", `{"displayName":"g","members.value":"ghost"}`},
 		{"PUT of a selected member", "PUT", `{"displayName":"g","members[value eq \"ghost\"].display":"Ann"}`},
-		{"PUT of the members' values under the qualified name", "PUT", `{"displayName":"g",` + core + `:members.value":"ghost"}`},
+		{"PUT of the members' values under the qualified name", "PUT",
+			`{"displayName":"g",` + core + `:members.value":"ghost"}`},
 		{"PUT in two spellings", "PUT", `{"displayName":"g","members":[],"MEMBERS":[{}]}`},
 	}
 	for _, tt := range tests {
@@ -146,12 +171,18 @@ func TestAPushOfUnknownMembersAloneChangesNothing(t *testing.T) {
 				bob, _ := create(t, server, "/Users", `{"userName":"bob"}`)
 				gone, _ := create(t, server, "/Users", `{"userName":"gone"}`)
 				ask(t, server, http.MethodDelete, "/Users/"+gone, "")
-				group, version := create(t, server, "/Groups", `{"displayName":"g","members":[{"value":"`+ann+`"},{"value":"`+bob+`"}]}`)
-				body := strings.NewReplacer("ANN-ID", ann, "BOB-ID", bob, "ANN", strings.ToUpper(ann), "DELETED", gone).Replace(tt.body)
+				group, version := create(t, server, "/Groups", `{"displayName":"g","members":[{"value":"`+ann+`"},{"value":"`+bob+
+					`"}]}`)
+				body := strings.NewReplacer("ANN-ID", ann, "BOB-ID", bob, "ANN", strings.ToUpper(ann), "DELETED",
+					gone).Replace(tt.body)
 				var a answer
 				if bulk {
-					a = ask(t, server, http.MethodPost, "/Bulk", fmt.Sprintf(`{"Operations":[{"method":%q,"path":"/Groups/%s","data":%s}]}`, tt.method, group, body))
-					a = answer{status: http.StatusBadRequest, raw: a.raw, body: a.at("Operations").([]any)[0].(map[string]any)["response"].(map[string]any)}
+					a = ask(t, server, http.MethodPost, "/Bulk",
+						fmt.Sprintf(`{"Operations":[{"method":%q,"path":"/Groups/%s","data":%s}]}`, tt.method, group, body))
+					a = answer{
+						status: http.StatusBadRequest, raw: a.raw,
+						body: a.at("Operations").([]any)[0].(map[string]any)["response"].(map[string]any),
+					}
 				} else {
 					a = ask(t, server, tt.method, "/Groups/"+group, body)
 				}
@@ -162,7 +193,8 @@ func TestAPushOfUnknownMembersAloneChangesNothing(t *testing.T) {
 					t.Errorf("the answer does not name the id: %s", a.raw)
 				}
 				now := ask(t, server, http.MethodGet, "/Groups/"+group, "")
-				if members := now.at("members").([]any); len(members) != 2 || now.at("displayName") != "g" || now.header.Get("ETag") != version {
+				members := now.at("members").([]any)
+				if len(members) != 2 || now.at("displayName") != "g" || now.header.Get("ETag") != version {
 					t.Errorf("now %s", now.raw)
 				}
 			})
@@ -193,12 +225,16 @@ func TestPushesOfMembersThatGoThrough(t *testing.T) {
 		{"PUT of an empty list", "PUT", `{"displayName":"g","members":[]}`, 0},
 		{"PUT of null", "PUT", `{"displayName":"g","members":null}`, 0},
 		{"PUT without members", "PUT", `{"displayName":"g"}`, 0},
-		{"replace by one known and one unknown id", "PATCH", patch(`{"op":"replace","path":"members","value":[{"value":"ghost"},{"value":"ANN"}]}`), 1},
-		{"replace by a known id and an empty one", "PATCH", patch(`{"op":"replace","path":"members","value":[{},{"value":"ANN"},""]}`), 1},
+		{"replace by one known and one unknown id", "PATCH",
+			patch(`{"op":"replace","path":"members","value":[{"value":"ghost"},{"value":"ANN"}]}`), 1},
+		{"replace by a known id and an empty one", "PATCH",
+			patch(`{"op":"replace","path":"members","value":[{},{"value":"ANN"},""]}`), 1},
 		{"replace by $ref alone", "PATCH", patch(`{"op":"replace","path":"members","value":[{"$ref":"../Users/ANN"}]}`), 1},
-		{"replace by an id between blanks", "PATCH", patch(`{"op":"replace","path":"members","value":[{"value":" ANN "}]}`), 1},
+		{"replace by an id between blanks", "PATCH", patch(`{"op":"replace","path":"members","value":[{"value":" ANN "}]}`),
+			1},
 		{"PUT of the address of somebody known", "PUT", `{"displayName":"g","members":[{"$ref":"/Users/ANN"}]}`, 1},
-		{"PUT under the schema's URI with a dot", "PUT", `{"displayName":"g","urn:ietf:params:scim:schemas:core:2.0:Group.members":[{"value":"ANN"}]}`, 1},
+		{"PUT under the schema's URI with a dot", "PUT",
+			`{"displayName":"g","urn:ietf:params:scim:schemas:core:2.0:Group.members":[{"value":"ANN"}]}`, 1},
 		{"PUT of the members' values", "PUT", `{"displayName":"g","members.value":["ANN"]}`, 1},
 		{"PUT of no part of them", "PUT", `{"displayName":"g","members.display":null}`, 0},
 		{"adding without a path", "PATCH", patch(`{"op":"add","value":[{"value":"ANN"}]}`), 2},
@@ -207,10 +243,16 @@ func TestPushesOfMembersThatGoThrough(t *testing.T) {
 		{"removing an unknown id", "PATCH", patch(`{"op":"remove","path":"members","value":[{"value":"ghost"}]}`), 2},
 		{"removing an empty element", "PATCH", patch(`{"op":"remove","path":"members","value":[{}]}`), 2},
 		{"removing an empty text", "PATCH", patch(`{"op":"remove","path":"members","value":""}`), 2},
-		{"removing one and adding an unknown id", "PATCH", patch(`{"op":"remove","path":"members","value":["ANN"]},{"op":"add","path":"members","value":["ghost"]}`), 1},
-		{"putting nobody known beside somebody known in the place of one", "PATCH", patch(`{"op":"replace","path":"members[value eq \"ANN\"]","value":[{"value":"ghost"},{"value":"BOB"}]}`), 1},
-		{"and somebody known behind many who are not", "PATCH", patch(`{"op":"replace","path":"members[value eq \"ANN\"]","value":[` + ghosts(150) + `,{"value":"BOB"}]}`), 1},
-		{"putting somebody in another's place who leaves again", "PATCH", patch(`{"op":"replace","path":"members[value eq \"ANN\"]","value":"ghost"},{"op":"remove","path":"members","value":["ghost"]}`), 1},
+		{"removing one and adding an unknown id", "PATCH",
+			patch(`{"op":"remove","path":"members","value":["ANN"]},{"op":"add","path":"members","value":["ghost"]}`), 1},
+		{"putting nobody known beside somebody known in the place of one", "PATCH",
+			patch(`{"op":"replace","path":"members[value eq \"ANN\"]","value":[{"value":"ghost"},{"value":"BOB"}]}`), 1},
+		{"and somebody known behind many who are not", "PATCH",
+			patch(`{"op":"replace","path":"members[value eq \"ANN\"]","value":[` + ghosts(150) + `,{"value":"BOB"}]}`), 1},
+		{"putting somebody in another's place who leaves again", "PATCH",
+			patch(
+				`{"op":"replace","path":"members[value eq ` +
+					`\"ANN\"]","value":"ghost"},{"op":"remove","path":"members","value":["ghost"]}`), 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -249,11 +291,13 @@ func TestAPatchedGroupIsShownToAClientThatPrefersIt(t *testing.T) {
 	}{
 		{"no preference", nil, "", 204, nil},
 		{"the representation", []string{"Prefer", "return=representation"}, "", 200, 1},
-		{"in another case, quoted, among others", []string{"Prefer", `respond-async, RETURN = "Representation"; x=y, wait=10`}, "", 200, 1},
+		{"in another case, quoted, among others",
+			[]string{"Prefer", `respond-async, RETURN = "Representation"; x=y, wait=10`}, "", 200, 1},
 		{"the least", []string{"Prefer", "return=minimal"}, "", 204, nil},
 		{"the least first", []string{"Prefer", "return=minimal, return=representation"}, "", 204, nil},
 		{"another preference", []string{"Prefer", "handling=lenient"}, "", 204, nil},
-		{"the representation without members", []string{"Prefer", "return=representation"}, "?excludedAttributes=members", 200, nil},
+		{"the representation without members", []string{"Prefer", "return=representation"}, "?excludedAttributes=members",
+			200, nil},
 	} {
 		a := ask(t, server, http.MethodPatch, "/Groups/"+group+tt.path, join, tt.prefer...)
 		if a.status != tt.status || a.header.Get("ETag") == "" {

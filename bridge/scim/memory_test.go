@@ -141,7 +141,8 @@ func (m *memory) CreatePerson(_ context.Context, in bridge.PersonInput) (bridge.
 		return bridge.Person{}, err
 	}
 	version, now := m.stamp()
-	p := &bridge.Person{ID: "p" + version, Version: `"` + version + `"`, Created: now, Modified: now, Attributes: in.Attributes}
+	p := &bridge.Person{ID: "p" + version, Version: `"` + version + `"`, Created: now, Modified: now,
+		Attributes: in.Attributes}
 	m.people = append(m.people, p)
 	return m.withGroups(p), nil
 }
@@ -151,7 +152,9 @@ func (m *memory) withGroups(p *bridge.Person) bridge.Person {
 	for _, g := range m.groups {
 		for _, member := range g.Members {
 			if member.ID == p.ID {
-				out.Groups = append(out.Groups, bridge.Reference{ID: g.ID, Display: text(g.Attributes, "displayName"), Type: "Group"})
+				out.Groups = append(out.Groups, bridge.Reference{
+					ID: g.ID, Display: text(g.Attributes, "displayName"), Type: "Group",
+				})
 			}
 		}
 	}
@@ -168,7 +171,8 @@ func (m *memory) Person(_ context.Context, id string) (bridge.Person, error) {
 	return m.withGroups(p), nil
 }
 
-func (m *memory) ReplacePerson(_ context.Context, id string, in bridge.PersonInput, ifMatch string) (bridge.Person, error) {
+func (m *memory) ReplacePerson(_ context.Context, id string, in bridge.PersonInput, ifMatch string,
+) (bridge.Person, error) {
 	defer m.lock()()
 	in.Attributes = kept(in.Attributes, "userName")
 	p, err := m.person(id)
@@ -222,7 +226,8 @@ func (m *memory) CreateGroup(_ context.Context, in bridge.GroupInput) (bridge.Gr
 		}
 	}
 	version, now := m.stamp()
-	g := &bridge.Group{ID: "g" + version, Version: `"` + version + `"`, Created: now, Modified: now, Attributes: in.Attributes}
+	g := &bridge.Group{ID: "g" + version, Version: `"` + version + `"`, Created: now, Modified: now,
+		Attributes: in.Attributes}
 	unknown := m.join(g, in.Members)
 	m.groups = append(m.groups, g)
 	out := *g
@@ -245,7 +250,8 @@ func (m *memory) join(g *bridge.Group, ids []string) (unknown []string) {
 		if p, err := m.person(id); err == nil {
 			g.Members = append(g.Members, bridge.Reference{ID: id, Display: text(p.Attributes, "displayName"), Type: "User"})
 		} else if other, err := m.group(id); err == nil {
-			g.Members = append(g.Members, bridge.Reference{ID: id, Display: text(other.Attributes, "displayName"), Type: "Group"})
+			g.Members = append(g.Members, bridge.Reference{ID: id, Display: text(other.Attributes, "displayName"),
+				Type: "Group"})
 		} else {
 			unknown = append(unknown, id)
 		}
@@ -272,7 +278,8 @@ func membersIf(wanted bool, g *bridge.Group) bridge.Group {
 	return out
 }
 
-func (m *memory) UpdateGroup(_ context.Context, id string, c bridge.GroupChange, ifMatch string, withMembers bool) (bridge.Group, error) {
+func (m *memory) UpdateGroup(_ context.Context, id string, c bridge.GroupChange, ifMatch string, withMembers bool,
+) (bridge.Group, error) {
 	defer m.lock()()
 	g, err := m.group(id)
 	if err == nil {
@@ -296,12 +303,14 @@ func (m *memory) UpdateGroup(_ context.Context, id string, c bridge.GroupChange,
 			list = c.Add
 		}
 		if len(list) > 0 && !slices.ContainsFunc(list, m.known) {
-			return bridge.Group{}, &bridge.Error{Code: bridge.MembersUnknown, IDs: list, Detail: "nobody has these ids: " + strings.Join(list, ", ")}
+			return bridge.Group{}, &bridge.Error{Code: bridge.MembersUnknown, IDs: list, Detail: "nobody has these ids: " +
+				strings.Join(list, ", ")}
 		}
 	}
 	for _, list := range c.Instead {
 		if !slices.ContainsFunc(list, m.known) {
-			return bridge.Group{}, &bridge.Error{Code: bridge.MembersUnknown, IDs: list, Detail: "nobody has these ids: " + strings.Join(list, ", ")}
+			return bridge.Group{}, &bridge.Error{Code: bridge.MembersUnknown, IDs: list, Detail: "nobody has these ids: " +
+				strings.Join(list, ", ")}
 		}
 	}
 	if c.Attributes != nil {
@@ -351,10 +360,13 @@ func (m *memory) SearchGroups(_ context.Context, q bridge.Query) (bridge.Page[br
 }
 
 // document is what predicates are evaluated on, as openapi.yaml says.
-func document(raw json.RawMessage, id, version string, created, modified time.Time, list string, refs []bridge.Reference) map[string]any {
+func document(raw json.RawMessage, id, version string, created, modified time.Time, list string,
+	refs []bridge.Reference) map[string]any {
 	d := decoded(raw)
 	d["id"] = id
-	d["meta"] = map[string]any{"created": created.Format(time.RFC3339Nano), "lastModified": modified.Format(time.RFC3339Nano), "version": version}
+	d["meta"] = map[string]any{
+		"created": created.Format(time.RFC3339Nano), "lastModified": modified.Format(time.RFC3339Nano), "version": version,
+	}
 	var elements []any
 	for _, r := range refs {
 		elements = append(elements, map[string]any{"value": r.ID, "display": r.Display, "type": r.Type})

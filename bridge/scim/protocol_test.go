@@ -35,16 +35,28 @@ func TestEveryAnswerShowsWhatWasAskedFor(t *testing.T) {
 		name, method, path, body string
 		has, lacks               []string
 	}{
-		{"all by default, but no password", "GET", "/Users/" + id, "", []string{"id", "schemas", "meta", "userName", "title", "groups", "active"}, []string{"password"}},
-		{"a password that is asked for stays away", "GET", "/Users/" + id + "?attributes=password,title", "", []string{"id", "schemas", "title"}, []string{"password", "userName", "meta", "groups"}},
-		{"a sub-attribute", "GET", "/Users/" + id + "?attributes=NAME.givenname", "", []string{"name.givenName"}, []string{"name.familyName", "title"}},
-		{"excluded attributes are gone, but for id and schemas", "GET", "/Users/" + id + "?excludedAttributes=id,schemas,meta,name.familyName", "", []string{"id", "schemas", "name.givenName", "title"}, []string{"meta", "name.familyName"}},
-		{"POST", "POST", "/Users?attributes=userName", `{"userName":"v","title":"T"}`, []string{"id", "userName"}, []string{"title", "meta"}},
-		{"PUT", "PUT", "/Users/" + id + "?excludedAttributes=name", person, []string{"id", "title"}, []string{"name", "password"}},
-		{"PATCH", "PATCH", "/Users/" + id + "?attributes=title", `{"Operations":[{"op":"replace","path":"title","value":"U"}]}`, []string{"id", "title"}, []string{"userName"}},
-		{"PATCH of a group, which is answered because of them", "PATCH", "/Groups/" + group + "?attributes=displayName", `{"Operations":[{"op":"replace","path":"externalId","value":"f"}]}`, []string{"id", "displayName"}, []string{"externalId", "members"}},
-		{"a group without its members", "GET", "/Groups/" + group + "?excludedAttributes=members", "", []string{"displayName", "externalId"}, []string{"members"}},
-		{"a group with nothing but its members", "GET", "/Groups/" + group + "?attributes=members", "", []string{"id", "members"}, []string{"displayName"}},
+		{"all by default, but no password", "GET", "/Users/" + id, "",
+			[]string{"id", "schemas", "meta", "userName", "title", "groups", "active"}, []string{"password"}},
+		{"a password that is asked for stays away", "GET", "/Users/" + id + "?attributes=password,title", "",
+			[]string{"id", "schemas", "title"}, []string{"password", "userName", "meta", "groups"}},
+		{"a sub-attribute", "GET", "/Users/" + id + "?attributes=NAME.givenname", "", []string{"name.givenName"},
+			[]string{"name.familyName", "title"}},
+		{"excluded attributes are gone, but for id and schemas", "GET",
+			"/Users/" + id + "?excludedAttributes=id,schemas,meta,name.familyName", "",
+			[]string{"id", "schemas", "name.givenName", "title"}, []string{"meta", "name.familyName"}},
+		{"POST", "POST", "/Users?attributes=userName", `{"userName":"v","title":"T"}`, []string{"id", "userName"},
+			[]string{"title", "meta"}},
+		{"PUT", "PUT", "/Users/" + id + "?excludedAttributes=name", person, []string{"id", "title"},
+			[]string{"name", "password"}},
+		{"PATCH", "PATCH", "/Users/" + id + "?attributes=title",
+			`{"Operations":[{"op":"replace","path":"title","value":"U"}]}`, []string{"id", "title"}, []string{"userName"}},
+		{"PATCH of a group, which is answered because of them", "PATCH", "/Groups/" + group + "?attributes=displayName",
+			`{"Operations":[{"op":"replace","path":"externalId","value":"f"}]}`, []string{"id", "displayName"},
+			[]string{"externalId", "members"}},
+		{"a group without its members", "GET", "/Groups/" + group + "?excludedAttributes=members", "",
+			[]string{"displayName", "externalId"}, []string{"members"}},
+		{"a group with nothing but its members", "GET", "/Groups/" + group + "?attributes=members", "",
+			[]string{"id", "members"}, []string{"displayName"}},
 	}
 	for _, tt := range tests {
 		a := ask(t, server, tt.method, tt.path, tt.body)
@@ -108,7 +120,8 @@ func TestPagingByIndex(t *testing.T) {
 	for _, tt := range tests {
 		a := ask(t, server, http.MethodGet, "/Users?"+tt.query, "")
 		names := a.names(t, "userName")
-		if strings.Join(names, " ") != tt.want || a.at("totalResults") != 7.0 || a.at("itemsPerPage") != float64(len(names)) || a.at("startIndex") != tt.start {
+		if strings.Join(names, " ") != tt.want || a.at("totalResults") != 7.0 ||
+			a.at("itemsPerPage") != float64(len(names)) || a.at("startIndex") != tt.start {
 			t.Errorf("%s: %s", tt.name, a.raw)
 		}
 	}
@@ -128,7 +141,8 @@ func TestBlanksInAQuery(t *testing.T) {
 		{"blanks as + need %2B", "filter=userName+eq+%22a%2Btag@x%22", "a+tag@x"},
 		{"blanks as + are blanks in the value", "filter=userName+eq+%22d+e%22", "d e"},
 		{"and may be mixed with %20", "filter=userName+eq+%22d%20e%22", "d e"},
-		{"a + behind a bracket", "filter=emails[type%20eq%20%22work%22].value%20eq%20%22a+b%22%20or%20userName%20eq%20%22a+tag@x%22", "a+tag@x"},
+		{"a + behind a bracket",
+			"filter=emails[type%20eq%20%22work%22].value%20eq%20%22a+b%22%20or%20userName%20eq%20%22a+tag@x%22", "a+tag@x"},
 		{"a text without quotes", "filter=userName%20eq%20a+tag@x", "a+tag@x"},
 		{"each value for itself", "attributes=userName,+id&filter=userName%20eq%20%22a+tag@x%22", "a+tag@x"},
 		{"the other way round", "filter=userName+eq+%22a%2Btag@x%22&attributes=id,%20userName", "a+tag@x"},
@@ -139,7 +153,8 @@ func TestBlanksInAQuery(t *testing.T) {
 		{"a semicolon in an unknown name", "a;b=c;d&filter=userName%20eq%20%22b;c@x%22", "b;c@x"},
 		{"an ampersand in a string", "filter=userName%20eq%20%22f&g%22", "f&g"},
 		{"before other parameters", "count=1&filter=userName%20eq%20%22f&g%22&attributes=userName", "f&g"},
-		{"several, and an escaped quote", "filter=title%20eq%20%22&&%5C%22&%22%20or%20userName%20eq%20%22f&g%22&startIndex=1", "f&g"},
+		{"several, and an escaped quote", "filter=title%20eq%20%22&&%5C%22&%22%20or%20userName%20eq%20%22f&g%22&startIndex=1",
+			"f&g"},
 		{"an ampersand behind blanks that are +", "filter=userName+eq+%22f&g%22", "f&g"},
 		{"an ampersand escaped", "filter=userName%20eq%20%22f%26g%22", "f&g"},
 		{"an equals sign", "filter=userName%20eq%20%22h=i%22", "h=i"},
@@ -153,13 +168,17 @@ func TestBlanksInAQuery(t *testing.T) {
 			t.Errorf("%s: got %q, want %q: %s", row.name, got, row.want, a.raw)
 		}
 	}
-	for _, query := range []string{"filter=userName%20eq%20%22f&count=1", "filter=userName%20eq%20%22f&", "filter=%22&%22&%22"} {
-		if a := ask(t, server, http.MethodGet, "/Users?"+query, ""); a.status != http.StatusBadRequest || a.at("scimType") != "invalidFilter" {
+	for _, query := range []string{
+		"filter=userName%20eq%20%22f&count=1", "filter=userName%20eq%20%22f&", "filter=%22&%22&%22",
+	} {
+		if a := ask(t, server, http.MethodGet, "/Users?"+query, ""); a.status != http.StatusBadRequest ||
+			a.at("scimType") != "invalidFilter" {
 			t.Errorf("%s: %d %s", query, a.status, a.raw)
 		}
 	}
 	for _, query := range []string{"filter=%zz", "filter=userName%20eq%20%22a+%2%22", "%2=a"} {
-		if a := ask(t, server, http.MethodGet, "/Users?"+query, ""); a.status != http.StatusBadRequest || a.at("scimType") != "invalidValue" {
+		if a := ask(t, server, http.MethodGet, "/Users?"+query, ""); a.status != http.StatusBadRequest ||
+			a.at("scimType") != "invalidValue" {
 			t.Errorf("%s: %d %s", query, a.status, a.raw)
 		}
 	}
@@ -186,7 +205,8 @@ func TestPagingByCursor(t *testing.T) {
 		t.Errorf("got %v on %d pages", seen, pages)
 	}
 	for _, cursor := range []string{"made-up", "%00", "9999999999999999999999"} {
-		if a := ask(t, server, http.MethodGet, "/Groups?cursor="+cursor, ""); a.status != http.StatusBadRequest || a.at("scimType") != "invalidCursor" {
+		if a := ask(t, server, http.MethodGet, "/Groups?cursor="+cursor, ""); a.status != http.StatusBadRequest ||
+			a.at("scimType") != "invalidCursor" {
 			t.Errorf("the cursor %s: %d %s", cursor, a.status, a.raw)
 		}
 	}
@@ -231,17 +251,20 @@ func TestMediaTypes(t *testing.T) {
 		status  int
 	}{
 		{"SCIM", []string{"Content-Type", "application/scim+json", "Accept", "application/scim+json"}, 201},
-		{"SCIM with a character set", []string{"Content-Type", `application/scim+json; charset="UTF-8"`, "Accept", "application/scim+json; charset=utf-8"}, 409},
+		{"SCIM with a character set", []string{"Content-Type", `application/scim+json; charset="UTF-8"`, "Accept",
+			"application/scim+json; charset=utf-8"}, 409},
 		{"plain JSON", []string{"Content-Type", "application/json", "Accept", "application/json"}, 409},
 		{"in capitals", []string{"Content-Type", "Application/JSON", "Accept", "Application/SCIM+JSON"}, 409},
 		{"anything but JSON is unwanted, which JSON is not", []string{"Accept", "text/html;q=0, application/json"}, 409},
 		{"no type at all", []string{"Content-Type", "", "Accept", ""}, 409},
 		{"anything is accepted", []string{"Accept", "text/html, */*;q=0.1"}, 409},
-		{"a bare star, as Java's HttpURLConnection sends it", []string{"Accept", "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2"}, 409},
+		{"a bare star, as Java's HttpURLConnection sends it",
+			[]string{"Accept", "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2"}, 409},
 		{"nothing but a bare star", []string{"Accept", "*"}, 409},
 		{"a bare star with a weight", []string{"Accept", "text/xml, * ; q=0.1"}, 409},
 		{"JSON of another name", []string{"Accept", "text/json", "Content-Type", "text/json; charset=utf-8"}, 409},
-		{"SCIM the other way round", []string{"Accept", "application/json+scim", "Content-Type", "application/json+scim;charset=UTF-8"}, 409},
+		{"SCIM the other way round",
+			[]string{"Accept", "application/json+scim", "Content-Type", "application/json+scim;charset=UTF-8"}, 409},
 		{"JSON without its kind", []string{"Accept", "json"}, 409},
 		{"any kind of JSON", []string{"Accept", "application/*+json"}, 409},
 		{"JSON of some application", []string{"Accept", "application/vnd.api+json"}, 409},
@@ -279,25 +302,30 @@ func TestMutability(t *testing.T) {
 	tests := []struct{ name, path, operation, kind string }{
 		{"an id is not written", "/Users/" + id, `{"op":"replace","path":"id","value":"x"}`, "mutability"},
 		{"nor is meta", "/Users/" + id, `{"op":"add","path":"meta.version","value":"x"}`, "mutability"},
-		{"nor are groups, which change through the group", "/Users/" + id, `{"op":"add","path":"groups","value":[{"value":"` + group + `"}]}`, "mutability"},
+		{"nor are groups, which change through the group", "/Users/" + id, `{"op":"add","path":"groups","value":[{"value":"` +
+			group + `"}]}`, "mutability"},
 		{"nor taken away", "/Groups/" + group, `{"op":"remove","path":"id"}`, "mutability"},
 		{"a userName is required", "/Users/" + id, `{"op":"remove","path":"userName"}`, "mutability"},
 		{"so is a group's name", "/Groups/" + group, `{"op":"remove","path":"displayName"}`, "mutability"},
 		{"an empty name is no name", "/Groups/" + group, `{"op":"replace","path":"displayName","value":" "}`, "invalidValue"},
 		{"remove says what", "/Users/" + id, `{"op":"remove"}`, "noTarget"},
-		{"a filter that tells nothing makes nothing", "/Users/" + id, `{"op":"replace","path":"emails[value co \"x\"].value","value":"y"}`, "noTarget"},
-		{"a path with one value takes no filter", "/Users/" + id, `{"op":"add","path":"name[givenName eq \"x\"]","value":{}}`, "invalidPath"},
+		{"a filter that tells nothing makes nothing", "/Users/" + id,
+			`{"op":"replace","path":"emails[value co \"x\"].value","value":"y"}`, "noTarget"},
+		{"a path with one value takes no filter", "/Users/" + id, `{"op":"add","path":"name[givenName eq \"x\"]","value":{}}`,
+			"invalidPath"},
 		{"a text has no parts", "/Users/" + id, `{"op":"add","path":"title.a","value":"x"}`, "invalidPath"},
 		{"a value of the wrong type", "/Users/" + id, `{"op":"add","path":"name","value":["x","y"]}`, "invalidValue"},
 		{"an unknown operation", "/Users/" + id, `{"op":"move","path":"title"}`, "invalidSyntax"},
 	}
 	for _, tt := range tests {
 		// What comes before it in the same request is not carried out either.
-		a := ask(t, server, http.MethodPatch, tt.path, `{"Operations":[{"op":"add","path":"externalId","value":"half"},`+tt.operation+`]}`)
+		a := ask(t, server, http.MethodPatch, tt.path, `{"Operations":[{"op":"add","path":"externalId","value":"half"},`+
+			tt.operation+`]}`)
 		if a.status != http.StatusBadRequest || a.at("scimType") != tt.kind {
 			t.Errorf("%s: %d %s, want %s", tt.name, a.status, a.raw, tt.kind)
 		}
-		if detail, _ := a.at("detail").(string); !strings.Contains(detail, "operation 2") && !strings.Contains(detail, "must not be empty") {
+		detail, _ := a.at("detail").(string)
+		if !strings.Contains(detail, "operation 2") && !strings.Contains(detail, "must not be empty") {
 			t.Errorf("%s: the answer does not say which operation: %s", tt.name, a.raw)
 		}
 		if now := ask(t, server, http.MethodGet, tt.path, ""); now.at("externalId") != nil {
@@ -308,7 +336,8 @@ func TestMutability(t *testing.T) {
 		t.Errorf("refused requests made version %s of %s", now.header.Get("ETag"), version)
 	}
 	// Within a whole resource that comes back it is passed over (RFC 7644 section 3.5.1).
-	a := ask(t, server, http.MethodPut, "/Users/"+id, `{"userName":"u","id":"other","meta":{"version":"x"},"groups":[{"value":"x"}],"password":"p"}`)
+	a := ask(t, server, http.MethodPut, "/Users/"+id,
+		`{"userName":"u","id":"other","meta":{"version":"x"},"groups":[{"value":"x"}],"password":"p"}`)
 	if a.status != http.StatusOK || a.at("id") != id || a.at("groups") != nil || a.at("password") != nil {
 		t.Errorf("PUT of a whole resource: %d %s", a.status, a.raw)
 	}

@@ -108,28 +108,35 @@ func TestErrors(t *testing.T) {
 		{"doubled slashes are no 404", "GET", "//scim//v2//Users//" + id + "//x", "", nil, 400, ""},
 		{"a method that does nothing here", "POST", one, ok, nil, 405, ""},
 		{"an unknown method", "BREW", "/scim/v2/Users", "", nil, 405, ""},
-		{"an answer that the client cannot read", "GET", one, "", []string{"Accept", "text/html, application/xml;q=0.9"}, 406, ""},
+		{"an answer that the client cannot read", "GET", one, "", []string{"Accept", "text/html, application/xml;q=0.9"}, 406,
+			""},
 		{"a taken userName, in another case", "POST", "/scim/v2/Users", `{"userName":"TAKEN"}`, nil, 409, "uniqueness"},
 		{"an owner is protected", "POST", "/scim/v2/Users", `{"userName":"owner@example.com"}`, nil, 409, ""},
 		{"a version that is gone", "PUT", one, `{"userName":"taken"}`, []string{"If-Match", `"old"`}, 412, ""},
-		{"a PATCH of a version that is gone", "PATCH", one, `{"Operations":[{"op":"remove","path":"title"}]}`, []string{"If-Match", `"old"`}, 412, ""},
+		{"a PATCH of a version that is gone", "PATCH", one, `{"Operations":[{"op":"remove","path":"title"}]}`,
+			[]string{"If-Match", `"old"`}, 412, ""},
 		{"a DELETE of two versions that are gone", "DELETE", one, "", []string{"If-Match", `"old", "older"`}, 412, ""},
-		{"a body that is too large", "POST", "/scim/v2/Users", `{"userName":"` + strings.Repeat("x", 1<<20) + `"}`, nil, 413, ""},
-		{"operations without end", "PATCH", one, `{"Operations":[` + strings.Repeat(`{"op":"remove","path":"title"},`, 5000) + `{"op":"remove","path":"title"}]}`, nil, 413, ""},
+		{"a body that is too large", "POST", "/scim/v2/Users", `{"userName":"` + strings.Repeat("x", 1<<20) + `"}`, nil, 413,
+			""},
+		{"operations without end", "PATCH", one, `{"Operations":[` + strings.Repeat(`{"op":"remove","path":"title"},`, 5000) +
+			`{"op":"remove","path":"title"}]}`, nil, 413, ""},
 		{"a form", "POST", "/scim/v2/Users", ok, []string{"Content-Type", "application/x-www-form-urlencoded"}, 415, ""},
 		{"a compressed body", "POST", "/scim/v2/Users", ok, []string{"Content-Encoding", "gzip"}, 415, ""},
 		{"an empty body", "POST", "/scim/v2/Users", " ", nil, 400, "invalidSyntax"},
 		{"a body that is no JSON", "POST", "/scim/v2/Users", `{"userName":`, nil, 400, "invalidSyntax"},
 		{"a body that is no object", "POST", "/scim/v2/Users", `[` + ok + `]`, nil, 400, "invalidSyntax"},
 		{"a body of two objects", "POST", "/scim/v2/Users", ok + ok, nil, 400, "invalidSyntax"},
-		{"a body that nests too deep", "POST", "/scim/v2/Users", strings.Repeat(`{"a":`, 10000) + "1" + strings.Repeat("}", 10000), nil, 400, "invalidSyntax"},
+		{"a body that nests too deep", "POST", "/scim/v2/Users", strings.Repeat(`{"a":`, 10000) + "1" + strings.Repeat("}",
+			10000), nil, 400, "invalidSyntax"},
 		{"invalid UTF-8", "POST", "/scim/v2/Users", "{\"userName\":\"\xff\"}", nil, 400, "invalidSyntax"},
 		{"a NUL", "POST", "/scim/v2/Users", `{"userName":"a\u0000"}`, nil, 400, "invalidValue"},
 		{"a userName that is no text", "POST", "/scim/v2/Users", `{"userName":{}}`, nil, 400, "invalidValue"},
 		{"no userName", "POST", "/scim/v2/Users", `{}`, nil, 400, "invalidValue"},
 		{"no displayName", "POST", "/scim/v2/Groups", `{"members":[]}`, nil, 400, "invalidValue"},
-		{"members that are no members", "POST", "/scim/v2/Groups", `{"displayName":"g","members":[true]}`, nil, 400, "invalidValue"},
-		{"a path that is none", "PATCH", one, `{"Operations":[{"op":"add","path":"a b","value":1}]}`, nil, 400, "invalidPath"},
+		{"members that are no members", "POST", "/scim/v2/Groups", `{"displayName":"g","members":[true]}`, nil, 400,
+			"invalidValue"},
+		{"a path that is none", "PATCH", one, `{"Operations":[{"op":"add","path":"a b","value":1}]}`, nil, 400,
+			"invalidPath"},
 		{"nothing to remove from", "PATCH", one, `{"Operations":[{"op":"remove"}]}`, nil, 400, "noTarget"},
 		{"a filter that is none", "GET", "/scim/v2/Users?filter=userName", "", nil, 400, "invalidFilter"},
 		{"a projection that is none", "GET", one + "?attributes=a%20b", "", nil, 400, "invalidPath"},
@@ -186,11 +193,15 @@ func TestRefusalsOfTheDirectory(t *testing.T) {
 		says   string
 	}{
 		{"the account is away", fmt.Errorf("signing in: %w", bridge.ErrUnavailable), 503, "10", "try again"},
-		{"the firewall blocks the bridge", fmt.Errorf("asking: %w", &bridge.UnavailableError{Detail: "the account's firewall blocks the bridge", Err: errors.New("secret cause")}),
+		{"the firewall blocks the bridge", fmt.Errorf("asking: %w", &bridge.UnavailableError{
+			Detail: "the account's firewall blocks the bridge", Err: errors.New("secret cause"),
+		}),
 			503, "10", "the account's firewall blocks the bridge; the bridge's status page"},
-		{"the account is busy", &bridge.Error{Code: bridge.TooMany, Detail: "slow down", RetryAfter: 1500_000_000}, 429, "2", "slow down"},
+		{"the account is busy", &bridge.Error{Code: bridge.TooMany, Detail: "slow down", RetryAfter: 1500_000_000}, 429, "2",
+			"slow down"},
 		{"the attributes are too large", &bridge.Error{Code: bridge.TooLarge, Detail: "more than 64 KiB"}, 413, "", "64 KiB"},
-		{"a value that the account refuses", &bridge.Error{Code: bridge.InvalidValue, Detail: "no such zone"}, 400, "", "no such zone"},
+		{"a value that the account refuses", &bridge.Error{Code: bridge.InvalidValue, Detail: "no such zone"}, 400, "",
+			"no such zone"},
 		{"something unknown tells nothing", errors.New("secret cause"), 500, "", "internal error"},
 	}
 	for _, tt := range tests {
@@ -208,7 +219,8 @@ func TestRefusalsOfTheDirectory(t *testing.T) {
 			}
 			if tt.status == 500 {
 				id := detail[strings.LastIndexByte(detail, ' ')+1:]
-				if strings.Contains(detail, "secret") || !strings.Contains(log.String(), id) || !strings.Contains(log.String(), "secret cause") {
+				if strings.Contains(detail, "secret") || !strings.Contains(log.String(), id) ||
+					!strings.Contains(log.String(), "secret cause") {
 					t.Errorf("answered %q and logged %q", detail, log.String())
 				}
 			}
@@ -254,12 +266,14 @@ func TestLocations(t *testing.T) {
 		t.Run("under "+prefix, func(t *testing.T) {
 			t.Parallel()
 			server := serve(t, newMemory(), nil)
-			a := ask(t, server, http.MethodPost, prefix+"/Users", `{"userName":"u"}`, "Host", "evil.example", "X-Forwarded-Host", "evil.example")
+			a := ask(t, server, http.MethodPost, prefix+"/Users", `{"userName":"u"}`, "Host", "evil.example", "X-Forwarded-Host",
+				"evil.example")
 			want := "https://scim.example.com" + prefix + "/Users/" + a.at("id").(string)
 			if a.header.Get("Location") != want || a.at("meta.location") != want {
 				t.Errorf("Location is %q, meta.location %v, want %q", a.header.Get("Location"), a.at("meta.location"), want)
 			}
-			g := ask(t, server, http.MethodPost, prefix+"/Groups", `{"displayName":"g","members":["`+a.at("id").(string)+`"]}`, "Host", "evil.example")
+			g := ask(t, server, http.MethodPost, prefix+"/Groups", `{"displayName":"g","members":["`+a.at("id").(string)+`"]}`,
+				"Host", "evil.example")
 			member := g.at("members").([]any)[0].(map[string]any)
 			if member["$ref"] != want || member["type"] != "User" {
 				t.Errorf("the member is %v, want $ref %q", member, want)
@@ -284,11 +298,13 @@ func TestVersions(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if a := ask(t, server, http.MethodGet, kind.path+"?filter="+url.QueryEscape("meta.version eq "+string(quoted)), ""); a.at("totalResults") != 1.0 {
+		if a := ask(t, server, http.MethodGet, kind.path+"?filter="+url.QueryEscape("meta.version eq "+string(quoted)),
+			""); a.at("totalResults") != 1.0 {
 			t.Errorf("by version %s: %s", version, a.raw)
 		}
 		for _, tag := range []string{version, "W/" + version, `"x", ` + version, "*"} {
-			if a := ask(t, server, http.MethodGet, path, "", "If-None-Match", tag); a.status != http.StatusNotModified || len(a.raw) > 0 {
+			if a := ask(t, server, http.MethodGet, path, "", "If-None-Match", tag); a.status != http.StatusNotModified ||
+				len(a.raw) > 0 {
 				t.Errorf("If-None-Match %s of version %s: %d", tag, version, a.status)
 			}
 		}
@@ -352,7 +368,8 @@ func TestPatchIsRetried(t *testing.T) {
 	if a.status != http.StatusOK || a.at("nickName") != "faster" || a.at("title") != "T" {
 		t.Errorf("got %d %s", a.status, a.raw)
 	}
-	if a := ask(t, server, http.MethodPatch, path, patchTitle, "If-Match", version); a.status != http.StatusPreconditionFailed {
+	if a := ask(t, server, http.MethodPatch, path, patchTitle, "If-Match",
+		version); a.status != http.StatusPreconditionFailed {
 		t.Errorf("with a version: %d", a.status)
 	}
 }
@@ -378,7 +395,8 @@ func TestSearchOfEverything(t *testing.T) {
 	if want := []any{"User", "User", "User", "Group", "Group", "Group"}; !slices.Equal(seen, want) {
 		t.Errorf("got %v", seen)
 	}
-	a := ask(t, server, http.MethodGet, `/scim/v2?filter=meta.resourceType%20eq%20%22Group%22%20and%20displayName%20pr`, "")
+	a := ask(t, server, http.MethodGet, `/scim/v2?filter=meta.resourceType%20eq%20%22Group%22%20and%20displayName%20pr`,
+		"")
 	if a.at("totalResults") != 3.0 {
 		t.Errorf("got %s", a.raw)
 	}
@@ -400,7 +418,8 @@ func TestSearchOfEverythingByCursor(t *testing.T) {
 			cursor := ""
 			for pages := 0; pages < 10; pages++ {
 				a := ask(t, server, http.MethodGet, fmt.Sprintf("/scim/v2/?count=%d&cursor=%s", count, url.QueryEscape(cursor)), "")
-				if a.status != http.StatusOK || a.at("totalResults") != float64(size.people+size.groups) || a.at("startIndex") != nil {
+				if a.status != http.StatusOK || a.at("totalResults") != float64(size.people+size.groups) ||
+					a.at("startIndex") != nil {
 					t.Fatalf("%+v in pages of %d: %s", size, count, a.raw)
 				}
 				for _, resource := range a.at("Resources").([]any) {
@@ -443,7 +462,8 @@ func TestDiscovery(t *testing.T) {
 		t.Errorf("pagination, which was not asked for, is %v", got)
 	}
 	paged := ask(t, server, http.MethodGet, "/scim/v2/ServiceProviderConfig?attributes=patch,Pagination", "")
-	if paged.at("pagination.cursor") != true || paged.at("pagination.index") != true || paged.at("patch.supported") != true {
+	if paged.at("pagination.cursor") != true || paged.at("pagination.index") != true ||
+		paged.at("patch.supported") != true {
 		t.Errorf("asked for: %s", paged.raw)
 	}
 	if n, _ := config.at("bulk.maxOperations").(float64); n < 1 {
@@ -476,17 +496,25 @@ func TestAByteOrderMarkIsPassedOver(t *testing.T) {
 // Arbitrary bytes are answered, and never by a 500.
 func FuzzServer(f *testing.F) {
 	f.Add("POST", "/scim/v2/Users", []byte(`{"userName":"u"}`))
-	f.Add("PATCH", "/scim/v2/Users/p1", []byte(`{"Operations":[{"op":"replace","path":"emails[type eq \"work\"].value","value":"x"}]}`))
+	f.Add("PATCH", "/scim/v2/Users/p1",
+		[]byte(`{"Operations":[{"op":"replace","path":"emails[type eq \"work\"].value","value":"x"}]}`))
 	f.Add("PATCH", "/Groups/g2", []byte(`{"Operations":[{"op":"add","path":"members","value":[{"value":"p1"}]}]}`))
-	f.Add("POST", "/scim/Bulk", []byte(`{"Operations":[{"method":"POST","path":"/Users","bulkId":"q","data":{"userName":"v"}},{"method":"DELETE","path":"/Users/bulkId:q"}]}`))
+	f.Add("POST", "/scim/Bulk",
+		[]byte(
+			`{"Operations":[{"method":"POST","path":"/Users","bulkId":"q","data":{"userName":"v"}},{"method":"DELETE",`+
+				`"path":"/Users/bulkId:q"}]}`))
 	f.Add("POST", "/scim/.search", []byte(`{"filter":"emails[type eq \"work\"].value eq \"x\"","count":1}`))
 	f.Add("GET", "/Users?filter=userName%20sw%20%22u%22&sortBy=name.givenName&attributes=emails.value", []byte(nil))
 	f.Fuzz(func(t *testing.T, method, target string, body []byte) {
 		m := newMemory()
-		if _, err := m.CreatePerson(t.Context(), bridge.PersonInput{Attributes: json.RawMessage(`{"userName":"u","emails":[{"value":"x"}]}`)}); err != nil {
+		if _, err := m.CreatePerson(t.Context(), bridge.PersonInput{
+			Attributes: json.RawMessage(`{"userName":"u","emails":[{"value":"x"}]}`),
+		}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := m.CreateGroup(t.Context(), bridge.GroupInput{Attributes: json.RawMessage(`{"displayName":"g"}`)}); err != nil {
+		if _, err := m.CreateGroup(t.Context(), bridge.GroupInput{
+			Attributes: json.RawMessage(`{"displayName":"g"}`),
+		}); err != nil {
 			t.Fatal(err)
 		}
 		r, err := http.NewRequestWithContext(t.Context(), method, "http://bridge.example"+target, bytes.NewReader(body))

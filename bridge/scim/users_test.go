@@ -34,8 +34,10 @@ func TestOnlyActiveTrueReactivatesASuspendedPerson(t *testing.T) {
 		{"PATCH remove", "PATCH", `{"Operations":[{"op":"remove","path":"active"}]}`},
 		{"PATCH remove of false", "PATCH", `{"Operations":[{"op":"remove","path":"active","value":false}]}`},
 		{"PATCH without a path", "PATCH", `{"Operations":[{"op":"replace","value":{"active":"","title":"T"}}]}`},
-		{"PATCH without a path under the qualified name", "PATCH", `{"Operations":[{"op":"replace","value":{` + core + `:active":[]}}]}`},
-		{"PATCH at the schema's URI", "PATCH", `{"Operations":[{"op":"replace","path":` + core + `","value":{"active":null}}]}`},
+		{"PATCH without a path under the qualified name", "PATCH", `{"Operations":[{"op":"replace","value":{` + core +
+			`:active":[]}}]}`},
+		{"PATCH at the schema's URI", "PATCH", `{"Operations":[{"op":"replace","path":` + core +
+			`","value":{"active":null}}]}`},
 		{"PATCH of something else", "PATCH", `{"Operations":[{"op":"replace","path":"title","value":"T"}]}`},
 	}
 	for _, tt := range tests {
@@ -51,7 +53,9 @@ func TestOnlyActiveTrueReactivatesASuspendedPerson(t *testing.T) {
 	}
 	server := serve(t, newMemory(), nil)
 	id, _ := create(t, server, "/Users", `{"userName":"u","active":false}`)
-	for _, body := range []string{`{"userName":"u","active":true}`, `{"userName":"u","active":"True"}`, `{"userName":"u","Active":"","active":true}`} {
+	for _, body := range []string{
+		`{"userName":"u","active":true}`, `{"userName":"u","active":"True"}`, `{"userName":"u","Active":"","active":true}`,
+	} {
 		if a := ask(t, server, http.MethodPut, "/Users/"+id, body); a.status != http.StatusOK || a.at("active") != true {
 			t.Errorf("PUT %s: %d %s", body, a.status, a.raw)
 		}
@@ -83,15 +87,20 @@ func TestSchemasListTheExtensionsThatAreThere(t *testing.T) {
 	}{
 		{"one attribute of two is removed", "PATCH", remove(enterprise + ":department"), []any{core, enterprise, custom}},
 		{"both are removed", "PATCH", remove(enterprise+":department", enterprise+":manager"), []any{core, custom}},
-		{"both are replaced by nothing", "PATCH", `{"Operations":[{"op":"replace","value":{"` + enterprise + `":{"department":null,"manager":""}}}]}`, []any{core, custom}},
+		{"both are replaced by nothing", "PATCH", `{"Operations":[{"op":"replace","value":{"` + enterprise +
+			`":{"department":null,"manager":""}}}]}`, []any{core, custom}},
 		{"the extension is removed", "PATCH", remove(enterprise), []any{core, custom}},
 		{"in another case", "PATCH", remove(strings.ToUpper(enterprise)), []any{core, custom}},
 		{"an extension that no schema knows is removed", "PATCH", remove(custom), []any{core, enterprise}},
 		{"its only attribute is removed", "PATCH", remove(custom + ":badge"), []any{core, enterprise}},
-		{"PUT without the extension, whose URI still stands in schemas", "PUT", `{"schemas":["` + core + `","` + enterprise + `"],"userName":"u"}`, []any{core}},
-		{"PUT with an empty extension", "PUT", `{"schemas":["` + core + `","` + enterprise + `"],"userName":"u","` + enterprise + `":{}}`, []any{core}},
-		{"PUT that only names an unknown schema", "PUT", `{"schemas":["` + core + `","urn:x"],"userName":"u"}`, []any{core, "urn:x"}},
-		{"an attribute is added", "PATCH", `{"Operations":[{"op":"add","path":"` + enterprise + `:division","value":"V"}]}`, []any{core, enterprise, custom}},
+		{"PUT without the extension, whose URI still stands in schemas", "PUT", `{"schemas":["` + core + `","` + enterprise +
+			`"],"userName":"u"}`, []any{core}},
+		{"PUT with an empty extension", "PUT", `{"schemas":["` + core + `","` + enterprise + `"],"userName":"u","` +
+			enterprise + `":{}}`, []any{core}},
+		{"PUT that only names an unknown schema", "PUT", `{"schemas":["` + core + `","urn:x"],"userName":"u"}`,
+			[]any{core, "urn:x"}},
+		{"an attribute is added", "PATCH", `{"Operations":[{"op":"add","path":"` + enterprise + `:division","value":"V"}]}`,
+			[]any{core, enterprise, custom}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -54,23 +54,25 @@ func TestWhoseWrongTokensDegrade(t *testing.T) {
 			pass(time.Minute)
 			send("right", idp)
 		}, health.Degraded, "198.51.100.7 (1)"},
-		{"its network sends them, from another address of the /64", func(send func(string, string), pass func(time.Duration)) {
-			send("right", "2001:db8::1")
-			pass(time.Minute)
-			send("wrong", "2001:db8::2")
-			pass(time.Minute)
-			send("right", "2001:db8::1")
-		}, health.Degraded, "2001:db8::/64 (1)"},
-		{"a stranger goes on, and the identity provider's token is replaced", func(send func(string, string), pass func(time.Duration)) {
-			send("right", idp)
-			pass(time.Second)
-			send("wrong", stranger)
-			pass(time.Minute)
-			send("right", idp)
-			pass(time.Minute)
-			send("wrong", stranger)
-			send("wrong", idp)
-		}, health.Degraded, "203.0.113.9 (2), 198.51.100.7 (1)"},
+		{"its network sends them, from another address of the /64",
+			func(send func(string, string), pass func(time.Duration)) {
+				send("right", "2001:db8::1")
+				pass(time.Minute)
+				send("wrong", "2001:db8::2")
+				pass(time.Minute)
+				send("right", "2001:db8::1")
+			}, health.Degraded, "2001:db8::/64 (1)"},
+		{"a stranger goes on, and the identity provider's token is replaced",
+			func(send func(string, string), pass func(time.Duration)) {
+				send("right", idp)
+				pass(time.Second)
+				send("wrong", stranger)
+				pass(time.Minute)
+				send("right", idp)
+				pass(time.Minute)
+				send("wrong", stranger)
+				send("wrong", idp)
+			}, health.Degraded, "203.0.113.9 (2), 198.51.100.7 (1)"},
 		{"a stranger goes on, and nobody else comes for an hour", func(send func(string, string), pass func(time.Duration)) {
 			send("wrong", stranger)
 			pass(time.Second)
@@ -137,7 +139,8 @@ func TestADrainingBridgeRefusesNoTokenThatItsSuccessorMayTake(t *testing.T) {
 			if code != row.want {
 				t.Errorf("it answers %d %s, want %d", code, body, row.want)
 			}
-			if row.want == 503 && (header.Get("Retry-After") != "1" || !strings.Contains(body, "repeat the request on a new connection")) {
+			if row.want == 503 &&
+				(header.Get("Retry-After") != "1" || !strings.Contains(body, "repeat the request on a new connection")) {
 				t.Errorf("it does not say what to do: %v %s", header, body)
 			}
 			if r := f.authenticator.Report(); len(r.Problems) > 0 {

@@ -19,7 +19,8 @@ func TestThePathsOfTheBridge(t *testing.T) {
 	}
 	slices.Sort(got)
 	want := []string{
-		"/app/", "GET /", "GET /app", "GET /app/logs", "GET /app/style.css", "GET /favicon.ico", "GET /health", "GET /metrics",
+		"/app/", "GET /", "GET /app", "GET /app/logs", "GET /app/style.css", "GET /favicon.ico", "GET /health",
+		"GET /metrics",
 		"GET /ping", "GET /ready", "POST /app/sign-in", "POST /app/sign-out",
 	}
 	if !slices.Equal(got, want) {
@@ -60,7 +61,8 @@ func TestEveryRouteIsKnownToTheAccessLogAndTheMetrics(t *testing.T) {
 				t.Errorf("the access log does not name the route %q:\n%s", r.Name, log)
 			}
 			_, metrics, _ := f.get(t, "/metrics", "Bearer watch")
-			if want := fmt.Sprintf(`{method=%q,route=%q,`, method, r.Name); !strings.Contains(metrics, want) || strings.Contains(metrics, `route="other"`) {
+			want := fmt.Sprintf(`{method=%q,route=%q,`, method, r.Name)
+			if !strings.Contains(metrics, want) || strings.Contains(metrics, `route="other"`) {
 				t.Errorf("the metrics do not count %s", want)
 			}
 		})

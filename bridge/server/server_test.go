@@ -40,7 +40,8 @@ func (verifier) Verify(token string) error {
 	case "old":
 		return &auth.Error{Kind: auth.Superseded, Detail: "the old one", Expired: time.Unix(1000, 0)}
 	case "unreadable":
-		return &auth.Error{Kind: auth.Unreadable, Detail: "the session cannot be read", Reason: "open /secret/place: no such file"}
+		return &auth.Error{Kind: auth.Unreadable, Detail: "the session cannot be read",
+			Reason: "open /secret/place: no such file"}
 	case "early":
 		return &auth.Error{Kind: auth.Unavailable, Detail: "not yet"}
 	default:
@@ -104,11 +105,15 @@ func newFace(t *testing.T) *face {
 	t.Helper()
 	f := &face{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), state: control.Ready, grant: "confirmed"}
 	f.report = health.Report{Source: "account", State: health.Healthy}
-	checker := &health.Checker{Version: "1.2.3", Build: "abc", Revision: "r1", Now: f.time, Overlap: func() *health.Overlap { return f.overlap }}
+	checker := &health.Checker{Version: "1.2.3", Build: "abc", Revision: "r1", Now: f.time,
+		Overlap: func() *health.Overlap {
+			return f.overlap
+		}}
 	metrics := server.NewMetrics("1.2.3", "abc", checker.Health)
 	logger := hclog.New(&hclog.LoggerOptions{Output: &f.log, Mutex: &f.mu, Level: hclog.Trace})
 	events := httpkit.NewEventLog(logger)
-	f.authenticator = &server.Authenticator{Verifier: verifier{}, Monitoring: secret.New("watch"), Events: events, Now: f.time,
+	f.authenticator = &server.Authenticator{Verifier: verifier{}, Monitoring: secret.New("watch"), Events: events,
+		Now:     f.time,
 		Checked: metrics.TokenChecked, OnChange: func() { f.raised++ }}
 	checker.Checks = []func() health.Report{f.component, f.authenticator.Report}
 	ring := logring.New(1 << 10)
@@ -215,7 +220,8 @@ func TestWhoIsLetInWhere(t *testing.T) {
 			}
 			switch code {
 			case 401:
-				if header.Get("WWW-Authenticate") == "" || header.Get("Content-Type") != "application/scim+json" || !strings.Contains(body, `"status":"401"`) {
+				if header.Get("WWW-Authenticate") == "" || header.Get("Content-Type") != "application/scim+json" ||
+					!strings.Contains(body, `"status":"401"`) {
 					t.Errorf("a 401 must be SCIM's: %v %s", header, body)
 				}
 			case 503:
@@ -248,7 +254,8 @@ func TestWrongTokensAreOneProblemAndFewLogLines(t *testing.T) {
 		t.Errorf("%d log lines for 100 refused tokens in two minutes, want 2", n)
 	}
 	f.get(t, "/Users", "Bearer old")
-	if p := f.authenticator.Report().Problems; len(p) != 1 || p[0].Title != "The identity provider still uses the old token" {
+	p := f.authenticator.Report().Problems
+	if len(p) != 1 || p[0].Title != "The identity provider still uses the old token" {
 		t.Errorf("the old token: %+v", p)
 	}
 	f.pass(2 * time.Hour)
@@ -288,7 +295,8 @@ func TestHealthIsTheWorstOfTheComponents(t *testing.T) {
 			if err := json.Unmarshal([]byte(body), &h); err != nil {
 				t.Fatal(err)
 			}
-			if code != row.wantCode || h.State != row.wantState || h.Version != "1.2.3" || h.Build != "abc" || h.Revision != "r1" {
+			if code != row.wantCode || h.State != row.wantState || h.Version != "1.2.3" || h.Build != "abc" ||
+				h.Revision != "r1" {
 				t.Errorf("%d %s", code, body)
 			}
 			if !strings.Contains(body, `"problems":[]`) {
@@ -304,7 +312,9 @@ func TestHealthIsItselfWithoutASession(t *testing.T) {
 	t.Parallel()
 	f := newFace(t)
 	f.state, f.report.State = control.SessionUnreadable, health.Unhealthy
-	f.report.Problems = []problem.Problem{problem.New(problem.SessionUnreadable, f.now, problem.Facts{problem.FactReason: "at /secret/place"})}
+	f.report.Problems = []problem.Problem{
+		problem.New(problem.SessionUnreadable, f.now, problem.Facts{problem.FactReason: "at /secret/place"}),
+	}
 	for authorization, wantDetail := range map[string]bool{"Bearer watch": true, "Bearer unreadable": false} {
 		code, body, header := f.get(t, "/health", authorization)
 		var h health.Health
@@ -362,7 +372,8 @@ func TestReadyMeansKeepSendingRequests(t *testing.T) {
 func TestTheAccessLogNamesNobody(t *testing.T) {
 	t.Parallel()
 	f := newFace(t)
-	f.get(t, `/scim/v2/Users?filter=userName+eq+"ann@example.com"`, "Bearer right", "X-Forwarded-For", "203.0.113.9, 198.51.100.7")
+	f.get(t, `/scim/v2/Users?filter=userName+eq+"ann@example.com"`, "Bearer right", "X-Forwarded-For",
+		"203.0.113.9, 198.51.100.7")
 	f.get(t, `/Users/ann@example.com`, "Bearer right", "User-Agent", "ann@example.com")
 	log := f.logText()
 	if strings.Contains(log, "ann") || strings.Contains(log, "right") {
@@ -391,17 +402,25 @@ func TestTheAccessLogTellsClientsResourcesAndTokensApart(t *testing.T) {
 			[]string{"route=users", "resource_id=" + id, "token=current", "user_agent=okta-scim/1.0"}, nil},
 		{"a group, the older pair", "/Groups/" + id, "right-old", "",
 			[]string{"route=groups", "resource_id=" + id, "token=previous"}, nil},
-		{"the monitoring token", "/health", "watch", "probe", []string{"route=health", "token=monitoring"}, []string{"resource_id"}},
-		{"a person of another account system", "/Users/2819C223-7f76-453a-919d-413861904646", "right", "x", []string{"resource_id=2819C223-7f76-453a-919d-413861904646"}, nil},
+		{"the monitoring token", "/health", "watch", "probe", []string{"route=health", "token=monitoring"},
+			[]string{"resource_id"}},
+		{"a person of another account system", "/Users/2819C223-7f76-453a-919d-413861904646", "right", "x",
+			[]string{"resource_id=2819C223-7f76-453a-919d-413861904646"}, nil},
 		{"an address in a path is no id", "/Users/ann@example.com", "right", "x", nil, []string{"resource_id", "ann"}},
-		{"nor is anything else that a client made up", "/Users/Ann-Example-ann-example-annn", "right", "x", nil, []string{"resource_id", "Ann"}},
-		{"an address in a user agent", "/Users", "right", "sync (mailto:ann@example.com; build 7)", []string{"build 7"}, []string{"ann"}},
-		{"an escaped one", "/Users", "right", "sync ann%40example.com", []string{"user_agent=\"sync [address]\""}, []string{"ann"}},
-		{"a token in a user agent", "/Users", "right", "Bearer " + secret, []string{"user_agent=\"Bearer [redacted]\""}, []string{secret}},
+		{"nor is anything else that a client made up", "/Users/Ann-Example-ann-example-annn", "right", "x", nil,
+			[]string{"resource_id", "Ann"}},
+		{"an address in a user agent", "/Users", "right", "sync (mailto:ann@example.com; build 7)", []string{"build 7"},
+			[]string{"ann"}},
+		{"an escaped one", "/Users", "right", "sync ann%40example.com", []string{"user_agent=\"sync [address]\""},
+			[]string{"ann"}},
+		{"a token in a user agent", "/Users", "right", "Bearer " + secret, []string{"user_agent=\"Bearer [redacted]\""},
+			[]string{secret}},
 		{"a token with an invisible character in it", "/Users", "right", "Bearer " + secret[:12] + "\u200b" + secret[12:],
 			[]string{"user_agent=\"Bearer [redacted]\""}, []string{secret}},
-		{"controls and marks in a user agent", "/Users", "right", "a\u009b31mb\u202ec\u200bd", []string{"a31mbcd"}, []string{"\u009b", "\u202e", "\u200b"}},
-		{"a user agent without end", "/Users", "right", strings.Repeat("y", 5000), []string{strings.Repeat("y", 100)}, []string{strings.Repeat("y", 101)}},
+		{"controls and marks in a user agent", "/Users", "right", "a\u009b31mb\u202ec\u200bd", []string{"a31mbcd"},
+			[]string{"\u009b", "\u202e", "\u200b"}},
+		{"a user agent without end", "/Users", "right", strings.Repeat("y", 5000), []string{strings.Repeat("y", 100)},
+			[]string{strings.Repeat("y", 101)}},
 	} {
 		before := len(f.logText())
 		f.get(t, row.path, "Bearer "+row.token, "User-Agent", row.agent)
@@ -459,7 +478,11 @@ func TestTheStatusPage(t *testing.T) {
 	t.Parallel()
 	f := newFace(t)
 	f.report.State = health.Unhealthy
-	f.report.Problems = []problem.Problem{problem.New(problem.FirewallBlocked, f.now, problem.Facts{problem.FactAddress: "192.0.2.7", problem.FactRuleID: "<i>mark-up`</i>"})}
+	f.report.Problems = []problem.Problem{
+		problem.New(problem.FirewallBlocked, f.now, problem.Facts{
+			problem.FactAddress: "192.0.2.7", problem.FactRuleID: "<i>mark-up`</i>",
+		}),
+	}
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -486,14 +509,18 @@ func TestTheStatusPage(t *testing.T) {
 
 	// A stranger sees a form and nothing else, whatever path it asks for.
 	for _, path := range []string{"/", "/app", "/app/logs", "/app/nowhere"} {
-		if _, body, header := visit("GET", path, nil); !strings.Contains(body, `name="token"`) || strings.Contains(body, "192.0.2.7") || strings.Contains(body, "a line of the log") {
+		if _, body, header := visit("GET", path, nil); !strings.Contains(body, `name="token"`) ||
+			strings.Contains(body, "192.0.2.7") || strings.Contains(body, "a line of the log") {
 			t.Errorf("%s shows a stranger: %s", path, body)
 		} else if !strings.Contains(header.Get("Content-Security-Policy"), "default-src 'none'") {
 			t.Errorf("%s has no content security policy", path)
 		}
 	}
-	for token, want := range map[string]string{"wrong": "does not belong", "old": "the old token", "": "not a bearer token", "early": "cannot be checked at present"} {
-		if code, body, _ := visit("POST", "/app/sign-in", url.Values{"token": {token}}); code < 401 || !strings.Contains(body, want) {
+	for token, want := range map[string]string{
+		"wrong": "does not belong", "old": "the old token", "": "not a bearer token", "early": "cannot be checked at present",
+	} {
+		if code, body, _ := visit("POST", "/app/sign-in", url.Values{"token": {token}}); code < 401 ||
+			!strings.Contains(body, want) {
 			t.Errorf("signing in with %q: %d %s", token, code, body)
 		}
 	}
@@ -503,12 +530,16 @@ func TestTheStatusPage(t *testing.T) {
 	if code != 200 {
 		t.Fatalf("signing in: %d %s", code, body)
 	}
-	for _, want := range []string{"unhealthy", "192.0.2.7", "firewall_blocked", "scimbridge_firewall_rule", "<code>terraform apply</code>", "&lt;ann&gt;", "&lt;i&gt;mark-up", "acc_1", "/app/logs"} {
+	for _, want := range []string{
+		"unhealthy", "192.0.2.7", "firewall_blocked", "scimbridge_firewall_rule", "<code>terraform apply</code>",
+		"&lt;ann&gt;", "&lt;i&gt;mark-up", "acc_1", "/app/logs",
+	} {
 		if !strings.Contains(body, want) {
 			t.Errorf("the page does not show %q", want)
 		}
 	}
-	if _, body, header := visit("GET", "/app/logs", nil); !strings.HasSuffix(body, "[INFO]  scim-bridge: a line of the log\n") || !strings.Contains(header.Get("Content-Disposition"), "attachment") {
+	if _, body, header := visit("GET", "/app/logs", nil); !strings.HasSuffix(body,
+		"[INFO]  scim-bridge: a line of the log\n") || !strings.Contains(header.Get("Content-Disposition"), "attachment") {
 		t.Errorf("the log: %v %s", header, body)
 	}
 
@@ -584,7 +615,8 @@ func TestAForgedCookieOpensNothing(t *testing.T) {
 	t.Parallel()
 	f := newFace(t)
 	form := url.Values{"token": {"right"}}
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, f.URL+"/app/sign-in", strings.NewReader(form.Encode()))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, f.URL+"/app/sign-in",
+		strings.NewReader(form.Encode()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -595,12 +627,14 @@ func TestAForgedCookieOpensNothing(t *testing.T) {
 	}
 	resp.Body.Close()
 	cookies := resp.Cookies()
-	if len(cookies) != 1 || !cookies[0].HttpOnly || cookies[0].SameSite != http.SameSiteStrictMode || cookies[0].Path != "/app" {
+	if len(cookies) != 1 || !cookies[0].HttpOnly || cookies[0].SameSite != http.SameSiteStrictMode ||
+		cookies[0].Path != "/app" {
 		t.Fatalf("cookies: %v", cookies)
 	}
 	good := cookies[0].Value
 	for name, value := range map[string]string{
-		"a later end of life": "f" + good[1:], "another signature": good[:len(good)-2] + "AA", "cut short": good[:20], "nothing": "",
+		"a later end of life": "f" + good[1:], "another signature": good[:len(good)-2] + "AA", "cut short": good[:20],
+		"nothing": "",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -617,7 +651,8 @@ func TestAForgedCookieOpensNothing(t *testing.T) {
 func TestAnotherSitesFormIsRefused(t *testing.T) {
 	t.Parallel()
 	f := newFace(t)
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, f.URL+"/app/sign-in", strings.NewReader("token=right"))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, f.URL+"/app/sign-in",
+		strings.NewReader("token=right"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,8 @@ func TestNamesOfFilesAreNoMistake(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{
 		"session", "./session", "/var/lib/scim-bridge/session", "sessions/production.jwe", "/run/secrets/scim_session",
-		"/home/operator/Documents/keys/session file", "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijkl", "/mnt/volume0123456789/sub/session",
+		"/home/operator/Documents/keys/session file", "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijkl",
+		"/mnt/volume0123456789/sub/session",
 		"eyJ-notes.txt", "",
 	} {
 		if mistake := Mistake(name); mistake != "" {

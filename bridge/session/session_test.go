@@ -110,8 +110,10 @@ func TestSealRefusesWhatCannotBeOpened(t *testing.T) {
 		{"no token", Token{}, 1, credentials, "the bearer token is empty"},
 		{"no account", newToken(t), 1, Credentials{}, "names no account"},
 		{"a negative epoch", newToken(t), -1, credentials, "negative epoch"},
-		{"more than a session may hold", newToken(t), 1, Credentials{AccountID: "a", Email: strings.Repeat("x", maxLine)}, "at most 16384"},
-		{"a header larger than it may be", newToken(t), 1, Credentials{AccountID: strings.Repeat("a", maxHeader)}, "at most 2048"},
+		{"more than a session may hold", newToken(t), 1, Credentials{AccountID: "a", Email: strings.Repeat("x", maxLine)},
+			"at most 16384"},
+		{"a header larger than it may be", newToken(t), 1, Credentials{AccountID: strings.Repeat("a", maxHeader)},
+			"at most 2048"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
@@ -228,9 +230,12 @@ func TestDamageIsNamed(t *testing.T) {
 		{"a tag of another size", withPart(4, strings.Repeat("A", 24)), "part 5 is damaged"},
 		{"a header that is not JSON", withHeader(`{"account":`), "header is damaged"},
 		{"a later version", withHeader(strings.Replace(plain, `"version":1`, `"version":3`, 1)), "update it"},
-		{"a version that says when a session ends that is not there", withHeader(strings.Replace(plain, `"version":1`, `"version":2`, 1)), "when it ends"},
-		{"an end without the version that has it", withHeader(strings.Replace(plain, `"salt"`, `"previous_expires":1,"salt"`, 1)), "when it ends"},
-		{"an end of no session", withHeader(strings.NewReplacer(`"salt"`, `"previous_expires":1,"salt"`, `"version":1`, `"version":2`).Replace(plain)), "when it ends"},
+		{"a version that says when a session ends that is not there",
+			withHeader(strings.Replace(plain, `"version":1`, `"version":2`, 1)), "when it ends"},
+		{"an end without the version that has it",
+			withHeader(strings.Replace(plain, `"salt"`, `"previous_expires":1,"salt"`, 1)), "when it ends"},
+		{"an end of no session", withHeader(strings.NewReplacer(`"salt"`, `"previous_expires":1,"salt"`, `"version":1`,
+			`"version":2`).Replace(plain)), "when it ends"},
 		{"another key algorithm", withHeader(strings.Replace(plain, `"dir"`, `"A256KW"`, 1)), "only dir and A256GCM"},
 		{"another cipher", withHeader(strings.Replace(plain, `"A256GCM"`, `"A128CBC-HS256"`, 1)), "only dir and A256GCM"},
 		{"compression", withHeader(strings.Replace(plain, `}`, `,"zip":"DEF"}`, 1)), "members or a spelling"},
@@ -239,7 +244,8 @@ func TestDamageIsNamed(t *testing.T) {
 		{"a member in capitals", withHeader(strings.Replace(plain, `"alg"`, `"ALG"`, 1)), "members or a spelling"},
 		{"white space in the header", withHeader(strings.Replace(plain, `,`, `, `, 1)), "members or a spelling"},
 		{"a short salt", withHeader(strings.Replace(plain, `"salt":"`, `"salt":"AAAA`, 1)), "32 bytes"},
-		{"half a fingerprint", withHeader(strings.Replace(plain, token.Fingerprint(), token.Fingerprint()[:20], 1)), "fingerprint"},
+		{"half a fingerprint", withHeader(strings.Replace(plain, token.Fingerprint(), token.Fingerprint()[:20], 1)),
+			"fingerprint"},
 		{"a bundle cut off after its first line", first, "the previous session, which must follow it, is missing"},
 		{"a bundle cut off in its second line", bundle[:len(bundle)-30], "line 2"},
 		{"two lines that do not belong together", stray + "\n" + second, "do not belong together"},
@@ -332,10 +338,12 @@ func TestErrorsHoldNoSecret(t *testing.T) {
 			t.Errorf("the error is nil or shows the token: %v", err)
 		}
 	}
-	if out := fmt.Sprintf("%v %+v %#v %x", token, token, struct{ t Token }{token}, token); strings.Contains(out, token.Reveal()[5:20]) {
+	out := fmt.Sprintf("%v %+v %#v %x", token, token, struct{ t Token }{token}, token)
+	if strings.Contains(out, token.Reveal()[5:20]) {
 		t.Errorf("the token prints itself: %s", out)
 	}
-	if out := fmt.Sprintf("%+v", credentials); strings.Contains(out, "MASTERPASSWORD") || strings.Contains(out, "SECRETKEY") {
+	if out := fmt.Sprintf("%+v", credentials); strings.Contains(out, "MASTERPASSWORD") ||
+		strings.Contains(out, "SECRETKEY") {
 		t.Errorf("the credentials print their secrets: %s", out)
 	}
 }

@@ -106,8 +106,11 @@ var givenNames = []string{
 
 var familyNames = []string{
 	"Okafor", "Lindström", "García", "Tanaka", "Müller", "O'Brien", "Haddad", "Novák", "Silva", "Jensen", "Mbeki", "Rossi",
-	"Dubois", "Kowalski", "Patel", "Nguyen", "Smith", "Fernández", "Kim", "Adeyemi", "Schneider", "Martin", "Ivanov", "Costa",
+	"Dubois", "Kowalski", "Patel", "Nguyen", "Smith", "Fernández", "Kim", "Adeyemi", "Schneider", "Martin", "Ivanov",
+	"Costa",
 	"Bergman", "Chen", "Hassan", "Moreau", "Williams", "Peña", "Virtanen", "Sato", "Bianchi", "Murphy", "Khan", "Weber",
-	"Lopes", "Andersson", "Mensah", "Laurent", "Brown", "Horváth", "Popescu", "Yilmaz", "Van Dijk", "Ferreira", "Nowak", "Suzuki",
-	"Rahman", "Keller", "Diallo", "Petrov", "Johansson", "Baker", "Ortiz", "Lambert", "Singh", "Romano", "Fischer", "Abebe",
+	"Lopes", "Andersson", "Mensah", "Laurent", "Brown", "Horváth", "Popescu", "Yilmaz", "Van Dijk", "Ferreira", "Nowak",
+	"Suzuki",
+	"Rahman", "Keller", "Diallo", "Petrov", "Johansson", "Baker", "Ortiz", "Lambert", "Singh", "Romano", "Fischer",
+	"Abebe",
 }

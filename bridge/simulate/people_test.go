@@ -15,7 +15,9 @@ func TestACompanyIsTheSameInEveryRun(t *testing.T) {
 	if !slices.Equal(one, two) {
 		t.Error("the people differ")
 	}
-	if !slices.EqualFunc(teams, same, func(a, b team) bool { return a.name == b.name && slices.Equal(a.members, b.members) }) {
+	if !slices.EqualFunc(teams, same, func(a, b team) bool {
+		return a.name == b.name && slices.Equal(a.members, b.members)
+	}) {
 		t.Error("the teams differ")
 	}
 }
@@ -163,7 +165,8 @@ func TestAReportListsTheFirstFaultsAndCountsTheRest(t *testing.T) {
 	if _, err := r.WriteTo(&b); err != nil {
 		t.Fatal(err)
 	}
-	if r.OK() || len(r.faults) != mostFaults || strings.Count(b.String(), "broken") != mostFaults || !strings.Contains(b.String(), "and 970 more") || r.Steps() != 2000 {
+	if r.OK() || len(r.faults) != mostFaults || strings.Count(b.String(), "broken") != mostFaults ||
+		!strings.Contains(b.String(), "and 970 more") || r.Steps() != 2000 {
 		t.Errorf("the report is\n%s", b.String())
 	}
 }

@@ -41,7 +41,8 @@ func TestExchangesBelongToTheirCaller(t *testing.T) {
 
 func TestCheck(t *testing.T) {
 	t.Parallel()
-	const answer = `{"n":2,"s":"2","yes":true,"none":null,"list":[{"v":"a"}],"bare":[],"Resources":[{},{}],"urn:x:2.0:User":{"no.1":"z"}}`
+	const answer = `{"n":2,"s":"2","yes":true,"none":null,"list":[{"v":"a"}],"bare":[],"Resources":[{},{}],` +
+		`"urn:x:2.0:User":{"no.1":"z"}}`
 	tests := []struct {
 		name  string
 		check string

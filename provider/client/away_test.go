@@ -26,7 +26,9 @@ func TestAnAccountThatIsAwayIsAskedOnceInARun(t *testing.T) {
 	}{
 		{"it is silent", silent, "imed out after", 2},
 		{"it hangs up", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "EOF", maxAttempts},
-		{"a proxy answers for it", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "away", http.StatusBadGateway) }, "answered 502", maxAttempts},
+		{"a proxy answers for it", func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, "away", http.StatusBadGateway)
+		}, "answered 502", maxAttempts},
 		{"it asks for patience without end", func(w http.ResponseWriter, _ *http.Request) {
 			answer(w, http.StatusTooManyRequests, api.Problem{Code: "too_many_requests"})
 		}, "answered 429", maxAttempts},
@@ -47,7 +49,8 @@ func TestAnAccountThatIsAwayIsAskedOnceInARun(t *testing.T) {
 			for range 50 {
 				_, err := c.Caller(t.Context())
 				d := c.Diagnose("reach the account", err)
-				if strings.Contains(d.Detail(), "\n") || !strings.Contains(d.Detail(), row.first) || !strings.HasPrefix(d.Detail(), "Not asked again") {
+				if strings.Contains(d.Detail(), "\n") || !strings.Contains(d.Detail(), row.first) ||
+					!strings.HasPrefix(d.Detail(), "Not asked again") {
 					t.Fatalf("another error says %q", d.Detail())
 				}
 			}
@@ -123,7 +126,8 @@ func TestATimeoutNamesItsArgument(t *testing.T) {
 	c.API.Client.(*retryTransport).limit = 200 * time.Millisecond
 	_, err := c.Caller(t.Context())
 	text := c.Diagnose("reach the account", err).Detail()
-	if !strings.Contains(text, "imed out after") || !strings.Contains(text, "request_timeout is 200ms") || strings.Contains(text, "context deadline") {
+	if !strings.Contains(text, "imed out after") || !strings.Contains(text, "request_timeout is 200ms") ||
+		strings.Contains(text, "context deadline") {
 		t.Errorf("a time-out reads %q", text)
 	}
 
@@ -131,7 +135,8 @@ func TestATimeoutNamesItsArgument(t *testing.T) {
 	ctx, interrupt := context.WithCancel(t.Context())
 	time.AfterFunc(50*time.Millisecond, interrupt)
 	_, err = c.Caller(ctx)
-	if text := c.Diagnose("reach the account", err).Detail(); !strings.Contains(text, "Terraform interrupted it") || strings.Contains(text, "timed out") {
+	if text := c.Diagnose("reach the account", err).Detail(); !strings.Contains(text, "Terraform interrupted it") ||
+		strings.Contains(text, "timed out") {
 		t.Errorf("an interruption reads %q", text)
 	}
 
@@ -182,7 +187,8 @@ func TestEveryRequestIsLogged(t *testing.T) {
 			continue
 		}
 		statuses = append(statuses, e["status"])
-		if e["@level"] != "debug" || e["method"] != "GET" || e["path"] == nil || e["duration"] == nil || e["request_id"] != "req_1" {
+		if e["@level"] != "debug" || e["method"] != "GET" || e["path"] == nil || e["duration"] == nil ||
+			e["request_id"] != "req_1" {
 			t.Errorf("a request is logged as %v", e)
 		}
 	}

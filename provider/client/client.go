@@ -134,9 +134,11 @@ func checkURL(text string) error {
 	case u.Scheme != "https" && u.Scheme != "http" || u.Host == "":
 		return errors.New("account_url must look like https://account.example.com")
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
-		return errors.New("account_url must hold a scheme, a host and perhaps a path, and nothing else; credentials belong in account_token")
+		return errors.New("account_url must hold a scheme, a host and perhaps a path, and nothing else; " +
+			"credentials belong in account_token")
 	case u.Scheme == "http" && !loopback(u.Hostname()):
-		return fmt.Errorf("account_url %q would send the account token in clear; use https (http is for loopback addresses only)", text)
+		return fmt.Errorf("account_url %q would send the account token in clear; use https (http is for loopback addresses "+
+			"only)", text)
 	}
 	return nil
 }
@@ -168,7 +170,8 @@ func Of(providerData any, diags *diag.Diagnostics) *Client {
 	}
 	c, ok := providerData.(*Client)
 	if !ok {
-		diags.AddError("Provider data of a foreign type", fmt.Sprintf("expected *client.Client, got %T; this is a bug in the provider", providerData))
+		diags.AddError("Provider data of a foreign type",
+			fmt.Sprintf("expected *client.Client, got %T; this is a bug in the provider", providerData))
 	}
 	return c
 }

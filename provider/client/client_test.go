@@ -50,7 +50,8 @@ func TestWhatIsRepeated(t *testing.T) {
 	}
 	post := func(params *api.CreateSignupDomainParams) func(*Client) error {
 		return func(c *Client) error {
-			_, err := Call[api.SignupDomain](c.API.CreateSignupDomain(t.Context(), params, api.SignupDomainInput{Domain: "example.com"}))
+			_, err := Call[api.SignupDomain](c.API.CreateSignupDomain(t.Context(), params,
+				api.SignupDomainInput{Domain: "example.com"}))
 			return err
 		}
 	}
@@ -64,7 +65,8 @@ func TestWhatIsRepeated(t *testing.T) {
 		{"a read is repeated after 502", 502, get, maxAttempts},
 		{"a read is repeated after 429", 429, get, maxAttempts},
 		{"a read is not repeated after 403", 403, get, 1},
-		{"a post with a key is repeated after 500", 500, post(&api.CreateSignupDomainParams{IdempotencyKey: &key}), maxAttempts},
+		{"a post with a key is repeated after 500", 500, post(&api.CreateSignupDomainParams{IdempotencyKey: &key}),
+			maxAttempts},
 		{"a post without a key is not repeated after 500, for it may have had its effect", 500, post(nil), 1},
 		{"a post without a key is repeated after 503, for it had none", 503, post(nil), maxAttempts},
 	} {
@@ -166,15 +168,18 @@ func TestErrorsBecomeDiagnostics(t *testing.T) {
 		{
 			name: "a refusal names what was tried, code, text, request and remedy",
 			serve: func(w http.ResponseWriter, _ *http.Request) {
-				answer(w, 401, api.Problem{Status: 401, Code: "unauthorized", Detail: text("this token was revoked"), RequestId: text("req_7")})
+				answer(w, 401, api.Problem{Status: 401, Code: "unauthorized", Detail: text("this token was revoked"),
+					RequestId: text("req_7")})
 			},
-			want: []string{"Tried to reach the account at http://127.0.0.1", "401 unauthorized: this token was revoked", "req_7", "SCIMBRIDGE_ACCOUNT_TOKEN"},
+			want: []string{"Tried to reach the account at http://127.0.0.1", "401 unauthorized: this token was revoked", "req_7",
+				"SCIMBRIDGE_ACCOUNT_TOKEN"},
 		},
 		{
 			name: "a lock-out names whom, from where and by which rule",
 			serve: func(w http.ResponseWriter, _ *http.Request) {
 				answer(w, 409, api.Problem{Status: 409, Code: "would_lock_out", Title: "Would lock out",
-					Details: &api.ProblemDetails{Who: text("bridge"), Instance: text("br_1"), Address: text("192.0.2.9"), RuleId: text("rule_2")}})
+					Details: &api.ProblemDetails{Who: text("bridge"), Instance: text("br_1"), Address: text("192.0.2.9"),
+						RuleId: text("rule_2")}})
 			},
 			want: []string{`bridge "br_1"`, "192.0.2.9", `rule "rule_2"`, "allow_lockout = true"},
 		},
@@ -254,7 +259,9 @@ func TestUnusableConfigurations(t *testing.T) {
 			}
 		})
 	}
-	for _, good := range []string{"http://127.0.0.1:8600", "http://[::1]:8600", "http://localhost", "https://account.example.com/base/"} {
+	for _, good := range []string{
+		"http://127.0.0.1:8600", "http://[::1]:8600", "http://localhost", "https://account.example.com/base/",
+	} {
 		if _, err := New(Config{URL: good}); err != nil {
 			t.Errorf("%s: %v", good, err)
 		}
@@ -271,7 +278,8 @@ func TestAnUnknownConfigurationFailsAtTheFirstCall(t *testing.T) {
 		t.Error("known")
 	}
 	_, err = c.Caller(t.Context())
-	if d := c.Diagnose("reach the account", err); !strings.Contains(d.Detail(), "ot known yet in the provider block: account_url, account_token") {
+	d := c.Diagnose("reach the account", err)
+	if !strings.Contains(d.Detail(), "ot known yet in the provider block: account_url, account_token") {
 		t.Errorf("diagnostic: %s", d.Detail())
 	}
 }

@@ -74,7 +74,8 @@ func TestEveryCodeOfTheAccountHasADiagnostic(t *testing.T) {
 			}
 			detail, request := "because of this", "req_1"
 			c := faulty(t, func(w http.ResponseWriter, _ *http.Request) {
-				answer(w, want.status, api.Problem{Status: want.status, Code: code, Title: "No", Detail: &detail, RequestId: &request})
+				answer(w, want.status, api.Problem{Status: want.status, Code: code, Title: "No", Detail: &detail,
+					RequestId: &request})
 			})
 			_, err := Call[api.Caller](c.API.WhoAmI(t.Context()))
 			if Code(err) != code {

@@ -27,6 +27,6 @@ func AsError(d diag.Diagnostic) diag.Diagnostic { return d }
 
 // ReplacedBeforeDestroyed is the way out for somebody whose own object is in
 // the way of its replacement.
-const ReplacedBeforeDestroyed = "If it is this very resource that is being replaced, nothing has happened to it: take create_before_destroy away, " +
-	"from it and from what depends on it (a dependant hands it on), and plan again. If the plan calls it deposed, " +
-	"let go of it with terraform state rm and this resource's address, and then import it."
+const ReplacedBeforeDestroyed = "If it is this very resource that is being replaced, nothing has happened to it: " +
+	"take create_before_destroy away, from it and from what depends on it (a dependant hands it on), and plan again. " +
+	"If the plan calls it deposed, let go of it with terraform state rm and this resource's address, and then import it."

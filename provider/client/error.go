@@ -83,7 +83,8 @@ func (c *Client) remedy(err error) string {
 		return "Make what the provider block depends on first, for instance with terraform apply -target."
 	}
 	if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, context.DeadlineExceeded) {
-		return "Check that the account service runs, and that account_url is its address. request_timeout bounds a call, its repetitions included."
+		return "Check that the account service runs, and that account_url is its address. request_timeout bounds a call, " +
+			"its repetitions included."
 	}
 	if e, ok := errors.AsType[*Error](err); ok {
 		return remedyOf(e)
@@ -96,19 +97,21 @@ func remedyOf(e *Error) string {
 	case e.Foreign != "" && e.Status == http.StatusNotFound:
 		return "Check account_url: what answers there does not know the account API."
 	case e.Foreign != "" && failed(e.Status):
-		return "A proxy or a load balancer stands before the account, and does not reach it: check that the account service runs, and that it is let through."
+		return "A proxy or a load balancer stands before the account, and does not reach it: " +
+			"check that the account service runs, and that it is let through."
 	case e.Foreign != "":
 		return "Check account_url: a proxy or another service answers there."
 	case e.Problem.Code == api.ErrorCodeWouldLockOut:
-		return "Nothing was changed. Let the address in first, by an allow rule with a lower priority number: one of the same " +
-			"configuration must be named in depends_on here, or both belong in a scimbridge_firewall_policy, which is written at once. " +
-			"Set allow_lockout = true if shutting it out is meant."
+		return "Nothing was changed. Let the address in first, by an allow rule with a lower priority number: " +
+			"one of the same configuration must be named in depends_on here, or both belong in a scimbridge_firewall_policy, " +
+			"which is written at once. Set allow_lockout = true if shutting it out is meant."
 	case e.Problem.Code == api.ErrorCodeFirewallBlocked:
 		return letIn(e)
 	case e.Problem.Code == api.ErrorCodeVersionMismatch, e.Problem.Code == api.ErrorCodeEpochMoved:
 		return "Somebody changed it at the same moment. Run terraform apply again: it starts from what is there now."
 	case e.Status == http.StatusUnauthorized:
-		return "Check account_token (or SCIMBRIDGE_ACCOUNT_TOKEN). On the account's machine, scim-bridge account token create makes a new one."
+		return "Check account_token (or SCIMBRIDGE_ACCOUNT_TOKEN). On the account's machine, " +
+			"scim-bridge account token create makes a new one."
 	case e.Problem.Code == api.ErrorCodeStorageFull, e.Problem.Code == api.ErrorCodeStorageLost:
 		remedy := "That is to be put right on the account's machine; then run terraform apply again."
 		if database := deref(e.Details().Database); database != "" {
@@ -116,7 +119,8 @@ func remedyOf(e *Error) string {
 		}
 		return remedy
 	case !e.Problem.Code.Valid():
-		return fmt.Sprintf("This provider does not know the code %q: the account service may be of a later version. Update the provider, or go by what the account says.", e.Problem.Code)
+		return fmt.Sprintf("This provider does not know the code %q: the account service may be of a later version. "+
+			"Update the provider, or go by what the account says.", e.Problem.Code)
 	case e.Status >= 500:
 		return "The fault is the account's. Its log has the request id; try again later."
 	}
@@ -127,11 +131,13 @@ func remedyOf(e *Error) string {
 // which may have shut out the bridge as well.
 func letIn(e *Error) string {
 	database := deref(e.Details().Database)
-	text := "The account's firewall does not let in the machine that runs Terraform. Run it from an address that is let in. " +
-		"Or lift the firewall for an hour on the account's machine, apply an allow rule that comes before the one that denies, " +
-		"and let the firewall come back:\n\n    " + problem.DisableFirewall(database, "1h")
+	text := "The account's firewall does not let in the machine that runs Terraform. " +
+		"Run it from an address that is let in. Or lift the firewall for an hour on the account's machine, " +
+		"apply an allow rule that comes before the one that denies, and let the firewall come back:\n\n    " +
+		problem.DisableFirewall(database, "1h")
 	if database == "" {
-		text += "\n\n" + problem.DatabasePlaceholder + " is a placeholder: the account service was started with it as --database."
+		text += "\n\n" + problem.DatabasePlaceholder + " is a placeholder: the account service was started with it as " +
+			"--database."
 	}
 	return text
 }

@@ -69,7 +69,8 @@ func (e *Existing) Describe(kind, refused, one, all string, find func() map[stri
 	case len(blocks) == 1:
 		return one + " Nothing was made. To manage it here, import it:\n\n" + blocks[0] + "\n\n" + adopt
 	}
-	return fmt.Sprintf("%s Nothing was made. It is one of %d %s of this configuration that the account has, as a run leaves them that was killed. "+
-		"To manage them here, import them; a block for what is in the state already does nothing:\n\n%s\n\nOr set adopt_existing = true, which takes over what is there. ",
+	return fmt.Sprintf("%s Nothing was made. It is one of %d %s of this configuration that the account has, "+
+		"as a run leaves them that was killed. To manage them here, import them; a block for what is in the state already "+
+		"does nothing:\n\n%s\n\nOr set adopt_existing = true, which takes over what is there. ",
 		one, len(blocks), all, strings.Join(blocks, "\n"))
 }

@@ -15,9 +15,11 @@ func TestEveryObjectThatExistsHasItsImportBlock(t *testing.T) {
 		refused   []string
 		want      []string // blocks are for these, by error
 	}{
-		{"all addresses are known", map[string]string{"a": "it.a", "b": "it.b"}, []string{"a", "b"}, []string{"it.a it.b", ""}},
+		{"all addresses are known", map[string]string{"a": "it.a", "b": "it.b"}, []string{"a", "b"},
+			[]string{"it.a it.b", ""}},
 		{"none is known", nil, []string{"a", "b", "b"}, []string{"it.<name>", "it.<name>", "it.<name>"}},
-		{"one is known", map[string]string{"b": "it.b"}, []string{"a", "b", "c"}, []string{"it.<name> it.b", "", "it.<name>"}},
+		{"one is known", map[string]string{"b": "it.b"}, []string{"a", "b", "c"},
+			[]string{"it.<name> it.b", "", "it.<name>"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()

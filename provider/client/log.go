@@ -23,7 +23,8 @@ func (l *logged) RoundTrip(req *http.Request) (*http.Response, error) {
 	began := time.Now()
 	resp, err := l.next.RoundTrip(req)
 	fields := map[string]any{
-		"method": req.Method, "host": req.URL.Host, "path": req.URL.Path, "duration": time.Since(began).Round(time.Microsecond).String(),
+		"method": req.Method, "host": req.URL.Host, "path": req.URL.Path,
+		"duration": time.Since(began).Round(time.Microsecond).String(),
 	}
 	if err != nil {
 		fields["error"] = withoutURL(err)

@@ -33,7 +33,8 @@ type shared[T any] struct {
 
 // get is the list, asked for with fetch unless it is known. fetch may answer
 // that the version it was given is still the present one.
-func (s *shared[T]) get(ctx context.Context, fetch func(ctx context.Context, etag string) (value T, newTag string, same bool, err error)) (T, error) {
+func (s *shared[T]) get(ctx context.Context, fetch func(ctx context.Context, etag string) (value T, newTag string,
+	same bool, err error)) (T, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	writes := s.writes.Load()

@@ -123,10 +123,13 @@ func TestAListThatFailedIsAskedForAgain(t *testing.T) {
 	t.Parallel()
 	var s shared[int]
 	boom := errors.New("boom")
-	if _, err := s.get(t.Context(), func(context.Context, string) (int, string, bool, error) { return 0, "", false, boom }); !errors.Is(err, boom) {
+	_, err := s.get(t.Context(), func(context.Context, string) (int, string, bool, error) { return 0, "", false, boom })
+	if !errors.Is(err, boom) {
 		t.Errorf("error %v", err)
 	}
-	if got, err := s.get(t.Context(), func(context.Context, string) (int, string, bool, error) { return 7, "", false, nil }); got != 7 || err != nil {
+	if got, err := s.get(t.Context(), func(context.Context, string) (int, string, bool, error) {
+		return 7, "", false, nil
+	}); got != 7 || err != nil {
 		t.Errorf("got %d, %v; want 7", got, err)
 	}
 }
@@ -188,7 +191,9 @@ func TestARefusalThatMayPassIsTriedAgain(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
-			_, err := RetryConflicts(ctx, &Client{patience: DefaultPatience}, func() (Nothing, error) { return Nothing{}, lockedOut })
+			_, err := RetryConflicts(ctx, &Client{patience: DefaultPatience}, func() (Nothing, error) {
+				return Nothing{}, lockedOut
+			})
 			if !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("error %v, want the context's", err)
 			}

@@ -155,7 +155,9 @@ func (m *model) fromMemo(memo map[string]string) {
 		}
 	}
 	if set {
-		m.Timeouts = timeouts.Value{Object: types.ObjectValueMust(m.Timeouts.AttributeTypes(context.Background()), attributes)}
+		m.Timeouts = timeouts.Value{
+			Object: types.ObjectValueMust(m.Timeouts.AttributeTypes(context.Background()), attributes),
+		}
 	}
 }
 

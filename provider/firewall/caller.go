@@ -27,11 +27,14 @@ type callerModel struct {
 
 func callerSchema() schema.Schema {
 	return schema.Schema{
-		MarkdownDescription: "The caller, as the account sees it. Allow its address before you set the firewall's default action to `deny`.\n\n" +
-			"It is the address of the machine that runs this plan. If that varies (laptops, hosted runners), a rule made from it " +
-			"changes with every run; write your network's ranges instead.",
+		MarkdownDescription: "The caller, as the account sees it. Allow its address before you set the firewall's default " +
+			"action to `deny`.\n\n" +
+			"It is the address of the machine that runs this plan. If that varies (laptops, hosted runners), " +
+			"a rule made from it changes with every run; write your network's ranges instead.",
 		Attributes: map[string]schema.Attribute{
-			"address":      schema.StringAttribute{Computed: true, MarkdownDescription: "IP address from which this run reaches the account."},
+			"address": schema.StringAttribute{
+				Computed: true, MarkdownDescription: "IP address from which this run reaches the account.",
+			},
 			"account_id":   schema.StringAttribute{Computed: true, MarkdownDescription: "The account's id."},
 			"account_name": schema.StringAttribute{Computed: true, MarkdownDescription: "The account's name."},
 		},

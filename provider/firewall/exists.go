@@ -27,9 +27,9 @@ type singles struct{ client.Singles }
 
 const twiceTitle = "One firewall rule twice"
 
-const twiceText = "Another scimbridge_firewall_rule, or the rules of a scimbridge_firewall_policy, of this configuration have, or are to make, " +
-	"a rule with the same action, values, priority and description. The account keeps one rule of a kind: keep one of the two, " +
-	"or tell them apart by their description."
+const twiceText = "Another scimbridge_firewall_rule, or the rules of a scimbridge_firewall_policy, " +
+	"of this configuration have, or are to make, a rule with the same action, values, priority and description. " +
+	"The account keeps one rule of a kind: keep one of the two, or tell them apart by their description."
 
 // ids are those of the rules that are there, by all but the id.
 type ids struct {
@@ -64,13 +64,16 @@ func (r *ruleResource) warnExisting(ctx context.Context, desired firewall.Rule, 
 	switch {
 	case id == "" || client.Once[claims](r.client).Knows(id):
 	case adopts:
-		diags.AddWarning("A firewall rule is taken over", fmt.Sprintf("The account has rule %s, the same in action, values, priority and description. "+
-			"With adopt_existing it is this resource's after the apply, and destroyed with it.", id))
+		diags.AddWarning("A firewall rule is taken over",
+			fmt.Sprintf("The account has rule %s, the same in action, values, priority and description. "+
+				"With adopt_existing it is this resource's after the apply, and destroyed with it.", id))
 	default:
 		at := cmp.Or(client.Once[addressBook](r.client).read()[key], ruleKind+".<name>")
-		diags.AddWarning(existsTitle, existsAs(id)+" The account will not make a second one. To manage it here, import it:\n\n"+
+		diags.AddWarning(existsTitle, existsAs(id)+" The account will not make a second one. To manage it here, "+
+			"import it:\n\n"+
 			client.ImportBlock(at, id)+"\n\nadopt_existing = true takes it over without a block. "+
-			"If it is the rule of a resource that has another name now, write a moved block instead: nothing is made or destroyed then.")
+			"If it is the rule of a resource that has another name now, write a moved block instead: "+
+			"nothing is made or destroyed then.")
 	}
 	return diags
 }
@@ -94,13 +97,17 @@ const ruleKind = "scimbridge_firewall_rule"
 
 // exists is the error for a rule that the account has.
 func (r *ruleResource) exists(ctx context.Context, id string) string {
-	return client.Once[existing](r.client).Describe(ruleKind, id, existsAs(id), "rules", func() map[string]string { return r.addresses(ctx) }) +
-		"If it is the rule of a resource that has another name now, write a moved block instead: nothing is made or destroyed then. " +
-		"If this run has destroyed it since, run terraform apply again. " + client.ReplacedBeforeDestroyed
+	return client.Once[existing](r.client).Describe(ruleKind, id, existsAs(id), "rules", func() map[string]string {
+		return r.addresses(ctx)
+	}) +
+		"If it is the rule of a resource that has another name now, write a moved block instead: " +
+		"nothing is made or destroyed then. If this run has destroyed it since, run terraform apply again. " +
+		client.ReplacedBeforeDestroyed
 }
 
 func existsAs(id string) string {
-	return fmt.Sprintf("The account has a rule that is the same in action, values, priority and description, and is not in this state: %s.", id)
+	return fmt.Sprintf("The account has a rule that is the same in action, values, priority and description, "+
+		"and is not in this state: %s.", id)
 }
 
 // addresses are those of the rules in the configuration that the account has,

@@ -31,7 +31,8 @@ func TestARuleThatExistsComesWithItsImportBlock(t *testing.T) {
 			{
 				Config:           config,
 				ConfigPlanChecks: planned(plancheck.ResourceActionCreate),
-				ExpectError:      regexp.MustCompile(`(?s)exists already.*import \{\s+to = scimbridge_firewall_rule\.<name>\s+id = "` + id + `"`),
+				ExpectError: regexp.MustCompile(
+					`(?s)exists already.*import \{\s+to = scimbridge_firewall_rule\.<name>\s+id = "` + id + `"`),
 			},
 			{
 				Config:           config + fmt.Sprintf("import {\n  to = %s\n  id = %q\n}\n", address, id),
@@ -39,7 +40,8 @@ func TestARuleThatExistsComesWithItsImportBlock(t *testing.T) {
 			},
 			{Config: config, ConfigPlanChecks: planned(plancheck.ResourceActionNoop)},
 			{ // beside it, one that differs in a word
-				Config: config + "resource \"scimbridge_firewall_rule\" \"other\" {\n  ip_ranges = [\"203.0.113.7\", \"192.0.2.0/24\"]\n}\n",
+				Config: config + "resource \"scimbridge_firewall_rule\" \"other\" {\n" +
+					"  ip_ranges = [\"203.0.113.7\", \"192.0.2.0/24\"]\n}\n",
 				ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{
 					plancheck.ExpectResourceAction("scimbridge_firewall_rule.other", plancheck.ResourceActionCreate),
 				}},
@@ -68,8 +70,10 @@ resource "terraform_data" "late" {
 		CheckDestroy:             func(*terraform.State) error { return expectRules(t, account, 0) },
 		Steps: []resource.TestStep{
 			{
-				Config:           before,
-				ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{plancheck.ExpectResourceAction(old, plancheck.ResourceActionCreate)}},
+				Config: before,
+				ConfigPlanChecks: resource.ConfigPlanChecks{
+					PreApply: []plancheck.PlanCheck{plancheck.ExpectResourceAction(old, plancheck.ResourceActionCreate)},
+				},
 			},
 			{
 				Config: after + `
@@ -104,18 +108,22 @@ func TestTheCallersOwnRuleUnderAnotherName(t *testing.T) {
 	t.Parallel()
 	account := providertest.NewAccount(t)
 	const old = "scimbridge_firewall_rule.old"
-	before := account.ProviderBlock() + "resource \"scimbridge_firewall_rule\" \"old\" {\n  ip_ranges = [\"127.0.0.1\"]\n}\n"
+	before := account.ProviderBlock() + "resource \"scimbridge_firewall_rule\" \"old\" {\n" +
+		"  ip_ranges = [\"127.0.0.1\"]\n}\n"
 	after := rule(account, `ip_ranges = ["127.0.0.1"]`)
 	defaultAction := func(action api.FirewallAction) {
-		resp, err := apitest.Read[api.Firewall](account.API.UpdateFirewall(t.Context(), nil, api.FirewallUpdate{DefaultAction: &action}))
+		resp, err := apitest.Read[api.Firewall](account.API.UpdateFirewall(t.Context(), nil,
+			api.FirewallUpdate{DefaultAction: &action}))
 		providertest.Expect(t, http.StatusOK, resp, err)
 	}
 	resource.UnitTest(t, resource.TestCase{
 		ProtoV6ProviderFactories: providertest.Factories(t),
 		Steps: []resource.TestStep{
 			{
-				Config:           before,
-				ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{plancheck.ExpectResourceAction(old, plancheck.ResourceActionCreate)}},
+				Config: before,
+				ConfigPlanChecks: resource.ConfigPlanChecks{
+					PreApply: []plancheck.PlanCheck{plancheck.ExpectResourceAction(old, plancheck.ResourceActionCreate)},
+				},
 			},
 			{
 				PreConfig:   func() { defaultAction(api.Deny) },
@@ -157,10 +165,12 @@ func TestAPlanTellsOfRulesThatExist(t *testing.T) {
 		{"one that differs", []aRule{other}, 0, ""},
 		{"one that another resource had, and gives up in this run", []aRule{{id: id, destroy: true}, there}, 0, ""},
 		{
-			"one that another resource has, and keeps", []aRule{{id: id, action: "allow", priority: 100, ranges: []string{"127.0.0.1"}, same: true}, there},
+			"one that another resource has, and keeps",
+			[]aRule{{id: id, action: "allow", priority: 100, ranges: []string{"127.0.0.1"}, same: true}, there},
 			tfprotov6.DiagnosticSeverityError, "keep one of the two",
 		},
-		{"one that another resource makes too", []aRule{other, other}, tfprotov6.DiagnosticSeverityError, "keep one of the two"},
+		{"one that another resource makes too", []aRule{other, other}, tfprotov6.DiagnosticSeverityError,
+			"keep one of the two"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
@@ -172,7 +182,8 @@ func TestAPlanTellsOfRulesThatExist(t *testing.T) {
 			switch {
 			case row.want == "" && len(diags) != 0:
 				t.Errorf("%s: %s", diags[0].Summary, diags[0].Detail)
-			case row.want != "" && (len(diags) != 1 || diags[0].Severity != row.severity || !strings.Contains(diags[0].Detail, row.want)):
+			case row.want != "" &&
+				(len(diags) != 1 || diags[0].Severity != row.severity || !strings.Contains(diags[0].Detail, row.want)):
 				t.Errorf("diagnostics %+v, want one with %q", diags, row.want)
 			}
 		})
@@ -201,13 +212,15 @@ func TestAPolicyTakesNothingOverUnseen(t *testing.T) {
 			{
 				Config:           config("192.0.2.0/24"),
 				ConfigPlanChecks: policyPlanned(plancheck.ResourceActionCreate), // the plan warns
-				ExpectError:      regexp.MustCompile(`(?s)rules already.*192\.0\.2\.0/24\s.*import \{\s+to = scimbridge_firewall_policy\.<name>\s+id = "` + id + `"`),
+				ExpectError: regexp.MustCompile(
+					`(?s)rules already.*192\.0\.2\.0/24\s.*import \{\s+to = scimbridge_firewall_policy\.<name>\s+id = "` + id + `"`),
 			},
 			{
 				Config: config("192.0.2.0/24") + fmt.Sprintf("import {\n  to = %s\n  id = %q\n}\n", whole, id),
 				ConfigPlanChecks: policyPlanned(plancheck.ResourceActionUpdate,
 					plancheck.ExpectKnownValue(whole, tfjsonpath.New("rules").AtMapKey("mine").AtMapKey("id"), knownvalue.NotNull()),
-					plancheck.ExpectKnownValue(whole, tfjsonpath.New("unmanaged_rules").AtMapKey(foreign).AtMapKey("action"), knownvalue.StringExact("allow")),
+					plancheck.ExpectKnownValue(whole, tfjsonpath.New("unmanaged_rules").AtMapKey(foreign).AtMapKey("action"),
+						knownvalue.StringExact("allow")),
 				),
 			},
 			{Config: config("192.0.2.0/24"), ConfigPlanChecks: policyPlanned(plancheck.ResourceActionNoop)},
@@ -225,9 +238,12 @@ func TestAPolicyTakesNothingOverThatCameAfterThePlan(t *testing.T) {
 	resource.UnitTest(t, resource.TestCase{
 		ProtoV6ProviderFactories: providertest.Factories(t),
 		Steps: []resource.TestStep{{
-			Config:           policy(account, "default_action = \"allow\"\n  on_unmanaged = \"report\"\n  rules = {\n    mine = { ip_ranges = [\"192.0.2.0/24\"] }\n  }"),
-			ConfigPlanChecks: policyPlanned(plancheck.ResourceActionCreate, meanwhile(func() { add(t, account, "", "192.0.2.0/24") })),
-			ExpectError:      regexp.MustCompile(`(?s)rules already.*import \{`),
+			Config: policy(account, "default_action = \"allow\"\n  on_unmanaged = \"report\"\n  rules = {\n"+
+				"    mine = { ip_ranges = [\"192.0.2.0/24\"] }\n  }"),
+			ConfigPlanChecks: policyPlanned(plancheck.ResourceActionCreate, meanwhile(func() {
+				add(t, account, "", "192.0.2.0/24")
+			})),
+			ExpectError: regexp.MustCompile(`(?s)rules already.*import \{`),
 		}},
 	})
 	if err := expectRules(t, account, 1); err != nil {
@@ -251,7 +267,8 @@ resource "terraform_data" "late" {
 }
 ` + more
 	}
-	const adopting = "resource \"scimbridge_firewall_rule\" \"new\" {\n  ip_ranges      = [\"10.0.1.0/24\"]\n  adopt_existing = true\n}\n"
+	const adopting = "resource \"scimbridge_firewall_rule\" \"new\" {\n  ip_ranges      = [\"10.0.1.0/24\"]\n" +
+		"  adopt_existing = true\n}\n"
 	resource.UnitTest(t, resource.TestCase{
 		ProtoV6ProviderFactories: providertest.Factories(t),
 		Steps: []resource.TestStep{

@@ -16,7 +16,8 @@ func TestFaultsOfTheNetwork(t *testing.T) {
 	t.Parallel()
 	const (
 		single = "resource \"scimbridge_firewall_rule\" \"it\" {\n  ip_ranges = [%q]\n}\n"
-		policy = "resource \"scimbridge_firewall_policy\" \"it\" {\n  default_action = \"report\"\n  rules = {\n    it = { ip_ranges = [%q] }\n  }\n}\n"
+		policy = "resource \"scimbridge_firewall_policy\" \"it\" {\n  default_action = \"report\"\n  rules = {\n" +
+			"    it = { ip_ranges = [%q] }\n  }\n}\n"
 	)
 	for _, row := range []struct {
 		name, method, path, config string
@@ -44,8 +45,10 @@ func TestFaultsOfTheNetwork(t *testing.T) {
 			}
 			step := func(ranges string, action plancheck.ResourceActionType) resource.TestStep {
 				return resource.TestStep{
-					Config:           provider + fmt.Sprintf(row.config, ranges),
-					ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{plancheck.ExpectResourceAction(name, action)}},
+					Config: provider + fmt.Sprintf(row.config, ranges),
+					ConfigPlanChecks: resource.ConfigPlanChecks{
+						PreApply: []plancheck.PlanCheck{plancheck.ExpectResourceAction(name, action)},
+					},
 				}
 			}
 			resource.UnitTest(t, resource.TestCase{

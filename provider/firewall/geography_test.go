@@ -21,8 +21,12 @@ import (
 func located(t *testing.T) *providertest.Account {
 	t.Helper()
 	return providertest.NewAccount(t,
-		"--ip-database="+ipdatatest.Write(t, "GeoLite2-Country", map[string]ipdatatest.Record{"127.0.0.0/8": ipdatatest.Country("CH", "EU")}),
-		"--ip-database="+ipdatatest.Write(t, "GeoLite2-ASN", map[string]ipdatatest.Record{"127.0.0.0/8": ipdatatest.ASN(16509)}))
+		"--ip-database="+ipdatatest.Write(t, "GeoLite2-Country", map[string]ipdatatest.Record{
+			"127.0.0.0/8": ipdatatest.Country("CH", "EU"),
+		}),
+		"--ip-database="+ipdatatest.Write(t, "GeoLite2-ASN", map[string]ipdatatest.Record{
+			"127.0.0.0/8": ipdatatest.ASN(16509),
+		}))
 }
 
 func TestRulesOnCountriesContinentsAndAnonymousAddresses(t *testing.T) {
@@ -50,12 +54,15 @@ func TestRulesOnCountriesContinentsAndAnonymousAddresses(t *testing.T) {
 			{ResourceName: address, ImportState: true, ImportStateId: "ch,AT"},
 			{Config: rule(account, `continents = ["eu"]`), ConfigPlanChecks: planned(plancheck.ResourceActionUpdate)},
 			{Config: rule(account, `continents = ["EU"]`), ConfigPlanChecks: planned(plancheck.ResourceActionNoop)},
-			{Config: rule(account, `anonymous_ips = ["cloud_provider"]`), ConfigPlanChecks: planned(plancheck.ResourceActionUpdate)},
+			{Config: rule(account, `anonymous_ips = ["cloud_provider"]`),
+				ConfigPlanChecks: planned(plancheck.ResourceActionUpdate)},
 			{
 				Config: account.ProviderBlock() + "data \"scimbridge_firewall_verdict\" \"me\" {\n  address = \"127.0.0.1\"\n}\n",
 				ConfigStateChecks: []statecheck.StateCheck{
-					statecheck.ExpectKnownValue("data.scimbridge_firewall_verdict.me", tfjsonpath.New("country"), knownvalue.StringExact("CH")),
-					statecheck.ExpectKnownValue("data.scimbridge_firewall_verdict.me", tfjsonpath.New("anonymous_ips"), codes("cloud_provider")),
+					statecheck.ExpectKnownValue("data.scimbridge_firewall_verdict.me", tfjsonpath.New("country"),
+						knownvalue.StringExact("CH")),
+					statecheck.ExpectKnownValue("data.scimbridge_firewall_verdict.me", tfjsonpath.New("anonymous_ips"),
+						codes("cloud_provider")),
 				},
 			},
 		},
@@ -94,7 +101,8 @@ func TestARuleThatBecameAnotherKindByHandIsHealed(t *testing.T) {
 						providertest.Expect(t, http.StatusOK, resp, err)
 					}),
 					step(plancheck.ResourceActionNoop, func() {
-						if now := only(t, account); now.Action != api.Allow || now.Countries != nil || now.Priority != 100 || len(*now.IpRanges) != 1 {
+						now := only(t, account)
+						if now.Action != api.Allow || now.Countries != nil || now.Priority != 100 || len(*now.IpRanges) != 1 {
 							t.Errorf("the rule is not healed: %+v", now)
 						}
 					}),
@@ -117,7 +125,8 @@ func TestALockOutByCountryIsForeseen(t *testing.T) {
 			resource.UnitTest(t, resource.TestCase{
 				ProtoV6ProviderFactories: providertest.Factories(t),
 				Steps: []resource.TestStep{{
-					Config:   policy(account, "default_action = \"allow\"\n  rules = {\n    them = { action = \"deny\", "+row.kind+" }\n  }"),
+					Config: policy(account, "default_action = \"allow\"\n  rules = {\n    them = { action = \"deny\", "+row.kind+
+						" }\n  }"),
 					PlanOnly: true, ExpectError: regexp.MustCompile(`(?s)whoever runs Terraform, at 127\.0\.0\.1: by rule "them"`),
 				}},
 			})

@@ -30,11 +30,14 @@ func describeLockouts(out []lockout, name func(id string) string) string {
 // singleRuleRemedy is what to do about a rule that is written among others.
 func singleRuleRemedy(deleted bool) string {
 	if deleted {
-		return "\nThe account refuses to shut out whoever runs Terraform; a bridge it lets go. If another rule of this configuration lets them in, " +
-			"name it in depends_on, or keep both in a scimbridge_firewall_policy. Otherwise, set allow_lockout = true and apply, before destroying."
+		return "\nThe account refuses to shut out whoever runs Terraform; a bridge it lets go. " +
+			"If another rule of this configuration lets them in, name it in depends_on, " +
+			"or keep both in a scimbridge_firewall_policy. Otherwise, set allow_lockout = true and apply, before destroying."
 	}
-	return "\nThe account refuses that, unless another rule of this configuration lets them in first: name that rule in depends_on, " +
-		"or keep both in a scimbridge_firewall_policy, which is written at once. Set allow_lockout = true if shutting them out is meant."
+	return "\nThe account refuses that, unless another rule of this configuration lets them in first: " +
+		"name that rule in depends_on, or keep both in a scimbridge_firewall_policy, which is written at once. " +
+		"Set allow_lockout = true if shutting them out is meant."
 }
 
-const policyRemedy = "\nNothing was changed. Let them in by a rule with a lower priority number, or set allow_lockout = true if shutting them out is meant."
+const policyRemedy = "\nNothing was changed. Let them in by a rule with a lower priority number, " +
+	"or set allow_lockout = true if shutting them out is meant."

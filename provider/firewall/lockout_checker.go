@@ -130,14 +130,16 @@ func subjectsOf(ctx context.Context, c *client.Client) ([]subject, error) {
 const maxEvaluated = 1000
 
 // lookUp asks what the account knows of addresses, for the subjects at each.
-func lookUp(ctx context.Context, c *client.Client, addresses []string, names map[string][]string) (subjects []subject, err error) {
+func lookUp(ctx context.Context, c *client.Client, addresses []string, names map[string][]string,
+) (subjects []subject, err error) {
 	for some := range slices.Chunk(addresses, maxEvaluated) {
 		answer, err := client.Call[api.Evaluation](c.API.EvaluateFirewall(ctx, api.EvaluationInput{Addresses: some}))
 		if err != nil {
 			return nil, fmt.Errorf("asking what the account knows of their addresses: %w", err)
 		}
 		if len(answer.Verdicts) != len(some) {
-			return nil, fmt.Errorf("asking what the account knows of %d addresses: it answered for %d", len(some), len(answer.Verdicts))
+			return nil, fmt.Errorf("asking what the account knows of %d addresses: it answered for %d", len(some),
+				len(answer.Verdicts))
 		}
 		for i, verdict := range answer.Verdicts {
 			address, err := netip.ParseAddr(some[i])

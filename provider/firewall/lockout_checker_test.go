@@ -46,11 +46,14 @@ func TestWhomAWholePolicyShutsOut(t *testing.T) {
 	}{
 		{"nobody, when everybody gets in", open, open, nil},
 		{"all, by the default action", open, firewall.Policy{DefaultAction: firewall.Deny}, []string{
-			"whoever runs Terraform, at 192.0.2.1 by ", "the bridge, at 198.51.100.9 by ", "the cloud bridge, at 203.0.113.9 by ",
+			"whoever runs Terraform, at 192.0.2.1 by ", "the bridge, at 198.51.100.9 by ",
+			"the cloud bridge, at 203.0.113.9 by ",
 		}},
 		{
 			"one, by a rule", open,
-			firewall.Policy{DefaultAction: firewall.Allow, Rules: []firewall.Rule{ipRule("no", firewall.Deny, 1, "198.51.100.0/24")}},
+			firewall.Policy{DefaultAction: firewall.Allow, Rules: []firewall.Rule{
+				ipRule("no", firewall.Deny, 1, "198.51.100.0/24"),
+			}},
 			[]string{"the bridge, at 198.51.100.9 by no"},
 		},
 		{
@@ -61,22 +64,30 @@ func TestWhomAWholePolicyShutsOut(t *testing.T) {
 			nil,
 		},
 		{
-			"nobody that was shut out before", firewall.Policy{DefaultAction: firewall.Deny}, firewall.Policy{DefaultAction: firewall.Deny}, nil,
+			"nobody that was shut out before", firewall.Policy{DefaultAction: firewall.Deny}, firewall.Policy{
+				DefaultAction: firewall.Deny,
+			}, nil,
 		},
 		{"nobody by a report", open, firewall.Policy{DefaultAction: firewall.Report}, nil},
 		{
-			"a country", open, firewall.Policy{DefaultAction: firewall.Allow, Rules: []firewall.Rule{rule("de", firewall.Deny, 0, firewall.Countries, "DE")}},
+			"a country", open, firewall.Policy{DefaultAction: firewall.Allow, Rules: []firewall.Rule{
+				rule("de", firewall.Deny, 0, firewall.Countries, "DE"),
+			}},
 			[]string{"the cloud bridge, at 203.0.113.9 by de"},
 		},
 		{
-			"cloud providers", open, firewall.Policy{DefaultAction: firewall.Allow, Rules: []firewall.Rule{rule("c", firewall.Deny, 0, firewall.AnonymousIPs, firewall.CloudProvider)}},
+			"cloud providers", open, firewall.Policy{DefaultAction: firewall.Allow, Rules: []firewall.Rule{
+				rule("c", firewall.Deny, 0, firewall.AnonymousIPs, firewall.CloudProvider),
+			}},
 			[]string{"the cloud bridge, at 203.0.113.9 by c"},
 		},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			var got []string
-			for _, out := range newChecker(t, row.present, caller, bridge, cloud).checkPolicy(row.proposed, func(string) bool { return false }) {
+			for _, out := range newChecker(t, row.present, caller, bridge, cloud).checkPolicy(row.proposed, func(string) bool {
+				return false
+			}) {
 				got = append(got, out.String()+" by "+out.by)
 			}
 			if !slices.Equal(got, row.want) {
@@ -89,9 +100,12 @@ func TestWhomAWholePolicyShutsOut(t *testing.T) {
 // Each change of a run is checked on top of those that were planned before it.
 func TestARunIsCheckedAsItIsPlanned(t *testing.T) {
 	t.Parallel()
-	c := newChecker(t, firewall.Policy{DefaultAction: firewall.Allow, Rules: []firewall.Rule{ipRule("there", firewall.Allow, 5, "192.0.2.0/24")}},
+	c := newChecker(t, firewall.Policy{DefaultAction: firewall.Allow, Rules: []firewall.Rule{
+		ipRule("there", firewall.Allow, 5, "192.0.2.0/24"),
+	}},
 		from("whoever runs Terraform", "192.0.2.1"))
-	deny, far, near := ipRule("", firewall.Deny, 7, "0.0.0.0/0"), ipRule("", firewall.Deny, 1, "198.51.100.0/24"), ipRule("", firewall.Deny, 1, "192.0.2.1")
+	deny, far, near := ipRule("", firewall.Deny, 7, "0.0.0.0/0"), ipRule("", firewall.Deny, 1, "198.51.100.0/24"),
+		ipRule("", firewall.Deny, 1, "192.0.2.1")
 	if out := c.checkDefaultAction(firewall.Deny); len(out) != 0 {
 		t.Errorf("the default action shuts out %v, though a rule lets in", out)
 	}
@@ -113,7 +127,8 @@ func TestARunIsCheckedAsItIsPlanned(t *testing.T) {
 func BenchmarkPlanningManyRules(b *testing.B) {
 	present := firewall.Policy{DefaultAction: firewall.Deny}
 	for i := range 10_000 {
-		present.Rules = append(present.Rules, ipRule(fmt.Sprint(i), firewall.Allow, 100, fmt.Sprintf("10.%d.%d.0/24", i/250, i%250)))
+		present.Rules = append(present.Rules, ipRule(fmt.Sprint(i), firewall.Allow, 100,
+			fmt.Sprintf("10.%d.%d.0/24", i/250, i%250)))
 	}
 	c := newChecker(b, present, from("whoever runs Terraform", "10.0.7.1"), from("the bridge", "10.9.9.9"))
 	for b.Loop() {

@@ -78,10 +78,12 @@ func TestThePolicyKnowsWhomItWouldShutOut(t *testing.T) {
 	for _, row := range []struct{ name, arguments, want string }{
 		{
 			"by the default action", "default_action = \"deny\"\n  rules = {}",
-			`(?s)with scimbridge_firewall_policy.it.*default_action = "deny".*whoever runs Terraform, at 127\.0\.0\.1: by the\s+default action.*allow_lockout = true`,
+			`(?s)with scimbridge_firewall_policy.it.*default_action = "deny".*whoever runs Terraform, at 127\.0\.0\.1: ` +
+				`by the\s+default action.*allow_lockout = true`,
 		},
 		{
-			"by a rule, which is named", "default_action = \"allow\"\n  rules = {\n    no = { action = \"deny\", ip_ranges = [\"127.0.0.1\"], priority = 1 }\n" +
+			"by a rule, which is named", "default_action = \"allow\"\n  rules = {\n" +
+				"    no = { action = \"deny\", ip_ranges = [\"127.0.0.1\"], priority = 1 }\n" +
 				"    late = { ip_ranges = [\"127.0.0.0/8\"], priority = 2 }\n  }",
 			`(?s)whoever runs Terraform, at 127\.0\.0\.1: by rule "no"`,
 		},
@@ -90,7 +92,9 @@ func TestThePolicyKnowsWhomItWouldShutOut(t *testing.T) {
 			t.Parallel()
 			resource.UnitTest(t, resource.TestCase{
 				ProtoV6ProviderFactories: providertest.Factories(t),
-				Steps:                    []resource.TestStep{{Config: policy(account, row.arguments), PlanOnly: true, ExpectError: regexp.MustCompile(row.want)}},
+				Steps: []resource.TestStep{
+					{Config: policy(account, row.arguments), PlanOnly: true, ExpectError: regexp.MustCompile(row.want)},
+				},
 			})
 		})
 	}
@@ -131,7 +135,8 @@ func TestThePolicyNamesTheBridgeItWouldShutOut(t *testing.T) {
 	resource.UnitTest(t, resource.TestCase{
 		ProtoV6ProviderFactories: providertest.Factories(t),
 		Steps: []resource.TestStep{{
-			Config:   policy(account, "default_action = \"deny\"\n  rules = {\n    elsewhere = { ip_ranges = [\"192.0.2.0/24\"] }\n  }"),
+			Config: policy(account, "default_action = \"deny\"\n  rules = {\n"+
+				"    elsewhere = { ip_ranges = [\"192.0.2.0/24\"] }\n  }"),
 			PlanOnly: true,
 			ExpectError: regexp.MustCompile(`(?s)- whoever runs Terraform, at 127\.0\.0\.1: by the default action\s+` +
 				`- the bridge "[^"]+", at\s+127\.0\.0\.1:\s+by\s+the\s+default\s+action`),
@@ -147,7 +152,8 @@ func TestAPlanWarnsOfLockOuts(t *testing.T) {
 	mine := add(t, account, "the caller's", "127.0.0.1")
 	deny := api.Deny
 	yes := true
-	resp, err := apitest.Read[api.Firewall](account.API.UpdateFirewall(t.Context(), &api.UpdateFirewallParams{AllowLockout: &yes}, api.FirewallUpdate{DefaultAction: &deny}))
+	resp, err := apitest.Read[api.Firewall](account.API.UpdateFirewall(t.Context(),
+		&api.UpdateFirewallParams{AllowLockout: &yes}, api.FirewallUpdate{DefaultAction: &deny}))
 	providertest.Expect(t, http.StatusOK, resp, err)
 
 	denies := aRule{action: "deny", priority: 1, ranges: []string{"127.0.0.0/8"}}
@@ -160,12 +166,16 @@ func TestAPlanWarnsOfLockOuts(t *testing.T) {
 		{"a rule that denies the caller", []aRule{denies}, []string{"whoever runs Terraform, at 127.0.0.1: by this rule"}},
 		{"after one that lets him in", []aRule{allows, denies}, []string{"", ""}},
 		{"before one that lets him in", []aRule{denies, allows}, []string{"by this rule", ""}},
-		{"a second that denies him is not told again", []aRule{denies, {action: "deny", priority: 2, ranges: []string{"127.0.0.0/8"}}}, []string{"by this rule", ""}},
-		{"unless it is meant", []aRule{{action: "deny", priority: 1, ranges: []string{"127.0.0.0/8"}, allowLockout: true}}, []string{""}},
+		{"a second that denies him is not told again",
+			[]aRule{denies, {action: "deny", priority: 2, ranges: []string{"127.0.0.0/8"}}}, []string{"by this rule", ""}},
+		{"unless it is meant", []aRule{{action: "deny", priority: 1, ranges: []string{"127.0.0.0/8"}, allowLockout: true}},
+			[]string{""}},
 		{"a rule about others", []aRule{{action: "deny", priority: 1, ranges: []string{"192.0.2.0/24"}}}, []string{""}},
 		{"his own rule, destroyed", []aRule{{id: mine, destroy: true}}, []string{"by the default action"}},
-		{"his own rule, changed", []aRule{{id: mine, action: "allow", priority: 100, ranges: []string{"127.0.0.2"}}}, []string{"by the default action"}},
-		{"his own rule, when nothing changes", []aRule{{id: mine, action: "allow", priority: 100, ranges: []string{"127.0.0.1"}, same: true}}, []string{""}},
+		{"his own rule, changed", []aRule{{id: mine, action: "allow", priority: 100, ranges: []string{"127.0.0.2"}}},
+			[]string{"by the default action"}},
+		{"his own rule, when nothing changes",
+			[]aRule{{id: mine, action: "allow", priority: 100, ranges: []string{"127.0.0.1"}, same: true}}, []string{""}},
 		{"what is unknown", []aRule{{action: "deny", priority: 1}}, []string{""}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -179,7 +189,8 @@ func TestAPlanWarnsOfLockOuts(t *testing.T) {
 					}
 					continue
 				}
-				if len(diags) != 1 || diags[0].Severity != tfprotov6.DiagnosticSeverityWarning || !strings.Contains(diags[0].Detail, row.want[i]) {
+				if len(diags) != 1 || diags[0].Severity != tfprotov6.DiagnosticSeverityWarning ||
+					!strings.Contains(diags[0].Detail, row.want[i]) {
 					t.Errorf("rule %d: diagnostics %+v, want one warning with %q", i, diags, row.want[i])
 				}
 			}
@@ -217,7 +228,9 @@ func configured(t *testing.T, account *providertest.Account) protocol {
 	values["account_url"] = tftypes.NewValue(tftypes.String, account.URL)
 	values["account_token"] = tftypes.NewValue(tftypes.String, account.Token)
 	p := protocol{t, server, schemas.ResourceSchemas["scimbridge_firewall_rule"].ValueType().(tftypes.Object)}
-	resp, err := server.ConfigureProvider(t.Context(), &tfprotov6.ConfigureProviderRequest{Config: p.dynamic(block, tftypes.NewValue(block, values))})
+	resp, err := server.ConfigureProvider(t.Context(), &tfprotov6.ConfigureProviderRequest{
+		Config: p.dynamic(block, tftypes.NewValue(block, values)),
+	})
 	if err != nil || len(resp.Diagnostics) > 0 {
 		t.Fatalf("configure: %v, %v", err, resp.Diagnostics)
 	}
@@ -264,10 +277,13 @@ func (p protocol) rule(r aRule, computed any) tftypes.Value {
 func (p protocol) plan(r aRule) []*tfprotov6.Diagnostic {
 	p.Helper()
 	null := tftypes.NewValue(p.kind, nil)
-	before, config, after := null, p.rule(aRule{action: r.action, priority: r.priority, ranges: r.ranges, allowLockout: r.allowLockout}, nil), p.rule(r, tftypes.UnknownValue)
+	before, config, after := null,
+		p.rule(aRule{action: r.action, priority: r.priority, ranges: r.ranges, allowLockout: r.allowLockout}, nil),
+		p.rule(r, tftypes.UnknownValue)
 	switch {
 	case r.destroy:
-		before, config, after = p.rule(aRule{id: r.id, action: "allow", priority: 100, ranges: []string{"127.0.0.1"}}, nil), null, null
+		before, config, after = p.rule(aRule{id: r.id, action: "allow", priority: 100, ranges: []string{"127.0.0.1"}}, nil),
+			null, null
 	case r.same:
 		before = after
 	case r.id != "":

@@ -42,8 +42,8 @@ var matchAttributes = []matchAttribute{
 	{
 		kind: firewall.Countries, setType: attr.CodesType(),
 		found: "Countries that it matches.",
-		argument: "Countries, as ISO 3166-1 alpha-2 codes in either case. An address whose country is unknown matches none. " +
-			"The account needs an IP database for them. Changes in place.",
+		argument: "Countries, as ISO 3166-1 alpha-2 codes in either case. An address whose country is unknown matches " +
+			"none. The account needs an IP database for them. Changes in place.",
 		validators:  []validator.Set{attr.AreCountries()},
 		suppression: []planmodifier.Set{attr.SuppressEquivalentCodes()},
 		field:       func(m *ruleModel) attr.Texts { return &m.Countries },

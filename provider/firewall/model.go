@@ -103,7 +103,8 @@ func toInput(rule firewall.Rule) api.FirewallRuleInput {
 // fromAPI is a rule of the account, its values in their one form and sorted. A
 // match of a kind that this provider does not know is left out.
 func fromAPI(rule api.FirewallRule) firewall.Rule {
-	r := firewall.Rule{ID: rule.Id, Action: firewall.Action(rule.Action), Priority: rule.Priority, Description: rule.Description}
+	r := firewall.Rule{ID: rule.Id, Action: firewall.Action(rule.Action), Priority: rule.Priority,
+		Description: rule.Description}
 	if matches := api.Matches(rule); len(matches) > 0 {
 		r.Match = matches[0]
 		for i, value := range r.Match.Values {

@@ -36,7 +36,9 @@ func TestARuleIsFoundByItsExactSetOfValues(t *testing.T) {
 		{name: "kinds of anonymous addresses", text: "tor,vpn", want: "rule_8"},
 		{name: "a code of a country and of a continent is both", text: "af", fault: []string{"2 rules", "rule_6", "rule_7"}},
 		{name: "some of the values are not enough", text: "198.51.100.0/24", fault: []string{"no rule", "rule_1", "rule_5"}},
-		{name: "two rules with the same values are listed", text: "203.0.113.0/24", fault: []string{"2 rules", "rule_3", "rule_4"}},
+		{name: "two rules with the same values are listed", text: "203.0.113.0/24", fault: []string{
+			"2 rules", "rule_3", "rule_4",
+		}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
@@ -61,7 +63,8 @@ func TestRulesOfDifferentKindsAreDifferent(t *testing.T) {
 	t.Parallel()
 	afghanistan := fromAPI(api.FirewallRule{Action: api.Deny, Countries: &[]string{"AF"}})
 	africa := fromAPI(api.FirewallRule{Action: api.Deny, Continents: &[]api.Continent{"AF"}})
-	if equals(afghanistan, africa) || len(identical(map[string]ruleModel{"x": toModel(africa)}, []firewall.Rule{afghanistan})) != 0 {
+	if equals(afghanistan, africa) ||
+		len(identical(map[string]ruleModel{"x": toModel(africa)}, []firewall.Rule{afghanistan})) != 0 {
 		t.Error("a rule about Afghanistan is taken for one about Africa")
 	}
 }
@@ -83,7 +86,8 @@ func TestARuleSurvivesTheWayThroughAModel(t *testing.T) {
 		}
 		in := toInput(want)
 		matches := api.Matches(in)
-		if *in.Id != rule.Id || *in.Priority != rule.Priority || len(matches) != 1 || !reflect.DeepEqual(matches[0], want.Match) {
+		if *in.Id != rule.Id || *in.Priority != rule.Priority || len(matches) != 1 ||
+			!reflect.DeepEqual(matches[0], want.Match) {
 			t.Errorf("%s is asked for as %+v", rule.Id, in)
 		}
 		if in := unchanged(rule); !reflect.DeepEqual(api.Matches(in), api.Matches(rule)) {

@@ -45,13 +45,14 @@ func (r *policyResource) Configure(_ context.Context, req resource.ConfigureRequ
 
 func (r *policyResource) Schema(_ context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
 	resp.Schema = schema.Schema{
-		MarkdownDescription: "The account's firewall: its default action and, if `rules` is given, all its rules, written in one transaction. " +
-			"An account has one policy, so a configuration has one such resource.\n\n" +
-			"The plan evaluates the whole policy and fails if it would shut out whoever runs Terraform, or a bridge that is signed in. " +
-			"Without `rules` this is a warning, because single rules may let them in before.\n\n" +
-			"It is not created over rules that Terraform does not manage: the plan warns, and the apply fails with the import block to paste. " +
-			"With `on_unmanaged = \"report\"` other rules may exist, but none that equals one of `rules`. " +
-			"Destroying it changes nothing in the account.",
+		MarkdownDescription: "The account's firewall: its default action and, if `rules` is given, all its rules, " +
+			"written in one transaction. An account has one policy, so a configuration has one such resource.\n\n" +
+			"The plan evaluates the whole policy and fails if it would shut out whoever runs Terraform, " +
+			"or a bridge that is signed in. Without `rules` this is a warning, because single rules may let them in " +
+			"before.\n\n" +
+			"It is not created over rules that Terraform does not manage: the plan warns, " +
+			"and the apply fails with the import block to paste. With `on_unmanaged = \"report\"` other rules may exist, " +
+			"but none that equals one of `rules`. Destroying it changes nothing in the account.",
 		Attributes: map[string]schema.Attribute{
 			"id": schema.StringAttribute{
 				Computed:            true,
@@ -59,24 +60,29 @@ func (r *policyResource) Schema(_ context.Context, _ resource.SchemaRequest, res
 				PlanModifiers:       []planmodifier.String{stringplanmodifier.UseStateForUnknown()},
 			},
 			"default_action": schema.StringAttribute{
-				Required:            true,
-				MarkdownDescription: "The action if no rule matches: `allow`, `report`, which allows and records, or `deny`. Changes in place.",
-				Validators:          []validator.String{stringvalidator.OneOf(actions...)},
+				Required: true,
+				MarkdownDescription: "The action if no rule matches: `allow`, `report`, which allows and records, or `deny`. " +
+					"Changes in place.",
+				Validators: []validator.String{stringvalidator.OneOf(actions...)},
 			},
 			"rules": schema.MapNestedAttribute{
 				Optional: true,
 				MarkdownDescription: "The rules, by names that only Terraform keeps. A rule under a new name keeps its id. " +
-					"If left out, rules are not managed, and single `scimbridge_firewall_rule` can be used beside. An empty map means no rules. " +
-					"Removing the argument leaves the rules in the account.",
-				NestedObject: schema.NestedAttributeObject{Attributes: ruleAttributes(), Validators: []validator.Object{hasOneKind{}}},
+					"If left out, rules are not managed, and single `scimbridge_firewall_rule` can be used beside. " +
+					"An empty map means no rules. Removing the argument leaves the rules in the account.",
+				NestedObject: schema.NestedAttributeObject{
+					Attributes: ruleAttributes(), Validators: []validator.Object{hasOneKind{}},
+				},
 			},
 			"on_unmanaged": schema.StringAttribute{
 				Optional: true,
 				Computed: true,
 				Default:  stringdefault.StaticString(remove),
-				MarkdownDescription: "What to do with rules in the account that are not in `rules`: `remove` (the default) shows them in the plan as removed from `rules`, " +
-					"and an apply removes them; `report` leaves them and lists them in `unmanaged_rules`, so that single `scimbridge_firewall_rule` can be used beside. " +
-					"Changing it to `report` removes nothing in that apply; changing it to `remove` removes what was reported. Ignored without `rules`.",
+				MarkdownDescription: "What to do with rules in the account that are not in `rules`: " +
+					"`remove` (the default) shows them in the plan as removed from `rules`, and an apply removes them; " +
+					"`report` leaves them and lists them in `unmanaged_rules`, so that single `scimbridge_firewall_rule` can be " +
+					"used beside. Changing it to `report` removes nothing in that apply; changing it to `remove` removes what was " +
+					"reported. Ignored without `rules`.",
 				Validators: []validator.String{stringvalidator.OneOf(remove, report)},
 			},
 			"allow_lockout": schema.BoolAttribute{
@@ -85,21 +91,24 @@ func (r *policyResource) Schema(_ context.Context, _ resource.SchemaRequest, res
 			},
 			"unmanaged_rules": schema.MapNestedAttribute{
 				Computed: true,
-				MarkdownDescription: "With `report`, the rules in the account that are not in `rules`, by id; use it in `check` blocks. " +
-					"Unknown before the apply that first manages `rules`. Empty with `remove`, and null without `rules`.",
+				MarkdownDescription: "With `report`, the rules in the account that are not in `rules`, by id; " +
+					"use it in `check` blocks. Unknown before the apply that first manages `rules`. Empty with `remove`, " +
+					"and null without `rules`.",
 				NestedObject: schema.NestedAttributeObject{Attributes: foundAttributes()},
 			},
 		},
 	}
 }
 
-func (r *policyResource) IdentitySchema(_ context.Context, _ resource.IdentitySchemaRequest, resp *resource.IdentitySchemaResponse) {
+func (r *policyResource) IdentitySchema(_ context.Context, _ resource.IdentitySchemaRequest,
+	resp *resource.IdentitySchemaResponse) {
 	resp.IdentitySchema = identity.Schema("The account's id.")
 }
 
 // ModifyPlan works out what becomes of each rule, and refuses what two
 // resources would own, and what would shut somebody out.
-func (r *policyResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
+func (r *policyResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest,
+	resp *resource.ModifyPlanResponse) {
 	var config, state, model *policyModel
 	resp.Diagnostics.Append(req.Config.Get(ctx, &config)...)
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
@@ -179,7 +188,8 @@ func (m *policyModel) set(ctx context.Context, config policyConfig, planned plan
 
 // warnRanges warns about the ranges that are another rule's than before; a rule
 // of another name is found by its id.
-func (r *policyResource) warnRanges(ctx context.Context, before managedRules, planned plannedPolicy, diags *diag.Diagnostics) {
+func (r *policyResource) warnRanges(ctx context.Context, before managedRules, planned plannedPolicy,
+	diags *diag.Diagnostics) {
 	if r.client.Applying() { // the plan has said it
 		return
 	}
@@ -220,13 +230,15 @@ func atPlan(before managedRules) func(diag.Diagnostic) diag.Diagnostic {
 
 // checkPresent refuses a policy that would remove rules unseen, or take them
 // over, and warns of those that it adopts.
-func (r *policyResource) checkPresent(ctx context.Context, planned plannedPolicy, before managedRules, diags *diag.Diagnostics) {
+func (r *policyResource) checkPresent(ctx context.Context, planned plannedPolicy, before managedRules,
+	diags *diag.Diagnostics) {
 	if len(planned.foreign) > 0 {
 		r.refuseOver(ctx, before.exists, planned.foreign, atPlan(before), diags)
 	}
 	if len(planned.adopted) > 0 {
 		diags.AddAttributeWarning(path.Root("rules"), "Firewall rules are taken over", fmt.Sprintf(
-			"The account has these rules, and rules lists the same; from the apply on they are this policy's:\n%s", listing(planned.adopted)))
+			"The account has these rules, and rules lists the same; from the apply on they are this policy's:\n%s",
+			listing(planned.adopted)))
 	}
 }
 
@@ -275,7 +287,8 @@ func (r *policyResource) refuseOver(ctx context.Context, exists bool, rules []fi
 	}
 	diags.Append(as(diag.NewAttributeErrorDiagnostic(path.Root("rules"), title, what+fmt.Sprintf(
 		"To manage the policy here, import it; the plan then shows what would change:\n\n%s\n\n"+
-			"on_unmanaged = \"report\" leaves rules alone that are not in rules; one that is the same in all but its name is never taken over unseen.\n\n%s",
+			"on_unmanaged = \"report\" leaves rules alone that are not in rules; one that is the same in all but its name is "+
+			"never taken over unseen.\n\n%s",
 		importPolicy(caller.AccountId), client.ReplacedBeforeDestroyed))))
 }
 
@@ -490,13 +503,15 @@ func (r *policyResource) Delete(ctx context.Context, req resource.DeleteRequest,
 	}
 }
 
-func (r *policyResource) ImportState(ctx context.Context, req resource.ImportStateRequest, resp *resource.ImportStateResponse) {
+func (r *policyResource) ImportState(ctx context.Context, req resource.ImportStateRequest,
+	resp *resource.ImportStateResponse) {
 	id, account, ok := identity.Imported(ctx, r.client, req, &resp.Diagnostics)
 	if !ok {
 		return
 	}
 	if id != account {
-		resp.Diagnostics.AddError("Invalid import id", "The firewall policy is imported by the account's id. It is:\n\n"+importPolicy(account))
+		resp.Diagnostics.AddError("Invalid import id", "The firewall policy is imported by the account's id. It is:\n\n"+
+			importPolicy(account))
 		return
 	}
 	resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account, id)...)

@@ -61,7 +61,8 @@ func toMap(ctx context.Context, rules map[string]ruleModel) (types.Map, diag.Dia
 // the resource's, so that a plan shows what it would remove; under "report"
 // only those that were. The names of rules are Terraform's alone: a rule of
 // somebody else's goes by its description, or by its id.
-func (m policyModel) refreshed(ctx context.Context, account string, f *client.Firewall) (policyModel, diag.Diagnostics) {
+func (m policyModel) refreshed(ctx context.Context, account string, f *client.Firewall,
+) (policyModel, diag.Diagnostics) {
 	m.ID = types.StringValue(account)
 	m.DefaultAction = types.StringValue(string(f.DefaultAction))
 	imported := m.OnUnmanaged.IsNull()
@@ -84,7 +85,8 @@ func (m policyModel) refreshed(ctx context.Context, account string, f *client.Fi
 
 // refreshedRules parts the account's rules into the policy's own, by name, and
 // those that it leaves alone, by id.
-func refreshedRules(before map[string]ruleModel, present []firewall.Rule, reports bool) (own, unmanaged map[string]ruleModel) {
+func refreshedRules(before map[string]ruleModel, present []firewall.Rule, reports bool,
+) (own, unmanaged map[string]ruleModel) {
 	own, unmanaged = make(map[string]ruleModel), make(map[string]ruleModel)
 	names := make(map[string]string)
 	for name, rule := range before {

@@ -16,7 +16,9 @@ func TestWhatARefreshFinds(t *testing.T) {
 	t.Parallel()
 	described := ranged("d", "192.0.2.9")
 	described.Description = "the office"
-	account := client.NewFirewall(api.Firewall{DefaultAction: api.Deny, Rules: []api.FirewallRule{ranged("a", "192.0.2.1"), described}})
+	account := client.NewFirewall(api.Firewall{DefaultAction: api.Deny, Rules: []api.FirewallRule{
+		ranged("a", "192.0.2.1"), described,
+	}})
 	own := func(rules map[string]ruleModel) types.Map {
 		m, diags := toMap(t.Context(), rules)
 		if diags.HasError() {
@@ -26,7 +28,8 @@ func TestWhatARefreshFinds(t *testing.T) {
 	}
 	empty := types.MapValueMust(ruleType, map[string]tfattr.Value{})
 	state := func(onUnmanaged string, rules types.Map) policyModel {
-		return policyModel{DefaultAction: types.StringValue("allow"), OnUnmanaged: types.StringValue(onUnmanaged), Rules: rules, UnmanagedRules: empty}
+		return policyModel{DefaultAction: types.StringValue("allow"), OnUnmanaged: types.StringValue(onUnmanaged),
+			Rules: rules, UnmanagedRules: empty}
 	}
 	spelled := modelOf("a", "192.0.2.1/32")
 	for _, row := range []struct {
@@ -34,12 +37,16 @@ func TestWhatARefreshFinds(t *testing.T) {
 		state            policyModel
 		rules, unmanaged []string // nil: null
 	}{
-		{"all, after an import, by description or id", policyModel{Rules: noRules(), UnmanagedRules: noRules()}, []string{"a", "the office"}, []string{}},
+		{"all, after an import, by description or id", policyModel{Rules: noRules(), UnmanagedRules: noRules()},
+			[]string{"a", "the office"}, []string{}},
 		{"nothing, without rules", state(remove, noRules()), nil, nil},
-		{"what would be removed", state(remove, own(map[string]ruleModel{"mine": spelled})), []string{"mine", "the office"}, []string{}},
+		{"what would be removed", state(remove, own(map[string]ruleModel{"mine": spelled})), []string{"mine", "the office"},
+			[]string{}},
 		{"what is reported", state(report, own(map[string]ruleModel{"mine": spelled})), []string{"mine"}, []string{"d"}},
-		{"what was deleted", state(report, own(map[string]ruleModel{"mine": spelled, "gone": modelOf("g", "192.0.2.8")})), []string{"mine"}, []string{"d"}},
-		{"a name that is taken", state(remove, own(map[string]ruleModel{"the office": spelled})), []string{"d", "the office"}, []string{}},
+		{"what was deleted", state(report, own(map[string]ruleModel{"mine": spelled, "gone": modelOf("g", "192.0.2.8")})),
+			[]string{"mine"}, []string{"d"}},
+		{"a name that is taken", state(remove, own(map[string]ruleModel{"the office": spelled})), []string{"d", "the office"},
+			[]string{}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()

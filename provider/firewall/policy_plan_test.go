@@ -53,13 +53,19 @@ func TestPlan(t *testing.T) {
 		unknown   bool   // something but ids is
 	}{
 		{name: "without rules nothing is planned", state: managing(models{"one": a}), present: present},
-		{name: "by its name, whatever it does now", rules: models{"one": newD}, state: managing(models{"one": a}), want: "one=a"},
-		{name: "under another name, by what it is", rules: models{"other": newA}, state: managing(models{"one": a}), want: "other=a"},
-		{name: "a name comes before what it is", rules: models{"two": newA}, state: managing(models{"one": a, "two": b}), want: "two=b"},
+		{name: "by its name, whatever it does now", rules: models{"one": newD}, state: managing(models{"one": a}),
+			want: "one=a"},
+		{name: "under another name, by what it is", rules: models{"other": newA}, state: managing(models{"one": a}),
+			want: "other=a"},
+		{name: "a name comes before what it is", rules: models{"two": newA}, state: managing(models{"one": a, "two": b}),
+			want: "two=b"},
 		{name: "one rule is not two", rules: models{"x": newA, "y": newA}, state: managing(models{"one": a}), want: "x=a y="},
-		{name: "what is unknown is new", rules: models{"x": unknown}, state: managing(models{"one": a}), want: "x=", unknown: true},
-		{name: "an unknown action leaves the priority unknown", rules: models{"x": undecided}, state: managing(nil), want: "x=", unknown: true},
-		{name: "a priority that is left out is the action's", rules: models{"x": unnumbered}, state: managing(nil), want: "x="},
+		{name: "what is unknown is new", rules: models{"x": unknown}, state: managing(models{"one": a}), want: "x=",
+			unknown: true},
+		{name: "an unknown action leaves the priority unknown", rules: models{"x": undecided}, state: managing(nil),
+			want: "x=", unknown: true},
+		{name: "a priority that is left out is the action's", rules: models{"x": unnumbered}, state: managing(nil),
+			want: "x="},
 		{
 			name: "a foreign rule that is listed is adopted, others are reported", rules: models{"x": newA}, reports: true,
 			state: reporting(nil, models{"a": a, "b": b}), want: "x=a", unmanaged: "b",
@@ -76,9 +82,11 @@ func TestPlan(t *testing.T) {
 			name: "turning to remove removes what was reported", rules: models{"one": newA},
 			state: reporting(models{"one": a}, models{"b": b}), want: "one=a",
 		},
-		{name: "a new policy is not made over rules", rules: models{"x": newA}, state: unmade, present: present, want: "x=", foreign: "a b"},
+		{name: "a new policy is not made over rules", rules: models{"x": newA}, state: unmade, present: present, want: "x=",
+			foreign: "a b"},
 		{
-			name: "a new policy that reports leaves others alone, and takes over none that is the same", rules: models{"x": newA}, reports: true,
+			name:  "a new policy that reports leaves others alone, and takes over none that is the same",
+			rules: models{"x": newA}, reports: true,
 			state: unmade, present: present, want: "x=", unmanaged: "?", foreign: "a",
 		},
 		{
@@ -134,7 +142,9 @@ func TestPlan(t *testing.T) {
 // While it is not known which rules there are, nothing is said of any.
 func TestPlanOfRulesThatAreNotKnown(t *testing.T) {
 	t.Parallel()
-	p := plan(policyConfig{managesRules: true}, managedRules{exists: true, any: true, own: map[string]ruleModel{"one": modelOf("a", "192.0.2.1")}}, nil)
+	p := plan(policyConfig{managesRules: true}, managedRules{exists: true, any: true, own: map[string]ruleModel{
+		"one": modelOf("a", "192.0.2.1"),
+	}}, nil)
 	if p.whole || !p.unmanagedUnknown || len(p.rules)+len(p.unmanaged)+len(p.foreign) > 0 {
 		t.Errorf("planned %+v", p)
 	}

@@ -73,10 +73,13 @@ func TestThePolicyIsWrittenWholeAndChangedInPlace(t *testing.T) {
     guests = { action = "deny", ip_ranges = ["192.0.2.0/24", "198.51.100.7"], description = "guests" }
   }`),
 				ConfigPlanChecks: policyPlanned(plancheck.ResourceActionUpdate,
-					plancheck.ExpectKnownValue(whole, tfjsonpath.New("rules").AtMapKey("guests").AtMapKey("priority"), knownvalue.Int64Exact(500)),
+					plancheck.ExpectKnownValue(whole, tfjsonpath.New("rules").AtMapKey("guests").AtMapKey("priority"),
+						knownvalue.Int64Exact(500)),
 					plancheck.ExpectKnownValue(whole, tfjsonpath.New("rules").AtMapKey("office").AtMapKey("id"), knownvalue.NotNull()),
 				),
-				ConfigStateChecks: []statecheck.StateCheck{same.AddStateValue(whole, tfjsonpath.New("rules").AtMapKey("office").AtMapKey("id"))},
+				ConfigStateChecks: []statecheck.StateCheck{
+					same.AddStateValue(whole, tfjsonpath.New("rules").AtMapKey("office").AtMapKey("id")),
+				},
 			},
 			{ // another spelling is no change
 				Config: policy(account, `
@@ -94,8 +97,11 @@ func TestThePolicyIsWrittenWholeAndChangedInPlace(t *testing.T) {
     headquarters = { ip_ranges = ["127.0.0.0/8"], priority = 10 }
   }`),
 				ConfigPlanChecks: policyPlanned(plancheck.ResourceActionUpdate,
-					plancheck.ExpectKnownValue(whole, tfjsonpath.New("rules").AtMapKey("headquarters").AtMapKey("id"), knownvalue.NotNull())),
-				ConfigStateChecks: []statecheck.StateCheck{same.AddStateValue(whole, tfjsonpath.New("rules").AtMapKey("headquarters").AtMapKey("id"))},
+					plancheck.ExpectKnownValue(whole, tfjsonpath.New("rules").AtMapKey("headquarters").AtMapKey("id"),
+						knownvalue.NotNull())),
+				ConfigStateChecks: []statecheck.StateCheck{
+					same.AddStateValue(whole, tfjsonpath.New("rules").AtMapKey("headquarters").AtMapKey("id")),
+				},
 			},
 			{ // without rules they stay in the account
 				Config:           policy(account, `default_action = "deny"`),
@@ -109,7 +115,8 @@ func TestThePolicyIsWrittenWholeAndChangedInPlace(t *testing.T) {
 	})
 	// A destroy leaves the policy as it is.
 	if f := firewallOf(t, account); f.DefaultAction != api.Deny || len(f.Rules) != 1 {
-		t.Errorf("after destroy the account has default action %s and %d rules, want deny and 1", f.DefaultAction, len(f.Rules))
+		t.Errorf("after destroy the account has default action %s and %d rules, want deny and 1", f.DefaultAction,
+			len(f.Rules))
 	}
 }
 
@@ -131,7 +138,8 @@ func TestAPolicyOverForeignRulesComesWithItsImportBlock(t *testing.T) {
 			{
 				Config:           config,
 				ConfigPlanChecks: policyPlanned(plancheck.ResourceActionCreate), // the plan warns
-				ExpectError:      regexp.MustCompile(`(?s)rules already.*192\.0\.2\.0/24.*import \{\s+to = scimbridge_firewall_policy\.<name>\s+id = "` + id + `"`),
+				ExpectError: regexp.MustCompile(
+					`(?s)rules already.*192\.0\.2\.0/24.*import \{\s+to = scimbridge_firewall_policy\.<name>\s+id = "` + id + `"`),
 			},
 			{ // the rules are found again by what they are: nothing is made anew
 				Config: config + fmt.Sprintf("import {\n  to = %s\n  id = %q\n}\n", whole, id),
@@ -141,7 +149,8 @@ func TestAPolicyOverForeignRulesComesWithItsImportBlock(t *testing.T) {
 				),
 			},
 			{Config: config, ConfigPlanChecks: policyPlanned(plancheck.ResourceActionNoop)},
-			{ResourceName: whole, ImportState: true, ImportStateId: "another", ExpectError: regexp.MustCompile(`by the account's id`)},
+			{ResourceName: whole, ImportState: true, ImportStateId: "another",
+				ExpectError: regexp.MustCompile(`by the account's id`)},
 		},
 	})
 	if wrote := requests(account, "PATCH", "/v1/firewall"); wrote != 0 {
@@ -180,11 +189,13 @@ func TestDriftOfThePolicyIsSeenAndHealed(t *testing.T) {
 		check func() plancheck.PlanCheck
 	}{
 		{"a rule was edited", func() { edit(t, account, "by hand") }, func() plancheck.PlanCheck {
-			return plancheck.ExpectKnownValue(whole, tfjsonpath.New("rules").AtMapKey("office").AtMapKey("priority"), knownvalue.Int64Exact(10))
+			return plancheck.ExpectKnownValue(whole, tfjsonpath.New("rules").AtMapKey("office").AtMapKey("priority"),
+				knownvalue.Int64Exact(10))
 		}},
 		{"the default action was changed", func() {
 			allow := api.Allow
-			resp, err := apitest.Read[api.Firewall](account.API.UpdateFirewall(t.Context(), nil, api.FirewallUpdate{DefaultAction: &allow}))
+			resp, err := apitest.Read[api.Firewall](account.API.UpdateFirewall(t.Context(), nil,
+				api.FirewallUpdate{DefaultAction: &allow}))
 			providertest.Expect(t, http.StatusOK, resp, err)
 		}, nil},
 		{"a rule was added beside", func() { foreign = add(t, account, "", "203.0.113.0/24") }, func() plancheck.PlanCheck {
@@ -192,7 +203,8 @@ func TestDriftOfThePolicyIsSeenAndHealed(t *testing.T) {
 		}},
 		{"a rule was deleted", func() {
 			yes := true
-			resp, err := apitest.Read[struct{}](account.API.DeleteFirewallRule(t.Context(), only(t, account).Id, &api.DeleteFirewallRuleParams{AllowLockout: &yes}))
+			resp, err := apitest.Read[struct{}](account.API.DeleteFirewallRule(t.Context(), only(t, account).Id,
+				&api.DeleteFirewallRuleParams{AllowLockout: &yes}))
 			// Whoever deletes the only rule that lets him in is shut out: break the glass to look.
 			providertest.Expect(t, http.StatusNoContent, resp, err)
 			account.Command("firewall", "disable", "--for", "5m")
@@ -230,9 +242,11 @@ func TestForeignRulesAreReportedAndLeftAlone(t *testing.T) {
 		ProtoV6ProviderFactories: providertest.Factories(t),
 		Steps: []resource.TestStep{
 			{
-				Config:            reporting(""),
-				ConfigPlanChecks:  policyPlanned(plancheck.ResourceActionCreate),
-				ConfigStateChecks: []statecheck.StateCheck{policyHas(knownvalue.StringExact("allow"), "unmanaged_rules", first, "action")},
+				Config:           reporting(""),
+				ConfigPlanChecks: policyPlanned(plancheck.ResourceActionCreate),
+				ConfigStateChecks: []statecheck.StateCheck{
+					policyHas(knownvalue.StringExact("allow"), "unmanaged_rules", first, "action"),
+				},
 			},
 			{
 				PreConfig:         func() { second = add(t, account, "", "203.0.113.0/24") },
@@ -241,9 +255,11 @@ func TestForeignRulesAreReportedAndLeftAlone(t *testing.T) {
 				ConfigStateChecks: []statecheck.StateCheck{policyHas(knownvalue.MapSizeExact(2), "unmanaged_rules")},
 			},
 			{ // what is listed is adopted, what is not is left alone
-				Config: reporting("\n    adopted = { ip_ranges = [\"192.0.2.0/24\"] }\n    added = { ip_ranges = [\"198.51.100.1\"] }"),
+				Config: reporting("\n    adopted = { ip_ranges = [\"192.0.2.0/24\"] }\n" +
+					"    added = { ip_ranges = [\"198.51.100.1\"] }"),
 				ConfigPlanChecks: policyPlanned(plancheck.ResourceActionUpdate,
-					plancheck.ExpectKnownValue(whole, tfjsonpath.New("rules").AtMapKey("adopted").AtMapKey("id"), knownvalue.NotNull()),
+					plancheck.ExpectKnownValue(whole, tfjsonpath.New("rules").AtMapKey("adopted").AtMapKey("id"),
+						knownvalue.NotNull()),
 					plancheck.ExpectUnknownValue(whole, tfjsonpath.New("rules").AtMapKey("added").AtMapKey("id")),
 					plancheck.ExpectKnownValue(whole, tfjsonpath.New("unmanaged_rules"), knownvalue.MapSizeExact(1)),
 				),
@@ -273,8 +289,10 @@ func TestThePolicyLivesBesideSingleRules(t *testing.T) {
 	resource.UnitTest(t, resource.TestCase{
 		ProtoV6ProviderFactories: providertest.Factories(t),
 		Steps: []resource.TestStep{
-			{Config: config, ConfigPlanChecks: policyPlanned(plancheck.ResourceActionCreate, plancheck.ExpectResourceAction(address, plancheck.ResourceActionCreate))},
-			{Config: config, ConfigPlanChecks: policyPlanned(plancheck.ResourceActionNoop, plancheck.ExpectResourceAction(address, plancheck.ResourceActionNoop))},
+			{Config: config, ConfigPlanChecks: policyPlanned(plancheck.ResourceActionCreate,
+				plancheck.ExpectResourceAction(address, plancheck.ResourceActionCreate))},
+			{Config: config, ConfigPlanChecks: policyPlanned(plancheck.ResourceActionNoop,
+				plancheck.ExpectResourceAction(address, plancheck.ResourceActionNoop))},
 			{ // its rules cannot be taken over unseen
 				Config: config[:strings.Index(config, "resource ")] + strings.Replace(config[strings.Index(config, "resource "):],
 					"default_action", "rules = {}\n  default_action", 1),
@@ -292,7 +310,8 @@ func TestTwoOwnersAreAnErrorOfThePlan(t *testing.T) {
 	t.Parallel()
 	account := providertest.NewAccount(t)
 	for _, row := range []struct{ name, more, want string }{
-		{"two policies", "resource \"scimbridge_firewall_policy\" \"other\" {" + office + "\n}\n", `Two owners of the firewall\s+policy`},
+		{"two policies", "resource \"scimbridge_firewall_policy\" \"other\" {" + office + "\n}\n",
+			`Two owners of the firewall\s+policy`},
 		{
 			"a policy that removes and a single rule",
 			"resource \"scimbridge_firewall_rule\" \"it\" {\n  ip_ranges = [\"192.0.2.1\"]\n}\n",
@@ -317,12 +336,15 @@ func TestWhatThePolicyListsIsNotTakenOver(t *testing.T) {
 	t.Parallel()
 	account := providertest.NewAccount(t)
 	lists := func(network string) string {
-		return policy(account, "default_action = \"allow\"\n  on_unmanaged = \"report\"\n  rules = {\n    office = { ip_ranges = [\""+network+"\"] }\n  }")
+		return policy(account, "default_action = \"allow\"\n  on_unmanaged = \"report\"\n  rules = {\n"+
+			"    office = { ip_ranges = [\""+network+"\"] }\n  }")
 	}
 	adopts := func(network string) string {
-		return "resource \"scimbridge_firewall_rule\" \"it\" {\n  ip_ranges      = [\"" + network + "\"]\n  adopt_existing = true\n}\n"
+		return "resource \"scimbridge_firewall_rule\" \"it\" {\n  ip_ranges      = [\"" + network + "\"]\n  adopt_existing " +
+			"= true\n}\n"
 	}
-	twoOwners := regexp.MustCompile(`(?s)(One firewall rule\s+twice|Two owners of a firewall\s+rule).*[Kk]eep\s+one\s+of\s+the\s+two`)
+	twoOwners := regexp.MustCompile(
+		`(?s)(One firewall rule\s+twice|Two owners of a firewall\s+rule).*[Kk]eep\s+one\s+of\s+the\s+two`)
 	const there, next = "192.0.2.0/24", "198.51.100.0/24"
 	resource.UnitTest(t, resource.TestCase{
 		ProtoV6ProviderFactories: providertest.Factories(t),
@@ -365,7 +387,8 @@ func TestWhatThePolicyListsNoMoreMayBeTakenOver(t *testing.T) {
 					{Config: config(`office = { ip_ranges = ["192.0.2.0/24"] }`, "")},
 					{
 						Config: config("", row.policyAfter) +
-							"resource \"scimbridge_firewall_rule\" \"it\" {\n  ip_ranges      = [\"192.0.2.0/24\"]\n  adopt_existing = true\n" + row.ruleAfter + "\n}\n",
+							"resource \"scimbridge_firewall_rule\" \"it\" {\n  ip_ranges      = [\"192.0.2.0/24\"]\n" +
+							"  adopt_existing = true\n" + row.ruleAfter + "\n}\n",
 						Check: func(*terraform.State) error { return expectRules(t, account, 1) },
 					},
 				},
@@ -383,9 +406,11 @@ func TestAPolicyChangedBetweenPlanAndApplyIsNotOverwritten(t *testing.T) {
 		Steps: []resource.TestStep{
 			{Config: policy(account, office), ConfigPlanChecks: policyPlanned(plancheck.ResourceActionCreate)},
 			{
-				Config:           policy(account, changed),
-				ConfigPlanChecks: policyPlanned(plancheck.ResourceActionUpdate, meanwhile(func() { add(t, account, "", "192.0.2.1") })),
-				ExpectError:      regexp.MustCompile(`(?s)version_mismatch.*Run terraform apply\s+again`),
+				Config: policy(account, changed),
+				ConfigPlanChecks: policyPlanned(plancheck.ResourceActionUpdate, meanwhile(func() {
+					add(t, account, "", "192.0.2.1")
+				})),
+				ExpectError: regexp.MustCompile(`(?s)version_mismatch.*Run terraform apply\s+again`),
 			},
 			{ // it is still there, and the next plan shows that it goes
 				Config: policy(account, changed),
@@ -409,7 +434,8 @@ func TestWhatIsUnknownIsLeftToTheAccount(t *testing.T) {
   default_action = "deny"
   rules = {
     office = { ip_ranges = terraform_data.ranges.output, action = terraform_data.action.output }
-  }`) + "resource \"terraform_data\" \"ranges\" {\n  input = [\"127.0.0.1\"]\n}\nresource \"terraform_data\" \"action\" {\n  input = \"allow\"\n}\n",
+  }`) + "resource \"terraform_data\" \"ranges\" {\n  input = [\"127.0.0.1\"]\n}\nresource \"terraform_data\" " +
+				"\"action\" {\n  input = \"allow\"\n}\n",
 			ConfigPlanChecks: policyPlanned(plancheck.ResourceActionCreate,
 				plancheck.ExpectUnknownValue(whole, tfjsonpath.New("rules").AtMapKey("office").AtMapKey("priority"))),
 			ConfigStateChecks: []statecheck.StateCheck{policyHas(knownvalue.Int64Exact(100), "rules", "office", "priority")},
@@ -461,7 +487,8 @@ data "scimbridge_firewall_verdict" "other" { address = "2001:db8::1" }`,
 				ConfigStateChecks: []statecheck.StateCheck{
 					data("scimbridge_firewall_policy.it", "default_action")(knownvalue.StringExact("allow")),
 					data("scimbridge_firewall_policy.it", "enforced")(knownvalue.Bool(true)),
-					statecheck.ExpectKnownValue("data.scimbridge_firewall_policy.it", tfjsonpath.New("rules").AtSliceIndex(0).AtMapKey("id"), knownvalue.StringExact(id)),
+					statecheck.ExpectKnownValue("data.scimbridge_firewall_policy.it",
+						tfjsonpath.New("rules").AtSliceIndex(0).AtMapKey("id"), knownvalue.StringExact(id)),
 					data("scimbridge_firewall_verdict.office", "rule_id")(knownvalue.StringExact(id)),
 					data("scimbridge_firewall_verdict.office", "passes")(knownvalue.Bool(true)),
 					data("scimbridge_firewall_verdict.other", "rule_id")(knownvalue.Null()),
@@ -469,7 +496,8 @@ data "scimbridge_firewall_verdict" "other" { address = "2001:db8::1" }`,
 				},
 			},
 			{
-				Config:   account.ProviderBlock() + "data \"scimbridge_firewall_verdict\" \"it\" {\n  address = \"192.0.2.0/24\"\n}\n",
+				Config: account.ProviderBlock() + "data \"scimbridge_firewall_verdict\" \"it\" {\n" +
+					"  address = \"192.0.2.0/24\"\n}\n",
 				PlanOnly: true, ExpectError: regexp.MustCompile(`write one\s+address`),
 			},
 		},
@@ -493,7 +521,9 @@ func accountID(t *testing.T, account *providertest.Account) string {
 // add makes an allow rule by hand.
 func add(t *testing.T, account *providertest.Account, description string, ranges ...string) (id string) {
 	t.Helper()
-	resp, err := apitest.Read[api.FirewallRule](account.API.CreateFirewallRule(t.Context(), nil, api.FirewallRuleInput{IpRanges: &ranges, Description: &description}))
+	resp, err := apitest.Read[api.FirewallRule](account.API.CreateFirewallRule(t.Context(), nil, api.FirewallRuleInput{
+		IpRanges: &ranges, Description: &description,
+	}))
 	providertest.Expect(t, http.StatusCreated, resp, err)
 	return resp.Value.Id
 }
@@ -515,7 +545,8 @@ func TestAPolicyUnderAnotherNameRemovesNoForeignRules(t *testing.T) {
 	t.Parallel()
 	for name, before := range map[string]string{
 		"the old one manages no rules": "default_action = \"allow\"",
-		"the old one reports":          "default_action = \"allow\"\n  on_unmanaged = \"report\"\n  rules = {\n    mine = { ip_ranges = [\"192.0.2.0/24\"] }\n  }",
+		"the old one reports": "default_action = \"allow\"\n  on_unmanaged = \"report\"\n  rules = {\n" +
+			"    mine = { ip_ranges = [\"192.0.2.0/24\"] }\n  }",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -526,7 +557,8 @@ func TestAPolicyUnderAnotherNameRemovesNoForeignRules(t *testing.T) {
 				Steps: []resource.TestStep{
 					{Config: strings.Replace(policy(account, before), `"it"`, `"old"`, 1)},
 					{
-						Config:      policy(account, "default_action = \"allow\"\n  rules = {\n    mine = { ip_ranges = [\"192.0.2.0/24\"] }\n  }"),
+						Config: policy(account,
+							"default_action = \"allow\"\n  rules = {\n    mine = { ip_ranges = [\"192.0.2.0/24\"] }\n  }"),
 						ExpectError: regexp.MustCompile(`(?s)rules already.*198\.51\.100\.0/24.*import \{`),
 					},
 				},

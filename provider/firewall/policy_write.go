@@ -33,7 +33,8 @@ type policyWrite struct {
 const maxCollisions = 50
 
 // errMoved says that the policy is not what the plan started from.
-var errMoved = errors.New("the firewall policy was changed after it was planned; run terraform apply again: it starts from what is there now")
+var errMoved = errors.New("the firewall policy was changed after it was planned; run terraform apply again: " +
+	"it starts from what is there now")
 
 // replacesAll reports whether no rule of others stays.
 func (w policyWrite) replacesAll() bool { return w.managesRules && !w.keepsOthers }
@@ -123,7 +124,8 @@ func (w policyWrite) body(present *client.Firewall) api.FirewallUpdate {
 
 // unchanged asks that a rule stay what it is, to the order of its values.
 func unchanged(rule api.FirewallRule) api.FirewallRuleInput {
-	in := api.FirewallRuleInput{Id: &rule.Id, Action: &rule.Action, Priority: &rule.Priority, Description: &rule.Description}
+	in := api.FirewallRuleInput{Id: &rule.Id, Action: &rule.Action, Priority: &rule.Priority,
+		Description: &rule.Description}
 	for _, match := range api.Matches(rule) {
 		api.SetMatch(&in, match)
 	}
@@ -210,7 +212,8 @@ func (w policyWrite) startsFrom(present *client.Firewall) bool {
 }
 
 // newPolicyWrite is what makes the state (nil: there is none yet) what is planned.
-func newPolicyWrite(ctx context.Context, state *policyModel, plan policyModel, version *string) (policyWrite, diag.Diagnostics) {
+func newPolicyWrite(ctx context.Context, state *policyModel, plan policyModel, version *string,
+) (policyWrite, diag.Diagnostics) {
 	w := policyWrite{
 		defaultAction: api.FirewallAction(plan.DefaultAction.ValueString()),
 		managesRules:  !plan.Rules.IsNull(),
@@ -252,7 +255,8 @@ func newPolicyWrite(ctx context.Context, state *policyModel, plan policyModel, v
 }
 
 // written is the planned model with what only the write could tell.
-func (w policyWrite) written(ctx context.Context, account string, plan policyModel, now *client.Firewall) (policyModel, diag.Diagnostics) {
+func (w policyWrite) written(ctx context.Context, account string, plan policyModel, now *client.Firewall,
+) (policyModel, diag.Diagnostics) {
 	plan.ID = types.StringValue(account)
 	if !w.managesRules {
 		plan.UnmanagedRules = noRules()
@@ -262,7 +266,8 @@ func (w policyWrite) written(ctx context.Context, account string, plan policyMod
 	planned, _, diags := rulesIn(ctx, plan.Rules)
 	if !ok {
 		diags.AddError("The firewall policy is not what was written", fmt.Sprintf(
-			"The account took the policy, and has other rules now:\n%s\n\nSomebody changed them at the same moment. Run terraform apply again.",
+			"The account took the policy, and has other rules now:\n%s\n\n"+
+				"Somebody changed them at the same moment. Run terraform apply again.",
 			listing(rulesOf(now.Firewall))))
 		return plan, diags
 	}

@@ -60,7 +60,10 @@ func describeRanges(texts []string, action string) (remarks []remark) {
 		nested = append(nested[:maxListed], fmt.Sprintf("  and %d more", len(nested)-maxListed))
 	}
 	if len(nested) > 0 {
-		remarks = append(remarks, remark{"IP ranges within others", "These add nothing, and taking one away will change nothing:\n" + strings.Join(nested, "\n")})
+		remarks = append(remarks, remark{
+			"IP ranges within others", "These add nothing, and taking one away will change nothing:\n" + strings.Join(nested,
+				"\n"),
+		})
 	}
 	return remarks
 }
@@ -77,5 +80,6 @@ func everybody(r netip.Prefix, action string) remark {
 	}[action]
 	return remark{"A rule for every address", fmt.Sprintf(
 		"%s is every %s address, so the rule %s, by %s. The other family is %s, which this range does not contain. "+
-			"If everybody is meant, the default action says it for both.", r, family, cmp.Or(does, "decides about everybody"), family, other)}
+			"If everybody is meant, the default action says it for both.", r, family, cmp.Or(does, "decides about everybody"),
+		family, other)}
 }

@@ -54,15 +54,17 @@ func (r *ruleResource) Configure(_ context.Context, req resource.ConfigureReques
 func (r *ruleResource) Schema(_ context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
 	resp.Schema = schema.Schema{
 		MarkdownDescription: "One rule of the account's firewall, beside others that Terraform may not manage.\n\n" +
-			"Rules are tried by ascending `priority`; the first that matches decides, and if none does, the account's default action. " +
-			"Every argument changes in place.\n\n" +
-			"The plan warns of a change that would shut out whoever runs Terraform, or a bridge that is signed in, and the account refuses it " +
-			"unless `allow_lockout` is set. A rule of the same configuration that lets them in must come first: name it in `depends_on`, " +
-			"or put both into a `scimbridge_firewall_policy`, which is checked and written as a whole.\n\n" +
-			"A rule that the account has already, the same in action, values, priority and description, is not made again: the plan warns, and the " +
-			"apply is an error, both with the `import` block to paste, unless `adopt_existing` is set. A resource that gets another name needs a " +
-			"`moved` block; without one the rule is created again after the same apply has destroyed the old one, which it waits for a few seconds. " +
-			"With `create_before_destroy` that never comes.",
+			"Rules are tried by ascending `priority`; the first that matches decides, and if none does, " +
+			"the account's default action. Every argument changes in place.\n\n" +
+			"The plan warns of a change that would shut out whoever runs Terraform, or a bridge that is signed in, " +
+			"and the account refuses it unless `allow_lockout` is set. A rule of the same configuration that lets them in " +
+			"must come first: name it in `depends_on`, or put both into a `scimbridge_firewall_policy`, " +
+			"which is checked and written as a whole.\n\n" +
+			"A rule that the account has already, the same in action, values, priority and description, is not made again: " +
+			"the plan warns, and the apply is an error, both with the `import` block to paste, " +
+			"unless `adopt_existing` is set. A resource that gets another name needs a `moved` block; " +
+			"without one the rule is created again after the same apply has destroyed the old one, " +
+			"which it waits for a few seconds. With `create_before_destroy` that never comes.",
 		Attributes: ruleAttributes(),
 	}
 	maps.Copy(resp.Schema.Attributes, map[string]schema.Attribute{
@@ -75,20 +77,23 @@ func (r *ruleResource) Schema(_ context.Context, _ resource.SchemaRequest, resp 
 			Optional: true,
 			Computed: true,
 			Default:  booldefault.StaticBool(false),
-			MarkdownDescription: "Take over an existing rule with the same action, values, priority and description instead of failing. " +
-				"The resource manages it from then on, and a destroy removes it. For use after a run that was killed while it created many " +
-				"objects. Default `false`. A change after the creation has no effect.",
+			MarkdownDescription: "Take over an existing rule with the same action, values, " +
+				"priority and description instead of failing. The resource manages it from then on, and a destroy removes it. " +
+				"For use after a run that was killed while it created many objects. Default `false`. " +
+				"A change after the creation has no effect.",
 			PlanModifiers: []planmodifier.Bool{attr.OnlyAtCreation()},
 		},
 	})
 }
 
-func (r *ruleResource) IdentitySchema(_ context.Context, _ resource.IdentitySchemaRequest, resp *resource.IdentitySchemaResponse) {
+func (r *ruleResource) IdentitySchema(_ context.Context, _ resource.IdentitySchemaRequest,
+	resp *resource.IdentitySchemaResponse) {
 	resp.IdentitySchema = identity.Schema("The rule's id.")
 }
 
 // ValidateConfig refuses a rule that matches nothing, or things of two kinds.
-func (r *ruleResource) ValidateConfig(ctx context.Context, req resource.ValidateConfigRequest, resp *resource.ValidateConfigResponse) {
+func (r *ruleResource) ValidateConfig(ctx context.Context, req resource.ValidateConfigRequest,
+	resp *resource.ValidateConfigResponse) {
 	var config ruleResourceModel
 	resp.Diagnostics.Append(req.Config.Get(ctx, &config)...)
 	if !resp.Diagnostics.HasError() {
@@ -98,7 +103,8 @@ func (r *ruleResource) ValidateConfig(ctx context.Context, req resource.Validate
 	}
 }
 
-func (r *ruleResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
+func (r *ruleResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest,
+	resp *resource.ModifyPlanResponse) {
 	var state ruleResourceModel
 	if !req.State.Raw.IsNull() {
 		resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
@@ -178,7 +184,8 @@ func (r *ruleResource) Create(ctx context.Context, req resource.CreateRequest, r
 	key := rand.Text()
 	created, err := client.RetryConflicts(ctx, r.client, func() (api.FirewallRule, error) {
 		return client.Call[api.FirewallRule](r.client.API.CreateFirewallRule(ctx,
-			&api.CreateFirewallRuleParams{IdempotencyKey: &key, AllowLockout: plan.AllowLockout.ValueBoolPointer()}, toInput(plan.toRule())))
+			&api.CreateFirewallRuleParams{IdempotencyKey: &key, AllowLockout: plan.AllowLockout.ValueBoolPointer()},
+			toInput(plan.toRule())))
 	})
 	if id := existingID(err); id != "" && plan.AdoptExisting.ValueBool() && r.mayAdopt(id) {
 		created, err = client.Call[api.FirewallRule](r.client.API.GetFirewallRule(ctx, id))
@@ -199,7 +206,9 @@ func (r *ruleResource) Create(ctx context.Context, req resource.CreateRequest, r
 	client.Once[handover](r.client).Made(created.Id)
 	resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account, created.Id)...)
 	resp.Diagnostics.Append(rememberVersion(ctx, resp.Private, created.Etag)...)
-	resp.Diagnostics.Append(resp.State.Set(ctx, ruleResourceModel{toModel(fromAPI(created)), plan.AllowLockout, plan.AdoptExisting})...)
+	resp.Diagnostics.Append(resp.State.Set(ctx, ruleResourceModel{
+		toModel(fromAPI(created)), plan.AllowLockout, plan.AdoptExisting,
+	})...)
 }
 
 // mayAdopt reports whether a rule that exists may be taken over. It is asked
@@ -279,7 +288,9 @@ func (r *ruleResource) Update(ctx context.Context, req resource.UpdateRequest, r
 	}
 	resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account, replaced.Id)...)
 	resp.Diagnostics.Append(rememberVersion(ctx, resp.Private, replaced.Etag)...)
-	resp.Diagnostics.Append(resp.State.Set(ctx, ruleResourceModel{toModel(fromAPI(replaced)), plan.AllowLockout, plan.AdoptExisting})...)
+	resp.Diagnostics.Append(resp.State.Set(ctx, ruleResourceModel{
+		toModel(fromAPI(replaced)), plan.AllowLockout, plan.AdoptExisting,
+	})...)
 }
 
 func (r *ruleResource) Delete(ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse) {
@@ -302,7 +313,8 @@ func (r *ruleResource) Delete(ctx context.Context, req resource.DeleteRequest, r
 	}
 }
 
-func (r *ruleResource) ImportState(ctx context.Context, req resource.ImportStateRequest, resp *resource.ImportStateResponse) {
+func (r *ruleResource) ImportState(ctx context.Context, req resource.ImportStateRequest,
+	resp *resource.ImportStateResponse) {
 	text, account, ok := identity.Imported(ctx, r.client, req, &resp.Diagnostics)
 	if !ok {
 		return

@@ -25,7 +25,8 @@ type ruleListModel struct {
 	Action types.String `tfsdk:"action"`
 }
 
-func (r *ruleList) ListResourceConfigSchema(_ context.Context, _ list.ListResourceSchemaRequest, resp *list.ListResourceSchemaResponse) {
+func (r *ruleList) ListResourceConfigSchema(_ context.Context, _ list.ListResourceSchemaRequest,
+	resp *list.ListResourceSchemaResponse) {
 	resp.Schema = schema.Schema{
 		MarkdownDescription: "The account's firewall rules, whoever manages them, in the order in which they are tried.",
 		Attributes: map[string]schema.Attribute{
@@ -52,7 +53,9 @@ func (r *ruleList) List(ctx context.Context, req list.ListRequest, stream *list.
 	}
 	present, err := r.client.Firewall(ctx)
 	if err != nil {
-		stream.Results = list.ListResultsStreamDiagnostics(diag.Diagnostics{r.client.Diagnose("list the firewall rules", err)})
+		stream.Results = list.ListResultsStreamDiagnostics(diag.Diagnostics{
+			r.client.Diagnose("list the firewall rules", err),
+		})
 		return
 	}
 	stream.Results = func(push func(list.ListResult) bool) {
@@ -72,7 +75,8 @@ func (r *ruleList) List(ctx context.Context, req list.ListRequest, stream *list.
 	}
 }
 
-func (r *ruleList) result(ctx context.Context, req list.ListRequest, account string, found firewall.Rule) list.ListResult {
+func (r *ruleList) result(ctx context.Context, req list.ListRequest, account string, found firewall.Rule,
+) list.ListResult {
 	result := req.NewListResult(ctx)
 	result.DisplayName = found.Description
 	if result.DisplayName == "" {

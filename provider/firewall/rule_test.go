@@ -174,8 +174,9 @@ func TestALockOutIsRefusedAndExplained(t *testing.T) {
 	resource.UnitTest(t, resource.TestCase{
 		ProtoV6ProviderFactories: providertest.Factories(t),
 		Steps: []resource.TestStep{{
-			Config:      rule(account, "action = \"deny\"\nip_ranges = [\"127.0.0.0/8\"]"),
-			ExpectError: regexp.MustCompile(`(?s)would_lock_out.*Shut out: whoever runs Terraform, at 127\.0\.0\.1\..*allow_lockout\s+=\s+true`),
+			Config: rule(account, "action = \"deny\"\nip_ranges = [\"127.0.0.0/8\"]"),
+			ExpectError: regexp.MustCompile(
+				`(?s)would_lock_out.*Shut out: whoever runs Terraform, at 127\.0\.0\.1\..*allow_lockout\s+=\s+true`),
 		}},
 	})
 	if err := expectRules(t, account, 0); err != nil {
@@ -215,8 +216,10 @@ func TestTheCallerIsWhoTheAccountSees(t *testing.T) {
 		Steps: []resource.TestStep{{
 			Config: account.ProviderBlock() + `data "scimbridge_caller" "me" {}`,
 			ConfigStateChecks: []statecheck.StateCheck{
-				statecheck.ExpectKnownValue("data.scimbridge_caller.me", tfjsonpath.New("address"), knownvalue.StringExact("127.0.0.1")),
-				statecheck.ExpectKnownValue("data.scimbridge_caller.me", tfjsonpath.New("account_name"), knownvalue.StringExact("Test")),
+				statecheck.ExpectKnownValue("data.scimbridge_caller.me", tfjsonpath.New("address"),
+					knownvalue.StringExact("127.0.0.1")),
+				statecheck.ExpectKnownValue("data.scimbridge_caller.me", tfjsonpath.New("account_name"),
+					knownvalue.StringExact("Test")),
 			},
 		}},
 	})
@@ -269,8 +272,9 @@ func expectRules(t *testing.T, account *providertest.Account, want int) error {
 func edit(t *testing.T, account *providertest.Account, description string) {
 	t.Helper()
 	found, priority := only(t, account), 3
-	resp, err := apitest.Read[api.FirewallRule](account.API.ReplaceFirewallRule(t.Context(), found.Id, nil, api.FirewallRuleInput{
-		Action: &found.Action, IpRanges: found.IpRanges, Priority: &priority, Description: &description,
-	}))
+	resp, err := apitest.Read[api.FirewallRule](account.API.ReplaceFirewallRule(t.Context(), found.Id, nil,
+		api.FirewallRuleInput{
+			Action: &found.Action, IpRanges: found.IpRanges, Priority: &priority, Description: &description,
+		}))
 	providertest.Expect(t, http.StatusOK, resp, err)
 }

@@ -47,8 +47,8 @@ func ruleAttributes() map[string]schema.Attribute {
 		"priority": schema.Int64Attribute{
 			Optional: true,
 			Computed: true,
-			MarkdownDescription: "0 to 1000000; a lower number is tried earlier. Default 100 for `allow`, 500 for `deny`, 1000 for `report`. " +
-				"Equal numbers: `deny` before `report` before `allow`. Changes in place.",
+			MarkdownDescription: "0 to 1000000; a lower number is tried earlier. Default 100 for `allow`, 500 for `deny`, " +
+				"1000 for `report`. Equal numbers: `deny` before `report` before `allow`. Changes in place.",
 			Validators: []validator.Int64{int64validator.Between(0, firewall.MaxPriority)},
 		},
 		"description": schema.StringAttribute{
@@ -78,9 +78,15 @@ func ruleAttributes() map[string]schema.Attribute {
 // foundAttributes are a rule as the account has it.
 func foundAttributes() map[string]schema.Attribute {
 	attributes := map[string]schema.Attribute{
-		"id":          schema.StringAttribute{Computed: true, MarkdownDescription: "The rule's id, by which `scimbridge_firewall_rule` is imported."},
-		"action":      schema.StringAttribute{Computed: true, MarkdownDescription: "The rule's action: `allow`, `report` or `deny`."},
-		"priority":    schema.Int64Attribute{Computed: true, MarkdownDescription: "The rule's priority; a lower number is tried earlier."},
+		"id": schema.StringAttribute{
+			Computed: true, MarkdownDescription: "The rule's id, by which `scimbridge_firewall_rule` is imported.",
+		},
+		"action": schema.StringAttribute{
+			Computed: true, MarkdownDescription: "The rule's action: `allow`, `report` or `deny`.",
+		},
+		"priority": schema.Int64Attribute{
+			Computed: true, MarkdownDescription: "The rule's priority; a lower number is tried earlier.",
+		},
 		"description": schema.StringAttribute{Computed: true, MarkdownDescription: "The rule's description."},
 	}
 	for _, a := range matchAttributes {
@@ -92,9 +98,11 @@ func foundAttributes() map[string]schema.Attribute {
 // readAttributes are the same in a data source.
 func readAttributes() map[string]source.Attribute {
 	attributes := map[string]source.Attribute{
-		"id":          source.StringAttribute{Computed: true, MarkdownDescription: "The rule's id."},
-		"action":      source.StringAttribute{Computed: true, MarkdownDescription: "`allow`, `report` or `deny`."},
-		"priority":    source.Int64Attribute{Computed: true, MarkdownDescription: "The rule's priority; a lower number is tried earlier."},
+		"id":     source.StringAttribute{Computed: true, MarkdownDescription: "The rule's id."},
+		"action": source.StringAttribute{Computed: true, MarkdownDescription: "`allow`, `report` or `deny`."},
+		"priority": source.Int64Attribute{
+			Computed: true, MarkdownDescription: "The rule's priority; a lower number is tried earlier.",
+		},
 		"description": source.StringAttribute{Computed: true, MarkdownDescription: "The rule's description."},
 	}
 	for _, a := range matchAttributes {

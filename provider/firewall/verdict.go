@@ -37,16 +37,28 @@ type decisionModel struct {
 
 func decisionSchema() schema.Schema {
 	return schema.Schema{
-		MarkdownDescription: "Whether the account's present firewall policy allows an address, and by which rule. Use it in `check` blocks and postconditions. " +
-			"Add `depends_on` to evaluate the policy that this configuration writes.",
+		MarkdownDescription: "Whether the account's present firewall policy allows an address, and by which rule. " +
+			"Use it in `check` blocks and postconditions. Add `depends_on` to evaluate the policy that this configuration " +
+			"writes.",
 		Attributes: map[string]schema.Attribute{
-			"address":       schema.StringAttribute{Required: true, MarkdownDescription: "An IP address."},
-			"action":        schema.StringAttribute{Computed: true, MarkdownDescription: "`allow`, `report` or `deny`."},
-			"passes":        schema.BoolAttribute{Computed: true, MarkdownDescription: "Whether the address is allowed: true unless `action` is `deny`."},
-			"rule_id":       schema.StringAttribute{Computed: true, MarkdownDescription: "The rule that decided; null when the default action did."},
-			"country":       schema.StringAttribute{Computed: true, MarkdownDescription: "The address's country, if the account has a database that knows it."},
-			"continent":     schema.StringAttribute{Computed: true, MarkdownDescription: "The address's continent, if the account has a database that knows it."},
-			"anonymous_ips": schema.SetAttribute{Computed: true, CustomType: attr.AnonymousIPsType(), MarkdownDescription: "The kinds of anonymous address that apply; null if unknown."},
+			"address": schema.StringAttribute{Required: true, MarkdownDescription: "An IP address."},
+			"action":  schema.StringAttribute{Computed: true, MarkdownDescription: "`allow`, `report` or `deny`."},
+			"passes": schema.BoolAttribute{
+				Computed: true, MarkdownDescription: "Whether the address is allowed: true unless `action` is `deny`.",
+			},
+			"rule_id": schema.StringAttribute{
+				Computed: true, MarkdownDescription: "The rule that decided; null when the default action did.",
+			},
+			"country": schema.StringAttribute{
+				Computed: true, MarkdownDescription: "The address's country, if the account has a database that knows it.",
+			},
+			"continent": schema.StringAttribute{
+				Computed: true, MarkdownDescription: "The address's continent, if the account has a database that knows it.",
+			},
+			"anonymous_ips": schema.SetAttribute{
+				Computed: true, CustomType: attr.AnonymousIPsType(), MarkdownDescription: "The kinds of anonymous address that " +
+					"apply; null if unknown.",
+			},
 		},
 	}
 }

@@ -41,12 +41,13 @@ func (r *domainResource) Configure(_ context.Context, req resource.ConfigureRequ
 func (r *domainResource) Schema(_ context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
 	resp.Schema = schema.Schema{
 		MarkdownDescription: "A domain that is allowed for sign-up.\n\n" +
-			"Anyone with an e-mail address under it may sign up through the account's sign-up link. A person whose address changes to it in " +
-			"the identity provider gets the confirmation e-mail that the change needs; e-mails that waited for the domain are sent when it is " +
-			"added. Invitations by the identity provider do not depend on it.\n\n" +
-			"If the domain is allowed already, the plan warns and the apply fails with the `import` block to paste, unless `adopt_existing` is " +
-			"set. To rename a resource, use a `moved` block. Without one the domain is added again after the same apply has removed it, which " +
-			"it waits for a few seconds.",
+			"Anyone with an e-mail address under it may sign up through the account's sign-up link. " +
+			"A person whose address changes to it in the identity provider gets the confirmation e-mail that the change " +
+			"needs; e-mails that waited for the domain are sent when it is added. Invitations by the identity provider do not " +
+			"depend on it.\n\n" +
+			"If the domain is allowed already, the plan warns and the apply fails with the `import` block to paste, " +
+			"unless `adopt_existing` is set. To rename a resource, use a `moved` block. " +
+			"Without one the domain is added again after the same apply has removed it, which it waits for a few seconds.",
 		Attributes: map[string]schema.Attribute{
 			"id": schema.StringAttribute{
 				Computed:            true,
@@ -56,8 +57,8 @@ func (r *domainResource) Schema(_ context.Context, _ resource.SchemaRequest, res
 			"domain": schema.StringAttribute{
 				Required:   true,
 				CustomType: attr.DomainType{},
-				MarkdownDescription: "The domain, for instance `example.com`. It matches exactly: a sub-domain needs its own entry. " +
-					"A change replaces the resource.",
+				MarkdownDescription: "The domain, for instance `example.com`. It matches exactly: " +
+					"a sub-domain needs its own entry. A change replaces the resource.",
 				Validators:    []validator.String{attr.IsDomain()},
 				PlanModifiers: []planmodifier.String{attr.SuppressEquivalentDomain(), stringplanmodifier.RequiresReplace()},
 			},
@@ -65,21 +66,24 @@ func (r *domainResource) Schema(_ context.Context, _ resource.SchemaRequest, res
 				Optional: true,
 				Computed: true,
 				Default:  booldefault.StaticBool(false),
-				MarkdownDescription: "Take over a domain that is allowed already instead of failing. The resource manages it from then on, and a destroy removes it. " +
-					"For use after a run that was killed while it created many objects. Default `false`. A change after the creation has no effect.",
+				MarkdownDescription: "Take over a domain that is allowed already instead of failing. " +
+					"The resource manages it from then on, and a destroy removes it. For use after a run that was killed while it " +
+					"created many objects. Default `false`. A change after the creation has no effect.",
 				PlanModifiers: []planmodifier.Bool{attr.OnlyAtCreation()},
 			},
 		},
 	}
 }
 
-func (r *domainResource) IdentitySchema(_ context.Context, _ resource.IdentitySchemaRequest, resp *resource.IdentitySchemaResponse) {
+func (r *domainResource) IdentitySchema(_ context.Context, _ resource.IdentitySchemaRequest,
+	resp *resource.IdentitySchemaResponse) {
 	resp.IdentitySchema = identity.Schema("The domain in lower case and IDNA form.")
 }
 
 // ModifyPlan refuses a domain that scimbridge_signup_domains has too, and warns
 // of those that anybody has an address under.
-func (r *domainResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
+func (r *domainResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest,
+	resp *resource.ModifyPlanResponse) {
 	var state, plan *domainModel
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
@@ -127,7 +131,8 @@ func (r *domainResource) Create(ctx context.Context, req resource.CreateRequest,
 	}
 	created, err := client.RetryConflicts(ctx, r.client, func() (api.SignupDomain, error) {
 		made, err := allow(ctx, r.client, name)
-		if client.Code(err) == api.ErrorCodeAlreadyExists && plan.AdoptExisting.ValueBool() && client.Once[handover](r.client).Take(name) {
+		if client.Code(err) == api.ErrorCodeAlreadyExists && plan.AdoptExisting.ValueBool() &&
+			client.Once[handover](r.client).Take(name) {
 			return api.SignupDomain{Domain: name}, nil
 		}
 		return made, err
@@ -206,7 +211,8 @@ func (r *domainResource) Delete(ctx context.Context, req resource.DeleteRequest,
 	}
 }
 
-func (r *domainResource) ImportState(ctx context.Context, req resource.ImportStateRequest, resp *resource.ImportStateResponse) {
+func (r *domainResource) ImportState(ctx context.Context, req resource.ImportStateRequest,
+	resp *resource.ImportStateResponse) {
 	text, account, ok := identity.Imported(ctx, r.client, req, &resp.Diagnostics)
 	if !ok {
 		return

@@ -20,8 +20,11 @@ var _ list.ListResourceWithConfigure = (*domainList)(nil)
 // NewDomainList lists what scimbridge_signup_domain can import.
 func NewDomainList() list.ListResource { return &domainList{} }
 
-func (r *domainList) ListResourceConfigSchema(_ context.Context, _ list.ListResourceSchemaRequest, resp *list.ListResourceSchemaResponse) {
-	resp.Schema = schema.Schema{MarkdownDescription: "The domains that the account allows for sign-up, in alphabetical order."}
+func (r *domainList) ListResourceConfigSchema(_ context.Context, _ list.ListResourceSchemaRequest,
+	resp *list.ListResourceSchemaResponse) {
+	resp.Schema = schema.Schema{
+		MarkdownDescription: "The domains that the account allows for sign-up, in alphabetical order.",
+	}
 }
 
 func (r *domainList) List(ctx context.Context, req list.ListRequest, stream *list.ListResultsStream) {
@@ -32,7 +35,9 @@ func (r *domainList) List(ctx context.Context, req list.ListRequest, stream *lis
 	}
 	allowed, err := r.client.SignupDomains(ctx)
 	if err != nil {
-		stream.Results = list.ListResultsStreamDiagnostics(diag.Diagnostics{r.client.Diagnose("list the sign-up domains", err)})
+		stream.Results = list.ListResultsStreamDiagnostics(diag.Diagnostics{
+			r.client.Diagnose("list the sign-up domains", err),
+		})
 		return
 	}
 	names := slices.Sorted(maps.Keys(allowed))

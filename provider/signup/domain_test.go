@@ -63,7 +63,8 @@ func TestADomainIsMadeReplacedAndImported(t *testing.T) {
 			},
 			{ResourceName: address, ImportState: true, ImportStateVerify: true},
 			{ResourceName: address, ImportState: true, ImportStateVerify: true, ImportStateId: "Example.COM"},
-			{ResourceName: address, ImportState: true, ImportStateId: "https://example.com", ExpectError: regexp.MustCompile(`write its host\s+name, "example\.com"`)},
+			{ResourceName: address, ImportState: true, ImportStateId: "https://example.com",
+				ExpectError: regexp.MustCompile(`write its host\s+name, "example\.com"`)},
 		},
 	})
 }
@@ -90,13 +91,15 @@ func TestADomainRemovedByHandIsMadeAgain(t *testing.T) {
 func TestADomainThatIsThereAlreadyComesWithItsImportBlock(t *testing.T) {
 	t.Parallel()
 	account := providertest.NewAccount(t)
-	resp, err := apitest.Read[api.SignupDomain](account.API.CreateSignupDomain(t.Context(), nil, api.SignupDomainInput{Domain: "example.com"}))
+	resp, err := apitest.Read[api.SignupDomain](account.API.CreateSignupDomain(t.Context(), nil,
+		api.SignupDomainInput{Domain: "example.com"}))
 	providertest.Expect(t, http.StatusCreated, resp, err)
 	resource.UnitTest(t, resource.TestCase{
 		ProtoV6ProviderFactories: providertest.Factories(t),
 		Steps: []resource.TestStep{{
-			Config:      domain(account, "example.com"),
-			ExpectError: regexp.MustCompile(`(?s)allowed already.*import \{\s+to = scimbridge_signup_domain\.<name>\s+id = "example\.com"`),
+			Config: domain(account, "example.com"),
+			ExpectError: regexp.MustCompile(
+				`(?s)allowed already.*import \{\s+to = scimbridge_signup_domain\.<name>\s+id = "example\.com"`),
 		}},
 	})
 	if names := allowed(t, account); len(names) != 1 {
@@ -122,7 +125,9 @@ resource "terraform_data" "late" {
   depends_on = [scimbridge_signup_domain.old]
 }
 `,
-				ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{plancheck.ExpectResourceAction(old, plancheck.ResourceActionCreate)}},
+				ConfigPlanChecks: resource.ConfigPlanChecks{
+					PreApply: []plancheck.PlanCheck{plancheck.ExpectResourceAction(old, plancheck.ResourceActionCreate)},
+				},
 			},
 			{
 				Config: domain(account, "example.com") + `
@@ -189,7 +194,8 @@ func TestTwoResourcesOfOneDomain(t *testing.T) {
 	t.Parallel()
 	account := providertest.NewAccount(t)
 	one := func(name, domain string) string {
-		return "resource \"scimbridge_signup_domain\" \"" + name + "\" {\n  domain         = " + domain + "\n  adopt_existing = true\n}\n"
+		return "resource \"scimbridge_signup_domain\" \"" + name + "\" {\n  domain         = " + domain +
+			"\n  adopt_existing = true\n}\n"
 	}
 	resource.UnitTest(t, resource.TestCase{
 		ProtoV6ProviderFactories: providertest.Factories(t),

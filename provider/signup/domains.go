@@ -41,16 +41,18 @@ func (r *domainsResource) Metadata(_ context.Context, _ resource.MetadataRequest
 	resp.TypeName = "scimbridge_signup_domains"
 }
 
-func (r *domainsResource) Configure(_ context.Context, req resource.ConfigureRequest, resp *resource.ConfigureResponse) {
+func (r *domainsResource) Configure(_ context.Context, req resource.ConfigureRequest, resp *resource.ConfigureResponse,
+) {
 	r.client = client.Of(req.ProviderData, &resp.Diagnostics)
 }
 
 func (r *domainsResource) Schema(_ context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
 	resp.Schema = schema.Schema{
 		MarkdownDescription: "All domains that are allowed for sign-up, and what to do with those that are added by hand. " +
-			"An account has one list, so a configuration has one such resource. See `scimbridge_signup_domain` for what a domain allows.\n\n" +
-			"It is not created over a list that has domains: the plan warns, and the apply fails with the import block to paste. " +
-			"Destroying it changes nothing in the account.",
+			"An account has one list, so a configuration has one such resource. See `scimbridge_signup_domain` for what a " +
+			"domain allows.\n\n" +
+			"It is not created over a list that has domains: the plan warns, and the apply fails with the import block to " +
+			"paste. Destroying it changes nothing in the account.",
 		Attributes: map[string]schema.Attribute{
 			"id": schema.StringAttribute{
 				Computed:            true,
@@ -60,8 +62,9 @@ func (r *domainsResource) Schema(_ context.Context, _ resource.SchemaRequest, re
 			"domains": schema.SetAttribute{
 				Required:   true,
 				CustomType: attr.DomainsType(),
-				MarkdownDescription: "The domains, for instance `example.com`. Each matches exactly: a sub-domain needs its own entry. With an empty set nobody can sign up. " +
-					"A change adds and removes in place, new domains first.",
+				MarkdownDescription: "The domains, for instance `example.com`. Each matches exactly: " +
+					"a sub-domain needs its own entry. With an empty set nobody can sign up. A change adds and removes in place, " +
+					"new domains first.",
 				Validators:    []validator.Set{attr.AreDomains()},
 				PlanModifiers: []planmodifier.Set{attr.SuppressEquivalentDomains()},
 			},
@@ -69,29 +72,33 @@ func (r *domainsResource) Schema(_ context.Context, _ resource.SchemaRequest, re
 				Optional: true,
 				Computed: true,
 				Default:  stringdefault.StaticString(remove),
-				MarkdownDescription: "What to do with domains in the account that are not in `domains`: `remove` (the default) shows them in the plan as removed from `domains`, " +
-					"and an apply removes them; `report` leaves them and lists them in `unmanaged_domains`, so that single `scimbridge_signup_domain` can be used beside. " +
-					"Changing it to `report` removes nothing in that apply; changing it to `remove` removes what was reported.",
+				MarkdownDescription: "What to do with domains in the account that are not in `domains`: " +
+					"`remove` (the default) shows them in the plan as removed from `domains`, and an apply removes them; " +
+					"`report` leaves them and lists them in `unmanaged_domains`, so that single `scimbridge_signup_domain` can be " +
+					"used beside. Changing it to `report` removes nothing in that apply; changing it to `remove` removes what was " +
+					"reported.",
 				Validators: []validator.String{stringvalidator.OneOf(remove, report)},
 			},
 			"unmanaged_domains": schema.SetAttribute{
 				Computed:   true,
 				CustomType: attr.DomainsType(),
-				MarkdownDescription: "With `report`, the domains in the account that are not in `domains`; use it in `check` blocks. " +
-					"Unknown before the list is created. Empty with `remove`.",
+				MarkdownDescription: "With `report`, the domains in the account that are not in `domains`; " +
+					"use it in `check` blocks. Unknown before the list is created. Empty with `remove`.",
 				PlanModifiers: []planmodifier.Set{setplanmodifier.UseStateForUnknown()},
 			},
 		},
 	}
 }
 
-func (r *domainsResource) IdentitySchema(_ context.Context, _ resource.IdentitySchemaRequest, resp *resource.IdentitySchemaResponse) {
+func (r *domainsResource) IdentitySchema(_ context.Context, _ resource.IdentitySchemaRequest,
+	resp *resource.IdentitySchemaResponse) {
 	resp.IdentitySchema = identity.Schema("The account's id.")
 }
 
 // ModifyPlan says which domains nobody manages any more, and refuses what
 // would be two owners of one list.
-func (r *domainsResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
+func (r *domainsResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest,
+	resp *resource.ModifyPlanResponse) {
 	var state, plan *domainsModel
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
@@ -122,7 +129,8 @@ func (r *domainsResource) ModifyPlan(ctx context.Context, req resource.ModifyPla
 	if !whole && plan.OnUnmanaged.ValueString() != remove {
 		plan.UnmanagedDomains = attr.DomainsType().Unknown()
 	}
-	client.Once[claims](r.client).claimAll(owner, plan.OnUnmanaged.ValueString() == remove, slices.Collect(maps.Keys(desired)), &resp.Diagnostics)
+	client.Once[claims](r.client).claimAll(owner, plan.OnUnmanaged.ValueString() == remove,
+		slices.Collect(maps.Keys(desired)), &resp.Diagnostics)
 	warnPublicMail(path.Root("domains"), changes.allow, &resp.Diagnostics)
 	resp.Diagnostics.Append(resp.Plan.Set(ctx, plan)...)
 }
@@ -167,14 +175,16 @@ func (m domainsModel) succeeds() string {
 	return managedAll
 }
 
-func (r *domainsResource) refuseOver(ctx context.Context, foreign []string, as func(diag.Diagnostic) diag.Diagnostic, diags *diag.Diagnostics) {
+func (r *domainsResource) refuseOver(ctx context.Context, foreign []string, as func(diag.Diagnostic) diag.Diagnostic,
+	diags *diag.Diagnostics) {
 	caller, err := r.client.Caller(ctx)
 	if err != nil {
 		diags.Append(as(r.client.Diagnose("reach the account", err)))
 		return
 	}
 	diags.Append(as(diag.NewAttributeErrorDiagnostic(path.Root("domains"), "Domains are allowed already", fmt.Sprintf(
-		"On the account's list, and not made by this resource: %s. To manage the list here, import it; the plan then shows what would change:\n\n%s\n\n%s",
+		"On the account's list, and not made by this resource: %s. To manage the list here, import it; "+
+			"the plan then shows what would change:\n\n%s\n\n%s",
 		listing(foreign), importWhole(caller.AccountId), client.ReplacedBeforeDestroyed))))
 }
 
@@ -194,9 +204,11 @@ func (r *domainsResource) Create(ctx context.Context, req resource.CreateRequest
 		r.refuseOver(ctx, foreign, client.AsError, &resp.Diagnostics)
 		return
 	}
-	changes, ok := domainsModel{Domains: toSet(nil), UnmanagedDomains: toSet(present), OnUnmanaged: plan.OnUnmanaged}.changesTo(plan)
+	changes, ok := domainsModel{Domains: toSet(nil), UnmanagedDomains: toSet(present),
+		OnUnmanaged: plan.OnUnmanaged}.changesTo(plan)
 	if !ok {
-		resp.Diagnostics.AddAttributeError(path.Root("domains"), "Invalid domain", "A value that became known in this apply is no domain.")
+		resp.Diagnostics.AddAttributeError(path.Root("domains"), "Invalid domain",
+			"A value that became known in this apply is no domain.")
 		return
 	}
 	// What is half made would be tainted, or foreign to the next plan: a
@@ -244,7 +256,8 @@ func (r *domainsResource) Update(ctx context.Context, req resource.UpdateRequest
 	}
 	changes, ok := state.changesTo(plan)
 	if !ok {
-		resp.Diagnostics.AddAttributeError(path.Root("domains"), "Invalid domain", "A value that became known in this apply is no domain.")
+		resp.Diagnostics.AddAttributeError(path.Root("domains"), "Invalid domain",
+			"A value that became known in this apply is no domain.")
 		return
 	}
 	if !r.allow(ctx, changes.allow, &resp.Diagnostics) || !r.end(ctx, changes.end, &resp.Diagnostics) {
@@ -266,13 +279,15 @@ func (r *domainsResource) Delete(ctx context.Context, req resource.DeleteRequest
 	}
 }
 
-func (r *domainsResource) ImportState(ctx context.Context, req resource.ImportStateRequest, resp *resource.ImportStateResponse) {
+func (r *domainsResource) ImportState(ctx context.Context, req resource.ImportStateRequest,
+	resp *resource.ImportStateResponse) {
 	id, account, ok := identity.Imported(ctx, r.client, req, &resp.Diagnostics)
 	if !ok {
 		return
 	}
 	if id != account {
-		resp.Diagnostics.AddError("Invalid import id", fmt.Sprintf("The list of sign-up domains is imported by the account's id. It is:\n\n%s", importWhole(account)))
+		resp.Diagnostics.AddError("Invalid import id",
+			fmt.Sprintf("The list of sign-up domains is imported by the account's id. It is:\n\n%s", importWhole(account)))
 		return
 	}
 	resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account, id)...)
@@ -307,6 +322,7 @@ func (r *domainsResource) undo(ctx context.Context, names []string, diags *diag.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	if !r.end(ctx, names, diags) {
-		diags.AddWarning("Some domains are allowed already", "The creation failed halfway and could not be undone; the next plan names what is left, and how to import it.")
+		diags.AddWarning("Some domains are allowed already",
+			"The creation failed halfway and could not be undone; the next plan names what is left, and how to import it.")
 	}
 }

@@ -26,7 +26,8 @@ import (
 const whole = "scimbridge_signup_domains.all"
 
 func domains(account *providertest.Account, mode string, names ...string) string {
-	return account.ProviderBlock() + fmt.Sprintf("resource \"scimbridge_signup_domains\" \"all\" {\n  domains      = [%s]\n  on_unmanaged = %q\n}\n", quoted(names), mode)
+	return account.ProviderBlock() + fmt.Sprintf("resource \"scimbridge_signup_domains\" \"all\" {\n"+
+		"  domains      = [%s]\n  on_unmanaged = %q\n}\n", quoted(names), mode)
 }
 
 func quoted(names []string) string {
@@ -53,7 +54,8 @@ func holds(attribute string, names ...string) statecheck.StateCheck {
 func allow(t *testing.T, account *providertest.Account, names ...string) {
 	t.Helper()
 	for _, name := range names {
-		resp, err := apitest.Read[api.SignupDomain](account.API.CreateSignupDomain(t.Context(), nil, api.SignupDomainInput{Domain: name}))
+		resp, err := apitest.Read[api.SignupDomain](account.API.CreateSignupDomain(t.Context(), nil,
+			api.SignupDomainInput{Domain: name}))
 		providertest.Expect(t, http.StatusCreated, resp, err)
 	}
 }
@@ -82,10 +84,12 @@ func TestTheWholeListIsMadeChangedImportedAndLeft(t *testing.T) {
 		CheckDestroy:             are(t, account, "c.example", "xn--bcher-kva.example"),
 		Steps: []resource.TestStep{
 			{
-				Config:            domains(account, "remove", "a.example", "Bücher.Example"),
-				ConfigPlanChecks:  plannedWhole(plancheck.ResourceActionCreate),
-				ConfigStateChecks: []statecheck.StateCheck{holds("domains", "a.example", "Bücher.Example"), holds("unmanaged_domains")},
-				Check:             are(t, account, "a.example", "xn--bcher-kva.example"),
+				Config:           domains(account, "remove", "a.example", "Bücher.Example"),
+				ConfigPlanChecks: plannedWhole(plancheck.ResourceActionCreate),
+				ConfigStateChecks: []statecheck.StateCheck{
+					holds("domains", "a.example", "Bücher.Example"), holds("unmanaged_domains"),
+				},
+				Check: are(t, account, "a.example", "xn--bcher-kva.example"),
 			},
 			{
 				Config:           domains(account, "remove", "A.example", "xn--bcher-kva.example"),
@@ -97,7 +101,8 @@ func TestTheWholeListIsMadeChangedImportedAndLeft(t *testing.T) {
 				Check:            are(t, account, "c.example", "xn--bcher-kva.example"),
 			},
 			{ResourceName: whole, ImportState: true, ImportStateVerify: true},
-			{ResourceName: whole, ImportState: true, ImportStateId: "another", ExpectError: regexp.MustCompile(`(?s)imported by the account's\s+id.*import \{`)},
+			{ResourceName: whole, ImportState: true, ImportStateId: "another",
+				ExpectError: regexp.MustCompile(`(?s)imported by the account's\s+id.*import \{`)},
 		},
 	})
 }
@@ -185,7 +190,9 @@ func TestAListThatIsThereAlreadyComesWithItsImportBlock(t *testing.T) {
 			{
 				Config:           domains(account, "remove", "a.example"),
 				ConfigPlanChecks: plannedWhole(plancheck.ResourceActionCreate), // the plan warns
-				ExpectError:      regexp.MustCompile(`(?s)allowed already.*a\.example,\s+foreign\.example.*import \{\s+to = scimbridge_signup_domains\.<name>\s+id = "` + caller.Value.AccountId + `"`),
+				ExpectError: regexp.MustCompile(
+					`(?s)allowed already.*a\.example,\s+foreign\.example.*import \{\s+to = scimbridge_signup_domains\.<name>\s+id = ` +
+						`"` + caller.Value.AccountId + `"`),
 			},
 			{ // under report, what it would take over is named alone
 				Config:           domains(account, "report", "a.example"),
@@ -205,8 +212,10 @@ func TestTwoOwnersOfTheListAreAnErrorOfThePlan(t *testing.T) {
 	t.Parallel()
 	one := "resource \"scimbridge_signup_domain\" \"it\" {\n  domain = \"a.example\"\n}\n"
 	for _, row := range []struct{ name, mode, more, want string }{
-		{"two whole lists", "report", "resource \"scimbridge_signup_domains\" \"other\" {\n  domains = []\n}\n", `Another scimbridge_signup_domains`},
-		{"a single domain beside a list that removes", "remove", strings.Replace(one, "a.example", "b.example", 1), `manages the whole\s+list`},
+		{"two whole lists", "report", "resource \"scimbridge_signup_domains\" \"other\" {\n  domains = []\n}\n",
+			`Another scimbridge_signup_domains`},
+		{"a single domain beside a list that removes", "remove", strings.Replace(one, "a.example", "b.example", 1),
+			`manages the whole\s+list`},
 		{"a domain managed twice", "report", one, `Managed by a scimbridge_signup_domain`},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -215,7 +224,8 @@ func TestTwoOwnersOfTheListAreAnErrorOfThePlan(t *testing.T) {
 			resource.UnitTest(t, resource.TestCase{
 				ProtoV6ProviderFactories: providertest.Factories(t),
 				Steps: []resource.TestStep{{
-					Config: domains(account, row.mode, "a.example") + row.more, PlanOnly: true, ExpectError: regexp.MustCompile(row.want),
+					Config: domains(account, row.mode, "a.example") + row.more, PlanOnly: true,
+					ExpectError: regexp.MustCompile(row.want),
 				}},
 			})
 		})
@@ -307,7 +317,8 @@ func TestMistakesInAListAreErrorsOfThePlan(t *testing.T) {
 func TestTheAccountsDomainsAreRead(t *testing.T) {
 	t.Parallel()
 	account := providertest.NewAccount(t)
-	config := account.ProviderBlock() + "data \"scimbridge_signup_domains\" \"all\" {}\noutput \"domains\" {\n  value = data.scimbridge_signup_domains.all.domains\n}\n"
+	config := account.ProviderBlock() + "data \"scimbridge_signup_domains\" \"all\" {}\noutput \"domains\" {\n" +
+		"  value = data.scimbridge_signup_domains.all.domains\n}\n"
 	output := func(names ...string) []statecheck.StateCheck {
 		checks := make([]knownvalue.Check, len(names))
 		for i, name := range names {
@@ -319,14 +330,17 @@ func TestTheAccountsDomainsAreRead(t *testing.T) {
 		ProtoV6ProviderFactories: providertest.Factories(t),
 		Steps: []resource.TestStep{
 			{Config: config, ConfigStateChecks: output()},
-			{PreConfig: func() { allow(t, account, "b.example", "a.example") }, Config: config, ConfigStateChecks: output("a.example", "b.example")},
+			{PreConfig: func() {
+				allow(t, account, "b.example", "a.example")
+			}, Config: config, ConfigStateChecks: output("a.example", "b.example")},
 		},
 	})
 }
 
 // inFrontOf is the address of a proxy before the account that lets the test
 // answer in its place.
-func inFrontOf(t *testing.T, account *providertest.Account, answer func(http.ResponseWriter, *http.Request) bool) string {
+func inFrontOf(t *testing.T, account *providertest.Account, answer func(http.ResponseWriter, *http.Request) bool,
+) string {
 	t.Helper()
 	target, err := url.Parse(account.URL)
 	if err != nil {

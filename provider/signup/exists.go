@@ -50,16 +50,20 @@ func (r *domainResource) warnExisting(ctx context.Context, name string, adopts b
 		return
 	}
 	diags.AddAttributeWarning(path.Root("domain"), existsTitle, fmt.Sprintf(
-		"%q is on the account's list, and not in this state. The apply will be refused, with the import blocks of all such domains; "+
-			"adopt_existing = true takes over what is there. "+
-			"If it is the domain of a resource that has another name now, write a moved block instead: nothing is made or destroyed then.", name))
+		"%q is on the account's list, and not in this state. The apply will be refused, "+
+			"with the import blocks of all such domains; adopt_existing = true takes over what is there. "+
+			"If it is the domain of a resource that has another name now, write a moved block instead: "+
+			"nothing is made or destroyed then.", name))
 }
 
 // exists is the error for a domain that is allowed already.
 func (r *domainResource) exists(ctx context.Context, name string) string {
 	one := fmt.Sprintf("%q is on the account's list, and not in this state.", name)
-	return client.Once[existing](r.client).Describe(domainKind, name, one, "domains", func() map[string]string { return r.addresses(ctx) }) +
-		"If it is the domain of a resource that has another name now, write a moved block instead: nothing is made or destroyed then. " +
+	return client.Once[existing](r.client).Describe(domainKind, name, one, "domains", func() map[string]string {
+		return r.addresses(ctx)
+	}) +
+		"If it is the domain of a resource that has another name now, write a moved block instead: " +
+		"nothing is made or destroyed then. " +
 		client.ReplacedBeforeDestroyed
 }
 

@@ -43,13 +43,17 @@ func TestFaultsOfTheNetwork(t *testing.T) {
 			}
 			step := func(domain string, action plancheck.ResourceActionType) resource.TestStep {
 				return resource.TestStep{
-					Config:           provider + fmt.Sprintf(row.config, domain),
-					ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{plancheck.ExpectResourceAction(name, action)}},
+					Config: provider + fmt.Sprintf(row.config, domain),
+					ConfigPlanChecks: resource.ConfigPlanChecks{
+						PreApply: []plancheck.PlanCheck{plancheck.ExpectResourceAction(name, action)},
+					},
 				}
 			}
 			resource.UnitTest(t, resource.TestCase{
 				ProtoV6ProviderFactories: providertest.Factories(t),
-				Steps:                    []resource.TestStep{step("a.example", plancheck.ResourceActionCreate), step("b.example", change)},
+				Steps: []resource.TestStep{
+					step("a.example", plancheck.ResourceActionCreate), step("b.example", change),
+				},
 			})
 			if !met() {
 				t.Error("no request met the fault: the test proves nothing")

@@ -9,13 +9,20 @@ import (
 
 // publicMail are the largest of those under which anybody gets an address.
 var publicMail = map[string]bool{
-	"126.com": true, "163.com": true, "aol.com": true, "duck.com": true, "fastmail.com": true, "free.fr": true, "gmail.com": true,
-	"gmx.com": true, "gmx.de": true, "gmx.net": true, "googlemail.com": true, "hey.com": true, "hotmail.co.uk": true, "hotmail.com": true,
-	"hotmail.fr": true, "icloud.com": true, "laposte.net": true, "libero.it": true, "live.com": true, "mac.com": true, "mail.com": true,
-	"mail.ru": true, "mailbox.org": true, "me.com": true, "msn.com": true, "naver.com": true, "orange.fr": true, "outlook.com": true,
-	"outlook.de": true, "outlook.fr": true, "pm.me": true, "posteo.de": true, "proton.me": true, "protonmail.com": true, "qq.com": true,
-	"rediffmail.com": true, "seznam.cz": true, "t-online.de": true, "tuta.com": true, "tutanota.com": true, "uol.com.br": true,
-	"wanadoo.fr": true, "web.de": true, "wp.pl": true, "yahoo.co.jp": true, "yahoo.co.uk": true, "yahoo.com": true, "yahoo.de": true,
+	"126.com": true, "163.com": true, "aol.com": true, "duck.com": true, "fastmail.com": true, "free.fr": true,
+	"gmail.com": true,
+	"gmx.com":   true, "gmx.de": true, "gmx.net": true, "googlemail.com": true, "hey.com": true, "hotmail.co.uk": true,
+	"hotmail.com": true,
+	"hotmail.fr":  true, "icloud.com": true, "laposte.net": true, "libero.it": true, "live.com": true, "mac.com": true,
+	"mail.com": true,
+	"mail.ru":  true, "mailbox.org": true, "me.com": true, "msn.com": true, "naver.com": true, "orange.fr": true,
+	"outlook.com": true,
+	"outlook.de":  true, "outlook.fr": true, "pm.me": true, "posteo.de": true, "proton.me": true, "protonmail.com": true,
+	"qq.com":         true,
+	"rediffmail.com": true, "seznam.cz": true, "t-online.de": true, "tuta.com": true, "tutanota.com": true,
+	"uol.com.br": true,
+	"wanadoo.fr": true, "web.de": true, "wp.pl": true, "yahoo.co.jp": true, "yahoo.co.uk": true, "yahoo.com": true,
+	"yahoo.de": true,
 	"yahoo.fr": true, "yandex.com": true, "yandex.ru": true, "zoho.com": true,
 }
 

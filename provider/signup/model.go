@@ -18,7 +18,8 @@ type domainModel struct {
 }
 
 func toModel(d api.SignupDomain, adopt types.Bool) domainModel {
-	return domainModel{ID: types.StringValue(d.Domain), Domain: attr.NewDomain(d.Domain), AdoptExisting: types.BoolValue(adopt.ValueBool())}
+	return domainModel{ID: types.StringValue(d.Domain), Domain: attr.NewDomain(d.Domain),
+		AdoptExisting: types.BoolValue(adopt.ValueBool())}
 }
 
 // What becomes of domains that scimbridge_signup_domains does not list.

@@ -56,7 +56,8 @@ func (e *Error) Details() api.ProblemDetails {
 // front of it gave up waiting, or lost the connection, and does not know what
 // the account has done meanwhile.
 func (e *Error) Lost() bool {
-	return e.Foreign != "" && (e.Status == http.StatusBadGateway || e.Status == http.StatusGatewayTimeout || e.Status < 300)
+	return e.Foreign != "" && (e.Status == http.StatusBadGateway || e.Status == http.StatusGatewayTimeout ||
+		e.Status < 300)
 }
 
 // Code is the account's code for a refusal; empty if err is none.
@@ -121,7 +122,9 @@ func cleanText(text *string, limit int) {
 // account, and says what it knows of that.
 func foreign(resp *http.Response) *Error {
 	what := strings.TrimSpace(fmt.Sprintf("%d %s", resp.StatusCode, http.StatusText(resp.StatusCode)))
-	for _, header := range []struct{ name, label string }{{"Content-Type", "of the type"}, {"Server", "from"}, {"Location", "to"}} {
+	for _, header := range []struct{ name, label string }{
+		{"Content-Type", "of the type"}, {"Server", "from"}, {"Location", "to"},
+	} {
 		if v := resp.Header.Get(header.name); v != "" {
 			what += fmt.Sprintf(" %s %.100q", header.label, v)
 		}

@@ -67,7 +67,9 @@ func TestAnEndedCallIsNotMadeAgain(t *testing.T) {
 // carry the token elsewhere.
 func TestEveryCallSaysWhoMakesIt(t *testing.T) {
 	t.Parallel()
-	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the redirect was followed") }))
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		t.Error("the redirect was followed")
+	}))
 	defer elsewhere.Close()
 	var agent, token string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -75,7 +77,8 @@ func TestEveryCallSaysWhoMakesIt(t *testing.T) {
 		http.Redirect(w, r, elsewhere.URL, http.StatusFound)
 	}))
 	defer server.Close()
-	account, err := New(Config{URL: server.URL + "/", Transport: http.DefaultTransport, UserAgent: "program/1.2.3", Token: "sba_x"})
+	account, err := New(Config{URL: server.URL + "/", Transport: http.DefaultTransport, UserAgent: "program/1.2.3",
+		Token: "sba_x"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,9 @@ func TestWithoutAFreeAddressAPersonIsStoredAndListed(t *testing.T) {
 	d := newDirectory(t)
 	none := d.createFrom(directory.PersonInput{Attributes: attributes("userName", "none")})
 	d.create("ann@example.com")
-	taken := d.createFrom(directory.PersonInput{Attributes: attributes("userName", "taken"), SignInAddress: "Ann@example.com"})
+	taken := d.createFrom(directory.PersonInput{
+		Attributes: attributes("userName", "taken"), SignInAddress: "Ann@example.com",
+	})
 	for _, p := range []directory.Person{none, taken} {
 		if p.State != store.NotInvited || p.Suspended {
 			t.Errorf("%s is %s, suspended %t; want stored and not invited", p.UserName, p.State, p.Suspended)
@@ -25,13 +27,16 @@ func TestWithoutAFreeAddressAPersonIsStoredAndListed(t *testing.T) {
 		t.Errorf("waiting %v, want %v", got, want)
 	}
 	// The first address that is free invites.
-	got := d.replace(none.ID, directory.PersonInput{Attributes: attributes("userName", "none"), SignInAddress: "none@example.com"})
+	got := d.replace(none.ID, directory.PersonInput{
+		Attributes: attributes("userName", "none"), SignInAddress: "none@example.com",
+	})
 	if got.State != store.Invited || got.Address != "none@example.com" {
 		t.Errorf("now %+v, want invited", got)
 	}
 	// A person of whom nobody became a member leaves nothing behind.
 	d.remove(taken.ID)
-	if again := d.createFrom(directory.PersonInput{Attributes: attributes("userName", "taken")}); again.MemberID == taken.MemberID {
+	again := d.createFrom(directory.PersonInput{Attributes: attributes("userName", "taken")})
+	if again.MemberID == taken.MemberID {
 		t.Error("adopted somebody who never was a member")
 	}
 }
@@ -54,7 +59,8 @@ func TestAnAddressChangesOnlyWhenThePersonConfirms(t *testing.T) {
 		t.Fatalf("moving as %+v", got)
 	}
 	list, err := d.Attention(t.Context())
-	if err != nil || len(list) == 0 || list[0].Kind != store.SignupDomainMissing || list[0].Domain != "new.com" || list[0].Address != "ann@new.com" {
+	if err != nil || len(list) == 0 || list[0].Kind != store.SignupDomainMissing || list[0].Domain != "new.com" ||
+		list[0].Address != "ann@new.com" {
 		t.Fatalf("attention %+v, %v; want the missing domain new.com", list, err)
 	}
 	if mails, _ := d.mailTo("ann@new.com"); mails != 0 {
@@ -104,14 +110,17 @@ func TestAnAddressChangesOnlyWhenThePersonConfirms(t *testing.T) {
 func TestAWrongAddressIsCorrectedBeforeTheInvitationIsAccepted(t *testing.T) {
 	t.Parallel()
 	at := func(address string, pairs ...any) directory.PersonInput {
-		return directory.PersonInput{Attributes: attributes(append([]any{"userName", "ann"}, pairs...)...), SignInAddress: address}
+		return directory.PersonInput{Attributes: attributes(append([]any{"userName", "ann"}, pairs...)...),
+			SignInAddress: address}
 	}
 	const wrong, right = "wrong@old.com", "right@new.com"
 	for _, row := range []struct {
 		name    string
 		correct func(t *testing.T, d *fixture, p directory.Person) directory.Person
 	}{
-		{"by a PUT", func(_ *testing.T, d *fixture, p directory.Person) directory.Person { return d.replace(p.ID, at(right)) }},
+		{"by a PUT", func(_ *testing.T, d *fixture, p directory.Person) directory.Person {
+			return d.replace(p.ID, at(right))
+		}},
 		{"twice", func(_ *testing.T, d *fixture, p directory.Person) directory.Person {
 			d.replace(p.ID, at("second@other.com"))
 			return d.replace(p.ID, at(right))
@@ -120,21 +129,24 @@ func TestAWrongAddressIsCorrectedBeforeTheInvitationIsAccepted(t *testing.T) {
 			d.later(month)
 			return d.replace(p.ID, at(right))
 		}},
-		{"while suspended, and reactivated by the identity provider", func(_ *testing.T, d *fixture, p directory.Person) directory.Person {
-			d.replace(p.ID, at(wrong, "active", false))
-			d.replace(p.ID, at(right, "active", false))
-			return d.replace(p.ID, at(right, "active", true))
-		}},
-		{"together with the suspension, and reactivated by hand", func(t *testing.T, d *fixture, p directory.Person) directory.Person {
-			d.replace(p.ID, at(right, "active", false))
-			if mails, _ := d.mailTo(right); mails != 0 {
-				t.Errorf("%d mails to somebody who is suspended", mails)
-			}
-			if _, err := d.UpdateMember(t.Context(), p.MemberID, directory.MemberUpdate{Suspended: new(false)}, ""); err != nil {
-				t.Fatal(err)
-			}
-			return d.person(p.ID)
-		}},
+		{"while suspended, and reactivated by the identity provider",
+			func(_ *testing.T, d *fixture, p directory.Person) directory.Person {
+				d.replace(p.ID, at(wrong, "active", false))
+				d.replace(p.ID, at(right, "active", false))
+				return d.replace(p.ID, at(right, "active", true))
+			}},
+		{"together with the suspension, and reactivated by hand",
+			func(t *testing.T, d *fixture, p directory.Person) directory.Person {
+				d.replace(p.ID, at(right, "active", false))
+				if mails, _ := d.mailTo(right); mails != 0 {
+					t.Errorf("%d mails to somebody who is suspended", mails)
+				}
+				if _, err := d.UpdateMember(t.Context(), p.MemberID, directory.MemberUpdate{Suspended: new(false)},
+					""); err != nil {
+					t.Fatal(err)
+				}
+				return d.person(p.ID)
+			}},
 		{"together with the reactivation", func(_ *testing.T, d *fixture, p directory.Person) directory.Person {
 			d.replace(p.ID, at(wrong, "active", false))
 			return d.replace(p.ID, at(right, "active", true))
@@ -148,15 +160,17 @@ func TestAWrongAddressIsCorrectedBeforeTheInvitationIsAccepted(t *testing.T) {
 			again := d.createFrom(at(right, "active", false))
 			return d.replace(again.ID, at(right, "active", true))
 		}},
-		{"over a move that an earlier version has begun", func(t *testing.T, d *fixture, p directory.Person) directory.Person {
-			err := d.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
-				return tx.PutAddressChange(ctx, store.AddressChange{MemberID: p.MemberID, Address: right, Domain: "new.com", Since: d.tick()})
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			return d.replace(p.ID, at(right, "title", "Dr."))
-		}},
+		{"over a move that an earlier version has begun",
+			func(t *testing.T, d *fixture, p directory.Person) directory.Person {
+				err := d.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+					return tx.PutAddressChange(ctx, store.AddressChange{MemberID: p.MemberID, Address: right, Domain: "new.com",
+						Since: d.tick()})
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return d.replace(p.ID, at(right, "title", "Dr."))
+			}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
@@ -164,13 +178,15 @@ func TestAWrongAddressIsCorrectedBeforeTheInvitationIsAccepted(t *testing.T) {
 			p := d.createFrom(at(wrong))
 			_, old := d.mailTo(wrong)
 			got := row.correct(t, d, p)
-			if got.MemberID != p.MemberID || got.State != store.Invited || got.Suspended || got.Address != right || got.PendingAddress != "" {
+			if got.MemberID != p.MemberID || got.State != store.Invited || got.Suspended || got.Address != right ||
+				got.PendingAddress != "" {
 				t.Errorf("corrected to %+v, want the same member, invited at the new address", got)
 			}
 			_, err := d.AcceptInvitation(t.Context(), old)
 			wantRefusal(t, err, "link_unknown")
 			mails, token := d.mailTo(right)
-			if m, err := d.AcceptInvitation(t.Context(), token); mails != 1 || err != nil || m.State != store.Pending || m.Address != right {
+			if m, err := d.AcceptInvitation(t.Context(), token); mails != 1 || err != nil || m.State != store.Pending ||
+				m.Address != right {
 				t.Errorf("%d mails, accepted as %+v, %v; want one that works", mails, m, err)
 			}
 			if list := d.waiting(); !slices.Equal(list, []string{"ann confirmation_due"}) {
@@ -187,7 +203,9 @@ func TestACorrectedAddressMustBeFree(t *testing.T) {
 	d.create("bob@example.com")
 	p := d.create("ann@example.com")
 	_, token := d.mailTo("ann@example.com")
-	got := d.replace(p.ID, directory.PersonInput{Attributes: attributes("userName", "ann"), SignInAddress: "BOB@example.com"})
+	got := d.replace(p.ID, directory.PersonInput{
+		Attributes: attributes("userName", "ann"), SignInAddress: "BOB@example.com",
+	})
 	if got.Address != "ann@example.com" || !slices.Contains(d.waiting(), "ann address_taken") {
 		t.Errorf("person %+v, waiting %v; want to stay and be listed", got, d.waiting())
 	}
@@ -209,7 +227,8 @@ func TestNobodyIsInvitedAgainAtAnAddressThatWasCorrected(t *testing.T) {
 	d.remove(p.ID)
 	again := d.createFrom(at("bob@example.com"))
 	if mails, token := d.mailTo("wrong@example.com"); mails != 1 || token != "" {
-		t.Errorf("%d mails to the wrong address, the last with a link: %t; want the first, whose link is over", mails, token != "")
+		t.Errorf("%d mails to the wrong address, the last with a link: %t; want the first, whose link is over", mails,
+			token != "")
 	}
 	if !slices.Contains(d.waiting(), "ann address_taken") {
 		t.Errorf("waiting: %v", d.waiting())
@@ -297,7 +316,9 @@ func TestAMove(t *testing.T) {
 		d := newDirectory(t)
 		d.create("bob@example.com")
 		p := d.joined("ann@example.com")
-		got := d.replace(p.ID, directory.PersonInput{Attributes: attributes("userName", "ann"), SignInAddress: "bob@example.com"})
+		got := d.replace(p.ID, directory.PersonInput{
+			Attributes: attributes("userName", "ann"), SignInAddress: "bob@example.com",
+		})
 		if got.Address != "ann@example.com" || got.PendingAddress != "" {
 			t.Errorf("person %+v, want to stay", got)
 		}

@@ -15,7 +15,9 @@ func TestOpenInvitationsHideNobodyWhoNeedsSomething(t *testing.T) {
 	t.Parallel()
 	d := newDirectory(t)
 	moving := d.joined("moving@example.com")
-	d.replace(moving.ID, directory.PersonInput{Attributes: attributes("userName", "moving"), SignInAddress: "moving@new.com"})
+	d.replace(moving.ID, directory.PersonInput{
+		Attributes: attributes("userName", "moving"), SignInAddress: "moving@new.com",
+	})
 	d.create("accepted@example.com")
 	_, token := d.mailTo("accepted@example.com")
 	if _, err := d.AcceptInvitation(t.Context(), token); err != nil {
@@ -40,7 +42,8 @@ func TestOpenInvitationsHideNobodyWhoNeedsSomething(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := d.waiting()
-	if want := []string{"accepted@example.com confirmation_due", "moving signup_domain_missing"}; len(got) < 2 || !slices.Equal(got[:2], want) {
+	want := []string{"accepted@example.com confirmation_due", "moving signup_domain_missing"}
+	if len(got) < 2 || !slices.Equal(got[:2], want) {
 		t.Errorf("first of %d are %v, want %v", len(got), got[:min(2, len(got))], want)
 	}
 	if len(got) != 1002 {

@@ -5,12 +5,14 @@ import "testing"
 // What is kept, what is read and what is compared are one document.
 func TestTrimmedAttributesAreReadWithoutDecodingThemAgain(t *testing.T) {
 	t.Parallel()
-	const sent = `{"displayName":" Staff ","externalId":"7","floor":3.0,"emails":[{"value":"a@example.com","type":"work"}]}`
+	const sent = `{"displayName":" Staff ` +
+		`","externalId":"7","floor":3.0,"emails":[{"value":"a@example.com","type":"work"}]}`
 	a, err := readGroup([]byte(sent))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := `{"displayName":"Staff","emails":[{"type":"work","value":"a@example.com"}],"externalId":"7","floor":3.0}`; a.text != want {
+	want := `{"displayName":"Staff","emails":[{"type":"work","value":"a@example.com"}],"externalId":"7","floor":3.0}`
+	if a.text != want {
 		t.Errorf("kept as %s, want %s", a.text, want)
 	}
 	if a.displayName != "Staff" || a.externalID != "7" || len(a.emails) != 1 || a.document["displayName"] != "Staff" {

@@ -21,7 +21,9 @@ func TestBlanksAroundAUserNameDoNotCount(t *testing.T) {
 		d := newDirectory(t)
 		p := d.createFrom(directory.PersonInput{SignInAddress: name, Attributes: attributes("userName", name, "floor", 3,
 			"emails", []any{map[string]any{"value": name, "type": "work", "display": " kept <as> sent "}, "x@y.org"})})
-		if want := `{"emails":[{"display":" kept <as> sent ","type":"work","value":"ann@example.com"},"x@y.org"],"floor":3,"userName":"ann@example.com"}`; p.Attributes != want {
+		want := `{"emails":[{"display":" kept <as> sent ` +
+			`","type":"work","value":"ann@example.com"},"x@y.org"],"floor":3,"userName":"ann@example.com"}`
+		if p.Attributes != want {
 			t.Errorf("%q is kept as\n%s\nwant\n%s", name, p.Attributes, want)
 		}
 		if p.State != store.Invited || p.Address != "ann@example.com" {
@@ -36,11 +38,14 @@ func TestBlanksAroundAUserNameDoNotCount(t *testing.T) {
 			wantRefusal(t, err, "user_name_taken")
 		}
 		// Writing it again with other blanks is no change.
-		if got := d.replace(p.ID, directory.PersonInput{SignInAddress: name, Attributes: json.RawMessage(p.Attributes)}); got.Version != p.Version {
+		got := d.replace(p.ID, directory.PersonInput{SignInAddress: name, Attributes: json.RawMessage(p.Attributes)})
+		if got.Version != p.Version {
 			t.Errorf("%q: version %d of %d", name, got.Version, p.Version)
 		}
 		d.remove(p.ID)
-		if again := d.createFrom(directory.PersonInput{Attributes: attributes("userName", name+" ")}); again.MemberID != p.MemberID {
+		if again := d.createFrom(directory.PersonInput{
+			Attributes: attributes("userName", name+" "),
+		}); again.MemberID != p.MemberID {
 			t.Errorf("%q did not adopt the member who had the name last", name)
 		}
 		if faults, err := d.Store.Check(t.Context()); err != nil || len(faults) > 0 {
@@ -70,7 +75,8 @@ func TestBlanksAroundAGroupNameDoNotCount(t *testing.T) {
 		for _, again := range append(padded("CHOIR"), "choir") {
 			_, err := d.CreateGroup(t.Context(), directory.GroupInput{Attributes: attributes("displayName", again)})
 			wantRefusal(t, err, "group_name_taken")
-			_, err = d.UpdateGroup(t.Context(), other.ID, directory.GroupUpdate{Attributes: attributes("displayName", again)}, "", false)
+			_, err = d.UpdateGroup(t.Context(), other.ID, directory.GroupUpdate{Attributes: attributes("displayName", again)},
+				"", false)
 			wantRefusal(t, err, "group_name_taken")
 		}
 		if err := d.DeleteGroup(t.Context(), g.ID, ""); err != nil {
@@ -94,7 +100,8 @@ func TestBlanksAroundAnAddressDoNotCount(t *testing.T) {
 	if err != nil || len(found.Items) != 1 {
 		t.Errorf("found %v, %v", found.Items, err)
 	}
-	if p := d.createFrom(directory.PersonInput{Attributes: attributes("userName", "ann"), SignInAddress: " ANN@example.com"}); p.MemberID != m.ID {
+	p := d.createFrom(directory.PersonInput{Attributes: attributes("userName", "ann"), SignInAddress: " ANN@example.com"})
+	if p.MemberID != m.ID {
 		t.Errorf("adopted %+v, want the member who has the address", p)
 	}
 }
@@ -120,7 +127,8 @@ func TestFiltersPassOverBlanksAroundNames(t *testing.T) {
 		{"ew with a blank before, which is inside the name", leaf("ew", "userName", " lee"), 1},
 		{"co with blanks, which are inside the name", leaf("co", "userName", " lee "), 0},
 		{"an e-mail value", anyOf("emails", eq("value", " ann@home.org")), 1},
-		{"an e-mail value beside something else", anyOf("emails", with("and", eq("value", "ann@home.org\t"), leaf("pr", "type", nil))), 1},
+		{"an e-mail value beside something else",
+			anyOf("emails", with("and", eq("value", "ann@home.org\t"), leaf("pr", "type", nil))), 1},
 		{"none of them", with("not", anyOf("emails", eq("value", " ann@home.org "))), 1},
 		{"a group's name", anyOf("groups", eq("display", " the choir ")), 1},
 		{"a display name is kept as sent", eq("displayName", "Ann"), 0},

@@ -78,7 +78,8 @@ func attributes(pairs ...any) json.RawMessage {
 
 // input is a person whose userName is also the address.
 func input(userName string, pairs ...any) directory.PersonInput {
-	return directory.PersonInput{Attributes: attributes(append([]any{"userName", userName}, pairs...)...), SignInAddress: userName}
+	return directory.PersonInput{Attributes: attributes(append([]any{"userName", userName}, pairs...)...),
+		SignInAddress: userName}
 }
 
 func (d *fixture) create(userName string, pairs ...any) directory.Person {
@@ -154,7 +155,9 @@ func (d *fixture) invite(address, role string) directory.Member {
 
 func (d *fixture) group(name string, members ...string) directory.Group {
 	d.t.Helper()
-	g, err := d.CreateGroup(d.t.Context(), directory.GroupInput{Attributes: attributes("displayName", name), Members: members})
+	g, err := d.CreateGroup(d.t.Context(), directory.GroupInput{
+		Attributes: attributes("displayName", name), Members: members,
+	})
 	if err != nil {
 		d.t.Fatal(err)
 	}

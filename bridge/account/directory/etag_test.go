@@ -83,7 +83,11 @@ func TestADocumentThatChangedHasAnotherEntityTag(t *testing.T) {
 		{"and back", func() { rename(outer.ID, "Outer") }},
 		{"a nested group is renamed", func() { rename(inner.ID, "Core") }},
 		{"a group is written with its own name", func() { rename(inner.ID, "Core") }},
-		{"two are renamed, with names that were another's", func() { rename(inner.ID, "X"); rename(outer.ID, "Core"); rename(inner.ID, "Outer") }},
+		{"two are renamed, with names that were another's", func() {
+			rename(inner.ID, "X")
+			rename(outer.ID, "Core")
+			rename(inner.ID, "Outer")
+		}},
 		{"another person joins", func() { d.update(outer.ID, directory.GroupUpdate{Add: []string{bob.ID}}) }},
 		{"the person leaves a group", func() { d.update(outer.ID, directory.GroupUpdate{Remove: []string{ann.ID}}) }},
 		{"and joins it again", func() { d.update(outer.ID, directory.GroupUpdate{Add: []string{ann.ID}}) }},
@@ -94,7 +98,9 @@ func TestADocumentThatChangedHasAnotherEntityTag(t *testing.T) {
 		{"loses the display name", func() { d.replace(ann.ID, input("ann@example.com")) }},
 		{"gets another userName, and a pending address with it", func() { d.replace(ann.ID, input("ann@new.com")) }},
 		{"gets a title", func() { d.replace(ann.ID, input("ann@new.com", "title", "Dr.")) }},
-		{"another member of the group is renamed", func() { d.replace(bob.ID, input("bob@example.com", "displayName", "Bob")) }},
+		{"another member of the group is renamed", func() {
+			d.replace(bob.ID, input("bob@example.com", "displayName", "Bob"))
+		}},
 		{"and deprovisioned", func() { d.remove(bob.ID) }},
 		{"the domain is allowed and the address confirmed", func() {
 			d.allow("new.com")
@@ -149,7 +155,8 @@ func TestIfMatchKnowsTheNamesOfGroups(t *testing.T) {
 	_, err := d.ReplacePerson(t.Context(), p.ID, input("ann@example.com", "title", "Dr."), old)
 	wantRefusal(t, err, "version_mismatch")
 	wantRefusal(t, d.DeletePerson(t.Context(), p.ID, old), "version_mismatch")
-	if _, err := d.ReplacePerson(t.Context(), p.ID, input("ann@example.com", "title", "Dr."), directory.PersonETag(d.person(p.ID))); err != nil {
+	if _, err := d.ReplacePerson(t.Context(), p.ID, input("ann@example.com", "title", "Dr."),
+		directory.PersonETag(d.person(p.ID))); err != nil {
 		t.Error(err)
 	}
 }

@@ -230,7 +230,8 @@ func (d *Directory) changeGroup(ctx context.Context, tx *store.Tx, row store.Gro
 		}
 	}
 	renamed := row.Name != attrs.displayName
-	row.Name, row.ExternalID, row.Attributes, row.ModifiedAt = attrs.displayName, attrs.externalID, attrs.text, d.account.Time()
+	row.Name, row.ExternalID, row.Attributes, row.ModifiedAt = attrs.displayName, attrs.externalID, attrs.text,
+		d.account.Time()
 	if err := tx.UpdateGroup(ctx, row); err != nil || !renamed {
 		return err
 	}
@@ -447,7 +448,8 @@ func (d *Directory) CreateGroupByHand(ctx context.Context, name string) (g Group
 
 // GroupMembers lists a group's members, managed or not, from the oldest to the newest.
 func (d *Directory) GroupMembers(ctx context.Context, groupID, cursor string, limit int) (account.Page[Member], error) {
-	if err := d.account.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error { return checkGroup(ctx, tx, groupID) }); err != nil {
+	err := d.account.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error { return checkGroup(ctx, tx, groupID) })
+	if err != nil {
 		return account.Page[Member]{}, err
 	}
 	return d.Members(ctx, MemberFilter{GroupID: groupID}, cursor, limit)

@@ -32,15 +32,24 @@ func TestGroupMembersChangeTogetherOrNotAtAll(t *testing.T) {
 		unknown  []string
 		versions int64 // by how many the version moves
 	}{
-		{"adding people and a group", directory.GroupUpdate{Add: []string{ann, bob, nested}}, []string{ann, bob, nested}, nil, 1},
+		{"adding people and a group", directory.GroupUpdate{Add: []string{ann, bob, nested}}, []string{ann, bob, nested}, nil,
+			1},
 		{"adding who is in already", directory.GroupUpdate{Add: []string{ann, ann}}, []string{ann, bob, nested}, nil, 0},
-		{"removing who is not in", directory.GroupUpdate{Remove: []string{eve, "nobody"}}, []string{ann, bob, nested}, nil, 0},
-		{"adding one who is known and two who are not", directory.GroupUpdate{Add: []string{"x", eve, "y"}}, []string{ann, bob, eve, nested}, []string{"x", "y"}, 1},
-		{"removing and adding at once", directory.GroupUpdate{Add: []string{"z"}, Remove: []string{ann, nested}}, []string{bob, eve}, []string{"z"}, 1},
+		{"removing who is not in", directory.GroupUpdate{Remove: []string{eve, "nobody"}}, []string{ann, bob, nested}, nil,
+			0},
+		{"adding one who is known and two who are not", directory.GroupUpdate{Add: []string{"x", eve, "y"}},
+			[]string{ann, bob, eve, nested}, []string{"x", "y"}, 1},
+		{"removing and adding at once", directory.GroupUpdate{Add: []string{"z"}, Remove: []string{ann, nested}},
+			[]string{bob, eve}, []string{"z"}, 1},
 		{"replacing by the same", directory.GroupUpdate{Replace: &[]string{eve, bob, bob}}, []string{bob, eve}, nil, 0},
-		{"replacing by nobody, then adding all again", directory.GroupUpdate{Replace: &[]string{}, Add: []string{eve, bob}}, []string{bob, eve}, nil, 0},
-		{"replacing, then adding and removing", directory.GroupUpdate{Replace: &[]string{ann, bob}, Add: []string{nested}, Remove: []string{bob}}, []string{ann, nested}, nil, 1},
-		{"putting somebody known behind many unknown in another's place", directory.GroupUpdate{Add: append(slices.Clone(many), eve), Remove: []string{ann}, Instead: [][]string{append(slices.Clone(many), eve)}}, []string{eve, nested}, many, 1},
+		{"replacing by nobody, then adding all again", directory.GroupUpdate{Replace: &[]string{}, Add: []string{eve, bob}},
+			[]string{bob, eve}, nil, 0},
+		{"replacing, then adding and removing", directory.GroupUpdate{
+			Replace: &[]string{ann, bob}, Add: []string{nested}, Remove: []string{bob},
+		}, []string{ann, nested}, nil, 1},
+		{"putting somebody known behind many unknown in another's place", directory.GroupUpdate{
+			Add: append(slices.Clone(many), eve), Remove: []string{ann}, Instead: [][]string{append(slices.Clone(many), eve)},
+		}, []string{eve, nested}, many, 1},
 		{"replacing by nobody", directory.GroupUpdate{Replace: &[]string{}}, []string{}, nil, 1},
 		{"nothing", directory.GroupUpdate{}, []string{}, nil, 0},
 	} {
@@ -53,8 +62,10 @@ func TestGroupMembersChangeTogetherOrNotAtAll(t *testing.T) {
 			if !slices.Equal(got.UnknownMembers, row.unknown) {
 				t.Errorf("unknown %v, want %v", got.UnknownMembers, row.unknown)
 			}
-			if moved := got.Version - before.Version; moved != row.versions || got.ModifiedAt.After(before.ModifiedAt) != (row.versions > 0) {
-				t.Errorf("the version moved by %d and the time from %v to %v, want by %d", moved, before.ModifiedAt, got.ModifiedAt, row.versions)
+			moved := got.Version - before.Version
+			if moved != row.versions || got.ModifiedAt.After(before.ModifiedAt) != (row.versions > 0) {
+				t.Errorf("the version moved by %d and the time from %v to %v, want by %d", moved, before.ModifiedAt, got.ModifiedAt,
+					row.versions)
 			}
 		})
 	}
@@ -87,27 +98,58 @@ func TestWhatIsNoGroupChangeIsRefusedWhole(t *testing.T) {
 		change directory.GroupUpdate
 		code   api.ErrorCode
 	}{
-		"adding and removing the same":      {directory.GroupUpdate{Add: []string{bob}, Remove: []string{bob}}, "invalid_value"},
-		"a group in itself":                 {directory.GroupUpdate{Add: []string{bob, g.ID}}, "invalid_value"},
-		"no displayName":                    {directory.GroupUpdate{Attributes: json.RawMessage(`{}`), Add: []string{bob}}, "invalid_value"},
-		"members among the attributes":      {directory.GroupUpdate{Attributes: attributes("displayName", "E", "members", []string{}), Add: []string{bob}}, "invalid_value"},
-		"the name of another group":         {directory.GroupUpdate{Attributes: attributes("displayName", "doctors"), Add: []string{bob}}, "group_name_taken"},
-		"the name of an unmanaged group":    {directory.GroupUpdate{Attributes: attributes("displayName", "choir"), Add: []string{bob}}, "group_name_taken"},
-		"the name of a built-in group":      {directory.GroupUpdate{Attributes: attributes("displayName", "OWNERS"), Add: []string{bob}}, "protected"},
-		"nobody known in the place of all":  {directory.GroupUpdate{Replace: &[]string{"x", "y"}}, "members_unknown"},
-		"ids in capitals":                   {directory.GroupUpdate{Replace: &[]string{strings.ToUpper(ann)}}, "members_unknown"},
-		"empty ids":                         {directory.GroupUpdate{Replace: &[]string{"", ""}}, "members_unknown"},
-		"the id of somebody deprovisioned":  {directory.GroupUpdate{Replace: &[]string{gone}}, "members_unknown"},
-		"the id of a member":                {directory.GroupUpdate{Replace: &[]string{d.person(ann).MemberID}}, "members_unknown"},
-		"emptying and adding nobody known":  {directory.GroupUpdate{Replace: &[]string{}, Add: []string{"x"}}, "members_unknown"},
-		"nobody known, then somebody":       {directory.GroupUpdate{Replace: &[]string{"x"}, Add: []string{bob}}, "members_unknown"},
-		"nobody known and another name":     {directory.GroupUpdate{Attributes: attributes("displayName", "E"), Replace: &[]string{"x"}}, "members_unknown"},
-		"nobody known in the place of one":  {directory.GroupUpdate{Add: []string{"x", "y"}, Remove: []string{ann}, Instead: [][]string{{"x", "y"}}}, "members_unknown"},
-		"beside somebody known for another": {directory.GroupUpdate{Add: []string{"x", bob}, Remove: []string{ann}, Instead: [][]string{{bob}, {"x"}}}, "members_unknown"},
-		"an empty id in the place of one":   {directory.GroupUpdate{Add: []string{""}, Remove: []string{ann}, Instead: [][]string{{""}}}, "members_unknown"},
-		"in the place of one, and a name":   {directory.GroupUpdate{Attributes: attributes("displayName", "E"), Add: []string{"x"}, Remove: []string{ann}, Instead: [][]string{{"x"}}}, "members_unknown"},
-		"a replacement that is not added":   {directory.GroupUpdate{Add: []string{bob}, Instead: [][]string{{"x"}}}, "invalid_value"},
-		"an unknown member and bad names":   {directory.GroupUpdate{Attributes: attributes("displayName", 1), Add: []string{"x"}}, "invalid_value"},
+		"adding and removing the same": {directory.GroupUpdate{Add: []string{bob}, Remove: []string{bob}},
+			"invalid_value"},
+		"a group in itself": {directory.GroupUpdate{Add: []string{bob, g.ID}}, "invalid_value"},
+		"no displayName": {directory.GroupUpdate{Attributes: json.RawMessage(`{}`), Add: []string{bob}},
+			"invalid_value"},
+		"members among the attributes": {
+			directory.GroupUpdate{Attributes: attributes("displayName", "E", "members", []string{}), Add: []string{bob}},
+			"invalid_value",
+		},
+		"the name of another group": {
+			directory.GroupUpdate{Attributes: attributes("displayName", "doctors"), Add: []string{bob}}, "group_name_taken",
+		},
+		"the name of an unmanaged group": {
+			directory.GroupUpdate{Attributes: attributes("displayName", "choir"), Add: []string{bob}}, "group_name_taken",
+		},
+		"the name of a built-in group": {
+			directory.GroupUpdate{Attributes: attributes("displayName", "OWNERS"), Add: []string{bob}}, "protected",
+		},
+		"nobody known in the place of all": {directory.GroupUpdate{Replace: &[]string{"x", "y"}}, "members_unknown"},
+		"ids in capitals": {directory.GroupUpdate{Replace: &[]string{strings.ToUpper(ann)}},
+			"members_unknown"},
+		"empty ids":                        {directory.GroupUpdate{Replace: &[]string{"", ""}}, "members_unknown"},
+		"the id of somebody deprovisioned": {directory.GroupUpdate{Replace: &[]string{gone}}, "members_unknown"},
+		"the id of a member": {directory.GroupUpdate{Replace: &[]string{d.person(ann).MemberID}},
+			"members_unknown"},
+		"emptying and adding nobody known": {directory.GroupUpdate{Replace: &[]string{}, Add: []string{"x"}},
+			"members_unknown"},
+		"nobody known, then somebody": {directory.GroupUpdate{Replace: &[]string{"x"}, Add: []string{bob}},
+			"members_unknown"},
+		"nobody known and another name": {
+			directory.GroupUpdate{Attributes: attributes("displayName", "E"), Replace: &[]string{"x"}}, "members_unknown",
+		},
+		"nobody known in the place of one": {
+			directory.GroupUpdate{Add: []string{"x", "y"}, Remove: []string{ann}, Instead: [][]string{{"x", "y"}}},
+			"members_unknown",
+		},
+		"beside somebody known for another": {
+			directory.GroupUpdate{Add: []string{"x", bob}, Remove: []string{ann}, Instead: [][]string{{bob}, {"x"}}},
+			"members_unknown",
+		},
+		"an empty id in the place of one": {
+			directory.GroupUpdate{Add: []string{""}, Remove: []string{ann}, Instead: [][]string{{""}}}, "members_unknown",
+		},
+		"in the place of one, and a name": {
+			directory.GroupUpdate{Attributes: attributes("displayName", "E"), Add: []string{"x"}, Remove: []string{ann},
+				Instead: [][]string{{"x"}}}, "members_unknown",
+		},
+		"a replacement that is not added": {directory.GroupUpdate{Add: []string{bob}, Instead: [][]string{{"x"}}},
+			"invalid_value"},
+		"an unknown member and bad names": {
+			directory.GroupUpdate{Attributes: attributes("displayName", 1), Add: []string{"x"}}, "invalid_value",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := d.UpdateGroup(t.Context(), g.ID, row.change, "", true)
@@ -119,7 +161,8 @@ func TestWhatIsNoGroupChangeIsRefusedWhole(t *testing.T) {
 		})
 	}
 	_, err := d.UpdateGroup(t.Context(), g.ID, directory.GroupUpdate{Replace: &[]string{"x", "y"}}, "", false)
-	if e := wantRefusal(t, err, "members_unknown"); !slices.Equal(e.IDs, []string{"x", "y"}) || !strings.Contains(e.Detail, `"x", "y"`) {
+	e := wantRefusal(t, err, "members_unknown")
+	if !slices.Equal(e.IDs, []string{"x", "y"}) || !strings.Contains(e.Detail, `"x", "y"`) {
 		t.Errorf("refused with %+v, want the ids named", e)
 	}
 	_, err = d.UpdateGroup(t.Context(), "none", directory.GroupUpdate{}, "", false)
@@ -150,7 +193,8 @@ func TestGroupsAreAdoptedByName(t *testing.T) {
 
 	bob := d.create("bob@example.com")
 	g := d.group("choir", bob.ID)
-	if d.accountGroup("Choir").ID != byHand.ID || !slices.Equal(ids(g.Members), sorted(p.ID, bob.ID)) || g.MemberCount != 2 {
+	if d.accountGroup("Choir").ID != byHand.ID || !slices.Equal(ids(g.Members), sorted(p.ID, bob.ID)) ||
+		g.MemberCount != 2 {
 		t.Errorf("adopted as %+v, want the same group with both members", g)
 	}
 	_, err = d.CreateGroup(t.Context(), directory.GroupInput{Attributes: attributes("displayName", "CHOIR")})
@@ -183,7 +227,9 @@ func TestBuiltInGroupsAreNeitherAdoptedNorFilled(t *testing.T) {
 	d := newDirectory(t)
 	p := d.create("ann@example.com")
 	for _, name := range []string{"Owners", "administrators", "Team Members"} {
-		_, err := d.CreateGroup(t.Context(), directory.GroupInput{Attributes: attributes("displayName", name), Members: []string{p.ID}})
+		_, err := d.CreateGroup(t.Context(), directory.GroupInput{
+			Attributes: attributes("displayName", name), Members: []string{p.ID},
+		})
 		if e := wantRefusal(t, err, "protected"); store.Fold(e.Name) != store.Fold(name) {
 			t.Errorf("named %q, want %q", e.Name, name)
 		}
@@ -199,7 +245,8 @@ func TestAMembershipIsPartOfThePersonToo(t *testing.T) {
 	p, bystander := d.create("ann@example.com"), d.create("bob@example.com")
 	g := d.group("Engineers", p.ID)
 	joined := d.person(p.ID)
-	if joined.Version != p.Version+1 || !joined.ModifiedAt.After(p.ModifiedAt) || !slices.Equal(ids(joined.Groups), []string{g.ID}) {
+	if joined.Version != p.Version+1 || !joined.ModifiedAt.After(p.ModifiedAt) ||
+		!slices.Equal(ids(joined.Groups), []string{g.ID}) {
 		t.Errorf("joined as %+v, want the next version, in the group", joined)
 	}
 	d.update(g.ID, directory.GroupUpdate{Remove: []string{p.ID}})
@@ -235,7 +282,8 @@ func TestManyWritersOfOneGroupLoseNothing(t *testing.T) {
 	writers.Wait()
 	got := d.update(g.ID, directory.GroupUpdate{})
 	if !slices.Equal(ids(got.Members), sorted(people...)) || got.MemberCount != n || got.Version != g.Version+n {
-		t.Errorf("%d members counted, %d listed, version %d; want %d, at version %d", got.MemberCount, len(got.Members), got.Version, n, g.Version+n)
+		t.Errorf("%d members counted, %d listed, version %d; want %d, at version %d", got.MemberCount, len(got.Members),
+			got.Version, n, g.Version+n)
 	}
 	after := d.Store.Stats()
 	if commits := after.Commits - before.Commits; commits >= n {

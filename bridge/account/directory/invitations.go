@@ -41,7 +41,8 @@ func (d *Directory) sendInvitation(ctx context.Context, tx *store.Tx, m store.Me
 		Kind: mailInvitation, Recipient: m.Address, Link: link, LinkHash: hash,
 		Subject: fmt.Sprintf("Join %s", inputtext.Line(d.account.Name)),
 		Body: fmt.Sprintf("%s,\n\nyou are invited to join %s. To accept, open this link:\n\n%s\n\n"+
-			"It is good for %s. If you did not expect this, do nothing.\n", hello(greeted), inputtext.Line(d.account.Name), link, inWords(invitationLife(m))),
+			"It is good for %s. If you did not expect this, do nothing.\n", hello(greeted), inputtext.Line(d.account.Name), link,
+			inWords(invitationLife(m))),
 	})
 }
 

@@ -42,7 +42,8 @@ func TestAStrangerWhoSignsUpForSomebodyElse(t *testing.T) {
 			d.later(10 * time.Minute)
 			d.signUpAnn()
 			if mails, again := d.mailTo("ann@example.com"); mails != 2 || again != token {
-				t.Errorf("%d mails ten minutes later, the last with the same link: %t; want two with one link", mails, again == token)
+				t.Errorf("%d mails ten minutes later, the last with the same link: %t; want two with one link", mails,
+					again == token)
 			}
 			mails, err := d.Mails(t.Context())
 			if err != nil {
@@ -178,7 +179,8 @@ func TestLinksAreGoodForAMonth(t *testing.T) {
 			},
 			"an administrator": func(d *fixture, p directory.Person) error {
 				for _, suspended := range []*bool{&yes, &no} {
-					if _, err := d.UpdateMember(t.Context(), p.MemberID, directory.MemberUpdate{Suspended: suspended}, ""); err != nil {
+					if _, err := d.UpdateMember(t.Context(), p.MemberID, directory.MemberUpdate{Suspended: suspended},
+						""); err != nil {
 						return err
 					}
 				}

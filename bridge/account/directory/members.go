@@ -345,7 +345,8 @@ func asPerson(ctx context.Context, memberID string) context.Context {
 
 func linkUnknown() *account.Error {
 	return &account.Error{Status: http.StatusNotFound, Code: codeLinkUnknown, Title: "Link unknown",
-		Detail: "the link was used already, was replaced by a newer one, has expired, or is incomplete; look for a newer mail"}
+		Detail: "the link was used already, was replaced by a newer one, has expired, or is incomplete; " +
+			"look for a newer mail"}
 }
 
 // Attention is a person that waits for something.

@@ -342,7 +342,8 @@ func adoptable(ctx context.Context, tx *store.Tx, userName, address string) (m s
 		e := account.Conflict(
 			api.ErrorCodeUserNameTaken,
 			"User name taken",
-			"the userName %q was last %s's and the address %s is %s's, who are two members; change one of them in the identity provider",
+			"the userName %q was last %s's and the address %s is %s's, who are two members; "+
+				"change one of them in the identity provider",
 			userName,
 			byName.Address,
 			address,

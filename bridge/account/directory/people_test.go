@@ -99,7 +99,9 @@ func TestWhatIsNoPersonIsRefusedByField(t *testing.T) {
 		"an address that is none":   {`{"userName":"a"}`, "not an address", "/sign_in_address", "invalid_value"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := d.CreatePerson(t.Context(), directory.PersonInput{Attributes: json.RawMessage(row.attributes), SignInAddress: row.address})
+			_, err := d.CreatePerson(t.Context(), directory.PersonInput{
+				Attributes: json.RawMessage(row.attributes), SignInAddress: row.address,
+			})
 			e := wantRefusal(t, err, row.code)
 			if e.Field != row.field {
 				t.Errorf("field %q, want %q", e.Field, row.field)
@@ -162,14 +164,16 @@ func TestWritingTheSameAgainChangesNothing(t *testing.T) {
 	d := newDirectory(t)
 	p := d.create("ann@example.com", "displayName", "Ann")
 	again := directory.PersonInput{ // in another order
-		Attributes: json.RawMessage(`{"userName": "ann@example.com", "displayName": "Ann"}`), SignInAddress: "ann@example.com",
+		Attributes:    json.RawMessage(`{"userName": "ann@example.com", "displayName": "Ann"}`),
+		SignInAddress: "ann@example.com",
 	}
 	if got := d.replace(p.ID, again); !reflect.DeepEqual(got, p) {
 		t.Errorf("got  %+v\nwant %+v", got, p)
 	}
 	changed := d.replace(p.ID, input("ann@example.com", "displayName", "Anna"))
 	if changed.Version != p.Version+1 || !changed.ModifiedAt.After(p.ModifiedAt) {
-		t.Errorf("version %d modified %v, want the next after %d and later than %v", changed.Version, changed.ModifiedAt, p.Version, p.ModifiedAt)
+		t.Errorf("version %d modified %v, want the next after %d and later than %v", changed.Version, changed.ModifiedAt,
+			p.Version, p.ModifiedAt)
 	}
 }
 
@@ -295,7 +299,8 @@ func TestAdoption(t *testing.T) {
 			t.Errorf("%d members %v, want none to be seen", got.MemberCount, got.Members)
 		}
 		again := d.create("ann@example.com")
-		if got := d.update(g.ID, directory.GroupUpdate{}); got.MemberCount != 1 || !slices.Equal(ids(got.Members), []string{again.ID}) {
+		if got := d.update(g.ID, directory.GroupUpdate{}); got.MemberCount != 1 ||
+			!slices.Equal(ids(got.Members), []string{again.ID}) {
 			t.Errorf("%d members %v, want %s", got.MemberCount, got.Members, again.ID)
 		}
 	})
@@ -305,7 +310,9 @@ func TestAdoption(t *testing.T) {
 		m := d.invite("ann@example.com", store.RoleMember)
 		p := d.createFrom(directory.PersonInput{Attributes: attributes("userName", "ann")})
 		g := d.group("Engineers", p.ID)
-		got := d.replace(p.ID, directory.PersonInput{Attributes: attributes("userName", "ann"), SignInAddress: "ann@example.com"})
+		got := d.replace(p.ID, directory.PersonInput{
+			Attributes: attributes("userName", "ann"), SignInAddress: "ann@example.com",
+		})
 		if got.ID != p.ID || got.MemberID != m.ID || !slices.Equal(ids(got.Groups), []string{g.ID}) {
 			t.Errorf("got %+v, want the member %s, under the same id, in the group", got, m.ID)
 		}
@@ -427,12 +434,15 @@ func TestWhoWasSuspendedByHandStaysSoUntilProvisioningSaysActive(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, in := range []directory.PersonInput{{Attributes: text, SignInAddress: "ann@example.com"}, input("ann@example.com", "title", "Prof.")} {
+	for _, in := range []directory.PersonInput{
+		{Attributes: text, SignInAddress: "ann@example.com"}, input("ann@example.com", "title", "Prof."),
+	} {
 		if got := d.replace(p.ID, in); !got.Suspended || !strings.Contains(got.Attributes, `"active":false`) {
 			t.Errorf("after %s: suspended %t, attributes %s", in.Attributes, got.Suspended, got.Attributes)
 		}
 	}
-	if got := d.replace(p.ID, input("ann@example.com", "active", true)); got.Suspended || !slices.Contains(found(active), p.ID) {
+	if got := d.replace(p.ID, input("ann@example.com", "active", true)); got.Suspended ||
+		!slices.Contains(found(active), p.ID) {
 		t.Errorf("person %+v, want reactivated by active: true", got)
 	}
 
@@ -451,13 +461,17 @@ func TestTheLastToHaveAUserNameIsAdopted(t *testing.T) {
 	d.remove(first.ID)
 	second := d.create("bob@example.com")
 	// The first is not adopted: a rename makes nobody a member.
-	d.replace(second.ID, directory.PersonInput{Attributes: attributes("userName", "ann@example.com"), SignInAddress: "bob@example.com"})
+	d.replace(second.ID, directory.PersonInput{Attributes: attributes("userName", "ann@example.com"),
+		SignInAddress: "bob@example.com"})
 	d.remove(second.ID)
-	if p := d.createFrom(directory.PersonInput{Attributes: attributes("userName", "ann@example.com")}); p.MemberID != second.MemberID {
+	p := d.createFrom(directory.PersonInput{Attributes: attributes("userName", "ann@example.com")})
+	if p.MemberID != second.MemberID {
 		t.Errorf("adopted %s, want %s", p.MemberID, second.MemberID)
 	}
 	// The one before is still found by his address.
-	if p := d.createFrom(directory.PersonInput{Attributes: attributes("userName", "a"), SignInAddress: "ann@example.com"}); p.MemberID != first.MemberID {
+	if p := d.createFrom(directory.PersonInput{
+		Attributes: attributes("userName", "a"), SignInAddress: "ann@example.com",
+	}); p.MemberID != first.MemberID {
 		t.Errorf("adopted %s, want %s", p.MemberID, first.MemberID)
 	}
 }
@@ -474,7 +488,8 @@ func TestTheConflictWithSomebodySuspendedSaysWhatToDo(t *testing.T) {
 		_, renamed := d.ReplacePerson(t.Context(), other.ID, input("ann@example.com"), "")
 		for _, err := range []error{created, renamed} {
 			e := wantRefusal(t, err, "user_name_taken")
-			told := strings.Contains(e.Detail, "is suspended") && strings.Contains(e.Detail, p.ID) && strings.Contains(e.Detail, "set active to true")
+			told := strings.Contains(e.Detail, "is suspended") && strings.Contains(e.Detail, p.ID) &&
+				strings.Contains(e.Detail, "set active to true")
 			if told != suspended || suspended && strings.Contains(e.Detail, "another person has") || e.ExistingID != p.ID {
 				t.Errorf("suspended %t: %+v", suspended, e)
 			}

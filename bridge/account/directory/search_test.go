@@ -53,12 +53,16 @@ func TestPeopleAreFoundByEveryKindOfCondition(t *testing.T) {
 	d := newDirectory(t)
 	ann := d.create("Ann@Example.com", "externalId", "E1", "displayName", "Ann Ärmel", "title", "Dr.",
 		"name", map[string]any{"familyName": "Ärmel", "givenName": "Ann"},
-		"emails", []any{map[string]any{"value": "Ann@Example.com", "type": "Work", "primary": true}, map[string]any{"value": "a@home.org", "type": "home"}},
+		"emails", []any{map[string]any{"value": "Ann@Example.com", "type": "Work", "primary": true}, map[string]any{
+			"value": "a@home.org", "type": "home",
+		}},
 		"roles", []any{map[string]any{"value": "admin", "primary": true}}, "schemas", []string{"urn:a", "urn:b"},
 		enterprise, map[string]any{"employeeNumber": "17", "manager": map[string]any{"value": "m1"}},
 		"hired", "2024-05-01T02:00:00+02:00", "floor", 3)
 	bob := d.create("bob@example.com", "externalId", "e2", "displayName", "Bob", "active", false,
-		"emails", []any{map[string]any{"value": "bob@example.com", "type": "home"}, map[string]any{"display": "no value", "type": "work"}},
+		"emails", []any{map[string]any{"value": "bob@example.com", "type": "home"}, map[string]any{
+			"display": "no value", "type": "work",
+		}},
 		"nickName", "", "roles", map[string]any{"value": "user"}, "hired", "2024-05-01T01:00:00Z", "floor", 10, "notes", nil)
 	g := d.group("Engineers", ann.ID)
 	names := map[string]string{ann.ID: "ann", bob.ID: "bob"}
@@ -86,11 +90,14 @@ func TestPeopleAreFoundByEveryKindOfCondition(t *testing.T) {
 		{"displayName with an umlaut in another case", eq("displayName", "ann äRMEL"), "ann"},
 		{"displayName that is not", leaf("ne", "displayName", "Bob"), "ann"},
 		{"an e-mail value", anyOf("emails", eq("value", "ann@example.com")), "ann"},
-		{"an e-mail value and its type", anyOf("emails", with("and", eq("type", "work"), eq("value", "ann@example.com"))), "ann"},
-		{"a type and a value of two e-mails", anyOf("emails", with("and", eq("type", "home"), eq("value", "ann@example.com"))), ""},
+		{"an e-mail value and its type", anyOf("emails", with("and", eq("type", "work"), eq("value", "ann@example.com"))),
+			"ann"},
+		{"a type and a value of two e-mails",
+			anyOf("emails", with("and", eq("type", "home"), eq("value", "ann@example.com"))), ""},
 		{"an e-mail type alone", anyOf("emails", eq("type", "work")), "ann bob"},
 		{"an e-mail that is primary", anyOf("emails", eq("primary", true)), "ann"},
-		{"an e-mail with a value that differs", anyOf("emails", with("and", eq("type", "work"), leaf("ne", "value", "ann@example.com"))), "bob"},
+		{"an e-mail with a value that differs",
+			anyOf("emails", with("and", eq("type", "work"), leaf("ne", "value", "ann@example.com"))), "bob"},
 		{"an e-mail without a value", anyOf("emails", with("not", leaf("pr", "value", nil))), "bob"},
 		{"no e-mail at home.org", with("not", anyOf("emails", leaf("ew", "value", "@home.org"))), "bob"},
 		{"a role that is primary", anyOf("roles", eq("primary", true)), "ann"},
@@ -107,7 +114,8 @@ func TestPeopleAreFoundByEveryKindOfCondition(t *testing.T) {
 		{"active or without a word on it", leaf("ne", "active", false), "ann"},
 		{"an attribute within another", eq("name.familyName", "äRMEL"), "ann"},
 		{"an attribute of an extension", eq(enterprise+"|employeeNumber", "17"), "ann"},
-		{"an attribute deep in an extension", &bridge.Predicate{Op: "eq", Path: []string{enterprise, "manager", "value"}, Value: "m1"}, "ann"},
+		{"an attribute deep in an extension", &bridge.Predicate{Op: "eq", Path: []string{enterprise, "manager", "value"},
+			Value: "m1"}, "ann"},
 		{"an extension at all", leaf("pr", enterprise+"|employeeNumber", nil), "ann"},
 		{"a title", leaf("pr", "title", nil), "ann"},
 		{"an empty text is not present", leaf("pr", "nickName", nil), ""},
@@ -122,7 +130,8 @@ func TestPeopleAreFoundByEveryKindOfCondition(t *testing.T) {
 		{"times as times", leaf("lt", "hired", "2024-05-01T00:30:00Z"), "ann"},
 		{"created", leaf("gt", "meta.created", ann.CreatedAt.Format("2006-01-02T15:04:05Z07:00")), "bob"},
 		{"modified", leaf("ge", "meta.lastModified", ann.ModifiedAt.Format("2006-01-02T15:04:05Z07:00")), "ann"},
-		{"a version", exact(with("and", eq("id", ann.ID), eq("meta.version", directory.PersonETag(d.person(ann.ID))))), "ann"},
+		{"a version", exact(with("and", eq("id", ann.ID), eq("meta.version", directory.PersonETag(d.person(ann.ID))))),
+			"ann"},
 		{"a version of nobody", exact(eq("meta.version", account.ETag(99))), ""},
 		{"the type of the resource", eq("meta.resourceType", "user"), "ann bob"},
 		{"both", with("and", eq("userName", "bob@example.com"), eq("active", false)), "bob"},

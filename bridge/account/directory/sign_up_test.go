@@ -84,7 +84,9 @@ func TestHowLongToWaitIsTold(t *testing.T) {
 	t.Parallel()
 	d := newStillDirectory(t)
 	d.signUps("203.0.113.1", 20)
-	ctx := account.WithCaller(t.Context(), account.Caller{Kind: account.ByPerson, Address: netip.MustParseAddr("203.0.113.1")})
+	ctx := account.WithCaller(t.Context(), account.Caller{
+		Kind: account.ByPerson, Address: netip.MustParseAddr("203.0.113.1"),
+	})
 	e := wantRefusal(t, d.SignUp(ctx, "late@example.com", "Late"), "too_many_requests")
 	if e.Status != 429 || e.RetryAfter < time.Minute || e.RetryAfter > 2*time.Minute {
 		t.Errorf("%d, again after %s", e.Status, e.RetryAfter)
@@ -149,7 +151,8 @@ func TestWhomSomebodyVouchesForStays(t *testing.T) {
 			}
 		},
 		"whom an administrator made one": func(d *fixture, m directory.Member) {
-			if _, err := d.UpdateMember(d.t.Context(), m.ID, directory.MemberUpdate{Role: new(store.RoleAdministrator)}, ""); err != nil {
+			if _, err := d.UpdateMember(d.t.Context(), m.ID, directory.MemberUpdate{Role: new(store.RoleAdministrator)},
+				""); err != nil {
 				d.t.Fatal(err)
 			}
 		},

@@ -47,7 +47,8 @@ func denying(rules int) firewall.Policy {
 	p := firewall.Policy{DefaultAction: firewall.Allow}
 	at := netip.MustParseAddr("10.0.0.0")
 	for i := range rules {
-		p.Rules = append(p.Rules, firewall.Rule{ID: strconv.Itoa(i), Action: firewall.Deny, Priority: i, Match: addresses(at.String())})
+		p.Rules = append(p.Rules, firewall.Rule{ID: strconv.Itoa(i), Action: firewall.Deny, Priority: i,
+			Match: addresses(at.String())})
 		at = at.Next()
 	}
 	return p

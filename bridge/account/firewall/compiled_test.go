@@ -96,12 +96,15 @@ func decisions(decide func(firewall.Subject) firewall.Decision, subjects []firew
 func subjects() []firewall.Subject {
 	var all []firewall.Subject
 	for _, text := range []string{
-		"10.0.0.0", "10.0.0.1", "10.0.0.2", "10.0.127.255", "10.0.128.0", "10.255.255.255", "11.0.0.0", "192.0.2.1", "::ffff:10.0.0.1",
+		"10.0.0.0", "10.0.0.1", "10.0.0.2", "10.0.127.255", "10.0.128.0", "10.255.255.255", "11.0.0.0", "192.0.2.1",
+		"::ffff:10.0.0.1",
 		"2001:db8::", "2001:db8::1", "2001:db8:8000::1", "2001:db9::1", "fe80::1%eth0", "::1",
 	} {
 		all = append(all, firewall.Subject{Address: netip.MustParseAddr(text)})
 	}
-	germany := firewall.Subject{Address: netip.MustParseAddr("10.0.0.1"), Facts: firewall.Facts{firewall.Country: {"DE"}, firewall.Continent: {"EU"}}}
+	germany := firewall.Subject{Address: netip.MustParseAddr("10.0.0.1"), Facts: firewall.Facts{
+		firewall.Country: {"DE"}, firewall.Continent: {"EU"},
+	}}
 	tor := firewall.Subject{Address: netip.MustParseAddr("2001:db8::1"), Facts: firewall.Facts{
 		firewall.Country: {"FR"}, firewall.Continent: {"EU"}, firewall.Anonymous: {firewall.Tor},
 	}}
@@ -131,6 +134,7 @@ func chosen(b []byte) firewall.Rule {
 }
 
 var few = []string{
-	"0.0.0.0/0", "10.0.0.0/8", "10.0.0.0/16", "10.0.0.0/17", "10.0.128.0/17", "10.0.0.0/31", "10.0.0.1", "10.0.0.2", "192.0.2.0/24",
+	"0.0.0.0/0", "10.0.0.0/8", "10.0.0.0/16", "10.0.0.0/17", "10.0.128.0/17", "10.0.0.0/31", "10.0.0.1", "10.0.0.2",
+	"192.0.2.0/24",
 	"::/0", "2001:db8::/32", "2001:db8::/33", "2001:db8:8000::/33", "2001:db8::1", "::1",
 }

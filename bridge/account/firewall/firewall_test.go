@@ -35,7 +35,10 @@ func TestDecide(t *testing.T) {
 	}
 	germany := firewall.Rule{ID: "de", Action: firewall.Deny, Priority: 500, Match: match(firewall.Countries, "FR", "DE")}
 	europe := firewall.Rule{ID: "eu", Action: firewall.Deny, Priority: 500, Match: match(firewall.Continents, "EU")}
-	clouds := firewall.Rule{ID: "clouds", Action: firewall.Deny, Priority: 500, Match: match(firewall.AnonymousIPs, firewall.CloudProvider, firewall.Tor)}
+	clouds := firewall.Rule{
+		ID: "clouds", Action: firewall.Deny, Priority: 500, Match: match(firewall.AnonymousIPs, firewall.CloudProvider,
+			firewall.Tor),
+	}
 	empty := firewall.Rule{ID: "empty", Action: firewall.Deny, Priority: 1}
 
 	for _, row := range []struct {
@@ -61,7 +64,9 @@ func TestDecide(t *testing.T) {
 		},
 		{
 			name: "the first match ends the search, even if it only reports", byDflt: firewall.Allow,
-			rules:   []firewall.Rule{rule("a", firewall.Report, 100, "192.0.2.0/24"), rule("b", firewall.Deny, 101, "192.0.2.1")},
+			rules: []firewall.Rule{
+				rule("a", firewall.Report, 100, "192.0.2.0/24"), rule("b", firewall.Deny, 101, "192.0.2.1"),
+			},
 			subject: from("192.0.2.1"), want: firewall.Report, wantID: "a",
 		},
 		{
@@ -126,7 +131,8 @@ func TestDecide(t *testing.T) {
 		},
 		{
 			name: "a country matches its rule", byDflt: firewall.Allow, rules: []firewall.Rule{germany},
-			subject: firewall.Subject{Facts: firewall.Facts{firewall.Country: {"DE"}, firewall.Continent: {"EU"}}}, want: firewall.Deny, wantID: "de",
+			subject: firewall.Subject{Facts: firewall.Facts{firewall.Country: {"DE"}, firewall.Continent: {"EU"}}},
+			want:    firewall.Deny, wantID: "de",
 		},
 		{
 			name: "an unknown country matches none", byDflt: firewall.Allow, rules: []firewall.Rule{germany},
@@ -142,7 +148,8 @@ func TestDecide(t *testing.T) {
 		},
 		{
 			name: "one common kind of anonymity is enough", byDflt: firewall.Allow, rules: []firewall.Rule{clouds},
-			subject: firewall.Subject{Facts: firewall.Facts{firewall.Anonymous: {firewall.VPN, firewall.Tor}}}, want: firewall.Deny, wantID: "clouds",
+			subject: firewall.Subject{Facts: firewall.Facts{firewall.Anonymous: {firewall.VPN, firewall.Tor}}},
+			want:    firewall.Deny, wantID: "clouds",
 		},
 		{
 			name: "another kind of anonymity is none of the rule's", byDflt: firewall.Allow, rules: []firewall.Rule{clouds},
@@ -154,9 +161,11 @@ func TestDecide(t *testing.T) {
 		},
 		{
 			name: "the bridge's own address comes before the rule against clouds", byDflt: firewall.Allow,
-			rules:   []firewall.Rule{clouds, rule("bridge", firewall.Allow, 100, "192.0.2.1")},
-			subject: firewall.Subject{Address: netip.MustParseAddr("192.0.2.1"), Facts: firewall.Facts{firewall.Anonymous: {firewall.CloudProvider}}},
-			want:    firewall.Allow, wantID: "bridge",
+			rules: []firewall.Rule{clouds, rule("bridge", firewall.Allow, 100, "192.0.2.1")},
+			subject: firewall.Subject{Address: netip.MustParseAddr("192.0.2.1"), Facts: firewall.Facts{
+				firewall.Anonymous: {firewall.CloudProvider},
+			}},
+			want: firewall.Allow, wantID: "bridge",
 		},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -216,27 +225,51 @@ func TestValidate(t *testing.T) {
 		{"the lowest priority", with(func(r *firewall.Rule) { r.Priority = 0 }), nil},
 		{"the highest priority", with(func(r *firewall.Rule) { r.Priority = firewall.MaxPriority }), nil},
 		{"a description of 500 umlauts", with(func(r *firewall.Rule) { r.Description = strings.Repeat("ü", 500) }), nil},
-		{"all continents", firewall.Rule{Action: firewall.Deny, Match: match(firewall.Continents, "AF", "AN", "AS", "EU", "NA", "OC", "SA")}, nil},
-		{"all kinds of anonymity", firewall.Rule{Action: firewall.Deny, Match: match(firewall.AnonymousIPs, "cloud_provider", "vpn", "tor", "public_proxy")}, nil},
+		{"all continents", firewall.Rule{
+			Action: firewall.Deny, Match: match(firewall.Continents, "AF", "AN", "AS", "EU", "NA", "OC", "SA"),
+		}, nil},
+		{"all kinds of anonymity", firewall.Rule{
+			Action: firewall.Deny, Match: match(firewall.AnonymousIPs, "cloud_provider", "vpn", "tor", "public_proxy"),
+		}, nil},
 		{"countries", firewall.Rule{Action: firewall.Deny, Match: match(firewall.Countries, "DE", "FR")}, nil},
-		{"an unknown action", with(func(r *firewall.Rule) { r.Action = "block" }), []string{`action "block"`, "use allow, report or deny"}},
+		{"an unknown action", with(func(r *firewall.Rule) {
+			r.Action = "block"
+		}), []string{`action "block"`, "use allow, report or deny"}},
 		{"a negative priority", with(func(r *firewall.Rule) { r.Priority = -1 }), []string{"priority -1"}},
 		{"too high a priority", with(func(r *firewall.Rule) { r.Priority = 1_000_001 }), []string{"priority 1000001"}},
-		{"too long a description", with(func(r *firewall.Rule) { r.Description = strings.Repeat("x", 501) }), []string{"501 characters"}},
-		{"no match", firewall.Rule{Action: firewall.Allow}, []string{"exactly one of ip_ranges, countries, continents and anonymous_ips", "it has 0"}},
-		{"a kind without values", firewall.Rule{Action: firewall.Allow, Match: match(firewall.Countries)}, []string{"exactly one", "it has 0"}},
-		{"a kind that is not known", firewall.Rule{Action: firewall.Allow, Match: match("hosts", "a")}, []string{`cannot match "hosts"`, "or anonymous_ips"}},
-		{"a range with host bits", firewall.Rule{Action: firewall.Allow, Match: match(firewall.IPRanges, "10.0.0.1/8")}, []string{`"10.0.0.1/8" has host bits set`}},
-		{"a range that was never set", firewall.Rule{Action: firewall.Allow, Match: match(firewall.IPRanges, "")}, []string{"neither an IP address nor a range"}},
-		{"an IPv4-mapped range", firewall.Rule{Action: firewall.Allow, Match: match(firewall.IPRanges, "::ffff:10.0.0.0/104")}, []string{"not in its plain form", `"10.0.0.0/8"`}},
-		{"a thousand and one ranges", firewall.Rule{Action: firewall.Allow, Match: match(firewall.IPRanges, slices.Repeat(good.Match.Values, 1001)...)}, []string{"1001 ip_ranges"}},
-		{"a country in lower case", firewall.Rule{Action: firewall.Deny, Match: match(firewall.Countries, "de")}, []string{`country "de"`}},
-		{"a country that is none", firewall.Rule{Action: firewall.Deny, Match: match(firewall.Countries, "DE", "UK")}, []string{`country "UK"`}},
-		{"a country twice", firewall.Rule{Action: firewall.Deny, Match: match(firewall.Countries, "DE", "FR", "DE")}, []string{`"DE" is given twice`}},
-		{"a country by name", firewall.Rule{Action: firewall.Deny, Match: match(firewall.Countries, "Germany")}, []string{`country "Germany"`}},
-		{"an unknown continent", firewall.Rule{Action: firewall.Deny, Match: match(firewall.Continents, "XX")}, []string{`continent "XX"`, "use one of AF"}},
-		{"an unknown kind of anonymity", firewall.Rule{Action: firewall.Deny, Match: match(firewall.AnonymousIPs, "proxy")}, []string{`"proxy"`, "use one of cloud_provider"}},
-		{"several faults, told together", firewall.Rule{Action: "x", Priority: -1}, []string{`action "x"`, "priority -1", "exactly one"}},
+		{"too long a description", with(func(r *firewall.Rule) {
+			r.Description = strings.Repeat("x", 501)
+		}), []string{"501 characters"}},
+		{"no match", firewall.Rule{Action: firewall.Allow},
+			[]string{"exactly one of ip_ranges, countries, continents and anonymous_ips", "it has 0"}},
+		{"a kind without values", firewall.Rule{Action: firewall.Allow, Match: match(firewall.Countries)},
+			[]string{"exactly one", "it has 0"}},
+		{"a kind that is not known", firewall.Rule{Action: firewall.Allow, Match: match("hosts", "a")},
+			[]string{`cannot match "hosts"`, "or anonymous_ips"}},
+		{"a range with host bits", firewall.Rule{Action: firewall.Allow, Match: match(firewall.IPRanges, "10.0.0.1/8")},
+			[]string{`"10.0.0.1/8" has host bits set`}},
+		{"a range that was never set", firewall.Rule{Action: firewall.Allow, Match: match(firewall.IPRanges, "")},
+			[]string{"neither an IP address nor a range"}},
+		{"an IPv4-mapped range", firewall.Rule{
+			Action: firewall.Allow, Match: match(firewall.IPRanges, "::ffff:10.0.0.0/104"),
+		}, []string{"not in its plain form", `"10.0.0.0/8"`}},
+		{"a thousand and one ranges", firewall.Rule{
+			Action: firewall.Allow, Match: match(firewall.IPRanges, slices.Repeat(good.Match.Values, 1001)...),
+		}, []string{"1001 ip_ranges"}},
+		{"a country in lower case", firewall.Rule{Action: firewall.Deny, Match: match(firewall.Countries, "de")},
+			[]string{`country "de"`}},
+		{"a country that is none", firewall.Rule{Action: firewall.Deny, Match: match(firewall.Countries, "DE", "UK")},
+			[]string{`country "UK"`}},
+		{"a country twice", firewall.Rule{Action: firewall.Deny, Match: match(firewall.Countries, "DE", "FR", "DE")},
+			[]string{`"DE" is given twice`}},
+		{"a country by name", firewall.Rule{Action: firewall.Deny, Match: match(firewall.Countries, "Germany")},
+			[]string{`country "Germany"`}},
+		{"an unknown continent", firewall.Rule{Action: firewall.Deny, Match: match(firewall.Continents, "XX")},
+			[]string{`continent "XX"`, "use one of AF"}},
+		{"an unknown kind of anonymity", firewall.Rule{Action: firewall.Deny, Match: match(firewall.AnonymousIPs, "proxy")},
+			[]string{`"proxy"`, "use one of cloud_provider"}},
+		{"several faults, told together", firewall.Rule{Action: "x", Priority: -1},
+			[]string{`action "x"`, "priority -1", "exactly one"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
@@ -281,7 +314,8 @@ func TestParseMatchNamesTheValue(t *testing.T) {
 		t.Errorf("got %+v, %v, want %+v", m, err, want)
 	}
 	_, err = firewall.ParseMatch(firewall.IPRanges, []string{"192.0.2.1", "10.0.0.5/8"})
-	if e, ok := errors.AsType[*firewall.ValueError](err); !ok || e.Index != 1 || !strings.Contains(e.Error(), "write 10.0.0.0/8") {
+	e, ok := errors.AsType[*firewall.ValueError](err)
+	if !ok || e.Index != 1 || !strings.Contains(e.Error(), "write 10.0.0.0/8") {
 		t.Errorf("got %v, want an error about value 1", err)
 	}
 }
@@ -290,7 +324,9 @@ func TestParseMatchNamesTheValue(t *testing.T) {
 func TestRequiredDataAndMatchReason(t *testing.T) {
 	t.Parallel()
 	subject := firewall.Subject{Address: netip.MustParseAddr("192.0.2.1"), Facts: firewall.Facts{
-		firewall.Country: {"DE"}, firewall.Continent: {"EU"}, firewall.Anonymous: {firewall.CloudProvider, firewall.VPN, firewall.Tor},
+		firewall.Country: {"DE"}, firewall.Continent: {"EU"}, firewall.Anonymous: {
+			firewall.CloudProvider, firewall.VPN, firewall.Tor,
+		},
 	}}
 	for _, row := range []struct {
 		name   string
@@ -300,11 +336,14 @@ func TestRequiredDataAndMatchReason(t *testing.T) {
 		text   string
 	}{
 		{"ranges need nothing", addresses("192.0.2.0/24"), nil, nil, ""},
-		{"countries", match(firewall.Countries, "FR", "DE"), []string{"country"}, firewall.Facts{firewall.Country: {"DE"}}, "country DE"},
+		{"countries", match(firewall.Countries, "FR", "DE"), []string{"country"}, firewall.Facts{firewall.Country: {"DE"}},
+			"country DE"},
 		{"other countries", match(firewall.Countries, "FR"), []string{"country"}, nil, ""},
-		{"continents", match(firewall.Continents, "EU"), []string{"continent"}, firewall.Facts{firewall.Continent: {"EU"}}, "continent EU"},
+		{"continents", match(firewall.Continents, "EU"), []string{"continent"}, firewall.Facts{firewall.Continent: {"EU"}},
+			"continent EU"},
 		{"kinds of anonymous addresses", match(firewall.AnonymousIPs, "tor", "public_proxy", "cloud_provider"),
-			[]string{"tor", "public_proxy", "cloud_provider"}, firewall.Facts{firewall.Anonymous: {"cloud_provider", "tor"}}, "cloud_provider, tor"},
+			[]string{"tor", "public_proxy", "cloud_provider"}, firewall.Facts{firewall.Anonymous: {"cloud_provider", "tor"}},
+			"cloud_provider, tor"},
 	} {
 		if got := row.match.RequiredData(); !slices.Equal(got, row.data) {
 			t.Errorf("%s: needs %v, want %v", row.name, got, row.data)
@@ -320,7 +359,9 @@ func TestRequiredDataAndMatchReason(t *testing.T) {
 func TestState(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1_000_000, 0)
-	deny := firewall.Policy{DefaultAction: firewall.Deny, Rules: []firewall.Rule{{ID: "de", Action: firewall.Deny, Match: match(firewall.Countries, "DE")}}}.Compile()
+	deny := firewall.Policy{DefaultAction: firewall.Deny, Rules: []firewall.Rule{
+		{ID: "de", Action: firewall.Deny, Match: match(firewall.Countries, "DE")},
+	}}.Compile()
 	unreadable := errors.New("unreadable")
 	for _, row := range []struct {
 		name     string
@@ -334,7 +375,8 @@ func TestState(t *testing.T) {
 		{"disabled for a second", firewall.State{Policy: deny, DisabledUntil: now.Add(time.Second)}, true, true, 0, nil},
 		{"disabled until this moment", firewall.State{Policy: deny, DisabledUntil: now}, false, false, 1, nil},
 		{"unreadable", firewall.State{Unreadable: unreadable}, false, false, 0, unreadable},
-		{"unreadable and disabled", firewall.State{Unreadable: unreadable, DisabledUntil: now.Add(time.Hour)}, true, true, 0, nil},
+		{"unreadable and disabled", firewall.State{Unreadable: unreadable, DisabledUntil: now.Add(time.Hour)}, true, true, 0,
+			nil},
 	} {
 		d, disabled, err := row.state.Decide(firewall.Subject{Address: netip.MustParseAddr("192.0.2.1")}, now)
 		if d.Passes() != row.passes || disabled != row.disabled || !errors.Is(err, row.err) {

@@ -284,7 +284,8 @@ func canonicalRange(value string) (string, error) {
 
 func countryCode(value string) (string, error) {
 	if !IsCountry(value) {
-		return "", fmt.Errorf("country %q is not an ISO 3166-1 alpha-2 code in upper case, such as %s", value, cmp.Or(mistaken[value], "DE"))
+		return "", fmt.Errorf("country %q is not an ISO 3166-1 alpha-2 code in upper case, such as %s", value,
+			cmp.Or(mistaken[value], "DE"))
 	}
 	return value, nil
 }

@@ -16,7 +16,8 @@ func ParseRange(s string) (netip.Prefix, error) {
 			return netip.Prefix{}, fmt.Errorf("%q is neither an IP address nor a range such as 192.0.2.0/24", s)
 		}
 		if a.Zone() != "" {
-			return netip.Prefix{}, fmt.Errorf("%q has a zone, which means nothing to another machine; write %s", s, a.WithZone(""))
+			return netip.Prefix{}, fmt.Errorf("%q has a zone, which means nothing to another machine; write %s", s,
+				a.WithZone(""))
 		}
 		a = a.Unmap()
 		return netip.PrefixFrom(a, a.BitLen()), nil
@@ -32,7 +33,8 @@ func ParseRange(s string) (netip.Prefix, error) {
 		return netip.Prefix{}, fmt.Errorf("%q %w", s, err)
 	}
 	if masked := p.Masked(); masked != p {
-		return netip.Prefix{}, fmt.Errorf("%q has host bits set; write %s for the network, or %s for the one address", s, masked, p.Addr())
+		return netip.Prefix{}, fmt.Errorf("%q has host bits set; write %s for the network, or %s for the one address", s,
+			masked, p.Addr())
 	}
 	return p, nil
 }

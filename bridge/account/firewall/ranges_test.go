@@ -24,7 +24,8 @@ func TestParseRange(t *testing.T) {
 		{name: "an IPv4-mapped network", text: "::ffff:192.0.2.0/120", want: "192.0.2.0/24"},
 		{name: "all IPv4-mapped addresses", text: "::ffff:0:0/96", want: "0.0.0.0/0"},
 
-		{name: "host bits name both things that could be meant", text: "10.1.2.3/8", wantErr: "write 10.0.0.0/8 for the network, or 10.1.2.3 for the one address"},
+		{name: "host bits name both things that could be meant", text: "10.1.2.3/8",
+			wantErr: "write 10.0.0.0/8 for the network, or 10.1.2.3 for the one address"},
 		{name: "host bits in IPv6", text: "2001:db8::1/32", wantErr: "write 2001:db8::/32 for the network"},
 		{name: "host bits in an IPv4-mapped network", text: "::ffff:10.1.2.3/104", wantErr: "write 10.0.0.0/8"},
 		{name: "an IPv4-mapped network wider than IPv4", text: "::ffff:0:0/90", wantErr: "write 0.0.0.0/0"},
@@ -60,7 +61,10 @@ func TestParseRange(t *testing.T) {
 // What is accepted is a network in its one plain form, reads back as itself,
 // and could be kept in a rule.
 func FuzzParseRange(f *testing.F) {
-	for _, s := range []string{"192.0.2.0/24", "192.0.2.1", "2001:db8::/32", "::ffff:10.0.0.0/104", "::/0", "fe80::1%eth0", "10.0.0.1/8", "::ffff:1.2.3.4/96"} {
+	for _, s := range []string{
+		"192.0.2.0/24", "192.0.2.1", "2001:db8::/32", "::ffff:10.0.0.0/104", "::/0", "fe80::1%eth0", "10.0.0.1/8",
+		"::ffff:1.2.3.4/96",
+	} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

@@ -16,8 +16,9 @@ import (
 // no answer to a question which it claims to answer.
 func FuzzOpen(f *testing.F) {
 	for kind, r := range map[string]record{
-		"Country": ipdatatest.Country("DE", "EU"), "ASN": ipdatatest.ASN(16509), "Anonymous": ipdatatest.Flags("is_tor_exit_node"),
-		"flat": {"country_code": "DE", "asn": "AS16509", "vpn": "true", "hosting": 1},
+		"Country": ipdatatest.Country("DE", "EU"), "ASN": ipdatatest.ASN(16509),
+		"Anonymous": ipdatatest.Flags("is_tor_exit_node"),
+		"flat":      {"country_code": "DE", "asn": "AS16509", "vpn": "true", "hosting": 1},
 	} {
 		content, err := os.ReadFile(ipdatatest.Write(f, kind, map[string]record{"127.0.0.0/24": r}))
 		if err != nil {

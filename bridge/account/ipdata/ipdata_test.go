@@ -37,24 +37,37 @@ func TestShapes(t *testing.T) {
 		{"flat codes beside names for people", "ipinfo lite.mmdb", record{
 			"country": "Germany", "country_code": "DE", "continent": "Europe", "continent_code": "EU",
 		}, firewall.Facts{firewall.Country: {"DE"}, firewall.Continent: {"EU"}}},
-		{"codes under the plain names", "flat", record{"country": "DE", "continent": "EU"}, firewall.Facts{firewall.Country: {"DE"}, firewall.Continent: {"EU"}}},
-		{"codes in lower case", "flat", record{"country_code": "de", "continent_code": "eu"}, firewall.Facts{firewall.Country: {"DE"}, firewall.Continent: {"EU"}}},
+		{"codes under the plain names", "flat", record{"country": "DE", "continent": "EU"}, firewall.Facts{
+			firewall.Country: {"DE"}, firewall.Continent: {"EU"},
+		}},
+		{"codes in lower case", "flat", record{"country_code": "de", "continent_code": "eu"}, firewall.Facts{
+			firewall.Country: {"DE"}, firewall.Continent: {"EU"},
+		}},
 		{"Kosovo, which ISO does not list", "flat", record{"country_code": "XK"}, firewall.Facts{firewall.Country: {"XK"}}},
-		{"a number of a cloud's autonomous system", "GeoLite2-ASN", record{"autonomous_system_number": amazon}, anonymous("cloud_provider")},
+		{"a number of a cloud's autonomous system", "GeoLite2-ASN", record{"autonomous_system_number": amazon},
+			anonymous("cloud_provider")},
 		{"the number under its short name", "flat", record{"asn": amazon}, anonymous("cloud_provider")},
 		{"the number as a text", "ipinfo", record{"asn": "AS16509"}, anonymous("cloud_provider")},
-		{"the number among the traits", "GeoIP2-Enterprise", record{"traits": record{"autonomous_system_number": amazon}}, anonymous("cloud_provider")},
-		{"flags on top", "GeoIP2-Anonymous-IP", ipdatatest.Flags("is_anonymous", "is_anonymous_vpn", "is_tor_exit_node", "is_public_proxy", "is_hosting_provider"),
+		{"the number among the traits", "GeoIP2-Enterprise", record{"traits": record{"autonomous_system_number": amazon}},
+			anonymous("cloud_provider")},
+		{"flags on top", "GeoIP2-Anonymous-IP", ipdatatest.Flags("is_anonymous", "is_anonymous_vpn", "is_tor_exit_node",
+			"is_public_proxy", "is_hosting_provider"),
 			anonymous("cloud_provider", "vpn", "tor", "public_proxy")},
-		{"flags among the traits", "GeoIP2-Enterprise", record{"traits": ipdatatest.Flags("is_anonymous_vpn", "is_tor_exit_node", "is_public_proxy", "is_hosting_provider")},
+		{"flags among the traits", "GeoIP2-Enterprise",
+			record{"traits": ipdatatest.Flags("is_anonymous_vpn", "is_tor_exit_node", "is_public_proxy", "is_hosting_provider")},
 			anonymous("cloud_provider", "vpn", "tor", "public_proxy")},
-		{"flags under anonymizer", "GeoIP-Anonymous-Plus", record{"anonymizer": ipdatatest.Flags("is_anonymous_vpn")}, anonymous("vpn")},
-		{"flags by short names, as texts", "ipinfo privacy", record{"vpn": "true", "tor": "", "proxy": "false", "hosting": "true"}, anonymous("cloud_provider", "vpn")},
-		{"flags as numbers", "numbers", record{"is_vpn": 1, "is_tor": 0, "is_proxy": 1, "is_hosting": 0}, anonymous("vpn", "public_proxy")},
+		{"flags under anonymizer", "GeoIP-Anonymous-Plus", record{"anonymizer": ipdatatest.Flags("is_anonymous_vpn")},
+			anonymous("vpn")},
+		{"flags by short names, as texts", "ipinfo privacy",
+			record{"vpn": "true", "tor": "", "proxy": "false", "hosting": "true"}, anonymous("cloud_provider", "vpn")},
+		{"flags as numbers", "numbers", record{"is_vpn": 1, "is_tor": 0, "is_proxy": 1, "is_hosting": 0},
+			anonymous("vpn", "public_proxy")},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			d := open(t, ipdatatest.Write(t, row.kind, map[string]record{"127.0.0.0/24": row.record, "2001:db8::/32": row.record}))
+			d := open(t, ipdatatest.Write(t, row.kind, map[string]record{
+				"127.0.0.0/24": row.record, "2001:db8::/32": row.record,
+			}))
 			for _, text := range []string{"127.0.0.7", "::ffff:127.0.0.7", "2001:db8::7%eth0"} {
 				address := netip.MustParseAddr(text)
 				want := firewall.Subject{Address: firewall.Normalize(address), Facts: row.want}
@@ -113,9 +126,12 @@ func TestAnswers(t *testing.T) {
 		{"a country once among many that are none", "Country", map[string]record{
 			"127.0.0.2/32": {"country_code": "EU", "continent": "Europe"}, "127.0.0.3/32": {"country_code": "FR"},
 		}, all[:1]},
-		{"autonomous systems, none of them a cloud's", "ASN", map[string]record{"127.0.0.2/32": ipdatatest.ASN(64500)}, all[2:3]},
+		{"autonomous systems, none of them a cloud's", "ASN", map[string]record{"127.0.0.2/32": ipdatatest.ASN(64500)},
+			all[2:3]},
 		{"a flag that is nowhere set", "privacy", map[string]record{"127.0.0.2/32": {"tor": false}}, all[4:5]},
-		{"a kind that writes flags only where they are set", "GeoIP2-Anonymous-IP", map[string]record{"127.0.0.2/32": ipdatatest.Flags("is_public_proxy")}, all[2:]},
+		{"a kind that writes flags only where they are set", "GeoIP2-Anonymous-IP", map[string]record{
+			"127.0.0.2/32": ipdatatest.Flags("is_public_proxy"),
+		}, all[2:]},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
@@ -171,7 +187,9 @@ func TestRefused(t *testing.T) {
 		}
 		return path
 	}
-	good, err := os.ReadFile(ipdatatest.Write(t, "Country", map[string]record{"127.0.0.2/32": ipdatatest.Country("DE", "EU")}))
+	good, err := os.ReadFile(ipdatatest.Write(t, "Country", map[string]record{
+		"127.0.0.2/32": ipdatatest.Country("DE", "EU"),
+	}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -187,13 +205,16 @@ func TestRefused(t *testing.T) {
 		{"one that lost its beginning", write("late.mmdb", good[len(good)/2:]), "it is damaged"},
 		{"one with a record overwritten", write("overwritten.mmdb", overwritten), "it is damaged"},
 		{"one whose search tree has no end", write("looped.mmdb", looped), "it is damaged"},
-		{"one about other things", ipdatatest.Write(t, "GeoIP2-Connection-Type", map[string]record{"127.0.0.2/32": {"connection_type": "Cable"}}),
+		{"one about other things", ipdatatest.Write(t, "GeoIP2-Connection-Type", map[string]record{
+			"127.0.0.2/32": {"connection_type": "Cable"},
+		}),
 			`it is of type "GeoIP2-Connection-Type" and says nothing of countries`},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			_, err := ipdata.Open(row.path)
-			if err == nil || !strings.Contains(err.Error(), row.want) || !strings.Contains(err.Error(), "reading the IP database "+row.path+": ") {
+			if err == nil || !strings.Contains(err.Error(), row.want) ||
+				!strings.Contains(err.Error(), "reading the IP database "+row.path+": ") {
 				t.Errorf("got %v, want it to tell %q", err, row.want)
 			}
 		})
@@ -231,7 +252,9 @@ func TestReload(t *testing.T) {
 	}{
 		{"nothing new", func() {}, false, "", "DE"},
 		{"a newer one", func() { write("Country", ipdatatest.Country("FR", "EU")) }, true, "", "FR"},
-		{"one that knows no continents", func() { write("Country", record{"country_code": "IT"}) }, false, "no longer tells continent", "FR"},
+		{"one that knows no continents", func() {
+			write("Country", record{"country_code": "IT"})
+		}, false, "no longer tells continent", "FR"},
 		{"one that is half-written", func() {
 			if err := os.Truncate(path, 100); err != nil {
 				t.Fatal(err)
@@ -246,7 +269,8 @@ func TestReload(t *testing.T) {
 	} {
 		row.replace()
 		changed, err := d.Reload()
-		if changed != row.changed || (err != nil) != (row.fault != "") || err != nil && !strings.Contains(err.Error(), row.fault) {
+		if changed != row.changed || (err != nil) != (row.fault != "") || err != nil &&
+			!strings.Contains(err.Error(), row.fault) {
 			t.Errorf("%s: changed is %t, and %v", row.name, changed, err)
 		}
 		if got := strings.Join(d.Subject(netip.MustParseAddr("127.0.0.2")).Facts[firewall.Country], " "); got != row.country {

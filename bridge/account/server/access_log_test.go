@@ -114,11 +114,19 @@ func TestAStrangerGetsNoMoreTimeByAnnouncingMuch(t *testing.T) {
 func TestTheLogOfStrangersDoesNotGrowWithTheirRequests(t *testing.T) {
 	t.Parallel()
 	for name, stranger := range map[string]func(*server, http.ResponseWriter, *http.Request){
-		"is refused":             func(s *server, w http.ResponseWriter, r *http.Request) { s.writeProblem(w, r, malformed("", "no")) },
-		"is answered":            func(_ *server, w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) },
-		"is refused by a page":   func(_ *server, w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) },
-		"meets a broken account": func(s *server, w http.ResponseWriter, r *http.Request) { s.writeProblem(w, r, errors.New("disk full")) },
-		"makes it panic":         func(*server, http.ResponseWriter, *http.Request) { panic("a fault") },
+		"is refused": func(s *server, w http.ResponseWriter, r *http.Request) {
+			s.writeProblem(w, r, malformed("", "no"))
+		},
+		"is answered": func(_ *server, w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusNoContent)
+		},
+		"is refused by a page": func(_ *server, w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusNotFound)
+		},
+		"meets a broken account": func(s *server, w http.ResponseWriter, r *http.Request) {
+			s.writeProblem(w, r, errors.New("disk full"))
+		},
+		"makes it panic": func(*server, http.ResponseWriter, *http.Request) { panic("a fault") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -126,7 +134,8 @@ func TestTheLogOfStrangersDoesNotGrowWithTheirRequests(t *testing.T) {
 			s := newServer(hclog.New(&hclog.LoggerOptions{Output: &log, Level: hclog.Trace}))
 			h := s.observe(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { stranger(s, w, r) }))
 			for range 1000 {
-				h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), strings.Repeat("M", 60_000), "/", nil))
+				h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), strings.Repeat("M", 60_000), "/",
+					nil))
 			}
 			if lines := strings.Count(log.String(), "request_id="); lines != 1 || log.Len() > 10_000 {
 				t.Errorf("%d lines of %d bytes, want one:\n%.2000s", lines, log.Len(), log.String())
@@ -138,7 +147,8 @@ func TestTheLogOfStrangersDoesNotGrowWithTheirRequests(t *testing.T) {
 func TestAMadeUpMethodIsNotLogged(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
-	h := newServer(hclog.New(&hclog.LoggerOptions{Output: &log})).observe(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+	h := newServer(hclog.New(&hclog.LoggerOptions{Output: &log})).observe(http.HandlerFunc(func(_ http.ResponseWriter,
+		r *http.Request) {
 		admit(r, "token:test")
 	}))
 	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), strings.Repeat("M", 60_000), "/", nil))

@@ -91,7 +91,9 @@ func TestAStandbyThatEndsLeavesTheBridgeRunning(t *testing.T) {
 		equal(t, "the status of signing out", r.Status, 204)
 	}
 	stopping := func(t *testing.T, who *api.Client) {
-		r, err := apitest.Read[api.HeartbeatAnswer](who.SendHeartbeat(t.Context(), api.Heartbeat{Revision: "r2", State: "stopped", Problems: []string{}}))
+		r, err := apitest.Read[api.HeartbeatAnswer](who.SendHeartbeat(t.Context(), api.Heartbeat{
+			Revision: "r2", State: "stopped", Problems: []string{},
+		}))
 		ok(t, err)
 		equal(t, "the status of a last heartbeat", r.Status, 200)
 	}
@@ -139,7 +141,9 @@ func TestABridgeGetsInDuringAFlood(t *testing.T) {
 	for range 30 {
 		flood.Go(func() {
 			for ctx.Err() == nil {
-				r, err := apitest.Read[api.Handshake](stranger.StartSignIn(ctx, api.SignInStart{AccountId: c.account.ID, Email: manager, Epoch: creds.epoch}))
+				r, err := apitest.Read[api.Handshake](stranger.StartSignIn(ctx, api.SignInStart{
+					AccountId: c.account.ID, Email: manager, Epoch: creds.epoch,
+				}))
 				switch {
 				case ctx.Err() != nil:
 				case err != nil:

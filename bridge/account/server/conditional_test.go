@@ -50,7 +50,8 @@ func TestAWholePolicyMayBeLarge(t *testing.T) {
 	c := converse(t)
 	large := strings.Repeat(" ", 2<<20)
 	equal(t, "a policy", c.raw(t, "PATCH", "/v1/firewall", large+`{"default_action":"report"}`).Problem.Code, "")
-	equal(t, "a rule", c.raw(t, "POST", "/v1/firewall/rules", large+`{"ip_ranges":["192.0.2.1"]}`).Problem.Code, "too_large")
+	equal(t, "a rule", c.raw(t, "POST", "/v1/firewall/rules", large+`{"ip_ranges":["192.0.2.1"]}`).Problem.Code,
+		"too_large")
 }
 
 // What happens by itself is told to whoever asks again, and stands in the way
@@ -70,17 +71,19 @@ func TestNewsIsToldAndStopsNoWrite(t *testing.T) {
 		}},
 		{"a bridge was refused", "/v1/provisioning", `{"idp":"okta"}`, func(t *testing.T, c *conversation) func() {
 			creds := c.activate(t)
-			equal(t, "a rule", c.raw(t, "POST", "/v1/firewall/rules", `{"action":"deny","ip_ranges":["`+office+`"]}`).Status, 201)
+			equal(t, "a rule", c.raw(t, "POST", "/v1/firewall/rules", `{"action":"deny","ip_ranges":["`+office+`"]}`).Status,
+				201)
 			return func() {
 				_, refused := c.signIn(t, creds, "bridge-1")
 				equal(t, "the bridge", codeOf(refused), "firewall_blocked")
 			}
 		}},
-		{"the firewall is enforced again", "/v1/firewall", `{"default_action":"report"}`, func(t *testing.T, c *conversation) func() {
-			_, err := c.account.DisableFirewall(t.Context(), time.Hour)
-			ok(t, err)
-			return func() { c.clock.advance(time.Hour) }
-		}},
+		{"the firewall is enforced again", "/v1/firewall", `{"default_action":"report"}`,
+			func(t *testing.T, c *conversation) func() {
+				_, err := c.account.DisableFirewall(t.Context(), time.Hour)
+				ok(t, err)
+				return func() { c.clock.advance(time.Hour) }
+			}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
@@ -95,7 +98,8 @@ func TestNewsIsToldAndStopsNoWrite(t *testing.T) {
 			if !strings.Contains(again.Text, strconv.Quote(again.Header.Get("ETag"))) {
 				t.Errorf("the document has another tag than its header, %s: %s", again.Header.Get("ETag"), again.Text)
 			}
-			equal(t, "a change of what was read", c.raw(t, "PATCH", row.path, row.change, "If-Match", first).Status, http.StatusOK)
+			equal(t, "a change of what was read", c.raw(t, "PATCH", row.path, row.change, "If-Match", first).Status,
+				http.StatusOK)
 			equal(t, "a second one", c.raw(t, "PATCH", row.path, row.change, "If-Match", first).Problem.Code, "version_mismatch")
 		})
 	}

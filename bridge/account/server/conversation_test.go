@@ -208,7 +208,9 @@ func (c *conversation) mustSignIn(t *testing.T, creds credentials, instance stri
 // beat sends a heartbeat and returns the code of the refusal, if any.
 func beat(t *testing.T, bridge *api.Client) string {
 	t.Helper()
-	r, err := apitest.Read[api.HeartbeatAnswer](bridge.SendHeartbeat(t.Context(), api.Heartbeat{Revision: "r1", State: "healthy", Problems: []string{}}))
+	r, err := apitest.Read[api.HeartbeatAnswer](bridge.SendHeartbeat(t.Context(), api.Heartbeat{
+		Revision: "r1", State: "healthy", Problems: []string{},
+	}))
 	ok(t, err)
 	return codeOf(r.Problem)
 }

@@ -29,7 +29,8 @@ func personInput(attributes, address string) api.PersonInput {
 
 func provision(t *testing.T, bridge *api.Client, userName string) api.Person {
 	t.Helper()
-	r, err := apitest.Read[api.Person](bridge.CreatePerson(t.Context(), nil, personInput(fmt.Sprintf(`{"userName":%q}`, userName), userName)))
+	r, err := apitest.Read[api.Person](bridge.CreatePerson(t.Context(), nil,
+		personInput(fmt.Sprintf(`{"userName":%q}`, userName), userName)))
 	ok(t, err)
 	if r.Value == nil {
 		t.Fatalf("provisioning %s: %s", userName, r.Body)
@@ -60,7 +61,8 @@ func TestPersonFromFirstToLastRequest(t *testing.T) {
 	id := ids[0]
 
 	// Without the key it is a conflict that names who is in the way.
-	clash, err := apitest.Read[api.Person](bridge.CreatePerson(t.Context(), nil, personInput(`{"userName":"ANN@example.com"}`, "")))
+	clash, err := apitest.Read[api.Person](bridge.CreatePerson(t.Context(), nil,
+		personInput(`{"userName":"ANN@example.com"}`, "")))
 	ok(t, err)
 	equal(t, "the status", clash.Status, 409)
 	equal(t, "the code", codeOf(clash.Problem), "user_name_taken")
@@ -109,7 +111,9 @@ func TestGroupAndSearchOverHTTP(t *testing.T) {
 	equal(t, "the unknown member", fmt.Sprint(*made.Value.UnknownMembers), "[nobody]")
 	g := made.Value.Id
 
-	silent, err := apitest.Read[api.Group](bridge.UpdateGroup(t.Context(), g, nil, api.GroupUpdate{AddMembers: &[]string{bob.Id}}))
+	silent, err := apitest.Read[api.Group](bridge.UpdateGroup(t.Context(), g, nil, api.GroupUpdate{
+		AddMembers: &[]string{bob.Id},
+	}))
 	ok(t, err)
 	if silent.Value.Members != nil {
 		t.Error("members were answered without being asked for")
@@ -130,19 +134,25 @@ func TestGroupAndSearchOverHTTP(t *testing.T) {
 	ok(t, err)
 	equal(t, "how many people are in the group", found.Value.Total, 1)
 	equal(t, "who", found.Value.Items[0].Id, ann.Id)
-	nothing, err := apitest.Read[api.GroupPage](bridge.SearchGroups(t.Context(), api.Search{Limit: new(0), Filter: &api.Predicate{
-		Op: "eq", Path: []string{"displayName"}, Value: "none",
-	}}))
+	nothing, err := apitest.Read[api.GroupPage](bridge.SearchGroups(t.Context(),
+		api.Search{Limit: new(0), Filter: &api.Predicate{
+			Op: "eq", Path: []string{"displayName"}, Value: "none",
+		}}))
 	ok(t, err)
 	equal(t, "a connection test's body", string(nothing.Body), `{"items":[],"total":0}`+"\n")
-	refused, err := apitest.Read[api.PersonPage](bridge.SearchPeople(t.Context(), api.Search{Filter: &api.Predicate{Op: "not"}}))
+	refused, err := apitest.Read[api.PersonPage](bridge.SearchPeople(t.Context(), api.Search{
+		Filter: &api.Predicate{Op: "not"},
+	}))
 	ok(t, err)
 	equal(t, "the code of a filter that means nothing", codeOf(refused.Problem), "invalid_filter")
-	unknown, err := apitest.Read[api.PersonPage](bridge.SearchPeople(t.Context(), api.Search{Filter: &api.Predicate{Op: "like"}}))
+	unknown, err := apitest.Read[api.PersonPage](bridge.SearchPeople(t.Context(), api.Search{
+		Filter: &api.Predicate{Op: "like"},
+	}))
 	ok(t, err)
 	equal(t, "the code of a filter with an unknown operator", codeOf(unknown.Problem), "invalid_filter")
-	nulls, err := apitest.Read[api.PersonPage](bridge.SearchPeopleWithBody(t.Context(), "application/json", strings.NewReader(
-		`{"filter":{"op":"eq","path":["userName"],"value":null,"case_exact":null,"terms":null},"sort_by":null}`)))
+	nulls, err := apitest.Read[api.PersonPage](bridge.SearchPeopleWithBody(t.Context(), "application/json",
+		strings.NewReader(
+			`{"filter":{"op":"eq","path":["userName"],"value":null,"case_exact":null,"terms":null},"sort_by":null}`)))
 	ok(t, err)
 	equal(t, "how many people have no userName", nulls.Value.Total, 0)
 
@@ -158,12 +168,17 @@ func TestGroupAndSearchOverHTTP(t *testing.T) {
 	invited, err := apitest.Read[api.Member](c.InviteMember(t.Context(), nil, api.MemberInput{Address: "eve@example.com"}))
 	ok(t, err)
 	accountID := listed.Value.Items[0].Id
-	added, err := apitest.Read[struct{}](c.AddGroupMember(t.Context(), accountID, api.AddGroupMemberJSONRequestBody{MemberId: invited.Value.Id}))
+	added, err := apitest.Read[struct{}](c.AddGroupMember(t.Context(), accountID, api.AddGroupMemberJSONRequestBody{
+		MemberId: invited.Value.Id,
+	}))
 	ok(t, err)
 	equal(t, "the status of adding by hand", added.Status, 204)
-	members, err := apitest.Read[api.MemberPage](c.ListGroupMembers(t.Context(), accountID, &api.ListGroupMembersParams{Limit: new(1)}))
+	members, err := apitest.Read[api.MemberPage](c.ListGroupMembers(t.Context(), accountID,
+		&api.ListGroupMembersParams{Limit: new(1)}))
 	ok(t, err)
-	rest, err := apitest.Read[api.MemberPage](c.ListGroupMembers(t.Context(), accountID, &api.ListGroupMembersParams{Cursor: members.Value.NextCursor}))
+	rest, err := apitest.Read[api.MemberPage](c.ListGroupMembers(t.Context(), accountID, &api.ListGroupMembersParams{
+		Cursor: members.Value.NextCursor,
+	}))
 	ok(t, err)
 	equal(t, "the members of both pages", len(members.Value.Items)+len(rest.Value.Items), 2)
 
@@ -175,7 +190,9 @@ func TestGroupAndSearchOverHTTP(t *testing.T) {
 func TestMembersByHand(t *testing.T) {
 	t.Parallel()
 	c := converse(t)
-	invited, err := apitest.Read[api.Member](c.InviteMember(t.Context(), nil, api.MemberInput{Address: "Owner@example.com", Role: new(api.RoleOwner)}))
+	invited, err := apitest.Read[api.Member](c.InviteMember(t.Context(), nil, api.MemberInput{
+		Address: "Owner@example.com", Role: new(api.RoleOwner),
+	}))
 	ok(t, err)
 	if invited.Value == nil {
 		t.Fatalf("inviting: %s", invited.Body)
@@ -193,10 +210,12 @@ func TestMembersByHand(t *testing.T) {
 		}
 	}
 	c.clock.advance(time.Second)
-	changed, err := apitest.Read[api.Member](c.UpdateMember(t.Context(), m.Id, &api.UpdateMemberParams{IfMatch: &m.Etag}, api.MemberUpdate{Suspended: new(true)}))
+	changed, err := apitest.Read[api.Member](c.UpdateMember(t.Context(), m.Id, &api.UpdateMemberParams{IfMatch: &m.Etag},
+		api.MemberUpdate{Suspended: new(true)}))
 	ok(t, err)
 	equal(t, "suspended", changed.Value.Suspended, true)
-	stale, err := apitest.Read[api.Member](c.UpdateMember(t.Context(), m.Id, &api.UpdateMemberParams{IfMatch: &m.Etag}, api.MemberUpdate{Suspended: new(false)}))
+	stale, err := apitest.Read[api.Member](c.UpdateMember(t.Context(), m.Id, &api.UpdateMemberParams{IfMatch: &m.Etag},
+		api.MemberUpdate{Suspended: new(false)}))
 	ok(t, err)
 	equal(t, "the status of a write on an old version", stale.Status, 412)
 
@@ -221,7 +240,8 @@ func TestProvisioningByManyBridgesAtOnce(t *testing.T) {
 			all.Go(func() {
 				// Every bridge is told of the same people: one of them makes each.
 				name := fmt.Sprintf("p%d@example.com", p)
-				r, err := apitest.Read[api.Person](bridge.CreatePerson(t.Context(), nil, personInput(fmt.Sprintf(`{"userName":%q}`, name), name)))
+				r, err := apitest.Read[api.Person](bridge.CreatePerson(t.Context(), nil,
+					personInput(fmt.Sprintf(`{"userName":%q}`, name), name)))
 				if err != nil {
 					t.Error(err)
 					return
@@ -232,7 +252,9 @@ func TestProvisioningByManyBridgesAtOnce(t *testing.T) {
 					}
 					return
 				}
-				if _, err := apitest.Read[api.Group](bridge.UpdateGroup(t.Context(), g.Value.Id, nil, api.GroupUpdate{AddMembers: &[]string{r.Value.Id}})); err != nil {
+				if _, err := apitest.Read[api.Group](bridge.UpdateGroup(t.Context(), g.Value.Id, nil, api.GroupUpdate{
+					AddMembers: &[]string{r.Value.Id},
+				})); err != nil {
 					t.Error(err)
 				}
 			})

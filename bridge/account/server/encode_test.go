@@ -43,7 +43,9 @@ func TestWhatIsPutTogetherByHandIsWhatTheAPISays(t *testing.T) {
 	t.Parallel()
 	created := time.Date(2026, 1, 31, 12, 0, 0, 123456000, time.UTC)
 	refs := []directory.Reference{{ID: "g1", Display: `Ärmel "A"`, IsGroup: true}, {ID: "p2"}}
-	apiRefs := []api.Reference{{Id: "g1", Display: new(`Ärmel "A"`), Type: api.ReferenceTypeGroup}, {Id: "p2", Type: api.ReferenceTypeUser}}
+	apiRefs := []api.Reference{{Id: "g1", Display: new(`Ärmel "A"`), Type: api.ReferenceTypeGroup}, {
+		Id: "p2", Type: api.ReferenceTypeUser,
+	}}
 	attributes := `{"userName":"ann","title":"<b> \"x\""}`
 
 	for _, row := range []struct {
@@ -52,13 +54,16 @@ func TestWhatIsPutTogetherByHandIsWhatTheAPISays(t *testing.T) {
 		want api.Person
 	}{
 		{"a person with everything",
-			directory.Person{ID: "p1", MemberID: "m1", Attributes: attributes, Version: 7, CreatedAt: created, ModifiedAt: created.Add(time.Hour),
-				State: "active", Suspended: true, Address: "ann@example.com", PendingAddress: "new@example.com", Groups: refs},
-			api.Person{Id: "p1", Etag: `"7"`, CreatedAt: created, ModifiedAt: created.Add(time.Hour), Attributes: json.RawMessage(attributes),
-				State: api.PersonStateActive, Suspended: true, MemberId: new("m1"), SignInAddress: new("ann@example.com"),
+			directory.Person{ID: "p1", MemberID: "m1", Attributes: attributes, Version: 7, CreatedAt: created,
+				ModifiedAt: created.Add(time.Hour),
+				State:      "active", Suspended: true, Address: "ann@example.com", PendingAddress: "new@example.com", Groups: refs},
+			api.Person{Id: "p1", Etag: `"7"`, CreatedAt: created, ModifiedAt: created.Add(time.Hour),
+				Attributes: json.RawMessage(attributes),
+				State:      api.PersonStateActive, Suspended: true, MemberId: new("m1"), SignInAddress: new("ann@example.com"),
 				PendingAddress: new("new@example.com"), Groups: apiRefs}},
 		{"somebody who was not invited has no member to show",
-			directory.Person{ID: "p1", MemberID: "m1", Attributes: "{}", Version: 1, CreatedAt: created, ModifiedAt: created, State: "not_invited"},
+			directory.Person{ID: "p1", MemberID: "m1", Attributes: "{}", Version: 1, CreatedAt: created, ModifiedAt: created,
+				State: "not_invited"},
 			api.Person{Id: "p1", Etag: `"1"`, CreatedAt: created, ModifiedAt: created, Attributes: json.RawMessage("{}"),
 				State: api.PersonStateNotInvited, Groups: []api.Reference{}}},
 	} {
@@ -86,11 +91,15 @@ func TestWhatIsPutTogetherByHandIsWhatTheAPISays(t *testing.T) {
 		want api.Group
 	}{
 		{"a group with everything",
-			directory.Group{ID: "g1", Attributes: attributes, Version: 2, CreatedAt: created, ModifiedAt: created, MemberCount: 9, Members: refs, UnknownMembers: []string{"a", "b"}},
-			api.Group{Id: "g1", Etag: `"2"`, CreatedAt: created, ModifiedAt: created, Attributes: json.RawMessage(attributes), MemberCount: 9, Members: &apiRefs, UnknownMembers: &[]string{"a", "b"}}},
+			directory.Group{ID: "g1", Attributes: attributes, Version: 2, CreatedAt: created, ModifiedAt: created,
+				MemberCount: 9, Members: refs, UnknownMembers: []string{"a", "b"}},
+			api.Group{Id: "g1", Etag: `"2"`, CreatedAt: created, ModifiedAt: created, Attributes: json.RawMessage(attributes),
+				MemberCount: 9, Members: &apiRefs, UnknownMembers: &[]string{"a", "b"}}},
 		{"members that were asked for are there even if there are none",
-			directory.Group{ID: "g1", Attributes: "{}", Version: 2, CreatedAt: created, ModifiedAt: created, Members: []directory.Reference{}},
-			api.Group{Id: "g1", Etag: `"2"`, CreatedAt: created, ModifiedAt: created, Attributes: json.RawMessage("{}"), Members: &[]api.Reference{}}},
+			directory.Group{ID: "g1", Attributes: "{}", Version: 2, CreatedAt: created, ModifiedAt: created,
+				Members: []directory.Reference{}},
+			api.Group{Id: "g1", Etag: `"2"`, CreatedAt: created, ModifiedAt: created, Attributes: json.RawMessage("{}"),
+				Members: &[]api.Reference{}}},
 		{"members that were not asked for are absent",
 			directory.Group{ID: "g1", Attributes: "{}", Version: 2, CreatedAt: created, ModifiedAt: created},
 			api.Group{Id: "g1", Etag: `"2"`, CreatedAt: created, ModifiedAt: created, Attributes: json.RawMessage("{}")}},

@@ -9,7 +9,8 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/firewall"
 )
 
-func (h administration) GetFirewall(ctx context.Context, _ api.GetFirewallRequestObject) (api.GetFirewallResponseObject, error) {
+func (h administration) GetFirewall(ctx context.Context, _ api.GetFirewallRequestObject,
+) (api.GetFirewallResponseObject, error) {
 	f, err := h.account.Firewall(ctx)
 	if err != nil {
 		return nil, err
@@ -18,7 +19,8 @@ func (h administration) GetFirewall(ctx context.Context, _ api.GetFirewallReques
 	return api.GetFirewall200JSONResponse{Body: out, Headers: api.GetFirewall200ResponseHeaders{ETag: &out.Etag}}, nil
 }
 
-func (h administration) UpdateFirewall(ctx context.Context, r api.UpdateFirewallRequestObject) (api.UpdateFirewallResponseObject, error) {
+func (h administration) UpdateFirewall(ctx context.Context, r api.UpdateFirewallRequestObject,
+) (api.UpdateFirewallResponseObject, error) {
 	update, err := fromUpdate(r.Body, "")
 	if err != nil {
 		return nil, err
@@ -28,7 +30,8 @@ func (h administration) UpdateFirewall(ctx context.Context, r api.UpdateFirewall
 		return nil, err
 	}
 	out := toFirewall(f)
-	return api.UpdateFirewall200JSONResponse{Body: out, Headers: api.UpdateFirewall200ResponseHeaders{ETag: &out.Etag}}, nil
+	return api.UpdateFirewall200JSONResponse{Body: out, Headers: api.UpdateFirewall200ResponseHeaders{ETag: &out.Etag}},
+		nil
 }
 
 func (h administration) ListFirewallRules(
@@ -45,16 +48,19 @@ func (h administration) ListFirewallRules(
 	return api.ListFirewallRules200JSONResponse{Items: toAll(page.Items, toRule), NextCursor: optional(page.Next)}, nil
 }
 
-func (h administration) GetFirewallRule(ctx context.Context, r api.GetFirewallRuleRequestObject) (api.GetFirewallRuleResponseObject, error) {
+func (h administration) GetFirewallRule(ctx context.Context, r api.GetFirewallRuleRequestObject,
+) (api.GetFirewallRuleResponseObject, error) {
 	found, err := h.account.FirewallRule(ctx, r.Id)
 	if err != nil {
 		return nil, err
 	}
 	out := toRule(found)
-	return api.GetFirewallRule200JSONResponse{Body: out, Headers: api.GetFirewallRule200ResponseHeaders{ETag: &out.Etag}}, nil
+	return api.GetFirewallRule200JSONResponse{Body: out, Headers: api.GetFirewallRule200ResponseHeaders{ETag: &out.Etag}},
+		nil
 }
 
-func (h administration) CreateFirewallRule(ctx context.Context, r api.CreateFirewallRuleRequestObject) (api.CreateFirewallRuleResponseObject, error) {
+func (h administration) CreateFirewallRule(ctx context.Context, r api.CreateFirewallRuleRequestObject,
+) (api.CreateFirewallRuleResponseObject, error) {
 	rule, err := fromRuleInput(*r.Body, "")
 	if err != nil {
 		return nil, err
@@ -64,10 +70,13 @@ func (h administration) CreateFirewallRule(ctx context.Context, r api.CreateFire
 		return nil, err
 	}
 	out := toRule(made)
-	return api.CreateFirewallRule201JSONResponse{Body: out, Headers: api.CreateFirewallRule201ResponseHeaders{ETag: &out.Etag}}, nil
+	return api.CreateFirewallRule201JSONResponse{
+		Body: out, Headers: api.CreateFirewallRule201ResponseHeaders{ETag: &out.Etag},
+	}, nil
 }
 
-func (h administration) ReplaceFirewallRule(ctx context.Context, r api.ReplaceFirewallRuleRequestObject) (api.ReplaceFirewallRuleResponseObject, error) {
+func (h administration) ReplaceFirewallRule(ctx context.Context, r api.ReplaceFirewallRuleRequestObject,
+) (api.ReplaceFirewallRuleResponseObject, error) {
 	rule, err := fromRuleInput(*r.Body, "")
 	if err != nil {
 		return nil, err
@@ -77,17 +86,21 @@ func (h administration) ReplaceFirewallRule(ctx context.Context, r api.ReplaceFi
 		return nil, err
 	}
 	out := toRule(replaced)
-	return api.ReplaceFirewallRule200JSONResponse{Body: out, Headers: api.ReplaceFirewallRule200ResponseHeaders{ETag: &out.Etag}}, nil
+	return api.ReplaceFirewallRule200JSONResponse{
+		Body: out, Headers: api.ReplaceFirewallRule200ResponseHeaders{ETag: &out.Etag},
+	}, nil
 }
 
-func (h administration) DeleteFirewallRule(ctx context.Context, r api.DeleteFirewallRuleRequestObject) (api.DeleteFirewallRuleResponseObject, error) {
+func (h administration) DeleteFirewallRule(ctx context.Context, r api.DeleteFirewallRuleRequestObject,
+) (api.DeleteFirewallRuleResponseObject, error) {
 	if err := h.account.DeleteFirewallRule(ctx, r.Id, value(r.Params.IfMatch), yes(r.Params.AllowLockout)); err != nil {
 		return nil, err
 	}
 	return api.DeleteFirewallRule204Response{}, nil
 }
 
-func (h administration) EvaluateFirewall(ctx context.Context, r api.EvaluateFirewallRequestObject) (api.EvaluateFirewallResponseObject, error) {
+func (h administration) EvaluateFirewall(ctx context.Context, r api.EvaluateFirewallRequestObject,
+) (api.EvaluateFirewallResponseObject, error) {
 	proposed, err := fromUpdate(r.Body.Policy, "/policy")
 	if err != nil {
 		return nil, err

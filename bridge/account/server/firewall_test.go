@@ -67,7 +67,8 @@ func TestLockout(t *testing.T) {
 		},
 		{
 			name:  "turning the rule that lets both in into one that denies is refused, naming it",
-			rules: []api.FirewallRuleInput{both}, signedIn: true, write: replaceFirst(rule(deny, home, office)), who: "caller", ruleID: "first",
+			rules: []api.FirewallRuleInput{both}, signedIn: true, write: replaceFirst(rule(deny, home, office)), who: "caller",
+			ruleID: "first",
 		},
 		{
 			name:  "deleting the rule that lets the caller in is refused",
@@ -126,11 +127,14 @@ func TestBridgeIsBlockedAndBack(t *testing.T) {
 	c := converse(t)
 	creds := c.activate(t)
 	bridge := c.mustSignIn(t, creds, "bridge-1")
-	blocked, err := apitest.Read[api.FirewallRule](c.CreateFirewallRule(t.Context(), &api.CreateFirewallRuleParams{AllowLockout: new(true)}, rule(api.Deny, office)))
+	blocked, err := apitest.Read[api.FirewallRule](c.CreateFirewallRule(t.Context(),
+		&api.CreateFirewallRuleParams{AllowLockout: new(true)}, rule(api.Deny, office)))
 	ok(t, err)
 	id := blocked.Value.Id
 
-	r, err := apitest.Read[api.HeartbeatAnswer](bridge.SendHeartbeat(t.Context(), api.Heartbeat{State: "healthy", Problems: []string{}}))
+	r, err := apitest.Read[api.HeartbeatAnswer](bridge.SendHeartbeat(t.Context(), api.Heartbeat{
+		State: "healthy", Problems: []string{},
+	}))
 	ok(t, err)
 	p := r.Problem
 	equal(t, "the session's request", codeOf(p), "firewall_blocked")
@@ -160,7 +164,8 @@ func TestAttemptsAreMerged(t *testing.T) {
 	t.Parallel()
 	c := converse(t)
 	bridge := c.mustSignIn(t, c.activate(t), "bridge-1")
-	_, err := apitest.Read[api.FirewallRule](c.CreateFirewallRule(t.Context(), &api.CreateFirewallRuleParams{AllowLockout: new(true)}, rule(api.Deny, office)))
+	_, err := apitest.Read[api.FirewallRule](c.CreateFirewallRule(t.Context(),
+		&api.CreateFirewallRuleParams{AllowLockout: new(true)}, rule(api.Deny, office)))
 	ok(t, err)
 	for range 3 {
 		equal(t, "blocked", beat(t, bridge), "firewall_blocked")
@@ -252,7 +257,8 @@ func TestRuleVersions(t *testing.T) {
 	equal(t, "default priority", first.Priority, 100)
 	equal(t, "ETag header", made.Header.Get("ETag"), first.Etag)
 
-	same, err := apitest.Read[api.FirewallRule](c.ReplaceFirewallRule(t.Context(), first.Id, nil, rule(api.Allow, "203.0.113.0/24")))
+	same, err := apitest.Read[api.FirewallRule](c.ReplaceFirewallRule(t.Context(), first.Id, nil,
+		rule(api.Allow, "203.0.113.0/24")))
 	ok(t, err)
 	equal(t, "etag after writing the same", same.Value.Etag, first.Etag)
 	changed, err := apitest.Read[api.FirewallRule](c.ReplaceFirewallRule(t.Context(), first.Id,
@@ -264,7 +270,8 @@ func TestRuleVersions(t *testing.T) {
 		&api.ReplaceFirewallRuleParams{IfMatch: &first.Etag}, rule(api.Allow, "203.0.113.0/24")))
 	ok(t, err)
 	equal(t, "a write on an old version", codeOf(stale.Problem), "version_mismatch")
-	gone, err := apitest.Read[struct{}](c.DeleteFirewallRule(t.Context(), first.Id, &api.DeleteFirewallRuleParams{IfMatch: &first.Etag}))
+	gone, err := apitest.Read[struct{}](c.DeleteFirewallRule(t.Context(), first.Id,
+		&api.DeleteFirewallRuleParams{IfMatch: &first.Etag}))
 	ok(t, err)
 	equal(t, "a delete on an old version", codeOf(gone.Problem), "version_mismatch")
 }
@@ -302,7 +309,9 @@ func TestRefusedRules(t *testing.T) {
 func TestEvaluate(t *testing.T) {
 	t.Parallel()
 	c := converse(t)
-	present, err := apitest.Read[api.Evaluation](c.EvaluateFirewall(t.Context(), api.EvaluationInput{Addresses: []string{home}}))
+	present, err := apitest.Read[api.Evaluation](c.EvaluateFirewall(t.Context(), api.EvaluationInput{
+		Addresses: []string{home},
+	}))
 	ok(t, err)
 	equal(t, "present", present.Value.Verdicts[0].Action, api.Allow)
 	proposed, err := apitest.Read[api.Evaluation](c.EvaluateFirewall(t.Context(), api.EvaluationInput{
@@ -332,7 +341,8 @@ func TestWholePolicy(t *testing.T) {
 	before := c.firewall(t)
 	kept := rule(api.Allow, home)
 	kept.Id = &before.Rules[0].Id
-	stale, err := apitest.Read[api.Firewall](c.UpdateFirewall(t.Context(), &api.UpdateFirewallParams{IfMatch: new(`"0"`)}, api.FirewallUpdate{}))
+	stale, err := apitest.Read[api.Firewall](c.UpdateFirewall(t.Context(), &api.UpdateFirewallParams{IfMatch: new(`"0"`)},
+		api.FirewallUpdate{}))
 	ok(t, err)
 	equal(t, "on an old version", codeOf(stale.Problem), "version_mismatch")
 	problem, err = policy(api.Deny, kept, rule(api.Allow, office))(t.Context(), c, false)
@@ -391,12 +401,14 @@ func rule(action api.FirewallAction, ranges ...string) api.FirewallRuleInput {
 
 func create(r api.FirewallRuleInput) func(context.Context, *conversation, bool) (*api.Problem, error) {
 	return func(ctx context.Context, c *conversation, allow bool) (*api.Problem, error) {
-		resp, err := apitest.Read[api.FirewallRule](c.CreateFirewallRule(ctx, &api.CreateFirewallRuleParams{AllowLockout: &allow}, r))
+		resp, err := apitest.Read[api.FirewallRule](c.CreateFirewallRule(ctx,
+			&api.CreateFirewallRuleParams{AllowLockout: &allow}, r))
 		return problemIn(resp, err)
 	}
 }
 
-func policy(action api.FirewallAction, rules ...api.FirewallRuleInput) func(context.Context, *conversation, bool) (*api.Problem, error) {
+func policy(action api.FirewallAction, rules ...api.FirewallRuleInput,
+) func(context.Context, *conversation, bool) (*api.Problem, error) {
 	return func(ctx context.Context, c *conversation, allow bool) (*api.Problem, error) {
 		rules := append([]api.FirewallRuleInput{}, rules...)
 		resp, err := apitest.Read[api.Firewall](c.UpdateFirewall(ctx, &api.UpdateFirewallParams{AllowLockout: &allow},
@@ -417,7 +429,8 @@ func replaceFirst(r api.FirewallRuleInput) func(context.Context, *conversation, 
 		if err != nil {
 			return nil, err
 		}
-		resp, err := apitest.Read[api.FirewallRule](c.ReplaceFirewallRule(ctx, id, &api.ReplaceFirewallRuleParams{AllowLockout: &allow}, r))
+		resp, err := apitest.Read[api.FirewallRule](c.ReplaceFirewallRule(ctx, id,
+			&api.ReplaceFirewallRuleParams{AllowLockout: &allow}, r))
 		return problemIn(resp, err)
 	}
 }

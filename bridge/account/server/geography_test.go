@@ -30,10 +30,12 @@ func world(t *testing.T) *conversation {
 	var err error
 	c.account.IPData, err = ipdata.Open(
 		ipdatatest.Write(t, "Country", map[string]ipdatatest.Record{
-			home + "/32": ipdatatest.Country("DE", "EU"), office + "/32": ipdatatest.Country("FR", "EU"), tor + "/32": ipdatatest.Country("BR", "SA"),
+			home + "/32": ipdatatest.Country("DE", "EU"), office + "/32": ipdatatest.Country("FR", "EU"),
+			tor + "/32": ipdatatest.Country("BR", "SA"),
 		}),
 		ipdatatest.Write(t, "Anonymous", map[string]ipdatatest.Record{
-			office + "/32": ipdatatest.Flags("is_hosting_provider", "is_anonymous_vpn"), tor + "/32": ipdatatest.Flags("is_tor_exit_node"),
+			office + "/32": ipdatatest.Flags("is_hosting_provider", "is_anonymous_vpn"),
+			tor + "/32":    ipdatatest.Flags("is_tor_exit_node"),
 		}),
 	)
 	ok(t, err)
@@ -64,7 +66,8 @@ func TestRulesOnWhereAndWhat(t *testing.T) {
 	}{
 		{"a country", countries(api.Deny, "BR", "FR"), "FR  []", "denies it (country FR)"},
 		{"a continent", denyContinents("EU"), " EU []", "denies it (continent EU)"},
-		{"kinds of anonymous addresses", denyKinds(api.Tor, api.CloudProvider, api.PublicProxy), "  [cloud_provider]", "denies it (cloud_provider)"},
+		{"kinds of anonymous addresses", denyKinds(api.Tor, api.CloudProvider, api.PublicProxy), "  [cloud_provider]",
+			"denies it (cloud_provider)"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
@@ -76,7 +79,9 @@ func TestRulesOnWhereAndWhat(t *testing.T) {
 			equal(t, "writing the rule", codeOf(problem), "")
 			id := c.firewall(t).Rules[1].Id
 
-			r, err := apitest.Read[api.HeartbeatAnswer](bridge.SendHeartbeat(t.Context(), api.Heartbeat{State: "healthy", Problems: []string{}}))
+			r, err := apitest.Read[api.HeartbeatAnswer](bridge.SendHeartbeat(t.Context(), api.Heartbeat{
+				State: "healthy", Problems: []string{},
+			}))
 			ok(t, err)
 			_, atSignIn := c.signIn(t, creds, "bridge-1")
 			who, err := apitest.Read[api.Caller](c.as(t, c.admin, office).WhoAmI(t.Context()))
@@ -89,7 +94,8 @@ func TestRulesOnWhereAndWhat(t *testing.T) {
 				}
 				d := p.Details
 				equal(t, what+" at rule", deref(d.RuleId), id)
-				equal(t, what+" seen", fmt.Sprintf("%s %s %v", deref(d.Country), deref(d.Continent), kindsOf(d.AnonymousIps)), row.seen)
+				equal(t, what+" seen", fmt.Sprintf("%s %s %v", deref(d.Country), deref(d.Continent), kindsOf(d.AnonymousIps)),
+					row.seen)
 				if !strings.Contains(*p.Detail, row.why) {
 					t.Errorf("%s says %q", what, *p.Detail)
 				}
@@ -111,7 +117,8 @@ func TestUnknownAndReported(t *testing.T) {
 	t.Parallel()
 	c := world(t)
 	bridge := c.mustSignIn(t, c.activate(t), "bridge-1")
-	problem, err := policy(api.Allow, countries(api.Deny, "US", "BR"), denyKinds(api.Tor, api.PublicProxy), countries(api.Report, "FR"))(t.Context(), c, false)
+	problem, err := policy(api.Allow, countries(api.Deny, "US", "BR"), denyKinds(api.Tor, api.PublicProxy),
+		countries(api.Report, "FR"))(t.Context(), c, false)
 	ok(t, err)
 	equal(t, "writing", codeOf(problem), "")
 	equal(t, "reported", beat(t, bridge), "")
@@ -153,7 +160,8 @@ func TestGuardAndVerdictsKnowThePlace(t *testing.T) {
 		}
 		equal(t, row.name, codeOf(problem), "would_lock_out")
 		d := problem.Details
-		equal(t, row.name, fmt.Sprintf("%s %s %s %s %v", *d.Who, *d.Address, deref(d.Country), deref(d.Continent), kindsOf(d.AnonymousIps)), row.want)
+		equal(t, row.name, fmt.Sprintf("%s %s %s %s %v", *d.Who, *d.Address, deref(d.Country), deref(d.Continent),
+			kindsOf(d.AnonymousIps)), row.want)
 	}
 	r, err := apitest.Read[api.Evaluation](c.EvaluateFirewall(t.Context(), api.EvaluationInput{
 		Addresses: []string{home, office, tor, "2001:db8::1"},
@@ -162,7 +170,8 @@ func TestGuardAndVerdictsKnowThePlace(t *testing.T) {
 	ok(t, err)
 	var got []string
 	for _, v := range r.Value.Verdicts {
-		got = append(got, fmt.Sprintf("%s %s %s %s %v", v.Action, deref(v.RuleId), deref(v.Country), deref(v.Continent), kindsOf(v.AnonymousIps)))
+		got = append(got, fmt.Sprintf("%s %s %s %s %v", v.Action, deref(v.RuleId), deref(v.Country), deref(v.Continent),
+			kindsOf(v.AnonymousIps)))
 	}
 	equal(t, "verdicts", strings.Join(got, "; "),
 		"allow  DE EU []; deny new-1 FR EU [cloud_provider vpn]; report new-2 BR SA [tor]; allow    []")
@@ -173,7 +182,8 @@ func TestRuleKindsAreKept(t *testing.T) {
 	t.Parallel()
 	c := world(t)
 	for _, body := range []string{
-		`"countries":["FR","XK"]`, `"continents":["AN","OC"]`, `"anonymous_ips":["tor","cloud_provider"]`, `"ip_ranges":["203.0.113.0/24"]`,
+		`"countries":["FR","XK"]`, `"continents":["AN","OC"]`, `"anonymous_ips":["tor","cloud_provider"]`,
+		`"ip_ranges":["203.0.113.0/24"]`,
 	} {
 		made := c.raw(t, "POST", "/v1/firewall/rules", `{"action":"report",`+body+`}`)
 		if made.Status != http.StatusCreated || !strings.Contains(made.Text, body) {
@@ -189,7 +199,8 @@ func TestRuleKindsAreKept(t *testing.T) {
 		{`{"countries":["DE"],"continents":["EU"]}`, "exactly one"},
 		{`{"countries":[]}`, "exactly one"},
 	} {
-		if p := c.raw(t, "POST", "/v1/firewall/rules", row.body).Problem; p.Code != "invalid_value" || !strings.Contains(deref(p.Detail), row.says) {
+		p := c.raw(t, "POST", "/v1/firewall/rules", row.body).Problem
+		if p.Code != "invalid_value" || !strings.Contains(deref(p.Detail), row.says) {
 			t.Errorf("%s: %+v", row.body, p)
 		}
 	}
@@ -221,7 +232,8 @@ func TestServersWithOtherDatabases(t *testing.T) {
 	_, err = c.account.DisableFirewall(t.Context(), time.Hour)
 	ok(t, err)
 	equal(t, "behind the broken glass", there.raw(t, "GET", "/v1/firewall", "").Status, http.StatusOK)
-	equal(t, "mending it there", there.raw(t, "DELETE", "/v1/firewall/rules/"+made.Value.Id, "").Status, http.StatusNoContent)
+	equal(t, "mending it there", there.raw(t, "DELETE", "/v1/firewall/rules/"+made.Value.Id, "").Status,
+		http.StatusNoContent)
 	_, err = c.account.DisableFirewall(t.Context(), 0)
 	ok(t, err)
 	equal(t, "without the rule", there.raw(t, "GET", "/v1/firewall", "").Status, http.StatusOK)

@@ -16,7 +16,9 @@ import (
 func TestJoin(t *testing.T) {
 	t.Parallel()
 	c := converse(t)
-	invited, err := apitest.Read[api.Member](c.InviteMember(t.Context(), nil, api.MemberInput{Address: "ann@example.com", Name: new("Ann <b>Lee</b>")}))
+	invited, err := apitest.Read[api.Member](c.InviteMember(t.Context(), nil, api.MemberInput{
+		Address: "ann@example.com", Name: new("Ann <b>Lee</b>"),
+	}))
 	ok(t, err)
 	link := c.mailedLink(t, "/join/")
 	page, text := c.page(t, "GET", link)
@@ -47,7 +49,8 @@ func TestJoinWhileSuspended(t *testing.T) {
 	c := converse(t)
 	invited, err := apitest.Read[api.Member](c.InviteMember(t.Context(), nil, api.MemberInput{Address: "ann@example.com"}))
 	ok(t, err)
-	_, err = apitest.Read[api.Member](c.UpdateMember(t.Context(), invited.Value.Id, nil, api.MemberUpdate{Suspended: new(true)}))
+	_, err = apitest.Read[api.Member](c.UpdateMember(t.Context(), invited.Value.Id, nil,
+		api.MemberUpdate{Suspended: new(true)}))
 	ok(t, err)
 	for _, method := range []string{"GET", "POST"} {
 		page, text := c.page(t, method, c.mailedLink(t, "/join/"))
@@ -66,9 +69,12 @@ func TestPagesTurnNoTextAround(t *testing.T) {
 	const hidden = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c\u200b\u0007\u009b"
 	c := converse(t)
 	bridge := c.mustSignIn(t, c.activate(t), "bridge-1")
-	attributes, err := json.Marshal(map[string]any{"userName": "kim@example.com", "displayName": "Kim " + hidden + "Moe", "active": true})
+	attributes, err := json.Marshal(map[string]any{"userName": "kim@example.com", "displayName": "Kim " + hidden + "Moe",
+		"active": true})
 	ok(t, err)
-	_, err = apitest.Read[api.Person](bridge.CreatePerson(t.Context(), nil, api.PersonInput{Attributes: attributes, SignInAddress: new("kim@example.com")}))
+	_, err = apitest.Read[api.Person](bridge.CreatePerson(t.Context(), nil, api.PersonInput{
+		Attributes: attributes, SignInAddress: new("kim@example.com"),
+	}))
 	ok(t, err)
 	link := c.mailedLink(t, "/join/")
 	form := url.Values{"address": {hidden + "no address"}, "name": {"Kim " + hidden + "Moe"}}.Encode()
@@ -77,7 +83,8 @@ func TestPagesTurnNoTextAround(t *testing.T) {
 		{"one that is accepted", "POST", link, "", "Thank you, Kim Moe."},
 		{"a form that is shown again", "POST", "/signup", form, `value="Kim Moe"`},
 	} {
-		resp := c.raw(t, row.method, row.path, row.form, "Authorization", "", "Content-Type", "application/x-www-form-urlencoded")
+		resp := c.raw(t, row.method, row.path, row.form, "Authorization", "", "Content-Type",
+			"application/x-www-form-urlencoded")
 		if !strings.Contains(resp.Text, row.want) || strings.ContainsAny(resp.Text, hidden) {
 			t.Errorf("%s: the page is\n%q", row.name, resp.Text)
 		}
@@ -91,10 +98,11 @@ func TestPageHeaders(t *testing.T) {
 	c := converse(t)
 	resp := c.raw(t, "GET", "/signup", "", "Authorization", "")
 	for name, want := range map[string]string{
-		"Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
-		"Referrer-Policy":         "no-referrer",
-		"X-Content-Type-Options":  "nosniff",
-		"Cache-Control":           "no-store",
+		"Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; " +
+			"base-uri 'none'",
+		"Referrer-Policy":        "no-referrer",
+		"X-Content-Type-Options": "nosniff",
+		"Cache-Control":          "no-store",
 	} {
 		equal(t, name, resp.Header.Get(name), want)
 	}
@@ -107,14 +115,16 @@ func TestPageHeaders(t *testing.T) {
 func TestSignUp(t *testing.T) {
 	t.Parallel()
 	c := converse(t)
-	_, err := apitest.Read[api.SignupDomain](c.CreateSignupDomain(t.Context(), nil, api.SignupDomainInput{Domain: "example.com"}))
+	_, err := apitest.Read[api.SignupDomain](c.CreateSignupDomain(t.Context(), nil,
+		api.SignupDomainInput{Domain: "example.com"}))
 	ok(t, err)
 	problem, err := policy(api.Deny, rule(api.Allow, home))(t.Context(), c, false)
 	ok(t, err)
 	equal(t, "the policy", codeOf(problem), "")
 	post := func(address string) (int, string) {
 		form := url.Values{"address": {address}, "name": {"Bo"}}.Encode()
-		resp := c.raw(t, "POST", "/signup", form, "Authorization", "", "Content-Type", "application/x-www-form-urlencoded", "X-Forwarded-For", "203.0.113.77")
+		resp := c.raw(t, "POST", "/signup", form, "Authorization", "", "Content-Type", "application/x-www-form-urlencoded",
+			"X-Forwarded-For", "203.0.113.77")
 		return resp.Status, resp.Text
 	}
 	status, text := post("bo@example.org")
@@ -141,11 +151,15 @@ func TestAllowingADomainReleasesAddressChanges(t *testing.T) {
 	c := converse(t)
 	bridge := c.mustSignIn(t, c.activate(t), "bridge-1")
 	attributes := api.Attributes(`{"userName":"kim","active":true}`)
-	made, err := apitest.Read[api.Person](bridge.CreatePerson(t.Context(), nil, api.PersonInput{Attributes: attributes, SignInAddress: new("kim@old.example")}))
+	made, err := apitest.Read[api.Person](bridge.CreatePerson(t.Context(), nil, api.PersonInput{
+		Attributes: attributes, SignInAddress: new("kim@old.example"),
+	}))
 	ok(t, err)
 	c.page(t, "POST", c.mailedLink(t, "/join/"))
 	id := made.Value.Id
-	_, err = apitest.Read[api.Person](bridge.ReplacePerson(t.Context(), id, nil, api.PersonInput{Attributes: attributes, SignInAddress: new("kim@new.example")}))
+	_, err = apitest.Read[api.Person](bridge.ReplacePerson(t.Context(), id, nil, api.PersonInput{
+		Attributes: attributes, SignInAddress: new("kim@new.example"),
+	}))
 	ok(t, err)
 	waiting := func() string {
 		r, err := apitest.Read[struct{ Items []api.Attention }](bridge.ListAttention(t.Context()))
@@ -159,7 +173,8 @@ func TestAllowingADomainReleasesAddressChanges(t *testing.T) {
 	if got := waiting(); !strings.Contains(got, "signup_domain_missing new.example") {
 		t.Fatalf("waiting: %s", got)
 	}
-	_, err = apitest.Read[api.SignupDomain](c.CreateSignupDomain(t.Context(), nil, api.SignupDomainInput{Domain: "new.example"}))
+	_, err = apitest.Read[api.SignupDomain](c.CreateSignupDomain(t.Context(), nil,
+		api.SignupDomainInput{Domain: "new.example"}))
 	ok(t, err)
 	if got := waiting(); !strings.Contains(got, "address_unconfirmed") {
 		t.Fatalf("waiting after the domain was allowed: %s", got)

@@ -54,7 +54,8 @@ func TestTwoFactorPolicy(t *testing.T) {
 			if after.Etag == before.Etag {
 				t.Error("the integration's etag did not move")
 			}
-			if last := after.LastRefusal; last == nil || last.Code != "two_factor_enforced" || last.Address != office || *last.Instance != "bridge-1" {
+			last := after.LastRefusal
+			if last == nil || last.Code != "two_factor_enforced" || last.Address != office || *last.Instance != "bridge-1" {
 				t.Errorf("last refusal is %+v", last)
 			}
 			equal(t, "the bridge's state", c.onlyBridge(t).State, "refused")
@@ -107,7 +108,9 @@ func TestTwoFactorPolicyIsVersioned(t *testing.T) {
 	equal(t, "lifting what is not enforced", c.twoFactor(t, false).Etag, first.Value.Etag)
 	c.clock.advance(time.Second)
 	second := c.twoFactor(t, true)
-	stale, err := apitest.Read[api.TwoFactorPolicy](c.SetTwoFactorPolicy(t.Context(), &api.SetTwoFactorPolicyParams{IfMatch: &first.Value.Etag}, api.TwoFactorPolicyInput{}))
+	stale, err := apitest.Read[api.TwoFactorPolicy](c.SetTwoFactorPolicy(t.Context(), &api.SetTwoFactorPolicyParams{
+		IfMatch: &first.Value.Etag,
+	}, api.TwoFactorPolicyInput{}))
 	ok(t, err)
 	equal(t, "on an old version", codeOf(stale.Problem), "version_mismatch")
 	c.clock.advance(time.Hour)
@@ -131,7 +134,8 @@ func TestTwoFactorPolicyIsVersioned(t *testing.T) {
 
 func (c *conversation) twoFactor(t *testing.T, enforced bool) api.TwoFactorPolicy {
 	t.Helper()
-	r, err := apitest.Read[api.TwoFactorPolicy](c.SetTwoFactorPolicy(t.Context(), nil, api.TwoFactorPolicyInput{Enforced: enforced}))
+	r, err := apitest.Read[api.TwoFactorPolicy](c.SetTwoFactorPolicy(t.Context(), nil,
+		api.TwoFactorPolicyInput{Enforced: enforced}))
 	ok(t, err)
 	if r.Value == nil {
 		t.Fatalf("setting the two-factor policy: %s", r.Body)

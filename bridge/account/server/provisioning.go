@@ -134,7 +134,8 @@ func toRefusal(r *account.Refusal) *api.Refusal {
 		return nil
 	}
 	return &api.Refusal{
-		Time: r.Time, Code: api.RefusalCode(r.Code), Address: r.Address, RuleId: optional(r.RuleID), Instance: optional(r.Instance),
+		Time: r.Time, Code: api.RefusalCode(r.Code), Address: r.Address, RuleId: optional(r.RuleID),
+		Instance:     optional(r.Instance),
 		AnonymousIps: optionalList(toAll(r.Anonymous, func(kind string) api.AnonymousIP { return api.AnonymousIP(kind) })),
 	}
 }

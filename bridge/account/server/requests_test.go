@@ -27,50 +27,92 @@ func TestProblems(t *testing.T) {
 		status                   int
 		code, field              string
 	}{
-		{name: "an unknown member is named", method: "POST", path: "/v1/firewall/rules", body: `{"ip_range":["10.0.0.0/8"]}`, status: 400, code: "malformed_request", field: "/ip_range"},
-		{name: "an unknown member inside another is named by its path", method: "PATCH", path: "/v1/firewall", body: `{"rules":[{"ip_ranges":["10.0.0.0/8"]},{"prio":1}]}`, status: 400, code: "malformed_request", field: "/rules/1/prio"},
-		{name: "a name in another case is unknown", method: "POST", path: "/v1/signup-domains", body: `{"Domain":"example.com"}`, status: 400, code: "malformed_request", field: "/Domain"},
-		{name: "a member that is given twice", method: "POST", path: "/v1/signup-domains", body: `{"domain":"example.com","domain":"example.org"}`, status: 400, code: "malformed_request", field: "/domain"},
-		{name: "a missing member", method: "POST", path: "/v1/signup-domains", body: `{}`, status: 400, code: "malformed_request", field: "/domain"},
-		{name: "a missing member inside another", method: "POST", path: "/v1/provisioning", body: `{"manager_email":"a@example.com","session":"x","enrolment":{"epoch":1,"verifier":"1"}}`, status: 400, code: "malformed_request", field: "/enrolment/kdf"},
-		{name: "a wrong type", method: "POST", path: "/v1/signup-domains", body: `{"domain":7}`, status: 400, code: "malformed_request", field: "/domain"},
-		{name: "null for what is required", method: "POST", path: "/v1/signup-domains", body: `{"domain":null}`, status: 400, code: "malformed_request", field: "/domain"},
-		{name: "a fraction for an integer", method: "POST", path: "/v1/firewall/rules", body: `{"ip_ranges":["10.0.0.0/8"],"priority":1.5}`, status: 400, code: "malformed_request", field: "/priority"},
-		{name: "a wrong type in a list", method: "POST", path: "/v1/firewall/rules", body: `{"ip_ranges":["10.0.0.0/8",{}]}`, status: 400, code: "malformed_request", field: "/ip_ranges/1"},
-		{name: "an array for an object", method: "POST", path: "/v1/signup-domains", body: `[]`, status: 400, code: "malformed_request"},
+		{name: "an unknown member is named", method: "POST", path: "/v1/firewall/rules", body: `{"ip_range":["10.0.0.0/8"]}`,
+			status: 400, code: "malformed_request", field: "/ip_range"},
+		{name: "an unknown member inside another is named by its path", method: "PATCH", path: "/v1/firewall",
+			body: `{"rules":[{"ip_ranges":["10.0.0.0/8"]},{"prio":1}]}`, status: 400, code: "malformed_request",
+			field: "/rules/1/prio"},
+		{name: "a name in another case is unknown", method: "POST", path: "/v1/signup-domains",
+			body: `{"Domain":"example.com"}`, status: 400, code: "malformed_request", field: "/Domain"},
+		{name: "a member that is given twice", method: "POST", path: "/v1/signup-domains",
+			body: `{"domain":"example.com","domain":"example.org"}`, status: 400, code: "malformed_request", field: "/domain"},
+		{name: "a missing member", method: "POST", path: "/v1/signup-domains", body: `{}`, status: 400,
+			code: "malformed_request", field: "/domain"},
+		{name: "a missing member inside another", method: "POST", path: "/v1/provisioning",
+			body: `{"manager_email":"a@example.com","session":"x","enrolment":{"epoch":1,"verifier":"1"}}`, status: 400,
+			code: "malformed_request", field: "/enrolment/kdf"},
+		{name: "a wrong type", method: "POST", path: "/v1/signup-domains", body: `{"domain":7}`, status: 400,
+			code: "malformed_request", field: "/domain"},
+		{name: "null for what is required", method: "POST", path: "/v1/signup-domains", body: `{"domain":null}`, status: 400,
+			code: "malformed_request", field: "/domain"},
+		{name: "a fraction for an integer", method: "POST", path: "/v1/firewall/rules",
+			body: `{"ip_ranges":["10.0.0.0/8"],"priority":1.5}`, status: 400, code: "malformed_request", field: "/priority"},
+		{name: "a wrong type in a list", method: "POST", path: "/v1/firewall/rules", body: `{"ip_ranges":["10.0.0.0/8",{}]}`,
+			status: 400, code: "malformed_request", field: "/ip_ranges/1"},
+		{name: "an array for an object", method: "POST", path: "/v1/signup-domains", body: `[]`, status: 400,
+			code: "malformed_request"},
 		{name: "no body", method: "POST", path: "/v1/signup-domains", status: 400, code: "malformed_request"},
-		{name: "no JSON", method: "POST", path: "/v1/signup-domains", body: `domain=example.com`, status: 400, code: "malformed_request"},
-		{name: "half a document", method: "POST", path: "/v1/signup-domains", body: `{"domain":"exam`, status: 400, code: "malformed_request", field: "/domain"},
-		{name: "two documents", method: "POST", path: "/v1/signup-domains", body: `{"domain":"example.com"}{}`, status: 400, code: "malformed_request"},
-		{name: "too large a body", method: "POST", path: "/v1/signup-domains", body: `{"domain":"` + strings.Repeat("a", 1<<20) + `"}`, status: 413, code: "too_large"},
-		{name: "a parameter of the wrong type", method: "GET", path: "/v1/audit-events?limit=many", status: 400, code: "malformed_request", field: "/limit"},
-		{name: "an unknown query parameter is named", method: "GET", path: "/v1/members?adr=ann@example.com", status: 400, code: "malformed_request", field: "/adr"},
-		{name: "a query parameter of another operation is unknown", method: "GET", path: "/v1/signup-domains?state=active", status: 400, code: "malformed_request", field: "/state"},
-		{name: "a query parameter in another case is unknown", method: "GET", path: "/v1/members?Managed=true", status: 400, code: "malformed_request", field: "/Managed"},
-		{name: "a query parameter where there are none", method: "GET", path: "/v1/whoami?verbose", status: 400, code: "malformed_request", field: "/verbose"},
-		{name: "a query parameter on a write", method: "DELETE", path: "/v1/firewall/rules/x?force=true", status: 400, code: "malformed_request", field: "/force"},
-		{name: "a query parameter that is given twice", method: "GET", path: "/v1/members?limit=1&limit=2", status: 400, code: "malformed_request", field: "/limit"},
-		{name: "a query that is no query", method: "GET", path: "/v1/members?address=%zz", status: 400, code: "malformed_request"},
-		{name: "a stranger's query parameter is first of all a stranger's", method: "GET", path: "/v1/members?x=1", header: "-", status: 401, code: "token_missing"},
-		{name: "a state that no member has", method: "GET", path: "/v1/members?state=foo", status: 400, code: "malformed_request", field: "/state"},
-		{name: "an empty name", method: "PATCH", path: "/v1/members/nobody", body: `{"name":""}`, status: 422, code: "invalid_value", field: "/name"},
-		{name: "a name of two lines", method: "POST", path: "/v1/members", body: `{"address":"ann@example.com","name":"Ann\nLee"}`, status: 422, code: "invalid_value", field: "/name"},
-		{name: "a name that turns the line around", method: "POST", path: "/v1/members", body: `{"address":"ann@example.com","name":"Ann\u202eeeL"}`, status: 422, code: "invalid_value", field: "/name"},
-		{name: "a name of 201 characters", method: "POST", path: "/v1/members", body: `{"address":"ann@example.com","name":"` + strings.Repeat("ä", 201) + `"}`, status: 422, code: "invalid_value", field: "/name"},
-		{name: "a limit out of range", method: "GET", path: "/v1/audit-events?limit=1001", status: 422, code: "invalid_value", field: "/limit"},
-		{name: "a cursor of nobody's", method: "GET", path: "/v1/audit-events?cursor=abc", status: 422, code: "invalid_cursor", field: "/cursor"},
+		{name: "no JSON", method: "POST", path: "/v1/signup-domains", body: `domain=example.com`, status: 400,
+			code: "malformed_request"},
+		{name: "half a document", method: "POST", path: "/v1/signup-domains", body: `{"domain":"exam`, status: 400,
+			code: "malformed_request", field: "/domain"},
+		{name: "two documents", method: "POST", path: "/v1/signup-domains", body: `{"domain":"example.com"}{}`, status: 400,
+			code: "malformed_request"},
+		{name: "too large a body", method: "POST", path: "/v1/signup-domains", body: `{"domain":"` + strings.Repeat("a",
+			1<<20) + `"}`, status: 413, code: "too_large"},
+		{name: "a parameter of the wrong type", method: "GET", path: "/v1/audit-events?limit=many", status: 400,
+			code: "malformed_request", field: "/limit"},
+		{name: "an unknown query parameter is named", method: "GET", path: "/v1/members?adr=ann@example.com", status: 400,
+			code: "malformed_request", field: "/adr"},
+		{name: "a query parameter of another operation is unknown", method: "GET", path: "/v1/signup-domains?state=active",
+			status: 400, code: "malformed_request", field: "/state"},
+		{name: "a query parameter in another case is unknown", method: "GET", path: "/v1/members?Managed=true", status: 400,
+			code: "malformed_request", field: "/Managed"},
+		{name: "a query parameter where there are none", method: "GET", path: "/v1/whoami?verbose", status: 400,
+			code: "malformed_request", field: "/verbose"},
+		{name: "a query parameter on a write", method: "DELETE", path: "/v1/firewall/rules/x?force=true", status: 400,
+			code: "malformed_request", field: "/force"},
+		{name: "a query parameter that is given twice", method: "GET", path: "/v1/members?limit=1&limit=2", status: 400,
+			code: "malformed_request", field: "/limit"},
+		{name: "a query that is no query", method: "GET", path: "/v1/members?address=%zz", status: 400,
+			code: "malformed_request"},
+		{name: "a stranger's query parameter is first of all a stranger's", method: "GET", path: "/v1/members?x=1",
+			header: "-", status: 401, code: "token_missing"},
+		{name: "a state that no member has", method: "GET", path: "/v1/members?state=foo", status: 400,
+			code: "malformed_request", field: "/state"},
+		{name: "an empty name", method: "PATCH", path: "/v1/members/nobody", body: `{"name":""}`, status: 422,
+			code: "invalid_value", field: "/name"},
+		{name: "a name of two lines", method: "POST", path: "/v1/members",
+			body: `{"address":"ann@example.com","name":"Ann\nLee"}`, status: 422, code: "invalid_value", field: "/name"},
+		{name: "a name that turns the line around", method: "POST", path: "/v1/members",
+			body: `{"address":"ann@example.com","name":"Ann\u202eeeL"}`, status: 422, code: "invalid_value", field: "/name"},
+		{name: "a name of 201 characters", method: "POST", path: "/v1/members",
+			body: `{"address":"ann@example.com","name":"` + strings.Repeat("ä", 201) + `"}`, status: 422, code: "invalid_value",
+			field: "/name"},
+		{name: "a limit out of range", method: "GET", path: "/v1/audit-events?limit=1001", status: 422, code: "invalid_value",
+			field: "/limit"},
+		{name: "a cursor of nobody's", method: "GET", path: "/v1/audit-events?cursor=abc", status: 422,
+			code: "invalid_cursor", field: "/cursor"},
 		{name: "a path that is no route", method: "GET", path: "/v2/whoami", status: 404, code: "not_found"},
-		{name: "a method that the path does not have", method: "DELETE", path: "/v1/whoami", status: 405, code: "method_not_allowed"},
+		{name: "a method that the path does not have", method: "DELETE", path: "/v1/whoami", status: 405,
+			code: "method_not_allowed"},
 		{name: "an id that names nothing", method: "GET", path: "/v1/firewall/rules/nothing", status: 404, code: "not_found"},
 		{name: "no token", method: "GET", path: "/v1/whoami", header: "-", status: 401, code: "token_missing"},
 		{name: "another scheme", method: "GET", path: "/v1/whoami", header: "Basic YTpi", status: 401, code: "token_missing"},
-		{name: "an unknown token", method: "GET", path: "/v1/whoami", header: "Bearer sba_nothing", status: 401, code: "token_rejected"},
-		{name: "an admin token where a session is needed", method: "GET", path: "/v1/directory/attention", status: 401, code: "session_ended"},
-		{name: "a stranger's malformed body is first of all a stranger's", method: "POST", path: "/v1/signup-domains", body: `{`, header: "Bearer x", status: 401, code: "token_rejected"},
-		{name: "too long a name", method: "POST", path: "/v1/auth/start", body: `{"account_id":"a","epoch":1,"email":"` + strings.Repeat("a", 300) + `"}`, status: 422, code: "invalid_value", field: "/email"},
-		{name: "more than a stranger needs to begin", method: "POST", path: "/v1/auth/start", body: strings.Repeat(" ", 8<<10+1), header: "-", status: 413, code: "too_large"},
-		{name: "more than a stranger needs to finish", method: "POST", path: "/v1/auth/finish", body: strings.Repeat(" ", 8<<10+1), header: "-", status: 413, code: "too_large"},
-		{name: "too deep a body", method: "POST", path: "/v1/auth/start", body: deep, status: 400, code: "malformed_request", field: "/op"},
+		{name: "an unknown token", method: "GET", path: "/v1/whoami", header: "Bearer sba_nothing", status: 401,
+			code: "token_rejected"},
+		{name: "an admin token where a session is needed", method: "GET", path: "/v1/directory/attention", status: 401,
+			code: "session_ended"},
+		{name: "a stranger's malformed body is first of all a stranger's", method: "POST", path: "/v1/signup-domains",
+			body: `{`, header: "Bearer x", status: 401, code: "token_rejected"},
+		{name: "too long a name", method: "POST", path: "/v1/auth/start", body: `{"account_id":"a","epoch":1,"email":"` +
+			strings.Repeat("a", 300) + `"}`, status: 422, code: "invalid_value", field: "/email"},
+		{name: "more than a stranger needs to begin", method: "POST", path: "/v1/auth/start",
+			body: strings.Repeat(" ", 8<<10+1), header: "-", status: 413, code: "too_large"},
+		{name: "more than a stranger needs to finish", method: "POST", path: "/v1/auth/finish",
+			body: strings.Repeat(" ", 8<<10+1), header: "-", status: 413, code: "too_large"},
+		{name: "too deep a body", method: "POST", path: "/v1/auth/start", body: deep, status: 400, code: "malformed_request",
+			field: "/op"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			var headers []string
@@ -109,7 +151,8 @@ func TestProbes(t *testing.T) {
 	}
 	ok(t, c.account.Store.Close())
 	equal(t, "/ping without a database", c.raw(t, "GET", "/ping", "", "Authorization", "").Status, http.StatusNoContent)
-	equal(t, "/ready without a database", c.raw(t, "GET", "/ready", "", "Authorization", "").Problem.Code, "database_unavailable")
+	equal(t, "/ready without a database", c.raw(t, "GET", "/ready", "", "Authorization", "").Problem.Code,
+		"database_unavailable")
 	got := c.raw(t, "GET", "/v1/whoami", "")
 	equal(t, "a request without a database", got.Problem.Code, "internal")
 	if strings.Contains(got.Text, "database is closed") || !strings.Contains(c.log.String(), "database is closed") {
@@ -176,7 +219,8 @@ func TestIdempotencyKeysAreNotShared(t *testing.T) {
 	ok(t, err)
 	resp := c.raw(t, "POST", "/v1/signup-domains", `{"domain":"example.com"}`, "Idempotency-Key", "k")
 	equal(t, "the first", resp.Status, 201)
-	p := c.raw(t, "POST", "/v1/signup-domains", `{"domain":"example.com"}`, "Idempotency-Key", "k", "Authorization", "Bearer "+other).Problem
+	p := c.raw(t, "POST", "/v1/signup-domains", `{"domain":"example.com"}`, "Idempotency-Key", "k", "Authorization",
+		"Bearer "+other).Problem
 	equal(t, "another caller with the same key", p.Code, "already_exists")
 }
 
@@ -192,7 +236,8 @@ func TestATokensSecretIsNotKeptForRepetitions(t *testing.T) {
 	equal(t, "the first", first.Status, http.StatusCreated)
 	var made api.Token
 	ok(t, json.Unmarshal([]byte(first.Text), &made))
-	equal(t, "the secret is good", c.raw(t, "GET", "/v1/whoami", "", "Authorization", "Bearer "+deref(made.Secret)).Status, http.StatusOK)
+	equal(t, "the secret is good", c.raw(t, "GET", "/v1/whoami", "", "Authorization", "Bearer "+deref(made.Secret)).Status,
+		http.StatusOK)
 
 	again := ask("pipeline")
 	equal(t, "the repetition", again.Status, http.StatusConflict)
@@ -308,7 +353,8 @@ func TestSignupDomains(t *testing.T) {
 		{"nothing", "", "is empty"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			r, err := apitest.Read[api.SignupDomain](c.CreateSignupDomain(t.Context(), nil, api.SignupDomainInput{Domain: row.domain}))
+			r, err := apitest.Read[api.SignupDomain](c.CreateSignupDomain(t.Context(), nil,
+				api.SignupDomainInput{Domain: row.domain}))
 			ok(t, err)
 			p := r.Problem
 			equal(t, "code", codeOf(p), "invalid_value")
@@ -318,19 +364,24 @@ func TestSignupDomains(t *testing.T) {
 		})
 	}
 	for _, domain := range []string{"example.com", "people.example.com", "xn--bcher-kva.example"} {
-		r, err := apitest.Read[api.SignupDomain](c.CreateSignupDomain(t.Context(), nil, api.SignupDomainInput{Domain: domain}))
+		r, err := apitest.Read[api.SignupDomain](c.CreateSignupDomain(t.Context(), nil,
+			api.SignupDomainInput{Domain: domain}))
 		ok(t, err)
 		equal(t, domain, r.Status, 201)
 	}
-	again, err := apitest.Read[api.SignupDomain](c.CreateSignupDomain(t.Context(), nil, api.SignupDomainInput{Domain: "example.com"}))
+	again, err := apitest.Read[api.SignupDomain](c.CreateSignupDomain(t.Context(), nil,
+		api.SignupDomainInput{Domain: "example.com"}))
 	ok(t, err)
 	equal(t, "twice", codeOf(again.Problem), "already_exists")
 	one, err := apitest.Read[api.SignupDomain](c.GetSignupDomain(t.Context(), "example.com"))
 	ok(t, err)
-	stale, err := apitest.Read[struct{}](c.DeleteSignupDomain(t.Context(), "example.com", &api.DeleteSignupDomainParams{IfMatch: new(`"1"`)}))
+	stale, err := apitest.Read[struct{}](c.DeleteSignupDomain(t.Context(), "example.com",
+		&api.DeleteSignupDomainParams{IfMatch: new(`"1"`)}))
 	ok(t, err)
 	equal(t, "deleting on another version", codeOf(stale.Problem), "version_mismatch")
-	gone, err := apitest.Read[struct{}](c.DeleteSignupDomain(t.Context(), "example.com", &api.DeleteSignupDomainParams{IfMatch: &one.Value.Etag}))
+	gone, err := apitest.Read[struct{}](c.DeleteSignupDomain(t.Context(), "example.com", &api.DeleteSignupDomainParams{
+		IfMatch: &one.Value.Etag,
+	}))
 	ok(t, err)
 	equal(t, "deleting", gone.Status, http.StatusNoContent)
 	list, err := apitest.Read[api.SignupDomainPage](c.ListSignupDomains(t.Context(), nil))
@@ -349,7 +400,8 @@ func TestLogHoldsNoSecret(t *testing.T) {
 	}
 	bridge := c.as(t, in.SessionToken, office)
 	_, err := apitest.Read[api.Person](bridge.CreatePerson(t.Context(), nil, api.PersonInput{
-		Attributes: api.Attributes(`{"userName":"kim@example.com","name":{"familyName":"Quillfeather"}}`), SignInAddress: new("kim@example.com"),
+		Attributes:    api.Attributes(`{"userName":"kim@example.com","name":{"familyName":"Quillfeather"}}`),
+		SignInAddress: new("kim@example.com"),
 	}))
 	ok(t, err)
 	join := c.mailedLink(t, "/join/")

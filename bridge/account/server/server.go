@@ -168,8 +168,8 @@ func (s *server) tokenFor(pattern string) verifier {
 			err = &account.Error{
 				Status: http.StatusForbidden, Code: api.ErrorCodeScopeInsufficient, Title: "The token may only read",
 				Detail: fmt.Sprintf(
-					"the admin token has the scope %q, which covers all GETs and evaluations; this operation needs one with the scope %q: "+
-						"make it with scim-bridge account token create --scope admin",
+					"the admin token has the scope %q, which covers all GETs and evaluations; "+
+						"this operation needs one with the scope %q: make it with scim-bridge account token create --scope admin",
 					caller.Scope,
 					account.ScopeAdmin,
 				),

@@ -22,7 +22,9 @@ func TestSignInRoundTrip(t *testing.T) {
 	creds := c.activate(t)
 
 	bridge := c.mustSignIn(t, creds, "bridge-1")
-	answer, err := apitest.Read[api.HeartbeatAnswer](bridge.SendHeartbeat(t.Context(), api.Heartbeat{Revision: "r2", State: "degraded", Problems: []string{"address_missing"}}))
+	answer, err := apitest.Read[api.HeartbeatAnswer](bridge.SendHeartbeat(t.Context(), api.Heartbeat{
+		Revision: "r2", State: "degraded", Problems: []string{"address_missing"},
+	}))
 	ok(t, err)
 	if answer.Value == nil {
 		t.Fatalf("heartbeat: %s", answer.Body)
@@ -334,7 +336,9 @@ func TestWrongProofsAreCountedByNetwork(t *testing.T) {
 	t.Parallel()
 	c := converse(t)
 	creds := c.activate(t)
-	for _, address := range []string{"2001:db8::1", "2001:db8::2", "2001:db8::ffff:ffff:3", "2001:db8:0:1::1", "203.0.113.1", "203.0.113.2", "203.0.113.2"} {
+	for _, address := range []string{
+		"2001:db8::1", "2001:db8::2", "2001:db8::ffff:ffff:3", "2001:db8:0:1::1", "203.0.113.1", "203.0.113.2", "203.0.113.2",
+	} {
 		c.wrongProof(t, creds, address)
 	}
 	if got, want := c.wrongProofs(t), (map[string]int{
@@ -366,7 +370,8 @@ func TestWrongProofsFromEverywhereFillABoundedNumberOfRows(t *testing.T) {
 	}
 	rows := c.wrongProofs(t)
 	if len(rows) != 101 || rows["others"] != 2 || rows["203.0.113.1"] != 2 {
-		t.Errorf("%d rows, %d of others, %d of a network that has one; want 101, 2 and 2", len(rows), rows["others"], rows["203.0.113.1"])
+		t.Errorf("%d rows, %d of others, %d of a network that has one; want 101, 2 and 2", len(rows), rows["others"],
+			rows["203.0.113.1"])
 	}
 	c.clock.advance(time.Hour)
 	c.wrongProof(t, creds, "192.0.2.3")
@@ -380,21 +385,25 @@ func TestWrongProofsFromEverywhereFillABoundedNumberOfRows(t *testing.T) {
 func TestProvisioningUpdate(t *testing.T) {
 	t.Parallel()
 	c := converse(t)
-	inactive, err := apitest.Read[api.Provisioning](c.UpdateProvisioning(t.Context(), nil, api.ProvisioningUpdate{Idp: new("Okta")}))
+	inactive, err := apitest.Read[api.Provisioning](c.UpdateProvisioning(t.Context(), nil,
+		api.ProvisioningUpdate{Idp: new("Okta")}))
 	ok(t, err)
 	equal(t, "while inactive", codeOf(inactive.Problem), "provisioning_inactive")
 	c.activate(t)
 	before := c.provisioning(t)
-	changed, err := apitest.Read[api.Provisioning](c.UpdateProvisioning(t.Context(), &api.UpdateProvisioningParams{IfMatch: &before.Etag},
+	changed, err := apitest.Read[api.Provisioning](c.UpdateProvisioning(t.Context(),
+		&api.UpdateProvisioningParams{IfMatch: &before.Etag},
 		api.ProvisioningUpdate{Idp: new("Okta"), SuspensionLimit: new("off")}))
 	ok(t, err)
 	equal(t, "idp", deref(changed.Value.Idp), "Okta")
 	equal(t, "suspension limit", deref(changed.Value.SuspensionLimit), "off")
 	equal(t, "epoch", *changed.Value.Epoch, *before.Epoch)
-	same, err := apitest.Read[api.Provisioning](c.UpdateProvisioning(t.Context(), nil, api.ProvisioningUpdate{Idp: new("Okta")}))
+	same, err := apitest.Read[api.Provisioning](c.UpdateProvisioning(t.Context(), nil,
+		api.ProvisioningUpdate{Idp: new("Okta")}))
 	ok(t, err)
 	equal(t, "etag after writing the same", same.Value.Etag, changed.Value.Etag)
-	stale, err := apitest.Read[api.Provisioning](c.UpdateProvisioning(t.Context(), &api.UpdateProvisioningParams{IfMatch: &before.Etag}, api.ProvisioningUpdate{Idp: new("Entra")}))
+	stale, err := apitest.Read[api.Provisioning](c.UpdateProvisioning(t.Context(),
+		&api.UpdateProvisioningParams{IfMatch: &before.Etag}, api.ProvisioningUpdate{Idp: new("Entra")}))
 	ok(t, err)
 	equal(t, "on an old version", codeOf(stale.Problem), "version_mismatch")
 }
@@ -407,10 +416,14 @@ func TestManagerIsAMember(t *testing.T) {
 	_, err := apitest.Read[api.Member](c.InviteMember(t.Context(), nil, api.MemberInput{Address: manager}))
 	ok(t, err)
 	_, enrolment := c.enrol(t)
-	taken, err := apitest.Read[api.Provisioning](c.ActivateProvisioning(t.Context(), nil, api.Activation{ManagerEmail: manager, Enrolment: enrolment, Session: "sealed"}))
+	taken, err := apitest.Read[api.Provisioning](c.ActivateProvisioning(t.Context(), nil, api.Activation{
+		ManagerEmail: manager, Enrolment: enrolment, Session: "sealed",
+	}))
 	ok(t, err)
 	equal(t, "another member's address", codeOf(taken.Problem), "address_taken")
-	made, err := apitest.Read[api.Provisioning](c.ActivateProvisioning(t.Context(), nil, api.Activation{ManagerEmail: "pm@example.com", Enrolment: enrolment, Session: "sealed"}))
+	made, err := apitest.Read[api.Provisioning](c.ActivateProvisioning(t.Context(), nil, api.Activation{
+		ManagerEmail: "pm@example.com", Enrolment: enrolment, Session: "sealed",
+	}))
 	ok(t, err)
 	equal(t, "an address of his own", made.Status, 201)
 	first := c.memberAt(t, "pm@example.com")
@@ -419,7 +432,9 @@ func TestManagerIsAMember(t *testing.T) {
 	ok(t, err)
 	equal(t, "suspended while inactive", c.memberAt(t, "pm@example.com").Suspended, true)
 	_, enrolment = c.enrol(t)
-	_, err = apitest.Read[api.Provisioning](c.ActivateProvisioning(t.Context(), nil, api.Activation{ManagerEmail: "pm2@example.com", Enrolment: enrolment, Session: "sealed"}))
+	_, err = apitest.Read[api.Provisioning](c.ActivateProvisioning(t.Context(), nil, api.Activation{
+		ManagerEmail: "pm2@example.com", Enrolment: enrolment, Session: "sealed",
+	}))
 	ok(t, err)
 	second := c.memberAt(t, "pm2@example.com")
 	equal(t, "the member under another address", second.Id, first.Id)
@@ -473,7 +488,9 @@ func TestOnlyTheManagersAddressGetsItsSalt(t *testing.T) {
 	creds := c.activate(t)
 	salt := func(email string) string {
 		t.Helper()
-		h, err := apitest.Read[api.Handshake](c.StartSignIn(t.Context(), api.SignInStart{AccountId: c.account.ID, Email: email, Epoch: creds.epoch}))
+		h, err := apitest.Read[api.Handshake](c.StartSignIn(t.Context(), api.SignInStart{
+			AccountId: c.account.ID, Email: email, Epoch: creds.epoch,
+		}))
 		ok(t, err)
 		return h.Value.Kdf.Salt
 	}

@@ -24,7 +24,8 @@ func TestATokenThatMayOnlyReadChangesNothing(t *testing.T) {
 	reads, writes := 0, 0
 	for pattern := range adminOperations(t) {
 		method, path, _ := strings.Cut(pattern, " ")
-		got := c.raw(t, method, regexp.MustCompile(`\{[^}]*\}`).ReplaceAllString(path, "x"), "{}", "Authorization", "Bearer "+secret)
+		got := c.raw(t, method, regexp.MustCompile(`\{[^}]*\}`).ReplaceAllString(path, "x"), "{}", "Authorization",
+			"Bearer "+secret)
 		if method == http.MethodGet || path == "/v1/firewall/evaluate" {
 			reads++
 			if got.Status == http.StatusForbidden || got.Status == http.StatusUnauthorized {
@@ -33,7 +34,8 @@ func TestATokenThatMayOnlyReadChangesNothing(t *testing.T) {
 			continue
 		}
 		writes++
-		if got.Status != http.StatusForbidden || got.Problem.Code != "scope_insufficient" || !strings.Contains(deref(got.Problem.Detail), "--scope admin") {
+		if got.Status != http.StatusForbidden || got.Problem.Code != "scope_insufficient" ||
+			!strings.Contains(deref(got.Problem.Detail), "--scope admin") {
 			t.Errorf("%s is not refused with the remedy: %d %s", pattern, got.Status, got.Text)
 		}
 	}
@@ -64,9 +66,12 @@ func TestATokenEndsWhenItExpires(t *testing.T) {
 	c := converse(t)
 	ends := c.clock.Now().Add(time.Hour)
 	scope := api.Read
-	made, err := apitest.Read[api.Token](c.CreateToken(t.Context(), nil, api.TokenInput{Name: "short", Scope: &scope, ExpiresAt: &ends}))
+	made, err := apitest.Read[api.Token](c.CreateToken(t.Context(), nil, api.TokenInput{
+		Name: "short", Scope: &scope, ExpiresAt: &ends,
+	}))
 	ok(t, err)
-	if made.Value == nil || made.Value.Scope != api.Read || made.Value.ExpiresAt == nil || !made.Value.ExpiresAt.Equal(ends) {
+	if made.Value == nil || made.Value.Scope != api.Read || made.Value.ExpiresAt == nil ||
+		!made.Value.ExpiresAt.Equal(ends) {
 		t.Fatalf("made %s", made.Body)
 	}
 	try := func() reply {
@@ -97,7 +102,9 @@ func TestTheLastAdminTokenCannotRevokeItself(t *testing.T) {
 	// Neither a token that reads nor one that has expired can make another.
 	_, _, err = c.account.IssueToken(t.Context(), account.TokenInput{Name: "reads", Scope: account.ScopeRead})
 	ok(t, err)
-	_, _, err = c.account.IssueToken(t.Context(), account.TokenInput{Name: "expires", ExpiresAt: c.clock.Now().Add(time.Minute)})
+	_, _, err = c.account.IssueToken(t.Context(), account.TokenInput{
+		Name: "expires", ExpiresAt: c.clock.Now().Add(time.Minute),
+	})
 	ok(t, err)
 	c.clock.advance(time.Hour)
 	got := c.raw(t, "DELETE", "/v1/tokens/"+me.Value.TokenId, "")
@@ -116,7 +123,8 @@ func TestWrongAdminTokensAreOneEventADay(t *testing.T) {
 	try := func(times int) {
 		t.Helper()
 		for i := range times {
-			equal(t, "a wrong token", c.raw(t, "GET", "/v1/whoami", "", "Authorization", fmt.Sprintf("Bearer sba_wrong%d", i)).Status, http.StatusUnauthorized)
+			equal(t, "a wrong token", c.raw(t, "GET", "/v1/whoami", "", "Authorization",
+				fmt.Sprintf("Bearer sba_wrong%d", i)).Status, http.StatusUnauthorized)
 		}
 	}
 	events := func() (refused []api.AuditEvent) {
@@ -137,7 +145,8 @@ func TestWrongAdminTokensAreOneEventADay(t *testing.T) {
 	events()
 	try(4)
 	got := events()
-	if len(got) != 1 || !strings.Contains(deref(got[0].Summary), "7 requests") || got[0].Address == nil || *got[0].Address != home {
+	if len(got) != 1 || !strings.Contains(deref(got[0].Summary), "7 requests") || got[0].Address == nil ||
+		*got[0].Address != home {
 		t.Errorf("after 7 tries: %+v", got)
 	}
 	metrics := c.raw(t, "GET", "/metrics", "").Text

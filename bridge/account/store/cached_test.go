@@ -28,7 +28,8 @@ func TestWhatIsCachedIsReadAgainAfterACommit(t *testing.T) {
 	reads := 0
 	revision := func(ctx context.Context) int64 {
 		t.Helper()
-		version, found, err := store.Cached(ctx, mine, "firewall", func(ctx context.Context, tx *store.Tx) (int64, bool, error) {
+		version, found, err := store.Cached(ctx, mine, "firewall", func(ctx context.Context, tx *store.Tx) (int64, bool,
+			error) {
 			reads++
 			f, err := tx.Firewall(ctx)
 			return f.Version, true, err

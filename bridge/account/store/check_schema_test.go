@@ -67,7 +67,8 @@ func TestEveryColumnIsCheckedOrNeedsNoCheck(t *testing.T) {
 	defer s.Close()
 	var columns []string
 	err = s.Read(t.Context(), func(ctx context.Context, tx *Tx) error {
-		columns, err = All(ctx, tx, scanText, `SELECT t.name || '.' || c.name FROM sqlite_schema t, pragma_table_info(t.name) c
+		columns, err = All(ctx, tx, scanText,
+			`SELECT t.name || '.' || c.name FROM sqlite_schema t, pragma_table_info(t.name) c
 			WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite%'`)
 		return err
 	})

@@ -12,24 +12,31 @@ func TestCheckFindsWhatTheSchemaCannotSay(t *testing.T) {
 	t.Parallel()
 	// A sound database: ann and ben, both in a group.
 	sound := []string{
-		`INSERT INTO members (id, name, role, state, state_since, created_at) VALUES ('ma', 'Ann', 'member', 'not_invited', 0, 0), ('mb', 'Ben', 'member', 'not_invited', 0, 0)`,
+		`INSERT INTO members (id, name, role, state, state_since, created_at) VALUES ('ma', 'Ann', 'member', ` +
+			`'not_invited', 0, 0), ('mb', 'Ben', 'member', 'not_invited', 0, 0)`,
 		`INSERT INTO people (id, member_id, user_name, user_name_folded, attributes, wanted_address, wanted_since, created_at, modified_at, position)
 			VALUES ('a', 'ma', 'Ann', 'ann', '{"userName":"Ann"}', '', 0, 0, 0, 1), ('b', 'mb', 'ben', 'ben', '{"userName":"ben"}', '', 0, 0, 0, 64)`,
 		`INSERT INTO people_counts (level, block, people) VALUES (1, 0, 1), (1, 1, 1), (2, 0, 2), (3, 0, 2)`,
-		`INSERT INTO groups (id, scim_id, name, name_folded, managed_count, created_at, modified_at) VALUES ('g', 'G', 'All', 'all', 2, 0, 0)`,
+		`INSERT INTO groups (id, scim_id, name, name_folded, managed_count, created_at, modified_at) VALUES ('g', 'G', ` +
+			`'All', 'all', 2, 0, 0)`,
 		`INSERT INTO memberships (group_id, member_id, by_scim) VALUES ('g', 'ma', TRUE), ('g', 'mb', TRUE)`,
 	}
 	tests := []struct{ name, damage, what, row string }{
 		{"nothing is wrong", `SELECT 1`, "", ""},
-		{"a group that lost a member without counting", `DELETE FROM memberships WHERE member_id = 'mb'`, "a group counts the managed people and groups in it", "g"},
-		{"a block that counts too many", `UPDATE people_counts SET people = 3 WHERE level = 2`, "a block of positions counts the people in it", "2/0"},
-		{"a person whom no block counts", `DELETE FROM people_counts WHERE level = 1 AND block = 1`, "a block of positions counts the people in it", "1/1"},
+		{"a group that lost a member without counting", `DELETE FROM memberships WHERE member_id = 'mb'`,
+			"a group counts the managed people and groups in it", "g"},
+		{"a block that counts too many", `UPDATE people_counts SET people = 3 WHERE level = 2`,
+			"a block of positions counts the people in it", "2/0"},
+		{"a person whom no block counts", `DELETE FROM people_counts WHERE level = 1 AND block = 1`,
+			"a block of positions counts the people in it", "1/1"},
 		{"a name folded wrongly", `UPDATE groups SET name_folded = 'All'`, "a name is found under its folded form", "g"},
 		{"an e-mail address folded wrongly", `INSERT INTO person_emails (person_id, position, value, value_folded)
 			VALUES ('a', 0, 'Ann@example.com', 'Ann@example.com')`, "a name is found under its folded form", "a"},
-		{"an address to move to folded wrongly", `INSERT INTO address_changes (member_id, address, address_folded, domain, since)
+		{"an address to move to folded wrongly",
+			`INSERT INTO address_changes (member_id, address, address_folded, domain, since)
 			VALUES ('mb', 'Ben@example.com', 'Ben@example.com', 'example.com', 0)`, "a name is found under its folded form", "mb"},
-		{"a user name that is not the one served", `UPDATE people SET attributes = '{"userName":"bob"}' WHERE id = 'b'`, "a person is found under the user name that is served", "b"},
+		{"a user name that is not the one served", `UPDATE people SET attributes = '{"userName":"bob"}' WHERE id = 'b'`,
+			"a person is found under the user name that is served", "b"},
 		{"attributes that are no object", `UPDATE groups SET attributes = '[]'`, "attributes are a JSON object", "g"},
 	}
 	for _, tt := range tests {

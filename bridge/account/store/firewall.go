@@ -30,7 +30,8 @@ type FirewallRule struct {
 const firewallRuleColumns = `id, action, priority, kind, match_values, description, version, likeness, changed_at`
 
 func scanFirewallRule(row Scanner) (r FirewallRule, err error) {
-	return r, row.Scan(&r.ID, &r.Action, &r.Priority, &r.Kind, &r.Values, &r.Description, &r.Version, &r.ContentHash, (*Time)(&r.ChangedAt))
+	return r, row.Scan(&r.ID, &r.Action, &r.Priority, &r.Kind, &r.Values, &r.Description, &r.Version, &r.ContentHash,
+		(*Time)(&r.ChangedAt))
 }
 
 // Firewall reads the policy.
@@ -42,7 +43,8 @@ func (tx *Tx) Firewall(ctx context.Context) (f Firewall, err error) {
 
 // UpdateFirewall writes the policy and moves its version.
 func (tx *Tx) UpdateFirewall(ctx context.Context, f Firewall) error {
-	_, err := tx.Exec(ctx, `UPDATE firewall SET default_action = ?, disabled_until = ?, revision = ?, version = version + 1`,
+	_, err := tx.Exec(ctx, `UPDATE firewall SET default_action = ?, disabled_until = ?, revision = ?, `+
+		`version = version + 1`,
 		f.DefaultAction, Micros(f.DisabledUntil), f.Revision)
 	return err
 }
@@ -54,7 +56,8 @@ func (tx *Tx) FirewallRules(ctx context.Context) ([]FirewallRule, error) {
 
 // FirewallRulesAfter lists up to limit rules by id, from the one after an id.
 func (tx *Tx) FirewallRulesAfter(ctx context.Context, id string, limit int) ([]FirewallRule, error) {
-	return All(ctx, tx, scanFirewallRule, `SELECT `+firewallRuleColumns+` FROM firewall_rules WHERE id > ? ORDER BY id LIMIT ?`, id, limit)
+	return All(ctx, tx, scanFirewallRule, `SELECT `+firewallRuleColumns+` FROM firewall_rules WHERE id > ? ORDER BY id `+
+		`LIMIT ?`, id, limit)
 }
 
 // FirewallRule reads one rule.
@@ -64,7 +67,8 @@ func (tx *Tx) FirewallRule(ctx context.Context, id string) (FirewallRule, bool, 
 
 // FirewallRuleByContent finds a rule by its content hash; of several, the same each time.
 func (tx *Tx) FirewallRuleByContent(ctx context.Context, hash string) (FirewallRule, bool, error) {
-	return One(ctx, tx, scanFirewallRule, `SELECT `+firewallRuleColumns+` FROM firewall_rules WHERE likeness = ? ORDER BY id LIMIT 1`, hash)
+	return One(ctx, tx, scanFirewallRule, `SELECT `+firewallRuleColumns+` FROM firewall_rules WHERE likeness = ? ORDER `+
+		`BY id LIMIT 1`, hash)
 }
 
 // PutFirewallRule writes a rule, new or not; its version is the caller's to move.

@@ -108,7 +108,8 @@ func TestOnlyTheDatabasesOwnFilesMakeAFaultOfItsDisk(t *testing.T) {
 			fail := func(context.Context, *store.Tx) error { return row.err }
 			nested := func(ctx context.Context, _ *store.Tx) error { return s.Write(ctx, fail) }
 			for call, err := range map[string]error{
-				"Write": s.Write(t.Context(), fail), "Write in a Write": s.Write(t.Context(), nested), "Read": s.Read(t.Context(), fail),
+				"Write": s.Write(t.Context(), fail), "Write in a Write": s.Write(t.Context(), nested),
+				"Read": s.Read(t.Context(), fail),
 			} {
 				if !errors.Is(err, row.err) || errors.Is(err, store.ErrDisk) || errors.Is(err, store.ErrFull) {
 					t.Errorf("%s: %v, want %v alone", call, err, row.err)

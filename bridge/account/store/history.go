@@ -88,12 +88,14 @@ func (tx *Tx) CountRefusedTokens(ctx context.Context, r RefusedTokens) error {
 	if err != nil {
 		return err
 	}
-	if _, err := tx.Exec(ctx, `DELETE FROM audit WHERE id = ? OR id >= ? AND id < ?`, prefix+r.Day, prefix, prefix+r.Forget); err != nil {
+	if _, err := tx.Exec(ctx, `DELETE FROM audit WHERE id = ? OR id >= ? AND id < ?`, prefix+r.Day, prefix,
+		prefix+r.Forget); err != nil {
 		return err
 	}
 	total := before + r.Count
 	return tx.InsertAuditEvent(ctx, AuditEvent{
-		ID: prefix + r.Day, Time: r.Time, Actor: "stranger", Address: r.Address, Action: r.Action, Object: strconv.Itoa(total),
+		ID: prefix + r.Day, Time: r.Time, Actor: "stranger", Address: r.Address, Action: r.Action,
+		Object: strconv.Itoa(total),
 		Summary: fmt.Sprintf(
 			"%d requests on %s (UTC) had a wrong or expired admin token; the address is the last one's", total, r.Day,
 		),

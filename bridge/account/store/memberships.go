@@ -24,7 +24,8 @@ func (tx *Tx) UnknownIDs(ctx context.Context, scimIDs []string) ([]string, error
 func (tx *Tx) AddToGroup(ctx context.Context, groupID string, scimIDs []string, now time.Time) (int64, error) {
 	ids := List(scimIDs)
 	if _, err := tx.Exec(ctx, `UPDATE people SET version = version + 1, modified_at = ?
-		WHERE id`+inList+` AND NOT EXISTS (SELECT 1 FROM memberships s WHERE s.group_id = ? AND s.member_id = people.member_id)`,
+		WHERE id`+inList+` AND NOT EXISTS (SELECT 1 FROM memberships s WHERE s.group_id = ? AND s.member_id = `+
+		`people.member_id)`,
 		Micros(now), ids, groupID); err != nil {
 		return 0, err
 	}

@@ -27,7 +27,8 @@ func TestThePageAtAnyPlaceIsTheSameAsByReadingOverAll(t *testing.T) {
 			if err := tx.InsertMember(ctx, m); err != nil {
 				return err
 			}
-			if err := tx.InsertPerson(ctx, Person{ID: id, MemberID: id, UserName: id, Attributes: "{}", CreatedAt: now, ModifiedAt: now}); err != nil {
+			if err := tx.InsertPerson(ctx,
+				Person{ID: id, MemberID: id, UserName: id, Attributes: "{}", CreatedAt: now, ModifiedAt: now}); err != nil {
 				return err
 			}
 			if i != people/2 {

@@ -116,7 +116,8 @@ func (tx *Tx) InsertPerson(ctx context.Context, p Person) error {
 			wanted_address, wanted_since, wanted_blocked, created_at, modified_at, position)
 		VALUES (?, ?, ?, ?, NULLIF(?, ''), NULLIF(?, ''), NULLIF(?, ''), ?, ?, ?, ?, ?, ?, ?)`,
 		p.ID, p.MemberID, p.UserName, Fold(p.UserName), p.ExternalID, p.DisplayName, Fold(p.DisplayName), p.Attributes,
-		p.WantedAddress, Micros(p.WantedSince), p.WantedBlocked, Micros(p.CreatedAt), Micros(p.ModifiedAt), p.Position); err != nil {
+		p.WantedAddress, Micros(p.WantedSince), p.WantedBlocked, Micros(p.CreatedAt), Micros(p.ModifiedAt),
+		p.Position); err != nil {
 		return err
 	}
 	return tx.updateOrderIndex(ctx, p.Position, +1)

@@ -23,7 +23,9 @@ func TestLookUpsGoByIndex(t *testing.T) {
 	anyOf := func(path string, term *bridge.Predicate) *bridge.Predicate {
 		return &bridge.Predicate{Op: "any", Path: []string{path}, Terms: []bridge.Predicate{*term}}
 	}
-	both := &bridge.Predicate{Op: "and", Terms: []bridge.Predicate{*leaf("type", "work", false), *leaf("value", "x", false)}}
+	both := &bridge.Predicate{
+		Op: "and", Terms: []bridge.Predicate{*leaf("type", "work", false), *leaf("value", "x", false)},
+	}
 	for _, row := range []struct {
 		name  string
 		p     *bridge.Predicate
@@ -35,11 +37,14 @@ func TestLookUpsGoByIndex(t *testing.T) {
 		{"a person by userName with regard to case", leaf("userName", "x", true), peopleScope, fromPeople},
 		{"a person by externalId", leaf("externalId", "x", true), peopleScope, fromPeople},
 		{"a person by displayName", leaf("displayName", "x", false), peopleScope, fromPeople},
-		{"people by what userName begins with", &bridge.Predicate{Op: "sw", Path: []string{"userName"}, Value: "x"}, peopleScope, fromPeople},
+		{"people by what userName begins with", &bridge.Predicate{Op: "sw", Path: []string{"userName"}, Value: "x"},
+			peopleScope, fromPeople},
 		{"a person by e-mail", anyOf("emails", leaf("value", "x", false)), peopleScope, fromPeople},
 		{"a person by e-mail and type", anyOf("emails", both), peopleScope, fromPeople},
 		{"people by group", anyOf("groups", leaf("value", "x", true)), peopleScope, fromPeople},
-		{"either of two people", &bridge.Predicate{Op: "or", Terms: []bridge.Predicate{*leaf("userName", "x", false), *leaf("externalId", "x", true)}}, peopleScope, fromPeople},
+		{"either of two people", &bridge.Predicate{
+			Op: "or", Terms: []bridge.Predicate{*leaf("userName", "x", false), *leaf("externalId", "x", true)},
+		}, peopleScope, fromPeople},
 		{"a group by id", leaf("id", "x", true), groupsScope, fromGroups},
 		{"a group by displayName", leaf("displayName", "x", false), groupsScope, fromGroups},
 		{"a group by externalId", leaf("externalId", "x", true), groupsScope, fromGroups},

@@ -41,7 +41,8 @@ var peopleScope = scope{
 	},
 	relations: map[string][]relation{
 		"groups": {{
-			in: "p.member_id IN (SELECT s.member_id FROM memberships s JOIN groups g ON g.id = s.group_id WHERE g.scim_id IS NOT NULL",
+			in: "p.member_id IN (SELECT s.member_id FROM memberships s JOIN groups g ON g.id = s.group_id WHERE g.scim_id IS " +
+				"NOT NULL",
 			where: scope{columns: map[string]column{
 				"value":   {exact: "g.scim_id", folded: "g.scim_id"},
 				"display": {exact: "g.name", folded: "g.name_folded"},
@@ -119,7 +120,8 @@ var peopleKind = kind[Person]{
 }
 
 var groupsKind = kind[Group]{
-	scope: groupsScope, id: "g.id", key: "(g.created_at, g.id)", up: "g.created_at, g.id", down: "g.created_at DESC, g.id DESC",
+	scope: groupsScope, id: "g.id", key: "(g.created_at, g.id)", up: "g.created_at, g.id",
+	down: "g.created_at DESC, g.id DESC",
 	from: fromGroups, list: `SELECT ` + groupColumns + fromGroups, scan: scanGroup,
 	total: func(ctx context.Context, tx *Tx) (total int64, err error) {
 		return total, tx.QueryRow(ctx, `SELECT count(*)`+fromGroups).Scan(&total)

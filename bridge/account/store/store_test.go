@@ -249,7 +249,8 @@ func TestOpenRefusesASchemaFromTheFuture(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := db.ExecContext(t.Context(), `INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, 1)`); err != nil {
+	if _, err := db.ExecContext(t.Context(),
+		`INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, 1)`); err != nil {
 		t.Fatal(err)
 	}
 	if err := db.Close(); err != nil {
@@ -300,7 +301,8 @@ func TestWriteAfterCloseSaysSo(t *testing.T) {
 func garbage(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "notes.txt")
-	if err := os.WriteFile(path, []byte("this is not a database, but it is long enough to be taken for one"), 0o600); err != nil {
+	err := os.WriteFile(path, []byte("this is not a database, but it is long enough to be taken for one"), 0o600)
+	if err != nil {
 		t.Fatal(err)
 	}
 	return path

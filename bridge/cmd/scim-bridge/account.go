@@ -245,7 +245,8 @@ func (c *firewallDisableCommand) Run(ctx context.Context, console *console) erro
 		if until.IsZero() {
 			_, err = fmt.Fprintln(console.Out, "The firewall is enforced again.")
 		} else {
-			_, err = fmt.Fprintf(console.Out, "The firewall refuses nobody until %s. Its rules are as they were; repair them before then.\n", stamp(until))
+			_, err = fmt.Fprintf(console.Out, "The firewall refuses nobody until %s. Its rules are as they were; "+
+				"repair them before then.\n", stamp(until))
 		}
 		return err
 	})
@@ -269,7 +270,8 @@ func (c *accountMailCommand) Run(ctx context.Context, console *console) error {
 		}
 		for _, m := range mails {
 			body := "    " + strings.ReplaceAll(strings.TrimSpace(inputtext.Lines(m.Body)), "\n", "\n    ")
-			if _, err := fmt.Fprintf(console.Out, "%s  %s  to %s: %s\n%s\n\n", stamp(m.CreatedAt), m.Kind, inputtext.Line(m.Recipient), inputtext.Line(m.Subject), body); err != nil {
+			if _, err := fmt.Fprintf(console.Out, "%s  %s  to %s: %s\n%s\n\n", stamp(m.CreatedAt), m.Kind,
+				inputtext.Line(m.Recipient), inputtext.Line(m.Subject), body); err != nil {
 				return err
 			}
 		}
@@ -282,7 +284,8 @@ func (c *accountMailCommand) Run(ctx context.Context, console *console) error {
 func (c *console) secret(secret, explanation string, args ...any) error {
 	text := secret + "\n"
 	if isTerminal(c.Out) {
-		text = fmt.Sprintf(explanation, args...) + "\n\n    " + secret + "\n\nKeep it where your other secrets are: the account stores its digest only.\n"
+		text = fmt.Sprintf(explanation, args...) + "\n\n    " + secret + "\n\nKeep it where your other secrets are: " +
+			"the account stores its digest only.\n"
 	}
 	_, err := io.WriteString(c.Out, text)
 	return err

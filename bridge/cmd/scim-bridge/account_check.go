@@ -37,7 +37,8 @@ func (c *accountCheckCommand) Run(ctx context.Context, console *console) error {
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(console.Out, "The database is sound: %d members, %d of them provisioned; %d groups with %d members and %d groups in them.\n",
+		_, err = fmt.Fprintf(console.Out, "The database is sound: %d members, %d of them provisioned; "+
+			"%d groups with %d members and %d groups in them.\n",
 			n.Members, n.People, n.Groups, n.Memberships, n.Nestings)
 		return err
 	})

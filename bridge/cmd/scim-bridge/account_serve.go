@@ -100,8 +100,10 @@ func (c *accountServeCommand) check() (proxies []netip.Prefix, databases *ipdata
 	}
 	if c.PublicURL != "" {
 		u, err := url.Parse(c.PublicURL)
-		if err != nil || u.Host == "" || u.User != nil || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.Fragment != "" {
-			faults = append(faults, errors.New("--public-url is not a URL like https://account.example.com, without a user or a query"))
+		if err != nil || u.Host == "" || u.User != nil || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" ||
+			u.Fragment != "" {
+			faults = append(faults, errors.New("--public-url is not a URL like https://account.example.com, "+
+				"without a user or a query"))
 		}
 		c.PublicURL = strings.TrimRight(c.PublicURL, "/")
 	}
@@ -112,7 +114,8 @@ func (c *accountServeCommand) check() (proxies []netip.Prefix, databases *ipdata
 }
 
 func (c *accountServeCommand) listener() plainListener {
-	return plainListener{flag: "--listen", address: c.Listen, publicURL: c.PublicURL, insecure: c.InsecureHTTP, remedies: withProxy}
+	return plainListener{flag: "--listen", address: c.Listen, publicURL: c.PublicURL, insecure: c.InsecureHTTP,
+		remedies: withProxy}
 }
 
 func openIPDatabases(paths []string) (*ipdata.Databases, error) {

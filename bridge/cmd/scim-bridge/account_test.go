@@ -25,7 +25,8 @@ func TestAccountServe(t *testing.T) {
 	log := new(sharedBuffer)
 	ended := make(chan int, 1)
 	go func() {
-		ended <- run(ctx, []string{"account", "serve", "--database", database, "--listen", "127.0.0.1:0"}, &console{Out: log, Err: log})
+		ended <- run(ctx, []string{"account", "serve", "--database", database, "--listen", "127.0.0.1:0"},
+			&console{Out: log, Err: log})
 	}()
 	var base string
 	await(t, "the address in the log", func() bool {
@@ -39,19 +40,22 @@ func TestAccountServe(t *testing.T) {
 	if got := request(t, "GET", base+"/v1/firewall", admin, ""); got["enforced"] != true {
 		t.Fatalf("the firewall is %v", got)
 	}
-	if got := request(t, "PATCH", base+"/v1/firewall?allow_lockout=true", admin, `{"default_action":"deny"}`); got["default_action"] != "deny" {
+	got := request(t, "PATCH", base+"/v1/firewall?allow_lockout=true", admin, `{"default_action":"deny"}`)
+	if got["default_action"] != "deny" {
 		t.Fatalf("the firewall is %v", got)
 	}
 	if got := request(t, "GET", base+"/v1/firewall", admin, ""); got["code"] != "firewall_blocked" {
 		t.Fatalf("locked out, but answered %v", got)
 	}
 	output(t, "account", "firewall", "disable", "--database", database, "--for", "1h")
-	if got := request(t, "GET", base+"/v1/firewall", admin, ""); got["enforced"] != false || got["default_action"] != "deny" {
+	if got := request(t, "GET", base+"/v1/firewall", admin, ""); got["enforced"] != false ||
+		got["default_action"] != "deny" {
 		t.Fatalf("behind the broken glass the firewall is %v", got)
 	}
 
 	request(t, "POST", base+"/v1/members", admin, `{"address":"ann@example.com","name":"Ann"}`)
-	if mail := output(t, "account", "mail", "--database", database); !strings.Contains(mail, "to ann@example.com: ") || !strings.Contains(mail, base+"/join/") {
+	mail := output(t, "account", "mail", "--database", database)
+	if !strings.Contains(mail, "to ann@example.com: ") || !strings.Contains(mail, base+"/join/") {
 		t.Errorf("the outbox is\n%s", mail)
 	}
 

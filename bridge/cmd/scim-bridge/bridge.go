@@ -47,7 +47,8 @@ func (b *runningBridge) open(ctx context.Context) error {
 func (b *runningBridge) run(ctx context.Context, takeOver bool) error {
 	log := b.cfg.logger
 	info := build.Read()
-	log.Info("starting", "version", info.Version, "commit", info.Commit, "instance", b.instance, "revision", b.cfg.revision,
+	log.Info("starting", "version", info.Version, "commit", info.Commit, "instance", b.instance, "revision",
+		b.cfg.revision,
 		"pid", os.Getpid())
 	isStandby, err := b.socket.Open(ctx, takeOver)
 	if err != nil {

@@ -69,7 +69,8 @@ func newAccountProcessIn(t *testing.T, folder string) *accountProcess {
 func (a *accountProcess) start() {
 	a.t.Helper()
 	a.cmd = exec.CommandContext(context.WithoutCancel(a.t.Context()), "scim-bridge",
-		append([]string{"account", "serve", "--database", "sqlite:" + a.database, "--listen", a.listen, "--log-level", "error"}, a.args...)...)
+		append([]string{"account", "serve", "--database", "sqlite:" + a.database, "--listen", a.listen, "--log-level",
+			"error"}, a.args...)...)
 	a.cmd.Stderr = a.stderr
 	if err := a.cmd.Start(); err != nil {
 		a.t.Fatal(err)
@@ -256,7 +257,8 @@ func TestAGroupHoldsExactlyTheRightSetAfterCrashes(t *testing.T) {
 		t.Errorf("the group holds %d members\n%v\nwant %d\n%v", len(held), held, len(right), right)
 	}
 	bridge.terminate()
-	if out := output(t, "account", "check", "--database", "sqlite:"+backend.database); !strings.Contains(out, fmt.Sprintf("groups with %d members", len(right))) {
+	out := output(t, "account", "check", "--database", "sqlite:"+backend.database)
+	if !strings.Contains(out, fmt.Sprintf("groups with %d members", len(right))) {
 		t.Errorf("the account's check says %s, want %d members", out, len(right))
 	}
 }
@@ -283,7 +285,8 @@ func (c *stubbornClient) people(ctx context.Context, n int) []string {
 			Location string `json:"location"`
 		} `json:"Operations"`
 	}
-	if err := json.Unmarshal(c.send(ctx, http.MethodPost, "/Bulk", `{"Operations":[`+operations.String()+`]}`), &answer); err != nil {
+	err := json.Unmarshal(c.send(ctx, http.MethodPost, "/Bulk", `{"Operations":[`+operations.String()+`]}`), &answer)
+	if err != nil {
 		c.t.Fatal(err)
 	}
 	ids := make([]string, 0, n)

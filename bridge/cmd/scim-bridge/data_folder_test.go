@@ -25,7 +25,8 @@ func TestServeRefusesADataFolderThatOthersMayWrite(t *testing.T) {
 		{"a group may write to it", 0o755, 0o770, false, "run chmod go-w"},
 		{"everybody may write to it, as in /tmp", 0o755, 0o777 | os.ModeSticky, false, "run chmod go-w"},
 		{"everybody may write above it", 0o777, 0o700, false, "run chmod go-w"},
-		{"it lies below another user's folder", 0o755, 0o700, true, "choose a --data-dir below folders of this user or of root"},
+		{"it lies below another user's folder", 0o755, 0o700, true,
+			"choose a --data-dir below folders of this user or of root"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
@@ -51,7 +52,8 @@ func TestServeRefusesADataFolderThatOthersMayWrite(t *testing.T) {
 			defer cancel()
 			cmd := exec.CommandContext(ctx, "scim-bridge", "serve", "--listen", "127.0.0.1:0", "--data-dir", dir)
 			out, err := cmd.CombinedOutput()
-			if err == nil || cmd.ProcessState.ExitCode() != exitUsage || !strings.Contains(string(out), row.want) || !strings.Contains(string(out), above) {
+			if err == nil || cmd.ProcessState.ExitCode() != exitUsage || !strings.Contains(string(out), row.want) ||
+				!strings.Contains(string(out), above) {
 				t.Errorf("got %v: %s", err, out)
 			}
 			if left, _ := os.ReadDir(dir); len(left) != 0 {
@@ -67,7 +69,8 @@ func TestAContainersVolumeThatIsOpenIsSaidAndServed(t *testing.T) {
 	if err := os.Chmod(dir, 0o777); err != nil {
 		t.Fatal(err)
 	}
-	if warning, err := checkPrivateFolder(dir, 1); err != nil || !strings.Contains(warning, "others than its owner may write") {
+	warning, err := checkPrivateFolder(dir, 1)
+	if err != nil || !strings.Contains(warning, "others than its owner may write") {
 		t.Errorf("the first process of a container: %q, %v", warning, err)
 	}
 	if _, err := checkPrivateFolder(dir, 2); err == nil {

@@ -92,7 +92,9 @@ func TestATokenWhoseOverlapIsOverOpensNothingOfARestartedBridge(t *testing.T) {
 			if !row.up {
 				return
 			}
-			await(t, "401 for the dead token", func() bool { return ask(t, "GET", b.url("/Users"), old.token.Reveal(), "").status == 401 })
+			await(t, "401 for the dead token", func() bool {
+				return ask(t, "GET", b.url("/Users"), old.token.Reveal(), "").status == 401
+			})
 			if got := ask(t, "GET", b.url("/Users"), fresh.token.Reveal(), ""); got.status != 200 {
 				t.Errorf("the new token: %d %s", got.status, got.body)
 			}
@@ -114,7 +116,9 @@ func TestACookieDoesNotOutliveItsToken(t *testing.T) {
 		t.Fatal("its cookie does not open the log")
 	}
 	account.rotate(fresh, 0) // ends both pairs at once
-	await(t, "the account's word", func() bool { return ask(t, "GET", b.url("/Users"), old.token.Reveal(), "").status == 401 })
+	await(t, "the account's word", func() bool {
+		return ask(t, "GET", b.url("/Users"), old.token.Reveal(), "").status == 401
+	})
 	if where, ok := b.logsWith(cookie); ok || where != "/app" {
 		t.Error("the cookie of a dead token still opens the log")
 	}
@@ -130,7 +134,8 @@ func TestTheAccountConfirmsAPairBeforeThereIsACookie(t *testing.T) {
 	account.down()
 	b := serve(t, folder(t, pair.sealed))
 	cookie, answer := b.signIn(pair.token.Reveal())
-	if cookie != "" || answer.status != 200 || !strings.Contains(answer.body, "has not confirmed") || strings.Contains(answer.body, "/app/logs") {
+	if cookie != "" || answer.status != 200 || !strings.Contains(answer.body, "has not confirmed") ||
+		strings.Contains(answer.body, "/app/logs") {
 		t.Errorf("while the account is away: cookie %q, %d %s", cookie, answer.status, answer.body)
 	}
 	b.awaitProblem("account_unreachable")
@@ -154,8 +159,11 @@ func TestAnOlderBundleLetsTheOldTokenInOnceTheAccountSaysSo(t *testing.T) {
 	old := account.activate()
 	fresh := account.rotateUntil(old, time.Hour, time.Time{})
 	b := serve(t, folder(t, fresh.sealed))
-	if got := ask(t, "GET", b.url("/Users"), old.token.Reveal(), ""); got.status != 503 || got.header.Get("Retry-After") == "" {
+	got := ask(t, "GET", b.url("/Users"), old.token.Reveal(), "")
+	if got.status != 503 || got.header.Get("Retry-After") == "" {
 		t.Errorf("before the account was asked: %d %s", got.status, got.body)
 	}
-	await(t, "the account's word", func() bool { return ask(t, "GET", b.url("/Users"), old.token.Reveal(), "").status == 200 })
+	await(t, "the account's word", func() bool {
+		return ask(t, "GET", b.url("/Users"), old.token.Reveal(), "").status == 200
+	})
 }

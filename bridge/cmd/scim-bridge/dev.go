@@ -154,7 +154,8 @@ func (d *devCommand) Run(ctx context.Context, c *console, parser *kong.Kong) err
 	})
 	if b.waitReady(ctx) {
 		err = devGreeting.Execute(c.Out, map[string]string{
-			"AccountURL": a.PublicURL, "AdminToken": adminToken, "URL": b.publicURL(), "Bearer": bearer.Reveal(), "Database": database,
+			"AccountURL": a.PublicURL, "AdminToken": adminToken, "URL": b.publicURL(), "Bearer": bearer.Reveal(),
+			"Database": database,
 		})
 	}
 	parts.Wait()
@@ -213,8 +214,8 @@ func (d *devCommand) provisioning(
 	kept, err := readSecret("--data-dir", d.bearerFile(), toStandardError)
 	token, malformed := session.ParseToken(kept.Reveal())
 	if _, ok := file.Match(token); err != nil || malformed != nil || !ok {
-		return session.Token{}, fmt.Errorf("provisioning was activated anew since the last start, and %q does not hold its bearer token: "+
-			"write it there, or remove %q to start afresh", d.bearerFile(), d.DataDir)
+		return session.Token{}, fmt.Errorf("provisioning was activated anew since the last start, "+
+			"and %q does not hold its bearer token: write it there, or remove %q to start afresh", d.bearerFile(), d.DataDir)
 	}
 	return token, session.WriteFile(filepath.Join(d.DataDir, "session"), *now.Session)
 }

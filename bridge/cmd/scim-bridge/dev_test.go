@@ -52,7 +52,9 @@ func TestDevIsAnAccountAndABridgeAtOnce(t *testing.T) {
 		t.Errorf("creating a person: %d %s", got.status, got.body)
 	}
 	// What Terraform would ask, with what the provider block says.
-	if got := ask(t, "GET", find(`account_url += "(.*)"`)+"/v1/members?address=a@example.com", find(`account_token = "(.*)"`), ""); got.status != 200 || !strings.Contains(got.body, "a@example.com") {
+	got := ask(t, "GET", find(`account_url += "(.*)"`)+"/v1/members?address=a@example.com", find(`account_token = "(.*)"`),
+		"")
+	if got.status != 200 || !strings.Contains(got.body, "a@example.com") {
 		t.Errorf("the account's members: %d %s", got.status, got.body)
 	}
 	end(t, dev, out)
@@ -71,7 +73,8 @@ func TestDevIsAnAccountAndABridgeAtOnce(t *testing.T) {
 	if find(`bearer token +(\S+)`) != token || find(`account_token = "(.*)"`) != admin {
 		t.Errorf("the second start has other tokens:\n%s", said.String())
 	}
-	if got := ask(t, "GET", find(`SCIM base URL +(\S+)`)+`/Users?filter=userName+eq+"a@example.com"`, token, ""); got.status != 200 || !strings.Contains(got.body, `"totalResults":1`) {
+	if got := ask(t, "GET", find(`SCIM base URL +(\S+)`)+`/Users?filter=userName+eq+"a@example.com"`, token,
+		""); got.status != 200 || !strings.Contains(got.body, `"totalResults":1`) {
 		t.Errorf("the person of the first start: %d %s", got.status, got.body)
 	}
 	end(t, again, said)
@@ -100,7 +103,8 @@ func TestDevGoesOnWithHalfOfItsFolder(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), patience)
 				defer cancel()
 				out, err := exec.CommandContext(ctx, "scim-bridge", args...).CombinedOutput()
-				if err == nil || !strings.Contains(string(out), row.refused) || !strings.Contains(string(out), "remove \""+dir+"\" to start afresh") {
+				if err == nil || !strings.Contains(string(out), row.refused) ||
+					!strings.Contains(string(out), "remove \""+dir+"\" to start afresh") {
 					t.Errorf("got %v: %s", err, out)
 				}
 				return
@@ -169,7 +173,8 @@ func TestDevLeavesNothingBehindWhereAPortIsInUse(t *testing.T) {
 func TestNoServerOutlivesAKilledTest(t *testing.T) {
 	t.Parallel()
 	shell := exec.CommandContext(context.WithoutCancel(t.Context()), "sh", "-c",
-		`scim-bridge dev --data-dir "$1" --listen 127.0.0.1:0 --account-listen 127.0.0.1:0 & wait`, "sh", filepath.Join(t.TempDir(), "dev"))
+		`scim-bridge dev --data-dir "$1" --listen 127.0.0.1:0 --account-listen 127.0.0.1:0 & wait`, "sh",
+		filepath.Join(t.TempDir(), "dev"))
 	out, err := shell.StdoutPipe() // the server holds its other end, too
 	if err != nil {
 		t.Fatal(err)

@@ -53,23 +53,34 @@ func TestExitCodes(t *testing.T) {
 		{"no such flag", []string{"token", "--nope"}, exitUsage, "unknown flag --nope"},
 		{"a missing flag", []string{"account", "init", "--name", "x"}, exitUsage, "missing flags: --database"},
 		{"a setting that cannot be", []string{"serve", "--listen", "nowhere"}, exitUsage, "is not an address"},
-		{"a database that is not there", []string{"account", "mail", "--database", "sqlite:" + filepath.Join(dir, "none.db")}, exitFailed, "there is no database"},
+		{"a database that is not there", []string{"account", "mail", "--database", "sqlite:" + filepath.Join(dir, "none.db")},
+			exitFailed, "there is no database"},
 		{"a log that is not there", []string{"diagnose", filepath.Join(dir, "none.log")}, exitFailed, "none.log"},
-		{"a log with problems, which are what was", []string{"diagnose", file("log", "AuthWrap failed to generateNewSession")}, 0, ""},
+		{"a log with problems, which are what was",
+			[]string{"diagnose", file("log", "AuthWrap failed to generateNewSession")}, 0, ""},
 		{"a session that is damaged", []string{"session", "inspect", token}, exitFailed, "the session cannot be read"},
 		{"a healthy bridge", []string{"status", "--url", well, "--token-file", token}, 0, ""},
 		{"a bridge with problems", []string{"status", "--url", ill, "--token-file", token}, exitProblems, ""},
-		{"a bridge with problems, for a program", []string{"status", "--url", ill, "--token-file", token, "--json"}, exitProblems, ""},
-		{"a bridge that does not answer", []string{"status", "--url", dead, "--token-file", token}, exitUnreachable, "connection refused"},
-		{"something else than a bridge", []string{"status", "--url", page, "--token-file", token}, exitUnreachable, "is not a bridge"},
-		{"status without a token", []string{"status", "--url", well, "--token-file", filepath.Join(dir, "none")}, exitUnreachable, "there is no file"},
+		{"a bridge with problems, for a program", []string{"status", "--url", ill, "--token-file", token, "--json"},
+			exitProblems, ""},
+		{"a bridge that does not answer", []string{"status", "--url", dead, "--token-file", token}, exitUnreachable,
+			"connection refused"},
+		{"something else than a bridge", []string{"status", "--url", page, "--token-file", token}, exitUnreachable,
+			"is not a bridge"},
+		{"status without a token", []string{"status", "--url", well, "--token-file", filepath.Join(dir, "none")},
+			exitUnreachable, "there is no file"},
 		{"status of nobody", []string{"status"}, exitUsage, "say whom to ask"},
-		{"status of a folder without a bridge", []string{"status", "--local", dir}, exitUnreachable, "no bridge is running there"},
+		{"status of a folder without a bridge", []string{"status", "--local", dir}, exitUnreachable,
+			"no bridge is running there"},
 		{"unsealing a folder without a bridge", []string{"unseal", dir}, exitFailed, "no bridge is running there"},
-		{"simulating a provider that nobody knows", []string{"simulate", "--idp", "x", "--url", well, "--token-file", token}, exitUsage, "--idp must be one of"},
-		{"simulating without a token", []string{"simulate", "--idp", "okta", "--url", well, "--token-file", filepath.Join(dir, "none")}, exitUsage, "there is no file"},
-		{"simulating against a dead port", []string{"simulate", "--idp", "okta", "--url", dead, "--token-file", token}, exitFailed, "connection refused"},
-		{"simulating against something that speaks no SCIM", []string{"simulate", "--idp", "okta", "--url", page, "--token-file", token}, exitFailed, "no SCIM"},
+		{"simulating a provider that nobody knows", []string{"simulate", "--idp", "x", "--url", well, "--token-file", token},
+			exitUsage, "--idp must be one of"},
+		{"simulating without a token", []string{"simulate", "--idp", "okta", "--url", well, "--token-file",
+			filepath.Join(dir, "none")}, exitUsage, "there is no file"},
+		{"simulating against a dead port", []string{"simulate", "--idp", "okta", "--url", dead, "--token-file", token},
+			exitFailed, "connection refused"},
+		{"simulating against something that speaks no SCIM",
+			[]string{"simulate", "--idp", "okta", "--url", page, "--token-file", token}, exitFailed, "no SCIM"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
@@ -78,7 +89,8 @@ func TestExitCodes(t *testing.T) {
 			if code != row.want {
 				t.Errorf("exit %d, want %d\n%s%s", code, row.want, out.String(), errs.String())
 			}
-			if text := errs.String(); row.error == "" && text != "" || !strings.Contains(text, row.error) || strings.Count(text, "\n") > 1 {
+			if text := errs.String(); row.error == "" && text != "" || !strings.Contains(text, row.error) ||
+				strings.Count(text, "\n") > 1 {
 				t.Errorf("said %q, want one line with %q", text, row.error)
 			}
 		})
@@ -144,7 +156,8 @@ func TestAnInvisibleCharacterHidesNoTokenInAnError(t *testing.T) {
 	t.Parallel()
 	half := strings.Repeat("x", 24)
 	var out, errs bytes.Buffer
-	code := run(t.Context(), []string{"--sbt1_" + half + "\u00ad" + half}, &console{In: strings.NewReader(""), Out: &out, Err: &errs})
+	code := run(t.Context(), []string{"--sbt1_" + half + "\u00ad" + half},
+		&console{In: strings.NewReader(""), Out: &out, Err: &errs})
 	if code != exitUsage || strings.Contains(errs.String(), "xxx") {
 		t.Errorf("exit %d: %s", code, errs.String())
 	}

@@ -37,8 +37,9 @@ func closeToOthers(setting, path string, say func(string)) error {
 	}
 	closed := info.Mode().Perm() &^ 0o007
 	if err := os.Chmod(path, closed); err != nil {
-		return fmt.Errorf("%s: everybody on this machine can use the file %q (mode %04o), and it could not be closed to them: %w: run chmod o-rwx on it; "+
-			"if it is a mounted secret, give it a mode such as 0440 where it is mounted (defaultMode in Kubernetes, mode in Compose)",
+		return fmt.Errorf("%s: everybody on this machine can use the file %q (mode %04o), "+
+			"and it could not be closed to them: %w: run chmod o-rwx on it; if it is a mounted secret, "+
+			"give it a mode such as 0440 where it is mounted (defaultMode in Kubernetes, mode in Compose)",
 			setting, path, info.Mode().Perm(), durable.Reason(err))
 	}
 	say(fmt.Sprintf("%s: everybody on this machine could use the file %q (mode %04o); now its mode is %04o. "+

@@ -40,7 +40,8 @@ func TestHostileInputAtARealBridge(t *testing.T) {
 	var made struct {
 		ID string `json:"id"`
 	}
-	if err := json.Unmarshal([]byte(ask(t, "POST", base+"/Users", pair.token.Reveal(), person("victim@example.com")).body), &made); err != nil {
+	if err := json.Unmarshal([]byte(ask(t, "POST", base+"/Users", pair.token.Reveal(), person("victim@example.com")).body),
+		&made); err != nil {
 		t.Fatal(err)
 	}
 	one := "/Users/" + made.ID
@@ -66,30 +67,44 @@ func TestHostileInputAtARealBridge(t *testing.T) {
 		{"two texts for a userName", "POST", "/Users", `{"userName":["n","m"]}`, 400, "invalidValue"},
 		{"an object for a userName", "POST", "/Users", `{"userName":{"a":1}}`, 400, "invalidValue"},
 		{"a boolean for a name", "POST", "/Users", `{"userName":"n","name":true}`, 400, "invalidValue"},
-		{"a text that is no boolean for active", "POST", "/Users", `{"userName":"n","active":"perhaps"}`, 400, "invalidValue"},
-		{"a number that is no boolean for active", "PATCH", one, patch(`{"op":"replace","path":"active","value":2}`), 400, "invalidValue"},
-		{"null for a userName", "POST", "/Users", `{"userName":null,"name":null,"emails":null,"active":null,"schemas":null}`, 400, "invalidValue"},
-		{"nulls everywhere but in the userName", "PUT", one, `{"userName":"victim@example.com","name":{"givenName":null},"emails":[null,{"value":null}],"active":null,"schemas":null,"meta":null,"id":null,"x":null}`, 200, ""},
+		{"a text that is no boolean for active", "POST", "/Users", `{"userName":"n","active":"perhaps"}`, 400,
+			"invalidValue"},
+		{"a number that is no boolean for active", "PATCH", one, patch(`{"op":"replace","path":"active","value":2}`), 400,
+			"invalidValue"},
+		{"null for a userName", "POST", "/Users", `{"userName":null,"name":null,"emails":null,"active":null,"schemas":null}`,
+			400, "invalidValue"},
+		{"nulls everywhere but in the userName", "PUT", one,
+			`{"userName":"victim@example.com","name":{"givenName":null},"emails":[null,{"value":null}],"active":null,` +
+				`"schemas":null,"meta":null,"id":null,"x":null}`, 200, ""},
 		{"null for operations", "PATCH", one, `{"Operations":null}`, 400, "invalidSyntax"},
 		{"a null among operations", "PATCH", one, patch(`null`), 400, "invalidSyntax"},
 		{"nulls in an operation", "PATCH", one, patch(`{"op":null,"path":null,"value":null}`), 400, "invalidSyntax"},
 		{"null for bulk operations", "POST", "/Bulk", `{"Operations":null}`, 400, "invalidSyntax"},
 		{"numbers as strings where texts are wanted", "POST", "/.search", `{"count":"many"}`, 400, "invalidValue"},
-		{"a count beyond all numbers", "GET", "/Users?count=99999999999999999999999&startIndex=-99999999999999999999999", "", 200, ""},
+		{"a count beyond all numbers", "GET", "/Users?count=99999999999999999999999&startIndex=-99999999999999999999999", "",
+			200, ""},
 		{"ten megabytes of one text", "POST", "/Users", `{"userName":"` + strings.Repeat("x", 10*mebibyte) + `"}`, 413, ""},
 		{"ten megabytes of blanks", "POST", "/Users", strings.Repeat(" ", 10*mebibyte), 413, ""},
 		{"ten megabytes of brackets for bulk", "POST", "/Bulk", strings.Repeat("[", 10*mebibyte-1), 400, "invalidSyntax"},
-		{"ten megabytes of empty objects for bulk", "POST", "/Bulk", `{"Operations":[` + strings.Repeat("{},", 3*mebibyte) + `{}]}`, 413, ""},
-		{"ten megabytes of small members for a group", "POST", "/Groups", `{"displayName":"g","members":[` + strings.Repeat(`"",`, 3*mebibyte) + `""]}`, 413, ""},
+		{"ten megabytes of empty objects for bulk", "POST", "/Bulk", `{"Operations":[` + strings.Repeat("{},", 3*mebibyte) +
+			`{}]}`, 413, ""},
+		{"ten megabytes of small members for a group", "POST", "/Groups",
+			`{"displayName":"g","members":[` + strings.Repeat(`"",`, 3*mebibyte) + `""]}`, 413, ""},
 		{"a hundred megabytes for bulk", "POST", "/Bulk", strings.Repeat(" ", 100*mebibyte), 413, ""},
 		{"objects nested ten thousand deep", "POST", "/Users", deep(`{"a":`, "}"), 400, "invalidSyntax"},
-		{"lists nested ten thousand deep", "POST", "/Users", `{"userName":"n","x":` + deep("[", "]") + "}", 400, "invalidSyntax"},
+		{"lists nested ten thousand deep", "POST", "/Users", `{"userName":"n","x":` + deep("[", "]") + "}", 400,
+			"invalidSyntax"},
 		{"brackets that never close", "PATCH", one, strings.Repeat(`{"Operations":[`, 10_000), 400, "invalidSyntax"},
-		{"a filter nested ten thousand deep", "POST", "/.search", inBody(strings.Repeat("(", 10_000) + "a pr" + strings.Repeat(")", 10_000)), 400, "invalidFilter"},
-		{"not not not", "POST", "/Users/.search", inBody(strings.Repeat("not (", 5_000) + "a pr" + strings.Repeat(")", 5_000)), 400, "invalidFilter"},
-		{"a hundred thousand operations in one PATCH", "PATCH", one, patch(strings.Repeat(`{"op":"remove"},`, 60_000) + `{}`), 413, ""},
-		{"as many as fit into a body", "PATCH", one, patch(strings.Repeat(`{"op":"add","path":"x","value":1},`, 25_000) + `{}`), 413, ""},
-		{"a hundred thousand bulk operations", "POST", "/Bulk", patch(strings.Repeat(`{"method":"DELETE","path":"/Users/none"},`, 100_000) + `{}`), 413, ""},
+		{"a filter nested ten thousand deep", "POST", "/.search",
+			inBody(strings.Repeat("(", 10_000) + "a pr" + strings.Repeat(")", 10_000)), 400, "invalidFilter"},
+		{"not not not", "POST", "/Users/.search",
+			inBody(strings.Repeat("not (", 5_000) + "a pr" + strings.Repeat(")", 5_000)), 400, "invalidFilter"},
+		{"a hundred thousand operations in one PATCH", "PATCH", one, patch(strings.Repeat(`{"op":"remove"},`, 60_000) + `{}`),
+			413, ""},
+		{"as many as fit into a body", "PATCH", one,
+			patch(strings.Repeat(`{"op":"add","path":"x","value":1},`, 25_000) + `{}`), 413, ""},
+		{"a hundred thousand bulk operations", "POST", "/Bulk",
+			patch(strings.Repeat(`{"method":"DELETE","path":"/Users/none"},`, 100_000) + `{}`), 413, ""},
 		{"a NUL in a text", "POST", "/Users", `{"userName":"a\u0000b"}`, 400, "invalidValue"},
 		{"a NUL in a name", "PATCH", one, patch(`{"op":"add","value":{"a\u0000":1}}`), 400, "invalidValue"},
 		{"a NUL byte", "POST", "/Users", "{\"userName\":\"a\x00b\"}", 400, "invalidSyntax"},
@@ -98,13 +113,19 @@ func TestHostileInputAtARealBridge(t *testing.T) {
 		{"invalid UTF-8 in a body", "POST", "/Users", "{\"userName\":\"\xc3\x28\"}", 400, "invalidSyntax"},
 		{"invalid UTF-8 in a filter", "GET", "/Users?filter=userName%20eq%20%22%c3%28%22", "", 400, "invalidFilter"},
 		{"half a surrogate pair", "POST", "/Users", `{"userName":["n","m"],"nickName":"\ud800"}`, 400, "invalidValue"},
-		{"a filter of a megabyte, in a URL", "GET", filter("userName eq \"" + strings.Repeat("x", mebibyte) + "\""), "", 431, ""},
-		{"a filter of almost a megabyte, in a body", "POST", "/.search", inBody("userName eq \"" + strings.Repeat("x", mebibyte-100) + "\""), 400, "invalidFilter"},
-		{"a filter of many comparisons", "POST", "/Users/.search", inBody(strings.Repeat("a pr or ", 3_000) + "a pr"), 400, "invalidFilter"},
-		{"a filter of more", "POST", "/Users/.search", inBody(strings.Repeat("a pr or ", 100_000) + "a pr"), 400, "invalidFilter"},
+		{"a filter of a megabyte, in a URL", "GET", filter("userName eq \"" + strings.Repeat("x", mebibyte) + "\""), "", 431,
+			""},
+		{"a filter of almost a megabyte, in a body", "POST", "/.search",
+			inBody("userName eq \"" + strings.Repeat("x", mebibyte-100) + "\""), 400, "invalidFilter"},
+		{"a filter of many comparisons", "POST", "/Users/.search", inBody(strings.Repeat("a pr or ", 3_000) + "a pr"), 400,
+			"invalidFilter"},
+		{"a filter of more", "POST", "/Users/.search", inBody(strings.Repeat("a pr or ", 100_000) + "a pr"), 400,
+			"invalidFilter"},
 		{"a sort by something long", "POST", "/Users/.search", `{"sortBy":"` + strings.Repeat("x", 100_000) + `"}`, 200, ""},
-		{"attributes without end", "POST", "/.search", `{"attributes":["` + strings.Repeat(`a","`, 50_000) + `a"]}`, 400, "invalidValue"},
-		{"a cursor of somebody's own making", "GET", "/Users?cursor=" + strings.Repeat("A", 10_000), "", 400, "invalidCursor"},
+		{"attributes without end", "POST", "/.search", `{"attributes":["` + strings.Repeat(`a","`, 50_000) + `a"]}`, 400,
+			"invalidValue"},
+		{"a cursor of somebody's own making", "GET", "/Users?cursor=" + strings.Repeat("A", 10_000), "", 400,
+			"invalidCursor"},
 		{"two objects", "POST", "/Users", `{"userName":"n"}{"userName":"m"}`, 400, "invalidSyntax"},
 		{"a name given twice in two spellings", "POST", "/Users", `{"userName":"n","USERNAME":"m"}`, 400, "invalidValue"},
 	}
@@ -137,14 +158,16 @@ func TestHostileInputAtARealBridge(t *testing.T) {
 					return
 				}
 				if got.status >= 400 && got.status != http.StatusRequestHeaderFieldsTooLarge && // which no handler sees
-					(refusal.Status != strconv.Itoa(got.status) || len(refusal.Schemas) != 1 || refusal.Detail == "" || len(refusal.Detail) > 1000) {
+					(refusal.Status != strconv.Itoa(got.status) || len(refusal.Schemas) != 1 || refusal.Detail == "" ||
+						len(refusal.Detail) > 1000) {
 					t.Errorf("%s: not a SCIM error: %.300s", tt.name, got.body)
 				}
 			})
 		}
 	}
 	all.Wait()
-	if got := ask(t, "GET", base+one, pair.token.Reveal(), ""); got.status != 200 || !strings.Contains(got.body, "victim@example.com") {
+	if got := ask(t, "GET", base+one, pair.token.Reveal(), ""); got.status != 200 ||
+		!strings.Contains(got.body, "victim@example.com") {
 		t.Errorf("afterwards: %d %s", got.status, got.body)
 	}
 	peak, err := peakMemory(b.cmd.Process.Pid)

@@ -31,27 +31,34 @@ func TestIPDatabase(t *testing.T) {
 		if rule == "" {
 			t.Fatalf("a rule on a country: %v", made)
 		}
-		if refused := request(t, "POST", base+"/v1/firewall/rules", admin, `{"action":"deny","anonymous_ips":["cloud_provider"]}`); refused["code"] != "ip_database_required" {
+		refused := request(t, "POST", base+"/v1/firewall/rules", admin,
+			`{"action":"deny","anonymous_ips":["cloud_provider"]}`)
+		if refused["code"] != "ip_database_required" {
 			t.Errorf("a rule that no database can answer: %v", refused)
 		}
 	})
-	for name, args := range map[string][]string{"without a database": nil, "with one about other things": {"--ip-database", asn}} {
+	for name, args := range map[string][]string{
+		"without a database": nil, "with one about other things": {"--ip-database", asn},
+	} {
 		var out, errs bytes.Buffer
 		args = append([]string{"account", "serve", "--database", database, "--listen", "127.0.0.1:0"}, args...)
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		code := run(ctx, args, &console{Out: &out, Err: &errs})
 		cancel()
-		if text := errs.String(); code != exitFailed || !strings.Contains(text, "rule "+rule+" (country)") || !strings.Contains(text, "--ip-database FILE") {
+		text := errs.String()
+		if code != exitFailed || !strings.Contains(text, "rule "+rule+" (country)") ||
+			!strings.Contains(text, "--ip-database FILE") {
 			t.Errorf("started %s: exit %d\n%s", name, code, text)
 		}
 	}
-	serving(t, []string{"--database", database, "--ip-database", asn, "--ip-database", country}, func(base string, _ *sharedBuffer) {
-		verdicts := request(t, "POST", base+"/v1/firewall/evaluate", admin, `{"addresses":["127.0.0.2"]}`)
-		verdict, _ := verdicts["verdicts"].([]any)[0].(map[string]any)
-		if verdict["action"] != "deny" || verdict["rule_id"] != rule || verdict["country"] != "FR" {
-			t.Errorf("the verdict of both databases: %v", verdicts)
-		}
-	})
+	serving(t, []string{"--database", database, "--ip-database", asn, "--ip-database", country},
+		func(base string, _ *sharedBuffer) {
+			verdicts := request(t, "POST", base+"/v1/firewall/evaluate", admin, `{"addresses":["127.0.0.2"]}`)
+			verdict, _ := verdicts["verdicts"].([]any)[0].(map[string]any)
+			if verdict["action"] != "deny" || verdict["rule_id"] != rule || verdict["country"] != "FR" {
+				t.Errorf("the verdict of both databases: %v", verdicts)
+			}
+		})
 }
 
 // serving runs an account service for the time of fn.
@@ -62,7 +69,8 @@ func serving(t *testing.T, args []string, fn func(base string, log *sharedBuffer
 	log := new(sharedBuffer)
 	ended := make(chan int, 1)
 	go func() {
-		ended <- run(ctx, append([]string{"account", "serve", "--listen", "127.0.0.1:0"}, args...), &console{Out: log, Err: log})
+		ended <- run(ctx, append([]string{"account", "serve", "--listen", "127.0.0.1:0"}, args...),
+			&console{Out: log, Err: log})
 	}()
 	var base string
 	await(t, "the address in the log", func() bool {

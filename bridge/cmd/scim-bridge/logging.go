@@ -39,7 +39,8 @@ func (l logFile) openLog(w io.Writer) (io.Writer, func() error, error) {
 		err = f.Close()
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("--log-file: the log cannot be written: %w: name a file in a folder that is there and is this user's", durable.Reason(err))
+		return nil, nil, fmt.Errorf("--log-file: the log cannot be written: %w: name a file in a folder that is there and "+
+			"is this user's", durable.Reason(err))
 	}
 	rotating := &timberjack.Logger{
 		Filename: l.LogFile, FileMode: 0o600, MaxSize: logFileMegabytes, MaxBackups: logFilesKept, Compression: "none",

@@ -18,7 +18,8 @@ func TestJSONLinesHaveTheVendorsKeys(t *testing.T) {
 	var out bytes.Buffer
 	logger, ring := newLogger(&out, "info", "json")
 	logger.Debug("below the level")
-	logger.Named("http").With("request_id", "r1").Warn("a <request>", "client", netip.MustParseAddr("192.0.2.7"), "status", 200, "ok", true,
+	logger.Named("http").With("request_id", "r1").Warn("a <request>", "client", netip.MustParseAddr("192.0.2.7"), "status",
+		200, "ok", true,
 		"error", errors.New("it \"failed\""), "took", 1500*time.Millisecond, "message", "another", "odd", make(chan int))
 	if n := strings.Count(out.String(), "\n"); n != 1 || !strings.HasPrefix(out.String(), `{"time":"`) {
 		t.Fatalf("%d lines: %s", n, out.String())
@@ -27,11 +28,13 @@ func TestJSONLinesHaveTheVendorsKeys(t *testing.T) {
 	if err := json.Unmarshal(out.Bytes(), &got); err != nil {
 		t.Fatalf("%v: %s", err, out.String())
 	}
-	if at, err := time.Parse(time.RFC3339, got["time"].(string)); err != nil || time.Since(at) > time.Hour || at.Location() != time.UTC {
+	at, err := time.Parse(time.RFC3339, got["time"].(string))
+	if err != nil || time.Since(at) > time.Hour || at.Location() != time.UTC {
 		t.Errorf("the time is %v", got["time"])
 	}
 	for key, want := range map[string]any{
-		"level": "warn", "message": "a <request>", "logger": "scim-bridge.http", "client": "192.0.2.7", "status": 200.0, "ok": true,
+		"level": "warn", "message": "a <request>", "logger": "scim-bridge.http", "client": "192.0.2.7", "status": 200.0,
+		"ok":    true,
 		"error": `it "failed"`, "took": "1.5s", "message_": "another", "request_id": "r1",
 	} {
 		if got[key] != want {
@@ -39,7 +42,8 @@ func TestJSONLinesHaveTheVendorsKeys(t *testing.T) {
 		}
 	}
 	var kept bytes.Buffer
-	if _, err := ring.WriteTo(&kept); err != nil || !strings.Contains(kept.String(), "below the level") || !strings.Contains(kept.String(), "a <request>") {
+	if _, err := ring.WriteTo(&kept); err != nil || !strings.Contains(kept.String(), "below the level") ||
+		!strings.Contains(kept.String(), "a <request>") {
 		t.Errorf("the ring has %v %s", err, kept.String())
 	}
 }
@@ -52,14 +56,16 @@ func TestDiagnoseReadsEveryFormatOfOurLog(t *testing.T) {
 			t.Parallel()
 			var out bytes.Buffer
 			logger, _ := newLogger(&out, "info", format)
-			logger.Named("connector").Error(problem.LogFirewallBlocked, problem.LogKey, "firewall_blocked", "address", "192.0.2.7", "rule_id", "fwr 1", "attempts", 1)
+			logger.Named("connector").Error(problem.LogFirewallBlocked, problem.LogKey, "firewall_blocked", "address",
+				"192.0.2.7", "rule_id", "fwr 1", "attempts", 1)
 			logger.Named("http").Info("request", "user_agent", "AuthWrap failed to generateNewSession")
 			d, err := problem.Diagnose(&out)
 			if err != nil || len(d.Problems) != 1 || len(d.Harmless) != 0 {
 				t.Fatalf("found %+v, %v", d, err)
 			}
 			p := d.Problems[0]
-			if p.Code != problem.FirewallBlocked || p.Details["address"] != "192.0.2.7" || p.Details["rule_id"] != "fwr 1" || p.Terraform == "" || p.Since.IsZero() {
+			if p.Code != problem.FirewallBlocked || p.Details["address"] != "192.0.2.7" || p.Details["rule_id"] != "fwr 1" ||
+				p.Terraform == "" || p.Since.IsZero() {
 				t.Errorf("found %+v", p)
 			}
 		})

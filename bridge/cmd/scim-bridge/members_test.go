@@ -24,8 +24,10 @@ func TestUnknownMembersAreAProblemOnThePage(t *testing.T) {
 	_, ann := scim("POST", "/Users", `{"userName":"ann@example.com"}`)
 	_, group := scim("POST", "/Groups", `{"displayName":"Engineers","members":[{"value":"`+ann+`"},{"value":"ghost-1"}]}`)
 	b.awaitProblem("members_unknown")
-	refused, _ := scim("PATCH", "/Groups/"+group, `{"Operations":[{"op":"replace","path":"members","value":[{"value":"ghost-2"}]}]}`)
-	if refused.status != 400 || !strings.Contains(refused.body, "ghost-2") || !strings.Contains(refused.body, "invalidValue") {
+	refused, _ := scim("PATCH", "/Groups/"+group,
+		`{"Operations":[{"op":"replace","path":"members","value":[{"value":"ghost-2"}]}]}`)
+	if refused.status != 400 || !strings.Contains(refused.body, "ghost-2") ||
+		!strings.Contains(refused.body, "invalidValue") {
 		t.Errorf("a list of nobody known: %d %s", refused.status, refused.body)
 	}
 	if now, _ := scim("GET", "/Groups/"+group, ""); !strings.Contains(now.body, ann) {
@@ -37,7 +39,8 @@ func TestUnknownMembersAreAProblemOnThePage(t *testing.T) {
 	}
 	refused, _ = scim("PATCH", "/Groups/"+group,
 		`{"Operations":[{"op":"replace","path":"members[value eq \"`+ann+`\"]","value":[{"value":"ghost-3"}]}]}`)
-	if refused.status != 400 || !strings.Contains(refused.body, "ghost-3") || !strings.Contains(refused.body, "invalidValue") {
+	if refused.status != 400 || !strings.Contains(refused.body, "ghost-3") ||
+		!strings.Contains(refused.body, "invalidValue") {
 		t.Errorf("nobody known in the place of one: %d %s", refused.status, refused.body)
 	}
 	if now, _ := scim("GET", "/Groups/"+group, ""); !strings.Contains(now.body, ann) {
@@ -47,7 +50,8 @@ func TestUnknownMembersAreAProblemOnThePage(t *testing.T) {
 	if len(problems) != 1 || !strings.Contains(problems[0].Cause, `to "Engineers": "ghost-3"`) {
 		t.Errorf("the problems: %+v", problems)
 	}
-	if put, _ := scim("PUT", "/Groups/"+group, `{"displayName":"Engineers","members":[{"value":"`+ann+`"}]}`); put.status != 200 {
+	put, _ := scim("PUT", "/Groups/"+group, `{"displayName":"Engineers","members":[{"value":"`+ann+`"}]}`)
+	if put.status != 200 {
 		t.Fatalf("%d %s", put.status, put.body)
 	}
 	if problems := b.status().Problems; len(problems) != 0 {

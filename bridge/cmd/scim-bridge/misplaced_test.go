@@ -15,7 +15,8 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
 
-const vendorSession = `{"version":1,"verifier":{"salt":"c2FsdHNhbHRzYWx0"},"encCredentials":{"kid":"k","data":"SECRETSECRET"}}`
+const vendorSession = `{"version":1,"verifier":{"salt":"c2FsdHNhbHRzYWx0"},"encCredentials":{"kid":"k",` +
+	`"data":"SECRETSECRET"}}`
 
 // What people put where a session or its file is expected is often a secret.
 // Nobody may read it again: not in the log, and not in what anybody can ask for.
@@ -27,7 +28,8 @@ func TestWhatStandsInTheSessionsPlaceIsNamedAndNeverRepeated(t *testing.T) {
 	for _, row := range []struct{ name, value, want string }{
 		{"the bearer token", token, "OP_SESSION holds a bearer token"},
 		{"the bearer token as a header has it", "Bearer " + token, "OP_SESSION holds a bearer token"},
-		{"the bearer token in base64", base64.StdEncoding.EncodeToString([]byte(token)), "OP_SESSION holds a bearer token in base64"},
+		{"the bearer token in base64", base64.StdEncoding.EncodeToString([]byte(token)),
+			"OP_SESSION holds a bearer token in base64"},
 		{"a piece of the bearer token", token[:20], "OP_SESSION holds a bearer token"},
 		{"the bearer token below the root", "/" + token, "OP_SESSION holds a bearer token"},
 		{"an admin token", "sba_" + token[5:], "OP_SESSION holds a token of the account"},
@@ -37,7 +39,8 @@ func TestWhatStandsInTheSessionsPlaceIsNamedAndNeverRepeated(t *testing.T) {
 		{"the session in base64 in single quotes", "'" + once + "'", "in quotes"},
 		{"the bearer token in quotes", `"` + token + `"`, "in quotes, a bearer token"},
 		{"the vendor's own session", vendorSession, "the scimsession of the vendor's own bridge"},
-		{"the vendor's own session in base64", base64.StdEncoding.EncodeToString([]byte(vendorSession)), "the scimsession of the vendor's own bridge"},
+		{"the vendor's own session in base64", base64.StdEncoding.EncodeToString([]byte(vendorSession)),
+			"the scimsession of the vendor's own bridge"},
 		{"JSON", `{"tok":"` + token[5:] + `"}`, "holds JSON, and not a session"},
 		{"the variable once more", "OP_SESSION=" + once, "its own name once more"},
 		{"a signed token", "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJzZWNyZXRzZWNyZXQifQ.c2lnbmF0dXJlc2lnbmF0dXJl", "a signed token"},
@@ -45,7 +48,8 @@ func TestWhatStandsInTheSessionsPlaceIsNamedAndNeverRepeated(t *testing.T) {
 		{"a reference", "op://vault/bridge/session-secret", "a reference that nothing has resolved"},
 		{"a text of no shape", "correct-horse-battery-staple", "OP_SESSION names a file that does not exist"},
 		{"a text of no shape, long", strings.Repeat("Correct-Horse ", 30), "a long text that is no session"},
-		{"a file that is not there", filepath.Join(empty, "sessions", "bridge"), "OP_SESSION names a file that does not exist"},
+		{"a file that is not there", filepath.Join(empty, "sessions", "bridge"),
+			"OP_SESSION names a file that does not exist"},
 		{"half a session", sealed[:len(sealed)/2], "it is cut short"},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -28,7 +28,8 @@ func TestFilesWithSecretsAreClosedToOthers(t *testing.T) {
 	database := filepath.Join(dir, "account.db")
 	account := func(args ...string) string {
 		t.Helper()
-		out, err := exec.CommandContext(t.Context(), "scim-bridge", append(append([]string{"account"}, args...), "--database", "sqlite:"+database)...).CombinedOutput()
+		out, err := exec.CommandContext(t.Context(), "scim-bridge", append(append([]string{"account"}, args...), "--database",
+			"sqlite:"+database)...).CombinedOutput()
 		if err != nil {
 			t.Fatalf("%v %s", err, out)
 		}
@@ -41,7 +42,8 @@ func TestFilesWithSecretsAreClosedToOthers(t *testing.T) {
 	if err := os.Chmod(database, 0o664); err != nil {
 		t.Fatal(err)
 	}
-	if out := account("token", "list"); !strings.Contains(out, "everybody on this machine could use the file") || mode(database) != 0o660 {
+	if out := account("token", "list"); !strings.Contains(out, "everybody on this machine could use the file") ||
+		mode(database) != 0o660 {
 		t.Errorf("the mode is %04o, and it said: %s", mode(database), out)
 	}
 
@@ -92,7 +94,8 @@ func TestAFileThatHoldsNoSecretKeepsItsMode(t *testing.T) {
 		"a text as a database": func(path string) error { return database{"sqlite:" + path}.exists() },
 	} {
 		path := filepath.Join(dir, strings.ReplaceAll(name, " ", "-"))
-		if err := os.WriteFile(path, []byte("root:x:0:0::/root:/bin/sh\nann:x:1000:1000::/home/ann:/bin/sh\n"), 0o600); err != nil {
+		if err := os.WriteFile(path, []byte("root:x:0:0::/root:/bin/sh\nann:x:1000:1000::/home/ann:/bin/sh\n"),
+			0o600); err != nil {
 			t.Fatal(err)
 		}
 		if err := os.Chmod(path, 0o644); err != nil {

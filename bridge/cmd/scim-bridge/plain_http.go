@@ -50,7 +50,8 @@ func (f tlsFlags) unserved(environ []string, r remedies) error {
 		return nil
 	}
 	slices.Sort(asked)
-	return fmt.Errorf("%s asks for HTTPS, which this version does not serve itself: %s", strings.Join(asked, ", "), r.forTLS)
+	return fmt.Errorf("%s asks for HTTPS, which this version does not serve itself: %s", strings.Join(asked, ", "),
+		r.forTLS)
 }
 
 // remedies are what an operator can do about plain HTTP, as far as the command

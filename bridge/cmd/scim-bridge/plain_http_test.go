@@ -23,19 +23,31 @@ func TestASettingThatAsksForTLSIsRefused(t *testing.T) {
 		want    string
 	}{
 		{"the vendor's domain", serve, []string{"OP_TLS_DOMAIN=scim.example.com"}, nil, "OP_TLS_DOMAIN asks for HTTPS"},
-		{"the vendor's certificate", serve, []string{"OP_TLS_CERT_FILE=/c", "OP_TLS_KEY_FILE=/k"}, nil, "OP_TLS_CERT_FILE, OP_TLS_KEY_FILE asks for HTTPS"},
-		{"the vendor's address for certificates", serve, []string{"OP_LETSENCRYPT_EMAIL=a@example.com"}, nil, "OP_LETSENCRYPT_EMAIL asks for HTTPS"},
-		{"a variable of the vendor's that is not known", serve, []string{"OP_TLS_MIN_VERSION=1.3"}, nil, "OP_TLS_MIN_VERSION asks for HTTPS"},
+		{"the vendor's certificate", serve, []string{"OP_TLS_CERT_FILE=/c", "OP_TLS_KEY_FILE=/k"}, nil,
+			"OP_TLS_CERT_FILE, OP_TLS_KEY_FILE asks for HTTPS"},
+		{"the vendor's address for certificates", serve, []string{"OP_LETSENCRYPT_EMAIL=a@example.com"}, nil,
+			"OP_LETSENCRYPT_EMAIL asks for HTTPS"},
+		{"a variable of the vendor's that is not known", serve, []string{"OP_TLS_MIN_VERSION=1.3"}, nil,
+			"OP_TLS_MIN_VERSION asks for HTTPS"},
 		{"our domain", serve, nil, []string{"--tls-domain=scim.example.com"}, "--tls-domain asks for HTTPS"},
-		{"our certificate as a variable", serve, []string{"SCIMBRIDGE_TLS_CERT_FILE=/c"}, nil, "serve: SCIMBRIDGE_TLS_CERT_FILE asks for HTTPS"},
-		{"ACME", serve, []string{"SCIMBRIDGE_ACME_EMAIL=a@example.com"}, []string{"--acme-directory=https://acme.example.com"}, "--acme-directory, SCIMBRIDGE_ACME_EMAIL asks"},
-		{"a certificate of the account", account, nil, []string{"--tls-cert-file=/c", "--tls-key-file", "/k"}, "--tls-cert-file, --tls-key-file asks for HTTPS"},
-		{"the vendor's domain, of dev", dev, []string{"OP_TLS_DOMAIN=scim.example.com"}, nil, "dev: OP_TLS_DOMAIN asks for HTTPS"},
-		{"the vendor's certificate, of dev", dev, []string{"OP_TLS_CERT_FILE=/c", "OP_TLS_KEY_FILE=/k"}, nil, "OP_TLS_CERT_FILE, OP_TLS_KEY_FILE asks for HTTPS"},
-		{"a variable of the vendor's that is not known, of dev", dev, []string{"OP_TLS_MIN_VERSION=1.3"}, nil, "OP_TLS_MIN_VERSION asks for HTTPS"},
-		{"our domain, of dev", dev, []string{"SCIMBRIDGE_ACME_EMAIL=a@example.com"}, []string{"--tls-domain=dev.example.com"}, "--tls-domain, SCIMBRIDGE_ACME_EMAIL asks"},
-		{"the vendor's domain, of the account", account, []string{"OP_TLS_DOMAIN=scim.example.com"}, nil, "OP_TLS_DOMAIN asks for HTTPS"},
-		{"a certificate of the account as a variable", account, []string{"SCIMBRIDGE_TLS_KEY_FILE=/k"}, nil, "SCIMBRIDGE_TLS_KEY_FILE asks for HTTPS"},
+		{"our certificate as a variable", serve, []string{"SCIMBRIDGE_TLS_CERT_FILE=/c"}, nil,
+			"serve: SCIMBRIDGE_TLS_CERT_FILE asks for HTTPS"},
+		{"ACME", serve, []string{"SCIMBRIDGE_ACME_EMAIL=a@example.com"},
+			[]string{"--acme-directory=https://acme.example.com"}, "--acme-directory, SCIMBRIDGE_ACME_EMAIL asks"},
+		{"a certificate of the account", account, nil, []string{"--tls-cert-file=/c", "--tls-key-file", "/k"},
+			"--tls-cert-file, --tls-key-file asks for HTTPS"},
+		{"the vendor's domain, of dev", dev, []string{"OP_TLS_DOMAIN=scim.example.com"}, nil,
+			"dev: OP_TLS_DOMAIN asks for HTTPS"},
+		{"the vendor's certificate, of dev", dev, []string{"OP_TLS_CERT_FILE=/c", "OP_TLS_KEY_FILE=/k"}, nil,
+			"OP_TLS_CERT_FILE, OP_TLS_KEY_FILE asks for HTTPS"},
+		{"a variable of the vendor's that is not known, of dev", dev, []string{"OP_TLS_MIN_VERSION=1.3"}, nil,
+			"OP_TLS_MIN_VERSION asks for HTTPS"},
+		{"our domain, of dev", dev, []string{"SCIMBRIDGE_ACME_EMAIL=a@example.com"}, []string{"--tls-domain=dev.example.com"},
+			"--tls-domain, SCIMBRIDGE_ACME_EMAIL asks"},
+		{"the vendor's domain, of the account", account, []string{"OP_TLS_DOMAIN=scim.example.com"}, nil,
+			"OP_TLS_DOMAIN asks for HTTPS"},
+		{"a certificate of the account as a variable", account, []string{"SCIMBRIDGE_TLS_KEY_FILE=/k"}, nil,
+			"SCIMBRIDGE_TLS_KEY_FILE asks for HTTPS"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
@@ -60,7 +72,8 @@ func TestASettingThatAsksForTLSIsRefused(t *testing.T) {
 
 func TestAnEmptySettingForTLSAsksForNothing(t *testing.T) {
 	t.Parallel()
-	if err := (tlsFlags{}).unserved([]string{"OP_TLS_DOMAIN=", "SCIMBRIDGE_TLS_CERT_FILE=", "OP_PORT=80"}, withProxy); err != nil {
+	err := (tlsFlags{}).unserved([]string{"OP_TLS_DOMAIN=", "SCIMBRIDGE_TLS_CERT_FILE=", "OP_PORT=80"}, withProxy)
+	if err != nil {
 		t.Error(err)
 	}
 }
@@ -89,12 +102,16 @@ func TestPlainHTTPThatOthersCanReachMustBeMeant(t *testing.T) {
 		{name: "meant", args: []string{"--insecure-http"}, warned: true},
 		{name: "meant by a variable", environ: map[string]string{"SCIMBRIDGE_INSECURE_HTTP": "true"}, warned: true},
 		{name: "the vendor's port", environ: map[string]string{"OP_PORT": "3002"}, warned: true},
-		{name: "the vendor's port beside our own address", environ: map[string]string{"OP_PORT": "3002", "SCIMBRIDGE_LISTEN": "0.0.0.0:3002"}, refused: true, warned: true},
-		{name: "the vendor's port beside another flag", environ: map[string]string{"OP_PORT": "3002"}, args: []string{"--listen=:81"}, refused: true, warned: true},
+		{name: "the vendor's port beside our own address", environ: map[string]string{
+			"OP_PORT": "3002", "SCIMBRIDGE_LISTEN": "0.0.0.0:3002",
+		}, refused: true, warned: true},
+		{name: "the vendor's port beside another flag", environ: map[string]string{"OP_PORT": "3002"},
+			args: []string{"--listen=:81"}, refused: true, warned: true},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			s, err := parseServe(t, row.environ, row.args...)
-			if row.refused != (err != nil) || err != nil && (!strings.Contains(err.Error(), "--insecure-http") || !strings.Contains(err.Error(), "--public-url")) {
+			if row.refused != (err != nil) || err != nil &&
+				(!strings.Contains(err.Error(), "--insecure-http") || !strings.Contains(err.Error(), "--public-url")) {
 				t.Errorf("got %v, refused is to be %t, with what to do", err, row.refused)
 			}
 			var log bytes.Buffer
@@ -110,7 +127,8 @@ func TestTheAccountAndDevServeNoPlainHTTPToOthersUnasked(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{
 		{"account", "serve", "--database", "sqlite:nowhere.db", "--listen", ":8600"},
-		{"account", "serve", "--database", "sqlite:nowhere.db", "--listen", "0.0.0.0:8600", "--public-url", "http://account.example.com"},
+		{"account", "serve", "--database", "sqlite:nowhere.db", "--listen", "0.0.0.0:8600", "--public-url",
+			"http://account.example.com"},
 		{"dev", "--data-dir", "nowhere", "--listen", "0.0.0.0:3002"},
 		{"dev", "--data-dir", "nowhere", "--account-listen", ":8600"},
 	} {
@@ -118,7 +136,8 @@ func TestTheAccountAndDevServeNoPlainHTTPToOthersUnasked(t *testing.T) {
 			t.Parallel()
 			cmd := exec.CommandContext(t.Context(), "scim-bridge", args...)
 			cmd.Dir = t.TempDir()
-			if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "can be reached from other machines") {
+			out, err := cmd.CombinedOutput()
+			if err == nil || !strings.Contains(string(out), "can be reached from other machines") {
 				t.Errorf("%v %s", err, out)
 			} else if args[0] == "dev" && strings.Contains(string(out), "--public-url") {
 				t.Errorf("the remedy names a flag that dev has not: %s", out)
@@ -129,7 +148,8 @@ func TestTheAccountAndDevServeNoPlainHTTPToOthersUnasked(t *testing.T) {
 
 func TestDevSaysThatPlainHTTPIsServedToOthers(t *testing.T) {
 	t.Parallel()
-	l := listenTo(t, "dev", "--data-dir", t.TempDir(), "--listen", "0.0.0.0:0", "--account-listen", "127.0.0.1:0", "--insecure-http")
+	l := listenTo(t, "dev", "--data-dir", t.TempDir(), "--listen", "0.0.0.0:0", "--account-listen", "127.0.0.1:0",
+		"--insecure-http")
 	l.await(t, "plain HTTP on an address that other machines can reach")
 }
 

@@ -20,7 +20,9 @@ func TestABridgeAtACloudProvider(t *testing.T) {
 	t.Parallel()
 	account := newAccount(t)
 	account.model.IPData = openIPData(t, map[string]ipdatatest.Record{
-		"127.0.0.9/32": ipdatatest.ASN(16509), "127.0.0.1/32": ipdatatest.ASN(64500), "192.0.2.9/32": {"is_tor_exit_node": true},
+		"127.0.0.9/32": ipdatatest.ASN(16509), "127.0.0.1/32": ipdatatest.ASN(64500), "192.0.2.9/32": {
+			"is_tor_exit_node": true,
+		},
 	})
 	pair := account.activate()
 	b := serve(t, folder(t, pair.sealed), "--source-address", "127.0.0.9")
@@ -30,7 +32,8 @@ func TestABridgeAtACloudProvider(t *testing.T) {
 	setRules := func(rules ...api.FirewallRuleInput) {
 		t.Helper()
 		rules = append([]api.FirewallRuleInput{}, rules...) // none at all are [], and not null
-		done, err := apitest.Read[api.Firewall](account.admin.UpdateFirewall(t.Context(), &api.UpdateFirewallParams{AllowLockout: new(true)}, api.FirewallUpdate{Rules: &rules}))
+		done, err := apitest.Read[api.Firewall](account.admin.UpdateFirewall(t.Context(),
+			&api.UpdateFirewallParams{AllowLockout: new(true)}, api.FirewallUpdate{Rules: &rules}))
 		if err != nil || done.Value == nil {
 			t.Fatalf("changing the firewall: %v %s", err, done.Body)
 		}
@@ -47,7 +50,8 @@ func TestABridgeAtACloudProvider(t *testing.T) {
 		b.awaitProblem("firewall_blocked_cloud_provider")
 		s := b.status()
 		p := s.Problems[0]
-		if s.State != control.Refused || p.Details["address"] != "127.0.0.9" || p.Details["anonymous_ips"] != "cloud_provider" || p.Details["rule_id"] == "" {
+		if s.State != control.Refused || p.Details["address"] != "127.0.0.9" ||
+			p.Details["anonymous_ips"] != "cloud_provider" || p.Details["rule_id"] == "" {
 			t.Errorf("%s: while blocked: %+v", way.name, s)
 		}
 		for _, remedy := range []string{`ip_ranges   = ["127.0.0.9"]`, `#   anonymous_ips = ["tor"]`} {
@@ -55,7 +59,9 @@ func TestABridgeAtACloudProvider(t *testing.T) {
 				t.Errorf("%s: the blocks lack %s:\n%s", way.name, remedy, p.Terraform)
 			}
 		}
-		if log := b.logText(); !strings.Contains(log, problem.LogFirewallBlocked+": problem=firewall_blocked_cloud_provider address=127.0.0.9 rule_id="+p.Details["rule_id"]+" anonymous_ips=cloud_provider") {
+		log := b.logText()
+		if !strings.Contains(log, problem.LogFirewallBlocked+": problem=firewall_blocked_cloud_provider address=127.0.0.9 "+
+			"rule_id="+p.Details["rule_id"]+" anonymous_ips=cloud_provider") {
 			t.Errorf("%s: the reason is not in the log", way.name)
 		}
 		way.cure()
@@ -77,11 +83,13 @@ func TestTwoFactorEnforcedAfterActivation(t *testing.T) {
 	if got := ask(t, "GET", b.url("/Users"), old.token.Reveal(), ""); got.status != 200 {
 		t.Fatalf("before: %d %s", got.status, got.body)
 	}
-	set, err := apitest.Read[api.TwoFactorPolicy](account.admin.SetTwoFactorPolicy(t.Context(), nil, api.TwoFactorPolicyInput{Enforced: true}))
+	set, err := apitest.Read[api.TwoFactorPolicy](account.admin.SetTwoFactorPolicy(t.Context(), nil,
+		api.TwoFactorPolicyInput{Enforced: true}))
 	if err != nil || set.Value == nil {
 		t.Fatalf("enforcing two-factor authentication: %v %s", err, set.Body)
 	}
-	if got := ask(t, "GET", b.url("/Users"), old.token.Reveal(), ""); got.status != 503 || got.header.Get("Retry-After") == "" {
+	got := ask(t, "GET", b.url("/Users"), old.token.Reveal(), "")
+	if got.status != 503 || got.header.Get("Retry-After") == "" {
 		t.Errorf("SCIM under the policy: %d %s", got.status, got.body)
 	}
 	b.awaitProblem("two_factor_enforced")

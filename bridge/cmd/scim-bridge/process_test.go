@@ -240,7 +240,8 @@ func serve(t *testing.T, dir string, args ...string) *process {
 // serveFiles is serve by a process that may have so many files open.
 func serveFiles(t *testing.T, files int, dir string, args ...string) *process {
 	t.Helper()
-	args = append([]string{"-c", fmt.Sprintf(`ulimit -n %d; exec "$0" "$@"`, files), "scim-bridge"}, serveArgs(dir, args)...)
+	args = append([]string{"-c", fmt.Sprintf(`ulimit -n %d; exec "$0" "$@"`, files), "scim-bridge"},
+		serveArgs(dir, args)...)
 	return start(t, dir, exec.CommandContext(context.WithoutCancel(t.Context()), "sh", args...))
 }
 
@@ -251,7 +252,8 @@ func serveArgs(dir string, args []string) []string {
 // serveWith is serve under environment variables.
 func serveWith(t *testing.T, dir string, environ []string, args ...string) *process {
 	t.Helper()
-	return start(t, dir, exec.CommandContext(context.WithoutCancel(t.Context()), "scim-bridge", serveArgs(dir, args)...), environ...)
+	return start(t, dir, exec.CommandContext(context.WithoutCancel(t.Context()), "scim-bridge", serveArgs(dir, args)...),
+		environ...)
 }
 
 // start starts a bridge in dir and waits until it can be asked.
@@ -424,7 +426,9 @@ func tellsNothing(t *testing.T, text string, pairs ...pair) {
 	t.Helper()
 	for _, p := range pairs {
 		password, key := p.credentials.Secrets.Reveal()
-		for what, secret := range map[string]string{"bearer token": p.token.Reveal(), "Master Password": password, "Secret Key": key} {
+		for what, secret := range map[string]string{
+			"bearer token": p.token.Reveal(), "Master Password": password, "Secret Key": key,
+		} {
 			if len(secret) < 10 {
 				t.Fatalf("the %s is too short to be looked for", what)
 			}

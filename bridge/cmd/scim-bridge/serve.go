@@ -97,7 +97,8 @@ func (s *serveCommand) Validate() error {
 		u, err := url.Parse(s.PublicURL)
 		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil ||
 			strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
-			fault("--public-url is not the address of a site: write it as https://scim.example.com, without a user, a path or a query")
+			fault("--public-url is not the address of a site: write it as https://scim.example.com, without a user, " +
+				"a path or a query")
 		}
 		s.parsed.publicURL = strings.TrimRight(s.PublicURL, "/")
 	}
@@ -123,8 +124,9 @@ func (s *serveCommand) Validate() error {
 
 func (s *serveCommand) listener() plainListener {
 	return plainListener{
-		flag: "--listen", address: s.Listen, publicURL: s.PublicURL, insecure: s.InsecureHTTP, vendorPort: fromVendorPort(s.Listen),
-		remedies: withProxy,
+		flag: "--listen", address: s.Listen, publicURL: s.PublicURL, insecure: s.InsecureHTTP,
+		vendorPort: fromVendorPort(s.Listen),
+		remedies:   withProxy,
 	}
 }
 

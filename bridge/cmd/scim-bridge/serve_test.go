@@ -25,7 +25,8 @@ func TestSealedUntilTheRightToken(t *testing.T) {
 	t.Parallel()
 	pair := newAccount(t).activate()
 	b := serve(t, folder(t, pair.sealed), "--revision", "r7")
-	if got := ask(t, "GET", b.url("/ready"), "", ""); got.status != 200 || strings.TrimSpace(got.body) != `{"state":"sealed","revision":"r7"}` {
+	if got := ask(t, "GET", b.url("/ready"), "", ""); got.status != 200 ||
+		strings.TrimSpace(got.body) != `{"state":"sealed","revision":"r7"}` {
 		t.Errorf("/ready while sealed: %d %s", got.status, got.body)
 	}
 	if s := b.status(); s.ObservedRevision != "" || !slices.Equal(b.codes(), []string{"sealed"}) {
@@ -35,7 +36,8 @@ func TestSealedUntilTheRightToken(t *testing.T) {
 	// A text that is no token is refused, and is no alarm.
 	for _, token := range []string{"", "letmein", pair.token.Reveal() + "x"} {
 		got := ask(t, "GET", b.url("/Users"), token, "")
-		if got.status != 401 || !strings.Contains(got.body, "urn:ietf:params:scim:api:messages:2.0:Error") || got.header.Get("WWW-Authenticate") == "" {
+		if got.status != 401 || !strings.Contains(got.body, "urn:ietf:params:scim:api:messages:2.0:Error") ||
+			got.header.Get("WWW-Authenticate") == "" {
 			t.Errorf("the token %.8q: %d %s", token, got.status, got.body)
 		}
 	}
@@ -59,7 +61,8 @@ func TestSealedUntilTheRightToken(t *testing.T) {
 	if s := b.status(); s.ObservedRevision != "r7" || s.EgressAddress != "127.0.0.1" {
 		t.Errorf("after signing in: observed %q, egress %q", s.ObservedRevision, s.EgressAddress)
 	}
-	if h := b.health(pair.token.Reveal()); h.State != health.Degraded || len(h.Problems) != 1 || h.Problems[0].Code != problem.TokenRejected {
+	h := b.health(pair.token.Reveal())
+	if h.State != health.Degraded || len(h.Problems) != 1 || h.Problems[0].Code != problem.TokenRejected {
 		t.Errorf("health with a wrong token in memory: %s %v", h.State, h.Problems)
 	}
 	wrongPair := pair
@@ -75,7 +78,8 @@ func TestUnsealedOverTheControlSocket(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.control().Unseal(t.Context(), wrong.Reveal()); err == nil || !strings.Contains(err.Error(), "does not belong to the bridge's session") {
+	if _, err := b.control().Unseal(t.Context(), wrong.Reveal()); err == nil ||
+		!strings.Contains(err.Error(), "does not belong to the bridge's session") {
 		t.Errorf("unsealing with a wrong token: %v", err)
 	}
 	for range 2 { // repeating it is harmless
@@ -86,7 +90,8 @@ func TestUnsealedOverTheControlSocket(t *testing.T) {
 		}
 	}
 	b.awaitState(control.Ready)
-	if out, err := exec.CommandContext(t.Context(), "scim-bridge", "status", "--local", b.dir).CombinedOutput(); err == nil || !strings.Contains(string(out), "A wrong bearer token was refused") {
+	if out, err := exec.CommandContext(t.Context(), "scim-bridge", "status", "--local",
+		b.dir).CombinedOutput(); err == nil || !strings.Contains(string(out), "A wrong bearer token was refused") {
 		t.Errorf("status with a wrong token in memory must exit with 1: %v %s", err, out)
 	}
 	b.terminate()
@@ -102,7 +107,9 @@ func TestATokenFileOpensTheBridgeAfterARestart(t *testing.T) {
 	dir := folder(t, pair.sealed)
 	b := serve(t, dir, "--unseal-token-file", token, "--revision", "r1")
 	b.awaitState(control.Sealed) // the file is not there yet
-	await(t, "the sealed problem to name the file", func() bool { return strings.Contains(b.status().Problems[0].Cause, token) })
+	await(t, "the sealed problem to name the file", func() bool {
+		return strings.Contains(b.status().Problems[0].Cause, token)
+	})
 	other, err := session.NewToken()
 	if err != nil {
 		t.Fatal(err)
@@ -137,10 +144,12 @@ func TestATruncatedSessionHealsWhenItIsReplaced(t *testing.T) {
 	if got := ask(t, "GET", b.url("/ready"), "", ""); got.status != 503 {
 		t.Errorf("/ready without a session: %d %s", got.status, got.body)
 	}
-	if got := ask(t, "GET", b.url("/Users"), pair.token.Reveal(), ""); got.status != 503 || got.header.Get("Retry-After") == "" {
+	got := ask(t, "GET", b.url("/Users"), pair.token.Reveal(), "")
+	if got.status != 503 || got.header.Get("Retry-After") == "" {
 		t.Errorf("SCIM without a session: %d %s", got.status, got.body)
 	}
-	if p := b.status().Problems; len(p) != 1 || p[0].Code != problem.SessionUnreadable || !strings.Contains(p[0].Cause, "cut short") {
+	p := b.status().Problems
+	if len(p) != 1 || p[0].Code != problem.SessionUnreadable || !strings.Contains(p[0].Cause, "cut short") {
 		t.Errorf("problems: %+v", p)
 	}
 	if err := session.WriteFile(filepath.Join(dir, "session"), pair.sealed); err != nil {
@@ -250,7 +259,8 @@ func TestAnOverlapIsToldWithTheLastUseOfTheOldToken(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer page.Body.Close()
-	if body, _ := io.ReadAll(page.Body); !strings.Contains(string(body), "he old bearer token still works, until "+o.Until.Format(time.RFC3339)) ||
+	if body, _ := io.ReadAll(page.Body); !strings.Contains(string(body), "he old bearer token still works, until "+
+		o.Until.Format(time.RFC3339)) ||
 		!strings.Contains(string(body), "from 127.0.0.1") {
 		t.Errorf("the page does not tell of the overlap:\n%s", body)
 	}
@@ -322,7 +332,8 @@ func TestTakeOverDropsNoRequest(t *testing.T) {
 		t.Error("the old bridge did not end")
 	}
 	// The old one's leave is no news of the bridge.
-	if seen, err := apitest.Read[api.BridgePage](account.admin.ListBridges(t.Context(), nil)); err != nil || seen.Value == nil ||
+	if seen, err := apitest.Read[api.BridgePage](account.admin.ListBridges(t.Context(), nil)); err != nil ||
+		seen.Value == nil ||
 		len(seen.Value.Items) != 1 || seen.Value.Items[0].State == "stopped" || !seen.Value.Items[0].Live {
 		t.Errorf("the account sees %s, %v", seen.Body, err)
 	}
@@ -434,7 +445,8 @@ func TestABlockedBridgeNamesAddressAndRuleAndComesBackByItself(t *testing.T) {
 	setRules := func(ranges ...string) {
 		t.Helper()
 		rules := allow(ranges...)
-		done, err := apitest.Read[api.Firewall](account.admin.UpdateFirewall(t.Context(), &api.UpdateFirewallParams{AllowLockout: &yes},
+		done, err := apitest.Read[api.Firewall](account.admin.UpdateFirewall(t.Context(),
+			&api.UpdateFirewallParams{AllowLockout: &yes},
 			api.FirewallUpdate{DefaultAction: &deny, Rules: &rules}))
 		if err != nil || done.Value == nil {
 			t.Fatalf("changing the firewall: %v %s", err, done.Body)
@@ -446,13 +458,15 @@ func TestABlockedBridgeNamesAddressAndRuleAndComesBackByItself(t *testing.T) {
 		t.Fatalf("before: %d %s", got.status, got.body)
 	}
 	setRules("127.0.0.1")
-	if got := ask(t, "GET", b.url("/Users"), pair.token.Reveal(), ""); got.status != 503 || got.header.Get("Retry-After") == "" ||
+	if got := ask(t, "GET", b.url("/Users"), pair.token.Reveal(), ""); got.status != 503 ||
+		got.header.Get("Retry-After") == "" ||
 		!strings.Contains(got.body, "firewall blocks the bridge") || strings.Contains(got.body, "cannot be reached") {
 		t.Errorf("SCIM while blocked: %d %s", got.status, got.body)
 	}
 	b.awaitState(control.Refused)
 	s := b.status()
-	if len(s.Problems) != 1 || s.Problems[0].Code != problem.FirewallBlocked || s.Problems[0].Details["address"] != "127.0.0.9" ||
+	if len(s.Problems) != 1 || s.Problems[0].Code != problem.FirewallBlocked ||
+		s.Problems[0].Details["address"] != "127.0.0.9" ||
 		!strings.Contains(s.Problems[0].Terraform, `"127.0.0.9"`) || s.EgressAddress != "127.0.0.9" {
 		t.Errorf("while blocked: %+v", s)
 	}
@@ -475,7 +489,9 @@ func TestChangedCredentialsAreToldInTheVendorsWords(t *testing.T) {
 		t.Fatalf("before: %d %s", got.status, got.body)
 	}
 	_, enrolment := account.enrol(nil, time.Time{})
-	changed, err := apitest.Read[api.Provisioning](account.admin.ChangeManager(t.Context(), nil, api.ManagerChange{Kdf: &enrolment.Kdf, Verifier: &enrolment.Verifier}))
+	changed, err := apitest.Read[api.Provisioning](account.admin.ChangeManager(t.Context(), nil, api.ManagerChange{
+		Kdf: &enrolment.Kdf, Verifier: &enrolment.Verifier,
+	}))
 	if err != nil || changed.Value == nil {
 		t.Fatalf("changing the manager: %v %s", err, changed.Body)
 	}
@@ -499,7 +515,8 @@ func TestAnAccountThatIsAwayIsFoundWhenItComesBack(t *testing.T) {
 	address := account.address()
 	account.down() // before the bridge starts
 	b := serve(t, folder(t, pair.sealed))
-	if got := ask(t, "GET", b.url("/Users"), pair.token.Reveal(), ""); got.status != 503 || got.header.Get("Retry-After") == "" {
+	got := ask(t, "GET", b.url("/Users"), pair.token.Reveal(), "")
+	if got.status != 503 || got.header.Get("Retry-After") == "" {
 		t.Errorf("SCIM while the account is away: %d %s", got.status, got.body)
 	}
 	b.awaitProblem("account_unreachable")
@@ -516,7 +533,8 @@ func TestAnAccountThatIsAwayIsFoundWhenItComesBack(t *testing.T) {
 	b.awaitProblem("account_unreachable")
 	account.up(address)
 	b.awaitState(control.Ready)
-	if got := ask(t, "GET", b.url(`/Users?filter=userName+eq+"b@example.com"`), pair.token.Reveal(), ""); !strings.Contains(got.body, `"totalResults":1`) {
+	if got := ask(t, "GET", b.url(`/Users?filter=userName+eq+"b@example.com"`), pair.token.Reveal(),
+		""); !strings.Contains(got.body, `"totalResults":1`) {
 		t.Errorf("what was acknowledged before: %d %s", got.status, got.body)
 	}
 }
@@ -531,7 +549,8 @@ func TestASessionOfAnotherAccountIsAClearError(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.awaitState(control.Refused)
-	if cause := b.status().Problems[0].Cause; !strings.Contains(cause, "may be another account than the one the session was made for") {
+	cause := b.status().Problems[0].Cause
+	if !strings.Contains(cause, "may be another account than the one the session was made for") {
 		t.Errorf("the cause: %s", cause)
 	}
 }
@@ -552,10 +571,12 @@ func TestAPersonWhoWaitsForADomainIsShownAtOnce(t *testing.T) {
 	}
 	b.awaitProblem("signup_domain_missing")
 	p := b.status().Problems[0]
-	if p.Details["domain"] != "new.example" || !strings.Contains(p.Cause, "c@new.example") || !strings.Contains(p.Terraform, `domain = "new.example"`) {
+	if p.Details["domain"] != "new.example" || !strings.Contains(p.Cause, "c@new.example") ||
+		!strings.Contains(p.Terraform, `domain = "new.example"`) {
 		t.Errorf("the problem: %+v", p)
 	}
-	added, err := apitest.Read[api.SignupDomain](account.admin.CreateSignupDomain(t.Context(), nil, api.SignupDomainInput{Domain: "new.example"}))
+	added, err := apitest.Read[api.SignupDomain](account.admin.CreateSignupDomain(t.Context(), nil,
+		api.SignupDomainInput{Domain: "new.example"}))
 	if err != nil || added.Value == nil {
 		t.Fatalf("allowing the domain: %v %s", err, added.Body)
 	}
@@ -566,8 +587,10 @@ func TestASecondBridgeInTheSameFolderIsRefused(t *testing.T) {
 	t.Parallel()
 	pair := newAccount(t).activate()
 	b := serve(t, folder(t, pair.sealed))
-	out, err := exec.CommandContext(t.Context(), "scim-bridge", "serve", "--data-dir", b.dir, "--listen", "127.0.0.1:0").CombinedOutput()
-	if err == nil || !strings.Contains(string(out), "a bridge already runs in the data folder") || !strings.Contains(string(out), "--take-over") {
+	out, err := exec.CommandContext(t.Context(), "scim-bridge", "serve", "--data-dir", b.dir, "--listen",
+		"127.0.0.1:0").CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "a bridge already runs in the data folder") ||
+		!strings.Contains(string(out), "--take-over") {
 		t.Errorf("the second: %v %s", err, out)
 	}
 }

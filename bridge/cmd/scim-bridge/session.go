@@ -37,7 +37,8 @@ func describeSession(w io.Writer, file session.File) error {
 	fmt.Fprintf(t, "account\t%s\n", file.Entries[0].Header.AccountID)
 	names := []string{"token's fingerprint", "previous token's"}
 	for i, e := range file.Entries {
-		fmt.Fprintf(t, "%s\t%s\tepoch %d, version %d\n", names[i], e.Header.TokenFingerprint, e.Header.Epoch, e.Header.Version)
+		fmt.Fprintf(t, "%s\t%s\tepoch %d, version %d\n", names[i], e.Header.TokenFingerprint, e.Header.Epoch,
+			e.Header.Version)
 	}
 	if ends := file.Entries[0].Header.PreviousExpires; !ends.IsZero() {
 		fmt.Fprintf(t, "end of the overlap\t%s\n", stamp(ends))

@@ -92,7 +92,8 @@ func TestHangupReadsTheTokenFilesAgain(t *testing.T) {
 	await(t, "the new monitoring token", func() bool {
 		return ask(t, http.MethodGet, b.url("/health"), "monitoring-token-number-two", "").status != http.StatusUnauthorized
 	})
-	if got := ask(t, http.MethodGet, b.url("/health"), "monitoring-token-number-one", ""); got.status != http.StatusUnauthorized {
+	got := ask(t, http.MethodGet, b.url("/health"), "monitoring-token-number-one", "")
+	if got.status != http.StatusUnauthorized {
 		t.Errorf("the old monitoring token: %d", got.status)
 	}
 
@@ -102,7 +103,8 @@ func TestHangupReadsTheTokenFilesAgain(t *testing.T) {
 	}
 	b.signal(syscall.SIGHUP)
 	b.awaitLogged("the monitoring token stays as it was")
-	if got := ask(t, http.MethodGet, b.url("/health"), "monitoring-token-number-two", ""); got.status == http.StatusUnauthorized {
+	if got := ask(t, http.MethodGet, b.url("/health"), "monitoring-token-number-two",
+		""); got.status == http.StatusUnauthorized {
 		t.Error("the token is gone with its file")
 	}
 }
@@ -185,7 +187,8 @@ func listenWith(t *testing.T, environ []string, args ...string) *listened {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &listened{cmd: exec.CommandContext(context.WithoutCancel(t.Context()), "scim-bridge", args...), read: read, ended: make(chan error, 1)}
+	l := &listened{cmd: exec.CommandContext(context.WithoutCancel(t.Context()), "scim-bridge", args...), read: read,
+		ended: make(chan error, 1)}
 	l.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH")}, environ...)
 	l.cmd.Stderr = write
 	if err := l.cmd.Start(); err != nil {
@@ -238,7 +241,8 @@ func servers(t *testing.T) map[string][]string {
 		"bridge":  {"serve", "--data-dir", folder(t, pair.sealed), "--listen", "127.0.0.1:0", "--log-level", "trace"},
 		"account": {"account", "serve", "--database", database, "--listen", "127.0.0.1:0", "--log-level", "trace"},
 		"dev": {
-			"dev", "--data-dir", t.TempDir(), "--listen", "127.0.0.1:0", "--account-listen", "127.0.0.1:0", "--log-level", "trace",
+			"dev", "--data-dir", t.TempDir(), "--listen", "127.0.0.1:0", "--account-listen", "127.0.0.1:0", "--log-level",
+			"trace",
 		},
 	}
 }
@@ -294,7 +298,9 @@ func TestASecondSignalCutsOffTheAccountsRequests(t *testing.T) {
 // to exit: for the race detector, that takes a second.
 func TestASignalAfterTheEndDoesNotMakeItUnclean(t *testing.T) {
 	t.Parallel()
-	for name, again := range map[string]os.Signal{"SIGTERM": syscall.SIGTERM, "SIGINT": os.Interrupt, "SIGHUP": syscall.SIGHUP} {
+	for name, again := range map[string]os.Signal{
+		"SIGTERM": syscall.SIGTERM, "SIGINT": os.Interrupt, "SIGHUP": syscall.SIGHUP,
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := serve(t, t.TempDir())

@@ -43,7 +43,9 @@ func TestEveryIdentityProviderIsAnsweredRight(t *testing.T) {
 	managed := func() (people, suspended int) {
 		t.Helper()
 		yes, all := true, 1000
-		page, err := apitest.Read[api.MemberPage](account.admin.ListMembers(t.Context(), &api.ListMembersParams{Managed: &yes, Limit: &all}))
+		page, err := apitest.Read[api.MemberPage](account.admin.ListMembers(t.Context(), &api.ListMembersParams{
+			Managed: &yes, Limit: &all,
+		}))
 		if err != nil || page.Value == nil {
 			t.Fatalf("listing members: %v", err)
 		}
@@ -82,7 +84,8 @@ func TestEveryIdentityProviderIsAnsweredRight(t *testing.T) {
 		t.Errorf("the account has %d people, %d of them suspended; want %d and %d", people, suspended, want, off)
 	}
 	// Again, with fewer: the same people are met, and the groups shrink.
-	if out := play("entra", "--people", "30", "--groups", "3", "--domain", "entra.example.com", "--concurrency", "1"); !strings.Contains(out, "groups matched") {
+	if out := play("entra", "--people", "30", "--groups", "3", "--domain", "entra.example.com", "--concurrency",
+		"1"); !strings.Contains(out, "groups matched") {
 		t.Errorf("the second run made its groups anew:\n%s", out)
 	}
 	if people, _ := managed(); people != want {
@@ -128,8 +131,10 @@ func TestSimulateFailsWhenAnAnswerIsWrong(t *testing.T) {
 		whole.ServeHTTP(w, r)
 	}))
 	t.Cleanup(broken.Close)
-	out, err := exec.CommandContext(t.Context(), "scim-bridge", "simulate", "--idp", "google", "--url", broken.URL, "--token-file", token).CombinedOutput()
-	if failure, ok := errors.AsType[*exec.ExitError](err); !ok || failure.ExitCode() != exitFailed || !strings.Contains(string(out), "status 500, want 201") {
+	out, err := exec.CommandContext(t.Context(), "scim-bridge", "simulate", "--idp", "google", "--url", broken.URL,
+		"--token-file", token).CombinedOutput()
+	failure, ok := errors.AsType[*exec.ExitError](err)
+	if !ok || failure.ExitCode() != exitFailed || !strings.Contains(string(out), "status 500, want 201") {
 		t.Errorf("got %v\n%s", err, out)
 	}
 }
@@ -142,9 +147,11 @@ func TestSimulateWithAWrongTokenSaysOneLine(t *testing.T) {
 	if err := os.WriteFile(token, []byte("sbt1_not-a-token"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.CommandContext(t.Context(), "scim-bridge", "simulate", "--idp", "google", "--url", bridge.url(""), "--token-file", token).CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), "scim-bridge", "simulate", "--idp", "google", "--url", bridge.url(""),
+		"--token-file", token).CombinedOutput()
 	if failure, ok := errors.AsType[*exec.ExitError](err); !ok || failure.ExitCode() != exitFailed ||
-		strings.Count(string(out), "\n") != 1 || !strings.Contains(string(out), "the bearer token is refused at "+bridge.url("")) {
+		strings.Count(string(out), "\n") != 1 ||
+		!strings.Contains(string(out), "the bearer token is refused at "+bridge.url("")) {
 		t.Errorf("got %v\n%s", err, out)
 	}
 	if strings.Contains(string(out), "not-a-token") {

@@ -28,7 +28,8 @@ func TestOneShapeAndOneVocabularyOfStates(t *testing.T) {
 	url := b.url("")
 	say := func(args ...string) string {
 		t.Helper()
-		out, _ := exec.CommandContext(t.Context(), "scim-bridge", append([]string{"status"}, args...)...).Output() // the exit code tells the state
+		// the exit code tells the state
+		out, _ := exec.CommandContext(t.Context(), "scim-bridge", append([]string{"status"}, args...)...).Output()
 		return string(out)
 	}
 	for _, state := range []string{health.Sealed, health.Healthy} {

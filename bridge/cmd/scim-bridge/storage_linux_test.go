@@ -40,7 +40,8 @@ func smallDisks(t *testing.T) map[string]func(*testing.T) smallDisk {
 func limitedFile(t *testing.T) smallDisk {
 	limit := func(account *accountProcess, bytes uint64) {
 		t.Helper()
-		err := unix.Prlimit(account.cmd.Process.Pid, unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: bytes, Max: unix.RLIM_INFINITY}, nil)
+		err := unix.Prlimit(account.cmd.Process.Pid, unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: bytes, Max: unix.RLIM_INFINITY},
+			nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -100,7 +101,8 @@ func TestAFullDiskIsToldAndHealsByItself(t *testing.T) {
 					t.Fatalf("before: %d %s", got.status, got.body)
 				}
 			}
-			admin := strings.TrimSpace(output(t, "account", "token", "create", "--database", "sqlite:"+account.database, "--name", "pager"))
+			admin := strings.TrimSpace(output(t, "account", "token", "create", "--database", "sqlite:"+account.database,
+				"--name", "pager"))
 			disk.fill(account)
 			var refused reply
 			await(t, "the disk to be full", func() bool {
@@ -120,7 +122,8 @@ func TestAFullDiskIsToldAndHealsByItself(t *testing.T) {
 			if h := b.health(token); h.State != health.Unhealthy {
 				t.Errorf("the bridge's health on a full disk: %s", h.State)
 			}
-			if got := ask(t, http.MethodGet, account.url+"/ready", "", ""); got.status != 503 || !strings.Contains(got.body, "storage_full") {
+			got := ask(t, http.MethodGet, account.url+"/ready", "", "")
+			if got.status != 503 || !strings.Contains(got.body, "storage_full") {
 				t.Errorf("the account's /ready on a full disk: %d %s", got.status, got.body)
 			}
 			// An operator who looks for the reason can still look: that the token is used for
@@ -131,7 +134,8 @@ func TestAFullDiskIsToldAndHealsByItself(t *testing.T) {
 					t.Errorf("an administrator who reads %s on a full disk: %d %s", path, got.status, got.body)
 				}
 			}
-			if got := ask(t, http.MethodPost, account.url+"/v1/signup-domains", admin, `{"domain":"example.com"}`); got.status != 503 ||
+			if got := ask(t, http.MethodPost, account.url+"/v1/signup-domains", admin,
+				`{"domain":"example.com"}`); got.status != 503 ||
 				!strings.Contains(got.body, "storage_full") {
 				t.Errorf("an administrator who writes on a full disk: %d %s", got.status, got.body)
 			}
@@ -171,7 +175,8 @@ func TestADatabaseThatIsTakenAwayIsToldAndHealsWhenItIsBack(t *testing.T) {
 		t.Errorf("SCIM without a database: %d %s", got.status, got.body)
 	}
 	b.awaitProblem("storage_lost")
-	if got := ask(t, http.MethodGet, account.url+"/ready", "", ""); got.status != 503 || !strings.Contains(got.body, "storage_lost") {
+	got := ask(t, http.MethodGet, account.url+"/ready", "", "")
+	if got.status != 503 || !strings.Contains(got.body, "storage_lost") {
 		t.Errorf("the account's /ready: %d %s", got.status, got.body)
 	}
 	if err := os.Rename(account.database+".away", account.database); err != nil {

@@ -177,7 +177,8 @@ func TestAttackHalfSentBodies(t *testing.T) {
 	a, _, attack := attackedAccount(t)
 	pair := a.activate()
 	before, _ := memory(t, a.cmd.Process.Pid)
-	half := "POST /v1/auth/start HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1048576\r\n\r\n" +
+	half := "POST /v1/auth/start HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n" +
+		"Content-Length: 1048576\r\n\r\n" +
 		strings.Repeat(" ", 1<<20-1)
 	opened := attack.hold("127.0.0.2", 800, half)
 	now, peak := memory(t, a.cmd.Process.Pid)
@@ -208,9 +209,10 @@ func TestAttackPipelinedRequests(t *testing.T) {
 		}
 	})
 	for name, request := range map[string]string{
-		"at the bridge":                    "GET /scim/v2/Users HTTP/1.1\r\nHost: x\r\n\r\n",
-		"at the bridge, with a bad query":  "GET /ready?a;b HTTP/1.1\r\nHost: x\r\n\r\n",
-		"at the bridge, with forged token": "GET /Users HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + forged(t) + "\r\n\r\n",
+		"at the bridge":                   "GET /scim/v2/Users HTTP/1.1\r\nHost: x\r\n\r\n",
+		"at the bridge, with a bad query": "GET /ready?a;b HTTP/1.1\r\nHost: x\r\n\r\n",
+		"at the bridge, with forged token": "GET /Users HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + forged(t) +
+			"\r\n\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -226,9 +228,11 @@ func TestAttackPipelinedRequests(t *testing.T) {
 			grown := size(t, b.log) - before
 			ring := downloadLog(t, b, pair.token)
 			kept := strings.Contains(ring, known.header.Get("X-Request-Id"))
-			t.Logf("%d requests answered: the log grew by %d bytes; the page's log still has what came before: %t", answered, grown, kept)
+			t.Logf("%d requests answered: the log grew by %d bytes; the page's log still has what came before: %t", answered,
+				grown, kept)
 			if answered < 100 || grown > mostLog || !kept {
-				t.Errorf("%d requests answered, the log grew by %d bytes, want at most %d; the page's log is %.2000s", answered, grown, mostLog, ring)
+				t.Errorf("%d requests answered, the log grew by %d bytes, want at most %d; the page's log is %.2000s", answered,
+					grown, mostLog, ring)
 			}
 		})
 	}
@@ -271,7 +275,8 @@ func downloadLog(t *testing.T, b *process, token session.Token) string {
 func TestAttackSignUps(t *testing.T) {
 	t.Parallel()
 	a, log, attack := attackedAccount(t)
-	if made, err := apitest.Read[api.SignupDomain](a.admin.CreateSignupDomain(t.Context(), nil, api.SignupDomainInput{Domain: "example.com"})); err != nil || made.Value == nil {
+	if made, err := apitest.Read[api.SignupDomain](a.admin.CreateSignupDomain(t.Context(), nil,
+		api.SignupDomainInput{Domain: "example.com"})); err != nil || made.Value == nil {
 		t.Fatalf("allowing the domain: %v", err)
 	}
 	before := size(t, log.Name())
@@ -306,7 +311,8 @@ func TestAttackSignUps(t *testing.T) {
 	}
 	mails := strings.Count(output(t, "account", "mail", "--database", "sqlite:"+a.database), "  invitation  ")
 	audited := 0
-	if page, err := apitest.Read[api.AuditEventPage](a.admin.ListAuditEvents(t.Context(), nil)); err == nil && page.Value != nil {
+	if page, err := apitest.Read[api.AuditEventPage](a.admin.ListAuditEvents(t.Context(), nil)); err == nil &&
+		page.Value != nil {
 		audited = len(page.Value.Items)
 	}
 	grown := size(t, log.Name()) - before
@@ -330,12 +336,14 @@ func TestAttackMadeUpFinishes(t *testing.T) {
 	for i := range 300 {
 		c := attack.client(fmt.Sprintf("127.0.%d.%d", 1+i/200, 1+i%200))
 		if attack.post(c, "/v1/auth/finish", "application/json",
-			`{"handshake_id":"made-up","a":"2","proof":"d3Jvbmc","bridge":{"instance":"stranger","version":"","revision":""}}`) == http.StatusUnauthorized {
+			`{"handshake_id":"made-up","a":"2","proof":"d3Jvbmc","bridge":{"instance":"stranger","version":"",`+
+				`"revision":""}}`) == http.StatusUnauthorized {
 			refused++
 		}
 		c.CloseIdleConnections()
 	}
-	page, err := apitest.Read[api.SignInAttemptPage](a.admin.ListSignInAttempts(t.Context(), &api.ListSignInAttemptsParams{Limit: new(1000)}))
+	page, err := apitest.Read[api.SignInAttemptPage](a.admin.ListSignInAttempts(t.Context(),
+		&api.ListSignInAttemptsParams{Limit: new(1000)}))
 	if err != nil || page.Value == nil {
 		t.Fatalf("listing attempts: %v", err)
 	}

@@ -27,12 +27,14 @@ func TestASuspensionByHandOutlivesUnrelatedUpdates(t *testing.T) {
 	}
 	path := "/Users/" + scim("POST", "/Users", `{"userName":"ann@example.com","active":true}`)["id"].(string)
 	address := "ann@example.com"
-	members, err := apitest.Read[api.MemberPage](account.admin.ListMembers(t.Context(), &api.ListMembersParams{Address: &address}))
+	members, err := apitest.Read[api.MemberPage](account.admin.ListMembers(t.Context(),
+		&api.ListMembersParams{Address: &address}))
 	if err != nil || members.Value == nil || len(members.Value.Items) != 1 {
 		t.Fatalf("finding her: %v %s", err, members.Body)
 	}
 	id := members.Value.Items[0].Id
-	suspended, err := apitest.Read[api.Member](account.admin.UpdateMember(t.Context(), id, nil, api.MemberUpdate{Suspended: new(true)}))
+	suspended, err := apitest.Read[api.Member](account.admin.UpdateMember(t.Context(), id, nil,
+		api.MemberUpdate{Suspended: new(true)}))
 	if err != nil || suspended.Value == nil {
 		t.Fatalf("suspending her: %v %s", err, suspended.Body)
 	}
@@ -54,7 +56,9 @@ func TestASuspensionByHandOutlivesUnrelatedUpdates(t *testing.T) {
 		if err != nil || member.Value == nil || member.Value.Suspended == step.active {
 			t.Errorf("%s: the member is %s, %v", step.name, member.Body, err)
 		}
-		for filter, want := range map[string]bool{"active eq true": step.active, "active eq false": !step.active, `active eq "False"`: !step.active} {
+		for filter, want := range map[string]bool{
+			"active eq true": step.active, "active eq false": !step.active, `active eq "False"`: !step.active,
+		} {
 			list := scim("GET", "/Users?filter="+url.QueryEscape(filter), "")
 			if found := list["totalResults"] == 1.0; found != want {
 				t.Errorf("%s: %s finds %v", step.name, filter, list["totalResults"])

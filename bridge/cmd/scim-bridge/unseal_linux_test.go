@@ -105,7 +105,9 @@ func TestUnsealAtATerminalCanBeGivenUp(t *testing.T) {
 			_, err := keyboard.WriteString("\n")
 			return err
 		}},
-		{"by an interruption", "interrupted", func(cmd *exec.Cmd, _ *os.File) error { return cmd.Process.Signal(syscall.SIGINT) }},
+		{"by an interruption", "interrupted", func(cmd *exec.Cmd, _ *os.File) error {
+			return cmd.Process.Signal(syscall.SIGINT)
+		}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
@@ -131,7 +133,8 @@ func TestUnsealAtATerminalFirstLooksForTheBridge(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), "scim-bridge", "unseal", t.TempDir())
 	cmd.Stdin = terminal
 	out, err := cmd.CombinedOutput()
-	if err == nil || !strings.Contains(string(out), "no bridge is running there") || strings.Contains(string(out), "bearer token of") {
+	if err == nil || !strings.Contains(string(out), "no bridge is running there") ||
+		strings.Contains(string(out), "bearer token of") {
 		t.Errorf("got %v: %s", err, out)
 	}
 }

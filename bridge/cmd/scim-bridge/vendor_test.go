@@ -50,17 +50,40 @@ func TestVendorVariables(t *testing.T) {
 	}{
 		{"nothing is said", nil, nil, defaults},
 		{"the vendor's port", map[string]string{"OP_PORT": "80"}, nil, with(func(s *settings) { s.Listen = ":80" })},
-		{"the vendor's interval is in seconds", map[string]string{"OP_CONFIRMATION_INTERVAL": "60"}, nil, with(func(s *settings) { s.Interval = time.Minute })},
+		{"the vendor's interval is in seconds", map[string]string{"OP_CONFIRMATION_INTERVAL": "60"}, nil,
+			with(func(s *settings) {
+				s.Interval = time.Minute
+			})},
 		{"the vendor's session", map[string]string{"OP_SESSION": "eyJ"}, nil, with(func(s *settings) { s.Session = "eyJ" })},
-		{"the vendor's log switches", map[string]string{"OP_JSON_LOGS": "1", "OP_DEBUG": "1"}, nil, with(func(s *settings) { s.LogFormat, s.LogLevel = "json", "debug" })},
-		{"trace is more than debug", map[string]string{"OP_DEBUG": "1", "OP_TRACE": "1"}, nil, with(func(s *settings) { s.LogLevel = "trace" })},
-		{"switches in Go's other spellings", map[string]string{"OP_JSON_LOGS": "TRUE", "OP_DEBUG": "t"}, nil, with(func(s *settings) { s.LogFormat, s.LogLevel = "json", "debug" })},
-		{"our variable goes before one of the vendor's that says nothing", map[string]string{"OP_PORT": "http", "SCIMBRIDGE_LISTEN": ":81"}, nil, with(func(s *settings) { s.Listen = ":81" })},
-		{"our variable, if it is empty, does not", map[string]string{"OP_PORT": "80", "SCIMBRIDGE_LISTEN": ""}, nil, with(func(s *settings) { s.Listen = ":80" })},
+		{"the vendor's log switches", map[string]string{"OP_JSON_LOGS": "1", "OP_DEBUG": "1"}, nil, with(func(s *settings) {
+			s.LogFormat, s.LogLevel = "json", "debug"
+		})},
+		{"trace is more than debug", map[string]string{"OP_DEBUG": "1", "OP_TRACE": "1"}, nil, with(func(s *settings) {
+			s.LogLevel = "trace"
+		})},
+		{"switches in Go's other spellings", map[string]string{"OP_JSON_LOGS": "TRUE", "OP_DEBUG": "t"}, nil,
+			with(func(s *settings) {
+				s.LogFormat, s.LogLevel = "json", "debug"
+			})},
+		{"our variable goes before one of the vendor's that says nothing", map[string]string{
+			"OP_PORT": "http", "SCIMBRIDGE_LISTEN": ":81",
+		}, nil, with(func(s *settings) {
+			s.Listen = ":81"
+		})},
+		{"our variable, if it is empty, does not", map[string]string{"OP_PORT": "80", "SCIMBRIDGE_LISTEN": ""}, nil,
+			with(func(s *settings) {
+				s.Listen = ":80"
+			})},
 		{"a switch that is off", map[string]string{"OP_JSON_LOGS": "0", "OP_DEBUG": "0"}, nil, defaults},
 		{"a variable that is empty", map[string]string{"OP_PORT": ""}, nil, defaults},
-		{"our variable goes before the vendor's", map[string]string{"OP_PORT": "80", "SCIMBRIDGE_LISTEN": ":81"}, nil, with(func(s *settings) { s.Listen = ":81" })},
-		{"the flag goes before both", map[string]string{"OP_PORT": "80", "SCIMBRIDGE_LISTEN": ":81"}, []string{"--listen", ":82"}, with(func(s *settings) { s.Listen = ":82" })},
+		{"our variable goes before the vendor's", map[string]string{"OP_PORT": "80", "SCIMBRIDGE_LISTEN": ":81"}, nil,
+			with(func(s *settings) {
+				s.Listen = ":81"
+			})},
+		{"the flag goes before both", map[string]string{"OP_PORT": "80", "SCIMBRIDGE_LISTEN": ":81"},
+			[]string{"--listen", ":82"}, with(func(s *settings) {
+				s.Listen = ":82"
+			})},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			got, err := parseServe(t, row.environ, append(row.args, "--insecure-http")...)
@@ -82,23 +105,34 @@ func TestVendorVariablesThatMeanNothingAreRefused(t *testing.T) {
 		environ map[string]string
 		want    []string
 	}{
-		{"a port with the colon of our flag", map[string]string{"OP_PORT": ":3002"}, []string{`OP_PORT=":3002" is not a port`}},
+		{"a port with the colon of our flag", map[string]string{"OP_PORT": ":3002"},
+			[]string{`OP_PORT=":3002" is not a port`}},
 		{"a port with a blank behind it", map[string]string{"OP_PORT": "3002 "}, []string{`OP_PORT="3002 " is not a port`}},
 		{"a port beyond all ports", map[string]string{"OP_PORT": "70000"}, []string{`OP_PORT="70000" is not a port`}},
 		{"a negative port", map[string]string{"OP_PORT": "-1"}, []string{`OP_PORT="-1" is not a port`}},
 		{"the name of a port", map[string]string{"OP_PORT": "http"}, []string{`OP_PORT="http" is not a port`}},
-		{"an interval with a unit", map[string]string{"OP_CONFIRMATION_INTERVAL": "5m"}, []string{`OP_CONFIRMATION_INTERVAL="5m" is not a number of seconds`}},
-		{"an interval with a fraction", map[string]string{"OP_CONFIRMATION_INTERVAL": "60.5"}, []string{`is not a number of seconds`}},
-		{"an interval of ages", map[string]string{"OP_CONFIRMATION_INTERVAL": "99999999999999999999"}, []string{`is not a number of seconds`}},
-		{"an interval that is too short", map[string]string{"OP_CONFIRMATION_INTERVAL": "29"}, []string{`--confirmation-interval=29s is too short: at least 30s`}},
+		{"an interval with a unit", map[string]string{"OP_CONFIRMATION_INTERVAL": "5m"},
+			[]string{`OP_CONFIRMATION_INTERVAL="5m" is not a number of seconds`}},
+		{"an interval with a fraction", map[string]string{"OP_CONFIRMATION_INTERVAL": "60.5"},
+			[]string{`is not a number of seconds`}},
+		{"an interval of ages", map[string]string{"OP_CONFIRMATION_INTERVAL": "99999999999999999999"},
+			[]string{`is not a number of seconds`}},
+		{"an interval that is too short", map[string]string{"OP_CONFIRMATION_INTERVAL": "29"},
+			[]string{`--confirmation-interval=29s is too short: at least 30s`}},
 		{"yes", map[string]string{"OP_DEBUG": "yes"}, []string{`OP_DEBUG="yes" is neither on nor off: write 1 or 0`}},
 		{"on", map[string]string{"OP_TRACE": "on"}, []string{`OP_TRACE="on" is neither on nor off`}},
 		{"2", map[string]string{"OP_JSON_LOGS": "2"}, []string{`OP_JSON_LOGS="2" is neither on nor off`}},
 		{"a blank", map[string]string{"OP_PRETTY_LOGS": " "}, []string{`OP_PRETTY_LOGS=" " is neither on nor off`}},
-		{"a secret in the wrong place, which is not repeated", map[string]string{"OP_PORT": "hunter2-hunter2-hunter2"}, []string{`OP_PORT is not a port`}},
-		{"two formats at once", map[string]string{"OP_JSON_LOGS": "1", "OP_PRETTY_LOGS": "1"}, []string{`OP_JSON_LOGS and OP_PRETTY_LOGS are both on`}},
-		{"several, beside a variable of ours", map[string]string{"OP_PORT": "x", "OP_DEBUG": "y", "SCIMBRIDGE_PUBLIC_URL": "z", "SCIMBRIDGE_LOG_FORMAT": "xml", "SCIMBRIDGE_SOURCE_ADDRESS": "here"},
-			[]string{`OP_PORT="x"`, `OP_DEBUG="y"`, `--public-url is not the address`, `--log-format must be one of`, `--source-address`}},
+		{"a secret in the wrong place, which is not repeated", map[string]string{"OP_PORT": "hunter2-hunter2-hunter2"},
+			[]string{`OP_PORT is not a port`}},
+		{"two formats at once", map[string]string{"OP_JSON_LOGS": "1", "OP_PRETTY_LOGS": "1"},
+			[]string{`OP_JSON_LOGS and OP_PRETTY_LOGS are both on`}},
+		{"several, beside a variable of ours", map[string]string{
+			"OP_PORT": "x", "OP_DEBUG": "y", "SCIMBRIDGE_PUBLIC_URL": "z", "SCIMBRIDGE_LOG_FORMAT": "xml",
+			"SCIMBRIDGE_SOURCE_ADDRESS": "here",
+		},
+			[]string{`OP_PORT="x"`, `OP_DEBUG="y"`, `--public-url is not the address`, `--log-format must be one of`,
+				`--source-address`}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			_, err := parseServe(t, row.environ)
@@ -174,7 +208,8 @@ func TestASessionIsAFileOrTheTextItself(t *testing.T) {
 		{"left out, it is in the data folder", ""},
 		{"a path", file},
 		{"the sealed text", sealed},
-		{"the sealed text once more in base64, as the vendor's image takes it", base64.StdEncoding.EncodeToString([]byte(sealed + "\n"))},
+		{"the sealed text once more in base64, as the vendor's image takes it",
+			base64.StdEncoding.EncodeToString([]byte(sealed + "\n"))},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()

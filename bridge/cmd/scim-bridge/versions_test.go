@@ -28,7 +28,8 @@ func TestAPersonsVersionFollowsTheNamesOfItsGroups(t *testing.T) {
 		return made.ID
 	}
 	ann := "/Users/" + idOf(scim("POST", "/Users", `{"userName":"ann@example.com"}`))
-	group := "/Groups/" + idOf(scim("POST", "/Groups", `{"displayName":"Engineers","members":[{"value":"`+ann[len("/Users/"):]+`"}]}`))
+	group := "/Groups/" + idOf(scim("POST", "/Groups", `{"displayName":"Engineers","members":[{"value":"`+
+		ann[len("/Users/"):]+`"}]}`))
 	before := scim("GET", ann, "").header.Get("ETag")
 	if got := scim("GET", ann, "", "If-None-Match", before); got.status != http.StatusNotModified {
 		t.Errorf("unchanged: %d", got.status)

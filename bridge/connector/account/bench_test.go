@@ -27,9 +27,18 @@ func BenchmarkQuestions(b *testing.B) {
 		ask  func() error
 	}{
 		{"a person by id", func() error { _, err := c.Person(b.Context(), id); return err }},
-		{"a userName that is there", func() error { _, err := c.SearchPeople(b.Context(), find("p7@example.com")); return err }},
-		{"a userName that is not", func() error { _, err := c.SearchPeople(b.Context(), find("nobody@example.com")); return err }},
-		{"a page of 100", func() error { _, err := c.SearchPeople(b.Context(), bridge.Query{Offset: 90, Limit: 100}); return err }},
+		{"a userName that is there", func() error {
+			_, err := c.SearchPeople(b.Context(), find("p7@example.com"))
+			return err
+		}},
+		{"a userName that is not", func() error {
+			_, err := c.SearchPeople(b.Context(), find("nobody@example.com"))
+			return err
+		}},
+		{"a page of 100", func() error {
+			_, err := c.SearchPeople(b.Context(), bridge.Query{Offset: 90, Limit: 100})
+			return err
+		}},
 	} {
 		b.Run(row.name, func(b *testing.B) {
 			b.ReportAllocs()

@@ -131,17 +131,20 @@ func toDirectoryError(err error) error {
 	case !ok, sessionEnded(refused), refusesBridge(refused), busy(refused):
 		return unavailable(err)
 	}
-	e := &bridge.Error{Code: bridge.Code(refused.Problem.Code), Detail: refused.Problem.Title, RetryAfter: refused.RetryAfter}
+	e := &bridge.Error{Code: bridge.Code(refused.Problem.Code), Detail: refused.Problem.Title,
+		RetryAfter: refused.RetryAfter}
 	if refused.Problem.Detail != nil {
 		e.Detail = *refused.Problem.Detail
 	}
 	e.IDs = value(refused.Details().Ids)
 	switch e.Code {
-	case bridge.MembersUnknown, bridge.NotFound, bridge.UserNameTaken, bridge.GroupNameTaken, bridge.Protected, bridge.VersionMismatch,
+	case bridge.MembersUnknown, bridge.NotFound, bridge.UserNameTaken, bridge.GroupNameTaken, bridge.Protected,
+		bridge.VersionMismatch,
 		bridge.InvalidValue, bridge.InvalidFilter, bridge.InvalidCursor, bridge.TooLarge, bridge.TooMany:
 		return e
 	}
-	if refused.Foreign != "" && (refused.Status == http.StatusBadRequest || refused.Status == http.StatusUnprocessableEntity) {
+	if refused.Foreign != "" &&
+		(refused.Status == http.StatusBadRequest || refused.Status == http.StatusUnprocessableEntity) {
 		return unavailable(err) // it was not the account that judged what was sent
 	}
 	switch refused.Status {

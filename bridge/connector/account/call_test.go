@@ -32,14 +32,19 @@ func TestAForeignProblemDocumentIsBoundedAndClean(t *testing.T) {
 		{"a code in capitals", 403, map[string]any{"code": "WAF-17", "detail": long}, true},
 		{"a code that is too long", 409, map[string]any{"code": strings.Repeat("a", 65)}, true},
 		{"no code", 401, map[string]any{"title": long}, true},
-		{"a code as the account has them", 422, map[string]any{"code": "invalid_value", "title": long, "detail": long, "request_id": long}, false},
-		{"a code that nobody knows", 500, map[string]any{"code": strings.Repeat("a", 64), "detail": long, "request_id": long}, false},
+		{"a code as the account has them", 422, map[string]any{"code": "invalid_value", "title": long, "detail": long,
+			"request_id": long}, false},
+		{"a code that nobody knows", 500, map[string]any{"code": strings.Repeat("a", 64), "detail": long, "request_id": long},
+			false},
 		{"a firewall's facts", 403, map[string]any{"code": api.ErrorCodeFirewallBlocked, "details": map[string]any{
 			"address": long, "rule_id": long, "country": long, "continent": long, "database": long, "anonymous_ips": many[:1],
-			"rule": map[string]any{"priority": 1, "description": long, "kind": long, "values": []string{"\x1b192.0.2.1", "x"}}}}, false},
+			"rule": map[string]any{"priority": 1, "description": long, "kind": long, "values": []string{"\x1b192.0.2.1", "x"}}}},
+			false},
 		{"a rule of very many values", 403, map[string]any{"code": api.ErrorCodeFirewallBlocked, "details": map[string]any{
 			"rule": map[string]any{"priority": 1, "description": "d", "kind": "ip_ranges", "values": many[:2]}}}, false},
-		{"unknown members", 422, map[string]any{"code": "members_unknown", "detail": long, "details": map[string]any{"ids": many[:1]}}, false},
+		{"unknown members", 422, map[string]any{"code": "members_unknown", "detail": long, "details": map[string]any{
+			"ids": many[:1],
+		}}, false},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()

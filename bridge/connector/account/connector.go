@@ -408,7 +408,8 @@ func (c *Connector) failed(creds *credentials, err error, failures int) {
 	case facts[problem.FactReason] == string(api.ErrorCodeSignInFailed):
 		// Outdated credentials are known to the account, and refused by other
 		// codes: who answers this knows nothing of ours.
-		facts[problem.FactReason] = fmt.Sprintf("%s: what answers at %s may be another account than the one the session was made for",
+		facts[problem.FactReason] = fmt.Sprintf("%s: what answers at %s may be another account than the one the session "+
+			"was made for",
 			api.ErrorCodeSignInFailed, c.URL())
 	}
 	before := c.State()
@@ -462,7 +463,8 @@ func logFields(code problem.Code, facts problem.Facts, failures int) []any {
 	for _, key := range []string{
 		problem.FactReason, problem.FactAnswered, problem.FactRefused, problem.FactAddress, problem.FactRuleID,
 		problem.FactCountry, problem.FactContinent, problem.FactAnonymous, problem.FactURL, problem.FactDatabase,
-		problem.FactRulePriority, problem.FactRuleDescription, problem.FactRuleChangedAt, problem.FactRuleKind, problem.FactRuleValues,
+		problem.FactRulePriority, problem.FactRuleDescription, problem.FactRuleChangedAt, problem.FactRuleKind,
+		problem.FactRuleValues,
 	} {
 		if facts[key] != "" {
 			fields = append(fields, key, facts[key])

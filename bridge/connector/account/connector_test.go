@@ -74,7 +74,8 @@ func (f *faults) count(request string) (n int) {
 }
 
 // once applies hit to the first request that matches.
-func once(request string, hit func(*http.Request) func() (*http.Response, error)) func(*http.Request) func() (*http.Response, error) {
+func once(request string, hit func(*http.Request) func() (*http.Response, error),
+) func(*http.Request) func() (*http.Response, error) {
 	var first sync.Once
 	return func(req *http.Request) (answer func() (*http.Response, error)) {
 		if req.Method+" "+req.URL.Path == request {
@@ -115,7 +116,8 @@ func TestPatienceGrowsWithTheMembers(t *testing.T) {
 		least, bound time.Duration
 	}{
 		{"a rename", func() error {
-			_, err := c.UpdateGroup(t.Context(), "g", bridge.GroupChange{Attributes: json.RawMessage(`{"displayName":"h"}`)}, "", false)
+			_, err := c.UpdateGroup(t.Context(), "g", bridge.GroupChange{Attributes: json.RawMessage(`{"displayName":"h"}`)}, "",
+				false)
 			return err
 		}, 0, 26 * time.Second},
 		{"everybody by PUT", func() error {
@@ -123,7 +125,9 @@ func TestPatienceGrowsWithTheMembers(t *testing.T) {
 			return err
 		}, 90 * time.Second, 5 * time.Minute},
 		{"everybody at once", func() error {
-			_, err := c.CreateGroup(t.Context(), bridge.GroupInput{Attributes: json.RawMessage(`{"displayName":"all"}`), Members: ids})
+			_, err := c.CreateGroup(t.Context(), bridge.GroupInput{
+				Attributes: json.RawMessage(`{"displayName":"all"}`), Members: ids,
+			})
 			return err
 		}, 90 * time.Second, 5 * time.Minute},
 	} {
@@ -208,7 +212,8 @@ func signedInWithAdmin(t testing.TB) (*account.Connector, *faults, *api.Client) 
 	var running sync.WaitGroup
 	running.Go(func() { c.Run(ctx) })
 	t.Cleanup(func() { cancel(); running.Wait() })
-	network.creds = session.Credentials{AccountURL: "http://127.0.0.1", AccountID: model.ID, Email: managerEmail, Secrets: secrets}
+	network.creds = session.Credentials{AccountURL: "http://127.0.0.1", AccountID: model.ID, Email: managerEmail,
+		Secrets: secrets}
 	c.SetCredentials(network.creds, 1)
 	awaitPhase(t, c, account.SignedIn)
 	return c, network, admin
@@ -304,7 +309,8 @@ func TestAConditionalWriteIsNotRepeatedAfterALostAnswer(t *testing.T) {
 	}))
 	_, err = c.ReplacePerson(t.Context(), p.ID, input("b@example.com"), p.Version)
 	if !errors.Is(err, bridge.ErrUnavailable) || network.count(path) != 1 {
-		t.Errorf("got %v after %d requests: whether it was done is not known, and a repetition could be refused for its own sake", err, network.count(path))
+		t.Errorf("got %v after %d requests: whether it was done is not known, and a repetition could be refused for its "+
+			"own sake", err, network.count(path))
 	}
 }
 
@@ -442,8 +448,12 @@ func TestWhatAProxySaysIsNoAnswerOfADirectory(t *testing.T) {
 		status int
 		header http.Header
 	}{
-		{"a 404 page, which would make clients forget the person", http.StatusNotFound, http.Header{"Content-Type": {"text/html"}}},
-		{"a redirect, which would carry the session elsewhere", http.StatusFound, http.Header{"Location": {"http://127.0.0.1:1/"}}},
+		{"a 404 page, which would make clients forget the person", http.StatusNotFound, http.Header{
+			"Content-Type": {"text/html"},
+		}},
+		{"a redirect, which would carry the session elsewhere", http.StatusFound, http.Header{
+			"Location": {"http://127.0.0.1:1/"},
+		}},
 		{"a bad gateway", http.StatusBadGateway, http.Header{"Content-Type": {"text/html"}}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -454,7 +464,8 @@ func TestWhatAProxySaysIsNoAnswerOfADirectory(t *testing.T) {
 					return nil
 				}
 				return func() (*http.Response, error) {
-					return &http.Response{StatusCode: row.status, Header: row.header, Body: io.NopCloser(strings.NewReader("<html>"))}, nil
+					return &http.Response{StatusCode: row.status, Header: row.header, Body: io.NopCloser(strings.NewReader("<html>"))},
+						nil
 				}
 			})
 			if _, err := c.Person(t.Context(), "x"); !errors.Is(err, bridge.ErrUnavailable) {
@@ -481,12 +492,18 @@ func TestWhatAnswersInTheAccountsPlaceIsNamed(t *testing.T) {
 		answer     func() (*http.Response, error)
 		want       string
 	}{
-		{"a 404 page to requests of the directory", peoplePath, page(404, "text/html", "<html>"), `404 Not Found of the type "text/html" from "nginx"`},
-		{"a 200 page to requests of the directory", peoplePath, page(200, "text/html", "<html>"), `200 OK of the type "text/html" from "nginx"`},
-		{"a 400 page to requests of the directory", peoplePath, page(400, "text/html", "<html>"), `400 Bad Request of the type "text/html" from "nginx"`},
-		{"a 401 page to requests of the directory", peoplePath, page(401, "text/html", "<html>"), `401 Unauthorized of the type "text/html" from "nginx"`},
-		{"a 404 page to everything", "", page(404, "text/html", "<html>"), `404 Not Found of the type "text/html" from "nginx"`},
-		{"a 200 page to everything", "", page(200, "text/html; charset=utf-8", "<html>"), `200 OK of the type "text/html; charset=utf-8" from "nginx"`},
+		{"a 404 page to requests of the directory", peoplePath, page(404, "text/html", "<html>"),
+			`404 Not Found of the type "text/html" from "nginx"`},
+		{"a 200 page to requests of the directory", peoplePath, page(200, "text/html", "<html>"),
+			`200 OK of the type "text/html" from "nginx"`},
+		{"a 400 page to requests of the directory", peoplePath, page(400, "text/html", "<html>"),
+			`400 Bad Request of the type "text/html" from "nginx"`},
+		{"a 401 page to requests of the directory", peoplePath, page(401, "text/html", "<html>"),
+			`401 Unauthorized of the type "text/html" from "nginx"`},
+		{"a 404 page to everything", "", page(404, "text/html", "<html>"),
+			`404 Not Found of the type "text/html" from "nginx"`},
+		{"a 200 page to everything", "", page(200, "text/html; charset=utf-8", "<html>"),
+			`200 OK of the type "text/html; charset=utf-8" from "nginx"`},
 		{"JSON that is no account's to everything", "", page(200, "application/json", `{"status":"ok"}`), `speaks JSON`},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -53,7 +53,9 @@ func TestASignInWithDroppedCredentialsProvesNothing(t *testing.T) {
 	}))
 	c.SetCredentials(creds, 1)
 	await(t, c, "asked again", func() bool { return network.count("POST /v1/auth/finish") == 2 })
-	await(t, c, "signed out again", func() bool { return network.count("DELETE /v1/session") == 2 && !onlyBridge(t, admin).Live })
+	await(t, c, "signed out again", func() bool {
+		return network.count("DELETE /v1/session") == 2 && !onlyBridge(t, admin).Live
+	})
 	if s := c.State(); s.Phase != account.Waiting || s.Proved != 0 {
 		t.Errorf("got %+v", s)
 	}

@@ -110,7 +110,8 @@ func (p *groups) read(r *jsontext.Reader) {
 	p.Total, p.Next, p.Items = page(r, (*group).read, group.public)
 }
 
-func page[T, P any](r *jsontext.Reader, read func(*T, *jsontext.Reader), public func(T) P) (total int64, next string, items []P) {
+func page[T, P any](r *jsontext.Reader, read func(*T, *jsontext.Reader), public func(T) P,
+) (total int64, next string, items []P) {
 	r.Object(func(name []byte) {
 		switch string(name) {
 		case "total":

@@ -16,15 +16,22 @@ import (
 func TestAnswersAreReadAsTheAPIHasThem(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 1, 31, 12, 0, 0, 123456000, time.UTC)
-	refs := []api.Reference{{Id: "x", Display: new(`Ärmel "A"`), Type: api.ReferenceTypeGroup}, {Id: "y", Type: api.ReferenceTypeUser}}
+	refs := []api.Reference{{Id: "x", Display: new(`Ärmel "A"`), Type: api.ReferenceTypeGroup}, {
+		Id: "y", Type: api.ReferenceTypeUser,
+	}}
 	read := []bridge.Reference{{ID: "x", Display: `Ärmel "A"`, Type: "Group"}, {ID: "y", Type: "User"}}
 	attributes := json.RawMessage(`{"userName":"a\"}","nested":[{"b":[1,null,true]}]}`)
-	apiPerson := api.Person{Id: "p", Etag: `"3"`, CreatedAt: at, ModifiedAt: at.Add(time.Hour), Attributes: attributes, Groups: refs,
-		State: api.PersonStatePending, Suspended: true, SignInAddress: new("a@example.com"), PendingAddress: new("b@example.com"), MemberId: new("m")}
-	wantPerson := bridge.Person{ID: "p", Version: `"3"`, Created: at, Modified: at.Add(time.Hour), Attributes: attributes, Groups: read,
-		State: bridge.Pending, Suspended: true, SignInAddress: "a@example.com", PendingAddress: "b@example.com"}
-	apiGroup := api.Group{Id: "g", Etag: `"4"`, CreatedAt: at, ModifiedAt: at, Attributes: attributes, MemberCount: 2, Members: &refs, UnknownMembers: &[]string{"z"}}
-	wantGroup := bridge.Group{ID: "g", Version: `"4"`, Created: at, Modified: at, Attributes: attributes, Members: read, UnknownMembers: []string{"z"}}
+	apiPerson := api.Person{Id: "p", Etag: `"3"`, CreatedAt: at, ModifiedAt: at.Add(time.Hour), Attributes: attributes,
+		Groups: refs,
+		State:  api.PersonStatePending, Suspended: true, SignInAddress: new("a@example.com"),
+		PendingAddress: new("b@example.com"), MemberId: new("m")}
+	wantPerson := bridge.Person{ID: "p", Version: `"3"`, Created: at, Modified: at.Add(time.Hour), Attributes: attributes,
+		Groups: read,
+		State:  bridge.Pending, Suspended: true, SignInAddress: "a@example.com", PendingAddress: "b@example.com"}
+	apiGroup := api.Group{Id: "g", Etag: `"4"`, CreatedAt: at, ModifiedAt: at, Attributes: attributes, MemberCount: 2,
+		Members: &refs, UnknownMembers: &[]string{"z"}}
+	wantGroup := bridge.Group{ID: "g", Version: `"4"`, Created: at, Modified: at, Attributes: attributes, Members: read,
+		UnknownMembers: []string{"z"}}
 
 	// What is read by hand does not follow a field that is yet to come.
 	for _, everything := range []any{wantPerson, wantGroup} {
@@ -72,8 +79,10 @@ func TestAnswersAreReadAsTheAPIHasThem(t *testing.T) {
 func TestWhatIsNoAccountsAnswerIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
-		``, `<html>`, `{}`, `[]`, `null`, `{"id":"p"`, `{"id":"p","etag":"\"1\"","attributes":"text"}`, `{"id":5,"etag":"\"1\"","attributes":{}}`,
-		`{"id":"p","etag":"\"1\"","attributes":{},"suspended":"yes"}`, `{"id":"p","etag":"\"1\"","attributes":{},"created_at":"yesterday"}`,
+		``, `<html>`, `{}`, `[]`, `null`, `{"id":"p"`, `{"id":"p","etag":"\"1\"","attributes":"text"}`,
+		`{"id":5,"etag":"\"1\"","attributes":{}}`,
+		`{"id":"p","etag":"\"1\"","attributes":{},"suspended":"yes"}`,
+		`{"id":"p","etag":"\"1\"","attributes":{},"created_at":"yesterday"}`,
 	} {
 		if err := new(person).DecodeAnswer([]byte(text)); err == nil {
 			t.Errorf("%q passes as a person", text)

@@ -61,7 +61,8 @@ func TestASignInThatOutlivesItsCredentialsLeavesTheBridgeSealed(t *testing.T) {
 		Now: time.Now, Log: hclog.NewNullLogger(), Transport: hookedTransport(func() { c.ClearCredentials() }),
 		Health: func() health.Health { return health.Health{State: health.Healthy} },
 	})
-	c.SetCredentials(session.Credentials{AccountURL: "http://127.0.0.1:1", AccountID: "acc", Email: "a@example.com", Secrets: secrets}, 1)
+	c.SetCredentials(session.Credentials{AccountURL: "http://127.0.0.1:1", AccountID: "acc", Email: "a@example.com",
+		Secrets: secrets}, 1)
 	creds, err := c.attempt(t.Context())
 	if err == nil {
 		t.Fatal("the account that is not there has let the bridge in")
@@ -72,7 +73,9 @@ func TestASignInThatOutlivesItsCredentialsLeavesTheBridgeSealed(t *testing.T) {
 	}
 	// One that succeeds gives its session back.
 	ended := 0
-	l := &login{client: &api.Client{Server: "http://127.0.0.1:1/", Client: doer(func() { ended++ })}, token: "t", creds: &credentials{epoch: 1}}
+	l := &login{client: &api.Client{Server: "http://127.0.0.1:1/", Client: doer(func() {
+		ended++
+	})}, token: "t", creds: &credentials{epoch: 1}}
 	if c.adopt(t.Context(), l) {
 		t.Error("a session of dropped credentials is used")
 	}
@@ -96,7 +99,9 @@ func TestAnOldPairsRefusalSaysNothingOfTheNewOne(t *testing.T) {
 	c.SetCredentials(session.Credentials{AccountURL: "http://127.0.0.1:1"}, 1)
 	tried := c.creds
 	c.SetCredentials(session.Credentials{AccountURL: "http://127.0.0.1:1"}, 2)
-	c.failed(tried, &client.Error{Problem: api.Problem{Code: api.ErrorCodeCredentialsExpired, Status: http.StatusUnauthorized}}, 1)
+	c.failed(tried, &client.Error{
+		Problem: api.Problem{Code: api.ErrorCodeCredentialsExpired, Status: http.StatusUnauthorized},
+	}, 1)
 	if s := c.CredentialState(); s.Expired != 0 || s.Outdated {
 		t.Errorf("the new credentials are refused with the old: %+v", s)
 	}

@@ -188,5 +188,7 @@ func (c *Connector) client(creds *credentials) (*api.Client, error) {
 	if err := client.CheckURL(url); err != nil {
 		return nil, err
 	}
-	return client.New(client.Config{URL: url, Transport: c.cfg.Transport, UserAgent: "scim-bridge/" + c.cfg.Bridge.Version})
+	return client.New(client.Config{
+		URL: url, Transport: c.cfg.Transport, UserAgent: "scim-bridge/" + c.cfg.Bridge.Version,
+	})
 }

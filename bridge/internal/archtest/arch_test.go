@@ -216,8 +216,9 @@ var walls = []wall{
 		why: "the grammar is pure",
 	},
 	{
-		room: "bridge/scim/patch", may: []string{"bridge", "bridge/scim/filter", "bridge/scim/schema"}, never: []string{"net/http"},
-		why: "the operations are pure",
+		room: "bridge/scim/patch", may: []string{"bridge", "bridge/scim/filter", "bridge/scim/schema"},
+		never: []string{"net/http"},
+		why:   "the operations are pure",
 	},
 	{
 		room: "bridge/simulate",
@@ -291,8 +292,9 @@ var walls = []wall{
 		why:   "a function asks nobody",
 	},
 	{
-		room:  "provider/provisioning",
-		may:   []string{"bridge/account/api", "bridge/account/signin", "bridge/session", "provider/client", "provider/identity"},
+		room: "provider/provisioning",
+		may: []string{"bridge/account/api", "bridge/account/signin", "bridge/session", "provider/client",
+			"provider/identity"},
 		tests: []string{"provider/providertest"},
 		why:   nounsAlone,
 	},
@@ -336,7 +338,8 @@ var walls = []wall{
 		why:   "the provider lists its parts",
 	},
 	{
-		room: "provider/providertest", may: []string{"bridge/account/api", "bridge/account/signin", "bridge/session", "provider"},
+		room: "provider/providertest", may: []string{"bridge/account/api", "bridge/account/signin", "bridge/session",
+			"provider"},
 		why: "the acceptance tests drive the provider whole",
 	},
 	{

@@ -157,7 +157,8 @@ func compiled(t *testing.T) (ours []built, exports map[string]string) {
 
 // listed asks the go command once for all tests.
 var listed = sync.OnceValues(func() (all []built, _ error) {
-	out, err := exec.Command("go", "list", "-export", "-deps", "-json=ImportPath,Dir,GoFiles,Deps,Export", module+"/...").Output()
+	out, err := exec.Command("go", "list", "-export", "-deps", "-json=ImportPath,Dir,GoFiles,Deps,Export",
+		module+"/...").Output()
 	if err != nil {
 		return nil, err
 	}
@@ -178,7 +179,8 @@ func codeLiterals(t *testing.T, r built, exports map[string]string) (found []str
 	fset, info := check(t, r, exports)
 	for expr, tv := range info.Types {
 		if spellsCode(expr, tv, info) {
-			found = append(found, fset.Position(expr.Pos()).String()+" spells the code "+tv.Value.String()+"; use the constant of package api")
+			found = append(found, fset.Position(expr.Pos()).String()+" spells the code "+tv.Value.String()+
+				"; use the constant of package api")
 		}
 	}
 	return found
@@ -192,7 +194,8 @@ func check(t *testing.T, r built, exports map[string]string) (*token.FileSet, *t
 }
 
 // parsed is check with the files that the package was read from.
-func parsed(t *testing.T, r built, exports map[string]string) (fset *token.FileSet, info *types.Info, files []*ast.File) {
+func parsed(t *testing.T, r built, exports map[string]string,
+) (fset *token.FileSet, info *types.Info, files []*ast.File) {
 	t.Helper()
 	fset = token.NewFileSet()
 	for _, name := range r.GoFiles {
@@ -211,7 +214,9 @@ func parsed(t *testing.T, r built, exports map[string]string) (fset *token.FileS
 }
 
 func importsFrom(exports map[string]string) types.Importer {
-	return importer.ForCompiler(token.NewFileSet(), "gc", func(path string) (io.ReadCloser, error) { return os.Open(exports[path]) })
+	return importer.ForCompiler(token.NewFileSet(), "gc", func(path string) (io.ReadCloser, error) {
+		return os.Open(exports[path])
+	})
 }
 
 // spellsCode reports whether an expression is a code that does not come from package api.

@@ -56,14 +56,16 @@ func TestAProblemWithoutAnEntryIsFound(t *testing.T) {
 		{"a literal in a list", `var p = []problem.Code{"something_new"}`, true},
 		{"a conversion", `var c = problem.Code("something_new")`, true},
 		{"a comparison with a misspelt code", `func f(c problem.Code) bool { return c == "saeled" }`, true},
-		{"a code in a line of the log", `func f(log func(string, ...any)) { log("it is new", problem.LogKey, "something_new") }`, true},
+		{"a code in a line of the log", `func f(log func(string, ...any)) { log("it is new", problem.LogKey, ` +
+			`"something_new") }`, true},
 		{"a code in the fields of a line", `var fields = []any{"problem", "something_new"}`, true},
 		{"a catalogued code in a line of the log", `var fields = []any{problem.LogKey, string(problem.Sealed)}`, false},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
-			source := "package p\n\nimport (\n\t\"time\"\n\n\t\"" + problems + "\"\n)\n\nvar _ problem.Code\nvar _ time.Time\n\n" + row.code + "\n"
+			source := "package p\n\nimport (\n\t\"time\"\n\n\t\"" + problems + "\"\n)\n\nvar _ problem.Code\n" +
+				"var _ time.Time\n\n" + row.code + "\n"
 			if err := os.WriteFile(filepath.Join(dir, "p.go"), []byte(source), 0o600); err != nil {
 				t.Fatal(err)
 			}
@@ -92,7 +94,8 @@ func uncatalogued(t *testing.T, r built, exports map[string]string) (found []str
 	fset, info, files := parsed(t, r, exports)
 	report := func(at ast.Expr, code string) {
 		if code != "" && !slices.Contains(known, code) {
-			found = append(found, fset.Position(at.Pos()).String()+" has the problem "+code+", which the catalogue does not have")
+			found = append(found, fset.Position(at.Pos()).String()+" has the problem "+code+", which the catalogue does not "+
+				"have")
 		}
 	}
 	text := func(e ast.Expr) string {

@@ -32,7 +32,9 @@ func TestWhatTheAccessLogTells(t *testing.T) {
 		lines    int
 		want     string
 	}{
-		{"each request with a secret has a line", admitted(func(w http.ResponseWriter, _ *httpkit.Request) { _, _ = io.WriteString(w, "ok") }),
+		{"each request with a secret has a line", admitted(func(w http.ResponseWriter, _ *httpkit.Request) {
+			_, _ = io.WriteString(w, "ok")
+		}),
 			3, 3, "[INFO]  request: status=200 bytes=2"},
 		{"a polled route is for debugging", admitted(func(_ http.ResponseWriter, x *httpkit.Request) { x.Polled = true }),
 			1, 1, "[DEBUG] request: status=200"},
@@ -106,7 +108,9 @@ func TestTheRouteOfMetricsHasNoMethod(t *testing.T) {
 	log := hclog.NewNullLogger()
 	access := httpkit.AccessLog{Logger: log, Events: httpkit.NewEventLog(log), Metrics: httpkit.NewMetrics("test")}
 	for _, route := range []string{"GET /v1/x/{id}", "/ping", "users"} {
-		access.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { httpkit.RequestFrom(r.Context()).Route = route })).
+		access.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			httpkit.RequestFrom(r.Context()).Route = route
+		})).
 			ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))
 	}
 	w := httptest.NewRecorder()

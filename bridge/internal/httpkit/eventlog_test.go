@@ -20,7 +20,8 @@ func TestALineAMinuteTellsOfEveryEvent(t *testing.T) {
 		var log lockedLog
 		events := httpkit.NewEventLog(hclog.New(&hclog.LoggerOptions{Output: &log}))
 		add := func(kind, client string) {
-			events.Add(httpkit.Event{Kind: kind, Level: hclog.Warn, Message: "refused", Client: netip.MustParseAddr(client), Fields: []any{"for", kind}})
+			events.Add(httpkit.Event{Kind: kind, Level: hclog.Warn, Message: "refused", Client: netip.MustParseAddr(client),
+				Fields: []any{"for", kind}})
 		}
 		lines := func() []string {
 			text := strings.TrimSpace(log.String())
@@ -32,7 +33,8 @@ func TestALineAMinuteTellsOfEveryEvent(t *testing.T) {
 		}
 		add("a", "192.0.2.1")
 		add("b", "192.0.2.1")
-		if got := lines(); len(got) != 2 || !strings.HasSuffix(got[0], `refused: kind=a count=1 for=a networks="192.0.2.1 (1)"`) {
+		got := lines()
+		if len(got) != 2 || !strings.HasSuffix(got[0], `refused: kind=a count=1 for=a networks="192.0.2.1 (1)"`) {
 			t.Errorf("the first of each kind: %q", got)
 		}
 		for i := range 1000 {
@@ -45,7 +47,8 @@ func TestALineAMinuteTellsOfEveryEvent(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if got := lines(); len(got) != 1 || !strings.HasSuffix(got[0], `count=2001 for=a networks="192.0.2.1 (1000), 2001:db8::/64 (1000), 192.0.2.2 (1)"`) {
+		if got := lines(); len(got) != 1 ||
+			!strings.HasSuffix(got[0], `count=2001 for=a networks="192.0.2.1 (1000), 2001:db8::/64 (1000), 192.0.2.2 (1)"`) {
 			t.Errorf("after the minute, with nothing that follows: %q", got)
 		}
 		add("a", "192.0.2.3")
@@ -73,7 +76,8 @@ func TestFewNetworksAreNamedOfMany(t *testing.T) {
 	for range 5 {
 		c.Add(netip.MustParseAddr("10.0.0.7"))
 	}
-	if got := c.String(); !strings.HasPrefix(got, "10.0.0.7 (6), ") || !strings.HasSuffix(got, "others (99995)") || len(got) > 200 {
+	got := c.String()
+	if !strings.HasPrefix(got, "10.0.0.7 (6), ") || !strings.HasSuffix(got, "others (99995)") || len(got) > 200 {
 		t.Errorf("got %s", got)
 	}
 }

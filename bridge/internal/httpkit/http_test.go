@@ -47,7 +47,10 @@ func TestARecorderKeepsTheAnswerThatAConnectionWouldHaveSent(t *testing.T) {
 			_, _ = w.Write([]byte("a"))
 			w.WriteHeader(http.StatusInternalServerError)
 		}, 200, "a"},
-		{"an informational status is not the answer", func(w http.ResponseWriter) { w.WriteHeader(http.StatusEarlyHints); w.WriteHeader(http.StatusCreated) }, 201, ""},
+		{"an informational status is not the answer", func(w http.ResponseWriter) {
+			w.WriteHeader(http.StatusEarlyHints)
+			w.WriteHeader(http.StatusCreated)
+		}, 201, ""},
 	} {
 		var kept httpkit.Recorder
 		row.serve(&kept)

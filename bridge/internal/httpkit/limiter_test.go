@@ -33,7 +33,9 @@ func TestNetworks(t *testing.T) {
 
 func TestALimiterIsFairAndBounded(t *testing.T) {
 	t.Parallel()
-	l := &httpkit.Limiter{PerNetwork: httpkit.Rate{Burst: 3, Every: time.Minute}, Total: httpkit.Rate{Burst: 50, Every: time.Second}}
+	l := &httpkit.Limiter{PerNetwork: httpkit.Rate{Burst: 3, Every: time.Minute}, Total: httpkit.Rate{
+		Burst: 50, Every: time.Second,
+	}}
 	now := time.Unix(1e9, 0)
 	take := func(address string, times int) (taken int) {
 		for range times {
@@ -68,7 +70,9 @@ func TestALimiterIsFairAndBounded(t *testing.T) {
 // While all together have used up theirs, asking costs a network nothing of its own.
 func TestALimiterTakesNothingWhereItRefuses(t *testing.T) {
 	t.Parallel()
-	l := &httpkit.Limiter{PerNetwork: httpkit.Rate{Burst: 3, Every: time.Hour}, Total: httpkit.Rate{Burst: 1, Every: time.Second}}
+	l := &httpkit.Limiter{PerNetwork: httpkit.Rate{Burst: 3, Every: time.Hour}, Total: httpkit.Rate{
+		Burst: 1, Every: time.Second,
+	}}
 	now := time.Unix(1e9, 0)
 	if l.Take(network("192.0.2.1"), now) != 0 {
 		t.Fatal("the first is refused")
@@ -90,7 +94,9 @@ func TestALimiterTakesNothingWhereItRefuses(t *testing.T) {
 // push others out of theirs.
 func TestAFloodResetsNoLimit(t *testing.T) {
 	t.Parallel()
-	l := &httpkit.Limiter{PerNetwork: httpkit.Rate{Burst: 2, Every: time.Hour}, Total: httpkit.Rate{Burst: 1e6, Every: time.Second}}
+	l := &httpkit.Limiter{PerNetwork: httpkit.Rate{Burst: 2, Every: time.Hour}, Total: httpkit.Rate{
+		Burst: 1e6, Every: time.Second,
+	}}
 	now := time.Unix(1e9, 0)
 	taken := 0
 	for i := range 20_000 {

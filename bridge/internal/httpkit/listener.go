@@ -76,8 +76,9 @@ func (l *Listener) Overload() (load Overload, lately bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	load = Overload{
-		Since: l.overload.since, Count: l.overload.count.Total, Reason: l.overload.reason, Networks: l.overload.count.String(),
-		Waited: !l.overload.waited.IsZero() && time.Since(l.overload.waited) < overloadLasts,
+		Since: l.overload.since, Count: l.overload.count.Total, Reason: l.overload.reason,
+		Networks: l.overload.count.String(),
+		Waited:   !l.overload.waited.IsZero() && time.Since(l.overload.waited) < overloadLasts,
 	}
 	return load, load.Count > 0 && l.overload.good < endsOverload && time.Since(l.overload.last) < overloadLasts
 }
@@ -145,7 +146,8 @@ func (l *Listener) failed(err error) error {
 		l.noteShortage(err)
 	case isAny(err, lostConnections):
 		l.events.Add(Event{
-			Kind: "lost", Level: hclog.Warn, Message: "connections broke before they were accepted", Fields: []any{"latest", err.Error()},
+			Kind: "lost", Level: hclog.Warn, Message: "connections broke before they were accepted",
+			Fields: []any{"latest", err.Error()},
 		})
 	default:
 		return err

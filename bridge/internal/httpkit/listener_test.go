@@ -142,7 +142,8 @@ func TestConnectionsHeldOpenKeepNoClientOut(t *testing.T) {
 		t.Errorf("the connection of an admitted client was closed")
 	}
 	load, lately := s.listener.Overload()
-	if !lately || load.Waited || load.Reason != "all 8 connections are in use" || !strings.HasPrefix(load.Networks, "127.0.0.2 (") {
+	if !lately || load.Waited || load.Reason != "all 8 connections are in use" ||
+		!strings.HasPrefix(load.Networks, "127.0.0.2 (") {
 		t.Errorf("the overload is %+v", load)
 	}
 	if log := s.log.String(); !strings.Contains(log, "[ERROR]") || strings.Count(log, "problem=overloaded") != 1 {
@@ -300,7 +301,8 @@ func TestRunningOutOfFilesIsReportedAndPasses(t *testing.T) {
 	if _, err := stranger.Read(make([]byte, 1)); !errors.Is(err, io.EOF) && !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("no file was given back by the stranger's connection: %v", err)
 	}
-	if load, lately := s.listener.Overload(); !lately || !load.Waited || !strings.Contains(load.Reason, "too many open files") {
+	load, lately := s.listener.Overload()
+	if !lately || !load.Waited || !strings.Contains(load.Reason, "too many open files") {
 		t.Errorf("the overload is %+v", load)
 	}
 	if log := s.log.String(); !strings.Contains(log, "[ERROR]") || !strings.Contains(log, "too many open files") {

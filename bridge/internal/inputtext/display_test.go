@@ -60,7 +60,8 @@ func FuzzLine(f *testing.F) {
 	f.Add("a\x1b[0m\u202eb")
 	f.Fuzz(func(t *testing.T, text string) {
 		line := Line(text)
-		if strings.ContainsFunc(line, unicode.IsControl) || strings.ContainsAny(line, "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c") {
+		if strings.ContainsFunc(line, unicode.IsControl) ||
+			strings.ContainsAny(line, "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c") {
 			t.Errorf("%q keeps something of %q", line, text)
 		}
 		if again := Line(line); again != line {

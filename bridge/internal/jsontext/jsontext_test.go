@@ -9,7 +9,9 @@ import (
 
 // FuzzString holds AppendString and String against encoding/json.
 func FuzzString(f *testing.F) {
-	for _, seed := range []string{"", "plain", "Ärmel", `quo"te`, `back\slash`, "line\nend", "\x00", "\xff broken", "<html>&", "\u2028"} {
+	for _, seed := range []string{
+		"", "plain", "Ärmel", `quo"te`, `back\slash`, "line\nend", "\x00", "\xff broken", "<html>&", "\u2028",
+	} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

@@ -68,7 +68,8 @@ func TestALineShowsTheValuesAtTheTimeOfLogging(t *testing.T) {
 
 	var want bytes.Buffer
 	direct := hclog.New(&hclog.LoggerOptions{Level: hclog.Trace, Output: &want, DisableTime: true})
-	direct.Warn("all kinds", "count", 1, "took", 1500*time.Microsecond, "address", netip.MustParseAddr("192.0.2.1"), "ok", true,
+	direct.Warn("all kinds", "count", 1, "took", 1500*time.Microsecond, "address", netip.MustParseAddr("192.0.2.1"), "ok",
+		true,
 		"names", []string{"before"}, "error", errors.New("no way: \"x\""))
 	direct.With("bound", 7).Named("part").Debug("lasting values", "count", 1, "took", 1500*time.Microsecond,
 		"address", netip.MustParseAddr("192.0.2.1"), "ok", true)

@@ -40,12 +40,20 @@ func TestNothingPrintsTheText(t *testing.T) {
 		return b.String()
 	}
 	outputs := map[string]string{
-		"JSON":               written(func(b *bytes.Buffer) { _ = json.NewEncoder(b).Encode(s) }),
-		"XML":                written(func(b *bytes.Buffer) { _ = xml.NewEncoder(b).Encode(s.Exported) }),
-		"slog as text":       written(func(b *bytes.Buffer) { slog.New(slog.NewTextHandler(b, nil)).Info("m", "a", s.Exported, "b", s) }),
-		"slog as JSON":       written(func(b *bytes.Buffer) { slog.New(slog.NewJSONHandler(b, nil)).Info("m", "a", s.Exported, "b", s) }),
-		"hclog as text":      written(func(b *bytes.Buffer) { hclogger(b, false).Info("m", "a", s.Exported, "b", s, "c", s.List) }),
-		"hclog as JSON":      written(func(b *bytes.Buffer) { hclogger(b, true).Info("m", "a", s.Exported, "b", s, "c", s.List) }),
+		"JSON": written(func(b *bytes.Buffer) { _ = json.NewEncoder(b).Encode(s) }),
+		"XML":  written(func(b *bytes.Buffer) { _ = xml.NewEncoder(b).Encode(s.Exported) }),
+		"slog as text": written(func(b *bytes.Buffer) {
+			slog.New(slog.NewTextHandler(b, nil)).Info("m", "a", s.Exported, "b", s)
+		}),
+		"slog as JSON": written(func(b *bytes.Buffer) {
+			slog.New(slog.NewJSONHandler(b, nil)).Info("m", "a", s.Exported, "b", s)
+		}),
+		"hclog as text": written(func(b *bytes.Buffer) {
+			hclogger(b, false).Info("m", "a", s.Exported, "b", s, "c", s.List)
+		}),
+		"hclog as JSON": written(func(b *bytes.Buffer) {
+			hclogger(b, true).Info("m", "a", s.Exported, "b", s, "c", s.List)
+		}),
 		"an error's message": fmt.Errorf("tried %v: %w", s.Exported, errors.New("no")).Error(),
 	}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%p", "%t", "%20s", "%.3s"} {
@@ -63,7 +71,10 @@ func TestNothingPrintsTheText(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range []string{"JSON", "XML", "slog as text", "hclog as text", "hclog as JSON", "%v of the secret", "%#v of the secret", "%x of the secret"} {
+	for _, name := range []string{
+		"JSON", "XML", "slog as text", "hclog as text", "hclog as JSON", "%v of the secret", "%#v of the secret",
+		"%x of the secret",
+	} {
 		if !strings.Contains(outputs[name], secret.Redacted) {
 			t.Errorf("%s does not say that something was left out: %s", name, outputs[name])
 		}

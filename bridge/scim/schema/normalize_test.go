@@ -63,13 +63,16 @@ func TestNormalize(t *testing.T) {
 			`{` + user + `,"active":true}`},
 		{"a bare manager becomes complex",
 			`{"userName":"u","active":true,"` + schema.EnterpriseURI + `":{"manager":"7"}}`,
-			`{"schemas":["` + schema.UserURI + `","` + schema.EnterpriseURI + `"],"userName":"u","active":true,"` + schema.EnterpriseURI + `":{"manager":{"value":"7"}}}`},
+			`{"schemas":["` + schema.UserURI + `","` + schema.EnterpriseURI + `"],"userName":"u","active":true,"` +
+				schema.EnterpriseURI + `":{"manager":{"value":"7"}}}`},
 		{"a manager without an id is none",
 			`{"userName":"u","active":true,"` + schema.EnterpriseURI + `":{"manager":{"value":"","displayName":"M"}}}`,
 			`{` + user + `,"active":true}`},
 		{"so does a manager in a list",
-			`{"userName":"u","active":true,"URN:ietf:params:scim:schemas:extension:enterprise:2.0:user":{"Manager":[{"value":"7"}]}}`,
-			`{"schemas":["` + schema.UserURI + `","` + schema.EnterpriseURI + `"],"userName":"u","active":true,"` + schema.EnterpriseURI + `":{"manager":{"value":"7"}}}`},
+			`{"userName":"u","active":true,` +
+				`"URN:ietf:params:scim:schemas:extension:enterprise:2.0:user":{"Manager":[{"value":"7"}]}}`,
+			`{"schemas":["` + schema.UserURI + `","` + schema.EnterpriseURI + `"],"userName":"u","active":true,"` +
+				schema.EnterpriseURI + `":{"manager":{"value":"7"}}}`},
 		{"one e-mail address may come without its list, or bare",
 			`{"userName":"u","active":true,"emails":{"value":"a"},"roles":"admin"}`,
 			`{` + user + `,"active":true,"emails":[{"value":"a"}],"roles":[{"value":"admin"}]}`},
@@ -77,49 +80,77 @@ func TestNormalize(t *testing.T) {
 			`{"userName":"u","active":true,"emails":[{"value":"a","primary":true},{"value":"b","primary":true}]}`,
 			`{` + user + `,"active":true,"emails":[{"value":"a","primary":true},{"value":"b","primary":false}]}`},
 		{"the same value of the same type is one, with the parts of both",
-			`{"userName":"u","active":true,"emails":[{"value":"a","type":"work","primary":false},{"value":"b"},{"value":"a","type":"Work","display":"A","primary":true},{"value":"a","type":"home"},{"value":"a"}],"addresses":[{"type":"work"},{"type":"work"},{"type":"home"}]}`,
-			`{` + user + `,"active":true,"emails":[{"value":"a","type":"work","display":"A","primary":true},{"value":"b"},{"value":"a","type":"home"},{"value":"a"}],"addresses":[{"type":"work"},{"type":"home"}]}`},
+			`{"userName":"u","active":true,"emails":[{"value":"a","type":"work","primary":false},{"value":"b"},{"value":"a",` +
+				`"type":"Work","display":"A","primary":true},{"value":"a","type":"home"},{"value":"a"}],` +
+				`"addresses":[{"type":"work"},{"type":"work"},{"type":"home"}]}`,
+			`{` + user +
+				`,"active":true,"emails":[{"value":"a","type":"work","display":"A","primary":true},{"value":"b"},{"value":"a",` +
+				`"type":"home"},{"value":"a"}],"addresses":[{"type":"work"},{"type":"home"}]}`},
 		{"core attributes may stand under their URI, or carry it",
-			`{"URN:ietf:params:scim:schemas:core:2.0:User":{"UserName":"u","active":"False","id":"1"},"` + schema.UserURI + `:nickName":"n","schemas":["` + schema.UserURI + `"]}`,
+			`{"URN:ietf:params:scim:schemas:core:2.0:User":{"UserName":"u","active":"False","id":"1"},"` + schema.UserURI +
+				`:nickName":"n","schemas":["` + schema.UserURI + `"]}`,
 			`{` + user + `,"active":false,"nickName":"n"}`},
 		{"a dot may stand where a colon should, and the URI lack its last part",
-			`{"` + schema.UserURI + `.userName":"u","urn:ietf:params:scim:schemas:core:2.0:Active":"False","` + strings.ToUpper(schema.UserURI) + `.nickname":"n"}`,
+			`{"` + schema.UserURI + `.userName":"u","urn:ietf:params:scim:schemas:core:2.0:Active":"False","` +
+				strings.ToUpper(schema.UserURI) + `.nickname":"n"}`,
 			`{` + user + `,"active":false,"nickName":"n"}`},
 		{"attributes of an extension may come without its URI",
 			`{"userName":"u","Department":"d","employeeNumber":5,"manager":"7","costCenter":null,"division":""}`,
-			`{"schemas":["` + schema.UserURI + `","` + schema.EnterpriseURI + `"],"userName":"u","active":true,"` + schema.EnterpriseURI + `":{"department":"d","employeeNumber":"5","manager":{"value":"7"},"division":""}}`},
-		{"under that of the core schema too", `{"userName":"u","` + schema.UserURI + `:department":"d","` + schema.UserURI + `":{"organization":"o"}}`,
-			`{"schemas":["` + schema.UserURI + `","` + schema.EnterpriseURI + `"],"userName":"u","active":true,"` + schema.EnterpriseURI + `":{"department":"d","organization":"o"}}`},
-		{"but count less than what the extension says", `{"userName":"u","department":"x","` + schema.EnterpriseURI + `":{"department":"d"}}`,
-			`{"schemas":["` + schema.UserURI + `","` + schema.EnterpriseURI + `"],"userName":"u","active":true,"` + schema.EnterpriseURI + `":{"department":"d"}}`},
+			`{"schemas":["` + schema.UserURI + `","` + schema.EnterpriseURI + `"],"userName":"u","active":true,"` +
+				schema.EnterpriseURI + `":{"department":"d","employeeNumber":"5","manager":{"value":"7"},"division":""}}`},
+		{"under that of the core schema too", `{"userName":"u","` + schema.UserURI + `:department":"d","` + schema.UserURI +
+			`":{"organization":"o"}}`,
+			`{"schemas":["` + schema.UserURI + `","` + schema.EnterpriseURI + `"],"userName":"u","active":true,"` +
+				schema.EnterpriseURI + `":{"department":"d","organization":"o"}}`},
+		{"but count less than what the extension says", `{"userName":"u","department":"x","` + schema.EnterpriseURI +
+			`":{"department":"d"}}`,
+			`{"schemas":["` + schema.UserURI + `","` + schema.EnterpriseURI + `"],"userName":"u","active":true,"` +
+				schema.EnterpriseURI + `":{"department":"d"}}`},
 		{"and must be of the right type", `{"userName":"u","department":{"name":"d"}}`, ""},
-		{"an attribute twice, with a colon and with a dot", `{"userName":"u","` + schema.UserURI + `:title":"a","` + schema.UserURI + `.title":"b"}`, ""},
+		{"an attribute twice, with a colon and with a dot", `{"userName":"u","` + schema.UserURI + `:title":"a","` +
+			schema.UserURI + `.title":"b"}`, ""},
 		{"unknown schemas, attributes and extensions stay as they were sent",
 			`{"schemas":["urn:x:y"],"userName":"u","active":true,"Colour":{"Deep":[1,null]},"urn:x:y":{"A":1.50}}`,
-			`{"schemas":["` + schema.UserURI + `","urn:x:y"],"userName":"u","active":true,"Colour":{"Deep":[1,null]},"urn:x:y":{"A":1.50}}`},
+			`{"schemas":["` + schema.UserURI +
+				`","urn:x:y"],"userName":"u","active":true,"Colour":{"Deep":[1,null]},"urn:x:y":{"A":1.50}}`},
 		{"an enterprise schema without its object is accepted, and not listed",
-			`{"schemas":["` + schema.UserURI + `","` + schema.EnterpriseURI + `"],"userName":"u","active":true,"` + schema.EnterpriseURI + `":null}`,
+			`{"schemas":["` + schema.UserURI + `","` + schema.EnterpriseURI + `"],"userName":"u","active":true,"` +
+				schema.EnterpriseURI + `":null}`,
 			`{"schemas":["` + schema.UserURI + `"],"userName":"u","active":true}`},
 		{"no userName is refused", `{"active":true}`, ""},
 		{"a blank userName is refused", `{"userName":" "}`, ""},
 		{"a number where text is due is that text, as it was written",
-			`{"userName":4711,"externalId":1.50,"name":{"familyName":7},"addresses":[{"postalCode":90210}],"emails":[{"value":1e3,"type":2}],"` + schema.EnterpriseURI + `":{"employeeNumber":12345678901234567890}}`,
-			`{"schemas":["` + schema.UserURI + `","` + schema.EnterpriseURI + `"],"userName":"4711","active":true,"externalId":"1.50","name":{"familyName":"7"},"addresses":[{"postalCode":"90210"}],"emails":[{"value":"1e3","type":"2"}],"` + schema.EnterpriseURI + `":{"employeeNumber":"12345678901234567890"}}`},
+			`{"userName":4711,"externalId":1.50,"name":{"familyName":7},"addresses":[{"postalCode":90210}],` +
+				`"emails":[{"value":1e3,"type":2}],"` + schema.EnterpriseURI + `":{"employeeNumber":12345678901234567890}}`,
+			`{"schemas":["` + schema.UserURI + `","` + schema.EnterpriseURI +
+				`"],"userName":"4711","active":true,"externalId":"1.50","name":{"familyName":"7"},` +
+				`"addresses":[{"postalCode":"90210"}],"emails":[{"value":"1e3","type":"2"}],"` + schema.EnterpriseURI +
+				`":{"employeeNumber":"12345678901234567890"}}`},
 		{"a bare number where an object with a value is due",
 			`{"userName":"u","emails":[5],"roles":6,"` + schema.EnterpriseURI + `":{"manager":7}}`,
-			`{"schemas":["` + schema.UserURI + `","` + schema.EnterpriseURI + `"],"userName":"u","active":true,"emails":[{"value":"5"}],"roles":[{"value":"6"}],"` + schema.EnterpriseURI + `":{"manager":{"value":"7"}}}`},
+			`{"schemas":["` + schema.UserURI + `","` + schema.EnterpriseURI +
+				`"],"userName":"u","active":true,"emails":[{"value":"5"}],"roles":[{"value":"6"}],"` + schema.EnterpriseURI +
+				`":{"manager":{"value":"7"}}}`},
 		{"a list of one where one value is due",
-			`{"userName":["u"],"active":["False"],"title":[7],"nickName":[null],"name":[{"givenName":["G"]}],"` + schema.EnterpriseURI + `":[{"department":["d"]}]}`,
-			`{"schemas":["` + schema.UserURI + `","` + schema.EnterpriseURI + `"],"userName":"u","active":false,"title":"7","name":{"givenName":"G"},"` + schema.EnterpriseURI + `":{"department":"d"}}`},
+			`{"userName":["u"],"active":["False"],"title":[7],"nickName":[null],"name":[{"givenName":["G"]}],"` +
+				schema.EnterpriseURI + `":[{"department":["d"]}]}`,
+			`{"schemas":["` + schema.UserURI + `","` + schema.EnterpriseURI +
+				`"],"userName":"u","active":false,"title":"7","name":{"givenName":"G"},"` + schema.EnterpriseURI +
+				`":{"department":"d"}}`},
 		{"a value in an object where it has no parts, as Microsoft's library sends it",
-			`{"userName":[{"$ref":null,"value":"u"}],"active":[{"$ref":null,"value":"False"}],"title":{"value":"t"},"nickName":{"Value":null},"locale":[{"value":5,"display":"D","type":"work","primary":true}],"name":{"givenName":{"$ref":null,"value":"G"}}}`,
+			`{"userName":[{"$ref":null,"value":"u"}],"active":[{"$ref":null,"value":"False"}],"title":{"value":"t"},` +
+				`"nickName":{"Value":null},"locale":[{"value":5,"display":"D","type":"work","primary":true}],` +
+				`"name":{"givenName":{"$ref":null,"value":"G"}}}`,
 			`{` + user + `,"active":false,"title":"t","locale":"5","name":{"givenName":"G"}}`},
 		{"an empty list or text where an object is due",
-			`{"userName":"u","active":[],"name":"","addresses":["",[]],"emails":[[]],"roles":"","` + schema.UserURI + `":[],"` + schema.EnterpriseURI + `":[]}`,
+			`{"userName":"u","active":[],"name":"","addresses":["",[]],"emails":[[]],"roles":"","` + schema.UserURI + `":[],"` +
+				schema.EnterpriseURI + `":[]}`,
 			`{` + user + `,"active":true}`},
-		{"an extension that is an empty text", `{"userName":"u","` + schema.EnterpriseURI + `":""}`, `{` + user + `,"active":true}`},
+		{"an extension that is an empty text", `{"userName":"u","` + schema.EnterpriseURI + `":""}`,
+			`{` + user + `,"active":true}`},
 		{"an empty manager", `{"userName":"u","` + schema.EnterpriseURI + `":{"department":"d","manager":[]}}`,
-			`{"schemas":["` + schema.UserURI + `","` + schema.EnterpriseURI + `"],"userName":"u","active":true,"` + schema.EnterpriseURI + `":{"department":"d"}}`},
+			`{"schemas":["` + schema.UserURI + `","` + schema.EnterpriseURI + `"],"userName":"u","active":true,"` +
+				schema.EnterpriseURI + `":{"department":"d"}}`},
 		{"a userName that is a boolean is refused", `{"userName":true}`, ""},
 		{"a userName that is a list of two is refused", `{"userName":["u","v"]}`, ""},
 		{"a userName that is an object of names is refused", `{"userName":{"givenName":"u"}}`, ""},
@@ -163,10 +194,11 @@ func TestBooleans(t *testing.T) {
 	t.Parallel()
 	active := schema.User.Attribute("active")
 	for want, values := range map[string][]any{
-		"true":    {true, "True", "TRUE", " true ", "1", json.Number("1"), json.Number("1.0"), "yes", "Y", "on"},
-		"false":   {false, "False", "false\n", "0", json.Number("0"), json.Number("0.0"), "No", "n", "off"},
-		"<nil>":   {nil, "", "  ", []any{}, []any{nil}, []any{""}},
-		"refused": {"maybe", "2", json.Number("2"), json.Number("-1"), json.Number("0.5"), json.Number("1e999"), map[string]any{}, []any{true, true}},
+		"true":  {true, "True", "TRUE", " true ", "1", json.Number("1"), json.Number("1.0"), "yes", "Y", "on"},
+		"false": {false, "False", "false\n", "0", json.Number("0"), json.Number("0.0"), "No", "n", "off"},
+		"<nil>": {nil, "", "  ", []any{}, []any{nil}, []any{""}},
+		"refused": {"maybe", "2", json.Number("2"), json.Number("-1"), json.Number("0.5"), json.Number("1e999"),
+			map[string]any{}, []any{true, true}},
 	} {
 		for _, value := range values {
 			got, err := active.Coerce(value)
@@ -184,8 +216,12 @@ func TestBooleans(t *testing.T) {
 // Normalizing is a projection: once canonical, always canonical.
 func FuzzNormalize(f *testing.F) {
 	f.Add(`{"userName":"u","emails":[{"value":"a","primary":"TRUE"}],"x":[{}]}`)
-	f.Add(`{"userName":[{"$ref":null,"value":5}],"active":0,"name":[],"emails":[[],7],"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":[]}`)
-	f.Add(`{"urn:ietf:params:scim:schemas:core:2.0:User.userName":"u","department":7,"Manager":{"value":"7"},"urn:ietf:params:scim:schemas:core:2.0:title":"t"}`)
+	f.Add(
+		`{"userName":[{"$ref":null,"value":5}],"active":0,"name":[],"emails":[[],7],` +
+			`"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":[]}`)
+	f.Add(
+		`{"urn:ietf:params:scim:schemas:core:2.0:User.userName":"u","department":7,"Manager":{"value":"7"},` +
+			`"urn:ietf:params:scim:schemas:core:2.0:title":"t"}`)
 	f.Add(`{"USERNAME":"u","urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"manager":["7"]}}`)
 	f.Fuzz(func(t *testing.T, text string) {
 		decoder := json.NewDecoder(strings.NewReader(text))
@@ -222,32 +258,53 @@ func TestProjection(t *testing.T) {
 	}{
 		{"nothing asked shows everything", nil, nil, resource},
 		{"named attributes come with those that always do", []string{"userName"}, nil, `{` + always + `,"userName":"u"}`},
-		{"names are in any case", []string{"USERNAME", "Emails.VALUE"}, nil, `{` + always + `,"userName":"u","emails":[{"value":"a"},{"value":"b"}]}`},
-		{"a part of a complex attribute", []string{"name.givenName", "meta.version"}, nil, `{` + always + `,"name":{"givenName":"G"},"meta":{"version":"v"}}`},
-		{"an attribute and its part is the attribute", []string{"name.givenName", "name"}, nil, `{` + always + `,"name":{"givenName":"G","familyName":"F"}}`},
-		{"elements without the part are left out", []string{"emails.type"}, nil, `{` + always + `,"emails":[{"type":"work"}]}`},
-		{"an attribute of an extension", []string{schema.EnterpriseURI + ":employeeNumber"}, nil, `{` + always + `,"` + schema.EnterpriseURI + `":{"employeeNumber":"5"}}`},
-		{"a whole extension", []string{schema.EnterpriseURI}, nil, `{` + always + `,"` + schema.EnterpriseURI + `":{"employeeNumber":"5","department":"d"}}`},
-		{"an extension that no schema knows", []string{"urn:x:User:badge"}, nil, `{` + always + `,"urn:x:User":{"badge":"9"}}`},
-		{"all of an extension that no schema knows", []string{"urn:x:User"}, nil, `{` + always + `,"urn:x:User":{"badge":"9","door":"1"}}`},
-		{"the URI of the core schema changes nothing", []string{schema.UserURI + ":userName"}, nil, `{` + always + `,"userName":"u"}`},
+		{"names are in any case", []string{"USERNAME", "Emails.VALUE"}, nil,
+			`{` + always + `,"userName":"u","emails":[{"value":"a"},{"value":"b"}]}`},
+		{"a part of a complex attribute", []string{"name.givenName", "meta.version"}, nil,
+			`{` + always + `,"name":{"givenName":"G"},"meta":{"version":"v"}}`},
+		{"an attribute and its part is the attribute", []string{"name.givenName", "name"}, nil,
+			`{` + always + `,"name":{"givenName":"G","familyName":"F"}}`},
+		{"elements without the part are left out", []string{"emails.type"}, nil,
+			`{` + always + `,"emails":[{"type":"work"}]}`},
+		{"an attribute of an extension", []string{schema.EnterpriseURI + ":employeeNumber"}, nil,
+			`{` + always + `,"` + schema.EnterpriseURI + `":{"employeeNumber":"5"}}`},
+		{"a whole extension", []string{schema.EnterpriseURI}, nil, `{` + always + `,"` + schema.EnterpriseURI +
+			`":{"employeeNumber":"5","department":"d"}}`},
+		{"an extension that no schema knows", []string{"urn:x:User:badge"}, nil,
+			`{` + always + `,"urn:x:User":{"badge":"9"}}`},
+		{"all of an extension that no schema knows", []string{"urn:x:User"}, nil,
+			`{` + always + `,"urn:x:User":{"badge":"9","door":"1"}}`},
+		{"the URI of the core schema changes nothing", []string{schema.UserURI + ":userName"}, nil,
+			`{` + always + `,"userName":"u"}`},
 		{"the URI of the core schema means what is not an extension", []string{schema.UserURI}, nil,
-			`{` + always + `,"userName":"u","displayName":"D","name":{"givenName":"G","familyName":"F"},"emails":[{"value":"a","type":"work"},{"value":"b"}],"meta":{"location":"l","version":"v"},"colour":"red"}`},
-		{"and excluded, leaves the extensions", nil, []string{schema.UserURI}, `{` + always + `,"` + schema.EnterpriseURI + `":{"employeeNumber":"5","department":"d"},"urn:x:User":{"badge":"9","door":"1"}}`},
-		{"a filter in brackets chooses nothing", []string{`emails[type eq "work"].value`, `name["`}, nil, `{` + always + `,"name":{"givenName":"G","familyName":"F"},"emails":[{"value":"a"},{"value":"b"}]}`},
+			`{` + always +
+				`,"userName":"u","displayName":"D","name":{"givenName":"G","familyName":"F"},"emails":[{"value":"a",` +
+				`"type":"work"},{"value":"b"}],"meta":{"location":"l","version":"v"},"colour":"red"}`},
+		{"and excluded, leaves the extensions", nil, []string{schema.UserURI}, `{` + always + `,"` + schema.EnterpriseURI +
+			`":{"employeeNumber":"5","department":"d"},"urn:x:User":{"badge":"9","door":"1"}}`},
+		{"a filter in brackets chooses nothing", []string{`emails[type eq "work"].value`, `name["`}, nil,
+			`{` + always + `,"name":{"givenName":"G","familyName":"F"},"emails":[{"value":"a"},{"value":"b"}]}`},
 		{"an unknown attribute", []string{"colour", "nothing"}, nil, `{` + always + `,"colour":"red"}`},
 		{"excluded attributes are left out, but for those that always come", nil,
-			[]string{"id", "schemas", "userName", "name.familyName", "emails", "meta", schema.EnterpriseURI + ":department", "urn:x:User"},
-			`{` + always + `,"displayName":"D","name":{"givenName":"G"},"` + schema.EnterpriseURI + `":{"employeeNumber":"5"},"colour":"red"}`},
-		{"a dot where a colon should stand", []string{schema.UserURI + ".userName", schema.UserURI + ".name.givenName", schema.EnterpriseURI + ".department"}, nil,
+			[]string{"id", "schemas", "userName", "name.familyName", "emails", "meta", schema.EnterpriseURI + ":department",
+				"urn:x:User"},
+			`{` + always + `,"displayName":"D","name":{"givenName":"G"},"` + schema.EnterpriseURI +
+				`":{"employeeNumber":"5"},"colour":"red"}`},
+		{"a dot where a colon should stand", []string{schema.UserURI + ".userName", schema.UserURI + ".name.givenName",
+			schema.EnterpriseURI + ".department"}, nil,
 			`{` + always + `,"userName":"u","name":{"givenName":"G"},"` + schema.EnterpriseURI + `":{"department":"d"}}`},
-		{"an attribute of an extension without its URI", []string{"employeeNumber"}, nil, `{` + always + `,"` + schema.EnterpriseURI + `":{"employeeNumber":"5"}}`},
+		{"an attribute of an extension without its URI", []string{"employeeNumber"}, nil,
+			`{` + always + `,"` + schema.EnterpriseURI + `":{"employeeNumber":"5"}}`},
 		{"a star is everything", []string{"*"}, nil, resource},
-		{"beside other names too", []string{"userName", "*"}, []string{"name", "emails", "meta", "displayName", schema.EnterpriseURI, "urn:x:User"}, `{` + always + `,"userName":"u","colour":"red"}`},
+		{"beside other names too", []string{"userName", "*"},
+			[]string{"name", "emails", "meta", "displayName", schema.EnterpriseURI, "urn:x:User"},
+			`{` + always + `,"userName":"u","colour":"red"}`},
 		{"a star behind an attribute is all of it", []string{"name.*", "emails.*", schema.EnterpriseURI + ":*"}, nil,
-			`{` + always + `,"name":{"givenName":"G","familyName":"F"},"emails":[{"value":"a","type":"work"},{"value":"b"}],"` + schema.EnterpriseURI + `":{"employeeNumber":"5","department":"d"}}`},
+			`{` + always + `,"name":{"givenName":"G","familyName":"F"},"emails":[{"value":"a","type":"work"},{"value":"b"}],"` +
+				schema.EnterpriseURI + `":{"employeeNumber":"5","department":"d"}}`},
 		{"a star that is excluded leaves what always comes", nil, []string{"*"}, `{` + always + `}`},
-		{"both together mean the first without the second", []string{"name", "userName"}, []string{"name.givenName"}, `{` + always + `,"userName":"u","name":{"familyName":"F"}}`},
+		{"both together mean the first without the second", []string{"name", "userName"}, []string{"name.givenName"},
+			`{` + always + `,"userName":"u","name":{"familyName":"F"}}`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -329,8 +386,10 @@ func TestParsePath(t *testing.T) {
 		{"userName", schema.Path{Name: "userName"}, true},
 		{"name.givenName", schema.Path{Name: "name", Sub: "givenName"}, true},
 		{"members.$ref", schema.Path{Name: "members", Sub: "$ref"}, true},
-		{schema.EnterpriseURI + ":manager.value", schema.Path{URI: schema.EnterpriseURI, Name: "manager", Sub: "value"}, true},
-		{schema.EnterpriseURI + ".department", schema.Path{URI: "urn:ietf:params:scim:schemas:extension:enterprise:2.0", Name: "User", Sub: "department"}, true},
+		{schema.EnterpriseURI + ":manager.value", schema.Path{URI: schema.EnterpriseURI, Name: "manager", Sub: "value"},
+			true},
+		{schema.EnterpriseURI + ".department", schema.Path{URI: "urn:ietf:params:scim:schemas:extension:enterprise:2.0",
+			Name: "User", Sub: "department"}, true},
 		{schema.EnterpriseURI, schema.Path{URI: "urn:ietf:params:scim:schemas:extension:enterprise:2.0", Name: "User"}, true},
 		{"", schema.Path{}, false},
 		{"a.", schema.Path{}, false},

@@ -94,7 +94,8 @@ func (t *Target) Conflict(name string, other deploy.Target, otherName string) er
 		return nil
 	case t.Place() == o.Place():
 		return &deploy.ArgumentError{Argument: "data_dir", Title: "Two deployments in one folder", Err: fmt.Errorf(
-			"the deployments %q and %q both have the data_dir %s. Give each a folder of its own", otherName, name, resolveLinks(t.DataDir))}
+			"the deployments %q and %q both have the data_dir %s. Give each a folder of its own", otherName, name,
+			resolveLinks(t.DataDir))}
 	case sameListener(t.Listen, o.Listen):
 		return &deploy.ArgumentError{Argument: "listen", Title: "Two deployments at one address", Err: fmt.Errorf(
 			"the deployment %q listens on %s and the deployment %q on %s: only one of them could start. Give each a "+
