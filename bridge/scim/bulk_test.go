@@ -39,7 +39,8 @@ func TestBulk(t *testing.T) {
 		{"method":"post","path":"/Groups","bulkId":"g","data":{"displayName":"g","members":[{"value":"bulkId:a"}]}},
 		{"method":"POST","path":"/Users","bulkId":"a","data":{"userName":"a"}},
 		{"method":"POST","path":"/Users","bulkId":"b","data":{"userName":"b"}},
-		{"method":"PATCH","path":"/Groups/bulkId:g","data":{"Operations":[{"op":"add","path":"members","value":[{"value":"bulkId:b"}]}]}},
+		{"method":"PATCH","path":"/Groups/bulkId:g","data":{"Operations":[{"op":"add","path":"members",
+			"value":[{"value":"bulkId:b"}]}]}},
 		{"method":"POST","path":"/Users","bulkId":"again","data":{"userName":"A"}},
 		{"method":"DELETE","path":"/Users/bulkId:again"},
 		{"method":"PUT","path":"/Users/bulkId:b","version":"\"old\"","data":{"userName":"b2"}},
@@ -72,12 +73,16 @@ func TestBulkResolvesCircularReferences(t *testing.T) {
 	server := serve(t, newMemory(), nil)
 	const enterprise = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 	results := bulk(t, server, `"Operations":[
-		{"method":"POST","path":"/Users","bulkId":"a","data":{"userName":"a","title":"A","`+enterprise+`":{"department":"d","manager":{"value":"bulkId:b"}}}},
-		{"method":"POST","path":"/Users","bulkId":"b","data":{"userName":"b","`+enterprise+`":{"manager":{"value":"bulkId:a"}}}},
-		{"method":"POST","path":"/Groups","bulkId":"g","data":{"displayName":"g","members":[{"value":"bulkId:h"},{"value":"bulkId:a"}]}},
+		{"method":"POST","path":"/Users","bulkId":"a","data":{"userName":"a","title":"A",
+			"`+enterprise+`":{"department":"d","manager":{"value":"bulkId:b"}}}},
+		{"method":"POST","path":"/Users","bulkId":"b","data":{"userName":"b",
+			"`+enterprise+`":{"manager":{"value":"bulkId:a"}}}},
+		{"method":"POST","path":"/Groups","bulkId":"g","data":{"displayName":"g","members":[{"value":"bulkId:h"},
+			{"value":"bulkId:a"}]}},
 		{"method":"POST","path":"/Groups","bulkId":"h","data":{"displayName":"h","members":[{"value":"bulkId:g"}]}},
 		{"method":"POST","path":"/Users","bulkId":"own","data":{"userName":"own","`+enterprise+`":{"manager":"bulkId:own"}}},
-		{"method":"PATCH","path":"/Groups/bulkId:g","data":{"Operations":[{"op":"add","path":"members","value":[{"value":"bulkId:own"}]}]}}]`)
+		{"method":"PATCH","path":"/Groups/bulkId:g","data":{"Operations":[{"op":"add","path":"members",
+			"value":[{"value":"bulkId:own"}]}]}}]`)
 	if got, want := statuses(results), "201 201 201 201 201 204"; got != want {
 		t.Fatalf("got %s, want %s: %v", got, want, results)
 	}
@@ -143,7 +148,8 @@ func TestBulkPaths(t *testing.T) {
 	results := bulk(t, server, `"failOnErrors":"3.0","Operations":[
 		{"method":"POST","path":"https://scim.example.com/scim/v2/Users","bulkId":1,"data":{"userName":"a"}},
 		{"method":"POST","path":"/scim/v2/Groups","bulkId":"g","data":{"displayName":"g","members":[{"value":"bulkId:1"}]}},
-		{"method":"PATCH","path":"https://proxy.example.com/Groups/bulkId:g","data":{"Operations":[{"op":"add","path":"externalId","value":"e"}]}},
+		{"method":"PATCH","path":"https://proxy.example.com/Groups/bulkId:g","data":{"Operations":[{"op":"add",
+			"path":"externalId","value":"e"}]}},
 		{"method":"DELETE","path":"https://scim.example.com/scim/v2/Bulk"},
 		{"method":"DELETE","path":"https://scim.example.com/Users/Groups/1"},
 		{"method":"DELETE","path":"https://scim.example.com/Users/1/2"},
@@ -167,7 +173,8 @@ func TestBulkNamesTheResourceOfAFailure(t *testing.T) {
 	t.Parallel()
 	server := serve(t, newMemory(), nil)
 	results := bulk(t, server, `"Operations":[
-		{"method":"DELETE","path":"/Users/none"},{"method":"PUT","path":"/Groups/none","data":{"displayName":"g"}},{"method":"POST","path":"/Users","data":{}}]`)
+		{"method":"DELETE","path":"/Users/none"},{"method":"PUT","path":"/Groups/none","data":{"displayName":"g"}},
+			{"method":"POST","path":"/Users","data":{}}]`)
 	for i, want := range []any{
 		"https://scim.example.com/scim/v2/Users/none", "https://scim.example.com/scim/v2/Groups/none", nil,
 	} {

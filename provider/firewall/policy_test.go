@@ -86,7 +86,8 @@ func TestThePolicyIsWrittenWholeAndChangedInPlace(t *testing.T) {
   default_action = "deny"
   rules = {
     office = { ip_ranges = ["127.0.0.0/8"], priority = 10 }
-    guests = { action = "deny", ip_ranges = ["198.51.100.7/32", "192.0.2.0/24"], description = "guests", priority = 500 }
+    guests = { action = "deny", ip_ranges = ["198.51.100.7/32", "192.0.2.0/24"], description = "guests",
+    	priority = 500 }
   }`),
 				ConfigPlanChecks: policyPlanned(plancheck.ResourceActionNoop),
 			},

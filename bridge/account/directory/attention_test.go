@@ -29,7 +29,8 @@ func TestOpenInvitationsHideNobodyWhoNeedsSomething(t *testing.T) {
 		for _, insert := range []string{
 			`INSERT INTO members (id, address, address_folded, name, role, state, state_since, created_at)
 				SELECT 'm' || i, 'p' || i, 'p' || i, 'P', 'member', 'invited', 1, i FROM n`,
-			`INSERT INTO people (id, member_id, user_name, user_name_folded, attributes, wanted_address, wanted_since, created_at, modified_at, position)
+			`INSERT INTO people (id, member_id, user_name, user_name_folded, attributes, wanted_address, wanted_since,
+				created_at, modified_at, position)
 				SELECT 'p' || i, 'm' || i, 'p' || i, 'p' || i, '{}', 'p' || i, 1, i, i, 100 + i FROM n`,
 		} {
 			if _, err := tx.Exec(ctx, numbers+insert); err != nil {

@@ -101,7 +101,8 @@ func populated(b *testing.B, size int) *directory.Directory {
 		for _, insert := range []string{
 			`INSERT INTO members (id, address, address_folded, name, role, state, state_since, created_at)
 				SELECT 'm' || i, 'p' || i || '@example.com', 'p' || i || '@example.com', 'P', 'member', 'active', 1, i FROM n`,
-			`INSERT INTO people (id, member_id, user_name, user_name_folded, attributes, wanted_address, wanted_since, created_at, modified_at, position)
+			`INSERT INTO people (id, member_id, user_name, user_name_folded, attributes, wanted_address, wanted_since,
+				created_at, modified_at, position)
 				SELECT 'p' || i, 'm' || i, 'p' || i || '@example.com', 'p' || i || '@example.com',
 					'{"userName":"p' || i || '@example.com"}', 'p' || i || '@example.com', 1, i, i, i FROM n`,
 			`INSERT INTO people_counts (level, block, people) SELECT 1, i / 64, count(*) FROM n GROUP BY 2`,

@@ -37,7 +37,8 @@ func (tx *Tx) PutAddressChange(ctx context.Context, c AddressChange) error {
 		return err
 	}
 	_, err := tx.Exec(ctx, `INSERT INTO address_changes (member_id, address, address_folded, domain, token_hash, since)
-		VALUES (?, ?, ?, ?, NULLIF(?, ''), ?)`, c.MemberID, c.Address, Fold(c.Address), c.Domain, c.TokenHash, Micros(c.Since))
+		VALUES (?, ?, ?, ?, NULLIF(?, ''), ?)`, c.MemberID, c.Address, Fold(c.Address), c.Domain, c.TokenHash,
+		Micros(c.Since))
 	return err
 }
 

@@ -20,7 +20,8 @@ const mostFaults = 20
 var rules = []struct{ what, query string }{
 	{"a group counts the managed people and groups in it", `SELECT g.id FROM groups g WHERE g.managed_count <>
 		(SELECT count(*) FROM memberships s JOIN people p ON p.member_id = s.member_id WHERE s.group_id = g.id) +
-		(SELECT count(*) FROM nestings n JOIN groups c ON c.id = n.child_id AND c.scim_id IS NOT NULL WHERE n.group_id = g.id)`},
+		(SELECT count(*) FROM nestings n JOIN groups c ON c.id = n.child_id AND c.scim_id IS NOT NULL
+			WHERE n.group_id = g.id)`},
 	{"a block of positions counts the people in it", `WITH counted AS (
 		SELECT 1 AS level, position / 64 AS block, count(*) AS people FROM people GROUP BY 2
 		UNION ALL SELECT 2, position / 4096, count(*) FROM people GROUP BY 2

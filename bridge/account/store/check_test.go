@@ -14,8 +14,10 @@ func TestCheckFindsWhatTheSchemaCannotSay(t *testing.T) {
 	sound := []string{
 		`INSERT INTO members (id, name, role, state, state_since, created_at) VALUES ('ma', 'Ann', 'member', ` +
 			`'not_invited', 0, 0), ('mb', 'Ben', 'member', 'not_invited', 0, 0)`,
-		`INSERT INTO people (id, member_id, user_name, user_name_folded, attributes, wanted_address, wanted_since, created_at, modified_at, position)
-			VALUES ('a', 'ma', 'Ann', 'ann', '{"userName":"Ann"}', '', 0, 0, 0, 1), ('b', 'mb', 'ben', 'ben', '{"userName":"ben"}', '', 0, 0, 0, 64)`,
+		`INSERT INTO people (id, member_id, user_name, user_name_folded, attributes, wanted_address, wanted_since,
+			created_at, modified_at, position)
+			VALUES ('a', 'ma', 'Ann', 'ann', '{"userName":"Ann"}', '', 0, 0, 0, 1), ('b', 'mb', 'ben', 'ben',
+				'{"userName":"ben"}', '', 0, 0, 0, 64)`,
 		`INSERT INTO people_counts (level, block, people) VALUES (1, 0, 1), (1, 1, 1), (2, 0, 2), (3, 0, 2)`,
 		`INSERT INTO groups (id, scim_id, name, name_folded, managed_count, created_at, modified_at) VALUES ('g', 'G', ` +
 			`'All', 'all', 2, 0, 0)`,
@@ -34,7 +36,8 @@ func TestCheckFindsWhatTheSchemaCannotSay(t *testing.T) {
 			VALUES ('a', 0, 'Ann@example.com', 'Ann@example.com')`, "a name is found under its folded form", "a"},
 		{"an address to move to folded wrongly",
 			`INSERT INTO address_changes (member_id, address, address_folded, domain, since)
-			VALUES ('mb', 'Ben@example.com', 'Ben@example.com', 'example.com', 0)`, "a name is found under its folded form", "mb"},
+			VALUES ('mb', 'Ben@example.com', 'Ben@example.com', 'example.com', 0)`,
+			"a name is found under its folded form", "mb"},
 		{"a user name that is not the one served", `UPDATE people SET attributes = '{"userName":"bob"}' WHERE id = 'b'`,
 			"a person is found under the user name that is served", "b"},
 		{"attributes that are no object", `UPDATE groups SET attributes = '[]'`, "attributes are a JSON object", "g"},

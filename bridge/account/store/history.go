@@ -129,7 +129,8 @@ func (tx *Tx) SavedAnswer(ctx context.Context, scope, key string, since time.Tim
 // PutSavedAnswer keeps an answer, in the place of an outdated one if there is one.
 func (tx *Tx) PutSavedAnswer(ctx context.Context, a SavedAnswer) error {
 	_, err := tx.Exec(ctx, `INSERT INTO idempotency (scope, key, digest, answer, created_at) VALUES (?, ?, ?, ?, ?)
-		ON CONFLICT (scope, key) DO UPDATE SET digest = excluded.digest, answer = excluded.answer, created_at = excluded.created_at`,
+		ON CONFLICT (scope, key) DO UPDATE SET digest = excluded.digest, answer = excluded.answer,
+			created_at = excluded.created_at`,
 		a.Scope, a.Key, a.Digest, a.Answer, Micros(a.CreatedAt))
 	return err
 }

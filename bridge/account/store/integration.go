@@ -132,6 +132,7 @@ func (tx *Tx) EndGeneration(ctx context.Context, epoch int64, why string) error 
 // fresh if there was none.
 func (tx *Tx) SignInSecret(ctx context.Context, fresh string) (secret string, err error) {
 	err = tx.QueryRow(ctx, `UPDATE integration
-		SET sign_in_secret = CASE sign_in_secret WHEN '' THEN ? ELSE sign_in_secret END RETURNING sign_in_secret`, fresh).Scan(&secret)
+		SET sign_in_secret = CASE sign_in_secret WHEN '' THEN ? ELSE sign_in_secret END RETURNING sign_in_secret`,
+		fresh).Scan(&secret)
 	return secret, err
 }

@@ -51,7 +51,8 @@ func (m Member) Managed() bool { return m.PersonID != "" }
 // Protected reports whether provisioning must leave the member alone.
 func (m Member) Protected() bool { return m.Role != RoleMember }
 
-const memberColumns = `m.id, COALESCE(m.address, ''), m.name, m.role, m.state, m.state_since, m.suspended, m.signed_up, m.invited_at,
+const memberColumns = `m.id, COALESCE(m.address, ''), m.name, m.role, m.state, m.state_since, m.suspended,
+	m.signed_up, m.invited_at,
 	COALESCE(m.last_user_name, ''), m.version, m.created_at,
 	COALESCE(c.address, ''), COALESCE(p.id, ''), COALESCE(p.user_name, '')`
 

@@ -41,7 +41,8 @@ type Reference struct {
 // An Email is one of the e-mail addresses among a person's attributes.
 type Email struct{ Value, Type string }
 
-const personColumns = `p.id, p.member_id, p.user_name, COALESCE(p.external_id, ''), COALESCE(p.display_name, ''), p.attributes,
+const personColumns = `p.id, p.member_id, p.user_name, COALESCE(p.external_id, ''), COALESCE(p.display_name, ''),
+	p.attributes,
 	p.wanted_address, p.wanted_since, p.wanted_blocked, p.version, p.created_at, p.modified_at, p.position,
 	m.state, m.suspended, COALESCE(m.address, ''), COALESCE(c.address, '')`
 
@@ -159,7 +160,8 @@ func (tx *Tx) SetEmails(ctx context.Context, personID string, emails []Email) er
 	}
 	for i, e := range emails {
 		if _, err := tx.Exec(ctx, `INSERT INTO person_emails (person_id, position, value, value_folded, type, type_folded)
-			VALUES (?, ?, ?, ?, NULLIF(?, ''), NULLIF(?, ''))`, personID, i, e.Value, Fold(e.Value), e.Type, Fold(e.Type)); err != nil {
+			VALUES (?, ?, ?, ?, NULLIF(?, ''), NULLIF(?, ''))`,
+			personID, i, e.Value, Fold(e.Value), e.Type, Fold(e.Type)); err != nil {
 			return err
 		}
 	}

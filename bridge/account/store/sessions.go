@@ -89,9 +89,11 @@ const SessionSilence = 45 * time.Second
 // or in use, as that of the process beside which this one was on standby.
 func (tx *Tx) HasOtherSession(ctx context.Context, sessionID string, now time.Time) (other bool, err error) {
 	return other, tx.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM sessions mine
-		JOIN sessions s ON s.instance = mine.instance AND s.id <> mine.id AND (s.created_at >= mine.created_at OR s.last_heartbeat > ?)
+		JOIN sessions s ON s.instance = mine.instance AND s.id <> mine.id AND (s.created_at >= mine.created_at
+			OR s.last_heartbeat > ?)
 		JOIN generations g ON g.epoch = s.epoch
-		WHERE mine.id = ? AND `+sessionLive+`)`, Micros(now.Add(-SessionSilence)), sessionID, Micros(now), Micros(now)).Scan(&other)
+		WHERE mine.id = ? AND `+sessionLive+`)`, Micros(now.Add(-SessionSilence)), sessionID, Micros(now),
+		Micros(now)).Scan(&other)
 }
 
 // NoteHeartbeat records when the session was used last; the zero time, that it
@@ -148,7 +150,8 @@ func (tx *Tx) PutBridge(ctx context.Context, b Bridge) error {
 	return err
 }
 
-const bridgeQuery = `SELECT b.instance, b.version, b.revision, b.address, b.first_seen, b.last_contact, b.state, b.problems,
+const bridgeQuery = `SELECT b.instance, b.version, b.revision, b.address, b.first_seen, b.last_contact, b.state,
+	b.problems,
 		b.last_refusal, b.last_contact > ? AND EXISTS (SELECT 1 FROM sessions s JOIN generations g ON g.epoch = s.epoch
 			WHERE s.instance = b.instance AND ` + sessionLive + `)
 	FROM bridges b `
