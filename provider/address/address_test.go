@@ -72,12 +72,17 @@ module "m" {
   zone     = "${each.key}.example"
 }
 module "missing" { source = "./missing" }`,
-			"sub/main.tf":                     "variable \"zone\" {}\nresource \"it\" \"a\" { domain = \"in.${var.zone}\" }\nmodule \"n\" {\n source = \"./n\"\n}",
-			"sub/n/main.tf":                   "resource \"it\" \"b\" { domain = \"deep.example\" }",
-			".terraform/modules/modules.json": `{"Modules":[{"Key":"","Dir":"."},{"Key":"m","Dir":"sub"},{"Key":"m.n","Dir":"sub/n"}]}`,
+			"sub/main.tf": "variable \"zone\" {}\nresource \"it\" \"a\" { domain = \"in.${var.zone}\" }\n" +
+				"module \"n\" {\n source = \"./n\"\n}",
+			"sub/n/main.tf": "resource \"it\" \"b\" { domain = \"deep.example\" }",
+			".terraform/modules/modules.json": `{"Modules":[{"Key":"","Dir":"."},{"Key":"m","Dir":"sub"},{"Key":"m.n",` +
+				`"Dir":"sub/n"}]}`,
 		}, []string{`module.m["k"].it.a=in.k.example`, `module.m["k"].module.n.it.b=deep.example`}},
-		{"JSON", map[string]string{"main.tf.json": `{"resource": {"it": {"a": {"domain": "a.example"}}}}`}, []string{"it.a=a.example"}},
-		{"what is no configuration", map[string]string{"main.tf": `resource "it" "a" {`, "b.tf": `resource "it" "b" { domain = "b" }`}, []string{"it.a=", "it.b=b"}},
+		{"JSON", map[string]string{"main.tf.json": `{"resource": {"it": {"a": {"domain": "a.example"}}}}`},
+			[]string{"it.a=a.example"}},
+		{"what is no configuration", map[string]string{
+			"main.tf": `resource "it" "a" {`, "b.tf": `resource "it" "b" { domain = "b" }`,
+		}, []string{"it.a=", "it.b=b"}},
 		{"nothing", nil, nil},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -118,7 +123,8 @@ module "missing" { source = "./missing" }`,
 func TestACountOfAnyNumberIsBounded(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
-	if err := os.WriteFile(filepath.Join(folder, "main.tf"), []byte("resource \"it\" \"a\" {\n count = 1000000000\n}"), 0o600); err != nil {
+	err := os.WriteFile(filepath.Join(folder, "main.tf"), []byte("resource \"it\" \"a\" {\n count = 1000000000\n}"), 0o600)
+	if err != nil {
 		t.Fatal(err)
 	}
 	if n := len(Find(folder, "it")); n != maxInstances {

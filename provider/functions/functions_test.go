@@ -41,7 +41,8 @@ func TestFunctions(t *testing.T) {
 		{"a log without problems tells of none", `diagnose("all is well\n")`,
 			knownvalue.ListExact([]knownvalue.Check{})},
 		{
-			"a vendor's line is a problem with the vendor's remedy", `diagnose("{\"time\":\"2026-11-23T16:00:00Z\",\"message\":\"AuthWrap failed to generateNewSession\"}")[0]`,
+			"a vendor's line is a problem with the vendor's remedy",
+			`diagnose("{\"time\":\"2026-11-23T16:00:00Z\",\"message\":\"AuthWrap failed to generateNewSession\"}")[0]`,
 			knownvalue.ObjectPartial(map[string]knownvalue.Check{
 				"code":      knownvalue.StringExact("credentials_changed"),
 				"since":     knownvalue.StringExact("2026-11-23T16:00:00Z"),
@@ -52,7 +53,8 @@ func TestFunctions(t *testing.T) {
 		},
 		{
 			"a line without a time has no since",
-			`diagnose("Your current location or network is blocked by an account firewall rule: problem=firewall_blocked address=192.0.2.7")[0]`,
+			`diagnose("Your current location or network is blocked by an account firewall rule: ` +
+				`problem=firewall_blocked address=192.0.2.7")[0]`,
 			knownvalue.ObjectPartial(map[string]knownvalue.Check{
 				"code":      knownvalue.StringExact("firewall_blocked"),
 				"since":     knownvalue.Null(),
@@ -65,8 +67,10 @@ func TestFunctions(t *testing.T) {
 			resource.UnitTest(t, resource.TestCase{
 				ProtoV6ProviderFactories: providertest.Factories(t),
 				Steps: []resource.TestStep{{
-					Config:            output(row.expression),
-					ConfigPlanChecks:  resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{plancheck.ExpectKnownOutputValue("it", row.want)}},
+					Config: output(row.expression),
+					ConfigPlanChecks: resource.ConfigPlanChecks{
+						PreApply: []plancheck.PlanCheck{plancheck.ExpectKnownOutputValue("it", row.want)},
+					},
 					ConfigStateChecks: []statecheck.StateCheck{statecheck.ExpectKnownOutputValue("it", row.want)},
 				}},
 			})
@@ -86,7 +90,7 @@ func TestAFunctionsMistakesNameTheArgument(t *testing.T) {
 			t.Parallel()
 			resource.UnitTest(t, resource.TestCase{
 				ProtoV6ProviderFactories: providertest.Factories(t),
-				Steps:                    []resource.TestStep{{Config: output(row.expression), PlanOnly: true,
+				Steps: []resource.TestStep{{Config: output(row.expression), PlanOnly: true,
 					ExpectError: regexp.MustCompile(row.want)}},
 			})
 		})

@@ -17,13 +17,17 @@ func (sessionFingerprint) Metadata(_ context.Context, _ function.MetadataRequest
 	resp.Name = "session_fingerprint"
 }
 
-func (sessionFingerprint) Definition(_ context.Context, _ function.DefinitionRequest, resp *function.DefinitionResponse) {
+func (sessionFingerprint) Definition(_ context.Context, _ function.DefinitionRequest, resp *function.DefinitionResponse,
+) {
 	resp.Definition = function.Definition{
 		Summary: "The fingerprint of a sealed session",
-		MarkdownDescription: "Returns the fingerprint of a sealed session, as `scimbridge_provisioning` and the status page show it. Use it to check whether " +
-			"a bridge that Terraform does not deploy has the current session. It needs no token.",
+		MarkdownDescription: "Returns the fingerprint of a sealed session, as `scimbridge_provisioning` and the status " +
+			"page show it. Use it to check whether a bridge that Terraform does not deploy has the current session. " +
+			"It needs no token.",
 		Parameters: []function.Parameter{
-			function.StringParameter{Name: "session", MarkdownDescription: "The sealed session, for instance `file(\"session\")`."},
+			function.StringParameter{
+				Name: "session", MarkdownDescription: "The sealed session, for instance `file(\"session\")`.",
+			},
 		},
 		Return: function.StringReturn{},
 	}

@@ -49,32 +49,45 @@ type attemptModel struct {
 
 func attemptsSchema() schema.Schema {
 	return schema.Schema{
-		MarkdownDescription: "Sign-in attempts, with address and result. Use it in `check` blocks, or to see which rule refused a bridge.\n\n" +
+		MarkdownDescription: "Sign-in attempts, with address and result. Use it in `check` blocks, " +
+			"or to see which rule refused a bridge.\n\n" +
 			"The account keeps attempts for 60 days, and merges those of one session, address, rule and hour.",
 		Attributes: map[string]schema.Attribute{
 			"since": schema.StringAttribute{
 				Optional: true,
-				MarkdownDescription: "Only attempts since this time (RFC 3339), for instance `timeadd(plantimestamp(), \"-24h\")`. " +
-					"With `timestamp()` the data source would be read only during the apply.",
+				MarkdownDescription: "Only attempts since this time (RFC 3339), for instance `timeadd(plantimestamp(), " +
+					"\"-24h\")`. With `timestamp()` the data source would be read only during the apply.",
 				Validators: []validator.String{isTime{}},
 			},
 			"limit": schema.Int64Attribute{
-				Optional:            true,
-				MarkdownDescription: fmt.Sprintf("The maximum number of attempts, newest first; default %d, at most %d.", defaultAttempts, maxAttempts),
-				Validators:          []validator.Int64{int64validator.Between(1, maxAttempts)},
+				Optional: true,
+				MarkdownDescription: fmt.Sprintf("The maximum number of attempts, newest first; default %d, at most %d.",
+					defaultAttempts, maxAttempts),
+				Validators: []validator.Int64{int64validator.Between(1, maxAttempts)},
 			},
 			"attempts": schema.ListNestedAttribute{
 				Computed:            true,
 				MarkdownDescription: "The attempts, newest first.",
 				NestedObject: schema.NestedAttributeObject{Attributes: map[string]schema.Attribute{
-					"first_time": schema.StringAttribute{Computed: true, MarkdownDescription: "Time of the first merged attempt, in UTC."},
-					"last_time":  schema.StringAttribute{Computed: true, MarkdownDescription: "Time of the last merged attempt, in UTC."},
-					"count":      schema.Int64Attribute{Computed: true, MarkdownDescription: "Number of merged attempts."},
-					"address":    schema.StringAttribute{Computed: true, MarkdownDescription: "IP address, as the account saw it."},
-					"email":      schema.StringAttribute{Computed: true, MarkdownDescription: "The e-mail address that was used; null if none was given."},
-					"instance":   schema.StringAttribute{Computed: true, MarkdownDescription: "The bridge's instance id; null for other clients."},
-					"result":     schema.StringAttribute{Computed: true, MarkdownDescription: "`ok`, `reported` (by a firewall rule with that action), or the code of the refusal, for instance `firewall_blocked`."},
-					"rule_id":    schema.StringAttribute{Computed: true, MarkdownDescription: "The firewall rule that decided; else null."},
+					"first_time": schema.StringAttribute{
+						Computed: true, MarkdownDescription: "Time of the first merged attempt, in UTC.",
+					},
+					"last_time": schema.StringAttribute{
+						Computed: true, MarkdownDescription: "Time of the last merged attempt, in UTC.",
+					},
+					"count":   schema.Int64Attribute{Computed: true, MarkdownDescription: "Number of merged attempts."},
+					"address": schema.StringAttribute{Computed: true, MarkdownDescription: "IP address, as the account saw it."},
+					"email": schema.StringAttribute{
+						Computed: true, MarkdownDescription: "The e-mail address that was used; null if none was given.",
+					},
+					"instance": schema.StringAttribute{
+						Computed: true, MarkdownDescription: "The bridge's instance id; null for other clients.",
+					},
+					"result": schema.StringAttribute{Computed: true, MarkdownDescription: "`ok`, `reported` (by a firewall rule " +
+						"with that action), or the code of the refusal, for instance `firewall_blocked`."},
+					"rule_id": schema.StringAttribute{
+						Computed: true, MarkdownDescription: "The firewall rule that decided; else null.",
+					},
 				}},
 			},
 		},
@@ -135,5 +148,6 @@ func (isTime) ValidateString(_ context.Context, req validator.StringRequest, res
 }
 
 func notATime(text string) string {
-	return fmt.Sprintf("%q is no RFC 3339 time; write for instance \"2026-11-23T00:00:00Z\", or timeadd(plantimestamp(), \"-24h\").", text)
+	return fmt.Sprintf("%q is no RFC 3339 time; write for instance \"2026-11-23T00:00:00Z\", "+
+		"or timeadd(plantimestamp(), \"-24h\").", text)
 }

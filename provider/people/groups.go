@@ -59,17 +59,23 @@ func groupsSchema() schema.Schema {
 						Optional: true, MarkdownDescription: "The whole name, without regard to case.",
 						Validators: []validator.String{stringvalidator.LengthAtLeast(1)},
 					},
-					"managed": schema.BoolAttribute{Optional: true, MarkdownDescription: "Whether the identity provider manages the group."},
+					"managed": schema.BoolAttribute{
+						Optional: true, MarkdownDescription: "Whether the identity provider manages the group.",
+					},
 				},
 			},
 			"groups": schema.ListNestedAttribute{
 				Computed:            true,
 				MarkdownDescription: "The groups, in the order of the account.",
 				NestedObject: schema.NestedAttributeObject{Attributes: map[string]schema.Attribute{
-					"id":           schema.StringAttribute{Computed: true, MarkdownDescription: "The group's id in the account."},
-					"name":         schema.StringAttribute{Computed: true, MarkdownDescription: "The name shown."},
-					"managed":      schema.BoolAttribute{Computed: true, MarkdownDescription: "Whether the identity provider manages the group."},
-					"built_in":     schema.BoolAttribute{Computed: true, MarkdownDescription: "Whether the group is the account's own, and cannot be managed."},
+					"id":   schema.StringAttribute{Computed: true, MarkdownDescription: "The group's id in the account."},
+					"name": schema.StringAttribute{Computed: true, MarkdownDescription: "The name shown."},
+					"managed": schema.BoolAttribute{
+						Computed: true, MarkdownDescription: "Whether the identity provider manages the group.",
+					},
+					"built_in": schema.BoolAttribute{
+						Computed: true, MarkdownDescription: "Whether the group is the account's own, and cannot be managed.",
+					},
 					"member_count": schema.Int64Attribute{Computed: true, MarkdownDescription: "How many members are in it."},
 				}},
 			},

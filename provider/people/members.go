@@ -57,7 +57,8 @@ func membersValidators() []datasource.ConfigValidator {
 
 func membersSchema() schema.Schema {
 	return schema.Schema{
-		MarkdownDescription: "Members of the account that match a filter, whether the identity provider manages them or not.\n\n" +
+		MarkdownDescription: "Members of the account that match a filter, whether the identity provider manages them or " +
+			"not.\n\n" +
 			"The filter is required, because the result is stored in the state with names and addresses of people.",
 		Attributes: map[string]schema.Attribute{
 			"filter": schema.SingleNestedAttribute{
@@ -68,10 +69,16 @@ func membersSchema() schema.Schema {
 						Optional: true, MarkdownDescription: "The whole sign-in address, without regard to case.",
 						Validators: []validator.String{stringvalidator.LengthAtLeast(1)},
 					},
-					"managed": schema.BoolAttribute{Optional: true, MarkdownDescription: "Whether the identity provider manages the member."},
+					"managed": schema.BoolAttribute{
+						Optional: true, MarkdownDescription: "Whether the identity provider manages the member.",
+					},
 					"state": schema.StringAttribute{
-						Optional: true, MarkdownDescription: "`invited` (has not signed up), `pending` (signed up, waits for confirmation) or `active`.",
-						Validators: []validator.String{stringvalidator.OneOf(string(api.MemberStateInvited), string(api.MemberStatePending), string(api.MemberStateActive))},
+						Optional: true, MarkdownDescription: "`invited` (has not signed up), `pending` (signed up, " +
+							"waits for confirmation) or `active`.",
+						Validators: []validator.String{
+							stringvalidator.OneOf(string(api.MemberStateInvited), string(api.MemberStatePending),
+								string(api.MemberStateActive)),
+						},
 					},
 				},
 			},
@@ -79,16 +86,24 @@ func membersSchema() schema.Schema {
 				Computed:            true,
 				MarkdownDescription: "The members, in the order of the account.",
 				NestedObject: schema.NestedAttributeObject{Attributes: map[string]schema.Attribute{
-					"id":              schema.StringAttribute{Computed: true, MarkdownDescription: "The member's id in the account."},
-					"address":         schema.StringAttribute{Computed: true, MarkdownDescription: "The sign-in address."},
-					"pending_address": schema.StringAttribute{Computed: true, MarkdownDescription: "The address that waits for the person's confirmation; else null."},
-					"name":            schema.StringAttribute{Computed: true, MarkdownDescription: "The name shown."},
-					"role":            schema.StringAttribute{Computed: true, MarkdownDescription: "`member`, `administrator`, `owner` or `provision_manager`."},
-					"state":           schema.StringAttribute{Computed: true, MarkdownDescription: "`invited`, `pending` or `active`."},
-					"suspended":       schema.BoolAttribute{Computed: true, MarkdownDescription: "Whether the member may not sign in."},
-					"managed":         schema.BoolAttribute{Computed: true, MarkdownDescription: "Whether the identity provider manages the member."},
-					"person_id":       schema.StringAttribute{Computed: true, MarkdownDescription: "The SCIM id while managed; else null."},
-					"user_name":       schema.StringAttribute{Computed: true, MarkdownDescription: "The SCIM `userName` while managed; else null."},
+					"id":      schema.StringAttribute{Computed: true, MarkdownDescription: "The member's id in the account."},
+					"address": schema.StringAttribute{Computed: true, MarkdownDescription: "The sign-in address."},
+					"pending_address": schema.StringAttribute{
+						Computed: true, MarkdownDescription: "The address that waits for the person's confirmation; else null.",
+					},
+					"name": schema.StringAttribute{Computed: true, MarkdownDescription: "The name shown."},
+					"role": schema.StringAttribute{
+						Computed: true, MarkdownDescription: "`member`, `administrator`, `owner` or `provision_manager`.",
+					},
+					"state":     schema.StringAttribute{Computed: true, MarkdownDescription: "`invited`, `pending` or `active`."},
+					"suspended": schema.BoolAttribute{Computed: true, MarkdownDescription: "Whether the member may not sign in."},
+					"managed": schema.BoolAttribute{
+						Computed: true, MarkdownDescription: "Whether the identity provider manages the member.",
+					},
+					"person_id": schema.StringAttribute{Computed: true, MarkdownDescription: "The SCIM id while managed; else null."},
+					"user_name": schema.StringAttribute{
+						Computed: true, MarkdownDescription: "The SCIM `userName` while managed; else null.",
+					},
 				}},
 			},
 		},

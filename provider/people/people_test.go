@@ -57,9 +57,11 @@ func TestMembersAreFoundByTheFilter(t *testing.T) {
 					role, address = "administrator", "ben@example.com"
 				}
 				want = append(want, knownvalue.ObjectPartial(map[string]knownvalue.Check{
-					"name": knownvalue.StringExact(name), "address": knownvalue.StringExact(address), "role": knownvalue.StringExact(role),
-					"id": knownvalue.NotNull(), "state": knownvalue.StringExact("invited"), "managed": knownvalue.Bool(false),
-					"suspended": knownvalue.Bool(false), "person_id": knownvalue.Null(), "user_name": knownvalue.Null(), "pending_address": knownvalue.Null(),
+					"name": knownvalue.StringExact(name), "address": knownvalue.StringExact(address),
+					"role": knownvalue.StringExact(role),
+					"id":   knownvalue.NotNull(), "state": knownvalue.StringExact("invited"), "managed": knownvalue.Bool(false),
+					"suspended": knownvalue.Bool(false), "person_id": knownvalue.Null(), "user_name": knownvalue.Null(),
+					"pending_address": knownvalue.Null(),
 				}))
 			}
 			resource.UnitTest(t, resource.TestCase{
@@ -79,20 +81,24 @@ func TestMembersAreFoundByTheFilter(t *testing.T) {
 func TestGroupsAreFoundByTheFilter(t *testing.T) {
 	t.Parallel()
 	account := providertest.NewAccount(t)
-	group, err := apitest.Read[api.AccountGroup](account.API.CreateGroup(t.Context(), nil, api.AccountGroupInput{Name: "Engineering"}))
+	group, err := apitest.Read[api.AccountGroup](account.API.CreateGroup(t.Context(), nil,
+		api.AccountGroupInput{Name: "Engineering"}))
 	providertest.Expect(t, http.StatusCreated, group, err)
 	resource.UnitTest(t, resource.TestCase{
 		ProtoV6ProviderFactories: providertest.Factories(t),
 		Steps: []resource.TestStep{{
-			Config:           read(account, "scimbridge_groups", "  filter = {\n    name = \"engineering\"\n    managed = false\n  }"),
+			Config: read(account, "scimbridge_groups",
+				"  filter = {\n    name = \"engineering\"\n    managed = false\n  }"),
 			ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()}},
 			ConfigStateChecks: []statecheck.StateCheck{
-				statecheck.ExpectKnownValue("data.scimbridge_groups.it", tfjsonpath.New("groups"), knownvalue.ListExact([]knownvalue.Check{
-					knownvalue.ObjectExact(map[string]knownvalue.Check{
-						"id": knownvalue.StringExact(group.Value.Id), "name": knownvalue.StringExact("Engineering"), "managed": knownvalue.Bool(false),
-						"built_in": knownvalue.Bool(false), "member_count": knownvalue.Int64Exact(0),
-					}),
-				})),
+				statecheck.ExpectKnownValue("data.scimbridge_groups.it", tfjsonpath.New("groups"),
+					knownvalue.ListExact([]knownvalue.Check{
+						knownvalue.ObjectExact(map[string]knownvalue.Check{
+							"id": knownvalue.StringExact(group.Value.Id), "name": knownvalue.StringExact("Engineering"),
+							"managed":  knownvalue.Bool(false),
+							"built_in": knownvalue.Bool(false), "member_count": knownvalue.Int64Exact(0),
+						}),
+					})),
 			},
 		}},
 	})
@@ -117,13 +123,15 @@ func TestSignInAttemptsAreReadNewestFirstUpToTheLimit(t *testing.T) {
 			{
 				Config: read(account, "scimbridge_sign_in_attempts", ""),
 				ConfigStateChecks: []statecheck.StateCheck{
-					statecheck.ExpectKnownValue(at, tfjsonpath.New("attempts"), knownvalue.ListExact([]knownvalue.Check{from("127.0.0.7"), from("127.0.0.6"), from("127.0.0.5")})),
+					statecheck.ExpectKnownValue(at, tfjsonpath.New("attempts"),
+						knownvalue.ListExact([]knownvalue.Check{from("127.0.0.7"), from("127.0.0.6"), from("127.0.0.5")})),
 				},
 			},
 			{
 				Config: read(account, "scimbridge_sign_in_attempts", "  limit = 2"),
 				ConfigStateChecks: []statecheck.StateCheck{
-					statecheck.ExpectKnownValue(at, tfjsonpath.New("attempts"), knownvalue.ListExact([]knownvalue.Check{from("127.0.0.7"), from("127.0.0.6")})),
+					statecheck.ExpectKnownValue(at, tfjsonpath.New("attempts"),
+						knownvalue.ListExact([]knownvalue.Check{from("127.0.0.7"), from("127.0.0.6")})),
 				},
 			},
 			{
@@ -151,7 +159,9 @@ func TestMistakesAreErrorsOfThePlan(t *testing.T) {
 			t.Parallel()
 			resource.UnitTest(t, resource.TestCase{
 				ProtoV6ProviderFactories: providertest.Factories(t),
-				Steps:                    []resource.TestStep{{Config: read(account, row.kind, row.body), PlanOnly: true, ExpectError: regexp.MustCompile(row.want)}},
+				Steps: []resource.TestStep{
+					{Config: read(account, row.kind, row.body), PlanOnly: true, ExpectError: regexp.MustCompile(row.want)},
+				},
 			})
 		})
 	}
@@ -164,11 +174,16 @@ func failToSignIn(t *testing.T, account *providertest.Account, from string) {
 	caller, err := apitest.Read[api.Caller](account.API.WhoAmI(t.Context()))
 	providertest.Expect(t, http.StatusOK, caller, err)
 	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
-	there, err := api.NewClient(account.URL, api.WithHTTPClient(&http.Client{Transport: &http.Transport{DialContext: dialer.DialContext, DisableKeepAlives: true}}))
+	there, err := api.NewClient(account.URL,
+		api.WithHTTPClient(&http.Client{
+			Transport: &http.Transport{DialContext: dialer.DialContext, DisableKeepAlives: true},
+		}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	start, err := apitest.Read[api.Handshake](there.StartSignIn(t.Context(), api.SignInStart{AccountId: caller.Value.AccountId, Email: "stranger@example.com", Epoch: 1}))
+	start, err := apitest.Read[api.Handshake](there.StartSignIn(t.Context(), api.SignInStart{
+		AccountId: caller.Value.AccountId, Email: "stranger@example.com", Epoch: 1,
+	}))
 	providertest.Expect(t, http.StatusOK, start, err)
 	finish, err := apitest.Read[api.SignedIn](there.FinishSignIn(t.Context(), api.SignInFinish{
 		HandshakeId: start.Value.HandshakeId, A: "02", Proof: "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",

@@ -42,12 +42,15 @@ func newToken(t *testing.T) session.Token {
 func given(token session.Token) string { return fmt.Sprintf("bearer_token_wo = %q\n", token.Reveal()) }
 
 func config(account *providertest.Account, arguments ...string) string {
-	return account.ProviderBlock() + "resource \"scimbridge_provisioning\" \"it\" {\n  manager_email = \"manager@example.com\"\n" +
+	return account.ProviderBlock() + "resource \"scimbridge_provisioning\" \"it\" {\n" +
+		"  manager_email = \"manager@example.com\"\n" +
 		strings.Join(arguments, "\n") + "\n}\n"
 }
 
 func planned(action plancheck.ResourceActionType, more ...plancheck.PlanCheck) resource.ConfigPlanChecks {
-	return resource.ConfigPlanChecks{PreApply: append([]plancheck.PlanCheck{plancheck.ExpectResourceAction(address, action)}, more...)}
+	return resource.ConfigPlanChecks{
+		PreApply: append([]plancheck.PlanCheck{plancheck.ExpectResourceAction(address, action)}, more...),
+	}
 }
 
 // renews says that the plan makes new credentials.
@@ -115,8 +118,9 @@ func TestAnotherTokenRotatesAndBothWorkDuringTheOverlap(t *testing.T) {
 				ConfigPlanChecks: planned(plancheck.ResourceActionNoop),
 			},
 			{ // what needs no new credentials
-				Config:            config(account, given(first), `suspension_limit = "off"`),
-				ConfigPlanChecks:  planned(plancheck.ResourceActionUpdate, plancheck.ExpectKnownValue(address, tfjsonpath.New("session"), knownvalue.NotNull())),
+				Config: config(account, given(first), `suspension_limit = "off"`),
+				ConfigPlanChecks: planned(plancheck.ResourceActionUpdate,
+					plancheck.ExpectKnownValue(address, tfjsonpath.New("session"), knownvalue.NotNull())),
 				ConfigStateChecks: []statecheck.StateCheck{has("idp", knownvalue.Null()), signsIn{account, first}},
 			},
 			{
@@ -133,7 +137,8 @@ func TestAnotherTokenRotatesAndBothWorkDuringTheOverlap(t *testing.T) {
 				},
 			},
 			{ResourceName: address, ImportState: true, ImportStateVerify: true, ImportStateVerifyIgnore: []string{"overlap"}},
-			{ResourceName: address, ImportState: true, ImportStateId: "nonsense", ExpectError: regexp.MustCompile(`(?s)is not active.*import \{`)},
+			{ResourceName: address, ImportState: true, ImportStateId: "nonsense",
+				ExpectError: regexp.MustCompile(`(?s)is not active.*import \{`)},
 		},
 	})
 }
@@ -234,7 +239,8 @@ func TestWhatIsDoneByHandIsHealedByOneApply(t *testing.T) {
 			}),
 			heals(func() { // the manager's e-mail address
 				email := "somebody@example.com"
-				resp, err := apitest.Read[api.Provisioning](account.API.ChangeManager(t.Context(), nil, api.ManagerChange{Email: &email}))
+				resp, err := apitest.Read[api.Provisioning](account.API.ChangeManager(t.Context(), nil,
+					api.ManagerChange{Email: &email}))
 				providertest.Expect(t, http.StatusOK, resp, err)
 			}),
 			heals(func() { twoFactor(t, account, true) }),
@@ -270,7 +276,8 @@ func TestWhatIsDoneByHandIsHealedByOneApply(t *testing.T) {
 // twoFactor enforces two-factor authentication, or lifts it.
 func twoFactor(t *testing.T, account *providertest.Account, enforced bool) {
 	t.Helper()
-	resp, err := apitest.Read[api.TwoFactorPolicy](account.API.SetTwoFactorPolicy(t.Context(), nil, api.TwoFactorPolicyInput{Enforced: enforced}))
+	resp, err := apitest.Read[api.TwoFactorPolicy](account.API.SetTwoFactorPolicy(t.Context(), nil,
+		api.TwoFactorPolicyInput{Enforced: enforced}))
 	providertest.Expect(t, http.StatusOK, resp, err)
 }
 
@@ -340,7 +347,8 @@ func TestASecondIntegrationIsRefusedWithTheImportBlock(t *testing.T) {
 			{
 				Config:           config(account, given(token)),
 				ConfigPlanChecks: planned(plancheck.ResourceActionCreate), // the plan warns
-				ExpectError:      regexp.MustCompile(`(?s)active already.*import \{\s+to = scimbridge_provisioning\.<name>\s+id = "` + regexp.QuoteMeta(*before.Id)),
+				ExpectError: regexp.MustCompile(
+					`(?s)active already.*import \{\s+to = scimbridge_provisioning\.<name>\s+id = "` + regexp.QuoteMeta(*before.Id)),
 			},
 			{ // the block from the error, with the token given: nothing changes, the session least of all
 				Config:           imported + config(account, given(token)),
@@ -381,7 +389,8 @@ func TestInactiveAndActiveAgain(t *testing.T) {
 		ProtoV6ProviderFactories: providertest.Factories(t),
 		Steps: []resource.TestStep{
 			{ // nothing to seal, no token
-				Config: config(account, `active = false`), ConfigPlanChecks: planned(plancheck.ResourceActionCreate), ConfigStateChecks: without,
+				Config: config(account, `active = false`), ConfigPlanChecks: planned(plancheck.ResourceActionCreate),
+				ConfigStateChecks: without,
 			},
 			{
 				Config:            config(account, given(token)),
@@ -389,7 +398,8 @@ func TestInactiveAndActiveAgain(t *testing.T) {
 				ConfigStateChecks: []statecheck.StateCheck{signsIn{account, token}},
 			},
 			{
-				Config: config(account, `active = false`), ConfigPlanChecks: planned(plancheck.ResourceActionUpdate), ConfigStateChecks: without,
+				Config: config(account, `active = false`), ConfigPlanChecks: planned(plancheck.ResourceActionUpdate),
+				ConfigStateChecks: without,
 			},
 			{ // somebody activates it by hand
 				PreConfig:        func() { account.Activate("manager@example.com", token) },
@@ -436,8 +446,10 @@ func TestProtectionRefusesToDestroy(t *testing.T) {
 	resource.UnitTest(t, resource.TestCase{
 		ProtoV6ProviderFactories: providertest.Factories(t),
 		Steps: []resource.TestStep{
-			{Config: config(account, given(token), `deletion_protection = true`), ConfigPlanChecks: planned(plancheck.ResourceActionCreate)},
-			{Config: config(account, given(token), `deletion_protection = true`), Destroy: true, ExpectError: regexp.MustCompile(`deletion_protection is\s+true`)},
+			{Config: config(account, given(token), `deletion_protection = true`),
+				ConfigPlanChecks: planned(plancheck.ResourceActionCreate)},
+			{Config: config(account, given(token), `deletion_protection = true`), Destroy: true,
+				ExpectError: regexp.MustCompile(`deletion_protection is\s+true`)},
 			{Config: config(account, given(token)), ConfigPlanChecks: planned(plancheck.ResourceActionUpdate)},
 		},
 	})

@@ -48,13 +48,18 @@ func TestARotationIsSaidInWords(t *testing.T) {
 				"refused until it has the new token"}, []string{"work for"},
 		},
 		{
-			"another manager, the same token", plan(func(m *model) { m.ManagerEmail = types.StringValue("other@example.com") }), exchange{from: "t", to: "t"},
+			"another manager, the same token", plan(func(m *model) {
+				m.ManagerEmail = types.StringValue("other@example.com")
+			}), exchange{from: "t", to: "t"},
 			"The provisioning credentials will be rotated",
 			[]string{"manager_email changes from manager@example.com to other@example.com", "identity provider needs " +
 				"nothing", "work for 15m"}, []string{"within that time"},
 		},
 		{
-			"another spelling of the manager is none", plan(func(m *model) { version(m); m.ManagerEmail = types.StringValue("Manager@example.com") }), exchange{from: "t", to: "t"},
+			"another spelling of the manager is none", plan(func(m *model) {
+				version(m)
+				m.ManagerEmail = types.StringValue("Manager@example.com")
+			}), exchange{from: "t", to: "t"},
 			"The provisioning credentials will be rotated", []string{"version changes from 1 to 2"}, []string{"manager_email"},
 		},
 		{
@@ -68,7 +73,9 @@ func TestARotationIsSaidInWords(t *testing.T) {
 			[]string{"not known before the apply"}, nil,
 		},
 		{
-			"an overlap that is not known yet", plan(func(m *model) { m.Overlap = types.StringUnknown() }), exchange{from: "old", to: "new"},
+			"an overlap that is not known yet", plan(func(m *model) {
+				m.Overlap = types.StringUnknown()
+			}), exchange{from: "old", to: "new"},
 			"The bearer token will be rotated", []string{"work until the overlap ends"}, nil,
 		},
 	} {

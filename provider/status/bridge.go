@@ -68,25 +68,46 @@ type refusalModel struct {
 
 func bridgeSchema() schema.Schema {
 	return schema.Schema{
-		MarkdownDescription: "The state of a bridge, as seen from the machine that runs Terraform; use it in `check` blocks.\n\n" +
-			"A bridge that does not answer is not an error: its `state` is `unreachable`, so that a plan that repairs it does not fail.",
+		MarkdownDescription: "The state of a bridge, as seen from the machine that runs Terraform; " +
+			"use it in `check` blocks.\n\n" +
+			"A bridge that does not answer is not an error: its `state` is `unreachable`, " +
+			"so that a plan that repairs it does not fail.",
 		Attributes: map[string]schema.Attribute{
-			"url":      schema.StringAttribute{Required: true, MarkdownDescription: "The bridge's address, for instance `https://scim.example.com`."},
-			"state":    schema.StringAttribute{Computed: true, MarkdownDescription: "The bridge's state: `healthy`, `degraded`, `sealed` or `unhealthy`; `unreachable` if it does not answer."},
+			"url": schema.StringAttribute{
+				Required: true, MarkdownDescription: "The bridge's address, for instance `https://scim.example.com`.",
+			},
+			"state": schema.StringAttribute{
+				Computed: true, MarkdownDescription: "The bridge's state: `healthy`, `degraded`, `sealed` or `unhealthy`; " +
+					"`unreachable` if it does not answer.",
+			},
 			"revision": schema.StringAttribute{Computed: true, MarkdownDescription: "The revision that runs."},
-			"problems": schema.ListAttribute{Computed: true, ElementType: types.StringType, MarkdownDescription: "Codes of the problems, in the bridge's order; null if neither the bridge nor the account could be asked."},
-			"source":   schema.StringAttribute{Computed: true, MarkdownDescription: "Where the problems come from: `bridge` or `account`."},
-			"reason":   schema.StringAttribute{Computed: true, MarkdownDescription: "Why the bridge is unreachable; else null."},
-			"last_contact": schema.StringAttribute{Computed: true, MarkdownDescription: "When the account last heard from a bridge of this revision, RFC 3339; " +
-				"of any revision if it knows none of this one or the bridge is unreachable. Null if it heard from none."},
+			"problems": schema.ListAttribute{
+				Computed: true, ElementType: types.StringType,
+				MarkdownDescription: "Codes of the problems, in the bridge's order; null if neither the bridge nor the account " +
+					"could be asked.",
+			},
+			"source": schema.StringAttribute{
+				Computed: true, MarkdownDescription: "Where the problems come from: `bridge` or `account`.",
+			},
+			"reason": schema.StringAttribute{Computed: true, MarkdownDescription: "Why the bridge is unreachable; else null."},
+			"last_contact": schema.StringAttribute{Computed: true,
+				MarkdownDescription: "When the account last heard from a bridge of this revision, RFC 3339; " +
+					"of any revision if it knows none of this one or the bridge is unreachable. Null if it heard from none."},
 			"overlap": schema.SingleNestedAttribute{
 				Computed: true,
 				MarkdownDescription: "The overlap of a rotation, during which the old bearer token works too, from `/health`. " +
 					"Null if there is no overlap, or without the monitoring token.",
 				Attributes: map[string]schema.Attribute{
-					"until":                    schema.StringAttribute{Computed: true, MarkdownDescription: "When the old token stops working, RFC 3339."},
-					"old_token_last_used":      schema.StringAttribute{Computed: true, MarkdownDescription: "When the old token was last accepted since this bridge started, RFC 3339; null if never."},
-					"old_token_last_used_from": schema.StringAttribute{Computed: true, MarkdownDescription: "The client's address at that time."},
+					"until": schema.StringAttribute{
+						Computed: true, MarkdownDescription: "When the old token stops working, RFC 3339.",
+					},
+					"old_token_last_used": schema.StringAttribute{
+						Computed: true, MarkdownDescription: "When the old token was last accepted since this bridge started, " +
+							"RFC 3339; null if never.",
+					},
+					"old_token_last_used_from": schema.StringAttribute{
+						Computed: true, MarkdownDescription: "The client's address at that time.",
+					},
 				},
 			},
 			"last_refusal": schema.SingleNestedAttribute{
@@ -94,10 +115,14 @@ func bridgeSchema() schema.Schema {
 				MarkdownDescription: "Why the account last refused the bridge; null if it never did.",
 				Attributes: map[string]schema.Attribute{
 					"time": schema.StringAttribute{Computed: true, MarkdownDescription: "When, RFC 3339."},
-					"code": schema.StringAttribute{Computed: true, MarkdownDescription: "`sign_in_failed`, `credentials_expired`, `credentials_changed`, " +
-						"`firewall_blocked`, `two_factor_enforced` or `provisioning_inactive`."},
-					"address":  schema.StringAttribute{Computed: true, MarkdownDescription: "The bridge's IP address as the account saw it."},
-					"rule_id":  schema.StringAttribute{Computed: true, MarkdownDescription: "The firewall rule that decided; null if the default action did."},
+					"code": schema.StringAttribute{Computed: true, MarkdownDescription: "`sign_in_failed`, `credentials_expired`, " +
+						"`credentials_changed`, `firewall_blocked`, `two_factor_enforced` or `provisioning_inactive`."},
+					"address": schema.StringAttribute{
+						Computed: true, MarkdownDescription: "The bridge's IP address as the account saw it.",
+					},
+					"rule_id": schema.StringAttribute{
+						Computed: true, MarkdownDescription: "The firewall rule that decided; null if the default action did.",
+					},
 					"instance": schema.StringAttribute{Computed: true, MarkdownDescription: "The bridge's instance id, if known."},
 				},
 			},
@@ -202,7 +227,8 @@ func (d reader) get(ctx context.Context, from *url.URL, token string, to *answer
 // askAccount adds what the account knows: of the bridge with that revision,
 // which it returns; of any bridge if it knows none, or the revision is not
 // known. An account that is away stops no plan here either.
-func (d reader) askAccount(ctx context.Context, revision *string, m *bridgeModel, diags *diag.Diagnostics) (told *api.Bridge) {
+func (d reader) askAccount(ctx context.Context, revision *string, m *bridgeModel, diags *diag.Diagnostics,
+) (told *api.Bridge) {
 	m.LastContact = types.StringNull()
 	if !d.client.Known() {
 		return nil

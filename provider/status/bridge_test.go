@@ -132,7 +132,8 @@ func TestTheLastRefusalIsTheAccounts(t *testing.T) {
 	bridge.Stop()
 	read(t, config(account, bridge.URL, withToken),
 		has("state", knownvalue.StringExact("unreachable")),
-		statecheck.ExpectKnownValue("data.scimbridge_bridge_status.it", tfjsonpath.New("last_refusal").AtMapKey("code"), knownvalue.NotNull()))
+		statecheck.ExpectKnownValue("data.scimbridge_bridge_status.it", tfjsonpath.New("last_refusal").AtMapKey("code"),
+			knownvalue.NotNull()))
 }
 
 // waitUntil polls the bridge, which signs in by itself.

@@ -151,7 +151,7 @@ func (l *lifetime) UnmarshalText(text []byte) error {
 func (tokenCreateCommand) Help() string {
 	return `For instance:
 
-  scim-bridge account token create --database sqlite:account.db --name "terraform plan in CI" --scope read --expires 90d`
+  scim-bridge account token create --database sqlite:account.db --name "plan in CI" --scope read --expires 90d`
 }
 
 // Run makes a token.
