@@ -13,79 +13,102 @@
 // provider's habit wins, since it cannot read documentation; and where a habit
 // and safety disagree, nothing is lost in silence.
 //
-//	the RFC says                                  the bridge does                                because
-//	PATCH replace on an element that a filter     creates it from the filter, type included;     Entra ID fills elements part by part with
-//	does not find: noTarget (7644, 3.5.2.3)       noTarget only if the filter does not tell how  Replace, and takes an error as final
-//	PATCH remove ignores a value (3.5.2.2)        removes only the values listed; without a      Entra ID and OneLogin remove members so; the
-//	                                              list, all                                      RFC's reading would empty the group
-//	PATCH remove of what a filter does not find:  succeeds                                       everything is retried
-//	noTarget (3.12)
-//	keys of a pathless value, of a PUT and of a   takes them as paths                            Entra ID sends "name.givenName" and
-//	POST are attributes (3.3, 3.5.1, 3.5.2.1)                                                    "urn:...:User:employeeNumber"
-//	a pathless value has attributes (3.5.2.1)     of a group also [{"value":"id"}], which are    hand-made clients; a list of references can be
-//	                                              members, and removes those too                 nothing else
-//	writing a read-only attribute: mutability     passes it over within a pathless value and in  Okta renames groups with their id, others send
-//	(3.5.2)                                       PUT; mutability if it is the path itself       the whole resource back
-//	an unknown attribute or sub-attribute:        in a PATCH, invalidPath under a path or a URI  a misspelt path must not be a success that
-//	invalidPath (3.12)                            of RFC 7643's, unless the resource has it;     nobody can read; but directories have attributes
-//	                                              else, and in POST and PUT, keeps it            of their own, and a refusal loses the rest
-//	URI and attribute are joined by a colon       a dot too; the enterprise extension's          Apache SCIMple and WSO2 write dots; hand-made
-//	(3.10)                                        attributes need no URI                         connectors leave the URI out
-//	op is add, remove or replace (3.5.2)          takes any case; names and URIs as well; no     Entra ID sends "Add"; nobody can know the order
-//	                                              numbers                                        of an enumeration
-//	PATCH answers 200 with the body, or 204       a group's is 204 unless attributes are named   Entra ID advises 204; the body would list all
-//	(3.5.2)                                       or preferred (Prefer: return=representation);  members of the group
-//	                                              a person's is 200
-//	ServiceProviderConfig has "pagination"        has it for ?attributes=pagination              clients that forbid unknown keys refuse the
-//	(9865, 4)                                                                                    whole document otherwise
-//	booleans are true and false (7643, 2.3.2)     "True" and "False" in bodies and filters too,  Entra ID without its compatibility flag;
-//	                                              0, 1, "yes" and "no"                           databases without booleans
-//	texts are no numbers (7643, 2.3.1)            takes a number as it was written               HR systems have numeric ids
-//	an attribute has one value or a list          [x], {"value":x} and [{"$ref":null,"value":x}] Microsoft's SCIM library
-//	(7643, 2.4)                                   are x where one value is due
-//	an empty object is an object                  "" and [] are one too                          PHP encodes it as []
-//	manager is complex (4.3)                      a bare id or a list of one too; answers with   Entra ID sends both
-//	                                              the complex form
-//	a multi-valued attribute is a list (2.4)      one value without its list too                 hand-made connectors
-//	the value at the path members is members      an object of members too                       clients made for Salesforce
-//	two primary values are an error (2.4)         the first stays primary; by PATCH, the newest  PingOne sends the same address twice
-//	messages name their schema (7644, 3.5.2, 3.7)  need not; nor needs a bulk POST its bulkId     hand-made connectors leave them out
-//	values are the client's                       keeps userName, e-mail values and group names  exports of HR systems pad their columns; " ann"
-//	                                              without the blanks around them, and compares   and "ann" must not become two people
-//	                                              so in filters
-//	employeeNumber eq 5 compares unlike types     compares it as text                            clients forget quotes where values are digits
-//	schemas lists known URIs and is required      takes any, or none; keeps the unknown ones     Entra ID names extensions without sending them
-//	(3)                                           sent, and lists the known ones that are there
-//	texts in filters stand in quotes (7644,       takes words without them too                   WSO2 Identity Server knows no other way, and RFC
-//	3.4.2.2)                                                                                     9865 has such examples
-//	emails[...].value eq "x" is no filter         means emails[... and value eq "x"]; so does    Entra ID's documented matching filters
-//	(7644, 3.4.2.2)                               emails[...] eq "x"
-//	strings in filters are JSON's (7644, 3.4.2.2) a backslash that begins no escape is one, also DOMAIN\name as userName; OData clients
-//	                                              before b, f, n, r and t but in postal
-//	                                              addresses; single quotes are quotes
-//	times in filters are xsd:dateTime (7643,      UTC without a zone; zones without a colon,     clients that format times themselves
-//	2.3.5)                                        times without seconds, dates too
-//	a query is percent-encoded (7644, 3.4.2)      + is a blank if the first blank is written so, Apache Syncope and PowerShell leave + as it is;
-//	                                              and else a plus sign; ; is itself, and & too   groups are called R&D
-//	                                              in a string of a filter
-//	PUT without members may clear them or keep    clears them                                    pocket-id and a Keycloak extension leave the key
-//	them (3.5.1)                                                                                 out with the last member, who must not stay; one
-//	                                                                                             connector of midPoint renames so, and is refilled
-//	                                                                                             when it reconciles
-//	PUT without active may clear it (3.5.1), and  keep it                                        an update of a name must not reactivate a
-//	PATCH may remove it (3.5.2.2)                                                                person whom another request has suspended
-//	an unknown member is an error                 joins the others, and the id is a problem on   Okta takes 400 as final and loses the push
-//	                                              the status page; refuses a whole list in
-//	                                              which nobody is known, [{}] and "" included
-//	a member is named by its id (7643, 4.2)       or by its address as $ref alone; as a value    clients copy $ref; ids are compared exactly
-//	                                              an address is nobody's id, and so is an id in  (7643, 3.1)
-//	                                              another case
-//	an endpoint that does not exist: 404 (3.12)   400 if the path was meant for a user or group  a 404 makes clients create the resource again
-//	paths are exact                               ignores case and surplus slashes there         the same
-//	attributes and excludedAttributes exclude     takes the first without the second             nothing is gained by refusing
-//	each other (3.9)
-//	passwords can be set (7643, 4.1.1)            accepts and forgets them                       the account never learns anybody's password
-//	core attributes stand at the top (7643, 3.3)  or under the URI of their schema                clients that treat all schemas alike
-//	attributes names attributes (7644, 3.9)       passes over a filter in brackets there         clients of Microsoft's reference code
-//	unassigned attributes are left out (2.5)      but members, where they were read              clients compare the list
+//	the RFC says                          the bridge does                          because
+//	PATCH replace on an element that a    creates it from the filter, type         Entra ID fills elements part by part
+//	filter does not find: noTarget        included; noTarget only if the filter    with Replace, and takes an error as
+//	(7644, 3.5.2.3)                       does not tell how                        final
+//	PATCH remove ignores a value          removes only the values listed; without  Entra ID and OneLogin remove members
+//	(3.5.2.2)                             a list, all                              so; the RFC's reading would empty the
+//	                                                                               group
+//	PATCH remove of what a filter does    succeeds                                 everything is retried
+//	not find: noTarget (3.12)
+//	keys of a pathless value, of a PUT    takes them as paths                      Entra ID sends "name.givenName" and
+//	and of a POST are attributes (3.3,                                             "urn:...:User:employeeNumber"
+//	3.5.1, 3.5.2.1)
+//	a pathless value has attributes       of a group also [{"value":"id"}], which  hand-made clients; a list of
+//	(3.5.2.1)                             are members, and removes those too       references can be nothing else
+//	writing a read-only attribute:        passes it over within a pathless value   Okta renames groups with their id,
+//	mutability (3.5.2)                    and in PUT; mutability if it is the      others send the whole resource back
+//	                                      path itself
+//	an unknown attribute or               in a PATCH, invalidPath under a path or  a misspelt path must not be a success
+//	sub-attribute: invalidPath (3.12)     a URI of RFC 7643's, unless the          that nobody can read; but directories
+//	                                      resource has it; else, and in POST and   have attributes of their own, and a
+//	                                      PUT, keeps it                            refusal loses the rest
+//	URI and attribute are joined by a     a dot too; the enterprise extension's    Apache SCIMple and WSO2 write dots;
+//	colon (3.10)                          attributes need no URI                   hand-made connectors leave the URI out
+//	op is add, remove or replace (3.5.2)  takes any case; names and URIs as well;  Entra ID sends "Add"; nobody can know
+//	                                      no numbers                               the order of an enumeration
+//	PATCH answers 200 with the body, or   a group's is 204 unless attributes are   Entra ID advises 204; the body would
+//	204 (3.5.2)                           named or preferred (Prefer:              list all members of the group
+//	                                      return=representation); a person's is
+//	                                      200
+//	ServiceProviderConfig has             has it for ?attributes=pagination        clients that forbid unknown keys
+//	"pagination" (9865, 4)                                                         refuse the whole document otherwise
+//	booleans are true and false (7643,    "True" and "False" in bodies and         Entra ID without its compatibility
+//	2.3.2)                                filters too, 0, 1, "yes" and "no"        flag; databases without booleans
+//	texts are no numbers (7643, 2.3.1)    takes a number as it was written         HR systems have numeric ids
+//	an attribute has one value or a list  [x], {"value":x} and                     Microsoft's SCIM library
+//	(7643, 2.4)                           [{"$ref":null,"value":x}] are x where
+//	                                      one value is due
+//	an empty object is an object          "" and [] are one too                    PHP encodes it as []
+//	manager is complex (4.3)              a bare id or a list of one too; answers  Entra ID sends both
+//	                                      with the complex form
+//	a multi-valued attribute is a list    one value without its list too           hand-made connectors
+//	(2.4)
+//	the value at the path members is      an object of members too                 clients made for Salesforce
+//	members
+//	two primary values are an error       the first stays primary; by PATCH, the   PingOne sends the same address twice
+//	(2.4)                                 newest
+//	messages name their schema (7644,     need not; nor needs a bulk POST its      hand-made connectors leave them out
+//	3.5.2, 3.7)                           bulkId
+//	values are the client's               keeps userName, e-mail values and group  exports of HR systems pad their
+//	                                      names without the blanks around them,    columns; " ann" and "ann" must not
+//	                                      and compares so in filters               become two people
+//	employeeNumber eq 5 compares unlike   compares it as text                      clients forget quotes where values are
+//	types                                                                          digits
+//	schemas lists known URIs and is       takes any, or none; keeps the unknown    Entra ID names extensions without
+//	required (3)                          ones sent, and lists the known ones      sending them
+//	                                      that are there
+//	texts in filters stand in quotes      takes words without them too             WSO2 Identity Server knows no other
+//	(7644, 3.4.2.2)                                                                way, and RFC 9865 has such examples
+//	emails[...].value eq "x" is no        means emails[... and value eq "x"]; so   Entra ID's documented matching filters
+//	filter (7644, 3.4.2.2)                does emails[...] eq "x"
+//	strings in filters are JSON's (7644,  a backslash that begins no escape is     DOMAIN\name as userName; OData clients
+//	3.4.2.2)                              one, also before b, f, n, r and t but
+//	                                      in postal addresses; single quotes are
+//	                                      quotes
+//	times in filters are xsd:dateTime     UTC without a zone; zones without a      clients that format times themselves
+//	(7643, 2.3.5)                         colon, times without seconds, dates too
+//	a query is percent-encoded (7644,     + is a blank if the first blank is       Apache Syncope and PowerShell leave +
+//	3.4.2)                                written so, and else a plus sign; ; is   as it is; groups are called R&D
+//	                                      itself, and & too in a string of a
+//	                                      filter
+//	PUT without members may clear them    clears them                              pocket-id and a Keycloak extension
+//	or keep them (3.5.1)                                                           leave the key out with the last
+//	                                                                               member, who must not stay; one
+//	                                                                               connector of midPoint renames so, and
+//	                                                                               is refilled when it reconciles
+//	PUT without active may clear it       keep it                                  an update of a name must not
+//	(3.5.1), and PATCH may remove it                                               reactivate a person whom another
+//	(3.5.2.2)                                                                      request has suspended
+//	an unknown member is an error         joins the others, and the id is a        Okta takes 400 as final and loses the
+//	                                      problem on the status page; refuses a    push
+//	                                      whole list in which nobody is known,
+//	                                      [{}] and "" included
+//	a member is named by its id (7643,    or by its address as $ref alone; as a    clients copy $ref; ids are compared
+//	4.2)                                  value an address is nobody's id, and so  exactly (7643, 3.1)
+//	                                      is an id in another case
+//	an endpoint that does not exist: 404  400 if the path was meant for a user or  a 404 makes clients create the
+//	(3.12)                                group                                    resource again
+//	paths are exact                       ignores case and surplus slashes there   the same
+//	attributes and excludedAttributes     takes the first without the second       nothing is gained by refusing
+//	exclude each other (3.9)
+//	passwords can be set (7643, 4.1.1)    accepts and forgets them                 the account never learns anybody's
+//	                                                                               password
+//	core attributes stand at the top      or under the URI of their schema         clients that treat all schemas alike
+//	(7643, 3.3)
+//	attributes names attributes (7644,    passes over a filter in brackets there   clients of Microsoft's reference code
+//	3.9)
+//	unassigned attributes are left out    but members, where they were read        clients compare the list
+//	(2.5)
 package scim
