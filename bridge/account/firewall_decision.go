@@ -68,6 +68,7 @@ func (a *Account) decideBy(state firewall.State, address netip.Addr) (d decision
 		d.Reason = d.Rule.Match.MatchReason(subject)
 	}
 	switch d.Action {
+	case firewall.Allow:
 	case firewall.Deny:
 		d.Result = resultBlocked
 	case firewall.Report:

@@ -75,7 +75,7 @@ func (r *retryTransport) retry(req *http.Request) (resp *http.Response, err erro
 			})
 		},
 	}.Do(ctx, func() (account.Next, time.Duration) {
-		resp, err = r.once(ctx, req)
+		resp, err = r.once(ctx, req) //nolint:bodyclose // once has read and closed it
 		switch {
 		case req.Context().Err() != nil || !shouldRetry(req, resp, err):
 			return account.Done, 0

@@ -102,6 +102,7 @@ func (r *integrationResource) planUpdate(ctx context.Context, req resource.Modif
 		do = rotate // the token may be a new one
 	}
 	switch do {
+	case keep:
 	case activate:
 		if !state.Active.ValueBool() { // an active one gets new credentials and keeps its id
 			plan.ID = types.StringUnknown()

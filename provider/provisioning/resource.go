@@ -142,6 +142,7 @@ func (r *integrationResource) Update(ctx context.Context, req resource.UpdateReq
 		}
 	}
 	switch do {
+	case keep:
 	case activate:
 		if p.Active {
 			p, ok = r.rotate(ctx, account, plan, config, p, atOnce, &resp.Diagnostics)

@@ -42,6 +42,7 @@ func (r Retry) Do(ctx context.Context, attempt func() (next Next, asked time.Dur
 			return
 		case AtOnce:
 			continue
+		case Later:
 		}
 		pause, more := r.Pause(n)
 		if !more || r.MaxAsked > 0 && asked > r.MaxAsked {

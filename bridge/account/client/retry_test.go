@@ -82,7 +82,7 @@ func TestEveryCallSaysWhoMakesIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = Call[api.Caller](account.WhoAmI(t.Context())) //nolint:bodyclose // Call closes it
+	_, err = Call[api.Caller](account.WhoAmI(t.Context()))
 	if err == nil || agent != "program/1.2.3" || token != "Bearer sba_x" {
 		t.Errorf("error %v, User-Agent %q, Authorization %q", err, agent, token)
 	}

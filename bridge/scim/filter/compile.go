@@ -310,6 +310,7 @@ func literalFor(def *schema.Attribute, op string, value any) (any, error) {
 			return nil, wrong("the value must be a number, compared by eq, ne, gt, ge, lt or le")
 		}
 		return coerced, nil
+	case schema.String, schema.Binary, schema.Reference, schema.Complex: // compared as text
 	}
 	switch v := value.(type) {
 	case string:
