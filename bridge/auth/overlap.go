@@ -16,6 +16,9 @@ func (v *TokenVerifier) OverlapEnd() (until time.Time, works bool) {
 		return until, false
 	}
 	newest := v.file.Entries[0].Header
+	if v.isDead(state, newest.PreviousEpoch) {
+		return until, false
+	}
 	until = newest.PreviousExpires
 	if state.Generations != nil { // what the account says goes before what was sealed
 		until = time.Time{}

@@ -112,6 +112,41 @@ func TestATokenWhoseEndIsNotKnownWaitsForTheAccount(t *testing.T) {
 	}
 }
 
+// The account may end an overlap before the time that was sealed: what it said
+// then stays, though it is away a moment later.
+func TestAnOverlapThatTheAccountHasEndedIsNotTold(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name string
+		say  func(*session.CredentialState)
+	}{
+		{"the account said that it is over", func(s *session.CredentialState) { s.Expired = 1 }},
+		{"the account refuses the pair as outdated", func(s *session.CredentialState) { s.Outdated = true }},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			old, fresh := newToken(t), newToken(t)
+			text := bundle(t, old, fresh, time.Now().Add(time.Hour))
+			v, c := newVerifierOf(&text)
+			if err := v.Verify(old.Reveal()); err != nil {
+				t.Fatal(err)
+			}
+			c.say(row.say)
+			for _, when := range []string{"before the bridge is sealed", "once it is sealed", "with the new token"} {
+				if until, works := v.OverlapEnd(); works {
+					t.Errorf("%s: the old token works until %s", when, until)
+				}
+				refusedWith(t, when+", the old token", v.Verify(old.Reveal()), auth.Superseded, problem.TokenRejected)
+				if v.OnConnectorChange(); when == "once it is sealed" {
+					if err := v.Verify(fresh.Reveal()); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+		})
+	}
+}
+
 func TestTheEndOfTheOverlapIsToldWhileItRuns(t *testing.T) {
 	t.Parallel()
 	sealed, said := time.Now().Add(time.Hour).Truncate(time.Second), time.Now().Add(time.Minute).Truncate(time.Second)
