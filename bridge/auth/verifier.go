@@ -15,13 +15,15 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
 
-// A Connector is what the credentials in a session unlock. It must not call the
-// TokenVerifier, which calls it with its lock held.
+// A Connector is what the credentials in a session unlock. All methods but
+// AwaitSignIn are called with the TokenVerifier's lock held, and must not call it
+// in turn.
 type Connector interface {
 	// SetCredentials replaces the credentials by those of a generation.
 	SetCredentials(creds session.Credentials, epoch int64)
-	// ClearCredentials forgets them, and what was said of them but that they
-	// have expired.
+	// ClearCredentials forgets them, and whether they are right or outdated. The
+	// newest generation that has expired stays, and so do those that the account
+	// accepts.
 	ClearCredentials()
 	// CredentialState returns what the account has said of them.
 	CredentialState() session.CredentialState

@@ -28,9 +28,9 @@ type request struct {
 }
 
 // requestTimeout bounds one question with all its repetitions, below the
-// half minute after which identity providers give up. Who sends a group of
-// 100,000 waits longer: giving up on the account, which goes on, would tell of
-// a failure that is none. Account and front door allow for it too.
+// half minute after which identity providers give up. A group of 100,000 takes
+// longer: giving up on the account, which goes on, would report a failure that is
+// none. The servers of the account and of the bridge allow for it, too.
 const (
 	requestTimeout = 25 * time.Second
 	eachMember     = time.Millisecond
@@ -45,8 +45,8 @@ func (r request) timeout() time.Duration {
 // restarts is back within them.
 var pauses = []time.Duration{100 * time.Millisecond, 400 * time.Millisecond, 1500 * time.Millisecond}
 
-// retry is how a question is asked again. Whom the account asks to wait for
-// longer than these pauses passes that on: the identity provider comes back.
+// retry is how a question is asked again. A longer wait than these pauses, if the
+// account asks for one, is left to the identity provider, which comes back.
 var retry = client.Retry{
 	Pause: func(n int) (time.Duration, bool) {
 		if n > len(pauses) {
@@ -106,8 +106,8 @@ func sessionEnded(e *client.Error) bool {
 	return e.Status == http.StatusUnauthorized && e.Foreign == "" && !refusesBridge(e)
 }
 
-// refusesBridge reports whether the account does not serve this bridge, or
-// nobody, whatever is asked.
+// refusesBridge reports whether the account does not serve this bridge, or any
+// client at all, whatever is asked.
 func refusesBridge(e *client.Error) bool {
 	switch e.Problem.Code {
 	case api.ErrorCodeFirewallBlocked, api.ErrorCodeTwoFactorEnforced, api.ErrorCodeProvisioningInactive,
@@ -131,16 +131,17 @@ func toDirectoryError(err error) error {
 	case !ok, sessionEnded(refused), refusesBridge(refused), busy(refused):
 		return unavailable(err)
 	}
-	e := &bridge.Error{Code: bridge.Code(refused.Problem.Code), Detail: refused.Problem.Title,
-		RetryAfter: refused.RetryAfter}
+	e := &bridge.Error{
+		Code: bridge.Code(refused.Problem.Code), Detail: refused.Problem.Title, RetryAfter: refused.RetryAfter,
+	}
 	if refused.Problem.Detail != nil {
 		e.Detail = *refused.Problem.Detail
 	}
 	e.IDs = value(refused.Details().Ids)
 	switch e.Code {
 	case bridge.MembersUnknown, bridge.NotFound, bridge.UserNameTaken, bridge.GroupNameTaken, bridge.Protected,
-		bridge.VersionMismatch,
-		bridge.InvalidValue, bridge.InvalidFilter, bridge.InvalidCursor, bridge.TooLarge, bridge.TooMany:
+		bridge.VersionMismatch, bridge.InvalidValue, bridge.InvalidFilter, bridge.InvalidCursor, bridge.TooLarge,
+		bridge.TooMany:
 		return e
 	}
 	if refused.Foreign != "" &&
@@ -208,12 +209,12 @@ func titleOf(p problem.Problem) string {
 	return strings.ToLower(p.Title[:1]) + p.Title[1:]
 }
 
-// diagnose names the problem behind a failure to come in.
+// diagnose returns the problem behind a failed call, and its facts.
 func diagnose(err error) (problem.Code, problem.Facts) {
 	e, ok := errors.AsType[*client.Error](err)
 	switch {
 	case !ok:
-		return problem.AccountUnreachable, problem.Facts{problem.FactReason: plain(err)}
+		return problem.AccountUnreachable, problem.Facts{problem.FactReason: withoutURL(err)}
 	case e.Foreign != "":
 		return problem.AccountUnreachable, problem.Facts{problem.FactAnswered: e.Foreign}
 	}
@@ -243,9 +244,9 @@ func diagnose(err error) (problem.Code, problem.Facts) {
 	}
 }
 
-// plain leaves out the method and address that net/http puts before the
-// cause: they stand beside it already.
-func plain(err error) string {
+// withoutURL is the text of an error less the method and address that net/http
+// puts before the cause: they stand beside it already.
+func withoutURL(err error) string {
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err
 	}

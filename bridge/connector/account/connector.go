@@ -28,8 +28,7 @@ type Config struct {
 	URL string
 	// Bridge is how this process introduces itself.
 	Bridge api.BridgeIdentity
-	// Transport reaches the account: NewTransport's, or in dev the account's
-	// handler itself.
+	// Transport reaches the account: client.NewTransport's, or in dev InProcess's.
 	Transport http.RoundTripper
 	Log       hclog.Logger
 	Now       func() time.Time
@@ -38,8 +37,8 @@ type Config struct {
 
 	// Heartbeat is the time between two heartbeats, 15 s if zero.
 	Heartbeat time.Duration
-	// RetryAtMost is the longest pause between two attempts to come in, 10 s
-	// if zero: what was wrong may have been cured, and its cure be waited for.
+	// RetryAtMost is the longest pause between two attempts to sign in, 10 s if
+	// zero: an operator who has put right what was wrong waits for the next one.
 	RetryAtMost time.Duration
 	// WaitTimeout is how long a request waits for a sign-in under way, 5 s if zero.
 	WaitTimeout time.Duration
@@ -71,7 +70,7 @@ type State struct {
 	// Strange is set while requests are answered by something else than the
 	// account, and the heartbeat is not.
 	Strange *problem.Problem
-	// Address is this bridge's as the account saw it last, let in or not.
+	// Address is this bridge's as the account saw it last, refused or not.
 	Address string
 	// Epoch is the generation of the credentials in use, 0 while Waiting.
 	Epoch int64
@@ -85,8 +84,8 @@ type State struct {
 	// Generations are the credentials that the account accepts, as it said
 	// last; nil until it said so once.
 	Generations []api.Generation
-	// FirewallOff is set while the break-glass holds the firewall open.
-	FirewallOff *FirewallOff
+	// FirewallDisabled is set while the break-glass holds the firewall open.
+	FirewallDisabled *FirewallDisabled
 	// Tried is when the account was asked last, successfully or not.
 	Tried time.Time
 }
@@ -163,9 +162,10 @@ func (c *Connector) SetCredentials(creds session.Credentials, epoch int64) {
 	c.trigger()
 }
 
-// ClearCredentials forgets the credentials and what the account said of them: the
-// connector waits for others. Run ends the session with the account, which
-// would count a live bridge until the session expires.
+// ClearCredentials forgets the credentials and whether they are right: the
+// connector waits for others. What the account said of generations stays. Run ends
+// the session with the account, which would count a live bridge until the session
+// expires.
 func (c *Connector) ClearCredentials() {
 	c.update(func(s *State) {
 		if c.login != nil {
@@ -220,8 +220,9 @@ func (c *Connector) trigger() {
 	}
 }
 
-// Changes returns a channel that receives after State has changed. It holds one
-// change: the receiver looks at the state as it is by then.
+// Changes returns a channel that receives after State has changed in more than
+// what was proved and when it was tried. It holds one change: the receiver reads
+// the state as it is by then.
 func (c *Connector) Changes() <-chan struct{} { return c.changes }
 
 // update changes the state, under the lock, and wakes those that wait for it.
@@ -242,7 +243,8 @@ func (c *Connector) update(change func(*State)) {
 }
 
 func differ(a, b State) bool {
-	return a.Phase != b.Phase || a.Address != b.Address || a.Epoch != b.Epoch || !a.FirewallOff.equal(b.FirewallOff) ||
+	return a.Phase != b.Phase || a.Address != b.Address || a.Epoch != b.Epoch || a.Expired != b.Expired ||
+		!a.FirewallDisabled.equal(b.FirewallDisabled) ||
 		(a.Problem == nil) != (b.Problem == nil) || (a.Strange == nil) != (b.Strange == nil) ||
 		a.Problem != nil && (a.Problem.Code != b.Problem.Code || a.Problem.Cause != b.Problem.Cause) ||
 		!slices.EqualFunc(a.Generations, b.Generations, func(x, y api.Generation) bool {
@@ -276,13 +278,13 @@ func (c *Connector) Report() health.Report {
 		r.State = health.Unhealthy
 		r.Problems = append(r.Problems, *s.Strange)
 	}
-	if s.Phase == SignedIn && s.FirewallOff != nil {
-		s.FirewallOff.report(&r)
+	if s.Phase == SignedIn && s.FirewallDisabled != nil {
+		s.FirewallDisabled.report(&r)
 	}
 	return r
 }
 
-// Run keeps the bridge signed in until ctx ends, then takes leave of the account.
+// Run keeps the bridge signed in until ctx ends, then signs it out.
 func (c *Connector) Run(ctx context.Context) {
 	defer c.leave(context.WithoutCancel(ctx))
 	failures := 0
@@ -386,7 +388,7 @@ func (c *Connector) adopt(ctx context.Context, next *login) bool {
 
 // forget drops a login that the account has ended. Login and phase change
 // together: a sign-in that succeeded between the two would be taken back, and
-// requests would wait for one that nobody makes before the next heartbeat.
+// requests would wait for one that is not made before the next heartbeat.
 func (c *Connector) forget(l *login) {
 	c.update(func(s *State) {
 		if c.login != l {
@@ -399,7 +401,7 @@ func (c *Connector) forget(l *login) {
 	})
 }
 
-// failed records why the bridge is not let in with these credentials.
+// failed records why the account does not serve the bridge with these credentials.
 func (c *Connector) failed(creds *credentials, err error, failures int) {
 	code, facts := diagnose(err)
 	switch {
@@ -407,9 +409,9 @@ func (c *Connector) failed(creds *credentials, err error, failures int) {
 		facts[problem.FactURL] = c.URL()
 	case facts[problem.FactReason] == string(api.ErrorCodeSignInFailed):
 		// Outdated credentials are known to the account, and refused by other
-		// codes: who answers this knows nothing of ours.
-		facts[problem.FactReason] = fmt.Sprintf("%s: what answers at %s may be another account than the one the session "+
-			"was made for",
+		// codes: an account that answers this knows nothing of ours.
+		facts[problem.FactReason] = fmt.Sprintf(
+			"%s: what answers at %s may be another account than the one the session was made for",
 			api.ErrorCodeSignInFailed, c.URL())
 	}
 	before := c.State()
@@ -419,9 +421,9 @@ func (c *Connector) failed(creds *credentials, err error, failures int) {
 		since = before.Problem.Since
 	}
 	p := problem.New(code, since, facts)
-	// The first of its kind at once, then about one a minute: a log that an
-	// operator reads at night must not drown in its own repetition. Before the
-	// state, so that who sees the problem finds the line.
+	// The first of its kind is logged at once, then about one a minute: repetition
+	// would hide the rest of the log. The line is written before the state changes,
+	// so that it is there when the problem is shown.
 	if news := before.Problem == nil || before.Problem.Cause != p.Cause; news || failures%6 == 0 {
 		c.cfg.Log.Error(logMessage(code, facts), logFields(code, facts, failures)...)
 	}

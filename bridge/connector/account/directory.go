@@ -20,7 +20,7 @@ func (c *Connector) CreatePerson(ctx context.Context, in bridge.PersonInput) (br
 	}
 	p, _, err := call[person](ctx, c, request{repeatable: true,
 		send: func(ctx context.Context, account *api.Client, auth api.RequestEditorFn) (*http.Response, error) {
-			return account.CreatePerson(ctx, &api.CreatePersonParams{IdempotencyKey: &key}, personInput(in), auth)
+			return account.CreatePerson(ctx, &api.CreatePersonParams{IdempotencyKey: &key}, toPersonInput(in), auth)
 		}})
 	return p.public(), err
 }
@@ -40,7 +40,7 @@ func (c *Connector) ReplacePerson(
 ) (bridge.Person, error) {
 	p, _, err := call[person](ctx, c, request{repeatable: ifMatch == "",
 		send: func(ctx context.Context, account *api.Client, auth api.RequestEditorFn) (*http.Response, error) {
-			return account.ReplacePerson(ctx, id, &api.ReplacePersonParams{IfMatch: optional(ifMatch)}, personInput(in), auth)
+			return account.ReplacePerson(ctx, id, &api.ReplacePersonParams{IfMatch: optional(ifMatch)}, toPersonInput(in), auth)
 		}})
 	return p.public(), err
 }
@@ -58,7 +58,7 @@ func (c *Connector) DeletePerson(ctx context.Context, id, ifMatch string) error 
 func (c *Connector) SearchPeople(ctx context.Context, q bridge.Query) (bridge.Page[bridge.Person], error) {
 	p, _, err := call[people](ctx, c, request{repeatable: true,
 		send: func(ctx context.Context, account *api.Client, auth api.RequestEditorFn) (*http.Response, error) {
-			return account.SearchPeople(ctx, search(q), auth)
+			return account.SearchPeople(ctx, toSearch(q), auth)
 		}})
 	return bridge.Page[bridge.Person](p), err
 }
@@ -131,7 +131,7 @@ func (c *Connector) DeleteGroup(ctx context.Context, id, ifMatch string) error {
 func (c *Connector) SearchGroups(ctx context.Context, q bridge.Query) (bridge.Page[bridge.Group], error) {
 	p, _, err := call[groups](ctx, c, request{repeatable: true,
 		send: func(ctx context.Context, account *api.Client, auth api.RequestEditorFn) (*http.Response, error) {
-			return account.SearchGroups(ctx, search(q), auth)
+			return account.SearchGroups(ctx, toSearch(q), auth)
 		}})
 	return bridge.Page[bridge.Group](p), err
 }
@@ -145,7 +145,7 @@ func (c *Connector) Attention(ctx context.Context) ([]bridge.Attention, error) {
 		send: func(ctx context.Context, account *api.Client, auth api.RequestEditorFn) (*http.Response, error) {
 			return account.ListAttention(ctx, auth)
 		}})
-	return each(l.Items, attention), err
+	return each(l.Items, fromAttention), err
 }
 
 // ConfirmPerson implements bridge.WaitingRoom.

@@ -60,37 +60,37 @@ func joined(kinds []api.AnonymousIP) string {
 	return inputtext.ShortLine(strings.Join(words, ", "), maxFact)
 }
 
-// FirewallOff is what is known of a firewall that the break-glass holds open.
-type FirewallOff struct {
+// FirewallDisabled is what is known of a firewall that the break-glass holds open.
+type FirewallDisabled struct {
 	Since time.Time // when this bridge learned of it
 	Facts problem.Facts
 }
 
-// toFirewallOff is nil while the firewall is enforced.
-func toFirewallOff(answer api.HeartbeatAnswer, before *FirewallOff, now time.Time) *FirewallOff {
+// toFirewallDisabled is nil while the firewall is enforced.
+func toFirewallDisabled(answer api.HeartbeatAnswer, before *FirewallDisabled, now time.Time) *FirewallDisabled {
 	if answer.FirewallEnforced {
 		return nil
 	}
-	off := &FirewallOff{Since: now, Facts: problem.Facts{}}
+	disabled := &FirewallDisabled{Since: now, Facts: problem.Facts{}}
 	if before != nil {
-		off.Since = before.Since
+		disabled.Since = before.Since
 	}
 	if answer.WouldBlock != nil {
-		off.Facts = toBlockedFacts(*answer.WouldBlock)
-		off.Facts[problem.FactChecked] = "true"
+		disabled.Facts = toBlockedFacts(*answer.WouldBlock)
+		disabled.Facts[problem.FactChecked] = "true"
 	}
 	if answer.FirewallDisabledUntil != nil {
-		off.Facts[problem.FactExpires] = answer.FirewallDisabledUntil.UTC().Format(time.RFC3339)
+		disabled.Facts[problem.FactExpires] = answer.FirewallDisabledUntil.UTC().Format(time.RFC3339)
 	}
 	if answer.Database != nil {
-		off.Facts[problem.FactDatabase] = *answer.Database
+		disabled.Facts[problem.FactDatabase] = *answer.Database
 	}
-	return off
+	return disabled
 }
 
-// toBlockedFacts lists the callers that the firewall will block when it is enforced again. The
-// rule is the one with the lowest priority: what goes before it goes before
-// the others, too.
+// toBlockedFacts lists the callers that the firewall will block when it is
+// enforced again. The rule is the one with the lowest priority: what goes before
+// it goes before the others, too.
 func toBlockedFacts(blocked []api.ProblemDetails) problem.Facts {
 	if len(blocked) == 0 {
 		return problem.Facts{}
@@ -127,16 +127,16 @@ func priorityOf(d api.ProblemDetails) int {
 	return d.Rule.Priority
 }
 
-func (o *FirewallOff) equal(other *FirewallOff) bool {
-	if o == nil || other == nil {
-		return o == other
+func (d *FirewallDisabled) equal(other *FirewallDisabled) bool {
+	if d == nil || other == nil {
+		return d == other
 	}
-	return o.Facts[problem.FactBlocked] == other.Facts[problem.FactBlocked] &&
-		o.Facts[problem.FactExpires] == other.Facts[problem.FactExpires]
+	return d.Facts[problem.FactBlocked] == other.Facts[problem.FactBlocked] &&
+		d.Facts[problem.FactExpires] == other.Facts[problem.FactExpires]
 }
 
 // report adds the problem to the report of a bridge that is signed in.
-func (o *FirewallOff) report(r *health.Report) {
+func (d *FirewallDisabled) report(r *health.Report) {
 	r.State = health.Degraded
-	r.Problems = append(r.Problems, problem.New(problem.FirewallDisabled, o.Since, o.Facts))
+	r.Problems = append(r.Problems, problem.New(problem.FirewallDisabled, d.Since, d.Facts))
 }

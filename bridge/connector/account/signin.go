@@ -80,8 +80,9 @@ func afterTheProof(code problem.Code) bool {
 	}
 }
 
-// impostor says that who answers at the account's address does not know the
-// account's half of the secret, or offers parameters that would weaken ours.
+// impostor is the error for an answer, at the account's address, of something that
+// does not know the account's half of the secret, or offers parameters that would
+// weaken ours.
 type impostor struct{ err error }
 
 func (e *impostor) Error() string {
@@ -110,7 +111,7 @@ func (c *Connector) heartbeat(ctx context.Context, l *login) error {
 		}
 		s.Phase, s.Problem, s.Tried = SignedIn, nil, now
 		s.Address, s.Generations = answer.Address, answer.Generations
-		s.FirewallOff = toFirewallOff(answer, s.FirewallOff, now)
+		s.FirewallDisabled = toFirewallDisabled(answer, s.FirewallDisabled, now)
 	})
 	return nil
 }
@@ -130,8 +131,8 @@ var errStrangeJSON = errors.New("what answers there speaks JSON")
 // signOutTimeout bounds what ends a session: it expires by itself, too.
 const signOutTimeout = 3 * time.Second
 
-// leave says goodbye, so that the account does not count a live session that
-// nobody uses.
+// leave ends the session and tells the account that the bridge stops, so that it
+// does not count one that runs.
 func (c *Connector) leave(ctx context.Context) {
 	c.mu.Lock()
 	l, quiet := c.login, c.quiet

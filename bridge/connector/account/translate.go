@@ -5,11 +5,11 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 )
 
-func personInput(in bridge.PersonInput) api.PersonInput {
+func toPersonInput(in bridge.PersonInput) api.PersonInput {
 	return api.PersonInput{Attributes: in.Attributes, SignInAddress: optional(in.SignInAddress)}
 }
 
-func attention(a api.Attention) bridge.Attention {
+func fromAttention(a api.Attention) bridge.Attention {
 	return bridge.Attention{
 		PersonID: a.PersonId,
 		UserName: a.UserName,
@@ -21,7 +21,7 @@ func attention(a api.Attention) bridge.Attention {
 }
 
 // search leaves out what is the same when absent.
-func search(q bridge.Query) api.Search {
+func toSearch(q bridge.Query) api.Search {
 	s := api.Search{Filter: q.Filter, Limit: &q.Limit, Cursor: optional(q.Cursor)}
 	if q.Cursor == "" && q.Offset != 0 {
 		s.Offset = &q.Offset
