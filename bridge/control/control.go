@@ -42,7 +42,7 @@ const (
 	Starting          = "starting"
 	Sealed            = "sealed"             // waits for the bearer token
 	SessionUnreadable = "session_unreadable" // there is no session that a token could open
-	SigningIn         = "signing_in"         // open, and the account has not let it in yet
+	SigningIn         = "signing_in"         // open, and not yet signed in to the account
 	Ready             = "ready"
 	Refused           = "refused" // the account said no; the bridge keeps asking
 	Draining          = "draining"
@@ -61,8 +61,8 @@ type Status struct {
 	State            string            `json:"connection"`
 	Problems         []problem.Problem `json:"problems"`
 	Health           health.Health     `json:"health"` // as GET /health shows it
-	// EgressAddress is the bridge's address as the account saw it last, let
-	// in or not; empty until the account answered once.
+	// EgressAddress is the bridge's address as the account saw it last, refused
+	// or not; empty until the account answered once.
 	EgressAddress string `json:"egress_address"`
 	// AccountID, Epoch and SessionFingerprint come from the session's header.
 	// AccountURL is empty while the session is sealed and no --account-url was given.
@@ -195,7 +195,7 @@ func (c *Client) callWith(ctx context.Context, client *http.Client, method, path
 	return nil
 }
 
-// notRunning says what went wrong when nobody could be asked at path.
+// notRunning is the error of a question that no bridge at path has answered.
 func notRunning(path string, err error) error {
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
 		err = ErrNotRunning

@@ -73,7 +73,7 @@ func HandOver(w http.ResponseWriter, l net.Listener) error {
 
 // Receive asks the bridge at socketPath for its listener. serve is called
 // with it and must start serving and return; when it returns nil, the old
-// bridge is told to drain. ErrNotRunning means that there is nobody to ask.
+// bridge is told to drain. ErrNotRunning means that no bridge answers there.
 func Receive(ctx context.Context, socketPath string, serve func(net.Listener) error) error {
 	conn, err := dial(ctx, socketPath)
 	if err != nil {

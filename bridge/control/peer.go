@@ -7,7 +7,7 @@ import (
 )
 
 // checkPeer refuses to show a secret to a process of another user, root's
-// aside: who may write in the data folder could have put a socket of its own there.
+// aside: a user that may write in the data folder could have put a socket there.
 func checkPeer(conn *net.UnixConn) error {
 	uid, known, err := peerUser(conn)
 	if err != nil {

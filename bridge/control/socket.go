@@ -53,7 +53,7 @@ var ErrAlreadyRunning = errors.New("a bridge is already running there")
 // Listen makes the socket at path, readable by its owner alone. A socket that
 // a killed bridge left behind is replaced; one that answers is
 // ErrAlreadyRunning. The file is not removed by Close, because after a
-// take-over it belongs to somebody else.
+// take-over it belongs to the successor.
 func Listen(path string) (*net.UnixListener, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()

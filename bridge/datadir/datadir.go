@@ -1,7 +1,7 @@
-// Package datadir checks who may write a bridge's data folder. Whoever can put
-// another session, socket or program there has the bridge's credentials with
-// the next request; the provider and the bridge itself refuse such a folder, as
-// sshd does with StrictModes.
+// Package datadir checks which users may write a bridge's data folder. A user that
+// can put another session, socket or program there has the bridge's credentials
+// with the next request; the provider and the bridge itself refuse such a folder,
+// as sshd does with StrictModes.
 package datadir
 
 import (

@@ -12,7 +12,7 @@ import (
 // package deploy, and nowhere else.
 const (
 	Healthy   = "healthy"
-	Degraded  = "degraded"  // it works, and somebody should look
+	Degraded  = "degraded"  // it works, and an operator should look
 	Sealed    = "sealed"    // it waits for the bearer token
 	Unhealthy = "unhealthy" // SCIM requests are not carried out
 	Unknown   = "unknown"   // of a part alone: it has not been able to look
@@ -35,7 +35,7 @@ type Health struct {
 // beside the new one.
 type Overlap struct {
 	Until time.Time `json:"until"`
-	// LastUsed is when the old token was let in last, since this bridge runs,
+	// LastUsed is when the old token was accepted last, since this bridge runs,
 	// and LastUsedFrom the client's address.
 	LastUsed     *time.Time `json:"oldTokenLastUsed,omitempty"`
 	LastUsedFrom string     `json:"oldTokenLastUsedFrom,omitempty"`

@@ -27,7 +27,7 @@ func internalError(w http.ResponseWriter, r *http.Request, _ error) {
 	http.Error(w, message, http.StatusInternalServerError)
 }
 
-// logLine is what the access log shows of a request. It names nobody: no
+// logLine is what the access log shows of a request. It names no person: no
 // query, which may hold a filter with an e-mail address, and no path beyond the
 // kind of resource, into which a client may have written one.
 func logLine(r *http.Request, x *httpkit.Request, answer httpkit.Answer) []any {
@@ -69,9 +69,9 @@ var opaqueID = regexp.MustCompile(`^[a-z2-7]{26}$|^[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]
 // mostUserAgent bounds what a client may add to a line, in characters.
 const mostUserAgent = 100
 
-// userAgent tells identity providers apart. Whatever names somebody or may be a
-// secret is left out, of what is shown: an invisible character within a token
-// must not hide it.
+// userAgent tells identity providers apart. What may be an address or a secret is
+// left out, once the text is as it will be shown: an invisible character within a
+// token must not hide it.
 func userAgent(r *http.Request) string {
 	text := session.Scrub(inputtext.Line(r.UserAgent()))
 	if strings.Contains(text, "@") || strings.Contains(text, "%40") {

@@ -43,13 +43,13 @@ type Authenticator struct {
 	Checked func(result string)
 	// OnChange is called when a wrong token has raised a problem, or made one worse.
 	OnChange func()
-	// Draining reports whether the bridge is about to end; nil means never. It
-	// refuses no token then: the bridge that goes on may have a newer session.
+	// Draining reports whether the bridge is about to end; nil means never. No
+	// token is called wrong then: the bridge's successor may have a newer session.
 	Draining func() bool
 
 	mu       sync.Mutex
 	wrong    tally
-	previous tally // the previous pair's token, which nobody can make up
+	previous tally // the previous pair's token, which cannot be made up
 	accepted acceptances
 
 	previousUsed time.Time
@@ -227,7 +227,7 @@ func (a *Authenticator) check(token string) *auth.Error {
 	}
 }
 
-// errDraining refuses a token that the bridge which goes on may take. A client that
+// errDraining refuses a token that the bridge's successor may take. A client that
 // repeats the request on a new connection reaches that one.
 var errDraining = &auth.Error{
 	Kind: auth.Unavailable,
@@ -238,7 +238,7 @@ var errDraining = &auth.Error{
 func (a *Authenticator) draining() bool { return a.Draining != nil && a.Draining() }
 
 // refused counts a token that was refused, and logs it in aggregate. Only a
-// well-formed token raises the problem: anybody can send anything.
+// well-formed token raises the problem: any client can send anything.
 func (a *Authenticator) refused(ctx context.Context, refusal *auth.Error) {
 	result := resultOf(refusal.Kind)
 	a.Checked(result)
@@ -246,7 +246,7 @@ func (a *Authenticator) refused(ctx context.Context, refusal *auth.Error) {
 	request.Counted = true
 	e := httpkit.Event{
 		Kind: result, Level: hclog.Warn, Message: "a bearer token was refused",
-		Client: request.Client, Fields: []any{problem.FactReason, refusal.Detail},
+		Client: request.Client, Fields: []any{problem.FactReason, refusal.Error()},
 	}
 	raised := false
 	switch result {
@@ -291,7 +291,7 @@ func (a *Authenticator) notePreviousUse(client netip.Addr) {
 	}
 }
 
-// PreviousUse is when and from where the previous pair's token was let in
+// PreviousUse returns when and from where the previous pair's token was accepted
 // last; the time is zero if it was not.
 func (a *Authenticator) PreviousUse() (at time.Time, from string) {
 	a.mu.Lock()
@@ -332,7 +332,7 @@ func (a *Authenticator) notePrevious(client netip.Addr, expired time.Time) (rais
 
 // mayBeTheIdP reports whether it may be the identity provider whose tokens are
 // wrong: since the first of them, or for long, none of its requests had a
-// right one, or a network that it has used sends wrong ones. Anybody can make
+// right one, or a network that it has used sends wrong ones. Any client can make
 // up a well-formed token, and must not be able to raise an alarm that lasts.
 func (a *Authenticator) mayBeTheIdP(now time.Time) bool {
 	since := a.wrong.first
@@ -379,7 +379,7 @@ func statusOf(refusal *auth.Error) int {
 }
 
 // writeSCIMError answers with a SCIM error (RFC 7644, 3.12), which identity
-// providers show to the person who sets them up.
+// providers show to the person that sets them up.
 func writeSCIMError(w http.ResponseWriter, err error) {
 	refusal, ok := errors.AsType[*auth.Error](err)
 	if !ok {

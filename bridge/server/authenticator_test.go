@@ -200,6 +200,19 @@ func TestEachKindOfRefusalIsLogged(t *testing.T) {
 	})
 }
 
+// What a stranger is not told, the log has.
+func TestTheLogHasTheReasonWhyNoTokenCanBeChecked(t *testing.T) {
+	t.Parallel()
+	f := newFace(t)
+	const reason = "open /secret/place: no such file"
+	if _, body, _ := f.get(t, "/Users", "Bearer unreadable"); strings.Contains(body, reason) {
+		t.Errorf("a stranger is told %s", body)
+	}
+	if log := f.logText(); !strings.Contains(log, reason) {
+		t.Errorf("the log has no reason:\n%s", log)
+	}
+}
+
 // The log that the status page offers is for what happened to the identity
 // provider's requests.
 func TestStrangersWashNothingOutOfTheLog(t *testing.T) {

@@ -34,7 +34,7 @@ type Page struct {
 	Status  func() control.Status
 	Waiting func() []bridge.Attention
 	Verify  func(ctx context.Context, token string) error
-	// Pass returns what a token that was admitted leaves behind in a cookie; it
+	// Pass returns what a token that was accepted leaves behind in a cookie; it
 	// is empty while the account has not confirmed the token's pair. IsValid
 	// reports whether such a pass still counts.
 	Pass    func(ctx context.Context, token string) string

@@ -77,7 +77,7 @@ func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, code, h)
 }
 
-// healthRefused answers those who cannot be let in because there is no session
+// healthRefused answers a request that is refused because there is no session
 // that a token could open: in the form of /health, which a monitor reads, with
 // the one thing that may be told. It reports whether it has answered.
 func (s *Server) healthRefused(w http.ResponseWriter, err error) bool {

@@ -14,7 +14,7 @@ import (
 )
 
 // An AccessLog gives each request its record and its id, and writes a line for
-// each request that shows a secret. All others are counted in Events: anybody
+// each request that shows a secret. All others are counted in Events: any client
 // can send them as often as it likes, and a line for each would fill the disk
 // and wash everything else out of the log.
 type AccessLog struct {
@@ -39,7 +39,8 @@ type Answer struct {
 }
 
 // Handler returns a handler that logs the requests to next, and turns a panic
-// into an answer instead of a connection that ends without one.
+// into an answer instead of a connection that ends without one. A handler that
+// panics with [http.ErrAbortHandler] wants just that: its request is not logged.
 func (a *AccessLog) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r, x := Begin(w, r, a.TrustedProxies)
