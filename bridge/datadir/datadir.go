@@ -16,12 +16,12 @@ import (
 // than this process's or root, or can be written by others. What is not there is
 // no fault. setting is what the operator chose the folder with.
 func Check(folder, setting string) error {
-	return checkWay(folder, false, who{os.Geteuid(), setting}, maxLinks)
+	return checkWay(folder, false, owner{os.Geteuid(), setting}, maxLinks)
 }
 
 // CheckFolder is Check for one folder, without those above it.
 func CheckFolder(folder, setting string) error {
-	return checkPrivate(folder, false, who{os.Geteuid(), setting})
+	return checkPrivate(folder, false, owner{os.Geteuid(), setting})
 }
 
 // An OpenError says that others than its owner may write to a folder.
@@ -35,8 +35,9 @@ func (e *OpenError) Error() string {
 		"run chmod go-w %[1]s", e.Folder, e.Mode)
 }
 
-// who asks, and about which setting.
-type who struct {
+// An owner is the user that may have the folders, beside root, and the setting
+// that names them.
+type owner struct {
 	uid     int
 	setting string
 }
@@ -47,12 +48,12 @@ const maxLinks = 40
 // checkWay looks at a folder and at all above it; where one of them is a
 // symbolic link, at the link and at the way to what it names, too: whoever may
 // replace a link decides which folder it names.
-func checkWay(folder string, above bool, w who, links int) error {
+func checkWay(folder string, above bool, o owner, links int) error {
 	for ; ; above = true {
-		if err := checkPrivate(folder, above, w); err != nil {
+		if err := checkPrivate(folder, above, o); err != nil {
 			return err
 		}
-		if err := checkLink(folder, above, w, links); err != nil {
+		if err := checkLink(folder, above, o, links); err != nil {
 			return err
 		}
 		parent := filepath.Dir(folder)
@@ -63,12 +64,12 @@ func checkWay(folder string, above bool, w who, links int) error {
 	}
 }
 
-func checkLink(folder string, above bool, w who, links int) error {
+func checkLink(folder string, above bool, o owner, links int) error {
 	info, err := os.Lstat(folder)
 	if err != nil || info.Mode()&fs.ModeSymlink == 0 {
 		return nil //nolint:nilerr // one that is not there is made, or reported by checkPrivate
 	}
-	if err := checkOwner(folder, info, w); err != nil {
+	if err := checkOwner(folder, info, o); err != nil {
 		return err
 	}
 	if links == 0 {
@@ -85,12 +86,12 @@ func checkLink(folder string, above bool, w who, links int) error {
 		}
 		target = filepath.Join(beside, target)
 	}
-	return checkWay(target, above, w, links-1)
+	return checkWay(target, above, o, links-1)
 }
 
 // checkPrivate looks at one folder. Above the data folder, one in which everybody
 // may write will do if only a file's owner can take it away, as in /tmp.
-func checkPrivate(folder string, above bool, w who) error {
+func checkPrivate(folder string, above bool, o owner) error {
 	info, err := os.Stat(folder)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -98,7 +99,7 @@ func checkPrivate(folder string, above bool, w who) error {
 	case err != nil:
 		return err
 	}
-	if err := checkOwner(folder, info, w); err != nil {
+	if err := checkOwner(folder, info, o); err != nil {
 		return err
 	}
 	if _, known := ownerOf(info); !known {
@@ -110,10 +111,10 @@ func checkPrivate(folder string, above bool, w who) error {
 	return nil
 }
 
-func checkOwner(path string, info fs.FileInfo, w who) error {
-	if uid, known := ownerOf(info); known && uid != 0 && uid != w.uid {
+func checkOwner(path string, info fs.FileInfo, o owner) error {
+	if uid, known := ownerOf(info); known && uid != 0 && uid != o.uid {
 		return fmt.Errorf("%s belongs to user %d, who could replace the bridge, and this is user %d: "+
-			"choose a %s below folders of this user or of root, or run chown -h %d %[1]s", path, uid, w.uid, w.setting, w.uid)
+			"choose a %s below folders of this user or of root, or run chown -h %d %[1]s", path, uid, o.uid, o.setting, o.uid)
 	}
 	return nil
 }

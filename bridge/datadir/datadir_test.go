@@ -18,7 +18,7 @@ func TestAFolderOfSomebodyElseIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	me := os.Geteuid()
-	if err := checkPrivate(above, true, who{me, "data_dir"}); err != nil {
+	if err := checkPrivate(above, true, owner{me, "data_dir"}); err != nil {
 		t.Fatalf("one's own: %v", err)
 	}
 	if err := Check(folder, "data_dir"); err != nil {
@@ -34,7 +34,7 @@ func TestAFolderOfSomebodyElseIsRefused(t *testing.T) {
 	} else {
 		me++
 	}
-	if err := checkPrivate(above, true, who{me, "data_dir"}); err == nil || !strings.Contains(err.Error(), "chown") {
+	if err := checkPrivate(above, true, owner{me, "data_dir"}); err == nil || !strings.Contains(err.Error(), "chown") {
 		t.Errorf("somebody else's: %v", err)
 	}
 }
@@ -56,7 +56,7 @@ func TestEverybodyMayWriteAboveOnlyWhereFilesStayTheirOwners(t *testing.T) {
 		if err := os.Chmod(folder, row.mode); err != nil {
 			t.Fatal(err)
 		}
-		if err := checkPrivate(folder, row.above, who{os.Geteuid(), "data_dir"}); row.right != (err == nil) {
+		if err := checkPrivate(folder, row.above, owner{os.Geteuid(), "data_dir"}); row.right != (err == nil) {
 			t.Errorf("%s: %v", row.name, err)
 		}
 	}
