@@ -216,8 +216,8 @@ func cutMembers(body map[string]any) (members any, rest map[string]any, err erro
 				"members as a list", name)
 		}
 		if members != nil && value != nil {
-			return nil, nil, schema.Errorf(schema.InvalidValue, "members is given twice, in two spellings; send it "+
-				"once")
+			return nil, nil, schema.Errorf(schema.InvalidValue,
+				"members is given twice, in two spellings; send it once")
 		}
 		if value != nil {
 			members = value

@@ -40,8 +40,10 @@ func newEndpoints() map[string]endpoint {
 		"bulk":    {all: only(http.MethodPost, postBulk)},
 		"me":      {all: me, one: me},
 		"schemas": {all: only(http.MethodGet, getSchemas), one: only(http.MethodGet, getSchemas)},
-		"resourcetypes": {all: only(http.MethodGet, getResourceTypes),
-			one: only(http.MethodGet, getResourceTypes)},
+		"resourcetypes": {
+			all: only(http.MethodGet, getResourceTypes),
+			one: only(http.MethodGet, getResourceTypes),
+		},
 		"serviceproviderconfig": {all: only(http.MethodGet, getServiceProviderConfig)},
 	}
 }

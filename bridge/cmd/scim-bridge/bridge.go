@@ -42,14 +42,13 @@ func (b *runningBridge) open(ctx context.Context) error {
 	return b.listener.Listen(ctx)
 }
 
-// run serves until ctx ends, the control socket says stop, or another process
-// has taken over.
+// run serves until ctx ends, serving fails, another process has taken over, or
+// this one has waited on standby in vain.
 func (b *runningBridge) run(ctx context.Context, takeOver bool) error {
 	log := b.cfg.logger
 	info := build.Read()
-	log.Info("starting", "version", info.Version, "commit", info.Commit, "instance", b.instance, "revision",
-		b.cfg.revision,
-		"pid", os.Getpid())
+	log.Info("starting", "version", info.Version, "commit", info.Commit, "instance", b.instance,
+		"revision", b.cfg.revision, "pid", os.Getpid())
 	isStandby, err := b.socket.Open(ctx, takeOver)
 	if err != nil {
 		return err
@@ -66,8 +65,8 @@ func (b *runningBridge) run(ctx context.Context, takeOver bool) error {
 	}
 	b.logSession()
 
-	// Not ended by ctx: requests under way still need the account, so it is
-	// left last.
+	// Not ended by ctx: requests under way still need the account, so the bridge
+	// signs out last.
 	working, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	var parts sync.WaitGroup
@@ -118,7 +117,7 @@ func (b *runningBridge) serveUntilTold(ctx context.Context) (linger time.Duratio
 	}
 }
 
-// reload reads again what can be, and says what cannot.
+// reload reads again what can be, and logs what cannot.
 func (b *runningBridge) reload() {
 	log := b.cfg.logger
 	log.Info("SIGHUP: reading token files and session again; flags and environment are read at the start only")
@@ -225,7 +224,7 @@ func (b *runningBridge) verifyStored() error {
 	return err
 }
 
-// overlap is what is to be told while two tokens work; nil when one does.
+// overlap returns what is shown while two tokens work; nil when one does.
 func (b *runningBridge) overlap() *health.Overlap {
 	until, runs := b.verifier.OverlapEnd()
 	if !runs {

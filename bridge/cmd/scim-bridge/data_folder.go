@@ -14,9 +14,9 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 )
 
-// checkPrivateFolder refuses a data folder in which somebody else could put
+// checkPrivateFolder refuses a data folder in which another user could put
 // another session or control socket. The first process of a container has no
-// other user beside it, and volumes are often open to all there: that is said.
+// other user beside it, and volumes are often open to all there: that is a warning.
 func checkPrivateFolder(path string, pid int) (warning string, err error) {
 	absolute, err := filepath.Abs(path)
 	if err != nil {
@@ -30,7 +30,8 @@ func checkPrivateFolder(path string, pid int) (warning string, err error) {
 }
 
 // A dataFolder keeps the revision that signed in, for which Terraform waits,
-// and remembers whether that could be written: nothing else is.
+// and remembers whether it could be written. A bridge that runs writes nothing else
+// there.
 type dataFolder struct {
 	path string
 	log  hclog.Logger

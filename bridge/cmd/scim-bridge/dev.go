@@ -22,6 +22,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/server"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/signin"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/build"
 	connector "github.com/scimbridge/terraform-provider-scimbridge/bridge/connector/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/durable"
@@ -142,7 +143,7 @@ func (d *devCommand) Run(ctx context.Context, c *console, parser *kong.Kong) err
 	defer cancel()
 	var parts sync.WaitGroup
 	var accountErr, bridgeErr error
-	// The account stays until the bridge has taken leave.
+	// The account stays until the bridge has signed out.
 	serving, stopAccount := context.WithCancel(context.WithoutCancel(ctx))
 	parts.Go(func() {
 		accountErr = serveAccount(serving, a, listener, descriptors.Inbound, nil, accountSignals, logger.Named("account"))
@@ -187,12 +188,9 @@ func (d *devCommand) adminToken(ctx context.Context, a *account.Account) (string
 func (d *devCommand) provisioning(
 	ctx context.Context, transport http.RoundTripper, a *account.Account, adminToken string,
 ) (session.Token, error) {
-	admin, err := api.NewClient(a.PublicURL,
-		api.WithHTTPClient(&http.Client{Transport: transport}),
-		api.WithRequestEditorFn(func(_ context.Context, req *http.Request) error {
-			req.Header.Set("Authorization", "Bearer "+adminToken)
-			return nil
-		}))
+	admin, err := client.New(client.Config{
+		URL: a.PublicURL, Transport: transport, UserAgent: "scim-bridge/" + build.Read().Version, Token: adminToken,
+	})
 	if err != nil {
 		return session.Token{}, err
 	}
@@ -221,7 +219,7 @@ func (d *devCommand) provisioning(
 }
 
 // activate does by the account API what Terraform does by it. The token is
-// kept first: the account would keep a session that nobody could open.
+// kept first: the account would else keep a session that no token opens.
 func (d *devCommand) activate(
 	ctx context.Context, admin *api.Client, a *account.Account, epoch int64,
 ) (bearer session.Token, err error) {

@@ -69,7 +69,7 @@ func TestExitCodes(t *testing.T) {
 			"is not a bridge"},
 		{"status without a token", []string{"status", "--url", well, "--token-file", filepath.Join(dir, "none")},
 			exitUnreachable, "there is no file"},
-		{"status of nobody", []string{"status"}, exitUsage, "say whom to ask"},
+		{"status of no bridge", []string{"status"}, exitUsage, "name the bridge to ask"},
 		{"status of a folder without a bridge", []string{"status", "--local", dir}, exitUnreachable,
 			"no bridge is running there"},
 		{"unsealing a folder without a bridge", []string{"unseal", dir}, exitFailed, "no bridge is running there"},

@@ -2,7 +2,7 @@ package main
 
 import "github.com/alecthomas/kong"
 
-// helpCommand is --help for those who type it as a command.
+// helpCommand is --help as a command.
 type helpCommand struct {
 	Command []string `arg:"" optional:"" help:"The command to explain; all of them if left out."`
 }

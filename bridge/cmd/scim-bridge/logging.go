@@ -109,7 +109,7 @@ func (j *jsonLog) Accept(name string, level hclog.Level, msg string, args ...any
 	for i := 0; i+1 < len(args); i += 2 {
 		key := fmt.Sprint(args[i])
 		switch key {
-		case "time", "level", "logger", "message": // twice the same key is read as anybody likes
+		case "time", "level", "logger", "message": // readers differ in which of two equal keys counts
 			key += "_"
 		}
 		member(key, args[i+1])

@@ -45,8 +45,8 @@ type serveCommand struct {
 	MonitoringTokenFile string `placeholder:"FILE" help:"File with a token of your choice that may read /health and /metrics."`
 	InsecureHTTP        bool   `name:"insecure-http" help:"Serve plain HTTP on an address that other machines can reach, though no proxy with HTTPS is in front."`
 	TakeOver            bool   `help:"If a bridge runs in the data folder, start beside it and take its place when told over the control socket."`
-	// StandbyTimeout is for tests: nobody needs another than a minute.
-	StandbyTimeout time.Duration `hidden:"" default:"1m" help:"How long a bridge on standby waits for a word of who started it."`
+	// StandbyTimeout is for tests: operators need no other than a minute.
+	StandbyTimeout time.Duration `hidden:"" default:"1m" help:"How long a bridge on standby waits for a request of the process that started it."`
 
 	tlsFlags
 

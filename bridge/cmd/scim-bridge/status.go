@@ -47,7 +47,7 @@ func (s *statusCommand) Validate() error {
 	}
 	switch {
 	case s.URL == "" && !s.Local:
-		return errors.New("say whom to ask: --url with --token-file, or --local")
+		return errors.New("name the bridge to ask: --url with --token-file, or --local")
 	case s.URL != "" && s.TokenFile == "":
 		return errors.New("--url needs --token-file: health is shown to those who have the bearer token " +
 			"or the monitoring token")

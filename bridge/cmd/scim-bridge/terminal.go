@@ -41,7 +41,7 @@ func readPassword(ctx context.Context, out io.Writer, fd int, prompt string) (st
 		err  error
 	}
 	read := make(chan answer, 1)
-	go func() { // stays behind if nobody answers; the process ends then
+	go func() { // stays behind if there is no answer; the process ends then
 		text, err := term.ReadPassword(fd)
 		read <- answer{text, err}
 	}()

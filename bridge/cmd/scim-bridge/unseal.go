@@ -45,11 +45,11 @@ func (u *unsealCommand) Run(ctx context.Context, c *console) error {
 	return nil
 }
 
-// unsealTimeout bounds a question to the bridge: nobody waits longer at a prompt.
+// unsealTimeout bounds a question to the bridge: a person at a prompt waits no longer.
 const unsealTimeout = 15 * time.Second
 
-// token reads the bearer token. Somebody at a terminal is asked for it, and is
-// not asked to paste a secret where nobody wants it.
+// token reads the bearer token. A person at a terminal is asked for it, once a
+// bridge answers: a secret must not be pasted in vain.
 func (u *unsealCommand) token(ctx context.Context, c *console, bridge *control.Client) (string, error) {
 	terminal, isTerminal := terminalOf(c.In)
 	if !isTerminal {

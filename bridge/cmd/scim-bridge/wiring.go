@@ -45,8 +45,8 @@ type bridgeConfig struct {
 	// readMonitoring reads monitoring anew; nil where it comes from no file.
 	readMonitoring func() (secret.String, error)
 	signals        *signals
-	// standbyTimeout is how long a bridge on standby waits for a word of who
-	// started it; zero means server.ControlSocket's.
+	// standbyTimeout is how long a bridge on standby waits for a request of the
+	// process that started it; zero means server.ControlSocket's.
 	standbyTimeout time.Duration
 }
 
@@ -80,8 +80,8 @@ type runningBridge struct {
 }
 
 // newBridge makes the parts in order: each is given only parts that were made
-// before it, and calls no other. The connector signals its changes; watchSession
-// follows them.
+// before it. The checker and the listener, which reach all of them, get what they
+// ask and serve last. The connector signals its changes; watchSession follows them.
 func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 	var err error
 	if cfg.dataDir, err = filepath.Abs(cfg.dataDir); err != nil { // as remedies name it
@@ -178,7 +178,7 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 		OnAbandoned:    func() { close(b.abandoned) },
 		StandbyTimeout: cfg.standbyTimeout,
 	}
-	// What is served, and what is asked for its health, once all of it is made.
+	// What reaches all parts, once they are made.
 	b.listener.Handler = httpServer.Handler()
 	b.checker.Overlap = b.overlap
 	b.checker.Checks = []func() health.Report{
