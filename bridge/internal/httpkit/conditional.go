@@ -26,10 +26,11 @@ func IsKnown(r *http.Request, etag string) bool {
 	return slices.Contains(tags, etag) || slices.Contains(tags, "*")
 }
 
-// NotModified returns a ResponseWriter that answers a GET with 304 and no body
-// when the client has the version of the answer's ETag already.
+// NotModified returns a ResponseWriter that answers a GET or HEAD with 304 and no
+// body when the client has the version of the answer's ETag already.
 func NotModified(w http.ResponseWriter, r *http.Request) http.ResponseWriter {
-	if r.Method != http.MethodGet || r.Header.Get("If-None-Match") == "" {
+	reads := r.Method == http.MethodGet || r.Method == http.MethodHead
+	if !reads || r.Header.Get("If-None-Match") == "" {
 		return w
 	}
 	return &notModified{ResponseWriter: w, request: r}

@@ -90,6 +90,7 @@ func TestNotModified(t *testing.T) {
 	}{
 		{"a known version has no body", http.MethodGet, `"old", W/"v1"`, `"v1"`, 200, 304},
 		{"any version is known", http.MethodGet, "*", `"v1"`, 200, 304},
+		{"a HEAD is answered as its GET would be", http.MethodHead, `"v1"`, `"v1"`, 200, 304},
 		{"another version is sent", http.MethodGet, `"old"`, `"v1"`, 200, 200},
 		{"an answer without a version is sent", http.MethodGet, "*", "", 200, 200},
 		{"a problem is sent", http.MethodGet, "*", `"v1"`, 404, 404},
