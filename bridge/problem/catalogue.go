@@ -423,8 +423,7 @@ var catalogue = []entry{
 		title: parse(`The account's database was deleted or replaced`),
 		cause: parse("The account service has a database file open that is no longer the one at its " +
 			"path{{with .database}} ({{.}}){{end}}: it was deleted, moved away or replaced by another file while the " +
-			"service ran. " +
-			"Changes are refused, since they would be lost when the process ends."),
+			"service ran. Changes are refused, since they would be lost when the process ends."),
 		remedy: parse("If the file was moved away, move it back, together with its -wal file. Else stop the account " +
 			"service, put a backup in its place, without a -wal file, " +
 			"{{with .database}}check it with `scim-bridge account check --database {{shell .}}` {{end}}and start the " +

@@ -46,7 +46,7 @@ func Diagnose(r io.Reader) (Diagnosis, error) {
 	for {
 		raw, isCut, err := lines.ReadLine()
 		if len(raw) > 0 {
-			found.look(parseLine(string(raw)))
+			found.add(parseLine(string(raw)))
 		}
 		for isCut && err == nil { // pass over the rest of an overlong line
 			_, isCut, err = lines.ReadLine()
@@ -54,7 +54,7 @@ func Diagnose(r io.Reader) (Diagnosis, error) {
 		if err == nil {
 			continue
 		}
-		found.tell(&d)
+		found.writeTo(&d)
 		if err != io.EOF {
 			return d, fmt.Errorf("read the log: %w", err)
 		}
@@ -83,8 +83,8 @@ type sightings struct {
 	well  map[string]bool // components whose last report was good
 }
 
-// look notes what a line tells.
-func (f *sightings) look(l line) {
+// add counts the problems in a line.
+func (f *sightings) add(l line) {
 	if l.isOurs() {
 		if code := Code(l.keys[LogKey]); knows(code) {
 			facts := l.facts()
@@ -162,9 +162,9 @@ func (f *sightings) noteHealth(message string) {
 	}
 }
 
-// tell writes the sightings into d, without the components that only took
-// their time to start.
-func (f *sightings) tell(d *Diagnosis) {
+// writeTo lists the sightings in d, without those of components that were well
+// once they had started.
+func (f *sightings) writeTo(d *Diagnosis) {
 	for _, s := range f.all {
 		if s.component != "" && f.well[s.component] {
 			continue
@@ -186,9 +186,8 @@ func (f *sightings) tell(d *Diagnosis) {
 // make each a problem of its own.
 var factKeys = []string{
 	FactAddress, FactAnonymous, FactAnswered, FactContinent, FactCountry, FactDatabase, FactDataDir, FactDomain, FactEmail,
-	FactExpires, FactGroup, FactIDs, FactInstance,
-	FactPrevious, FactReason, FactRefused, FactRuleChangedAt, FactRuleDescription, FactRuleID, FactRuleKind,
-	FactRulePriority, FactRuleValues, FactURL, FactUserName,
+	FactExpires, FactGroup, FactIDs, FactInstance, FactPrevious, FactReason, FactRefused, FactRuleChangedAt,
+	FactRuleDescription, FactRuleID, FactRuleKind, FactRulePriority, FactRuleValues, FactURL, FactUserName,
 }
 
 func knows(code Code) bool {

@@ -115,8 +115,8 @@ func otherAddresses(facts map[string]string) string {
 	default: // what the rule names is not known
 		block = "resource \"scimbridge_firewall_rule\" \"anonymous\" {\n" +
 			"  action        = \"deny\"\n" +
-			"  anonymous_ips = [" + quoteList(otherKinds(facts[FactAnonymous])) + "] # those of them that it has " +
-			"now\n}\n"
+			"  anonymous_ips = [" + quoteList(otherKinds(facts[FactAnonymous])) + "] # those of them that it has now\n" +
+			"}\n"
 	}
 	text := "\n\n# Or, without an allow rule, let the rule that denies be about other addresses:\n#\n"
 	for line := range strings.Lines(block) {

@@ -48,8 +48,7 @@ const (
 
 // regenerate is the vendor's remedy for whatever made credentials useless.
 const regenerate = "Sign in to 1Password.com, open Integrations, then Automated User Provisioning, and regenerate " +
-	"the credentials " +
-	"(older accounts: turn provisioning off and set it up again). " +
+	"the credentials (older accounts: turn provisioning off and set it up again). " +
 	"Put the new scimsession file into the bridge's deployment, restart it, and enter the new bearer token in the " +
 	"identity provider."
 

@@ -42,12 +42,12 @@ func (s *Server) Routes() []Route {
 
 func (s *Server) routes() []Route {
 	toPage := http.RedirectHandler("/app", http.StatusFound)
-	health := s.Authenticator.RequireMonitoringOr(http.HandlerFunc(s.health), s.healthRefused)
+	monitored := s.Authenticator.RequireMonitoringOr(http.HandlerFunc(s.health), s.healthRefused)
 	return []Route{
 		{Name: "app", Method: http.MethodGet, Path: "/", Handler: toPage},
 		{Name: "ping", Method: http.MethodGet, Path: "/ping", Handler: http.HandlerFunc(s.ping), Polled: true},
 		{Name: "ready", Method: http.MethodGet, Path: "/ready", Handler: http.HandlerFunc(s.ready), Polled: true},
-		{Name: "health", Method: http.MethodGet, Path: "/health", Handler: health},
+		{Name: "health", Method: http.MethodGet, Path: "/health", Handler: monitored},
 	}
 }
 
