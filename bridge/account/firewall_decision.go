@@ -54,14 +54,14 @@ func (a *Account) firewallState(ctx context.Context, tx *store.Tx) (firewall.Sta
 
 func (a *Account) decideBy(state firewall.State, address netip.Addr) (d decision, err error) {
 	d = decision{Address: address, Result: resultOK}
-	subject := firewall.Subject{Address: address}
-	if required := state.RequiredData(a.Time()); len(required) > 0 {
+	subject, now := firewall.Subject{Address: address}, a.Time()
+	if required := state.RequiredData(now); len(required) > 0 {
 		if err := a.requireData(required); err != nil {
 			return d, err
 		}
 		subject = a.IPData.Subject(address)
 	}
-	if d.Decision, d.disabled, err = state.Decide(subject, a.Time()); err != nil {
+	if d.Decision, d.disabled, err = state.Decide(subject, now); err != nil {
 		return d, err
 	}
 	if d.Rule != nil {
