@@ -213,7 +213,7 @@ func (a *Account) Heartbeat(ctx context.Context, in Heartbeat) (answer Heartbeat
 		}
 		if decision.Result == resultReported {
 			attempt := Attempt{
-				Address: row.Address, Instance: caller.ID, SessionID: caller.SessionID,
+				Address: caller.Address.String(), Instance: caller.ID, SessionID: caller.SessionID,
 				Result: decision.Result, RuleID: decision.RuleID(),
 			}
 			if err := a.countAttempt(ctx, tx, attempt); err != nil {

@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -127,6 +128,35 @@ func TestAStandbyThatEndsLeavesTheBridgeRunning(t *testing.T) {
 			equal(t, "state after the serving one left", c.onlyBridge(t).State, "stopped")
 		})
 	}
+}
+
+// The last heartbeat of a process on standby is reported with the address that
+// it came from, not with that of the process that serves.
+func TestAReportedStandbyIsReportedAtItsOwnAddress(t *testing.T) {
+	t.Parallel()
+	const elsewhere = "203.0.113.9"
+	c := converse(t)
+	creds := c.activate(t)
+	equal(t, "the serving one's heartbeat", beat(t, c.mustSignIn(t, creds, "bridge-1")), "")
+	c.clock.advance(time.Second)
+	in, refused := c.signIn(t, creds, "bridge-1")
+	equal(t, "the refusal of the standby", codeOf(refused), "")
+	_, err := apitest.Read[api.FirewallRule](c.CreateFirewallRule(t.Context(), nil, rule(api.Report, elsewhere)))
+	ok(t, err)
+	last, err := apitest.Read[api.HeartbeatAnswer](c.as(t, in.SessionToken, elsewhere).SendHeartbeat(t.Context(),
+		api.Heartbeat{Revision: "r1", State: api.Stopped, Problems: []string{}}))
+	ok(t, err)
+	equal(t, "the status of a last heartbeat", last.Status, 200)
+
+	page, err := apitest.Read[api.SignInAttemptPage](c.ListSignInAttempts(t.Context(), nil))
+	ok(t, err)
+	var reported []string
+	for _, a := range page.Value.Items {
+		if a.Result == "reported" {
+			reported = append(reported, a.Address)
+		}
+	}
+	equal(t, "reported addresses", strings.Join(reported, ", "), elsewhere)
 }
 
 // Anybody may begin to sign in. Whoever does so without end gets no more than
