@@ -2,9 +2,11 @@ package client
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -60,6 +62,71 @@ func TestWhatAnAnswerBecomes(t *testing.T) {
 				t.Errorf("got %q and %v, want %q and %q", got.AccountId, err, row.value, row.says)
 			}
 		})
+	}
+}
+
+// A member that is added to the details is in this test by itself.
+func TestEveryTextOfAProblemDocumentIsBounded(t *testing.T) {
+	t.Parallel()
+	var problem api.Problem
+	fill(reflect.ValueOf(&problem).Elem())
+	problem.Code = api.ErrorCodeInternal
+	body, err := json.Marshal(problem)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = Call[Nothing](answered(500, problemType, string(body)), nil)
+	e, ok := errors.AsType[*Error](err)
+	if !ok || e.Foreign != "" || e.Problem.Details == nil {
+		t.Fatalf("got %v", err)
+	}
+	checkBounded(t, "problem", reflect.ValueOf(e.Problem))
+	if values := e.Problem.Details.Rule.Values; values != nil {
+		t.Errorf("a part of the rule's %d values would be another rule", len(*values))
+	}
+}
+
+// fill gives every text of v 8,000 bytes with line breaks, and every list 200 items.
+func fill(v reflect.Value) {
+	switch kind := v.Kind(); {
+	case kind == reflect.String:
+		v.SetString(strings.Repeat("x\n", 4000))
+	case kind == reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 200, 200))
+		for i := range v.Len() {
+			v.Index(i).SetString("x\n" + strings.Repeat("x", 400))
+		}
+	case kind == reflect.Pointer && v.Type() != reflect.TypeFor[*time.Time]():
+		v.Set(reflect.New(v.Type().Elem()))
+		fill(v.Elem())
+	case kind == reflect.Struct:
+		for i := range v.NumField() {
+			fill(v.Field(i))
+		}
+	}
+}
+
+func checkBounded(t *testing.T, at string, v reflect.Value) {
+	t.Helper()
+	switch kind := v.Kind(); {
+	case kind == reflect.String:
+		if text := v.String(); text == "" || len(text) > maxPath || strings.Contains(text, "\n") {
+			t.Errorf("%s has %d bytes, in lines: %v", at, len(text), strings.Contains(text, "\n"))
+		}
+	case kind == reflect.Slice:
+		if v.Len() > maxListed {
+			t.Errorf("%s has %d items", at, v.Len())
+			return
+		}
+		for i := range v.Len() {
+			checkBounded(t, at, v.Index(i))
+		}
+	case kind == reflect.Pointer && !v.IsNil():
+		checkBounded(t, at, v.Elem())
+	case kind == reflect.Struct:
+		for i := range v.NumField() {
+			checkBounded(t, at+"."+v.Type().Field(i).Name, v.Field(i))
+		}
 	}
 }
 

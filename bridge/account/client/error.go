@@ -89,32 +89,61 @@ func isCode(text string) bool {
 	return text != "" && len(text) <= 64 && strings.Trim(text, "abcdefghijklmnopqrstuvwxyz0123456789_") == ""
 }
 
-// The bounds of what is kept of a problem document, in bytes, and of ids.
+// The bounds of what is kept of a problem document, in bytes, and of its lists.
 const (
-	maxDetail    = 1000
-	maxFact      = 300
-	maxIDsListed = 100
+	maxDetail      = 1000
+	maxDescription = 2000 // of a rule, which may have 500 characters
+	maxPath        = 5000 // of a database
+	maxFact        = 300
+	maxListed      = 100
 )
 
 // cleanProblem bounds the texts of a problem document, which log, status page
 // and identity provider get to see: it may come from whatever stands in front
 // of the account.
 func cleanProblem(p *api.Problem) {
-	p.Title = inputtext.ShortLine(p.Title, maxFact)
+	cleanText(&p.Type, maxFact)
+	cleanText(&p.Title, maxFact)
 	cleanText(p.Detail, maxDetail)
 	cleanText(p.RequestId, maxFact)
-	if d := p.Details; d != nil && d.Ids != nil {
-		ids := (*d.Ids)[:min(len(*d.Ids), maxIDsListed)]
-		for i := range ids {
-			cleanText(&ids[i], maxFact)
-		}
-		d.Ids = &ids
+	if p.Details != nil {
+		cleanDetails(p.Details)
 	}
 }
 
-func cleanText(text *string, limit int) {
+func cleanDetails(d *api.ProblemDetails) {
+	for _, text := range []*string{
+		d.Address, d.Continent, d.Country, d.ExistingId, d.Field, d.Instance, d.Name, d.RuleId, d.Who,
+	} {
+		cleanText(text, maxFact)
+	}
+	cleanText(d.Database, maxPath)
+	cleanList(d.AnonymousIps)
+	cleanList(d.Ids)
+	cleanList(d.Missing)
+	if r := d.Rule; r != nil {
+		cleanText(&r.Description, maxDescription)
+		cleanText(&r.Kind, maxFact)
+		if r.Values != nil && len(*r.Values) > maxListed {
+			r.Values = nil // a part of them would be another rule
+		}
+		cleanList(r.Values)
+	}
+}
+
+func cleanText[T ~string](text *T, limit int) {
 	if text != nil {
-		*text = inputtext.ShortLine(*text, limit)
+		*text = T(inputtext.ShortLine(string(*text), limit))
+	}
+}
+
+func cleanList[T ~string](list *[]T) {
+	if list == nil {
+		return
+	}
+	*list = (*list)[:min(len(*list), maxListed)]
+	for i := range *list {
+		cleanText(&(*list)[i], maxFact)
 	}
 }
 
