@@ -13,7 +13,7 @@ import (
 	"github.com/ncruces/go-sqlite3"
 )
 
-// What a Write or a Ping answers when the fault is in what lies below the database.
+// The errors of Write and Ping for faults of the disk and of the database's files.
 var (
 	// ErrFull says that the disk has no room for what would be written.
 	ErrFull = errors.New("the disk that holds the database is full")
@@ -84,9 +84,9 @@ type openFiles struct {
 	known map[string]os.FileInfo // by path
 }
 
-// check reports ErrReplaced unless the files at the path are those that are
+// check returns ErrReplaced unless the files at the path are those that are
 // open. The log is made by the first use of the database, and its inode is
-// learned when it is first seen; while a connection is open nobody removes it.
+// learned when it is first seen; SQLite keeps it while a connection is open.
 //
 // A file that is overwritten in place (cp backup.db account.db) keeps its inode
 // and is not noticed. SQLite keeps nothing in it that would tell cheaply: in WAL
@@ -120,8 +120,8 @@ const leastRoom = 256 << 10
 // probeName is the pattern of the file that room writes, in the database's folder.
 const probeName = ".room-*"
 
-// removeProbes removes those of a process that was killed before it had
-// unlinked its own. One that cannot be removed does no harm.
+// removeProbes removes the probes of processes that were killed before they had
+// unlinked them. One that cannot be removed does no harm.
 func (f *openFiles) removeProbes() {
 	folder := filepath.Dir(f.path)
 	stale, _ := fs.Glob(os.DirFS(folder), probeName)
@@ -130,10 +130,9 @@ func (f *openFiles) removeProbes() {
 	}
 }
 
-// room reports ErrFull unless the log could grow by leastRoom. The file with
-// which it tries has no name while it is written, so that it ends with the
-// process; a system that does not let go of an open file's name removes it
-// afterwards.
+// room returns ErrFull unless the log could grow by leastRoom. The file that it
+// writes to find out is unlinked first, so that it ends with the process; where
+// an open file cannot be unlinked, it is removed afterwards.
 func (f *openFiles) room() (err error) {
 	defer func() { err = fileError(err) }()
 	log, err := os.Stat(f.path + "-wal")
@@ -144,7 +143,8 @@ func (f *openFiles) room() (err error) {
 	if err != nil {
 		return err
 	}
-	unlinked := os.Remove(probe.Name()) == nil
+	removed := os.Remove(probe.Name())
+	unlinked := removed == nil || errors.Is(removed, fs.ErrNotExist) // another process that starts removes it, too
 	defer func() {
 		err = errors.Join(err, probe.Close())
 		if !unlinked {
