@@ -88,26 +88,22 @@ func (a *Account) ActivateProvisioning(ctx context.Context, in Activation) (Prov
 	if err := errors.Join(checkManagerEmail(in.ManagerEmail), checkSession(in.Session), checkIdP(in.IdP)); err != nil {
 		return Provisioning{}, err
 	}
-	return a.changeProvisioning(
-		ctx,
-		"provisioning.activate",
-		"",
-		func(ctx context.Context, tx *store.Tx, i *store.Integration) error {
-			if i.Active {
-				e := Conflict(api.ErrorCodeAlreadyActive, "Already active",
-					"provisioning is active already, as %s; deactivate it first, or take it over", i.ID)
-				e.ExistingID = i.ID
-				return e
-			}
-			i.Active, i.ID, i.ActivatedAt = true, a.NewID(), a.Time()
-			i.IdP, i.SuspensionLimit = in.IdP, in.SuspensionLimit
-			i.LastContact, i.LastRefusal = time.Time{}, ""
-			if err := a.putManager(ctx, tx, i, in.ManagerEmail); err != nil {
-				return err
-			}
-			return a.enrol(ctx, tx, i, in.Enrolment, in.Session)
-		},
-	)
+	change := func(ctx context.Context, tx *store.Tx, i *store.Integration) error {
+		if i.Active {
+			e := Conflict(api.ErrorCodeAlreadyActive, "Already active",
+				"provisioning is active already, as %s; deactivate it first, or take it over", i.ID)
+			e.ExistingID = i.ID
+			return e
+		}
+		i.Active, i.ID, i.ActivatedAt = true, a.NewID(), a.Time()
+		i.IdP, i.SuspensionLimit = in.IdP, in.SuspensionLimit
+		i.LastContact, i.LastRefusal = time.Time{}, ""
+		if err := a.putManager(ctx, tx, i, in.ManagerEmail); err != nil {
+			return err
+		}
+		return a.enrol(ctx, tx, i, in.Enrolment, in.Session)
+	}
+	return a.changeProvisioning(ctx, "provisioning.activate", "", change)
 }
 
 // RotateProvisioning enrols new credentials. The present ones live on for
@@ -127,62 +123,54 @@ func (a *Account) RotateProvisioning(ctx context.Context, in Rotation, ifMatch s
 			"/overlap", "the overlap is %s; choose 0 to %d seconds", in.Overlap, int(maxOverlap.Seconds()),
 		)
 	}
-	return a.changeProvisioning(
-		ctx,
-		"provisioning.rotate",
-		ifMatch,
-		func(ctx context.Context, tx *store.Tx, i *store.Integration) error {
-			if !i.Active {
-				return errInactive()
-			}
-			if err := a.endGenerations(ctx, tx, endedExpired, func(g store.Generation) bool {
-				return in.Overlap == 0 || g.Epoch != i.Epoch
-			}); err != nil {
+	change := func(ctx context.Context, tx *store.Tx, i *store.Integration) error {
+		if !i.Active {
+			return errInactive()
+		}
+		if err := a.endGenerations(ctx, tx, endedExpired, func(g store.Generation) bool {
+			return in.Overlap == 0 || g.Epoch != i.Epoch
+		}); err != nil {
+			return err
+		}
+		if in.Overlap > 0 {
+			if err := tx.ExpireGeneration(ctx, i.Epoch, a.Time().Add(in.Overlap)); err != nil {
 				return err
 			}
-			if in.Overlap > 0 {
-				if err := tx.ExpireGeneration(ctx, i.Epoch, a.Time().Add(in.Overlap)); err != nil {
-					return err
-				}
+		}
+		if in.ManagerEmail != "" {
+			if err := a.putManager(ctx, tx, i, in.ManagerEmail); err != nil {
+				return err
 			}
-			if in.ManagerEmail != "" {
-				if err := a.putManager(ctx, tx, i, in.ManagerEmail); err != nil {
-					return err
-				}
-			}
-			return a.enrol(ctx, tx, i, in.Enrolment, in.Session)
-		},
-	)
+		}
+		return a.enrol(ctx, tx, i, in.Enrolment, in.Session)
+	}
+	return a.changeProvisioning(ctx, "provisioning.rotate", ifMatch, change)
 }
 
 // UpdateProvisioning changes what needs no new credentials; nil stays.
 func (a *Account) UpdateProvisioning(
 	ctx context.Context, idp, suspensionLimit *string, ifMatch string,
 ) (Provisioning, error) {
-	return a.changeProvisioning(
-		ctx,
-		"provisioning.update",
-		ifMatch,
-		func(ctx context.Context, tx *store.Tx, i *store.Integration) error {
-			if !i.Active {
-				return errInactive()
+	change := func(ctx context.Context, tx *store.Tx, i *store.Integration) error {
+		if !i.Active {
+			return errInactive()
+		}
+		if idp != nil {
+			if err := checkIdP(*idp); err != nil {
+				return err
 			}
-			if idp != nil {
-				if err := checkIdP(*idp); err != nil {
-					return err
-				}
-				i.IdP = *idp
-			}
-			if suspensionLimit != nil {
-				i.SuspensionLimit = *suspensionLimit
-			}
-			return nil
-		},
-	)
+			i.IdP = *idp
+		}
+		if suspensionLimit != nil {
+			i.SuspensionLimit = *suspensionLimit
+		}
+		return nil
+	}
+	return a.changeProvisioning(ctx, "provisioning.update", ifMatch, change)
 }
 
-// ChangeManager changes the Provision Manager by hand: the epoch moves away from the sealed session's, every generation
-// ends, and so does every session.
+// ChangeManager changes the Provision Manager by hand: the epoch moves away from
+// the sealed session's, and every generation and every session ends.
 func (a *Account) ChangeManager(ctx context.Context, in ManagerChange, ifMatch string) (Provisioning, error) {
 	newSecrets := in.KDF != nil || in.Verifier != ""
 	switch {
@@ -198,64 +186,56 @@ func (a *Account) ChangeManager(ctx context.Context, in ManagerChange, ifMatch s
 			return Provisioning{}, err
 		}
 	}
-	return a.changeProvisioning(
-		ctx,
-		"provisioning.manager.change",
-		ifMatch,
-		func(ctx context.Context, tx *store.Tx, i *store.Integration) error {
-			if !i.Active {
-				return errInactive()
-			}
-			if err := a.endGenerations(ctx, tx, endedChanged, anyGeneration); err != nil {
+	change := func(ctx context.Context, tx *store.Tx, i *store.Integration) error {
+		if !i.Active {
+			return errInactive()
+		}
+		if err := a.endGenerations(ctx, tx, endedChanged, anyGeneration); err != nil {
+			return err
+		}
+		if in.Email != "" {
+			if err := a.putManager(ctx, tx, i, in.Email); err != nil {
 				return err
 			}
-			if in.Email != "" {
-				if err := a.putManager(ctx, tx, i, in.Email); err != nil {
-					return err
-				}
-			}
-			i.Epoch, i.NextEpoch = i.NextEpoch, i.NextEpoch+1
-			if !newSecrets {
-				// The old verifier is bound to the old address and is of no use
-				// under the new one; the next activation makes another.
-				return nil
-			}
-			return a.addGeneration(ctx, tx, i, Enrolment{Epoch: i.Epoch, KDF: *in.KDF, Verifier: in.Verifier}, "")
-		},
-	)
+		}
+		i.Epoch, i.NextEpoch = i.NextEpoch, i.NextEpoch+1
+		if !newSecrets {
+			// The old verifier is bound to the old address and is of no use
+			// under the new one; the next activation makes another.
+			return nil
+		}
+		return a.addGeneration(ctx, tx, i, Enrolment{Epoch: i.Epoch, KDF: *in.KDF, Verifier: in.Verifier}, "")
+	}
+	return a.changeProvisioning(ctx, "provisioning.manager.change", ifMatch, change)
 }
 
 // DeactivateProvisioning ends the integration and every session at once. The
 // manager stays as a suspended member, and epochs go on from where they are.
 func (a *Account) DeactivateProvisioning(ctx context.Context, ifMatch string) error {
-	_, err := a.changeProvisioning(
-		ctx,
-		"provisioning.deactivate",
-		ifMatch,
-		func(ctx context.Context, tx *store.Tx, i *store.Integration) error {
-			if !i.Active {
-				return errInactive()
-			}
-			if err := a.endGenerations(ctx, tx, endedDeactivated, anyGeneration); err != nil {
+	change := func(ctx context.Context, tx *store.Tx, i *store.Integration) error {
+		if !i.Active {
+			return errInactive()
+		}
+		if err := a.endGenerations(ctx, tx, endedDeactivated, anyGeneration); err != nil {
+			return err
+		}
+		manager, found, err := tx.Member(ctx, i.ManagerID)
+		if err != nil {
+			return err
+		}
+		if found {
+			manager.Suspended = true
+			if err := tx.UpdateMember(ctx, manager); err != nil {
 				return err
 			}
-			manager, found, err := tx.Member(ctx, i.ManagerID)
-			if err != nil {
-				return err
-			}
-			if found {
-				manager.Suspended = true
-				if err := tx.UpdateMember(ctx, manager); err != nil {
-					return err
-				}
-			}
-			*i = store.Integration{
-				ManagerID: i.ManagerID, NextEpoch: i.NextEpoch, SignInSecret: i.SignInSecret,
-				LastContact: i.LastContact, LastRefusal: i.LastRefusal, Version: i.Version,
-			}
-			return nil
-		},
-	)
+		}
+		*i = store.Integration{
+			ManagerID: i.ManagerID, NextEpoch: i.NextEpoch, SignInSecret: i.SignInSecret,
+			LastContact: i.LastContact, LastRefusal: i.LastRefusal, Version: i.Version,
+		}
+		return nil
+	}
+	_, err := a.changeProvisioning(ctx, "provisioning.deactivate", ifMatch, change)
 	return err
 }
 

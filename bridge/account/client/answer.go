@@ -12,8 +12,8 @@ import (
 // Nothing is what a 204 answers.
 type Nothing struct{}
 
-// A Decoder is a value that reads itself from an answer: one that is read all
-// day, and need not be decoded to be handed on.
+// A Decoder reads itself from an answer. It is for values that every request
+// reads, and that need not be decoded to be passed on.
 type Decoder interface {
 	DecodeAnswer(text []byte) error
 }

@@ -61,7 +61,7 @@ func (r Retry) Do(ctx context.Context, attempt func() (next Next, asked time.Dur
 	}
 }
 
-// sleep reports whether ctx has outlasted d.
+// sleep waits for d, and reports whether ctx did not end before.
 func sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -4,7 +4,7 @@ import "sync"
 
 // A Cache keeps compiled policies by the revision that a transaction sees: while
 // the writer makes the next ones, requests are decided by the last that was
-// committed. A revision names what it names for ever, in every process, so that
+// committed. No process uses a revision for a second policy, so the policy of
 // one that was rolled back may stay too. The zero value is ready.
 type Cache struct {
 	mu       sync.Mutex
@@ -25,7 +25,8 @@ const (
 	maxPoliciesWeight = 1 << 17
 )
 
-// Weight is how much the policy has of its own that adds these rules to another.
+// Weight is how much of its own a policy has that consists of another one and
+// these rules.
 func Weight(added ...*Rule) (weight int) {
 	for _, r := range added {
 		weight += len(r.Match.Values) + 1

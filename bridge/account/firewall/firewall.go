@@ -1,11 +1,12 @@
 // Package firewall decides which addresses an account's firewall lets in: its
-// rules, what they match, and what a policy decides. It keeps a policy as it
-// stands ([State]) and tells whom a change of it would lock out ([CheckLockout]).
-// It is pure: a policy and a subject go in, a decision comes out.
+// rules, what they match, and what a policy decides; how a policy stands
+// ([State]), and whether a change of it locks out a subject ([CheckLockout]).
+// All of that is pure: a policy and a subject go in, a decision comes out. Only
+// a [Cache] has state.
 //
 // Where policies are stored, which database tells an address's country and when
 // the firewall is asked is decided by the account. The provider imports this
-// package too, so that a plan foresees what the account does.
+// package too, so that a plan shows what the account will do.
 package firewall
 
 import (

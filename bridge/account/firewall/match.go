@@ -224,7 +224,7 @@ func (m Match) Matches(s Subject) bool {
 	return slices.ContainsFunc(s.Facts[row.fact], func(known string) bool { return slices.Contains(m.Values, known) })
 }
 
-// MatchReason returns the part of what is known of a subject that a rule names: why it
+// MatchReason returns what is known of a subject and named by the match: why it
 // matched, for people. It is empty for a match of addresses.
 func (m Match) MatchReason(s Subject) Facts {
 	row, _ := m.Kind.row()

@@ -6,8 +6,8 @@ import "time"
 type State struct {
 	Policy        Compiled
 	DisabledUntil time.Time // zero, or past, while the policy is enforced
-	// Unreadable is why there is no policy. It is told only while the policy is
-	// enforced: disabling must help whatever the policy has come to.
+	// Unreadable is why there is no policy. Decide returns it only while the policy
+	// is enforced: disabling the firewall must help whatever the database holds.
 	Unreadable error
 }
 
@@ -42,8 +42,8 @@ type Lockout struct {
 }
 
 // CheckLockout reports whether a change of the policy shuts out a subject. One that
-// is shut out already is no concern of the change: behind the break-glass, a
-// policy must be repairable step by step.
+// is shut out before the change does not count: while the firewall is disabled,
+// a policy must be repairable step by step.
 func CheckLockout(before, after Compiled, s Subject) (Lockout, bool) {
 	now := after.Decide(s)
 	if now.Passes() {

@@ -87,11 +87,8 @@ type Sizes struct{ Members, People, Groups, Memberships, Nestings int64 }
 // Sizes counts rows.
 func (s *Store) Sizes(ctx context.Context) (n Sizes, err error) {
 	return n, s.Read(ctx, func(ctx context.Context, tx *Tx) error {
-		return tx.QueryRow(
-			ctx,
-			`SELECT (SELECT count(*) FROM members), (SELECT count(*) FROM people), (SELECT count(*) FROM groups),
-			(SELECT count(*) FROM memberships), (SELECT count(*) FROM nestings)`,
-		).
-			Scan(&n.Members, &n.People, &n.Groups, &n.Memberships, &n.Nestings)
+		row := tx.QueryRow(ctx, `SELECT (SELECT count(*) FROM members), (SELECT count(*) FROM people),
+			(SELECT count(*) FROM groups), (SELECT count(*) FROM memberships), (SELECT count(*) FROM nestings)`)
+		return row.Scan(&n.Members, &n.People, &n.Groups, &n.Memberships, &n.Nestings)
 	})
 }

@@ -29,20 +29,8 @@ const integrationColumns = `active, id, manager_id, manager_email, idp, suspensi
 // Integration reads the integration.
 func (tx *Tx) Integration(ctx context.Context) (i Integration, err error) {
 	err = tx.QueryRow(ctx, `SELECT `+integrationColumns+` FROM integration`).Scan(
-		&i.Active,
-		&i.ID,
-		&i.ManagerID,
-		&i.ManagerEmail,
-		&i.IdP,
-		&i.SuspensionLimit,
-		&i.Epoch,
-		&i.SessionEpoch,
-		&i.NextEpoch,
-		&i.Session,
-		(*Time)(&i.ActivatedAt),
-		(*Time)(&i.LastContact),
-		&i.LastRefusal,
-		&i.SignInSecret,
+		&i.Active, &i.ID, &i.ManagerID, &i.ManagerEmail, &i.IdP, &i.SuspensionLimit, &i.Epoch, &i.SessionEpoch,
+		&i.NextEpoch, &i.Session, (*Time)(&i.ActivatedAt), (*Time)(&i.LastContact), &i.LastRefusal, &i.SignInSecret,
 		&i.Version,
 	)
 	return i, err

@@ -101,24 +101,12 @@ func (tx *Tx) ForgetLastUserName(ctx context.Context, userName string) error {
 
 // InsertMember adds m.
 func (tx *Tx) InsertMember(ctx context.Context, m Member) error {
-	_, err := tx.Exec(
-		ctx,
-		`INSERT INTO members
+	_, err := tx.Exec(ctx, `INSERT INTO members
 			(id, address, address_folded, name, role, state, state_since, suspended, signed_up, last_user_name,
 			version, created_at)
 		VALUES (?, NULLIF(?, ''), NULLIF(?, ''), ?, ?, ?, ?, ?, ?, NULLIF(?, ''), 1, ?)`,
-		m.ID,
-		m.Address,
-		Fold(m.Address),
-		m.Name,
-		m.Role,
-		m.State,
-		Micros(m.StateSince),
-		m.Suspended,
-		m.SignedUp,
-		m.LastUserName,
-		Micros(m.CreatedAt),
-	)
+		m.ID, m.Address, Fold(m.Address), m.Name, m.Role, m.State, Micros(m.StateSince), m.Suspended, m.SignedUp,
+		m.LastUserName, Micros(m.CreatedAt))
 	return err
 }
 

@@ -120,39 +120,29 @@ type Bridge struct {
 	Live                        bool   // read only
 }
 
-// BridgeSilence is after how long without a word a bridge no longer counts as
+// BridgeSilence is after how long without contact a bridge no longer counts as
 // live, whatever session it has: heartbeats come every 15 seconds, and a
-// process that was killed cannot take leave.
+// process that was killed cannot sign out.
 const BridgeSilence = 2 * time.Minute
 
 // PutBridge writes a bridge; the first contact and, if b has none, the last
 // refusal stay as they were.
 func (tx *Tx) PutBridge(ctx context.Context, b Bridge) error {
-	_, err := tx.Exec(
-		ctx,
-		`INSERT INTO bridges
+	_, err := tx.Exec(ctx, `INSERT INTO bridges
 			(instance, version, revision, address, first_seen, last_contact, state, problems, last_refusal)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (instance) DO UPDATE SET version = excluded.version, revision = excluded.revision,
 			address = excluded.address, last_contact = excluded.last_contact, state = excluded.state,
 			problems = excluded.problems,
 			last_refusal = CASE excluded.last_refusal WHEN '' THEN bridges.last_refusal ELSE excluded.last_refusal END`,
-		b.Instance,
-		b.Version,
-		b.Revision,
-		b.Address,
-		Micros(b.LastContact),
-		Micros(b.LastContact),
-		b.State,
-		b.Problems,
-		b.LastRefusal,
-	)
+		b.Instance, b.Version, b.Revision, b.Address, Micros(b.LastContact), Micros(b.LastContact), b.State, b.Problems,
+		b.LastRefusal)
 	return err
 }
 
 const bridgeQuery = `SELECT b.instance, b.version, b.revision, b.address, b.first_seen, b.last_contact, b.state,
-	b.problems,
-		b.last_refusal, b.last_contact > ? AND EXISTS (SELECT 1 FROM sessions s JOIN generations g ON g.epoch = s.epoch
+		b.problems, b.last_refusal, b.last_contact > ? AND EXISTS (
+			SELECT 1 FROM sessions s JOIN generations g ON g.epoch = s.epoch
 			WHERE s.instance = b.instance AND ` + sessionLive + `)
 	FROM bridges b `
 
