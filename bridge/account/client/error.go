@@ -176,5 +176,5 @@ func RetryAfter(resp *http.Response) time.Duration {
 	return 0
 }
 
-// maxRetryAfter, in seconds, is longer than anybody waits, and overflows nothing.
+// maxRetryAfter, in seconds, is longer than any caller waits, and overflows nothing.
 const maxRetryAfter = 1 << 30

@@ -11,7 +11,7 @@ import (
 
 // A record is what is read of a database's record, in the shapes of MaxMind
 // (nested; flags under traits, under anonymizer or on top, by product) and of
-// those who write flat ones. The same name is a code in one database and a
+// vendors that write flat ones. The same name is a code in one database and a
 // name for people in another, so that what is no code counts for nothing.
 type record struct {
 	CountryCode   code `maxminddb:"country_code"`

@@ -73,9 +73,9 @@ func newKDF(iterations int) (KDF, error) {
 	return k, k.Validate()
 }
 
-// FalseKDF makes the parameters that a stranger is told, so that asking does
-// not tell who exists: always the same ones for the same question, and not to
-// be foretold without serverSecret.
+// FalseKDF makes the parameters for an account, address or epoch that does not
+// exist, so that the answer does not show that: always the same ones for the same
+// question, and not predictable without serverSecret.
 func FalseKDF(serverSecret []byte, accountID, email string, epoch int64) KDF {
 	salt := falseBytes(serverSecret, "scimbridge/signin/false-salt/v1", accountID, email, epoch)
 	return KDF{
@@ -85,8 +85,8 @@ func FalseKDF(serverSecret []byte, accountID, email string, epoch int64) KDF {
 	}
 }
 
-// FalseVerifier makes a verifier to go with FalseKDF. No secrets belong to it
-// that anybody knows, so that every proof against it is wrong.
+// FalseVerifier makes a verifier to go with FalseKDF. No known secrets belong to
+// it, so that every proof against it is wrong.
 func FalseVerifier(serverSecret []byte, accountID, email string, epoch int64) string {
 	seed := falseBytes(serverSecret, "scimbridge/signin/false-verifier/v1", accountID, email, epoch)
 	// 64 bits more than the group has: the remainder is as good as uniform.

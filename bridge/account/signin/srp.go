@@ -51,8 +51,8 @@ func makeVerifier(accountID, email string, s Secrets, kdf KDF) (string, error) {
 	return encodeNumber(v), nil
 }
 
-// CheckEnrolment refuses a KDF and verifier that nobody could sign in with, or
-// anybody could: a verifier of 0 or 1 makes the common key known to all.
+// CheckEnrolment refuses a KDF and verifier with which no client could sign in, or
+// every client could: a verifier of 0 or 1 makes the common key known to all.
 func CheckEnrolment(kdf KDF, verifier string) error {
 	if err := kdf.Validate(); err != nil {
 		return err
@@ -107,8 +107,8 @@ func (c *Client) Prove(s Secrets, handshakeID string, kdf KDF, b string) (a, pro
 }
 
 // VerifyServer checks the server's proof that it knows the verifier. Nothing
-// the server says is to be believed before: whoever answers at the account's
-// address could have taken any proof for right.
+// the server says is to be believed before: an impostor at the account's address
+// could have accepted any proof.
 func (c *Client) VerifyServer(proof string) error {
 	if c.serverProof == nil {
 		return errors.New("verify the server: the client has not proved itself yet")
@@ -132,8 +132,8 @@ func newIdentity(accountID, email string, epoch int64) identity {
 // proofs makes the client's and the server's proof of the common key.
 //
 // Each is an HMAC under a key of its own, so that neither can be sent back as
-// the other, over everything the two have said: the server would notice if
-// somebody between them had, say, lowered the iterations, or carried a proof
+// the other, over everything that both have sent: the server notices if an
+// attacker between them has lowered the iterations, say, or has carried a proof
 // into another handshake or epoch.
 func proofs(key []byte, id identity, handshakeID string, kdf KDF, a, b string) (client, server []byte) {
 	said := transcript(

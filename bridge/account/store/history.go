@@ -55,7 +55,7 @@ func (tx *Tx) Attempts(ctx context.Context, since time.Time, after Place, limit 
 		Micros(since), Micros(after.Time), after.ID, limit)
 }
 
-// An AuditEvent is one change by somebody.
+// An AuditEvent is one change, and who or what made it.
 type AuditEvent struct {
 	ID                                      string
 	Time                                    time.Time

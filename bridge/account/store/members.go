@@ -21,7 +21,7 @@ const (
 	RoleProvisionManager = "provision_manager"
 )
 
-// A Member is somebody in the account, with what is known beside the row.
+// A Member is a person in the account, with what other tables hold of it.
 type Member struct {
 	ID         string
 	Address    string // empty while not invited

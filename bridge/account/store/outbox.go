@@ -10,8 +10,8 @@ type Mail struct {
 	ID                             string
 	CreatedAt                      time.Time
 	Kind, Recipient, Subject, Body string
-	// Link stands in the body and lets whoever has it in; LinkHash is what
-	// the rest of the database knows of it. Both are empty once it is over.
+	// Link stands in the body and is a secret; the rest of the database has
+	// LinkHash only. Both are empty once removeLink took it out.
 	Link, LinkHash string
 }
 

@@ -225,7 +225,7 @@ func (k kind[T]) page(filter compiler, s Search) (*compiler, error) {
 	return &c, order(&c)
 }
 
-// order adds what to sort by before the time of creation. Who has no value
+// order adds what to sort by before the time of creation. A row without a value
 // comes last, or first if the order is descending (RFC 7644, section 3.4.2.3).
 func (c *compiler) order(s Search, sc scope) error {
 	if s.SortBy == nil {
