@@ -77,9 +77,24 @@ func (t *Target) run(ctx context.Context, r *record, token session.Token, takeOv
 	})
 	r.Process = &c.running
 	if err := t.writeRecord(*r); err != nil {
-		return fmt.Errorf("writing the deployment's record: %w", err)
+		return &unrecordedError{err}
 	}
 	return nil
+}
+
+// An unrecordedError says that a bridge was started and runs, and that the record
+// does not have it. It is found by its control socket.
+type unrecordedError struct{ err error }
+
+func (e *unrecordedError) Error() string {
+	return fmt.Sprintf("writing the deployment's record: %v", e.err)
+}
+
+func (e *unrecordedError) Unwrap() error { return e.err }
+
+func isUnrecorded(err error) bool {
+	_, ok := errors.AsType[*unrecordedError](err)
+	return ok
 }
 
 // discard kills a child that serves no client, and removes its socket.
@@ -143,8 +158,8 @@ func (t *Target) letTakeOver(ctx context.Context, c *child) error {
 	return fmt.Errorf("letting the new bridge take over: %w%s", err, t.logOf(c))
 }
 
-// useless reports whether a bridge on standby can never sign in with its session. What
-// blocks the old bridge as well is no reason to keep it.
+// refusesSession reports whether a bridge on standby can never sign in with its
+// session. What blocks the old bridge as well is no reason to keep the old one.
 func refusesSession(s control.Status) bool {
 	return s.State == control.SessionUnreadable || s.State == control.Refused &&
 		slices.ContainsFunc(s.Problems, func(p problem.Problem) bool { return p.Code == problem.CredentialsChanged })
@@ -187,7 +202,7 @@ func (t *Target) revive(ctx context.Context, old record, token session.Token, fa
 	if !was.opens(token) {
 		token = session.Token{} // the identity provider's next request opens it
 	}
-	if err := was.run(ctx, &old, token, false); err != nil {
+	if err := was.run(ctx, &old, token, false); err != nil && !isUnrecorded(err) {
 		return errors.Join(failed, fmt.Errorf("the old bridge was stopped and could not be started again, no bridge "+
 			"runs: %w", err))
 	}

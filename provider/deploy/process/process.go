@@ -245,6 +245,9 @@ func (t *Target) Update(ctx context.Context, spec deploy.Spec, revision string, 
 	default:
 		err = t.run(ctx, &r, token, true)
 	}
+	if isUnrecorded(err) { // the new bridge serves: its files stay
+		return fmt.Errorf("the new bridge runs, and is not on record: run terraform apply again: %w", err)
+	}
 	if err != nil {
 		err = errors.Join(err, restore())
 		if stopped {

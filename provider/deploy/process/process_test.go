@@ -471,6 +471,50 @@ func TestUpdateMovesToAnotherAddressAtTheSamePort(t *testing.T) {
 	}
 }
 
+// The disk may be full when the old bridge has ended: a new one that runs is
+// worth more than its record, and another apply writes that.
+func TestANewBridgeKeepsRunningIfItsRecordCannotBeWritten(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name   string
+		listen func(old string) string
+	}{
+		{"after a move to another address at the same port", func(old string) string {
+			_, port, _ := net.SplitHostPort(old)
+			return "0.0.0.0:" + port
+		}},
+		{"after it took over", func(old string) string { return old }},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t)
+			f.create()
+			binary := f.target.Binary
+			f.target.Binary = filepath.Join(t.TempDir(), "scim-bridge")
+			f.must(os.WriteFile(f.target.Binary, []byte("#!/bin/sh\nrm -f bridge.json; mkdir bridge.json\nexec "+
+				binary+" \"$@\"\n"), 0o700))
+			f.target.Listen, f.spec.Settings.InsecureHTTP = row.listen(f.target.Listen), true
+			_, f.spec.Session = seal(t)
+			err := f.target.Update(t.Context(), f.spec, "new", session.Token{})
+			if err == nil || !strings.Contains(err.Error(), "the new bridge runs") ||
+				strings.Contains(err.Error(), "the old bridge") {
+				t.Errorf("got %v, want an error that says what runs", err)
+			}
+			s := f.observe()
+			if s.Bridge == nil || s.Revision != "new" || s.Spec.Session != f.spec.Session {
+				t.Errorf("observed %+v", s)
+			}
+			f.must(os.Remove(f.path("bridge.json")))
+			if err := f.target.Update(t.Context(), f.spec, "new", session.Token{}); err != nil {
+				t.Fatal(err)
+			}
+			if now := f.observe(); now.Lost != "" || now.Bridge == nil || now.Bridge.PID != s.Bridge.PID {
+				t.Errorf("after another apply: %+v", now)
+			}
+		})
+	}
+}
+
 func TestCreateThatFailsLeavesNothing(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
