@@ -161,8 +161,8 @@ func readBridge(ctx context.Context, c *client.Client, m *bridgeModel, diags *di
 	}
 	m.State, m.Revision = types.StringValue(seen.State), types.StringValue(seen.Revision)
 	if !m.Source.IsNull() {
-		problems, diags := types.ListValueFrom(ctx, types.StringType, codes)
-		diags.Append(diags...)
+		problems, ds := types.ListValueFrom(ctx, types.StringType, codes)
+		diags.Append(ds...)
 		m.Problems = problems
 	}
 }
