@@ -31,9 +31,9 @@ import (
 // DefaultTimeout bounds one call to the account, its repetitions included.
 const DefaultTimeout = 30 * time.Second
 
-// DefaultPatience is how long a firewall change that would shut somebody out
-// waits for the change of the same run that lets them in. What exists already
-// is waited for a third of it.
+// DefaultPatience is how long a firewall change that would lock out the caller
+// or a bridge is tried again, since another change of the run may let it in. A
+// creation that meets an existing object waits a third of that.
 const DefaultPatience = 30 * time.Second
 
 // maxWrites is how many writes are on their way at the same time, however
@@ -76,9 +76,9 @@ type Client struct {
 	firewall shared[*Firewall]
 	domains  shared[map[string]api.SignupDomain]
 
-	mu    sync.Mutex
-	notes map[string]bool
-	once  map[reflect.Type]any
+	mu     sync.Mutex
+	notes  map[string]bool
+	perRun map[reflect.Type]any // see PerRun
 
 	callerMu sync.Mutex
 	caller   *api.Caller
@@ -92,7 +92,7 @@ func New(config Config) (*Client, error) {
 		unknown:         config.Unknown,
 		notes:           make(map[string]bool),
 		patience:        cmp.Or(config.Patience, DefaultPatience),
-		once:            make(map[reflect.Type]any),
+		perRun:          make(map[reflect.Type]any),
 	}
 	if len(config.Unknown) == 0 {
 		if err := checkURL(config.URL); err != nil {
@@ -162,8 +162,8 @@ func certificates(pem string) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// Of is the client in a part's provider data; nil, without a diagnostic,
-// while the provider is not configured yet.
+// Of returns the client in the provider data of a resource or data source; nil,
+// without a diagnostic, while the provider is not configured yet.
 func Of(providerData any, diags *diag.Diagnostics) *Client {
 	if providerData == nil {
 		return nil
@@ -194,7 +194,8 @@ func Call[T any](resp *http.Response, err error) (T, error) { return account.Cal
 // Code is the account's code for the refusal, empty when err is none.
 func Code(err error) api.ErrorCode { return account.Code(err) }
 
-// Caller is who the account takes us for, asked once in a provider's life.
+// Caller returns whom the token belongs to, and the caller's address, as the
+// account sees them. It asks once.
 func (c *Client) Caller(ctx context.Context) (api.Caller, error) {
 	c.callerMu.Lock()
 	defer c.callerMu.Unlock()

@@ -233,10 +233,10 @@ func TestThingsOfARun(t *testing.T) {
 	type counter struct{ atomic.Int64 }
 	var all sync.WaitGroup
 	for range 20 {
-		all.Go(func() { Once[counter](c).Add(1) })
+		all.Go(func() { PerRun[counter](c).Add(1) })
 	}
 	all.Wait()
-	if n := Once[counter](c).Load(); n != 20 {
+	if n := PerRun[counter](c).Load(); n != 20 {
 		t.Errorf("counted %d, want 20: there were several", n)
 	}
 	c.Note("it")

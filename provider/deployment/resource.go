@@ -360,17 +360,16 @@ func (r *deploymentResource) claims() *claims {
 	if r.client == nil {
 		return new(claims)
 	}
-	return client.Once[claims](r.client)
+	return client.PerRun[claims](r.client)
 }
 
 // alreadyExists says that a bridge is deployed at the place of an id.
 func alreadyExists(k kind, id, name string) diag.Diagnostic {
 	return diag.NewAttributeErrorDiagnostic(k.path(k.PlaceArgument), "A bridge is deployed there already", fmt.Sprintf(
 		"%s is the deployment %q. If it is that of a resource that has another name now, write a moved block: "+
-			"nothing is made or "+
-			"destroyed then. Without one, the old is destroyed and the new made in any order, and a second apply may "+
-			"be needed. "+
-			"Otherwise choose another %s, or take that one over:\n\n%s", id, name, k.PlaceArgument, importBlock(id)))
+			"nothing is made or destroyed then. Without one, the old is destroyed and the new made in any order, "+
+			"and a second apply may be needed. Otherwise choose another %s, or take that one over:\n\n%s",
+		id, name, k.PlaceArgument, importBlock(id)))
 }
 
 func importBlock(id string) string {
@@ -469,9 +468,8 @@ func (r *deploymentResource) checkToken(text types.String, sealed string, unseal
 	if previous && unseal == deploy.UnsealStored {
 		diags.AddAttributeError(at, "The token is the previous one",
 			"The credentials were rotated, and this token opens the session only until the overlap ends. Stored, it "+
-				"would leave the bridge sealed then. "+
-				"Set unseal_token_wo to the new bearer token, the one that bearer_token_wo of "+
-				"scimbridge_provisioning was given.")
+				"would leave the bridge sealed then. Set unseal_token_wo to the new bearer token, the one that "+
+				"bearer_token_wo of scimbridge_provisioning was given.")
 	}
 	return token, previous
 }
@@ -479,9 +477,8 @@ func (r *deploymentResource) checkToken(text types.String, sealed string, unseal
 func warnPrevious(diags *diag.Diagnostics) {
 	diags.AddAttributeWarning(path.Root("unseal_token_wo"), "The token is the previous one",
 		"The credentials were rotated, and this token opens the session only until the overlap ends. The bridge "+
-			"works with it until then; "+
-			"set unseal_token_wo to the new bearer token, the one that bearer_token_wo of scimbridge_provisioning "+
-			"was given.")
+			"works with it until then; set unseal_token_wo to the new bearer token, the one that bearer_token_wo of "+
+			"scimbridge_provisioning was given.")
 }
 
 func refuseProtected(m model, diags *diag.Diagnostics) {

@@ -60,15 +60,15 @@ func (r *ruleResource) warnExisting(ctx context.Context, desired firewall.Rule, 
 		return nil // what is wrong with the account is said elsewhere
 	}
 	key := contentKey(desired)
-	id := client.Once[ids](r.client).in(present)[key]
+	id := client.PerRun[ids](r.client).in(present)[key]
 	switch {
-	case id == "" || client.Once[claims](r.client).Knows(id):
+	case id == "" || client.PerRun[claims](r.client).Knows(id):
 	case adopts:
 		diags.AddWarning("A firewall rule is taken over",
 			fmt.Sprintf("The account has rule %s, the same in action, values, priority and description. "+
 				"With adopt_existing it is this resource's after the apply, and destroyed with it.", id))
 	default:
-		at := cmp.Or(client.Once[addressBook](r.client).read()[key], ruleKind+".<name>")
+		at := cmp.Or(client.PerRun[addressBook](r.client).read()[key], ruleKind+".<name>")
 		diags.AddWarning(existsTitle, existsAs(id)+" The account will not make a second one. To manage it here, "+
 			"import it:\n\n"+
 			client.ImportBlock(at, id)+"\n\nadopt_existing = true takes it over without a block. "+
@@ -97,7 +97,7 @@ const ruleKind = "scimbridge_firewall_rule"
 
 // exists is the error for a rule that the account has.
 func (r *ruleResource) exists(ctx context.Context, id string) string {
-	return client.Once[existing](r.client).Describe(ruleKind, id, existsAs(id), "rules", func() map[string]string {
+	return client.PerRun[existing](r.client).Describe(ruleKind, id, existsAs(id), "rules", func() map[string]string {
 		return r.addresses(ctx)
 	}) +
 		"If it is the rule of a resource that has another name now, write a moved block instead: " +
@@ -117,7 +117,7 @@ func (r *ruleResource) addresses(ctx context.Context) map[string]string {
 	if err != nil {
 		return nil
 	}
-	book := client.Once[addressBook](r.client).read()
+	book := client.PerRun[addressBook](r.client).read()
 	found := make(map[string]string)
 	for _, rule := range rulesOf(present.Firewall) {
 		if address := book[contentKey(rule)]; address != "" {

@@ -53,7 +53,7 @@ func lockoutCheckerOf(ctx context.Context, c *client.Client) (*lockoutChecker, b
 	if !c.Known() || c.Applying() {
 		return nil, false
 	}
-	checker := client.Once[lockoutChecker](c)
+	checker := client.PerRun[lockoutChecker](c)
 	checker.mu.Lock()
 	defer checker.mu.Unlock()
 	if !checker.loaded {

@@ -146,7 +146,7 @@ func (r *policyResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 			"Without rules, the policy does not manage them any more. To remove them, apply rules = {} first.")
 	}
 	r.warnRanges(ctx, before, planned, &resp.Diagnostics)
-	r.warnLockout(ctx, *model, before, planned, &resp.Diagnostics)
+	r.checkLockout(ctx, *model, before, planned, &resp.Diagnostics)
 }
 
 // toConfig is what a configuration, with the framework's defaults, says of the rules.
@@ -305,14 +305,14 @@ func (r *policyResource) claim(planned plannedPolicy, removes bool, owner string
 		if !rule.known() || r.client.Applying() {
 			continue
 		}
-		if client.Once[singles](r.client).Claim(owner, contentKey(rule.toRule())) {
+		if client.PerRun[singles](r.client).Claim(owner, contentKey(rule.toRule())) {
 			diags.AddAttributeError(path.Root("rules").AtMapKey(name), twiceTitle, twiceText)
 		}
 	}
-	client.Once[claims](r.client).claimAll(owner, removes, planned.listed(), diags)
+	client.PerRun[claims](r.client).claimAll(owner, removes, planned.listed(), diags)
 }
 
-// warnLockout refuses what would shut somebody out. Beside single rules, which
+// checkLockout refuses what would shut somebody out. Beside single rules, which
 // may let them in before it is written, it warns.
 //
 // It refuses a creation too, unlike client.AtCreation: whom a change shuts out
@@ -322,7 +322,7 @@ func (r *policyResource) claim(planned plannedPolicy, removes bool, owner string
 // told from the first. Its error could leave a policy deposed that is being
 // replaced, only if the account has no rules, and a bridge that is shut out
 // first signed in between the plan and the apply.
-func (r *policyResource) warnLockout(
+func (r *policyResource) checkLockout(
 	ctx context.Context, model policyModel, before managedRules, planned plannedPolicy, diags *diag.Diagnostics,
 ) {
 	checker, ok := lockoutCheckerOf(ctx, r.client)

@@ -42,10 +42,11 @@ func (w policyWrite) replacesAll() bool { return w.managesRules && !w.keepsOther
 // do writes the policy in one request, and none if the account has it
 // already: then it was made by a request whose answer was lost, or by hand.
 //
-// A rule that it would remove, and that a single one of the same run has taken
-// over, stays.
+// Beside rules of others, a rule that it would remove stays if a
+// scimbridge_firewall_rule of the same run has taken it over. Without others
+// there is no such resource: the plan refuses it (Conflict.WouldRemove).
 func (w policyWrite) do(ctx context.Context, c *client.Client) (*client.Firewall, error) {
-	handover := client.Once[handover](c)
+	handover := client.PerRun[handover](c)
 	removed := make(map[string]bool)
 	for id := range w.removed {
 		if handover.Destroy(id) {

@@ -113,7 +113,7 @@ func (r *ruleResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRe
 		return
 	}
 	if req.Plan.Raw.IsNull() {
-		client.Once[claims](r.client).release(state.ID.ValueString(), &resp.Diagnostics)
+		client.PerRun[claims](r.client).release(state.ID.ValueString(), &resp.Diagnostics)
 		resp.Diagnostics.Append(r.warnLockout(ctx, state.ID.ValueString(), nil, state.AllowLockout)...)
 		return
 	}
@@ -125,7 +125,7 @@ func (r *ruleResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRe
 	}
 	plan.ruleModel = plan.withPriority(config.Priority)
 	resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("priority"), plan.Priority)...)
-	client.Once[claims](r.client).claimOne(state.ID.ValueString(), &resp.Diagnostics)
+	client.PerRun[claims](r.client).claimOne(state.ID.ValueString(), &resp.Diagnostics)
 	if resp.Diagnostics.HasError() || !plan.known() {
 		return
 	}
@@ -134,7 +134,7 @@ func (r *ruleResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRe
 		return // what is wrong with it is said elsewhere
 	}
 	mark := client.OwnerOf(ctx, resp.Private, &resp.Diagnostics)
-	if !r.client.Applying() && client.Once[singles](r.client).Claim(mark, contentKey(desired)) {
+	if !r.client.Applying() && client.PerRun[singles](r.client).Claim(mark, contentKey(desired)) {
 		resp.Diagnostics.AddError(twiceTitle, twiceText)
 	}
 	if resp.Diagnostics.HasError() || resp.Plan.Raw.Equal(req.State.Raw) {
@@ -191,7 +191,7 @@ func (r *ruleResource) Create(ctx context.Context, req resource.CreateRequest, r
 		created, err = client.Call[api.FirewallRule](r.client.API.GetFirewallRule(ctx, id))
 	}
 	if id := existingID(err); id != "" {
-		if client.Once[handover](r.client).Taken(id) {
+		if client.PerRun[handover](r.client).Taken(id) {
 			resp.Diagnostics.AddError(twiceTitle, twiceText)
 			return
 		}
@@ -202,8 +202,8 @@ func (r *ruleResource) Create(ctx context.Context, req resource.CreateRequest, r
 		resp.Diagnostics.Append(r.client.Diagnose("create the firewall rule", err))
 		return
 	}
-	client.Once[existing](r.client).Made(created.Id)
-	client.Once[handover](r.client).Made(created.Id)
+	client.PerRun[existing](r.client).Made(created.Id)
+	client.PerRun[handover](r.client).Made(created.Id)
 	resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account, created.Id)...)
 	resp.Diagnostics.Append(rememberVersion(ctx, resp.Private, created.Etag)...)
 	resp.Diagnostics.Append(resp.State.Set(ctx, ruleResourceModel{
@@ -215,7 +215,7 @@ func (r *ruleResource) Create(ctx context.Context, req resource.CreateRequest, r
 // when the wait for another resource's change is over: one that is about to be
 // something else is that resource's.
 func (r *ruleResource) mayAdopt(id string) bool {
-	return !client.Once[claims](r.client).Manages(id) && client.Once[handover](r.client).Take(id)
+	return !client.PerRun[claims](r.client).Manages(id) && client.PerRun[handover](r.client).Take(id)
 }
 
 func (r *ruleResource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
@@ -226,7 +226,7 @@ func (r *ruleResource) Read(ctx context.Context, req resource.ReadRequest, resp 
 		return
 	}
 	id := prior.ID.ValueString()
-	client.Once[claims](r.client).Saw(id)
+	client.PerRun[claims](r.client).Saw(id)
 	client.OwnerOf(ctx, resp.Private, &resp.Diagnostics)
 	resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account, id)...)
 
@@ -300,10 +300,10 @@ func (r *ruleResource) Delete(ctx context.Context, req resource.DeleteRequest, r
 		return
 	}
 	id := state.ID.ValueString()
-	if !client.Once[handover](r.client).Destroy(id) {
+	if !client.PerRun[handover](r.client).Destroy(id) {
 		return // another resource of this run has taken it over
 	}
-	defer client.Once[handover](r.client).Destroyed(id)
+	defer client.PerRun[handover](r.client).Destroyed(id)
 	_, err := client.RetryConflicts(ctx, r.client, func() (client.Nothing, error) {
 		return client.Call[client.Nothing](r.client.API.DeleteFirewallRule(ctx, id,
 			&api.DeleteFirewallRuleParams{AllowLockout: state.AllowLockout.ValueBoolPointer()}))

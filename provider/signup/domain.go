@@ -90,7 +90,7 @@ func (r *domainResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	claims := client.Once[claims](r.client)
+	claims := client.PerRun[claims](r.client)
 	if plan == nil {
 		claims.release(state.ID.ValueString(), &resp.Diagnostics)
 		return
@@ -101,7 +101,7 @@ func (r *domainResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 	}
 	claims.claimOne(name, &resp.Diagnostics)
 	mark := client.OwnerOf(ctx, resp.Private, &resp.Diagnostics)
-	if !r.client.Applying() && client.Once[singles](r.client).Claim(mark, name) {
+	if !r.client.Applying() && client.PerRun[singles](r.client).Claim(mark, name) {
 		resp.Diagnostics.AddAttributeError(path.Root("domain"), twiceTitle, twice(name))
 		return
 	}
@@ -132,12 +132,12 @@ func (r *domainResource) Create(ctx context.Context, req resource.CreateRequest,
 	created, err := client.RetryConflicts(ctx, r.client, func() (api.SignupDomain, error) {
 		made, err := allow(ctx, r.client, name)
 		if client.Code(err) == api.ErrorCodeAlreadyExists && plan.AdoptExisting.ValueBool() &&
-			client.Once[handover](r.client).Take(name) {
+			client.PerRun[handover](r.client).Take(name) {
 			return api.SignupDomain{Domain: name}, nil
 		}
 		return made, err
 	})
-	if client.Code(err) == api.ErrorCodeAlreadyExists && client.Once[handover](r.client).Taken(name) {
+	if client.Code(err) == api.ErrorCodeAlreadyExists && client.PerRun[handover](r.client).Taken(name) {
 		resp.Diagnostics.AddAttributeError(path.Root("domain"), twiceTitle, twice(name))
 		return
 	}
@@ -150,8 +150,8 @@ func (r *domainResource) Create(ctx context.Context, req resource.CreateRequest,
 		return
 	}
 	resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account, created.Domain)...)
-	client.Once[existing](r.client).Made(name)
-	client.Once[handover](r.client).Made(name)
+	client.PerRun[existing](r.client).Made(name)
+	client.PerRun[handover](r.client).Made(name)
 	state := toModel(created, plan.AdoptExisting)
 	state.Domain = plan.Domain
 	resp.Diagnostics.Append(resp.State.Set(ctx, state)...)
@@ -165,7 +165,7 @@ func (r *domainResource) Read(ctx context.Context, req resource.ReadRequest, res
 		return
 	}
 	name := state.ID.ValueString()
-	client.Once[claims](r.client).Saw(name)
+	client.PerRun[claims](r.client).Saw(name)
 	client.OwnerOf(ctx, resp.Private, &resp.Diagnostics)
 	resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account, name)...)
 
@@ -202,10 +202,10 @@ func (r *domainResource) Delete(ctx context.Context, req resource.DeleteRequest,
 		return
 	}
 	name := state.ID.ValueString()
-	if !client.Once[handover](r.client).Destroy(name) {
+	if !client.PerRun[handover](r.client).Destroy(name) {
 		return // another resource of this run has taken it over
 	}
-	defer client.Once[handover](r.client).Destroyed(name)
+	defer client.PerRun[handover](r.client).Destroyed(name)
 	if err := end(ctx, r.client, name); err != nil {
 		resp.Diagnostics.Append(r.client.Diagnose(fmt.Sprintf("end sign-up under %q", name), err))
 	}

@@ -129,7 +129,7 @@ func (r *domainsResource) ModifyPlan(ctx context.Context, req resource.ModifyPla
 	if !whole && plan.OnUnmanaged.ValueString() != remove {
 		plan.UnmanagedDomains = attr.DomainsType().Unknown()
 	}
-	client.Once[claims](r.client).claimAll(owner, plan.OnUnmanaged.ValueString() == remove,
+	client.PerRun[claims](r.client).claimAll(owner, plan.OnUnmanaged.ValueString() == remove,
 		slices.Collect(maps.Keys(desired)), &resp.Diagnostics)
 	warnPublicMail(path.Root("domains"), changes.allow, &resp.Diagnostics)
 	resp.Diagnostics.Append(resp.Plan.Set(ctx, plan)...)

@@ -41,7 +41,7 @@ func (r *domainResource) warnExisting(ctx context.Context, name string, adopts b
 		return
 	}
 	all, err := r.client.SignupDomains(ctx)
-	if _, exists := all[name]; err != nil || !exists || client.Once[claims](r.client).InState(name) {
+	if _, exists := all[name]; err != nil || !exists || client.PerRun[claims](r.client).InState(name) {
 		return // what is wrong with the account is said elsewhere
 	}
 	if adopts {
@@ -59,7 +59,7 @@ func (r *domainResource) warnExisting(ctx context.Context, name string, adopts b
 // exists is the error for a domain that is allowed already.
 func (r *domainResource) exists(ctx context.Context, name string) string {
 	one := fmt.Sprintf("%q is on the account's list, and not in this state.", name)
-	return client.Once[existing](r.client).Describe(domainKind, name, one, "domains", func() map[string]string {
+	return client.PerRun[existing](r.client).Describe(domainKind, name, one, "domains", func() map[string]string {
 		return r.addresses(ctx)
 	}) +
 		"If it is the domain of a resource that has another name now, write a moved block instead: " +
