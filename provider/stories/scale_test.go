@@ -59,7 +59,7 @@ func since(before, after map[string]int) map[string]int {
 // apply writes what changes, once.
 func TestAPlanOverManyObjectsAsksForOneList(t *testing.T) {
 	t.Parallel()
-	const n = 60
+	const n = 110 // more than a page of the account has unless asked
 	account := providertest.NewAccount(t)
 	w := newWorkspace(t, providertest.Installation(t), "SCIMBRIDGE_ACCOUNT_URL="+account.URL,
 		"SCIMBRIDGE_ACCOUNT_TOKEN="+account.Token)
