@@ -18,10 +18,10 @@ type Private interface {
 	SetKey(ctx context.Context, key string, value []byte) diag.Diagnostics
 }
 
-// SameAccount is the first thing that every resource does: it says which
-// account answers, remembers it with the object, and refuses when the object
-// belongs to another one. Without that, a changed account_url would look as if
-// somebody had deleted everything, and the plan would make it all anew.
+// SameAccount returns which account answers, and stores it with the object. It
+// refuses an object of another account. Every resource calls it first: otherwise
+// a changed account_url would look as if all objects had been deleted, and the
+// plan would create them again.
 func (c *Client) SameAccount(ctx context.Context, private Private, diags *diag.Diagnostics) (id string, ok bool) {
 	caller, err := c.Caller(ctx)
 	if err != nil {

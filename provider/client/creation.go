@@ -21,12 +21,13 @@ func AtCreation(d diag.Diagnostic) diag.Diagnostic {
 	return diag.NewWarningDiagnostic(d.Summary(), detail)
 }
 
-// AsError leaves a diagnostic as it is; it stands where Create says what
-// AtCreation says in the plan.
+// AsError returns a diagnostic as it is. Create uses it where the plan uses
+// AtCreation.
 func AsError(d diag.Diagnostic) diag.Diagnostic { return d }
 
-// ReplacedBeforeDestroyed is the way out for somebody whose own object is in
-// the way of its replacement.
-const ReplacedBeforeDestroyed = "If it is this very resource that is being replaced, nothing has happened to it: " +
-	"take create_before_destroy away, from it and from what depends on it (a dependant hands it on), and plan again. " +
-	"If the plan calls it deposed, let go of it with terraform state rm and this resource's address, and then import it."
+// ReplacedBeforeDestroyed is the remedy if the existing object is the one that is
+// being replaced.
+const ReplacedBeforeDestroyed = "If this resource itself is being replaced, it is unchanged: " +
+	"remove create_before_destroy from it and from what depends on it (which passes it on), and plan again. " +
+	"If the plan calls it deposed, remove it from the state with terraform state rm and this resource's address, " +
+	"and then import it."

@@ -7,9 +7,9 @@ import (
 	"sync"
 )
 
-// Existing is what a run was refused to make since it is there: a run that was
-// killed among many creations leaves objects that no state knows. The first
-// error tells of all whose addresses the configuration tells, and the others
+// Existing are the objects that a run cannot create because they exist: a run
+// that was killed while it created many leaves objects that no state has. The
+// first error lists all whose addresses the configuration shows, and the others
 // refer to it. The zero value is ready.
 type Existing struct {
 	mu   sync.Mutex
@@ -17,7 +17,7 @@ type Existing struct {
 	made map[string]bool
 }
 
-// Made is said of what the run has made, which is not in the way of anything.
+// Made is called for an object that the run has made: no error lists it.
 func (e *Existing) Made(id string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -57,9 +57,9 @@ func ImportBlock(address, id string) string {
 	return fmt.Sprintf("import {\n  to = %s\n  id = %q\n}", address, id)
 }
 
-// Describe is the error for an object that exists: one says so of it, and all
-// is what its like are called. find is asked for the addresses, by id, of those
-// in the configuration that exist.
+// Describe returns the text of the error for an object that exists: one is the
+// sentence about it, and all the plural of its kind. find returns the addresses,
+// by id, of the objects in the configuration that exist.
 func (e *Existing) Describe(kind, refused, one, all string, find func() map[string]string) string {
 	blocks := e.toImport(kind, refused, find)
 	const adopt = "adopt_existing = true takes it over without a block. "
@@ -70,7 +70,7 @@ func (e *Existing) Describe(kind, refused, one, all string, find func() map[stri
 		return one + " Nothing was made. To manage it here, import it:\n\n" + blocks[0] + "\n\n" + adopt
 	}
 	return fmt.Sprintf("%s Nothing was made. It is one of %d %s of this configuration that the account has, "+
-		"as a run leaves them that was killed. To manage them here, import them; a block for what is in the state already "+
+		"for instance because a run was killed. To manage them here, import them; a block for what is in the state already "+
 		"does nothing:\n\n%s\n\nOr set adopt_existing = true, which takes over what is there. ",
 		one, len(blocks), all, strings.Join(blocks, "\n"))
 }

@@ -11,12 +11,12 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 )
 
-// ownerKey is where private state keeps what tells one resource from another
-// of its type: no request says the address.
+// ownerKey is where private state keeps a resource's mark. A request does not
+// have the resource's address.
 const ownerKey = "owner"
 
-// OwnerOf is the resource's mark, made when it is first seen: by it, two
-// resources that would own the same whole are told apart within a run.
+// OwnerOf returns the mark by which a run tells one resource from another of its
+// type. It is made when the resource is first seen.
 func OwnerOf(ctx context.Context, private Private, diags *diag.Diagnostics) (owner string) {
 	stored, d := private.GetKey(ctx, ownerKey)
 	diags.Append(d...)
@@ -29,12 +29,12 @@ func OwnerOf(ctx context.Context, private Private, diags *diag.Diagnostics) (own
 	return owner
 }
 
-// Claims are which resources of one run manage what of a list at the account:
-// one resource all of it, or several an object each. Terraform plans resources
-// in any order and some at a time: each claims what it manages and learns, in
-// the same step, of a conflict, so that the second of two sees the first.
+// Claims record which resources of one run manage which objects of a list at the
+// account: one resource all of them, or several resources one each. Terraform
+// plans resources in any order, several at a time. So a claim also returns its
+// conflict: the second of two resources sees the first.
 //
-// What another configuration manages stays unseen. The zero value is ready.
+// Resources of other configurations are not known. The zero value is ready.
 type Claims struct {
 	mu      sync.Mutex
 	all     string          // the mark of the resource for all that was planned first

@@ -75,7 +75,7 @@ func (r *retryTransport) retry(req *http.Request) (resp *http.Response, err erro
 			})
 		},
 	}.Do(ctx, func() (account.Next, time.Duration) {
-		resp, err = r.once(ctx, req) //nolint:bodyclose // once has read and closed it
+		resp, err = r.attempt(ctx, req) //nolint:bodyclose // attempt has read and closed it
 		switch {
 		case req.Context().Err() != nil || !shouldRetry(req, resp, err):
 			return account.Done, 0
@@ -87,9 +87,9 @@ func (r *retryTransport) retry(req *http.Request) (resp *http.Response, err erro
 	return resp, err
 }
 
-// once makes the call, in half of its time at most: what was lost on the way
-// is asked for again while there is time.
-func (r *retryTransport) once(ctx context.Context, req *http.Request) (*http.Response, error) {
+// attempt makes the call once, in half of its time at most: if the answer is
+// lost on the way, there is time for another attempt.
+func (r *retryTransport) attempt(ctx context.Context, req *http.Request) (*http.Response, error) {
 	ctx, done := context.WithTimeout(ctx, r.limit/2)
 	defer done()
 	if req.Method != http.MethodGet {
@@ -118,13 +118,13 @@ func (r *retryTransport) once(ctx context.Context, req *http.Request) (*http.Res
 	return resp, nil
 }
 
-// interruptGrace is how long an interrupted Terraform waits for the answer to a write
-// that is on its way. Without it nobody would know what was made: the next
-// plan would make it again, and the account refuse it for being there.
+// interruptGrace is how long an interrupted Terraform waits for the answer to a
+// write that is on its way. Without the answer it is not known what was made: the
+// next plan would create it again, and the account would refuse what exists.
 const interruptGrace = 5 * time.Second
 
-// answered is ctx as long as nobody interrupts, and for a grace after that; it
-// ends with the call's own deadline.
+// answered returns a context that outlives the interruption of ctx by
+// interruptGrace, and ends with the call's own deadline.
 func answered(ctx context.Context) (context.Context, context.CancelFunc) {
 	deadline, _ := ctx.Deadline() // every call has one
 	patient, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
@@ -132,9 +132,9 @@ func answered(ctx context.Context) (context.Context, context.CancelFunc) {
 	return patient, func() { stop(); cancel() }
 }
 
-// shouldRetry reports whether a call may be repeated. What never reached the
-// account, and what the account put off, may always; what may have had its
-// effect, only if doing it twice is doing it once.
+// shouldRetry reports whether a call may be repeated: always if it did not reach
+// the account, or if the account asked to come back; if it may have had its
+// effect, only if a second one has no other effect.
 func shouldRetry(req *http.Request, resp *http.Response, err error) bool {
 	repeatable := req.Method != http.MethodPost || req.Header.Get("Idempotency-Key") != ""
 	if err != nil {

@@ -18,9 +18,9 @@ const freshFor = 2 * time.Minute
 // largestPage is the longest page that the account gives.
 const largestPage = 1000
 
-// shared is a list that all resources of a run read, and that is asked for
-// once: a plan over many objects costs as many calls as a plan over one. A
-// write through this client makes it stale.
+// shared is a list that all resources of a run read, and that is fetched once: a
+// plan over many objects costs as many calls as a plan over one. After a write
+// through this client it is fetched again.
 type shared[T any] struct {
 	writes atomic.Int64 // that may have changed the list
 
@@ -31,8 +31,8 @@ type shared[T any] struct {
 	seen  int64 // writes, when value was asked for
 }
 
-// get is the list, asked for with fetch unless it is known. fetch may answer
-// that the version it was given is still the present one.
+// get returns the list, and fetches it if it may have changed. fetch reports
+// with same that the version of the given etag is still the present one.
 func (s *shared[T]) get(ctx context.Context, fetch func(ctx context.Context, etag string) (value T, newTag string,
 	same bool, err error)) (T, error) {
 	s.mu.Lock()
@@ -113,8 +113,8 @@ func (c *Client) SignupDomains(ctx context.Context) (map[string]api.SignupDomain
 	})
 }
 
-// wrote tells the shared lists of a write. It may have failed: what matters is
-// that it may have had its effect.
+// wrote marks the shared lists that a write may have changed. It is called for a
+// failed write too, which may have had its effect.
 func (c *Client) wrote(path string) {
 	if strings.HasSuffix(path, "/v1/firewall/evaluate") {
 		return // asks only
@@ -133,9 +133,10 @@ func (c *Client) wrote(path string) {
 // first write nothing tells the second plan, within an apply, from the first.
 func (c *Client) Applying() bool { return c.applying.Load() }
 
-// RetryConflicts makes a write, and again while the account refuses it for what
-// another resource of the same run may be about to change: it may let in whom
-// this one would shut out, or give up what this one would make a second time.
+// RetryConflicts makes a write, and repeats it while the account refuses it for
+// something that another resource of the run may be about to change: that one
+// may let in an address that this write would lock out, or delete an object that
+// this write would make a second time.
 func RetryConflicts[T any](ctx context.Context, c *Client, write func() (T, error)) (T, error) {
 	began := time.Now()
 	for pause := shortestPause; ; pause = min(2*pause, longestPause) {
@@ -151,9 +152,9 @@ func RetryConflicts[T any](ctx context.Context, c *Client, write func() (T, erro
 	}
 }
 
-// retryWindow is how much longer a refusal is waited out that began to be waited for
-// then. What exists may be the old self of a resource that got another name
-// without a moved block, and is destroyed in this run.
+// retryWindow returns for how long a write is still repeated that was first made
+// at began. An object that exists may belong to a resource that got another name
+// without a moved block, and be destroyed in this run.
 func (c *Client) retryWindow(code api.ErrorCode, began time.Time) time.Duration {
 	switch code {
 	case api.ErrorCodeWouldLockOut:

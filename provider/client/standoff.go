@@ -7,11 +7,10 @@ import (
 	"time"
 )
 
-// A standoff is how long creations that the account refuses for what exists
-// wait for the run to destroy it: what exists is far more often somebody
-// else's than about to go. They wait together, so that a run that meets a
-// hundred such objects waits as long as for one; and only as long as something
-// happens that may free what they want.
+// A standoff bounds how long creations wait for the run to destroy the existing
+// objects for which the account refuses them. Most such objects are not of this
+// run. So the creations wait together, a hundred as long as one, and only while
+// requests are made that may free an object.
 type standoff struct {
 	mu      sync.Mutex
 	began   time.Time // with the first refusal
@@ -28,7 +27,7 @@ func frees(method string) bool {
 	return method == http.MethodDelete || method == http.MethodPatch || method == http.MethodPut
 }
 
-// begin is said of a request that may free something; call the result at its end.
+// begin is called before a request that may free an object; end is called after it.
 func (s *standoff) begin() (end func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -41,7 +40,7 @@ func (s *standoff) begin() (end func()) {
 	}
 }
 
-// wait is how much longer a refused creation waits, at most.
+// wait returns how much longer a refused creation waits; most bounds the whole wait.
 func (s *standoff) wait(most time.Duration) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -60,9 +59,9 @@ func (s *standoff) wait(most time.Duration) time.Duration {
 	return min(left, quiet-now.Sub(last))
 }
 
-// AwaitNote reports whether something is noted in this run, and waits for it as
-// long as the run waits for what exists: a resource that got another name
-// without a moved block is destroyed and made in one run, in any order.
+// AwaitNote waits until something is noted in this run, and reports whether it
+// was. It waits as long as a refused creation does: a resource that got another
+// name without a moved block is destroyed and created in one run, in any order.
 func (c *Client) AwaitNote(ctx context.Context, what string) bool {
 	for pause := shortestPause; !c.Noted(what); pause = min(2*pause, longestPause) {
 		if pause > c.standoff.wait(c.patience/3) {
@@ -98,7 +97,7 @@ func (h *Handover) Take(id string) bool {
 	return true
 }
 
-// Made is said of an object that a resource of this run has made.
+// Made is called for an object that a resource of this run has made.
 func (h *Handover) Made(id string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -124,7 +123,7 @@ func (h *Handover) Destroy(id string) bool {
 	return true
 }
 
-// Destroyed is said when that has ended.
+// Destroyed is called when the destruction has ended, with or without success.
 func (h *Handover) Destroyed(id string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -93,8 +93,7 @@ func validateProcess(_ context.Context, argument types.Object, s settingsModel) 
 	}
 	return &deploy.ArgumentError{Argument: "listen", Title: "Plain HTTP that other machines can reach", Err: fmt.Errorf(
 		"listen %q can be reached from other machines, and plain HTTP would show them the bearer token. If a proxy "+
-			"with HTTPS is in front, "+
-			"set settings.public_url to its address, https://...; for this machine alone, listen on %q; if plain "+
-			"HTTP is meant, set settings.insecure_http = true",
+			"with HTTPS is in front, set settings.public_url to its address, https://...; for this machine alone, "+
+			"listen on %q; if plain HTTP is meant, set settings.insecure_http = true",
 		listen.ValueString(), defaultListen)}
 }

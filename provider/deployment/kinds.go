@@ -144,6 +144,5 @@ func elsewhereText(err error) string {
 		remedy = "use " + strings.Join(names, " or ")
 	}
 	return fmt.Sprintf("%s. A bridge that is managed from several machines needs a target that is reached over the "+
-		"network: %s.",
-		capitalize(err.Error()), remedy)
+		"network: %s.", capitalize(err.Error()), remedy)
 }

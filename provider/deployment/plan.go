@@ -148,22 +148,21 @@ func programOf(ctx context.Context, k kind, target deploy.Target, before observa
 
 // claim notes which place the deployment wants, and reports what is in the way.
 func (r *deploymentResource) claim(ctx context.Context, plan model, k kind, target deploy.Target, prior *model,
-	trace string,
-	resp *resource.ModifyPlanResponse, found *diag.Diagnostics,
+	trace string, resp *resource.ModifyPlanResponse, found *diag.Diagnostics,
 ) {
 	owner := client.OwnerOf(ctx, resp.Private, &resp.Diagnostics)
 	isNew := prior == nil || prior.ID.ValueString() != target.ID()
 	claims := r.claims()
-	var clash diag.Diagnostics
+	var conflicts diag.Diagnostics
 	for _, err := range claims.add(owner, claim{plan.Name.ValueString(), target}) {
-		clash.Append(k.diagnose("Two deployments in one place", err))
+		conflicts.Append(k.diagnose("Two deployments in one place", err))
 	}
 	if isNew && claims.isApplying() { // see asWarnings
-		clash = asWarnings(clash)
+		conflicts = asWarnings(conflicts)
 	}
-	resp.Diagnostics.Append(clash...)
+	resp.Diagnostics.Append(conflicts...)
 	// the deployment there may be the one that this one replaces
-	if !isNew || clash.HasError() || claims.isManaged(target) {
+	if !isNew || conflicts.HasError() || claims.isManaged(target) {
 		return
 	}
 	_, there, err := open(target.ID(), "")

@@ -50,7 +50,7 @@ resource "terraform_data" "first" {
 					plancheck.ExpectResourceAction("scimbridge_firewall_rule.late", plancheck.ResourceActionCreate),
 				}},
 			},
-			{ // destroy takes away who lets in perhaps before who shuts out: here both at once is meant
+			{ // a destroy may delete the rule that lets the caller in before the one that denies it
 				Config: config("allow_lockout = true"),
 				ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{
 					plancheck.ExpectResourceAction("scimbridge_firewall_rule.deny", plancheck.ResourceActionUpdate),
@@ -164,17 +164,17 @@ func TestAPlanWarnsOfLockOuts(t *testing.T) {
 		want  []string // of each: what the warning says, or nothing
 	}{
 		{"a rule that denies the caller", []aRule{denies}, []string{"whoever runs Terraform, at 127.0.0.1: by this rule"}},
-		{"after one that lets him in", []aRule{allows, denies}, []string{"", ""}},
-		{"before one that lets him in", []aRule{denies, allows}, []string{"by this rule", ""}},
-		{"a second that denies him is not told again",
+		{"after one that lets it in", []aRule{allows, denies}, []string{"", ""}},
+		{"before one that lets it in", []aRule{denies, allows}, []string{"by this rule", ""}},
+		{"a second that denies it gets no second warning",
 			[]aRule{denies, {action: "deny", priority: 2, ranges: []string{"127.0.0.0/8"}}}, []string{"by this rule", ""}},
 		{"unless it is meant", []aRule{{action: "deny", priority: 1, ranges: []string{"127.0.0.0/8"}, allowLockout: true}},
 			[]string{""}},
 		{"a rule about others", []aRule{{action: "deny", priority: 1, ranges: []string{"192.0.2.0/24"}}}, []string{""}},
-		{"his own rule, destroyed", []aRule{{id: mine, destroy: true}}, []string{"by the default action"}},
-		{"his own rule, changed", []aRule{{id: mine, action: "allow", priority: 100, ranges: []string{"127.0.0.2"}}},
+		{"its own rule, destroyed", []aRule{{id: mine, destroy: true}}, []string{"by the default action"}},
+		{"its own rule, changed", []aRule{{id: mine, action: "allow", priority: 100, ranges: []string{"127.0.0.2"}}},
 			[]string{"by the default action"}},
-		{"his own rule, when nothing changes",
+		{"its own rule, when nothing changes",
 			[]aRule{{id: mine, action: "allow", priority: 100, ranges: []string{"127.0.0.1"}, same: true}}, []string{""}},
 		{"what is unknown", []aRule{{action: "deny", priority: 1}}, []string{""}},
 	} {

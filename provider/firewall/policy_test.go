@@ -206,7 +206,7 @@ func TestDriftOfThePolicyIsSeenAndHealed(t *testing.T) {
 			yes := true
 			resp, err := apitest.Read[struct{}](account.API.DeleteFirewallRule(t.Context(), only(t, account).Id,
 				&api.DeleteFirewallRuleParams{AllowLockout: &yes}))
-			// Whoever deletes the only rule that lets him in is shut out: break the glass to look.
+			// Without the only rule that lets it in, the caller is locked out: disable the firewall to look.
 			providertest.Expect(t, http.StatusNoContent, resp, err)
 			account.Command("firewall", "disable", "--for", "5m")
 		}, nil},

@@ -323,8 +323,8 @@ func warnClock(rotated, before api.Provisioning, sealed time.Time, diags *diag.D
 		if off := sealed.Sub(*g.ExpiresAt); off.Abs() > time.Minute {
 			diags.AddWarning("The clocks of this machine and of the account differ", fmt.Sprintf(
 				"By this machine's clock the old bearer token ends at %s, by the account's at %s. The account's "+
-					"counts; a bridge that restarts "+
-					"while the account is away goes by the other. Set this machine's clock.",
+					"counts; a bridge that restarts while the account is away goes by the other. Set this machine's "+
+					"clock.",
 				sealed.UTC().Format(time.RFC3339), g.ExpiresAt.UTC().Format(time.RFC3339)))
 		}
 	}

@@ -35,12 +35,10 @@ func (e exchange) String() string {
 	switch {
 	case e.unknown:
 		return fmt.Sprintf("bearer_token_wo is not known before the apply. If it is not the present one (fingerprint "+
-			"%s), "+
-			"the identity provider must be given it.", e.from)
+			"%s), the identity provider must be given it.", e.from)
 	case e.ephemeral:
 		return fmt.Sprintf("The bearer token goes from the one with fingerprint %s to a new one, which "+
-			"scimbridge_bearer_token makes in the apply. "+
-			"The identity provider must be given it.", e.from)
+			"scimbridge_bearer_token makes in the apply. The identity provider must be given it.", e.from)
 	case e.to == e.from:
 		return fmt.Sprintf("The bearer token stays the one with fingerprint %s, so the identity provider needs "+
 			"nothing.", e.from)
@@ -58,9 +56,8 @@ func describeRotation(state, plan model, tokens exchange) (title, text string) {
 	case tokens.stale():
 		title = "An old bearer token would come back"
 		lines = append(lines, fmt.Sprintf("bearer_token_wo holds the token with fingerprint %s, which was replaced "+
-			"by the present one (fingerprint %s, epoch %d). "+
-			"Applying would rotate back to it. To keep the present token, set bearer_token_wo to it: then nothing is "+
-			"planned.",
+			"by the present one (fingerprint %s, epoch %d). Applying would rotate back to it. To keep the present "+
+			"token, set bearer_token_wo to it: then nothing is planned.",
 			tokens.to, tokens.from, state.Epoch.ValueInt64()))
 	case tokens.changes():
 		title = "The bearer token will be rotated"

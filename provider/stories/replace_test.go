@@ -73,7 +73,7 @@ resource "scimbridge_signup_domain" "it" {
 				w.apply(v)
 				id := w.attribute(row.address, "id")
 				code, out := w.run(v, "apply", "-auto-approve", "-no-color", "-input=false", "-replace="+row.address)
-				if code == 0 || !strings.Contains(flat(out), "take create_before_destroy away") {
+				if code == 0 || !strings.Contains(flat(out), "remove create_before_destroy") {
 					t.Fatalf("the replacement ended with %d and this advice:\n%s", code, out)
 				}
 				w.plan(v).expectNoChanges(t)

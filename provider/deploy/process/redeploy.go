@@ -35,7 +35,7 @@ func (t *Target) Redeploy(ctx context.Context, token session.Token) error {
 		return errors.New("the bridge's session is missing or damaged: run terraform apply, which puts it right")
 	}
 	t.endStandbys(ctx)
-	if before.Bridge != nil { // perhaps not the one that was recorded: somebody restarted it
+	if before.Bridge != nil { // not the recorded one if it was restarted by hand
 		r.Process = t.processOf(*before.Bridge)
 	}
 	switch {
