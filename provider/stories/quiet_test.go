@@ -229,7 +229,8 @@ resource "scimbridge_firewall_rule" "it" {
 	silent := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
 	t.Cleanup(silent.Close)
 	account.Stop()
-	for name, url := range map[string]string{"away": account.URL, "silent": silent.URL} {
+	// The port of a stopped account may be another test's by now; nobody listens at port 1.
+	for name, url := range map[string]string{"away": "http://127.0.0.1:1", "silent": silent.URL} {
 		w.config(config(url))
 		began := time.Now()
 		code, out := w.run(nil, "plan", "-no-color", "-input=false")
