@@ -70,8 +70,10 @@ func TestAPlanOverManyObjectsAsksForOneList(t *testing.T) {
 				t.Errorf("%s: %s was asked %d times, want at most %d", what, route, n, want)
 			}
 		}
+		// An apply whose first write comes before its first evaluation asks for none: that is a read as well.
 		for route, want := range routes {
-			if !strings.HasPrefix(route, "GET ") && got[route] != want {
+			read := strings.HasPrefix(route, "GET ") || strings.HasSuffix(route, "/evaluate")
+			if !read && got[route] != want {
 				t.Errorf("%s: %s was asked %d times, want %d", what, route, got[route], want)
 			}
 		}
