@@ -194,7 +194,7 @@ func Call[T any](resp *http.Response, err error) (T, error) { return account.Cal
 // Code is the account's code for the refusal, empty when err is none.
 func Code(err error) api.ErrorCode { return account.Code(err) }
 
-// Caller returns whom the token belongs to, and the caller's address, as the
+// Caller returns the token's owner, and the caller's address, as the
 // account sees them. It asks once.
 func (c *Client) Caller(ctx context.Context) (api.Caller, error) {
 	c.callerMu.Lock()
