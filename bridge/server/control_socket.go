@@ -37,6 +37,10 @@ type ControlSocket struct {
 	OnAbandoned    func()
 	StandbyTimeout time.Duration
 
+	// handingOver is held while the listener is handed over: of two bridges that
+	// ask for it at once, the second finds this one draining.
+	handingOver sync.Mutex
+
 	mu      sync.Mutex
 	path    string      // where the socket lies now; "" when it is no longer ours
 	file    os.FileInfo // of the socket
@@ -227,6 +231,8 @@ func (s *ControlSocket) takeOver(w http.ResponseWriter, r *http.Request) {
 
 // handOver gives the listening socket of a bridge that serves to the one on standby.
 func (s *ControlSocket) handOver(w http.ResponseWriter, _ *http.Request) {
+	s.handingOver.Lock()
+	defer s.handingOver.Unlock()
 	if s.Listener.Draining() {
 		writeError(w, &control.Error{Status: http.StatusConflict, Detail: "this bridge is about to end"})
 		return
