@@ -48,15 +48,10 @@ type Heartbeat struct {
 
 // A HeartbeatAnswer is what a bridge is told in return.
 type HeartbeatAnswer struct {
-	Address          netip.Addr
-	Generations      []Generation
-	FirewallDisabled bool
-	SuspensionLimit  string
-	// While the firewall is disabled: until when, what it will block then, and
-	// the account's own database setting, for the command that ends it sooner.
-	DisabledUntil time.Time
-	WouldBlock    []Details
-	Database      string
+	Address         netip.Addr
+	Generations     []Generation
+	SuspensionLimit string
+	Disabled        *DisabledFirewall // nil while the firewall is enforced
 }
 
 // Bridges lists every bridge that ever proved to hold credentials, newest
@@ -241,15 +236,12 @@ func (a *Account) heartbeatAnswer(ctx context.Context, tx *store.Tx, address net
 	}
 	answer := HeartbeatAnswer{
 		Address: address, Generations: generations, SuspensionLimit: integration.SuspensionLimit,
-		FirewallDisabled: f.DisabledUntil.After(a.Time()),
 	}
-	if !answer.FirewallDisabled {
+	if !f.DisabledUntil.After(a.Time()) {
 		return answer, nil
 	}
-	answer.DisabledUntil, answer.Database = f.DisabledUntil, a.Store.Setting()
-	// The error of a policy that cannot be evaluated is ignored here: it shows once
-	// the firewall is enforced again, and disabling it helps against that, too.
-	answer.WouldBlock, _ = a.wouldBlock(ctx, tx, f)
+	disabled := a.disabledFirewall(ctx, tx, f, nil)
+	answer.Disabled = &disabled
 	return answer, nil
 }
 

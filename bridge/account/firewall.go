@@ -3,6 +3,7 @@ package account
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -186,28 +187,30 @@ func (a *Account) DeleteFirewallRule(ctx context.Context, id, ifMatch string, al
 // longer is a change of the policy.
 const maxDisabled = 24 * time.Hour
 
-// DisableFirewall is the break-glass: for a time nobody is refused, and
-// every rule stays as it is. A duration of 0 ends it.
-func (a *Account) DisableFirewall(ctx context.Context, d time.Duration) (until time.Time, err error) {
+// DisableFirewall is the break-glass: until d has passed the firewall refuses
+// no request, and its rules stay as they are. It describes the disabled
+// firewall; callers that were refused within the last hour are among those that
+// it would block. A d of 0 enforces the firewall again, and returns nil.
+func (a *Account) DisableFirewall(ctx context.Context, d time.Duration) (disabled *DisabledFirewall, err error) {
 	if d < 0 || d > maxDisabled {
-		return until, fmt.Errorf("disabling the firewall for %s: choose 0s (enforce it again) to %s", d, maxDisabled)
+		return nil, fmt.Errorf("disabling the firewall for %s: choose 0s (enforce it again) to %s", d, maxDisabled)
 	}
-	if d > 0 {
-		until = a.Time().Add(d)
-	}
-	return until, a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+	return disabled, a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		f, err := tx.Firewall(ctx)
 		if err != nil {
 			return err
 		}
-		f.DisabledUntil = until
-		if err := tx.UpdateFirewall(ctx, f); err != nil {
-			return err
-		}
 		if d == 0 {
-			return a.Audit(ctx, tx, "firewall.enforce", "firewall", "")
+			f.DisabledUntil = time.Time{}
+			return errors.Join(tx.UpdateFirewall(ctx, f), a.Audit(ctx, tx, "firewall.enforce", "firewall", ""))
 		}
-		return a.Audit(ctx, tx, "firewall.disable", "firewall", "until %s", until.Format(time.RFC3339))
+		f.DisabledUntil = a.Time().Add(d)
+		refused, unknown := a.refusedRecently(ctx, tx)
+		described := a.disabledFirewall(ctx, tx, f, refused)
+		described.Unknown = errors.Join(described.Unknown, unknown)
+		disabled = &described
+		return errors.Join(tx.UpdateFirewall(ctx, f),
+			a.Audit(ctx, tx, "firewall.disable", "firewall", "until %s", f.DisabledUntil.Format(time.RFC3339)))
 	})
 }
 

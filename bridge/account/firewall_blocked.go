@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -70,12 +71,58 @@ func (a *Account) blockedDetails(ctx context.Context, d decision) (Details, erro
 	})
 }
 
-// maxWouldBlock bounds the list of wouldBlock.
-const maxWouldBlock = 20
+// A DisabledFirewall is what an operator is told of a firewall while it is
+// disabled.
+type DisabledFirewall struct {
+	Until time.Time
+	// WouldBlock lists the callers that the firewall will block when it is enforced again.
+	WouldBlock []Details
+	// Unknown is why WouldBlock could not be found out; nil if it was.
+	Unknown error
+	// Database is the account's own database setting, for the command that
+	// enforces the firewall sooner.
+	Database string
+}
 
-// wouldBlock lists the live bridges, and the admin tokens used since the firewall
-// was disabled, that it will block when it is enforced again.
-func (a *Account) wouldBlock(ctx context.Context, tx *store.Tx, f store.Firewall) ([]Details, error) {
+// disabledFirewall describes f, which is disabled. What it would block is looked
+// for among the live bridges, the admin tokens used since it was disabled, and refused.
+func (a *Account) disabledFirewall(
+	ctx context.Context, tx *store.Tx, f store.Firewall, refused []Details,
+) DisabledFirewall {
+	d := DisabledFirewall{Until: f.DisabledUntil, Database: a.Store.Setting()}
+	// A policy that cannot be evaluated is no error here: disabling the firewall helps
+	// against that, too.
+	d.WouldBlock, d.Unknown = a.wouldBlock(ctx, tx, f, refused)
+	return d
+}
+
+// The bounds of DisabledFirewall.WouldBlock, and of the refused callers that
+// are considered for it.
+const (
+	maxWouldBlock = 20
+	maxRefused    = 100
+)
+
+// refusedRecently lists the callers, bridges and administrators, that the
+// firewall refused within the last hour. Only a caller with a right secret is noted.
+func (a *Account) refusedRecently(ctx context.Context, tx *store.Tx) ([]Details, error) {
+	attempts, err := tx.LatestAttempts(ctx, resultBlocked, a.Time().Add(-time.Hour), maxRefused)
+	if err != nil {
+		return nil, err
+	}
+	refused := make([]Details, len(attempts))
+	for i, attempt := range attempts {
+		refused[i] = Details{Who: "administrator", Address: attempt.Address}
+		if attempt.Instance != "" {
+			refused[i] = Details{Who: "bridge", Instance: attempt.Instance, Address: attempt.Address}
+		}
+	}
+	return refused, nil
+}
+
+func (a *Account) wouldBlock(
+	ctx context.Context, tx *store.Tx, f store.Firewall, refused []Details,
+) ([]Details, error) {
 	policy, err := a.policyOf(ctx, tx, f)
 	if err != nil {
 		return nil, err
@@ -91,6 +138,12 @@ func (a *Account) wouldBlock(ctx context.Context, tx *store.Tx, f store.Firewall
 			return nil, fmt.Errorf("reading bridge %s: %w", b.Instance, err)
 		}
 		candidates = append(candidates, Details{Who: "bridge", Instance: b.Instance, Address: address.String()})
+	}
+	for _, r := range refused {
+		known := func(d Details) bool { return d.Instance == r.Instance && d.Address == r.Address }
+		if !slices.ContainsFunc(candidates, known) {
+			candidates = append(candidates, r)
+		}
 	}
 	var blocked []Details
 	for _, c := range candidates {

@@ -206,6 +206,24 @@ var firewallRemedies = []remedy{
 		w.healed()
 		w.plan(nil).expectNoChanges(t)
 	}},
+	{problem.FirewallBlocked, "the rule that the break-glass prints", func(t *testing.T) {
+		w, _ := deployed(t)
+		w.deny(50, "127.0.0.0/8")
+		lift := command(t, w.problem(problem.FirewallBlocked).Remedy, "scim-bridge account firewall disable")
+		w.run(nil, "plan", "-no-color", "-input=false") // which is refused, and so known to the account
+		told := w.shell(lift, "", nil)
+		for _, who := range []string{"the bridge ", " at 127.0.0.9 ", "an administrator at 127.0.0.1 "} {
+			if !strings.Contains(told, who) {
+				t.Errorf("the command does not tell that the firewall will block %q:\n%s", who, told)
+			}
+		}
+		block := regexp.MustCompile(`(?ms)^    resource .*?^    }$`).FindString(told)
+		w.config(w.base(fromAddress) + block)
+		w.apply(nil)
+		w.shell(command(t, told, "scim-bridge account firewall disable"), "", nil)
+		w.healed()
+		w.plan(nil).expectNoChanges(t)
+	}},
 	{problem.FirewallDisabled, "before it comes back, with a rule of the lowest priority", func(t *testing.T) {
 		w, _ := deployed(t)
 		w.account.Command("firewall", "disable", "--for", "1h")

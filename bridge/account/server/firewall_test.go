@@ -213,12 +213,15 @@ func TestBreakGlass(t *testing.T) {
 	machine, err := account.Load(t.Context(), beside)
 	ok(t, err)
 	machine.Now = c.clock.Now
-	until, err := machine.DisableFirewall(t.Context(), time.Hour)
+	disabled, err := machine.DisableFirewall(t.Context(), time.Hour)
 	ok(t, err)
+	if equal(t, "who was refused", len(disabled.WouldBlock), 1); len(disabled.WouldBlock) > 0 {
+		equal(t, "is named", disabled.WouldBlock[0].Who, "administrator")
+	}
 
 	f := c.firewall(t)
 	equal(t, "enforced", f.Enforced, false)
-	equal(t, "until", f.DisabledUntil.Equal(until), true)
+	equal(t, "until", f.DisabledUntil.Equal(disabled.Until), true)
 	equal(t, "default action", f.DefaultAction, api.Deny)
 	// Behind the broken glass the policy is repaired one rule after the other.
 	problem, err = create(rule(api.Allow, office))(t.Context(), c, false)

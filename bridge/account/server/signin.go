@@ -53,16 +53,23 @@ func (h administration) SendHeartbeat(
 	if err != nil {
 		return nil, err
 	}
-	out := api.SendHeartbeat200JSONResponse{
+	return api.SendHeartbeat200JSONResponse(ToHeartbeatAnswer(answer)), nil
+}
+
+// ToHeartbeatAnswer is answer as the API tells it.
+func ToHeartbeatAnswer(answer account.HeartbeatAnswer) api.HeartbeatAnswer {
+	out := api.HeartbeatAnswer{
 		Address: answer.Address.String(), Generations: toAll(answer.Generations, toGeneration),
-		FirewallEnforced: !answer.FirewallDisabled, SuspensionLimit: optional(answer.SuspensionLimit),
-		FirewallDisabledUntil: optionalTime(answer.DisabledUntil), Database: optional(answer.Database),
+		FirewallEnforced: answer.Disabled == nil, SuspensionLimit: optional(answer.SuspensionLimit),
 	}
-	if answer.FirewallDisabled {
-		blocked := toAll(answer.WouldBlock, toDetails)
-		out.WouldBlock = &blocked
+	if disabled := answer.Disabled; disabled != nil {
+		out.FirewallDisabledUntil, out.Database = optionalTime(disabled.Until), optional(disabled.Database)
+		if disabled.Unknown == nil {
+			blocked := toAll(disabled.WouldBlock, toDetails)
+			out.WouldBlock = &blocked
+		}
 	}
-	return out, nil
+	return out
 }
 
 func (h administration) SignOut(ctx context.Context, _ api.SignOutRequestObject) (api.SignOutResponseObject, error) {

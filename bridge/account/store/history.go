@@ -55,6 +55,17 @@ func (tx *Tx) Attempts(ctx context.Context, since time.Time, after Place, limit 
 		Micros(since), Micros(after.Time), after.ID, limit)
 }
 
+// LatestAttempts lists the last attempt of each instance and address with a
+// result since a time, newest first.
+func (tx *Tx) LatestAttempts(ctx context.Context, result string, since time.Time, limit int) ([]Attempt, error) {
+	return All(ctx, tx, func(row Scanner) (a Attempt, err error) {
+		a.Result = result
+		return a, row.Scan(&a.Instance, &a.Address, (*Time)(&a.Last))
+	}, `SELECT instance, address, max(last_time) FROM attempts WHERE result = ? AND last_time >= ?
+		GROUP BY instance, address ORDER BY max(last_time) DESC, instance, address LIMIT ?`,
+		result, Micros(since), limit)
+}
+
 // An AuditEvent is one change, and who or what made it.
 type AuditEvent struct {
 	ID                                      string

@@ -15,8 +15,11 @@ import (
 	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/server"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
+	connector "github.com/scimbridge/terraform-provider-scimbridge/bridge/connector/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
 
@@ -31,8 +34,8 @@ type accountCommand struct {
 		Revoke tokenRevokeCommand `cmd:"" help:"End an admin token at once."`
 	} `cmd:"" help:"Admin tokens."`
 	Firewall struct {
-		Disable firewallDisableCommand `cmd:"" help:"Break the glass: refuse nobody for a time. Deletes nothing."`
-	} `cmd:"" help:"The firewall, for whoever is locked out."`
+		Disable firewallDisableCommand `cmd:"" help:"Disable the firewall for a time, in an emergency. Changes no rule."`
+	} `cmd:"" help:"The firewall, when it blocks those who could correct it."`
 	Check accountCheckCommand `cmd:"" help:"Look for damage in the database."`
 	Mail  accountMailCommand  `cmd:"" help:"List the mail that the account wrote."`
 }
@@ -225,28 +228,46 @@ func (c *tokenRevokeCommand) Run(ctx context.Context, console *console) error {
 
 type firewallDisableCommand struct {
 	database
-	For time.Duration `required:"" help:"For how long, at most 24h; 0s enforces the firewall again."`
+	For        time.Duration `required:"" help:"For how long, at most 24h; 0s enforces the firewall again."`
+	IPDatabase []string      `name:"ip-database" placeholder:"FILE" help:"MMDB file of the account service; repeatable. Needed to tell whom rules on countries or anonymous addresses will block."`
 }
 
 // Help shows how it is called.
 func (firewallDisableCommand) Help() string {
-	return `Works beside a running server. It is audited, changes no rule, and ends by itself.
+	return `Works beside a running server, which sees it with its next request. It is audited, changes no rule, and
+ends by itself. It prints whom the firewall will block then, of the bridges and administrators that are at work
+or were refused within the last hour, and the rule that lets them in.
 
   scim-bridge account firewall disable --database sqlite:account.db --for 1h`
 }
 
-// Run breaks the glass. A running server sees it with its next request.
+// Run disables the firewall and prints the problem that the bridge's status
+// page shows from then on.
 func (c *firewallDisableCommand) Run(ctx context.Context, console *console) error {
+	databases, err := openIPDatabases(c.IPDatabase)
+	if err != nil {
+		return err
+	}
 	return c.with(ctx, func(a *account.Account) error {
-		until, err := a.DisableFirewall(ctx, c.For)
+		a.IPData = databases
+		disabled, err := a.DisableFirewall(ctx, c.For)
 		if err != nil {
 			return err
 		}
-		if until.IsZero() {
+		if disabled == nil {
 			_, err = fmt.Fprintln(console.Out, "The firewall is enforced again.")
-		} else {
-			_, err = fmt.Fprintf(console.Out, "The firewall refuses nobody until %s. Its rules are as they were; "+
-				"repair them before then.\n", stamp(until))
+			return err
+		}
+		if _, err := fmt.Fprintf(console.Out, "The firewall is disabled until %s.\n", stamp(disabled.Until)); err != nil {
+			return err
+		}
+		answer := server.ToHeartbeatAnswer(account.HeartbeatAnswer{Disabled: disabled})
+		now := a.Time()
+		facts := connector.ToFirewallDisabled(answer, nil, now).Facts
+		printProblems(console.Out, []problem.Problem{problem.New(problem.FirewallDisabled, now, facts)})
+		if disabled.Unknown != nil {
+			_, err = fmt.Fprintf(console.Out, "\nWhom the firewall will block then could not be found out: %v.\n",
+				disabled.Unknown)
 		}
 		return err
 	})

@@ -47,10 +47,13 @@ func TestAccountServe(t *testing.T) {
 	if got := request(t, "GET", base+"/v1/firewall", admin, ""); got["code"] != "firewall_blocked" {
 		t.Fatalf("locked out, but answered %v", got)
 	}
-	output(t, "account", "firewall", "disable", "--database", database, "--for", "1h")
+	told := output(t, "account", "firewall", "disable", "--database", database, "--for", "1h")
+	if want := "it will block an administrator at 127.0.0.1 by the default action"; !strings.Contains(told, want) {
+		t.Errorf("the command does not tell %q:\n%s", want, told)
+	}
 	if got := request(t, "GET", base+"/v1/firewall", admin, ""); got["enforced"] != false ||
 		got["default_action"] != "deny" {
-		t.Fatalf("behind the broken glass the firewall is %v", got)
+		t.Fatalf("while it is disabled, the firewall is %v", got)
 	}
 
 	request(t, "POST", base+"/v1/members", admin, `{"address":"ann@example.com","name":"Ann"}`)

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
@@ -76,6 +77,24 @@ func TestAForeignProblemDocumentIsBoundedAndClean(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestAForeignListOfBlockedCallersIsBoundedAndClean(t *testing.T) {
+	t.Parallel()
+	long := "\x1b[2J\u202e" + strings.Repeat("x", 100_000)
+	who := make([]api.ProblemDetails, 1000)
+	for i := range who {
+		who[i] = api.ProblemDetails{Who: new("bridge"), Instance: &long, Address: &long}
+		if i%2 == 1 {
+			who[i] = api.ProblemDetails{Who: &long, Name: &long, Address: &long}
+		}
+	}
+	answer := api.HeartbeatAnswer{WouldBlock: &who, Database: &long}
+	for fact, text := range ToFirewallDisabled(answer, nil, time.Now()).Facts {
+		if len(text) > 20_000 || strings.ContainsAny(text, "\x1b\u202e") {
+			t.Errorf("%s: %d bytes are told: %.80q", fact, len(text), text)
+		}
 	}
 }
 

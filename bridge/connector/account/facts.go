@@ -19,6 +19,9 @@ const (
 	maxDetail = 1000
 )
 
+// maxBlocked bounds how many callers FactBlocked names; the account sends as many.
+const maxBlocked = 20
+
 // toFacts makes a problem's facts of what the account tells beside an error.
 func toFacts(d *api.ProblemDetails) problem.Facts {
 	facts := problem.Facts{}
@@ -66,8 +69,9 @@ type FirewallDisabled struct {
 	Facts problem.Facts
 }
 
-// toFirewallDisabled is nil while the firewall is enforced.
-func toFirewallDisabled(answer api.HeartbeatAnswer, before *FirewallDisabled, now time.Time) *FirewallDisabled {
+// ToFirewallDisabled is nil while the firewall is enforced. before is what was
+// known of it until now, if it was disabled already.
+func ToFirewallDisabled(answer api.HeartbeatAnswer, before *FirewallDisabled, now time.Time) *FirewallDisabled {
 	if answer.FirewallEnforced {
 		return nil
 	}
@@ -83,7 +87,7 @@ func toFirewallDisabled(answer api.HeartbeatAnswer, before *FirewallDisabled, no
 		disabled.Facts[problem.FactExpires] = answer.FirewallDisabledUntil.UTC().Format(time.RFC3339)
 	}
 	if answer.Database != nil {
-		disabled.Facts[problem.FactDatabase] = *answer.Database
+		disabled.Facts[problem.FactDatabase] = inputtext.ShortLine(*answer.Database, maxDetail)
 	}
 	return disabled
 }
@@ -100,18 +104,22 @@ func toBlockedFacts(blocked []api.ProblemDetails) problem.Facts {
 	})
 	facts := toFacts(&blocked[0])
 	var who, addresses []string
-	for _, d := range blocked {
-		name := "the bridge " + value(d.Instance)
-		if value(d.Who) != "bridge" {
-			name = "the administrator's token " + strconv.Quote(value(d.Name))
+	for _, d := range blocked[:min(len(blocked), maxBlocked)] {
+		name := "an administrator"
+		switch {
+		case value(d.Who) == "bridge":
+			name = "the bridge " + inputtext.ShortLine(value(d.Instance), maxFact)
+		case value(d.Name) != "":
+			name = "the administrator's token " + strconv.Quote(inputtext.ShortLine(value(d.Name), maxFact))
 		}
 		by := "by the default action"
 		if d.Rule != nil {
 			by = "by " + problem.RuleName(toFacts(&d))
 		}
-		who = append(who, name+" at "+value(d.Address)+" "+by)
-		if a := value(d.Address); !slices.Contains(addresses, a) {
-			addresses = append(addresses, a)
+		address := inputtext.ShortLine(value(d.Address), maxFact)
+		who = append(who, name+" at "+address+" "+by)
+		if !slices.Contains(addresses, address) {
+			addresses = append(addresses, address)
 		}
 	}
 	facts[problem.FactBlocked] = strings.Join(who, "; ")

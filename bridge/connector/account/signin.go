@@ -111,7 +111,7 @@ func (c *Connector) heartbeat(ctx context.Context, l *login) error {
 		}
 		s.Phase, s.Problem, s.Tried = SignedIn, nil, now
 		s.Address, s.Generations = answer.Address, answer.Generations
-		s.FirewallDisabled = toFirewallDisabled(answer, s.FirewallDisabled, now)
+		s.FirewallDisabled = ToFirewallDisabled(answer, s.FirewallDisabled, now)
 	})
 	return nil
 }
