@@ -14,6 +14,9 @@ import (
 	"strings"
 	"syscall"
 
+	// Root certificates for a machine that has none, such as an image made from scratch.
+	_ "golang.org/x/crypto/x509roots/fallback"
+
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
@@ -30,6 +33,7 @@ type cli struct {
 	Account  accountCommand  `cmd:"" help:"The account service: serve it, make it, and look after it."`
 	Diagnose diagnoseCommand `cmd:"" help:"Read a bridge's log and print the problems in it, with remedies."`
 	Help     helpCommand     `cmd:"" help:"Show the help of a command."`
+	Ping     pingCommand     `cmd:"" help:"Ask whether a bridge or an account service lives, for health checks."`
 	Session  sessionCommand  `cmd:"" help:"Look into a sealed session."`
 	Simulate simulateCommand `cmd:"" help:"Play an identity provider's traffic against a bridge, and judge the answers."`
 	Token    tokenCommand    `cmd:"" help:"Make a bearer token and print it, alone."`

@@ -14,10 +14,13 @@ import (
 // The test binary is scim-bridge when it is called by that name, so that
 // scripts and the tests of whole processes run what ships.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"scim-bridge": func() {
-		go endWithParent(os.Getppid())
-		main()
-	}})
+	testscript.Main(m, map[string]func(){
+		"scim-bridge": func() {
+			go endWithParent(os.Getppid())
+			main()
+		},
+		"verify-chain": verifyChain,
+	})
 }
 
 // endWithParent ends a process whose test is gone. A test that is killed cleans
