@@ -47,6 +47,7 @@ type console struct {
 }
 
 func main() {
+	disableCoreDumps()
 	tuneGC()
 	unsetEmptyVariables()
 	// Never stopped: a signal that comes while the process is about to exit would
