@@ -49,6 +49,30 @@ func count(t *testing.T, s *store.Store) (n int) {
 	return n
 }
 
+// A program that was put back to an older version must not write a database that it does not know.
+func TestADatabaseOfANewerVersionIsRefused(t *testing.T) {
+	t.Parallel()
+	dsn := "sqlite:" + filepath.Join(t.TempDir(), "account.db")
+	s, err := store.Open(t.Context(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+		_, err := tx.Exec(ctx, `INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, 1)`)
+		return err
+	})
+	if err := errors.Join(err, s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	s, err = store.Open(t.Context(), dsn)
+	if err == nil {
+		s.Close()
+	}
+	if err == nil || !strings.Contains(err.Error(), "version 9999") || !strings.Contains(err.Error(), "run the newer") {
+		t.Errorf("it was opened with %v", err)
+	}
+}
+
 func TestWritesThatWaitTogetherShareACommitAndLoseNothing(t *testing.T) {
 	t.Parallel()
 	s := open(t)
