@@ -363,6 +363,10 @@ var walls = []wall{
 		why: "the benches measure processes as they ship; only the people to begin with are written into the store",
 	},
 	{
+		room: "test/repository",
+		why:  "the workflows know the code by make and .ci/run alone",
+	},
+	{
 		room: "examples", may: []string{"bridge/account/api", "bridge/account/client"},
 		tests: []string{"bridge/session", "provider/providertest"},
 		why:   "an example stands on what users have",

@@ -1,0 +1,55 @@
+package repository
+
+import (
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// What .editorconfig promises to editors holds for every file: else they would change
+// lines that nobody meant to change.
+func TestFilesAreAsEditorconfigSays(t *testing.T) {
+	t.Parallel()
+	config := text(t, filepath.Join(root, ".editorconfig"))
+	for _, rule := range []string{
+		"insert_final_newline = true", "trim_trailing_whitespace = true", "[**/testdata/**]",
+		"[{*.go,*.go.txt,go.mod,.ci/run,GNUmakefile}]\nindent_style = tab",
+	} {
+		if !strings.Contains(config, rule) {
+			t.Fatalf(".editorconfig lacks %q, which this test checks", rule)
+		}
+	}
+	list := exec.CommandContext(t.Context(), "git", "-C", root, "ls-files", "-z")
+	out, err := list.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := strings.Split(strings.TrimSuffix(string(out), "\x00"), "\x00")
+	if len(names) < 100 {
+		t.Fatalf("git lists %d files: the test would prove nothing", len(names))
+	}
+	for _, name := range names {
+		if strings.Contains(name, "/testdata/") || strings.HasSuffix(name, ".png") {
+			continue
+		}
+		content := text(t, filepath.Join(root, name))
+		if content != "" && !strings.HasSuffix(content, "\n") {
+			t.Errorf("%s does not end in a newline", name)
+		}
+		tabs := slices.ContainsFunc([]string{".go", ".go.txt", "go.mod", ".ci/run", "GNUmakefile", ".sum", ".sh"},
+			func(suffix string) bool { return strings.HasSuffix(name, suffix) })
+		for i, line := range strings.Split(content, "\n") {
+			if line != strings.TrimRight(line, " \t\r") {
+				t.Errorf("%s:%d ends in white space", name, i+1)
+			}
+			if !tabs && strings.HasPrefix(line, "\t") {
+				t.Errorf("%s:%d begins with a tab", name, i+1)
+			}
+			if (name == ".ci/run" || name == "GNUmakefile") && strings.HasPrefix(line, " ") {
+				t.Errorf("%s:%d begins with a blank", name, i+1)
+			}
+		}
+	}
+}
