@@ -367,6 +367,10 @@ var walls = []wall{
 		why:  "the workflows know the code by make and .ci/run alone",
 	},
 	{
+		room: "test/install", tests: []string{"provider/providertest"},
+		why: "a release is tested as it is installed: by its archives",
+	},
+	{
 		room: "examples", may: []string{"bridge/account/api", "bridge/account/client"},
 		tests: []string{"bridge/session", "provider/providertest"},
 		why:   "an example stands on what users have",

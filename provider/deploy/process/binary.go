@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 )
@@ -35,8 +36,19 @@ func findBinary(configured string) (string, error) {
 		if target, err := filepath.EvalSymlinks(self); err == nil {
 			self = target
 		}
-		places = append(places, filepath.Join(filepath.Dir(self), programName))
+		places = append(places, beside(self)...)
 	}
+	return firstProgram(places)
+}
+
+// beside returns where the program may lie that comes with the provider: a release's archive has it under a name
+// with the platform, since it has those of other platforms too; a build from source has it under its own.
+func beside(provider string) []string {
+	path := filepath.Join(filepath.Dir(provider), programName)
+	return []string{path + "_" + runtime.GOOS + "_" + runtime.GOARCH, path}
+}
+
+func firstProgram(places []string) (string, error) {
 	var faults []string
 	for _, path := range places {
 		err := isProgram(path)

@@ -10,3 +10,6 @@ func (t *Target) Ask(ctx context.Context, socket string) error {
 	_, err := t.ask(ctx, socket)
 	return err
 }
+
+// Bundled returns the program that comes with the provider at a path.
+func Bundled(provider string) (string, error) { return firstProgram(beside(provider)) }

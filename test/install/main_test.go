@@ -1,0 +1,14 @@
+//go:build release
+
+package install
+
+import (
+	"os"
+	"testing"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
+)
+
+func TestMain(m *testing.M) {
+	os.Exit(providertest.Run(m))
+}
