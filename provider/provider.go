@@ -32,6 +32,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/functions"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/people"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/provisioning"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/rollout"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/signup"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/status"
 )
@@ -204,6 +205,7 @@ func (p *Provider) Resources(context.Context) []func() resource.Resource {
 	return []func() resource.Resource{
 		func() resource.Resource { return provisioning.NewResource(p.Iterations) },
 		deployment.New,
+		rollout.New,
 		firewall.NewPolicy,
 		firewall.NewRule,
 		signup.NewDomain,

@@ -59,6 +59,19 @@ func (e *NotReadyError) Error() string {
 	return b.String()
 }
 
+// The values of the argument on_unready.
+const (
+	OnUnreadyWarn = "warn"
+	OnUnreadyFail = "fail"
+)
+
+// IsWarning reports whether the end of a wait is a warning, and no error, for a
+// resource with that on_unready.
+func IsWarning(err error, onUnready string) bool {
+	reason, ok := errors.AsType[*NotReadyError](err)
+	return ok && (reason.Pending || onUnready == OnUnreadyWarn)
+}
+
 // Until observes the bridge until it is ready or there is a reason to stop. It
 // returns the last state. The error is a *NotReadyError, or that of Observe.
 func (w Wait) Until(ctx context.Context) (State, error) {
@@ -139,10 +152,10 @@ func (w Wait) decide(s State, lasted time.Duration) (done bool, reason *NotReady
 	}
 	for _, p := range s.Bridge.Problems {
 		switch {
-		case curable[p.Code] && lasted >= w.Curable:
+		case Curable(p.Code) && lasted >= w.Curable:
 			return true, &NotReadyError{Pending: true, Reason: "the bridge runs, and the account refuses it for now; " +
 				"the bridge keeps trying.", Problems: problems(s)}
-		case final[p.Code] && lasted >= w.Final:
+		case Final(p.Code) && lasted >= w.Final:
 			return true, &NotReadyError{Reason: "the bridge runs, and the account refuses its credentials.",
 				Problems: problems(s)}
 		}
@@ -150,19 +163,17 @@ func (w Wait) decide(s State, lasted time.Duration) (done bool, reason *NotReady
 	return false, nil
 }
 
-// curable are the problems that another resource of the same run may cure: a
+// Curable reports whether another resource of the same run may cure a problem: a
 // firewall rule, or the integration.
-var curable = map[problem.Code]bool{
-	problem.FirewallBlocked:              true,
-	problem.FirewallBlockedCloudProvider: true,
-	problem.ProvisioningInactive:         true,
+func Curable(code problem.Code) bool {
+	return code == problem.FirewallBlocked || code == problem.FirewallBlockedCloudProvider ||
+		code == problem.ProvisioningInactive
 }
 
-// final are the problems that neither time nor another resource cures: no bridge
-// can sign in with the session.
-var final = map[problem.Code]bool{
-	problem.CredentialsChanged: true,
-	problem.TwoFactorEnforced:  true,
+// Final reports whether neither time nor another resource cures a problem: no
+// bridge can sign in with the session.
+func Final(code problem.Code) bool {
+	return code == problem.CredentialsChanged || code == problem.TwoFactorEnforced
 }
 
 // orNil keeps a nil *NotReadyError from becoming an error that is not nil.

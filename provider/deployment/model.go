@@ -144,7 +144,7 @@ func (m model) toMemo() map[string]string {
 func (m *model) fromMemo(memo map[string]string) {
 	m.OnUnready = types.StringValue(memo["on_unready"])
 	if m.OnUnready.ValueString() == "" {
-		m.OnUnready = types.StringValue(onUnreadyWarn)
+		m.OnUnready = types.StringValue(deploy.OnUnreadyWarn)
 	}
 	m.DeletionProtection = types.BoolValue(memo["deletion_protection"] == "true")
 	attributes, set := map[string]attr.Value{}, false

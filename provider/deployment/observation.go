@@ -105,22 +105,17 @@ func (r *deploymentResource) findAlive(ctx context.Context, instance, revision s
 	if !r.client.Known() {
 		return nil
 	}
-	for params := (&api.ListBridgesParams{}); ; {
-		page, err := client.Call[api.BridgePage](r.client.API.ListBridges(ctx, params))
-		if err != nil {
-			return nil
-		}
-		for _, b := range page.Items {
-			if b.Live && (instance != "" && b.Instance == instance || instance == "" && revision != "" &&
-				b.Revision == revision) {
-				return &b
-			}
-		}
-		if page.NextCursor == nil || *page.NextCursor == "" {
-			return nil
-		}
-		params.Cursor = page.NextCursor
+	bridges, err := r.client.Bridges(ctx)
+	if err != nil {
+		return nil
 	}
+	for _, b := range bridges {
+		if b.Live && (instance != "" && b.Instance == instance || instance == "" && revision != "" &&
+			b.Revision == revision) {
+			return &b
+		}
+	}
+	return nil
 }
 
 // lastContact says where and when the account heard from a bridge.

@@ -102,7 +102,7 @@ func (a *redeployAction) Invoke(ctx context.Context, req action.InvokeRequest, r
 		return
 	}
 	state, err := deploy.Wait{Target: target, Revision: before.Revision, Unsealed: true}.Until(ctx)
-	addUnready(&resp.Diagnostics, onUnreadyFail, err)
+	addUnready(&resp.Diagnostics, deploy.OnUnreadyFail, err)
 	if err == nil && state.Bridge != nil {
 		resp.SendProgress(action.InvokeProgressEvent{Message: fmt.Sprintf("ready: version %s, revision %s",
 			state.Bridge.Version, state.Revision)})

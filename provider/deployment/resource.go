@@ -503,9 +503,8 @@ func addUnready(diags *diag.Diagnostics, onUnready string, err error) {
 	if err == nil {
 		return
 	}
-	reason, ok := errors.AsType[*deploy.NotReadyError](err)
-	if ok && (reason.Pending || onUnready == onUnreadyWarn) {
-		diags.AddWarning("The bridge is deployed, and not ready yet", capitalize(reason.Error()))
+	if deploy.IsWarning(err, onUnready) {
+		diags.AddWarning("The bridge is deployed, and not ready yet", capitalize(err.Error()))
 		return
 	}
 	diags.AddError("The bridge did not become ready", capitalize(err.Error()))

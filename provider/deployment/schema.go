@@ -19,11 +19,6 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy"
 )
 
-const (
-	onUnreadyWarn = "warn"
-	onUnreadyFail = "fail"
-)
-
 func idDescription() string {
 	var forms []string
 	for _, k := range kinds() {
@@ -145,10 +140,10 @@ func (r *deploymentResource) Schema(ctx context.Context, _ resource.SchemaReques
 			"on_unready": schema.StringAttribute{
 				Optional: true,
 				Computed: true,
-				Default:  stringdefault.StaticString(onUnreadyWarn),
+				Default:  stringdefault.StaticString(deploy.OnUnreadyWarn),
 				MarkdownDescription: "What an apply does if the bridge runs but does not become ready: `warn` or " +
 					"`fail`. Problems that another resource may solve are a warning in either case. Default `warn`.",
-				Validators: []validator.String{stringvalidator.OneOf(onUnreadyWarn, onUnreadyFail)},
+				Validators: []validator.String{stringvalidator.OneOf(deploy.OnUnreadyWarn, deploy.OnUnreadyFail)},
 			},
 			"deletion_protection": schema.BoolAttribute{
 				Optional:            true,

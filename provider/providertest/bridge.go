@@ -19,8 +19,8 @@ type Bridge struct {
 }
 
 // NewBridge runs a bridge with the sealed session. With a token it unseals
-// itself; without one it stays sealed.
-func NewBridge(t testing.TB, sealed, revision string, token *session.Token) *Bridge {
+// itself; without one it stays sealed. flags are added to those of serve.
+func NewBridge(t testing.TB, sealed, revision string, token *session.Token, flags ...string) *Bridge {
 	t.Helper()
 	folder := t.TempDir()
 	file := func(name, text string) string {
@@ -34,6 +34,7 @@ func NewBridge(t testing.TB, sealed, revision string, token *session.Token) *Bri
 		"serve", "--listen", "127.0.0.1:0", "--data-dir", folder, "--revision", revision,
 		"--session", file("session", sealed), "--monitoring-token-file", file("monitoring", MonitoringToken),
 	}
+	arguments = append(arguments, flags...)
 	if token != nil {
 		arguments = append(arguments, "--unseal-token-file", file("token", token.Reveal()))
 	}

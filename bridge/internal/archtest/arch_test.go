@@ -325,6 +325,13 @@ var walls = []wall{
 		why:   nounsAlone,
 	},
 	{
+		room: "provider/rollout",
+		may: []string{"bridge/account/api", "bridge/problem", "provider/client", "provider/deploy",
+			"provider/identity"},
+		tests: []string{"bridge/session", "provider/providertest"},
+		why:   nounsAlone,
+	},
+	{
 		room:  "provider/status",
 		may:   []string{"bridge/account/api", "bridge/health", "bridge/problem", "provider/client", "provider/source"},
 		tests: []string{"bridge/session", "provider/providertest"},
@@ -333,7 +340,8 @@ var walls = []wall{
 	{
 		room: "provider", alone: true,
 		may: []string{"bridge/account/signin", "bridge/build", "provider/client", "provider/deployment", "provider/firewall",
-			"provider/functions", "provider/people", "provider/provisioning", "provider/signup", "provider/status"},
+			"provider/functions", "provider/people", "provider/provisioning", "provider/rollout", "provider/signup",
+			"provider/status"},
 		tests: []string{"bridge/account/api", "bridge/session", "provider/providertest"},
 		why:   "the provider lists its parts",
 	},

@@ -21,6 +21,7 @@ var subcategories = map[string]string{
 	"members":          "People",
 	"provisioning":     "Provisioning",
 	"redeploy":         "Bridges",
+	"rollout":          "Bridges",
 	"sign_in_attempts": "People",
 	"signup_domain":    "Sign-up domains",
 	"signup_domains":   "Sign-up domains",

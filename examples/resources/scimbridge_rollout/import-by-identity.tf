@@ -1,0 +1,6 @@
+import {
+  to = scimbridge_rollout.bridges
+  identity = {
+    id = "3f786850e387"
+  }
+}
