@@ -72,7 +72,7 @@ func (d database) with(ctx context.Context, fn func(*account.Account) error) err
 	if err := d.exists(); err != nil {
 		return err
 	}
-	s, err := store.Open(ctx, d.Database)
+	s, err := openStore(ctx, d.Database)
 	if err != nil {
 		return err
 	}
@@ -103,7 +103,7 @@ func (c *accountInitCommand) Run(ctx context.Context, console *console) error {
 	if path := strings.TrimPrefix(c.Database, "sqlite:"); session.Misplaced(path) {
 		return session.FileError("--database", path, fs.ErrNotExist)
 	}
-	s, err := store.Open(ctx, c.Database)
+	s, err := openStore(ctx, c.Database)
 	if err != nil {
 		return err
 	}

@@ -32,6 +32,7 @@ type accountProcess struct {
 	database string
 	listen   string
 	args     []string // beside the usual ones
+	environ  []string // beside the test's
 	stderr   *os.File
 	cmd      *exec.Cmd
 }
@@ -72,6 +73,7 @@ func (a *accountProcess) start() {
 		append([]string{"account", "serve", "--database", "sqlite:" + a.database, "--listen", a.listen, "--log-level",
 			"error"}, a.args...)...)
 	a.cmd.Stderr = a.stderr
+	a.cmd.Env = append(os.Environ(), a.environ...)
 	if err := a.cmd.Start(); err != nil {
 		a.t.Fatal(err)
 	}

@@ -21,7 +21,6 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/client"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/server"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/signin"
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/build"
 	connector "github.com/scimbridge/terraform-provider-scimbridge/bridge/connector/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
@@ -95,7 +94,7 @@ func (d *devCommand) Run(ctx context.Context, c *console, parser *kong.Kong) err
 	for _, l := range d.listeners() {
 		l.warn(logger)
 	}
-	rows, err := store.Open(ctx, "sqlite:"+database)
+	rows, err := openStore(ctx, "sqlite:"+database)
 	if err != nil {
 		return err
 	}
