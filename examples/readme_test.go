@@ -23,7 +23,17 @@ func TestTheReadmeRunsAsPrinted(t *testing.T) {
 	}
 	blocks := blocksOf(t, string(readme), "## Use it")
 	repository := t.TempDir()
-	if err := os.Symlink(providertest.Installation(t), filepath.Join(repository, "bin")); err != nil {
+	if err := os.Mkdir(filepath.Join(repository, "bin"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, program := range []string{"scim-bridge", "terraform-provider-scimbridge"} {
+		built := filepath.Join(providertest.Installation(t), program)
+		if err := os.Symlink(built, filepath.Join(repository, "bin", program)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mirror, err := filepath.Abs(filepath.Join("..", ".ci", "mirror"))
+	if err != nil {
 		t.Fatal(err)
 	}
 	script := preamble
@@ -44,7 +54,7 @@ func TestTheReadmeRunsAsPrinted(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), "bash", path)
 	cmd.Dir = repository
 	cmd.Env = []string{"PATH=" + providertest.Path(t), "HOME=" + repository, "CHECKPOINT_DISABLE=1",
-		"TERRAFORM=" + providertest.Terraform(t)}
+		"TERRAFORM=" + providertest.Terraform(t), "MIRROR=" + mirror}
 	cmd.WaitDelay = time.Minute
 	text, err := cmd.CombinedOutput()
 	out := string(text)
@@ -52,6 +62,7 @@ func TestTheReadmeRunsAsPrinted(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	for _, want := range []string{
+		"has been successfully initialized!",
 		"Apply complete! Resources: 4 added, 0 changed, 0 destroyed.",
 		"scim_url = \"http://" + bridge + "/scim/v2\"",
 		"No changes. Your infrastructure matches the configuration.",
@@ -83,7 +94,10 @@ func TestTheReadmeRunsAsPrinted(t *testing.T) {
 // preamble answers Terraform's questions with yes and cleans up after a failure.
 // The binaries that make would build are there already.
 const preamble = `set -euo pipefail
-make() { :; }
+make() {
+	[ "$*" = mirror ] || exit 3
+	"$MIRROR" bin
+}
 terraform() {
 	case $1 in
 	apply | destroy) echo yes | "$TERRAFORM" "$@" -no-color ;;
@@ -126,7 +140,7 @@ func blocksOf(t *testing.T, text, heading string) (blocks []block) {
 		}
 		blocks = append(blocks, b)
 	}
-	if fences := strings.Count(section, "```"); len(blocks) < 8 || fences != 2*len(blocks) {
+	if fences := strings.Count(section, "```"); len(blocks) < 7 || fences != 2*len(blocks) {
 		t.Fatalf("%d blocks in %d fences: some are not seen", len(blocks), fences)
 	}
 	return blocks
