@@ -2,6 +2,8 @@ module github.com/scimbridge/terraform-provider-scimbridge
 
 go 1.26.0
 
+toolchain go1.26.8
+
 require (
 	github.com/1Password/srp v0.2.0
 	github.com/DeRuina/timberjack v1.4.10

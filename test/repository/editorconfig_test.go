@@ -15,7 +15,7 @@ func TestFilesAreAsEditorconfigSays(t *testing.T) {
 	config := text(t, filepath.Join(root, ".editorconfig"))
 	for _, rule := range []string{
 		"insert_final_newline = true", "trim_trailing_whitespace = true", "[**/testdata/**]",
-		"[{*.go,*.go.txt,go.mod,.ci/run,GNUmakefile}]\nindent_style = tab",
+		"[{*.go,*.go.txt,go.mod,GNUmakefile,.ci/**}]\nindent_style = tab",
 	} {
 		if !strings.Contains(config, rule) {
 			t.Fatalf(".editorconfig lacks %q, which this test checks", rule)
@@ -38,13 +38,14 @@ func TestFilesAreAsEditorconfigSays(t *testing.T) {
 		if content != "" && !strings.HasSuffix(content, "\n") {
 			t.Errorf("%s does not end in a newline", name)
 		}
-		tabs := slices.ContainsFunc([]string{".go", ".go.txt", "go.mod", ".ci/run", "GNUmakefile", ".sum", ".sh"},
-			func(suffix string) bool { return strings.HasSuffix(name, suffix) })
+		blanks := slices.Contains([]string{
+			".css", ".hcl", ".html", ".json", ".md", ".sql", ".svg", ".tf", ".tmpl", ".yaml", ".yml",
+		}, filepath.Ext(name))
 		for i, line := range strings.Split(content, "\n") {
 			if line != strings.TrimRight(line, " \t\r") {
 				t.Errorf("%s:%d ends in white space", name, i+1)
 			}
-			if !tabs && strings.HasPrefix(line, "\t") {
+			if blanks && strings.HasPrefix(line, "\t") {
 				t.Errorf("%s:%d begins with a tab", name, i+1)
 			}
 			if (name == ".ci/run" || name == "GNUmakefile") && strings.HasPrefix(line, " ") {
