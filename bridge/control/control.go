@@ -130,7 +130,11 @@ func Dial(socketPath string) *Client {
 			},
 		}}
 	}
-	return &Client{path: socketPath, http: over(func(*net.UnixConn) error { return nil }), secret: over(checkPeer)}
+	return &Client{
+		path:   socketPath,
+		http:   over(func(*net.UnixConn) error { return nil }),
+		secret: over(func(conn *net.UnixConn) error { return checkPeer(conn, filepath.Dir(socketPath)) }),
+	}
 }
 
 // Status asks how the bridge is.

@@ -4,11 +4,15 @@ import (
 	"fmt"
 	"net"
 	"os"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/datadir"
 )
 
 // checkPeer refuses to show a secret to a process of another user, root's
 // aside: a user that may write in the data folder could have put a socket there.
-func checkPeer(conn *net.UnixConn) error {
+// Root shows it to the user that root gave the data folder to, too: the one that
+// a service manager runs the bridge as.
+func checkPeer(conn *net.UnixConn, folder string) error {
 	uid, known, err := peerUser(conn)
 	if err != nil {
 		return fmt.Errorf("asking which user's process answers at the control socket: %w", err)
@@ -16,7 +20,11 @@ func checkPeer(conn *net.UnixConn) error {
 	if !known {
 		return nil
 	}
-	return checkUser(uid, os.Geteuid())
+	me := os.Geteuid()
+	if me == 0 && datadir.CheckGiven(folder, uid, "data folder") == nil {
+		return nil
+	}
+	return checkUser(uid, me)
 }
 
 func checkUser(uid, me int) error {

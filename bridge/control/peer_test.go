@@ -21,7 +21,7 @@ func TestATokenIsShownToTheSameUserOrRootAlone(t *testing.T) {
 		{"root's bridge", 0, 1000, true},
 		{"root to itself", 0, 0, true},
 		{"another user's process", 1001, 1000, false},
-		{"root, to whoever owns the folder", 65534, 0, false},
+		{"root, to another user's process", 65534, 0, false},
 	} {
 		err := checkUser(row.uid, row.me)
 		if row.shown != (err == nil) || err != nil && !strings.Contains(err.Error(), "is not shown the token") {

@@ -24,6 +24,37 @@ func CheckFolder(folder, setting string) error {
 	return checkPrivate(folder, false, owner{os.Geteuid(), setting})
 }
 
+// CheckGiven refuses a data folder unless it is uid's own and root alone decides
+// which folder lies at its path, as with the state folder of a systemd unit: then
+// root gave the folder to that user, and no other user can have put a socket there.
+func CheckGiven(folder string, uid int, setting string) error {
+	folder, err := filepath.Abs(folder)
+	if err != nil {
+		return err
+	}
+	return checkGiven(folder, owner{uid, setting}, owner{0, setting})
+}
+
+func checkGiven(folder string, own, above owner) error {
+	for range maxLinks {
+		// Not even a folder like /tmp will do: there, any user can be the first to make one.
+		if err := checkWay(filepath.Dir(folder), false, above, maxLinks); err != nil {
+			return err
+		}
+		info, err := os.Lstat(folder)
+		if err != nil {
+			return err
+		}
+		if info.Mode()&fs.ModeSymlink == 0 {
+			return checkPrivate(folder, false, own)
+		}
+		if folder, err = linkTarget(folder); err != nil {
+			return err
+		}
+	}
+	return tooManyLinks(folder)
+}
+
 // An OpenError says that others than its owner may write to a folder.
 type OpenError struct {
 	Folder string
@@ -73,21 +104,26 @@ func checkLink(folder string, above bool, o owner, links int) error {
 		return err
 	}
 	if links == 0 {
-		return fmt.Errorf("%s: too many symbolic links", folder)
+		return tooManyLinks(folder)
 	}
-	target, err := os.Readlink(folder)
+	target, err := linkTarget(folder)
 	if err != nil {
 		return err
 	}
-	if !filepath.IsAbs(target) { // beside where the link really is
-		beside, err := filepath.EvalSymlinks(filepath.Dir(folder))
-		if err != nil {
-			return err
-		}
-		target = filepath.Join(beside, target)
-	}
 	return checkWay(target, above, o, links-1)
 }
+
+// linkTarget returns the path that a symbolic link names.
+func linkTarget(link string) (string, error) {
+	target, err := os.Readlink(link)
+	if err != nil || filepath.IsAbs(target) {
+		return target, err
+	}
+	beside, err := filepath.EvalSymlinks(filepath.Dir(link)) // where the link really is
+	return filepath.Join(beside, target), err
+}
+
+func tooManyLinks(folder string) error { return fmt.Errorf("%s: too many symbolic links", folder) }
 
 // checkPrivate looks at one folder. Above the data folder, one in which everybody
 // may write will do if only a file's owner can take it away, as in /tmp.

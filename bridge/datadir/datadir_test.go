@@ -3,6 +3,7 @@
 package datadir
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -98,6 +99,56 @@ func TestAFolderBehindALinkIsNoSaferThanTheLink(t *testing.T) {
 		}
 		if err := Check(row.path, "data_dir"); err == nil || !strings.Contains(err.Error(), shared) {
 			t.Errorf("%s, and everybody may replace it: %v", row.name, err)
+		}
+	}
+}
+
+// Root shows a token to the user of a folder that only root can have given it.
+func TestAFolderIsGivenWhereTheGiverAloneDecidesWhatLiesThere(t *testing.T) {
+	t.Parallel()
+	giver, service, other := os.Geteuid(), 64001, 64002
+	chown := os.Chown
+	if giver != 0 { // only root can give folders away; others keep them, and pretend
+		service, other = giver, giver+1
+		chown = func(string, int, int) error { return nil }
+	}
+	root := t.TempDir()
+	folder := func(mode os.FileMode, uid int, name ...string) string {
+		path := filepath.Join(append([]string{root}, name...)...)
+		if err := errors.Join(os.MkdirAll(path, 0o700), chown(path, uid, -1), os.Chmod(path, mode)); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	link := func(target, name string) string {
+		path := filepath.Join(root, name)
+		if err := os.Symlink(target, path); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	folder(0o700, giver, "private")
+	folder(0o777|os.ModeSticky, giver, "shared")
+	folder(0o777, other, "home") // which is open to others where it cannot be another user's
+	for _, row := range []struct {
+		name, folder string
+		uid          int
+		given        bool
+	}{
+		{"its own, in a folder of the giver", folder(0o700, service, "private", "bridge"), service, true},
+		{"behind a link, as systemd makes it", link("private/bridge", "bridge"), service, true},
+		{"behind two links", link(filepath.Join(root, "bridge"), "twice"), service, true},
+		{"another user's", filepath.Join(root, "private", "bridge"), other, false},
+		{"its own, open to others", folder(0o770, service, "open"), service, false},
+		{"below a folder of another user", folder(0o700, service, "home", "bridge"), service, false},
+		{"where everybody may make folders", folder(0o700, service, "shared", "bridge"), service, false},
+		{"behind a link to there", link("shared/bridge", "to-shared"), service, false},
+		{"behind a link to itself", link("loop", "loop"), service, false},
+		{"not there", filepath.Join(root, "missing"), service, false},
+	} {
+		err := checkGiven(row.folder, owner{row.uid, "data_dir"}, owner{giver, "data_dir"})
+		if row.given != (err == nil) {
+			t.Errorf("%s: %v", row.name, err)
 		}
 	}
 }

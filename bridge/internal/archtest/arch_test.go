@@ -204,7 +204,7 @@ var walls = []wall{
 		why: "which token is right depends neither on HTTP nor on the account system",
 	},
 	{
-		room: "bridge/control", may: []string{"bridge/health", "bridge/problem"},
+		room: "bridge/control", may: []string{"bridge/datadir", "bridge/health", "bridge/problem"},
 		why: "the bridge and the provider speak it, and neither may import the other",
 	},
 	{
