@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -104,18 +105,31 @@ func openSQLite(ctx context.Context, path string) (*Store, error) {
 }
 
 // makePrivate makes the files that SQLite would make readable for everyone:
-// the database, and the index of the log beside it.
+// the database, and the index of the log beside it. Those that root makes belong
+// to the user that the folder, or the database, belongs to: a command that root
+// runs must not leave a file that the service cannot open. SQLite does so for the
+// log, see fileURL.
 func makePrivate(path string) error {
-	for _, file := range []string{path, path + "-shm"} {
-		f, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE, 0o600)
-		if err != nil {
-			return err
-		}
-		if err := f.Close(); err != nil {
+	for _, file := range []struct{ path, like string }{{path, filepath.Dir(path)}, {path + "-shm", path}} {
+		if err := makeFile(file.path, file.like); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func makeFile(path, like string) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	switch {
+	case err == nil:
+		err = giveToOwner(f, like)
+	case errors.Is(err, fs.ErrExist):
+		f, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	}
+	if f == nil {
+		return err
+	}
+	return errors.Join(err, f.Close())
 }
 
 // Close waits for the writes under way and closes the database.

@@ -93,6 +93,7 @@ type accountInitCommand struct {
 // Help shows how it is called.
 func (accountInitCommand) Help() string {
 	return `The token is shown to people, or stands alone on standard output when that is no terminal.
+If root makes the database, it belongs to the user that its folder belongs to.
 
   scim-bridge account init --database sqlite:account.db --name Example > admin-token`
 }

@@ -1,0 +1,5 @@
+package store
+
+import "os"
+
+func giveToOwner(*os.File, string) error { return nil }
