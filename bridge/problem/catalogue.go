@@ -225,8 +225,8 @@ var catalogue = []entry{
 		cause: parse("The bridge has started, and nobody has shown it the bearer token since. Only the token opens " +
 			"the session, and the bridge keeps no copy of it." +
 			`{{with .reason}} The token file that it was started with does not open it: {{.}}.{{end}}`),
-		remedy: parse("{{if .reason}}Put the present bearer token into that file; the bridge looks again every 5 " +
-			"seconds. Or do one of these: {{end}}" +
+		remedy: parse("{{if .reason}}Put the present bearer token into {{if .setting}}{{.setting}} and start the bridge " +
+			"again. {{else}}that file; the bridge looks again every 5 seconds. {{end}}Or do one of these: {{end}}" +
 			"Send any SCIM request with the bearer token (the identity provider's next one will do), sign in to the " +
 			"status page with it, or run `{{unseal .data_dir}}` " +
 			"on the bridge's machine, with the token on standard input{{if not .data_dir}}, where DATA_DIR is a " +

@@ -91,7 +91,7 @@ const (
 	FactPrevious  = "previous"  // token_rejected: "true" if it was the previous pair's token
 	FactReason    = "reason"    // what the other side said
 	FactRuleID    = "rule_id"   // firewall rule; missing if the default action decided
-	FactSetting   = "setting"   // session_unreadable: the setting that holds something else
+	FactSetting   = "setting"   // session_unreadable, sealed: the setting that holds something else
 	FactURL       = "url"
 	FactUserName  = "user_name"
 

@@ -135,7 +135,7 @@ func (b *runningBridge) reload() {
 	case before.Sealed:
 		b.logSession()
 		if err := b.verifyStored(); err != nil { // the token file may be another now
-			log.Error("the bridge could not be opened with --unseal-token-file", "error", err)
+			log.Error("the bridge could not be opened with "+b.unsealSetting(), "error", err)
 		}
 	case err != nil:
 		log.Warn("the session cannot be read; the one that is open stays in use until the bridge ends", "reason", err)
@@ -181,7 +181,7 @@ func (b *runningBridge) checkSession(lastLogged string) string {
 	}
 	if err := b.verifyStored(); s.Sealed && err != nil && err.Error() != lastLogged {
 		lastLogged = err.Error()
-		b.cfg.logger.Error("the bridge could not be opened with --unseal-token-file", "error", err)
+		b.cfg.logger.Error("the bridge could not be opened with "+b.unsealSetting(), "error", err)
 	}
 	return lastLogged
 }
@@ -203,9 +203,11 @@ func (b *runningBridge) sessionReport() health.Report {
 	defer b.mu.Unlock()
 	for i, p := range r.Problems {
 		if p.Code == problem.Sealed {
-			r.Problems[i] = problem.New(p.Code, p.Since, problem.Facts{
-				problem.FactDataDir: b.cfg.dataDir, problem.FactReason: b.unsealFault,
-			})
+			facts := problem.Facts{problem.FactDataDir: b.cfg.dataDir, problem.FactReason: b.unsealFault}
+			if b.cfg.unsealCredential != "" { // which is read anew with a restart only
+				facts[problem.FactSetting] = credential(b.cfg.unsealCredential)
+			}
+			r.Problems[i] = problem.New(p.Code, p.Since, facts)
 		}
 	}
 	return r
@@ -216,12 +218,20 @@ func (b *runningBridge) verifyStored() error {
 	if b.cfg.unsealTokenFile == "" || !b.verifier.State().Sealed {
 		return nil
 	}
-	token, err := readSecret("--unseal-token-file", b.cfg.unsealTokenFile, func(text string) { b.cfg.logger.Warn(text) })
+	token, err := readSecret(b.unsealSetting(), b.cfg.unsealTokenFile, func(text string) { b.cfg.logger.Warn(text) })
 	if err == nil {
 		err = b.verifier.Verify(token.Reveal())
 	}
 	b.noteUnseal(err)
 	return err
+}
+
+// unsealSetting is what the token file was named by.
+func (b *runningBridge) unsealSetting() string {
+	if b.cfg.unsealCredential != "" {
+		return credential(b.cfg.unsealCredential)
+	}
+	return "--unseal-token-file"
 }
 
 // overlap returns what is shown while two tokens work; nil when one does.
@@ -242,7 +252,7 @@ func (b *runningBridge) overlap() *health.Overlap {
 func (b *runningBridge) logSession() {
 	switch s := b.verifier.State(); {
 	case s.Err != nil:
-		b.cfg.logger.Error("the session cannot be read: run terraform apply, which gives it to the bridge again",
+		b.cfg.logger.Error("the session cannot be read: run terraform apply, which gives it to a bridge that it deployed",
 			"problem", "session_unreadable", "reason", s.Err)
 	case s.Sealed:
 		b.cfg.logger.Info("the bridge is sealed: the first request with the bearer token opens it",

@@ -57,6 +57,9 @@ type serveCommand struct {
 type serveSettings struct {
 	trustedProxies []netip.Prefix
 	publicURL      string
+	credentials    string // the folder of a service manager's credentials; may be empty
+	// unsealCredential is the name of the one that --unseal-token-file was taken from; may be empty.
+	unsealCredential string
 }
 
 // minConfirmationInterval keeps a fleet of bridges from asking the account
@@ -72,6 +75,9 @@ a second one cuts them off. SIGHUP reads the token files and the session again; 
 session that is open already change with a restart only, and the log says so.
 
   scim-bridge serve --data-dir /var/lib/scim-bridge --public-url https://scim.example.com
+
+A service manager that passes credentials (systemd, LoadCredential=) gives the session and the tokens as
+scim-bridge.session, scim-bridge.bearer-token and scim-bridge.monitoring-token, each used unless its flag is set.
 
 What the vendor's image reads means the same here: OP_PORT, OP_SESSION, OP_CONFIRMATION_INTERVAL,
 OP_JSON_LOGS, OP_PRETTY_LOGS, OP_DEBUG, OP_TRACE. Flags go before SCIMBRIDGE_ variables, and those before OP_.
@@ -161,6 +167,7 @@ func (s *serveCommand) Run(ctx context.Context, c *console, parser *kong.Kong) (
 		}()
 	}
 	warnOfUnknown(parser.Model, logger)
+	s.takeCredentials(os.Getenv(credentialsDirectory))
 	s.listener().warn(logger)
 	if warning, _ := checkPrivateFolder(s.DataDir, os.Getpid()); warning != "" {
 		logger.Warn("the data folder is open to others", "reason", warning)
@@ -179,23 +186,24 @@ func (s *serveCommand) Run(ctx context.Context, c *console, parser *kong.Kong) (
 	transport := client.NewTransport(s.SourceAddress, nil)
 	transport.MaxConnsPerHost = descriptors.Outbound
 	b, err := newBridge(bridgeConfig{
-		listen:          s.Listen,
-		publicURL:       s.parsed.publicURL,
-		accountURL:      s.AccountURL,
-		dataDir:         s.DataDir,
-		revision:        s.Revision,
-		readSession:     s.sessionReader(),
-		unsealTokenFile: s.UnsealTokenFile,
-		monitoring:      monitoring,
-		transport:       transport,
-		connections:     descriptors.Inbound,
-		confirmation:    s.ConfirmationInterval,
-		trustedProxies:  s.parsed.trustedProxies,
-		logger:          logger,
-		ring:            ring,
-		readMonitoring:  readMonitoring,
-		signals:         heard,
-		standbyTimeout:  s.StandbyTimeout,
+		listen:           s.Listen,
+		publicURL:        s.parsed.publicURL,
+		accountURL:       s.AccountURL,
+		dataDir:          s.DataDir,
+		revision:         s.Revision,
+		readSession:      s.sessionReader(),
+		unsealTokenFile:  s.UnsealTokenFile,
+		unsealCredential: s.parsed.unsealCredential,
+		monitoring:       monitoring,
+		transport:        transport,
+		connections:      descriptors.Inbound,
+		confirmation:     s.ConfirmationInterval,
+		trustedProxies:   s.parsed.trustedProxies,
+		logger:           logger,
+		ring:             ring,
+		readMonitoring:   readMonitoring,
+		signals:          heard,
+		standbyTimeout:   s.StandbyTimeout,
 	})
 	if err != nil {
 		return err
@@ -208,7 +216,11 @@ func (s *serveCommand) Run(ctx context.Context, c *console, parser *kong.Kong) (
 func (s *serveCommand) sessionReader() func() (session.File, error) {
 	value := strings.TrimSpace(s.Session)
 	if value == "" {
-		return readSessionFile("--data-dir", filepath.Join(s.DataDir, "session"))
+		read := readSessionFile("--data-dir", filepath.Join(s.DataDir, "session"))
+		if s.parsed.credentials != "" {
+			read = readSessionCredential(s.parsed.credentials, read)
+		}
+		return read
 	}
 	if sealed, ok := session.Sealed(value); ok {
 		return func() (session.File, error) { return session.Parse(sealed) }

@@ -35,6 +35,7 @@ type bridgeConfig struct {
 	revision          string
 	readSession       func() (session.File, error)
 	unsealTokenFile   string
+	unsealCredential  string // its name, if a service manager passed that file; may be empty
 	monitoring        secret.String
 	transport         http.RoundTripper
 	confirmation      time.Duration
