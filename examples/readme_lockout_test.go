@@ -29,8 +29,7 @@ func TestTheReadmeShowsWhatALockoutPrints(t *testing.T) {
 	}
 	account, instance := accountWithABridge(t)
 	w := newWorkspace(t)
-	w.write("main.tf", "terraform {\n  required_providers {\n    scimbridge = {\n      source = \"scimbridge/scimbridge\"\n"+
-		"    }\n  }\n}\n"+account.ProviderBlock()+shown[1])
+	w.write("main.tf", requiredProviders+account.ProviderBlock()+shown[1])
 	code, out := w.run(nil, "plan", "-no-color", "-input=false")
 	if code != 1 {
 		t.Errorf("the plan ended with %d", code)
@@ -52,6 +51,13 @@ func TestTheReadmeShowsWhatALockoutPrints(t *testing.T) {
 		t.Errorf("the README shows %d lines: the test proves little", lines)
 	}
 }
+
+const requiredProviders = `terraform {
+  required_providers {
+    scimbridge = { source = "scimbridge/scimbridge" }
+  }
+}
+`
 
 // accountWithABridge is an account with a bridge that has signed in, and the bridge's name there.
 func accountWithABridge(t *testing.T) (account *providertest.Account, instance string) {

@@ -102,7 +102,7 @@ func TestAnAddressChangesOnlyWhenThePersonConfirms(t *testing.T) {
 		t.Errorf("person %+v", now)
 	}
 	// The old address is free again.
-	d.invite("ann@old.com", store.RoleMember)
+	d.invite("ann@old.com")
 }
 
 // An invitation that was not accepted follows the identity provider: nobody has
@@ -192,7 +192,7 @@ func TestAWrongAddressIsCorrectedBeforeTheInvitationIsAccepted(t *testing.T) {
 			if list := d.waiting(); !slices.Equal(list, []string{"ann confirmation_due"}) {
 				t.Errorf("waiting: %v", list)
 			}
-			d.invite(wrong, store.RoleMember) // free again
+			d.invite(wrong) // free again
 		})
 	}
 }
@@ -286,7 +286,7 @@ func TestAMove(t *testing.T) {
 		}
 		_, err := d.ConfirmAddress(t.Context(), token)
 		wantRefusal(t, err, "link_unknown")
-		d.invite("ann@new.com", store.RoleMember) // no longer reserved
+		d.invite("ann@new.com") // no longer reserved
 	})
 	t.Run("on to a third address replaces the second", func(t *testing.T) {
 		t.Parallel()
@@ -296,7 +296,7 @@ func TestAMove(t *testing.T) {
 		if got := d.replace(p.ID, input("ann@third.com")); got.PendingAddress != "ann@third.com" {
 			t.Errorf("moving to %q", got.PendingAddress)
 		}
-		d.invite("ann@new.com", store.RoleMember)
+		d.invite("ann@new.com")
 	})
 	t.Run("repeated sends no second mail", func(t *testing.T) {
 		t.Parallel()
@@ -335,7 +335,7 @@ func TestAMove(t *testing.T) {
 		if m := d.member(p.MemberID); m.Address != "ann@old.com" || m.PendingAddress != "" {
 			t.Errorf("member %+v, want to stay at the old address", m)
 		}
-		d.invite("ann@new.com", store.RoleMember)
+		d.invite("ann@new.com")
 	})
 }
 

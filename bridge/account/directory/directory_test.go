@@ -144,9 +144,9 @@ func (d *fixture) member(id string) directory.Member {
 	return m
 }
 
-func (d *fixture) invite(address, role string) directory.Member {
+func (d *fixture) invite(address string) directory.Member {
 	d.t.Helper()
-	m, err := d.InviteMember(d.t.Context(), address, "", role)
+	m, err := d.InviteMember(d.t.Context(), address, "", store.RoleMember)
 	if err != nil {
 		d.t.Fatal(err)
 	}

@@ -24,7 +24,7 @@ func TestAStrangerWhoSignsUpForSomebodyElse(t *testing.T) {
 	t.Parallel()
 	for name, invite := range map[string]func(*fixture){
 		"whom provisioning invited":        func(d *fixture) { d.create("ann@example.com") },
-		"whom an administrator invited":    func(d *fixture) { d.invite("ann@example.com", store.RoleMember) },
+		"whom an administrator invited":    func(d *fixture) { d.invite("ann@example.com") },
 		"who was signed up by him already": func(d *fixture) { d.signUpAnn() },
 	} {
 		t.Run(name, func(t *testing.T) {

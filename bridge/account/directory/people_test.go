@@ -255,7 +255,7 @@ func TestAdoption(t *testing.T) {
 	t.Run("the sign-in address comes second", func(t *testing.T) {
 		t.Parallel()
 		d := newDirectory(t)
-		m := d.invite("Ann@Example.com", store.RoleMember)
+		m := d.invite("Ann@Example.com")
 		p := d.createFrom(directory.PersonInput{Attributes: attributes("userName", "ann"), SignInAddress: "ann@example.com"})
 		if p.MemberID != m.ID {
 			t.Errorf("adopted %s, want %s", p.MemberID, m.ID)
@@ -269,7 +269,7 @@ func TestAdoption(t *testing.T) {
 		d := newDirectory(t)
 		first := d.create("ann@example.com")
 		d.remove(first.ID)
-		second := d.invite("bob@example.com", store.RoleMember)
+		second := d.invite("bob@example.com")
 		_, err := d.CreatePerson(t.Context(), directory.PersonInput{
 			Attributes: attributes("userName", "ann@example.com"), SignInAddress: "bob@example.com",
 		})
@@ -281,7 +281,7 @@ func TestAdoption(t *testing.T) {
 	t.Run("an inactive person suspends whom it adopts", func(t *testing.T) {
 		t.Parallel()
 		d := newDirectory(t)
-		m := d.invite("ann@example.com", store.RoleMember)
+		m := d.invite("ann@example.com")
 		if p := d.create("ann@example.com", "active", false); p.MemberID != m.ID || !p.Suspended {
 			t.Errorf("adopted as %+v, want %s suspended", p, m.ID)
 		}
@@ -308,7 +308,7 @@ func TestAdoption(t *testing.T) {
 	t.Run("a person who could not be invited adopts as soon as the address fits", func(t *testing.T) {
 		t.Parallel()
 		d := newDirectory(t)
-		m := d.invite("ann@example.com", store.RoleMember)
+		m := d.invite("ann@example.com")
 		p := d.createFrom(directory.PersonInput{Attributes: attributes("userName", "ann")})
 		g := d.group("Engineers", p.ID)
 		got := d.replace(p.ID, directory.PersonInput{
@@ -348,7 +348,7 @@ func TestTheProtectedAreNamedAndLeftAlone(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			promote(d.invite("boss@example.com", store.RoleMember).ID)
+			promote(d.invite("boss@example.com").ID)
 			_, err := d.CreatePerson(t.Context(), input("boss@example.com"))
 			if e := wantRefusal(t, err, "protected"); e.Name != "boss@example.com" || e.Status != 409 {
 				t.Errorf("refused with %+v, want status 409 naming boss@example.com", e)
