@@ -40,6 +40,18 @@ func TestTheVersionsTestedAreThoseThatAreClaimed(t *testing.T) {
 	}
 }
 
+// The changelog names the minor versions only.
+func TestTheChangelogNamesTheVersionsThatAreTested(t *testing.T) {
+	t.Parallel()
+	terraform, opentofu := tested(t)
+	minor := func(version string) string { return version[:strings.LastIndex(version, ".")] }
+	want := "- Terraform " + minor(terraform[0]) + " to " + minor(terraform[len(terraform)-1]) +
+		", OpenTofu " + minor(opentofu[0]) + " and " + minor(opentofu[len(opentofu)-1]) + "."
+	if !strings.Contains(text(t, filepath.Join(root, "CHANGELOG.md")), want) {
+		t.Errorf("CHANGELOG.md lacks the line %q", want)
+	}
+}
+
 // tested returns the versions in the workflow's matrix, oldest first.
 func tested(t *testing.T) (terraform, opentofu []string) {
 	t.Helper()
