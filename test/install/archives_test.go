@@ -83,7 +83,7 @@ func TestTheChecksumsAreThoseOfEveryArtifact(t *testing.T) {
 	if !slices.Contains(listed, manifest) {
 		t.Errorf("the checksums lack %s", manifest)
 	}
-	for _, extension := range []string{".zip", ".tar.gz", ".cdx.json", ".deb", ".rpm"} {
+	for _, extension := range []string{".zip", ".tar.gz", ".cdx.json", ".deb", ".rpm", ".tar", "_digest.txt"} {
 		for _, path := range matches(t, filepath.Join(r.folder, "*"+extension)) {
 			if !slices.Contains(listed, filepath.Base(path)) {
 				t.Errorf("the checksums lack %s", filepath.Base(path))
