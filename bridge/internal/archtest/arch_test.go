@@ -379,6 +379,10 @@ var walls = []wall{
 		why: "a release is tested as it is installed: by its archives",
 	},
 	{
+		room: "test/engines",
+		why:  "the image is tried from outside, by an engine and by what the guide prints",
+	},
+	{
 		room: "examples", may: []string{"bridge/account/api", "bridge/account/client"},
 		tests: []string{"bridge/session", "provider/providertest"},
 		why:   "an example stands on what users have",
