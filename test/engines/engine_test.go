@@ -46,7 +46,7 @@ func startDocker(t *testing.T) {
 		t.Fatal(err)
 	}
 	engine := exec.CommandContext(context.WithoutCancel(t.Context()), "dockerd", "--log-level", "warn",
-		"--bip", gateway+"/24")
+		"--bip", gateway+"/24", "--cgroup-parent", "/scimbridge-engines")
 	engine.Stdout, engine.Stderr = file, file
 	if err := engine.Start(); err != nil {
 		t.Fatal(err)

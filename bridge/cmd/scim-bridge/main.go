@@ -14,9 +14,6 @@ import (
 	"strings"
 	"syscall"
 
-	// Root certificates for a machine that has none, such as an image made from scratch.
-	_ "golang.org/x/crypto/x509roots/fallback"
-
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )

@@ -71,6 +71,33 @@ func TestRootCertificatesAreCompiledIn(t *testing.T) {
 	}
 }
 
+// A certificate that is mounted where the program cannot read it would else be missed only by the server that it is
+// for, or by none, if that has a public certificate.
+func TestABridgeNamesAFileOfRootCertificatesThatIsOfNoUse(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	empty := filepath.Join(folder, "empty.pem")
+	if err := os.WriteFile(empty, []byte("no certificate\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const warning = "SSL_CERT_FILE names no root certificates"
+	for _, row := range []struct{ name, file, want string }{
+		{"a file that is not there", filepath.Join(folder, "none"), "no such file"},
+		{"a folder", folder, "is a directory"},
+		{"a file of something else", empty, "no certificate is in it"},
+		{"a file of a certificate", ownRoot(t), ""},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			b := serveWith(t, t.TempDir(), []string{"SSL_CERT_FILE=" + row.file})
+			b.url("") // what is logged at the start is, by now
+			if log := b.logText(); strings.Contains(log, warning) != (row.want != "") || !strings.Contains(log, row.want) {
+				t.Error(log)
+			}
+		})
+	}
+}
+
 // ownRoot makes a root certificate of nobody.
 func ownRoot(t *testing.T) string {
 	t.Helper()

@@ -167,6 +167,7 @@ func (s *serveCommand) Run(ctx context.Context, c *console, parser *kong.Kong) (
 		}()
 	}
 	warnOfUnknown(parser.Model, logger)
+	warnOfRoots(logger)
 	s.takeCredentials(os.Getenv(credentialsDirectory))
 	s.listener().warn(logger)
 	if warning, _ := checkPrivateFolder(s.DataDir, os.Getpid()); warning != "" {
