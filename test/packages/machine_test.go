@@ -230,6 +230,16 @@ func (m *machine) awaitOutput(script string, words ...string) {
 	})
 }
 
+// part runs a part of t as a test of its own.
+func (m *machine) part(t *testing.T, name string, fn func(*machine)) {
+	t.Helper()
+	defer func() { m.t = t }()
+	t.Run(name, func(t *testing.T) {
+		m.t = t
+		fn(m)
+	})
+}
+
 // lockedBuffer is a buffer that a process writes and a test reads.
 type lockedBuffer struct {
 	mu  sync.Mutex

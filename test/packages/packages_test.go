@@ -172,13 +172,13 @@ func TestTheDebIsInstalledUsedUpgradedAndPurged(t *testing.T) {
 		!strings.Contains(out, "@example.com: ") {
 		t.Errorf("See it work: %s", out)
 	}
-	t.Run("the units keep to themselves", func(t *testing.T) { confined(t, m) })
+	m.part(t, "the units keep to themselves", confined)
 	if out := g.follow(m, "Look after it"); !strings.Contains(out, "The database is sound: ") ||
 		!strings.Contains(out, "The firewall is enforced again.") {
 		t.Errorf("Look after it: %s", out)
 	}
-	t.Run("root leaves no file that the account cannot open", func(t *testing.T) { rootsFiles(t, m) })
-	t.Run("a bridge without its token is unsealed as its page says", func(*testing.T) { unsealed(m) })
+	m.part(t, "root leaves no file that the account cannot open", rootsFiles)
+	m.part(t, "a bridge without its token is unsealed as its page says", unsealed)
 
 	for _, unit := range strings.Fields(units) {
 		before := m.run("systemctl show -P MainPID " + unit)
@@ -238,7 +238,8 @@ func healthy(m *machine) {
 }
 
 // confined looks at what the processes may do, and at what others may read.
-func confined(t *testing.T, m *machine) {
+func confined(m *machine) {
+	t := m.t
 	for _, unit := range strings.Fields(units) {
 		pid := strings.TrimSpace(m.run("systemctl show -P MainPID " + unit))
 		m.has("cat /proc/"+pid+"/limits", "Max core file size        0                    0")
@@ -274,7 +275,8 @@ func confined(t *testing.T, m *machine) {
 
 // rootsFiles kills a command of root that has the database open while the
 // account is stopped: what it leaves behind must not keep the account from starting.
-func rootsFiles(t *testing.T, m *machine) {
+func rootsFiles(m *machine) {
+	t := m.t
 	m.run("systemctl stop scim-bridge-account")
 	m.run("scim-bridge account serve --database " + database + " --listen 127.0.0.1:8700 >/root/log 2>&1 & " +
 		"until grep -q listening /root/log; do sleep 0.1; done; kill -9 $!; wait $! || true")
