@@ -42,6 +42,8 @@ func TestASecondPlanIsTheFirstWhateverSiblingsDid(t *testing.T) {
 		arguments := fmt.Sprintf(`{"domains": [%s], "on_unmanaged": %q}`, domains, mode)
 		return managed{"list", "scimbridge_signup_domains", arguments}
 	}
+	rollout := managed{"rollout", "scimbridge_rollout",
+		`{"revision": "r1", "on_unready": "warn", "timeouts": {"create": "1s"}}`}
 	office := `, "rules": {"office": {"ip_ranges": ["192.0.2.0/24"]}}`
 	seen := make(map[string]bool)
 	for _, row := range []struct {
@@ -69,6 +71,7 @@ func TestASecondPlanIsTheFirstWhateverSiblingsDid(t *testing.T) {
 			{policy(`, "rules": {"home": {"ip_ranges": ["192.0.2.0/24"]}}, "on_unmanaged": "report"`),
 				single("rule", "198.51.100.0/25")},
 		}},
+		{"a roll-out beside a rule", [][]managed{{rollout, single("rule", "198.51.100.0/24")}}},
 		{"an integration beside all of it", [][]managed{{integration, single("rule", "198.51.100.0/24"), domain}}},
 	} {
 		for _, run := range row.runs {
