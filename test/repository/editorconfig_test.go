@@ -1,6 +1,7 @@
 package repository
 
 import (
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -21,16 +22,7 @@ func TestFilesAreAsEditorconfigSays(t *testing.T) {
 			t.Fatalf(".editorconfig lacks %q, which this test checks", rule)
 		}
 	}
-	list := exec.CommandContext(t.Context(), "git", "-C", root, "ls-files", "-z")
-	out, err := list.Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	names := strings.Split(strings.TrimSuffix(string(out), "\x00"), "\x00")
-	if len(names) < 100 {
-		t.Fatalf("git lists %d files: the test would prove nothing", len(names))
-	}
-	for _, name := range names {
+	for _, name := range tracked(t) {
 		if strings.Contains(name, "/testdata/") || strings.HasSuffix(name, ".png") {
 			continue
 		}
@@ -53,4 +45,30 @@ func TestFilesAreAsEditorconfigSays(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A program that was built and added by mistake stays in every clone for ever.
+func TestNoFileIsLarge(t *testing.T) {
+	t.Parallel()
+	for _, name := range tracked(t) {
+		if info, err := os.Stat(filepath.Join(root, name)); err != nil {
+			t.Error(err)
+		} else if info.Size() > 1<<20 {
+			t.Errorf("%s has %d bytes: if it was built, remove it and name it in .gitignore", name, info.Size())
+		}
+	}
+}
+
+// tracked returns the names of the files that git has.
+func tracked(t *testing.T) []string {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "git", "-C", root, "ls-files", "-z").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := strings.Split(strings.TrimSuffix(string(out), "\x00"), "\x00")
+	if len(names) < 100 {
+		t.Fatalf("git lists %d files: the test would prove nothing", len(names))
+	}
+	return names
 }
