@@ -289,18 +289,11 @@ func debian(t *testing.T) string {
 	return base
 }
 
-// need skips the test where it cannot run, and says in one line what is missing.
-// Where CI is set nothing may be missing. Debian packages are installed.
-func need(t *testing.T) {
-	t.Helper()
-	missing := func(what string) {
-		if os.Getenv("CI") != "" {
-			t.Fatal("the packages are not tested: ", what)
-		}
-		t.Skip("the packages are not tested: ", what)
-	}
+// prepare installs what the tests need of this machine, as Debian packages, and
+// returns what is missing; empty if nothing is.
+func prepare() (missing string) {
 	if os.Geteuid() != 0 {
-		missing("this needs root, to boot a machine with systemd-nspawn")
+		return "this needs root, to boot a machine with systemd-nspawn"
 	}
 	packages := map[string]string{ // by program
 		"systemd-nspawn": "systemd-container", "mmdebstrap": "mmdebstrap", "dpkg-deb": "dpkg", "unshare": "util-linux",
@@ -312,13 +305,14 @@ func need(t *testing.T) {
 		}
 	}
 	if len(install) == 1 {
-		return
+		return ""
+	}
+	if _, err := exec.LookPath("apt-get"); err != nil {
+		return "this needs what the Debian packages " + strings.Join(install, ", ") + " hold"
 	}
 	apt := "apt-get update -q && apt-get install -qy --no-install-recommends " + strings.Join(install, " ")
-	if _, err := exec.LookPath("apt-get"); err != nil {
-		missing("this needs what the Debian packages " + strings.Join(install, ", ") + " hold")
+	if out, err := exec.CommandContext(context.Background(), "sh", "-c", apt).CombinedOutput(); err != nil {
+		return fmt.Sprintf("%s: %v: %s", apt, err, out)
 	}
-	if out, err := exec.CommandContext(t.Context(), "sh", "-c", apt).CombinedOutput(); err != nil {
-		missing(fmt.Sprintf("%s: %v: %s", apt, err, out))
-	}
+	return ""
 }

@@ -22,6 +22,19 @@ var (
 	next      = flag.String("next", "../../bin/next/scim-bridge", "a scim-bridge of version 99.0.0, to upgrade to")
 )
 
+// Where CI is set nothing may be missing. Elsewhere one line says what is.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if missing := prepare(); missing != "" {
+		fmt.Fprintln(os.Stderr, "the packages are not tested:", missing)
+		if os.Getenv("CI") != "" {
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
+
 // nextVersion is what -next says of itself.
 const nextVersion = "99.0.0"
 
@@ -130,7 +143,6 @@ func newMachine(t *testing.T, a artefacts) *machine {
 // The deb, from its installation to its purge. What an operator does are the
 // commands of the guide, as printed.
 func TestTheDebIsInstalledUsedUpgradedAndPurged(t *testing.T) {
-	need(t)
 	a := release(t)
 	m := newMachine(t, a)
 	g := readGuide(t)
@@ -307,7 +319,6 @@ func unsealed(m *machine) {
 // The rpm, installed, put over itself as by an upgrade, and erased, in a Debian
 // whose rpm knows nothing of Debian's packages.
 func TestTheRPMIsInstalledUpgradedAndErased(t *testing.T) {
-	need(t)
 	a := release(t)
 	m := newMachine(t, a)
 	g := readGuide(t)
@@ -341,7 +352,6 @@ func TestTheRPMIsInstalledUpgradedAndErased(t *testing.T) {
 
 // A test that is killed leaves no process and no mount behind.
 func TestNothingOutlivesAKilledTest(t *testing.T) {
-	need(t)
 	const helper = "SCIMBRIDGE_TEST_BOOT"
 	if os.Getenv(helper) != "" {
 		m := boot(t, debian(t), nil)
