@@ -21,6 +21,9 @@ const top = "../.."
 // patience bounds every wait; only what is broken reaches it.
 const patience = 4 * time.Minute
 
+// group is above the containers' control groups; the script .ci/engines removes it.
+const group = "/scimbridge-engines"
+
 // await polls until ok, and fails the test if that takes too long.
 func await(t *testing.T, what string, ok func() bool) {
 	t.Helper()
@@ -35,18 +38,24 @@ func await(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-// startDocker starts a Docker Engine with its own defaults, which are private here: the script .ci/engines says how.
-func startDocker(t *testing.T) {
+// inNamespaces fails unless the engines' folders are private to these tests.
+func inNamespaces(t *testing.T) {
 	t.Helper()
 	if _, err := os.Stat("/run/tmp"); err != nil || os.Getpid() != 1 {
 		t.Fatal("these tests are run by `make test-engines`, in namespaces of their own")
 	}
+}
+
+// startDocker starts a Docker Engine with its own defaults, which are private here: the script .ci/engines says how.
+func startDocker(t *testing.T) {
+	t.Helper()
+	inNamespaces(t)
 	file, err := os.Create(filepath.Join(t.TempDir(), "dockerd.log"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	engine := exec.CommandContext(context.WithoutCancel(t.Context()), "dockerd", "--log-level", "warn",
-		"--bip", gateway+"/24", "--cgroup-parent", "/scimbridge-engines")
+		"--bip", gateway+"/24", "--cgroup-parent", group)
 	engine.Stdout, engine.Stderr = file, file
 	if err := engine.Start(); err != nil {
 		t.Fatal(err)

@@ -81,7 +81,7 @@ func TestTheImageIsAFunctionOfItsPrograms(t *testing.T) {
 	}
 	listed, err := index.IndexManifest()
 	if err != nil || len(listed.Manifests) != 1 || listed.Manifests[0].Annotations["org.opencontainers.image.ref.name"] !=
-		"0.1.0_x" {
+		"scim-bridge:0.1.0_x" {
 		t.Fatalf("the layout lists %+v, %v", listed, err)
 	}
 	platforms, err := index.ImageIndex(listed.Manifests[0].Digest)

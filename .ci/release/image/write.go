@@ -58,13 +58,14 @@ func writeLoadable(file, tag string, img v1.Image) error {
 	return tarball.WriteToFile(file, named, img)
 }
 
-// writeLayout writes an OCI image layout with one entry, which is found by the tag.
+// writeLayout writes an OCI image layout with one entry, which Podman and Skopeo name by the annotation.
 func writeLayout(folder, tag string, index v1.ImageIndex) error {
 	l, err := layout.Write(folder, empty.Index)
 	if err != nil {
 		return err
 	}
-	return l.AppendIndex(index, layout.WithAnnotations(map[string]string{"org.opencontainers.image.ref.name": tag}))
+	name := map[string]string{"org.opencontainers.image.ref.name": "scim-bridge:" + tag}
+	return l.AppendIndex(index, layout.WithAnnotations(name))
 }
 
 // pack writes the files of a folder into one, in the order of their names.
