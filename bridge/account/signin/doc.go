@@ -16,7 +16,7 @@
 //	VerifyServer                ◄────── server's proof
 //
 // The verifier that the server keeps is like a password hash, but of a
-// password with 128 random bits in it, the secret key, which the server never
+// password with 160 random bits in it, the Secret Key, which the server never
 // saw: guessing the Master Password alone gains nothing. The two-secret key
 // derivation follows 1Password's security white paper; the arithmetic up to
 // the common key is that of github.com/1Password/srp in RFC 5054's 4096-bit
