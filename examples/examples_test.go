@@ -25,20 +25,27 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if strings.HasPrefix(filepath.Base(os.Args[0]), pluginPrefix) {
+		if err := serveStandIn(os.Args[0]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	os.Exit(providertest.Run(m))
 }
 
-// foreign are the folders whose examples need another provider too.
-var foreign = map[string]string{
-	"ephemeral-resources/scimbridge_bearer_token": "aws",
-}
+// scimbridge is the provider's source.
+const scimbridge = "scimbridge/scimbridge"
 
 func TestEveryExampleIsValid(t *testing.T) {
 	t.Parallel()
 	folders := map[string][]string{}
 	err := filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
-		if name := filepath.Base(path); err == nil && !entry.IsDir() &&
-			(strings.HasSuffix(name, ".tf") || strings.HasSuffix(name, ".tfquery.hcl")) {
+		switch name := filepath.Base(path); {
+		case err != nil || entry.IsDir():
+		case strings.HasSuffix(name, ".tf"), strings.HasSuffix(name, ".tfquery.hcl"),
+			strings.HasSuffix(name, ".tftpl"), strings.HasSuffix(name, ".yaml"): // which configurations read
 			folders[filepath.Dir(path)] = append(folders[filepath.Dir(path)], name)
 		}
 		return err
@@ -55,7 +62,7 @@ func TestEveryExampleIsValid(t *testing.T) {
 			w := newWorkspace(t)
 			for _, name := range files {
 				feature, isNewer := newer[name]
-				if isNewer && !feature.Known(t) || foreign[folder] != "" {
+				if isNewer && !feature.Known(t) {
 					parses(t, filepath.Join(folder, name))
 					continue
 				}
@@ -65,6 +72,7 @@ func TestEveryExampleIsValid(t *testing.T) {
 				w.write("terraform.tf", required)
 			}
 			w.write("bridge.log", "") // what the example of diagnose reads
+			w.provide(othersIn(readExamples(t, folder)))
 			validate := []string{"validate", "-no-color"}
 			if w.has("*.tfquery.hcl") {
 				validate = append(validate, "-query") // else they are not looked at
@@ -254,23 +262,34 @@ func parses(t *testing.T, path string) {
 type workspace struct {
 	t   *testing.T
 	dir string
+	cli string // Terraform's own configuration
 	env []string
 }
 
 func newWorkspace(t *testing.T) *workspace {
 	t.Helper()
-	w := &workspace{t: t, dir: t.TempDir()}
-	override, err := json.Marshal(providertest.Installation(t))
-	if err != nil {
-		t.Fatal(err)
+	w := &workspace{t: t, dir: t.TempDir(), cli: filepath.Join(t.TempDir(), "terraform.rc")}
+	w.env = []string{
+		"PATH=" + providertest.Path(t), "HOME=" + w.dir, "TF_CLI_CONFIG_FILE=" + w.cli, "CHECKPOINT_DISABLE=1",
 	}
-	cli := filepath.Join(t.TempDir(), "terraform.rc")
-	if err := os.WriteFile(cli, []byte("provider_installation {\n  dev_overrides {\n    \"scimbridge/scimbridge\" = "+
-		string(override)+"\n  }\n}\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	w.env = []string{"PATH=" + providertest.Path(t), "HOME=" + w.dir, "TF_CLI_CONFIG_FILE=" + cli, "CHECKPOINT_DISABLE=1"}
+	w.find(map[string]string{scimbridge: providertest.Installation(t)})
 	return w
+}
+
+// find says in which folders Terraform finds plugins.
+func (w *workspace) find(overrides map[string]string) {
+	w.t.Helper()
+	text := "provider_installation {\n  dev_overrides {\n"
+	for source, folder := range overrides {
+		quoted, err := json.Marshal(folder)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		text += fmt.Sprintf("    %q = %s\n", source, quoted)
+	}
+	if err := os.WriteFile(w.cli, []byte(text+"  }\n}\n"), 0o600); err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 func (w *workspace) write(name, text string) {
