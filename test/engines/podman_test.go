@@ -3,6 +3,7 @@
 package engines
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -63,7 +64,7 @@ func startPodman(t *testing.T) func(args ...string) (string, error) {
 		t.Fatal(err)
 	}
 	return func(args ...string) (string, error) {
-		cmd := exec.Command("podman", args...)
+		cmd := exec.CommandContext(context.WithoutCancel(t.Context()), "podman", args...)
 		cmd.Env = append(os.Environ(), "CONTAINERS_CONF="+config)
 		out, err := cmd.CombinedOutput()
 		return strings.TrimSpace(string(out)), err
