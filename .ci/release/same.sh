@@ -8,11 +8,13 @@
 set -euo pipefail
 
 root=$(git -C "$(dirname "${BASH_SOURCE[0]}")" rev-parse --show-toplevel)
+commit=$(git -C "$root" rev-parse HEAD)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 snapshot() { # folder
 	git clone -q --no-hardlinks "$root" "$1"
+	git -C "$1" checkout -q --detach "$commit"
 	make -C "$1" snapshot TARGETS="$TARGETS" >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
 	(cd "$1/dist" && find . -type f ! -name metadata.json ! -name artifacts.json ! -name config.yaml -print0 |
 		sort -z | xargs -0 sha256sum)

@@ -19,7 +19,7 @@ import (
 
 const thisPlatform = runtime.GOOS + "_" + runtime.GOARCH
 
-// What the README shows works with nothing but the archives: a mirror of the provider's, and the scim-bridge of its own.
+// What the README shows works with nothing but the archives: a mirror of the provider's, and scim-bridge from its own.
 func TestTheQuickstartRunsFromTheArchivesAlone(t *testing.T) {
 	t.Parallel()
 	r := open(t)
