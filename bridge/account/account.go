@@ -23,14 +23,14 @@ import (
 type Account struct {
 	ID   string
 	Name string
-	// CreatedAt is when the account was made.
+	// CreatedAt is when the account was created.
 	CreatedAt time.Time
 	Store     *store.Store
 	// PublicURL is where people reach the account's pages, for the links in
 	// mail; without a slash at the end.
 	PublicURL string
-	// IPData tells what firewall rules need to know of an address beside
-	// itself; nil tells nothing.
+	// IPData has the facts about addresses that firewall rules need, such as
+	// countries. It may be nil.
 	IPData *ipdata.Databases
 	Now    func() time.Time
 	Random io.Reader
@@ -43,13 +43,13 @@ type Account struct {
 }
 
 // ErrNone is the error of Load for a database without an account.
-var ErrNone = errors.New("there is no account in the database; make one with scim-bridge account init")
+var ErrNone = errors.New("there is no account in the database; create it with scim-bridge account init")
 
-// builtIn are the groups that every account has and that provisioning must
-// neither adopt nor fill.
+// builtIn are the groups that every account has. Provisioning must not adopt or
+// change them.
 var builtIn = []string{"Owners", "Administrators", "Team Members"}
 
-// Create makes the account in an empty database.
+// Create creates the account in an empty database.
 func Create(
 	ctx context.Context, s *store.Store, name string, now func() time.Time, random io.Reader,
 ) (*Account, error) {
@@ -75,12 +75,12 @@ func Create(
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("making account %q: %w", name, err)
+		return nil, fmt.Errorf("creating account %q: %w", name, err)
 	}
 	return a, nil
 }
 
-// Load finds the account in the database, or answers ErrNone.
+// Load returns the account in the database, or ErrNone.
 func Load(ctx context.Context, s *store.Store) (*Account, error) {
 	a := &Account{Store: s, Now: time.Now, Random: rand.Reader}
 	err := s.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
@@ -97,16 +97,16 @@ func Load(ctx context.Context, s *store.Store) (*Account, error) {
 	return a, nil
 }
 
-// Time is the present time in the precision that the database keeps.
+// Time returns the current time in the precision of the database.
 func (a *Account) Time() time.Time { return a.Now().UTC().Truncate(time.Microsecond) }
 
 var idEncoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 
-// NewID makes an id that will never be seen again: 128 random bits.
+// NewID returns a unique id of 128 random bits.
 func (a *Account) NewID() string { return idEncoding.EncodeToString(a.random(16)) }
 
-// random returns n random bytes. Like crypto/rand, it panics on a machine
-// without randomness.
+// random returns n random bytes. Like crypto/rand, it panics if the machine has no
+// source of randomness.
 func (a *Account) random(n int) []byte {
 	b := make([]byte, n)
 	if _, err := io.ReadFull(a.Random, b); err != nil {
@@ -115,18 +115,18 @@ func (a *Account) random(n int) []byte {
 	return b
 }
 
-// ETag is the entity tag of a row's version.
+// ETag returns the entity tag of a row's version.
 func ETag(version int64) string { return strconv.Quote(strconv.FormatInt(version, 10)) }
 
-// ETagWith is the entity tag of a document that shows a row and something else,
-// for which rest stands.
+// ETagWith returns the entity tag of a document that has other data than the row,
+// which rest represents.
 func ETagWith(version int64, rest string) string {
 	return strconv.Quote(strconv.FormatInt(version, 10) + "." + rest)
 }
 
 // CheckVersion compares an If-Match header, which may be empty, with a row's
 // version. RFC 9110, section 13.1.1: `*` is any version, otherwise a list of
-// strong tags. Of a tag, the version alone counts.
+// strong tags. Only the version in a tag is compared.
 func CheckVersion(ifMatch string, version int64) error {
 	have := ETag(version)
 	if ifMatch == "" || ifMatch == "*" || slices.ContainsFunc(strings.Split(ifMatch, ","), func(tag string) bool {
@@ -162,10 +162,10 @@ const (
 	ByToken   CallerKind = "token"
 	ByBridge  CallerKind = "bridge"
 	ByPerson  CallerKind = "person"
-	ByMachine CallerKind = "machine" // a command beside the database
+	ByMachine CallerKind = "machine" // a command on the database's machine
 )
 
-// String is how audit events name the caller.
+// String returns the caller's name in audit events.
 func (c Caller) String() string {
 	if c.ID == "" {
 		return string(c.Kind)

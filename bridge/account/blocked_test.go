@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// A hundred and more addresses: somebody behind a pool of them, or a fleet of
+// A hundred and more addresses: a caller behind a pool of them, or a fleet of
 // runners of Terraform.
 func TestAdministratorsSeenMakeRoomForOthersOneByOne(t *testing.T) {
 	t.Parallel()

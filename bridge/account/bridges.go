@@ -13,29 +13,29 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 )
 
-// A Bridge is what the account knows of one bridge instance.
+// A Bridge is the account's record of one bridge instance.
 type Bridge struct {
 	store.Bridge
 	Problems    []string
 	LastRefusal *Refusal
 }
 
-// The states that the account gives a bridge, beside those that the bridge reports.
+// The states that the account sets, in addition to those that the bridge reports.
 const (
-	bridgeSignedIn = "healthy" // until its first heartbeat says more
+	bridgeSignedIn = "healthy" // until its first heartbeat
 	bridgeRefused  = "refused"
 	bridgeStopped  = "stopped"
-	bridgeLost     = "lost" // silent for store.BridgeSilence, and did not sign out
+	bridgeLost     = "lost" // no request for store.BridgeSilence and no sign-out
 )
 
-// A Refusal is why a bridge was not let in.
+// A Refusal is why a bridge was refused.
 type Refusal struct {
 	Time     time.Time     `json:"time"`
 	Code     api.ErrorCode `json:"code"`
 	Address  string        `json:"address"`
 	RuleID   string        `json:"rule_id,omitempty"` // empty if the default action decided
 	Instance string        `json:"instance,omitempty"`
-	// Anonymous are the kinds that the rule names and the address has.
+	// Anonymous are the kinds of anonymous IPs that the rule names and the address has.
 	Anonymous []string `json:"anonymous_ips,omitempty"`
 }
 
@@ -46,7 +46,7 @@ type Heartbeat struct {
 	Problems []string
 }
 
-// A HeartbeatAnswer is what a bridge is told in return.
+// A HeartbeatAnswer is the answer to a heartbeat.
 type HeartbeatAnswer struct {
 	Address         netip.Addr
 	Generations     []Generation
@@ -54,8 +54,7 @@ type HeartbeatAnswer struct {
 	Disabled        *DisabledFirewall // nil while the firewall is enforced
 }
 
-// Bridges lists every bridge that ever proved to hold credentials, newest
-// contact first.
+// Bridges lists every bridge that ever proved its credentials, newest contact first.
 func (a *Account) Bridges(ctx context.Context, cursor string, limit int) (Page[Bridge], error) {
 	place, err := ReadPlace(cursor, beforeNewest)
 	if err != nil {
@@ -85,7 +84,7 @@ func (a *Account) Bridges(ctx context.Context, cursor string, limit int) (Page[B
 	), nil
 }
 
-// stateOf is the state that the bridge reported last, unless it has been silent since.
+// stateOf returns the last reported state of a bridge, or bridgeLost.
 func stateOf(b store.Bridge, now time.Time) string {
 	silent := now.Sub(b.LastContact) >= store.BridgeSilence
 	if silent && b.State != bridgeRefused && b.State != bridgeStopped {
@@ -94,8 +93,8 @@ func stateOf(b store.Bridge, now time.Time) string {
 	return b.State
 }
 
-// AdmitSession finds whose session this is and asks the firewall about the
-// address that the request came from.
+// AdmitSession returns the caller that a session belongs to, if the firewall allows
+// the address of the request.
 func (a *Account) AdmitSession(ctx context.Context, secret string, address netip.Addr) (Caller, error) {
 	caller := Caller{Kind: ByBridge, Address: address}
 	type admitted struct {
@@ -130,8 +129,8 @@ func (a *Account) AdmitSession(ctx context.Context, secret string, address netip
 	return caller, nil
 }
 
-// refuseSession refuses a session that is not live. Only a holder of its secret
-// is told which policy ended it.
+// refuseSession refuses a session that is not live. Which policy ended it is told
+// only to a caller with its secret.
 func (a *Account) refuseSession(ctx context.Context, secret string, caller Caller) (Caller, error) {
 	var session store.Session
 	var found bool
@@ -144,14 +143,14 @@ func (a *Account) refuseSession(ctx context.Context, secret string, caller Calle
 	}
 	if !found {
 		return caller, unauthorized(api.ErrorCodeSessionEnded,
-			"the session is unknown or has ended; sign in again to go on, or to learn why not")
+			"the session is unknown or has ended; sign in again")
 	}
 	caller.ID, caller.SessionID = session.Instance, session.ID
 	refusal := secondFactorRefusal()
 	return caller, errors.Join(a.noteSessionRefusal(ctx, caller, refusal), refusal)
 }
 
-// noteSessionRefusal keeps why a request of a session was refused.
+// noteSessionRefusal records why a session's request was refused.
 func (a *Account) noteSessionRefusal(ctx context.Context, caller Caller, refusal error) error {
 	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		row, found, err := tx.Bridge(ctx, caller.ID, a.Time())
@@ -164,14 +163,14 @@ func (a *Account) noteSessionRefusal(ctx context.Context, caller Caller, refusal
 	})
 }
 
-// Heartbeat keeps the state of the calling bridge.
+// Heartbeat records the state of the calling bridge.
 func (a *Account) Heartbeat(ctx context.Context, in Heartbeat) (answer HeartbeatAnswer, err error) {
 	problems, err := json.Marshal(append([]string{}, in.Problems...))
 	if err != nil {
 		return answer, err
 	}
 	if len(in.Problems) > 50 || len(problems) > 4096 || len(in.Revision) > 200 {
-		return answer, InvalidValue("", "a heartbeat tells at most 50 problem codes and a revision of at most 200 bytes")
+		return answer, InvalidValue("", "a heartbeat has at most 50 problem codes and a revision of at most 200 bytes")
 	}
 	caller := CallerFrom(ctx)
 	decision, err := a.decideNow(ctx, caller.Address)
@@ -245,9 +244,9 @@ func (a *Account) heartbeatAnswer(ctx context.Context, tx *store.Tx, address net
 	return answer, nil
 }
 
-// SignOut ends the calling bridge's session. The bridge has stopped unless
-// another session goes on under its name: that of a process that took over, of
-// one beside which the caller was on standby, or its own with newer credentials.
+// SignOut ends the calling bridge's session. The bridge is then stopped, unless its
+// instance has another session: that of a process that took over, that of the
+// process for which the caller was on standby, or its own with newer credentials.
 func (a *Account) SignOut(ctx context.Context) error {
 	caller := CallerFrom(ctx)
 	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
@@ -269,7 +268,7 @@ func (a *Account) SignOut(ctx context.Context) error {
 	})
 }
 
-// decideNow is decide in a transaction of its own.
+// decideNow calls decide in a transaction of its own.
 func (a *Account) decideNow(ctx context.Context, address netip.Addr) (d decision, err error) {
 	err = a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
 		d, err = a.decide(ctx, tx, address)
@@ -278,8 +277,8 @@ func (a *Account) decideNow(ctx context.Context, address netip.Addr) (d decision
 	return d, err
 }
 
-// noteRefusal keeps why a bridge was refused, so that administrators see a
-// bridge that cannot sign in.
+// noteRefusal records why a bridge was refused, so that administrators see bridges
+// that cannot sign in.
 func (a *Account) noteRefusal(ctx context.Context, tx *store.Tx, b store.Bridge, attempt Attempt, refusal error) error {
 	e, ok := errors.AsType[*Error](refusal)
 	if !ok {
@@ -303,7 +302,7 @@ func (a *Account) noteRefusal(ctx context.Context, tx *store.Tx, b store.Bridge,
 	return a.countAttempt(ctx, tx, attempt)
 }
 
-// countAttempt merges an attempt into its row, at the present time.
+// countAttempt merges an attempt into its row, with the current time.
 func (a *Account) countAttempt(ctx context.Context, tx *store.Tx, attempt Attempt) error {
 	attempt.ID, attempt.Last = a.NewID(), a.Time()
 	return tx.CountAttempt(ctx, attempt)

@@ -1,7 +1,6 @@
 // Package account owns the rules of a business account: its provisioning
-// integration, sign-in, tokens, bridges, firewall and policies, and the audit
-// log and the outbox that every change goes through. People and groups are in
-// package directory, which stands on this one.
+// integration, sign-in, tokens, bridges, firewall and policies, the audit log, and
+// the outbox. People and groups are in package directory, which imports this one.
 //
 // It serves no HTTP (package server does) and leaves rows and transactions to
 // package store, the evaluation of firewall rules to package firewall, and the

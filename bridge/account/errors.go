@@ -12,30 +12,30 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 )
 
-// An Error is a refusal by the account. Every other error that a method of
-// [Account] returns is a fault of the machine, which only the log shows.
+// An Error is a refusal by the account. Any other error from a method of [Account] is
+// internal and only logged.
 type Error struct {
 	Status int           // of HTTP
 	Code   api.ErrorCode // stable, for programs
-	Title  string        // the kind, for people
+	Title  string        // the kind of error, for people
 	Detail string        // what was wrong and what to do
 	Details
-	RetryAfter time.Duration // 0 if it is not known
+	RetryAfter time.Duration // 0 if unknown
 	cause      error
 }
 
-// Details are facts for programs; which are set depends on the code.
+// Details are facts for programs. Which are set depends on the code.
 type Details struct {
 	Field      string // where in the request, as a JSON pointer
 	Address    string // an IP address
 	RuleID     string // the firewall rule that decided
 	Who        string // would_lock_out: "caller" or "bridge"
 	Instance   string // would_lock_out: the bridge instance
-	ExistingID string // the id in the way
+	ExistingID string // the id of the existing object
 	Name       string // protected: the member or group
 	IDs        []string
-	Facts      firewall.Facts // of the address, as far as the deciding rule names them
-	Missing    []string       // ip_database_required: what no database tells
+	Facts      firewall.Facts // of the address that the deciding rule names
+	Missing    []string       // ip_database_required: what no database has
 	Rule       *DecidingRule  // the rule of RuleID
 	// Database is the account's own database setting, for commands on its machine.
 	Database string
@@ -43,35 +43,35 @@ type Details struct {
 
 func (e *Error) Error() string { return fmt.Sprintf("%s: %s", e.Code, e.Detail) }
 
-// Unwrap gives the cause to the log.
+// Unwrap returns the cause, for the log.
 func (e *Error) Unwrap() error { return e.cause }
 
-// Internal hides a fault of the machine behind a text for clients.
+// Internal returns an error for clients that hides an internal cause.
 func Internal(cause error) *Error {
 	return &Error{Status: http.StatusInternalServerError, Code: api.ErrorCodeInternal, Title: "Internal error",
-		Detail: "the account could not do this now; its log has the reason under the request id", cause: cause}
+		Detail: "the account service failed; its log has the reason under the request id", cause: cause}
 }
 
-// Fault is the refusal for a fault of the machine. One of the disk says so; the
-// others say nothing.
+// Fault returns the refusal for an internal error. Only errors of the disk are
+// named to the client.
 func Fault(cause error) *Error {
 	switch {
 	case errors.Is(cause, store.ErrFull):
 		return &Error{
 			Status: http.StatusServiceUnavailable, Code: api.ErrorCodeStorageFull, Title: "The disk is full", cause: cause,
-			Detail: "the disk that holds the account's database is full, so that nothing can be changed; make room on it",
+			Detail: "the disk of the account's database is full, so changes are refused; free space on it",
 		}
 	case errors.Is(cause, store.ErrReplaced):
 		return &Error{
 			Status: http.StatusServiceUnavailable, Code: api.ErrorCodeStorageLost, Title: "The database is gone", cause: cause,
-			Detail: "the account's database was deleted or replaced under the server, so that nothing can be changed; " +
-				"put it back and start the account service again",
+			Detail: "the account's database was deleted or replaced while the server was running, so changes are refused; " +
+				"restore it and restart the account service",
 		}
 	case errors.Is(cause, store.ErrDisk):
 		return &Error{
 			Status: http.StatusServiceUnavailable, Code: api.ErrorCodeDatabaseUnavailable, Title: "Database unavailable",
 			cause:  cause,
-			Detail: "the account's database cannot be written or read; the log has the reason under the request id",
+			Detail: "the account's database cannot be read or written; the log has the reason under the request id",
 		}
 	default:
 		return Internal(cause)
@@ -84,7 +84,7 @@ func IsCode(err error, code api.ErrorCode) bool {
 	return ok && e.Code == code
 }
 
-// NotFound refuses an id that names nothing.
+// NotFound refuses an unknown id.
 func NotFound(kind, id string) *Error {
 	return &Error{Status: http.StatusNotFound, Code: api.ErrorCodeNotFound, Title: "Not found",
 		Detail: fmt.Sprintf("there is no %s %q", kind, id)}
@@ -96,38 +96,39 @@ func InvalidValue(field, format string, args ...any) *Error {
 		Detail: fmt.Sprintf(format, args...), Details: Details{Field: field}}
 }
 
-// VersionMismatch refuses a conditional write on a version that is gone.
+// VersionMismatch refuses a conditional write to an older version.
 func VersionMismatch(have string) *Error {
 	return &Error{Status: http.StatusPreconditionFailed, Code: api.ErrorCodeVersionMismatch, Title: "Version mismatch",
-		Detail: fmt.Sprintf("it was changed meanwhile and is at version %s now; read it again and repeat the change", have)}
+		Detail: fmt.Sprintf("the object was changed since it was read and now has version %s; "+
+			"read it again and repeat the change", have)}
 }
 
-// Conflict refuses what contradicts something that is already there.
+// Conflict refuses a request that contradicts the current state.
 func Conflict(code api.ErrorCode, title, format string, args ...any) *Error {
 	return &Error{Status: http.StatusConflict, Code: code, Title: title, Detail: fmt.Sprintf(format, args...)}
 }
 
-// AlreadyExists refuses to make a second of what there can be only one of.
+// AlreadyExists refuses a duplicate.
 func AlreadyExists(existingID, format string, args ...any) *Error {
 	e := Conflict(api.ErrorCodeAlreadyExists, "Already exists", format, args...)
 	e.ExistingID = existingID
 	return e
 }
 
-// InvalidCursor refuses a cursor that no list of ours has given.
+// InvalidCursor refuses a cursor that is not from this list.
 func InvalidCursor() *Error {
 	return &Error{Status: http.StatusUnprocessableEntity, Code: api.ErrorCodeInvalidCursor, Title: "Invalid cursor",
-		Detail: "the cursor was not given by this list; start again without one", Details: Details{Field: "/cursor"}}
+		Detail: "the cursor is not from this list; start again without one", Details: Details{Field: "/cursor"}}
 }
 
-// Protected refuses to touch what provisioning must leave alone.
+// Protected refuses to change what provisioning must not change.
 func Protected(name, format string, args ...any) *Error {
 	e := Conflict(api.ErrorCodeProtected, "Protected", format, args...)
 	e.Name = name
 	return e
 }
 
-// TooMany refuses what may be tried again later.
+// TooMany refuses a request that can be repeated later.
 func TooMany(title string, after time.Duration, why string) *Error {
 	seconds := math.Ceil(after.Seconds())
 	e := Conflict(api.ErrorCodeTooManyRequests, title, "%s; try again in %.0f seconds", why, seconds)

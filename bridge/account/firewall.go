@@ -13,25 +13,25 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 )
 
-// A Firewall is the account's policy as it is kept.
+// A Firewall is the account's stored policy.
 type Firewall struct {
 	DefaultAction firewall.Action
-	Rules         []FirewallRule // in the order in which they are asked
-	DisabledUntil time.Time      // zero, or past, while it is not disabled
-	Disabled      bool           // by the break-glass: nobody is refused
-	Version       int64          // moves with every change, also of a rule
+	Rules         []FirewallRule // in the order of evaluation
+	DisabledUntil time.Time      // zero or in the past while the firewall is enforced
+	Disabled      bool           // no address is refused
+	Version       int64          // increases with every change, also of a rule
 }
 
-// A FirewallRule is a rule as it is kept.
+// A FirewallRule is a stored rule.
 type FirewallRule struct {
 	firewall.Rule
 	Version int64
 }
 
-// A FirewallUpdate changes the policy; what is nil stays.
+// A FirewallUpdate changes the policy. Nil fields are not changed.
 type FirewallUpdate struct {
 	DefaultAction *firewall.Action
-	Rules         *[]firewall.Rule // all of them; one that has an id stays the rule that has it
+	Rules         *[]firewall.Rule // all rules; one with an id replaces the rule with this id
 }
 
 // Firewall reads the policy.
@@ -103,12 +103,11 @@ func (a *Account) UpdateFirewall(
 	return f, nil
 }
 
-// CreateFirewallRule adds a rule. One that is there already, the same in all
-// but the id, is refused: a second says nothing more, and whoever makes it
-// does not know of the first.
+// CreateFirewallRule adds a rule. A duplicate, equal in all but the id, is refused: it
+// would have no effect, and its author does not know of the first.
 func (a *Account) CreateFirewallRule(ctx context.Context, in firewall.Rule, allowLockout bool) (FirewallRule, error) {
 	if in.ID != "" {
-		return FirewallRule{}, InvalidValue("/id", "the account chooses the id of a new rule; leave it out")
+		return FirewallRule{}, InvalidValue("/id", "the account chooses the id of a new rule; omit the id")
 	}
 	rule, err := parseRule(in, "", a.IPData)
 	if err != nil {
@@ -136,12 +135,12 @@ func (a *Account) CreateFirewallRule(ctx context.Context, in firewall.Rule, allo
 	return made, nil
 }
 
-// ReplaceFirewallRule changes everything about a rule but its id.
+// ReplaceFirewallRule replaces a rule and keeps its id.
 func (a *Account) ReplaceFirewallRule(
 	ctx context.Context, id string, in firewall.Rule, ifMatch string, allowLockout bool,
 ) (after FirewallRule, err error) {
 	if in.ID != "" && in.ID != id {
-		return FirewallRule{}, InvalidValue("/id", "the rule is %q and cannot become %q; leave the id out", id, in.ID)
+		return FirewallRule{}, InvalidValue("/id", "the rule's id is %q and cannot change to %q; omit the id", id, in.ID)
 	}
 	rule, err := parseRule(in, "", a.IPData)
 	if err != nil {
@@ -169,9 +168,9 @@ func (a *Account) ReplaceFirewallRule(
 	return after, nil
 }
 
-// DeleteFirewallRule removes a rule. It is refused for the caller's sake
-// only: a bridge that is taken down loses its rule before or after, and that
-// must be possible.
+// DeleteFirewallRule deletes a rule. It is refused if it would lock out the caller,
+// but not if it would lock out a bridge: when a bridge is removed, its rule may be
+// deleted first.
 func (a *Account) DeleteFirewallRule(ctx context.Context, id, ifMatch string, allowLockout bool) error {
 	return a.changeFirewall(ctx, firewallChange{
 		action: "firewall.rule.delete", object: id, allowLockout: allowLockout, ignoreBridges: true,
@@ -183,8 +182,8 @@ func (a *Account) DeleteFirewallRule(ctx context.Context, id, ifMatch string, al
 	})
 }
 
-// maxDisabled is for how long the firewall can be disabled; what is to last
-// longer is a change of the policy.
+// maxDisabled is how long the firewall can be disabled. To allow addresses for
+// longer, change the policy.
 const maxDisabled = 24 * time.Hour
 
 // DisableFirewall is the break-glass: until d has passed the firewall refuses
@@ -218,30 +217,29 @@ func (a *Account) DisableFirewall(ctx context.Context, d time.Duration) (disable
 type firewallChange struct {
 	action, object string // for the audit
 	allowLockout   bool
-	ignoreBridges  bool // refused for the caller's sake only
-	// work says what changes, from what the transaction sees.
+	ignoreBridges  bool // refuse only if the caller would be locked out
+	// work computes the change from the state in the transaction.
 	work func(context.Context, *store.Tx, *draft) error
 }
 
-// A draft is what a change makes of the policy.
+// A draft is the outcome of a change to the policy.
 type draft struct {
 	before        store.Firewall
 	defaultAction firewall.Action
 	edits         []edit
 }
 
-// An edit is what becomes of one rule: nil for one that was not there, or
-// shall not be.
+// An edit is the change of one rule. From is nil for a new rule, to for a deleted one.
 type edit struct{ from, to *FirewallRule }
 
 func (d draft) changes() bool {
 	return len(d.edits) > 0 || string(d.defaultAction) != d.before.DefaultAction
 }
 
-// changeFirewall is the one way in which the policy changes: what differs is
-// worked out, checked for lock-outs, and written. No difference writes nothing,
-// and no version moves. What one rule costs does not depend on how many there
-// are.
+// changeFirewall makes all changes of the policy: it computes the differences, checks
+// them for lock-outs, and writes them. Without a difference it writes nothing and
+// keeps the version. The cost of changing one rule does not depend on the number of
+// rules.
 func (a *Account) changeFirewall(ctx context.Context, c firewallChange) error {
 	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		row, err := tx.Firewall(ctx)
@@ -271,7 +269,7 @@ func (a *Account) changeFirewall(ctx context.Context, c firewallChange) error {
 	})
 }
 
-// compile is the policy that the draft makes of the one before it.
+// compile applies the draft to the compiled policy before it.
 func (d draft) compile(before firewall.Compiled) firewall.Compiled {
 	after := before.WithDefault(d.defaultAction)
 	for _, e := range d.edits {
@@ -285,7 +283,7 @@ func (d draft) compile(before firewall.Compiled) firewall.Compiled {
 	return after
 }
 
-// weight is how much the policy has of its own that the draft makes.
+// weight returns the cost of caching the drafted policy.
 func (d draft) weight() (weight int) {
 	for _, e := range d.edits {
 		if weight++; e.to != nil {
@@ -295,7 +293,7 @@ func (d draft) weight() (weight int) {
 	return weight
 }
 
-// isNew reports whether a rule is one that the draft makes.
+// isNew reports whether the draft adds the rule.
 func (d draft) isNew(id string) bool {
 	return slices.ContainsFunc(d.edits, func(e edit) bool { return e.from == nil && e.to.ID == id })
 }
@@ -315,8 +313,8 @@ func (d draft) write(ctx context.Context, tx *store.Tx, revision string, now tim
 	})
 }
 
-// differences are the edits that lead from one policy to the other, whose
-// rules they give their versions.
+// differences returns the edits that lead from before to after, and sets the
+// versions of after's rules.
 func differences(before Firewall, after *Firewall) (edits []edit) {
 	had, stays := before.index(), after.index()
 	for i := range before.Rules {
@@ -325,7 +323,7 @@ func differences(before Firewall, after *Firewall) (edits []edit) {
 		}
 	}
 	for i := range after.Rules {
-		r := after.Rules[i] // of its own: the list is sorted yet
+		r := after.Rules[i] // a copy: the list is sorted later
 		r.Version = 1
 		e := edit{to: &r}
 		if i, ok := had[r.ID]; ok {
@@ -345,7 +343,7 @@ func differences(before Firewall, after *Firewall) (edits []edit) {
 	return edits
 }
 
-// readRule reads a rule that must be there.
+// readRule reads a rule; a missing one is a NotFound error.
 func readRule(ctx context.Context, tx *store.Tx, id string) (FirewallRule, error) {
 	row, found, err := tx.FirewallRule(ctx, id)
 	if err != nil {
@@ -357,7 +355,7 @@ func readRule(ctx context.Context, tx *store.Tx, id string) (FirewallRule, error
 	return fromRow(row)
 }
 
-// ruleAt reads the rule that a request is about, in the version it is about.
+// ruleAt reads a rule and checks its version against If-Match.
 func ruleAt(ctx context.Context, tx *store.Tx, id, ifMatch string) (FirewallRule, error) {
 	r, err := readRule(ctx, tx, id)
 	if err != nil {
@@ -366,9 +364,8 @@ func ruleAt(ctx context.Context, tx *store.Tx, id, ifMatch string) (FirewallRule
 	return r, CheckVersion(ifMatch, r.Version)
 }
 
-// policyOf is the policy that row stands for. It is read and compiled only if
-// this server has not seen this revision: after a start, and when another
-// process wrote it.
+// policyOf returns the compiled policy of row's revision. It is read and compiled
+// only if it is not cached: after a start, and when another process wrote it.
 func (a *Account) policyOf(ctx context.Context, tx *store.Tx, row store.Firewall) (firewall.Compiled, error) {
 	if policy, ok := a.policies.Get(row.Revision); ok {
 		return policy, nil
@@ -408,7 +405,7 @@ func (a *Account) readFirewall(ctx context.Context, tx *store.Tx) (Firewall, err
 	return f, nil
 }
 
-// policy is what gets evaluated.
+// policy returns the policy to evaluate.
 func (f Firewall) policy() firewall.Policy {
 	p := firewall.Policy{DefaultAction: f.DefaultAction}
 	for _, r := range f.Rules {
@@ -417,7 +414,7 @@ func (f Firewall) policy() firewall.Policy {
 	return p
 }
 
-// sort puts the rules into the order in which they are asked.
+// sort sorts the rules in the order of evaluation.
 func (f *Firewall) sort() {
 	order := make(map[string]int, len(f.Rules))
 	for i, r := range f.policy().Sorted().Rules {
@@ -426,7 +423,7 @@ func (f *Firewall) sort() {
 	slices.SortFunc(f.Rules, func(x, y FirewallRule) int { return cmp.Compare(order[x.ID], order[y.ID]) })
 }
 
-// index is where each rule stands, by its id.
+// index returns the position of each rule by id.
 func (f Firewall) index() map[string]int {
 	at := make(map[string]int, len(f.Rules))
 	for i, r := range f.Rules {

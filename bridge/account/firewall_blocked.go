@@ -30,7 +30,7 @@ func (d *DecidingRule) named() string {
 	}
 	text += "priority " + strconv.Itoa(d.Priority)
 	if !d.ChangedAt.IsZero() {
-		text += ", as it is since " + d.ChangedAt.Format(time.RFC3339)
+		text += ", last changed at " + d.ChangedAt.Format(time.RFC3339)
 	}
 	return text + ")"
 }

@@ -12,24 +12,24 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 )
 
-// What an attempt comes to, beside the codes of refusals.
+// The results of an attempt, in addition to the codes of refusals.
 const (
 	resultOK       = "ok"
 	resultReported = "reported"
 	resultBlocked  = string(api.ErrorCodeFirewallBlocked)
 )
 
-// A decision is what the firewall says of one request.
+// A decision is the firewall's decision about one request.
 type decision struct {
 	firewall.Decision
 	Address  netip.Addr
 	Result   string         // resultOK, resultReported or resultBlocked
-	Reason   firewall.Facts // why the rule matched, as far as an IP database was asked
-	disabled bool           // nobody is refused at present
+	Reason   firewall.Facts // the facts from the IP database by which the rule matched
+	disabled bool           // the firewall is disabled: no address is refused
 }
 
-// decide asks the firewall. What it says holds for this moment only: a change,
-// also one by another process, is seen by the next request.
+// decide evaluates the firewall. The result must not be kept: the next request sees
+// a change, also one by another process.
 func (a *Account) decide(ctx context.Context, tx *store.Tx, address netip.Addr) (decision, error) {
 	state, err := a.firewallState(ctx, tx)
 	if err != nil {
@@ -38,7 +38,7 @@ func (a *Account) decide(ctx context.Context, tx *store.Tx, address netip.Addr) 
 	return a.decideBy(state, address)
 }
 
-// firewallState is the firewall as a transaction sees it.
+// firewallState returns the firewall's state in a transaction.
 func (a *Account) firewallState(ctx context.Context, tx *store.Tx) (firewall.State, error) {
 	row, err := tx.Firewall(ctx)
 	if err != nil {
@@ -77,7 +77,7 @@ func (a *Account) decideBy(state firewall.State, address netip.Addr) (d decision
 	return d, nil
 }
 
-// inBrackets is why a rule matched, after its name; empty for one of ranges.
+// inBrackets returns why a rule matched, in brackets; empty for a rule on ranges.
 func inBrackets(reason firewall.Facts) string {
 	if len(reason) == 0 {
 		return ""
@@ -85,25 +85,24 @@ func inBrackets(reason firewall.Facts) string {
 	return " (" + reason.String() + ")"
 }
 
-// requireData refuses to decide by rules that need what no database here can
-// tell. CheckFirewall keeps a server from starting like that, but one with other
-// databases may have written the rules since: a guess lets in what they shut
-// out, or shuts out what they let in.
+// requireData refuses to evaluate rules whose data no database of this server has.
+// CheckFirewall prevents a start in that state, but a server with other databases may
+// have written such rules since, and a guess could allow what they deny.
 func (a *Account) requireData(required []string) error {
 	missing := a.IPData.Missing(required)
 	if len(missing) == 0 {
 		return nil
 	}
 	return databaseRequired(http.StatusServiceUnavailable, missing,
-		"the firewall has rules on %s, which no IP database of this server can tell of an address; "+
+		"the firewall has rules on %s, which no IP database of this server has; "+
 			"start every server of the account with the same --ip-database files", listed(missing))
 }
 
-// rulesNamed bounds how many rules an error names.
+// rulesNamed is the maximum number of rules that an error names.
 const rulesNamed = 20
 
-// CheckFirewall refuses an account whose firewall this server cannot
-// evaluate: that is no reason to let everybody in.
+// CheckFirewall refuses an account whose firewall this server cannot evaluate. It
+// must not allow all addresses instead.
 func (a *Account) CheckFirewall(ctx context.Context) error {
 	f, err := a.Firewall(ctx)
 	if err != nil {
@@ -121,25 +120,26 @@ func (a *Account) CheckFirewall(ctx context.Context) error {
 	if more := len(unanswered) - rulesNamed; more > 0 {
 		unanswered = append(unanswered[:rulesNamed], fmt.Sprintf("and %d more", more))
 	}
-	return fmt.Errorf("the firewall has rules that no loaded IP database can answer: %s; "+
-		"give one that can with --ip-database FILE",
+	return fmt.Errorf("the firewall has rules that no loaded IP database can evaluate: %s; "+
+		"load one that can with --ip-database FILE",
 		listed(unanswered))
 }
 
-// An AddressDecision is whether an address gets in, and what is known of it.
+// An AddressDecision is the firewall's decision about an address, with the facts
+// about it.
 type AddressDecision struct {
 	firewall.Subject
 	firewall.Decision
 }
 
-// EvaluateFirewall decides about addresses under the present policy with a
-// proposed change, which may change nothing. Rules that the proposal adds are
-// called new-1, new-2 and so on, by their place in it.
+// EvaluateFirewall evaluates addresses under the current policy with a proposed
+// change, which may be empty. Rules that the proposal adds have the ids new-1, new-2
+// and so on, by position.
 func (a *Account) EvaluateFirewall(
 	ctx context.Context, addresses []string, proposed FirewallUpdate,
 ) ([]AddressDecision, error) {
 	if len(addresses) == 0 || len(addresses) > 1000 {
-		return nil, InvalidValue("/addresses", "ask about 1 to 1000 addresses at once, not %d", len(addresses))
+		return nil, InvalidValue("/addresses", "a request has 1 to 1000 addresses, not %d", len(addresses))
 	}
 	policy, err := a.proposed(ctx, proposed)
 	if err != nil {
@@ -160,7 +160,7 @@ func (a *Account) EvaluateFirewall(
 	return decisions, nil
 }
 
-// proposed is the present policy with a change that is not made.
+// proposed returns the current policy with a change applied, without writing it.
 func (a *Account) proposed(ctx context.Context, change FirewallUpdate) (policy firewall.Compiled, err error) {
 	if change != (FirewallUpdate{}) {
 		f, err := a.Firewall(ctx)

@@ -10,8 +10,8 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 )
 
-// checkLockout refuses a change of the policy that shuts out its own caller
-// or, unless they are ignored, a bridge at work.
+// checkLockout refuses a change of the policy that locks out its own caller or,
+// unless they are ignored, an active bridge.
 func (a *Account) checkLockout(
 	ctx context.Context, tx *store.Tx, before, after firewall.Compiled, isNew func(id string) bool, ignoreBridges bool,
 ) error {
@@ -49,25 +49,26 @@ func (a *Account) checkLockout(
 }
 
 func wouldLockOut(who, instance string, lockout firewall.Lockout, isNew func(id string) bool) *Error {
-	whom := "you, at "
+	subject := "you, at "
 	if who == "bridge" {
-		whom = "the bridge " + instance + ", at "
+		subject = "the bridge " + instance + ", at "
 	}
 	details := Details{Who: who, Instance: instance, Address: lockout.Address.String()}
-	by := "no rule would let that address in and the default action would deny it"
+	by := "no rule would allow that address and the default action would deny it"
 	if rule := lockout.By; rule != nil {
 		details.Facts = rule.Match.MatchReason(lockout.Subject)
 		details.Rule = &DecidingRule{Rule: *rule}
 		details.RuleID = rule.ID
 		by = details.Rule.named()
-		if isNew(rule.ID) { // its id is not given out: the rule will never be
+		if isNew(rule.ID) { // its id is not shown: the rule will not be created
 			details.RuleID, by = "new", "the new rule"
 		}
 		by += " would deny that address" + inBrackets(details.Facts)
 	}
 	e := Conflict(api.ErrorCodeWouldLockOut, "Would lock out",
-		"this change would lock out %s%s: %s; allow the address by an earlier rule first, or repeat with allow_lockout=true",
-		whom, lockout.Address, by)
+		"this change would lock out %s%s: %s; "+
+			"first allow the address by a rule with a lower priority, or repeat with allow_lockout=true",
+		subject, lockout.Address, by)
 	e.Details = details
 	return e
 }

@@ -18,8 +18,8 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 )
 
-// parseRule returns a rule of a request, where it stands at a JSON pointer, as
-// it is kept: every value of its match in its one form.
+// parseRule returns a request's rule with its values in canonical form, as it is
+// stored; at is its JSON pointer.
 func parseRule(r firewall.Rule, at string, data *ipdata.Databases) (firewall.Rule, error) {
 	match, err := firewall.ParseMatch(r.Match.Kind, r.Match.Values)
 	if e, ok := errors.AsType[*firewall.ValueError](err); ok {
@@ -29,12 +29,12 @@ func parseRule(r firewall.Rule, at string, data *ipdata.Databases) (firewall.Rul
 	if err := r.Validate(); err != nil {
 		return r, InvalidValue(at, "%s", strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
-	// Without a database such a rule would match nobody, which is a hole if
-	// it denies and a lock-out if it allows.
+	// Without a database such a rule would match no address: a hole if it denies,
+	// a lock-out if it allows.
 	if missing := data.Missing(match.RequiredData()); len(missing) > 0 {
 		e := databaseRequired(http.StatusUnprocessableEntity, missing,
-			"no IP database of the account can tell %s of an address; "+
-				"start the account service with an --ip-database that can, or write the rule with ip_ranges", listed(missing))
+			"no IP database of the account has %s; "+
+				"start the account service with an --ip-database that has it, or use ip_ranges in the rule", listed(missing))
 		e.Field = at + "/" + string(match.Kind)
 		return r, e
 	}
@@ -48,15 +48,15 @@ func databaseRequired(status int, missing []string, format string, args ...any) 
 	}
 }
 
-// listed joins words for people.
+// listed joins words for a text.
 func listed(words []string) string { return strings.Join(words, ", ") }
 
-// update applies in, which stands at a JSON pointer of the request. newID
-// names the rules that are new, by their index.
+// update applies in, whose JSON pointer in the request is at. NewID returns the id of
+// a new rule by its index.
 func (f *Firewall) update(in FirewallUpdate, at string, data *ipdata.Databases, newID func(int) string) error {
 	if in.DefaultAction != nil {
 		if !in.DefaultAction.Valid() {
-			return InvalidValue(at+"/default_action", "action %q is not known; use allow, report or deny", *in.DefaultAction)
+			return InvalidValue(at+"/default_action", "unknown action %q; use allow, report or deny", *in.DefaultAction)
 		}
 		f.DefaultAction = *in.DefaultAction
 	}
@@ -77,7 +77,7 @@ func (f *Firewall) update(in FirewallUpdate, at string, data *ipdata.Databases, 
 		case rule.ID == "":
 			rule.ID = newID(i)
 		case !there:
-			return InvalidValue(at+"/id", "there is no firewall rule %q to keep; leave the id out to make a new one", rule.ID)
+			return InvalidValue(at+"/id", "there is no firewall rule %q; omit the id to create a rule", rule.ID)
 		case given[rule.ID]:
 			return InvalidValue(at+"/id", "the firewall rule %q is given twice", rule.ID)
 		}
@@ -95,8 +95,8 @@ func toRow(r FirewallRule, now time.Time) store.FirewallRule {
 	}
 }
 
-// contentHash is equal for rules that are the same in all but the id: their
-// values are a set.
+// contentHash is equal for rules that are equal in all but the id. Their values are a
+// set.
 func contentHash(r firewall.Rule) string {
 	set := slices.Compact(slices.Sorted(slices.Values(r.Match.Values)))
 	text, err := json.Marshal([]any{r.Action, r.Priority, r.Match.Kind, set, r.Description})
@@ -109,7 +109,7 @@ func contentHash(r firewall.Rule) string {
 
 func ruleExists(id string) *Error {
 	e := Conflict(api.ErrorCodeFirewallRuleExists, "The firewall rule exists",
-		"the rule %s is the same in action, values, priority and description; keep that one, or change what this one says",
+		"the rule %s has the same action, values, priority and description; use that one, or change this one",
 		id)
 	e.ExistingID = id
 	return e
@@ -126,8 +126,8 @@ func fromRows(rows []store.FirewallRule) ([]FirewallRule, error) {
 	return all, nil
 }
 
-// fromRow refuses what it cannot evaluate: passing over a rule of a kind
-// that this build does not know could let in what it shuts out.
+// fromRow refuses a rule of an unknown kind: ignoring it could allow addresses that
+// it denies.
 func fromRow(row store.FirewallRule) (FirewallRule, error) {
 	r := FirewallRule{Version: row.Version, Rule: firewall.Rule{
 		ID: row.ID, Action: firewall.Action(row.Action), Priority: row.Priority, Description: row.Description,

@@ -60,7 +60,7 @@ func addresses(ranges ...string) firewall.Match {
 	return firewall.Match{Kind: firewall.IPRanges, Values: ranges}
 }
 
-// anyChange is a write of the firewall as somebody might make it.
+// anyChange is a random write of the firewall.
 func anyChange(ctx context.Context, a *account.Account, choice *rand.Rand) error {
 	f, err := a.Firewall(ctx)
 	if err != nil {
@@ -146,7 +146,7 @@ func serverOf(t *testing.T, dsn string, first bool) *account.Account {
 }
 
 // What is there already is not made again, however it is spelt and however
-// many try at once; whoever is refused is told which rule it is.
+// many clients try at once; a refusal names the existing rule.
 func TestARuleThatExistsIsNotMadeAgain(t *testing.T) {
 	t.Parallel()
 	d := newAccount(t)
@@ -222,7 +222,7 @@ func TestARuleThatExistsIsNotMadeAgain(t *testing.T) {
 	}
 }
 
-// A policy that cannot be read shuts out everybody; disabling the firewall lets
+// A policy that cannot be read blocks all callers; disabling the firewall allows
 // an administrator in all the same.
 func TestADisabledFirewallAdmitsWhateverThePolicy(t *testing.T) {
 	t.Parallel()
@@ -236,7 +236,7 @@ func TestADisabledFirewallAdmitsWhateverThePolicy(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		f.Revision = "of a rule that nobody can read"
+		f.Revision = "of an unreadable rule"
 		if err := tx.UpdateFirewall(ctx, f); err != nil {
 			return err
 		}
@@ -248,7 +248,7 @@ func TestADisabledFirewallAdmitsWhateverThePolicy(t *testing.T) {
 	}
 	home := netip.MustParseAddr("192.0.2.1")
 	if _, err := a.AdmitToken(t.Context(), token, home); err == nil {
-		t.Error("somebody was let in past a rule that cannot be read")
+		t.Error("an address was allowed past an unreadable rule")
 	}
 	if _, err := a.DisableFirewall(t.Context(), time.Hour); err != nil {
 		t.Fatal(err)

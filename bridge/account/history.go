@@ -12,8 +12,7 @@ import (
 // An AuditEvent is one change and its author.
 type AuditEvent = store.AuditEvent
 
-// An Attempt is a sign-in or a request of a session, as the firewall and the
-// credentials judged it.
+// An Attempt is a sign-in or a session's request, with the decision about it.
 type Attempt = store.Attempt
 
 // attemptsKept is how long sign-in attempts are kept.
@@ -25,7 +24,7 @@ func (a *Account) AuditEvents(ctx context.Context, cursor string, limit int) (Pa
 	if err != nil {
 		return Page[AuditEvent]{}, err
 	}
-	if err := a.writeRefusedTokens(ctx); err != nil && !errors.Is(err, store.ErrFull) { // they are kept, and written later
+	if err := a.writeRefusedTokens(ctx); err != nil && !errors.Is(err, store.ErrFull) { // the counts are kept
 		return Page[AuditEvent]{}, err
 	}
 	var events []AuditEvent
@@ -36,7 +35,7 @@ func (a *Account) AuditEvents(ctx context.Context, cursor string, limit int) (Pa
 	return PageOf(events, limit, func(e AuditEvent) []any { return store.Place{Time: e.Time, ID: e.ID}.Key() }), err
 }
 
-// Attempts lists sign-in attempts since a time, newest first; 60 days at most.
+// Attempts lists the sign-in attempts since a time, at most 60 days back, newest first.
 func (a *Account) Attempts(ctx context.Context, since time.Time, cursor string, limit int) (Page[Attempt], error) {
 	place, err := ReadPlace(cursor, beforeNewest)
 	if err != nil {
@@ -53,8 +52,8 @@ func (a *Account) Attempts(ctx context.Context, since time.Time, cursor string, 
 	return PageOf(attempts, limit, func(t Attempt) []any { return store.Place{Time: t.Last, ID: t.ID}.Key() }), err
 }
 
-// Audit notes what the caller of ctx did, in the transaction that does it. No
-// secret and no attribute value goes into a summary.
+// Audit records an action of the caller in ctx, in the action's transaction. A summary
+// must not contain secrets or attribute values.
 func (a *Account) Audit(ctx context.Context, tx *store.Tx, action, object, format string, args ...any) error {
 	caller := CallerFrom(ctx)
 	e := AuditEvent{
@@ -67,8 +66,8 @@ func (a *Account) Audit(ctx context.Context, tx *store.Tx, action, object, forma
 	return tx.InsertAuditEvent(ctx, e)
 }
 
-// Sweep deletes what has ended. Nothing depends on when it runs: whatever has
-// an end is checked against the clock as well.
+// Sweep deletes expired rows. Nothing depends on when it runs: each expiry is checked
+// against the clock as well.
 func (a *Account) Sweep(ctx context.Context) error {
 	if err := a.writeRefusedTokens(ctx); err != nil {
 		return err

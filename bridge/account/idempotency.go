@@ -11,21 +11,20 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 )
 
-// answersKept is how long the answer to a request with a key is repeated.
+// answersKept is how long answers to requests with a key are stored.
 const answersKept = 24 * time.Hour
 
-// A Request is a request that may be sent twice.
+// A Request identifies a request that may be repeated.
 type Request struct {
-	Key    string // the client's, unique among the caller's requests
-	Digest string // of all that makes the request what it is
+	Key    string // chosen by the client, unique among the caller's requests
+	Digest string // of the whole request
 }
 
-// Idempotent calls fn in a transaction, and keeps in it the answer that fn
-// filled in. If the caller made the request before, Idempotent fills in the
-// answer that was kept instead. An error from fn is returned, and undoes the
-// transaction.
+// Idempotent calls fn in a transaction and stores the answer that fn fills in. If the
+// caller sent the request before, Idempotent fills in the stored answer instead. An
+// error from fn rolls the transaction back and is returned.
 func (a *Account) Idempotent(ctx context.Context, r Request, answer any, fn func(context.Context) error) error {
-	// A bridge that signs in again is the same client, with the same keys.
+	// A bridge is the same client after it signs in again.
 	scope := CallerFrom(ctx).String()
 	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		kept, found, err := tx.SavedAnswer(ctx, scope, r.Key, a.Time().Add(-answersKept))
@@ -35,7 +34,7 @@ func (a *Account) Idempotent(ctx context.Context, r Request, answer any, fn func
 		if found && kept.Digest != r.Digest {
 			return &Error{
 				Status: http.StatusUnprocessableEntity, Code: api.ErrorCodeIdempotencyKeyReused, Title: "Idempotency-Key reused",
-				Detail: "the Idempotency-Key came with another request before; make a new key for each request",
+				Detail: "the Idempotency-Key was used for another request; use a new key for each request",
 			}
 		}
 		if found {
@@ -46,7 +45,7 @@ func (a *Account) Idempotent(ctx context.Context, r Request, answer any, fn func
 		}
 		text, err := json.Marshal(answer)
 		if err != nil {
-			return fmt.Errorf("keeping the answer to a request: %w", err)
+			return fmt.Errorf("storing the answer to a request: %w", err)
 		}
 		return tx.PutSavedAnswer(ctx, store.SavedAnswer{
 			Scope: scope, Key: r.Key, Digest: r.Digest, Answer: string(text), CreatedAt: a.Time(),

@@ -12,11 +12,11 @@ import (
 // A Mail is a mail in the outbox.
 type Mail = store.Mail
 
-// How long links in mails work.
+// How long links in mails are valid.
 const (
 	LinkLife = 30 * 24 * time.Hour
-	// SignUpLife is that of a link to a stranger that signed up. A sign-up
-	// whose link was not followed is deleted after it.
+	// SignUpLife is for the link after a sign-up. A sign-up whose link was not
+	// followed by then is deleted.
 	SignUpLife = 24 * time.Hour
 
 	mailsKept = LinkLife // in the outbox
@@ -31,23 +31,22 @@ func (a *Account) Mails(ctx context.Context) (mails []Mail, err error) {
 	return mails, err
 }
 
-// QueueMail puts a mail into the outbox, so that it is sent if and only if
-// the transaction is committed.
+// QueueMail adds a mail to the outbox, so that it is sent if and only if the
+// transaction is committed.
 func (a *Account) QueueMail(ctx context.Context, tx *store.Tx, m Mail) error {
 	m.ID, m.CreatedAt = a.NewID(), a.Time()
 	return tx.InsertMail(ctx, m)
 }
 
-// NewLink makes a link to a page, for one person, and the hash under which the
-// database looks it up. The outbox holds the link itself for as long as it
-// works, since it must be sent: a reader of the database file, mode 0600, can
-// follow it.
+// NewLink returns a link to a page for one person, and the hash by which the database
+// finds it. The outbox stores the link itself while it is valid, since it must be
+// sent: who can read the database file (mode 0600) can use the link.
 func (a *Account) NewLink(page string) (link, hash string) {
 	token := idEncoding.EncodeToString(a.random(32))
 	return a.PublicURL + "/" + page + "/" + token, HashLink(token)
 }
 
-// HashLink is the hash of a link's last part.
+// HashLink returns the hash of a link's last part.
 func HashLink(token string) string {
 	sum := sha256.Sum256([]byte("scimbridge link\x00" + token))
 	return hex.EncodeToString(sum[:])

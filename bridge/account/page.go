@@ -9,15 +9,14 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 )
 
-// A Page is one page of a list; Next is the cursor of the page behind it,
-// empty at the end.
+// A Page is one page of a list. Next is the cursor of the next page, empty on the last.
 type Page[T any] struct {
 	Items []T
 	Next  string
 }
 
-// PageOf makes a page of up to limit+1 items: one more than limit means that
-// there is another page. Its cursor holds the sort key of the last item.
+// PageOf returns a page from up to limit+1 items; limit+1 items mean that there is
+// another page. The cursor has the sort key of the last item.
 func PageOf[T any](items []T, limit int, key func(T) []any) Page[T] {
 	if len(items) <= limit {
 		return Page[T]{Items: items}
@@ -33,8 +32,8 @@ func cursorOf(key []any) string {
 	return base64.RawURLEncoding.EncodeToString(text)
 }
 
-// ReadCursor reads the sort key in a cursor made by [PageOf] into the
-// variables that key points to. Without a cursor they stay as they are.
+// ReadCursor decodes the sort key in a cursor of [PageOf] into the variables that key
+// points to. An empty cursor leaves them unchanged.
 func ReadCursor(cursor string, key ...any) error {
 	if cursor == "" {
 		return nil
@@ -50,11 +49,11 @@ func ReadCursor(cursor string, key ...any) error {
 	return nil
 }
 
-// beforeNewest is where a list begins that runs from the newest to the oldest.
+// beforeNewest is the start of a list in descending order of time.
 var beforeNewest = store.Place{Time: time.UnixMicro(math.MaxInt64)}
 
-// ReadPlace reads the cursor of a list in the order of time, which begins at
-// first without one.
+// ReadPlace decodes the cursor of a list in the order of time. An empty cursor gives
+// first.
 func ReadPlace(cursor string, first store.Place) (store.Place, error) {
 	us, id := store.Micros(first.Time), first.ID
 	err := ReadCursor(cursor, &us, &id)

@@ -12,13 +12,13 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 )
 
-// Provisioning is the integration as an administrator sees it.
+// Provisioning is the integration as shown to administrators.
 type Provisioning struct {
 	store.Integration
-	Generations []Generation // those that can sign in, newest first
+	Generations []Generation // valid ones, newest first
 	LastRefusal *Refusal
-	// Unusable is the code with which a bridge that holds the sealed session is
-	// refused, from whatever address; empty if it is let in.
+	// Unusable is the code with which a bridge with the sealed session is refused,
+	// regardless of the firewall; empty if its credentials are valid.
 	Unusable api.ErrorCode
 }
 
@@ -29,15 +29,15 @@ type Generation struct {
 	ExpiresAt time.Time // zero for the current one
 }
 
-// An Enrolment is a new generation of credentials. The client made the secrets;
-// the account sees the verifier only.
+// An Enrolment is a new generation of credentials. The client generates the secrets;
+// the account gets only the verifier.
 type Enrolment struct {
-	Epoch    int64 // the NextEpoch that was read before
+	Epoch    int64 // the NextEpoch that the client read
 	KDF      signin.KDF
 	Verifier string
 }
 
-// An Activation is what a new integration starts with.
+// An Activation has the settings of a new integration.
 type Activation struct {
 	ManagerEmail         string
 	IdP, SuspensionLimit string
@@ -49,18 +49,18 @@ type Activation struct {
 type Rotation struct {
 	Enrolment    Enrolment
 	Session      string
-	Overlap      time.Duration // how long the present credentials stay good
-	ManagerEmail string        // empty: as it was
+	Overlap      time.Duration // how long the current credentials stay valid
+	ManagerEmail string        // unchanged if empty
 }
 
-// A ManagerChange is a change of the manager by hand.
+// A ManagerChange changes the manager outside activation and rotation.
 type ManagerChange struct {
-	Email    string      // empty: as it was
+	Email    string      // unchanged if empty
 	KDF      *signin.KDF // with Verifier: a new Master Password or Secret Key
 	Verifier string
 }
 
-// Why a generation ended before its time.
+// Why a generation ended early.
 const (
 	endedExpired     = "expired" // by a rotation that allowed no overlap, or by a second one
 	endedChanged     = "changed"
@@ -83,7 +83,7 @@ func (a *Account) Provisioning(ctx context.Context) (p Provisioning, err error) 
 	return p, err
 }
 
-// ActivateProvisioning makes the integration and its Provision Manager.
+// ActivateProvisioning creates the integration and its Provision Manager.
 func (a *Account) ActivateProvisioning(ctx context.Context, in Activation) (Provisioning, error) {
 	if err := errors.Join(checkManagerEmail(in.ManagerEmail), checkSession(in.Session), checkIdP(in.IdP)); err != nil {
 		return Provisioning{}, err
@@ -91,7 +91,7 @@ func (a *Account) ActivateProvisioning(ctx context.Context, in Activation) (Prov
 	change := func(ctx context.Context, tx *store.Tx, i *store.Integration) error {
 		if i.Active {
 			e := Conflict(api.ErrorCodeAlreadyActive, "Already active",
-				"provisioning is active already, as %s; deactivate it first, or take it over", i.ID)
+				"provisioning is already active, with the id %s; deactivate or import it", i.ID)
 			e.ExistingID = i.ID
 			return e
 		}
@@ -106,9 +106,9 @@ func (a *Account) ActivateProvisioning(ctx context.Context, in Activation) (Prov
 	return a.changeProvisioning(ctx, "provisioning.activate", "", change)
 }
 
-// RotateProvisioning enrols new credentials. The present ones live on for
-// the overlap, so that bridges can be switched without an outage; older ones
-// end at once.
+// RotateProvisioning enrols new credentials. The current ones stay valid during the
+// overlap, so that bridges can be switched without an outage; older ones end
+// immediately.
 func (a *Account) RotateProvisioning(ctx context.Context, in Rotation, ifMatch string) (Provisioning, error) {
 	if err := checkSession(in.Session); err != nil {
 		return Provisioning{}, err
@@ -147,7 +147,8 @@ func (a *Account) RotateProvisioning(ctx context.Context, in Rotation, ifMatch s
 	return a.changeProvisioning(ctx, "provisioning.rotate", ifMatch, change)
 }
 
-// UpdateProvisioning changes what needs no new credentials; nil stays.
+// UpdateProvisioning changes settings that need no new credentials. Nil fields are not
+// changed.
 func (a *Account) UpdateProvisioning(
 	ctx context.Context, idp, suspensionLimit *string, ifMatch string,
 ) (Provisioning, error) {
@@ -169,16 +170,16 @@ func (a *Account) UpdateProvisioning(
 	return a.changeProvisioning(ctx, "provisioning.update", ifMatch, change)
 }
 
-// ChangeManager changes the Provision Manager by hand: the epoch moves away from
-// the sealed session's, and every generation and every session ends.
+// ChangeManager changes the Provision Manager: the epoch increases beyond the sealed
+// session's, and every generation and session ends.
 func (a *Account) ChangeManager(ctx context.Context, in ManagerChange, ifMatch string) (Provisioning, error) {
 	newSecrets := in.KDF != nil || in.Verifier != ""
 	switch {
 	case in.Email == "" && !newSecrets:
-		return Provisioning{}, InvalidValue("", "nothing changes; give an email, or a kdf and a verifier")
+		return Provisioning{}, InvalidValue("", "the request changes nothing; give an email, or a kdf and a verifier")
 	case newSecrets && (in.KDF == nil || in.Verifier == ""):
 		return Provisioning{}, InvalidValue(
-			"/verifier", "a new Master Password or Secret Key is both a kdf and a verifier; one is missing",
+			"/verifier", "a new Master Password or Secret Key needs both kdf and verifier",
 		)
 	}
 	if in.Email != "" {
@@ -200,8 +201,8 @@ func (a *Account) ChangeManager(ctx context.Context, in ManagerChange, ifMatch s
 		}
 		i.Epoch, i.NextEpoch = i.NextEpoch, i.NextEpoch+1
 		if !newSecrets {
-			// The old verifier is bound to the old address and is of no use
-			// under the new one; the next activation makes another.
+			// The old verifier is bound to the old address, so it cannot be used with
+			// the new one; the next activation creates another.
 			return nil
 		}
 		return a.addGeneration(ctx, tx, i, Enrolment{Epoch: i.Epoch, KDF: *in.KDF, Verifier: in.Verifier}, "")
@@ -209,8 +210,8 @@ func (a *Account) ChangeManager(ctx context.Context, in ManagerChange, ifMatch s
 	return a.changeProvisioning(ctx, "provisioning.manager.change", ifMatch, change)
 }
 
-// DeactivateProvisioning ends the integration and every session at once. The
-// manager stays as a suspended member, and epochs go on from where they are.
+// DeactivateProvisioning ends the integration and all sessions immediately. The manager
+// stays as a suspended member, and epochs continue.
 func (a *Account) DeactivateProvisioning(ctx context.Context, ifMatch string) error {
 	change := func(ctx context.Context, tx *store.Tx, i *store.Integration) error {
 		if !i.Active {
@@ -239,7 +240,7 @@ func (a *Account) DeactivateProvisioning(ctx context.Context, ifMatch string) er
 	return err
 }
 
-// changeProvisioning is the only way in which the integration changes.
+// changeProvisioning makes all changes of the integration.
 func (a *Account) changeProvisioning(ctx context.Context, action, ifMatch string,
 	change func(context.Context, *store.Tx, *store.Integration) error,
 ) (p Provisioning, err error) {
@@ -273,19 +274,19 @@ func (a *Account) changeProvisioning(ctx context.Context, action, ifMatch string
 	return p, err
 }
 
-// enrol adds the generation that the sealed session holds.
+// enrol adds the generation in the sealed session.
 func (a *Account) enrol(ctx context.Context, tx *store.Tx, i *store.Integration, e Enrolment, session string) error {
 	if e.Epoch != i.NextEpoch {
 		return Conflict(api.ErrorCodeEpochMoved, "The epoch has moved",
-			"the enrolment is for epoch %d, but the next one is %d: another activation or change came first; "+
-				"read the integration again and enrol anew", e.Epoch, i.NextEpoch)
+			"the enrolment is for epoch %d, but the next epoch is %d: the integration was changed meanwhile; "+
+				"read it again and repeat the enrolment", e.Epoch, i.NextEpoch)
 	}
 	i.Epoch, i.SessionEpoch, i.NextEpoch = e.Epoch, e.Epoch, e.Epoch+1
 	i.Session = session
 	return a.addGeneration(ctx, tx, i, e, "/enrolment")
 }
 
-// addGeneration adds e, which stands at a JSON pointer of the request.
+// addGeneration adds e, whose JSON pointer in the request is at.
 func (a *Account) addGeneration(ctx context.Context, tx *store.Tx, i *store.Integration, e Enrolment, at string) error {
 	if err := signin.CheckEnrolment(e.KDF, e.Verifier); err != nil {
 		return InvalidValue(at, "%v", err)
@@ -302,7 +303,7 @@ func (a *Account) addGeneration(ctx context.Context, tx *store.Tx, i *store.Inte
 
 func anyGeneration(store.Generation) bool { return true }
 
-// endGenerations ends the live generations that are chosen, with their sessions.
+// endGenerations ends the chosen live generations and their sessions.
 func (a *Account) endGenerations(
 	ctx context.Context, tx *store.Tx, why string, chosen func(store.Generation) bool,
 ) error {
@@ -321,8 +322,8 @@ func (a *Account) endGenerations(
 	return nil
 }
 
-// putManager makes the Provision Manager a member with this address: the
-// same member for as long as the account lives.
+// putManager makes the Provision Manager a member with this address. It is the same
+// member for the whole life of the account.
 func (a *Account) putManager(ctx context.Context, tx *store.Tx, i *store.Integration, email string) error {
 	holder, taken, err := tx.AddressHolder(ctx, email)
 	if err != nil {
@@ -330,7 +331,7 @@ func (a *Account) putManager(ctx context.Context, tx *store.Tx, i *store.Integra
 	}
 	if taken && holder.ID != i.ManagerID {
 		e := Conflict(api.ErrorCodeAddressTaken, "The address is taken",
-			"%s is the sign-in address of another member; give the Provision Manager an address of its own", email)
+			"%s is the sign-in address of another member; choose another address for the Provision Manager", email)
 		e.ExistingID = holder.ID
 		return e
 	}
@@ -364,8 +365,8 @@ func (a *Account) readProvisioning(ctx context.Context, tx *store.Tx) (p Provisi
 	return p, err
 }
 
-// unusable is the code of why the credentials of the sealed session cannot be
-// used; empty if they can.
+// unusable returns why the credentials of the sealed session are invalid, as a code;
+// empty if they are valid.
 func (a *Account) unusable(ctx context.Context, tx *store.Tx, i store.Integration) (code api.ErrorCode, err error) {
 	g, found, err := tx.Generation(ctx, i.SessionEpoch)
 	if err != nil {
@@ -377,7 +378,7 @@ func (a *Account) unusable(ctx context.Context, tx *store.Tx, i store.Integratio
 	return code, nil
 }
 
-// generations are those that can sign in now, newest first.
+// generations returns the generations that can sign in now, newest first.
 func (a *Account) generations(ctx context.Context, tx *store.Tx) ([]Generation, error) {
 	live, err := tx.LiveGenerations(ctx, a.Time())
 	all := make([]Generation, 0, len(live))

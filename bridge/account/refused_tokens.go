@@ -10,16 +10,16 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 )
 
-// refusedTokens counts requests with wrong admin tokens, until they are written
-// together: a stranger must not be able to make a row with each request.
+// refusedTokens counts requests with invalid admin tokens. They are written together:
+// an unauthenticated client must not be able to add a row with each request.
 type refusedTokens struct {
 	mu    sync.Mutex
 	count int
 	last  netip.Addr
-	total int // ever, for metrics
+	total int // since the start, for metrics
 }
 
-// note counts one.
+// note counts one request.
 func (r *refusedTokens) note(address netip.Addr) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -35,14 +35,14 @@ func (r *refusedTokens) take() (count int, last netip.Addr) {
 	return count, r.last
 }
 
-// give puts back what could not be written.
+// give adds a count that could not be written.
 func (r *refusedTokens) give(count int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.count += count
 }
 
-// RefusedTokens is how many requests came with a wrong admin token since the
+// RefusedTokens returns the number of requests with an invalid admin token since the
 // process started.
 func (a *Account) RefusedTokens() int {
 	a.refusedTokens.mu.Lock()
@@ -50,11 +50,11 @@ func (a *Account) RefusedTokens() int {
 	return a.refusedTokens.total
 }
 
-// actionTokensRefused is the audit event of a day's wrong admin tokens.
+// actionTokensRefused is the action of the daily audit event of invalid admin tokens.
 const actionTokensRefused = "token.refused"
 
-// writeRefusedTokens adds what was counted to the day's audit event. There is
-// one a day, however many tries there were, and it is kept as long as sign-in attempts.
+// writeRefusedTokens adds the count to the day's audit event. There is one event a
+// day, regardless of the count, and it is kept as long as sign-in attempts.
 func (a *Account) writeRefusedTokens(ctx context.Context) error {
 	count, last := a.refusedTokens.take()
 	if count == 0 {

@@ -11,21 +11,21 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 )
 
-// The bounds of starting a sign-in, which strangers may: each takes the account
-// some milliseconds of arithmetic and a row.
+// The limits on starting a sign-in, which unauthenticated clients can do: each costs
+// the account some milliseconds of arithmetic and a row.
 const (
-	// startsPerNetwork is how many may run or wait for one network; the bridges
-	// of a company that restart together are fewer.
+	// startsPerNetwork is how many may run or wait for one network: more than the
+	// bridges of a company that restart together.
 	startsPerNetwork = 8
 	startTimeout     = 3 * time.Second
 	startRetryAfter  = 2 * time.Second
-	// maxHandshakes are kept at most. The arithmetic makes them so slowly that
-	// the client of the oldest, which is deleted, has given up long before.
+	// maxHandshakes is the maximum number of stored handshakes; beyond it the oldest
+	// is deleted. The arithmetic is so slow that its client has timed out by then.
 	maxHandshakes = 4096
 )
 
-// A signInLimiter lets a few sign-ins compute at a time; others wait. How many
-// may wait is bounded by network, so that a flood from one leaves room for the
+// A signInLimiter limits how many sign-ins compute at a time; others wait. The number
+// of waiting ones is limited by network, so that a flood from one does not block the
 // others. The zero value is ready to use.
 type signInLimiter struct {
 	made  sync.Once
@@ -37,11 +37,11 @@ type signInLimiter struct {
 
 // acquire waits for a slot. The caller must call release when it is done.
 func (l *signInLimiter) acquire(ctx context.Context, address netip.Addr) (release func(), err error) {
-	// Half the processors at most: bridges that are signed in need the others.
+	// At most half of the processors: signed-in bridges need the others.
 	l.made.Do(func() { l.slots = make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)) })
 	network := httpkit.NetworkOf(address)
 	if !l.add(network) {
-		return nil, tooManySignIns("%d sign-ins from your network are under way", startsPerNetwork)
+		return nil, tooManySignIns("%d sign-ins from your network are in progress", startsPerNetwork)
 	}
 	timeout := time.NewTimer(startTimeout)
 	defer timeout.Stop()
@@ -49,7 +49,7 @@ func (l *signInLimiter) acquire(ctx context.Context, address netip.Addr) (releas
 	case l.slots <- struct{}{}:
 		return func() { <-l.slots; l.remove(network) }, nil
 	case <-timeout.C:
-		err = tooManySignIns("more sign-ins are under way than the account can compute")
+		err = tooManySignIns("too many sign-ins are in progress")
 	case <-ctx.Done():
 		err = ctx.Err()
 	}
@@ -57,7 +57,7 @@ func (l *signInLimiter) acquire(ctx context.Context, address netip.Addr) (releas
 	return nil, err
 }
 
-// add counts a sign-in, and reports whether its network may have another.
+// add counts a sign-in. It reports false if its network has too many.
 func (l *signInLimiter) add(network httpkit.Network) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

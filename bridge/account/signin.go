@@ -23,36 +23,36 @@ const (
 	sessionLives   = 12 * time.Hour
 )
 
-// A Handshake is what a client needs to prove that it holds the secrets.
+// A Handshake has the values that a client needs for its proof.
 type Handshake struct {
 	ID  string
 	KDF signin.KDF
 	B   string
 }
 
-// A BridgeIdentity is what a bridge says of itself.
+// A BridgeIdentity is a bridge's description of itself.
 type BridgeIdentity struct{ Instance, Version, Revision string }
 
-// SignedIn is what a bridge gets for a right proof.
+// SignedIn is the result of a sign-in.
 type SignedIn struct {
-	// Proved: the client holds the secrets, also if it was refused for another
-	// reason. Until then it is a stranger.
+	// Proved reports whether the proof was right, even if the client was refused for
+	// another reason.
 	Proved      bool
-	Proof       string        // the server's
+	Proof       string        // the server's proof
 	Token       secret.String // of the session
 	ExpiresAt   time.Time
 	Address     netip.Addr
 	Generations []Generation
 }
 
-// StartSignIn is the first half of SRP-6a. For an account, address or epoch
-// that does not exist it returns a handshake like any other, which cannot
-// succeed: the answer must not show what exists.
+// StartSignIn is the first half of SRP-6a. For an unknown account, address or epoch
+// it returns a handshake that looks the same but cannot succeed, so that the answer
+// does not show what exists.
 func (a *Account) StartSignIn(
 	ctx context.Context, accountID, email string, epoch int64, address netip.Addr,
 ) (h Handshake, err error) {
 	if len(accountID) > 100 || len(email) > 254 {
-		return h, InvalidValue("/email", "the account id has at most 100 bytes, the e-mail address 254")
+		return h, InvalidValue("/email", "the account id may have at most 100 bytes, the e-mail address 254")
 	}
 	release, err := a.signIns.acquire(ctx, address)
 	if err != nil {
@@ -63,7 +63,7 @@ func (a *Account) StartSignIn(
 	if err != nil {
 		return h, err
 	}
-	// Outside any transaction: the arithmetic takes milliseconds.
+	// Outside a transaction, since the arithmetic takes milliseconds.
 	server, err := signin.NewServer(accountID, email, epoch, kdf, verifier)
 	if err != nil {
 		return h, err
@@ -84,8 +84,8 @@ func (a *Account) StartSignIn(
 	return Handshake{ID: kept.ID, KDF: kdf, B: server.B()}, err
 }
 
-// verifier finds what a generation of credentials was enrolled with, or
-// makes up something that looks the same.
+// verifier returns the enrolled values of a generation of credentials, or false ones
+// that look the same.
 func (a *Account) verifier(
 	ctx context.Context, accountID, email string, epoch int64,
 ) (kdf signin.KDF, verifier string, known bool, err error) {
@@ -114,7 +114,7 @@ func (a *Account) verifier(
 	return kdf, g.Verifier, true, nil
 }
 
-// signInSecret is what false salts are made of; the first sign-in makes it.
+// signInSecret returns the key of the false salts, created with the first sign-in.
 func (a *Account) signInSecret(ctx context.Context, i store.Integration) ([]byte, error) {
 	if i.SignInSecret == "" {
 		fresh := hex.EncodeToString(a.random(32))
@@ -129,8 +129,8 @@ func (a *Account) signInSecret(ctx context.Context, i store.Integration) ([]byte
 	return hex.DecodeString(i.SignInSecret)
 }
 
-// FinishSignIn is the second half. The client proves first; why it is refused
-// is told only to a client that proved to hold the secrets, even outdated ones.
+// FinishSignIn is the second half. The client proves first; the reason of a refusal is
+// told only to a client that proved the secrets, even outdated ones.
 func (a *Account) FinishSignIn(
 	ctx context.Context, handshakeID, clientA, proof string, bridge BridgeIdentity, address netip.Addr,
 ) (SignedIn, error) {
@@ -158,15 +158,15 @@ func (a *Account) FinishSignIn(
 }
 
 const (
-	// wrongProofRows bounds the rows of an hour that wrong proofs can make:
-	// strangers may send them, from as many networks as they have.
+	// wrongProofRows is the maximum number of rows that wrong proofs can add in an hour,
+	// from any number of networks.
 	wrongProofRows = 100
-	// otherNetworks takes the place of an address once there are so many.
+	// otherNetworks replaces the address beyond that number.
 	otherNetworks = "others"
 )
 
-// countWrongProof counts a wrong proof under the client's network, and keeps
-// nothing that the client sent: a stranger could fill the disk with names.
+// countWrongProof counts a wrong proof by the client's network. It stores nothing that
+// the client sent, which could fill the disk.
 func (a *Account) countWrongProof(ctx context.Context, address netip.Addr) error {
 	attempt := Attempt{
 		Address: httpkit.NetworkOf(address).String(), Result: string(api.ErrorCodeSignInFailed), Last: a.Time(),
@@ -183,9 +183,9 @@ func (a *Account) countWrongProof(ctx context.Context, address netip.Addr) error
 	})
 }
 
-// checkProof consumes the handshake, also if the proof is wrong: each try is a
-// guess at the secrets. The server's proof is empty if the client's is wrong;
-// kept is empty if there was no such handshake, which costs no write.
+// checkProof consumes the handshake, also if the proof is wrong: each attempt is a
+// guess at the secrets. The server's proof is empty if the client's is wrong. Kept is
+// empty if there is no such handshake, and then nothing is written.
 func (a *Account) checkProof(
 	ctx context.Context, handshakeID, clientA, proof string,
 ) (kept store.Handshake, serverProof string, err error) {
@@ -219,7 +219,7 @@ func (a *Account) checkProof(
 	return kept, serverProof, err
 }
 
-// admitBridge opens a session for a bridge whose proof is right, or keeps why it does not.
+// admitBridge opens a session for a bridge with a right proof, or records the refusal.
 func (a *Account) admitBridge(
 	ctx context.Context, kept store.Handshake, serverProof string, bridge BridgeIdentity, d decision,
 ) (in SignedIn, err error) {
@@ -266,8 +266,8 @@ func (a *Account) admitBridge(
 	return in, refusal
 }
 
-// credentialRefusal is why a bridge that proved the credentials of an epoch is
-// not let in; nil if it is.
+// credentialRefusal returns why a bridge that proved the credentials of an epoch is
+// refused, or nil.
 func (a *Account) credentialRefusal(
 	ctx context.Context, tx *store.Tx, epoch int64, d decision,
 ) (refusal, err error) {
@@ -285,23 +285,22 @@ func (a *Account) credentialRefusal(
 	return a.refusal(ctx, d)
 }
 
-// whyUnusable is why a generation of credentials cannot be used, from whatever
-// address; nil if it can. A generation that was not found is one that the
-// integration has left behind.
+// whyUnusable returns why a generation of credentials is invalid regardless of the
+// firewall, or nil. A generation that is not found is from before the last change.
 func (a *Account) whyUnusable(i store.Integration, g store.Generation, found bool) *Error {
 	switch {
 	case !i.Active:
 		return &Error{
 			Status: http.StatusForbidden, Code: api.ErrorCodeProvisioningInactive, Title: "Provisioning is not active",
-			Detail: "provisioning was deactivated; activate it again, which makes new credentials",
+			Detail: "provisioning was deactivated; activate it again, which creates new credentials",
 		}
 	case !found || g.Ended == endedChanged || g.Ended == endedDeactivated:
 		return unauthorized(api.ErrorCodeCredentialsChanged,
-			"the Provision Manager was changed after these credentials were made; "+
-				"activate provisioning again, which makes new ones")
+			"the Provision Manager was changed after these credentials were created; "+
+				"activate provisioning again, which creates new ones")
 	case g.Ended == endedExpired || !g.ExpiresAt.IsZero() && !g.ExpiresAt.After(a.Time()):
 		return unauthorized(api.ErrorCodeCredentialsExpired,
-			"these credentials were replaced and their overlap is over; use the session that replaced them")
+			"these credentials were replaced and their overlap has ended; use the newer session")
 	case g.NeedsSecondFactor:
 		return secondFactorRefusal()
 	}
@@ -317,7 +316,7 @@ func (b BridgeIdentity) check() error {
 		}
 	}
 	if b.Instance == "" {
-		return InvalidValue("/bridge/instance", "the instance is empty; a bridge chooses one and keeps it")
+		return InvalidValue("/bridge/instance", "the instance is empty; a bridge chooses its instance id and keeps it")
 	}
 	return nil
 }

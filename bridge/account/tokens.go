@@ -22,9 +22,9 @@ const (
 	sessionPrefix = "sbs_"
 )
 
-// newSecret makes 256 random bits under a prefix by which people and secret
-// scanners know them, and the digest that is stored. The digest needs no salt
-// and no stretching: 256 bits cannot be guessed.
+// newSecret returns 256 random bits with a prefix by which people and secret scanners
+// recognize them, and the digest that is stored. The digest needs no salt and no
+// stretching: 256 bits cannot be guessed.
 func (a *Account) newSecret(prefix string) (secret, digest string) {
 	secret = prefix + base64.RawURLEncoding.EncodeToString(a.random(32))
 	return secret, digestOf(secret)
@@ -38,25 +38,25 @@ func digestOf(secret string) string {
 // The scopes of tokens.
 const (
 	ScopeAdmin = "admin" // everything
-	ScopeRead  = "read"  // what changes nothing
+	ScopeRead  = "read"  // read-only operations
 )
 
-// maxTokenLife is how long a token with an expiry may live.
+// maxTokenLife is the maximum lifetime of a token with an expiry.
 const maxTokenLife = 10 * 366 * 24 * time.Hour
 
 // A TokenInput describes a new token.
 type TokenInput struct {
 	Name      string
 	Scope     string    // ScopeAdmin if empty
-	ExpiresAt time.Time // zero: never
+	ExpiresAt time.Time // never if zero
 }
 
-// CreateToken makes an admin token that may do everything, for ever.
+// CreateToken creates an admin token with the scope admin and without an expiry.
 func (a *Account) CreateToken(ctx context.Context, name string) (t Token, secret string, err error) {
 	return a.IssueToken(ctx, TokenInput{Name: name})
 }
 
-// IssueToken makes an admin token. The secret is not to be had again.
+// IssueToken creates an admin token. Its secret cannot be read again.
 func (a *Account) IssueToken(ctx context.Context, in TokenInput) (t Token, secret string, err error) {
 	name := in.Name
 	if in.Scope == "" {
@@ -67,11 +67,11 @@ func (a *Account) IssueToken(ctx context.Context, in TokenInput) (t Token, secre
 	}
 	if now := a.Time(); !in.ExpiresAt.IsZero() && (!in.ExpiresAt.After(now) || in.ExpiresAt.Sub(now) > maxTokenLife) {
 		return t, "", InvalidValue(
-			"/expires_at", "a token expires in the future, and within ten years; leave it out for one that never does",
+			"/expires_at", "the expiry must be in the future and within ten years; omit it for a token that does not expire",
 		)
 	}
 	if name == "" || len(name) > 100 {
-		return t, "", InvalidValue("/name", "a token's name has 1 to 100 bytes, not %d; say what it is for", len(name))
+		return t, "", InvalidValue("/name", "the token's name must have 1 to 100 bytes, not %d; name its purpose", len(name))
 	}
 	secret, digest := a.newSecret(tokenPrefix)
 	t = Token{
@@ -104,7 +104,7 @@ func (a *Account) Tokens(ctx context.Context, cursor string, limit int) (Page[To
 	return PageOf(tokens, limit, func(t Token) []any { return []any{t.ID} }), err
 }
 
-// expiry says when a token ends.
+// expiry describes a token's expiry.
 func expiry(t Token) string {
 	if t.ExpiresAt.IsZero() {
 		return "without an expiry"
@@ -112,8 +112,8 @@ func expiry(t Token) string {
 	return "until " + t.ExpiresAt.Format(time.RFC3339)
 }
 
-// RevokeToken ends an admin token at once. A token cannot revoke itself if no
-// other could make a new one: that can be done on the database's machine only.
+// RevokeToken revokes an admin token immediately. The last token that could create
+// another cannot revoke itself; that is possible only on the database's machine.
 func (a *Account) RevokeToken(ctx context.Context, id string) error {
 	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		if caller := CallerFrom(ctx); caller.Kind == ByToken && caller.ID == id {
@@ -121,7 +121,7 @@ func (a *Account) RevokeToken(ctx context.Context, id string) error {
 				return err
 			} else if !other {
 				return Conflict(api.ErrorCodeLastAdminToken, "The last admin token",
-					"no other token with the scope admin is left, and without one nobody could make another; make one first, "+
+					"this is the last token with the scope admin, which is needed to create others; create another first, "+
 						"or revoke this one on the database's machine with scim-bridge account token revoke")
 			}
 		}
@@ -136,8 +136,8 @@ func (a *Account) RevokeToken(ctx context.Context, id string) error {
 	})
 }
 
-// AdmitToken finds whose admin token this is and asks the firewall about the
-// address that it came from.
+// AdmitToken returns the caller that an admin token belongs to, if the firewall allows
+// the address of the request.
 func (a *Account) AdmitToken(ctx context.Context, secret string, address netip.Addr) (Caller, error) {
 	caller := Caller{Kind: ByToken, Address: address}
 	var token Token
@@ -157,7 +157,7 @@ func (a *Account) AdmitToken(ctx context.Context, secret string, address netip.A
 		a.refusedTokens.note(address)
 		return caller, unauthorized(
 			api.ErrorCodeTokenRejected,
-			"the admin token is unknown or was revoked; make one with scim-bridge account token create",
+			"the admin token is unknown or was revoked; create one with scim-bridge account token create",
 		)
 	}
 	if !token.ExpiresAt.IsZero() && !token.ExpiresAt.After(a.Time()) {
@@ -165,12 +165,12 @@ func (a *Account) AdmitToken(ctx context.Context, secret string, address netip.A
 		return caller, unauthorized(
 			api.ErrorCodeTokenExpired,
 			"the admin token expired at "+token.ExpiresAt.UTC().Format(time.RFC3339)+
-				"; make another with scim-bridge account token create",
+				"; create another with scim-bridge account token create",
 		)
 	}
 	caller.ID, caller.Scope = token.ID, token.Scope
-	// On a full disk the use of a token cannot be noted, but an administrator must
-	// be able to read why; a change fails by itself.
+	// On a full disk the use of a token cannot be recorded, but an administrator must
+	// be able to read the reason. A change fails anyway.
 	if err := a.noteAdmin(ctx, token, decided, address); err != nil &&
 		(decided.Result != resultOK || !errors.Is(err, store.ErrFull)) {
 		return caller, err
@@ -185,8 +185,8 @@ func (a *Account) AdmitToken(ctx context.Context, secret string, address netip.A
 	return caller, refusal
 }
 
-// noteAdmin keeps what an administrator's request leaves behind: the token's
-// last use, by the minute, and an attempt if the firewall had something to say.
+// noteAdmin records an administrator's request: the token's last use, by the minute,
+// and an attempt if the firewall reported or denied it.
 func (a *Account) noteAdmin(ctx context.Context, token Token, d decision, address netip.Addr) error {
 	now := a.Time()
 	used := now.Sub(token.LastUsedAt) > time.Minute

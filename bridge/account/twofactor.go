@@ -9,8 +9,8 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 )
 
-// A TwoFactorPolicy decides whether signing in takes a second factor. A bridge
-// has none: credentials are exempt if they were made under the policy.
+// A TwoFactorPolicy says whether sign-in requires a second factor. A bridge has none,
+// but credentials that were enrolled under the policy are exempt.
 type TwoFactorPolicy struct {
 	EnforcedAt time.Time // zero while it is not enforced
 	Version    int64
@@ -29,8 +29,8 @@ func (a *Account) TwoFactorPolicy(ctx context.Context) (p TwoFactorPolicy, err e
 	return p, err
 }
 
-// SetTwoFactorPolicy enforces the policy or lifts it. What it was already
-// changes nothing: credentials that are exempt stay so.
+// SetTwoFactorPolicy enforces or lifts the policy. Setting the current value changes
+// nothing, so exempt credentials stay exempt.
 func (a *Account) SetTwoFactorPolicy(
 	ctx context.Context, enforced bool, ifMatch string,
 ) (p TwoFactorPolicy, err error) {
@@ -58,8 +58,8 @@ func (a *Account) SetTwoFactorPolicy(
 		if err != nil {
 			return err
 		}
-		// Whether the sealed session is of use is part of what an administrator
-		// sees of the integration: its version moves.
+		// The document of the integration shows whether the sealed session is usable,
+		// so its version increases.
 		integration, err := tx.Integration(ctx)
 		if err != nil {
 			return err
@@ -75,7 +75,7 @@ func (a *Account) SetTwoFactorPolicy(
 func secondFactorRefusal() *Error {
 	return &Error{
 		Status: http.StatusForbidden, Code: api.ErrorCodeTwoFactorEnforced, Title: "Two-factor authentication is enforced",
-		Detail: "two-factor authentication was enforced after these credentials were made, and they have no second factor; " +
-			"activate provisioning anew or rotate it: credentials made under the policy are exempt",
+		Detail: "two-factor authentication was enforced after these credentials were enrolled, and they have no second " +
+			"factor; activate provisioning again or rotate it: credentials enrolled under the policy are exempt",
 	}
 }

@@ -6,27 +6,26 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 )
 
-// Kind is why a token is not taken, from a closed set.
+// Kind is the kind of a refusal, from a closed set.
 type Kind string
 
 // The kinds.
 const (
-	Missing     Kind = "missing"     // no token was shown
-	Malformed   Kind = "malformed"   // the text is no token
-	Wrong       Kind = "wrong"       // a token, and not one of the session
-	Superseded  Kind = "superseded"  // the previous pair's, whose overlap is over
-	Unavailable Kind = "unavailable" // whether it is right cannot be said at present
-	Unreadable  Kind = "unreadable"  // there is no session that a token could open
+	Missing     Kind = "missing"     // the request has no token
+	Malformed   Kind = "malformed"   // the text is not a token
+	Wrong       Kind = "wrong"       // a token that does not belong to the session
+	Superseded  Kind = "superseded"  // the previous token, after the overlap
+	Unavailable Kind = "unavailable" // the token cannot be checked now
+	Unreadable  Kind = "unreadable"  // the session cannot be read
 )
 
-// An Error is why a token is not taken.
+// An Error is the refusal of a token.
 type Error struct {
 	Kind   Kind
 	Detail string // for the client
-	// Reason is more, for clients on the bridge's own machine and for the log.
+	// Reason has more detail, for the log and for clients on the bridge's machine.
 	Reason string
-	// Expired is the end of the overlap of a Superseded token, where it is
-	// still known.
+	// Expired is the end of a Superseded token's overlap, if it is known.
 	Expired time.Time
 }
 
@@ -37,7 +36,7 @@ func (e *Error) Error() string {
 	return e.Detail
 }
 
-// Code returns the code of the problem that the refusal is, or "" if it is none.
+// Code returns the code of the refusal's problem, or "" if it is not a problem.
 func (e *Error) Code() problem.Code {
 	switch e.Kind {
 	case Wrong, Superseded:
@@ -52,24 +51,24 @@ func (e *Error) Code() problem.Code {
 func undecided() *Error {
 	return &Error{
 		Kind:   Unavailable,
-		Detail: "whether the previous bearer token still counts is not known before the bridge has signed in",
+		Detail: "the previous bearer token cannot be checked before the bridge has signed in",
 	}
 }
 
 func superseded(expired time.Time) *Error {
 	return &Error{
 		Kind:    Superseded,
-		Detail:  "the IdP still uses the old token: it was replaced, and the overlap is over",
+		Detail:  "the IdP still uses the old token: it was replaced, and the overlap has ended",
 		Expired: expired,
 	}
 }
 
-// unreadable tells a client the code alone: it has proved nothing, since there
-// is no session to prove it by.
+// unreadable shows a client only the code: without a session the client cannot be
+// authenticated.
 func unreadable(err error) *Error {
 	return &Error{
 		Kind:   Unreadable,
-		Detail: "session_unreadable: the bridge has no session that a token could open; its log has the reason",
+		Detail: "session_unreadable: the bridge cannot read its session; its log has the reason",
 		Reason: err.Error(),
 	}
 }

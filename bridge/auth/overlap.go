@@ -6,8 +6,8 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
 
-// OverlapEnd returns when the previous pair's token ends, and reports whether
-// it still works until then.
+// OverlapEnd returns when the previous token expires, and reports whether it is still
+// valid.
 func (v *TokenVerifier) OverlapEnd() (until time.Time, works bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -20,7 +20,7 @@ func (v *TokenVerifier) OverlapEnd() (until time.Time, works bool) {
 		return until, false
 	}
 	until = newest.PreviousExpires
-	if state.Generations != nil { // what the account says goes before what was sealed
+	if state.Generations != nil { // the account's answer takes precedence over the session
 		until = time.Time{}
 		for _, g := range state.Generations {
 			if g.Epoch == newest.PreviousEpoch && !g.Expires.IsZero() {
@@ -28,7 +28,7 @@ func (v *TokenVerifier) OverlapEnd() (until time.Time, works bool) {
 			}
 		}
 	}
-	return until, v.now().Before(until) // not if nothing is known of it
+	return until, v.now().Before(until) // false if it is not known
 }
 
 // isOld reports whether a generation is that of the bundle's second session.
@@ -36,9 +36,8 @@ func (v *TokenVerifier) isOld(epoch int64) bool {
 	return len(v.file.Entries) > 0 && epoch < v.file.Entries[0].Header.Epoch
 }
 
-// checkSealed returns why the token of a generation is not taken any more, as
-// far as the sealed session tells: it is that of the second session, whose end
-// is past.
+// checkSealed returns the refusal of a generation's token according to the sealed session:
+// the second session has expired.
 func (v *TokenVerifier) checkSealed(epoch int64) *Error {
 	newest := v.file.Entries[0].Header
 	if !v.isOld(epoch) || newest.PreviousExpires.IsZero() || v.now().Before(newest.PreviousExpires) {
@@ -47,10 +46,9 @@ func (v *TokenVerifier) checkSealed(epoch int64) *Error {
 	return superseded(newest.PreviousExpires)
 }
 
-// checkAlive returns nil if the token of that generation still counts while the
-// generation inUse is open. The account ends the overlap of two pairs; what it
-// said last is compared with the clock. Until it said something, the sealed
-// session counts.
+// checkAlive returns nil if the token of the generation epoch is still valid while the
+// generation inUse is open. The account decides when an overlap ends; its last answer is
+// compared with the clock. Before its first answer, the sealed session decides.
 func (v *TokenVerifier) checkAlive(state session.CredentialState, epoch, inUse int64) *Error {
 	dead := v.isDead(state, epoch)
 	for _, g := range state.Generations {
@@ -69,8 +67,8 @@ func (v *TokenVerifier) checkAlive(state session.CredentialState, epoch, inUse i
 	case dead:
 		return superseded(time.Time{})
 	case epoch == inUse && !v.isOld(epoch):
-		// The session's own token stays right while the account refuses the
-		// credentials for another reason: that heals without a new token.
+		// The session's own token stays right while the account refuses the credentials for
+		// another reason, which can be solved without a new token.
 		return nil
 	case state.Generations != nil:
 		return superseded(time.Time{})
@@ -81,7 +79,7 @@ func (v *TokenVerifier) checkAlive(state session.CredentialState, epoch, inUse i
 	}
 }
 
-// isDead reports whether the token of a generation has ended for good.
+// isDead reports whether the token of a generation has expired.
 func (v *TokenVerifier) isDead(state session.CredentialState, epoch int64) bool {
 	return epoch <= v.dead || epoch <= state.Expired || v.isOld(epoch) && epoch == state.Epoch && state.Outdated
 }

@@ -15,26 +15,23 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
 
-// A Connector is what the credentials in a session unlock. All methods but
-// AwaitSignIn are called with the TokenVerifier's lock held, and must not call it
-// in turn.
+// A Connector uses the credentials in a session. All methods except AwaitSignIn are called
+// with the TokenVerifier's lock held, and must not call it.
 type Connector interface {
-	// SetCredentials replaces the credentials by those of a generation.
+	// SetCredentials replaces the credentials with those of a generation.
 	SetCredentials(creds session.Credentials, epoch int64)
-	// ClearCredentials forgets them, and whether they are right or outdated. The
-	// newest generation that has expired stays, and so do those that the account
-	// accepts.
+	// ClearCredentials clears them, and whether they are valid or outdated. The newest
+	// expired generation and the accepted generations are kept.
 	ClearCredentials()
-	// CredentialState returns what the account has said of them.
+	// CredentialState returns what the account has reported about them.
 	CredentialState() session.CredentialState
-	// AwaitSignIn returns when a sign-in under way has succeeded or failed, or
-	// has taken too long for a request to wait.
+	// AwaitSignIn returns when the current sign-in has succeeded or failed, or takes too
+	// long for a request to wait.
 	AwaitSignIn(ctx context.Context)
 }
 
-// A TokenVerifier decides which bearer token is right. It holds the sealed
-// session until a token opens it, and then the tokens' fingerprints only: the
-// token itself is never kept.
+// A TokenVerifier decides which bearer token is right. It keeps the sealed session and the
+// tokens' fingerprints, but never a token.
 type TokenVerifier struct {
 	read      func() (session.File, error)
 	connector Connector
@@ -42,42 +39,38 @@ type TokenVerifier struct {
 
 	mu   sync.Mutex
 	file session.File
-	err  error // why there is no file, or none of use
-	// damaged is the fingerprint of a file that could not be opened although
-	// the token was right.
+	err  error // why there is no usable file
+	// damaged is the fingerprint of a file that could not be opened with the right token.
 	damaged string
 	since   time.Time // of err, or of being sealed
-	// open is the header of the entry whose credentials are in use; nil while
-	// sealed.
+	// open is the header of the entry in use; nil while sealed.
 	open *session.Header
-	// dead is the newest generation of an old pair that had opened the bridge
-	// when its time was over.
+	// dead is the newest generation that was in use when its overlap ended.
 	dead int64
-	// openings counts how often a session was opened or sealed: what was
-	// derived from an earlier one is void.
+	// openings counts how often a session was opened or sealed. A pass from an earlier
+	// count is invalid.
 	openings int64
 }
 
-// State is what may be known of the session without a token.
+// State is the part of the session's state that is visible without a token.
 type State struct {
 	// Err is why the session cannot be read; nil if it can.
 	Err    error
 	Sealed bool
-	// Header is of the session in use, or of the newest one while sealed.
+	// Header is that of the session in use, or of the newest one while sealed.
 	Header      session.Header
 	Fingerprint string // of the sealed text
 }
 
-// NewTokenVerifier reads the session with read, and gives what is in it to c
-// once a token opens it.
+// NewTokenVerifier reads the session with read, and passes its credentials to c when a
+// token opens it.
 func NewTokenVerifier(read func() (session.File, error), c Connector, now func() time.Time) *TokenVerifier {
 	v := &TokenVerifier{read: read, connector: c, now: now, since: now()}
 	v.Reload()
 	return v
 }
 
-// Reload reads the session again unless one is open: a better one may lie in
-// its place.
+// Reload reads the session again unless one is open.
 func (v *TokenVerifier) Reload() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -88,17 +81,17 @@ func (v *TokenVerifier) Reload() {
 	if (err == nil) != (v.err == nil) {
 		v.since = v.now()
 	}
-	// A session found damaged on opening parses well: as long as it is the same
-	// one, that remains what is known of it.
+	// A damaged session may parse without an error: as long as it is the same one, the
+	// error of opening it is kept.
 	if err != nil || v.err == nil || file.Fingerprint() != v.damaged {
 		v.file, v.err = file, err
 	}
 }
 
-// OnConnectorChange seals the bridge again if the old pair of a bundle opened
-// it and its time is over, or the account refuses it: then the bridge waits for
-// the new token, and for nothing else. Call it when the connector's state has
-// changed, and now and then, since overlaps end by the clock.
+// OnConnectorChange seals the bridge again if it uses the old session of a bundle whose
+// overlap has ended, or which the account refuses. Then only the new token unseals it. Call
+// it when the connector's state has changed, and periodically, since overlaps end by the
+// clock.
 func (v *TokenVerifier) OnConnectorChange() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -114,9 +107,9 @@ func (v *TokenVerifier) OnConnectorChange() {
 	v.connector.ClearCredentials()
 }
 
-// Pass returns what may be derived from a token that was taken, a cookie for
-// one; IsValid reports for how long. It is empty as long as the account has not
-// confirmed the token's pair, for which it waits while a sign-in is under way.
+// Pass returns a value for a cookie, derived from an accepted token and valid as long as
+// IsValid reports. It is empty if the account has not confirmed the credentials, for which
+// it waits during a sign-in.
 func (v *TokenVerifier) Pass(ctx context.Context, text string) string {
 	token, err := session.ParseToken(text)
 	if err != nil {
@@ -128,8 +121,8 @@ func (v *TokenVerifier) Pass(ctx context.Context, text string) string {
 	return v.pass(token.Fingerprint())
 }
 
-// IsValid reports whether what was derived from a token still counts: the token
-// would be taken, and the session has neither been sealed nor changed since.
+// IsValid reports whether a pass is valid: its token would be accepted, and the session has
+// not been sealed or changed since.
 func (v *TokenVerifier) IsValid(pass string) bool {
 	fingerprint, _, _ := strings.Cut(pass, " ")
 	v.mu.Lock()
@@ -158,7 +151,7 @@ func (v *TokenVerifier) pass(fingerprint string) string {
 	return fmt.Sprintf("%s %s %d %d", fingerprint, v.file.Fingerprint(), epoch, v.openings)
 }
 
-// State returns what may be known without a token.
+// State returns the state that is visible without a token.
 func (v *TokenVerifier) State() State {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -172,7 +165,7 @@ func (v *TokenVerifier) State() State {
 	return s
 }
 
-// Report returns how the session is.
+// Report returns the health of the session.
 func (v *TokenVerifier) Report() health.Report {
 	now := v.now()
 	r := health.Report{Source: "session", Time: now, Expires: now.Add(time.Minute), State: health.Healthy}
@@ -237,12 +230,12 @@ func (v *TokenVerifier) verify(token session.Token) *Error {
 	return v.unseal(token, entry)
 }
 
-// unseal opens an entry of a sealed session, or the newer one after the old
-// pair was used first.
+// unseal opens an entry of a sealed session, or the newer entry while the older one is
+// open.
 func (v *TokenVerifier) unseal(token session.Token, entry session.Entry) *Error {
 	creds, err := entry.Open(token)
 	if err != nil {
-		if v.open == nil { // else the open one still serves
+		if v.open == nil { // else the open one stays in use
 			v.err, v.damaged, v.since = err, v.file.Fingerprint(), v.now()
 		}
 		return unreadable(err)
@@ -251,14 +244,14 @@ func (v *TokenVerifier) unseal(token session.Token, entry session.Entry) *Error 
 	v.openings++
 	v.connector.SetCredentials(creds, entry.Header.Epoch)
 	if v.isOld(entry.Header.Epoch) && v.file.Entries[0].Header.PreviousExpires.IsZero() {
-		// A bundle that does not say when its second session ends: it is opened,
-		// so that the account can be asked, and its token is not taken before.
+		// A bundle without the expiry of its second session is opened, so that the
+		// account can be asked, but the token is refused until it has answered.
 		return undecided()
 	}
 	return nil
 }
 
-// IsPrevious reports whether a token that was taken is the older pair's.
+// IsPrevious reports whether an accepted token is the older one of a bundle.
 func (v *TokenVerifier) IsPrevious(text string) bool {
 	token, err := session.ParseToken(text)
 	if err != nil {
@@ -269,7 +262,7 @@ func (v *TokenVerifier) IsPrevious(text string) bool {
 	return len(v.file.Entries) > 0 && equal(token.Fingerprint(), v.file.Entries[0].Header.PreviousFingerprint)
 }
 
-// equal compares in constant time; empty texts are equal to nothing.
+// equal compares in constant time. Empty texts are not equal to any.
 func equal(a, b string) bool {
 	return b != "" && subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1
 }

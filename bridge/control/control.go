@@ -19,11 +19,10 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 )
 
-// SocketName is the socket of the bridge that serves, in its data folder.
+// SocketName is the socket of the serving bridge, in its data folder.
 const SocketName = "control.sock"
 
-// StandbySocket is the socket of a bridge that was started to take over and
-// waits on standby, in the same data folder.
+// StandbySocket returns the socket of a bridge on standby, in the same data folder.
 func StandbySocket(dataDir string, pid int) string {
 	return filepath.Join(dataDir, "control."+strconv.Itoa(pid)+".sock")
 }
@@ -36,33 +35,33 @@ const (
 	PathHandOver = "/hand-over" // POST, by the bridge on standby: see Receive
 )
 
-// The states of a bridge's connection, finer than those of Health: a deployment
-// must know what it waits for.
+// The states of a bridge's connection. They are finer than those of Health, since a
+// deployment must know what it waits for.
 const (
 	Starting          = "starting"
 	Sealed            = "sealed"             // waits for the bearer token
-	SessionUnreadable = "session_unreadable" // there is no session that a token could open
-	SigningIn         = "signing_in"         // open, and not yet signed in to the account
+	SessionUnreadable = "session_unreadable" // the session cannot be read
+	SigningIn         = "signing_in"         // unsealed, but not yet signed in to the account
 	Ready             = "ready"
-	Refused           = "refused" // the account said no; the bridge keeps asking
+	Refused           = "refused" // the account refused; the bridge retries
 	Draining          = "draining"
 )
 
-// Status is what a bridge tells of itself to its operator. It holds no secret.
+// Status is the status that a bridge reports to its operator. It contains no secret.
 type Status struct {
 	Instance  string    `json:"instance"`
 	PID       int       `json:"pid"`
 	StartedAt time.Time `json:"started_at"`
 	Version   string    `json:"version"`
-	// Revision is what --revision said. ObservedRevision is the last one that
-	// ran in this data folder, was unsealed and signed in once.
+	// Revision is the value of --revision. ObservedRevision is the last one that ran in
+	// this data folder, was unsealed and signed in once.
 	Revision         string            `json:"revision"`
 	ObservedRevision string            `json:"observed_revision"`
 	State            string            `json:"connection"`
 	Problems         []problem.Problem `json:"problems"`
 	Health           health.Health     `json:"health"` // as GET /health shows it
-	// EgressAddress is the bridge's address as the account saw it last, refused
-	// or not; empty until the account answered once.
+	// EgressAddress is the bridge's address as the account last saw it, refused or not;
+	// empty before the account's first answer.
 	EgressAddress string `json:"egress_address"`
 	// AccountID, Epoch and SessionFingerprint come from the session's header.
 	// AccountURL is empty while the session is sealed and no --account-url was given.
@@ -80,20 +79,19 @@ type Token struct {
 	Token string `json:"token"`
 }
 
-// ErrNotRunning says that no bridge answers at the socket.
+// ErrNotRunning is the error if no bridge answers at the socket.
 var ErrNotRunning = errors.New("no bridge is running there")
 
-// An Error is why a bridge did not do what it was asked; it is the body of every
-// answer above 399.
+// An Error is a bridge's refusal or failure, and the body of every answer above 399.
 type Error struct {
 	Status int `json:"-"`
 	// Code is a problem's code, or empty.
 	Code   problem.Code `json:"code,omitempty"`
 	Detail string       `json:"detail"`
-	// Reason is more, for callers on the bridge's own machine alone.
+	// Reason has more detail, only for callers on the bridge's machine.
 	Reason string `json:"reason,omitempty"`
-	// Previous is set for the token of the previous pair, and Expired with it
-	// where the end of its overlap is still known.
+	// Previous is set for the previous token, and Expired with it if the end of its
+	// overlap is known.
 	Previous bool      `json:"previous,omitempty"`
 	Expired  time.Time `json:"expired,omitzero"`
 }
@@ -109,14 +107,14 @@ func (r *Error) Error() string {
 type Client struct {
 	path   string
 	http   *http.Client
-	secret *http.Client // shows what it is given to the bridge's own user alone
+	secret *http.Client // sends only to a process of this user or root
 }
 
-// Dial names the socket to talk to; nothing is opened before the first call.
+// Dial returns a client for a socket. It connects with the first call.
 func Dial(socketPath string) *Client {
 	over := func(check func(*net.UnixConn) error) *http.Client {
 		return &http.Client{Transport: &http.Transport{
-			DisableKeepAlives: true, // every call may meet another process
+			DisableKeepAlives: true, // another process may answer the next call
 			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 				conn, err := dial(ctx, socketPath)
 				if err != nil {
@@ -137,22 +135,21 @@ func Dial(socketPath string) *Client {
 	}
 }
 
-// Status asks how the bridge is.
+// Status returns the bridge's status.
 func (c *Client) Status(ctx context.Context) (Status, error) {
 	var s Status
 	return s, c.call(ctx, http.MethodGet, PathStatus, nil, &s)
 }
 
-// Unseal shows the bearer token to the bridge; repeating it is harmless. A
-// token that opens nothing is an *Error with problem.TokenRejected.
+// Unseal sends the bearer token to the bridge. It can be repeated. A wrong token is an
+// *Error with problem.TokenRejected.
 func (c *Client) Unseal(ctx context.Context, token string) (Status, error) {
 	var s Status
 	return s, c.callWith(ctx, c.secret, http.MethodPost, PathUnseal, Token{token}, &s)
 }
 
-// TakeOver tells a bridge on standby to serve in the place of the one that
-// serves now. When it returns nil, the new bridge serves, answers at
-// SocketName, and the old one is draining.
+// TakeOver tells a bridge on standby to replace the serving one. When it returns nil, the
+// new bridge serves and answers at SocketName, and the old one drains.
 func (c *Client) TakeOver(ctx context.Context) error {
 	return c.call(ctx, http.MethodPost, PathTakeOver, nil, nil)
 }
@@ -199,7 +196,7 @@ func (c *Client) callWith(ctx context.Context, client *http.Client, method, path
 	return nil
 }
 
-// notRunning is the error of a question that no bridge at path has answered.
+// notRunning returns the error of a request that no bridge at path has answered.
 func notRunning(path string, err error) error {
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
 		err = ErrNotRunning

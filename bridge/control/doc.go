@@ -1,8 +1,6 @@
-// Package control owns the conversation over a bridge's control socket: the
-// messages, the client, and the way in which one process hands its listening
-// socket to another.
+// Package control owns the protocol of a bridge's control socket: the messages, the
+// client, and the hand-over of the listening socket from one process to another.
 //
-// The socket lies in the bridge's data folder and lets in every process that may write
-// there; that is its only lock. What a bridge answers is decided by package
-// server, which serves the other end.
+// The socket is in the bridge's data folder, and every process that can write there can
+// use it; it has no other access control. Package server serves it.
 package control

@@ -89,7 +89,7 @@ func TestHandOverThatFailsLeavesTheOldBridgeServing(t *testing.T) {
 		t.Errorf("Receive: %v, want the successor's own error", err)
 	}
 	if err := <-ended; err == nil {
-		t.Error("the old bridge was told to drain, although nobody serves in its place")
+		t.Error("the old bridge was told to drain, although no successor serves")
 	}
 }
 
@@ -103,7 +103,7 @@ func TestSocketHasOneOwner(t *testing.T) {
 	path = filepath.Join(path, control.SocketName)
 
 	if _, err := control.Dial(path).Status(t.Context()); !errors.Is(err, control.ErrNotRunning) {
-		t.Errorf("asking where nobody ever ran: %v, want ErrNotRunning", err)
+		t.Errorf("asking where no bridge ever ran: %v, want ErrNotRunning", err)
 	}
 	first, err := control.Listen(path)
 	if err != nil {

@@ -16,12 +16,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A hand-over keeps the listening socket open while the process behind it
-// changes, so that no connection is ever refused. Both ends speak HTTP until
-// 101, then bytes: the successor sends 'l', the bridge answers one byte that
-// carries the listener (SCM_RIGHTS), the successor serves on it and sends 's'.
-// Only then does the old bridge drain; if anything breaks before, it goes on
-// as if nothing had been asked.
+// A hand-over keeps the listening socket open while the process changes, so that no
+// connection is refused. Both ends speak HTTP until 101, then bytes: the successor sends
+// 'l', the bridge answers one byte that carries the listener (SCM_RIGHTS), the successor
+// serves on it and sends 's'. Only then does the old bridge drain. If a step fails before,
+// it continues to serve.
 const (
 	listenerWanted  = 'l'
 	listenerSent    = 'L'
@@ -29,8 +28,8 @@ const (
 	handOverTimeout = 10 * time.Second
 )
 
-// HandOver answers a PathHandOver request with l. It returns nil when the
-// successor serves, and an error when this process must go on serving.
+// HandOver answers a PathHandOver request with l. It returns nil when the successor serves,
+// and an error when this process must continue to serve.
 func HandOver(w http.ResponseWriter, l net.Listener) error {
 	tcp, ok := l.(*net.TCPListener)
 	if !ok {
@@ -40,7 +39,7 @@ func HandOver(w http.ResponseWriter, l net.Listener) error {
 	// for this process too.
 	raw, err := tcp.SyscallConn()
 	if err != nil {
-		return fmt.Errorf("looking at the listening socket: %w", err)
+		return fmt.Errorf("getting the descriptor of the listening socket: %w", err)
 	}
 	conn, rw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
@@ -71,9 +70,9 @@ func HandOver(w http.ResponseWriter, l net.Listener) error {
 	return expect(rw.Reader, successorServes)
 }
 
-// Receive asks the bridge at socketPath for its listener. serve is called
-// with it and must start serving and return; when it returns nil, the old
-// bridge is told to drain. ErrNotRunning means that no bridge answers there.
+// Receive asks the bridge at socketPath for its listener. It calls serve with it, which
+// must start serving and return; when it returns nil, the old bridge is told to drain.
+// ErrNotRunning means that no bridge answers there.
 func Receive(ctx context.Context, socketPath string, serve func(net.Listener) error) error {
 	conn, err := dial(ctx, socketPath)
 	if err != nil {
@@ -127,11 +126,11 @@ func readListener(conn *net.UnixConn) (net.Listener, error) {
 	}
 	messages, err := unix.ParseSocketControlMessage(oob[:oobn])
 	if err != nil || n != 1 || b[0] != listenerSent || len(messages) != 1 {
-		return nil, errors.New("the running bridge sent something else than its listener")
+		return nil, errors.New("the running bridge did not send its listener")
 	}
 	fds, err := unix.ParseUnixRights(&messages[0])
 	if err != nil || len(fds) != 1 {
-		return nil, errors.New("the running bridge sent something else than its listener")
+		return nil, errors.New("the running bridge did not send its listener")
 	}
 	unix.CloseOnExec(fds[0])
 	file := os.NewFile(uintptr(fds[0]), "listener")
@@ -142,10 +141,10 @@ func readListener(conn *net.UnixConn) (net.Listener, error) {
 func expect(r io.ByteReader, want byte) error {
 	got, err := r.ReadByte()
 	if err != nil {
-		return fmt.Errorf("the successor went away: %w", err)
+		return fmt.Errorf("the successor disconnected: %w", err)
 	}
 	if got != want {
-		return fmt.Errorf("the successor said %q instead of %q", got, want)
+		return fmt.Errorf("the successor sent %q instead of %q", got, want)
 	}
 	return nil
 }

@@ -8,14 +8,13 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/datadir"
 )
 
-// checkPeer refuses to show a secret to a process of another user, root's
-// aside: a user that may write in the data folder could have put a socket there.
-// Root shows it to the user that root gave the data folder to, too: the one that
-// a service manager runs the bridge as.
+// checkPeer refuses to send a secret to a process of another user than root: a user that
+// can write to the data folder could have placed a socket there. As root, it also accepts the
+// user that root gave the data folder to, as which a service manager runs the bridge.
 func checkPeer(conn *net.UnixConn, folder string) error {
 	uid, known, err := peerUser(conn)
 	if err != nil {
-		return fmt.Errorf("asking which user's process answers at the control socket: %w", err)
+		return fmt.Errorf("getting the user of the process at the control socket: %w", err)
 	}
 	if !known {
 		return nil
@@ -29,8 +28,8 @@ func checkPeer(conn *net.UnixConn, folder string) error {
 
 func checkUser(uid, me int) error {
 	if uid != 0 && uid != me {
-		return fmt.Errorf("a process of user %d answers at the control socket, and this is user %d: "+
-			"it is not shown the token; run this as the user that the bridge runs as, and see who may write in the data folder",
+		return fmt.Errorf("a process of user %d answers at the control socket, but this is user %d, so the token is not "+
+			"sent: run this command as the bridge's user, and check who can write to the data folder",
 			uid, me)
 	}
 	return nil

@@ -24,7 +24,7 @@ func TestATokenIsShownToTheSameUserOrRootAlone(t *testing.T) {
 		{"root, to another user's process", 65534, 0, false},
 	} {
 		err := checkUser(row.uid, row.me)
-		if row.shown != (err == nil) || err != nil && !strings.Contains(err.Error(), "is not shown the token") {
+		if row.shown != (err == nil) || err != nil && !strings.Contains(err.Error(), "the token is not sent") {
 			t.Errorf("%s: %v", row.name, err)
 		}
 	}

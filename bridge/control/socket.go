@@ -14,12 +14,12 @@ import (
 	"time"
 )
 
-// maxSocketPath is the shortest sun_path of the systems we run on, its final
-// zero included: 104 on macOS and the BSDs, 108 on Linux.
+// maxSocketPath is the size of sun_path, including the final zero, on the systems with the
+// shortest: 104 on macOS and the BSDs, 108 on Linux.
 const maxSocketPath = 104
 
-// within calls f with a name for path that fits into a socket address. On
-// Linux a long path is reached through a descriptor of its folder.
+// within calls f with a name for path that fits into a socket address. On Linux a long path
+// is reached through a descriptor of its folder.
 func within(path string, f func(name string) error) error {
 	if len(path) < maxSocketPath {
 		return f(path)
@@ -47,13 +47,12 @@ func dial(ctx context.Context, path string) (conn *net.UnixConn, err error) {
 	return conn, err
 }
 
-// ErrAlreadyRunning says that another bridge answers at the socket.
+// ErrAlreadyRunning is the error if another bridge answers at the socket.
 var ErrAlreadyRunning = errors.New("a bridge is already running there")
 
-// Listen makes the socket at path, readable by its owner alone. A socket that
-// a killed bridge left behind is replaced; one that answers is
-// ErrAlreadyRunning. The file is not removed by Close, because after a
-// take-over it belongs to the successor.
+// Listen creates the socket at path, accessible only to its owner. A socket that a killed
+// bridge left is replaced; one that answers is ErrAlreadyRunning. Close does not remove the
+// file, which after a take-over belongs to the successor.
 func Listen(path string) (*net.UnixListener, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
@@ -64,10 +63,10 @@ func Listen(path string) (*net.UnixListener, error) {
 		return nil, fmt.Errorf("%s: %w", path, ErrAlreadyRunning)
 	case errors.Is(err, syscall.ECONNREFUSED):
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("removing the control socket of a bridge that is gone: %w", err)
+			return nil, fmt.Errorf("removing a stale control socket: %w", err)
 		}
 	case !errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("looking whether a bridge runs at %s: %w", path, err)
+		return nil, fmt.Errorf("checking whether a bridge runs at %s: %w", path, err)
 	}
 	var l *net.UnixListener
 	err = within(path, func(name string) error {
@@ -79,12 +78,12 @@ func Listen(path string) (*net.UnixListener, error) {
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("making the control socket: %w", err)
+		return nil, fmt.Errorf("creating the control socket: %w", err)
 	}
-	// The data folder is 0700 already; this holds where an operator opened it.
+	// The data folder is 0700 already, unless an operator has changed its mode.
 	if err := os.Chmod(path, 0o600); err != nil {
 		l.Close()
-		return nil, fmt.Errorf("making the control socket private: %w", err)
+		return nil, fmt.Errorf("setting the mode of the control socket: %w", err)
 	}
 	return l, nil
 }

@@ -1,7 +1,6 @@
-// Package datadir checks which users may write a bridge's data folder. A user that
-// can put another session, socket or program there has the bridge's credentials
-// with the next request; the provider and the bridge itself refuse such a folder,
-// as sshd does with StrictModes.
+// Package datadir checks which users can write to a bridge's data folder. A user that can
+// replace the session, the socket or the program there can get the bridge's credentials.
+// The provider and the bridge refuse such a folder, as sshd does with StrictModes.
 package datadir
 
 import (
@@ -12,11 +11,11 @@ import (
 	"path/filepath"
 )
 
-// Check refuses a data folder if it or a folder above it belongs to another user
-// than this process's or root, or can be written by others. What is not there is
-// no fault. setting is what the operator chose the folder with.
+// Check refuses a data folder if it or a folder above it belongs to another user than this
+// process's or root, or can be written by others. Missing folders are allowed. Setting is
+// the name of the setting for the folder.
 func Check(folder, setting string) error {
-	return checkWay(folder, false, owner{os.Geteuid(), setting}, maxLinks)
+	return checkPath(folder, false, owner{os.Geteuid(), setting}, maxLinks)
 }
 
 // CheckFolder is Check for one folder, without those above it.
@@ -24,9 +23,9 @@ func CheckFolder(folder, setting string) error {
 	return checkPrivate(folder, false, owner{os.Geteuid(), setting})
 }
 
-// CheckGiven refuses a data folder unless it is uid's own and root alone decides
-// which folder lies at its path, as with the state folder of a systemd unit: then
-// root gave the folder to that user, and no other user can have put a socket there.
+// CheckGiven refuses a data folder unless it belongs to uid and only root can replace it or a
+// folder above it, as with the state folder of a systemd unit: then root gave the folder to
+// that user, and no other user can have placed a socket there.
 func CheckGiven(folder string, uid int, setting string) error {
 	folder, err := filepath.Abs(folder)
 	if err != nil {
@@ -37,8 +36,8 @@ func CheckGiven(folder string, uid int, setting string) error {
 
 func checkGiven(folder string, own, above owner) error {
 	for range maxLinks {
-		// Not even a folder like /tmp will do: there, any user can be the first to make one.
-		if err := checkWay(filepath.Dir(folder), false, above, maxLinks); err != nil {
+		// Not even below a folder like /tmp, where any user can create one.
+		if err := checkPath(filepath.Dir(folder), false, above, maxLinks); err != nil {
 			return err
 		}
 		info, err := os.Lstat(folder)
@@ -55,31 +54,30 @@ func checkGiven(folder string, own, above owner) error {
 	return tooManyLinks(folder)
 }
 
-// An OpenError says that others than its owner may write to a folder.
+// An OpenError is the error for a folder that users other than its owner can write to.
 type OpenError struct {
 	Folder string
 	Mode   fs.FileMode
 }
 
 func (e *OpenError) Error() string {
-	return fmt.Sprintf("others than its owner may write to %s (mode %04o), and so replace the bridge: "+
+	return fmt.Sprintf("users other than its owner can write to %s (mode %04o) and replace the bridge: "+
 		"run chmod go-w %[1]s", e.Folder, e.Mode)
 }
 
-// An owner is the user that may have the folders, beside root, and the setting
-// that names them.
+// An owner is the user, other than root, that may own the folders, and the name of their
+// setting.
 type owner struct {
 	uid     int
 	setting string
 }
 
-// maxLinks is how many symbolic links a way may have, as on Linux.
+// maxLinks is the maximum number of symbolic links in a path, as on Linux.
 const maxLinks = 40
 
-// checkWay looks at a folder and at all above it; where one of them is a
-// symbolic link, at the link and at the way to what it names, too: whoever may
-// replace a link decides which folder it names.
-func checkWay(folder string, above bool, o owner, links int) error {
+// checkPath checks a folder and all folders above it. For a symbolic link it checks the
+// link and the path to its target: a user that can replace a link chooses its target.
+func checkPath(folder string, above bool, o owner, links int) error {
 	for ; ; above = true {
 		if err := checkPrivate(folder, above, o); err != nil {
 			return err
@@ -98,7 +96,7 @@ func checkWay(folder string, above bool, o owner, links int) error {
 func checkLink(folder string, above bool, o owner, links int) error {
 	info, err := os.Lstat(folder)
 	if err != nil || info.Mode()&fs.ModeSymlink == 0 {
-		return nil //nolint:nilerr // one that is not there is made, or reported by checkPrivate
+		return nil //nolint:nilerr // a missing folder is created, or reported by checkPrivate
 	}
 	if err := checkOwner(folder, info, o); err != nil {
 		return err
@@ -110,23 +108,23 @@ func checkLink(folder string, above bool, o owner, links int) error {
 	if err != nil {
 		return err
 	}
-	return checkWay(target, above, o, links-1)
+	return checkPath(target, above, o, links-1)
 }
 
-// linkTarget returns the path that a symbolic link names.
+// linkTarget returns the path of a symbolic link's target.
 func linkTarget(link string) (string, error) {
 	target, err := os.Readlink(link)
 	if err != nil || filepath.IsAbs(target) {
 		return target, err
 	}
-	beside, err := filepath.EvalSymlinks(filepath.Dir(link)) // where the link really is
+	beside, err := filepath.EvalSymlinks(filepath.Dir(link)) // the link's real folder
 	return filepath.Join(beside, target), err
 }
 
 func tooManyLinks(folder string) error { return fmt.Errorf("%s: too many symbolic links", folder) }
 
-// checkPrivate looks at one folder. Above the data folder, one in which everybody
-// may write will do if only a file's owner can take it away, as in /tmp.
+// checkPrivate checks one folder. Above the data folder, a folder that everyone can write to
+// is allowed if only a file's owner can remove it, as in /tmp.
 func checkPrivate(folder string, above bool, o owner) error {
 	info, err := os.Stat(folder)
 	switch {
@@ -139,7 +137,7 @@ func checkPrivate(folder string, above bool, o owner) error {
 		return err
 	}
 	if _, known := ownerOf(info); !known {
-		return nil // modes mean nothing on such a system
+		return nil // such a system has no modes
 	}
 	if info.Mode().Perm()&0o022 != 0 && (!above || info.Mode()&fs.ModeSticky == 0) {
 		return &OpenError{folder, info.Mode().Perm()}
@@ -149,7 +147,7 @@ func checkPrivate(folder string, above bool, o owner) error {
 
 func checkOwner(path string, info fs.FileInfo, o owner) error {
 	if uid, known := ownerOf(info); known && uid != 0 && uid != o.uid {
-		return fmt.Errorf("%s belongs to user %d, who could replace the bridge, and this is user %d: "+
+		return fmt.Errorf("%s belongs to user %d, which could replace the bridge, but this is user %d: "+
 			"choose a %s below folders of this user or of root, or run chown -h %d %[1]s", path, uid, o.uid, o.setting, o.uid)
 	}
 	return nil

@@ -25,18 +25,18 @@ func TestAFolderOfSomebodyElseIsRefused(t *testing.T) {
 	if err := Check(folder, "data_dir"); err != nil {
 		t.Fatalf("one's own: %v", err)
 	}
-	if me == 0 { // root can give it away; others pretend to be somebody else
+	if me == 0 { // root can change the owner; others use another user id
 		if err := os.Chown(above, 65534, -1); err != nil {
 			t.Fatal(err)
 		}
 		if err := Check(folder, "data_dir"); err == nil || !strings.Contains(err.Error(), above+" belongs to user 65534") {
-			t.Errorf("below a folder of nobody: %v", err)
+			t.Errorf("below a folder of user nobody: %v", err)
 		}
 	} else {
 		me++
 	}
 	if err := checkPrivate(above, true, owner{me, "data_dir"}); err == nil || !strings.Contains(err.Error(), "chown") {
-		t.Errorf("somebody else's: %v", err)
+		t.Errorf("another user's: %v", err)
 	}
 }
 
@@ -48,10 +48,10 @@ func TestEverybodyMayWriteAboveOnlyWhereFilesStayTheirOwners(t *testing.T) {
 		mode         os.FileMode
 		above, right bool
 	}{
-		{"nobody else", 0o755, true, true},
-		{"everybody, as in /tmp", 0o777 | os.ModeSticky, true, true},
-		{"everybody, in the data folder itself", 0o777 | os.ModeSticky, false, false},
-		{"everybody", 0o777, true, false},
+		{"no other user", 0o755, true, true},
+		{"all users, as in /tmp", 0o777 | os.ModeSticky, true, true},
+		{"all users, in the data folder itself", 0o777 | os.ModeSticky, false, false},
+		{"all users", 0o777, true, false},
 		{"a group", 0o770, true, false},
 	} {
 		if err := os.Chmod(folder, row.mode); err != nil {
@@ -63,7 +63,7 @@ func TestEverybodyMayWriteAboveOnlyWhereFilesStayTheirOwners(t *testing.T) {
 	}
 }
 
-// A symbolic link is as safe as the folders that lead to it: whoever may
+// A symbolic link is as safe as the folders that lead to it: a user that may
 // replace it decides which folder it names.
 func TestAFolderBehindALinkIsNoSaferThanTheLink(t *testing.T) {
 	t.Parallel()
@@ -92,13 +92,13 @@ func TestAFolderBehindALinkIsNoSaferThanTheLink(t *testing.T) {
 			t.Fatal(err)
 		}
 		if err := Check(row.path, "data_dir"); err != nil {
-			t.Errorf("%s, and nobody else may replace it: %v", row.name, err)
+			t.Errorf("%s, and no other user may replace it: %v", row.name, err)
 		}
 		if err := os.Chmod(shared, 0o777); err != nil {
 			t.Fatal(err)
 		}
 		if err := Check(row.path, "data_dir"); err == nil || !strings.Contains(err.Error(), shared) {
-			t.Errorf("%s, and everybody may replace it: %v", row.name, err)
+			t.Errorf("%s, and all users may replace it: %v", row.name, err)
 		}
 	}
 }

@@ -7,25 +7,24 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 )
 
-// A Checker asks every part of a bridge how it is. It keeps nothing: each
-// answer is asked for anew.
+// A Checker collects the reports of a bridge's components. It caches nothing.
 type Checker struct {
 	Version, Build string
 	Revision       string
-	// Checks are the parts' reports, in the order in which they are shown.
+	// Checks return the components' reports, in the order of display.
 	Checks []func() Report
-	// Overlap returns nil while one bearer token works.
+	// Overlap returns nil while only one bearer token is valid.
 	Overlap func() *Overlap
 	Now     func() time.Time
 }
 
-// severity is the order from well to ill. A part that is Unknown makes nothing worse.
+// severity lists the states from best to worst. Unknown does not affect the bridge's state.
 var severity = []string{Healthy, Degraded, Sealed, Unhealthy}
 
-// States returns the states of a bridge, from well to ill.
+// States returns the states of a bridge, from best to worst.
 func States() []string { return slices.Clone(severity) }
 
-// Health asks every part. The bridge is as its worst part is; a part whose
+// Health collects all reports. The bridge has the worst state of its components; one whose
 // report has expired is unhealthy.
 func (c *Checker) Health() Health {
 	now := c.Now()
@@ -54,7 +53,7 @@ func (c *Checker) Health() Health {
 	return h
 }
 
-// Codes returns the problems' codes, each once.
+// Codes returns the problems' codes without duplicates.
 func Codes(problems []problem.Problem) []string {
 	codes := make([]string, 0, len(problems))
 	for _, p := range problems {

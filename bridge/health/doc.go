@@ -1,7 +1,6 @@
-// Package health owns how a bridge says that it is: the report of one
-// component, and what /health, /ready, the status page, the metrics and the
-// heartbeat make of all of them.
+// Package health owns the health of a bridge: the reports of its components, and their
+// summary for /health, /ready, the status page, the metrics and the heartbeat.
 //
-// It keeps nothing and decides nothing for the components. What a problem
-// means and what heals it stands in package problem.
+// It stores nothing and decides nothing for the components. Package problem describes the
+// problems and their remedies.
 package health

@@ -9,7 +9,7 @@ import (
 	"unicode"
 )
 
-// An Entry is what the catalogue says of one code.
+// An Entry is the catalogue's text for one code.
 type Entry struct {
 	Code      Code
 	Title     string
@@ -18,8 +18,8 @@ type Entry struct {
 	Terraform string // a block, or empty
 }
 
-// Catalogue returns an entry for every code, in the order of the codes, worded
-// as if no facts were known: for documentation.
+// Catalogue returns an entry for every code, in the order of the codes, rendered
+// without facts, for documentation.
 func Catalogue() []Entry {
 	all := make([]Entry, len(catalogue))
 	for i, t := range catalogue {
@@ -28,8 +28,8 @@ func Catalogue() []Entry {
 	return all
 }
 
-// describe renders the entry of code. A code from outside the catalogue (a
-// newer bridge told it) is shown as it is rather than dropped.
+// describe renders the entry of code. A code that is not in the catalogue, from a
+// newer bridge, is shown as it is.
 func describe(code Code, facts Facts) Entry {
 	for _, t := range catalogue {
 		if t.code == code {
@@ -39,12 +39,12 @@ func describe(code Code, facts Facts) Entry {
 	return Entry{
 		Code:   code,
 		Title:  string(code),
-		Cause:  "This version does not know the problem; a newer one reported it.",
-		Remedy: "Read the bridge's log, or update this program.",
+		Cause:  "A newer version reported this problem, which this version does not know.",
+		Remedy: "Update this program, or read the bridge's log.",
 	}
 }
 
-// An entry is an Entry's templates over Facts.
+// An entry has the templates of an Entry, which are rendered with Facts.
 type entry struct {
 	code                            Code
 	title, cause, remedy, terraform *template.Template
@@ -61,12 +61,12 @@ func (e entry) render(facts Facts) Entry {
 }
 
 func execute(t *template.Template, facts Facts) string {
-	if t == nil { // most problems have no Terraform block
+	if t == nil { // no Terraform block
 		return ""
 	}
 	var b strings.Builder
 	if err := t.Execute(&b, map[string]string(facts)); err != nil {
-		// Only a fault in a template below can bring us here; the tests render them all.
+		// A fault in a template below; the tests render all of them.
 		panic(fmt.Sprintf("problem: %v", err))
 	}
 	return strings.TrimSpace(b.String())
@@ -98,11 +98,10 @@ func unsealCommand(dataDir string) string {
 	return "scim-bridge unseal " + quoteShell(cmp.Or(dataDir, "DATA_DIR"))
 }
 
-// anonymousKinds are the kinds of anonymous addresses; the first is a cloud
-// provider's.
+// anonymousKinds are the kinds of anonymous addresses, cloud providers first.
 var anonymousKinds = []string{"cloud_provider", "vpn", "tor", "public_proxy"}
 
-// cloudKinds splits a FactAnonymous, which may be missing.
+// cloudKinds splits a FactAnonymous, which may be empty.
 func cloudKinds(fact string) []string {
 	if fact == "" {
 		return anonymousKinds[:1]
@@ -110,7 +109,7 @@ func cloudKinds(fact string) []string {
 	return strings.Split(fact, ", ")
 }
 
-// otherKinds are the kinds of anonymous addresses that fact has not.
+// otherKinds returns the kinds of anonymous addresses that are not in fact.
 func otherKinds(fact string) []string {
 	return slices.DeleteFunc(slices.Clone(anonymousKinds), func(kind string) bool {
 		return slices.Contains(cloudKinds(fact), kind)
@@ -125,9 +124,9 @@ func quoteList(words []string) string {
 	return strings.Join(quoted, ", ")
 }
 
-// quoteHCL writes s as a quoted HCL string. Facts come from outside, from
-// e-mail addresses for one: a block that people paste must not contain an
-// interpolation from outside.
+// quoteHCL writes s as a quoted HCL string. Facts are untrusted, an e-mail address
+// for instance: a block that an operator pastes must not contain an interpolation
+// from there.
 func quoteHCL(s string) string {
 	var b strings.Builder
 	b.WriteByte('"')
@@ -165,10 +164,10 @@ func quoteShell(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
-// databasePath is the file that a FactDatabase names.
+// databasePath returns the file that a FactDatabase names.
 func databasePath(setting string) string { return strings.TrimPrefix(setting, "sqlite:") }
 
-// blockName makes a Terraform resource name of a host name.
+// blockName returns a Terraform resource name for a host name.
 func blockName(s string) string {
 	name := strings.Map(func(r rune) rune {
 		switch {
@@ -194,16 +193,16 @@ resource "scimbridge_firewall_rule" "let_bridge_in" {
 {{before .}}  description = "SCIM bridge"
 }{{move .}}`
 
-// orInPolicy is for configurations whose rules are one resource.
+// orInPolicy is for configurations that manage all rules in one resource.
 const orInPolicy = "(or add it to the `rules` of the scimbridge_firewall_policy that manages them)"
 
-// makeRoom goes before the advice to add an allow rule.
-const makeRoom = "{{if first .}}{{rule . | title}} has the lowest priority there is, and no rule can be placed " +
-	"before it: give it the priority 1 where it is managed, {{if move .}}or let the import below do that, " +
-	"{{end}}since the block below takes the 0. {{end}}"
+// makeRoom precedes the advice to add an allow rule.
+const makeRoom = "{{if first .}}{{rule . | title}} has the lowest possible priority, so that no rule can precede " +
+	"it. The block below needs priority 0: set the rule's to 1 where it is managed" +
+	"{{if move .}}, or with the import below{{end}}. {{end}}"
 
-// liftFirst goes after it: Terraform may be shut out by the same rule.
-const liftFirst = "If Terraform is shut out too, first lift the firewall for an hour, {{where .}}: " +
+// liftFirst follows it: the same rule may block Terraform.
+const liftFirst = "If the firewall blocks Terraform too, first disable it for an hour, {{where .}}: " +
 	"`{{disable .database \"1h\"}}`. "
 
 const allowDomain = `
@@ -211,84 +210,84 @@ resource "scimbridge_signup_domain" "{{name .domain}}" {
   domain = {{if .domain}}{{hcl .domain}}{{else}}"<the domain>"{{end}}
 }`
 
-// activateAnew heals everything that made the sealed credentials useless: a
-// rotation or a new activation makes new ones.
-const activateAnew = "Run `terraform apply`: the provisioning integration is activated anew and the bridge is " +
-	"redeployed with new credentials. The bearer token must be given (bearer_token_wo), since the new session is " +
-	"sealed under it. A bridge that Terraform did not deploy must be given the new `session` of " +
-	"scimbridge_provisioning, and be started again."
+// reactivate is the remedy for all causes that make the sealed credentials
+// invalid: activation creates new ones.
+const reactivate = "Run `terraform apply` with the bearer token as bearer_token_wo: it activates provisioning " +
+	"again, seals a new session with new credentials under that token, and redeploys the bridge. If Terraform did " +
+	"not deploy the bridge, replace its session file with the new `session` of scimbridge_provisioning and restart " +
+	"it."
 
 var catalogue = []entry{
 	{
 		code:  Sealed,
 		title: parse(`The bridge is sealed`),
-		cause: parse("The bridge has started, and nobody has shown it the bearer token since. Only the token opens " +
-			"the session, and the bridge keeps no copy of it." +
-			`{{with .reason}} The token file that it was started with does not open it: {{.}}.{{end}}`),
-		remedy: parse("{{if .reason}}Put the present bearer token into {{if .setting}}{{.setting}} and start the bridge " +
-			"again. {{else}}that file; the bridge looks again every 5 seconds. {{end}}Or do one of these: {{end}}" +
-			"Send any SCIM request with the bearer token (the identity provider's next one will do), sign in to the " +
+		cause: parse("The bridge has not received its bearer token since it started. Only the token opens the session, " +
+			"and the bridge does not store it." +
+			`{{with .reason}} The configured token file does not unseal the bridge: {{.}}.{{end}}`),
+		remedy: parse("{{if .reason}}Write the current bearer token to {{if .setting}}{{.setting}} and restart the " +
+			"bridge. {{else}}that file; the bridge reads it again every 5 seconds. {{end}}Or do one of these: {{end}}" +
+			"Send any SCIM request with the bearer token (the identity provider's next one is enough), sign in to the " +
 			"status page with it, or run `{{unseal .data_dir}}` " +
 			"on the bridge's machine, with the token on standard input{{if not .data_dir}}, where DATA_DIR is a " +
-			"placeholder for the folder that the bridge was started with as --data-dir{{end}}. " +
-			"Where Terraform deployed the bridge, `terraform apply` does it, too, if the token is given as " +
-			"unseal_token_wo of the scimbridge_deployment. " +
-			"To have restarts unsealed without a person, set unseal = \"stored\" there, or start the bridge with " +
+			"placeholder for the value of its --data-dir{{end}}. " +
+			"If Terraform deployed the bridge, `terraform apply` with the token as unseal_token_wo of " +
+			"scimbridge_deployment unseals it too. " +
+			"To unseal the bridge automatically after restarts, set unseal = \"stored\" there, or start it with " +
 			"--unseal-token-file."),
 	},
 	{
 		code: TokenRejected,
 		title: parse("{{if eq .previous \"true\"}}The identity provider still uses the old token{{else}}A wrong " +
 			"bearer token was refused{{end}}"),
-		cause: parse("{{if eq .previous \"true\"}}A client sent the bearer token of the previous pair, whose overlap " +
-			"has ended{{with .expires}} ({{.}}){{end}}" +
+		cause: parse("{{if eq .previous \"true\"}}A client sent the previous bearer token after the end of the " +
+			"overlap{{with .expires}} ({{.}}){{end}}" +
 			`{{else}}A client sent a well-formed bearer token that does not belong to this bridge's session{{end}}` +
 			`{{with .count}}, {{.}} times{{end}}{{with .networks}}; by network: {{.}}{{end}}.` +
-			`{{if eq .foreign "true"}} The identity provider's own requests are accepted meanwhile.{{end}}`),
-		remedy: parse("{{if eq .foreign \"true\"}}Compare the networks with your identity provider's. If they are " +
-			"not its own, nothing needs to be done: anybody can make up such a token, and none opens anything. " +
-			"To be rid of them, let only the identity provider's networks reach the bridge. If they are its own, " +
-			"enter the present bearer token there too." +
-			`{{else}}Enter the present bearer token in the identity provider. If it is lost, ` +
-			`give a new one to bearer_token_wo of scimbridge_provisioning and run ` + "`terraform apply`" +
-			`; both tokens work during the overlap.{{end}} The problem passes an hour after the last of them.`),
+			`{{if eq .foreign "true"}} The identity provider's own requests are still accepted.{{end}}`),
+		remedy: parse("{{if eq .foreign \"true\"}}Compare the networks with those of your identity provider. If they " +
+			"differ, no action is needed: a made-up token gives no access. " +
+			"To stop such requests, allow only the identity provider's networks to reach the bridge. If the networks " +
+			"match, enter the current bearer token in that part of the identity provider too." +
+			`{{else}}Enter the current bearer token in the identity provider. If it is lost, ` +
+			`set a new one as bearer_token_wo of scimbridge_provisioning and run ` + "`terraform apply`" +
+			`; both tokens are valid during the overlap.{{end}} The problem clears an hour after the last such request.`),
 	},
 	{
 		code:  SessionUnreadable,
 		title: parse(`The session cannot be read`),
-		cause: parse("{{if .reason}}The bridge's session does not open: {{.reason}}.{{else}}The session file is " +
-			"missing, cut short, damaged, or sealed under another bearer token.{{end}}"),
-		remedy: parse("{{if .setting}}Correct {{.setting}} and start the bridge again. The account keeps the sealed " +
-			"session: `terraform apply` gives it to a bridge that it deployed.{{else}}Run `terraform apply`, with " +
-			"the bearer token as unseal_token_wo of the scimbridge_deployment: the account keeps the sealed session, " +
-			"and the bridge is given it again. A bridge that Terraform did not deploy looks every 5 seconds whether " +
-			"somebody has put the `session` of scimbridge_provisioning in the file's place. If the token that opens " +
-			"it is lost, give a new one to bearer_token_wo of scimbridge_provisioning in the same run.{{end}}"),
+		cause: parse("{{if .reason}}The bridge cannot open its session: {{.reason}}.{{else}}The session file is " +
+			"missing, truncated, damaged, or sealed under another bearer token.{{end}}"),
+		remedy: parse("{{if .setting}}Correct {{.setting}} and restart the bridge. If Terraform deployed it, " +
+			"`terraform apply` writes the session again: the account stores it.{{else}}Run `terraform apply` with " +
+			"the bearer token as unseal_token_wo of scimbridge_deployment: it writes the session, which the account " +
+			"stores, to the bridge again. If Terraform did not deploy the bridge, write the `session` of " +
+			"scimbridge_provisioning to the session file; the bridge reads it again every 5 seconds. If the bearer " +
+			"token is lost, set a new one as bearer_token_wo of scimbridge_provisioning in the same run.{{end}}"),
 	},
 	{
 		code:  CredentialsChanged,
 		title: parse(`The Provision Manager's credentials no longer work`),
 		cause: parse(`The account refused the sealed credentials{{with .reason}} ({{.}}){{end}}. ` +
-			`{{if eq .reason "credentials_expired"}}They belong to the previous pair, whose overlap is over.` +
+			`{{if eq .reason "credentials_expired"}}They are from before a rotation whose overlap has ended.` +
 			"{{else if eq .reason \"\"}}The Provision Manager's Master Password, Secret Key or e-mail address was " +
 			"changed after activation, or two-factor authentication was enforced." +
 			"{{else}}The Provision Manager's Master Password, Secret Key or e-mail address was changed after " +
 			"activation.{{end}}"),
-		remedy: parse(activateAnew),
+		remedy: parse(reactivate),
 	},
 	{
 		code:  TwoFactorEnforced,
 		title: parse(`Two-factor authentication was enforced after activation`),
-		cause: parse("The account now asks for a second factor, which the bridge does not have. An integration that " +
+		cause: parse("The account now requires a second factor, which the bridge does not have. An integration that " +
 			"was activated before the policy is not exempt from it."),
-		remedy: parse(activateAnew + " Being made under the policy, the new integration is exempt."),
+		remedy: parse(reactivate + " An integration that is activated under the policy is exempt from it."),
 	},
 	{
 		code:  ProvisioningInactive,
 		title: parse(`Provisioning is not active`),
 		cause: parse("The account has no active provisioning integration for this session: it was deactivated, or " +
-			"activated anew elsewhere."),
-		remedy: parse(activateAnew),
+			"activated again elsewhere."),
+		remedy: parse(reactivate),
 	},
 	{
 		code:  FirewallBlocked,
@@ -298,13 +297,12 @@ var catalogue = []entry{
 			"{{with .country}} (country {{.}}){{end}}{{with .continent}} (continent " +
 			"{{.}}){{end}}{{with .anonymous_ips}} ({{.}}){{end}}.{{else}}no firewall rule matches that address: the " +
 			"default action denies it.{{end}}" +
-			"{{else}}A firewall rule denies the bridge's address, or none matches it and the default action " +
-			"does.{{end}}"),
-		remedy: parse("Run `terraform plan`: a managed rule that was changed by hand shows there, and `terraform " +
-			"apply` puts it back. Otherwise add the rule below " + orInPolicy + " and apply it. " +
-			"{{if and .rule_id (not .rule_priority)}}An allow rule has priority 100 unless it names one: if that of " +
-			"rule {{.rule_id}} is 100 or lower, give the new rule a lower one still. {{end}}" +
-			makeRoom + liftFirst + "The bridge signs in again by itself within 15 seconds."),
+			"{{else}}A firewall rule or the default action denies the bridge's address.{{end}}"),
+		remedy: parse("Run `terraform plan`: it shows whether a managed rule was changed outside Terraform, and " +
+			"`terraform apply` restores it. Otherwise add the rule below " + orInPolicy + " and apply it. " +
+			"{{if and .rule_id (not .rule_priority)}}An allow rule has priority 100 by default: if rule {{.rule_id}} " +
+			"has priority 100 or lower, give the new rule a lower one than that. {{end}}" +
+			makeRoom + liftFirst + "The bridge signs in again within 15 seconds."),
 		terraform: parse(allowBridge),
 	},
 	{
@@ -315,128 +313,128 @@ var catalogue = []entry{
 			"{{if .rule_id}}{{rule .}}{{else}}an anonymous-IP firewall rule{{end}} denies cloud " +
 			"providers{{with .anonymous_ips}} (it names {{.}}){{end}}."),
 		remedy: parse("If the bridge's outbound address is static, add the allow rule below " + orInPolicy +
-			"{{if not .rule_priority}}, with a lower priority than the deny rule has{{end}}. " + makeRoom +
+			"{{if not .rule_priority}}, with a lower priority than the deny rule{{end}}. " + makeRoom +
 			"Otherwise {{if other .}}remove {{quoted (cloud .anonymous_ips)}} from anonymous_ips of " +
 			"{{if .rule_id}}rule {{.rule_id}}{{else}}that rule{{end}}, as in the comment below; if it names nothing " +
 			"else, remove it{{else}}remove rule {{.rule_id}}, which names nothing else{{end}}. " +
-			"Then run `terraform apply`. " + liftFirst + "The bridge signs in again by itself within 15 seconds."),
+			"Then run `terraform apply`. " + liftFirst + "The bridge signs in again within 15 seconds."),
 		terraform: parse(allowBridge + "{{other .}}"),
 	},
 	{
 		code:  FirewallDisabled,
-		title: parse(`The account's firewall is switched off`),
-		cause: parse("Somebody used the break-glass on the account's machine{{with .expires}}; it holds until " +
-			"{{.}}{{end}}. No rule is deleted, and none is enforced. " +
-			"{{if .blocked}}When the firewall comes back, it will block {{.blocked}}.{{else if .checked}}When the " +
-			"firewall comes back, it will block no bridge at work, and no administrator who was seen since.{{end}}"),
+		title: parse(`The account's firewall is disabled`),
+		cause: parse("The firewall was disabled by a command on the account's machine{{with .expires}}, until " +
+			"{{.}}{{end}}. Its rules are kept and not enforced. " +
+			"{{if .blocked}}When it is enforced again, it will block {{.blocked}}.{{else if .checked}}When it is " +
+			"enforced again, it will block no active bridge and no administrator seen since.{{end}}"),
 		remedy: parse("{{if .blocked}}Before that, add the rule below " + orInPolicy + " and run `terraform apply`. " +
 			makeRoom +
-			"{{else if not .checked}}Correct the rules that made it necessary. `terraform plan` shows those that " +
-			"differ from what Terraform manages, and no others. {{end}}" +
-			"The firewall comes back by itself{{with .expires}} at {{.}}{{end}}, or at once, {{where .}}, by " +
-			"`{{disable .database \"0s\"}}`."),
+			"{{else if not .checked}}Correct the rules that blocked access. `terraform plan` shows only the managed " +
+			"rules that were changed outside Terraform. {{end}}" +
+			"The firewall is enforced again {{with .expires}}at {{.}}{{else}}after the given time{{end}}. To enforce it " +
+			"now, run, {{where .}}: `{{disable .database \"0s\"}}`."),
 		terraform: parse("{{if .blocked}}" + allowBridge + "{{end}}"),
 	},
 	{
 		code: AccountUnreachable,
-		title: parse("{{if .answered}}Something else answers in the account's place{{else if .refused}}The account " +
+		title: parse("{{if .answered}}Another service answers at the account's address{{else if .refused}}The account " +
 			"answers with an error{{else}}The account cannot be reached{{end}}"),
-		cause: parse("{{if .answered}}What answers{{with .url}} at {{.}}{{end}} is not the account service: " +
+		cause: parse("{{if .answered}}The answer{{with .url}} from {{.}}{{end}} is not from the account service: " +
 			"{{.answered}}." +
 			`{{else if .refused}}The account service{{with .url}} at {{.}}{{end}} {{.refused}}.` +
 			"{{else}}No answer from the account service{{with .url}} at {{.}}{{end}}{{with .reason}}: " +
 			"{{.}}{{end}}.{{end}}"),
-		remedy: parse("{{if .answered}}A proxy, a load balancer or another service stands at that address or before " +
-			"it: let it pass the account's paths (/v1/...) through, or correct the account's URL" +
+		remedy: parse("{{if .answered}}A proxy, a load balancer or another service answers at that address: " +
+			"configure it to forward the account's paths (/v1/...), or correct the account's URL" +
 			"{{with .url}}; an account answers `curl -i {{shell (ping .)}}` with 204{{end}}. " +
-			"{{else if .refused}}The account service's log has the reason, under the request id if one is named. If " +
-			"its version is another one than the bridge's, bring both to the same. " +
+			"{{else if .refused}}Look for the request id, or else the time, in the account service's log. If its version " +
+			"differs from the bridge's, install the same version of both. " +
 			"{{else}}Check that the account service runs, that its name resolves and that its certificate is trusted " +
-			"on the bridge's machine{{with .url}} (`curl -i {{shell (ping .)}}` shows it){{end}}. {{end}}" +
-			"The bridge keeps trying and needs no restart; SCIM requests are answered with 503 until then."),
+			"on the bridge's machine{{with .url}} (`curl -i {{shell (ping .)}}` shows this){{end}}. {{end}}" +
+			"The bridge retries and needs no restart. Until it succeeds, SCIM requests are answered with 503."),
 	},
 	{
 		code:  SignupDomainMissing,
-		title: parse(`A changed e-mail address waits for its domain to be allowed`),
-		cause: parse("{{if .user_name}}The e-mail address of {{.user_name}}{{else}}Somebody's e-mail " +
-			"address{{end}} changed to {{if .domain}}the domain {{.domain}}{{else}}a domain{{end}}, which is not " +
-			"allowed for sign-up, so no confirmation e-mail is sent."),
-		remedy: parse("Add the domain below and run `terraform apply`: the confirmation e-mail goes out by " +
-			"itself, and the address changes when the person confirms it."),
+		title: parse(`The domain of a changed e-mail address is not allowed for sign-up`),
+		cause: parse("{{if .user_name}}The e-mail address of {{.user_name}}{{else}}The e-mail address of a " +
+			"person{{end}} changed to {{if .domain}}the domain {{.domain}}{{else}}a domain{{end}} that is not " +
+			"allowed for sign-up. No confirmation e-mail is sent."),
+		remedy: parse("Add the domain below and run `terraform apply`. The confirmation e-mail is then sent, and the " +
+			"address changes when the person confirms it."),
 		terraform: parse(allowDomain),
 	},
 	{
 		code: AddressMissing,
-		title: parse("{{if eq .reason \"address_taken\"}}A person's e-mail address is somebody else's{{else}}A " +
+		title: parse("{{if eq .reason \"address_taken\"}}Two people have the same e-mail address{{else}}A " +
 			"person has no e-mail address to invite{{end}}"),
 		cause: parse("{{if eq .reason \"address_taken\"}}The identity provider gives " +
-			"{{if .user_name}}{{.user_name}}{{else}}somebody{{end}} {{with .email}}the address {{.}}{{else}}an " +
-			"address{{end}}, which is already somebody else's sign-in address; so nobody is invited or moved there." +
-			"{{else}}Provisioned, but not invited: {{if .user_name}}{{.user_name}}{{else}}somebody{{end}}. Neither " +
+			"{{if .user_name}}{{.user_name}}{{else}}a person{{end}} {{with .email}}the address {{.}}{{else}}an " +
+			"address{{end}}, which is the sign-in address of another person. No invitation or confirmation is sent to it." +
+			"{{else}}{{if .user_name}}{{.user_name}}{{else}}A person{{end}} was provisioned but not invited: neither " +
 			"userName nor emails holds an e-mail address.{{end}}"),
 		remedy: parse("{{if eq .reason \"address_taken\"}}Give the two people different addresses in the identity " +
 			"provider.{{else}}Map an e-mail address to userName or to emails in the identity provider.{{end}} The " +
-			"e-mail goes out by itself when the provider has sent it."),
+			"e-mail is sent when the provider has sent the change."),
 	},
 	{
 		code:  ConfirmationStuck,
 		title: parse(`A person has not been confirmed`),
 		cause: parse("{{if .user_name}}{{.user_name}}{{else}}A person{{end}} accepted the invitation, and the " +
 			"bridge could not confirm it{{with .reason}}: {{.}}{{end}}."),
-		remedy: parse("Look for other problems first: a bridge that cannot sign in cannot confirm. It tries again at " +
-			"every confirmation interval. If this stays alone, send the support contact the log."),
+		remedy: parse("Solve other problems first: a bridge that cannot sign in cannot confirm. It retries at every " +
+			"confirmation interval. If this problem remains without others, send the log to the support contact."),
 	},
 	{
 		code: MembersUnknown,
 		title: parse("{{if eq .reason \"refused\"}}A push of group members was refused{{else}}A push of group " +
 			"members named unknown ids{{end}}"),
-		cause: parse("The identity provider sent member ids that no person or group has{{with .group}}, to " +
+		cause: parse("The identity provider sent member ids that belong to no person or group{{with .group}}, for " +
 			"{{.}}{{end}}{{with .ids}}: {{.}}{{end}}. " +
-			"{{if eq .reason \"refused\"}}Nobody in the list was known, so it was refused and the members of before " +
-			"stay.{{else}}They were passed over, and the others joined.{{end}}"),
+			"{{if eq .reason \"refused\"}}No id in the list was known, so the push was refused and the members are " +
+			"unchanged.{{else}}They were ignored; the known ones were added.{{end}}"),
 		remedy: parse("In the identity provider, assign the missing people to this application and push the group " +
 			"again. If they are assigned, " +
-			"the provider remembers ids of another server or of people who were deleted since: restart its " +
-			"provisioning (Entra ID) or remove and " +
-			"assign the people anew (Okta), so that it learns the present ids. The problem passes when the group's " +
-			"whole list of members comes without such ids, and else a day after the last of them."),
+			"the provider still has ids from another server or of deleted people: restart its " +
+			"provisioning (Entra ID), or remove the people and " +
+			"assign them again (Okta), so that it reads the current ids. The problem clears when a push of the whole " +
+			"list has no unknown ids, or a day after the last one."),
 	},
 	{
 		code: StorageFull,
 		title: parse("{{if .data_dir}}The bridge's data folder cannot be written{{else}}The account's disk is " +
 			"full{{end}}"),
-		cause: parse("{{if .data_dir}}The bridge cannot keep in {{.data_dir}} that it has signed in{{with .reason}}: " +
-			"{{.}}{{end}}. Terraform waits for that when it deploys; SCIM requests are carried out." +
-			"{{else}}The account service cannot keep anything: the disk that holds its database{{with .database}} " +
-			"({{.}}){{end}} has no room, or its quota is used up. " +
-			"Nothing that was acknowledged is lost; changes are refused until there is room.{{end}}"),
-		remedy: parse("{{if .data_dir}}On the bridge's machine, make room on that file system (`df -h " +
-			"{{shell .data_dir}}` shows it), or let the bridge's user write to the folder. The bridge tries again " +
+		cause: parse("{{if .data_dir}}The bridge cannot record in {{.data_dir}} that it has signed in{{with .reason}}: " +
+			"{{.}}{{end}}. A deployment by Terraform waits for that record; SCIM requests are not affected." +
+			"{{else}}The account service cannot write: the disk of its database{{with .database}} " +
+			"({{.}}){{end}} is full, or its quota is used up. " +
+			"Acknowledged changes are not lost; new ones are refused until there is space.{{end}}"),
+		remedy: parse("{{if .data_dir}}On the bridge's machine, free space on that file system (`df -h " +
+			"{{shell .data_dir}}` shows it), or give the bridge's user write access to the folder. The bridge retries " +
 			"every 5 seconds." +
-			"{{else}}On the account's machine, make room on that file system{{with .database}} (`df -h " +
+			"{{else}}On the account's machine, free space on that file system{{with .database}} (`df -h " +
 			"{{shell (path .)}}` shows it){{end}}: remove old logs and backups, or enlarge it. " +
-			"Do not delete the files of the database that end in -wal and -shm. Nothing need be restarted: the " +
-			"account takes changes again by itself, and the bridge signs in again within 15 seconds.{{end}}"),
+			"Do not delete the database's -wal and -shm files. No restart is needed: the " +
+			"account then accepts changes again, and the bridge signs in again within 15 seconds.{{end}}"),
 	},
 	{
 		code:  StorageLost,
 		title: parse(`The account's database was deleted or replaced`),
-		cause: parse("The account service has a database file open that is no longer the one at its " +
-			"path{{with .database}} ({{.}}){{end}}: it was deleted, moved away or replaced by another file while the " +
-			"service ran. Changes are refused, since they would be lost when the process ends."),
-		remedy: parse("If the file was moved away, move it back, together with its -wal file. Else stop the account " +
-			"service, put a backup in its place, without a -wal file, " +
+		cause: parse("The database file that the account service has open is no longer at its " +
+			"path{{with .database}} ({{.}}){{end}}: it was deleted, moved or replaced while the " +
+			"service was running. Changes are refused, since they would be lost when the process ends."),
+		remedy: parse("If the file was moved, move it back together with its -wal file. Otherwise stop the account " +
+			"service, restore a backup without a -wal file, " +
 			"{{with .database}}check it with `scim-bridge account check --database {{shell .}}` {{end}}and start the " +
-			"service again. The bridge signs in again within 15 seconds after that."),
+			"service again. The bridge then signs in again within 15 seconds."),
 	},
 	{
 		code:  Overloaded,
 		title: parse(`The bridge has more connections than it can hold`),
-		cause: parse("Clients opened more connections than the bridge's process may have{{with .reason}} " +
-			"({{.}}){{end}}{{with .count}}, {{.}} times lately{{end}}. " +
-			`Those on which no valid token was shown are closed first{{with .networks}}; by network: {{.}}{{end}}.`),
-		remedy: parse("Let only the identity provider's networks reach the bridge, or have a proxy in front of it " +
-			"limit connections for each client. " +
+		cause: parse("Clients opened more connections than the bridge's process can hold{{with .reason}} " +
+			"({{.}}){{end}}{{with .count}}, {{.}} times recently{{end}}. " +
+			`Connections without a valid token are closed first{{with .networks}}; by network: {{.}}{{end}}.`),
+		remedy: parse("Allow only the identity provider's networks to reach the bridge, or limit connections per " +
+			"client in a proxy in front of it. " +
 			"A bridge holds 1024 connections if its process may open 1344 files: where the limit is lower (`ulimit " +
 			"-n`), raise it and restart the bridge, " +
 			"with LimitNOFILE=4096 in a systemd unit, or `docker run --ulimit nofile=4096`."),

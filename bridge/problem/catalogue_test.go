@@ -49,7 +49,7 @@ var cases = []struct {
 	{problem.TokenRejected, problem.Facts{"count": "12", "networks": "192.0.2.7 (12)"}},
 	{problem.TokenRejected, problem.Facts{"count": "12", "networks": "192.0.2.7 (10), others (2)", "foreign": "true"}},
 	{problem.TokenRejected, problem.Facts{"previous": "true", "expires": "2026-11-23T16:00:00Z"}},
-	{problem.SessionUnreadable, problem.Facts{"reason": "it is cut short: 4 of 5 parts are there"}},
+	{problem.SessionUnreadable, problem.Facts{"reason": "it is truncated: it has 4 of 5 parts"}},
 	{problem.CredentialsChanged, problem.Facts{"reason": "credentials_changed"}},
 	{problem.CredentialsChanged, problem.Facts{"reason": "credentials_expired"}},
 	{problem.FirewallBlocked, problem.Facts{"address": "192.0.2.7", "rule_id": "fwr_1"}},

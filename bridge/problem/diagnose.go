@@ -10,31 +10,29 @@ import (
 	"time"
 )
 
-// LogKey is the key under which a log line names the code of its problem. The
-// facts are the line's other keys.
+// LogKey is the key of the problem's code in a log line. The line's other keys are
+// the facts.
 const LogKey = "problem"
 
 // maxLine bounds what Diagnose keeps of a log line, in bytes.
 const maxLine = 64 << 10
 
-// A Diagnosis is what a log tells, oldest first in each list.
+// A Diagnosis is the result of reading a log. Each list has the oldest first.
 type Diagnosis struct {
 	Problems []Problem `json:"problems"`
-	// Harmless are things that look like problems in a log and are none.
+	// Harmless are lines that look like problems but are none.
 	Harmless []Problem `json:"harmless"`
 }
 
 // Diagnose reads a bridge's log and returns the problems in it, one for each
-// code and set of facts. It understands the lines of this bridge (hclog, as
-// text or JSON), and those of the vendor's (VendorLines), whose remedies are
-// the vendor's; container tools and system logs may have wrapped them, and the
-// whole may be packed by gzip or bzip2. Anything else is passed over. Details
-// has "count" and "last_seen" beside the facts.
+// code and set of facts. It understands the lines of this bridge (hclog, as text or
+// JSON) and of the vendor's (VendorLines, with the vendor's remedies), also with the
+// prefixes of container tools and system logs, and compressed with gzip or bzip2.
+// Other lines are skipped. Details has the facts, "count" and "last_seen".
 //
-// An error comes with what was found before it: a log may be cut short.
+// With an error it returns what was found before it: a log may be truncated.
 //
-// A log tells what was, not what is: whether a problem has passed is for the
-// reader to judge by last_seen.
+// Problems in a log may be solved by now; last_seen shows when they occurred.
 func Diagnose(r io.Reader) (Diagnosis, error) {
 	d := Diagnosis{Problems: []Problem{}, Harmless: []Problem{}}
 	text, err := openLog(r)
@@ -48,7 +46,7 @@ func Diagnose(r io.Reader) (Diagnosis, error) {
 		if len(raw) > 0 {
 			found.add(parseLine(string(raw)))
 		}
-		for isCut && err == nil { // pass over the rest of an overlong line
+		for isCut && err == nil { // skip the rest of an overlong line
 			_, isCut, err = lines.ReadLine()
 		}
 		if err == nil {
@@ -62,25 +60,25 @@ func Diagnose(r io.Reader) (Diagnosis, error) {
 	}
 }
 
-// maxSightings bounds how many problems of one code are kept apart: names that
-// a stranger chose are among the facts. Further ones are one without facts.
+// maxSightings bounds how many problems of one code are distinguished, since facts
+// may hold names from untrusted clients. Further ones are counted as one, without facts.
 const maxSightings = 100
 
-// A sighting is one problem, as often as it was seen.
+// A sighting is one problem and how often it was seen.
 type sighting struct {
 	problem   Problem
 	harmless  bool
-	component string // that has not reported yet
+	component string // not reported yet
 	last      time.Time
 	count     int
 }
 
-// sightings are all problems of a log.
+// sightings are all problems in a log.
 type sightings struct {
 	all   []*sighting
 	byKey map[string]*sighting
-	kinds map[Code]int    // how many of all have the code
-	well  map[string]bool // components whose last report was good
+	kinds map[Code]int    // number of sightings by code
+	well  map[string]bool // components whose last report was healthy
 }
 
 // add counts the problems in a line.
@@ -129,7 +127,7 @@ func (f *sightings) seeVendor(row int, when time.Time, component string) {
 	})
 }
 
-// see counts a problem; first is called for the first of its kind.
+// see counts a problem. The first time, it calls first to create it.
 func (f *sightings) see(key string, when time.Time, first func() *sighting) {
 	s := f.byKey[key]
 	if s == nil {
@@ -147,7 +145,7 @@ var (
 	healthyReport   = regexp.MustCompile(`\b([A-Z][A-Za-z]+): healthy\b`)
 )
 
-// componentOf names the component that a line of the vendor's reports on.
+// componentOf returns the component in a report line of the vendor's bridge.
 func componentOf(message string) string {
 	if found := componentReport.FindStringSubmatch(message); found != nil {
 		return found[1]
@@ -155,15 +153,15 @@ func componentOf(message string) string {
 	return ""
 }
 
-// noteHealth remembers which component reported that it is well.
+// noteHealth records which component reported that it is healthy.
 func (f *sightings) noteHealth(message string) {
 	if found := healthyReport.FindStringSubmatch(message); found != nil {
 		f.well[found[1]] = true
 	}
 }
 
-// writeTo lists the sightings in d, without those of components that were well
-// once they had started.
+// writeTo lists the sightings in d. Missing reports of components that became
+// healthy after the start are left out.
 func (f *sightings) writeTo(d *Diagnosis) {
 	for _, s := range f.all {
 		if s.component != "" && f.well[s.component] {
@@ -182,8 +180,8 @@ func (f *sightings) writeTo(d *Diagnosis) {
 	}
 }
 
-// factKeys leaves out the count, which differs from line to line and would
-// make each a problem of its own.
+// factKeys leaves out the count, which differs from line to line and would make
+// each line a problem of its own.
 var factKeys = []string{
 	FactAddress, FactAnonymous, FactAnswered, FactContinent, FactCountry, FactDatabase, FactDataDir, FactDomain, FactEmail,
 	FactExpires, FactGroup, FactIDs, FactInstance, FactPrevious, FactReason, FactRefused, FactRuleChangedAt,

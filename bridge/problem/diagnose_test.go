@@ -124,7 +124,7 @@ func TestDiagnose(t *testing.T) {
 			[]found{{problem.CredentialsChanged, time.Time{}, once}},
 		},
 		{
-			"a line longer than anybody logs is cut, and the next one read",
+			"an overlong line is cut, and the next one read",
 			problem.LogSignInFailed + strings.Repeat(" x", 200_000) + "\n" + problem.LogFirewallBlocked + "\n",
 			[]found{{problem.CredentialsChanged, time.Time{}, once}, {problem.FirewallBlocked, time.Time{}, once}},
 		},
@@ -167,7 +167,7 @@ func TestDiagnoseTellsThatTheLogCannotBeRead(t *testing.T) {
 	}
 }
 
-// A log is the one input here that anybody may write into, through the names
+// A log is untrusted input, through the names
 // that end up in it.
 func FuzzDiagnose(f *testing.F) {
 	f.Add([]byte(problem.LogFirewallBlocked + ": address=192.0.2.7"))

@@ -7,12 +7,12 @@ import (
 	"strings"
 )
 
-// DatabasePlaceholder stands in a command for an account's database setting
-// that is not known.
+// DatabasePlaceholder is used in a command if the account's database is not known.
 const DatabasePlaceholder = "DATABASE"
 
-// DisableFirewall is the command that lifts an account's firewall for a time,
-// or, for "0s", ends that. The database is a FactDatabase, which may be empty.
+// DisableFirewall returns the command that disables an account's firewall for a
+// duration, or enforces it again for "0s". The database is a FactDatabase, which may
+// be empty.
 func DisableFirewall(database, duration string) string {
 	if database == "" {
 		database = DatabasePlaceholder
@@ -20,16 +20,16 @@ func DisableFirewall(database, duration string) string {
 	return "scim-bridge account firewall disable --database " + quoteShell(database) + " --for " + duration
 }
 
-// whereToRun is where the command is run, and what its placeholders stand for.
+// whereToRun says where the command is run, and what its placeholder means.
 func whereToRun(facts map[string]string) string {
 	if facts[FactDatabase] != "" {
 		return "on the account's machine"
 	}
 	return "on the account's machine, where " + DatabasePlaceholder +
-		" is a placeholder for what the account service was started with as --database"
+		" is a placeholder for the value of the account service's --database"
 }
 
-// RuleName is how a text names the firewall rule of the facts.
+// RuleName returns a text's name for the firewall rule in facts.
 func RuleName(facts map[string]string) string {
 	var known []string
 	if d := facts[FactRuleDescription]; d != "" {
@@ -39,7 +39,7 @@ func RuleName(facts map[string]string) string {
 		known = append(known, "priority "+p)
 	}
 	if at := facts[FactRuleChangedAt]; at != "" {
-		known = append(known, "as it is since "+at)
+		known = append(known, "last changed at "+at)
 	}
 	name := "firewall rule " + facts[FactRuleID]
 	if len(known) == 0 {
@@ -48,15 +48,15 @@ func RuleName(facts map[string]string) string {
 	return name + " (" + strings.Join(known, ", ") + ")"
 }
 
-// allowByDefault is the priority of an allow rule that names none.
+// allowByDefault is the default priority of an allow rule.
 const allowByDefault = 100
 
-// isFirst reports whether the rule that denies has the lowest priority that
-// there is: no rule can be placed before it.
+// isFirst reports whether the denying rule has the lowest possible priority, so
+// that no rule can precede it.
 func isFirst(facts map[string]string) bool { return facts[FactRulePriority] == "0" }
 
-// priorityBefore is the line that puts an allow rule before the one that
-// denies: among equals, what forbids comes first.
+// priorityBefore returns the line that gives an allow rule a lower priority than the
+// denying rule: with equal priorities, deny wins.
 func priorityBefore(facts map[string]string) string {
 	p, err := strconv.Atoi(facts[FactRulePriority])
 	if err != nil || p > allowByDefault {
@@ -65,7 +65,7 @@ func priorityBefore(facts map[string]string) string {
 	return fmt.Sprintf("  priority    = %d\n", max(0, p-1))
 }
 
-// hclRule is the rule that denies, as it is but for its priority and values.
+// hclRule writes the denying rule with another priority and other values.
 func hclRule(facts map[string]string, name string, priority string, values []string) string {
 	kind := facts[FactRuleKind]
 	width := max(len("description"), len(kind))
@@ -90,8 +90,8 @@ func ruleValues(facts map[string]string) []string {
 	return strings.Split(facts[FactRuleValues], ", ")
 }
 
-// moveDenying is the block that makes room before a rule of priority 0; empty
-// where there is room, or where the rule's values are not known.
+// moveDenying returns the block that moves a denying rule away from priority 0. It
+// is empty if the rule has another priority or its values are not known.
 func moveDenying(facts map[string]string) string {
 	values := ruleValues(facts)
 	if !isFirst(facts) || values == nil {
@@ -100,8 +100,8 @@ func moveDenying(facts map[string]string) string {
 	return "\n\n" + hclRule(facts, "denying", "1", values)
 }
 
-// otherAddresses is the second way out of a rule on cloud providers, as a
-// comment: only one of the two is to be pasted.
+// otherAddresses returns the alternative remedy for a rule on cloud providers, as a
+// comment: only one of the two should be pasted.
 func otherAddresses(facts map[string]string) string {
 	values := ruleValues(facts)
 	var block string
@@ -112,20 +112,20 @@ func otherAddresses(facts map[string]string) string {
 		block = hclRule(facts, "anonymous", facts[FactRulePriority], rest)
 	case len(values) > 0:
 		return ""
-	default: // what the rule names is not known
+	default: // the rule's values are not known
 		block = "resource \"scimbridge_firewall_rule\" \"anonymous\" {\n" +
 			"  action        = \"deny\"\n" +
-			"  anonymous_ips = [" + quoteList(otherKinds(facts[FactAnonymous])) + "] # those of them that it has now\n" +
+			"  anonymous_ips = [" + quoteList(otherKinds(facts[FactAnonymous])) + "] # those that it has now\n" +
 			"}\n"
 	}
-	text := "\n\n# Or, without an allow rule, let the rule that denies be about other addresses:\n#\n"
+	text := "\n\n# Or, instead of the allow rule, change the addresses of the deny rule:\n#\n"
 	for line := range strings.Lines(block) {
 		text += strings.TrimRight("# "+line, " \n") + "\n"
 	}
 	return text
 }
 
-// addresses are the IP ranges of the allow rule.
+// addresses returns the IP ranges of the allow rule.
 func addresses(facts map[string]string) string {
 	if facts[FactAddress] == "" {
 		return `"<the bridge's address>"`

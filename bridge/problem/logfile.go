@@ -14,7 +14,7 @@ import (
 	"golang.org/x/text/transform"
 )
 
-// packed are the beginnings of files that are not text, and what to do about
+// packed are the magic numbers of compressed files, with the command to unpack
 // those that are not unpacked here.
 var packed = []struct {
 	magic  string
@@ -28,8 +28,8 @@ var packed = []struct {
 	{magic: "PK\x03\x04", unpack: "unzip -p FILE"},
 }
 
-// openLog unpacks a log, and reads it as UTF-8 whatever its byte-order mark
-// says: by content, not by name, since a log may come through a pipe.
+// openLog unpacks a log and converts it to UTF-8 according to its byte-order mark.
+// It looks at the content, not the name, since a log may come through a pipe.
 func openLog(r io.Reader) (io.Reader, error) {
 	for depth := 0; ; depth++ {
 		b := bufio.NewReader(r)
@@ -43,8 +43,8 @@ func openLog(r io.Reader) (io.Reader, error) {
 			if !bytes.HasPrefix(head, []byte(p.magic)) {
 				continue
 			}
-			if p.open == nil || depth > 0 { // a log is not packed twice by mistake
-				return nil, fmt.Errorf("the log is packed: unpack it first (%s | scim-bridge diagnose)",
+			if p.open == nil || depth > 0 { // unpack only one layer
+				return nil, fmt.Errorf("the log is compressed: unpack it first (%s | scim-bridge diagnose)",
 					cmp.Or(p.unpack, "gzip -dc FILE"))
 			}
 			if r, err = p.open(r); err != nil {
@@ -53,7 +53,7 @@ func openLog(r io.Reader) (io.Reader, error) {
 			opened = true
 		}
 		if !opened {
-			// PowerShell writes what a program prints as UTF-16.
+			// PowerShell redirects a program's output as UTF-16.
 			return transform.NewReader(r, unicode.BOMOverride(transform.Nop)), nil
 		}
 	}

@@ -12,16 +12,16 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
 )
 
-// A line is what we understand of a log line.
+// A line is a parsed log line.
 type line struct {
 	time    time.Time
-	message string // of text lines, all of it; of JSON lines, the message and the error
+	message string // the whole text line, or message and error of a JSON line
 	keys    map[string]string
-	reports map[string]string // state by component, of a health document
+	reports map[string]string // state by component, from a health document
 }
 
-// isOurs reports whether this project's bridge wrote the line: by its logger's
-// name, or by the code that only it writes.
+// isOurs reports whether this project's bridge wrote the line: it has one of its
+// logger names, or a problem code.
 func (l line) isOurs() bool {
 	return knows(Code(l.keys[LogKey])) || ourLogger.MatchString(l.message) ||
 		ourModule.MatchString(first(l.keys, "@module", "logger"))
@@ -32,8 +32,8 @@ var (
 	ourModule = regexp.MustCompile(`^scim-bridge(\.|$)`)
 )
 
-// facts returns the line's keys that the catalogue knows, fit to be shown:
-// anybody may write into a log, through the names that end up in it.
+// facts returns the line's keys that the catalogue knows, sanitized: names in a log
+// may come from untrusted clients.
 func (l line) facts() Facts {
 	facts := make(Facts)
 	for _, k := range factKeys {
@@ -44,11 +44,12 @@ func (l line) facts() Facts {
 	return facts
 }
 
-// maxFact bounds a fact, in characters: it becomes part of a sentence.
+// maxFact is the maximum length of a fact in characters: it becomes part of a
+// sentence.
 const maxFact = 256
 
-// maxWraps bounds how many containers a line may have around it: a pod's name
-// before the line that a runtime wrapped which a container logged.
+// maxWraps is the maximum number of wrappers around a line, such as the prefix of
+// kubectl logs around the JSON of a container runtime.
 const maxWraps = 5
 
 // parseLine reads one line of a log in any of the known forms.
@@ -90,14 +91,14 @@ func parseLine(s string) line {
 }
 
 var (
-	// escapes are the colours that a logger writes for a terminal.
+	// escapes are the terminal colours of a logger.
 	escapes = regexp.MustCompile(`\x1b\[[0-9;]*[A-Za-z]`)
-	// frames are the headers of Docker's stream, as its API sends it.
+	// frames are the headers in the stream of Docker's API.
 	frames = regexp.MustCompile(`^[\x00-\x02]\x00\x00\x00(?s:.{4})`)
 )
 
-// prefixes are what container tools and system logs write before a line. The
-// group "time" is the line's time where they know it.
+// prefixes are the prefixes of container tools and system logs. The group "time" is
+// the line's time, if the prefix has one.
 var prefixes = []*regexp.Regexp{
 	// kubectl logs --prefix: [pod/NAME/CONTAINER] line
 	regexp.MustCompile(`^\[pod/[^\]]+\] +`),
@@ -116,7 +117,7 @@ var prefixes = []*regexp.Regexp{
 		`^(?P<time>\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:?\d\d)) +(?:\{|\[LOG\]|\d{1,2}:\d\d[AP]M |\d{4}[-/]\d\d[-/]\d\d)`),
 }
 
-// unwrapText takes one prefix off a line.
+// unwrapText removes one prefix from a line.
 func unwrapText(s string) (inner string, when time.Time, ok bool) {
 	for _, p := range prefixes {
 		found := p.FindStringSubmatchIndex(s)
@@ -126,7 +127,7 @@ func unwrapText(s string) (inner string, when time.Time, ok bool) {
 		end := found[1]
 		if i := p.SubexpIndex("time"); i > 0 && found[2*i] >= 0 {
 			when = parseTime(s[found[2*i]:found[2*i+1]])
-			if p == prefixes[len(prefixes)-1] { // which looks at the line behind it, too
+			if p == prefixes[len(prefixes)-1] { // it also matches the start of the line after it
 				end = found[2*i+1]
 			}
 		}
@@ -135,8 +136,8 @@ func unwrapText(s string) (inner string, when time.Time, ok bool) {
 	return "", time.Time{}, false
 }
 
-// behindPrefix finds a JSON line behind a prefix that no pattern knows, such as
-// the name of a stream.
+// behindPrefix finds a JSON line after a prefix that matches no pattern, such as the
+// name of a stream.
 func behindPrefix(s string) (inner string, ok bool) {
 	i := strings.Index(s, `{"`)
 	if i <= 0 || !strings.HasSuffix(s, "}") || !json.Valid([]byte(s[i:])) {
@@ -145,8 +146,8 @@ func behindPrefix(s string) (inner string, ok bool) {
 	return s[i:], true
 }
 
-// unwrapJSON returns the line that a container's log carries: Docker's
-// json-file, journalctl -o json, and what cloud providers export.
+// unwrapJSON returns the line inside a JSON log entry: of Docker's json-file,
+// journalctl -o json, or a cloud provider's export.
 func unwrapJSON(members map[string]any) (inner string, ok bool) {
 	for _, key := range []string{"log", "Log", "MESSAGE", "textPayload", "jsonPayload", "log_message", "LogEntry",
 		"LogMessage", "_raw"} {
@@ -156,7 +157,7 @@ func unwrapJSON(members map[string]any) (inner string, ok bool) {
 		case map[string]any:
 			text, err := json.Marshal(v)
 			return string(text), err == nil
-		case []any: // how journald writes bytes that are no text, such as colours
+		case []any: // journald's form of lines that are not plain text, with colours for instance
 			b := make([]byte, 0, len(v))
 			for _, n := range v {
 				f, isNumber := n.(float64)
@@ -189,8 +190,8 @@ func parseJSON(members map[string]any, when time.Time) line {
 			l.keys[k] = fmt.Sprint(v)
 		}
 	}
-	// hclog's names, then those of other loggers; an error's text often
-	// stands beside the message.
+	// hclog's keys, then those of other loggers, which often have the error's text
+	// in a key of its own.
 	l.message = strings.Join([]string{first(l.keys, "@message", "message", "msg"), l.keys["error"], l.keys["err"]}, " ")
 	l.reports = reportsOf(members)
 	return l
@@ -250,7 +251,7 @@ func parsePairs(s string) map[string]string {
 }
 
 // timeOf returns the time of a JSON line: a text, or seconds, milliseconds,
-// microseconds or nanoseconds since 1970, told apart by their size.
+// microseconds or nanoseconds since 1970, distinguished by magnitude.
 func timeOf(members map[string]any) time.Time {
 	for _, key := range []string{"@timestamp", "timestamp", "time", "ts", "TimeStamp", "TimeGenerated",
 		"__REALTIME_TIMESTAMP"} {
@@ -292,11 +293,12 @@ func leadingTime(s string) time.Time {
 	return time.Time{}
 }
 
-// slashed is the time of Go's package log, which the vendor's older lines have
-// behind a version.
+// slashed is the time format of Go's package log, which older versions of the
+// vendor's bridge write after the version.
 var slashed = regexp.MustCompile(`\d{4}/\d\d/\d\d \d\d:\d\d:\d\d`)
 
-// parseTime reads hclog's time, RFC 3339 and Go's log; the zero time stands for others.
+// parseTime parses the times of hclog, RFC 3339 and Go's package log. Others give the
+// zero time.
 func parseTime(s string) time.Time {
 	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.000Z0700", "2006-01-02T15:04:05Z0700",
 		"2006/01/02 15:04:05"} {

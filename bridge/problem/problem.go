@@ -1,10 +1,9 @@
-// Package problem owns the catalogue of what can be wrong with a bridge: for
-// each code a title, the cause, the remedy and, where there is one, the
-// Terraform block to paste.
+// Package problem owns the catalogue of problems of a bridge: for each code a title,
+// the cause, the remedy and, for some, the Terraform block to paste.
 //
 // The status page, /health, scim-bridge diagnose, Terraform's diagnostics and
-// the troubleshooting guide all use these words. What finds a problem, and
-// when it has passed, is decided elsewhere.
+// the troubleshooting guide all use these texts. Other packages detect problems and
+// when they are solved.
 package problem
 
 import (
@@ -37,20 +36,21 @@ const (
 	Overloaded                   Code = "overloaded"
 )
 
-// Reserved are the names of problems that nothing finds yet; no other problem
-// may have them, and the catalogue does not list them.
+// Reserved are the codes of problems that are not detected yet. No other problem may
+// use them, and the catalogue does not list them.
 const (
 	SuspensionsHeld     Code = "suspensions_held"
 	CertificateExpiring Code = "certificate_expiring"
 )
 
-// Log messages, in the words that operators of the vendor's bridge search for.
+// Log messages of the vendor's bridge, for which its operators search.
 const (
 	LogSignInFailed    = "AuthWrap failed to generateNewSession"
 	LogFirewallBlocked = "Your current location or network is blocked by an account firewall rule"
 )
 
-// A Problem is one thing that is wrong, for a person and for a program.
+// A Problem is a problem of a bridge, with texts for people and a code and details
+// for programs.
 type Problem struct {
 	Code   Code      `json:"code"`
 	Title  string    `json:"title"`
@@ -59,43 +59,43 @@ type Problem struct {
 	Remedy string    `json:"remedy"`
 	// Terraform is a block to paste, or empty.
 	Terraform string `json:"terraform"`
-	// Details are the facts that the texts were made of.
+	// Details are the facts in the texts.
 	Details map[string]string `json:"details"`
 }
 
-// Facts are what is known of a problem when it is found. Every fact may be
-// missing: the texts then say less, and blocks have a placeholder.
+// Facts are the known facts of a problem. Every fact may be missing: the texts then
+// say less, and blocks have a placeholder.
 type Facts map[string]string
 
-// The facts that the catalogue's texts use.
+// The facts in the catalogue's texts.
 const (
 	FactAddress  = "address"  // IP address of the bridge as the account saw it
-	FactAnswered = "answered" // what answers in the account's place
-	FactRefused  = "refused"  // what the account answers, if it is an error of its own
-	// kinds of anonymous IPs, joined by a comma, that the rule names and the address has
+	FactAnswered = "answered" // the answer, if it is not from an account service
+	FactRefused  = "refused"  // the account service's answer, if it is an internal error
+	// kinds of anonymous IPs that the rule names and the address has, separated by commas
 	FactAnonymous = "anonymous_ips"
 	FactContinent = "continent" // that the firewall rule names and the address is in
-	FactCount     = "count"     // how often, or how many
+	FactCount     = "count"     // number of occurrences
 	FactCountry   = "country"   // that the firewall rule names and the address is in
-	FactDatabase  = "database"  // the account's, as --database of the commands on its machine takes it
+	FactDatabase  = "database"  // the account's --database
 	FactDataDir   = "data_dir"  // of the bridge
 	FactDomain    = "domain"    // host name of an e-mail address or of a certificate
 	FactEmail     = "email"     // an e-mail address
 	FactExpires   = "expires"   // RFC 3339
-	FactForeign   = "foreign"   // token_rejected: "true" if the IdP's own requests are accepted meanwhile
+	FactForeign   = "foreign"   // token_rejected: "true" if the IdP's own requests are still accepted
 	FactGroup     = "group"     // a group, or several in one text
-	FactIDs       = "ids"       // quoted, the first of them
+	FactIDs       = "ids"       // the first ones, quoted
 	FactInstance  = "instance"  // a bridge instance
-	FactNetworks  = "networks"  // of clients, each with how often
-	FactPeople    = "people"    // SCIM ids, the first of them, joined by a comma
+	FactNetworks  = "networks"  // clients' networks, each with its count
+	FactPeople    = "people"    // the first SCIM ids, separated by commas
 	FactPrevious  = "previous"  // token_rejected: "true" if it was the previous pair's token
-	FactReason    = "reason"    // what the other side said
+	FactReason    = "reason"    // the error, or the account's reason
 	FactRuleID    = "rule_id"   // firewall rule; missing if the default action decided
-	FactSetting   = "setting"   // session_unreadable, sealed: the setting that holds something else
+	FactSetting   = "setting"   // session_unreadable, sealed: the setting with the wrong value
 	FactURL       = "url"
 	FactUserName  = "user_name"
 
-	// What is known of the rule of FactRuleID.
+	// The rule of FactRuleID, as far as it is known.
 	FactRuleChangedAt   = "rule_changed_at"
 	FactRuleDescription = "rule_description"
 	FactRuleKind        = "rule_kind"   // ip_ranges, countries, continents or anonymous_ips
@@ -103,12 +103,12 @@ const (
 	FactRulePriority    = "rule_priority"
 
 	FactBlocked = "blocked" // what the firewall will block when it is enforced again; FactAddress has the addresses
-	FactChecked = "checked" // "true" if that is known, even if it is none
+	FactChecked = "checked" // "true" if that is known, even if nothing will be blocked
 )
 
-// New makes a problem of the catalogue's texts and the facts.
+// New returns a problem with the catalogue's texts for code, rendered with facts.
 func New(code Code, since time.Time, facts Facts) Problem {
-	// The block escapes what cannot be seen: its values are the account's.
+	// The block escapes invisible characters itself, to keep the account's values.
 	block := describe(code, facts).Terraform
 	facts = printable(facts)
 	e := describe(code, facts)
@@ -123,8 +123,8 @@ func New(code Code, since time.Time, facts Facts) Problem {
 	}
 }
 
-// printable makes the facts safe for a terminal and a page: names and addresses
-// come from outside.
+// printable makes the facts safe for a terminal and a page: names and addresses are
+// untrusted.
 func printable(facts Facts) Facts {
 	clean := make(Facts, len(facts))
 	for k, v := range facts {
@@ -133,7 +133,7 @@ func printable(facts Facts) Facts {
 	return clean
 }
 
-// copyOf also makes an empty map of nil: "details" is an object on the wire.
+// copyOf returns an empty map for nil: "details" is an object in JSON.
 func copyOf(facts Facts) map[string]string {
 	details := make(map[string]string, len(facts))
 	for k, v := range facts {

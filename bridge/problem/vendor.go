@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Codes for lines of the vendor's bridge that have no counterpart in ours.
-// Diagnose alone uses them: they are in no catalogue, page or metric.
+// Codes for lines of the vendor's bridge that have no counterpart in ours. Only
+// Diagnose uses them; no catalogue, page or metric has them.
 const (
 	VendorCache       Code = "vendor_cache"
 	VendorCertificate Code = "vendor_certificate"
@@ -14,30 +14,30 @@ const (
 	VendorProbe       Code = "vendor_probe" // harmless
 )
 
-// DetailSource is the key of Details with the address of the page where a
-// vendor's line, or its remedy, is described.
+// DetailSource is the key of Details with the address of the page that describes a
+// vendor's line or its remedy.
 const DetailSource = "source"
 
-// A VendorLine is a kind of line in the log of 1Password SCIM Bridge.
+// A VendorLine is a kind of log line of 1Password SCIM Bridge.
 type VendorLine struct {
 	Code    Code
 	Title   string
 	Cause   string
-	Remedy  string // what the vendor's own operator does: there is no Terraform resource to apply
+	Remedy  string // for an operator of the vendor's bridge: no Terraform resource applies
 	Example string
-	// Quoted reports whether Example is a line that Source has, with names and
-	// addresses replaced. Other examples are worded from the symptom that Source
-	// describes: what the bridge writes may differ.
+	// Quoted reports whether Example is quoted from Source, with names and addresses
+	// replaced. Other examples are written from the symptom that Source describes; the
+	// bridge's line may differ.
 	Quoted bool
-	// Source is where the line was published, or is described by the vendor.
+	// Source is the address of the page that shows or describes the line.
 	Source string
-	// Harmless lines look like errors and are none.
+	// Harmless lines look like errors but are none.
 	Harmless bool
 
-	pattern *regexp.Regexp // in lower case; it sees the message, then the error
+	pattern *regexp.Regexp // in lower case, matched against the message and the error
 }
 
-// VendorLines returns the table, in the order in which it is searched.
+// VendorLines returns the table in its search order.
 func VendorLines() []VendorLine { return append([]VendorLine(nil), vendorLines...) }
 
 const (
@@ -46,7 +46,7 @@ const (
 	vendorMarket   = "https://github.com/1Password/op-scim-gcp-marketplace/issues/"
 )
 
-// regenerate is the vendor's remedy for whatever made credentials useless.
+// regenerate is the vendor's remedy for credentials that no longer work.
 const regenerate = "Sign in to 1Password.com, open Integrations, then Automated User Provisioning, and regenerate " +
 	"the credentials (older accounts: turn provisioning off and set it up again). " +
 	"Put the new scimsession file into the bridge's deployment, restart it, and enter the new bearer token in the " +
@@ -62,8 +62,8 @@ const checkRedis = "Check that Redis runs and that OP_REDIS_URL (or OP_REDIS_HOS
 	"from the bridge's container. " +
 	"If both start together, let the bridge start after Redis is healthy. Then restart the bridge."
 
-// vendorLines is searched from the top; the first match decides, so that the
-// reason of a failure stands before the failure.
+// vendorLines is searched from the top and the first match wins, so the reason of a
+// failure precedes the failure.
 var vendorLines = []VendorLine{
 	{
 		Code:    FirewallBlocked,
@@ -88,11 +88,11 @@ var vendorLines = []VendorLine{
 	},
 	{
 		Code:  TwoFactorEnforced,
-		Title: "Two-factor authentication was enforced after the integration was made",
-		Cause: "The account asks for a second factor (Duo, or enforced two-factor authentication), which the " +
+		Title: "Two-factor authentication was enforced after the integration was set up",
+		Cause: "The account requires a second factor (Duo, or enforced two-factor authentication), which the " +
 			"bridge does not have.",
 		Remedy: "Turn provisioning off in the 1Password account, then set it up and deploy the bridge again: an " +
-			"integration made under the policy is exempt from it.",
+			"integration that is set up under the policy is exempt from it.",
 		Example: LogSignInFailed + ": two-factor authentication is required",
 		Source:  vendorPage,
 		pattern: regexp.MustCompile(`generatenewsession.*(two-factor|two factor|\b2fa\b|\bmfa\b|\bduo\b)`),
@@ -100,10 +100,10 @@ var vendorLines = []VendorLine{
 	{
 		Code:  AccountUnreachable,
 		Title: "The bridge cannot reach 1Password",
-		Cause: "The bridge's sign-in got no answer: a name that does not resolve, a port that is closed, or a " +
-			"certificate that is not trusted.",
+		Cause: "The bridge's sign-in request failed: the name does not resolve, the port is closed, or the " +
+			"certificate is not trusted.",
 		Remedy: "From the bridge's machine or container, check that the account's address resolves and answers on " +
-			"port 443, through the proxy if there is one. Nothing need be deployed again.",
+			"port 443, through the proxy if there is one. The bridge need not be redeployed.",
 		Example: LogSignInFailed + ": dial tcp: lookup example.1password.com: i/o timeout",
 		Source:  vendorPage,
 		pattern: regexp.MustCompile("generatenewsession.*(connection refused|connection reset|no such host|i/o " +
@@ -124,8 +124,8 @@ var vendorLines = []VendorLine{
 		Code:  TokenRejected,
 		Title: "A wrong bearer token was refused",
 		Cause: "A client sent a bearer token that does not belong to the bridge's scimsession file: an old one, or " +
-			"one that was cut short when it was pasted.",
-		Remedy: "Enter the whole bearer token that was made together with the scimsession file in the identity " +
+			"one that was truncated when it was pasted.",
+		Remedy: "Enter the whole bearer token that was issued with the scimsession file in the identity " +
 			"provider. If it is lost: " + regenerate,
 		Example: "(E) Server: (failed to unverifiedTokenFromRequest), 401: Invalid bearer token",
 		Quoted:  true,
@@ -136,10 +136,10 @@ var vendorLines = []VendorLine{
 	{
 		Code:  Sealed,
 		Title: "The bridge waits for its bearer token",
-		Cause: "After each start the bridge cannot open its session before somebody shows it the bearer token.",
+		Cause: "After each start the bridge needs the bearer token to open its session.",
 		Remedy: "Sign in with the bearer token at the bridge's address in a browser, or let the identity provider " +
 			"test its connection. " +
-			"With Google Workspace no provider sends the token, so that somebody must sign in after every restart.",
+			"Google Workspace does not send the token: sign in after every restart.",
 		Example: "waiting for bearer token",
 		Source:  vendorExamples + "391",
 		pattern: regexp.MustCompile("(waiting|waits|wait) for (a |the |an )?(valid )?(oauth )?bearer token|bearer " +
@@ -149,9 +149,9 @@ var vendorLines = []VendorLine{
 	{
 		Code:  VendorCache,
 		Title: "Redis refuses the bridge's credentials",
-		Cause: "Redis asks for a user or password that the bridge does not send, or sends wrong.",
+		Cause: "Redis requires a user name or password, and the bridge sends none or a wrong one.",
 		Remedy: "Put user and password into OP_REDIS_URL (redis://user:password@host:6379), or, if it has " +
-			"characters that an address cannot hold, unset that and use OP_REDIS_USERNAME and OP_REDIS_PASSWORD.",
+			"characters that a URL cannot hold, unset that and use OP_REDIS_USERNAME and OP_REDIS_PASSWORD.",
 		Example: "FTL failed to set up redis for SCIM bridge error=\"NOAUTH Authentication required.\" " +
 			"function=InitCache",
 		Source:  vendorExamples + "278",
@@ -160,7 +160,7 @@ var vendorLines = []VendorLine{
 	{
 		Code:  VendorCache,
 		Title: "Redis is out of memory",
-		Cause: "Redis may hold no more, and no key may be evicted.",
+		Cause: "Redis has reached its memory limit, and its policy allows no key to be evicted.",
 		Remedy: "Give Redis more memory, or the settings of the vendor's examples: --maxmemory 256mb " +
 			"--maxmemory-policy volatile-lru.",
 		Example: `ERR failed to write to cache error="OOM command not allowed when used memory > 'maxmemory'."`,
@@ -184,11 +184,11 @@ var vendorLines = []VendorLine{
 	},
 	{
 		Code:  VendorCertificate,
-		Title: "Let's Encrypt issues no more certificates for the domain",
-		Cause: "The bridge asked for the same certificate too often: it does not find the ones that it has, mostly " +
-			"because Redis was emptied with every restart.",
-		Remedy: "Mend Redis first, so that certificates are kept. Then wait: the limit is counted over a week. " +
-			"Until then give a certificate by OP_TLS_CERT_FILE and OP_TLS_KEY_FILE, or end TLS in front of the bridge.",
+		Title: "Let's Encrypt's rate limit for the domain is reached",
+		Cause: "The bridge requested the same certificate too often: it lost the earlier ones, usually " +
+			"because Redis is emptied with every restart.",
+		Remedy: "Correct Redis first, so that certificates are kept. Then wait: the limit covers a week. " +
+			"Until then, set OP_TLS_CERT_FILE and OP_TLS_KEY_FILE, or terminate TLS in front of the bridge.",
 		Example: "ERR certificate manager error while getting certificate error=\"429 " +
 			"urn:ietf:params:acme:error:rateLimited: too many certificates already issued\" " +
 			"component=CertificateManager",
@@ -198,7 +198,7 @@ var vendorLines = []VendorLine{
 	{
 		Code:  VendorCertificate,
 		Title: "The bridge's certificate files cannot be read",
-		Cause: "OP_TLS_CERT_FILE and OP_TLS_KEY_FILE name files that are not there.",
+		Cause: "The files in OP_TLS_CERT_FILE and OP_TLS_KEY_FILE do not exist.",
 		Remedy: "Mount the two files, or unset both variables to let Let's Encrypt issue a certificate for " +
 			"OP_TLS_DOMAIN.",
 		Example: "FTL failed to generate TLS config, retrying after backoff delay error=\"could not find cert file " +
@@ -210,10 +210,10 @@ var vendorLines = []VendorLine{
 	},
 	{
 		Code:  VendorCertificate,
-		Title: "The bridge gets no TLS certificate",
-		Cause: "Let's Encrypt could not reach the bridge under its domain, or gave no answer in time.",
+		Title: "The bridge cannot get a TLS certificate",
+		Cause: "Let's Encrypt could not reach the bridge at its domain, or did not answer in time.",
 		Remedy: "Check that the domain (OP_TLS_DOMAIN) points to the bridge, that port 443 is open to it from " +
-			"everywhere, and that nothing in front of it ends TLS. If something does, unset OP_TLS_DOMAIN.",
+			"everywhere, and that no proxy in front of it terminates TLS. If one does, unset OP_TLS_DOMAIN.",
 		Example: "2:01PM ERR certificate manager error while getting certificate error=\"timed out waiting to load " +
 			"certificate for scim.example.com\" application=op-scim build=209131 component=CertificateManager " +
 			"domain=scim.example.com version=2.9.13",
@@ -224,12 +224,12 @@ var vendorLines = []VendorLine{
 	},
 	{
 		Code:  ConfirmationStuck,
-		Title: "The bridge confirms nobody",
-		Cause: "The part of the bridge that confirms people who accepted their invitation does not work. Before " +
-			"provisioning is turned on in the account it cannot.",
+		Title: "The bridge does not confirm people",
+		Cause: "The component that confirms people who accepted their invitation does not work. It cannot before " +
+			"provisioning is turned on in the account.",
 		Remedy: "Make sure that provisioning is turned on in the 1Password account (Integrations, Automated User " +
-			"Provisioning). Then sign in at the bridge's status page, which starts that part if it is not running.",
-		// The words are those of the status page in the issue.
+			"Provisioning). Then sign in at the bridge's status page, which starts the component if it is stopped.",
+		// The wording is that of the status page in the issue.
 		Example: "[LOG] [1.6.0] 2020/11/10 07:35:42 (INFO) [2020-11-10T07:35:42Z] ConfirmationWatcher: unhealthy",
 		Source:  vendorExamples + "247",
 		pattern: regexp.MustCompile(`(confirmationwatcher|provisionwatcher): (unhealthy|disconnected|degraded)`),
@@ -237,7 +237,7 @@ var vendorLines = []VendorLine{
 	{
 		Code:    VendorCache,
 		Title:   "The bridge has no Redis",
-		Cause:   "The bridge reports that its Redis does not answer as it should.",
+		Cause:   "The bridge reports that its Redis does not answer correctly.",
 		Remedy:  checkRedis,
 		Example: "[LOG] [1.6.0] 2020/11/10 07:35:42 (INFO) [2020-11-10T07:35:42Z] RedisCache: unhealthy",
 		Source:  vendorExamples + "122",
@@ -245,10 +245,10 @@ var vendorLines = []VendorLine{
 	},
 	{
 		Code:  VendorComponent,
-		Title: "A part of the bridge does not work",
-		Cause: "The bridge reports a part of itself as unhealthy; its lines just before say why.",
-		Remedy: "Read the lines before it, and look at the bridge's status page. Restart the bridge if the cause " +
-			"has passed.",
+		Title: "A component of the bridge does not work",
+		Cause: "The bridge reports a component as unhealthy; the lines just before this one give the reason.",
+		Remedy: "Read these lines and the bridge's status page, solve the cause, and restart the bridge if the " +
+			"component does not recover.",
 		Example: "[LOG] [1.6.0] 2020/11/10 07:35:42 (INFO) [2020-11-10T07:35:37Z] SCIMServer: unhealthy",
 		Source:  vendorExamples + "122",
 		pattern: regexp.MustCompile(
@@ -256,10 +256,10 @@ var vendorLines = []VendorLine{
 	},
 	{
 		Code:  VendorComponent,
-		Title: "A part of the bridge has not reported yet",
-		Cause: "Shortly after a start this is usual; a watcher also says so until the bridge has its bearer token.",
-		Remedy: "Nothing, if it passes. Else sign in at the bridge's status page with the bearer token, which " +
-			"starts the part.",
+		Title: "A component of the bridge has not reported yet",
+		Cause: "This is usual shortly after a start, and until the bridge has its bearer token.",
+		Remedy: "No action if it reports later. Otherwise sign in at the bridge's status page with the bearer " +
+			"token, which starts the component.",
 		Example:  "[LOG] [1.6.0] 2020/11/10 07:35:42 (INFO) [2020-11-09T05:35:42Z] ProvisionWatcher: unknown",
 		Source:   vendorExamples + "122",
 		Harmless: true,
@@ -267,9 +267,9 @@ var vendorLines = []VendorLine{
 	},
 	{
 		Code:  VendorProbe,
-		Title: "Somebody opened the TLS port and hung up",
+		Title: "A client connected to the TLS port and closed the connection",
 		Cause: "Health checks of load balancers and port scanners connect without finishing the TLS handshake.",
-		Remedy: "Nothing: identity providers are not affected. To have a quieter log, let the load balancer ask " +
+		Remedy: "No action: identity providers are not affected. For fewer such lines, let the load balancer check " +
 			"/ping, or turn the ping server on (OP_PING_SERVER=1).",
 		Example:  "2020/12/31 11:00:52 http: TLS handshake error from 10.244.2.1:9467: EOF",
 		Quoted:   true,
@@ -284,7 +284,7 @@ var vendorLines = []VendorLine{
 	{
 		Code:  SessionUnreadable,
 		Title: "The scimsession file cannot be read",
-		Cause: "The file is missing, damaged, encoded otherwise than the deployment expects, or belongs to another " +
+		Cause: "The file is missing, damaged, encoded in another way than the deployment expects, or belongs to another " +
 			"bearer token.",
 		Remedy: "Give the bridge the scimsession file again (OP_SESSION: a path, or its content in Base64). If it, " +
 			"or its bearer token, is lost: " + regenerate,
@@ -296,7 +296,7 @@ var vendorLines = []VendorLine{
 	},
 }
 
-// vendorLine returns the row that a line of the vendor's bridge belongs to.
+// vendorLine returns the row that matches a line of the vendor's bridge.
 func vendorLine(message string) (row int, ok bool) {
 	message = strings.ToLower(message)
 	for i, l := range vendorLines {

@@ -8,9 +8,9 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
 )
 
-// signInAddress chooses the address at which a person signs in: the userName
-// if it is an e-mail address, else the primary, else the work, else the first
-// of the e-mail addresses. It is empty if there is none.
+// signInAddress returns a person's sign-in address: the userName if it is an e-mail address,
+// else the primary, else the work, else the first of the e-mail addresses. It is empty if
+// there is none.
 func signInAddress(attributes json.RawMessage) string {
 	var person struct {
 		UserName string `json:"userName"`
@@ -20,7 +20,7 @@ func signInAddress(attributes json.RawMessage) string {
 			Primary any    `json:"primary"`
 		} `json:"emails"`
 	}
-	// A part of another type is passed over, and the others are still read.
+	// A member of another type is ignored; the others are still read.
 	_ = json.Unmarshal(attributes, &person)
 
 	if address := inputtext.TrimBlanks(person.UserName); isAddress(address) {
@@ -52,7 +52,7 @@ func signInAddress(attributes json.RawMessage) string {
 	}
 }
 
-// isTrue also takes the text "True", as some identity providers write it.
+// isTrue also accepts the text "True", which some identity providers send.
 func isTrue(v any) bool {
 	switch v := v.(type) {
 	case bool:
@@ -64,8 +64,8 @@ func isTrue(v any) bool {
 	}
 }
 
-// maxAddress is the longest address that mail can reach (RFC 5321, 4.5.3.1.3,
-// less the angle brackets).
+// maxAddress is the maximum length of an address (RFC 5321, 4.5.3.1.3, without the angle
+// brackets).
 const maxAddress = 254
 
 func isAddress(s string) bool {

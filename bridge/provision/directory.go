@@ -6,23 +6,22 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
 )
 
-// Directory is the account's directory with the bridge's rules applied to
-// what goes in.
+// Directory is the account's directory with the bridge's rules applied to input.
 type Directory struct {
 	bridge.Directory
-	// OnAttention is called when an answer shows a person that may now wait for an
-	// operator: the status page should not be a whole interval late.
+	// OnAttention is called when a person may now need an operator, so that the status
+	// page shows this without waiting for the next interval.
 	OnAttention func()
-	// Unknown keeps the ids of members that are unknown.
+	// Unknown records unknown members.
 	Unknown *UnknownMembers
 }
 
-// CreatePerson chooses the sign-in address, unless the caller did, and creates.
+// CreatePerson creates a person. It chooses the sign-in address, unless the input has one.
 func (d Directory) CreatePerson(ctx context.Context, in bridge.PersonInput) (bridge.Person, error) {
 	return d.notice(d.Directory.CreatePerson(ctx, withAddress(in)))
 }
 
-// ReplacePerson chooses the sign-in address, unless the caller did, and replaces.
+// ReplacePerson replaces a person. It chooses the sign-in address, unless the input has one.
 func (d Directory) ReplacePerson(ctx context.Context, id string, in bridge.PersonInput,
 	ifMatch string) (bridge.Person, error) {
 	return d.notice(d.Directory.ReplacePerson(ctx, id, withAddress(in), ifMatch))

@@ -1,7 +1,6 @@
-// Package provision owns the rules between SCIM and the account: which
-// address a person is invited at, and when a member that accepted is confirmed.
+// Package provision owns the rules between SCIM and the account: the address at which a
+// person is invited, and when a member that accepted is confirmed.
 //
-// It asks the account through the ports of package bridge, and leaves to the
-// account what only the account can decide: who may be adopted, which domains
-// may sign up.
+// It calls the account through the interfaces of package bridge, and leaves to the account
+// which members are adopted and which domains are allowed for sign-up.
 package provision

@@ -19,24 +19,23 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 )
 
-// UnknownMembers keeps which groups were sent unknown members.
-// A push with one unknown id goes through without it, since Okta takes a
-// refusal as final and would lose the others; so the operator must be told.
-// It is safe for concurrent use.
+// UnknownMembers records the groups to which unknown members were pushed. A push with some
+// unknown ids is applied without them, since Okta treats a refusal as final and would lose
+// the others; so the operator must be informed. It is safe for concurrent use.
 type UnknownMembers struct {
 	Log hclog.Logger
 	Now func() time.Time
-	// OnChange is called when there is news, and holds no lock.
+	// OnChange is called after a change, without a lock held.
 	OnChange func()
 
 	mu     sync.Mutex
 	pushes map[string]unknownPush // by group
 }
 
-// An unknownPush is what the last push with unknown members to a group was.
+// An unknownPush describes the last push with unknown members to a group.
 type unknownPush struct {
 	group   string // its name, or the id
-	ids     string // quoted, the first of them
+	ids     string // the first ones, quoted
 	count   int
 	refused bool
 	first   time.Time // of this kind
@@ -44,10 +43,10 @@ type unknownPush struct {
 }
 
 const (
-	// unknownKept is how long a push with unknown members is a problem. Entra
-	// ID repeats one every 40 minutes, Okta does not.
+	// unknownKept is how long a push with unknown members stays a problem. Entra ID
+	// repeats it every 40 minutes, Okta does not.
 	unknownKept = 24 * time.Hour
-	// mostUnknown bounds the groups that are remembered.
+	// mostUnknown is the maximum number of recorded groups.
 	mostUnknown = 100
 )
 
@@ -74,7 +73,7 @@ func (u *UnknownMembers) note(id, name string, ids []string, refused bool) {
 	}
 	u.mu.Unlock()
 	if repeated {
-		return // a retry is no news
+		return // a repetition
 	}
 	fields := []any{
 		problem.LogKey, string(problem.MembersUnknown), problem.FactGroup, id, problem.FactIDs, p.ids, problem.FactCount,
@@ -89,10 +88,10 @@ func (u *UnknownMembers) note(id, name string, ids []string, refused bool) {
 	u.OnChange()
 }
 
-// refusedPush is the FactReason of a push that was refused.
+// refusedPush is the FactReason of a refused push.
 const refusedPush = "refused"
 
-// clear removes a group whose members are all known now.
+// clear removes a group whose members are all known.
 func (u *UnknownMembers) clear(id string) {
 	u.mu.Lock()
 	_, known := u.pushes[id]
@@ -103,7 +102,7 @@ func (u *UnknownMembers) clear(id string) {
 	}
 }
 
-// Report tells which pushes of the last day named unknown members.
+// Report reports the pushes with unknown members of the last day.
 func (u *UnknownMembers) Report() health.Report {
 	now := u.Now()
 	r := health.Report{Source: "members", State: health.Healthy, Time: now, Expires: now.Add(time.Minute)}
@@ -119,7 +118,7 @@ func (u *UnknownMembers) Report() health.Report {
 	return r
 }
 
-// problem is one for all groups, since they have one remedy.
+// problem returns one problem for all groups, since they have the same remedy.
 func (u *UnknownMembers) problem(refused bool) (problem.Problem, bool) {
 	var pushes []unknownPush
 	for _, p := range u.pushes {
@@ -149,7 +148,7 @@ func (u *UnknownMembers) problem(refused bool) (problem.Problem, bool) {
 	return problem.New(problem.MembersUnknown, pushes[0].first, facts), true
 }
 
-// CreateGroup creates, and notes members that are not known.
+// CreateGroup creates a group and records unknown members.
 func (d Directory) CreateGroup(ctx context.Context, in bridge.GroupInput) (bridge.Group, error) {
 	g, err := d.Directory.CreateGroup(ctx, in)
 	if err == nil && len(g.UnknownMembers) > 0 {
@@ -158,7 +157,7 @@ func (d Directory) CreateGroup(ctx context.Context, in bridge.GroupInput) (bridg
 	return g, err
 }
 
-// UpdateGroup changes a group, and notes members that are not known.
+// UpdateGroup changes a group and records unknown members.
 func (d Directory) UpdateGroup(
 	ctx context.Context, id string, c bridge.GroupChange, ifMatch string, withMembers bool,
 ) (bridge.Group, error) {
@@ -187,7 +186,7 @@ func (d Directory) noteRefused(ctx context.Context, id string, refusal error) {
 	d.Unknown.note(id, name, ids, true)
 }
 
-// DeleteGroup deletes a group, and with it the problem of its unknown members.
+// DeleteGroup deletes a group and its record of unknown members.
 func (d Directory) DeleteGroup(ctx context.Context, id, ifMatch string) error {
 	err := d.Directory.DeleteGroup(ctx, id, ifMatch)
 	if err == nil {
@@ -196,11 +195,11 @@ func (d Directory) DeleteGroup(ctx context.Context, id, ifMatch string) error {
 	return err
 }
 
-// displayName is the group's name, for show.
+// displayName returns the group's name for display.
 func displayName(g bridge.Group) string {
 	var attributes struct {
 		DisplayName string `json:"displayName"`
 	}
-	_ = json.Unmarshal(g.Attributes, &attributes) // of another shape, it has none
+	_ = json.Unmarshal(g.Attributes, &attributes) // empty if it has another type
 	return attributes.DisplayName
 }

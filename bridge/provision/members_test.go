@@ -92,13 +92,13 @@ func TestUnknownMembersAreAProblemUntilTheWholeListIsKnown(t *testing.T) {
 	}
 	p.push(t, "a", false, "ghost-1", "ghost-2")
 	if got := p.causes(); !strings.Contains(got, `members_unknown: `) ||
-		!strings.Contains(got, `to "Group a": "ghost-1", "ghost-2"`) ||
+		!strings.Contains(got, `for "Group a": "ghost-1", "ghost-2"`) ||
 		p.d.Unknown.Report().State != health.Degraded {
 		t.Errorf("got %s", got)
 	}
-	p.push(t, "a", false) // adds somebody who is known
+	p.push(t, "a", false) // adds a known member
 	if p.causes() == "" {
-		t.Error("adding somebody known made the problem pass")
+		t.Error("adding a known member cleared the problem")
 	}
 	p.push(t, "a", true)
 	if got := p.causes(); got != "" || p.changes != 2 {
@@ -130,7 +130,7 @@ func TestUnknownMembersPassAfterADay(t *testing.T) {
 	p := newPushes()
 	p.push(t, "a", false, "ghost")
 	p.now = p.now.Add(20 * time.Hour)
-	p.push(t, "a", false, "ghost") // repeated, so the day begins anew
+	p.push(t, "a", false, "ghost") // repeated, so the day begins again
 	p.now = p.now.Add(20 * time.Hour)
 	if r := p.d.Unknown.Report(); len(r.Problems) != 1 || !r.Problems[0].Since.Equal(p.now.Add(-40*time.Hour)) {
 		t.Errorf("got %+v, want one problem since the first push", r.Problems)
@@ -153,7 +153,7 @@ func TestUnknownMembersAreLoggedOncePerNews(t *testing.T) {
 	}
 	found, err := problem.Diagnose(&p.log)
 	if err != nil || len(found.Problems) != 2 || found.Problems[0].Code != problem.MembersUnknown ||
-		!strings.Contains(found.Problems[0].Cause, `to a: "ghost"`) {
+		!strings.Contains(found.Problems[0].Cause, `for a: "ghost"`) {
 		t.Errorf("diagnose finds %+v, %v", found, err)
 	}
 }

@@ -17,28 +17,27 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 )
 
-// A Watcher confirms members that accepted their invitation, and finds people
-// that wait for something an operator must do.
+// A Watcher confirms members that accepted their invitation, and finds people that need an
+// operator.
 type Watcher struct {
 	Room  bridge.WaitingRoom
 	Every time.Duration // the confirmation interval
 	Log   hclog.Logger
 	Now   func() time.Time
-	// OnChange is called when a round has found other problems than the last.
+	// OnChange is called when a round has found other problems than the one before.
 	OnChange func()
 
 	once sync.Once
 	wake chan struct{}
 
 	mu       sync.Mutex
-	tried    time.Time // when the last round was made, successfully or not
+	tried    time.Time // of the last round, successful or not
 	looked   bool      // the last round was successful
 	waiting  []bridge.Attention
 	problems []problem.Problem
 }
 
-// Run looks into the waiting room at once and then at every interval, until
-// ctx ends.
+// Run makes a round immediately and then at every interval, until ctx ends.
 func (w *Watcher) Run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -69,10 +68,10 @@ func (w *Watcher) Run(ctx context.Context) {
 }
 
 const (
-	// problemInterval is the pause between rounds while there are problems: an
-	// operator is to see soon that a remedy has helped.
+	// problemInterval is the interval of rounds while there are problems, so that an operator
+	// soon sees the effect of a remedy.
 	problemInterval = 5 * time.Second
-	// leastPause is between two rounds, however often Trigger is called.
+	// leastPause is the minimum pause between two rounds, regardless of Trigger.
 	leastPause = time.Second
 )
 
@@ -91,8 +90,8 @@ func (w *Watcher) pause() time.Duration {
 	return w.Every
 }
 
-// Trigger makes the next round happen at once, because the account has become
-// reachable or an operator asked.
+// Trigger makes the next round immediately, because the account has become reachable or an
+// operator asked.
 func (w *Watcher) Trigger() {
 	select {
 	case w.waker() <- struct{}{}:
@@ -105,7 +104,7 @@ func (w *Watcher) waker() chan struct{} {
 	return w.wake
 }
 
-// keep remembers what a round found, or only that it was tried.
+// keep records the result of a round, or only that it was tried.
 func (w *Watcher) keep(waiting []bridge.Attention, problems []problem.Problem, err error) {
 	w.mu.Lock()
 	w.tried = w.Now()
@@ -125,13 +124,12 @@ func (w *Watcher) keep(waiting []bridge.Attention, problems []problem.Problem, e
 	}
 }
 
-// mostLogged bounds the lines of one round: a thousand people can be moved to
-// as many domains at once.
+// mostLogged is the maximum number of lines in one round: the addresses of a thousand people
+// can change to as many domains in one round.
 const mostLogged = 20
 
-// logNews writes a line for each problem that was not there before, which
-// scim-bridge diagnose understands, and one for each that has passed. The
-// people are named by their ids: the log has no e-mail addresses.
+// logNews logs a line for each new problem, which scim-bridge diagnose understands, and one
+// for each solved one. People are named by their ids: the log has no e-mail addresses.
 func (w *Watcher) logNews(before, now []problem.Problem) {
 	logged := 0
 	for _, p := range without(now, before) {
@@ -158,8 +156,8 @@ func (w *Watcher) logNews(before, now []problem.Problem) {
 	}
 }
 
-// without returns the problems of a whose cause is none of b's. The people
-// behind them are not compared.
+// without returns the problems of a whose cause is not in b. The affected people are not
+// compared.
 func without(a, b []problem.Problem) []problem.Problem {
 	type cause struct{ code, domain, email, reason string }
 	causeOf := func(p problem.Problem) cause {
@@ -173,14 +171,14 @@ func without(a, b []problem.Problem) []problem.Problem {
 	return slices.DeleteFunc(slices.Clone(a), func(p problem.Problem) bool { return known[causeOf(p)] })
 }
 
-// Waiting lists the people that waited after the last round.
+// Waiting returns the pending people of the last round.
 func (w *Watcher) Waiting() []bridge.Attention {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.waiting
 }
 
-// Report reports whether people wait for something that an operator must do.
+// Report reports whether people need an operator.
 func (w *Watcher) Report() health.Report {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -193,14 +191,14 @@ func (w *Watcher) Report() health.Report {
 	case len(w.problems) > 0:
 		r.State = health.Degraded
 	case !w.looked:
-		r.State = health.Unknown // it is not known whether people wait
+		r.State = health.Unknown // no round has succeeded yet
 	}
 	return r
 }
 
-// round confirms the members that can be confirmed and returns the people that
-// still wait. The account lists a limited number at a time, so it is asked again
-// until the list has no member that was not tried.
+// round confirms the members that can be confirmed and returns the people that are still
+// pending. The account lists a limited number at a time, so it is asked again until the list
+// has only members that were tried.
 func (w *Watcher) round(ctx context.Context) (waiting []bridge.Attention, _ []problem.Problem, _ error) {
 	tried := map[string]error{} // by person
 	for {
@@ -244,8 +242,8 @@ func (w *Watcher) confirm(ctx context.Context, person string) error {
 	return err
 }
 
-// problems returns what an operator must do: one problem for each remedy, not
-// for each person, since a thousand people can wait for one domain.
+// problems returns one problem for each remedy, not for each person, since a thousand people
+// can wait for one domain.
 func problems(waiting []bridge.Attention, stuck map[string]error) []problem.Problem {
 	type cause struct {
 		code          problem.Code
@@ -266,7 +264,7 @@ func problems(waiting []bridge.Attention, stuck map[string]error) []problem.Prob
 		case bridge.ConfirmationDue:
 			c = cause{code: problem.ConfirmationStuck, reason: stuck[p.PersonID].Error()}
 		default:
-			continue // waits for the person, not for us
+			continue // waits for the person, not for an operator
 		}
 		if people[c] == nil {
 			order = append(order, c)
@@ -289,7 +287,7 @@ func problems(waiting []bridge.Attention, stuck map[string]error) []problem.Prob
 	return found
 }
 
-// ids lists the first of the people by id.
+// ids lists the ids of the first people.
 func ids(people []bridge.Attention) string {
 	shown := make([]string, 0, maxNames)
 	for _, p := range people[:min(len(people), maxNames)] {
@@ -298,10 +296,10 @@ func ids(people []bridge.Attention) string {
 	return strings.Join(shown, ", ")
 }
 
-// maxNames are shown of the people behind one problem.
+// maxNames is the maximum number of people that a problem names.
 const maxNames = 5
 
-// names lists people as a sentence wants it: "a, b and 3 others".
+// names lists people for a sentence: "a, b and 3 others".
 func names(people []bridge.Attention) string {
 	shown := make([]string, 0, maxNames)
 	for _, p := range people[:min(len(people), maxNames)] {

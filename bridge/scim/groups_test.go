@@ -101,10 +101,10 @@ func TestAPushOfUnknownMembersAloneChangesNothing(t *testing.T) {
 		{"by ids in capitals, which are other ids", "PATCH",
 			patch(`{"op":"replace","path":"members","value":[{"value":"ANN"}]}`)},
 		{"by a userName", "PATCH", patch(`{"op":"replace","path":"members","value":[{"value":"bob"}]}`)},
-		{"by somebody who was deleted", "PATCH", patch(`{"op":"replace","path":"members","value":[{"value":"DELETED"}]}`)},
+		{"by a deleted person", "PATCH", patch(`{"op":"replace","path":"members","value":[{"value":"DELETED"}]}`)},
 		{"by an address on another server", "PATCH",
 			patch(`{"op":"replace","path":"members","value":[{"value":"https://idp.example.com/Users/ghost"}]}`)},
-		{"by the address of somebody known, which is no id", "PATCH",
+		{"by the address of a known person, which is not an id", "PATCH",
 			patch(`{"op":"replace","path":"members","value":[{"value":"https://scim.example.com/scim/v2/Users/ANN-ID"}]}`)},
 		{"by an empty object in a list", "PATCH", patch(`{"op":"replace","path":"members","value":[{}]}`)},
 		{"by an empty object", "PATCH", patch(`{"op":"replace","path":"members","value":{}}`)},
@@ -125,7 +125,7 @@ func TestAPushOfUnknownMembersAloneChangesNothing(t *testing.T) {
 		{"and of the name, which stays too", "PATCH",
 			patch(
 				`{"op":"replace","path":"displayName","value":"h"},{"op":"replace","path":"members","value":[{"value":"ghost"}]}`)},
-		{"then an addition of somebody known", "PATCH",
+		{"then an addition of a known person", "PATCH",
 			patch(
 				`{"op":"replace","path":"members","value":[{"value":"ghost"}]},{"op":"add","path":"members",` +
 					`"value":[{"value":"ANN-ID"}]}`)},
@@ -137,7 +137,7 @@ func TestAPushOfUnknownMembersAloneChangesNothing(t *testing.T) {
 			patch(`{"op":"replace","path":"members[value eq \"ANN-ID\"].value","value":"ghost"}`)},
 		{"of one selected member by more than an answer lists", "PATCH",
 			patch(`{"op":"replace","path":"members[value eq \"ANN-ID\"]","value":[` + ghosts(150) + `]}`)},
-		{"of one selected member, beside another's by somebody known", "PATCH",
+		{"of one selected member, beside another's by a known person", "PATCH",
 			patch(
 				`{"op":"replace","path":"members[value eq \"ANN-ID\"]","value":"ghost"},{"op":"replace","path":"members[value eq ` +
 					`\"BOB-ID\"]","value":"BOB-ID"}`)},
@@ -154,7 +154,7 @@ func TestAPushOfUnknownMembersAloneChangesNothing(t *testing.T) {
 		{"PUT of an empty value", "PUT", `{"displayName":"g","members":[{"value":" ","display":"Ann"}]}`},
 		{"PUT under the qualified name", "PUT", `{"displayName":"g",` + core + `:members":[{}]}`},
 		{"PUT under the schema's URI", "PUT", `{` + core + `":{"displayName":"g","members":[{}]}}`},
-		{"PUT of the address of somebody known", "PUT", `{"displayName":"g","members":["/Users/ANN-ID"]}`},
+		{"PUT of the address of a known person", "PUT", `{"displayName":"g","members":["/Users/ANN-ID"]}`},
 		{"replace without a path by a list", "PATCH", patch(`{"op":"replace","value":[{"value":"ghost"}]}`)},
 		{"PUT of the members' values", "PUT", `{"displayName":"g","members.value":"ghost"}`},
 		{"PUT of a selected member", "PUT", `{"displayName":"g","members[value eq \"ghost\"].display":"Ann"}`},
@@ -232,7 +232,7 @@ func TestPushesOfMembersThatGoThrough(t *testing.T) {
 		{"replace by $ref alone", "PATCH", patch(`{"op":"replace","path":"members","value":[{"$ref":"../Users/ANN"}]}`), 1},
 		{"replace by an id between blanks", "PATCH", patch(`{"op":"replace","path":"members","value":[{"value":" ANN "}]}`),
 			1},
-		{"PUT of the address of somebody known", "PUT", `{"displayName":"g","members":[{"$ref":"/Users/ANN"}]}`, 1},
+		{"PUT of the address of a known person", "PUT", `{"displayName":"g","members":[{"$ref":"/Users/ANN"}]}`, 1},
 		{"PUT under the schema's URI with a dot", "PUT",
 			`{"displayName":"g","urn:ietf:params:scim:schemas:core:2.0:Group.members":[{"value":"ANN"}]}`, 1},
 		{"PUT of the members' values", "PUT", `{"displayName":"g","members.value":["ANN"]}`, 1},
@@ -245,11 +245,11 @@ func TestPushesOfMembersThatGoThrough(t *testing.T) {
 		{"removing an empty text", "PATCH", patch(`{"op":"remove","path":"members","value":""}`), 2},
 		{"removing one and adding an unknown id", "PATCH",
 			patch(`{"op":"remove","path":"members","value":["ANN"]},{"op":"add","path":"members","value":["ghost"]}`), 1},
-		{"putting nobody known beside somebody known in the place of one", "PATCH",
+		{"replacing one member with an unknown and a known id", "PATCH",
 			patch(`{"op":"replace","path":"members[value eq \"ANN\"]","value":[{"value":"ghost"},{"value":"BOB"}]}`), 1},
-		{"and somebody known behind many who are not", "PATCH",
+		{"and with a known id after many unknown ones", "PATCH",
 			patch(`{"op":"replace","path":"members[value eq \"ANN\"]","value":[` + ghosts(150) + `,{"value":"BOB"}]}`), 1},
-		{"putting somebody in another's place who leaves again", "PATCH",
+		{"replacing one member with another that is removed again", "PATCH",
 			patch(
 				`{"op":"replace","path":"members[value eq ` +
 					`\"ANN\"]","value":"ghost"},{"op":"remove","path":"members","value":["ghost"]}`), 1},

@@ -25,7 +25,7 @@ type memory struct {
 	now    time.Time
 	people []*bridge.Person
 	groups []*bridge.Group
-	// before is called ahead of every write, to let somebody else be faster.
+	// before is called ahead of every write, to let another client be faster.
 	before func()
 }
 
@@ -241,7 +241,7 @@ func (m *memory) known(id string) bool {
 	return noPerson == nil || noGroup == nil
 }
 
-// join adds members and returns the ids that name nobody.
+// join adds members and returns the unknown ids.
 func (m *memory) join(g *bridge.Group, ids []string) (unknown []string) {
 	for _, id := range ids {
 		if slices.ContainsFunc(g.Members, func(r bridge.Reference) bool { return r.ID == id }) {
@@ -303,13 +303,13 @@ func (m *memory) UpdateGroup(_ context.Context, id string, c bridge.GroupChange,
 			list = c.Add
 		}
 		if len(list) > 0 && !slices.ContainsFunc(list, m.known) {
-			return bridge.Group{}, &bridge.Error{Code: bridge.MembersUnknown, IDs: list, Detail: "nobody has these ids: " +
+			return bridge.Group{}, &bridge.Error{Code: bridge.MembersUnknown, IDs: list, Detail: "unknown ids: " +
 				strings.Join(list, ", ")}
 		}
 	}
 	for _, list := range c.Instead {
 		if !slices.ContainsFunc(list, m.known) {
-			return bridge.Group{}, &bridge.Error{Code: bridge.MembersUnknown, IDs: list, Detail: "nobody has these ids: " +
+			return bridge.Group{}, &bridge.Error{Code: bridge.MembersUnknown, IDs: list, Detail: "unknown ids: " +
 				strings.Join(list, ", ")}
 		}
 	}

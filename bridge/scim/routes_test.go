@@ -8,7 +8,7 @@ import (
 )
 
 // An endpoint without a name would be "other" in the access log and in the
-// metrics, where nobody would find it.
+// metrics, where it would not be found.
 func TestEveryEndpointHasAName(t *testing.T) {
 	t.Parallel()
 	endpoints := slices.Sorted(maps.Keys(newEndpoints()))

@@ -11,7 +11,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
 
-// named tells the access log and the metrics the name of a request's route.
+// named sets the route of a request for the access log and the metrics.
 func named(next *table) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		x := httpkit.RequestFrom(r.Context())
@@ -27,9 +27,9 @@ func internalError(w http.ResponseWriter, r *http.Request, _ error) {
 	http.Error(w, message, http.StatusInternalServerError)
 }
 
-// logLine is what the access log shows of a request. It names no person: no
-// query, which may hold a filter with an e-mail address, and no path beyond the
-// kind of resource, into which a client may have written one.
+// logLine returns the access log's fields for a request. They contain no personal data:
+// neither the query, which may have a filter with an e-mail address, nor the path after
+// the kind of resource, in which a client may have put one.
 func logLine(r *http.Request, x *httpkit.Request, answer httpkit.Answer) []any {
 	line := []any{
 		"method", httpkit.Method(r.Method), "route", x.Route, "status", answer.Status, "bytes", answer.Bytes,
@@ -47,9 +47,9 @@ func logLine(r *http.Request, x *httpkit.Request, answer httpkit.Answer) []any {
 	return line
 }
 
-// resourceID is the id of the person or group that a request is about, or has
-// made. A client may write anything into a path, an e-mail address for one: only
-// what has the form of an id is shown.
+// resourceID returns the id of the person or group in a request's path, or of the created
+// one. A client may put anything in a path, such as an e-mail address, so only a text in
+// the form of an id is logged.
 func resourceID(r *http.Request, answer httpkit.Answer) string {
 	path := r.URL.Path
 	if answer.Status == http.StatusCreated {
@@ -63,15 +63,15 @@ func resourceID(r *http.Request, answer httpkit.Answer) string {
 	return ""
 }
 
-// opaqueID is how accounts write ids: ours as 128 bits in base32, others as UUIDs.
+// opaqueID is the form of ids: ours are 128 bits in base32, those of others UUIDs.
 var opaqueID = regexp.MustCompile(`^[a-z2-7]{26}$|^[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$`)
 
-// mostUserAgent bounds what a client may add to a line, in characters.
+// mostUserAgent is the maximum length of a User-Agent in a line, in characters.
 const mostUserAgent = 100
 
-// userAgent tells identity providers apart. What may be an address or a secret is
-// left out, once the text is as it will be shown: an invisible character within a
-// token must not hide it.
+// userAgent returns the User-Agent, which identifies the identity provider, without
+// anything that may be an address or a secret. These are removed after invisible
+// characters, which could hide a token.
 func userAgent(r *http.Request) string {
 	text := session.Scrub(inputtext.Line(r.UserAgent()))
 	if strings.Contains(text, "@") || strings.Contains(text, "%40") {

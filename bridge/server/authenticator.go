@@ -21,35 +21,33 @@ import (
 
 // A TokenVerifier decides which bearer token is right.
 type TokenVerifier interface {
-	// Verify returns nil for the right token; the first one opens a sealed
-	// bridge. Every other answer is an *auth.Error.
+	// Verify returns nil for the right token, which also unseals the bridge. Every other
+	// result is an *auth.Error.
 	Verify(token string) error
-	// IsPrevious reports whether a token that was taken is that of the older of
-	// two pairs.
+	// IsPrevious reports whether an accepted token is the previous one during an overlap.
 	IsPrevious(token string) bool
 }
 
-// An Authenticator checks the token of every request that needs one. A right
-// token is never delayed, whatever else arrives: a wrong one costs a hash, and
-// 256 random bits need no rate limit.
+// An Authenticator checks the token of every request that needs one. A right token is never
+// delayed: a wrong one costs only a hash, and 256 random bits need no rate limit.
 type Authenticator struct {
 	Verifier TokenVerifier
-	// Monitoring opens /health and /metrics, too; the zero value opens nothing.
-	// See SetMonitoring.
+	// Monitoring also gives access to /health and /metrics; the zero value gives none. See
+	// SetMonitoring.
 	Monitoring secret.String
 	Events     *httpkit.EventLog
 	Now        func() time.Time
 	// Checked is called with the result of every check, one of the Result constants.
 	Checked func(result string)
-	// OnChange is called when a wrong token has raised a problem, or made one worse.
+	// OnChange is called when a wrong token has raised or changed a problem.
 	OnChange func()
-	// Draining reports whether the bridge is about to end; nil means never. No
-	// token is called wrong then: the bridge's successor may have a newer session.
+	// Draining reports whether the bridge is draining; nil means never. Then no token is
+	// called wrong: the bridge's successor may have a newer session.
 	Draining func() bool
 
 	mu       sync.Mutex
 	wrong    tally
-	previous tally // the previous pair's token, which cannot be made up
+	previous tally // the previous token, which cannot be made up
 	accepted acceptances
 
 	previousUsed time.Time
@@ -60,10 +58,10 @@ type Authenticator struct {
 const (
 	ResultAccepted  = "accepted"
 	ResultWrong     = "wrong"
-	ResultPrevious  = "previous" // the old pair's token, after its end
+	ResultPrevious  = "previous" // the previous token, after the overlap
 	ResultMalformed = "malformed"
 	ResultMissing   = "missing"
-	ResultClosed    = "closed" // no token could be checked
+	ResultClosed    = "closed" // tokens cannot be checked
 )
 
 // Results lists them all.
@@ -71,28 +69,28 @@ func Results() []string {
 	return []string{ResultAccepted, ResultWrong, ResultPrevious, ResultMalformed, ResultMissing, ResultClosed}
 }
 
-// rejectedFor is how long a wrong token stays a problem: longer than the
-// pause between two cycles of an identity provider (Entra's is 40 minutes).
+// rejectedFor is how long a wrong token stays a problem: longer than the interval of an
+// identity provider (Entra's is 40 minutes).
 const rejectedFor = time.Hour
 
-// The token that a request has shown, in the words of the log: during an overlap
-// it shows that the identity provider still has the old one.
+// The names of tokens in the log. During an overlap they show whether the identity provider
+// still uses the old one.
 const (
 	TokenCurrent    = "current"
 	TokenPrevious   = "previous"
 	TokenMonitoring = "monitoring"
 )
 
-// tally is what is remembered of tokens that were refused.
+// tally counts refused tokens.
 type tally struct {
 	first, last time.Time
 	count       httpkit.NetworkCount
-	expired     time.Time // the end of the previous pair's overlap, where known
-	// known is when one last came from a network that sends right ones, too.
+	expired     time.Time // the end of the previous token's overlap, if known
+	// known is when one last came from a network that also sends right ones.
 	known time.Time
 }
 
-// add counts a token and reports whether it is the first for long.
+// add counts a token and reports whether it is the first within rejectedFor.
 func (t *tally) add(client netip.Addr, now time.Time) (first bool) {
 	if first = !t.isRecent(now); first {
 		*t = tally{first: now}
@@ -102,19 +100,20 @@ func (t *tally) add(client netip.Addr, now time.Time) (first bool) {
 	return first
 }
 
-// isRecent reports whether there is something to tell.
+// isRecent reports whether a token was refused within rejectedFor.
 func (t *tally) isRecent(now time.Time) bool {
 	return t.count.Total > 0 && now.Sub(t.last) <= rejectedFor
 }
 
-// acceptances are right tokens of SCIM requests: the identity provider's.
+// acceptances records the networks of SCIM requests with the right token: the identity
+// provider's.
 type acceptances struct {
 	last     time.Time
 	networks map[httpkit.Network]time.Time
 }
 
-// mostAccepting bounds the networks that are remembered; of more, the one that
-// was silent longest is forgotten. Only a right token gets one in.
+// mostAccepting is the maximum number of networks; beyond it, the least recent one is
+// removed. Only a right token adds one.
 const mostAccepting = 64
 
 func (a *acceptances) add(network httpkit.Network, now time.Time) {
@@ -133,7 +132,8 @@ func (a *acceptances) add(network httpkit.Network, now time.Time) {
 	a.last, a.networks[network] = now, now
 }
 
-// RequireBearer passes on requests with the bearer token, and answers others as SCIM does.
+// RequireBearer calls next for requests with the bearer token, and answers others with a
+// SCIM error.
 func (a *Authenticator) RequireBearer(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := a.Verify(r.Context(), httpkit.BearerToken(r)); err != nil {
@@ -145,14 +145,14 @@ func (a *Authenticator) RequireBearer(next http.Handler) http.Handler {
 	})
 }
 
-// RequireMonitoring passes on requests with the bearer token or the monitoring token.
-// The bearer token opens a sealed bridge here as well.
+// RequireMonitoring calls next for requests with the bearer token or the monitoring token.
+// The bearer token unseals the bridge here as well.
 func (a *Authenticator) RequireMonitoring(next http.Handler) http.Handler {
 	return a.RequireMonitoringOr(next, func(http.ResponseWriter, error) bool { return false })
 }
 
-// RequireMonitoringOr is RequireMonitoring with answers of its own to those that are refused,
-// for which refused reports whether it has given one.
+// RequireMonitoringOr is RequireMonitoring with other answers to refused requests: refused
+// reports whether it has answered.
 func (a *Authenticator) RequireMonitoringOr(
 	next http.Handler, refused func(http.ResponseWriter, error) bool,
 ) http.Handler {
@@ -165,7 +165,7 @@ func (a *Authenticator) RequireMonitoringOr(
 			return
 		}
 		if err := a.Verify(r.Context(), token); err != nil {
-			if token != "" && a.draining() { // it may be another monitoring token, of any shape
+			if token != "" && a.draining() { // it may be the successor's monitoring token, which may have any form
 				err = errDraining
 			}
 			if !refused(w, err) {
@@ -190,8 +190,8 @@ func (a *Authenticator) monitoring() secret.String {
 	return a.Monitoring
 }
 
-// Verify checks the bearer token of a request and keeps count. It returns nil
-// or an *auth.Error.
+// Verify checks the bearer token of a request and counts the result. It returns nil or an
+// *auth.Error.
 func (a *Authenticator) Verify(ctx context.Context, token string) error {
 	if refusal := a.check(token); refusal != nil {
 		a.refused(ctx, refusal)
@@ -219,7 +219,7 @@ func (a *Authenticator) check(token string) *auth.Error {
 	refusal, ok := errors.AsType[*auth.Error](err)
 	switch {
 	case !ok:
-		return &auth.Error{Kind: auth.Unavailable, Detail: "the bridge cannot check tokens at present", Reason: err.Error()}
+		return &auth.Error{Kind: auth.Unavailable, Detail: "the bridge cannot check tokens now", Reason: err.Error()}
 	case refusal.Code() == problem.TokenRejected && a.draining():
 		return errDraining
 	default:
@@ -227,18 +227,18 @@ func (a *Authenticator) check(token string) *auth.Error {
 	}
 }
 
-// errDraining refuses a token that the bridge's successor may take. A client that
-// repeats the request on a new connection reaches that one.
+// errDraining refuses a token that the bridge's successor may accept. A client that repeats
+// the request on a new connection reaches the successor.
 var errDraining = &auth.Error{
 	Kind: auth.Unavailable,
-	Detail: "this bridge is about to end and cannot tell whether the token is right: " +
+	Detail: "this bridge is shutting down and cannot check the token: " +
 		"repeat the request on a new connection",
 }
 
 func (a *Authenticator) draining() bool { return a.Draining != nil && a.Draining() }
 
-// refused counts a token that was refused, and logs it in aggregate. Only a
-// well-formed token raises the problem: any client can send anything.
+// refused counts a refused token, and logs it in aggregate. Only a well-formed token raises
+// the problem: any client can send any text.
 func (a *Authenticator) refused(ctx context.Context, refusal *auth.Error) {
 	result := resultOf(refusal.Kind)
 	a.Checked(result)
@@ -291,8 +291,8 @@ func (a *Authenticator) notePreviousUse(client netip.Addr) {
 	}
 }
 
-// PreviousUse returns when and from where the previous pair's token was accepted
-// last; the time is zero if it was not.
+// PreviousUse returns when and from where the previous token was last accepted; the time is
+// zero if it was not.
 func (a *Authenticator) PreviousUse() (at time.Time, from string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -330,10 +330,10 @@ func (a *Authenticator) notePrevious(client netip.Addr, expired time.Time) (rais
 	return raised
 }
 
-// mayBeTheIdP reports whether it may be the identity provider whose tokens are
-// wrong: since the first of them, or for long, none of its requests had a
-// right one, or a network that it has used sends wrong ones. Any client can make
-// up a well-formed token, and must not be able to raise an alarm that lasts.
+// mayBeTheIdP reports whether the identity provider may be the client with wrong tokens:
+// none of its requests had a right one since the first wrong one, or for long, or a
+// network that it has used sends wrong ones. Any client can make up a well-formed token,
+// and must not be able to raise a lasting alarm.
 func (a *Authenticator) mayBeTheIdP(now time.Time) bool {
 	since := a.wrong.first
 	if long := now.Add(-rejectedFor); long.After(since) {
@@ -342,7 +342,7 @@ func (a *Authenticator) mayBeTheIdP(now time.Time) bool {
 	return !a.accepted.last.After(since) || !a.wrong.known.IsZero() && now.Sub(a.wrong.known) <= rejectedFor
 }
 
-// Report reports whether wrong tokens arrive.
+// Report reports recent wrong tokens.
 func (a *Authenticator) Report() health.Report {
 	now := a.Now()
 	r := health.Report{Source: "tokens", Time: now, Expires: now.Add(time.Minute), State: health.Healthy}
@@ -368,7 +368,7 @@ func (a *Authenticator) Report() health.Report {
 	return r
 }
 
-// statusOf is the HTTP status of a refusal.
+// statusOf returns the HTTP status of a refusal.
 func statusOf(refusal *auth.Error) int {
 	switch refusal.Kind {
 	case auth.Unavailable, auth.Unreadable:
@@ -378,12 +378,12 @@ func statusOf(refusal *auth.Error) int {
 	}
 }
 
-// writeSCIMError answers with a SCIM error (RFC 7644, 3.12), which identity
-// providers show to the person that sets them up.
+// writeSCIMError answers with a SCIM error (RFC 7644, 3.12), which identity providers show
+// to their administrators.
 func writeSCIMError(w http.ResponseWriter, err error) {
 	refusal, ok := errors.AsType[*auth.Error](err)
 	if !ok {
-		refusal = &auth.Error{Kind: auth.Unavailable, Detail: "the bridge cannot check tokens at present"}
+		refusal = &auth.Error{Kind: auth.Unavailable, Detail: "the bridge cannot check tokens now"}
 	}
 	status := statusOf(refusal)
 	switch {
@@ -394,7 +394,7 @@ func writeSCIMError(w http.ResponseWriter, err error) {
 	default:
 		w.Header().Set("Retry-After", "10")
 	}
-	body, _ := json.Marshal(map[string]any{ // of texts alone: cannot fail
+	body, _ := json.Marshal(map[string]any{ // only strings: cannot fail
 		"schemas": []string{"urn:ietf:params:scim:api:messages:2.0:Error"},
 		"status":  strconv.Itoa(status),
 		"detail":  refusal.Detail,

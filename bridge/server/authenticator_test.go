@@ -15,7 +15,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/server"
 )
 
-// Anybody can make up a well-formed token, whose checksum is public. It must
+// Any client can make up a well-formed token, whose checksum is public. It must
 // not hold the bridge in an alarm; an identity provider with a wrong token must.
 func TestWhoseWrongTokensDegrade(t *testing.T) {
 	t.Parallel()
@@ -26,7 +26,7 @@ func TestWhoseWrongTokensDegrade(t *testing.T) {
 		state string
 		tells string // the problem
 	}{
-		{"nobody was ever let in", func(send func(string, string), _ func(time.Duration)) {
+		{"no token was ever accepted", func(send func(string, string), _ func(time.Duration)) {
 			send("wrong", stranger)
 		}, health.Degraded, "203.0.113.9 (1)"},
 		{"the identity provider is let in meanwhile", func(send func(string, string), pass func(time.Duration)) {
@@ -73,7 +73,7 @@ func TestWhoseWrongTokensDegrade(t *testing.T) {
 				send("wrong", stranger)
 				send("wrong", idp)
 			}, health.Degraded, "203.0.113.9 (2), 198.51.100.7 (1)"},
-		{"a stranger goes on, and nobody else comes for an hour", func(send func(string, string), pass func(time.Duration)) {
+		{"a stranger continues, and no other client for an hour", func(send func(string, string), pass func(time.Duration)) {
 			send("wrong", stranger)
 			pass(time.Second)
 			send("right", idp)
@@ -82,7 +82,7 @@ func TestWhoseWrongTokensDegrade(t *testing.T) {
 				send("wrong", stranger)
 			}
 		}, health.Degraded, "203.0.113.9 (62)"},
-		{"the old pair's token is nobody's invention", func(send func(string, string), pass func(time.Duration)) {
+		{"the previous token cannot be made up", func(send func(string, string), pass func(time.Duration)) {
 			send("old", stranger)
 			pass(time.Minute)
 			send("right", idp)

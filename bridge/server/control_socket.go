@@ -20,9 +20,8 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
 )
 
-// A ControlSocket serves the control socket of one data folder. The bridge that
-// serves is at control.SocketName; one on standby is beside it until it takes
-// over.
+// A ControlSocket serves the control socket of one data folder. The serving bridge is at
+// control.SocketName, one on standby at control.StandbySocket until it takes over.
 type ControlSocket struct {
 	DataDir       string
 	Listener      *Listener
@@ -31,9 +30,9 @@ type ControlSocket struct {
 	Log           hclog.Logger
 	// OnReplaced is called when another process has taken over.
 	OnReplaced func()
-	// OnAbandoned is called once, when no request came for StandbyTimeout while
-	// this bridge was on standby: what started it is gone, and will not let it
-	// take over. A zero StandbyTimeout means one minute.
+	// OnAbandoned is called once, when this bridge on standby has had no request for
+	// StandbyTimeout: the process that started it has ended. A zero StandbyTimeout means
+	// one minute.
 	OnAbandoned    func()
 	StandbyTimeout time.Duration
 
@@ -42,16 +41,15 @@ type ControlSocket struct {
 	handingOver sync.Mutex
 
 	mu      sync.Mutex
-	path    string      // where the socket lies now; "" when it is no longer ours
+	path    string      // of the socket; "" after it was handed over
 	file    os.FileInfo // of the socket
 	standby bool
 	server  *http.Server
-	latest  time.Time // when a request came last
+	latest  time.Time // of the last request
 }
 
-// Open makes the socket. With takeOver, and if a bridge runs in the folder,
-// this one waits on standby: then isStandby is true, and the caller must bind
-// nothing yet.
+// Open creates the socket. With takeOver, and if a bridge uses the folder, this one is on
+// standby: then isStandby is true, and the caller must not listen yet.
 func (s *ControlSocket) Open(ctx context.Context, takeOver bool) (isStandby bool, err error) {
 	main := filepath.Join(s.DataDir, control.SocketName)
 	path := main
@@ -88,7 +86,7 @@ func (s *ControlSocket) serve(l net.Listener, path string, isStandby bool) {
 	}
 	file, err := os.Lstat(path)
 	if err != nil {
-		s.Log.Warn("the control socket is gone already", "error", err)
+		s.Log.Warn("the control socket does not exist any more", "error", err)
 	}
 	s.mu.Lock()
 	s.path, s.file, s.standby, s.server, s.latest = path, file, isStandby, server, time.Now()
@@ -103,7 +101,7 @@ func (s *ControlSocket) serve(l net.Listener, path string, isStandby bool) {
 	}()
 }
 
-// noteRequests keeps the time of the latest request, and of its end.
+// noteRequests records the time of the latest request, and of its end.
 func (s *ControlSocket) noteRequests(next http.Handler) http.Handler {
 	note := func() {
 		s.mu.Lock()
@@ -117,19 +115,19 @@ func (s *ControlSocket) noteRequests(next http.Handler) http.Handler {
 	})
 }
 
-// watch ends the standby when no request has come for too long. A deployment
-// asks many times a second, as long as it lives.
+// watch ends the standby after StandbyTimeout without a request. A running deployment sends
+// many requests a second.
 func (s *ControlSocket) watch() {
 	timeout := cmp.Or(s.StandbyTimeout, time.Minute)
 	for {
-		s.mu.Lock() // which a take-over holds while it lasts
+		s.mu.Lock() // held during a take-over
 		silent := time.Since(s.latest)
-		if !s.standby || s.path == "" { // it serves now, or ends
+		if !s.standby || s.path == "" { // it serves or ends
 			s.mu.Unlock()
 			return
 		}
 		if silent >= timeout {
-			s.standby = false // from here on, it is too late to take over
+			s.standby = false // it can no longer take over
 			s.mu.Unlock()
 			s.OnAbandoned()
 			return
@@ -139,15 +137,14 @@ func (s *ControlSocket) watch() {
 	}
 }
 
-// IsStandby reports whether this bridge waits until it is told to take over.
+// IsStandby reports whether this bridge is on standby.
 func (s *ControlSocket) IsStandby() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.standby
 }
 
-// Close ends the server and removes the socket, unless it now belongs to the
-// bridge that took over.
+// Close ends the server and removes the socket, unless it belongs to the successor.
 func (s *ControlSocket) Close(ctx context.Context) {
 	s.mu.Lock()
 	path, file, server := s.path, s.file, s.server
@@ -162,12 +159,12 @@ func (s *ControlSocket) Close(ctx context.Context) {
 	if path == "" {
 		return
 	}
-	// The folder may have been moved, and another bridge may run in the one that lies there now.
+	// The folder may have been moved, and another one with a bridge may have its path.
 	if there, err := os.Lstat(path); err != nil || file == nil || !os.SameFile(file, there) {
 		return
 	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		s.Log.Warn("the control socket could not be removed", "error", err)
+		s.Log.Warn("could not remove the control socket", "error", err)
 	}
 }
 
@@ -178,8 +175,8 @@ func (s *ControlSocket) status(w http.ResponseWriter, _ *http.Request) {
 func (s *ControlSocket) unseal(w http.ResponseWriter, r *http.Request) {
 	var in control.Token
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 4<<10)).Decode(&in); err != nil {
-		// Not the error's text: it may quote the token.
-		writeError(w, &control.Error{Status: http.StatusBadRequest, Detail: "the request is not the JSON that is expected"})
+		// Without the error's text, which may quote the token.
+		writeError(w, &control.Error{Status: http.StatusBadRequest, Detail: "the request is not the expected JSON"})
 		return
 	}
 	if err := s.Authenticator.Verify(r.Context(), in.Token); err != nil {
@@ -189,14 +186,14 @@ func (s *ControlSocket) unseal(w http.ResponseWriter, r *http.Request) {
 	writeAnswer(w, s.Status())
 }
 
-// takeOver makes a bridge on standby serve.
+// takeOver makes a bridge on standby take over.
 func (s *ControlSocket) takeOver(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock() // of two requests the second finds that it serves
 	if !s.standby {
 		writeError(w, &control.Error{
 			Status: http.StatusConflict,
-			Detail: "this bridge serves already, or is about to end; " +
+			Detail: "this bridge serves already or is shutting down; " +
 				"only one started with --take-over beside another waits on standby",
 		})
 		return
@@ -221,30 +218,30 @@ func (s *ControlSocket) takeOver(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if err != nil {
-		s.Log.Error("taking over has failed; the old bridge goes on", "error", err)
+		s.Log.Error("could not take over; the old bridge continues to serve", "error", err)
 		writeError(w, &control.Error{Status: http.StatusInternalServerError, Detail: err.Error()})
 		return
 	}
-	s.Log.Info("took over from the bridge that ran before")
+	s.Log.Info("took over from the old bridge")
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// handOver gives the listening socket of a bridge that serves to the one on standby.
+// handOver passes the listening socket of the serving bridge to the one on standby.
 func (s *ControlSocket) handOver(w http.ResponseWriter, _ *http.Request) {
 	s.handingOver.Lock()
 	defer s.handingOver.Unlock()
 	if s.Listener.Draining() {
-		writeError(w, &control.Error{Status: http.StatusConflict, Detail: "this bridge is about to end"})
+		writeError(w, &control.Error{Status: http.StatusConflict, Detail: "this bridge is shutting down"})
 		return
 	}
 	if err := s.Listener.HandOver(w); err != nil {
-		s.Log.Error("handing over has failed; this bridge goes on", "error", err)
-		// Nothing was written unless the connection is gone already.
+		s.Log.Error("could not hand over; this bridge continues to serve", "error", err)
+		// Nothing was written, unless the connection is broken.
 		writeError(w, &control.Error{Status: http.StatusConflict, Detail: err.Error()})
 		return
 	}
 	s.mu.Lock()
-	s.path = "" // the name is the successor's
+	s.path = "" // it belongs to the successor
 	s.mu.Unlock()
 	s.Log.Info("handed over to a newer bridge")
 	s.OnReplaced()
@@ -252,7 +249,7 @@ func (s *ControlSocket) handOver(w http.ResponseWriter, _ *http.Request) {
 
 func writeAnswer(w http.ResponseWriter, v any) {
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(v) // fails only when the client is gone
+	_ = json.NewEncoder(w).Encode(v) // fails only if the client has disconnected
 }
 
 // writeError answers with an error in the form of the control socket.

@@ -2,7 +2,7 @@
 // routes, authentication, the access log, the metrics, the status page, and
 // the server of the control socket.
 //
-// Which bearer token is right is decided by package auth, and how the bridge
-// is by package health. SCIM is a handler that is mounted here; the messages of
-// the control socket are package control's.
+// Package auth decides which bearer token is right, and package health describes the
+// bridge's state. SCIM is a handler that is mounted here. The messages of the control
+// socket are in package control.
 package server

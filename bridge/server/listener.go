@@ -20,23 +20,22 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 )
 
-// A Listener is the bridge's public server. Its listening socket may come from
-// the bridge that served before, and may go to the one that serves next; no
-// request is lost in between.
+// A Listener is the bridge's public server. It can inherit its listening socket from the
+// previous bridge and hand it over to the next one without losing a request.
 type Listener struct {
 	Address string // to listen on
 	Handler http.Handler
 	Log     hclog.Logger
-	// Events logs what strangers can cause.
+	// Events logs events that unauthenticated clients can cause.
 	Events *httpkit.EventLog
-	// Connections is the most that may be open at a time.
+	// Connections is the maximum number of open connections.
 	Connections int
 
 	mu      sync.Mutex
-	bound   net.Listener      // the system's, which can be handed over
+	bound   net.Listener      // the system's listener, which can be handed over
 	limited *httpkit.Listener // around it
 	server  *http.Server
-	failed  chan error // when serving ends by itself
+	failed  chan error // receives an error of serving
 
 	draining atomic.Bool
 	open     atomic.Int64 // connections
@@ -46,16 +45,15 @@ type Listener struct {
 func (l *Listener) Listen(ctx context.Context) error {
 	bound, err := (&net.ListenConfig{}).Listen(ctx, "tcp", l.Address)
 	if err != nil {
-		return fmt.Errorf("listening on %q: %w: end the program that holds the port (`ss -ltnp` names it) "+
+		return fmt.Errorf("listening on %q: %w: stop the program that uses the port (`ss -ltnp` shows it) "+
 			"or choose another --listen", l.Address, err)
 	}
 	l.serve(bound)
 	return nil
 }
 
-// ServeInherited serves on the listener of the bridge that served before, if
-// that is bound to the address that this one is to listen on; else it listens
-// anew.
+// ServeInherited serves on the listener of the previous bridge if that is bound to this
+// bridge's address, and otherwise on a new one.
 func (l *Listener) ServeInherited(ctx context.Context, inherited net.Listener) error {
 	if l.wouldBind(ctx, inherited.Addr()) {
 		l.serve(inherited)
@@ -65,7 +63,7 @@ func (l *Listener) ServeInherited(ctx context.Context, inherited net.Listener) e
 	return l.Listen(ctx)
 }
 
-// wouldBind reports whether Listen would bind held.
+// wouldBind reports whether Listen would bind the address held.
 func (l *Listener) wouldBind(ctx context.Context, held net.Addr) bool {
 	have, ok := held.(*net.TCPAddr)
 	if !ok {
@@ -86,9 +84,8 @@ func (l *Listener) wouldBind(ctx context.Context, held net.Addr) bool {
 	return err == nil && includes(addrs, have.IP)
 }
 
-// includes reports whether held is one of the addresses of a name. localhost
-// often has two, of which Listen binds the IPv4 one, wherever the resolver
-// puts it.
+// includes reports whether held is one of the addresses of a name. localhost often has two,
+// of which Listen binds the IPv4 one, regardless of the resolver's order.
 func includes(addrs []net.IPAddr, held net.IP) bool {
 	return slices.ContainsFunc(addrs, func(a net.IPAddr) bool { return a.IP.Equal(held) })
 }
@@ -116,7 +113,7 @@ func (l *Listener) serve(bound net.Listener) {
 	}()
 }
 
-// closeWhileDraining tells the clients of a draining bridge to connect anew.
+// closeWhileDraining tells the clients of a draining bridge to reconnect.
 func (l *Listener) closeWhileDraining(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if l.draining.Load() {
@@ -126,7 +123,7 @@ func (l *Listener) closeWhileDraining(next http.Handler) http.Handler {
 	})
 }
 
-// Addr returns the bound address, or "" as long as there is none.
+// Addr returns the bound address, or "" before Listen.
 func (l *Listener) Addr() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -136,8 +133,8 @@ func (l *Listener) Addr() string {
 	return l.bound.Addr().String()
 }
 
-// Report reports whether there are more connections than can be held. That those
-// of strangers are closed for others degrades nothing.
+// Report reports whether there are too many connections. Closing unauthenticated ones in
+// favour of others does not degrade the bridge.
 func (l *Listener) Report() health.Report {
 	now := time.Now()
 	r := health.Report{Source: "connections", Time: now, Expires: now.Add(time.Minute), State: health.Healthy}
@@ -161,18 +158,18 @@ func (l *Listener) Report() health.Report {
 	return r
 }
 
-// Draining reports whether the bridge is about to end.
+// Draining reports whether the bridge is draining.
 func (l *Listener) Draining() bool { return l.draining.Load() }
 
-// Failed returns a channel that receives the error if serving ends by itself.
+// Failed returns a channel that receives the error if serving fails.
 func (l *Listener) Failed() <-chan error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.failures()
 }
 
-// failures returns the channel of Failed, which may be asked for before there is
-// a server. It is called with the lock held.
+// failures returns the channel of Failed, which may be called before there is a server. It
+// is called with the lock held.
 func (l *Listener) failures() chan error {
 	if l.failed == nil {
 		l.failed = make(chan error, 1)
@@ -180,8 +177,8 @@ func (l *Listener) failures() chan error {
 	return l.failed
 }
 
-// HandOver answers a hand-over request with the listening socket. When it
-// returns nil another process serves, and this one accepts no more.
+// HandOver answers a hand-over request with the listening socket. When it returns nil,
+// another process serves, and this one accepts no more connections.
 func (l *Listener) HandOver(w http.ResponseWriter) error {
 	l.mu.Lock()
 	bound, limited := l.bound, l.limited
@@ -196,11 +193,10 @@ func (l *Listener) HandOver(w http.ResponseWriter) error {
 	return limited.Close()
 }
 
-// Drain ends serving: requests under way are finished. linger is how long
-// connections may stay on which nothing is under way: a client that sends its
-// next request just while an idle connection is closed sees a failure, so
-// when another process goes on in our place there is no reason to hurry, and
-// every answer asks the client to connect anew.
+// Drain ends serving and finishes requests in flight. Linger is how long idle connections
+// stay open: a client that sends a request while its idle connection is closed gets an
+// error. If another process has taken over, they can stay for a while, and every answer
+// tells the client to reconnect.
 func (l *Listener) Drain(ctx context.Context, linger time.Duration) error {
 	l.draining.Store(true)
 	l.mu.Lock()
@@ -223,7 +219,7 @@ func (l *Listener) Drain(ctx context.Context, linger time.Duration) error {
 		}
 	}
 	if err := server.Shutdown(ctx); err != nil {
-		return errors.Join(fmt.Errorf("finishing the requests under way: %w", err), server.Close())
+		return errors.Join(fmt.Errorf("finishing the requests in flight: %w", err), server.Close())
 	}
 	return nil
 }

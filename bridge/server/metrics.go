@@ -10,13 +10,13 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 )
 
-// Metrics are the bridge's numbers.
+// Metrics are the metrics of a bridge.
 type Metrics struct {
 	*httpkit.Metrics
 	tokens *prometheus.CounterVec
 }
 
-// NewMetrics makes the metrics of one bridge. It asks for the health at each scrape.
+// NewMetrics returns the metrics of a bridge. It calls ask at each scrape.
 func NewMetrics(version, commit string, ask func() health.Health) *Metrics {
 	m := &Metrics{
 		Metrics: httpkit.NewMetrics("scimbridge"),
@@ -26,11 +26,11 @@ func NewMetrics(version, commit string, ask func() health.Health) *Metrics {
 		}, []string{"result"}),
 	}
 	for _, result := range Results() {
-		m.tokens.WithLabelValues(result) // so that rate() sees the first one
+		m.tokens.WithLabelValues(result) // initialize, so that rate() counts the first one
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name:        "scimbridge_build_info",
-		Help:        "Always 1; the labels say which build this is.",
+		Help:        "Always 1; the labels identify the build.",
 		ConstLabels: prometheus.Labels{"version": version, "commit": commit},
 	})
 	build.Set(1)
@@ -44,17 +44,17 @@ func (m *Metrics) routes(a *Authenticator) []Route {
 	}}
 }
 
-// TokenChecked counts a check; it fits Authenticator.Checked.
+// TokenChecked counts a check, for Authenticator.Checked.
 func (m *Metrics) TokenChecked(result string) { m.tokens.WithLabelValues(result).Inc() }
 
-// healthCollector shows health as gauges that are 0 or 1.
+// healthCollector exports health as gauges of 0 or 1.
 type healthCollector struct{ ask func() health.Health }
 
 var (
 	stateGauge = prometheus.NewDesc("scimbridge_state",
-		"1 for the state that the bridge is in.", []string{"state"}, nil)
+		"1 for the state of the bridge.", []string{"state"}, nil)
 	problemGauge = prometheus.NewDesc("scimbridge_problem",
-		"1 for each problem that the bridge has found.", []string{"code"}, nil)
+		"1 for each problem of the bridge.", []string{"code"}, nil)
 )
 
 func (healthCollector) Describe(ch chan<- *prometheus.Desc) {

@@ -27,24 +27,23 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
 
-// A Page is the status page, for the operator at 3 a.m.: plain HTML that
-// works without scripts, behind the bearer token typed into a form.
+// A Page is the status page: plain HTML without scripts, protected by the bearer token,
+// which is entered in a form.
 type Page struct {
 	Health  func() health.Health
 	Status  func() control.Status
 	Waiting func() []bridge.Attention
 	Verify  func(ctx context.Context, token string) error
-	// Pass returns what a token that was accepted leaves behind in a cookie; it
-	// is empty while the account has not confirmed the token's pair. IsValid
-	// reports whether such a pass still counts.
+	// Pass returns a cookie's value for an accepted token; it is empty until the account
+	// has confirmed the credentials. IsValid reports whether a pass is still valid.
 	Pass    func(ctx context.Context, token string) string
 	IsValid func(pass string) bool
 	Logs    io.WriterTo
 	Logger  hclog.Logger
 	Now     func() time.Time
-	// Key signs the cookies; 32 random bytes, anew in each process.
+	// Key signs the cookies: 32 random bytes, new in each process.
 	Key []byte
-	// Secure says that the page is reached by HTTPS.
+	// Secure is set if the page is served over HTTPS.
 	Secure bool
 }
 
@@ -60,8 +59,8 @@ var pages = template.Must(template.New("").Funcs(template.FuncMap{
 }).ParseFS(pageFiles, "page/*.html"))
 
 func (p *Page) routes() []Route {
-	// Strict cookies keep other sites' requests out of the page; this keeps
-	// them out of the form, too.
+	// Strict cookies protect the page from cross-site requests; this protects the form
+	// too.
 	csrf := http.NewCrossOriginProtection()
 	route := func(method, path string, h http.HandlerFunc) Route {
 		return Route{Name: "app", Method: method, Path: path, Handler: csrf.Handler(secured(h))}
@@ -72,8 +71,8 @@ func (p *Page) routes() []Route {
 		route(http.MethodPost, "/app/sign-out", p.signOut),
 		route(http.MethodGet, "/app/logs", p.logs),
 		route(http.MethodGet, "/app/style.css", p.file("page/style.css")),
-		// Browsers ask for it by this name, whatever the page says, and as SCIM it
-		// would be a refused request.
+		// Browsers request this name regardless of the page's link, and as SCIM it would be
+		// a refused request.
 		route(http.MethodGet, "/favicon.ico", p.file("page/icon.svg")),
 		route("", "/app/", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/app", http.StatusSeeOther) }),
 	}
@@ -90,19 +89,19 @@ func secured(next http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// signInPage is what sign_in.html shows.
+// signInPage is the data of sign_in.html.
 type signInPage struct {
 	Connection string
 	Notice     string
 }
 
-// statusPage is what status.html shows.
+// statusPage is the data of status.html.
 type statusPage struct {
 	Health  health.Health
 	Status  control.Status
 	Waiting []bridge.Attention
-	// Unconfirmed is set before the account has confirmed the token's pair: then
-	// the page is shown once, without people and log.
+	// Unconfirmed is set before the account has confirmed the credentials: then the page
+	// is shown once, without people and log.
 	Unconfirmed bool
 }
 
@@ -115,7 +114,7 @@ func (p *Page) show(w http.ResponseWriter, r *http.Request) {
 }
 
 func (p *Page) signIn(w http.ResponseWriter, r *http.Request) {
-	_ = httpkit.ParseForm(w, r, 4<<10) // what did not arrive is no token
+	_ = httpkit.ParseForm(w, r, 4<<10) // an incomplete form has no token
 	token := session.Pasted(r.PostFormValue("token"))
 	err := p.Verify(r.Context(), token)
 	if err == nil {
@@ -124,7 +123,7 @@ func (p *Page) signIn(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "/app", http.StatusSeeOther)
 			return
 		}
-		// Asked again: what the account said meanwhile may have ended the token.
+		// Checked again: the account's answer may have ended the token meanwhile.
 		if err = p.Verify(r.Context(), token); err == nil {
 			p.render(w, http.StatusOK, "status.html", statusPage{Health: p.Health(), Status: p.Status(), Unconfirmed: true})
 			return
@@ -134,24 +133,24 @@ func (p *Page) signIn(w http.ResponseWriter, r *http.Request) {
 	p.render(w, code, "sign_in.html", signInPage{Connection: p.Status().State, Notice: notice})
 }
 
-// refusalNotice is what the form says of a token that was refused.
+// refusalNotice returns the form's text for a refused token.
 func refusalNotice(err error) (code int, notice string) {
 	refusal, ok := errors.AsType[*auth.Error](err)
 	if !ok {
-		return http.StatusServiceUnavailable, "The token cannot be checked at present."
+		return http.StatusServiceUnavailable, "The token cannot be checked now."
 	}
 	switch code = statusOf(refusal); refusal.Kind {
 	case auth.Superseded:
-		return code, "This is the old token; its overlap is over. Sign in with the present one."
+		return code, "This is the previous token, whose overlap has ended. Sign in with the current one."
 	case auth.Wrong:
 		return code, "This token does not belong to the bridge's session."
 	case auth.Unreadable:
-		return code, "The bridge has no session that a token could open (session_unreadable). " +
-			"Its log has the reason, and so has scim-bridge status --local on its machine."
+		return code, "The bridge cannot read its session (session_unreadable). The reason is in its log and in the " +
+			"output of scim-bridge status --local on its machine."
 	case auth.Unavailable:
-		return code, "The token cannot be checked at present: " + refusal.Detail + "."
+		return code, "The token cannot be checked now: " + refusal.Detail + "."
 	default:
-		return code, "This is not a bearer token. It begins with sbt1_ and must be complete."
+		return code, "This is not a bearer token. A token begins with sbt1_ and must be complete."
 	}
 }
 
@@ -178,11 +177,11 @@ func (p *Page) file(name string) http.HandlerFunc {
 	}
 }
 
-// render writes nothing before the whole page is there.
+// render writes the page only after it was rendered completely.
 func (p *Page) render(w http.ResponseWriter, code int, name string, data any) {
 	var b bytes.Buffer
 	if err := pages.ExecuteTemplate(&b, name, data); err != nil {
-		p.Logger.Error("the status page cannot be shown", "page", name, "error", err)
+		p.Logger.Error("could not render the status page", "page", name, "error", err)
 		http.Error(w, "internal error", http.StatusInternalServerError)
 		return
 	}
@@ -193,8 +192,7 @@ func (p *Page) render(w http.ResponseWriter, code int, name string, data any) {
 
 const (
 	cookieName = "scim-bridge"
-	// cookieLife is how long a sign-in lasts. A cookie is void earlier if its
-	// token is.
+	// cookieLife is how long a sign-in lasts, unless its token expires earlier.
 	cookieLife = 15 * time.Minute
 )
 
@@ -210,7 +208,7 @@ func (p *Page) cookie(value string, maxAge int) *http.Cookie {
 	}
 }
 
-// sign makes a cookie's value: the end of its life, the pass, and a MAC over both.
+// sign returns a cookie's value: its expiry, the pass, and a MAC of both.
 func (p *Page) sign(end time.Time, pass string) string {
 	value := append(binary.BigEndian.AppendUint64(nil, uint64(end.Unix())), pass...)
 	return base64.RawURLEncoding.EncodeToString(append(value, p.mac(value)...))
@@ -241,7 +239,7 @@ func (p *Page) signedIn(r *http.Request) bool {
 	return true
 }
 
-// prose shows what the catalogue's texts put between backquotes as code.
+// prose renders text between backquotes as code.
 func prose(text string) template.HTML {
 	var b strings.Builder
 	for i, part := range strings.Split(text, "`") {
@@ -257,17 +255,17 @@ func prose(text string) template.HTML {
 func describeKind(a bridge.Attention) string {
 	switch a.Kind {
 	case bridge.AddressMissing:
-		return "has no e-mail address to be invited at"
+		return "was not invited: no e-mail address"
 	case bridge.AddressTaken:
-		return "was not invited: " + a.Address + " is somebody else's address"
+		return "was not invited: " + a.Address + " is another person's address"
 	case bridge.SignupDomainMissing:
-		return "changes to " + a.Address + "; waits for the domain " + a.Domain + " to be allowed"
+		return "address change to " + a.Address + " waits for the domain " + a.Domain + " to be allowed"
 	case bridge.AddressUnconfirmed:
 		return "has not yet confirmed the new address " + a.Address
 	case bridge.InvitationOpen:
 		return "was invited and has not yet accepted"
 	case bridge.ConfirmationDue:
-		return "accepted and is about to be confirmed"
+		return "accepted and not yet confirmed"
 	default:
 		return string(a.Kind)
 	}

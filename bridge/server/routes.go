@@ -7,24 +7,22 @@ import (
 	"strings"
 )
 
-// A Route is one row of the table of what the bridge answers itself; every
-// other path is SCIM's. Which paths those are, where a request goes, and what
-// the access log and the metrics call it, all follow from the table.
+// A Route is one row of the table of the bridge's own paths; all other paths are SCIM's.
+// The routing and the names in the access log and the metrics follow from the table.
 type Route struct {
-	// Name is for the access log, and a label of metrics: say nothing in it of
-	// what a client sends.
+	// Name is for the access log and a label of metrics. It must not depend on the
+	// request.
 	Name string
 	// Method is empty for all methods.
 	Method string
-	// Path is one path, or all that lie below it if it ends in a slash; "/" is
-	// the root alone.
+	// Path is one path, or all paths below it if it ends in a slash; "/" is only the root.
 	Path    string
 	Handler http.Handler
-	// Polled routes are asked every few seconds by machines, and logged as little as may be.
+	// Polled routes are requested every few seconds by machines, and logged at a low level.
 	Polled bool
 }
 
-// pattern is the route as [http.ServeMux] writes it.
+// pattern returns the route's pattern for [http.ServeMux].
 func (r Route) pattern() string {
 	path := r.Path
 	if path == "/" {
@@ -40,15 +38,15 @@ type table struct {
 	scim   SCIM
 }
 
-// SCIM is the handler of every path that is in no row of the table.
+// SCIM is the handler of all paths that are not in the table.
 type SCIM struct {
 	http.Handler
-	// RouteOf returns the name of what a URL is about, from a closed set, or ""
-	// if it is about nothing.
+	// RouteOf returns the name of a URL's route, from a closed set, or "" if the URL has
+	// none.
 	RouteOf func(*url.URL) string
 }
 
-// routeOther is the name of a request for a path that is nothing.
+// routeOther is the name of requests for unknown paths.
 const routeOther = "other"
 
 func newTable(routes []Route, scim SCIM) *table {
@@ -59,7 +57,7 @@ func newTable(routes []Route, scim SCIM) *table {
 	return t
 }
 
-// own returns the row of a path that the bridge answers itself.
+// own returns the row of one of the bridge's own paths.
 func (t *table) own(path string) (r Route, found bool) {
 	if i := slices.IndexFunc(t.routes, func(r Route) bool { return r.Path == path }); i >= 0 {
 		return t.routes[i], true
@@ -73,8 +71,7 @@ func (t *table) own(path string) (r Route, found bool) {
 	return t.routes[i], true
 }
 
-// name returns the name of the route that a request takes, and whether
-// machines ask for it every few seconds.
+// name returns the name of a request's route, and whether it is polled.
 func (t *table) name(u *url.URL) (name string, polled bool) {
 	if r, found := t.own(u.Path); found {
 		return r.Name, r.Polled
@@ -85,9 +82,9 @@ func (t *table) name(u *url.URL) (name string, polled bool) {
 	return routeOther, false
 }
 
-// ServeHTTP sends SCIM past the mux, which would answer a doubled slash with a
-// redirect that few identity providers follow, and the unknown with a 404 that
-// makes some of them forget a resource.
+// ServeHTTP does not route SCIM through the mux, which would answer a doubled slash with a
+// redirect that few identity providers follow, and an unknown path with a 404 that makes
+// some of them drop a resource.
 func (t *table) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if _, found := t.own(r.URL.Path); found {
 		t.mux.ServeHTTP(w, r)

@@ -13,20 +13,21 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 )
 
-// A Server is all that the bridge answers over HTTP.
+// A Server is the bridge's HTTP handler.
 type Server struct {
 	Checker       *health.Checker
 	Authenticator *Authenticator
 	Metrics       *Metrics
 	Page          *Page
-	// AccessLog gets its lines and the answer to a panic from the server.
+	// AccessLog is completed by the server, with the fields of a line and the answer to a
+	// panic.
 	AccessLog httpkit.AccessLog
 	SCIM      SCIM
-	// Connection is the state of the bridge's connection in package control's words.
+	// Connection returns the state of the bridge's connection, as in package control.
 	Connection func() string
 }
 
-// Handler returns the handler of every request.
+// Handler returns the handler of all requests.
 func (s *Server) Handler() http.Handler {
 	scim := s.SCIM
 	scim.Handler = s.Authenticator.RequireBearer(scim.Handler)
@@ -35,7 +36,7 @@ func (s *Server) Handler() http.Handler {
 	return log.Handler(named(newTable(s.Routes(), scim)))
 }
 
-// Routes returns what the bridge answers beside SCIM, each part's own.
+// Routes returns the bridge's own routes.
 func (s *Server) Routes() []Route {
 	return slices.Concat(s.routes(), s.Metrics.routes(s.Authenticator), s.Page.routes())
 }
@@ -56,9 +57,9 @@ func (s *Server) ping(w http.ResponseWriter, _ *http.Request) {
 	_, _ = w.Write([]byte("pong\n"))
 }
 
-// ready is 200 also while sealed, and while the account is away: SCIM is
-// answered with 503 then, and a load balancer that took the bridge out would
-// hide the status page from the operator who looks for the reason.
+// ready answers 200 also while sealed and while the account is unreachable. SCIM is
+// answered with 503 then, but a load balancer that removed the bridge would hide its
+// status page from the operator.
 func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
 	state, code := s.Checker.Health().State, http.StatusOK
 	switch s.Connection() {
@@ -77,9 +78,9 @@ func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, code, h)
 }
 
-// healthRefused answers a request that is refused because there is no session
-// that a token could open: in the form of /health, which a monitor reads, with
-// the one thing that may be told. It reports whether it has answered.
+// healthRefused answers a request that cannot be authenticated because the session cannot
+// be read: with a health document for monitors that has only this problem. It reports
+// whether it has answered.
 func (s *Server) healthRefused(w http.ResponseWriter, err error) bool {
 	refusal, ok := errors.AsType[*auth.Error](err)
 	if !ok || refusal.Kind != auth.Unreadable {

@@ -199,15 +199,15 @@ func TestWhoIsLetInWhere(t *testing.T) {
 		{"SCIM opens to the bearer token", "/scim/v2/Users", "Bearer right", 200},
 		{"the scheme's case does not matter", "/Users", "bearer right", 200},
 		{"SCIM is not for who monitors", "/Users", "Bearer watch", 401},
-		{"SCIM is not for nobody", "/Users", "", 401},
+		{"SCIM needs a token", "/Users", "", 401},
 		{"a token under another scheme is none", "/Users", "Basic right", 401},
 		{"the monitoring token reads health", "/health", "Bearer watch", 200},
 		{"the bearer token reads health", "/health", "Bearer right", 200},
 		{"a stranger reads no health", "/health", "Bearer stranger", 401},
 		{"the monitoring token reads metrics", "/metrics", "Bearer watch", 200},
 		{"a stranger reads no metrics", "/metrics", "", 401},
-		{"anybody asks whether it lives", "/ping", "", 200},
-		{"anybody asks whether it is ready", "/ready", "", 200},
+		{"liveness is public", "/ping", "", 200},
+		{"readiness is public", "/ready", "", 200},
 		{"an unknown path is SCIM's to answer", "/nowhere", "", 401},
 		{"a doubled slash reaches SCIM as it is", "//scim//Users", "Bearer right", 200},
 		{"a token that cannot be checked yet may come again", "/Users", "Bearer early", 503},
@@ -276,7 +276,7 @@ func TestHealthIsTheWorstOfTheComponents(t *testing.T) {
 		wantCode        int
 	}{
 		{"all is well", health.Healthy, 0, health.Healthy, 200},
-		{"somebody should look", health.Degraded, 0, health.Degraded, 200},
+		{"there is a problem", health.Degraded, 0, health.Degraded, 200},
 		{"sealed", health.Sealed, 0, health.Sealed, 503},
 		{"nothing works", health.Unhealthy, 0, health.Unhealthy, 503},
 		{"what a component does not know makes nothing worse", health.Unknown, 0, health.Healthy, 200},
@@ -377,14 +377,14 @@ func TestTheAccessLogNamesNobody(t *testing.T) {
 	f.get(t, `/Users/ann@example.com`, "Bearer right", "User-Agent", "ann@example.com")
 	log := f.logText()
 	if strings.Contains(log, "ann") || strings.Contains(log, "right") {
-		t.Errorf("the log names somebody:\n%s", log)
+		t.Errorf("the log names a person:\n%s", log)
 	}
 	if strings.Count(log, "request: method=GET route=users status=200") != 2 {
 		t.Errorf("one line for each request:\n%s", log)
 	}
 	// Read from the right to the first hop that is no trusted proxy.
 	if !strings.Contains(log, "client=198.51.100.7") || strings.Contains(log, "203.0.113.9") {
-		t.Errorf("whom the proxy names:\n%s", log)
+		t.Errorf("the client that the proxy names:\n%s", log)
 	}
 }
 
@@ -517,7 +517,7 @@ func TestTheStatusPage(t *testing.T) {
 		}
 	}
 	for token, want := range map[string]string{
-		"wrong": "does not belong", "old": "the old token", "": "not a bearer token", "early": "cannot be checked at present",
+		"wrong": "does not belong", "old": "the previous token", "": "not a bearer token", "early": "cannot be checked now",
 	} {
 		if code, body, _ := visit("POST", "/app/sign-in", url.Values{"token": {token}}); code < 401 ||
 			!strings.Contains(body, want) {

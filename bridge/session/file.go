@@ -12,19 +12,19 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/durable"
 )
 
-// FileError says why the file that a setting names cannot be used. The value
-// is repeated only if it cannot be anything but a path: people put the secret
-// itself where the name of its file is asked for, and errors end in logs.
+// FileError returns the error for a setting whose file cannot be used. It quotes the
+// value only if that can only be a path: operators sometimes set the secret itself
+// instead of the name of its file, and errors are logged.
 func FileError(setting, value string, err error) error {
 	switch {
 	case strings.Trim(value, `"'`) != value:
 		return fmt.Errorf("%s is in quotes: write it without them", setting)
 	case Misplaced(value):
-		return fmt.Errorf("%s holds a secret or some other text: write that into a file that only its owner can "+
-			"read, and name the file", setting)
+		return fmt.Errorf("%s is a secret or other text instead of the name of a file: write it to a file that only its "+
+			"owner can read, and set the file's name", setting)
 	case !IsPath(value) && errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%s names a file that does not exist; if it holds the secret itself, write that into a "+
-			"file and name the file", setting)
+		return fmt.Errorf("%s names a file that does not exist; if it is the secret itself, write that to a "+
+			"file and set the file's name", setting)
 	case !IsPath(value):
 		return fmt.Errorf("%s names a file that cannot be read: %w", setting, durable.Reason(err))
 	case errors.Is(err, fs.ErrNotExist):
@@ -34,15 +34,15 @@ func FileError(setting, value string, err error) error {
 	}
 }
 
-// Misplaced reports whether value is a secret or some other text, given where
-// the name of a file or folder is expected.
+// Misplaced reports whether value is a secret or other text instead of the name of a
+// file or folder.
 func Misplaced(value string) bool {
 	_, sealed := Sealed(value)
 	return sealed || Scrub(value) != value || Mistake(value) != ""
 }
 
-// IsPath reports whether value can only be the name of a file: it is one, or
-// it ends as names of files do, or it names a folder that exists, other than the root.
+// IsPath reports whether value can only be a path: an existing file, a name with a
+// usual extension, or an existing folder other than the root.
 func IsPath(value string) bool {
 	if _, err := os.Lstat(value); err == nil {
 		return true

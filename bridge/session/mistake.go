@@ -9,29 +9,27 @@ import (
 	"strings"
 )
 
-// A MistakeError means that a setting holds something other than a session or
-// the name of a file with one. It never repeats the text: what people put
-// there by mistake is a secret more often than not.
+// A MistakeError is the error for a setting that is neither a session nor the name of
+// a file with one. It never quotes the value, which is usually a secret.
 type MistakeError struct {
-	Setting string // its name, as the operator wrote it
-	Mistake string // what it holds, and what to do
+	Setting string // its name
+	Mistake string // what the value is, and the remedy
 }
 
-func (e *MistakeError) Error() string { return fmt.Sprintf("%s holds %s", e.Setting, e.Mistake) }
+func (e *MistakeError) Error() string { return fmt.Sprintf("%s is %s", e.Setting, e.Mistake) }
 
 // Is makes every mistake an ErrUnreadable.
 func (e *MistakeError) Is(target error) bool { return target == ErrUnreadable }
 
-// The shapes of secrets that this program makes: the bearer token, an admin
-// token of the account, the token of a session with the account. A piece of
-// one counts, because a piece is a secret, too.
+// The forms of this program's secrets: the bearer token, the account's admin token, and
+// the token of a session with the account. A part of one matches too.
 var (
 	tokenShape = regexp.MustCompile(`sbt1_[A-Za-z0-9_-]*`)
 	adminShape = regexp.MustCompile(`sb[as]_[A-Za-z0-9_-]*`)
 )
 
-// Scrub replaces everything in text that has the shape of a token of this
-// program, for messages that may quote input.
+// Scrub replaces everything in text that has the form of a token of this program, for
+// messages that may quote input.
 func Scrub(text string) string {
 	if !strings.Contains(text, "sb") {
 		return text
@@ -45,8 +43,8 @@ func Scrub(text string) string {
 	})
 }
 
-// Sealed returns the sealed text that value holds, itself or once more in
-// base64, as the vendor's image takes it.
+// Sealed returns the sealed text in value, plain or encoded in base64 as for the
+// vendor's image.
 func Sealed(value string) (text string, ok bool) {
 	value = strings.TrimSpace(value)
 	if isSealed(value) {
@@ -58,8 +56,8 @@ func Sealed(value string) (text string, ok bool) {
 	return "", false
 }
 
-// isSealed reports whether text begins as a session does and is not something
-// else that begins so. A damaged session counts: Parse says what is wrong.
+// isSealed reports whether text begins like a session, and not like another kind of
+// text with the same beginning. A damaged session counts; Parse reports its fault.
 func isSealed(text string) bool {
 	head, rest, dotted := strings.Cut(text, ".")
 	if !strings.HasPrefix(text, "eyJ") {
@@ -67,7 +65,7 @@ func isSealed(text string) bool {
 	}
 	raw, err := base64.RawURLEncoding.DecodeString(head)
 	if err != nil || !json.Valid(raw) {
-		return dotted || !looksLikeBase64JSON(text) // cut within the header
+		return dotted || !looksLikeBase64JSON(text) // truncated within the header
 	}
 	var h struct{ Typ string }
 	_ = json.Unmarshal(raw, &h)
@@ -79,9 +77,8 @@ func looksLikeBase64JSON(text string) bool {
 	return ok && json.Valid([]byte(decoded))
 }
 
-// Mistake names what value seems to be, given where a session or the name of a
-// file with one is expected, and says what to do; "" if it is a
-// session or may be a file's name.
+// Mistake describes a value that is neither a session nor the name of a file with one,
+// with the remedy. It returns "" for a session and for a possible file name.
 func Mistake(value string) string {
 	value = strings.TrimSpace(value)
 	if _, sealed := Sealed(value); sealed {
@@ -89,42 +86,42 @@ func Mistake(value string) string {
 	}
 	switch inner, quoted := unquote(value); {
 	case quoted && Mistake(inner) != "":
-		return "in quotes, " + Mistake(inner)
+		return "in quotes, and " + Mistake(inner)
 	case quoted:
 		return "a value in quotes: write it without them"
 	case strings.Contains(value, tokenPrefix):
-		return "a bearer token, and not a session: a session begins with eyJ, and `terraform apply` or the account " +
-			"has it; the token is for the identity provider, and opens the bridge when it is shown to it " +
-			"(`scim-bridge unseal`, --unseal-token-file). If a log or a command line shows the token, make a new one"
+		return "a bearer token, not a session: a session begins with eyJ, and the account or `terraform apply` has it; " +
+			"the token is for the identity provider and to unseal the bridge " +
+			"(`scim-bridge unseal`, --unseal-token-file). If a log or a command line shows the token, replace it"
 	case adminShape.MatchString(value):
-		return "a token of the account, and not a session: a session begins with eyJ, and `terraform apply` or the " +
-			"account has it"
+		return "a token of the account, not a session: a session begins with eyJ, and the account or `terraform apply` " +
+			"has it"
 	case strings.HasPrefix(value, "OP_SESSION=") || strings.HasPrefix(value, "SCIMBRIDGE_SESSION="):
-		return "its own name once more: write the value alone"
+		return "an assignment with its own name: write only the value"
 	case strings.HasPrefix(value, "op://") || strings.HasPrefix(value, "${") || strings.HasPrefix(value, "$("):
-		return "a reference that nothing has resolved: give the session itself, or the name of a file with it"
+		return "an unresolved reference: write the session itself, or the name of a file with it"
 	case strings.HasPrefix(value, "-----BEGIN "):
-		return "a key or a certificate in PEM, and not a session, which begins with eyJ"
+		return "a key or a certificate in PEM form, not a session, which begins with eyJ"
 	case strings.Contains(value, "://"):
-		return "a URL: give the session itself, or the name of a file with it"
+		return "a URL: write the session itself, or the name of a file with it"
 	case strings.HasPrefix(value, "{") || strings.HasPrefix(value, "["):
 		return jsonMistake(value, "JSON")
 	case isJWT(value):
-		return "a signed token (JWT), as the vendor's bearer token is one, and not a session of scim-bridge: make " +
-			"one by `terraform apply`"
+		return "a signed token (JWT), such as the vendor's bearer token, not a session of scim-bridge: create " +
+			"one with `terraform apply`"
 	}
 	return encodedMistake(value)
 }
 
-// encodedMistake looks below base64.
+// encodedMistake describes a value in base64.
 func encodedMistake(value string) string {
 	decoded, ok := fromBase64(value)
 	if !ok {
 		if strings.ContainsAny(value, "\r\n") {
-			return "several lines that are no session: give the sealed text as it is, or the name of a file with it"
+			return "several lines that are not a session: write the sealed text unchanged, or the name of a file with it"
 		}
 		if len(value) > 255 && !strings.Contains(value, "/") {
-			return "a long text that is no session, and too long for the name of a file: a session begins with eyJ"
+			return "a long text that is neither a session nor the name of a file: a session begins with eyJ"
 		}
 		return ""
 	}
@@ -136,26 +133,26 @@ func encodedMistake(value string) string {
 	case strings.HasPrefix(decoded, "{"):
 		return jsonMistake(decoded, "JSON in base64")
 	case strings.HasPrefix(decoded, tokenPrefix):
-		return "a bearer token in base64, and not a session: a session begins with eyJ, and `terraform apply` or the " +
-			"account has it"
+		return "a bearer token in base64, not a session: a session begins with eyJ, and the account or `terraform apply` " +
+			"has it"
 	case Mistake(decoded) != "":
 		return "base64 of " + Mistake(decoded)
 	case len(value) >= 64 && !strings.Contains(value, "/"):
-		return "base64 of something that is no session: a session begins with eyJ"
+		return "base64 of a text that is not a session: a session begins with eyJ"
 	}
 	return ""
 }
 
-// jsonMistake tells the vendor's session file, which is JSON, from other JSON.
+// jsonMistake distinguishes the vendor's session file, which is JSON, from other JSON.
 func jsonMistake(text, what string) string {
 	for _, member := range []string{`"verifier"`, `"encCredentials"`, `"deviceUuid"`} {
 		if strings.Contains(text, member) {
-			return "the scimsession of the vendor's own bridge, which only that bridge can open: remove the setting, " +
-				"and let `terraform apply` make a session of the account that this bridge serves"
+			return "the scimsession of the vendor's bridge, which only that bridge can open: remove the setting, " +
+				"and create a session for this bridge with `terraform apply`"
 		}
 	}
-	return what + ", and not a session: a session is one line that begins with eyJ and has five parts with dots " +
-		"between them; the vendor's scimsession is of no use here"
+	return what + ", not a session: a session is one line that begins with eyJ and has five parts separated by " +
+		"dots; the vendor's scimsession cannot be used here"
 }
 
 // isJWT reports whether text is a compact JWS: three parts, the first a JSON
@@ -170,16 +167,16 @@ func isJWT(text string) bool {
 	return json.Unmarshal(raw, &h) == nil && h.Alg != "" && h.Enc == ""
 }
 
-// unquote takes quotes off, as shells and .env files leave them on: a pair of
-// them, or one that was left alone.
+// unquote removes quotes that a shell or an .env file left: a pair of them, or a single
+// one.
 func unquote(text string) (inner string, quoted bool) {
 	const quotes = "\"'`“”‘’"
 	inner = strings.Trim(text, quotes)
 	return inner, inner != text
 }
 
-// fromBase64 decodes either alphabet, padded or not, with line breaks or
-// without. What comes out must be text: names of files are often base64 by accident.
+// fromBase64 decodes either alphabet, with or without padding and line breaks. The
+// result must be text, since file names are often valid base64 by accident.
 func fromBase64(text string) (string, bool) {
 	text = strings.Join(strings.Fields(text), "")
 	text = strings.NewReplacer("+", "-", "/", "_").Replace(strings.TrimRight(text, "="))

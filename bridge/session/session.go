@@ -20,7 +20,7 @@ import (
 
 // Limits, checked before anything is parsed. In bytes.
 const (
-	maxFile   = 64 << 10 // what an account keeps as a session, too
+	maxFile   = 64 << 10 // also the account's limit for a session
 	maxLine   = 16 << 10
 	maxHeader = 2 << 10
 )
@@ -35,22 +35,22 @@ const (
 )
 
 var (
-	// ErrWrongToken means that a session was sealed under another token.
+	// ErrWrongToken is the error for a session that was sealed under another token.
 	ErrWrongToken = errors.New("the session was sealed under another bearer token")
-	// ErrUnreadable means that a text is not a session, or is a damaged one.
+	// ErrUnreadable is the error for a text that is not a session, or a damaged one.
 	ErrUnreadable = errors.New("the session cannot be read")
 )
 
-// Credentials are what a session holds.
+// Credentials are the content of a session.
 type Credentials struct {
 	AccountURL string
 	AccountID  string
-	Email      string // the Provision Manager's
+	Email      string // the Provision Manager's address
 	Secrets    signin.Secrets
 }
 
-// A Header is what a session tells without the token. It is authenticated,
-// but only Open has checked that.
+// A Header is the readable part of a session. It is authenticated, but only Open checks
+// that.
 type Header struct {
 	Version          int
 	Epoch            int64 // credential generation
@@ -59,12 +59,12 @@ type Header struct {
 	// The second session of the bundle; empty if there is none.
 	PreviousFingerprint string
 	PreviousEpoch       int64
-	// PreviousExpires is the end of the overlap, after which the second
-	// session's token is dead; zero in a bundle of version 1, which does not say.
+	// PreviousExpires is the end of the overlap, after which the second session's token
+	// is invalid; zero in a bundle of version 1.
 	PreviousExpires time.Time
 }
 
-// A Previous is the session that a new one replaces, in a bundle with it.
+// A Previous is the replaced session in a bundle.
 type Previous struct {
 	Entry Entry
 	// Expires is the end of the overlap; zero if it is not known.
@@ -83,8 +83,8 @@ type Entry struct {
 	salt   []byte
 }
 
-// header is the protected header as written. encoding/json writes the members
-// in this order, which is the alphabet's, as go-jose does.
+// header is the encoded protected header. encoding/json writes the members in this
+// order, which is alphabetical, as go-jose does.
 type header struct {
 	Account             string `json:"account"`
 	Alg                 string `json:"alg"`
@@ -130,7 +130,7 @@ func Seal(t Token, epoch int64, c Credentials, previous *Previous) (string, erro
 	if previous != nil {
 		sealed += "\n" + previous.Entry.text
 	}
-	// What cannot be read again must not be stored: the limits hold for both.
+	// A session that cannot be read again must not be stored, so the limits apply here too.
 	if _, err := Parse(sealed); err != nil {
 		return "", fmt.Errorf("seal the session: %w", err)
 	}
@@ -184,8 +184,8 @@ func seal(t Token, h Header, c Credentials) (string, error) {
 	return jwe.CompactSerialize()
 }
 
-// Parse reads a session or bundle without opening it. Every error is
-// ErrUnreadable and says what is wrong.
+// Parse parses a session or bundle without opening it. Every error is ErrUnreadable and
+// describes the fault.
 func Parse(text string) (File, error) {
 	if len(text) > maxFile {
 		return File{}, unreadable("it has %d bytes; at most %d are allowed", len(text), maxFile)
@@ -212,12 +212,12 @@ func Parse(text string) (File, error) {
 	return f, f.validate()
 }
 
-// validate checks that the bundle is the one that its first header tells of.
+// validate checks that the bundle matches its first header.
 func (f File) validate() error {
 	newest := f.Entries[0].Header
 	if len(f.Entries) == 1 {
 		if newest.PreviousFingerprint != "" {
-			return unreadable("it is cut short: the previous session, which must follow it, is missing")
+			return unreadable("it is truncated: the previous session on its second line is missing")
 		}
 		return nil
 	}
@@ -229,7 +229,7 @@ func (f File) validate() error {
 	return nil
 }
 
-// parseEntry reads one compact JWE.
+// parseEntry parses one compact JWE.
 func parseEntry(text string) (Entry, error) {
 	if len(text) > maxLine {
 		return Entry{}, unreadable("it has %d bytes; at most %d are allowed", len(text), maxLine)
@@ -239,11 +239,11 @@ func parseEntry(text string) (Entry, error) {
 	case !strings.HasPrefix(text, "eyJ"): // base64url of {"
 		return Entry{}, unreadable("this is not a session; one begins with eyJ")
 	case len(parts) < 5:
-		return Entry{}, unreadable("it is cut short: %d of 5 parts are there", len(parts))
+		return Entry{}, unreadable("it is truncated: it has %d of 5 parts", len(parts))
 	case len(parts) > 5:
 		return Entry{}, unreadable("it has %d parts; a session has 5", len(parts))
 	case len(parts[4]) < base64.RawURLEncoding.EncodedLen(tagSize):
-		return Entry{}, unreadable("it is cut short: part 5 must have %d bytes", tagSize)
+		return Entry{}, unreadable("it is truncated: part 5 must have %d bytes", tagSize)
 	}
 	var raw [5][]byte
 	for i, p := range parts {
@@ -283,34 +283,33 @@ func parseEntry(text string) (Entry, error) {
 	}, nil
 }
 
-// parseHeader accepts the one spelling that Seal writes. It refuses with one
-// comparison what JOSE leaves open: "zip", "crit", "kid" and other members,
-// members that occur twice, and everything that two parsers could understand
-// differently.
+// parseHeader accepts only the exact encoding that Seal writes. One comparison thereby
+// refuses everything that JOSE leaves open: "zip", "crit", "kid" and other members,
+// repeated members, and everything that parsers could interpret differently.
 func parseHeader(raw []byte) (header, error) {
 	if len(raw) > maxHeader {
 		return header{}, unreadable("its header has %d bytes; at most %d are allowed", len(raw), maxHeader)
 	}
 	var h header
 	if err := json.Unmarshal(raw, &h); err != nil {
-		return header{}, unreadable("its header is damaged: not the JSON that is expected")
+		return header{}, unreadable("its header is damaged: unexpected JSON")
 	}
 	if h.Typ != contentType {
 		return header{}, unreadable("this is not a session: its typ is %q, not %q", h.Typ, contentType)
 	}
 	if h.Version != version && h.Version != versionEnding {
-		return header{}, unreadable("its version is %d, and this program reads up to %d; update it", h.Version,
+		return header{}, unreadable("its version is %d, but this program supports up to %d; update it", h.Version,
 			versionEnding)
 	}
 	if h.Alg != string(jose.DIRECT) || h.Enc != string(jose.A256GCM) {
 		return header{}, unreadable("it is encrypted with %q and %q; only dir and A256GCM are accepted", h.Alg, h.Enc)
 	}
 	if spelling, err := json.Marshal(h); err != nil || !bytes.Equal(spelling, raw) {
-		return header{}, unreadable("its header has members or a spelling that version %d does not have", h.Version)
+		return header{}, unreadable("its header does not have the form of version %d", h.Version)
 	}
 	if (h.Version == versionEnding) != (h.PreviousExpires != 0) || h.PreviousExpires != 0 &&
 		h.PreviousFingerprint == "" || h.PreviousExpires < 0 {
-		return header{}, unreadable("its header says of no previous session when it ends, or of one not")
+		return header{}, unreadable("its header has only one of the previous session and its expiry")
 	}
 	if h.Account == "" || h.Epoch < 0 || h.PreviousEpoch < 0 {
 		return header{}, unreadable("its header names no account or a negative epoch")
@@ -333,10 +332,9 @@ func isFingerprint(s string) bool {
 	return err == nil && len(s) == fingerprintLen
 }
 
-// Open decrypts the session. A token that it was not sealed under is
-// ErrWrongToken; a session that was changed since is ErrUnreadable. (If what
-// changed is the fingerprint in the header, the right token looks like a wrong
-// one.)
+// Open decrypts the session. Another token is ErrWrongToken, a changed session
+// ErrUnreadable. (If the fingerprint in the header was changed, the right token is
+// ErrWrongToken.)
 func (e Entry) Open(t Token) (Credentials, error) {
 	if t.Fingerprint() != e.Header.TokenFingerprint {
 		return Credentials{}, ErrWrongToken
@@ -356,8 +354,8 @@ func (e Entry) Open(t Token) (Credentials, error) {
 	}
 	var p payload
 	if err := json.Unmarshal(plaintext, &p); err != nil {
-		// Not the error's text: it may quote the plaintext.
-		return Credentials{}, unreadable("its content is not what version %d has", e.Header.Version)
+		// Without the error's text, which may quote the plaintext.
+		return Credentials{}, unreadable("its content does not have the form of version %d", e.Header.Version)
 	}
 	if p.AccountID != e.Header.AccountID {
 		return Credentials{}, unreadable("its header and its content name different accounts")
@@ -390,23 +388,22 @@ func (f File) String() string {
 	return strings.Join(lines, "\n")
 }
 
-// Fingerprint names the sealed text, in 16 characters to be displayed and
-// compared. It changes with every sealing.
+// Fingerprint returns 16 characters that identify the sealed text. It changes with every
+// sealing.
 func (f File) Fingerprint() string {
 	sum := sha256.Sum256([]byte(f.String()))
 	return base64.RawURLEncoding.EncodeToString(sum[:12])
 }
 
-// ReadFile reads and parses the file at path. A missing file is
-// fs.ErrNotExist, a bad one ErrUnreadable. The error of a file that cannot be
-// read does not name it.
+// ReadFile reads and parses the file at path. A missing file is fs.ErrNotExist, an
+// invalid one ErrUnreadable. The error of a file that cannot be read does not name it.
 func ReadFile(path string) (File, error) {
 	text, err := durable.ReadFile(path, maxFile)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return File{}, fmt.Errorf("there is no such file: %w", fs.ErrNotExist)
 	case err != nil:
-		// Without the name, as the system's own error has it: see MistakeError.
+		// Without the name, which may be a secret: see MistakeError.
 		return File{}, fmt.Errorf("%w: %w", ErrUnreadable, durable.Reason(err))
 	}
 	f, err := Parse(string(text))
@@ -416,8 +413,8 @@ func ReadFile(path string) (File, error) {
 	return f, nil
 }
 
-// WriteFile writes a sealed session, readable by its owner only. A crash
-// leaves the old file or the new one.
+// WriteFile writes a sealed session, readable only by its owner. After a crash the file is
+// the old or the new one.
 func WriteFile(path, sealed string) error {
 	return durable.WriteFile(path, []byte(sealed+"\n"))
 }

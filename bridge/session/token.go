@@ -22,16 +22,15 @@ const (
 	fingerprintLen = 43 // SHA-256 in base64url without padding
 )
 
-// ErrMalformedToken means that a text is not a bearer token at all, as opposed to
-// a wrong one: something else was pasted, or a part of it.
+// ErrMalformedToken is the error for a text that is not a bearer token, as opposed to a
+// wrong token.
 var ErrMalformedToken = errors.New("this is not a bearer token of scim-bridge")
 
-// A Token is the bearer token: what the identity provider shows with every
-// request, and what opens the session. It prints as "[redacted]". The zero
-// Token is none; it opens nothing.
+// A Token is a bearer token, which the identity provider sends with every request and
+// which opens the session. It prints as "[redacted]". The zero Token is no token.
 type Token struct{ random secret.String }
 
-// NewToken makes a token.
+// NewToken generates a token.
 func NewToken() (Token, error) {
 	var random [tokenSize]byte
 	if _, err := rand.Read(random[:]); err != nil {
@@ -40,19 +39,19 @@ func NewToken() (Token, error) {
 	return Token{secret.New(string(random[:]))}, nil
 }
 
-// Pasted returns a pasted token without what comes along from pages, mails and
-// terminals: blanks, ends of lines, characters without width.
+// Pasted removes characters that are often pasted with a token from pages, mails and
+// terminals: spaces, line ends and zero-width characters.
 func Pasted(text string) string {
 	return strings.TrimFunc(text, func(r rune) bool {
 		return unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) // formatting: U+FEFF, U+200B and their like
 	})
 }
 
-// ParseToken reads the text of a token. Anything that NewToken cannot have
-// made is ErrMalformedToken; the error never repeats the text.
+// ParseToken parses a token. A text that is not one is ErrMalformedToken, which never
+// quotes the text.
 //
-// The checksum is not there for security: with it, a token with a typing
-// error is told from a wrong one, and only the latter is an alarm.
+// The checksum is not for security. It distinguishes a token with a typing error from a
+// wrong one, which raises an alarm.
 func ParseToken(text string) (Token, error) {
 	if !strings.HasPrefix(text, tokenPrefix) {
 		return Token{}, fmt.Errorf("%w: it must begin with %s", ErrMalformedToken, tokenPrefix)
@@ -63,11 +62,11 @@ func ParseToken(text string) (Token, error) {
 	}
 	b, err := decodeBase64(text[len(tokenPrefix):])
 	if err != nil {
-		return Token{}, fmt.Errorf("%w: a character is not of base64url", ErrMalformedToken)
+		return Token{}, fmt.Errorf("%w: a character is not in base64url", ErrMalformedToken)
 	}
 	random, sum := b[:tokenSize], b[tokenSize:]
 	if subtle.ConstantTimeCompare(sum, checksum(random)) != 1 {
-		return Token{}, fmt.Errorf("%w: the checksum is wrong, so a character is", ErrMalformedToken)
+		return Token{}, fmt.Errorf("%w: the checksum does not match, so a character is wrong or missing", ErrMalformedToken)
 	}
 	return Token{secret.New(string(random))}, nil
 }
@@ -84,25 +83,24 @@ func (t Token) Reveal() string {
 // IsZero reports whether there is no token.
 func (t Token) IsZero() bool { return t.random.IsZero() }
 
-// Equal compares in a time that does not depend on the tokens.
+// Equal compares in constant time.
 func (t Token) Equal(u Token) bool { return t.random.Equal(u.random) }
 
-// Format writes "[redacted]" under every verb. (fmt would not call that of the
-// field, which is unexported.)
+// Format writes "[redacted]" for every verb. (fmt does not call Format of the unexported
+// field.)
 func (t Token) Format(f fmt.State, verb rune) { t.random.Format(f, verb) }
 
 // MarshalText returns "[redacted]", for encodings and loggers.
 func (t Token) MarshalText() ([]byte, error) { return t.random.MarshalText() }
 
-// Fingerprint names the token without giving it away: of 256 random bits,
-// nothing can be guessed from a hash. It is a SHA-256 under a label of its
-// own, in base64url without padding.
+// Fingerprint identifies the token without revealing it: 256 random bits cannot be guessed
+// from a hash. It is a SHA-256 under its own label, in base64url without padding.
 func (t Token) Fingerprint() string {
 	sum := sha256.Sum256(append([]byte("scimbridge/token/fingerprint/v1\x00"), t.bytes()...))
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// sessionKey makes the key of the session that has this salt in its header.
+// sessionKey derives the key of the session with this salt.
 func (t Token) sessionKey(salt []byte) ([]byte, error) {
 	return hkdf.Key(sha256.New, t.bytes(), salt, "scimbridge/session/key/v1", 32)
 }
@@ -114,8 +112,8 @@ func checksum(random []byte) []byte {
 	return sum[:checksumSize]
 }
 
-// decodeBase64 reads base64url without padding, one text for each value: the
-// standard decoder skips line breaks, and, unless strict, spare bits.
+// decodeBase64 decodes base64url without padding, with only one valid text for each value:
+// the standard decoder ignores line breaks and, unless strict, spare bits.
 func decodeBase64(s string) ([]byte, error) {
 	if strings.ContainsAny(s, "\r\n") {
 		return nil, errors.New("line break within base64url")

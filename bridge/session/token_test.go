@@ -40,8 +40,8 @@ func TestMalformedTokensAreNotWrongTokens(t *testing.T) {
 		{"a blank before it", " " + text, "must begin with sbt1_"},
 		{"a line break after it", text + "\n", "has 54 characters and must have 53"},
 		{"a character lost", text[:len(text)-1], "has 52 characters and must have 53"},
-		{"a line break within", text[:20] + "\n" + text[21:], "not of base64url"},
-		{"a character of the other base64", text[:20] + "+" + text[21:], "not of base64url"},
+		{"a line break within", text[:20] + "\n" + text[21:], "not in base64url"},
+		{"a character of the other base64", text[:20] + "+" + text[21:], "not in base64url"},
 		{"two characters swapped", string(swapped), "checksum"},
 	} {
 		t.Run(row.name, func(t *testing.T) {

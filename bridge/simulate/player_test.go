@@ -209,6 +209,6 @@ func TestPlayWaitsForABusyServer(t *testing.T) {
 	}
 	calls, p.RetryWindow = 0, 0
 	if o := p.Play(t.Context(), s, false)[0]; o.Result != Wrong || calls != 1 {
-		t.Errorf("without patience, after %d calls: %s %s", calls, o.Result, o.Problem)
+		t.Errorf("without retries, after %d calls: %s %s", calls, o.Result, o.Problem)
 	}
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // What .editorconfig promises to editors holds for every file: else they would change
-// lines that nobody meant to change.
+// lines that were not meant to change.
 func TestFilesAreAsEditorconfigSays(t *testing.T) {
 	t.Parallel()
 	config := text(t, filepath.Join(root, ".editorconfig"))

@@ -101,7 +101,7 @@ var (
 	release = regexp.MustCompile(`^ # v\d+\.\d+\.\d+$`)
 )
 
-// Whoever controls an action's repository can move its tags and branches: a full hash is the only
+// The owner of an action's repository can move its tags and branches: a full hash is the only
 // name of an action that stays what it was. The comment is for people, and for dependabot, which keeps both up to date.
 func TestEveryActionIsPinned(t *testing.T) {
 	t.Parallel()

@@ -512,8 +512,8 @@ type Attention struct {
 
 	// Kind `address_missing` and `address_taken`: stored, but not invited.
 	// `signup_domain_missing`: an address change waits for `domain` to be allowed.
-	// `address_unconfirmed`: the confirmation e-mail went out, the person has not followed it.
-	// `invitation_open`: invited and not yet accepted. `confirmation_due`: accepted; the bridge must confirm.
+	// `address_unconfirmed`: the confirmation e-mail was sent and not yet confirmed.
+	// `invitation_open`: invited, not yet accepted. `confirmation_due`: accepted; the bridge must confirm.
 	Kind     AttentionKind `json:"kind"`
 	PersonId string        `json:"person_id"`
 	Since    time.Time     `json:"since"`
@@ -522,15 +522,15 @@ type Attention struct {
 
 // AttentionKind `address_missing` and `address_taken`: stored, but not invited.
 // `signup_domain_missing`: an address change waits for `domain` to be allowed.
-// `address_unconfirmed`: the confirmation e-mail went out, the person has not followed it.
-// `invitation_open`: invited and not yet accepted. `confirmation_due`: accepted; the bridge must confirm.
+// `address_unconfirmed`: the confirmation e-mail was sent and not yet confirmed.
+// `invitation_open`: invited, not yet accepted. `confirmation_due`: accepted; the bridge must confirm.
 type AttentionKind string
 
-// Attributes The resource as the identity provider keeps it, in RFC 7643 names, without `id`,
-// `meta`, `groups`, `members` and `password`; at most 64 KiB, kept as sent. The account
-// reads `userName`, `externalId`, `displayName`, `active` and `emails` from it. Blanks
-// around `userName`, the values of `emails` and a group's `displayName` do not count,
-// those of Unicode included: they are kept, compared and answered without.
+// Attributes The resource as sent by the identity provider, with RFC 7643 names, without `id`,
+// `meta`, `groups`, `members` and `password`; at most 64 KiB, stored as sent. The account
+// reads `userName`, `externalId`, `displayName`, `active` and `emails` from it. White space
+// (including Unicode's) around `userName`, the values of `emails` and a group's
+// `displayName` is removed.
 type Attributes = json.RawMessage
 
 // AuditEvent defines model for AuditEvent.
@@ -538,7 +538,7 @@ type AuditEvent struct {
 	// Action for example "firewall.rule.replace"
 	Action string `json:"action"`
 
-	// Actor "token:ID", "bridge:INSTANCE", "person:ID" or "machine" (a command beside the database)
+	// Actor "token:ID", "bridge:INSTANCE", "person:ID" or "machine" (a command on the database's machine)
 	Actor   string  `json:"actor"`
 	Address *string `json:"address,omitempty"`
 	Id      string  `json:"id"`
@@ -557,33 +557,33 @@ type AuditEventPage struct {
 
 // Bridge Example: {"address":"203.0.113.7","first_seen":"2026-01-31T12:00:00Z","instance":"9QX4","last_contact":"2026-01-31T12:30:00Z","live":true,"problems":[],"revision":"7","state":"healthy","version":"0.1.0"}
 type Bridge struct {
-	// Address as the account saw it last, let in or not
+	// Address as the account last saw it, allowed or not
 	Address     string    `json:"address"`
 	FirstSeen   time.Time `json:"first_seen"`
 	Instance    string    `json:"instance"`
 	LastContact time.Time `json:"last_contact"`
 
-	// LastRefusal why the last refused sign-in or session request of a bridge was refused
+	// LastRefusal the last refused sign-in or session request of a bridge
 	LastRefusal *Refusal `json:"last_refusal,omitempty"`
 
-	// Live has a session that has not ended, and was heard of within 2 minutes
+	// Live whether it has a live session and sent a request within 2 minutes
 	Live bool `json:"live"`
 
 	// Problems problem codes
 	Problems []string `json:"problems"`
 	Revision string   `json:"revision"`
 
-	// State as the bridge told: healthy, degraded, unhealthy; or refused, stopped, lost (silent for 2 minutes without having signed out)
+	// State as reported by the bridge: healthy, degraded, unhealthy; or refused, stopped, lost (no request for 2 minutes without a sign-out)
 	State   string `json:"state"`
 	Version string `json:"version"`
 }
 
 // BridgeIdentity defines model for BridgeIdentity.
 type BridgeIdentity struct {
-	// Instance chosen by the bridge, kept in its data folder
+	// Instance chosen by the bridge and kept in its data folder
 	Instance string `json:"instance"`
 
-	// Revision opaque; what --revision said
+	// Revision opaque; the value of --revision
 	Revision string `json:"revision"`
 	Version  string `json:"version"`
 }
@@ -607,9 +607,9 @@ type Caller struct {
 // Continent defines model for Continent.
 type Continent string
 
-// DecidingRule `firewall_blocked`, `would_lock_out`: what there is to know of the rule that decided, in order to place another before it
+// DecidingRule `firewall_blocked`, `would_lock_out`: the rule that decided, with what is needed to give another one precedence
 type DecidingRule struct {
-	// ChangedAt when what it says was last changed; absent if that is not known
+	// ChangedAt when the rule was last changed; absent if that is not known
 	ChangedAt   *time.Time       `json:"changed_at,omitempty"`
 	Description string           `json:"description"`
 	Kind        DecidingRuleKind `json:"kind"`
@@ -624,7 +624,7 @@ type DecidingRuleKind string
 
 // Enrolment defines model for Enrolment.
 type Enrolment struct {
-	// Epoch the `next_epoch` that was read before; another value is 409 `epoch_moved`
+	// Epoch the current `next_epoch`; another value is 409 `epoch_moved`
 	Epoch int64 `json:"epoch"`
 
 	// Kdf two-secret key derivation, see package signin
@@ -634,7 +634,7 @@ type Enrolment struct {
 	Verifier string `json:"verifier"`
 }
 
-// ErrorCode what kind of error it is; stable, so that programs may decide by it
+// ErrorCode the kind of error; stable, for programs
 type ErrorCode string
 
 // Evaluation defines model for Evaluation.
@@ -655,7 +655,7 @@ type Firewall struct {
 	DefaultAction FirewallAction `json:"default_action"`
 	DisabledUntil *time.Time     `json:"disabled_until,omitempty"`
 
-	// Enforced false while the break-glass holds
+	// Enforced false while the firewall is disabled
 	Enforced bool           `json:"enforced"`
 	Etag     string         `json:"etag"`
 	Rules    []FirewallRule `json:"rules"`
@@ -678,9 +678,9 @@ type FirewallRule struct {
 }
 
 // FirewallRuleInput Exactly one of `ip_ranges`, `countries`, `continents` and `anonymous_ips`. The last
-// three need a database that can answer them (422 `ip_database_required`). Should a rule
-// come from a server with other databases, this one answers 503 `ip_database_required`
-// to whoever the firewall is asked about, rather than to guess.
+// three need an IP database that has them (422 `ip_database_required`). If a rule was
+// created on a server with other databases and this one cannot evaluate it, requests
+// that need the firewall are answered with 503 `ip_database_required`.
 //
 // Example: {"action":"allow","description":"the office","ip_ranges":["203.0.113.0/24"],"priority":100}
 type FirewallRuleInput struct {
@@ -692,13 +692,13 @@ type FirewallRuleInput struct {
 	Countries   *[]string `json:"countries,omitempty"`
 	Description *string   `json:"description,omitempty"`
 
-	// Id only in a whole policy; keeps the rule that has it
+	// Id only in a whole policy; the id of the rule to keep
 	Id *string `json:"id,omitempty"`
 
 	// IpRanges addresses or CIDR ranges without host bits
 	IpRanges *[]string `json:"ip_ranges,omitempty"`
 
-	// Priority ascending; 100 for allow, 500 for deny, 1000 for report unless given
+	// Priority rules are evaluated in ascending order; by default 100 for allow, 500 for deny, 1000 for report
 	Priority *int `json:"priority,omitempty"`
 }
 
@@ -725,32 +725,32 @@ type Generation struct {
 
 // Group defines model for Group.
 type Group struct {
-	// Attributes The resource as the identity provider keeps it, in RFC 7643 names, without `id`,
-	// `meta`, `groups`, `members` and `password`; at most 64 KiB, kept as sent. The account
-	// reads `userName`, `externalId`, `displayName`, `active` and `emails` from it. Blanks
-	// around `userName`, the values of `emails` and a group's `displayName` do not count,
-	// those of Unicode included: they are kept, compared and answered without.
+	// Attributes The resource as sent by the identity provider, with RFC 7643 names, without `id`,
+	// `meta`, `groups`, `members` and `password`; at most 64 KiB, stored as sent. The account
+	// reads `userName`, `externalId`, `displayName`, `active` and `emails` from it. White space
+	// (including Unicode's) around `userName`, the values of `emails` and a group's
+	// `displayName` is removed.
 	Attributes  Attributes `json:"attributes"`
 	CreatedAt   time.Time  `json:"created_at"`
 	Etag        string     `json:"etag"`
 	Id          string     `json:"id"`
 	MemberCount int64      `json:"member_count"`
 
-	// Members only when asked for
+	// Members only if requested
 	Members    *[]Reference `json:"members,omitempty"`
 	ModifiedAt time.Time    `json:"modified_at"`
 
-	// UnknownMembers ids of this request that named nobody
+	// UnknownMembers ids in this request that belong to no person or group
 	UnknownMembers *[]string `json:"unknown_members,omitempty"`
 }
 
 // GroupInput Example: {"attributes":{"displayName":"Engineering"},"members":["K3PW","M8TR"]}
 type GroupInput struct {
-	// Attributes The resource as the identity provider keeps it, in RFC 7643 names, without `id`,
-	// `meta`, `groups`, `members` and `password`; at most 64 KiB, kept as sent. The account
-	// reads `userName`, `externalId`, `displayName`, `active` and `emails` from it. Blanks
-	// around `userName`, the values of `emails` and a group's `displayName` do not count,
-	// those of Unicode included: they are kept, compared and answered without.
+	// Attributes The resource as sent by the identity provider, with RFC 7643 names, without `id`,
+	// `meta`, `groups`, `members` and `password`; at most 64 KiB, stored as sent. The account
+	// reads `userName`, `externalId`, `displayName`, `active` and `emails` from it. White space
+	// (including Unicode's) around `userName`, the values of `emails` and a group's
+	// `displayName` is removed.
 	Attributes Attributes `json:"attributes"`
 
 	// Members ids of people and groups
@@ -768,16 +768,16 @@ type GroupPage struct {
 type GroupUpdate struct {
 	AddMembers *[]string `json:"add_members,omitempty"`
 
-	// Attributes The resource as the identity provider keeps it, in RFC 7643 names, without `id`,
-	// `meta`, `groups`, `members` and `password`; at most 64 KiB, kept as sent. The account
-	// reads `userName`, `externalId`, `displayName`, `active` and `emails` from it. Blanks
-	// around `userName`, the values of `emails` and a group's `displayName` do not count,
-	// those of Unicode included: they are kept, compared and answered without.
+	// Attributes The resource as sent by the identity provider, with RFC 7643 names, without `id`,
+	// `meta`, `groups`, `members` and `password`; at most 64 KiB, stored as sent. The account
+	// reads `userName`, `externalId`, `displayName`, `active` and `emails` from it. White space
+	// (including Unicode's) around `userName`, the values of `emails` and a group's
+	// `displayName` is removed.
 	Attributes     *Attributes `json:"attributes,omitempty"`
 	RemoveMembers  *[]string   `json:"remove_members,omitempty"`
 	ReplaceMembers *[]string   `json:"replace_members,omitempty"`
 
-	// Replacements lists of those `add_members` that take the place of some `remove_members`
+	// Replacements lists of `add_members` that replace some of `remove_members`
 	Replacements *[][]string `json:"replacements,omitempty"`
 }
 
@@ -805,16 +805,16 @@ type HeartbeatState string
 type HeartbeatAnswer struct {
 	Address string `json:"address"`
 
-	// Database while the firewall is not enforced: as in an error's details
+	// Database while the firewall is disabled: as in an error's details
 	Database *string `json:"database,omitempty"`
 
-	// FirewallDisabledUntil when the firewall is enforced again; absent while it is
+	// FirewallDisabledUntil when the firewall is enforced again; absent while it is enforced
 	FirewallDisabledUntil *time.Time   `json:"firewall_disabled_until,omitempty"`
 	FirewallEnforced      bool         `json:"firewall_enforced"`
 	Generations           []Generation `json:"generations"`
 	SuspensionLimit       *string      `json:"suspension_limit,omitempty"`
 
-	// WouldBlock while the firewall is not enforced: the bridges at work (`who` is "bridge") and the administrators seen since ("administrator", with the token's `name`) that it will block when it is enforced again, as in the error `firewall_blocked`; at most 20
+	// WouldBlock while the firewall is disabled: the active bridges (`who` is "bridge") and the administrators seen since ("administrator", with the token's `name`) that it will block when it is enforced again, as in the error `firewall_blocked`; at most 20
 	WouldBlock *[]ProblemDetails `json:"would_block,omitempty"`
 }
 
@@ -849,7 +849,7 @@ type Member struct {
 	Managed   bool      `json:"managed"`
 	Name      string    `json:"name"`
 
-	// PendingAddress the address that waits for confirmation
+	// PendingAddress the new address, until it is confirmed
 	PendingAddress *string `json:"pending_address,omitempty"`
 
 	// PersonId SCIM id, while managed
@@ -885,15 +885,15 @@ type MemberUpdate struct {
 
 // Person defines model for Person.
 type Person struct {
-	// Attributes The resource as the identity provider keeps it, in RFC 7643 names, without `id`,
-	// `meta`, `groups`, `members` and `password`; at most 64 KiB, kept as sent. The account
-	// reads `userName`, `externalId`, `displayName`, `active` and `emails` from it. Blanks
-	// around `userName`, the values of `emails` and a group's `displayName` do not count,
-	// those of Unicode included: they are kept, compared and answered without.
+	// Attributes The resource as sent by the identity provider, with RFC 7643 names, without `id`,
+	// `meta`, `groups`, `members` and `password`; at most 64 KiB, stored as sent. The account
+	// reads `userName`, `externalId`, `displayName`, `active` and `emails` from it. White space
+	// (including Unicode's) around `userName`, the values of `emails` and a group's
+	// `displayName` is removed.
 	Attributes Attributes `json:"attributes"`
 	CreatedAt  time.Time  `json:"created_at"`
 
-	// Etag changes with the names of the groups that are shown, too; If-Match is about the whole of it
+	// Etag changes with the names of the groups in the document too; If-Match compares the whole tag
 	Etag   string      `json:"etag"`
 	Groups []Reference `json:"groups"`
 	Id     string      `json:"id"`
@@ -905,7 +905,7 @@ type Person struct {
 	SignInAddress  *string     `json:"sign_in_address,omitempty"`
 	State          PersonState `json:"state"`
 
-	// Suspended attributes.active, if there, says the opposite, whoever suspended the member; a replace without it keeps the suspension
+	// Suspended the opposite of attributes.active, if present; a replace without it keeps the suspension
 	Suspended bool `json:"suspended"`
 }
 
@@ -914,11 +914,11 @@ type PersonState string
 
 // PersonInput Example: {"attributes":{"active":true,"emails":[{"primary":true,"value":"ann@example.com"}],"userName":"ann@example.com"},"sign_in_address":"ann@example.com"}
 type PersonInput struct {
-	// Attributes The resource as the identity provider keeps it, in RFC 7643 names, without `id`,
-	// `meta`, `groups`, `members` and `password`; at most 64 KiB, kept as sent. The account
-	// reads `userName`, `externalId`, `displayName`, `active` and `emails` from it. Blanks
-	// around `userName`, the values of `emails` and a group's `displayName` do not count,
-	// those of Unicode included: they are kept, compared and answered without.
+	// Attributes The resource as sent by the identity provider, with RFC 7643 names, without `id`,
+	// `meta`, `groups`, `members` and `password`; at most 64 KiB, stored as sent. The account
+	// reads `userName`, `externalId`, `displayName`, `active` and `emails` from it. White space
+	// (including Unicode's) around `userName`, the values of `emails` and a group's
+	// `displayName` is removed.
 	Attributes Attributes `json:"attributes"`
 
 	// SignInAddress the address to invite, chosen by the bridge; absent when there is none
@@ -930,22 +930,22 @@ type PersonPage struct {
 	Items      []Person `json:"items"`
 	NextCursor *string  `json:"next_cursor,omitempty"`
 
-	// Total how many match in all
+	// Total number of all matches
 	Total int64 `json:"total"`
 }
 
 // Predicate A condition on a resource: `attributes` as served, plus `id`, `meta.created`,
 // `meta.lastModified`, `meta.version` (the `etag`), and for people `groups`, for groups `members` (elements with
-// `value`, `display`, `type`). `any` holds when some element of the multi-valued
-// attribute at `path` fulfils `terms[0]`, whose paths start at the element. `and`, `or`
-// and `not` take `terms`. Comparing an absent attribute is false, but for `ne`.
+// `value`, `display`, `type`). `any` is true if an element of the multi-valued
+// attribute at `path` matches `terms[0]`, whose paths start at the element. `and`, `or`
+// and `not` take `terms`. A comparison with an absent attribute is false, except `ne`.
 // Ordering compares numbers, times and text; text without `case_exact` is compared
 // case-folded.
 type Predicate = bridge.Predicate
 
 // Problem defines model for Problem.
 type Problem struct {
-	// Code what kind of error it is; stable, so that programs may decide by it
+	// Code the kind of error; stable, for programs
 	Code ErrorCode `json:"code"`
 
 	// Detail what was wrong and what to do
@@ -957,7 +957,7 @@ type Problem struct {
 	Status    int             `json:"status"`
 	Title     string          `json:"title"`
 
-	// Type always "about:blank"; `code` tells the kind
+	// Type always "about:blank"; `code` is the kind of error
 	Type string `json:"type"`
 }
 
@@ -975,29 +975,29 @@ type ProblemDetails struct {
 	// Country `firewall_blocked`, `would_lock_out`: the country that the deciding rule names
 	Country *string `json:"country,omitempty"`
 
-	// Database `firewall_blocked`, `storage_full`, `storage_lost`: the account's database as `--database` of the commands on its machine takes it, without a password; told to callers that have proved who they are, and absent where an account system has no such commands
+	// Database `firewall_blocked`, `storage_full`, `storage_lost`: the value of `--database` for the account's commands on its machine, without a password; only for authenticated callers, and absent if an account system has no such commands
 	Database *string `json:"database,omitempty"`
 
-	// ExistingId `already_exists`, `firewall_rule_exists` and the like: the id in the way
+	// ExistingId `already_exists`, `firewall_rule_exists` and the like: the id of the existing object
 	ExistingId *string `json:"existing_id,omitempty"`
 
-	// Field where in the request, as a JSON pointer
+	// Field the member of the request, as a JSON pointer
 	Field *string   `json:"field,omitempty"`
 	Ids   *[]string `json:"ids,omitempty"`
 
 	// Instance `would_lock_out`: the bridge instance
 	Instance *string `json:"instance,omitempty"`
 
-	// Missing `ip_database_required`: what no loaded database can answer: `country`, `continent` or a kind of anonymous IP
+	// Missing `ip_database_required`: what no loaded database has: `country`, `continent` or a kind of anonymous IP
 	Missing *[]string `json:"missing,omitempty"`
 
 	// Name `protected`: the member or group that is protected
 	Name *string `json:"name,omitempty"`
 
-	// Rule `firewall_blocked`, `would_lock_out`: what there is to know of the rule that decided, in order to place another before it
+	// Rule `firewall_blocked`, `would_lock_out`: the rule that decided, with what is needed to give another one precedence
 	Rule *DecidingRule `json:"rule,omitempty"`
 
-	// RuleId the firewall rule that decided; absent when the default action did; `new` for one that this request would make
+	// RuleId the firewall rule that decided; absent when the default action did; `new` for one that this request would create
 	RuleId *string `json:"rule_id,omitempty"`
 
 	// Who `would_lock_out`: "caller" or "bridge"; in a heartbeat's answer "bridge" or "administrator"
@@ -1009,34 +1009,34 @@ type Provisioning struct {
 	ActivatedAt *time.Time `json:"activated_at,omitempty"`
 	Active      bool       `json:"active"`
 
-	// Epoch moves with every change of the manager's credentials
+	// Epoch increases with every change of the manager's credentials
 	Epoch       *int64        `json:"epoch,omitempty"`
 	Etag        string        `json:"etag"`
 	Generations *[]Generation `json:"generations,omitempty"`
 	Id          *string       `json:"id,omitempty"`
 	Idp         *string       `json:"idp,omitempty"`
 
-	// LastContact when a bridge was last heard
+	// LastContact when a bridge last sent a request
 	LastContact *time.Time `json:"last_contact,omitempty"`
 
-	// LastRefusal why the last refused sign-in or session request of a bridge was refused
+	// LastRefusal the last refused sign-in or session request of a bridge
 	LastRefusal  *Refusal `json:"last_refusal,omitempty"`
 	ManagerEmail *string  `json:"manager_email,omitempty"`
 
-	// NextEpoch what the next enrolment must say
+	// NextEpoch the epoch that the next enrolment must have
 	NextEpoch int64   `json:"next_epoch"`
 	Session   *string `json:"session,omitempty"`
 
-	// SessionEpoch the epoch that the sealed session was made for; differs from `epoch` when the manager was changed by hand
+	// SessionEpoch the epoch of the sealed session; differs from `epoch` after the manager was changed outside rotation
 	SessionEpoch    *int64  `json:"session_epoch,omitempty"`
 	SuspensionLimit *string `json:"suspension_limit,omitempty"`
 
-	// UnusableReason The code by which a bridge would be refused; present while `usable` is false. `credentials_changed`:
-	// the manager was changed by hand after the session was sealed; `two_factor_enforced`: the policy was
-	// enforced after it. Activating anew and rotating heal both.
+	// UnusableReason The code with which a bridge would be refused; present while `usable` is false. `credentials_changed`:
+	// the manager was changed after the session was sealed; `two_factor_enforced`: the policy was
+	// enforced after it. Activating again or rotating solves both.
 	UnusableReason *ErrorCode `json:"unusable_reason,omitempty"`
 
-	// Usable whether a bridge can sign in with the credentials of the sealed session, the firewall apart; absent while inactive
+	// Usable whether the credentials of the sealed session are valid, regardless of the firewall; absent while inactive
 	Usable *bool `json:"usable,omitempty"`
 }
 
@@ -1056,7 +1056,7 @@ type Reference struct {
 // ReferenceType defines model for Reference.Type.
 type ReferenceType string
 
-// Refusal why the last refused sign-in or session request of a bridge was refused
+// Refusal the last refused sign-in or session request of a bridge
 type Refusal struct {
 	Address string `json:"address"`
 
@@ -1080,7 +1080,7 @@ type Role string
 type Rotation struct {
 	Enrolment Enrolment `json:"enrolment"`
 
-	// ManagerEmail a new address for the manager; left out, the present one stays
+	// ManagerEmail a new address for the manager; without it the current one stays
 	ManagerEmail *string `json:"manager_email,omitempty"`
 
 	// Overlap seconds
@@ -1096,21 +1096,21 @@ type Search struct {
 
 	// Filter A condition on a resource: `attributes` as served, plus `id`, `meta.created`,
 	// `meta.lastModified`, `meta.version` (the `etag`), and for people `groups`, for groups `members` (elements with
-	// `value`, `display`, `type`). `any` holds when some element of the multi-valued
-	// attribute at `path` fulfils `terms[0]`, whose paths start at the element. `and`, `or`
-	// and `not` take `terms`. Comparing an absent attribute is false, but for `ne`.
+	// `value`, `display`, `type`). `any` is true if an element of the multi-valued
+	// attribute at `path` matches `terms[0]`, whose paths start at the element. `and`, `or`
+	// and `not` take `terms`. A comparison with an absent attribute is false, except `ne`.
 	// Ordering compares numbers, times and text; text without `case_exact` is compared
 	// case-folded.
 	Filter *Predicate `json:"filter,omitempty"`
 
-	// Limit 0 counts only
+	// Limit 0 returns only `total`
 	Limit  *int   `json:"limit,omitempty"`
 	Offset *int64 `json:"offset,omitempty"`
 
-	// SortBy a path; by creation when left out
+	// SortBy a path; by default the time of creation
 	SortBy *[]string `json:"sort_by,omitempty"`
 
-	// WithMembers groups: answer with their members
+	// WithMembers groups: include their members
 	WithMembers *bool `json:"with_members,omitempty"`
 }
 
@@ -1175,7 +1175,7 @@ type SignupDomain struct {
 
 // SignupDomainInput Example: {"domain":"example.com"}
 type SignupDomainInput struct {
-	// Domain a host name in lower case, IDNA (A-labels); an exact match, sub-domains are their own entries
+	// Domain a host name in lower case, IDNA (A-labels); matches exactly, sub-domains need entries of their own
 	Domain string `json:"domain"`
 }
 
@@ -1189,7 +1189,7 @@ type SignupDomainPage struct {
 type Token struct {
 	CreatedAt time.Time `json:"created_at"`
 
-	// ExpiresAt left out if it never expires
+	// ExpiresAt absent if it does not expire
 	ExpiresAt  *time.Time `json:"expires_at,omitempty"`
 	Id         string     `json:"id"`
 	LastUsedAt *time.Time `json:"last_used_at,omitempty"`
@@ -1202,7 +1202,7 @@ type Token struct {
 
 // TokenInput Example: {"name":"drift check in CI","scope":"read"}
 type TokenInput struct {
-	// ExpiresAt in the future, within ten years; left out, it never expires
+	// ExpiresAt in the future, within ten years; without it the token does not expire
 	ExpiresAt *time.Time  `json:"expires_at,omitempty"`
 	Name      string      `json:"name"`
 	Scope     *TokenScope `json:"scope,omitempty"`
@@ -1221,7 +1221,7 @@ type TokenScope string
 type TwoFactorPolicy struct {
 	Enforced bool `json:"enforced"`
 
-	// EnforcedAt since when; absent while it is not enforced
+	// EnforcedAt absent while the policy is not enforced
 	EnforcedAt *time.Time `json:"enforced_at,omitempty"`
 	Etag       string     `json:"etag"`
 }
@@ -1236,16 +1236,16 @@ type Verdict struct {
 	Action  FirewallAction `json:"action"`
 	Address string         `json:"address"`
 
-	// AnonymousIps absent where it is none that is known
+	// AnonymousIps absent if the address is of no known kind
 	AnonymousIps *[]AnonymousIP `json:"anonymous_ips,omitempty"`
 
-	// Continent absent where it is not known
+	// Continent absent if it is not known
 	Continent *string `json:"continent,omitempty"`
 
-	// Country absent where it is not known
+	// Country absent if it is not known
 	Country *string `json:"country,omitempty"`
 
-	// RuleId absent when the default action decided; `new-1`, `new-2`... for rules of the proposed policy that have no id, by their place in it
+	// RuleId absent when the default action decided; `new-1`, `new-2`... for rules of the proposed policy without an id, by position
 	RuleId *string `json:"rule_id,omitempty"`
 }
 
@@ -1299,14 +1299,14 @@ type UnprocessableContent = Problem
 
 // ListAuditEventsParams defines parameters for ListAuditEvents.
 type ListAuditEventsParams struct {
-	// Cursor `next_cursor` of the page before
+	// Cursor `next_cursor` of the previous page
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 	Limit  *Limit  `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
 // ListBridgesParams defines parameters for ListBridges.
 type ListBridgesParams struct {
-	// Cursor `next_cursor` of the page before
+	// Cursor `next_cursor` of the previous page
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 	Limit  *Limit  `form:"limit,omitempty" json:"limit,omitempty"`
 }
@@ -1323,13 +1323,13 @@ type DeleteGroupParams struct {
 
 // GetGroupParams defines parameters for GetGroup.
 type GetGroupParams struct {
-	// Members answer with the members
+	// Members include the members in the answer
 	Members *WithMembers `form:"members,omitempty" json:"members,omitempty"`
 }
 
 // UpdateGroupParams defines parameters for UpdateGroup.
 type UpdateGroupParams struct {
-	// Members answer with the members
+	// Members include the members in the answer
 	Members *WithMembers `form:"members,omitempty" json:"members,omitempty"`
 	IfMatch *IfMatch     `json:"If-Match,omitempty"`
 }
@@ -1351,46 +1351,46 @@ type ReplacePersonParams struct {
 
 // UpdateFirewallParams defines parameters for UpdateFirewall.
 type UpdateFirewallParams struct {
-	// AllowLockout do it even if it shuts out the caller or a bridge with a live session
+	// AllowLockout make the change even if it locks out the caller or a bridge with a live session
 	AllowLockout *AllowLockout `form:"allow_lockout,omitempty" json:"allow_lockout,omitempty"`
 	IfMatch      *IfMatch      `json:"If-Match,omitempty"`
 }
 
 // ListFirewallRulesParams defines parameters for ListFirewallRules.
 type ListFirewallRulesParams struct {
-	// Cursor `next_cursor` of the page before
+	// Cursor `next_cursor` of the previous page
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 	Limit  *Limit  `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
 // CreateFirewallRuleParams defines parameters for CreateFirewallRule.
 type CreateFirewallRuleParams struct {
-	// AllowLockout do it even if it shuts out the caller or a bridge with a live session
+	// AllowLockout make the change even if it locks out the caller or a bridge with a live session
 	AllowLockout   *AllowLockout   `form:"allow_lockout,omitempty" json:"allow_lockout,omitempty"`
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // DeleteFirewallRuleParams defines parameters for DeleteFirewallRule.
 type DeleteFirewallRuleParams struct {
-	// AllowLockout do it even if it shuts out the caller or a bridge with a live session
+	// AllowLockout make the change even if it locks out the caller or a bridge with a live session
 	AllowLockout *AllowLockout `form:"allow_lockout,omitempty" json:"allow_lockout,omitempty"`
 	IfMatch      *IfMatch      `json:"If-Match,omitempty"`
 }
 
 // ReplaceFirewallRuleParams defines parameters for ReplaceFirewallRule.
 type ReplaceFirewallRuleParams struct {
-	// AllowLockout do it even if it shuts out the caller or a bridge with a live session
+	// AllowLockout make the change even if it locks out the caller or a bridge with a live session
 	AllowLockout *AllowLockout `form:"allow_lockout,omitempty" json:"allow_lockout,omitempty"`
 	IfMatch      *IfMatch      `json:"If-Match,omitempty"`
 }
 
 // ListGroupsParams defines parameters for ListGroups.
 type ListGroupsParams struct {
-	// Cursor `next_cursor` of the page before
+	// Cursor `next_cursor` of the previous page
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 	Limit  *Limit  `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Name exact name, without regard to case
+	// Name exact name, case-insensitive
 	Name    *string `form:"name,omitempty" json:"name,omitempty"`
 	Managed *bool   `form:"managed,omitempty" json:"managed,omitempty"`
 }
@@ -1402,7 +1402,7 @@ type CreateGroupParams struct {
 
 // ListGroupMembersParams defines parameters for ListGroupMembers.
 type ListGroupMembersParams struct {
-	// Cursor `next_cursor` of the page before
+	// Cursor `next_cursor` of the previous page
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 	Limit  *Limit  `form:"limit,omitempty" json:"limit,omitempty"`
 }
@@ -1414,11 +1414,11 @@ type AddGroupMemberJSONBody struct {
 
 // ListMembersParams defines parameters for ListMembers.
 type ListMembersParams struct {
-	// Cursor `next_cursor` of the page before
+	// Cursor `next_cursor` of the previous page
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 	Limit  *Limit  `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Address exact sign-in address, without regard to case
+	// Address exact sign-in address, case-insensitive
 	Address *string      `form:"address,omitempty" json:"address,omitempty"`
 	Managed *bool        `form:"managed,omitempty" json:"managed,omitempty"`
 	State   *MemberState `form:"state,omitempty" json:"state,omitempty"`
@@ -1467,7 +1467,7 @@ type RotateProvisioningParams struct {
 
 // ListSignInAttemptsParams defines parameters for ListSignInAttempts.
 type ListSignInAttemptsParams struct {
-	// Cursor `next_cursor` of the page before
+	// Cursor `next_cursor` of the previous page
 	Cursor *Cursor    `form:"cursor,omitempty" json:"cursor,omitempty"`
 	Limit  *Limit     `form:"limit,omitempty" json:"limit,omitempty"`
 	Since  *time.Time `form:"since,omitempty" json:"since,omitempty"`
@@ -1475,7 +1475,7 @@ type ListSignInAttemptsParams struct {
 
 // ListSignupDomainsParams defines parameters for ListSignupDomains.
 type ListSignupDomainsParams struct {
-	// Cursor `next_cursor` of the page before
+	// Cursor `next_cursor` of the previous page
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 	Limit  *Limit  `form:"limit,omitempty" json:"limit,omitempty"`
 }
@@ -1492,7 +1492,7 @@ type DeleteSignupDomainParams struct {
 
 // ListTokensParams defines parameters for ListTokens.
 type ListTokensParams struct {
-	// Cursor `next_cursor` of the page before
+	// Cursor `next_cursor` of the previous page
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 	Limit  *Limit  `form:"limit,omitempty" json:"limit,omitempty"`
 }
@@ -1653,7 +1653,7 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/account (the `GetAccount` operationId).
 	GetAccount(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListAuditEvents Who changed what, newest first
+	// ListAuditEvents Audit log of changes, newest first
 	//
 	// Corresponds with GET /v1/audit-events (the `ListAuditEvents` operationId).
 	ListAuditEvents(ctx context.Context, params *ListAuditEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1661,8 +1661,8 @@ type ClientInterface interface {
 	// FinishSignInWithBody Second half; the client proves first
 	//
 	// 401 `sign_in_failed`: the proof is wrong, or the handshake is unknown, expired or used.
-	// After a right proof: 401 `credentials_expired` (this generation's overlap is over),
-	// 401 `credentials_changed` (the manager was changed after this generation was made),
+	// After a right proof: 401 `credentials_expired` (this generation's overlap has ended),
+	// 401 `credentials_changed` (the manager was changed after this generation was enrolled),
 	// 403 `firewall_blocked` with `details.address` and `details.rule_id` (absent: the
 	// default action decided), 403 `two_factor_enforced` (the policy was enforced after these
 	// credentials were enrolled), 403 `provisioning_inactive`.
@@ -1675,8 +1675,8 @@ type ClientInterface interface {
 	// FinishSignIn Second half; the client proves first
 	//
 	// 401 `sign_in_failed`: the proof is wrong, or the handshake is unknown, expired or used.
-	// After a right proof: 401 `credentials_expired` (this generation's overlap is over),
-	// 401 `credentials_changed` (the manager was changed after this generation was made),
+	// After a right proof: 401 `credentials_expired` (this generation's overlap has ended),
+	// 401 `credentials_changed` (the manager was changed after this generation was enrolled),
 	// 403 `firewall_blocked` with `details.address` and `details.rule_id` (absent: the
 	// default action decided), 403 `two_factor_enforced` (the policy was enforced after these
 	// credentials were enrolled), 403 `provisioning_inactive`.
@@ -1688,8 +1688,8 @@ type ClientInterface interface {
 
 	// StartSignInWithBody First half of SRP-6a; an unknown e-mail address or epoch gets a stable false salt
 	//
-	// The account tells B first and the client answers with A and its proof, in the order of
-	// RFC 5054, section 2.2: the client cannot make A useful before it knows the salt.
+	// The account sends B first and the client answers with A and its proof, in the order of
+	// RFC 5054, section 2.2: the client cannot compute its proof before it knows the salt.
 	//
 	// Anybody may ask, so that the account bounds what it computes: 429 `too_many_requests`
 	// with `Retry-After` when too many sign-ins from one network, or at all, are under way.
@@ -1701,8 +1701,8 @@ type ClientInterface interface {
 
 	// StartSignIn First half of SRP-6a; an unknown e-mail address or epoch gets a stable false salt
 	//
-	// The account tells B first and the client answers with A and its proof, in the order of
-	// RFC 5054, section 2.2: the client cannot make A useful before it knows the salt.
+	// The account sends B first and the client answers with A and its proof, in the order of
+	// RFC 5054, section 2.2: the client cannot compute its proof before it knows the salt.
 	//
 	// Anybody may ask, so that the account bounds what it computes: 429 `too_many_requests`
 	// with `Retry-After` when too many sign-ins from one network, or at all, are under way.
@@ -1712,16 +1712,16 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/auth/start (the `StartSignIn` operationId).
 	StartSignIn(ctx context.Context, body StartSignInJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListBridges Every bridge that signed in or tried to, newest contact first
+	// ListBridges All bridges that signed in or tried to, newest contact first
 	//
 	// Corresponds with GET /v1/bridges (the `ListBridges` operationId).
 	ListBridges(ctx context.Context, params *ListBridgesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListAttention Managed people who wait for something
+	// ListAttention Managed people with something pending
 	//
-	// By need: `confirmation_due`, `signup_domain_missing`, `address_missing`,
+	// Ordered by kind: `confirmation_due`, `signup_domain_missing`, `address_missing`,
 	// `address_taken`, `address_unconfirmed`, `invitation_open`; of each kind the oldest
-	// first, and at most 1000. Those who were confirmed make room for the next.
+	// first, and at most 1000.
 	//
 	// Corresponds with GET /v1/directory/attention (the `ListAttention` operationId).
 	ListAttention(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1744,21 +1744,21 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/directory/groups (the `CreateProvisionedGroup` operationId).
 	CreateProvisionedGroup(ctx context.Context, params *CreateProvisionedGroupParams, body CreateProvisionedGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// SearchGroupsWithBody Groups that fulfil a condition, a page at a time
+	// SearchGroupsWithBody Groups that match a condition, in pages
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /v1/directory/groups/search (the `SearchGroups` operationId).
 	SearchGroupsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// SearchGroups Groups that fulfil a condition, a page at a time
+	// SearchGroups Groups that match a condition, in pages
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /v1/directory/groups/search (the `SearchGroups` operationId).
 	SearchGroups(ctx context.Context, body SearchGroupsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// DeleteGroup The group becomes unmanaged and loses the members that provisioning put in
+	// DeleteGroup Remove the group from provisioning; it becomes unmanaged and loses its provisioned members
 	//
 	// Corresponds with DELETE /v1/directory/groups/{id} (the `DeleteGroup` operationId).
 	DeleteGroup(ctx context.Context, id Id, params *DeleteGroupParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1768,32 +1768,32 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/directory/groups/{id} (the `GetGroup` operationId).
 	GetGroup(ctx context.Context, id Id, params *GetGroupParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// UpdateGroupWithBody Attributes and members together, in one transaction
+	// UpdateGroupWithBody Change attributes and members in one transaction
 	//
 	// Without `attributes` those stay. `replace_members` (also an empty list) sets the
 	// members before `add_members` and `remove_members` are applied; the two must not
-	// overlap. Unknown ids are not added and are named in `unknown_members`; removing
-	// who is not in is harmless. A `replace_members` in which nobody is known, or an
-	// empty one beside such `add_members`, is refused with 422 `members_unknown`, whose
-	// `details.ids` has the first hundred of them. So is one of the `replacements` in
-	// which nobody is known. Nothing changed leaves the version
-	// as it was.
+	// overlap. Unknown ids are not added and are listed in `unknown_members`; removing an
+	// id that is not a member has no effect. A `replace_members` with only unknown ids, or
+	// an empty one together with `add_members` of only unknown ids, is refused with 422
+	// `members_unknown`, whose `details.ids` has the first hundred of them. So is an entry
+	// of `replacements` with only unknown ids. A request that changes nothing does not
+	// change the version.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PATCH /v1/directory/groups/{id} (the `UpdateGroup` operationId).
 	UpdateGroupWithBody(ctx context.Context, id Id, params *UpdateGroupParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// UpdateGroup Attributes and members together, in one transaction
+	// UpdateGroup Change attributes and members in one transaction
 	//
 	// Without `attributes` those stay. `replace_members` (also an empty list) sets the
 	// members before `add_members` and `remove_members` are applied; the two must not
-	// overlap. Unknown ids are not added and are named in `unknown_members`; removing
-	// who is not in is harmless. A `replace_members` in which nobody is known, or an
-	// empty one beside such `add_members`, is refused with 422 `members_unknown`, whose
-	// `details.ids` has the first hundred of them. So is one of the `replacements` in
-	// which nobody is known. Nothing changed leaves the version
-	// as it was.
+	// overlap. Unknown ids are not added and are listed in `unknown_members`; removing an
+	// id that is not a member has no effect. A `replace_members` with only unknown ids, or
+	// an empty one together with `add_members` of only unknown ids, is refused with 422
+	// `members_unknown`, whose `details.ids` has the first hundred of them. So is an entry
+	// of `replacements` with only unknown ids. A request that changes nothing does not
+	// change the version.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1826,21 +1826,21 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/directory/people (the `CreatePerson` operationId).
 	CreatePerson(ctx context.Context, params *CreatePersonParams, body CreatePersonJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// SearchPeopleWithBody People that fulfil a condition, a page at a time
+	// SearchPeopleWithBody People that match a condition, in pages
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /v1/directory/people/search (the `SearchPeople` operationId).
 	SearchPeopleWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// SearchPeople People that fulfil a condition, a page at a time
+	// SearchPeople People that match a condition, in pages
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /v1/directory/people/search (the `SearchPeople` operationId).
 	SearchPeople(ctx context.Context, body SearchPeopleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// DeletePerson The person is gone; the member is suspended, loses provisioned memberships and becomes unmanaged
+	// DeletePerson Delete the person; its member is suspended, loses provisioned memberships and becomes unmanaged
 	//
 	// Corresponds with DELETE /v1/directory/people/{id} (the `DeletePerson` operationId).
 	DeletePerson(ctx context.Context, id Id, params *DeletePersonParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1850,37 +1850,37 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/directory/people/{id} (the `GetPerson` operationId).
 	GetPerson(ctx context.Context, id Id, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ReplacePersonWithBody Replace all attributes; suspend, reactivate and move the address as they say
+	// ReplacePersonWithBody Replace all attributes, with the suspension and the address change that follow from them
 	//
-	// Writing what is already there changes nothing, the version included. Before the
-	// invitation was accepted a new `sign_in_address` that is free replaces the old one at
-	// once: its link is void and a fresh invitation goes out, whatever its domain. After
-	// that it starts an address change: a confirmation e-mail if its domain is allowed for
-	// sign-up, else the change waits for the domain. Both addresses are reserved
-	// meanwhile. A protected member is neither suspended nor moved: 409
-	// `protected`, naming it.
+	// Writing the current values changes nothing, including the version. While the
+	// invitation is open, a new `sign_in_address` that is free replaces the old one
+	// immediately: the old link becomes invalid and a new invitation is sent, whatever its
+	// domain. Later a new address starts an address change: the confirmation e-mail is sent
+	// if its domain is allowed for sign-up, and otherwise once it is. Until the change is
+	// confirmed both addresses are reserved. Suspending a protected member or changing its
+	// address is 409 `protected`, naming it.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PUT /v1/directory/people/{id} (the `ReplacePerson` operationId).
 	ReplacePersonWithBody(ctx context.Context, id Id, params *ReplacePersonParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ReplacePerson Replace all attributes; suspend, reactivate and move the address as they say
+	// ReplacePerson Replace all attributes, with the suspension and the address change that follow from them
 	//
-	// Writing what is already there changes nothing, the version included. Before the
-	// invitation was accepted a new `sign_in_address` that is free replaces the old one at
-	// once: its link is void and a fresh invitation goes out, whatever its domain. After
-	// that it starts an address change: a confirmation e-mail if its domain is allowed for
-	// sign-up, else the change waits for the domain. Both addresses are reserved
-	// meanwhile. A protected member is neither suspended nor moved: 409
-	// `protected`, naming it.
+	// Writing the current values changes nothing, including the version. While the
+	// invitation is open, a new `sign_in_address` that is free replaces the old one
+	// immediately: the old link becomes invalid and a new invitation is sent, whatever its
+	// domain. Later a new address starts an address change: the confirmation e-mail is sent
+	// if its domain is allowed for sign-up, and otherwise once it is. Until the change is
+	// confirmed both addresses are reserved. Suspending a protected member or changing its
+	// address is 409 `protected`, naming it.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PUT /v1/directory/people/{id} (the `ReplacePerson` operationId).
 	ReplacePerson(ctx context.Context, id Id, params *ReplacePersonParams, body ReplacePersonJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ConfirmPerson Confirm a member who accepted the invitation (`pending` becomes `active`); harmless when repeated
+	// ConfirmPerson Confirm a member that accepted the invitation (`pending` becomes `active`); no effect if repeated
 	//
 	// Corresponds with POST /v1/directory/people/{id}/confirm (the `ConfirmPerson` operationId).
 	ConfirmPerson(ctx context.Context, id Id, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1892,7 +1892,7 @@ type ClientInterface interface {
 
 	// UpdateFirewallWithBody Change the default action, or all rules at once, in one transaction
 	//
-	// Rules left out stay as they are; rules given replace all of them (a rule with a known `id` keeps it).
+	// Without `rules` they stay as they are; with `rules` all are replaced (a rule with a known `id` keeps its id).
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1901,21 +1901,21 @@ type ClientInterface interface {
 
 	// UpdateFirewall Change the default action, or all rules at once, in one transaction
 	//
-	// Rules left out stay as they are; rules given replace all of them (a rule with a known `id` keeps it).
+	// Without `rules` they stay as they are; with `rules` all are replaced (a rule with a known `id` keeps its id).
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PATCH /v1/firewall (the `UpdateFirewall` operationId).
 	UpdateFirewall(ctx context.Context, params *UpdateFirewallParams, body UpdateFirewallJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// EvaluateFirewallWithBody Whether addresses would get in, under the present policy or a proposed one
+	// EvaluateFirewallWithBody Whether addresses would be allowed by the current policy or a proposed one
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /v1/firewall/evaluate (the `EvaluateFirewall` operationId).
 	EvaluateFirewallWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// EvaluateFirewall Whether addresses would get in, under the present policy or a proposed one
+	// EvaluateFirewall Whether addresses would be allowed by the current policy or a proposed one
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1929,9 +1929,9 @@ type ClientInterface interface {
 
 	// CreateFirewallRuleWithBody Add a rule
 	//
-	// 409 `firewall_rule_exists`, with `details.existing_id`, if a rule is there that is the same
-	// in action, kind and set of values, priority and description. A repetition under the
-	// Idempotency-Key of the request that made the rule gets that request's answer.
+	// 409 `firewall_rule_exists`, with `details.existing_id`, if a rule with the same action,
+	// kind, set of values, priority and description exists. A repetition with the
+	// Idempotency-Key of the request that created the rule gets that request's answer.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1940,16 +1940,16 @@ type ClientInterface interface {
 
 	// CreateFirewallRule Add a rule
 	//
-	// 409 `firewall_rule_exists`, with `details.existing_id`, if a rule is there that is the same
-	// in action, kind and set of values, priority and description. A repetition under the
-	// Idempotency-Key of the request that made the rule gets that request's answer.
+	// 409 `firewall_rule_exists`, with `details.existing_id`, if a rule with the same action,
+	// kind, set of values, priority and description exists. A repetition with the
+	// Idempotency-Key of the request that created the rule gets that request's answer.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /v1/firewall/rules (the `CreateFirewallRule` operationId).
 	CreateFirewallRule(ctx context.Context, params *CreateFirewallRuleParams, body CreateFirewallRuleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// DeleteFirewallRule Delete a rule; refused only for the caller's sake, never for a bridge's
+	// DeleteFirewallRule Delete a rule; refused if it would lock out the caller, but not if it would lock out a bridge
 	//
 	// Corresponds with DELETE /v1/firewall/rules/{id} (the `DeleteFirewallRule` operationId).
 	DeleteFirewallRule(ctx context.Context, id Id, params *DeleteFirewallRuleParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1978,14 +1978,14 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/groups (the `ListGroups` operationId).
 	ListGroups(ctx context.Context, params *ListGroupsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// CreateGroupWithBody Make a group by hand, outside provisioning
+	// CreateGroupWithBody Create a group outside provisioning
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /v1/groups (the `CreateGroup` operationId).
 	CreateGroupWithBody(ctx context.Context, params *CreateGroupParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// CreateGroup Make a group by hand, outside provisioning
+	// CreateGroup Create a group outside provisioning
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1997,14 +1997,14 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/groups/{id}/members (the `ListGroupMembers` operationId).
 	ListGroupMembers(ctx context.Context, id Id, params *ListGroupMembersParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// AddGroupMemberWithBody Add a member by hand; harmless when already in
+	// AddGroupMemberWithBody Add a member outside provisioning; no effect if it is in the group already
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /v1/groups/{id}/members (the `AddGroupMember` operationId).
 	AddGroupMemberWithBody(ctx context.Context, id Id, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// AddGroupMember Add a member by hand; harmless when already in
+	// AddGroupMember Add a member outside provisioning; no effect if it is in the group already
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2016,14 +2016,14 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/members (the `ListMembers` operationId).
 	ListMembers(ctx context.Context, params *ListMembersParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// InviteMemberWithBody Invite a member by hand, outside provisioning
+	// InviteMemberWithBody Invite a member outside provisioning
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /v1/members (the `InviteMember` operationId).
 	InviteMemberWithBody(ctx context.Context, params *InviteMemberParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// InviteMember Invite a member by hand, outside provisioning
+	// InviteMember Invite a member outside provisioning
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2035,58 +2035,56 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/members/{id} (the `GetMember` operationId).
 	GetMember(ctx context.Context, id Id, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// UpdateMemberWithBody Suspend, reactivate, or change the role by hand
+	// UpdateMemberWithBody Suspend or reactivate a member, or change its role, outside provisioning
 	//
-	// Somebody who is suspended cannot follow the links in mails that he has. An
-	// invitation is good for 30 days; reactivating somebody who did not accept in that
-	// time sends another.
+	// While a member is suspended, the links in its mails do not work. An invitation is
+	// valid for 30 days; reactivating a member whose invitation has expired sends a new one.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PATCH /v1/members/{id} (the `UpdateMember` operationId).
 	UpdateMemberWithBody(ctx context.Context, id Id, params *UpdateMemberParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// UpdateMember Suspend, reactivate, or change the role by hand
+	// UpdateMember Suspend or reactivate a member, or change its role, outside provisioning
 	//
-	// Somebody who is suspended cannot follow the links in mails that he has. An
-	// invitation is good for 30 days; reactivating somebody who did not accept in that
-	// time sends another.
+	// While a member is suspended, the links in its mails do not work. An invitation is
+	// valid for 30 days; reactivating a member whose invitation has expired sends a new one.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PATCH /v1/members/{id} (the `UpdateMember` operationId).
 	UpdateMember(ctx context.Context, id Id, params *UpdateMemberParams, body UpdateMemberJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetTwoFactorPolicy Whether signing in takes a second factor
+	// GetTwoFactorPolicy Whether sign-in requires a second factor
 	//
 	// Corresponds with GET /v1/policies/two-factor (the `GetTwoFactorPolicy` operationId).
 	GetTwoFactorPolicy(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// SetTwoFactorPolicyWithBody Enforce or lift it; writing what is there changes nothing
+	// SetTwoFactorPolicyWithBody Enforce or lift the policy; writing the current value changes nothing
 	//
-	// Enforcing it makes the credentials useless that provisioning holds at that moment: a bridge
-	// that proves them is refused with 403 `two_factor_enforced`, and so are the sessions opened
-	// with them, which end. Credentials enrolled while the policy holds are exempt from it. Lifting
-	// it makes credentials that have not ended otherwise good again; sessions stay ended.
+	// Enforcing the policy invalidates the current credentials of provisioning: a bridge that signs
+	// in with them is refused with 403 `two_factor_enforced`, and the sessions opened with them
+	// end. Credentials enrolled while the policy is enforced are exempt from it. Lifting the policy
+	// makes credentials valid again that are not invalid for another reason; ended sessions stay ended.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PUT /v1/policies/two-factor (the `SetTwoFactorPolicy` operationId).
 	SetTwoFactorPolicyWithBody(ctx context.Context, params *SetTwoFactorPolicyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// SetTwoFactorPolicy Enforce or lift it; writing what is there changes nothing
+	// SetTwoFactorPolicy Enforce or lift the policy; writing the current value changes nothing
 	//
-	// Enforcing it makes the credentials useless that provisioning holds at that moment: a bridge
-	// that proves them is refused with 403 `two_factor_enforced`, and so are the sessions opened
-	// with them, which end. Credentials enrolled while the policy holds are exempt from it. Lifting
-	// it makes credentials that have not ended otherwise good again; sessions stay ended.
+	// Enforcing the policy invalidates the current credentials of provisioning: a bridge that signs
+	// in with them is refused with 403 `two_factor_enforced`, and the sessions opened with them
+	// end. Credentials enrolled while the policy is enforced are exempt from it. Lifting the policy
+	// makes credentials valid again that are not invalid for another reason; ended sessions stay ended.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PUT /v1/policies/two-factor (the `SetTwoFactorPolicy` operationId).
 	SetTwoFactorPolicy(ctx context.Context, params *SetTwoFactorPolicyParams, body SetTwoFactorPolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// DeactivateProvisioning Deactivate; ends every bridge's session at once
+	// DeactivateProvisioning Deactivate provisioning; ends all bridges' sessions immediately
 	//
 	// Corresponds with DELETE /v1/provisioning (the `DeactivateProvisioning` operationId).
 	DeactivateProvisioning(ctx context.Context, params *DeactivateProvisioningParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2096,70 +2094,72 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/provisioning (the `GetProvisioning` operationId).
 	GetProvisioning(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// UpdateProvisioningWithBody Change what needs no new credentials
+	// UpdateProvisioningWithBody Change settings that need no new credentials
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PATCH /v1/provisioning (the `UpdateProvisioning` operationId).
 	UpdateProvisioningWithBody(ctx context.Context, params *UpdateProvisioningParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// UpdateProvisioning Change what needs no new credentials
+	// UpdateProvisioning Change settings that need no new credentials
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PATCH /v1/provisioning (the `UpdateProvisioning` operationId).
 	UpdateProvisioning(ctx context.Context, params *UpdateProvisioningParams, body UpdateProvisioningJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ActivateProvisioningWithBody Activate; 409 `already_active` while one is
+	// ActivateProvisioningWithBody Activate provisioning; 409 `already_active` if it is active
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /v1/provisioning (the `ActivateProvisioning` operationId).
 	ActivateProvisioningWithBody(ctx context.Context, params *ActivateProvisioningParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ActivateProvisioning Activate; 409 `already_active` while one is
+	// ActivateProvisioning Activate provisioning; 409 `already_active` if it is active
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /v1/provisioning (the `ActivateProvisioning` operationId).
 	ActivateProvisioning(ctx context.Context, params *ActivateProvisioningParams, body ActivateProvisioningJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ChangeManagerWithBody What happens when somebody changes the Provision Manager by hand
+	// ChangeManagerWithBody Change the Provision Manager's e-mail address or credentials, outside activation and rotation
 	//
 	// A new e-mail address, or a new Master Password or Secret Key (given as a new
-	// verifier). Moves `epoch`, so that every sealed session becomes useless and every
-	// live session ends.
+	// verifier). Increments `epoch`, which invalidates every sealed session and ends every
+	// live session.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PUT /v1/provisioning/manager (the `ChangeManager` operationId).
 	ChangeManagerWithBody(ctx context.Context, params *ChangeManagerParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ChangeManager What happens when somebody changes the Provision Manager by hand
+	// ChangeManager Change the Provision Manager's e-mail address or credentials, outside activation and rotation
 	//
 	// A new e-mail address, or a new Master Password or Secret Key (given as a new
-	// verifier). Moves `epoch`, so that every sealed session becomes useless and every
-	// live session ends.
+	// verifier). Increments `epoch`, which invalidates every sealed session and ends every
+	// live session.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PUT /v1/provisioning/manager (the `ChangeManager` operationId).
 	ChangeManager(ctx context.Context, params *ChangeManagerParams, body ChangeManagerJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// RotateProvisioningWithBody Enrol new credentials; the present ones live for the overlap
+	// RotateProvisioningWithBody Enrol new credentials; the current ones stay valid during the overlap
 	//
-	// A third generation is never kept: rotating again during an overlap ends the oldest at once.
-	// An overlap of 0 ends the present credentials and their sessions at once.
+	// At most two generations are valid: rotating again during an overlap invalidates the oldest
+	// immediately. An overlap of 0 invalidates the current credentials and ends their sessions
+	// immediately.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /v1/provisioning/rotate (the `RotateProvisioning` operationId).
 	RotateProvisioningWithBody(ctx context.Context, params *RotateProvisioningParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// RotateProvisioning Enrol new credentials; the present ones live for the overlap
+	// RotateProvisioning Enrol new credentials; the current ones stay valid during the overlap
 	//
-	// A third generation is never kept: rotating again during an overlap ends the oldest at once.
-	// An overlap of 0 ends the present credentials and their sessions at once.
+	// At most two generations are valid: rotating again during an overlap invalidates the oldest
+	// immediately. An overlap of 0 invalidates the current credentials and ends their sessions
+	// immediately.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2171,14 +2171,14 @@ type ClientInterface interface {
 	// Corresponds with DELETE /v1/session (the `SignOut` operationId).
 	SignOut(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// SendHeartbeatWithBody The bridge tells how it is and learns what it must know
+	// SendHeartbeatWithBody Report the bridge's state
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /v1/session/heartbeat (the `SendHeartbeat` operationId).
 	SendHeartbeatWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// SendHeartbeat The bridge tells how it is and learns what it must know
+	// SendHeartbeat Report the bridge's state
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2197,7 +2197,7 @@ type ClientInterface interface {
 
 	// CreateSignupDomainWithBody Allow a domain for sign-up
 	//
-	// Confirmation e-mails that waited for the domain go out in the same transaction. An existing domain is 409 `already_exists`.
+	// Confirmation e-mails that waited for the domain are sent in the same transaction. An existing domain is 409 `already_exists`.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2206,14 +2206,14 @@ type ClientInterface interface {
 
 	// CreateSignupDomain Allow a domain for sign-up
 	//
-	// Confirmation e-mails that waited for the domain go out in the same transaction. An existing domain is 409 `already_exists`.
+	// Confirmation e-mails that waited for the domain are sent in the same transaction. An existing domain is 409 `already_exists`.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /v1/signup-domains (the `CreateSignupDomain` operationId).
 	CreateSignupDomain(ctx context.Context, params *CreateSignupDomainParams, body CreateSignupDomainJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// DeleteSignupDomain Allow a domain no longer
+	// DeleteSignupDomain Remove a domain from those allowed for sign-up
 	//
 	// Corresponds with DELETE /v1/signup-domains/{domain} (the `DeleteSignupDomain` operationId).
 	DeleteSignupDomain(ctx context.Context, domain string, params *DeleteSignupDomainParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2228,36 +2228,36 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/tokens (the `ListTokens` operationId).
 	ListTokens(ctx context.Context, params *ListTokensParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// CreateTokenWithBody Make an admin token; its secret is shown once
+	// CreateTokenWithBody Create an admin token; its secret is returned once
 	//
-	// The secret is stored nowhere, so that a repetition under the same `Idempotency-Key`
-	// makes no second token, but cannot show the secret again: it gets 409
-	// `secret_not_kept` with the token's id as `existing_id`.
+	// The secret is not stored. A repetition with the same `Idempotency-Key` creates no
+	// second token but cannot return the secret again: it gets 409 `secret_not_kept` with
+	// the token's id as `existing_id`.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /v1/tokens (the `CreateToken` operationId).
 	CreateTokenWithBody(ctx context.Context, params *CreateTokenParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// CreateToken Make an admin token; its secret is shown once
+	// CreateToken Create an admin token; its secret is returned once
 	//
-	// The secret is stored nowhere, so that a repetition under the same `Idempotency-Key`
-	// makes no second token, but cannot show the secret again: it gets 409
-	// `secret_not_kept` with the token's id as `existing_id`.
+	// The secret is not stored. A repetition with the same `Idempotency-Key` creates no
+	// second token but cannot return the secret again: it gets 409 `secret_not_kept` with
+	// the token's id as `existing_id`.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /v1/tokens (the `CreateToken` operationId).
 	CreateToken(ctx context.Context, params *CreateTokenParams, body CreateTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// RevokeToken Revoke an admin token at once
+	// RevokeToken Revoke an admin token immediately
 	//
-	// 409 `last_admin_token` if a token asks for its own end and no other with the scope `admin` is left.
+	// 409 `last_admin_token` if the caller's own token is revoked and it is the last one with the scope `admin`.
 	//
 	// Corresponds with DELETE /v1/tokens/{id} (the `RevokeToken` operationId).
 	RevokeToken(ctx context.Context, id Id, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// WhoAmI The account behind the token, and the caller's address as the account sees it
+	// WhoAmI The token's account, and the caller's address as the account sees it
 	//
 	// Corresponds with GET /v1/whoami (the `WhoAmI` operationId).
 	WhoAmI(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2278,7 +2278,7 @@ func (c *Client) GetAccount(ctx context.Context, reqEditors ...RequestEditorFn) 
 	return c.Client.Do(req)
 }
 
-// ListAuditEvents Who changed what, newest first
+// ListAuditEvents Audit log of changes, newest first
 //
 // Corresponds with GET /v1/audit-events (the `ListAuditEvents` operationId).
 func (c *Client) ListAuditEvents(ctx context.Context, params *ListAuditEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2296,8 +2296,8 @@ func (c *Client) ListAuditEvents(ctx context.Context, params *ListAuditEventsPar
 // FinishSignInWithBody Second half; the client proves first
 //
 // 401 `sign_in_failed`: the proof is wrong, or the handshake is unknown, expired or used.
-// After a right proof: 401 `credentials_expired` (this generation's overlap is over),
-// 401 `credentials_changed` (the manager was changed after this generation was made),
+// After a right proof: 401 `credentials_expired` (this generation's overlap has ended),
+// 401 `credentials_changed` (the manager was changed after this generation was enrolled),
 // 403 `firewall_blocked` with `details.address` and `details.rule_id` (absent: the
 // default action decided), 403 `two_factor_enforced` (the policy was enforced after these
 // credentials were enrolled), 403 `provisioning_inactive`.
@@ -2320,8 +2320,8 @@ func (c *Client) FinishSignInWithBody(ctx context.Context, contentType string, b
 // FinishSignIn Second half; the client proves first
 //
 // 401 `sign_in_failed`: the proof is wrong, or the handshake is unknown, expired or used.
-// After a right proof: 401 `credentials_expired` (this generation's overlap is over),
-// 401 `credentials_changed` (the manager was changed after this generation was made),
+// After a right proof: 401 `credentials_expired` (this generation's overlap has ended),
+// 401 `credentials_changed` (the manager was changed after this generation was enrolled),
 // 403 `firewall_blocked` with `details.address` and `details.rule_id` (absent: the
 // default action decided), 403 `two_factor_enforced` (the policy was enforced after these
 // credentials were enrolled), 403 `provisioning_inactive`.
@@ -2343,8 +2343,8 @@ func (c *Client) FinishSignIn(ctx context.Context, body FinishSignInJSONRequestB
 
 // StartSignInWithBody First half of SRP-6a; an unknown e-mail address or epoch gets a stable false salt
 //
-// The account tells B first and the client answers with A and its proof, in the order of
-// RFC 5054, section 2.2: the client cannot make A useful before it knows the salt.
+// The account sends B first and the client answers with A and its proof, in the order of
+// RFC 5054, section 2.2: the client cannot compute its proof before it knows the salt.
 //
 // Anybody may ask, so that the account bounds what it computes: 429 `too_many_requests`
 // with `Retry-After` when too many sign-ins from one network, or at all, are under way.
@@ -2366,8 +2366,8 @@ func (c *Client) StartSignInWithBody(ctx context.Context, contentType string, bo
 
 // StartSignIn First half of SRP-6a; an unknown e-mail address or epoch gets a stable false salt
 //
-// The account tells B first and the client answers with A and its proof, in the order of
-// RFC 5054, section 2.2: the client cannot make A useful before it knows the salt.
+// The account sends B first and the client answers with A and its proof, in the order of
+// RFC 5054, section 2.2: the client cannot compute its proof before it knows the salt.
 //
 // Anybody may ask, so that the account bounds what it computes: 429 `too_many_requests`
 // with `Retry-After` when too many sign-ins from one network, or at all, are under way.
@@ -2387,7 +2387,7 @@ func (c *Client) StartSignIn(ctx context.Context, body StartSignInJSONRequestBod
 	return c.Client.Do(req)
 }
 
-// ListBridges Every bridge that signed in or tried to, newest contact first
+// ListBridges All bridges that signed in or tried to, newest contact first
 //
 // Corresponds with GET /v1/bridges (the `ListBridges` operationId).
 func (c *Client) ListBridges(ctx context.Context, params *ListBridgesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2402,11 +2402,11 @@ func (c *Client) ListBridges(ctx context.Context, params *ListBridgesParams, req
 	return c.Client.Do(req)
 }
 
-// ListAttention Managed people who wait for something
+// ListAttention Managed people with something pending
 //
-// By need: `confirmation_due`, `signup_domain_missing`, `address_missing`,
+// Ordered by kind: `confirmation_due`, `signup_domain_missing`, `address_missing`,
 // `address_taken`, `address_unconfirmed`, `invitation_open`; of each kind the oldest
-// first, and at most 1000. Those who were confirmed make room for the next.
+// first, and at most 1000.
 //
 // Corresponds with GET /v1/directory/attention (the `ListAttention` operationId).
 func (c *Client) ListAttention(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2459,7 +2459,7 @@ func (c *Client) CreateProvisionedGroup(ctx context.Context, params *CreateProvi
 	return c.Client.Do(req)
 }
 
-// SearchGroupsWithBody Groups that fulfil a condition, a page at a time
+// SearchGroupsWithBody Groups that match a condition, in pages
 //
 // Takes any type of body and a specified content type.
 //
@@ -2476,7 +2476,7 @@ func (c *Client) SearchGroupsWithBody(ctx context.Context, contentType string, b
 	return c.Client.Do(req)
 }
 
-// SearchGroups Groups that fulfil a condition, a page at a time
+// SearchGroups Groups that match a condition, in pages
 //
 // Takes a body of the `application/json` content type.
 //
@@ -2493,7 +2493,7 @@ func (c *Client) SearchGroups(ctx context.Context, body SearchGroupsJSONRequestB
 	return c.Client.Do(req)
 }
 
-// DeleteGroup The group becomes unmanaged and loses the members that provisioning put in
+// DeleteGroup Remove the group from provisioning; it becomes unmanaged and loses its provisioned members
 //
 // Corresponds with DELETE /v1/directory/groups/{id} (the `DeleteGroup` operationId).
 func (c *Client) DeleteGroup(ctx context.Context, id Id, params *DeleteGroupParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2523,16 +2523,16 @@ func (c *Client) GetGroup(ctx context.Context, id Id, params *GetGroupParams, re
 	return c.Client.Do(req)
 }
 
-// UpdateGroupWithBody Attributes and members together, in one transaction
+// UpdateGroupWithBody Change attributes and members in one transaction
 //
 // Without `attributes` those stay. `replace_members` (also an empty list) sets the
 // members before `add_members` and `remove_members` are applied; the two must not
-// overlap. Unknown ids are not added and are named in `unknown_members`; removing
-// who is not in is harmless. A `replace_members` in which nobody is known, or an
-// empty one beside such `add_members`, is refused with 422 `members_unknown`, whose
-// `details.ids` has the first hundred of them. So is one of the `replacements` in
-// which nobody is known. Nothing changed leaves the version
-// as it was.
+// overlap. Unknown ids are not added and are listed in `unknown_members`; removing an
+// id that is not a member has no effect. A `replace_members` with only unknown ids, or
+// an empty one together with `add_members` of only unknown ids, is refused with 422
+// `members_unknown`, whose `details.ids` has the first hundred of them. So is an entry
+// of `replacements` with only unknown ids. A request that changes nothing does not
+// change the version.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2549,16 +2549,16 @@ func (c *Client) UpdateGroupWithBody(ctx context.Context, id Id, params *UpdateG
 	return c.Client.Do(req)
 }
 
-// UpdateGroup Attributes and members together, in one transaction
+// UpdateGroup Change attributes and members in one transaction
 //
 // Without `attributes` those stay. `replace_members` (also an empty list) sets the
 // members before `add_members` and `remove_members` are applied; the two must not
-// overlap. Unknown ids are not added and are named in `unknown_members`; removing
-// who is not in is harmless. A `replace_members` in which nobody is known, or an
-// empty one beside such `add_members`, is refused with 422 `members_unknown`, whose
-// `details.ids` has the first hundred of them. So is one of the `replacements` in
-// which nobody is known. Nothing changed leaves the version
-// as it was.
+// overlap. Unknown ids are not added and are listed in `unknown_members`; removing an
+// id that is not a member has no effect. A `replace_members` with only unknown ids, or
+// an empty one together with `add_members` of only unknown ids, is refused with 422
+// `members_unknown`, whose `details.ids` has the first hundred of them. So is an entry
+// of `replacements` with only unknown ids. A request that changes nothing does not
+// change the version.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -2621,7 +2621,7 @@ func (c *Client) CreatePerson(ctx context.Context, params *CreatePersonParams, b
 	return c.Client.Do(req)
 }
 
-// SearchPeopleWithBody People that fulfil a condition, a page at a time
+// SearchPeopleWithBody People that match a condition, in pages
 //
 // Takes any type of body and a specified content type.
 //
@@ -2638,7 +2638,7 @@ func (c *Client) SearchPeopleWithBody(ctx context.Context, contentType string, b
 	return c.Client.Do(req)
 }
 
-// SearchPeople People that fulfil a condition, a page at a time
+// SearchPeople People that match a condition, in pages
 //
 // Takes a body of the `application/json` content type.
 //
@@ -2655,7 +2655,7 @@ func (c *Client) SearchPeople(ctx context.Context, body SearchPeopleJSONRequestB
 	return c.Client.Do(req)
 }
 
-// DeletePerson The person is gone; the member is suspended, loses provisioned memberships and becomes unmanaged
+// DeletePerson Delete the person; its member is suspended, loses provisioned memberships and becomes unmanaged
 //
 // Corresponds with DELETE /v1/directory/people/{id} (the `DeletePerson` operationId).
 func (c *Client) DeletePerson(ctx context.Context, id Id, params *DeletePersonParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2685,15 +2685,15 @@ func (c *Client) GetPerson(ctx context.Context, id Id, reqEditors ...RequestEdit
 	return c.Client.Do(req)
 }
 
-// ReplacePersonWithBody Replace all attributes; suspend, reactivate and move the address as they say
+// ReplacePersonWithBody Replace all attributes, with the suspension and the address change that follow from them
 //
-// Writing what is already there changes nothing, the version included. Before the
-// invitation was accepted a new `sign_in_address` that is free replaces the old one at
-// once: its link is void and a fresh invitation goes out, whatever its domain. After
-// that it starts an address change: a confirmation e-mail if its domain is allowed for
-// sign-up, else the change waits for the domain. Both addresses are reserved
-// meanwhile. A protected member is neither suspended nor moved: 409
-// `protected`, naming it.
+// Writing the current values changes nothing, including the version. While the
+// invitation is open, a new `sign_in_address` that is free replaces the old one
+// immediately: the old link becomes invalid and a new invitation is sent, whatever its
+// domain. Later a new address starts an address change: the confirmation e-mail is sent
+// if its domain is allowed for sign-up, and otherwise once it is. Until the change is
+// confirmed both addresses are reserved. Suspending a protected member or changing its
+// address is 409 `protected`, naming it.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2710,15 +2710,15 @@ func (c *Client) ReplacePersonWithBody(ctx context.Context, id Id, params *Repla
 	return c.Client.Do(req)
 }
 
-// ReplacePerson Replace all attributes; suspend, reactivate and move the address as they say
+// ReplacePerson Replace all attributes, with the suspension and the address change that follow from them
 //
-// Writing what is already there changes nothing, the version included. Before the
-// invitation was accepted a new `sign_in_address` that is free replaces the old one at
-// once: its link is void and a fresh invitation goes out, whatever its domain. After
-// that it starts an address change: a confirmation e-mail if its domain is allowed for
-// sign-up, else the change waits for the domain. Both addresses are reserved
-// meanwhile. A protected member is neither suspended nor moved: 409
-// `protected`, naming it.
+// Writing the current values changes nothing, including the version. While the
+// invitation is open, a new `sign_in_address` that is free replaces the old one
+// immediately: the old link becomes invalid and a new invitation is sent, whatever its
+// domain. Later a new address starts an address change: the confirmation e-mail is sent
+// if its domain is allowed for sign-up, and otherwise once it is. Until the change is
+// confirmed both addresses are reserved. Suspending a protected member or changing its
+// address is 409 `protected`, naming it.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -2735,7 +2735,7 @@ func (c *Client) ReplacePerson(ctx context.Context, id Id, params *ReplacePerson
 	return c.Client.Do(req)
 }
 
-// ConfirmPerson Confirm a member who accepted the invitation (`pending` becomes `active`); harmless when repeated
+// ConfirmPerson Confirm a member that accepted the invitation (`pending` becomes `active`); no effect if repeated
 //
 // Corresponds with POST /v1/directory/people/{id}/confirm (the `ConfirmPerson` operationId).
 func (c *Client) ConfirmPerson(ctx context.Context, id Id, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2767,7 +2767,7 @@ func (c *Client) GetFirewall(ctx context.Context, reqEditors ...RequestEditorFn)
 
 // UpdateFirewallWithBody Change the default action, or all rules at once, in one transaction
 //
-// Rules left out stay as they are; rules given replace all of them (a rule with a known `id` keeps it).
+// Without `rules` they stay as they are; with `rules` all are replaced (a rule with a known `id` keeps its id).
 //
 // Takes any type of body and a specified content type.
 //
@@ -2786,7 +2786,7 @@ func (c *Client) UpdateFirewallWithBody(ctx context.Context, params *UpdateFirew
 
 // UpdateFirewall Change the default action, or all rules at once, in one transaction
 //
-// Rules left out stay as they are; rules given replace all of them (a rule with a known `id` keeps it).
+// Without `rules` they stay as they are; with `rules` all are replaced (a rule with a known `id` keeps its id).
 //
 // Takes a body of the `application/json` content type.
 //
@@ -2803,7 +2803,7 @@ func (c *Client) UpdateFirewall(ctx context.Context, params *UpdateFirewallParam
 	return c.Client.Do(req)
 }
 
-// EvaluateFirewallWithBody Whether addresses would get in, under the present policy or a proposed one
+// EvaluateFirewallWithBody Whether addresses would be allowed by the current policy or a proposed one
 //
 // Takes any type of body and a specified content type.
 //
@@ -2820,7 +2820,7 @@ func (c *Client) EvaluateFirewallWithBody(ctx context.Context, contentType strin
 	return c.Client.Do(req)
 }
 
-// EvaluateFirewall Whether addresses would get in, under the present policy or a proposed one
+// EvaluateFirewall Whether addresses would be allowed by the current policy or a proposed one
 //
 // Takes a body of the `application/json` content type.
 //
@@ -2854,9 +2854,9 @@ func (c *Client) ListFirewallRules(ctx context.Context, params *ListFirewallRule
 
 // CreateFirewallRuleWithBody Add a rule
 //
-// 409 `firewall_rule_exists`, with `details.existing_id`, if a rule is there that is the same
-// in action, kind and set of values, priority and description. A repetition under the
-// Idempotency-Key of the request that made the rule gets that request's answer.
+// 409 `firewall_rule_exists`, with `details.existing_id`, if a rule with the same action,
+// kind, set of values, priority and description exists. A repetition with the
+// Idempotency-Key of the request that created the rule gets that request's answer.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2875,9 +2875,9 @@ func (c *Client) CreateFirewallRuleWithBody(ctx context.Context, params *CreateF
 
 // CreateFirewallRule Add a rule
 //
-// 409 `firewall_rule_exists`, with `details.existing_id`, if a rule is there that is the same
-// in action, kind and set of values, priority and description. A repetition under the
-// Idempotency-Key of the request that made the rule gets that request's answer.
+// 409 `firewall_rule_exists`, with `details.existing_id`, if a rule with the same action,
+// kind, set of values, priority and description exists. A repetition with the
+// Idempotency-Key of the request that created the rule gets that request's answer.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -2894,7 +2894,7 @@ func (c *Client) CreateFirewallRule(ctx context.Context, params *CreateFirewallR
 	return c.Client.Do(req)
 }
 
-// DeleteFirewallRule Delete a rule; refused only for the caller's sake, never for a bridge's
+// DeleteFirewallRule Delete a rule; refused if it would lock out the caller, but not if it would lock out a bridge
 //
 // Corresponds with DELETE /v1/firewall/rules/{id} (the `DeleteFirewallRule` operationId).
 func (c *Client) DeleteFirewallRule(ctx context.Context, id Id, params *DeleteFirewallRuleParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2973,7 +2973,7 @@ func (c *Client) ListGroups(ctx context.Context, params *ListGroupsParams, reqEd
 	return c.Client.Do(req)
 }
 
-// CreateGroupWithBody Make a group by hand, outside provisioning
+// CreateGroupWithBody Create a group outside provisioning
 //
 // Takes any type of body and a specified content type.
 //
@@ -2990,7 +2990,7 @@ func (c *Client) CreateGroupWithBody(ctx context.Context, params *CreateGroupPar
 	return c.Client.Do(req)
 }
 
-// CreateGroup Make a group by hand, outside provisioning
+// CreateGroup Create a group outside provisioning
 //
 // Takes a body of the `application/json` content type.
 //
@@ -3022,7 +3022,7 @@ func (c *Client) ListGroupMembers(ctx context.Context, id Id, params *ListGroupM
 	return c.Client.Do(req)
 }
 
-// AddGroupMemberWithBody Add a member by hand; harmless when already in
+// AddGroupMemberWithBody Add a member outside provisioning; no effect if it is in the group already
 //
 // Takes any type of body and a specified content type.
 //
@@ -3039,7 +3039,7 @@ func (c *Client) AddGroupMemberWithBody(ctx context.Context, id Id, contentType 
 	return c.Client.Do(req)
 }
 
-// AddGroupMember Add a member by hand; harmless when already in
+// AddGroupMember Add a member outside provisioning; no effect if it is in the group already
 //
 // Takes a body of the `application/json` content type.
 //
@@ -3071,7 +3071,7 @@ func (c *Client) ListMembers(ctx context.Context, params *ListMembersParams, req
 	return c.Client.Do(req)
 }
 
-// InviteMemberWithBody Invite a member by hand, outside provisioning
+// InviteMemberWithBody Invite a member outside provisioning
 //
 // Takes any type of body and a specified content type.
 //
@@ -3088,7 +3088,7 @@ func (c *Client) InviteMemberWithBody(ctx context.Context, params *InviteMemberP
 	return c.Client.Do(req)
 }
 
-// InviteMember Invite a member by hand, outside provisioning
+// InviteMember Invite a member outside provisioning
 //
 // Takes a body of the `application/json` content type.
 //
@@ -3120,11 +3120,10 @@ func (c *Client) GetMember(ctx context.Context, id Id, reqEditors ...RequestEdit
 	return c.Client.Do(req)
 }
 
-// UpdateMemberWithBody Suspend, reactivate, or change the role by hand
+// UpdateMemberWithBody Suspend or reactivate a member, or change its role, outside provisioning
 //
-// Somebody who is suspended cannot follow the links in mails that he has. An
-// invitation is good for 30 days; reactivating somebody who did not accept in that
-// time sends another.
+// While a member is suspended, the links in its mails do not work. An invitation is
+// valid for 30 days; reactivating a member whose invitation has expired sends a new one.
 //
 // Takes any type of body and a specified content type.
 //
@@ -3141,11 +3140,10 @@ func (c *Client) UpdateMemberWithBody(ctx context.Context, id Id, params *Update
 	return c.Client.Do(req)
 }
 
-// UpdateMember Suspend, reactivate, or change the role by hand
+// UpdateMember Suspend or reactivate a member, or change its role, outside provisioning
 //
-// Somebody who is suspended cannot follow the links in mails that he has. An
-// invitation is good for 30 days; reactivating somebody who did not accept in that
-// time sends another.
+// While a member is suspended, the links in its mails do not work. An invitation is
+// valid for 30 days; reactivating a member whose invitation has expired sends a new one.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -3162,7 +3160,7 @@ func (c *Client) UpdateMember(ctx context.Context, id Id, params *UpdateMemberPa
 	return c.Client.Do(req)
 }
 
-// GetTwoFactorPolicy Whether signing in takes a second factor
+// GetTwoFactorPolicy Whether sign-in requires a second factor
 //
 // Corresponds with GET /v1/policies/two-factor (the `GetTwoFactorPolicy` operationId).
 func (c *Client) GetTwoFactorPolicy(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -3177,12 +3175,12 @@ func (c *Client) GetTwoFactorPolicy(ctx context.Context, reqEditors ...RequestEd
 	return c.Client.Do(req)
 }
 
-// SetTwoFactorPolicyWithBody Enforce or lift it; writing what is there changes nothing
+// SetTwoFactorPolicyWithBody Enforce or lift the policy; writing the current value changes nothing
 //
-// Enforcing it makes the credentials useless that provisioning holds at that moment: a bridge
-// that proves them is refused with 403 `two_factor_enforced`, and so are the sessions opened
-// with them, which end. Credentials enrolled while the policy holds are exempt from it. Lifting
-// it makes credentials that have not ended otherwise good again; sessions stay ended.
+// Enforcing the policy invalidates the current credentials of provisioning: a bridge that signs
+// in with them is refused with 403 `two_factor_enforced`, and the sessions opened with them
+// end. Credentials enrolled while the policy is enforced are exempt from it. Lifting the policy
+// makes credentials valid again that are not invalid for another reason; ended sessions stay ended.
 //
 // Takes any type of body and a specified content type.
 //
@@ -3199,12 +3197,12 @@ func (c *Client) SetTwoFactorPolicyWithBody(ctx context.Context, params *SetTwoF
 	return c.Client.Do(req)
 }
 
-// SetTwoFactorPolicy Enforce or lift it; writing what is there changes nothing
+// SetTwoFactorPolicy Enforce or lift the policy; writing the current value changes nothing
 //
-// Enforcing it makes the credentials useless that provisioning holds at that moment: a bridge
-// that proves them is refused with 403 `two_factor_enforced`, and so are the sessions opened
-// with them, which end. Credentials enrolled while the policy holds are exempt from it. Lifting
-// it makes credentials that have not ended otherwise good again; sessions stay ended.
+// Enforcing the policy invalidates the current credentials of provisioning: a bridge that signs
+// in with them is refused with 403 `two_factor_enforced`, and the sessions opened with them
+// end. Credentials enrolled while the policy is enforced are exempt from it. Lifting the policy
+// makes credentials valid again that are not invalid for another reason; ended sessions stay ended.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -3221,7 +3219,7 @@ func (c *Client) SetTwoFactorPolicy(ctx context.Context, params *SetTwoFactorPol
 	return c.Client.Do(req)
 }
 
-// DeactivateProvisioning Deactivate; ends every bridge's session at once
+// DeactivateProvisioning Deactivate provisioning; ends all bridges' sessions immediately
 //
 // Corresponds with DELETE /v1/provisioning (the `DeactivateProvisioning` operationId).
 func (c *Client) DeactivateProvisioning(ctx context.Context, params *DeactivateProvisioningParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -3251,7 +3249,7 @@ func (c *Client) GetProvisioning(ctx context.Context, reqEditors ...RequestEdito
 	return c.Client.Do(req)
 }
 
-// UpdateProvisioningWithBody Change what needs no new credentials
+// UpdateProvisioningWithBody Change settings that need no new credentials
 //
 // Takes any type of body and a specified content type.
 //
@@ -3268,7 +3266,7 @@ func (c *Client) UpdateProvisioningWithBody(ctx context.Context, params *UpdateP
 	return c.Client.Do(req)
 }
 
-// UpdateProvisioning Change what needs no new credentials
+// UpdateProvisioning Change settings that need no new credentials
 //
 // Takes a body of the `application/json` content type.
 //
@@ -3285,7 +3283,7 @@ func (c *Client) UpdateProvisioning(ctx context.Context, params *UpdateProvision
 	return c.Client.Do(req)
 }
 
-// ActivateProvisioningWithBody Activate; 409 `already_active` while one is
+// ActivateProvisioningWithBody Activate provisioning; 409 `already_active` if it is active
 //
 // Takes any type of body and a specified content type.
 //
@@ -3302,7 +3300,7 @@ func (c *Client) ActivateProvisioningWithBody(ctx context.Context, params *Activ
 	return c.Client.Do(req)
 }
 
-// ActivateProvisioning Activate; 409 `already_active` while one is
+// ActivateProvisioning Activate provisioning; 409 `already_active` if it is active
 //
 // Takes a body of the `application/json` content type.
 //
@@ -3319,11 +3317,11 @@ func (c *Client) ActivateProvisioning(ctx context.Context, params *ActivateProvi
 	return c.Client.Do(req)
 }
 
-// ChangeManagerWithBody What happens when somebody changes the Provision Manager by hand
+// ChangeManagerWithBody Change the Provision Manager's e-mail address or credentials, outside activation and rotation
 //
 // A new e-mail address, or a new Master Password or Secret Key (given as a new
-// verifier). Moves `epoch`, so that every sealed session becomes useless and every
-// live session ends.
+// verifier). Increments `epoch`, which invalidates every sealed session and ends every
+// live session.
 //
 // Takes any type of body and a specified content type.
 //
@@ -3340,11 +3338,11 @@ func (c *Client) ChangeManagerWithBody(ctx context.Context, params *ChangeManage
 	return c.Client.Do(req)
 }
 
-// ChangeManager What happens when somebody changes the Provision Manager by hand
+// ChangeManager Change the Provision Manager's e-mail address or credentials, outside activation and rotation
 //
 // A new e-mail address, or a new Master Password or Secret Key (given as a new
-// verifier). Moves `epoch`, so that every sealed session becomes useless and every
-// live session ends.
+// verifier). Increments `epoch`, which invalidates every sealed session and ends every
+// live session.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -3361,10 +3359,11 @@ func (c *Client) ChangeManager(ctx context.Context, params *ChangeManagerParams,
 	return c.Client.Do(req)
 }
 
-// RotateProvisioningWithBody Enrol new credentials; the present ones live for the overlap
+// RotateProvisioningWithBody Enrol new credentials; the current ones stay valid during the overlap
 //
-// A third generation is never kept: rotating again during an overlap ends the oldest at once.
-// An overlap of 0 ends the present credentials and their sessions at once.
+// At most two generations are valid: rotating again during an overlap invalidates the oldest
+// immediately. An overlap of 0 invalidates the current credentials and ends their sessions
+// immediately.
 //
 // Takes any type of body and a specified content type.
 //
@@ -3381,10 +3380,11 @@ func (c *Client) RotateProvisioningWithBody(ctx context.Context, params *RotateP
 	return c.Client.Do(req)
 }
 
-// RotateProvisioning Enrol new credentials; the present ones live for the overlap
+// RotateProvisioning Enrol new credentials; the current ones stay valid during the overlap
 //
-// A third generation is never kept: rotating again during an overlap ends the oldest at once.
-// An overlap of 0 ends the present credentials and their sessions at once.
+// At most two generations are valid: rotating again during an overlap invalidates the oldest
+// immediately. An overlap of 0 invalidates the current credentials and ends their sessions
+// immediately.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -3416,7 +3416,7 @@ func (c *Client) SignOut(ctx context.Context, reqEditors ...RequestEditorFn) (*h
 	return c.Client.Do(req)
 }
 
-// SendHeartbeatWithBody The bridge tells how it is and learns what it must know
+// SendHeartbeatWithBody Report the bridge's state
 //
 // Takes any type of body and a specified content type.
 //
@@ -3433,7 +3433,7 @@ func (c *Client) SendHeartbeatWithBody(ctx context.Context, contentType string, 
 	return c.Client.Do(req)
 }
 
-// SendHeartbeat The bridge tells how it is and learns what it must know
+// SendHeartbeat Report the bridge's state
 //
 // Takes a body of the `application/json` content type.
 //
@@ -3482,7 +3482,7 @@ func (c *Client) ListSignupDomains(ctx context.Context, params *ListSignupDomain
 
 // CreateSignupDomainWithBody Allow a domain for sign-up
 //
-// Confirmation e-mails that waited for the domain go out in the same transaction. An existing domain is 409 `already_exists`.
+// Confirmation e-mails that waited for the domain are sent in the same transaction. An existing domain is 409 `already_exists`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -3501,7 +3501,7 @@ func (c *Client) CreateSignupDomainWithBody(ctx context.Context, params *CreateS
 
 // CreateSignupDomain Allow a domain for sign-up
 //
-// Confirmation e-mails that waited for the domain go out in the same transaction. An existing domain is 409 `already_exists`.
+// Confirmation e-mails that waited for the domain are sent in the same transaction. An existing domain is 409 `already_exists`.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -3518,7 +3518,7 @@ func (c *Client) CreateSignupDomain(ctx context.Context, params *CreateSignupDom
 	return c.Client.Do(req)
 }
 
-// DeleteSignupDomain Allow a domain no longer
+// DeleteSignupDomain Remove a domain from those allowed for sign-up
 //
 // Corresponds with DELETE /v1/signup-domains/{domain} (the `DeleteSignupDomain` operationId).
 func (c *Client) DeleteSignupDomain(ctx context.Context, domain string, params *DeleteSignupDomainParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -3563,11 +3563,11 @@ func (c *Client) ListTokens(ctx context.Context, params *ListTokensParams, reqEd
 	return c.Client.Do(req)
 }
 
-// CreateTokenWithBody Make an admin token; its secret is shown once
+// CreateTokenWithBody Create an admin token; its secret is returned once
 //
-// The secret is stored nowhere, so that a repetition under the same `Idempotency-Key`
-// makes no second token, but cannot show the secret again: it gets 409
-// `secret_not_kept` with the token's id as `existing_id`.
+// The secret is not stored. A repetition with the same `Idempotency-Key` creates no
+// second token but cannot return the secret again: it gets 409 `secret_not_kept` with
+// the token's id as `existing_id`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -3584,11 +3584,11 @@ func (c *Client) CreateTokenWithBody(ctx context.Context, params *CreateTokenPar
 	return c.Client.Do(req)
 }
 
-// CreateToken Make an admin token; its secret is shown once
+// CreateToken Create an admin token; its secret is returned once
 //
-// The secret is stored nowhere, so that a repetition under the same `Idempotency-Key`
-// makes no second token, but cannot show the secret again: it gets 409
-// `secret_not_kept` with the token's id as `existing_id`.
+// The secret is not stored. A repetition with the same `Idempotency-Key` creates no
+// second token but cannot return the secret again: it gets 409 `secret_not_kept` with
+// the token's id as `existing_id`.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -3605,9 +3605,9 @@ func (c *Client) CreateToken(ctx context.Context, params *CreateTokenParams, bod
 	return c.Client.Do(req)
 }
 
-// RevokeToken Revoke an admin token at once
+// RevokeToken Revoke an admin token immediately
 //
-// 409 `last_admin_token` if a token asks for its own end and no other with the scope `admin` is left.
+// 409 `last_admin_token` if the caller's own token is revoked and it is the last one with the scope `admin`.
 //
 // Corresponds with DELETE /v1/tokens/{id} (the `RevokeToken` operationId).
 func (c *Client) RevokeToken(ctx context.Context, id Id, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -3622,7 +3622,7 @@ func (c *Client) RevokeToken(ctx context.Context, id Id, reqEditors ...RequestEd
 	return c.Client.Do(req)
 }
 
-// WhoAmI The account behind the token, and the caller's address as the account sees it
+// WhoAmI The token's account, and the caller's address as the account sees it
 //
 // Corresponds with GET /v1/whoami (the `WhoAmI` operationId).
 func (c *Client) WhoAmI(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6418,7 +6418,7 @@ type ServerInterface interface {
 	// GetAccount The account: id, name and age
 	// (GET /v1/account)
 	GetAccount(w http.ResponseWriter, r *http.Request)
-	// ListAuditEvents Who changed what, newest first
+	// ListAuditEvents Audit log of changes, newest first
 	// (GET /v1/audit-events)
 	ListAuditEvents(w http.ResponseWriter, r *http.Request, params ListAuditEventsParams)
 	// FinishSignIn Second half; the client proves first
@@ -6427,43 +6427,43 @@ type ServerInterface interface {
 	// StartSignIn First half of SRP-6a; an unknown e-mail address or epoch gets a stable false salt
 	// (POST /v1/auth/start)
 	StartSignIn(w http.ResponseWriter, r *http.Request)
-	// ListBridges Every bridge that signed in or tried to, newest contact first
+	// ListBridges All bridges that signed in or tried to, newest contact first
 	// (GET /v1/bridges)
 	ListBridges(w http.ResponseWriter, r *http.Request, params ListBridgesParams)
-	// ListAttention Managed people who wait for something
+	// ListAttention Managed people with something pending
 	// (GET /v1/directory/attention)
 	ListAttention(w http.ResponseWriter, r *http.Request)
 	// CreateProvisionedGroup Provision a group, adopting an unmanaged one of the same name
 	// (POST /v1/directory/groups)
 	CreateProvisionedGroup(w http.ResponseWriter, r *http.Request, params CreateProvisionedGroupParams)
-	// SearchGroups Groups that fulfil a condition, a page at a time
+	// SearchGroups Groups that match a condition, in pages
 	// (POST /v1/directory/groups/search)
 	SearchGroups(w http.ResponseWriter, r *http.Request)
-	// DeleteGroup The group becomes unmanaged and loses the members that provisioning put in
+	// DeleteGroup Remove the group from provisioning; it becomes unmanaged and loses its provisioned members
 	// (DELETE /v1/directory/groups/{id})
 	DeleteGroup(w http.ResponseWriter, r *http.Request, id Id, params DeleteGroupParams)
 	// GetGroup One group
 	// (GET /v1/directory/groups/{id})
 	GetGroup(w http.ResponseWriter, r *http.Request, id Id, params GetGroupParams)
-	// UpdateGroup Attributes and members together, in one transaction
+	// UpdateGroup Change attributes and members in one transaction
 	// (PATCH /v1/directory/groups/{id})
 	UpdateGroup(w http.ResponseWriter, r *http.Request, id Id, params UpdateGroupParams)
 	// CreatePerson Provision a person, adopting an unmanaged member where one fits
 	// (POST /v1/directory/people)
 	CreatePerson(w http.ResponseWriter, r *http.Request, params CreatePersonParams)
-	// SearchPeople People that fulfil a condition, a page at a time
+	// SearchPeople People that match a condition, in pages
 	// (POST /v1/directory/people/search)
 	SearchPeople(w http.ResponseWriter, r *http.Request)
-	// DeletePerson The person is gone; the member is suspended, loses provisioned memberships and becomes unmanaged
+	// DeletePerson Delete the person; its member is suspended, loses provisioned memberships and becomes unmanaged
 	// (DELETE /v1/directory/people/{id})
 	DeletePerson(w http.ResponseWriter, r *http.Request, id Id, params DeletePersonParams)
 	// GetPerson One person
 	// (GET /v1/directory/people/{id})
 	GetPerson(w http.ResponseWriter, r *http.Request, id Id)
-	// ReplacePerson Replace all attributes; suspend, reactivate and move the address as they say
+	// ReplacePerson Replace all attributes, with the suspension and the address change that follow from them
 	// (PUT /v1/directory/people/{id})
 	ReplacePerson(w http.ResponseWriter, r *http.Request, id Id, params ReplacePersonParams)
-	// ConfirmPerson Confirm a member who accepted the invitation (`pending` becomes `active`); harmless when repeated
+	// ConfirmPerson Confirm a member that accepted the invitation (`pending` becomes `active`); no effect if repeated
 	// (POST /v1/directory/people/{id}/confirm)
 	ConfirmPerson(w http.ResponseWriter, r *http.Request, id Id)
 	// GetFirewall The whole policy, rules in the order of evaluation
@@ -6472,7 +6472,7 @@ type ServerInterface interface {
 	// UpdateFirewall Change the default action, or all rules at once, in one transaction
 	// (PATCH /v1/firewall)
 	UpdateFirewall(w http.ResponseWriter, r *http.Request, params UpdateFirewallParams)
-	// EvaluateFirewall Whether addresses would get in, under the present policy or a proposed one
+	// EvaluateFirewall Whether addresses would be allowed by the current policy or a proposed one
 	// (POST /v1/firewall/evaluate)
 	EvaluateFirewall(w http.ResponseWriter, r *http.Request)
 	// ListFirewallRules The rules, by id
@@ -6481,7 +6481,7 @@ type ServerInterface interface {
 	// CreateFirewallRule Add a rule
 	// (POST /v1/firewall/rules)
 	CreateFirewallRule(w http.ResponseWriter, r *http.Request, params CreateFirewallRuleParams)
-	// DeleteFirewallRule Delete a rule; refused only for the caller's sake, never for a bridge's
+	// DeleteFirewallRule Delete a rule; refused if it would lock out the caller, but not if it would lock out a bridge
 	// (DELETE /v1/firewall/rules/{id})
 	DeleteFirewallRule(w http.ResponseWriter, r *http.Request, id Id, params DeleteFirewallRuleParams)
 	// GetFirewallRule One rule
@@ -6493,55 +6493,55 @@ type ServerInterface interface {
 	// ListGroups The groups of the account
 	// (GET /v1/groups)
 	ListGroups(w http.ResponseWriter, r *http.Request, params ListGroupsParams)
-	// CreateGroup Make a group by hand, outside provisioning
+	// CreateGroup Create a group outside provisioning
 	// (POST /v1/groups)
 	CreateGroup(w http.ResponseWriter, r *http.Request, params CreateGroupParams)
 	// ListGroupMembers The members of a group
 	// (GET /v1/groups/{id}/members)
 	ListGroupMembers(w http.ResponseWriter, r *http.Request, id Id, params ListGroupMembersParams)
-	// AddGroupMember Add a member by hand; harmless when already in
+	// AddGroupMember Add a member outside provisioning; no effect if it is in the group already
 	// (POST /v1/groups/{id}/members)
 	AddGroupMember(w http.ResponseWriter, r *http.Request, id Id)
 	// ListMembers The members of the account
 	// (GET /v1/members)
 	ListMembers(w http.ResponseWriter, r *http.Request, params ListMembersParams)
-	// InviteMember Invite a member by hand, outside provisioning
+	// InviteMember Invite a member outside provisioning
 	// (POST /v1/members)
 	InviteMember(w http.ResponseWriter, r *http.Request, params InviteMemberParams)
 	// GetMember One member
 	// (GET /v1/members/{id})
 	GetMember(w http.ResponseWriter, r *http.Request, id Id)
-	// UpdateMember Suspend, reactivate, or change the role by hand
+	// UpdateMember Suspend or reactivate a member, or change its role, outside provisioning
 	// (PATCH /v1/members/{id})
 	UpdateMember(w http.ResponseWriter, r *http.Request, id Id, params UpdateMemberParams)
-	// GetTwoFactorPolicy Whether signing in takes a second factor
+	// GetTwoFactorPolicy Whether sign-in requires a second factor
 	// (GET /v1/policies/two-factor)
 	GetTwoFactorPolicy(w http.ResponseWriter, r *http.Request)
-	// SetTwoFactorPolicy Enforce or lift it; writing what is there changes nothing
+	// SetTwoFactorPolicy Enforce or lift the policy; writing the current value changes nothing
 	// (PUT /v1/policies/two-factor)
 	SetTwoFactorPolicy(w http.ResponseWriter, r *http.Request, params SetTwoFactorPolicyParams)
-	// DeactivateProvisioning Deactivate; ends every bridge's session at once
+	// DeactivateProvisioning Deactivate provisioning; ends all bridges' sessions immediately
 	// (DELETE /v1/provisioning)
 	DeactivateProvisioning(w http.ResponseWriter, r *http.Request, params DeactivateProvisioningParams)
 	// GetProvisioning The integration; `active` is false and most fields are absent when there is none
 	// (GET /v1/provisioning)
 	GetProvisioning(w http.ResponseWriter, r *http.Request)
-	// UpdateProvisioning Change what needs no new credentials
+	// UpdateProvisioning Change settings that need no new credentials
 	// (PATCH /v1/provisioning)
 	UpdateProvisioning(w http.ResponseWriter, r *http.Request, params UpdateProvisioningParams)
-	// ActivateProvisioning Activate; 409 `already_active` while one is
+	// ActivateProvisioning Activate provisioning; 409 `already_active` if it is active
 	// (POST /v1/provisioning)
 	ActivateProvisioning(w http.ResponseWriter, r *http.Request, params ActivateProvisioningParams)
-	// ChangeManager What happens when somebody changes the Provision Manager by hand
+	// ChangeManager Change the Provision Manager's e-mail address or credentials, outside activation and rotation
 	// (PUT /v1/provisioning/manager)
 	ChangeManager(w http.ResponseWriter, r *http.Request, params ChangeManagerParams)
-	// RotateProvisioning Enrol new credentials; the present ones live for the overlap
+	// RotateProvisioning Enrol new credentials; the current ones stay valid during the overlap
 	// (POST /v1/provisioning/rotate)
 	RotateProvisioning(w http.ResponseWriter, r *http.Request, params RotateProvisioningParams)
 	// SignOut End the bridge's session
 	// (DELETE /v1/session)
 	SignOut(w http.ResponseWriter, r *http.Request)
-	// SendHeartbeat The bridge tells how it is and learns what it must know
+	// SendHeartbeat Report the bridge's state
 	// (POST /v1/session/heartbeat)
 	SendHeartbeat(w http.ResponseWriter, r *http.Request)
 	// ListSignInAttempts Attempts of the last 60 days, newest first, merged per session, address, rule and hour
@@ -6553,7 +6553,7 @@ type ServerInterface interface {
 	// CreateSignupDomain Allow a domain for sign-up
 	// (POST /v1/signup-domains)
 	CreateSignupDomain(w http.ResponseWriter, r *http.Request, params CreateSignupDomainParams)
-	// DeleteSignupDomain Allow a domain no longer
+	// DeleteSignupDomain Remove a domain from those allowed for sign-up
 	// (DELETE /v1/signup-domains/{domain})
 	DeleteSignupDomain(w http.ResponseWriter, r *http.Request, domain string, params DeleteSignupDomainParams)
 	// GetSignupDomain Whether one domain is allowed
@@ -6562,13 +6562,13 @@ type ServerInterface interface {
 	// ListTokens The admin tokens, without their secrets
 	// (GET /v1/tokens)
 	ListTokens(w http.ResponseWriter, r *http.Request, params ListTokensParams)
-	// CreateToken Make an admin token; its secret is shown once
+	// CreateToken Create an admin token; its secret is returned once
 	// (POST /v1/tokens)
 	CreateToken(w http.ResponseWriter, r *http.Request, params CreateTokenParams)
-	// RevokeToken Revoke an admin token at once
+	// RevokeToken Revoke an admin token immediately
 	// (DELETE /v1/tokens/{id})
 	RevokeToken(w http.ResponseWriter, r *http.Request, id Id)
-	// WhoAmI The account behind the token, and the caller's address as the account sees it
+	// WhoAmI The token's account, and the caller's address as the account sees it
 	// (GET /v1/whoami)
 	WhoAmI(w http.ResponseWriter, r *http.Request)
 }
@@ -10992,7 +10992,7 @@ type StrictServerInterface interface {
 	// GetAccount The account: id, name and age
 	// (GET /v1/account)
 	GetAccount(ctx context.Context, request GetAccountRequestObject) (GetAccountResponseObject, error)
-	// ListAuditEvents Who changed what, newest first
+	// ListAuditEvents Audit log of changes, newest first
 	// (GET /v1/audit-events)
 	ListAuditEvents(ctx context.Context, request ListAuditEventsRequestObject) (ListAuditEventsResponseObject, error)
 	// FinishSignIn Second half; the client proves first
@@ -11001,43 +11001,43 @@ type StrictServerInterface interface {
 	// StartSignIn First half of SRP-6a; an unknown e-mail address or epoch gets a stable false salt
 	// (POST /v1/auth/start)
 	StartSignIn(ctx context.Context, request StartSignInRequestObject) (StartSignInResponseObject, error)
-	// ListBridges Every bridge that signed in or tried to, newest contact first
+	// ListBridges All bridges that signed in or tried to, newest contact first
 	// (GET /v1/bridges)
 	ListBridges(ctx context.Context, request ListBridgesRequestObject) (ListBridgesResponseObject, error)
-	// ListAttention Managed people who wait for something
+	// ListAttention Managed people with something pending
 	// (GET /v1/directory/attention)
 	ListAttention(ctx context.Context, request ListAttentionRequestObject) (ListAttentionResponseObject, error)
 	// CreateProvisionedGroup Provision a group, adopting an unmanaged one of the same name
 	// (POST /v1/directory/groups)
 	CreateProvisionedGroup(ctx context.Context, request CreateProvisionedGroupRequestObject) (CreateProvisionedGroupResponseObject, error)
-	// SearchGroups Groups that fulfil a condition, a page at a time
+	// SearchGroups Groups that match a condition, in pages
 	// (POST /v1/directory/groups/search)
 	SearchGroups(ctx context.Context, request SearchGroupsRequestObject) (SearchGroupsResponseObject, error)
-	// DeleteGroup The group becomes unmanaged and loses the members that provisioning put in
+	// DeleteGroup Remove the group from provisioning; it becomes unmanaged and loses its provisioned members
 	// (DELETE /v1/directory/groups/{id})
 	DeleteGroup(ctx context.Context, request DeleteGroupRequestObject) (DeleteGroupResponseObject, error)
 	// GetGroup One group
 	// (GET /v1/directory/groups/{id})
 	GetGroup(ctx context.Context, request GetGroupRequestObject) (GetGroupResponseObject, error)
-	// UpdateGroup Attributes and members together, in one transaction
+	// UpdateGroup Change attributes and members in one transaction
 	// (PATCH /v1/directory/groups/{id})
 	UpdateGroup(ctx context.Context, request UpdateGroupRequestObject) (UpdateGroupResponseObject, error)
 	// CreatePerson Provision a person, adopting an unmanaged member where one fits
 	// (POST /v1/directory/people)
 	CreatePerson(ctx context.Context, request CreatePersonRequestObject) (CreatePersonResponseObject, error)
-	// SearchPeople People that fulfil a condition, a page at a time
+	// SearchPeople People that match a condition, in pages
 	// (POST /v1/directory/people/search)
 	SearchPeople(ctx context.Context, request SearchPeopleRequestObject) (SearchPeopleResponseObject, error)
-	// DeletePerson The person is gone; the member is suspended, loses provisioned memberships and becomes unmanaged
+	// DeletePerson Delete the person; its member is suspended, loses provisioned memberships and becomes unmanaged
 	// (DELETE /v1/directory/people/{id})
 	DeletePerson(ctx context.Context, request DeletePersonRequestObject) (DeletePersonResponseObject, error)
 	// GetPerson One person
 	// (GET /v1/directory/people/{id})
 	GetPerson(ctx context.Context, request GetPersonRequestObject) (GetPersonResponseObject, error)
-	// ReplacePerson Replace all attributes; suspend, reactivate and move the address as they say
+	// ReplacePerson Replace all attributes, with the suspension and the address change that follow from them
 	// (PUT /v1/directory/people/{id})
 	ReplacePerson(ctx context.Context, request ReplacePersonRequestObject) (ReplacePersonResponseObject, error)
-	// ConfirmPerson Confirm a member who accepted the invitation (`pending` becomes `active`); harmless when repeated
+	// ConfirmPerson Confirm a member that accepted the invitation (`pending` becomes `active`); no effect if repeated
 	// (POST /v1/directory/people/{id}/confirm)
 	ConfirmPerson(ctx context.Context, request ConfirmPersonRequestObject) (ConfirmPersonResponseObject, error)
 	// GetFirewall The whole policy, rules in the order of evaluation
@@ -11046,7 +11046,7 @@ type StrictServerInterface interface {
 	// UpdateFirewall Change the default action, or all rules at once, in one transaction
 	// (PATCH /v1/firewall)
 	UpdateFirewall(ctx context.Context, request UpdateFirewallRequestObject) (UpdateFirewallResponseObject, error)
-	// EvaluateFirewall Whether addresses would get in, under the present policy or a proposed one
+	// EvaluateFirewall Whether addresses would be allowed by the current policy or a proposed one
 	// (POST /v1/firewall/evaluate)
 	EvaluateFirewall(ctx context.Context, request EvaluateFirewallRequestObject) (EvaluateFirewallResponseObject, error)
 	// ListFirewallRules The rules, by id
@@ -11055,7 +11055,7 @@ type StrictServerInterface interface {
 	// CreateFirewallRule Add a rule
 	// (POST /v1/firewall/rules)
 	CreateFirewallRule(ctx context.Context, request CreateFirewallRuleRequestObject) (CreateFirewallRuleResponseObject, error)
-	// DeleteFirewallRule Delete a rule; refused only for the caller's sake, never for a bridge's
+	// DeleteFirewallRule Delete a rule; refused if it would lock out the caller, but not if it would lock out a bridge
 	// (DELETE /v1/firewall/rules/{id})
 	DeleteFirewallRule(ctx context.Context, request DeleteFirewallRuleRequestObject) (DeleteFirewallRuleResponseObject, error)
 	// GetFirewallRule One rule
@@ -11067,55 +11067,55 @@ type StrictServerInterface interface {
 	// ListGroups The groups of the account
 	// (GET /v1/groups)
 	ListGroups(ctx context.Context, request ListGroupsRequestObject) (ListGroupsResponseObject, error)
-	// CreateGroup Make a group by hand, outside provisioning
+	// CreateGroup Create a group outside provisioning
 	// (POST /v1/groups)
 	CreateGroup(ctx context.Context, request CreateGroupRequestObject) (CreateGroupResponseObject, error)
 	// ListGroupMembers The members of a group
 	// (GET /v1/groups/{id}/members)
 	ListGroupMembers(ctx context.Context, request ListGroupMembersRequestObject) (ListGroupMembersResponseObject, error)
-	// AddGroupMember Add a member by hand; harmless when already in
+	// AddGroupMember Add a member outside provisioning; no effect if it is in the group already
 	// (POST /v1/groups/{id}/members)
 	AddGroupMember(ctx context.Context, request AddGroupMemberRequestObject) (AddGroupMemberResponseObject, error)
 	// ListMembers The members of the account
 	// (GET /v1/members)
 	ListMembers(ctx context.Context, request ListMembersRequestObject) (ListMembersResponseObject, error)
-	// InviteMember Invite a member by hand, outside provisioning
+	// InviteMember Invite a member outside provisioning
 	// (POST /v1/members)
 	InviteMember(ctx context.Context, request InviteMemberRequestObject) (InviteMemberResponseObject, error)
 	// GetMember One member
 	// (GET /v1/members/{id})
 	GetMember(ctx context.Context, request GetMemberRequestObject) (GetMemberResponseObject, error)
-	// UpdateMember Suspend, reactivate, or change the role by hand
+	// UpdateMember Suspend or reactivate a member, or change its role, outside provisioning
 	// (PATCH /v1/members/{id})
 	UpdateMember(ctx context.Context, request UpdateMemberRequestObject) (UpdateMemberResponseObject, error)
-	// GetTwoFactorPolicy Whether signing in takes a second factor
+	// GetTwoFactorPolicy Whether sign-in requires a second factor
 	// (GET /v1/policies/two-factor)
 	GetTwoFactorPolicy(ctx context.Context, request GetTwoFactorPolicyRequestObject) (GetTwoFactorPolicyResponseObject, error)
-	// SetTwoFactorPolicy Enforce or lift it; writing what is there changes nothing
+	// SetTwoFactorPolicy Enforce or lift the policy; writing the current value changes nothing
 	// (PUT /v1/policies/two-factor)
 	SetTwoFactorPolicy(ctx context.Context, request SetTwoFactorPolicyRequestObject) (SetTwoFactorPolicyResponseObject, error)
-	// DeactivateProvisioning Deactivate; ends every bridge's session at once
+	// DeactivateProvisioning Deactivate provisioning; ends all bridges' sessions immediately
 	// (DELETE /v1/provisioning)
 	DeactivateProvisioning(ctx context.Context, request DeactivateProvisioningRequestObject) (DeactivateProvisioningResponseObject, error)
 	// GetProvisioning The integration; `active` is false and most fields are absent when there is none
 	// (GET /v1/provisioning)
 	GetProvisioning(ctx context.Context, request GetProvisioningRequestObject) (GetProvisioningResponseObject, error)
-	// UpdateProvisioning Change what needs no new credentials
+	// UpdateProvisioning Change settings that need no new credentials
 	// (PATCH /v1/provisioning)
 	UpdateProvisioning(ctx context.Context, request UpdateProvisioningRequestObject) (UpdateProvisioningResponseObject, error)
-	// ActivateProvisioning Activate; 409 `already_active` while one is
+	// ActivateProvisioning Activate provisioning; 409 `already_active` if it is active
 	// (POST /v1/provisioning)
 	ActivateProvisioning(ctx context.Context, request ActivateProvisioningRequestObject) (ActivateProvisioningResponseObject, error)
-	// ChangeManager What happens when somebody changes the Provision Manager by hand
+	// ChangeManager Change the Provision Manager's e-mail address or credentials, outside activation and rotation
 	// (PUT /v1/provisioning/manager)
 	ChangeManager(ctx context.Context, request ChangeManagerRequestObject) (ChangeManagerResponseObject, error)
-	// RotateProvisioning Enrol new credentials; the present ones live for the overlap
+	// RotateProvisioning Enrol new credentials; the current ones stay valid during the overlap
 	// (POST /v1/provisioning/rotate)
 	RotateProvisioning(ctx context.Context, request RotateProvisioningRequestObject) (RotateProvisioningResponseObject, error)
 	// SignOut End the bridge's session
 	// (DELETE /v1/session)
 	SignOut(ctx context.Context, request SignOutRequestObject) (SignOutResponseObject, error)
-	// SendHeartbeat The bridge tells how it is and learns what it must know
+	// SendHeartbeat Report the bridge's state
 	// (POST /v1/session/heartbeat)
 	SendHeartbeat(ctx context.Context, request SendHeartbeatRequestObject) (SendHeartbeatResponseObject, error)
 	// ListSignInAttempts Attempts of the last 60 days, newest first, merged per session, address, rule and hour
@@ -11127,7 +11127,7 @@ type StrictServerInterface interface {
 	// CreateSignupDomain Allow a domain for sign-up
 	// (POST /v1/signup-domains)
 	CreateSignupDomain(ctx context.Context, request CreateSignupDomainRequestObject) (CreateSignupDomainResponseObject, error)
-	// DeleteSignupDomain Allow a domain no longer
+	// DeleteSignupDomain Remove a domain from those allowed for sign-up
 	// (DELETE /v1/signup-domains/{domain})
 	DeleteSignupDomain(ctx context.Context, request DeleteSignupDomainRequestObject) (DeleteSignupDomainResponseObject, error)
 	// GetSignupDomain Whether one domain is allowed
@@ -11136,13 +11136,13 @@ type StrictServerInterface interface {
 	// ListTokens The admin tokens, without their secrets
 	// (GET /v1/tokens)
 	ListTokens(ctx context.Context, request ListTokensRequestObject) (ListTokensResponseObject, error)
-	// CreateToken Make an admin token; its secret is shown once
+	// CreateToken Create an admin token; its secret is returned once
 	// (POST /v1/tokens)
 	CreateToken(ctx context.Context, request CreateTokenRequestObject) (CreateTokenResponseObject, error)
-	// RevokeToken Revoke an admin token at once
+	// RevokeToken Revoke an admin token immediately
 	// (DELETE /v1/tokens/{id})
 	RevokeToken(ctx context.Context, request RevokeTokenRequestObject) (RevokeTokenResponseObject, error)
-	// WhoAmI The account behind the token, and the caller's address as the account sees it
+	// WhoAmI The token's account, and the caller's address as the account sees it
 	// (GET /v1/whoami)
 	WhoAmI(ctx context.Context, request WhoAmIRequestObject) (WhoAmIResponseObject, error)
 }

@@ -13,7 +13,7 @@ import (
 
 // A kind of match, and what it needs to know of an address, are members of
 // openapi.yaml by the names of the firewall's table. A row without its members
-// would be a rule that nobody can write or read.
+// would be a rule that no client can write or read.
 func TestEveryKindOfMatchIsInTheContract(t *testing.T) {
 	t.Parallel()
 	doc, err := openapi3.NewLoader().LoadFromData(api.Document)

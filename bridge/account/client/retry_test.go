@@ -63,7 +63,7 @@ func TestAnEndedCallIsNotMadeAgain(t *testing.T) {
 	}
 }
 
-// Whoever reads the account's log can tell who asked, and a redirect does not
+// The account's log shows which program asked, and a redirect does not
 // carry the token elsewhere.
 func TestEveryCallSaysWhoMakesIt(t *testing.T) {
 	t.Parallel()

@@ -33,11 +33,11 @@ func TestWithoutAFreeAddressAPersonIsStoredAndListed(t *testing.T) {
 	if got.State != store.Invited || got.Address != "none@example.com" {
 		t.Errorf("now %+v, want invited", got)
 	}
-	// A person of whom nobody became a member leaves nothing behind.
+	// A person without a member leaves nothing behind.
 	d.remove(taken.ID)
 	again := d.createFrom(directory.PersonInput{Attributes: attributes("userName", "taken")})
 	if again.MemberID == taken.MemberID {
-		t.Error("adopted somebody who never was a member")
+		t.Error("adopted a person that never was a member")
 	}
 }
 
@@ -105,8 +105,8 @@ func TestAnAddressChangesOnlyWhenThePersonConfirms(t *testing.T) {
 	d.invite("ann@old.com")
 }
 
-// An invitation that was not accepted follows the identity provider: nobody has
-// shown that the wrong mailbox is theirs, and whoever reads it must not join.
+// An invitation that was not accepted follows the identity provider: its recipient has not
+// shown that the wrong mailbox is theirs, and its reader must not join.
 func TestAWrongAddressIsCorrectedBeforeTheInvitationIsAccepted(t *testing.T) {
 	t.Parallel()
 	at := func(address string, pairs ...any) directory.PersonInput {
@@ -139,7 +139,7 @@ func TestAWrongAddressIsCorrectedBeforeTheInvitationIsAccepted(t *testing.T) {
 			func(t *testing.T, d *fixture, p directory.Person) directory.Person {
 				d.replace(p.ID, at(right, "active", false))
 				if mails, _ := d.mailTo(right); mails != 0 {
-					t.Errorf("%d mails to somebody who is suspended", mails)
+					t.Errorf("%d mails to a suspended member", mails)
 				}
 				if _, err := d.UpdateMember(t.Context(), p.MemberID, directory.MemberUpdate{Suspended: new(false)},
 					""); err != nil {
@@ -214,7 +214,7 @@ func TestACorrectedAddressMustBeFree(t *testing.T) {
 	}
 }
 
-// Whoever comes back under an address that is not free gets no link at the
+// A person that returns with an address that is not free gets no link at the
 // address of before, which the identity provider has given up.
 func TestNobodyIsInvitedAgainAtAnAddressThatWasCorrected(t *testing.T) {
 	t.Parallel()
@@ -311,7 +311,7 @@ func TestAMove(t *testing.T) {
 			t.Errorf("%d mails, want one", mails)
 		}
 	})
-	t.Run("to an address of somebody else is listed", func(t *testing.T) {
+	t.Run("to another person's address is listed", func(t *testing.T) {
 		t.Parallel()
 		d := newDirectory(t)
 		d.create("bob@example.com")

@@ -29,7 +29,7 @@ func TestBlanksAroundAUserNameDoNotCount(t *testing.T) {
 		if p.State != store.Invited || p.Address != "ann@example.com" {
 			t.Errorf("%q is %s at %q", name, p.State, p.Address)
 		}
-		// Nobody else gets that name, however it is padded.
+		// No other person gets that name, however it is padded.
 		other := d.create("bob@example.com")
 		for _, again := range append(padded("Ann@Example.com"), "ann@example.com") {
 			_, err := d.CreatePerson(t.Context(), input(again))

@@ -35,22 +35,23 @@ func TestGroupMembersChangeTogetherOrNotAtAll(t *testing.T) {
 		{"adding people and a group", directory.GroupUpdate{Add: []string{ann, bob, nested}}, []string{ann, bob, nested}, nil,
 			1},
 		{"adding who is in already", directory.GroupUpdate{Add: []string{ann, ann}}, []string{ann, bob, nested}, nil, 0},
-		{"removing who is not in", directory.GroupUpdate{Remove: []string{eve, "nobody"}}, []string{ann, bob, nested}, nil,
+		{"removing an id that is not a member", directory.GroupUpdate{Remove: []string{eve, "nobody"}},
+			[]string{ann, bob, nested}, nil,
 			0},
 		{"adding one who is known and two who are not", directory.GroupUpdate{Add: []string{"x", eve, "y"}},
 			[]string{ann, bob, eve, nested}, []string{"x", "y"}, 1},
 		{"removing and adding at once", directory.GroupUpdate{Add: []string{"z"}, Remove: []string{ann, nested}},
 			[]string{bob, eve}, []string{"z"}, 1},
 		{"replacing by the same", directory.GroupUpdate{Replace: &[]string{eve, bob, bob}}, []string{bob, eve}, nil, 0},
-		{"replacing by nobody, then adding all again", directory.GroupUpdate{Replace: &[]string{}, Add: []string{eve, bob}},
+		{"replacing with none, then adding all again", directory.GroupUpdate{Replace: &[]string{}, Add: []string{eve, bob}},
 			[]string{bob, eve}, nil, 0},
 		{"replacing, then adding and removing", directory.GroupUpdate{
 			Replace: &[]string{ann, bob}, Add: []string{nested}, Remove: []string{bob},
 		}, []string{ann, nested}, nil, 1},
-		{"putting somebody known behind many unknown in another's place", directory.GroupUpdate{
+		{"replacing a member with a known id after many unknown ones", directory.GroupUpdate{
 			Add: append(slices.Clone(many), eve), Remove: []string{ann}, Instead: [][]string{append(slices.Clone(many), eve)},
 		}, []string{eve, nested}, many, 1},
-		{"replacing by nobody", directory.GroupUpdate{Replace: &[]string{}}, []string{}, nil, 1},
+		{"replacing with an empty list", directory.GroupUpdate{Replace: &[]string{}}, []string{}, nil, 1},
 		{"nothing", directory.GroupUpdate{}, []string{}, nil, 0},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -116,25 +117,25 @@ func TestWhatIsNoGroupChangeIsRefusedWhole(t *testing.T) {
 		"the name of a built-in group": {
 			directory.GroupUpdate{Attributes: attributes("displayName", "OWNERS"), Add: []string{bob}}, "protected",
 		},
-		"nobody known in the place of all": {directory.GroupUpdate{Replace: &[]string{"x", "y"}}, "members_unknown"},
+		"only unknown ids instead of all": {directory.GroupUpdate{Replace: &[]string{"x", "y"}}, "members_unknown"},
 		"ids in capitals": {directory.GroupUpdate{Replace: &[]string{strings.ToUpper(ann)}},
 			"members_unknown"},
 		"empty ids":                        {directory.GroupUpdate{Replace: &[]string{"", ""}}, "members_unknown"},
-		"the id of somebody deprovisioned": {directory.GroupUpdate{Replace: &[]string{gone}}, "members_unknown"},
+		"the id of a deprovisioned person": {directory.GroupUpdate{Replace: &[]string{gone}}, "members_unknown"},
 		"the id of a member": {directory.GroupUpdate{Replace: &[]string{d.person(ann).MemberID}},
 			"members_unknown"},
-		"emptying and adding nobody known": {directory.GroupUpdate{Replace: &[]string{}, Add: []string{"x"}},
+		"emptying and adding only unknown ids": {directory.GroupUpdate{Replace: &[]string{}, Add: []string{"x"}},
 			"members_unknown"},
-		"nobody known, then somebody": {directory.GroupUpdate{Replace: &[]string{"x"}, Add: []string{bob}},
+		"only unknown ids, then a known one": {directory.GroupUpdate{Replace: &[]string{"x"}, Add: []string{bob}},
 			"members_unknown"},
-		"nobody known and another name": {
+		"only unknown ids and another name": {
 			directory.GroupUpdate{Attributes: attributes("displayName", "E"), Replace: &[]string{"x"}}, "members_unknown",
 		},
-		"nobody known in the place of one": {
+		"only unknown ids instead of one": {
 			directory.GroupUpdate{Add: []string{"x", "y"}, Remove: []string{ann}, Instead: [][]string{{"x", "y"}}},
 			"members_unknown",
 		},
-		"beside somebody known for another": {
+		"beside a known id instead of another": {
 			directory.GroupUpdate{Add: []string{"x", bob}, Remove: []string{ann}, Instead: [][]string{{bob}, {"x"}}},
 			"members_unknown",
 		},
@@ -202,7 +203,7 @@ func TestGroupsAreAdoptedByName(t *testing.T) {
 		t.Errorf("existing id %s, want %s", e.ExistingID, g.ID)
 	}
 
-	// Deleting it takes out whom provisioning put in, and nobody else.
+	// Deleting it removes only the members from provisioning.
 	parent := d.group("Parent", g.ID)
 	if err := d.DeleteGroup(t.Context(), g.ID, ""); err != nil {
 		t.Fatal(err)

@@ -12,7 +12,7 @@ import (
 
 const month = 30 * 24 * time.Hour // that links in mails are good for
 
-// signUpAnn is what anybody can do on the public page.
+// signUpAnn signs Ann up on the public page.
 func (d *fixture) signUpAnn() {
 	d.t.Helper()
 	if err := d.SignUp(d.t.Context(), "ann@example.com", "Visit evil.example"); err != nil {
@@ -23,9 +23,9 @@ func (d *fixture) signUpAnn() {
 func TestAStrangerWhoSignsUpForSomebodyElse(t *testing.T) {
 	t.Parallel()
 	for name, invite := range map[string]func(*fixture){
-		"whom provisioning invited":        func(d *fixture) { d.create("ann@example.com") },
-		"whom an administrator invited":    func(d *fixture) { d.invite("ann@example.com") },
-		"who was signed up by him already": func(d *fixture) { d.signUpAnn() },
+		"invited by provisioning":      func(d *fixture) { d.create("ann@example.com") },
+		"invited by an administrator":  func(d *fixture) { d.invite("ann@example.com") },
+		"signed up by the same client": func(d *fixture) { d.signUpAnn() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -51,10 +51,10 @@ func TestAStrangerWhoSignsUpForSomebodyElse(t *testing.T) {
 			}
 			for _, m := range mails {
 				if strings.Contains(m.Body, "evil") {
-					t.Errorf("he wrote into a mail:\n%s", m.Body)
+					t.Errorf("the client's text is in a mail:\n%s", m.Body)
 				}
 			}
-			// Nor does he get her another where the outbox no longer has hers.
+			// Nor does the client get a second mail sent when the outbox no longer has the first.
 			err = d.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
 				_, err := tx.Exec(ctx, `DELETE FROM outbox`)
 				return err
@@ -63,7 +63,7 @@ func TestAStrangerWhoSignsUpForSomebodyElse(t *testing.T) {
 				t.Fatal(err)
 			}
 			d.signUpAnn()
-			// The link that she had from the first is as good as ever.
+			// The link from the first invitation is still valid.
 			if _, err := d.AcceptInvitation(t.Context(), token); err != nil {
 				t.Error(err)
 			}
@@ -168,7 +168,7 @@ func TestMailIsSweptAfterAMonth(t *testing.T) {
 
 func TestLinksAreGoodForAMonth(t *testing.T) {
 	t.Parallel()
-	t.Run("an invitation, until whoever sent it sends another", func(t *testing.T) {
+	t.Run("an invitation, until another one is sent", func(t *testing.T) {
 		t.Parallel()
 		yes, no := true, false
 		for name, again := range map[string]func(*fixture, directory.Person) error{
@@ -257,8 +257,8 @@ func TestWhoWasShutOutCannotFollowAnOldLink(t *testing.T) {
 		t.Error(err)
 	}
 
-	// Deprovisioned: the links are gone for good, also when somebody lets the
-	// member in again, and whoever comes back is invited anew and confirmed.
+	// Deprovisioned: the links are invalid for good, also when an administrator lets the
+	// member in again, and a returning person is invited again and confirmed.
 	d.remove(p.ID)
 	_, err = d.AcceptInvitation(t.Context(), join)
 	wantRefusal(t, err, "link_unknown")

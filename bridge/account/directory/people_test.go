@@ -47,7 +47,7 @@ func TestAPersonIsInvitedAcceptsAndIsConfirmed(t *testing.T) {
 		t.Errorf("confirmed as %s at version %d, want active at a later version than %d", got.State, got.Version, p.Version)
 	}
 	if got := d.waiting(); len(got) != 0 {
-		t.Errorf("waiting: %v, want nobody", got)
+		t.Errorf("waiting: %v, want none", got)
 	}
 	_, err := d.AcceptInvitation(t.Context(), "nonsense")
 	wantRefusal(t, err, "link_unknown")
@@ -149,7 +149,7 @@ func TestNobodyInactiveIsInvitedBeforeBeingActivated(t *testing.T) {
 		t.Errorf("members %v, %v; want none", members.Items, err)
 	}
 	if got := d.waiting(); len(got) != 0 {
-		t.Errorf("waiting: %v, want nobody", got)
+		t.Errorf("waiting: %v, want none", got)
 	}
 	got := d.replace(p.ID, input("ann@example.com", "active", true))
 	if got.State != store.Invited || got.Suspended || !slices.Equal(ids(got.Groups), []string{g.ID}) {
@@ -249,7 +249,7 @@ func TestAdoption(t *testing.T) {
 		_, err := d.Person(t.Context(), old.ID)
 		wantRefusal(t, err, "not_found")
 		if mails, _ := d.mailTo("ann@example.com"); mails != 1 {
-			t.Errorf("%d mails; nobody who is in needs another", mails)
+			t.Errorf("%d mails; a member needs no other", mails)
 		}
 	})
 	t.Run("the sign-in address comes second", func(t *testing.T) {
@@ -278,7 +278,7 @@ func TestAdoption(t *testing.T) {
 			t.Errorf("ids %v", e.IDs)
 		}
 	})
-	t.Run("an inactive person suspends whom it adopts", func(t *testing.T) {
+	t.Run("an inactive person suspends the member that it adopts", func(t *testing.T) {
 		t.Parallel()
 		d := newDirectory(t)
 		m := d.invite("ann@example.com")
@@ -362,7 +362,7 @@ func TestTheProtectedAreNamedAndLeftAlone(t *testing.T) {
 			if got := d.person(p.ID); got.Suspended {
 				t.Error("suspended all the same")
 			}
-			// Nor is the address moved, whether or not somebody else has it.
+			// Nor is the address changed, whether or not another person has it.
 			d.allow("example.org")
 			d.create("bob@example.com")
 			for _, address := range []string{"ann@example.org", "bob@example.com"} {
@@ -394,7 +394,7 @@ func TestChangesByHandAreSeenByProvisioning(t *testing.T) {
 	}
 }
 
-// Whoever suspended somebody by hand had a reason, which the identity provider
+// An administrator that suspended a member had a reason, which the identity provider
 // does not know when it updates a title.
 func TestWhoWasSuspendedByHandStaysSoUntilProvisioningSaysActive(t *testing.T) {
 	t.Parallel()
@@ -433,7 +433,7 @@ func TestWhoWasSuspendedByHandStaysSoUntilProvisioningSaysActive(t *testing.T) {
 		t.Errorf("active are %v and inactive %v; want %s inactive", on, off, p.ID)
 	}
 
-	// Neither what is shown, written back with another title, nor silence lets him in.
+	// Neither the served document with another title nor one without active ends the suspension.
 	var shown map[string]any
 	if err := json.Unmarshal([]byte(got.Attributes), &shown); err != nil {
 		t.Fatal(err)
@@ -455,7 +455,7 @@ func TestWhoWasSuspendedByHandStaysSoUntilProvisioningSaysActive(t *testing.T) {
 		t.Errorf("person %+v, want reactivated by active: true", got)
 	}
 
-	// Letting somebody in by hand shows as well, also if nothing was said of him.
+	// A reactivation by an administrator shows as well, also without an attribute active.
 	suspend(silent.MemberID, true)
 	suspend(silent.MemberID, false)
 	if got := d.person(silent.ID); got.Suspended || !slices.Contains(found(active), silent.ID) {
@@ -469,7 +469,7 @@ func TestTheLastToHaveAUserNameIsAdopted(t *testing.T) {
 	first := d.create("ann@example.com")
 	d.remove(first.ID)
 	second := d.create("bob@example.com")
-	// The first is not adopted: a rename makes nobody a member.
+	// The first is not adopted: a rename does not adopt members.
 	d.replace(second.ID, directory.PersonInput{Attributes: attributes("userName", "ann@example.com"),
 		SignInAddress: "bob@example.com"})
 	d.remove(second.ID)
@@ -477,7 +477,7 @@ func TestTheLastToHaveAUserNameIsAdopted(t *testing.T) {
 	if p.MemberID != second.MemberID {
 		t.Errorf("adopted %s, want %s", p.MemberID, second.MemberID)
 	}
-	// The one before is still found by his address.
+	// The one before is still found by its address.
 	if p := d.createFrom(directory.PersonInput{
 		Attributes: attributes("userName", "a"), SignInAddress: "ann@example.com",
 	}); p.MemberID != first.MemberID {
@@ -485,7 +485,7 @@ func TestTheLastToHaveAUserNameIsAdopted(t *testing.T) {
 	}
 }
 
-// An identity provider that looks for active people only believes that somebody
+// An identity provider that looks only for active people believes that a person
 // who is suspended is not there, and creates again.
 func TestTheConflictWithSomebodySuspendedSaysWhatToDo(t *testing.T) {
 	t.Parallel()

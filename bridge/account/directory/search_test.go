@@ -74,7 +74,7 @@ func TestPeopleAreFoundByEveryKindOfCondition(t *testing.T) {
 		want string // who is found, in the order of creation
 	}{
 		{"an id", exact(eq("id", ann.ID)), "ann"},
-		{"an id of nobody", eq("id", "nobody"), ""},
+		{"an unknown id", eq("id", "nobody"), ""},
 		{"userName without regard to case", eq("userName", "aNN@eXAMPLE.com"), "ann"},
 		{"userName with regard to case", exact(eq("userName", "ann@example.com")), ""},
 		{"userName with regard to case, right", exact(eq("userName", "Ann@Example.com")), "ann"},
@@ -104,7 +104,7 @@ func TestPeopleAreFoundByEveryKindOfCondition(t *testing.T) {
 		{"a list that was sent as one object", anyOf("roles", eq("value", "user")), "bob"},
 		{"an element that is a plain text", anyOf("schemas", eq("", "URN:B")), "ann"},
 		{"a sub-attribute of a plain text", anyOf("schemas", eq("value", "urn:b")), ""},
-		{"any of an attribute that nobody has", anyOf("photos", leaf("pr", "value", nil)), ""},
+		{"any of an attribute that no person has", anyOf("photos", leaf("pr", "value", nil)), ""},
 		{"a group by id", anyOf("groups", eq("value", g.ID)), "ann"},
 		{"a group by name", anyOf("groups", eq("display", "ENGINEERS")), "ann"},
 		{"any group", leaf("pr", "groups", nil), "ann"},
@@ -132,7 +132,7 @@ func TestPeopleAreFoundByEveryKindOfCondition(t *testing.T) {
 		{"modified", leaf("ge", "meta.lastModified", ann.ModifiedAt.Format("2006-01-02T15:04:05Z07:00")), "ann"},
 		{"a version", exact(with("and", eq("id", ann.ID), eq("meta.version", directory.PersonETag(d.person(ann.ID))))),
 			"ann"},
-		{"a version of nobody", exact(eq("meta.version", account.ETag(99))), ""},
+		{"an unknown version", exact(eq("meta.version", account.ETag(99))), ""},
 		{"the type of the resource", eq("meta.resourceType", "user"), "ann bob"},
 		{"both", with("and", eq("userName", "bob@example.com"), eq("active", false)), "bob"},
 		{"either", with("or", eq("userName", "bob@example.com"), eq("title", "dr.")), "ann bob"},
@@ -310,7 +310,7 @@ func TestPagesAreStableExactAndComplete(t *testing.T) {
 		s    directory.Search
 		code api.ErrorCode
 	}{
-		"a cursor of nobody":        {directory.Search{Limit: 1, Cursor: "nonsense"}, "invalid_cursor"},
+		"an unknown cursor":         {directory.Search{Limit: 1, Cursor: "nonsense"}, "invalid_cursor"},
 		"a cursor of another order": {directory.Search{Limit: 1, Cursor: "WzFd"}, "invalid_cursor"},
 		"both cursor and offset":    {directory.Search{Limit: 1, Cursor: "WzFd", Offset: 1}, "invalid_value"},
 		"a limit beyond the bound":  {directory.Search{Limit: 1001}, "invalid_value"},

@@ -93,7 +93,7 @@ func TestHowLongToWaitIsTold(t *testing.T) {
 	}
 }
 
-// However many networks somebody commands, no more than a thousand wait, and
+// However many networks a client has, no more than a thousand wait, and
 // all of them are gone a day later with their mails. Nothing of them is audited.
 func TestSignUpsThatNobodyFollowsAreGone(t *testing.T) {
 	t.Parallel()
@@ -129,14 +129,14 @@ func TestSignUpsThatNobodyFollowsAreGone(t *testing.T) {
 func TestWhomSomebodyVouchesForStays(t *testing.T) {
 	t.Parallel()
 	for name, adopt := range map[string]func(*fixture, directory.Member){
-		"whom provisioning took up": func(d *fixture, m directory.Member) { d.create(m.Address) },
+		"adopted by provisioning": func(d *fixture, m directory.Member) { d.create(m.Address) },
 		"who followed the link": func(d *fixture, m directory.Member) {
 			_, token := d.mailTo(m.Address)
 			if _, err := d.AcceptInvitation(d.t.Context(), token); err != nil {
 				d.t.Fatal(err)
 			}
 		},
-		"whom an administrator put into a group": func(d *fixture, m directory.Member) {
+		"added to a group by an administrator": func(d *fixture, m directory.Member) {
 			g, err := d.CreateGroupByHand(d.t.Context(), "Guests")
 			if err == nil {
 				err = d.AddGroupMember(d.t.Context(), g.ID, m.ID)
@@ -145,12 +145,12 @@ func TestWhomSomebodyVouchesForStays(t *testing.T) {
 				d.t.Fatal(err)
 			}
 		},
-		"whom an administrator suspended": func(d *fixture, m directory.Member) {
+		"suspended by an administrator": func(d *fixture, m directory.Member) {
 			if _, err := d.UpdateMember(d.t.Context(), m.ID, directory.MemberUpdate{Suspended: new(true)}, ""); err != nil {
 				d.t.Fatal(err)
 			}
 		},
-		"whom an administrator made one": func(d *fixture, m directory.Member) {
+		"promoted by an administrator": func(d *fixture, m directory.Member) {
 			if _, err := d.UpdateMember(d.t.Context(), m.ID, directory.MemberUpdate{Role: new(store.RoleAdministrator)},
 				""); err != nil {
 				d.t.Fatal(err)

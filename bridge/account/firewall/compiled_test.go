@@ -13,7 +13,7 @@ import (
 )
 
 // Rules come and go in any order: after each step the compiled policy says of
-// everybody what the plain one says, and the one before it still says what it
+// all addresses what the plain one says, and the one before it still says what it
 // said. The bytes of a run choose from few ranges and priorities, so that rules
 // meet, nest and part.
 func FuzzCompiledDecidesAsThePolicy(f *testing.F) {

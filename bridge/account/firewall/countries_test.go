@@ -29,7 +29,7 @@ func TestCountries(t *testing.T) {
 		t.Errorf("there are %d countries, want 250", count)
 	}
 	for name, code := range map[string]string{
-		"a code that nobody has": "ZZ", "what ISO reserves for the United Kingdom": "UK", "a union": "EU",
+		"an unassigned code": "ZZ", "what ISO reserves for the United Kingdom": "UK", "a union": "EU",
 		"a former country": "SU",
 		"lower case":       "de", "three letters": "DEU", "two codes and their space": "D A", "a space and a letter": " A",
 		"nothing": "",

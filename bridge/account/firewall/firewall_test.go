@@ -156,7 +156,7 @@ func TestDecide(t *testing.T) {
 			subject: firewall.Subject{Facts: firewall.Facts{firewall.Anonymous: {firewall.PublicProxy}}}, want: firewall.Allow,
 		},
 		{
-			name: "a rule without values matches nobody", byDflt: firewall.Allow, rules: []firewall.Rule{empty},
+			name: "a rule without values matches no address", byDflt: firewall.Allow, rules: []firewall.Rule{empty},
 			subject: from("192.0.2.1"), want: firewall.Allow,
 		},
 		{

@@ -9,8 +9,8 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 )
 
-// admit notes that the request has shown a secret that is right; it may take
-// the time that its body needs from then on.
+// admit records that the request has presented a valid secret. From then on it may
+// take the time that its body needs.
 func admit(r *http.Request, caller string) {
 	httpkit.Admit(r.Context())
 	x := httpkit.RequestFrom(r.Context())
@@ -33,8 +33,8 @@ func (s *server) observe(next http.Handler) http.Handler {
 	}))
 }
 
-// logLine is what the access log shows of a request. It names the route, not
-// the path: the paths of the public pages hold tokens.
+// logLine returns the access log's fields for a request. It names the route, not
+// the path: paths of the public pages contain tokens.
 func logLine(r *http.Request, x *httpkit.Request, answer httpkit.Answer) []any {
 	line := []any{
 		"method", httpkit.Method(r.Method), "route", x.Route, "status", answer.Status, "bytes", answer.Bytes,

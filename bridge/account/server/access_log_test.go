@@ -32,7 +32,7 @@ func newServer(log hclog.Logger) *server {
 
 // Writing 100,000 members takes longer than the sixty seconds of anything else,
 // and the connection must not be cut meanwhile.
-func TestPatienceGrowsWithTheRequest(t *testing.T) {
+func TestTheTimeoutGrowsWithTheRequest(t *testing.T) {
 	t.Parallel()
 	s := newServer(hclog.NewNullLogger())
 	var left time.Duration
@@ -49,7 +49,7 @@ func TestPatienceGrowsWithTheRequest(t *testing.T) {
 		{"nothing", 0, 55 * time.Second, time.Minute},
 		{"an unknown length", -1, 55 * time.Second, time.Minute},
 		{"100,000 members", 3_000_000, 2 * time.Minute, 3 * time.Minute},
-		{"more than anybody sends", 1 << 62, 4 * time.Minute, 5 * time.Minute},
+		{"more than any client sends", 1 << 62, 4 * time.Minute, 5 * time.Minute},
 	} {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodPatch, "/", nil)
 		r.ContentLength = row.bytes
@@ -93,7 +93,7 @@ func TestPanicBecomesAProblem(t *testing.T) {
 	}
 }
 
-// Whoever has shown no secret gets no more time by announcing a large body.
+// A client without a secret gets no more time by announcing a large body.
 func TestAStrangerGetsNoMoreTimeByAnnouncingMuch(t *testing.T) {
 	t.Parallel()
 	h := newServer(hclog.NewNullLogger()).observe(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
@@ -109,7 +109,7 @@ func TestAStrangerGetsNoMoreTimeByAnnouncingMuch(t *testing.T) {
 	}
 }
 
-// A log line for each request would let anybody fill the disk. A request with
+// A log line for each request would let any client fill the disk. A request with
 // a secret has one of its own, with what is known of it.
 func TestTheLogOfStrangersDoesNotGrowWithTheirRequests(t *testing.T) {
 	t.Parallel()

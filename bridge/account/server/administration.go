@@ -8,7 +8,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 )
 
-// administration answers everything that is not people and groups.
+// administration implements the API except for people and groups.
 type administration struct {
 	account *account.Account
 }
@@ -119,7 +119,7 @@ func toAuditEvent(e account.AuditEvent) api.AuditEvent {
 	}
 }
 
-// paging reads the parameters that every list has.
+// paging reads the parameters that all lists share.
 func paging(cursor *api.Cursor, limit *api.Limit) (string, int, error) {
 	n := 100
 	if limit != nil {
@@ -131,7 +131,7 @@ func paging(cursor *api.Cursor, limit *api.Limit) (string, int, error) {
 	return value(cursor), n, nil
 }
 
-// toAll translates a list, which is never null.
+// toAll translates a list. It never returns nil, which would be null in JSON.
 func toAll[From, To any](items []From, translate func(From) To) []To {
 	all := make([]To, len(items))
 	for i, item := range items {
@@ -140,7 +140,7 @@ func toAll[From, To any](items []From, translate func(From) To) []To {
 	return all
 }
 
-// optionalTime is nil for the zero time, which the API leaves out.
+// optionalTime returns nil for the zero time, which the API omits.
 func optionalTime(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil

@@ -10,15 +10,15 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 )
 
-// A verifier finds the caller that a secret belongs to, and asks the firewall
-// about its address.
+// A verifier returns the caller that a secret belongs to, if the firewall allows
+// its address.
 type verifier func(ctx context.Context, secret string, address netip.Addr) (account.Caller, error)
 
-// An authenticator returns the request with its caller in the context, or why it
-// is refused.
+// An authenticator returns the request with its caller in the context, or the
+// reason for refusing it.
 type authenticator func(*http.Request) (*http.Request, error)
 
-// authenticated admits the callers that verify knows.
+// authenticated returns an authenticator that admits the callers of verify.
 func (s *server) authenticated(verify verifier) authenticator {
 	return func(r *http.Request) (*http.Request, error) {
 		secret, err := bearer(r)
@@ -26,7 +26,7 @@ func (s *server) authenticated(verify verifier) authenticator {
 			return r, err
 		}
 		caller, err := verify(r.Context(), secret, httpkit.RequestFrom(r.Context()).Client)
-		if caller.ID != "" { // its secret is right, wherever it is refused
+		if caller.ID != "" { // the secret is valid, even if the request is refused
 			admit(r, caller.String())
 		}
 		if err != nil {
@@ -36,7 +36,7 @@ func (s *server) authenticated(verify verifier) authenticator {
 	}
 }
 
-// bearer returns the request's bearer token, or the refusal of a request without one.
+// bearer returns the request's bearer token, or a refusal if it has none.
 func bearer(r *http.Request) (string, error) {
 	if token := httpkit.BearerToken(r); token != "" {
 		return token, nil

@@ -20,14 +20,14 @@ import (
 )
 
 const (
-	maxSignInBody = 8 << 10 // of strangers: the largest, a finish, has some two kilobytes
+	maxSignInBody = 8 << 10 // unauthenticated; the largest, a finish, has some two kilobytes
 	maxBody       = 1 << 20
 	maxPolicyBody = 16 << 20 // a whole firewall: ten thousand rules, most with a range or two
 	maxGroupBody  = 8 << 20  // a whole group: the ids of a quarter of a million members
 	maxBodyDepth  = 64
 )
 
-// limitOf is how large the body of an operation may be.
+// limitOf returns the maximum size of an operation's body.
 func limitOf(pattern string) int64 {
 	switch pattern {
 	case "POST /v1/auth/start", "POST /v1/auth/finish":
@@ -40,26 +40,26 @@ func limitOf(pattern string) int64 {
 	return maxBody
 }
 
-// readBody reads the whole body, within the limit, and leaves it to be read again.
+// readBody reads the whole body within the limit, and resets it to be read again.
 func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
 	body, err := httpkit.ReadBody(w, r, limit)
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return nil, &account.Error{
 			Status: http.StatusRequestEntityTooLarge, Code: api.ErrorCodeTooLarge, Title: "The request is too large",
-			Detail: fmt.Sprintf("the body is larger than %d bytes; send less at once", limit),
+			Detail: fmt.Sprintf("the body is larger than %d bytes; send less in one request", limit),
 		}
 	}
 	if err != nil {
-		return nil, malformed("", "the body could not be read to its end")
+		return nil, malformed("", "the body could not be read completely")
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	return body, nil
 }
 
-// checkBody holds a JSON document against the generated type that it will be
-// decoded into. The decoder itself would pass over unknown members, spell
-// names without regard to case and take an absent member for a zero; each of
-// these hides a client's mistake, in a firewall rule for instance.
+// checkBody validates a JSON document against the generated type that it will be
+// decoded into. The decoder itself would ignore unknown members, match names
+// case-insensitively and decode an absent member as zero. Each of these would hide a
+// client's mistake, in a firewall rule for instance.
 func checkBody(body []byte, t reflect.Type) error {
 	c := checker{json.NewDecoder(bytes.NewReader(body)), body}
 	c.UseNumber()
@@ -67,12 +67,12 @@ func checkBody(body []byte, t reflect.Type) error {
 		return err
 	}
 	if _, err := c.Token(); !errors.Is(err, io.EOF) {
-		return malformed("", "the body goes on after its JSON document; send one document")
+		return malformed("", "the body has data after its JSON document; send one document")
 	}
 	return nil
 }
 
-// pointerEscape writes a name into a JSON pointer (RFC 6901, section 3).
+// pointerEscape escapes a name for a JSON pointer (RFC 6901, section 3).
 var pointerEscape = strings.NewReplacer("~", "~0", "/", "~1")
 
 type checker struct {
@@ -153,7 +153,7 @@ func (c checker) object(t reflect.Type, at string, depth int) error {
 		i := slices.IndexFunc(known, func(f field) bool { return f.name == name })
 		switch {
 		case i < 0:
-			return malformed(inside, "there is no member %q here; known are %s", name, names(t))
+			return malformed(inside, "unknown member %q; known members: %s", name, names(t))
 		case slices.Contains(seen, name):
 			return malformed(inside, "the member %q is given twice", name)
 		}
@@ -191,17 +191,17 @@ func (checker) syntax(err error, at string) error {
 		return nil
 	}
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return malformed(at, "the body ends in the middle of its JSON document")
+		return malformed(at, "the body ends before its JSON document does")
 	}
 	return malformed(at, "the body is not JSON: %v", err)
 }
 
-// known refuses a string outside the enumeration that its type stands for.
+// known refuses a string that is not in the enumeration of its type.
 func known(t reflect.Type, s, at string) error {
 	v := reflect.New(t).Elem()
 	v.SetString(s)
 	if e, ok := v.Interface().(interface{ Valid() bool }); ok && !e.Valid() {
-		return malformed(at, "%q is not a value that openapi.yaml lists here", s)
+		return malformed(at, "%q is not one of the values in openapi.yaml", s)
 	}
 	return nil
 }
@@ -228,7 +228,7 @@ func wrongType(token json.Token, at, what string) error {
 	return malformed(at, "must be %s, not %s", what, got)
 }
 
-// A field is what a struct says of one member of an object.
+// A field describes one member of an object.
 type field struct {
 	name     string
 	of       reflect.Type

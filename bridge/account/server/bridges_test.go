@@ -12,7 +12,7 @@ import (
 )
 
 // A process that was killed cannot take leave. Its session lives for hours,
-// but nobody may have to wait for that to change the firewall.
+// but a change of the firewall must not wait for that.
 func TestABridgeThatFellSilentIsLost(t *testing.T) {
 	t.Parallel()
 	c := converse(t)
@@ -159,8 +159,8 @@ func TestAReportedStandbyIsReportedAtItsOwnAddress(t *testing.T) {
 	equal(t, "reported addresses", strings.Join(reported, ", "), elsewhere)
 }
 
-// Anybody may begin to sign in. Whoever does so without end gets no more than
-// his turn, and the bridge gets in all the same.
+// Any client may begin to sign in. One that does so without end gets no more than
+// its share, and the bridge still signs in.
 func TestABridgeGetsInDuringAFlood(t *testing.T) {
 	t.Parallel()
 	c := converse(t)

@@ -8,14 +8,14 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 )
 
-// tagOf is the entity tag of a document that tells more than what a write
-// changes: when a bridge was last heard, for instance. What else it tells goes
-// into the tag after the version, or a client would be told that it knows what
-// it does not; an If-Match looks at the version alone.
+// tagOf returns the entity tag of a document that has more than the versioned
+// values, the last contact of a bridge for instance. The rest goes into the tag after
+// the version, or a conditional GET would miss its changes. If-Match compares only
+// the version.
 func tagOf(version int64, told any) string {
 	text, err := json.Marshal(told)
 	if err != nil {
-		panic(err) // what is answered has a JSON form
+		panic(err) // answers always have a JSON form
 	}
 	digest := sha256.Sum256(text)
 	return account.ETagWith(version, hex.EncodeToString(digest[:8]))

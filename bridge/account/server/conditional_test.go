@@ -54,7 +54,7 @@ func TestAWholePolicyMayBeLarge(t *testing.T) {
 		"too_large")
 }
 
-// What happens by itself is told to whoever asks again, and stands in the way
+// A change without a write is reported to a client that asks again, and does not block
 // of no write: a change is refused because of another change alone.
 func TestNewsIsToldAndStopsNoWrite(t *testing.T) {
 	t.Parallel()

@@ -19,13 +19,14 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/client"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/server"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/signin"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store/storetest"
 )
 
-// A conversation is with a real server over a real database. Whoever speaks
+// A conversation is with a real server over a real database. A client that speaks
 // says in X-Forwarded-For from where.
 type conversation struct {
 	*api.Client          // as an administrator, from home
@@ -36,7 +37,7 @@ type conversation struct {
 }
 
 // home is where the administrator sits, office where the bridges run, and
-// manager whom they sign in as.
+// manager that they sign in as.
 const (
 	home    = "192.0.2.1"
 	office  = "198.51.100.7"
@@ -124,14 +125,9 @@ func (c *conversation) enrol(t *testing.T) (credentials, api.Enrolment) {
 	t.Helper()
 	p, err := apitest.Read[api.Provisioning](c.GetProvisioning(t.Context()))
 	ok(t, err)
-	secrets, err := signin.GenerateSecrets()
+	secrets, enrolment, err := client.Enrol(c.account.ID, manager, p.Value.NextEpoch, signin.MinIterations)
 	ok(t, err)
-	kdf, verifier, err := signin.Enrol(c.account.ID, manager, secrets, signin.MinIterations)
-	ok(t, err)
-	return credentials{manager, p.Value.NextEpoch, secrets}, api.Enrolment{
-		Epoch: p.Value.NextEpoch, Verifier: verifier,
-		Kdf: api.KDF{Algorithm: api.KDFAlgorithm(kdf.Algorithm), Iterations: kdf.Iterations, Salt: kdf.Salt},
-	}
+	return credentials{manager, p.Value.NextEpoch, secrets}, enrolment
 }
 
 func (c *conversation) activate(t *testing.T) credentials {
@@ -151,7 +147,7 @@ func (c *conversation) rotate(t *testing.T, overlap time.Duration) credentials {
 	t.Helper()
 	creds, enrolment := c.enrol(t)
 	r, err := apitest.Read[api.Provisioning](c.RotateProvisioning(t.Context(), nil, api.Rotation{
-		Enrolment: enrolment, Session: "sealed anew", Overlap: int(overlap.Seconds()),
+		Enrolment: enrolment, Session: "sealed again", Overlap: int(overlap.Seconds()),
 	}))
 	ok(t, err)
 	if r.Value == nil {

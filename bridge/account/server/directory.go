@@ -7,8 +7,8 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/directory"
 )
 
-// directoryHandlers answer what is about people and groups: here to a bridge, in
-// directory_admin.go to an administrator.
+// directoryHandlers implement the API for people and groups: this file for bridges,
+// directory_admin.go for administrators.
 type directoryHandlers struct {
 	directory *directory.Directory
 }
@@ -158,7 +158,7 @@ func fromSearch(in api.Search) directory.Search {
 	return s
 }
 
-// value is what p points to, or the zero value where a member is absent.
+// value returns *p, or the zero value for an absent member.
 func value[T any](p *T) (v T) {
 	if p != nil {
 		v = *p

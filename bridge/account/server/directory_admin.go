@@ -16,7 +16,7 @@ func (h directoryHandlers) ListMembers(
 		return nil, err
 	}
 	if state := r.Params.State; state != nil && !state.Valid() {
-		return nil, malformed("/state", "%q is no state; ask for invited, pending or active", *state)
+		return nil, malformed("/state", "unknown state %q; use invited, pending or active", *state)
 	}
 	filter := directory.MemberFilter{
 		Address: value(r.Params.Address), Managed: r.Params.Managed, State: string(value(r.Params.State)),
@@ -126,6 +126,6 @@ func toMember(m directory.Member) api.Member {
 func toAccountGroup(g directory.GroupSummary) api.AccountGroup {
 	return api.AccountGroup{
 		Id: g.ID, Name: g.Name, Managed: g.ScimID != "", BuiltIn: g.BuiltIn, MemberCount: g.MemberCount,
-		Etag: tagOf(g.Version, g.MemberCount), // unmanaged members leave the version as it is
+		Etag: tagOf(g.Version, g.MemberCount), // adding unmanaged members does not change the version
 	}
 }

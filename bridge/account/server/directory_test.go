@@ -161,7 +161,7 @@ func TestGroupAndSearchOverHTTP(t *testing.T) {
 	equal(t, "who waits", len(attention.Value.Items), 2)
 	equal(t, "for what", attention.Value.Items[0].Kind, api.AttentionKindInvitationOpen)
 
-	// An administrator sees the group too, and puts somebody else in by hand.
+	// An administrator sees the group too, and adds another member.
 	listed, err := apitest.Read[api.AccountGroupPage](c.ListGroups(t.Context(), &api.ListGroupsParams{Managed: new(true)}))
 	ok(t, err)
 	equal(t, "the managed groups", len(listed.Value.Items), 1)

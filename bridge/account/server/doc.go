@@ -1,9 +1,9 @@
-// Package server puts the account behind HTTP: it finds the caller of a request
-// and its address, turns requests into calls of packages account and directory,
-// and their answers and refusals into what openapi.yaml promises.
+// Package server serves the account over HTTP: it authenticates the caller of a
+// request, translates requests to calls of packages account and directory, and
+// their results and refusals to the answers that openapi.yaml describes.
 //
-// It owns authentication, the firewall check of each request, the form of
-// bodies, request ids, the access log and problem documents. The rules are
-// those of account and directory; the pages that people see are package web's; listening,
-// timeouts of the listener and the end of the process are the command's.
+// It owns authentication, the firewall check of each request, the validation of
+// bodies, request ids, the access log and problem documents. The rules are in
+// account and directory, the pages for people in package web, and the listener with
+// its timeouts in the command.
 package server

@@ -11,11 +11,10 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/jsontext"
 )
 
-// What a bridge reads all day is put together from the documents as they are
-// kept, not decoded and encoded again. A test holds the outcome against the
-// generated types.
+// The answers that bridges read most are assembled from the stored documents,
+// without decoding and encoding them. A test compares them with the generated types.
 
-// An encoded answer is JSON already.
+// An encoded is an answer that is JSON already.
 type encoded struct {
 	body []byte
 	etag string // empty for a page
@@ -30,7 +29,7 @@ func encodedGroup(g directory.Group) encoded {
 }
 
 func (e encoded) write(w http.ResponseWriter, status int) error {
-	body := append(e.body, '\n') // as all other answers end
+	body := append(e.body, '\n') // like all other answers
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	if e.etag != "" {
@@ -79,11 +78,11 @@ func (e encoded) VisitSearchGroupsResponse(w http.ResponseWriter) error {
 	return e.write(w, http.StatusOK)
 }
 
-// encodePage makes a page of a search's answer.
+// encodePage encodes one page of a search.
 func encodePage[T any](found directory.Found[T], encode func([]byte, T) []byte) encoded {
 	var b []byte
 	if len(found.Items) > 0 {
-		// The others will be about as long as the first: one allocation, mostly.
+		// The others are about as long as the first: usually one allocation.
 		b = make([]byte, 0, len(encode(nil, found.Items[0]))*(len(found.Items)+1)*9/8)
 	}
 	b = append(b, `{"items":`...)
@@ -94,7 +93,7 @@ func encodePage[T any](found directory.Found[T], encode func([]byte, T) []byte) 
 	return encoded{body: append(b, '}')}
 }
 
-// encodePerson makes an api.Person.
+// encodePerson encodes an api.Person.
 func encodePerson(b []byte, p directory.Person) []byte {
 	b = slices.Grow(b, len(p.Attributes)+512)
 	b = append(b, `{"id":`...)
@@ -122,7 +121,7 @@ func encodePerson(b []byte, p directory.Person) []byte {
 	return append(b, '}')
 }
 
-// encodeGroup makes an api.Group.
+// encodeGroup encodes an api.Group.
 func encodeGroup(b []byte, g directory.Group) []byte {
 	b = append(b, `{"id":`...)
 	b = jsontext.AppendString(b, g.ID)
@@ -146,7 +145,7 @@ func encodeGroup(b []byte, g directory.Group) []byte {
 	return append(b, '}')
 }
 
-// encodeReference makes an api.Reference.
+// encodeReference encodes an api.Reference.
 func encodeReference(b []byte, r directory.Reference) []byte {
 	b = append(b, `{"id":`...)
 	b = jsontext.AppendString(b, r.ID)
@@ -159,7 +158,7 @@ func encodeReference(b []byte, r directory.Reference) []byte {
 	return append(b, '}')
 }
 
-// appendText appends a member; the API leaves empty ones out.
+// appendText appends a member, unless it is empty.
 func appendText(b []byte, name, value string) []byte {
 	if value == "" {
 		return b

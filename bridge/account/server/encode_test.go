@@ -61,7 +61,7 @@ func TestWhatIsPutTogetherByHandIsWhatTheAPISays(t *testing.T) {
 				Attributes: json.RawMessage(attributes),
 				State:      api.PersonStateActive, Suspended: true, MemberId: new("m1"), SignInAddress: new("ann@example.com"),
 				PendingAddress: new("new@example.com"), Groups: apiRefs}},
-		{"somebody who was not invited has no member to show",
+		{"a person that was not invited has no member to show",
 			directory.Person{ID: "p1", MemberID: "m1", Attributes: "{}", Version: 1, CreatedAt: created, ModifiedAt: created,
 				State: "not_invited"},
 			api.Person{Id: "p1", Etag: `"1"`, CreatedAt: created, ModifiedAt: created, Attributes: json.RawMessage("{}"),

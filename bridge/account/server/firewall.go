@@ -119,12 +119,12 @@ func toFirewall(f account.Firewall) api.Firewall {
 	}
 	if f.Disabled {
 		out.DisabledUntil = optionalTime(f.DisabledUntil)
-		out.Etag = tagOf(f.Version, "not enforced") // as it will be without a write
+		out.Etag = tagOf(f.Version, "not enforced") // enforcement returns without a write
 	}
 	return out
 }
 
-// fromUpdate reads a change of the policy that stands at a JSON pointer of the request.
+// fromUpdate translates a change of the policy; at is its JSON pointer in the request.
 func fromUpdate(in *api.FirewallUpdate, at string) (account.FirewallUpdate, error) {
 	var out account.FirewallUpdate
 	if in == nil {
@@ -156,8 +156,8 @@ func toRule(r account.FirewallRule) api.FirewallRule {
 	return out
 }
 
-// fromRuleInput reads a rule that stands at a JSON pointer of the request, with
-// the defaults of what it leaves out.
+// fromRuleInput translates a rule, with defaults for absent members; at is its JSON
+// pointer in the request.
 func fromRuleInput(in api.FirewallRuleInput, at string) (firewall.Rule, error) {
 	out := firewall.Rule{ID: value(in.Id), Action: firewall.Allow, Description: value(in.Description)}
 	if in.Action != nil {
@@ -169,7 +169,7 @@ func fromRuleInput(in api.FirewallRuleInput, at string) (firewall.Rule, error) {
 	}
 	matches := api.Matches(in)
 	if len(matches) == 0 {
-		return out, nil // the account tells this beside what else is wrong
+		return out, nil // the account reports this with its other faults
 	}
 	var err error
 	if out.Match, err = firewall.OneMatch(matches); err != nil {
@@ -184,7 +184,7 @@ func toVerdict(d account.AddressDecision) api.Verdict {
 	return out
 }
 
-// optionalList is nil for an empty list, which the API leaves out.
+// optionalList returns nil for an empty list, which the API omits.
 func optionalList[T any](items []T) *[]T {
 	if len(items) == 0 {
 		return nil

@@ -15,8 +15,8 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 )
 
-// Whoever writes the policy must not shut out himself or a bridge at work by
-// mistake; on purpose he may.
+// The author of a policy must not lock out itself or an active bridge by
+// mistake, but may do so intentionally.
 func TestLockout(t *testing.T) {
 	t.Parallel()
 	const deny, permit = api.Deny, api.Allow
@@ -42,7 +42,7 @@ func TestLockout(t *testing.T) {
 			write: create(rule(deny, "198.51.100.0/24")),
 		},
 		{
-			name:  "a deny rule on somebody else is let through",
+			name:  "a deny rule on another address is accepted",
 			write: create(rule(deny, "203.0.113.0/24")), signedIn: true,
 		},
 		{
@@ -202,7 +202,7 @@ func TestBreakGlass(t *testing.T) {
 	c := converse(t)
 	problem, err := policy(api.Deny)(t.Context(), c, true)
 	ok(t, err)
-	equal(t, "locking everybody out", codeOf(problem), "")
+	equal(t, "locking out all callers", codeOf(problem), "")
 	who, err := apitest.Read[api.Caller](c.WhoAmI(t.Context()))
 	ok(t, err)
 	equal(t, "the administrator", codeOf(who.Problem), "firewall_blocked")

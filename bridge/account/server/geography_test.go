@@ -21,7 +21,7 @@ import (
 )
 
 // The world of these tests: the administrator sits in Germany, the bridge at
-// a cloud provider in France, and somebody in Brazil behind Tor.
+// a cloud provider in France, and a Tor exit in Brazil.
 const tor = "203.0.113.5"
 
 func world(t *testing.T) *conversation {
@@ -54,7 +54,7 @@ func denyKinds(kinds ...api.AnonymousIP) api.FirewallRuleInput {
 	return api.FirewallRuleInput{Action: new(api.Deny), AnonymousIps: &kinds}
 }
 
-// Who is shut out by where he is or what his network is, hears so at sign-in
+// A caller that is blocked for its country or network gets the reason at sign-in
 // and at each request, with what the rule saw; so does the administrator.
 func TestRulesOnWhereAndWhat(t *testing.T) {
 	t.Parallel()
@@ -112,7 +112,7 @@ func TestRulesOnWhereAndWhat(t *testing.T) {
 	}
 }
 
-// A country nobody knows is in no rule; report lets pass and records.
+// An unknown country matches no rule; report allows and records.
 func TestUnknownAndReported(t *testing.T) {
 	t.Parallel()
 	c := world(t)
@@ -150,7 +150,7 @@ func TestGuardAndVerdictsKnowThePlace(t *testing.T) {
 		{"the caller's continent", denyContinents("EU"), "caller " + home + "  EU []"},
 		{"the bridge's country", countries(api.Deny, "FR"), "bridge " + office + " FR  []"},
 		{"the bridge's network", denyKinds(api.CloudProvider, api.Vpn), "bridge " + office + "   [cloud_provider vpn]"},
-		{"nobody who is there", denyKinds(api.Tor), ""},
+		{"no caller or bridge", denyKinds(api.Tor), ""},
 	} {
 		problem, err := create(row.rule)(t.Context(), c, false)
 		ok(t, err)
@@ -235,7 +235,7 @@ func TestServersWithOtherDatabases(t *testing.T) {
 	disabled, err := other.DisableFirewall(t.Context(), time.Hour)
 	ok(t, err)
 	if disabled.Unknown == nil || !strings.Contains(disabled.Unknown.Error(), "--ip-database") {
-		t.Errorf("without the IP databases, whom it will block cannot be known, but: %v", disabled.Unknown)
+		t.Errorf("without the IP databases, the blocked callers cannot be known, but: %v", disabled.Unknown)
 	}
 	equal(t, "mending it there", there.raw(t, "DELETE", "/v1/firewall/rules/"+made.Value.Id, "").Status,
 		http.StatusNoContent)

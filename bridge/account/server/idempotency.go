@@ -14,22 +14,21 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 )
 
-// An answer is a response as it is kept.
+// An answer is a stored response.
 type answer struct {
 	Status int         `json:"status"`
 	Header http.Header `json:"header"`
 	Body   []byte      `json:"body"`
 }
 
-// errRefused undoes a transaction whose answer is a problem; a problem is not
-// kept, so that the same request may succeed once its cause is gone.
+// errRefused rolls back a transaction whose answer is a problem. A problem is not
+// stored, so that the same request can succeed after its cause is solved.
 var errRefused = errors.New("the request was refused")
 
-// idempotent carries out a request that has an Idempotency-Key, or repeats the
-// answer that the same request got within a day. The answer is written in the
-// transaction that has the effect, so that a client that lost it may ask again
-// and nothing happens twice. An answer with a secret is given once and not kept:
-// a repetition is told the id only.
+// idempotent handles a request with an Idempotency-Key, or repeats the answer to the
+// same request of the last day. The answer is stored in the transaction of the
+// request, so that a client that lost it can repeat the request without a second
+// effect. Of an answer with a secret only the id is stored.
 func (s *server) idempotent(w http.ResponseWriter, r *http.Request, key string, body []byte,
 	next http.Handler, secret bool,
 ) {
@@ -69,26 +68,26 @@ func (s *server) idempotent(w http.ResponseWriter, r *http.Request, key string, 
 	_, _ = w.Write(got.Body)
 }
 
-// idAlone is the id in an answer, without the rest, which must not be kept.
+// idAlone returns the id in an answer, without the rest, which must not be stored.
 func idAlone(body []byte) []byte {
 	var made struct {
 		ID string `json:"id"`
 	}
 	if json.Unmarshal(body, &made) != nil {
-		return nil // what we made ourselves can be read
+		return nil // our own answers can be decoded
 	}
 	return []byte(made.ID)
 }
 
 func secretNotKept(id []byte) error {
 	e := account.Conflict(api.ErrorCodeSecretNotKept, "Secret not kept",
-		"this request was answered before, with the secret of %s, which is stored nowhere; "+
-			"if the answer was lost, revoke that and ask under a new Idempotency-Key", id)
+		"this request was answered before with the secret of %s, which is not stored; "+
+			"if the answer was lost, revoke that token and repeat the request with a new Idempotency-Key", id)
 	e.ExistingID = string(id)
 	return e
 }
 
-// digest tells two requests with the same key apart.
+// digest distinguishes requests with the same key.
 func digest(r *http.Request, body []byte) string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%s %s\n%s\n", r.Method, r.URL.RequestURI(), r.Header.Get("If-Match"))

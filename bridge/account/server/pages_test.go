@@ -43,7 +43,7 @@ func TestJoin(t *testing.T) {
 	}
 }
 
-// Whoever was suspended after he was invited is told so, and stays out.
+// A member that was suspended after the invitation is told so, and stays suspended.
 func TestJoinWhileSuspended(t *testing.T) {
 	t.Parallel()
 	c := converse(t)
@@ -63,7 +63,7 @@ func TestJoinWhileSuspended(t *testing.T) {
 }
 
 // Names and addresses come from outside: from an identity provider, or from
-// whoever sends a form.
+// the sender of a form.
 func TestPagesTurnNoTextAround(t *testing.T) {
 	t.Parallel()
 	const hidden = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c\u200b\u0007\u009b"

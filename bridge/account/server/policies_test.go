@@ -9,9 +9,9 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
 )
 
-// Credentials made before the policy are useless under it, and everybody who
+// Credentials from before the policy are invalid under it, and all that
 // must know is told so: the bridge, at its next request and its next sign-in,
-// and the administrator. Made anew under the policy, they are exempt.
+// and the administrator. New ones, created under the policy, are exempt.
 func TestTwoFactorPolicy(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
@@ -19,7 +19,7 @@ func TestTwoFactorPolicy(t *testing.T) {
 		renew func(*testing.T, *conversation) credentials
 	}{
 		{"rotating heals it", func(t *testing.T, c *conversation) credentials { return c.rotate(t, 15*time.Minute) }},
-		{"activating anew heals it", func(t *testing.T, c *conversation) credentials {
+		{"activating again solves it", func(t *testing.T, c *conversation) credentials {
 			_, err := apitest.Read[struct{}](c.DeactivateProvisioning(t.Context(), nil))
 			ok(t, err)
 			return c.activate(t)

@@ -18,8 +18,8 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 )
 
-// writeProblem is the only place where an error becomes an answer. What is not a
-// refusal by the account shows nothing but a request id; the log has the rest.
+// writeProblem is the only place where an error becomes an answer. Unless it is a
+// refusal by the account, the client gets only a request id; the error is logged.
 func (s *server) writeProblem(w http.ResponseWriter, r *http.Request, err error) {
 	x := httpkit.RequestFrom(r.Context())
 	e, known := errors.AsType[*account.Error](err)
@@ -50,12 +50,12 @@ func (s *server) writeProblem(w http.ResponseWriter, r *http.Request, err error)
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(e.Status)
-	// An error means that the client has left.
+	// An error means that the client has disconnected.
 	_ = json.NewEncoder(w).Encode(document)
 }
 
-// maxDecidingValues bounds the values of a rule that a refusal shows: a rule may
-// have a thousand ranges.
+// maxDecidingValues is the maximum number of a rule's values in a refusal: a rule
+// may have a thousand ranges.
 const maxDecidingValues = 20
 
 func toDetails(d account.Details) api.ProblemDetails {
@@ -80,8 +80,8 @@ func toDetails(d account.Details) api.ProblemDetails {
 	return out
 }
 
-// badRequest answers what the generated code could not read: a parameter or,
-// past the check in withAuth, a body.
+// badRequest answers requests that the generated code could not decode: a parameter
+// or, despite the check in withAuth, a body.
 func (s *server) badRequest(w http.ResponseWriter, r *http.Request, err error) {
 	field := ""
 	if e, ok := errors.AsType[*api.InvalidParamFormatError](err); ok {
@@ -90,8 +90,8 @@ func (s *server) badRequest(w http.ResponseWriter, r *http.Request, err error) {
 	s.writeProblem(w, r, malformed(field, "%v", err))
 }
 
-// unknown answers every path that is no route, and every method that a route
-// does not have.
+// unknown answers requests with an unknown path, or a method that the path does not
+// have.
 func (s *server) unknown(w http.ResponseWriter, r *http.Request) {
 	var allowed []string
 	for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE"} {
@@ -103,18 +103,18 @@ func (s *server) unknown(w http.ResponseWriter, r *http.Request) {
 	if len(allowed) == 0 {
 		s.writeProblem(w, r, &account.Error{
 			Status: http.StatusNotFound, Code: api.ErrorCodeNotFound, Title: "Not found",
-			Detail: fmt.Sprintf("there is nothing at %q; the API begins at /v1 and is described by openapi.yaml", r.URL.Path),
+			Detail: fmt.Sprintf("unknown path %q; the API begins at /v1 and is described in /v1/openapi.yaml", r.URL.Path),
 		})
 		return
 	}
 	w.Header().Set("Allow", strings.Join(slices.Compact(allowed), ", "))
 	s.writeProblem(w, r, &account.Error{
 		Status: http.StatusMethodNotAllowed, Code: api.ErrorCodeMethodNotAllowed, Title: "Method not allowed",
-		Detail: fmt.Sprintf("%s is not possible here; %s is", httpkit.Method(r.Method), strings.Join(allowed, ", ")),
+		Detail: fmt.Sprintf("the path does not allow %s, only %s", httpkit.Method(r.Method), strings.Join(allowed, ", ")),
 	})
 }
 
-// optional is nil for the empty value, which the API leaves out.
+// optional returns nil for the zero value, which the API omits.
 func optional[T comparable](v T) *T {
 	var zero T
 	if v == zero {

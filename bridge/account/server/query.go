@@ -10,8 +10,8 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 )
 
-// queries are the operations that take query parameters, and the generated
-// type that has them.
+// queries are the operations with query parameters, and the generated types that
+// have them.
 var queries = map[string]reflect.Type{
 	"GET /v1/tokens":                  reflect.TypeFor[api.ListTokensParams](),
 	"PATCH /v1/firewall":              reflect.TypeFor[api.UpdateFirewallParams](),
@@ -45,9 +45,9 @@ func queryNames(pattern string) []string {
 	return names
 }
 
-// checkQuery refuses what the generated code would pass over: a parameter that
-// the operation does not have, and one that is given twice. Both hide a
-// mistake, a misspelt filter for instance, whose list is then the whole.
+// checkQuery refuses what the generated code would ignore: unknown parameters and
+// repeated ones. Either would hide a mistake: with a misspelt filter, for instance,
+// a list would be complete.
 func checkQuery(r *http.Request, known []string) error {
 	given, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
@@ -57,10 +57,10 @@ func checkQuery(r *http.Request, known []string) error {
 		switch {
 		case len(known) == 0:
 			return malformed(
-				"/"+pointerEscape.Replace(name), "there is no query parameter %q here; this operation takes none", name,
+				"/"+pointerEscape.Replace(name), "unknown query parameter %q; this operation has none", name,
 			)
 		case !slices.Contains(known, name):
-			return malformed("/"+pointerEscape.Replace(name), "there is no query parameter %q here; known are %s",
+			return malformed("/"+pointerEscape.Replace(name), "unknown query parameter %q; known parameters: %s",
 				name, strings.Join(known, ", "))
 		case len(values) > 1:
 			return malformed("/"+pointerEscape.Replace(name), "the query parameter %q is given twice", name)

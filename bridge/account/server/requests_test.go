@@ -91,7 +91,7 @@ func TestProblems(t *testing.T) {
 			field: "/name"},
 		{name: "a limit out of range", method: "GET", path: "/v1/audit-events?limit=1001", status: 422, code: "invalid_value",
 			field: "/limit"},
-		{name: "a cursor of nobody's", method: "GET", path: "/v1/audit-events?cursor=abc", status: 422,
+		{name: "an unknown cursor", method: "GET", path: "/v1/audit-events?cursor=abc", status: 422,
 			code: "invalid_cursor", field: "/cursor"},
 		{name: "a path that is no route", method: "GET", path: "/v2/whoami", status: 404, code: "not_found"},
 		{name: "a method that the path does not have", method: "DELETE", path: "/v1/whoami", status: 405,
@@ -256,8 +256,8 @@ func TestATokensSecretIsNotKeptForRepetitions(t *testing.T) {
 	}
 }
 
-// Who read the integration before somebody else changed it does not change
-// the manager over his head.
+// A client that read the integration before another one changed it does not change
+// the manager.
 func TestTheManagerIsChangedAtAVersion(t *testing.T) {
 	t.Parallel()
 	c := converse(t)
@@ -389,7 +389,7 @@ func TestSignupDomains(t *testing.T) {
 	equal(t, "left", len(list.Value.Items), 2)
 }
 
-// The log tells who did what, and holds no secret and nobody's attributes.
+// The log has who did what, but no secrets and no attributes.
 func TestLogHoldsNoSecret(t *testing.T) {
 	t.Parallel()
 	c := converse(t)
@@ -421,7 +421,7 @@ func TestLogHoldsNoSecret(t *testing.T) {
 	}
 }
 
-// Anybody may read the document, and a client that has it already is told so.
+// The document is public, and a client that has it already gets 304.
 func TestTheDocumentIsServed(t *testing.T) {
 	t.Parallel()
 	c := converse(t)

@@ -19,28 +19,28 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 )
 
-// Config is what the server is made of.
+// Config configures the server.
 type Config struct {
 	Account *account.Account
-	// TrustedProxies are the networks whose X-Forwarded-For is believed.
+	// TrustedProxies are the networks whose X-Forwarded-For header is trusted.
 	TrustedProxies []netip.Prefix
 	Logger         hclog.Logger
-	// Events logs what strangers can cause; nil makes one of Logger.
+	// Events logs events that unauthenticated clients can cause; nil uses Logger.
 	Events *httpkit.EventLog
 }
 
-// timeout is how long a request may take. One that brings megabytes has a
-// hundred thousand members to write, and so much longer.
+// timeout returns how long a request may take. A body of some megabytes has a hundred
+// thousand members to write, which takes longer.
 func timeout(contentLength int64) time.Duration {
 	const (
 		ordinary = 60 * time.Second
 		longest  = 5 * time.Minute
-		perByte  = time.Millisecond / 32 // a member takes some thirty bytes
+		perByte  = time.Millisecond / 32 // a member has some thirty bytes
 	)
 	return min(ordinary+time.Duration(min(max(0, contentLength), 64<<20))*perByte, longest)
 }
 
-// answering is how long an answer may be on its way.
+// answering is how long sending an answer may take.
 const answering = 30 * time.Second
 
 type server struct {
@@ -50,14 +50,14 @@ type server struct {
 	metrics      metrics
 }
 
-// handlers is the whole API: the people and groups, and all that surrounds them.
+// handlers implements the whole API.
 type handlers struct {
 	directoryHandlers
 	administration
 }
 
-// New returns the account over HTTP: the API, the public pages, the metrics,
-// and the two probes.
+// New returns a handler for the account: the API, the public pages, the metrics and
+// the two probes.
 func New(c Config) http.Handler {
 	if c.Events == nil {
 		c.Events = httpkit.NewEventLog(c.Logger)
@@ -92,7 +92,7 @@ func (s *server) HandleFunc(pattern string, handle func(http.ResponseWriter, *ht
 	s.mux.Handle(pattern, named(pattern, s.withAuth(pattern, http.HandlerFunc(handle))))
 }
 
-// named tells the access log which route was taken.
+// named sets the route in the access log.
 func named(pattern string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		httpkit.RequestFrom(r.Context()).Route = pattern
@@ -100,7 +100,7 @@ func named(pattern string, next http.Handler) http.Handler {
 	})
 }
 
-// public admits everyone to a page: the link that was followed identifies the person.
+// public serves a page without authentication: the link identifies the person.
 func public(pattern string, next http.Handler) http.Handler {
 	return named(pattern, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		caller := account.Caller{Kind: account.ByPerson, Address: httpkit.RequestFrom(r.Context()).Client}
@@ -108,15 +108,15 @@ func public(pattern string, next http.Handler) http.Handler {
 	}))
 }
 
-// withAuth passes on a request whose caller may use the operation, and whose body
-// has the operation's form. The caller is checked first: a stranger learns
-// nothing about bodies.
+// withAuth calls next if the caller may use the operation and the body is valid for
+// it. The caller is checked first, so that unauthenticated clients learn nothing
+// about bodies.
 func (s *server) withAuth(pattern string, next http.Handler) http.Handler {
 	authenticate := s.authenticatorOf(pattern)
 	form, takesBody := bodies[pattern]
 	queryParameters, inAPI := queryNames(pattern), strings.Contains(pattern, " /v1/")
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Cache-Control", "no-store") // answers hold tokens and people
+		w.Header().Set("Cache-Control", "no-store") // answers contain tokens and personal data
 		r, err := authenticate(r)
 		if err != nil {
 			s.writeProblem(w, r, err)
@@ -137,12 +137,12 @@ func (s *server) withAuth(pattern string, next http.Handler) http.Handler {
 			s.idempotent(w, r, key, body, next, pattern == createToken)
 			return
 		}
-		// A client that reads ten thousand rules again and again fetches them once.
+		// A client that polls ten thousand rules gets them only once.
 		next.ServeHTTP(httpkit.NotModified(w, r), r)
 	})
 }
 
-// authenticatorOf returns how the callers of an operation are authenticated.
+// authenticatorOf returns the authenticator for the callers of an operation.
 func (s *server) authenticatorOf(pattern string) authenticator {
 	_, path, _ := strings.Cut(pattern, " ")
 	switch {
@@ -155,21 +155,20 @@ func (s *server) authenticatorOf(pattern string) authenticator {
 	}
 }
 
-// evaluations are the operations of administrators that change nothing though
-// they are no GET.
+// evaluations are the admin operations that change nothing but are not GET.
 var evaluations = map[string]bool{"POST /v1/firewall/evaluate": true}
 
-// tokenFor admits tokens whose scope covers an operation.
+// tokenFor returns a verifier of admin tokens whose scope covers an operation.
 func (s *server) tokenFor(pattern string) verifier {
 	changes := !strings.HasPrefix(pattern, "GET ") && !evaluations[pattern]
 	return func(ctx context.Context, secret string, address netip.Addr) (account.Caller, error) {
 		caller, err := s.Account.AdmitToken(ctx, secret, address)
 		if err == nil && changes && caller.Scope != account.ScopeAdmin {
 			err = &account.Error{
-				Status: http.StatusForbidden, Code: api.ErrorCodeScopeInsufficient, Title: "The token may only read",
+				Status: http.StatusForbidden, Code: api.ErrorCodeScopeInsufficient, Title: "The token is read-only",
 				Detail: fmt.Sprintf(
 					"the admin token has the scope %q, which covers all GETs and evaluations; "+
-						"this operation needs one with the scope %q: make it with scim-bridge account token create --scope admin",
+						"this operation needs the scope %q: create a token with scim-bridge account token create --scope admin",
 					caller.Scope,
 					account.ScopeAdmin,
 				),
@@ -179,7 +178,7 @@ func (s *server) tokenFor(pattern string) verifier {
 	}
 }
 
-// bodies are the operations that take a body, and what it must look like.
+// bodies are the operations with a body, and its generated type.
 var bodies = map[string]reflect.Type{
 	"POST /v1/tokens":                  reflect.TypeFor[api.TokenInput](),
 	"PATCH /v1/firewall":               reflect.TypeFor[api.FirewallUpdate](),
@@ -207,10 +206,10 @@ var bodies = map[string]reflect.Type{
 	"PATCH /v1/directory/groups/{id}":  reflect.TypeFor[api.GroupUpdate](),
 }
 
-// createToken is the operation whose answer holds a secret.
+// createToken is the operation whose answer contains a secret.
 const createToken = "POST /v1/tokens"
 
-// repeatable are the operations that honour an Idempotency-Key.
+// repeatable are the operations that accept an Idempotency-Key.
 var repeatable = map[string]bool{
 	createToken:                    true,
 	"POST /v1/firewall/rules":      true,
@@ -223,22 +222,21 @@ var repeatable = map[string]bool{
 	"POST /v1/directory/groups":    true,
 }
 
-// ping says that the process lives, and nothing else.
+// ping reports only that the process is running.
 func (s *server) ping(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }
 
-// document serves openapi.yaml, which holds nothing that is not public, under
-// the media type of RFC 9512.
+// document serves openapi.yaml, which is public, with the media type of RFC 9512.
 func (s *server) document(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/yaml")
 	w.Header().Set("ETag", documentETag)
 	w = httpkit.NotModified(w, r)
 	w.WriteHeader(http.StatusOK)
-	_, _ = w.Write(api.Document) // the client may have left
+	_, _ = w.Write(api.Document) // the client may have disconnected
 }
 
 var documentETag = fmt.Sprintf(`"%x"`, sha256.Sum256(api.Document))
 
-// ready reports whether the database answers, and keeps what is written.
+// ready reports whether the database can be read and written.
 func (s *server) ready(w http.ResponseWriter, r *http.Request) {
 	if err := s.Account.Store.Ping(r.Context()); err != nil {
 		httpkit.RequestFrom(r.Context()).Cause = err

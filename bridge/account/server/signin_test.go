@@ -76,7 +76,7 @@ func TestRotationOverlap(t *testing.T) {
 	p := c.provisioning(t)
 	equal(t, "epoch", *p.Epoch, fresh.epoch)
 	equal(t, "session epoch", *p.SessionEpoch, fresh.epoch)
-	equal(t, "session", *p.Session, "sealed anew")
+	equal(t, "session", *p.Session, "sealed again")
 	equal(t, "generations", len(*p.Generations), 2)
 	if end := (*p.Generations)[1].ExpiresAt; end == nil || !end.Equal(c.clock.Now().Add(15*time.Minute)) {
 		t.Errorf("the old generation expires at %v", end)
@@ -114,7 +114,7 @@ func TestRotationEndsTheOldest(t *testing.T) {
 	equal(t, "generations", len(*c.provisioning(t).Generations), 1)
 }
 
-// Somebody who changes the manager by hand makes the sealed session useless,
+// Changing the manager outside rotation invalidates the sealed session,
 // and the account says so to who still holds it, and to the administrator.
 func TestManagerChangedByHand(t *testing.T) {
 	t.Parallel()
@@ -242,7 +242,7 @@ func TestStrangersLearnNothing(t *testing.T) {
 	}
 }
 
-// Whoever proved to hold the secrets is no stranger: each sign-in has its line,
+// A client that proved the secrets is not a stranger: each sign-in has its line,
 // also one that is refused for another reason, and so has a link that worked.
 func TestWhatShowsASecretIsLoggedByItself(t *testing.T) {
 	t.Parallel()
@@ -318,7 +318,7 @@ func (c *conversation) wrongProofs(t *testing.T) map[string]int {
 	return rows
 }
 
-// Anybody can send the second half of a sign-in that never began, from as many
+// Any client can send the second half of a sign-in that never began, from as many
 // addresses as it commands.
 func TestAFinishWithoutAStartLeavesNothing(t *testing.T) {
 	t.Parallel()
@@ -408,7 +408,7 @@ func TestProvisioningUpdate(t *testing.T) {
 	equal(t, "on an old version", codeOf(stale.Problem), "version_mismatch")
 }
 
-// The manager is a member with an address of his own, the same one for as
+// The manager is a member with an address of its own, the same one for as
 // long as the account lives.
 func TestManagerIsAMember(t *testing.T) {
 	t.Parallel()
@@ -425,7 +425,7 @@ func TestManagerIsAMember(t *testing.T) {
 		ManagerEmail: "pm@example.com", Enrolment: enrolment, Session: "sealed",
 	}))
 	ok(t, err)
-	equal(t, "an address of his own", made.Status, 201)
+	equal(t, "an address of its own", made.Status, 201)
 	first := c.memberAt(t, "pm@example.com")
 	equal(t, "role", first.Role, api.RoleProvisionManager)
 	_, err = apitest.Read[struct{}](c.DeactivateProvisioning(t.Context(), nil))

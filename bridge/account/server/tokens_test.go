@@ -93,7 +93,7 @@ func TestATokenEndsWhenItExpires(t *testing.T) {
 	}
 }
 
-// Without an admin token nobody could make another.
+// Without an admin token no other could be created.
 func TestTheLastAdminTokenCannotRevokeItself(t *testing.T) {
 	t.Parallel()
 	c := converse(t)
@@ -139,7 +139,7 @@ func TestWrongAdminTokensAreOneEventADay(t *testing.T) {
 		return refused
 	}
 	if got := events(); len(got) != 0 {
-		t.Fatalf("before anybody tried: %+v", got)
+		t.Fatalf("before any request: %+v", got)
 	}
 	try(3)
 	events()

@@ -136,9 +136,9 @@ func TestSignInFails(t *testing.T) {
 		{"the epoch is another", func(h *handshake) { h.clientEpoch = 6 }},
 		{"the account is another", func(h *handshake) { h.clientAccount = "acc_2" }},
 		{"the e-mail address is another", func(h *handshake) { h.clientEmail = "other@example.com" }},
-		{"somebody changed the iterations on the way", func(h *handshake) { h.kdf.Iterations++ }},
-		{"somebody changed the salt on the way", func(h *handshake) { h.kdf.Salt = strings.Repeat("A", 22) }},
-		{"the account has nobody by that name", func(h *handshake) {
+		{"the iterations were changed on the way", func(h *handshake) { h.kdf.Iterations++ }},
+		{"the salt was changed on the way", func(h *handshake) { h.kdf.Salt = strings.Repeat("A", 22) }},
+		{"the account does not have that name", func(h *handshake) {
 			h.verifier = FalseVerifier([]byte("secret"), account, email, 7)
 		}},
 	} {

@@ -107,7 +107,7 @@ func TestGuessesAreNotCached(t *testing.T) {
 	}
 }
 
-// Half a list must not pass for the whole, nor nobody's row for none.
+// A partial list must not pass for the whole one, nor a missing row for an empty one.
 func TestAReaderWhoIsCancelledOnTheWayGetsAnError(t *testing.T) {
 	t.Parallel()
 	s := open(t)

@@ -29,7 +29,7 @@ func TestCheckFindsWhatTheSchemaCannotSay(t *testing.T) {
 			"a group counts the managed people and groups in it", "g"},
 		{"a block that counts too many", `UPDATE people_counts SET people = 3 WHERE level = 2`,
 			"a block of positions counts the people in it", "2/0"},
-		{"a person whom no block counts", `DELETE FROM people_counts WHERE level = 1 AND block = 1`,
+		{"a person that no block counts", `DELETE FROM people_counts WHERE level = 1 AND block = 1`,
 			"a block of positions counts the people in it", "1/1"},
 		{"a name folded wrongly", `UPDATE groups SET name_folded = 'All'`, "a name is found under its folded form", "g"},
 		{"an e-mail address folded wrongly", `INSERT INTO person_emails (person_id, position, value, value_folded)

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Pages must be those of a plain OFFSET, whoever came and went before.
+// Pages must be those of a plain OFFSET, whatever was added and deleted before.
 func TestThePageAtAnyPlaceIsTheSameAsByReadingOverAll(t *testing.T) {
 	t.Parallel()
 	s, err := Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "account.db"))

@@ -9,7 +9,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
 )
 
-// What identity providers ask for before each write must not read everybody.
+// The queries of identity providers before each write must not read all people.
 func TestLookUpsGoByIndex(t *testing.T) {
 	t.Parallel()
 	s, err := Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "account.db"))

@@ -173,7 +173,7 @@ func TestAWriteIsSeenByOthersOnlyAfterItsCommit(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	// Write has answered, so the commit is there for everybody.
+	// Write has answered, so all readers see the commit.
 	if got := count(t, beside); got != 1 {
 		t.Errorf("%d rows after Write answered, want 1", got)
 	}

@@ -1,9 +1,8 @@
-// Package web is the few pages that people see: accepting an invitation,
-// signing up under an allowed domain, confirming a new address.
+// Package web has the account's pages for people: accept an invitation, sign up
+// under an allowed domain, confirm a new address.
 //
-// It owns their routes, their looks and the headers that keep them safe. What
-// accepting or confirming does is package directory's affair, and so are the
-// mails that link here.
+// It owns their routes, their appearance and their security headers. Package
+// directory does the accepting and confirming, and sends the mails with the links.
 package web
 
 import (
@@ -29,13 +28,13 @@ var pages = template.Must(template.ParseFS(files, "pages/*.html"))
 type Config struct {
 	Account   *account.Account
 	Directory *directory.Directory
-	// Fault notes an error that people are not told, for the log.
+	// Fault logs an error that the page does not show.
 	Fault func(*http.Request, error)
 	// Route wraps the handler of a pattern.
 	Route func(pattern string, h http.Handler) http.Handler
 }
 
-// A view is what a page shows.
+// A view is the data of a page.
 type view struct {
 	Account string // the account's name
 	Title   string
@@ -45,8 +44,8 @@ type view struct {
 	Done    bool
 }
 
-// rendered is v without characters that turn a line around or cannot be seen:
-// names and addresses come from outside.
+// rendered returns v without invisible and bidirectional control characters: names
+// and addresses are untrusted.
 func (v view) rendered() view {
 	for _, field := range []*string{&v.Account, &v.Title, &v.Name, &v.Address, &v.Problem} {
 		*field = inputtext.Line(*field)
@@ -58,9 +57,8 @@ type site struct{ Config }
 
 // Mount adds the pages to mux.
 //
-// A GET only shows a button: scanners of mail follow every link, and must not
-// accept for the person. Although no page uses cookies, no other site may make a
-// browser post.
+// A GET only shows a button: mail scanners follow every link and must not accept
+// for the person. Cross-site posts are refused although no page uses cookies.
 func Mount(mux *http.ServeMux, c Config) {
 	s := site{c}
 	csrf := http.NewCrossOriginProtection()
@@ -123,7 +121,7 @@ const maxForm = 8 << 10
 func (s site) signUp(r *http.Request, v *view) error {
 	v.Title = "Sign up to " + s.Account.Name
 	if err := httpkit.ParseForm(nil, r, maxForm); err != nil {
-		return account.InvalidValue("", "the form did not arrive whole, or is too large; send it again")
+		return account.InvalidValue("", "the form is incomplete or too large; send it again")
 	}
 	v.Address, v.Name = r.PostFormValue("address"), r.PostFormValue("name")
 	err := s.Directory.SignUp(r.Context(), v.Address, v.Name)
@@ -131,7 +129,7 @@ func (s site) signUp(r *http.Request, v *view) error {
 	return err
 }
 
-// serve shows the page that a function fills in, with what went wrong on it.
+// serve renders the page that a function fills in, with its error if it failed.
 func (s site) serve(page func(*http.Request, *view) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		v := view{Account: s.Account.Name}

@@ -23,42 +23,42 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
 
-// accountCommand is the account service, and what is done on its database's
-// machine, also beside a running server.
+// accountCommand is the account service and the commands that work on its
+// database, which may run while the server does.
 type accountCommand struct {
 	Serve accountServeCommand `cmd:"" help:"Run the account service."`
-	Init  accountInitCommand  `cmd:"" help:"Make an account and print its admin token, once."`
+	Init  accountInitCommand  `cmd:"" help:"Create an account and print its admin token, once."`
 	Token struct {
-		Create tokenCreateCommand `cmd:"" help:"Make an admin token and print it, once."`
+		Create tokenCreateCommand `cmd:"" help:"Create an admin token and print it, once."`
 		List   tokenListCommand   `cmd:"" help:"List admin tokens, without their secrets."`
-		Revoke tokenRevokeCommand `cmd:"" help:"End an admin token at once."`
+		Revoke tokenRevokeCommand `cmd:"" help:"Revoke an admin token immediately."`
 	} `cmd:"" help:"Admin tokens."`
 	Firewall struct {
-		Disable firewallDisableCommand `cmd:"" help:"Disable the firewall for a time, in an emergency. Changes no rule."`
-	} `cmd:"" help:"The firewall, when it blocks those who could correct it."`
-	Check accountCheckCommand `cmd:"" help:"Look for damage in the database."`
-	Mail  accountMailCommand  `cmd:"" help:"List the mail that the account wrote."`
+		Disable firewallDisableCommand `cmd:"" help:"Disable the firewall for a limited time, in an emergency. Changes no rule."`
+	} `cmd:"" help:"The account's firewall, to recover from a lock-out."`
+	Check accountCheckCommand `cmd:"" help:"Check the database for damage."`
+	Mail  accountMailCommand  `cmd:"" help:"List the account's mails, sent or not."`
 }
 
-// database is the flag that every command of the account has.
+// database is the flag that all account commands share.
 type database struct {
-	Database string `required:"" placeholder:"sqlite:PATH" help:"Where the account is kept: sqlite:PATH."`
+	Database string `required:"" placeholder:"sqlite:PATH" help:"The account's database, as sqlite:PATH."`
 }
 
-// exists refuses a file that is not there: opening would make it, and leave
-// an empty database behind a typing error.
+// exists refuses a file that does not exist: opening would create it, and a
+// typing error would leave an empty database behind.
 func (d database) exists() error {
 	if path, ok := strings.CutPrefix(d.Database, "sqlite:"); ok {
 		switch _, err := os.Stat(path); {
 		case err != nil && (!session.IsPath(path) || !errors.Is(err, fs.ErrNotExist)):
 			return session.FileError("--database", path, err)
 		case err != nil:
-			return fmt.Errorf("there is no database %s; make one with scim-bridge account init --database %s", path, d.Database)
+			return fmt.Errorf("there is no database %s; create it with scim-bridge account init --database %s", path, d.Database)
 		}
-		if !isDatabase(path) { // which opening it says; another file was named by mistake
+		if !isDatabase(path) { // another file was named by mistake: store.Open says so
 			return nil
 		}
-		for _, file := range []string{path, path + "-wal", path + "-shm"} { // the newest rows are beside it
+		for _, file := range []string{path, path + "-wal", path + "-shm"} { // the WAL holds the newest rows
 			if err := closeToOthers("--database", file, toStandardError); err != nil {
 				return err
 			}
@@ -67,7 +67,7 @@ func (d database) exists() error {
 	return nil
 }
 
-// with opens the account for the time of fn.
+// with calls fn with the account, and closes its database afterwards.
 func (d database) with(ctx context.Context, fn func(*account.Account) error) error {
 	if err := d.exists(); err != nil {
 		return err
@@ -87,19 +87,19 @@ func (d database) with(ctx context.Context, fn func(*account.Account) error) err
 
 type accountInitCommand struct {
 	database
-	Name string `required:"" help:"The account's name, as people read it in mails."`
+	Name string `required:"" help:"The account's name, shown in mails."`
 }
 
-// Help shows how it is called.
+// Help implements kong.HelpProvider.
 func (accountInitCommand) Help() string {
-	return `The token is shown to people, or stands alone on standard output when that is no terminal.
-If root makes the database, it belongs to the user that its folder belongs to.
+	return `If standard output is not a terminal, only the token is printed.
+If root creates the database, it belongs to the owner of its folder.
 
   scim-bridge account init --database sqlite:account.db --name Example > admin-token`
 }
 
-// Run makes the account and its first token together: an account without one
-// would be of no use.
+// Run creates the account and its first token in one transaction: an account
+// without a token could not be used.
 func (c *accountInitCommand) Run(ctx context.Context, console *console) error {
 	if path := strings.TrimPrefix(c.Database, "sqlite:"); session.Misplaced(path) {
 		return session.FileError("--database", path, fs.ErrNotExist)
@@ -120,45 +120,45 @@ func (c *accountInitCommand) Run(ctx context.Context, console *console) error {
 	if err := errors.Join(err, s.Close()); err != nil {
 		return err
 	}
-	return console.secret(secret, "The account %q (%s) is made. Its admin token, shown this once:", a.Name, a.ID)
+	return console.secret(secret, "Created the account %q (%s). Its admin token, shown only once:", a.Name, a.ID)
 }
 
 type tokenCreateCommand struct {
 	database
 	Name    string   `required:"" help:"What the token is for."`
-	Scope   string   `enum:"admin,read" default:"admin" help:"What it may do: read is all GETs and evaluations, enough for terraform plan; admin is everything."`
-	Expires lifetime `placeholder:"90d" help:"After how long it ends, in days, hours or minutes, like 90d or 12h; never unless given."`
+	Scope   string   `enum:"admin,read" default:"admin" help:"Scope of the token: read allows all GETs and evaluations, which is enough for terraform plan; admin allows everything."`
+	Expires lifetime `placeholder:"90d" help:"Lifetime of the token in days, hours or minutes, such as 90d or 12h. Without it, the token does not expire."`
 }
 
-// A lifetime is a duration that may be written in days.
+// A lifetime is a duration that can also be given in days.
 type lifetime time.Duration
 
-// mostDays is ten years, as the account has it.
+// mostDays is ten years, the account's limit.
 const mostDays = 10 * 366
 
-// UnmarshalText is called by kong.
+// UnmarshalText implements encoding.TextUnmarshaler.
 func (l *lifetime) UnmarshalText(text []byte) error {
 	days, inDays := strings.CutSuffix(string(text), "d")
 	n, err := strconv.Atoi(days)
-	d := time.Duration(min(n, mostDays+1)) * 24 * time.Hour // more would not fit, and end today
+	d := time.Duration(min(n, mostDays+1)) * 24 * time.Hour // more days would overflow
 	if !inDays || err != nil {
 		d, err = time.ParseDuration(string(text))
 	}
 	if err != nil || d <= 0 || d > mostDays*24*time.Hour {
-		return errors.New("write how long it lives, like 90d or 12h; at most ten years")
+		return errors.New("expected a lifetime of at most ten years, such as 90d or 12h")
 	}
 	*l = lifetime(d)
 	return nil
 }
 
-// Help shows how it is called.
+// Help implements kong.HelpProvider.
 func (tokenCreateCommand) Help() string {
 	return `For instance:
 
   scim-bridge account token create --database sqlite:account.db --name "plan in CI" --scope read --expires 90d`
 }
 
-// Run makes a token.
+// Run creates a token.
 func (c *tokenCreateCommand) Run(ctx context.Context, console *console) error {
 	return c.with(ctx, func(a *account.Account) error {
 		in := account.TokenInput{Name: c.Name, Scope: c.Scope}
@@ -169,14 +169,14 @@ func (c *tokenCreateCommand) Run(ctx context.Context, console *console) error {
 		if err != nil {
 			return err
 		}
-		return console.secret(secret, "The admin token %q (%s, scope %s, expires: %s), shown this once:",
+		return console.secret(secret, "The admin token %q (%s, scope %s, expires: %s), shown only once:",
 			t.Name, t.ID, t.Scope, cmp.Or(stamp(t.ExpiresAt), "never"))
 	})
 }
 
 type tokenListCommand struct{ database }
 
-// Help shows how it is called.
+// Help implements kong.HelpProvider.
 func (tokenListCommand) Help() string {
 	return `For instance:
 
@@ -206,23 +206,23 @@ func (c *tokenListCommand) Run(ctx context.Context, console *console) error {
 
 type tokenRevokeCommand struct {
 	database
-	ID string `arg:"" help:"The token's id, as token list shows it."`
+	ID string `arg:"" help:"The token's id, as shown by token list."`
 }
 
-// Help shows how it is called.
+// Help implements kong.HelpProvider.
 func (tokenRevokeCommand) Help() string {
 	return `For instance:
 
   scim-bridge account token revoke --database sqlite:account.db ID`
 }
 
-// Run ends a token.
+// Run revokes a token.
 func (c *tokenRevokeCommand) Run(ctx context.Context, console *console) error {
 	return c.with(ctx, func(a *account.Account) error {
 		if err := a.RevokeToken(ctx, c.ID); err != nil {
 			return err
 		}
-		_, err := fmt.Fprintf(console.Out, "The admin token %s is revoked.\n", c.ID)
+		_, err := fmt.Fprintf(console.Out, "Revoked the admin token %s.\n", c.ID)
 		return err
 	})
 }
@@ -233,7 +233,7 @@ type firewallDisableCommand struct {
 	IPDatabase []string      `name:"ip-database" placeholder:"FILE" help:"MMDB file of the account service; repeatable. Needed to tell whom rules on countries or anonymous addresses will block."`
 }
 
-// Help shows how it is called.
+// Help implements kong.HelpProvider.
 func (firewallDisableCommand) Help() string {
 	return `Works beside a running server, which sees it with its next request. It is audited, changes no rule, and
 ends by itself. It prints whom the firewall will block then, of the bridges and administrators that are at work
@@ -276,7 +276,7 @@ func (c *firewallDisableCommand) Run(ctx context.Context, console *console) erro
 
 type accountMailCommand struct{ database }
 
-// Help shows how it is called.
+// Help implements kong.HelpProvider.
 func (accountMailCommand) Help() string {
 	return `For instance:
 
@@ -301,19 +301,18 @@ func (c *accountMailCommand) Run(ctx context.Context, console *console) error {
 	})
 }
 
-// secret prints a secret: after an explanation for people, alone for a
-// program that reads it from a pipe.
+// secret prints a secret: with an explanation on a terminal, alone in a pipe.
 func (c *console) secret(secret, explanation string, args ...any) error {
 	text := secret + "\n"
 	if isTerminal(c.Out) {
-		text = fmt.Sprintf(explanation, args...) + "\n\n    " + secret + "\n\nKeep it where your other secrets are: " +
-			"the account stores its digest only.\n"
+		text = fmt.Sprintf(explanation, args...) + "\n\n    " + secret + "\n\nStore it with your other secrets: " +
+			"the account keeps only its digest.\n"
 	}
 	_, err := io.WriteString(c.Out, text)
 	return err
 }
 
-// stamp is a time as the commands print it; empty for none.
+// stamp formats a time for output; the zero time is empty.
 func stamp(t time.Time) string {
 	if t.IsZero() {
 		return ""

@@ -7,15 +7,15 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 )
 
-// accountCheckCommand looks for damage in an account's database.
+// accountCheckCommand checks an account's database for damage.
 type accountCheckCommand struct{ database }
 
-// Help says what the name does not.
+// Help implements kong.HelpProvider.
 func (accountCheckCommand) Help() string {
-	return `Reads the whole database and changes nothing: pages and indexes (SQLite's integrity check),
-references, and whatever is kept in two places, such as a group's count of its members. It may run
-beside a serving account, which goes on. Exit 0 if all is well, 1 if something is damaged; then keep
-the file, stop the account, and restore a backup.
+	return `Reads the whole database and changes nothing. It checks pages and indexes (SQLite's integrity
+check), references, and values that are stored twice, such as a group's number of members. It can run
+while the account serves. Exit 0: no damage; 1: damage was found. Then keep a copy of the file, stop
+the account, and restore a backup.
 
   scim-bridge account check --database sqlite:account.db`
 }
@@ -31,7 +31,7 @@ func (c *accountCheckCommand) Run(ctx context.Context, console *console) error {
 			fmt.Fprintf(console.Out, "broken: %s: %s\n", f.What, f.Row)
 		}
 		if len(faults) > 0 {
-			return &exit{Code: exitFailed} // what is broken has been said
+			return &exit{Code: exitFailed} // the faults are printed already
 		}
 		n, err := a.Store.Sizes(ctx)
 		if err != nil {

@@ -24,35 +24,35 @@ import (
 type accountServeCommand struct {
 	database
 	tlsFlags
-	Listen         string   `default:"127.0.0.1:8600" help:"Address to listen on; port 0 takes a free one, which the log tells."`
-	PublicURL      string   `name:"public-url" placeholder:"URL" help:"Where people and bridges reach the account; by default what it listens on."`
-	IPDatabase     []string `name:"ip-database" placeholder:"FILE" help:"MMDB file that knows countries, autonomous systems or anonymous addresses, for firewall rules on them; repeatable. A newer file is taken up within a minute."`
-	TrustedProxies []string `placeholder:"CIDR" help:"Addresses or networks of the proxies whose X-Forwarded-For is believed; repeatable. All clients of a proxy that is not named here count as one network, for sign-ups among others."`
-	InsecureHTTP   bool     `name:"insecure-http" help:"Serve plain HTTP on an address that other machines can reach, though no proxy with HTTPS is in front."`
-	LogFormat      string   `enum:"text,json" default:"text" help:"How log lines look: ${enum}."`
-	LogLevel       string   `enum:"trace,debug,info,warn,error" default:"info" help:"From which level on lines are written: ${enum}."`
+	Listen         string   `default:"127.0.0.1:8600" help:"Address to listen on; with port 0 the log names the port that was chosen."`
+	PublicURL      string   `name:"public-url" placeholder:"URL" help:"URL at which people and bridges reach the account; by default the address it listens on."`
+	IPDatabase     []string `name:"ip-database" placeholder:"FILE" help:"MMDB file with countries, autonomous systems or anonymous addresses, for firewall rules on these; repeatable. A newer file is loaded within a minute."`
+	TrustedProxies []string `placeholder:"CIDR" help:"Addresses or networks of the proxies whose X-Forwarded-For header is trusted; repeatable. All clients behind any other proxy count as one network, for instance in the limit on sign-ups."`
+	InsecureHTTP   bool     `name:"insecure-http" help:"Serve plain HTTP on an address that other machines can reach, without a proxy that terminates HTTPS."`
+	LogFormat      string   `enum:"text,json" default:"text" help:"Log format: ${enum}."`
+	LogLevel       string   `enum:"trace,debug,info,warn,error" default:"info" help:"Lowest level that is logged: ${enum}."`
 	logFile
 }
 
 const (
 	sweepInterval = 10 * time.Minute
-	// ipDataInterval is how soon a newer IP database is taken up.
+	// ipDataInterval is how often the IP databases are checked for newer files.
 	ipDataInterval = time.Minute
 	accountDrain   = 10 * time.Second
 )
 
-// Help shows how it is called.
+// Help implements kong.HelpProvider.
 func (accountServeCommand) Help() string {
-	return `/ping and /ready are open, /metrics asks for an admin token. SIGTERM ends it when the requests under
-way are answered; a second one cuts them off. SIGHUP takes up newer IP databases at once.
+	return `/ping and /ready need no token, /metrics needs an admin token. On SIGTERM the server answers the
+requests in flight and stops; a second SIGTERM aborts them. SIGHUP loads newer IP databases immediately.
 
-It serves plain HTTP: other machines may reach that only behind a proxy with HTTPS, which --public-url names,
-or if --insecure-http says so.
+The account serves plain HTTP. To listen on an address that other machines can reach, put a proxy with HTTPS in
+front and name its address with --public-url, or set --insecure-http.
 
   scim-bridge account serve --database sqlite:account.db --public-url https://account.example.com`
 }
 
-// Run serves until ctx ends, and then lets the requests under way finish.
+// Run serves until ctx ends, and then waits for the requests in flight.
 func (c *accountServeCommand) Run(ctx context.Context, console *console, parser *kong.Kong) error {
 	heard, forget := hearSignals()
 	defer forget()
@@ -90,7 +90,7 @@ func (c *accountServeCommand) Run(ctx context.Context, console *console, parser 
 	return errors.Join(err, closeLog())
 }
 
-// check finds every fault of the flags at once.
+// check reports all faults of the flags together.
 func (c *accountServeCommand) check() (proxies []netip.Prefix, databases *ipdata.Databases, err error) {
 	faults := []error{c.exists(), c.unserved(os.Environ(), withProxy), c.listener().check()}
 	databases, err = openIPDatabases(c.IPDatabase)
@@ -132,7 +132,7 @@ func openIPDatabases(paths []string) (*ipdata.Databases, error) {
 	return databases, errors.Join(append(faults, err)...)
 }
 
-// serveAccount serves a on listener, most connections at a time, until ctx ends.
+// serveAccount serves a on listener, with at most most connections at a time, until ctx ends.
 func serveAccount(ctx context.Context, a *account.Account, listener net.Listener, most int,
 	proxies []netip.Prefix, heard *signals, logger hclog.Logger,
 ) error {
@@ -154,15 +154,15 @@ func serveAccount(ctx context.Context, a *account.Account, listener net.Listener
 			return fmt.Errorf("serving the account: %w", err)
 		case <-sweep.C:
 			if err := a.Sweep(ctx); err != nil {
-				logger.Warn("could not delete what is over; trying again", "error", err)
+				logger.Warn("could not delete expired rows; trying again", "error", err)
 			}
 		case <-newer.C:
-			takeUpIPData(a, logger)
+			reloadIPData(a, logger)
 		case <-heard.reload():
-			logger.Info("SIGHUP: looking for newer IP databases; flags and environment are read at the start only")
-			takeUpIPData(a, logger)
+			logger.Info("SIGHUP: loading newer IP databases; changed flags and environment variables need a restart")
+			reloadIPData(a, logger)
 		case <-ctx.Done():
-			logger.Info("stopping: asked by a signal; a second one cuts off the requests under way")
+			logger.Info("stopping after a signal; a second one aborts the requests in flight")
 			drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), accountDrain)
 			defer cancel()
 			drain, calm := heard.hurried(drain)
@@ -170,12 +170,12 @@ func serveAccount(ctx context.Context, a *account.Account, listener net.Listener
 			err := srv.Shutdown(drain)
 			switch {
 			case err != nil && heard.hurry():
-				logger.Warn("a second signal: requests under way are cut off")
+				logger.Warn("second signal: aborting the requests in flight")
 				_ = srv.Close()
 			case err != nil:
 				return fmt.Errorf("stopping the account service: %w", errors.Join(err, srv.Close()))
 			}
-			// How many writes shared a commit shows if the disk was what they waited for.
+			// Many writes in one commit show that the disk was the bottleneck.
 			stats := a.Store.Stats()
 			logger.Info("stopped", "commits", stats.Commits, "writes", stats.Writes)
 			return nil
@@ -183,13 +183,13 @@ func serveAccount(ctx context.Context, a *account.Account, listener net.Listener
 	}
 }
 
-// takeUpIPData reads the IP databases again, as far as they are newer.
-func takeUpIPData(a *account.Account, logger hclog.Logger) {
+// reloadIPData loads the IP databases whose files are newer.
+func reloadIPData(a *account.Account, logger hclog.Logger) {
 	changed, err := a.IPData.Reload()
 	if err != nil {
-		logger.Warn("could not take up an IP database", "error", err)
+		logger.Warn("could not load a newer IP database", "error", err)
 	}
 	if changed {
-		logger.Info("took up newer IP databases", "answer", a.IPData.Answers())
+		logger.Info("loaded newer IP databases", "answer", a.IPData.Answers())
 	}
 }

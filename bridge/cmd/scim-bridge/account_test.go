@@ -68,7 +68,7 @@ func TestAccountServe(t *testing.T) {
 		if code != 0 {
 			t.Errorf("ended with %d\n%s", code, log.String())
 		}
-	case <-time.After(patience):
+	case <-time.After(timeout):
 		t.Fatal("did not end")
 	}
 	if text := log.String(); !strings.Contains(text, "stopped") || strings.Contains(text, admin) {

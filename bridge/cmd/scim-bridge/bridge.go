@@ -23,18 +23,18 @@ import (
 )
 
 const (
-	// checkEvery is the pause between two looks for what an operator may have
-	// put right: the session, the token file.
+	// checkEvery is how often the session and the token file are read again
+	// while they are missing or wrong.
 	checkEvery = 5 * time.Second
-	// drainTimeout bounds the requests under way when the process ends.
+	// drainTimeout is how long requests in flight may take when the process ends.
 	drainTimeout = 20 * time.Second
-	// lingerTime is how long clients of a replaced bridge have to learn that
-	// they must connect anew. Those that are busy do within it; for the others
-	// no length would help.
+	// lingerTime is how long a replaced bridge keeps its connections, so that its
+	// clients learn with their next answer that they must reconnect. Busy clients
+	// do so in this time; idle ones would not in any.
 	lingerTime = 5 * time.Second
 )
 
-// open serves on the listener that was bound before, or binds one.
+// open starts serving on the configured listener, or on a new one.
 func (b *runningBridge) open(ctx context.Context) error {
 	if b.cfg.listener != nil {
 		return b.listener.ServeInherited(ctx, b.cfg.listener)
@@ -43,7 +43,7 @@ func (b *runningBridge) open(ctx context.Context) error {
 }
 
 // run serves until ctx ends, serving fails, another process has taken over, or
-// this one has waited on standby in vain.
+// standby times out.
 func (b *runningBridge) run(ctx context.Context, takeOver bool) error {
 	log := b.cfg.logger
 	info := build.Read()
@@ -65,7 +65,7 @@ func (b *runningBridge) run(ctx context.Context, takeOver bool) error {
 	}
 	b.logSession()
 
-	// Not ended by ctx: requests under way still need the account, so the bridge
+	// Not ended by ctx: requests in flight still need the account, so the bridge
 	// signs out last.
 	working, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
@@ -81,7 +81,7 @@ func (b *runningBridge) run(ctx context.Context, takeOver bool) error {
 	defer calm()
 	err = b.listener.Drain(drain, linger)
 	if b.cfg.signals.hurry() {
-		log.Warn("a second signal: requests under way are cut off", "reason", err)
+		log.Warn("second signal: aborting the requests in flight", "reason", err)
 		err = nil
 	}
 	cancel()
@@ -91,14 +91,14 @@ func (b *runningBridge) run(ctx context.Context, takeOver bool) error {
 	return errors.Join(err, b.failure)
 }
 
-// serveUntilTold returns when it is time to end, and how long connections may linger.
+// serveUntilTold returns when the bridge must stop, and how long connections may linger.
 func (b *runningBridge) serveUntilTold(ctx context.Context) (linger time.Duration) {
 	for {
 		select {
 		case <-ctx.Done():
-			b.cfg.logger.Info("stopping: asked by a signal; a second one cuts off the requests under way")
+			b.cfg.logger.Info("stopping after a signal; a second one aborts the requests in flight")
 			if b.socket.IsStandby() {
-				b.connector.OnHandover() // the one that serves goes on under this name
+				b.connector.OnHandover() // the serving bridge keeps this instance's name
 			}
 			return 0
 		case b.failure = <-b.listener.Failed():
@@ -107,8 +107,8 @@ func (b *runningBridge) serveUntilTold(ctx context.Context) (linger time.Duratio
 			b.connector.OnHandover()
 			return lingerTime
 		case <-b.abandoned:
-			b.cfg.logger.Warn("stopping: nobody has asked this bridge to take over, or how it is, for a while; " +
-				"the one that serves goes on")
+			b.cfg.logger.Warn("stopping: this bridge has been on standby without a request to take over; " +
+				"the other bridge continues to serve")
 			b.connector.OnHandover()
 			return 0
 		case <-b.cfg.signals.reload():
@@ -117,13 +117,13 @@ func (b *runningBridge) serveUntilTold(ctx context.Context) (linger time.Duratio
 	}
 }
 
-// reload reads again what can be, and logs what cannot.
+// reload reads the token files and the session again, and logs what needs a restart.
 func (b *runningBridge) reload() {
 	log := b.cfg.logger
-	log.Info("SIGHUP: reading token files and session again; flags and environment are read at the start only")
+	log.Info("SIGHUP: reading the token files and the session; changed flags and environment variables need a restart")
 	if b.cfg.readMonitoring != nil {
 		if token, err := b.cfg.readMonitoring(); err != nil {
-			log.Error("the monitoring token stays as it was", "error", err)
+			log.Error("could not read the monitoring token; the old one stays in use", "error", err)
 		} else {
 			b.authenticator.SetMonitoring(token)
 		}
@@ -134,19 +134,19 @@ func (b *runningBridge) reload() {
 	switch after := b.verifier.State(); {
 	case before.Sealed:
 		b.logSession()
-		if err := b.verifyStored(); err != nil { // the token file may be another now
-			log.Error("the bridge could not be opened with "+b.unsealSetting(), "error", err)
+		if err := b.verifyStored(); err != nil { // the token file may have changed
+			log.Error("could not unseal the bridge with "+b.unsealSetting(), "error", err)
 		}
 	case err != nil:
-		log.Warn("the session cannot be read; the one that is open stays in use until the bridge ends", "reason", err)
+		log.Warn("could not read the new session; the open one stays in use until a restart", "reason", err)
 	case file.Fingerprint() != after.Fingerprint:
-		log.Warn("the session has changed; the one that is open stays in use until the bridge is restarted",
+		log.Warn("the session file has changed; the open session stays in use until a restart",
 			"in_use", after.Fingerprint, "found", file.Fingerprint())
 	}
 }
 
-// watchSession follows the connector, opens the bridge with the token file, and
-// looks for a better session as long as there is none that can be read.
+// watchSession follows the connector's state, unseals the bridge with the token
+// file, and reads the session again until it is readable.
 func (b *runningBridge) watchSession(ctx context.Context) {
 	tick := time.NewTicker(checkEvery)
 	defer tick.Stop()
@@ -163,9 +163,9 @@ func (b *runningBridge) watchSession(ctx context.Context) {
 	}
 }
 
-// checkSession looks for what may have passed or been put right meanwhile. It
-// logs why the token file does not open the bridge, unless that is lastLogged,
-// and returns what was logged last.
+// checkSession checks the overlap, the session and the token file again. It logs
+// why the token file does not unseal the bridge, unless that is lastLogged, and
+// returns what was logged last.
 func (b *runningBridge) checkSession(lastLogged string) string {
 	b.verifier.OnConnectorChange() // the overlap may have ended
 	s := b.verifier.State()
@@ -177,16 +177,16 @@ func (b *runningBridge) checkSession(lastLogged string) string {
 	}
 	b.folder.retry()
 	if b.connector.State().Strange != nil {
-		b.watcher.Trigger() // its request finds out whether that has passed
+		b.watcher.Trigger() // its request shows whether the refusal still stands
 	}
 	if err := b.verifyStored(); s.Sealed && err != nil && err.Error() != lastLogged {
 		lastLogged = err.Error()
-		b.cfg.logger.Error("the bridge could not be opened with "+b.unsealSetting(), "error", err)
+		b.cfg.logger.Error("could not unseal the bridge with "+b.unsealSetting(), "error", err)
 	}
 	return lastLogged
 }
 
-// noteUnseal remembers why the token file does not open the bridge; nil if it does.
+// noteUnseal records why the token file does not unseal the bridge; nil clears it.
 func (b *runningBridge) noteUnseal(err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -196,7 +196,7 @@ func (b *runningBridge) noteUnseal(err error) {
 	}
 }
 
-// sessionReport is the verifier's, with what is known here of how to open it.
+// sessionReport returns the verifier's report, with the facts needed to unseal it.
 func (b *runningBridge) sessionReport() health.Report {
 	r := b.verifier.Report()
 	b.mu.Lock()
@@ -213,7 +213,7 @@ func (b *runningBridge) sessionReport() health.Report {
 	return r
 }
 
-// verifyStored opens a sealed bridge with the token file, if there is one.
+// verifyStored unseals a sealed bridge with the token file, if there is one.
 func (b *runningBridge) verifyStored() error {
 	if b.cfg.unsealTokenFile == "" || !b.verifier.State().Sealed {
 		return nil
@@ -226,7 +226,7 @@ func (b *runningBridge) verifyStored() error {
 	return err
 }
 
-// unsealSetting is what the token file was named by.
+// unsealSetting returns the setting that names the token file.
 func (b *runningBridge) unsealSetting() string {
 	if b.cfg.unsealCredential != "" {
 		return credential(b.cfg.unsealCredential)
@@ -234,7 +234,7 @@ func (b *runningBridge) unsealSetting() string {
 	return "--unseal-token-file"
 }
 
-// overlap returns what is shown while two tokens work; nil when one does.
+// overlap describes the overlap while two tokens are valid, and is nil otherwise.
 func (b *runningBridge) overlap() *health.Overlap {
 	until, runs := b.verifier.OverlapEnd()
 	if !runs {
@@ -248,11 +248,11 @@ func (b *runningBridge) overlap() *health.Overlap {
 	return o
 }
 
-// logSession logs what the session is before a token was shown.
+// logSession logs the state of the session at the start.
 func (b *runningBridge) logSession() {
 	switch s := b.verifier.State(); {
 	case s.Err != nil:
-		b.cfg.logger.Error("the session cannot be read: run terraform apply, which gives it to a bridge that it deployed",
+		b.cfg.logger.Error("could not read the session: if Terraform deployed it, run terraform apply to write it again",
 			"problem", "session_unreadable", "reason", s.Err)
 	case s.Sealed:
 		b.cfg.logger.Info("the bridge is sealed: the first request with the bearer token opens it",
@@ -277,8 +277,8 @@ func (b *runningBridge) onConnectorChange() {
 	}
 }
 
-// observedRevision returns the last revision that signed in: this one as soon
-// as it has, though the change may not have been followed yet.
+// observedRevision returns the last revision that signed in. It asks the connector,
+// since onConnectorChange may not have run yet.
 func (b *runningBridge) observedRevision() string {
 	signedIn := b.connector.State().Phase == account.SignedIn
 	b.mu.Lock()
@@ -289,7 +289,7 @@ func (b *runningBridge) observedRevision() string {
 	return b.observed
 }
 
-// connection is the state of the bridge's connection in one word.
+// connection returns the state of the connection in one word.
 func (b *runningBridge) connection() string {
 	k := b.verifier.State()
 	switch {
@@ -333,7 +333,7 @@ func (b *runningBridge) status() control.Status {
 	}
 }
 
-// publicURL is --public-url, or this machine's address of what is bound.
+// publicURL returns --public-url, or else the address that is bound.
 func (b *runningBridge) publicURL() string {
 	if b.cfg.publicURL != "" {
 		return b.cfg.publicURL
@@ -354,7 +354,7 @@ const (
 	observedFile = "observed_revision"
 )
 
-// instanceID is this bridge's name at the account, made once for a data folder.
+// instanceID returns the bridge's name at the account, chosen once for a data folder.
 func instanceID(dataDir string) (string, error) {
 	path := filepath.Join(dataDir, instanceFile)
 	text, err := durable.ReadFile(path, 1<<10)
@@ -368,12 +368,12 @@ func instanceID(dataDir string) (string, error) {
 	}
 	id := strings.ToLower(rand.Text())
 	if err := durable.WriteFile(path, []byte(id+"\n")); err != nil {
-		return "", fmt.Errorf("keeping the bridge's instance id: %w: the data folder must be writable", err)
+		return "", fmt.Errorf("writing the bridge's instance id: %w: the data folder must be writable", err)
 	}
 	return id, nil
 }
 
-// readObserved reads what an earlier process kept; nothing is no fault.
+// readObserved reads the revision that an earlier process wrote, if any.
 func readObserved(dataDir string) string {
 	text, err := durable.ReadFile(filepath.Join(dataDir, observedFile), 64<<10)
 	if err != nil {

@@ -89,7 +89,7 @@ func (a *accountProcess) kill() {
 	_ = a.cmd.Wait()
 }
 
-// freePort is an address that nobody listens on at the moment, so that a
+// freePort is an address without a listener at the moment, so that a
 // process can come back to it after it was killed.
 func freePort(t *testing.T) string {
 	t.Helper()
@@ -228,7 +228,7 @@ func TestAGroupHoldsExactlyTheRightSetAfterCrashes(t *testing.T) {
 	working.Wait()
 	t.Logf("%d changes, %d requests sent again", done.Load(), c.retries.Load())
 	if c.retries.Load() == 0 {
-		t.Error("nobody noticed the crashes, so they show nothing")
+		t.Error("no client noticed the crashes, so the test shows nothing")
 	}
 
 	var right []string

@@ -14,15 +14,15 @@ import (
 // manager passes credentials (systemd.exec(5), CREDENTIALS).
 const credentialsDirectory = "CREDENTIALS_DIRECTORY"
 
-// The names of the credentials. A unit can name all of them: systemd passes over
-// those that it does not find.
+// The names of the credentials. A unit can name all of them: systemd ignores
+// missing ones.
 const (
 	sessionCredential    = "scim-bridge.session"
 	bearerCredential     = "scim-bridge.bearer-token"
 	monitoringCredential = "scim-bridge.monitoring-token"
 )
 
-// takeCredentials reads from the credentials in folder what no flag sets.
+// takeCredentials sets the flags that are not set from the credentials in folder.
 func (s *serveCommand) takeCredentials(folder string) {
 	if folder == "" {
 		return
@@ -49,10 +49,10 @@ func readSessionCredential(folder string, other func() (session.File, error)) fu
 	path := filepath.Join(folder, sessionCredential)
 	return func() (session.File, error) {
 		file, err := session.ReadFile(path)
-		mistake := fmt.Sprintf("no session that can be read (%v)", err)
+		mistake := fmt.Sprintf("not a readable session (%v)", err)
 		if errors.Is(err, fs.ErrNotExist) {
 			file, err = other()
-			mistake = fmt.Sprintf("nothing, and %v", err)
+			mistake = fmt.Sprintf("empty, and %v", err)
 		}
 		if err != nil {
 			err = &session.MistakeError{Setting: credential(sessionCredential), Mistake: mistake}
@@ -61,5 +61,5 @@ func readSessionCredential(folder string, other func() (session.File, error)) fu
 	}
 }
 
-// credential is how texts name a credential.
+// credential returns a text's name for a credential.
 func credential(name string) string { return "the credential " + name }

@@ -53,23 +53,24 @@ func TestEachCredentialMayBeMissing(t *testing.T) {
 	}{
 		{
 			"the token: the bridge is sealed", map[string]string{sessionCredential: pair.sealed}, nil, control.Sealed,
-			"nobody has shown it the bearer token", "",
+			"has not received its bearer token", "",
 		},
 		{
 			"the session: its problem names the credential", map[string]string{bearerCredential: pair.token.Reveal()}, nil,
-			control.SessionUnreadable, "the credential scim-bridge.session holds nothing, and --data-dir: there is no file",
-			"Correct the credential scim-bridge.session and start the bridge again",
+			control.SessionUnreadable, "the credential scim-bridge.session is empty, and --data-dir: there is no file",
+			"Correct the credential scim-bridge.session and restart the bridge",
 		},
 		{
 			"a part of the session: its problem names the credential",
 			map[string]string{sessionCredential: pair.sealed[:len(pair.sealed)/2]}, nil, control.SessionUnreadable,
-			"the credential scim-bridge.session holds no session that can be read",
-			"Correct the credential scim-bridge.session and start the bridge again",
+			"the credential scim-bridge.session is not a readable session",
+			"Correct the credential scim-bridge.session and restart the bridge",
 		},
 		{
 			"a token of another pair: the problem names the credential",
 			map[string]string{sessionCredential: pair.sealed, bearerCredential: other.Reveal()}, nil, control.Sealed,
-			"does not open it", "Put the present bearer token into the credential scim-bridge.bearer-token and start",
+			"does not unseal the bridge",
+			"Write the current bearer token to the credential scim-bridge.bearer-token and restart",
 		},
 		{
 			"the session, which a flag names", map[string]string{bearerCredential: pair.token.Reveal()},

@@ -14,9 +14,9 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 )
 
-// checkPrivateFolder refuses a data folder in which another user could put
-// another session or control socket. The first process of a container has no
-// other user beside it, and volumes are often open to all there: that is a warning.
+// checkPrivateFolder refuses a data folder in which another user could replace
+// the session or the control socket. In a container, as process 1, that is only a
+// warning: it has no other users, and volumes are often writable for all.
 func checkPrivateFolder(path string, pid int) (warning string, err error) {
 	absolute, err := filepath.Abs(path)
 	if err != nil {
@@ -29,16 +29,15 @@ func checkPrivateFolder(path string, pid int) (warning string, err error) {
 	return "", err
 }
 
-// A dataFolder keeps the revision that signed in, for which Terraform waits,
-// and remembers whether it could be written. A bridge that runs writes nothing else
-// there.
+// A dataFolder stores the revision that signed in, for which Terraform waits,
+// and whether the last write succeeded. A running bridge writes nothing else there.
 type dataFolder struct {
 	path string
 	log  hclog.Logger
 
 	mu       sync.Mutex
 	revision string
-	fault    error // why the revision is not kept; nil if it is
+	fault    error // of the last write
 	since    time.Time
 }
 
@@ -49,7 +48,7 @@ func (d *dataFolder) keep(revision string) {
 	d.write()
 }
 
-// retry writes again what could not be written.
+// retry repeats a write that failed.
 func (d *dataFolder) retry() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -62,13 +61,13 @@ func (d *dataFolder) write() {
 	err := durable.WriteFile(filepath.Join(d.path, observedFile), []byte(d.revision))
 	if err != nil && d.fault == nil {
 		d.since = time.Now()
-		d.log.Error("the observed revision could not be kept", problem.LogKey, string(problem.StorageFull),
+		d.log.Error("could not write the observed revision", problem.LogKey, string(problem.StorageFull),
 			problem.FactDataDir, d.path, problem.FactReason, err)
 	}
 	d.fault = err
 }
 
-// Report reports whether the folder can be written.
+// Report reports whether the last write succeeded.
 func (d *dataFolder) Report() health.Report {
 	now := time.Now()
 	r := health.Report{Source: "data_folder", Time: now, Expires: now.Add(time.Minute), State: health.Healthy}

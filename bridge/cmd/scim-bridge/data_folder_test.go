@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// Whoever may write the data folder, or a folder above it, gives the bridge
+// A user that can write to the data folder, or to a folder above it, gives the bridge
 // another session or control socket.
 func TestServeRefusesADataFolderThatOthersMayWrite(t *testing.T) {
 	t.Parallel()
@@ -21,10 +21,10 @@ func TestServeRefusesADataFolderThatOthersMayWrite(t *testing.T) {
 		foreign    bool // the folder above is another user's
 		want       string
 	}{
-		{"everybody may write to it", 0o755, 0o777, false, "run chmod go-w"},
+		{"all users may write to it", 0o755, 0o777, false, "run chmod go-w"},
 		{"a group may write to it", 0o755, 0o770, false, "run chmod go-w"},
-		{"everybody may write to it, as in /tmp", 0o755, 0o777 | os.ModeSticky, false, "run chmod go-w"},
-		{"everybody may write above it", 0o777, 0o700, false, "run chmod go-w"},
+		{"all users may write to it, as in /tmp", 0o755, 0o777 | os.ModeSticky, false, "run chmod go-w"},
+		{"all users may write above it", 0o777, 0o700, false, "run chmod go-w"},
 		{"it lies below another user's folder", 0o755, 0o700, true,
 			"choose a --data-dir below folders of this user or of root"},
 	} {
@@ -42,13 +42,13 @@ func TestServeRefusesADataFolderThatOthersMayWrite(t *testing.T) {
 			}
 			if row.foreign {
 				if os.Geteuid() != 0 {
-					return // datadir's own tests pretend to be somebody else
+					return // datadir's own tests use another user
 				}
 				if err := os.Chown(above, 65534, -1); err != nil {
 					t.Fatal(err)
 				}
 			}
-			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			ctx, cancel := context.WithTimeout(t.Context(), timeout)
 			defer cancel()
 			cmd := exec.CommandContext(ctx, "scim-bridge", "serve", "--listen", "127.0.0.1:0", "--data-dir", dir)
 			out, err := cmd.CombinedOutput()
@@ -70,7 +70,7 @@ func TestAContainersVolumeThatIsOpenIsSaidAndServed(t *testing.T) {
 		t.Fatal(err)
 	}
 	warning, err := checkPrivateFolder(dir, 1)
-	if err != nil || !strings.Contains(warning, "others than its owner may write") {
+	if err != nil || !strings.Contains(warning, "users other than its owner can write") {
 		t.Errorf("the first process of a container: %q, %v", warning, err)
 	}
 	if _, err := checkPrivateFolder(dir, 2); err == nil {

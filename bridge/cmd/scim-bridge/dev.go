@@ -29,23 +29,23 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
 
-// devCommand is an account with a bridge in front of it, to try things out.
+// devCommand runs an account and its bridge in one process, to try them out.
 type devCommand struct {
-	DataDir       string `required:"" placeholder:"DIR" help:"Folder for the account and the bridge; what an earlier start made there goes on."`
+	DataDir       string `required:"" placeholder:"DIR" help:"Folder for the account and the bridge. If it holds an account already, that account is used."`
 	Listen        string `default:"127.0.0.1:3002" help:"Address of the bridge (${default})."`
-	AccountListen string `default:"127.0.0.1:8600" help:"Address of the account service, for Terraform and for the pages people see (${default})."`
+	AccountListen string `default:"127.0.0.1:8600" help:"Address of the account service, for Terraform and for the web pages (${default})."`
 	InsecureHTTP  bool   `name:"insecure-http" help:"Serve plain HTTP on addresses that other machines can reach."`
-	LogLevel      string `default:"warn" enum:"trace,debug,info,warn,error" help:"From which level on lines are written: ${enum}."`
+	LogLevel      string `default:"warn" enum:"trace,debug,info,warn,error" help:"Lowest level that is logged: ${enum}."`
 
 	tlsFlags
 }
 
 const devManager = "provision-manager@example.com"
 
-// Help shows how it is called.
+// Help implements kong.HelpProvider.
 func (devCommand) Help() string {
-	return `Prints the bearer token and a provider block to paste. Everything lies in the folder, the two tokens as well:
-the same command goes on with it. To start afresh, stop it and remove the folder.
+	return `Prints the bearer token and a provider block to paste. The folder holds everything, including both tokens:
+run the same command again to continue with it. To start from scratch, stop the command and remove the folder.
 
   scim-bridge dev --data-dir ./try`
 }
@@ -66,18 +66,18 @@ func (d *devCommand) listeners() []plainListener {
 	}
 }
 
-// Run makes the account, activates provisioning and serves both.
+// Run creates the account, activates provisioning and serves both.
 func (d *devCommand) Run(ctx context.Context, c *console, parser *kong.Kong) error {
-	// Each of the two servers hears every signal.
+	// Both servers receive every signal.
 	bridgeSignals, forgetBridge := hearSignals()
 	defer forgetBridge()
 	accountSignals, forgetAccount := hearSignals()
 	defer forgetAccount()
 	if err := os.MkdirAll(d.DataDir, 0o700); err != nil {
-		return fmt.Errorf("making the data folder: %w", err)
+		return fmt.Errorf("creating the data folder: %w", err)
 	}
 	database := filepath.Join(d.DataDir, "account.db")
-	// Before there is an account: if a port is in use, the command may be tried again.
+	// Before the account exists, so that the command can be repeated if a port is in use.
 	var config net.ListenConfig
 	listener, err := config.Listen(ctx, "tcp", d.AccountListen)
 	if err != nil {
@@ -122,7 +122,7 @@ func (d *devCommand) Run(ctx context.Context, c *console, parser *kong.Kong) err
 	b, err := newBridge(bridgeConfig{
 		listen:       d.Listen,
 		listener:     bridgeListener,
-		accountURL:   a.PublicURL, // which may be another one than last time
+		accountURL:   a.PublicURL, // which may have changed since the last start
 		dataDir:      d.DataDir,
 		readSession:  readSessionFile("--data-dir", filepath.Join(d.DataDir, "session")),
 		transport:    transport,
@@ -142,7 +142,7 @@ func (d *devCommand) Run(ctx context.Context, c *console, parser *kong.Kong) err
 	defer cancel()
 	var parts sync.WaitGroup
 	var accountErr, bridgeErr error
-	// The account stays until the bridge has signed out.
+	// The account serves until the bridge has signed out.
 	serving, stopAccount := context.WithCancel(context.WithoutCancel(ctx))
 	parts.Go(func() {
 		accountErr = serveAccount(serving, a, listener, descriptors.Inbound, nil, accountSignals, logger.Named("account"))
@@ -162,12 +162,12 @@ func (d *devCommand) Run(ctx context.Context, c *console, parser *kong.Kong) err
 	return errors.Join(err, bridgeErr, accountErr)
 }
 
-// The files of the tokens, which a tool for trying things out may keep: the
-// same command goes on with them.
+// The files of the tokens. They are kept so that the next start can use them;
+// only a command for trying things out may do that.
 func (d *devCommand) bearerFile() string { return filepath.Join(d.DataDir, "bearer-token") }
 func (d *devCommand) adminFile() string  { return filepath.Join(d.DataDir, "admin-token") }
 
-// adminToken is the one of an earlier start, or a new one.
+// adminToken returns the admin token of an earlier start if it still works, or a new one.
 func (d *devCommand) adminToken(ctx context.Context, a *account.Account) (string, error) {
 	if kept, err := readSecret("--data-dir", d.adminFile(), toStandardError); err == nil {
 		if _, err := a.AdmitToken(ctx, kept.Reveal(), netip.MustParseAddr("127.0.0.1")); err == nil {
@@ -182,8 +182,8 @@ func (d *devCommand) adminToken(ctx context.Context, a *account.Account) (string
 }
 
 // provisioning returns the bearer token of the integration, and writes its
-// session. It activates one if there is none; an earlier start may have been
-// killed anywhere, so that the account says what there is.
+// session. It activates an integration if the account has none: an earlier start
+// may have been killed at any point.
 func (d *devCommand) provisioning(
 	ctx context.Context, transport http.RoundTripper, a *account.Account, adminToken string,
 ) (session.Token, error) {
@@ -211,22 +211,19 @@ func (d *devCommand) provisioning(
 	kept, err := readSecret("--data-dir", d.bearerFile(), toStandardError)
 	token, malformed := session.ParseToken(kept.Reveal())
 	if _, ok := file.Match(token); err != nil || malformed != nil || !ok {
-		return session.Token{}, fmt.Errorf("provisioning was activated anew since the last start, "+
-			"and %q does not hold its bearer token: write it there, or remove %q to start afresh", d.bearerFile(), d.DataDir)
+		return session.Token{}, fmt.Errorf("provisioning was activated again since the last start, "+
+			"and %q does not hold its bearer token: write it there, or remove %q to start from scratch",
+			d.bearerFile(), d.DataDir)
 	}
 	return token, session.WriteFile(filepath.Join(d.DataDir, "session"), *now.Session)
 }
 
-// activate does by the account API what Terraform does by it. The token is
-// kept first: the account would else keep a session that no token opens.
+// activate activates an integration with the account API. The token is written first:
+// otherwise the account could have a session that no token opens.
 func (d *devCommand) activate(
 	ctx context.Context, admin *api.Client, a *account.Account, epoch int64,
 ) (bearer session.Token, err error) {
-	secrets, err := signin.GenerateSecrets()
-	if err != nil {
-		return bearer, err
-	}
-	kdf, verifier, err := signin.Enrol(a.ID, devManager, secrets, signin.DefaultIterations)
+	secrets, enrolment, err := client.Enrol(a.ID, devManager, epoch, signin.DefaultIterations)
 	if err != nil {
 		return bearer, err
 	}
@@ -242,13 +239,7 @@ func (d *devCommand) activate(
 		return bearer, err
 	}
 	_, err = client.Call[api.Provisioning](admin.ActivateProvisioning(ctx, nil, api.Activation{
-		ManagerEmail: devManager,
-		Enrolment: api.Enrolment{
-			Epoch:    epoch,
-			Kdf:      api.KDF{Algorithm: api.KDFAlgorithm(kdf.Algorithm), Iterations: kdf.Iterations, Salt: kdf.Salt},
-			Verifier: verifier,
-		},
-		Session: sealed,
+		ManagerEmail: devManager, Enrolment: enrolment, Session: sealed,
 	}))
 	if err != nil {
 		return bearer, err
@@ -256,7 +247,7 @@ func (d *devCommand) activate(
 	return bearer, session.WriteFile(filepath.Join(d.DataDir, "session"), sealed)
 }
 
-// waitReady waits until the bridge is signed in, or knows why it is not; false
+// waitReady waits until the bridge has signed in or was refused. It reports false
 // if ctx ends first.
 func (b *runningBridge) waitReady(ctx context.Context) bool {
 	tick := time.NewTicker(10 * time.Millisecond)

@@ -80,7 +80,7 @@ func TestDevIsAnAccountAndABridgeAtOnce(t *testing.T) {
 	end(t, again, said)
 }
 
-// A start may be killed anywhere, and somebody may have removed a file.
+// A start may be killed anywhere, and a file may be missing.
 func TestDevGoesOnWithHalfOfItsFolder(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
@@ -88,7 +88,7 @@ func TestDevGoesOnWithHalfOfItsFolder(t *testing.T) {
 	}{
 		{"without the session, which the account keeps", "session", ""},
 		{"without the admin token, of which it makes another", "admin-token", ""},
-		{"without the bearer token, which nobody else has", "bearer-token", "does not hold its bearer token"},
+		{"without the bearer token, which is stored nowhere else", "bearer-token", "does not hold its bearer token"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
@@ -100,11 +100,11 @@ func TestDevGoesOnWithHalfOfItsFolder(t *testing.T) {
 				t.Fatal(err)
 			}
 			if row.refused != "" {
-				ctx, cancel := context.WithTimeout(t.Context(), patience)
+				ctx, cancel := context.WithTimeout(t.Context(), timeout)
 				defer cancel()
 				out, err := exec.CommandContext(ctx, "scim-bridge", args...).CombinedOutput()
 				if err == nil || !strings.Contains(string(out), row.refused) ||
-					!strings.Contains(string(out), "remove \""+dir+"\" to start afresh") {
+					!strings.Contains(string(out), "remove \""+dir+"\" to start from scratch") {
 					t.Errorf("got %v: %s", err, out)
 				}
 				return
@@ -155,7 +155,7 @@ func TestDevLeavesNothingBehindWhereAPortIsInUse(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "dev")
 			args := map[string]string{"--listen": "127.0.0.1:0", "--account-listen": "127.0.0.1:0"}
 			args[flag] = taken.Addr().String()
-			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			ctx, cancel := context.WithTimeout(t.Context(), timeout)
 			defer cancel()
 			out, err := exec.CommandContext(ctx, "scim-bridge", "dev", "--data-dir", dir,
 				"--listen", args["--listen"], "--account-listen", args["--account-listen"]).CombinedOutput()
@@ -196,7 +196,7 @@ func TestNoServerOutlivesAKilledTest(t *testing.T) {
 	}()
 	select {
 	case <-ended:
-	case <-time.After(patience):
+	case <-time.After(timeout):
 		t.Error("the server runs although what started it was killed")
 	}
 	_ = shell.Wait() // says that it was killed

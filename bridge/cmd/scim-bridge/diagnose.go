@@ -14,17 +14,18 @@ import (
 )
 
 type diagnoseCommand struct {
-	File string `arg:"" optional:"" help:"The log of a bridge, this one or the vendor's, also packed by gzip; standard input if left out."`
+	File string `arg:"" optional:"" help:"Log of this bridge or of the vendor's, plain or compressed with gzip; standard input by default."`
 	JSON bool   `help:"Print the problems as one JSON document."`
 }
 
-// Help shows how it is called.
+// Help implements kong.HelpProvider.
 func (diagnoseCommand) Help() string {
-	return `Understands the logs of this bridge and of 1Password SCIM Bridge, as text or JSON, also as Docker,
-Kubernetes, journald and cloud providers keep them. For the vendor's lines it prints the vendor's remedy,
-and where that is published.
+	return `Reads logs of this bridge and of 1Password SCIM Bridge, as text or JSON, with or without the prefixes of
+Docker, Kubernetes, journald and cloud providers. For the vendor's lines it prints the vendor's remedy and the
+address where that is published.
 
-Exit 0 whether or not problems are found: a log tells what was, not what is. Exit 1 if the log cannot be read.
+Exit 0 whether or not problems are found: a log shows past problems, which may be solved. Exit 1 if the log
+cannot be read.
 
   scim-bridge diagnose bridge.log
   scim-bridge diagnose --json bridge.log.2.gz
@@ -32,8 +33,8 @@ Exit 0 whether or not problems are found: a log tells what was, not what is. Exi
   kubectl logs deploy/op-scim-bridge | scim-bridge diagnose`
 }
 
-// Run exits with 0 whether or not there are problems: a log tells what was,
-// not what is.
+// Run exits with 0 whether or not there are problems, since those in a log may
+// be solved.
 func (d diagnoseCommand) Run(c *console) error {
 	log := c.In
 	if d.File != "" {
@@ -44,7 +45,7 @@ func (d diagnoseCommand) Run(c *console) error {
 		defer f.Close()
 		log = f
 	}
-	found, failure := problem.Diagnose(log) // a log that is cut short still tells something
+	found, failure := problem.Diagnose(log) // found is valid even if the log is truncated
 	if len(found.Problems)+len(found.Harmless) == 0 && failure != nil {
 		return failure
 	}
@@ -77,7 +78,7 @@ func describeDiagnosis(w io.Writer, d problem.Diagnosis) error {
 	return nil
 }
 
-// describeProblem writes a problem as an operator reads it in a terminal.
+// describeProblem writes a problem for a terminal.
 func describeProblem(w io.Writer, p problem.Problem) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s (%s)\n", p.Title, p.Code)

@@ -73,7 +73,7 @@ func TestExitCodes(t *testing.T) {
 		{"status of a folder without a bridge", []string{"status", "--local", dir}, exitUnreachable,
 			"no bridge is running there"},
 		{"unsealing a folder without a bridge", []string{"unseal", dir}, exitFailed, "no bridge is running there"},
-		{"simulating a provider that nobody knows", []string{"simulate", "--idp", "x", "--url", well, "--token-file", token},
+		{"simulating an unknown provider", []string{"simulate", "--idp", "x", "--url", well, "--token-file", token},
 			exitUsage, "--idp must be one of"},
 		{"simulating without a token", []string{"simulate", "--idp", "okta", "--url", well, "--token-file",
 			filepath.Join(dir, "none")}, exitUsage, "there is no file"},
@@ -97,7 +97,7 @@ func TestExitCodes(t *testing.T) {
 	}
 }
 
-// deadAddress is one that nobody listens on.
+// deadAddress is an address without a listener.
 func deadAddress(t *testing.T) string {
 	t.Helper()
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -119,8 +119,8 @@ func TestTheHelpTellsTheExitCodes(t *testing.T) {
 		return strings.Join(strings.Fields(out.String()), " ")
 	}
 	for command, want := range map[string]string{
-		"":         "Exit 0: done; 1: it failed; 2: the command line or a setting is wrong, and nothing was done.",
-		"status":   "Exit 0 if all is well, 1 if there are problems, 2 if the bridge cannot be asked.",
+		"":         "Exit 0: success; 1: failure; 2: the command line or a setting is wrong, and nothing was done.",
+		"status":   "Exit 0 if the bridge is healthy, 1 if it has problems, 2 if it cannot be reached.",
 		"diagnose": "Exit 0 whether or not problems are found",
 		"simulate": "Exit 0 if every answer was right, 1 if not",
 	} {
@@ -150,7 +150,7 @@ func TestHelpAndVersionAreCommandsAndFlags(t *testing.T) {
 	}
 }
 
-// A page or a table from which somebody copies may break a long word for the
+// A page or a table from which a token is copied may break a long word for the
 // eye; what is left of it when that is taken out is a token.
 func TestAnInvisibleCharacterHidesNoTokenInAnError(t *testing.T) {
 	t.Parallel()

@@ -15,42 +15,42 @@ import (
 )
 
 // checkDataDir refuses a secret in place of the data folder's name: it would
-// become the name of a folder, and stand in every message about it.
+// become the name of a folder and appear in every message about it.
 func checkDataDir(path string) error {
 	if session.Misplaced(path) {
-		return errors.New("DATA_DIR holds a secret or some other text instead of a folder's name; " +
+		return errors.New("DATA_DIR is a secret or other text instead of a folder's name; " +
 			"secrets are read from files or from standard input")
 	}
 	return nil
 }
 
-// closeToOthers takes from others what they may do with a file that holds
-// secrets, and says so; a file that cannot be closed is refused. What a group
-// may do is left: that is how secrets are mounted for a service.
+// closeToOthers removes the permissions of other users from a file that holds
+// secrets, and reports that; if it cannot, the file is refused. The group's
+// permissions stay: secrets are often mounted for a service's group.
 func closeToOthers(setting, path string, say func(string)) error {
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil //nolint:nilerr // a file that is not there is for its reader to report
+		return nil //nolint:nilerr // a missing file is reported when it is read
 	}
 	if !info.Mode().IsRegular() || info.Mode().Perm()&0o007 == 0 {
-		return nil // root would close /dev/null to the whole machine
+		return nil // as root this would change /dev/null for the whole machine
 	}
 	closed := info.Mode().Perm() &^ 0o007
 	if err := os.Chmod(path, closed); err != nil {
-		return fmt.Errorf("%s: everybody on this machine can use the file %q (mode %04o), "+
-			"and it could not be closed to them: %w: run chmod o-rwx on it; if it is a mounted secret, "+
-			"give it a mode such as 0440 where it is mounted (defaultMode in Kubernetes, mode in Compose)",
+		return fmt.Errorf("%s: every user of this machine can access the file %q (mode %04o), "+
+			"and the mode could not be changed: %w: run chmod o-rwx on it; if it is a mounted secret, "+
+			"set a mode such as 0440 where it is mounted (defaultMode in Kubernetes, mode in Compose)",
 			setting, path, info.Mode().Perm(), durable.Reason(err))
 	}
-	say(fmt.Sprintf("%s: everybody on this machine could use the file %q (mode %04o); now its mode is %04o. "+
-		"If somebody may have read it, replace what is in it", setting, path, info.Mode().Perm(), closed))
+	say(fmt.Sprintf("%s: every user of this machine could access the file %q (mode %04o); its mode is now %04o. "+
+		"Replace the secret if it may have been read", setting, path, info.Mode().Perm(), closed))
 	return nil
 }
 
-// toStandardError says something in a command of the terminal.
+// toStandardError prints a warning of a command.
 func toStandardError(text string) { fmt.Fprintln(os.Stderr, "scim-bridge: "+text) }
 
-// readSecret reads a file that holds one token; no path is no secret.
+// readSecret reads a file that holds one token. Without a path the secret is empty.
 func readSecret(setting, path string, say func(string)) (secret.String, error) {
 	if path == "" {
 		return secret.String{}, nil
@@ -63,14 +63,14 @@ func readSecret(setting, path string, say func(string)) (secret.String, error) {
 	if trimmed == "" {
 		return secret.String{}, fmt.Errorf("%s: the file %q is empty", setting, path)
 	}
-	if !strings.Contains(trimmed, "\n") { // else it is no token, and another file was named by mistake
+	if !strings.Contains(trimmed, "\n") { // more than one line is no token: another file was named by mistake
 		err = closeToOthers(setting, kong.ExpandPath(path), say)
 	}
 	return secret.New(trimmed), err
 }
 
-// isDatabase reports whether a file begins as SQLite's do. It must not be
-// asked of one that this process has open, whose locks would be lost.
+// isDatabase reports whether a file is a SQLite database. It must not be called
+// for one that this process has open: closing the file would drop SQLite's locks.
 func isDatabase(path string) bool {
 	f, err := os.Open(path)
 	if err != nil {

@@ -2,12 +2,12 @@ package main
 
 import "github.com/alecthomas/kong"
 
-// helpCommand is --help as a command.
+// helpCommand is the command form of --help.
 type helpCommand struct {
-	Command []string `arg:"" optional:"" help:"The command to explain; all of them if left out."`
+	Command []string `arg:"" optional:"" help:"The command; without it, the help of scim-bridge."`
 }
 
-// Help shows how it is called.
+// Help implements kong.HelpProvider.
 func (helpCommand) Help() string {
 	return `The same as --help after the command.
 
@@ -16,6 +16,6 @@ func (helpCommand) Help() string {
 
 // Run prints the help.
 func (h helpCommand) Run(parser *kong.Kong) error {
-	_, err := parser.Parse(append(h.Command, "--help")) // ends here, unless there is no such command
+	_, err := parser.Parse(append(h.Command, "--help")) // exits, unless the command is unknown
 	return &exit{exitUsage, err}
 }

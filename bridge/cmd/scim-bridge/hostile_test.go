@@ -21,9 +21,9 @@ import (
 // Bounds on what one hostile client may make a bridge do. The race detector
 // multiplies both; without it the bridge stays far below.
 const (
-	hostilePatience = 4 * time.Minute // what hangs is found, what is slow is not
-	hostileMemory   = 1 << 30         // bytes, of the whole process at its largest
-	hostileAtOnce   = 16
+	hostileTimeout = 4 * time.Minute // what hangs is found, what is slow is not
+	hostileMemory  = 1 << 30         // bytes, of the whole process at its largest
+	hostileAtOnce  = 16
 )
 
 // Whatever arrives is answered within a bound with the right SCIM error, the
@@ -124,7 +124,7 @@ func TestHostileInputAtARealBridge(t *testing.T) {
 		{"a sort by something long", "POST", "/Users/.search", `{"sortBy":"` + strings.Repeat("x", 100_000) + `"}`, 200, ""},
 		{"attributes without end", "POST", "/.search", `{"attributes":["` + strings.Repeat(`a","`, 50_000) + `a"]}`, 400,
 			"invalidValue"},
-		{"a cursor of somebody's own making", "GET", "/Users?cursor=" + strings.Repeat("A", 10_000), "", 400,
+		{"a made-up cursor", "GET", "/Users?cursor=" + strings.Repeat("A", 10_000), "", 400,
 			"invalidCursor"},
 		{"two objects", "POST", "/Users", `{"userName":"n"}{"userName":"m"}`, 400, "invalidSyntax"},
 		{"a name given twice in two spellings", "POST", "/Users", `{"userName":"n","USERNAME":"m"}`, 400, "invalidValue"},
@@ -143,7 +143,7 @@ func TestHostileInputAtARealBridge(t *testing.T) {
 					t.Errorf("%s: not answered: %v", tt.name, err)
 					return
 				}
-				if took > hostilePatience {
+				if took > hostileTimeout {
 					t.Errorf("%s: answered after %s", tt.name, took)
 				}
 				var refusal struct {

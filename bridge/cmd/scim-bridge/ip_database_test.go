@@ -42,7 +42,7 @@ func TestIPDatabase(t *testing.T) {
 	} {
 		var out, errs bytes.Buffer
 		args = append([]string{"account", "serve", "--database", database, "--listen", "127.0.0.1:0"}, args...)
-		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		ctx, cancel := context.WithTimeout(t.Context(), timeout)
 		code := run(ctx, args, &console{Out: &out, Err: &errs})
 		cancel()
 		text := errs.String()
@@ -87,7 +87,7 @@ func serving(t *testing.T, args []string, fn func(base string, log *sharedBuffer
 		if code != 0 {
 			t.Errorf("ended with %d\n%s", code, log.String())
 		}
-	case <-time.After(patience):
+	case <-time.After(timeout):
 		t.Fatal("did not end")
 	}
 }

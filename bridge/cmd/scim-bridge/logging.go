@@ -16,9 +16,9 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/logring"
 )
 
-// logFile is the flag of the commands that serve.
+// logFile is a flag of the serving commands.
 type logFile struct {
-	LogFile string `type:"path" placeholder:"FILE" help:"File for the log, instead of standard error. At 16 MiB it is set aside under the time's name, and the latest three of those are kept."`
+	LogFile string `type:"path" placeholder:"FILE" help:"Log to this file instead of standard error. At 16 MiB it is rotated to a name with the time; the latest three of those are kept."`
 }
 
 const (
@@ -26,21 +26,21 @@ const (
 	logFilesKept     = 3
 )
 
-// openLog returns where the log goes: the file, or w. Only what cannot be logged,
-// such as a crash, goes to standard error in either case.
+// openLog returns the log's writer: the file, or w. What is not logged, such as
+// a crash, goes to standard error in either case.
 func (l logFile) openLog(w io.Writer) (io.Writer, func() error, error) {
 	if l.LogFile == "" {
 		return w, func() error { return nil }, nil
 	}
-	// The first line would make it; but a log that cannot be written must be
-	// known before, since nothing can say so later.
+	// The first line would create the file. Created now, a failure can still be
+	// reported on standard error.
 	f, err := os.OpenFile(l.LogFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err == nil {
 		err = f.Close()
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("--log-file: the log cannot be written: %w: name a file in a folder that is there and "+
-			"is this user's", durable.Reason(err))
+		return nil, nil, fmt.Errorf("--log-file: the log cannot be written: %w: name a file in an existing folder that "+
+			"this user can write to", durable.Reason(err))
 	}
 	rotating := &timberjack.Logger{
 		Filename: l.LogFile, FileMode: 0o600, MaxSize: logFileMegabytes, MaxBackups: logFilesKept, Compression: "none",
@@ -48,12 +48,12 @@ func (l logFile) openLog(w io.Writer) (io.Writer, func() error, error) {
 	return rotating, rotating.Close, nil
 }
 
-// ringSize is what the status page offers for download: some ten thousand
-// lines.
+// ringSize is the size of the log that the status page offers for download:
+// some ten thousand lines.
 const ringSize = 2 << 20
 
-// newLogger logs to w, and at debug level or lower to a ring in memory,
-// whatever w shows.
+// newLogger logs to w at the given level, and to a ring in memory at debug level
+// or lower.
 func newLogger(w io.Writer, level, format string) (hclog.InterceptLogger, *logring.Ring) {
 	shown := hclog.LevelFromString(level)
 	options := &hclog.LoggerOptions{
@@ -78,9 +78,9 @@ func newLogger(w io.Writer, level, format string) (hclog.InterceptLogger, *logri
 	return logger, ring
 }
 
-// A jsonLog writes lines of JSON with the keys of the vendor's bridge (time,
-// level, message), which log pipelines of existing deployments look for; hclog
-// has names of its own.
+// A jsonLog writes JSON lines with the keys of the vendor's bridge (time, level,
+// message), which log pipelines of existing deployments expect. hclog's own JSON
+// has other keys.
 type jsonLog struct {
 	from hclog.Level
 	now  func() time.Time
@@ -109,7 +109,7 @@ func (j *jsonLog) Accept(name string, level hclog.Level, msg string, args ...any
 	for i := 0; i+1 < len(args); i += 2 {
 		key := fmt.Sprint(args[i])
 		switch key {
-		case "time", "level", "logger", "message": // readers differ in which of two equal keys counts
+		case "time", "level", "logger", "message": // readers differ in which of two equal keys they use
 			key += "_"
 		}
 		member(key, args[i+1])
@@ -117,11 +117,11 @@ func (j *jsonLog) Accept(name string, level hclog.Level, msg string, args ...any
 	b.WriteString("}\n")
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	_, _ = j.w.Write(b.Bytes()) // a log that cannot be written has nowhere to say so
+	_, _ = j.w.Write(b.Bytes()) // there is nowhere to report a failed log
 }
 
-// toJSON writes a value: errors and durations as people read them, and what
-// JSON cannot hold as fmt prints it.
+// toJSON encodes a value: errors and durations as text, and what JSON cannot
+// represent as fmt prints it.
 func toJSON(value any) []byte {
 	switch v := value.(type) {
 	case error:

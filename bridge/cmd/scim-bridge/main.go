@@ -1,6 +1,6 @@
 // Command scim-bridge is the bridge, the account service behind it, and the
-// tools around both. This package owns flags and wiring; everything else
-// lives in the packages below bridge/.
+// tools for both. This package owns flags and wiring; everything else is in the
+// packages below bridge/.
 package main
 
 import (
@@ -18,26 +18,26 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
 
-// cli is the command line: a field per command, each in the file of its
-// name. A command is a struct with a Run method, which may ask for a
-// context.Context that ends with SIGINT or SIGTERM, and for *console.
+// cli is the command line: one field per command, each in the file of its name. A
+// command is a struct with a Run method, which may take a context.Context that
+// ends with SIGINT or SIGTERM, and a *console.
 type cli struct {
-	Dev    devCommand    `cmd:"" help:"Run a new account and its bridge in one process, to try things out."`
+	Dev    devCommand    `cmd:"" help:"Run an account and its bridge in one process, to try things out."`
 	Serve  serveCommand  `cmd:"" help:"Run the bridge."`
-	Status statusCommand `cmd:"" help:"Show a bridge's components and problems."`
-	Unseal unsealCommand `cmd:"" help:"Show the bearer token to a bridge on this machine."`
+	Status statusCommand `cmd:"" help:"Show the components and problems of a bridge."`
+	Unseal unsealCommand `cmd:"" help:"Unseal a bridge on this machine with the bearer token."`
 
-	Account  accountCommand  `cmd:"" help:"The account service: serve it, make it, and look after it."`
-	Diagnose diagnoseCommand `cmd:"" help:"Read a bridge's log and print the problems in it, with remedies."`
+	Account  accountCommand  `cmd:"" help:"Create, serve and maintain an account."`
+	Diagnose diagnoseCommand `cmd:"" help:"Print the problems in a bridge's log, with remedies."`
 	Help     helpCommand     `cmd:"" help:"Show the help of a command."`
-	Ping     pingCommand     `cmd:"" help:"Ask whether a bridge or an account service lives, for health checks."`
-	Session  sessionCommand  `cmd:"" help:"Look into a sealed session."`
-	Simulate simulateCommand `cmd:"" help:"Play an identity provider's traffic against a bridge, and judge the answers."`
-	Token    tokenCommand    `cmd:"" help:"Make a bearer token and print it, alone."`
-	Version  versionCommand  `cmd:"" help:"Print version, commit and Go's version."`
+	Ping     pingCommand     `cmd:"" help:"Check that a bridge or an account service is alive, for health checks."`
+	Session  sessionCommand  `cmd:"" help:"Inspect a sealed session."`
+	Simulate simulateCommand `cmd:"" help:"Play an identity provider's traffic against a bridge and check the answers."`
+	Token    tokenCommand    `cmd:"" help:"Generate and print a bearer token."`
+	Version  versionCommand  `cmd:"" help:"Print version, commit and Go version."`
 }
 
-// console is what a command talks to.
+// console has the standard streams of a command.
 type console struct {
 	In       io.Reader
 	Out, Err io.Writer
@@ -47,31 +47,31 @@ func main() {
 	disableCoreDumps()
 	tuneGC()
 	unsetEmptyVariables()
-	// Never stopped: a signal that comes while the process is about to exit would
-	// make a killed one of a clean end.
+	// Never stopped: with the default handler, a signal during the exit would turn
+	// exit code 0 into a death by signal.
 	ctx, _ := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	os.Exit(run(ctx, os.Args[1:], &console{os.Stdin, os.Stdout, os.Stderr}))
 }
 
-// tuneGC lets the heap grow to five times of what lives on it before the
-// collector runs, unless GOGC says otherwise. So little lives here between
-// requests that by Go's default the collector would run every few hundred of
-// them, a fifth of all CPU; this costs some 20 MiB, and no more with more people.
+// tuneGC lets the heap grow to five times its live size before the collector
+// runs, unless GOGC is set. The live heap is so small that with Go's default the
+// collector would run every few hundred requests and take a fifth of the CPU. This
+// costs some 20 MiB, independent of the number of people.
 func tuneGC() {
 	if _, set := os.LookupEnv("GOGC"); !set {
 		debug.SetGCPercent(400)
 	}
 }
 
-// Exit codes beside 0, as the help has them. A command that means another by
-// them says so in its own.
+// Exit codes other than 0, as in the help. A command with other meanings lists
+// them in its own help.
 const (
 	exitFailed = 1
 	exitUsage  = 2
 )
 
-// exit is an error that knows its exit code; Err is nil when the command has
-// already said everything.
+// exit is an error with an exit code. Err is nil if the command has printed
+// everything already.
 type exit struct {
 	Code int
 	Err  error
@@ -86,8 +86,8 @@ func (e *exit) Error() string {
 
 func (e *exit) Unwrap() error { return e.Err }
 
-// run carries out one command and returns the exit code. An error is one line
-// on standard error.
+// run runs one command and returns the exit code. An error is one line on
+// standard error.
 func run(ctx context.Context, args []string, c *console) int {
 	err := execute(ctx, args, c)
 	if err == nil {
@@ -100,12 +100,12 @@ func run(ctx context.Context, args []string, c *console) int {
 			return code
 		}
 	}
-	// Kong quotes what it does not understand, and a token is easily typed in the wrong place.
+	// Kong quotes arguments that it does not know, and one may be a misplaced token.
 	fmt.Fprintln(c.Err, "scim-bridge: "+session.Scrub(inputtext.Line(strings.ReplaceAll(err.Error(), "\n", "; "))))
 	return code
 }
 
-// helpShown stops kong after it printed the help.
+// helpShown is the panic that stops kong after it has printed the help.
 type helpShown int
 
 func execute(ctx context.Context, args []string, c *console) (err error) {

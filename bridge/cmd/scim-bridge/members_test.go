@@ -7,7 +7,7 @@ import (
 )
 
 // Unknown members are passed over and are a problem on the page; a whole list
-// in which nobody is known is refused and changes nothing.
+// with only unknown ids is refused and changes nothing.
 func TestUnknownMembersAreAProblemOnThePage(t *testing.T) {
 	t.Parallel()
 	pair := newAccount(t).activate()
@@ -28,26 +28,26 @@ func TestUnknownMembersAreAProblemOnThePage(t *testing.T) {
 		`{"Operations":[{"op":"replace","path":"members","value":[{"value":"ghost-2"}]}]}`)
 	if refused.status != 400 || !strings.Contains(refused.body, "ghost-2") ||
 		!strings.Contains(refused.body, "invalidValue") {
-		t.Errorf("a list of nobody known: %d %s", refused.status, refused.body)
+		t.Errorf("a list of unknown ids: %d %s", refused.status, refused.body)
 	}
 	if now, _ := scim("GET", "/Groups/"+group, ""); !strings.Contains(now.body, ann) {
 		t.Errorf("the group is %s", now.body)
 	}
 	problems := b.status().Problems
-	if len(problems) != 1 || !strings.Contains(problems[0].Cause, `to "Engineers": "ghost-2"`) {
+	if len(problems) != 1 || !strings.Contains(problems[0].Cause, `for "Engineers": "ghost-2"`) {
 		t.Errorf("the problems: %+v", problems)
 	}
 	refused, _ = scim("PATCH", "/Groups/"+group,
 		`{"Operations":[{"op":"replace","path":"members[value eq \"`+ann+`\"]","value":[{"value":"ghost-3"}]}]}`)
 	if refused.status != 400 || !strings.Contains(refused.body, "ghost-3") ||
 		!strings.Contains(refused.body, "invalidValue") {
-		t.Errorf("nobody known in the place of one: %d %s", refused.status, refused.body)
+		t.Errorf("unknown ids instead of one: %d %s", refused.status, refused.body)
 	}
 	if now, _ := scim("GET", "/Groups/"+group, ""); !strings.Contains(now.body, ann) {
 		t.Errorf("the group is %s", now.body)
 	}
 	problems = b.status().Problems
-	if len(problems) != 1 || !strings.Contains(problems[0].Cause, `to "Engineers": "ghost-3"`) {
+	if len(problems) != 1 || !strings.Contains(problems[0].Cause, `for "Engineers": "ghost-3"`) {
 		t.Errorf("the problems: %+v", problems)
 	}
 	put, _ := scim("PUT", "/Groups/"+group, `{"displayName":"Engineers","members":[{"value":"`+ann+`"}]}`)

@@ -19,38 +19,38 @@ const vendorSession = `{"version":1,"verifier":{"salt":"c2FsdHNhbHRzYWx0"},"encC
 	`"data":"SECRETSECRET"}}`
 
 // What people put where a session or its file is expected is often a secret.
-// Nobody may read it again: not in the log, and not in what anybody can ask for.
+// It must not be readable: not in the log, and not in any public answer.
 func TestWhatStandsInTheSessionsPlaceIsNamedAndNeverRepeated(t *testing.T) {
 	t.Parallel()
 	token, sealed := newPair(t)
 	once := base64.StdEncoding.EncodeToString([]byte(sealed))
 	empty := t.TempDir()
 	for _, row := range []struct{ name, value, want string }{
-		{"the bearer token", token, "OP_SESSION holds a bearer token"},
-		{"the bearer token as a header has it", "Bearer " + token, "OP_SESSION holds a bearer token"},
+		{"the bearer token", token, "OP_SESSION is a bearer token"},
+		{"the bearer token as a header has it", "Bearer " + token, "OP_SESSION is a bearer token"},
 		{"the bearer token in base64", base64.StdEncoding.EncodeToString([]byte(token)),
-			"OP_SESSION holds a bearer token in base64"},
-		{"a piece of the bearer token", token[:20], "OP_SESSION holds a bearer token"},
-		{"the bearer token below the root", "/" + token, "OP_SESSION holds a bearer token"},
-		{"an admin token", "sba_" + token[5:], "OP_SESSION holds a token of the account"},
+			"OP_SESSION is a bearer token in base64"},
+		{"a piece of the bearer token", token[:20], "OP_SESSION is a bearer token"},
+		{"the bearer token below the root", "/" + token, "OP_SESSION is a bearer token"},
+		{"an admin token", "sba_" + token[5:], "OP_SESSION is a token of the account"},
 		{"the session in base64 twice", base64.StdEncoding.EncodeToString([]byte(once)), "encoded in base64 twice"},
 		{"the session in base64url twice", base64.RawURLEncoding.EncodeToString([]byte(once)), "encoded in base64 twice"},
 		{"the session in quotes", `"` + sealed + `"`, "in quotes"},
 		{"the session in base64 in single quotes", "'" + once + "'", "in quotes"},
-		{"the bearer token in quotes", `"` + token + `"`, "in quotes, a bearer token"},
-		{"the vendor's own session", vendorSession, "the scimsession of the vendor's own bridge"},
+		{"the bearer token in quotes", `"` + token + `"`, "in quotes, and a bearer token"},
+		{"the vendor's own session", vendorSession, "the scimsession of the vendor's bridge"},
 		{"the vendor's own session in base64", base64.StdEncoding.EncodeToString([]byte(vendorSession)),
-			"the scimsession of the vendor's own bridge"},
-		{"JSON", `{"tok":"` + token[5:] + `"}`, "holds JSON, and not a session"},
-		{"the variable once more", "OP_SESSION=" + once, "its own name once more"},
+			"the scimsession of the vendor's bridge"},
+		{"JSON", `{"tok":"` + token[5:] + `"}`, "is JSON, not a session"},
+		{"the variable once more", "OP_SESSION=" + once, "an assignment with its own name"},
 		{"a signed token", "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJzZWNyZXRzZWNyZXQifQ.c2lnbmF0dXJlc2lnbmF0dXJl", "a signed token"},
 		{"a key", "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIAsecretsecret\n-----END PRIVATE KEY-----", "PEM"},
-		{"a reference", "op://vault/bridge/session-secret", "a reference that nothing has resolved"},
+		{"a reference", "op://vault/bridge/session-secret", "an unresolved reference"},
 		{"a text of no shape", "correct-horse-battery-staple", "OP_SESSION names a file that does not exist"},
-		{"a text of no shape, long", strings.Repeat("Correct-Horse ", 30), "a long text that is no session"},
+		{"a text of no shape, long", strings.Repeat("Correct-Horse ", 30), "a long text that is neither a session"},
 		{"a file that is not there", filepath.Join(empty, "sessions", "bridge"),
 			"OP_SESSION names a file that does not exist"},
-		{"half a session", sealed[:len(sealed)/2], "it is cut short"},
+		{"half a session", sealed[:len(sealed)/2], "it is truncated"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
@@ -134,7 +134,7 @@ func TestASecretInPlaceOfItsFileIsNeverRepeated(t *testing.T) {
 			t.Parallel()
 			b := serve(t, folder(t, sealed), "--unseal-token-file", row.value)
 			await(t, "the reason", func() bool {
-				return strings.Contains(b.logText(), "could not be opened with --unseal-token-file")
+				return strings.Contains(b.logText(), "could not unseal the bridge with --unseal-token-file")
 			})
 			repeatsNothing(t, b.logText(), row.value)
 		})

@@ -36,13 +36,13 @@ func TestFilesWithSecretsAreClosedToOthers(t *testing.T) {
 		return string(out)
 	}
 	account("init", "--name", "Acme")
-	if out := account("token", "list"); strings.Contains(out, "everybody") {
+	if out := account("token", "list"); strings.Contains(out, "every user") {
 		t.Errorf("of a database that is closed: %s", out)
 	}
 	if err := os.Chmod(database, 0o664); err != nil {
 		t.Fatal(err)
 	}
-	if out := account("token", "list"); !strings.Contains(out, "everybody on this machine could use the file") ||
+	if out := account("token", "list"); !strings.Contains(out, "every user of this machine could access the file") ||
 		mode(database) != 0o660 {
 		t.Errorf("the mode is %04o, and it said: %s", mode(database), out)
 	}
@@ -57,13 +57,13 @@ func TestFilesWithSecretsAreClosedToOthers(t *testing.T) {
 	}
 	b := serve(t, folder(t, pair.sealed), "--unseal-token-file", token)
 	b.awaitState(control.Ready)
-	if !strings.Contains(b.logText(), "everybody on this machine could use the file") || mode(token) != 0o640 {
+	if !strings.Contains(b.logText(), "every user of this machine could access the file") || mode(token) != 0o640 {
 		t.Errorf("the mode is %04o, and the log has:\n%s", mode(token), b.logText())
 	}
 }
 
-// A pipe, /dev/stdin and /dev/null belong to others, too: root would close
-// /dev/null to the whole machine.
+// Other processes use a pipe, /dev/stdin and /dev/null too: as root, changing the
+// mode of /dev/null would break the whole machine.
 func TestWhatIsNoFileKeepsItsMode(t *testing.T) {
 	t.Parallel()
 	pipe := filepath.Join(t.TempDir(), "pipe")
@@ -82,7 +82,7 @@ func TestWhatIsNoFileKeepsItsMode(t *testing.T) {
 }
 
 // A wrong file, named by a typing error, stays as it was: without
-// /etc/passwd, for one, nobody else can work on the machine.
+// /etc/passwd, for instance, no other user can work on the machine.
 func TestAFileThatHoldsNoSecretKeepsItsMode(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

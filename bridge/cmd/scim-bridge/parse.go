@@ -16,16 +16,16 @@ type commandLine struct {
 	vendor *vendorVariables
 }
 
-// newParser reads grammar as the manual: every flag is also SCIMBRIDGE_<FLAG>,
+// newParser returns a parser for grammar. Every flag is also SCIMBRIDGE_<FLAG>,
 // and the tag `vendor` names a variable of the vendor's image that is read too.
 func newParser(grammar *cli, c *console) (*commandLine, error) {
 	vendor := new(vendorVariables)
 	parser, err := kong.New(grammar,
 		kong.Name("scim-bridge"),
 		kong.Description("Carries people and groups from an identity provider to an account.\n\n"+
-			"Every flag can be given as SCIMBRIDGE_<FLAG> too; an empty variable counts as unset. "+
-			"Exit 0: done; 1: it failed; 2: the command line or a setting is wrong, and nothing was done. "+
-			"Commands that mean something else by them say so in their help."),
+			"Every flag can also be set as SCIMBRIDGE_<FLAG>; an empty variable counts as unset. "+
+			"Exit 0: success; 1: failure; 2: the command line or a setting is wrong, and nothing was done. "+
+			"Commands with other exit codes list them in their help."),
 		kong.Writers(c.Out, c.Err),
 		kong.Exit(func(code int) { panic(helpShown(code)) }),
 		kong.DefaultEnvars(ownPrefix),
@@ -35,33 +35,33 @@ func newParser(grammar *cli, c *console) (*commandLine, error) {
 	return &commandLine{parser, vendor}, err
 }
 
-// ownPrefix begins our variables.
+// ownPrefix is the prefix of our variables.
 const ownPrefix = "SCIMBRIDGE"
 
-// unsetEmptyVariables takes an empty SCIMBRIDGE_ variable for none at all, as
-// shells, compose files and unit files write "not set".
+// unsetEmptyVariables unsets the empty SCIMBRIDGE_ variables: shells, compose
+// files and unit files write "not set" that way.
 func unsetEmptyVariables() {
 	for _, entry := range os.Environ() {
 		name, value, _ := strings.Cut(entry, "=")
 		if value == "" && strings.HasPrefix(name, ownPrefix+"_") {
-			_ = os.Unsetenv(name) // fails for names that cannot be
+			_ = os.Unsetenv(name) // fails only for invalid names
 		}
 	}
 }
 
-// faulty finds the flag in kong's errors about one flag of the command line.
-// Those of our own Validate methods, which tell all at once, begin otherwise.
+// faulty finds the flag in kong's errors about one flag. The errors of our own
+// Validate methods, which report all faults together, do not match.
 var faulty = regexp.MustCompile(`^(?:unknown flag )?(--[a-z][a-z-]*)(?:$|, did you mean|: | must be one of)`)
 
-// unexpected finds the argument that kong did not expect; what is not a
-// command with a typing error is not repeated, since it may be a secret.
+// unexpected finds the argument that kong did not expect. Only a misspelt command
+// is repeated in an error; anything else may be a secret.
 var (
 	unexpected  = regexp.MustCompile(`(?s)^unexpected argument (.*?)(?:, did you mean .*)?$`)
 	commandWord = regexp.MustCompile(`^[a-z][a-z-]{0,19}$`)
 )
 
-// parse reads the command line and tells every fault in it at once. Kong stops
-// at the first, so that what it blames is taken away and the rest read again.
+// parse reads the command line and reports all faults together. Kong stops at the
+// first, so the flag it names is removed and the rest parsed again.
 func (l *commandLine) parse(args []string) (*kong.Context, error) {
 	command, err := l.Parse(args)
 	if err == nil && len(l.vendor.faults) == 0 {
@@ -69,14 +69,14 @@ func (l *commandLine) parse(args []string) (*kong.Context, error) {
 	}
 	var faults []error
 	var blamed []string
-	// A mistake beside --help is told first.
+	// A fault takes precedence over --help.
 	args = slices.DeleteFunc(slices.Clone(args), func(arg string) bool { return arg == "--help" || arg == "-h" })
 	for err != nil {
 		if found := unexpected.FindStringSubmatch(err.Error()); found != nil && !commandWord.MatchString(found[1]) {
-			err = errors.New("there is one argument too many; secrets are read from files or from standard input")
+			err = errors.New("unexpected argument; secrets are read from files or from standard input")
 		}
 		if !slices.ContainsFunc(blamed, func(flag string) bool { return strings.Contains(err.Error(), flag) }) {
-			faults = append(faults, err) // else it is missing because it was taken away
+			faults = append(faults, err) // else it is missing only because it was removed
 		}
 		match := faulty.FindStringSubmatch(err.Error())
 		if match == nil {
@@ -97,12 +97,12 @@ func (l *commandLine) parse(args []string) (*kong.Context, error) {
 	return nil, errors.Join(append(faults, l.vendor.faults...)...)
 }
 
-// variableOf names our variable for a flag.
+// variableOf returns the name of our variable for a flag.
 func variableOf(flag string) string {
 	return ownPrefix + "_" + strings.ToUpper(strings.ReplaceAll(strings.TrimPrefix(flag, "--"), "-", "_"))
 }
 
-// without takes a flag off the command line, and its value.
+// without returns args without a flag and its value.
 func without(args []string, flag string) (rest []string) {
 	for i := 0; i < len(args); i++ {
 		switch {

@@ -195,7 +195,7 @@ func TestPingRefusesWhatIsNotOurs(t *testing.T) {
 		code int
 		want string
 	}{
-		{"nobody listens", []string{"--url", deadAddress(t)}, exitFailed, "connection refused"},
+		{"there is no listener", []string{"--url", deadAddress(t)}, exitFailed, "connection refused"},
 		{"an answer never comes", []string{"--url", "http://" + silent.Addr().String(), "--timeout", "100ms"}, exitFailed,
 			"deadline exceeded"},
 		{"a server is ill", []string{"--url", answering(503, "")}, exitFailed, "the answer is 503"},
@@ -260,7 +260,7 @@ func TestPingOverTLS(t *testing.T) {
 	}
 }
 
-// Whoever stands between two machines could answer in the server's place.
+// A machine between the two could answer in the server's place.
 func TestPingVerifiesTheCertificateOfAnotherMachine(t *testing.T) {
 	t.Parallel()
 	for address, local := range map[string]bool{

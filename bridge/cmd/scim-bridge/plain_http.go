@@ -12,9 +12,9 @@ import (
 	"github.com/hashicorp/go-hclog"
 )
 
-// tlsFlags ask for HTTPS, which this version does not serve. They are known so
-// that they are refused: a setting that asks for safety and is passed over
-// would leave its operator with plain HTTP.
+// tlsFlags ask for HTTPS, which this version does not serve. They are defined so
+// that they can be refused: if they were ignored, the operator would get plain
+// HTTP without noticing.
 type tlsFlags struct {
 	TLSDomain     string `name:"tls-domain" hidden:"" help:"Refused: HTTPS is not served yet."`
 	TLSCertFile   string `name:"tls-cert-file" hidden:"" help:"Refused: HTTPS is not served yet."`
@@ -23,8 +23,8 @@ type tlsFlags struct {
 	ACMEDirectory string `name:"acme-directory" hidden:"" help:"Refused: HTTPS is not served yet."`
 }
 
-// unserved refuses every setting that asks for TLS, flags and variables alike,
-// those of the vendor's image included.
+// unserved refuses every setting that asks for TLS: flags, our variables and
+// those of the vendor's image.
 func (f tlsFlags) unserved(environ []string, r remedies) error {
 	var asked []string
 	for _, flag := range []struct{ name, value string }{
@@ -54,13 +54,13 @@ func (f tlsFlags) unserved(environ []string, r remedies) error {
 		r.forTLS)
 }
 
-// remedies are what an operator can do about plain HTTP, as far as the command
-// has the flags for it.
+// remedies are what an operator can do about plain HTTP, with the flags that the
+// command has.
 type remedies struct{ forTLS, beforeListening, whileListening string }
 
 var (
 	withProxy = remedies{
-		forTLS: "let a proxy or a load balancer with the certificate stand in front, " +
+		forTLS: "put a proxy or a load balancer with the certificate in front, " +
 			"name its address with --public-url https://..., and remove the setting",
 		beforeListening: "if a proxy with HTTPS is in front, name its address with --public-url https://...; ",
 		whileListening:  "put a proxy with HTTPS in front and name it with --public-url",
@@ -68,11 +68,11 @@ var (
 	withoutProxy = remedies{
 		forTLS: "remove the setting to try things out on this machine; where HTTPS is needed, run scim-bridge serve and " +
 			"scim-bridge account serve behind a proxy with the certificate, whose address their --public-url https://... names",
-		whileListening: "for more than a try, run scim-bridge serve and scim-bridge account serve behind a proxy with HTTPS",
+		whileListening: "for production, run scim-bridge serve and scim-bridge account serve behind a proxy with HTTPS",
 	}
 )
 
-// A listener is an address to listen on, and what makes plain HTTP there right.
+// A plainListener is an address to listen on, with the settings that allow plain HTTP there.
 type plainListener struct {
 	flag, address string
 	publicURL     string
@@ -81,17 +81,18 @@ type plainListener struct {
 	remedies
 }
 
-// check refuses plain HTTP that other machines can reach, unless the operator
-// said that a proxy with HTTPS is in front, or that plain HTTP is meant.
+// check refuses plain HTTP that other machines can reach, unless the settings
+// name a proxy with HTTPS or allow plain HTTP explicitly.
 func (l plainListener) check() error {
 	if !l.reachable() || l.behindHTTPS() || l.insecure || l.vendorPort {
 		return nil
 	}
 	return fmt.Errorf("%s=%q can be reached from other machines, and plain HTTP would show them the tokens: "+
-		"%sfor this machine alone, listen on 127.0.0.1; else say --insecure-http", l.flag, l.address, l.beforeListening)
+		"%sto serve this machine only, listen on 127.0.0.1; to allow it, set --insecure-http",
+		l.flag, l.address, l.beforeListening)
 }
 
-// warn says in the log what check has let pass.
+// warn logs the plain HTTP that check allowed.
 func (l plainListener) warn(log hclog.Logger) {
 	if !l.reachable() || l.behindHTTPS() {
 		return
@@ -108,12 +109,12 @@ func (l plainListener) behindHTTPS() bool {
 	return strings.HasPrefix(strings.ToLower(l.publicURL), "https://")
 }
 
-// reachable reports whether other machines can reach the address, as far as
-// it tells. A name counts as what it resolves to.
+// reachable reports whether other machines can reach the address. A name counts as
+// the addresses it resolves to.
 func (l plainListener) reachable() bool {
 	host, _, err := net.SplitHostPort(l.address)
 	if err != nil {
-		return false // refused for that
+		return false // refused elsewhere
 	}
 	if addr, err := netip.ParseAddr(host); err == nil {
 		return !addr.Unmap().IsLoopback()
@@ -125,7 +126,7 @@ func (l plainListener) reachable() bool {
 	return err != nil || slices.ContainsFunc(addrs, func(a netip.Addr) bool { return !a.Unmap().IsLoopback() })
 }
 
-// fromVendorPort reports whether an address is the one that OP_PORT names.
+// fromVendorPort reports whether an address comes from OP_PORT.
 func fromVendorPort(address string) bool {
 	port := os.Getenv("OP_PORT")
 	return port != "" && os.Getenv("SCIMBRIDGE_LISTEN") == "" && address == ":"+port

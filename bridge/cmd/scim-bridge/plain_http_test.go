@@ -159,7 +159,7 @@ func TestEveryServerNamesTheVariablesThatMeanNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			l := listenWith(t, []string{"SCIMBRIDGE_MONITORNG_TOKEN_FILE=/run/secrets/monitoring"}, args...)
-			l.await(t, `mean nothing to this program: variables=SCIMBRIDGE_MONITORNG_TOKEN_FILE`)
+			l.await(t, `unknown environment variables are ignored: variables=SCIMBRIDGE_MONITORNG_TOKEN_FILE`)
 		})
 	}
 }

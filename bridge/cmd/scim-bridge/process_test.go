@@ -25,6 +25,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/client"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/directory"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/server"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/signin"
@@ -34,19 +35,19 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
 
-// patience bounds every wait. Only what is broken reaches it: a loaded machine
-// with the race detector must not.
-const patience = 4 * time.Minute
+// timeout limits every wait. It is long enough for a loaded machine with the race
+// detector, so that only a fault reaches it.
+const timeout = 4 * time.Minute
 
 // await polls until ok, and fails the test if that takes too long.
 func await(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(timeout)
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for !ok() {
 		if time.Now().After(deadline) {
-			t.Fatalf("waited %s in vain for: %s", patience, what)
+			t.Fatalf("waited %s in vain for: %s", timeout, what)
 		}
 		<-tick.C
 	}
@@ -152,11 +153,7 @@ func (r *realAccount) enrol(previous *pair, ends time.Time) (pair, api.Enrolment
 		r.t.Fatalf("reading the integration: %v %v", err, state)
 	}
 	epoch := state.Value.NextEpoch
-	secrets, err := signin.GenerateSecrets()
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	kdf, verifier, err := signin.Enrol(r.model.ID, manager, secrets, signin.MinIterations)
+	secrets, enrolment, err := client.Enrol(r.model.ID, manager, epoch, signin.MinIterations)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -175,11 +172,7 @@ func (r *realAccount) enrol(previous *pair, ends time.Time) (pair, api.Enrolment
 	if p.sealed, err = session.Seal(p.token, epoch, p.credentials, old); err != nil {
 		r.t.Fatal(err)
 	}
-	return p, api.Enrolment{
-		Epoch:    epoch,
-		Kdf:      api.KDF{Algorithm: api.KDFAlgorithm(kdf.Algorithm), Iterations: kdf.Iterations, Salt: kdf.Salt},
-		Verifier: verifier,
-	}
+	return p, enrolment
 }
 
 func (r *realAccount) activate() pair {
@@ -307,7 +300,7 @@ func (p *process) terminate() {
 		if p.err != nil {
 			p.t.Errorf("the bridge ended with %v", p.err)
 		}
-	case <-time.After(patience):
+	case <-time.After(timeout):
 		_ = p.cmd.Process.Kill()
 		p.t.Error("the bridge did not end on SIGTERM")
 	}

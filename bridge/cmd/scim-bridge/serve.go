@@ -23,37 +23,37 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
 
-// serveCommand is the bridge. Its fields are its manual.
+// serveCommand runs the bridge.
 type serveCommand struct {
-	Listen    string `default:":3002" vendor:"OP_PORT" help:"Address to listen on; port 0 takes a free one, which the log names."`
-	PublicURL string `name:"public-url" placeholder:"URL" help:"What SCIM locations are made of: the bridge's address as the identity provider knows it."`
+	Listen    string `default:":3002" vendor:"OP_PORT" help:"Address to listen on; with port 0 the log names the port that was chosen."`
+	PublicURL string `name:"public-url" placeholder:"URL" help:"URL of the bridge as the identity provider knows it; SCIM locations begin with it."`
 
-	Session    string `vendor:"OP_SESSION" placeholder:"FILE|BASE64" help:"The sealed session; DATA_DIR/session unless given."`
-	AccountURL string `name:"account-url" placeholder:"URL" help:"Address of the account, instead of the one sealed in the session; http only on loopback."`
+	Session    string `vendor:"OP_SESSION" placeholder:"FILE|BASE64" help:"The sealed session, by default the file DATA_DIR/session."`
+	AccountURL string `name:"account-url" placeholder:"URL" help:"URL of the account, instead of the one in the session; http only on loopback."`
 	DataDir    string `default:"/var/lib/scim-bridge" placeholder:"DIR" help:"Folder for the instance's identity and the control socket (${default})."`
-	Revision   string `help:"A text of yours that /ready and status tell back, to know which configuration runs."`
+	Revision   string `help:"Any text; /ready and status report it, to show which configuration is running."`
 
-	ConfirmationInterval time.Duration `default:"300s" vendor:"OP_CONFIRMATION_INTERVAL" help:"Pause between two rounds of confirming members who accepted; at least 30s."`
-	SourceAddress        netip.Addr    `placeholder:"IP" help:"Outbound address towards the account, for instance the one that its firewall lets in."`
-	TrustedProxies       []string      `placeholder:"CIDR" help:"Addresses or networks of the proxies whose X-Forwarded-For is believed; repeatable. All clients of a proxy that is not named here count as one network, the identity provider too."`
+	ConfirmationInterval time.Duration `default:"300s" vendor:"OP_CONFIRMATION_INTERVAL" help:"Interval at which members who accepted their invitation are confirmed; at least 30s."`
+	SourceAddress        netip.Addr    `placeholder:"IP" help:"Local address for connections to the account, for instance the one that its firewall allows."`
+	TrustedProxies       []string      `placeholder:"CIDR" help:"Addresses or networks of the proxies whose X-Forwarded-For header is trusted; repeatable. All clients behind any other proxy count as one network, including the identity provider."`
 
-	LogFormat string `default:"text" enum:"text,json,pretty" vendor:"OP_JSON_LOGS,OP_PRETTY_LOGS" help:"How log lines look: ${enum}."`
-	LogLevel  string `default:"info" enum:"trace,debug,info,warn,error" vendor:"OP_TRACE,OP_DEBUG" help:"From which level on lines are written: ${enum}."`
+	LogFormat string `default:"text" enum:"text,json,pretty" vendor:"OP_JSON_LOGS,OP_PRETTY_LOGS" help:"Log format: ${enum}."`
+	LogLevel  string `default:"info" enum:"trace,debug,info,warn,error" vendor:"OP_TRACE,OP_DEBUG" help:"Lowest level that is logged: ${enum}."`
 	logFile
 
-	UnsealTokenFile     string `placeholder:"FILE" help:"File with the bearer token, so that a restart needs no person."`
-	MonitoringTokenFile string `placeholder:"FILE" help:"File with a token of your choice that may read /health and /metrics."`
-	InsecureHTTP        bool   `name:"insecure-http" help:"Serve plain HTTP on an address that other machines can reach, though no proxy with HTTPS is in front."`
-	TakeOver            bool   `help:"If a bridge runs in the data folder, start beside it and take its place when told over the control socket."`
-	// StandbyTimeout is for tests: operators need no other than a minute.
-	StandbyTimeout time.Duration `hidden:"" default:"1m" help:"How long a bridge on standby waits for a request of the process that started it."`
+	UnsealTokenFile     string `placeholder:"FILE" help:"File with the bearer token, to unseal the bridge when it starts."`
+	MonitoringTokenFile string `placeholder:"FILE" help:"File with a token of your choice that gives access to /health and /metrics."`
+	InsecureHTTP        bool   `name:"insecure-http" help:"Serve plain HTTP on an address that other machines can reach, without a proxy that terminates HTTPS."`
+	TakeOver            bool   `help:"If a bridge already uses the data folder, start on standby and replace it on a request over the control socket."`
+	// StandbyTimeout is set by tests only.
+	StandbyTimeout time.Duration `hidden:"" default:"1m" help:"How long a bridge on standby waits for a request from the process that started it."`
 
 	tlsFlags
 
 	parsed serveSettings
 }
 
-// serveSettings are the flags that need more than kong's reading.
+// serveSettings are the parsed values of flags that kong reads as text.
 type serveSettings struct {
 	trustedProxies []netip.Prefix
 	publicURL      string
@@ -62,31 +62,32 @@ type serveSettings struct {
 	unsealCredential string
 }
 
-// minConfirmationInterval keeps a fleet of bridges from asking the account
-// about the waiting all the time.
+// minConfirmationInterval bounds the load on the account: each bridge asks it for
+// members to confirm at this interval.
 const minConfirmationInterval = 30 * time.Second
 
-// Help shows how it is called.
+// Help implements kong.HelpProvider.
 func (serveCommand) Help() string {
-	return `Starts sealed: the first right bearer token opens the session, shown by the identity provider's
-next request, at the status page, by scim-bridge unseal or from --unseal-token-file. The bridge keeps
-no database; what it knows lies at the account. SIGTERM ends it when the requests under way are answered;
-a second one cuts them off. SIGHUP reads the token files and the session again; flags, environment and a
-session that is open already change with a restart only, and the log says so.
+	return `The bridge starts sealed. The bearer token unseals it: with the identity provider's next request, on the
+status page, by scim-bridge unseal, or from --unseal-token-file. The bridge has no database; people and groups are
+stored at the account. On SIGTERM it answers the requests in flight and stops; a second SIGTERM aborts them.
+SIGHUP reads the token files and the session again; changed flags, environment variables and a session that is
+open already need a restart, which the log says.
 
   scim-bridge serve --data-dir /var/lib/scim-bridge --public-url https://scim.example.com
 
-A service manager that passes credentials (systemd, LoadCredential=) gives the session and the tokens as
-scim-bridge.session, scim-bridge.bearer-token and scim-bridge.monitoring-token, each used unless its flag is set.
+From a service manager that passes credentials (systemd, LoadCredential=), the session and the tokens are read as
+scim-bridge.session, scim-bridge.bearer-token and scim-bridge.monitoring-token, unless their flags are set.
 
-What the vendor's image reads means the same here: OP_PORT, OP_SESSION, OP_CONFIRMATION_INTERVAL,
-OP_JSON_LOGS, OP_PRETTY_LOGS, OP_DEBUG, OP_TRACE. Flags go before SCIMBRIDGE_ variables, and those before OP_.
+These variables of the vendor's image are read too, with the same meaning: OP_PORT, OP_SESSION,
+OP_CONFIRMATION_INTERVAL, OP_JSON_LOGS, OP_PRETTY_LOGS, OP_DEBUG, OP_TRACE. Flags take precedence over
+SCIMBRIDGE_ variables, and those over OP_ variables.
 
-It serves plain HTTP. Other machines may reach that only behind a proxy with HTTPS, which --public-url names,
-or if --insecure-http says so; OP_PORT means an address that they reach. Settings that ask for TLS are refused.`
+The bridge serves plain HTTP. To listen on an address that other machines can reach, as with OP_PORT, put a proxy
+with HTTPS in front and name its address with --public-url, or set --insecure-http. TLS settings are refused.`
 }
 
-// Validate refuses contradictory settings, all of them at once. Kong calls it.
+// Validate reports all contradictory settings together. Kong calls it.
 func (s *serveCommand) Validate() error {
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
@@ -136,7 +137,7 @@ func (s *serveCommand) listener() plainListener {
 	}
 }
 
-// trustedProxies reads --trusted-proxies and tells every fault in it.
+// trustedProxies parses --trusted-proxies and reports all faults together.
 func trustedProxies(texts []string) ([]netip.Prefix, error) {
 	proxies := make([]netip.Prefix, len(texts))
 	var faults []error
@@ -149,7 +150,7 @@ func trustedProxies(texts []string) ([]netip.Prefix, error) {
 	return proxies, errors.Join(faults...)
 }
 
-// Run serves until it is told to stop.
+// Run serves until a signal stops it.
 func (s *serveCommand) Run(ctx context.Context, c *console, parser *kong.Kong) (err error) {
 	heard, forget := hearSignals()
 	defer forget()
@@ -161,7 +162,7 @@ func (s *serveCommand) Run(ctx context.Context, c *console, parser *kong.Kong) (
 	logger, ring := newLogger(out, s.LogLevel, s.LogFormat)
 	if s.LogFile != "" {
 		defer func() {
-			if err != nil { // which standard error has from elsewhere
+			if err != nil { // main prints it on standard error
 				logger.Error("the bridge has ended", "error", err)
 			}
 		}()
@@ -171,10 +172,10 @@ func (s *serveCommand) Run(ctx context.Context, c *console, parser *kong.Kong) (
 	s.takeCredentials(os.Getenv(credentialsDirectory))
 	s.listener().warn(logger)
 	if warning, _ := checkPrivateFolder(s.DataDir, os.Getpid()); warning != "" {
-		logger.Warn("the data folder is open to others", "reason", warning)
+		logger.Warn("other users can write to the data folder", "reason", warning)
 	}
 	if err := os.MkdirAll(s.DataDir, 0o700); err != nil {
-		return fmt.Errorf("making the data folder: %w: choose another --data-dir", err)
+		return fmt.Errorf("creating the data folder: %w: choose another --data-dir", err)
 	}
 	readMonitoring := func() (secret.String, error) {
 		return readSecret("--monitoring-token-file", s.MonitoringTokenFile, func(text string) { logger.Warn(text) })
@@ -212,8 +213,8 @@ func (s *serveCommand) Run(ctx context.Context, c *console, parser *kong.Kong) (
 	return b.run(ctx, s.TakeOver)
 }
 
-// sessionReader reads --session anew each time it is called: a file may be
-// put right while the bridge runs.
+// sessionReader returns a function that reads --session, again with each call: the
+// file may be corrected while the bridge runs.
 func (s *serveCommand) sessionReader() func() (session.File, error) {
 	value := strings.TrimSpace(s.Session)
 	if value == "" {
@@ -235,7 +236,7 @@ func (s *serveCommand) sessionReader() func() (session.File, error) {
 	return readSessionFile(setting, value)
 }
 
-// sessionSetting is where the value of --session came from.
+// sessionSetting returns the setting that the value of --session came from.
 func sessionSetting(value string) string {
 	for _, name := range []string{"SCIMBRIDGE_SESSION", "OP_SESSION"} {
 		if strings.TrimSpace(os.Getenv(name)) == value {

@@ -85,7 +85,7 @@ func TestUnsealedOverTheControlSocket(t *testing.T) {
 	for range 2 { // repeating it is harmless
 		unseal := exec.CommandContext(t.Context(), "scim-bridge", "unseal", b.dir)
 		unseal.Stdin = strings.NewReader(pair.token.Reveal() + "\n")
-		if out, err := unseal.CombinedOutput(); err != nil || !strings.HasPrefix(string(out), "the bridge is open (") {
+		if out, err := unseal.CombinedOutput(); err != nil || !strings.HasPrefix(string(out), "the bridge is unsealed (") {
 			t.Fatalf("unseal: %v %s", err, out)
 		}
 	}
@@ -149,7 +149,7 @@ func TestATruncatedSessionHealsWhenItIsReplaced(t *testing.T) {
 		t.Errorf("SCIM without a session: %d %s", got.status, got.body)
 	}
 	p := b.status().Problems
-	if len(p) != 1 || p[0].Code != problem.SessionUnreadable || !strings.Contains(p[0].Cause, "cut short") {
+	if len(p) != 1 || p[0].Code != problem.SessionUnreadable || !strings.Contains(p[0].Cause, "truncated") {
 		t.Errorf("problems: %+v", p)
 	}
 	if err := session.WriteFile(filepath.Join(dir, "session"), pair.sealed); err != nil {
@@ -237,7 +237,7 @@ func TestAnOverlapIsToldWithTheLastUseOfTheOldToken(t *testing.T) {
 		t.Fatalf("the old token: %d %s", got.status, got.body)
 	}
 	o = b.health(fresh.token.Reveal()).Overlap
-	if o == nil || o.LastUsed == nil || time.Since(*o.LastUsed) > patience || o.LastUsedFrom != "127.0.0.1" {
+	if o == nil || o.LastUsed == nil || time.Since(*o.LastUsed) > timeout || o.LastUsedFrom != "127.0.0.1" {
 		t.Fatalf("after the old token was used: %+v", o)
 	}
 	out, err := exec.CommandContext(t.Context(), "scim-bridge", "status", "--local", b.dir).CombinedOutput()
@@ -260,7 +260,7 @@ func TestAnOverlapIsToldWithTheLastUseOfTheOldToken(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer page.Body.Close()
-	if body, _ := io.ReadAll(page.Body); !strings.Contains(string(body), "he old bearer token still works, until "+
+	if body, _ := io.ReadAll(page.Body); !strings.Contains(string(body), "he old bearer token is valid until "+
 		o.Until.Format(time.RFC3339)) ||
 		!strings.Contains(string(body), "from 127.0.0.1") {
 		t.Errorf("the page does not tell of the overlap:\n%s", body)
@@ -329,7 +329,7 @@ func TestTakeOverDropsNoRequest(t *testing.T) {
 		if first.err != nil {
 			t.Errorf("the old bridge ended with %v", first.err)
 		}
-	case <-time.After(patience):
+	case <-time.After(timeout):
 		t.Error("the old bridge did not end")
 	}
 	// The old one's leave is no news of the bridge.

@@ -9,14 +9,14 @@ import (
 )
 
 type sessionCommand struct {
-	Inspect sessionInspectCommand `cmd:"" help:"Show what a session tells without its token; no secret is shown."`
+	Inspect sessionInspectCommand `cmd:"" help:"Show the header of a session file. It contains no secret."`
 }
 
 type sessionInspectCommand struct {
 	File string `arg:"" help:"The session file."`
 }
 
-// Help shows how it is called.
+// Help implements kong.HelpProvider.
 func (sessionInspectCommand) Help() string {
 	return `For instance:
 

@@ -7,18 +7,17 @@ import (
 	"syscall"
 )
 
-// signals are what a server hears beside the first SIGINT or SIGTERM, which
-// ends the command's context. A nil one hears nothing.
+// signals are the signals that a server handles, other than the first SIGINT or
+// SIGTERM, which ends the command's context. A nil *signals receives none.
 type signals struct {
-	again <-chan struct{} // closed by the second SIGINT or SIGTERM: the operator is in a hurry
+	again <-chan struct{} // closed by the second SIGINT or SIGTERM
 	hup   chan os.Signal
 }
 
-// hearSignals is for servers. They ignore SIGPIPE: what reads their log may go
-// away, and that must not end them, as it ends a tool in a pipeline. SIGHUP
-// means to read again what can be read again. After forget is called, signals
-// do nothing: one that comes while the process is about to exit would make a
-// killed one of a clean end.
+// hearSignals handles signals for a server. SIGPIPE is ignored, since the reader of
+// its log may exit. SIGHUP asks for a reload. After forget is called, signals are
+// ignored: with the default handlers, one during the exit would turn exit code 0
+// into a death by signal.
 func hearSignals() (heard *signals, forget func()) {
 	signal.Ignore(syscall.SIGPIPE)
 	again := make(chan struct{})
@@ -40,7 +39,7 @@ func hearSignals() (heard *signals, forget func()) {
 	return heard, func() { close(forgotten) }
 }
 
-// reload receives when something shall be read again.
+// reload receives with each SIGHUP.
 func (s *signals) reload() <-chan os.Signal {
 	if s == nil {
 		return nil
@@ -48,7 +47,7 @@ func (s *signals) reload() <-chan os.Signal {
 	return s.hup
 }
 
-// hurried returns a context that also ends when the operator is in a hurry.
+// hurried returns a context that also ends with the second signal.
 func (s *signals) hurried(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(ctx)
 	if s == nil {
@@ -64,7 +63,7 @@ func (s *signals) hurried(ctx context.Context) (context.Context, context.CancelF
 	return ctx, cancel
 }
 
-// hurry reports whether the operator is in a hurry.
+// hurry reports whether the second signal has arrived.
 func (s *signals) hurry() bool {
 	if s == nil {
 		return false

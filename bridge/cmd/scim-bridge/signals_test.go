@@ -32,7 +32,7 @@ func TestABridgeOnStandbyThatNobodyAsksEnds(t *testing.T) {
 	if _, err := standby.control().Unseal(t.Context(), pair.token.Reveal()); err != nil {
 		t.Fatal(err)
 	}
-	standby.awaitEnd("stopping: nobody has asked")
+	standby.awaitEnd("stopping: this bridge has been on standby")
 	if sockets, _ := filepath.Glob(filepath.Join(dir, "control.*.sock")); len(sockets) != 0 {
 		t.Errorf("it left %v", sockets)
 	}
@@ -53,7 +53,7 @@ func (p *process) awaitEnd(text string) {
 	p.t.Helper()
 	select {
 	case <-p.ended:
-	case <-time.After(patience):
+	case <-time.After(timeout):
 		p.t.Fatalf("the bridge still runs; its log:\n%s", p.logText())
 	}
 	if p.err != nil {
@@ -102,14 +102,14 @@ func TestHangupReadsTheTokenFilesAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.signal(syscall.SIGHUP)
-	b.awaitLogged("the monitoring token stays as it was")
+	b.awaitLogged("could not read the monitoring token; the old one stays in use")
 	if got := ask(t, http.MethodGet, b.url("/health"), "monitoring-token-number-two",
 		""); got.status == http.StatusUnauthorized {
 		t.Error("the token is gone with its file")
 	}
 }
 
-// What is open cannot be opened anew without its token: that is said.
+// An open session cannot be opened again without its token, which the log says.
 func TestHangupTellsOfASessionThatNeedsARestart(t *testing.T) {
 	t.Parallel()
 	a := newAccount(t)
@@ -123,7 +123,7 @@ func TestHangupTellsOfASessionThatNeedsARestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.signal(syscall.SIGHUP)
-	b.awaitLogged("the session has changed; the one that is open stays in use until the bridge is restarted")
+	b.awaitLogged("the session file has changed; the open session stays in use until a restart")
 	if s := b.status(); s.State != control.Ready {
 		t.Errorf("the bridge is %s", s.State)
 	}
@@ -143,7 +143,7 @@ func halfSent(t *testing.T, address, path, token string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
+	if err := conn.SetReadDeadline(time.Now().Add(timeout)); err != nil {
 		t.Fatal(err)
 	}
 	if line, err := bufio.NewReader(conn).ReadString('\n'); err != nil || !strings.Contains(line, "100 Continue") {
@@ -159,9 +159,9 @@ func TestASecondSignalCutsOffTheBridgesRequests(t *testing.T) {
 	b.awaitState(control.Ready)
 	halfSent(t, strings.TrimPrefix(b.url(""), "http://"), "/Users", pair.token.Reveal())
 	b.signal(syscall.SIGTERM)
-	b.awaitLogged("stopping: asked by a signal")
+	b.awaitLogged("stopping after a signal")
 	b.signal(syscall.SIGTERM)
-	b.awaitEnd("a second signal: requests under way are cut off")
+	b.awaitEnd("second signal: aborting the requests in flight")
 }
 
 // A listened is a server whose log the test reads from a pipe.
@@ -281,9 +281,9 @@ func TestASecondSignalCutsOffTheAccountsRequests(t *testing.T) {
 	if err := l.cmd.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
-	l.await(t, "SIGHUP: looking for newer IP databases")
+	l.await(t, "SIGHUP: loading newer IP databases")
 	halfSent(t, address, "/v1/firewall/rules", token)
-	for i, line := range []string{"stopping: asked by a signal", "a second signal: requests under way are cut off"} {
+	for i, line := range []string{"stopping after a signal", "second signal: aborting the requests in flight"} {
 		if err := l.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 			t.Fatalf("signal %d: %v", i+1, err)
 		}

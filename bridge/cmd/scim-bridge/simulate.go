@@ -13,23 +13,23 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/simulate"
 )
 
-// simulateCommand plays an identity provider against a bridge.
+// simulateCommand plays an identity provider's traffic against a bridge.
 type simulateCommand struct {
 	IdP         string `name:"idp" required:"" enum:"entra,okta,onelogin,jumpcloud,ping,authentik,google,keycloak" help:"Identity provider to play: ${enum}."`
 	URL         string `name:"url" required:"" help:"Address of the bridge; /scim/v2 is added when it has no path."`
-	TokenFile   string `required:"" placeholder:"FILE" help:"File that holds the bearer token."`
-	People      int    `default:"0" help:"People to invent, beside the recorded exchanges."`
-	Groups      int    `default:"0" help:"Groups to put them in; google provisions none."`
-	Domain      string `default:"example.com" help:"Domain of the invented people's addresses."`
-	Concurrency int    `default:"8" help:"Requests under way at once, 1 to 256; providers send a few."`
+	TokenFile   string `required:"" placeholder:"FILE" help:"File with the bearer token."`
+	People      int    `default:"0" help:"People to generate, in addition to the recorded exchanges."`
+	Groups      int    `default:"0" help:"Groups to put them in; google provisions no groups."`
+	Domain      string `default:"example.com" help:"Domain of the generated e-mail addresses."`
+	Concurrency int    `default:"8" help:"Concurrent requests, 1 to 256; real providers send a few."`
 }
 
-// Help says what the flags do not.
+// Help implements kong.HelpProvider.
 func (simulateCommand) Help() string {
-	return `Plays the provider's recorded exchanges and its connection test, and deletes what they made.
-With --people it then invents a company that lives on the bridge in the provider's own way:
+	return `Plays the provider's recorded exchanges and its connection test, and deletes what they created.
+With --people it then generates a company and provisions it the way this provider does:
 
-  everybody joins        matched first (by userName, by address), or created and matched on 409
+  everyone joins         matched first (by userName, by address), or created and matched on 409
   teams are filled       by PATCH in batches, by an operation a member, or by PUT of the whole group
   one member changes     leaves, comes back, and the request is repeated as after a lost answer
   every tenth changes    title and manager, by PATCH of attributes or by PUT of the whole person
@@ -37,11 +37,11 @@ With --people it then invents a company that lives on the bridge in the provider
                          or deleted (authentik, keycloak); one of them returns
   all is read back       page by page and group by group, and compared
 
-The company stays. The same numbers invent the same one, so that a second run meets the people of
-the first; --domain makes another. The first group holds everybody, the others a department each.
+The company is not deleted. The same numbers generate the same company, so that a second run finds the people
+of the first; another --domain generates another. The first group holds everyone, each other one a department.
 
-Answers 429 and 503 are waited out as the Retry-After says, for at most half a minute. Exit 0 if
-every answer was right, 1 if not: the table says in which phase, and below it stand the first faults.
+After 429 and 503 the request is repeated as Retry-After says, for at most 30 seconds. Exit 0 if every answer
+was right, 1 if not: the table shows the phase, and the first faults are listed below it.
 
   scim-bridge simulate --idp okta --url http://127.0.0.1:3002 --token-file bearer-token
   scim-bridge simulate --idp entra --people 100000 --groups 100 --concurrency 32 ...`
@@ -71,7 +71,7 @@ func (s *simulateCommand) Run(ctx context.Context, c *console) error {
 		Progress: progress(c.Err),
 	}
 	if s.Concurrency < 1 {
-		return &exit{exitUsage, fmt.Errorf("--concurrency %d sends nothing; choose 1 to 256", s.Concurrency)}
+		return &exit{exitUsage, fmt.Errorf("--concurrency %d is out of range; choose 1 to 256", s.Concurrency)}
 	}
 	if err := simulation.Validate(); err != nil {
 		return &exit{exitUsage, err}
@@ -87,12 +87,12 @@ func (s *simulateCommand) Run(ctx context.Context, c *console) error {
 		return err
 	}
 	if !report.OK() {
-		return &exit{Code: exitFailed} // the table has said what
+		return &exit{Code: exitFailed} // the table shows the faults
 	}
 	return nil
 }
 
-// scimURL is where SCIM is served at the address of a bridge.
+// scimURL returns the base URL of SCIM for the address of a bridge.
 func scimURL(text string) (string, error) {
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
@@ -104,8 +104,8 @@ func scimURL(text string) (string, error) {
 	return u.String(), nil
 }
 
-// progress tells how far a long run is: ten times a second where a person
-// looks on, else every ten seconds; short runs say nothing.
+// progress returns a function that prints the progress of a long run: ten times a
+// second on a terminal, else every ten seconds. Short runs print none.
 func progress(out io.Writer) func(done, total int) {
 	const quiet = 2 * time.Second
 	start, every, end := time.Now(), 10*time.Second, "\n"
@@ -122,7 +122,7 @@ func progress(out io.Writer) func(done, total int) {
 	}
 }
 
-// progressLine says how much is done, how fast, and for how long it will go on.
+// progressLine formats the steps done, the rate and the time left.
 func progressLine(done, total int, took time.Duration) string {
 	rate := float64(done) / took.Seconds()
 	line := fmt.Sprintf("%d of about %d steps, %.0f a second", done, total, rate)

@@ -86,7 +86,7 @@ func TestEveryIdentityProviderIsAnsweredRight(t *testing.T) {
 	// Again, with fewer: the same people are met, and the groups shrink.
 	if out := play("entra", "--people", "30", "--groups", "3", "--domain", "entra.example.com", "--concurrency",
 		"1"); !strings.Contains(out, "groups matched") {
-		t.Errorf("the second run made its groups anew:\n%s", out)
+		t.Errorf("the second run created its groups again:\n%s", out)
 	}
 	if people, _ := managed(); people != want {
 		t.Errorf("a second run made the account %d people", people)

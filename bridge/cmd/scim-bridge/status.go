@@ -18,7 +18,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 )
 
-// Exit codes of status beside 0.
+// Exit codes of status other than 0.
 const (
 	exitProblems    = 1
 	exitUnreachable = 2
@@ -27,14 +27,14 @@ const (
 type statusCommand struct {
 	URL       string `xor:"where" placeholder:"URL" help:"Address of the bridge."`
 	TokenFile string `placeholder:"FILE" help:"File with the bearer token or the monitoring token."`
-	Local     bool   `xor:"where" help:"Ask the bridge of DATA_DIR over its control socket, without a token."`
-	JSON      bool   `help:"Print the document of the bridge's /health."`
+	Local     bool   `xor:"where" help:"Ask the bridge in DATA_DIR over its control socket, without a token."`
+	JSON      bool   `help:"Print the JSON document of /health."`
 	DataDir   string `arg:"" optional:"" default:"/var/lib/scim-bridge" help:"Data folder of the local bridge (${default})."`
 }
 
-// Help says what the exit codes mean.
+// Help implements kong.HelpProvider.
 func (statusCommand) Help() string {
-	return `Exit 0 if all is well, 1 if there are problems, 2 if the bridge cannot be asked.
+	return `Exit 0 if the bridge is healthy, 1 if it has problems, 2 if it cannot be reached.
 
   scim-bridge status --local /var/lib/scim-bridge
   scim-bridge status --url https://scim.example.com --token-file monitoring-token --json`
@@ -49,13 +49,13 @@ func (s *statusCommand) Validate() error {
 	case s.URL == "" && !s.Local:
 		return errors.New("name the bridge to ask: --url with --token-file, or --local")
 	case s.URL != "" && s.TokenFile == "":
-		return errors.New("--url needs --token-file: health is shown to those who have the bearer token " +
-			"or the monitoring token")
+		return errors.New("--url needs --token-file: reading the health of a bridge needs its bearer token " +
+			"or its monitoring token")
 	}
 	return nil
 }
 
-// Run asks and prints.
+// Run prints the bridge's health.
 func (s *statusCommand) Run(ctx context.Context, c *console) error {
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
@@ -75,8 +75,7 @@ func (s *statusCommand) local(ctx context.Context, c *console) error {
 		"signed in with", st.ObservedRevision, "process", fmt.Sprint(st.PID), "instance", st.Instance)
 }
 
-// show prints health, the same over both ways; facts are what only a local
-// bridge tells beside it.
+// show prints health. A local bridge adds facts that /health does not have.
 func (s *statusCommand) show(c *console, h health.Health, facts ...string) error {
 	var err error
 	if s.JSON {
@@ -126,7 +125,7 @@ func (s *statusCommand) fetchHealth(ctx context.Context) (h health.Health, err e
 	if err != nil {
 		return h, fmt.Errorf("reading the bridge's answer: %w", err)
 	}
-	// 503 is an answer, too: it carries what is wrong.
+	// 503 carries a health document too.
 	if err := json.Unmarshal(body, &h); err != nil || h.RetrievedAt.IsZero() {
 		var scim struct{ Detail string }
 		if json.Unmarshal(body, &scim) == nil && scim.Detail != "" {
@@ -148,7 +147,7 @@ func outcome(err error, well bool) error {
 	}
 }
 
-// table prints pairs, passing over those without a value.
+// table prints the pairs that have a value.
 func table(w io.Writer, pairs ...string) {
 	for i := 0; i+1 < len(pairs); i += 2 {
 		if pairs[i+1] != "" {

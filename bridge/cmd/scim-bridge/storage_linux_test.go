@@ -81,7 +81,7 @@ func smallFileSystem(t *testing.T) smallDisk {
 	}
 }
 
-// What was acknowledged stays, what was not is refused, and everybody who is
+// What was acknowledged stays, what was not is refused, and each client that is
 // asked says why: the account's /ready, the bridge's health, SCIM.
 func TestAFullDiskIsToldAndHealsByItself(t *testing.T) {
 	t.Parallel()
@@ -157,7 +157,7 @@ func TestAFullDiskIsToldAndHealsByItself(t *testing.T) {
 	}
 }
 
-// The server goes on with a file that nobody will find again: it must not
+// The server continues with a file that is no longer at its path: it must not
 // take changes, and must say so.
 func TestADatabaseThatIsTakenAwayIsToldAndHealsWhenItIsBack(t *testing.T) {
 	t.Parallel()

@@ -29,7 +29,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
 
-// The attacks of somebody without a secret, at real processes, each for a few
+// The attacks of a client without a secret, at real processes, each for a few
 // seconds. The figures that the tests print are what is left afterwards.
 const (
 	attackTime = 3 * time.Second
@@ -327,7 +327,7 @@ func TestAttackSignUps(t *testing.T) {
 	}
 }
 
-// The second half of a sign-in that nobody began, from three hundred addresses.
+// The second half of a sign-in that was never begun, from three hundred addresses.
 func TestAttackMadeUpFinishes(t *testing.T) {
 	t.Parallel()
 	a, log, attack := attackedAccount(t)
@@ -363,7 +363,7 @@ func forged(t *testing.T) string {
 	return token.Reveal()
 }
 
-// Well-formed tokens of somebody's own making, beside an identity provider
+// Made-up, well-formed tokens, beside an identity provider
 // that has the right one.
 func TestAttackForgedTokens(t *testing.T) {
 	t.Parallel()

@@ -9,7 +9,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
 )
 
-// An administrator suspends somebody whom the identity provider still thinks
+// An administrator suspends a person that the identity provider still considers
 // active. No update of anything else lets them in again.
 func TestASuspensionByHandOutlivesUnrelatedUpdates(t *testing.T) {
 	t.Parallel()
@@ -30,13 +30,13 @@ func TestASuspensionByHandOutlivesUnrelatedUpdates(t *testing.T) {
 	members, err := apitest.Read[api.MemberPage](account.admin.ListMembers(t.Context(),
 		&api.ListMembersParams{Address: &address}))
 	if err != nil || members.Value == nil || len(members.Value.Items) != 1 {
-		t.Fatalf("finding her: %v %s", err, members.Body)
+		t.Fatalf("finding the member: %v %s", err, members.Body)
 	}
 	id := members.Value.Items[0].Id
 	suspended, err := apitest.Read[api.Member](account.admin.UpdateMember(t.Context(), id, nil,
 		api.MemberUpdate{Suspended: new(true)}))
 	if err != nil || suspended.Value == nil {
-		t.Fatalf("suspending her: %v %s", err, suspended.Body)
+		t.Fatalf("suspending the member: %v %s", err, suspended.Body)
 	}
 
 	for _, step := range []struct {

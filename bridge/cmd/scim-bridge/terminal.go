@@ -10,7 +10,7 @@ import (
 	"golang.org/x/term"
 )
 
-// terminalOf returns the descriptor of a terminal.
+// terminalOf returns the file descriptor of stream if it is a terminal.
 func terminalOf(stream any) (fd int, ok bool) {
 	f, isFile := stream.(*os.File)
 	if !isFile {
@@ -20,14 +20,14 @@ func terminalOf(stream any) (fd int, ok bool) {
 	return fd, term.IsTerminal(fd)
 }
 
-// isTerminal reports whether a person looks on.
+// isTerminal reports whether w is a terminal.
 func isTerminal(w io.Writer) bool {
 	_, ok := terminalOf(w)
 	return ok
 }
 
-// readPassword asks for a secret without showing it. SIGINT ends ctx instead of
-// the process, so that the terminal can be left as it was.
+// readPassword reads a secret without echo. SIGINT ends ctx instead of the
+// process, so that the terminal's state can be restored.
 func readPassword(ctx context.Context, out io.Writer, fd int, prompt string) (string, error) {
 	before, err := term.GetState(fd)
 	if err != nil {
@@ -35,13 +35,13 @@ func readPassword(ctx context.Context, out io.Writer, fd int, prompt string) (st
 	}
 	defer func() { _ = term.Restore(fd, before) }()
 	fmt.Fprint(out, prompt)
-	defer fmt.Fprintln(out) // the line's end was not shown either
+	defer fmt.Fprintln(out) // the newline was not echoed either
 	type answer struct {
 		text []byte
 		err  error
 	}
 	read := make(chan answer, 1)
-	go func() { // stays behind if there is no answer; the process ends then
+	go func() { // keeps blocking if ctx ends; the process exits then
 		text, err := term.ReadPassword(fd)
 		read <- answer{text, err}
 	}()

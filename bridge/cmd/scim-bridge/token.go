@@ -6,10 +6,10 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
 
-// tokenCommand prints the token alone, so that a script can take it as it is.
+// tokenCommand prints a new token and nothing else, for scripts.
 type tokenCommand struct{}
 
-// Help shows how it is called.
+// Help implements kong.HelpProvider.
 func (tokenCommand) Help() string {
 	return `For instance:
 

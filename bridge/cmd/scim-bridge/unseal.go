@@ -16,10 +16,10 @@ type unsealCommand struct {
 	DataDir string `arg:"" optional:"" default:"/var/lib/scim-bridge" help:"Data folder of the local bridge (${default})."`
 }
 
-// Help says where the token comes from: never from an argument, which every
+// Help implements kong.HelpProvider. The token is never an argument, which every
 // process on the machine could read.
 func (unsealCommand) Help() string {
-	return `Asks for the bearer token on a terminal, without showing it, and reads it from standard input else.
+	return `Prompts for the bearer token on a terminal, without echo. Otherwise reads it from standard input.
 
   scim-bridge unseal /var/lib/scim-bridge
   scim-bridge unseal /var/lib/scim-bridge < bearer-token`
@@ -28,7 +28,7 @@ func (unsealCommand) Help() string {
 // Validate is called by kong.
 func (u *unsealCommand) Validate() error { return checkDataDir(u.DataDir) }
 
-// Run shows the token to the bridge.
+// Run sends the token to the bridge.
 func (u *unsealCommand) Run(ctx context.Context, c *console) error {
 	bridge := control.Dial(filepath.Join(u.DataDir, control.SocketName))
 	token, err := u.token(ctx, c, bridge)
@@ -41,15 +41,15 @@ func (u *unsealCommand) Run(ctx context.Context, c *console) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(c.Out, "the bridge is open (%s)\n", st.Health.State)
+	fmt.Fprintf(c.Out, "the bridge is unsealed (%s)\n", st.Health.State)
 	return nil
 }
 
-// unsealTimeout bounds a question to the bridge: a person at a prompt waits no longer.
+// unsealTimeout bounds a request to the bridge, with a person waiting at the prompt.
 const unsealTimeout = 15 * time.Second
 
-// token reads the bearer token. A person at a terminal is asked for it, once a
-// bridge answers: a secret must not be pasted in vain.
+// token reads the bearer token. On a terminal it prompts only after a bridge has
+// answered, so that the secret is not pasted in vain.
 func (u *unsealCommand) token(ctx context.Context, c *console, bridge *control.Client) (string, error) {
 	terminal, isTerminal := terminalOf(c.In)
 	if !isTerminal {
@@ -72,7 +72,7 @@ func (u *unsealCommand) token(ctx context.Context, c *console, bridge *control.C
 		return "", fmt.Errorf("reading the token from the terminal: %w", err)
 	}
 	if token = session.Pasted(token); token == "" {
-		return "", errors.New("no token was entered; the bridge is as it was")
+		return "", errors.New("no token was entered; the bridge is unchanged")
 	}
 	return token, nil
 }

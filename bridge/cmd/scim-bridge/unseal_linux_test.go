@@ -73,7 +73,7 @@ func TestUnsealAsksOnATerminalWithoutShowing(t *testing.T) {
 	if _, err := keyboard.WriteString(" " + pair.token.Reveal() + " \n"); err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Wait(); err != nil || !strings.Contains(said.String(), "the bridge is open") {
+	if err := cmd.Wait(); err != nil || !strings.Contains(said.String(), "the bridge is unsealed") {
 		t.Errorf("got %v: %s", err, said.String())
 	}
 	b.awaitState(control.Ready)
@@ -126,7 +126,7 @@ func TestUnsealAtATerminalCanBeGivenUp(t *testing.T) {
 	}
 }
 
-// Nobody is asked for a secret that is of no use.
+// The command does not prompt for a token that cannot be used.
 func TestUnsealAtATerminalFirstLooksForTheBridge(t *testing.T) {
 	t.Parallel()
 	_, terminal := openTerminal(t)

@@ -13,24 +13,24 @@ import (
 )
 
 // vendorVariables reads the variables of the vendor's image, so that ours can
-// take its place in an existing deployment. A flag names them by the tag
-// `vendor`; our own variable and the flag itself go first.
+// replace it in an existing deployment. A flag names them in the tag `vendor`; the
+// flag itself and our own variable take precedence.
 type vendorVariables struct {
-	// faults are the variables that mean nothing. Kong would stop at the first,
-	// and an operator who moves a deployment here wants to know them all.
+	// faults are the invalid variables. Kong would stop at the first; an operator who
+	// migrates a deployment wants to see all.
 	faults []error
 }
 
 func (*vendorVariables) Validate(*kong.Application) error { return nil }
 
-// Resolve returns nil if the variables say nothing about the flag.
+// Resolve implements kong.Resolver. It returns nil if no variable sets the flag.
 func (v *vendorVariables) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
 	for _, own := range flag.Envs {
 		if os.Getenv(own) != "" {
 			return nil, nil
 		}
 	}
-	var said []string // in words of the flag
+	var said []string // the variables' values, as the flag takes them
 	var names []string
 	for _, name := range vendorNames(flag) {
 		text := os.Getenv(name)
@@ -54,7 +54,7 @@ func (v *vendorVariables) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag
 	return said[0], nil
 }
 
-// fault notes an error once: the command line may be read several times.
+// fault records an error once: the command line may be parsed several times.
 func (v *vendorVariables) fault(err error) {
 	if !slices.ContainsFunc(v.faults, func(known error) bool { return known.Error() == err.Error() }) {
 		v.faults = append(v.faults, err)
@@ -69,9 +69,9 @@ func vendorNames(flag *kong.Flag) []string {
 	return names
 }
 
-// translateVendor says in our flag's words what the vendor's variable says;
-// "" is nothing. What the vendor's image would not read is refused: a setting
-// that is passed over shows only when it is missed.
+// translateVendor translates a vendor's variable to the value of our flag; "" means
+// unset. Values that the vendor's image would not accept are refused: an ignored
+// setting would go unnoticed.
 func translateVendor(name, text string) (string, error) {
 	switch name {
 	case "OP_PORT":
@@ -108,8 +108,8 @@ func translateVendor(name, text string) (string, error) {
 	}
 }
 
-// assignment shows what a variable holds, unless that is longer than any value
-// it could have: then it may be a secret that was put in the wrong place.
+// assignment renders a variable with its value, unless the value is longer than
+// any valid one: then it may be a misplaced secret.
 func assignment(name, text string) string {
 	if len(text) > 20 {
 		return name
@@ -117,19 +117,19 @@ func assignment(name, text string) string {
 	return fmt.Sprintf("%s=%q", name, text)
 }
 
-// elsewhere are variables that belong to the Terraform provider, which often
-// runs in the same shell.
+// elsewhere are variables of the Terraform provider, which often runs in the same
+// shell.
 var elsewhere = []string{"SCIMBRIDGE_ACCOUNT_URL", "SCIMBRIDGE_ACCOUNT_TOKEN", "SCIMBRIDGE_MONITORING_TOKEN"}
 
-// warnOfUnknown says which of the environment's variables do nothing.
+// warnOfUnknown logs the environment variables that have no effect.
 func warnOfUnknown(model *kong.Application, log hclog.Logger) {
 	if unknown := unknownVariables(model, os.Environ()); len(unknown) > 0 {
-		log.Warn("these environment variables mean nothing to this program", "variables", strings.Join(unknown, ", "))
+		log.Warn("unknown environment variables are ignored", "variables", strings.Join(unknown, ", "))
 	}
 }
 
-// unknownVariables names the variables that look as if they were for us and
-// are not read by any command.
+// unknownVariables returns the variables with our prefix or the vendor's that no
+// command reads.
 func unknownVariables(model *kong.Application, environ []string) []string {
 	known := map[string]bool{}
 	for _, name := range elsewhere {

@@ -8,7 +8,7 @@ import (
 
 type versionCommand struct{}
 
-// Help shows how it is called.
+// Help implements kong.HelpProvider.
 func (versionCommand) Help() string {
 	return `The same as scim-bridge --version.
 

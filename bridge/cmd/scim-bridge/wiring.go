@@ -26,10 +26,10 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
 
-// bridgeConfig is what a bridge is made of.
+// bridgeConfig configures a bridge.
 type bridgeConfig struct {
 	listen, publicURL string
-	listener          net.Listener // for listen, bound before; nil binds it
+	listener          net.Listener // already bound; nil binds listen
 	accountURL        string
 	dataDir           string
 	revision          string
@@ -42,16 +42,16 @@ type bridgeConfig struct {
 	trustedProxies    []netip.Prefix
 	logger            hclog.Logger
 	ring              *logring.Ring
-	connections       int // at a time
-	// readMonitoring reads monitoring anew; nil where it comes from no file.
+	connections       int // maximum, at a time
+	// readMonitoring reads the monitoring token again; nil if it has no file.
 	readMonitoring func() (secret.String, error)
 	signals        *signals
-	// standbyTimeout is how long a bridge on standby waits for a request of the
-	// process that started it; zero means server.ControlSocket's.
+	// standbyTimeout is how long a bridge on standby waits for a request from the
+	// process that started it; zero means server.ControlSocket's default.
 	standbyTimeout time.Duration
 }
 
-// runningBridge holds the parts of a bridge.
+// runningBridge holds the components of a bridge.
 type runningBridge struct {
 	cfg      bridgeConfig
 	instance string
@@ -69,23 +69,23 @@ type runningBridge struct {
 	socket        *server.ControlSocket
 
 	replaced  chan struct{} // closed when another process serves
-	abandoned chan struct{} // closed when this one waited on standby in vain
+	abandoned chan struct{} // closed when standby has timed out
 
-	failure error // why the server has ended by itself
+	failure error // why serving ended without a request to stop
 
 	mu       sync.Mutex
 	observed string // the last revision that signed in
 	signedIn bool   // in this process
-	// unsealFault is why the token file does not open the bridge; may be empty.
+	// unsealFault is why the token file does not unseal the bridge; may be empty.
 	unsealFault string
 }
 
-// newBridge makes the parts in order: each is given only parts that were made
-// before it. The checker and the listener, which reach all of them, get what they
-// ask and serve last. The connector signals its changes; watchSession follows them.
+// newBridge creates the components in order, each from earlier ones. The checker and
+// the listener, which need all of them, are filled last. The connector signals its
+// changes; watchSession follows them.
 func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 	var err error
-	if cfg.dataDir, err = filepath.Abs(cfg.dataDir); err != nil { // as remedies name it
+	if cfg.dataDir, err = filepath.Abs(cfg.dataDir); err != nil { // remedies name the absolute path
 		return nil, err
 	}
 	instance, err := instanceID(cfg.dataDir)
@@ -179,7 +179,7 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 		OnAbandoned:    func() { close(b.abandoned) },
 		StandbyTimeout: cfg.standbyTimeout,
 	}
-	// What reaches all parts, once they are made.
+	// The checker and the listener need all components.
 	b.listener.Handler = httpServer.Handler()
 	b.checker.Overlap = b.overlap
 	b.checker.Checks = []func() health.Report{
@@ -189,8 +189,8 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 	return b, nil
 }
 
-// scimHandler returns the handler of SCIM. It is made at the first request:
-// without --public-url, locations are made of the address that is bound by then.
+// scimHandler returns the handler of SCIM, created with the first request: without
+// --public-url, locations begin with the address that is bound by then.
 func (b *runningBridge) scimHandler() http.Handler {
 	made := sync.OnceValue(func() http.Handler {
 		return scim.New(scim.Config{

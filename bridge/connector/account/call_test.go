@@ -35,7 +35,7 @@ func TestAForeignProblemDocumentIsBoundedAndClean(t *testing.T) {
 		{"no code", 401, map[string]any{"title": long}, true},
 		{"a code as the account has them", 422, map[string]any{"code": "invalid_value", "title": long, "detail": long,
 			"request_id": long}, false},
-		{"a code that nobody knows", 500, map[string]any{"code": strings.Repeat("a", 64), "detail": long, "request_id": long},
+		{"an unknown code", 500, map[string]any{"code": strings.Repeat("a", 64), "detail": long, "request_id": long},
 			false},
 		{"a firewall's facts", 403, map[string]any{"code": api.ErrorCodeFirewallBlocked, "details": map[string]any{
 			"address": long, "rule_id": long, "country": long, "continent": long, "database": long, "anonymous_ips": many[:1],

@@ -23,6 +23,7 @@ import (
 	service "github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/client"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/server"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/signin"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
@@ -87,7 +88,7 @@ func once(request string, hit func(*http.Request) func() (*http.Response, error)
 
 // A change of many members takes the account longer than an identity provider
 // waits for anything else. Giving up on it would tell of a failure that is none.
-func TestPatienceGrowsWithTheMembers(t *testing.T) {
+func TestTheTimeoutGrowsWithTheMembers(t *testing.T) {
 	t.Parallel()
 	c, network := signedIn(t)
 	ids := make([]string, 100_000)
@@ -120,11 +121,11 @@ func TestPatienceGrowsWithTheMembers(t *testing.T) {
 				false)
 			return err
 		}, 0, 26 * time.Second},
-		{"everybody by PUT", func() error {
+		{"all people by PUT", func() error {
 			_, err := c.UpdateGroup(t.Context(), "g", bridge.GroupChange{Replace: &ids}, "", false)
 			return err
 		}, 90 * time.Second, 5 * time.Minute},
-		{"everybody at once", func() error {
+		{"all people at once", func() error {
 			_, err := c.CreateGroup(t.Context(), bridge.GroupInput{
 				Attributes: json.RawMessage(`{"displayName":"all"}`), Members: ids,
 			})
@@ -169,11 +170,7 @@ func signedInWithAdmin(t testing.TB) (*account.Connector, *faults, *api.Client) 
 	}
 	handler := server.New(server.Config{Account: model, Logger: hclog.NewNullLogger()})
 	network := &faults{real: account.InProcess(handler, netip.MustParseAddr("127.0.0.1"))}
-	secrets, err := signin.GenerateSecrets()
-	if err != nil {
-		t.Fatal(err)
-	}
-	kdf, verifier, err := signin.Enrol(model.ID, managerEmail, secrets, signin.MinIterations)
+	secrets, enrolment, err := client.Enrol(model.ID, managerEmail, 1, signin.MinIterations)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -186,10 +183,7 @@ func signedInWithAdmin(t testing.TB) (*account.Connector, *faults, *api.Client) 
 		t.Fatal(err)
 	}
 	made, err := apitest.Read[api.Provisioning](admin.ActivateProvisioning(t.Context(), nil, api.Activation{
-		ManagerEmail: managerEmail,
-		Session:      "sealed",
-		Enrolment: api.Enrolment{Epoch: 1, Verifier: verifier,
-			Kdf: api.KDF{Algorithm: api.KDFAlgorithm(kdf.Algorithm), Iterations: kdf.Iterations, Salt: kdf.Salt}},
+		ManagerEmail: managerEmail, Enrolment: enrolment, Session: "sealed",
 	}))
 	if err != nil || made.Value == nil {
 		t.Fatalf("activating: %v %s", err, made.Body)
@@ -427,7 +421,7 @@ func TestRefusalsKeepTheAccountsWords(t *testing.T) {
 		code bridge.Code
 	}{
 		{"a userName that is taken, in other case", taken, bridge.UserNameTaken},
-		{"an id that names nobody", unknown, bridge.NotFound},
+		{"an unknown id", unknown, bridge.NotFound},
 		{"a version that is outdated", outdated, bridge.VersionMismatch},
 		{"a cursor that the account did not give", filter, bridge.InvalidCursor},
 	} {

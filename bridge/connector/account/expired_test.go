@@ -51,7 +51,7 @@ func TestAnExpiredGenerationStaysExpired(t *testing.T) {
 func TestChangesAreSignalledWithoutWaiting(t *testing.T) {
 	t.Parallel()
 	c := New(Config{Log: hclog.NewNullLogger(), Now: time.Now})
-	for epoch := range int64(3) { // nobody receives, and nothing blocks
+	for epoch := range int64(3) { // without a receiver nothing blocks
 		c.SetCredentials(session.Credentials{}, epoch+1)
 	}
 	select {

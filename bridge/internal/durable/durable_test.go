@@ -96,7 +96,7 @@ func TestReadersNeverSeeAHalfWrittenFile(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(got, a) && !bytes.Equal(got, b) {
-			t.Fatalf("read %d bytes that nobody wrote", len(got))
+			t.Fatalf("read %d bytes that were not written", len(got))
 		}
 	}
 	writers.Wait()

@@ -118,7 +118,7 @@ func TestApply(t *testing.T) {
 				`\"work\"].value"},{"op":"remove","path":"nickName"},{"op":"remove","path":"name.givenName"},{"op":"remove",` +
 				`"path":"` + enterprise + `"}`, ``},
 		// RFC 7644 section 3.5.2.3
-		{"replace sets a list anew", `"emails":[` + work + `,` + home + `]`,
+		{"replace sets a whole list", `"emails":[` + work + `,` + home + `]`,
 			`{"op":"replace","path":"emails","value":[{"value":"x"}]}`, `"emails":[{"value":"x"}]`},
 		{"replace of a complex attribute leaves the parts it does not name", `"name":{"givenName":"G","familyName":"F"}`,
 			`{"op":"replace","path":"name","value":{"givenName":"H","familyName":null}}`, `"name":{"givenName":"H"}`},

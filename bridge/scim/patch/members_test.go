@@ -81,7 +81,7 @@ func TestSplitMembers(t *testing.T) {
 			`{"op":"remove","value":[{"value":"a"}]},{"op":"remove","value":{"members":[{"value":"b"}]}},{"op":"remove",` +
 				`"value":{"urn:ietf:params:scim:schemas:core:2.0:Group:members":["e"]}},{"op":"remove","value":{"value":"c"}},` +
 				`{"op":"remove","value":["d"]}`, patch.Members{Remove: ids("a", "b", "e", "c", "d")}, 0},
-		{"and nobody if nobody is listed", `{"op":"remove","value":{"members":[]}}`, patch.Members{}, 0},
+		{"and none if none is listed", `{"op":"remove","value":{"members":[]}}`, patch.Members{}, 0},
 		{"an attribute in a list of one is left alone", `{"op":"replace","value":[{"displayName":"D"}]}`, patch.Members{}, 1},
 		{"an id may be a number",
 			`{"op":"add","path":"members","value":[{"value":5},6]},{"op":"remove","path":"members[value eq 7]"}`, patch.Members{
