@@ -67,7 +67,7 @@ func TestTheReadmeRunsAsPrinted(t *testing.T) {
 		"scim_url = \"http://" + bridge + "/scim/v2\"",
 		"No changes. Your infrastructure matches the configuration.",
 		"connection test   3      3      0        0",
-		"@example.com: ", // whom a mail is for
+		"@example.com: ", // the recipient of a mail
 		"Destroy complete! Resources: 4 destroyed.",
 	} {
 		if !strings.Contains(out, want) {

@@ -9,14 +9,14 @@ func TestLogsAreOnOnlyIfAVariableAsks(t *testing.T) {
 		environ []string
 		want    bool
 	}{
-		{"nobody, where nothing is set", []string{"PATH=/bin"}, false},
+		{"none, if nothing is set", []string{"PATH=/bin"}, false},
 		{"who asks for all", []string{"PATH=/bin", "TF_LOG=debug"}, true},
 		{"who asks for those of providers", []string{"TF_LOG_PROVIDER=TRACE"}, true},
 		{"who asks for those of this provider", []string{"TF_LOG_PROVIDER_SCIMBRIDGE=info"}, true},
 		{"who asks for those of the libraries", []string{"TF_LOG_SDK_FRAMEWORK=trace"}, true},
-		{"nobody, where all are turned off", []string{"TF_LOG=off", "TF_LOG_PROVIDER=OFF"}, false},
-		{"nobody, where an empty variable stands for none", []string{"TF_LOG="}, false},
-		{"nobody who asks for Terraform's own, to a file", []string{"TF_LOG_CORE=trace", "TF_LOG_PATH=/var/log/tf"}, false},
+		{"none, if all are turned off", []string{"TF_LOG=off", "TF_LOG_PROVIDER=OFF"}, false},
+		{"none, if the variable is empty", []string{"TF_LOG="}, false},
+		{"none, if only Terraform's are wanted, in a file", []string{"TF_LOG_CORE=trace", "TF_LOG_PATH=/var/log/tf"}, false},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()

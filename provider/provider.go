@@ -42,13 +42,13 @@ const Address = "registry.terraform.io/scimbridge/scimbridge"
 
 // Provider implements provider.Provider.
 type Provider struct {
-	// Version is told to Terraform and to the account.
+	// Version is reported to Terraform and to the account.
 	Version string
-	// Iterations of the key derivation that credentials are enrolled with.
+	// Iterations of the key derivation; signin.DefaultIterations except in tests.
 	Iterations int
-	// Patience is how long a firewall change waits for another one of the
-	// same run; client.DefaultPatience if zero.
-	Patience time.Duration
+	// ConflictTimeout is how long a refused firewall change waits for another one of the
+	// same run; client.DefaultConflictTimeout if zero.
+	ConflictTimeout time.Duration
 }
 
 var (
@@ -149,7 +149,7 @@ func (p *Provider) Configure(ctx context.Context, req provider.ConfigureRequest,
 		Token:            orEnvironment(m.AccountToken, "SCIMBRIDGE_ACCOUNT_TOKEN"),
 		CACertificatePEM: m.CACertificatePEM.ValueString(),
 		MonitoringToken:  orEnvironment(m.MonitoringToken, "SCIMBRIDGE_MONITORING_TOKEN"),
-		Patience:         p.Patience,
+		ConflictTimeout:  p.ConflictTimeout,
 		UserAgent:        fmt.Sprintf("terraform-provider-scimbridge/%s Terraform/%s", p.Version, req.TerraformVersion),
 	}
 	for _, argument := range []struct {

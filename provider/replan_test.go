@@ -133,7 +133,7 @@ func TestALockOutWithinTheApplyIsAnErrorOfTheCreation(t *testing.T) {
 		}
 	}
 	first := plan(nil)
-	said(first.Diagnostics, tfprotov6.DiagnosticSeverityError, "whoever runs Terraform")
+	said(first.Diagnostics, tfprotov6.DiagnosticSeverityError, "the machine that runs Terraform")
 
 	domain := managed{"domain", "scimbridge_signup_domain", `{"domain": "one.example"}`}
 	planned, private := tf.planned(domain, nil, nil)

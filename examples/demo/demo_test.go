@@ -76,7 +76,7 @@ func TestDemoRunsTwiceAndLeavesNothing(t *testing.T) {
 	}
 	for _, address := range []string{d.ports.Account, d.ports.Bridge} {
 		if answers(t.Context(), "http://"+address+"/ping") {
-			t.Errorf("somebody still answers at %s", address)
+			t.Errorf("a process still answers at %s", address)
 		}
 	}
 }

@@ -29,7 +29,7 @@ func TestCodesAreCheckedAtPlanTime(t *testing.T) {
 		fault string
 	}{
 		{"countries in either case pass", AreCountries(), codeSet("CH", "at", "De", "XK"), ""},
-		{"a code that nobody has is refused", AreCountries(), codeSet("ZZ"),
+		{"an unassigned code is refused", AreCountries(), codeSet("ZZ"),
 			`"ZZ" is no country; write an ISO 3166-1 alpha-2 code`},
 		{"a name is refused", AreCountries(), codeSet("Switzerland"), `"Switzerland" is no country`},
 		{"an alpha-3 code is refused", AreCountries(), codeSet("CHE"), `"CHE"`},

@@ -8,8 +8,8 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 )
 
-// AccountKey is where private state keeps the account that an object belongs
-// to. Terraform before 1.12 stores no resource identity.
+// AccountKey is the key in private state of an object's account. Terraform before 1.12
+// stores no resource identity.
 const AccountKey = "account"
 
 // Private is a resource's private state.
@@ -18,10 +18,9 @@ type Private interface {
 	SetKey(ctx context.Context, key string, value []byte) diag.Diagnostics
 }
 
-// SameAccount returns which account answers, and stores it with the object. It
-// refuses an object of another account. Every resource calls it first: otherwise
-// a changed account_url would look as if all objects had been deleted, and the
-// plan would create them again.
+// SameAccount returns the account that answers, and stores it with the object. It refuses
+// an object of another account. Every resource calls it first: otherwise all objects would
+// seem deleted after a change of account_url, and the plan would create them again.
 func (c *Client) SameAccount(ctx context.Context, private Private, diags *diag.Diagnostics) (id string, ok bool) {
 	caller, err := c.Caller(ctx)
 	if err != nil {
@@ -47,16 +46,15 @@ func (c *Client) SameAccount(ctx context.Context, private Private, diags *diag.D
 	return caller.AccountId, c.CheckOwner(owner, caller.AccountId, diags)
 }
 
-// CheckOwner refuses when an object of the account `owner` is looked for in
-// the account `answering`.
+// CheckOwner refuses an object of the account owner if the account answering is another.
 func (c *Client) CheckOwner(owner, answering string, diags *diag.Diagnostics) bool {
 	if owner == answering {
 		return true
 	}
 	diags.AddError("Another account answers", fmt.Sprintf(
 		"This object belongs to account %q, but the account at %s is %q.\n\n"+
-			"Point account_url at the right account. If the move is meant, remove the object from the state "+
-			"(terraform state rm) and let Terraform make it in the new account.",
+			"Set account_url to the right account. To move to the new account, remove the object from the state "+
+			"(terraform state rm) and let Terraform create it there.",
 		owner, c.URL, answering))
 	return false
 }

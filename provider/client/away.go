@@ -9,15 +9,15 @@ import (
 	"time"
 )
 
-// outages is what a run knows of an account that does not answer: a plan over
-// many objects waits for it once, and says once what was tried.
+// outages records the failed look-ups of a run, so that a plan over many objects waits
+// only once for an account that does not answer, and reports the error only once.
 //
-// It is about look-ups alone. They come first in whatever a resource does, so
-// that a write is begun only when the account was there.
+// It covers only look-ups. Every operation of a resource begins with one, so that a write
+// begins only after the account has answered.
 type outages struct {
 	mu    sync.Mutex
-	away  outage            // nothing answers
-	paths map[string]outage // something answers, but with an error: by path
+	away  outage            // no answer
+	paths map[string]outage // an answer with an error, by path
 }
 
 type outage struct {
@@ -27,14 +27,14 @@ type outage struct {
 
 func (o outage) stands() bool { return o.err != nil && time.Since(o.at) < freshFor }
 
-// An awayError stands for what the first look-up that failed has said.
+// An awayError refers to the error of the first look-up that failed.
 type awayError struct{ first error }
 
 func (e *awayError) Error() string {
-	return fmt.Sprintf("not asked again: earlier in this run, %v", e.first)
+	return fmt.Sprintf("not repeated, since earlier in this run: %v", e.first)
 }
 
-// known returns why a look-up would fail, if one before it did.
+// known returns the error of an earlier look-up that applies to req, if any.
 func (o *outages) known(req *http.Request) error {
 	if req.Method != http.MethodGet {
 		return nil
@@ -49,9 +49,9 @@ func (o *outages) known(req *http.Request) error {
 	return nil
 }
 
-// note remembers how a look-up ended, after all its repetitions.
+// note records the result of a look-up after all its repetitions.
 func (o *outages) note(req *http.Request, resp *http.Response, err error) {
-	if req.Method != http.MethodGet || req.Context().Err() != nil { // the time of the one that asked was over
+	if req.Method != http.MethodGet || req.Context().Err() != nil { // the caller's own deadline ended it
 		return
 	}
 	o.mu.Lock()
@@ -70,8 +70,8 @@ func (o *outages) note(req *http.Request, resp *http.Response, err error) {
 	}
 }
 
-// failed reports whether a status is one that is waited for. A refusal comes
-// at once, and each error of one may have its remedy.
+// failed reports whether a status is retried. A refusal is immediate, and each one may
+// have its own remedy.
 func failed(status int) bool {
 	return status == http.StatusTooManyRequests || status >= http.StatusInternalServerError
 }
@@ -87,8 +87,8 @@ func (e *timeoutError) Error() string {
 
 func (e *timeoutError) Unwrap() error { return context.DeadlineExceeded }
 
-// TimedOut names request_timeout in the error of a request with c.HTTP that
-// took too long; it leaves other errors, and deadlines of the caller's own.
+// TimedOut adds request_timeout to the error of a request with c.HTTP that took too long.
+// It does not change other errors, including the caller's own deadlines.
 func (c *Client) TimedOut(ctx context.Context, err error, began time.Time) error {
 	return timedOut(ctx, err, began, c.HTTP.Timeout)
 }

@@ -29,7 +29,7 @@ func TestAnAccountThatIsAwayIsAskedOnceInARun(t *testing.T) {
 		{"a proxy answers for it", func(w http.ResponseWriter, _ *http.Request) {
 			http.Error(w, "away", http.StatusBadGateway)
 		}, "answered 502", maxAttempts},
-		{"it asks for patience without end", func(w http.ResponseWriter, _ *http.Request) {
+		{"it always answers 429", func(w http.ResponseWriter, _ *http.Request) {
 			answer(w, http.StatusTooManyRequests, api.Problem{Code: "too_many_requests"})
 		}, "answered 429", maxAttempts},
 	} {
@@ -50,7 +50,7 @@ func TestAnAccountThatIsAwayIsAskedOnceInARun(t *testing.T) {
 				_, err := c.Caller(t.Context())
 				d := c.Diagnose("reach the account", err)
 				if strings.Contains(d.Detail(), "\n") || !strings.Contains(d.Detail(), row.first) ||
-					!strings.HasPrefix(d.Detail(), "Not asked again") {
+					!strings.HasPrefix(d.Detail(), "Not repeated") {
 					t.Fatalf("another error says %q", d.Detail())
 				}
 			}
@@ -61,7 +61,7 @@ func TestAnAccountThatIsAwayIsAskedOnceInARun(t *testing.T) {
 	}
 }
 
-// silent takes a request and answers nothing as long as somebody waits.
+// silent takes a request and does not answer while a client waits.
 func silent(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 
 func TestAFailureStandsForNothingElse(t *testing.T) {

@@ -1,9 +1,8 @@
-// Package client is the provider's use of the account API: what of a run's
-// calls is made again, and for how long; what a run asks only once; and a
-// diagnostic, for every error, that a person can act on. The way to the
-// account itself is bridge/account/client.
+// Package client is the provider's client of the account API: which calls of a run are
+// repeated and for how long, which lists a run reads only once, and a diagnostic with a
+// remedy for every error. The transport is in bridge/account/client.
 //
-// It owns no resource and knows no schema. What an operation means is said in
+// It owns no resource and knows no schema. The operations are described in
 // bridge/account/api/openapi.yaml.
 package client
 
@@ -28,50 +27,50 @@ import (
 	account "github.com/scimbridge/terraform-provider-scimbridge/bridge/account/client"
 )
 
-// DefaultTimeout bounds one call to the account, its repetitions included.
+// DefaultTimeout limits one call to the account, including its repetitions.
 const DefaultTimeout = 30 * time.Second
 
-// DefaultPatience is how long a firewall change that would lock out the caller
-// or a bridge is tried again, since another change of the run may let it in. A
-// creation that meets an existing object waits a third of that.
-const DefaultPatience = 30 * time.Second
+// DefaultConflictTimeout is how long a firewall change that would lock out the caller or a
+// bridge is repeated, since another change of the run may allow it. A creation of an
+// existing object is repeated for a third of that.
+const DefaultConflictTimeout = 30 * time.Second
 
-// maxWrites is how many writes are on their way at the same time, however
-// parallel Terraform works: the account has one writer.
+// maxWrites is the maximum number of concurrent writes, regardless of Terraform's
+// parallelism: the account has one writer.
 const maxWrites = 16
 
-// Config is the provider block, resolved.
+// Config is the resolved provider block.
 type Config struct {
 	URL              string // base address of the account service
 	Token            string // admin token
-	CACertificatePEM string // trusted besides the system's certificates; may be empty
+	CACertificatePEM string // trusted in addition to the system's certificates; may be empty
 	Timeout          time.Duration
 	MonitoringToken  string // reads a bridge's /health; may be empty
 	UserAgent        string
-	Patience         time.Duration // DefaultPatience if zero
+	ConflictTimeout  time.Duration // DefaultConflictTimeout if zero
 
-	// Unknown names the arguments that Terraform does not know yet. Such a
-	// client is whole, but every call fails and says which they are.
+	// Unknown are the arguments that are not known yet. Every call of such a client
+	// fails with their names.
 	Unknown []string
 }
 
-// Client reaches one account with one admin token. It is what every part of
-// the provider gets as its provider data.
+// Client is a client of one account with one admin token. It is the provider data of all
+// resources and data sources.
 type Client struct {
-	// API makes the calls; hand their results to Call.
+	// API makes the calls; Call decodes their results.
 	API *api.Client
-	// URL is account_url as configured; bridges are told to use it too.
+	// URL is account_url as configured; bridges use it too.
 	URL string
-	// HTTP has the configured certificates and no credentials: for addresses
-	// other than the account's, a bridge's status for instance.
+	// HTTP has the configured certificates and no credentials. It is for addresses other
+	// than the account's, such as a bridge's.
 	HTTP *http.Client
 	// MonitoringToken reads a bridge's /health; may be empty.
 	MonitoringToken string
 
-	unknown  []string
-	patience time.Duration
+	unknown         []string
+	conflictTimeout time.Duration
 
-	applying atomic.Bool // some write was begun
+	applying atomic.Bool // a write has begun
 	standoff standoff
 	firewall shared[*Firewall]
 	domains  shared[map[string]api.SignupDomain]
@@ -84,14 +83,14 @@ type Client struct {
 	caller   *api.Caller
 }
 
-// New checks the configuration and makes a client. It does not call the account.
+// New validates the configuration and returns a client. It does not call the account.
 func New(config Config) (*Client, error) {
 	c := &Client{
 		URL:             strings.TrimSuffix(config.URL, "/"),
 		MonitoringToken: config.MonitoringToken,
 		unknown:         config.Unknown,
 		notes:           make(map[string]bool),
-		patience:        cmp.Or(config.Patience, DefaultPatience),
+		conflictTimeout: cmp.Or(config.ConflictTimeout, DefaultConflictTimeout),
 		perRun:          make(map[reflect.Type]any),
 	}
 	if len(config.Unknown) == 0 {
@@ -123,18 +122,17 @@ func New(config Config) (*Client, error) {
 	return c, err
 }
 
-// checkURL refuses addresses that cannot be right, and those that would show
-// the admin token to the network. It does not repeat one that cannot be read:
-// the token may be in it, or in its place.
+// checkURL refuses invalid addresses, and those that would send the admin token in clear.
+// It does not quote an invalid one, which may contain the token or be the token.
 func checkURL(text string) error {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil:
-		return errors.New("account_url is no URL; it must look like https://account.example.com")
+		return errors.New("account_url is not a URL; it must look like https://account.example.com")
 	case u.Scheme != "https" && u.Scheme != "http" || u.Host == "":
 		return errors.New("account_url must look like https://account.example.com")
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
-		return errors.New("account_url must hold a scheme, a host and perhaps a path, and nothing else; " +
+		return errors.New("account_url must have only a scheme, a host and optionally a path; " +
 			"credentials belong in account_token")
 	case u.Scheme == "http" && !loopback(u.Hostname()):
 		return fmt.Errorf("account_url %q would send the account token in clear; use https (http is for loopback addresses "+
@@ -150,52 +148,51 @@ func loopback(host string) bool {
 
 func certificates(pem string) (*x509.CertPool, error) {
 	if pem == "" {
-		return nil, nil // the system's
+		return nil, nil // the system's certificates
 	}
 	pool, err := x509.SystemCertPool()
 	if err != nil {
 		pool = x509.NewCertPool()
 	}
 	if !pool.AppendCertsFromPEM([]byte(pem)) {
-		return nil, errors.New("ca_certificate_pem holds no certificate in PEM form")
+		return nil, errors.New("ca_certificate_pem contains no certificate in PEM form")
 	}
 	return pool, nil
 }
 
-// Of returns the client in the provider data of a resource or data source; nil,
-// without a diagnostic, while the provider is not configured yet.
+// Of returns the client in the provider data of a resource or data source; nil without a
+// diagnostic before the provider is configured.
 func Of(providerData any, diags *diag.Diagnostics) *Client {
 	if providerData == nil {
 		return nil
 	}
 	c, ok := providerData.(*Client)
 	if !ok {
-		diags.AddError("Provider data of a foreign type",
+		diags.AddError("Unexpected type of provider data",
 			fmt.Sprintf("expected *client.Client, got %T; this is a bug in the provider", providerData))
 	}
 	return c
 }
 
-// Known reports whether calls can be made; when not, checks at plan time are skipped.
+// Known reports whether calls can be made. If not, checks in the plan are skipped.
 func (c *Client) Known() bool { return c != nil && len(c.unknown) == 0 }
 
-// An Error is a refusal by the account, or an answer of something else in its place.
+// An Error is a refusal by the account, or an answer that is not the account's.
 type Error = account.Error
 
-// Nothing is what a 204 answers.
+// Nothing is the result of a 204.
 type Nothing = account.Nothing
 
-// Call turns an answer of the API into its value, or an *Error when the
-// account refused:
+// Call decodes an answer of the API. A refusal is an *Error:
 //
 //	rule, err := client.Call[api.FirewallRule](c.API.GetFirewallRule(ctx, id))
 func Call[T any](resp *http.Response, err error) (T, error) { return account.Call[T](resp, err) }
 
-// Code is the account's code for the refusal, empty when err is none.
+// Code returns the code of the account's refusal, or "" if err is not one.
 func Code(err error) api.ErrorCode { return account.Code(err) }
 
-// Caller returns the token's owner, and the caller's address, as the
-// account sees them. It asks once.
+// Caller returns the token's account, and the caller's address as the account sees it. It
+// asks only once.
 func (c *Client) Caller(ctx context.Context) (api.Caller, error) {
 	c.callerMu.Lock()
 	defer c.callerMu.Unlock()

@@ -175,7 +175,7 @@ func TestErrorsBecomeDiagnostics(t *testing.T) {
 				"SCIMBRIDGE_ACCOUNT_TOKEN"},
 		},
 		{
-			name: "a lock-out names whom, from where and by which rule",
+			name: "a lock-out names the subject, its address and the rule",
 			serve: func(w http.ResponseWriter, _ *http.Request) {
 				answer(w, 409, api.Problem{Status: 409, Code: "would_lock_out", Title: "Would lock out",
 					Details: &api.ProblemDetails{Who: text("bridge"), Instance: text("br_1"), Address: text("192.0.2.9"),
@@ -189,7 +189,7 @@ func TestErrorsBecomeDiagnostics(t *testing.T) {
 				answer(w, 409, api.Problem{Status: 409, Code: "would_lock_out", Title: "Would lock out",
 					Details: &api.ProblemDetails{Who: text("caller"), Address: text("192.0.2.1")}})
 			},
-			want: []string{"whoever runs Terraform", "192.0.2.1", "default action"},
+			want: []string{"the machine that runs Terraform", "192.0.2.1", "default action"},
 		},
 		{
 			name: "a web page instead of an account is recognised",
@@ -202,7 +202,7 @@ func TestErrorsBecomeDiagnostics(t *testing.T) {
 		{
 			name:  "a foreign 404 is recognised",
 			serve: http.NotFound,
-			want:  []string{"404", "does not know the account API"},
+			want:  []string{"404", "does not serve the account API"},
 		},
 	} {
 		t.Run(row.name, func(t *testing.T) {

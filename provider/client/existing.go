@@ -7,26 +7,26 @@ import (
 	"sync"
 )
 
-// Existing are the objects that a run cannot create because they exist: a run
-// that was killed while it created many leaves objects that no state has. The
-// first error lists all whose addresses the configuration shows, and the others
-// refer to it. The zero value is ready.
+// Existing records the objects that a run cannot create because they exist, for instance
+// after a run that was killed while it created many. The first error lists all objects
+// whose addresses the configuration shows, and later errors refer to it. The zero value is
+// ready to use.
 type Existing struct {
 	mu   sync.Mutex
-	told map[string]bool // the first error had their blocks; nil before it
+	told map[string]bool // listed by the first error; nil before it
 	made map[string]bool
 }
 
-// Made is called for an object that the run has made: no error lists it.
+// Made is called for an object that the run has created, so that no error lists it.
 func (e *Existing) Made(id string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	add(&e.made, id)
 }
 
-// toImport are the import blocks for what is in the way, the id that was just
-// refused among them, from addresses by ids. A later refusal of the run has
-// none if the first one had it; one of unknown address has its own.
+// toImport returns the import blocks for the existing objects, including the one that was
+// just refused. Find returns addresses by id. A later error has no block if the first one
+// had it; for an unknown address it has its own.
 func (e *Existing) toImport(kind, refused string, find func() map[string]string) (blocks []string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -52,25 +52,25 @@ func (e *Existing) toImport(kind, refused string, find func() map[string]string)
 	return append(blocks, known...)
 }
 
-// ImportBlock is what to paste to import an object.
+// ImportBlock returns the block that imports an object.
 func ImportBlock(address, id string) string {
 	return fmt.Sprintf("import {\n  to = %s\n  id = %q\n}", address, id)
 }
 
-// Describe returns the text of the error for an object that exists: one is the
-// sentence about it, and all the plural of its kind. find returns the addresses,
-// by id, of the objects in the configuration that exist.
+// Describe returns the error text for an existing object: one is the sentence about it,
+// all the plural of its kind. Find returns the addresses, by id, of the configured objects
+// that exist.
 func (e *Existing) Describe(kind, refused, one, all string, find func() map[string]string) string {
 	blocks := e.toImport(kind, refused, find)
-	const adopt = "adopt_existing = true takes it over without a block. "
+	const adopt = "adopt_existing = true adopts it without a block. "
 	switch {
 	case len(blocks) == 0:
 		return one + " The first error of this kind has the import block."
 	case len(blocks) == 1:
-		return one + " Nothing was made. To manage it here, import it:\n\n" + blocks[0] + "\n\n" + adopt
+		return one + " Nothing was created. To manage it here, import it:\n\n" + blocks[0] + "\n\n" + adopt
 	}
-	return fmt.Sprintf("%s Nothing was made. It is one of %d %s of this configuration that the account has, "+
-		"for instance because a run was killed. To manage them here, import them; a block for what is in the state already "+
-		"does nothing:\n\n%s\n\nOr set adopt_existing = true, which takes over what is there. ",
+	return fmt.Sprintf("%s Nothing was created. It is one of %d %s of this configuration that exist already, "+
+		"for instance after a run was killed. To manage them here, import them; a block for an object that is already in "+
+		"the state has no effect:\n\n%s\n\nOr set adopt_existing = true to adopt them. ",
 		one, len(blocks), all, strings.Join(blocks, "\n"))
 }

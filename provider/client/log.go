@@ -10,9 +10,8 @@ import (
 	"github.com/hashicorp/terraform-plugin-log/tflog"
 )
 
-// logged tells TF_LOG=DEBUG of every request. Queries, headers and bodies,
-// which may hold a secret, are left out, and whatever secret an error may
-// quote is masked.
+// logged logs every request at TF_LOG=DEBUG, without queries, headers and bodies, which
+// may contain secrets. Secrets that an error quotes are masked.
 type logged struct {
 	next    http.RoundTripper
 	secrets []string
@@ -36,8 +35,7 @@ func (l *logged) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// withoutURL is an error's text without the address, with its query, that
-// net/http quotes in it.
+// withoutURL returns an error's text without the URL that net/http quotes.
 func withoutURL(err error) string {
 	text := err.Error()
 	if e, ok := errors.AsType[*url.Error](err); ok {
@@ -46,7 +44,7 @@ func withoutURL(err error) string {
 	return text
 }
 
-// given are the secrets that are there.
+// given returns the secrets that are not empty.
 func given(secrets ...string) (all []string) {
 	for _, s := range secrets {
 		if s != "" {

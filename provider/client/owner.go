@@ -11,12 +11,12 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 )
 
-// ownerKey is where private state keeps a resource's mark. A request does not
-// have the resource's address.
+// ownerKey is the key in private state of a resource's owner id. A request does not have
+// the resource's address.
 const ownerKey = "owner"
 
-// OwnerOf returns the mark by which a run tells one resource from another of its
-// type. It is made when the resource is first seen.
+// OwnerOf returns the id by which a run distinguishes resources of a type. It is generated
+// when the resource is first planned.
 func OwnerOf(ctx context.Context, private Private, diags *diag.Diagnostics) (owner string) {
 	stored, d := private.GetKey(ctx, ownerKey)
 	diags.Append(d...)
@@ -29,40 +29,38 @@ func OwnerOf(ctx context.Context, private Private, diags *diag.Diagnostics) (own
 	return owner
 }
 
-// Claims record which resources of one run manage which objects of a list at the
-// account: one resource all of them, or several resources one each. Terraform
-// plans resources in any order, several at a time. So a claim also returns its
-// conflict: the second of two resources sees the first.
+// Claims records which resources of a run manage which objects of a list at the account:
+// one resource all of them, or several resources one each. Terraform plans resources
+// concurrently and in any order, so each claim returns its conflict with earlier ones.
 //
-// Resources of other configurations are not known. The zero value is ready.
+// Resources of other configurations are not known. The zero value is ready to use.
 type Claims struct {
 	mu      sync.Mutex
-	all     string          // the mark of the resource for all that was planned first
-	removes bool            // it removes what it does not list
-	listed  map[string]bool // by it
-	singles int             // resources for one object that stay or are made
-	managed map[string]bool // by one of those each
-	leaving map[string]bool // with one that is destroyed
-	seen    map[string]bool // in a state
+	all     string          // the owner of the first planned resource for all objects
+	removes bool            // it removes objects that it does not list
+	listed  map[string]bool // the objects that it lists
+	singles int             // planned resources for one object
+	managed map[string]bool // their objects
+	leaving map[string]bool // objects of resources that are destroyed
+	seen    map[string]bool // objects in a state
 }
 
-// A Conflict is why two resources cannot both have what they claim; at most one
-// of its fields is set.
+// A Conflict is a conflict of two resources. At most one of its fields is set.
 type Conflict struct {
-	TwoLists      bool   // two resources manage all
-	WouldRemove   bool   // one manages all and removes what another manages
-	DoublyManaged string // listed by one and managed by another: "a, b"
-	WouldDelete   string // listed by one and destroyed with another: "a, b"
+	TwoLists      bool   // two resources manage all objects
+	WouldRemove   bool   // one manages all objects and removes another's
+	DoublyManaged string // objects listed by one and managed by another: "a, b"
+	WouldDelete   string // objects listed by one and destroyed with another: "a, b"
 }
 
-// ClaimAll is called for a resource that manages all; mark is its OwnerOf.
-func (c *Claims) ClaimAll(mark string, removes bool, listed []string) Conflict {
+// ClaimAll is called for a resource that manages all objects; owner is its OwnerOf.
+func (c *Claims) ClaimAll(owner string, removes bool, listed []string) Conflict {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.all != "" && c.all != mark {
+	if c.all != "" && c.all != owner {
 		return Conflict{TwoLists: true}
 	}
-	c.all, c.removes, c.listed = mark, removes, setOf(listed)
+	c.all, c.removes, c.listed = owner, removes, setOf(listed)
 	if removes && c.singles > 0 {
 		return Conflict{WouldRemove: true}
 	}
@@ -72,8 +70,8 @@ func (c *Claims) ClaimAll(mark string, removes bool, listed []string) Conflict {
 	return Conflict{WouldDelete: both(c.listed, c.leaving)}
 }
 
-// ClaimOne is called for a resource that manages one object; "" is one that is
-// to be made and has no name yet.
+// ClaimOne is called for a resource that manages one object. The name is empty for a new
+// object that has none yet.
 func (c *Claims) ClaimOne(name string) Conflict {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -90,7 +88,7 @@ func (c *Claims) ClaimOne(name string) Conflict {
 	return Conflict{}
 }
 
-// Release is called for a resource for one object that is to be destroyed.
+// Release is called for a resource for one object that will be destroyed.
 func (c *Claims) Release(name string) Conflict {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -101,54 +99,54 @@ func (c *Claims) Release(name string) Conflict {
 	return Conflict{}
 }
 
-// Knows reports whether an object is some resource's, or was until this run.
+// Knows reports whether a resource of this run manages an object, or did before.
 func (c *Claims) Knows(name string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.managed[name] || c.leaving[name] || c.listed[name] || c.seen[name]
 }
 
-// Manages reports whether an object is planned to be some resource's.
+// Manages reports whether a planned resource manages an object.
 func (c *Claims) Manages(name string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.managed[name] || c.listed[name]
 }
 
-// Saw is called for an object that was read for a state.
+// Saw is called for an object that Read found.
 func (c *Claims) Saw(name string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	add(&c.seen, name)
 }
 
-// InState reports whether an object is in a state of this run, as far as it
-// was read: then it is replaced, or another resource gives it up.
+// InState reports whether Read found an object in this run. Then it is replaced, or
+// another resource releases it.
 func (c *Claims) InState(name string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.seen[name] || c.leaving[name]
 }
 
-// Singles are the resources of one run that manage an object each, by what
-// tells one object from another at the account. The zero value is ready.
+// Singles records the resources of a run that manage one object each, by the account's
+// identity of the object. The zero value is ready to use.
 type Singles struct {
 	mu sync.Mutex
-	by map[string]string // the resource's mark
+	by map[string]string // the resource's owner id
 }
 
-// Claim is called for a resource that is planned to manage an object; mark is its
-// OwnerOf. It reports whether another one is, too.
-func (s *Singles) Claim(mark, object string) (twice bool) {
+// Claim is called for a planned resource that manages an object; owner is its OwnerOf. It
+// reports whether another resource manages it too.
+func (s *Singles) Claim(owner, object string) (twice bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.by == nil {
 		s.by = make(map[string]string)
 	}
 	if other, claimed := s.by[object]; claimed {
-		return other != mark
+		return other != owner
 	}
-	s.by[object] = mark
+	s.by[object] = owner
 	return false
 }
 
@@ -167,7 +165,7 @@ func setOf(names []string) map[string]bool {
 	return set
 }
 
-// both lists, sorted, what is in both sets.
+// both returns the intersection of two sets, sorted.
 func both(a, b map[string]bool) string {
 	var names []string
 	for name := range a {

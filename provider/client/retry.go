@@ -20,17 +20,16 @@ import (
 
 const maxAttempts = 6
 
-// retryTransport makes a call, and makes it again when that is harmless and may
-// help. It hands back answers whose body is already in memory, so that one
-// limit covers all of a call.
+// retryTransport makes a call, and repeats it if that is safe and may help. It returns
+// answers with their bodies in memory, so that one time limit covers the whole call.
 type retryTransport struct {
 	next    api.HttpRequestDoer
 	unknown []string
 	limit   time.Duration
 	pause   func(attempt int) time.Duration
-	wrote   func(path string)   // told after each call that may have changed something
-	freeing func() (end func()) // told of each call that may free what another is to make
-	writing chan struct{}       // as many places as writes may be on their way at once
+	wrote   func(path string)   // called after each call that may have changed something
+	freeing func() (end func()) // called for each call that may delete an object that another call creates
+	writing chan struct{}       // a semaphore for concurrent writes
 	outages outages
 }
 
@@ -49,7 +48,7 @@ func (r *retryTransport) Do(req *http.Request) (*http.Response, error) {
 		if frees(req.Method) {
 			defer r.freeing()()
 		}
-		if err := req.Context().Err(); err != nil { // there was a place, too
+		if err := req.Context().Err(); err != nil { // select is random if both are ready
 			return nil, err
 		}
 	}
@@ -63,7 +62,7 @@ func (r *retryTransport) Do(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// retry makes the call until it is answered, or no longer worth repeating.
+// retry makes the call until it is answered or must not be repeated.
 func (r *retryTransport) retry(req *http.Request) (resp *http.Response, err error) {
 	ctx, cancel := context.WithTimeout(req.Context(), r.limit)
 	defer cancel()
@@ -87,8 +86,8 @@ func (r *retryTransport) retry(req *http.Request) (resp *http.Response, err erro
 	return resp, err
 }
 
-// attempt makes the call once, in half of its time at most: if the answer is
-// lost on the way, there is time for another attempt.
+// attempt makes the call once, in at most half of its time, so that there is time for
+// another attempt if the answer is lost.
 func (r *retryTransport) attempt(ctx context.Context, req *http.Request) (*http.Response, error) {
 	ctx, done := context.WithTimeout(ctx, r.limit/2)
 	defer done()
@@ -118,23 +117,23 @@ func (r *retryTransport) attempt(ctx context.Context, req *http.Request) (*http.
 	return resp, nil
 }
 
-// interruptGrace is how long an interrupted Terraform waits for the answer to a
-// write that is on its way. Without the answer it is not known what was made: the
-// next plan would create it again, and the account would refuse what exists.
+// interruptGrace is how long an interrupted Terraform waits for the answer to a write.
+// Without the answer the created object is not known: the next plan would create it again,
+// and the account would refuse that.
 const interruptGrace = 5 * time.Second
 
-// answered returns a context that outlives the interruption of ctx by
-// interruptGrace, and ends with the call's own deadline.
+// answered returns a context that ends interruptGrace after ctx, or with the call's own
+// deadline.
 func answered(ctx context.Context) (context.Context, context.CancelFunc) {
 	deadline, _ := ctx.Deadline() // every call has one
-	patient, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
+	extended, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(interruptGrace, cancel) })
-	return patient, func() { stop(); cancel() }
+	return extended, func() { stop(); cancel() }
 }
 
-// shouldRetry reports whether a call may be repeated: always if it did not reach
-// the account, or if the account asked to come back; if it may have had its
-// effect, only if a second one has no other effect.
+// shouldRetry reports whether a call may be repeated: if it did not reach the account or
+// the account asked for it, or if it may have had its effect and a second call has no
+// other effect.
 func shouldRetry(req *http.Request, resp *http.Response, err error) bool {
 	repeatable := req.Method != http.MethodPost || req.Header.Get("Idempotency-Key") != ""
 	if err != nil {
@@ -152,16 +151,16 @@ func shouldRetry(req *http.Request, resp *http.Response, err error) bool {
 	return false
 }
 
-// transient reports whether a connection broke. One that can never be made,
-// because of a certificate or a name, is not tried again.
+// transient reports whether a connection was broken. Errors that do not change, of a
+// certificate or a name, are not transient.
 func transient(err error) bool {
 	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) ||
 		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
 		strings.Contains(err.Error(), "server closed idle connection")
 }
 
-// backoff doubles from a quarter of a second, less up to a half at random, so
-// that many runs that failed together do not come back together.
+// backoff doubles from a quarter of a second, with up to half of it subtracted at random,
+// so that runs that failed together do not retry together.
 func backoff(attempt int) time.Duration {
 	whole := 250 * time.Millisecond << (attempt - 1)
 	return whole - rand.N(whole/2)

@@ -2,28 +2,28 @@ package client
 
 import "reflect"
 
-// What the resources of one run share beside their schemas. Terraform makes a
-// client for the plan, and another one for the apply.
+// The data that the resources of a run share. Terraform configures one client for the plan
+// and another one for the apply.
 
-// EphemeralToken begins the note on a bearer token that was made in this run
-// and will be another one in the next; its fingerprint follows.
+// EphemeralToken is the prefix of the note on a bearer token that was generated in this
+// run; its fingerprint follows.
 const EphemeralToken = "ephemeral token "
 
-// Note notes something for the rest of the run.
+// Note records a note for the rest of the run.
 func (c *Client) Note(what string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.notes[what] = true
 }
 
-// Noted reports whether it was noted in this run.
+// Noted reports whether the note was recorded in this run.
 func (c *Client) Noted(what string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.notes[what]
 }
 
-// PerRun returns the one *T of the run, zero when it is first asked for.
+// PerRun returns the run's *T, which is zero the first time.
 func PerRun[T any](c *Client) *T {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -11,28 +11,28 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 )
 
-// freshFor is how long a list is taken for what the account has. A plan over
-// ten thousand rules reads the list once; one that takes longer asks again.
+// freshFor is how long a list is cached. A plan over ten thousand rules reads the list
+// once, unless it takes longer.
 const freshFor = 2 * time.Minute
 
-// largestPage is the longest page that the account gives.
+// largestPage is the account's maximum page size.
 const largestPage = 1000
 
-// shared is a list that all resources of a run read, and that is fetched once: a
-// plan over many objects costs as many calls as a plan over one. After a write
-// through this client it is fetched again.
+// shared is a list that all resources of a run read and that is fetched once, so that a
+// plan over many objects needs as many calls as a plan over one. After a write through
+// this client it is fetched again.
 type shared[T any] struct {
-	writes atomic.Int64 // that may have changed the list
+	writes atomic.Int64 // number of writes that may have changed the list
 
 	mu    sync.Mutex
 	value T
-	etag  string // of value, where the list has one
+	etag  string // of value, if the list has one
 	at    time.Time
-	seen  int64 // writes, when value was asked for
+	seen  int64 // writes when value was requested
 }
 
-// get returns the list, and fetches it if it may have changed. fetch reports
-// with same that the version of the given etag is still the present one.
+// get returns the list, and fetches it if it may have changed. Fetch returns same if the
+// given etag is still current.
 func (s *shared[T]) get(ctx context.Context, fetch func(ctx context.Context, etag string) (value T, newTag string,
 	same bool, err error)) (T, error) {
 	s.mu.Lock()
@@ -60,7 +60,7 @@ type Firewall struct {
 	ByID map[string]api.FirewallRule
 }
 
-// NewFirewall is a policy as the account answered it.
+// NewFirewall returns the policy in an answer of the account.
 func NewFirewall(answer api.Firewall) *Firewall {
 	f := &Firewall{Firewall: answer, ByID: make(map[string]api.FirewallRule, len(answer.Rules))}
 	for _, rule := range answer.Rules {
@@ -69,8 +69,8 @@ func NewFirewall(answer api.Firewall) *Firewall {
 	return f
 }
 
-// Firewall is the whole policy, shared between the resources of the run. It
-// must not be changed.
+// Firewall returns the whole policy, shared between the resources of the run. It must not
+// be changed.
 func (c *Client) Firewall(ctx context.Context) (*Firewall, error) {
 	return c.firewall.get(ctx, func(ctx context.Context, etag string) (*Firewall, string, bool, error) {
 		resp, err := c.API.GetFirewall(ctx, func(_ context.Context, r *http.Request) error {
@@ -91,7 +91,7 @@ func (c *Client) Firewall(ctx context.Context) (*Firewall, error) {
 	})
 }
 
-// SignupDomains are the account's sign-up domains by name, shared between the
+// SignupDomains returns the account's sign-up domains by name, shared between the
 // resources of the run. The map must not be changed.
 func (c *Client) SignupDomains(ctx context.Context) (map[string]api.SignupDomain, error) {
 	return c.domains.get(ctx, func(ctx context.Context, _ string) (map[string]api.SignupDomain, string, bool, error) {
@@ -113,11 +113,11 @@ func (c *Client) SignupDomains(ctx context.Context) (map[string]api.SignupDomain
 	})
 }
 
-// wrote marks the shared lists that a write may have changed. It is called for a
-// failed write too, which may have had its effect.
+// wrote marks the shared lists that a write may have changed. It is called for failed
+// writes too, which may have had their effect.
 func (c *Client) wrote(path string) {
 	if strings.HasSuffix(path, "/v1/firewall/evaluate") {
-		return // asks only
+		return // a read
 	}
 	c.applying.Store(true)
 	switch {
@@ -128,15 +128,14 @@ func (c *Client) wrote(path string) {
 	}
 }
 
-// Applying reports whether this run has begun to write: it is past planning,
-// and what it planned no longer stands beside what the account has. Before the
-// first write nothing tells the second plan, within an apply, from the first.
+// Applying reports whether this run has begun to write. Then its plans no longer apply to
+// the account's state. Before the first write, the second plan, during an apply, cannot be
+// distinguished from the first.
 func (c *Client) Applying() bool { return c.applying.Load() }
 
-// RetryConflicts makes a write, and repeats it while the account refuses it for
-// something that another resource of the run may be about to change: that one
-// may let in an address that this write would lock out, or delete an object that
-// this write would make a second time.
+// RetryConflicts makes a write, and repeats it while the account refuses it for a reason
+// that another resource of the run may solve: it may allow an address that this write
+// would lock out, or delete an object that this write would duplicate.
 func RetryConflicts[T any](ctx context.Context, c *Client, write func() (T, error)) (T, error) {
 	began := time.Now()
 	for pause := shortestPause; ; pause = min(2*pause, longestPause) {
@@ -152,20 +151,20 @@ func RetryConflicts[T any](ctx context.Context, c *Client, write func() (T, erro
 	}
 }
 
-// retryWindow returns for how long a write is still repeated that was first made
-// at began. An object that exists may belong to a resource that got another name
-// without a moved block, and be destroyed in this run.
+// retryWindow returns how much longer a write is repeated that was first made at began.
+// An existing object may belong to a resource that was renamed without a moved block, and
+// be destroyed in this run.
 func (c *Client) retryWindow(code api.ErrorCode, began time.Time) time.Duration {
 	switch code {
 	case api.ErrorCodeWouldLockOut:
-		return c.patience - time.Since(began)
+		return c.conflictTimeout - time.Since(began)
 	case api.ErrorCodeFirewallRuleExists, api.ErrorCodeAlreadyExists:
-		return c.standoff.wait(c.patience / 3)
+		return c.standoff.wait(c.conflictTimeout / 3)
 	}
 	return 0
 }
 
-// How long RetryConflicts waits for another resource's write: mostly it is on its way.
+// How long RetryConflicts waits for another resource's write, which has usually begun.
 const (
 	shortestPause = 50 * time.Millisecond
 	longestPause  = 500 * time.Millisecond

@@ -108,7 +108,7 @@ func TestAListThatWasBeingReadDuringAWriteIsReadAgain(t *testing.T) {
 	var s shared[int]
 	fetch := func(value int) func(context.Context, string) (int, string, bool, error) {
 		return func(context.Context, string) (int, string, bool, error) {
-			s.writes.Add(1) // somebody writes while the answer is on its way
+			s.writes.Add(1) // another client writes while the answer is on its way
 			return value, "", false, nil
 		}
 	}
@@ -165,7 +165,7 @@ func TestARefusalThatMayPassIsTriedAgain(t *testing.T) {
 	}{
 		{"the first time it succeeds", 0, nil, 1, true},
 		{"until it succeeds", 3, lockedOut, 4, true},
-		{"for no longer than patience lasts", 1000, lockedOut, 63, false},
+		{"for no longer than the timeout", 1000, lockedOut, 63, false},
 		{"until what exists is gone", 3, exists, 4, true},
 		{"for a few seconds, if it stays", 1000, exists, 9, false},
 		{"but for nothing else", 1000, errors.New("boom"), 1, false},
@@ -174,7 +174,7 @@ func TestARefusalThatMayPassIsTriedAgain(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				tries := 0
-				_, err := RetryConflicts(t.Context(), &Client{patience: DefaultPatience}, func() (Nothing, error) {
+				_, err := RetryConflicts(t.Context(), &Client{conflictTimeout: DefaultConflictTimeout}, func() (Nothing, error) {
 					if tries++; tries <= row.refused {
 						return Nothing{}, row.err
 					}
@@ -191,7 +191,7 @@ func TestARefusalThatMayPassIsTriedAgain(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
-			_, err := RetryConflicts(ctx, &Client{patience: DefaultPatience}, func() (Nothing, error) {
+			_, err := RetryConflicts(ctx, &Client{conflictTimeout: DefaultConflictTimeout}, func() (Nothing, error) {
 				return Nothing{}, lockedOut
 			})
 			if !errors.Is(err, context.DeadlineExceeded) {

@@ -7,27 +7,26 @@ import (
 	"time"
 )
 
-// A standoff bounds how long creations wait for the run to destroy the existing
-// objects for which the account refuses them. Most such objects are not of this
-// run. So the creations wait together, a hundred as long as one, and only while
-// requests are made that may free an object.
+// A standoff limits how long refused creations wait for the run to destroy the existing
+// objects. Most such objects do not belong to this run. So all creations share one wait,
+// which lasts only while requests are made that may delete an object.
 type standoff struct {
 	mu      sync.Mutex
-	began   time.Time // with the first refusal
-	freeing int       // requests on their way that may free something
-	freed   time.Time // when the last of those ended
+	began   time.Time // of the first refusal
+	freeing int       // current requests that may delete an object
+	freed   time.Time // when the last of them ended
 }
 
-// quiet is how long after the last such request nothing more is expected: a
-// destruction that depends on nothing has begun by then.
+// quiet is the time after the last such request in which another one is expected: a
+// destruction without dependencies has begun by then.
 const quiet = 3 * time.Second
 
-// frees reports whether a request may free what another resource is to make.
+// frees reports whether a request may delete an object that another resource creates.
 func frees(method string) bool {
 	return method == http.MethodDelete || method == http.MethodPatch || method == http.MethodPut
 }
 
-// begin is called before a request that may free an object; end is called after it.
+// begin is called before a request that may delete an object, and end after it.
 func (s *standoff) begin() (end func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -40,7 +39,7 @@ func (s *standoff) begin() (end func()) {
 	}
 }
 
-// wait returns how much longer a refused creation waits; most bounds the whole wait.
+// wait returns how much longer a refused creation waits; most limits the whole wait.
 func (s *standoff) wait(most time.Duration) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -59,12 +58,12 @@ func (s *standoff) wait(most time.Duration) time.Duration {
 	return min(left, quiet-now.Sub(last))
 }
 
-// AwaitNote waits until something is noted in this run, and reports whether it
-// was. It waits as long as a refused creation does: a resource that got another
-// name without a moved block is destroyed and created in one run, in any order.
+// AwaitNote waits for a note in this run, and reports whether it was recorded. It waits as
+// long as a refused creation: a resource that was renamed without a moved block is
+// destroyed and created in one run, in any order.
 func (c *Client) AwaitNote(ctx context.Context, what string) bool {
 	for pause := shortestPause; !c.Noted(what); pause = min(2*pause, longestPause) {
-		if pause > c.standoff.wait(c.patience/3) {
+		if pause > c.standoff.wait(c.conflictTimeout/3) {
 			return false
 		}
 		select {
@@ -76,17 +75,16 @@ func (c *Client) AwaitNote(ctx context.Context, what string) bool {
 	return true
 }
 
-// A Handover records which resource has an object that one gives up and another one
-// takes over in the same run, in whatever order Terraform comes to them. The
-// zero value is ready.
+// A Handover records objects that one resource of a run releases and another one adopts,
+// in any order. The zero value is ready to use.
 type Handover struct {
 	mu    sync.Mutex
 	taken map[string]bool
 	going map[string]bool
 }
 
-// Take reports whether a resource may take over an object that exists: not
-// while another destroys it, nor after another has taken or made it.
+// Take reports whether a resource may adopt an existing object: not while another resource
+// destroys it, nor after another has adopted or created it.
 func (h *Handover) Take(id string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -97,22 +95,22 @@ func (h *Handover) Take(id string) bool {
 	return true
 }
 
-// Made is called for an object that a resource of this run has made.
+// Made is called for an object that a resource of this run has created.
 func (h *Handover) Made(id string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	add(&h.taken, id)
 }
 
-// Taken reports whether a resource of this run has made or taken over an object.
+// Taken reports whether a resource of this run has created or adopted an object.
 func (h *Handover) Taken(id string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.taken[id]
 }
 
-// Destroy reports whether a resource may destroy its object: not when another
-// one has taken it over.
+// Destroy reports whether a resource may destroy its object: not if another one has
+// adopted it.
 func (h *Handover) Destroy(id string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -123,7 +121,7 @@ func (h *Handover) Destroy(id string) bool {
 	return true
 }
 
-// Destroyed is called when the destruction has ended, with or without success.
+// Destroyed is called after the destruction, with or without success.
 func (h *Handover) Destroyed(id string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -22,12 +22,12 @@ func TestARunWaitsOnceForWhatExists(t *testing.T) {
 	}{
 		{"while nothing is destroyed", 0, 121, quiet},
 		{"while something is, and a moment longer", 2 * time.Second, 10, 2*time.Second + quiet},
-		{"but for no longer than a third of the patience", time.Hour, 10, DefaultPatience / 3},
+		{"but for no longer than a third of the timeout", time.Hour, 10, DefaultConflictTimeout / 3},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				c := &Client{patience: DefaultPatience}
+				c := &Client{conflictTimeout: DefaultConflictTimeout}
 				if row.freeing > 0 {
 					end := c.standoff.begin()
 					time.AfterFunc(row.freeing, end)
@@ -64,7 +64,7 @@ func TestAnObjectIsHandedOverInAnyOrder(t *testing.T) {
 	}
 	h.Destroyed("b")
 	if !h.Take("b") {
-		t.Error("what somebody made anew cannot be taken over")
+		t.Error("an object that was created again cannot be adopted")
 	}
 	if h.Take("a") {
 		t.Error("two resources take over one object")

@@ -1,6 +1,6 @@
-// Package deploy says what a deployment of the bridge is: a Spec, a Target
-// that makes it so, and the State that is found there. It also owns the wait
-// for a bridge that was just deployed, and the revision that names what runs.
+// Package deploy defines deployments of the bridge: a Spec, a Target that applies it,
+// and the State that is observed there. It also owns the wait for a bridge that was
+// just deployed, and the revision that identifies what runs.
 //
 // It is free of Terraform types and knows no kind of target: each kind is a
 // folder below this one, and package deployment lists them.
@@ -15,7 +15,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
 )
 
-// A Spec is what is to be deployed, wherever it runs.
+// A Spec describes a deployment, independent of its target.
 type Spec struct {
 	Name     string
 	Session  string // sealed
@@ -24,8 +24,8 @@ type Spec struct {
 	Settings Settings
 	// Triggers replace the bridge when they change.
 	Triggers map[string]string
-	// Memo is kept with the deployment and returned by Observe. The bridge does
-	// not get it.
+	// Memo is stored with the deployment and returned by Observe. The bridge does not
+	// get it.
 	Memo map[string]string
 }
 
@@ -34,8 +34,8 @@ type Unseal string
 
 // The ways to unseal.
 const (
-	UnsealOnce   Unseal = "once"   // with the deployment; after a restart it is sealed
-	UnsealStored Unseal = "stored" // from a file, after a restart too
+	UnsealOnce   Unseal = "once"   // by the deployment; sealed after a restart
+	UnsealStored Unseal = "stored" // from a file, also after a restart
 )
 
 // Size is how much memory a bridge may use.
@@ -73,7 +73,7 @@ type Settings struct {
 	InsecureHTTP         bool   `json:"insecure_http,omitempty"`
 }
 
-// Flags returns the settings as the command line has them.
+// Flags returns the settings as command-line flags.
 func (s Settings) Flags() []string {
 	var flags []string
 	for _, f := range []struct{ name, value string }{
@@ -95,8 +95,8 @@ func (s Settings) Flags() []string {
 	return flags
 }
 
-// Revision names what would run. It changes exactly when the bridge must be
-// replaced. build is what Target.Build returns; name and memo do not count.
+// Revision identifies what would run. It changes exactly when the bridge must be
+// replaced. Build is the result of Target.Build. Name and memo do not affect it.
 func (s Spec) Revision(build string) string {
 	b, err := json.Marshal(struct {
 		Build, Session string
@@ -112,43 +112,40 @@ func (s Spec) Revision(build string) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// A State is what a target found.
+// A State is the observed state of a target.
 type State struct {
-	// Spec is what was deployed last. Its Session is the one at the target now;
-	// empty if that is gone.
+	// Spec is the last deployed one. Its Session is the one at the target now, or empty
+	// if there is none.
 	Spec Spec
-	// Revision is that of the bridge that runs, or of the last one if none does.
+	// Revision is that of the running bridge, or of the last one.
 	Revision string
 	// ObservedRevision is the last one that ran, was unsealed and signed in once.
 	ObservedRevision string
-	// Program is the digest of the program that was deployed last; empty if that is
-	// not known.
+	// Program is the digest of the last deployed program; empty if it is not known.
 	Program string
 	Running bool
-	// Lost says what is wrong with the target's record of the deployment, if the
-	// bridge or its files are there without it; else empty. Spec is empty then. An
-	// Update writes the record anew.
+	// Lost says why the record of the deployment is missing or unreadable, although the
+	// bridge or its files exist. Spec is empty then. An Update writes the record again.
 	Lost string
-	// Trace is what the target finds the bridge by when its record is lost; the
-	// format is the target's own. The caller keeps it away from the target.
+	// Trace is the data by which the target finds the bridge if its record is lost, in
+	// the target's own format. The caller stores it elsewhere.
 	Trace string
-	// Origin is the machine that the deployment belongs to, as JSON for
-	// Kind.Elsewhere; nil if it can be managed from any.
+	// Origin is the machine that the deployment belongs to, as JSON for Kind.Elsewhere;
+	// nil if it can be managed from any machine.
 	Origin []byte
-	// Config is what Kind.FromConfig makes this target of; nil if the record
-	// of it is lost.
+	// Config is the input of Kind.FromConfig for this target; nil if its record is lost.
 	Config any
-	// URL is where the bridge is reached, without Settings.PublicURL; empty if
-	// that is not known.
+	// URL is the bridge's URL, regardless of Settings.PublicURL; empty if it is not
+	// known.
 	URL string
-	// Bridge is what the bridge says of itself; nil if none runs or answers.
+	// Bridge is the status that the bridge reports; nil if none runs or answers.
 	Bridge *control.Status
-	// Log is the end of the log of a bridge that does not run; may be empty.
+	// Log is the end of the log of a stopped bridge; may be empty.
 	Log string
 }
 
-// Status returns the state in one word. It is the only place that turns states of a
-// bridge into those of a deployment.
+// Status returns the state in one word. It is the only place that translates states of a
+// bridge to those of a deployment.
 func (s State) Status() Status {
 	switch {
 	case !s.Running:
@@ -171,6 +168,6 @@ type Status string
 const (
 	Ready    Status = "ready"
 	Sealed   Status = "sealed"
-	Degraded Status = "degraded" // runs, and cannot work
+	Degraded Status = "degraded" // runs but cannot work
 	Stopped  Status = "stopped"
 )

@@ -39,7 +39,7 @@ func TestOneStateDecidesWhetherTheWaitIsOver(t *testing.T) {
 				State: control.Ready}}, true, time.Hour, goOn},
 		{"a bridge that does not answer yet goes on", State{Running: true}, true, 0, goOn},
 		{"a bridge that ended has failed", State{Log: "port in use"}, true, 0, failed},
-		{"a sealed bridge that nobody opens is pending at once", seen(control.Sealed, "", problem.Sealed),
+		{"a sealed bridge without a token is pending at once", seen(control.Sealed, "", problem.Sealed),
 			false, 0, pending},
 		{"a sealed bridge that was shown its token goes on", seen(control.Sealed, "", problem.Sealed), true,
 			time.Hour, goOn},

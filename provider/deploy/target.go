@@ -8,108 +8,104 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
 
-// A Kind is a kind of place where bridges can be deployed.
+// A Kind is a kind of target for deployments.
 type Kind struct {
-	// Name is the argument of the Terraform resource that describes such a
-	// place. With a colon behind it, it begins the ids of the deployments there.
+	// Name is the argument of the Terraform resource that describes such a target.
+	// Followed by a colon it is the prefix of the deployments' ids.
 	Name string
-	// Place shows how an id goes on, for messages: "/absolute/data_dir".
+	// Place shows the form of an id after the prefix, for messages:
+	// "/absolute/data_dir".
 	Place string
-	// PlaceArgument is the argument that says the place: "data_dir".
+	// PlaceArgument is the argument with the place: "data_dir".
 	PlaceArgument string
-	// Supported returns why bridges cannot be deployed to this kind of place
-	// from this machine; nil if they can.
+	// Supported returns why this machine cannot deploy to this kind of target; nil if it
+	// can.
 	Supported func() error
-	// Open returns the target at a place, the part of an id behind the prefix,
-	// or says why there can be none. It does not look whether a bridge is there.
-	// trace is State.Trace of the last look; it may be empty.
+	// Open returns the target at a place, the part of an id after the prefix. It does not
+	// check whether a bridge is deployed there. Trace is the last State.Trace; it may be
+	// empty.
 	Open func(place, trace string) (Target, error)
 	// FromConfig returns the target that the resource's argument describes.
 	// decode stores the argument in a struct whose fields have tfsdk tags.
 	FromConfig func(decode func(into any) error, trace string) (Target, error)
-	// Elsewhere returns an error that is ErrElsewhere if the deployment at a
-	// place can only be managed from another machine. origin is State.Origin of
-	// the last look. It is nil for a kind that is reached over the network.
+	// Elsewhere returns an ErrElsewhere if the deployment at a place can be managed only
+	// from another machine. Origin is the last State.Origin. The function is nil for a
+	// kind that is reached over the network.
 	Elsewhere func(place string, origin []byte) error
-	// FindLost says what a person can do to find a bridge whose record is lost.
+	// FindLost is the remedy for a bridge whose record is lost.
 	FindLost string
-	// Instance returns the id under which the account knows the bridge of a
-	// trace; empty if that is not known.
+	// Instance returns the instance id of a trace's bridge; empty if it is not known.
 	Instance func(trace string) string
 }
 
-// Prefix begins the ids of this kind's deployments.
+// Prefix returns the prefix of the ids of this kind's deployments.
 func (k Kind) Prefix() string { return k.Name + ":" }
 
 // A Target is one place where one bridge is deployed. Its methods may be
 // called in any order and by several processes at once.
 type Target interface {
-	// ID names the deployment: the kind's prefix, and the place.
+	// ID returns the deployment's id: the kind's prefix and the place.
 	ID() string
-	// Place is an ID that is the same for every way to write the place.
+	// Place returns the id in a canonical form.
 	Place() string
-	// URL is where the bridge will be reached, without Settings.PublicURL;
-	// empty if that is known only when it runs.
+	// URL returns the bridge's future URL, regardless of Settings.PublicURL; empty if it
+	// is known only after the start.
 	URL() string
-	// Conflict returns an *ArgumentError if this deployment and another of the
-	// same kind cannot both exist. The names of the two are for the message.
+	// Conflict returns an *ArgumentError if this deployment and another of the same kind
+	// cannot both exist. Their names are for the message.
 	Conflict(name string, other Target, otherName string) error
 
-	// Source is what the configuration names as the program to deploy; empty
-	// for the one that comes with the provider.
+	// Source returns the configured program; empty for the provider's own.
 	Source() string
-	// Program looks up the program to deploy. It only reads, and fails if there
-	// is none.
+	// Program returns the program to deploy. It only reads, and fails if there is none.
 	Program(ctx context.Context) (Program, error)
-	// Build names a program, by its digest, and all else that this target adds
-	// to a Spec.
+	// Build returns the target's input of the revision: the program's digest, and what
+	// else this target adds to a Spec.
 	Build(digest string) string
-	// Keep makes Update deploy the program with that digest once more, whatever
-	// Source leads to now.
+	// Keep makes Update deploy the program with that digest again instead of Source.
 	Keep(digest string)
 
-	// Observe reports what is there, ErrAbsent if nothing was deployed. It only reads.
+	// Observe returns the state, or ErrAbsent if nothing is deployed. It only reads.
 	Observe(ctx context.Context) (State, error)
-	// Create deploys where nothing is; an *ExistsError where something is.
-	// From the moment something exists, Observe finds it, also if Create fails.
+	// Create deploys a new bridge. It returns an *ExistsError if one is deployed already.
+	// Whatever it creates is visible to Observe, even if Create fails.
 	Create(ctx context.Context, spec Spec, revision string, token session.Token) error
-	// Update makes what is there as spec has it. It replaces a running bridge
-	// only if the revision differs, and then so that no request is lost; it
-	// starts one that does not run, and unseals one that is sealed. If the new
-	// bridge cannot run, the old one goes on and the error says why.
+	// Update applies spec. It replaces a running bridge only if the revision differs,
+	// without losing a request; it starts a stopped one and unseals a sealed one. If the
+	// new bridge cannot run, the old one continues and the error has the reason.
 	//
-	// A zero token unseals nothing; one that was stored stays.
+	// A zero token unseals nothing; a stored one is kept.
 	Update(ctx context.Context, spec Spec, revision string, token session.Token) error
-	// Redeploy runs what was deployed in a new bridge, which takes over so that
-	// no request is lost. Neither deployment nor revision change. If the new
-	// bridge cannot run, the old one goes on and the error says why.
+	// Redeploy replaces the running bridge with a new one of the same deployment and
+	// revision, without losing a request. If the new bridge cannot run, the old one
+	// continues and the error has the reason.
 	//
-	// The token unseals the new bridge; a zero one will do where it is stored.
+	// The token unseals the new bridge. It may be zero if it is stored.
 	Redeploy(ctx context.Context, token session.Token) error
-	// Destroy stops the bridge and removes what the methods above made, and
-	// nothing else. It returns nil for an absent deployment.
+	// Destroy stops the bridge and removes what the methods above created, and nothing
+	// else. It returns nil for an absent deployment.
 	Destroy(ctx context.Context) error
 }
 
-// A Program is a bridge that can be deployed.
+// A Program is a build of the bridge.
 type Program struct {
-	// Configured is Target.Source; empty for the one that comes with the provider.
+	// Configured is Target.Source; empty for the provider's own.
 	Configured string `json:"configured,omitempty"`
 	Digest     string `json:"digest"` // SHA-256, in hex
-	// Version is what the program says of itself; empty if it does not.
+	// Version is the version that the program reports; may be empty.
 	Version string `json:"version"`
 }
 
-// ErrAbsent says that nothing is deployed at a target.
+// ErrAbsent is the error for a target at which nothing is deployed.
 var ErrAbsent = errors.New("no bridge is deployed there")
 
-// ErrElsewhere says that a deployment can only be managed from another machine.
+// ErrElsewhere is the error for a deployment that can be managed only from another machine.
 var ErrElsewhere = errors.New("the deployment belongs to another machine")
 
-// An ArgumentError says that an argument of the kind of target is at fault.
+// An ArgumentError is an error in an argument of the target.
 type ArgumentError struct {
 	Argument string
-	Title    string // for people
+	Title    string // of the diagnostic
 	Err      error
 }
 
@@ -117,11 +113,11 @@ func (e *ArgumentError) Error() string { return e.Err.Error() }
 
 func (e *ArgumentError) Unwrap() error { return e.Err }
 
-// An ExistsError says that a bridge is deployed at a target already.
+// An ExistsError is the error for a target at which a bridge is deployed already.
 type ExistsError struct {
-	Name string // of the deployment that is there
+	Name string // of the existing deployment
 }
 
 func (e *ExistsError) Error() string {
-	return fmt.Sprintf("the deployment %q is there already", e.Name)
+	return fmt.Sprintf("the deployment %q exists already", e.Name)
 }

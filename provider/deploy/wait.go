@@ -12,35 +12,34 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 )
 
-// A Wait waits for a bridge to run, to be unsealed and to have signed in once
-// with its revision.
+// A Wait waits until a bridge runs, is unsealed and has signed in once with its revision.
 type Wait struct {
 	Target interface {
 		Observe(ctx context.Context) (State, error)
 	}
 	Revision string
-	// Unsealed is set if the bridge was given its token: a sealed bridge is then
-	// about to open. Otherwise a sealed bridge ends the wait.
+	// Unsealed is set if the bridge got its token, so that it will unseal. Otherwise a
+	// sealed bridge ends the wait.
 	Unsealed bool
 
-	// Curable is how long a problem must last that another resource of the same
-	// run may cure; zero means 30 s.
+	// Curable is how long a problem must last that another resource of the run may
+	// solve; zero means 30 s.
 	Curable time.Duration
-	// Final is how long a problem must last that only another session cures; zero
-	// means 3 s.
+	// Final is how long a problem must last that only another session solves; zero means
+	// 3 s.
 	Final time.Duration
-	// Every is the pause between two looks; zero means 100 ms.
+	// Every is the interval of observations; zero means 100 ms.
 	Every time.Duration
 }
 
-// A NotReadyError says why a wait ended before the bridge was ready.
+// A NotReadyError is the reason why a wait ended before the bridge was ready.
 type NotReadyError struct {
-	// Pending is set if the deployment is done, and what is missing comes from
-	// elsewhere: from another resource, or with the token.
+	// Pending is set if the deployment is complete and the bridge only waits for another
+	// resource or for its token.
 	Pending  bool
 	Reason   string
 	Problems []problem.Problem
-	Log      string // the end of the log, if the bridge does not run
+	Log      string // the end of the log, if the bridge is not running
 }
 
 // Error returns the reason, then cause and remedy of each problem.
@@ -65,15 +64,15 @@ const (
 	OnUnreadyFail = "fail"
 )
 
-// IsWarning reports whether the end of a wait is a warning, and no error, for a
-// resource with that on_unready.
+// IsWarning reports whether the error of a wait is only a warning for a resource with that
+// on_unready.
 func IsWarning(err error, onUnready string) bool {
 	reason, ok := errors.AsType[*NotReadyError](err)
 	return ok && (reason.Pending || onUnready == OnUnreadyWarn)
 }
 
-// Until observes the bridge until it is ready or there is a reason to stop. It
-// returns the last state. The error is a *NotReadyError, or that of Observe.
+// Until observes the bridge until it is ready or there is a reason to stop. It returns the
+// last state. The error is a *NotReadyError or Observe's.
 func (w Wait) Until(ctx context.Context) (State, error) {
 	w.Curable = orElse(w.Curable, 30*time.Second)
 	w.Final = orElse(w.Final, 3*time.Second)
@@ -81,7 +80,7 @@ func (w Wait) Until(ctx context.Context) (State, error) {
 	var last string // the codes of the problems
 	var since time.Time
 	for {
-		state, err := w.Target.Observe(context.WithoutCancel(ctx)) // bounded by itself; the last look must not be lost
+		state, err := w.Target.Observe(context.WithoutCancel(ctx)) // bounded by the target; the last state must not be lost
 		if err != nil {
 			return state, err
 		}
@@ -93,7 +92,7 @@ func (w Wait) Until(ctx context.Context) (State, error) {
 		}
 		select {
 		case <-ctx.Done():
-			// After an interruption the bridge may still become ready by itself.
+			// The bridge may still become ready after an interruption.
 			interrupted := errors.Is(ctx.Err(), context.Canceled)
 			return state, &NotReadyError{Pending: interrupted, Problems: problems(state),
 				Reason: fmt.Sprintf("%s, and the bridge is %s.", Ended(ctx), describe(state))}
@@ -102,7 +101,7 @@ func (w Wait) Until(ctx context.Context) (State, error) {
 	}
 }
 
-// A TimeoutError says that the work took longer than an argument allows.
+// A TimeoutError is the error for work that took longer than an argument allows.
 type TimeoutError struct {
 	Limit    time.Duration
 	Argument string
@@ -126,17 +125,17 @@ func Ended(ctx context.Context) error {
 	return ErrInterrupted
 }
 
-// ErrInterrupted says that the run was stopped, by Ctrl-C for instance.
+// ErrInterrupted is the error for a run that was stopped, for instance with Ctrl-C.
 var ErrInterrupted = errors.New("the run was interrupted")
 
-// decide returns whether the wait is over, from one state. lasted is how long its
-// problems have lasted.
+// decide returns whether a state ends the wait. Lasted is how long its problems have
+// lasted.
 func (w Wait) decide(s State, lasted time.Duration) (done bool, reason *NotReadyError) {
 	if !s.Running {
-		return true, &NotReadyError{Reason: "the bridge started and ended again.", Log: s.Log}
+		return true, &NotReadyError{Reason: "the bridge exited after its start.", Log: s.Log}
 	}
 	if s.Bridge == nil || s.Bridge.Revision != w.Revision {
-		return false, nil // it does not answer at its control socket yet
+		return false, nil // it does not answer yet
 	}
 	switch s.Bridge.State {
 	case control.Ready:
@@ -145,7 +144,7 @@ func (w Wait) decide(s State, lasted time.Duration) (done bool, reason *NotReady
 		if w.Unsealed {
 			return false, nil
 		}
-		return true, &NotReadyError{Pending: true, Reason: "the bridge runs and is sealed, because it has not " +
+		return true, &NotReadyError{Pending: true, Reason: "the bridge is running but sealed, because it has not " +
 			"received the bearer token: set unseal_token_wo.", Problems: problems(s)}
 	case control.SessionUnreadable:
 		return true, &NotReadyError{Reason: "the bridge cannot read its session.", Problems: problems(s)}
@@ -153,30 +152,30 @@ func (w Wait) decide(s State, lasted time.Duration) (done bool, reason *NotReady
 	for _, p := range s.Bridge.Problems {
 		switch {
 		case Curable(p.Code) && lasted >= w.Curable:
-			return true, &NotReadyError{Pending: true, Reason: "the bridge runs, and the account refuses it for now; " +
-				"the bridge keeps trying.", Problems: problems(s)}
+			return true, &NotReadyError{Pending: true, Reason: "the bridge is running, but the account refuses it; " +
+				"the bridge retries.", Problems: problems(s)}
 		case Final(p.Code) && lasted >= w.Final:
-			return true, &NotReadyError{Reason: "the bridge runs, and the account refuses its credentials.",
+			return true, &NotReadyError{Reason: "the bridge is running, but the account refuses its credentials.",
 				Problems: problems(s)}
 		}
 	}
 	return false, nil
 }
 
-// Curable reports whether another resource of the same run may cure a problem: a
-// firewall rule, or the integration.
+// Curable reports whether another resource of the run may solve a problem: a firewall rule
+// or the integration.
 func Curable(code problem.Code) bool {
 	return code == problem.FirewallBlocked || code == problem.FirewallBlockedCloudProvider ||
 		code == problem.ProvisioningInactive
 }
 
-// Final reports whether neither time nor another resource cures a problem: no
-// bridge can sign in with the session.
+// Final reports whether neither time nor another resource solves a problem: no bridge can
+// sign in with the session.
 func Final(code problem.Code) bool {
 	return code == problem.CredentialsChanged || code == problem.TwoFactorEnforced
 }
 
-// orNil keeps a nil *NotReadyError from becoming an error that is not nil.
+// orNil converts a nil *NotReadyError to a nil error.
 func (e *NotReadyError) orNil() error {
 	if e == nil {
 		return nil
@@ -191,8 +190,8 @@ func problems(s State) []problem.Problem {
 	return s.Bridge.Problems
 }
 
-// Problems returns the codes of the bridge's problems, in order and without
-// doubles; empty if there are none or no bridge answers.
+// Problems returns the codes of the bridge's problems, in order and without duplicates;
+// empty if there are none or no bridge answers.
 func (s State) Problems() []string {
 	list := []string{}
 	for _, p := range problems(s) {

@@ -19,7 +19,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
 
-// A textValidator is a function that returns what is wrong with a text.
+// A textValidator validates a text.
 type textValidator func(string) error
 
 func (textValidator) Description(context.Context) string         { return "must be well-formed" }
@@ -34,7 +34,7 @@ func (v textValidator) ValidateString(_ context.Context, req validator.StringReq
 	}
 }
 
-// tokenValidator refuses what cannot be a bearer token. It never repeats a value.
+// tokenValidator refuses malformed bearer tokens. Its errors never quote the value.
 type tokenValidator struct{}
 
 func (tokenValidator) Description(context.Context) string         { return "must be a bearer token" }
@@ -46,16 +46,16 @@ func (tokenValidator) ValidateString(_ context.Context, req validator.StringRequ
 	case req.ConfigValue.IsNull() || req.ConfigValue.IsUnknown() || err == nil:
 	case strings.TrimSpace(text) == "":
 		resp.Diagnostics.AddAttributeError(req.Path, "Invalid token",
-			fmt.Sprintf("%s is empty. Give it the bearer token of bearer_token_wo, or null to show none.", req.Path))
+			fmt.Sprintf("%s is empty. Set it to the bearer token in bearer_token_wo, or to null.", req.Path))
 	case strings.TrimSpace(text) != text:
 		resp.Diagnostics.AddAttributeError(req.Path, "Invalid token",
-			fmt.Sprintf("%s has blanks or line ends around it, as a file has: use trimspace(...).", req.Path))
+			fmt.Sprintf("%s begins or ends with white space, as the content of a file may: use trimspace(...).", req.Path))
 	default:
 		resp.Diagnostics.AddAttributeError(req.Path, "Invalid token", fmt.Sprintf("%s: %v.", req.Path, err))
 	}
 }
 
-// The settings are refused exactly where `scim-bridge serve` refuses them.
+// The settings are validated exactly as `scim-bridge serve` does.
 
 func validSession(text string) error {
 	_, err := session.Parse(text)
@@ -75,7 +75,7 @@ func validPublicURL(text string) error {
 	return nil
 }
 
-// validAccountURL does not repeat a URL that cannot be read: a password may be in it.
+// validAccountURL does not quote an invalid URL, which may contain a password.
 func validAccountURL(text string) error {
 	u, err := url.Parse(text)
 	switch {
@@ -114,7 +114,7 @@ func validProxy(text string) error {
 	return err
 }
 
-// ConfigValidators ask for one target.
+// ConfigValidators require one target.
 func (r *deploymentResource) ConfigValidators(context.Context) []resource.ConfigValidator {
 	var arguments []path.Expression
 	for _, k := range kinds() {

@@ -6,14 +6,14 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy"
 )
 
-// claims are the places that the deployments of one run want, by the owner of
-// the resource (client.OwnerOf). The zero value is ready.
+// claims records the places that the deployments of a run use, by the owner of the
+// resource (client.OwnerOf). The zero value is ready to use.
 type claims struct {
 	mu      sync.Mutex
 	byOwner map[string]claim
-	// managed are the places of deployments that were read in this run.
+	// managed are the places of the deployments that this run has read.
 	managed map[string]bool
-	// applying is set by the first apply of the run.
+	// applying is set with the first apply of the run.
 	applying bool
 }
 
@@ -22,8 +22,8 @@ type claim struct {
 	target deploy.Target
 }
 
-// add notes which place a deployment wants, and returns its conflicts with other
-// deployments of the run.
+// add records a deployment's place and returns its conflicts with other deployments of
+// the run.
 func (c *claims) add(owner string, wanted claim) (conflicts []error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -42,7 +42,7 @@ func (c *claims) add(owner string, wanted claim) (conflicts []error) {
 	return conflicts
 }
 
-// manage notes that the state has a deployment at the target's place.
+// manage records that the state has a deployment at the target's place.
 func (c *claims) manage(t deploy.Target) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -59,7 +59,7 @@ func (c *claims) isManaged(t deploy.Target) bool {
 	return c.managed[t.Place()]
 }
 
-// apply notes that the run applies.
+// apply records that the run applies.
 func (c *claims) apply() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

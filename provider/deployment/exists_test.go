@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// Whoever renamed the resource is told of the moved block, and whoever did not
+// The error names the moved block for a renamed resource, and for another one
 // of the import.
 func TestADeploymentThatExistsIsToldWithBothWaysOut(t *testing.T) {
 	t.Parallel()

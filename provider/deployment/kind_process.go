@@ -19,8 +19,8 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy/process"
 )
 
-// defaultListen is for a proxy on the same machine: an address that other
-// machines can reach must be asked for.
+// defaultListen is for a proxy on the same machine. An address that other machines can
+// reach must be configured.
 const defaultListen = "127.0.0.1:3002"
 
 func processKind() kind {
@@ -68,16 +68,16 @@ func validListen(text string) error {
 	if err != nil {
 		return fmt.Errorf("listen %q must be host:port, or :port for every interface", text)
 	}
-	// A service's name would do for the bridge, and not for a URL.
+	// The bridge accepts the name of a service, but a URL does not.
 	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
 		return fmt.Errorf("the port of listen %q must be a number from 0 to 65535", text)
 	}
 	return nil
 }
 
-// validateProcess refuses what the bridge would refuse when it starts: plain
-// HTTP that other machines can reach, unless it is meant. What is unknown is
-// left to the bridge, and so is a host name, which it looks up where it runs.
+// validateProcess refuses what the bridge would refuse when it starts: plain HTTP that
+// other machines can reach, unless insecure_http is set. Unknown values are left to the
+// bridge, and so are host names, which it looks up on its machine.
 func validateProcess(_ context.Context, argument types.Object, s settingsModel) error {
 	listen, ok := argument.Attributes()["listen"].(types.String)
 	if !ok || listen.IsNull() || listen.IsUnknown() || s.PublicURL.IsUnknown() || s.InsecureHTTP.IsUnknown() ||
@@ -86,14 +86,14 @@ func validateProcess(_ context.Context, argument types.Object, s settingsModel) 
 	}
 	host, port, _ := net.SplitHostPort(listen.ValueString())
 	if port == "" {
-		return nil // refused for that
+		return nil // refused by validListen
 	}
 	if addr, err := netip.ParseAddr(host); err == nil && addr.Unmap().IsLoopback() || err != nil && host != "" {
 		return nil
 	}
 	return &deploy.ArgumentError{Argument: "listen", Title: "Plain HTTP that other machines can reach", Err: fmt.Errorf(
 		"listen %q can be reached from other machines, and plain HTTP would show them the bearer token. If a proxy "+
-			"with HTTPS is in front, set settings.public_url to its address, https://...; for this machine alone, "+
-			"listen on %q; if plain HTTP is meant, set settings.insecure_http = true",
+			"with HTTPS is in front, set settings.public_url to its address, https://...; to serve this machine only, "+
+			"listen on %q; to allow plain HTTP, set settings.insecure_http = true",
 		listen.ValueString(), defaultListen)}
 }

@@ -17,36 +17,36 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy"
 )
 
-// kinds is the registry: the kinds of target that a deployment can have. A new
-// one is a line here, a field of targetsModel, its schema in kind_NAME.go and a
-// folder below provider/deploy. Nothing else in this package names a kind.
+// kinds is the registry of the kinds of target. A new one needs a line here, a field in
+// targetsModel, its schema in kind_NAME.go and a folder below provider/deploy. Nothing
+// else in this package names a kind.
 func kinds() []kind { return []kind{processKind()} }
 
-// targetsModel is the part of the model that has an argument for each kind.
+// targetsModel has the model's argument for each kind.
 type targetsModel struct {
 	Process types.Object `tfsdk:"process"`
 }
 
-// A kind is a kind of target as Terraform sees it.
+// A kind is a kind of target with its schema.
 type kind struct {
 	deploy.Kind
 
 	// argument describes a target of this kind in the schema.
 	argument schema.SingleNestedAttribute
-	// value is where the model has that argument.
+	// value returns that argument in the model.
 	value func(*targetsModel) *types.Object
-	// validate finds what is wrong with an argument beside the settings; what is
-	// unknown is passed over. It may be nil.
+	// validate checks an argument against the settings. It ignores unknown values and may
+	// be nil.
 	validate func(ctx context.Context, argument types.Object, settings settingsModel) error
 }
 
-// path is where the configuration has an argument of the kind.
+// path returns the path of an argument of the kind in the configuration.
 func (k kind) path(argument string) path.Path { return path.Root(k.Name).AtName(argument) }
 
 func (k kind) attributeTypes() map[string]attr.Type {
 	object, ok := k.argument.GetType().(types.ObjectType)
 	if !ok {
-		panic(fmt.Sprintf("deployment: the argument %s is no object", k.Name))
+		panic(fmt.Sprintf("deployment: the argument %s is not an object", k.Name))
 	}
 	return object.AttrTypes
 }
@@ -73,8 +73,8 @@ func open(id, trace string) (kind, deploy.Target, error) {
 	return k, target, err
 }
 
-// requireRecord takes what Target.Observe returns, and fails if the record of the
-// deployment is lost: what was deployed is not known then.
+// requireRecord fails if the record of an observed deployment is lost, since then it is
+// not known what was deployed.
 func requireRecord(state deploy.State, err error) (deploy.State, error) {
 	if err == nil && state.Lost != "" {
 		err = errors.New(state.Lost)
@@ -92,7 +92,7 @@ func (m *model) kind() (k kind, ok bool) {
 	return all[i], true
 }
 
-// toTarget returns the target that the model describes; nil while that is unknown.
+// toTarget returns the target that the model describes; nil while it is unknown.
 func (m *model) toTarget(ctx context.Context, k kind, trace string) (deploy.Target, diag.Diagnostics) {
 	argument := k.value(&m.targetsModel)
 	if whole, err := argument.ToTerraformValue(ctx); err != nil || !whole.IsFullyKnown() {
@@ -116,13 +116,13 @@ func firstError(diags diag.Diagnostics) error {
 	return errors.New(diags.Errors()[0].Detail())
 }
 
-// setTarget stores what a target was found to be.
+// setTarget stores the configuration of an observed target.
 func (m *model) setTarget(ctx context.Context, k kind, config any) (diags diag.Diagnostics) {
 	*k.value(&m.targetsModel), diags = types.ObjectValueFrom(ctx, k.attributeTypes(), config)
 	return diags
 }
 
-// diagnose puts an error beside the argument that is at fault, if it says which.
+// diagnose returns a diagnostic for an error, at the argument that it names, if any.
 func (k kind) diagnose(title string, err error) diag.Diagnostic {
 	if at, ok := errors.AsType[*deploy.ArgumentError](err); ok {
 		return diag.NewAttributeErrorDiagnostic(k.path(at.Argument), at.Title, capitalize(err.Error()))
@@ -130,8 +130,8 @@ func (k kind) diagnose(title string, err error) diag.Diagnostic {
 	return diag.NewAttributeErrorDiagnostic(path.Root(k.Name), title, capitalize(err.Error()))
 }
 
-// elsewhereText is the text of deploy.ErrElsewhere, with the kinds of target that can be
-// managed from every machine.
+// elsewhereText returns the text of deploy.ErrElsewhere, with the kinds of target that can
+// be managed from any machine.
 func elsewhereText(err error) string {
 	var names []string
 	for _, k := range kinds() {
@@ -139,10 +139,10 @@ func elsewhereText(err error) string {
 			names = append(names, k.Name)
 		}
 	}
-	remedy := "this version of the provider has none yet; docker and kubernetes are planned"
+	remedy := "this version has no such target; docker and kubernetes are planned"
 	if len(names) > 0 {
 		remedy = "use " + strings.Join(names, " or ")
 	}
-	return fmt.Sprintf("%s. A bridge that is managed from several machines needs a target that is reached over the "+
+	return fmt.Sprintf("%s. To manage a bridge from several machines, use a target that is reached over the "+
 		"network: %s.", capitalize(err.Error()), remedy)
 }

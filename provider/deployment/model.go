@@ -57,7 +57,8 @@ var settingsTypes = map[string]attr.Type{
 	"trusted_proxies": types.ListType{ElemType: types.StringType}, "insecure_http": types.BoolType,
 }
 
-// toSpec returns what is to be deployed; known is false while a part of it is unknown.
+// toSpec returns the specification to deploy. Known is false while a part of it is
+// unknown.
 func (m model) toSpec(ctx context.Context) (spec deploy.Spec, known bool, diags diag.Diagnostics) {
 	for _, v := range []attr.Value{m.Session, m.Unseal, m.Settings, m.Size, m.RedeployTriggers} {
 		if v.IsUnknown() {
@@ -73,7 +74,7 @@ func (m model) toSpec(ctx context.Context) (spec deploy.Spec, known bool, diags 
 		Memo:    m.toMemo(),
 	}
 	if file, err := session.Parse(spec.Session); err == nil {
-		spec.Session = file.String() // in the form that the target keeps
+		spec.Session = file.String() // in the form that the target stores
 	}
 	if !m.Settings.IsNull() {
 		var s settingsModel
@@ -104,8 +105,7 @@ func (m model) toSpec(ctx context.Context) (spec deploy.Spec, known bool, diags 
 	return spec, known && whole && !diags.HasError(), diags
 }
 
-// toTriggers returns the triggers that have a value; nil if there are none. A
-// null trigger counts as left out.
+// toTriggers returns the triggers that are not null; nil if there are none.
 func toTriggers(of types.Map) (values map[string]string, known bool) {
 	known = !of.IsUnknown()
 	for key, value := range of.Elements() {
@@ -125,8 +125,7 @@ func toTriggers(of types.Map) (values map[string]string, known bool) {
 // timeoutNames are the operations that have a timeout.
 var timeoutNames = []string{"create", "update", "delete"}
 
-// toMemo returns what only Terraform needs. The target keeps it, so that an
-// import finds it.
+// toMemo returns values that only Terraform needs. The target stores them for an import.
 func (m model) toMemo() map[string]string {
 	memo := map[string]string{"on_unready": m.OnUnready.ValueString()}
 	if m.DeletionProtection.ValueBool() {
@@ -140,7 +139,7 @@ func (m model) toMemo() map[string]string {
 	return memo
 }
 
-// fromMemo sets what the first Read after an import takes from the deployment.
+// fromMemo sets the values that the first Read after an import takes from the deployment.
 func (m *model) fromMemo(memo map[string]string) {
 	m.OnUnready = types.StringValue(memo["on_unready"])
 	if m.OnUnready.ValueString() == "" {
@@ -161,8 +160,8 @@ func (m *model) fromMemo(memo map[string]string) {
 	}
 }
 
-// fromState sets what a target found. A value that means the same as the prior
-// one stays as it is written.
+// fromState sets the observed values. A value that means the same as the prior one keeps
+// its spelling.
 func (m *model) fromState(ctx context.Context, k kind, id string, s deploy.State) diag.Diagnostics {
 	var diags, d diag.Diagnostics
 	m.Name = types.StringValue(s.Spec.Name)
@@ -222,8 +221,8 @@ func (m *model) setStatus(ctx context.Context, s deploy.State) (diags diag.Diagn
 	return diags
 }
 
-// address is where the bridge is reached: its public URL, or where its target
-// has it; empty if neither is known.
+// address returns the URL of the bridge: its public URL, or else the target's; empty if
+// neither is known.
 func address(publicURL, url string) string {
 	if publicURL != "" {
 		return strings.TrimRight(publicURL, "/")
@@ -250,7 +249,7 @@ func settingsFromSpec(ctx context.Context, s deploy.Settings, before types.Objec
 		m.InsecureHTTP = types.BoolValue(true)
 	} else if prior, ok := before.Attributes()["insecure_http"].(types.Bool); ok && !prior.IsNull() &&
 		!prior.IsUnknown() {
-		m.InsecureHTTP = types.BoolValue(false) // means the same as leaving it out
+		m.InsecureHTTP = types.BoolValue(false) // means the same as null
 	}
 	var diags diag.Diagnostics
 	if s.TrustedProxies != "" {

@@ -99,7 +99,7 @@ func TestSayingThatHTTPIsNotInsecureIsAsGoodAsSayingNothing(t *testing.T) {
 		{"it is left out", types.BoolNull(), false, types.BoolNull()},
 		{"it is false", types.BoolValue(false), false, types.BoolValue(false)},
 		{"it is true", types.BoolValue(true), true, types.BoolValue(true)},
-		{"somebody switched it off", types.BoolValue(true), false, types.BoolValue(false)},
+		{"it was turned off", types.BoolValue(true), false, types.BoolValue(false)},
 		{"it was imported", types.BoolNull(), true, types.BoolValue(true)},
 	} {
 		t.Run(row.name, func(t *testing.T) {

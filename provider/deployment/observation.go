@@ -13,25 +13,25 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy"
 )
 
-// originKey is where private state keeps deploy.State's Origin: on another
-// machine nothing of the deployment is found, which must not look like a deleted bridge.
+// originKey is the key in private state of deploy.State's Origin: on another machine the
+// deployment is not found, which must not look like a deleted bridge.
 const originKey = "machine"
 
-// observationKey is where private state keeps an observation.
+// observationKey is the key in private state of an observation.
 const observationKey = "memory"
 
-// An observation is what a Read or an apply found at the target, for later
-// plans: they do not ask the target, since Terraform plans once more within the
-// apply, when other resources may have changed what is there.
+// An observation is the state that a Read or an apply found at the target. Plans use it
+// and do not ask the target, since Terraform plans again during the apply, when other
+// resources may have changed the target.
 type observation struct {
 	Trace  string `json:"trace"`          // deploy.State's
 	Lost   string `json:"lost,omitempty"` // deploy.State's
-	Digest string `json:"digest"`         // of the program that was deployed last
-	// Offered is what deploy.Target's Source led to, if it names a program.
+	Digest string `json:"digest"`         // of the last deployed program
+	// Offered is the program of deploy.Target's Source, if it names one.
 	Offered *deploy.Program `json:"offered,omitempty"`
 }
 
-// loadObservation reads the last observation; a zero one before the first apply or Read.
+// loadObservation returns the last observation; zero before the first apply or Read.
 func loadObservation(ctx context.Context, private client.Private) (m observation) {
 	stored, _ := private.GetKey(ctx, observationKey)
 	if len(stored) == 0 || json.Unmarshal(stored, &m) != nil {
@@ -40,8 +40,8 @@ func loadObservation(ctx context.Context, private client.Private) (m observation
 	return m
 }
 
-// saveObservation stores what was found at the target, and where it can be managed
-// from. configured is the target as the configuration or its record has it.
+// saveObservation stores an observation, and the machine from which the target can be
+// managed. Configured is the target from the configuration or its record.
 func saveObservation(ctx context.Context, private client.Private, before observation, configured deploy.Target,
 	s deploy.State,
 ) diag.Diagnostics {
@@ -56,7 +56,7 @@ func saveObservation(ctx context.Context, private client.Private, before observa
 	}
 	stored, err := json.Marshal(m)
 	if err != nil {
-		return diag.Diagnostics{diag.NewErrorDiagnostic("Cannot keep what was found", err.Error())}
+		return diag.Diagnostics{diag.NewErrorDiagnostic("Cannot store the observed state", err.Error())}
 	}
 	diags := private.SetKey(ctx, observationKey, stored)
 	if s.Origin != nil {
@@ -65,21 +65,20 @@ func saveObservation(ctx context.Context, private client.Private, before observa
 	return diags
 }
 
-// elsewhere returns why this machine cannot manage a deployment: nil, or an
-// error that is deploy.ErrElsewhere.
+// elsewhere returns nil, or a deploy.ErrElsewhere if this machine cannot manage a
+// deployment.
 func elsewhere(ctx context.Context, private client.Private, id string) error {
 	k, place, err := kindOf(id)
 	if err != nil || k.Elsewhere == nil {
 		return err
 	}
-	origin, _ := private.GetKey(ctx, originKey) // none if it was imported and not yet read
+	origin, _ := private.GetKey(ctx, originKey) // empty between an import and the first Read
 	return k.Elsewhere(place, origin)
 }
 
-// sameAccount refuses to touch a deployment that was made beside another
-// account than the one that answers. An account that does not answer is no
-// reason to refuse: the bridge is at the target, and the account may be away
-// because of it.
+// sameAccount refuses a deployment that belongs to another account than the one that
+// answers. If no account answers it does not refuse: the bridge is at the target, and the
+// account may be unreachable because of it.
 func (r *deploymentResource) sameAccount(ctx context.Context, private client.Private, sealed string,
 	diags *diag.Diagnostics,
 ) {
@@ -98,9 +97,9 @@ func (r *deploymentResource) sameAccount(ctx context.Context, private client.Pri
 	r.client.SameAccount(ctx, private, diags)
 }
 
-// findAlive asks the account for a bridge that is alive, by its instance, or by
-// its revision where the instance is not known. It is nil if the account knows
-// of none, or cannot be asked.
+// findAlive returns the live bridge at the account with this instance id, or with this
+// revision if the instance is not known. It returns nil if there is none, or if the
+// account cannot be asked.
 func (r *deploymentResource) findAlive(ctx context.Context, instance, revision string) *api.Bridge {
 	if !r.client.Known() {
 		return nil
@@ -118,15 +117,15 @@ func (r *deploymentResource) findAlive(ctx context.Context, instance, revision s
 	return nil
 }
 
-// lastContact says where and when the account heard from a bridge.
+// lastContact describes the last contact of a bridge with the account.
 func lastContact(b api.Bridge) string {
-	return fmt.Sprintf("the account heard from it (instance %s) at %s, from %s",
+	return fmt.Sprintf("its last contact with the account (instance %s) was at %s, from %s",
 		b.Instance, b.LastContact.UTC().Format("15:04:05 MST on 2 January 2006"), b.Address)
 }
 
-// asWarnings turns errors into warnings. Terraform also plans without a prior
-// state within the apply of a replacement, when the old deployment is already a
-// deposed object: an error there would leave it deposed. Create returns the error.
+// asWarnings turns errors into warnings. During the apply of a replacement Terraform
+// plans again without a prior state, when the old deployment is already a deposed
+// object: an error would leave it deposed. Create returns the error instead.
 func asWarnings(diags diag.Diagnostics) diag.Diagnostics {
 	var warnings diag.Diagnostics
 	for _, d := range diags {
@@ -134,8 +133,8 @@ func asWarnings(diags diag.Diagnostics) diag.Diagnostics {
 			warnings.Append(d)
 			continue
 		}
-		detail := strings.TrimRight(d.Detail(), ".") + ".\n\nThe apply fails, unless something in the same run " +
-			"changes that."
+		detail := strings.TrimRight(d.Detail(), ".") + ".\n\nThe apply fails, unless another resource in the same run " +
+			"solves this first."
 		warning := diag.NewWarningDiagnostic(d.Summary(), detail)
 		if at, ok := d.(diag.DiagnosticWithPath); ok {
 			warnings.Append(diag.WithPath(at.Path(), warning))

@@ -15,10 +15,10 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy"
 )
 
-// ModifyPlan computes the revision of the configuration, and from it whether the
-// apply changes the bridge. Terraform plans a resource once more within the
-// apply, after other resources have changed: the values planned here do not
-// depend on anything that they can change.
+// ModifyPlan computes the revision of the configuration, and from it whether the apply
+// changes the bridge. Terraform plans a resource again during the apply, after other
+// resources have changed. So the planned values must not depend on anything that those
+// can change.
 func (r *deploymentResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest,
 	resp *resource.ModifyPlanResponse,
 ) {
@@ -28,7 +28,7 @@ func (r *deploymentResource) ModifyPlan(ctx context.Context, req resource.Modify
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	var away error // why this machine cannot touch the deployment
+	var away error // why this machine cannot manage the deployment
 	if state != nil {
 		away = elsewhere(ctx, req.Private, state.ID.ValueString())
 	}
@@ -39,7 +39,7 @@ func (r *deploymentResource) ModifyPlan(ctx context.Context, req resource.Modify
 	}
 	k, ok := plan.kind()
 	if !ok {
-		return // refused when the configuration is validated
+		return // refused by the validation
 	}
 	if err := k.Supported(); err != nil && away == nil {
 		resp.Diagnostics.AddAttributeError(path.Root(k.Name),
@@ -55,10 +55,10 @@ func (r *deploymentResource) ModifyPlan(ctx context.Context, req resource.Modify
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	var found diag.Diagnostics // what the apply may find otherwise
+	var found diag.Diagnostics // errors that another resource may solve before the apply
 	before := loadObservation(ctx, req.Private)
 	trace := before.Trace
-	if state == nil { // Terraform hands over the old deployment's private state with some plans of a new one
+	if state == nil { // some plans of a new deployment have the old one's private state
 		before = observation{}
 	}
 	program := programOf(ctx, k, target, before, away != nil, &found)
@@ -74,7 +74,7 @@ func (r *deploymentResource) ModifyPlan(ctx context.Context, req resource.Modify
 		tokenless = token.IsZero()
 	}
 	prior := state
-	// replaced, as far as Terraform is concerned
+	// Terraform replaces it
 	if state != nil && target != nil && state.ID.ValueString() != target.ID() {
 		refuseProtected(*state, &resp.Diagnostics)
 		state = nil
@@ -114,11 +114,10 @@ func warnElsewhere(err error, diags *diag.Diagnostics) {
 	}
 }
 
-// programOf returns the program that the apply will deploy; a zero one while that
-// is not known. The program that comes with the provider does not change during
-// a run. The one that the configuration names may be written by another resource
-// of the run: the plan takes the one that the refresh found. On another machine
-// the plan takes the one that runs.
+// programOf returns the program that the apply will deploy; zero while it is unknown. The
+// provider's own program does not change during a run. A configured one may be written by
+// another resource of the run, so the plan uses the one that the refresh found. On
+// another machine the plan uses the running one.
 func programOf(ctx context.Context, k kind, target deploy.Target, before observation, away bool,
 	diags *diag.Diagnostics,
 ) deploy.Program {
@@ -135,10 +134,10 @@ func programOf(ctx context.Context, k kind, target deploy.Target, before observa
 	program, err := target.Program(ctx)
 	switch {
 	case err != nil && source != "":
-		diags.Append(asWarnings(diag.Diagnostics{k.diagnose("No bridge to deploy", err)})...)
+		diags.Append(asWarnings(diag.Diagnostics{k.diagnose("Cannot find the program", err)})...)
 		return deploy.Program{}
 	case err != nil:
-		diags.Append(k.diagnose("No bridge to deploy", err))
+		diags.Append(k.diagnose("Cannot find the program", err))
 		return deploy.Program{}
 	case source != "":
 		return deploy.Program{}
@@ -146,7 +145,7 @@ func programOf(ctx context.Context, k kind, target deploy.Target, before observa
 	return program
 }
 
-// claim notes which place the deployment wants, and reports what is in the way.
+// claim records the deployment's place and reports conflicts.
 func (r *deploymentResource) claim(ctx context.Context, plan model, k kind, target deploy.Target, prior *model,
 	trace string, resp *resource.ModifyPlanResponse, found *diag.Diagnostics,
 ) {
@@ -161,34 +160,34 @@ func (r *deploymentResource) claim(ctx context.Context, plan model, k kind, targ
 		conflicts = asWarnings(conflicts)
 	}
 	resp.Diagnostics.Append(conflicts...)
-	// the deployment there may be the one that this one replaces
+	// the existing deployment may be the one that is replaced
 	if !isNew || conflicts.HasError() || claims.isManaged(target) {
 		return
 	}
 	_, there, err := open(target.ID(), "")
 	if err != nil {
-		return // refused when the configuration is validated
+		return // refused by the validation
 	}
 	state, err := there.Observe(ctx)
 	if err != nil || state.Lost != "" {
-		return // nothing is there, or Create says what
+		return // no deployment exists there, or Create reports the error
 	}
 	exists := alreadyExists(k, target.ID(), state.Spec.Name)
 	if instance := k.Instance(trace); instance != "" && instance == k.Instance(state.Trace) {
 		if prior == nil {
-			return // the bridge of this resource, which is being replaced
+			return // this resource's bridge, which is being replaced
 		}
 		found.AddAttributeError(k.path(k.PlaceArgument), "The deployment was moved", fmt.Sprintf(
-			"%s is the bridge that this resource has deployed. Move it back, or let Terraform forget the old place "+
-				"and import the new one: "+
+			"%s is the bridge that this resource deployed. Move it back, or remove the resource from the state "+
+				"and import it from its new place: "+
 				"terraform state rm, then\n\n%s", target.ID(), importBlock(target.ID())))
 		return
 	}
 	found.Append(asWarnings(diag.Diagnostics{exists})...)
 }
 
-// planComputed sets the computed attributes: unknown if the apply changes them,
-// else as they are. state is nil if the deployment is new.
+// planComputed sets the computed attributes: unknown if the apply changes them, else the
+// state's. State is nil for a new deployment.
 func (m *model) planComputed(state *model, target deploy.Target, program deploy.Program, before observation) {
 	m.ID, m.URL, m.SCIMURL = types.StringUnknown(), types.StringUnknown(), types.StringUnknown()
 	var url, source string
@@ -201,7 +200,7 @@ func (m *model) planComputed(state *model, target deploy.Target, program deploy.
 	}
 	m.ObservedRevision, m.Status, m.Version = types.StringUnknown(), types.StringUnknown(), types.StringUnknown()
 	m.Problems, m.EgressAddress = types.ListUnknown(types.StringType), types.StringUnknown()
-	// A program that the configuration names may be another when it is deployed, unless the revision names it.
+	// A configured program may change before it is deployed, unless the revision names it.
 	if program.Version != "" && (source == "" || !m.Revision.IsUnknown()) {
 		m.Version = types.StringValue(program.Version)
 	}
@@ -213,7 +212,7 @@ func (m *model) planComputed(state *model, target deploy.Target, program deploy.
 		m.Version = state.Version
 	}
 	if !state.EgressAddress.IsNull() && state.setting("source_address").Equal(m.setting("source_address")) {
-		m.EgressAddress = state.EgressAddress // the new bridge uses the same one
+		m.EgressAddress = state.EgressAddress // the new bridge has the same address
 	}
 	if affected(*state, *m, before) {
 		return
@@ -225,24 +224,24 @@ func (m *model) planComputed(state *model, target deploy.Target, program deploy.
 	}
 }
 
-// affected reports whether the bridge must be started, replaced or unsealed, or its record written anew.
+// affected reports whether the bridge must be started, replaced or unsealed, or its record
+// written again.
 func affected(state, plan model, before observation) bool {
 	status := deploy.Status(state.Status.ValueString())
 	return !plan.Revision.Equal(state.Revision) || !state.ObservedRevision.Equal(state.Revision) ||
 		status == deploy.Stopped || status == deploy.Sealed || before.Lost != ""
 }
 
-// warnProgram says that the bridge is replaced by another program, which no
-// argument shows.
+// warnProgram warns that another program replaces the bridge, which no argument shows.
 func warnProgram(state *model, program deploy.Program, before observation, diags *diag.Diagnostics) {
 	if state == nil || program.Digest == "" || before.Digest == "" || program.Digest == before.Digest {
 		return
 	}
 	from, to := state.Version.ValueString(), program.Version
-	text := fmt.Sprintf("The apply replaces version %s of the bridge by version %s, in place and without losing a "+
+	text := fmt.Sprintf("The apply replaces version %s of the bridge with version %s, in place and without losing a "+
 		"request.", orUnknown(from), orUnknown(to))
 	if from == to {
-		text = fmt.Sprintf("The apply replaces the bridge by another build of the same version, %s (sha256 %.12s, "+
+		text = fmt.Sprintf("The apply replaces the bridge with another build of the same version, %s (sha256 %.12s, "+
 			"now %.12s), in place and without losing a request.",
 			orUnknown(to), program.Digest, before.Digest)
 	}
@@ -256,7 +255,7 @@ func orUnknown(version string) string {
 	return version
 }
 
-// setting is one of the settings.
+// setting returns one of the settings.
 func (m model) setting(name string) types.String {
 	if m.Settings.IsUnknown() {
 		return types.StringUnknown()
@@ -268,30 +267,30 @@ func (m model) setting(name string) types.String {
 	return s
 }
 
-// warnWhy says why the apply changes a bridge when nothing in the configuration
-// did, and that the bridge will be sealed if it is given no token.
+// warnWhy warns why the apply changes a bridge without a change in the configuration, and
+// that the bridge will be sealed if no token is given.
 func warnWhy(state *model, plan model, before observation, tokenless bool, diags *diag.Diagnostics) {
 	status := deploy.Status("")
 	if state != nil {
 		status = deploy.Status(state.Status.ValueString())
 	}
 	switch {
-	case before.Lost != "": // Read has said so
+	case before.Lost != "": // Read has warned already
 	case status == deploy.Stopped:
-		diags.AddWarning("The bridge does not run", "It was stopped or killed. The apply starts it again.")
+		diags.AddWarning("The bridge is not running", "It was stopped or killed. The apply starts it again.")
 	case status == deploy.Sealed:
-		diags.AddWarning("The bridge is sealed", "Something other than Terraform started it, or it was started "+
+		diags.AddWarning("The bridge is sealed", "It was started outside Terraform, or "+
 			"without the token.")
 	case state != nil && plan.Revision.Equal(state.Revision):
-		diags.AddWarning("The last roll-out is not over",
-			fmt.Sprintf("The bridge runs revision %s and has not signed in with it yet. Problems it sees: %s. The "+
-				"apply waits for it once more.",
+		diags.AddWarning("The last roll-out is not complete",
+			fmt.Sprintf("The bridge runs revision %s and has not signed in with it yet. Its problems: %s. The "+
+				"apply waits for it again.",
 				state.Revision.ValueString(), joinProblems(state.Problems)))
 		return
 	}
 	if tokenless {
 		diags.AddAttributeWarning(path.Root("unseal_token_wo"), "The bridge will be sealed",
-			"Without unseal_token_wo it is sealed after the apply until it receives the bearer token, for instance "+
+			"Without unseal_token_wo the bridge is sealed after the apply until it receives the bearer token, for instance "+
 				"with the identity provider's next request.")
 	}
 }

@@ -17,8 +17,8 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy"
 )
 
-// redeployAction needs neither account nor provider configuration: all it uses is at
-// the target.
+// redeployAction needs neither the account nor the provider's configuration, only the
+// target.
 type redeployAction struct{}
 
 var _ action.Action = (*redeployAction)(nil)
@@ -39,9 +39,9 @@ func (a *redeployAction) Metadata(_ context.Context, _ action.MetadataRequest, r
 func (a *redeployAction) Schema(_ context.Context, _ action.SchemaRequest, resp *action.SchemaResponse) {
 	resp.Schema = schema.Schema{
 		MarkdownDescription: "Replaces a deployment's running bridge with a new one of the same program, session " +
-			"and settings, and waits until it is ready. The new one takes over only when it works, and no request is " +
+			"and settings, and waits until it is ready. The new one takes over when it is ready, and no request is " +
 			"lost.\n\n" +
-			"No plan shows a change of it. To redeploy when a value changes, use `redeploy_triggers` of " +
+			"It changes no state. To redeploy when a value changes, use `redeploy_triggers` of " +
 			"`scimbridge_deployment`. Actions need Terraform 1.14 or later; OpenTofu has none.",
 		Attributes: map[string]schema.Attribute{
 			"deployment": schema.StringAttribute{
@@ -49,8 +49,8 @@ func (a *redeployAction) Schema(_ context.Context, _ action.SchemaRequest, resp 
 				MarkdownDescription: "The `id` of a `scimbridge_deployment`.",
 				Validators:          []validator.String{textValidator(validDeployment)},
 			},
-			// A saved plan holds an action's arguments, secrets too, and the
-			// framework refuses write-only ones in actions.
+			// A saved plan contains an action's arguments, including secrets, and
+			// the framework does not allow write-only ones in actions.
 			"unseal_token_file": schema.StringAttribute{
 				Optional: true,
 				MarkdownDescription: "A file with the bearer token, on the machine that runs Terraform. Required " +
@@ -59,7 +59,7 @@ func (a *redeployAction) Schema(_ context.Context, _ action.SchemaRequest, resp 
 			"timeout": schema.StringAttribute{
 				Optional: true,
 				MarkdownDescription: fmt.Sprintf("How long the new bridge may take to be ready, for instance `90s`; "+
-					"%s unless set.", defaultTimeout),
+					"default %s.", defaultTimeout),
 				Validators: []validator.String{textValidator(validTimeout)},
 			},
 		},
@@ -74,7 +74,7 @@ func (a *redeployAction) Invoke(ctx context.Context, req action.InvokeRequest, r
 	}
 	timeout := defaultTimeout
 	if text := m.Timeout.ValueString(); text != "" {
-		timeout, _ = time.ParseDuration(text) // is valid
+		timeout, _ = time.ParseDuration(text) // was validated
 	}
 	ctx, cancel := deploy.Within(ctx, timeout, "timeout")
 	defer cancel()
@@ -90,12 +90,12 @@ func (a *redeployAction) Invoke(ctx context.Context, req action.InvokeRequest, r
 		resp.Diagnostics.AddAttributeError(path.Root("unseal_token_file"), "No token", capitalize(err.Error()))
 		return
 	}
-	resp.SendProgress(action.InvokeProgressEvent{Message: "starting a new bridge beside the one that runs"})
+	resp.SendProgress(action.InvokeProgressEvent{Message: "starting a new bridge beside the running one"})
 	if err := target.Redeploy(ctx, token); err != nil {
 		addError(&resp.Diagnostics, "Cannot redeploy the bridge", err)
 		return
 	}
-	resp.SendProgress(action.InvokeProgressEvent{Message: "the new bridge serves; waiting until it is ready"})
+	resp.SendProgress(action.InvokeProgressEvent{Message: "the new bridge is serving; waiting until it is ready"})
 	before, err := target.Observe(ctx)
 	if err != nil {
 		addError(&resp.Diagnostics, "Cannot observe the new bridge", err)
@@ -109,7 +109,7 @@ func (a *redeployAction) Invoke(ctx context.Context, req action.InvokeRequest, r
 	}
 }
 
-// openDeployed returns the target of an id if its deployment is there.
+// openDeployed returns the target of an id if its deployment exists.
 func openDeployed(ctx context.Context, id string) (deploy.Target, error) {
 	_, target, err := open(id, "")
 	if err != nil {
@@ -126,7 +126,7 @@ func validDeployment(id string) error {
 	return err
 }
 
-// readToken reads the token in a file; it is zero if no file is named.
+// readToken reads the token in a file; without a file it is zero.
 func readToken(file string) (session.Token, error) {
 	if file == "" {
 		return session.Token{}, nil

@@ -2,7 +2,7 @@
 // scimbridge_deployment.
 //
 // It maps between Terraform and package deploy, whose targets do the work,
-// and decides what a plan shows: a revision that is not there yet, a bridge
+// and decides what a plan shows: a revision that is not deployed yet, a bridge
 // that was killed or is sealed.
 package deployment
 
@@ -26,10 +26,10 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/identity"
 )
 
-// deploymentResource asks the account which one it is, and for bridges that
-// cannot be found. What it manages is at the target.
+// deploymentResource manages deployments at their targets. It uses the account only to
+// check which account answers, and to look for bridges that are not found.
 type deploymentResource struct {
-	client *client.Client // nil while it is not configured
+	client *client.Client // nil before Configure
 }
 
 var (
@@ -80,7 +80,7 @@ func (r *deploymentResource) Create(ctx context.Context, req resource.CreateRequ
 		return
 	}
 	state, err := work.target.Observe(context.WithoutCancel(ctx))
-	if createErr != nil && errors.Is(err, deploy.ErrAbsent) { // Create removed what it had made
+	if createErr != nil && errors.Is(err, deploy.ErrAbsent) { // Create has undone its changes
 		addError(&resp.Diagnostics, "Cannot deploy the bridge", createErr)
 		return
 	}
@@ -88,7 +88,7 @@ func (r *deploymentResource) Create(ctx context.Context, req resource.CreateRequ
 		addError(&resp.Diagnostics, "Cannot deploy the bridge", errors.Join(createErr, err))
 		return
 	}
-	// From here on a bridge exists. Terraform must know it, whatever fails next.
+	// A bridge exists now. The state must have it, even if a later step fails.
 	planned := plan
 	resp.Diagnostics.Append(saveObservation(ctx, resp.Private, observation{}, work.target, state)...)
 	r.sameAccount(ctx, resp.Private, "", &resp.Diagnostics)
@@ -118,7 +118,7 @@ func (r *deploymentResource) Read(ctx context.Context, req resource.ReadRequest,
 	id, before := m.ID.ValueString(), loadObservation(ctx, req.Private)
 	k, target, err := open(id, before.Trace)
 	if err != nil {
-		resp.Diagnostics.AddError("Not a deployment that this version knows", capitalize(err.Error()))
+		resp.Diagnostics.AddError("Unknown kind of deployment", capitalize(err.Error()))
 		return
 	}
 	imported := m.Name.IsNull()
@@ -152,7 +152,7 @@ func (r *deploymentResource) Read(ctx context.Context, req resource.ReadRequest,
 		resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, accountOf(state.Spec.Session), id)...)
 	}
 	if state.Lost != "" {
-		// The specification is lost with the record; what the state has of it is all that is known.
+		// The specification is lost with the record. Only the state still has it.
 		warnLost(&resp.Diagnostics, state)
 		resp.Diagnostics.Append(saveObservation(ctx, resp.Private, before, target, state)...)
 		resp.Diagnostics.Append(m.setStatus(ctx, state)...)
@@ -168,24 +168,24 @@ func (r *deploymentResource) Read(ctx context.Context, req resource.ReadRequest,
 	resp.Diagnostics.Append(resp.State.Set(ctx, m)...)
 }
 
-// readAbsent removes the deployment from the state, unless the account hears from
-// a bridge that may be it.
+// readAbsent removes the deployment from the state, unless the account has contact with a
+// bridge that may be the deployed one.
 func (r *deploymentResource) readAbsent(ctx context.Context, k kind, m model, private client.Private,
 	resp *resource.ReadResponse,
 ) {
 	known := loadObservation(ctx, private)
 	instance := k.Instance(known.Trace)
 	alive := r.findAlive(ctx, instance, m.Revision.ValueString())
-	title, text := "The bridge is gone", fmt.Sprintf("%s holds no deployment, and no bridge of it runs. The plan "+
+	title, text := "The deployment does not exist", fmt.Sprintf("%s has no deployment and no running bridge. The plan "+
 		"creates it again.", m.ID.ValueString())
 	switch {
 	case alive == nil:
 		resp.State.RemoveResource(ctx)
 	case instance != "":
 		resp.State.RemoveResource(ctx)
-		text += fmt.Sprintf(" But %s: if it runs from a folder that was moved, or on another machine, end it there "+
+		text += fmt.Sprintf(" But %s: if it runs from a folder that was moved, or on another machine, stop it there "+
 			"first, or import it from there.", lastContact(*alive))
-	default: // nothing here tells that it has ended
+	default: // it may still be running
 		title, text = "The bridge cannot be found", explainLost(k, m.ID.ValueString(), *alive)
 		known.Lost = text
 		if stored, err := json.Marshal(known); err == nil {
@@ -196,30 +196,30 @@ func (r *deploymentResource) readAbsent(ctx context.Context, k kind, m model, pr
 }
 
 func explainLost(k kind, id string, alive api.Bridge) string {
-	return fmt.Sprintf("%s holds no deployment, but %s. %s", id, lastContact(alive), k.FindLost)
+	return fmt.Sprintf("%s has no deployment, but the bridge may be running: %s. %s", id, lastContact(alive), k.FindLost)
 }
 
-// warnUnseen says why the bridge could not be observed. The state stays as it is:
+// warnUnseen warns why the bridge could not be observed. The state is not changed, since
 // the bridge may still run.
 func warnUnseen(diags *diag.Diagnostics, err error) {
 	title, text := "Cannot observe the bridge", capitalize(err.Error())+"."
 	if errors.Is(err, deploy.ErrElsewhere) {
 		title, text = elsewhereTitle, elsewhereText(err)
 	}
-	diags.AddWarning(title, text+"\n\nThe state is kept as it was. An apply that changes the bridge fails.")
+	diags.AddWarning(title, text+"\n\nThe state is not changed. An apply that changes the bridge fails.")
 }
 
 const elsewhereTitle = "The bridge runs on another machine"
 
-// warnLost says what is left of a bridge whose record is lost.
+// warnLost warns that the record of a bridge is lost.
 func warnLost(diags *diag.Diagnostics, s deploy.State) {
-	how := "The bridge does not run. The apply starts it and writes a new record"
+	how := "The bridge is not running. The apply starts it and writes a new record"
 	if s.Running {
-		how = "The bridge still runs. The apply writes a new record, and replaces the bridge if it cannot be reached " +
+		how = "The bridge is still running. The apply writes a new record, and replaces the bridge if it cannot be reached " +
 			"otherwise"
 	}
 	diags.AddWarning("The record of the deployment is lost",
-		fmt.Sprintf("%s. %s; a destroy ends it.", capitalize(s.Lost), how))
+		fmt.Sprintf("%s. %s; a destroy stops it.", capitalize(s.Lost), how))
 }
 
 func (r *deploymentResource) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
@@ -243,14 +243,14 @@ func (r *deploymentResource) Update(ctx context.Context, req resource.UpdateRequ
 		return
 	}
 	if err := work.target.Update(ctx, work.spec, work.revision, work.token); err != nil {
-		addError(&resp.Diagnostics, "Cannot update the bridge", err) // the state stays as it was
+		addError(&resp.Diagnostics, "Cannot update the bridge", err) // the state is not changed
 		return
 	}
 	state, err := work.target.Observe(context.WithoutCancel(ctx))
 	if err == nil && plan.Status.IsUnknown() {
 		state, err = work.wait().Until(ctx)
 	}
-	if state.Trace != "" { // also if the wait failed: the new bridge runs
+	if state.Trace != "" { // even if the wait failed: the new bridge runs
 		resp.Diagnostics.Append(saveObservation(ctx, resp.Private, before, work.target, state)...)
 	}
 	resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, accountOf(work.spec.Session), work.target.ID())...)
@@ -264,8 +264,8 @@ func (r *deploymentResource) Update(ctx context.Context, req resource.UpdateRequ
 	resp.Diagnostics.Append(resp.State.Set(ctx, plan)...)
 }
 
-// keepPlanned puts back the values that were known in the plan. The next Read
-// shows what changed meanwhile.
+// keepPlanned restores the values that were known in the plan. The next Read shows later
+// changes.
 func (m *model) keepPlanned(planned model) {
 	for _, v := range []struct{ now, promised *types.String }{
 		{&m.URL, &planned.URL}, {&m.SCIMURL, &planned.SCIMURL}, {&m.Version, &planned.Version},
@@ -306,8 +306,8 @@ func (r *deploymentResource) Delete(ctx context.Context, req resource.DeleteRequ
 	}
 }
 
-// destroy ends the bridge. It fails if nothing leads to the bridge, and the account
-// still hears from it.
+// destroy stops the bridge. It fails if the bridge is not found while the account still
+// has contact with it.
 func (r *deploymentResource) destroy(ctx context.Context, k kind, target deploy.Target, trace string, m model) error {
 	_, err := target.Observe(ctx)
 	if errors.Is(err, deploy.ErrAbsent) && trace == "" {
@@ -355,7 +355,7 @@ func (r *deploymentResource) ImportState(ctx context.Context, req resource.Impor
 
 const defaultTimeout = 3 * time.Minute
 
-// claims returns the claims of this run.
+// claims returns the run's claims.
 func (r *deploymentResource) claims() *claims {
 	if r.client == nil {
 		return new(claims)
@@ -363,12 +363,12 @@ func (r *deploymentResource) claims() *claims {
 	return client.PerRun[claims](r.client)
 }
 
-// alreadyExists says that a bridge is deployed at the place of an id.
+// alreadyExists returns the error for a place that has a deployment.
 func alreadyExists(k kind, id, name string) diag.Diagnostic {
-	return diag.NewAttributeErrorDiagnostic(k.path(k.PlaceArgument), "A bridge is deployed there already", fmt.Sprintf(
-		"%s is the deployment %q. If it is that of a resource that has another name now, write a moved block: "+
-			"nothing is made or destroyed then. Without one, the old is destroyed and the new made in any order, "+
-			"and a second apply may be needed. Otherwise choose another %s, or take that one over:\n\n%s",
+	return diag.NewAttributeErrorDiagnostic(k.path(k.PlaceArgument), "A bridge is already deployed there", fmt.Sprintf(
+		"%s is the deployment %q. If it belongs to a resource that you renamed, write a moved block: "+
+			"then nothing is created or destroyed. Without one, the old is destroyed and the new created in any order, "+
+			"and a second apply may be needed. Otherwise choose another %s, or import the deployment:\n\n%s",
 		id, name, k.PlaceArgument, importBlock(id)))
 }
 
@@ -376,7 +376,7 @@ func importBlock(id string) string {
 	return fmt.Sprintf("import {\n  to = scimbridge_deployment.<name>\n  id = %q\n}", id)
 }
 
-// work is what an apply has to do.
+// work describes an apply.
 type work struct {
 	kind     kind
 	target   deploy.Target
@@ -385,18 +385,18 @@ type work struct {
 	token    session.Token
 }
 
-// wait is for the bridge that work deployed.
+// wait returns the wait for the bridge that was deployed.
 func (w work) wait() deploy.Wait {
 	return deploy.Wait{Target: w.target, Revision: w.revision, Unsealed: !w.token.IsZero() ||
 		w.spec.Unseal == deploy.UnsealStored}
 }
 
-// prepare returns what to do, now that everything is known.
+// prepare returns the work of an apply, when all values are known.
 func (r *deploymentResource) prepare(ctx context.Context, plan, config model, before observation,
 	diags *diag.Diagnostics,
 ) work {
 	r.claims().apply()
-	k, _ := plan.kind() // as ModifyPlan has found
+	k, _ := plan.kind() // checked by ModifyPlan
 	target, d := plan.toTarget(ctx, k, before.Trace)
 	diags.Append(d...)
 	spec, known, d := plan.toSpec(ctx)
@@ -410,7 +410,7 @@ func (r *deploymentResource) prepare(ctx context.Context, plan, config model, be
 	}
 	program, err := target.Program(ctx)
 	if err != nil {
-		diags.Append(k.diagnose("No bridge to deploy", err))
+		diags.Append(k.diagnose("Cannot find the program", err))
 		return work{}
 	}
 	token, previous := r.checkToken(config.UnsealTokenWO, spec.Session, spec.Unseal, diags)
@@ -419,12 +419,12 @@ func (r *deploymentResource) prepare(ctx context.Context, plan, config model, be
 	}
 	revision := spec.Revision(target.Build(program.Digest))
 	if planned := plan.Revision; !planned.IsUnknown() && planned.ValueString() != revision {
-		// Another resource of this run changed the program. The bridge keeps the old one, and the next plan shows the
-		// new.
+		// Another resource of this run changed the program. The bridge keeps the old one; the next
+		// plan shows the new one.
 		target.Keep(before.Digest)
 		revision = planned.ValueString()
 		if before.Digest == "" || spec.Revision(target.Build(before.Digest)) != revision {
-			diags.AddError("The plan is out of date", "The program to deploy has changed since the plan was made. "+
+			diags.AddError("The plan is stale", "The program to deploy has changed since the plan was made. "+
 				"Run terraform apply again.")
 		}
 	}
@@ -432,16 +432,16 @@ func (r *deploymentResource) prepare(ctx context.Context, plan, config model, be
 }
 
 // checkToken reads the token and refuses one that does not open the session.
-// Neither is ever part of a message.
+// No message contains either.
 //
-// previous reports whether the token opens the part of a bundle that ends with
-// the overlap. Such a token unseals a bridge once, as the identity provider's
-// requests do until it has the new one. Stored, it would leave the bridge sealed
-// when the overlap ends.
+// Previous reports whether the token opens the session that ends with the overlap. Such
+// a token can unseal a bridge once, as the identity provider's requests do until it has
+// the new token. If it were stored, a restart after the overlap would leave the bridge
+// sealed.
 func (r *deploymentResource) checkToken(text types.String, sealed string, unseal deploy.Unseal,
 	diags *diag.Diagnostics) (token session.Token, previous bool) {
 	file, err := session.Parse(sealed)
-	if err != nil { // it was unknown when the configuration was validated
+	if err != nil { // it was unknown during the validation
 		diags.AddAttributeError(path.Root("session"), "Invalid session", capitalize(err.Error()))
 		return session.Token{}, false
 	}
@@ -457,28 +457,27 @@ func (r *deploymentResource) checkToken(text types.String, sealed string, unseal
 	entry, ok := file.Match(token)
 	if !ok {
 		if r.client != nil && r.client.Noted(client.EphemeralToken+token.Fingerprint()) {
-			return session.Token{}, false // it is a new one in every run, and opens the session in the first only
+			return session.Token{}, false // it is new in every run, and opens the session only in the first
 		}
 		diags.AddAttributeError(at, "The token does not open the session",
-			"The session was sealed under another bearer token. Give both resources the same one: bearer_token_wo of "+
-				"scimbridge_provisioning and unseal_token_wo.")
+			"The session was sealed under another bearer token. Set unseal_token_wo to the same token as bearer_token_wo of "+
+				"scimbridge_provisioning.")
 		return token, false
 	}
 	previous = entry.Header.TokenFingerprint != file.Entries[0].Header.TokenFingerprint
 	if previous && unseal == deploy.UnsealStored {
 		diags.AddAttributeError(at, "The token is the previous one",
-			"The credentials were rotated, and this token opens the session only until the overlap ends. Stored, it "+
-				"would leave the bridge sealed then. Set unseal_token_wo to the new bearer token, the one that "+
-				"bearer_token_wo of scimbridge_provisioning was given.")
+			"The credentials were rotated, and this token opens the session only until the overlap ends. If it were "+
+				"stored, the bridge would be sealed after that. Set unseal_token_wo to the new bearer token, as in "+
+				"bearer_token_wo of scimbridge_provisioning.")
 	}
 	return token, previous
 }
 
 func warnPrevious(diags *diag.Diagnostics) {
 	diags.AddAttributeWarning(path.Root("unseal_token_wo"), "The token is the previous one",
-		"The credentials were rotated, and this token opens the session only until the overlap ends. The bridge "+
-			"works with it until then; set unseal_token_wo to the new bearer token, the one that bearer_token_wo of "+
-			"scimbridge_provisioning was given.")
+		"The credentials were rotated, and this token opens the session only until the overlap ends. Set "+
+			"unseal_token_wo to the new bearer token, as in bearer_token_wo of scimbridge_provisioning.")
 }
 
 func refuseProtected(m model, diags *diag.Diagnostics) {
@@ -489,7 +488,7 @@ func refuseProtected(m model, diags *diag.Diagnostics) {
 	}
 }
 
-// addError adds an error that ended an apply.
+// addError adds the error of an apply.
 func addError(diags *diag.Diagnostics, title string, err error) {
 	if errors.Is(err, deploy.ErrElsewhere) {
 		diags.AddError(title, elsewhereText(err))
@@ -498,19 +497,19 @@ func addError(diags *diag.Diagnostics, title string, err error) {
 	diags.AddError(title, capitalize(err.Error()))
 }
 
-// addUnready adds the reason why a bridge did not become ready, if there is one.
+// addUnready adds the reason why a bridge did not become ready, if any.
 func addUnready(diags *diag.Diagnostics, onUnready string, err error) {
 	if err == nil {
 		return
 	}
 	if deploy.IsWarning(err, onUnready) {
-		diags.AddWarning("The bridge is deployed, and not ready yet", capitalize(err.Error()))
+		diags.AddWarning("The bridge is deployed but not ready yet", capitalize(err.Error()))
 		return
 	}
 	diags.AddError("The bridge did not become ready", capitalize(err.Error()))
 }
 
-// capitalize turns the text of an error, which begins in lower case, into a sentence.
+// capitalize turns an error's text into the beginning of a sentence.
 func capitalize(text string) string {
 	if text == "" {
 		return text

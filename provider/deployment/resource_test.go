@@ -155,7 +155,7 @@ func TestADeploymentIsMadeHealedAndImported(t *testing.T) {
 			Config:           config,
 			ConfigPlanChecks: plans(plancheck.ResourceActionNoop),
 		},
-		resource.TestStep{ // somebody kills it: one update in place
+		resource.TestStep{ // it is killed: one update in place
 			PreConfig:         func() { before = s.bridge(); s.kill() },
 			Config:            config,
 			ConfigPlanChecks:  plans(plancheck.ResourceActionUpdate),
@@ -383,7 +383,7 @@ func TestBadInputIsAnErrorOfThePlan(t *testing.T) {
 		plan(replace(s.listen, "3002"), `must be host:port`),
 		plan(replace("scimbridge_provisioning.it.session", `"no session"`), `session\s+cannot\s+be\s+read`),
 		plan(replace("scimbridge_provisioning.it.session", fmt.Sprintf("%q", s.token.Reveal())),
-			`holds\s+a\s+bearer\s+token,\s+and\s+not\s+a\s+session`),
+			`is\s+a\s+bearer\s+token,\s+not\s+a\s+session`),
 		plan(s.config(`settings = { public_url = "bridge" }`), `must\s+look\s+like\s+https`),
 		plan(s.config(`settings = { confirmation_interval = "5s" }`), `at\s+least\s+30s`),
 		resource.TestStep{Config: malformed, ExpectError: regexp.MustCompile(`Invalid token`)},
@@ -469,7 +469,7 @@ func TestAFolderThatAnotherConfigurationUsesIsRefused(t *testing.T) {
 					Config: strings.Replace(s.second(s.dataDir, "127.0.0.1:0"), "scimbridge_provisioning.it.session",
 						fmt.Sprintf("%q", s.session()), 1) +
 						s.account.ProviderBlock(),
-					ExpectError: regexp.MustCompile(`(?s)deployed there already.*import \{`),
+					ExpectError: regexp.MustCompile(`(?s)already deployed there.*import \{`),
 				}},
 			})
 		},

@@ -24,7 +24,7 @@ func idDescription() string {
 	for _, k := range kinds() {
 		forms = append(forms, "`"+k.Prefix()+k.Place+"`")
 	}
-	return "The target's kind and the deployment's place there: " + strings.Join(forms, ", ") + "."
+	return "The target's kind and the deployment's place: " + strings.Join(forms, ", ") + "."
 }
 
 func (r *deploymentResource) Schema(ctx context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
@@ -46,17 +46,17 @@ func (r *deploymentResource) Schema(ctx context.Context, _ resource.SchemaReques
 			"session": schema.StringAttribute{
 				Required:  true,
 				Sensitive: true,
-				MarkdownDescription: "The sealed session of `scimbridge_provisioning`. It may be in the state: " +
-					"without the bearer token it is useless.",
+				MarkdownDescription: "The sealed session of `scimbridge_provisioning`. It can be in the state, since only " +
+					"the bearer token opens it.",
 				Validators: []validator.String{textValidator(validSession)},
 			},
 			"unseal": schema.StringAttribute{
 				Optional: true,
 				Computed: true,
 				Default:  stringdefault.StaticString(string(deploy.UnsealOnce)),
-				MarkdownDescription: "`once`: Terraform gives the bridge the token when it deploys it. After any " +
+				MarkdownDescription: "`once`: Terraform unseals the bridge when it deploys it. After any " +
 					"other restart the bridge is sealed until the identity provider's next request. `stored`: the " +
-					"token is kept in the bridge's data folder, readable by its user only. Default `once`.",
+					"token is stored in the bridge's data folder, readable only by its user. Default `once`.",
 				Validators: []validator.String{stringvalidator.OneOf(string(deploy.UnsealOnce),
 					string(deploy.UnsealStored))},
 			},
@@ -65,8 +65,8 @@ func (r *deploymentResource) Schema(ctx context.Context, _ resource.SchemaReques
 				Sensitive:  true,
 				WriteOnly:  true,
 				Validators: []validator.String{tokenValidator{}},
-				MarkdownDescription: "The bearer token that opens `session`. Write-only: it is in no plan and no " +
-					"state, and a change of it alone changes nothing. Without it a new bridge is sealed until it " +
+				MarkdownDescription: "The bearer token that opens `session`. Write-only: it is not in a plan or the " +
+					"state, and changing only this argument plans nothing. Without it a new bridge is sealed until it " +
 					"receives the token.",
 			},
 			"settings": schema.SingleNestedAttribute{
@@ -82,12 +82,12 @@ func (r *deploymentResource) Schema(ctx context.Context, _ resource.SchemaReques
 					"account_url": schema.StringAttribute{
 						Optional: true,
 						MarkdownDescription: "The URL at which the bridge reaches the account, if it differs from " +
-							"the one sealed in the session; `http` on loopback addresses only.",
+							"the one in the session; `http` on loopback addresses only.",
 						Validators: []validator.String{textValidator(validAccountURL)},
 					},
 					"confirmation_interval": schema.StringAttribute{
 						Optional: true,
-						MarkdownDescription: "How often people who accepted their invitation are confirmed, for " +
+						MarkdownDescription: "The interval at which people who accepted their invitation are confirmed, for " +
 							"instance `300s`; at least `30s`.",
 						Validators: []validator.String{textValidator(validInterval)},
 					},
@@ -110,7 +110,7 @@ func (r *deploymentResource) Schema(ctx context.Context, _ resource.SchemaReques
 					"trusted_proxies": schema.ListAttribute{
 						Optional:    true,
 						ElementType: types.StringType,
-						MarkdownDescription: "Addresses and networks of proxies whose `X-Forwarded-For` the bridge " +
+						MarkdownDescription: "Addresses and networks of proxies whose `X-Forwarded-For` header the bridge " +
 							"trusts.",
 						Validators: []validator.List{listvalidator.NoNullValues(),
 							listvalidator.ValueStringsAre(textValidator(validProxy))},
@@ -118,7 +118,7 @@ func (r *deploymentResource) Schema(ctx context.Context, _ resource.SchemaReques
 					"insecure_http": schema.BoolAttribute{
 						Optional: true,
 						MarkdownDescription: "Serve plain HTTP on an address that other machines can reach, without " +
-							"an HTTPS proxy in front: the bearer token crosses the network unencrypted.",
+							"a proxy with HTTPS in front. The bearer token then crosses the network unencrypted.",
 					},
 				},
 			},
@@ -126,7 +126,7 @@ func (r *deploymentResource) Schema(ctx context.Context, _ resource.SchemaReques
 				Optional: true,
 				Computed: true,
 				Default:  stringdefault.StaticString(string(deploy.SizeBase)),
-				MarkdownDescription: "The memory that the bridge tries to stay below: `base` (512 MiB), `high` (1 " +
+				MarkdownDescription: "The bridge's soft memory limit: `base` (512 MiB), `high` (1 " +
 					"GiB) or `very_high` (2 GiB). Default `base`.",
 				Validators: []validator.String{stringvalidator.OneOf(string(deploy.SizeBase),
 					string(deploy.SizeHigh), string(deploy.SizeVeryHigh))},
@@ -134,15 +134,15 @@ func (r *deploymentResource) Schema(ctx context.Context, _ resource.SchemaReques
 			"redeploy_triggers": schema.MapAttribute{
 				Optional:    true,
 				ElementType: types.StringType,
-				MarkdownDescription: "Any values; a change of one replaces the running bridge, in place. A null " +
-					"value counts as left out.",
+				MarkdownDescription: "Any values. Changing one replaces the running bridge, in place. Null " +
+					"values are ignored.",
 			},
 			"on_unready": schema.StringAttribute{
 				Optional: true,
 				Computed: true,
 				Default:  stringdefault.StaticString(deploy.OnUnreadyWarn),
-				MarkdownDescription: "What an apply does if the bridge runs but does not become ready: `warn` or " +
-					"`fail`. Problems that another resource may solve are a warning in either case. Default `warn`.",
+				MarkdownDescription: "The result of an apply if the bridge runs but does not become ready: `warn` or " +
+					"`fail`. Problems that another resource may solve are always a warning. Default `warn`.",
 				Validators: []validator.String{stringvalidator.OneOf(deploy.OnUnreadyWarn, deploy.OnUnreadyFail)},
 			},
 			"deletion_protection": schema.BoolAttribute{
@@ -159,7 +159,7 @@ func (r *deploymentResource) Schema(ctx context.Context, _ resource.SchemaReques
 			},
 			"scim_url": schema.StringAttribute{
 				Computed:            true,
-				MarkdownDescription: "SCIM base URL, to paste into the identity provider.",
+				MarkdownDescription: "SCIM base URL, for the identity provider.",
 			},
 			"version": schema.StringAttribute{
 				Computed:            true,
@@ -181,7 +181,7 @@ func (r *deploymentResource) Schema(ctx context.Context, _ resource.SchemaReques
 			"problems": schema.ListAttribute{
 				Computed:            true,
 				ElementType:         types.StringType,
-				MarkdownDescription: "Codes of the problems that the bridge sees.",
+				MarkdownDescription: "Codes of the bridge's problems.",
 			},
 			"egress_address": schema.StringAttribute{
 				Computed:            true,
@@ -191,13 +191,13 @@ func (r *deploymentResource) Schema(ctx context.Context, _ resource.SchemaReques
 	}
 	all := kinds()
 	for _, k := range all {
-		k.argument.Required, k.argument.Optional = len(all) == 1, len(all) > 1 // then see ConfigValidators
+		k.argument.Required, k.argument.Optional = len(all) == 1, len(all) > 1 // checked by ConfigValidators
 		k.argument.PlanModifiers = append(k.argument.PlanModifiers, replaceForAnotherKind())
 		resp.Schema.Attributes[k.Name] = k.argument
 	}
 }
 
-// replaceForAnotherKind replaces a deployment whose target becomes one of another kind.
+// replaceForAnotherKind replaces a deployment whose kind of target changes.
 func replaceForAnotherKind() planmodifier.Object {
 	const description = "Another kind of target replaces the deployment."
 	return objectplanmodifier.RequiresReplaceIf(

@@ -27,10 +27,10 @@ type callerModel struct {
 
 func callerSchema() schema.Schema {
 	return schema.Schema{
-		MarkdownDescription: "The caller, as the account sees it. Allow its address before you set the firewall's default " +
+		MarkdownDescription: "The caller as the account sees it. Allow its address before you set the firewall's default " +
 			"action to `deny`.\n\n" +
 			"It is the address of the machine that runs this plan. If that varies (laptops, hosted runners), " +
-			"a rule made from it changes with every run; write your network's ranges instead.",
+			"a rule with it changes with every run; use your network's ranges instead.",
 		Attributes: map[string]schema.Attribute{
 			"address": schema.StringAttribute{
 				Computed: true, MarkdownDescription: "IP address from which this run reaches the account.",
@@ -44,7 +44,7 @@ func callerSchema() schema.Schema {
 func readCaller(ctx context.Context, c *client.Client, m *callerModel, diags *diag.Diagnostics) {
 	found, err := c.Caller(ctx)
 	if err != nil {
-		diags.Append(c.Diagnose("ask the account who is calling", err))
+		diags.Append(c.Diagnose("read the caller from the account", err))
 		return
 	}
 	*m = callerModel{

@@ -1,8 +1,8 @@
-// Package firewall manages the account's firewall: single rules beside others
-// (scimbridge_firewall_rule), or all of it (scimbridge_firewall_policy); what
-// it says of an address, and of whoever runs Terraform; and it says in a plan
-// whom a change would shut out.
+// Package firewall manages the account's firewall: single rules
+// (scimbridge_firewall_rule) or the whole policy (scimbridge_firewall_policy). It has
+// data sources for the caller and for the decision about an address. Its plans report
+// which callers a change would lock out.
 //
-// How a policy is evaluated is decided in bridge/account/firewall. What is
-// refused at last is decided by the account.
+// Policies are evaluated by bridge/account/firewall. The account has the final
+// decision about refusing a change.
 package firewall

@@ -18,20 +18,20 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/client"
 )
 
-// What exists is not made again: two rules that are the same say no more than
-// one, and a second owner would undo what the first does.
+// An existing rule is not created again: a duplicate has no effect, and two resources
+// for one rule would undo each other's changes.
 
-// singles are the rules that resources of one run manage, by all but their id:
-// each single rule, and those that a policy lists.
+// singles are the rules that the resources of a run manage, by content: single rules,
+// and those in a policy's list.
 type singles struct{ client.Singles }
 
-const twiceTitle = "One firewall rule twice"
+const twiceTitle = "Duplicate firewall rule"
 
 const twiceText = "Another scimbridge_firewall_rule, or the rules of a scimbridge_firewall_policy, " +
-	"of this configuration have, or are to make, a rule with the same action, values, priority and description. " +
-	"The account keeps one rule of a kind: keep one of the two, or tell them apart by their description."
+	"of this configuration have a rule with the same action, values, priority and description. " +
+	"The account does not store duplicates: remove one of the two, or give them different descriptions."
 
-// ids are those of the rules that are there, by all but the id.
+// ids are the ids of the existing rules, by content.
 type ids struct {
 	once sync.Once
 	of   map[string]string
@@ -47,44 +47,44 @@ func (i *ids) in(present *client.Firewall) map[string]string {
 	return i.of
 }
 
-const existsTitle = "The firewall rule exists already"
+const existsTitle = "Firewall rule already exists"
 
-// warnExisting warns of a rule that is there. That is no error: it may be another
-// resource's that is destroyed in this run, and Terraform plans in any order.
+// warnExisting warns of an existing rule. This is not an error: the rule may belong to
+// a resource that this run destroys, and Terraform plans in any order.
 func (r *ruleResource) warnExisting(ctx context.Context, desired firewall.Rule, adopts bool) (diags diag.Diagnostics) {
 	if !r.client.Known() || r.client.Applying() {
 		return nil
 	}
 	present, err := r.client.Firewall(ctx)
 	if err != nil {
-		return nil // what is wrong with the account is said elsewhere
+		return nil // errors of the account are reported elsewhere
 	}
 	key := contentKey(desired)
 	id := client.PerRun[ids](r.client).in(present)[key]
 	switch {
 	case id == "" || client.PerRun[claims](r.client).Knows(id):
 	case adopts:
-		diags.AddWarning("A firewall rule is taken over",
-			fmt.Sprintf("The account has rule %s, the same in action, values, priority and description. "+
-				"With adopt_existing it is this resource's after the apply, and destroyed with it.", id))
+		diags.AddWarning("Existing firewall rule will be adopted",
+			fmt.Sprintf("The account's rule %s has the same action, values, priority and description. "+
+				"With adopt_existing this resource manages it after the apply, and destroys it with itself.", id))
 	default:
 		at := cmp.Or(client.PerRun[addressBook](r.client).read()[key], ruleKind+".<name>")
-		diags.AddWarning(existsTitle, existsAs(id)+" The account will not make a second one. To manage it here, "+
+		diags.AddWarning(existsTitle, existsAs(id)+" The account will not create a duplicate. To manage it here, "+
 			"import it:\n\n"+
-			client.ImportBlock(at, id)+"\n\nadopt_existing = true takes it over without a block. "+
-			"If it is the rule of a resource that has another name now, write a moved block instead: "+
-			"nothing is made or destroyed then.")
+			client.ImportBlock(at, id)+"\n\nadopt_existing = true adopts it without a block. "+
+			"If the rule belongs to a resource that you renamed, write a moved block instead: "+
+			"then nothing is created or destroyed.")
 	}
 	return diags
 }
 
-// existing is what this run was refused to make, by id.
+// existing records the rules that the account refused to create in this run, by id.
 type existing struct{ client.Existing }
 
-// handover is which rules go from one resource to another, by id.
+// handover records the rules that move from one resource to another, by id.
 type handover struct{ client.Handover }
 
-// existingID is the rule that is in the way, if err says that one is.
+// existingID returns the id of the existing rule that err names, if any.
 func existingID(err error) string {
 	e, ok := errors.AsType[*client.Error](err)
 	if !ok || e.Problem.Code != api.ErrorCodeFirewallRuleExists || e.Details().ExistingId == nil {
@@ -95,23 +95,23 @@ func existingID(err error) string {
 
 const ruleKind = "scimbridge_firewall_rule"
 
-// exists is the error for a rule that the account has.
+// exists returns the error text for a rule that exists.
 func (r *ruleResource) exists(ctx context.Context, id string) string {
 	return client.PerRun[existing](r.client).Describe(ruleKind, id, existsAs(id), "rules", func() map[string]string {
 		return r.addresses(ctx)
 	}) +
-		"If it is the rule of a resource that has another name now, write a moved block instead: " +
-		"nothing is made or destroyed then. If this run has destroyed it since, run terraform apply again. " +
+		"If the rule belongs to a resource that you renamed, write a moved block instead: " +
+		"then nothing is created or destroyed. If this run has destroyed the rule, run terraform apply again. " +
 		client.ReplacedBeforeDestroyed
 }
 
 func existsAs(id string) string {
-	return fmt.Sprintf("The account has a rule that is the same in action, values, priority and description, "+
-		"and is not in this state: %s.", id)
+	return fmt.Sprintf("The account has a rule with the same action, values, priority and description "+
+		"that is not in this state: %s.", id)
 }
 
-// addresses are those of the rules in the configuration that the account has,
-// by id, as far as the configuration tells.
+// addresses returns the resource addresses of the configured rules that exist, by id,
+// as far as the configuration shows them.
 func (r *ruleResource) addresses(ctx context.Context) map[string]string {
 	present, err := r.client.Firewall(ctx)
 	if err != nil {
@@ -127,8 +127,8 @@ func (r *ruleResource) addresses(ctx context.Context) map[string]string {
 	return found
 }
 
-// addressBook has the addresses of the rules in the configuration, by all but
-// their id. It is read once a run, when it is first needed.
+// addressBook has the resource addresses of the configured rules, by content. It is
+// read once a run, when first needed.
 type addressBook struct {
 	once sync.Once
 	of   map[string]string
@@ -146,8 +146,7 @@ func (b *addressBook) read() map[string]string {
 	return b.of
 }
 
-// configuredRule is the rule that a resource makes, if its arguments are known
-// and right.
+// configuredRule returns the rule of a resource, if its arguments are known and valid.
 func configuredRule(instance address.Instance) (rule firewall.Rule, ok bool) {
 	arguments := []string{"action", "priority", "description"}
 	for _, a := range matchAttributes {
@@ -156,7 +155,7 @@ func configuredRule(instance address.Instance) (rule firewall.Rule, ok bool) {
 	if !instance.Knows(arguments...) {
 		return rule, false
 	}
-	given := func(name string, to any) bool { // what is left out stays as it is
+	given := func(name string, to any) bool { // absent arguments leave the default
 		value, given := instance.Arguments[name]
 		return !given || value.IsNull() || gocty.FromCtyValue(value, to) == nil
 	}
@@ -180,7 +179,7 @@ func configuredRule(instance address.Instance) (rule firewall.Rule, ok bool) {
 	return rule, len(rule.Match.Values) > 0
 }
 
-// textsIn are the texts of a list or a set; nil where there is none.
+// textsIn returns the strings in a list or a set; nil if it is null.
 func textsIn(value cty.Value) (texts []string) {
 	if value == cty.NilVal || value.IsNull() || !value.CanIterateElements() {
 		return nil

@@ -32,7 +32,7 @@ func TestARuleThatExistsComesWithItsImportBlock(t *testing.T) {
 				Config:           config,
 				ConfigPlanChecks: planned(plancheck.ResourceActionCreate),
 				ExpectError: regexp.MustCompile(
-					`(?s)exists already.*import \{\s+to = scimbridge_firewall_rule\.<name>\s+id = "` + id + `"`),
+					`(?s)already exists.*import \{\s+to = scimbridge_firewall_rule\.<name>\s+id = "` + id + `"`),
 			},
 			{
 				Config:           config + fmt.Sprintf("import {\n  to = %s\n  id = %q\n}\n", address, id),
@@ -128,7 +128,7 @@ func TestTheCallersOwnRuleUnderAnotherName(t *testing.T) {
 			{
 				PreConfig:   func() { defaultAction(api.Deny) },
 				Config:      after,
-				ExpectError: regexp.MustCompile(`(?s)exists already.*write a moved\s+block`),
+				ExpectError: regexp.MustCompile(`(?s)already exists.*write a moved\s+block`),
 				ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{
 					plancheck.ExpectResourceAction(old, plancheck.ResourceActionDestroy),
 					plancheck.ExpectResourceAction(address, plancheck.ResourceActionCreate),
@@ -167,10 +167,10 @@ func TestAPlanTellsOfRulesThatExist(t *testing.T) {
 		{
 			"one that another resource has, and keeps",
 			[]aRule{{id: id, action: "allow", priority: 100, ranges: []string{"127.0.0.1"}, same: true}, there},
-			tfprotov6.DiagnosticSeverityError, "keep one of the two",
+			tfprotov6.DiagnosticSeverityError, "remove one of the two",
 		},
 		{"one that another resource makes too", []aRule{other, other}, tfprotov6.DiagnosticSeverityError,
-			"keep one of the two"},
+			"remove one of the two"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
@@ -213,7 +213,8 @@ func TestAPolicyTakesNothingOverUnseen(t *testing.T) {
 				Config:           config("192.0.2.0/24"),
 				ConfigPlanChecks: policyPlanned(plancheck.ResourceActionCreate), // the plan warns
 				ExpectError: regexp.MustCompile(
-					`(?s)rules already.*192\.0\.2\.0/24\s.*import \{\s+to = scimbridge_firewall_policy\.<name>\s+id = "` + id + `"`),
+					`(?s)already has firewall\s+rules.*192\.0\.2\.0/24\s.*` +
+						`import \{\s+to = scimbridge_firewall_policy\.<name>\s+id = "` + id + `"`),
 			},
 			{
 				Config: config("192.0.2.0/24") + fmt.Sprintf("import {\n  to = %s\n  id = %q\n}\n", whole, id),
@@ -243,7 +244,7 @@ func TestAPolicyTakesNothingOverThatCameAfterThePlan(t *testing.T) {
 			ConfigPlanChecks: policyPlanned(plancheck.ResourceActionCreate, meanwhile(func() {
 				add(t, account, "", "192.0.2.0/24")
 			})),
-			ExpectError: regexp.MustCompile(`(?s)rules already.*import \{`),
+			ExpectError: regexp.MustCompile(`(?s)already has firewall\s+rules.*import \{`),
 		}},
 	})
 	if err := expectRules(t, account, 1); err != nil {
@@ -252,7 +253,7 @@ func TestAPolicyTakesNothingOverThatCameAfterThePlan(t *testing.T) {
 }
 
 // A rule that another resource has, and only changes in this run, is not taken
-// over from it: adopt_existing is for what nobody gives up. Here the other
+// over from it: adopt_existing is for objects that no resource releases. Here the other
 // one's change comes late.
 func TestARuleThatChangesIsNotTakenOver(t *testing.T) {
 	t.Parallel()

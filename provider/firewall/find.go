@@ -8,8 +8,8 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/firewall"
 )
 
-// find is the one rule whose values are exactly those listed in text,
-// separated by commas, in any order and spelling.
+// find returns the only rule whose values are exactly those in text, separated by
+// commas, in any order and spelling.
 func find(rules []firewall.Rule, text string) (firewall.Rule, error) {
 	desired := make(map[firewall.Kind][]string)
 	for _, a := range matchAttributes {
@@ -36,7 +36,7 @@ func find(rules []firewall.Rule, text string) (firewall.Rule, error) {
 	}
 }
 
-// maxListed is how many rules an error lists; nobody reads more.
+// maxListed is the maximum number of rules in an error.
 const maxListed = 50
 
 func listing(rules []firewall.Rule) string {

@@ -69,7 +69,7 @@ func TestRulesOnCountriesContinentsAndAnonymousAddresses(t *testing.T) {
 	})
 }
 
-// Somebody turns a rule of ranges into one of countries, which is another
+// A rule of ranges is changed into one of countries outside Terraform, which is another
 // action besides: the plan shows all of it, and the apply puts it right.
 func TestARuleThatBecameAnotherKindByHandIsHealed(t *testing.T) {
 	t.Parallel()
@@ -127,7 +127,8 @@ func TestALockOutByCountryIsForeseen(t *testing.T) {
 				Steps: []resource.TestStep{{
 					Config: policy(account, "default_action = \"allow\"\n  rules = {\n    them = { action = \"deny\", "+row.kind+
 						" }\n  }"),
-					PlanOnly: true, ExpectError: regexp.MustCompile(`(?s)whoever runs Terraform, at 127\.0\.0\.1: by rule "them"`),
+					PlanOnly:    true,
+					ExpectError: regexp.MustCompile(`the machine that runs Terraform, at 127\.0\.0\.1: by rule "them"`),
 				}},
 			})
 		})

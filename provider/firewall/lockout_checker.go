@@ -15,24 +15,24 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/client"
 )
 
-// A subject must not be shut out unseen: whoever runs Terraform, or a bridge
-// that is signed in.
+// A subject must not be locked out unnoticed: the machine that runs Terraform, or a
+// bridge that is signed in.
 type subject struct {
 	name string
 	firewall.Subject
 }
 
-// A lockout is how a change would shut out a subject.
+// A lockout describes how a change would lock out a subject.
 type lockout struct {
 	subject
 	by    string // the deciding rule's id; empty for the default action
-	until string // the id of the rule that let it in until now; empty for the default action
+	until string // the id of the rule that allows it now; empty for the default action
 }
 
 func (l lockout) String() string { return fmt.Sprintf("%s, at %s", l.name, l.Address) }
 
-// A lockoutChecker knows the account's firewall, the subjects that must not be
-// shut out, and what the run has planned so far. There is one for each run.
+// A lockoutChecker has the account's firewall, the subjects that must not be locked
+// out, and the changes that the run has planned so far. There is one for each run.
 type lockoutChecker struct {
 	mu       sync.Mutex
 	loaded   bool
@@ -40,15 +40,15 @@ type lockoutChecker struct {
 	present  map[string]*firewall.Rule // the account's rules, by id
 	subjects []subject
 
-	// What the run makes of the policy: each change is checked on top of those
-	// that were planned before it.
+	// The policy with the changes that are planned so far; each change is checked
+	// against it.
 	planned firewall.Compiled
 	rules   map[string]*firewall.Rule // of planned, by id
 	created int                       // rules that the run creates, for names
 }
 
-// lockoutCheckerOf is the run's checker with its facts, which are fetched once.
-// Without them nothing is said at plan time, and the account decides.
+// lockoutCheckerOf returns the run's checker, whose facts are fetched once. Without
+// them the plan does not check, and the account decides in the apply.
 func lockoutCheckerOf(ctx context.Context, c *client.Client) (*lockoutChecker, bool) {
 	if !c.Known() || c.Applying() {
 		return nil, false
@@ -79,7 +79,7 @@ func (c *lockoutChecker) load(ctx context.Context, client *client.Client) error 
 	}, subjects)
 }
 
-// start begins with the policy that the account has.
+// start sets the account's policy as the planned one.
 func (c *lockoutChecker) start(present firewall.Policy, subjects []subject) error {
 	c.subjects, c.planned = subjects, firewall.Policy{DefaultAction: present.DefaultAction}.Compile()
 	c.present, c.rules = make(map[string]*firewall.Rule), make(map[string]*firewall.Rule)
@@ -94,14 +94,14 @@ func (c *lockoutChecker) start(present firewall.Policy, subjects []subject) erro
 	return nil
 }
 
-// subjectsOf are the caller and the bridges at work, with what the account
-// knows of their addresses.
+// subjectsOf returns the caller and the active bridges, with the account's facts about
+// their addresses.
 func subjectsOf(ctx context.Context, c *client.Client) ([]subject, error) {
 	caller, err := c.Caller(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("asking who is calling: %w", err)
+		return nil, fmt.Errorf("reading the caller: %w", err)
 	}
-	names := map[string][]string{caller.Address: {"whoever runs Terraform"}}
+	names := map[string][]string{caller.Address: {"the machine that runs Terraform"}}
 	addresses := []string{caller.Address}
 	limit := 1000
 	for params := (&api.ListBridgesParams{Limit: &limit}); ; {
@@ -126,19 +126,19 @@ func subjectsOf(ctx context.Context, c *client.Client) ([]subject, error) {
 	return lookUp(ctx, c, addresses, names)
 }
 
-// maxEvaluated is how many addresses the account decides about at once.
+// maxEvaluated is the maximum number of addresses in an evaluation.
 const maxEvaluated = 1000
 
-// lookUp asks what the account knows of addresses, for the subjects at each.
+// lookUp returns a subject for each address, with the account's facts about it.
 func lookUp(ctx context.Context, c *client.Client, addresses []string, names map[string][]string,
 ) (subjects []subject, err error) {
 	for some := range slices.Chunk(addresses, maxEvaluated) {
 		answer, err := client.Call[api.Evaluation](c.API.EvaluateFirewall(ctx, api.EvaluationInput{Addresses: some}))
 		if err != nil {
-			return nil, fmt.Errorf("asking what the account knows of their addresses: %w", err)
+			return nil, fmt.Errorf("evaluating their addresses: %w", err)
 		}
 		if len(answer.Verdicts) != len(some) {
-			return nil, fmt.Errorf("asking what the account knows of %d addresses: it answered for %d", len(some),
+			return nil, fmt.Errorf("evaluating %d addresses: the account answered for %d", len(some),
 				len(answer.Verdicts))
 		}
 		for i, verdict := range answer.Verdicts {
@@ -155,9 +155,9 @@ func lookUp(ctx context.Context, c *client.Client, addresses []string, names map
 	return subjects, nil
 }
 
-// checkPolicy adds a whole policy to what the run has planned, and returns whom
-// it would shut out. keeps reports whether a rule stays that is not in the
-// policy, and that is there or planned by the run.
+// checkPolicy adds a whole policy to the planned one and returns the subjects that it
+// would lock out. Keeps reports whether an existing or planned rule that is not in the
+// policy stays.
 func (c *lockoutChecker) checkPolicy(proposed firewall.Policy, keeps func(id string) bool) []lockout {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -180,9 +180,9 @@ func (c *lockoutChecker) checkPolicy(proposed firewall.Policy, keeps func(id str
 	return c.advance(next)
 }
 
-// checkRule adds a change of one rule to what the run has planned, and returns
-// whom the rest would let in, and this change shuts out. A new rule has no id
-// yet, and gets one for the plan; a deleted one is nil.
+// checkRule adds the change of one rule to the planned policy, and returns the subjects
+// that this change locks out. A new rule has no id yet and gets one for the plan. A
+// deleted one is nil.
 func (c *lockoutChecker) checkRule(id string, to *firewall.Rule) (as string, out []lockout) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -204,7 +204,7 @@ func (c *lockoutChecker) checkRule(id string, to *firewall.Rule) (as string, out
 	return id, c.advance(next)
 }
 
-// plannedPrefix begins the ids, in a plan, of rules that the run creates.
+// plannedPrefix is the prefix of the ids, in a plan, of rules that the run creates.
 const plannedPrefix = "planned-"
 
 // checkDefaultAction does the same for the default action.
@@ -214,8 +214,8 @@ func (c *lockoutChecker) checkDefaultAction(to firewall.Action) []lockout {
 	return c.advance(c.planned.WithDefault(to))
 }
 
-// advance makes next what the run has planned. A subject that is shut out
-// already is no concern of the change.
+// advance makes next the planned policy, and returns the subjects that the change
+// locks out. Those that were locked out before are ignored.
 func (c *lockoutChecker) advance(next firewall.Compiled) (out []lockout) {
 	for _, s := range c.subjects {
 		if l, is := firewall.CheckLockout(c.planned, next, s.Subject); is {
@@ -226,8 +226,7 @@ func (c *lockoutChecker) advance(next firewall.Compiled) (out []lockout) {
 	return out
 }
 
-// ruleName is what a text calls a rule that is there: its id, and what people
-// say of it.
+// ruleName returns a text's name for an existing rule: its id and description.
 func (c *lockoutChecker) ruleName(id string) string {
 	switch r := c.present[id]; {
 	case id == "":

@@ -32,7 +32,7 @@ func newChecker(t testing.TB, present firewall.Policy, subjects ...subject) *loc
 
 func TestWhomAWholePolicyShutsOut(t *testing.T) {
 	t.Parallel()
-	caller, bridge := from("whoever runs Terraform", "192.0.2.1"), from("the bridge", "198.51.100.9")
+	caller, bridge := from("the machine that runs Terraform", "192.0.2.1"), from("the bridge", "198.51.100.9")
 	cloud := subject{"the cloud bridge", firewall.Subject{
 		Address: netip.MustParseAddr("203.0.113.9"), Facts: firewall.Facts{
 			firewall.Country: {"DE"}, firewall.Continent: {"EU"}, firewall.Anonymous: {firewall.CloudProvider},
@@ -44,9 +44,9 @@ func TestWhomAWholePolicyShutsOut(t *testing.T) {
 		present, proposed firewall.Policy
 		want              []string
 	}{
-		{"nobody, when everybody gets in", open, open, nil},
+		{"none, if all addresses are allowed", open, open, nil},
 		{"all, by the default action", open, firewall.Policy{DefaultAction: firewall.Deny}, []string{
-			"whoever runs Terraform, at 192.0.2.1 by ", "the bridge, at 198.51.100.9 by ",
+			"the machine that runs Terraform, at 192.0.2.1 by ", "the bridge, at 198.51.100.9 by ",
 			"the cloud bridge, at 203.0.113.9 by ",
 		}},
 		{
@@ -57,18 +57,18 @@ func TestWhomAWholePolicyShutsOut(t *testing.T) {
 			[]string{"the bridge, at 198.51.100.9 by no"},
 		},
 		{
-			"nobody by a rule that comes after the one that lets it in", open,
+			"none by a rule after the one that allows it", open,
 			firewall.Policy{DefaultAction: firewall.Allow, Rules: []firewall.Rule{
 				ipRule("no", firewall.Deny, 2, "198.51.100.0/24"), ipRule("yes", firewall.Allow, 1, "198.51.100.9"),
 			}},
 			nil,
 		},
 		{
-			"nobody that was shut out before", firewall.Policy{DefaultAction: firewall.Deny}, firewall.Policy{
+			"none that was locked out before", firewall.Policy{DefaultAction: firewall.Deny}, firewall.Policy{
 				DefaultAction: firewall.Deny,
 			}, nil,
 		},
-		{"nobody by a report", open, firewall.Policy{DefaultAction: firewall.Report}, nil},
+		{"none by a report", open, firewall.Policy{DefaultAction: firewall.Report}, nil},
 		{
 			"a country", open, firewall.Policy{DefaultAction: firewall.Allow, Rules: []firewall.Rule{
 				rule("de", firewall.Deny, 0, firewall.Countries, "DE"),
@@ -103,7 +103,7 @@ func TestARunIsCheckedAsItIsPlanned(t *testing.T) {
 	c := newChecker(t, firewall.Policy{DefaultAction: firewall.Allow, Rules: []firewall.Rule{
 		ipRule("there", firewall.Allow, 5, "192.0.2.0/24"),
 	}},
-		from("whoever runs Terraform", "192.0.2.1"))
+		from("the machine that runs Terraform", "192.0.2.1"))
 	deny, far, near := ipRule("", firewall.Deny, 7, "0.0.0.0/0"), ipRule("", firewall.Deny, 1, "198.51.100.0/24"),
 		ipRule("", firewall.Deny, 1, "192.0.2.1")
 	if out := c.checkDefaultAction(firewall.Deny); len(out) != 0 {
@@ -130,7 +130,7 @@ func BenchmarkPlanningManyRules(b *testing.B) {
 		present.Rules = append(present.Rules, ipRule(fmt.Sprint(i), firewall.Allow, 100,
 			fmt.Sprintf("10.%d.%d.0/24", i/250, i%250)))
 	}
-	c := newChecker(b, present, from("whoever runs Terraform", "10.0.7.1"), from("the bridge", "10.9.9.9"))
+	c := newChecker(b, present, from("the machine that runs Terraform", "10.0.7.1"), from("the bridge", "10.9.9.9"))
 	for b.Loop() {
 		for i := range present.Rules {
 			c.checkRule(present.Rules[i].ID, &present.Rules[i])

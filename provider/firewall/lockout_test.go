@@ -78,14 +78,15 @@ func TestThePolicyKnowsWhomItWouldShutOut(t *testing.T) {
 	for _, row := range []struct{ name, arguments, want string }{
 		{
 			"by the default action", "default_action = \"deny\"\n  rules = {}",
-			`(?s)with scimbridge_firewall_policy.it.*default_action = "deny".*whoever runs Terraform, at 127\.0\.0\.1: ` +
+			`(?s)with scimbridge_firewall_policy.it.*default_action = "deny".*` +
+				`the machine that runs Terraform, at 127\.0\.0\.1: ` +
 				`by the\s+default action.*allow_lockout = true`,
 		},
 		{
 			"by a rule, which is named", "default_action = \"allow\"\n  rules = {\n" +
 				"    no = { action = \"deny\", ip_ranges = [\"127.0.0.1\"], priority = 1 }\n" +
 				"    late = { ip_ranges = [\"127.0.0.0/8\"], priority = 2 }\n  }",
-			`(?s)whoever runs Terraform, at 127\.0\.0\.1: by rule "no"`,
+			`(?s)the machine that runs Terraform, at 127\.0\.0\.1: by rule "no"`,
 		},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -138,7 +139,7 @@ func TestThePolicyNamesTheBridgeItWouldShutOut(t *testing.T) {
 			Config: policy(account, "default_action = \"deny\"\n  rules = {\n"+
 				"    elsewhere = { ip_ranges = [\"192.0.2.0/24\"] }\n  }"),
 			PlanOnly: true,
-			ExpectError: regexp.MustCompile(`(?s)- whoever runs Terraform, at 127\.0\.0\.1: by the default action\s+` +
+			ExpectError: regexp.MustCompile(`(?s)- the machine that runs Terraform, at 127\.0\.0\.1: by the default action\s+` +
 				`- the bridge "[^"]+", at\s+127\.0\.0\.1:\s+by\s+the\s+default\s+action`),
 		}},
 	})
@@ -163,7 +164,8 @@ func TestAPlanWarnsOfLockOuts(t *testing.T) {
 		rules []aRule
 		want  []string // of each: what the warning says, or nothing
 	}{
-		{"a rule that denies the caller", []aRule{denies}, []string{"whoever runs Terraform, at 127.0.0.1: by this rule"}},
+		{"a rule that denies the caller", []aRule{denies},
+			[]string{"the machine that runs Terraform, at 127.0.0.1: by this rule"}},
 		{"after one that lets it in", []aRule{allows, denies}, []string{"", ""}},
 		{"before one that lets it in", []aRule{denies, allows}, []string{"by this rule", ""}},
 		{"a second that denies it gets no second warning",

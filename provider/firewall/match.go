@@ -15,26 +15,26 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/attr"
 )
 
-// A matchAttribute is how a kind of match looks in Terraform: what does not
-// follow from the account's table of kinds. Its name is the kind's.
+// A matchAttribute describes a kind of match in Terraform, as far as the account's
+// table of kinds does not. Its name is the kind's.
 type matchAttribute struct {
 	kind        firewall.Kind
 	setType     basetypes.SetTypable
-	found       string // of a rule as the account has it: "Countries that it matches."
-	argument    string // what people write
+	found       string // description in an existing rule: "Countries that it matches."
+	argument    string // description of the argument
 	validators  []validator.Set
-	suppression []planmodifier.Set // of another spelling
-	// field is the attribute in a model: the framework wants a field for each.
+	suppression []planmodifier.Set // ignores another spelling
+	// field returns the attribute's field in a model.
 	field func(*ruleModel) attr.Texts
 }
 
-// matchAttributes has a row for each of [firewall.Kinds]; a test asks for it.
+// matchAttributes has a row for each of [firewall.Kinds], which a test checks.
 var matchAttributes = []matchAttribute{
 	{
 		kind: firewall.IPRanges, setType: attr.CIDRsType(),
 		found: "IP ranges that it matches.",
 		argument: "IP addresses, or networks in CIDR notation without host bits. Exactly one of " + namesInDocs() +
-			" must be given. Changes in place; another spelling is no change.",
+			" is required. Changes in place; another spelling is not a change.",
 		validators:  []validator.Set{attr.AreRanges()},
 		suppression: []planmodifier.Set{attr.SuppressEquivalentRanges()},
 		field:       func(m *ruleModel) attr.Texts { return &m.IPRanges },
@@ -67,12 +67,11 @@ var matchAttributes = []matchAttribute{
 	},
 }
 
-// checkKinds refuses a rule, which stands at a path, unless exactly one of the
-// kinds of matches is given. What is unknown may be either.
+// checkKinds refuses a rule unless exactly one kind of match is given. An unknown value
+// may be given or not.
 //
-// The validators that come with the framework look for an attribute's
-// siblings in the whole configuration, which for each of ten thousand rules
-// of one policy is ten thousand rules.
+// The framework's validators search an attribute's siblings in the whole
+// configuration, which for ten thousand rules in one policy is quadratic.
 func checkKinds(at path.Path, valueOf func(matchAttribute) tfattr.Value) (diags diag.Diagnostics) {
 	given := 0
 	for _, a := range matchAttributes {
@@ -85,7 +84,7 @@ func checkKinds(at path.Path, valueOf func(matchAttribute) tfattr.Value) (diags 
 	}
 	if given != 1 {
 		diags.AddAttributeError(at, "Invalid Attribute Combination", fmt.Sprintf(
-			"A rule matches one kind of thing: one (and only one) of %s is required, and there are %d.",
+			"A rule has one kind of match: exactly one of %s is required, not %d.",
 			firewall.KindNames("and"), given))
 	}
 	return diags

@@ -14,8 +14,8 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/attr"
 )
 
-// ruleModel is a rule as all parts of the provider show it. Its match is in
-// one of the fields that [matchAttributes] names.
+// ruleModel is the Terraform model of a rule. Its match is in one of the fields of
+// [matchAttributes].
 type ruleModel struct {
 	ID           types.String      `tfsdk:"id"`
 	Action       types.String      `tfsdk:"action"`
@@ -30,7 +30,7 @@ type ruleModel struct {
 // ruleType is ruleModel's type.
 var ruleType = schema.NestedAttributeObject{Attributes: foundAttributes()}.Type()
 
-// known reports whether everything that decides about the rule's effect is known.
+// known reports whether the values that determine the rule's effect are known.
 func (m ruleModel) known() bool {
 	for _, a := range matchAttributes {
 		if !a.field(&m).IsWhollyKnown() {
@@ -40,8 +40,8 @@ func (m ruleModel) known() bool {
 	return !slices.ContainsFunc([]tfattr.Value{m.Action, m.Priority, m.Description}, tfattr.Value.IsUnknown)
 }
 
-// withPriority gives a rule whose priority is left out that of its action, so
-// that the plan shows the number, and a number changed by hand shows as drift.
+// withPriority returns m with its action's priority if none is configured, so that the
+// plan shows the number, and a number changed outside Terraform shows as drift.
 func (m ruleModel) withPriority(configured types.Int64) ruleModel {
 	switch {
 	case !configured.IsNull():
@@ -53,8 +53,8 @@ func (m ruleModel) withPriority(configured types.Int64) ruleModel {
 	return m
 }
 
-// toRule is the rule that the model asks for, its values in their one form and
-// sorted. A priority that is unknown, as long as the action is, is the action's.
+// toRule returns the rule with its values canonical and sorted. A priority that is
+// unknown because the action is unknown is the default of its action.
 func (m ruleModel) toRule() firewall.Rule {
 	rule := firewall.Rule{
 		ID: m.ID.ValueString(), Action: firewall.Action(m.Action.ValueString()), Description: m.Description.ValueString(),
@@ -71,7 +71,7 @@ func (m ruleModel) toRule() firewall.Rule {
 	return rule
 }
 
-// toModel is the rule as the account has it.
+// toModel returns the model of an existing rule.
 func toModel(rule firewall.Rule) ruleModel {
 	m := ruleModel{
 		ID:          types.StringValue(rule.ID),
@@ -89,7 +89,7 @@ func toModel(rule firewall.Rule) ruleModel {
 	return m
 }
 
-// toInput asks the account for a rule; one that has an id stays the rule that has it.
+// toInput translates a rule for the API; one with an id replaces the rule with this id.
 func toInput(rule firewall.Rule) api.FirewallRuleInput {
 	action := api.FirewallAction(rule.Action)
 	in := api.FirewallRuleInput{Action: &action, Priority: &rule.Priority, Description: &rule.Description}
@@ -100,8 +100,8 @@ func toInput(rule firewall.Rule) api.FirewallRuleInput {
 	return in
 }
 
-// fromAPI is a rule of the account, its values in their one form and sorted. A
-// match of a kind that this provider does not know is left out.
+// fromAPI translates a rule of the account, with its values canonical and sorted. A
+// match of an unknown kind is left out.
 func fromAPI(rule api.FirewallRule) firewall.Rule {
 	r := firewall.Rule{ID: rule.Id, Action: firewall.Action(rule.Action), Priority: rule.Priority,
 		Description: rule.Description}
@@ -117,7 +117,7 @@ func fromAPI(rule api.FirewallRule) firewall.Rule {
 	return r
 }
 
-// rulesOf are the rules of a policy.
+// rulesOf returns the rules of a policy.
 func rulesOf(f api.Firewall) []firewall.Rule {
 	rules := make([]firewall.Rule, len(f.Rules))
 	for i, rule := range f.Rules {
@@ -126,15 +126,15 @@ func rulesOf(f api.Firewall) []firewall.Rule {
 	return rules
 }
 
-// equals reports whether two rules are the same in all but their ids.
+// equals reports whether two rules are equal in all but their ids.
 func equals(a, b firewall.Rule) bool { return contentKey(a) == contentKey(b) }
 
-// contentKey is the same for rules that are the same in all but their ids.
+// contentKey is equal for rules that are equal in all but their ids.
 func contentKey(rule firewall.Rule) string {
 	return fmt.Sprintf("%s %d %s %q %q", rule.Action, rule.Priority, rule.Match.Kind, rule.Match.Values, rule.Description)
 }
 
-// describe is a rule in one line.
+// describe formats a rule in one line.
 func describe(rule firewall.Rule) string {
 	return fmt.Sprintf("%s, priority %d: %s", rule.Action, rule.Priority, strings.Join(rule.Match.Values, ","))
 }

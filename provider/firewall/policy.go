@@ -47,12 +47,12 @@ func (r *policyResource) Schema(_ context.Context, _ resource.SchemaRequest, res
 	resp.Schema = schema.Schema{
 		MarkdownDescription: "The account's firewall: its default action and, if `rules` is given, all its rules, " +
 			"written in one transaction. An account has one policy, so a configuration has one such resource.\n\n" +
-			"The plan evaluates the whole policy and fails if it would shut out whoever runs Terraform, " +
-			"or a bridge that is signed in. Without `rules` this is a warning, because single rules may let them in " +
+			"The plan evaluates the whole policy and fails if it would lock out the machine that runs Terraform, " +
+			"or a bridge that is signed in. Without `rules` this is a warning, because single rules may allow them " +
 			"before.\n\n" +
 			"It is not created over rules that Terraform does not manage: the plan warns, " +
 			"and the apply fails with the import block to paste. With `on_unmanaged = \"report\"` other rules may exist, " +
-			"but none that equals one of `rules`. Destroying it changes nothing in the account.",
+			"but none that equals one of `rules`. Destroying this resource changes nothing in the account.",
 		Attributes: map[string]schema.Attribute{
 			"id": schema.StringAttribute{
 				Computed:            true,
@@ -67,8 +67,8 @@ func (r *policyResource) Schema(_ context.Context, _ resource.SchemaRequest, res
 			},
 			"rules": schema.MapNestedAttribute{
 				Optional: true,
-				MarkdownDescription: "The rules, by names that only Terraform keeps. A rule under a new name keeps its id. " +
-					"If left out, rules are not managed, and single `scimbridge_firewall_rule` can be used beside. " +
+				MarkdownDescription: "The rules, by names that only Terraform stores. A renamed rule keeps its id. " +
+					"Without it, rules are not managed, and `scimbridge_firewall_rule` resources can manage single ones. " +
 					"An empty map means no rules. Removing the argument leaves the rules in the account.",
 				NestedObject: schema.NestedAttributeObject{
 					Attributes: ruleAttributes(), Validators: []validator.Object{hasOneKind{}},
@@ -80,14 +80,15 @@ func (r *policyResource) Schema(_ context.Context, _ resource.SchemaRequest, res
 				Default:  stringdefault.StaticString(remove),
 				MarkdownDescription: "What to do with rules in the account that are not in `rules`: " +
 					"`remove` (the default) shows them in the plan as removed from `rules`, and an apply removes them; " +
-					"`report` leaves them and lists them in `unmanaged_rules`, so that single `scimbridge_firewall_rule` can be " +
-					"used beside. Changing it to `report` removes nothing in that apply; changing it to `remove` removes what was " +
-					"reported. Ignored without `rules`.",
+					"`report` keeps and lists them in `unmanaged_rules`, so that `scimbridge_firewall_rule` resources can " +
+					"manage them. Changing it to `report` removes nothing in that apply; changing it to `remove` removes the " +
+					"reported rules. Ignored without `rules`.",
 				Validators: []validator.String{stringvalidator.OneOf(remove, report)},
 			},
 			"allow_lockout": schema.BoolAttribute{
-				Optional:            true,
-				MarkdownDescription: "Write the policy even if it shuts out whoever runs Terraform or a bridge that is signed in.",
+				Optional: true,
+				MarkdownDescription: "Write the policy even if it locks out the machine that runs Terraform, or a bridge " +
+					"that is signed in.",
 			},
 			"unmanaged_rules": schema.MapNestedAttribute{
 				Computed: true,
@@ -105,8 +106,8 @@ func (r *policyResource) IdentitySchema(_ context.Context, _ resource.IdentitySc
 	resp.IdentitySchema = identity.Schema("The account's id.")
 }
 
-// ModifyPlan works out what becomes of each rule, and refuses what two
-// resources would own, and what would shut somebody out.
+// ModifyPlan computes the change of each rule, and refuses rules that two resources
+// would manage, and lock-outs.
 func (r *policyResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest,
 	resp *resource.ModifyPlanResponse) {
 	var config, state, model *policyModel
@@ -117,8 +118,9 @@ func (r *policyResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 		return
 	}
 	if model == nil {
-		resp.Diagnostics.AddWarning("The account's firewall stays as it is",
-			"Terraform only forgets the policy. To let everybody in, apply default_action = \"allow\" and rules = {} first.")
+		resp.Diagnostics.AddWarning("The account's firewall is not changed",
+			"Terraform only removes the policy from its state. To allow all addresses, first apply "+
+				"default_action = \"allow\" and rules = {}.")
 		return
 	}
 	configured, diags := toConfig(ctx, *config, *model)
@@ -128,7 +130,7 @@ func (r *policyResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	planned := plan(configured, before, r.present(ctx, configured, before, *model, &resp.Diagnostics))
+	planned := planRules(configured, before, r.present(ctx, configured, before, *model, &resp.Diagnostics))
 	r.checkPresent(ctx, planned, before, &resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
 		return
@@ -142,14 +144,14 @@ func (r *policyResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 		return
 	}
 	if before.any && !configured.managesRules {
-		resp.Diagnostics.AddAttributeWarning(path.Root("rules"), "The account's firewall rules stay as they are",
-			"Without rules, the policy does not manage them any more. To remove them, apply rules = {} first.")
+		resp.Diagnostics.AddAttributeWarning(path.Root("rules"), "The account's firewall rules are not changed",
+			"Without the argument rules, the policy no longer manages them. To remove them, first apply rules = {}.")
 	}
 	r.warnRanges(ctx, before, planned, &resp.Diagnostics)
 	r.checkLockout(ctx, *model, before, planned, &resp.Diagnostics)
 }
 
-// toConfig is what a configuration, with the framework's defaults, says of the rules.
+// toConfig returns the configured rules, with the framework's defaults.
 func toConfig(ctx context.Context, config, model policyModel) (policyConfig, diag.Diagnostics) {
 	rules, wholeRules, diags := rulesIn(ctx, model.Rules)
 	configured, wholeConfig, d := rulesIn(ctx, config.Rules)
@@ -167,7 +169,7 @@ func toConfig(ctx context.Context, config, model policyModel) (policyConfig, dia
 	}, diags
 }
 
-// set writes what is planned into the model.
+// set sets the planned rules in the model.
 func (m *policyModel) set(ctx context.Context, config policyConfig, planned plannedPolicy) (diags diag.Diagnostics) {
 	if !config.managesRules {
 		m.UnmanagedRules = noRules()
@@ -186,11 +188,11 @@ func (m *policyModel) set(ctx context.Context, config policyConfig, planned plan
 	return diags
 }
 
-// warnRanges warns about the ranges that are another rule's than before; a rule
-// of another name is found by its id.
+// warnRanges warns about the ranges of new and changed rules; a renamed rule is found
+// by its id.
 func (r *policyResource) warnRanges(ctx context.Context, before managedRules, planned plannedPolicy,
 	diags *diag.Diagnostics) {
-	if r.client.Applying() { // the plan has said it
+	if r.client.Applying() { // the plan has warned already
 		return
 	}
 	were := before.byID()
@@ -201,8 +203,8 @@ func (r *policyResource) warnRanges(ctx context.Context, before managedRules, pl
 	}
 }
 
-// present are the account's rules when a policy first manages rules, as far as
-// the plan is to be checked against them.
+// present returns the account's rules if the policy does not manage rules yet and the
+// plan must be checked against them.
 func (r *policyResource) present(
 	ctx context.Context, config policyConfig, before managedRules, model policyModel, diags *diag.Diagnostics,
 ) []firewall.Rule {
@@ -220,7 +222,7 @@ func (r *policyResource) present(
 	return rulesOf(present.Firewall)
 }
 
-// atPlan makes a diagnostic what the plan may say: of a creation, a warning.
+// atPlan returns how a plan reports an error: for a creation as a warning.
 func atPlan(before managedRules) func(diag.Diagnostic) diag.Diagnostic {
 	if before.exists {
 		return client.AsError
@@ -228,28 +230,28 @@ func atPlan(before managedRules) func(diag.Diagnostic) diag.Diagnostic {
 	return client.AtCreation
 }
 
-// checkPresent refuses a policy that would remove rules unseen, or take them
-// over, and warns of those that it adopts.
+// checkPresent refuses a policy that would remove or adopt existing rules unnoticed, and
+// warns of those that it adopts.
 func (r *policyResource) checkPresent(ctx context.Context, planned plannedPolicy, before managedRules,
 	diags *diag.Diagnostics) {
 	if len(planned.foreign) > 0 {
 		r.refuseOver(ctx, before.exists, planned.foreign, atPlan(before), diags)
 	}
 	if len(planned.adopted) > 0 {
-		diags.AddAttributeWarning(path.Root("rules"), "Firewall rules are taken over", fmt.Sprintf(
-			"The account has these rules, and rules lists the same; from the apply on they are this policy's:\n%s",
+		diags.AddAttributeWarning(path.Root("rules"), "Existing firewall rules will be adopted", fmt.Sprintf(
+			"The account has these rules, which equal those in rules. After the apply this policy manages them:\n%s",
 			listing(planned.adopted)))
 	}
 }
 
-// What a policy that is, or until now was, in the state of this run manages:
-// what is made in its place takes over no stranger's rules.
+// Notes for the run on what a policy in its state manages: a policy that replaces
+// it may be created over these rules.
 const (
 	managedSome = "some firewall rules are managed" // those that it lists
 	managedAll  = "all firewall rules are managed"
 )
 
-// note tells the run what the policy manages.
+// note notes for the run what the policy manages.
 func (m policyModel) note(c *client.Client) {
 	if m.Rules.IsNull() {
 		return
@@ -260,8 +262,8 @@ func (m policyModel) note(c *client.Client) {
 	}
 }
 
-// succeeds is what an older policy must have managed, so that this one may be
-// made over the rules that are there.
+// succeeds returns the note that a replaced policy must have left, so that this one may
+// be created over existing rules.
 func (m policyModel) succeeds() string {
 	if m.reports() {
 		return managedSome
@@ -272,12 +274,12 @@ func (m policyModel) succeeds() string {
 func (r *policyResource) refuseOver(ctx context.Context, exists bool, rules []firewall.Rule,
 	as func(diag.Diagnostic) diag.Diagnostic, diags *diag.Diagnostics,
 ) {
-	const title = "The account has firewall rules already"
-	what := fmt.Sprintf("The account has rules that this resource did not make:\n%s\n\n", listing(rules))
+	const title = "The account already has firewall rules"
+	what := fmt.Sprintf("The account has rules that this resource did not create:\n%s\n\n", listing(rules))
 	if exists {
 		diags.Append(as(diag.NewAttributeErrorDiagnostic(path.Root("rules"), title, what+
-			"Set on_unmanaged = \"report\" and apply: that adopts the rules that are listed, and reports the others. "+
-			"With \"remove\" after that, the plan shows what would be removed.")))
+			"Set on_unmanaged = \"report\" and apply: this adopts the rules in the list and reports the others. "+
+			"With \"remove\" after that, the plan shows the rules that it would remove.")))
 		return
 	}
 	caller, err := r.client.Caller(ctx)
@@ -286,19 +288,19 @@ func (r *policyResource) refuseOver(ctx context.Context, exists bool, rules []fi
 		return
 	}
 	diags.Append(as(diag.NewAttributeErrorDiagnostic(path.Root("rules"), title, what+fmt.Sprintf(
-		"To manage the policy here, import it; the plan then shows what would change:\n\n%s\n\n"+
-			"on_unmanaged = \"report\" leaves rules alone that are not in rules; one that is the same in all but its name is "+
-			"never taken over unseen.\n\n%s",
+		"To manage the policy here, import it; the plan then shows the changes:\n\n%s\n\n"+
+			"With on_unmanaged = \"report\", rules that are not in rules are kept. A rule that equals one of rules is "+
+			"never adopted unnoticed.\n\n%s",
 		importPolicy(caller.AccountId), client.ReplacedBeforeDestroyed))))
 }
 
-// importPolicy is what to paste when the policy has rules already.
+// importPolicy returns the import block for a policy that has rules.
 func importPolicy(account string) string {
 	return fmt.Sprintf("import {\n  to = scimbridge_firewall_policy.<name>\n  id = %q\n}", account)
 }
 
-// claim claims the rules that the policy manages: by their ids, and, since a
-// single rule may be made or taken over in this run, by all but their id.
+// claim claims the rules that the policy manages: by id, and also by content, since a
+// single rule may be created or adopted in this run.
 func (r *policyResource) claim(planned plannedPolicy, removes bool, owner string, diags *diag.Diagnostics) {
 	for _, name := range slices.Sorted(maps.Keys(planned.rules)) {
 		rule := planned.rules[name]
@@ -312,16 +314,15 @@ func (r *policyResource) claim(planned plannedPolicy, removes bool, owner string
 	client.PerRun[claims](r.client).claimAll(owner, removes, planned.listed(), diags)
 }
 
-// checkLockout refuses what would shut somebody out. Beside single rules, which
-// may let them in before it is written, it warns.
+// checkLockout refuses a change that would lock out a subject. If single rules may
+// allow it before the policy is written, it warns.
 //
-// It refuses a creation too, unlike client.AtCreation: whom a change shuts out
-// must be said before anything is applied. Within an apply that has begun to
-// write it says nothing (lockoutCheckerOf), and the account refuses the
-// creation; the second plan of an apply that has written nothing yet is not
-// told from the first. Its error could leave a policy deposed that is being
-// replaced, only if the account has no rules, and a bridge that is shut out
-// first signed in between the plan and the apply.
+// It refuses a creation too, unlike client.AtCreation: a lock-out must be reported
+// before anything is applied. During an apply that has begun to write it does not check
+// (lockoutCheckerOf), and the account refuses the creation. The second plan of an apply
+// that has written nothing yet cannot be distinguished from the first. Its error could
+// leave a policy deposed that is being replaced, but only if the account has no rules
+// and a bridge that would be locked out signed in between the plan and the apply.
 func (r *policyResource) checkLockout(
 	ctx context.Context, model policyModel, before managedRules, planned plannedPolicy, diags *diag.Diagnostics,
 ) {
@@ -343,7 +344,7 @@ func (r *policyResource) checkLockout(
 		return
 	}
 	if !before.exists && !model.reports() && len(checker.present) > 0 {
-		return // it is not created over them
+		return // it will not be created
 	}
 	at := make(map[string][]lockout)
 	paths := make(map[string]path.Path)
@@ -370,13 +371,13 @@ func (r *policyResource) checkLockout(
 	}
 }
 
-// placeOf is the place in the configuration whose change shuts somebody out:
-// the rule that let it in until now, if that is what changes; else what decides.
+// placeOf returns the place in the configuration whose change causes a lock-out: the
+// rule that allows the subject now, if that rule changes, else the deciding one.
 func placeOf(out lockout, before managedRules, planned plannedPolicy, names map[string]string) path.Path {
 	if was, own := before.byID()[out.until]; own && out.until != "" {
 		name, stays := names[out.until]
 		if !stays {
-			return path.Root("rules") // it is listed no more
+			return path.Root("rules") // it is no longer listed
 		}
 		if !equals(planned.rules[name].toRule(), was.toRule()) {
 			return path.Root("rules").AtMapKey(name)
@@ -388,11 +389,11 @@ func placeOf(out lockout, before managedRules, planned plannedPolicy, names map[
 	return path.Root("default_action")
 }
 
-// foreign are the present rules that a new policy must not take over, or
-// remove, without being told to.
+// foreign returns the existing rules that a new policy must not adopt or remove without
+// an import.
 func (m policyModel) foreign(ctx context.Context, present []firewall.Rule) []firewall.Rule {
 	config, _ := toConfig(ctx, m, m)
-	return plan(config, managedRules{}, present).foreign
+	return planRules(config, managedRules{}, present).foreign
 }
 
 func (r *policyResource) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
@@ -451,8 +452,8 @@ func (r *policyResource) Read(ctx context.Context, req resource.ReadRequest, res
 	resp.Diagnostics.Append(resp.State.Set(ctx, state)...)
 }
 
-// warnNew warns of rules that somebody added beside the reported ones: nothing
-// is planned for them, and a plan shows no drift that it does nothing about.
+// warnNew warns of rules that were added outside Terraform. Nothing is planned for
+// them, and a plan does not show drift on which it does not act.
 func warnNew(prior, state policyModel, present *client.Firewall, diags *diag.Diagnostics) {
 	known := prior.UnmanagedRules.Elements()
 	var added []firewall.Rule
@@ -465,8 +466,8 @@ func warnNew(prior, state policyModel, present *client.Firewall, diags *diag.Dia
 		return
 	}
 	slices.SortFunc(added, func(a, b firewall.Rule) int { return strings.Compare(a.ID, b.ID) })
-	diags.AddAttributeWarning(path.Root("unmanaged_rules"), "Firewall rules that Terraform does not own",
-		fmt.Sprintf("Added to the account since the last apply, not by Terraform:\n%s", listing(added)))
+	diags.AddAttributeWarning(path.Root("unmanaged_rules"), "Firewall rules added outside Terraform",
+		fmt.Sprintf("Added to the account since the last apply:\n%s", listing(added)))
 }
 
 func (r *policyResource) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
@@ -494,7 +495,7 @@ func (r *policyResource) Update(ctx context.Context, req resource.UpdateRequest,
 	resp.Diagnostics.Append(resp.State.Set(ctx, written)...)
 }
 
-// Delete leaves the account as it is; the plan has said so.
+// Delete does not change the account, as the plan has warned.
 func (r *policyResource) Delete(ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse) {
 	var state policyModel
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
@@ -510,7 +511,7 @@ func (r *policyResource) ImportState(ctx context.Context, req resource.ImportSta
 		return
 	}
 	if id != account {
-		resp.Diagnostics.AddError("Invalid import id", "The firewall policy is imported by the account's id. It is:\n\n"+
+		resp.Diagnostics.AddError("Invalid import id", "A firewall policy is imported by the account's id:\n\n"+
 			importPolicy(account))
 		return
 	}

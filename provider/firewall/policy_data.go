@@ -27,13 +27,13 @@ type policyDataModel struct {
 
 func policyDataSchema() schema.Schema {
 	return schema.Schema{
-		MarkdownDescription: "The account's firewall, whoever manages it.",
+		MarkdownDescription: "The account's firewall, including rules that Terraform does not manage.",
 		Attributes: map[string]schema.Attribute{
 			"default_action": schema.StringAttribute{
 				Computed: true, MarkdownDescription: "The action if no rule matches: `allow`, `report` or `deny`.",
 			},
 			"rules": schema.ListNestedAttribute{
-				Computed: true, MarkdownDescription: "All rules, in the order in which they are tried.",
+				Computed: true, MarkdownDescription: "All rules, in the order of evaluation.",
 				NestedObject: schema.NestedAttributeObject{Attributes: readAttributes()},
 			},
 			"enforced": schema.BoolAttribute{

@@ -10,7 +10,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/client"
 )
 
-// What becomes of rules that scimbridge_firewall_policy does not list.
+// The values of on_unmanaged, for rules that scimbridge_firewall_policy does not list.
 const (
 	remove = "remove"
 	report = "report"
@@ -25,18 +25,18 @@ type policyModel struct {
 	UnmanagedRules types.Map    `tfsdk:"unmanaged_rules"`
 }
 
-// reports reports whether rules that the policy does not list are left alone.
+// reports reports whether rules that the policy does not list are kept.
 func (m policyModel) reports() bool { return m.OnUnmanaged.ValueString() == report }
 
 func (m policyModel) defaultAction() firewall.Action {
 	return firewall.Action(m.DefaultAction.ValueString())
 }
 
-// noRules is a map of rules that is not there.
+// noRules returns a null map of rules.
 func noRules() types.Map { return types.MapNull(ruleType) }
 
-// rulesIn are the rules of a map by their keys. None is null; whole is false
-// while a rule, or the map, is unknown.
+// rulesIn returns the rules of a map by key. Whole is false while the map or a rule in it
+// is unknown.
 func rulesIn(ctx context.Context, m types.Map) (rules map[string]ruleModel, whole bool, diags diag.Diagnostics) {
 	if m.IsUnknown() {
 		return nil, false, nil
@@ -57,10 +57,10 @@ func toMap(ctx context.Context, rules map[string]ruleModel) (types.Map, diag.Dia
 	return types.MapValueFrom(ctx, ruleType, rules)
 }
 
-// refreshed is m with what the account has now. Under "remove" all rules are
-// the resource's, so that a plan shows what it would remove; under "report"
-// only those that were. The names of rules are Terraform's alone: a rule of
-// somebody else's goes by its description, or by its id.
+// refreshed returns m with the account's current rules. With "remove" all rules belong
+// to the resource, so that a plan shows which it would remove; with "report" only those
+// that did before. Only Terraform has names for rules: a rule from elsewhere is named by
+// its description or its id.
 func (m policyModel) refreshed(ctx context.Context, account string, f *client.Firewall,
 ) (policyModel, diag.Diagnostics) {
 	m.ID = types.StringValue(account)
@@ -83,8 +83,8 @@ func (m policyModel) refreshed(ctx context.Context, account string, f *client.Fi
 	return m, diags
 }
 
-// refreshedRules parts the account's rules into the policy's own, by name, and
-// those that it leaves alone, by id.
+// refreshedRules divides the account's rules into the policy's own, by name, and the
+// unmanaged ones, by id.
 func refreshedRules(before map[string]ruleModel, present []firewall.Rule, reports bool,
 ) (own, unmanaged map[string]ruleModel) {
 	own, unmanaged = make(map[string]ruleModel), make(map[string]ruleModel)
@@ -97,7 +97,7 @@ func refreshedRules(before map[string]ruleModel, present []firewall.Rule, report
 		name, mine := names[found.ID]
 		switch {
 		case mine && equals(before[name].toRule(), found):
-			own[name] = before[name] // as it was spelled
+			own[name] = before[name] // in the same spelling
 		case mine:
 			own[name] = toModel(found)
 		case reports:
@@ -116,17 +116,16 @@ func refreshedRules(before map[string]ruleModel, present []firewall.Rule, report
 	return own, unmanaged
 }
 
-// managedRules are the rules that a plan starts from.
+// managedRules are the rules in the state that a plan starts from.
 type managedRules struct {
-	exists    bool                 // the policy does
+	exists    bool                 // the policy exists
 	any       bool                 // it manages rules
 	own       map[string]ruleModel // by name
 	unmanaged map[string]ruleModel // by id
 	reports   bool
 }
 
-// managed are the rules that the state has; m is nil for a policy that is to
-// be created.
+// managed returns the rules in the state; m is nil for a policy that will be created.
 func (m *policyModel) managed(ctx context.Context) (managedRules, diag.Diagnostics) {
 	if m == nil || m.Rules.IsNull() {
 		return managedRules{exists: m != nil}, nil
@@ -137,7 +136,7 @@ func (m *policyModel) managed(ctx context.Context) (managedRules, diag.Diagnosti
 	return managedRules{true, true, own, unmanaged, m.reports()}, diags
 }
 
-// byID are the policy's own rules by their ids.
+// byID returns the policy's own rules by id.
 func (m managedRules) byID() map[string]ruleModel {
 	rules := make(map[string]ruleModel, len(m.own))
 	for _, rule := range m.own {

@@ -10,33 +10,33 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/firewall"
 )
 
-// policyConfig is what a configuration says of the account's rules.
+// policyConfig has the configured rules of the account.
 type policyConfig struct {
 	managesRules bool                   // rules is given
-	whole        bool                   // which rules there are is known, and what becomes of others
-	reports      bool                   // others are left alone
+	whole        bool                   // the rules and on_unmanaged are known
+	reports      bool                   // on_unmanaged is "report"
 	rules        map[string]ruleModel   // by name, with the framework's defaults
 	priorities   map[string]types.Int64 // as they are configured
 }
 
-// plannedPolicy is what becomes of the account's rules.
+// plannedPolicy has the planned rules of the account.
 type plannedPolicy struct {
-	rules     map[string]ruleModel // by name; the id of one that is to be made is unknown
-	unmanaged map[string]ruleModel // by id: those that are left alone and reported
-	// unmanagedUnknown is set where only the apply knows what is beside rules.
+	rules     map[string]ruleModel // by name; the id of a new rule is unknown
+	unmanaged map[string]ruleModel // by id: kept and reported
+	// unmanagedUnknown is set if only the apply can know the unmanaged rules.
 	unmanagedUnknown bool
 	whole            bool // everything is known but the ids of new rules
 
-	// Of the account's rules: those that the policy must neither remove nor
-	// take over unseen, and those that become its own.
+	// Of the account's rules: those that the policy must not remove or adopt
+	// unnoticed, and those that it adopts.
 	foreign, adopted []firewall.Rule
 }
 
-// plan works out what becomes of each rule. present are the account's rules
-// when a policy first manages rules, and nil where they are not known: they
-// decide what is said of the plan, and change nothing in it, since rules of the
-// same run may be made before the policy, or after it.
-func plan(config policyConfig, state managedRules, present []firewall.Rule) plannedPolicy {
+// planRules computes the change of each rule. Present has the account's rules if the
+// policy does not manage rules yet, or nil if they are not known. They affect only the
+// diagnostics, not the plan, since rules of the same run may be created before the
+// policy or after it.
+func planRules(config policyConfig, state managedRules, present []firewall.Rule) plannedPolicy {
 	if !config.managesRules {
 		return plannedPolicy{whole: true}
 	}
@@ -60,18 +60,17 @@ func plan(config policyConfig, state managedRules, present []firewall.Rule) plan
 		p.foreign = present
 	case !state.exists:
 		p.foreign = same
-	default: // a plan that changes a policy shows which rules it adopts
+	default: // the plan of a change shows which rules it adopts
 		p.adopted = same
 	}
 	return p
 }
 
-// identify gives planned rules the ids of the rules that they are, by name, or
-// else by being the same in all but the name; and returns which rules stay
-// unmanaged.
+// identify sets the ids of planned rules that exist, found by name or else by content,
+// and returns the rules that stay unmanaged.
 //
-// Turning "remove" into "report" removes nothing: what is not listed any more
-// is what is to be reported.
+// Changing "remove" to "report" removes nothing: rules that are no longer listed are
+// reported.
 func (m managedRules) identify(planned map[string]ruleModel, reports bool) (rules, unmanaged map[string]ruleModel) {
 	rules = make(map[string]ruleModel, len(planned))
 	left := make(map[string]ruleModel)
@@ -99,19 +98,19 @@ func (m managedRules) identify(planned map[string]ruleModel, reports bool) (rule
 	if !reports {
 		return rules, map[string]ruleModel{}
 	}
-	if m.reports { // what was the resource's and is not listed any more goes
+	if m.reports { // a rule that is no longer listed is removed
 		maps.DeleteFunc(left, func(id string, _ ruleModel) bool { return dropped[id] })
 	}
 	return rules, left
 }
 
-// identical are those of the present rules that are the same as a planned one.
+// identical returns the present rules that equal a planned one.
 func identical(planned map[string]ruleModel, present []firewall.Rule) []firewall.Rule {
 	desired := newTwins(planned)
 	return slices.DeleteFunc(slices.Clone(present), func(r firewall.Rule) bool { return len(desired[contentKey(r)]) == 0 })
 }
 
-// twins are the keys of rules by everything but their id.
+// twins are the keys of rules by content.
 type twins map[string][]string
 
 func newTwins(rules map[string]ruleModel) twins {
@@ -125,7 +124,7 @@ func newTwins(rules map[string]ruleModel) twins {
 	return t
 }
 
-// take gives away a rule that is the same as this one, each once.
+// take returns and removes the id of a rule that equals this one.
 func (t twins) take(rule ruleModel) (id string, ok bool) {
 	if !rule.known() {
 		return "", false
@@ -138,7 +137,7 @@ func (t twins) take(rule ruleModel) (id string, ok bool) {
 	return id, true
 }
 
-// listed are the ids of the rules that are there.
+// listed returns the ids of the existing rules.
 func (p plannedPolicy) listed() (ids []string) {
 	for _, rule := range p.rules {
 		if id := rule.ID.ValueString(); id != "" {
@@ -148,9 +147,8 @@ func (p plannedPolicy) listed() (ids []string) {
 	return ids
 }
 
-// proposed is the planned policy in the form that is evaluated, without what
-// stays beside it, and the names of its rules by the ids that they have in it.
-// All of it must be known, but ids.
+// proposed returns the planned policy for evaluation, without unmanaged rules, and the
+// names of its rules by their ids in it. All values except ids must be known.
 func (p plannedPolicy) proposed(defaultAction firewall.Action) (f firewall.Policy, names map[string]string, err error) {
 	f.DefaultAction = defaultAction
 	names = make(map[string]string, len(p.rules))
@@ -168,7 +166,7 @@ func (p plannedPolicy) proposed(defaultAction firewall.Action) (f firewall.Polic
 	return f, names, nil
 }
 
-// keeps reports whether a rule that the policy does not list is left alone.
+// keeps reports whether a rule that the policy does not list is kept.
 func (p plannedPolicy) keeps(state managedRules, id string, reports bool) bool {
 	if !reports {
 		return false

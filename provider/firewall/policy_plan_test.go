@@ -97,7 +97,7 @@ func TestPlan(t *testing.T) {
 			name: "one that first manages rules and reports says what it adopts", rules: models{"x": newA}, reports: true,
 			state: made, present: present, want: "x=", unmanaged: "?", adopted: "a",
 		},
-		{name: "an empty account is in nobody's way", rules: models{"x": newA}, state: unmade, want: "x="},
+		{name: "an empty account has no conflicts", rules: models{"x": newA}, state: unmade, want: "x="},
 		{
 			name: "what is there is of no concern once rules are managed", rules: models{"one": newA},
 			state: managing(models{"one": a}), present: present, want: "one=a",
@@ -112,7 +112,7 @@ func TestPlan(t *testing.T) {
 					config.priorities[name] = types.Int64Null() // computed, as it is left out
 				}
 			}
-			p := plan(config, row.state, row.present)
+			p := planRules(config, row.state, row.present)
 			var got []string
 			for _, name := range slices.Sorted(maps.Keys(p.rules)) {
 				got = append(got, name+"="+p.rules[name].ID.ValueString())
@@ -142,7 +142,7 @@ func TestPlan(t *testing.T) {
 // While it is not known which rules there are, nothing is said of any.
 func TestPlanOfRulesThatAreNotKnown(t *testing.T) {
 	t.Parallel()
-	p := plan(policyConfig{managesRules: true}, managedRules{exists: true, any: true, own: map[string]ruleModel{
+	p := planRules(policyConfig{managesRules: true}, managedRules{exists: true, any: true, own: map[string]ruleModel{
 		"one": modelOf("a", "192.0.2.1"),
 	}}, nil)
 	if p.whole || !p.unmanagedUnknown || len(p.rules)+len(p.unmanaged)+len(p.foreign) > 0 {

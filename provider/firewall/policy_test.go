@@ -140,9 +140,10 @@ func TestAPolicyOverForeignRulesComesWithItsImportBlock(t *testing.T) {
 				Config:           config,
 				ConfigPlanChecks: policyPlanned(plancheck.ResourceActionCreate), // the plan warns
 				ExpectError: regexp.MustCompile(
-					`(?s)rules already.*192\.0\.2\.0/24.*import \{\s+to = scimbridge_firewall_policy\.<name>\s+id = "` + id + `"`),
+					`(?s)already has firewall\s+rules.*192\.0\.2\.0/24.*` +
+						`import \{\s+to = scimbridge_firewall_policy\.<name>\s+id = "` + id + `"`),
 			},
-			{ // the rules are found again by what they are: nothing is made anew
+			{ // the rules are found again by content: nothing is created again
 				Config: config + fmt.Sprintf("import {\n  to = %s\n  id = %q\n}\n", whole, id),
 				ConfigPlanChecks: policyPlanned(plancheck.ResourceActionUpdate,
 					plancheck.ExpectKnownValue(whole, tfjsonpath.New("rules").AtMapKey("office").AtMapKey("id"), knownvalue.NotNull()),
@@ -297,7 +298,7 @@ func TestThePolicyLivesBesideSingleRules(t *testing.T) {
 			{ // its rules cannot be taken over unseen
 				Config: config[:strings.Index(config, "resource ")] + strings.Replace(config[strings.Index(config, "resource "):],
 					"default_action", "rules = {}\n  default_action", 1),
-				PlanOnly: true, ExpectError: regexp.MustCompile(`(?s)rules already.*on_unmanaged = "report"`),
+				PlanOnly: true, ExpectError: regexp.MustCompile(`(?s)already has firewall\s+rules.*on_unmanaged = "report"`),
 			},
 			{ // so that the destroy of the test may take the single rule away
 				Config:           strings.Replace(config, `"deny"`, `"allow"`, 1),
@@ -312,11 +313,11 @@ func TestTwoOwnersAreAnErrorOfThePlan(t *testing.T) {
 	account := providertest.NewAccount(t)
 	for _, row := range []struct{ name, more, want string }{
 		{"two policies", "resource \"scimbridge_firewall_policy\" \"other\" {" + office + "\n}\n",
-			`Two owners of the firewall\s+policy`},
+			`Duplicate\s+scimbridge_firewall_policy`},
 		{
 			"a policy that removes and a single rule",
 			"resource \"scimbridge_firewall_rule\" \"it\" {\n  ip_ranges = [\"192.0.2.1\"]\n}\n",
-			`(?s)Two owners of a firewall\s+rule.*on_unmanaged\s+=\s+"report"`,
+			`(?s)Firewall rule\s+managed\s+twice.*on_unmanaged\s+=\s+"report"`,
 		},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -345,7 +346,7 @@ func TestWhatThePolicyListsIsNotTakenOver(t *testing.T) {
 			"= true\n}\n"
 	}
 	twoOwners := regexp.MustCompile(
-		`(?s)(One firewall rule\s+twice|Two owners of a firewall\s+rule).*[Kk]eep\s+one\s+of\s+the\s+two`)
+		`(?s)(Duplicate\s+firewall\s+rule|Firewall rule\s+managed\s+twice).*[Rr]emove\s+one\s+of\s+the\s+two`)
 	const there, next = "192.0.2.0/24", "198.51.100.0/24"
 	resource.UnitTest(t, resource.TestCase{
 		ProtoV6ProviderFactories: providertest.Factories(t),
@@ -368,7 +369,7 @@ func TestWhatThePolicyListsIsNotTakenOver(t *testing.T) {
 }
 
 // What a policy lists no more, a single rule of the same run may have: it is
-// taken over before the policy removes it, or made anew after that.
+// adopted before the policy removes it, or created again after that.
 func TestWhatThePolicyListsNoMoreMayBeTakenOver(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct{ name, policyAfter, ruleAfter string }{
@@ -449,8 +450,8 @@ func TestMistakesInAPolicyAreErrorsOfThePlan(t *testing.T) {
 	account := providertest.NewAccount(t)
 	for _, row := range []struct{ name, rule, want string }{
 		{"host bits", `ip_ranges = ["192.0.2.7/24"]`, `write\s+192\.0\.2\.0/24`},
-		{"no kind of match", `action = "deny"`, `one \(and only\s+one\)`},
-		{"two kinds of match", `ip_ranges = ["192.0.2.7"], countries = ["CH"]`, `one \(and only\s+one\)`},
+		{"no kind of match", `action = "deny"`, `exactly\s+one`},
+		{"two kinds of match", `ip_ranges = ["192.0.2.7"], countries = ["CH"]`, `exactly\s+one`},
 		{"no country", `countries = ["ZZ"]`, `no country`},
 		{"no continent", `continents = ["XX"]`, `no continent`},
 		{"no kind of anonymous address", `anonymous_ips = ["proxy"]`, `"public_proxy"`},
@@ -552,7 +553,7 @@ func TestAPolicyUnderAnotherNameRemovesNoForeignRules(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			account := providertest.NewAccount(t)
-			foreign := add(t, account, "somebody's", "198.51.100.0/24")
+			foreign := add(t, account, "foreign", "198.51.100.0/24")
 			resource.UnitTest(t, resource.TestCase{
 				ProtoV6ProviderFactories: providertest.Factories(t),
 				Steps: []resource.TestStep{
@@ -560,7 +561,7 @@ func TestAPolicyUnderAnotherNameRemovesNoForeignRules(t *testing.T) {
 					{
 						Config: policy(account,
 							"default_action = \"allow\"\n  rules = {\n    mine = { ip_ranges = [\"192.0.2.0/24\"] }\n  }"),
-						ExpectError: regexp.MustCompile(`(?s)rules already.*198\.51\.100\.0/24.*import \{`),
+						ExpectError: regexp.MustCompile(`(?s)already has firewall\s+rules.*198\.51\.100\.0/24.*import \{`),
 					},
 				},
 			})

@@ -15,36 +15,34 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/client"
 )
 
-// A policyWrite is what one apply makes of the account's policy.
+// A policyWrite is the write of the account's policy in an apply.
 type policyWrite struct {
 	defaultAction api.FirewallAction
-	managesRules  bool                     // rules are the resource's
-	rules         map[string]firewall.Rule // by name; with an id if the rule is there
-	keepsOthers   bool                     // rules of others stay
-	adopts        bool                     // of those, one that is the same as a new rule becomes it
-	removed       map[string]bool          // ids of rules that go, though others stay
-	before        *firewall.Policy         // what the plan started from, as far as it is the resource's
-	version       *string                  // of the policy when it was planned; nil: any
+	managesRules  bool                     // the resource manages rules
+	rules         map[string]firewall.Rule // by name; with an id if the rule exists
+	keepsOthers   bool                     // unmanaged rules are kept
+	adopts        bool                     // an unmanaged rule that equals a new one is adopted
+	removed       map[string]bool          // ids of rules to remove, if others are kept
+	before        *firewall.Policy         // the resource's part of the policy when it was planned
+	version       *string                  // of the policy when it was planned; nil for any
 	allowLockout  *bool
 }
 
-// maxCollisions bounds how often a write gives way to other writers of the
-// same moment.
+// maxCollisions is how often a write is repeated after concurrent changes.
 const maxCollisions = 50
 
-// errMoved says that the policy is not what the plan started from.
-var errMoved = errors.New("the firewall policy was changed after it was planned; run terraform apply again: " +
-	"it starts from what is there now")
+// errMoved is the error for a policy that was changed after it was planned.
+var errMoved = errors.New("the firewall policy was changed after it was planned; run terraform apply again")
 
-// replacesAll reports whether no rule of others stays.
+// replacesAll reports whether no unmanaged rule is kept.
 func (w policyWrite) replacesAll() bool { return w.managesRules && !w.keepsOthers }
 
-// do writes the policy in one request, and none if the account has it
-// already: then it was made by a request whose answer was lost, or by hand.
+// do writes the policy in one request. It sends none if the account has the policy
+// already, for instance after a request whose answer was lost.
 //
-// Beside rules of others, a rule that it would remove stays if a
-// scimbridge_firewall_rule of the same run has taken it over. Without others
-// there is no such resource: the plan refuses it (Conflict.WouldRemove).
+// If unmanaged rules are kept, a rule to remove is kept too if a
+// scimbridge_firewall_rule of the same run has adopted it. If not, the plan refuses such
+// a resource (Conflict.WouldRemove).
 func (w policyWrite) do(ctx context.Context, c *client.Client) (*client.Firewall, error) {
 	handover := client.PerRun[handover](c)
 	removed := make(map[string]bool)
@@ -56,7 +54,7 @@ func (w policyWrite) do(ctx context.Context, c *client.Client) (*client.Firewall
 	}
 	w.removed = removed
 	if w.replacesAll() {
-		return w.attempt(ctx, c) // nobody else's change can help
+		return w.attempt(ctx, c) // no other resource's change can help
 	}
 	return client.RetryConflicts(ctx, c, func() (*client.Firewall, error) { return w.attempt(ctx, c) })
 }
@@ -72,7 +70,7 @@ func (w policyWrite) attempt(ctx context.Context, c *client.Client) (*client.Fir
 			return present, nil
 		}
 		if last != nil && w.replacesAll() {
-			return nil, last // somebody else's change stands where the plan expected none
+			return nil, last // a change from elsewhere that the plan did not know
 		}
 		match := w.version
 		if match == nil || !w.replacesAll() {
@@ -86,7 +84,7 @@ func (w policyWrite) attempt(ctx context.Context, c *client.Client) (*client.Fir
 		if client.Code(err) != api.ErrorCodeVersionMismatch {
 			return client.NewFirewall(now), err
 		}
-		last = err // and look at what is there now
+		last = err // and read the policy again
 	}
 	return nil, last
 }
@@ -123,7 +121,7 @@ func (w policyWrite) body(present *client.Firewall) api.FirewallUpdate {
 	return update
 }
 
-// unchanged asks that a rule stay what it is, to the order of its values.
+// unchanged returns the input that keeps a rule, including the order of its values.
 func unchanged(rule api.FirewallRule) api.FirewallRuleInput {
 	in := api.FirewallRuleInput{Id: &rule.Id, Action: &rule.Action, Priority: &rule.Priority,
 		Description: &rule.Description}
@@ -133,7 +131,7 @@ func unchanged(rule api.FirewallRule) api.FirewallRuleInput {
 	return in
 }
 
-// isDone reports whether the account has what is to be written.
+// isDone reports whether the account already has the policy.
 func (w policyWrite) isDone(present *client.Firewall) bool {
 	if present.DefaultAction != w.defaultAction {
 		return false
@@ -153,7 +151,7 @@ func (w policyWrite) isDone(present *client.Firewall) bool {
 	return true
 }
 
-// ids are the ids of the rules to be written, by name, if the account has them all.
+// ids returns the ids of the rules to write, by name, if all exist.
 func (w policyWrite) ids(present *client.Firewall) (ids map[string]string, ok bool) {
 	ids = make(map[string]string)
 	for name, rule := range w.rules {
@@ -179,8 +177,7 @@ func (w policyWrite) ids(present *client.Firewall) (ids map[string]string, ok bo
 	return ids, true
 }
 
-// free are the ids of the rules that no rule to be written has, by all but the
-// id.
+// free returns the ids of the existing rules that the write does not name, by content.
 func (w policyWrite) free(present *client.Firewall) map[string][]string {
 	taken := make(map[string]bool)
 	for _, rule := range w.rules {
@@ -195,8 +192,8 @@ func (w policyWrite) free(present *client.Firewall) map[string][]string {
 	return free
 }
 
-// startsFrom reports whether what the resource owns is still what the plan
-// started from; what others own beside it may have changed.
+// startsFrom reports whether the resource's part of the policy is as it was planned.
+// Unmanaged rules may have changed.
 func (w policyWrite) startsFrom(present *client.Firewall) bool {
 	if w.before == nil {
 		return true
@@ -212,7 +209,8 @@ func (w policyWrite) startsFrom(present *client.Firewall) bool {
 	return true
 }
 
-// newPolicyWrite is what makes the state (nil: there is none yet) what is planned.
+// newPolicyWrite returns the write that leads from the state (nil for a creation) to the
+// plan.
 func newPolicyWrite(ctx context.Context, state *policyModel, plan policyModel, version *string,
 ) (policyWrite, diag.Diagnostics) {
 	w := policyWrite{
@@ -226,7 +224,7 @@ func newPolicyWrite(ctx context.Context, state *policyModel, plan policyModel, v
 	}
 	planned, whole, diags := rulesIn(ctx, plan.Rules)
 	if !whole {
-		diags.AddError("Unknown firewall rules", "The rules are not known in an apply; this is a bug in the provider.")
+		diags.AddError("Unknown firewall rules", "Some rules were unknown during the apply. This is a bug in the provider.")
 		return w, diags
 	}
 	stays := make(map[string]bool)
@@ -255,7 +253,7 @@ func newPolicyWrite(ctx context.Context, state *policyModel, plan policyModel, v
 	return w, diags
 }
 
-// written is the planned model with what only the write could tell.
+// written returns the planned model with the values that the write determined.
 func (w policyWrite) written(ctx context.Context, account string, plan policyModel, now *client.Firewall,
 ) (policyModel, diag.Diagnostics) {
 	plan.ID = types.StringValue(account)
@@ -266,9 +264,9 @@ func (w policyWrite) written(ctx context.Context, account string, plan policyMod
 	ids, ok := w.ids(now)
 	planned, _, diags := rulesIn(ctx, plan.Rules)
 	if !ok {
-		diags.AddError("The firewall policy is not what was written", fmt.Sprintf(
-			"The account took the policy, and has other rules now:\n%s\n\n"+
-				"Somebody changed them at the same moment. Run terraform apply again.",
+		diags.AddError("Firewall policy changed during the write", fmt.Sprintf(
+			"The account accepted the policy and now has other rules:\n%s\n\n"+
+				"They were changed at the same time outside this run. Run terraform apply again.",
 			listing(rulesOf(now.Firewall))))
 		return plan, diags
 	}

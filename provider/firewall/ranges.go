@@ -15,14 +15,13 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/attr"
 )
 
-// warnRanges says of ranges that are planned anew what people overlook in
-// them: that one is everybody, or lies within another.
+// warnRanges warns of new ranges that contain every address or lie within another range.
 func warnRanges(ctx context.Context, at path.Path, before, after attr.CIDRs, action string, diags *diag.Diagnostics) {
 	if after.IsNull() || after.IsUnknown() || before.Equal(after) {
 		return
 	}
 	var texts []string
-	if d := after.ElementsAs(ctx, &texts, false); d.HasError() { // one is not known yet
+	if d := after.ElementsAs(ctx, &texts, false); d.HasError() { // a range is not known yet
 		return
 	}
 	for _, text := range describeRanges(texts, action) {
@@ -32,15 +31,15 @@ func warnRanges(ctx context.Context, at path.Path, before, after attr.CIDRs, act
 
 type remark struct{ title, detail string }
 
-// describeRanges is what there is to say of a rule's ranges.
+// describeRanges returns the warnings about a rule's ranges.
 func describeRanges(texts []string, action string) (remarks []remark) {
 	var ranges []netip.Prefix
 	for _, text := range texts {
-		if r, err := firewall.ParseRange(text); err == nil { // else a validator says so
+		if r, err := firewall.ParseRange(text); err == nil { // a validator reports others
 			ranges = append(ranges, r)
 		}
 	}
-	// A range comes before those within it.
+	// A range precedes those within it.
 	slices.SortFunc(ranges, func(a, b netip.Prefix) int {
 		return cmp.Or(a.Addr().Compare(b.Addr()), cmp.Compare(a.Bits(), b.Bits()))
 	})
@@ -48,7 +47,7 @@ func describeRanges(texts []string, action string) (remarks []remark) {
 	outer := netip.Prefix{}
 	for _, r := range ranges {
 		if r.Bits() == 0 {
-			remarks = append(remarks, everybody(r, action))
+			remarks = append(remarks, everyAddress(r, action))
 		}
 		if outer.IsValid() && outer.Overlaps(r) {
 			nested = append(nested, fmt.Sprintf("  %s lies within %s", firewall.FormatRange(r), firewall.FormatRange(outer)))
@@ -61,25 +60,24 @@ func describeRanges(texts []string, action string) (remarks []remark) {
 	}
 	if len(nested) > 0 {
 		remarks = append(remarks, remark{
-			"IP ranges within others", "These add nothing, and taking one away will change nothing:\n" + strings.Join(nested,
+			"Redundant IP ranges", "These have no effect, and removing one will change nothing:\n" + strings.Join(nested,
 				"\n"),
 		})
 	}
 	return remarks
 }
 
-func everybody(r netip.Prefix, action string) remark {
-	family, other := "IPv4", "::/0"
+func everyAddress(r netip.Prefix, action string) remark {
+	family, other := "IPv4", "IPv6"
 	if r.Addr().Is6() {
-		family, other = "IPv6", "0.0.0.0/0"
+		family, other = other, family
 	}
 	does := map[string]string{
-		string(firewall.Allow):  "lets in everybody whom no rule before it denies",
-		string(firewall.Deny):   "shuts out everybody whom no rule before it lets in",
-		string(firewall.Report): "lets in and records everybody whom no rule before it denies",
+		string(firewall.Allow):  "allows all that no earlier rule denies",
+		string(firewall.Deny):   "denies all that no earlier rule allows",
+		string(firewall.Report): "allows and records all that no earlier rule denies",
 	}[action]
-	return remark{"A rule for every address", fmt.Sprintf(
-		"%s is every %s address, so the rule %s, by %s. The other family is %s, which this range does not contain. "+
-			"If everybody is meant, the default action says it for both.", r, family, cmp.Or(does, "decides about everybody"),
-		family, other)}
+	return remark{"Rule for every address of a family", fmt.Sprintf(
+		"%s contains all %s addresses, so the rule %s. It contains no %s addresses. "+
+			"To decide about both, use the default action.", r, family, cmp.Or(does, "decides about all"), other)}
 }

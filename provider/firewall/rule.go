@@ -36,7 +36,7 @@ var (
 // NewRule is the resource scimbridge_firewall_rule.
 func NewRule() resource.Resource { return &ruleResource{} }
 
-// ruleResourceModel is a rule that is a resource of its own.
+// ruleResourceModel is the model of scimbridge_firewall_rule.
 type ruleResourceModel struct {
 	ruleModel
 	AllowLockout  types.Bool `tfsdk:"allow_lockout"`
@@ -53,34 +53,34 @@ func (r *ruleResource) Configure(_ context.Context, req resource.ConfigureReques
 
 func (r *ruleResource) Schema(_ context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
 	resp.Schema = schema.Schema{
-		MarkdownDescription: "One rule of the account's firewall, beside others that Terraform may not manage.\n\n" +
-			"Rules are tried by ascending `priority`; the first that matches decides, and if none does, " +
-			"the account's default action. Every argument changes in place.\n\n" +
-			"The plan warns of a change that would shut out whoever runs Terraform, or a bridge that is signed in, " +
-			"and the account refuses it unless `allow_lockout` is set. A rule of the same configuration that lets them in " +
-			"must come first: name it in `depends_on`, or put both into a `scimbridge_firewall_policy`, " +
+		MarkdownDescription: "One rule of the account's firewall. Other rules may be managed elsewhere.\n\n" +
+			"Rules are evaluated by ascending `priority`; the first that matches decides. If none matches, " +
+			"the account's default action decides. Every argument changes in place.\n\n" +
+			"The plan warns of a change that would lock out the machine that runs Terraform, or a bridge that is signed in, " +
+			"and the account refuses it unless `allow_lockout` is set. A rule of the same configuration that allows them " +
+			"must be written first: name it in `depends_on`, or put both into a `scimbridge_firewall_policy`, " +
 			"which is checked and written as a whole.\n\n" +
-			"A rule that the account has already, the same in action, values, priority and description, is not made again: " +
-			"the plan warns, and the apply is an error, both with the `import` block to paste, " +
-			"unless `adopt_existing` is set. A resource that gets another name needs a `moved` block; " +
-			"without one the rule is created again after the same apply has destroyed the old one, " +
-			"which it waits for a few seconds. With `create_before_destroy` that never comes.",
+			"If the account already has a rule with the same action, values, priority and description, " +
+			"the plan warns and the apply fails, both with the `import` block to paste, " +
+			"unless `adopt_existing` is set. To rename a resource, use a `moved` block. " +
+			"Without one the rule is created again after the same apply has destroyed the old one, " +
+			"for which it waits a few seconds; with `create_before_destroy` it waits in vain.",
 		Attributes: ruleAttributes(),
 	}
 	maps.Copy(resp.Schema.Attributes, map[string]schema.Attribute{
 		"allow_lockout": schema.BoolAttribute{
 			Optional: true,
-			MarkdownDescription: "Write the rule even if it shuts out whoever runs Terraform or a bridge that is signed in. " +
-				"To destroy a rule that lets Terraform in, set this and apply first.",
+			MarkdownDescription: "Write the rule even if it locks out the machine that runs Terraform, or a bridge that is " +
+				"signed in. To destroy a rule that allows Terraform, first set this and apply.",
 		},
 		"adopt_existing": schema.BoolAttribute{
 			Optional: true,
 			Computed: true,
 			Default:  booldefault.StaticBool(false),
-			MarkdownDescription: "Take over an existing rule with the same action, values, " +
-				"priority and description instead of failing. The resource manages it from then on, and a destroy removes it. " +
+			MarkdownDescription: "Adopt an existing rule with the same action, values, " +
+				"priority and description instead of failing. The resource then manages it, and a destroy deletes it. " +
 				"For use after a run that was killed while it created many objects. Default `false`. " +
-				"A change after the creation has no effect.",
+				"Changing it after the creation has no effect.",
 			PlanModifiers: []planmodifier.Bool{attr.OnlyAtCreation()},
 		},
 	})
@@ -91,7 +91,7 @@ func (r *ruleResource) IdentitySchema(_ context.Context, _ resource.IdentitySche
 	resp.IdentitySchema = identity.Schema("The rule's id.")
 }
 
-// ValidateConfig refuses a rule that matches nothing, or things of two kinds.
+// ValidateConfig refuses a rule without a match or with several kinds.
 func (r *ruleResource) ValidateConfig(ctx context.Context, req resource.ValidateConfigRequest,
 	resp *resource.ValidateConfigResponse) {
 	var config ruleResourceModel
@@ -131,7 +131,7 @@ func (r *ruleResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRe
 	}
 	desired := plan.toRule()
 	if desired.Match.Validate() != nil {
-		return // what is wrong with it is said elsewhere
+		return // its errors are reported elsewhere
 	}
 	mark := client.OwnerOf(ctx, resp.Private, &resp.Diagnostics)
 	if !r.client.Applying() && client.PerRun[singles](r.client).Claim(mark, contentKey(desired)) {
@@ -140,7 +140,7 @@ func (r *ruleResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRe
 	if resp.Diagnostics.HasError() || resp.Plan.Raw.Equal(req.State.Raw) {
 		return
 	}
-	if !r.client.Applying() { // the plan has said it
+	if !r.client.Applying() { // else the plan has warned already
 		warnRanges(ctx, path.Root("ip_ranges"), state.IPRanges, plan.IPRanges, plan.Action.ValueString(), &resp.Diagnostics)
 	}
 	if req.State.Raw.IsNull() {
@@ -149,8 +149,8 @@ func (r *ruleResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRe
 	resp.Diagnostics.Append(r.warnLockout(ctx, plan.ID.ValueString(), &desired, plan.AllowLockout)...)
 }
 
-// warnLockout warns of whom the planned change of a rule would shut out. It is
-// no error: a rule that is planned later may let them in.
+// warnLockout warns of the subjects that the planned change would lock out. It is not
+// an error: a rule that is planned later may allow them.
 func (r *ruleResource) warnLockout(
 	ctx context.Context, id string, to *firewall.Rule, allowed types.Bool,
 ) (diags diag.Diagnostics) {
@@ -211,9 +211,8 @@ func (r *ruleResource) Create(ctx context.Context, req resource.CreateRequest, r
 	})...)
 }
 
-// mayAdopt reports whether a rule that exists may be taken over. It is asked
-// when the wait for another resource's change is over: one that is about to be
-// something else is that resource's.
+// mayAdopt reports whether an existing rule may be adopted. It is called after the wait
+// for other resources' changes: a rule that another resource is changing is not free.
 func (r *ruleResource) mayAdopt(id string) bool {
 	return !client.PerRun[claims](r.client).Manages(id) && client.PerRun[handover](r.client).Take(id)
 }
@@ -258,7 +257,7 @@ func (r *ruleResource) Update(ctx context.Context, req resource.UpdateRequest, r
 	}
 	id := plan.ID.ValueString()
 	desired := plan.toRule()
-	if equals(desired, state.toRule()) { // what changes lives in Terraform alone
+	if equals(desired, state.toRule()) { // only arguments without a counterpart at the account change
 		resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account, id)...)
 		resp.Diagnostics.Append(resp.State.Set(ctx, plan)...)
 		return
@@ -270,16 +269,16 @@ func (r *ruleResource) Update(ctx context.Context, req resource.UpdateRequest, r
 		}, toInput(desired)))
 	})
 	if client.Code(err) == api.ErrorCodeVersionMismatch {
-		// A write whose answer was lost and that was repeated finds its own
-		// work. If the rule is what it should be, nobody else's was lost.
+		// A repeated write whose first answer was lost finds its own change. If the
+		// rule is as planned, no other change is overwritten.
 		current, readErr := client.Call[api.FirewallRule](r.client.API.GetFirewallRule(ctx, id))
 		if readErr == nil && equals(desired, fromAPI(current)) {
 			replaced, err = current, nil
 		}
 	}
 	if client.NotFound(err) {
-		resp.Diagnostics.AddError("The firewall rule is gone", "Somebody deleted the rule "+id+" after the plan was made. "+
-			"Run terraform apply again: it creates the rule again.")
+		resp.Diagnostics.AddError("The firewall rule was deleted", "Rule "+id+" was deleted after the plan was made. "+
+			"Run terraform apply again to create it.")
 		return
 	}
 	if err != nil {
@@ -301,7 +300,7 @@ func (r *ruleResource) Delete(ctx context.Context, req resource.DeleteRequest, r
 	}
 	id := state.ID.ValueString()
 	if !client.PerRun[handover](r.client).Destroy(id) {
-		return // another resource of this run has taken it over
+		return // another resource of this run has adopted it
 	}
 	defer client.PerRun[handover](r.client).Destroyed(id)
 	_, err := client.RetryConflicts(ctx, r.client, func() (client.Nothing, error) {
@@ -329,7 +328,7 @@ func (r *ruleResource) ImportState(ctx context.Context, req resource.ImportState
 		found, err := find(rulesOf(present.Firewall), text)
 		if err != nil {
 			resp.Diagnostics.AddError("Cannot find the firewall rule to import",
-				"A rule is imported by its id or by its exact set of values, separated by commas; "+err.Error())
+				"A rule is imported by its id or by its exact set of values, separated by commas: "+err.Error())
 			return
 		}
 		id = found.ID
@@ -338,8 +337,8 @@ func (r *ruleResource) ImportState(ctx context.Context, req resource.ImportState
 	resp.Diagnostics.Append(resp.State.SetAttribute(ctx, path.Root("id"), id)...)
 }
 
-// versionKey is where private state keeps the version that was read when the
-// plan was made: what changed since is not overwritten unseen.
+// versionKey is the key in private state of the version that was read when the plan was
+// made, so that later changes are not overwritten unnoticed.
 const versionKey = "version"
 
 func rememberVersion(ctx context.Context, private client.Private, etag string) diag.Diagnostics {
@@ -356,7 +355,7 @@ func version(ctx context.Context, private privateReader) *string {
 	value, _ := private.GetKey(ctx, versionKey)
 	var etag string
 	if json.Unmarshal(value, &etag) != nil || etag == "" {
-		return nil // made by a provider that kept none: the last write wins
+		return nil // from a provider that stored none: the last write wins
 	}
 	return &etag
 }

@@ -18,7 +18,7 @@ type ruleList struct{ ruleResource }
 
 var _ list.ListResourceWithConfigure = (*ruleList)(nil)
 
-// NewRuleList lists what scimbridge_firewall_rule can import.
+// NewRuleList lists the rules that scimbridge_firewall_rule can import.
 func NewRuleList() list.ListResource { return &ruleList{} }
 
 type ruleListModel struct {
@@ -28,7 +28,7 @@ type ruleListModel struct {
 func (r *ruleList) ListResourceConfigSchema(_ context.Context, _ list.ListResourceSchemaRequest,
 	resp *list.ListResourceSchemaResponse) {
 	resp.Schema = schema.Schema{
-		MarkdownDescription: "The account's firewall rules, whoever manages them, in the order in which they are tried.",
+		MarkdownDescription: "The account's firewall rules, managed by Terraform or not, in the order of evaluation.",
 		Attributes: map[string]schema.Attribute{
 			"action": schema.StringAttribute{
 				Optional:            true,

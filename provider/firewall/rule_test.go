@@ -125,7 +125,7 @@ func TestARuleChangedBetweenPlanAndApplyIsNotOverwritten(t *testing.T) {
 				Config: rule(account, `ip_ranges = ["192.0.2.0/25"]`),
 				ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{
 					plancheck.ExpectResourceAction(address, plancheck.ResourceActionUpdate),
-					meanwhile(func() { edit(t, account, "somebody else") }),
+					meanwhile(func() { edit(t, account, "another client") }),
 				}},
 				ExpectError: regexp.MustCompile(`(?s)version_mismatch.*Run terraform apply\s+again`),
 			},
@@ -134,7 +134,7 @@ func TestARuleChangedBetweenPlanAndApplyIsNotOverwritten(t *testing.T) {
 				ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{
 					plancheck.ExpectResourceAction(address, plancheck.ResourceActionUpdate),
 					meanwhile(func() {
-						if got := only(t, account).Description; got != "somebody else" {
+						if got := only(t, account).Description; got != "another client" {
 							t.Errorf("the other's change is lost: description is %q", got)
 						}
 					}),
@@ -161,7 +161,7 @@ func TestARuleDeletedBetweenPlanAndApplyIsMadeByTheNextOne(t *testing.T) {
 						providertest.Expect(t, http.StatusNoContent, resp, err)
 					}),
 				}},
-				ExpectError: regexp.MustCompile(`(?s)is gone.*Run terraform apply\s+again`),
+				ExpectError: regexp.MustCompile(`(?s)was deleted.*Run\s+terraform apply\s+again`),
 			},
 			{Config: changed, ConfigPlanChecks: planned(plancheck.ResourceActionCreate)},
 		},
@@ -176,7 +176,7 @@ func TestALockOutIsRefusedAndExplained(t *testing.T) {
 		Steps: []resource.TestStep{{
 			Config: rule(account, "action = \"deny\"\nip_ranges = [\"127.0.0.0/8\"]"),
 			ExpectError: regexp.MustCompile(
-				`(?s)would_lock_out.*Shut out: whoever runs Terraform, at 127\.0\.0\.1\..*allow_lockout\s+=\s+true`),
+				`(?s)would_lock_out.*Locked out: the machine that runs Terraform, at 127\.0\.0\.1, by.*allow_lockout\s+=\s+true`),
 		}},
 	})
 	if err := expectRules(t, account, 0); err != nil {
@@ -190,8 +190,8 @@ func TestMistakesAreErrorsOfThePlan(t *testing.T) {
 	for _, row := range []struct{ name, arguments, want string }{
 		{"host bits name the network to write", `ip_ranges = ["192.0.2.7/24"]`, `write\s+192\.0\.2\.0/24`},
 		{"one range twice", `ip_ranges = ["192.0.2.7", "192.0.2.7/32"]`, `are the same\s+IP\s+range`},
-		{"no kind of match", `action = "deny"`, `one \(and only\s+one\)`},
-		{"two kinds of match", "ip_ranges = [\"192.0.2.7\"]\ncountries = [\"CH\"]", `one \(and only\s+one\)`},
+		{"no kind of match", `action = "deny"`, `exactly\s+one`},
+		{"two kinds of match", "ip_ranges = [\"192.0.2.7\"]\ncountries = [\"CH\"]", `exactly\s+one`},
 		{"no ranges", `ip_ranges = []`, `at least 1`},
 		{"an unknown action", "action = \"block\"\nip_ranges = [\"192.0.2.7\"]", `"allow"`},
 		{"a negative priority", "priority = -1\nip_ranges = [\"192.0.2.7\"]", `between 0 and`},

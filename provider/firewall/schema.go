@@ -20,7 +20,7 @@ import (
 
 var actions = []string{string(api.Allow), string(api.Report), string(api.Deny)}
 
-// inDocs lists values, or names, for the documentation.
+// inDocs lists values or names for the documentation.
 func inDocs(words []string) string { return "`" + strings.Join(words, "`, `") + "`" }
 
 // namesInDocs lists the arguments for the kinds of matches.
@@ -29,12 +29,12 @@ func namesInDocs() string {
 	return "`" + strings.Replace(names, " and ", "` and `", 1) + "`"
 }
 
-// ruleAttributes are what people say of a rule, alone or within a policy.
+// ruleAttributes are the attributes of a rule, single or in a policy.
 func ruleAttributes() map[string]schema.Attribute {
 	attributes := map[string]schema.Attribute{
 		"id": schema.StringAttribute{
 			Computed:            true,
-			MarkdownDescription: "The rule's id. It stays when the rule changes.",
+			MarkdownDescription: "The rule's id. It does not change with the rule.",
 			PlanModifiers:       []planmodifier.String{stringplanmodifier.UseStateForUnknown()},
 		},
 		"action": schema.StringAttribute{
@@ -47,8 +47,8 @@ func ruleAttributes() map[string]schema.Attribute {
 		"priority": schema.Int64Attribute{
 			Optional: true,
 			Computed: true,
-			MarkdownDescription: "0 to 1000000; a lower number is tried earlier. Default 100 for `allow`, 500 for `deny`, " +
-				"1000 for `report`. Equal numbers: `deny` before `report` before `allow`. Changes in place.",
+			MarkdownDescription: "0 to 1000000; lower numbers are evaluated first. Default 100 for `allow`, 500 for `deny`, " +
+				"1000 for `report`. With equal numbers: `deny` before `report` before `allow`. Changes in place.",
 			Validators: []validator.Int64{int64validator.Between(0, firewall.MaxPriority)},
 		},
 		"description": schema.StringAttribute{
@@ -75,7 +75,7 @@ func ruleAttributes() map[string]schema.Attribute {
 	return attributes
 }
 
-// foundAttributes are a rule as the account has it.
+// foundAttributes are the attributes of an existing rule.
 func foundAttributes() map[string]schema.Attribute {
 	attributes := map[string]schema.Attribute{
 		"id": schema.StringAttribute{
@@ -85,7 +85,7 @@ func foundAttributes() map[string]schema.Attribute {
 			Computed: true, MarkdownDescription: "The rule's action: `allow`, `report` or `deny`.",
 		},
 		"priority": schema.Int64Attribute{
-			Computed: true, MarkdownDescription: "The rule's priority; a lower number is tried earlier.",
+			Computed: true, MarkdownDescription: "The rule's priority; lower numbers are evaluated first.",
 		},
 		"description": schema.StringAttribute{Computed: true, MarkdownDescription: "The rule's description."},
 	}
@@ -95,13 +95,13 @@ func foundAttributes() map[string]schema.Attribute {
 	return attributes
 }
 
-// readAttributes are the same in a data source.
+// readAttributes are the same attributes in a data source.
 func readAttributes() map[string]source.Attribute {
 	attributes := map[string]source.Attribute{
 		"id":     source.StringAttribute{Computed: true, MarkdownDescription: "The rule's id."},
 		"action": source.StringAttribute{Computed: true, MarkdownDescription: "`allow`, `report` or `deny`."},
 		"priority": source.Int64Attribute{
-			Computed: true, MarkdownDescription: "The rule's priority; a lower number is tried earlier.",
+			Computed: true, MarkdownDescription: "The rule's priority; lower numbers are evaluated first.",
 		},
 		"description": source.StringAttribute{Computed: true, MarkdownDescription: "The rule's description."},
 	}

@@ -37,7 +37,7 @@ type decisionModel struct {
 
 func decisionSchema() schema.Schema {
 	return schema.Schema{
-		MarkdownDescription: "Whether the account's present firewall policy allows an address, and by which rule. " +
+		MarkdownDescription: "Whether the account's current firewall policy allows an address, and which rule decides. " +
 			"Use it in `check` blocks and postconditions. Add `depends_on` to evaluate the policy that this configuration " +
 			"writes.",
 		Attributes: map[string]schema.Attribute{
@@ -47,7 +47,7 @@ func decisionSchema() schema.Schema {
 				Computed: true, MarkdownDescription: "Whether the address is allowed: true unless `action` is `deny`.",
 			},
 			"rule_id": schema.StringAttribute{
-				Computed: true, MarkdownDescription: "The rule that decided; null when the default action did.",
+				Computed: true, MarkdownDescription: "The rule that decides; null if the default action does.",
 			},
 			"country": schema.StringAttribute{
 				Computed: true, MarkdownDescription: "The address's country, if the account has a database that knows it.",
@@ -67,16 +67,16 @@ func readDecision(ctx context.Context, c *client.Client, m *decisionModel, diags
 	address, err := netip.ParseAddr(m.Address.ValueString())
 	if err != nil {
 		diags.AddAttributeError(path.Root("address"), "Invalid IP address",
-			fmt.Sprintf("%q is no IP address; write one address, for instance \"192.0.2.1\".", m.Address.ValueString()))
+			fmt.Sprintf("%q is not an IP address; write one address, for instance \"192.0.2.1\".", m.Address.ValueString()))
 		return
 	}
 	answer, err := client.Call[api.Evaluation](c.API.EvaluateFirewall(ctx,
 		api.EvaluationInput{Addresses: []string{firewall.Normalize(address).String()}}))
 	if err == nil && len(answer.Verdicts) != 1 {
-		err = fmt.Errorf("asked about one address, the account answered about %d", len(answer.Verdicts))
+		err = fmt.Errorf("evaluating one address: the account answered for %d", len(answer.Verdicts))
 	}
 	if err != nil {
-		diags.Append(c.Diagnose("ask for the firewall's verdict on "+address.String(), err))
+		diags.Append(c.Diagnose("evaluate the firewall for "+address.String(), err))
 		return
 	}
 	found := answer.Verdicts[0]

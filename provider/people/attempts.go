@@ -86,7 +86,7 @@ func attemptsSchema() schema.Schema {
 					"result": schema.StringAttribute{Computed: true, MarkdownDescription: "`ok`, `reported` (by a firewall rule " +
 						"with that action), or the code of the refusal, for instance `firewall_blocked`."},
 					"rule_id": schema.StringAttribute{
-						Computed: true, MarkdownDescription: "The firewall rule that decided; else null.",
+						Computed: true, MarkdownDescription: "The firewall rule that decided, or null.",
 					},
 				}},
 			},
@@ -108,7 +108,7 @@ func readAttempts(ctx context.Context, c *client.Client, m *attemptsModel, diags
 	if !m.Limit.IsNull() {
 		limit = int(m.Limit.ValueInt64())
 	}
-	found, err := gather(limit, func(cursor *string, size int) ([]api.SignInAttempt, *string, error) {
+	found, err := readPages(limit, func(cursor *string, size int) ([]api.SignInAttempt, *string, error) {
 		params.Cursor, params.Limit = cursor, &size
 		page, err := client.Call[api.SignInAttemptPage](c.API.ListSignInAttempts(ctx, &params))
 		return page.Items, page.NextCursor, err
@@ -132,7 +132,7 @@ func readAttempts(ctx context.Context, c *client.Client, m *attemptsModel, diags
 	}
 }
 
-// isTime refuses at plan time what is no RFC 3339 time.
+// isTime refuses a text that is not an RFC 3339 time, in the plan.
 type isTime struct{}
 
 func (isTime) Description(context.Context) string               { return "a time as in RFC 3339" }
@@ -148,6 +148,6 @@ func (isTime) ValidateString(_ context.Context, req validator.StringRequest, res
 }
 
 func notATime(text string) string {
-	return fmt.Sprintf("%q is no RFC 3339 time; write for instance \"2026-11-23T00:00:00Z\", "+
+	return fmt.Sprintf("%q is not an RFC 3339 time; write for instance \"2026-11-23T00:00:00Z\", "+
 		"or timeadd(plantimestamp(), \"-24h\").", text)
 }

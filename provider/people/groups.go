@@ -53,10 +53,10 @@ func groupsSchema() schema.Schema {
 		Attributes: map[string]schema.Attribute{
 			"filter": schema.SingleNestedAttribute{
 				Required:            true,
-				MarkdownDescription: "Conditions that a group must match, all of them. At least one is required.",
+				MarkdownDescription: "Conditions that a group must match. At least one is required.",
 				Attributes: map[string]schema.Attribute{
 					"name": schema.StringAttribute{
-						Optional: true, MarkdownDescription: "The whole name, without regard to case.",
+						Optional: true, MarkdownDescription: "The whole name, case-insensitive.",
 						Validators: []validator.String{stringvalidator.LengthAtLeast(1)},
 					},
 					"managed": schema.BoolAttribute{
@@ -69,14 +69,14 @@ func groupsSchema() schema.Schema {
 				MarkdownDescription: "The groups, in the order of the account.",
 				NestedObject: schema.NestedAttributeObject{Attributes: map[string]schema.Attribute{
 					"id":   schema.StringAttribute{Computed: true, MarkdownDescription: "The group's id in the account."},
-					"name": schema.StringAttribute{Computed: true, MarkdownDescription: "The name shown."},
+					"name": schema.StringAttribute{Computed: true, MarkdownDescription: "The name."},
 					"managed": schema.BoolAttribute{
 						Computed: true, MarkdownDescription: "Whether the identity provider manages the group.",
 					},
 					"built_in": schema.BoolAttribute{
-						Computed: true, MarkdownDescription: "Whether the group is the account's own, and cannot be managed.",
+						Computed: true, MarkdownDescription: "Whether the group is built in, and cannot be managed.",
 					},
-					"member_count": schema.Int64Attribute{Computed: true, MarkdownDescription: "How many members are in it."},
+					"member_count": schema.Int64Attribute{Computed: true, MarkdownDescription: "The number of members."},
 				}},
 			},
 		},
@@ -85,7 +85,7 @@ func groupsSchema() schema.Schema {
 
 func readGroups(ctx context.Context, c *client.Client, m *groupsModel, diags *diag.Diagnostics) {
 	params := api.ListGroupsParams{Name: m.Filter.Name.ValueStringPointer(), Managed: m.Filter.Managed.ValueBoolPointer()}
-	found, err := gather(0, func(cursor *string, size int) ([]api.AccountGroup, *string, error) {
+	found, err := readPages(0, func(cursor *string, size int) ([]api.AccountGroup, *string, error) {
 		params.Cursor, params.Limit = cursor, &size
 		page, err := client.Call[api.AccountGroupPage](c.API.ListGroups(ctx, &params))
 		return page.Items, page.NextCursor, err

@@ -63,10 +63,10 @@ func membersSchema() schema.Schema {
 		Attributes: map[string]schema.Attribute{
 			"filter": schema.SingleNestedAttribute{
 				Required:            true,
-				MarkdownDescription: "Conditions that a member must match, all of them. At least one is required.",
+				MarkdownDescription: "Conditions that a member must match. At least one is required.",
 				Attributes: map[string]schema.Attribute{
 					"address": schema.StringAttribute{
-						Optional: true, MarkdownDescription: "The whole sign-in address, without regard to case.",
+						Optional: true, MarkdownDescription: "The whole sign-in address, case-insensitive.",
 						Validators: []validator.String{stringvalidator.LengthAtLeast(1)},
 					},
 					"managed": schema.BoolAttribute{
@@ -89,20 +89,20 @@ func membersSchema() schema.Schema {
 					"id":      schema.StringAttribute{Computed: true, MarkdownDescription: "The member's id in the account."},
 					"address": schema.StringAttribute{Computed: true, MarkdownDescription: "The sign-in address."},
 					"pending_address": schema.StringAttribute{
-						Computed: true, MarkdownDescription: "The address that waits for the person's confirmation; else null.",
+						Computed: true, MarkdownDescription: "The new address while it is not confirmed, or null.",
 					},
-					"name": schema.StringAttribute{Computed: true, MarkdownDescription: "The name shown."},
+					"name": schema.StringAttribute{Computed: true, MarkdownDescription: "The name."},
 					"role": schema.StringAttribute{
 						Computed: true, MarkdownDescription: "`member`, `administrator`, `owner` or `provision_manager`.",
 					},
 					"state":     schema.StringAttribute{Computed: true, MarkdownDescription: "`invited`, `pending` or `active`."},
-					"suspended": schema.BoolAttribute{Computed: true, MarkdownDescription: "Whether the member may not sign in."},
+					"suspended": schema.BoolAttribute{Computed: true, MarkdownDescription: "Whether the member is suspended."},
 					"managed": schema.BoolAttribute{
 						Computed: true, MarkdownDescription: "Whether the identity provider manages the member.",
 					},
-					"person_id": schema.StringAttribute{Computed: true, MarkdownDescription: "The SCIM id while managed; else null."},
+					"person_id": schema.StringAttribute{Computed: true, MarkdownDescription: "The SCIM id while managed, or null."},
 					"user_name": schema.StringAttribute{
-						Computed: true, MarkdownDescription: "The SCIM `userName` while managed; else null.",
+						Computed: true, MarkdownDescription: "The SCIM `userName` while managed, or null.",
 					},
 				}},
 			},
@@ -118,7 +118,7 @@ func readMembers(ctx context.Context, c *client.Client, m *membersModel, diags *
 	if !m.Filter.State.IsNull() {
 		params.State = new(api.MemberState(m.Filter.State.ValueString()))
 	}
-	found, err := gather(0, func(cursor *string, size int) ([]api.Member, *string, error) {
+	found, err := readPages(0, func(cursor *string, size int) ([]api.Member, *string, error) {
 		params.Cursor, params.Limit = cursor, &size
 		page, err := client.Call[api.MemberPage](c.API.ListMembers(ctx, &params))
 		return page.Items, page.NextCursor, err

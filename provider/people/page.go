@@ -1,10 +1,12 @@
 package people
 
-// pageSize is the longest page that the account gives.
+// pageSize is the account's maximum page size.
 const pageSize = 1000
 
-// gather reads pages until there are no more, or limit items; 0 is no limit.
-func gather[T any](limit int, page func(cursor *string, size int) (items []T, next *string, err error)) ([]T, error) {
+// readPages reads pages until the last one, or until it has limit items; 0 is no limit.
+func readPages[T any](
+	limit int, page func(cursor *string, size int) (items []T, next *string, err error),
+) ([]T, error) {
 	var all []T
 	var cursor *string
 	for {

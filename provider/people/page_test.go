@@ -43,7 +43,7 @@ func TestPagesAreGathered(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			asked := 0
-			got, err := gather(row.limit, pages(row.total, &asked))
+			got, err := readPages(row.limit, pages(row.total, &asked))
 			if err != nil || len(got) != row.want || asked != row.asked {
 				t.Fatalf("got %d items in %d calls, %v; want %d in %d", len(got), asked, err, row.want, row.asked)
 			}
@@ -53,7 +53,8 @@ func TestPagesAreGathered(t *testing.T) {
 		})
 	}
 	fault := errors.New("no")
-	if _, err := gather(0, func(*string, int) ([]int, *string, error) { return nil, nil, fault }); !errors.Is(err, fault) {
+	fails := func(*string, int) ([]int, *string, error) { return nil, nil, fault }
+	if _, err := readPages(0, fails); !errors.Is(err, fault) {
 		t.Errorf("got %v, want the fault", err)
 	}
 }

@@ -46,7 +46,7 @@ func TestMembersAreFoundByTheFilter(t *testing.T) {
 		{"by address, without regard to case", `address = "ANN@example.com"`, []string{"Ann"}},
 		{"by state", `state = "invited"`, []string{"Ann", "Ben"}},
 		{"by both", "state = \"invited\"\n    address = \"ben@example.com\"", []string{"Ben"}},
-		{"nobody matches", `managed = true`, []string{}},
+		{"no member matches", `managed = true`, []string{}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
@@ -152,7 +152,7 @@ func TestMistakesAreErrorsOfThePlan(t *testing.T) {
 		{"members by nothing", "scimbridge_members", "  filter = {}", `At least one`},
 		{"groups by nothing", "scimbridge_groups", "  filter = {}", `At least one`},
 		{"a state that is none", "scimbridge_members", "  filter = {\n    state = \"asleep\"\n  }", `"invited"`},
-		{"a time that is none", "scimbridge_sign_in_attempts", "  since = \"yesterday\"", `no RFC 3339\s+time`},
+		{"a time that is none", "scimbridge_sign_in_attempts", "  since = \"yesterday\"", `not an\s+RFC\s+3339\s+time`},
 		{"a limit of nothing", "scimbridge_sign_in_attempts", "  limit = 0", `between 1`},
 	} {
 		t.Run(row.name, func(t *testing.T) {

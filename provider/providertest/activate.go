@@ -5,6 +5,7 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/client"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/signin"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
@@ -19,12 +20,8 @@ func (a *Account) Activate(email string, token session.Token) api.Provisioning {
 	before, err := apitest.Read[api.Provisioning](a.API.GetProvisioning(ctx))
 	Expect(a.t, http.StatusOK, before, err)
 
-	secrets, err := signin.GenerateSecrets()
-	if err != nil {
-		a.t.Fatal(err)
-	}
 	id, epoch := caller.Value.AccountId, before.Value.NextEpoch
-	kdf, verifier, err := signin.Enrol(id, email, secrets, signin.MinIterations)
+	secrets, enrolment, err := client.Enrol(id, email, epoch, signin.MinIterations)
 	if err != nil {
 		a.t.Fatal(err)
 	}
@@ -34,12 +31,7 @@ func (a *Account) Activate(email string, token session.Token) api.Provisioning {
 		a.t.Fatal(err)
 	}
 	after, err := apitest.Read[api.Provisioning](a.API.ActivateProvisioning(ctx, nil, api.Activation{
-		ManagerEmail: email,
-		Session:      sealed,
-		Enrolment: api.Enrolment{
-			Epoch: epoch, Verifier: verifier,
-			Kdf: api.KDF{Algorithm: api.KDFAlgorithm(kdf.Algorithm), Iterations: kdf.Iterations, Salt: kdf.Salt},
-		},
+		ManagerEmail: email, Enrolment: enrolment, Session: sealed,
 	}))
 	Expect(a.t, http.StatusCreated, after, err)
 	return *after.Value

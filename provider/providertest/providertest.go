@@ -50,9 +50,9 @@ func Server(t testing.TB) tfprotov6.ProviderServer {
 // waits for other changes of a run for a shorter time than a released one.
 func serve() (tfprotov6.ProviderServer, error) {
 	return providerserver.NewProtocol6WithError(&provider.Provider{
-		Version:    "test",
-		Iterations: signin.MinIterations,
-		Patience:   9 * time.Second,
+		Version:         "test",
+		Iterations:      signin.MinIterations,
+		ConflictTimeout: 9 * time.Second,
 	})()
 }
 

@@ -39,9 +39,9 @@ func (e *bearerTokenResource) Configure(_ context.Context, req ephemeral.Configu
 func (e *bearerTokenResource) Schema(_ context.Context, _ ephemeral.SchemaRequest, resp *ephemeral.SchemaResponse) {
 	resp.Schema = schema.Schema{
 		MarkdownDescription: "A new bearer token. It is not stored.\n\n" +
-			"It is different in every plan and every apply. Set `bearer_token_wo_version` of " +
-			"`scimbridge_provisioning` with it: then only a change of that number rotates. Give the same token to a " +
-			"secret store's write-only argument under the same version; otherwise the token is lost.",
+			"Every plan and every apply generates another one. Use it with `bearer_token_wo_version` of " +
+			"`scimbridge_provisioning`: then only a change of that number rotates. Store the same token with the " +
+			"write-only argument of a secret store, with the same version; otherwise it is lost.",
 		Attributes: map[string]schema.Attribute{
 			"token": schema.StringAttribute{Computed: true, Sensitive: true, MarkdownDescription: "The token."},
 			"fingerprint": schema.StringAttribute{
@@ -55,7 +55,7 @@ func (e *bearerTokenResource) Schema(_ context.Context, _ ephemeral.SchemaReques
 func (e *bearerTokenResource) Open(ctx context.Context, _ ephemeral.OpenRequest, resp *ephemeral.OpenResponse) {
 	token, err := session.NewToken()
 	if err != nil {
-		resp.Diagnostics.AddError("Cannot make a bearer token", err.Error())
+		resp.Diagnostics.AddError("Cannot generate a bearer token", err.Error())
 		return
 	}
 	if e.client != nil {
@@ -67,14 +67,14 @@ func (e *bearerTokenResource) Open(ctx context.Context, _ ephemeral.OpenRequest,
 	})...)
 }
 
-// checkEphemeral refuses a token of scimbridge_bearer_token where the version
-// does not decide: every plan would rotate.
+// checkEphemeral refuses a token of scimbridge_bearer_token without a version: every plan
+// would rotate.
 func checkEphemeral(c *client.Client, config model, diags *diag.Diagnostics) {
 	token, err := fingerprint(config.BearerToken)
 	if err != nil || token == "" || !config.BearerTokenVersion.IsNull() || !c.Noted(client.EphemeralToken+token) {
 		return
 	}
 	diags.AddAttributeError(versionPath, "An ephemeral token needs bearer_token_wo_version",
-		"bearer_token_wo comes from scimbridge_bearer_token, which makes another token in every plan and every apply. "+
-			"Set bearer_token_wo_version = 1, and raise it when the token is to be exchanged.")
+		"bearer_token_wo comes from scimbridge_bearer_token, which generates another token in every plan and every apply. "+
+			"Set bearer_token_wo_version = 1, and increment it to rotate the token.")
 }

@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/signin"
+	account "github.com/scimbridge/terraform-provider-scimbridge/bridge/account/client"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
 
@@ -14,17 +14,13 @@ type newCredentials struct {
 	iterations                   int // of the key derivation
 }
 
-// seal makes secrets and seals them under the token, for one epoch of the account;
-// previous is added to the session. It returns what the account needs to verify
-// them, and the sealed session, which alone contains them. It takes about a
-// second, for the key derivation, and changes nothing at the account.
+// seal generates secrets and seals them under the token, for one epoch of the account;
+// previous is added to the session. It returns the enrolment of the secrets and the
+// session, which alone contains them. It takes about a second, for the key derivation, and
+// does not call the account.
 func (n newCredentials) seal(token session.Token, epoch int64, previous *session.Previous) (enrolment api.Enrolment,
 	sealed string, err error) {
-	secrets, err := signin.GenerateSecrets()
-	if err != nil {
-		return api.Enrolment{}, "", err
-	}
-	kdf, verifier, err := signin.Enrol(n.accountID, n.email, secrets, n.iterations)
+	secrets, enrolment, err := account.Enrol(n.accountID, n.email, epoch, n.iterations)
 	if err != nil {
 		return api.Enrolment{}, "", err
 	}
@@ -34,9 +30,5 @@ func (n newCredentials) seal(token session.Token, epoch int64, previous *session
 	if err != nil {
 		return api.Enrolment{}, "", fmt.Errorf("sealing the session: %w", err)
 	}
-	return api.Enrolment{
-		Epoch:    epoch,
-		Kdf:      api.KDF{Algorithm: api.KDFAlgorithm(kdf.Algorithm), Iterations: kdf.Iterations, Salt: kdf.Salt},
-		Verifier: verifier,
-	}, sealed, nil
+	return enrolment, sealed, nil
 }

@@ -22,7 +22,7 @@ import (
 )
 
 // Healing that fails must not leave the account without an integration: no
-// other bridge could come in, and the next plan would blame somebody for it.
+// other bridge could sign in, and the next plan would report a change outside Terraform.
 func TestHealingThatFailsLeavesTheIntegrationAsItWas(t *testing.T) {
 	t.Parallel()
 	account := providertest.NewAccount(t)

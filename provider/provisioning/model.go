@@ -30,9 +30,9 @@ type model struct {
 	SessionFingerprint types.String `tfsdk:"session_fingerprint"`
 }
 
-// fromAPI returns m with the account's values. What the account does not know
-// (overlap, deletion protection, the token's version) stays, or is the default
-// after an import.
+// fromAPI returns m with the account's values. Values that the account does not store
+// (overlap, deletion protection, the token's version) stay, or are the defaults after an
+// import.
 func (m model) fromAPI(p api.Provisioning) model {
 	m.Active = types.BoolValue(p.Active)
 	if p.Id != nil || m.ID.IsUnknown() {

@@ -11,8 +11,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/client"
 )
 
-// ModifyPlan warns of what the apply will do to the credentials, and refuses what
-// the apply would refuse.
+// ModifyPlan warns of changes of the credentials, and refuses what the apply would refuse.
 func (r *integrationResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest,
 	resp *resource.ModifyPlanResponse,
 ) {
@@ -61,7 +60,7 @@ func (r *integrationResource) planCreate(ctx context.Context, req resource.Modif
 	checkEphemeral(r.client, config, &resp.Diagnostics)
 	p, err := client.Call[api.Provisioning](r.client.API.GetProvisioning(ctx))
 	if err != nil {
-		p.Active = true // it may answer during the apply
+		p.Active = true // the account may answer during the apply
 	} else if p.Active && !r.client.Noted(managed+types.StringPointerValue(p.Id).ValueString()) {
 		resp.Diagnostics.Append(client.AtCreation(alreadyActive(p)))
 	}
@@ -94,17 +93,17 @@ func (r *integrationResource) planUpdate(ctx context.Context, req resource.Modif
 		return
 	}
 	if !plan.ManagerEmail.IsUnknown() && sameAddress(plan.ManagerEmail, state.ManagerEmail) {
-		plan.ManagerEmail = state.ManagerEmail // the account takes both as one address
+		plan.ManagerEmail = state.ManagerEmail // the account treats both as the same address
 	}
 	madeID, _ := loadMadeID(ctx, req.Private)
 	do, why := decide(state, plan, madeID, loadUnusable(ctx, req.Private), r.comparable(token, plan))
 	if do == keep && plan.Active.ValueBool() && config.BearerToken.IsUnknown() && !versionDecides(state, plan) {
-		do = rotate // the token may be a new one
+		do = rotate // the token may be new
 	}
 	switch do {
 	case keep:
 	case activate:
-		if !state.Active.ValueBool() { // an active one gets new credentials and keeps its id
+		if !state.Active.ValueBool() { // an active integration keeps its id
 			plan.ID = types.StringUnknown()
 		}
 		plan = plan.withNewCredentials()
@@ -122,8 +121,8 @@ func (r *integrationResource) planUpdate(ctx context.Context, req resource.Modif
 	}
 	switch {
 	case why != "":
-		text := why + "\n\nThe apply activates provisioning again, with new credentials and a new session that is " +
-			"sealed under bearer_token_wo. Give bridges that session; scimbridge_deployment does so if its session " +
+		text := why + "\n\nThe apply activates provisioning again, with new credentials and a new session " +
+			"sealed under bearer_token_wo. Bridges need that session: a scimbridge_deployment gets it if its session " +
 			"refers to this resource."
 		switch {
 		case config.BearerToken.IsNull():
@@ -140,9 +139,9 @@ func (r *integrationResource) planUpdate(ctx context.Context, req resource.Modif
 	}
 }
 
-// comparable returns the fingerprint of the token if it may be compared with the
-// session's; empty for one of scimbridge_bearer_token, which is a new one in every
-// run: with such a token the version decides, also the first one.
+// comparable returns the fingerprint of the token for comparison with the session's. It is
+// empty for a token of scimbridge_bearer_token, which is new in every run, so that the
+// version decides.
 func (r *integrationResource) comparable(token string, plan model) string {
 	if token != "" && !plan.BearerTokenVersion.IsNull() && r.client.Noted(client.EphemeralToken+token) {
 		return ""
@@ -150,7 +149,7 @@ func (r *integrationResource) comparable(token string, plan model) string {
 	return token
 }
 
-// withNewCredentials returns m with credentials that the apply will make.
+// withNewCredentials returns m with unknown credentials, which the apply will generate.
 func (m model) withNewCredentials() model {
 	m.Epoch, m.Session, m.SessionFingerprint = types.Int64Unknown(), types.StringUnknown(), types.StringUnknown()
 	return m

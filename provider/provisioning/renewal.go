@@ -15,19 +15,19 @@ type renewal int
 
 const (
 	keep       renewal = iota // nothing: the sealed session is valid
-	rotate                    // new credentials; the present ones remain valid for the overlap
-	activate                  // new credentials; the present ones, if any, end at once
+	rotate                    // new credentials; the current ones stay valid for the overlap
+	activate                  // new credentials; the current ones, if any, end immediately
 	deactivate                // active = false
 )
 
 // decide compares the plan with the account's state at the last read.
 //
-// made is the id of the integration that Terraform activated or imported last;
-// empty if it deactivated that one, or is importing one. unusable is the account's
-// reason to refuse the sealed credentials; empty if it accepts them. token is the
-// fingerprint of bearer_token_wo; empty if that is null or unknown.
+// Made is the id of the integration that Terraform last activated or imported; empty if
+// it deactivated that one, or during an import. Unusable is the account's reason to refuse
+// the sealed credentials; empty if it accepts them. Token is the fingerprint of
+// bearer_token_wo; empty if that is null or unknown.
 //
-// why is set if the integration was changed outside of Terraform.
+// Why is set if the integration was changed outside Terraform.
 func decide(state, plan model, made string, unusable api.ErrorCode, token string) (do renewal, why string) {
 	if !plan.Active.IsUnknown() && !plan.Active.ValueBool() {
 		if state.Active.ValueBool() {
@@ -37,12 +37,12 @@ func decide(state, plan model, made string, unusable api.ErrorCode, token string
 	}
 	if !state.Active.ValueBool() {
 		if made != "" {
-			why = "The integration was deactivated outside of Terraform."
+			why = "The integration was deactivated outside Terraform."
 		}
 		return activate, why
 	}
 	if made != "" && made != state.ID.ValueString() {
-		return activate, fmt.Sprintf("The integration %q was deactivated, and %q activated, outside of Terraform.",
+		return activate, fmt.Sprintf("The integration %q was deactivated and %q was activated outside Terraform.",
 			made, state.ID.ValueString())
 	}
 	file, err := session.Parse(state.Session.ValueString())
@@ -52,16 +52,16 @@ func decide(state, plan model, made string, unusable api.ErrorCode, token string
 	newest := file.Entries[0].Header
 	if newest.Epoch != state.Epoch.ValueInt64() {
 		return activate, fmt.Sprintf("The Provision Manager's Master Password, Secret Key or e-mail address was "+
-			"changed outside of Terraform: "+
-			"the account is at epoch %d, the sealed session was made for epoch %d, and no bridge can sign in with it.",
+			"changed outside Terraform: "+
+			"the account is at epoch %d and the sealed session is for epoch %d, so no bridge can sign in with it.",
 			state.Epoch.ValueInt64(), newest.Epoch)
 	}
 	switch {
 	case unusable == api.ErrorCodeTwoFactorEnforced:
-		return activate, "Two-factor authentication was enforced on the account after the sealed session was made, " +
-			"and no bridge can sign in with it. Credentials that are made under the policy are exempt from it."
+		return activate, "Two-factor authentication was enforced on the account after the session was sealed, " +
+			"so no bridge can sign in with it. Credentials that are enrolled under the policy are exempt from it."
 	case unusable != "":
-		return activate, fmt.Sprintf("The account refuses the credentials in the sealed session (%s), and no bridge "+
+		return activate, fmt.Sprintf("The account refuses the credentials in the sealed session (%s), so no bridge "+
 			"can sign in with it.", unusable)
 	}
 	if plan.ManagerEmail.IsUnknown() || !sameAddress(plan.ManagerEmail, state.ManagerEmail) {
@@ -79,15 +79,15 @@ func decide(state, plan model, made string, unusable api.ErrorCode, token string
 	return keep, ""
 }
 
-// versionDecides reports whether the version argument decides that the token is a
-// new one, and not the token itself: an ephemeral token is new in every run. A
-// version that the state does not have (after an import) cannot decide.
+// versionDecides reports whether the version argument, not the token, decides about a
+// rotation: an ephemeral token is new in every run. After an import the state has no
+// version, which then cannot decide.
 func versionDecides(state, plan model) bool {
 	return !state.BearerTokenVersion.IsNull() && !plan.BearerTokenVersion.IsNull()
 }
 
-// fingerprint returns the fingerprint of a token in the configuration; empty if it is
-// null or unknown.
+// fingerprint returns the fingerprint of a configured token; empty if it is null or
+// unknown.
 func fingerprint(text types.String) (string, error) {
 	if text.IsNull() || text.IsUnknown() {
 		return "", nil
@@ -99,7 +99,7 @@ func fingerprint(text types.String) (string, error) {
 	return token.Fingerprint(), nil
 }
 
-// sameAddress reports whether two texts are the same address for a sign-in.
+// sameAddress reports whether two texts are the same sign-in address.
 func sameAddress(a, b types.String) bool {
 	return signin.NormalizeEmail(a.ValueString()) == signin.NormalizeEmail(b.ValueString())
 }

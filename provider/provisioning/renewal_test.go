@@ -94,16 +94,16 @@ func TestDecide(t *testing.T) {
 		{
 			name:  "credentials that were changed by hand cannot be used, with the token or without",
 			state: with(func(m *model) { m.Epoch = types.Int64Value(4) }), plan: good, made: "int_1",
-			want: activate, why: "the account is at epoch 4, the sealed session was made for epoch 3",
+			want: activate, why: "the account is at epoch 4 and the sealed session is for epoch 3",
 		},
-		{name: "deactivated by hand", state: inactive, plan: good, made: "int_1", want: activate,
-			why: "deactivated outside of Terraform"},
+		{name: "deactivated outside Terraform", state: inactive, plan: good, made: "int_1", want: activate,
+			why: "deactivated outside Terraform"},
 		{name: "activated again after Terraform deactivated it: no drift", state: inactive, plan: good, made: "",
 			want: activate},
 		{
 			name:  "another integration in its place",
 			state: with(func(m *model) { m.ID = types.StringValue("int_2") }), plan: good, made: "int_1",
-			want: activate, why: `"int_1" was deactivated, and "int_2" activated`,
+			want: activate, why: `"int_1" was deactivated and "int_2" was activated`,
 		},
 		{
 			name:  "a session that cannot be read",
@@ -116,7 +116,7 @@ func TestDecide(t *testing.T) {
 		},
 		{name: "inactive stays inactive", state: inactive, plan: inactive, want: keep},
 		{
-			name: "deactivated by hand is what active = false wants", state: inactive,
+			name: "deactivated outside Terraform is what active = false wants", state: inactive,
 			plan: inactive, made: "int_1", token: other.Fingerprint(), want: keep,
 		},
 	} {

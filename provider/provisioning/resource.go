@@ -21,7 +21,7 @@ import (
 
 type integrationResource struct {
 	client     *client.Client
-	iterations int // of the key derivation that the credentials are enrolled with
+	iterations int // of the key derivation
 }
 
 var (
@@ -31,15 +31,15 @@ var (
 	_ resource.ResourceWithImportState = (*integrationResource)(nil)
 )
 
-// NewResource is the resource scimbridge_provisioning. Credentials are
-// enrolled with that many iterations: signin.DefaultIterations outside of tests.
+// NewResource is the resource scimbridge_provisioning. The iterations of the key
+// derivation are signin.DefaultIterations, except in tests.
 func NewResource(iterations int) resource.Resource {
 	return &integrationResource{iterations: iterations}
 }
 
 func (r *integrationResource) Metadata(_ context.Context, _ resource.MetadataRequest, resp *resource.MetadataResponse) {
 	resp.TypeName = "scimbridge_provisioning"
-	// Activating again replaces the integration, under the same address.
+	// Activating again changes the id of the integration.
 	resp.ResourceBehavior.MutableIdentity = true
 }
 
@@ -122,16 +122,16 @@ func (r *integrationResource) Update(ctx context.Context, req resource.UpdateReq
 	madeID, _ := loadMadeID(ctx, req.Private)
 	do, _ := decide(state, plan, madeID, loadUnusable(ctx, req.Private), r.comparable(token, plan))
 	if do == rotate && !plan.Session.IsUnknown() {
-		// The token has changed since the plan. An apply does only what was
-		// planned; the next plan shows the rotation.
+		// The token has changed since the plan. An apply makes only planned changes;
+		// the next plan shows the rotation.
 		do = keep
 	}
 	if do != keep && !unchanged(state, p) {
-		resp.Diagnostics.AddError("The integration changed since the plan was made",
+		resp.Diagnostics.AddError("The integration was changed after the plan was made",
 			"It was activated or deactivated, or its Provision Manager was changed. Run terraform apply again.")
 		return
 	}
-	if do == rotate || do == activate { // fail before anything is changed
+	if do == rotate || do == activate { // fail before any change
 		if _, ok = sealingToken(config, &resp.Diagnostics); !ok {
 			return
 		}
@@ -156,8 +156,8 @@ func (r *integrationResource) Update(ctx context.Context, req resource.UpdateReq
 		if ok {
 			break
 		}
-		// It may be inactive after all. Then this apply did it, and the next plan must
-		// not say that it was done outside of Terraform.
+		// It may be inactive despite the error. Then this apply deactivated it, and the
+		// next plan must not say that this happened outside Terraform.
 		resp.Diagnostics.Append(saveMadeID(ctx, resp.Private, model{})...)
 	}
 	if !ok {
@@ -181,9 +181,9 @@ func (r *integrationResource) Delete(ctx context.Context, req resource.DeleteReq
 		return
 	}
 	if id, _ := loadMadeID(ctx, req.Private); id != "" && p.Id != nil && id != *p.Id {
-		resp.Diagnostics.AddWarning("Another integration is left active", fmt.Sprintf(
-			"Integration %q of this resource no longer exists. Integration %q was activated elsewhere and is left as "+
-				"it is.", id, *p.Id))
+		resp.Diagnostics.AddWarning("Another integration stays active", fmt.Sprintf(
+			"Integration %q of this resource no longer exists. Integration %q was activated elsewhere and is not "+
+				"changed.", id, *p.Id))
 		return
 	}
 	if _, ok := r.deactivate(ctx, &resp.Diagnostics); ok {
@@ -191,7 +191,7 @@ func (r *integrationResource) Delete(ctx context.Context, req resource.DeleteReq
 	}
 }
 
-// deactivated notes that an integration was destroyed in this run.
+// deactivated is the note that this run has destroyed an integration.
 const deactivated = "deactivated the integration"
 
 func (r *integrationResource) ImportState(ctx context.Context, req resource.ImportStateRequest,
@@ -207,8 +207,8 @@ func (r *integrationResource) ImportState(ctx context.Context, req resource.Impo
 	}
 	switch {
 	case !p.Active || p.Id == nil:
-		resp.Diagnostics.AddError("Nothing to import", "The account has no active provisioning integration. Leave "+
-			"out the import, and Terraform activates one.")
+		resp.Diagnostics.AddError("Nothing to import", "The account has no active provisioning integration. Remove "+
+			"the import, and Terraform activates one.")
 		return
 	case *p.Id != id:
 		resp.Diagnostics.AddError("Cannot find the integration to import",
@@ -227,7 +227,7 @@ func (r *integrationResource) read(ctx context.Context, diags *diag.Diagnostics)
 	return p, err == nil
 }
 
-// activate makes the integration. now is the account's answer that none is active.
+// activate activates an integration. Now is the account's answer that none is active.
 func (r *integrationResource) activate(ctx context.Context, account string, plan, config model, now api.Provisioning,
 	diags *diag.Diagnostics) (api.Provisioning, bool) {
 	token, ok := sealingToken(config, diags)
@@ -238,7 +238,7 @@ func (r *integrationResource) activate(ctx context.Context, account string, plan
 		accountURL: r.client.URL, accountID: account, email: plan.ManagerEmail.ValueString(), iterations: r.iterations,
 	}.seal(token, now.NextEpoch, nil)
 	if err != nil {
-		diags.AddError("Cannot make the Provision Manager's credentials", err.Error())
+		diags.AddError("Cannot generate the Provision Manager's credentials", err.Error())
 		return now, false
 	}
 	key := rand.Text()
@@ -263,11 +263,11 @@ func (r *integrationResource) activate(ctx context.Context, account string, plan
 	return p, err == nil
 }
 
-// atOnce is the overlap for credentials that no bridge can sign in with.
+// atOnce is the overlap for invalid credentials.
 const atOnce = "0s"
 
-// rotate enrols new credentials; the present ones remain valid for the overlap. It
-// is one request to the account: if it fails, nothing has changed.
+// rotate enrols new credentials; the current ones stay valid for the overlap. It is one
+// request to the account: if it fails, nothing has changed.
 func (r *integrationResource) rotate(ctx context.Context, account string, plan, config model, now api.Provisioning,
 	lives string, diags *diag.Diagnostics) (api.Provisioning, bool) {
 	token, ok := sealingToken(config, diags)
@@ -283,7 +283,7 @@ func (r *integrationResource) rotate(ctx context.Context, account string, plan, 
 	if overlap > 0 {
 		file, err := session.Parse(types.StringPointerValue(now.Session).ValueString())
 		if err != nil {
-			diags.AddError("Cannot read the present session", err.Error())
+			diags.AddError("Cannot read the current session", err.Error())
 			return now, false
 		}
 		previous = &session.Previous{Entry: file.Entries[0], Expires: time.Now().Add(overlap)}
@@ -293,7 +293,7 @@ func (r *integrationResource) rotate(ctx context.Context, account string, plan, 
 		accountURL: r.client.URL, accountID: account, email: email, iterations: r.iterations,
 	}.seal(token, now.NextEpoch, previous)
 	if err != nil {
-		diags.AddError("Cannot make the Provision Manager's credentials", err.Error())
+		diags.AddError("Cannot generate the Provision Manager's credentials", err.Error())
 		return now, false
 	}
 	key := rand.Text()
@@ -310,8 +310,8 @@ func (r *integrationResource) rotate(ctx context.Context, account string, plan, 
 	return rotated, true
 }
 
-// warnClock warns if the end of the overlap in the session differs from the
-// account's: a bridge that restarts while the account is away uses the session's.
+// warnClock warns if the end of the overlap in the session differs from the account's: a
+// bridge that restarts while the account is unreachable uses the session's.
 func warnClock(rotated, before api.Provisioning, sealed time.Time, diags *diag.Diagnostics) {
 	if rotated.Generations == nil {
 		return
@@ -322,16 +322,16 @@ func warnClock(rotated, before api.Provisioning, sealed time.Time, diags *diag.D
 		}
 		if off := sealed.Sub(*g.ExpiresAt); off.Abs() > time.Minute {
 			diags.AddWarning("The clocks of this machine and of the account differ", fmt.Sprintf(
-				"By this machine's clock the old bearer token ends at %s, by the account's at %s. The account's "+
-					"counts; a bridge that restarts while the account is away goes by the other. Set this machine's "+
+				"By this machine's clock the old bearer token ends at %s, by the account's at %s. Bridges use the account's, "+
+					"but a bridge that restarts while the account is unreachable uses the other. Correct this machine's "+
 					"clock.",
 				sealed.UTC().Format(time.RFC3339), g.ExpiresAt.UTC().Format(time.RFC3339)))
 		}
 	}
 }
 
-// deactivate does nothing if no integration is active. It returns the account's state
-// afterwards.
+// deactivate deactivates the integration, if one is active. It returns the account's
+// state afterwards.
 func (r *integrationResource) deactivate(ctx context.Context, diags *diag.Diagnostics) (api.Provisioning, bool) {
 	p, ok := r.read(ctx, diags)
 	if !ok || !p.Active {
@@ -347,7 +347,7 @@ func (r *integrationResource) deactivate(ctx context.Context, diags *diag.Diagno
 	return now, ok
 }
 
-// change updates what needs no new credentials.
+// change updates settings that need no new credentials.
 func (r *integrationResource) change(ctx context.Context, state, plan model, now api.Provisioning,
 	diags *diag.Diagnostics) (api.Provisioning, bool) {
 	if !now.Active || plan.IdP.Equal(state.IdP) && plan.SuspensionLimit.Equal(state.SuspensionLimit) {
@@ -362,7 +362,7 @@ func (r *integrationResource) change(ctx context.Context, state, plan model, now
 	return p, err == nil
 }
 
-// unchanged reports whether the integration is still the one that was planned for.
+// unchanged reports whether the integration is as it was planned.
 func unchanged(state model, now api.Provisioning) bool {
 	if !state.Active.ValueBool() {
 		return !now.Active
@@ -371,7 +371,7 @@ func unchanged(state model, now api.Provisioning) bool {
 		state.ID.Equal(types.StringPointerValue(now.Id)) && state.Epoch.Equal(types.Int64PointerValue(now.Epoch))
 }
 
-// sealingToken returns the token to seal new credentials under.
+// sealingToken returns the token under which new credentials are sealed.
 func sealingToken(config model, diags *diag.Diagnostics) (session.Token, bool) {
 	if config.BearerToken.IsNull() {
 		diags.Append(tokenMissing())
@@ -384,21 +384,22 @@ func sealingToken(config model, diags *diag.Diagnostics) (session.Token, bool) {
 	return token, err == nil
 }
 
-const tokenNeeded = "New credentials are sealed under the bearer token, and bearer_token_wo is null. Give it a " +
-	"token: scim-bridge token makes a new one, and the identity provider must be given the same. (When a terraform " +
-	"destroy is repeated after it was stopped halfway, any new token will do.)"
+const tokenNeeded = "New credentials are sealed under the bearer token, and bearer_token_wo is null. Set it to a " +
+	"token, for instance a new one from scim-bridge token, and enter the same token in the identity provider. (To " +
+	"repeat a terraform destroy that was interrupted, use any new token.)"
 
 func tokenMissing() diag.Diagnostic {
-	return diag.NewAttributeErrorDiagnostic(tokenPath, "The bearer token is needed", tokenNeeded)
+	return diag.NewAttributeErrorDiagnostic(tokenPath, "Bearer token required", tokenNeeded)
 }
 
-// alreadyActive says that an integration is active, and how to import it.
+// alreadyActive is the error for an integration that is already active, with its import
+// block.
 func alreadyActive(p api.Provisioning) diag.Diagnostic {
 	id := types.StringPointerValue(p.Id).ValueString()
-	return diag.NewErrorDiagnostic("Provisioning is active already", fmt.Sprintf(
-		"The account has one active integration at most, and integration %q (manager %s) is active. "+
-			"If it is not in this state, import it to manage it here; its session stays as it is:\n\n%s\n\n%s "+
-			"New credentials need no replacement: another bearer_token_wo_version, or another token, makes them in "+
+	return diag.NewErrorDiagnostic("Provisioning is already active", fmt.Sprintf(
+		"The account can have one active integration, and integration %q (manager %s) is active. "+
+			"If it is not in this state, import it to manage it here; its session does not change:\n\n%s\n\n%s "+
+			"To get new credentials, do not replace the resource: another bearer_token_wo_version or token rotates them in "+
 			"place.",
 		id, types.StringPointerValue(p.ManagerEmail).ValueString(), importBlock(id), client.ReplacedBeforeDestroyed))
 }
@@ -409,8 +410,7 @@ func refuseDeletion(diags *diag.Diagnostics) {
 			"apply, then destroy.")
 }
 
-// save stores the result of a create or an update. It must be the last thing that
-// can fail.
+// save stores the result of a create or an update. It must be the last step that can fail.
 func (r *integrationResource) save(ctx context.Context, account string, before, plan model, p api.Provisioning,
 	private client.Private, id *tfsdk.ResourceIdentity, to *tfsdk.State, diags *diag.Diagnostics,
 ) {
@@ -422,11 +422,11 @@ func (r *integrationResource) save(ctx context.Context, account string, before, 
 	diags.Append(to.Set(ctx, state)...)
 }
 
-// managed notes the integrations that this run has read: a plan that replaces one
-// may create another while it is active.
+// managed is the note for an integration that this run has read: a plan that replaces it
+// creates another while it is active.
 const managed = "managed integration "
 
-// madeKey is where private state keeps the id of the integration that Terraform
+// madeKey is the key in private state of the id of the integration that Terraform
 // activated or imported. The state has the id of the active one.
 const madeKey = "made"
 
@@ -447,8 +447,8 @@ func loadMadeID(ctx context.Context, private client.Private) (id string, known b
 	return id, known
 }
 
-// unusableKey is where private state keeps why the account refuses the
-// credentials in the session, as the last read found it.
+// unusableKey is the key in private state of the account's reason to refuse the
+// credentials in the session, from the last read.
 const unusableKey = "unusable"
 
 func saveUnusable(ctx context.Context, private client.Private, p api.Provisioning) diag.Diagnostics {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/client"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/signin"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
@@ -168,7 +169,7 @@ func TestTheVersionAloneDecides(t *testing.T) {
 			{
 				Config:      config(account, `bearer_token_wo_version = 3`),
 				PlanOnly:    true,
-				ExpectError: regexp.MustCompile(`The bearer token is needed`),
+				ExpectError: regexp.MustCompile(`Bearer token required`),
 			},
 		},
 	})
@@ -223,22 +224,17 @@ func TestWhatIsDoneByHandIsHealedByOneApply(t *testing.T) {
 		Steps: []resource.TestStep{
 			{Config: config(account, given(token)), ConfigPlanChecks: planned(plancheck.ResourceActionCreate)},
 			heals(func() { // the manager's Master Password
-				secrets, err := signin.GenerateSecrets()
-				if err != nil {
-					t.Fatal(err)
-				}
-				kdf, verifier, err := signin.Enrol(accountID(t, account), "manager@example.com", secrets, signin.MinIterations)
+				_, enrolment, err := client.Enrol(accountID(t, account), "manager@example.com", 0, signin.MinIterations)
 				if err != nil {
 					t.Fatal(err)
 				}
 				resp, err := apitest.Read[api.Provisioning](account.API.ChangeManager(t.Context(), nil, api.ManagerChange{
-					Kdf:      &api.KDF{Algorithm: api.KDFAlgorithm(kdf.Algorithm), Iterations: kdf.Iterations, Salt: kdf.Salt},
-					Verifier: &verifier,
+					Kdf: &enrolment.Kdf, Verifier: &enrolment.Verifier,
 				}))
 				providertest.Expect(t, http.StatusOK, resp, err)
 			}),
 			heals(func() { // the manager's e-mail address
-				email := "somebody@example.com"
+				email := "other@example.com"
 				resp, err := apitest.Read[api.Provisioning](account.API.ChangeManager(t.Context(), nil,
 					api.ManagerChange{Email: &email}))
 				providertest.Expect(t, http.StatusOK, resp, err)
@@ -256,13 +252,13 @@ func TestWhatIsDoneByHandIsHealedByOneApply(t *testing.T) {
 			heals(func() { deactivate(t, account) }),
 			heals(func() { // another integration in its place
 				deactivate(t, account)
-				account.Activate("somebody@example.com", foreign)
+				account.Activate("other@example.com", foreign)
 			}),
 			{ // the plan needs no token to show it, the apply does
 				PreConfig:        func() { deactivate(t, account) },
 				Config:           config(account),
 				ConfigPlanChecks: planned(plancheck.ResourceActionUpdate, renews()),
-				ExpectError:      regexp.MustCompile(`The bearer token is needed`),
+				ExpectError:      regexp.MustCompile(`Bearer token required`),
 			},
 			{
 				Config:            config(account, given(token)),
@@ -293,9 +289,9 @@ func TestWhatIsDoneBetweenPlanAndApplyIsNotOverrun(t *testing.T) {
 				Config: config(account, given(second)),
 				ConfigPlanChecks: planned(plancheck.ResourceActionUpdate, renews(), meanwhile(func() {
 					deactivate(t, account)
-					account.Activate("somebody@example.com", foreign)
+					account.Activate("other@example.com", foreign)
 				})),
-				ExpectError: regexp.MustCompile(`changed since the plan was made`),
+				ExpectError: regexp.MustCompile(`changed after the plan was made`),
 			},
 			{ // the next plan shows it, and its apply is meant
 				Config:            config(account, given(second)),
@@ -348,7 +344,7 @@ func TestASecondIntegrationIsRefusedWithTheImportBlock(t *testing.T) {
 				Config:           config(account, given(token)),
 				ConfigPlanChecks: planned(plancheck.ResourceActionCreate), // the plan warns
 				ExpectError: regexp.MustCompile(
-					`(?s)active already.*import \{\s+to = scimbridge_provisioning\.<name>\s+id = "` + regexp.QuoteMeta(*before.Id)),
+					`(?s)already active.*import \{\s+to = scimbridge_provisioning\.<name>\s+id = "` + regexp.QuoteMeta(*before.Id)),
 			},
 			{ // the block from the error, with the token given: nothing changes, the session least of all
 				Config:           imported + config(account, given(token)),
@@ -401,7 +397,7 @@ func TestInactiveAndActiveAgain(t *testing.T) {
 				Config: config(account, `active = false`), ConfigPlanChecks: planned(plancheck.ResourceActionUpdate),
 				ConfigStateChecks: without,
 			},
-			{ // somebody activates it by hand
+			{ // it is activated outside Terraform
 				PreConfig:        func() { account.Activate("manager@example.com", token) },
 				Config:           config(account, `active = false`),
 				ConfigPlanChecks: planned(plancheck.ResourceActionUpdate),
@@ -422,7 +418,7 @@ func TestMistakesAreErrorsOfThePlan(t *testing.T) {
 		arguments []string
 		want      string
 	}{
-		{"no token", nil, `The bearer token is needed`},
+		{"no token", nil, `Bearer token required`},
 		{"a damaged token", []string{fmt.Sprintf("bearer_token_wo = %q", token[:20])}, `has\s+20\s+characters`},
 		{"an overlap that is no duration", []string{`overlap = "soon"`}, `is not a duration`},
 		{"a limit in another form", []string{`suspension_limit = "10"`}, `must be\s+"off"`},

@@ -14,14 +14,14 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/client"
 )
 
-// This file explains a rotation in the plan. The diff shows only that epoch and
-// session are not known yet.
+// This file describes a rotation in the plan, whose diff shows only that epoch and session
+// are unknown.
 
-// An exchange replaces one bearer token by another. Both are fingerprints.
+// An exchange is the replacement of a bearer token. Tokens are given by fingerprint.
 type exchange struct {
-	from, to  string   // to is empty if it is not known yet
+	from, to  string   // to is empty if it is unknown
 	retired   []string // fingerprints of tokens that were replaced before
-	ephemeral bool     // the apply makes a new one
+	ephemeral bool     // the apply generates a new one
 	unknown   bool
 }
 
@@ -34,66 +34,66 @@ func (e exchange) stale() bool { return !e.ephemeral && e.to != "" && slices.Con
 func (e exchange) String() string {
 	switch {
 	case e.unknown:
-		return fmt.Sprintf("bearer_token_wo is not known before the apply. If it is not the present one (fingerprint "+
-			"%s), the identity provider must be given it.", e.from)
+		return fmt.Sprintf("bearer_token_wo is not known before the apply. If it differs from the current token "+
+			"(fingerprint %s), enter it in the identity provider.", e.from)
 	case e.ephemeral:
-		return fmt.Sprintf("The bearer token goes from the one with fingerprint %s to a new one, which "+
-			"scimbridge_bearer_token makes in the apply. The identity provider must be given it.", e.from)
+		return fmt.Sprintf("The bearer token with fingerprint %s is replaced by a new one, which "+
+			"scimbridge_bearer_token generates in the apply. Enter it in the identity provider.", e.from)
 	case e.to == e.from:
-		return fmt.Sprintf("The bearer token stays the one with fingerprint %s, so the identity provider needs "+
+		return fmt.Sprintf("The bearer token (fingerprint %s) does not change, so the identity provider needs "+
 			"nothing.", e.from)
 	}
-	return fmt.Sprintf("The bearer token goes from the one with fingerprint %s to the one with fingerprint %s. "+
-		"The identity provider must be given the new one.", e.from, e.to)
+	return fmt.Sprintf("The bearer token with fingerprint %s is replaced by the one with fingerprint %s. "+
+		"Enter the new one in the identity provider.", e.from, e.to)
 }
 
-// describeRotation says why the credentials are rotated, from what to what,
-// how long the present ones live, and what the identity provider needs.
+// describeRotation describes the reason for a rotation, the old and new tokens, how long
+// the old ones stay valid, and what the identity provider needs.
 func describeRotation(state, plan model, tokens exchange) (title, text string) {
 	var lines []string
 	title = "The provisioning credentials will be rotated"
 	switch {
 	case tokens.stale():
-		title = "An old bearer token would come back"
-		lines = append(lines, fmt.Sprintf("bearer_token_wo holds the token with fingerprint %s, which was replaced "+
-			"by the present one (fingerprint %s, epoch %d). Applying would rotate back to it. To keep the present "+
-			"token, set bearer_token_wo to it: then nothing is planned.",
+		title = "bearer_token_wo is an earlier token"
+		lines = append(lines, fmt.Sprintf("bearer_token_wo is the token with fingerprint %s, which was replaced "+
+			"by the current one (fingerprint %s, epoch %d). The apply would rotate back to it. To keep the current "+
+			"token, set bearer_token_wo to it.",
 			tokens.to, tokens.from, state.Epoch.ValueInt64()))
 	case tokens.changes():
 		title = "The bearer token will be rotated"
 	}
 	if !plan.ManagerEmail.IsUnknown() && !sameAddress(plan.ManagerEmail, state.ManagerEmail) {
-		lines = append(lines, fmt.Sprintf("manager_email changes from %s to %s, and the credentials are bound to it.",
+		lines = append(lines, fmt.Sprintf("manager_email changes from %s to %s, to which the credentials are bound.",
 			state.ManagerEmail.ValueString(), plan.ManagerEmail.ValueString()))
 	}
 	if versionDecides(state, plan) && !state.BearerTokenVersion.Equal(plan.BearerTokenVersion) {
 		lines = append(lines, fmt.Sprintf("bearer_token_wo_version changes from %s to %s.", state.BearerTokenVersion,
 			plan.BearerTokenVersion))
 	}
-	lines = append(lines, tokens.String(), fmt.Sprintf("The apply makes new credentials and a new session, which "+
+	lines = append(lines, tokens.String(), fmt.Sprintf("The apply generates new credentials and a new session, which "+
 		"replace those of epoch %d. ",
 		state.Epoch.ValueInt64())+describeOverlap(plan, tokens))
-	lines = append(lines, "Give bridges the new session; scimbridge_deployment does so if its session refers to this "+
+	lines = append(lines, "Bridges need the new session: a scimbridge_deployment gets it if its session refers to this "+
 		"resource.")
 	return title, strings.Join(lines, "\n\n")
 }
 
-// describeOverlap says how long the present credentials and token remain valid.
+// describeOverlap describes how long the current credentials and token stay valid.
 func describeOverlap(plan model, tokens exchange) string {
 	text := plan.Overlap.ValueString()
 	switch overlap, err := time.ParseDuration(text); {
 	case plan.Overlap.IsUnknown() || err != nil:
-		return "The present ones work until the overlap ends."
+		return "The current ones stay valid until the overlap ends."
 	case overlap == 0 && tokens.changes():
-		return "With overlap = \"0s\" the present ones stop working at once: the identity provider is refused until " +
+		return "With overlap = \"0s\" the current ones end immediately: the identity provider is refused until " +
 			"it has the new token."
 	case overlap == 0:
-		return "With overlap = \"0s\" the present ones stop working at once."
+		return "With overlap = \"0s\" the current ones end immediately."
 	case tokens.changes():
-		return fmt.Sprintf("The present ones work for %s after the apply (overlap). "+
-			"Give the identity provider the new token within that time.", text)
+		return fmt.Sprintf("The current ones stay valid for %s after the apply (overlap). "+
+			"Enter the new token in the identity provider within that time.", text)
 	}
-	return fmt.Sprintf("The present ones work for %s after the apply (overlap).", text)
+	return fmt.Sprintf("The current ones stay valid for %s after the apply (overlap).", text)
 }
 
 // newestToken returns the fingerprint of the token that the session is sealed under.
@@ -105,11 +105,11 @@ func newestToken(state model) string {
 	return file.Entries[0].Header.TokenFingerprint
 }
 
-// retiredKey is where private state keeps the fingerprints of replaced tokens. The
-// session has the last one at most, and none after a rotation without overlap.
+// retiredKey is the key in private state of the fingerprints of replaced tokens. The
+// session has at most the last one, and none after a rotation without overlap.
 const retiredKey = "retired"
 
-// maxRetired is how many are kept, newest first.
+// maxRetired is how many are stored, newest first.
 const maxRetired = 20
 
 func saveRetired(ctx context.Context, private client.Private, before, after model) diag.Diagnostics {

@@ -31,21 +31,21 @@ func TestARotationIsSaidInWords(t *testing.T) {
 	}{
 		{
 			"another token", plan(version), exchange{from: "old", to: "new"}, "The bearer token will be rotated",
-			[]string{"from the one with fingerprint old to the one with fingerprint new", "must be given the new one",
-				"work for 15m", "within that time", "version changes from 1 to 2", "epoch 3"},
-			[]string{"come back"},
+			[]string{"with fingerprint old is replaced by the one with fingerprint new", "Enter the new one",
+				"stay valid for 15m", "within that time", "version changes from 1 to 2", "epoch 3"},
+			[]string{"rotate back"},
 		},
 		{
 			"a token that was replaced before", plan(func(*model) {}), exchange{from: "present", to: "past",
 				retired: []string{"x", "past"}},
-			"An old bearer token would come back",
-			[]string{"fingerprint past, which was replaced by the present one (fingerprint present, epoch 3)",
-				"rotate back", "To keep the present token, set bearer_token_wo to it"}, nil,
+			"bearer_token_wo is an earlier token",
+			[]string{"fingerprint past, which was replaced by the current one (fingerprint present, epoch 3)",
+				"rotate back", "To keep the current token, set bearer_token_wo to it"}, nil,
 		},
 		{
 			"without an overlap", plan(func(m *model) { m.Overlap = types.StringValue("0s") }), exchange{from: "old", to: "new"},
-			"The bearer token will be rotated", []string{"stop working at once",
-				"refused until it has the new token"}, []string{"work for"},
+			"The bearer token will be rotated", []string{"end immediately",
+				"refused until it has the new token"}, []string{"stay valid for"},
 		},
 		{
 			"another manager, the same token", plan(func(m *model) {
@@ -53,7 +53,7 @@ func TestARotationIsSaidInWords(t *testing.T) {
 			}), exchange{from: "t", to: "t"},
 			"The provisioning credentials will be rotated",
 			[]string{"manager_email changes from manager@example.com to other@example.com", "identity provider needs " +
-				"nothing", "work for 15m"}, []string{"within that time"},
+				"nothing", "stay valid for 15m"}, []string{"within that time"},
 		},
 		{
 			"another spelling of the manager is none", plan(func(m *model) {
@@ -65,7 +65,7 @@ func TestARotationIsSaidInWords(t *testing.T) {
 		{
 			"a token that the apply makes", plan(version), exchange{from: "old", to: "of the plan",
 				ephemeral: true}, "The bearer token will be rotated",
-			[]string{"scimbridge_bearer_token makes in the apply"}, []string{"of the plan"},
+			[]string{"scimbridge_bearer_token generates in the apply"}, []string{"of the plan"},
 		},
 		{
 			"a token that is not known yet", plan(func(*model) {}), exchange{from: "old",
@@ -76,7 +76,7 @@ func TestARotationIsSaidInWords(t *testing.T) {
 			"an overlap that is not known yet", plan(func(m *model) {
 				m.Overlap = types.StringUnknown()
 			}), exchange{from: "old", to: "new"},
-			"The bearer token will be rotated", []string{"work until the overlap ends"}, nil,
+			"The bearer token will be rotated", []string{"stay valid until the overlap ends"}, nil,
 		},
 	} {
 		t.Run(row.name, func(t *testing.T) {

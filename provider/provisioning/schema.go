@@ -30,14 +30,14 @@ var (
 
 func (r *integrationResource) Schema(_ context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
 	resp.Schema = schema.Schema{
-		MarkdownDescription: "The account's provisioning integration. While it is active, a bridge may sign in and " +
+		MarkdownDescription: "The account's provisioning integration. While it is active, a bridge can sign in and " +
 			"provision people and groups.\n\n" +
-			"Activating it makes a Provision Manager with generated secrets. They leave Terraform only in `session`, " +
-			"sealed under the bearer token. The session may be in the state, because the token that opens it never " +
-			"is. A new token in `bearer_token_wo` (or a new `bearer_token_wo_version`) rotates: new credentials and " +
-			"a new session; the old pair works until the `overlap` ends. If the manager's password, key or address " +
-			"is changed by hand, two-factor authentication is enforced on the account, or the integration is " +
-			"deactivated by hand, the plan says so, and one apply activates it again.\n\n" +
+			"Activating it creates a Provision Manager with generated secrets. They leave Terraform only in `session`, " +
+			"sealed under the bearer token. The session can be in the state, because the token that opens it never " +
+			"is. A new token in `bearer_token_wo` (or a new `bearer_token_wo_version`) rotates the credentials and " +
+			"the session; the old ones stay valid until the `overlap` ends. If the manager's password, key or address " +
+			"is changed outside Terraform, two-factor authentication is enforced on the account, or the integration is " +
+			"deactivated outside Terraform, the plan shows this, and one apply activates it again.\n\n" +
 			"An account has at most one active integration. The last contact of a bridge and the last refusal are in " +
 			"the data source `scimbridge_bridge_status`.",
 		Attributes: map[string]schema.Attribute{
@@ -61,30 +61,30 @@ func (r *integrationResource) Schema(_ context.Context, _ resource.SchemaRequest
 				Optional: true,
 				Computed: true,
 				Default:  booldefault.StaticBool(true),
-				MarkdownDescription: "Whether provisioning is active. `false` deactivates it, which ends every " +
-					"bridge's session at once. Default `true`.",
+				MarkdownDescription: "Whether provisioning is active. `false` deactivates it, which ends all " +
+					"bridges' sessions immediately. Default `true`.",
 			},
 			"bearer_token_wo": schema.StringAttribute{
 				Optional:  true,
 				Sensitive: true,
 				WriteOnly: true,
 				MarkdownDescription: "The bearer token that the session is sealed under and that the identity " +
-					"provider uses, as `scim-bridge token` makes it. Required to activate and to rotate; may be null " +
-					"otherwise. It is not stored; the plan compares its fingerprint with the session's.",
+					"provider uses; `scim-bridge token` generates one. Required to activate and to rotate, otherwise " +
+					"optional. It is not stored; the plan compares its fingerprint with the session's.",
 				Validators: []validator.String{textValidator("a bearer token", checkToken)},
 			},
 			"bearer_token_wo_version": schema.Int64Attribute{
 				Optional: true,
 				MarkdownDescription: "If set, only a change of this number rotates. Required with " +
-					"`scimbridge_bearer_token`. After an import the plan shows it as an update in place, which " +
-					"rotates nothing.",
+					"`scimbridge_bearer_token`. After an import the plan shows it as an update in place, without a " +
+					"rotation.",
 			},
 			"overlap": schema.StringAttribute{
 				Optional: true,
 				Computed: true,
 				Default:  stringdefault.StaticString(defaultOverlap),
-				MarkdownDescription: "How long the old token and session work after a rotation, for instance `1h`; " +
-					"`0s` ends them at once, at most `720h`. Default `15m`. After an import the plan shows any other " +
+				MarkdownDescription: "How long the old token and session stay valid after a rotation, for instance `1h`; " +
+					"at most `720h`; `0s` ends them immediately. Default `15m`. After an import the plan shows any other " +
 					"value as an update in place, which changes nothing in the account.",
 				Validators: []validator.String{textValidator("a duration from 0s to 720h", checkOverlap)},
 			},
@@ -92,8 +92,8 @@ func (r *integrationResource) Schema(_ context.Context, _ resource.SchemaRequest
 				Optional: true,
 				Computed: true,
 				Default:  stringdefault.StaticString(defaultSuspensionLimit),
-				MarkdownDescription: "How many people may be suspended in a time: the larger of a number and a share " +
-					"of all people; or `off`. The account stores it; it is not enforced yet. Default `" +
+				MarkdownDescription: "How many people may be suspended in a period: the larger of a number and a share " +
+					"of all people, or `off`. The account stores it; it is not enforced yet. Default `" +
 					defaultSuspensionLimit + "`.",
 				Validators: []validator.String{stringvalidator.RegexMatches(suspensionLimit,
 					"must be \"off\" or like \""+defaultSuspensionLimit+"\"")},
@@ -113,8 +113,8 @@ func (r *integrationResource) Schema(_ context.Context, _ resource.SchemaRequest
 			"session": schema.StringAttribute{
 				Computed:  true,
 				Sensitive: true,
-				MarkdownDescription: "The sealed session, for a bridge. It is useless without the bearer token, and " +
-					"marked sensitive only to keep plans readable. During an overlap it includes the previous one.",
+				MarkdownDescription: "The sealed session, for a bridge. Only the bearer token opens it. It is marked " +
+					"sensitive only to keep plans readable. During an overlap it includes the previous session.",
 				PlanModifiers: []planmodifier.String{stringplanmodifier.UseStateForUnknown()},
 			},
 			"session_fingerprint": schema.StringAttribute{
@@ -142,18 +142,18 @@ func checkEmail(text string) error {
 	return nil
 }
 
-// checkToken's errors do not quote the token.
+// checkToken validates a token. Its errors do not quote it.
 func checkToken(text string) error {
 	_, err := parseToken(text)
 	return err
 }
 
-// parseToken tells an empty text from a token with a mistake: it comes of a
-// variable in the environment that is set to nothing.
+// parseToken has an error of its own for an empty text, which comes from an empty
+// environment variable.
 func parseToken(text string) (session.Token, error) {
 	if text == "" {
-		return session.Token{}, errors.New("the bearer token is empty. Where none is needed it must be null: leave " +
-			"the variable unset, an empty TF_VAR_... is an empty text. scim-bridge token makes a new one")
+		return session.Token{}, errors.New("the bearer token is empty. If no token is needed, it must be null: unset " +
+			"the variable, since an empty TF_VAR_... is an empty text. scim-bridge token generates a new token")
 	}
 	return session.ParseToken(text)
 }
@@ -169,7 +169,8 @@ func checkOverlap(text string) error {
 	return nil
 }
 
-// textValidator makes a validator of a function. Its errors must not contain secrets.
+// textValidator returns a validator that calls valid, whose errors must not contain
+// secrets.
 func textValidator(what string, valid func(string) error) validator.String {
 	return checker{what, valid}
 }

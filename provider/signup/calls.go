@@ -12,24 +12,24 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/client"
 )
 
-// concurrency is how many calls one resource makes at a time; the account
-// takes all waiting writes into one transaction.
+// concurrency is the number of concurrent calls of one resource. The account writes all
+// waiting calls in one transaction.
 const concurrency = 16
 
-// allowed are the domains on the account's list, in alphabetical order.
+// allowed returns the domains in the account's list, in alphabetical order.
 func allowed(ctx context.Context, c *client.Client) ([]string, error) {
 	all, err := c.SignupDomains(ctx)
 	return slices.Sorted(maps.Keys(all)), err
 }
 
-// allow puts a domain on the account's list.
+// allow adds a domain to the account's list.
 func allow(ctx context.Context, c *client.Client, name string) (api.SignupDomain, error) {
 	key := rand.Text()
 	return client.Call[api.SignupDomain](c.API.CreateSignupDomain(ctx,
 		&api.CreateSignupDomainParams{IdempotencyKey: &key}, api.SignupDomainInput{Domain: name}))
 }
 
-// end takes a domain off the account's list; one that is not on it is no error.
+// end removes a domain from the account's list. A missing one is not an error.
 func end(ctx context.Context, c *client.Client, name string) error {
 	_, err := client.Call[client.Nothing](c.API.DeleteSignupDomain(ctx, name, nil))
 	if client.NotFound(err) {
@@ -38,7 +38,7 @@ func end(ctx context.Context, c *client.Client, name string) error {
 	return err
 }
 
-// forEach does something to many domains, some at a time, until one fails.
+// forEach calls do for many domains, some at a time, until one fails.
 func forEach(ctx context.Context, names []string, do func(ctx context.Context, name string) error) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(concurrency)

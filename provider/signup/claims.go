@@ -11,11 +11,11 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/client"
 )
 
-// claims are which resources of one run manage which domains, by their names.
+// claims records which resources of a run manage which domains, by name.
 type claims struct{ client.Claims }
 
-// claimAll refuses a second resource for the whole list, and single ones that
-// this one would undo.
+// claimAll refuses a second resource for the whole list, and single domains that this one
+// would remove.
 func (c *claims) claimAll(owner string, removes bool, listed []string, diags *diag.Diagnostics) {
 	refuse(path.Root("domains"), c.ClaimAll(owner, removes, listed), diags)
 }
@@ -25,7 +25,7 @@ func (c *claims) claimOne(name string, diags *diag.Diagnostics) {
 	refuse(path.Root("domain"), c.ClaimOne(name), diags)
 }
 
-// release refuses to destroy a domain that the whole list is to keep.
+// release refuses to destroy a domain that the whole list keeps.
 func (c *claims) release(name string, diags *diag.Diagnostics) {
 	refuse(path.Root("domain"), c.Release(name), diags)
 }
@@ -33,23 +33,23 @@ func (c *claims) release(name string, diags *diag.Diagnostics) {
 func refuse(at path.Path, conflict client.Conflict, diags *diag.Diagnostics) {
 	switch {
 	case conflict.TwoLists:
-		diags.AddAttributeError(at, "Two owners of the sign-up domains",
+		diags.AddAttributeError(at, "Sign-up domains managed twice",
 			"Another scimbridge_signup_domains of this configuration manages the list of the same account. "+
-				"Each would undo what the other does: keep one.")
+				"Each would undo the other's changes: remove one.")
 	case conflict.WouldRemove:
-		diags.AddAttributeError(at, "Two owners of the sign-up domains",
+		diags.AddAttributeError(at, "Sign-up domains managed twice",
 			"A scimbridge_signup_domains with on_unmanaged = \"remove\" manages the whole list, "+
-				"and a scimbridge_signup_domain of this configuration manages a domain on it. "+
-				"Each would undo what the other does. List the domain in scimbridge_signup_domains and forget the single one "+
-				"with a removed block, or set on_unmanaged = \"report\".")
+				"and a scimbridge_signup_domain of this configuration manages a domain in it. "+
+				"Each would undo the other's changes. List the domain in scimbridge_signup_domains and remove the single "+
+				"resource with a removed block, or set on_unmanaged = \"report\".")
 	case conflict.DoublyManaged != "":
-		diags.AddAttributeError(at, "Two owners of a sign-up domain", fmt.Sprintf(
-			"Managed by a scimbridge_signup_domain and listed in scimbridge_signup_domains: %s. Keep one of the two.",
+		diags.AddAttributeError(at, "Sign-up domain managed twice", fmt.Sprintf(
+			"A scimbridge_signup_domain and a scimbridge_signup_domains manage the same domain: %s. Remove one of the two.",
 			conflict.DoublyManaged))
 	case conflict.WouldDelete != "":
-		diags.AddAttributeError(at, "A listed sign-up domain would be removed", fmt.Sprintf(
-			"Destroying a scimbridge_signup_domain takes its domain off the account's list, "+
-				"and scimbridge_signup_domains is to keep it: %s. To hand it over, forget the single resource:\n\nremoved {\n"+
+		diags.AddAttributeError(at, "Destroying the resource would remove a listed domain", fmt.Sprintf(
+			"Destroying the scimbridge_signup_domain removes a domain that scimbridge_signup_domains lists: %s. "+
+				"To keep the domain, remove the resource without destroying it:\n\nremoved {\n"+
 				"  from = scimbridge_signup_domain.<name>\n  lifecycle {\n    destroy = false\n  }\n}",
 			conflict.WouldDelete))
 	}

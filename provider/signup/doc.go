@@ -1,4 +1,4 @@
-// Package signup manages the domains under which people may sign up by
-// themselves, and confirm a new address: each alone, scimbridge_signup_domain,
-// or the whole list, scimbridge_signup_domains.
+// Package signup manages the domains that are allowed for sign-up and for address
+// changes: single ones (scimbridge_signup_domain) or the whole list
+// (scimbridge_signup_domains).
 package signup

@@ -41,13 +41,13 @@ func (r *domainResource) Configure(_ context.Context, req resource.ConfigureRequ
 func (r *domainResource) Schema(_ context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
 	resp.Schema = schema.Schema{
 		MarkdownDescription: "A domain that is allowed for sign-up.\n\n" +
-			"Anyone with an e-mail address under it may sign up through the account's sign-up link. " +
+			"Anyone with an e-mail address under it can sign up through the account's sign-up link. " +
 			"A person whose address changes to it in the identity provider gets the confirmation e-mail that the change " +
 			"needs; e-mails that waited for the domain are sent when it is added. Invitations by the identity provider do not " +
 			"depend on it.\n\n" +
-			"If the domain is allowed already, the plan warns and the apply fails with the `import` block to paste, " +
+			"If the domain is already allowed, the plan warns and the apply fails with the `import` block to paste, " +
 			"unless `adopt_existing` is set. To rename a resource, use a `moved` block. " +
-			"Without one the domain is added again after the same apply has removed it, which it waits for a few seconds.",
+			"Without one the domain is added again after the same apply has removed it, for which it waits a few seconds.",
 		Attributes: map[string]schema.Attribute{
 			"id": schema.StringAttribute{
 				Computed:            true,
@@ -66,9 +66,9 @@ func (r *domainResource) Schema(_ context.Context, _ resource.SchemaRequest, res
 				Optional: true,
 				Computed: true,
 				Default:  booldefault.StaticBool(false),
-				MarkdownDescription: "Take over a domain that is allowed already instead of failing. " +
-					"The resource manages it from then on, and a destroy removes it. For use after a run that was killed while it " +
-					"created many objects. Default `false`. A change after the creation has no effect.",
+				MarkdownDescription: "Adopt a domain that is already allowed instead of failing. " +
+					"The resource then manages it, and a destroy removes it. For use after a run that was killed while it " +
+					"created many objects. Default `false`. Changing it after the creation has no effect.",
 				PlanModifiers: []planmodifier.Bool{attr.OnlyAtCreation()},
 			},
 		},
@@ -80,8 +80,8 @@ func (r *domainResource) IdentitySchema(_ context.Context, _ resource.IdentitySc
 	resp.IdentitySchema = identity.Schema("The domain in lower case and IDNA form.")
 }
 
-// ModifyPlan refuses a domain that scimbridge_signup_domains has too, and warns
-// of those that anybody has an address under.
+// ModifyPlan refuses a domain that scimbridge_signup_domains has too, and warns of
+// domains of public mail providers.
 func (r *domainResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest,
 	resp *resource.ModifyPlanResponse) {
 	var state, plan *domainModel
@@ -120,7 +120,7 @@ func (r *domainResource) Create(ctx context.Context, req resource.CreateRequest,
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	name, err := attr.ParseDomain(plan.Domain.ValueString()) // was unknown when it was validated, perhaps
+	name, err := attr.ParseDomain(plan.Domain.ValueString()) // it may have been unknown during the validation
 	if err != nil {
 		resp.Diagnostics.AddAttributeError(path.Root("domain"), "Invalid domain", err.Error())
 		return
@@ -182,8 +182,7 @@ func (r *domainResource) Read(ctx context.Context, req resource.ReadRequest, res
 	resp.Diagnostics.Append(resp.State.Set(ctx, toModel(found, state.AdoptExisting))...)
 }
 
-// Update is reached for what lives in Terraform alone: there is nothing to do
-// at the account.
+// Update is called for arguments without a counterpart at the account.
 func (r *domainResource) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
 	var plan domainModel
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
@@ -203,11 +202,11 @@ func (r *domainResource) Delete(ctx context.Context, req resource.DeleteRequest,
 	}
 	name := state.ID.ValueString()
 	if !client.PerRun[handover](r.client).Destroy(name) {
-		return // another resource of this run has taken it over
+		return // another resource of this run has adopted it
 	}
 	defer client.PerRun[handover](r.client).Destroyed(name)
 	if err := end(ctx, r.client, name); err != nil {
-		resp.Diagnostics.Append(r.client.Diagnose(fmt.Sprintf("end sign-up under %q", name), err))
+		resp.Diagnostics.Append(r.client.Diagnose(fmt.Sprintf("remove sign-up domain %q", name), err))
 	}
 }
 

@@ -17,7 +17,7 @@ type domainList struct{ domainResource }
 
 var _ list.ListResourceWithConfigure = (*domainList)(nil)
 
-// NewDomainList lists what scimbridge_signup_domain can import.
+// NewDomainList lists the domains that scimbridge_signup_domain can import.
 func NewDomainList() list.ListResource { return &domainList{} }
 
 func (r *domainList) ListResourceConfigSchema(_ context.Context, _ list.ListResourceSchemaRequest,

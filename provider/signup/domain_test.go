@@ -99,7 +99,7 @@ func TestADomainThatIsThereAlreadyComesWithItsImportBlock(t *testing.T) {
 		Steps: []resource.TestStep{{
 			Config: domain(account, "example.com"),
 			ExpectError: regexp.MustCompile(
-				`(?s)allowed already.*import \{\s+to = scimbridge_signup_domain\.<name>\s+id = "example\.com"`),
+				`(?s)already allowed.*import \{\s+to = scimbridge_signup_domain\.<name>\s+id = "example\.com"`),
 		}},
 	})
 	if names := allowed(t, account); len(names) != 1 {
@@ -203,17 +203,17 @@ func TestTwoResourcesOfOneDomain(t *testing.T) {
 			{
 				Config:      account.ProviderBlock() + one("it", `"example.com"`) + one("other", `"Example.com"`),
 				PlanOnly:    true,
-				ExpectError: regexp.MustCompile(`One sign-up domain twice`),
+				ExpectError: regexp.MustCompile(`Duplicate sign-up domain`),
 			},
 			{ // a plan does not know it
 				Config: account.ProviderBlock() + "resource \"terraform_data\" \"name\" {\n  input = \"example.com\"\n}\n" +
 					one("it", "terraform_data.name.output") + one("other", "lower(terraform_data.name.output)"),
-				ExpectError: regexp.MustCompile(`One sign-up domain twice`),
+				ExpectError: regexp.MustCompile(`Duplicate sign-up domain`),
 			},
 			{Config: account.ProviderBlock() + one("it", `"example.com"`)},
 			{
 				Config:      account.ProviderBlock() + one("it", `"example.com"`) + one("other", `"example.com"`),
-				ExpectError: regexp.MustCompile(`One sign-up domain twice`),
+				ExpectError: regexp.MustCompile(`Duplicate sign-up domain`),
 			},
 		},
 	})

@@ -48,11 +48,11 @@ func (r *domainsResource) Configure(_ context.Context, req resource.ConfigureReq
 
 func (r *domainsResource) Schema(_ context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
 	resp.Schema = schema.Schema{
-		MarkdownDescription: "All domains that are allowed for sign-up, and what to do with those that are added by hand. " +
-			"An account has one list, so a configuration has one such resource. See `scimbridge_signup_domain` for what a " +
-			"domain allows.\n\n" +
+		MarkdownDescription: "All domains that are allowed for sign-up, and what to do with those that are added outside " +
+			"Terraform. An account has one list, so a configuration has one such resource. See " +
+			"`scimbridge_signup_domain` for what a domain allows.\n\n" +
 			"It is not created over a list that has domains: the plan warns, and the apply fails with the import block to " +
-			"paste. Destroying it changes nothing in the account.",
+			"paste. Destroying this resource changes nothing in the account.",
 		Attributes: map[string]schema.Attribute{
 			"id": schema.StringAttribute{
 				Computed:            true,
@@ -63,7 +63,7 @@ func (r *domainsResource) Schema(_ context.Context, _ resource.SchemaRequest, re
 				Required:   true,
 				CustomType: attr.DomainsType(),
 				MarkdownDescription: "The domains, for instance `example.com`. Each matches exactly: " +
-					"a sub-domain needs its own entry. With an empty set nobody can sign up. A change adds and removes in place, " +
+					"a sub-domain needs its own entry. An empty set disables sign-up. A change adds and removes in place, " +
 					"new domains first.",
 				Validators:    []validator.Set{attr.AreDomains()},
 				PlanModifiers: []planmodifier.Set{attr.SuppressEquivalentDomains()},
@@ -74,8 +74,8 @@ func (r *domainsResource) Schema(_ context.Context, _ resource.SchemaRequest, re
 				Default:  stringdefault.StaticString(remove),
 				MarkdownDescription: "What to do with domains in the account that are not in `domains`: " +
 					"`remove` (the default) shows them in the plan as removed from `domains`, and an apply removes them; " +
-					"`report` leaves them and lists them in `unmanaged_domains`, so that single `scimbridge_signup_domain` can be " +
-					"used beside. Changing it to `report` removes nothing in that apply; changing it to `remove` removes what was " +
+					"`report` keeps and lists them in `unmanaged_domains`, so that `scimbridge_signup_domain` resources can " +
+					"manage them. Changing it to `report` removes nothing in that apply; changing it to `remove` removes what was " +
 					"reported.",
 				Validators: []validator.String{stringvalidator.OneOf(remove, report)},
 			},
@@ -95,8 +95,8 @@ func (r *domainsResource) IdentitySchema(_ context.Context, _ resource.IdentityS
 	resp.IdentitySchema = identity.Schema("The account's id.")
 }
 
-// ModifyPlan says which domains nobody manages any more, and refuses what
-// would be two owners of one list.
+// ModifyPlan plans the unmanaged domains, and refuses domains that two resources would
+// manage.
 func (r *domainsResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest,
 	resp *resource.ModifyPlanResponse) {
 	var state, plan *domainsModel
@@ -106,8 +106,8 @@ func (r *domainsResource) ModifyPlan(ctx context.Context, req resource.ModifyPla
 		return
 	}
 	if plan == nil {
-		resp.Diagnostics.AddWarning("The account's sign-up domains stay as they are",
-			"Terraform only forgets the list. To end sign-up under every domain, apply domains = [] first.")
+		resp.Diagnostics.AddWarning("The account's sign-up domains are not changed",
+			"Terraform only removes the list from its state. To disable sign-up, first apply domains = [].")
 		return
 	}
 	owner := client.OwnerOf(ctx, resp.Private, &resp.Diagnostics)
@@ -116,8 +116,8 @@ func (r *domainsResource) ModifyPlan(ctx context.Context, req resource.ModifyPla
 	if state != nil {
 		before = *state
 	} else {
-		// What is beside a new list, only its creation knows: single domains of
-		// the same run may be made before it, or after.
+		// Only the creation of a list knows its unmanaged domains: single domains of the
+		// same run may be created before it or after it.
 		whole = false
 		r.planCreate(ctx, *plan, &resp.Diagnostics)
 	}
@@ -135,7 +135,7 @@ func (r *domainsResource) ModifyPlan(ctx context.Context, req resource.ModifyPla
 	resp.Diagnostics.Append(resp.Plan.Set(ctx, plan)...)
 }
 
-// planCreate warns of what Create will refuse to take over. It is no error:
+// planCreate warns of domains that Create will refuse to adopt. For why it is not an error
 // see client.AtCreation.
 func (r *domainsResource) planCreate(ctx context.Context, plan domainsModel, diags *diag.Diagnostics) {
 	if !r.client.Known() || r.client.Applying() || r.client.Noted(plan.succeeds()) {
@@ -151,14 +151,14 @@ func (r *domainsResource) planCreate(ctx context.Context, plan domainsModel, dia
 	}
 }
 
-// What a list that is, or until now was, in the state of this run manages:
-// what is made in its place takes over no stranger's domains.
+// Notes for the run on what a list in its state manages: a list that replaces it may
+// be created over these domains.
 const (
 	managedSome = "some sign-up domains are managed" // those that it lists
 	managedAll  = "all sign-up domains are managed"
 )
 
-// note tells the run what the list manages.
+// note notes for the run what the list manages.
 func (m domainsModel) note(c *client.Client) {
 	c.Note(managedSome)
 	if m.OnUnmanaged.ValueString() != report {
@@ -166,8 +166,8 @@ func (m domainsModel) note(c *client.Client) {
 	}
 }
 
-// succeeds is what an older list must have managed, so that this one may be
-// made over the domains that are there.
+// succeeds returns the note that a replaced list must have left, so that this one may be
+// created over existing domains.
 func (m domainsModel) succeeds() string {
 	if m.OnUnmanaged.ValueString() == report {
 		return managedSome
@@ -182,9 +182,9 @@ func (r *domainsResource) refuseOver(ctx context.Context, foreign []string, as f
 		diags.Append(as(r.client.Diagnose("reach the account", err)))
 		return
 	}
-	diags.Append(as(diag.NewAttributeErrorDiagnostic(path.Root("domains"), "Domains are allowed already", fmt.Sprintf(
-		"On the account's list, and not made by this resource: %s. To manage the list here, import it; "+
-			"the plan then shows what would change:\n\n%s\n\n%s",
+	diags.Append(as(diag.NewAttributeErrorDiagnostic(path.Root("domains"), "Domains are already allowed", fmt.Sprintf(
+		"The account's list has domains that this resource did not create: %s. To manage the list here, import it; "+
+			"the plan then shows the changes:\n\n%s\n\n%s",
 		listing(foreign), importWhole(caller.AccountId), client.ReplacedBeforeDestroyed))))
 }
 
@@ -208,16 +208,16 @@ func (r *domainsResource) Create(ctx context.Context, req resource.CreateRequest
 		OnUnmanaged: plan.OnUnmanaged}.changesTo(plan)
 	if !ok {
 		resp.Diagnostics.AddAttributeError(path.Root("domains"), "Invalid domain",
-			"A value that became known in this apply is no domain.")
+			"A value that became known in this apply is not a domain.")
 		return
 	}
-	// What is half made would be tainted, or foreign to the next plan: a
-	// creation leaves all of it or nothing.
+	// A partial creation would be tainted, or unmanaged in the next plan. So a creation
+	// adds all domains or none.
 	if !r.allow(ctx, changes.allow, &resp.Diagnostics) {
 		r.undo(ctx, changes.allow, &resp.Diagnostics)
 		return
 	}
-	if !r.end(ctx, changes.end, &resp.Diagnostics) { // there are some only in the place of an own list
+	if !r.end(ctx, changes.end, &resp.Diagnostics) { // only if it replaces another list
 		return
 	}
 	if plan.UnmanagedDomains.IsUnknown() {
@@ -257,11 +257,11 @@ func (r *domainsResource) Update(ctx context.Context, req resource.UpdateRequest
 	changes, ok := state.changesTo(plan)
 	if !ok {
 		resp.Diagnostics.AddAttributeError(path.Root("domains"), "Invalid domain",
-			"A value that became known in this apply is no domain.")
+			"A value that became known in this apply is not a domain.")
 		return
 	}
 	if !r.allow(ctx, changes.allow, &resp.Diagnostics) || !r.end(ctx, changes.end, &resp.Diagnostics) {
-		return // the next plan starts from what is there
+		return // the next plan reads the list again
 	}
 	if plan.UnmanagedDomains.IsUnknown() {
 		plan.UnmanagedDomains = toSet(changes.unmanaged)
@@ -270,7 +270,7 @@ func (r *domainsResource) Update(ctx context.Context, req resource.UpdateRequest
 	resp.Diagnostics.Append(resp.State.Set(ctx, plan)...)
 }
 
-// Delete leaves the account as it is; the plan has said so.
+// Delete does not change the account, as the plan has warned.
 func (r *domainsResource) Delete(ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse) {
 	var state domainsModel
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
@@ -287,15 +287,14 @@ func (r *domainsResource) ImportState(ctx context.Context, req resource.ImportSt
 	}
 	if id != account {
 		resp.Diagnostics.AddError("Invalid import id",
-			fmt.Sprintf("The list of sign-up domains is imported by the account's id. It is:\n\n%s", importWhole(account)))
+			fmt.Sprintf("The list of sign-up domains is imported by the account's id:\n\n%s", importWhole(account)))
 		return
 	}
 	resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account, id)...)
 	resp.Diagnostics.Append(resp.State.SetAttribute(ctx, path.Root("id"), id)...)
 }
 
-// allow puts domains on the account's list. One that somebody else put there
-// meanwhile is what was asked for.
+// allow adds domains to the account's list. One that was added meanwhile is not an error.
 func (r *domainsResource) allow(ctx context.Context, names []string, diags *diag.Diagnostics) bool {
 	err := forEach(ctx, names, func(ctx context.Context, name string) error {
 		if _, err := allow(ctx, r.client, name); err != nil && client.Code(err) != api.ErrorCodeAlreadyExists {
@@ -317,12 +316,12 @@ func (r *domainsResource) end(ctx context.Context, names []string, diags *diag.D
 	return err == nil
 }
 
-// undo takes back a creation that failed, though Terraform may be on its way out.
+// undo reverts a failed creation, even if Terraform is being interrupted.
 func (r *domainsResource) undo(ctx context.Context, names []string, diags *diag.Diagnostics) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	if !r.end(ctx, names, diags) {
-		diags.AddWarning("Some domains are allowed already",
-			"The creation failed halfway and could not be undone; the next plan names what is left, and how to import it.")
+		diags.AddWarning("Incomplete creation was not undone",
+			"The creation failed and could not be undone. The next plan names the added domains and how to import them.")
 	}
 }

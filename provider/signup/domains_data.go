@@ -25,7 +25,7 @@ type domainsDataModel struct {
 
 func domainsDataSchema() schema.Schema {
 	return schema.Schema{
-		MarkdownDescription: "The domains that the account allows for sign-up, whoever manages them.",
+		MarkdownDescription: "The domains that the account allows for sign-up, managed by Terraform or not.",
 		Attributes: map[string]schema.Attribute{
 			"domains": schema.SetAttribute{
 				Computed: true, CustomType: attr.DomainsType(),

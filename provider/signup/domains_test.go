@@ -191,13 +191,13 @@ func TestAListThatIsThereAlreadyComesWithItsImportBlock(t *testing.T) {
 				Config:           domains(account, "remove", "a.example"),
 				ConfigPlanChecks: plannedWhole(plancheck.ResourceActionCreate), // the plan warns
 				ExpectError: regexp.MustCompile(
-					`(?s)allowed already.*a\.example,\s+foreign\.example.*import \{\s+to = scimbridge_signup_domains\.<name>\s+id = ` +
+					`(?s)already allowed.*a\.example,\s+foreign\.example.*import \{\s+to = scimbridge_signup_domains\.<name>\s+id = ` +
 						`"` + caller.Value.AccountId + `"`),
 			},
 			{ // under report, what it would take over is named alone
 				Config:           domains(account, "report", "a.example"),
 				ConfigPlanChecks: plannedWhole(plancheck.ResourceActionCreate),
-				ExpectError:      regexp.MustCompile(`(?s)not made by this\s+resource:\s+a\.example\.`),
+				ExpectError:      regexp.MustCompile(`(?s)this resource did\s+not create:\s+a\.example\.`),
 			},
 			{ // what the block says is what heals it
 				Config:           domains(account, "remove", "a.example") + block,
@@ -216,7 +216,7 @@ func TestTwoOwnersOfTheListAreAnErrorOfThePlan(t *testing.T) {
 			`Another scimbridge_signup_domains`},
 		{"a single domain beside a list that removes", "remove", strings.Replace(one, "a.example", "b.example", 1),
 			`manages the whole\s+list`},
-		{"a domain managed twice", "report", one, `Managed by a scimbridge_signup_domain`},
+		{"a domain managed twice", "report", one, `manage the same\s+domain`},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
@@ -245,7 +245,7 @@ func TestASingleDomainLivesBesideAListThatReports(t *testing.T) {
 			},
 			{ // handing it over without a removed block would end it
 				Config:      domains(account, "report", "a.example", "one.example"),
-				ExpectError: regexp.MustCompile(`(?s)would be removed.*removed \{`),
+				ExpectError: regexp.MustCompile(`(?s)would remove a listed domain.*removed \{`),
 			},
 			{
 				Config: domains(account, "remove", "a.example", "one.example") +
@@ -368,7 +368,7 @@ func TestAListUnderAnotherNameRemovesNoForeignDomains(t *testing.T) {
 			{Config: strings.Replace(domains(account, "report", "mine.example"), `"all"`, `"old"`, 1)},
 			{
 				Config:      domains(account, "remove", "mine.example"),
-				ExpectError: regexp.MustCompile(`(?s)allowed\s+already.*somebodys\.example.*import \{`),
+				ExpectError: regexp.MustCompile(`(?s)already\s+allowed.*somebodys\.example.*import \{`),
 			},
 		},
 	})

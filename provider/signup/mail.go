@@ -7,7 +7,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/path"
 )
 
-// publicMail are the largest of those under which anybody gets an address.
+// publicMail are the largest domains under which everyone can get an address.
 var publicMail = map[string]bool{
 	"126.com": true, "163.com": true, "aol.com": true, "duck.com": true, "fastmail.com": true, "free.fr": true,
 	"gmail.com": true,
@@ -26,8 +26,8 @@ var publicMail = map[string]bool{
 	"yahoo.fr": true, "yandex.com": true, "yandex.ru": true, "zoho.com": true,
 }
 
-// warnPublicMail says what allowing a mail provider's domain means. It is
-// called for domains that become allowed, so that an empty plan stays silent.
+// warnPublicMail warns of domains of public mail providers. It is called only for new
+// domains, so that an empty plan has no warning.
 func warnPublicMail(at path.Path, names []string, diags *diag.Diagnostics) {
 	var open []string
 	for _, name := range names {
@@ -36,8 +36,8 @@ func warnPublicMail(at path.Path, names []string, diags *diag.Diagnostics) {
 		}
 	}
 	if len(open) > 0 {
-		diags.AddAttributeWarning(at, "Anybody can sign up", fmt.Sprintf(
-			"Anybody can get an address under %s, and with it sign up to this account through the sign-up link. "+
-				"If single people are meant, leave the domain out and invite them.", listing(open)))
+		diags.AddAttributeWarning(at, "Domain of a public mail provider", fmt.Sprintf(
+			"Anyone can get an address under %s and sign up to this account through the sign-up link. "+
+				"To add single people, invite them instead.", listing(open)))
 	}
 }

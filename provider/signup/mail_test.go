@@ -17,8 +17,8 @@ func TestAMailProvidersDomainIsAWarning(t *testing.T) {
 		domains []string
 		named   string // empty: silence
 	}{
-		{"one among others is named alone", []string{"example.com", "gmail.com"}, "under gmail.com, and"},
-		{"all are named", []string{"outlook.com", "gmail.com"}, "under gmail.com, outlook.com, and"},
+		{"one among others is named alone", []string{"example.com", "gmail.com"}, "under gmail.com and sign up"},
+		{"all are named", []string{"outlook.com", "gmail.com"}, "under gmail.com, outlook.com and sign up"},
 		{"a company's own is none", []string{"example.com"}, ""},
 		{"a sub-domain is an entry of its own", []string{"team.gmail.com"}, ""},
 	} {

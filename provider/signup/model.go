@@ -22,7 +22,7 @@ func toModel(d api.SignupDomain, adopt types.Bool) domainModel {
 		AdoptExisting: types.BoolValue(adopt.ValueBool())}
 }
 
-// What becomes of domains that scimbridge_signup_domains does not list.
+// The values of on_unmanaged, for domains that scimbridge_signup_domains does not list.
 const (
 	remove = "remove"
 	report = "report"
@@ -35,9 +35,9 @@ type domainsModel struct {
 	UnmanagedDomains attr.Domains `tfsdk:"unmanaged_domains"`
 }
 
-// refreshed is m with what the account allows now. Under "remove" all of it is
-// the resource's, so that a plan shows what it would remove; under "report"
-// only what was the resource's before.
+// refreshed returns m with the account's current domains. With "remove" all belong to the
+// resource, so that a plan shows which it would remove; with "report" only those that did
+// before.
 func (m domainsModel) refreshed(account string, allowed []string) domainsModel {
 	m.ID = types.StringValue(account)
 	if m.OnUnmanaged.IsNull() { // just imported
@@ -60,18 +60,18 @@ func (m domainsModel) refreshed(account string, allowed []string) domainsModel {
 	return m
 }
 
-// A change is what an apply does to the account's list, worked out of the
-// state and the plan alone: what came after the plan is for the next one.
+// A change is the change of the account's list in an apply, computed only from state and
+// plan. Domains that were added after the plan are for the next one.
 type change struct {
 	allow, end []string
-	unmanaged  []string // what is left on the list and reported
+	unmanaged  []string // kept in the list and reported
 }
 
-// changesTo is what makes the state what is planned; not known while a domain is
-// not.
+// changesTo returns the change from the state to the plan. Known is false while a domain is
+// unknown.
 //
-// Turning "remove" into "report" removes nothing: what is not listed any more
-// is what is to be reported.
+// Changing "remove" to "report" removes nothing: domains that are no longer listed are
+// reported.
 func (m domainsModel) changesTo(plan domainsModel) (c change, known bool) {
 	desired, known := attr.DomainsByName(plan.Domains)
 	own, _ := attr.DomainsByName(m.Domains)
@@ -107,8 +107,8 @@ func (m domainsModel) changesTo(plan domainsModel) (c change, known bool) {
 	return c, known
 }
 
-// foreign are the allowed domains that a new resource must not take over, or
-// remove, without being told to by an import.
+// foreign returns the allowed domains that a new resource must not adopt or remove without
+// an import.
 func (m domainsModel) foreign(allowed []string) []string {
 	if m.OnUnmanaged.ValueString() != report {
 		return allowed
@@ -119,7 +119,7 @@ func (m domainsModel) foreign(allowed []string) []string {
 
 func toSet(names []string) attr.Domains { return attr.DomainsType().Of(names) }
 
-// importWhole is what to paste when domains are allowed already.
+// importWhole returns the import block for a list that has domains.
 func importWhole(account string) string {
 	return fmt.Sprintf("import {\n  to = scimbridge_signup_domains.<name>\n  id = %q\n}", account)
 }

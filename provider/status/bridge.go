@@ -1,7 +1,7 @@
-// Package status reads how a running bridge is: scimbridge_bridge_status.
+// Package status reads the state of a running bridge: scimbridge_bridge_status.
 //
-// It looks from outside, as a monitor would. What Terraform knows of a bridge
-// that it deployed is the business of package deployment.
+// It reads from outside, as a monitor does. Package deployment manages the bridges that
+// Terraform deploys.
 package status
 
 import (
@@ -29,7 +29,7 @@ import (
 
 const maxAnswer = 1 << 20
 
-// A reader asks a bridge, and the account about it.
+// A reader reads from a bridge, and from the account about it.
 type reader struct{ client *client.Client }
 
 // NewBridge is the data source scimbridge_bridge_status.
@@ -51,7 +51,7 @@ type bridgeModel struct {
 	Overlap     *overlapModel `tfsdk:"overlap"`
 }
 
-// overlapModel is set while two bearer tokens work.
+// overlapModel is set while two bearer tokens are valid.
 type overlapModel struct {
 	Until        types.String `tfsdk:"until"`
 	LastUsed     types.String `tfsdk:"old_token_last_used"`
@@ -80,26 +80,26 @@ func bridgeSchema() schema.Schema {
 				Computed: true, MarkdownDescription: "The bridge's state: `healthy`, `degraded`, `sealed` or `unhealthy`; " +
 					"`unreachable` if it does not answer.",
 			},
-			"revision": schema.StringAttribute{Computed: true, MarkdownDescription: "The revision that runs."},
+			"revision": schema.StringAttribute{Computed: true, MarkdownDescription: "The running revision."},
 			"problems": schema.ListAttribute{
 				Computed: true, ElementType: types.StringType,
 				MarkdownDescription: "Codes of the problems, in the bridge's order; null if neither the bridge nor the account " +
-					"could be asked.",
+					"could be read.",
 			},
 			"source": schema.StringAttribute{
 				Computed: true, MarkdownDescription: "Where the problems come from: `bridge` or `account`.",
 			},
-			"reason": schema.StringAttribute{Computed: true, MarkdownDescription: "Why the bridge is unreachable; else null."},
+			"reason": schema.StringAttribute{Computed: true, MarkdownDescription: "Why the bridge is unreachable, or null."},
 			"last_contact": schema.StringAttribute{Computed: true,
-				MarkdownDescription: "When the account last heard from a bridge of this revision, RFC 3339; " +
-					"of any revision if it knows none of this one or the bridge is unreachable. Null if it heard from none."},
+				MarkdownDescription: "Last contact of a bridge of this revision with the account, RFC 3339; " +
+					"of any revision if there is none of this one or the bridge is unreachable. Null if there was none."},
 			"overlap": schema.SingleNestedAttribute{
 				Computed: true,
-				MarkdownDescription: "The overlap of a rotation, during which the old bearer token works too, from `/health`. " +
+				MarkdownDescription: "The overlap of a rotation, during which the old bearer token is valid too, from `/health`. " +
 					"Null if there is no overlap, or without the monitoring token.",
 				Attributes: map[string]schema.Attribute{
 					"until": schema.StringAttribute{
-						Computed: true, MarkdownDescription: "When the old token stops working, RFC 3339.",
+						Computed: true, MarkdownDescription: "When the old token expires, RFC 3339.",
 					},
 					"old_token_last_used": schema.StringAttribute{
 						Computed: true, MarkdownDescription: "When the old token was last accepted since this bridge started, " +
@@ -112,7 +112,7 @@ func bridgeSchema() schema.Schema {
 			},
 			"last_refusal": schema.SingleNestedAttribute{
 				Computed:            true,
-				MarkdownDescription: "Why the account last refused the bridge; null if it never did.",
+				MarkdownDescription: "The account's last refusal of the bridge, or null.",
 				Attributes: map[string]schema.Attribute{
 					"time": schema.StringAttribute{Computed: true, MarkdownDescription: "When, RFC 3339."},
 					"code": schema.StringAttribute{Computed: true, MarkdownDescription: "`sign_in_failed`, `credentials_expired`, " +
@@ -150,7 +150,7 @@ func readBridge(ctx context.Context, c *client.Client, m *bridgeModel, diags *di
 	if token := c.MonitoringToken; token != "" {
 		if err := d.get(ctx, base.JoinPath("health"), token, &seen); err != nil {
 			diags.AddWarning("Cannot read the bridge's health", fmt.Sprintf(
-				"%v. The provider's monitoring_token must be the one that the bridge was started with.", err))
+				"%v. The provider's monitoring_token must be the bridge's monitoring token.", err))
 		} else {
 			m.Source, codes = types.StringValue("bridge"), seen.codes()
 			m.Overlap = fromOverlap(seen.Overlap)
@@ -167,7 +167,7 @@ func readBridge(ctx context.Context, c *client.Client, m *bridgeModel, diags *di
 	}
 }
 
-// answer is what /ready and /health have in common, and the latter's problems.
+// answer has the common fields of /ready and /health, and the problems of /health.
 type answer struct {
 	State    string            `json:"state"`
 	Revision string            `json:"revision"`
@@ -194,7 +194,7 @@ func (h answer) codes() []string {
 	return codes
 }
 
-// get reads a status document. 503 is an answer too: it has the same form.
+// get reads a status document. 503 has one too.
 func (d reader) get(ctx context.Context, from *url.URL, token string, to *answer) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, from.String(), nil)
 	if err != nil {
@@ -213,20 +213,20 @@ func (d reader) get(ctx context.Context, from *url.URL, token string, to *answer
 		return fmt.Errorf("%s answered %s", from, resp.Status)
 	}
 	if !strings.HasPrefix(resp.Header.Get("Content-Type"), "application/json") {
-		return fmt.Errorf("%s does not answer as a bridge does", from)
+		return fmt.Errorf("the answer from %s is not a bridge's", from)
 	}
 	if err := json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(to); err != nil {
 		return fmt.Errorf("%s: decoding the answer: %w", from, d.client.TimedOut(ctx, err, began))
 	}
-	if to.State == "" { // JSON of something else
-		return fmt.Errorf("%s does not answer as a bridge does", from)
+	if to.State == "" { // JSON, but not from a bridge
+		return fmt.Errorf("the answer from %s is not a bridge's", from)
 	}
 	return nil
 }
 
-// askAccount adds what the account knows: of the bridge with that revision,
-// which it returns; of any bridge if it knows none, or the revision is not
-// known. An account that is away stops no plan here either.
+// askAccount adds the account's data about the bridge with that revision, which it
+// returns; about any bridge if there is none or the revision is not known. An unreachable
+// account is not an error.
 func (d reader) askAccount(ctx context.Context, revision *string, m *bridgeModel, diags *diag.Diagnostics,
 ) (told *api.Bridge) {
 	m.LastContact = types.StringNull()
@@ -247,7 +247,7 @@ func (d reader) askAccount(ctx context.Context, revision *string, m *bridgeModel
 			return nil
 		}
 	}
-	failed := d.client.Diagnose("ask the account for its bridges", err)
+	failed := d.client.Diagnose("list the account's bridges", err)
 	diags.AddWarning(failed.Summary(), failed.Detail())
 	return nil
 }
@@ -272,8 +272,8 @@ func fromRefusal(r *api.Refusal) *refusalModel {
 	}
 }
 
-// toldToAccount is the bridge that last told the account it runs the revision;
-// nil when none did. The list begins with the newest contact.
+// toldToAccount returns the bridge that last reported the revision to the account; nil if
+// none did. The list begins with the newest contact.
 func (d reader) toldToAccount(ctx context.Context, revision string) (*api.Bridge, error) {
 	page, err := client.Call[api.BridgePage](d.client.API.ListBridges(ctx, nil))
 	if err != nil {

@@ -110,7 +110,7 @@ func TestAPlanSaysWhichProgramReplacesWhich(t *testing.T) {
 	release(t, bin, program[newer])
 	p := w.plan(v)
 	p.expect(t, map[string]string{"scimbridge_deployment.bridge": "update"})
-	expectSaid(t, p.text, "The bridge's program changes", "replaces version "+older+" of the bridge by version "+newer,
+	expectSaid(t, p.text, "The bridge's program changes", "replaces version "+older+" of the bridge with version "+newer,
 		quote(older)+" -> "+quote(newer))
 	for name := range p.open(t) {
 		if name != "observed_revision" && name != "status" && name != "problems" {
@@ -153,8 +153,8 @@ func TestAPlanSaysWhyABridgeIsNotFound(t *testing.T) {
 	}
 	p := w.plan(v)
 	p.expect(t, map[string]string{"scimbridge_deployment.bridge": "update"})
-	expectSaid(t, p.text, "The record of the deployment is lost", "The bridge still runs",
-		"its folder lies at "+moved)
+	expectSaid(t, p.text, "The record of the deployment is lost", "The bridge is still running",
+		"its folder is now "+moved)
 
 	// A configuration with the folder's new path would replace the deployment, and the old bridge would be in the way.
 	w.config(strings.Replace(w.base(""), quote(w.dataDir), quote(moved), 1))
@@ -291,7 +291,7 @@ func TestAnInterruptedUpdateLeavesTheOldBridge(t *testing.T) {
 
 	w.config(w.base(unreachable))
 	out := w.stoppedApply(v, os.Interrupt, func() bool { return len(w.standbys()) > 0 })
-	expectSaid(t, out, "The old bridge keeps running: the run was interrupted")
+	expectSaid(t, out, "The old bridge is still running: the run was interrupted")
 	if strings.Contains(out, "timed out") || strings.Contains(out, "in time") {
 		t.Errorf("an interruption is called a time-out:\n%s", out)
 	}

@@ -113,7 +113,7 @@ func TestDestroyLeavesNothing(t *testing.T) {
 		t.Errorf("the data folder still holds %s", strings.Join(names, ", "))
 	}
 	if _, _, err := w.try(token, http.MethodGet, "/ping", nil); err == nil {
-		t.Error("somebody still answers at the bridge's address")
+		t.Error("a process still answers at the bridge's address")
 	}
 	resp, err := apitest.Read[api.Provisioning](w.account.API.GetProvisioning(t.Context()))
 	done(t, resp.Status, resp.Body, err)

@@ -66,7 +66,7 @@ func TestAFirewallRuleThatBlocksTheBridgeIsNamedAndRepaired(t *testing.T) {
 	}
 	w.plan(nil).expectNoChanges(t)
 
-	// While everybody else is denied, destroying the caller's own rule is refused.
+	// While all other addresses are denied, destroying the caller's own rule is refused.
 	if code, out := w.run(nil, "destroy", "-auto-approve", "-no-color", "-input=false"); code == 0 ||
 		!strings.Contains(out, "allow_lockout") {
 		t.Errorf("destroy should refuse to lock out its own caller and name allow_lockout; it ended with %d:\n%s", code, out)

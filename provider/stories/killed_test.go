@@ -80,8 +80,8 @@ func TestAfterAKilledRunExistingObjectsCanBeAdopted(t *testing.T) {
 	t.Parallel()
 	w := newKilled(t)
 	adopt := vars{"adopt": "true"}
-	if p := w.plan(adopt); !strings.Contains(p.text, "is taken over") {
-		t.Errorf("the plan does not say that anything is taken over:\n%s", p.text)
+	if p := w.plan(adopt); !strings.Contains(p.text, "will be adopted") {
+		t.Errorf("the plan does not say that anything is adopted:\n%s", p.text)
 	}
 	w.apply(adopt)
 	w.plan(adopt).expectNoChanges(t)

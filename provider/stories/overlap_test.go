@@ -26,7 +26,7 @@ func TestAPlanDuringAnOverlapSaysWhereTheOldTokenIsUsed(t *testing.T) {
 	// In one line: Terraform wraps and frames warnings.
 	text := strings.Join(strings.Fields(strings.ReplaceAll(p.text, "│", " ")), " ")
 	for _, want := range []string{
-		"Two bearer tokens work", "until " + overlap.Until.Format(time.RFC3339), "from 127.0.0.1",
+		"Two bearer tokens are valid", "until " + overlap.Until.Format(time.RFC3339), "from 127.0.0.1",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the plan does not say %q:\n%s", want, p.text)

@@ -176,22 +176,22 @@ func TestRecordedTrafficArrivesInTheAccountAndSurvivesAKill(t *testing.T) {
 	w.destroy(nil)
 }
 
-// someone is a person as SCIM shows it.
-type someone struct {
+// scimPerson is a person as a SCIM resource.
+type scimPerson struct {
 	ID       string
 	UserName string
 	Active   *bool
 }
 
 // everyone pages through all people by itemsPerPage, as clients do.
-func everyone(w *world, token session.Token) []someone {
+func everyone(w *world, token session.Token) []scimPerson {
 	w.t.Helper()
-	var all []someone
+	var all []scimPerson
 	for {
 		status, body := w.request(token, http.MethodGet, fmt.Sprintf("/scim/v2/Users?startIndex=%d&count=7", len(all)+1), nil)
 		var page struct {
 			TotalResults, ItemsPerPage int
-			Resources                  []someone
+			Resources                  []scimPerson
 		}
 		if err := json.Unmarshal(body, &page); err != nil || status != http.StatusOK {
 			w.t.Fatalf("list people: %d %v in %s", status, err, body)
@@ -227,7 +227,7 @@ func memberLines(w *world) string {
 }
 
 // assertMember fails unless the account has the person, with the same state.
-func assertMember(t *testing.T, w *world, p someone) {
+func assertMember(t *testing.T, w *world, p scimPerson) {
 	t.Helper()
 	managed := true
 	limit := 1000

@@ -14,7 +14,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
 )
 
-var update = flag.Bool("update", false, "write testdata/plans anew from what Terraform prints")
+var update = flag.Bool("update", false, "rewrite testdata/plans with Terraform's output")
 
 // The text of the main plans of a firewall, word for word: it is what reviewers
 // read.

@@ -229,7 +229,7 @@ resource "scimbridge_firewall_rule" "it" {
 	silent := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
 	t.Cleanup(silent.Close)
 	account.Stop()
-	// The port of a stopped account may be another test's by now; nobody listens at port 1.
+	// The port of a stopped account may be another test's by now; port 1 has no listener.
 	for name, url := range map[string]string{"away": "http://127.0.0.1:1", "silent": silent.URL} {
 		w.config(config(url))
 		began := time.Now()
@@ -237,7 +237,7 @@ resource "scimbridge_firewall_rule" "it" {
 		t.Logf("%s: the plan failed after %s", name, time.Since(began))
 		said := flat(out)
 		if whole, short := strings.Count(said, "Check that the account service runs"),
-			strings.Count(said, "Not asked again: earlier in this run"); code != 1 || whole != 1 || short != 39 {
+			strings.Count(said, "Not repeated, since earlier in this run"); code != 1 || whole != 1 || short != 39 {
 			t.Errorf("%s: the plan ended with %d, %d whole errors and %d short ones:\n%s", name, code, whole, short, out)
 		}
 	}

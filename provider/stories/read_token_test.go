@@ -49,7 +49,7 @@ data "scimbridge_caller" "me" {}
 `)
 	if p := w.plan(nil); !strings.Contains(p.text, "127.0.0.1") ||
 		p.changes["scimbridge_signup_domain.second"] != "create" {
-		t.Errorf("the plan does not say whom the change shuts out, or lacks the domain:\n%s", p.text)
+		t.Errorf("the plan does not name the locked-out subject, or lacks the domain:\n%s", p.text)
 	}
 
 	// An apply is refused, and the error names the scope that it needs.

@@ -107,7 +107,7 @@ variable "unseal" {
 		done(t, set.Status, set.Body, err)
 		w.activatedAnew(problem.TwoFactorEnforced)
 	}},
-	{problem.ProvisioningInactive, "somebody deactivated it", func(t *testing.T) {
+	{problem.ProvisioningInactive, "it was deactivated", func(t *testing.T) {
 		w, _ := deployed(t)
 		ended, err := apitest.Read[struct{}](w.account.API.DeactivateProvisioning(t.Context(), nil))
 		done(t, ended.Status, ended.Body, err)
@@ -136,7 +136,7 @@ var peopleRemedies = []remedy{
 		w, token := deployed(t)
 		id := w.invite(token, "ada@example.com")
 		follow(t, regexp.MustCompile(`http://\S+/join/[\w-]+`).FindString(w.account.Command("mail")))
-		w.eventually("she is confirmed", func() (bool, string) {
+		w.eventually("the person is confirmed", func() (bool, string) {
 			m, _ := w.member("ada@example.com")
 			return m.State == "active", fmt.Sprint(m)
 		})
@@ -183,7 +183,7 @@ var peopleRemedies = []remedy{
 		refuse.Store(false)
 		w.healed()
 	}},
-	{problem.MembersUnknown, "a push that names nobody known", func(t *testing.T) {
+	{problem.MembersUnknown, "a push with only unknown ids", func(t *testing.T) {
 		w, token := deployed(t)
 		id := w.invite(token, "ada@example.com")
 		group := map[string]any{

@@ -138,7 +138,7 @@ var firewallRemedies = []remedy{
 		w, _ := deployed(t)
 		id := w.deny(50, "127.0.0.9")
 		p := w.problem(problem.FirewallBlocked)
-		for _, want := range []string{id, "made by hand", "priority 50", "as it is since"} {
+		for _, want := range []string{id, "made by hand", "priority 50", "last changed at"} {
 			if !strings.Contains(p.Cause, want) {
 				t.Errorf("the cause does not name %q: %s", want, p.Cause)
 			}
@@ -189,7 +189,7 @@ var firewallRemedies = []remedy{
 		w.shell(lift, "", nil)
 		off := w.problem(problem.FirewallDisabled)
 		w.plan(nil).expectNoChanges(t) // which is no proof that the firewall may come back
-		w.eventually("the problem names everybody who will be shut out", func() (bool, string) {
+		w.eventually("the problem names all that will be blocked", func() (bool, string) {
 			off = w.problem(problem.FirewallDisabled)
 			return strings.Contains(off.Cause, "at 127.0.0.9") && strings.Contains(off.Cause, "at 127.0.0.1 "), off.Cause
 		})
@@ -198,9 +198,9 @@ var firewallRemedies = []remedy{
 		}
 		w.config(w.base(fromAddress) + off.Terraform)
 		w.apply(nil)
-		w.eventually("nobody will be shut out any more", func() (bool, string) {
+		w.eventually("none will be blocked any more", func() (bool, string) {
 			off = w.problem(problem.FirewallDisabled)
-			return off.Details["blocked"] == "" && strings.Contains(off.Cause, "it will block no bridge"), off.Cause
+			return off.Details["blocked"] == "" && strings.Contains(off.Cause, "it will block no active bridge"), off.Cause
 		})
 		w.shell(command(t, off.Remedy, "scim-bridge account firewall disable"), "", nil)
 		w.healed()

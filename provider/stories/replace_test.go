@@ -230,7 +230,7 @@ resource "scimbridge_provisioning" "it" {
 	tokens := func(token session.Token) vars { return vars{"token": token.Reveal()} }
 	w.apply(tokens(first))
 	if p := w.plan(tokens(second)); !strings.Contains(flat(p.text), "The bearer token will be rotated") ||
-		!strings.Contains(flat(p.text), "from the one with fingerprint "+first.Fingerprint()+" to the one with fingerprint "+
+		!strings.Contains(flat(p.text), "with fingerprint "+first.Fingerprint()+" is replaced by the one with fingerprint "+
 			second.Fingerprint()) {
 		t.Errorf("the plan does not say from what to what:\n%s", p.text)
 	}
@@ -239,7 +239,7 @@ resource "scimbridge_provisioning" "it" {
 	w.plan(tokens(third)).expectNoChanges(t)
 	for _, old := range []session.Token{first, second} {
 		p := w.plan(tokens(old))
-		if !strings.Contains(flat(p.text), "An old bearer token would come back") ||
+		if !strings.Contains(flat(p.text), "bearer_token_wo is an earlier token") ||
 			!strings.Contains(flat(p.text), third.Fingerprint()) {
 			t.Errorf("the plan does not say that the token is an old one:\n%s", p.text)
 		}

@@ -102,7 +102,7 @@ resource "scimbridge_firewall_rule" "bridge" {
 
 resource "scimbridge_firewall_rule" "caller" {
   ip_ranges   = ["127.0.0.1"]
-  description = "whoever runs Terraform"
+  description = "the machine that runs Terraform"
 }
 
 resource "scimbridge_signup_domain" "company" {

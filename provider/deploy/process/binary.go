@@ -14,8 +14,8 @@ import (
 	"syscall"
 )
 
-// BinaryVariable names the program to deploy, for development, when none is beside
-// the provider.
+// BinaryVariable names the program to deploy, for development, if the provider's folder
+// has none.
 const BinaryVariable = "SCIMBRIDGE_BRIDGE_BINARY"
 
 const programName = "scim-bridge"
@@ -57,8 +57,8 @@ func firstProgram(places []string) (string, error) {
 		}
 		faults = append(faults, err.Error())
 	}
-	return "", fmt.Errorf("the program %s was not found: %s; it comes with the provider in its archive, or name one "+
-		"by `binary` or by %s",
+	return "", fmt.Errorf("the program %s was not found: %s; it is part of the provider's archive, or set `binary` or "+
+		"%s to its path",
 		programName, strings.Join(faults, "; "), BinaryVariable)
 }
 
@@ -89,8 +89,8 @@ func digest(path string) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// install copies the program to bin/<sha256>/ and returns the copy's path. The
-// digest of a copy that is there already is checked, since it is about to be run.
+// install copies the program to bin/<sha256>/ and returns the copy's path. The digest of
+// an existing copy is checked, since it will be run.
 func (t *Target) install(program, build string) (string, error) {
 	path := t.program(build)
 	if have, err := digest(path); err == nil && have == build {
@@ -106,7 +106,7 @@ func (t *Target) install(program, build string) (string, error) {
 	if sum := sha256.Sum256(content); hex.EncodeToString(sum[:]) != build {
 		return "", fmt.Errorf("%s changed while it was being deployed: run terraform apply again", program)
 	}
-	// A child forked while the file is open for writing would hold it so, and
+	// A child forked while the file is open for writing would keep it open, and
 	// the kernel refuses to run such a file ("text file busy").
 	syscall.ForkLock.RLock()
 	err = replaceFile(path, content)
@@ -122,8 +122,8 @@ func (t *Target) program(build string) string {
 	return filepath.Join(t.DataDir, binName, build, programName)
 }
 
-// removeOtherBuilds removes the copies of all builds but one. A process that still
-// runs from one is not affected.
+// removeOtherBuilds removes the copies of all builds but one. Processes that run from
+// them are not affected.
 func (t *Target) removeOtherBuilds(build string) error {
 	entries, err := os.ReadDir(t.path(binName))
 	if err != nil {
@@ -139,7 +139,7 @@ func (t *Target) removeOtherBuilds(build string) error {
 	return nil
 }
 
-// isBuild reports whether install made a folder of that name.
+// isBuild reports whether name is that of a folder from install.
 func isBuild(name string) bool {
 	b, err := hex.DecodeString(name)
 	return err == nil && len(b) == sha256.Size

@@ -3,11 +3,11 @@
 //
 // It owns the data folder's record (bridge.json), the copies of the program
 // below bin/, and the life of the process: finding it again, replacing it
-// without losing a request, stopping it. What else lies in the folder
-// (instance, observed_revision, control.sock) belongs to the bridge, whose
-// socket package bridge/control explains.
+// without losing a request, stopping it. The other files in the folder (instance,
+// observed_revision, control.sock) belong to the bridge; package bridge/control
+// describes the socket.
 //
-// A process is identified by pid and start time, since pids are used again, or by
-// its answer at the control socket of the folder. A folder belongs to one
-// machine: on any other, its record is an *ElsewhereError.
+// A process is identified by pid and start time, since pids are reused, or by its answer
+// at the control socket of the folder. A folder belongs to one machine: on any other,
+// reading its record returns an *ElsewhereError.
 package process

@@ -14,12 +14,12 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy"
 )
 
-// A trace is the JSON in deploy.State.Trace. A bridge is found by it if its data
-// folder was removed, moved, mounted over or damaged.
+// A trace is the JSON in deploy.State.Trace. It serves to find a bridge whose data folder
+// was removed, moved, mounted over or damaged.
 type trace struct {
 	running
 
-	Folders []string `json:"folders,omitempty"` // as the record's
+	Folders []string `json:"folders,omitempty"` // as in the record
 }
 
 // trace reads the target's trace; nil if there is none.
@@ -31,7 +31,7 @@ func (t *Target) trace() *trace {
 	return &known
 }
 
-// traceOf returns the trace of the bridge that the record describes; empty if none was started.
+// traceOf returns the trace of the record's bridge; empty if none was started.
 func traceOf(r record) string {
 	if r.Process == nil {
 		return ""
@@ -43,8 +43,7 @@ func traceOf(r record) string {
 	return string(b)
 }
 
-// instanceOf returns the id under which the account knows the bridge of a trace;
-// empty if it is not known.
+// instanceOf returns the instance id of a trace's bridge; empty if it is not known.
 func instanceOf(trace string) string {
 	if known := (&Target{Trace: trace}).trace(); known != nil {
 		return known.Instance
@@ -52,23 +51,23 @@ func instanceOf(trace string) string {
 	return ""
 }
 
-// A finding is what find returns of a deployment.
+// A finding is the result of find.
 type finding struct {
 	record record
-	bridge *control.Status // that answers at the folder's socket
-	// lost says why the record cannot be relied on; empty if it can.
+	bridge *control.Status // the bridge that answers at the folder's socket
+	// lost says why the record is not reliable; empty if it is.
 	lost string
 	// ours reports whether the files in the data folder belong to the deployment.
 	ours bool
-	// stray is the traced process, if it runs and the folder's record names another.
+	// stray is the traced process, if it runs but the folder's record names another.
 	stray *running
 	// foreign reports whether the folder holds another bridge than the stray's.
 	foreign bool
 }
 
-// find looks for the deployment by its record, at its control socket and by its
-// trace. It returns deploy.ErrAbsent if none of the three leads to a bridge: a
-// missing record alone does not mean that no bridge runs.
+// find looks for the deployment by its record, its control socket and its trace. It
+// returns deploy.ErrAbsent if none of the three leads to a bridge: a missing record alone
+// does not mean that no bridge runs.
 func (t *Target) find(ctx context.Context) (finding, error) {
 	r, err := t.readRecord()
 	damaged, isDamaged := errors.AsType[*damagedError](err)
@@ -119,14 +118,14 @@ func (k *trace) process() *running {
 	return &k.running
 }
 
-// withStray notes the traced process if it runs and the folder does not know it:
-// the folder was replaced by another deployment's.
+// withStray adds the traced process if it runs but the folder does not name it, which
+// means that another deployment's folder has replaced it.
 func (t *Target) withStray(f finding, known *trace) (finding, error) {
 	p := known.process()
 	if p == nil || f.record.knows(*p) || f.bridge != nil && f.bridge.PID == p.PID {
 		return f, nil
 	}
-	// If it is uncertain which process this is, the record decides.
+	// If the process cannot be identified, the record decides.
 	if alive, _ := t.isAlive(p); !alive {
 		return f, nil
 	}
@@ -134,9 +133,9 @@ func (t *Target) withStray(f finding, known *trace) (finding, error) {
 	other := f.record.Process
 	f.foreign = other != nil && other.Instance != "" && p.Instance != "" && other.Instance != p.Instance
 	if f.lost == "" {
-		f.lost = fmt.Sprintf("%s names another process, or none", t.path(recordName))
+		f.lost = fmt.Sprintf("%s names another process or none", t.path(recordName))
 	}
-	f.lost += fmt.Sprintf("; process %d, in which the bridge ran before, still runs%s", p.PID,
+	f.lost += fmt.Sprintf("; the bridge's earlier process %d is still running%s", p.PID,
 		movedTo(p.PID, t.DataDir))
 	return f, nil
 }
@@ -146,7 +145,7 @@ func (r record) knows(p running) bool {
 		slices.ContainsFunc(r.Leaving, func(l running) bool { return l.PID == p.PID && l.Started == p.Started })
 }
 
-// withoutCopied drops the processes of a record whose folder was copied from a
+// withoutCopied removes the processes from a record whose folder was copied from a
 // deployment that still runs in its own folder.
 func (t *Target) withoutCopied(ctx context.Context, r record) record {
 	if r.Folder == "" || r.Folder == t.DataDir || r.Process == nil || sameFolder(r.Folder, t.DataDir) {
@@ -165,22 +164,22 @@ func sameFolder(a, b string) bool {
 	return errX == nil && errY == nil && os.SameFile(x, y)
 }
 
-// movedTo says where the folder of a process is now, if it was moved or removed.
+// movedTo describes where the folder of a process is now, if it was moved or removed.
 func movedTo(pid int, dataDir string) string {
 	now, err := os.Readlink(fmt.Sprintf("/proc/%d/cwd", pid))
 	if err != nil || now == dataDir {
 		return ""
 	}
 	if _, deleted := strings.CutSuffix(now, " (deleted)"); deleted {
-		return ": its folder was removed while it ran"
+		return ": its folder was removed while it was running"
 	}
 	if sameFolder(now, dataDir) {
 		return ""
 	}
-	return fmt.Sprintf(": its folder lies at %s now", now)
+	return fmt.Sprintf(": its folder is now %s", now)
 }
 
-// instance is the id that the bridge keeps in its folder; empty if there is none.
+// instance returns the id that the bridge stores in its folder; empty if there is none.
 func (t *Target) instance() string {
 	b, err := os.ReadFile(t.path("instance"))
 	if err != nil {
@@ -191,7 +190,7 @@ func (t *Target) instance() string {
 
 // processOf returns the process of a bridge that answered at its socket.
 func (t *Target) processOf(s control.Status) *running {
-	started, _ := t.startOf(s.PID) // that it runs is known, since it has answered
+	started, _ := t.startOf(s.PID) // it has answered, so it runs
 	return &running{PID: s.PID, Started: started, Instance: s.Instance, answered: true}
 }
 
@@ -203,9 +202,9 @@ func (t *Target) startOf(pid int) (string, error) {
 	return startOf(pid)
 }
 
-// isAlive reports whether a recorded process runs; false for nil. If the system
-// does not say when a process started, it returns an *UncertainError: the pid may
-// have been given to another process.
+// isAlive reports whether a recorded process runs; false for nil. If the system does not
+// report when the process started, it returns an *UncertainError: another process may have
+// the pid.
 func (t *Target) isAlive(p *running) (alive bool, err error) {
 	if p == nil {
 		return false, nil
@@ -219,26 +218,26 @@ func (t *Target) isAlive(p *running) (alive bool, err error) {
 	case p.answered:
 		return exists(p.PID), nil
 	case err == nil:
-		err = errors.New("the time of its start was not recorded")
+		err = errors.New("its start time was not recorded")
 	}
 	return false, &UncertainError{PID: p.PID, Err: err}
 }
 
-// An UncertainError says that a process runs which may be the bridge, or another
-// one that was given the same pid later.
+// An UncertainError is the error for a process that may be the bridge, or another process
+// with the same pid.
 type UncertainError struct {
 	PID int
 	Err error
 }
 
 func (e *UncertainError) Error() string {
-	return fmt.Sprintf("process %d runs, and it is not known whether it is the bridge: %v. "+
-		"If `ps -p %d` shows scim-bridge, end it by `kill %d`, then run Terraform again", e.PID, e.Err, e.PID, e.PID)
+	return fmt.Sprintf("process %d may be the bridge or another process: %v. "+
+		"If `ps -p %d` shows scim-bridge, run `kill %d`, then run Terraform again", e.PID, e.Err, e.PID, e.PID)
 }
 
 func (e *UncertainError) Unwrap() error { return e.Err }
 
-// A damagedError says that the record cannot be read.
+// A damagedError is the error for an unreadable record.
 type damagedError struct {
 	path string
 	err  error
@@ -250,8 +249,7 @@ func (e *damagedError) Error() string {
 
 func (e *damagedError) Unwrap() error { return e.err }
 
-// isMissing reports whether an error says that a path, or a folder above it, does
-// not exist.
+// isMissing reports whether err means that a path or a parent folder does not exist.
 func isMissing(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || isNotFolder(err)
 }

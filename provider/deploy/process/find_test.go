@@ -25,7 +25,7 @@ var losses = []struct {
 	says string
 }{
 	{"the folder is removed", func(f *fixture) { f.must(os.RemoveAll(f.target.DataDir)) }, "its folder was removed " +
-		"while it ran"},
+		"while it was running"},
 	{"all folders that were made are removed",
 		func(f *fixture) { f.must(os.RemoveAll(filepath.Dir(f.target.DataDir))) }, "is missing"},
 	{"the record is removed", func(f *fixture) { f.must(os.Remove(f.path("bridge.json"))) }, "is missing"},
@@ -42,7 +42,7 @@ var losses = []struct {
 		f.must(os.Mkdir(f.path("bridge.json"), 0o700))
 	}, "is damaged"},
 	{"the folder is moved", func(f *fixture) { f.must(os.Rename(f.target.DataDir, f.target.DataDir+"-moved")) },
-		"bridge-moved now"},
+		"bridge-moved"},
 	{"another folder lies over it", func(f *fixture) {
 		f.must(os.Rename(f.target.DataDir, f.target.DataDir+"-below"))
 		f.must(os.Mkdir(f.target.DataDir, 0o700))
@@ -60,7 +60,7 @@ var losses = []struct {
 	{"an older record was put back", func(f *fixture) {
 		f.record(func(r map[string]any) { delete(r, "process") })
 		f.must(os.Remove(f.path("control.sock")))
-	}, "still runs"},
+	}, "is still running"},
 }
 
 func (f *fixture) path(name string) string { return filepath.Join(f.target.DataDir, name) }
@@ -104,7 +104,7 @@ func TestABridgeWithoutItsRecordIsFoundAndEnded(t *testing.T) {
 			pid := f.traced()
 			row.spoil(f)
 			s := f.observe()
-			if !s.Running && row.says != "still runs" || !strings.Contains(s.Lost, row.says) {
+			if !s.Running && row.says != "is still running" || !strings.Contains(s.Lost, row.says) {
 				t.Errorf("observed running: %v, lost: %q, want it to run and %q", s.Running, s.Lost, row.says)
 			}
 			f.must(f.target.Destroy(t.Context()))
@@ -230,7 +230,7 @@ func TestWithoutProcABridgeIsNeverTakenForGone(t *testing.T) {
 	f.gone(pid)
 }
 
-// Whoever copies a data folder has not copied the process.
+// A copy of a data folder does not copy the process.
 func TestACopyOfAFolderDoesNotOwnTheProcess(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -260,7 +260,7 @@ func TestAnotherBridgeInTheFolderIsLeftAlone(t *testing.T) {
 	pid, others := f.traced(), other.traced()
 	f.must(os.Rename(f.target.DataDir, f.target.DataDir+"-below"))
 	f.must(os.Rename(other.target.DataDir, f.target.DataDir))
-	if s := f.observe(); !strings.Contains(s.Lost, "still runs") {
+	if s := f.observe(); !strings.Contains(s.Lost, "is still running") {
 		t.Errorf("observed %q", s.Lost)
 	}
 	if err := f.target.Update(t.Context(), f.spec, "r", session.Token{}); err == nil ||

@@ -18,7 +18,7 @@ type Config struct {
 	Binary  *string `tfsdk:"binary"`
 }
 
-// Kind is this kind of target, seen from this machine.
+// Kind returns this kind of target for this machine.
 func Kind() deploy.Kind {
 	return deploy.Kind{
 		Name: "process", Place: "/absolute/data_dir", PlaceArgument: "data_dir",
@@ -28,8 +28,8 @@ func Kind() deploy.Kind {
 		Elsewhere: func(place string, origin []byte) error {
 			return ThisMachine().elsewhere(place, origin)
 		},
-		FindLost: "If its folder was moved, move it back. If it runs from elsewhere, end its process by hand " +
-			"(`pgrep -af 'scim-bridge serve'` shows them); two minutes later the account knows it as gone",
+		FindLost: "If its folder was moved, move it back. If it runs from another folder, stop its process with kill " +
+			"(`pgrep -af 'scim-bridge serve'` lists them); the account then reports it as lost after two minutes",
 		Instance: instanceOf,
 	}
 }
@@ -68,14 +68,13 @@ func resolveLinks(path string) string {
 	}
 }
 
-// URL is the address to listen on, seen from this machine; empty if the system
-// will choose the port.
+// URL returns the bridge's URL on this machine; empty if the system chooses the port.
 func (t *Target) URL() string { return urlOf(t.Listen) }
 
 func urlOf(listen string) string {
 	host, port, err := net.SplitHostPort(listen)
 	if err != nil {
-		return "http://" + listen // refused when the bridge starts
+		return "http://" + listen // the bridge refuses it when it starts
 	}
 	if number, err := strconv.Atoi(port); err == nil && number == 0 {
 		return ""
@@ -94,24 +93,24 @@ func (t *Target) Conflict(name string, other deploy.Target, otherName string) er
 		return nil
 	case t.Place() == o.Place():
 		return &deploy.ArgumentError{Argument: "data_dir", Title: "Two deployments in one folder", Err: fmt.Errorf(
-			"the deployments %q and %q both have the data_dir %s. Give each a folder of its own", otherName, name,
+			"the deployments %q and %q have the same data_dir %s. Give each its own folder", otherName, name,
 			resolveLinks(t.DataDir))}
 	case sameListener(t.Listen, o.Listen):
 		return &deploy.ArgumentError{Argument: "listen", Title: "Two deployments at one address", Err: fmt.Errorf(
-			"the deployment %q listens on %s and the deployment %q on %s: only one of them could start. Give each a "+
-				"port of its own",
+			"the deployment %q listens on %s and the deployment %q on %s: only one of them can start. Give each its "+
+				"own port",
 			otherName, o.Listen, name, t.Listen)}
 	}
 	return nil
 }
 
-// sameListener reports whether two addresses cannot both be listened on.
+// sameListener reports whether two addresses cannot be bound at the same time.
 func sameListener(a, b string) bool {
 	hostA, portA, errA := net.SplitHostPort(a)
 	hostB, portB, errB := net.SplitHostPort(b)
 	if errA != nil || errB != nil ||
 		strings.TrimLeft(portA, "0") != strings.TrimLeft(portB, "0") || strings.Trim(portA, "0") == "" {
-		return false // of another port; or the system chooses one
+		return false // different ports, or the system chooses one
 	}
 	return isWildcard(hostA) || isWildcard(hostB) || canonicalHost(hostA) == canonicalHost(hostB)
 }
@@ -121,10 +120,10 @@ func isWildcard(host string) bool {
 	return host == "" || err == nil && ip.IsUnspecified()
 }
 
-// canonicalHost writes an address in one way.
+// canonicalHost returns the canonical form of an address.
 func canonicalHost(host string) string {
 	if strings.EqualFold(host, "localhost") {
-		return "127.0.0.1" // what Go binds for it, where it has a choice
+		return "127.0.0.1" // Go binds this one for localhost if it can
 	}
 	if ip, err := netip.ParseAddr(host); err == nil {
 		return ip.Unmap().String()

@@ -22,16 +22,16 @@ import (
 
 const (
 	oldStderrName = stderrName + ".1"
-	// maxStderr is the size at which a start sets standard error aside.
+	// maxStderr is the size at which a start rotates standard error.
 	maxStderr = 1 << 20
-	// logNamesAside are the bridge's older logs.
+	// logNamesAside match the bridge's rotated logs.
 	logNamesAside = "bridge-*.log"
-	// startTime is how long a bridge may take to answer at its control socket,
-	// standbyTime how long one on standby may take to sign in: then it takes over
-	// without.
+	// startTime is how long a bridge may take to answer at its control socket.
+	// standbyTime is how long one on standby may take to sign in; after that it takes
+	// over without a sign-in.
 	startTime   = 20 * time.Second
 	standbyTime = 15 * time.Second
-	// leavingGrace is for a bridge that handed over and has little left to answer.
+	// leavingGrace is the grace for a bridge after the hand-over, with few requests left.
 	leavingGrace = time.Second
 	tick         = 20 * time.Millisecond
 )
@@ -40,13 +40,13 @@ const (
 type child struct {
 	running
 	socket     string        // its control socket, in the data folder
-	logFrom    int64         // where its part of the log begins
-	stderrFrom int64         // where its part of standard error begins
-	ended      chan struct{} // closed when it has ended
+	logFrom    int64         // offset of its part of the log
+	stderrFrom int64         // offset of its part of standard error
+	ended      chan struct{} // closed when it has exited
 }
 
-// run starts the bridge that the record describes and records it. With
-// takeOver, it takes over from the bridge that runs, which then ends.
+// run starts the record's bridge and records it. With takeOver, it takes over from the
+// running bridge, which then exits.
 func (t *Target) run(ctx context.Context, r *record, token session.Token, takeOver bool) error {
 	source, err := t.programPath()
 	if err != nil {
@@ -64,7 +64,7 @@ func (t *Target) run(ctx context.Context, r *record, token session.Token, takeOv
 	}
 	switch {
 	case err != nil && takeOver:
-		return fmt.Errorf("the old bridge keeps running: %w", err)
+		return fmt.Errorf("the old bridge is still running: %w", err)
 	case err != nil:
 		return err
 	}
@@ -82,8 +82,8 @@ func (t *Target) run(ctx context.Context, r *record, token session.Token, takeOv
 	return nil
 }
 
-// An unrecordedError says that a bridge was started and runs, and that the record
-// does not have it. It is found by its control socket.
+// An unrecordedError is the error for a bridge that runs but could not be recorded. It can
+// be found by its control socket.
 type unrecordedError struct{ err error }
 
 func (e *unrecordedError) Error() string {
@@ -97,15 +97,15 @@ func isUnrecorded(err error) bool {
 	return ok
 }
 
-// discard kills a child that serves no client, and removes its socket.
+// discard kills a child that has no clients, and removes its socket.
 func (t *Target) discard(c *child) {
 	_ = kill(c.PID)
 	<-c.ended
 	_ = os.Remove(control.StandbySocket(t.DataDir, c.PID))
 }
 
-// settle unseals a new bridge. One on standby takes over once it has signed in, or
-// cannot for a reason that the old bridge shares.
+// settle unseals a new bridge. One on standby takes over when it has signed in, or cannot
+// sign in for a reason that affects the old bridge too.
 func (t *Target) settle(ctx context.Context, c *child, token session.Token, takeOver bool) error {
 	if !token.IsZero() {
 		if err := t.unseal(ctx, c.socket, token); err != nil {
@@ -139,9 +139,9 @@ func (t *Target) settle(ctx context.Context, c *child, token session.Token, take
 	return t.letTakeOver(ctx, c)
 }
 
-// letTakeOver tells the child on standby to serve. An interruption is checked
-// before and takes effect after: killing the child in between might kill the
-// bridge that serves.
+// letTakeOver tells the child on standby to serve. An interruption is checked before, and
+// then takes effect only after it: killing the child in between might kill the serving
+// bridge.
 func (t *Target) letTakeOver(ctx context.Context, c *child) error {
 	if ctx.Err() != nil {
 		return deploy.Ended(ctx)
@@ -153,58 +153,57 @@ func (t *Target) letTakeOver(ctx context.Context, c *child) error {
 		return nil
 	}
 	if s, asked := t.ask(ctx, control.SocketName); asked == nil && s.PID == c.PID {
-		return nil // it serves; only the answer was lost
+		return nil // the child serves; only its answer was lost
 	}
-	return fmt.Errorf("letting the new bridge take over: %w%s", err, t.logOf(c))
+	return fmt.Errorf("handing over to the new bridge: %w%s", err, t.logOf(c))
 }
 
-// refusesSession reports whether a bridge on standby can never sign in with its
-// session. What blocks the old bridge as well is no reason to keep the old one.
+// refusesSession reports whether a bridge on standby can never sign in with its session.
+// Problems that affect the old bridge as well do not count.
 func refusesSession(s control.Status) bool {
 	return s.State == control.SessionUnreadable || s.State == control.Refused &&
 		slices.ContainsFunc(s.Problems, func(p problem.Problem) bool { return p.Code == problem.CredentialsChanged })
 }
 
-// overlaps reports whether two addresses differ and may exclude one another,
-// because their port is the same.
+// overlaps reports whether two different addresses may conflict because they have the same
+// port.
 func overlaps(old, listen string) bool {
 	_, oldPort, err := net.SplitHostPort(old)
 	_, port, err2 := net.SplitHostPort(listen)
 	return old != listen && (err != nil || err2 != nil || oldPort == port)
 }
 
-// restart stops the old bridge before it starts the new one: the old one hangs, or
-// holds the port of the new one. stopped reports whether it has ended.
+// restart stops the old bridge before it starts the new one, if the old one hangs or has
+// the new one's port. Stopped reports whether the old one has exited.
 func (t *Target) restart(ctx context.Context, old record, r *record, token session.Token) (stopped bool, err error) {
-	if old.Listen != t.Listen && !overlaps(old.Listen, t.Listen) { // check it while the old one still runs
+	if old.Listen != t.Listen && !overlaps(old.Listen, t.Listen) { // check the new address while the old bridge still runs
 		l, err := new(net.ListenConfig).Listen(ctx, "tcp", t.Listen)
 		if err != nil {
-			return false, fmt.Errorf("the new bridge could not listen; the old one keeps running: %w", err)
+			return false, fmt.Errorf("the new bridge cannot listen; the old one is still running: %w", err)
 		}
 		_ = l.Close()
 	}
 	if ctx.Err() != nil {
-		return false, fmt.Errorf("the old bridge keeps running: %w", deploy.Ended(ctx))
+		return false, fmt.Errorf("the old bridge is still running: %w", deploy.Ended(ctx))
 	}
 	if err := t.stop(ctx, old.Process); err != nil {
 		return false, err
 	}
-	// the old one has ended: go on, also after an interruption
+	// the old bridge has exited: continue even after an interruption
 	return true, t.run(context.WithoutCancel(ctx), r, token, false)
 }
 
-// revive starts the old bridge again, after a new one could not run for the reason
-// failed. Its files are as they were.
+// revive starts the old bridge again after a new one failed. Its files are unchanged.
 func (t *Target) revive(ctx context.Context, old record, token session.Token, failed error) error {
 	was := *t
 	was.Listen, was.Binary, was.kept = old.Listen, old.Binary, old.Build
 	old.Process = nil
 	if !was.opens(token) {
-		token = session.Token{} // the identity provider's next request opens it
+		token = session.Token{} // the identity provider's next request unseals it
 	}
 	if err := was.run(ctx, &old, token, false); err != nil && !isUnrecorded(err) {
-		return errors.Join(failed, fmt.Errorf("the old bridge was stopped and could not be started again, no bridge "+
-			"runs: %w", err))
+		return errors.Join(failed, fmt.Errorf("the old bridge was stopped and could not be started again; no bridge is "+
+			"running: %w", err))
 	}
 	return fmt.Errorf("the old bridge was started again: %w", failed)
 }
@@ -233,7 +232,7 @@ func (t *Target) start(ctx context.Context, program string, r record, takeOver b
 	if err != nil {
 		return nil, err
 	}
-	// it outlives this program
+	// it must outlive this program
 	cmd := exec.CommandContext(context.WithoutCancel(ctx), program, t.arguments(r, takeOver)...)
 	cmd.Dir, cmd.Env = t.DataDir, environment(t.DataDir, r.Size)
 	cmd.Stdout, cmd.Stderr = stderr, stderr
@@ -243,13 +242,13 @@ func (t *Target) start(ctx context.Context, program string, r record, takeOver b
 	}
 	c := &child{running: running{PID: cmd.Process.Pid}, logFrom: sizeOf(t.path(logName)), stderrFrom: size,
 		ended: make(chan struct{})}
-	c.Started, _ = t.startOf(c.PID) // if it is unknown, the bridge is found by its control socket alone
+	c.Started, _ = t.startOf(c.PID) // if it fails, the bridge is found by its control socket only
 	go func() {
-		_ = cmd.Wait() // its log says why it ended
+		_ = cmd.Wait() // its log has the reason
 		close(c.ended)
 	}()
 	ctx, cancel := context.WithTimeoutCause(ctx, startTime,
-		fmt.Errorf("the bridge did not come up within %s", startTime))
+		fmt.Errorf("the bridge did not start within %s", startTime))
 	defer cancel()
 	for {
 		for _, socket := range []string{filepath.Base(control.StandbySocket(t.DataDir, c.PID)), control.SocketName} {
@@ -265,12 +264,12 @@ func (t *Target) start(ctx context.Context, program string, r record, takeOver b
 	}
 }
 
-// pause waits until the child should be asked again. It fails if the child or the
-// context has ended.
+// pause waits until the next request to the child. It fails if the child has exited or
+// the context has ended.
 func (c *child) pause(ctx context.Context) error {
 	select {
 	case <-c.ended:
-		return errors.New("the bridge started and ended again")
+		return errors.New("the bridge exited after its start")
 	case <-ctx.Done():
 		return deploy.Ended(ctx)
 	case <-time.After(tick):
@@ -296,15 +295,14 @@ func (t *Target) arguments(r record, takeOver bool) []string {
 	return args
 }
 
-// environment does not start from Terraform's, which holds tokens of this account
-// and of others.
+// environment returns a new environment: Terraform's own contains tokens.
 func environment(home string, size deploy.Size) []string {
 	env := []string{
 		"HOME=" + home,
 		"PATH=/usr/local/bin:/usr/bin:/bin",
 		"GOMEMLIMIT=" + strconv.FormatInt(size.Memory(), 10),
 	}
-	for _, name := range []string{"TZ", "SSL_CERT_FILE", "SSL_CERT_DIR"} { // paths of this machine
+	for _, name := range []string{"TZ", "SSL_CERT_FILE", "SSL_CERT_DIR"} { // settings of this machine
 		if value, ok := os.LookupEnv(name); ok {
 			env = append(env, name+"="+value)
 		}
@@ -312,7 +310,7 @@ func environment(home string, size deploy.Size) []string {
 	return env
 }
 
-// unseal gives the token to the bridge at a socket of the data folder.
+// unseal sends the token to the bridge at a socket of the data folder.
 func (t *Target) unseal(ctx context.Context, socket string, token session.Token) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, startTime,
 		fmt.Errorf("the bridge did not answer within %s", startTime))
@@ -331,8 +329,7 @@ func (t *Target) unseal(ctx context.Context, socket string, token session.Token)
 	return nil
 }
 
-// stop ends the bridges of the data folder: the one that answers, and the one on
-// record.
+// stop stops the bridges of the data folder: the one that answers and the recorded one.
 func (t *Target) stop(ctx context.Context, recorded *running) error {
 	if s, err := t.ask(ctx, control.SocketName); err == nil {
 		if err := t.end(ctx, t.processOf(s), t.grace()); err != nil {
@@ -349,7 +346,7 @@ func (t *Target) grace() time.Duration {
 	return t.Grace
 }
 
-// end terminates a process, and kills it when its grace is over.
+// end terminates a process, and kills it after the grace.
 func (t *Target) end(ctx context.Context, p *running, grace time.Duration) error {
 	alive, err := t.isAlive(p)
 	if err != nil || !alive {
@@ -375,7 +372,7 @@ func (t *Target) end(ctx context.Context, p *running, grace time.Duration) error
 	}
 }
 
-// endStandbys ends bridges that an earlier run left on standby, and removes their
+// endStandbys kills bridges that an earlier run left on standby, and removes their
 // sockets.
 func (t *Target) endStandbys(ctx context.Context) {
 	entries, _ := os.ReadDir(t.DataDir)
@@ -384,7 +381,7 @@ func (t *Target) endStandbys(ctx context.Context) {
 			continue
 		}
 		if s, err := t.ask(ctx, e.Name()); err == nil {
-			_ = kill(s.PID) // it serves no client
+			_ = kill(s.PID) // it has no clients
 		}
 		_ = os.Remove(t.path(e.Name()))
 	}
@@ -394,7 +391,7 @@ func (t *Target) openStderr() (*os.File, error) {
 	path := t.path(stderrName)
 	if sizeOf(path) > maxStderr {
 		if err := os.Rename(path, t.path(oldStderrName)); err != nil {
-			return nil, fmt.Errorf("setting the bridge's standard error aside: %w", err)
+			return nil, fmt.Errorf("rotating the bridge's standard error: %w", err)
 		}
 	}
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
@@ -404,7 +401,7 @@ func (t *Target) openStderr() (*os.File, error) {
 	return f, nil
 }
 
-// removeOldLogs removes the logs that the bridge has set aside.
+// removeOldLogs removes the bridge's rotated logs.
 func (t *Target) removeOldLogs() error {
 	entries, err := os.ReadDir(t.DataDir)
 	if err != nil {
@@ -418,7 +415,7 @@ func (t *Target) removeOldLogs() error {
 	return err
 }
 
-// sizeOf is a file's size; 0 if there is none.
+// sizeOf returns a file's size; 0 if it does not exist.
 func sizeOf(path string) int64 {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -433,12 +430,12 @@ func (t *Target) logOf(c *child) (text string) {
 		text += "\n\nThe end of the bridge's log:\n" + end
 	}
 	if end := tail(t.path(stderrName), c.stderrFrom); end != "" {
-		text += "\n\nThe end of what it wrote to standard error:\n" + end
+		text += "\n\nThe end of its standard error:\n" + end
 	}
 	return text
 }
 
-// tail returns the last lines of a file, from an offset on.
+// tail returns the last lines of a file after an offset.
 func tail(path string, from int64) string {
 	const lines, bytes = 12, 4 << 10
 	f, err := os.Open(path)
@@ -450,7 +447,7 @@ func tail(path string, from int64) string {
 	if err != nil {
 		return ""
 	}
-	if size < from { // it was set aside meanwhile
+	if size < from { // it was rotated meanwhile
 		from = 0
 	}
 	b := make([]byte, min(size-from, bytes))

@@ -9,10 +9,10 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy"
 )
 
-// A Machine is where a process runs.
+// A Machine identifies the machine on which a process runs.
 type Machine struct {
 	ID   string `json:"id"`
-	Name string `json:"name"` // for people
+	Name string `json:"name"` // for messages
 }
 
 // ThisMachine identifies the machine that runs this program: by the system's
@@ -45,7 +45,7 @@ func (m Machine) json() []byte {
 // elsewhere returns an *ElsewhereError if the data folder belongs to another
 // machine than m.
 func (m Machine) elsewhere(dataDir string, origin []byte) error {
-	if len(origin) == 0 { // imported, and not yet read
+	if len(origin) == 0 { // imported but not yet read
 		return nil
 	}
 	var there Machine
@@ -58,7 +58,7 @@ func (m Machine) elsewhere(dataDir string, origin []byte) error {
 	return &ElsewhereError{DataDir: dataDir, There: there, Here: m}
 }
 
-// An ElsewhereError says that a data folder belongs to another machine. It is deploy.ErrElsewhere.
+// An ElsewhereError is the deploy.ErrElsewhere for a data folder of another machine.
 type ElsewhereError struct {
 	DataDir     string
 	There, Here Machine
@@ -66,7 +66,7 @@ type ElsewhereError struct {
 
 func (e *ElsewhereError) Error() string {
 	return fmt.Sprintf("the bridge in %s runs as a process on machine %q (id %s), and this is %q (id %s): "+
-		"a process can only be managed from its own machine. Run Terraform there",
+		"a process can be managed only on its own machine. Run Terraform there",
 		e.DataDir, e.There.Name, short(e.There.ID), e.Here.Name, short(e.Here.ID))
 }
 

@@ -21,11 +21,11 @@ type Target struct {
 	Listen  string
 	Binary  string // absolute; empty means the bundled one
 	Machine Machine
-	// Trace is the last deploy.State.Trace of the deployment; it may be empty. The
-	// bridge is found by it if the folder does not lead to it.
+	// Trace is the last deploy.State.Trace of the deployment; it may be empty. It serves
+	// to find the bridge if the folder does not.
 	Trace string
-	// Grace is how long a bridge may take to answer the requests under way before
-	// it is killed; zero means 20 s.
+	// Grace is how long a bridge may take to answer its requests before it is killed;
+	// zero means 20 s.
 	Grace time.Duration
 
 	kept   string                        // see Keep
@@ -34,7 +34,7 @@ type Target struct {
 
 var _ deploy.Target = (*Target)(nil)
 
-// CheckDataDir refuses a data folder whose path means another folder elsewhere.
+// CheckDataDir refuses paths that are not absolute and clean.
 func CheckDataDir(path string) error {
 	if !filepath.IsAbs(path) {
 		return fmt.Errorf("data_dir %q must be an absolute path: a relative one would depend on where Terraform is "+
@@ -44,15 +44,15 @@ func CheckDataDir(path string) error {
 		return fmt.Errorf("data_dir %q must be written %q", path, clean)
 	}
 	if path == "/" {
-		return errors.New("data_dir must be a folder of its own, not the root")
+		return errors.New("data_dir must be its own folder, not the root")
 	}
 	return nil
 }
 
-// ID names the deployment.
+// ID returns the deployment's id.
 func (t *Target) ID() string { return Kind().Prefix() + t.DataDir }
 
-// Observe reports the record, and asks the bridge at its control socket.
+// Observe reads the record and asks the bridge at its control socket.
 func (t *Target) Observe(ctx context.Context) (deploy.State, error) {
 	found, err := t.find(ctx)
 	if err != nil {
@@ -71,7 +71,7 @@ func (t *Target) Observe(ctx context.Context) (deploy.State, error) {
 		return deploy.State{}, err
 	}
 	if found.bridge != nil {
-		r.Process = t.processOf(*found.bridge) // not the recorded one if it was restarted by hand
+		r.Process = t.processOf(*found.bridge) // differs from the recorded one after a manual restart
 		s.Running, s.Bridge, s.Trace = true, found.bridge, traceOf(r)
 		s.Revision, s.ObservedRevision = found.bridge.Revision, found.bridge.ObservedRevision
 		if s.Config != nil && s.URL == "" {
@@ -94,8 +94,8 @@ func (t *Target) Observe(ctx context.Context) (deploy.State, error) {
 	return s, nil
 }
 
-// ask returns the status of the bridge at a socket of the data folder. If the run
-// ends meanwhile, the error says why.
+// ask returns the status of the bridge at a socket of the data folder. If the run ends
+// meanwhile, the error has the reason.
 func (t *Target) ask(ctx context.Context, socket string) (control.Status, error) {
 	asking, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
@@ -106,8 +106,8 @@ func (t *Target) ask(ctx context.Context, socket string) (control.Status, error)
 	return s, err
 }
 
-// Create deploys into a folder in which there is no bridge. If it fails, it removes
-// what it made.
+// Create deploys to a folder without a bridge. If it fails, it removes the files that it
+// created.
 func (t *Target) Create(ctx context.Context, spec deploy.Spec, revision string, token session.Token) (err error) {
 	if err := Supported(); err != nil {
 		return err
@@ -117,7 +117,7 @@ func (t *Target) Create(ctx context.Context, spec deploy.Spec, revision string, 
 	}
 	folders, err := makeFolder(t.DataDir)
 	if err != nil {
-		return fmt.Errorf("making the data folder: %w", err)
+		return fmt.Errorf("creating the data folder: %w", err)
 	}
 	if err := t.checkPrivate(); err != nil {
 		removeFolders(folders)
@@ -151,7 +151,7 @@ func (t *Target) Create(ctx context.Context, spec deploy.Spec, revision string, 
 	return t.run(ctx, &r, token, false)
 }
 
-// checkVacant refuses a folder in which there is a bridge.
+// checkVacant refuses a folder that has a bridge.
 func (t *Target) checkVacant() error {
 	switch r, err := t.readRecord(); {
 	case err == nil:
@@ -161,23 +161,23 @@ func (t *Target) checkVacant() error {
 	}
 	for _, name := range []string{sessionName, "instance"} {
 		if _, err := os.Stat(t.path(name)); err == nil {
-			// Create has made the lock and nothing else.
+			// Create has created only the lock.
 			_ = os.Remove(t.path(lockName))
-			return fmt.Errorf("%s holds a bridge that Terraform did not deploy (%s): choose another data_dir, or "+
+			return fmt.Errorf("%s has a bridge that Terraform did not deploy (%s): choose another data_dir, or "+
 				"stop that bridge and remove its files", t.DataDir, name)
 		}
 	}
 	return nil
 }
 
-// Update makes what is there as spec has it.
+// Update implements deploy.Target.
 func (t *Target) Update(ctx context.Context, spec deploy.Spec, revision string, token session.Token) error {
 	if _, err := t.find(ctx); err != nil {
 		return err
 	}
-	folders, err := makeFolder(t.DataDir) // it may have been removed while the bridge ran
+	folders, err := makeFolder(t.DataDir) // it may have been removed while the bridge was running
 	if err != nil {
-		return fmt.Errorf("making the data folder: %w", err)
+		return fmt.Errorf("creating the data folder: %w", err)
 	}
 	unlock, err := t.lock(ctx)
 	if err != nil {
@@ -192,8 +192,8 @@ func (t *Target) Update(ctx context.Context, spec deploy.Spec, revision string, 
 		return err
 	}
 	if found.foreign {
-		return fmt.Errorf("%s holds another bridge (instance %q), and process %d, which this deployment started, "+
-			"still runs: move that folder away, or choose another data_dir",
+		return fmt.Errorf("%s has another bridge (instance %q), and this deployment's process %d is still running: "+
+			"move that folder, or choose another data_dir",
 			t.DataDir, found.record.Process.Instance, found.stray.PID)
 	}
 	old := found.record
@@ -211,7 +211,7 @@ func (t *Target) Update(ctx context.Context, spec deploy.Spec, revision string, 
 	t.endStandbys(ctx)
 	r := newRecord(t, spec, revision, build)
 	r.Process, r.Leaving, r.Folders = old.Process, old.Leaving, old.Folders
-	if before.Bridge != nil { // not the recorded one if it was restarted by hand
+	if before.Bridge != nil { // differs from the recorded one after a manual restart
 		r.Process = t.processOf(*before.Bridge)
 	}
 	if err := t.end(ctx, found.stray, t.grace()); err != nil {
@@ -245,8 +245,8 @@ func (t *Target) Update(ctx context.Context, spec deploy.Spec, revision string, 
 	default:
 		err = t.run(ctx, &r, token, true)
 	}
-	if isUnrecorded(err) { // the new bridge serves: its files stay
-		return fmt.Errorf("the new bridge runs, and is not on record: run terraform apply again: %w", err)
+	if isUnrecorded(err) { // the new bridge serves, so its files stay
+		return fmt.Errorf("the new bridge is running but could not be recorded: run terraform apply again: %w", err)
 	}
 	if err != nil {
 		err = errors.Join(err, restore())
@@ -292,11 +292,11 @@ func (t *Target) storedTokenOpens(sealed string) bool {
 	if err != nil {
 		return false
 	}
-	// The previous token of a bundle opens nothing when the overlap ends.
+	// The previous token of a bundle is not valid after the overlap.
 	return token.Fingerprint() == file.Entries[0].Header.TokenFingerprint
 }
 
-// backUp reads files, and returns a function that puts them back as they were.
+// backUp reads files and returns a function that restores them.
 func (t *Target) backUp(names ...string) (restore func() error, err error) {
 	contents := map[string][]byte{}
 	for _, name := range names {
@@ -321,7 +321,7 @@ func (t *Target) backUp(names ...string) (restore func() error, err error) {
 	}, nil
 }
 
-// Destroy stops the bridge and removes what it and this package made.
+// Destroy stops the bridge and removes its files and those of this package.
 func (t *Target) Destroy(ctx context.Context) error {
 	found, err := t.find(ctx)
 	if errors.Is(err, deploy.ErrAbsent) {
@@ -330,7 +330,7 @@ func (t *Target) Destroy(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if info, err := os.Stat(t.DataDir); isMissing(err) || err == nil && !info.IsDir() { // no other run can work there
+	if info, err := os.Stat(t.DataDir); isMissing(err) || err == nil && !info.IsDir() { // no other run can use it
 		return t.remove(ctx, found)
 	}
 	unlock, err := t.lock(ctx)
@@ -348,8 +348,8 @@ func (t *Target) Destroy(ctx context.Context) error {
 	return t.remove(ctx, found)
 }
 
-// remove stops the bridge and removes its files, the record last: after a crash,
-// the deployment is still found.
+// remove stops the bridge and removes its files, the record last, so that the deployment
+// is still found after a crash.
 func (t *Target) remove(ctx context.Context, found finding) error {
 	if err := t.end(ctx, found.stray, t.grace()); err != nil || found.foreign {
 		return err
@@ -364,8 +364,8 @@ func (t *Target) remove(ctx context.Context, found finding) error {
 			return err
 		}
 	}
-	if !found.ours { // it is not the folder that the bridge had
-		_ = os.Remove(t.path(lockName)) // Destroy has just made it
+	if !found.ours { // the folder is not the bridge's
+		_ = os.Remove(t.path(lockName)) // created by Destroy
 		removeFolders(r.Folders)
 		return nil
 	}
@@ -381,7 +381,7 @@ func (t *Target) remove(ctx context.Context, found finding) error {
 	} {
 		err := os.Remove(t.path(name))
 		if name == binName && err != nil && !errors.Is(err, fs.ErrNotExist) {
-			continue // another file lies in it
+			continue // it has other files
 		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err

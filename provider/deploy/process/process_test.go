@@ -349,13 +349,13 @@ func TestUpdateThatCannotRunLeavesTheOldBridge(t *testing.T) {
 			"address already in use"},
 		{"the bridge refuses a setting", func(f *fixture) { f.spec.Settings.AccountURL = "ftp://nowhere" },
 			"--account-url"},
-		{"the program is no bridge", func(f *fixture) { f.target.Binary = "/bin/false" }, "started and ended"},
+		{"the program is no bridge", func(f *fixture) { f.target.Binary = "/bin/false" }, "exited after its start"},
 		{"the bridge refuses a setting, and another address", func(f *fixture) {
 			f.target.Listen, f.spec.Settings.AccountURL = providertest.FreeAddress(f.T), "ftp://nowhere"
 		}, "--account-url"},
 		{"the program is no bridge, and another address", func(f *fixture) {
 			f.target.Listen, f.target.Binary = providertest.FreeAddress(f.T), "/bin/false"
-		}, "started and ended"},
+		}, "exited after its start"},
 		{"the session opens nothing, and another address", func(f *fixture) {
 			f.target.Listen, f.spec.Session = providertest.FreeAddress(f.T), "damaged"
 		}, "cannot work with its session"},
@@ -426,7 +426,7 @@ func TestUpdateMovesToAnotherAddressAtTheSamePort(t *testing.T) {
 		{"and the new bridge runs", func(*fixture) {}, ""},
 		{"and the new bridge refuses a setting", func(f *fixture) { f.spec.Settings.AccountURL = "ftp://nowhere" },
 			"--account-url"},
-		{"and the new program is no bridge", func(f *fixture) { f.target.Binary = "/bin/false" }, "started and ended"},
+		{"and the new program is no bridge", func(f *fixture) { f.target.Binary = "/bin/false" }, "exited after its start"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
@@ -496,7 +496,7 @@ func TestANewBridgeKeepsRunningIfItsRecordCannotBeWritten(t *testing.T) {
 			f.target.Listen, f.spec.Settings.InsecureHTTP = row.listen(f.target.Listen), true
 			_, f.spec.Session = seal(t)
 			err := f.target.Update(t.Context(), f.spec, "new", session.Token{})
-			if err == nil || !strings.Contains(err.Error(), "the new bridge runs") ||
+			if err == nil || !strings.Contains(err.Error(), "the new bridge is running") ||
 				strings.Contains(err.Error(), "the old bridge") {
 				t.Errorf("got %v, want an error that says what runs", err)
 			}
@@ -551,7 +551,7 @@ func TestCreateRefusesAFolderInWhichABridgeLives(t *testing.T) {
 	}
 	if err := byHand.Create(t.Context(), f.spec, "r", session.Token{}); err == nil ||
 		!strings.Contains(err.Error(), "did not deploy") {
-		t.Errorf("got %v, want a refusal of a bridge that somebody runs by hand", err)
+		t.Errorf("got %v, want a refusal of a bridge that Terraform did not start", err)
 	}
 	if names := list(t, byHand.DataDir); !slices.Equal(names, []string{"instance"}) {
 		t.Errorf("a refused folder holds %v", names)
@@ -560,7 +560,7 @@ func TestCreateRefusesAFolderInWhichABridgeLives(t *testing.T) {
 
 func TestAFolderThatOthersMayWriteToIsRefused(t *testing.T) {
 	t.Parallel()
-	for name, mode := range map[string]os.FileMode{"everybody may": 0o707, "the group may": 0o770} {
+	for name, mode := range map[string]os.FileMode{"all users may": 0o707, "the group may": 0o770} {
 		t.Run("create: "+name, func(t *testing.T) {
 			t.Parallel()
 			f := newFixture(t)

@@ -9,28 +9,26 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy"
 )
 
-// Source is the program that the configuration names; empty for the one that
-// comes with the provider.
+// Source returns the configured program; empty for the provider's own.
 func (t *Target) Source() string { return t.Binary }
 
-// Program returns the program that Source leads to now.
+// Program returns the program that Source names now.
 func (t *Target) Program(ctx context.Context) (deploy.Program, error) {
 	path, err := findBinary(t.Binary)
 	if err != nil {
-		return deploy.Program{}, &deploy.ArgumentError{Argument: "binary", Title: "No bridge to deploy", Err: err}
+		return deploy.Program{}, &deploy.ArgumentError{Argument: "binary", Title: "Cannot find the program", Err: err}
 	}
 	sum, err := digest(path)
 	if err != nil {
-		return deploy.Program{}, &deploy.ArgumentError{Argument: "binary", Title: "No bridge to deploy", Err: err}
+		return deploy.Program{}, &deploy.ArgumentError{Argument: "binary", Title: "Cannot find the program", Err: err}
 	}
 	return deploy.Program{Configured: t.Binary, Digest: sum, Version: versionOf(ctx, path)}, nil
 }
 
-// Build returns a text that names a program and the address to listen on.
+// Build returns the input of the revision: the program and the address to listen on.
 func (t *Target) Build(digest string) string { return digest + " " + t.Listen }
 
-// Keep makes Update run the copy of a program that was deployed before,
-// whatever Source leads to now.
+// Keep makes Update run the copy of an earlier deployed program instead of Source.
 func (t *Target) Keep(digest string) { t.kept = digest }
 
 // programPath returns the path of the program to deploy.
@@ -52,13 +50,13 @@ func (t *Target) digest() (string, error) {
 
 var versionLine = regexp.MustCompile(`^scim-bridge (\S+)\n`)
 
-// versionOf asks a program for its version; empty if it does not answer. That it
+// versionOf returns the version that a program reports; empty if it fails. A program that
 // cannot run is an error when it is deployed.
 func versionOf(ctx context.Context, program string) string {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program, "version")
-	cmd.Env = []string{} // not ours, which holds tokens
+	cmd.Env = []string{} // ours contains tokens
 	cmd.WaitDelay = time.Second
 	out, err := cmd.Output()
 	match := versionLine.FindSubmatch(out)

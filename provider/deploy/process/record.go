@@ -13,21 +13,21 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy"
 )
 
-// The files of a data folder that this package writes.
+// The files that this package writes to a data folder.
 const (
 	recordName  = "bridge.json"
 	lockName    = "bridge.lock"
 	sessionName = "session"
 	tokenName   = "unseal-token"
-	logName     = "bridge.log" // by the bridge itself, which sets it aside as logNamesAside
-	stderrName  = "stderr.log" // what the bridge cannot log: a crash, or why it did not start
+	logName     = "bridge.log" // written and rotated by the bridge
+	stderrName  = "stderr.log" // output outside the log, such as a crash
 	binName     = "bin"
 )
 
 const recordVersion = 1
 
-// record is bridge.json: what was deployed, and how to find it again. It
-// holds no secret.
+// record is the content of bridge.json: what was deployed and how to find it again. It
+// contains no secret.
 type record struct {
 	Version  int               `json:"version"`
 	Name     string            `json:"name"`
@@ -41,14 +41,14 @@ type record struct {
 	Settings deploy.Settings   `json:"settings"`
 	Triggers map[string]string `json:"triggers,omitempty"`
 	Memo     map[string]string `json:"memo,omitempty"`
-	// Process is nil while none was started.
+	// Process is nil before the first start.
 	Process *running `json:"process,omitempty"`
-	// Leaving have handed over, and still answer requests.
+	// Leaving are processes that have handed over and still answer requests.
 	Leaving []running `json:"leaving,omitempty"`
 	// Folder is the data folder's path when the record was written. In a copy of
 	// the folder, the record describes processes of the original.
 	Folder string `json:"folder,omitempty"`
-	// Folders were made for this deployment, outermost first.
+	// Folders were created for this deployment, outermost first.
 	Folders []string `json:"folders,omitempty"`
 }
 
@@ -58,7 +58,7 @@ type running struct {
 	Started  string `json:"started"` // see startOf
 	Instance string `json:"instance"`
 
-	answered bool // at its control socket, just now: the pid is its own
+	answered bool // it just answered at its control socket, so the pid is right
 }
 
 func newRecord(t *Target, spec deploy.Spec, revision, build string) record {
@@ -70,13 +70,13 @@ func newRecord(t *Target, spec deploy.Spec, revision, build string) record {
 	}
 }
 
-// spec is what the record says was deployed, without the session.
+// spec returns the recorded spec, without the session.
 func (r record) spec() deploy.Spec {
 	return deploy.Spec{Name: r.Name, Unseal: r.Unseal, Size: r.Size, Settings: r.Settings, Triggers: r.Triggers,
 		Memo: r.Memo}
 }
 
-// config is what the record says of the target in a data folder.
+// config returns the recorded config of the target in a data folder.
 func (r record) config(dataDir string) Config {
 	c := Config{Listen: r.Listen, DataDir: dataDir}
 	if r.Binary != "" {
@@ -85,9 +85,9 @@ func (r record) config(dataDir string) Config {
 	return c
 }
 
-// readRecord reads the record of a data folder; deploy.ErrAbsent if there is
-// none, *ElsewhereError if it is another machine's, *damagedError if it cannot
-// be read by any user.
+// readRecord reads the record of a data folder. It returns deploy.ErrAbsent if there is
+// none, an *ElsewhereError if it is from another machine, and a *damagedError if it is
+// malformed.
 func (t *Target) readRecord() (record, error) {
 	path := t.path(recordName)
 	b, err := os.ReadFile(path)
@@ -104,11 +104,11 @@ func (t *Target) readRecord() (record, error) {
 	if err := json.Unmarshal(b, &r); err != nil {
 		return record{}, &damagedError{path, err}
 	}
-	if r.Version == 0 || r.Machine.ID == "" { // JSON, and of something else
-		return record{}, &damagedError{path, errors.New("it does not say which version and machine it is of")}
+	if r.Version == 0 || r.Machine.ID == "" { // JSON, but not a record
+		return record{}, &damagedError{path, errors.New("it has no version or no machine")}
 	}
 	if r.Version != recordVersion {
-		return record{}, fmt.Errorf("the deployment's record %s has version %d, and this provider knows %d: use the "+
+		return record{}, fmt.Errorf("the deployment's record %s has version %d, but this provider supports %d: use the "+
 			"version of the provider that wrote it", path, r.Version, recordVersion)
 	}
 	if r.Machine.ID != t.Machine.ID {
@@ -127,8 +127,8 @@ func (t *Target) writeRecord(r record) error {
 
 func (t *Target) path(name string) string { return filepath.Join(t.DataDir, name) }
 
-// replaceFile writes a file that only its owner may read. A crash leaves the
-// old content or the new.
+// replaceFile writes a file that only its owner may read. After a crash it has the old or
+// the new content.
 func replaceFile(path string, content []byte) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*") // 0600
 	if err != nil {
@@ -161,8 +161,8 @@ func syncFolder(path string) error {
 	return d.Sync()
 }
 
-// makeFolder makes a folder and what is missing above it, for the owner alone,
-// and returns what it made, outermost first.
+// makeFolder creates a folder and its missing parents, for the owner only, and returns the
+// created ones, outermost first.
 func makeFolder(path string) (made []string, err error) {
 	switch info, err := os.Stat(path); {
 	case err == nil && !info.IsDir():
@@ -177,7 +177,7 @@ func makeFolder(path string) (made []string, err error) {
 	}
 	if err := os.Mkdir(path, 0o700); err != nil {
 		if target, linkErr := os.Readlink(path); linkErr == nil {
-			return made, fmt.Errorf("%s is a symbolic link to %s, which is not there", path, target)
+			return made, fmt.Errorf("%s is a symbolic link to %s, which does not exist", path, target)
 		}
 		if errors.Is(err, fs.ErrExist) { // another run was faster
 			return made, nil
@@ -210,7 +210,7 @@ func (t *Target) checkPrivate() error {
 	return datadir.Check(t.DataDir, "data_dir")
 }
 
-// removeFolders removes what makeFolder made, unless other files are in it.
+// removeFolders removes the folders from makeFolder that are empty.
 func removeFolders(made []string) {
 	for _, path := range slices.Backward(made) {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) { // not empty

@@ -8,8 +8,8 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy"
 )
 
-// Redeploy runs what was deployed in a new process, which takes over from the
-// one that runs so that no request is lost. The record keeps the revision.
+// Redeploy starts the deployed bridge in a new process, which takes over from the running
+// one without losing a request. The revision does not change.
 func (t *Target) Redeploy(ctx context.Context, token session.Token) error {
 	unlock, err := t.lock(ctx)
 	if err != nil {
@@ -32,10 +32,10 @@ func (t *Target) Redeploy(ctx context.Context, token session.Token) error {
 		return errors.New("the new bridge would stay sealed, since its token is not stored: set unseal_token_file")
 	}
 	if before.Spec.Session == "" {
-		return errors.New("the bridge's session is missing or damaged: run terraform apply, which puts it right")
+		return errors.New("the bridge's session is missing or damaged: run terraform apply to write it again")
 	}
 	t.endStandbys(ctx)
-	if before.Bridge != nil { // not the recorded one if it was restarted by hand
+	if before.Bridge != nil { // differs from the recorded one after a manual restart
 		r.Process = t.processOf(*before.Bridge)
 	}
 	switch {

@@ -7,10 +7,9 @@ import (
 	"strings"
 )
 
-// startOf returns when a process started, in a form that no other process of
-// this pid ever has: boot id and ticks since boot (proc(5), field 22). It is
-// empty if the process is gone, or dead and only not yet collected. The error
-// says that there is a process, and that /proc does not show it.
+// startOf returns when a process started, as boot id and ticks since boot (proc(5), field
+// 22), which is unique for a pid. It is empty if the process does not exist or is a
+// zombie. It returns an error if the process exists but /proc does not show it.
 func startOf(pid int) (string, error) {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -19,7 +18,7 @@ func startOf(pid int) (string, error) {
 		}
 		return "", err
 	}
-	// The command's name, field 2, may hold spaces and brackets: count from its end.
+	// The command's name, field 2, may contain spaces and brackets: count from its end.
 	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
 	const state, startTime = 0, 22 - 3 // fields begins with the third
 	if len(fields) <= startTime {

@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// startOf returns when a process started, to the second. It is empty if the
-// process is gone, or dead and only not yet collected. The error says that
-// there is a process, and that ps does not show it.
+// startOf returns when a process started, to the second. It is empty if the process does
+// not exist or is a zombie. It returns an error if the process exists but ps does not
+// show it.
 func startOf(pid int) (string, error) {
 	if !exists(pid) {
 		return "", nil

@@ -19,8 +19,8 @@ import (
 // Supported returns why this system cannot run a bridge as a process; nil if it can.
 func Supported() error { return nil }
 
-// detach gives the child a session of its own, so that it outlives Terraform
-// and its terminal.
+// detach starts the child in a session of its own, so that it outlives Terraform and its
+// terminal.
 func detach(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} }
 
 func terminate(pid int) error { return signal(pid, unix.SIGTERM) }
@@ -33,13 +33,13 @@ func signal(pid int, s unix.Signal) error {
 	return nil
 }
 
-// exists reports whether there is a process, dead ones that were not yet collected included.
+// exists reports whether a process exists, including zombies.
 func exists(pid int) bool { return !errors.Is(unix.Kill(pid, 0), unix.ESRCH) }
 
 func isNotFolder(err error) bool { return errors.Is(err, unix.ENOTDIR) }
 
-// lock waits until no other run works on the data folder. The kernel releases the
-// lock when its holder ends.
+// lock waits until no other run uses the data folder. The kernel releases the lock when
+// its holder exits.
 func (t *Target) lock(ctx context.Context) (unlock func(), err error) {
 	f, err := os.OpenFile(t.path(lockName), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -61,7 +61,7 @@ func (t *Target) lock(ctx context.Context) (unlock func(), err error) {
 		select {
 		case <-ctx.Done():
 			_ = f.Close()
-			return nil, fmt.Errorf("another run works on the deployment in %s: %w", t.DataDir, deploy.Ended(ctx))
+			return nil, fmt.Errorf("another run is using the deployment in %s: %w", t.DataDir, deploy.Ended(ctx))
 		case <-time.After(50 * time.Millisecond):
 		}
 	}

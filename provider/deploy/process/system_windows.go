@@ -6,8 +6,8 @@ import (
 	"os/exec"
 )
 
-var errWindows = errors.New("a bridge cannot run as a process on Windows: it is detached, found again and replaced " +
-	"by means that only Unix systems have. Run Terraform on Linux or macOS, WSL included")
+var errWindows = errors.New("a bridge cannot run as a process on Windows: detaching, finding and replacing it need " +
+	"a Unix system. Run Terraform on Linux, macOS or WSL")
 
 // Supported returns why this system cannot run a bridge as a process; nil if it can.
 func Supported() error { return errWindows }
