@@ -16,7 +16,8 @@ func TestLogsAreOnOnlyIfAVariableAsks(t *testing.T) {
 		{"who asks for those of the libraries", []string{"TF_LOG_SDK_FRAMEWORK=trace"}, true},
 		{"none, if all are turned off", []string{"TF_LOG=off", "TF_LOG_PROVIDER=OFF"}, false},
 		{"none, if the variable is empty", []string{"TF_LOG="}, false},
-		{"none, if only Terraform's are wanted, in a file", []string{"TF_LOG_CORE=trace", "TF_LOG_PATH=/var/log/tf"}, false},
+		{"none, if only Terraform's own are wanted, in a file",
+			[]string{"TF_LOG_CORE=trace", "TF_LOG_PATH=/var/log/tf"}, false},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()

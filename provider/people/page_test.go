@@ -53,8 +53,8 @@ func TestPagesAreGathered(t *testing.T) {
 		})
 	}
 	fault := errors.New("no")
-	fails := func(*string, int) ([]int, *string, error) { return nil, nil, fault }
-	if _, err := readPages(0, fails); !errors.Is(err, fault) {
+	_, err := readPages(0, func(*string, int) ([]int, *string, error) { return nil, nil, fault })
+	if !errors.Is(err, fault) {
 		t.Errorf("got %v, want the fault", err)
 	}
 }

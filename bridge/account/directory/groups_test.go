@@ -43,7 +43,8 @@ func TestGroupMembersChangeTogetherOrNotAtAll(t *testing.T) {
 		{"removing and adding at once", directory.GroupUpdate{Add: []string{"z"}, Remove: []string{ann, nested}},
 			[]string{bob, eve}, []string{"z"}, 1},
 		{"replacing by the same", directory.GroupUpdate{Replace: &[]string{eve, bob, bob}}, []string{bob, eve}, nil, 0},
-		{"replacing with none, then adding all again", directory.GroupUpdate{Replace: &[]string{}, Add: []string{eve, bob}},
+		{"replacing with an empty list, then adding all again",
+			directory.GroupUpdate{Replace: &[]string{}, Add: []string{eve, bob}},
 			[]string{bob, eve}, nil, 0},
 		{"replacing, then adding and removing", directory.GroupUpdate{
 			Replace: &[]string{ann, bob}, Add: []string{nested}, Remove: []string{bob},

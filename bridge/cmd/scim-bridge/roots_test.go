@@ -98,7 +98,7 @@ func TestABridgeNamesAFileOfRootCertificatesThatIsOfNoUse(t *testing.T) {
 	}
 }
 
-// ownRoot makes a root certificate of nobody.
+// ownRoot creates a root certificate that no program trusts.
 func ownRoot(t *testing.T) string {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
