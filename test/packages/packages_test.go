@@ -167,10 +167,10 @@ func TestTheDebIsInstalledUsedUpgradedAndPurged(t *testing.T) {
 	// What the units say when they are started too early, and that it helps.
 	m.run("systemctl start scim-bridge scim-bridge-account")
 	m.awaitOutput("journalctl -u scim-bridge-account", "there is no database /var/lib/scim-bridge-account/account.db; "+
-		"make one with scim-bridge account init --database "+database)
+		"create it with scim-bridge account init --database "+database)
 	m.run("scim-bridge account init --database " + database + " --name Example > /root/token")
 	m.awaitOutput("systemctl is-active scim-bridge-account; scim-bridge account token list --database " + database)
-	m.awaitOutput(onBridge+" || [ $? = 1 ]", "(session_unreadable", "Correct the credential scim-bridge.session and start")
+	m.awaitOutput(onBridge+" || [ $? = 1 ]", "(session_unreadable", "Correct the credential scim-bridge.session and restart")
 	m.run("systemctl stop " + units + "; rm -rf /var/lib/scim-bridge-account /var/lib/private/scim-bridge-account")
 
 	g.follow(m, "Make the account")
@@ -310,7 +310,7 @@ func rootsFiles(m *machine) {
 func unsealed(m *machine) {
 	m.run("mv /etc/credstore/scim-bridge.bearer-token /root/; systemctl restart scim-bridge")
 	m.awaitOutput(onBridge+" || [ $? = 1 ]", "state                sealed", "`scim-bridge unseal /var/lib/scim-bridge`")
-	m.has("scim-bridge unseal /var/lib/scim-bridge < /root/guide/bearer-token", "the bridge is open")
+	m.has("scim-bridge unseal /var/lib/scim-bridge < /root/guide/bearer-token", "the bridge is unsealed")
 	healthy(m)
 	m.run("mv /root/scim-bridge.bearer-token /etc/credstore/; systemctl restart scim-bridge")
 	healthy(m)
