@@ -21,6 +21,7 @@ snapshot() { # folder
 }
 
 export TARGETS="$*"
+unset GPG_FINGERPRINT # a signature has the time in it
 (umask 022 && TZ=UTC LC_ALL=C snapshot "$work/clone") >"$work/first"
 (umask 077 && TZ=Asia/Kathmandu LC_ALL=C.UTF-8 snapshot "$work/another/and/longer path/to a clone") >"$work/second"
 
