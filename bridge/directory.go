@@ -8,7 +8,7 @@ import (
 
 // A Person is a person that the identity provider has provisioned.
 type Person struct {
-	ID      string // SCIM id; a new one each time the person is provisioned anew
+	ID      string // SCIM id; a new one each time the person is provisioned again
 	Version string // strong entity tag, quotes included
 	Created time.Time
 	// Modified is the time of the last change of the attributes or memberships.

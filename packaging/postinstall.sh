@@ -4,8 +4,8 @@
 set -e
 
 if [ -d /run/systemd/system ]; then
-	systemctl daemon-reload
-	systemctl try-restart scim-bridge-account.service scim-bridge.service
+	systemctl daemon-reload || true # the package must not be left half done
+	systemctl try-restart scim-bridge-account.service scim-bridge.service || true
 fi
 
 if [ "$1" = 1 ] || { [ "$1" = configure ] && [ -z "$2" ]; }; then

@@ -4,7 +4,7 @@
 set -e
 
 if [ -d /run/systemd/system ]; then
-	systemctl daemon-reload
+	systemctl daemon-reload || true # the package must not be left half done
 fi
 
 if [ "$1" = purge ]; then

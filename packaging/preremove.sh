@@ -6,10 +6,10 @@ set -e
 case "$1" in
 remove | 0)
 	if [ -d /run/systemd/system ]; then
-		systemctl stop scim-bridge.service scim-bridge-account.service
+		systemctl stop scim-bridge.service scim-bridge-account.service || true # the package must not be left half done
 	fi
 	if command -v systemctl >/dev/null; then
-		systemctl disable scim-bridge.service scim-bridge-account.service
+		systemctl disable scim-bridge.service scim-bridge-account.service || true
 	fi
 	;;
 esac

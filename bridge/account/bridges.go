@@ -185,14 +185,14 @@ func (a *Account) Heartbeat(ctx context.Context, in Heartbeat) (answer Heartbeat
 		if !found {
 			return NotFound("bridge", caller.ID)
 		}
-		goesOn, used := false, a.Time()
+		hasOther, used := false, a.Time()
 		if in.State == bridgeStopped {
 			used = time.Time{}
-			if goesOn, err = tx.HasOtherSession(ctx, caller.SessionID, a.Time()); err != nil {
+			if hasOther, err = tx.HasOtherSession(ctx, caller.SessionID, a.Time()); err != nil {
 				return err
 			}
 		}
-		if !goesOn { // otherwise the other session reports the state
+		if !hasOther { // otherwise the other session reports the state
 			row.Revision, row.State, row.Problems = in.Revision, in.State, string(problems)
 			row.Address, row.LastContact, row.LastRefusal = caller.Address.String(), a.Time(), ""
 			if err := tx.PutBridge(ctx, row); err != nil {
@@ -250,7 +250,7 @@ func (a *Account) heartbeatAnswer(ctx context.Context, tx *store.Tx, address net
 func (a *Account) SignOut(ctx context.Context) error {
 	caller := CallerFrom(ctx)
 	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		goesOn, err := tx.HasOtherSession(ctx, caller.SessionID, a.Time())
+		hasOther, err := tx.HasOtherSession(ctx, caller.SessionID, a.Time())
 		if err != nil {
 			return err
 		}
@@ -258,7 +258,7 @@ func (a *Account) SignOut(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if found && !goesOn {
+		if found && !hasOther {
 			row.State, row.LastContact, row.LastRefusal = bridgeStopped, a.Time(), ""
 			if err := tx.PutBridge(ctx, row); err != nil {
 				return err

@@ -1,6 +1,7 @@
 package account
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -219,5 +220,8 @@ func (s *adminsSeen) list(now time.Time) (seen []Details) {
 		}
 		seen = append(seen, Details{Who: "administrator", Name: at.token, Address: at.address.String()})
 	}
+	slices.SortFunc(seen, func(a, b Details) int {
+		return cmp.Or(cmp.Compare(a.Address, b.Address), cmp.Compare(a.Name, b.Name))
+	})
 	return seen
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/datadir"
 )
 
-// checkPeer refuses to send a secret to a process of another user than root: a user that
-// can write to the data folder could have placed a socket there. As root, it also accepts the
+// checkPeer refuses to send a secret to a process of any user but this one and root: a user
+// that can write to the data folder could have placed a socket there. As root, it also accepts the
 // user that root gave the data folder to, as which a service manager runs the bridge.
 func checkPeer(conn *net.UnixConn, folder string) error {
 	uid, known, err := peerUser(conn)

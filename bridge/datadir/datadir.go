@@ -23,8 +23,8 @@ func CheckFolder(folder, setting string) error {
 	return checkPrivate(folder, false, owner{os.Geteuid(), setting})
 }
 
-// CheckGiven refuses a data folder unless it belongs to uid and only root can replace it or a
-// folder above it, as with the state folder of a systemd unit: then root gave the folder to
+// CheckGiven refuses a data folder unless it belongs to uid or root, and only root can replace
+// it or a folder above it, as with the state folder of a systemd unit: then root gave the folder to
 // that user, and no other user can have placed a socket there.
 func CheckGiven(folder string, uid int, setting string) error {
 	folder, err := filepath.Abs(folder)

@@ -12,9 +12,9 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 )
 
-// A PATCH that said no If-Match is applied anew while others are faster, so
-// often and after pauses of random length up to these. Random, since writers
-// that wait equally long collide again.
+// A PATCH without If-Match is tried again on a version conflict, at most
+// maxAttempts times, after pauses of random length up to these. Random, since
+// writers that wait equally long collide again.
 const (
 	maxAttempts = 25
 	firstPause  = 4 * time.Millisecond
@@ -22,7 +22,7 @@ const (
 )
 
 // retryStale calls try again while another client changes the resource in
-// between. A client that named a version is told instead.
+// between. A client that sent If-Match gets the conflict instead.
 func retryStale(ctx context.Context, ifMatch string, try func() error) error {
 	pause := firstPause
 	for range maxAttempts {
@@ -37,7 +37,7 @@ func retryStale(ctx context.Context, ifMatch string, try func() error) error {
 		}
 		pause = min(2*pause, longPause)
 	}
-	return unavailable("the resource is being changed by many at once; try again", time.Second)
+	return unavailable("many clients are changing the resource; try again", time.Second)
 }
 
 func staleError(version string) error {

@@ -11,7 +11,7 @@ import (
 type colleague struct {
 	person
 	id string // empty if creating failed, or after a deletion
-	// again is set after the person was deleted and created anew, in no group.
+	// again is set after the person was deleted and created again, in no group.
 	again bool
 }
 

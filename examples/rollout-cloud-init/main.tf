@@ -93,8 +93,9 @@ resource "scimbridge_rollout" "bridges" {
 }
 
 # What the account sees is the address of the subnets' NAT gateways, known once a bridge has tried to sign in. If the
-# gateways are managed here, write their `public_ip` instead. Machines with addresses of their own need this: each new
-# machine has another one, and its apply warns first.
+# gateways are managed here, write their `public_ip` instead. Machines with addresses of their own need
+# `allow_lockout = true`, too: the old machines may still run when the rule drops their addresses. It also turns off the
+# check for the machine that runs Terraform.
 resource "scimbridge_firewall_rule" "bridges" {
   ip_ranges   = scimbridge_rollout.bridges.egress_addresses
   description = "the SCIM bridges on virtual machines"

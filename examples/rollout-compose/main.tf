@@ -23,7 +23,7 @@ resource "scimbridge_provisioning" "this" {
 }
 
 locals {
-  # Another image, session or setting is another revision, and makes the container anew.
+  # Another image, session or setting is another revision, and replaces the container.
   revision = substr(sha256(jsonencode([
     var.image, scimbridge_provisioning.this.session_fingerprint, var.public_url,
     filesha256("${path.module}/compose.yaml"),

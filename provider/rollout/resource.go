@@ -1,13 +1,13 @@
 // Package rollout waits for bridges that something else deploys:
 // scimbridge_rollout.
 //
-// It deploys nothing and knows no platform. All that it sees is the account's
-// list of bridges; what it cannot see there, a bridge that has never signed in,
-// it says.
+// It deploys nothing and knows no platform. It reads the account's list of
+// bridges. A bridge that has never signed in is not on that list.
 package rollout
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -60,7 +60,7 @@ type model struct {
 }
 
 // setObserved stores what the account knows of the bridges.
-func (m *model) setObserved(ctx context.Context, s sighting) diag.Diagnostics {
+func (m *model) setObserved(ctx context.Context, s observation) diag.Diagnostics {
 	instances, diags := types.SetValueFrom(ctx, types.StringType, s.instances())
 	addresses, d := types.SetValueFrom(ctx, types.StringType, s.addresses())
 	diags.Append(d...)
@@ -91,7 +91,11 @@ func (r *rolloutResource) ModifyPlan(ctx context.Context, req resource.ModifyPla
 		return
 	}
 	want, have := plan.Bridges, int64(len(state.Instances.Elements()))
-	if plan.Revision.Equal(state.Revision) && (want.IsUnknown() || have >= want.ValueInt64()) {
+	if plan.Revision.Equal(state.Revision) && !want.IsUnknown() && have >= want.ValueInt64() {
+		// Known, whatever else changes: a firewall rule of these addresses is checked in the plan.
+		plan.Instances, plan.EgressAddresses = state.Instances, state.EgressAddresses
+		plan.Problems, plan.Version = state.Problems, state.Version
+		resp.Diagnostics.Append(resp.Plan.Set(ctx, plan)...)
 		return
 	}
 	plan.setUnknown()
@@ -145,6 +149,8 @@ func (r *rolloutResource) wait(ctx context.Context, plan *model, timeout time.Du
 	diags.Append(plan.setObserved(ctx, seen)...)
 	switch {
 	case err == nil:
+	case !errors.As(err, new(*deploy.NotReadyError)): // the account's
+		diags.Append(r.client.Diagnose("list the bridges", err))
 	case deploy.IsWarning(err, plan.OnUnready.ValueString()):
 		diags.AddWarning("The bridges are not ready yet", sentence(err))
 	default:
@@ -161,7 +167,7 @@ func (r *rolloutResource) Read(ctx context.Context, req resource.ReadRequest, re
 		return
 	}
 	resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, account, m.ID.ValueString())...)
-	seen, err := look(ctx, r.client, m.Revision.ValueString())
+	seen, err := observe(ctx, r.client, m.Revision.ValueString())
 	if err != nil {
 		resp.Diagnostics.Append(r.client.Diagnose("list the bridges", err))
 		return
@@ -180,7 +186,7 @@ func (r *rolloutResource) ImportState(ctx context.Context, req resource.ImportSt
 	if !ok {
 		return
 	}
-	seen, err := look(ctx, r.client, id)
+	seen, err := observe(ctx, r.client, id)
 	if err != nil {
 		resp.Diagnostics.Append(r.client.Diagnose("list the bridges", err))
 		return

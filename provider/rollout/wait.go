@@ -18,18 +18,18 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy"
 )
 
-// A sighting is the account's list of bridges, as far as it concerns one revision.
-type sighting struct {
+// An observation is the account's list of bridges, as far as it concerns one revision.
+type observation struct {
 	revision string
 	ready    []api.Bridge   // of the revision, and able to work
 	refused  []api.Bridge   // of the revision; the account has said no
 	older    map[string]int // live bridges of other revisions, counted
 }
 
-// look asks the account.
-func look(ctx context.Context, c *client.Client, revision string) (sighting, error) {
+// observe asks the account.
+func observe(ctx context.Context, c *client.Client, revision string) (observation, error) {
 	bridges, err := c.Bridges(ctx)
-	return newSighting(revision, bridges), err
+	return newObservation(revision, bridges), err
 }
 
 // The states of a bridge in the account's list that matter here, as
@@ -44,9 +44,9 @@ const (
 // the account remembers those that are gone, too.
 const refusedFor = 5 * time.Minute
 
-// newSighting sorts the account's list, which begins with the latest contact.
-func newSighting(revision string, bridges []api.Bridge) sighting {
-	s := sighting{revision: revision, older: make(map[string]int)}
+// newObservation sorts the account's list, which begins with the latest contact.
+func newObservation(revision string, bridges []api.Bridge) observation {
+	s := observation{revision: revision, older: make(map[string]int)}
 	for _, b := range bridges {
 		switch {
 		case b.Revision != revision && b.Live:
@@ -63,19 +63,19 @@ func newSighting(revision string, bridges []api.Bridge) sighting {
 	return s
 }
 
-func (s sighting) instances() []string {
+func (s observation) instances() []string {
 	return sorted(s.ready, func(b api.Bridge) []string { return []string{b.Instance} })
 }
 
-func (s sighting) version() string {
+func (s observation) version() string {
 	return strings.Join(sorted(s.ready, func(b api.Bridge) []string { return []string{b.Version} }), ", ")
 }
 
-func (s sighting) addresses() []string {
+func (s observation) addresses() []string {
 	return sorted(s.all(), func(b api.Bridge) []string { return []string{b.Address} })
 }
 
-func (s sighting) problems() []string {
+func (s observation) problems() []string {
 	return sorted(s.all(), func(b api.Bridge) []string {
 		if b.State == stateRefused && b.LastRefusal != nil {
 			return append(slices.Clone(b.Problems), string(toCode(*b.LastRefusal)))
@@ -84,7 +84,7 @@ func (s sighting) problems() []string {
 	})
 }
 
-func (s sighting) all() []api.Bridge { return slices.Concat(s.ready, s.refused) }
+func (s observation) all() []api.Bridge { return slices.Concat(s.ready, s.refused) }
 
 // sorted returns the texts of all bridges, each once.
 func sorted(bridges []api.Bridge, texts func(api.Bridge) []string) []string {
@@ -97,7 +97,7 @@ func sorted(bridges []api.Bridge, texts func(api.Bridge) []string) []string {
 }
 
 // others says which other revisions run; empty if none does.
-func (s sighting) others() string {
+func (s observation) others() string {
 	if len(s.older) == 0 {
 		return ""
 	}
@@ -110,9 +110,9 @@ func (s sighting) others() string {
 
 // A wait waits until the account hears from enough bridges of one revision.
 type wait struct {
-	client *client.Client
-	look   func(context.Context) (sighting, error)
-	want   int
+	client  *client.Client
+	observe func(context.Context) (observation, error)
+	want    int
 
 	every   time.Duration // between two looks
 	curable time.Duration // how long bridges may be refused for what another resource of the run may cure
@@ -121,19 +121,19 @@ type wait struct {
 func newWait(c *client.Client, revision string, want int) wait {
 	return wait{
 		client: c, want: want, every: time.Second, curable: 30 * time.Second,
-		look: func(ctx context.Context) (sighting, error) { return look(ctx, c, revision) },
+		observe: func(ctx context.Context) (observation, error) { return observe(ctx, c, revision) },
 	}
 }
 
-// until returns the last sighting. The error is a *deploy.NotReadyError, or that
+// until returns the last observation. The error is a *deploy.NotReadyError, or that
 // of the account.
-func (w wait) until(ctx context.Context) (seen sighting, err error) {
+func (w wait) until(ctx context.Context) (seen observation, err error) {
 	refusals := refusals{}
 	for before := -1; ; {
 		// The last look must not be lost to the end of ctx: it is in the error.
-		next, err := w.look(context.WithoutCancel(ctx))
+		next, err := w.observe(context.WithoutCancel(ctx))
 		if err != nil {
-			return seen, fmt.Errorf("listing the account's bridges: %w", err)
+			return seen, err
 		}
 		seen = next
 		if n := len(seen.ready); n != before {
@@ -145,7 +145,7 @@ func (w wait) until(ctx context.Context) (seen sighting, err error) {
 		if len(seen.ready) >= w.want {
 			return seen, nil
 		}
-		if reason := w.judge(ctx, refusals.note(seen)); reason != nil {
+		if reason := w.decide(ctx, refusals.note(seen)); reason != nil {
 			return seen, reason
 		}
 		select {
@@ -162,13 +162,13 @@ func (w wait) until(ctx context.Context) (seen sighting, err error) {
 type refusals map[string]refusal // by instance
 
 type refusal struct {
-	first time.Time // of the account's clock: what was known when the wait began
+	first time.Time // of the account's clock: the refusal that was seen first
 	since time.Time // of this clock: when a newer one was seen; zero before
 	last  api.Refusal
 }
 
 // note returns what was refused while this waits.
-func (known refusals) note(s sighting) (current []refusal) {
+func (known refusals) note(s observation) (current []refusal) {
 	still := make(map[string]bool, len(s.refused))
 	for _, b := range s.refused {
 		if b.LastRefusal == nil {
@@ -192,8 +192,8 @@ func (known refusals) note(s sighting) (current []refusal) {
 	return current
 }
 
-// judge returns why waiting longer is of no use; nil if it may be.
-func (w wait) judge(ctx context.Context, current []refusal) error {
+// decide returns why the wait ends early; nil to wait on.
+func (w wait) decide(ctx context.Context, current []refusal) error {
 	for _, r := range current {
 		code := toCode(r.last)
 		switch {
@@ -213,7 +213,7 @@ func (w wait) judge(ctx context.Context, current []refusal) error {
 }
 
 // ended is the error of a wait that took too long, or was interrupted.
-func (w wait) ended(ctx context.Context, s sighting) error {
+func (w wait) ended(ctx context.Context, s observation) error {
 	why := deploy.Ended(ctx)
 	return &deploy.NotReadyError{
 		Pending: errors.Is(why, deploy.ErrInterrupted),
@@ -225,7 +225,7 @@ func (w wait) ended(ctx context.Context, s sighting) error {
 	}
 }
 
-func refusalsOf(s sighting) (all []refusal) {
+func refusalsOf(s observation) (all []refusal) {
 	for _, b := range s.refused {
 		if b.LastRefusal != nil {
 			all = append(all, refusal{last: *b.LastRefusal})

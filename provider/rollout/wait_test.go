@@ -51,7 +51,7 @@ func TestWhichBridgesCount(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			if got := fmt.Sprint(newSighting("7", row.bridges).instances()); got != row.ready {
+			if got := fmt.Sprint(newObservation("7", row.bridges).instances()); got != row.ready {
 				t.Errorf("got %s, want %s", got, row.ready)
 			}
 		})
@@ -64,7 +64,7 @@ func TestWhatIsToldOfTheBridges(t *testing.T) {
 	newer.Version, newer.Address, newer.Problems = "0.2.0", "192.0.2.2", []string{"confirmation_stuck"}
 	gone := refusedAt("old", api.RefusalCodeFirewallBlocked, -time.Hour)
 	gone.Address = "192.0.2.200"
-	s := newSighting("7", []api.Bridge{
+	s := newObservation("7", []api.Bridge{
 		newer, bridge("a", "7", "healthy", true), refusedAt("c", api.RefusalCodeFirewallBlocked, 0), gone,
 	})
 	for what, pair := range map[string][2]string{
@@ -78,10 +78,10 @@ func TestWhatIsToldOfTheBridges(t *testing.T) {
 	}
 }
 
-// sightings is an account whose list changes with every look; the last stays.
-func sightings(lists ...[]api.Bridge) func(context.Context) (sighting, error) {
-	return func(context.Context) (sighting, error) {
-		s := newSighting("7", lists[0])
+// observations is an account whose list changes with every look; the last stays.
+func observations(lists ...[]api.Bridge) func(context.Context) (observation, error) {
+	return func(context.Context) (observation, error) {
+		s := newObservation("7", lists[0])
 		if len(lists) > 1 {
 			lists = lists[1:]
 		}
@@ -118,7 +118,7 @@ func TestWhenTheWaitEnds(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			w := wait{
-				client: new(client.Client), want: 2, look: sightings(row.lists...),
+				client: new(client.Client), want: 2, observe: observations(row.lists...),
 				every: time.Millisecond, curable: row.curable,
 			}
 			ctx, cancel := deploy.Within(t.Context(), row.limit, "timeouts.create")
@@ -142,7 +142,7 @@ func TestAnInterruptedWaitIsNoFailure(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := wait{client: new(client.Client), want: 1, look: sightings(nil), every: time.Hour}.until(ctx)
+	_, err := wait{client: new(client.Client), want: 1, observe: observations(nil), every: time.Hour}.until(ctx)
 	if !deploy.IsWarning(err, deploy.OnUnreadyFail) || !strings.Contains(err.Error(), "interrupted") {
 		t.Errorf("got %v", err)
 	}

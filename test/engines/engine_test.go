@@ -32,7 +32,7 @@ func await(t *testing.T, what string, ok func() bool) {
 	defer tick.Stop()
 	for !ok() {
 		if time.Now().After(deadline) {
-			t.Fatalf("waited %s in vain for: %s", patience, what)
+			t.Fatalf("timed out after %s waiting for: %s", patience, what)
 		}
 		<-tick.C
 	}

@@ -30,7 +30,7 @@ func await(t *testing.T, what string, ok func() bool) {
 	defer tick.Stop()
 	for !ok() {
 		if time.Now().After(deadline) {
-			t.Fatalf("waited %s in vain for: %s", patience, what)
+			t.Fatalf("timed out after %s waiting for: %s", patience, what)
 		}
 		<-tick.C
 	}
@@ -310,7 +310,7 @@ func prepare() (missing string) {
 	if _, err := exec.LookPath("apt-get"); err != nil {
 		return "this needs what the Debian packages " + strings.Join(install, ", ") + " hold"
 	}
-	apt := "apt-get update -q && apt-get install -qy --no-install-recommends " + strings.Join(install, " ")
+	apt := "apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends " + strings.Join(install, " ")
 	if out, err := exec.CommandContext(context.Background(), "sh", "-c", apt).CombinedOutput(); err != nil {
 		return fmt.Sprintf("%s: %v: %s", apt, err, out)
 	}

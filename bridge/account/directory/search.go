@@ -118,7 +118,7 @@ func (s Search) query(place ...any) (store.Search, error) {
 	case s.Offset < 0:
 		return q, account.InvalidValue("/offset", "the offset is %d; ask for 0 or more", s.Offset)
 	case s.Cursor != "" && s.Offset != 0:
-		return q, account.InvalidValue("/offset", "a search goes on by cursor or by offset, not by both")
+		return q, account.InvalidValue("/offset", "a search continues by cursor or by offset, not by both")
 	}
 	if s.Limit > 0 {
 		q.Limit++

@@ -54,7 +54,7 @@ func anonymous(kind string) datum {
 
 // Databases are what addresses are looked up in. They are safe for concurrent
 // use, and hold their files in memory: a file may be replaced under them.
-// None at all, also as a nil pointer, answer nothing.
+// A nil pointer has no databases.
 type Databases struct {
 	now atomic.Pointer[[]database]
 }
@@ -68,8 +68,8 @@ type database struct {
 	answers []string
 }
 
-// Open reads the files and tells every fault in them at once. Of a place it
-// is the first file that knows it which counts; of anonymous addresses, all.
+// Open reads the files and reports all faults together. The first file that has
+// a place decides it; anonymous addresses are those of all files.
 func Open(paths ...string) (*Databases, error) {
 	all := make([]database, len(paths))
 	var faults []error

@@ -136,10 +136,10 @@ func deriveX(accountID, email string, s Secrets, k KDF) (*big.Int, error) {
 // and systems make of the same password.
 func normalizePassword(s string) string { return norm.NFKD.String(strings.TrimSpace(s)) }
 
-// NormalizeEmail is the one text of an address that counts in a sign-in.
-// Whoever compares the Provision Manager's address compares these texts:
-// another fold would call some addresses the same whose proofs differ, and by
-// that tell a stranger which one it is.
+// NormalizeEmail returns the form of an address that sign-in uses. Compare the
+// Provision Manager's address only in this form: another one would treat some
+// addresses as equal whose proofs differ, and so tell an unauthenticated client
+// which one is the manager's.
 func NormalizeEmail(s string) string { return strings.ToLower(strings.TrimSpace(s)) }
 
 func expand(key, salt []byte, info string, size int) []byte {

@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// giveToOwner gives a file that root has made to the user and group that another
-// one belongs to; who is not root can give nothing away.
+// giveToOwner changes the user and group of a file that root created to those of
+// another file. Any other user cannot, and then it does nothing.
 func giveToOwner(f *os.File, like string) error {
 	if os.Geteuid() != 0 {
 		return nil

@@ -124,7 +124,7 @@ func makeFile(path, like string) error {
 	case err == nil:
 		err = giveToOwner(f, like)
 	case errors.Is(err, fs.ErrExist):
-		f, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+		f, err = os.OpenFile(path, os.O_RDWR, 0) // not os.O_CREATE, which would follow a link to nothing
 	}
 	if f == nil {
 		return err

@@ -9,9 +9,9 @@ import (
 	"github.com/ncruces/go-sqlite3/vfs"
 )
 
-// vfsName is the file system under the database: the system's, except that a
-// disk without room is told as such. The library's own knows that a write has
-// failed, and no longer why when SQLite is asked.
+// vfsName is the VFS of the database: the system's, except that it reports a full
+// disk as such. The library's own has lost the reason for a failed write when
+// SQLite asks for it.
 const vfsName = "scimbridge"
 
 func init() { vfs.Register(vfsName, fileSystem{vfs.Find("")}) }

@@ -59,6 +59,10 @@ func (d database) exists() error {
 			return nil
 		}
 		for _, file := range []string{path, path + "-wal", path + "-shm"} { // the WAL holds the newest rows
+			// Root runs this in a folder of the service's user, who could name any file by a link.
+			if info, err := os.Lstat(file); err == nil && file != path && info.Mode()&fs.ModeSymlink != 0 {
+				return fmt.Errorf("--database: %s is a symbolic link, which SQLite does not create: remove it", file)
+			}
 			if err := closeToOthers("--database", file, toStandardError); err != nil {
 				return err
 			}
@@ -230,14 +234,14 @@ func (c *tokenRevokeCommand) Run(ctx context.Context, console *console) error {
 type firewallDisableCommand struct {
 	database
 	For        time.Duration `required:"" help:"For how long, at most 24h; 0s enforces the firewall again."`
-	IPDatabase []string      `name:"ip-database" placeholder:"FILE" help:"MMDB file of the account service; repeatable. Needed to tell whom rules on countries or anonymous addresses will block."`
+	IPDatabase []string      `name:"ip-database" placeholder:"FILE" help:"MMDB file of the account service; repeatable. Needed to tell which callers rules on countries or anonymous addresses will block."`
 }
 
 // Help implements kong.HelpProvider.
 func (firewallDisableCommand) Help() string {
 	return `Works beside a running server, which sees it with its next request. It is audited, changes no rule, and
-ends by itself. It prints whom the firewall will block then, of the bridges and administrators that are at work
-or were refused within the last hour, and the rule that lets them in.
+ends by itself. It prints which callers the firewall will block then, among the live bridges and the bridges
+and administrators that were refused within the last hour, and the rule that lets them in.
 
   scim-bridge account firewall disable --database sqlite:account.db --for 1h`
 }
@@ -267,7 +271,7 @@ func (c *firewallDisableCommand) Run(ctx context.Context, console *console) erro
 		facts := connector.ToFirewallDisabled(answer, nil, now).Facts
 		printProblems(console.Out, []problem.Problem{problem.New(problem.FirewallDisabled, now, facts)})
 		if disabled.Unknown != nil {
-			_, err = fmt.Fprintf(console.Out, "\nWhom the firewall will block then could not be found out: %v.\n",
+			_, err = fmt.Fprintf(console.Out, "\nWhich callers the firewall will block then could not be determined: %v.\n",
 				disabled.Unknown)
 		}
 		return err

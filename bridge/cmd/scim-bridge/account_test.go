@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
+	"io"
 	"net/http"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -73,6 +76,32 @@ func TestAccountServe(t *testing.T) {
 	}
 	if text := log.String(); !strings.Contains(text, "stopped") || strings.Contains(text, admin) {
 		t.Errorf("the log is\n%s", text)
+	}
+}
+
+// Root looks after the database of a service in a folder of the service's user.
+func TestALinkInPlaceOfADatabasesLogIsRefused(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	path, target := filepath.Join(folder, "account.db"), filepath.Join(folder, "another file")
+	output(t, "account", "init", "--database", "sqlite:"+path, "--name", "Acme")
+	for _, suffix := range []string{"-wal", "-shm"} {
+		if err := errors.Join(os.WriteFile(target, nil, 0o600), os.Chmod(target, 0o644),
+			os.RemoveAll(path+suffix), os.Symlink(target, path+suffix)); err != nil {
+			t.Fatal(err)
+		}
+		var errs bytes.Buffer
+		code := run(t.Context(), []string{"account", "token", "list", "--database", "sqlite:" + path},
+			&console{Out: io.Discard, Err: &errs})
+		if code == 0 || !strings.Contains(errs.String(), suffix+" is a symbolic link") {
+			t.Errorf("%s: exit %d: %s", suffix, code, errs.String())
+		}
+		if info, err := os.Stat(target); err != nil || info.Mode().Perm() != 0o644 {
+			t.Errorf("%s: the file behind the link has mode %v: %v", suffix, info.Mode(), err)
+		}
+		if err := os.Remove(path + suffix); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

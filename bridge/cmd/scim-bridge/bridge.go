@@ -204,7 +204,7 @@ func (b *runningBridge) sessionReport() health.Report {
 	for i, p := range r.Problems {
 		if p.Code == problem.Sealed {
 			facts := problem.Facts{problem.FactDataDir: b.cfg.dataDir, problem.FactReason: b.unsealFault}
-			if b.cfg.unsealCredential != "" { // which is read anew with a restart only
+			if b.cfg.unsealCredential != "" { // which is read only at a start
 				facts[problem.FactSetting] = credential(b.cfg.unsealCredential)
 			}
 			r.Problems[i] = problem.New(p.Code, p.Since, facts)

@@ -52,7 +52,7 @@ func readSessionCredential(folder string, other func() (session.File, error)) fu
 		mistake := fmt.Sprintf("not a readable session (%v)", err)
 		if errors.Is(err, fs.ErrNotExist) {
 			file, err = other()
-			mistake = fmt.Sprintf("empty, and %v", err)
+			mistake = fmt.Sprintf("not given, and %v", err)
 		}
 		if err != nil {
 			err = &session.MistakeError{Setting: credential(sessionCredential), Mistake: mistake}

@@ -57,7 +57,7 @@ func TestEachCredentialMayBeMissing(t *testing.T) {
 		},
 		{
 			"the session: its problem names the credential", map[string]string{bearerCredential: pair.token.Reveal()}, nil,
-			control.SessionUnreadable, "the credential scim-bridge.session is empty, and --data-dir: there is no file",
+			control.SessionUnreadable, "the credential scim-bridge.session is not given, and --data-dir: there is no file",
 			"Correct the credential scim-bridge.session and restart the bridge",
 		},
 		{

@@ -19,7 +19,7 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// pingCommand asks a server whether it lives, for the health checks of container engines. It has the name of
+// pingCommand reports whether a server answers, for the health checks of container engines. It has the name of
 // the path that it asks: /health and status say how a bridge is, and a bridge must not be restarted for that.
 type pingCommand struct {
 	URL     string        `xor:"where" placeholder:"URL" help:"Address of the server, such as https://scim.example.com."`
@@ -43,7 +43,7 @@ and the variables say. Elsewhere it asks the bridge that scim-bridge serve would
 // Validate is called by kong.
 func (p *pingCommand) Validate() error {
 	if p.Timeout <= 0 {
-		return fmt.Errorf("--timeout=%s is no time to wait: write 3s for three seconds", p.Timeout)
+		return fmt.Errorf("--timeout=%s must be positive, such as 3s", p.Timeout)
 	}
 	return nil
 }
@@ -185,7 +185,7 @@ func loopbackOf(ctx context.Context, listen string) (string, error) {
 		return "", err
 	}
 	if number == 0 {
-		return "", errors.New("port 0 is another one at each start: ask with --url, at the address that the log names")
+		return "", errors.New("port 0 is a different port at each start: use --url with the address in the log")
 	}
 	if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.Unmap().IsUnspecified() {
 		host = "127.0.0.1"

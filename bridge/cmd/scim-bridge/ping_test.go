@@ -201,14 +201,14 @@ func TestPingRefusesWhatIsNotOurs(t *testing.T) {
 		{"a server is ill", []string{"--url", answering(503, "")}, exitFailed, "the answer is 503"},
 		{"another program answers", []string{"--url", answering(200, "<html>")}, exitFailed, "the answer is 200"},
 		{"a proxy wants a sign-in", []string{"--url", answering(302, "")}, exitFailed, "the answer is 302"},
-		{"a port that cannot be known", []string{"--listen", "127.0.0.1:0"}, exitFailed, "ask with --url"},
+		{"a port that cannot be known", []string{"--listen", "127.0.0.1:0"}, exitFailed, "use --url"},
 		{"a listening address that is none", []string{"--listen", "nowhere"}, exitFailed, `"nowhere" is not an address`},
 		{"an address that is none", []string{"--url", "nowhere"}, exitUsage, "--url is not the address of a server"},
 		{"an address with a password, which is not repeated", []string{"--url", "https://u:hunter2@127.0.0.1"}, exitUsage,
 			"--url is not the address of a server"},
 		{"two servers at once", []string{"--url", "http://127.0.0.1:1", "--listen", ":1"}, exitUsage,
 			"can't be used together"},
-		{"no time", []string{"--timeout", "0s"}, exitUsage, "is no time to wait"},
+		{"no time", []string{"--timeout", "0s"}, exitUsage, "must be positive"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()

@@ -29,7 +29,7 @@ type request struct {
 
 // requestTimeout bounds one question with all its repetitions, below the
 // half minute after which identity providers give up. A group of 100,000 takes
-// longer: giving up on the account, which goes on, would report a failure that is
+// longer: giving up while the account still works would report a failure that is
 // none. The servers of the account and of the bridge allow for it, too.
 const (
 	requestTimeout = 25 * time.Second

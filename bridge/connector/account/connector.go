@@ -100,7 +100,7 @@ type Connector struct {
 	creds   *credentials
 	login   *login // the session with the account; nil when there is none
 	state   State
-	moved   chan struct{} // closed and made anew by every update
+	moved   chan struct{} // closed and replaced by every update
 	strange atomic.Bool   // State.Strange is set
 	quiet   bool          // see OnHandover
 	dropped []*login      // which Run signs out
@@ -205,8 +205,8 @@ func (c *Connector) NotifyHeartbeat() {
 	}
 }
 
-// OnHandover is called when another process goes on under this bridge's name, so
-// that leaving is no news for the account.
+// OnHandover is called when another process has taken over under this bridge's
+// name, so that the account is not told that the bridge stopped.
 func (c *Connector) OnHandover() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

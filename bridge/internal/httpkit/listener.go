@@ -16,11 +16,10 @@ import (
 	"github.com/hashicorp/go-hclog"
 )
 
-// A Listener bounds how many connections are open at a time. When there are as
-// many as may be, a new one takes the place of a stranger's: the oldest of the
-// network that has most on which no secret was shown. So a client
-// that holds connections open keeps no other out. If every connection has shown a secret,
-// accepting waits until one ends.
+// A Listener limits the number of open connections. At the limit, a new one
+// replaces one that has shown no secret: the oldest of the network that has most
+// of them. So a client that holds connections open cannot keep others out. If
+// every connection has shown a secret, accepting waits until one ends.
 type Listener struct {
 	net.Listener
 	most   int
