@@ -9,7 +9,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 )
 
-// A TwoFactorPolicy says whether sign-in requires a second factor. A bridge has none,
+// A TwoFactorPolicy sets if sign-in requires a second factor. A bridge has none,
 // but credentials that were enrolled under the policy are exempt.
 type TwoFactorPolicy struct {
 	EnforcedAt time.Time // zero while it is not enforced

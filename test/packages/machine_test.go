@@ -310,7 +310,8 @@ func prepare() (missing string) {
 	if _, err := exec.LookPath("apt-get"); err != nil {
 		return "this needs what the Debian packages " + strings.Join(install, ", ") + " hold"
 	}
-	apt := "apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends " + strings.Join(install, " ")
+	apt := "apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends " +
+		strings.Join(install, " ")
 	if out, err := exec.CommandContext(context.Background(), "sh", "-c", apt).CombinedOutput(); err != nil {
 		return fmt.Sprintf("%s: %v: %s", apt, err, out)
 	}

@@ -170,7 +170,8 @@ func TestTheDebIsInstalledUsedUpgradedAndPurged(t *testing.T) {
 		"create it with scim-bridge account init --database "+database)
 	m.run("scim-bridge account init --database " + database + " --name Example > /root/token")
 	m.awaitOutput("systemctl is-active scim-bridge-account; scim-bridge account token list --database " + database)
-	m.awaitOutput(onBridge+" || [ $? = 1 ]", "(session_unreadable", "Correct the credential scim-bridge.session and restart")
+	m.awaitOutput(onBridge+" || [ $? = 1 ]", "(session_unreadable",
+		"Correct the credential scim-bridge.session and restart")
 	m.run("systemctl stop " + units + "; rm -rf /var/lib/scim-bridge-account /var/lib/private/scim-bridge-account")
 
 	g.follow(m, "Make the account")

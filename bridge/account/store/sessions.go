@@ -85,7 +85,8 @@ func (tx *Tx) Session(ctx context.Context, digest string) (Session, bool, error)
 const SessionSilence = 45 * time.Second
 
 // HasOtherSession reports whether the instance has another live session, which
-// is newer, as that of a process that took over, or in use, as that of the process beside which this one was on standby.
+// is newer, as that of a process that took over, or in use, as that of the
+// process beside which this one was on standby.
 func (tx *Tx) HasOtherSession(ctx context.Context, sessionID string, now time.Time) (other bool, err error) {
 	return other, tx.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM sessions mine
 		JOIN sessions s ON s.instance = mine.instance AND s.id <> mine.id AND (s.created_at >= mine.created_at

@@ -118,7 +118,7 @@ func replaceTitle(n int) operation {
 	return operation{"op": "replace", "path": "title", "value": fmt.Sprintf("Analyst %d", n)}
 }
 
-// member puts somebody into a group or takes him out.
+// member adds a person to a group or removes the person from it.
 func member(id string, in bool) []byte {
 	if in {
 		return patch(operation{"op": "add", "path": "members", "value": []operation{{"value": id}}})
