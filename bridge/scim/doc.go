@@ -89,7 +89,7 @@
 //	                                                                               connector of midPoint renames so, and
 //	                                                                               is refilled when it reconciles
 //	PUT without active may clear it       keep it                                  an update of a name must not
-//	(3.5.1), and PATCH may remove it                                               reactivate a person whom another
+//	(3.5.1), and PATCH may remove it                                               reactivate a person that another
 //	(3.5.2.2)                                                                      request has suspended
 //	an unknown member is an error         joins the others, and the id is a        Okta takes 400 as final and loses the
 //	                                      problem on the status page; refuses a    push

@@ -38,7 +38,7 @@ type Config struct {
 	// Heartbeat is the time between two heartbeats, 15 s if zero.
 	Heartbeat time.Duration
 	// RetryAtMost is the longest pause between two attempts to sign in, 10 s if
-	// zero: an operator who has put right what was wrong waits for the next one.
+	// zero. After an operator has removed the cause, it is how long the sign-in takes.
 	RetryAtMost time.Duration
 	// WaitTimeout is how long a request waits for a sign-in under way, 5 s if zero.
 	WaitTimeout time.Duration
