@@ -193,6 +193,10 @@ func (l *Listener) HandOver(w http.ResponseWriter) error {
 	return limited.Close()
 }
 
+// Leave tells the clients to reconnect, with every answer, while new connections are still
+// accepted. Drain ends that.
+func (l *Listener) Leave() { l.draining.Store(true) }
+
 // Drain ends serving and finishes requests in flight. Linger is how long idle connections
 // stay open: a client that sends a request while its idle connection is closed gets an
 // error. If another process has taken over, they can stay for a while, and every answer

@@ -99,7 +99,9 @@ func (b *runningBridge) serveUntilTold(ctx context.Context) (linger time.Duratio
 			b.cfg.logger.Info("stopping after a signal; a second one aborts the requests in flight")
 			if b.socket.IsStandby() {
 				b.connector.OnHandover() // the serving bridge keeps this instance's name
+				return 0
 			}
+			b.leave()
 			return 0
 		case b.failure = <-b.listener.Failed():
 			return 0
@@ -117,10 +119,28 @@ func (b *runningBridge) serveUntilTold(ctx context.Context) (linger time.Duratio
 	}
 }
 
+// leave keeps serving for the drain delay, or until a second signal. Every answer tells its
+// client to reconnect, and the clients that look the bridge's name up anew find another one.
+func (b *runningBridge) leave() {
+	if b.cfg.drainDelay <= 0 {
+		return
+	}
+	b.listener.Leave()
+	b.cfg.logger.Info("still serving, so that clients can find another bridge", "for", b.cfg.drainDelay.String())
+	wait, cancel := context.WithTimeout(context.Background(), b.cfg.drainDelay)
+	defer cancel()
+	wait, calm := b.cfg.signals.hurried(wait)
+	defer calm()
+	<-wait.Done()
+}
+
 // reload reads the token files and the session again, and logs what needs a restart.
 func (b *runningBridge) reload() {
 	log := b.cfg.logger
 	log.Info("SIGHUP: reading the token files and the session; changed flags and environment variables need a restart")
+	if t, ok := b.cfg.transport.(interface{ CloseIdleConnections() }); ok {
+		t.CloseIdleConnections() // the machine's network may have changed, which leaves them without an end
+	}
 	if b.cfg.readMonitoring != nil {
 		if token, err := b.cfg.readMonitoring(); err != nil {
 			log.Error("could not read the monitoring token; the old one stays in use", "error", err)

@@ -41,10 +41,11 @@ type serveCommand struct {
 	LogLevel  string `default:"info" enum:"trace,debug,info,warn,error" vendor:"OP_TRACE,OP_DEBUG" help:"Lowest level that is logged: ${enum}."`
 	logFile
 
-	UnsealTokenFile     string `placeholder:"FILE" help:"File with the bearer token, to unseal the bridge when it starts."`
-	MonitoringTokenFile string `placeholder:"FILE" help:"File with a token of your choice that gives access to /health and /metrics."`
-	InsecureHTTP        bool   `name:"insecure-http" help:"Serve plain HTTP on an address that other machines can reach, without a proxy that terminates HTTPS."`
-	TakeOver            bool   `help:"If a bridge already uses the data folder, start on standby and replace it on a request over the control socket."`
+	UnsealTokenFile     string        `placeholder:"FILE" help:"File with the bearer token, to unseal the bridge when it starts."`
+	MonitoringTokenFile string        `placeholder:"FILE" help:"File with a token of your choice that gives access to /health and /metrics."`
+	InsecureHTTP        bool          `name:"insecure-http" help:"Serve plain HTTP on an address that other machines can reach, without a proxy that terminates HTTPS."`
+	DrainDelay          time.Duration `placeholder:"DURATION" help:"How long to go on serving after SIGTERM, for instance 5s, while every answer tells its client to reconnect: for bridges of which a new one already serves under the same name."`
+	TakeOver            bool          `help:"If a bridge already uses the data folder, start on standby and replace it on a request over the control socket."`
 	// StandbyTimeout is set by tests only.
 	StandbyTimeout time.Duration `hidden:"" default:"1m" help:"How long a bridge on standby waits for a request from the process that started it."`
 
@@ -66,13 +67,17 @@ type serveSettings struct {
 // members to confirm at this interval.
 const minConfirmationInterval = 30 * time.Second
 
+// maxDrainDelay bounds how long a stop takes: service managers and container engines kill
+// what has not ended after a while.
+const maxDrainDelay = 5 * time.Minute
+
 // Help implements kong.HelpProvider.
 func (serveCommand) Help() string {
 	return `The bridge starts sealed. The bearer token unseals it: with the identity provider's next request, on the
 status page, by scim-bridge unseal, or from --unseal-token-file. The bridge has no database; people and groups are
 stored at the account. On SIGTERM it answers the requests in flight and stops; a second SIGTERM aborts them.
-SIGHUP reads the token files and the session again; changed flags, environment variables and a session that is
-open already need a restart, which the log says.
+SIGHUP reads the token files and the session again, and closes idle connections to the account; changed flags,
+environment variables and a session that is open already need a restart, which the log says.
 
   scim-bridge serve --data-dir /var/lib/scim-bridge --public-url https://scim.example.com
 
@@ -114,6 +119,9 @@ func (s *serveCommand) Validate() error {
 		if err := client.CheckURL(s.AccountURL); err != nil {
 			fault("--account-url: %w", err)
 		}
+	}
+	if s.DrainDelay < 0 || s.DrainDelay > maxDrainDelay {
+		fault("--drain-delay=%s must be from 0s to %s", s.DrainDelay, maxDrainDelay)
 	}
 	if s.ConfirmationInterval < minConfirmationInterval {
 		fault("--confirmation-interval=%s is too short: at least %s", s.ConfirmationInterval, minConfirmationInterval)
@@ -206,6 +214,7 @@ func (s *serveCommand) Run(ctx context.Context, c *console, parser *kong.Kong) (
 		readMonitoring:   readMonitoring,
 		signals:          heard,
 		standbyTimeout:   s.StandbyTimeout,
+		drainDelay:       s.DrainDelay,
 	})
 	if err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -314,5 +315,75 @@ func TestASignalAfterTheEndDoesNotMakeItUnclean(t *testing.T) {
 				t.Errorf("the bridge ended with %v", b.err)
 			}
 		})
+	}
+}
+
+// Where two bridges have one name, clients find the new one only when they connect again.
+func TestABridgeWithADrainDelayServesOnAndTellsItsClientsToReconnect(t *testing.T) {
+	t.Parallel()
+	pair := newAccount(t).activate()
+	b := serve(t, folder(t, pair.sealed), "--drain-delay=4m")
+	users := b.url("/Users")
+	ready := b.url("/ready")
+	ask(t, http.MethodGet, users, pair.token.Reveal(), "")
+	b.awaitState(control.Ready)
+
+	b.signal(syscall.SIGTERM)
+	b.awaitState(control.Draining)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, users, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+pair.token.Reveal())
+	resp, err := new(http.Transport).RoundTrip(req)
+	if err != nil {
+		t.Fatalf("a new connection: %v", err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusOK || !resp.Close {
+		t.Errorf("it answers %s, and keeps the connection: %t", resp.Status, !resp.Close)
+	}
+	if got := ask(t, http.MethodGet, ready, "", ""); got.status != http.StatusServiceUnavailable {
+		t.Errorf("/ready answers %d", got.status)
+	}
+	b.signal(syscall.SIGTERM)
+	b.awaitEnd("second signal")
+}
+
+// A connection whose network is gone has no end: a request on it would wait for an answer.
+func TestHangupClosesIdleConnectionsToTheAccount(t *testing.T) {
+	t.Parallel()
+	a := newAccount(t)
+	pair := a.activate()
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	var closed atomic.Int64 // connections to the account that the bridge has closed
+	go func() {
+		for {
+			from, err := l.Accept()
+			if err != nil {
+				return
+			}
+			to, err := new(net.Dialer).DialContext(t.Context(), "tcp", a.address())
+			if err != nil {
+				return
+			}
+			go func() { _, _ = io.Copy(from, to); from.Close() }()
+			go func() { _, _ = io.Copy(to, from); to.Close(); closed.Add(1) }()
+		}
+	}()
+	b := serve(t, folder(t, pair.sealed), "--account-url", "http://"+l.Addr().String())
+	ask(t, http.MethodGet, b.url("/Users"), pair.token.Reveal(), "")
+	b.awaitState(control.Ready)
+	before := closed.Load()
+	await(t, "a connection to be closed", func() bool {
+		b.signal(syscall.SIGHUP) // again, since a connection may just have been in use
+		return closed.Load() > before
+	})
+	if got := ask(t, http.MethodGet, b.url("/Users"), pair.token.Reveal(), ""); got.status != http.StatusOK {
+		t.Errorf("after that /Users answers %d", got.status)
 	}
 }

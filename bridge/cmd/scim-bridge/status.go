@@ -28,7 +28,8 @@ type statusCommand struct {
 	URL       string `xor:"where" placeholder:"URL" help:"Address of the bridge."`
 	TokenFile string `placeholder:"FILE" help:"File with the bearer token or the monitoring token."`
 	Local     bool   `xor:"where" help:"Ask the bridge in DATA_DIR over its control socket, without a token."`
-	JSON      bool   `help:"Print the JSON document of /health."`
+	JSON      bool   `xor:"form" help:"Print the JSON document of /health."`
+	Control   bool   `xor:"form" help:"With --local: print the JSON document of the control socket, which has what deploys a bridge needs to know."`
 	DataDir   string `arg:"" optional:"" default:"/var/lib/scim-bridge" help:"Data folder of the local bridge (${default})."`
 }
 
@@ -48,6 +49,8 @@ func (s *statusCommand) Validate() error {
 	switch {
 	case s.URL == "" && !s.Local:
 		return errors.New("name the bridge to ask: --url with --token-file, or --local")
+	case s.Control && !s.Local:
+		return errors.New("--control needs --local: only the control socket has that document")
 	case s.URL != "" && s.TokenFile == "":
 		return errors.New("--url needs --token-file: reading the health of a bridge needs its bearer token " +
 			"or its monitoring token")
@@ -69,6 +72,9 @@ func (s *statusCommand) local(ctx context.Context, c *console) error {
 	st, err := control.Dial(filepath.Join(s.DataDir, control.SocketName)).Status(ctx)
 	if err != nil {
 		return &exit{exitUnreachable, err}
+	}
+	if s.Control {
+		return outcome(printJSON(c.Out, st), st.Health.State == health.Healthy)
 	}
 	return s.show(c, st.Health,
 		"account", st.AccountID, "address seen by it", st.EgressAddress, "listening on", st.Listen,

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"maps"
 	"net/http"
 	"os"
@@ -69,5 +70,28 @@ func TestOneShapeAndOneVocabularyOfStates(t *testing.T) {
 				t.Errorf("status --local does not show the component %s:\n%s", component, text)
 			}
 		}
+	}
+}
+
+// What deploys the bridge needs more than /health has, and may be on another machine.
+func TestTheDocumentOfTheControlSocketCanBePrinted(t *testing.T) {
+	t.Parallel()
+	b := serve(t, folder(t, newAccount(t).activate().sealed), "--revision", "r1")
+	out, err := exec.CommandContext(t.Context(), "scim-bridge", "status", "--local", "--control", b.dir).Output()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != exitProblems {
+		t.Errorf("a sealed bridge: %v, want exit code %d", err, exitProblems)
+	}
+	var got control.Status
+	if err := json.Unmarshal(out, &got); err != nil {
+		t.Fatalf("%v in %s", err, out)
+	}
+	if got.State != control.Sealed || got.Revision != "r1" || got.Instance != b.status().Instance {
+		t.Errorf("got %+v", got)
+	}
+	text, err := exec.CommandContext(t.Context(), "scim-bridge", "status", "--control", "--url", "http://127.0.0.1:1",
+		"--token-file", "x").CombinedOutput()
+	if err == nil || !strings.Contains(string(text), "--control needs --local") {
+		t.Errorf("from afar: %v %s", err, text)
 	}
 }

@@ -49,6 +49,8 @@ type bridgeConfig struct {
 	// standbyTimeout is how long a bridge on standby waits for a request from the
 	// process that started it; zero means server.ControlSocket's default.
 	standbyTimeout time.Duration
+	// drainDelay is how long the bridge goes on serving after the signal to stop.
+	drainDelay time.Duration
 }
 
 // runningBridge holds the components of a bridge.
