@@ -31,6 +31,7 @@ func StandbySocket(dataDir string, pid int) string {
 const (
 	PathStatus   = "/status"    // GET: a Status
 	PathUnseal   = "/unseal"    // POST a Token: a Status, once the bridge is open
+	PathReload   = "/reload"    // POST: ends when the bridge has done what SIGHUP asks for
 	PathTakeOver = "/take-over" // POST, to the bridge on standby: ends when it serves
 	PathHandOver = "/hand-over" // POST, by the bridge on standby: see Receive
 )
@@ -146,6 +147,13 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 func (c *Client) Unseal(ctx context.Context, token string) (Status, error) {
 	var s Status
 	return s, c.callWith(ctx, c.secret, http.MethodPost, PathUnseal, Token{token}, &s)
+}
+
+// Reload tells the bridge to do what it does on SIGHUP, and returns when it is done. In a
+// container nothing else can: some engines take any signal for a stop by hand, and then do
+// not restart the container.
+func (c *Client) Reload(ctx context.Context) error {
+	return c.call(ctx, http.MethodPost, PathReload, nil, nil)
 }
 
 // TakeOver tells a bridge on standby to replace the serving one. When it returns nil, the

@@ -28,6 +28,8 @@ type ControlSocket struct {
 	Authenticator *Authenticator
 	Status        func() control.Status
 	Log           hclog.Logger
+	// OnReload does what SIGHUP asks for.
+	OnReload func(context.Context) error
 	// OnReplaced is called when another process has taken over.
 	OnReplaced func()
 	// OnAbandoned is called once, when this bridge on standby has had no request for
@@ -79,6 +81,7 @@ func (s *ControlSocket) serve(l net.Listener, path string, isStandby bool) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+control.PathStatus, s.status)
 	mux.HandleFunc("POST "+control.PathUnseal, s.unseal)
+	mux.HandleFunc("POST "+control.PathReload, s.reload)
 	mux.HandleFunc("POST "+control.PathTakeOver, s.takeOver)
 	mux.HandleFunc("POST "+control.PathHandOver, s.handOver)
 	server := &http.Server{
@@ -184,6 +187,14 @@ func (s *ControlSocket) unseal(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	writeAnswer(w, s.Status())
+}
+
+func (s *ControlSocket) reload(w http.ResponseWriter, r *http.Request) {
+	if err := s.OnReload(r.Context()); err != nil {
+		writeError(w, err)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
 }
 
 // takeOver makes a bridge on standby take over.

@@ -114,7 +114,10 @@ func (b *runningBridge) serveUntilTold(ctx context.Context) (linger time.Duratio
 			b.connector.OnHandover()
 			return 0
 		case <-b.cfg.signals.reload():
-			b.reload()
+			b.reload("SIGHUP")
+		case done := <-b.reloads:
+			b.reload("scim-bridge reload")
+			close(done)
 		}
 	}
 }
@@ -134,10 +137,22 @@ func (b *runningBridge) leave() {
 	<-wait.Done()
 }
 
+// reloadWhenAsked reloads in the loop that handles the signals, and waits for it.
+func (b *runningBridge) reloadWhenAsked(ctx context.Context) error {
+	done := make(chan struct{})
+	select {
+	case b.reloads <- done:
+		<-done
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // reload reads the token files and the session again, and logs what needs a restart.
-func (b *runningBridge) reload() {
+func (b *runningBridge) reload(asked string) {
 	log := b.cfg.logger
-	log.Info("SIGHUP: reading the token files and the session; changed flags and environment variables need a restart")
+	log.Info(asked + ": reading the token files and the session; changed flags and environment variables need a restart")
 	if t, ok := b.cfg.transport.(interface{ CloseIdleConnections() }); ok {
 		t.CloseIdleConnections() // the machine's network may have changed, which leaves them without an end
 	}

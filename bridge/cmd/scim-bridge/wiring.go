@@ -70,8 +70,9 @@ type runningBridge struct {
 	authenticator *server.Authenticator
 	socket        *server.ControlSocket
 
-	replaced  chan struct{} // closed when another process serves
-	abandoned chan struct{} // closed when standby has timed out
+	reloads   chan chan<- struct{} // asks for a reload; what is sent is closed when it is done
+	replaced  chan struct{}        // closed when another process serves
+	abandoned chan struct{}        // closed when standby has timed out
 
 	failure error // why serving ended without a request to stop
 
@@ -104,6 +105,7 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 		events:    httpkit.NewEventLog(httpLog),
 		checker:   &health.Checker{Version: info.Version, Build: info.Commit, Revision: cfg.revision, Now: time.Now},
 		observed:  readObserved(cfg.dataDir),
+		reloads:   make(chan chan<- struct{}),
 		replaced:  make(chan struct{}),
 		abandoned: make(chan struct{}),
 	}
@@ -177,6 +179,7 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 		Authenticator:  b.authenticator,
 		Status:         b.status,
 		Log:            cfg.logger.Named("control"),
+		OnReload:       b.reloadWhenAsked,
 		OnReplaced:     func() { close(b.replaced) },
 		OnAbandoned:    func() { close(b.abandoned) },
 		StandbyTimeout: cfg.standbyTimeout,
