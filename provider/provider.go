@@ -9,7 +9,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/action"
@@ -80,14 +79,14 @@ func (p *Provider) Schema(_ context.Context, _ provider.SchemaRequest, resp *pro
 				Optional: true,
 				MarkdownDescription: "Address of the account service, for instance `https://account.example.com`; " +
 					"`http` on loopback addresses only. May also be given as `SCIMBRIDGE_ACCOUNT_URL`.",
-				Validators: []validator.String{notEmpty("account_url")},
+				Validators: []validator.String{notEmpty("account_url", "SCIMBRIDGE_ACCOUNT_URL")},
 			},
 			"account_token": schema.StringAttribute{
 				Optional:  true,
 				Sensitive: true,
 				MarkdownDescription: "Admin token of the account, as `scim-bridge account token create` prints it; " +
 					"for plans, a token with `--scope read` is enough. May also be given as `SCIMBRIDGE_ACCOUNT_TOKEN`.",
-				Validators: []validator.String{notEmpty("account_token")},
+				Validators: []validator.String{notEmpty("account_token", "SCIMBRIDGE_ACCOUNT_TOKEN")},
 			},
 			"ca_certificate_pem": schema.StringAttribute{
 				Optional:            true,
@@ -106,14 +105,15 @@ func (p *Provider) Schema(_ context.Context, _ provider.SchemaRequest, resp *pro
 					"May be ephemeral. May also be given as `SCIMBRIDGE_MONITORING_TOKEN`.",
 			},
 		},
+		Blocks: map[string]schema.Block{"docker": dockerBlock()},
 	}
 }
 
 // notEmpty refuses an empty string. An environment variable TF_VAR_... that is
 // set to nothing gives one, instead of leaving the argument out.
-func notEmpty(argument string) validator.String { return isNotEmpty{argument} }
+func notEmpty(argument, variable string) validator.String { return isNotEmpty{argument, variable} }
 
-type isNotEmpty struct{ argument string }
+type isNotEmpty struct{ argument, variable string }
 
 func (v isNotEmpty) Description(context.Context) string             { return "must not be empty" }
 func (v isNotEmpty) MarkdownDescription(ctx context.Context) string { return v.Description(ctx) }
@@ -123,9 +123,9 @@ func (v isNotEmpty) ValidateString(_ context.Context, req validator.StringReques
 		return
 	}
 	resp.Diagnostics.AddAttributeError(req.Path, v.argument+" is empty", fmt.Sprintf(
-		"Give %s a value, or leave it out and set SCIMBRIDGE_%s. An empty TF_VAR_... variable is an empty text, "+
+		"Give %s a value, or leave it out and set %s. An empty TF_VAR_... variable is an empty text, "+
 			"and not left out.",
-		v.argument, strings.ToUpper(v.argument)))
+		v.argument, v.variable))
 }
 
 type model struct {
@@ -134,6 +134,7 @@ type model struct {
 	CACertificatePEM types.String `tfsdk:"ca_certificate_pem"`
 	RequestTimeout   types.String `tfsdk:"request_timeout"`
 	MonitoringToken  types.String `tfsdk:"monitoring_token"`
+	Docker           types.Object `tfsdk:"docker"`
 }
 
 // Configure makes the client that all parts share. Values that are unknown
@@ -187,7 +188,11 @@ func (p *Provider) Configure(ctx context.Context, req provider.ConfigureRequest,
 		resp.Diagnostics.AddError("Unusable provider configuration", err.Error())
 		return
 	}
+	docker, diags := toEngine(ctx, m.Docker)
+	resp.Diagnostics.Append(diags...)
+	deployment.SetAccess(c, deployment.Access{Docker: docker})
 	resp.ResourceData, resp.DataSourceData, resp.EphemeralResourceData, resp.ListResourceData = c, c, c, c
+	resp.ActionData = c
 }
 
 // orEnvironment returns the configured value, or the environment variable's if

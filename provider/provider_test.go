@@ -60,6 +60,12 @@ func TestMistakesInTheProviderBlockAreRefused(t *testing.T) {
 		{"a token of nothing", `
 			account_url   = "http://127.0.0.1:1"
 			account_token = ""`, `account_token is empty`},
+		{"an engine's address of nothing", `
+			account_url   = "http://127.0.0.1:1"
+			account_token = "t"
+			docker {
+			  host = ""
+			}`, `(?s)docker.host is empty.*DOCKER_HOST`},
 		{"a timeout that is none", `
 			account_url     = "http://127.0.0.1:1"
 			account_token   = "t"
@@ -92,6 +98,9 @@ resource "terraform_data" "account" {
 provider "scimbridge" {
   account_url   = terraform_data.account.output.url
   account_token = terraform_data.account.output.token
+  docker {
+    host = "tcp://${terraform_data.account.id}:2375"
+  }
 }
 `
 	resource.UnitTest(t, resource.TestCase{

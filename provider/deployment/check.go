@@ -117,7 +117,7 @@ func validProxy(text string) error {
 // ConfigValidators require one target.
 func (r *deploymentResource) ConfigValidators(context.Context) []resource.ConfigValidator {
 	var arguments []path.Expression
-	for _, k := range kinds() {
+	for _, k := range kinds(Access{}) {
 		arguments = append(arguments, path.MatchRoot(k.Name))
 	}
 	if len(arguments) == 1 { // the schema requires it
@@ -132,7 +132,7 @@ func (r *deploymentResource) ValidateConfig(ctx context.Context, req resource.Va
 ) {
 	var m model
 	resp.Diagnostics.Append(req.Config.Get(ctx, &m)...)
-	k, ok := m.kind()
+	k, ok := m.kind(kinds(Access{}))
 	if resp.Diagnostics.HasError() || !ok || k.validate == nil || m.Settings.IsUnknown() {
 		return
 	}

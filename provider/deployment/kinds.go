@@ -14,13 +14,36 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 	"github.com/hashicorp/terraform-plugin-framework/types/basetypes"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/client"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy/docker/engine"
 )
 
+// An Access says how the kinds of target are reached: the blocks of the provider's
+// configuration that are named after them. Resources get it from the provider data.
+type Access struct {
+	Docker engine.Config
+}
+
 // kinds is the registry of the kinds of target. A new one needs a line here, a field in
-// targetsModel, its schema in kind_NAME.go and a folder below provider/deploy. Nothing
-// else in this package names a kind.
-func kinds() []kind { return []kind{processKind()} }
+// targetsModel and, if it is reached with credentials, in Access, its schema in
+// kind_NAME.go and a folder below provider/deploy. Nothing else in this package names a
+// kind.
+//
+// What is done without the provider's configuration, such as the schema and the
+// validation of ids, uses the zero Access.
+func kinds(Access) []kind { return []kind{processKind()} }
+
+// SetAccess makes access that of the run's resources.
+func SetAccess(c *client.Client, access Access) { *client.PerRun[Access](c) = access }
+
+// accessOf returns the run's Access; zero before the provider is configured.
+func accessOf(c *client.Client) Access {
+	if c == nil {
+		return Access{}
+	}
+	return *client.PerRun[Access](c)
+}
 
 // targetsModel has the model's argument for each kind.
 type targetsModel struct {
@@ -52,9 +75,9 @@ func (k kind) attributeTypes() map[string]attr.Type {
 }
 
 // kindOf returns the kind of an id and the place in it.
-func kindOf(id string) (kind, string, error) {
+func kindOf(all []kind, id string) (kind, string, error) {
 	var forms []string
-	for _, k := range kinds() {
+	for _, k := range all {
 		if place, ok := strings.CutPrefix(id, k.Prefix()); ok {
 			return k, place, nil
 		}
@@ -64,8 +87,8 @@ func kindOf(id string) (kind, string, error) {
 }
 
 // open returns the kind and the target of an id.
-func open(id, trace string) (kind, deploy.Target, error) {
-	k, place, err := kindOf(id)
+func open(all []kind, id, trace string) (kind, deploy.Target, error) {
+	k, place, err := kindOf(all, id)
 	if err != nil {
 		return kind{}, nil, err
 	}
@@ -83,8 +106,7 @@ func requireRecord(state deploy.State, err error) (deploy.State, error) {
 }
 
 // kind returns the kind of target that the model describes; ok is false if there is none.
-func (m *model) kind() (k kind, ok bool) {
-	all := kinds()
+func (m *model) kind(all []kind) (k kind, ok bool) {
 	i := slices.IndexFunc(all, func(k kind) bool { return !k.value(&m.targetsModel).IsNull() })
 	if i < 0 {
 		return kind{}, false
@@ -134,7 +156,7 @@ func (k kind) diagnose(title string, err error) diag.Diagnostic {
 // be managed from any machine.
 func elsewhereText(err error) string {
 	var names []string
-	for _, k := range kinds() {
+	for _, k := range kinds(Access{}) {
 		if k.Elsewhere == nil {
 			names = append(names, k.Name)
 		}

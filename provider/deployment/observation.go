@@ -68,7 +68,7 @@ func saveObservation(ctx context.Context, private client.Private, before observa
 // elsewhere returns nil, or a deploy.ErrElsewhere if this machine cannot manage a
 // deployment.
 func elsewhere(ctx context.Context, private client.Private, id string) error {
-	k, place, err := kindOf(id)
+	k, place, err := kindOf(kinds(Access{}), id)
 	if err != nil || k.Elsewhere == nil {
 		return err
 	}

@@ -37,7 +37,7 @@ func (r *deploymentResource) ModifyPlan(ctx context.Context, req resource.Modify
 		warnElsewhere(away, &resp.Diagnostics)
 		return
 	}
-	k, ok := plan.kind()
+	k, ok := plan.kind(r.kinds())
 	if !ok {
 		return // refused by the validation
 	}
@@ -164,7 +164,7 @@ func (r *deploymentResource) claim(ctx context.Context, plan model, k kind, targ
 	if !isNew || conflicts.HasError() || claims.isManaged(target) {
 		return
 	}
-	_, there, err := open(target.ID(), "")
+	_, there, err := open(r.kinds(), target.ID(), "")
 	if err != nil {
 		return // refused by the validation
 	}

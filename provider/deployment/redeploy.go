@@ -14,14 +14,16 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/client"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy"
 )
 
-// redeployAction needs neither the account nor the provider's configuration, only the
-// target.
-type redeployAction struct{}
+// redeployAction needs the target and how it is reached, but not the account.
+type redeployAction struct {
+	client *client.Client // nil before Configure
+}
 
-var _ action.Action = (*redeployAction)(nil)
+var _ action.ActionWithConfigure = (*redeployAction)(nil)
 
 // NewRedeploy is the action scimbridge_redeploy.
 func NewRedeploy() action.Action { return new(redeployAction) }
@@ -34,6 +36,10 @@ type redeployModel struct {
 
 func (a *redeployAction) Metadata(_ context.Context, _ action.MetadataRequest, resp *action.MetadataResponse) {
 	resp.TypeName = "scimbridge_redeploy"
+}
+
+func (a *redeployAction) Configure(_ context.Context, req action.ConfigureRequest, resp *action.ConfigureResponse) {
+	a.client = client.Of(req.ProviderData, &resp.Diagnostics)
 }
 
 func (a *redeployAction) Schema(_ context.Context, _ action.SchemaRequest, resp *action.SchemaResponse) {
@@ -79,7 +85,7 @@ func (a *redeployAction) Invoke(ctx context.Context, req action.InvokeRequest, r
 	ctx, cancel := deploy.Within(ctx, timeout, "timeout")
 	defer cancel()
 
-	target, err := openDeployed(ctx, m.Deployment.ValueString())
+	target, err := openDeployed(ctx, kinds(accessOf(a.client)), m.Deployment.ValueString())
 	if err != nil {
 		resp.Diagnostics.AddAttributeError(path.Root("deployment"), "No deployment to redeploy",
 			capitalize(err.Error()))
@@ -110,8 +116,8 @@ func (a *redeployAction) Invoke(ctx context.Context, req action.InvokeRequest, r
 }
 
 // openDeployed returns the target of an id if its deployment exists.
-func openDeployed(ctx context.Context, id string) (deploy.Target, error) {
-	_, target, err := open(id, "")
+func openDeployed(ctx context.Context, all []kind, id string) (deploy.Target, error) {
+	_, target, err := open(all, id, "")
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +128,7 @@ func openDeployed(ctx context.Context, id string) (deploy.Target, error) {
 }
 
 func validDeployment(id string) error {
-	_, _, err := open(id, "")
+	_, _, err := open(kinds(Access{}), id, "")
 	return err
 }
 

@@ -116,7 +116,7 @@ func (r *deploymentResource) Read(ctx context.Context, req resource.ReadRequest,
 		return
 	}
 	id, before := m.ID.ValueString(), loadObservation(ctx, req.Private)
-	k, target, err := open(id, before.Trace)
+	k, target, err := open(r.kinds(), id, before.Trace)
 	if err != nil {
 		resp.Diagnostics.AddError("Unknown kind of deployment", capitalize(err.Error()))
 		return
@@ -288,7 +288,7 @@ func (r *deploymentResource) Delete(ctx context.Context, req resource.DeleteRequ
 	resp.Diagnostics.Append(diags...)
 	refuseProtected(m, &resp.Diagnostics)
 	id, before := m.ID.ValueString(), loadObservation(ctx, req.Private)
-	k, target, err := open(id, before.Trace)
+	k, target, err := open(r.kinds(), id, before.Trace)
 	if err == nil {
 		err = elsewhere(ctx, req.Private, id)
 	}
@@ -331,7 +331,7 @@ func (r *deploymentResource) ImportState(ctx context.Context, req resource.Impor
 		}
 	}
 	const title = "Cannot import the deployment"
-	_, target, err := open(id, "")
+	_, target, err := open(r.kinds(), id, "")
 	if err != nil {
 		addError(&resp.Diagnostics, title, err)
 	}
@@ -354,6 +354,9 @@ func (r *deploymentResource) ImportState(ctx context.Context, req resource.Impor
 }
 
 const defaultTimeout = 3 * time.Minute
+
+// kinds returns the kinds of target, with the provider's configuration of them.
+func (r *deploymentResource) kinds() []kind { return kinds(accessOf(r.client)) }
 
 // claims returns the run's claims.
 func (r *deploymentResource) claims() *claims {
@@ -396,7 +399,7 @@ func (r *deploymentResource) prepare(ctx context.Context, plan, config model, be
 	diags *diag.Diagnostics,
 ) work {
 	r.claims().apply()
-	k, _ := plan.kind() // checked by ModifyPlan
+	k, _ := plan.kind(r.kinds()) // checked by ModifyPlan
 	target, d := plan.toTarget(ctx, k, before.Trace)
 	diags.Append(d...)
 	spec, known, d := plan.toSpec(ctx)

@@ -21,7 +21,7 @@ import (
 
 func idDescription() string {
 	var forms []string
-	for _, k := range kinds() {
+	for _, k := range kinds(Access{}) {
 		forms = append(forms, "`"+k.Prefix()+k.Place+"`")
 	}
 	return "The target's kind and the deployment's place: " + strings.Join(forms, ", ") + "."
@@ -189,7 +189,7 @@ func (r *deploymentResource) Schema(ctx context.Context, _ resource.SchemaReques
 			},
 		},
 	}
-	all := kinds()
+	all := kinds(Access{})
 	for _, k := range all {
 		k.argument.Required, k.argument.Optional = len(all) == 1, len(all) > 1 // checked by ConfigValidators
 		k.argument.PlanModifiers = append(k.argument.PlanModifiers, replaceForAnotherKind())

@@ -281,7 +281,14 @@ var walls = []wall{
 		why: "the head of a data source knows no noun",
 	},
 	{
-		room: "provider/deploy", may: []string{"bridge/control", "bridge/datadir", "bridge/problem", "bridge/session"},
+		room:  "provider/deploy/docker/engine",
+		never: []string{"github.com/hashicorp/terraform-plugin-framework", "github.com/hashicorp/terraform-plugin-go"},
+		why:   "the way to a container engine knows no deployment",
+	},
+	{
+		room: "provider/deploy",
+		may: []string{"bridge/control", "bridge/datadir", "bridge/problem", "bridge/session",
+			"provider/deploy/docker/engine"},
 		tests: []string{"bridge/account/signin", "provider/providertest"},
 		never: []string{"github.com/hashicorp/terraform-plugin-framework", "github.com/hashicorp/terraform-plugin-go"},
 		why:   "what a deployment is, is free of Terraform's types",
@@ -302,7 +309,7 @@ var walls = []wall{
 	{
 		room: "provider/deployment",
 		may: []string{"bridge/account/api", "bridge/account/firewall", "bridge/session", "provider/client", "provider/deploy",
-			"provider/identity"},
+			"provider/deploy/docker/engine", "provider/identity"},
 		tests: []string{"bridge/control", "provider", "provider/providertest"},
 		why:   nounsAlone,
 	},
@@ -340,9 +347,9 @@ var walls = []wall{
 	},
 	{
 		room: "provider", alone: true,
-		may: []string{"bridge/account/signin", "bridge/build", "provider/client", "provider/deployment", "provider/firewall",
-			"provider/functions", "provider/people", "provider/provisioning", "provider/rollout", "provider/signup",
-			"provider/status"},
+		may: []string{"bridge/account/signin", "bridge/build", "provider/client", "provider/deploy/docker/engine",
+			"provider/deployment", "provider/firewall", "provider/functions", "provider/people", "provider/provisioning",
+			"provider/rollout", "provider/signup", "provider/status"},
 		tests: []string{"bridge/account/api", "bridge/session", "provider/providertest"},
 		why:   "the provider lists its parts",
 	},
