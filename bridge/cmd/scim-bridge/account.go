@@ -34,7 +34,7 @@ type accountCommand struct {
 		Revoke tokenRevokeCommand `cmd:"" help:"Revoke an admin token immediately."`
 	} `cmd:"" help:"Admin tokens."`
 	Firewall struct {
-		Disable firewallDisableCommand `cmd:"" help:"Disable the firewall for a limited time, in an emergency. Changes no rule."`
+		Disable firewallDisableCommand `cmd:"" help:"Disable the firewall for a limited time, in an emergency."`
 	} `cmd:"" help:"The account's firewall, to recover from a lock-out."`
 	Check accountCheckCommand `cmd:"" help:"Check the database for damage."`
 	Mail  accountMailCommand  `cmd:"" help:"List the account's mails, sent or not."`
@@ -53,7 +53,8 @@ func (d database) exists() error {
 		case err != nil && (!session.IsPath(path) || !errors.Is(err, fs.ErrNotExist)):
 			return session.FileError("--database", path, err)
 		case err != nil:
-			return fmt.Errorf("there is no database %s; create it with scim-bridge account init --database %s", path, d.Database)
+			return fmt.Errorf("there is no database %s; create it with scim-bridge account init --database %s",
+				path, d.Database)
 		}
 		if !isDatabase(path) { // another file was named by mistake: store.Open says so
 			return nil
@@ -130,8 +131,8 @@ func (c *accountInitCommand) Run(ctx context.Context, console *console) error {
 type tokenCreateCommand struct {
 	database
 	Name    string   `required:"" help:"What the token is for."`
-	Scope   string   `enum:"admin,read" default:"admin" help:"Scope of the token: read allows all GETs and evaluations, which is enough for terraform plan; admin allows everything."`
-	Expires lifetime `placeholder:"90d" help:"Lifetime of the token in days, hours or minutes, such as 90d or 12h. Without it, the token does not expire."`
+	Scope   string   `enum:"admin,read" default:"admin" help:"Scope: read, enough for terraform plan, or admin."`
+	Expires lifetime `placeholder:"90d" help:"Lifetime, such as 90d or 12h; none by default."`
 }
 
 // A lifetime is a duration that can also be given in days.
@@ -157,7 +158,7 @@ func (l *lifetime) UnmarshalText(text []byte) error {
 
 // Help implements kong.HelpProvider.
 func (tokenCreateCommand) Help() string {
-	return `For instance:
+	return `A token with the scope read may use all GETs and evaluations; one with the scope admin may do everything.
 
   scim-bridge account token create --database sqlite:account.db --name "plan in CI" --scope read --expires 90d`
 }
@@ -234,14 +235,15 @@ func (c *tokenRevokeCommand) Run(ctx context.Context, console *console) error {
 type firewallDisableCommand struct {
 	database
 	For        time.Duration `required:"" help:"For how long, at most 24h; 0s enforces the firewall again."`
-	IPDatabase []string      `name:"ip-database" placeholder:"FILE" help:"MMDB file of the account service; repeatable. Needed to tell which callers rules on countries or anonymous addresses will block."`
+	IPDatabase []string      `name:"ip-database" placeholder:"FILE" help:"MMDB file of the account; repeatable."`
 }
 
 // Help implements kong.HelpProvider.
 func (firewallDisableCommand) Help() string {
 	return `Works beside a running server, which sees it with its next request. It is audited, changes no rule, and
 ends by itself. It prints which callers the firewall will block then, among the live bridges and the bridges
-and administrators that were refused within the last hour, and the rule that lets them in.
+and administrators that were refused within the last hour, and the rule that lets them in. For rules on countries
+or anonymous addresses it needs the --ip-database files of the account service.
 
   scim-bridge account firewall disable --database sqlite:account.db --for 1h`
 }
@@ -263,7 +265,8 @@ func (c *firewallDisableCommand) Run(ctx context.Context, console *console) erro
 			_, err = fmt.Fprintln(console.Out, "The firewall is enforced again.")
 			return err
 		}
-		if _, err := fmt.Fprintf(console.Out, "The firewall is disabled until %s.\n", stamp(disabled.Until)); err != nil {
+		if _, err := fmt.Fprintf(console.Out, "The firewall is disabled until %s.\n",
+			stamp(disabled.Until)); err != nil {
 			return err
 		}
 		answer := server.ToHeartbeatAnswer(account.HeartbeatAnswer{Disabled: disabled})
@@ -271,7 +274,8 @@ func (c *firewallDisableCommand) Run(ctx context.Context, console *console) erro
 		facts := connector.ToFirewallDisabled(answer, nil, now).Facts
 		printProblems(console.Out, []problem.Problem{problem.New(problem.FirewallDisabled, now, facts)})
 		if disabled.Unknown != nil {
-			_, err = fmt.Fprintf(console.Out, "\nWhich callers the firewall will block then could not be determined: %v.\n",
+			_, err = fmt.Fprintf(console.Out, "\nWhich callers the firewall will block then could not be determined: "+
+				"%v.\n",
 				disabled.Unknown)
 		}
 		return err

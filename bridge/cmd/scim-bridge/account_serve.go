@@ -24,13 +24,13 @@ import (
 type accountServeCommand struct {
 	database
 	tlsFlags
-	Listen         string   `default:"127.0.0.1:8600" help:"Address to listen on; with port 0 the log names the port that was chosen."`
-	PublicURL      string   `name:"public-url" placeholder:"URL" help:"URL at which people and bridges reach the account; by default the address it listens on."`
-	IPDatabase     []string `name:"ip-database" placeholder:"FILE" help:"MMDB file with countries, autonomous systems or anonymous addresses, for firewall rules on these; repeatable. A newer file is loaded within a minute."`
-	TrustedProxies []string `placeholder:"CIDR" help:"Addresses or networks of the proxies whose X-Forwarded-For header is trusted; repeatable. All clients behind any other proxy count as one network, for instance in the limit on sign-ups."`
-	InsecureHTTP   bool     `name:"insecure-http" help:"Serve plain HTTP on an address that other machines can reach, without a proxy that terminates HTTPS."`
+	Listen         string   `default:"127.0.0.1:8600" help:"Address to listen on; port 0 picks a free one."`
+	PublicURL      string   `name:"public-url" placeholder:"URL" help:"URL of the account for people and bridges."`
+	IPDatabase     []string `name:"ip-database" placeholder:"FILE" help:"MMDB file for firewall rules; repeatable."`
+	TrustedProxies []string `placeholder:"CIDR" help:"Proxies whose X-Forwarded-For is trusted; repeatable."`
+	InsecureHTTP   bool     `name:"insecure-http" help:"Serve plain HTTP to other machines, without a proxy."`
 	LogFormat      string   `enum:"text,json" default:"text" help:"Log format: ${enum}."`
-	LogLevel       string   `enum:"trace,debug,info,warn,error" default:"info" help:"Lowest level that is logged: ${enum}."`
+	LogLevel       string   `enum:"${levels}" default:"info" help:"Lowest level that is logged: ${enum}."`
 	logFile
 }
 
@@ -44,10 +44,15 @@ const (
 // Help implements kong.HelpProvider.
 func (accountServeCommand) Help() string {
 	return `/ping and /ready need no token, /metrics needs an admin token. On SIGTERM the server answers the
-requests in flight and stops; a second SIGTERM aborts them. SIGHUP loads newer IP databases immediately.
+requests in flight and stops; a second SIGTERM aborts them.
 
 The account serves plain HTTP. To listen on an address that other machines can reach, put a proxy with HTTPS in
-front and name its address with --public-url, or set --insecure-http.
+front and name its address with --public-url, or set --insecure-http. The public URL is by default the address that
+the account listens on. All clients behind a proxy that is not one of the --trusted-proxies (addresses or networks)
+count as one network, for instance in the limit on sign-ups.
+
+Firewall rules on countries, autonomous systems and anonymous addresses need --ip-database. A newer file is loaded
+within a minute, or immediately on SIGHUP.
 
   scim-bridge account serve --database sqlite:account.db --public-url https://account.example.com`
 }
@@ -100,7 +105,8 @@ func (c *accountServeCommand) check() (proxies []netip.Prefix, databases *ipdata
 	}
 	if c.PublicURL != "" {
 		u, err := url.Parse(c.PublicURL)
-		if err != nil || u.Host == "" || u.User != nil || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" ||
+		if err != nil || u.Host == "" || u.User != nil ||
+			u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" ||
 			u.Fragment != "" {
 			faults = append(faults, errors.New("--public-url is not a URL like https://account.example.com, "+
 				"without a user or a query"))

@@ -31,11 +31,11 @@ import (
 
 // devCommand runs an account and its bridge in one process, to try them out.
 type devCommand struct {
-	DataDir       string `required:"" placeholder:"DIR" help:"Folder for the account and the bridge. If it holds an account already, that account is used."`
+	DataDir       string `required:"" placeholder:"DIR" help:"Folder for the account and the bridge."`
 	Listen        string `default:"127.0.0.1:3002" help:"Address of the bridge (${default})."`
-	AccountListen string `default:"127.0.0.1:8600" help:"Address of the account service, for Terraform and for the web pages (${default})."`
+	AccountListen string `default:"127.0.0.1:8600" help:"Address of the account service (${default})."`
 	InsecureHTTP  bool   `name:"insecure-http" help:"Serve plain HTTP on addresses that other machines can reach."`
-	LogLevel      string `default:"warn" enum:"trace,debug,info,warn,error" help:"Lowest level that is logged: ${enum}."`
+	LogLevel      string `default:"warn" enum:"${levels}" help:"Lowest level that is logged: ${enum}."`
 
 	tlsFlags
 }
@@ -145,7 +145,8 @@ func (d *devCommand) Run(ctx context.Context, c *console, parser *kong.Kong) err
 	// The account serves until the bridge has signed out.
 	serving, stopAccount := context.WithCancel(context.WithoutCancel(ctx))
 	parts.Go(func() {
-		accountErr = serveAccount(serving, a, listener, descriptors.Inbound, nil, accountSignals, logger.Named("account"))
+		accountErr = serveAccount(serving, a, listener, descriptors.Inbound, nil,
+			accountSignals, logger.Named("account"))
 		cancel()
 	})
 	parts.Go(func() {

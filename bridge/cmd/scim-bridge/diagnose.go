@@ -14,7 +14,7 @@ import (
 )
 
 type diagnoseCommand struct {
-	File string `arg:"" optional:"" help:"Log of this bridge or of the vendor's, plain or compressed with gzip; standard input by default."`
+	File string `arg:"" optional:"" help:"Log to read, plain or compressed with gzip; standard input by default."`
 	JSON bool   `help:"Print the problems as one JSON document."`
 }
 

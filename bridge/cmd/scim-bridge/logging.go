@@ -16,9 +16,9 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/logring"
 )
 
-// logFile is a flag of the serving commands.
+// logFile is a flag of the serving commands. Rotated files have the time in their names; the latest three are kept.
 type logFile struct {
-	LogFile string `type:"path" placeholder:"FILE" help:"Log to this file instead of standard error. At 16 MiB it is rotated to a name with the time; the latest three of those are kept."`
+	LogFile string `type:"path" placeholder:"FILE" help:"Log file, rotated at 16 MiB, instead of standard error."`
 }
 
 const (
@@ -39,8 +39,9 @@ func (l logFile) openLog(w io.Writer) (io.Writer, func() error, error) {
 		err = f.Close()
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("--log-file: the log cannot be written: %w: name a file in an existing folder that "+
-			"this user can write to", durable.Reason(err))
+		return nil, nil,
+			fmt.Errorf("--log-file: the log cannot be written: %w: name a file in an existing folder that "+
+				"this user can write to", durable.Reason(err))
 	}
 	rotating := &timberjack.Logger{
 		Filename: l.LogFile, FileMode: 0o600, MaxSize: logFileMegabytes, MaxBackups: logFilesKept, Compression: "none",

@@ -18,6 +18,7 @@ type commandLine struct {
 
 // newParser returns a parser for grammar. Every flag is also SCIMBRIDGE_<FLAG>,
 // and the tag `vendor` names a variable of the vendor's image that is read too.
+// The tags' ${variables} are texts too long for a line.
 func newParser(grammar *cli, c *console) (*commandLine, error) {
 	vendor := new(vendorVariables)
 	parser, err := kong.New(grammar,
@@ -30,6 +31,12 @@ func newParser(grammar *cli, c *console) (*commandLine, error) {
 		kong.Exit(func(code int) { panic(helpShown(code)) }),
 		kong.DefaultEnvars(ownPrefix),
 		kong.Resolvers(vendor),
+		kong.Vars{
+			"confirmation": "Interval of confirming members who accepted their invitation, at least 30s.",
+			"formats":      "text,json,pretty",
+			"idps":         "entra,okta,onelogin,jumpcloud,ping,authentik,google,keycloak",
+			"levels":       "trace,debug,info,warn,error",
+		},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
 	)
 	return &commandLine{parser, vendor}, err

@@ -22,8 +22,8 @@ import (
 // pingCommand reports whether a server answers, for the health checks of container engines. It has the name of
 // the path that it asks: /health and status say how a bridge is, and a bridge must not be restarted for that.
 type pingCommand struct {
-	URL     string        `xor:"where" placeholder:"URL" help:"Address of the server, such as https://scim.example.com."`
-	Listen  string        `xor:"where" env:"-" placeholder:"ADDRESS" help:"Ask the server of this machine that was started with this --listen."`
+	URL     string        `xor:"where" placeholder:"URL" help:"Address of the server, https://scim.example.com."`
+	Listen  string        `xor:"where" env:"-" placeholder:"ADDRESS" help:"The --listen of a server on this machine."`
 	Timeout time.Duration `default:"3s" help:"How long to wait for the answer (${default})."`
 }
 

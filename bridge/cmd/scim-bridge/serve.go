@@ -25,29 +25,32 @@ import (
 
 // serveCommand runs the bridge.
 type serveCommand struct {
-	Listen    string `default:":3002" vendor:"OP_PORT" help:"Address to listen on; with port 0 the log names the port that was chosen."`
-	PublicURL string `name:"public-url" placeholder:"URL" help:"URL of the bridge as the identity provider knows it; SCIM locations begin with it."`
+	Listen    string `default:":3002" vendor:"OP_PORT" help:"Address to listen on; port 0 picks a free one."`
+	PublicURL string `name:"public-url" placeholder:"URL" help:"URL of the bridge for the identity provider."`
 
-	Session    string `vendor:"OP_SESSION" placeholder:"FILE|BASE64" help:"The sealed session, by default the file DATA_DIR/session."`
-	AccountURL string `name:"account-url" placeholder:"URL" help:"URL of the account, instead of the one in the session; http only on loopback."`
-	DataDir    string `default:"/var/lib/scim-bridge" placeholder:"DIR" help:"Folder for the instance's identity and the control socket (${default})."`
+	Session    string `vendor:"OP_SESSION" placeholder:"FILE|BASE64" help:"Sealed session (DATA_DIR/session)."`
+	AccountURL string `name:"account-url" placeholder:"URL" help:"URL of the account, instead of the session's."`
+	DataDir    string `default:"/var/lib/scim-bridge" placeholder:"DIR" help:"Folder of this instance (${default})."`
 	Revision   string `help:"Any text; /ready and status report it, to show which configuration is running."`
 
-	ConfirmationInterval time.Duration `default:"300s" vendor:"OP_CONFIRMATION_INTERVAL" help:"Interval at which members who accepted their invitation are confirmed; at least 30s."`
-	SourceAddress        netip.Addr    `placeholder:"IP" help:"Local address for connections to the account, for instance the one that its firewall allows."`
-	TrustedProxies       []string      `placeholder:"CIDR" help:"Addresses or networks of the proxies whose X-Forwarded-For header is trusted; repeatable. All clients behind any other proxy count as one network, including the identity provider."`
+	ConfirmationInterval time.Duration `default:"300s" vendor:"OP_CONFIRMATION_INTERVAL" help:"${confirmation}"`
 
-	LogFormat string `default:"text" enum:"text,json,pretty" vendor:"OP_JSON_LOGS,OP_PRETTY_LOGS" help:"Log format: ${enum}."`
-	LogLevel  string `default:"info" enum:"trace,debug,info,warn,error" vendor:"OP_TRACE,OP_DEBUG" help:"Lowest level that is logged: ${enum}."`
+	SourceAddress  netip.Addr `placeholder:"IP" help:"Local address for connections to the account."`
+	TrustedProxies []string   `placeholder:"CIDR" help:"Proxies whose X-Forwarded-For is trusted; repeatable."`
+
+	LogFormat string `default:"text" enum:"${formats}" vendor:"OP_JSON_LOGS,OP_PRETTY_LOGS" help:"Log format: ${enum}."`
+	LogLevel  string `default:"info" enum:"${levels}" vendor:"OP_TRACE,OP_DEBUG" help:"Lowest level logged: ${enum}."`
 	logFile
 
-	UnsealTokenFile     string        `placeholder:"FILE" help:"File with the bearer token, to unseal the bridge when it starts."`
-	MonitoringTokenFile string        `placeholder:"FILE" help:"File with a token of your choice that gives access to /health and /metrics."`
-	InsecureHTTP        bool          `name:"insecure-http" help:"Serve plain HTTP on an address that other machines can reach, without a proxy that terminates HTTPS."`
-	DrainDelay          time.Duration `placeholder:"DURATION" help:"How long to go on serving after SIGTERM, for instance 5s, while every answer tells its client to reconnect: for bridges of which a new one already serves under the same name."`
-	TakeOver            bool          `help:"If a bridge already uses the data folder, start on standby and replace it on a request over the control socket."`
-	// StandbyTimeout is set by tests only.
-	StandbyTimeout time.Duration `hidden:"" default:"1m" help:"How long a bridge on standby waits for a request from the process that started it."`
+	UnsealTokenFile     string `placeholder:"FILE" help:"File with the bearer token, to unseal at the start."`
+	MonitoringTokenFile string `placeholder:"FILE" help:"File with a token for /health and /metrics."`
+	InsecureHTTP        bool   `name:"insecure-http" help:"Serve plain HTTP to other machines, without a proxy."`
+
+	DrainDelay time.Duration `placeholder:"DURATION" help:"How long to go on serving after SIGTERM, such as 5s."`
+	TakeOver   bool          `help:"Start on standby if another bridge uses the data folder."`
+	// StandbyTimeout bounds how long a bridge on standby waits for a request from the
+	// process that started it. Only tests set it.
+	StandbyTimeout time.Duration `hidden:"" default:"1m" help:"How long a bridge on standby waits."`
 
 	tlsFlags
 
@@ -78,6 +81,14 @@ status page, by scim-bridge unseal, or from --unseal-token-file. The bridge has 
 stored at the account. On SIGTERM it answers the requests in flight and stops; a second SIGTERM aborts them.
 SIGHUP reads the token files and the session again, and closes idle connections to the account; changed flags,
 environment variables and a session that is open already need a restart, which the log says.
+
+SCIM locations begin with the --public-url. The data folder has the instance's identity and the control socket; with
+--take-over, a bridge on standby replaces the one that uses the folder when it is asked to over that socket. The
+monitoring token is a text of your choice. An --account-url with http is allowed only on loopback; with
+--source-address, connections to the account leave from the address that its firewall allows. During a --drain-delay,
+every answer asks its client to reconnect: it is for bridges of which a new one already serves under the same name. All clients behind a
+proxy that is not one of the --trusted-proxies (addresses or networks) count as one network, including the identity
+provider.
 
   scim-bridge serve --data-dir /var/lib/scim-bridge --public-url https://scim.example.com
 

@@ -15,7 +15,7 @@ import (
 
 // simulateCommand plays an identity provider's traffic against a bridge.
 type simulateCommand struct {
-	IdP         string `name:"idp" required:"" enum:"entra,okta,onelogin,jumpcloud,ping,authentik,google,keycloak" help:"Identity provider to play: ${enum}."`
+	IdP         string `name:"idp" required:"" enum:"${idps}" help:"Identity provider to play: ${enum}."`
 	URL         string `name:"url" required:"" help:"Address of the bridge; /scim/v2 is added when it has no path."`
 	TokenFile   string `required:"" placeholder:"FILE" help:"File with the bearer token."`
 	People      int    `default:"0" help:"People to generate, in addition to the recorded exchanges."`

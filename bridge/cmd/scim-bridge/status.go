@@ -29,8 +29,8 @@ type statusCommand struct {
 	TokenFile string `placeholder:"FILE" help:"File with the bearer token or the monitoring token."`
 	Local     bool   `xor:"where" help:"Ask the bridge in DATA_DIR over its control socket, without a token."`
 	JSON      bool   `xor:"form" help:"Print the JSON document of /health."`
-	Control   bool   `xor:"form" help:"With --local: print the JSON document of the control socket, which has what deploys a bridge needs to know."`
-	DataDir   string `arg:"" optional:"" default:"/var/lib/scim-bridge" help:"Data folder of the local bridge (${default})."`
+	Control   bool   `xor:"form" help:"With --local: print the control socket's JSON document."`
+	DataDir   string `arg:"" optional:"" default:"/var/lib/scim-bridge" help:"Its data folder (${default})."`
 }
 
 // Help implements kong.HelpProvider.
