@@ -57,21 +57,28 @@ func TestMistakesInExamplesForNewerVersionsAreFound(t *testing.T) {
 		name, example, want string
 	}{
 		{"an action that is none", `action "scimbridge_reboot" "it" {}`, "scimbridge_reboot"},
-		{"an argument that is none", `action "scimbridge_redeploy" "it" { config { bridge = "process:/srv" } }`, "bridge"},
-		{"an argument that is missing", `action "scimbridge_redeploy" "it" { config { timeout = "9s" } }`, "deployment"},
-		{"an argument of another form", `action "scimbridge_redeploy" "it" { config { deployment = "office" } }`, "process:"},
-		{"a filter that matches nothing", `list "scimbridge_firewall_rule" "it" { config { action = "drop" } }`, "drop"},
+		{"an argument that is none", `action "scimbridge_redeploy" "it" { config { bridge = "process:/srv" ` +
+			`} }`, "bridge"},
+		{"an argument that is missing",
+			`action "scimbridge_redeploy" "it" { config { timeout = "9s" } }`, "deployment"},
+		{"an argument of another form", `action "scimbridge_redeploy" "it" { config { deployment = "office" ` +
+			`} }`, "process:"},
+		{"a filter that matches nothing", `list "scimbridge_firewall_rule" "it" { config { action = "drop" ` +
+			`} }`, "drop"},
 		{"a list that is none", `list "scimbridge_provisioning" "it" {}`, "scimbridge_provisioning"},
 		{"an import of nothing we have", `import { to = scimbridge_bridge.it ; identity = { id = "x" } }`,
 			"scimbridge_bridge"},
-		{"an identity with another key", `import { to = scimbridge_firewall_rule.it ; identity = { rule = "x" } }`, "rule"},
-		{"an identity without its id", `import { to = scimbridge_firewall_rule.it ; identity = { account_id = "x" } }`, "id"},
+		{"an identity with another key",
+			`import { to = scimbridge_firewall_rule.it ; identity = { rule = "x" } }`, "rule"},
+		{"an identity without its id",
+			`import { to = scimbridge_firewall_rule.it ; identity = { account_id = "x" } }`, "id"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			if faults := checker.faults(t, lines.Replace(row.example)); !slices.ContainsFunc(faults, func(fault string) bool {
-				return strings.Contains(fault, row.want)
-			}) {
+			if faults := checker.faults(t, lines.Replace(row.example)); !slices.ContainsFunc(faults,
+				func(fault string) bool {
+					return strings.Contains(fault, row.want)
+				}) {
 				t.Errorf("found %q, want one with %q", faults, row.want)
 			}
 		})

@@ -40,8 +40,10 @@ var rollouts = map[string]map[string]any{
 	"rollout-compose": {"image": "scim-bridge:0.1.0", "public_url": "https://scim.example.com"},
 	"rollout-cloud-init": {
 		"package":    map[string]string{"url": "https://example.com/scim-bridge.rpm", "sha256": "b94d27b9"},
-		"public_url": "https://scim.example.com", "proxies": []string{"10.0.0.0/16"}, "token_secret_arn": arn, "ami": "ami-1",
-		"subnet_ids": []string{"subnet-1"}, "security_group_id": "sg-1", "target_group_arn": arn, "instance_profile": "scim",
+		"public_url": "https://scim.example.com", "proxies": []string{"10.0.0.0/16"},
+		"token_secret_arn": arn, "ami": "ami-1",
+		"subnet_ids": []string{"subnet-1"}, "security_group_id": "sg-1", "target_group_arn": arn,
+		"instance_profile": "scim",
 	},
 }
 
@@ -76,7 +78,8 @@ func TestARolloutsExampleStartsItsBridges(t *testing.T) {
 				"SCIMBRIDGE_ACCOUNT_TOKEN="+account.Token, p.docker())
 
 			end := p.start()
-			code, out := w.run(append(env, "TF_VAR_bearer_token="+token.Reveal()), "apply", "-auto-approve", "-no-color",
+			code, out := w.run(append(env, "TF_VAR_bearer_token="+token.Reveal()),
+				"apply", "-auto-approve", "-no-color",
 				"-input=false")
 			given := end()
 			if code != 0 || !strings.Contains(out, "scimbridge_firewall_rule.bridge") {
@@ -98,10 +101,13 @@ func TestARolloutsExampleStartsItsBridges(t *testing.T) {
 			}
 			another := []string{"TF_VAR_image=" + strings.Replace(image, "sha256:b", "sha256:c", 1)}
 			if _, packaged := variables["package"]; packaged {
-				another = []string{`TF_VAR_package={"url": "https://example.com/scim-bridge.rpm", "sha256": "c94d27b9"}`}
+				another = []string{
+					`TF_VAR_package={"url": "https://example.com/scim-bridge.rpm", "sha256": "c94d27b9"}`,
+				}
 			}
 			code, out = w.run(append(env, another...), "plan", "-detailed-exitcode", "-no-color", "-input=false")
-			if code != 2 || !regexp.MustCompile(`scimbridge_rollout\.bridges? will be updated in-place`).MatchString(out) {
+			if code != 2 ||
+				!regexp.MustCompile(`scimbridge_rollout\.bridges? will be updated in-place`).MatchString(out) {
 				t.Errorf("with another image, the plan ends with %d:\n%s", code, out)
 			}
 		})
@@ -143,7 +149,8 @@ func TestTheSettingsOfRolloutsExamplesExist(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ofTerraform := []string{"SCIMBRIDGE_ACCOUNT_URL", "SCIMBRIDGE_ACCOUNT_TOKEN"} // in the comment that says how to apply
+	// in the comment that says how to apply
+	ofTerraform := []string{"SCIMBRIDGE_ACCOUNT_URL", "SCIMBRIDGE_ACCOUNT_TOKEN"}
 	files, err := filepath.Glob("rollout-*/*")
 	if err != nil || len(files) < 2*len(rollouts) {
 		t.Fatalf("found %q, %v", files, err)

@@ -15,13 +15,14 @@ import (
 // dockerBlock describes how container engines are reached.
 func dockerBlock() schema.Block {
 	return schema.SingleNestedBlock{
-		MarkdownDescription: "The container engine of deployments with the target `docker`, and how it is reached. Without " +
-			"this block it is the engine that the `docker` command would use.",
+		MarkdownDescription: "The container engine of deployments with the target `docker`, and how it is reached. " +
+			"Without this block it is the engine that the `docker` command would use.",
 		Attributes: map[string]schema.Attribute{
 			"host": schema.StringAttribute{
 				Optional: true,
-				MarkdownDescription: "Address of the engine's API: `unix:///var/run/docker.sock` or `tcp://host:port`. A " +
-					"deployment's own `host` comes before it. May also be given as `DOCKER_HOST`.",
+				MarkdownDescription: "Address of the engine's API: " +
+					"`unix:///var/run/docker.sock` or `tcp://host:port`. A deployment's own `host` comes before it. " +
+					"May also be given as `DOCKER_HOST`.",
 				Validators: []validator.String{notEmpty("docker.host", "DOCKER_HOST")},
 			},
 		},

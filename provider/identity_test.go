@@ -199,7 +199,8 @@ func TestTerraformKeepsIdentitiesAndImportsByThem(t *testing.T) {
 			caller, err := apitest.Read[api.Caller](account.API.WhoAmI(t.Context()))
 			providertest.Expect(t, http.StatusOK, caller, err)
 			address := resourceType + ".it"
-			config := fmt.Sprintf("%s\nresource %q \"it\" {\n  %s\n}\n", account.ProviderBlock(), resourceType, arguments)
+			config := fmt.Sprintf("%s\nresource %q \"it\" {\n  %s\n}\n",
+				account.ProviderBlock(), resourceType, arguments)
 			resource.UnitTest(t, resource.TestCase{
 				ProtoV6ProviderFactories: providertest.Factories(t),
 				Steps: []resource.TestStep{

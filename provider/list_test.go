@@ -116,7 +116,8 @@ func TestRulesAndDomainsAreListed(t *testing.T) {
 				if err != nil || len(read.Diagnostics) > 0 {
 					t.Fatalf("read: %v, %v", err, read.Diagnostics)
 				}
-				if state, _ := tf.decode(kind, read.NewState); !tftypes.NewValue(kind, state).Equal(tftypes.NewValue(kind,
+				if state, _ := tf.decode(kind, read.NewState); !tftypes.NewValue(kind,
+					state).Equal(tftypes.NewValue(kind,
 					listed)) {
 					t.Errorf("listed %s\nread   %s", listed, state)
 				}

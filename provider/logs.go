@@ -20,7 +20,8 @@ func SilenceUnheardLogs() {
 func logsWanted(environ []string) bool {
 	for _, variable := range environ {
 		name, level, _ := strings.Cut(variable, "=")
-		wanted := name == "TF_LOG" || strings.HasPrefix(name, "TF_LOG_PROVIDER") || strings.HasPrefix(name, "TF_LOG_SDK")
+		wanted := name == "TF_LOG" || strings.HasPrefix(name, "TF_LOG_PROVIDER") ||
+			strings.HasPrefix(name, "TF_LOG_SDK")
 		if wanted && level != "" && !strings.EqualFold(level, "off") {
 			return true
 		}

@@ -85,7 +85,8 @@ func (p *Provider) Schema(_ context.Context, _ provider.SchemaRequest, resp *pro
 				Optional:  true,
 				Sensitive: true,
 				MarkdownDescription: "Admin token of the account, as `scim-bridge account token create` prints it; " +
-					"for plans, a token with `--scope read` is enough. May also be given as `SCIMBRIDGE_ACCOUNT_TOKEN`.",
+					"for plans, a token with `--scope read` is enough. " +
+					"May also be given as `SCIMBRIDGE_ACCOUNT_TOKEN`.",
 				Validators: []validator.String{notEmpty("account_token", "SCIMBRIDGE_ACCOUNT_TOKEN")},
 			},
 			"ca_certificate_pem": schema.StringAttribute{
@@ -101,8 +102,9 @@ func (p *Provider) Schema(_ context.Context, _ provider.SchemaRequest, resp *pro
 			"monitoring_token": schema.StringAttribute{
 				Optional:  true,
 				Sensitive: true,
-				MarkdownDescription: "A monitoring token of the bridge, with which `scimbridge_bridge_status` reads `/health`. " +
-					"May be ephemeral. May also be given as `SCIMBRIDGE_MONITORING_TOKEN`.",
+				MarkdownDescription: "A monitoring token of the bridge, " +
+					"with which `scimbridge_bridge_status` reads `/health`. May be ephemeral. " +
+					"May also be given as `SCIMBRIDGE_MONITORING_TOKEN`.",
 			},
 		},
 		Blocks: map[string]schema.Block{"docker": dockerBlock()},
@@ -166,7 +168,8 @@ func (p *Provider) Configure(ctx context.Context, req provider.ConfigureRequest,
 			config.Unknown = append(config.Unknown, argument.name)
 		case argument.resolved == "":
 			resp.Diagnostics.AddAttributeError(path.Root(argument.name), "Missing "+argument.name,
-				fmt.Sprintf("Set %s in the provider block, or %s in the environment.", argument.name, argument.variable))
+				fmt.Sprintf("Set %s in the provider block, or %s in the environment.",
+					argument.name, argument.variable))
 		}
 	}
 	if m.CACertificatePEM.IsUnknown() {

@@ -107,8 +107,9 @@ provider "scimbridge" {
 		ProtoV6ProviderFactories: providertest.Factories(t),
 		Steps: []resource.TestStep{
 			{ // what must be asked for while planning says why it cannot be
-				Config:      fmt.Sprintf(block, account.URL, account.Token) + `data "scimbridge_caller" "me" {}`,
-				ExpectError: regexp.MustCompile(`(?s)ot known yet in the provider block: account_url,\s+account_token.*-target`),
+				Config: fmt.Sprintf(block, account.URL, account.Token) + `data "scimbridge_caller" "me" {}`,
+				ExpectError: regexp.MustCompile(
+					`(?s)ot known yet in the provider block: account_url,\s+account_token.*-target`),
 			},
 			{
 				Config: fmt.Sprintf(block, account.URL, account.Token) + domain + `
@@ -171,7 +172,8 @@ func TestAnUnreachableAccountIsAnErrorThatSaysSo(t *testing.T) {
 				Config:           config,
 				ConfigPlanChecks: planned(plancheck.ResourceActionNoop),
 				ConfigStateChecks: []statecheck.StateCheck{
-					statecheck.ExpectKnownValue(address, tfjsonpath.New("domain"), knownvalue.StringExact("example.com")),
+					statecheck.ExpectKnownValue(address, tfjsonpath.New("domain"),
+						knownvalue.StringExact("example.com")),
 				},
 			},
 		},

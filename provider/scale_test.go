@@ -60,7 +60,8 @@ func (tf *terraform) adopt(resource string, ids ...string) []object {
 // withoutComputed removes computed attributes from a state.
 func withoutComputed(at *tftypes.AttributePath, v tftypes.Value) (tftypes.Value, error) {
 	switch last := at.LastStep(); last {
-	case tftypes.AttributeName("id"), tftypes.AttributeName("unmanaged_rules"), tftypes.AttributeName("unmanaged_domains"):
+	case tftypes.AttributeName("id"), tftypes.AttributeName("unmanaged_rules"),
+		tftypes.AttributeName("unmanaged_domains"):
 		return tftypes.NewValue(v.Type(), nil), nil
 	}
 	return v, nil
@@ -203,13 +204,15 @@ func TestAPlanOverManyObjectsIsLinear(t *testing.T) {
 			plan, calls := cost(account, n, func() { states = tf.plan(row.resource, objects) })
 			tf.expectNoChanges(row.resource, objects, states)
 			if calls > 2 {
-				t.Errorf("a plan over %d %s made %d calls, want one to know the account and one list", n, row.resource, calls)
+				t.Errorf("a plan over %d %s made %d calls, want one to know the account and one list",
+					n, row.resource, calls)
 			}
 			t.Logf("%d %s: %.0f allocations an object", n, row.resource, plan)
 			if n == few {
 				perObject[row.resource] = plan
 			} else if was := perObject[row.resource]; plan > was*row.growth {
-				t.Errorf("a plan over %s costs %.0f allocations an object with %d of them, and %.0f with %d", row.resource, was,
+				t.Errorf("a plan over %s costs %.0f allocations an object with %d of them, and %.0f with %d",
+					row.resource, was,
 					few, plan, many)
 			}
 		}
@@ -238,7 +241,8 @@ func TestARuleOfAPlanCostsTheSameAmongTenThousand(t *testing.T) {
 			reading, creating = read, create
 		}
 		if read > 1.1*reading || create > 1.1*creating {
-			t.Errorf("among %d rules, one costs %.0f and %.0f allocations; among few, %.0f and %.0f", n, read, create, reading,
+			t.Errorf("among %d rules, one costs %.0f and %.0f allocations; among few, %.0f and %.0f",
+				n, read, create, reading,
 				creating)
 		}
 	}

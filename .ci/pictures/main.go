@@ -104,7 +104,9 @@ func shrink(from, to string) error {
 			count[page.At(x, y)]++
 		}
 	}
-	colours := slices.SortedFunc(maps.Keys(count), func(a, b color.Color) int { return cmp.Compare(count[b], count[a]) })
+	colours := slices.SortedFunc(maps.Keys(count), func(a, b color.Color) int {
+		return cmp.Compare(count[b], count[a])
+	})
 	few := image.NewPaletted(bounds, colours[:min(256, len(colours))])
 	draw.Draw(few, bounds, page, bounds.Min, draw.Src)
 	var small bytes.Buffer
@@ -194,7 +196,8 @@ func (b *bridge) shutOut(ctx context.Context) error {
 		return err
 	}
 	if answer.StatusCode != http.StatusServiceUnavailable {
-		return fmt.Errorf("a request of the identity provider to a bridge that is shut out: %s, want 503", answer.Status)
+		return fmt.Errorf("a request of the identity provider to a bridge that is shut out: %s, want 503",
+			answer.Status)
 	}
 	return nil
 }

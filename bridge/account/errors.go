@@ -58,18 +58,21 @@ func Fault(cause error) *Error {
 	switch {
 	case errors.Is(cause, store.ErrFull):
 		return &Error{
-			Status: http.StatusServiceUnavailable, Code: api.ErrorCodeStorageFull, Title: "The disk is full", cause: cause,
+			Status: http.StatusServiceUnavailable, Code: api.ErrorCodeStorageFull,
+			Title: "The disk is full", cause: cause,
 			Detail: "the disk of the account's database is full, so changes are refused; free space on it",
 		}
 	case errors.Is(cause, store.ErrReplaced):
 		return &Error{
-			Status: http.StatusServiceUnavailable, Code: api.ErrorCodeStorageLost, Title: "The database is gone", cause: cause,
-			Detail: "the account's database was deleted or replaced while the server was running, so changes are refused; " +
-				"restore it and restart the account service",
+			Status: http.StatusServiceUnavailable, Code: api.ErrorCodeStorageLost,
+			Title: "The database is gone", cause: cause,
+			Detail: "the account's database was deleted or replaced while the server was running, " +
+				"so changes are refused; restore it and restart the account service",
 		}
 	case errors.Is(cause, store.ErrDisk):
 		return &Error{
-			Status: http.StatusServiceUnavailable, Code: api.ErrorCodeDatabaseUnavailable, Title: "Database unavailable",
+			Status: http.StatusServiceUnavailable, Code: api.ErrorCodeDatabaseUnavailable,
+			Title:  "Database unavailable",
 			cause:  cause,
 			Detail: "the account's database cannot be read or written; the log has the reason under the request id",
 		}

@@ -140,7 +140,8 @@ func (a *Account) ReplaceFirewallRule(
 	ctx context.Context, id string, in firewall.Rule, ifMatch string, allowLockout bool,
 ) (after FirewallRule, err error) {
 	if in.ID != "" && in.ID != id {
-		return FirewallRule{}, InvalidValue("/id", "the rule's id is %q and cannot change to %q; omit the id", id, in.ID)
+		return FirewallRule{},
+			InvalidValue("/id", "the rule's id is %q and cannot change to %q; omit the id", id, in.ID)
 	}
 	rule, err := parseRule(in, "", a.IPData)
 	if err != nil {

@@ -19,7 +19,8 @@ func BenchmarkOneRuleInAndOut(b *testing.B) {
 				Kind: account.ByToken, ID: "bench", Address: netip.MustParseAddr("192.0.2.1"),
 			})
 			for b.Loop() {
-				r, err := a.CreateFirewallRule(ctx, firewall.Rule{Action: firewall.Allow, Match: addresses("203.0.113.7")}, false)
+				r, err := a.CreateFirewallRule(ctx,
+					firewall.Rule{Action: firewall.Allow, Match: addresses("203.0.113.7")}, false)
 				if err != nil {
 					b.Fatal(err)
 				}

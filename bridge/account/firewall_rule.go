@@ -34,7 +34,8 @@ func parseRule(r firewall.Rule, at string, data *ipdata.Databases) (firewall.Rul
 	if missing := data.Missing(match.RequiredData()); len(missing) > 0 {
 		e := databaseRequired(http.StatusUnprocessableEntity, missing,
 			"no IP database of the account has %s; "+
-				"start the account service with an --ip-database that has it, or use ip_ranges in the rule", listed(missing))
+				"start the account service with an --ip-database that has it, or use ip_ranges in the rule",
+			listed(missing))
 		e.Field = at + "/" + string(match.Kind)
 		return r, e
 	}
@@ -91,7 +92,8 @@ func (f *Firewall) update(in FirewallUpdate, at string, data *ipdata.Databases, 
 func toRow(r FirewallRule, now time.Time) store.FirewallRule {
 	return store.FirewallRule{
 		ID: r.ID, Action: string(r.Action), Priority: r.Priority, Description: r.Description, Version: r.Version,
-		Kind: string(r.Match.Kind), Values: store.List(r.Match.Values), ContentHash: contentHash(r.Rule), ChangedAt: now,
+		Kind: string(r.Match.Kind), Values: store.List(r.Match.Values),
+		ContentHash: contentHash(r.Rule), ChangedAt: now,
 	}
 }
 

@@ -151,7 +151,8 @@ func TestARuleThatExistsIsNotMadeAgain(t *testing.T) {
 	t.Parallel()
 	d := newAccount(t)
 	office := firewall.Rule{
-		Action: firewall.Allow, Match: addresses("192.0.2.0/24", "203.0.113.7"), Priority: 100, Description: "the office",
+		Action: firewall.Allow, Match: addresses("192.0.2.0/24", "203.0.113.7"),
+		Priority: 100, Description: "the office",
 	}
 	with := func(change func(*firewall.Rule)) firewall.Rule {
 		r := office
@@ -176,7 +177,9 @@ func TestARuleThatExistsIsNotMadeAgain(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if len(made) != 1 || len(refused) != 7 || slices.ContainsFunc(refused, func(id string) bool { return id != made[0] }) {
+	if len(made) != 1 || len(refused) != 7 || slices.ContainsFunc(refused, func(id string) bool {
+		return id != made[0]
+	}) {
 		t.Fatalf("made %q, refused for %q", made, refused)
 	}
 	for _, row := range []struct {
@@ -240,7 +243,8 @@ func TestADisabledFirewallAdmitsWhateverThePolicy(t *testing.T) {
 		if err := tx.UpdateFirewall(ctx, f); err != nil {
 			return err
 		}
-		return tx.PutFirewallRule(ctx, store.FirewallRule{ID: "r", Action: "deny", Kind: "ip_ranges", Values: "nonsense",
+		return tx.PutFirewallRule(ctx, store.FirewallRule{ID: "r", Action: "deny",
+			Kind: "ip_ranges", Values: "nonsense",
 			Version: 1})
 	})
 	if err != nil {

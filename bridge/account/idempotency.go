@@ -33,7 +33,8 @@ func (a *Account) Idempotent(ctx context.Context, r Request, answer any, fn func
 		}
 		if found && kept.Digest != r.Digest {
 			return &Error{
-				Status: http.StatusUnprocessableEntity, Code: api.ErrorCodeIdempotencyKeyReused, Title: "Idempotency-Key reused",
+				Status: http.StatusUnprocessableEntity, Code: api.ErrorCodeIdempotencyKeyReused,
+				Title:  "Idempotency-Key reused",
 				Detail: "the Idempotency-Key was used for another request; use a new key for each request",
 			}
 		}

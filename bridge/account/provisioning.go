@@ -406,7 +406,8 @@ func checkManagerEmail(email string) error {
 
 func checkSession(session string) error {
 	if session == "" || len(session) > maxSession {
-		return InvalidValue("/session", "the sealed session has %d bytes; it must have 1 to %d", len(session), maxSession)
+		return InvalidValue("/session", "the sealed session has %d bytes; it must have 1 to %d",
+			len(session), maxSession)
 	}
 	return nil
 }

@@ -63,7 +63,8 @@ func (a *Account) writeRefusedTokens(ctx context.Context) error {
 	now := a.Time()
 	err := a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		return tx.CountRefusedTokens(ctx, store.RefusedTokens{
-			Day: now.UTC().Format(time.DateOnly), Time: now, Action: actionTokensRefused, Count: count, Address: last.String(),
+			Day: now.UTC().Format(time.DateOnly), Time: now, Action: actionTokensRefused,
+			Count: count, Address: last.String(),
 			Forget: now.Add(-attemptsKept).UTC().Format(time.DateOnly),
 		})
 	})

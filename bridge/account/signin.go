@@ -73,7 +73,8 @@ func (a *Account) StartSignIn(
 		return h, err
 	}
 	kept := store.Handshake{
-		ID: a.NewID(), Email: email, State: base64.StdEncoding.EncodeToString(state), ExpiresAt: a.Time().Add(handshakeLives),
+		ID: a.NewID(), Email: email, State: base64.StdEncoding.EncodeToString(state),
+		ExpiresAt: a.Time().Add(handshakeLives),
 	}
 	if known {
 		kept.Epoch = epoch
@@ -106,7 +107,8 @@ func (a *Account) verifier(
 		return kdf, "", false, err
 	}
 	if !known || accountID != a.ID || signin.NormalizeEmail(g.Email) != signin.NormalizeEmail(email) {
-		return signin.FalseKDF(key, accountID, email, epoch), signin.FalseVerifier(key, accountID, email, epoch), false, nil
+		return signin.FalseKDF(key, accountID, email, epoch),
+			signin.FalseVerifier(key, accountID, email, epoch), false, nil
 	}
 	if err := json.Unmarshal([]byte(g.KDF), &kdf); err != nil {
 		return kdf, "", false, fmt.Errorf("reading credential generation %d: %w", epoch, err)

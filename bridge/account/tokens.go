@@ -67,11 +67,13 @@ func (a *Account) IssueToken(ctx context.Context, in TokenInput) (t Token, secre
 	}
 	if now := a.Time(); !in.ExpiresAt.IsZero() && (!in.ExpiresAt.After(now) || in.ExpiresAt.Sub(now) > maxTokenLife) {
 		return t, "", InvalidValue(
-			"/expires_at", "the expiry must be in the future and within ten years; omit it for a token that does not expire",
+			"/expires_at", "the expiry must be in the future and within ten years; "+
+				"omit it for a token that does not expire",
 		)
 	}
 	if name == "" || len(name) > 100 {
-		return t, "", InvalidValue("/name", "the token's name must have 1 to 100 bytes, not %d; name its purpose", len(name))
+		return t, "", InvalidValue("/name",
+			"the token's name must have 1 to 100 bytes, not %d; name its purpose", len(name))
 	}
 	secret, digest := a.newSecret(tokenPrefix)
 	t = Token{
@@ -121,8 +123,9 @@ func (a *Account) RevokeToken(ctx context.Context, id string) error {
 				return err
 			} else if !other {
 				return Conflict(api.ErrorCodeLastAdminToken, "The last admin token",
-					"this is the last token with the scope admin, which is needed to create others; create another first, "+
-						"or revoke this one on the database's machine with scim-bridge account token revoke")
+					"this is the last token with the scope admin, which is needed to create others; "+
+						"create another first, or revoke this one on the database's machine with scim-bridge account "+
+						"token revoke")
 			}
 		}
 		found, err := tx.DeleteToken(ctx, id)

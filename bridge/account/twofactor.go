@@ -74,8 +74,10 @@ func (a *Account) SetTwoFactorPolicy(
 
 func secondFactorRefusal() *Error {
 	return &Error{
-		Status: http.StatusForbidden, Code: api.ErrorCodeTwoFactorEnforced, Title: "Two-factor authentication is enforced",
-		Detail: "two-factor authentication was enforced after these credentials were enrolled, and they have no second " +
-			"factor; activate provisioning again or rotate it: credentials enrolled under the policy are exempt",
+		Status: http.StatusForbidden, Code: api.ErrorCodeTwoFactorEnforced,
+		Title: "Two-factor authentication is enforced",
+		Detail: "two-factor authentication was enforced after these credentials were enrolled, " +
+			"and they have no second factor; activate provisioning again or rotate it: " +
+			"credentials enrolled under the policy are exempt",
 	}
 }

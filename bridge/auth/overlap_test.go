@@ -83,7 +83,8 @@ func TestWhatEndsTheOldPair(t *testing.T) {
 				t.Errorf("the credentials were cleared: %t, want %t", got, row.ends)
 			}
 			if row.ends {
-				refusedWith(t, "afterwards the old token", v.Verify(old.Reveal()), auth.Superseded, problem.TokenRejected)
+				refusedWith(t, "afterwards the old token", v.Verify(old.Reveal()),
+					auth.Superseded, problem.TokenRejected)
 			}
 			c.say(func(s *session.CredentialState) { s.Generations = nil })
 			if err := v.Verify(fresh.Reveal()); err != nil {
@@ -163,7 +164,9 @@ func TestTheEndOfTheOverlapIsToldWhileItRuns(t *testing.T) {
 		{"the account knows no old pair", func(s *session.CredentialState) {
 			s.Generations = []session.Generation{{Epoch: 2}}
 		}, time.Time{}, false},
-		{"the account refuses the pair in use", func(s *session.CredentialState) { s.Outdated = true }, time.Time{}, false},
+		{"the account refuses the pair in use", func(s *session.CredentialState) {
+			s.Outdated = true
+		}, time.Time{}, false},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()

@@ -60,7 +60,8 @@ func newToken(t *testing.T) session.Token {
 func seal(t *testing.T, token session.Token, epoch int64, previous *session.Previous) string {
 	t.Helper()
 	sealed, err := session.Seal(token, epoch, session.Credentials{
-		AccountURL: "http://127.0.0.1", AccountID: "acc", Email: managerEmail, Secrets: signin.NewSecrets("password", "key"),
+		AccountURL: "http://127.0.0.1", AccountID: "acc", Email: managerEmail,
+		Secrets: signin.NewSecrets("password", "key"),
 	}, previous)
 	if err != nil {
 		t.Fatal(err)

@@ -28,8 +28,9 @@ func checkPeer(conn *net.UnixConn, folder string) error {
 
 func checkUser(uid, me int) error {
 	if uid != 0 && uid != me {
-		return fmt.Errorf("a process of user %d answers at the control socket, but this is user %d, so the token is not "+
-			"sent: run this command as the bridge's user, and check who can write to the data folder",
+		return fmt.Errorf("a process of user %d answers at the control socket, but this is user %d, "+
+			"so the token is not sent: run this command as the bridge's user, "+
+			"and check who can write to the data folder",
 			uid, me)
 	}
 	return nil

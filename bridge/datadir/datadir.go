@@ -148,7 +148,8 @@ func checkPrivate(folder string, above bool, o owner) error {
 func checkOwner(path string, info fs.FileInfo, o owner) error {
 	if uid, known := ownerOf(info); known && uid != 0 && uid != o.uid {
 		return fmt.Errorf("%s belongs to user %d, which could replace the bridge, but this is user %d: "+
-			"choose a %s below folders of this user or of root, or run chown -h %d %[1]s", path, uid, o.uid, o.setting, o.uid)
+			"choose a %s below folders of this user or of root, or run chown -h %d %[1]s",
+			path, uid, o.uid, o.setting, o.uid)
 	}
 	return nil
 }

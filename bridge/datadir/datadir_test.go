@@ -29,7 +29,8 @@ func TestAFolderOfSomebodyElseIsRefused(t *testing.T) {
 		if err := os.Chown(above, 65534, -1); err != nil {
 			t.Fatal(err)
 		}
-		if err := Check(folder, "data_dir"); err == nil || !strings.Contains(err.Error(), above+" belongs to user 65534") {
+		if err := Check(folder, "data_dir"); err == nil ||
+			!strings.Contains(err.Error(), above+" belongs to user 65534") {
 			t.Errorf("below a folder of user nobody: %v", err)
 		}
 	} else {

@@ -221,13 +221,13 @@ var catalogue = []entry{
 	{
 		code:  Sealed,
 		title: parse(`The bridge is sealed`),
-		cause: parse("The bridge has not received its bearer token since it started. Only the token opens the session, " +
-			"and the bridge does not store it." +
+		cause: parse("The bridge has not received its bearer token since it started. " +
+			"Only the token opens the session, and the bridge does not store it." +
 			`{{with .reason}} The configured token file does not unseal the bridge: {{.}}.{{end}}`),
 		remedy: parse("{{if .reason}}Write the current bearer token to {{if .setting}}{{.setting}} and restart the " +
 			"bridge. {{else}}that file; the bridge reads it again every 5 seconds. {{end}}Or do one of these: {{end}}" +
-			"Send any SCIM request with the bearer token (the identity provider's next one is enough), sign in to the " +
-			"status page with it, or run `{{unseal .data_dir}}` " +
+			"Send any SCIM request with the bearer token (the identity provider's next one is enough), " +
+			"sign in to the status page with it, or run `{{unseal .data_dir}}` " +
 			"on the bridge's machine, with the token on standard input{{if not .data_dir}}, where DATA_DIR is a " +
 			"placeholder for the value of its --data-dir{{end}}. " +
 			"If Terraform deployed the bridge, `terraform apply` with the token as unseal_token_wo of " +
@@ -250,7 +250,8 @@ var catalogue = []entry{
 			"match, enter the current bearer token in that part of the identity provider too." +
 			`{{else}}Enter the current bearer token in the identity provider. If it is lost, ` +
 			`set a new one as bearer_token_wo of scimbridge_provisioning and run ` + "`terraform apply`" +
-			`; both tokens are valid during the overlap.{{end}} The problem clears an hour after the last such request.`),
+			`; both tokens are valid during the overlap.{{end}} The problem clears an hour after the last such ` +
+			`request.`),
 	},
 	{
 		code:  SessionUnreadable,
@@ -331,14 +332,14 @@ var catalogue = []entry{
 			makeRoom +
 			"{{else if not .checked}}Correct the rules that blocked access. `terraform plan` shows only the managed " +
 			"rules that were changed outside Terraform. {{end}}" +
-			"The firewall is enforced again {{with .expires}}at {{.}}{{else}}after the given time{{end}}. To enforce it " +
-			"now, run, {{where .}}: `{{disable .database \"0s\"}}`."),
+			"The firewall is enforced again {{with .expires}}at {{.}}{{else}}after the given time{{end}}. " +
+			"To enforce it now, run, {{where .}}: `{{disable .database \"0s\"}}`."),
 		terraform: parse("{{if .blocked}}" + allowBridge + "{{end}}"),
 	},
 	{
 		code: AccountUnreachable,
-		title: parse("{{if .answered}}Another service answers at the account's address{{else if .refused}}The account " +
-			"answers with an error{{else}}The account cannot be reached{{end}}"),
+		title: parse("{{if .answered}}Another service answers at the account's address{{else if .refused}}The " +
+			"account answers with an error{{else}}The account cannot be reached{{end}}"),
 		cause: parse("{{if .answered}}The answer{{with .url}} from {{.}}{{end}} is not from the account service: " +
 			"{{.answered}}." +
 			`{{else if .refused}}The account service{{with .url}} at {{.}}{{end}} {{.refused}}.` +
@@ -347,8 +348,8 @@ var catalogue = []entry{
 		remedy: parse("{{if .answered}}A proxy, a load balancer or another service answers at that address: " +
 			"configure it to forward the account's paths (/v1/...), or correct the account's URL" +
 			"{{with .url}}; an account answers `curl -i {{shell (ping .)}}` with 204{{end}}. " +
-			"{{else if .refused}}Look for the request id, or else the time, in the account service's log. If its version " +
-			"differs from the bridge's, install the same version of both. " +
+			"{{else if .refused}}Look for the request id, or else the time, in the account service's log. " +
+			"If its version differs from the bridge's, install the same version of both. " +
 			"{{else}}Check that the account service runs, that its name resolves and that its certificate is trusted " +
 			"on the bridge's machine{{with .url}} (`curl -i {{shell (ping .)}}` shows this){{end}}. {{end}}" +
 			"The bridge retries and needs no restart. Until it succeeds, SCIM requests are answered with 503."),
@@ -369,9 +370,10 @@ var catalogue = []entry{
 			"person has no e-mail address to invite{{end}}"),
 		cause: parse("{{if eq .reason \"address_taken\"}}The identity provider gives " +
 			"{{if .user_name}}{{.user_name}}{{else}}a person{{end}} {{with .email}}the address {{.}}{{else}}an " +
-			"address{{end}}, which is the sign-in address of another person. No invitation or confirmation is sent to it." +
-			"{{else}}{{if .user_name}}{{.user_name}}{{else}}A person{{end}} was provisioned but not invited: neither " +
-			"userName nor emails holds an e-mail address.{{end}}"),
+			"address{{end}}, which is the sign-in address of another person. " +
+			"No invitation or confirmation is sent to it.{{else}}{{if .user_name}}{{.user_name}}{{else}}A " +
+			"person{{end}} was provisioned but not invited: neither userName nor emails holds an e-mail " +
+			"address.{{end}}"),
 		remedy: parse("{{if eq .reason \"address_taken\"}}Give the two people different addresses in the identity " +
 			"provider.{{else}}Map an e-mail address to userName or to emails in the identity provider.{{end}} The " +
 			"e-mail is sent when the provider has sent the change."),
@@ -403,14 +405,14 @@ var catalogue = []entry{
 		code: StorageFull,
 		title: parse("{{if .data_dir}}The bridge's data folder cannot be written{{else}}The account's disk is " +
 			"full{{end}}"),
-		cause: parse("{{if .data_dir}}The bridge cannot record in {{.data_dir}} that it has signed in{{with .reason}}: " +
-			"{{.}}{{end}}. A deployment by Terraform waits for that record; SCIM requests are not affected." +
-			"{{else}}The account service cannot write: the disk of its database{{with .database}} " +
-			"({{.}}){{end}} is full, or its quota is used up. " +
+		cause: parse("{{if .data_dir}}The bridge cannot record in {{.data_dir}} that it has signed in{{with " +
+			".reason}}: {{.}}{{end}}. A deployment by Terraform waits for that record; " +
+			"SCIM requests are not affected.{{else}}The account service cannot write: " +
+			"the disk of its database{{with .database}} ({{.}}){{end}} is full, or its quota is used up. " +
 			"Acknowledged changes are not lost; new ones are refused until there is space.{{end}}"),
 		remedy: parse("{{if .data_dir}}On the bridge's machine, free space on that file system (`df -h " +
-			"{{shell .data_dir}}` shows it), or give the bridge's user write access to the folder. The bridge retries " +
-			"every 5 seconds." +
+			"{{shell .data_dir}}` shows it), or give the bridge's user write access to the folder. " +
+			"The bridge retries every 5 seconds." +
 			"{{else}}On the account's machine, free space on that file system{{with .database}} (`df -h " +
 			"{{shell (path .)}}` shows it){{end}}: remove old logs and backups, or enlarge it. " +
 			"Do not delete the database's -wal and -shm files. No restart is needed: the " +

@@ -183,7 +183,8 @@ func (f *sightings) writeTo(d *Diagnosis) {
 // factKeys leaves out the count, which differs from line to line and would make
 // each line a problem of its own.
 var factKeys = []string{
-	FactAddress, FactAnonymous, FactAnswered, FactContinent, FactCountry, FactDatabase, FactDataDir, FactDomain, FactEmail,
+	FactAddress, FactAnonymous, FactAnswered, FactContinent, FactCountry, FactDatabase,
+	FactDataDir, FactDomain, FactEmail,
 	FactExpires, FactGroup, FactIDs, FactInstance, FactPrevious, FactReason, FactRefused, FactRuleChangedAt,
 	FactRuleDescription, FactRuleID, FactRuleKind, FactRulePriority, FactRuleValues, FactURL, FactUserName,
 }

@@ -54,7 +54,8 @@ func TestDiagnose(t *testing.T) {
 		l.Error("the account cannot be reached", "problem", "account_unreachable", "reason",
 			`dial tcp: lookup "x y": no such host`, "url", "https://a.example.com/?a=b")
 		l.Info("got in", "user_name", "ann problem=sealed")
-		l.Error(problem.LogFirewallBlocked, "problem", "firewall_blocked_cloud_provider", "address", "192.0.2.7", "rule_id",
+		l.Error(problem.LogFirewallBlocked, "problem", "firewall_blocked_cloud_provider",
+			"address", "192.0.2.7", "rule_id",
 			"fwr_2", "anonymous_ips", "cloud_provider, vpn")
 	}
 	wantOurs := []found{
@@ -89,7 +90,8 @@ func TestDiagnose(t *testing.T) {
 		{"our log as JSON", logged(true, ours), wantOurs},
 		{"an empty log", "", nil},
 		{"a log without problems", "all is well\n\n{\"level\":\"info\"}\n", nil},
-		{"a last line without its end", problem.LogFirewallBlocked, []found{{problem.FirewallBlocked, time.Time{}, once}}},
+		{"a last line without its end", problem.LogFirewallBlocked,
+			[]found{{problem.FirewallBlocked, time.Time{}, once}}},
 		{
 			"the vendor's JSON, message and error apart",
 			`{"level":"error","error":"AuthWrap failed to generateNewSession: ` +
@@ -148,7 +150,8 @@ func TestDiagnose(t *testing.T) {
 				want := row.want[i]
 				delete(p.Details, problem.DetailSource) // tested for itself
 				if p.Code != want.code || !p.Since.Equal(want.since) || !maps.Equal(p.Details, want.details) {
-					t.Errorf("problem %d is %s since %v with %v, want %s since %v with %v", i, p.Code, p.Since, p.Details, want.code,
+					t.Errorf("problem %d is %s since %v with %v, want %s since %v with %v", i,
+						p.Code, p.Since, p.Details, want.code,
 						want.since, want.details)
 				}
 				if p.Remedy == "" {

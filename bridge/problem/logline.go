@@ -114,7 +114,8 @@ var prefixes = []*regexp.Regexp{
 	regexp.MustCompile(`^<\d+>1 (?P<time>\S+) \S+ \S+ \S+ \S+ (?:-|\[.*?\]) +`),
 	// kubectl logs --timestamps, docker logs --timestamps: TIME line
 	regexp.MustCompile(
-		`^(?P<time>\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:?\d\d)) +(?:\{|\[LOG\]|\d{1,2}:\d\d[AP]M |\d{4}[-/]\d\d[-/]\d\d)`),
+		`^(?P<time>\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:?\d\d)) +(?:\{|\[LOG\]|\d{1,2}:\d\d[AP]M |` +
+			`\d{4}[-/]\d\d[-/]\d\d)`),
 }
 
 // unwrapText removes one prefix from a line.

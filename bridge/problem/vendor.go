@@ -180,7 +180,8 @@ var vendorLines = []VendorLine{
 		Source: vendorMarket + "93",
 		pattern: regexp.MustCompile("failed to set up redis|newredisconnpool|(cannot|could not|failed to|unable to) " +
 			"(connect to|ping|reach|dial) redis|" +
-			`redis.*(connection refused|no such host|i/o timeout|connection reset|broken pipe)|rediscache.*\b(error|failed)\b`),
+			`redis.*(connection refused|no such host|i/o timeout|connection reset|broken pipe)|rediscache.*\b(error|` +
+			`failed)\b`),
 	},
 	{
 		Code:  VendorCertificate,
@@ -252,7 +253,8 @@ var vendorLines = []VendorLine{
 		Example: "[LOG] [1.6.0] 2020/11/10 07:35:42 (INFO) [2020-11-10T07:35:37Z] SCIMServer: unhealthy",
 		Source:  vendorExamples + "122",
 		pattern: regexp.MustCompile(
-			`\b(scimserver|start[a-z]+|[a-z]+(watcher|cache|server|manager|provider)): (unhealthy|disconnected|degraded)`),
+			`\b(scimserver|start[a-z]+|[a-z]+(watcher|cache|server|manager|provider)): (unhealthy|disconnected|` +
+				`degraded)`),
 	},
 	{
 		Code:  VendorComponent,
@@ -263,7 +265,8 @@ var vendorLines = []VendorLine{
 		Example:  "[LOG] [1.6.0] 2020/11/10 07:35:42 (INFO) [2020-11-09T05:35:42Z] ProvisionWatcher: unknown",
 		Source:   vendorExamples + "122",
 		Harmless: true,
-		pattern:  regexp.MustCompile(`\b(scimserver|start[a-z]+|[a-z]+(watcher|cache|server|manager|provider)): unknown`),
+		pattern: regexp.MustCompile(`\b(scimserver|start[a-z]+|[a-z]+(watcher|cache|server|manager|` +
+			`provider)): unknown`),
 	},
 	{
 		Code:  VendorProbe,
@@ -277,15 +280,16 @@ var vendorLines = []VendorLine{
 		Harmless: true,
 		pattern: regexp.MustCompile(
 			`tls handshake error from \S+: (eof|read tcp .*(connection reset by peer|i/o timeout)|i/o timeout|` +
-				`tls: first record does not look like a tls handshake|tls: client offered only unsupported versions.*|` +
+				`tls: first record does not look like a tls handshake|` +
+				`tls: client offered only unsupported versions.*|` +
 				"tls: unsupported sslv2 handshake received|acme/autocert: (missing server name|server name component " +
 				"count invalid|host .* not configured.*))"),
 	},
 	{
 		Code:  SessionUnreadable,
 		Title: "The scimsession file cannot be read",
-		Cause: "The file is missing, damaged, encoded in another way than the deployment expects, or belongs to another " +
-			"bearer token.",
+		Cause: "The file is missing, damaged, encoded in another way than the deployment expects, " +
+			"or belongs to another bearer token.",
 		Remedy: "Give the bridge the scimsession file again (OP_SESSION: a path, or its content in Base64). If it, " +
 			"or its bearer token, is lost: " + regenerate,
 		Example: "FTL failed to load scimsession file error=\"illegal base64 data at input byte 4\"",

@@ -37,7 +37,8 @@ func TestEveryVendorLineIsFoundByItsOwnRow(t *testing.T) {
 				t.Fatalf("found %+v", d)
 			}
 			p := found[0]
-			if p.Code != l.Code || p.Title != l.Title || p.Remedy != l.Remedy || p.Details[problem.DetailSource] != l.Source {
+			if p.Code != l.Code || p.Title != l.Title || p.Remedy != l.Remedy ||
+				p.Details[problem.DetailSource] != l.Source {
 				t.Errorf("found %+v, want %+v", p, l)
 			}
 			if !strings.HasPrefix(l.Source, "https://") {
@@ -50,14 +51,15 @@ func TestEveryVendorLineIsFoundByItsOwnRow(t *testing.T) {
 // quotedLines are the lines that were read at their sources, word for word; who marks
 // another row as quoted adds it here.
 var quotedLines = map[string]string{
-	"blocked by an account firewall rule":         "https://support.1password.com/scim-troubleshooting/",
-	"AuthWrap failed to generateNewSession":       "https://support.1password.com/scim-troubleshooting/",
-	"(403) Forbidden (Firewall Rule)":             "https://github.com/1Password/onepassword-sdk-python/issues/214",
-	"(failed to unverifiedTokenFromRequest), 401": "https://github.com/1Password/terraform-provider-onepassword/issues/24",
-	"(failed to NewRedisConnPool)":                "https://github.com/1Password/op-scim-gcp-marketplace/issues/93",
-	"failed to generate TLS config":               "https://github.com/1Password/scim-examples/issues/229",
-	"timed out waiting to load certificate":       "https://github.com/1Password/op-scim-gcp-marketplace/issues/95",
-	"http: TLS handshake error from":              "https://github.com/1Password/scim-examples/issues/129",
+	"blocked by an account firewall rule":   "https://support.1password.com/scim-troubleshooting/",
+	"AuthWrap failed to generateNewSession": "https://support.1password.com/scim-troubleshooting/",
+	"(403) Forbidden (Firewall Rule)":       "https://github.com/1Password/onepassword-sdk-python/issues/214",
+	"(failed to unverifiedTokenFromRequest), 401": "https://github.com/1Password/terraform-provider-onepassword/" +
+		"issues/24",
+	"(failed to NewRedisConnPool)":          "https://github.com/1Password/op-scim-gcp-marketplace/issues/93",
+	"failed to generate TLS config":         "https://github.com/1Password/scim-examples/issues/229",
+	"timed out waiting to load certificate": "https://github.com/1Password/op-scim-gcp-marketplace/issues/95",
+	"http: TLS handshake error from":        "https://github.com/1Password/scim-examples/issues/129",
 }
 
 // A line that was never published must not be searched for word by word.
@@ -109,26 +111,33 @@ func TestVendorLinesInTheWild(t *testing.T) {
 			`cannot initialize connection: cannot connect to redis: dial tcp 10.0.0.9:6379: connect: ` +
 			`connection refused" application=op-scim build=209061 function=InitCache hostname=op-scim-bridge-1-1234 ` +
 			`instance_id=abcd version=2.9.6`, problem.VendorCache, ""},
-		{"Redis, JSON", `{"level":"fatal","error":"Network: (failed to NewRedisConnPool), cannot initialize connection: ` +
+		{"Redis, JSON", `{"level":"fatal",` +
+			`"error":"Network: (failed to NewRedisConnPool), cannot initialize connection: ` +
 			`cannot connect to redis: dial tcp: lookup redis: no such ` +
-			`host","application":"op-scim","function":"InitCache","time":"2025-10-04T07:08:09Z","message":"failed to set up ` +
+			`host","application":"op-scim","function":"InitCache","time":"2025-10-04T07:08:09Z",` +
+			`"message":"failed to set up ` +
 			`redis for SCIM bridge"}`, problem.VendorCache, ""},
-		{"Redis with a wrong password", `ERR failed to ping redis error="WRONGPASS invalid username-password pair or user ` +
-			`is disabled." application=op-scim`, problem.VendorCache, ""},
-		{"a certificate, no answer", `2:01PM ERR certificate manager error while getting certificate error="timed out ` +
-			`waiting to load certificate for scim.example.com" application=op-scim build=209131 component=CertificateManager ` +
-			`domain=scim.example.com`, problem.VendorCertificate, ""},
+		{"Redis with a wrong password", `ERR failed to ping redis error="WRONGPASS invalid username-password pair or ` +
+			`user is disabled." application=op-scim`, problem.VendorCache, ""},
+		{"a certificate, no answer", `2:01PM ERR certificate manager error while getting certificate error="timed ` +
+			`out waiting to load certificate for scim.example.com" application=op-scim build=209131 ` +
+			`component=CertificateManager domain=scim.example.com`, problem.VendorCertificate, ""},
 		{"a certificate, the client went away", `2:02PM ERR certificate manager error while getting certificate ` +
 			`error="context canceled" application=op-scim component=CertificateManager`, problem.VendorCertificate, ""},
-		{"a certificate, JSON", `{"level":"error","component":"CertificateManager","error":"timed out waiting to load ` +
-			`certificate for scim.example.com","time":"2025-10-21T14:01:00Z","message":"certificate manager error while ` +
-			`getting certificate"}`, problem.VendorCertificate, ""},
-		{"certificate files", `FTL failed to generate TLS config, retrying after backoff delay error="could not find key ` +
-			`file with given path /secrets/tls-key" application=op-scim`, problem.VendorCertificate, ""},
+		{"a certificate, JSON",
+			`{"level":"error","component":"CertificateManager","error":"timed out waiting to load ` +
+				`certificate for scim.example.com","time":"2025-10-21T14:01:00Z",` +
+				`"message":"certificate manager error while ` +
+				`getting certificate"}`, problem.VendorCertificate, ""},
+		{"certificate files", `FTL failed to generate TLS config, ` +
+			`retrying after backoff delay error="could not find key file with given path /secrets/tls-key" ` +
+			`application=op-scim`, problem.VendorCertificate, ""},
 		{"the firewall, short", `[ERROR] 2026/02/20 10:52:58 (403) Forbidden (Firewall Rule): ` +
-			`The IP address of your SCIM bridge was blocked by a 1Password firewall rule.`, problem.FirewallBlocked, ""},
+			`The IP address of your SCIM bridge was blocked by a 1Password firewall rule.`,
+			problem.FirewallBlocked, ""},
 		{"the firewall, inside another error", `ERR failed to confirm users error="Request: (failed to Do), ` +
-			`(403) Forbidden (Firewall Rule)" application=op-scim component=ConfirmationWatcher`, problem.FirewallBlocked, ""},
+			`(403) Forbidden (Firewall Rule)" application=op-scim component=ConfirmationWatcher`,
+			problem.FirewallBlocked, ""},
 		{"a wrong token", `WRN request failed error="401: Invalid bearer token" application=op-scim path=/scim/Users`,
 			problem.TokenRejected, ""},
 		{"a wrong token, JSON", `{"level":"warn","status":401,"error":"invalid bearer token","message":"unauthorized"}`,
@@ -139,24 +148,27 @@ func TestVendorLinesInTheWild(t *testing.T) {
 			`[2020-11-10T07:35:42Z] RedisCache: healthy`, "", ""},
 		{"an unhealthy report", `Nov 10 07:35:42 host op-scim[29878]: [LOG] [1.6.0] 2020/11/10 07:35:42 (INFO) ` +
 			`[2020-11-10T07:35:42Z] RedisCache: unhealthy`, problem.VendorCache, ""},
-		{"an unhealthy watcher", `[LOG] [1.6.0] 2020/11/10 07:35:42 (INFO) [2020-11-10T07:35:42Z] ConfirmationWatcher: ` +
-			`unhealthy`, problem.ConfirmationStuck, ""},
+		{"an unhealthy watcher", `[LOG] [1.6.0] 2020/11/10 07:35:42 (INFO) [2020-11-10T07:35:42Z] ` +
+			`ConfirmationWatcher: unhealthy`, problem.ConfirmationStuck, ""},
 		{"an unhealthy server", `[LOG] [1.6.0] 2020/11/10 07:35:42 (INFO) [2020-11-10T07:35:42Z] SCIMServer: unhealthy`,
 			problem.VendorComponent, ""},
-		{"an unhealthy report, JSON", `{"level":"info","component":"SCIMServer","state":"unhealthy","message":"report"}`,
+		{"an unhealthy report, JSON", `{"level":"info","component":"SCIMServer","state":"unhealthy",` +
+			`"message":"report"}`,
 			problem.VendorComponent, ""},
 		{"a document of /health",
-			`{"build":"209131","version":"2.9.13","reports":[{"source":"ConfirmationWatcher","time":"2026-03-03T14:06:09Z",` +
+			`{"build":"209131","version":"2.9.13","reports":[{"source":"ConfirmationWatcher",` +
+				`"time":"2026-03-03T14:06:09Z",` +
 				`"state":"unhealthy"},{"source":"SCIMServer","state":"healthy"}],"retrievedAt":"2026-03-03T14:06:56Z"}`,
 			problem.ConfirmationStuck, ""},
 		{"a report that is not there yet", `[LOG] [1.6.0] 2020/11/10 07:35:42 (INFO) [2020-11-09T05:35:42Z] ` +
 			`ProvisionWatcher: unknown`, "", problem.VendorComponent},
-		{"a health check of a load balancer", `2020/12/31 11:00:52 http: TLS handshake error from 10.244.2.1:9467: EOF`, "",
+		{"a health check of a load balancer", `2020/12/31 11:00:52 http: TLS handshake error from 10.244.2.1:9467: ` +
+			`EOF`, "",
 			problem.VendorProbe},
 		{"a scanner", `2020/12/31 11:00:52 http: TLS handshake error from 192.0.2.7:9467: tls: ` +
 			`first record does not look like a TLS handshake`, "", problem.VendorProbe},
-		{"a scanner by address", `2020/12/31 11:00:52 http: TLS handshake error from [2001:db8::7]:9467: acme/autocert: ` +
-			`missing server name`, "", problem.VendorProbe},
+		{"a scanner by address", `2020/12/31 11:00:52 http: TLS handshake error from [2001:db8::7]:9467: ` +
+			`acme/autocert: missing server name`, "", problem.VendorProbe},
 		{"a client that trusts us not, which is no probe", `2020/12/31 11:00:52 http: ` +
 			`TLS handshake error from 192.0.2.7:9467: remote error: tls: unknown certificate authority`, "", ""},
 		{"a ping", `[LOG] [1.6.0] 2020/11/10 07:35:46 (INFO) Handling GET: /ping`, "", ""},
@@ -190,7 +202,8 @@ func TestASlowlyStartingComponentIsNoProblem(t *testing.T) {
 	t.Parallel()
 	d, err := problem.Diagnose(strings.NewReader("ProvisionWatcher: unknown\nRedisCache: unknown\n" +
 		"ProvisionWatcher: healthy\n"))
-	if err != nil || len(d.Problems) != 0 || len(d.Harmless) != 1 || d.Harmless[0].Details["component"] != "RedisCache" {
+	if err != nil || len(d.Problems) != 0 || len(d.Harmless) != 1 ||
+		d.Harmless[0].Details["component"] != "RedisCache" {
 		t.Errorf("found %+v, %v", d, err)
 	}
 }
@@ -201,8 +214,9 @@ func TestALineIsFoundInEveryWrapping(t *testing.T) {
 	vendor := `FTL failed to set up redis for SCIM bridge error="cannot connect to redis: dial tcp: ` +
 		`connection refused" application=op-scim`
 	vendorJSON := `{"level":"fatal","time":"2025-10-04T07:08:09Z","message":"failed to set up redis for SCIM bridge"}`
-	ours := `2025-10-04T07:08:09.000Z [ERROR] scim-bridge.connector: Your current location or network is blocked by an ` +
-		`account firewall rule: problem=firewall_blocked address=192.0.2.7 attempts=1`
+	ours := `2025-10-04T07:08:09.000Z [ERROR] scim-bridge.connector: ` +
+		`Your current location or network is blocked by an account firewall rule: ` +
+		`problem=firewall_blocked address=192.0.2.7 attempts=1`
 	oursJSON := `{"level":"error","time":"2025-10-04T07:08:09Z","logger":"scim-bridge.connector","message":"x",` +
 		`"problem":"firewall_blocked","address":"192.0.2.7"}`
 	quoted := func(s string) string {
@@ -232,11 +246,15 @@ func TestALineIsFoundInEveryWrapping(t *testing.T) {
 		}, true},
 		{"Docker's stream", func(s string) string { return "\x01\x00\x00\x00\x00\x00\x00\x2a" + s }, false},
 		{"docker compose logs", func(s string) string { return "scim-1   | " + s }, false},
-		{"docker service logs", func(s string) string { return "op-scim-bridge_scim.1.abc123@host-1    | " + s }, false},
+		{"docker service logs", func(s string) string {
+			return "op-scim-bridge_scim.1.abc123@host-1    | " + s
+		}, false},
 		{"a container runtime on a node", func(s string) string {
 			return "2025-10-04T07:08:09.123456789Z stderr F " + s
 		}, true},
-		{"kubectl logs --prefix", func(s string) string { return "[pod/op-scim-bridge-1-1234/op-scim-bridge] " + s }, false},
+		{"kubectl logs --prefix", func(s string) string {
+			return "[pod/op-scim-bridge-1-1234/op-scim-bridge] " + s
+		}, false},
 		{"kubectl logs --timestamps, behind a prefix", func(s string) string {
 			return "[pod/op-scim-bridge-1-1234/op-scim-bridge] 2025-10-04T07:08:09.123456789Z stdout F " + s
 		}, true},
@@ -245,13 +263,16 @@ func TestALineIsFoundInEveryWrapping(t *testing.T) {
 			return "2025-10-04T07:08:09+0000 host-1 scim-bridge[29878]: " + s
 		}, true},
 		{"journalctl -o json", func(s string) string {
-			return `{"__REALTIME_TIMESTAMP":"1759561689000000","SYSLOG_IDENTIFIER":"op-scim","MESSAGE":` + quoted(s) + `}`
+			return `{"__REALTIME_TIMESTAMP":"1759561689000000","SYSLOG_IDENTIFIER":"op-scim","MESSAGE":` +
+				quoted(s) + `}`
 		}, true},
 		{"journalctl -o json, of bytes", func(s string) string {
 			return `{"__REALTIME_TIMESTAMP":"1759561689000000","MESSAGE":` + bytesOf("\x1b[31m"+s) + `}`
 		}, true},
 		{"RFC 5424", func(s string) string { return "<14>1 2025-10-04T07:08:09Z host-1 op-scim 29878 - - " + s }, true},
-		{"CloudWatch's events", func(s string) string { return `{"timestamp":1759561689000,"log":` + quoted(s) + `}` }, true},
+		{"CloudWatch's events", func(s string) string {
+			return `{"timestamp":1759561689000,"log":` + quoted(s) + `}`
+		}, true},
 		{"Google's textPayload", func(s string) string {
 			return `{"textPayload":` + quoted(s) + `,"timestamp":"2025-10-04T07:08:09Z"}`
 		}, true},
@@ -285,17 +306,19 @@ func TestALineIsFoundInEveryWrapping(t *testing.T) {
 					t.Errorf("the time is %s", p.Since)
 				}
 				isOurs := strings.Contains(row.line, "scim-bridge.")
-				if isOurs && (p.Details["address"] != "192.0.2.7" || p.Terraform == "") || !isOurs && p.Terraform != "" {
+				if isOurs && (p.Details["address"] != "192.0.2.7" || p.Terraform == "") ||
+					!isOurs && p.Terraform != "" {
 					t.Errorf("the details are %v, the block is %q", p.Details, p.Terraform)
 				}
 			})
 		}
 	}
 	for name, line := range map[string]string{
-		"Google's jsonPayload":              `{"timestamp":"2025-10-04T07:08:09Z","jsonPayload":` + vendorJSON + `}`,
-		"a stream's name before JSON":       `2025-10-04T07:08:09+00:00 op_scim_bridge/scim/0123 ` + vendorJSON,
-		"an exporter's message":             `{"timestamp":1759561689000,"message":` + quoted(vendorJSON) + `}`,
-		"an exporter's message of old text": `{"timestamp":1759561689000,"message":"[LOG] [1.6.0] RedisCache: unhealthy"}`,
+		"Google's jsonPayload":        `{"timestamp":"2025-10-04T07:08:09Z","jsonPayload":` + vendorJSON + `}`,
+		"a stream's name before JSON": `2025-10-04T07:08:09+00:00 op_scim_bridge/scim/0123 ` + vendorJSON,
+		"an exporter's message":       `{"timestamp":1759561689000,"message":` + quoted(vendorJSON) + `}`,
+		"an exporter's message of old text": `{"timestamp":1759561689000,` +
+			`"message":"[LOG] [1.6.0] RedisCache: unhealthy"}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -365,7 +388,8 @@ func TestAPackedLogThatIsNotReadSaysWhatToDo(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if _, err := problem.Diagnose(strings.NewReader(row.log)); err == nil || !strings.Contains(err.Error(), row.want) {
+			if _, err := problem.Diagnose(strings.NewReader(row.log)); err == nil ||
+				!strings.Contains(err.Error(), row.want) {
 				t.Errorf("got %v, want %q", err, row.want)
 			}
 		})
@@ -403,7 +427,8 @@ func TestWhatStrangersWriteIntoALogIsBounded(t *testing.T) {
 	if more := d.Problems[len(d.Problems)-2]; more.Details["count"] != "4900" || more.Details["domain"] != "" {
 		t.Errorf("the rest is %+v", more)
 	}
-	d, err = problem.Diagnose(strings.NewReader(`{"problem":"signup_domain_missing","user_name":"a\u001b[31mb\u202ec\nd` +
+	d, err = problem.Diagnose(strings.NewReader(`{"problem":"signup_domain_missing",` +
+		`"user_name":"a\u001b[31mb\u202ec\nd` +
 		strings.Repeat("x", 10_000) + `"}`))
 	if err != nil || len(d.Problems) != 1 || !strings.Contains(d.Problems[0].Cause, "a[31mbc dx") ||
 		len(d.Problems[0].Cause) > 600 {

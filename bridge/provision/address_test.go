@@ -12,12 +12,16 @@ func TestSignInAddress(t *testing.T) {
 		{"the userName, if it is an address", `{"userName":"a@x.org","emails":[{"value":"b@x.org","primary":true}]}`,
 			"a@x.org"},
 		{"else the primary, wherever it stands",
-			`{"userName":"ann","emails":[{"value":"w@x.org","type":"work"},{"value":"p@x.org","primary":true}]}`, "p@x.org"},
+			`{"userName":"ann","emails":[{"value":"w@x.org","type":"work"},{"value":"p@x.org",` +
+				`"primary":true}]}`, "p@x.org"},
 		{"a primary written as text",
-			`{"userName":"ann","emails":[{"value":"w@x.org","type":"work"},{"value":"p@x.org","primary":"True"}]}`, "p@x.org"},
+			`{"userName":"ann","emails":[{"value":"w@x.org","type":"work"},{"value":"p@x.org",` +
+				`"primary":"True"}]}`, "p@x.org"},
 		{"else the work address, in any case",
-			`{"userName":"ann","emails":[{"value":"h@x.org","type":"home"},{"value":"w@x.org","type":"Work"}]}`, "w@x.org"},
-		{"else the first", `{"userName":"ann","emails":[{"value":"h@x.org","type":"home"},{"value":"o@x.org"}]}`, "h@x.org"},
+			`{"userName":"ann","emails":[{"value":"h@x.org","type":"home"},{"value":"w@x.org",` +
+				`"type":"Work"}]}`, "w@x.org"},
+		{"else the first", `{"userName":"ann","emails":[{"value":"h@x.org","type":"home"},` +
+			`{"value":"o@x.org"}]}`, "h@x.org"},
 		{"passing over a primary that is no address",
 			`{"userName":"ann","emails":[{"value":"none","primary":true},{"value":"o@x.org"}]}`, "o@x.org"},
 		{"none, without e-mails", `{"userName":"ann"}`, ""},

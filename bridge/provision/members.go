@@ -54,7 +54,8 @@ const (
 func (u *UnknownMembers) note(id, name string, ids []string, refused bool) {
 	now := u.Now()
 	p := unknownPush{
-		group: cmp.Or(name, id), ids: inputtext.QuoteSome(ids), count: len(ids), refused: refused, first: now, last: now,
+		group: cmp.Or(name, id), ids: inputtext.QuoteSome(ids), count: len(ids),
+		refused: refused, first: now, last: now,
 	}
 	u.mu.Lock()
 	before, known := u.pushes[id]
@@ -76,7 +77,8 @@ func (u *UnknownMembers) note(id, name string, ids []string, refused bool) {
 		return // a repetition
 	}
 	fields := []any{
-		problem.LogKey, string(problem.MembersUnknown), problem.FactGroup, id, problem.FactIDs, p.ids, problem.FactCount,
+		problem.LogKey, string(problem.MembersUnknown), problem.FactGroup, id,
+		problem.FactIDs, p.ids, problem.FactCount,
 		p.count,
 	}
 	if refused {

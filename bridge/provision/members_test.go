@@ -25,7 +25,9 @@ type pushed struct {
 }
 
 func (p *pushed) group(id string) (bridge.Group, error) {
-	g := bridge.Group{ID: id, Attributes: json.RawMessage(`{"displayName":"Group ` + id + `"}`), UnknownMembers: p.unknown}
+	g := bridge.Group{
+		ID: id, Attributes: json.RawMessage(`{"displayName":"Group ` + id + `"}`), UnknownMembers: p.unknown,
+	}
 	return g, p.refused
 }
 

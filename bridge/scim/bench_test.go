@@ -18,12 +18,14 @@ func BenchmarkRequests(b *testing.B) {
 	var ids []string
 	for n := range 100 {
 		p, err := directory.CreatePerson(b.Context(), bridge.PersonInput{Attributes: fmt.Appendf(nil, `{
-			"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"person%d@example.com","externalId":"e-%d",
-				"active":true,
+			"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"person%d@example.com",
+				"externalId":"e-%d","active":true,
 			"displayName":"Ingrid Lindström","name":{"givenName":"Ingrid","familyName":"Lindström",
 				"formatted":"Ingrid Lindström"},
-			"emails":[{"value":"person%d@example.com","type":"work","primary":true},{"value":"i%d@home.example","type":"home"}],
-			"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"employeeNumber":"4711","department":"Engineering"}}`,
+			"emails":[{"value":"person%d@example.com","type":"work","primary":true},
+				{"value":"i%d@home.example","type":"home"}],
+			"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"employeeNumber":"4711",
+				"department":"Engineering"}}`,
 			n, n, n, n)})
 		if err != nil {
 			b.Fatal(err)

@@ -34,7 +34,8 @@ func TestLargeRequestsMayTakeLong(t *testing.T) {
 	}{
 		{"a user", "POST", "/Users", `{"userName":"u"}`, false},
 		{"a group", "POST", "/Groups", `{"displayName":"g"}`, false},
-		{"a group of all", "POST", "/Groups", `{"displayName":"g","members":[` + strings.Join(members, ",") + `]}`, true},
+		{"a group of all", "POST", "/Groups",
+			`{"displayName":"g","members":[` + strings.Join(members, ",") + `]}`, true},
 		{"a bulk request", "POST", "/Bulk",
 			`{"Operations":[{"method":"POST","path":"/Users","bulkId":"q","data":{"userName":"v"}}]}`, true},
 	} {
@@ -70,7 +71,8 @@ func TestATooLargeBodyIsAnswered(t *testing.T) {
 			if strings.HasPrefix(row.header, "Transfer") {
 				body = fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", length, body)
 			}
-			if _, err := io.WriteString(c, "POST /Users HTTP/1.1\r\nHost: bridge\r\n"+row.header+"\r\n"+body); err != nil {
+			if _, err := io.WriteString(c, "POST /Users HTTP/1.1\r\nHost: bridge\r\n"+
+				row.header+"\r\n"+body); err != nil {
 				t.Fatalf("the connection was closed before everything was sent: %v", err)
 			}
 			answer, err := http.ReadResponse(bufio.NewReader(c), nil)
@@ -118,15 +120,20 @@ func TestHostileBodiesAreBounded(t *testing.T) {
 		}) + `],` + repeat(20_000, func(i int) string { return fmt.Sprintf(`"urn:x:%x:User.a":1`, i) }) + `}`},
 		{"ampersands in a string without end", "GET", "/Users?filter=%22" + strings.Repeat("&", 20_000), ""},
 		{"ampersands without end", "GET", "/Users?" + strings.Repeat("&filter=", 5_000), ""},
-		{"unescaped backslashes without end", "GET", "/Users?filter=userName%20eq%20%22" + strings.Repeat("%5Cq", 5_000) +
-			"%22", ""},
-		{"single quotes without end", "GET", "/Users?filter=userName%20eq%20%27" + strings.Repeat("%27%27", 5_000) + "x", ""},
+		{"unescaped backslashes without end", "GET",
+			"/Users?filter=userName%20eq%20%22" + strings.Repeat("%5Cq", 5_000) +
+				"%22", ""},
+		{"single quotes without end", "GET",
+			"/Users?filter=userName%20eq%20%27" + strings.Repeat("%27%27", 5_000) + "x", ""},
 		{"members as keys among other keys", "PATCH", "/Groups/g2", `{"Operations":[{"op":"add","value":{` +
-			repeat(10_000, func(i int) string { return fmt.Sprintf(`"members[value eq \"%x\"]":null,"k%x":1`, i, i) }) + `}}]}`},
+			repeat(10_000, func(i int) string {
+				return fmt.Sprintf(`"members[value eq \"%x\"]":null,"k%x":1`, i, i)
+			}) + `}}]}`},
 		{"operations that wait for each other in a long row", "POST", "/Bulk", `{"Operations":[` +
 			repeat(1000, func(i int) string {
 				return fmt.Sprintf(
-					`{"method":"POST","path":"/Groups","bulkId":"%d","data":{"displayName":"g%d","members":["bulkId:%d"],"x":%q}}`, i,
+					`{"method":"POST","path":"/Groups","bulkId":"%d","data":{"displayName":"g%d",`+
+						`"members":["bulkId:%d"],"x":%q}}`, i,
 					i, i+1, strings.Repeat("x", 500))
 			}) + `]}`},
 		{"attributes to show without end", "POST", "/.search", `{"attributes":[` + repeat(100_000, func(i int) string {

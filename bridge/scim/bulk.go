@@ -116,7 +116,8 @@ func parseBulk(body map[string]any) (*bulk, error) {
 		}
 		if op.id != "" {
 			if b.makers[op.id] != nil {
-				return nil, schema.Errorf(schema.InvalidSyntax, "operation %d: bulkId %q is used twice", i+1, truncate(op.id))
+				return nil, schema.Errorf(schema.InvalidSyntax,
+					"operation %d: bulkId %q is used twice", i+1, truncate(op.id))
 			}
 			b.makers[op.id] = op
 		}

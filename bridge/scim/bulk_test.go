@@ -80,7 +80,8 @@ func TestBulkResolvesCircularReferences(t *testing.T) {
 		{"method":"POST","path":"/Groups","bulkId":"g","data":{"displayName":"g","members":[{"value":"bulkId:h"},
 			{"value":"bulkId:a"}]}},
 		{"method":"POST","path":"/Groups","bulkId":"h","data":{"displayName":"h","members":[{"value":"bulkId:g"}]}},
-		{"method":"POST","path":"/Users","bulkId":"own","data":{"userName":"own","`+enterprise+`":{"manager":"bulkId:own"}}},
+		{"method":"POST","path":"/Users","bulkId":"own","data":{"userName":"own",
+			"`+enterprise+`":{"manager":"bulkId:own"}}},
 		{"method":"PATCH","path":"/Groups/bulkId:g","data":{"Operations":[{"op":"add","path":"members",
 			"value":[{"value":"bulkId:own"}]}]}}]`)
 	if got, want := statuses(results), "201 201 201 201 201 204"; got != want {
@@ -90,7 +91,8 @@ func TestBulkResolvesCircularReferences(t *testing.T) {
 		location, _ := results[i]["location"].(string)
 		a := ask(t, server, http.MethodGet, strings.TrimPrefix(location, "https://scim.example.com"), "")
 		if i != 2 && a.header.Get("ETag") != results[i]["version"] { // the group was changed after
-			t.Errorf("operation %d tells version %v, and the resource has %s", i, results[i]["version"], a.header.Get("ETag"))
+			t.Errorf("operation %d tells version %v, and the resource has %s", i,
+				results[i]["version"], a.header.Get("ETag"))
 		}
 		return a
 	}
@@ -147,7 +149,8 @@ func TestBulkPaths(t *testing.T) {
 	}
 	results := bulk(t, server, `"failOnErrors":"3.0","Operations":[
 		{"method":"POST","path":"https://scim.example.com/scim/v2/Users","bulkId":1,"data":{"userName":"a"}},
-		{"method":"POST","path":"/scim/v2/Groups","bulkId":"g","data":{"displayName":"g","members":[{"value":"bulkId:1"}]}},
+		{"method":"POST","path":"/scim/v2/Groups","bulkId":"g","data":{"displayName":"g",
+			"members":[{"value":"bulkId:1"}]}},
 		{"method":"PATCH","path":"https://proxy.example.com/Groups/bulkId:g","data":{"Operations":[{"op":"add",
 			"path":"externalId","value":"e"}]}},
 		{"method":"DELETE","path":"https://scim.example.com/scim/v2/Bulk"},
@@ -209,13 +212,15 @@ func TestRefusedBulk(t *testing.T) {
 		"an operation without path": {`"Operations":[{"method":"POST"}]`, 400},
 		"a GET":                     {`"Operations":[{"method":"GET","path":"/Users"}]`, 400},
 		"a bulkId used twice": {
-			`"Operations":[{"method":"POST","path":"/Users","bulkId":"a"},{"method":"POST","path":"/Users","bulkId":"a"}]`, 400,
+			`"Operations":[{"method":"POST","path":"/Users","bulkId":"a"},{"method":"POST","path":"/Users",` +
+				`"bulkId":"a"}]`, 400,
 		},
 		"failOnErrors with a part":  {`"failOnErrors":1.5,"Operations":[{"method":"DELETE","path":"/Users/1"}]`, 400},
 		"failOnErrors below zero":   {`"failOnErrors":-1,"Operations":[{"method":"DELETE","path":"/Users/1"}]`, 400},
 		"a path that is an object":  {`"Operations":[{"method":"DELETE","path":{}}]`, 400},
 		"failOnErrors that is text": {`"failOnErrors":"x","Operations":[{"method":"DELETE","path":"/Users/1"}]`, 400},
-		"more operations than a lot": {`"Operations":[` + strings.Repeat(`{"method":"DELETE","path":"/Users/1"},`, 1000) +
+		"more operations than a lot": {`"Operations":[` + strings.Repeat(`{"method":"DELETE",`+
+			`"path":"/Users/1"},`, 1000) +
 			`{"method":"DELETE","path":"/Users/1"}]`, 413},
 	}
 	for name, tt := range whole {

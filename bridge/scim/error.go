@@ -116,7 +116,9 @@ func fromDirectory(e *bridge.Error) *refusal {
 	case bridge.TooLarge:
 		return &refusal{Status: http.StatusRequestEntityTooLarge, Detail: e.Detail}
 	case bridge.TooMany:
-		return &refusal{Status: http.StatusTooManyRequests, Detail: e.Detail, RetryAfter: max(e.RetryAfter, time.Second)}
+		return &refusal{
+			Status: http.StatusTooManyRequests, Detail: e.Detail, RetryAfter: max(e.RetryAfter, time.Second),
+		}
 	}
 	return nil
 }

@@ -27,7 +27,8 @@ func bearer(next http.Handler) http.Handler {
 			w.WriteHeader(http.StatusUnauthorized)
 			_,
 				_ = io.WriteString(w,
-				`{"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"status":"401","detail":"not this package's"}`)
+				`{"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"status":"401",`+
+					`"detail":"not this package's"}`)
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -131,7 +132,8 @@ func decodeScenarios(raw []byte) ([]simulate.Scenario, error) {
 
 func TestAScenarioThatCannotFailIsRefused(t *testing.T) {
 	t.Parallel()
-	const good = `{"about":"x","scenarios":[{"id":"a","steps":[{"id":"1","method":"GET","path":"/Users","expect":[200],` +
+	const good = `{"about":"x","scenarios":[{"id":"a","steps":[{"id":"1","method":"GET","path":"/Users",` +
+		`"expect":[200],` +
 		`"check":[["id","set"]]}]}]}`
 	if list, err := decodeScenarios([]byte(good)); err != nil || len(list) != 1 {
 		t.Fatalf("a good file gives %v, %v", list, err)

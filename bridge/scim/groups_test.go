@@ -39,7 +39,8 @@ func TestConcurrentGroupPatches(t *testing.T) {
 		id, _ := create(t, server, "/scim/v2/Users", fmt.Sprintf(`{"userName":"u%d"}`, i))
 		wg.Go(func() {
 			body := fmt.Sprintf(
-				`{"Operations":[{"op":"add","path":"members","value":[{"value":%q}]},{"op":"replace","value":{"id":"x",`+
+				`{"Operations":[{"op":"add","path":"members","value":[{"value":%q}]},{"op":"replace",`+
+					`"value":{"id":"x",`+
 					`"displayName":"g","externalId":"e%d"}}]}`, id, i)
 			if a := ask(t, server, http.MethodPatch, "/scim/v2/Groups/"+group, body); a.status != http.StatusNoContent {
 				t.Errorf("got %d %s", a.status, a.raw)
@@ -96,7 +97,8 @@ func TestAPushOfUnknownMembersAloneChangesNothing(t *testing.T) {
 	const core = `"urn:ietf:params:scim:schemas:core:2.0:Group`
 	patch := func(operations string) string { return `{"Operations":[` + operations + `]}` }
 	tests := []struct{ name, method, body string }{
-		{"PATCH replace by an unknown id", "PATCH", patch(`{"op":"replace","path":"members","value":[{"value":"ghost"}]}`)},
+		{"PATCH replace by an unknown id", "PATCH",
+			patch(`{"op":"replace","path":"members","value":[{"value":"ghost"}]}`)},
 		{"by several, bare", "PATCH", patch(`{"op":"replace","path":"members","value":["ghost","spirit"]}`)},
 		{"by ids in capitals, which are other ids", "PATCH",
 			patch(`{"op":"replace","path":"members","value":[{"value":"ANN"}]}`)},
@@ -105,7 +107,8 @@ func TestAPushOfUnknownMembersAloneChangesNothing(t *testing.T) {
 		{"by an address on another server", "PATCH",
 			patch(`{"op":"replace","path":"members","value":[{"value":"https://idp.example.com/Users/ghost"}]}`)},
 		{"by the address of a known person, which is not an id", "PATCH",
-			patch(`{"op":"replace","path":"members","value":[{"value":"https://scim.example.com/scim/v2/Users/ANN-ID"}]}`)},
+			patch(`{"op":"replace","path":"members",` +
+				`"value":[{"value":"https://scim.example.com/scim/v2/Users/ANN-ID"}]}`)},
 		{"by an empty object in a list", "PATCH", patch(`{"op":"replace","path":"members","value":[{}]}`)},
 		{"by an empty object", "PATCH", patch(`{"op":"replace","path":"members","value":{}}`)},
 		{"by an empty text", "PATCH", patch(`{"op":"replace","path":"members","value":""}`)},
@@ -117,14 +120,16 @@ func TestAPushOfUnknownMembersAloneChangesNothing(t *testing.T) {
 		{"by a name alone", "PATCH", patch(`{"op":"replace","path":"members","value":[{"display":"Ann"}]}`)},
 		{"within Salesforce's object", "PATCH",
 			patch(`{"op":"replace","path":"members","value":{"members":[{"value":"ghost"}]}}`)},
-		{"without a path", "PATCH", patch(`{"op":"replace","value":{"displayName":"g","members":[{"value":"ghost"}]}}`)},
+		{"without a path", "PATCH",
+			patch(`{"op":"replace","value":{"displayName":"g","members":[{"value":"ghost"}]}}`)},
 		{"without a path, by an empty object", "PATCH", patch(`{"op":"replace","value":{"members":{}}}`)},
 		{"under the qualified name", "PATCH",
 			patch(`{"op":"replace","path":` + core + `:members","value":[{"value":"ghost"}]}`)},
 		{"of the members' values", "PATCH", patch(`{"op":"replace","path":"members.value","value":"ghost"}`)},
 		{"and of the name, which stays too", "PATCH",
 			patch(
-				`{"op":"replace","path":"displayName","value":"h"},{"op":"replace","path":"members","value":[{"value":"ghost"}]}`)},
+				`{"op":"replace","path":"displayName","value":"h"},{"op":"replace","path":"members",` +
+					`"value":[{"value":"ghost"}]}`)},
 		{"then an addition of a known person", "PATCH",
 			patch(
 				`{"op":"replace","path":"members","value":[{"value":"ghost"}]},{"op":"add","path":"members",` +
@@ -139,7 +144,8 @@ func TestAPushOfUnknownMembersAloneChangesNothing(t *testing.T) {
 			patch(`{"op":"replace","path":"members[value eq \"ANN-ID\"]","value":[` + ghosts(150) + `]}`)},
 		{"of one selected member, beside another's by a known person", "PATCH",
 			patch(
-				`{"op":"replace","path":"members[value eq \"ANN-ID\"]","value":"ghost"},{"op":"replace","path":"members[value eq ` +
+				`{"op":"replace","path":"members[value eq \"ANN-ID\"]","value":"ghost"},{"op":"replace",` +
+					`"path":"members[value eq ` +
 					`\"BOB-ID\"]","value":"BOB-ID"}`)},
 		{"of one selected member, and of the name, which stays too", "PATCH",
 			patch(
@@ -171,14 +177,16 @@ func TestAPushOfUnknownMembersAloneChangesNothing(t *testing.T) {
 				bob, _ := create(t, server, "/Users", `{"userName":"bob"}`)
 				gone, _ := create(t, server, "/Users", `{"userName":"gone"}`)
 				ask(t, server, http.MethodDelete, "/Users/"+gone, "")
-				group, version := create(t, server, "/Groups", `{"displayName":"g","members":[{"value":"`+ann+`"},{"value":"`+bob+
-					`"}]}`)
+				group, version := create(t, server, "/Groups",
+					`{"displayName":"g","members":[{"value":"`+ann+`"},{"value":"`+bob+
+						`"}]}`)
 				body := strings.NewReplacer("ANN-ID", ann, "BOB-ID", bob, "ANN", strings.ToUpper(ann), "DELETED",
 					gone).Replace(tt.body)
 				var a answer
 				if bulk {
 					a = ask(t, server, http.MethodPost, "/Bulk",
-						fmt.Sprintf(`{"Operations":[{"method":%q,"path":"/Groups/%s","data":%s}]}`, tt.method, group, body))
+						fmt.Sprintf(`{"Operations":[{"method":%q,"path":"/Groups/%s","data":%s}]}`,
+							tt.method, group, body))
 					a = answer{
 						status: http.StatusBadRequest, raw: a.raw,
 						body: a.at("Operations").([]any)[0].(map[string]any)["response"].(map[string]any),
@@ -229,8 +237,10 @@ func TestPushesOfMembersThatGoThrough(t *testing.T) {
 			patch(`{"op":"replace","path":"members","value":[{"value":"ghost"},{"value":"ANN"}]}`), 1},
 		{"replace by a known id and an empty one", "PATCH",
 			patch(`{"op":"replace","path":"members","value":[{},{"value":"ANN"},""]}`), 1},
-		{"replace by $ref alone", "PATCH", patch(`{"op":"replace","path":"members","value":[{"$ref":"../Users/ANN"}]}`), 1},
-		{"replace by an id between blanks", "PATCH", patch(`{"op":"replace","path":"members","value":[{"value":" ANN "}]}`),
+		{"replace by $ref alone", "PATCH",
+			patch(`{"op":"replace","path":"members","value":[{"$ref":"../Users/ANN"}]}`), 1},
+		{"replace by an id between blanks", "PATCH",
+			patch(`{"op":"replace","path":"members","value":[{"value":" ANN "}]}`),
 			1},
 		{"PUT of the address of a known person", "PUT", `{"displayName":"g","members":[{"$ref":"/Users/ANN"}]}`, 1},
 		{"PUT under the schema's URI with a dot", "PUT",
@@ -244,11 +254,14 @@ func TestPushesOfMembersThatGoThrough(t *testing.T) {
 		{"removing an empty element", "PATCH", patch(`{"op":"remove","path":"members","value":[{}]}`), 2},
 		{"removing an empty text", "PATCH", patch(`{"op":"remove","path":"members","value":""}`), 2},
 		{"removing one and adding an unknown id", "PATCH",
-			patch(`{"op":"remove","path":"members","value":["ANN"]},{"op":"add","path":"members","value":["ghost"]}`), 1},
+			patch(`{"op":"remove","path":"members","value":["ANN"]},{"op":"add","path":"members","value":["ghost"]}`),
+			1},
 		{"replacing one member with an unknown and a known id", "PATCH",
-			patch(`{"op":"replace","path":"members[value eq \"ANN\"]","value":[{"value":"ghost"},{"value":"BOB"}]}`), 1},
+			patch(`{"op":"replace","path":"members[value eq \"ANN\"]","value":[{"value":"ghost"},{"value":"BOB"}]}`),
+			1},
 		{"and with a known id after many unknown ones", "PATCH",
-			patch(`{"op":"replace","path":"members[value eq \"ANN\"]","value":[` + ghosts(150) + `,{"value":"BOB"}]}`), 1},
+			patch(`{"op":"replace","path":"members[value eq \"ANN\"]","value":[` +
+				ghosts(150) + `,{"value":"BOB"}]}`), 1},
 		{"replacing one member with another that is removed again", "PATCH",
 			patch(
 				`{"op":"replace","path":"members[value eq ` +
@@ -260,8 +273,10 @@ func TestPushesOfMembersThatGoThrough(t *testing.T) {
 			server := serve(t, newMemory(), nil)
 			ann, _ := create(t, server, "/Users", `{"userName":"ann"}`)
 			bob, _ := create(t, server, "/Users", `{"userName":"bob"}`)
-			group, _ := create(t, server, "/Groups", `{"displayName":"g","members":[{"value":"`+ann+`"},{"value":"`+bob+`"}]}`)
-			a := ask(t, server, tt.method, "/Groups/"+group, strings.NewReplacer("ANN", ann, "BOB", bob).Replace(tt.body))
+			group, _ := create(t, server, "/Groups",
+				`{"displayName":"g","members":[{"value":"`+ann+`"},{"value":"`+bob+`"}]}`)
+			a := ask(t, server, tt.method, "/Groups/"+group,
+				strings.NewReplacer("ANN", ann, "BOB", bob).Replace(tt.body))
 			if a.status >= http.StatusMultipleChoices {
 				t.Fatalf("got %d %s", a.status, a.raw)
 			}
@@ -296,7 +311,8 @@ func TestAPatchedGroupIsShownToAClientThatPrefersIt(t *testing.T) {
 		{"the least", []string{"Prefer", "return=minimal"}, "", 204, nil},
 		{"the least first", []string{"Prefer", "return=minimal, return=representation"}, "", 204, nil},
 		{"another preference", []string{"Prefer", "handling=lenient"}, "", 204, nil},
-		{"the representation without members", []string{"Prefer", "return=representation"}, "?excludedAttributes=members",
+		{"the representation without members", []string{"Prefer", "return=representation"},
+			"?excludedAttributes=members",
 			200, nil},
 	} {
 		a := ask(t, server, http.MethodPatch, "/Groups/"+group+tt.path, join, tt.prefer...)

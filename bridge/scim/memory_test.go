@@ -248,7 +248,8 @@ func (m *memory) join(g *bridge.Group, ids []string) (unknown []string) {
 			continue
 		}
 		if p, err := m.person(id); err == nil {
-			g.Members = append(g.Members, bridge.Reference{ID: id, Display: text(p.Attributes, "displayName"), Type: "User"})
+			g.Members = append(g.Members,
+				bridge.Reference{ID: id, Display: text(p.Attributes, "displayName"), Type: "User"})
 		} else if other, err := m.group(id); err == nil {
 			g.Members = append(g.Members, bridge.Reference{ID: id, Display: text(other.Attributes, "displayName"),
 				Type: "Group"})
@@ -365,7 +366,8 @@ func document(raw json.RawMessage, id, version string, created, modified time.Ti
 	d := decoded(raw)
 	d["id"] = id
 	d["meta"] = map[string]any{
-		"created": created.Format(time.RFC3339Nano), "lastModified": modified.Format(time.RFC3339Nano), "version": version,
+		"created":      created.Format(time.RFC3339Nano),
+		"lastModified": modified.Format(time.RFC3339Nano), "version": version,
 	}
 	var elements []any
 	for _, r := range refs {
@@ -384,7 +386,9 @@ func page[T any](q bridge.Query, all []T, document func(T) map[string]any) (brid
 		}
 		offset = n
 	}
-	all = slices.DeleteFunc(all, func(item T) bool { return q.Filter != nil && !filter.Match(*q.Filter, document(item)) })
+	all = slices.DeleteFunc(all, func(item T) bool {
+		return q.Filter != nil && !filter.Match(*q.Filter, document(item))
+	})
 	if q.SortBy != nil {
 		slices.SortStableFunc(all, func(a, b T) int {
 			x, y := sortText(document(a), q.SortBy), sortText(document(b), q.SortBy)

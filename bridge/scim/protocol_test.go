@@ -49,7 +49,8 @@ func TestEveryAnswerShowsWhatWasAskedFor(t *testing.T) {
 		{"PUT", "PUT", "/Users/" + id + "?excludedAttributes=name", person, []string{"id", "title"},
 			[]string{"name", "password"}},
 		{"PATCH", "PATCH", "/Users/" + id + "?attributes=title",
-			`{"Operations":[{"op":"replace","path":"title","value":"U"}]}`, []string{"id", "title"}, []string{"userName"}},
+			`{"Operations":[{"op":"replace","path":"title","value":"U"}]}`,
+			[]string{"id", "title"}, []string{"userName"}},
 		{"PATCH of a group, which is answered because of them", "PATCH", "/Groups/" + group + "?attributes=displayName",
 			`{"Operations":[{"op":"replace","path":"externalId","value":"f"}]}`, []string{"id", "displayName"},
 			[]string{"externalId", "members"}},
@@ -142,7 +143,8 @@ func TestBlanksInAQuery(t *testing.T) {
 		{"blanks as + are blanks in the value", "filter=userName+eq+%22d+e%22", "d e"},
 		{"and may be mixed with %20", "filter=userName+eq+%22d%20e%22", "d e"},
 		{"a + behind a bracket",
-			"filter=emails[type%20eq%20%22work%22].value%20eq%20%22a+b%22%20or%20userName%20eq%20%22a+tag@x%22", "a+tag@x"},
+			"filter=emails[type%20eq%20%22work%22].value%20eq%20%22a+b%22%20or%20userName%20eq%20%22a+tag@x%22",
+			"a+tag@x"},
 		{"a text without quotes", "filter=userName%20eq%20a+tag@x", "a+tag@x"},
 		{"each value for itself", "attributes=userName,+id&filter=userName%20eq%20%22a+tag@x%22", "a+tag@x"},
 		{"the other way round", "filter=userName+eq+%22a%2Btag@x%22&attributes=id,%20userName", "a+tag@x"},
@@ -153,7 +155,8 @@ func TestBlanksInAQuery(t *testing.T) {
 		{"a semicolon in an unknown name", "a;b=c;d&filter=userName%20eq%20%22b;c@x%22", "b;c@x"},
 		{"an ampersand in a string", "filter=userName%20eq%20%22f&g%22", "f&g"},
 		{"before other parameters", "count=1&filter=userName%20eq%20%22f&g%22&attributes=userName", "f&g"},
-		{"several, and an escaped quote", "filter=title%20eq%20%22&&%5C%22&%22%20or%20userName%20eq%20%22f&g%22&startIndex=1",
+		{"several, and an escaped quote",
+			"filter=title%20eq%20%22&&%5C%22&%22%20or%20userName%20eq%20%22f&g%22&startIndex=1",
 			"f&g"},
 		{"an ampersand behind blanks that are +", "filter=userName+eq+%22f&g%22", "f&g"},
 		{"an ampersand escaped", "filter=userName%20eq%20%22f%26g%22", "f&g"},
@@ -194,7 +197,8 @@ func TestPagingByCursor(t *testing.T) {
 	var seen []string
 	cursor, pages := "", 0
 	for ; pages == 0 || cursor != ""; pages++ {
-		a := ask(t, server, http.MethodGet, "/Groups?excludedAttributes=members&count=2&cursor="+url.QueryEscape(cursor), "")
+		a := ask(t, server, http.MethodGet,
+			"/Groups?excludedAttributes=members&count=2&cursor="+url.QueryEscape(cursor), "")
 		if a.at("startIndex") != nil || a.at("totalResults") != 5.0 {
 			t.Fatalf("got %s", a.raw)
 		}
@@ -234,7 +238,8 @@ func TestSorting(t *testing.T) {
 		"sortBy=urn:ietf:params:scim:schemas:core:2.0:User.name.familyName":              "c A b",
 		"sortBy=urn:ietf:params:scim:schemas:core:2.0:User:userName&sortOrder=ascending": "A b c",
 	} {
-		if got := strings.Join(ask(t, server, http.MethodGet, "/Users?"+query, "").names(t, "userName"), " "); got != want {
+		if got := strings.Join(ask(t, server, http.MethodGet, "/Users?"+query, "").names(t,
+			"userName"), " "); got != want {
 			t.Errorf("%s: got %s, want %s", query, got, want)
 		}
 	}
@@ -255,7 +260,8 @@ func TestMediaTypes(t *testing.T) {
 			"application/scim+json; charset=utf-8"}, 409},
 		{"plain JSON", []string{"Content-Type", "application/json", "Accept", "application/json"}, 409},
 		{"in capitals", []string{"Content-Type", "Application/JSON", "Accept", "Application/SCIM+JSON"}, 409},
-		{"anything but JSON is unwanted, which JSON is not", []string{"Accept", "text/html;q=0, application/json"}, 409},
+		{"anything but JSON is unwanted, which JSON is not",
+			[]string{"Accept", "text/html;q=0, application/json"}, 409},
 		{"no type at all", []string{"Content-Type", "", "Accept", ""}, 409},
 		{"anything is accepted", []string{"Accept", "text/html, */*;q=0.1"}, 409},
 		{"a bare star, as Java's HttpURLConnection sends it",
@@ -302,16 +308,19 @@ func TestMutability(t *testing.T) {
 	tests := []struct{ name, path, operation, kind string }{
 		{"an id is not written", "/Users/" + id, `{"op":"replace","path":"id","value":"x"}`, "mutability"},
 		{"nor is meta", "/Users/" + id, `{"op":"add","path":"meta.version","value":"x"}`, "mutability"},
-		{"nor are groups, which change through the group", "/Users/" + id, `{"op":"add","path":"groups","value":[{"value":"` +
-			group + `"}]}`, "mutability"},
+		{"nor are groups, which change through the group", "/Users/" + id,
+			`{"op":"add","path":"groups","value":[{"value":"` +
+				group + `"}]}`, "mutability"},
 		{"nor taken away", "/Groups/" + group, `{"op":"remove","path":"id"}`, "mutability"},
 		{"a userName is required", "/Users/" + id, `{"op":"remove","path":"userName"}`, "mutability"},
 		{"so is a group's name", "/Groups/" + group, `{"op":"remove","path":"displayName"}`, "mutability"},
-		{"an empty name is no name", "/Groups/" + group, `{"op":"replace","path":"displayName","value":" "}`, "invalidValue"},
+		{"an empty name is no name", "/Groups/" + group,
+			`{"op":"replace","path":"displayName","value":" "}`, "invalidValue"},
 		{"remove says what", "/Users/" + id, `{"op":"remove"}`, "noTarget"},
 		{"a filter that tells nothing makes nothing", "/Users/" + id,
 			`{"op":"replace","path":"emails[value co \"x\"].value","value":"y"}`, "noTarget"},
-		{"a path with one value takes no filter", "/Users/" + id, `{"op":"add","path":"name[givenName eq \"x\"]","value":{}}`,
+		{"a path with one value takes no filter", "/Users/" + id,
+			`{"op":"add","path":"name[givenName eq \"x\"]","value":{}}`,
 			"invalidPath"},
 		{"a text has no parts", "/Users/" + id, `{"op":"add","path":"title.a","value":"x"}`, "invalidPath"},
 		{"a value of the wrong type", "/Users/" + id, `{"op":"add","path":"name","value":["x","y"]}`, "invalidValue"},
@@ -319,8 +328,9 @@ func TestMutability(t *testing.T) {
 	}
 	for _, tt := range tests {
 		// What comes before it in the same request is not carried out either.
-		a := ask(t, server, http.MethodPatch, tt.path, `{"Operations":[{"op":"add","path":"externalId","value":"half"},`+
-			tt.operation+`]}`)
+		a := ask(t, server, http.MethodPatch, tt.path,
+			`{"Operations":[{"op":"add","path":"externalId","value":"half"},`+
+				tt.operation+`]}`)
 		if a.status != http.StatusBadRequest || a.at("scimType") != tt.kind {
 			t.Errorf("%s: %d %s, want %s", tt.name, a.status, a.raw, tt.kind)
 		}

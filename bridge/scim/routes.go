@@ -26,14 +26,16 @@ func newEndpoints() map[string]endpoint {
 		"users": {
 			all: map[string]handler{http.MethodGet: searchUsers, http.MethodPost: postUser},
 			one: map[string]handler{
-				http.MethodGet: getUser, http.MethodPut: putUser, http.MethodPatch: patchUser, http.MethodDelete: deleteUser,
+				http.MethodGet: getUser, http.MethodPut: putUser, http.MethodPatch: patchUser,
+				http.MethodDelete: deleteUser,
 			},
 			search: only(http.MethodPost, searchUsers),
 		},
 		"groups": {
 			all: map[string]handler{http.MethodGet: searchGroups, http.MethodPost: postGroup},
 			one: map[string]handler{
-				http.MethodGet: getGroup, http.MethodPut: putGroup, http.MethodPatch: patchGroup, http.MethodDelete: deleteGroup,
+				http.MethodGet: getGroup, http.MethodPut: putGroup, http.MethodPatch: patchGroup,
+				http.MethodDelete: deleteGroup,
 			},
 			search: only(http.MethodPost, searchGroups),
 		},

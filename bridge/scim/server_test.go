@@ -108,7 +108,8 @@ func TestErrors(t *testing.T) {
 		{"doubled slashes are no 404", "GET", "//scim//v2//Users//" + id + "//x", "", nil, 400, ""},
 		{"a method that does nothing here", "POST", one, ok, nil, 405, ""},
 		{"an unknown method", "BREW", "/scim/v2/Users", "", nil, 405, ""},
-		{"an answer that the client cannot read", "GET", one, "", []string{"Accept", "text/html, application/xml;q=0.9"}, 406,
+		{"an answer that the client cannot read", "GET", one, "",
+			[]string{"Accept", "text/html, application/xml;q=0.9"}, 406,
 			""},
 		{"a taken userName, in another case", "POST", "/scim/v2/Users", `{"userName":"TAKEN"}`, nil, 409, "uniqueness"},
 		{"an owner is protected", "POST", "/scim/v2/Users", `{"userName":"owner@example.com"}`, nil, 409, ""},
@@ -116,18 +117,22 @@ func TestErrors(t *testing.T) {
 		{"a PATCH of a version that is gone", "PATCH", one, `{"Operations":[{"op":"remove","path":"title"}]}`,
 			[]string{"If-Match", `"old"`}, 412, ""},
 		{"a DELETE of two versions that are gone", "DELETE", one, "", []string{"If-Match", `"old", "older"`}, 412, ""},
-		{"a body that is too large", "POST", "/scim/v2/Users", `{"userName":"` + strings.Repeat("x", 1<<20) + `"}`, nil, 413,
+		{"a body that is too large", "POST", "/scim/v2/Users",
+			`{"userName":"` + strings.Repeat("x", 1<<20) + `"}`, nil, 413,
 			""},
-		{"operations without end", "PATCH", one, `{"Operations":[` + strings.Repeat(`{"op":"remove","path":"title"},`, 5000) +
-			`{"op":"remove","path":"title"}]}`, nil, 413, ""},
-		{"a form", "POST", "/scim/v2/Users", ok, []string{"Content-Type", "application/x-www-form-urlencoded"}, 415, ""},
+		{"operations without end", "PATCH", one,
+			`{"Operations":[` + strings.Repeat(`{"op":"remove","path":"title"},`, 5000) +
+				`{"op":"remove","path":"title"}]}`, nil, 413, ""},
+		{"a form", "POST", "/scim/v2/Users", ok,
+			[]string{"Content-Type", "application/x-www-form-urlencoded"}, 415, ""},
 		{"a compressed body", "POST", "/scim/v2/Users", ok, []string{"Content-Encoding", "gzip"}, 415, ""},
 		{"an empty body", "POST", "/scim/v2/Users", " ", nil, 400, "invalidSyntax"},
 		{"a body that is no JSON", "POST", "/scim/v2/Users", `{"userName":`, nil, 400, "invalidSyntax"},
 		{"a body that is no object", "POST", "/scim/v2/Users", `[` + ok + `]`, nil, 400, "invalidSyntax"},
 		{"a body of two objects", "POST", "/scim/v2/Users", ok + ok, nil, 400, "invalidSyntax"},
-		{"a body that nests too deep", "POST", "/scim/v2/Users", strings.Repeat(`{"a":`, 10000) + "1" + strings.Repeat("}",
-			10000), nil, 400, "invalidSyntax"},
+		{"a body that nests too deep", "POST", "/scim/v2/Users",
+			strings.Repeat(`{"a":`, 10000) + "1" + strings.Repeat("}",
+				10000), nil, 400, "invalidSyntax"},
 		{"invalid UTF-8", "POST", "/scim/v2/Users", "{\"userName\":\"\xff\"}", nil, 400, "invalidSyntax"},
 		{"a NUL", "POST", "/scim/v2/Users", `{"userName":"a\u0000"}`, nil, 400, "invalidValue"},
 		{"a userName that is no text", "POST", "/scim/v2/Users", `{"userName":{}}`, nil, 400, "invalidValue"},
@@ -141,10 +146,12 @@ func TestErrors(t *testing.T) {
 		{"a filter that is none", "GET", "/scim/v2/Users?filter=userName", "", nil, 400, "invalidFilter"},
 		{"a projection that is none", "GET", one + "?attributes=a%20b", "", nil, 400, "invalidPath"},
 		{"a count that is no number", "GET", "/scim/v2/Users?count=many", "", nil, 400, "invalidValue"},
-		{"a count by cursor that is no number", "GET", "/scim/v2/Users?count=many&cursor=", "", nil, 400, "invalidCount"},
+		{"a count by cursor that is no number", "GET", "/scim/v2/Users?count=many&cursor=",
+			"", nil, 400, "invalidCount"},
 		{"an order that is none", "GET", "/scim/v2/Users?sortOrder=sideways", "", nil, 400, "invalidValue"},
 		{"a query that is not encoded", "GET", "/scim/v2/Users?filter=%zz", "", nil, 400, "invalidValue"},
-		{"a search of the wrong types", "POST", "/scim/v2/Users/.search", `{"filter":{"op":"eq"}}`, nil, 400, "invalidValue"},
+		{"a search of the wrong types", "POST", "/scim/v2/Users/.search", `{"filter":{"op":"eq"}}`,
+			nil, 400, "invalidValue"},
 		{"a filter on what is not to be filtered", "GET", "/scim/v2/Schemas?filter=id%20pr", "", nil, 403, ""},
 		{"who am I", "GET", "/scim/v2/Me", "", nil, 501, ""},
 	}
@@ -166,7 +173,8 @@ func TestErrors(t *testing.T) {
 				t.Errorf("it is %q", got)
 			}
 			allow := a.header.Get("Allow")
-			if (tt.status == 405) != (allow != "") || strings.Contains(allow, "GET") != strings.Contains(allow, "HEAD") {
+			if (tt.status == 405) != (allow != "") ||
+				strings.Contains(allow, "GET") != strings.Contains(allow, "HEAD") {
 				t.Errorf("the headers are %v", a.header)
 			}
 		})
@@ -197,9 +205,11 @@ func TestRefusalsOfTheDirectory(t *testing.T) {
 			Detail: "the account's firewall blocks the bridge", Err: errors.New("secret cause"),
 		}),
 			503, "10", "the account's firewall blocks the bridge; the bridge's status page"},
-		{"the account is busy", &bridge.Error{Code: bridge.TooMany, Detail: "slow down", RetryAfter: 1500_000_000}, 429, "2",
+		{"the account is busy",
+			&bridge.Error{Code: bridge.TooMany, Detail: "slow down", RetryAfter: 1500_000_000}, 429, "2",
 			"slow down"},
-		{"the attributes are too large", &bridge.Error{Code: bridge.TooLarge, Detail: "more than 64 KiB"}, 413, "", "64 KiB"},
+		{"the attributes are too large", &bridge.Error{Code: bridge.TooLarge, Detail: "more than 64 KiB"},
+			413, "", "64 KiB"},
 		{"a value that the account refuses", &bridge.Error{Code: bridge.InvalidValue, Detail: "no such zone"}, 400, "",
 			"no such zone"},
 		{"something unknown tells nothing", errors.New("secret cause"), 500, "", "internal error"},
@@ -233,7 +243,8 @@ func TestAnInternalErrorIsLoggedUnderTheIdOfTheRequest(t *testing.T) {
 	t.Parallel()
 	var log syncBuffer
 	w := httptest.NewRecorder()
-	r, begun := httpkit.Begin(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/scim/v2/Users/1", nil), nil)
+	r, begun := httpkit.Begin(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet,
+		"/scim/v2/Users/1", nil), nil)
 	newHandler(broken{err: errors.New("secret cause")}, hclog.New(&hclog.LoggerOptions{Output: &log})).
 		ServeHTTP(w, r)
 	if !strings.Contains(w.Body.String(), begun.ID) || !strings.Contains(log.String(), begun.ID) {
@@ -266,13 +277,16 @@ func TestLocations(t *testing.T) {
 		t.Run("under "+prefix, func(t *testing.T) {
 			t.Parallel()
 			server := serve(t, newMemory(), nil)
-			a := ask(t, server, http.MethodPost, prefix+"/Users", `{"userName":"u"}`, "Host", "evil.example", "X-Forwarded-Host",
+			a := ask(t, server, http.MethodPost, prefix+"/Users", `{"userName":"u"}`, "Host",
+				"evil.example", "X-Forwarded-Host",
 				"evil.example")
 			want := "https://scim.example.com" + prefix + "/Users/" + a.at("id").(string)
 			if a.header.Get("Location") != want || a.at("meta.location") != want {
-				t.Errorf("Location is %q, meta.location %v, want %q", a.header.Get("Location"), a.at("meta.location"), want)
+				t.Errorf("Location is %q, meta.location %v, want %q", a.header.Get("Location"),
+					a.at("meta.location"), want)
 			}
-			g := ask(t, server, http.MethodPost, prefix+"/Groups", `{"displayName":"g","members":["`+a.at("id").(string)+`"]}`,
+			g := ask(t, server, http.MethodPost, prefix+"/Groups",
+				`{"displayName":"g","members":["`+a.at("id").(string)+`"]}`,
 				"Host", "evil.example")
 			member := g.at("members").([]any)[0].(map[string]any)
 			if member["$ref"] != want || member["type"] != "User" {
@@ -303,7 +317,8 @@ func TestVersions(t *testing.T) {
 			t.Errorf("by version %s: %s", version, a.raw)
 		}
 		for _, tag := range []string{version, "W/" + version, `"x", ` + version, "*"} {
-			if a := ask(t, server, http.MethodGet, path, "", "If-None-Match", tag); a.status != http.StatusNotModified ||
+			if a := ask(t, server, http.MethodGet, path, "", "If-None-Match",
+				tag); a.status != http.StatusNotModified ||
 				len(a.raw) > 0 {
 				t.Errorf("If-None-Match %s of version %s: %d", tag, version, a.status)
 			}
@@ -317,7 +332,8 @@ func TestVersions(t *testing.T) {
 				t.Errorf("PUT If-Match %s of version %s: %d %s", tag, version, a.status, a.raw)
 			}
 		}
-		if a := ask(t, server, http.MethodDelete, path, "", "If-Match", version); a.status != http.StatusPreconditionFailed {
+		if a := ask(t, server, http.MethodDelete, path, "", "If-Match",
+			version); a.status != http.StatusPreconditionFailed {
 			t.Errorf("DELETE of the old version: %d", a.status)
 		}
 		if a := ask(t, server, http.MethodDelete, path, ""); a.status != http.StatusNoContent {
@@ -359,8 +375,10 @@ func TestPatchIsRetried(t *testing.T) {
 	path := "/scim/v2/Users/" + id
 	const patchTitle = `{"Operations":[{"op":"add","path":"title","value":"T"}]}`
 	m.before = func() {
-		raw := json.RawMessage(`{"schemas":["` + schema.UserURI + `"],"userName":"u","nickName":"faster","active":true}`)
-		if _, err := m.ReplacePerson(context.Background(), id, bridge.PersonInput{Attributes: raw}, version); err != nil {
+		raw := json.RawMessage(`{"schemas":["` + schema.UserURI + `"],"userName":"u","nickName":"faster",` +
+			`"active":true}`)
+		if _, err := m.ReplacePerson(context.Background(), id,
+			bridge.PersonInput{Attributes: raw}, version); err != nil {
 			t.Errorf("the faster one: %v", err)
 		}
 	}
@@ -417,7 +435,8 @@ func TestSearchOfEverythingByCursor(t *testing.T) {
 			var seen []string
 			cursor := ""
 			for pages := 0; pages < 10; pages++ {
-				a := ask(t, server, http.MethodGet, fmt.Sprintf("/scim/v2/?count=%d&cursor=%s", count, url.QueryEscape(cursor)), "")
+				a := ask(t, server, http.MethodGet, fmt.Sprintf("/scim/v2/?count=%d&cursor=%s",
+					count, url.QueryEscape(cursor)), "")
 				if a.status != http.StatusOK || a.at("totalResults") != float64(size.people+size.groups) ||
 					a.at("startIndex") != nil {
 					t.Fatalf("%+v in pages of %d: %s", size, count, a.raw)
@@ -429,7 +448,8 @@ func TestSearchOfEverythingByCursor(t *testing.T) {
 					break
 				}
 			}
-			want := append(slices.Repeat([]string{"User"}, size.people), slices.Repeat([]string{"Group"}, size.groups)...)
+			want := append(slices.Repeat([]string{"User"}, size.people),
+				slices.Repeat([]string{"Group"}, size.groups)...)
 			if !slices.Equal(seen, want) {
 				t.Errorf("%+v in pages of %d: got %v", size, count, seen)
 			}
@@ -450,8 +470,9 @@ func TestDiscovery(t *testing.T) {
 	config := ask(t, server, http.MethodGet, "/scim/v2/ServiceProviderConfig", "")
 	for path, want := range map[string]any{
 		"patch.supported": true, "filter.supported": true, "filter.maxResults": 1000.0, "sort.supported": true,
-		"etag.supported": true, "bulk.supported": true, "bulk.maxPayloadSize": 10485760.0, "changePassword.supported": false,
-		"meta.location": "https://scim.example.com/scim/v2/ServiceProviderConfig",
+		"etag.supported": true, "bulk.supported": true, "bulk.maxPayloadSize": 10485760.0,
+		"changePassword.supported": false,
+		"meta.location":            "https://scim.example.com/scim/v2/ServiceProviderConfig",
 	} {
 		if got := config.at(path); got != want {
 			t.Errorf("%s is %v, want %v", path, got, want)

@@ -54,9 +54,11 @@ func TestOnlyActiveTrueReactivatesASuspendedPerson(t *testing.T) {
 	server := serve(t, newMemory(), nil)
 	id, _ := create(t, server, "/Users", `{"userName":"u","active":false}`)
 	for _, body := range []string{
-		`{"userName":"u","active":true}`, `{"userName":"u","active":"True"}`, `{"userName":"u","Active":"","active":true}`,
+		`{"userName":"u","active":true}`, `{"userName":"u","active":"True"}`,
+		`{"userName":"u","Active":"","active":true}`,
 	} {
-		if a := ask(t, server, http.MethodPut, "/Users/"+id, body); a.status != http.StatusOK || a.at("active") != true {
+		if a := ask(t, server, http.MethodPut, "/Users/"+id, body); a.status != http.StatusOK ||
+			a.at("active") != true {
 			t.Errorf("PUT %s: %d %s", body, a.status, a.raw)
 		}
 		ask(t, server, http.MethodPut, "/Users/"+id, `{"userName":"u","active":false}`)
@@ -85,7 +87,8 @@ func TestSchemasListTheExtensionsThatAreThere(t *testing.T) {
 		name, method, body string
 		want               []any
 	}{
-		{"one attribute of two is removed", "PATCH", remove(enterprise + ":department"), []any{core, enterprise, custom}},
+		{"one attribute of two is removed", "PATCH", remove(enterprise + ":department"),
+			[]any{core, enterprise, custom}},
 		{"both are removed", "PATCH", remove(enterprise+":department", enterprise+":manager"), []any{core, custom}},
 		{"both are replaced by nothing", "PATCH", `{"Operations":[{"op":"replace","value":{"` + enterprise +
 			`":{"department":null,"manager":""}}}]}`, []any{core, custom}},
@@ -93,13 +96,15 @@ func TestSchemasListTheExtensionsThatAreThere(t *testing.T) {
 		{"in another case", "PATCH", remove(strings.ToUpper(enterprise)), []any{core, custom}},
 		{"an extension that no schema knows is removed", "PATCH", remove(custom), []any{core, enterprise}},
 		{"its only attribute is removed", "PATCH", remove(custom + ":badge"), []any{core, enterprise}},
-		{"PUT without the extension, whose URI still stands in schemas", "PUT", `{"schemas":["` + core + `","` + enterprise +
-			`"],"userName":"u"}`, []any{core}},
+		{"PUT without the extension, whose URI still stands in schemas", "PUT",
+			`{"schemas":["` + core + `","` + enterprise +
+				`"],"userName":"u"}`, []any{core}},
 		{"PUT with an empty extension", "PUT", `{"schemas":["` + core + `","` + enterprise + `"],"userName":"u","` +
 			enterprise + `":{}}`, []any{core}},
 		{"PUT that only names an unknown schema", "PUT", `{"schemas":["` + core + `","urn:x"],"userName":"u"}`,
 			[]any{core, "urn:x"}},
-		{"an attribute is added", "PATCH", `{"Operations":[{"op":"add","path":"` + enterprise + `:division","value":"V"}]}`,
+		{"an attribute is added", "PATCH",
+			`{"Operations":[{"op":"add","path":"` + enterprise + `:division","value":"V"}]}`,
 			[]any{core, enterprise, custom}},
 	}
 	for _, tt := range tests {

@@ -49,11 +49,12 @@ func TestWhoseWrongTokensDegrade(t *testing.T) {
 			pass(time.Minute)
 			send("right", elsewhere)
 		}, health.Degraded, "198.51.100.7 (1)"},
-		{"its own address sent them before the first right one", func(send func(string, string), pass func(time.Duration)) {
-			send("wrong", idp)
-			pass(time.Minute)
-			send("right", idp)
-		}, health.Degraded, "198.51.100.7 (1)"},
+		{"its own address sent them before the first right one",
+			func(send func(string, string), pass func(time.Duration)) {
+				send("wrong", idp)
+				pass(time.Minute)
+				send("right", idp)
+			}, health.Degraded, "198.51.100.7 (1)"},
 		{"its network sends them, from another address of the /64",
 			func(send func(string, string), pass func(time.Duration)) {
 				send("right", "2001:db8::1")
@@ -73,15 +74,16 @@ func TestWhoseWrongTokensDegrade(t *testing.T) {
 				send("wrong", stranger)
 				send("wrong", idp)
 			}, health.Degraded, "203.0.113.9 (2), 198.51.100.7 (1)"},
-		{"a stranger continues, and no other client for an hour", func(send func(string, string), pass func(time.Duration)) {
-			send("wrong", stranger)
-			pass(time.Second)
-			send("right", idp)
-			for range 61 {
-				pass(time.Minute)
+		{"a stranger continues, and no other client for an hour",
+			func(send func(string, string), pass func(time.Duration)) {
 				send("wrong", stranger)
-			}
-		}, health.Degraded, "203.0.113.9 (62)"},
+				pass(time.Second)
+				send("right", idp)
+				for range 61 {
+					pass(time.Minute)
+					send("wrong", stranger)
+				}
+			}, health.Degraded, "203.0.113.9 (62)"},
 		{"the previous token cannot be made up", func(send func(string, string), pass func(time.Duration)) {
 			send("old", stranger)
 			pass(time.Minute)
@@ -100,7 +102,9 @@ func TestWhoseWrongTokensDegrade(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			f := newFace(t)
-			row.play(func(token, address string) { f.get(t, "/Users", "Bearer "+token, "X-Forwarded-For", address) }, f.pass)
+			row.play(func(token, address string) {
+				f.get(t, "/Users", "Bearer "+token, "X-Forwarded-For", address)
+			}, f.pass)
 			r := f.authenticator.Report()
 			if r.State != row.state {
 				t.Errorf("the state is %s, want %s", r.State, row.state)
@@ -140,7 +144,8 @@ func TestADrainingBridgeRefusesNoTokenThatItsSuccessorMayTake(t *testing.T) {
 				t.Errorf("it answers %d %s, want %d", code, body, row.want)
 			}
 			if row.want == 503 &&
-				(header.Get("Retry-After") != "1" || !strings.Contains(body, "repeat the request on a new connection")) {
+				(header.Get("Retry-After") != "1" ||
+					!strings.Contains(body, "repeat the request on a new connection")) {
 				t.Errorf("it does not say what to do: %v %s", header, body)
 			}
 			if r := f.authenticator.Report(); len(r.Problems) > 0 {
@@ -170,7 +175,8 @@ func TestEachKindOfRefusalIsLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log lockedLog
 		a := &server.Authenticator{
-			Verifier: verifier{}, Events: httpkit.NewEventLog(hclog.New(&hclog.LoggerOptions{Output: &log})), Now: time.Now,
+			Verifier: verifier{}, Events: httpkit.NewEventLog(hclog.New(&hclog.LoggerOptions{Output: &log})),
+			Now:     time.Now,
 			Checked: func(string) {}, OnChange: func() {},
 		}
 		for range 3 {

@@ -67,7 +67,8 @@ func (s *ControlSocket) Open(ctx context.Context, takeOver bool) (isStandby bool
 	}
 	l, err := control.Listen(path)
 	if errors.Is(err, control.ErrAlreadyRunning) {
-		return false, fmt.Errorf("a bridge already runs in the data folder %q: stop it, or start this one with --take-over",
+		return false, fmt.Errorf("a bridge already runs in the data folder %q: stop it, "+
+			"or start this one with --take-over",
 			s.DataDir)
 	}
 	if err != nil {
@@ -85,7 +86,8 @@ func (s *ControlSocket) serve(l net.Listener, path string, isStandby bool) {
 	mux.HandleFunc("POST "+control.PathTakeOver, s.takeOver)
 	mux.HandleFunc("POST "+control.PathHandOver, s.handOver)
 	server := &http.Server{
-		Handler: s.noteRequests(mux), ReadTimeout: 10 * time.Second, WriteTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
+		Handler: s.noteRequests(mux), ReadTimeout: 10 * time.Second,
+		WriteTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
 	}
 	file, err := os.Lstat(path)
 	if err != nil {

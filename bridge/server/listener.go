@@ -149,7 +149,8 @@ func (l *Listener) Report() health.Report {
 		return r
 	}
 	facts := problem.Facts{
-		problem.FactCount: strconv.Itoa(load.Count), problem.FactReason: load.Reason, problem.FactNetworks: load.Networks,
+		problem.FactCount: strconv.Itoa(load.Count), problem.FactReason: load.Reason,
+		problem.FactNetworks: load.Networks,
 	}
 	if load.Waited {
 		r.State = health.Degraded

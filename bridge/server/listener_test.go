@@ -16,7 +16,8 @@ func TestWhichListenerIsTakenOver(t *testing.T) {
 		{"any port will do", "127.0.0.1:0", net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 40000}, true},
 		{"every address, as Go binds it", ":3002", net.TCPAddr{IP: net.IPv6unspecified, Port: 3002}, true},
 		{"another port was asked for", "127.0.0.1:3003", net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 3002}, false},
-		{"loopback only, where every address was open", "127.0.0.1:3002", net.TCPAddr{IP: net.IPv6unspecified, Port: 3002},
+		{"loopback only, where every address was open", "127.0.0.1:3002",
+			net.TCPAddr{IP: net.IPv6unspecified, Port: 3002},
 			false},
 		{"every address, where only loopback was", ":3002", net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 3002}, false},
 	} {

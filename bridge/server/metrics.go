@@ -40,7 +40,8 @@ func NewMetrics(version, commit string, ask func() health.Health) *Metrics {
 
 func (m *Metrics) routes(a *Authenticator) []Route {
 	return []Route{{
-		Name: "metrics", Method: http.MethodGet, Path: "/metrics", Handler: a.RequireMonitoring(m.Handler()), Polled: true,
+		Name: "metrics", Method: http.MethodGet, Path: "/metrics",
+		Handler: a.RequireMonitoring(m.Handler()), Polled: true,
 	}}
 }
 

@@ -74,7 +74,9 @@ func (p *Page) routes() []Route {
 		// Browsers request this name regardless of the page's link, and as SCIM it would be
 		// a refused request.
 		route(http.MethodGet, "/favicon.ico", p.file("page/icon.svg")),
-		route("", "/app/", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/app", http.StatusSeeOther) }),
+		route("", "/app/", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/app", http.StatusSeeOther)
+		}),
 	}
 }
 
@@ -125,7 +127,8 @@ func (p *Page) signIn(w http.ResponseWriter, r *http.Request) {
 		}
 		// Checked again: the account's answer may have ended the token meanwhile.
 		if err = p.Verify(r.Context(), token); err == nil {
-			p.render(w, http.StatusOK, "status.html", statusPage{Health: p.Health(), Status: p.Status(), Unconfirmed: true})
+			p.render(w, http.StatusOK, "status.html",
+				statusPage{Health: p.Health(), Status: p.Status(), Unconfirmed: true})
 			return
 		}
 	}

@@ -329,7 +329,8 @@ func TestHealthIsItselfWithoutASession(t *testing.T) {
 			t.Errorf("%s: what needs a secret is told: %v, want %v: %s", authorization, got, wantDetail, body)
 		}
 	}
-	if code, body, _ := f.get(t, "/metrics", "Bearer unreadable"); code != 503 || strings.Contains(body, "/secret/place") {
+	if code, body, _ := f.get(t, "/metrics", "Bearer unreadable"); code != 503 ||
+		strings.Contains(body, "/secret/place") {
 		t.Errorf("/metrics: %d %s", code, body)
 	}
 }
@@ -415,7 +416,8 @@ func TestTheAccessLogTellsClientsResourcesAndTokensApart(t *testing.T) {
 			[]string{"ann"}},
 		{"a token in a user agent", "/Users", "right", "Bearer " + secret, []string{"user_agent=\"Bearer [redacted]\""},
 			[]string{secret}},
-		{"a token with an invisible character in it", "/Users", "right", "Bearer " + secret[:12] + "\u200b" + secret[12:],
+		{"a token with an invisible character in it", "/Users", "right",
+			"Bearer " + secret[:12] + "\u200b" + secret[12:],
 			[]string{"user_agent=\"Bearer [redacted]\""}, []string{secret}},
 		{"controls and marks in a user agent", "/Users", "right", "a\u009b31mb\u202ec\u200bd", []string{"a31mbcd"},
 			[]string{"\u009b", "\u202e", "\u200b"}},
@@ -517,7 +519,8 @@ func TestTheStatusPage(t *testing.T) {
 		}
 	}
 	for token, want := range map[string]string{
-		"wrong": "does not belong", "old": "the previous token", "": "not a bearer token", "early": "cannot be checked now",
+		"wrong": "does not belong", "old": "the previous token", "": "not a bearer token",
+		"early": "cannot be checked now",
 	} {
 		if code, body, _ := visit("POST", "/app/sign-in", url.Values{"token": {token}}); code < 401 ||
 			!strings.Contains(body, want) {
@@ -539,7 +542,8 @@ func TestTheStatusPage(t *testing.T) {
 		}
 	}
 	if _, body, header := visit("GET", "/app/logs", nil); !strings.HasSuffix(body,
-		"[INFO]  scim-bridge: a line of the log\n") || !strings.Contains(header.Get("Content-Disposition"), "attachment") {
+		"[INFO]  scim-bridge: a line of the log\n") ||
+		!strings.Contains(header.Get("Content-Disposition"), "attachment") {
 		t.Errorf("the log: %v %s", header, body)
 	}
 
@@ -638,7 +642,8 @@ func TestAForgedCookieOpensNothing(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if _, body, _ := f.get(t, "/app", "", "Cookie", cookies[0].Name+"="+value); !strings.Contains(body, `name="token"`) {
+			if _, body, _ := f.get(t, "/app", "", "Cookie",
+				cookies[0].Name+"="+value); !strings.Contains(body, `name="token"`) {
 				t.Error("the page opened")
 			}
 		})

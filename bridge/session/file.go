@@ -20,8 +20,8 @@ func FileError(setting, value string, err error) error {
 	case strings.Trim(value, `"'`) != value:
 		return fmt.Errorf("%s is in quotes: write it without them", setting)
 	case Misplaced(value):
-		return fmt.Errorf("%s is a secret or other text instead of the name of a file: write it to a file that only its "+
-			"owner can read, and set the file's name", setting)
+		return fmt.Errorf("%s is a secret or other text instead of the name of a file: "+
+			"write it to a file that only its owner can read, and set the file's name", setting)
 	case !IsPath(value) && errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("%s names a file that does not exist; if it is the secret itself, write that to a "+
 			"file and set the file's name", setting)

@@ -90,12 +90,12 @@ func Mistake(value string) string {
 	case quoted:
 		return "a value in quotes: write it without them"
 	case strings.Contains(value, tokenPrefix):
-		return "a bearer token, not a session: a session begins with eyJ, and the account or `terraform apply` has it; " +
-			"the token is for the identity provider and to unseal the bridge " +
-			"(`scim-bridge unseal`, --unseal-token-file). If a log or a command line shows the token, replace it"
+		return "a bearer token, not a session: a session begins with eyJ, " +
+			"and the account or `terraform apply` has it; the token is for the identity provider and to unseal the " +
+			"bridge (`scim-bridge unseal`, --unseal-token-file). If a log or a command line shows the token, replace it"
 	case adminShape.MatchString(value):
-		return "a token of the account, not a session: a session begins with eyJ, and the account or `terraform apply` " +
-			"has it"
+		return "a token of the account, not a session: a session begins with eyJ, " +
+			"and the account or `terraform apply` has it"
 	case strings.HasPrefix(value, "OP_SESSION=") || strings.HasPrefix(value, "SCIMBRIDGE_SESSION="):
 		return "an assignment with its own name: write only the value"
 	case strings.HasPrefix(value, "op://") || strings.HasPrefix(value, "${") || strings.HasPrefix(value, "$("):
@@ -118,7 +118,8 @@ func encodedMistake(value string) string {
 	decoded, ok := fromBase64(value)
 	if !ok {
 		if strings.ContainsAny(value, "\r\n") {
-			return "several lines that are not a session: write the sealed text unchanged, or the name of a file with it"
+			return "several lines that are not a session: write the sealed text unchanged, " +
+				"or the name of a file with it"
 		}
 		if len(value) > 255 && !strings.Contains(value, "/") {
 			return "a long text that is neither a session nor the name of a file: a session begins with eyJ"
@@ -133,8 +134,8 @@ func encodedMistake(value string) string {
 	case strings.HasPrefix(decoded, "{"):
 		return jsonMistake(decoded, "JSON in base64")
 	case strings.HasPrefix(decoded, tokenPrefix):
-		return "a bearer token in base64, not a session: a session begins with eyJ, and the account or `terraform apply` " +
-			"has it"
+		return "a bearer token in base64, not a session: a session begins with eyJ, " +
+			"and the account or `terraform apply` has it"
 	case Mistake(decoded) != "":
 		return "base64 of " + Mistake(decoded)
 	case len(value) >= 64 && !strings.Contains(value, "/"):

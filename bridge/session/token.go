@@ -66,7 +66,8 @@ func ParseToken(text string) (Token, error) {
 	}
 	random, sum := b[:tokenSize], b[tokenSize:]
 	if subtle.ConstantTimeCompare(sum, checksum(random)) != 1 {
-		return Token{}, fmt.Errorf("%w: the checksum does not match, so a character is wrong or missing", ErrMalformedToken)
+		return Token{}, fmt.Errorf("%w: the checksum does not match, so a character is wrong or missing",
+			ErrMalformedToken)
 	}
 	return Token{secret.New(string(random))}, nil
 }

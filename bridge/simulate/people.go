@@ -77,7 +77,8 @@ func company(people, teams int, domain string) ([]person, []team) {
 // again counts how often the pair came before.
 func name(i int) (given, family string, again int) {
 	row := i / len(givenNames)
-	return givenNames[i%len(givenNames)], familyNames[(row+7*i)%len(familyNames)], i / (len(givenNames) * len(familyNames))
+	return givenNames[i%len(givenNames)], familyNames[(row+7*i)%len(familyNames)],
+		i / (len(givenNames) * len(familyNames))
 }
 
 // localPart is a name as it stands in an address: without accents and spaces.
@@ -105,7 +106,8 @@ var givenNames = []string{
 }
 
 var familyNames = []string{
-	"Okafor", "Lindström", "García", "Tanaka", "Müller", "O'Brien", "Haddad", "Novák", "Silva", "Jensen", "Mbeki", "Rossi",
+	"Okafor", "Lindström", "García", "Tanaka", "Müller", "O'Brien", "Haddad", "Novák",
+	"Silva", "Jensen", "Mbeki", "Rossi",
 	"Dubois", "Kowalski", "Patel", "Nguyen", "Smith", "Fernández", "Kim", "Adeyemi", "Schneider", "Martin", "Ivanov",
 	"Costa",
 	"Bergman", "Chen", "Hassan", "Moreau", "Williams", "Peña", "Virtanen", "Sato", "Bianchi", "Murphy", "Khan", "Weber",

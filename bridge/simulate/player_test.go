@@ -150,10 +150,11 @@ func TestPlayFillsInSavesAndTidies(t *testing.T) {
 		}
 	})
 	var s Scenario
-	if err := json.Unmarshal([]byte(`{"id":"s","headers":{"Content-Type":"application/json"},"steps":[
+	err := json.Unmarshal([]byte(`{"id":"s","headers":{"Content-Type":"application/json"},"steps":[
 		{"id":"1","method":"POST","path":"/Users","body":{"userName":"u-{{R}}"},"expect":[201],"save":{"u":"id"},
 			"check":[["userName","eq","u-{{R}}"]]},
-		{"id":"2","method":"GET","path":"/Users/{{u}}","expect":[200],"check":[["id","eq","{{u}}"]]}]}`), &s); err != nil {
+		{"id":"2","method":"GET","path":"/Users/{{u}}","expect":[200],"check":[["id","eq","{{u}}"]]}]}`), &s)
+	if err != nil {
 		t.Fatal(err)
 	}
 	for _, o := range p.Play(t.Context(), s, true) {

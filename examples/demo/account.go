@@ -48,7 +48,8 @@ func (d *demo) account(ctx context.Context) error {
 	cmd := exec.CommandContext(context.WithoutCancel(ctx), d.program(), "account", "serve", "--database", d.database(),
 		"--listen", d.ports.Account)
 	cmd.Stdout, cmd.Stderr = log, log
-	cmd.ExtraFiles = []*os.File{alive}                        // the lock is its own from here on, for as long as it lives
+	// the lock is its own from here on, for as long as it lives
+	cmd.ExtraFiles = []*os.File{alive}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}      // outlives this command and its terminal
 	cmd.Env = []string{"PATH=/usr/bin:/bin", "HOME=" + d.dir} // nothing of the caller's
 	if err := cmd.Start(); err != nil {
@@ -66,8 +67,8 @@ func (d *demo) account(ctx context.Context) error {
 		}
 		select {
 		case err := <-ended:
-			return fmt.Errorf("the account service at %s ended at once (%w): %s: end what stands in its way and run it again; "+
-				"its log is .demo/account.log",
+			return fmt.Errorf("the account service at %s ended at once (%w): %s: "+
+				"end what stands in its way and run it again; its log is .demo/account.log",
 				d.ports.Account, err, d.lastLogLine())
 		case <-ctx.Done():
 			return ctx.Err()

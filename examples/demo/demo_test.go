@@ -117,7 +117,8 @@ func TestDemoSaysWhoHasItsPort(t *testing.T) {
 	if err == nil || strings.Contains(err.Error(), "\n") {
 		t.Fatalf("got %v", err)
 	}
-	for _, want := range []string{taken.Addr().String(), "address already in use", "run it again", ".demo/account.log"} {
+	for _, want := range []string{taken.Addr().String(), "address already in use",
+		"run it again", ".demo/account.log"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q lacks %q", err, want)
 		}

@@ -252,7 +252,8 @@ func expand(body hcl.Body, scope *hcl.EvalContext) (all []expansion) {
 		}
 		n, _ := count.AsBigFloat().Int64()
 		for i := range min(n, maxInstances) {
-			all = append(all, with(scope, fmt.Sprintf("[%d]", i), "count", map[string]cty.Value{"index": cty.NumberIntVal(i)}))
+			all = append(all, with(scope, fmt.Sprintf("[%d]", i), "count",
+				map[string]cty.Value{"index": cty.NumberIntVal(i)}))
 		}
 		return all
 	}

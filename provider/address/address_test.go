@@ -75,7 +75,8 @@ module "missing" { source = "./missing" }`,
 			"sub/main.tf": "variable \"zone\" {}\nresource \"it\" \"a\" { domain = \"in.${var.zone}\" }\n" +
 				"module \"n\" {\n source = \"./n\"\n}",
 			"sub/n/main.tf": "resource \"it\" \"b\" { domain = \"deep.example\" }",
-			".terraform/modules/modules.json": `{"Modules":[{"Key":"","Dir":"."},{"Key":"m","Dir":"sub"},{"Key":"m.n",` +
+			".terraform/modules/modules.json": `{"Modules":[{"Key":"","Dir":"."},{"Key":"m","Dir":"sub"},` +
+				`{"Key":"m.n",` +
 				`"Dir":"sub/n"}]}`,
 		}, []string{`module.m["k"].it.a=in.k.example`, `module.m["k"].module.n.it.b=deep.example`}},
 		{"JSON", map[string]string{"main.tf.json": `{"resource": {"it": {"a": {"domain": "a.example"}}}}`},
@@ -123,7 +124,8 @@ module "missing" { source = "./missing" }`,
 func TestACountOfAnyNumberIsBounded(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
-	err := os.WriteFile(filepath.Join(folder, "main.tf"), []byte("resource \"it\" \"a\" {\n count = 1000000000\n}"), 0o600)
+	err := os.WriteFile(filepath.Join(folder, "main.tf"),
+		[]byte("resource \"it\" \"a\" {\n count = 1000000000\n}"), 0o600)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,7 +21,8 @@ func TestParseDomain(t *testing.T) {
 		{"case is folded", "Example.COM", "example.com", ""},
 		{"an international domain becomes A-labels", "bücher.example", "xn--bcher-kva.example", ""},
 		{"A-labels stay", "xn--bcher-kva.example", "xn--bcher-kva.example", ""},
-		{"a scheme is named with the host to write", "https://example.com/path", "", `write its host name, "example.com"`},
+		{"a scheme is named with the host to write", "https://example.com/path", "",
+			`write its host name, "example.com"`},
 		{"a space is named", "example .com", "", "contains a space"},
 		{"an e-mail address is named with the domain to write", "ada@example.com", "", `"example.com"`},
 		{"a wildcard is named", "*.example.com", "", "an entry of its own"},
@@ -74,12 +75,14 @@ func TestRangesAreCheckedAtPlanTime(t *testing.T) {
 		{"a name is refused", set("example.com"), `"example.com"`},
 		{"two spellings of one range are refused, naming both", set("192.0.2.1", "192.0.2.1/32"),
 			`"192.0.2.1" and "192.0.2.1/32"`},
-		{"what is unknown is left for later", types.SetValueMust(CIDRType{}, []attr.Value{CIDR{types.StringUnknown()}}), ""},
+		{"what is unknown is left for later",
+			types.SetValueMust(CIDRType{}, []attr.Value{CIDR{types.StringUnknown()}}), ""},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			var resp validator.SetResponse
-			AreRanges().ValidateSet(t.Context(), validator.SetRequest{Path: path.Root("ip_ranges"), ConfigValue: row.set}, &resp)
+			AreRanges().ValidateSet(t.Context(),
+				validator.SetRequest{Path: path.Root("ip_ranges"), ConfigValue: row.set}, &resp)
 			if row.fault == "" {
 				if resp.Diagnostics.HasError() {
 					t.Errorf("refused: %v", resp.Diagnostics)
@@ -163,7 +166,8 @@ func TestSpellingsAreEqualInMeaning(t *testing.T) {
 		CIDR{types.StringValue("192.0.2.1/32")}); !equal(a, d) {
 		t.Error("a bare address differs from its /32")
 	}
-	if a, d := (CIDR{types.StringValue("0.0.0.0/0")}).StringSemanticEquals(ctx, CIDR{types.StringValue("::/0")}); equal(a,
+	if a, d := (CIDR{types.StringValue("0.0.0.0/0")}).StringSemanticEquals(ctx,
+		CIDR{types.StringValue("::/0")}); equal(a,
 		d) {
 		t.Error("all of IPv4 equals all of IPv6")
 	}

@@ -29,7 +29,9 @@ func (ipRange) canonical(text string) (string, error) {
 // AreRanges refuses a set of CIDR with an element that is no range, and one
 // with two spellings of the same range.
 func AreRanges() validator.Set {
-	return eachElement[ipRange]{what: "IP range", must: "an IP address, or a network in CIDR notation without host bits"}
+	return eachElement[ipRange]{
+		what: "IP range", must: "an IP address, or a network in CIDR notation without host bits",
+	}
 }
 
 // SuppressEquivalentRanges plans no change when only the spelling of ranges changed.

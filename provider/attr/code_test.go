@@ -45,7 +45,8 @@ func TestCodesAreCheckedAtPlanTime(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			var resp validator.SetResponse
-			row.check.ValidateSet(t.Context(), validator.SetRequest{Path: path.Root("codes"), ConfigValue: row.set}, &resp)
+			row.check.ValidateSet(t.Context(),
+				validator.SetRequest{Path: path.Root("codes"), ConfigValue: row.set}, &resp)
 			if row.fault == "" {
 				if resp.Diagnostics.HasError() {
 					t.Errorf("refused: %v", resp.Diagnostics)
@@ -83,7 +84,8 @@ func TestAnotherCaseIsNoChange(t *testing.T) {
 			}
 		})
 	}
-	if same, _ := (Code{types.StringValue("ch")}).StringSemanticEquals(t.Context(), Code{types.StringValue("CH")}); !same {
+	if same, _ := (Code{types.StringValue("ch")}).StringSemanticEquals(t.Context(),
+		Code{types.StringValue("CH")}); !same {
 		t.Error("ch differs from CH in meaning")
 	}
 }

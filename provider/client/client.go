@@ -135,8 +135,8 @@ func checkURL(text string) error {
 		return errors.New("account_url must have only a scheme, a host and optionally a path; " +
 			"credentials belong in account_token")
 	case u.Scheme == "http" && !loopback(u.Hostname()):
-		return fmt.Errorf("account_url %q would send the account token in clear; use https (http is for loopback addresses "+
-			"only)", text)
+		return fmt.Errorf("account_url %q would send the account token in clear; "+
+			"use https (http is for loopback addresses only)", text)
 	}
 	return nil
 }

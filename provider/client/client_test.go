@@ -101,7 +101,8 @@ func TestARepeatedPostSendsTheSameBodyAndKey(t *testing.T) {
 	})
 	key := "k"
 	if _, err := Call[api.SignupDomain](c.API.CreateSignupDomain(t.Context(),
-		&api.CreateSignupDomainParams{IdempotencyKey: &key}, api.SignupDomainInput{Domain: "example.com"})); err != nil {
+		&api.CreateSignupDomainParams{IdempotencyKey: &key},
+		api.SignupDomainInput{Domain: "example.com"})); err != nil {
 		t.Fatal(err)
 	}
 	want := `k {"domain":"example.com"}`
@@ -151,7 +152,9 @@ func TestARedirectIsNotFollowed(t *testing.T) {
 		t.Errorf("followed, with Authorization %q", r.Header.Get("Authorization"))
 	}))
 	t.Cleanup(elsewhere.Close)
-	c := faulty(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, http.StatusFound) })
+	c := faulty(t, func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, elsewhere.URL, http.StatusFound)
+	})
 	if _, err := c.Caller(t.Context()); err == nil {
 		t.Error("a redirect counts as an answer")
 	}
@@ -171,15 +174,17 @@ func TestErrorsBecomeDiagnostics(t *testing.T) {
 				answer(w, 401, api.Problem{Status: 401, Code: "unauthorized", Detail: text("this token was revoked"),
 					RequestId: text("req_7")})
 			},
-			want: []string{"Tried to reach the account at http://127.0.0.1", "401 unauthorized: this token was revoked", "req_7",
+			want: []string{"Tried to reach the account at http://127.0.0.1",
+				"401 unauthorized: this token was revoked", "req_7",
 				"SCIMBRIDGE_ACCOUNT_TOKEN"},
 		},
 		{
 			name: "a lock-out names the subject, its address and the rule",
 			serve: func(w http.ResponseWriter, _ *http.Request) {
 				answer(w, 409, api.Problem{Status: 409, Code: "would_lock_out", Title: "Would lock out",
-					Details: &api.ProblemDetails{Who: text("bridge"), Instance: text("br_1"), Address: text("192.0.2.9"),
-						RuleId: text("rule_2")}})
+					Details: &api.ProblemDetails{Who: text("bridge"), Instance: text("br_1"),
+						Address: text("192.0.2.9"),
+						RuleId:  text("rule_2")}})
 			},
 			want: []string{`bridge "br_1"`, "192.0.2.9", `rule "rule_2"`, "allow_lockout = true"},
 		},

@@ -84,8 +84,8 @@ func (c *Client) remedy(err error) string {
 		return "First create what the provider block depends on, for instance with terraform apply -target."
 	}
 	if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, context.DeadlineExceeded) {
-		return "Check that the account service runs and that account_url is its address. request_timeout limits a call, " +
-			"including its repetitions."
+		return "Check that the account service runs and that account_url is its address. " +
+			"request_timeout limits a call, including its repetitions."
 	}
 	if e, ok := errors.AsType[*Error](err); ok {
 		return remedyOf(e)

@@ -70,7 +70,8 @@ func (e *Existing) Describe(kind, refused, one, all string, find func() map[stri
 		return one + " Nothing was created. To manage it here, import it:\n\n" + blocks[0] + "\n\n" + adopt
 	}
 	return fmt.Sprintf("%s Nothing was created. It is one of %d %s of this configuration that exist already, "+
-		"for instance after a run was killed. To manage them here, import them; a block for an object that is already in "+
-		"the state has no effect:\n\n%s\n\nOr set adopt_existing = true to adopt them. ",
+		"for instance after a run was killed. To manage them here, import them; "+
+		"a block for an object that is already in the state has no effect:\n\n%s\n\n"+
+		"Or set adopt_existing = true to adopt them. ",
 		one, len(blocks), all, strings.Join(blocks, "\n"))
 }

@@ -70,7 +70,8 @@ func (r *retryTransport) retry(req *http.Request) (resp *http.Response, err erro
 		Pause: func(n int) (time.Duration, bool) { return r.pause(n), n < maxAttempts },
 		OnPause: func(n int, pause time.Duration) {
 			tflog.Debug(req.Context(), "repeating a call to the account", map[string]any{
-				"method": req.Method, "path": req.URL.Path, "attempt": n, "pause": pause.String(), "because": reason(resp, err),
+				"method": req.Method, "path": req.URL.Path, "attempt": n, "pause": pause.String(),
+				"because": reason(resp, err),
 			})
 		},
 	}.Do(ctx, func() (account.Next, time.Duration) {

@@ -88,7 +88,8 @@ func TestAnAnswerThatDoesNotComeIsAskedForAgain(t *testing.T) {
 			})
 			t.Cleanup(func() { close(over) }) // before the server waits for its handlers
 			c.API.Client.(*retryTransport).limit = time.Second
-			made, err := Call[api.FirewallRule](c.API.CreateFirewallRule(t.Context(), row.params, api.FirewallRuleInput{}))
+			made, err := Call[api.FirewallRule](c.API.CreateFirewallRule(t.Context(),
+				row.params, api.FirewallRuleInput{}))
 			if ok := row.times > 1; (err == nil && made.Id == "made") != ok {
 				t.Errorf("made %q, error %v", made.Id, err)
 			}

@@ -48,7 +48,8 @@ func (f *firewalled) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (f *firewalled) expect(t *testing.T, what string, asked, sent int64) {
 	t.Helper()
 	if f.asked.Load() != asked || f.sent.Load() != sent {
-		t.Errorf("%s: asked %d times and answered %d times, want %d and %d", what, f.asked.Load(), f.sent.Load(), asked, sent)
+		t.Errorf("%s: asked %d times and answered %d times, want %d and %d", what,
+			f.asked.Load(), f.sent.Load(), asked, sent)
 	}
 }
 
@@ -174,12 +175,13 @@ func TestARefusalThatMayPassIsTriedAgain(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				tries := 0
-				_, err := RetryConflicts(t.Context(), &Client{conflictTimeout: DefaultConflictTimeout}, func() (Nothing, error) {
-					if tries++; tries <= row.refused {
-						return Nothing{}, row.err
-					}
-					return Nothing{}, nil
-				})
+				_, err := RetryConflicts(t.Context(), &Client{conflictTimeout: DefaultConflictTimeout},
+					func() (Nothing, error) {
+						if tries++; tries <= row.refused {
+							return Nothing{}, row.err
+						}
+						return Nothing{}, nil
+					})
 				if tries != row.want || (err == nil) != row.ok {
 					t.Errorf("%d tries, error %v; want %d", tries, err, row.want)
 				}
@@ -214,7 +216,8 @@ func TestSignupDomainsAreReadPageByPage(t *testing.T) {
 			answer(w, http.StatusOK, api.SignupDomainPage{Items: []api.SignupDomain{{Domain: "b.example"}}})
 			return
 		}
-		answer(w, http.StatusOK, api.SignupDomainPage{Items: []api.SignupDomain{{Domain: "a.example"}}, NextCursor: &next})
+		answer(w, http.StatusOK,
+			api.SignupDomainPage{Items: []api.SignupDomain{{Domain: "a.example"}}, NextCursor: &next})
 	})
 	for range 2 {
 		all, err := c.SignupDomains(t.Context())

@@ -39,7 +39,9 @@ func TestARunWaitsOnceForWhatExists(t *testing.T) {
 					slots <- struct{}{}
 					all.Go(func() {
 						defer func() { <-slots }()
-						if _, err := RetryConflicts(t.Context(), c, func() (Nothing, error) { return Nothing{}, exists }); err == nil {
+						if _, err := RetryConflicts(t.Context(), c, func() (Nothing, error) {
+							return Nothing{}, exists
+						}); err == nil {
 							t.Error("no error")
 						}
 					})

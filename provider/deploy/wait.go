@@ -80,7 +80,8 @@ func (w Wait) Until(ctx context.Context) (State, error) {
 	var last string // the codes of the problems
 	var since time.Time
 	for {
-		state, err := w.Target.Observe(context.WithoutCancel(ctx)) // bounded by the target; the last state must not be lost
+		// bounded by the target; the last state must not be lost
+		state, err := w.Target.Observe(context.WithoutCancel(ctx))
 		if err != nil {
 			return state, err
 		}

@@ -49,7 +49,8 @@ func (tokenValidator) ValidateString(_ context.Context, req validator.StringRequ
 			fmt.Sprintf("%s is empty. Set it to the bearer token in bearer_token_wo, or to null.", req.Path))
 	case strings.TrimSpace(text) != text:
 		resp.Diagnostics.AddAttributeError(req.Path, "Invalid token",
-			fmt.Sprintf("%s begins or ends with white space, as the content of a file may: use trimspace(...).", req.Path))
+			fmt.Sprintf("%s begins or ends with white space, as the content of a file may: "+
+				"use trimspace(...).", req.Path))
 	default:
 		resp.Diagnostics.AddAttributeError(req.Path, "Invalid token", fmt.Sprintf("%s: %v.", req.Path, err))
 	}

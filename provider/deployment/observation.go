@@ -133,8 +133,8 @@ func asWarnings(diags diag.Diagnostics) diag.Diagnostics {
 			warnings.Append(d)
 			continue
 		}
-		detail := strings.TrimRight(d.Detail(), ".") + ".\n\nThe apply fails, unless another resource in the same run " +
-			"solves this first."
+		detail := strings.TrimRight(d.Detail(), ".") + ".\n\nThe apply fails, " +
+			"unless another resource in the same run solves this first."
 		warning := diag.NewWarningDiagnostic(d.Summary(), detail)
 		if at, ok := d.(diag.DiagnosticWithPath); ok {
 			warnings.Append(diag.WithPath(at.Path(), warning))

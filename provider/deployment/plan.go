@@ -290,8 +290,8 @@ func warnWhy(state *model, plan model, before observation, tokenless bool, diags
 	}
 	if tokenless {
 		diags.AddAttributeWarning(path.Root("unseal_token_wo"), "The bridge will be sealed",
-			"Without unseal_token_wo the bridge is sealed after the apply until it receives the bearer token, for instance "+
-				"with the identity provider's next request.")
+			"Without unseal_token_wo the bridge is sealed after the apply until it receives the bearer token, "+
+				"for instance with the identity provider's next request.")
 	}
 }
 

@@ -196,7 +196,8 @@ func (r *deploymentResource) readAbsent(ctx context.Context, k kind, m model, pr
 }
 
 func explainLost(k kind, id string, alive api.Bridge) string {
-	return fmt.Sprintf("%s has no deployment, but the bridge may be running: %s. %s", id, lastContact(alive), k.FindLost)
+	return fmt.Sprintf("%s has no deployment, but the bridge may be running: %s. %s",
+		id, lastContact(alive), k.FindLost)
 }
 
 // warnUnseen warns why the bridge could not be observed. The state is not changed, since
@@ -215,8 +216,8 @@ const elsewhereTitle = "The bridge runs on another machine"
 func warnLost(diags *diag.Diagnostics, s deploy.State) {
 	how := "The bridge is not running. The apply starts it and writes a new record"
 	if s.Running {
-		how = "The bridge is still running. The apply writes a new record, and replaces the bridge if it cannot be reached " +
-			"otherwise"
+		how = "The bridge is still running. The apply writes a new record, " +
+			"and replaces the bridge if it cannot be reached otherwise"
 	}
 	diags.AddWarning("The record of the deployment is lost",
 		fmt.Sprintf("%s. %s; a destroy stops it.", capitalize(s.Lost), how))
@@ -370,8 +371,9 @@ func (r *deploymentResource) claims() *claims {
 func alreadyExists(k kind, id, name string) diag.Diagnostic {
 	return diag.NewAttributeErrorDiagnostic(k.path(k.PlaceArgument), "A bridge is already deployed there", fmt.Sprintf(
 		"%s is the deployment %q. If it belongs to a resource that you renamed, write a moved block: "+
-			"then nothing is created or destroyed. Without one, the old is destroyed and the new created in any order, "+
-			"and a second apply may be needed. Otherwise choose another %s, or import the deployment:\n\n%s",
+			"then nothing is created or destroyed. Without one, "+
+			"the old is destroyed and the new created in any order, and a second apply may be needed. "+
+			"Otherwise choose another %s, or import the deployment:\n\n%s",
 		id, name, k.PlaceArgument, importBlock(id)))
 }
 
@@ -463,8 +465,8 @@ func (r *deploymentResource) checkToken(text types.String, sealed string, unseal
 			return session.Token{}, false // it is new in every run, and opens the session only in the first
 		}
 		diags.AddAttributeError(at, "The token does not open the session",
-			"The session was sealed under another bearer token. Set unseal_token_wo to the same token as bearer_token_wo of "+
-				"scimbridge_provisioning.")
+			"The session was sealed under another bearer token. "+
+				"Set unseal_token_wo to the same token as bearer_token_wo of scimbridge_provisioning.")
 		return token, false
 	}
 	previous = entry.Header.TokenFingerprint != file.Entries[0].Header.TokenFingerprint

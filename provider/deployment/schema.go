@@ -46,8 +46,8 @@ func (r *deploymentResource) Schema(ctx context.Context, _ resource.SchemaReques
 			"session": schema.StringAttribute{
 				Required:  true,
 				Sensitive: true,
-				MarkdownDescription: "The sealed session of `scimbridge_provisioning`. It can be in the state, since only " +
-					"the bearer token opens it.",
+				MarkdownDescription: "The sealed session of `scimbridge_provisioning`. It can be in the state, " +
+					"since only the bearer token opens it.",
 				Validators: []validator.String{textValidator(validSession)},
 			},
 			"unseal": schema.StringAttribute{
@@ -66,8 +66,8 @@ func (r *deploymentResource) Schema(ctx context.Context, _ resource.SchemaReques
 				WriteOnly:  true,
 				Validators: []validator.String{tokenValidator{}},
 				MarkdownDescription: "The bearer token that opens `session`. Write-only: it is not in a plan or the " +
-					"state, and changing only this argument plans nothing. Without it a new bridge is sealed until it " +
-					"receives the token.",
+					"state, and changing only this argument plans nothing. " +
+					"Without it a new bridge is sealed until it receives the token.",
 			},
 			"settings": schema.SingleNestedAttribute{
 				Optional:            true,
@@ -87,8 +87,8 @@ func (r *deploymentResource) Schema(ctx context.Context, _ resource.SchemaReques
 					},
 					"confirmation_interval": schema.StringAttribute{
 						Optional: true,
-						MarkdownDescription: "The interval at which people who accepted their invitation are confirmed, for " +
-							"instance `300s`; at least `30s`.",
+						MarkdownDescription: "The interval at which people who accepted their invitation are " +
+							"confirmed, for instance `300s`; at least `30s`.",
 						Validators: []validator.String{textValidator(validInterval)},
 					},
 					"log_level": schema.StringAttribute{
@@ -110,8 +110,8 @@ func (r *deploymentResource) Schema(ctx context.Context, _ resource.SchemaReques
 					"trusted_proxies": schema.ListAttribute{
 						Optional:    true,
 						ElementType: types.StringType,
-						MarkdownDescription: "Addresses and networks of proxies whose `X-Forwarded-For` header the bridge " +
-							"trusts.",
+						MarkdownDescription: "Addresses and networks of proxies whose `X-Forwarded-For` header the " +
+							"bridge trusts.",
 						Validators: []validator.List{listvalidator.NoNullValues(),
 							listvalidator.ValueStringsAre(textValidator(validProxy))},
 					},

@@ -27,8 +27,8 @@ type callerModel struct {
 
 func callerSchema() schema.Schema {
 	return schema.Schema{
-		MarkdownDescription: "The caller as the account sees it. Allow its address before you set the firewall's default " +
-			"action to `deny`.\n\n" +
+		MarkdownDescription: "The caller as the account sees it. " +
+			"Allow its address before you set the firewall's default action to `deny`.\n\n" +
 			"It is the address of the machine that runs this plan. If that varies (laptops, hosted runners), " +
 			"a rule with it changes with every run; use your network's ranges instead.",
 		Attributes: map[string]schema.Attribute{

@@ -51,8 +51,8 @@ func describeConflict(conflict client.Conflict) (title, detail string) {
 			"Move the rule to the policy's rules and remove the single resource with a removed block. " +
 			"Or keep both, with on_unmanaged = \"report\" or without rules in the policy."
 	case conflict.DoublyManaged != "":
-		return two, fmt.Sprintf("A scimbridge_firewall_rule and a scimbridge_firewall_policy manage the same rule: %s. "+
-			"Remove one of the two.", conflict.DoublyManaged)
+		return two, fmt.Sprintf("A scimbridge_firewall_rule and a scimbridge_firewall_policy manage the same rule: "+
+			"%s. Remove one of the two.", conflict.DoublyManaged)
 	case conflict.WouldDelete != "":
 		return "Destroying the resource would delete a rule of the policy", fmt.Sprintf(
 			"Destroying the scimbridge_firewall_rule deletes a rule that scimbridge_firewall_policy lists: %s. "+

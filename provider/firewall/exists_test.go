@@ -72,7 +72,9 @@ resource "terraform_data" "late" {
 			{
 				Config: before,
 				ConfigPlanChecks: resource.ConfigPlanChecks{
-					PreApply: []plancheck.PlanCheck{plancheck.ExpectResourceAction(old, plancheck.ResourceActionCreate)},
+					PreApply: []plancheck.PlanCheck{
+						plancheck.ExpectResourceAction(old, plancheck.ResourceActionCreate),
+					},
 				},
 			},
 			{
@@ -122,7 +124,9 @@ func TestTheCallersOwnRuleUnderAnotherName(t *testing.T) {
 			{
 				Config: before,
 				ConfigPlanChecks: resource.ConfigPlanChecks{
-					PreApply: []plancheck.PlanCheck{plancheck.ExpectResourceAction(old, plancheck.ResourceActionCreate)},
+					PreApply: []plancheck.PlanCheck{
+						plancheck.ExpectResourceAction(old, plancheck.ResourceActionCreate),
+					},
 				},
 			},
 			{
@@ -219,8 +223,10 @@ func TestAPolicyTakesNothingOverUnseen(t *testing.T) {
 			{
 				Config: config("192.0.2.0/24") + fmt.Sprintf("import {\n  to = %s\n  id = %q\n}\n", whole, id),
 				ConfigPlanChecks: policyPlanned(plancheck.ResourceActionUpdate,
-					plancheck.ExpectKnownValue(whole, tfjsonpath.New("rules").AtMapKey("mine").AtMapKey("id"), knownvalue.NotNull()),
-					plancheck.ExpectKnownValue(whole, tfjsonpath.New("unmanaged_rules").AtMapKey(foreign).AtMapKey("action"),
+					plancheck.ExpectKnownValue(whole, tfjsonpath.New("rules").AtMapKey("mine").AtMapKey("id"),
+						knownvalue.NotNull()),
+					plancheck.ExpectKnownValue(whole,
+						tfjsonpath.New("unmanaged_rules").AtMapKey(foreign).AtMapKey("action"),
 						knownvalue.StringExact("allow")),
 				),
 			},
@@ -279,8 +285,10 @@ resource "terraform_data" "late" {
 				Check:  func(*terraform.State) error { return expectRules(t, account, 2) },
 			},
 			{
-				Config:           config("10.0.2.0/24", adopting),
-				ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()}},
+				Config: config("10.0.2.0/24", adopting),
+				ConfigPlanChecks: resource.ConfigPlanChecks{
+					PreApply: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()},
+				},
 			},
 		},
 	})

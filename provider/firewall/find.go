@@ -28,8 +28,9 @@ func find(rules []firewall.Rule, text string) (firewall.Rule, error) {
 	case 1:
 		return found[0], nil
 	case 0:
-		return firewall.Rule{}, fmt.Errorf("no rule has the id %q or exactly these values. The account's rules:\n%s", text,
-			listing(rules))
+		return firewall.Rule{},
+			fmt.Errorf("no rule has the id %q or exactly these values. The account's rules:\n%s", text,
+				listing(rules))
 	default:
 		return firewall.Rule{}, fmt.Errorf("%d rules have exactly these values; import by id:\n%s", len(found),
 			listing(found))

@@ -57,7 +57,8 @@ func TestRulesOnCountriesContinentsAndAnonymousAddresses(t *testing.T) {
 			{Config: rule(account, `anonymous_ips = ["cloud_provider"]`),
 				ConfigPlanChecks: planned(plancheck.ResourceActionUpdate)},
 			{
-				Config: account.ProviderBlock() + "data \"scimbridge_firewall_verdict\" \"me\" {\n  address = \"127.0.0.1\"\n}\n",
+				Config: account.ProviderBlock() + "data \"scimbridge_firewall_verdict\" \"me\" {\n" +
+					"  address = \"127.0.0.1\"\n}\n",
 				ConfigStateChecks: []statecheck.StateCheck{
 					statecheck.ExpectKnownValue("data.scimbridge_firewall_verdict.me", tfjsonpath.New("country"),
 						knownvalue.StringExact("CH")),
@@ -77,18 +78,22 @@ func TestARuleThatBecameAnotherKindByHandIsHealed(t *testing.T) {
 		name, address string
 		config        func(*providertest.Account) string
 	}{
-		{"a single rule", address, func(a *providertest.Account) string { return rule(a, `ip_ranges = ["192.0.2.0/24"]`) }},
+		{"a single rule", address, func(a *providertest.Account) string {
+			return rule(a, `ip_ranges = ["192.0.2.0/24"]`)
+		}},
 		{"a rule of the policy", whole, func(a *providertest.Account) string {
-			return policy(a, "default_action = \"allow\"\n  rules = {\n    it = { ip_ranges = [\"192.0.2.0/24\"] }\n  }")
+			return policy(a, "default_action = \"allow\"\n  rules = {\n"+
+				"    it = { ip_ranges = [\"192.0.2.0/24\"] }\n  }")
 		}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			account := located(t)
 			step := func(action plancheck.ResourceActionType, by func()) resource.TestStep {
-				return resource.TestStep{PreConfig: by, Config: row.config(account), ConfigPlanChecks: resource.ConfigPlanChecks{
-					PreApply: []plancheck.PlanCheck{plancheck.ExpectResourceAction(row.address, action)},
-				}}
+				return resource.TestStep{PreConfig: by, Config: row.config(account),
+					ConfigPlanChecks: resource.ConfigPlanChecks{
+						PreApply: []plancheck.PlanCheck{plancheck.ExpectResourceAction(row.address, action)},
+					}}
 			}
 			resource.UnitTest(t, resource.TestCase{
 				ProtoV6ProviderFactories: providertest.Factories(t),
@@ -96,13 +101,15 @@ func TestARuleThatBecameAnotherKindByHandIsHealed(t *testing.T) {
 					step(plancheck.ResourceActionCreate, nil),
 					step(plancheck.ResourceActionUpdate, func() {
 						deny, countries := api.Deny, []string{"DE"}
-						resp, err := apitest.Read[api.FirewallRule](account.API.ReplaceFirewallRule(t.Context(), only(t, account).Id, nil,
+						resp, err := apitest.Read[api.FirewallRule](account.API.ReplaceFirewallRule(t.Context(),
+							only(t, account).Id, nil,
 							api.FirewallRuleInput{Action: &deny, Countries: &countries}))
 						providertest.Expect(t, http.StatusOK, resp, err)
 					}),
 					step(plancheck.ResourceActionNoop, func() {
 						now := only(t, account)
-						if now.Action != api.Allow || now.Countries != nil || now.Priority != 100 || len(*now.IpRanges) != 1 {
+						if now.Action != api.Allow || now.Countries != nil ||
+							now.Priority != 100 || len(*now.IpRanges) != 1 {
 							t.Errorf("the rule is not healed: %+v", now)
 						}
 					}),
@@ -125,8 +132,9 @@ func TestALockOutByCountryIsForeseen(t *testing.T) {
 			resource.UnitTest(t, resource.TestCase{
 				ProtoV6ProviderFactories: providertest.Factories(t),
 				Steps: []resource.TestStep{{
-					Config: policy(account, "default_action = \"allow\"\n  rules = {\n    them = { action = \"deny\", "+row.kind+
-						" }\n  }"),
+					Config: policy(account,
+						"default_action = \"allow\"\n  rules = {\n    them = { action = \"deny\", "+row.kind+
+							" }\n  }"),
 					PlanOnly:    true,
 					ExpectError: regexp.MustCompile(`the machine that runs Terraform, at 127\.0\.0\.1: by rule "them"`),
 				}},

@@ -32,11 +32,12 @@ func singleRuleRemedy(deleted bool) string {
 	if deleted {
 		return "\nThe account refuses a deletion that locks out the machine that runs Terraform, but not one that " +
 			"locks out a bridge. If another rule of this configuration allows them, name it in depends_on, " +
-			"or keep both in a scimbridge_firewall_policy. Otherwise, set allow_lockout = true and apply before you destroy."
+			"or keep both in a scimbridge_firewall_policy. Otherwise, " +
+			"set allow_lockout = true and apply before you destroy."
 	}
 	return "\nThe account refuses this, unless another rule of this configuration allows them first: " +
-		"name that rule in depends_on, or keep both in a scimbridge_firewall_policy, which is written in one request. " +
-		"To lock them out intentionally, set allow_lockout = true."
+		"name that rule in depends_on, or keep both in a scimbridge_firewall_policy, " +
+		"which is written in one request. To lock them out intentionally, set allow_lockout = true."
 }
 
 const policyRemedy = "\nNothing was changed. Allow them by a rule with a lower priority number, " +

@@ -219,7 +219,8 @@ func (c *lockoutChecker) checkDefaultAction(to firewall.Action) []lockout {
 func (c *lockoutChecker) advance(next firewall.Compiled) (out []lockout) {
 	for _, s := range c.subjects {
 		if l, is := firewall.CheckLockout(c.planned, next, s.Subject); is {
-			out = append(out, lockout{s, firewall.Decision{Rule: l.By}.RuleID(), firewall.Decision{Rule: l.Until}.RuleID()})
+			out = append(out, lockout{s, firewall.Decision{Rule: l.By}.RuleID(),
+				firewall.Decision{Rule: l.Until}.RuleID()})
 		}
 	}
 	c.planned = next

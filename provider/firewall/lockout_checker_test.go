@@ -85,7 +85,8 @@ func TestWhomAWholePolicyShutsOut(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			var got []string
-			for _, out := range newChecker(t, row.present, caller, bridge, cloud).checkPolicy(row.proposed, func(string) bool {
+			for _, out := range newChecker(t, row.present, caller, bridge,
+				cloud).checkPolicy(row.proposed, func(string) bool {
 				return false
 			}) {
 				got = append(got, out.String()+" by "+out.by)

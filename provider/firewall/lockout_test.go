@@ -139,8 +139,9 @@ func TestThePolicyNamesTheBridgeItWouldShutOut(t *testing.T) {
 			Config: policy(account, "default_action = \"deny\"\n  rules = {\n"+
 				"    elsewhere = { ip_ranges = [\"192.0.2.0/24\"] }\n  }"),
 			PlanOnly: true,
-			ExpectError: regexp.MustCompile(`(?s)- the machine that runs Terraform, at 127\.0\.0\.1: by the default action\s+` +
-				`- the bridge "[^"]+", at\s+127\.0\.0\.1:\s+by\s+the\s+default\s+action`),
+			ExpectError: regexp.MustCompile(
+				`(?s)- the machine that runs Terraform, at 127\.0\.0\.1: by the default action\s+` +
+					`- the bridge "[^"]+", at\s+127\.0\.0\.1:\s+by\s+the\s+default\s+action`),
 		}},
 	})
 }
@@ -169,15 +170,18 @@ func TestAPlanWarnsOfLockOuts(t *testing.T) {
 		{"after one that lets it in", []aRule{allows, denies}, []string{"", ""}},
 		{"before one that lets it in", []aRule{denies, allows}, []string{"by this rule", ""}},
 		{"a second that denies it gets no second warning",
-			[]aRule{denies, {action: "deny", priority: 2, ranges: []string{"127.0.0.0/8"}}}, []string{"by this rule", ""}},
-		{"unless it is meant", []aRule{{action: "deny", priority: 1, ranges: []string{"127.0.0.0/8"}, allowLockout: true}},
+			[]aRule{denies, {action: "deny", priority: 2, ranges: []string{"127.0.0.0/8"}}},
+			[]string{"by this rule", ""}},
+		{"unless it is meant",
+			[]aRule{{action: "deny", priority: 1, ranges: []string{"127.0.0.0/8"}, allowLockout: true}},
 			[]string{""}},
 		{"a rule about others", []aRule{{action: "deny", priority: 1, ranges: []string{"192.0.2.0/24"}}}, []string{""}},
 		{"its own rule, destroyed", []aRule{{id: mine, destroy: true}}, []string{"by the default action"}},
 		{"its own rule, changed", []aRule{{id: mine, action: "allow", priority: 100, ranges: []string{"127.0.0.2"}}},
 			[]string{"by the default action"}},
 		{"its own rule, when nothing changes",
-			[]aRule{{id: mine, action: "allow", priority: 100, ranges: []string{"127.0.0.1"}, same: true}}, []string{""}},
+			[]aRule{{id: mine, action: "allow", priority: 100, ranges: []string{"127.0.0.1"}, same: true}},
+			[]string{""}},
 		{"what is unknown", []aRule{{action: "deny", priority: 1}}, []string{""}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -284,7 +288,9 @@ func (p protocol) plan(r aRule) []*tfprotov6.Diagnostic {
 		p.rule(r, tftypes.UnknownValue)
 	switch {
 	case r.destroy:
-		before, config, after = p.rule(aRule{id: r.id, action: "allow", priority: 100, ranges: []string{"127.0.0.1"}}, nil),
+		before, config, after = p.rule(aRule{
+			id: r.id, action: "allow", priority: 100, ranges: []string{"127.0.0.1"},
+		}, nil),
 			null, null
 	case r.same:
 		before = after

@@ -42,8 +42,9 @@ var matchAttributes = []matchAttribute{
 	{
 		kind: firewall.Countries, setType: attr.CodesType(),
 		found: "Countries that it matches.",
-		argument: "Countries, as ISO 3166-1 alpha-2 codes in either case. An address whose country is unknown matches " +
-			"none. The account needs an IP database for them. Changes in place.",
+		argument: "Countries, as ISO 3166-1 alpha-2 codes in either case. " +
+			"An address whose country is unknown matches none. The account needs an IP database for them. " +
+			"Changes in place.",
 		validators:  []validator.Set{attr.AreCountries()},
 		suppression: []planmodifier.Set{attr.SuppressEquivalentCodes()},
 		field:       func(m *ruleModel) attr.Texts { return &m.Countries },
@@ -51,8 +52,8 @@ var matchAttributes = []matchAttribute{
 	{
 		kind: firewall.Continents, setType: attr.CodesType(),
 		found: "Continents that it matches.",
-		argument: "Continents: " + inDocs(firewall.ContinentCodes()) + ", in either case. The account needs an IP database " +
-			"for them. Changes in place.",
+		argument: "Continents: " + inDocs(firewall.ContinentCodes()) + ", in either case. " +
+			"The account needs an IP database for them. Changes in place.",
 		validators:  []validator.Set{attr.AreContinents()},
 		suppression: []planmodifier.Set{attr.SuppressEquivalentCodes()},
 		field:       func(m *ruleModel) attr.Texts { return &m.Continents },
@@ -102,5 +103,7 @@ func (hasOneKind) ValidateObject(_ context.Context, req validator.ObjectRequest,
 		return
 	}
 	given := req.ConfigValue.Attributes()
-	resp.Diagnostics.Append(checkKinds(req.Path, func(a matchAttribute) tfattr.Value { return given[string(a.kind)] })...)
+	resp.Diagnostics.Append(checkKinds(req.Path, func(a matchAttribute) tfattr.Value {
+		return given[string(a.kind)]
+	})...)
 }

@@ -57,7 +57,8 @@ func (m ruleModel) withPriority(configured types.Int64) ruleModel {
 // unknown because the action is unknown is the default of its action.
 func (m ruleModel) toRule() firewall.Rule {
 	rule := firewall.Rule{
-		ID: m.ID.ValueString(), Action: firewall.Action(m.Action.ValueString()), Description: m.Description.ValueString(),
+		ID: m.ID.ValueString(), Action: firewall.Action(m.Action.ValueString()),
+		Description: m.Description.ValueString(),
 	}
 	rule.Priority = rule.Action.DefaultPriority()
 	if !m.Priority.IsUnknown() {
@@ -131,7 +132,8 @@ func equals(a, b firewall.Rule) bool { return contentKey(a) == contentKey(b) }
 
 // contentKey is equal for rules that are equal in all but their ids.
 func contentKey(rule firewall.Rule) string {
-	return fmt.Sprintf("%s %d %s %q %q", rule.Action, rule.Priority, rule.Match.Kind, rule.Match.Values, rule.Description)
+	return fmt.Sprintf("%s %d %s %q %q", rule.Action, rule.Priority, rule.Match.Kind,
+		rule.Match.Values, rule.Description)
 }
 
 // describe formats a rule in one line.

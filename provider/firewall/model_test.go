@@ -34,8 +34,10 @@ func TestARuleIsFoundByItsExactSetOfValues(t *testing.T) {
 		{name: "several values in any order, with spaces", text: "198.51.100.0/24, 192.0.2.1", want: "rule_1"},
 		{name: "countries", text: "AT,ch", want: "rule_5"},
 		{name: "kinds of anonymous addresses", text: "tor,vpn", want: "rule_8"},
-		{name: "a code of a country and of a continent is both", text: "af", fault: []string{"2 rules", "rule_6", "rule_7"}},
-		{name: "some of the values are not enough", text: "198.51.100.0/24", fault: []string{"no rule", "rule_1", "rule_5"}},
+		{name: "a code of a country and of a continent is both", text: "af",
+			fault: []string{"2 rules", "rule_6", "rule_7"}},
+		{name: "some of the values are not enough", text: "198.51.100.0/24",
+			fault: []string{"no rule", "rule_1", "rule_5"}},
 		{name: "two rules with the same values are listed", text: "203.0.113.0/24", fault: []string{
 			"2 rules", "rule_3", "rule_4",
 		}},

@@ -51,8 +51,9 @@ func (r *policyResource) Schema(_ context.Context, _ resource.SchemaRequest, res
 			"or a bridge that is signed in. Without `rules` this is a warning, because single rules may allow them " +
 			"before.\n\n" +
 			"It is not created over rules that Terraform does not manage: the plan warns, " +
-			"and the apply fails with the import block to paste. With `on_unmanaged = \"report\"` other rules may exist, " +
-			"but none that equals one of `rules`. Destroying this resource changes nothing in the account.",
+			"and the apply fails with the import block to paste. " +
+			"With `on_unmanaged = \"report\"` other rules may exist, but none that equals one of `rules`. " +
+			"Destroying this resource changes nothing in the account.",
 		Attributes: map[string]schema.Attribute{
 			"id": schema.StringAttribute{
 				Computed:            true,
@@ -61,15 +62,15 @@ func (r *policyResource) Schema(_ context.Context, _ resource.SchemaRequest, res
 			},
 			"default_action": schema.StringAttribute{
 				Required: true,
-				MarkdownDescription: "The action if no rule matches: `allow`, `report`, which allows and records, or `deny`. " +
-					"Changes in place.",
+				MarkdownDescription: "The action if no rule matches: `allow`, `report`, which allows and records, " +
+					"or `deny`. Changes in place.",
 				Validators: []validator.String{stringvalidator.OneOf(actions...)},
 			},
 			"rules": schema.MapNestedAttribute{
 				Optional: true,
 				MarkdownDescription: "The rules, by names that only Terraform stores. A renamed rule keeps its id. " +
-					"Without it, rules are not managed, and `scimbridge_firewall_rule` resources can manage single ones. " +
-					"An empty map means no rules. Removing the argument leaves the rules in the account.",
+					"Without it, rules are not managed, and `scimbridge_firewall_rule` resources can manage single " +
+					"ones. An empty map means no rules. Removing the argument leaves the rules in the account.",
 				NestedObject: schema.NestedAttributeObject{
 					Attributes: ruleAttributes(), Validators: []validator.Object{hasOneKind{}},
 				},
@@ -79,22 +80,23 @@ func (r *policyResource) Schema(_ context.Context, _ resource.SchemaRequest, res
 				Computed: true,
 				Default:  stringdefault.StaticString(remove),
 				MarkdownDescription: "What to do with rules in the account that are not in `rules`: " +
-					"`remove` (the default) shows them in the plan as removed from `rules`, and an apply removes them; " +
-					"`report` keeps and lists them in `unmanaged_rules`, so that `scimbridge_firewall_rule` resources can " +
-					"manage them. Changing it to `report` removes nothing in that apply; changing it to `remove` removes the " +
-					"reported rules. Ignored without `rules`.",
+					"`remove` (the default) shows them in the plan as removed from `rules`, " +
+					"and an apply removes them; `report` keeps and lists them in `unmanaged_rules`, " +
+					"so that `scimbridge_firewall_rule` resources can manage them. " +
+					"Changing it to `report` removes nothing in that apply; " +
+					"changing it to `remove` removes the reported rules. Ignored without `rules`.",
 				Validators: []validator.String{stringvalidator.OneOf(remove, report)},
 			},
 			"allow_lockout": schema.BoolAttribute{
 				Optional: true,
-				MarkdownDescription: "Write the policy even if it locks out the machine that runs Terraform, or a bridge " +
-					"that is signed in.",
+				MarkdownDescription: "Write the policy even if it locks out the machine that runs Terraform, " +
+					"or a bridge that is signed in.",
 			},
 			"unmanaged_rules": schema.MapNestedAttribute{
 				Computed: true,
 				MarkdownDescription: "With `report`, the rules in the account that are not in `rules`, by id; " +
-					"use it in `check` blocks. Unknown before the apply that first manages `rules`. Empty with `remove`, " +
-					"and null without `rules`.",
+					"use it in `check` blocks. Unknown before the apply that first manages `rules`. " +
+					"Empty with `remove`, and null without `rules`.",
 				NestedObject: schema.NestedAttributeObject{Attributes: foundAttributes()},
 			},
 		},

@@ -37,8 +37,8 @@ func policyDataSchema() schema.Schema {
 				NestedObject: schema.NestedAttributeObject{Attributes: readAttributes()},
 			},
 			"enforced": schema.BoolAttribute{
-				Computed: true, MarkdownDescription: "False while the firewall is disabled by `scim-bridge account firewall " +
-					"disable`.",
+				Computed: true, MarkdownDescription: "False while the firewall is disabled by `scim-bridge account " +
+					"firewall disable`.",
 			},
 		},
 	}

@@ -107,7 +107,9 @@ func (m managedRules) identify(planned map[string]ruleModel, reports bool) (rule
 // identical returns the present rules that equal a planned one.
 func identical(planned map[string]ruleModel, present []firewall.Rule) []firewall.Rule {
 	desired := newTwins(planned)
-	return slices.DeleteFunc(slices.Clone(present), func(r firewall.Rule) bool { return len(desired[contentKey(r)]) == 0 })
+	return slices.DeleteFunc(slices.Clone(present), func(r firewall.Rule) bool {
+		return len(desired[contentKey(r)]) == 0
+	})
 }
 
 // twins are the keys of rules by content.

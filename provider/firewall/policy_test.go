@@ -75,7 +75,8 @@ func TestThePolicyIsWrittenWholeAndChangedInPlace(t *testing.T) {
 				ConfigPlanChecks: policyPlanned(plancheck.ResourceActionUpdate,
 					plancheck.ExpectKnownValue(whole, tfjsonpath.New("rules").AtMapKey("guests").AtMapKey("priority"),
 						knownvalue.Int64Exact(500)),
-					plancheck.ExpectKnownValue(whole, tfjsonpath.New("rules").AtMapKey("office").AtMapKey("id"), knownvalue.NotNull()),
+					plancheck.ExpectKnownValue(whole, tfjsonpath.New("rules").AtMapKey("office").AtMapKey("id"),
+						knownvalue.NotNull()),
 				),
 				ConfigStateChecks: []statecheck.StateCheck{
 					same.AddStateValue(whole, tfjsonpath.New("rules").AtMapKey("office").AtMapKey("id")),
@@ -146,8 +147,10 @@ func TestAPolicyOverForeignRulesComesWithItsImportBlock(t *testing.T) {
 			{ // the rules are found again by content: nothing is created again
 				Config: config + fmt.Sprintf("import {\n  to = %s\n  id = %q\n}\n", whole, id),
 				ConfigPlanChecks: policyPlanned(plancheck.ResourceActionUpdate,
-					plancheck.ExpectKnownValue(whole, tfjsonpath.New("rules").AtMapKey("office").AtMapKey("id"), knownvalue.NotNull()),
-					plancheck.ExpectKnownValue(whole, tfjsonpath.New("rules").AtMapKey("other").AtMapKey("id"), knownvalue.NotNull()),
+					plancheck.ExpectKnownValue(whole, tfjsonpath.New("rules").AtMapKey("office").AtMapKey("id"),
+						knownvalue.NotNull()),
+					plancheck.ExpectKnownValue(whole, tfjsonpath.New("rules").AtMapKey("other").AtMapKey("id"),
+						knownvalue.NotNull()),
 				),
 			},
 			{Config: config, ConfigPlanChecks: policyPlanned(plancheck.ResourceActionNoop)},
@@ -200,7 +203,9 @@ func TestDriftOfThePolicyIsSeenAndHealed(t *testing.T) {
 				api.FirewallUpdate{DefaultAction: &allow}))
 			providertest.Expect(t, http.StatusOK, resp, err)
 		}, nil},
-		{"a rule was added beside", func() { foreign = add(t, account, "", "203.0.113.0/24") }, func() plancheck.PlanCheck {
+		{"a rule was added beside", func() {
+			foreign = add(t, account, "", "203.0.113.0/24")
+		}, func() plancheck.PlanCheck {
 			return plancheck.ExpectKnownValue(whole, tfjsonpath.New("rules"), knownvalue.MapSizeExact(1))
 		}},
 		{"a rule was deleted", func() {
@@ -296,9 +301,11 @@ func TestThePolicyLivesBesideSingleRules(t *testing.T) {
 			{Config: config, ConfigPlanChecks: policyPlanned(plancheck.ResourceActionNoop,
 				plancheck.ExpectResourceAction(address, plancheck.ResourceActionNoop))},
 			{ // its rules cannot be taken over unseen
-				Config: config[:strings.Index(config, "resource ")] + strings.Replace(config[strings.Index(config, "resource "):],
+				Config: config[:strings.Index(config, "resource ")] + strings.Replace(
+					config[strings.Index(config, "resource "):],
 					"default_action", "rules = {}\n  default_action", 1),
-				PlanOnly: true, ExpectError: regexp.MustCompile(`(?s)already has firewall\s+rules.*on_unmanaged = "report"`),
+				PlanOnly:    true,
+				ExpectError: regexp.MustCompile(`(?s)already has firewall\s+rules.*on_unmanaged = "report"`),
 			},
 			{ // so that the destroy of the test may take the single rule away
 				Config:           strings.Replace(config, `"deny"`, `"allow"`, 1),
@@ -325,7 +332,8 @@ func TestTwoOwnersAreAnErrorOfThePlan(t *testing.T) {
 			resource.UnitTest(t, resource.TestCase{
 				ProtoV6ProviderFactories: providertest.Factories(t),
 				Steps: []resource.TestStep{{
-					Config: policy(account, office) + row.more, PlanOnly: true, ExpectError: regexp.MustCompile(row.want),
+					Config: policy(account, office) + row.more, PlanOnly: true,
+					ExpectError: regexp.MustCompile(row.want),
 				}},
 			})
 		})
@@ -342,7 +350,8 @@ func TestWhatThePolicyListsIsNotTakenOver(t *testing.T) {
 			"    office = { ip_ranges = [\""+network+"\"] }\n  }")
 	}
 	adopts := func(network string) string {
-		return "resource \"scimbridge_firewall_rule\" \"it\" {\n  ip_ranges      = [\"" + network + "\"]\n  adopt_existing " +
+		return "resource \"scimbridge_firewall_rule\" \"it\" {\n  ip_ranges      = [\"" +
+			network + "\"]\n  adopt_existing " +
 			"= true\n}\n"
 	}
 	twoOwners := regexp.MustCompile(
@@ -381,7 +390,8 @@ func TestWhatThePolicyListsNoMoreMayBeTakenOver(t *testing.T) {
 			t.Parallel()
 			account := providertest.NewAccount(t)
 			config := func(rules, after string) string {
-				return policy(account, "default_action = \"allow\"\n  on_unmanaged = \"report\"\n  rules = {"+rules+"}\n"+after)
+				return policy(account, "default_action = \"allow\"\n  on_unmanaged = \"report\"\n"+
+					"  rules = {"+rules+"}\n"+after)
 			}
 			resource.UnitTest(t, resource.TestCase{
 				ProtoV6ProviderFactories: providertest.Factories(t),
@@ -440,7 +450,9 @@ func TestWhatIsUnknownIsLeftToTheAccount(t *testing.T) {
 				"\"action\" {\n  input = \"allow\"\n}\n",
 			ConfigPlanChecks: policyPlanned(plancheck.ResourceActionCreate,
 				plancheck.ExpectUnknownValue(whole, tfjsonpath.New("rules").AtMapKey("office").AtMapKey("priority"))),
-			ConfigStateChecks: []statecheck.StateCheck{policyHas(knownvalue.Int64Exact(100), "rules", "office", "priority")},
+			ConfigStateChecks: []statecheck.StateCheck{
+				policyHas(knownvalue.Int64Exact(100), "rules", "office", "priority"),
+			},
 		}},
 	})
 }
@@ -461,7 +473,8 @@ func TestMistakesInAPolicyAreErrorsOfThePlan(t *testing.T) {
 			resource.UnitTest(t, resource.TestCase{
 				ProtoV6ProviderFactories: providertest.Factories(t),
 				Steps: []resource.TestStep{{
-					Config:   policy(account, "default_action = \"allow\"\n  rules = {\n    it = { "+row.rule+" }\n  }"),
+					Config: policy(account,
+						"default_action = \"allow\"\n  rules = {\n    it = { "+row.rule+" }\n  }"),
 					PlanOnly: true, ExpectError: regexp.MustCompile(row.want),
 				}},
 			})
@@ -560,8 +573,10 @@ func TestAPolicyUnderAnotherNameRemovesNoForeignRules(t *testing.T) {
 					{Config: strings.Replace(policy(account, before), `"it"`, `"old"`, 1)},
 					{
 						Config: policy(account,
-							"default_action = \"allow\"\n  rules = {\n    mine = { ip_ranges = [\"192.0.2.0/24\"] }\n  }"),
-						ExpectError: regexp.MustCompile(`(?s)already has firewall\s+rules.*198\.51\.100\.0/24.*import \{`),
+							"default_action = \"allow\"\n  rules = {\n"+
+								"    mine = { ip_ranges = [\"192.0.2.0/24\"] }\n  }"),
+						ExpectError: regexp.MustCompile(
+							`(?s)already has firewall\s+rules.*198\.51\.100\.0/24.*import \{`),
 					},
 				},
 			})

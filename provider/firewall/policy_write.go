@@ -224,7 +224,8 @@ func newPolicyWrite(ctx context.Context, state *policyModel, plan policyModel, v
 	}
 	planned, whole, diags := rulesIn(ctx, plan.Rules)
 	if !whole {
-		diags.AddError("Unknown firewall rules", "Some rules were unknown during the apply. This is a bug in the provider.")
+		diags.AddError("Unknown firewall rules",
+			"Some rules were unknown during the apply. This is a bug in the provider.")
 		return w, diags
 	}
 	stays := make(map[string]bool)

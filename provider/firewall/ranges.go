@@ -50,7 +50,8 @@ func describeRanges(texts []string, action string) (remarks []remark) {
 			remarks = append(remarks, everyAddress(r, action))
 		}
 		if outer.IsValid() && outer.Overlaps(r) {
-			nested = append(nested, fmt.Sprintf("  %s lies within %s", firewall.FormatRange(r), firewall.FormatRange(outer)))
+			nested = append(nested, fmt.Sprintf("  %s lies within %s", firewall.FormatRange(r),
+				firewall.FormatRange(outer)))
 			continue
 		}
 		outer = r
@@ -60,7 +61,8 @@ func describeRanges(texts []string, action string) (remarks []remark) {
 	}
 	if len(nested) > 0 {
 		remarks = append(remarks, remark{
-			"Redundant IP ranges", "These have no effect, and removing one will change nothing:\n" + strings.Join(nested,
+			"Redundant IP ranges",
+			"These have no effect, and removing one will change nothing:\n" + strings.Join(nested,
 				"\n"),
 		})
 	}

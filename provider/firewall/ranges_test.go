@@ -17,10 +17,15 @@ func TestWhatIsOverlookedInRangesIsSaid(t *testing.T) {
 		{"single networks need no word", []string{"192.0.2.0/24", "198.51.100.7", "2001:db8::/32"}, "allow", nil},
 		{"neighbours are not nested", []string{"192.0.2.0/25", "192.0.2.128/25"}, "allow", nil},
 		{"every IPv4 address, denied", []string{"0.0.0.0/0"}, "deny",
-			[]string{"contains all IPv4 addresses, so the rule denies all that no earlier rule allows. It contains no IPv6"}},
+			[]string{
+				"contains all IPv4 addresses, so the rule denies all that no earlier rule allows. It contains no IPv6",
+			}},
 		{"every IPv6 address, let in", []string{"::/0"}, "allow",
-			[]string{"contains all IPv6 addresses, so the rule allows all that no earlier rule denies. It contains no IPv4"}},
-		{"both", []string{"::/0", "0.0.0.0/0"}, "report", []string{"0.0.0.0/0 contains all IPv4", "::/0 contains all IPv6"}},
+			[]string{
+				"contains all IPv6 addresses, so the rule allows all that no earlier rule denies. It contains no IPv4",
+			}},
+		{"both", []string{"::/0", "0.0.0.0/0"}, "report",
+			[]string{"0.0.0.0/0 contains all IPv4", "::/0 contains all IPv6"}},
 		{"all addresses as mapped IPv4", []string{"::ffff:0.0.0.0/96"}, "allow", []string{"all IPv4"}},
 		{"one network within another", []string{"10.1.0.0/16", "10.0.0.0/8"}, "allow",
 			[]string{"10.1.0.0/16 lies within 10.0.0.0/8"}},

@@ -56,10 +56,10 @@ func (r *ruleResource) Schema(_ context.Context, _ resource.SchemaRequest, resp 
 		MarkdownDescription: "One rule of the account's firewall. Other rules may be managed elsewhere.\n\n" +
 			"Rules are evaluated by ascending `priority`; the first that matches decides. If none matches, " +
 			"the account's default action decides. Every argument changes in place.\n\n" +
-			"The plan warns of a change that would lock out the machine that runs Terraform, or a bridge that is signed in, " +
-			"and the account refuses it unless `allow_lockout` is set. A rule of the same configuration that allows them " +
-			"must be written first: name it in `depends_on`, or put both into a `scimbridge_firewall_policy`, " +
-			"which is checked and written as a whole.\n\n" +
+			"The plan warns of a change that would lock out the machine that runs Terraform, " +
+			"or a bridge that is signed in, and the account refuses it unless `allow_lockout` is set. " +
+			"A rule of the same configuration that allows them must be written first: name it in `depends_on`, " +
+			"or put both into a `scimbridge_firewall_policy`, which is checked and written as a whole.\n\n" +
 			"If the account already has a rule with the same action, values, priority and description, " +
 			"the plan warns and the apply fails, both with the `import` block to paste, " +
 			"unless `adopt_existing` is set. To rename a resource, use a `moved` block. " +
@@ -70,17 +70,17 @@ func (r *ruleResource) Schema(_ context.Context, _ resource.SchemaRequest, resp 
 	maps.Copy(resp.Schema.Attributes, map[string]schema.Attribute{
 		"allow_lockout": schema.BoolAttribute{
 			Optional: true,
-			MarkdownDescription: "Write the rule even if it locks out the machine that runs Terraform, or a bridge that is " +
-				"signed in. To destroy a rule that allows Terraform, first set this and apply.",
+			MarkdownDescription: "Write the rule even if it locks out the machine that runs Terraform, " +
+				"or a bridge that is signed in. To destroy a rule that allows Terraform, first set this and apply.",
 		},
 		"adopt_existing": schema.BoolAttribute{
 			Optional: true,
 			Computed: true,
 			Default:  booldefault.StaticBool(false),
 			MarkdownDescription: "Adopt an existing rule with the same action, values, " +
-				"priority and description instead of failing. The resource then manages it, and a destroy deletes it. " +
-				"For use after a run that was killed while it created many objects. Default `false`. " +
-				"Changing it after the creation has no effect.",
+				"priority and description instead of failing. The resource then manages it, " +
+				"and a destroy deletes it. For use after a run that was killed while it created many objects. " +
+				"Default `false`. Changing it after the creation has no effect.",
 			PlanModifiers: []planmodifier.Bool{attr.OnlyAtCreation()},
 		},
 	})
@@ -141,7 +141,8 @@ func (r *ruleResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRe
 		return
 	}
 	if !r.client.Applying() { // else the plan has warned already
-		warnRanges(ctx, path.Root("ip_ranges"), state.IPRanges, plan.IPRanges, plan.Action.ValueString(), &resp.Diagnostics)
+		warnRanges(ctx, path.Root("ip_ranges"), state.IPRanges, plan.IPRanges,
+			plan.Action.ValueString(), &resp.Diagnostics)
 	}
 	if req.State.Raw.IsNull() {
 		resp.Diagnostics.Append(r.warnExisting(ctx, desired, plan.AdoptExisting.ValueBool())...)
@@ -241,7 +242,8 @@ func (r *ruleResource) Read(ctx context.Context, req resource.ReadRequest, resp 
 	}
 	resp.Diagnostics.Append(rememberVersion(ctx, resp.Private, found.Etag)...)
 	adopt := types.BoolValue(prior.AdoptExisting.ValueBool())
-	resp.Diagnostics.Append(resp.State.Set(ctx, ruleResourceModel{toModel(fromAPI(found)), prior.AllowLockout, adopt})...)
+	resp.Diagnostics.Append(resp.State.Set(ctx,
+		ruleResourceModel{toModel(fromAPI(found)), prior.AllowLockout, adopt})...)
 }
 
 func (r *ruleResource) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {

@@ -48,7 +48,9 @@ func (r *ruleList) List(ctx context.Context, req list.ListRequest, stream *list.
 	}
 	caller, err := r.client.Caller(ctx)
 	if err != nil {
-		stream.Results = list.ListResultsStreamDiagnostics(diag.Diagnostics{r.client.Diagnose("reach the account", err)})
+		stream.Results = list.ListResultsStreamDiagnostics(diag.Diagnostics{
+			r.client.Diagnose("reach the account", err),
+		})
 		return
 	}
 	present, err := r.client.Firewall(ctx)

@@ -64,7 +64,8 @@ func TestARuleIsMadeChangedInPlaceAndImported(t *testing.T) {
 				ConfigPlanChecks: planned(plancheck.ResourceActionNoop),
 			},
 			{ // everything at once, in place; the priority follows the action
-				Config:           rule(account, "action = \"deny\"\nip_ranges = [\"203.0.113.0/24\"]\ndescription = \"guests\""),
+				Config: rule(account,
+					"action = \"deny\"\nip_ranges = [\"203.0.113.0/24\"]\ndescription = \"guests\""),
 				ConfigPlanChecks: planned(plancheck.ResourceActionUpdate),
 				ConfigStateChecks: []statecheck.StateCheck{
 					has("priority", knownvalue.Int64Exact(500)),
@@ -104,7 +105,8 @@ func TestARuleChangedByHandShowsAsDrift(t *testing.T) {
 			},
 			{
 				PreConfig: func() {
-					resp, err := apitest.Read[struct{}](account.API.DeleteFirewallRule(t.Context(), only(t, account).Id, nil))
+					resp, err := apitest.Read[struct{}](account.API.DeleteFirewallRule(t.Context(),
+						only(t, account).Id, nil))
 					providertest.Expect(t, http.StatusNoContent, resp, err)
 				},
 				Config:           config,
@@ -120,7 +122,8 @@ func TestARuleChangedBetweenPlanAndApplyIsNotOverwritten(t *testing.T) {
 	resource.UnitTest(t, resource.TestCase{
 		ProtoV6ProviderFactories: providertest.Factories(t),
 		Steps: []resource.TestStep{
-			{Config: rule(account, `ip_ranges = ["192.0.2.0/24"]`), ConfigPlanChecks: planned(plancheck.ResourceActionCreate)},
+			{Config: rule(account, `ip_ranges = ["192.0.2.0/24"]`),
+				ConfigPlanChecks: planned(plancheck.ResourceActionCreate)},
 			{
 				Config: rule(account, `ip_ranges = ["192.0.2.0/25"]`),
 				ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{
@@ -151,13 +154,15 @@ func TestARuleDeletedBetweenPlanAndApplyIsMadeByTheNextOne(t *testing.T) {
 	resource.UnitTest(t, resource.TestCase{
 		ProtoV6ProviderFactories: providertest.Factories(t),
 		Steps: []resource.TestStep{
-			{Config: rule(account, `ip_ranges = ["192.0.2.0/24"]`), ConfigPlanChecks: planned(plancheck.ResourceActionCreate)},
+			{Config: rule(account, `ip_ranges = ["192.0.2.0/24"]`),
+				ConfigPlanChecks: planned(plancheck.ResourceActionCreate)},
 			{
 				Config: changed,
 				ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{
 					plancheck.ExpectResourceAction(address, plancheck.ResourceActionUpdate),
 					meanwhile(func() {
-						resp, err := apitest.Read[struct{}](account.API.DeleteFirewallRule(t.Context(), only(t, account).Id, nil))
+						resp, err := apitest.Read[struct{}](account.API.DeleteFirewallRule(t.Context(),
+							only(t, account).Id, nil))
 						providertest.Expect(t, http.StatusNoContent, resp, err)
 					}),
 				}},
@@ -176,7 +181,8 @@ func TestALockOutIsRefusedAndExplained(t *testing.T) {
 		Steps: []resource.TestStep{{
 			Config: rule(account, "action = \"deny\"\nip_ranges = [\"127.0.0.0/8\"]"),
 			ExpectError: regexp.MustCompile(
-				`(?s)would_lock_out.*Locked out: the machine that runs Terraform, at 127\.0\.0\.1, by.*allow_lockout\s+=\s+true`),
+				`(?s)would_lock_out.*Locked out: the machine that runs Terraform, at 127\.0\.0\.1, by.*` +
+					`allow_lockout\s+=\s+true`),
 		}},
 	})
 	if err := expectRules(t, account, 0); err != nil {

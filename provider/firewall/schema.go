@@ -38,17 +38,19 @@ func ruleAttributes() map[string]schema.Attribute {
 			PlanModifiers:       []planmodifier.String{stringplanmodifier.UseStateForUnknown()},
 		},
 		"action": schema.StringAttribute{
-			Optional:            true,
-			Computed:            true,
-			Default:             stringdefault.StaticString(string(api.Allow)),
-			MarkdownDescription: "`allow`, `deny`, or `report`, which allows and records. Default `allow`. Changes in place.",
-			Validators:          []validator.String{stringvalidator.OneOf(actions...)},
+			Optional: true,
+			Computed: true,
+			Default:  stringdefault.StaticString(string(api.Allow)),
+			MarkdownDescription: "`allow`, `deny`, or `report`, which allows and records. Default `allow`. " +
+				"Changes in place.",
+			Validators: []validator.String{stringvalidator.OneOf(actions...)},
 		},
 		"priority": schema.Int64Attribute{
 			Optional: true,
 			Computed: true,
-			MarkdownDescription: "0 to 1000000; lower numbers are evaluated first. Default 100 for `allow`, 500 for `deny`, " +
-				"1000 for `report`. With equal numbers: `deny` before `report` before `allow`. Changes in place.",
+			MarkdownDescription: "0 to 1000000; lower numbers are evaluated first. Default 100 for `allow`, " +
+				"500 for `deny`, 1000 for `report`. With equal numbers: `deny` before `report` before `allow`. " +
+				"Changes in place.",
 			Validators: []validator.Int64{int64validator.Between(0, firewall.MaxPriority)},
 		},
 		"description": schema.StringAttribute{
@@ -90,7 +92,9 @@ func foundAttributes() map[string]schema.Attribute {
 		"description": schema.StringAttribute{Computed: true, MarkdownDescription: "The rule's description."},
 	}
 	for _, a := range matchAttributes {
-		attributes[string(a.kind)] = schema.SetAttribute{Computed: true, CustomType: a.setType, MarkdownDescription: a.found}
+		attributes[string(a.kind)] = schema.SetAttribute{
+			Computed: true, CustomType: a.setType, MarkdownDescription: a.found,
+		}
 	}
 	return attributes
 }
@@ -106,7 +110,9 @@ func readAttributes() map[string]source.Attribute {
 		"description": source.StringAttribute{Computed: true, MarkdownDescription: "The rule's description."},
 	}
 	for _, a := range matchAttributes {
-		attributes[string(a.kind)] = source.SetAttribute{Computed: true, CustomType: a.setType, MarkdownDescription: a.found}
+		attributes[string(a.kind)] = source.SetAttribute{
+			Computed: true, CustomType: a.setType, MarkdownDescription: a.found,
+		}
 	}
 	return attributes
 }

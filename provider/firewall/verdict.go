@@ -37,9 +37,9 @@ type decisionModel struct {
 
 func decisionSchema() schema.Schema {
 	return schema.Schema{
-		MarkdownDescription: "Whether the account's current firewall policy allows an address, and which rule decides. " +
-			"Use it in `check` blocks and postconditions. Add `depends_on` to evaluate the policy that this configuration " +
-			"writes.",
+		MarkdownDescription: "Whether the account's current firewall policy allows an address, " +
+			"and which rule decides. Use it in `check` blocks and postconditions. " +
+			"Add `depends_on` to evaluate the policy that this configuration writes.",
 		Attributes: map[string]schema.Attribute{
 			"address": schema.StringAttribute{Required: true, MarkdownDescription: "An IP address."},
 			"action":  schema.StringAttribute{Computed: true, MarkdownDescription: "`allow`, `report` or `deny`."},
@@ -50,13 +50,16 @@ func decisionSchema() schema.Schema {
 				Computed: true, MarkdownDescription: "The rule that decides; null if the default action does.",
 			},
 			"country": schema.StringAttribute{
-				Computed: true, MarkdownDescription: "The address's country, if the account has a database that knows it.",
+				Computed:            true,
+				MarkdownDescription: "The address's country, if the account has a database that knows it.",
 			},
 			"continent": schema.StringAttribute{
-				Computed: true, MarkdownDescription: "The address's continent, if the account has a database that knows it.",
+				Computed:            true,
+				MarkdownDescription: "The address's continent, if the account has a database that knows it.",
 			},
 			"anonymous_ips": schema.SetAttribute{
-				Computed: true, CustomType: attr.AnonymousIPsType(), MarkdownDescription: "The kinds of anonymous address that " +
+				Computed: true, CustomType: attr.AnonymousIPsType(),
+				MarkdownDescription: "The kinds of anonymous address that " +
 					"apply; null if unknown.",
 			},
 		},
@@ -67,7 +70,8 @@ func readDecision(ctx context.Context, c *client.Client, m *decisionModel, diags
 	address, err := netip.ParseAddr(m.Address.ValueString())
 	if err != nil {
 		diags.AddAttributeError(path.Root("address"), "Invalid IP address",
-			fmt.Sprintf("%q is not an IP address; write one address, for instance \"192.0.2.1\".", m.Address.ValueString()))
+			fmt.Sprintf("%q is not an IP address; write one address, for instance \"192.0.2.1\".",
+				m.Address.ValueString()))
 		return
 	}
 	answer, err := client.Call[api.Evaluation](c.API.EvaluateFirewall(ctx,

@@ -65,7 +65,8 @@ func (diagnose) Run(ctx context.Context, req function.RunRequest, resp *function
 	problems := make([]problemModel, len(found.Problems))
 	for i, p := range found.Problems {
 		problems[i] = problemModel{
-			Code: string(p.Code), Title: p.Title, Cause: p.Cause, Remedy: p.Remedy, Terraform: p.Terraform, Details: p.Details,
+			Code: string(p.Code), Title: p.Title, Cause: p.Cause, Remedy: p.Remedy,
+			Terraform: p.Terraform, Details: p.Details,
 		}
 		if !p.Since.IsZero() {
 			problems[i].Since = new(p.Since.UTC().Format(time.RFC3339))

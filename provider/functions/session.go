@@ -21,8 +21,9 @@ func (sessionFingerprint) Definition(_ context.Context, _ function.DefinitionReq
 ) {
 	resp.Definition = function.Definition{
 		Summary: "The fingerprint of a sealed session",
-		MarkdownDescription: "Returns the fingerprint of a sealed session, as `scimbridge_provisioning` and the status " +
-			"page show it. Use it to check whether a bridge that Terraform does not deploy has the current session. " +
+		MarkdownDescription: "Returns the fingerprint of a sealed session, " +
+			"as `scimbridge_provisioning` and the status page show it. " +
+			"Use it to check whether a bridge that Terraform does not deploy has the current session. " +
 			"It needs no token.",
 		Parameters: []function.Parameter{
 			function.StringParameter{

@@ -55,13 +55,15 @@ func attemptsSchema() schema.Schema {
 		Attributes: map[string]schema.Attribute{
 			"since": schema.StringAttribute{
 				Optional: true,
-				MarkdownDescription: "Only attempts since this time (RFC 3339), for instance `timeadd(plantimestamp(), " +
-					"\"-24h\")`. With `timestamp()` the data source would be read only during the apply.",
+				MarkdownDescription: "Only attempts since this time (RFC 3339), " +
+					"for instance `timeadd(plantimestamp(), \"-24h\")`. " +
+					"With `timestamp()` the data source would be read only during the apply.",
 				Validators: []validator.String{isTime{}},
 			},
 			"limit": schema.Int64Attribute{
 				Optional: true,
-				MarkdownDescription: fmt.Sprintf("The maximum number of attempts, newest first; default %d, at most %d.",
+				MarkdownDescription: fmt.Sprintf("The maximum number of attempts, newest first; default %d, "+
+					"at most %d.",
 					defaultAttempts, maxAttempts),
 				Validators: []validator.Int64{int64validator.Between(1, maxAttempts)},
 			},
@@ -75,16 +77,20 @@ func attemptsSchema() schema.Schema {
 					"last_time": schema.StringAttribute{
 						Computed: true, MarkdownDescription: "Time of the last merged attempt, in UTC.",
 					},
-					"count":   schema.Int64Attribute{Computed: true, MarkdownDescription: "Number of merged attempts."},
-					"address": schema.StringAttribute{Computed: true, MarkdownDescription: "IP address, as the account saw it."},
+					"count": schema.Int64Attribute{Computed: true, MarkdownDescription: "Number of merged attempts."},
+					"address": schema.StringAttribute{
+						Computed: true, MarkdownDescription: "IP address, as the account saw it.",
+					},
 					"email": schema.StringAttribute{
-						Computed: true, MarkdownDescription: "The e-mail address that was used; null if none was given.",
+						Computed:            true,
+						MarkdownDescription: "The e-mail address that was used; null if none was given.",
 					},
 					"instance": schema.StringAttribute{
 						Computed: true, MarkdownDescription: "The bridge's instance id; null for other clients.",
 					},
-					"result": schema.StringAttribute{Computed: true, MarkdownDescription: "`ok`, `reported` (by a firewall rule " +
-						"with that action), or the code of the refusal, for instance `firewall_blocked`."},
+					"result": schema.StringAttribute{Computed: true,
+						MarkdownDescription: "`ok`, `reported` (by a firewall rule " +
+							"with that action), or the code of the refusal, for instance `firewall_blocked`."},
 					"rule_id": schema.StringAttribute{
 						Computed: true, MarkdownDescription: "The firewall rule that decided, or null.",
 					},

@@ -44,12 +44,15 @@ type groupModel struct {
 
 func groupsValidators() []datasource.ConfigValidator {
 	filter := path.MatchRoot("filter")
-	return []datasource.ConfigValidator{datasourcevalidator.AtLeastOneOf(filter.AtName("name"), filter.AtName("managed"))}
+	return []datasource.ConfigValidator{
+		datasourcevalidator.AtLeastOneOf(filter.AtName("name"), filter.AtName("managed")),
+	}
 }
 
 func groupsSchema() schema.Schema {
 	return schema.Schema{
-		MarkdownDescription: "Groups of the account that match a filter, whether the identity provider manages them or not.",
+		MarkdownDescription: "Groups of the account that match a filter, " +
+			"whether the identity provider manages them or not.",
 		Attributes: map[string]schema.Attribute{
 			"filter": schema.SingleNestedAttribute{
 				Required:            true,
@@ -68,7 +71,9 @@ func groupsSchema() schema.Schema {
 				Computed:            true,
 				MarkdownDescription: "The groups, in the order of the account.",
 				NestedObject: schema.NestedAttributeObject{Attributes: map[string]schema.Attribute{
-					"id":   schema.StringAttribute{Computed: true, MarkdownDescription: "The group's id in the account."},
+					"id": schema.StringAttribute{
+						Computed: true, MarkdownDescription: "The group's id in the account.",
+					},
 					"name": schema.StringAttribute{Computed: true, MarkdownDescription: "The name."},
 					"managed": schema.BoolAttribute{
 						Computed: true, MarkdownDescription: "Whether the identity provider manages the group.",
@@ -76,7 +81,9 @@ func groupsSchema() schema.Schema {
 					"built_in": schema.BoolAttribute{
 						Computed: true, MarkdownDescription: "Whether the group is built in, and cannot be managed.",
 					},
-					"member_count": schema.Int64Attribute{Computed: true, MarkdownDescription: "The number of members."},
+					"member_count": schema.Int64Attribute{
+						Computed: true, MarkdownDescription: "The number of members.",
+					},
 				}},
 			},
 		},
@@ -84,7 +91,9 @@ func groupsSchema() schema.Schema {
 }
 
 func readGroups(ctx context.Context, c *client.Client, m *groupsModel, diags *diag.Diagnostics) {
-	params := api.ListGroupsParams{Name: m.Filter.Name.ValueStringPointer(), Managed: m.Filter.Managed.ValueBoolPointer()}
+	params := api.ListGroupsParams{
+		Name: m.Filter.Name.ValueStringPointer(), Managed: m.Filter.Managed.ValueBoolPointer(),
+	}
 	found, err := readPages(0, func(cursor *string, size int) ([]api.AccountGroup, *string, error) {
 		params.Cursor, params.Limit = cursor, &size
 		page, err := client.Call[api.AccountGroupPage](c.API.ListGroups(ctx, &params))

@@ -57,8 +57,8 @@ func membersValidators() []datasource.ConfigValidator {
 
 func membersSchema() schema.Schema {
 	return schema.Schema{
-		MarkdownDescription: "Members of the account that match a filter, whether the identity provider manages them or " +
-			"not.\n\n" +
+		MarkdownDescription: "Members of the account that match a filter, " +
+			"whether the identity provider manages them or not.\n\n" +
 			"The filter is required, because the result is stored in the state with names and addresses of people.",
 		Attributes: map[string]schema.Attribute{
 			"filter": schema.SingleNestedAttribute{
@@ -86,21 +86,30 @@ func membersSchema() schema.Schema {
 				Computed:            true,
 				MarkdownDescription: "The members, in the order of the account.",
 				NestedObject: schema.NestedAttributeObject{Attributes: map[string]schema.Attribute{
-					"id":      schema.StringAttribute{Computed: true, MarkdownDescription: "The member's id in the account."},
+					"id": schema.StringAttribute{
+						Computed: true, MarkdownDescription: "The member's id in the account.",
+					},
 					"address": schema.StringAttribute{Computed: true, MarkdownDescription: "The sign-in address."},
 					"pending_address": schema.StringAttribute{
 						Computed: true, MarkdownDescription: "The new address while it is not confirmed, or null.",
 					},
 					"name": schema.StringAttribute{Computed: true, MarkdownDescription: "The name."},
 					"role": schema.StringAttribute{
-						Computed: true, MarkdownDescription: "`member`, `administrator`, `owner` or `provision_manager`.",
+						Computed:            true,
+						MarkdownDescription: "`member`, `administrator`, `owner` or `provision_manager`.",
 					},
-					"state":     schema.StringAttribute{Computed: true, MarkdownDescription: "`invited`, `pending` or `active`."},
-					"suspended": schema.BoolAttribute{Computed: true, MarkdownDescription: "Whether the member is suspended."},
+					"state": schema.StringAttribute{
+						Computed: true, MarkdownDescription: "`invited`, `pending` or `active`.",
+					},
+					"suspended": schema.BoolAttribute{
+						Computed: true, MarkdownDescription: "Whether the member is suspended.",
+					},
 					"managed": schema.BoolAttribute{
 						Computed: true, MarkdownDescription: "Whether the identity provider manages the member.",
 					},
-					"person_id": schema.StringAttribute{Computed: true, MarkdownDescription: "The SCIM id while managed, or null."},
+					"person_id": schema.StringAttribute{
+						Computed: true, MarkdownDescription: "The SCIM id while managed, or null.",
+					},
 					"user_name": schema.StringAttribute{
 						Computed: true, MarkdownDescription: "The SCIM `userName` while managed, or null.",
 					},

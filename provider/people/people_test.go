@@ -59,7 +59,8 @@ func TestMembersAreFoundByTheFilter(t *testing.T) {
 				want = append(want, knownvalue.ObjectPartial(map[string]knownvalue.Check{
 					"name": knownvalue.StringExact(name), "address": knownvalue.StringExact(address),
 					"role": knownvalue.StringExact(role),
-					"id":   knownvalue.NotNull(), "state": knownvalue.StringExact("invited"), "managed": knownvalue.Bool(false),
+					"id":   knownvalue.NotNull(), "state": knownvalue.StringExact("invited"),
+					"managed":   knownvalue.Bool(false),
 					"suspended": knownvalue.Bool(false), "person_id": knownvalue.Null(), "user_name": knownvalue.Null(),
 					"pending_address": knownvalue.Null(),
 				}))
@@ -67,10 +68,13 @@ func TestMembersAreFoundByTheFilter(t *testing.T) {
 			resource.UnitTest(t, resource.TestCase{
 				ProtoV6ProviderFactories: providertest.Factories(t),
 				Steps: []resource.TestStep{{
-					Config:           read(account, "scimbridge_members", "  filter = {\n    "+row.filter+"\n  }"),
-					ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()}},
+					Config: read(account, "scimbridge_members", "  filter = {\n    "+row.filter+"\n  }"),
+					ConfigPlanChecks: resource.ConfigPlanChecks{
+						PreApply: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()},
+					},
 					ConfigStateChecks: []statecheck.StateCheck{
-						statecheck.ExpectKnownValue("data.scimbridge_members.it", tfjsonpath.New("members"), knownvalue.ListExact(want)),
+						statecheck.ExpectKnownValue("data.scimbridge_members.it", tfjsonpath.New("members"),
+							knownvalue.ListExact(want)),
 					},
 				}},
 			})
@@ -124,7 +128,9 @@ func TestSignInAttemptsAreReadNewestFirstUpToTheLimit(t *testing.T) {
 				Config: read(account, "scimbridge_sign_in_attempts", ""),
 				ConfigStateChecks: []statecheck.StateCheck{
 					statecheck.ExpectKnownValue(at, tfjsonpath.New("attempts"),
-						knownvalue.ListExact([]knownvalue.Check{from("127.0.0.7"), from("127.0.0.6"), from("127.0.0.5")})),
+						knownvalue.ListExact([]knownvalue.Check{
+							from("127.0.0.7"), from("127.0.0.6"), from("127.0.0.5"),
+						})),
 				},
 			},
 			{
@@ -160,7 +166,8 @@ func TestMistakesAreErrorsOfThePlan(t *testing.T) {
 			resource.UnitTest(t, resource.TestCase{
 				ProtoV6ProviderFactories: providertest.Factories(t),
 				Steps: []resource.TestStep{
-					{Config: read(account, row.kind, row.body), PlanOnly: true, ExpectError: regexp.MustCompile(row.want)},
+					{Config: read(account, row.kind, row.body), PlanOnly: true,
+						ExpectError: regexp.MustCompile(row.want)},
 				},
 			})
 		})

@@ -69,8 +69,9 @@ func leave(program string) error {
 	return errors.Join(
 		detached("/", program, "serve", "--listen=127.0.0.1:0", "--data-dir="+data), // named in its arguments
 		detached(data, "sleep", "600"),                                              // by where it works
-		detached("/", copied, "dev", "--listen=127.0.0.1:0", "--account-listen=127.0.0.1:0", "--data-dir="+filepath.Join(data,
-			"dev")),
+		detached("/", copied, "dev", "--listen=127.0.0.1:0", "--account-listen=127.0.0.1:0",
+			"--data-dir="+filepath.Join(data,
+				"dev")),
 		os.Rename(data, data+"-moved"), // which hides nothing
 	)
 }

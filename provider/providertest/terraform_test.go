@@ -68,7 +68,8 @@ func TestThePackageRunsOnceWithEachListedProgram(t *testing.T) {
 	if code := runAll(r); code != 1 {
 		t.Errorf("ended with %d, and the second of four had failed", code)
 	}
-	if want := []string{"Terraform 1.11.4", "Terraform 1.14.0-rc2", "OpenTofu 1.11.14", "OpenTofu 1.14.2"}; !slices.Equal(
+	if want := []string{"Terraform 1.11.4", "Terraform 1.14.0-rc2", "OpenTofu 1.11.14",
+		"OpenTofu 1.14.2"}; !slices.Equal(
 		r.programs, want) {
 		t.Errorf("ran with %q, want %q", r.programs, want)
 	}

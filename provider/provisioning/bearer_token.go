@@ -75,6 +75,6 @@ func checkEphemeral(c *client.Client, config model, diags *diag.Diagnostics) {
 		return
 	}
 	diags.AddAttributeError(versionPath, "An ephemeral token needs bearer_token_wo_version",
-		"bearer_token_wo comes from scimbridge_bearer_token, which generates another token in every plan and every apply. "+
-			"Set bearer_token_wo_version = 1, and increment it to rotate the token.")
+		"bearer_token_wo comes from scimbridge_bearer_token, which generates another token in every plan and every "+
+			"apply. Set bearer_token_wo_version = 1, and increment it to rotate the token.")
 }

@@ -129,7 +129,8 @@ func refusing(t *testing.T, account string, broken *atomic.Bool) (proxyURL strin
 		if r.Method == http.MethodPost && strings.HasPrefix(r.URL.Path, "/v1/provisioning") && broken.Load() {
 			w.Header().Set("Content-Type", "application/problem+json")
 			w.WriteHeader(http.StatusUnprocessableEntity)
-			fmt.Fprint(w, `{"type":"about:blank","title":"Refused","status":422,"code":"invalid_value","detail":"not today"}`)
+			fmt.Fprint(w, `{"type":"about:blank","title":"Refused","status":422,"code":"invalid_value",`+
+				`"detail":"not today"}`)
 			return
 		}
 		proxy.ServeHTTP(w, r)

@@ -85,11 +85,15 @@ func TestDecide(t *testing.T) {
 			made: "int_1", token: token.Fingerprint(), want: keep},
 		{
 			name: "another manager rotates, for the credentials are bound to the address", state: good,
-			plan: with(func(m *model) { m.ManagerEmail = types.StringValue("other@example.com") }), made: "int_1", want: rotate,
+			plan: with(func(m *model) {
+				m.ManagerEmail = types.StringValue("other@example.com")
+			}), made: "int_1", want: rotate,
 		},
 		{
 			name: "another spelling of the manager's address is the same", state: good,
-			plan: with(func(m *model) { m.ManagerEmail = types.StringValue("Manager@Example.com") }), made: "int_1", want: keep,
+			plan: with(func(m *model) {
+				m.ManagerEmail = types.StringValue("Manager@Example.com")
+			}), made: "int_1", want: keep,
 		},
 		{
 			name:  "credentials that were changed by hand cannot be used, with the token or without",

@@ -322,9 +322,9 @@ func warnClock(rotated, before api.Provisioning, sealed time.Time, diags *diag.D
 		}
 		if off := sealed.Sub(*g.ExpiresAt); off.Abs() > time.Minute {
 			diags.AddWarning("The clocks of this machine and of the account differ", fmt.Sprintf(
-				"By this machine's clock the old bearer token ends at %s, by the account's at %s. Bridges use the account's, "+
-					"but a bridge that restarts while the account is unreachable uses the other. Correct this machine's "+
-					"clock.",
+				"By this machine's clock the old bearer token ends at %s, by the account's at %s. "+
+					"Bridges use the account's, but a bridge that restarts while the account is unreachable uses the "+
+					"other. Correct this machine's clock.",
 				sealed.UTC().Format(time.RFC3339), g.ExpiresAt.UTC().Format(time.RFC3339)))
 		}
 	}
@@ -399,8 +399,8 @@ func alreadyActive(p api.Provisioning) diag.Diagnostic {
 	return diag.NewErrorDiagnostic("Provisioning is already active", fmt.Sprintf(
 		"The account can have one active integration, and integration %q (manager %s) is active. "+
 			"If it is not in this state, import it to manage it here; its session does not change:\n\n%s\n\n%s "+
-			"To get new credentials, do not replace the resource: another bearer_token_wo_version or token rotates them in "+
-			"place.",
+			"To get new credentials, do not replace the resource: "+
+			"another bearer_token_wo_version or token rotates them in place.",
 		id, types.StringPointerValue(p.ManagerEmail).ValueString(), importBlock(id), client.ReplacedBeforeDestroyed))
 }
 

@@ -137,7 +137,8 @@ func TestAnotherTokenRotatesAndBothWorkDuringTheOverlap(t *testing.T) {
 					refused{signsIn{account, second}},
 				},
 			},
-			{ResourceName: address, ImportState: true, ImportStateVerify: true, ImportStateVerifyIgnore: []string{"overlap"}},
+			{ResourceName: address, ImportState: true, ImportStateVerify: true,
+				ImportStateVerifyIgnore: []string{"overlap"}},
 			{ResourceName: address, ImportState: true, ImportStateId: "nonsense",
 				ExpectError: regexp.MustCompile(`(?s)is not active.*import \{`)},
 		},
@@ -228,9 +229,10 @@ func TestWhatIsDoneByHandIsHealedByOneApply(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				resp, err := apitest.Read[api.Provisioning](account.API.ChangeManager(t.Context(), nil, api.ManagerChange{
-					Kdf: &enrolment.Kdf, Verifier: &enrolment.Verifier,
-				}))
+				resp, err := apitest.Read[api.Provisioning](account.API.ChangeManager(t.Context(),
+					nil, api.ManagerChange{
+						Kdf: &enrolment.Kdf, Verifier: &enrolment.Verifier,
+					}))
 				providertest.Expect(t, http.StatusOK, resp, err)
 			}),
 			heals(func() { // the manager's e-mail address
@@ -344,7 +346,8 @@ func TestASecondIntegrationIsRefusedWithTheImportBlock(t *testing.T) {
 				Config:           config(account, given(token)),
 				ConfigPlanChecks: planned(plancheck.ResourceActionCreate), // the plan warns
 				ExpectError: regexp.MustCompile(
-					`(?s)already active.*import \{\s+to = scimbridge_provisioning\.<name>\s+id = "` + regexp.QuoteMeta(*before.Id)),
+					`(?s)already active.*import \{\s+to = scimbridge_provisioning\.<name>\s+id = "` +
+						regexp.QuoteMeta(*before.Id)),
 			},
 			{ // the block from the error, with the token given: nothing changes, the session least of all
 				Config:           imported + config(account, given(token)),
@@ -428,7 +431,8 @@ func TestMistakesAreErrorsOfThePlan(t *testing.T) {
 			resource.UnitTest(t, resource.TestCase{
 				ProtoV6ProviderFactories: providertest.Factories(t),
 				Steps: []resource.TestStep{{
-					Config: config(account, row.arguments...), PlanOnly: true, ExpectError: regexp.MustCompile(row.want),
+					Config: config(account, row.arguments...), PlanOnly: true,
+					ExpectError: regexp.MustCompile(row.want),
 				}},
 			})
 		})

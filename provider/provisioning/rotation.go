@@ -73,8 +73,8 @@ func describeRotation(state, plan model, tokens exchange) (title, text string) {
 	lines = append(lines, tokens.String(), fmt.Sprintf("The apply generates new credentials and a new session, which "+
 		"replace those of epoch %d. ",
 		state.Epoch.ValueInt64())+describeOverlap(plan, tokens))
-	lines = append(lines, "Bridges need the new session: a scimbridge_deployment gets it if its session refers to this "+
-		"resource.")
+	lines = append(lines, "Bridges need the new session: a scimbridge_deployment gets it if its session refers to "+
+		"this resource.")
 	return title, strings.Join(lines, "\n\n")
 }
 

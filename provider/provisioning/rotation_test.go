@@ -43,7 +43,9 @@ func TestARotationIsSaidInWords(t *testing.T) {
 				"rotate back", "To keep the current token, set bearer_token_wo to it"}, nil,
 		},
 		{
-			"without an overlap", plan(func(m *model) { m.Overlap = types.StringValue("0s") }), exchange{from: "old", to: "new"},
+			"without an overlap", plan(func(m *model) {
+				m.Overlap = types.StringValue("0s")
+			}), exchange{from: "old", to: "new"},
 			"The bearer token will be rotated", []string{"end immediately",
 				"refused until it has the new token"}, []string{"stay valid for"},
 		},
@@ -60,7 +62,8 @@ func TestARotationIsSaidInWords(t *testing.T) {
 				version(m)
 				m.ManagerEmail = types.StringValue("Manager@example.com")
 			}), exchange{from: "t", to: "t"},
-			"The provisioning credentials will be rotated", []string{"version changes from 1 to 2"}, []string{"manager_email"},
+			"The provisioning credentials will be rotated", []string{"version changes from 1 to 2"},
+			[]string{"manager_email"},
 		},
 		{
 			"a token that the apply makes", plan(version), exchange{from: "old", to: "of the plan",

@@ -32,12 +32,14 @@ func (r *integrationResource) Schema(_ context.Context, _ resource.SchemaRequest
 	resp.Schema = schema.Schema{
 		MarkdownDescription: "The account's provisioning integration. While it is active, a bridge can sign in and " +
 			"provision people and groups.\n\n" +
-			"Activating it creates a Provision Manager with generated secrets. They leave Terraform only in `session`, " +
-			"sealed under the bearer token. The session can be in the state, because the token that opens it never " +
-			"is. A new token in `bearer_token_wo` (or a new `bearer_token_wo_version`) rotates the credentials and " +
-			"the session; the old ones stay valid until the `overlap` ends. If the manager's password, key or address " +
-			"is changed outside Terraform, two-factor authentication is enforced on the account, or the integration is " +
-			"deactivated outside Terraform, the plan shows this, and one apply activates it again.\n\n" +
+			"Activating it creates a Provision Manager with generated secrets. " +
+			"They leave Terraform only in `session`, sealed under the bearer token. The session can be in the state, " +
+			"because the token that opens it never is. A new token in `bearer_token_wo` (or a new " +
+			"`bearer_token_wo_version`) rotates the credentials and the session; " +
+			"the old ones stay valid until the `overlap` ends. If the manager's password, " +
+			"key or address is changed outside Terraform, two-factor authentication is enforced on the account, " +
+			"or the integration is deactivated outside Terraform, the plan shows this, " +
+			"and one apply activates it again.\n\n" +
 			"An account has at most one active integration. The last contact of a bridge and the last refusal are in " +
 			"the data source `scimbridge_bridge_status`.",
 		Attributes: map[string]schema.Attribute{
@@ -83,17 +85,19 @@ func (r *integrationResource) Schema(_ context.Context, _ resource.SchemaRequest
 				Optional: true,
 				Computed: true,
 				Default:  stringdefault.StaticString(defaultOverlap),
-				MarkdownDescription: "How long the old token and session stay valid after a rotation, for instance `1h`; " +
-					"at most `720h`; `0s` ends them immediately. Default `15m`. After an import the plan shows any other " +
-					"value as an update in place, which changes nothing in the account.",
+				MarkdownDescription: "How long the old token and session stay valid after a rotation, " +
+					"for instance `1h`; at most `720h`; `0s` ends them immediately. Default `15m`. " +
+					"After an import the plan shows any other value as an update in place, " +
+					"which changes nothing in the account.",
 				Validators: []validator.String{textValidator("a duration from 0s to 720h", checkOverlap)},
 			},
 			"suspension_limit": schema.StringAttribute{
 				Optional: true,
 				Computed: true,
 				Default:  stringdefault.StaticString(defaultSuspensionLimit),
-				MarkdownDescription: "How many people may be suspended in a period: the larger of a number and a share " +
-					"of all people, or `off`. The account stores it; it is not enforced yet. Default `" +
+				MarkdownDescription: "How many people may be suspended in a period: " +
+					"the larger of a number and a share of all people, or `off`. The account stores it; " +
+					"it is not enforced yet. Default `" +
 					defaultSuspensionLimit + "`.",
 				Validators: []validator.String{stringvalidator.RegexMatches(suspensionLimit,
 					"must be \"off\" or like \""+defaultSuspensionLimit+"\"")},

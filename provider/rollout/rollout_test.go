@@ -78,7 +78,8 @@ func TestARolloutWaitsForItsBridges(t *testing.T) {
 				Config: two,
 				ConfigStateChecks: []statecheck.StateCheck{
 					has("instances", knownvalue.SetSizeExact(2)),
-					has("egress_addresses", knownvalue.SetExact([]knownvalue.Check{knownvalue.StringExact("127.0.0.1")})),
+					has("egress_addresses",
+						knownvalue.SetExact([]knownvalue.Check{knownvalue.StringExact("127.0.0.1")})),
 					has("problems", knownvalue.ListExact(nil)),
 					has("version", knownvalue.NotNull()),
 				},
@@ -119,7 +120,8 @@ func TestAMissingBridgeIsDrift(t *testing.T) {
 			},
 			{
 				Config: config(account, "revision = \"r1\"\n  timeouts = { update = \"2s\" }"),
-				ExpectError: wrapped("Timed out after 2s (timeouts.update), and the account hears from 0 of 1 bridges of " +
+				ExpectError: wrapped("Timed out after 2s (timeouts.update), " +
+					"and the account hears from 0 of 1 bridges of " +
 					`revision "r1"`),
 			},
 			{

@@ -29,14 +29,15 @@ func (r *rolloutResource) IdentitySchema(_ context.Context, _ resource.IdentityS
 
 func (r *rolloutResource) Schema(ctx context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
 	resp.Schema = schema.Schema{
-		MarkdownDescription: "Waits for bridges that something else deploys: a Kubernetes Deployment, an ECS service, " +
-			"Cloud Run, Container Apps, compose, a systemd unit.\n\n" +
-			"The workload passes `revision` to its bridges as `--revision`. An apply waits until the account hears from " +
-			"`bridges` of them, and says cause and remedy if the account refuses them. It asks the account's list of " +
-			"bridges and needs no credentials of the platform. A bridge that has not signed in, because it has not " +
-			"started or is sealed, is not on that list.\n\n" +
-			"If fewer bridges are left later, the plan shows an update, and the apply waits for them again. Destroying " +
-			"it ends no bridge.",
+		MarkdownDescription: "Waits for bridges that something else deploys: a Kubernetes Deployment, " +
+			"an ECS service, Cloud Run, Container Apps, compose, a systemd unit.\n\n" +
+			"The workload passes `revision` to its bridges as `--revision`. " +
+			"An apply waits until the account hears from `bridges` of them, " +
+			"and says cause and remedy if the account refuses them. " +
+			"It asks the account's list of bridges and needs no credentials of the platform. " +
+			"A bridge that has not signed in, because it has not started or is sealed, is not on that list.\n\n" +
+			"If fewer bridges are left later, the plan shows an update, and the apply waits for them again. " +
+			"Destroying it ends no bridge.",
 		Attributes: map[string]schema.Attribute{
 			"id": schema.StringAttribute{
 				Computed: true, MarkdownDescription: idDescription,
@@ -44,8 +45,9 @@ func (r *rolloutResource) Schema(ctx context.Context, _ resource.SchemaRequest, 
 			},
 			"revision": schema.StringAttribute{
 				Required: true,
-				MarkdownDescription: "What the workload passes to its bridges as `--revision`: any text that changes with " +
-					"what is deployed, for instance a digest of image, session and settings.",
+				MarkdownDescription: "What the workload passes to its bridges as `--revision`: " +
+					"any text that changes with what is deployed, for instance a digest of image, " +
+					"session and settings.",
 				Validators: []validator.String{stringvalidator.UTF8LengthBetween(1, 200)},
 			},
 			"bridges": schema.Int64Attribute{
@@ -55,9 +57,9 @@ func (r *rolloutResource) Schema(ctx context.Context, _ resource.SchemaRequest, 
 			},
 			"on_unready": schema.StringAttribute{
 				Optional: true, Computed: true, Default: stringdefault.StaticString(deploy.OnUnreadyFail),
-				MarkdownDescription: "What an apply does if the bridges do not become ready: `warn` or `fail`. Problems " +
-					"that another resource may solve, like a firewall that blocks them, are a warning in either case. " +
-					"Default `fail`.",
+				MarkdownDescription: "What an apply does if the bridges do not become ready: `warn` or `fail`. " +
+					"Problems that another resource may solve, like a firewall that blocks them, " +
+					"are a warning in either case. Default `fail`.",
 				Validators: []validator.String{stringvalidator.OneOf(deploy.OnUnreadyWarn, deploy.OnUnreadyFail)},
 			},
 			"timeouts": timeouts.Attributes(ctx, timeouts.Opts{
@@ -75,8 +77,8 @@ func (r *rolloutResource) Schema(ctx context.Context, _ resource.SchemaRequest, 
 			},
 			"egress_addresses": schema.SetAttribute{
 				Computed: true, ElementType: types.StringType,
-				MarkdownDescription: "Their addresses as the account last saw them, also of those that it refuses: for " +
-					"the `ip_ranges` of a `scimbridge_firewall_rule`.",
+				MarkdownDescription: "Their addresses as the account last saw them, also of those that it refuses: " +
+					"for the `ip_ranges` of a `scimbridge_firewall_rule`.",
 			},
 			"problems": schema.ListAttribute{
 				Computed: true, ElementType: types.StringType,

@@ -218,8 +218,8 @@ func (w wait) ended(ctx context.Context, s observation) error {
 	return &deploy.NotReadyError{
 		Pending: errors.Is(why, deploy.ErrInterrupted),
 		Reason: fmt.Sprintf("%s, and the account hears from %d of %d bridges of revision %q%s. A bridge that has not "+
-			"signed in is unknown to the account: it has not started, is sealed, cannot reach the account, or runs with "+
-			"another --revision. Its log and its status page say which.",
+			"signed in is unknown to the account: it has not started, is sealed, cannot reach the account, "+
+			"or runs with another --revision. Its log and its status page say which.",
 			why, len(s.ready), w.want, s.revision, s.others()),
 		Problems: w.explain(context.WithoutCancel(ctx), refusalsOf(s)),
 	}
@@ -239,7 +239,9 @@ func (w wait) explain(ctx context.Context, current []refusal) (problems []proble
 	told := make(map[string]bool)
 	for _, r := range current {
 		facts := w.facts(ctx, r.last)
-		key := strings.Join([]string{string(toCode(r.last)), facts[problem.FactAddress], facts[problem.FactRuleID]}, " ")
+		key := strings.Join([]string{
+			string(toCode(r.last)), facts[problem.FactAddress], facts[problem.FactRuleID],
+		}, " ")
 		if !told[key] {
 			told[key] = true
 			problems = append(problems, problem.New(toCode(r.last), r.last.Time, facts))

@@ -46,7 +46,8 @@ func TestWhichBridgesCount(t *testing.T) {
 		{"one that is lost", []api.Bridge{bridge("a", "7", "lost", false)}, "[]"},
 		{"one that is refused, with a session of before", []api.Bridge{bridge("a", "7", "refused", true)}, "[]"},
 		{"of another revision", []api.Bridge{bridge("a", "6", "healthy", true)}, "[]"},
-		{"in the order of their names", []api.Bridge{bridge("b", "7", "healthy", true), bridge("a", "7", "healthy", true)},
+		{"in the order of their names",
+			[]api.Bridge{bridge("b", "7", "healthy", true), bridge("a", "7", "healthy", true)},
 			"[a b]"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -108,7 +109,8 @@ func TestWhenTheWaitEnds(t *testing.T) {
 			time.Hour, time.Hour, "refuses their credentials", false},
 		{"when the firewall blocks one for long", [][]api.Bridge{{a, blocked(0)}, {a, blocked(time.Second)}},
 			time.Hour, 20 * time.Millisecond, "refuses them for now", true},
-		{"not by a refusal of an earlier time", [][]api.Bridge{{a, changed(0)}, {a, changed(0)}, {a, changed(0)}, {a, b}},
+		{"not by a refusal of an earlier time",
+			[][]api.Bridge{{a, changed(0)}, {a, changed(0)}, {a, changed(0)}, {a, b}},
 			time.Hour, 0, "", false},
 		{"not by a refusal that was cured", [][]api.Bridge{{blocked(0)}, {blocked(time.Second)}, {a}, {a, b}},
 			time.Hour, time.Hour, "", false},

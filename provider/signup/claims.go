@@ -40,11 +40,12 @@ func refuse(at path.Path, conflict client.Conflict, diags *diag.Diagnostics) {
 		diags.AddAttributeError(at, "Sign-up domains managed twice",
 			"A scimbridge_signup_domains with on_unmanaged = \"remove\" manages the whole list, "+
 				"and a scimbridge_signup_domain of this configuration manages a domain in it. "+
-				"Each would undo the other's changes. List the domain in scimbridge_signup_domains and remove the single "+
-				"resource with a removed block, or set on_unmanaged = \"report\".")
+				"Each would undo the other's changes. List the domain in scimbridge_signup_domains and remove the "+
+				"single resource with a removed block, or set on_unmanaged = \"report\".")
 	case conflict.DoublyManaged != "":
 		diags.AddAttributeError(at, "Sign-up domain managed twice", fmt.Sprintf(
-			"A scimbridge_signup_domain and a scimbridge_signup_domains manage the same domain: %s. Remove one of the two.",
+			"A scimbridge_signup_domain and a scimbridge_signup_domains manage the same domain: %s. "+
+				"Remove one of the two.",
 			conflict.DoublyManaged))
 	case conflict.WouldDelete != "":
 		diags.AddAttributeError(at, "Destroying the resource would remove a listed domain", fmt.Sprintf(

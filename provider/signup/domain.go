@@ -42,12 +42,13 @@ func (r *domainResource) Schema(_ context.Context, _ resource.SchemaRequest, res
 	resp.Schema = schema.Schema{
 		MarkdownDescription: "A domain that is allowed for sign-up.\n\n" +
 			"Anyone with an e-mail address under it can sign up through the account's sign-up link. " +
-			"A person whose address changes to it in the identity provider gets the confirmation e-mail that the change " +
-			"needs; e-mails that waited for the domain are sent when it is added. Invitations by the identity provider do not " +
-			"depend on it.\n\n" +
+			"A person whose address changes to it in the identity provider gets the confirmation e-mail that the " +
+			"change needs; e-mails that waited for the domain are sent when it is added. " +
+			"Invitations by the identity provider do not depend on it.\n\n" +
 			"If the domain is already allowed, the plan warns and the apply fails with the `import` block to paste, " +
 			"unless `adopt_existing` is set. To rename a resource, use a `moved` block. " +
-			"Without one the domain is added again after the same apply has removed it, for which it waits a few seconds.",
+			"Without one the domain is added again after the same apply has removed it, " +
+			"for which it waits a few seconds.",
 		Attributes: map[string]schema.Attribute{
 			"id": schema.StringAttribute{
 				Computed:            true,
@@ -59,16 +60,19 @@ func (r *domainResource) Schema(_ context.Context, _ resource.SchemaRequest, res
 				CustomType: attr.DomainType{},
 				MarkdownDescription: "The domain, for instance `example.com`. It matches exactly: " +
 					"a sub-domain needs its own entry. A change replaces the resource.",
-				Validators:    []validator.String{attr.IsDomain()},
-				PlanModifiers: []planmodifier.String{attr.SuppressEquivalentDomain(), stringplanmodifier.RequiresReplace()},
+				Validators: []validator.String{attr.IsDomain()},
+				PlanModifiers: []planmodifier.String{
+					attr.SuppressEquivalentDomain(), stringplanmodifier.RequiresReplace(),
+				},
 			},
 			"adopt_existing": schema.BoolAttribute{
 				Optional: true,
 				Computed: true,
 				Default:  booldefault.StaticBool(false),
 				MarkdownDescription: "Adopt a domain that is already allowed instead of failing. " +
-					"The resource then manages it, and a destroy removes it. For use after a run that was killed while it " +
-					"created many objects. Default `false`. Changing it after the creation has no effect.",
+					"The resource then manages it, and a destroy removes it. " +
+					"For use after a run that was killed while it created many objects. Default `false`. " +
+					"Changing it after the creation has no effect.",
 				PlanModifiers: []planmodifier.Bool{attr.OnlyAtCreation()},
 			},
 		},

@@ -30,7 +30,9 @@ func (r *domainList) ListResourceConfigSchema(_ context.Context, _ list.ListReso
 func (r *domainList) List(ctx context.Context, req list.ListRequest, stream *list.ListResultsStream) {
 	caller, err := r.client.Caller(ctx)
 	if err != nil {
-		stream.Results = list.ListResultsStreamDiagnostics(diag.Diagnostics{r.client.Diagnose("reach the account", err)})
+		stream.Results = list.ListResultsStreamDiagnostics(diag.Diagnostics{
+			r.client.Diagnose("reach the account", err),
+		})
 		return
 	}
 	allowed, err := r.client.SignupDomains(ctx)

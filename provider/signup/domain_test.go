@@ -49,8 +49,10 @@ func TestADomainIsMadeReplacedAndImported(t *testing.T) {
 				Config:           domain(account, "Bücher.Example"),
 				ConfigPlanChecks: planned(plancheck.ResourceActionCreate),
 				ConfigStateChecks: []statecheck.StateCheck{
-					statecheck.ExpectKnownValue(address, tfjsonpath.New("id"), knownvalue.StringExact("xn--bcher-kva.example")),
-					statecheck.ExpectKnownValue(address, tfjsonpath.New("domain"), knownvalue.StringExact("Bücher.Example")),
+					statecheck.ExpectKnownValue(address, tfjsonpath.New("id"),
+						knownvalue.StringExact("xn--bcher-kva.example")),
+					statecheck.ExpectKnownValue(address, tfjsonpath.New("domain"),
+						knownvalue.StringExact("Bücher.Example")),
 				},
 			},
 			{ // another spelling of the same is no change
@@ -126,7 +128,9 @@ resource "terraform_data" "late" {
 }
 `,
 				ConfigPlanChecks: resource.ConfigPlanChecks{
-					PreApply: []plancheck.PlanCheck{plancheck.ExpectResourceAction(old, plancheck.ResourceActionCreate)},
+					PreApply: []plancheck.PlanCheck{
+						plancheck.ExpectResourceAction(old, plancheck.ResourceActionCreate),
+					},
 				},
 			},
 			{
@@ -206,7 +210,8 @@ func TestTwoResourcesOfOneDomain(t *testing.T) {
 				ExpectError: regexp.MustCompile(`Duplicate sign-up domain`),
 			},
 			{ // a plan does not know it
-				Config: account.ProviderBlock() + "resource \"terraform_data\" \"name\" {\n  input = \"example.com\"\n}\n" +
+				Config: account.ProviderBlock() + "resource \"terraform_data\" \"name\" {\n" +
+					"  input = \"example.com\"\n}\n" +
 					one("it", "terraform_data.name.output") + one("other", "lower(terraform_data.name.output)"),
 				ExpectError: regexp.MustCompile(`Duplicate sign-up domain`),
 			},

@@ -48,11 +48,12 @@ func (r *domainsResource) Configure(_ context.Context, req resource.ConfigureReq
 
 func (r *domainsResource) Schema(_ context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
 	resp.Schema = schema.Schema{
-		MarkdownDescription: "All domains that are allowed for sign-up, and what to do with those that are added outside " +
-			"Terraform. An account has one list, so a configuration has one such resource. See " +
-			"`scimbridge_signup_domain` for what a domain allows.\n\n" +
-			"It is not created over a list that has domains: the plan warns, and the apply fails with the import block to " +
-			"paste. Destroying this resource changes nothing in the account.",
+		MarkdownDescription: "All domains that are allowed for sign-up, " +
+			"and what to do with those that are added outside Terraform. An account has one list, " +
+			"so a configuration has one such resource. See `scimbridge_signup_domain` for what a domain allows.\n\n" +
+			"It is not created over a list that has domains: the plan warns, " +
+			"and the apply fails with the import block to paste. " +
+			"Destroying this resource changes nothing in the account.",
 		Attributes: map[string]schema.Attribute{
 			"id": schema.StringAttribute{
 				Computed:            true,
@@ -63,8 +64,8 @@ func (r *domainsResource) Schema(_ context.Context, _ resource.SchemaRequest, re
 				Required:   true,
 				CustomType: attr.DomainsType(),
 				MarkdownDescription: "The domains, for instance `example.com`. Each matches exactly: " +
-					"a sub-domain needs its own entry. An empty set disables sign-up. A change adds and removes in place, " +
-					"new domains first.",
+					"a sub-domain needs its own entry. An empty set disables sign-up. " +
+					"A change adds and removes in place, new domains first.",
 				Validators:    []validator.Set{attr.AreDomains()},
 				PlanModifiers: []planmodifier.Set{attr.SuppressEquivalentDomains()},
 			},
@@ -73,10 +74,11 @@ func (r *domainsResource) Schema(_ context.Context, _ resource.SchemaRequest, re
 				Computed: true,
 				Default:  stringdefault.StaticString(remove),
 				MarkdownDescription: "What to do with domains in the account that are not in `domains`: " +
-					"`remove` (the default) shows them in the plan as removed from `domains`, and an apply removes them; " +
-					"`report` keeps and lists them in `unmanaged_domains`, so that `scimbridge_signup_domain` resources can " +
-					"manage them. Changing it to `report` removes nothing in that apply; changing it to `remove` removes what was " +
-					"reported.",
+					"`remove` (the default) shows them in the plan as removed from `domains`, " +
+					"and an apply removes them; `report` keeps and lists them in `unmanaged_domains`, " +
+					"so that `scimbridge_signup_domain` resources can manage them. " +
+					"Changing it to `report` removes nothing in that apply; " +
+					"changing it to `remove` removes what was reported.",
 				Validators: []validator.String{stringvalidator.OneOf(remove, report)},
 			},
 			"unmanaged_domains": schema.SetAttribute{
@@ -322,6 +324,7 @@ func (r *domainsResource) undo(ctx context.Context, names []string, diags *diag.
 	defer cancel()
 	if !r.end(ctx, names, diags) {
 		diags.AddWarning("Incomplete creation was not undone",
-			"The creation failed and could not be undone. The next plan names the added domains and how to import them.")
+			"The creation failed and could not be undone. The next plan names the added domains and how to import "+
+				"them.")
 	}
 }

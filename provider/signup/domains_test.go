@@ -120,7 +120,8 @@ func TestDriftUnderRemoveIsShownAndHealed(t *testing.T) {
 				Config:    config,
 				ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{
 					plancheck.ExpectResourceAction(whole, plancheck.ResourceActionUpdate),
-					changes(whole, "domains", []string{"b.example", "foreign.example"}, []string{"a.example", "b.example"}),
+					changes(whole, "domains", []string{"b.example", "foreign.example"},
+						[]string{"a.example", "b.example"}),
 				}},
 				Check: are(t, account, "a.example", "b.example"),
 			},
@@ -144,10 +145,12 @@ func TestUnderReportForeignDomainsAreNamedAndLeft(t *testing.T) {
 				Check:             are(t, account, "a.example", "foreign.example"),
 			},
 			{ // more of it is no change
-				PreConfig:         func() { allow(t, account, "more.example") },
-				Config:            config,
-				ConfigPlanChecks:  plannedWhole(plancheck.ResourceActionNoop),
-				ConfigStateChecks: []statecheck.StateCheck{holds("unmanaged_domains", "foreign.example", "more.example")},
+				PreConfig:        func() { allow(t, account, "more.example") },
+				Config:           config,
+				ConfigPlanChecks: plannedWhole(plancheck.ResourceActionNoop),
+				ConfigStateChecks: []statecheck.StateCheck{
+					holds("unmanaged_domains", "foreign.example", "more.example"),
+				},
 			},
 			{ // a reported domain is taken over by listing it
 				Config:            domains(account, "report", "a.example", "more.example"),
@@ -191,8 +194,8 @@ func TestAListThatIsThereAlreadyComesWithItsImportBlock(t *testing.T) {
 				Config:           domains(account, "remove", "a.example"),
 				ConfigPlanChecks: plannedWhole(plancheck.ResourceActionCreate), // the plan warns
 				ExpectError: regexp.MustCompile(
-					`(?s)already allowed.*a\.example,\s+foreign\.example.*import \{\s+to = scimbridge_signup_domains\.<name>\s+id = ` +
-						`"` + caller.Value.AccountId + `"`),
+					`(?s)already allowed.*a\.example,\s+foreign\.example.*` +
+						`import \{\s+to = scimbridge_signup_domains\.<name>\s+id = "` + caller.Value.AccountId + `"`),
 			},
 			{ // under report, what it would take over is named alone
 				Config:           domains(account, "report", "a.example"),
@@ -307,7 +310,8 @@ func TestMistakesInAListAreErrorsOfThePlan(t *testing.T) {
 			resource.UnitTest(t, resource.TestCase{
 				ProtoV6ProviderFactories: providertest.Factories(t),
 				Steps: []resource.TestStep{{
-					Config: domains(account, "remove", row.domains...), PlanOnly: true, ExpectError: regexp.MustCompile(row.want),
+					Config: domains(account, "remove", row.domains...), PlanOnly: true,
+					ExpectError: regexp.MustCompile(row.want),
 				}},
 			})
 		})

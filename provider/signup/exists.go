@@ -25,7 +25,8 @@ type singles struct{ client.Singles }
 const twiceTitle = "Duplicate sign-up domain"
 
 func twice(name string) string {
-	return fmt.Sprintf("Another scimbridge_signup_domain of this configuration has %q too: remove one of the two.", name)
+	return fmt.Sprintf("Another scimbridge_signup_domain of this configuration has %q too: "+
+		"remove one of the two.", name)
 }
 
 const (
@@ -45,8 +46,8 @@ func (r *domainResource) warnExisting(ctx context.Context, name string, adopts b
 	}
 	if adopts {
 		diags.AddAttributeWarning(path.Root("domain"), "Existing sign-up domain will be adopted", fmt.Sprintf(
-			"%q is already allowed. With adopt_existing this resource manages it after the apply, and removes it when it is "+
-				"destroyed.", name))
+			"%q is already allowed. With adopt_existing this resource manages it after the apply, "+
+				"and removes it when it is destroyed.", name))
 		return
 	}
 	diags.AddAttributeWarning(path.Root("domain"), existsTitle, fmt.Sprintf(

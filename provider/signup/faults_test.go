@@ -37,7 +37,8 @@ func TestFaultsOfTheNetwork(t *testing.T) {
 			t.Parallel()
 			account := providertest.NewAccount(t)
 			provider, met := account.Behind(t, row.method, path, row.fault)
-			name, change, left := "scimbridge_signup_domain.it", plancheck.ResourceActionDestroyBeforeCreate, []string(nil)
+			name, change, left := "scimbridge_signup_domain.it",
+				plancheck.ResourceActionDestroyBeforeCreate, []string(nil)
 			if row.config == list {
 				name, change, left = whole, plancheck.ResourceActionUpdate, []string{"b.example", "stays.example"}
 			}

@@ -29,7 +29,8 @@ func (c *changed) CheckPlan(_ context.Context, req plancheck.CheckPlanRequest, r
 		}
 		before, after := texts(planned.Change.Before, c.attribute), texts(planned.Change.After, c.attribute)
 		if !slices.Equal(before, c.before) || !slices.Equal(after, c.after) {
-			resp.Error = fmt.Errorf("%s of %s goes from %q to %q, want from %q to %q", c.attribute, c.address, before, after,
+			resp.Error = fmt.Errorf("%s of %s goes from %q to %q, want from %q to %q",
+				c.attribute, c.address, before, after,
 				c.before, c.after)
 		}
 		return

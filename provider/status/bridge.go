@@ -77,33 +77,36 @@ func bridgeSchema() schema.Schema {
 				Required: true, MarkdownDescription: "The bridge's address, for instance `https://scim.example.com`.",
 			},
 			"state": schema.StringAttribute{
-				Computed: true, MarkdownDescription: "The bridge's state: `healthy`, `degraded`, `sealed` or `unhealthy`; " +
-					"`unreachable` if it does not answer.",
+				Computed: true, MarkdownDescription: "The bridge's state: `healthy`, `degraded`, " +
+					"`sealed` or `unhealthy`; `unreachable` if it does not answer.",
 			},
 			"revision": schema.StringAttribute{Computed: true, MarkdownDescription: "The running revision."},
 			"problems": schema.ListAttribute{
 				Computed: true, ElementType: types.StringType,
-				MarkdownDescription: "Codes of the problems, in the bridge's order; null if neither the bridge nor the account " +
-					"could be read.",
+				MarkdownDescription: "Codes of the problems, in the bridge's order; " +
+					"null if neither the bridge nor the account could be read.",
 			},
 			"source": schema.StringAttribute{
 				Computed: true, MarkdownDescription: "Where the problems come from: `bridge` or `account`.",
 			},
-			"reason": schema.StringAttribute{Computed: true, MarkdownDescription: "Why the bridge is unreachable, or null."},
+			"reason": schema.StringAttribute{
+				Computed: true, MarkdownDescription: "Why the bridge is unreachable, or null.",
+			},
 			"last_contact": schema.StringAttribute{Computed: true,
 				MarkdownDescription: "Last contact of a bridge of this revision with the account, RFC 3339; " +
-					"of any revision if there is none of this one or the bridge is unreachable. Null if there was none."},
+					"of any revision if there is none of this one or the bridge is unreachable. " +
+					"Null if there was none."},
 			"overlap": schema.SingleNestedAttribute{
 				Computed: true,
-				MarkdownDescription: "The overlap of a rotation, during which the old bearer token is valid too, from `/health`. " +
-					"Null if there is no overlap, or without the monitoring token.",
+				MarkdownDescription: "The overlap of a rotation, during which the old bearer token is valid too, " +
+					"from `/health`. Null if there is no overlap, or without the monitoring token.",
 				Attributes: map[string]schema.Attribute{
 					"until": schema.StringAttribute{
 						Computed: true, MarkdownDescription: "When the old token expires, RFC 3339.",
 					},
 					"old_token_last_used": schema.StringAttribute{
-						Computed: true, MarkdownDescription: "When the old token was last accepted since this bridge started, " +
-							"RFC 3339; null if never.",
+						Computed: true, MarkdownDescription: "When the old token was last accepted since this bridge " +
+							"started, RFC 3339; null if never.",
 					},
 					"old_token_last_used_from": schema.StringAttribute{
 						Computed: true, MarkdownDescription: "The client's address at that time.",
@@ -115,15 +118,20 @@ func bridgeSchema() schema.Schema {
 				MarkdownDescription: "The account's last refusal of the bridge, or null.",
 				Attributes: map[string]schema.Attribute{
 					"time": schema.StringAttribute{Computed: true, MarkdownDescription: "When, RFC 3339."},
-					"code": schema.StringAttribute{Computed: true, MarkdownDescription: "`sign_in_failed`, `credentials_expired`, " +
-						"`credentials_changed`, `firewall_blocked`, `two_factor_enforced` or `provisioning_inactive`."},
+					"code": schema.StringAttribute{Computed: true,
+						MarkdownDescription: "`sign_in_failed`, `credentials_expired`, " +
+							"`credentials_changed`, `firewall_blocked`, " +
+							"`two_factor_enforced` or `provisioning_inactive`."},
 					"address": schema.StringAttribute{
 						Computed: true, MarkdownDescription: "The bridge's IP address as the account saw it.",
 					},
 					"rule_id": schema.StringAttribute{
-						Computed: true, MarkdownDescription: "The firewall rule that decided; null if the default action did.",
+						Computed:            true,
+						MarkdownDescription: "The firewall rule that decided; null if the default action did.",
 					},
-					"instance": schema.StringAttribute{Computed: true, MarkdownDescription: "The bridge's instance id, if known."},
+					"instance": schema.StringAttribute{
+						Computed: true, MarkdownDescription: "The bridge's instance id, if known.",
+					},
 				},
 			},
 		},

@@ -69,7 +69,8 @@ func TestAFirewallRuleThatBlocksTheBridgeIsNamedAndRepaired(t *testing.T) {
 	// While all other addresses are denied, destroying the caller's own rule is refused.
 	if code, out := w.run(nil, "destroy", "-auto-approve", "-no-color", "-input=false"); code == 0 ||
 		!strings.Contains(out, "allow_lockout") {
-		t.Errorf("destroy should refuse to lock out its own caller and name allow_lockout; it ended with %d:\n%s", code, out)
+		t.Errorf("destroy should refuse to lock out its own caller and name allow_lockout; "+
+			"it ended with %d:\n%s", code, out)
 	}
 	w.defaultAction(api.Allow)
 	// Terraform plans what is already destroyed as a creation, which needs a
@@ -83,7 +84,8 @@ func TestAFirewallRuleThatBlocksTheBridgeIsNamedAndRepaired(t *testing.T) {
 func TestARuleOnCloudProvidersIsNamedWithBothWaysOut(t *testing.T) {
 	t.Parallel()
 	const amazon = 16509
-	database := ipdatatest.Write(t, "GeoLite2-ASN", map[string]ipdatatest.Record{"127.0.0.9/32": ipdatatest.ASN(amazon)})
+	database := ipdatatest.Write(t, "GeoLite2-ASN",
+		map[string]ipdatatest.Record{"127.0.0.9/32": ipdatatest.ASN(amazon)})
 	w := newWorld(t, "--ip-database="+database)
 	token := newToken(t)
 	w.config(w.base(fromAddress))

@@ -35,7 +35,8 @@ func TestALostStateIsImportedWithoutAChange(t *testing.T) {
 		if code, out := w.run(nil, "state", "rm", address); code != 0 {
 			t.Fatalf("forget %s:\n%s", address, out)
 		}
-		if code, out := w.run(vars{"token": token.Reveal()}, "import", "-no-color", "-input=false", address, id); code != 0 {
+		if code, out := w.run(vars{"token": token.Reveal()}, "import", "-no-color",
+			"-input=false", address, id); code != 0 {
 			t.Fatalf("import %s:\n%s", address, out)
 		}
 		w.plan(vars{"token": token.Reveal()}).expectNoChanges(t)

@@ -188,7 +188,8 @@ func everyone(w *world, token session.Token) []scimPerson {
 	w.t.Helper()
 	var all []scimPerson
 	for {
-		status, body := w.request(token, http.MethodGet, fmt.Sprintf("/scim/v2/Users?startIndex=%d&count=7", len(all)+1), nil)
+		status, body := w.request(token, http.MethodGet,
+			fmt.Sprintf("/scim/v2/Users?startIndex=%d&count=7", len(all)+1), nil)
 		var page struct {
 			TotalResults, ItemsPerPage int
 			Resources                  []scimPerson
@@ -218,7 +219,8 @@ func memberLines(w *world) string {
 	done(w.t, groups.Status, groups.Body, err)
 	var lines strings.Builder
 	for _, m := range members.Value.Items {
-		fmt.Fprintf(&lines, "member %s %s %s suspended=%t managed=%t\n", m.Id, m.Address, m.State, m.Suspended, m.Managed)
+		fmt.Fprintf(&lines, "member %s %s %s suspended=%t managed=%t\n", m.Id, m.Address,
+			m.State, m.Suspended, m.Managed)
 	}
 	for _, g := range groups.Value.Items {
 		fmt.Fprintf(&lines, "group %s %q managed=%t members=%d\n", g.Id, g.Name, g.Managed, g.MemberCount)

@@ -46,7 +46,8 @@ resource "scimbridge_firewall_policy" "this" {
 		apply        bool
 	}{
 		{file: "rule-created", config: office, apply: true},
-		{file: "rule-changed-in-place", config: strings.Replace(office, `"192.0.2.0/24"`, `"192.0.2.0/25", "203.0.113.7"`,
+		{file: "rule-changed-in-place", config: strings.Replace(office, `"192.0.2.0/24"`,
+			`"192.0.2.0/25", "203.0.113.7"`,
 			1)},
 		{file: "rule-edited-by-hand", config: office, apply: true, before: func() {
 			action, priority, ranges := api.Report, 7, []string{"127.0.0.0/8"}
@@ -55,16 +56,18 @@ resource "scimbridge_firewall_policy" "this" {
 				api.FirewallRuleInput{Action: &action, Priority: &priority, IpRanges: &ranges}))
 			done(t, resp.Status, resp.Body, err)
 		}},
-		{file: "rule-that-locks-out", config: strings.Replace(office, "ip_ranges", "action = \"deny\"\n  ip_ranges", 1)},
+		{file: "rule-that-locks-out", config: strings.Replace(office, "ip_ranges",
+			"action = \"deny\"\n  ip_ranges", 1)},
 		{file: "rule-destroyed", config: "", apply: true},
 		{file: "policy-created", config: policy, apply: true},
 		{file: "policy-with-a-rule-renamed-and-one-changed", config: strings.NewReplacer("office =", "headquarters =",
 			`"198.51.100.0/24"`, `"198.51.100.0/25"`).Replace(policy)},
 		{file: "policy-with-a-foreign-rule", config: policy, before: func() {
 			ranges, description := []string{"203.0.113.0/24"}, "added by hand"
-			resp, err := apitest.Read[api.FirewallRule](account.API.CreateFirewallRule(t.Context(), nil, api.FirewallRuleInput{
-				IpRanges: &ranges, Description: &description,
-			}))
+			resp, err := apitest.Read[api.FirewallRule](account.API.CreateFirewallRule(t.Context(),
+				nil, api.FirewallRuleInput{
+					IpRanges: &ranges, Description: &description,
+				}))
 			providertest.Expect(t, http.StatusCreated, resp, err)
 			foreign = resp.Value.Id
 		}},
@@ -113,7 +116,8 @@ func held(t *testing.T, name, text string) {
 		t.Fatal(err)
 	}
 	if text != string(want) {
-		t.Errorf("%s: the plan reads\n%s\nwant\n%s\nIf that is better, go test ./provider/stories -run TestPlansReadWell "+
+		t.Errorf("%s: the plan reads\n%s\nwant\n%s\n"+
+			"If that is better, go test ./provider/stories -run TestPlansReadWell "+
 			"-update", name, text, want)
 	}
 }

@@ -102,7 +102,8 @@ func TestNothingIsDestroyedAtAnotherAccount(t *testing.T) {
 
 	w.env = append(w.env, at(other)...)
 	for _, address := range resources {
-		code, out := w.run(v, "destroy", "-refresh=false", "-auto-approve", "-no-color", "-input=false", "-target="+address)
+		code, out := w.run(v, "destroy", "-refresh=false", "-auto-approve", "-no-color",
+			"-input=false", "-target="+address)
 		if said := flat(out); code == 0 || !strings.Contains(said, "Another account answers") {
 			t.Errorf("%s: destroy ended with %d:\n%s", address, code, out)
 		}
@@ -155,7 +156,8 @@ func TestAnImportChangesNothing(t *testing.T) {
 				text := config.text
 				for _, variable := range []string{"email", "zone", "network"} {
 					if sensitive {
-						text = strings.Replace(text, `variable "`+variable+"\" {\n", `variable "`+variable+"\" {\n  sensitive = true\n",
+						text = strings.Replace(text, `variable "`+variable+"\" {\n",
+							`variable "`+variable+"\" {\n  sensitive = true\n",
 							1)
 					}
 				}
@@ -226,7 +228,9 @@ resource "scimbridge_firewall_rule" "it" {
 	}
 	w.config(config(account.URL))
 	w.apply(nil)
-	silent := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	silent := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		<-r.Context().Done()
+	}))
 	t.Cleanup(silent.Close)
 	account.Stop()
 	// The port of a stopped account may be another test's by now; port 1 has no listener.
@@ -238,7 +242,8 @@ resource "scimbridge_firewall_rule" "it" {
 		said := flat(out)
 		if whole, short := strings.Count(said, "Check that the account service runs"),
 			strings.Count(said, "Not repeated, since earlier in this run"); code != 1 || whole != 1 || short != 39 {
-			t.Errorf("%s: the plan ended with %d, %d whole errors and %d short ones:\n%s", name, code, whole, short, out)
+			t.Errorf("%s: the plan ended with %d, %d whole errors and %d short ones:\n%s",
+				name, code, whole, short, out)
 		}
 	}
 }

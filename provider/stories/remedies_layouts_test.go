@@ -104,7 +104,8 @@ var layoutRemedies = []remedy{
 		w.byHand(`exec "$BRIDGE" dev --data-dir "$DIR" --listen "$LISTEN" --account-listen ` + accountListen)
 		w.healed()
 		database := "sqlite:" + filepath.Join(w.dataDir, "account.db")
-		secret, err := exec.CommandContext(t.Context(), providertest.Binary(t), "account", "token", "create", "--name", "t",
+		secret, err := exec.CommandContext(t.Context(), providertest.Binary(t), "account",
+			"token", "create", "--name", "t",
 			"--database", database).Output()
 		if err != nil {
 			t.Fatal(err)
@@ -154,15 +155,16 @@ var layoutRemedies = []remedy{
 		w.shell(command(t, p.Remedy, "terraform apply"), "", nil)
 		w.healed()
 	}},
-	{problem.FirewallBlockedCloudProvider, "the rule without cloud providers, as the comment has it", func(t *testing.T) {
-		w := blockedAsCloud(t)
-		p := w.problem(problem.FirewallBlockedCloudProvider)
-		_, comment, _ := strings.Cut(p.Terraform, "#\n")
-		w.config(w.base(fromAddress) + regexp.MustCompile(`(?m)^# ?`).ReplaceAllString(comment, ""))
-		w.shell(command(t, p.Remedy, "terraform apply"), "", nil)
-		w.healed()
-		w.plan(nil).expectNoChanges(t)
-	}},
+	{problem.FirewallBlockedCloudProvider, "the rule without cloud providers, as the comment has it",
+		func(t *testing.T) {
+			w := blockedAsCloud(t)
+			p := w.problem(problem.FirewallBlockedCloudProvider)
+			_, comment, _ := strings.Cut(p.Terraform, "#\n")
+			w.config(w.base(fromAddress) + regexp.MustCompile(`(?m)^# ?`).ReplaceAllString(comment, ""))
+			w.shell(command(t, p.Remedy, "terraform apply"), "", nil)
+			w.healed()
+			w.plan(nil).expectNoChanges(t)
+		}},
 }
 
 // blockedAsCloud is a world in which a rule that was made by hand denies cloud

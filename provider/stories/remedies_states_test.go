@@ -51,7 +51,8 @@ variable "unseal" {
 	}},
 	{problem.TokenRejected, "a wrong token in the identity provider", func(t *testing.T) {
 		w, token := deployed(t)
-		if status, _ := w.request(newToken(t), http.MethodGet, "/scim/v2/Users", nil); status != http.StatusUnauthorized {
+		if status, _ := w.request(newToken(t), http.MethodGet, "/scim/v2/Users",
+			nil); status != http.StatusUnauthorized {
 			t.Fatalf("a wrong token: %d", status)
 		}
 		p := w.problem(problem.TokenRejected)
@@ -171,7 +172,8 @@ var peopleRemedies = []remedy{
 			}
 			rw.Header().Set("Content-Type", "application/problem+json")
 			rw.WriteHeader(http.StatusConflict)
-			fmt.Fprint(rw, `{"type":"about:blank","title":"Protected","status":409,"code":"protected","detail":"not now"}`)
+			fmt.Fprint(rw, `{"type":"about:blank","title":"Protected","status":409,"code":"protected",`+
+				`"detail":"not now"}`)
 			return true
 		}, nil)
 		write(t, filepath.Join(w.dataDir, "token"), token.Reveal())

@@ -18,7 +18,8 @@ var storageRemedies = []remedy{
 		// The limit of a file's size is a disk without room that needs no root.
 		limit := func(bytes uint64) {
 			t.Helper()
-			if err := unix.Prlimit(w.account.PID(), unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: bytes, Max: unix.RLIM_INFINITY},
+			if err := unix.Prlimit(w.account.PID(), unix.RLIMIT_FSIZE,
+				&unix.Rlimit{Cur: bytes, Max: unix.RLIM_INFINITY},
 				nil); err != nil {
 				t.Fatal(err)
 			}

@@ -71,7 +71,8 @@ func (w *world) healed() {
 		if err != nil {
 			return false, err.Error()
 		}
-		return status.State == "ready" && len(status.Problems) == 0, fmt.Sprintf("%s %+v", status.State, status.Problems)
+		return status.State == "ready" &&
+			len(status.Problems) == 0, fmt.Sprintf("%s %+v", status.State, status.Problems)
 	})
 }
 
@@ -191,7 +192,8 @@ var firewallRemedies = []remedy{
 		w.plan(nil).expectNoChanges(t) // which is no proof that the firewall may come back
 		w.eventually("the problem names all that will be blocked", func() (bool, string) {
 			off = w.problem(problem.FirewallDisabled)
-			return strings.Contains(off.Cause, "at 127.0.0.9") && strings.Contains(off.Cause, "at 127.0.0.1 "), off.Cause
+			return strings.Contains(off.Cause, "at 127.0.0.9") &&
+				strings.Contains(off.Cause, "at 127.0.0.1 "), off.Cause
 		})
 		if off.Details["expires"] == "" || !strings.Contains(off.Cause, off.Details["expires"]) {
 			t.Errorf("the problem does not say when: %s", off.Cause)
@@ -200,7 +202,8 @@ var firewallRemedies = []remedy{
 		w.apply(nil)
 		w.eventually("none will be blocked any more", func() (bool, string) {
 			off = w.problem(problem.FirewallDisabled)
-			return off.Details["blocked"] == "" && strings.Contains(off.Cause, "it will block no active bridge"), off.Cause
+			return off.Details["blocked"] == "" &&
+				strings.Contains(off.Cause, "it will block no active bridge"), off.Cause
 		})
 		w.shell(command(t, off.Remedy, "scim-bridge account firewall disable"), "", nil)
 		w.healed()

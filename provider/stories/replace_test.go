@@ -84,7 +84,8 @@ resource "scimbridge_signup_domain" "it" {
 			// As the error advises. A resource whose destruction only forgets it is not created again.
 			w.config(plain)
 			w.apply(v)
-			if code, out := w.run(v, "apply", "-auto-approve", "-no-color", "-input=false", "-replace="+row.address); code != 0 {
+			if code, out := w.run(v, "apply", "-auto-approve", "-no-color", "-input=false",
+				"-replace="+row.address); code != 0 {
 				t.Fatalf("without create_before_destroy, the replacement failed:\n%s", out)
 			}
 			w.plan(v).expectNoChanges(t)
@@ -230,7 +231,8 @@ resource "scimbridge_provisioning" "it" {
 	tokens := func(token session.Token) vars { return vars{"token": token.Reveal()} }
 	w.apply(tokens(first))
 	if p := w.plan(tokens(second)); !strings.Contains(flat(p.text), "The bearer token will be rotated") ||
-		!strings.Contains(flat(p.text), "with fingerprint "+first.Fingerprint()+" is replaced by the one with fingerprint "+
+		!strings.Contains(flat(p.text), "with fingerprint "+first.Fingerprint()+" is replaced by the one with "+
+			"fingerprint "+
 			second.Fingerprint()) {
 		t.Errorf("the plan does not say from what to what:\n%s", p.text)
 	}

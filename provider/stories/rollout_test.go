@@ -33,7 +33,8 @@ resource "scimbridge_firewall_rule" "bridges" {
 `)
 	out := w.apply(nil)
 	for _, text := range []string{
-		"The bridges are not ready yet", "127.0.0.9", `"made by hand", priority 500`, `resource "scimbridge_firewall_rule"`,
+		"The bridges are not ready yet", "127.0.0.9", `"made by hand", priority 500`,
+		`resource "scimbridge_firewall_rule"`,
 	} {
 		if !strings.Contains(out, text) {
 			t.Errorf("the apply does not say %q:\n%s", text, out)

@@ -50,7 +50,8 @@ func TestManyRulesInOneApply(t *testing.T) {
 		for _, command := range []string{"apply", "destroy"} {
 			code, out := w.run(nil, command, "-auto-approve", "-no-color", "-input=false", "-parallelism=10")
 			// Terraform wraps the lines of an error.
-			if code != 0 && documented.MatchString(strings.Join(strings.Fields(strings.ReplaceAll(out, "│", "")), " ")) {
+			if code != 0 &&
+				documented.MatchString(strings.Join(strings.Fields(strings.ReplaceAll(out, "│", "")), " ")) {
 				ended["error"]++
 				continue
 			}

@@ -85,7 +85,8 @@ func TestAPlanOverManyObjectsAsksForOneList(t *testing.T) {
 	const facts = 2 // one client plans, another applies
 	expect("apply", since(start, applied), map[string]int{
 		"POST /v1/firewall/rules": n, "POST /v1/signup-domains": n,
-		"GET /v1/whoami": facts, "GET /v1/firewall": facts, "GET /v1/signup-domains": facts, // what exists is told at plan
+		// what exists is told at plan
+		"GET /v1/whoami": facts, "GET /v1/firewall": facts, "GET /v1/signup-domains": facts,
 		"GET /v1/bridges": facts, "POST /v1/firewall/evaluate": facts,
 	})
 

@@ -65,7 +65,8 @@ func TestNoSecretIsWhereItDoesNotBelong(t *testing.T) {
 	}
 
 	// A request that fails during an apply, to see its error.
-	code, failure := w.run(vars{"token": first.Reveal()[:20], "token_version": "3"}, "apply", "-auto-approve", "-no-color",
+	code, failure := w.run(vars{"token": first.Reveal()[:20], "token_version": "3"},
+		"apply", "-auto-approve", "-no-color",
 		"-input=false")
 	if code == 0 {
 		t.Error("a malformed token was accepted")

@@ -59,7 +59,8 @@ func TestANewTokenReplacesALostPairWithoutAnOutage(t *testing.T) {
 	current.stop()
 	for _, failure := range old.failures {
 		if failure.status != http.StatusUnauthorized {
-			t.Errorf("a request with the old token failed with %d (%v) during the rotation", failure.status, failure.err)
+			t.Errorf("a request with the old token failed with %d (%v) during the rotation",
+				failure.status, failure.err)
 		}
 	}
 	if len(current.failures) > 0 {

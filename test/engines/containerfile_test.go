@@ -55,7 +55,8 @@ func testContainerfile(t *testing.T, released string) {
 	if !reflect.DeepEqual(got.Config, want.Config) {
 		t.Errorf("the Containerfile makes %+v, and a release has %+v", got.Config, want.Config)
 	}
-	start(t, "built", "--health-interval", "1s", "--volume", "/var/lib/scim-bridge", "built", "serve", "--insecure-http")
+	start(t, "built", "--health-interval", "1s", "--volume", "/var/lib/scim-bridge",
+		"built", "serve", "--insecure-http")
 	awaitHealth(t, "built", "healthy")
 }
 

@@ -45,7 +45,9 @@ func TestDocker(t *testing.T) {
 		}
 	})
 	t.Run("/ping answers", func(t *testing.T) {
-		for address, want := range map[string]int{"http://127.0.0.1:3002/ping": 200, "http://127.0.0.1:8600/ping": 204} {
+		for address, want := range map[string]int{
+			"http://127.0.0.1:3002/ping": 200, "http://127.0.0.1:8600/ping": 204,
+		} {
 			if got := status(t, address); got != want {
 				t.Errorf("%s answers %d, want %d", address, got, want)
 			}
@@ -67,7 +69,8 @@ func TestDocker(t *testing.T) {
 	})
 	t.Run("the image is one layer and says what it is", func(t *testing.T) { checkImage(t, image(t)) })
 	t.Run("the image has no default command", func(t *testing.T) {
-		if out := docker(t, "run", "--rm", "--read-only", image(t)); !strings.Contains(out, "Usage: scim-bridge <command>") {
+		if out := docker(t, "run", "--rm", "--read-only", image(t)); !strings.Contains(out,
+			"Usage: scim-bridge <command>") {
 			t.Errorf("without a command it says\n%s", out)
 		}
 	})
@@ -206,7 +209,8 @@ func testRoots(t *testing.T, image string) {
 	docker(t, append(run, image, "/chain.pem")...)
 	ca := filepath.Join(t.TempDir(), "ca.pem")
 	writeCA(t, ca)
-	out, err := try(t, append(run, "--volume", ca+":/ca.pem:ro", "--env", "SSL_CERT_FILE=/ca.pem", image, "/chain.pem")...)
+	out, err := try(t, append(run, "--volume", ca+":/ca.pem:ro", "--env",
+		"SSL_CERT_FILE=/ca.pem", image, "/chain.pem")...)
 	if err == nil || !strings.Contains(out, "certificate signed by unknown authority") {
 		t.Errorf("with an operator's certificates alone: %v %s", err, out)
 	}

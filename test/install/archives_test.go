@@ -134,7 +134,9 @@ func TestEveryProgramHasItsListOfComponents(t *testing.T) {
 				t.Errorf("%s differs from one made at another time", name)
 			}
 			for _, want := range []string{program.component, "std"} {
-				if !slices.ContainsFunc(list.Components, func(c component) bool { return c.Name == want && c.Version != "" }) {
+				if !slices.ContainsFunc(list.Components, func(c component) bool {
+					return c.Name == want && c.Version != ""
+				}) {
 					t.Errorf("%s lacks %s", name, want)
 				}
 			}

@@ -119,7 +119,8 @@ func controlGroups(name string) (paths []string) {
 func removeControlGroup(t *testing.T, path string) {
 	t.Helper()
 	await(t, "the processes of "+path+" to end", func() bool {
-		_ = exec.CommandContext(context.WithoutCancel(t.Context()), "find", path, "-depth", "-type", "d", "-exec", "rmdir",
+		_ = exec.CommandContext(context.WithoutCancel(t.Context()), "find", path, "-depth",
+			"-type", "d", "-exec", "rmdir",
 			"{}", ";").Run()
 		_, err := os.Stat(path)
 		return errors.Is(err, fs.ErrNotExist)
@@ -177,7 +178,8 @@ func readStatus(path string) map[string]string {
 func (m *machine) command(script string) *exec.Cmd {
 	cmd := exec.CommandContext(m.t.Context(), "nsenter", "--target", strconv.Itoa(m.leader), "--all", "--root", "--wd",
 		"/bin/bash", "-c", script)
-	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LC_ALL=C.UTF-8"}
+	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+		"HOME=/root", "LC_ALL=C.UTF-8"}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	return cmd
 }

@@ -241,7 +241,8 @@ func TestTheDebIsInstalledUsedUpgradedAndPurged(t *testing.T) {
 // leftovers lists what has the name of something of ours.
 func leftovers(m *machine) string {
 	m.t.Helper()
-	return m.run(`find / -xdev -path /packages -prune -o -path /var/log/journal -prune -o -iname '*scim*bridge*' -print`)
+	return m.run(`find / -xdev -path /packages -prune -o -path /var/log/journal -prune -o -iname '*scim*bridge*' ` +
+		`-print`)
 }
 
 // healthy waits until both units run and the bridge is open and well.
@@ -276,7 +277,8 @@ func confined(m *machine) {
 		t.Log(unit, strings.TrimSpace(figure))
 	}
 	m.has("stat -L -c %a /var/lib/scim-bridge/control.sock", "600")
-	if out, err := m.try("setpriv --reuid 65534 --clear-groups cat /run/credentials/scim-bridge.service/*"); err == nil {
+	if out,
+		err := m.try("setpriv --reuid 65534 --clear-groups cat /run/credentials/scim-bridge.service/*"); err == nil {
 		t.Errorf("another user reads credentials: %s", out)
 	}
 	if out := m.run("journalctl -o cat -u scim-bridge -u scim-bridge-account"); strings.Contains(out,

@@ -13,7 +13,8 @@ import (
 func TestTheVersionsTestedAreThoseThatAreClaimed(t *testing.T) {
 	t.Parallel()
 	terraform, opentofu := tested(t)
-	said := regexp.MustCompile(`acceptance tests were run with Terraform ([\d., and]+), and with OpenTofu ([\d., and]+)\.`)
+	said := regexp.MustCompile(
+		`acceptance tests were run with Terraform ([\d., and]+), and with OpenTofu ([\d., and]+)\.`)
 	for _, path := range []string{"README.md", "provider/templates/index.md.tmpl", "docs/index.md"} {
 		claim := said.FindStringSubmatch(strings.Join(strings.Fields(text(t, filepath.Join(root, path))), " "))
 		if claim == nil {

@@ -121,7 +121,8 @@ func TestEveryActionIsPinned(t *testing.T) {
 					continue
 				}
 				if !release.MatchString(comment) {
-					t.Errorf("%s: after %s there is %q and no comment with the release, like # v1.2.3", w.path, used, comment)
+					t.Errorf("%s: after %s there is %q and no comment with the release, like # v1.2.3",
+						w.path, used, comment)
 				}
 				name, _, _ := strings.Cut(used, "@")
 				if other := versions[name]; other != "" && other != used+comment {

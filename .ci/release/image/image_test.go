@@ -80,8 +80,9 @@ func TestTheImageIsAFunctionOfItsPrograms(t *testing.T) {
 		t.Fatal(err)
 	}
 	listed, err := index.IndexManifest()
-	if err != nil || len(listed.Manifests) != 1 || listed.Manifests[0].Annotations["org.opencontainers.image.ref.name"] !=
-		"scim-bridge:0.1.0_x" {
+	if err != nil || len(listed.Manifests) != 1 ||
+		listed.Manifests[0].Annotations["org.opencontainers.image.ref.name"] !=
+			"scim-bridge:0.1.0_x" {
 		t.Fatalf("the layout lists %+v, %v", listed, err)
 	}
 	platforms, err := index.ImageIndex(listed.Manifests[0].Digest)

@@ -67,7 +67,8 @@ func expectMembers(t *testing.T) {
 		rule, input := api.FirewallRule{Id: "x"}, api.FirewallRuleInput{}
 		api.SetMatch(&rule, want)
 		api.SetMatch(&input, want)
-		for what, got := range map[string][]firewall.Match{"a rule": api.Matches(rule), "an input": api.Matches(input)} {
+		for what, got := range map[string][]firewall.Match{"a rule": api.Matches(rule),
+			"an input": api.Matches(input)} {
 			if len(got) != 1 || !reflect.DeepEqual(got[0], want) {
 				t.Errorf("%s, %s: %+v", kind, what, got)
 			}
@@ -80,7 +81,8 @@ func expectMembers(t *testing.T) {
 	want := firewall.Facts{firewall.Country: {"DE"}, firewall.Anonymous: {"tor", "vpn"}}
 	verdict := api.Verdict{Address: "192.0.2.1"}
 	api.SetFacts(&verdict, want)
-	if got := api.Facts(verdict); !reflect.DeepEqual(got, want) || *verdict.Country != "DE" || verdict.Continent != nil {
+	if got := api.Facts(verdict); !reflect.DeepEqual(got, want) || *verdict.Country != "DE" ||
+		verdict.Continent != nil {
 		t.Errorf("got %+v of %+v", got, verdict)
 	}
 }

@@ -40,7 +40,8 @@ func TestWhatAnAnswerBecomes(t *testing.T) {
 		{"a value", 200, jsonType, `{"account_id":"acc_1"}`, "acc_1", "", ""},
 		{"what was made", 201, jsonType, `{"account_id":"acc_1"}`, "acc_1", "", ""},
 		{"nothing", 204, nil, "", "", "", ""},
-		{"a refusal", 409, problemType, `{"code":"already_exists","title":"No","detail":"it is there","request_id":"req_1"}`,
+		{"a refusal", 409, problemType, `{"code":"already_exists","title":"No","detail":"it is there",` +
+			`"request_id":"req_1"}`,
 			"",
 			"already_exists", "the account answered 409 already_exists: it is there (request id req_1)"},
 		{"a refusal without a detail", 403, problemType, `{"code":"firewall_blocked","title":"Blocked"}`, "",
@@ -51,7 +52,8 @@ func TestWhatAnAnswerBecomes(t *testing.T) {
 			`something else than the account answered 200 OK of the type "text/html" from "nginx"`},
 		{"an error page in its place", 502, htmlType, "<html>", "", "",
 			"something else than the account answered 502 Bad Gateway"},
-		{"a redirect", 302, http.Header{"Location": {"https://elsewhere"}}, "", "", "", `302 Found to "https://elsewhere"`},
+		{"a redirect", 302, http.Header{"Location": {"https://elsewhere"}}, "", "", "",
+			`302 Found to "https://elsewhere"`},
 		{"a body that is no JSON", 200, jsonType, "<html>", "", "", "reading the account's answer"},
 	} {
 		t.Run(row.name, func(t *testing.T) {

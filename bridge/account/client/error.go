@@ -75,7 +75,8 @@ const maxProblem = 1 << 20
 func errorOf(resp *http.Response) error {
 	e := &Error{Status: resp.StatusCode}
 	if mediaType(resp) != "application/problem+json" ||
-		json.NewDecoder(io.LimitReader(resp.Body, maxProblem)).Decode(&e.Problem) != nil || !isCode(string(e.Problem.Code)) {
+		json.NewDecoder(io.LimitReader(resp.Body, maxProblem)).Decode(&e.Problem) != nil ||
+		!isCode(string(e.Problem.Code)) {
 		e = foreign(resp)
 	}
 	cleanProblem(&e.Problem)

@@ -25,7 +25,8 @@ func TestHowOftenACallIsMade(t *testing.T) {
 		{"until the pauses are used up", repeat(Later, 1), 0, 0, 4},
 		{"until it is done", []Next{Later, Later, Done}, 0, 0, 3},
 		{"at once, beside the pauses", []Next{AtOnce, AtOnce, Done}, 0, 0, 3},
-		{"once if the account asks for a longer wait than is made", repeat(Later, 1), 3 * time.Second, 2 * time.Second, 1},
+		{"once if the account asks for a longer wait than is made", repeat(Later, 1),
+			3 * time.Second, 2 * time.Second, 1},
 		{"once if the account asks for a longer wait than there is time", repeat(Later, 1), time.Hour, 0, 1},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -71,7 +71,9 @@ func TestAnAddressChangesOnlyWhenThePersonConfirms(t *testing.T) {
 		_, err := d.InviteMember(t.Context(), address, "", store.RoleMember)
 		wantRefusal(t, err, "already_exists")
 	}
-	other := d.createFrom(directory.PersonInput{Attributes: attributes("userName", "other"), SignInAddress: "ann@new.com"})
+	other := d.createFrom(directory.PersonInput{
+		Attributes: attributes("userName", "other"), SignInAddress: "ann@new.com",
+	})
 	if other.State != store.NotInvited {
 		t.Errorf("the reserved address was given to %+v", other)
 	}
@@ -155,15 +157,17 @@ func TestAWrongAddressIsCorrectedBeforeTheInvitationIsAccepted(t *testing.T) {
 			d.remove(p.ID)
 			return d.createFrom(at(right))
 		}},
-		{"by DELETE and a POST that is activated later", func(_ *testing.T, d *fixture, p directory.Person) directory.Person {
-			d.remove(p.ID)
-			again := d.createFrom(at(right, "active", false))
-			return d.replace(again.ID, at(right, "active", true))
-		}},
+		{"by DELETE and a POST that is activated later",
+			func(_ *testing.T, d *fixture, p directory.Person) directory.Person {
+				d.remove(p.ID)
+				again := d.createFrom(at(right, "active", false))
+				return d.replace(again.ID, at(right, "active", true))
+			}},
 		{"over a move that an earlier version has begun",
 			func(t *testing.T, d *fixture, p directory.Person) directory.Person {
 				err := d.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
-					return tx.PutAddressChange(ctx, store.AddressChange{MemberID: p.MemberID, Address: right, Domain: "new.com",
+					return tx.PutAddressChange(ctx, store.AddressChange{MemberID: p.MemberID,
+						Address: right, Domain: "new.com",
 						Since: d.tick()})
 				})
 				if err != nil {

@@ -19,7 +19,8 @@ func BenchmarkOneMemberInAndOut(b *testing.B) {
 	for _, size := range []int{100, 100_000} {
 		b.Run(fmt.Sprintf("group of %d", size), func(b *testing.B) {
 			d := populated(b, size)
-			g, err := d.CreateGroup(b.Context(), directory.GroupInput{Attributes: attributes("displayName", "Everybody")})
+			g, err := d.CreateGroup(b.Context(),
+				directory.GroupInput{Attributes: attributes("displayName", "Everybody")})
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -27,7 +28,8 @@ func BenchmarkOneMemberInAndOut(b *testing.B) {
 			for i := range everybody {
 				everybody[i] = fmt.Sprintf("p%d", i+1)
 			}
-			if _, err := d.UpdateGroup(b.Context(), g.ID, directory.GroupUpdate{Add: everybody[1:]}, "", false); err != nil {
+			if _, err := d.UpdateGroup(b.Context(), g.ID, directory.GroupUpdate{Add: everybody[1:]},
+				"", false); err != nil {
 				b.Fatal(err)
 			}
 			for b.Loop() {
@@ -46,7 +48,8 @@ func BenchmarkFindByUserName(b *testing.B) {
 		b.Run(fmt.Sprintf("among %d", size), func(b *testing.B) {
 			d := populated(b, size)
 			for b.Loop() {
-				found, err := d.SearchPeople(b.Context(), directory.Search{Filter: eq("userName", "P7@example.com"), Limit: 1})
+				found, err := d.SearchPeople(b.Context(),
+					directory.Search{Filter: eq("userName", "P7@example.com"), Limit: 1})
 				if err != nil || found.Total != 1 {
 					b.Fatalf("found %d, %v", found.Total, err)
 				}
@@ -100,7 +103,8 @@ func populated(b *testing.B, size int) *directory.Directory {
 	err = s.Write(b.Context(), func(ctx context.Context, tx *store.Tx) error {
 		for _, insert := range []string{
 			`INSERT INTO members (id, address, address_folded, name, role, state, state_since, created_at)
-				SELECT 'm' || i, 'p' || i || '@example.com', 'p' || i || '@example.com', 'P', 'member', 'active', 1, i FROM n`,
+				SELECT 'm' || i, 'p' || i || '@example.com', 'p' || i || '@example.com', 'P', 'member', 'active', 1, i
+				FROM n`,
 			`INSERT INTO people (id, member_id, user_name, user_name_folded, attributes, wanted_address, wanted_since,
 				created_at, modified_at, position)
 				SELECT 'p' || i, 'm' || i, 'p' || i || '@example.com', 'p' || i || '@example.com',

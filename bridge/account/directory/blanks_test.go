@@ -11,7 +11,9 @@ import (
 
 // padded are spellings of a name with blanks around it.
 func padded(name string) []string {
-	return []string{" " + name, name + " ", "\t" + name + "\r\n", "\u00a0" + name + "\u3000", "\ufeff" + name + "\u200b"}
+	return []string{
+		" " + name, name + " ", "\t" + name + "\r\n", "\u00a0" + name + "\u3000", "\ufeff" + name + "\u200b",
+	}
 }
 
 // Exports of HR systems pad their columns; " ann" and "ann" are one person.
@@ -19,8 +21,11 @@ func TestBlanksAroundAUserNameDoNotCount(t *testing.T) {
 	t.Parallel()
 	for _, name := range padded("ann@example.com") {
 		d := newDirectory(t)
-		p := d.createFrom(directory.PersonInput{SignInAddress: name, Attributes: attributes("userName", name, "floor", 3,
-			"emails", []any{map[string]any{"value": name, "type": "work", "display": " kept <as> sent "}, "x@y.org"})})
+		p := d.createFrom(directory.PersonInput{SignInAddress: name,
+			Attributes: attributes("userName", name, "floor", 3,
+				"emails", []any{map[string]any{
+					"value": name, "type": "work", "display": " kept <as> sent ",
+				}, "x@y.org"})})
 		want := `{"emails":[{"display":" kept <as> sent ` +
 			`","type":"work","value":"ann@example.com"},"x@y.org"],"floor":3,"userName":"ann@example.com"}`
 		if p.Attributes != want {
@@ -75,7 +80,8 @@ func TestBlanksAroundAGroupNameDoNotCount(t *testing.T) {
 		for _, again := range append(padded("CHOIR"), "choir") {
 			_, err := d.CreateGroup(t.Context(), directory.GroupInput{Attributes: attributes("displayName", again)})
 			wantRefusal(t, err, "group_name_taken")
-			_, err = d.UpdateGroup(t.Context(), other.ID, directory.GroupUpdate{Attributes: attributes("displayName", again)},
+			_, err = d.UpdateGroup(t.Context(), other.ID,
+				directory.GroupUpdate{Attributes: attributes("displayName", again)},
 				"", false)
 			wantRefusal(t, err, "group_name_taken")
 		}
@@ -100,7 +106,9 @@ func TestBlanksAroundAnAddressDoNotCount(t *testing.T) {
 	if err != nil || len(found.Items) != 1 {
 		t.Errorf("found %v, %v", found.Items, err)
 	}
-	p := d.createFrom(directory.PersonInput{Attributes: attributes("userName", "ann"), SignInAddress: " ANN@example.com"})
+	p := d.createFrom(directory.PersonInput{
+		Attributes: attributes("userName", "ann"), SignInAddress: " ANN@example.com",
+	})
 	if p.MemberID != m.ID {
 		t.Errorf("adopted %+v, want the member who has the address", p)
 	}

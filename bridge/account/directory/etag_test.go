@@ -119,7 +119,8 @@ func TestADocumentThatChangedHasAnotherEntityTag(t *testing.T) {
 		"the member": func() shown {
 			m := d.member(ann.MemberID)
 			tag := account.ETag(m.Version)
-			m.Version, m.InvitedAt, m.LastUserName, m.StateSince = 0, time.Time{}, "", time.Time{} // which are not shown
+			// which are not shown
+			m.Version, m.InvitedAt, m.LastUserName, m.StateSince = 0, time.Time{}, "", time.Time{}
 			return shown{fmt.Sprint(m), tag}
 		},
 		"the person":      func() shown { return d.shownPerson(ann.ID) },
@@ -134,7 +135,8 @@ func TestADocumentThatChangedHasAnotherEntityTag(t *testing.T) {
 			}
 			now := show()
 			if before, known := seen[name][now.tag]; known && before != now.document {
-				t.Errorf("%s: %s has version %s as before, and was\n%s\nand is\n%s", step.name, name, now.tag, before, now.document)
+				t.Errorf("%s: %s has version %s as before, and was\n%s\nand is\n%s", step.name,
+					name, now.tag, before, now.document)
 			}
 			seen[name][now.tag] = now.document
 		}

@@ -155,7 +155,8 @@ func checkGroupFree(row store.Group) error {
 	case row.BuiltIn:
 		return account.Protected(
 			row.Name,
-			"%q is a built-in group of the account, which provisioning neither adopts nor fills; use another displayName",
+			"%q is a built-in group of the account, which provisioning neither adopts nor fills; "+
+				"use another displayName",
 			row.Name,
 		)
 	case row.ScimID != "":
@@ -167,7 +168,8 @@ func checkGroupFree(row store.Group) error {
 }
 
 func groupNameTaken(name string) *account.Error {
-	return account.Conflict(api.ErrorCodeGroupNameTaken, "Group name taken", "another group has the displayName %q", name)
+	return account.Conflict(api.ErrorCodeGroupNameTaken, "Group name taken",
+		"another group has the displayName %q", name)
 }
 
 // UpdateGroup changes attributes and members together.
@@ -330,8 +332,8 @@ func membersUnknown(field string, ids []string) *account.Error {
 		Status: http.StatusUnprocessableEntity,
 		Code:   api.ErrorCodeMembersUnknown,
 		Title:  "Members unknown",
-		Detail: "no person or group has any of these ids: " + inputtext.QuoteSome(ids) + "; the members stay as they are. " +
-			"Send the ids that this server gave, or an empty list to empty the group",
+		Detail: "no person or group has any of these ids: " + inputtext.QuoteSome(ids) + "; the members stay as they " +
+			"are. Send the ids that this server gave, or an empty list to empty the group",
 	}
 	e.Field, e.IDs = field, ids[:min(len(ids), maxIDsListed)]
 	return e
@@ -448,7 +450,9 @@ func (d *Directory) CreateGroupByHand(ctx context.Context, name string) (g Group
 
 // GroupMembers lists a group's members, managed or not, from the oldest to the newest.
 func (d *Directory) GroupMembers(ctx context.Context, groupID, cursor string, limit int) (account.Page[Member], error) {
-	err := d.account.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error { return checkGroup(ctx, tx, groupID) })
+	err := d.account.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
+		return checkGroup(ctx, tx, groupID)
+	})
 	if err != nil {
 		return account.Page[Member]{}, err
 	}

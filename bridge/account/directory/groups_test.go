@@ -32,9 +32,11 @@ func TestGroupMembersChangeTogetherOrNotAtAll(t *testing.T) {
 		unknown  []string
 		versions int64 // by how many the version moves
 	}{
-		{"adding people and a group", directory.GroupUpdate{Add: []string{ann, bob, nested}}, []string{ann, bob, nested}, nil,
+		{"adding people and a group", directory.GroupUpdate{Add: []string{ann, bob, nested}},
+			[]string{ann, bob, nested}, nil,
 			1},
-		{"adding who is in already", directory.GroupUpdate{Add: []string{ann, ann}}, []string{ann, bob, nested}, nil, 0},
+		{"adding who is in already", directory.GroupUpdate{Add: []string{ann, ann}},
+			[]string{ann, bob, nested}, nil, 0},
 		{"removing an id that is not a member", directory.GroupUpdate{Remove: []string{eve, "nobody"}},
 			[]string{ann, bob, nested}, nil,
 			0},
@@ -50,7 +52,8 @@ func TestGroupMembersChangeTogetherOrNotAtAll(t *testing.T) {
 			Replace: &[]string{ann, bob}, Add: []string{nested}, Remove: []string{bob},
 		}, []string{ann, nested}, nil, 1},
 		{"replacing a member with a known id after many unknown ones", directory.GroupUpdate{
-			Add: append(slices.Clone(many), eve), Remove: []string{ann}, Instead: [][]string{append(slices.Clone(many), eve)},
+			Add: append(slices.Clone(many), eve), Remove: []string{ann},
+			Instead: [][]string{append(slices.Clone(many), eve)},
 		}, []string{eve, nested}, many, 1},
 		{"replacing with an empty list", directory.GroupUpdate{Replace: &[]string{}}, []string{}, nil, 1},
 		{"nothing", directory.GroupUpdate{}, []string{}, nil, 0},
@@ -66,7 +69,8 @@ func TestGroupMembersChangeTogetherOrNotAtAll(t *testing.T) {
 			}
 			moved := got.Version - before.Version
 			if moved != row.versions || got.ModifiedAt.After(before.ModifiedAt) != (row.versions > 0) {
-				t.Errorf("the version moved by %d and the time from %v to %v, want by %d", moved, before.ModifiedAt, got.ModifiedAt,
+				t.Errorf("the version moved by %d and the time from %v to %v, want by %d", moved,
+					before.ModifiedAt, got.ModifiedAt,
 					row.versions)
 			}
 		})
@@ -106,14 +110,18 @@ func TestWhatIsNoGroupChangeIsRefusedWhole(t *testing.T) {
 		"no displayName": {directory.GroupUpdate{Attributes: json.RawMessage(`{}`), Add: []string{bob}},
 			"invalid_value"},
 		"members among the attributes": {
-			directory.GroupUpdate{Attributes: attributes("displayName", "E", "members", []string{}), Add: []string{bob}},
+			directory.GroupUpdate{
+				Attributes: attributes("displayName", "E", "members", []string{}), Add: []string{bob},
+			},
 			"invalid_value",
 		},
 		"the name of another group": {
-			directory.GroupUpdate{Attributes: attributes("displayName", "doctors"), Add: []string{bob}}, "group_name_taken",
+			directory.GroupUpdate{Attributes: attributes("displayName", "doctors"), Add: []string{bob}},
+			"group_name_taken",
 		},
 		"the name of an unmanaged group": {
-			directory.GroupUpdate{Attributes: attributes("displayName", "choir"), Add: []string{bob}}, "group_name_taken",
+			directory.GroupUpdate{Attributes: attributes("displayName", "choir"), Add: []string{bob}},
+			"group_name_taken",
 		},
 		"the name of a built-in group": {
 			directory.GroupUpdate{Attributes: attributes("displayName", "OWNERS"), Add: []string{bob}}, "protected",
@@ -130,7 +138,8 @@ func TestWhatIsNoGroupChangeIsRefusedWhole(t *testing.T) {
 		"only unknown ids, then a known one": {directory.GroupUpdate{Replace: &[]string{"x"}, Add: []string{bob}},
 			"members_unknown"},
 		"only unknown ids and another name": {
-			directory.GroupUpdate{Attributes: attributes("displayName", "E"), Replace: &[]string{"x"}}, "members_unknown",
+			directory.GroupUpdate{Attributes: attributes("displayName", "E"), Replace: &[]string{"x"}},
+			"members_unknown",
 		},
 		"only unknown ids instead of one": {
 			directory.GroupUpdate{Add: []string{"x", "y"}, Remove: []string{ann}, Instead: [][]string{{"x", "y"}}},
@@ -141,7 +150,8 @@ func TestWhatIsNoGroupChangeIsRefusedWhole(t *testing.T) {
 			"members_unknown",
 		},
 		"an empty id in the place of one": {
-			directory.GroupUpdate{Add: []string{""}, Remove: []string{ann}, Instead: [][]string{{""}}}, "members_unknown",
+			directory.GroupUpdate{Add: []string{""}, Remove: []string{ann}, Instead: [][]string{{""}}},
+			"members_unknown",
 		},
 		"in the place of one, and a name": {
 			directory.GroupUpdate{Attributes: attributes("displayName", "E"), Add: []string{"x"}, Remove: []string{ann},
@@ -275,7 +285,8 @@ func TestManyWritersOfOneGroupLoseNothing(t *testing.T) {
 	for _, id := range people {
 		writers.Go(func() {
 			<-release
-			if _, err := d.UpdateGroup(t.Context(), g.ID, directory.GroupUpdate{Add: []string{id}}, "", false); err != nil {
+			if _, err := d.UpdateGroup(t.Context(), g.ID, directory.GroupUpdate{Add: []string{id}},
+				"", false); err != nil {
 				t.Error(err)
 			}
 		})

@@ -41,7 +41,8 @@ func (d *Directory) sendInvitation(ctx context.Context, tx *store.Tx, m store.Me
 		Kind: mailInvitation, Recipient: m.Address, Link: link, LinkHash: hash,
 		Subject: fmt.Sprintf("Join %s", inputtext.Line(d.account.Name)),
 		Body: fmt.Sprintf("%s,\n\nyou are invited to join %s. To accept, open this link:\n\n%s\n\n"+
-			"It is good for %s. If you did not expect this, do nothing.\n", hello(greeted), inputtext.Line(d.account.Name), link,
+			"It is good for %s. If you did not expect this, do nothing.\n", hello(greeted),
+			inputtext.Line(d.account.Name), link,
 			inWords(invitationLife(m))),
 	})
 }
@@ -85,8 +86,10 @@ func (d *Directory) askToConfirm(ctx context.Context, tx *store.Tx, name, addres
 	return hash, d.account.QueueMail(ctx, tx, account.Mail{
 		Kind: mailAddress, Recipient: address, Link: link, LinkHash: hash,
 		Subject: fmt.Sprintf("Confirm your new address for %s", inputtext.Line(d.account.Name)),
-		Body: fmt.Sprintf("%s,\n\nyour sign-in address for %s is about to become %s. To confirm, open this link:\n\n%s\n\n"+
-			"It is good for 30 days. Until then you sign in with the old address. If you did not expect this, do nothing.\n",
+		Body: fmt.Sprintf("%s,\n\nyour sign-in address for %s is about to become %s. To confirm, open this link:\n\n"+
+			"%s\n\n"+
+			"It is good for 30 days. Until then you sign in with the old address. If you did not expect this, "+
+			"do nothing.\n",
 			hello(name), inputtext.Line(d.account.Name), inputtext.Line(address), link),
 	})
 }

@@ -76,7 +76,8 @@ func TestSignUpTakesNoMoreThanAName(t *testing.T) {
 	d := newDirectory(t)
 	d.allow("example.com")
 	for what, name := range map[string]string{
-		"nothing": "", "two lines": "Ann\r\nLee", "201 characters": strings.Repeat("a", 201), "a paragraph": "Ann\u2029Lee",
+		"nothing": "", "two lines": "Ann\r\nLee", "201 characters": strings.Repeat("a", 201),
+		"a paragraph": "Ann\u2029Lee",
 	} {
 		if e := wantRefusal(t, d.SignUp(t.Context(), "ann@example.com", name), "invalid_value"); e.Field != "/name" {
 			t.Errorf("%s: field %q, want /name", what, e.Field)
@@ -99,13 +100,14 @@ func TestTheOutboxForgetsLinksThatAreOver(t *testing.T) {
 			}
 		}},
 		{"after the invited was deprovisioned", func(_ *testing.T, d *fixture, p directory.Person) { d.remove(p.ID) }},
-		{"after an invitation went to another address and was accepted", func(t *testing.T, d *fixture, p directory.Person) {
-			d.replace(p.ID, input("ann@new.com"))
-			_, token := d.mailTo("ann@new.com")
-			if _, err := d.AcceptInvitation(t.Context(), token); err != nil {
-				t.Fatal(err)
-			}
-		}},
+		{"after an invitation went to another address and was accepted",
+			func(t *testing.T, d *fixture, p directory.Person) {
+				d.replace(p.ID, input("ann@new.com"))
+				_, token := d.mailTo("ann@new.com")
+				if _, err := d.AcceptInvitation(t.Context(), token); err != nil {
+					t.Fatal(err)
+				}
+			}},
 		{"after a new address was confirmed", func(t *testing.T, d *fixture, p directory.Person) {
 			d.accept("ann@old.com")
 			d.replace(p.ID, input("ann@new.com"))
@@ -136,7 +138,8 @@ func TestTheOutboxForgetsLinksThatAreOver(t *testing.T) {
 				t.Fatalf("%d mails, %v", len(mails), err)
 			}
 			for _, m := range mails {
-				if strings.Contains(m.Body, d.PublicURL) || m.Link != "" || !strings.Contains(m.Body, "this link is over") {
+				if strings.Contains(m.Body, d.PublicURL) || m.Link != "" ||
+					!strings.Contains(m.Body, "this link is over") {
 					t.Errorf("the outbox holds\n%s", m.Body)
 				}
 			}
@@ -270,7 +273,8 @@ func TestWhoWasShutOutCannotFollowAnOldLink(t *testing.T) {
 	wantRefusal(t, err, "link_unknown")
 	mails, fresh := d.mailTo("ann@example.com")
 	if m, err := d.AcceptInvitation(t.Context(), fresh); mails != 2 || err != nil || m.State != store.Pending {
-		t.Errorf("%d mails, accepted as %s, %v; want a second invitation, and then to be confirmed", mails, m.State, err)
+		t.Errorf("%d mails, accepted as %s, %v; want a second invitation, and then to be confirmed",
+			mails, m.State, err)
 	}
 }
 

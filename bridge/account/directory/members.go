@@ -85,7 +85,8 @@ func (d *Directory) InviteMember(ctx context.Context, address, name, role string
 		case err != nil:
 			return err
 		case taken:
-			return account.AlreadyExists(holder.ID, "the address %s is a member's, or reserved for one who moves to it", address)
+			return account.AlreadyExists(holder.ID,
+				"the address %s is a member's, or reserved for one who moves to it", address)
 		}
 		if m, err = d.insertInvited(ctx, tx, address, name, role); err != nil {
 			return err
@@ -331,7 +332,8 @@ func (d *Directory) ConfirmPerson(ctx context.Context, id string) error {
 			return d.account.Audit(ctx, tx, "person.confirm", id, "member %s", m.ID)
 		}
 		return account.Conflict(
-			api.ErrorCodeNotAccepted, "Not accepted", "%q has not accepted the invitation yet, so there is nothing to confirm",
+			api.ErrorCodeNotAccepted, "Not accepted",
+			"%q has not accepted the invitation yet, so there is nothing to confirm",
 			p.UserName,
 		)
 	})

@@ -312,7 +312,8 @@ func checkUserName(ctx context.Context, tx *store.Tx, userName, except string) e
 		// not exist; it must hear what to do instead.
 		e.Detail = fmt.Sprintf(
 			"the userName %q is that of a person who is suspended, with the id %q: to let that person in again, "+
-				"set active to true there; to give the name to another, change that person's userName or delete it first",
+				"set active to true there; to give the name to another, "+
+				"change that person's userName or delete it first",
 			userName,
 			id,
 		)

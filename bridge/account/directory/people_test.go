@@ -44,7 +44,8 @@ func TestAPersonIsInvitedAcceptsAndIsConfirmed(t *testing.T) {
 		}
 	}
 	if got := d.person(p.ID); got.State != store.Active || got.Version <= p.Version {
-		t.Errorf("confirmed as %s at version %d, want active at a later version than %d", got.State, got.Version, p.Version)
+		t.Errorf("confirmed as %s at version %d, want active at a later version than %d",
+			got.State, got.Version, p.Version)
 	}
 	if got := d.waiting(); len(got) != 0 {
 		t.Errorf("waiting: %v, want none", got)
@@ -73,7 +74,8 @@ func TestUserNameIsUniqueWithoutRegardToCase(t *testing.T) {
 func TestAttributesAreKeptAsSent(t *testing.T) {
 	t.Parallel()
 	d := newDirectory(t)
-	sent := `{"userName":"ann@example.com","phoneNumbers":[{"value":"(0) 1"}],"x":{"big":12345678901234567890},"n":null}`
+	sent := `{"userName":"ann@example.com","phoneNumbers":[{"value":"(0) 1"}],"x":{"big":12345678901234567890},` +
+		`"n":null}`
 	p := d.createFrom(directory.PersonInput{Attributes: json.RawMessage(" " + sent), SignInAddress: "ann@example.com"})
 	if p.Attributes != sent {
 		t.Errorf("got  %s\nwant %s", p.Attributes, sent)
@@ -95,9 +97,13 @@ func TestWhatIsNoPersonIsRefusedByField(t *testing.T) {
 		"null":                      {`null`, "", "/attributes", "invalid_value"},
 		"broken JSON":               {`{"userName":`, "", "/attributes", "invalid_value"},
 		"bytes that are not UTF-8":  {"{\"userName\":\"\xff\"}", "", "/attributes", "invalid_value"},
-		"a password":                {`{"userName":"a","password":"secret"}`, "", "/attributes/password", "invalid_value"},
-		"more than 64 KiB":          {`{"userName":"` + strings.Repeat("a", 64<<10) + `"}`, "", "/attributes", "too_large"},
-		"an address that is none":   {`{"userName":"a"}`, "not an address", "/sign_in_address", "invalid_value"},
+		"a password": {
+			`{"userName":"a","password":"secret"}`, "", "/attributes/password", "invalid_value",
+		},
+		"more than 64 KiB": {
+			`{"userName":"` + strings.Repeat("a", 64<<10) + `"}`, "", "/attributes", "too_large",
+		},
+		"an address that is none": {`{"userName":"a"}`, "not an address", "/sign_in_address", "invalid_value"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := d.CreatePerson(t.Context(), directory.PersonInput{
@@ -173,7 +179,8 @@ func TestWritingTheSameAgainChangesNothing(t *testing.T) {
 	}
 	changed := d.replace(p.ID, input("ann@example.com", "displayName", "Anna"))
 	if changed.Version != p.Version+1 || !changed.ModifiedAt.After(p.ModifiedAt) {
-		t.Errorf("version %d modified %v, want the next after %d and later than %v", changed.Version, changed.ModifiedAt,
+		t.Errorf("version %d modified %v, want the next after %d and later than %v",
+			changed.Version, changed.ModifiedAt,
 			p.Version, p.ModifiedAt)
 	}
 }
@@ -256,7 +263,9 @@ func TestAdoption(t *testing.T) {
 		t.Parallel()
 		d := newDirectory(t)
 		m := d.invite("Ann@Example.com")
-		p := d.createFrom(directory.PersonInput{Attributes: attributes("userName", "ann"), SignInAddress: "ann@example.com"})
+		p := d.createFrom(directory.PersonInput{
+			Attributes: attributes("userName", "ann"), SignInAddress: "ann@example.com",
+		})
 		if p.MemberID != m.ID {
 			t.Errorf("adopted %s, want %s", p.MemberID, m.ID)
 		}
@@ -366,7 +375,9 @@ func TestTheProtectedAreNamedAndLeftAlone(t *testing.T) {
 			d.allow("example.org")
 			d.create("bob@example.com")
 			for _, address := range []string{"ann@example.org", "bob@example.com"} {
-				in := directory.PersonInput{Attributes: attributes("userName", "ann@example.com"), SignInAddress: address}
+				in := directory.PersonInput{
+					Attributes: attributes("userName", "ann@example.com"), SignInAddress: address,
+				}
 				_, err := d.ReplacePerson(t.Context(), p.ID, in, "")
 				if e := wantRefusal(t, err, "protected"); e.Name != "ann@example.com" || e.Status != 409 {
 					t.Errorf("refused with %+v, want status 409 naming ann@example.com", e)
@@ -416,7 +427,8 @@ func TestWhoWasSuspendedByHandStaysSoUntilProvisioningSaysActive(t *testing.T) {
 	}
 	suspend := func(memberID string, suspended bool) {
 		t.Helper()
-		if _, err := d.UpdateMember(t.Context(), memberID, directory.MemberUpdate{Suspended: &suspended}, ""); err != nil {
+		if _, err := d.UpdateMember(t.Context(), memberID,
+			directory.MemberUpdate{Suspended: &suspended}, ""); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -499,7 +511,8 @@ func TestTheConflictWithSomebodySuspendedSaysWhatToDo(t *testing.T) {
 			e := wantRefusal(t, err, "user_name_taken")
 			told := strings.Contains(e.Detail, "is suspended") && strings.Contains(e.Detail, p.ID) &&
 				strings.Contains(e.Detail, "set active to true")
-			if told != suspended || suspended && strings.Contains(e.Detail, "another person has") || e.ExistingID != p.ID {
+			if told != suspended || suspended && strings.Contains(e.Detail, "another person has") ||
+				e.ExistingID != p.ID {
 				t.Errorf("suspended %t: %+v", suspended, e)
 			}
 		}

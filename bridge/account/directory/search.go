@@ -156,7 +156,8 @@ func (s Search) next(q store.Search, key []any) []any {
 func refusedFilter(err error) error {
 	if e, ok := errors.AsType[*store.FilterError](err); ok {
 		return &account.Error{
-			Status: http.StatusUnprocessableEntity, Code: api.ErrorCodeInvalidFilter, Title: "Invalid filter", Detail: e.Detail,
+			Status: http.StatusUnprocessableEntity, Code: api.ErrorCodeInvalidFilter,
+			Title: "Invalid filter", Detail: e.Detail,
 			Details: account.Details{Field: "/filter"},
 		}
 	}

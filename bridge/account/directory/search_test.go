@@ -63,7 +63,8 @@ func TestPeopleAreFoundByEveryKindOfCondition(t *testing.T) {
 		"emails", []any{map[string]any{"value": "bob@example.com", "type": "home"}, map[string]any{
 			"display": "no value", "type": "work",
 		}},
-		"nickName", "", "roles", map[string]any{"value": "user"}, "hired", "2024-05-01T01:00:00Z", "floor", 10, "notes", nil)
+		"nickName", "", "roles", map[string]any{"value": "user"}, "hired",
+		"2024-05-01T01:00:00Z", "floor", 10, "notes", nil)
 	g := d.group("Engineers", ann.ID)
 	names := map[string]string{ann.ID: "ann", bob.ID: "bob"}
 	ann = d.person(ann.ID)
@@ -90,7 +91,8 @@ func TestPeopleAreFoundByEveryKindOfCondition(t *testing.T) {
 		{"displayName with an umlaut in another case", eq("displayName", "ann äRMEL"), "ann"},
 		{"displayName that is not", leaf("ne", "displayName", "Bob"), "ann"},
 		{"an e-mail value", anyOf("emails", eq("value", "ann@example.com")), "ann"},
-		{"an e-mail value and its type", anyOf("emails", with("and", eq("type", "work"), eq("value", "ann@example.com"))),
+		{"an e-mail value and its type",
+			anyOf("emails", with("and", eq("type", "work"), eq("value", "ann@example.com"))),
 			"ann"},
 		{"a type and a value of two e-mails",
 			anyOf("emails", with("and", eq("type", "home"), eq("value", "ann@example.com"))), ""},
@@ -114,8 +116,9 @@ func TestPeopleAreFoundByEveryKindOfCondition(t *testing.T) {
 		{"active or without a word on it", leaf("ne", "active", false), "ann"},
 		{"an attribute within another", eq("name.familyName", "äRMEL"), "ann"},
 		{"an attribute of an extension", eq(enterprise+"|employeeNumber", "17"), "ann"},
-		{"an attribute deep in an extension", &bridge.Predicate{Op: "eq", Path: []string{enterprise, "manager", "value"},
-			Value: "m1"}, "ann"},
+		{"an attribute deep in an extension",
+			&bridge.Predicate{Op: "eq", Path: []string{enterprise, "manager", "value"},
+				Value: "m1"}, "ann"},
 		{"an extension at all", leaf("pr", enterprise+"|employeeNumber", nil), "ann"},
 		{"a title", leaf("pr", "title", nil), "ann"},
 		{"an empty text is not present", leaf("pr", "nickName", nil), ""},
@@ -172,7 +175,8 @@ func TestGroupsAreFoundByNameAndMembers(t *testing.T) {
 		{"all managed groups, and no other", nil, []string{inner.ID, outer.ID}},
 		{"a name in another case", eq("displayName", "OUTER"), []string{outer.ID}},
 		{"a person in it", anyOf("members", eq("value", p.ID)), []string{inner.ID}},
-		{"a group in it", anyOf("members", with("and", eq("value", inner.ID), eq("type", "Group"))), []string{outer.ID}},
+		{"a group in it", anyOf("members", with("and", eq("value", inner.ID), eq("type", "Group"))),
+			[]string{outer.ID}},
 		{"no such member", anyOf("members", eq("value", "nobody")), nil},
 		{"members at all", leaf("pr", "members", nil), []string{inner.ID, outer.ID}},
 		{"one without a person", with("not", anyOf("members", eq("type", "User"))), []string{outer.ID}},
@@ -267,7 +271,8 @@ func TestPagesAreStableExactAndComplete(t *testing.T) {
 		{"by creation", directory.Search{}, created},
 		{"by creation, descending", directory.Search{Descending: true}, reversed(created)},
 		{"by an attribute", directory.Search{SortBy: []string{"title"}}, byTitle},
-		{"by an attribute, descending", directory.Search{SortBy: []string{"title"}, Descending: true}, reversed(byTitle)},
+		{"by an attribute, descending", directory.Search{SortBy: []string{"title"}, Descending: true},
+			reversed(byTitle)},
 		{"by a column", directory.Search{SortBy: []string{"userName"}}, created},
 		{"by a value of a list", directory.Search{SortBy: []string{"emails", "value"}}, created},
 	} {

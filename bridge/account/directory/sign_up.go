@@ -66,7 +66,8 @@ func (d *Directory) checkSignupDomain(ctx context.Context, domain string) error 
 		_, allowed, err := tx.SignupDomain(ctx, domain)
 		if err == nil && !allowed {
 			return &account.Error{Status: http.StatusForbidden, Code: codeDomainNotAllowed, Title: "Domain not allowed",
-				Detail: "addresses under " + domain + " may not sign up; ask an administrator of the account to allow the domain"}
+				Detail: "addresses under " + domain + " may not sign up; " +
+					"ask an administrator of the account to allow the domain"}
 		}
 		return err
 	})
@@ -81,7 +82,8 @@ func (d *Directory) insertSignUp(ctx context.Context, tx *store.Tx, address, nam
 	}
 	if waiting >= mostSignUps {
 		return account.TooMany(
-			"Too many sign-ups", networkPause, "too many people have signed up and not followed the link in their mail yet",
+			"Too many sign-ups", networkPause, "too many people have signed up and not followed the link in their "+
+				"mail yet",
 		)
 	}
 	now := d.account.Time()

@@ -146,7 +146,8 @@ func TestWhomSomebodyVouchesForStays(t *testing.T) {
 			}
 		},
 		"suspended by an administrator": func(d *fixture, m directory.Member) {
-			if _, err := d.UpdateMember(d.t.Context(), m.ID, directory.MemberUpdate{Suspended: new(true)}, ""); err != nil {
+			if _, err := d.UpdateMember(d.t.Context(), m.ID,
+				directory.MemberUpdate{Suspended: new(true)}, ""); err != nil {
 				d.t.Fatal(err)
 			}
 		},

@@ -42,7 +42,8 @@ func FuzzCompiledDecidesAsThePolicy(f *testing.F) {
 				compiled = compiled.With(&rule)
 				policy.Rules = append(slices.Clone(policy.Rules), rule)
 			}
-			if got, want := decisions(compiled.Decide, asked), decisions(plain(policy), asked); !slices.Equal(got, want) {
+			if got, want := decisions(compiled.Decide, asked),
+				decisions(plain(policy), asked); !slices.Equal(got, want) {
 				t.Fatalf("rules %+v\nsubjects %+v\ngot  %+v\nwant %+v", policy.Rules, asked, got, want)
 			}
 			if got := decisions(before.Decide, asked); !slices.Equal(got, decided) {
@@ -123,7 +124,9 @@ func chosen(b []byte) firewall.Rule {
 	case 1:
 		r.Match = firewall.Match{Kind: firewall.Continents, Values: [][]string{{"EU"}, {"AF", "EU"}}[b[3]%2]}
 	case 2:
-		r.Match = firewall.Match{Kind: firewall.AnonymousIPs, Values: [][]string{{firewall.Tor}, {firewall.VPN}}[b[3]%2]}
+		r.Match = firewall.Match{
+			Kind: firewall.AnonymousIPs, Values: [][]string{{firewall.Tor}, {firewall.VPN}}[b[3]%2],
+		}
 	default:
 		r.Match.Kind = firewall.IPRanges
 		for _, choice := range b[3:] {

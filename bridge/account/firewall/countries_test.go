@@ -31,8 +31,9 @@ func TestCountries(t *testing.T) {
 	for name, code := range map[string]string{
 		"an unassigned code": "ZZ", "what ISO reserves for the United Kingdom": "UK", "a union": "EU",
 		"a former country": "SU",
-		"lower case":       "de", "three letters": "DEU", "two codes and their space": "D A", "a space and a letter": " A",
-		"nothing": "",
+		"lower case":       "de", "three letters": "DEU", "two codes and their space": "D A",
+		"a space and a letter": " A",
+		"nothing":              "",
 	} {
 		if firewall.IsCountry(code) {
 			t.Errorf("%s, %q, is taken for a country", name, code)

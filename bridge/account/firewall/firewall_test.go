@@ -33,7 +33,9 @@ func TestDecide(t *testing.T) {
 	from := func(address string) firewall.Subject {
 		return firewall.Subject{Address: netip.MustParseAddr(address)}
 	}
-	germany := firewall.Rule{ID: "de", Action: firewall.Deny, Priority: 500, Match: match(firewall.Countries, "FR", "DE")}
+	germany := firewall.Rule{
+		ID: "de", Action: firewall.Deny, Priority: 500, Match: match(firewall.Countries, "FR", "DE"),
+	}
 	europe := firewall.Rule{ID: "eu", Action: firewall.Deny, Priority: 500, Match: match(firewall.Continents, "EU")}
 	clouds := firewall.Rule{
 		ID: "clouds", Action: firewall.Deny, Priority: 500, Match: match(firewall.AnonymousIPs, firewall.CloudProvider,
@@ -59,7 +61,9 @@ func TestDecide(t *testing.T) {
 		},
 		{
 			name: "the lowest priority decides, wherever it stands", byDflt: firewall.Deny,
-			rules:   []firewall.Rule{rule("b", firewall.Deny, 500, "192.0.2.0/24"), rule("a", firewall.Allow, 100, "192.0.2.1")},
+			rules: []firewall.Rule{
+				rule("b", firewall.Deny, 500, "192.0.2.0/24"), rule("a", firewall.Allow, 100, "192.0.2.1"),
+			},
 			subject: from("192.0.2.1"), want: firewall.Allow, wantID: "a",
 		},
 		{
@@ -71,17 +75,23 @@ func TestDecide(t *testing.T) {
 		},
 		{
 			name: "among equals deny comes before report", byDflt: firewall.Allow,
-			rules:   []firewall.Rule{rule("a", firewall.Report, 100, "192.0.2.1"), rule("b", firewall.Deny, 100, "192.0.2.1")},
+			rules: []firewall.Rule{
+				rule("a", firewall.Report, 100, "192.0.2.1"), rule("b", firewall.Deny, 100, "192.0.2.1"),
+			},
 			subject: from("192.0.2.1"), want: firewall.Deny, wantID: "b",
 		},
 		{
 			name: "among equals report comes before allow", byDflt: firewall.Allow,
-			rules:   []firewall.Rule{rule("a", firewall.Allow, 100, "192.0.2.1"), rule("b", firewall.Report, 100, "192.0.2.1")},
+			rules: []firewall.Rule{
+				rule("a", firewall.Allow, 100, "192.0.2.1"), rule("b", firewall.Report, 100, "192.0.2.1"),
+			},
 			subject: from("192.0.2.1"), want: firewall.Report, wantID: "b",
 		},
 		{
 			name: "among equals of one action the id decides", byDflt: firewall.Deny,
-			rules:   []firewall.Rule{rule("b", firewall.Allow, 100, "192.0.2.1"), rule("a", firewall.Allow, 100, "192.0.2.1")},
+			rules: []firewall.Rule{
+				rule("b", firewall.Allow, 100, "192.0.2.1"), rule("a", firewall.Allow, 100, "192.0.2.1"),
+			},
 			subject: from("192.0.2.1"), want: firewall.Allow, wantID: "a",
 		},
 		{
@@ -140,7 +150,8 @@ func TestDecide(t *testing.T) {
 		},
 		{
 			name: "a continent matches its rule", byDflt: firewall.Allow, rules: []firewall.Rule{europe},
-			subject: firewall.Subject{Facts: firewall.Facts{firewall.Continent: {"EU"}}}, want: firewall.Deny, wantID: "eu",
+			subject: firewall.Subject{Facts: firewall.Facts{firewall.Continent: {"EU"}}},
+			want:    firewall.Deny, wantID: "eu",
 		},
 		{
 			name: "an unknown continent matches none", byDflt: firewall.Allow, rules: []firewall.Rule{europe},
@@ -152,8 +163,10 @@ func TestDecide(t *testing.T) {
 			want:    firewall.Deny, wantID: "clouds",
 		},
 		{
-			name: "another kind of anonymity is none of the rule's", byDflt: firewall.Allow, rules: []firewall.Rule{clouds},
-			subject: firewall.Subject{Facts: firewall.Facts{firewall.Anonymous: {firewall.PublicProxy}}}, want: firewall.Allow,
+			name: "another kind of anonymity is none of the rule's", byDflt: firewall.Allow,
+			rules:   []firewall.Rule{clouds},
+			subject: firewall.Subject{Facts: firewall.Facts{firewall.Anonymous: {firewall.PublicProxy}}},
+			want:    firewall.Allow,
 		},
 		{
 			name: "a rule without values matches no address", byDflt: firewall.Allow, rules: []firewall.Rule{empty},
@@ -181,7 +194,8 @@ func TestDecide(t *testing.T) {
 			// The order in which rules are kept must not matter.
 			policy.Rules = slices.Clone(row.rules)
 			slices.Reverse(policy.Rules)
-			if again := policy.Compile().Decide(row.subject); again.Action != got.Action || again.RuleID() != got.RuleID() {
+			if again := policy.Compile().Decide(row.subject); again.Action != got.Action ||
+				again.RuleID() != got.RuleID() {
 				t.Errorf("decides %s by %q with the rules in reverse", again.Action, again.RuleID())
 			}
 		})
@@ -224,7 +238,9 @@ func TestValidate(t *testing.T) {
 		{"a plain rule", good, nil},
 		{"the lowest priority", with(func(r *firewall.Rule) { r.Priority = 0 }), nil},
 		{"the highest priority", with(func(r *firewall.Rule) { r.Priority = firewall.MaxPriority }), nil},
-		{"a description of 500 umlauts", with(func(r *firewall.Rule) { r.Description = strings.Repeat("ü", 500) }), nil},
+		{"a description of 500 umlauts", with(func(r *firewall.Rule) {
+			r.Description = strings.Repeat("ü", 500)
+		}), nil},
 		{"all continents", firewall.Rule{
 			Action: firewall.Deny, Match: match(firewall.Continents, "AF", "AN", "AS", "EU", "NA", "OC", "SA"),
 		}, nil},
@@ -266,7 +282,8 @@ func TestValidate(t *testing.T) {
 			[]string{`country "Germany"`}},
 		{"an unknown continent", firewall.Rule{Action: firewall.Deny, Match: match(firewall.Continents, "XX")},
 			[]string{`continent "XX"`, "use one of AF"}},
-		{"an unknown kind of anonymity", firewall.Rule{Action: firewall.Deny, Match: match(firewall.AnonymousIPs, "proxy")},
+		{"an unknown kind of anonymity",
+			firewall.Rule{Action: firewall.Deny, Match: match(firewall.AnonymousIPs, "proxy")},
 			[]string{`"proxy"`, "use one of cloud_provider"}},
 		{"several faults, told together", firewall.Rule{Action: "x", Priority: -1},
 			[]string{`action "x"`, "priority -1", "exactly one"}},
@@ -336,13 +353,16 @@ func TestRequiredDataAndMatchReason(t *testing.T) {
 		text   string
 	}{
 		{"ranges need nothing", addresses("192.0.2.0/24"), nil, nil, ""},
-		{"countries", match(firewall.Countries, "FR", "DE"), []string{"country"}, firewall.Facts{firewall.Country: {"DE"}},
+		{"countries", match(firewall.Countries, "FR", "DE"), []string{"country"},
+			firewall.Facts{firewall.Country: {"DE"}},
 			"country DE"},
 		{"other countries", match(firewall.Countries, "FR"), []string{"country"}, nil, ""},
-		{"continents", match(firewall.Continents, "EU"), []string{"continent"}, firewall.Facts{firewall.Continent: {"EU"}},
+		{"continents", match(firewall.Continents, "EU"), []string{"continent"},
+			firewall.Facts{firewall.Continent: {"EU"}},
 			"continent EU"},
 		{"kinds of anonymous addresses", match(firewall.AnonymousIPs, "tor", "public_proxy", "cloud_provider"),
-			[]string{"tor", "public_proxy", "cloud_provider"}, firewall.Facts{firewall.Anonymous: {"cloud_provider", "tor"}},
+			[]string{"tor", "public_proxy", "cloud_provider"},
+			firewall.Facts{firewall.Anonymous: {"cloud_provider", "tor"}},
 			"cloud_provider, tor"},
 	} {
 		if got := row.match.RequiredData(); !slices.Equal(got, row.data) {
@@ -372,10 +392,12 @@ func TestState(t *testing.T) {
 		err      error
 	}{
 		{"enforced", firewall.State{Policy: deny}, false, false, 1, nil},
-		{"disabled for a second", firewall.State{Policy: deny, DisabledUntil: now.Add(time.Second)}, true, true, 0, nil},
+		{"disabled for a second", firewall.State{Policy: deny, DisabledUntil: now.Add(time.Second)},
+			true, true, 0, nil},
 		{"disabled until this moment", firewall.State{Policy: deny, DisabledUntil: now}, false, false, 1, nil},
 		{"unreadable", firewall.State{Unreadable: unreadable}, false, false, 0, unreadable},
-		{"unreadable and disabled", firewall.State{Unreadable: unreadable, DisabledUntil: now.Add(time.Hour)}, true, true, 0,
+		{"unreadable and disabled", firewall.State{Unreadable: unreadable, DisabledUntil: now.Add(time.Hour)},
+			true, true, 0,
 			nil},
 	} {
 		d, disabled, err := row.state.Decide(firewall.Subject{Address: netip.MustParseAddr("192.0.2.1")}, now)
@@ -412,7 +434,9 @@ func TestCheckLockout(t *testing.T) {
 		out, is := firewall.CheckLockout(row.before, row.after, subject)
 		got := ""
 		if is {
-			got = "by " + firewall.Decision{Rule: out.By}.RuleID() + ", until " + firewall.Decision{Rule: out.Until}.RuleID()
+			got = "by " + firewall.Decision{Rule: out.By}.RuleID() + ", until " + firewall.Decision{
+				Rule: out.Until,
+			}.RuleID()
 		}
 		if got != row.want {
 			t.Errorf("%s: %q, want %q", row.name, got, row.want)

@@ -184,7 +184,8 @@ func (m Match) Validate() error {
 	}
 	var faults []error
 	if row.limit > 0 && len(m.Values) > row.limit {
-		faults = append(faults, fmt.Errorf("the rule has %d %s; at most %d are allowed", len(m.Values), m.Kind, row.limit))
+		faults = append(faults, fmt.Errorf("the rule has %d %s; at most %d are allowed",
+			len(m.Values), m.Kind, row.limit))
 	}
 	seen := make(map[string]bool, len(m.Values))
 	for _, value := range m.Values {

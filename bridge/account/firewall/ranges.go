@@ -33,8 +33,9 @@ func ParseRange(s string) (netip.Prefix, error) {
 		return netip.Prefix{}, fmt.Errorf("%q %w", s, err)
 	}
 	if masked := p.Masked(); masked != p {
-		return netip.Prefix{}, fmt.Errorf("%q has host bits set; write %s for the network, or %s for the one address", s,
-			masked, p.Addr())
+		return netip.Prefix{},
+			fmt.Errorf("%q has host bits set; write %s for the network, or %s for the one address", s,
+				masked, p.Addr())
 	}
 	return p, nil
 }

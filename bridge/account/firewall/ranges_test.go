@@ -35,7 +35,8 @@ func TestParseRange(t *testing.T) {
 		{name: "blanks around it", text: " 192.0.2.1", wantErr: "neither an IP address nor a range"},
 		{name: "a host name", text: "example.com", wantErr: "neither an IP address nor a range"},
 		{name: "a range from and to", text: "192.0.2.1-192.0.2.9", wantErr: "neither an IP address nor a range"},
-		{name: "leading zeros, which some read as octal", text: "192.0.02.1", wantErr: "neither an IP address nor a range"},
+		{name: "leading zeros, which some read as octal", text: "192.0.02.1",
+			wantErr: "neither an IP address nor a range"},
 		{name: "too many bits", text: "192.0.2.0/33", wantErr: "neither an IP address nor a range"},
 		{name: "a mask", text: "192.0.2.0/255.255.255.0", wantErr: "neither an IP address nor a range"},
 	} {

@@ -18,7 +18,9 @@ import (
 // data is all that a database may tell of an address, in the order in which it
 // is told. A new kind of firewall match that needs more of it has its row here.
 var data = []datum{
-	{string(firewall.Country), firewall.Country, func(r *record) (string, bool) { return r.country(), r.country() != "" }},
+	{string(firewall.Country), firewall.Country, func(r *record) (string, bool) {
+		return r.country(), r.country() != ""
+	}},
 	{
 		string(firewall.Continent), firewall.Continent,
 		func(r *record) (string, bool) { return r.continent(), r.continent() != "" },
@@ -110,7 +112,8 @@ func (d *Databases) Reload() (changed bool, err error) {
 		}
 		if err != nil {
 			faults = append(
-				faults, fmt.Errorf("reading the IP database %s again: %w; keeping what was read before", before.path, err),
+				faults, fmt.Errorf("reading the IP database %s again: %w; keeping what was read before",
+					before.path, err),
 			)
 			continue
 		}

@@ -30,7 +30,9 @@ func TestShapes(t *testing.T) {
 		want   firewall.Facts
 	}{
 		{"nested places, as MaxMind has them", "GeoLite2-City", record{
-			"country":   record{"iso_code": "DE", "geoname_id": 2921044, "names": record{"en": "Germany", "code": "no"}},
+			"country": record{
+				"iso_code": "DE", "geoname_id": 2921044, "names": record{"en": "Germany", "code": "no"},
+			},
 			"continent": record{"code": "EU", "names": record{"en": "Europe"}},
 			"location":  record{"latitude": 52.5},
 		}, firewall.Facts{firewall.Country: {"DE"}, firewall.Continent: {"EU"}}},
@@ -43,18 +45,23 @@ func TestShapes(t *testing.T) {
 		{"codes in lower case", "flat", record{"country_code": "de", "continent_code": "eu"}, firewall.Facts{
 			firewall.Country: {"DE"}, firewall.Continent: {"EU"},
 		}},
-		{"Kosovo, which ISO does not list", "flat", record{"country_code": "XK"}, firewall.Facts{firewall.Country: {"XK"}}},
+		{"Kosovo, which ISO does not list", "flat", record{"country_code": "XK"},
+			firewall.Facts{firewall.Country: {"XK"}}},
 		{"a number of a cloud's autonomous system", "GeoLite2-ASN", record{"autonomous_system_number": amazon},
 			anonymous("cloud_provider")},
 		{"the number under its short name", "flat", record{"asn": amazon}, anonymous("cloud_provider")},
 		{"the number as a text", "ipinfo", record{"asn": "AS16509"}, anonymous("cloud_provider")},
-		{"the number among the traits", "GeoIP2-Enterprise", record{"traits": record{"autonomous_system_number": amazon}},
+		{"the number among the traits", "GeoIP2-Enterprise",
+			record{"traits": record{"autonomous_system_number": amazon}},
 			anonymous("cloud_provider")},
 		{"flags on top", "GeoIP2-Anonymous-IP", ipdatatest.Flags("is_anonymous", "is_anonymous_vpn", "is_tor_exit_node",
 			"is_public_proxy", "is_hosting_provider"),
 			anonymous("cloud_provider", "vpn", "tor", "public_proxy")},
 		{"flags among the traits", "GeoIP2-Enterprise",
-			record{"traits": ipdatatest.Flags("is_anonymous_vpn", "is_tor_exit_node", "is_public_proxy", "is_hosting_provider")},
+			record{
+				"traits": ipdatatest.Flags("is_anonymous_vpn", "is_tor_exit_node",
+					"is_public_proxy", "is_hosting_provider"),
+			},
 			anonymous("cloud_provider", "vpn", "tor", "public_proxy")},
 		{"flags under anonymizer", "GeoIP-Anonymous-Plus", record{"anonymizer": ipdatatest.Flags("is_anonymous_vpn")},
 			anonymous("vpn")},
@@ -103,7 +110,8 @@ func TestClouds(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			d := open(t, ipdatatest.Write(t, "ASN", map[string]record{"127.0.0.2/32": ipdatatest.ASN(row.number)}))
-			got := slices.Contains(d.Subject(netip.MustParseAddr("127.0.0.2")).Facts[firewall.Anonymous], firewall.CloudProvider)
+			got := slices.Contains(d.Subject(netip.MustParseAddr("127.0.0.2")).Facts[firewall.Anonymous],
+				firewall.CloudProvider)
 			if got != row.cloud {
 				t.Errorf("AS%d is a cloud provider: %v", row.number, got)
 			}
@@ -139,7 +147,9 @@ func TestAnswers(t *testing.T) {
 			if got := d.Answers(); !slices.Equal(got, row.want) {
 				t.Errorf("answers %v, want %v", got, row.want)
 			}
-			wantMissing := slices.DeleteFunc(slices.Clone(all), func(q string) bool { return slices.Contains(row.want, q) })
+			wantMissing := slices.DeleteFunc(slices.Clone(all), func(q string) bool {
+				return slices.Contains(row.want, q)
+			})
 			if got := d.Missing(all); !slices.Equal(got, wantMissing) {
 				t.Errorf("missing %v, want %v", got, wantMissing)
 			}
@@ -164,7 +174,9 @@ func TestSeveralFiles(t *testing.T) {
 		ipdatatest.Write(t, "Own", map[string]record{"127.0.0.5/32": {"hosting": "true"}}),
 	)
 	for address, want := range map[string]firewall.Facts{
-		"127.0.0.2": {firewall.Country: {"DE"}, firewall.Continent: {"EU"}, firewall.Anonymous: {"cloud_provider", "tor"}},
+		"127.0.0.2": {
+			firewall.Country: {"DE"}, firewall.Continent: {"EU"}, firewall.Anonymous: {"cloud_provider", "tor"},
+		},
 		"127.0.0.3": {firewall.Country: {"FR"}},
 		"127.0.0.4": nil,
 		"127.0.0.5": {firewall.Anonymous: {"cloud_provider"}},
@@ -273,7 +285,8 @@ func TestReload(t *testing.T) {
 			!strings.Contains(err.Error(), row.fault) {
 			t.Errorf("%s: changed is %t, and %v", row.name, changed, err)
 		}
-		if got := strings.Join(d.Subject(netip.MustParseAddr("127.0.0.2")).Facts[firewall.Country], " "); got != row.country {
+		if got := strings.Join(d.Subject(netip.MustParseAddr("127.0.0.2")).Facts[firewall.Country],
+			" "); got != row.country {
 			t.Errorf("%s: the country is %s, want %s", row.name, got, row.country)
 		}
 	}

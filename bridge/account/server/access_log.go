@@ -22,8 +22,10 @@ func admit(r *http.Request, caller string) {
 func (s *server) observe(next http.Handler) http.Handler {
 	log := httpkit.AccessLog{
 		Logger: s.Logger, Events: s.Events, TrustedProxies: s.TrustedProxies, Metrics: s.metrics.Metrics,
-		Line:     logLine,
-		Internal: func(w http.ResponseWriter, r *http.Request, err error) { s.writeProblem(w, r, account.Internal(err)) },
+		Line: logLine,
+		Internal: func(w http.ResponseWriter, r *http.Request, err error) {
+			s.writeProblem(w, r, account.Internal(err))
+		},
 	}
 	return log.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), timeout(r.ContentLength))

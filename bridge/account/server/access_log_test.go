@@ -134,7 +134,8 @@ func TestTheLogOfStrangersDoesNotGrowWithTheirRequests(t *testing.T) {
 			s := newServer(hclog.New(&hclog.LoggerOptions{Output: &log, Level: hclog.Trace}))
 			h := s.observe(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { stranger(s, w, r) }))
 			for range 1000 {
-				h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), strings.Repeat("M", 60_000), "/",
+				h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(),
+					strings.Repeat("M", 60_000), "/",
 					nil))
 			}
 			if lines := strings.Count(log.String(), "request_id="); lines != 1 || log.Len() > 10_000 {
@@ -151,7 +152,8 @@ func TestAMadeUpMethodIsNotLogged(t *testing.T) {
 		r *http.Request) {
 		admit(r, "token:test")
 	}))
-	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), strings.Repeat("M", 60_000), "/", nil))
+	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(),
+		strings.Repeat("M", 60_000), "/", nil))
 	if !strings.Contains(log.String(), "method=other") || log.Len() > 1000 {
 		t.Errorf("the log is %d bytes: %.500s", log.Len(), log.String())
 	}

@@ -81,7 +81,9 @@ func (h administration) ListSignInAttempts(
 	if err != nil {
 		return nil, err
 	}
-	return api.ListSignInAttempts200JSONResponse{Items: toAll(page.Items, toAttempt), NextCursor: optional(page.Next)}, nil
+	return api.ListSignInAttempts200JSONResponse{
+		Items: toAll(page.Items, toAttempt), NextCursor: optional(page.Next),
+	}, nil
 }
 
 func (h administration) ListAuditEvents(
@@ -95,7 +97,9 @@ func (h administration) ListAuditEvents(
 	if err != nil {
 		return nil, err
 	}
-	return api.ListAuditEvents200JSONResponse{Items: toAll(page.Items, toAuditEvent), NextCursor: optional(page.Next)}, nil
+	return api.ListAuditEvents200JSONResponse{
+		Items: toAll(page.Items, toAuditEvent), NextCursor: optional(page.Next),
+	}, nil
 }
 
 func toToken(t account.Token) api.Token {

@@ -105,7 +105,10 @@ func TestAStandbyThatEndsLeavesTheBridgeRunning(t *testing.T) {
 		state string
 	}{
 		{"it signs out", 0, signOut, "healthy"},
-		{"it says so and signs out", 0, func(t *testing.T, who *api.Client) { stopping(t, who); signOut(t, who) }, "healthy"},
+		{"it says so and signs out", 0, func(t *testing.T, who *api.Client) {
+			stopping(t, who)
+			signOut(t, who)
+		}, "healthy"},
 		{"the serving one missed a heartbeat", 31 * time.Second, signOut, "healthy"},
 		{"the serving one was killed", time.Minute, signOut, "stopped"},
 	} {

@@ -71,7 +71,8 @@ func TestNewsIsToldAndStopsNoWrite(t *testing.T) {
 		}},
 		{"a bridge was refused", "/v1/provisioning", `{"idp":"okta"}`, func(t *testing.T, c *conversation) func() {
 			creds := c.activate(t)
-			equal(t, "a rule", c.raw(t, "POST", "/v1/firewall/rules", `{"action":"deny","ip_ranges":["`+office+`"]}`).Status,
+			equal(t, "a rule", c.raw(t, "POST", "/v1/firewall/rules",
+				`{"action":"deny","ip_ranges":["`+office+`"]}`).Status,
 				201)
 			return func() {
 				_, refused := c.signIn(t, creds, "bridge-1")
@@ -90,7 +91,8 @@ func TestNewsIsToldAndStopsNoWrite(t *testing.T) {
 			c := converse(t)
 			news := row.begin(t, c)
 			first := c.raw(t, "GET", row.path, "").Header.Get("ETag")
-			equal(t, "asked again", c.raw(t, "GET", row.path, "", "If-None-Match", first).Status, http.StatusNotModified)
+			equal(t, "asked again", c.raw(t, "GET", row.path, "", "If-None-Match", first).Status,
+				http.StatusNotModified)
 			news()
 			again := c.raw(t, "GET", row.path, "", "If-None-Match", first)
 			equal(t, "asked for news", again.Status, http.StatusOK)
@@ -100,7 +102,8 @@ func TestNewsIsToldAndStopsNoWrite(t *testing.T) {
 			}
 			equal(t, "a change of what was read", c.raw(t, "PATCH", row.path, row.change, "If-Match", first).Status,
 				http.StatusOK)
-			equal(t, "a second one", c.raw(t, "PATCH", row.path, row.change, "If-Match", first).Problem.Code, "version_mismatch")
+			equal(t, "a second one", c.raw(t, "PATCH", row.path, row.change, "If-Match", first).Problem.Code,
+				"version_mismatch")
 		})
 	}
 }

@@ -71,7 +71,8 @@ func TestGuardKnowsTheContract(t *testing.T) {
 		}
 	}
 	for pattern := range operations {
-		promised, known := slices.Sorted(slices.Values(withQuery[pattern])), slices.Sorted(slices.Values(queryNames(pattern)))
+		promised, known := slices.Sorted(slices.Values(withQuery[pattern])),
+			slices.Sorted(slices.Values(queryNames(pattern)))
 		if !slices.Equal(promised, known) {
 			t.Errorf("%s has the query parameters %q in openapi.yaml, and %q in queries", pattern, promised, known)
 		}

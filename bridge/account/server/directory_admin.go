@@ -119,7 +119,8 @@ func toMember(m directory.Member) api.Member {
 	return api.Member{
 		Id: m.ID, Address: m.Address, PendingAddress: optional(m.PendingAddress), Name: m.Name,
 		Role: api.Role(m.Role), State: api.MemberState(m.State), Suspended: m.Suspended, Managed: m.Managed(),
-		PersonId: optional(m.PersonID), UserName: optional(m.UserName), CreatedAt: m.CreatedAt, Etag: account.ETag(m.Version),
+		PersonId: optional(m.PersonID), UserName: optional(m.UserName), CreatedAt: m.CreatedAt,
+		Etag: account.ETag(m.Version),
 	}
 }
 

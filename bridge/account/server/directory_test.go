@@ -48,7 +48,8 @@ func TestPersonFromFirstToLastRequest(t *testing.T) {
 	const attributes = `{"userName":"Ann@example.com","displayName":"Ann","x-unknown":[1,{"a":null}]}`
 	var ids []string
 	for range 2 {
-		r, err := apitest.Read[api.Person](bridge.CreatePerson(t.Context(), key, personInput(attributes, "ann@example.com")))
+		r, err := apitest.Read[api.Person](bridge.CreatePerson(t.Context(), key,
+			personInput(attributes, "ann@example.com")))
 		ok(t, err)
 		if r.Value == nil {
 			t.Fatalf("creating: %s", r.Body)
@@ -71,7 +72,8 @@ func TestPersonFromFirstToLastRequest(t *testing.T) {
 	got, err := apitest.Read[api.Person](bridge.GetPerson(t.Context(), id))
 	ok(t, err)
 	old := got.Value.Etag
-	changed, err := apitest.Read[api.Person](bridge.ReplacePerson(t.Context(), id, &api.ReplacePersonParams{IfMatch: &old},
+	changed, err := apitest.Read[api.Person](bridge.ReplacePerson(t.Context(), id,
+		&api.ReplacePersonParams{IfMatch: &old},
 		personInput(`{"userName":"Ann@example.com","active":false}`, "ann@example.com")))
 	ok(t, err)
 	equal(t, "suspended", changed.Value.Suspended, true)
@@ -122,7 +124,8 @@ func TestGroupAndSearchOverHTTP(t *testing.T) {
 	full, err := apitest.Read[api.Group](bridge.GetGroup(t.Context(), g, &api.GetGroupParams{Members: new(true)}))
 	ok(t, err)
 	equal(t, "the members", len(*full.Value.Members), 2)
-	emptied, err := apitest.Read[api.Group](bridge.UpdateGroup(t.Context(), g, &api.UpdateGroupParams{Members: new(true)},
+	emptied, err := apitest.Read[api.Group](bridge.UpdateGroup(t.Context(), g,
+		&api.UpdateGroupParams{Members: new(true)},
 		api.GroupUpdate{ReplaceMembers: &[]string{}, AddMembers: &[]string{ann.Id}}))
 	ok(t, err)
 	equal(t, "the one who is left", (*emptied.Value.Members)[0].Id, ann.Id)
@@ -162,10 +165,12 @@ func TestGroupAndSearchOverHTTP(t *testing.T) {
 	equal(t, "for what", attention.Value.Items[0].Kind, api.AttentionKindInvitationOpen)
 
 	// An administrator sees the group too, and adds another member.
-	listed, err := apitest.Read[api.AccountGroupPage](c.ListGroups(t.Context(), &api.ListGroupsParams{Managed: new(true)}))
+	listed, err := apitest.Read[api.AccountGroupPage](c.ListGroups(t.Context(),
+		&api.ListGroupsParams{Managed: new(true)}))
 	ok(t, err)
 	equal(t, "the managed groups", len(listed.Value.Items), 1)
-	invited, err := apitest.Read[api.Member](c.InviteMember(t.Context(), nil, api.MemberInput{Address: "eve@example.com"}))
+	invited, err := apitest.Read[api.Member](c.InviteMember(t.Context(), nil,
+		api.MemberInput{Address: "eve@example.com"}))
 	ok(t, err)
 	accountID := listed.Value.Items[0].Id
 	added, err := apitest.Read[struct{}](c.AddGroupMember(t.Context(), accountID, api.AddGroupMemberJSONRequestBody{
@@ -210,7 +215,8 @@ func TestMembersByHand(t *testing.T) {
 		}
 	}
 	c.clock.advance(time.Second)
-	changed, err := apitest.Read[api.Member](c.UpdateMember(t.Context(), m.Id, &api.UpdateMemberParams{IfMatch: &m.Etag},
+	changed, err := apitest.Read[api.Member](c.UpdateMember(t.Context(), m.Id,
+		&api.UpdateMemberParams{IfMatch: &m.Etag},
 		api.MemberUpdate{Suspended: new(true)}))
 	ok(t, err)
 	equal(t, "suspended", changed.Value.Suspended, true)

@@ -56,16 +56,20 @@ func TestWhatIsPutTogetherByHandIsWhatTheAPISays(t *testing.T) {
 		{"a person with everything",
 			directory.Person{ID: "p1", MemberID: "m1", Attributes: attributes, Version: 7, CreatedAt: created,
 				ModifiedAt: created.Add(time.Hour),
-				State:      "active", Suspended: true, Address: "ann@example.com", PendingAddress: "new@example.com", Groups: refs},
+				State:      "active", Suspended: true, Address: "ann@example.com",
+				PendingAddress: "new@example.com", Groups: refs},
 			api.Person{Id: "p1", Etag: `"7"`, CreatedAt: created, ModifiedAt: created.Add(time.Hour),
 				Attributes: json.RawMessage(attributes),
-				State:      api.PersonStateActive, Suspended: true, MemberId: new("m1"), SignInAddress: new("ann@example.com"),
+				State:      api.PersonStateActive, Suspended: true, MemberId: new("m1"),
+				SignInAddress:  new("ann@example.com"),
 				PendingAddress: new("new@example.com"), Groups: apiRefs}},
 		{"a person that was not invited has no member to show",
-			directory.Person{ID: "p1", MemberID: "m1", Attributes: "{}", Version: 1, CreatedAt: created, ModifiedAt: created,
+			directory.Person{ID: "p1", MemberID: "m1", Attributes: "{}", Version: 1,
+				CreatedAt: created, ModifiedAt: created,
 				State: "not_invited"},
-			api.Person{Id: "p1", Etag: `"1"`, CreatedAt: created, ModifiedAt: created, Attributes: json.RawMessage("{}"),
-				State: api.PersonStateNotInvited, Groups: []api.Reference{}}},
+			api.Person{Id: "p1", Etag: `"1"`, CreatedAt: created, ModifiedAt: created,
+				Attributes: json.RawMessage("{}"),
+				State:      api.PersonStateNotInvited, Groups: []api.Reference{}}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
@@ -93,7 +97,8 @@ func TestWhatIsPutTogetherByHandIsWhatTheAPISays(t *testing.T) {
 		{"a group with everything",
 			directory.Group{ID: "g1", Attributes: attributes, Version: 2, CreatedAt: created, ModifiedAt: created,
 				MemberCount: 9, Members: refs, UnknownMembers: []string{"a", "b"}},
-			api.Group{Id: "g1", Etag: `"2"`, CreatedAt: created, ModifiedAt: created, Attributes: json.RawMessage(attributes),
+			api.Group{Id: "g1", Etag: `"2"`, CreatedAt: created, ModifiedAt: created,
+				Attributes:  json.RawMessage(attributes),
 				MemberCount: 9, Members: &apiRefs, UnknownMembers: &[]string{"a", "b"}}},
 		{"members that were asked for are there even if there are none",
 			directory.Group{ID: "g1", Attributes: "{}", Version: 2, CreatedAt: created, ModifiedAt: created,
@@ -102,7 +107,8 @@ func TestWhatIsPutTogetherByHandIsWhatTheAPISays(t *testing.T) {
 				Members: &[]api.Reference{}}},
 		{"members that were not asked for are absent",
 			directory.Group{ID: "g1", Attributes: "{}", Version: 2, CreatedAt: created, ModifiedAt: created},
-			api.Group{Id: "g1", Etag: `"2"`, CreatedAt: created, ModifiedAt: created, Attributes: json.RawMessage("{}")}},
+			api.Group{Id: "g1", Etag: `"2"`, CreatedAt: created, ModifiedAt: created,
+				Attributes: json.RawMessage("{}")}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()

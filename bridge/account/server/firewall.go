@@ -55,7 +55,9 @@ func (h administration) GetFirewallRule(ctx context.Context, r api.GetFirewallRu
 		return nil, err
 	}
 	out := toRule(found)
-	return api.GetFirewallRule200JSONResponse{Body: out, Headers: api.GetFirewallRule200ResponseHeaders{ETag: &out.Etag}},
+	return api.GetFirewallRule200JSONResponse{
+			Body: out, Headers: api.GetFirewallRule200ResponseHeaders{ETag: &out.Etag},
+		},
 		nil
 }
 

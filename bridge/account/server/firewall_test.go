@@ -63,11 +63,13 @@ func TestLockout(t *testing.T) {
 		},
 		{
 			name:  "moving the rule away from the bridge is refused",
-			rules: []api.FirewallRuleInput{both}, signedIn: true, write: replaceFirst(rule(permit, home)), who: "bridge",
+			rules: []api.FirewallRuleInput{both}, signedIn: true,
+			write: replaceFirst(rule(permit, home)), who: "bridge",
 		},
 		{
 			name:  "turning the rule that lets both in into one that denies is refused, naming it",
-			rules: []api.FirewallRuleInput{both}, signedIn: true, write: replaceFirst(rule(deny, home, office)), who: "caller",
+			rules: []api.FirewallRuleInput{both}, signedIn: true,
+			write: replaceFirst(rule(deny, home, office)), who: "caller",
 			ruleID: "first",
 		},
 		{
@@ -75,8 +77,9 @@ func TestLockout(t *testing.T) {
 			rules: []api.FirewallRuleInput{both}, write: deleteFirst, who: "caller",
 		},
 		{
-			name:  "deleting the rule that lets only the bridge in is let through",
-			rules: []api.FirewallRuleInput{rule(permit, office), rule(permit, home)}, signedIn: true, write: deleteFirst,
+			name:     "deleting the rule that lets only the bridge in is let through",
+			rules:    []api.FirewallRuleInput{rule(permit, office), rule(permit, home)},
+			signedIn: true, write: deleteFirst,
 		},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -254,7 +257,8 @@ func TestBreakGlass(t *testing.T) {
 func TestRuleVersions(t *testing.T) {
 	t.Parallel()
 	c := converse(t)
-	made, err := apitest.Read[api.FirewallRule](c.CreateFirewallRule(t.Context(), nil, rule(api.Allow, "203.0.113.0/24")))
+	made, err := apitest.Read[api.FirewallRule](c.CreateFirewallRule(t.Context(), nil,
+		rule(api.Allow, "203.0.113.0/24")))
 	ok(t, err)
 	first := *made.Value
 	equal(t, "default priority", first.Priority, 100)
@@ -344,7 +348,8 @@ func TestWholePolicy(t *testing.T) {
 	before := c.firewall(t)
 	kept := rule(api.Allow, home)
 	kept.Id = &before.Rules[0].Id
-	stale, err := apitest.Read[api.Firewall](c.UpdateFirewall(t.Context(), &api.UpdateFirewallParams{IfMatch: new(`"0"`)},
+	stale, err := apitest.Read[api.Firewall](c.UpdateFirewall(t.Context(),
+		&api.UpdateFirewallParams{IfMatch: new(`"0"`)},
 		api.FirewallUpdate{}))
 	ok(t, err)
 	equal(t, "on an old version", codeOf(stale.Problem), "version_mismatch")
@@ -443,7 +448,8 @@ func deleteFirst(ctx context.Context, c *conversation, allow bool) (*api.Problem
 	if err != nil {
 		return nil, err
 	}
-	resp, err := apitest.Read[struct{}](c.DeleteFirewallRule(ctx, id, &api.DeleteFirewallRuleParams{AllowLockout: &allow}))
+	resp, err := apitest.Read[struct{}](c.DeleteFirewallRule(ctx, id,
+		&api.DeleteFirewallRuleParams{AllowLockout: &allow}))
 	return problemIn(resp, err)
 }
 

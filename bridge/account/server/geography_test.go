@@ -94,7 +94,8 @@ func TestRulesOnWhereAndWhat(t *testing.T) {
 				}
 				d := p.Details
 				equal(t, what+" at rule", deref(d.RuleId), id)
-				equal(t, what+" seen", fmt.Sprintf("%s %s %v", deref(d.Country), deref(d.Continent), kindsOf(d.AnonymousIps)),
+				equal(t, what+" seen", fmt.Sprintf("%s %s %v", deref(d.Country),
+					deref(d.Continent), kindsOf(d.AnonymousIps)),
 					row.seen)
 				if !strings.Contains(*p.Detail, row.why) {
 					t.Errorf("%s says %q", what, *p.Detail)
@@ -165,7 +166,9 @@ func TestGuardAndVerdictsKnowThePlace(t *testing.T) {
 	}
 	r, err := apitest.Read[api.Evaluation](c.EvaluateFirewall(t.Context(), api.EvaluationInput{
 		Addresses: []string{home, office, tor, "2001:db8::1"},
-		Policy:    &api.FirewallUpdate{Rules: &[]api.FirewallRuleInput{denyKinds(api.Vpn), countries(api.Report, "BR")}},
+		Policy: &api.FirewallUpdate{
+			Rules: &[]api.FirewallRuleInput{denyKinds(api.Vpn), countries(api.Report, "BR")},
+		},
 	}))
 	ok(t, err)
 	var got []string
@@ -220,7 +223,8 @@ func TestServersWithOtherDatabases(t *testing.T) {
 		t.Errorf("another server would start: %v", err)
 	}
 	srv := httptest.NewServer(server.New(server.Config{
-		Account: other, Logger: hclog.NewNullLogger(), TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
+		Account: other, Logger: hclog.NewNullLogger(),
+		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
 	}))
 	defer srv.Close()
 	there := &conversation{url: srv.URL, admin: c.admin}

@@ -47,7 +47,8 @@ func TestJoin(t *testing.T) {
 func TestJoinWhileSuspended(t *testing.T) {
 	t.Parallel()
 	c := converse(t)
-	invited, err := apitest.Read[api.Member](c.InviteMember(t.Context(), nil, api.MemberInput{Address: "ann@example.com"}))
+	invited, err := apitest.Read[api.Member](c.InviteMember(t.Context(), nil,
+		api.MemberInput{Address: "ann@example.com"}))
 	ok(t, err)
 	_, err = apitest.Read[api.Member](c.UpdateMember(t.Context(), invited.Value.Id, nil,
 		api.MemberUpdate{Suspended: new(true)}))
@@ -69,8 +70,9 @@ func TestPagesTurnNoTextAround(t *testing.T) {
 	const hidden = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c\u200b\u0007\u009b"
 	c := converse(t)
 	bridge := c.mustSignIn(t, c.activate(t), "bridge-1")
-	attributes, err := json.Marshal(map[string]any{"userName": "kim@example.com", "displayName": "Kim " + hidden + "Moe",
-		"active": true})
+	attributes, err := json.Marshal(map[string]any{"userName": "kim@example.com",
+		"displayName": "Kim " + hidden + "Moe",
+		"active":      true})
 	ok(t, err)
 	_, err = apitest.Read[api.Person](bridge.CreatePerson(t.Context(), nil, api.PersonInput{
 		Attributes: attributes, SignInAddress: new("kim@example.com"),
@@ -98,8 +100,8 @@ func TestPageHeaders(t *testing.T) {
 	c := converse(t)
 	resp := c.raw(t, "GET", "/signup", "", "Authorization", "")
 	for name, want := range map[string]string{
-		"Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; " +
-			"base-uri 'none'",
+		"Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self'; " +
+			"frame-ancestors 'none'; base-uri 'none'",
 		"Referrer-Policy":        "no-referrer",
 		"X-Content-Type-Options": "nosniff",
 		"Cache-Control":          "no-store",
@@ -123,7 +125,8 @@ func TestSignUp(t *testing.T) {
 	equal(t, "the policy", codeOf(problem), "")
 	post := func(address string) (int, string) {
 		form := url.Values{"address": {address}, "name": {"Bo"}}.Encode()
-		resp := c.raw(t, "POST", "/signup", form, "Authorization", "", "Content-Type", "application/x-www-form-urlencoded",
+		resp := c.raw(t, "POST", "/signup", form, "Authorization", "", "Content-Type",
+			"application/x-www-form-urlencoded",
 			"X-Forwarded-For", "203.0.113.77")
 		return resp.Status, resp.Text
 	}

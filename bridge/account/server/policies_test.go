@@ -55,7 +55,8 @@ func TestTwoFactorPolicy(t *testing.T) {
 				t.Error("the integration's etag did not move")
 			}
 			last := after.LastRefusal
-			if last == nil || last.Code != "two_factor_enforced" || last.Address != office || *last.Instance != "bridge-1" {
+			if last == nil || last.Code != "two_factor_enforced" || last.Address != office ||
+				*last.Instance != "bridge-1" {
 				t.Errorf("last refusal is %+v", last)
 			}
 			equal(t, "the bridge's state", c.onlyBridge(t).State, "refused")

@@ -103,14 +103,16 @@ func (s *server) unknown(w http.ResponseWriter, r *http.Request) {
 	if len(allowed) == 0 {
 		s.writeProblem(w, r, &account.Error{
 			Status: http.StatusNotFound, Code: api.ErrorCodeNotFound, Title: "Not found",
-			Detail: fmt.Sprintf("unknown path %q; the API begins at /v1 and is described in /v1/openapi.yaml", r.URL.Path),
+			Detail: fmt.Sprintf("unknown path %q; the API begins at /v1 and is described in "+
+				"/v1/openapi.yaml", r.URL.Path),
 		})
 		return
 	}
 	w.Header().Set("Allow", strings.Join(slices.Compact(allowed), ", "))
 	s.writeProblem(w, r, &account.Error{
 		Status: http.StatusMethodNotAllowed, Code: api.ErrorCodeMethodNotAllowed, Title: "Method not allowed",
-		Detail: fmt.Sprintf("the path does not allow %s, only %s", httpkit.Method(r.Method), strings.Join(allowed, ", ")),
+		Detail: fmt.Sprintf("the path does not allow %s, only %s", httpkit.Method(r.Method),
+			strings.Join(allowed, ", ")),
 	})
 }
 

@@ -79,7 +79,9 @@ func (h administration) ChangeManager(
 		return nil, err
 	}
 	out := toProvisioning(p)
-	return api.ChangeManager200JSONResponse{Body: out, Headers: api.ChangeManager200ResponseHeaders{ETag: &out.Etag}}, nil
+	return api.ChangeManager200JSONResponse{
+		Body: out, Headers: api.ChangeManager200ResponseHeaders{ETag: &out.Etag},
+	}, nil
 }
 
 func (h administration) DeactivateProvisioning(
@@ -135,8 +137,10 @@ func toRefusal(r *account.Refusal) *api.Refusal {
 	}
 	return &api.Refusal{
 		Time: r.Time, Code: api.RefusalCode(r.Code), Address: r.Address, RuleId: optional(r.RuleID),
-		Instance:     optional(r.Instance),
-		AnonymousIps: optionalList(toAll(r.Anonymous, func(kind string) api.AnonymousIP { return api.AnonymousIP(kind) })),
+		Instance: optional(r.Instance),
+		AnonymousIps: optionalList(toAll(r.Anonymous, func(kind string) api.AnonymousIP {
+			return api.AnonymousIP(kind)
+		})),
 	}
 }
 

@@ -67,7 +67,9 @@ func New(c Config) http.Handler {
 	api.HandlerWithOptions(
 		api.NewStrictHandlerWithOptions(
 			&handlers{directoryHandlers{people}, administration{c.Account}}, nil,
-			api.StrictHTTPServerOptions{RequestErrorHandlerFunc: s.badRequest, ResponseErrorHandlerFunc: s.writeProblem},
+			api.StrictHTTPServerOptions{
+				RequestErrorHandlerFunc: s.badRequest, ResponseErrorHandlerFunc: s.writeProblem,
+			},
 		),
 		api.StdHTTPServerOptions{BaseRouter: s, ErrorHandlerFunc: s.badRequest},
 	)
@@ -168,7 +170,8 @@ func (s *server) tokenFor(pattern string) verifier {
 				Status: http.StatusForbidden, Code: api.ErrorCodeScopeInsufficient, Title: "The token is read-only",
 				Detail: fmt.Sprintf(
 					"the admin token has the scope %q, which covers all GETs and evaluations; "+
-						"this operation needs the scope %q: create a token with scim-bridge account token create --scope admin",
+						"this operation needs the scope %q: create a token with scim-bridge account token create "+
+						"--scope admin",
 					caller.Scope,
 					account.ScopeAdmin,
 				),
@@ -243,7 +246,8 @@ func (s *server) ready(w http.ResponseWriter, r *http.Request) {
 		e := account.Fault(err)
 		if e.Code == api.ErrorCodeInternal {
 			e = &account.Error{
-				Status: http.StatusServiceUnavailable, Code: api.ErrorCodeDatabaseUnavailable, Title: "Database unavailable",
+				Status: http.StatusServiceUnavailable, Code: api.ErrorCodeDatabaseUnavailable,
+				Title:  "Database unavailable",
 				Detail: "the database does not answer; the log has the reason under the request id",
 			}
 		}

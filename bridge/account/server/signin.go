@@ -20,7 +20,8 @@ func (h administration) StartSignIn(
 	return api.StartSignIn200JSONResponse{
 		HandshakeId: handshake.ID, B: handshake.B,
 		Kdf: api.KDF{
-			Algorithm: api.KDFAlgorithm(handshake.KDF.Algorithm), Iterations: handshake.KDF.Iterations, Salt: handshake.KDF.Salt,
+			Algorithm: api.KDFAlgorithm(handshake.KDF.Algorithm), Iterations: handshake.KDF.Iterations,
+			Salt: handshake.KDF.Salt,
 		},
 	}, nil
 }

@@ -149,7 +149,8 @@ func TestManagerChangedByHand(t *testing.T) {
 			_, refused := c.signIn(t, creds, "bridge-1")
 			equal(t, "the old credentials", codeOf(refused), "credentials_changed")
 			last := c.provisioning(t).LastRefusal
-			if last == nil || last.Code != "credentials_changed" || last.Address != office || *last.Instance != "bridge-1" {
+			if last == nil || last.Code != "credentials_changed" || last.Address != office ||
+				*last.Instance != "bridge-1" {
 				t.Errorf("last refusal is %+v", last)
 			}
 			equal(t, "the bridge's state", c.onlyBridge(t).State, "refused")
@@ -337,7 +338,8 @@ func TestWrongProofsAreCountedByNetwork(t *testing.T) {
 	c := converse(t)
 	creds := c.activate(t)
 	for _, address := range []string{
-		"2001:db8::1", "2001:db8::2", "2001:db8::ffff:ffff:3", "2001:db8:0:1::1", "203.0.113.1", "203.0.113.2", "203.0.113.2",
+		"2001:db8::1", "2001:db8::2", "2001:db8::ffff:ffff:3", "2001:db8:0:1::1", "203.0.113.1",
+		"203.0.113.2", "203.0.113.2",
 	} {
 		c.wrongProof(t, creds, address)
 	}
@@ -357,7 +359,8 @@ func TestWrongProofsFromEverywhereFillABoundedNumberOfRows(t *testing.T) {
 	ok(t, c.account.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
 		for i := range 99 {
 			a := account.Attempt{
-				ID: fmt.Sprint(i), Address: fmt.Sprintf("198.51.100.%d", i), Result: "sign_in_failed", Last: c.clock.Now(),
+				ID: fmt.Sprint(i), Address: fmt.Sprintf("198.51.100.%d", i),
+				Result: "sign_in_failed", Last: c.clock.Now(),
 			}
 			if err := tx.CountAttempt(ctx, a); err != nil {
 				return err

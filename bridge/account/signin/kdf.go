@@ -50,7 +50,8 @@ func (k KDF) salt() ([]byte, error) {
 		return nil, fmt.Errorf("key derivation %q is not known; only %s is", k.Algorithm, Algorithm)
 	}
 	if k.Iterations < MinIterations || k.Iterations > MaxIterations {
-		return nil, fmt.Errorf("%d iterations of the key derivation are out of range; it must be %d to %d", k.Iterations,
+		return nil, fmt.Errorf("%d iterations of the key derivation are out of range; it must be %d to %d",
+			k.Iterations,
 			MinIterations, MaxIterations)
 	}
 	salt, err := base64.RawURLEncoding.Strict().DecodeString(k.Salt)

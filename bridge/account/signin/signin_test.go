@@ -98,7 +98,9 @@ func TestSignIn(t *testing.T) {
 	}{
 		{"both sides mean the same", func(*handshake) {}},
 		{"the server restarts between the halves", func(h *handshake) { h.restart = true }},
-		{"the e-mail address is in another case", func(h *handshake) { h.clientEmail = " Provision-Manager@EXAMPLE.com" }},
+		{"the e-mail address is in another case", func(h *handshake) {
+			h.clientEmail = " Provision-Manager@EXAMPLE.com"
+		}},
 		{"the Master Password was pasted with blanks around it", func(h *handshake) {
 			h.secrets = NewSecrets(" mp1_MASTERPASSWORD\n", "sk1_SECRETKEY")
 		}},
@@ -128,7 +130,9 @@ func TestSignInFails(t *testing.T) {
 	}{
 		{"the Master Password is wrong", func(h *handshake) { h.secrets = NewSecrets("mp1_OTHER", "sk1_SECRETKEY") }},
 		{"the Secret Key is wrong", func(h *handshake) { h.secrets = NewSecrets("mp1_MASTERPASSWORD", "sk1_OTHER") }},
-		{"the secrets are exchanged", func(h *handshake) { h.secrets = NewSecrets("sk1_SECRETKEY", "mp1_MASTERPASSWORD") }},
+		{"the secrets are exchanged", func(h *handshake) {
+			h.secrets = NewSecrets("sk1_SECRETKEY", "mp1_MASTERPASSWORD")
+		}},
 		{"the proof is for another handshake", func(h *handshake) { h.clientID = "hs_2" }},
 		{"the handshake's and the account's ids are split differently", func(h *handshake) {
 			h.clientID, h.clientAccount = h.serverID+account[:1], account[1:]
@@ -202,7 +206,8 @@ func TestTheClientsProofIsNotTheServers(t *testing.T) {
 var badNumbers = []struct{ name, text, want string }{
 	{"zero", "0", "0 modulo the group"},
 	{"the modulus", srp.KnownGroups[srp.RFC5054Group4096].N().Text(16), "not smaller than the group's modulus"},
-	{"twice the modulus", new(big.Int).Lsh(srp.KnownGroups[srp.RFC5054Group4096].N(), 1).Text(16), "more than 4096 bits"},
+	{"twice the modulus", new(big.Int).Lsh(srp.KnownGroups[srp.RFC5054Group4096].N(), 1).Text(16),
+		"more than 4096 bits"},
 	{"nothing", "", "not lower-case hex"},
 	{"a negative number", "-5", "not lower-case hex"},
 	{"capitals", "AB", "not lower-case hex"},
@@ -263,7 +268,9 @@ func TestEnrolmentIsChecked(t *testing.T) {
 		{"as few iterations as allowed", with(func(k *KDF) { k.Iterations = MinIterations }), verifier, ""},
 		{"as many iterations as allowed", with(func(k *KDF) { k.Iterations = MaxIterations }), verifier, ""},
 		{"too few iterations", with(func(k *KDF) { k.Iterations = MinIterations - 1 }), verifier, "99999 iterations"},
-		{"too many iterations", with(func(k *KDF) { k.Iterations = MaxIterations + 1 }), verifier, "2000001 iterations"},
+		{"too many iterations", with(func(k *KDF) {
+			k.Iterations = MaxIterations + 1
+		}), verifier, "2000001 iterations"},
 		{"another algorithm", with(func(k *KDF) { k.Algorithm = "MD5" }), verifier, `"MD5" is not known`},
 		{"no algorithm", with(func(k *KDF) { k.Algorithm = "" }), verifier, "is not known"},
 		{"a short salt", with(func(k *KDF) { k.Salt = k.Salt[:20] }), verifier, "has 15 bytes; it must have 16"},
@@ -272,7 +279,8 @@ func TestEnrolmentIsChecked(t *testing.T) {
 		{"a salt that is not base64url", with(func(k *KDF) { k.Salt = "+" + k.Salt[1:] }), verifier, "not base64url"},
 		{"a verifier of zero", kdf, "0", "strictly between"},
 		{"a verifier of one", kdf, "1", "strictly between"},
-		{"a verifier of the modulus less one", kdf, new(big.Int).Sub(modulus, big.NewInt(1)).Text(16), "strictly between"},
+		{"a verifier of the modulus less one", kdf, new(big.Int).Sub(modulus, big.NewInt(1)).Text(16),
+			"strictly between"},
 		{"a verifier of the modulus", kdf, modulus.Text(16), "not smaller"},
 		{"a verifier in capitals", kdf, strings.ToUpper(verifier), "lower-case hex"},
 		{"no verifier", kdf, "", "lower-case hex"},
@@ -306,7 +314,8 @@ func TestClientRefusesBadParameters(t *testing.T) {
 			t.Parallel()
 			kdf, _ := enrolled()
 			change(&kdf)
-			if _, proof, err := NewClient(account, email, 7).Prove(secrets, "hs_1", kdf, "2"); err == nil || proof != "" {
+			if _, proof, err := NewClient(account, email, 7).Prove(secrets, "hs_1", kdf, "2"); err == nil ||
+				proof != "" {
 				t.Errorf("Prove = %q, %v, want an error", proof, err)
 			}
 		})

@@ -19,8 +19,8 @@ func TestCheckFindsWhatTheSchemaCannotSay(t *testing.T) {
 			VALUES ('a', 'ma', 'Ann', 'ann', '{"userName":"Ann"}', '', 0, 0, 0, 1), ('b', 'mb', 'ben', 'ben',
 				'{"userName":"ben"}', '', 0, 0, 0, 64)`,
 		`INSERT INTO people_counts (level, block, people) VALUES (1, 0, 1), (1, 1, 1), (2, 0, 2), (3, 0, 2)`,
-		`INSERT INTO groups (id, scim_id, name, name_folded, managed_count, created_at, modified_at) VALUES ('g', 'G', ` +
-			`'All', 'all', 2, 0, 0)`,
+		`INSERT INTO groups (id, scim_id, name, name_folded, managed_count, created_at, modified_at) VALUES ('g', ` +
+			`'G', 'All', 'all', 2, 0, 0)`,
 		`INSERT INTO memberships (group_id, member_id, by_scim) VALUES ('g', 'ma', TRUE), ('g', 'mb', TRUE)`,
 	}
 	tests := []struct{ name, damage, what, row string }{
@@ -31,7 +31,8 @@ func TestCheckFindsWhatTheSchemaCannotSay(t *testing.T) {
 			"a block of positions counts the people in it", "2/0"},
 		{"a person that no block counts", `DELETE FROM people_counts WHERE level = 1 AND block = 1`,
 			"a block of positions counts the people in it", "1/1"},
-		{"a name folded wrongly", `UPDATE groups SET name_folded = 'All'`, "a name is found under its folded form", "g"},
+		{"a name folded wrongly", `UPDATE groups SET name_folded = 'All'`,
+			"a name is found under its folded form", "g"},
 		{"an e-mail address folded wrongly", `INSERT INTO person_emails (person_id, position, value, value_folded)
 			VALUES ('a', 0, 'Ann@example.com', 'Ann@example.com')`, "a name is found under its folded form", "a"},
 		{"an address to move to folded wrongly",

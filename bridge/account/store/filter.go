@@ -160,7 +160,8 @@ func (c *compiler) any(p bridge.Predicate, s scope, depth int) error {
 	// What is not an array, because the identity provider sent it so, counts
 	// as an array of one.
 	c.add(
-		"EXISTS (SELECT 1 FROM json_each(CASE COALESCE("+s.doc.typeOf()+", 'null') WHEN 'null' THEN '[]' WHEN 'array' THEN ",
+		"EXISTS (SELECT 1 FROM json_each(CASE COALESCE("+s.doc.typeOf()+", 'null') WHEN 'null' THEN '[]' WHEN "+
+			"'array' THEN ",
 		path,
 	)
 	c.add(s.doc.text(), path)
@@ -177,9 +178,10 @@ func (c *compiler) any(p bridge.Predicate, s scope, depth int) error {
 func provesValue(p bridge.Predicate) bool {
 	switch p.Op {
 	case "and":
-		return slices.ContainsFunc(p.Terms, provesValue) && !slices.ContainsFunc(p.Terms, func(t bridge.Predicate) bool {
-			return len(t.Path) != 1 || t.Path[0] != "value" && t.Path[0] != "type"
-		})
+		return slices.ContainsFunc(p.Terms, provesValue) &&
+			!slices.ContainsFunc(p.Terms, func(t bridge.Predicate) bool {
+				return len(t.Path) != 1 || t.Path[0] != "value" && t.Path[0] != "type"
+			})
 	case "eq", "co", "sw", "ew":
 		text, isText := p.Value.(string)
 		return isText && text != "" && slices.Equal(p.Path, []string{"value"})
@@ -418,7 +420,8 @@ func (e jsonElement) typeOf() string {
 
 func (e jsonElement) valueOf() string {
 	return fmt.Sprintf(
-		"(CASE WHEN ? = '$' THEN %[1]s.value WHEN %[1]s.type = 'object' THEN json_extract(%[1]s.value, ?) END)", string(e),
+		"(CASE WHEN ? = '$' THEN %[1]s.value WHEN %[1]s.type = 'object' THEN json_extract(%[1]s.value, "+
+			"?) END)", string(e),
 	)
 }
 

@@ -56,8 +56,8 @@ func (tx *Tx) FirewallRules(ctx context.Context) ([]FirewallRule, error) {
 
 // FirewallRulesAfter lists up to limit rules by id, from the one after an id.
 func (tx *Tx) FirewallRulesAfter(ctx context.Context, id string, limit int) ([]FirewallRule, error) {
-	return All(ctx, tx, scanFirewallRule, `SELECT `+firewallRuleColumns+` FROM firewall_rules WHERE id > ? ORDER BY id `+
-		`LIMIT ?`, id, limit)
+	return All(ctx, tx, scanFirewallRule, `SELECT `+firewallRuleColumns+` FROM firewall_rules WHERE id > ? ORDER BY `+
+		`id LIMIT ?`, id, limit)
 }
 
 // FirewallRule reads one rule.
@@ -67,8 +67,8 @@ func (tx *Tx) FirewallRule(ctx context.Context, id string) (FirewallRule, bool, 
 
 // FirewallRuleByContent finds a rule by its content hash; of several, the same each time.
 func (tx *Tx) FirewallRuleByContent(ctx context.Context, hash string) (FirewallRule, bool, error) {
-	return One(ctx, tx, scanFirewallRule, `SELECT `+firewallRuleColumns+` FROM firewall_rules WHERE likeness = ? ORDER `+
-		`BY id LIMIT 1`, hash)
+	return One(ctx, tx, scanFirewallRule, `SELECT `+firewallRuleColumns+` FROM firewall_rules WHERE likeness = ? `+
+		`ORDER BY id LIMIT 1`, hash)
 }
 
 // PutFirewallRule writes a rule, new or not; its version is the caller's to move.

@@ -27,7 +27,9 @@ func Fold(s string) string {
 func register(db *sqlite3.Conn) error {
 	const pure = sqlite3.DETERMINISTIC | sqlite3.INNOCUOUS
 	return errors.Join(
-		db.CreateFunction("fold", 1, pure, onText(func(answer sqlite3.Context, s string) { answer.ResultText(Fold(s)) })),
+		db.CreateFunction("fold", 1, pure, onText(func(answer sqlite3.Context, s string) {
+			answer.ResultText(Fold(s))
+		})),
 		db.CreateFunction("instant", 1, pure, onText(func(answer sqlite3.Context, s string) {
 			if at, err := time.Parse(time.RFC3339, s); err == nil {
 				answer.ResultInt64(at.UnixMicro())

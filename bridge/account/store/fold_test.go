@@ -19,7 +19,8 @@ func TestFoldMakesOneTextOfManySpellings(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			if got := Fold(row.a) == Fold(row.b); got != row.same {
-				t.Errorf("Fold(%q) = %q, Fold(%q) = %q; want same: %t", row.a, Fold(row.a), row.b, Fold(row.b), row.same)
+				t.Errorf("Fold(%q) = %q, Fold(%q) = %q; want same: %t", row.a, Fold(row.a),
+					row.b, Fold(row.b), row.same)
 			}
 		})
 	}

@@ -69,7 +69,8 @@ func (tx *Tx) UpdateGroup(ctx context.Context, g Group) error {
 			external_id = NULLIF(?, ''), attributes = ?,
 			created_at = ?, modified_at = ?, version = version + 1
 		WHERE id = ?`,
-		g.ScimID, g.Name, g.Name, Fold(g.Name), g.ExternalID, g.Attributes, Micros(g.CreatedAt), Micros(g.ModifiedAt), g.ID)
+		g.ScimID, g.Name, g.Name, Fold(g.Name), g.ExternalID, g.Attributes, Micros(g.CreatedAt),
+		Micros(g.ModifiedAt), g.ID)
 	return err
 }
 

@@ -161,7 +161,8 @@ func (tx *Tx) Sweep(ctx context.Context, ends Ends) error {
 		{`DELETE FROM idempotency WHERE created_at < ?`, ends.Answers},
 		{`DELETE FROM attempts WHERE last_time < ?`, ends.Attempts},
 		{`DELETE FROM outbox WHERE created_at < ?`, ends.Mails},
-		{`DELETE FROM outbox WHERE link_hash IN (SELECT invitation_hash FROM members WHERE ` + unclaimed + `)`, ends.SignUps},
+		{`DELETE FROM outbox WHERE link_hash IN (SELECT invitation_hash FROM members WHERE ` +
+			unclaimed + `)`, ends.SignUps},
 		{`DELETE FROM members WHERE ` + unclaimed, ends.SignUps},
 	} {
 		if _, err := tx.Exec(ctx, s.query, Micros(s.before)); err != nil {

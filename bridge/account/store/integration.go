@@ -78,7 +78,8 @@ const generationColumns = `epoch, email, kdf, verifier, created_at, expires_at, 
 
 func scanGeneration(row Scanner) (g Generation, err error) {
 	return g, row.Scan(
-		&g.Epoch, &g.Email, &g.KDF, &g.Verifier, (*Time)(&g.CreatedAt), (*Time)(&g.ExpiresAt), &g.Ended, &g.NeedsSecondFactor,
+		&g.Epoch, &g.Email, &g.KDF, &g.Verifier, (*Time)(&g.CreatedAt), (*Time)(&g.ExpiresAt),
+		&g.Ended, &g.NeedsSecondFactor,
 	)
 }
 

@@ -168,7 +168,8 @@ type MemberFilter struct {
 
 // Members lists members from the oldest to the newest, from after a place.
 func (tx *Tx) Members(ctx context.Context, f MemberFilter, after Place, limit int) ([]Member, error) {
-	where, args := `WHERE m.state <> 'not_invited' AND (m.created_at, m.id) > (?, ?)`, []any{Micros(after.Time), after.ID}
+	where, args := `WHERE m.state <> 'not_invited' AND (m.created_at, m.id) > (?, ?)`,
+		[]any{Micros(after.Time), after.ID}
 	if f.Address != "" {
 		where, args = where+` AND m.address_folded = ?`, append(args, Fold(f.Address))
 	}
@@ -179,7 +180,8 @@ func (tx *Tx) Members(ctx context.Context, f MemberFilter, after Place, limit in
 		where, args = where+` AND (p.id IS NOT NULL) = ?`, append(args, *f.Managed)
 	}
 	if f.GroupID != "" {
-		where, args = where+` AND m.id IN (SELECT member_id FROM memberships WHERE group_id = ?)`, append(args, f.GroupID)
+		where, args = where+` AND m.id IN (SELECT member_id FROM memberships WHERE group_id = ?)`,
+			append(args, f.GroupID)
 	}
 	return All(ctx, tx, scanMember, `SELECT `+memberColumns+memberTables+where+` ORDER BY m.created_at, m.id LIMIT ?`,
 		append(args, limit)...)

@@ -57,7 +57,8 @@ func (tx *Tx) RemoveOthersFromGroup(
 ) (int64, error) {
 	return tx.removeWhere(ctx, groupID, List(scimIDs), now,
 		`member_id IN (SELECT member_id FROM memberships WHERE group_id = ?) AND id NOT`+inList,
-		`group_id = ? AND EXISTS (SELECT 1 FROM people p WHERE p.member_id = memberships.member_id AND p.id NOT`+inList+`)`,
+		`group_id = ? AND EXISTS (SELECT 1 FROM people p WHERE p.member_id = memberships.member_id AND p.id `+
+			`NOT`+inList+`)`,
 		`group_id = ? AND EXISTS (SELECT 1 FROM groups g WHERE g.id = nestings.child_id AND g.scim_id NOT`+inList+`)`)
 }
 
@@ -104,11 +105,12 @@ func (tx *Tx) RemoveProvisioned(ctx context.Context, memberID string) error {
 
 // MoveMemberships gives a member's memberships to another.
 func (tx *Tx) MoveMemberships(ctx context.Context, from, to string) error {
-	if _, err := tx.Exec(ctx, `INSERT INTO memberships (group_id, member_id, by_scim)
-		SELECT group_id, ?, by_scim FROM memberships WHERE member_id = ? ON CONFLICT DO NOTHING`, to, from); err != nil {
+	_, err := tx.Exec(ctx, `INSERT INTO memberships (group_id, member_id, by_scim)
+		SELECT group_id, ?, by_scim FROM memberships WHERE member_id = ? ON CONFLICT DO NOTHING`, to, from)
+	if err != nil {
 		return err
 	}
-	_, err := tx.Exec(ctx, `DELETE FROM memberships WHERE member_id = ?`, from)
+	_, err = tx.Exec(ctx, `DELETE FROM memberships WHERE member_id = ?`, from)
 	return err
 }
 
@@ -131,8 +133,8 @@ func (tx *Tx) ReleaseGroup(ctx context.Context, groupID string, now time.Time) e
 		{`UPDATE groups SET managed_count = managed_count - 1, version = version + 1, modified_at = ?
 			WHERE id IN (SELECT group_id FROM nestings WHERE child_id = ?)`, []any{Micros(now), groupID}},
 		{`DELETE FROM nestings WHERE group_id = ? OR child_id = ?`, []any{groupID, groupID}},
-		{`UPDATE groups SET managed_count = (SELECT count(*) FROM memberships s JOIN people p ON p.member_id = s.member_id
-			WHERE s.group_id = groups.id) WHERE id = ?`, []any{groupID}},
+		{`UPDATE groups SET managed_count = (SELECT count(*) FROM memberships s
+			JOIN people p ON p.member_id = s.member_id WHERE s.group_id = groups.id) WHERE id = ?`, []any{groupID}},
 	} {
 		if _, err := tx.Exec(ctx, step.query, step.args...); err != nil {
 			return err

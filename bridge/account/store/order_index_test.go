@@ -28,7 +28,8 @@ func TestThePageAtAnyPlaceIsTheSameAsByReadingOverAll(t *testing.T) {
 				return err
 			}
 			if err := tx.InsertPerson(ctx,
-				Person{ID: id, MemberID: id, UserName: id, Attributes: "{}", CreatedAt: now, ModifiedAt: now}); err != nil {
+				Person{ID: id, MemberID: id, UserName: id, Attributes: "{}", CreatedAt: now,
+					ModifiedAt: now}); err != nil {
 				return err
 			}
 			if i != people/2 {
@@ -40,7 +41,8 @@ func TestThePageAtAnyPlaceIsTheSameAsByReadingOverAll(t *testing.T) {
 			if _, err := tx.Exec(ctx, `UPDATE people SET position = ? WHERE id = ?`, far, id); err != nil {
 				return err
 			}
-			if err := errors.Join(tx.updateOrderIndex(ctx, int64(i+1), -1), tx.updateOrderIndex(ctx, far, +1)); err != nil {
+			if err := errors.Join(tx.updateOrderIndex(ctx, int64(i+1), -1),
+				tx.updateOrderIndex(ctx, far, +1)); err != nil {
 				return err
 			}
 		}

@@ -53,7 +53,8 @@ const personTables = ` FROM people p
 func scanPerson(row Scanner) (p Person, err error) {
 	return p, row.Scan(
 		&p.ID, &p.MemberID, &p.UserName, &p.ExternalID, &p.DisplayName, &p.Attributes, &p.WantedAddress,
-		(*Time)(&p.WantedSince), &p.WantedBlocked, &p.Version, (*Time)(&p.CreatedAt), (*Time)(&p.ModifiedAt), &p.Position,
+		(*Time)(&p.WantedSince), &p.WantedBlocked, &p.Version, (*Time)(&p.CreatedAt),
+		(*Time)(&p.ModifiedAt), &p.Position,
 		&p.State, &p.Suspended, &p.Address, &p.PendingAddress,
 	)
 }
@@ -159,7 +160,8 @@ func (tx *Tx) SetEmails(ctx context.Context, personID string, emails []Email) er
 		return err
 	}
 	for i, e := range emails {
-		if _, err := tx.Exec(ctx, `INSERT INTO person_emails (person_id, position, value, value_folded, type, type_folded)
+		if _, err := tx.Exec(ctx,
+			`INSERT INTO person_emails (person_id, position, value, value_folded, type, type_folded)
 			VALUES (?, ?, ?, ?, NULLIF(?, ''), NULLIF(?, ''))`,
 			personID, i, e.Value, Fold(e.Value), e.Type, Fold(e.Type)); err != nil {
 			return err

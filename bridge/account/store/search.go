@@ -41,8 +41,8 @@ var peopleScope = scope{
 	},
 	relations: map[string][]relation{
 		"groups": {{
-			in: "p.member_id IN (SELECT s.member_id FROM memberships s JOIN groups g ON g.id = s.group_id WHERE g.scim_id IS " +
-				"NOT NULL",
+			in: "p.member_id IN (SELECT s.member_id FROM memberships s JOIN groups g ON g.id = s.group_id WHERE " +
+				"g.scim_id IS NOT NULL",
 			where: scope{columns: map[string]column{
 				"value":   {exact: "g.scim_id", folded: "g.scim_id"},
 				"display": {exact: "g.name", folded: "g.name_folded"},
@@ -79,7 +79,8 @@ var groupsScope = scope{
 			where: scope{columns: map[string]column{
 				"value": {exact: "p.id", folded: "p.id"},
 				"display": {
-					exact: "COALESCE(p.display_name, p.user_name)", folded: "COALESCE(p.display_name_folded, p.user_name_folded)",
+					exact:  "COALESCE(p.display_name, p.user_name)",
+					folded: "COALESCE(p.display_name_folded, p.user_name_folded)",
 				},
 				"type": {exact: "'User'", folded: "'user'"},
 			}},

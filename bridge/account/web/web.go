@@ -76,11 +76,12 @@ func Mount(mux *http.ServeMux, c Config) {
 	if err != nil {
 		panic(err) // it is embedded
 	}
-	mux.Handle("GET /style.css", c.Route("GET /style.css", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "text/css; charset=utf-8")
-		w.Header().Set("Cache-Control", "max-age=3600")
-		_, _ = w.Write(style)
-	})))
+	mux.Handle("GET /style.css",
+		c.Route("GET /style.css", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "text/css; charset=utf-8")
+			w.Header().Set("Cache-Control", "max-age=3600")
+			_, _ = w.Write(style)
+		})))
 }
 
 func (s site) showInvitation(r *http.Request, v *view) error {

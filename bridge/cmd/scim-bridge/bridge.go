@@ -152,7 +152,8 @@ func (b *runningBridge) reloadWhenAsked(ctx context.Context) error {
 // reload reads the token files and the session again, and logs what needs a restart.
 func (b *runningBridge) reload(asked string) {
 	log := b.cfg.logger
-	log.Info(asked + ": reading the token files and the session; changed flags and environment variables need a restart")
+	log.Info(asked + ": reading the token files and the session; " +
+		"changed flags and environment variables need a restart")
 	if t, ok := b.cfg.transport.(interface{ CloseIdleConnections() }); ok {
 		t.CloseIdleConnections() // the machine's network may have changed, which leaves them without an end
 	}
@@ -287,7 +288,8 @@ func (b *runningBridge) overlap() *health.Overlap {
 func (b *runningBridge) logSession() {
 	switch s := b.verifier.State(); {
 	case s.Err != nil:
-		b.cfg.logger.Error("could not read the session: if Terraform deployed it, run terraform apply to write it again",
+		b.cfg.logger.Error("could not read the session: if Terraform deployed it, "+
+			"run terraform apply to write it again",
 			"problem", "session_unreadable", "reason", s.Err)
 	case s.Sealed:
 		b.cfg.logger.Info("the bridge is sealed: the first request with the bearer token opens it",

@@ -56,8 +56,10 @@ func TestEachCredentialMayBeMissing(t *testing.T) {
 			"has not received its bearer token", "",
 		},
 		{
-			"the session: its problem names the credential", map[string]string{bearerCredential: pair.token.Reveal()}, nil,
-			control.SessionUnreadable, "the credential scim-bridge.session is not given, and --data-dir: there is no file",
+			"the session: its problem names the credential",
+			map[string]string{bearerCredential: pair.token.Reveal()}, nil,
+			control.SessionUnreadable, "the credential scim-bridge.session is not given, and --data-dir: " +
+				"there is no file",
 			"Correct the credential scim-bridge.session and restart the bridge",
 		},
 		{

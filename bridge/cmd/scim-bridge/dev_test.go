@@ -52,7 +52,8 @@ func TestDevIsAnAccountAndABridgeAtOnce(t *testing.T) {
 		t.Errorf("creating a person: %d %s", got.status, got.body)
 	}
 	// What Terraform would ask, with what the provider block says.
-	got := ask(t, "GET", find(`account_url += "(.*)"`)+"/v1/members?address=a@example.com", find(`account_token = "(.*)"`),
+	got := ask(t, "GET", find(`account_url += "(.*)"`)+"/v1/members?address=a@example.com",
+		find(`account_token = "(.*)"`),
 		"")
 	if got.status != 200 || !strings.Contains(got.body, "a@example.com") {
 		t.Errorf("the account's members: %d %s", got.status, got.body)

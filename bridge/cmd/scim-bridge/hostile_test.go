@@ -40,7 +40,8 @@ func TestHostileInputAtARealBridge(t *testing.T) {
 	var made struct {
 		ID string `json:"id"`
 	}
-	if err := json.Unmarshal([]byte(ask(t, "POST", base+"/Users", pair.token.Reveal(), person("victim@example.com")).body),
+	if err := json.Unmarshal([]byte(ask(t, "POST", base+"/Users", pair.token.Reveal(),
+		person("victim@example.com")).body),
 		&made); err != nil {
 		t.Fatal(err)
 	}
@@ -69,9 +70,11 @@ func TestHostileInputAtARealBridge(t *testing.T) {
 		{"a boolean for a name", "POST", "/Users", `{"userName":"n","name":true}`, 400, "invalidValue"},
 		{"a text that is no boolean for active", "POST", "/Users", `{"userName":"n","active":"perhaps"}`, 400,
 			"invalidValue"},
-		{"a number that is no boolean for active", "PATCH", one, patch(`{"op":"replace","path":"active","value":2}`), 400,
+		{"a number that is no boolean for active", "PATCH", one,
+			patch(`{"op":"replace","path":"active","value":2}`), 400,
 			"invalidValue"},
-		{"null for a userName", "POST", "/Users", `{"userName":null,"name":null,"emails":null,"active":null,"schemas":null}`,
+		{"null for a userName", "POST", "/Users", `{"userName":null,"name":null,"emails":null,"active":null,` +
+			`"schemas":null}`,
 			400, "invalidValue"},
 		{"nulls everywhere but in the userName", "PUT", one,
 			`{"userName":"victim@example.com","name":{"givenName":null},"emails":[null,{"value":null}],"active":null,` +
@@ -81,13 +84,17 @@ func TestHostileInputAtARealBridge(t *testing.T) {
 		{"nulls in an operation", "PATCH", one, patch(`{"op":null,"path":null,"value":null}`), 400, "invalidSyntax"},
 		{"null for bulk operations", "POST", "/Bulk", `{"Operations":null}`, 400, "invalidSyntax"},
 		{"numbers as strings where texts are wanted", "POST", "/.search", `{"count":"many"}`, 400, "invalidValue"},
-		{"a count beyond all numbers", "GET", "/Users?count=99999999999999999999999&startIndex=-99999999999999999999999", "",
+		{"a count beyond all numbers", "GET",
+			"/Users?count=99999999999999999999999&startIndex=-99999999999999999999999", "",
 			200, ""},
-		{"ten megabytes of one text", "POST", "/Users", `{"userName":"` + strings.Repeat("x", 10*mebibyte) + `"}`, 413, ""},
+		{"ten megabytes of one text", "POST", "/Users",
+			`{"userName":"` + strings.Repeat("x", 10*mebibyte) + `"}`, 413, ""},
 		{"ten megabytes of blanks", "POST", "/Users", strings.Repeat(" ", 10*mebibyte), 413, ""},
-		{"ten megabytes of brackets for bulk", "POST", "/Bulk", strings.Repeat("[", 10*mebibyte-1), 400, "invalidSyntax"},
-		{"ten megabytes of empty objects for bulk", "POST", "/Bulk", `{"Operations":[` + strings.Repeat("{},", 3*mebibyte) +
-			`{}]}`, 413, ""},
+		{"ten megabytes of brackets for bulk", "POST", "/Bulk",
+			strings.Repeat("[", 10*mebibyte-1), 400, "invalidSyntax"},
+		{"ten megabytes of empty objects for bulk", "POST", "/Bulk",
+			`{"Operations":[` + strings.Repeat("{},", 3*mebibyte) +
+				`{}]}`, 413, ""},
 		{"ten megabytes of small members for a group", "POST", "/Groups",
 			`{"displayName":"g","members":[` + strings.Repeat(`"",`, 3*mebibyte) + `""]}`, 413, ""},
 		{"a hundred megabytes for bulk", "POST", "/Bulk", strings.Repeat(" ", 100*mebibyte), 413, ""},
@@ -99,7 +106,8 @@ func TestHostileInputAtARealBridge(t *testing.T) {
 			inBody(strings.Repeat("(", 10_000) + "a pr" + strings.Repeat(")", 10_000)), 400, "invalidFilter"},
 		{"not not not", "POST", "/Users/.search",
 			inBody(strings.Repeat("not (", 5_000) + "a pr" + strings.Repeat(")", 5_000)), 400, "invalidFilter"},
-		{"a hundred thousand operations in one PATCH", "PATCH", one, patch(strings.Repeat(`{"op":"remove"},`, 60_000) + `{}`),
+		{"a hundred thousand operations in one PATCH", "PATCH", one,
+			patch(strings.Repeat(`{"op":"remove"},`, 60_000) + `{}`),
 			413, ""},
 		{"as many as fit into a body", "PATCH", one,
 			patch(strings.Repeat(`{"op":"add","path":"x","value":1},`, 25_000) + `{}`), 413, ""},
@@ -113,21 +121,26 @@ func TestHostileInputAtARealBridge(t *testing.T) {
 		{"invalid UTF-8 in a body", "POST", "/Users", "{\"userName\":\"\xc3\x28\"}", 400, "invalidSyntax"},
 		{"invalid UTF-8 in a filter", "GET", "/Users?filter=userName%20eq%20%22%c3%28%22", "", 400, "invalidFilter"},
 		{"half a surrogate pair", "POST", "/Users", `{"userName":["n","m"],"nickName":"\ud800"}`, 400, "invalidValue"},
-		{"a filter of a megabyte, in a URL", "GET", filter("userName eq \"" + strings.Repeat("x", mebibyte) + "\""), "", 431,
+		{"a filter of a megabyte, in a URL", "GET",
+			filter("userName eq \"" + strings.Repeat("x", mebibyte) + "\""), "", 431,
 			""},
 		{"a filter of almost a megabyte, in a body", "POST", "/.search",
 			inBody("userName eq \"" + strings.Repeat("x", mebibyte-100) + "\""), 400, "invalidFilter"},
-		{"a filter of many comparisons", "POST", "/Users/.search", inBody(strings.Repeat("a pr or ", 3_000) + "a pr"), 400,
+		{"a filter of many comparisons", "POST", "/Users/.search",
+			inBody(strings.Repeat("a pr or ", 3_000) + "a pr"), 400,
 			"invalidFilter"},
 		{"a filter of more", "POST", "/Users/.search", inBody(strings.Repeat("a pr or ", 100_000) + "a pr"), 400,
 			"invalidFilter"},
-		{"a sort by something long", "POST", "/Users/.search", `{"sortBy":"` + strings.Repeat("x", 100_000) + `"}`, 200, ""},
-		{"attributes without end", "POST", "/.search", `{"attributes":["` + strings.Repeat(`a","`, 50_000) + `a"]}`, 400,
+		{"a sort by something long", "POST", "/Users/.search",
+			`{"sortBy":"` + strings.Repeat("x", 100_000) + `"}`, 200, ""},
+		{"attributes without end", "POST", "/.search",
+			`{"attributes":["` + strings.Repeat(`a","`, 50_000) + `a"]}`, 400,
 			"invalidValue"},
 		{"a made-up cursor", "GET", "/Users?cursor=" + strings.Repeat("A", 10_000), "", 400,
 			"invalidCursor"},
 		{"two objects", "POST", "/Users", `{"userName":"n"}{"userName":"m"}`, 400, "invalidSyntax"},
-		{"a name given twice in two spellings", "POST", "/Users", `{"userName":"n","USERNAME":"m"}`, 400, "invalidValue"},
+		{"a name given twice in two spellings", "POST", "/Users",
+			`{"userName":"n","USERNAME":"m"}`, 400, "invalidValue"},
 	}
 	slots := make(chan struct{}, hostileAtOnce)
 	var all sync.WaitGroup
@@ -139,7 +152,8 @@ func TestHostileInputAtARealBridge(t *testing.T) {
 				start := time.Now()
 				got, err := hurl(t.Context(), tt.method, base+tt.path, pair.token.Reveal(), tt.body)
 				// Large requests wait for each other, for so long; a slow machine needs longer for them all.
-				for err == nil && got.status == 503 && got.header.Get("Retry-After") != "" && time.Since(start) < hostileTimeout {
+				for err == nil && got.status == 503 && got.header.Get("Retry-After") != "" &&
+					time.Since(start) < hostileTimeout {
 					got, err = hurl(t.Context(), tt.method, base+tt.path, pair.token.Reveal(), tt.body)
 				}
 				took := time.Since(start)
@@ -158,7 +172,8 @@ func TestHostileInputAtARealBridge(t *testing.T) {
 				}
 				_ = json.Unmarshal([]byte(got.body), &refusal)
 				if got.status != tt.status || refusal.Kind != tt.kind {
-					t.Errorf("%s: got %d %q, want %d %q: %.300s", tt.name, got.status, refusal.Kind, tt.status, tt.kind, got.body)
+					t.Errorf("%s: got %d %q, want %d %q: %.300s", tt.name, got.status, refusal.Kind,
+						tt.status, tt.kind, got.body)
 					return
 				}
 				if got.status >= 400 && got.status != http.StatusRequestHeaderFieldsTooLarge && // which no handler sees

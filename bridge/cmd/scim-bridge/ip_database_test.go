@@ -18,12 +18,14 @@ func TestIPDatabase(t *testing.T) {
 	t.Parallel()
 	database := "sqlite:" + filepath.Join(t.TempDir(), "account.db")
 	admin := strings.TrimSpace(output(t, "account", "init", "--database", database, "--name", "Acme"))
-	country := ipdatatest.Write(t, "country", map[string]ipdatatest.Record{"127.0.0.2/32": ipdatatest.Country("FR", "EU")})
+	country := ipdatatest.Write(t, "country",
+		map[string]ipdatatest.Record{"127.0.0.2/32": ipdatatest.Country("FR", "EU")})
 	asn := ipdatatest.Write(t, "asn", map[string]ipdatatest.Record{"127.0.0.2/32": ipdatatest.ASN(16509)})
 
 	var rule string
 	serving(t, []string{"--database", database, "--ip-database", country}, func(base string, log *sharedBuffer) {
-		if !strings.Contains(log.String(), country) || !strings.Contains(log.String(), `answer=["country", "continent"]`) {
+		if !strings.Contains(log.String(), country) ||
+			!strings.Contains(log.String(), `answer=["country", "continent"]`) {
 			t.Errorf("the log does not tell what the databases are good for:\n%s", log.String())
 		}
 		made := request(t, "POST", base+"/v1/firewall/rules", admin, `{"action":"deny","countries":["FR"]}`)

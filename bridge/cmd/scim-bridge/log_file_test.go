@@ -22,7 +22,8 @@ func fullLogs(t *testing.T) (path string) {
 		t.Fatal(err)
 	}
 	for _, day := range []string{"01", "02", "03", "04", "05"} {
-		if err := os.WriteFile(filepath.Join(dir, "scim-2026-01-"+day+"T00-00-00.000-size.log"), nil, 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, "scim-2026-01-"+day+"T00-00-00.000-size.log"),
+			nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}

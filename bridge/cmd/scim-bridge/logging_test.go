@@ -18,9 +18,11 @@ func TestJSONLinesHaveTheVendorsKeys(t *testing.T) {
 	var out bytes.Buffer
 	logger, ring := newLogger(&out, "info", "json")
 	logger.Debug("below the level")
-	logger.Named("http").With("request_id", "r1").Warn("a <request>", "client", netip.MustParseAddr("192.0.2.7"), "status",
+	logger.Named("http").With("request_id", "r1").Warn("a <request>", "client",
+		netip.MustParseAddr("192.0.2.7"), "status",
 		200, "ok", true,
-		"error", errors.New("it \"failed\""), "took", 1500*time.Millisecond, "message", "another", "odd", make(chan int))
+		"error", errors.New("it \"failed\""), "took", 1500*time.Millisecond, "message",
+		"another", "odd", make(chan int))
 	if n := strings.Count(out.String(), "\n"); n != 1 || !strings.HasPrefix(out.String(), `{"time":"`) {
 		t.Fatalf("%d lines: %s", n, out.String())
 	}
@@ -64,7 +66,8 @@ func TestDiagnoseReadsEveryFormatOfOurLog(t *testing.T) {
 				t.Fatalf("found %+v, %v", d, err)
 			}
 			p := d.Problems[0]
-			if p.Code != problem.FirewallBlocked || p.Details["address"] != "192.0.2.7" || p.Details["rule_id"] != "fwr 1" ||
+			if p.Code != problem.FirewallBlocked || p.Details["address"] != "192.0.2.7" ||
+				p.Details["rule_id"] != "fwr 1" ||
 				p.Terraform == "" || p.Since.IsZero() {
 				t.Errorf("found %+v", p)
 			}

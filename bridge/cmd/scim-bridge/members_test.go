@@ -22,7 +22,8 @@ func TestUnknownMembersAreAProblemOnThePage(t *testing.T) {
 		return r, made.ID
 	}
 	_, ann := scim("POST", "/Users", `{"userName":"ann@example.com"}`)
-	_, group := scim("POST", "/Groups", `{"displayName":"Engineers","members":[{"value":"`+ann+`"},{"value":"ghost-1"}]}`)
+	_, group := scim("POST", "/Groups", `{"displayName":"Engineers","members":[{"value":"`+
+		ann+`"},{"value":"ghost-1"}]}`)
 	b.awaitProblem("members_unknown")
 	refused, _ := scim("PATCH", "/Groups/"+group,
 		`{"Operations":[{"op":"replace","path":"members","value":[{"value":"ghost-2"}]}]}`)

@@ -28,8 +28,9 @@ func TestFilesWithSecretsAreClosedToOthers(t *testing.T) {
 	database := filepath.Join(dir, "account.db")
 	account := func(args ...string) string {
 		t.Helper()
-		out, err := exec.CommandContext(t.Context(), "scim-bridge", append(append([]string{"account"}, args...), "--database",
-			"sqlite:"+database)...).CombinedOutput()
+		out, err := exec.CommandContext(t.Context(), "scim-bridge",
+			append(append([]string{"account"}, args...), "--database",
+				"sqlite:"+database)...).CombinedOutput()
 		if err != nil {
 			t.Fatalf("%v %s", err, out)
 		}

@@ -46,7 +46,8 @@ func TestPingFindsARealBridgeByTheSettingsOfServe(t *testing.T) {
 		{"by our variable, which means every IPv4 address", []string{"SCIMBRIDGE_LISTEN=0.0.0.0:" + port}, nil},
 		{"by our variable, which means every IPv6 address", []string{"SCIMBRIDGE_LISTEN=[::]:" + port}, nil},
 		{"by the vendor's variable", []string{"OP_PORT=" + port}, nil},
-		{"by our variable, beside a variable of the vendor's", []string{"SCIMBRIDGE_LISTEN=" + address, "OP_PORT=1"}, nil},
+		{"by our variable, beside a variable of the vendor's",
+			[]string{"SCIMBRIDGE_LISTEN=" + address, "OP_PORT=1"}, nil},
 		{"by the flag", nil, []string{"--listen", address}},
 		{"by the flag, beside a variable", []string{"SCIMBRIDGE_LISTEN=127.0.0.1:1"}, []string{"--listen", address}},
 		{"by its address", []string{"OP_PORT=1"}, []string{"--url", "http://" + address}},
@@ -65,7 +66,8 @@ func TestPingFindsARealBridgeByTheSettingsOfServe(t *testing.T) {
 	for _, row := range rows {
 		t.Run(row.name+", no longer", func(t *testing.T) {
 			code, said := ping(t, append(row.environ, patient), row.args...)
-			if code != exitFailed || strings.Count(said, "\n") != 1 || !strings.Contains(said, port+"/ping does not answer") {
+			if code != exitFailed || strings.Count(said, "\n") != 1 ||
+				!strings.Contains(said, port+"/ping does not answer") {
 				t.Errorf("exit %d: %s", code, said)
 			}
 		})
@@ -100,7 +102,8 @@ func startAccountServe(t *testing.T, database string) string {
 	t.Helper()
 	address := strings.TrimPrefix(deadAddress(t), "http://")
 	log := new(sharedBuffer)
-	cmd := exec.CommandContext(t.Context(), "scim-bridge", "account", "serve", "--database", database, "--listen", address)
+	cmd := exec.CommandContext(t.Context(), "scim-bridge", "account", "serve", "--database",
+		database, "--listen", address)
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -119,7 +122,8 @@ func TestPingReadsTheCommandLineOfProcessOne(t *testing.T) {
 		want    serverAddress
 	}{
 		{"a bridge", "/usr/bin/scim-bridge serve", nil, serverAddress{"http", ":3002"}},
-		{"a bridge with a flag", "scim-bridge serve --listen :9000 --insecure-http", nil, serverAddress{"http", ":9000"}},
+		{"a bridge with a flag", "scim-bridge serve --listen :9000 --insecure-http", nil,
+			serverAddress{"http", ":9000"}},
 		{"a bridge with a flag before others", "scim-bridge serve --revision 7 --listen=127.0.0.1:1", nil,
 			serverAddress{"http", "127.0.0.1:1"}},
 		{"a bridge with our variable", "scim-bridge serve", map[string]string{"SCIMBRIDGE_LISTEN": ":81"},
@@ -130,7 +134,8 @@ func TestPingReadsTheCommandLineOfProcessOne(t *testing.T) {
 			map[string]string{"OP_PORT": "80", "SCIMBRIDGE_LISTEN": ":81"}, serverAddress{"http", ":1"}},
 		{"a bridge behind an init", "/sbin/docker-init -- /usr/bin/scim-bridge serve --listen :9000", nil,
 			serverAddress{"http", ":9000"}},
-		{"an account", "scim-bridge account serve --database sqlite:a.db", nil, serverAddress{"http", "127.0.0.1:8600"}},
+		{"an account", "scim-bridge account serve --database sqlite:a.db", nil,
+			serverAddress{"http", "127.0.0.1:8600"}},
 		{"an account, which does not read the vendor's variable", "scim-bridge account serve --database sqlite:a.db",
 			map[string]string{"OP_PORT": "80"}, serverAddress{"http", "127.0.0.1:8600"}},
 		{"an account with a flag", "scim-bridge account serve --listen 0.0.0.0:8600 --database sqlite:a.db", nil,
@@ -140,12 +145,15 @@ func TestPingReadsTheCommandLineOfProcessOne(t *testing.T) {
 		{"both in one process", "scim-bridge dev --data-dir d --listen 127.0.0.1:5", nil,
 			serverAddress{"http", "127.0.0.1:5"}},
 		{"a certificate", "scim-bridge serve --tls-cert-file c --tls-key-file k", nil, serverAddress{"https", ":3002"}},
-		{"an account with a certificate", "scim-bridge account serve --listen :443 --tls-cert-file c --tls-key-file k", nil,
+		{"an account with a certificate", "scim-bridge account serve --listen :443 --tls-cert-file c " +
+			"--tls-key-file k", nil,
 			serverAddress{"https", ":443"}},
 		{"a domain", "scim-bridge serve --tls-domain scim.example.com", nil, serverAddress{"https", ":8443"}},
-		{"a domain in our variable", "scim-bridge serve", map[string]string{"SCIMBRIDGE_TLS_DOMAIN": "scim.example.com"},
+		{"a domain in our variable", "scim-bridge serve",
+			map[string]string{"SCIMBRIDGE_TLS_DOMAIN": "scim.example.com"},
 			serverAddress{"https", ":8443"}},
-		{"a domain in the vendor's variable", "scim-bridge serve", map[string]string{"OP_TLS_DOMAIN": "scim.example.com"},
+		{"a domain in the vendor's variable", "scim-bridge serve",
+			map[string]string{"OP_TLS_DOMAIN": "scim.example.com"},
 			serverAddress{"https", ":8443"}},
 		{"a certificate in the vendor's variable", "scim-bridge serve --listen :443",
 			map[string]string{"OP_TLS_CERT_FILE": "c"}, serverAddress{"https", ":443"}},
@@ -196,15 +204,18 @@ func TestPingRefusesWhatIsNotOurs(t *testing.T) {
 		want string
 	}{
 		{"there is no listener", []string{"--url", deadAddress(t)}, exitFailed, "connection refused"},
-		{"an answer never comes", []string{"--url", "http://" + silent.Addr().String(), "--timeout", "100ms"}, exitFailed,
+		{"an answer never comes",
+			[]string{"--url", "http://" + silent.Addr().String(), "--timeout", "100ms"}, exitFailed,
 			"deadline exceeded"},
 		{"a server is ill", []string{"--url", answering(503, "")}, exitFailed, "the answer is 503"},
 		{"another program answers", []string{"--url", answering(200, "<html>")}, exitFailed, "the answer is 200"},
 		{"a proxy wants a sign-in", []string{"--url", answering(302, "")}, exitFailed, "the answer is 302"},
 		{"a port that cannot be known", []string{"--listen", "127.0.0.1:0"}, exitFailed, "use --url"},
-		{"a listening address that is none", []string{"--listen", "nowhere"}, exitFailed, `"nowhere" is not an address`},
+		{"a listening address that is none", []string{"--listen", "nowhere"}, exitFailed,
+			`"nowhere" is not an address`},
 		{"an address that is none", []string{"--url", "nowhere"}, exitUsage, "--url is not the address of a server"},
-		{"an address with a password, which is not repeated", []string{"--url", "https://u:hunter2@127.0.0.1"}, exitUsage,
+		{"an address with a password, which is not repeated",
+			[]string{"--url", "https://u:hunter2@127.0.0.1"}, exitUsage,
 			"--url is not the address of a server"},
 		{"two servers at once", []string{"--url", "http://127.0.0.1:1", "--listen", ":1"}, exitUsage,
 			"can't be used together"},
@@ -243,10 +254,12 @@ func TestPingOverTLS(t *testing.T) {
 		want    string
 	}{
 		{"by the address", nil, []string{"--url", "https://" + address}, 0, "200 OK"},
-		{"by the variables of a certificate", []string{"SCIMBRIDGE_TLS_CERT_FILE=c", "SCIMBRIDGE_LISTEN=" + address}, nil, 0,
+		{"by the variables of a certificate",
+			[]string{"SCIMBRIDGE_TLS_CERT_FILE=c", "SCIMBRIDGE_LISTEN=" + address}, nil, 0,
 			"https://" + address + "/ping: 200 OK"},
 		{"by the vendor's variable", []string{"OP_TLS_CERT_FILE=c", "SCIMBRIDGE_LISTEN=" + address}, nil, 0, "200 OK"},
-		{"by the variable of a domain", []string{"SCIMBRIDGE_TLS_DOMAIN=x.example.com", "SCIMBRIDGE_LISTEN=" + address}, nil,
+		{"by the variable of a domain",
+			[]string{"SCIMBRIDGE_TLS_DOMAIN=x.example.com", "SCIMBRIDGE_LISTEN=" + address}, nil,
 			0, "200 OK"},
 		{"by plain HTTP", nil, []string{"--url", "http://" + address}, exitFailed, "the answer is 400"},
 	} {

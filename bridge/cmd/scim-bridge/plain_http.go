@@ -66,8 +66,9 @@ var (
 		whileListening:  "put a proxy with HTTPS in front and name it with --public-url",
 	}
 	withoutProxy = remedies{
-		forTLS: "remove the setting to try things out on this machine; where HTTPS is needed, run scim-bridge serve and " +
-			"scim-bridge account serve behind a proxy with the certificate, whose address their --public-url https://... names",
+		forTLS: "remove the setting to try things out on this machine; where HTTPS is needed, " +
+			"run scim-bridge serve and scim-bridge account serve behind a proxy with the certificate, " +
+			"whose address their --public-url https://... names",
 		whileListening: "for production, run scim-bridge serve and scim-bridge account serve behind a proxy with HTTPS",
 	}
 )

@@ -43,7 +43,9 @@ func TestABridgeAtACloudProvider(t *testing.T) {
 		name string
 		cure func()
 	}{
-		{"an allow rule before it", func() { setRules(api.FirewallRuleInput{IpRanges: &[]string{"127.0.0.9"}}, denied) }},
+		{"an allow rule before it", func() {
+			setRules(api.FirewallRuleInput{IpRanges: &[]string{"127.0.0.9"}}, denied)
+		}},
 		{"no rule on cloud providers", func() { setRules() }},
 	} {
 		setRules(denied)
@@ -60,8 +62,8 @@ func TestABridgeAtACloudProvider(t *testing.T) {
 			}
 		}
 		log := b.logText()
-		if !strings.Contains(log, problem.LogFirewallBlocked+": problem=firewall_blocked_cloud_provider address=127.0.0.9 "+
-			"rule_id="+p.Details["rule_id"]+" anonymous_ips=cloud_provider") {
+		if !strings.Contains(log, problem.LogFirewallBlocked+": problem=firewall_blocked_cloud_provider "+
+			"address=127.0.0.9 rule_id="+p.Details["rule_id"]+" anonymous_ips=cloud_provider") {
 			t.Errorf("%s: the reason is not in the log", way.name)
 		}
 		way.cure()
@@ -93,7 +95,8 @@ func TestTwoFactorEnforcedAfterActivation(t *testing.T) {
 		t.Errorf("SCIM under the policy: %d %s", got.status, got.body)
 	}
 	b.awaitProblem("two_factor_enforced")
-	if !strings.Contains(b.logText(), problem.LogSignInFailed+": problem=two_factor_enforced reason=two_factor_enforced") {
+	if !strings.Contains(b.logText(),
+		problem.LogSignInFailed+": problem=two_factor_enforced reason=two_factor_enforced") {
 		t.Error("the vendor's words are not in the log")
 	}
 	b.terminate()

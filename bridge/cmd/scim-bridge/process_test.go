@@ -157,7 +157,9 @@ func (r *realAccount) enrol(previous *pair, ends time.Time) (pair, api.Enrolment
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	p := pair{credentials: session.Credentials{AccountURL: r.url, AccountID: r.model.ID, Email: manager, Secrets: secrets}}
+	p := pair{
+		credentials: session.Credentials{AccountURL: r.url, AccountID: r.model.ID, Email: manager, Secrets: secrets},
+	}
 	if p.token, err = session.NewToken(); err != nil {
 		r.t.Fatal(err)
 	}
@@ -245,7 +247,8 @@ func serveArgs(dir string, args []string) []string {
 // serveWith is serve under environment variables.
 func serveWith(t *testing.T, dir string, environ []string, args ...string) *process {
 	t.Helper()
-	return start(t, dir, exec.CommandContext(context.WithoutCancel(t.Context()), "scim-bridge", serveArgs(dir, args)...),
+	return start(t, dir, exec.CommandContext(context.WithoutCancel(t.Context()),
+		"scim-bridge", serveArgs(dir, args)...),
 		environ...)
 }
 

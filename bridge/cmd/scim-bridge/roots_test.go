@@ -91,7 +91,8 @@ func TestABridgeNamesAFileOfRootCertificatesThatIsOfNoUse(t *testing.T) {
 			t.Parallel()
 			b := serveWith(t, t.TempDir(), []string{"SSL_CERT_FILE=" + row.file})
 			b.url("") // what is logged at the start is, by now
-			if log := b.logText(); strings.Contains(log, warning) != (row.want != "") || !strings.Contains(log, row.want) {
+			if log := b.logText(); strings.Contains(log, warning) != (row.want != "") ||
+				!strings.Contains(log, row.want) {
 				t.Error(log)
 			}
 		})

@@ -85,7 +85,8 @@ func TestUnsealedOverTheControlSocket(t *testing.T) {
 	for range 2 { // repeating it is harmless
 		unseal := exec.CommandContext(t.Context(), "scim-bridge", "unseal", b.dir)
 		unseal.Stdin = strings.NewReader(pair.token.Reveal() + "\n")
-		if out, err := unseal.CombinedOutput(); err != nil || !strings.HasPrefix(string(out), "the bridge is unsealed (") {
+		if out, err := unseal.CombinedOutput(); err != nil ||
+			!strings.HasPrefix(string(out), "the bridge is unsealed (") {
 			t.Fatalf("unseal: %v %s", err, out)
 		}
 	}
@@ -131,7 +132,8 @@ func TestATokenFileOpensTheBridgeAfterARestart(t *testing.T) {
 	again.awaitState(control.Ready)
 	after := again.status()
 	if after.Instance != before.Instance || after.PID == before.PID || after.ObservedRevision != "r2" {
-		t.Errorf("after kill -9: instance %q then %q, observed %q", before.Instance, after.Instance, after.ObservedRevision)
+		t.Errorf("after kill -9: instance %q then %q, observed %q", before.Instance,
+			after.Instance, after.ObservedRevision)
 	}
 }
 
@@ -500,7 +502,8 @@ func TestChangedCredentialsAreToldInTheVendorsWords(t *testing.T) {
 		t.Errorf("SCIM with useless credentials: %d %s", got.status, got.body)
 	}
 	b.awaitProblem("credentials_changed")
-	if !strings.Contains(b.logText(), problem.LogSignInFailed+": problem=credentials_changed reason=credentials_changed") {
+	if !strings.Contains(b.logText(),
+		problem.LogSignInFailed+": problem=credentials_changed reason=credentials_changed") {
 		t.Error("the vendor's words are not in the log")
 	}
 	if h := b.health(pair.token.Reveal()); h.State != health.Unhealthy {

@@ -91,7 +91,8 @@ func TestHangupReadsTheTokenFilesAgain(t *testing.T) {
 	put("monitoring-token-number-two")
 	b.signal(syscall.SIGHUP)
 	await(t, "the new monitoring token", func() bool {
-		return ask(t, http.MethodGet, b.url("/health"), "monitoring-token-number-two", "").status != http.StatusUnauthorized
+		return ask(t, http.MethodGet, b.url("/health"), "monitoring-token-number-two",
+			"").status != http.StatusUnauthorized
 	})
 	got := ask(t, http.MethodGet, b.url("/health"), "monitoring-token-number-one", "")
 	if got.status != http.StatusUnauthorized {
@@ -242,7 +243,8 @@ func servers(t *testing.T) map[string][]string {
 		"bridge":  {"serve", "--data-dir", folder(t, pair.sealed), "--listen", "127.0.0.1:0", "--log-level", "trace"},
 		"account": {"account", "serve", "--database", database, "--listen", "127.0.0.1:0", "--log-level", "trace"},
 		"dev": {
-			"dev", "--data-dir", t.TempDir(), "--listen", "127.0.0.1:0", "--account-listen", "127.0.0.1:0", "--log-level",
+			"dev", "--data-dir", t.TempDir(), "--listen", "127.0.0.1:0", "--account-listen",
+			"127.0.0.1:0", "--log-level",
 			"trace",
 		},
 	}
@@ -261,7 +263,8 @@ func TestAServerOutlivesTheReaderOfItsLog(t *testing.T) {
 				if err := l.cmd.Process.Signal(s); err != nil {
 					t.Fatal(err)
 				}
-				if got := ask(t, http.MethodGet, url, "", ""); got.status != http.StatusOK && got.status != http.StatusNoContent {
+				if got := ask(t, http.MethodGet, url, "", ""); got.status != http.StatusOK &&
+					got.status != http.StatusNoContent {
 					t.Errorf("/ping answers %d", got.status)
 				}
 			}
@@ -382,7 +385,8 @@ func TestHangupClosesIdleConnectionsToTheAccount(t *testing.T) {
 	for _, reload := range []func(){
 		func() { b.signal(syscall.SIGHUP) },
 		func() {
-			if out, err := exec.CommandContext(t.Context(), "scim-bridge", "reload", b.dir).CombinedOutput(); err != nil {
+			if out, err := exec.CommandContext(t.Context(), "scim-bridge", "reload",
+				b.dir).CombinedOutput(); err != nil {
 				t.Fatalf("%v: %s", err, out)
 			}
 		},

@@ -40,7 +40,8 @@ func smallDisks(t *testing.T) map[string]func(*testing.T) smallDisk {
 func limitedFile(t *testing.T) smallDisk {
 	limit := func(account *accountProcess, bytes uint64) {
 		t.Helper()
-		err := unix.Prlimit(account.cmd.Process.Pid, unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: bytes, Max: unix.RLIM_INFINITY},
+		err := unix.Prlimit(account.cmd.Process.Pid, unix.RLIMIT_FSIZE,
+			&unix.Rlimit{Cur: bytes, Max: unix.RLIM_INFINITY},
 			nil)
 		if err != nil {
 			t.Fatal(err)
@@ -144,11 +145,13 @@ func TestAFullDiskIsToldAndHealsByItself(t *testing.T) {
 				return ask(t, http.MethodGet, account.url+"/ready", "", "").status == 204
 			})
 			await(t, "the problem to pass", func() bool { return !slices.Contains(b.codes(), "storage_full") })
-			if got := post(); got.status != 201 && got.status != 409 { // the refused one may have come in by a repetition
+			// the refused one may have come in by a repetition
+			if got := post(); got.status != 201 && got.status != 409 {
 				t.Errorf("after the cure: %d %s", got.status, got.body)
 			}
 			for i := range made {
-				found := ask(t, http.MethodGet, b.url(fmt.Sprintf(`/Users?filter=userName+eq+"p%d@example.com"`, i)), token, "")
+				found := ask(t, http.MethodGet,
+					b.url(fmt.Sprintf(`/Users?filter=userName+eq+"p%d@example.com"`, i)), token, "")
 				if !strings.Contains(found.body, `"totalResults":1`) {
 					t.Errorf("p%d was acknowledged and is gone: %s", i, found.body)
 				}

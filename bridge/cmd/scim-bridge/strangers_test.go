@@ -59,7 +59,8 @@ func (a attacker) client(from string) *http.Client {
 
 // post sends a form or JSON, and returns the status; 0 if it was not answered.
 func (a attacker) post(c *http.Client, path, kind, body string) int {
-	r, err := http.NewRequestWithContext(a.t.Context(), http.MethodPost, "http://"+a.target+path, strings.NewReader(body))
+	r, err := http.NewRequestWithContext(a.t.Context(), http.MethodPost,
+		"http://"+a.target+path, strings.NewReader(body))
 	if err != nil {
 		a.t.Error(err)
 		return 0
@@ -228,10 +229,12 @@ func TestAttackPipelinedRequests(t *testing.T) {
 			grown := size(t, b.log) - before
 			ring := downloadLog(t, b, pair.token)
 			kept := strings.Contains(ring, known.header.Get("X-Request-Id"))
-			t.Logf("%d requests answered: the log grew by %d bytes; the page's log still has what came before: %t", answered,
+			t.Logf("%d requests answered: the log grew by %d bytes; the page's log still has what came before: %t",
+				answered,
 				grown, kept)
 			if answered < 100 || grown > mostLog || !kept {
-				t.Errorf("%d requests answered, the log grew by %d bytes, want at most %d; the page's log is %.2000s", answered,
+				t.Errorf("%d requests answered, the log grew by %d bytes, want at most %d; "+
+					"the page's log is %.2000s", answered,
 					grown, mostLog, ring)
 			}
 		})
@@ -291,7 +294,9 @@ func TestAttackSignUps(t *testing.T) {
 			}
 			c := attack.client(from)
 			for i := range 3000 / 8 {
-				form := url.Values{"address": {fmt.Sprintf("guest-%d-%d@example.com", worker, i)}, "name": {"Guest"}}.Encode()
+				form := url.Values{
+					"address": {fmt.Sprintf("guest-%d-%d@example.com", worker, i)}, "name": {"Guest"},
+				}.Encode()
 				answered[attack.post(c, "/signup", "application/x-www-form-urlencoded", form)/100].Add(1)
 			}
 		})
@@ -300,7 +305,8 @@ func TestAttackSignUps(t *testing.T) {
 	took := time.Since(started)
 	members := 0
 	for cursor := (*string)(nil); ; {
-		page, err := apitest.Read[api.MemberPage](a.admin.ListMembers(t.Context(), &api.ListMembersParams{Cursor: cursor}))
+		page, err := apitest.Read[api.MemberPage](a.admin.ListMembers(t.Context(),
+			&api.ListMembersParams{Cursor: cursor}))
 		if err != nil || page.Value == nil {
 			t.Fatalf("listing members: %v", err)
 		}

@@ -45,7 +45,8 @@ func TestASuspensionByHandOutlivesUnrelatedUpdates(t *testing.T) {
 	}{
 		{"seen", "GET", "", false},
 		{"a PATCH of the title", "PATCH", `{"Operations":[{"op":"replace","path":"title","value":"Dr."}]}`, false},
-		{"a PATCH without a path", "PATCH", `{"Operations":[{"op":"Replace","value":{"name.givenName":"Ann"}}]}`, false},
+		{"a PATCH without a path", "PATCH",
+			`{"Operations":[{"op":"Replace","value":{"name.givenName":"Ann"}}]}`, false},
 		{"a PUT that is silent on active", "PUT", `{"userName":"ann@example.com","displayName":"Ann"}`, false},
 		{"a PATCH that says active", "PATCH", `{"Operations":[{"op":"Replace","path":"active","value":"True"}]}`, true},
 	} {

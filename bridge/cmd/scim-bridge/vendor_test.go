@@ -54,10 +54,13 @@ func TestVendorVariables(t *testing.T) {
 			with(func(s *settings) {
 				s.Interval = time.Minute
 			})},
-		{"the vendor's session", map[string]string{"OP_SESSION": "eyJ"}, nil, with(func(s *settings) { s.Session = "eyJ" })},
-		{"the vendor's log switches", map[string]string{"OP_JSON_LOGS": "1", "OP_DEBUG": "1"}, nil, with(func(s *settings) {
-			s.LogFormat, s.LogLevel = "json", "debug"
+		{"the vendor's session", map[string]string{"OP_SESSION": "eyJ"}, nil, with(func(s *settings) {
+			s.Session = "eyJ"
 		})},
+		{"the vendor's log switches", map[string]string{"OP_JSON_LOGS": "1", "OP_DEBUG": "1"},
+			nil, with(func(s *settings) {
+				s.LogFormat, s.LogLevel = "json", "debug"
+			})},
 		{"trace is more than debug", map[string]string{"OP_DEBUG": "1", "OP_TRACE": "1"}, nil, with(func(s *settings) {
 			s.LogLevel = "trace"
 		})},
@@ -90,7 +93,8 @@ func TestVendorVariables(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if s := (settings{got.Listen, got.Session, got.LogFormat, got.LogLevel, got.ConfirmationInterval}); s != row.want {
+			if s := (settings{got.Listen, got.Session, got.LogFormat, got.LogLevel,
+				got.ConfirmationInterval}); s != row.want {
 				t.Errorf("got %+v, want %+v", s, row.want)
 			}
 		})
@@ -107,7 +111,8 @@ func TestVendorVariablesThatMeanNothingAreRefused(t *testing.T) {
 	}{
 		{"a port with the colon of our flag", map[string]string{"OP_PORT": ":3002"},
 			[]string{`OP_PORT=":3002" is not a port`}},
-		{"a port with a blank behind it", map[string]string{"OP_PORT": "3002 "}, []string{`OP_PORT="3002 " is not a port`}},
+		{"a port with a blank behind it", map[string]string{"OP_PORT": "3002 "},
+			[]string{`OP_PORT="3002 " is not a port`}},
 		{"a port beyond all ports", map[string]string{"OP_PORT": "70000"}, []string{`OP_PORT="70000" is not a port`}},
 		{"a negative port", map[string]string{"OP_PORT": "-1"}, []string{`OP_PORT="-1" is not a port`}},
 		{"the name of a port", map[string]string{"OP_PORT": "http"}, []string{`OP_PORT="http" is not a port`}},

@@ -67,7 +67,8 @@ func TestAPersonsVersionFollowsTheNamesOfItsGroups(t *testing.T) {
 		{"PUT of the document of before", "PUT", `{"userName":"ann@example.com","title":"T"}`, before, 412},
 		{"PATCH of it", "PATCH", `{"Operations":[{"op":"replace","path":"title","value":"T"}]}`, before, 412},
 		{"DELETE of it", "DELETE", "", before, 412},
-		{"PATCH of the present one", "PATCH", `{"Operations":[{"op":"replace","path":"title","value":"T"}]}`, after, 200},
+		{"PATCH of the present one", "PATCH",
+			`{"Operations":[{"op":"replace","path":"title","value":"T"}]}`, after, 200},
 	} {
 		if got := scim(step.method, ann, step.body, "If-Match", step.version); got.status != step.status {
 			t.Errorf("%s: %d %s, want %d", step.name, got.status, got.body, step.status)

@@ -188,7 +188,8 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 	b.listener.Handler = httpServer.Handler()
 	b.checker.Overlap = b.overlap
 	b.checker.Checks = []func() health.Report{
-		b.sessionReport, b.connector.Report, b.watcher.Report, b.unknown.Report, b.authenticator.Report, b.listener.Report,
+		b.sessionReport, b.connector.Report, b.watcher.Report, b.unknown.Report,
+		b.authenticator.Report, b.listener.Report,
 		b.folder.Report,
 	}
 	return b, nil

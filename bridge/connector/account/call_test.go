@@ -38,11 +38,16 @@ func TestAForeignProblemDocumentIsBoundedAndClean(t *testing.T) {
 		{"an unknown code", 500, map[string]any{"code": strings.Repeat("a", 64), "detail": long, "request_id": long},
 			false},
 		{"a firewall's facts", 403, map[string]any{"code": api.ErrorCodeFirewallBlocked, "details": map[string]any{
-			"address": long, "rule_id": long, "country": long, "continent": long, "database": long, "anonymous_ips": many[:1],
-			"rule": map[string]any{"priority": 1, "description": long, "kind": long, "values": []string{"\x1b192.0.2.1", "x"}}}},
+			"address": long, "rule_id": long, "country": long, "continent": long,
+			"database": long, "anonymous_ips": many[:1],
+			"rule": map[string]any{
+				"priority": 1, "description": long, "kind": long, "values": []string{"\x1b192.0.2.1", "x"},
+			}}},
 			false},
-		{"a rule of very many values", 403, map[string]any{"code": api.ErrorCodeFirewallBlocked, "details": map[string]any{
-			"rule": map[string]any{"priority": 1, "description": "d", "kind": "ip_ranges", "values": many[:2]}}}, false},
+		{"a rule of very many values", 403,
+			map[string]any{"code": api.ErrorCodeFirewallBlocked, "details": map[string]any{
+				"rule": map[string]any{"priority": 1, "description": "d", "kind": "ip_ranges", "values": many[:2]}}},
+			false},
 		{"unknown members", 422, map[string]any{"code": "members_unknown", "detail": long, "details": map[string]any{
 			"ids": many[:1],
 		}}, false},

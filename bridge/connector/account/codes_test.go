@@ -77,8 +77,9 @@ func TestEveryCodeOfTheAccountIsTold(t *testing.T) {
 			if !ok {
 				t.Fatal("no row says what becomes of it")
 			}
-			err := answerOf(want.status, fmt.Sprintf(`{"code":%q,"title":"No","detail":"because of this","request_id":"req_1"}`,
-				code))
+			err := answerOf(want.status,
+				fmt.Sprintf(`{"code":%q,"title":"No","detail":"because of this","request_id":"req_1"}`,
+					code))
 
 			if e, refused := errors.AsType[*bridge.Error](toDirectoryError(err)); refused {
 				if e.Code != want.directory || e.Detail != "because of this" {
@@ -98,7 +99,8 @@ func TestEveryCodeOfTheAccountIsTold(t *testing.T) {
 				t.Errorf("it reads as an account that is away: %s. %s", p.Title, p.Cause)
 			}
 			if found == problem.AccountUnreachable &&
-				!strings.Contains(p.Cause, fmt.Sprintf("answered %d %s: because of this (request id req_1)", want.status, code)) {
+				!strings.Contains(p.Cause,
+					fmt.Sprintf("answered %d %s: because of this (request id req_1)", want.status, code)) {
 				t.Errorf("the cause names not what it answered: %s", p.Cause)
 			}
 		})

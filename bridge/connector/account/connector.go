@@ -514,7 +514,8 @@ func (c *Connector) session(ctx context.Context) (*login, error) {
 		case state.Phase == Waiting:
 			return nil, &bridge.UnavailableError{Detail: "the bridge is sealed", Err: errNoCredentials}
 		case state.Problem != nil:
-			return nil, &bridge.UnavailableError{Detail: titleOf(*state.Problem), Err: errors.New(string(state.Problem.Code))}
+			return nil, &bridge.UnavailableError{Detail: titleOf(*state.Problem),
+				Err: errors.New(string(state.Problem.Code))}
 		}
 		select {
 		case <-moved:

@@ -106,8 +106,9 @@ func TestTheTimeoutGrowsWithTheMembers(t *testing.T) {
 		// The account is spared the work.
 		return func() (*http.Response, error) {
 			return &http.Response{
-				StatusCode: http.StatusRequestEntityTooLarge, Header: http.Header{"Content-Type": {"application/problem+json"}},
-				Body: io.NopCloser(strings.NewReader(`{"code":"too_large","title":"Too large"}`)),
+				StatusCode: http.StatusRequestEntityTooLarge,
+				Header:     http.Header{"Content-Type": {"application/problem+json"}},
+				Body:       io.NopCloser(strings.NewReader(`{"code":"too_large","title":"Too large"}`)),
 			}, nil
 		}
 	})
@@ -117,7 +118,8 @@ func TestTheTimeoutGrowsWithTheMembers(t *testing.T) {
 		least, bound time.Duration
 	}{
 		{"a rename", func() error {
-			_, err := c.UpdateGroup(t.Context(), "g", bridge.GroupChange{Attributes: json.RawMessage(`{"displayName":"h"}`)}, "",
+			_, err := c.UpdateGroup(t.Context(), "g",
+				bridge.GroupChange{Attributes: json.RawMessage(`{"displayName":"h"}`)}, "",
 				false)
 			return err
 		}, 0, 26 * time.Second},
@@ -303,8 +305,8 @@ func TestAConditionalWriteIsNotRepeatedAfterALostAnswer(t *testing.T) {
 	}))
 	_, err = c.ReplacePerson(t.Context(), p.ID, input("b@example.com"), p.Version)
 	if !errors.Is(err, bridge.ErrUnavailable) || network.count(path) != 1 {
-		t.Errorf("got %v after %d requests: whether it was done is not known, and a repetition could be refused for its "+
-			"own sake", err, network.count(path))
+		t.Errorf("got %v after %d requests: whether it was done is not known, "+
+			"and a repetition could be refused for its own sake", err, network.count(path))
 	}
 }
 
@@ -335,7 +337,8 @@ func TestAGatewaysErrorIsALostAnswer(t *testing.T) {
 			network.set(once("PUT "+path, lose))
 			_, err = c.ReplacePerson(t.Context(), p.ID, input("b@example.com"), p.Version)
 			if !errors.Is(err, bridge.ErrUnavailable) || network.count("PUT "+path) != 1 {
-				t.Errorf("a conditional write: got %v after %d requests; a repetition is refused because the first one counted",
+				t.Errorf("a conditional write: got %v after %d requests; "+
+					"a repetition is refused because the first one counted",
 					err, network.count("PUT "+path))
 			}
 			network.set(once("DELETE "+path, lose))
@@ -458,7 +461,9 @@ func TestWhatAProxySaysIsNoAnswerOfADirectory(t *testing.T) {
 					return nil
 				}
 				return func() (*http.Response, error) {
-					return &http.Response{StatusCode: row.status, Header: row.header, Body: io.NopCloser(strings.NewReader("<html>"))},
+					return &http.Response{
+							StatusCode: row.status, Header: row.header, Body: io.NopCloser(strings.NewReader("<html>")),
+						},
 						nil
 				}
 			})
@@ -498,7 +503,8 @@ func TestWhatAnswersInTheAccountsPlaceIsNamed(t *testing.T) {
 			`404 Not Found of the type "text/html" from "nginx"`},
 		{"a 200 page to everything", "", page(200, "text/html; charset=utf-8", "<html>"),
 			`200 OK of the type "text/html; charset=utf-8" from "nginx"`},
-		{"JSON that is no account's to everything", "", page(200, "application/json", `{"status":"ok"}`), `speaks JSON`},
+		{"JSON that is no account's to everything", "",
+			page(200, "application/json", `{"status":"ok"}`), `speaks JSON`},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
@@ -515,7 +521,8 @@ func TestWhatAnswersInTheAccountsPlaceIsNamed(t *testing.T) {
 			c.NotifyHeartbeat()
 			await(t, c, "unhealthy because of what answers", func() bool {
 				r := c.Report()
-				return r.State == health.Unhealthy && len(r.Problems) == 1 && r.Problems[0].Code == problem.AccountUnreachable &&
+				return r.State == health.Unhealthy && len(r.Problems) == 1 &&
+					r.Problems[0].Code == problem.AccountUnreachable &&
 					strings.Contains(r.Problems[0].Cause, row.want)
 			})
 			network.set(nil)

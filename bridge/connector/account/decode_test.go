@@ -25,7 +25,8 @@ func TestAnswersAreReadAsTheAPIHasThem(t *testing.T) {
 		Groups: refs,
 		State:  api.PersonStatePending, Suspended: true, SignInAddress: new("a@example.com"),
 		PendingAddress: new("b@example.com"), MemberId: new("m")}
-	wantPerson := bridge.Person{ID: "p", Version: `"3"`, Created: at, Modified: at.Add(time.Hour), Attributes: attributes,
+	wantPerson := bridge.Person{ID: "p", Version: `"3"`, Created: at,
+		Modified: at.Add(time.Hour), Attributes: attributes,
 		Groups: read,
 		State:  bridge.Pending, Suspended: true, SignInAddress: "a@example.com", PendingAddress: "b@example.com"}
 	apiGroup := api.Group{Id: "g", Etag: `"4"`, CreatedAt: at, ModifiedAt: at, Attributes: attributes, MemberCount: 2,

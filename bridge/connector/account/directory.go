@@ -40,7 +40,8 @@ func (c *Connector) ReplacePerson(
 ) (bridge.Person, error) {
 	p, _, err := call[person](ctx, c, request{repeatable: ifMatch == "",
 		send: func(ctx context.Context, account *api.Client, auth api.RequestEditorFn) (*http.Response, error) {
-			return account.ReplacePerson(ctx, id, &api.ReplacePersonParams{IfMatch: optional(ifMatch)}, toPersonInput(in), auth)
+			return account.ReplacePerson(ctx, id, &api.ReplacePersonParams{IfMatch: optional(ifMatch)},
+				toPersonInput(in), auth)
 		}})
 	return p.public(), err
 }
@@ -75,7 +76,8 @@ func (c *Connector) CreateGroup(ctx context.Context, in bridge.GroupInput) (brid
 	}
 	g, _, err := call[group](ctx, c, request{repeatable: true, members: len(in.Members),
 		send: func(ctx context.Context, account *api.Client, auth api.RequestEditorFn) (*http.Response, error) {
-			return account.CreateProvisionedGroup(ctx, &api.CreateProvisionedGroupParams{IdempotencyKey: &key}, body, auth)
+			return account.CreateProvisionedGroup(ctx,
+				&api.CreateProvisionedGroupParams{IdempotencyKey: &key}, body, auth)
 		}})
 	return g.public(), err
 }

@@ -27,11 +27,15 @@ func TestAnExpiredGenerationStaysExpired(t *testing.T) {
 		happens           func()
 		expired, outdated bool
 	}{
-		{"another pair was made", func() { c.failed(c.creds, refused(api.ErrorCodeCredentialsChanged), 1) }, false, true},
+		{"another pair was made", func() {
+			c.failed(c.creds, refused(api.ErrorCodeCredentialsChanged), 1)
+		}, false, true},
 		{"the account is away", func() { c.failed(c.creds, errors.New("connection refused"), 1) }, false, false},
 		{"the overlap is over", func() { c.failed(c.creds, refused(api.ErrorCodeCredentialsExpired), 1) }, true, true},
 		{"then the account is away", func() { c.failed(c.creds, errors.New("connection refused"), 1) }, true, false},
-		{"then the firewall blocks", func() { c.failed(c.creds, refused(api.ErrorCodeFirewallBlocked), 1) }, true, false},
+		{"then the firewall blocks", func() {
+			c.failed(c.creds, refused(api.ErrorCodeFirewallBlocked), 1)
+		}, true, false},
 		{"then the credentials are cleared", c.ClearCredentials, true, false},
 		{"then newer ones are set", func() { c.SetCredentials(session.Credentials{}, 2) }, true, false},
 	} {

@@ -25,13 +25,15 @@ func TestWhyTheAccountCannotBeAskedIsTold(t *testing.T) {
 	}{
 		{"the firewall", "firewall_blocked", 403, `{"address":"192.0.2.7"}`, account.Refused,
 			"the account's firewall blocks the bridge"},
-		{"its rule on cloud providers", "firewall_blocked", 403, `{"anonymous_ips":["cloud_provider"]}`, account.Refused,
+		{"its rule on cloud providers", "firewall_blocked", 403,
+			`{"anonymous_ips":["cloud_provider"]}`, account.Refused,
 			"the account's firewall blocks cloud providers"},
 		{"credentials that were changed", "credentials_changed", 401, `{}`, account.Refused,
 			"the Provision Manager's credentials no longer work"},
 		{"credentials whose overlap is over", "credentials_expired", 401, `{}`, account.Refused,
 			"the Provision Manager's credentials no longer work"},
-		{"a second factor", "two_factor_enforced", 403, `{}`, account.Refused, "two-factor authentication was enforced"},
+		{"a second factor", "two_factor_enforced", 403, `{}`, account.Refused,
+			"two-factor authentication was enforced"},
 		{"no integration", "provisioning_inactive", 403, `{}`, account.Refused, "provisioning is not active"},
 		{"a full disk", "storage_full", 503, `{}`, account.Refused, "the account's disk is full"},
 		{"an error of its own", "internal", 500, `{}`, "", "the account answers with an error (500 internal)"},
@@ -40,7 +42,8 @@ func TestWhyTheAccountCannotBeAskedIsTold(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			c, network := signedIn(t)
-			body := fmt.Sprintf(`{"type":"about:blank","title":"No","status":%d,"code":%q,"details":%s}`, row.status, row.code,
+			body := fmt.Sprintf(`{"type":"about:blank","title":"No","status":%d,"code":%q,"details":%s}`,
+				row.status, row.code,
 				row.details)
 			network.set(func(req *http.Request) func() (*http.Response, error) {
 				if row.phase == "" && !strings.HasPrefix(req.URL.Path, peoplePath) {

@@ -28,8 +28,9 @@ func TestHowLongTheAccountAskedToWait(t *testing.T) {
 	t.Parallel()
 	answer := func(status int, retryAfter string) error {
 		_, err := client.Call[client.Nothing](&http.Response{
-			StatusCode: status, Header: http.Header{"Content-Type": {"application/problem+json"}, "Retry-After": {retryAfter}},
-			Body: io.NopCloser(strings.NewReader(`{"code":"too_many_requests","title":"Too many sign-ins"}`)),
+			StatusCode: status,
+			Header:     http.Header{"Content-Type": {"application/problem+json"}, "Retry-After": {retryAfter}},
+			Body:       io.NopCloser(strings.NewReader(`{"code":"too_many_requests","title":"Too many sign-ins"}`)),
 		}, nil)
 		return err
 	}
@@ -39,7 +40,8 @@ func TestHowLongTheAccountAskedToWait(t *testing.T) {
 		want time.Duration
 	}{
 		{"too many sign-ins", answer(http.StatusTooManyRequests, "2"), 2 * time.Second},
-		{"busy, and wrapped", fmt.Errorf("signing in: %w", answer(http.StatusServiceUnavailable, "20")), 20 * time.Second},
+		{"busy, and wrapped", fmt.Errorf("signing in: %w", answer(http.StatusServiceUnavailable, "20")),
+			20 * time.Second},
 		{"a day, which is a minute", answer(http.StatusServiceUnavailable, "86400"), time.Minute},
 		{"nothing said", answer(http.StatusServiceUnavailable, ""), 0},
 		{"no answer", errors.New("connection refused"), 0},

@@ -252,9 +252,10 @@ var walls = []wall{
 	{
 		room: "bridge/cmd",
 		may: []string{"bridge/account", "bridge/account/api", "bridge/account/client", "bridge/account/firewall",
-			"bridge/account/ipdata", "bridge/account/server", "bridge/account/signin", "bridge/account/store", "bridge/auth",
-			"bridge/build", "bridge/connector/account", "bridge/control", "bridge/datadir", "bridge/health", "bridge/internal",
-			"bridge/problem", "bridge/provision", "bridge/scim", "bridge/server", "bridge/session", "bridge/simulate"},
+			"bridge/account/ipdata", "bridge/account/server", "bridge/account/signin", "bridge/account/store",
+			"bridge/auth", "bridge/build", "bridge/connector/account", "bridge/control", "bridge/datadir",
+			"bridge/health", "bridge/internal", "bridge/problem", "bridge/provision", "bridge/scim",
+			"bridge/server", "bridge/session", "bridge/simulate"},
 		tests: []string{"bridge/account/directory"},
 		why:   "the doorway wires everything of the bridge",
 	},
@@ -308,15 +309,15 @@ var walls = []wall{
 	},
 	{
 		room: "provider/deployment",
-		may: []string{"bridge/account/api", "bridge/account/firewall", "bridge/session", "provider/client", "provider/deploy",
-			"provider/deploy/docker/engine", "provider/identity"},
+		may: []string{"bridge/account/api", "bridge/account/firewall", "bridge/session",
+			"provider/client", "provider/deploy", "provider/deploy/docker/engine", "provider/identity"},
 		tests: []string{"bridge/control", "provider", "provider/providertest"},
 		why:   nounsAlone,
 	},
 	{
 		room: "provider/firewall",
-		may: []string{"bridge/account/api", "bridge/account/firewall", "provider/address", "provider/attr", "provider/client",
-			"provider/identity", "provider/source"},
+		may: []string{"bridge/account/api", "bridge/account/firewall", "provider/address",
+			"provider/attr", "provider/client", "provider/identity", "provider/source"},
 		tests: []string{"bridge/account/ipdata", "bridge/session", "provider/providertest"},
 		why:   nounsAlone,
 	},
@@ -347,14 +348,15 @@ var walls = []wall{
 	},
 	{
 		room: "provider", alone: true,
-		may: []string{"bridge/account/signin", "bridge/build", "provider/client", "provider/deploy/docker/engine",
-			"provider/deployment", "provider/firewall", "provider/functions", "provider/people", "provider/provisioning",
-			"provider/rollout", "provider/signup", "provider/status"},
+		may: []string{"bridge/account/signin", "bridge/build", "provider/client",
+			"provider/deploy/docker/engine", "provider/deployment", "provider/firewall", "provider/functions",
+			"provider/people", "provider/provisioning", "provider/rollout", "provider/signup", "provider/status"},
 		tests: []string{"bridge/account/api", "bridge/session", "provider/providertest"},
 		why:   "the provider lists its parts",
 	},
 	{
-		room: "provider/providertest", may: []string{"bridge/account/api", "bridge/account/client", "bridge/account/signin",
+		room: "provider/providertest",
+		may: []string{"bridge/account/api", "bridge/account/client", "bridge/account/signin",
 			"bridge/session", "provider"},
 		why: "the acceptance tests drive the provider whole",
 	},
@@ -364,8 +366,8 @@ var walls = []wall{
 	},
 	{
 		room: "provider/stories",
-		tests: []string{"bridge/account/api", "bridge/account/ipdata", "bridge/control", "bridge/problem", "bridge/session",
-			"bridge/simulate", "provider/providertest"},
+		tests: []string{"bridge/account/api", "bridge/account/ipdata", "bridge/control",
+			"bridge/problem", "bridge/session", "bridge/simulate", "provider/providertest"},
 		why: "a story is played from outside",
 	},
 
@@ -444,7 +446,8 @@ func TestImportsRunOneWay(t *testing.T) {
 			for _, r := range all {
 				if room, _ := roomOf(r.name()); room == w.room {
 					w.check(t, r.name(), r.Imports, w.may)
-					w.check(t, r.name()+" (tests)", slices.Concat(r.TestImports, r.XTestImports), slices.Concat(w.may, w.tests))
+					w.check(t, r.name()+" (tests)", slices.Concat(r.TestImports, r.XTestImports),
+						slices.Concat(w.may, w.tests))
 					w.checkNever(t, r)
 				}
 			}

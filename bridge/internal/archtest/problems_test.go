@@ -94,8 +94,8 @@ func uncatalogued(t *testing.T, r built, exports map[string]string) (found []str
 	fset, info, files := parsed(t, r, exports)
 	report := func(at ast.Expr, code string) {
 		if code != "" && !slices.Contains(known, code) {
-			found = append(found, fset.Position(at.Pos()).String()+" has the problem "+code+", which the catalogue does not "+
-				"have")
+			found = append(found, fset.Position(at.Pos()).String()+" has the problem "+code+", which the catalogue "+
+				"does not have")
 		}
 	}
 	text := func(e ast.Expr) string {

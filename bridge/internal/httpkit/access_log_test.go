@@ -36,7 +36,9 @@ func TestWhatTheAccessLogTells(t *testing.T) {
 			_, _ = io.WriteString(w, "ok")
 		}),
 			3, 3, "[INFO]  request: status=200 bytes=2"},
-		{"a polled route is for debugging", admitted(func(_ http.ResponseWriter, x *httpkit.Request) { x.Polled = true }),
+		{"a polled route is for debugging", admitted(func(_ http.ResponseWriter, x *httpkit.Request) {
+			x.Polled = true
+		}),
 			1, 1, "[DEBUG] request: status=200"},
 		{"an internal error is told with its cause", admitted(func(w http.ResponseWriter, x *httpkit.Request) {
 			x.Cause = errors.New("disk full")

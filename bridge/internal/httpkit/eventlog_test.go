@@ -20,7 +20,8 @@ func TestALineAMinuteTellsOfEveryEvent(t *testing.T) {
 		var log lockedLog
 		events := httpkit.NewEventLog(hclog.New(&hclog.LoggerOptions{Output: &log}))
 		add := func(kind, client string) {
-			events.Add(httpkit.Event{Kind: kind, Level: hclog.Warn, Message: "refused", Client: netip.MustParseAddr(client),
+			events.Add(httpkit.Event{Kind: kind, Level: hclog.Warn, Message: "refused",
+				Client: netip.MustParseAddr(client),
 				Fields: []any{"for", kind}})
 		}
 		lines := func() []string {
@@ -48,7 +49,8 @@ func TestALineAMinuteTellsOfEveryEvent(t *testing.T) {
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		if got := lines(); len(got) != 1 ||
-			!strings.HasSuffix(got[0], `count=2001 for=a networks="192.0.2.1 (1000), 2001:db8::/64 (1000), 192.0.2.2 (1)"`) {
+			!strings.HasSuffix(got[0], `count=2001 for=a networks="192.0.2.1 (1000), 2001:db8::/64 (1000), `+
+				`192.0.2.2 (1)"`) {
 			t.Errorf("after the minute, with nothing that follows: %q", got)
 		}
 		add("a", "192.0.2.3")
@@ -90,7 +92,8 @@ func TestTheServersOwnLogIsBounded(t *testing.T) {
 	for range 1000 {
 		server.Printf("http: bad request \x1b[2J%s", strings.Repeat("x", 60_000))
 	}
-	if log.Len() > 1000 || strings.Contains(log.String(), "\x1b") || !strings.Contains(log.String(), "http: bad request") {
+	if log.Len() > 1000 || strings.Contains(log.String(), "\x1b") ||
+		!strings.Contains(log.String(), "http: bad request") {
 		t.Errorf("%d bytes: %.500q", log.Len(), log.String())
 	}
 }

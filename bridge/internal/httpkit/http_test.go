@@ -109,7 +109,8 @@ func TestNotModified(t *testing.T) {
 			t.Errorf("%s: wrote %d, %v", row.name, n, err)
 		}
 		silent := row.want == http.StatusNotModified
-		if sent.Code != row.want || (sent.Body.Len() == 0) != silent || (sent.Header().Get("Content-Type") == "") != silent {
+		if sent.Code != row.want || (sent.Body.Len() == 0) != silent ||
+			(sent.Header().Get("Content-Type") == "") != silent {
 			t.Errorf("%s: %d %q %v", row.name, sent.Code, sent.Body, sent.Header())
 		}
 	}

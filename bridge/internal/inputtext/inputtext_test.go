@@ -39,7 +39,8 @@ func TestQuoteSome(t *testing.T) {
 		{"an empty one", []string{""}, `""`},
 		{"more than are shown", []string{"a", "b", "c", "d", "e", "f", "g"}, `"a", "b", "c", "d", "e" and 2 more`},
 		{"control and bidi characters", []string{"a\x1b[2J\u202e"}, `"a\x1b[2J\u202e"`},
-		{"a long one is cut between characters", []string{strings.Repeat("ä", 40)}, `"` + strings.Repeat("ä", 32) + `…"`},
+		{"a long one is cut between characters", []string{strings.Repeat("ä", 40)},
+			`"` + strings.Repeat("ä", 32) + `…"`},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()

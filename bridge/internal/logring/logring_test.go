@@ -45,7 +45,8 @@ func TestRingKeepsTheLatestWholeLines(t *testing.T) {
 		t.Fatalf("%d lines of some 70 bytes are kept in 20,000", len(lines))
 	}
 	for i, l := range lines {
-		if want := fmt.Sprintf("[INFO]  request: number=%d route=users\n", 1000-len(lines)+i); !strings.HasSuffix(l, want) {
+		if want := fmt.Sprintf("[INFO]  request: number=%d route=users\n",
+			1000-len(lines)+i); !strings.HasSuffix(l, want) {
 			t.Fatalf("line %d is %q, want it to end with %q", i, l, want)
 		}
 	}
@@ -61,14 +62,16 @@ func TestALineShowsTheValuesAtTheTimeOfLogging(t *testing.T) {
 	r := logring.New(10_000)
 	log := logger(r)
 	names := []string{"before"}
-	fields := []any{"count", 1, "took", 1500 * time.Microsecond, "address", netip.MustParseAddr("192.0.2.1"), "ok", true}
+	fields := []any{"count", 1, "took", 1500 * time.Microsecond, "address",
+		netip.MustParseAddr("192.0.2.1"), "ok", true}
 	log.Warn("all kinds", append(fields, "names", names, "error", errors.New("no way: \"x\""))...)
 	log.With("bound", 7).Named("part").Debug("lasting values", fields...)
 	names[0], fields[1] = "after", 2
 
 	var want bytes.Buffer
 	direct := hclog.New(&hclog.LoggerOptions{Level: hclog.Trace, Output: &want, DisableTime: true})
-	direct.Warn("all kinds", "count", 1, "took", 1500*time.Microsecond, "address", netip.MustParseAddr("192.0.2.1"), "ok",
+	direct.Warn("all kinds", "count", 1, "took", 1500*time.Microsecond, "address",
+		netip.MustParseAddr("192.0.2.1"), "ok",
 		true,
 		"names", []string{"before"}, "error", errors.New("no way: \"x\""))
 	direct.With("bound", 7).Named("part").Debug("lasting values", "count", 1, "took", 1500*time.Microsecond,

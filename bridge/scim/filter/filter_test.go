@@ -64,7 +64,8 @@ func TestCompile(t *testing.T) {
 		{"and none is indirect", `groups.type eq "indirect"`,
 			`{"op":"any","path":["groups"],"terms":[{"op":"not","terms":[{"op":"pr","path":["value"]}]}]}`},
 		{"presence", `title pr`, `{"op":"pr","path":["title"]}`},
-		{"a sub-attribute", `name.familyName co "O'Malley"`, `{"op":"co","path":["name","familyName"],"value":"O'Malley"}`},
+		{"a sub-attribute", `name.familyName co "O'Malley"`,
+			`{"op":"co","path":["name","familyName"],"value":"O'Malley"}`},
 		{"a word needs no quotes", `userName Eq bjensen@example.com`,
 			`{"op":"eq","path":["userName"],"value":"bjensen@example.com"}`},
 		{"nor do several, which end where a filter goes on",
@@ -120,33 +121,44 @@ func TestCompile(t *testing.T) {
 		{"the groups of a person", `groups eq "g"`,
 			`{"op":"any","path":["groups"],"terms":[{"op":"eq","path":["value"],"value":"g","case_exact":true}]}`},
 		{"the kind of resource is known", `meta.resourceType eq "User"`, `{"op":"pr","path":["id"]}`},
-		{"and so is what it is not", `meta.resourceType eq "Group"`, `{"op":"not","terms":[{"op":"pr","path":["id"]}]}`},
-		{"an attribute that no schema knows", `Colour.Deep eq "red"`, `{"op":"eq","path":["Colour","Deep"],"value":"red"}`},
+		{"and so is what it is not", `meta.resourceType eq "Group"`,
+			`{"op":"not","terms":[{"op":"pr","path":["id"]}]}`},
+		{"an attribute that no schema knows", `Colour.Deep eq "red"`,
+			`{"op":"eq","path":["Colour","Deep"],"value":"red"}`},
 		{"an extension that no schema knows", `urn:x:2.0:User:badge gt 5`,
 			`{"op":"gt","path":["urn:x:2.0:User","badge"],"value":5}`},
-		{"escapes in strings are JSON's", `userName eq "a\"b\u00e9\\"`, `{"op":"eq","path":["userName"],"value":"a\"bé\\"}`},
+		{"escapes in strings are JSON's", `userName eq "a\"b\u00e9\\"`,
+			`{"op":"eq","path":["userName"],"value":"a\"bé\\"}`},
 		{"a backslash that begins no escape is one", `userName eq "CORP\jdoe"`,
 			`{"op":"eq","path":["userName"],"value":"CORP\\jdoe"}`},
 		{"so is an escaped one", `userName eq "CORP\\jdoe"`, `{"op":"eq","path":["userName"],"value":"CORP\\jdoe"}`},
 		{"and one before a letter that JSON has an escape for",
 			`userName eq "CORP\bob" or externalId eq "CORP\frank" or displayName eq "CORP\nancy" or emails[value eq ` +
 				`"CORP\ruth"].value eq "CORP\tom"`,
-			`{"op":"or","terms":[{"op":"eq","path":["userName"],"value":"CORP\\bob"},{"op":"eq","path":["externalId"],` +
-				`"value":"CORP\\frank","case_exact":true},{"op":"eq","path":["displayName"],"value":"CORP\\nancy"},{"op":"any",` +
-				`"path":["emails"],"terms":[{"op":"and","terms":[{"op":"eq","path":["value"],"value":"CORP\\ruth"},{"op":"eq",` +
+			`{"op":"or","terms":[{"op":"eq","path":["userName"],"value":"CORP\\bob"},{"op":"eq",` +
+				`"path":["externalId"],` +
+				`"value":"CORP\\frank","case_exact":true},{"op":"eq","path":["displayName"],"value":"CORP\\nancy"},` +
+				`{"op":"any",` +
+				`"path":["emails"],"terms":[{"op":"and","terms":[{"op":"eq","path":["value"],"value":"CORP\\ruth"},` +
+				`{"op":"eq",` +
 				`"path":["value"],"value":"CORP\\tom"}]}]}]}`},
 		{"and one before a u without digits", `userName eq "CORP\ursula" or userName eq "CORP\u12"`,
-			`{"op":"or","terms":[{"op":"eq","path":["userName"],"value":"CORP\\ursula"},{"op":"eq","path":["userName"],` +
+			`{"op":"or","terms":[{"op":"eq","path":["userName"],"value":"CORP\\ursula"},{"op":"eq",` +
+				`"path":["userName"],` +
 				`"value":"CORP\\u12"}]}`},
 		{"several, and one at the start", `userName sw "\a\corp\"x" or userName eq "\\\\srv\dir"`,
-			`{"op":"or","terms":[{"op":"sw","path":["userName"],"value":"\\a\\corp\"x"},{"op":"eq","path":["userName"],` +
+			`{"op":"or","terms":[{"op":"sw","path":["userName"],"value":"\\a\\corp\"x"},{"op":"eq",` +
+				`"path":["userName"],` +
 				`"value":"\\\\srv\\dir"}]}`},
 		{"one without quotes", `userName eq CORP\jdoe`, `{"op":"eq","path":["userName"],"value":"CORP\\jdoe"}`},
 		{"a postal address has lines", `addresses[formatted eq "A\nB"].streetAddress eq "C\r\n\tD"`,
-			`{"op":"any","path":["addresses"],"terms":[{"op":"and","terms":[{"op":"eq","path":["formatted"],"value":"A\nB"},` +
+			`{"op":"any","path":["addresses"],"terms":[{"op":"and","terms":[{"op":"eq","path":["formatted"],` +
+				`"value":"A\nB"},` +
 				`{"op":"eq","path":["streetAddress"],"value":"C\r\n\tD"}]}]}`},
-		{"a control character by its number", `userName eq "a\u000ab"`, `{"op":"eq","path":["userName"],"value":"a\nb"}`},
-		{"a pair of surrogates", `userName eq "\ud83d\ude00\u0041\u00e9"`, `{"op":"eq","path":["userName"],"value":"😀Aé"}`},
+		{"a control character by its number", `userName eq "a\u000ab"`,
+			`{"op":"eq","path":["userName"],"value":"a\nb"}`},
+		{"a pair of surrogates", `userName eq "\ud83d\ude00\u0041\u00e9"`,
+			`{"op":"eq","path":["userName"],"value":"😀Aé"}`},
 		{"slashes as PHP escapes them", `profileUrl eq "https:\/\/x"`,
 			`{"op":"eq","path":["profileUrl"],"value":"https://x","case_exact":true}`},
 		{"an apostrophe as SQL escapes it", `name.familyName eq "O\'Malley"`,
@@ -154,31 +166,40 @@ func TestCompile(t *testing.T) {
 		{"single quotes", `userName eq 'bjensen'`, `{"op":"eq","path":["userName"],"value":"bjensen"}`},
 		{"single quotes with an apostrophe, doubled and not",
 			`name.familyName eq 'O''Malley' or (name.familyName eq 'O'Malley') or name.familyName eq ''`,
-			`{"op":"or","terms":[{"op":"eq","path":["name","familyName"],"value":"O'Malley"},{"op":"eq","path":["name",` +
+			`{"op":"or","terms":[{"op":"eq","path":["name","familyName"],"value":"O'Malley"},{"op":"eq",` +
+				`"path":["name",` +
 				`"familyName"],"value":"O'Malley"},{"op":"eq","path":["name","familyName"],"value":""}]}`},
 		{"single quotes around what is syntax elsewhere",
 			`emails[type eq 'work'].value eq 'a "b" and c\d' and active eq 'True'`,
-			`{"op":"and","terms":[{"op":"any","path":["emails"],"terms":[{"op":"and","terms":[{"op":"eq","path":["type"],` +
+			`{"op":"and","terms":[{"op":"any","path":["emails"],"terms":[{"op":"and","terms":[{"op":"eq",` +
+				`"path":["type"],` +
 				`"value":"work"},{"op":"eq","path":["value"],"value":"a \"b\" and ` +
 				`c\\d"}]}]},{"op":"eq","path":["active"],"value":true}]}`},
 		{"Entra ID's other matching filter, without the sub-attribute", `emails[type eq "work"] eq "x"`,
 			`{"op":"any","path":["emails"],"terms":[{"op":"and","terms":[{"op":"eq","path":["type"],"value":"work"},` +
 				`{"op":"eq","path":["value"],"value":"x"}]}]}`},
-		{"with another operator, between others", `active eq true and (phoneNumbers[type eq "work" and primary eq 1] Co ` +
-			`"5" or not (roles[type eq "a" or type eq "b"] pr))`,
+		{"with another operator, between others", `active eq true and (phoneNumbers[type eq "work" and primary eq 1] ` +
+			`Co "5" or not (roles[type eq "a" or type eq "b"] pr))`,
 			`{"op":"and","terms":[{"op":"eq","path":["active"],"value":true},{"op":"or","terms":[{"op":"any",` +
-				`"path":["phoneNumbers"],"terms":[{"op":"and","terms":[{"op":"eq","path":["type"],"value":"work"},{"op":"eq",` +
-				`"path":["primary"],"value":true},{"op":"co","path":["value"],"value":"5"}]}]},{"op":"not","terms":[{"op":"any",` +
-				`"path":["roles"],"terms":[{"op":"and","terms":[{"op":"or","terms":[{"op":"eq","path":["type"],"value":"a"},` +
+				`"path":["phoneNumbers"],"terms":[{"op":"and","terms":[{"op":"eq","path":["type"],"value":"work"},` +
+				`{"op":"eq",` +
+				`"path":["primary"],"value":true},{"op":"co","path":["value"],"value":"5"}]}]},{"op":"not",` +
+				`"terms":[{"op":"any",` +
+				`"path":["roles"],"terms":[{"op":"and","terms":[{"op":"or","terms":[{"op":"eq","path":["type"],` +
+				`"value":"a"},` +
 				`{"op":"eq","path":["type"],"value":"b"}]},{"op":"pr","path":["value"]}]}]}]}]}]}`},
 		{"numbers and their texts where booleans are", `active eq 1 or active eq "0" or active ne no`,
-			`{"op":"or","terms":[{"op":"eq","path":["active"],"value":true},{"op":"eq","path":["active"],"value":false},` +
+			`{"op":"or","terms":[{"op":"eq","path":["active"],"value":true},{"op":"eq","path":["active"],` +
+				`"value":false},` +
 				`{"op":"ne","path":["active"],"value":false}]}`},
-		{"numbers where text is, by every operator", `externalId eq 4711 or userName sw 47 or emails[type eq 1].value eq 2 ` +
-			`or ` + enterprise + `:manager eq 7`,
+		{"numbers where text is, by every operator",
+			`externalId eq 4711 or userName sw 47 or emails[type eq 1].value eq 2 ` +
+				`or ` + enterprise + `:manager eq 7`,
 			`{"op":"or","terms":[{"op":"eq","path":["externalId"],"value":"4711","case_exact":true},{"op":"sw",` +
-				`"path":["userName"],"value":"47"},{"op":"any","path":["emails"],"terms":[{"op":"and","terms":[{"op":"eq",` +
-				`"path":["type"],"value":"1"},{"op":"eq","path":["value"],"value":"2"}]}]},{"op":"eq","path":["` + enterprise +
+				`"path":["userName"],"value":"47"},{"op":"any","path":["emails"],"terms":[{"op":"and",` +
+				`"terms":[{"op":"eq",` +
+				`"path":["type"],"value":"1"},{"op":"eq","path":["value"],"value":"2"}]}]},{"op":"eq",` +
+				`"path":["` + enterprise +
 				`","manager","value"],"value":"7","case_exact":true}]}`},
 		{"brackets and words in strings are text", `userName eq "a) and (b] or ["`,
 			`{"op":"eq","path":["userName"],"value":"a) and (b] or ["}`},
@@ -274,12 +295,14 @@ func TestRefusedFilters(t *testing.T) {
 		{"backticks", "userName eq `bjensen`", `character 13: wanted a string in double quotes`},
 		{"quotes escaped twice", `userName eq \"bjensen\"`, `character 13: wanted a string in double quotes`},
 		{"a backslash before the closing quote", `userName eq "CORP\"`,
-			`character 13: the string has no closing quote; a backslash before a quote belongs to the string, write \\`},
+			`character 13: the string has no closing quote; ` +
+				`a backslash before a quote belongs to the string, write \\`},
 		{"a value that is half an object", `userName eq {x}`, `wanted a string in double quotes`},
 		{"a word behind a string", `userName eq "b" jensen`, `wanted the end, got "jensen"`},
 		{"a string behind a word", `userName eq b "jensen"`, `wanted the end`},
 		{"a word without quotes and a filter that breaks off", `userName eq b and active eq`, `wanted a string`},
-		{"nothing but and", `userName eq and`, `wanted a string in double quotes, a number, true, false or null, got "and"`},
+		{"nothing but and", `userName eq and`, `wanted a string in double quotes, a number, true, false or null, ` +
+			`got "and"`},
 		{"a boolean that is a word", `active eq maybe`, "true or false"},
 		{"a string without its end", `userName eq "bjensen`, "character 13: the string has no closing quote"},
 		{"a line break that is not escaped", "userName eq \"a\nb\"", "character 13"},
@@ -364,7 +387,8 @@ func TestParsePath(t *testing.T) {
 			t.Parallel()
 			p, err := filter.ParsePath(tt.text)
 			if err != nil {
-				if fault, ok := errors.AsType[*schema.Error](err); !ok || fault.Kind != schema.InvalidPath || tt.want != "" {
+				if fault, ok := errors.AsType[*schema.Error](err); !ok ||
+					fault.Kind != schema.InvalidPath || tt.want != "" {
 					t.Fatalf("got %v", err)
 				}
 				return

@@ -78,11 +78,13 @@ func TestApply(t *testing.T) {
 			`{"op":"replace","path":"emails[type eq \"home\"]","value":{"value":"w","type":"work","display":"W"}}`,
 			`"emails":[{"type":"work","value":"w","primary":true,"display":"W"}]`},
 		// Microsoft's SCIM validator removes a manager so.
-		{"a manager of no id is removed", `"` + enterprise + `":{"department":"d","manager":{"value":"7","displayName":"M"}}`,
+		{"a manager of no id is removed", `"` + enterprise + `":{"department":"d","manager":{"value":"7",` +
+			`"displayName":"M"}}`,
 			`{"op":"replace","path":"` + enterprise + `:manager","value":{"value":""}}`,
 			`"` + enterprise + `":{"department":"d"}`},
 		{"so is one whose id becomes empty", `"` + enterprise + `":{"manager":{"value":"7"}}`,
-			`{"op":"replace","path":"` + enterprise + `:manager.value","value":""}`, `"schemas":["` + schema.UserURI + `","` +
+			`{"op":"replace","path":"` + enterprise + `:manager.value","value":""}`,
+			`"schemas":["` + schema.UserURI + `","` +
 				enterprise + `"]`},
 		{"add without a path sets attributes", ``,
 			`{"op":"add","value":{"emails":[{"value":"b","type":"home"}],"nickName":"Babs"}}`,
@@ -115,17 +117,21 @@ func TestApply(t *testing.T) {
 			`{"op":"Remove","path":"emails","value":[{"value":"h"}]}`, `"emails":[` + work + `]`},
 		{"removing what is not there is harmless", ``,
 			`{"op":"remove","path":"emails[type eq \"work\"]"},{"op":"remove","path":"emails[type eq ` +
-				`\"work\"].value"},{"op":"remove","path":"nickName"},{"op":"remove","path":"name.givenName"},{"op":"remove",` +
+				`\"work\"].value"},{"op":"remove","path":"nickName"},{"op":"remove","path":"name.givenName"},` +
+				`{"op":"remove",` +
 				`"path":"` + enterprise + `"}`, ``},
 		// RFC 7644 section 3.5.2.3
 		{"replace sets a whole list", `"emails":[` + work + `,` + home + `]`,
 			`{"op":"replace","path":"emails","value":[{"value":"x"}]}`, `"emails":[{"value":"x"}]`},
-		{"replace of a complex attribute leaves the parts it does not name", `"name":{"givenName":"G","familyName":"F"}`,
+		{"replace of a complex attribute leaves the parts it does not name",
+			`"name":{"givenName":"G","familyName":"F"}`,
 			`{"op":"replace","path":"name","value":{"givenName":"H","familyName":null}}`, `"name":{"givenName":"H"}`},
-		{"replace of selected elements replaces them whole", `"addresses":[{"type":"work","locality":"A","country":"B"}]`,
+		{"replace of selected elements replaces them whole",
+			`"addresses":[{"type":"work","locality":"A","country":"B"}]`,
 			`{"op":"replace","path":"addresses[type eq \"work\"]","value":{"locality":"C"}}`,
 			`"addresses":[{"type":"work","locality":"C"}]`},
-		{"add to selected elements leaves their other parts", `"addresses":[{"type":"work","locality":"A","country":"B"}]`,
+		{"add to selected elements leaves their other parts",
+			`"addresses":[{"type":"work","locality":"A","country":"B"}]`,
 			`{"op":"add","path":"addresses[type eq \"work\"]","value":{"locality":"C"}}`,
 			`"addresses":[{"type":"work","locality":"C","country":"B"}]`},
 		{"replace of a part of a selected element",
@@ -142,11 +148,13 @@ func TestApply(t *testing.T) {
 			`{"op":"Replace","path":"phoneNumbers[type eq \"mobile\"].value","value":"1"}`,
 			`"phoneNumbers":[{"type":"mobile","value":"1"}]`},
 		{"several operations fill one element, in any order", ``,
-			`{"op":"Add","path":"emails[type eq \"other\"].primary","value":"false"},{"op":"Add","path":"emails[type eq ` +
+			`{"op":"Add","path":"emails[type eq \"other\"].primary","value":"false"},{"op":"Add",` +
+				`"path":"emails[type eq ` +
 				`\"other\"].type","value":"other"},{"op":"Add","path":"emails[type eq \"other\"].Value","value":"o"}`,
 			`"emails":[{"type":"other","primary":false,"value":"o"}]`},
 		{"an element selected by primary is made primary", ``,
-			`{"op":"Add","path":"roles[primary eq \"True\"].value","value":"admin"},{"op":"Add","path":"roles[primary eq ` +
+			`{"op":"Add","path":"roles[primary eq \"True\"].value","value":"admin"},{"op":"Add",` +
+				`"path":"roles[primary eq ` +
 				`\"True\"].display","value":"Admin"}`,
 			`"roles":[{"primary":true,"value":"admin","display":"Admin"}]`},
 		{"keys of a value without a path are paths", `"name":{"givenName":"G"}`,
@@ -158,7 +166,8 @@ func TestApply(t *testing.T) {
 			`{"op":"add","value":{"` + enterprise + `":{"employeeNumber":"5"}}}`,
 			`"` + enterprise + `":{"department":"d","employeeNumber":"5"}`},
 		{"a manager comes bare", ``,
-			`{"op":"Add","path":"` + enterprise + `:manager","value":"7"}`, `"` + enterprise + `":{"manager":{"value":"7"}}`},
+			`{"op":"Add","path":"` + enterprise + `:manager","value":"7"}`,
+			`"` + enterprise + `":{"manager":{"value":"7"}}`},
 		{"or as a list of one, and does not keep the old one's name",
 			`"` + enterprise + `":{"manager":{"value":"6","displayName":"Six"}}`,
 			`{"op":"replace","path":"` + enterprise + `:manager","value":[{"value":"7"}]}`,
@@ -167,7 +176,8 @@ func TestApply(t *testing.T) {
 			`{"op":"replace","path":"` + enterprise + `:manager.value","value":"7"}`,
 			`"` + enterprise + `":{"manager":{"value":"7"}}`},
 		{"a manager of nulls is no manager", `"` + enterprise + `":{"manager":{"value":"6"}}`,
-			`{"op":"replace","path":"` + enterprise + `:manager","value":{"value":null}}`, `"schemas":["` + enterprise + `"]`},
+			`{"op":"replace","path":"` + enterprise + `:manager","value":{"value":null}}`,
+			`"schemas":["` + enterprise + `"]`},
 		{"the whole resource comes back, read-only parts included", `"nickName":"a"`,
 			`{"op":"replace","value":{"schemas":["` + schema.UserURI +
 				`"],"id":"1","meta":{},"groups":[],"password":"p","userName":"v"}}`,
@@ -184,9 +194,11 @@ func TestApply(t *testing.T) {
 		{"the core schema's URI alone is the resource", ``,
 			`{"op":"add","path":"` + schema.UserURI + `","value":{"nickName":"a"}}`, `"nickName":"a"`},
 		{"one operation after the other", `"nickName":"a"`,
-			`{"op":"replace","path":"nickName","value":"b"},{"op":"remove","path":"nickName"},{"op":"add","path":"nickName",` +
+			`{"op":"replace","path":"nickName","value":"b"},{"op":"remove","path":"nickName"},{"op":"add",` +
+				`"path":"nickName",` +
 				`"value":"c"}`, `"nickName":"c"`},
-		{"a whole extension goes", `"` + enterprise + `":{"department":"d"}`, `{"op":"remove","path":"` + enterprise + `"}`,
+		{"a whole extension goes", `"` + enterprise + `":{"department":"d"}`,
+			`{"op":"remove","path":"` + enterprise + `"}`,
 			`"schemas":["` + enterprise + `"]`},
 		{"Microsoft's library puts single values into objects in lists", ``,
 			`{"op":"Replace","path":"displayName","value":[{"$ref":null,"value":"User ` +
@@ -197,8 +209,9 @@ func TestApply(t *testing.T) {
 				`:manager","value":[{"$ref":null,"value":"7"}]}`,
 			`"displayName":"User x","active":false,"name":{"givenName":"G"},"emails":[{"type":"work","value":"w"}],"` +
 				enterprise + `":{"department":"d","manager":{"value":"7"}}`},
-		{"nulls in a list of one remove the parts they name, and a manager", `"name":{"givenName":"G","familyName":"F"},"` +
-			enterprise + `":{"department":"d","manager":{"value":"7","displayName":"M"}}`,
+		{"nulls in a list of one remove the parts they name, and a manager",
+			`"name":{"givenName":"G","familyName":"F"},"` +
+				enterprise + `":{"department":"d","manager":{"value":"7","displayName":"M"}}`,
 			`{"op":"replace","path":"name","value":[{"givenName":null}]},{"op":"replace","path":"` + enterprise +
 				`:manager","value":[{"$ref":null,"value":null}]}`, `"name":{"familyName":"F"},"` + enterprise +
 				`":{"department":"d"}`},
@@ -209,10 +222,12 @@ func TestApply(t *testing.T) {
 				`:manager","value":7},{"op":"add","path":"emails[type eq ` +
 				`\"work\"].value","value":5},{"op":"add","value":{"externalId":4711,"roles":[1]}},{"op":"replace",` +
 				`"path":"active","value":0}`,
-			`"active":false,"externalId":"4711","roles":[{"value":"1"}],"emails":[{"type":"work","value":"5"}],"` + enterprise +
+			`"active":false,"externalId":"4711","roles":[{"value":"1"}],"emails":[{"type":"work",` +
+				`"value":"5"}],"` + enterprise +
 				`":{"employeeNumber":"77","manager":{"value":"7"}}`},
 		{"an empty list is an extension of nothing, and takes nothing away", `"` + enterprise + `":{"department":"d"}`,
-			`{"op":"add","value":{"` + enterprise + `":[],"` + schema.UserURI + `":[]}},{"op":"replace","path":"` + enterprise +
+			`{"op":"add","value":{"` + enterprise + `":[],"` + schema.UserURI + `":[]}},{"op":"replace",` +
+				`"path":"` + enterprise +
 				`","value":[]}`, `"` + enterprise + `":{"department":"d"}`},
 		{"an extension in a list of one", ``, `{"op":"add","path":"` + enterprise + `","value":[{"department":"d"}]}`,
 			`"` + enterprise + `":{"department":"d"}`},
@@ -227,7 +242,8 @@ func TestApply(t *testing.T) {
 			`"displayName":"after","name":{"givenName":"G"},"emails":[{"type":"work","value":"w"}],"` + enterprise +
 				`":{"employeeNumber":"5","manager":{"value":"7","displayName":"M"}}`},
 		{"as keys too", ``,
-			`{"op":"add","value":{"` + schema.UserURI + `.nickName":"n","` + enterprise + `.department":"d","` + schema.UserURI +
+			`{"op":"add","value":{"` + schema.UserURI + `.nickName":"n","` + enterprise +
+				`.department":"d","` + schema.UserURI +
 				`":{"name.givenName":"G"}}}`,
 			`"nickName":"n","name":{"givenName":"G"},"` + enterprise + `":{"department":"d"}`},
 		{"an attribute of an extension without its URI", `"` + enterprise + `":{"department":"d","costCenter":"c"}`,
@@ -250,18 +266,24 @@ func TestApply(t *testing.T) {
 			`"colour":{"a":[1],"b":2},"title":"T"`},
 		{"unknown attributes that are there", `"colour":"red","name":{"nick":"a"},"emails":[{"value":"x","seen":1}],"` +
 			enterprise + `":{"floor":1}`,
-			`{"op":"replace","path":"colour","value":"blue"},{"op":"add","path":"name.nick","value":"b"},{"op":"replace",` +
+			`{"op":"replace","path":"colour","value":"blue"},{"op":"add","path":"name.nick","value":"b"},` +
+				`{"op":"replace",` +
 				`"path":"emails.seen","value":2},{"op":"add","path":"` + enterprise + `:floor","value":2}`,
 			`"colour":"blue","name":{"nick":"b"},"emails":[{"value":"x","seen":2}],"` + enterprise + `":{"floor":2}`},
 		{"an unknown attribute goes, there or not", `"colour":"red"`,
-			`{"op":"remove","path":"colour"},{"op":"remove","path":"taste"},{"op":"replace","path":"smell","value":null},` +
-				`{"op":"remove","path":"name.nick"},{"op":"remove","path":"` + enterprise + `:floor"},{"op":"remove","path":"` +
+			`{"op":"remove","path":"colour"},{"op":"remove","path":"taste"},{"op":"replace","path":"smell",` +
+				`"value":null},` +
+				`{"op":"remove","path":"name.nick"},{"op":"remove","path":"` + enterprise + `:floor"},{"op":"remove",` +
+				`"path":"` +
 				schema.UserURI + `:taste"}`, ``},
 		{"an unknown extension", ``,
-			`{"op":"add","value":{"urn:x:2.0:User":{"badge":"1"}}},{"op":"replace","path":"urn:x:2.0:User:badge","value":"2"}`,
+			`{"op":"add","value":{"urn:x:2.0:User":{"badge":"1"}}},{"op":"replace","path":"urn:x:2.0:User:badge",` +
+				`"value":"2"}`,
 			`"urn:x:2.0:User":{"badge":"2"}`},
-		{"an unknown extension with a dot for a colon", `"urn:x:2.0:lucky":{"number":"1"},"schemas":["urn:x:2.0:listed"]`,
-			`{"op":"replace","path":"urn:x:2.0:lucky.number","value":"2"},{"op":"add","path":"urn:x:2.0:listed.number",` +
+		{"an unknown extension with a dot for a colon",
+			`"urn:x:2.0:lucky":{"number":"1"},"schemas":["urn:x:2.0:listed"]`,
+			`{"op":"replace","path":"urn:x:2.0:lucky.number","value":"2"},{"op":"add",` +
+				`"path":"urn:x:2.0:listed.number",` +
 				`"value":"3"},{"op":"add","path":"urn:x:2.0:User.badge","value":"4"},{"op":"add",` +
 				`"value":{"urn:x:2.0:Door.lock":"5"}}`,
 			`"schemas":["urn:x:2.0:listed"],"urn:x:2.0:lucky":{"number":"2"},"urn:x:2.0:listed":{"number":"3"},` +
@@ -324,10 +346,12 @@ func TestRefusedOperations(t *testing.T) {
 		{"a boolean for an operation", `{"op":true,"path":"nickName","value":"x"}`, schema.InvalidSyntax},
 		{"an operation of JSON Patch", `{"op":"test","path":"nickName","value":"x"}`, schema.InvalidSyntax},
 		{"a misspelt attribute", `{"op":"replace","path":"displaName","value":"x"}`, schema.InvalidPath},
-		{"one under the URI of the core schema", `{"op":"replace","path":"` + schema.UserURI + `:displaName","value":"x"}`,
+		{"one under the URI of the core schema", `{"op":"replace","path":"` + schema.UserURI + `:displaName",` +
+			`"value":"x"}`,
 			schema.InvalidPath},
 		{"with a dot", `{"op":"replace","path":"` + schema.UserURI + `.displaName","value":"x"}`, schema.InvalidPath},
-		{"as a key", `{"op":"replace","value":{"title":"T","` + schema.UserURI + `:displaName":"x"}}`, schema.InvalidPath},
+		{"as a key", `{"op":"replace","value":{"title":"T","` + schema.UserURI + `:displaName":"x"}}`,
+			schema.InvalidPath},
 		{"as a key under the URI", `{"op":"replace","value":{"` + schema.UserURI + `":{"displaName":"x"}}}`,
 			schema.InvalidPath},
 		{"one under the URI of an extension", `{"op":"add","path":"` + enterprise + `:departmnt","value":"x"}`,
@@ -337,9 +361,11 @@ func TestRefusedOperations(t *testing.T) {
 			schema.InvalidPath},
 		{"in its object at its path", `{"op":"add","path":"` + enterprise + `","value":{"departmnt":"x"}}`,
 			schema.InvalidPath},
-		{"one of the core schema under the extension", `{"op":"add","path":"` + enterprise + `:displayName","value":"x"}`,
+		{"one of the core schema under the extension",
+			`{"op":"add","path":"` + enterprise + `:displayName","value":"x"}`,
 			schema.InvalidPath},
-		{"behind a colon", `{"op":"replace","path":"` + schema.UserURI + `:name:firstName","value":"x"}`, schema.InvalidPath},
+		{"behind a colon", `{"op":"replace","path":"` + schema.UserURI + `:name:firstName","value":"x"}`,
+			schema.InvalidPath},
 		{"a misspelt part of a name", `{"op":"replace","path":"name.firstName","value":"x"}`, schema.InvalidPath},
 		{"as a key", `{"op":"replace","value":{"name.firstName":"x"}}`, schema.InvalidPath},
 		{"a misspelt part of an element", `{"op":"add","path":"emails[type eq \"work\"].address","value":"x"}`,
@@ -348,9 +374,11 @@ func TestRefusedOperations(t *testing.T) {
 			schema.InvalidPath},
 		{"a schema of another resource", `{"op":"add","path":"` + schema.GroupURI + `:displayName","value":"x"}`,
 			schema.InvalidPath},
-		{"a schema that there is not", `{"op":"add","path":"urn:ietf:params:scim:schemas:core:2.0:Device","value":{"a":1}}`,
+		{"a schema that there is not", `{"op":"add","path":"urn:ietf:params:scim:schemas:core:2.0:Device",` +
+			`"value":{"a":1}}`,
 			schema.InvalidPath},
-		{"a version that there is not", `{"op":"add","path":"urn:ietf:params:scim:schemas:core:1.0:User:title","value":"x"}`,
+		{"a version that there is not", `{"op":"add","path":"urn:ietf:params:scim:schemas:core:1.0:User:title",` +
+			`"value":"x"}`,
 			schema.InvalidPath},
 		{"a name before a colon, which is no URI", `{"op":"add","path":"emails:work","value":"x"}`, schema.InvalidPath},
 		{"a filter on an unknown attribute", `{"op":"add","path":"mails[type eq \"work\"].value","value":"x"}`,
@@ -362,11 +390,13 @@ func TestRefusedOperations(t *testing.T) {
 		{"a path that is no text", `{"op":"add","path":5,"value":"x"}`, schema.InvalidPath},
 		{"a filter on an attribute with one value",
 			`{"op":"replace","path":"name[givenName eq \"G\"].familyName","value":"x"}`, schema.InvalidPath},
-		{"a part of an attribute that has none", `{"op":"replace","path":"userName.first","value":"x"}`, schema.InvalidPath},
+		{"a part of an attribute that has none", `{"op":"replace","path":"userName.first","value":"x"}`,
+			schema.InvalidPath},
 		{"a filter that makes no sense", `{"op":"replace","path":"emails[primary gt true].value","value":"x"}`,
 			schema.InvalidPath},
 		{"remove without a path", `{"op":"remove"}`, schema.NoTarget},
-		{"replace of an element that cannot be made", `{"op":"replace","path":"emails[type ne \"work\"].value","value":"x"}`,
+		{"replace of an element that cannot be made",
+			`{"op":"replace","path":"emails[type ne \"work\"].value","value":"x"}`,
 			schema.NoTarget},
 		{"add without a value", `{"op":"add","path":"nickName"}`, schema.InvalidValue},
 		{"replace without a value", `{"op":"replace","path":"nickName"}`, schema.InvalidValue},
@@ -377,13 +407,15 @@ func TestRefusedOperations(t *testing.T) {
 		{"a blank userName", `{"op":"replace","path":"userName","value":""}`, schema.InvalidValue},
 		{"an extension that is text", `{"op":"add","path":"` + enterprise + `","value":"x"}`, schema.InvalidValue},
 		{"two elements for the selected one",
-			`{"op":"replace","path":"emails[type eq \"work\"]","value":[{"value":"a"},{"value":"b"}]}`, schema.InvalidValue},
+			`{"op":"replace","path":"emails[type eq \"work\"]","value":[{"value":"a"},{"value":"b"}]}`,
+			schema.InvalidValue},
 		{"writing the id", `{"op":"replace","path":"id","value":"x"}`, schema.MutabilityErr},
 		{"writing a part of meta", `{"op":"replace","path":"meta.created","value":"x"}`, schema.MutabilityErr},
 		{"writing groups", `{"op":"add","path":"groups","value":[{"value":"g"}]}`, schema.MutabilityErr},
 		{"removing what is required", `{"op":"remove","path":"userName"}`, schema.MutabilityErr},
 		{"replacing it by null", `{"op":"replace","path":"userName","value":null}`, schema.MutabilityErr},
-		{"one fault among good operations", `{"op":"add","path":"nickName","value":"a"},{"op":"remove","path":"userName"}`,
+		{"one fault among good operations", `{"op":"add","path":"nickName","value":"a"},{"op":"remove",` +
+			`"path":"userName"}`,
 			schema.MutabilityErr},
 	}
 	for _, tt := range tests {
@@ -418,16 +450,20 @@ func TestNormalize(t *testing.T) {
 		{"flat names of the extension", `{"userName":"u","` + enterprise + `:department":"d","` +
 			strings.ToUpper(enterprise) + `:manager.value":"7","` + enterprise + `":{"division":"v"}}`,
 			`"` + enterprise + `":{"department":"d","division":"v","manager":{"value":"7"}}`},
-		{"with dots", `{"userName":"u","` + enterprise + `.employeeNumber":5,"` + enterprise + `.manager.displayName":"M","` +
+		{"with dots", `{"userName":"u","` + enterprise + `.employeeNumber":5,"` + enterprise +
+			`.manager.displayName":"M","` +
 			schema.UserURI + `.name.givenName":"G"}`,
 			`"name":{"givenName":"G"},"` + enterprise + `":{"employeeNumber":"5","manager":{"displayName":"M"}}`},
-		{"flat names of the core schema", `{"` + schema.UserURI + `:userName":"u","` + schema.UserURI + `.active":"False","` +
+		{"flat names of the core schema", `{"` + schema.UserURI + `:userName":"u","` +
+			schema.UserURI + `.active":"False","` +
 			schema.UserURI + `:name.givenName":"G","urn:ietf:params:scim:schemas:core:2.0:title":"T"}`,
 			`"active":false,"name":{"givenName":"G"},"title":"T"`},
 		{"elements",
-			`{"userName":"u","emails":[{"type":"home","value":"h"}],"emails[type eq \"work\"].value":"w","emails[type eq ` +
+			`{"userName":"u","emails":[{"type":"home","value":"h"}],"emails[type eq \"work\"].value":"w",` +
+				`"emails[type eq ` +
 				`\"work\"].primary":"True","roles.value":"r"}`,
-			`"emails":[{"type":"home","value":"h"},{"type":"work","value":"w","primary":true}],"roles":[{"value":"r"}]`},
+			`"emails":[{"type":"home","value":"h"},{"type":"work","value":"w","primary":true}],` +
+				`"roles":[{"value":"r"}]`},
 		{"attributes of an extension without its URI", `{"userName":"u","department":"d","manager.value":"7"}`,
 			`"` + enterprise + `":{"department":"d","manager":{"value":"7"}}`},
 		{"flat names of an extension that no schema knows",
@@ -435,12 +471,14 @@ func TestNormalize(t *testing.T) {
 			`"urn:x:2.0:User":{"badge":"9","door":2,"floor":1}`},
 		{"a schema that is listed is no name", `{"userName":"u","schemas":["urn:x:y"],"urn:x:y":"text"}`,
 			`"schemas":["urn:x:y"],"urn:x:y":"text"`},
-		{"what is not the client's to write", `{"userName":"u","meta.created":"2026","groups[value eq \"g\"].display":"x","` +
-			schema.UserURI + `:id":"1"}`, ``},
+		{"what is not the client's to write",
+			`{"userName":"u","meta.created":"2026","groups[value eq \"g\"].display":"x","` +
+				schema.UserURI + `:id":"1"}`, ``},
 		{"unknown names are kept as they were sent",
 			`{"userName":"u","custom.field":"x","name.firstName":"y","emails[":1,"emails:0":0,"urn:x:y":{"a.b":1},` +
 				`"urn:x:z":[1],"` + enterprise + `":{"floor":1}}`,
-			`"custom.field":"x","name.firstName":"y","emails[":1,"emails:0":0,"urn:x:y":{"a.b":1},"urn:x:z":[1],"` + enterprise +
+			`"custom.field":"x","name.firstName":"y","emails[":1,"emails:0":0,"urn:x:y":{"a.b":1},` +
+				`"urn:x:z":[1],"` + enterprise +
 				`":{"floor":1}`},
 		{"unknown attributes of an extension are kept in it", `{"userName":"u","` + enterprise + `:room":{"no":1},"` +
 			enterprise + `.door":2,"` + enterprise + `":{"floor":1}}`,
@@ -592,7 +630,8 @@ func FuzzApply(f *testing.F) {
 func BenchmarkApply(b *testing.B) {
 	var resource, body map[string]any
 	_ = json.Unmarshal([]byte(`{"schemas":["`+schema.UserURI+
-		`"],"userName":"u","active":true,"name":{"givenName":"G","familyName":"F"},"emails":[{"type":"work","value":"w",`+
+		`"],"userName":"u","active":true,"name":{"givenName":"G","familyName":"F"},"emails":[{"type":"work",`+
+		`"value":"w",`+
 		`"primary":true}]}`), &resource)
 	_ = json.Unmarshal(
 		[]byte(
@@ -611,7 +650,8 @@ func BenchmarkApply(b *testing.B) {
 }
 
 func BenchmarkNormalize(b *testing.B) {
-	const more = `"userName":"u","externalId":"e","active":true,"displayName":"D","emails":[{"type":"work","value":"w",` +
+	const more = `"userName":"u","externalId":"e","active":true,"displayName":"D","emails":[{"type":"work",` +
+		`"value":"w",` +
 		`"primary":true}]`
 	for name, text := range map[string]string{
 		"plain": `{"schemas":["` + schema.UserURI + `"],` + more + `,"name":{"givenName":"G","familyName":"F"},"` +

@@ -80,14 +80,17 @@ func TestNormalize(t *testing.T) {
 			`{"userName":"u","active":true,"emails":[{"value":"a","primary":true},{"value":"b","primary":true}]}`,
 			`{` + user + `,"active":true,"emails":[{"value":"a","primary":true},{"value":"b","primary":false}]}`},
 		{"the same value of the same type is one, with the parts of both",
-			`{"userName":"u","active":true,"emails":[{"value":"a","type":"work","primary":false},{"value":"b"},{"value":"a",` +
+			`{"userName":"u","active":true,"emails":[{"value":"a","type":"work","primary":false},{"value":"b"},` +
+				`{"value":"a",` +
 				`"type":"Work","display":"A","primary":true},{"value":"a","type":"home"},{"value":"a"}],` +
 				`"addresses":[{"type":"work"},{"type":"work"},{"type":"home"}]}`,
 			`{` + user +
-				`,"active":true,"emails":[{"value":"a","type":"work","display":"A","primary":true},{"value":"b"},{"value":"a",` +
+				`,"active":true,"emails":[{"value":"a","type":"work","display":"A","primary":true},{"value":"b"},` +
+				`{"value":"a",` +
 				`"type":"home"},{"value":"a"}],"addresses":[{"type":"work"},{"type":"home"}]}`},
 		{"core attributes may stand under their URI, or carry it",
-			`{"URN:ietf:params:scim:schemas:core:2.0:User":{"UserName":"u","active":"False","id":"1"},"` + schema.UserURI +
+			`{"URN:ietf:params:scim:schemas:core:2.0:User":{"UserName":"u","active":"False","id":"1"},"` +
+				schema.UserURI +
 				`:nickName":"n","schemas":["` + schema.UserURI + `"]}`,
 			`{` + user + `,"active":false,"nickName":"n"}`},
 		{"a dot may stand where a colon should, and the URI lack its last part",
@@ -97,9 +100,11 @@ func TestNormalize(t *testing.T) {
 		{"attributes of an extension may come without its URI",
 			`{"userName":"u","Department":"d","employeeNumber":5,"manager":"7","costCenter":null,"division":""}`,
 			`{"schemas":["` + schema.UserURI + `","` + schema.EnterpriseURI + `"],"userName":"u","active":true,"` +
-				schema.EnterpriseURI + `":{"department":"d","employeeNumber":"5","manager":{"value":"7"},"division":""}}`},
-		{"under that of the core schema too", `{"userName":"u","` + schema.UserURI + `:department":"d","` + schema.UserURI +
-			`":{"organization":"o"}}`,
+				schema.EnterpriseURI + `":{"department":"d","employeeNumber":"5","manager":{"value":"7"},` +
+				`"division":""}}`},
+		{"under that of the core schema too",
+			`{"userName":"u","` + schema.UserURI + `:department":"d","` + schema.UserURI +
+				`":{"organization":"o"}}`,
 			`{"schemas":["` + schema.UserURI + `","` + schema.EnterpriseURI + `"],"userName":"u","active":true,"` +
 				schema.EnterpriseURI + `":{"department":"d","organization":"o"}}`},
 		{"but count less than what the extension says", `{"userName":"u","department":"x","` + schema.EnterpriseURI +
@@ -121,7 +126,8 @@ func TestNormalize(t *testing.T) {
 		{"a blank userName is refused", `{"userName":" "}`, ""},
 		{"a number where text is due is that text, as it was written",
 			`{"userName":4711,"externalId":1.50,"name":{"familyName":7},"addresses":[{"postalCode":90210}],` +
-				`"emails":[{"value":1e3,"type":2}],"` + schema.EnterpriseURI + `":{"employeeNumber":12345678901234567890}}`,
+				`"emails":[{"value":1e3,"type":2}],"` + schema.EnterpriseURI +
+				`":{"employeeNumber":12345678901234567890}}`,
 			`{"schemas":["` + schema.UserURI + `","` + schema.EnterpriseURI +
 				`"],"userName":"4711","active":true,"externalId":"1.50","name":{"familyName":"7"},` +
 				`"addresses":[{"postalCode":"90210"}],"emails":[{"value":"1e3","type":"2"}],"` + schema.EnterpriseURI +
@@ -129,7 +135,8 @@ func TestNormalize(t *testing.T) {
 		{"a bare number where an object with a value is due",
 			`{"userName":"u","emails":[5],"roles":6,"` + schema.EnterpriseURI + `":{"manager":7}}`,
 			`{"schemas":["` + schema.UserURI + `","` + schema.EnterpriseURI +
-				`"],"userName":"u","active":true,"emails":[{"value":"5"}],"roles":[{"value":"6"}],"` + schema.EnterpriseURI +
+				`"],"userName":"u","active":true,"emails":[{"value":"5"}],"roles":[{"value":"6"}],"` +
+				schema.EnterpriseURI +
 				`":{"manager":{"value":"7"}}}`},
 		{"a list of one where one value is due",
 			`{"userName":["u"],"active":["False"],"title":[7],"nickName":[null],"name":[{"givenName":["G"]}],"` +
@@ -143,7 +150,8 @@ func TestNormalize(t *testing.T) {
 				`"name":{"givenName":{"$ref":null,"value":"G"}}}`,
 			`{` + user + `,"active":false,"title":"t","locale":"5","name":{"givenName":"G"}}`},
 		{"an empty list or text where an object is due",
-			`{"userName":"u","active":[],"name":"","addresses":["",[]],"emails":[[]],"roles":"","` + schema.UserURI + `":[],"` +
+			`{"userName":"u","active":[],"name":"","addresses":["",[]],"emails":[[]],"roles":"","` +
+				schema.UserURI + `":[],"` +
 				schema.EnterpriseURI + `":[]}`,
 			`{` + user + `,"active":true}`},
 		{"an extension that is an empty text", `{"userName":"u","` + schema.EnterpriseURI + `":""}`,
@@ -155,9 +163,11 @@ func TestNormalize(t *testing.T) {
 		{"a userName that is a list of two is refused", `{"userName":["u","v"]}`, ""},
 		{"a userName that is an object of names is refused", `{"userName":{"givenName":"u"}}`, ""},
 		{"a text in an object with a list is refused", `{"userName":{"value":["a","b"]}}`, ""},
-		{"a name in Microsoft's object is refused as a text is", `{"userName":"u","name":[{"$ref":null,"value":"G O"}]}`, ""},
+		{"a name in Microsoft's object is refused as a text is",
+			`{"userName":"u","name":[{"$ref":null,"value":"G O"}]}`, ""},
 		{"a name that is a number is refused", `{"userName":"u","name":5}`, ""},
-		{"an extension that is a list of two is refused", `{"userName":"u","` + schema.EnterpriseURI + `":[{},{}]}`, ""},
+		{"an extension that is a list of two is refused",
+			`{"userName":"u","` + schema.EnterpriseURI + `":[{},{}]}`, ""},
 		{"active that is a word is refused", `{"userName":"u","active":"maybe"}`, ""},
 		{"a name that is a text is refused", `{"userName":"u","name":"G O"}`, ""},
 		{"an address that is a text is refused", `{"userName":"u","addresses":["Street 1"]}`, ""},
@@ -257,7 +267,8 @@ func TestProjection(t *testing.T) {
 		want                 string
 	}{
 		{"nothing asked shows everything", nil, nil, resource},
-		{"named attributes come with those that always do", []string{"userName"}, nil, `{` + always + `,"userName":"u"}`},
+		{"named attributes come with those that always do", []string{"userName"}, nil,
+			`{` + always + `,"userName":"u"}`},
 		{"names are in any case", []string{"USERNAME", "Emails.VALUE"}, nil,
 			`{` + always + `,"userName":"u","emails":[{"value":"a"},{"value":"b"}]}`},
 		{"a part of a complex attribute", []string{"name.givenName", "meta.version"}, nil,
@@ -280,19 +291,22 @@ func TestProjection(t *testing.T) {
 			`{` + always +
 				`,"userName":"u","displayName":"D","name":{"givenName":"G","familyName":"F"},"emails":[{"value":"a",` +
 				`"type":"work"},{"value":"b"}],"meta":{"location":"l","version":"v"},"colour":"red"}`},
-		{"and excluded, leaves the extensions", nil, []string{schema.UserURI}, `{` + always + `,"` + schema.EnterpriseURI +
-			`":{"employeeNumber":"5","department":"d"},"urn:x:User":{"badge":"9","door":"1"}}`},
+		{"and excluded, leaves the extensions", nil, []string{schema.UserURI},
+			`{` + always + `,"` + schema.EnterpriseURI +
+				`":{"employeeNumber":"5","department":"d"},"urn:x:User":{"badge":"9","door":"1"}}`},
 		{"a filter in brackets chooses nothing", []string{`emails[type eq "work"].value`, `name["`}, nil,
 			`{` + always + `,"name":{"givenName":"G","familyName":"F"},"emails":[{"value":"a"},{"value":"b"}]}`},
 		{"an unknown attribute", []string{"colour", "nothing"}, nil, `{` + always + `,"colour":"red"}`},
 		{"excluded attributes are left out, but for those that always come", nil,
-			[]string{"id", "schemas", "userName", "name.familyName", "emails", "meta", schema.EnterpriseURI + ":department",
+			[]string{"id", "schemas", "userName", "name.familyName", "emails", "meta",
+				schema.EnterpriseURI + ":department",
 				"urn:x:User"},
 			`{` + always + `,"displayName":"D","name":{"givenName":"G"},"` + schema.EnterpriseURI +
 				`":{"employeeNumber":"5"},"colour":"red"}`},
 		{"a dot where a colon should stand", []string{schema.UserURI + ".userName", schema.UserURI + ".name.givenName",
 			schema.EnterpriseURI + ".department"}, nil,
-			`{` + always + `,"userName":"u","name":{"givenName":"G"},"` + schema.EnterpriseURI + `":{"department":"d"}}`},
+			`{` + always + `,"userName":"u","name":{"givenName":"G"},"` +
+				schema.EnterpriseURI + `":{"department":"d"}}`},
 		{"an attribute of an extension without its URI", []string{"employeeNumber"}, nil,
 			`{` + always + `,"` + schema.EnterpriseURI + `":{"employeeNumber":"5"}}`},
 		{"a star is everything", []string{"*"}, nil, resource},
@@ -300,7 +314,8 @@ func TestProjection(t *testing.T) {
 			[]string{"name", "emails", "meta", "displayName", schema.EnterpriseURI, "urn:x:User"},
 			`{` + always + `,"userName":"u","colour":"red"}`},
 		{"a star behind an attribute is all of it", []string{"name.*", "emails.*", schema.EnterpriseURI + ":*"}, nil,
-			`{` + always + `,"name":{"givenName":"G","familyName":"F"},"emails":[{"value":"a","type":"work"},{"value":"b"}],"` +
+			`{` + always + `,"name":{"givenName":"G","familyName":"F"},"emails":[{"value":"a","type":"work"},` +
+				`{"value":"b"}],"` +
 				schema.EnterpriseURI + `":{"employeeNumber":"5","department":"d"}}`},
 		{"a star that is excluded leaves what always comes", nil, []string{"*"}, `{` + always + `}`},
 		{"both together mean the first without the second", []string{"name", "userName"}, []string{"name.givenName"},
@@ -390,7 +405,8 @@ func TestParsePath(t *testing.T) {
 			true},
 		{schema.EnterpriseURI + ".department", schema.Path{URI: "urn:ietf:params:scim:schemas:extension:enterprise:2.0",
 			Name: "User", Sub: "department"}, true},
-		{schema.EnterpriseURI, schema.Path{URI: "urn:ietf:params:scim:schemas:extension:enterprise:2.0", Name: "User"}, true},
+		{schema.EnterpriseURI,
+			schema.Path{URI: "urn:ietf:params:scim:schemas:extension:enterprise:2.0", Name: "User"}, true},
 		{"", schema.Path{}, false},
 		{"a.", schema.Path{}, false},
 		{".a", schema.Path{}, false},

@@ -176,7 +176,8 @@ func overlaps(old, listen string) bool {
 // restart stops the old bridge before it starts the new one, if the old one hangs or has
 // the new one's port. Stopped reports whether the old one has exited.
 func (t *Target) restart(ctx context.Context, old record, r *record, token session.Token) (stopped bool, err error) {
-	if old.Listen != t.Listen && !overlaps(old.Listen, t.Listen) { // check the new address while the old bridge still runs
+	// check the new address while the old bridge still runs
+	if old.Listen != t.Listen && !overlaps(old.Listen, t.Listen) {
 		l, err := new(net.ListenConfig).Listen(ctx, "tcp", t.Listen)
 		if err != nil {
 			return false, fmt.Errorf("the new bridge cannot listen; the old one is still running: %w", err)
@@ -202,8 +203,9 @@ func (t *Target) revive(ctx context.Context, old record, token session.Token, fa
 		token = session.Token{} // the identity provider's next request unseals it
 	}
 	if err := was.run(ctx, &old, token, false); err != nil && !isUnrecorded(err) {
-		return errors.Join(failed, fmt.Errorf("the old bridge was stopped and could not be started again; no bridge is "+
-			"running: %w", err))
+		return errors.Join(failed,
+			fmt.Errorf("the old bridge was stopped and could not be started again; no bridge is "+
+				"running: %w", err))
 	}
 	return fmt.Errorf("the old bridge was started again: %w", failed)
 }

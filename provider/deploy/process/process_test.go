@@ -426,7 +426,9 @@ func TestUpdateMovesToAnotherAddressAtTheSamePort(t *testing.T) {
 		{"and the new bridge runs", func(*fixture) {}, ""},
 		{"and the new bridge refuses a setting", func(f *fixture) { f.spec.Settings.AccountURL = "ftp://nowhere" },
 			"--account-url"},
-		{"and the new program is no bridge", func(f *fixture) { f.target.Binary = "/bin/false" }, "exited after its start"},
+		{"and the new program is no bridge", func(f *fixture) {
+			f.target.Binary = "/bin/false"
+		}, "exited after its start"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()

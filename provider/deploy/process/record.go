@@ -108,8 +108,8 @@ func (t *Target) readRecord() (record, error) {
 		return record{}, &damagedError{path, errors.New("it has no version or no machine")}
 	}
 	if r.Version != recordVersion {
-		return record{}, fmt.Errorf("the deployment's record %s has version %d, but this provider supports %d: use the "+
-			"version of the provider that wrote it", path, r.Version, recordVersion)
+		return record{}, fmt.Errorf("the deployment's record %s has version %d, but this provider supports %d: "+
+			"use the version of the provider that wrote it", path, r.Version, recordVersion)
 	}
 	if r.Machine.ID != t.Machine.ID {
 		return record{}, &ElsewhereError{DataDir: t.DataDir, There: r.Machine, Here: t.Machine}

@@ -27,8 +27,8 @@ func TestCommandsInTheGuidesAreWhole(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, command := range regexp.MustCompile("scim-bridge account firewall disable [^`\n]*").FindAllString(string(text),
-			-1) {
+		disable := regexp.MustCompile("scim-bridge account firewall disable [^`\n]*")
+		for _, command := range disable.FindAllString(string(text), -1) {
 			if !strings.Contains(command, "--") {
 				continue // it is only named
 			}

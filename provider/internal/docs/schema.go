@@ -123,7 +123,8 @@ func schemasOf(all *tfprotov6.GetProviderSchemaResponse, identities *tfprotov6.G
 	for name, s := range identities.IdentitySchemas {
 		i := &identity{Version: s.Version, Attributes: make(map[string]*identityAttribute)}
 		for _, a := range s.IdentityAttributes {
-			i.Attributes[a.Name] = &identityAttribute{Type: a.Type, Description: a.Description, Required: a.RequiredForImport,
+			i.Attributes[a.Name] = &identityAttribute{Type: a.Type, Description: a.Description,
+				Required: a.RequiredForImport,
 				Optional: a.OptionalForImport}
 		}
 		p.Identities[name] = i
@@ -137,10 +138,12 @@ func schemaOf(s *tfprotov6.Schema) *schema {
 }
 
 func blockOf(b *tfprotov6.SchemaBlock) block {
-	to := block{Attributes: attributesOf(b.Attributes), Blocks: make(map[string]*nestedBlock), Description: b.Description,
-		Kind: kind(b.DescriptionKind)}
+	to := block{Attributes: attributesOf(b.Attributes), Blocks: make(map[string]*nestedBlock),
+		Description: b.Description,
+		Kind:        kind(b.DescriptionKind)}
 	for _, n := range b.BlockTypes {
-		to.Blocks[n.TypeName] = &nestedBlock{Nesting: nestings[int(n.Nesting)], Block: blockOf(n.Block), Min: n.MinItems,
+		to.Blocks[n.TypeName] = &nestedBlock{Nesting: nestings[int(n.Nesting)],
+			Block: blockOf(n.Block), Min: n.MinItems,
 			Max: n.MaxItems}
 	}
 	return to
@@ -159,10 +162,13 @@ func attributesOf(all []*tfprotov6.SchemaAttribute) map[string]*attribute {
 	for _, a := range all {
 		one := &attribute{
 			Type: a.Type, Description: a.Description, Kind: kind(a.DescriptionKind), Deprecated: a.Deprecated,
-			Required: a.Required, Optional: a.Optional, Computed: a.Computed, Sensitive: a.Sensitive, WriteOnly: a.WriteOnly,
+			Required: a.Required, Optional: a.Optional, Computed: a.Computed,
+			Sensitive: a.Sensitive, WriteOnly: a.WriteOnly,
 		}
 		if a.NestedType != nil {
-			one.Nested = &nested{Attributes: attributesOf(a.NestedType.Attributes), Nesting: nestings[int(a.NestedType.Nesting)]}
+			one.Nested = &nested{
+				Attributes: attributesOf(a.NestedType.Attributes), Nesting: nestings[int(a.NestedType.Nesting)],
+			}
 		}
 		to[a.Name] = one
 	}

@@ -39,7 +39,8 @@ func categorize(docs string) error {
 			name := strings.TrimSuffix(filepath.Base(page), ".md")
 			group := subcategories[name]
 			if group == "" {
-				return fmt.Errorf("%s/%s has no subcategory; give it one in provider/internal/docs/subcategory.go", kind, name)
+				return fmt.Errorf("%s/%s has no subcategory; give it one in provider/internal/docs/subcategory.go",
+					kind, name)
 			}
 			text, err := os.ReadFile(page)
 			if err != nil {

@@ -28,7 +28,8 @@ func startAccount(ctx context.Context, binary, dir string) (*account, error) {
 		return nil, err
 	}
 	database := "sqlite:" + filepath.Join(dir, "account.db")
-	token, err := exec.CommandContext(ctx, binary, "account", "init", "--name", "Bench", "--database", database).Output()
+	token, err := exec.CommandContext(ctx, binary, "account", "init", "--name", "Bench",
+		"--database", database).Output()
 	if err != nil {
 		return nil, fmt.Errorf("making an account: %w", err)
 	}

@@ -172,7 +172,8 @@ func measure(ctx context.Context, o options, bin, dir, states string, r resource
 			continue
 		}
 		fmt.Fprintf(os.Stderr, "%d of %s: %s\n", n, r.name, step.name)
-		got, err := w.step(ctx, fmt.Sprintf("%s-%d-%s", r.name, n, step.name), r.config(n, step.description), step.args...)
+		got, err := w.step(ctx, fmt.Sprintf("%s-%d-%s", r.name, n, step.name),
+			r.config(n, step.description), step.args...)
 		if err != nil {
 			return fmt.Errorf("%s: %w", step.name, err)
 		}

@@ -32,7 +32,8 @@ func (t *table) print(out io.Writer) {
 			linear = ratio(r.got.cpu/time.Duration(r.objects), least.got.cpu/time.Duration(least.objects))
 		}
 		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%d\t\n", r.resource, r.objects, r.step,
-			short(r.got.time), ratio(r.got.time, data.got.time), short(r.got.cpu), ratio(r.got.cpu, data.got.cpu), linear,
+			short(r.got.time), ratio(r.got.time, data.got.time), short(r.got.cpu),
+			ratio(r.got.cpu, data.got.cpu), linear,
 			short(r.got.account), r.got.reads, r.got.writes)
 	}
 	w.Flush() // to standard output, whose loss nobody could be told of

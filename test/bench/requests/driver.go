@@ -126,13 +126,15 @@ func dial(ctx context.Context, d driver) (*connection, error) {
 func (c *connection) ask(d driver) error {
 	r := d.next()
 	c.out.Reset()
-	fmt.Fprintf(&c.out, "%s %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: bench\r\nAccept: application/scim+json\r\n", r.method,
+	fmt.Fprintf(&c.out, "%s %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: bench\r\nAccept: application/scim+json\r\n",
+		r.method,
 		r.path, d.address)
 	if d.bearer != "" {
 		c.out.WriteString("Authorization: Bearer " + d.bearer + "\r\n")
 	}
 	if r.body != nil {
-		c.out.WriteString("Content-Type: application/scim+json\r\nContent-Length: " + strconv.Itoa(len(r.body)) + "\r\n")
+		c.out.WriteString("Content-Type: application/scim+json\r\nContent-Length: " +
+			strconv.Itoa(len(r.body)) + "\r\n")
 	}
 	c.out.WriteString("\r\n")
 	c.out.Write(r.body)

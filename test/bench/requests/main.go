@@ -49,7 +49,8 @@ func main() {
 func parse(args []string) (options, error) {
 	var o options
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	people := flags.String("people", "2000", "how many people there are; several numbers are measured one after the other")
+	people := flags.String("people", "2000",
+		"how many people there are; several numbers are measured one after the other")
 	connections := flags.String("connections", "8,64", "how many connections ask at the same time")
 	modes := flags.String("modes", "dev,two", "dev: one process; two: bridge and account apart")
 	only := flags.String("run", "", "measure only the phases that match this regular expression")
@@ -162,7 +163,8 @@ func (s *site) repeat(ctx context.Context, o options, p phase, connections int, 
 	for i := range o.repeat {
 		var profiles func() error
 		if o.profile != "" && i == 0 {
-			profiles = s.startProfiles(ctx, o, fmt.Sprintf("%s-%d-%s-%d", mode, s.people, strings.ReplaceAll(p.name, " ", "_"),
+			profiles = s.startProfiles(ctx, o, fmt.Sprintf("%s-%d-%s-%d", mode, s.people,
+				strings.ReplaceAll(p.name, " ", "_"),
 				connections))
 		}
 		m, err := drive(ctx, driver{

@@ -25,7 +25,9 @@ func user(n int) []byte {
 		},
 		"userName": userName(n), "externalId": externalID(n), "active": true,
 		"displayName": fmt.Sprintf("Ingrid Lindström %d", n), "title": "Senior Analyst", "preferredLanguage": "en-GB",
-		"name": object{"givenName": "Ingrid", "familyName": "Lindström", "formatted": fmt.Sprintf("Ingrid Lindström %d", n)},
+		"name": object{
+			"givenName": "Ingrid", "familyName": "Lindström", "formatted": fmt.Sprintf("Ingrid Lindström %d", n),
+		},
 		"emails": list{
 			object{"value": userName(n), "type": "work", "primary": true},
 			object{"value": fmt.Sprintf("ingrid%d@home.example", n), "type": "home"},
@@ -64,7 +66,8 @@ func (s *site) load(ctx context.Context) error {
 	for l := range loaders {
 		parts.Go(func() {
 			for n := l; n < s.people && errs[l] == nil && ctx.Err() == nil; n += loaders {
-				p, err := people.CreatePerson(ctx, directory.PersonInput{Attributes: user(n), SignInAddress: userName(n)})
+				p, err := people.CreatePerson(ctx,
+					directory.PersonInput{Attributes: user(n), SignInAddress: userName(n)})
 				s.ids[n], errs[l] = p.ID, err
 			}
 		})

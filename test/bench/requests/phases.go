@@ -42,7 +42,9 @@ func (s *site) phases(ctx context.Context) ([]phase, error) {
 		s.find("externalId eq, miss", "externalId", func(n int) string { return "no" + externalID(n) }),
 		s.find("emails.value eq, hit", "emails.value", userName),
 		s.find("emails.value eq, miss", "emails.value", func(n int) string { return "no" + userName(n) }),
-		s.get1("page of 100 by index", func(int) string { return fmt.Sprintf("/Users?startIndex=%d&count=%d", deep, page) }),
+		s.get1("page of 100 by index", func(int) string {
+			return fmt.Sprintf("/Users?startIndex=%d&count=%d", deep, page)
+		}),
 		s.get1("page of 100 by cursor", func(int) string {
 			return fmt.Sprintf("/Users?cursor=%s&count=%d", url.QueryEscape(cursor), page)
 		}),
@@ -153,7 +155,8 @@ func encode(v any) []byte {
 func (s *site) cursorAt(ctx context.Context, place int) (string, error) {
 	cursor := ""
 	for at := 0; at < place || cursor == ""; {
-		text, err := s.get(ctx, fmt.Sprintf("%s/Users?attributes=id&count=%d&cursor=%s", base, min(1000, max(1, place-at)),
+		text, err := s.get(ctx, fmt.Sprintf("%s/Users?attributes=id&count=%d&cursor=%s",
+			base, min(1000, max(1, place-at)),
 			url.QueryEscape(cursor)))
 		if err != nil {
 			return "", fmt.Errorf("paging by cursor: %w", err)

@@ -27,8 +27,9 @@ type row struct {
 // remember notes the memory of the servers before and after the phases.
 func (t *table) remember(people int, mode string, before, after map[string]int64) {
 	for _, name := range slices.Sorted(maps.Keys(after)) {
-		t.notes = append(t.notes, fmt.Sprintf("resident memory, %d people, %s, %s: %d MiB at the start, %d MiB at the end",
-			people, mode, name, before[name]>>20, after[name]>>20))
+		t.notes = append(t.notes,
+			fmt.Sprintf("resident memory, %d people, %s, %s: %d MiB at the start, %d MiB at the end",
+				people, mode, name, before[name]>>20, after[name]>>20))
 	}
 }
 

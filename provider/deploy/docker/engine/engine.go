@@ -46,8 +46,8 @@ const openTimeout = 20 * time.Second
 // client.
 func Open(ctx context.Context, config Config) (*client.Client, error) {
 	if !config.Known() {
-		return nil, fmt.Errorf("not known yet in the provider block: %s. The plan does without the engine; an apply needs "+
-			"them", strings.Join(config.Unknown, ", "))
+		return nil, fmt.Errorf("not known yet in the provider block: %s. The plan does without the engine; "+
+			"an apply needs them", strings.Join(config.Unknown, ", "))
 	}
 	host, err := config.resolve()
 	if err != nil {
