@@ -84,11 +84,11 @@ environment variables and a session that is open already need a restart, which t
 
 SCIM locations begin with the --public-url. The data folder has the instance's identity and the control socket; with
 --take-over, a bridge on standby replaces the one that uses the folder when it is asked to over that socket. The
-monitoring token is a text of your choice. An --account-url with http is allowed only on loopback; with --source-
-address, connections to the account leave from the address that its firewall allows. During a --drain-delay, every
-answer asks its client to reconnect: it is for bridges of which a new one already serves under the same name. All
-clients behind a proxy that is not one of the --trusted-proxies (addresses or networks) count as one network,
-including the identity provider.
+monitoring token is a text of your choice. An --account-url with http is allowed only on loopback; with
+--source-address, connections to the account leave from the address that its firewall allows. During a
+--drain-delay, every answer asks its client to reconnect: it is for bridges of which a new one already serves under
+the same name. All clients behind a proxy that is not one of the --trusted-proxies (addresses or networks) count as
+one network, including the identity provider.
 
   scim-bridge serve --data-dir /var/lib/scim-bridge --public-url https://scim.example.com
 
