@@ -52,7 +52,8 @@ check "everything_is_listed" {
   }
 
   assert {
-    condition     = length(scimbridge_signup_domains.company.unmanaged_domains) == 0
-    error_message = "Domains that are not listed here yet: ${join(", ", scimbridge_signup_domains.company.unmanaged_domains)}"
+    condition = length(scimbridge_signup_domains.company.unmanaged_domains) == 0
+    error_message = format("Domains that are not listed here yet: %s",
+    join(", ", scimbridge_signup_domains.company.unmanaged_domains))
   }
 }

@@ -32,13 +32,15 @@ resource "scimbridge_signup_domains" "company" {
 
 check "nothing_unmanaged" {
   assert {
-    condition     = length(scimbridge_firewall_policy.this.unmanaged_rules) == 0
-    error_message = "Firewall rules were added by hand: ${join(", ", keys(scimbridge_firewall_policy.this.unmanaged_rules))}"
+    condition = length(scimbridge_firewall_policy.this.unmanaged_rules) == 0
+    error_message = format("Firewall rules were added by hand: %s",
+    join(", ", keys(scimbridge_firewall_policy.this.unmanaged_rules)))
   }
 
   assert {
-    condition     = length(scimbridge_signup_domains.company.unmanaged_domains) == 0
-    error_message = "Sign-up domains were added by hand: ${join(", ", scimbridge_signup_domains.company.unmanaged_domains)}"
+    condition = length(scimbridge_signup_domains.company.unmanaged_domains) == 0
+    error_message = format("Sign-up domains were added by hand: %s",
+    join(", ", scimbridge_signup_domains.company.unmanaged_domains))
   }
 }
 
@@ -50,8 +52,9 @@ data "scimbridge_bridge_status" "this" {
 
 check "bridge" {
   assert {
-    condition     = data.scimbridge_bridge_status.this.state != "unreachable"
-    error_message = "The bridge cannot be reached: ${coalesce(data.scimbridge_bridge_status.this.reason, "no reason is known")}"
+    condition = data.scimbridge_bridge_status.this.state != "unreachable"
+    error_message = format("The bridge cannot be reached: %s",
+    coalesce(data.scimbridge_bridge_status.this.reason, "no reason is known"))
   }
 
   # Null if neither the bridge nor the account could be asked.
