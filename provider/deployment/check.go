@@ -14,6 +14,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types/basetypes"
+	"golang.org/x/mod/semver"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/firewall"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
@@ -106,6 +107,14 @@ func validInterval(text string) error {
 func validAddress(text string) error {
 	if _, err := netip.ParseAddr(text); err != nil {
 		return fmt.Errorf("%q must be an IP address of this machine", text)
+	}
+	return nil
+}
+
+// validVersion refuses what no build reports as its version, such as v1.2.3 or latest.
+func validVersion(text string) error {
+	if v := "v" + text; semver.Canonical(v)+semver.Build(v) != v {
+		return fmt.Errorf("%q must be a version of the bridge, such as \"0.1.0\", without a v before it", text)
 	}
 	return nil
 }

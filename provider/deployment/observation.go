@@ -27,6 +27,8 @@ type observation struct {
 	Trace  string `json:"trace"`          // deploy.State's
 	Lost   string `json:"lost,omitempty"` // deploy.State's
 	Digest string `json:"digest"`         // of the last deployed program
+	// Version is what that program reported when it ran; may be empty.
+	Version string `json:"version,omitempty"`
 	// Offered is the program of deploy.Target's Source, if it names one.
 	Offered *deploy.Program `json:"offered,omitempty"`
 }
@@ -48,6 +50,12 @@ func saveObservation(ctx context.Context, private client.Private, before observa
 	m := observation{Trace: s.Trace, Lost: s.Lost, Digest: s.Program}
 	if m.Trace == "" {
 		m.Trace = before.Trace
+	}
+	switch {
+	case s.Bridge != nil:
+		m.Version = s.Bridge.Version
+	case before.Digest == s.Program:
+		m.Version = before.Version
 	}
 	if configured.Source() != "" {
 		if program, err := configured.Program(ctx); err == nil {

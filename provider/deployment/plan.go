@@ -2,6 +2,7 @@ package deployment
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -62,6 +63,11 @@ func (r *deploymentResource) ModifyPlan(ctx context.Context, req resource.Modify
 		before = observation{}
 	}
 	program := programOf(ctx, k, target, before, away != nil, &found)
+	program, err := chooseVersion(config.Version, target, program, before)
+	if err != nil && away == nil {
+		resp.Diagnostics.AddAttributeError(path.Root("version"), "The version cannot be deployed", err.Error())
+		return
+	}
 	plan.Revision = types.StringUnknown()
 	if known && program.Digest != "" {
 		plan.Revision = types.StringValue(spec.Revision(target.Build(program.Digest)))
@@ -94,6 +100,9 @@ func (r *deploymentResource) ModifyPlan(ctx context.Context, req resource.Modify
 		return
 	}
 	plan.planComputed(state, target, program, before)
+	if !config.Version.IsNull() {
+		plan.Version = config.Version
+	}
 	if plan.Status.IsUnknown() {
 		if previous {
 			warnPrevious(&resp.Diagnostics)
@@ -143,6 +152,37 @@ func programOf(ctx context.Context, k kind, target deploy.Target, before observa
 		return deploy.Program{}
 	}
 	return program
+}
+
+// chooseVersion returns the program of the configured version: the provider's own, or else
+// the deployed one, so that a newer provider does not replace it. Without a configured
+// version it returns own. The program is zero while the version is unknown.
+func chooseVersion(version types.String, target deploy.Target, own deploy.Program, before observation) (
+	deploy.Program, error,
+) {
+	want := version.ValueString()
+	switch {
+	case version.IsNull() || target == nil:
+		return own, nil
+	case target.Source() != "":
+		return own, errors.New("Another argument names the program to deploy. Remove that argument, or version.")
+	case version.IsUnknown() || own.Version == want:
+		if version.IsUnknown() {
+			own = deploy.Program{}
+		}
+		return own, nil
+	case before.Version == want && before.Digest != "":
+		return deploy.Program{Digest: before.Digest, Version: want}, nil
+	}
+	text := fmt.Sprintf("This provider deploys version %s of the bridge, not %s", orUnknown(own.Version), want)
+	if before.Version != "" {
+		text += ", and the deployed bridge has version " + before.Version
+	}
+	remedy := "Remove version"
+	if validVersion(own.Version) == nil {
+		remedy = "Set version to " + own.Version
+	}
+	return own, fmt.Errorf("%s. %s, or use the provider's release %s.", text, remedy, want)
 }
 
 // claim records the deployment's place and reports conflicts.

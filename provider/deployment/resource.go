@@ -418,6 +418,15 @@ func (r *deploymentResource) prepare(ctx context.Context, plan, config model, be
 		diags.Append(k.diagnose("Cannot find the program", err))
 		return work{}
 	}
+	chosen, err := chooseVersion(config.Version, target, program, before)
+	if err != nil {
+		diags.AddAttributeError(path.Root("version"), "The version cannot be deployed", err.Error())
+		return work{}
+	}
+	if chosen.Digest != program.Digest {
+		target.Keep(chosen.Digest)
+	}
+	program = chosen
 	token, previous := r.checkToken(config.UnsealTokenWO, spec.Session, spec.Unseal, diags)
 	if previous && plan.Status.IsUnknown() {
 		warnPrevious(diags)

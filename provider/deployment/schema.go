@@ -122,6 +122,14 @@ func (r *deploymentResource) Schema(ctx context.Context, _ resource.SchemaReques
 					},
 				},
 			},
+			"version": schema.StringAttribute{
+				Optional: true,
+				Computed: true,
+				MarkdownDescription: "The version of the bridge. If it is set, a newer provider keeps a bridge of " +
+					"that version; otherwise the bridge follows the version that comes with the provider. " +
+					"The plan shows from which version to which the bridge changes.",
+				Validators: []validator.String{textValidator(validVersion)},
+			},
 			"size": schema.StringAttribute{
 				Optional: true,
 				Computed: true,
@@ -160,10 +168,6 @@ func (r *deploymentResource) Schema(ctx context.Context, _ resource.SchemaReques
 			"scim_url": schema.StringAttribute{
 				Computed:            true,
 				MarkdownDescription: "SCIM base URL, for the identity provider.",
-			},
-			"version": schema.StringAttribute{
-				Computed:            true,
-				MarkdownDescription: "Version of the running bridge. The plan shows a change of it.",
 			},
 			"revision": schema.StringAttribute{
 				Computed:            true,

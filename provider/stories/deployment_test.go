@@ -130,6 +130,60 @@ func TestAPlanSaysWhichProgramReplacesWhich(t *testing.T) {
 	w.destroy(v)
 }
 
+// A company upgrades the provider when it likes, and the bridge when it likes.
+func TestAVersionInTheConfigurationOutlivesANewProvider(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	bin := t.TempDir()
+	if err := os.Link(filepath.Join(providertest.Installation(t), "terraform-provider-scimbridge"),
+		filepath.Join(bin, "terraform-provider-scimbridge")); err != nil {
+		t.Fatal(err)
+	}
+	w.useProvider(bin)
+	program := releases(t)
+	at := func(version string) string {
+		return strings.Replace(w.base(""), `"story"`, `"story"`+"\n  version = "+quote(version), 1)
+	}
+	v := vars{"token": newToken(t).Reveal()}
+
+	release(t, bin, program[older])
+	w.config(at(newer))
+	code, out := w.run(v, "plan", "-no-color", "-input=false")
+	if code == 0 {
+		t.Error("a version that the provider does not have was planned")
+	}
+	expectSaid(t, out, "deploys version "+older+" of the bridge, not "+newer, "Set version to "+older)
+	w.config(at(older))
+	w.apply(v)
+	pid := w.bridge().PID
+	w.plan(v).expectNoChanges(t)
+
+	release(t, bin, program[newer])
+	w.plan(v).expectNoChanges(t)
+	w.config(strings.Replace(at(older), `"story"`, `"renamed"`, 1))
+	w.apply(v)
+	if now := w.bridge().PID; now != pid {
+		t.Error("a new name replaced the bridge")
+	}
+	w.config(strings.Replace(at(older), `"trace"`, `"debug"`, 1)) // the newer provider deploys the older bridge
+	w.apply(v)
+	if version := w.attribute("scimbridge_deployment.bridge", "version"); version != older || w.bridge().PID == pid {
+		t.Errorf("version %q runs in process %d, before in %d", version, w.bridge().PID, pid)
+	}
+	w.plan(v).expectNoChanges(t)
+
+	w.config(strings.Replace(at(newer), `"trace"`, `"debug"`, 1))
+	p := w.plan(v)
+	p.expect(t, map[string]string{"scimbridge_deployment.bridge": "update"})
+	expectSaid(t, p.text, "replaces version "+older+" of the bridge with version "+newer,
+		quote(older)+" -> "+quote(newer))
+	w.apply(v)
+	w.plan(v).expectNoChanges(t)
+	w.config(strings.Replace(w.base(""), `"trace"`, `"debug"`, 1))
+	w.plan(v).expectNoChanges(t)
+	w.destroy(v)
+}
+
 // useProvider makes Terraform find the provider in another folder.
 func (w *workspace) useProvider(bin string) {
 	w.t.Helper()

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
@@ -818,4 +819,40 @@ func list(t *testing.T, folder string) []string {
 		t.Fatal(err)
 	}
 	return names
+}
+
+func TestAKeptProgramMustBeUndamaged(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name   string
+		damage func(copied string) error
+	}{
+		{"its copy is gone", os.Remove},
+		{"its copy was changed", func(copied string) error {
+			return os.WriteFile(copied, []byte("#!/bin/sh\n"), 0o700)
+		}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t)
+			f.create()
+			pid, kept := f.pid(), f.observe().Program
+			copied := filepath.Join(f.target.DataDir, "bin", kept, "scim-bridge")
+			if err := os.Remove(copied); err != nil { // it runs, so it cannot be written
+				t.Fatal(err)
+			}
+			if err := row.damage(copied); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				t.Fatal(err)
+			}
+			f.spec.Settings.LogLevel = "debug"
+			f.target.Keep(kept)
+			err := f.target.Update(t.Context(), f.spec, f.revision(), session.Token{})
+			if err == nil || !strings.Contains(err.Error(), copied+", is missing or damaged: deploy another version") {
+				t.Errorf("updating: %v", err)
+			}
+			if now := f.pid(); now != pid {
+				t.Errorf("process %d runs, before %d", now, pid)
+			}
+		})
+	}
 }

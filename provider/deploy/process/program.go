@@ -2,6 +2,7 @@ package process
 
 import (
 	"context"
+	"fmt"
 	"os/exec"
 	"regexp"
 	"time"
@@ -34,7 +35,12 @@ func (t *Target) Keep(digest string) { t.kept = digest }
 // programPath returns the path of the program to deploy.
 func (t *Target) programPath() (string, error) {
 	if t.kept != "" {
-		return t.program(t.kept), nil
+		path := t.program(t.kept)
+		if sum, err := digest(path); err != nil || sum != t.kept {
+			return "", fmt.Errorf("the copy of the deployed program, %s, is missing or damaged: deploy another version",
+				path)
+		}
+		return path, nil
 	}
 	return findBinary(t.Binary)
 }
