@@ -124,6 +124,11 @@ type State struct {
 	// Program is the digest of the last deployed program; empty if it is not known.
 	Program string
 	Running bool
+	// Ended says why no bridge runs; may be empty.
+	Ended string
+	// Drift lists what was changed at the target by other means and that no other field
+	// shows. An Update undoes it.
+	Drift []string
 	// Lost says why the record of the deployment is missing or unreadable, although the
 	// bridge or its files exist. Spec is empty then. An Update writes the record again.
 	Lost string

@@ -57,8 +57,15 @@ type Target interface {
 
 	// Source returns the configured program; empty for the provider's own.
 	Source() string
-	// Program returns the program to deploy. It only reads, and fails if there is none.
+	// Program returns the program to deploy. It only reads, and fails if there is none. It
+	// returns ErrUndetermined if only Fetch can find out.
 	Program(ctx context.Context) (Program, error)
+	// Fetch returns Program, after it has brought it to the target if that is necessary.
+	Fetch(ctx context.Context) (Program, error)
+	// Gap says why an Update of the deployment of before, a target of the same kind at the
+	// same place, has a gap in which no bridge serves; empty if no request is lost. It asks
+	// nobody.
+	Gap(before Target) string
 	// Build returns the target's input of the revision: the program's digest, and what
 	// else this target adds to a Spec.
 	Build(digest string) string
@@ -70,14 +77,15 @@ type Target interface {
 	// Create deploys a new bridge. It returns an *ExistsError if one is deployed already.
 	// Whatever it creates is visible to Observe, even if Create fails.
 	Create(ctx context.Context, spec Spec, revision string, token session.Token) error
-	// Update applies spec. It replaces a running bridge only if the revision differs,
-	// without losing a request; it starts a stopped one and unseals a sealed one. If the
+	// Update applies spec and undoes State.Drift. It replaces a running bridge only if the
+	// revision differs, without losing a request unless Gap says otherwise; it starts a stopped one and unseals a
+	// sealed one. If the
 	// new bridge cannot run, the old one continues and the error has the reason.
 	//
 	// A zero token unseals nothing; a stored one is kept.
 	Update(ctx context.Context, spec Spec, revision string, token session.Token) error
 	// Redeploy replaces the running bridge with a new one of the same deployment and
-	// revision, without losing a request. If the new bridge cannot run, the old one
+	// revision, as Update does. If the new bridge cannot run, the old one
 	// continues and the error has the reason.
 	//
 	// The token unseals the new bridge. It may be zero if it is stored.
@@ -101,6 +109,20 @@ var ErrAbsent = errors.New("no bridge is deployed there")
 
 // ErrElsewhere is the error for a deployment that can be managed only from another machine.
 var ErrElsewhere = errors.New("the deployment belongs to another machine")
+
+// ErrUndetermined is the error for a program that is known only during the apply.
+var ErrUndetermined = errors.New("known only during the apply")
+
+// An AwayError is the error for a target that cannot be asked, so that nothing is known of
+// its deployments.
+type AwayError struct {
+	API string // which one, for messages
+	Err error
+}
+
+func (e *AwayError) Error() string { return e.Err.Error() }
+
+func (e *AwayError) Unwrap() error { return e.Err }
 
 // An ArgumentError is an error in an argument of the target.
 type ArgumentError struct {

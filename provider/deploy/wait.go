@@ -133,7 +133,7 @@ var ErrInterrupted = errors.New("the run was interrupted")
 // lasted.
 func (w Wait) decide(s State, lasted time.Duration) (done bool, reason *NotReadyError) {
 	if !s.Running {
-		return true, &NotReadyError{Reason: "the bridge exited after its start.", Log: s.Log}
+		return true, &NotReadyError{Reason: orExited(s.Ended) + ".", Log: s.Log}
 	}
 	if s.Bridge == nil || s.Bridge.Revision != w.Revision {
 		return false, nil // it does not answer yet
@@ -161,6 +161,14 @@ func (w Wait) decide(s State, lasted time.Duration) (done bool, reason *NotReady
 		}
 	}
 	return false, nil
+}
+
+// orExited returns why a bridge ended.
+func orExited(ended string) string {
+	if ended == "" {
+		return "the bridge exited after its start"
+	}
+	return strings.TrimRight(ended, ".")
 }
 
 // Curable reports whether another resource of the run may solve a problem: a firewall rule

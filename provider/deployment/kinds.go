@@ -32,7 +32,7 @@ type Access struct {
 //
 // What is done without the provider's configuration, such as the schema and the
 // validation of ids, uses the zero Access.
-func kinds(Access) []kind { return []kind{processKind()} }
+func kinds(access Access) []kind { return []kind{processKind(), dockerKind(access)} }
 
 // SetAccess makes access that of the run's resources.
 func SetAccess(c *client.Client, access Access) { *client.PerRun[Access](c) = access }
@@ -48,6 +48,7 @@ func accessOf(c *client.Client) Access {
 // targetsModel has the model's argument for each kind.
 type targetsModel struct {
 	Process types.Object `tfsdk:"process"`
+	Docker  types.Object `tfsdk:"docker"`
 }
 
 // A kind is a kind of target with its schema.

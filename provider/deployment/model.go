@@ -195,7 +195,7 @@ func (m *model) fromState(ctx context.Context, k kind, id string, s deploy.State
 // setComputed sets the computed attributes.
 func (m *model) setComputed(ctx context.Context, id string, s deploy.State) diag.Diagnostics {
 	m.ID = types.StringValue(id)
-	m.Revision = types.StringValue(s.Revision)
+	m.Revision = types.StringValue(observedRevision(s))
 	m.ObservedRevision = types.StringValue(s.ObservedRevision)
 	diags := m.setStatus(ctx, s)
 	version, egress := "", ""
@@ -212,6 +212,15 @@ func (m *model) setComputed(ctx context.Context, id string, s deploy.State) diag
 		m.URL, m.SCIMURL = stringOrNull(url), stringOrNull(scimURL(url))
 	}
 	return diags
+}
+
+// observedRevision returns the revision and what was changed by other means, which no argument
+// shows, so that the plan shows it.
+func observedRevision(s deploy.State) string {
+	if len(s.Drift) == 0 {
+		return s.Revision
+	}
+	return s.Revision + " (" + strings.Join(s.Drift, "; ") + ")"
 }
 
 // setStatus sets status and problems.

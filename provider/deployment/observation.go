@@ -24,9 +24,12 @@ const observationKey = "memory"
 // and do not ask the target, since Terraform plans again during the apply, when other
 // resources may have changed the target.
 type observation struct {
-	Trace  string `json:"trace"`          // deploy.State's
-	Lost   string `json:"lost,omitempty"` // deploy.State's
-	Digest string `json:"digest"`         // of the last deployed program
+	Trace  string `json:"trace"`           // deploy.State's
+	Lost   string `json:"lost,omitempty"`  // deploy.State's
+	Ended  string `json:"ended,omitempty"` // deploy.State's
+	Digest string `json:"digest"`          // of the last deployed program
+	// Drift is deploy.State's.
+	Drift []string `json:"drift,omitempty"`
 	// Version is what that program reported when it ran; may be empty.
 	Version string `json:"version,omitempty"`
 	// Offered is the program of deploy.Target's Source, if it names one.
@@ -47,7 +50,7 @@ func loadObservation(ctx context.Context, private client.Private) (m observation
 func saveObservation(ctx context.Context, private client.Private, before observation, configured deploy.Target,
 	s deploy.State,
 ) diag.Diagnostics {
-	m := observation{Trace: s.Trace, Lost: s.Lost, Digest: s.Program}
+	m := observation{Trace: s.Trace, Lost: s.Lost, Ended: s.Ended, Drift: s.Drift, Digest: s.Program}
 	if m.Trace == "" {
 		m.Trace = before.Trace
 	}

@@ -107,7 +107,9 @@ func (r *deploymentResource) ModifyPlan(ctx context.Context, req resource.Modify
 		if previous {
 			warnPrevious(&resp.Diagnostics)
 		}
-		warnProgram(state, program, before, &resp.Diagnostics)
+		gap := r.gap(ctx, k, state, target, before)
+		warnProgram(state, program, before, gap, &resp.Diagnostics)
+		warnGap(state, *plan, gap, &resp.Diagnostics)
 		warnWhy(state, *plan, before, tokenless && plan.Unseal.ValueString() == string(deploy.UnsealOnce),
 			&resp.Diagnostics)
 	}
@@ -142,6 +144,8 @@ func programOf(ctx context.Context, k kind, target deploy.Target, before observa
 	}
 	program, err := target.Program(ctx)
 	switch {
+	case errors.Is(err, deploy.ErrUndetermined):
+		return deploy.Program{}
 	case err != nil && source != "":
 		diags.Append(asWarnings(diag.Diagnostics{k.diagnose("Cannot find the program", err)})...)
 		return deploy.Program{}
@@ -204,7 +208,7 @@ func (r *deploymentResource) claim(ctx context.Context, plan model, k kind, targ
 	if !isNew || conflicts.HasError() || claims.isManaged(target) {
 		return
 	}
-	_, there, err := open(r.kinds(), target.ID(), "")
+	_, there, err := open(r.kinds(), target.Place(), "")
 	if err != nil {
 		return // refused by the validation
 	}
@@ -218,9 +222,8 @@ func (r *deploymentResource) claim(ctx context.Context, plan model, k kind, targ
 			return // this resource's bridge, which is being replaced
 		}
 		found.AddAttributeError(k.path(k.PlaceArgument), "The deployment was moved", fmt.Sprintf(
-			"%s is the bridge that this resource deployed. Move it back, or remove the resource from the state "+
-				"and import it from its new place: "+
-				"terraform state rm, then\n\n%s", target.ID(), importBlock(target.ID())))
+			"%s is the bridge that this resource deployed. Move it back, or remove the resource from the state and "+
+				"import it from its new place: terraform state rm, then\n\n%s", target.ID(), importBlock(target.ID())))
 		return
 	}
 	found.Append(asWarnings(diag.Diagnostics{exists})...)
@@ -273,19 +276,46 @@ func affected(state, plan model, before observation) bool {
 }
 
 // warnProgram warns that another program replaces the bridge, which no argument shows.
-func warnProgram(state *model, program deploy.Program, before observation, diags *diag.Diagnostics) {
+func warnProgram(state *model, program deploy.Program, before observation, gap string, diags *diag.Diagnostics) {
 	if state == nil || program.Digest == "" || before.Digest == "" || program.Digest == before.Digest {
 		return
 	}
 	from, to := state.Version.ValueString(), program.Version
-	text := fmt.Sprintf("The apply replaces version %s of the bridge with version %s, in place and without losing a "+
-		"request.", orUnknown(from), orUnknown(to))
+	how := "in place and without losing a request"
+	if gap != "" {
+		how = "in place"
+	}
+	text := fmt.Sprintf("The apply replaces version %s of the bridge with version %s, %s.", orUnknown(from),
+		orUnknown(to),
+		how)
 	if from == to {
-		text = fmt.Sprintf("The apply replaces the bridge with another build of the same version, %s (sha256 %.12s, "+
-			"now %.12s), in place and without losing a request.",
-			orUnknown(to), program.Digest, before.Digest)
+		text = fmt.Sprintf("The apply replaces the bridge with another build of the same version, %s (sha256 "+
+			"%.12s, now %.12s), %s.",
+			orUnknown(to), program.Digest, before.Digest, how)
 	}
 	diags.AddWarning("The bridge's program changes", text)
+}
+
+// gap returns why the apply has a gap in which no bridge serves; empty if it has none.
+func (r *deploymentResource) gap(ctx context.Context, k kind, state *model, target deploy.Target, before observation,
+) string {
+	if state == nil || target == nil || before.Lost != "" {
+		return ""
+	}
+	old, diags := state.toTarget(ctx, k, before.Trace)
+	if diags.HasError() || old == nil {
+		return ""
+	}
+	return target.Gap(old)
+}
+
+// warnGap warns of a gap while a running bridge is replaced.
+func warnGap(state *model, plan model, gap string, diags *diag.Diagnostics) {
+	if gap == "" || plan.Revision.Equal(state.Revision) || state.Status.ValueString() == string(deploy.Stopped) {
+		return
+	}
+	diags.AddWarning("The bridge is replaced with a gap", fmt.Sprintf("No bridge serves for a moment, since %s. "+
+		"Identity providers repeat requests that found no bridge.", gap))
 }
 
 func orUnknown(version string) string {
@@ -316,11 +346,13 @@ func warnWhy(state *model, plan model, before observation, tokenless bool, diags
 	}
 	switch {
 	case before.Lost != "": // Read has warned already
+	case len(before.Drift) > 0:
+		diags.AddWarning("The deployment was changed outside Terraform", capitalize(strings.Join(before.Drift, "; "))+
+			". The apply undoes it.")
 	case status == deploy.Stopped:
-		diags.AddWarning("The bridge is not running", "It was stopped or killed. The apply starts it again.")
+		diags.AddWarning("The bridge is not running", whyStopped(before)+" The apply starts it again.")
 	case status == deploy.Sealed:
-		diags.AddWarning("The bridge is sealed", "It was started outside Terraform, or "+
-			"without the token.")
+		diags.AddWarning("The bridge is sealed", "It was started outside Terraform, or without the token.")
 	case state != nil && plan.Revision.Equal(state.Revision):
 		diags.AddWarning("The last roll-out is not complete",
 			fmt.Sprintf("The bridge runs revision %s and has not signed in with it yet. Its problems: %s. The "+
@@ -330,9 +362,16 @@ func warnWhy(state *model, plan model, before observation, tokenless bool, diags
 	}
 	if tokenless {
 		diags.AddAttributeWarning(path.Root("unseal_token_wo"), "The bridge will be sealed",
-			"Without unseal_token_wo the bridge is sealed after the apply until it receives the bearer token, "+
-				"for instance with the identity provider's next request.")
+			"Without unseal_token_wo the bridge is sealed after the apply until it receives the bearer token, for "+
+				"instance with the identity provider's next request.")
 	}
+}
+
+func whyStopped(before observation) string {
+	if before.Ended == "" {
+		return "It was stopped or killed."
+	}
+	return capitalize(strings.TrimRight(before.Ended, ".")) + "."
 }
 
 func joinProblems(problems types.List) string {

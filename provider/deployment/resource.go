@@ -18,6 +18,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/types"
+	"github.com/hashicorp/terraform-plugin-log/tflog"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
@@ -67,12 +68,12 @@ func (r *deploymentResource) Create(ctx context.Context, req resource.CreateRequ
 	resp.Diagnostics.Append(req.Config.Get(ctx, &config)...)
 	timeout, diags := plan.Timeouts.Create(ctx, defaultTimeout)
 	resp.Diagnostics.Append(diags...)
+	ctx, cancel := deploy.Within(withLog(ctx, plan), timeout, "timeouts.create")
+	defer cancel()
 	work := r.prepare(ctx, plan, config, observation{}, &resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	ctx, cancel := deploy.Within(ctx, timeout, "timeouts.create")
-	defer cancel()
 
 	createErr := work.target.Create(ctx, work.spec, work.revision, work.token)
 	if exists, ok := errors.AsType[*deploy.ExistsError](createErr); ok {
@@ -157,7 +158,7 @@ func (r *deploymentResource) Read(ctx context.Context, req resource.ReadRequest,
 		resp.Diagnostics.Append(saveObservation(ctx, resp.Private, before, target, state)...)
 		resp.Diagnostics.Append(m.setStatus(ctx, state)...)
 	} else {
-		resp.Diagnostics.Append(m.fromState(ctx, k, id, state)...)
+		resp.Diagnostics.Append(m.fromState(ctx, k, target.ID(), state)...)
 		configured, diags := m.toTarget(ctx, k, before.Trace)
 		resp.Diagnostics.Append(diags...)
 		if resp.Diagnostics.HasError() {
@@ -230,12 +231,12 @@ func (r *deploymentResource) Update(ctx context.Context, req resource.UpdateRequ
 	timeout, diags := plan.Timeouts.Update(ctx, defaultTimeout)
 	resp.Diagnostics.Append(diags...)
 	before := loadObservation(ctx, req.Private)
+	ctx, cancel := deploy.Within(withLog(ctx, plan), timeout, "timeouts.update")
+	defer cancel()
 	work := r.prepare(ctx, plan, config, before, &resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	ctx, cancel := deploy.Within(ctx, timeout, "timeouts.update")
-	defer cancel()
 	if err := elsewhere(ctx, req.Private, work.target.ID()); err != nil {
 		addError(&resp.Diagnostics, elsewhereTitle, err)
 	}
@@ -300,7 +301,7 @@ func (r *deploymentResource) Delete(ctx context.Context, req resource.DeleteRequ
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	ctx, cancel := deploy.Within(ctx, timeout, "timeouts.delete")
+	ctx, cancel := deploy.Within(withLog(ctx, m), timeout, "timeouts.delete")
 	defer cancel()
 	if err := r.destroy(ctx, k, target, before.Trace, m); err != nil {
 		addError(&resp.Diagnostics, "Cannot destroy the deployment", err)
@@ -352,6 +353,14 @@ func (r *deploymentResource) ImportState(ctx context.Context, req resource.Impor
 	}
 	resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, actual, id)...)
 	resp.Diagnostics.Append(resp.State.SetAttribute(ctx, path.Root("id"), id)...)
+}
+
+// withLog lets the work at the target write to Terraform's log.
+func withLog(ctx context.Context, m model) context.Context {
+	name := m.Name.ValueString()
+	return deploy.WithLog(ctx, func(ctx context.Context, text string) {
+		tflog.Info(ctx, text, map[string]any{"deployment": name})
+	})
 }
 
 const defaultTimeout = 3 * time.Minute
@@ -413,7 +422,7 @@ func (r *deploymentResource) prepare(ctx context.Context, plan, config model, be
 		diags.AddError("Unknown values", "Some arguments were unknown during the apply. This is a bug in the provider.")
 		return work{}
 	}
-	program, err := target.Program(ctx)
+	program, err := target.Fetch(ctx)
 	if err != nil {
 		diags.Append(k.diagnose("Cannot find the program", err))
 		return work{}

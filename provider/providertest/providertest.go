@@ -78,8 +78,16 @@ func Installation(t testing.TB) string {
 	return filepath.Dir(path)
 }
 
+// binaryVariable names a scim-bridge that is built already, where there is no Go.
+const binaryVariable = "SCIMBRIDGE_TEST_BINARY"
+
 var (
-	bridgeBinary   = sync.OnceValues(func() (string, error) { return build("scim-bridge", "./bridge/cmd/scim-bridge") })
+	bridgeBinary = sync.OnceValues(func() (string, error) {
+		if path := os.Getenv(binaryVariable); path != "" {
+			return path, nil
+		}
+		return build("scim-bridge", "./bridge/cmd/scim-bridge")
+	})
 	providerBinary = sync.OnceValues(func() (string, error) { return build("terraform-provider-scimbridge", ".") })
 )
 

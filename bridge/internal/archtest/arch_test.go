@@ -288,7 +288,7 @@ var walls = []wall{
 	},
 	{
 		room: "provider/deploy",
-		may: []string{"bridge/control", "bridge/datadir", "bridge/problem", "bridge/session",
+		may: []string{"bridge/build", "bridge/control", "bridge/datadir", "bridge/problem", "bridge/session",
 			"provider/deploy/docker/engine"},
 		tests: []string{"bridge/account/signin", "provider/providertest"},
 		never: []string{"github.com/hashicorp/terraform-plugin-framework", "github.com/hashicorp/terraform-plugin-go"},
@@ -389,8 +389,10 @@ var walls = []wall{
 		why: "a release is tested as it is installed: by its archives",
 	},
 	{
-		room: "test/engines",
-		why:  "the image is tried from outside, by an engine and by what the guide prints",
+		room: "test/engines", tests: []string{"bridge/control", "bridge/session", "provider/deploy",
+			"provider/deploy/docker",
+			"provider/deploy/docker/engine", "provider/providertest"},
+		why: "the image is tried from outside, by an engine and by what the guide prints",
 	},
 	{
 		room: "test/packages",

@@ -12,11 +12,9 @@ import (
 	"runtime"
 	"strings"
 	"syscall"
-)
 
-// BinaryVariable names the program to deploy, for development, if the provider's folder
-// has none.
-const BinaryVariable = "SCIMBRIDGE_BRIDGE_BINARY"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy"
+)
 
 const programName = "scim-bridge"
 
@@ -28,24 +26,7 @@ func findBinary(configured string) (string, error) {
 		}
 		return configured, isProgram(configured)
 	}
-	var places []string
-	if path := os.Getenv(BinaryVariable); path != "" {
-		places = append(places, path)
-	}
-	if self, err := os.Executable(); err == nil {
-		if target, err := filepath.EvalSymlinks(self); err == nil {
-			self = target
-		}
-		places = append(places, beside(self)...)
-	}
-	return firstProgram(places)
-}
-
-// beside returns where the program may lie that comes with the provider: a release's archive has it under a name
-// with the platform, since it has those of other platforms too; a build from source has it under its own.
-func beside(provider string) []string {
-	path := filepath.Join(filepath.Dir(provider), programName)
-	return []string{path + "_" + runtime.GOOS + "_" + runtime.GOARCH, path}
+	return firstProgram(deploy.BundledPrograms(runtime.GOOS, runtime.GOARCH))
 }
 
 func firstProgram(places []string) (string, error) {
@@ -59,7 +40,7 @@ func firstProgram(places []string) (string, error) {
 	}
 	return "", fmt.Errorf("the program %s was not found: %s; it is part of the provider's archive, or set `binary` or "+
 		"%s to its path",
-		programName, strings.Join(faults, "; "), BinaryVariable)
+		programName, strings.Join(faults, "; "), deploy.BinaryVariable)
 }
 
 func isProgram(path string) error {

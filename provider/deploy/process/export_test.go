@@ -1,6 +1,11 @@
 package process
 
-import "context"
+import (
+	"context"
+	"runtime"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy"
+)
 
 // SetStarts replaces what the system says of when processes started.
 func (t *Target) SetStarts(starts func(pid int) (string, error)) { t.starts = starts }
@@ -12,4 +17,6 @@ func (t *Target) Ask(ctx context.Context, socket string) error {
 }
 
 // Bundled returns the program that comes with the provider at a path.
-func Bundled(provider string) (string, error) { return firstProgram(beside(provider)) }
+func Bundled(provider string) (string, error) {
+	return firstProgram(deploy.ProgramsBeside(provider, runtime.GOOS, runtime.GOARCH))
+}

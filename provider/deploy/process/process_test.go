@@ -774,7 +774,7 @@ func TestAStoredTokenMustOpenTheNewestSession(t *testing.T) {
 }
 
 func TestAMissingProgramNamesAllPlaces(t *testing.T) {
-	t.Setenv(process.BinaryVariable, "/nowhere/scim-bridge")
+	t.Setenv(deploy.BinaryVariable, "/nowhere/scim-bridge")
 	target := &process.Target{DataDir: "/x", Listen: ":0"}
 	_, err := target.Program(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "/nowhere/scim-bridge") ||

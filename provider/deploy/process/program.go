@@ -26,6 +26,19 @@ func (t *Target) Program(ctx context.Context) (deploy.Program, error) {
 	return deploy.Program{Configured: t.Binary, Digest: sum, Version: versionOf(ctx, path)}, nil
 }
 
+// Fetch returns Program, which is on this machine.
+func (t *Target) Fetch(ctx context.Context) (deploy.Program, error) { return t.Program(ctx) }
+
+// Gap says whether the new bridge needs a port that the old one has under another address.
+func (t *Target) Gap(before deploy.Target) string {
+	old, ok := before.(*Target)
+	if !ok || !overlaps(old.Listen, t.Listen) {
+		return ""
+	}
+	return fmt.Sprintf("%s and %s have the same port, so the old one is stopped before the new one starts",
+		old.Listen, t.Listen)
+}
+
 // Build returns the input of the revision: the program and the address to listen on.
 func (t *Target) Build(digest string) string { return digest + " " + t.Listen }
 

@@ -1,0 +1,93 @@
+package docker
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"strconv"
+	"strings"
+
+	"github.com/moby/moby/client"
+)
+
+// errNoFile is the error for a file that is missing in a volume.
+var errNoFile = errors.New("no such file in the volume")
+
+// maxFile bounds what is read from a volume.
+const maxFile = 4 << 20
+
+// readFile reads a file in the data folder, of a stopped container too.
+func readFile(ctx context.Context, c *client.Client, g *generation, name string) ([]byte, error) {
+	result, err := c.CopyFromContainer(ctx, g.info.ID,
+		client.CopyFromContainerOptions{SourcePath: path.Join(dataDir, name)})
+	if isNotFound(err) {
+		return nil, errNoFile
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading %s in the volume of %s: %w", name, g.name(), explain(err))
+	}
+	defer result.Content.Close()
+	archive := tar.NewReader(result.Content)
+	if h, err := archive.Next(); err != nil || h.Typeflag != tar.TypeReg {
+		return nil, errNoFile
+	}
+	content, err := io.ReadAll(io.LimitReader(archive, maxFile))
+	if err != nil {
+		return nil, fmt.Errorf("reading %s in the volume of %s: %w", name, g.name(), err)
+	}
+	return content, nil
+}
+
+// writeFiles writes files to the data folder that only the bridge's user may read.
+func writeFiles(ctx context.Context, c *client.Client, g *generation, files map[string][]byte) error {
+	uid, gid, err := parseUser(g.info.Config.User)
+	if err != nil {
+		return err
+	}
+	var packed bytes.Buffer
+	w := tar.NewWriter(&packed)
+	// the folder as well: an engine creates it for root if the image has none
+	if err := w.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: "./", Mode: 0o700, Uid: uid,
+		Gid: gid}); err != nil {
+		return err
+	}
+	for name, content := range files {
+		h := &tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o600, Uid: uid, Gid: gid, Size: int64(len(content))}
+		if err := w.WriteHeader(h); err != nil {
+			return err
+		}
+		if _, err := w.Write(content); err != nil {
+			return err
+		}
+	}
+	if err := w.Close(); err != nil {
+		return err
+	}
+	_, err = c.CopyToContainer(ctx, g.info.ID, client.CopyToContainerOptions{DestinationPath: dataDir,
+		Content: &packed})
+	if err != nil {
+		return fmt.Errorf("writing to the volume of %s: %w", g.name(), explain(err))
+	}
+	return nil
+}
+
+// parseUser returns the numbers of an image's user.
+func parseUser(user string) (uid, gid int, err error) {
+	u, g, grouped := strings.Cut(user, ":")
+	uid, err = strconv.Atoi(u)
+	if err == nil && grouped {
+		gid, err = strconv.Atoi(g)
+	}
+	if err != nil {
+		return 0, 0, fmt.Errorf("the image runs as the user %q, which must be a number, as in 65532:65532: the "+
+			"owner of the bridge's files cannot be found otherwise", user)
+	}
+	if !grouped {
+		gid = uid
+	}
+	return uid, gid, nil
+}

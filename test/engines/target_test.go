@@ -1,0 +1,317 @@
+//go:build engines
+
+package engines
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy"
+	place "github.com/scimbridge/terraform-provider-scimbridge/provider/deploy/docker"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy/docker/engine"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
+)
+
+// useProgram makes the programs that `make test-engines` has built those of the tests.
+func useProgram(t *testing.T) {
+	t.Helper()
+	path, err := filepath.Abs(filepath.Join(top, "bin/linux_"+runtime.GOARCH, "scim-bridge"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("SCIMBRIDGE_TEST_BINARY", path)
+	t.Setenv(deploy.BinaryVariable, path)
+}
+
+// A deployment is the bridge of an account of its own, as a container.
+type deployment struct {
+	*testing.T
+	account *providertest.Account
+	token   session.Token
+	spec    deploy.Spec
+	config  place.Config
+	host    string // of the engine; empty: the environment's
+	trace   string
+}
+
+// newDeployment is in the host's network, where it reaches its account without TLS.
+func newDeployment(t *testing.T, name string) *deployment {
+	t.Helper()
+	network := "host"
+	d := &deployment{T: t, account: providertest.NewAccount(t), config: place.Config{Name: name, Network: &network}}
+	var err error
+	if d.token, err = session.NewToken(); err != nil {
+		t.Fatal(err)
+	}
+	d.spec = deploy.Spec{
+		Name: "test", Session: *d.account.Activate("manager@example.com", d.token).Session, Unseal: deploy.UnsealOnce,
+		Size: deploy.SizeBase, Memo: map[string]string{"note": "kept"},
+		Settings: deploy.Settings{InsecureHTTP: true},
+	}
+	if file, err := session.Parse(d.spec.Session); err == nil {
+		d.spec.Session = file.String()
+	}
+	t.Cleanup(func() {
+		if err := d.target().Destroy(context.Background()); err != nil {
+			t.Errorf("destroying: %v", err)
+		}
+	})
+	return d
+}
+
+// target is the deployment's target, as each run of Terraform makes it anew.
+func (d *deployment) target() deploy.Target {
+	d.Helper()
+	target, err := place.Kind(engine.Config{Host: d.host}).FromConfig(func(into any) error {
+		*into.(*place.Config) = d.config
+		return nil
+	}, d.trace)
+	if err != nil {
+		d.Fatal(err)
+	}
+	return target
+}
+
+func (d *deployment) revision(target deploy.Target) string {
+	d.Helper()
+	program, err := target.Fetch(d.Context())
+	if err != nil {
+		d.Fatal(err)
+	}
+	return d.spec.Revision(target.Build(program.Digest))
+}
+
+// create deploys, and waits until the bridge is ready.
+func (d *deployment) create() deploy.State {
+	d.Helper()
+	target := d.target()
+	revision := d.revision(target)
+	if err := target.Create(d.Context(), d.spec, revision, d.token); err != nil {
+		d.Fatal(err)
+	}
+	return d.await(revision)
+}
+
+// update applies what has changed, and waits.
+func (d *deployment) update() deploy.State {
+	d.Helper()
+	target := d.target()
+	revision := d.revision(target)
+	if err := target.Update(d.Context(), d.spec, revision, d.token); err != nil {
+		d.Fatal(err)
+	}
+	return d.await(revision)
+}
+
+func (d *deployment) await(revision string) deploy.State {
+	d.Helper()
+	ctx, cancel := context.WithTimeout(d.Context(), patience)
+	defer cancel()
+	state, err := deploy.Wait{Target: d.target(), Revision: revision, Unsealed: true}.Until(ctx)
+	if err != nil {
+		d.Fatal(err)
+	}
+	d.trace = state.Trace
+	return state
+}
+
+func (d *deployment) observe() deploy.State {
+	d.Helper()
+	state, err := d.target().Observe(d.Context())
+	if err != nil {
+		d.Fatal(err)
+	}
+	return state
+}
+
+// leftovers are the engine's objects of the deployment.
+func leftovers(t *testing.T, name string) string {
+	t.Helper()
+	label := "label=scimbridge.deployment=" + name
+	return strings.TrimSpace(docker(t, "ps", "--all", "--quiet", "--filter", label) + docker(t, "volume", "ls",
+		"--quiet",
+		"--filter", label))
+}
+
+func (d *deployment) id() string {
+	d.Helper()
+	return docker(d.T, "inspect", "--format", "{{.Id}}", d.config.Name)
+}
+
+func TestDockerTarget(t *testing.T) {
+	useProgram(t)
+	startDocker(t)
+	t.Run("a deployment is made, found, changed and destroyed", testTargetLife)
+	t.Run("what was changed by hand is seen and undone", testTargetDrift)
+}
+
+func testTargetLife(t *testing.T) {
+	d := newDeployment(t, "life")
+	if _, err := d.target().Observe(t.Context()); !errors.Is(err, deploy.ErrAbsent) {
+		t.Errorf("before: %v", err)
+	}
+	state := d.create()
+	if state.Status() != deploy.Ready || state.Spec.Session != d.spec.Session || state.Spec.Memo["note"] != "kept" ||
+		state.Lost != "" || len(state.Drift) != 0 || state.URL != "http://127.0.0.1:3002" {
+		t.Errorf("it is %+v", state)
+	}
+	if got, ok := state.Config.(place.Config); !ok || fmt.Sprint(got) == "" || *got.Network != "host" ||
+		got.Memory != nil {
+		t.Errorf("its configuration is %+v", state.Config)
+	}
+	how := docker(t, "inspect", "--format", "{{.Config.User}} {{.HostConfig.ReadonlyRootfs}} "+
+		"{{.HostConfig.CapDrop}} {{.HostConfig.SecurityOpt}} {{.HostConfig.RestartPolicy.Name}} "+
+		"{{.HostConfig.Memory}} {{.HostConfig.LogConfig}}", "life")
+	if how != "65532:65532 true [ALL] [no-new-privileges] unless-stopped 671088640 {json-file map[max-file:4 "+
+		"max-size:16m]}" {
+		t.Errorf("it runs as %s", how)
+	}
+	awaitHealth(t, "life", "healthy")
+	noSecrets(t, d)
+	if err := d.target().Create(t.Context(), d.spec, "r", d.token); err == nil {
+		t.Error("it is made twice")
+	}
+
+	before := d.id()
+	d.spec.Memo = map[string]string{"note": "changed"}
+	if state = d.update(); d.id() != before || state.Spec.Memo["note"] != "changed" {
+		t.Errorf("a note replaces the container, or is not kept: %+v", state.Spec)
+	}
+	d.spec.Settings.LogLevel = "debug"
+	if state = d.update(); d.id() == before || state.Spec.Settings.LogLevel != "debug" || len(state.Drift) != 0 {
+		t.Errorf("a setting does not replace the container: %+v", state)
+	}
+	before = d.id()
+	if err := d.target().Redeploy(t.Context(), d.token); err != nil || d.id() == before {
+		t.Errorf("redeploying: %v", err)
+	}
+	d.await(d.observe().Revision)
+	d.spec.Unseal = deploy.UnsealStored
+	d.update()
+	docker(t, "restart", "life")
+	d.await(d.observe().Revision)
+	noSecrets(t, d)
+
+	if err := d.target().Destroy(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if left := leftovers(t, "life"); left != "" {
+		t.Errorf("what is left: %s", left)
+	}
+	if left := docker(t, "images", "--quiet", "scim-bridge"); left != "" {
+		t.Errorf("images that are left: %s", left)
+	}
+	if err := d.target().Destroy(t.Context()); err != nil {
+		t.Errorf("destroying what is gone: %v", err)
+	}
+}
+
+// noSecrets fails if the engine shows a secret of the deployment.
+func noSecrets(t *testing.T, d *deployment) {
+	t.Helper()
+	shown := docker(t, "inspect", d.config.Name) + docker(t, "logs", d.config.Name) + docker(t, "top", d.config.Name) +
+		docker(t, "volume", "ls", "--format", "{{.}} {{.Labels}}") + docker(t, "inspect", docker(t, "inspect",
+		"--format", "{{.Image}}", d.config.Name))
+	for _, secret := range []string{d.token.Reveal(), d.spec.Session} {
+		if len(secret) < 20 {
+			t.Fatalf("a secret of %d bytes is too short to be looked for", len(secret))
+		}
+		if strings.Contains(shown, secret) {
+			t.Error("the engine shows a secret")
+		}
+	}
+}
+
+func testTargetDrift(t *testing.T) {
+	d := newDeployment(t, "drift")
+	d.create()
+	for _, row := range []struct {
+		name   string
+		change func()
+		seen   func(deploy.State) bool
+	}{
+		{"the container is stopped", func() { docker(t, "stop", "drift") },
+			func(s deploy.State) bool {
+				return s.Status() == deploy.Stopped && strings.Contains(s.Ended, "exit code 0")
+			}},
+		{"the container is removed", func() { docker(t, "rm", "--force", "drift") },
+			func(s deploy.State) bool { return strings.Contains(s.Lost, "was removed") }},
+		{"the container is killed", func() { docker(t, "kill", "drift") },
+			func(s deploy.State) bool { return s.Status() == deploy.Stopped }},
+		{"the container is paused", func() { docker(t, "pause", "drift") },
+			func(s deploy.State) bool { return slices.Contains(s.Drift, "the container is paused") }},
+		{"the memory is changed", func() { docker(t, "update", "--memory", "700m", "--memory-swap", "700m", "drift") },
+			func(s deploy.State) bool {
+				c, _ := s.Config.(place.Config)
+				return c.Memory != nil && *c.Memory == 700
+			}},
+		{"the restart policy is changed", func() { docker(t, "update", "--restart", "no", "drift") },
+			func(s deploy.State) bool { return strings.Contains(fmt.Sprint(s.Drift), `restart policy is "no"`) }},
+		{"the container is renamed", func() { docker(t, "rename", "drift", "other") },
+			func(s deploy.State) bool { return strings.Contains(fmt.Sprint(s.Drift), "named other") }},
+		{"the session is edited", func() { edit(t, "drift", "session", "nonsense") },
+			func(s deploy.State) bool { return s.Spec.Session == "" }},
+		{"the record is removed", func() { edit(t, "drift", "deployment.json", "") },
+			func(s deploy.State) bool { return strings.Contains(s.Lost, "missing or damaged") }},
+		{"a container of an interrupted run is left", func() {
+			docker(t, "create", "--name", "drift-old", "--label", "scimbridge.deployment=drift", docker(t, "inspect",
+				"--format", "{{.Image}}", "drift"), "version")
+		}, func(s deploy.State) bool { return strings.Contains(fmt.Sprint(s.Drift), "drift-old") }},
+		{"a volume of an interrupted run is left", func() {
+			docker(t, "volume", "create", "--label", "scimbridge.deployment=drift", "drift-left")
+		}, func(s deploy.State) bool { return strings.Contains(fmt.Sprint(s.Drift), "drift-left") }},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			row.change()
+			state := d.observe()
+			if !row.seen(state) {
+				t.Errorf("it is seen as %+v", state)
+			}
+			state = d.update()
+			if state.Status() != deploy.Ready || len(state.Drift) != 0 || state.Lost != "" ||
+				state.Spec.Session != d.spec.Session {
+				t.Errorf("after the update it is %+v", state)
+			}
+			if c, ok := state.Config.(place.Config); !ok || c.Memory != nil {
+				t.Errorf("after the update it has %+v", state.Config)
+			}
+			if names := docker(t, "ps", "--all", "--format", "{{.Names}}"); names != "drift" {
+				t.Errorf("after the update there are the containers %q", names)
+			}
+			if volumes := docker(t, "volume", "ls", "--quiet"); strings.Contains(volumes, "\n") {
+				t.Errorf("after the update there are the volumes %q", volumes)
+			}
+		})
+		if t.Failed() {
+			return
+		}
+	}
+}
+
+// edit replaces a file in a container's volume; an empty text removes it.
+func edit(t *testing.T, container, name, text string) {
+	t.Helper()
+	folder := docker(t, "volume", "inspect", "--format", "{{.Mountpoint}}", docker(t, "inspect", "--format",
+		`{{range .Mounts}}{{.Name}}{{end}}`, container))
+	path := filepath.Join(folder, name)
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if text == "" {
+		return
+	}
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown(path, 65532, 65532); err != nil {
+		t.Fatal(err)
+	}
+}
