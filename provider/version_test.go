@@ -35,11 +35,17 @@ func TestTheVersionIsTold(t *testing.T) {
 	var schema tfprovider.SchemaResponse
 	p.Schema(t.Context(), tfprovider.SchemaRequest{}, &schema)
 	text := func(value any) tftypes.Value { return tftypes.NewValue(tftypes.String, value) }
-	config := tfsdk.Config{Schema: schema.Schema, Raw: tftypes.NewValue(schema.Schema.Type().TerraformType(t.Context()),
-		map[string]tftypes.Value{
-			"account_url": text(account.URL), "account_token": text("sba_x"),
-			"ca_certificate_pem": text(nil), "request_timeout": text(nil), "monitoring_token": text(nil),
-		})}
+	arguments := map[string]tftypes.Value{"account_url": text(account.URL), "account_token": text("sba_x")}
+	whole, ok := schema.Schema.Type().TerraformType(t.Context()).(tftypes.Object)
+	if !ok {
+		t.Fatalf("the schema is a %T", whole)
+	}
+	for name, of := range whole.AttributeTypes {
+		if _, given := arguments[name]; !given {
+			arguments[name] = tftypes.NewValue(of, nil)
+		}
+	}
+	config := tfsdk.Config{Schema: schema.Schema, Raw: tftypes.NewValue(whole, arguments)}
 	var configured tfprovider.ConfigureResponse
 	p.Configure(t.Context(), tfprovider.ConfigureRequest{TerraformVersion: "1.14.0", Config: config}, &configured)
 	c := client.Of(configured.ResourceData, &configured.Diagnostics)

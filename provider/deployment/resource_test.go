@@ -550,11 +550,7 @@ func TestAnotherMachinesBridgeIsKeptAndNotTouched(t *testing.T) {
 func (s *scene) gone(pid int) {
 	s.Helper()
 	deadline := time.Now().Add(30 * time.Second)
-	for tick := time.NewTicker(10 * time.Millisecond); !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH); <-tick.C {
-		if stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)); err == nil &&
-			strings.Contains(string(stat), ") Z ") {
-			return // dead, and its parent is busy
-		}
+	for tick := time.NewTicker(10 * time.Millisecond); providertest.Runs(pid); <-tick.C {
 		if time.Now().After(deadline) {
 			s.Fatalf("process %d still runs", pid)
 		}

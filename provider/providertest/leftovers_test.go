@@ -15,8 +15,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // leaveVariable makes this binary a run that leaves processes behind: with
@@ -118,7 +116,7 @@ func gone(t *testing.T, pids []int, folder string) {
 	for deadline := time.Now().Add(timeout); ; <-tick.C {
 		var left []string
 		for _, pid := range pids {
-			if runs(pid) {
+			if Runs(pid) {
 				left = append(left, fmt.Sprintf("process %d", pid))
 			}
 		}
@@ -132,15 +130,6 @@ func gone(t *testing.T, pids []int, folder string) {
 			t.Fatalf("still there after %s: %v", timeout, left)
 		}
 	}
-}
-
-// runs reports whether a process runs; a zombie does not.
-func runs(pid int) bool {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err == nil {
-		return !strings.Contains(string(stat), ") Z ")
-	}
-	return !errors.Is(unix.Kill(pid, 0), unix.ESRCH)
 }
 
 func TestAKilledRunLeavesNoProcess(t *testing.T) {

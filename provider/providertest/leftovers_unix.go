@@ -4,6 +4,7 @@ package providertest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,6 +12,15 @@ import (
 	"strings"
 	"syscall"
 )
+
+// Runs reports whether a process runs; a zombie does not.
+func Runs(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err == nil {
+		return !strings.Contains(string(stat), ") Z ")
+	}
+	return !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH)
+}
 
 func detach(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} }
 

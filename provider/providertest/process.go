@@ -75,6 +75,24 @@ func (p *process) stop() {
 	p.cmd = nil
 }
 
+// Kill ends a process that is no child of this one by SIGKILL, and waits until it has
+// released its locks and sockets.
+func Kill(t testing.TB, pid int) {
+	t.Helper()
+	p, err := os.FindProcess(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = p.Kill() // it may have ended by itself
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(timeout); Runs(pid); <-tick.C {
+		if time.Now().After(deadline) {
+			t.Fatalf("process %d was killed %s ago and still runs", pid, timeout)
+		}
+	}
+}
+
 // kill ends the process by SIGKILL.
 func (p *process) kill() {
 	p.mu.Lock()

@@ -8,6 +8,7 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
 )
 
 // S10: the next plan shows exactly what was changed by hand, and apply restores
@@ -58,17 +59,7 @@ func TestAPlanShowsExactlyWhatSomebodyChanged(t *testing.T) {
 		{
 			what: "the bridge is killed",
 			make: func() {
-				p, err := os.FindProcess(w.bridge().PID)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if err := p.Kill(); err != nil {
-					t.Fatal(err)
-				}
-				w.eventually("the bridge is gone", func() (bool, string) {
-					_, err := w.control().Status(t.Context())
-					return err != nil, "it still answers"
-				})
+				providertest.Kill(t, w.bridge().PID)
 			},
 			plan:  map[string]string{"scimbridge_deployment.bridge": "update"},
 			given: vars{"token": token.Reveal()},

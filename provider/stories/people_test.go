@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -15,6 +14,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/simulate"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
 )
 
 // S7: a person's address moves to a domain that is not allowed for sign-up, so
@@ -152,9 +152,7 @@ func TestRecordedTrafficArrivesInTheAccountAndSurvivesAKill(t *testing.T) {
 	}
 	before := memberLines(w)
 	w.invite(token, "last@example.com") // acknowledged just before the kill
-	if err := kill(w.bridge().PID); err != nil {
-		t.Fatal(err)
-	}
+	providertest.Kill(t, w.bridge().PID)
 	w.account.Kill()
 	w.account.Start()
 	w.plan(nil).expect(t, map[string]string{"scimbridge_deployment.bridge": "update"})
@@ -254,12 +252,4 @@ func assertMember(t *testing.T, w *world, p scimPerson) {
 		return
 	}
 	t.Errorf("%s is not in the account", p.UserName)
-}
-
-func kill(pid int) error {
-	p, err := os.FindProcess(pid)
-	if err != nil {
-		return err
-	}
-	return p.Kill()
 }

@@ -146,9 +146,7 @@ func (w *world) stopBridge() {
 	if err != nil {
 		return // there is none
 	}
-	if p, err := os.FindProcess(status.PID); err == nil {
-		_ = p.Kill() // it may have ended by itself
-	}
+	providertest.Kill(w.t, status.PID)
 }
 
 // log is the bridge's log.

@@ -15,7 +15,6 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -133,14 +132,7 @@ func (f *fixture) log() string {
 // gone waits until a process is no more.
 func (f *fixture) gone(pid int) {
 	f.Helper()
-	f.eventually(fmt.Sprintf("process %d has ended", pid), func() bool {
-		stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-		if err == nil {
-			_, after, _ := strings.Cut(string(stat), ") ")
-			return strings.HasPrefix(after, "Z") // dead, and its parent is busy
-		}
-		return errors.Is(syscall.Kill(pid, 0), syscall.ESRCH)
-	})
+	f.eventually(fmt.Sprintf("process %d has ended", pid), func() bool { return !providertest.Runs(pid) })
 }
 
 func (f *fixture) eventually(what string, ok func() bool) {
