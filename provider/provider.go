@@ -193,6 +193,9 @@ func (p *Provider) Configure(ctx context.Context, req provider.ConfigureRequest,
 	}
 	docker, diags := toEngine(ctx, m.Docker)
 	resp.Diagnostics.Append(diags...)
+	if resp.Diagnostics.HasError() {
+		return
+	}
 	deployment.SetAccess(c, deployment.Access{Docker: docker})
 	resp.ResourceData, resp.DataSourceData, resp.EphemeralResourceData, resp.ListResourceData = c, c, c, c
 	resp.ActionData = c

@@ -66,6 +66,20 @@ func TestMistakesInTheProviderBlockAreRefused(t *testing.T) {
 			docker {
 			  host = ""
 			}`, `(?s)docker.host is empty.*DOCKER_HOST`},
+		{"two places of an engine", `
+			account_url   = "http://127.0.0.1:1"
+			account_token = "t"
+			docker {
+			  host    = "tcp://192.0.2.7:2376"
+			  context = "prod"
+			}`, `docker.host and docker.context\s+exclude each other`},
+		{"certificates twice", `
+			account_url   = "http://127.0.0.1:1"
+			account_token = "t"
+			docker {
+			  cert_path      = "/certs"
+			  client_key_pem = "k"
+			}`, `docker.cert_path and\s+docker.client_key_pem\s+exclude each other`},
 		{"a timeout that is none", `
 			account_url     = "http://127.0.0.1:1"
 			account_token   = "t"
@@ -99,7 +113,9 @@ provider "scimbridge" {
   account_url   = terraform_data.account.output.url
   account_token = terraform_data.account.output.token
   docker {
-    host = "tcp://${terraform_data.account.id}:2375"
+    host            = "tcp://${terraform_data.account.id}:2375"
+    client_key_pem  = terraform_data.account.output.token
+    registries = { "ghcr.io" = { username = "u", password = terraform_data.account.output.token } }
   }
 }
 `
