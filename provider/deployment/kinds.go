@@ -162,10 +162,6 @@ func elsewhereText(err error) string {
 			names = append(names, k.Name)
 		}
 	}
-	remedy := "this version has no such target; docker and kubernetes are planned"
-	if len(names) > 0 {
-		remedy = "use " + strings.Join(names, " or ")
-	}
 	return fmt.Sprintf("%s. To manage a bridge from several machines, use a target that is reached over the "+
-		"network: %s.", capitalize(err.Error()), remedy)
+		"network: use %s.", capitalize(err.Error()), strings.Join(names, " or "))
 }

@@ -326,7 +326,7 @@ func TestAnAccountThatIsAwayIsToldWithItsRemedy(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
 	away := `settings = { account_url = "http://127.0.0.1:1" }
-  timeouts = { create = "3s", update = "3s" }
+  timeouts = { create = "30s", update = "30s" }
 `
 	s.test(
 		resource.TestStep{
@@ -353,7 +353,7 @@ func TestABridgeThatMustBeReadyAndIsNotIsTainted(t *testing.T) {
 		resource.TestStep{
 			Config: s.config(`on_unready = "fail"
   settings = { account_url = "http://127.0.0.1:1" }
-  timeouts = { create = "2s" }`),
+  timeouts = { create = "30s" }`),
 			ExpectError: regexp.MustCompile(`did not become ready`),
 		},
 		resource.TestStep{
@@ -521,7 +521,7 @@ func TestAnotherMachinesBridgeIsKeptAndNotTouched(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
 	config := s.config("")
-	refused := regexp.MustCompile(`(?s)build-7.*kubernetes`)
+	refused := regexp.MustCompile(`(?s)build-7.*use\s+docker`)
 	var mine []byte
 	s.test(
 		resource.TestStep{Config: config},

@@ -119,8 +119,8 @@ func TestAMissingBridgeIsDrift(t *testing.T) {
 				ExpectNonEmptyPlan: true,
 			},
 			{
-				Config: config(account, "revision = \"r1\"\n  timeouts = { update = \"2s\" }"),
-				ExpectError: wrapped("Timed out after 2s (timeouts.update), " +
+				Config: config(account, "revision = \"r1\"\n  timeouts = { update = \"10s\" }"),
+				ExpectError: wrapped("Timed out after 10s (timeouts.update), " +
 					"and the account hears from 0 of 1 bridges of " +
 					`revision "r1"`),
 			},
@@ -140,11 +140,12 @@ func TestABridgeThatNeverCameIsAnErrorOrAWarning(t *testing.T) {
 		ProtoV6ProviderFactories: providertest.Factories(t),
 		Steps: []resource.TestStep{
 			{
-				Config:      config(account, "revision = \"r1\"\n  timeouts = { create = \"1s\" }"),
+				Config:      config(account, "revision = \"r1\"\n  timeouts = { create = \"10s\" }"),
 				ExpectError: wrapped("is sealed, cannot reach the account"),
 			},
 			{
-				Config: config(account, "revision = \"r1\"\n  on_unready = \"warn\"\n  timeouts = { create = \"1s\" }"),
+				Config: config(account,
+					"revision = \"r1\"\n  on_unready = \"warn\"\n  timeouts = { create = \"10s\" }"),
 				ConfigStateChecks: []statecheck.StateCheck{
 					has("instances", knownvalue.SetSizeExact(0)), has("version", knownvalue.Null()),
 				},

@@ -414,10 +414,10 @@ func TestATimeoutNamesItsArgument(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	config := strings.Replace(w.base(unreachable), "  depends_on = [\n",
-		"  timeouts   = { create = \"3s\" }\n  depends_on = [\n", 1)
+		"  timeouts   = { create = \"30s\" }\n  depends_on = [\n", 1)
 	w.config(config)
 	v := vars{"token": newToken(t).Reveal()}
-	expectSaid(t, w.apply(v), "imed out after 3s (timeouts.create)")
+	expectSaid(t, w.apply(v), "imed out after 30s (timeouts.create)")
 	w.destroy(v)
 }
 
