@@ -53,9 +53,8 @@ func TestPodman(t *testing.T) {
 	}
 }
 
-// startPodman makes a configuration for what this machine may lack, systemd and the right to raise limits, and returns
-// podman.
-func startPodman(t *testing.T) func(args ...string) (string, error) {
+// podmanConfig makes a configuration for what this machine may lack, systemd and the right to raise limits.
+func podmanConfig(t *testing.T) string {
 	t.Helper()
 	config := filepath.Join(t.TempDir(), "containers.conf")
 	text := "[containers]\ndefault_ulimits = [\"nofile=20000:20000\", \"nproc=20000:20000\"]\n" +
@@ -63,6 +62,13 @@ func startPodman(t *testing.T) func(args ...string) (string, error) {
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	return config
+}
+
+// startPodman returns podman.
+func startPodman(t *testing.T) func(args ...string) (string, error) {
+	t.Helper()
+	config := podmanConfig(t)
 	return func(args ...string) (string, error) {
 		cmd := exec.CommandContext(context.WithoutCancel(t.Context()), "podman", args...)
 		cmd.Env = append(os.Environ(), "CONTAINERS_CONF="+config)

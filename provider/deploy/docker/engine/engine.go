@@ -83,13 +83,21 @@ func Open(ctx context.Context, config Config) (*client.Client, error) {
 }
 
 func open(ctx context.Context, at endpoint, dial dialFunc) (*client.Client, error) {
+	limited, cancel := context.WithTimeout(ctx, openTimeout)
+	defer cancel()
+	limited, fail := context.WithCancelCause(limited) // the library tries twice
+	defer fail(nil)
 	c, err := client.New(
 		// Requests need a valid name of a host, which sockets and users@hosts are not.
 		client.WithHost("unix://"+socketName),
 		client.WithHTTPClient(&http.Client{CheckRedirect: client.CheckRedirect, Transport: &http.Transport{
 			// One dialer for every way, so that streams of exec and logs take it, too.
 			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-				return dial.within(ctx, at)
+				conn, err := dial.within(ctx, at)
+				if err != nil {
+					fail(err)
+				}
+				return conn, err
 			},
 			MaxIdleConns:       6,
 			IdleConnTimeout:    30 * time.Second,
@@ -100,10 +108,11 @@ func open(ctx context.Context, at endpoint, dial dialFunc) (*client.Client, erro
 	if err != nil {
 		return nil, fmt.Errorf("cannot use the API of the container engine: %w", err)
 	}
-	limited, cancel := context.WithTimeout(ctx, openTimeout)
-	defer cancel()
 	if _, err := c.Ping(limited, client.PingOptions{NegotiateAPIVersion: true}); err != nil {
 		_ = c.Close()
+		if away, ok := errors.AsType[*Error](context.Cause(limited)); ok {
+			return nil, away
+		}
 		return nil, explainPing(ctx, at, err)
 	}
 	return c, nil

@@ -211,48 +211,42 @@ func (t *tunnel) forget(client *ssh.Client) {
 }
 
 // open opens a channel to the engine's socket: by forwarding, or by the docker command
-// there if the server forbids forwarding.
+// there if the server forbids forwarding. OpenSSH answers that as it answers a socket that
+// it cannot connect to, so a command has to tell the reasons apart.
 func (t *tunnel) open(ctx context.Context, client *ssh.Client) (net.Conn, error) {
 	conn, err := client.DialContext(ctx, "unix", t.at.socketPath())
-	refused, _ := errors.AsType[*ssh.OpenChannelError](err)
-	switch {
-	case err == nil:
+	if err == nil {
 		return conn, nil
-	case ctx.Err() != nil:
-		return nil, ctx.Err()
-	case refused == nil:
-		return nil, unreachable(t.at, fmt.Errorf("the SSH connection broke: %w", innermost(err)), "")
-	case refused.Reason == ssh.ConnectionFailed:
-		return nil, t.explainSocket(client)
 	}
-	conn, err = dialStdio(client, t.at.socketPath())
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if _, refused := errors.AsType[*ssh.OpenChannelError](err); !refused {
+		return nil, unreachable(t.at, fmt.Errorf("the SSH connection broke: %w", innermost(err)), "")
+	}
+	path, name := t.at.socketPath(), client.User()
+	switch probe(client, path) {
+	case "absent":
+		return nil, unreachable(t.at, fmt.Errorf("the machine has no socket %s", path), "Start the engine there, or "+
+			"write the socket's path at the end of the address: Podman's is /run/podman/podman.sock, or "+
+			"/run/user/UID/podman/podman.sock")
+	case "denied":
+		return nil, unreachable(t.at, fmt.Errorf("the user %q must not use the socket %s there", name, path),
+			"Add it to the socket's group, for Docker `sudo usermod -aG docker "+name+"` there")
+	}
+	conn, err = dialStdio(client, t.at)
 	if err != nil {
-		return nil, unreachable(t.at, fmt.Errorf("the SSH server forbids forwarding to a socket, and a command: %w",
-			err),
-			"Allow `AllowStreamLocalForwarding local` for the user in sshd_config there")
+		return nil, explainForwarding(t.at, name, fmt.Sprintf("runs no command: %v", innermost(err)))
 	}
 	return conn, nil
 }
 
-// explainSocket returns why the server cannot connect to the socket, which its answer does
-// not tell: it asks with a command.
-func (t *tunnel) explainSocket(client *ssh.Client) error {
-	path, name := t.at.socketPath(), client.User()
-	switch probe(client, path) {
-	case "absent":
-		return unreachable(t.at, fmt.Errorf("the machine has no socket %s", path), "Start the engine there, or write "+
-			"the socket's path at the end of the address: Podman's is /run/podman/podman.sock, or "+
-			"/run/user/UID/podman/podman.sock")
-	case "denied":
-		return unreachable(t.at, fmt.Errorf("the user %q must not use the socket %s there", name, path),
-			"Add it to the socket's group, for Docker `sudo usermod -aG docker "+name+"` there")
-	case "there":
-		return unreachable(t.at, fmt.Errorf("nothing listens at the socket %s there", path), "Start the engine there: "+
-			"`systemctl start docker`")
-	default:
-		return unreachable(t.at, fmt.Errorf("the SSH server cannot connect to the socket %s there", path),
-			"Check that the engine runs and that the user "+name+" is in the socket's group (docker)")
-	}
+// explainForwarding returns the error for a server that neither forwards to the socket nor
+// runs the docker command.
+func explainForwarding(at endpoint, name, command string) *Error {
+	return unreachable(at, fmt.Errorf("the SSH server does not forward to the socket %s there, and %s",
+		at.socketPath(), command), "Check that the engine runs there, that the user "+name+" is in the socket's group "+
+		"(docker), and that sshd_config allows it to forward (`AllowStreamLocalForwarding local`)")
 }
 
 // probe returns absent, denied or there; empty if no command can be run.

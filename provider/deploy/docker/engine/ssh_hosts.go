@@ -17,7 +17,7 @@ import (
 // hostKeys are the keys that an SSH server may have.
 type hostKeys struct {
 	check      ssh.HostKeyCallback
-	algorithms []string // empty means any
+	algorithms []string
 }
 
 // A hostKeyError says that a server's key is not known, or another one.
@@ -119,7 +119,7 @@ func explainHostKey(err error, host string, key ssh.PublicKey, place string) err
 	if len(mismatch.Want) == 0 {
 		return &hostKeyError{fmt.Sprintf("the SSH server's key is not known: %s", fingerprint),
 			fmt.Sprintf("Compare it with the one that the server's console shows (`ssh-keygen -lf "+
-				"/etc/ssh/ssh_host_ed25519_key.pub`), and add this line to %s:\n\n%s\n", place, line)}
+				"/etc/ssh/ssh_host_%s_key.pub`), and add this line to %s:\n\n%s\n", kindOf(key), place, line)}
 	}
 	var lines []string
 	for _, known := range mismatch.Want {
@@ -131,20 +131,35 @@ func explainHostKey(err error, host string, key ssh.PublicKey, place string) err
 		"of %s by:\n\n%s\n", strings.Join(lines, ", "), place, line)}
 }
 
+// kindOf returns the kind of a key in the names of OpenSSH's files.
+func kindOf(key ssh.PublicKey) string {
+	switch kind := key.Type(); {
+	case strings.Contains(kind, "ed25519"):
+		return "ed25519"
+	case strings.Contains(kind, "ecdsa"):
+		return "ecdsa"
+	default:
+		return "rsa"
+	}
+}
+
 // algorithmsOf returns the algorithms for the keys that are known of a server: else it may
 // show a key of another type, which looks like a changed one.
 func algorithmsOf(known ssh.HostKeyCallback, address string, authorities bool) []string {
+	var algorithms, plain []string
+	for _, name := range ssh.SupportedAlgorithms().HostKeys {
+		switch {
+		case name == ssh.KeyAlgoED25519: // the one that OpenSSH asks for first
+			plain = slices.Insert(plain, 0, name)
+		case !strings.Contains(name, "-cert-"):
+			plain = append(plain, name)
+		case authorities:
+			algorithms = append(algorithms, name)
+		}
+	}
 	mismatch, ok := errors.AsType[*knownhosts.KeyError](known(address, new(net.TCPAddr), noKey{}))
 	if !ok || len(mismatch.Want) == 0 {
-		return nil
-	}
-	var algorithms []string
-	if authorities {
-		for _, name := range ssh.SupportedAlgorithms().HostKeys {
-			if strings.Contains(name, "-cert-") {
-				algorithms = append(algorithms, name)
-			}
-		}
+		return append(algorithms, plain...)
 	}
 	for _, key := range mismatch.Want {
 		if kind := key.Key.Type(); kind == ssh.KeyAlgoRSA {

@@ -2,8 +2,8 @@ package engine
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -13,20 +13,20 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// dialStdio returns a connection to a socket by the docker command on the other machine.
-func dialStdio(client *ssh.Client, path string) (net.Conn, error) {
+// dialStdio returns a connection to the socket by the docker command on the other machine.
+func dialStdio(client *ssh.Client, at endpoint) (net.Conn, error) {
 	session, err := client.NewSession()
 	if err != nil {
 		return nil, innermost(err)
 	}
-	c := &stdio{session: session, path: path}
+	c := &stdio{session: session, at: at, user: client.User()}
 	session.Stderr = &c.stderr
 	c.in, err = session.StdinPipe()
 	if err == nil {
 		c.out, err = session.StdoutPipe()
 	}
 	if err == nil {
-		err = session.Start("docker --host " + quoteShell("unix://"+path) + " system dial-stdio")
+		err = session.Start("docker --host " + quoteShell("unix://"+at.socketPath()) + " system dial-stdio")
 	}
 	if err != nil {
 		session.Close()
@@ -38,7 +38,8 @@ func dialStdio(client *ssh.Client, path string) (net.Conn, error) {
 // A stdio is a connection over the standard input and output of a command.
 type stdio struct {
 	session *ssh.Session
-	path    string
+	at      endpoint
+	user    string
 	in      io.WriteCloser
 	out     io.Reader
 	stderr  limitedBuffer
@@ -51,8 +52,9 @@ func (c *stdio) Read(b []byte) (int, error) {
 	c.read = c.read || n > 0
 	if errors.Is(err, io.EOF) && !c.read {
 		// The command is missing, or it cannot connect.
-		if said := c.stderr.String(); c.session.Wait() != nil {
-			return n, fmt.Errorf("`docker system dial-stdio` failed on the other machine: %s", said)
+		if c.session.Wait() != nil { // which waits for all of the output, too
+			said := cmp.Or(c.stderr.String(), "it says nothing")
+			return n, explainForwarding(c.at, c.user, "`docker system dial-stdio` fails there: "+said)
 		}
 	}
 	return n, err
@@ -71,7 +73,7 @@ func (c *stdio) Close() error {
 }
 
 func (c *stdio) LocalAddr() net.Addr  { return &net.UnixAddr{Net: "unix", Name: "@"} }
-func (c *stdio) RemoteAddr() net.Addr { return &net.UnixAddr{Net: "unix", Name: c.path} }
+func (c *stdio) RemoteAddr() net.Addr { return &net.UnixAddr{Net: "unix", Name: c.at.socketPath()} }
 
 var errNoDeadline = errors.New("a command's output has no deadline")
 

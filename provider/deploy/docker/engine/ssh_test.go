@@ -342,7 +342,7 @@ func TestASocketThatTheServerCannotReachIsExplained(t *testing.T) {
 	config := server.config(t)
 	config.Host = "ssh://operator@" + server.address + "/nowhere/docker.sock"
 	_, err := Open(t.Context(), config)
-	if err == nil || !strings.Contains(err.Error(), "cannot connect to the socket /nowhere/docker.sock there") {
+	if err == nil || !strings.Contains(err.Error(), "does not forward to the socket /nowhere/docker.sock there") {
 		t.Errorf("the error is %v", err)
 	}
 }
