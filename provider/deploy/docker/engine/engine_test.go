@@ -51,7 +51,7 @@ func serveAPI(t *testing.T, listener net.Listener, config *tls.Config) {
 // engineSocket serves the API at a socket and returns its path.
 func engineSocket(t *testing.T) string {
 	t.Helper()
-	folder, err := os.MkdirTemp("", "engine")
+	folder, err := os.MkdirTemp("", "engine") //nolint:usetesting // a socket's path is short
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -152,7 +152,7 @@ func TestAContextThatIsNotThereIsNamed(t *testing.T) {
 
 func TestAMissingSocketIsExplainedAndPodmansNamed(t *testing.T) {
 	clearEnvironment(t)
-	folder, err := os.MkdirTemp("", "sock") // a socket's path is short
+	folder, err := os.MkdirTemp("", "sock") //nolint:usetesting // a socket's path is short
 	if err != nil {
 		t.Fatal(err)
 	}

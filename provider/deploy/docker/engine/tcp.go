@@ -42,10 +42,9 @@ func (c Config) dialTCP(at endpoint) (dialFunc, error) {
 	if from == nil {
 		port = "2375"
 	}
-	name, address := at.host, at.host
-	if host, _, err := net.SplitHostPort(at.host); err == nil {
-		name = host
-	} else {
+	address := at.host
+	name, _, err := net.SplitHostPort(address)
+	if err != nil {
 		name = strings.Trim(at.host, "[]")
 		address = net.JoinHostPort(name, port)
 	}
