@@ -43,7 +43,9 @@ type Listener struct {
 
 // Listen binds the address and serves.
 func (l *Listener) Listen(ctx context.Context) error {
-	bound, err := (&net.ListenConfig{}).Listen(ctx, "tcp", l.Address)
+	var config net.ListenConfig
+	config.SetMultipathTCP(false) // such a socket takes no filter: see Refuse
+	bound, err := config.Listen(ctx, "tcp", l.Address)
 	if err != nil {
 		return fmt.Errorf("listening on %q: %w: stop the program that uses the port (`ss -ltnp` shows it) "+
 			"or choose another --listen", l.Address, err)
@@ -197,6 +199,26 @@ func (l *Listener) HandOver(w http.ResponseWriter) error {
 // Leave tells the clients to reconnect, with every answer, while new connections are still
 // accepted. Drain ends that.
 func (l *Listener) Leave() { l.draining.Store(true) }
+
+// Refuse ends what Leave has begun: no connection is made any more, and those that are being
+// made are still accepted when it returns.
+func (l *Listener) Refuse() error {
+	l.mu.Lock()
+	bound := l.bound
+	l.mu.Unlock()
+	if bound == nil {
+		return nil
+	}
+	if err := ignoreConnects(bound); err != nil {
+		return fmt.Errorf("letting the kernel ignore new connections: %w", err)
+	}
+	time.Sleep(refuseTime)
+	return nil
+}
+
+// refuseTime is enough for the packets of a connection that is being made, and for the
+// listener to accept it.
+const refuseTime = 300 * time.Millisecond
 
 // Drain ends serving and finishes requests in flight. Linger is how long idle connections
 // stay open: a client that sends a request while its idle connection is closed gets an

@@ -1,8 +1,16 @@
 package server
 
 import (
+	"context"
+	"io"
 	"net"
+	"net/http"
+	"runtime"
+	"strings"
 	"testing"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
 )
 
 func TestWhichListenerIsTakenOver(t *testing.T) {
@@ -51,5 +59,37 @@ func TestANameOfManyAddressesNamesEach(t *testing.T) {
 				t.Errorf("got %t", got)
 			}
 		})
+	}
+}
+
+// A connection that is reset after its request was sent is a lost request.
+func TestAListenerThatRefusesAnswersTheConnectionsThatItHas(t *testing.T) {
+	t.Parallel()
+	l := &Listener{Address: "127.0.0.1:0", Handler: http.NotFoundHandler(), Log: hclog.NewNullLogger(),
+		Connections: 10}
+	if err := l.Listen(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Drain(context.Background(), 0) })
+	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", l.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := l.Refuse(); err != nil {
+		t.Fatal(err)
+	}
+	if runtime.GOOS == "linux" {
+		if late, err := (&net.Dialer{Timeout: 300 * time.Millisecond}).DialContext(t.Context(), "tcp",
+			l.Addr()); err == nil {
+			late.Close()
+			t.Error("a new connection is made")
+		}
+	}
+	if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if answer, err := io.ReadAll(conn); err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 404") {
+		t.Errorf("the open connection: %q, %v", answer, err)
 	}
 }

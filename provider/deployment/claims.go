@@ -13,6 +13,8 @@ type claims struct {
 	byOwner map[string]claim
 	// managed are the places of the deployments that this run has read.
 	managed map[string]bool
+	// away are the targets that could not be asked in this run.
+	away map[string]bool
 	// applying is set with the first apply of the run.
 	applying bool
 }
@@ -71,4 +73,16 @@ func (c *claims) isApplying() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.applying
+}
+
+// noteAway records that a target cannot be asked, and reports whether that is new in this run.
+func (c *claims) noteAway(err *deploy.AwayError) (isNew bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.away == nil {
+		c.away = map[string]bool{}
+	}
+	isNew = !c.away[err.API]
+	c.away[err.API] = true
+	return isNew
 }

@@ -144,6 +144,8 @@ func (r *deploymentResource) Read(ctx context.Context, req resource.ReadRequest,
 	case errors.Is(err, deploy.ErrAbsent):
 		r.readAbsent(ctx, k, m, req.Private, resp)
 		return
+	case r.addAway(err, &resp.Diagnostics):
+		return
 	default:
 		warnUnseen(&resp.Diagnostics, err)
 		return
@@ -199,6 +201,22 @@ func (r *deploymentResource) readAbsent(ctx context.Context, k kind, m model, pr
 func explainLost(k kind, id string, alive api.Bridge) string {
 	return fmt.Sprintf("%s has no deployment, but the bridge may be running: %s. %s",
 		id, lastContact(alive), k.FindLost)
+}
+
+// addAway reports whether the target could not be asked. It adds the error for the first
+// deployment of a run that finds that out: one is enough to end the run, and many deployments
+// may have the same target.
+func (r *deploymentResource) addAway(err error, diags *diag.Diagnostics) bool {
+	away, ok := errors.AsType[*deploy.AwayError](err)
+	if !ok {
+		return false
+	}
+	if r.claims().noteAway(away) {
+		diags.AddError("The target cannot be asked", capitalize(away.Error())+".\n\nNothing is known of the "+
+			"deployments "+
+			"there, so their state is not changed and nothing is planned.")
+	}
+	return true
 }
 
 // warnUnseen warns why the bridge could not be observed. The state is not changed, since

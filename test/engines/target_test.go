@@ -6,12 +6,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy"
@@ -151,6 +153,8 @@ func TestDockerTarget(t *testing.T) {
 	startDocker(t)
 	t.Run("a deployment is made, found, changed and destroyed", testTargetLife)
 	t.Run("what was changed by hand is seen and undone", testTargetDrift)
+	t.Run("behind a proxy a bridge is replaced without a gap", testWithoutGap)
+	t.Run("a new bridge that cannot run says why, and the old one goes on", testTargetFailures)
 }
 
 func testTargetLife(t *testing.T) {
@@ -301,7 +305,7 @@ func edit(t *testing.T, container, name, text string) {
 	t.Helper()
 	folder := docker(t, "volume", "inspect", "--format", "{{.Mountpoint}}", docker(t, "inspect", "--format",
 		`{{range .Mounts}}{{.Name}}{{end}}`, container))
-	path := filepath.Join(folder, name)
+	path := filepath.Join(folder, "scim-bridge", name)
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
@@ -314,4 +318,130 @@ func edit(t *testing.T, container, name, text string) {
 	if err := os.Chown(path, 65532, 65532); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// apply applies what has changed, and waits.
+func (d *deployment) apply(update bool) error {
+	target := d.target()
+	program, err := target.Fetch(d.Context())
+	if err != nil {
+		return err
+	}
+	revision := d.spec.Revision(target.Build(program.Digest))
+	if update {
+		err = target.Update(d.Context(), d.spec, revision, d.token)
+	} else {
+		err = target.Create(d.Context(), d.spec, revision, d.token)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = deploy.Wait{Target: d.target(), Revision: revision, Unsealed: true}.Until(d.Context())
+	return err
+}
+
+// makeImage makes an image of the program with other files and instructions.
+func makeImage(t *testing.T, name, instructions string, files ...string) {
+	t.Helper()
+	folder := t.TempDir()
+	for _, file := range append(files, filepath.Join(top, "bin/linux_"+runtime.GOARCH, "scim-bridge")) {
+		command(t, "cp", file, folder)
+	}
+	text := "FROM scratch\nCOPY scim-bridge /usr/bin/scim-bridge\nENV PATH=/usr/bin\nUSER 65532\n" +
+		"ENTRYPOINT [\"/usr/bin/scim-bridge\"]\n" + instructions
+	if err := os.WriteFile(filepath.Join(folder, "Dockerfile"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	docker(t, "build", "--quiet", "--tag", name, folder)
+}
+
+func testTargetFailures(t *testing.T) {
+	makeImage(t, "crashes:1", "ENTRYPOINT [\"/usr/bin/scim-bridge\", \"nonsense\"]\n")
+	makeImage(t, "named-user:1", "USER nobody\n")
+	taken, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	docker(t, "create", "--name", "foreign", "crashes:1")
+	defer docker(t, "rm", "foreign")
+	text := func(s string) *string { return &s }
+	number := func(n int64) *int64 { return &n }
+	for _, row := range []struct {
+		name   string
+		change func(*deployment)
+		want   []string
+	}{
+		{"the image cannot be pulled", func(d *deployment) { d.config.Image = text("127.0.0.1:1/none:1") },
+			[]string{"the image 127.0.0.1:1/none:1 cannot be pulled", "connection refused", "cannot reach the " +
+				"registry"}},
+		{"the bridge ends each time it is started", func(d *deployment) { d.config.Image = text("crashes:1") },
+			[]string{"exit code", "nonsense", "The end of the bridge's log"}},
+		{"the image's user has no number", func(d *deployment) { d.config.Image = text("named-user:1") },
+			[]string{`the user "nobody"`, "must be a number"}},
+		{"the bridge needs more memory than it may use", func(d *deployment) { d.config.Memory = number(10) },
+			[]string{"memory, 10 MiB", "raise"}},
+		{"the port is taken", func(d *deployment) {
+			d.config.Network, d.config.Ports = nil, []string{taken.Addr().String() + ":3002"}
+		}, []string{"address already in use", "choose another port"}},
+		{"the network does not exist", func(d *deployment) { d.config.Network = text("nowhere") },
+			[]string{"nowhere", "create the network"}},
+		{"the session is not the account's", func(d *deployment) {
+			other := providertest.NewAccount(d)
+			d.spec.Session = *other.Activate("manager@example.com", d.token).Session
+			d.spec.Settings.AccountURL = d.account.URL
+		}, []string{"the account refuses its credentials", "Remedy:"}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			name := "fails"
+			d := newDeployment(t, name)
+			d.create()
+			before, good := d.id(), *d
+			row.change(d)
+			began := time.Now()
+			err := d.apply(true)
+			if err == nil {
+				t.Fatal("it is deployed")
+			}
+			t.Logf("after %s: %v", time.Since(began).Round(100*time.Millisecond), err)
+			for _, want := range row.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("the error lacks %q: %v", want, err)
+				}
+			}
+			if strings.Contains(err.Error(), d.token.Reveal()) {
+				t.Error("the error shows the token")
+			}
+			d.config, d.spec = good.config, good.spec
+			if state := d.await(d.revision(d.target())); d.id() != before || state.Status() != deploy.Ready ||
+				len(state.Drift) != 0 {
+				t.Errorf("the old bridge is %+v", state)
+			}
+			if err := d.target().Destroy(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if row.change(d); d.spec.Session != good.spec.Session {
+				return // its container is kept, since another resource may heal the integration
+			}
+			if err := d.apply(false); err == nil {
+				t.Error("it is made anew")
+			}
+			if left := leftovers(t, name); left != "" && strings.Contains(row.name, "port") {
+				t.Errorf("a creation that failed leaves %s", left)
+			}
+		})
+	}
+	t.Run("another container has the name", func(t *testing.T) {
+		d := newDeployment(t, "foreign")
+		if err := d.apply(false); err == nil || !strings.Contains(err.Error(), "another container with the name "+
+			"foreign") {
+			t.Errorf("making it: %v", err)
+		}
+		if err := d.target().Destroy(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if docker(t, "ps", "--all", "--quiet", "--filter", "name=foreign") == "" {
+			t.Error("the other container is gone")
+		}
+	})
 }

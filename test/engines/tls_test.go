@@ -49,8 +49,8 @@ func writeCA(t *testing.T, file string) (ca *x509.Certificate, key *ecdsa.Privat
 	return ca, key
 }
 
-// serveTLS puts a proxy with a certificate before the guide's account and returns the file of the authority.
-func serveTLS(t *testing.T) (address, caFile string) {
+// serveTLS puts a proxy with a certificate before an account and returns the file of the authority.
+func serveTLS(t *testing.T, account string) (address, caFile string) {
 	t.Helper()
 	caFile = filepath.Join(t.TempDir(), "ca.pem")
 	ca, caKey := writeCA(t, caFile)
@@ -59,7 +59,7 @@ func serveTLS(t *testing.T) (address, caFile string) {
 		t.Fatal(err)
 	}
 	leaf := &x509.Certificate{SerialNumber: big.NewInt(2), NotBefore: ca.NotBefore, NotAfter: ca.NotAfter,
-		DNSNames: []string{accountName}}
+		DNSNames: []string{accountName}, IPAddresses: []net.IP{net.ParseIP(gateway)}}
 	der, err := x509.CreateCertificate(rand.Reader, leaf, ca, &key.PublicKey, caKey)
 	if err != nil {
 		t.Fatal(err)
@@ -68,7 +68,11 @@ func serveTLS(t *testing.T) (address, caFile string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	toAccount := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: "127.0.0.1:8600"})
+	to, err := url.Parse(account)
+	if err != nil {
+		t.Fatal(err)
+	}
+	toAccount := httputil.NewSingleHostReverseProxy(to)
 	server := &http.Server{
 		Handler:           toAccount,
 		ErrorLog:          log.New(io.Discard, "", 0), // of the handshakes that are to fail
@@ -90,7 +94,7 @@ func serveTLS(t *testing.T) (address, caFile string) {
 // A second bridge of the guide's account, in a network of its own, reaches the account by HTTPS, with a certificate
 // of an authority that it is given as operators give it. The inner roots do not know that authority, and say so.
 func testTLS(t *testing.T, g guide) {
-	address, ca := serveTLS(t)
+	address, ca := serveTLS(t, "http://127.0.0.1:8600")
 	for _, row := range []struct {
 		name   string
 		engine []string

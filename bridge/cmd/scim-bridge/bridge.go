@@ -101,8 +101,7 @@ func (b *runningBridge) serveUntilTold(ctx context.Context) (linger time.Duratio
 				b.connector.OnHandover() // the serving bridge keeps this instance's name
 				return 0
 			}
-			b.leave()
-			return 0
+			return b.leave()
 		case b.failure = <-b.listener.Failed():
 			return 0
 		case <-b.replaced:
@@ -123,10 +122,11 @@ func (b *runningBridge) serveUntilTold(ctx context.Context) (linger time.Duratio
 }
 
 // leave keeps serving for the drain delay, or until a second signal. Every answer tells its
-// client to reconnect, and the clients that look the bridge's name up anew find another one.
-func (b *runningBridge) leave() {
+// client to reconnect, and the clients that look the bridge's name up anew find another one. It
+// returns how long the connections that are left may linger.
+func (b *runningBridge) leave() (linger time.Duration) {
 	if b.cfg.drainDelay <= 0 {
-		return
+		return 0
 	}
 	b.listener.Leave()
 	b.cfg.logger.Info("still serving, so that clients can find another bridge", "for", b.cfg.drainDelay.String())
@@ -135,6 +135,13 @@ func (b *runningBridge) leave() {
 	wait, calm := b.cfg.signals.hurried(wait)
 	defer calm()
 	<-wait.Done()
+	if b.cfg.signals.hurry() {
+		return 0
+	}
+	if err := b.listener.Refuse(); err != nil {
+		b.cfg.logger.Warn("a client may find its new connection reset", "reason", err)
+	}
+	return lingerTime
 }
 
 // reloadWhenAsked reloads in the loop that handles the signals, and waits for it.

@@ -24,7 +24,10 @@ import (
 
 const (
 	// dataDir is the default of --data-dir, so that commands in the container find the bridge.
-	dataDir = "/var/lib/scim-bridge"
+	dataDir = volumeDir + "/" + dataName
+	// volumeDir is where the volume is, above the data folder: an engine gives the root of a
+	// volume to root unless the image has the folder, and writeFiles gives this one to the user.
+	volumeDir, dataName = "/var/lib", "scim-bridge"
 	// bridgePort is the port of the bridge in the container.
 	bridgePort = 3002
 	// defaultUser runs an image that names none, or root.
@@ -49,8 +52,9 @@ func memoryOf(size deploy.Size, configured int64) int64 {
 	return int64(float64(size.Memory()>>20) / softShare)
 }
 
-// make creates a container that is not started, with its volume and the files in it.
-func (t *Target) make(ctx context.Context, c *client.Client, name string, spec deploy.Spec, revision string,
+// make creates a container that is not started, with its volume and the files in it. Named is
+// whether it has the deployment's name in its network from its start.
+func (t *Target) make(ctx context.Context, c *client.Client, name string, named bool, spec deploy.Spec, revision string,
 	token session.Token) (g *generation, err error) {
 	image, program, err := t.image(ctx, c)
 	if err != nil {
@@ -80,7 +84,7 @@ func (t *Target) make(ctx context.Context, c *client.Client, name string, spec d
 		Name:             name,
 		Config:           t.containerConfig(image, user, labels, spec, revision),
 		HostConfig:       t.hostConfig(volume, logs, spec.Size, r.Memory),
-		NetworkingConfig: t.networking(name),
+		NetworkingConfig: t.networking(named),
 	}
 	created, err := c.ContainerCreate(ctx, options)
 	if err != nil {
@@ -133,6 +137,11 @@ func (t *Target) containerConfig(image localImage, user string, labels map[strin
 		Image: image.name, User: user, Env: env, Cmd: t.arguments(spec, revision), Labels: labels, WorkingDir: dataDir,
 		StopTimeout: &seconds, ExposedPorts: network.PortSet{},
 	}
+	ports, _ := parsePorts(t.Ports) // were checked by fromConfig
+	for _, p := range ports {       // an engine publishes only what is exposed
+		port, _ := network.PortFrom(p.container, network.TCP)
+		config.ExposedPorts[port] = struct{}{}
+	}
 	if len(image.entrypoint) == 0 {
 		config.Entrypoint = []string{"scim-bridge"}
 	}
@@ -181,9 +190,10 @@ func (t *Target) hostConfig(volume string, logs container.LogConfig, size deploy
 		CapDrop:        []string{"ALL"},
 		SecurityOpt:    []string{"no-new-privileges"},
 		Resources:      container.Resources{Memory: limit, MemorySwap: limit},
-		Mounts:         []mount.Mount{{Type: mount.TypeVolume, Source: volume, Target: dataDir}},
-		LogConfig:      logs,
-		PortBindings:   network.PortMap{},
+		Mounts: []mount.Mount{{Type: mount.TypeVolume, Source: volume, Target: volumeDir,
+			VolumeOptions: &mount.VolumeOptions{NoCopy: true}}},
+		LogConfig:    logs,
+		PortBindings: network.PortMap{},
 	}
 	if t.Network != nil {
 		host.NetworkMode = container.NetworkMode(*t.Network)
@@ -200,14 +210,13 @@ func (t *Target) hostConfig(volume string, logs container.LogConfig, size deploy
 	return host
 }
 
-// networking gives the container its name in the network. One that replaces another gets it
-// when it is ready.
-func (t *Target) networking(name string) *network.NetworkingConfig {
+// networking connects the container to the network.
+func (t *Target) networking(named bool) *network.NetworkingConfig {
 	if !t.isNamed() {
 		return nil
 	}
 	endpoint := &network.EndpointSettings{}
-	if name == t.Name {
+	if named {
 		endpoint.Aliases = []string{t.Name}
 	}
 	return &network.NetworkingConfig{EndpointsConfig: map[string]*network.EndpointSettings{*t.Network: endpoint}}

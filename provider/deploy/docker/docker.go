@@ -228,7 +228,7 @@ func (t *Target) Create(ctx context.Context, spec deploy.Spec, revision string, 
 	if err := removeVolumes(ctx, c, f.volumes); err != nil { // of an earlier deployment
 		return err
 	}
-	g, err := t.make(ctx, c, t.Name, spec, revision, token)
+	g, err := t.make(ctx, c, t.Name, true, spec, revision, token)
 	if err == nil {
 		if err = t.launch(ctx, c, g, token); err != nil {
 			err = withLog(ctx, c, g.info.ID, err)

@@ -50,13 +50,13 @@ func writeFiles(ctx context.Context, c *client.Client, g *generation, files map[
 	}
 	var packed bytes.Buffer
 	w := tar.NewWriter(&packed)
-	// the folder as well: an engine creates it for root if the image has none
-	if err := w.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: "./", Mode: 0o700, Uid: uid,
-		Gid: gid}); err != nil {
+	folder := &tar.Header{Typeflag: tar.TypeDir, Name: dataName + "/", Mode: 0o700, Uid: uid, Gid: gid}
+	if err := w.WriteHeader(folder); err != nil {
 		return err
 	}
 	for name, content := range files {
-		h := &tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o600, Uid: uid, Gid: gid, Size: int64(len(content))}
+		h := &tar.Header{Typeflag: tar.TypeReg, Name: dataName + "/" + name, Mode: 0o600, Uid: uid, Gid: gid,
+			Size: int64(len(content))}
 		if err := w.WriteHeader(h); err != nil {
 			return err
 		}
@@ -67,7 +67,7 @@ func writeFiles(ctx context.Context, c *client.Client, g *generation, files map[
 	if err := w.Close(); err != nil {
 		return err
 	}
-	_, err = c.CopyToContainer(ctx, g.info.ID, client.CopyToContainerOptions{DestinationPath: dataDir,
+	_, err = c.CopyToContainer(ctx, g.info.ID, client.CopyToContainerOptions{DestinationPath: volumeDir,
 		Content: &packed})
 	if err != nil {
 		return fmt.Errorf("writing to the volume of %s: %w", g.name(), explain(err))

@@ -38,7 +38,7 @@ func (g *generation) imageID() string { return strings.TrimPrefix(g.info.Image, 
 // volume returns the name of the volume with the data folder; empty if there is none.
 func (g *generation) volume() string {
 	for _, m := range g.info.Mounts {
-		if m.Destination == dataDir {
+		if m.Destination == volumeDir {
 			return m.Name
 		}
 	}

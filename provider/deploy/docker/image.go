@@ -169,12 +169,14 @@ func engineArchitecture(ctx context.Context, c *client.Client) (string, error) {
 func (t *Target) pull(ctx context.Context, c *client.Client) (localImage, error) {
 	name := *t.Image
 	deploy.Log(ctx, "pulling the image "+name)
-	failed := func(err error) (localImage, error) {
-		return localImage{}, fmt.Errorf("the image %s cannot be pulled: %w", name, explain(err))
-	}
-	progress, err := c.ImagePull(ctx, name, client.ImagePullOptions{})
+	failed := func(err error) error { return fmt.Errorf("the image %s cannot be pulled: %w", name, explain(err)) }
+	auth, err := t.access.RegistryAuth(ctx, name)
 	if err != nil {
-		return failed(err)
+		return localImage{}, err
+	}
+	progress, err := c.ImagePull(ctx, name, client.ImagePullOptions{RegistryAuth: auth})
+	if err != nil {
+		return localImage{}, failed(err)
 	}
 	last := time.Now()
 	for message, err := range progress.JSONMessages(ctx) {
@@ -182,7 +184,7 @@ func (t *Target) pull(ctx context.Context, c *client.Client) (localImage, error)
 			err = message.Error
 		}
 		if err != nil {
-			return failed(err)
+			return localImage{}, failed(err)
 		}
 		if time.Since(last) > 2*time.Second || message.ID == "" {
 			last = time.Now()
@@ -191,7 +193,7 @@ func (t *Target) pull(ctx context.Context, c *client.Client) (localImage, error)
 	}
 	image, err := inspectImage(ctx, c, name)
 	if err != nil {
-		return failed(err)
+		return localImage{}, failed(err)
 	}
 	return image, nil
 }

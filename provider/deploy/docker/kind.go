@@ -102,7 +102,7 @@ func (t *Target) URL() string {
 	if t.onHostNetwork() {
 		return "http://" + net.JoinHostPort(t.reachableAt(netip.Addr{}), fmt.Sprint(bridgePort))
 	}
-	return fmt.Sprintf("http://%s:%d", t.Name, bridgePort)
+	return "http://" + net.JoinHostPort(t.Name, fmt.Sprint(bridgePort))
 }
 
 // reachableAt returns the host of a port that is published at ip.

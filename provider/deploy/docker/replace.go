@@ -15,17 +15,18 @@ import (
 // replace replaces the container by a new one. If that cannot run, the old one continues.
 func (t *Target) replace(ctx context.Context, c *client.Client, old *generation, spec deploy.Spec, revision string,
 	token session.Token) error {
-	gap := t.gapAfter(ctx, c, old)
+	running, _ := old.life()
+	withoutGap := running && !old.info.State.Paused && t.gapAfter(ctx, c, old) == ""
 	if token.IsZero() && spec.Unseal == deploy.UnsealStored { // the new volume needs it, too
 		if stored, err := readFile(ctx, c, old, tokenName); err == nil && opens(stored, spec.Session) {
 			token, _ = session.ParseToken(trim(stored))
 		}
 	}
-	next, err := t.make(ctx, c, t.Name+suffixNext, spec, revision, token)
+	next, err := t.make(ctx, c, t.Name+suffixNext, !withoutGap, spec, revision, token)
 	if err != nil {
 		return fmt.Errorf("the old bridge is unchanged: %w", err)
 	}
-	if running, _ := old.life(); gap == "" && running && !old.info.State.Paused {
+	if withoutGap {
 		return t.replaceWithoutGap(ctx, c, old, next, revision, spec, token)
 	}
 	return t.replaceInPlace(ctx, c, old, next, revision, spec, token)
@@ -90,9 +91,6 @@ func (t *Target) replaceInPlace(ctx context.Context, c *client.Client, old, next
 	}
 	if err == nil {
 		err = renameTo(ctx, c, next, t.Name)
-	}
-	if err == nil && t.isNamed() {
-		err = t.attach(ctx, c, next, *t.Network)
 	}
 	if err == nil {
 		err = t.launch(ctx, c, next, token)

@@ -1,0 +1,233 @@
+package docker
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy/docker/engine"
+)
+
+// target is a target as a configuration describes it.
+func target(t *testing.T, access engine.Config, c Config) *Target {
+	t.Helper()
+	made, err := Kind(access).FromConfig(func(into any) error {
+		*into.(*Config) = c
+		return nil
+	}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return made.(*Target)
+}
+
+func TestPorts(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		text   string
+		want   string // of the host's port; empty: refused
+		public bool
+	}{
+		{"3002:3002", "3002", true},
+		{"0.0.0.0:80:3002", "80", true},
+		{"127.0.0.1:3002:3002", "127.0.0.1:3002", false},
+		{"[::1]:3002:3002", "[::1]:3002", false},
+		{"[::ffff:127.0.0.1]:3002:3002", "127.0.0.1:3002", false},
+		{"192.0.2.1:443:3002", "192.0.2.1:443", true},
+		{"3002", "", false},
+		{"0:3002", "", false},
+		{"70000:3002", "", false},
+		{"localhost:3002:3002", "", false},
+		{"::1:3002:3002", "", false},
+		{"3002:3002/udp", "", false},
+		{"", "", false},
+	} {
+		p, err := parsePort(row.text)
+		if row.want == "" {
+			if err == nil || !strings.Contains(err.Error(), "HOST_PORT:3002") {
+				t.Errorf("%q: %v, want an error with the form", row.text, err)
+			}
+			continue
+		}
+		if err != nil || p.String() != row.want || IsPublic(row.text) != row.public {
+			t.Errorf("%q: %s, public: %t, %v", row.text, p, IsPublic(row.text), err)
+		}
+	}
+}
+
+func TestTheURLIsThatOfThePublishedPortOrOfTheNetwork(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name   string
+		access engine.Config
+		config Config
+		want   string
+	}{
+		{"a port of this machine", engine.Config{Host: "unix:///run/x.sock"},
+			Config{Name: "b", Ports: []string{"8080:3002"}}, "http://127.0.0.1:8080"},
+		{"a port of another machine", engine.Config{},
+			Config{Name: "b", Host: new("ssh://me@host.example.com"), Ports: []string{"8080:3002"}},
+			"http://host.example.com:8080"},
+		{"a port of one address", engine.Config{Host: "tcp://host.example.com:2376"},
+			Config{Name: "b", Ports: []string{"[2001:db8::1]:8080:3002"}}, "http://[2001:db8::1]:8080"},
+		{"the bridge's own port among others", engine.Config{Host: "unix:///run/x.sock"},
+			Config{Name: "b", Ports: []string{"9:9", "8080:3002"}}, "http://127.0.0.1:8080"},
+		{"a network", engine.Config{Host: "unix:///run/x.sock"}, Config{Name: "b", Network: new("proxy")},
+			"http://b:3002"},
+		{"the host's network", engine.Config{Host: "unix:///run/x.sock"}, Config{Name: "b", Network: new("host")},
+			"http://127.0.0.1:3002"},
+	} {
+		if got := target(t, row.access, row.config).URL(); got != row.want {
+			t.Errorf("%s: %s, want %s", row.name, got, row.want)
+		}
+	}
+}
+
+func TestAGapIsAnnouncedExactlyWhereThereIsOne(t *testing.T) {
+	t.Parallel()
+	proxied := Config{Name: "b", Network: new("proxy")}
+	published := Config{Name: "b", Ports: []string{"127.0.0.1:3002:3002"}}
+	for _, row := range []struct {
+		name     string
+		old, now Config
+		want     string // in the reason; empty: no gap
+	}{
+		{"in a network", proxied, proxied, ""},
+		{"at a port", published, published, "127.0.0.1:3002"},
+		{"at a port of every address", published, Config{Name: "b", Ports: []string{"3002:3002"}}, "3002"},
+		{"in the host's network", Config{Name: "b", Network: new("host")}, Config{Name: "b", Network: new("host")},
+			"3002"},
+		{"another network", proxied, Config{Name: "b", Network: new("other")}, "another address"},
+		{"another port", published, Config{Name: "b", Ports: []string{"127.0.0.1:3003:3002"}}, "another address"},
+	} {
+		got := target(t, engine.Config{}, row.now).Gap(target(t, engine.Config{}, row.old))
+		if (got == "") != (row.want == "") || !strings.Contains(got, row.want) {
+			t.Errorf("%s: %q, want %q", row.name, got, row.want)
+		}
+	}
+}
+
+func TestDeploymentsThatCannotBothExistAreRefused(t *testing.T) {
+	t.Parallel()
+	one := Config{Name: "one", Ports: []string{"127.0.0.1:3002:3002"}}
+	for _, row := range []struct {
+		name     string
+		other    Config
+		argument string // empty: they can
+	}{
+		{"one name", Config{Name: "one", Network: new("proxy")}, "name"},
+		{"one port", Config{Name: "two", Ports: []string{"3002:3002"}}, "ports"},
+		{"other addresses", Config{Name: "two", Ports: []string{"127.0.0.2:3002:3002"}}, ""},
+		{"another engine", Config{Name: "one", Host: new("tcp://192.0.2.1:2376"), Ports: []string{"3002:3002"}}, ""},
+	} {
+		err := target(t, engine.Config{}, one).Conflict("first", target(t, engine.Config{}, row.other), "second")
+		at, refused := errors.AsType[*deploy.ArgumentError](err)
+		if refused != (row.argument != "") || refused && (at.Argument != row.argument ||
+			!strings.Contains(err.Error(), "first") || !strings.Contains(err.Error(), "second")) {
+			t.Errorf("%s: %v", row.name, err)
+		}
+	}
+}
+
+func TestAPlaceNamesTheEngine(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct{ place, trace, id, want string }{
+		{"bridge", "", "docker:bridge", "docker:bridge@unix:///provider.sock"},
+		{"bridge@ssh://me@host", "", "docker:bridge", "docker:bridge@ssh://me@host"},
+		{"bridge", `{"host":"tcp://192.0.2.1:2376"}`, "docker:bridge", "docker:bridge@tcp://192.0.2.1:2376"},
+	} {
+		opened, err := Kind(engine.Config{Host: "unix:///provider.sock"}).Open(row.place, row.trace)
+		if err != nil || opened.ID() != row.id || opened.Place() != row.want {
+			t.Errorf("%s %s: %v, %v", row.place, row.trace, opened, err)
+		}
+	}
+	if _, err := Kind(engine.Config{}).Open("no name", ""); err == nil {
+		t.Error("a place without a name is taken")
+	}
+}
+
+func TestSecretsAndSettingsAreNotVariables(t *testing.T) {
+	t.Parallel()
+	for name, taken := range map[string]bool{
+		"HTTPS_PROXY": true, "TZ": true, "SCIMBRIDGE_SESSION": false, "OP_SESSION": false, "GOMEMLIMIT": false,
+		"":    false,
+		"A=B": false,
+	} {
+		if err := CheckVariable(name); (err == nil) != taken {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+}
+
+func TestTheCommandFollowsTheWayToTheBridge(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name     string
+		config   Config
+		has, not []string
+	}{
+		{"in a network it drains", Config{Name: "b", Network: new("proxy")}, []string{"--drain-delay=5s"},
+			[]string{"--insecure-http"}},
+		{"at a port it ends at once", Config{Name: "b", Ports: []string{"3002:3002"}}, nil,
+			[]string{"--drain-delay=5s", "--insecure-http"}},
+		{"a port of loopback needs no HTTPS", Config{Name: "b", Ports: []string{"127.0.0.1:3002:3002"}},
+			[]string{"--insecure-http"}, []string{"--drain-delay=5s"}},
+	} {
+		args := target(t, engine.Config{}, row.config).arguments(deploy.Spec{Unseal: deploy.UnsealStored}, "r1")
+		for _, want := range append(row.has, "--revision=r1", "--unseal-token-file=/var/lib/scim-bridge/unseal-token") {
+			if !slices.Contains(args, want) {
+				t.Errorf("%s: %q lack %s", row.name, args, want)
+			}
+		}
+		for _, not := range row.not {
+			if slices.Contains(args, not) {
+				t.Errorf("%s: %q have %s", row.name, args, not)
+			}
+		}
+	}
+}
+
+func TestEnginesErrorsGetARemedy(t *testing.T) {
+	t.Parallel()
+	for text, remedy := range map[string]string{
+		"Bind for 0.0.0.0:3002 failed: port is already allocated": "another port in ports",
+		"rootlessport listen tcp 0.0.0.0:80: bind: address already in use": "another " +
+			"port in ports",
+		"network proxy not found": "docker " +
+			"network create",
+		"manifest for example.com/x:1 not found: manifest unknown": "name and " +
+			"tag in image",
+		"pull access denied for x, repository does not exist or may require 'docker login'": "other " +
+			"credentials",
+		"no matching manifest for linux/arm64/v8 in the manifest list entries": "no image " +
+			"for the engine's platform",
+		`Conflict. The container name "/b" is already in use by container "0"`: "another " +
+			"container has the name",
+		"write /var/lib/docker/x: no space left on device": "docker " +
+			"system df",
+		"Get https://registry.example.com/v2/: dial tcp: lookup registry.example.com: no such host": "cannot " +
+			"reach the registry",
+		"listen tcp4 192.0.2.1:80: bind: cannot assign requested address": "correct " +
+			"it in ports",
+	} {
+		err := errors.New(text)
+		if got := explain(err); !errors.Is(got, err) || !strings.Contains(got.Error(), remedy) {
+			t.Errorf("%s becomes %v", text, got)
+		}
+	}
+}
+
+func TestTheSameProgramMakesTheSameImage(t *testing.T) {
+	t.Parallel()
+	b := bundle{name: "scim-bridge:bundled-0", arch: "arm64", version: "1.2.3", digest: "0", content: []byte("program")}
+	var first, second bytes.Buffer
+	if err := errors.Join(b.write(&first), b.write(&second)); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(first.Bytes(), second.Bytes()) || !bytes.Contains(first.Bytes(), []byte(`"architecture":"arm64"`)) {
+		t.Error("two images differ, or are not for the platform")
+	}
+}
