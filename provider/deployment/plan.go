@@ -65,7 +65,7 @@ func (r *deploymentResource) ModifyPlan(ctx context.Context, req resource.Modify
 	program := programOf(ctx, k, target, before, away != nil, &found)
 	program, err := chooseVersion(config.Version, target, program, before)
 	if err != nil && away == nil {
-		resp.Diagnostics.AddAttributeError(path.Root("version"), "The version cannot be deployed", err.Error())
+		resp.Diagnostics.AddAttributeError(path.Root("version"), "The version cannot be deployed", capitalize(err.Error())+".")
 		return
 	}
 	plan.Revision = types.StringUnknown()
@@ -169,7 +169,7 @@ func chooseVersion(version types.String, target deploy.Target, own deploy.Progra
 	case version.IsNull() || target == nil:
 		return own, nil
 	case target.Source() != "":
-		return own, errors.New("Another argument names the program to deploy. Remove that argument, or version.")
+		return own, errors.New("another argument names the program to deploy; remove that argument, or version")
 	case version.IsUnknown() || own.Version == want:
 		if version.IsUnknown() {
 			own = deploy.Program{}
@@ -178,15 +178,15 @@ func chooseVersion(version types.String, target deploy.Target, own deploy.Progra
 	case before.Version == want && before.Digest != "":
 		return deploy.Program{Digest: before.Digest, Version: want}, nil
 	}
-	text := fmt.Sprintf("This provider deploys version %s of the bridge, not %s", orUnknown(own.Version), want)
+	text := fmt.Sprintf("this provider deploys version %s of the bridge, not %s", orUnknown(own.Version), want)
 	if before.Version != "" {
 		text += ", and the deployed bridge has version " + before.Version
 	}
-	remedy := "Remove version"
+	remedy := "remove version"
 	if validVersion(own.Version) == nil {
-		remedy = "Set version to " + own.Version
+		remedy = "set version to " + own.Version
 	}
-	return own, fmt.Errorf("%s. %s, or use the provider's release %s.", text, remedy, want)
+	return own, fmt.Errorf("%s; %s, or use the provider's release %s", text, remedy, want)
 }
 
 // claim records the deployment's place and reports conflicts.

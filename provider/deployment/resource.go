@@ -447,7 +447,7 @@ func (r *deploymentResource) prepare(ctx context.Context, plan, config model, be
 	}
 	chosen, err := chooseVersion(config.Version, target, program, before)
 	if err != nil {
-		diags.AddAttributeError(path.Root("version"), "The version cannot be deployed", err.Error())
+		diags.AddAttributeError(path.Root("version"), "The version cannot be deployed", capitalize(err.Error())+".")
 		return work{}
 	}
 	if chosen.Digest != program.Digest {

@@ -152,7 +152,7 @@ func TestAVersionInTheConfigurationOutlivesANewProvider(t *testing.T) {
 	if code == 0 {
 		t.Error("a version that the provider does not have was planned")
 	}
-	expectSaid(t, out, "deploys version "+older+" of the bridge, not "+newer, "Set version to "+older)
+	expectSaid(t, out, "deploys version "+older+" of the bridge, not "+newer, "set version to "+older)
 	w.config(at(older))
 	w.apply(v)
 	pid := w.bridge().PID
