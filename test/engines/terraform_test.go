@@ -120,7 +120,8 @@ output "status" { value = scimbridge_deployment.it.status }
 	docker(t, "stop", "bridge")
 	w.plan(config(host, ""), "The bridge is not running", "ended with exit code 0", `~ status = "stopped"`)
 	docker(t, "update", "--restart", "no", "--memory", "700m", "--memory-swap", "700m", "bridge")
-	w.plan(config(host, ""), "- memory = 700 -> null", `The restart policy is "no" instead of "unless-stopped". The apply undoes it.`)
+	w.plan(config(host, ""), "- memory = 700 -> null",
+		`The restart policy is "no" instead of "unless-stopped". The apply undoes it.`)
 	w.apply(config(host, ""))
 	w.plan(config(host, ""))
 	docker(t, "rm", "--force", "bridge")

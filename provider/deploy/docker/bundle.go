@@ -3,7 +3,6 @@ package docker
 import (
 	"archive/tar"
 	"bytes"
-	"compress/gzip"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -26,12 +25,8 @@ type bundle struct {
 func load(ctx context.Context, c *client.Client, b bundle) error {
 	reader, writer := io.Pipe()
 	go func() {
-		packed, _ := gzip.NewWriterLevel(writer, gzip.BestSpeed) // the engine may be far away
-		err := b.write(packed)
-		if err == nil {
-			err = packed.Close()
-		}
-		_ = writer.CloseWithError(err) // always nil
+		// not compressed, which Podman does not take; CloseWithError's result is always nil
+		_ = writer.CloseWithError(b.write(writer))
 	}()
 	defer reader.Close()
 	answer, err := c.ImageLoad(ctx, reader, client.ImageLoadWithQuiet(true))
