@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math/big"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -585,7 +586,15 @@ func toPlain(v tftypes.Value) (any, error) {
 			plain[name] = p
 		}
 		return plain, nil
-	default: // numbers and truth values, which no test asks for
+	case v.Type().Is(tftypes.Bool):
+		var truth bool
+		err := v.As(&truth)
+		return truth, err
+	case v.Type().Is(tftypes.Number):
+		number := new(big.Float)
+		err := v.As(&number)
+		return json.Number(number.Text('f', -1)), err
+	default:
 		return v.String(), nil
 	}
 }

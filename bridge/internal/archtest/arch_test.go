@@ -395,12 +395,16 @@ var walls = []wall{
 		why: "the image is tried from outside, by an engine and by what the guide prints",
 	},
 	{
+		room: "test/kubernetes",
+		why:  "a cluster knows the product as an image",
+	},
+	{
 		room: "test/packages",
 		why:  "a package is tested as it is installed: by its files and the commands of its guide",
 	},
 	{
 		room: "examples", may: []string{"bridge/account/api", "bridge/account/client"},
-		tests: []string{"bridge/session", "provider/providertest"},
+		tests: []string{"bridge/session", "provider/providertest", "test/kubernetes"},
 		why:   "an example stands on what users have",
 	},
 }

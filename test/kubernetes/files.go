@@ -1,0 +1,174 @@
+//go:build engines
+
+package kubernetes
+
+import (
+	"archive/tar"
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"encoding/pem"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+	"time"
+)
+
+// A CA is a certificate authority, for a day.
+type CA struct {
+	PEM []byte
+
+	t    testing.TB
+	cert *x509.Certificate
+	key  *ecdsa.PrivateKey
+}
+
+// NewCA makes a certificate authority.
+func NewCA(t testing.TB) *CA {
+	t.Helper()
+	ca := &CA{t: t, key: newKey(t)}
+	ca.cert = &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "scimbridge tests"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+	}
+	ca.PEM = ca.sign(ca.cert, ca.key)
+	return ca
+}
+
+// Issue makes a certificate for a server at addresses and names, and for a client of a user in a group.
+func (ca *CA) Issue(user, group string, addresses ...string) (certificate, key []byte) {
+	ca.t.Helper()
+	private := newKey(ca.t)
+	leaf := &x509.Certificate{
+		SerialNumber: big.NewInt(time.Now().UnixNano()),
+		Subject:      pkix.Name{CommonName: user, Organization: []string{group}},
+		NotBefore:    ca.cert.NotBefore, NotAfter: ca.cert.NotAfter, KeyUsage: x509.KeyUsageDigitalSignature,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+	}
+	for _, address := range addresses {
+		if ip := net.ParseIP(address); ip != nil {
+			leaf.IPAddresses = append(leaf.IPAddresses, ip)
+		} else {
+			leaf.DNSNames = append(leaf.DNSNames, address)
+		}
+	}
+	return ca.sign(leaf, private), encodeKey(ca.t, private)
+}
+
+func (ca *CA) sign(leaf *x509.Certificate, key *ecdsa.PrivateKey) []byte {
+	ca.t.Helper()
+	der, err := x509.CreateCertificate(rand.Reader, leaf, ca.cert, &key.PublicKey, ca.key)
+	if err != nil {
+		ca.t.Fatal(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+}
+
+func newKey(t testing.TB) *ecdsa.PrivateKey {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+func encodeKey(t testing.TB, key *ecdsa.PrivateKey) []byte {
+	t.Helper()
+	der, err := x509.MarshalECPrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der})
+}
+
+// certify writes the cluster's certificates, its key for tokens, and the administrator's kubeconfig.
+func (c *Cluster) certify() {
+	c.t.Helper()
+	ca := NewCA(c.t)
+	c.write("ca.pem", string(ca.PEM))
+	c.write("accounts.key", string(encodeKey(c.t, newKey(c.t))))
+	certificate, key := ca.Issue("kube-apiserver", "", Node, "127.0.0.1", firstService, "kubernetes.default.svc")
+	c.write("server.pem", string(certificate))
+	c.write("server.key", string(key))
+	certificate, key = ca.Issue("admin", "system:masters")
+	c.write("admin.pem", string(certificate))
+	c.write("admin.key", string(key))
+	config, err := json.Marshal(map[string]any{
+		"apiVersion": "v1", "kind": "Config", "current-context": "test",
+		"contexts": []any{map[string]any{
+			"name": "test", "context": map[string]string{"cluster": "test", "user": "admin"},
+		}},
+		"clusters": []any{map[string]any{"name": "test", "cluster": map[string]string{
+			"server":                     "https://" + Node + ":6443",
+			"certificate-authority-data": base64.StdEncoding.EncodeToString(ca.PEM),
+		}}},
+		"users": []any{map[string]any{"name": "admin", "user": map[string]string{
+			"client-certificate-data": base64.StdEncoding.EncodeToString(certificate),
+			"client-key-data":         base64.StdEncoding.EncodeToString(key),
+		}}},
+	})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.write(filepath.Base(c.Kubeconfig), string(config))
+}
+
+// writePause writes the image of a container that only waits, as docker save would.
+func (c *Cluster) writePause() string {
+	c.t.Helper()
+	program, err := os.ReadFile(filepath.Join(top(c.t), "bin/pause"))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	layer := c.archive(map[string][]byte{"pause": program})
+	sum := sha256.Sum256(layer)
+	config := map[string]any{
+		"architecture": runtime.GOARCH, "os": "linux", "config": map[string]any{"Entrypoint": []string{"/pause"}},
+		"rootfs": map[string]any{"type": "layers", "diff_ids": []string{"sha256:" + hex.EncodeToString(sum[:])}},
+	}
+	manifest := []any{map[string]any{"Config": "config.json", "RepoTags": []string{pauseImage},
+		"Layers": []string{"layer.tar"}}}
+	return c.write("pause.tar", string(c.archive(map[string][]byte{
+		"config.json": c.encode(config), "manifest.json": c.encode(manifest), "layer.tar": layer,
+	})))
+}
+
+func (c *Cluster) encode(value any) []byte {
+	c.t.Helper()
+	text, err := json.Marshal(value)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return text
+}
+
+func (c *Cluster) archive(files map[string][]byte) []byte {
+	c.t.Helper()
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	for name, content := range files {
+		err := w.WriteHeader(&tar.Header{Name: name, Mode: 0o755, Size: int64(len(content))})
+		if err == nil {
+			_, err = w.Write(content)
+		}
+		if err != nil {
+			c.t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		c.t.Fatal(err)
+	}
+	return b.Bytes()
+}
