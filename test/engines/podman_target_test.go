@@ -35,7 +35,8 @@ func TestPodmanTarget(t *testing.T) {
 	d.host = "unix://" + socket
 	d.config.Host = &d.host
 	state := d.create()
-	if state.Status() != deploy.Ready || len(state.Drift) != 0 || state.Lost != "" || state.Spec.Session != d.spec.Session {
+	if state.Status() != deploy.Ready || len(state.Drift) != 0 || state.Lost != "" ||
+		state.Spec.Session != d.spec.Session {
 		t.Errorf("it is %+v", state)
 	}
 	d.spec.Settings.LogLevel = "debug"
