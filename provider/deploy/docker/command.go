@@ -87,7 +87,11 @@ func askBridge(ctx context.Context, c *client.Client, id string) (s control.Stat
 
 // unseal shows the token to the bridge in a container.
 func unseal(ctx context.Context, c *client.Client, id string, token session.Token) error {
-	if _, code, err := run(ctx, c, id, token.Reveal()+"\n", "unseal"); err != nil || code != 0 {
+	out, code, err := run(ctx, c, id, token.Reveal()+"\n", "unseal")
+	if err == nil && code != 0 {
+		err = fmt.Errorf("scim-bridge unseal in the container ended with exit code %d: %s", code, trim(out))
+	}
+	if err != nil {
 		return fmt.Errorf("unsealing the bridge: %w", err)
 	}
 	return nil

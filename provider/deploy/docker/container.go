@@ -87,6 +87,11 @@ func (t *Target) make(ctx context.Context, c *client.Client, name string, named 
 		NetworkingConfig: t.networking(named),
 	}
 	created, err := c.ContainerCreate(ctx, options)
+	if isNotFound(err) && t.Image == nil { // removeImages of another deployment: nothing used the image yet
+		if _, _, err = t.builtImage(ctx, c); err == nil {
+			created, err = c.ContainerCreate(ctx, options)
+		}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("creating the container %s: %w", name, explain(err))
 	}
@@ -241,8 +246,8 @@ func logConfig(ctx context.Context, c *client.Client) (container.LogConfig, erro
 	return container.LogConfig{}, nil
 }
 
-// rename gives the container the deployment's name again, of which a person or an interrupted
-// run has deprived it.
+// rename gives the container the deployment's name again, which a person or an interrupted
+// run has changed.
 func (t *Target) rename(ctx context.Context, c *client.Client, g *generation) error {
 	return renameTo(ctx, c, g, t.Name)
 }

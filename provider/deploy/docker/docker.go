@@ -1,6 +1,7 @@
 package docker
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -34,8 +35,8 @@ var _ deploy.Target = (*Target)(nil)
 // ID returns the deployment's id.
 func (t *Target) ID() string { return kindName + ":" + t.Name }
 
-// connect returns the engine's client. It fails with deploy.ErrAway if the engine does not
-// answer.
+// connect returns the engine's client. It fails with a *deploy.AwayError if the engine
+// does not answer.
 func (t *Target) connect(ctx context.Context) (*client.Client, error) {
 	if t.client != nil {
 		return t.client, nil
@@ -45,7 +46,7 @@ func (t *Target) connect(ctx context.Context) (*client.Client, error) {
 	}
 	c, err := engine.Open(ctx, t.access)
 	if err != nil {
-		return nil, &deploy.AwayError{API: "engine " + t.host(), Err: err}
+		return nil, &deploy.AwayError{API: "engine " + cmp.Or(t.host(), t.access.Context), Err: err}
 	}
 	t.client = c
 	return c, nil
@@ -191,7 +192,7 @@ func drift(f finding, r record) (changes []string) {
 	}
 	if r.Network != "" && r.Network != "host" && slices.Contains(g.networks(), r.Network) && !g.hasAlias(r.Network,
 		r.Container) {
-		changes = append(changes, fmt.Sprintf("it has not the name %s in the network %s", r.Container, r.Network))
+		changes = append(changes, fmt.Sprintf("it does not have the name %s in the network %s", r.Container, r.Network))
 	}
 	for _, other := range f.others {
 		changes = append(changes, fmt.Sprintf("the container %s of an interrupted run is left", other.name()))
@@ -241,7 +242,7 @@ func (t *Target) Create(ctx context.Context, spec deploy.Spec, revision string, 
 	if g != nil {
 		err = errors.Join(err, remove(ctx, c, g))
 	}
-	t.removeImages(ctx, c, "")
+	removeImages(ctx, c)
 	return err
 }
 
@@ -280,7 +281,7 @@ func (t *Target) Update(ctx context.Context, spec deploy.Spec, revision string, 
 	if err := t.replace(ctx, c, f.current, spec, revision, token); err != nil {
 		return err
 	}
-	t.removeImages(ctx, c, "")
+	removeImages(ctx, c)
 	return nil
 }
 
@@ -416,6 +417,6 @@ func (t *Target) Destroy(ctx context.Context) error {
 	if err := removeVolumes(ctx, c, f.volumes); err != nil {
 		return err
 	}
-	t.removeImages(ctx, c, "")
+	removeImages(ctx, c)
 	return nil
 }

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/containerd/errdefs"
 	"github.com/moby/moby/client"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy/docker/engine"
 )
 
 func isNotFound(err error) bool { return err != nil && errdefs.IsNotFound(err) }
@@ -24,7 +26,7 @@ type failure struct {
 }
 
 // failures are the errors that the settings of a deployment lead to. The engines have no
-// codes for them.
+// codes for them. Those of a pull are apart: their texts mean something else elsewhere.
 var failures = []failure{
 	{
 		regexp.MustCompile(`(?i)port is already allocated|address already in use`),
@@ -50,6 +52,17 @@ var failures = []failure{
 			"program that comes with the provider",
 	},
 	{
+		regexp.MustCompile(`(?i)no space left on device`),
+		"the disk of the engine's machine is full: free some space (`docker system df`)",
+	},
+	{
+		regexp.MustCompile(`(?i)minimum memory limit`),
+		"raise memory",
+	},
+}
+
+var pullFailures = []failure{
+	{
 		regexp.MustCompile(`(?i)pull access denied|unauthorized|denied|authentication required`),
 		"the image does not exist, or the registry needs other credentials",
 	},
@@ -64,18 +77,19 @@ var failures = []failure{
 		"the engine's machine cannot reach the registry: correct the name in image, or load the image there " +
 			"(`docker load`)",
 	},
-	{
-		regexp.MustCompile(`(?i)no space left on device`),
-		"the disk of the engine's machine is full: free some space (`docker system df`)",
-	},
-	{
-		regexp.MustCompile(`(?i)minimum memory limit`),
-		"raise memory",
-	},
 }
 
-// explain adds the remedy to an engine's error. A lost connection becomes deploy.ErrAway.
-func explain(err error) error {
+// explain adds the remedy to an engine's error. A lost connection becomes a
+// *deploy.AwayError.
+func explain(err error) error { return explainBy(failures, err) }
+
+// explainPull does that for the error of a pull.
+func explainPull(err error) error { return explainBy(slices.Concat(failures, pullFailures), err) }
+
+func explainBy(failures []failure, err error) error {
+	if away, ok := errors.AsType[*engine.Error](err); ok { // without the request that failed
+		return &deploy.AwayError{API: "engine", Err: away}
+	}
 	if client.IsErrConnectionFailed(err) {
 		return &deploy.AwayError{API: "engine", Err: err}
 	}

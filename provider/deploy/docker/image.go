@@ -88,17 +88,23 @@ func (t *Target) Program(ctx context.Context) (deploy.Program, error) {
 	return t.programIn(image), nil
 }
 
-// Fetch returns the program as Program does, and pulls the image if the engine lacks it.
+// Fetch returns the program as Program does, and pulls the image if the engine lacks it. An
+// image is then kept: the revision names it, and its name may come to mean another one.
 func (t *Target) Fetch(ctx context.Context) (deploy.Program, error) {
 	program, err := t.Program(ctx)
-	if !errors.Is(err, deploy.ErrUndetermined) || t.client == nil {
-		return program, err
+	if errors.Is(err, deploy.ErrUndetermined) && t.client != nil {
+		image, err := t.pull(ctx, t.client)
+		if err != nil {
+			return deploy.Program{}, &deploy.ArgumentError{Argument: "image", Title: "Cannot get the image", Err: err}
+		}
+		program = t.programIn(image)
+	} else if err != nil {
+		return deploy.Program{}, err
 	}
-	image, err := t.pull(ctx, t.client)
-	if err != nil {
-		return deploy.Program{}, &deploy.ArgumentError{Argument: "image", Title: "Cannot get the image", Err: err}
+	if t.Image != nil {
+		t.Keep(program.Digest)
 	}
-	return t.programIn(image), nil
+	return program, nil
 }
 
 func (t *Target) programIn(image localImage) deploy.Program {
@@ -131,13 +137,18 @@ func (t *Target) image(ctx context.Context, c *client.Client) (localImage, deplo
 	}
 	name := *t.Image
 	image, err := inspectImage(ctx, c, name)
-	if t.kept != "" && (err != nil || image.digest() != t.kept) {
+	if t.kept != "" && (isNotFound(err) || err == nil && image.digest() != t.kept) {
 		image, err = inspectImage(ctx, c, "sha256:"+t.kept)
 	}
-	if isNotFound(err) {
-		image, err = t.pull(ctx, c)
-	}
-	if err != nil {
+	switch {
+	case isNotFound(err) && t.kept != "":
+		return localImage{}, deploy.Program{}, fmt.Errorf("the engine no longer has the image %s with the id %.12s, "+
+			"which was to be deployed: run terraform apply again", name, t.kept)
+	case isNotFound(err):
+		if image, err = t.pull(ctx, c); err != nil {
+			return localImage{}, deploy.Program{}, err
+		}
+	case err != nil:
 		return localImage{}, deploy.Program{}, fmt.Errorf("looking for the image %s: %w", name, explain(err))
 	}
 	if err := t.checkPlatform(ctx, c, image); err != nil {
@@ -169,7 +180,7 @@ func engineArchitecture(ctx context.Context, c *client.Client) (string, error) {
 func (t *Target) pull(ctx context.Context, c *client.Client) (localImage, error) {
 	name := *t.Image
 	deploy.Log(ctx, "pulling the image "+name)
-	failed := func(err error) error { return fmt.Errorf("the image %s cannot be pulled: %w", name, explain(err)) }
+	failed := func(err error) error { return fmt.Errorf("the image %s cannot be pulled: %w", name, explainPull(err)) }
 	auth, err := t.access.RegistryAuth(ctx, name)
 	if err != nil {
 		return localImage{}, err
@@ -258,7 +269,7 @@ func digestOf(path string) (string, error) {
 
 var versionLine = regexp.MustCompile(`^scim-bridge (\S+)\n`)
 
-// versionOf returns the version of a program: its own word, or the provider's, with which it
+// versionOf returns the version that a program reports, or the provider's, with which it
 // comes, if this machine cannot run it.
 func versionOf(ctx context.Context, program, arch string) string {
 	if runtime.GOOS != "linux" || runtime.GOARCH != arch {
@@ -277,8 +288,16 @@ func versionOf(ctx context.Context, program, arch string) string {
 	return string(match[1])
 }
 
+const builtPrefix = "scim-bridge:bundled-"
+
 // builtName returns the name of the image with a program.
-func builtName(digest string) string { return "scim-bridge:bundled-" + digest[:12] }
+func builtName(digest string) string { return builtPrefix + digest[:12] }
+
+// isBuilt reports whether a name is of builtName. Podman shows it as localhost's. A copy in
+// a registry is not the provider's.
+func isBuilt(tag string) bool {
+	return strings.HasPrefix(strings.TrimPrefix(tag, "localhost/"), builtPrefix)
+}
 
 // builtImage returns the image with the provider's own program, and gives it to the engine
 // if that lacks it: no registry is needed.
@@ -294,8 +313,8 @@ func (t *Target) builtImage(ctx context.Context, c *client.Client) (localImage, 
 		return image, program, nil
 	}
 	if t.kept != "" && t.kept != program.Digest {
-		return image, program, fmt.Errorf("the image %s of the deployed program is gone: run terraform apply "+
-			"again", name)
+		return image, program, fmt.Errorf("the image %s of the deployed program is gone: deploy another version",
+			name)
 	}
 	if err != nil && !isNotFound(err) {
 		return image, program, fmt.Errorf("looking for the image %s: %w", name, explain(err))
@@ -320,15 +339,15 @@ func (t *Target) builtImage(ctx context.Context, c *client.Client) (localImage, 
 	return image, program, err
 }
 
-// removeImages removes built images that no container uses, other than one.
-func (t *Target) removeImages(ctx context.Context, c *client.Client, except string) {
+// removeImages removes built images that no container uses.
+func removeImages(ctx context.Context, c *client.Client) {
 	list, err := c.ImageList(ctx, client.ImageListOptions{Filters: make(client.Filters).Add("label", labelProgram)})
 	if err != nil {
 		return
 	}
 	for _, image := range list.Items {
 		for _, tag := range image.RepoTags {
-			if tag != except && strings.Contains(tag, "scim-bridge:bundled-") {
+			if isBuilt(tag) {
 				// without force: the engine refuses to remove what a container uses
 				_, _ = c.ImageRemove(ctx, tag, client.ImageRemoveOptions{PruneChildren: true})
 			}

@@ -88,12 +88,22 @@ func (t *Target) Place() string {
 	return t.ID()
 }
 
-// host is the address of the engine as it is configured; empty for the default.
-func (t *Target) host() string { return cmp.Or(t.access.Host, os.Getenv("DOCKER_HOST")) }
+// host is the address of the engine as it is configured; empty for the default and for a
+// context, which has more than an address.
+func (t *Target) host() string {
+	if t.access.Host == "" && t.access.UsesContext() {
+		return ""
+	}
+	return cmp.Or(t.access.Host, os.Getenv("DOCKER_HOST"))
+}
 
-// URL returns the bridge's address at the published port, or else in its network.
+// URL returns the bridge's address at the published port, or else in its network. A port of
+// an engine that is not known yet has none.
 func (t *Target) URL() string {
 	ports, _ := parsePorts(t.Ports)
+	if !t.access.Known() && len(t.hostPorts()) > 0 {
+		return ""
+	}
 	for _, p := range ports {
 		if p.container == bridgePort {
 			return "http://" + net.JoinHostPort(t.reachableAt(p.ip), fmt.Sprint(p.host))
@@ -110,7 +120,8 @@ func (t *Target) reachableAt(ip netip.Addr) string {
 	if ip.IsValid() && !ip.IsUnspecified() {
 		return ip.String()
 	}
-	if u, err := url.Parse(t.host()); err == nil && (u.Scheme == "tcp" || u.Scheme == "ssh") && u.Hostname() != "" {
+	u, err := url.Parse(t.access.Address())
+	if err == nil && (u.Scheme == "tcp" || u.Scheme == "ssh") && u.Hostname() != "" {
 		return u.Hostname()
 	}
 	return "127.0.0.1"
@@ -258,8 +269,12 @@ func CheckName(name string) error {
 
 // CheckNetwork refuses networks in which nothing could reach the bridge.
 func CheckNetwork(name string) error {
-	if name == "none" || strings.HasPrefix(name, "container:") || name == "" {
+	switch {
+	case name == "none" || strings.HasPrefix(name, "container:") || name == "":
 		return fmt.Errorf("network %q cannot be used: name a network of the engine (`docker network ls`)", name)
+	case name == "bridge" || name == "default":
+		return fmt.Errorf("in the network %q containers have no names to be found by: name one that `docker network "+
+			"create` made, or leave network out and set ports", name)
 	}
 	return nil
 }

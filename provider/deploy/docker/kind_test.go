@@ -3,6 +3,7 @@ package docker
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -198,24 +199,90 @@ func TestEnginesErrorsGetARemedy(t *testing.T) {
 			"port in ports",
 		"network proxy not found": "docker " +
 			"network create",
-		"manifest for example.com/x:1 not found: manifest unknown": "name and " +
-			"tag in image",
-		"pull access denied for x, repository does not exist or may require 'docker login'": "other " +
-			"credentials",
 		"no matching manifest for linux/arm64/v8 in the manifest list entries": "no image " +
 			"for the engine's platform",
 		`Conflict. The container name "/b" is already in use by container "0"`: "another " +
 			"container has the name",
 		"write /var/lib/docker/x: no space left on device": "docker " +
 			"system df",
-		"Get https://registry.example.com/v2/: dial tcp: lookup registry.example.com: no such host": "cannot " +
-			"reach the registry",
 		"listen tcp4 192.0.2.1:80: bind: cannot assign requested address": "correct " +
 			"it in ports",
 	} {
 		err := errors.New(text)
-		if got := explain(err); !errors.Is(got, err) || !strings.Contains(got.Error(), remedy) {
+		for _, got := range []error{explain(err), explainPull(err)} {
+			if !errors.Is(got, err) || !strings.Contains(got.Error(), remedy) {
+				t.Errorf("%s becomes %v", text, got)
+			}
+		}
+	}
+}
+
+// A text like "permission denied" has nothing to do with a registry elsewhere.
+func TestOnlyAPullsErrorsGetTheRemediesOfRegistries(t *testing.T) {
+	t.Parallel()
+	for text, remedy := range map[string]string{
+		"manifest for example.com/x:1 not found: manifest unknown":                          "name and tag in image",
+		"pull access denied for x, repository does not exist or may require 'docker login'": "other credentials",
+		"Get https://r.example.com/v2/: dial tcp: lookup r.example.com: no such host":       "cannot reach the",
+	} {
+		err := errors.New(text)
+		if got := explainPull(err); !errors.Is(got, err) || !strings.Contains(got.Error(), remedy) {
 			t.Errorf("%s becomes %v", text, got)
+		}
+	}
+	for _, text := range []string{"runc create failed: open /x: permission denied", "dial unix: connection refused"} {
+		if got := explain(errors.New(text)); got.Error() != text {
+			t.Errorf("%s becomes %v", text, got)
+		}
+	}
+}
+
+func TestALostConnectionIsTheEnginesErrorAlone(t *testing.T) {
+	t.Parallel()
+	lost := &engine.Error{Host: "ssh://host (host)", Reason: "nothing listens at that port"}
+	got := explain(fmt.Errorf(`error during connect: Get "http://container-engine/v1.51/info": %w`, lost))
+	if _, ok := errors.AsType[*deploy.AwayError](got); !ok || got.Error() != lost.Error() {
+		t.Errorf("it becomes %v", got)
+	}
+}
+
+func TestANetworkWithoutNamesIsRefused(t *testing.T) {
+	t.Parallel()
+	for name, taken := range map[string]bool{"proxy": true, "host": true, "bridge": false, "default": false,
+		"none": false, "container:x": false, "": false} {
+		if err := CheckNetwork(name); (err == nil) != taken {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+}
+
+func TestAnEngineThatIsNotKnownYetHasNoURLOfItsPorts(t *testing.T) {
+	t.Parallel()
+	access := engine.Config{Unknown: []string{"docker.host"}}
+	for _, row := range []struct {
+		name   string
+		config Config
+		want   string
+	}{
+		{"a port", Config{Name: "b", Ports: []string{"8080:3002"}}, ""},
+		{"the host's network", Config{Name: "b", Network: new("host")}, ""},
+		{"a network", Config{Name: "b", Network: new("proxy")}, "http://b:3002"},
+		{"an engine of its own", Config{Name: "b", Host: new("tcp://192.0.2.1:2376"), Ports: []string{"8080:3002"}},
+			"http://192.0.2.1:8080"},
+	} {
+		if got := target(t, access, row.config).URL(); got != row.want {
+			t.Errorf("%s: %q, want %q", row.name, got, row.want)
+		}
+	}
+}
+
+// A context has certificates and more, so that its address alone leads elsewhere.
+func TestThePlaceAtAContextIsNotThatOfTheEnvironment(t *testing.T) {
+	t.Setenv("DOCKER_HOST", "unix:///environment.sock")
+	for name, want := range map[string]string{"remote": "docker:b", "default": "docker:b@unix:///environment.sock",
+		"": "docker:b@unix:///environment.sock"} {
+		if got := target(t, engine.Config{Context: name}, Config{Name: "b"}).Place(); got != want {
+			t.Errorf("with the context %q: %s, want %s", name, got, want)
 		}
 	}
 }

@@ -39,12 +39,24 @@ func (c Config) resolve() (endpoint, error) {
 	return at.parse()
 }
 
+// Address returns the address of the engine; empty if it is not known or not valid.
+func (c Config) Address() string {
+	at, err := c.resolve()
+	if err != nil || !c.Known() {
+		return ""
+	}
+	return at.address
+}
+
+// UsesContext reports whether Context decides where the engine is if Host is empty.
+func (c Config) UsesContext() bool { return c.Context != "" && c.Context != defaultContext }
+
 func (c Config) find() (endpoint, error) {
 	environment := os.Getenv("DOCKER_HOST")
 	switch {
 	case c.Host != "":
 		return endpoint{address: c.Host, origin: "host"}, nil
-	case c.Context != "" && c.Context != defaultContext:
+	case c.UsesContext():
 		return inContext(c.Context, "context")
 	case environment != "":
 		return endpoint{address: environment, origin: "DOCKER_HOST"}, nil
