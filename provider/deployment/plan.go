@@ -65,7 +65,8 @@ func (r *deploymentResource) ModifyPlan(ctx context.Context, req resource.Modify
 	program := programOf(ctx, k, target, before, away != nil, &found)
 	program, err := chooseVersion(config.Version, target, program, before)
 	if err != nil && away == nil {
-		resp.Diagnostics.AddAttributeError(path.Root("version"), "The version cannot be deployed", capitalize(err.Error())+".")
+		resp.Diagnostics.AddAttributeError(path.Root("version"), "The version cannot be deployed",
+			capitalize(err.Error())+".")
 		return
 	}
 	plan.Revision = types.StringUnknown()
@@ -177,6 +178,8 @@ func chooseVersion(version types.String, target deploy.Target, own deploy.Progra
 		return own, nil
 	case before.Version == want && before.Digest != "":
 		return deploy.Program{Digest: before.Digest, Version: want}, nil
+	case own.Digest == "":
+		return own, nil // the target could not be asked for its platform; the apply asks again
 	}
 	text := fmt.Sprintf("this provider deploys version %s of the bridge, not %s", orUnknown(own.Version), want)
 	if before.Version != "" {

@@ -152,7 +152,7 @@ func (r *deploymentResource) Read(ctx context.Context, req resource.ReadRequest,
 	}
 	if imported {
 		m.fromMemo(state.Spec.Memo)
-		resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, accountOf(state.Spec.Session), id)...)
+		resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, accountOf(state.Spec.Session), target.ID())...)
 	}
 	if state.Lost != "" {
 		// The specification is lost with the record. Only the state still has it.
@@ -369,7 +369,7 @@ func (r *deploymentResource) ImportState(ctx context.Context, req resource.Impor
 			"%q, not of %q.", id, actual, owner))
 		return
 	}
-	resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, actual, id)...)
+	resp.Diagnostics.Append(identity.Set(ctx, resp.Identity, actual, target.ID())...)
 	resp.Diagnostics.Append(resp.State.SetAttribute(ctx, path.Root("id"), id)...)
 }
 
