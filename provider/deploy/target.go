@@ -63,8 +63,8 @@ type Target interface {
 	// Fetch returns Program, after it has brought it to the target if that is necessary.
 	Fetch(ctx context.Context) (Program, error)
 	// Gap says why an Update of the deployment of before, a target of the same kind at the
-	// same place, has a gap in which no bridge serves; empty if no request is lost. It asks
-	// nobody.
+	// same place, has a gap in which no bridge serves; empty if no request is lost. It does
+	// not ask the target.
 	Gap(before Target) string
 	// Build returns the target's input of the revision: the program's digest, and what
 	// else this target adds to a Spec.
@@ -78,9 +78,9 @@ type Target interface {
 	// Whatever it creates is visible to Observe, even if Create fails.
 	Create(ctx context.Context, spec Spec, revision string, token session.Token) error
 	// Update applies spec and undoes State.Drift. It replaces a running bridge only if the
-	// revision differs, without losing a request unless Gap says otherwise; it starts a stopped one and unseals a
-	// sealed one. If the
-	// new bridge cannot run, the old one continues and the error has the reason.
+	// revision differs, without losing a request unless Gap says otherwise; it starts a
+	// stopped one and unseals a sealed one. If the new bridge cannot run, the old one
+	// continues and the error has the reason.
 	//
 	// A zero token unseals nothing; a stored one is kept.
 	Update(ctx context.Context, spec Spec, revision string, token session.Token) error

@@ -107,8 +107,7 @@ func validateDocker(ctx context.Context, argument types.Object, s settingsModel)
 	case !ports.IsNull() && onHost:
 		return &deploy.ArgumentError{Argument: "ports", Title: "Ports of the host's network", Err: errors.New(
 			`with network = "host" nothing is published: the bridge listens on port 3002 of the host. Leave ports ` +
-				`out, or ` +
-				"choose another network")}
+				"out, or choose another network")}
 	}
 	if s.PublicURL.IsUnknown() || s.InsecureHTTP.IsUnknown() || s.InsecureHTTP.ValueBool() ||
 		strings.HasPrefix(strings.ToLower(s.PublicURL.ValueString()), "https://") {

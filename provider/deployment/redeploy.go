@@ -45,8 +45,8 @@ func (a *redeployAction) Configure(_ context.Context, req action.ConfigureReques
 func (a *redeployAction) Schema(_ context.Context, _ action.SchemaRequest, resp *action.SchemaResponse) {
 	resp.Schema = schema.Schema{
 		MarkdownDescription: "Replaces a deployment's running bridge with a new one of the same program, session " +
-			"and settings, and waits until it is ready. The new one takes over when it is ready, and no request is " +
-			"lost.\n\n" +
+			"and settings, and waits until it is ready. Like an update in place, it loses no request unless the new " +
+			"bridge needs a published port of the old one.\n\n" +
 			"It changes no state. To redeploy when a value changes, use `redeploy_triggers` of " +
 			"`scimbridge_deployment`. Actions need Terraform 1.14 or later; OpenTofu has none.",
 		Attributes: map[string]schema.Attribute{
@@ -96,7 +96,7 @@ func (a *redeployAction) Invoke(ctx context.Context, req action.InvokeRequest, r
 		resp.Diagnostics.AddAttributeError(path.Root("unseal_token_file"), "No token", capitalize(err.Error()))
 		return
 	}
-	resp.SendProgress(action.InvokeProgressEvent{Message: "starting a new bridge beside the running one"})
+	resp.SendProgress(action.InvokeProgressEvent{Message: "starting a new bridge"})
 	if err := target.Redeploy(ctx, token); err != nil {
 		addError(&resp.Diagnostics, "Cannot redeploy the bridge", err)
 		return
