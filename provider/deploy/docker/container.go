@@ -56,6 +56,11 @@ func memoryOf(size deploy.Size, configured int64) int64 {
 // whether it has the deployment's name in its network from its start.
 func (t *Target) make(ctx context.Context, c *client.Client, name string, named bool, spec deploy.Spec, revision string,
 	token session.Token) (g *generation, err error) {
+	if t.isNamed() { // an engine looks for it only at the start, when the old bridge may be stopped
+		if _, err := c.NetworkInspect(ctx, *t.Network, client.NetworkInspectOptions{}); err != nil {
+			return nil, fmt.Errorf("looking for the network %s: %w", *t.Network, explain(err))
+		}
+	}
 	image, program, err := t.image(ctx, c)
 	if err != nil {
 		return nil, err

@@ -13,6 +13,7 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy"
 )
 
 // fakeEngine is an engine of which only some requests are answered.
@@ -31,6 +32,12 @@ func fakeEngine(t *testing.T, answers map[string]http.HandlerFunc) *client.Clien
 	}
 	t.Cleanup(func() { _ = c.Close() })
 	return c
+}
+
+func notFound(w http.ResponseWriter, message string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusNotFound)
+	_ = json.NewEncoder(w).Encode(map[string]string{"message": message})
 }
 
 func answer(content any) http.HandlerFunc {
@@ -65,7 +72,7 @@ func TestAKeptImageThatIsGoneIsNotReplacedByAnother(t *testing.T) {
 	c := fakeEngine(t, map[string]http.HandlerFunc{
 		"GET /images/{name}/json": func(w http.ResponseWriter, r *http.Request) {
 			if r.PathValue("name") != "bridge:1" {
-				http.Error(w, `{"message": "No such image"}`, http.StatusNotFound)
+				notFound(w, "No such image")
 				return
 			}
 			answer(map[string]any{"Id": "sha256:2222222222222222"})(w, r)
@@ -81,6 +88,22 @@ func TestAKeptImageThatIsGoneIsNotReplacedByAnother(t *testing.T) {
 	program, err := made.Fetch(t.Context())
 	if err != nil || program.Digest != "2222222222222222" || made.kept != program.Digest {
 		t.Errorf("fetched %+v, %v; kept %q", program, err, made.kept)
+	}
+}
+
+// Docker creates a container in a network that does not exist, and fails when it starts it.
+func TestANetworkThatDoesNotExistIsToldBeforeAnythingIsMade(t *testing.T) {
+	t.Parallel()
+	c := fakeEngine(t, map[string]http.HandlerFunc{
+		"GET /networks/{name}": func(w http.ResponseWriter, r *http.Request) {
+			notFound(w, "network "+r.PathValue("name")+" not found")
+		},
+	})
+	network := "nowhere"
+	made := &Target{Config: Config{Name: "b", Network: &network}, client: c}
+	_, err := made.make(t.Context(), c, "b", true, deploy.Spec{}, "r", session.Token{})
+	if err == nil || !strings.Contains(err.Error(), "network nowhere not found: create the network") {
+		t.Errorf("the error is %v", err)
 	}
 }
 
