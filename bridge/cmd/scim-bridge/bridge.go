@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/http"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -146,6 +147,9 @@ func (b *runningBridge) leave() (linger time.Duration) {
 
 // reloadWhenAsked reloads in the loop that handles the signals, and waits for it.
 func (b *runningBridge) reloadWhenAsked(ctx context.Context) error {
+	if b.listener.Draining() {
+		return &control.Error{Status: http.StatusConflict, Detail: "this bridge is shutting down"}
+	}
 	done := make(chan struct{})
 	select {
 	case b.reloads <- done:

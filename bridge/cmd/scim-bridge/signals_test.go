@@ -349,6 +349,10 @@ func TestABridgeWithADrainDelayServesOnAndTellsItsClientsToReconnect(t *testing.
 	if got := ask(t, http.MethodGet, ready, "", ""); got.status != http.StatusServiceUnavailable {
 		t.Errorf("/ready answers %d", got.status)
 	}
+	out, err := exec.CommandContext(t.Context(), "scim-bridge", "reload", b.dir).CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "shutting down") {
+		t.Errorf("a reload: %v %s", err, out)
+	}
 	b.signal(syscall.SIGTERM)
 	b.awaitEnd("second signal")
 }
