@@ -144,8 +144,9 @@ output "status" { value = scimbridge_deployment.it.status }
 	if out, err := w.run(config(host, ""), "state", "rm", "scimbridge_deployment.it"); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	imported := config(host, `log_level = "debug"`) + "\nimport {\n  to = scimbridge_deployment.it\n  id = " +
-		"\"docker:bridge\"\n}\n"
+	const address = "unix:///var/run/docker.sock"
+	imported := config(host+fmt.Sprintf(", host = %q", address), `log_level = "debug"`) + fmt.Sprintf(
+		"\nimport {\n  to = scimbridge_deployment.it\n  id = %q\n}\n", "docker:bridge@"+address)
 	w.apply(imported)
 	w.plan(imported)
 	if out, err := w.run(imported, "destroy", "-auto-approve"); err != nil {
