@@ -127,7 +127,8 @@ func (r *deploymentResource) Schema(ctx context.Context, _ resource.SchemaReques
 				Computed: true,
 				MarkdownDescription: "The version of the bridge. If it is set, a newer provider keeps a bridge of " +
 					"that version; otherwise the bridge follows the version that comes with the provider. " +
-					"The plan shows from which version to which the bridge changes.",
+					"The plan shows from which version to which the bridge changes. It excludes arguments of the " +
+					"target that name the program.",
 				Validators: []validator.String{textValidator(validVersion)},
 			},
 			"size": schema.StringAttribute{
