@@ -210,7 +210,7 @@ func testTargetLife(t *testing.T) {
 	if left := leftovers(t, "life"); left != "" {
 		t.Errorf("what is left: %s", left)
 	}
-	if left := docker(t, "images", "--quiet", "scim-bridge"); left != "" {
+	if left := docker(t, "images", "--quiet", "--filter", "label=scimbridge.program"); left != "" {
 		t.Errorf("images that are left: %s", left)
 	}
 	if err := d.target().Destroy(t.Context()); err != nil {
@@ -287,10 +287,11 @@ func testTargetDrift(t *testing.T) {
 			if c, ok := state.Config.(place.Config); !ok || c.Memory != nil {
 				t.Errorf("after the update it has %+v", state.Config)
 			}
-			if names := docker(t, "ps", "--all", "--format", "{{.Names}}"); names != "drift" {
+			const ours = "label=scimbridge.deployment=drift"
+			if names := docker(t, "ps", "--all", "--filter", ours, "--format", "{{.Names}}"); names != "drift" {
 				t.Errorf("after the update there are the containers %q", names)
 			}
-			if volumes := docker(t, "volume", "ls", "--quiet"); strings.Contains(volumes, "\n") {
+			if volumes := docker(t, "volume", "ls", "--filter", ours, "--quiet"); strings.Contains(volumes, "\n") {
 				t.Errorf("after the update there are the volumes %q", volumes)
 			}
 		})
