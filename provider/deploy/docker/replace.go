@@ -64,14 +64,18 @@ func (t *Target) replaceWithoutGap(ctx context.Context, c *client.Client, old, n
 	if err := t.attach(ctx, c, next, *t.Network); err != nil {
 		return undo(err)
 	}
+	// From here on clients find the new one, which may have requests.
 	if err := renameTo(ctx, c, old, t.Name+suffixOld); err != nil {
-		return undo(err)
+		return undo(errors.Join(err, stop(ctx, c, next)))
 	}
 	if err := renameTo(ctx, c, next, t.Name); err != nil {
-		return undo(errors.Join(err, renameTo(ctx, c, old, t.Name)))
+		return undo(errors.Join(err, renameTo(ctx, c, old, t.Name), stop(ctx, c, next)))
 	}
 	deploy.Log(ctx, "stopping the old bridge, which finishes its requests")
-	return errors.Join(stop(ctx, c, old), remove(ctx, c, old))
+	if err := stop(ctx, c, old); err != nil {
+		return err // it may have requests; the next apply removes it
+	}
+	return remove(ctx, c, old)
 }
 
 // replaceInPlace stops the old container before it starts the new one, which needs its port.
