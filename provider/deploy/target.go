@@ -62,7 +62,7 @@ type Target interface {
 	Program(ctx context.Context) (Program, error)
 	// Fetch returns Program, after it has brought it to the target if that is necessary.
 	Fetch(ctx context.Context) (Program, error)
-	// Gap says why an Update of the deployment of before, a target of the same kind at the
+	// Gap returns why an Update of the deployment of before, a target of the same kind at the
 	// same place, has a gap in which no bridge serves; empty if no request is lost. It does
 	// not ask the target.
 	Gap(before Target) string

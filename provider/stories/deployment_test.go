@@ -88,12 +88,7 @@ func (p plan) open(t *testing.T) map[string]bool {
 func TestAPlanSaysWhichProgramReplacesWhich(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	bin := t.TempDir()
-	if err := os.Link(filepath.Join(providertest.Installation(t), "terraform-provider-scimbridge"),
-		filepath.Join(bin, "terraform-provider-scimbridge")); err != nil {
-		t.Fatal(err)
-	}
-	w.useProvider(bin)
+	bin := w.ownProvider()
 	program := releases(t)
 	release(t, bin, program[older])
 	w.config(w.base(""))
@@ -134,12 +129,7 @@ func TestAPlanSaysWhichProgramReplacesWhich(t *testing.T) {
 func TestAVersionInTheConfigurationOutlivesANewProvider(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	bin := t.TempDir()
-	if err := os.Link(filepath.Join(providertest.Installation(t), "terraform-provider-scimbridge"),
-		filepath.Join(bin, "terraform-provider-scimbridge")); err != nil {
-		t.Fatal(err)
-	}
-	w.useProvider(bin)
+	bin := w.ownProvider()
 	program := releases(t)
 	at := func(version string) string {
 		return strings.Replace(w.base(""), `"story"`, `"story"`+"\n  version = "+quote(version), 1)
@@ -182,6 +172,19 @@ func TestAVersionInTheConfigurationOutlivesANewProvider(t *testing.T) {
 	w.config(strings.Replace(w.base(""), `"trace"`, `"debug"`, 1))
 	w.plan(v).expectNoChanges(t)
 	w.destroy(v)
+}
+
+// ownProvider makes Terraform find the provider in a folder of the test's own, to which
+// the test adds the bridge, and returns the folder.
+func (w *world) ownProvider() string {
+	w.t.Helper()
+	bin := w.t.TempDir()
+	const name = "terraform-provider-scimbridge"
+	if err := os.Link(filepath.Join(providertest.Installation(w.t), name), filepath.Join(bin, name)); err != nil {
+		w.t.Fatal(err)
+	}
+	w.useProvider(bin)
+	return bin
 }
 
 // useProvider makes Terraform find the provider in another folder.

@@ -52,6 +52,16 @@ func (t *Target) connect(ctx context.Context) (*client.Client, error) {
 	return c, nil
 }
 
+// find connects to the engine and looks for the deployment there.
+func (t *Target) find(ctx context.Context) (*client.Client, finding, error) {
+	c, err := t.connect(ctx)
+	if err != nil {
+		return nil, finding{}, err
+	}
+	f, err := find(ctx, c, t.Name)
+	return c, f, err
+}
+
 // A trace is the JSON in deploy.State.Trace.
 type trace struct {
 	// Host is the engine's address, if the deployment has its own.
@@ -77,11 +87,7 @@ func (t *Target) trace(instance string) string {
 
 // Observe looks for the deployment's container, reads its record and asks the bridge.
 func (t *Target) Observe(ctx context.Context) (deploy.State, error) {
-	c, err := t.connect(ctx)
-	if err != nil {
-		return deploy.State{}, err
-	}
-	f, err := find(ctx, c, t.Name)
+	c, f, err := t.find(ctx)
 	if err != nil {
 		return deploy.State{}, err
 	}
@@ -208,11 +214,7 @@ func drift(f finding, r record) (changes []string) {
 
 // Create deploys to a name that no container has.
 func (t *Target) Create(ctx context.Context, spec deploy.Spec, revision string, token session.Token) error {
-	c, err := t.connect(ctx)
-	if err != nil {
-		return err
-	}
-	f, err := find(ctx, c, t.Name)
+	c, f, err := t.find(ctx)
 	if err != nil {
 		return err
 	}
@@ -248,11 +250,7 @@ func (t *Target) Create(ctx context.Context, spec deploy.Spec, revision string, 
 
 // Update implements deploy.Target.
 func (t *Target) Update(ctx context.Context, spec deploy.Spec, revision string, token session.Token) error {
-	c, err := t.connect(ctx)
-	if err != nil {
-		return err
-	}
-	f, err := find(ctx, c, t.Name)
+	c, f, err := t.find(ctx)
 	if err != nil {
 		return err
 	}
@@ -355,11 +353,7 @@ func orBridge(network string) string {
 
 // Redeploy replaces the container by one of the same revision.
 func (t *Target) Redeploy(ctx context.Context, token session.Token) error {
-	c, err := t.connect(ctx)
-	if err != nil {
-		return err
-	}
-	f, err := find(ctx, c, t.Name)
+	c, f, err := t.find(ctx)
 	if err != nil {
 		return err
 	}
@@ -393,11 +387,7 @@ func (t *Target) Redeploy(ctx context.Context, token session.Token) error {
 
 // Destroy removes the deployment's containers, volumes and built image.
 func (t *Target) Destroy(ctx context.Context) error {
-	c, err := t.connect(ctx)
-	if err != nil {
-		return err
-	}
-	f, err := find(ctx, c, t.Name)
+	c, f, err := t.find(ctx)
 	if err != nil {
 		return err
 	}

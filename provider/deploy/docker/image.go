@@ -8,11 +8,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
-	"os/exec"
-	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -219,7 +216,7 @@ func (t *Target) bundled(ctx context.Context, c *client.Client) (path string, pr
 	for _, path := range deploy.BundledPrograms("linux", arch) {
 		err := runsAlone(path, arch)
 		if err == nil {
-			sum, err := digestOf(path)
+			sum, err := deploy.Digest(path)
 			if err != nil {
 				return "", program, err
 			}
@@ -254,38 +251,13 @@ func runsAlone(path, arch string) error {
 	return nil
 }
 
-func digestOf(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", fmt.Errorf("reading %s: %w", path, err)
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
-}
-
-var versionLine = regexp.MustCompile(`^scim-bridge (\S+)\n`)
-
 // versionOf returns the version that a program reports, or the provider's, with which it
 // comes, if this machine cannot run it.
 func versionOf(ctx context.Context, program, arch string) string {
 	if runtime.GOOS != "linux" || runtime.GOARCH != arch {
 		return build.Read().Version
 	}
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, program, "version")
-	cmd.Env = []string{} // ours contains tokens
-	cmd.WaitDelay = time.Second
-	out, err := cmd.Output()
-	match := versionLine.FindSubmatch(out)
-	if err != nil || match == nil {
-		return ""
-	}
-	return string(match[1])
+	return deploy.VersionOf(ctx, program)
 }
 
 const builtPrefix = "scim-bridge:bundled-"

@@ -169,7 +169,7 @@ func (t *Target) hostPorts() []published {
 	return ports
 }
 
-// Gap says why a bridge cannot replace that of before without a gap; empty if it can.
+// Gap returns why a bridge cannot replace that of before without a gap; empty if it can.
 func (t *Target) Gap(before deploy.Target) string {
 	old, ok := before.(*Target)
 	if !ok {

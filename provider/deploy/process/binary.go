@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -56,25 +55,11 @@ func isProgram(path string) error {
 	return nil
 }
 
-// digest returns the SHA-256 of a file in hex.
-func digest(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", fmt.Errorf("reading %s: %w", path, err)
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
-}
-
 // install copies the program to bin/<sha256>/ and returns the copy's path. The digest of
 // an existing copy is checked, since it will be run.
 func (t *Target) install(program, build string) (string, error) {
 	path := t.program(build)
-	if have, err := digest(path); err == nil && have == build {
+	if have, err := deploy.Digest(path); err == nil && have == build {
 		return path, nil
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {

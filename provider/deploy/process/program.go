@@ -3,9 +3,6 @@ package process
 import (
 	"context"
 	"fmt"
-	"os/exec"
-	"regexp"
-	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy"
 )
@@ -19,17 +16,18 @@ func (t *Target) Program(ctx context.Context) (deploy.Program, error) {
 	if err != nil {
 		return deploy.Program{}, &deploy.ArgumentError{Argument: "binary", Title: "Cannot find the program", Err: err}
 	}
-	sum, err := digest(path)
+	sum, err := deploy.Digest(path)
 	if err != nil {
 		return deploy.Program{}, &deploy.ArgumentError{Argument: "binary", Title: "Cannot find the program", Err: err}
 	}
-	return deploy.Program{Configured: t.Binary, Digest: sum, Version: versionOf(ctx, path)}, nil
+	return deploy.Program{Configured: t.Binary, Digest: sum, Version: deploy.VersionOf(ctx, path)}, nil
 }
 
 // Fetch returns Program, which is on this machine.
 func (t *Target) Fetch(ctx context.Context) (deploy.Program, error) { return t.Program(ctx) }
 
-// Gap says whether the new bridge needs a port that the old one has under another address.
+// Gap returns why the new bridge needs the old one stopped first: a port that the old one
+// has under another address.
 func (t *Target) Gap(before deploy.Target) string {
 	old, ok := before.(*Target)
 	if !ok || !overlaps(old.Listen, t.Listen) {
@@ -49,7 +47,7 @@ func (t *Target) Keep(digest string) { t.kept = digest }
 func (t *Target) programPath() (string, error) {
 	if t.kept != "" {
 		path := t.program(t.kept)
-		if sum, err := digest(path); err != nil || sum != t.kept {
+		if sum, err := deploy.Digest(path); err != nil || sum != t.kept {
 			return "", fmt.Errorf("the copy of the deployed program, %s, is missing or damaged: deploy another version",
 				path)
 		}
@@ -64,23 +62,5 @@ func (t *Target) digest() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return digest(path)
-}
-
-var versionLine = regexp.MustCompile(`^scim-bridge (\S+)\n`)
-
-// versionOf returns the version that a program reports; empty if it fails. A program that
-// cannot run is an error when it is deployed.
-func versionOf(ctx context.Context, program string) string {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, program, "version")
-	cmd.Env = []string{} // ours contains tokens
-	cmd.WaitDelay = time.Second
-	out, err := cmd.Output()
-	match := versionLine.FindSubmatch(out)
-	if err != nil || match == nil {
-		return ""
-	}
-	return string(match[1])
+	return deploy.Digest(path)
 }
