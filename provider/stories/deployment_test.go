@@ -150,6 +150,12 @@ func TestAVersionInTheConfigurationOutlivesANewProvider(t *testing.T) {
 
 	release(t, bin, program[newer])
 	w.plan(v).expectNoChanges(t)
+	// Another data folder has no copy of the older bridge.
+	w.config(strings.Replace(at(older), quote(w.dataDir), quote(w.dataDir+"-2"), 1))
+	if code, out = w.run(v, "plan", "-no-color", "-input=false"); code == 0 {
+		t.Error("a version that nothing has any more was planned")
+	}
+	expectSaid(t, out, "deploys version "+newer+" of the bridge, not "+older)
 	w.config(strings.Replace(at(older), `"story"`, `"renamed"`, 1))
 	w.apply(v)
 	if now := w.bridge().PID; now != pid {
