@@ -3,7 +3,6 @@
 package engines
 
 import (
-	"fmt"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
@@ -45,19 +44,7 @@ resource "scimbridge_deployment" "docker" {
 }
 output "status" { value = scimbridge_deployment.docker.status }
 `
-	config := func(deployments string) string {
-		return fmt.Sprintf(`terraform {
-  required_providers {
-    scimbridge = { source = "scimbridge/scimbridge" }
-  }
-}
-%s
-resource "scimbridge_provisioning" "it" {
-  manager_email   = "manager@example.com"
-  bearer_token_wo = %q
-}
-%s`, account.ProviderBlock(), token.Reveal(), deployments)
-	}
+	config := func(deployments string) string { return provisioned(account, token, "") + deployments }
 	w.apply(config(before))
 	t.Cleanup(func() {
 		if out, err := w.run(config(after), "destroy", "-auto-approve"); err != nil {

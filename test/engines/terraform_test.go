@@ -74,6 +74,22 @@ func (w *workspace) plan(config string, want ...string) {
 	}
 }
 
+// provisioned is a configuration of an integration whose token is token, with other arguments.
+func provisioned(account *providertest.Account, token session.Token, arguments string) string {
+	return `terraform {
+  required_providers {
+    scimbridge = { source = "scimbridge/scimbridge" }
+  }
+}
+` + account.ProviderBlock() + fmt.Sprintf(`
+resource "scimbridge_provisioning" "it" {
+  manager_email   = "manager@example.com"
+  bearer_token_wo = %q
+  %s
+}
+`, token.Reveal(), arguments)
+}
+
 // A deployment is made, seen to drift, healed, replaced and destroyed by Terraform.
 func TestDockerTerraform(t *testing.T) {
 	useProgram(t)
@@ -85,16 +101,7 @@ func TestDockerTerraform(t *testing.T) {
 	}
 	w := newWorkspace(t)
 	config := func(docker, settings string) string {
-		return `terraform {
-  required_providers {
-    scimbridge = { source = "scimbridge/scimbridge" }
-  }
-}
-` + account.ProviderBlock() + fmt.Sprintf(`
-resource "scimbridge_provisioning" "it" {
-  manager_email   = "manager@example.com"
-  bearer_token_wo = %[1]q
-}
+		return provisioned(account, token, "") + fmt.Sprintf(`
 resource "scimbridge_deployment" "it" {
   name            = "test"
   session         = scimbridge_provisioning.it.session
