@@ -29,8 +29,8 @@ func TestRotationAndAFirewallBlockWithDocker(t *testing.T) {
 	w := newWorkspace(t)
 	config := func(generation int, more string) string {
 		token := tokens[generation-1]
-		return provisioned(account, token, fmt.Sprintf("bearer_token_wo_version = %d\n  overlap = \"1h\"", generation)) +
-			fmt.Sprintf(`
+		overlapping := fmt.Sprintf("bearer_token_wo_version = %d\n  overlap = \"1h\"", generation)
+		return provisioned(account, token, overlapping) + fmt.Sprintf(`
 resource "scimbridge_deployment" "it" {
   name            = "test"
   session         = scimbridge_provisioning.it.session
