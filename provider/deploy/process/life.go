@@ -254,7 +254,9 @@ func (t *Target) start(ctx context.Context, program string, r record, takeOver b
 	defer cancel()
 	for {
 		for _, socket := range []string{filepath.Base(control.StandbySocket(t.DataDir, c.PID)), control.SocketName} {
-			if s, err := t.ask(ctx, socket); err == nil && s.PID == c.PID {
+			// One that is not on standby answers before it listens, which may fail.
+			if s, err := t.ask(ctx, socket); err == nil && s.PID == c.PID &&
+				(s.Listen != "" || socket != control.SocketName) {
 				c.socket, c.Instance = socket, s.Instance
 				return c, nil
 			}

@@ -528,6 +528,35 @@ func TestCreateThatFailsLeavesNothing(t *testing.T) {
 	}
 }
 
+// A bridge opens its control socket first, so that it may answer there and yet never listen.
+func TestABridgeRunsOnlyWhenItListens(t *testing.T) {
+	t.Parallel()
+	answering, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Run("created", func(t *testing.T) {
+		t.Parallel()
+		f := newFixture(t)
+		f.target.Binary = answering
+		err := f.target.Create(t.Context(), f.spec, f.revision(), session.Token{})
+		if err == nil || !strings.Contains(err.Error(), "address already in use") {
+			t.Errorf("got %v, want the reason from the bridge's log", err)
+		}
+	})
+	t.Run("in the place of one that was killed", func(t *testing.T) {
+		t.Parallel()
+		f := newFixture(t)
+		f.create()
+		providertest.Kill(t, f.pid())
+		f.target.Binary = answering
+		err := f.target.Update(t.Context(), f.spec, f.revision(), session.Token{})
+		if err == nil || !strings.Contains(err.Error(), "address already in use") {
+			t.Errorf("got %v, want the reason from the bridge's log", err)
+		}
+	})
+}
+
 func TestCreateRefusesAFolderInWhichABridgeLives(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
