@@ -40,7 +40,7 @@ func TestAnAccountThatIsAwayIsAskedOnceInARun(t *testing.T) {
 				asked.Add(1)
 				row.handler(w, r)
 			})
-			c.API.Client.(*retryTransport).limit = 400 * time.Millisecond
+			c.API.Client.(*retryTransport).limit = 5 * time.Second // half of it must suffice to be asked
 			_, err := c.Caller(t.Context())
 			if first := c.Diagnose("reach the account", err); !strings.Contains(first.Detail(), row.first) {
 				t.Errorf("the first error says %q, want %q", first.Detail(), row.first)
