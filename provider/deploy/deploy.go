@@ -11,6 +11,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
 )
@@ -73,26 +74,54 @@ type Settings struct {
 	InsecureHTTP         bool   `json:"insecure_http,omitempty"`
 }
 
+// A flag is one of `scim-bridge serve` that takes a value.
+type flag struct {
+	name  string
+	value *string
+}
+
+func (s *Settings) flags() []flag {
+	return []flag{
+		{"public-url", &s.PublicURL},
+		{"account-url", &s.AccountURL},
+		{"confirmation-interval", &s.ConfirmationInterval},
+		{"log-level", &s.LogLevel},
+		{"log-format", &s.LogFormat},
+		{"source-address", &s.SourceAddress},
+		{"trusted-proxies", &s.TrustedProxies},
+	}
+}
+
+const insecureHTTPFlag = "--insecure-http"
+
 // Flags returns the settings as command-line flags.
 func (s Settings) Flags() []string {
 	var flags []string
-	for _, f := range []struct{ name, value string }{
-		{"public-url", s.PublicURL},
-		{"account-url", s.AccountURL},
-		{"confirmation-interval", s.ConfirmationInterval},
-		{"log-level", s.LogLevel},
-		{"log-format", s.LogFormat},
-		{"source-address", s.SourceAddress},
-		{"trusted-proxies", s.TrustedProxies},
-	} {
-		if f.value != "" {
-			flags = append(flags, "--"+f.name+"="+f.value)
+	for _, f := range s.flags() {
+		if *f.value != "" {
+			flags = append(flags, "--"+f.name+"="+*f.value)
 		}
 	}
 	if s.InsecureHTTP {
-		flags = append(flags, "--insecure-http")
+		flags = append(flags, insecureHTTPFlag)
 	}
 	return flags
+}
+
+// SetFlag sets the setting of one of Flags. It reports whether there is one.
+func (s *Settings) SetFlag(text string) bool {
+	if text == insecureHTTPFlag {
+		s.InsecureHTTP = true
+		return true
+	}
+	name, value, ok := strings.Cut(text, "=")
+	for _, f := range s.flags() {
+		if ok && name == "--"+f.name {
+			*f.value = value
+			return true
+		}
+	}
+	return false
 }
 
 // Revision identifies what would run. It changes exactly when the bridge must be

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
@@ -36,6 +37,11 @@ type Kind struct {
 	FindLost string
 	// Instance returns the instance id of a trace's bridge; empty if it is not known.
 	Instance func(trace string) string
+	// SealedAlone says why bridges of this kind start without Terraform, and are sealed
+	// then unless the token is stored; empty if they do not.
+	SealedAlone string
+	// Every is Wait.Every for this kind.
+	Every time.Duration
 }
 
 // Prefix returns the prefix of the ids of this kind's deployments.
@@ -99,7 +105,7 @@ type Target interface {
 type Program struct {
 	// Configured is Target.Source; empty for the provider's own.
 	Configured string `json:"configured,omitempty"`
-	Digest     string `json:"digest"` // SHA-256, in hex
+	Digest     string `json:"digest"` // SHA-256, in hex, or the name of an image that another machine pulls
 	// Version is the version that the program reports; may be empty.
 	Version string `json:"version"`
 }

@@ -111,6 +111,9 @@ func (r *deploymentResource) ModifyPlan(ctx context.Context, req resource.Modify
 		gap := r.gap(ctx, k, state, target, before)
 		warnProgram(state, program, before, gap, &resp.Diagnostics)
 		warnGap(state, *plan, gap, &resp.Diagnostics)
+		if k.SealedAlone != "" && plan.Unseal.ValueString() == string(deploy.UnsealOnce) {
+			resp.Diagnostics.AddAttributeWarning(path.Root("unseal"), "New bridges will be sealed", k.SealedAlone+".")
+		}
 		warnWhy(state, *plan, before, tokenless && plan.Unseal.ValueString() == string(deploy.UnsealOnce),
 			&resp.Diagnostics)
 	}
@@ -275,12 +278,13 @@ func (m *model) planComputed(state *model, target deploy.Target, program deploy.
 func affected(state, plan model, before observation) bool {
 	status := deploy.Status(state.Status.ValueString())
 	return !plan.Revision.Equal(state.Revision) || !state.ObservedRevision.Equal(state.Revision) ||
-		status == deploy.Stopped || status == deploy.Sealed || before.Lost != ""
+		status == deploy.Stopped || status == deploy.Sealed || before.Lost != "" || len(before.Drift) > 0
 }
 
 // warnProgram warns that another program replaces the bridge, which no argument shows.
 func warnProgram(state *model, program deploy.Program, before observation, gap string, diags *diag.Diagnostics) {
-	if state == nil || program.Digest == "" || before.Digest == "" || program.Digest == before.Digest {
+	if state == nil || program.Digest == "" || before.Digest == "" || program.Digest == before.Digest ||
+		program.Digest == program.Configured { // an image's name, which an argument shows
 		return
 	}
 	from, to := state.Version.ValueString(), program.Version

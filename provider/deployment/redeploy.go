@@ -85,7 +85,7 @@ func (a *redeployAction) Invoke(ctx context.Context, req action.InvokeRequest, r
 	ctx, cancel := deploy.Within(ctx, timeout, "timeout")
 	defer cancel()
 
-	target, err := openDeployed(ctx, kinds(accessOf(a.client)), m.Deployment.ValueString())
+	k, target, err := openDeployed(ctx, kinds(accessOf(a.client)), m.Deployment.ValueString())
 	if err != nil {
 		resp.Diagnostics.AddAttributeError(path.Root("deployment"), "No deployment to redeploy",
 			capitalize(err.Error()))
@@ -107,7 +107,7 @@ func (a *redeployAction) Invoke(ctx context.Context, req action.InvokeRequest, r
 		addError(&resp.Diagnostics, "Cannot observe the new bridge", err)
 		return
 	}
-	state, err := deploy.Wait{Target: target, Revision: before.Revision, Unsealed: true}.Until(ctx)
+	state, err := deploy.Wait{Target: target, Revision: before.Revision, Every: k.Every, Unsealed: true}.Until(ctx)
 	addUnready(&resp.Diagnostics, deploy.OnUnreadyFail, err)
 	if err == nil && state.Bridge != nil {
 		resp.SendProgress(action.InvokeProgressEvent{Message: fmt.Sprintf("ready: version %s, revision %s",
@@ -115,16 +115,16 @@ func (a *redeployAction) Invoke(ctx context.Context, req action.InvokeRequest, r
 	}
 }
 
-// openDeployed returns the target of an id if its deployment exists.
-func openDeployed(ctx context.Context, all []kind, id string) (deploy.Target, error) {
-	_, target, err := open(all, id, "")
+// openDeployed returns the kind and the target of an id if its deployment exists.
+func openDeployed(ctx context.Context, all []kind, id string) (kind, deploy.Target, error) {
+	k, target, err := open(all, id, "")
 	if err != nil {
-		return nil, err
+		return kind{}, nil, err
 	}
 	if _, err := requireRecord(target.Observe(ctx)); err != nil {
-		return nil, fmt.Errorf("looked at %s: %w", id, err)
+		return kind{}, nil, fmt.Errorf("looked at %s: %w", id, err)
 	}
-	return target, nil
+	return k, target, nil
 }
 
 func validDeployment(id string) error {

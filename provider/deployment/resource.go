@@ -419,7 +419,7 @@ type work struct {
 
 // wait returns the wait for the bridge that was deployed.
 func (w work) wait() deploy.Wait {
-	return deploy.Wait{Target: w.target, Revision: w.revision, Unsealed: !w.token.IsZero() ||
+	return deploy.Wait{Target: w.target, Revision: w.revision, Every: w.kind.Every, Unsealed: !w.token.IsZero() ||
 		w.spec.Unseal == deploy.UnsealStored}
 }
 
