@@ -287,6 +287,11 @@ var walls = []wall{
 		why:   "the way to a container engine knows no deployment",
 	},
 	{
+		room:  "provider/deploy/kubernetes/cluster",
+		never: []string{"github.com/hashicorp/terraform-plugin-framework", "github.com/hashicorp/terraform-plugin-go"},
+		why:   "the way to a cluster knows no deployment",
+	},
+	{
 		room: "provider/deploy",
 		may: []string{"bridge/build", "bridge/control", "bridge/datadir", "bridge/problem", "bridge/session",
 			"provider/deploy/docker/engine"},
