@@ -107,7 +107,7 @@ func (p *Provider) Schema(_ context.Context, _ provider.SchemaRequest, resp *pro
 					"May also be given as `SCIMBRIDGE_MONITORING_TOKEN`.",
 			},
 		},
-		Blocks: map[string]schema.Block{"docker": dockerBlock()},
+		Blocks: map[string]schema.Block{"docker": dockerBlock(), "kubernetes": kubernetesBlock()},
 	}
 }
 
@@ -137,6 +137,7 @@ type model struct {
 	RequestTimeout   types.String `tfsdk:"request_timeout"`
 	MonitoringToken  types.String `tfsdk:"monitoring_token"`
 	Docker           types.Object `tfsdk:"docker"`
+	Kubernetes       types.Object `tfsdk:"kubernetes"`
 }
 
 // Configure makes the client that all parts share. Values that are unknown
@@ -193,10 +194,12 @@ func (p *Provider) Configure(ctx context.Context, req provider.ConfigureRequest,
 	}
 	docker, diags := toEngine(ctx, m.Docker)
 	resp.Diagnostics.Append(diags...)
+	kubernetes, diags := toCluster(ctx, m.Kubernetes)
+	resp.Diagnostics.Append(diags...)
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	deployment.SetAccess(c, deployment.Access{Docker: docker})
+	deployment.SetAccess(c, deployment.Access{Docker: docker, Kubernetes: kubernetes})
 	resp.ResourceData, resp.DataSourceData, resp.EphemeralResourceData, resp.ListResourceData = c, c, c, c
 	resp.ActionData = c
 }

@@ -117,6 +117,13 @@ provider "scimbridge" {
     client_key_pem  = terraform_data.account.output.token
     registries = { "ghcr.io" = { username = "u", password = terraform_data.account.output.token } }
   }
+  kubernetes {
+    host  = "https://${terraform_data.account.id}"
+    token = terraform_data.account.output.token
+    exec {
+      command = terraform_data.account.id
+    }
+  }
 }
 `
 	resource.UnitTest(t, resource.TestCase{

@@ -17,12 +17,14 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/client"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy/docker/engine"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy/kubernetes/cluster"
 )
 
 // An Access says how the kinds of target are reached: the blocks of the provider's
 // configuration that are named after them. Resources get it from the provider data.
 type Access struct {
-	Docker engine.Config
+	Docker     engine.Config
+	Kubernetes cluster.Config
 }
 
 // kinds is the registry of the kinds of target. A new one needs a line here, a field in
@@ -32,7 +34,9 @@ type Access struct {
 //
 // What is done without the provider's configuration, such as the schema and the
 // validation of ids, uses the zero Access.
-func kinds(access Access) []kind { return []kind{processKind(), dockerKind(access)} }
+func kinds(access Access) []kind {
+	return []kind{processKind(), dockerKind(access), kubernetesKind(access)}
+}
 
 // SetAccess makes access that of the run's resources.
 func SetAccess(c *client.Client, access Access) { *client.PerRun[Access](c) = access }
@@ -47,8 +51,9 @@ func accessOf(c *client.Client) Access {
 
 // targetsModel has the model's argument for each kind.
 type targetsModel struct {
-	Process types.Object `tfsdk:"process"`
-	Docker  types.Object `tfsdk:"docker"`
+	Process    types.Object `tfsdk:"process"`
+	Docker     types.Object `tfsdk:"docker"`
+	Kubernetes types.Object `tfsdk:"kubernetes"`
 }
 
 // A kind is a kind of target with its schema.

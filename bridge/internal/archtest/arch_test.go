@@ -294,7 +294,7 @@ var walls = []wall{
 	{
 		room: "provider/deploy",
 		may: []string{"bridge/build", "bridge/control", "bridge/datadir", "bridge/problem", "bridge/session",
-			"provider/deploy/docker/engine"},
+			"provider/deploy/docker/engine", "provider/deploy/kubernetes/cluster"},
 		tests: []string{"bridge/account/signin", "provider/providertest"},
 		never: []string{"github.com/hashicorp/terraform-plugin-framework", "github.com/hashicorp/terraform-plugin-go"},
 		why:   "what a deployment is, is free of Terraform's types",
@@ -315,7 +315,8 @@ var walls = []wall{
 	{
 		room: "provider/deployment",
 		may: []string{"bridge/account/api", "bridge/account/firewall", "bridge/session",
-			"provider/client", "provider/deploy", "provider/deploy/docker/engine", "provider/identity"},
+			"provider/client", "provider/deploy", "provider/deploy/docker/engine",
+			"provider/deploy/kubernetes/cluster", "provider/identity"},
 		tests: []string{"bridge/control", "provider", "provider/providertest"},
 		why:   nounsAlone,
 	},
@@ -354,7 +355,8 @@ var walls = []wall{
 	{
 		room: "provider", alone: true,
 		may: []string{"bridge/account/signin", "bridge/build", "provider/client",
-			"provider/deploy/docker/engine", "provider/deployment", "provider/firewall", "provider/functions",
+			"provider/deploy/docker/engine", "provider/deploy/kubernetes/cluster", "provider/deployment",
+			"provider/firewall", "provider/functions",
 			"provider/people", "provider/provisioning", "provider/rollout", "provider/signup", "provider/status"},
 		tests: []string{"bridge/account/api", "bridge/session", "provider/providertest"},
 		why:   "the provider lists its parts",

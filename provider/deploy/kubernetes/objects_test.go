@@ -1,0 +1,263 @@
+package kubernetes
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy"
+)
+
+// aDesign is a deployment with all that one can have.
+func aDesign(change func(*design)) design {
+	d := design{
+		record: record{
+			Version: recordVersion, Name: "Bridge", Revision: "0123456789abcdef", Unseal: deploy.UnsealStored,
+			Size:     deploy.SizeHigh,
+			Settings: deploy.Settings{PublicURL: "https://scim.example.com", LogLevel: "debug", InsecureHTTP: true},
+			Config: Config{
+				Namespace: "scim", Name: "bridge", Image: "registry.example.com/scim-bridge:1", Replicas: 3,
+				NetworkPolicy: true,
+				Pod: &Pod{
+					Labels: map[string]string{"team": "it"}, NodeSelector: map[string]string{"disk": "ssd"},
+					Tolerations: []Toleration{
+						{Key: new("dedicated"), Operator: new("Exists"), Seconds: new(int64(30))},
+					},
+					ImagePullSecrets: []string{"registry"},
+					Environment:      map[string]string{"HTTPS_PROXY": "http://proxy:3128"},
+					CACertificatePEM: new("-----BEGIN CERTIFICATE-----"),
+				},
+				Patch: new(`{"spec":{"template":{"spec":{"priorityClassName":"high"}}}}`),
+			},
+		},
+		session: "sealed", token: "secret-token",
+	}
+	if change != nil {
+		change(&d)
+	}
+	return d
+}
+
+func partsOf(t *testing.T, d design) map[string]object {
+	t.Helper()
+	parts, err := d.parts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := make(map[string]object)
+	for _, p := range parts {
+		named[p.kind.Name+" "+p.name()] = p.object
+		if textAt(p.object, "metadata", "namespace") != "scim" || !d.Config.belongs(p.object) {
+			t.Errorf("the %s %s has the metadata %v", p.kind.Name, p.name(), p.object["metadata"])
+		}
+	}
+	return named
+}
+
+func TestADeploymentConsistsOfTheseObjects(t *testing.T) {
+	t.Parallel()
+	all := []string{
+		"Deployment bridge", "NetworkPolicy bridge", "PodDisruptionBudget bridge", "Secret bridge-session-01234567",
+		"Secret bridge-token-01234567", "Service bridge", "ServiceAccount bridge",
+	}
+	without := func(names ...string) []string {
+		return slices.DeleteFunc(slices.Clone(all), func(name string) bool { return slices.Contains(names, name) })
+	}
+	for _, row := range []struct {
+		name   string
+		change func(*design)
+		want   []string
+	}{
+		{"everything", nil, all},
+		{"one replica needs no budget", func(d *design) { d.Config.Replicas = 1 },
+			without("PodDisruptionBudget bridge")},
+		{"a policy is made if it is asked for", func(d *design) { d.Config.NetworkPolicy = false },
+			without("NetworkPolicy bridge")},
+		{"a token is stored if it is to be", func(d *design) { d.Unseal = deploy.UnsealOnce },
+			without("Secret bridge-token-01234567")},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			if got := slices.Sorted(maps.Keys(partsOf(t, aDesign(row.change)))); !slices.Equal(got, row.want) {
+				t.Errorf("got %q, want %q", got, row.want)
+			}
+		})
+	}
+}
+
+func TestATokenIsInItsOwnSecretAndNowhereElse(t *testing.T) {
+	t.Parallel()
+	for name, o := range partsOf(t, aDesign(nil)) {
+		text, err := json.Marshal(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		has := strings.Contains(string(text), "secret-token") || strings.Contains(string(text), encode("secret-token"))
+		if has != (name == "Secret bridge-token-01234567") {
+			t.Errorf("the %s has the token: %t", name, has)
+		}
+	}
+}
+
+// The restricted standard of Kubernetes, and what it does not ask for.
+func TestPodsHaveNoRights(t *testing.T) {
+	t.Parallel()
+	all := partsOf(t, aDesign(nil))
+	pod := at(all["Deployment bridge"], "spec", "template", "spec")
+	container := at(pod, "containers").([]any)[0]
+	for _, row := range []struct {
+		of   any
+		path string
+		want any
+	}{
+		{pod, "securityContext.runAsNonRoot", true},
+		{pod, "securityContext.seccompProfile.type", "RuntimeDefault"},
+		{pod, "automountServiceAccountToken", false},
+		{all["ServiceAccount bridge"], "automountServiceAccountToken", false},
+		{container, "securityContext.allowPrivilegeEscalation", false},
+		{container, "securityContext.readOnlyRootFilesystem", true},
+	} {
+		if got := at(row.of, strings.Split(row.path, ".")...); got != row.want {
+			t.Errorf("%s is %v, want %v", row.path, got, row.want)
+		}
+	}
+	if drop := at(container, "securityContext", "capabilities", "drop").([]any); !slices.Equal(drop, []any{"ALL"}) {
+		t.Errorf("it drops %v", drop)
+	}
+}
+
+func TestWhatPodAndPatchAddIsInTheDeployment(t *testing.T) {
+	t.Parallel()
+	deployment := partsOf(t, aDesign(nil))["Deployment bridge"]
+	text, err := json.Marshal(at(deployment, "spec", "template"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		`"team":"it"`, `"nodeSelector":{"disk":"ssd"}`, `"imagePullSecrets":[{"name":"registry"}]`,
+		`{"key":"dedicated","operator":"Exists","tolerationSeconds":30}`,
+		`{"name":"HTTPS_PROXY","value":"http://proxy:3128"}`,
+		`"priorityClassName":"high"`, `{"name":"SSL_CERT_FILE","value":"/run/secrets/scim-bridge/session/ca.pem"}`,
+	} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("the template lacks %s:\n%s", want, text)
+		}
+	}
+}
+
+func TestAPatchCannotTakeWhatTheTargetNeeds(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct{ name, patch, want string }{
+		{"an argument of the pod that has none of ours",
+			`{"spec":{"template":{"spec":{"priorityClassName":"high"}}}}`, ""},
+		{"a label", `{"metadata":{"labels":{"team":"it"}}}`, ""},
+		{"the containers", `{"spec":{"template":{"spec":{"containers":[]}}}}`, "spec.template.spec.containers"},
+		{"the whole specification removed", `{"spec":null}`, "spec.selector"},
+		{"the template removed", `{"spec":{"template":null}}`, "spec.template.spec.containers"},
+		{"another name", `{"metadata":{"name":"other"}}`, "metadata.name"},
+		{"the record", `{"metadata":{"annotations":{"scimbridge/deployment":"x"}}}`,
+			"annotations.scimbridge/deployment"},
+		{"the replicas", `{"spec":{"replicas":5}}`, "spec.replicas"},
+		{"no object", `[]`, "jsonencode"},
+		{"null", `null`, "jsonencode"},
+		{"no JSON", `spec:`, "jsonencode"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			err := (&Target{Config: Config{Patch: &row.patch}}).check()
+			if (err == nil) != (row.want == "") || err != nil && !strings.Contains(err.Error(), row.want) {
+				t.Errorf("got %v, want %q", err, row.want)
+			}
+		})
+	}
+}
+
+func TestAMergePatchIsAppliedAsRFC7386Says(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct{ name, target, patch, want string }{
+		{"a value is replaced", `{"a":"b"}`, `{"a":"c"}`, `{"a":"c"}`},
+		{"a value is added", `{"a":"b"}`, `{"b":"c"}`, `{"a":"b","b":"c"}`},
+		{"null removes", `{"a":"b","b":"c"}`, `{"a":null}`, `{"b":"c"}`},
+		{"a list is replaced as a whole", `{"a":["b"]}`, `{"a":["c","d"]}`, `{"a":["c","d"]}`},
+		{"objects are merged", `{"a":{"b":"c"}}`, `{"a":{"d":1}}`, `{"a":{"b":"c","d":1}}`},
+		{"an object takes the place of a value", `{"a":"b"}`, `{"a":{"bb":{"ccc":null}}}`, `{"a":{"bb":{}}}`},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			var target, patch object
+			if json.Unmarshal([]byte(row.target), &target) != nil || json.Unmarshal([]byte(row.patch), &patch) != nil {
+				t.Fatal("the row is no JSON")
+			}
+			merge(target, patch)
+			if got, _ := json.Marshal(target); string(got) != row.want {
+				t.Errorf("got %s, want %s", got, row.want)
+			}
+		})
+	}
+}
+
+// A revision is another one exactly if the pods are other ones.
+func TestOnlyWhatIsInThePodsIsInTheRevision(t *testing.T) {
+	t.Parallel()
+	of := func(change func(*Config)) string {
+		config := aDesign(nil).Config
+		change(&config)
+		return (&Target{Config: config}).Build(config.Image)
+	}
+	before := of(func(*Config) {})
+	for _, row := range []struct {
+		name   string
+		change func(*Config)
+		same   bool
+	}{
+		{"replicas", func(c *Config) { c.Replicas = 9 }, true},
+		{"a policy", func(c *Config) { c.NetworkPolicy = false }, true},
+		{"the Service", func(c *Config) { c.Service = &Service{Type: "LoadBalancer", Port: 443} }, true},
+		{"the image", func(c *Config) { c.Image = "other" }, false},
+		{"a label of the pods", func(c *Config) { c.Pod = &Pod{Labels: map[string]string{"a": "b"}} }, false},
+		{"a patch", func(c *Config) { c.Patch = new(`{"spec":{}}`) }, false},
+	} {
+		if same := of(row.change) == before; same != row.same {
+			t.Errorf("%s: the revision stays: %t", row.name, same)
+		}
+	}
+}
+
+func TestNamesOfObjectsAndNamespaces(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name              string
+		object, namespace bool
+	}{
+		{"bridge", true, true}, {"b-1", true, true}, {"", false, false}, {"1bridge", false, true},
+		{"Bridge", false, false}, {"a_b", false, false}, {"a.b", false, false}, {"-a", false, false},
+		{"a-", false, false},
+		{strings.Repeat("a", 40), true, true}, {strings.Repeat("a", 41), false, true},
+		{strings.Repeat("a", 63), false, true}, {strings.Repeat("a", 64), false, false},
+	} {
+		if got := CheckName(row.name) == nil; got != row.object {
+			t.Errorf("%q as an object's name: %t", row.name, got)
+		}
+		if got := CheckNamespace(row.name) == nil; got != row.namespace {
+			t.Errorf("%q as a namespace: %t", row.name, got)
+		}
+	}
+}
+
+func TestOnlyAPatchMakesAGap(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name, patch string
+		want        bool
+	}{
+		{"nothing", `{}`, false},
+		{"another strategy", `{"spec":{"strategy":{"type":"Recreate","rollingUpdate":null}}}`, true},
+		{"the same strategy", `{"spec":{"strategy":{"type":"RollingUpdate"}}}`, false},
+	} {
+		if got := (&Target{Config: Config{Patch: new(row.patch)}}).Gap(&Target{}); (got != "") != row.want {
+			t.Errorf("%s: %q", row.name, got)
+		}
+	}
+}

@@ -1,0 +1,64 @@
+//go:build unix
+
+package deployment_test
+
+import (
+	"fmt"
+	"regexp"
+	"testing"
+
+	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
+)
+
+// podsIn is a deployment with arguments of kubernetes, beside those that it needs.
+func (s *scene) podsIn(arguments, more string) string {
+	return s.account.ProviderBlock() + fmt.Sprintf(`
+resource "scimbridge_provisioning" "it" {
+  manager_email   = "manager@example.com"
+  bearer_token_wo = %[1]q
+}
+resource "scimbridge_deployment" "it" {
+  name            = "test"
+  session         = scimbridge_provisioning.it.session
+  unseal_token_wo = %[1]q
+  kubernetes = {
+    name = "bridge"
+    %[2]s
+  }
+  %[3]s
+}
+`, s.token.Reveal(), arguments, more)
+}
+
+func TestMistakesInTheArgumentKubernetesAreErrorsOfThePlan(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	const image, https = `image = "example.com/bridge:1"`, `settings = { public_url = "https://scim.example.com" }`
+	for _, row := range []struct{ name, arguments, more, want string }{
+		{"no image", ``, https, `image`},
+		{"a name that no object can have", image + "\nnamespace = \"Prod_1\"", https, `63\s+lower-case`},
+		{"no replica", image + "\nreplicas = 0", https, `between 1 and 100`},
+		{"a service of no type", image + "\nservice = { type = \"None\" }", https, `NodePort`},
+		{"labels of nothing", image + "\npod = { labels = {} }", https, `at least 1`},
+		{"a variable without a value", image + "\npod = { environment = { A = null } }", https, `(?i)null`},
+		{"a patch that is no JSON", image + "\npatch = \"{\"", https, `jsonencode`},
+		{"a patch of the containers", image + "\n" +
+			`patch = jsonencode({ spec = { template = { spec = { containers = [] } } } })`, https,
+			`must\s+not\s+contain\s+spec.template.spec.containers`},
+		{"plain HTTP", image, ``, `(?s)Plain HTTP.*settings.public_url`},
+		{"a version beside the image", image, https + "\nversion = \"1.0.0\"", `(?si)version.*another\s+argument`},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			resource.UnitTest(t, resource.TestCase{
+				ProtoV6ProviderFactories: providertest.Factories(t),
+				Steps: []resource.TestStep{{
+					Config: s.podsIn(row.arguments, row.more), PlanOnly: true,
+					ExpectError: regexp.MustCompile(row.want),
+				}},
+			})
+		})
+	}
+}
