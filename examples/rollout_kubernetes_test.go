@@ -4,16 +4,10 @@ package examples
 
 import (
 	"context"
-	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"log"
-	"net"
 	"net/http"
-	"net/http/httputil"
-	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -37,7 +31,7 @@ func TestTheRolloutInKubernetesWaitsForPods(t *testing.T) {
 	cluster := kubernetes.Start(t)
 	account := providertest.NewAccount(t, "--trusted-proxies", "127.0.0.1")
 	ca := kubernetes.NewCA(t)
-	address := serveTLS(t, ca, account.URL)
+	address := kubernetes.ServeTLS(t, ca, account.URL)
 	token, err := session.NewToken()
 	if err != nil {
 		t.Fatal(err)
@@ -129,32 +123,6 @@ func (w *workspace) attributes(env []string, address string) map[string]any {
 	}
 	w.t.Fatalf("the state has no %s", address)
 	return nil
-}
-
-// serveTLS puts a proxy with a certificate before an account, at the node's address. The account sees who calls.
-func serveTLS(t *testing.T, ca *kubernetes.CA, account string) (address string) {
-	t.Helper()
-	target, err := url.Parse(account)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pair, err := tls.X509KeyPair(ca.Issue("account", "", kubernetes.Node))
-	if err != nil {
-		t.Fatal(err)
-	}
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", kubernetes.Node+":0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := &http.Server{
-		Handler:           httputil.NewSingleHostReverseProxy(target),
-		ErrorLog:          log.New(io.Discard, "", 0),
-		ReadHeaderTimeout: time.Minute,
-		TLSConfig:         &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12},
-	}
-	go func() { _ = server.ServeTLS(listener, "", "") }()
-	t.Cleanup(func() { server.Close() })
-	return "https://" + listener.Addr().String()
 }
 
 // A cloud makes objects of a cluster of what the stand-in for the Kubernetes provider is given.

@@ -402,8 +402,8 @@ var walls = []wall{
 		why: "the image is tried from outside, by an engine and by what the guide prints",
 	},
 	{
-		room: "test/kubernetes",
-		why:  "a cluster knows the product as an image",
+		room: "test/kubernetes", tests: []string{"bridge/session", "provider/providertest"},
+		why: "a cluster knows the product as an image, and the target is tried by Terraform",
 	},
 	{
 		room: "test/packages",
