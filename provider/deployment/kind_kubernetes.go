@@ -68,7 +68,8 @@ func kubernetesArgument() schema.SingleNestedAttribute {
 			"replicas": schema.Int64Attribute{
 				Optional: true, Computed: true, Default: int64default.StaticInt64(defaultReplicas),
 				MarkdownDescription: fmt.Sprintf("How many bridges run, spread over nodes and zones where that is "+
-					"possible. Default %d. With more than one there is a PodDisruptionBudget.",
+					"possible. Default %d. With more than one there is a PodDisruptionBudget. While an autoscaler has "+
+					"the Deployment as its target, only how many there are at first.",
 					defaultReplicas),
 				Validators: []validator.Int64{int64validator.Between(1, 100)},
 			},

@@ -22,6 +22,8 @@ import (
 	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
+	deployed "github.com/scimbridge/terraform-provider-scimbridge/provider/deploy/kubernetes"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy/kubernetes/cluster"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
 	"github.com/scimbridge/terraform-provider-scimbridge/test/kubernetes"
 )
@@ -46,6 +48,7 @@ type run struct {
 
 	// What the configuration has.
 	image, unseal, more, extra, rest string
+	provider                         string // the block of the provider
 	replicas                         int
 	settings                         string
 }
@@ -55,6 +58,7 @@ func TestTheTargetInARealCluster(t *testing.T) {
 	r := newRun(t)
 	t.Run("the first roll-out", r.firstRollOut)
 	t.Run("a change replaces the pods under load, and no request fails", r.rollingUpdate)
+	t.Run("a redeployment replaces the pods, and no request fails", r.redeployed)
 	t.Run("an image that is not there fails, and the old bridges serve on", r.badImage)
 	t.Run("an apply that is interrupted leaves the old bridges", r.interrupted)
 	t.Run("a bridge that exits fails with its log", r.crash)
@@ -65,10 +69,12 @@ func TestTheTargetInARealCluster(t *testing.T) {
 	t.Run("three bridges, and a network policy", r.scale)
 	t.Run("pods are killed, and nothing that was acknowledged is lost", r.killed)
 	t.Run("another field manager is named", r.conflict)
+	t.Run("an autoscaler decides how many there are", r.autoscaled)
 	t.Run("pods that Kubernetes replaces are sealed, unless the token is stored", r.sealed)
 	t.Run("a rotation fails no request, with the old token until the overlap ends", r.rotation)
 	t.Run("a firewall rule that blocks the pods is a problem of the plan, and its removal ends it", r.blocked)
 	t.Run("it is imported as it is", r.imported)
+	t.Run("each kind of credentials leads to the cluster", r.credentials)
 	t.Run("a cluster that is away is one short message", r.away)
 	t.Run("nothing is left", r.destroy)
 }
@@ -157,6 +163,8 @@ terraform {
   required_providers { scimbridge = { source = "scimbridge/scimbridge" } }
 }
 
+%s
+
 variable "bearer_token" {
   type      = string
   ephemeral = true
@@ -185,7 +193,7 @@ resource "scimbridge_deployment" "this" {
   }
 }
 %s
-`, r.unseal, r.settings, namespace, r.image, r.replicas, r.more, r.extra, r.rest))
+`, r.provider, r.unseal, r.settings, namespace, r.image, r.replicas, r.more, r.extra, r.rest))
 }
 
 // terraform runs Terraform with the configuration.
@@ -365,6 +373,15 @@ func (r *run) rollingUpdate(t *testing.T) {
 	r.settings = `, log_level = "debug"`
 	r.apply(t)
 	l.end(t)
+	r.replaced(t, before)
+	if secrets := strings.Fields(r.get("{.items[*].metadata.name}", "secrets")); len(secrets) != 2 {
+		t.Errorf("the Secrets are %q", secrets)
+	}
+}
+
+// replaced checks that other pods run than before.
+func (r *run) replaced(t *testing.T, before string) {
+	t.Helper()
 	// The others still drain.
 	staying := r.cluster.Kubectl("-n", namespace, "get", "pods", "-o",
 		"go-template={{range .items}}{{if not .metadata.deletionTimestamp}}{{.metadata.uid}} {{end}}{{end}}")
@@ -376,8 +393,25 @@ func (r *run) rollingUpdate(t *testing.T) {
 			t.Errorf("the pod %s was not replaced", uid)
 		}
 	}
-	if secrets := strings.Fields(r.get("{.items[*].metadata.name}", "secrets")); len(secrets) != 2 {
-		t.Errorf("the Secrets are %q", secrets)
+}
+
+// redeployed does what the action scimbridge_redeploy does, which needs a newer Terraform than this runs.
+func (r *run) redeployed(t *testing.T) {
+	before := r.get("{.items[*].metadata.uid}", "pods")
+	l := r.load(t)
+	target := &deployed.Target{
+		Access: cluster.Config{ConfigPaths: []string{filepath.Join(r.dir, "user")}},
+		Config: deployed.Config{Namespace: namespace, Name: "bridge"},
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), kubernetes.Patience)
+	defer cancel()
+	if err := target.Redeploy(ctx, session.Token{}); err != nil {
+		t.Error(err)
+	}
+	l.end(t)
+	r.replaced(t, before)
+	if code, out := r.terraform(t, "plan", "-detailed-exitcode"); code != 0 {
+		t.Errorf("the next plan ends with %d:\n%s", code, out)
 	}
 }
 
@@ -701,6 +735,38 @@ func (r *run) conflict(t *testing.T) {
 	r.apply(t)
 }
 
+// autoscaled has an autoscaler without metrics: it keeps the number within its bounds, and that is enough.
+func (r *run) autoscaled(t *testing.T) {
+	r.replicas = 2
+	r.apply(t)
+	manifest, err := json.Marshal(map[string]any{
+		"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler",
+		"metadata": map[string]string{"name": "any", "namespace": namespace},
+		"spec": map[string]any{
+			"scaleTargetRef": map[string]string{"apiVersion": "apps/v1", "kind": "Deployment", "name": "bridge"},
+			"minReplicas":    3, "maxReplicas": 4,
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.write("autoscaler.json", string(manifest))
+	r.cluster.Kubectl("apply", "--validate=false", "--filename", filepath.Join(r.dir, "autoscaler.json"))
+	replicas := func() string { return r.get("{.spec.replicas}", "deployment", "bridge") }
+	r.cluster.Await("a third bridge", func() bool { return replicas() == "3" })
+	if code, out := r.terraform(t, "plan", "-detailed-exitcode"); code != 0 {
+		t.Errorf("the plan ends with %d:\n%s", code, out)
+	}
+	r.settings = `, log_level = "info"`
+	r.apply(t)
+	if got := replicas(); got != "3" {
+		t.Errorf("an apply makes %s replicas of three", got)
+	}
+	r.cluster.Kubectl("-n", namespace, "delete", "horizontalpodautoscaler", "any")
+	r.plans(t, "replicas = 3 -> 2")
+	r.apply(t)
+}
+
 func (r *run) sealed(t *testing.T) {
 	r.unseal, r.replicas = "once", 1
 	r.plans(t, "New bridges will be sealed")
@@ -713,6 +779,101 @@ func (r *run) sealed(t *testing.T) {
 	r.apply(t)
 	r.unseal, r.replicas = "stored", 2
 	r.apply(t)
+}
+
+func (r *run) credentials(t *testing.T) {
+	var config struct {
+		Clusters []struct {
+			Cluster struct {
+				Server string
+				CA     []byte `json:"certificate-authority-data"`
+			}
+		}
+	}
+	text, err := os.ReadFile(r.cluster.Kubeconfig)
+	if err == nil {
+		err = json.Unmarshal(text, &config)
+	}
+	if err != nil || len(config.Clusters) != 1 {
+		t.Fatalf("the kubeconfig has the clusters %+v (%v)", config.Clusters, err)
+	}
+	server := config.Clusters[0].Cluster
+	r.write("api.pem", string(server.CA))
+	token := r.cluster.Kubectl("create", "token", "terraform")
+	r.write("credentials", `#!/bin/sh
+echo '{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": {"token": "'$1$REST'"}}'
+`)
+	if err := os.Chmod(filepath.Join(r.dir, "credentials"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	before := slices.Clone(r.env)
+	r.env = append(r.env, "KUBE_CONFIG_PATH=", "KUBECONFIG=")
+	t.Cleanup(func() { r.env, r.provider = before, "" })
+	for _, row := range []struct{ name, credentials string }{
+		{"a token", fmt.Sprintf(`token = %q`, token)},
+		{"a command", fmt.Sprintf(`exec {
+      api_version = "client.authentication.k8s.io/v1"
+      command     = "./credentials"
+      args        = [%q]
+      env         = { REST = %q }
+    }`, token[:10], token[10:])},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			r.provider = fmt.Sprintf(`provider "scimbridge" {
+  kubernetes {
+    host                   = %q
+    cluster_ca_certificate = file("api.pem")
+    %s
+  }
+}`, server.Server, row.credentials)
+			if code, out := r.terraform(t, "plan", "-detailed-exitcode"); code != 0 {
+				t.Errorf("the plan ends with %d:\n%s", code, out)
+			}
+		})
+	}
+	r.provider = ""
+	t.Run("the service account of the pod that Terraform runs in", r.inside)
+}
+
+// inside plans in a pod, with the programs of this machine.
+func (r *run) inside(t *testing.T) {
+	r.configure()
+	env, mounts, volumes := []map[string]string{}, []map[string]string{}, []map[string]any{}
+	for _, variable := range r.env {
+		name, value, _ := strings.Cut(variable, "=")
+		env = append(env, map[string]string{"name": name, "value": value})
+	}
+	terraform := providertest.Terraform(t)
+	for i, folder := range []string{r.dir, providertest.Installation(t), filepath.Dir(terraform)} {
+		name := fmt.Sprint("folder-", i)
+		mounts = append(mounts, map[string]string{"name": name, "mountPath": folder})
+		volumes = append(volumes, map[string]any{"name": name, "hostPath": map[string]string{"path": folder}})
+	}
+	pod, err := json.Marshal(map[string]any{
+		"apiVersion": "v1", "kind": "Pod", "metadata": map[string]string{"name": "terraform"},
+		"spec": map[string]any{
+			"serviceAccountName": "terraform", "restartPolicy": "Never", "volumes": volumes,
+			"containers": []map[string]any{{
+				"name": "terraform", "image": r.image, "env": env, "volumeMounts": mounts, "workingDir": r.dir,
+				"command":         []string{terraform, "plan", "-detailed-exitcode", "-no-color"},
+				"securityContext": map[string]int{"runAsUser": 0},
+			}},
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.write("pod.json", string(pod))
+	r.cluster.Kubectl("create", "--validate=false", "--filename", filepath.Join(r.dir, "pod.json"))
+	phase := ""
+	r.cluster.Await("Terraform to end in its pod", func() bool {
+		phase = r.cluster.Kubectl("get", "pod", "terraform", "-o", "jsonpath={.status.phase}")
+		return phase == "Succeeded" || phase == "Failed"
+	})
+	if out := r.cluster.Kubectl("logs", "terraform"); phase != "Succeeded" || !strings.Contains(out, "No changes") {
+		t.Errorf("the plan in a pod:\n%s", out)
+	}
+	r.cluster.Kubectl("delete", "pod", "terraform")
 }
 
 func (r *run) away(t *testing.T) {

@@ -402,7 +402,10 @@ var walls = []wall{
 		why: "the image is tried from outside, by an engine and by what the guide prints",
 	},
 	{
-		room: "test/kubernetes", tests: []string{"bridge/session", "provider/providertest"},
+		room: "test/kubernetes",
+		tests: []string{
+			"bridge/session", "provider/deploy/kubernetes", "provider/deploy/kubernetes/cluster", "provider/providertest",
+		},
 		why: "a cluster knows the product as an image, and the target is tried by Terraform",
 	},
 	{

@@ -64,7 +64,7 @@ func (t *Target) compare(ctx context.Context, c *cluster.Client, found snapshot,
 func (s snapshot) readDeployment(config *Config, state *deploy.State) (drift []string) {
 	container := s.container()
 	config.Image = textAt(container, "image")
-	if replicas, ok := at(s.deployment, "spec", "replicas").(int64); ok {
+	if replicas, ok := at(s.deployment, "spec", "replicas").(int64); ok && s.scaled == 0 {
 		config.Replicas = replicas
 	}
 	limit := textAt(container, "resources", "limits", "memory")

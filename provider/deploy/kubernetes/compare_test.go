@@ -103,6 +103,25 @@ func TestADeploymentShowsWhatItsArgumentsAreNow(t *testing.T) {
 	}
 }
 
+// With an autoscaler, the argument is only how many there are at first.
+func TestReplicasThatAnAutoscalerSetsAreNoDrift(t *testing.T) {
+	t.Parallel()
+	d := aDesign(nil)
+	found := snapshot{record: d.record, session: d.session, token: d.token, scaled: 7}
+	o, err := found.design().deployment()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := at(o, "spec", "replicas"); got != int64(7) {
+		t.Errorf("%v replicas are applied", got)
+	}
+	found.deployment = copyOf(o)
+	config, state := d.Config, deploy.State{Spec: d.spec()}
+	if drift := found.readDeployment(&config, &state); config.Replicas != d.Config.Replicas || len(drift) > 0 {
+		t.Errorf("it shows %d and %q", config.Replicas, drift)
+	}
+}
+
 func TestAServiceShowsWhatItsArgumentsAreNow(t *testing.T) {
 	t.Parallel()
 	d := aDesign(nil)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -121,22 +122,50 @@ func CheckNamespace(name string) error {
 	return nil
 }
 
-// check refuses a patch that is none, or that would take from the target what it needs.
+// check refuses what would take from the target what it needs.
 func (t *Target) check() error {
-	if t.Config.Patch == nil {
+	if err := t.Config.checkPod(); err != nil {
+		return err
+	}
+	return t.Config.checkPatch()
+}
+
+// checkPod refuses labels and annotations that the target sets itself.
+func (c Config) checkPod() error {
+	for name := range c.selector() {
+		if _, ok := c.pod().Labels[name]; ok {
+			return &deploy.ArgumentError{Argument: "pod", Title: "Unusable label", Err: fmt.Errorf(
+				"pod.labels must not contain %s, by which the Deployment finds its pods: choose another label", name)}
+		}
+	}
+	if _, ok := c.pod().Annotations[redeployedKey]; ok {
+		return &deploy.ArgumentError{Argument: "pod", Title: "Unusable annotation", Err: fmt.Errorf(
+			"pod.annotations must not contain %s, which a redeployment sets: choose another one", redeployedKey)}
+	}
+	return nil
+}
+
+// checkPatch refuses a patch that is none, or of what the other arguments decide.
+func (c Config) checkPatch() error {
+	if c.Patch == nil {
 		return nil
 	}
 	fault := func(format string, args ...any) error {
 		return &deploy.ArgumentError{Argument: "patch", Title: "Unusable patch", Err: fmt.Errorf(format, args...)}
 	}
-	patch, err := t.Config.patch()
+	patch, err := c.patch()
 	if err != nil {
 		return fault("patch must be the JSON of an object, as jsonencode({...}) makes it: %w", err)
 	}
-	for _, path := range []string{
+	reserved := []string{
 		"apiVersion", "kind", "metadata.name", "metadata.namespace", "metadata.annotations." + recordKey,
 		"spec.selector", "spec.replicas", "spec.template.spec.containers", "spec.template.spec.volumes", "status",
-	} {
+		"spec.paused",
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.selector())) {
+		reserved = append(reserved, "metadata.labels."+name, "spec.template.metadata.labels."+name)
+	}
+	for _, path := range reserved {
 		if has(patch, strings.Split(path, ".")) {
 			return fault("patch must not contain %s, which the deployment's own arguments decide. A JSON merge patch "+
 				"replaces a list as a whole; settings, pod and size change what is in these",

@@ -1,6 +1,7 @@
 package kubernetes
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -46,7 +47,7 @@ const (
 	instanceLabel = "app.kubernetes.io/instance"
 )
 
-// labels select the pods, and never change.
+// selector is the labels that select the pods. They never change.
 func (c Config) selector() object {
 	return object{nameLabel: containerName, instanceLabel: c.Name, managedLabel: cluster.FieldManager}
 }
@@ -89,6 +90,7 @@ type design struct {
 	session    string
 	token      string // stored; may be empty
 	redeployed string // the annotation's value; may be empty
+	scaled     int64  // how many replicas an autoscaler has set; 0 if there is none
 }
 
 func (d design) sessionName() string { return d.Config.Name + "-session-" + d.suffix() }
@@ -219,7 +221,7 @@ func (d design) deployment() (object, error) {
 		metadata["annotations"] = annotations
 	}
 	o := d.object(cluster.Deployments, d.Config.Name, object{"spec": object{
-		"replicas": d.Config.Replicas, "minReadySeconds": int64(minReady), "revisionHistoryLimit": int64(3),
+		"replicas": cmp.Or(d.scaled, d.Config.Replicas), "minReadySeconds": int64(minReady), "revisionHistoryLimit": int64(3),
 		"selector": object{"matchLabels": selector},
 		"strategy": object{
 			"type": "RollingUpdate", "rollingUpdate": object{"maxSurge": int64(1), "maxUnavailable": int64(0)},
@@ -287,7 +289,7 @@ func (d design) environment() map[string]string {
 	return env
 }
 
-// fixed are the arguments before those of the settings.
+// arguments are those of the program.
 func (d design) arguments() []string {
 	args := append([]string{
 		"serve", "--listen=:" + strconv.Itoa(port), "--data-dir=" + dataFolder,

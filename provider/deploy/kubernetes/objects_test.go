@@ -160,6 +160,13 @@ func TestAPatchCannotTakeWhatTheTargetNeeds(t *testing.T) {
 		{"the record", `{"metadata":{"annotations":{"scimbridge/deployment":"x"}}}`,
 			"annotations.scimbridge/deployment"},
 		{"the replicas", `{"spec":{"replicas":5}}`, "spec.replicas"},
+		{"a roll-out that is paused", `{"spec":{"paused":true}}`, "spec.paused"},
+		{"a label by which the objects are found", `{"metadata":{"labels":{"app.kubernetes.io/managed-by":"x"}}}`,
+			"metadata.labels.app.kubernetes.io/managed-by"},
+		{"all labels", `{"metadata":{"labels":null}}`, "metadata.labels.app.kubernetes.io/instance"},
+		{"a label by which the pods are found",
+			`{"spec":{"template":{"metadata":{"labels":{"app.kubernetes.io/name":"x"}}}}}`,
+			"spec.template.metadata.labels.app.kubernetes.io/name"},
 		{"no object", `[]`, "jsonencode"},
 		{"null", `null`, "jsonencode"},
 		{"no JSON", `spec:`, "jsonencode"},
@@ -171,6 +178,25 @@ func TestAPatchCannotTakeWhatTheTargetNeeds(t *testing.T) {
 				t.Errorf("got %v, want %q", err, row.want)
 			}
 		})
+	}
+}
+
+func TestWhatPodsAreFoundByCannotBeChanged(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name string
+		pod  *Pod
+		want string
+	}{
+		{"nothing", nil, ""},
+		{"another label", &Pod{Labels: map[string]string{"team": "it"}}, ""},
+		{"a label of the selector", &Pod{Labels: map[string]string{instanceLabel: "x"}}, instanceLabel},
+		{"the annotation of a redeployment", &Pod{Annotations: map[string]string{redeployedKey: "x"}}, redeployedKey},
+	} {
+		err := (&Target{Config: Config{Name: "bridge", Pod: row.pod}}).check()
+		if (err == nil) != (row.want == "") || err != nil && !strings.Contains(err.Error(), row.want) {
+			t.Errorf("%s: got %v, want %q", row.name, err, row.want)
+		}
 	}
 }
 
@@ -248,15 +274,26 @@ func TestNamesOfObjectsAndNamespaces(t *testing.T) {
 
 func TestOnlyAPatchMakesAGap(t *testing.T) {
 	t.Parallel()
+	rolling := func(update string) string { return `{"spec":{"strategy":{"rollingUpdate":{` + update + `}}}}` }
 	for _, row := range []struct {
 		name, patch string
+		replicas    int64
 		want        bool
 	}{
-		{"nothing", `{}`, false},
-		{"another strategy", `{"spec":{"strategy":{"type":"Recreate","rollingUpdate":null}}}`, true},
-		{"the same strategy", `{"spec":{"strategy":{"type":"RollingUpdate"}}}`, false},
+		{"nothing", `{}`, 1, false},
+		{"another strategy", `{"spec":{"strategy":{"type":"Recreate","rollingUpdate":null}}}`, 3, true},
+		{"the same strategy", `{"spec":{"strategy":{"type":"RollingUpdate"}}}`, 1, false},
+		{"one of three may end first", rolling(`"maxUnavailable":1`), 3, false},
+		{"the only one may end first", rolling(`"maxUnavailable":1`), 1, true},
+		{"half may end first", rolling(`"maxUnavailable":"50%"`), 2, false},
+		{"half of one, which is none", rolling(`"maxUnavailable":"50%"`), 1, false},
+		{"all may end first", rolling(`"maxUnavailable":"100%"`), 4, true},
+		{"none in the place of the only one, so that it ends first", rolling(`"maxSurge":0,"maxUnavailable":"50%"`), 1,
+			true},
+		{"Kubernetes' own defaults, of a quarter each", `{"spec":{"strategy":null}}`, 1, false},
 	} {
-		if got := (&Target{Config: Config{Patch: new(row.patch)}}).Gap(&Target{}); (got != "") != row.want {
+		config := Config{Patch: new(row.patch), Replicas: row.replicas}
+		if got := (&Target{Config: config}).Gap(&Target{}); (got != "") != row.want {
 			t.Errorf("%s: %q", row.name, got)
 		}
 	}

@@ -23,6 +23,7 @@ type snapshot struct {
 	token   string // stored; may be empty
 
 	deployment object // nil if there is none
+	scaled     int64  // how many replicas an autoscaler has set; 0 if there is none
 	c          Config // its name and namespace
 }
 
@@ -47,6 +48,9 @@ func (t *Target) look(ctx context.Context) (s snapshot, err error) {
 	if s.deployment == nil && len(secrets) == 0 {
 		return s, deploy.ErrAbsent
 	}
+	if s.scaled, err = scaledReplicas(ctx, c, s.deployment, s.c); err != nil {
+		return s, err
+	}
 	var faults []string
 	holders := slices.DeleteFunc(slices.Clone(secrets), func(o object) bool { return annotation(o, recordKey) == "" })
 	if s.deployment != nil {
@@ -70,6 +74,28 @@ func (t *Target) look(ctx context.Context) (s snapshot, err error) {
 	}
 	s.readSecrets(secrets)
 	return s, nil
+}
+
+// scaledReplicas returns the number of replicas, if an autoscaler sets it; else 0.
+func scaledReplicas(ctx context.Context, c *cluster.Client, deployment object, in Config) (int64, error) {
+	replicas, _ := at(deployment, "spec", "replicas").(int64)
+	if replicas == 0 { // an autoscaler leaves it at that
+		return 0, nil
+	}
+	all, err := c.List(ctx, cluster.Autoscalers, in.Namespace, "")
+	if errors.Is(err, cluster.ErrNotFound) { // a cluster without such objects
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	for _, o := range all {
+		if textAt(o, "spec", "scaleTargetRef", "kind") == cluster.Deployments.Name &&
+			textAt(o, "spec", "scaleTargetRef", "name") == in.Name {
+			return replicas, nil
+		}
+	}
+	return 0, nil
 }
 
 // readSecrets reads the Secrets that the pods read: those that the Deployment mounts, or else the record's.
@@ -98,7 +124,7 @@ func annotation(o object, name string) string { return textAt(o, "metadata", "an
 
 // design returns the deployment as it is recorded.
 func (s snapshot) design() design {
-	return design{record: s.record, session: s.session, token: s.token, redeployed: s.redeployed()}
+	return design{record: s.record, session: s.session, token: s.token, redeployed: s.redeployed(), scaled: s.scaled}
 }
 
 func (s snapshot) redeployed() string {

@@ -48,7 +48,7 @@ type containerState struct {
 	}
 }
 
-// A deployment is what is used of a Deployment, and a ReplicaSet.
+// A workload is what is used of a Deployment, and a ReplicaSet.
 type workload struct {
 	Metadata struct {
 		Name, UID   string
@@ -79,7 +79,10 @@ func as[T any](o object) (*T, error) {
 	return value, json.Unmarshal(text, value)
 }
 
-func (p *pod) leaving() bool { return p.Metadata.DeletionTimestamp != "" }
+// leaving reports whether the pod ends, or has ended: a pod that was evicted stays listed.
+func (p *pod) leaving() bool {
+	return p.Metadata.DeletionTimestamp != "" || p.Status.Phase == "Failed" || p.Status.Phase == "Succeeded"
+}
 
 func (p *pod) container() *containerStatus {
 	for i, c := range p.Status.ContainerStatuses {

@@ -31,7 +31,7 @@ func (t *Target) roll(ctx context.Context, c *cluster.Client, revision string, t
 				Log:    p.obstacle.log,
 			}
 		}
-		if err != nil {
+		if err = p.outlast(ctx, err); err != nil {
 			return err
 		}
 		select {
@@ -39,6 +39,25 @@ func (t *Target) roll(ctx context.Context, c *cluster.Client, revision string, t
 		case <-time.After(tick):
 		}
 	}
+}
+
+// outage is how long an API server may be away during a roll-out: a new one takes its place meanwhile.
+const outage = time.Minute
+
+// outlast returns the error, unless it is of an API server that is away for less than an outage.
+func (p *progress) outlast(ctx context.Context, err error) error {
+	if _, away := errors.AsType[*cluster.AwayError](err); !away {
+		p.away = time.Time{}
+		return err
+	}
+	if p.away.IsZero() {
+		deploy.Log(ctx, fmt.Sprintf("%v; it is asked again for %s", err, outage))
+		p.away = time.Now()
+	}
+	if time.Since(p.away) >= outage {
+		return err
+	}
+	return nil
 }
 
 // A progress is what is known of a roll-out under way.
@@ -51,6 +70,7 @@ type progress struct {
 	text     string   // how many pods are ready
 	obstacle obstacle // the last one
 	since    time.Time
+	away     time.Time // since when the API does not answer; zero if it does
 }
 
 // step looks once, and unseals the bridges that need it. Done reports whether the roll-out is complete.
@@ -133,9 +153,7 @@ func (t *Target) unsealAll(ctx context.Context, c *cluster.Client, pods []*pod, 
 			return &deploy.NotReadyError{Reason: fmt.Sprintf("the bridge in the pod %s refused the token: %s.",
 				p.Metadata.Name, strings.TrimPrefix(refused.Output, "scim-bridge: "))}
 		}
-		if err != nil && ctx.Err() == nil {
-			return fmt.Errorf("unsealing the bridge in the pod %s: %w", p.Metadata.Name, err)
-		}
+		p.silence = err // the next look asks it again
 	}
 	return nil
 }
@@ -237,6 +255,9 @@ func (p *pod) obstacle() obstacle {
 	if c == nil {
 		return obstacle{}
 	}
+	if p.running() && p.silence != nil {
+		return p.obstacleToAsk()
+	}
 	if ended := c.LastState.Terminated; ended != nil && ended.Reason == "OOMKilled" {
 		return obstacle{
 			Reason: pod + " used more memory than size allows, and was killed (OOMKilled).",
@@ -273,6 +294,19 @@ func (p *pod) obstacle() obstacle {
 		}
 	}
 	return obstacle{}
+}
+
+// obstacleToAsk is why the bridge in the pod does not answer. It may have just started.
+func (p *pod) obstacleToAsk() obstacle {
+	o := obstacle{
+		Reason:   fmt.Sprintf("the bridge in the pod %s does not answer: %v.", p.Metadata.Name, p.silence),
+		patience: toTheEnd,
+	}
+	if cluster.IsForbidden(p.silence) {
+		o.Remedy = "Terraform's user needs the rights that the guide of this target lists."
+		o.patience = atOnce
+	}
+	return o
 }
 
 // obstacleToStart returns why a pod's container is not made. Nothing but the events tells.

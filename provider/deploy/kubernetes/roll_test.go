@@ -2,12 +2,18 @@ package kubernetes
 
 import (
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy/kubernetes/cluster"
 )
 
 // What the kubelet and the scheduler write, as a cluster was seen to write it.
@@ -109,6 +115,13 @@ func aPod(state string, current bool) *pod {
 	return p
 }
 
+// evictedPod is one that the kubelet has ended for want of memory. It stays until somebody deletes it.
+func evictedPod() *pod {
+	p := &pod{current: true}
+	p.Status.Phase = "Failed"
+	return p
+}
+
 // A deployment is as good as the worst of its bridges.
 func TestOneStateOfManyBridges(t *testing.T) {
 	t.Parallel()
@@ -133,6 +146,8 @@ func TestOneStateOfManyBridges(t *testing.T) {
 		{"there is none", nil, deploy.Stopped, ""},
 		{"an old one is left",
 			append(pods(control.Ready, control.Ready), aPod(control.Sealed, false)), deploy.Ready, "r"},
+		{"one that was evicted is still listed",
+			append(pods(control.Ready, control.Ready), evictedPod()), deploy.Ready, "r"},
 		{"only old ones are there",
 			[]*pod{aPod(control.Ready, false), aPod(control.Ready, false)}, deploy.Degraded, ""},
 	} {
@@ -187,5 +202,47 @@ func TestWhenARollOutIsComplete(t *testing.T) {
 				t.Errorf("got %t", got)
 			}
 		})
+	}
+}
+
+// An API server that is replaced does not end a roll-out; one that stays away does.
+func TestARollOutOutlastsAnAPIThatIsAwayForAWhile(t *testing.T) {
+	t.Parallel()
+	gone, refused := &cluster.AwayError{Err: errors.New("connection refused")}, errors.New("it is forbidden")
+	var p progress
+	if err := p.outlast(t.Context(), gone); err != nil || p.away.IsZero() {
+		t.Errorf("at once: %v", err)
+	}
+	p.away = p.away.Add(-outage)
+	if err := p.outlast(t.Context(), gone); !errors.Is(err, gone) {
+		t.Errorf("after %s: %v", outage, err)
+	}
+	if err := p.outlast(t.Context(), nil); err != nil || !p.away.IsZero() {
+		t.Errorf("an answer: %v, away since %s", err, p.away)
+	}
+	if err := p.outlast(t.Context(), refused); !errors.Is(err, refused) {
+		t.Errorf("a refusal: %v", err)
+	}
+}
+
+func TestWhyABridgeDoesNotAnswer(t *testing.T) {
+	t.Parallel()
+	forbidden := apierrors.NewForbidden(schema.GroupResource{Resource: "pods/exec"}, "bridge-x", nil)
+	for _, row := range []struct {
+		name   string
+		err    error
+		remedy string
+		want   time.Duration
+	}{
+		{"it has just started", errors.New("no such socket"), "", toTheEnd},
+		{"commands must not be run in it", forbidden, "rights", atOnce},
+	} {
+		p := aPod("", true)
+		p.silence = row.err
+		got := p.obstacle()
+		if !strings.Contains(got.Reason, row.err.Error()) || !strings.Contains(got.Remedy, row.remedy) ||
+			got.patience != row.want {
+			t.Errorf("%s: got %+v", row.name, got)
+		}
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/util/intstr"
+
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy/kubernetes/cluster"
@@ -66,9 +68,30 @@ func (t *Target) Fetch(ctx context.Context) (deploy.Program, error) { return t.P
 // Gap returns a reason if a patch makes Kubernetes end the old pods first. Otherwise they are
 // replaced one by one, and what is written to the Service changes it in place.
 func (t *Target) Gap(deploy.Target) string {
-	patch, err := t.Config.patch()
-	if err == nil && textAt(patch, "spec", "strategy", "type") == "Recreate" {
+	o, err := design{record: record{Config: t.Config}}.deployment()
+	if err != nil {
+		return "" // told elsewhere
+	}
+	if textAt(o, "spec", "strategy", "type") == "Recreate" {
 		return `patch sets the strategy "Recreate", which ends the old pods before new ones start`
+	}
+	scaled := func(name string, roundUp bool) int {
+		value := intstr.FromString("25%") // Kubernetes' default
+		if set := at(o, "spec", "strategy", "rollingUpdate", name); set != nil {
+			value = intstr.Parse(fmt.Sprint(set))
+		}
+		n, err := intstr.GetScaledValueFromIntOrPercent(&value, int(t.Config.Replicas), roundUp)
+		if err != nil {
+			return 0 // the API server refuses it
+		}
+		return n
+	}
+	ending := scaled("maxUnavailable", false)
+	if ending == 0 && scaled("maxSurge", true) == 0 {
+		ending = 1 // as the controller does, which could replace nothing otherwise
+	}
+	if ending > 0 && ending >= int(t.Config.Replicas) {
+		return "patch lets Kubernetes end all old pods before new ones are ready (maxUnavailable)"
 	}
 	return ""
 }
@@ -237,7 +260,7 @@ func (t *Target) Update(ctx context.Context, spec deploy.Spec, revision string, 
 	if err != nil {
 		return err
 	}
-	d := design{record: newRecord(t.Config, spec, revision), session: spec.Session}
+	d := design{record: newRecord(t.Config, spec, revision), session: spec.Session, scaled: found.scaled}
 	if found.revision() == revision {
 		d.redeployed = found.redeployed()
 		if found.hasUnreadable(ctx, c) { // a bridge reads its session when it starts

@@ -50,6 +50,7 @@ var (
 	ReplicaSets     = Kind{"apps", "v1", "ReplicaSet", "replicasets"}
 	Budgets         = Kind{"policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets"}
 	Policies        = Kind{"networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies"}
+	Autoscalers     = Kind{"autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers"}
 )
 
 // APIVersion is the kind's, as an object has it.
@@ -69,6 +70,9 @@ type Client struct {
 
 // ErrNotFound is the error for an object that does not exist.
 var ErrNotFound = errors.New("not found")
+
+// IsForbidden reports whether the error is that the user lacks a right.
+func IsForbidden(err error) bool { return apierrors.IsForbidden(err) }
 
 // Host is the address of the API.
 func (c *Client) Host() string { return c.config.Host }
@@ -116,8 +120,8 @@ func (c *Client) list(ctx context.Context, k Kind, namespace string, options met
 }
 
 // Apply makes the fields of an object ours, with the values that it has, and gives up those that it has not. What a
-// person or a program has once written there is overwritten. A field that another program keeps applying, or an
-// autoscaler sets, is a *ConflictError.
+// person or a program has once written there is overwritten. A field that another program keeps applying is a
+// *ConflictError.
 func (c *Client) Apply(ctx context.Context, k Kind, o Object) (Object, error) {
 	u := &unstructured.Unstructured{Object: o}
 	ctx, cancel := within(ctx)
@@ -179,17 +183,12 @@ type ConflictError struct {
 
 func (e *ConflictError) Error() string {
 	return fmt.Sprintf("%s is managed by another program, too: %s. Leave the field to one of them: take the object "+
-		"out "+
-		"of the other program's configuration, remove the autoscaler, or give the deployment another name",
+		"out of the other program's configuration, or give the deployment another name",
 		e.Object, strings.Join(e.Fields, "; "))
 }
 
-// autoscaler is the field manager of what a HorizontalPodAutoscaler writes.
-const autoscaler = "kube-controller-manager"
-
 // toConflict returns the conflicts that must not be overridden. What was written once, by an update, is a
-// change behind Terraform's back, as the plan has shown it. A program that applies will apply again, and an
-// autoscaler scale again.
+// change behind Terraform's back, as the plan has shown it. A program that applies will apply again.
 func toConflict(k Kind, u *unstructured.Unstructured, err error) error {
 	status, ok := errors.AsType[*apierrors.StatusError](err)
 	if !ok || status.ErrStatus.Details == nil {
@@ -199,9 +198,8 @@ func toConflict(k Kind, u *unstructured.Unstructured, err error) error {
 	for _, cause := range status.ErrStatus.Details.Causes {
 		// The API server describes an update as: conflict with "kubectl" with subresource "scale" using apps/v1
 		manager := strings.TrimPrefix(cause.Message, "conflict with ")
-		updated := strings.Contains(manager, " using ")
-		keeps := !updated || strings.HasPrefix(manager, `"`+autoscaler+`"`)
-		if cause.Type == metav1.CauseTypeFieldManagerConflict && keeps {
+		applied := !strings.Contains(manager, " using ")
+		if cause.Type == metav1.CauseTypeFieldManagerConflict && applied {
 			conflict.Fields = append(conflict.Fields, fmt.Sprintf("%s owns the field %s", manager, cause.Field))
 		}
 	}
