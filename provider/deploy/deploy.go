@@ -49,7 +49,7 @@ const (
 	SizeVeryHigh Size = "very_high"
 )
 
-// Memory returns how many bytes a bridge of this size may use.
+// Memory returns how many bytes a bridge of this size may use: its soft limit, near which it works harder to stay below.
 func (s Size) Memory() int64 {
 	const mebibyte = 1 << 20
 	switch s {
@@ -61,6 +61,9 @@ func (s Size) Memory() int64 {
 		return 512 * mebibyte
 	}
 }
+
+// Limit returns how many bytes a container of this size may use, at which the kernel kills what is in it.
+func (s Size) Limit() int64 { return s.Memory() / 4 * 5 }
 
 // Settings are flags of `scim-bridge serve`; an empty one means the default.
 type Settings struct {

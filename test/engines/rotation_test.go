@@ -73,11 +73,19 @@ resource "scimbridge_firewall_rule" "block" {
   allow_lockout = true
 }
 `)
+	identityProvider = startTraffic(t, bridgeAddress, tokens[1].Reveal())
 	w.apply(blocked)
 	await(t, "the bridge is blocked", func() bool { return list(t, tokens[1]) == http.StatusServiceUnavailable })
 	w.plan(blocked, "firewall_blocked")
 	w.apply(config(2, ""))
 	await(t, "the bridge is let in again", func() bool { return list(t, tokens[1]) == http.StatusOK })
+	sent, failed = identityProvider.end()
+	t.Logf("%d of %d requests failed during the block", len(failed), sent)
+	for _, text := range failed { // an identity provider comes back after a 503
+		if !strings.Contains(text, ": 503 ") {
+			t.Errorf("a blocked bridge answered: %s", text)
+		}
+	}
 	w.apply(config(2, ""))
 	w.plan(config(2, ""))
 }

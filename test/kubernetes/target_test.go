@@ -686,6 +686,7 @@ func (r *run) blocked(t *testing.T) {
 }
 
 output "problems" { value = scimbridge_deployment.this.problems }`, kubernetes.Pods)
+	l := r.load(t)
 	if code, out := r.terraform(t, "apply", "-auto-approve"); code != 0 {
 		t.Fatalf("apply ends with %d:\n%s", code, out)
 	}
@@ -701,6 +702,13 @@ output "problems" { value = scimbridge_deployment.this.problems }`, kubernetes.P
 		t.Fatalf("apply ends with %d:\n%s", code, out)
 	}
 	r.cluster.Await("the bridges to be let in", answers(http.StatusOK))
+	l.stop()
+	t.Logf("%d requests, %d of which failed during the block", l.sent.Load(), len(l.faults))
+	for _, fault := range l.faults { // an identity provider comes back after a 503
+		if !strings.Contains(fault, " 503 ") {
+			t.Errorf("a blocked bridge answered: %s", fault)
+		}
+	}
 	r.apply(t)
 }
 

@@ -49,7 +49,7 @@ func memoryOf(size deploy.Size, configured int64) int64 {
 	if configured != 0 {
 		return configured
 	}
-	return int64(float64(size.Memory()>>20) / softShare)
+	return size.Limit() >> 20
 }
 
 // make creates a container that is not started, with its volume and the files in it. Named is

@@ -69,7 +69,7 @@ func (s snapshot) readDeployment(config *Config, state *deploy.State) (drift []s
 	}
 	limit := textAt(container, "resources", "limits", "memory")
 	for _, size := range []deploy.Size{deploy.SizeBase, deploy.SizeHigh, deploy.SizeVeryHigh} {
-		if memoryLimit(size) == limit {
+		if megabytes(size.Limit()) == limit {
 			state.Spec.Size = size
 		}
 	}

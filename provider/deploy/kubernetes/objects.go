@@ -263,7 +263,7 @@ func (d design) container() object {
 		"readinessProbe": probe("/ready", 2, 2),
 		"resources": object{
 			"requests": object{"cpu": "50m", "memory": megabytes(d.Size.Memory() / 4)},
-			"limits":   object{"memory": memoryLimit(d.Size)},
+			"limits":   object{"memory": megabytes(d.Size.Limit())},
 		},
 		"securityContext": object{
 			"allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true,
@@ -272,9 +272,6 @@ func (d design) container() object {
 		"volumeMounts": mounts,
 	}
 }
-
-// memoryLimit is what the kernel kills a bridge at: a quarter above the soft limit of its size, as in other containers.
-func memoryLimit(s deploy.Size) string { return megabytes(s.Memory() / 4 * 5) }
 
 func megabytes(bytes int64) string { return strconv.FormatInt(bytes>>20, 10) + "Mi" }
 

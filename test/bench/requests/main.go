@@ -23,6 +23,7 @@ type options struct {
 	only        *regexp.Regexp
 	modes       []string
 	profile     string // folder; empty for none
+	sizes       bool   // measure the memory of the sizes instead
 }
 
 func main() {
@@ -57,6 +58,8 @@ func parse(args []string) (options, error) {
 	flags.IntVar(&o.repeat, "repeat", 3, "how often each phase is measured; the table has the medians")
 	flags.DurationVar(&o.time, "time", 300*time.Millisecond, "how long each measurement lasts")
 	flags.StringVar(&o.profile, "profile", "", "leave CPU profiles of every phase in this `folder`")
+	flags.BoolVar(&o.sizes, "sizes", false, "measure instead how much memory a bridge of each size needs for groups of so "+
+		"many people")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
@@ -94,6 +97,9 @@ func run(ctx context.Context, o options) error {
 	binary, err := build(ctx, folder, o.profile != "")
 	if err != nil {
 		return err
+	}
+	if o.sizes {
+		return measureSizes(ctx, o, folder, binary)
 	}
 	ceiling, err := startCeiling(ctx)
 	if err != nil {

@@ -53,13 +53,18 @@ func cpuOf(processes []*process) (total time.Duration, err error) {
 }
 
 // resident reads how much memory a process has, in bytes; 0 if it is gone.
-func (p *process) resident() int64 {
+func (p *process) resident() int64 { return p.status("VmRSS:") }
+
+// peak reads how much it has had at most.
+func (p *process) peak() int64 { return p.status("VmHWM:") }
+
+func (p *process) status(name string) int64 {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
 	if err != nil {
 		return 0
 	}
 	for line := range strings.Lines(string(text)) {
-		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+		if rest, ok := strings.CutPrefix(line, name); ok {
 			kb, _ := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
 			return kb << 10
 		}

@@ -23,6 +23,7 @@ type site struct {
 	binary   string
 	dir      string
 	profiled bool
+	soft     int64 // the bridge's soft memory limit in bytes; 0 for none
 
 	people  int
 	ids     []string // of people, in the order of their numbers
@@ -170,6 +171,9 @@ func (s *site) command(ctx context.Context, name string, args ...string) (*exec.
 	cmd := exec.CommandContext(ctx, s.binary, args...)
 	cmd.Stderr = log
 	p := &process{name: name, cmd: cmd}
+	if s.soft > 0 && name == "bridge" {
+		cmd.Env = append(os.Environ(), fmt.Sprintf("GOMEMLIMIT=%d", s.soft))
+	}
 	if s.profiled {
 		if p.pprof, err = freeAddress(ctx); err != nil {
 			return nil, nil, err
