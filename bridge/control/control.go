@@ -31,7 +31,7 @@ func StandbySocket(dataDir string, pid int) string {
 const (
 	PathStatus   = "/status"    // GET: a Status
 	PathUnseal   = "/unseal"    // POST a Token: a Status, once the bridge is open
-	PathReload   = "/reload"    // POST: ends when the bridge has done what SIGHUP asks for
+	PathReload   = "/reload"    // POST, or POST a Reload: ends when the bridge has done what SIGHUP asks for
 	PathTakeOver = "/take-over" // POST, to the bridge on standby: ends when it serves
 	PathHandOver = "/hand-over" // POST, by the bridge on standby: see Receive
 )
@@ -78,6 +78,13 @@ type Status struct {
 // Token is the body of an unseal request.
 type Token struct {
 	Token string `json:"token"`
+}
+
+// Reload is the body of a request to reload; it may be left out.
+type Reload struct {
+	// MonitoringToken is the token that the bridge must find in its monitoring token file and then
+	// use. If the file has another one, nothing is reloaded. Empty means any.
+	MonitoringToken string `json:"monitoring_token,omitempty"`
 }
 
 // ErrNotRunning is the error if no bridge answers at the socket.
@@ -154,6 +161,12 @@ func (c *Client) Unseal(ctx context.Context, token string) (Status, error) {
 // not restart the container.
 func (c *Client) Reload(ctx context.Context) error {
 	return c.call(ctx, http.MethodPost, PathReload, nil, nil)
+}
+
+// ReloadMonitoring reloads the bridge if its monitoring token file has the token. Otherwise it
+// changes nothing, and the error is an *Error with http.StatusConflict.
+func (c *Client) ReloadMonitoring(ctx context.Context, token string) error {
+	return c.callWith(ctx, c.secret, http.MethodPost, PathReload, Reload{MonitoringToken: token}, nil)
 }
 
 // TakeOver tells a bridge on standby to replace the serving one. When it returns nil, the

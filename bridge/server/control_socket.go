@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"net/http"
@@ -29,7 +30,7 @@ type ControlSocket struct {
 	Status        func() control.Status
 	Log           hclog.Logger
 	// OnReload does what SIGHUP asks for.
-	OnReload func(context.Context) error
+	OnReload func(context.Context, control.Reload) error
 	// OnReplaced is called when another process has taken over.
 	OnReplaced func()
 	// OnAbandoned is called once, when this bridge on standby has had no request for
@@ -192,7 +193,13 @@ func (s *ControlSocket) unseal(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *ControlSocket) reload(w http.ResponseWriter, r *http.Request) {
-	if err := s.OnReload(r.Context()); err != nil {
+	var in control.Reload
+	err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 8<<10)).Decode(&in)
+	if err != nil && !errors.Is(err, io.EOF) { // a body is optional; the error's text may quote a token
+		writeError(w, &control.Error{Status: http.StatusBadRequest, Detail: "the request is not the expected JSON"})
+		return
+	}
+	if err := s.OnReload(r.Context(), in); err != nil {
 		writeError(w, err)
 		return
 	}

@@ -23,6 +23,8 @@ type Spec struct {
 	Unseal   Unseal
 	Size     Size
 	Settings Settings
+	// Monitoring is nil for a bridge without a monitoring token.
+	Monitoring *Monitoring
 	// Triggers replace the bridge when they change.
 	Triggers map[string]string
 	// Memo is stored with the deployment and returned by Observe. The bridge does not
@@ -128,7 +130,8 @@ func (s *Settings) SetFlag(text string) bool {
 }
 
 // Revision identifies what would run. It changes exactly when the bridge must be
-// replaced. Build is the result of Target.Build. Name and memo do not affect it.
+// replaced. Build is the result of Target.Build. Name and memo do not affect it, and of the
+// monitoring token only whether there is one: a running bridge reads a new one.
 func (s Spec) Revision(build string) string {
 	b, err := json.Marshal(struct {
 		Build, Session string
@@ -136,7 +139,8 @@ func (s Spec) Revision(build string) string {
 		Size           Size
 		Settings       Settings
 		Triggers       map[string]string `json:",omitempty"`
-	}{build, s.Session, s.Unseal, s.Size, s.Settings, s.Triggers})
+		Monitoring     bool              `json:",omitempty"`
+	}{build, s.Session, s.Unseal, s.Size, s.Settings, s.Triggers, s.Monitoring != nil})
 	if err != nil {
 		panic(fmt.Sprintf("deploy: a spec holds only texts: %v", err))
 	}

@@ -2,6 +2,8 @@ package deploy
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"slices"
 	"strings"
@@ -180,6 +182,7 @@ func TestRevision(t *testing.T) {
 		{"the size moves it", func(s *Spec) { s.Size = SizeHigh }, true},
 		{"a setting moves it", func(s *Spec) { s.Settings.LogLevel = "debug" }, true},
 		{"a trigger moves it", func(s *Spec) { s.Triggers = map[string]string{"a": "b"} }, true},
+		{"a monitoring token moves it", func(s *Spec) { s.Monitoring = &Monitoring{} }, true},
 		{"the name is for people", func(s *Spec) { s.Name = "other" }, false},
 		{"a memo never reaches the bridge", func(s *Spec) { s.Memo = map[string]string{"a": "b"} }, false},
 		{"no triggers are no triggers", func(s *Spec) { s.Triggers = map[string]string{} }, false},
@@ -194,6 +197,30 @@ func TestRevision(t *testing.T) {
 	}
 	if (Spec{}).Revision("a") == (Spec{}).Revision("b") {
 		t.Error("another program has the same revision")
+	}
+}
+
+// A running bridge reads a new monitoring token, and needs a restart to have one at all.
+func TestOfAMonitoringTokenOnlyItsPresenceIsInTheRevision(t *testing.T) {
+	t.Parallel()
+	token, err := ParseMonitoringToken("a-monitoring-token-of-a-test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	of := func(m *Monitoring) string {
+		return Spec{Session: "s", Unseal: UnsealOnce, Size: SizeBase, Monitoring: m}.Revision("b")
+	}
+	without, with := of(nil), of(&Monitoring{})
+	// What releases without the setting have deployed must not be replaced.
+	sum := sha256.Sum256([]byte(`{"Build":"b","Session":"s","Unseal":"once","Size":"base","Settings":{}}`))
+	if want := hex.EncodeToString(sum[:8]); without != want {
+		t.Errorf("without a token it is %s, want %s", without, want)
+	}
+	if with == without {
+		t.Error("with a token it is the same")
+	}
+	if got := of(&Monitoring{Version: new(int64(2)), Token: token}); got != with {
+		t.Errorf("another token makes %s of %s", got, with)
 	}
 }
 

@@ -85,8 +85,8 @@ type Target interface {
 	Create(ctx context.Context, spec Spec, revision string, token session.Token) error
 	// Update applies spec and undoes State.Drift. It replaces a running bridge only if the
 	// revision differs, without losing a request unless Gap says otherwise; it starts a
-	// stopped one and unseals a sealed one. If the new bridge cannot run, the old one
-	// continues and the error has the reason.
+	// stopped one and unseals a sealed one. A running bridge gets a new monitoring token. If the
+	// new bridge cannot run, the old one continues and the error has the reason.
 	//
 	// A zero token unseals nothing; a stored one is kept.
 	Update(ctx context.Context, spec Spec, revision string, token session.Token) error

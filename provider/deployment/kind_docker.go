@@ -8,7 +8,6 @@ import (
 
 	"github.com/hashicorp/terraform-plugin-framework-validators/int64validator"
 	"github.com/hashicorp/terraform-plugin-framework-validators/listvalidator"
-	"github.com/hashicorp/terraform-plugin-framework-validators/mapvalidator"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/planmodifier"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringplanmodifier"
@@ -78,14 +77,8 @@ func dockerArgument() schema.SingleNestedAttribute {
 					"(`base`), 1280 (`high`) or 2560 (`very_high`). The bridge's own soft limit is four fifths of it.",
 				Validators: []validator.Int64{int64validator.Between(64, 1<<20)},
 			},
-			"environment": schema.MapAttribute{
-				Optional:    true,
-				ElementType: types.StringType,
-				MarkdownDescription: "Environment variables of the container, such as `HTTPS_PROXY`. `docker " +
-					"inspect` shows them: do not put secrets there.",
-				Validators: []validator.Map{mapvalidator.SizeAtLeast(1), mapvalidator.NoNullValues(),
-					mapvalidator.KeysAre(textValidator(docker.CheckVariable))},
-			},
+			"environment": environmentArgument("Environment variables of the container, such as `HTTPS_PROXY`. Those " +
+				"that other arguments set are refused. `docker inspect` shows them: do not put secrets there."),
 		},
 	}
 }

@@ -147,8 +147,8 @@ func podArgument() schema.SingleNestedAttribute {
 				MarkdownDescription: "Names of Secrets in the namespace with credentials of registries.",
 				Validators:          []validator.List{listvalidator.SizeAtLeast(1), listvalidator.NoNullValues()},
 			},
-			"environment": textsArgument("Environment variables of the bridge, `HTTPS_PROXY` for instance. They are " +
-				"in the state: no secrets."),
+			"environment": environmentArgument("Environment variables of the bridge, such as `HTTPS_PROXY`. Those " +
+				"that other arguments set are refused. They are in the state: no secrets."),
 			"ca_certificate_pem": text("Certificate authorities by which the bridge knows the account, in the place " +
 				"of those in the image."),
 		},

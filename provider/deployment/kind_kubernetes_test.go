@@ -43,6 +43,11 @@ func TestMistakesInTheArgumentKubernetesAreErrorsOfThePlan(t *testing.T) {
 		{"a service of no type", image + "\nservice = { type = \"None\" }", https, `NodePort`},
 		{"labels of nothing", image + "\npod = { labels = {} }", https, `at least 1`},
 		{"a variable without a value", image + "\npod = { environment = { A = null } }", https, `(?i)null`},
+		{"a variable of the bridge", image + "\npod = { environment = { SCIMBRIDGE_LOG_LEVEL = \"debug\" } }", https,
+			`use\s+settings.log_level`},
+		{"a variable of the vendor's bridge", image + "\npod = { environment = { OP_SESSION = \"x\" } }", https,
+			`use\s+session`},
+		{"a variable that size sets", image + "\npod = { environment = { GOMEMLIMIT = \"1GiB\" } }", https, `size`},
 		{"a patch that is no JSON", image + "\npatch = \"{\"", https, `jsonencode`},
 		{"a patch of the containers", image + "\n" +
 			`patch = jsonencode({ spec = { template = { spec = { containers = [] } } } })`, https,

@@ -7,10 +7,12 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/hashicorp/terraform-plugin-framework-validators/mapvalidator"
 	"github.com/hashicorp/terraform-plugin-framework/attr"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
+	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 	"github.com/hashicorp/terraform-plugin-framework/types/basetypes"
 
@@ -67,6 +69,15 @@ type kind struct {
 	// validate checks an argument against the settings. It ignores unknown values and may
 	// be nil.
 	validate func(ctx context.Context, argument types.Object, settings settingsModel) error
+}
+
+// environmentArgument is the argument of a kind for a container's environment variables.
+func environmentArgument(description string) schema.MapAttribute {
+	return schema.MapAttribute{
+		Optional: true, ElementType: types.StringType, MarkdownDescription: description,
+		Validators: []validator.Map{mapvalidator.SizeAtLeast(1), mapvalidator.NoNullValues(),
+			mapvalidator.KeysAre(textValidator(deploy.CheckVariable))},
+	}
 }
 
 // path returns the path of an argument of the kind in the configuration.

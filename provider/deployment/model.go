@@ -49,16 +49,20 @@ type settingsModel struct {
 	SourceAddress        types.String `tfsdk:"source_address"`
 	TrustedProxies       types.List   `tfsdk:"trusted_proxies"`
 	InsecureHTTP         types.Bool   `tfsdk:"insecure_http"`
+
+	MonitoringTokenWO        types.String `tfsdk:"monitoring_token_wo"` // null except in the configuration
+	MonitoringTokenWOVersion types.Int64  `tfsdk:"monitoring_token_wo_version"`
 }
 
 var settingsTypes = map[string]attr.Type{
 	"public_url": types.StringType, "account_url": types.StringType, "confirmation_interval": types.StringType,
 	"log_level": types.StringType, "log_format": types.StringType, "source_address": types.StringType,
 	"trusted_proxies": types.ListType{ElemType: types.StringType}, "insecure_http": types.BoolType,
+	"monitoring_token_wo": types.StringType, "monitoring_token_wo_version": types.Int64Type,
 }
 
-// toSpec returns the specification to deploy. Known is false while a part of it is
-// unknown.
+// toSpec returns the specification to deploy, without the monitoring token: see addMonitoring. Known
+// is false while a part of it is unknown.
 func (m model) toSpec(ctx context.Context) (spec deploy.Spec, known bool, diags diag.Diagnostics) {
 	for _, v := range []attr.Value{m.Session, m.Unseal, m.Settings, m.Size, m.RedeployTriggers} {
 		if v.IsUnknown() {
@@ -177,8 +181,8 @@ func (m *model) fromState(ctx context.Context, k kind, id string, s deploy.State
 	if m.Settings.IsNull() || m.Settings.IsUnknown() {
 		m.Settings = types.ObjectNull(settingsTypes)
 	}
-	if s.Spec.Settings != (deploy.Settings{}) || !m.Settings.IsNull() {
-		m.Settings, d = settingsFromSpec(ctx, s.Spec.Settings, m.Settings)
+	if s.Spec.Settings != (deploy.Settings{}) || s.Spec.Monitoring != nil || !m.Settings.IsNull() {
+		m.Settings, d = settingsFromSpec(ctx, s.Spec, m.Settings)
 		diags.Append(d...)
 	}
 	if before, known := toTriggers(m.RedeployTriggers); !known || !maps.Equal(before, s.Spec.Triggers) {
@@ -246,13 +250,17 @@ func scimURL(address string) string {
 	return address + "/scim/v2"
 }
 
-func settingsFromSpec(ctx context.Context, s deploy.Settings, before types.Object) (types.Object, diag.Diagnostics) {
+func settingsFromSpec(ctx context.Context, spec deploy.Spec, before types.Object) (types.Object, diag.Diagnostics) {
+	s := spec.Settings
 	m := settingsModel{
 		PublicURL: stringOrNull(s.PublicURL), AccountURL: stringOrNull(s.AccountURL),
 		ConfirmationInterval: stringOrNull(s.ConfirmationInterval),
 		LogLevel:             stringOrNull(s.LogLevel), LogFormat: stringOrNull(s.LogFormat),
 		SourceAddress:  stringOrNull(s.SourceAddress),
 		TrustedProxies: types.ListNull(types.StringType),
+	}
+	if spec.Monitoring != nil {
+		m.MonitoringTokenWOVersion = types.Int64PointerValue(spec.Monitoring.Version)
 	}
 	if s.InsecureHTTP {
 		m.InsecureHTTP = types.BoolValue(true)

@@ -104,7 +104,7 @@ func TestSayingThatHTTPIsNotInsecureIsAsGoodAsSayingNothing(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			before, diags := settingsFromSpec(t.Context(), deploy.Settings{}, types.ObjectNull(settingsTypes))
+			before, diags := settingsFromSpec(t.Context(), deploy.Spec{}, types.ObjectNull(settingsTypes))
 			if diags.HasError() {
 				t.Fatal(diags)
 			}

@@ -53,6 +53,9 @@ func (r *deploymentResource) ModifyPlan(ctx context.Context, req resource.Modify
 	resp.Diagnostics.Append(diags...)
 	spec, known, diags := plan.toSpec(ctx)
 	resp.Diagnostics.Append(diags...)
+	determined, diags := config.addMonitoring(ctx, &spec)
+	known = known && determined
+	resp.Diagnostics.Append(diags...)
 	if resp.Diagnostics.HasError() {
 		return
 	}

@@ -433,6 +433,9 @@ func (r *deploymentResource) prepare(ctx context.Context, plan, config model, be
 	diags.Append(d...)
 	spec, known, d := plan.toSpec(ctx)
 	diags.Append(d...)
+	determined, d := config.addMonitoring(ctx, &spec)
+	known = known && determined
+	diags.Append(d...)
 	if diags.HasError() {
 		return work{}
 	}

@@ -2,11 +2,14 @@ package deployment
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework-timeouts/resource/timeouts"
+	"github.com/hashicorp/terraform-plugin-framework-validators/int64validator"
 	"github.com/hashicorp/terraform-plugin-framework-validators/listvalidator"
 	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
+	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/booldefault"
@@ -119,6 +122,25 @@ func (r *deploymentResource) Schema(ctx context.Context, _ resource.SchemaReques
 						Optional: true,
 						MarkdownDescription: "Serve plain HTTP on an address that other machines can reach, without " +
 							"a proxy with HTTPS in front. The bearer token then crosses the network unencrypted.",
+					},
+					"monitoring_token_wo": schema.StringAttribute{
+						Optional:   true,
+						Sensitive:  true,
+						WriteOnly:  true,
+						Validators: []validator.String{monitoringValidator{}},
+						MarkdownDescription: "A monitoring token of your choice, which may read the bridge's " +
+							"`/health` and `/metrics` and nothing else; the provider's `monitoring_token` is one. " +
+							fmt.Sprintf("%d to %d characters of ASCII without blanks, and not the bearer token. ",
+								deploy.MinMonitoringToken, deploy.MaxMonitoringToken) +
+							"Write-only: it is not in a plan or the state. The target stores it as a secret. Without " +
+							"it, or with null, the bridge has none.",
+					},
+					"monitoring_token_wo_version": schema.Int64Attribute{
+						Optional: true,
+						MarkdownDescription: "Change this number with `monitoring_token_wo`: that gives the running " +
+							"bridge the new token, without a restart. A changed token alone plans nothing.",
+						Validators: []validator.Int64{int64validator.AlsoRequires(
+							path.MatchRelative().AtParent().AtName("monitoring_token_wo"))},
 					},
 				},
 			},

@@ -19,20 +19,30 @@ func TestNoSecretIsWhereItDoesNotBelong(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "--log-level=trace")
 	first, second := newToken(t), newToken(t)
-	w.config(w.base(""))
+	const firstMonitoring, secondMonitoring = "the-first-monitoring-token", "the-second-monitoring-token"
+	w.config(w.base(`    monitoring_token_wo         = var.monitoring
+    monitoring_token_wo_version = var.token_version
+`) + `
+variable "monitoring" {
+  type      = string
+  ephemeral = true
+  default   = null
+}
+`)
 	logged := filepath.Join(w.dir, "terraform.log")
 	w.env = append(w.env, "TF_LOG=trace", "TF_LOG_PATH="+logged)
 
-	w.plan(vars{"token": first.Reveal()})
+	initial := vars{"token": first.Reveal(), "monitoring": firstMonitoring}
+	w.plan(initial)
 	planned := planContent(t, filepath.Join(w.dir, "plan.bin"))
-	w.apply(vars{"token": first.Reveal()})
+	w.apply(initial)
 	id := w.invite(first, "ada@example.com")
 	w.request(second, "GET", "/scim/v2/Users/"+id, nil) // a wrong token, for now
 	w.request(first, "PATCH", "/scim/v2/Users/"+id,
 		`{"Operations":[{"op":"replace","path":"password","value":"t0p-s3cret-pw"}]}`)
 	sealed := []string{w.attribute("scimbridge_provisioning.this", "session")}
 
-	rotated := vars{"token": second.Reveal(), "token_version": "2"}
+	rotated := vars{"token": second.Reveal(), "token_version": "2", "monitoring": secondMonitoring}
 	w.plan(rotated)
 	planned += planContent(t, filepath.Join(w.dir, "plan.bin"))
 	w.apply(rotated)
@@ -45,6 +55,8 @@ func TestNoSecretIsWhereItDoesNotBelong(t *testing.T) {
 		"the first token's digits":  strings.TrimPrefix(first.Reveal(), "sbt1_"),
 		"a password that SCIM sent": "t0p-s3cret-pw",
 		"the admin token":           w.account.Token,
+		"the first monitor's token": firstMonitoring,
+		"the second one":            secondMonitoring,
 	}
 	for i, token := range []session.Token{first, second} {
 		file, err := session.Parse(sealed[i])
@@ -65,7 +77,8 @@ func TestNoSecretIsWhereItDoesNotBelong(t *testing.T) {
 	}
 
 	// A request that fails during an apply, to see its error.
-	code, failure := w.run(vars{"token": first.Reveal()[:20], "token_version": "3"},
+	code, failure := w.run(
+		vars{"token": first.Reveal()[:20], "token_version": "3", "monitoring": secondMonitoring + " "},
 		"apply", "-auto-approve", "-no-color",
 		"-input=false")
 	if code == 0 {
@@ -78,6 +91,7 @@ func TestNoSecretIsWhereItDoesNotBelong(t *testing.T) {
 		"the state's backup":       content(t, filepath.Join(w.dir, "terraform.tfstate.backup")),
 		"the plans":                planned,
 		"the bridge's log":         w.log(),
+		"the bridge's record":      content(t, filepath.Join(w.dataDir, "bridge.json")),
 		"the account's log":        w.account.Log(),
 		"the bridge's arguments":   content(t, fmt.Sprintf("/proc/%d/cmdline", pid)),
 		"the bridge's environment": content(t, fmt.Sprintf("/proc/%d/environ", pid)),
@@ -102,7 +116,7 @@ func TestNoSecretIsWhereItDoesNotBelong(t *testing.T) {
 			}
 		}
 	}
-	w.destroy(vars{"token_version": "2"})
+	w.destroy(vars{"token_version": "2", "monitoring": secondMonitoring})
 }
 
 // planContent is everything in a plan file, which is a zip archive.

@@ -43,6 +43,10 @@ func TestPodmanTarget(t *testing.T) {
 	if state = d.update(); state.Spec.Settings.LogLevel != "debug" || len(state.Drift) != 0 {
 		t.Errorf("with a changed setting it is %+v", state)
 	}
+	d.monitor(anotherMonitoringToken)
+	if state = d.update(); len(state.Drift) != 0 { // the running bridge says that it uses it
+		t.Errorf("with another monitoring token it is %+v", state)
+	}
 	podman := startPodman(t)
 	if out, err := podman("stop", "podman"); err != nil {
 		t.Fatalf("%v %s", err, out)
@@ -52,7 +56,7 @@ func TestPodmanTarget(t *testing.T) {
 	}
 	d.update()
 	if out, err := podman("inspect", "podman"); err != nil || strings.Contains(out, d.token.Reveal()) ||
-		strings.Contains(out, d.spec.Session) {
+		strings.Contains(out, d.spec.Session) || strings.Contains(out, anotherMonitoringToken) {
 		t.Errorf("podman inspect shows a secret (%v)", err)
 	}
 	if err := d.target().Destroy(t.Context()); err != nil {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -61,12 +62,45 @@ func newDeployment(t *testing.T, name string) *deployment {
 	if file, err := session.Parse(d.spec.Session); err == nil {
 		d.spec.Session = file.String()
 	}
+	d.monitor(aMonitoringToken)
 	t.Cleanup(func() {
 		if err := d.target().Destroy(context.Background()); err != nil {
 			t.Errorf("destroying: %v", err)
 		}
 	})
 	return d
+}
+
+const aMonitoringToken, anotherMonitoringToken = "a-monitoring-token-of-engines", "another-monitoring-token-of-engines"
+
+// monitor gives the deployment a monitoring token.
+func (d *deployment) monitor(text string) {
+	d.Helper()
+	token, err := deploy.ParseMonitoringToken(text)
+	if err != nil {
+		d.Fatal(err)
+	}
+	d.spec.Monitoring = &deploy.Monitoring{Token: token}
+}
+
+// expectMonitoring checks which token the bridge in the host's network accepts.
+func (d *deployment) expectMonitoring(want string) {
+	d.Helper()
+	for _, token := range []string{aMonitoringToken, anotherMonitoringToken} {
+		req, err := http.NewRequestWithContext(d.Context(), http.MethodGet, "http://127.0.0.1:3002/health", http.NoBody)
+		if err != nil {
+			d.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+token)
+		resp, err := new(http.Transport).RoundTrip(req)
+		if err != nil {
+			d.Fatal(err)
+		}
+		resp.Body.Close()
+		if accepted := resp.StatusCode != http.StatusUnauthorized; accepted != (token == want) {
+			d.Errorf("%s is accepted: %t", token, accepted)
+		}
+	}
 }
 
 // target is the deployment's target, as each run of Terraform makes it anew.
@@ -189,6 +223,12 @@ func testTargetLife(t *testing.T) {
 	if state = d.update(); d.id() != before || state.Spec.Memo["note"] != "changed" {
 		t.Errorf("a note replaces the container, or is not kept: %+v", state.Spec)
 	}
+	d.expectMonitoring(aMonitoringToken)
+	d.monitor(anotherMonitoringToken)
+	if d.update(); d.id() != before {
+		t.Error("a new monitoring token replaces the container")
+	}
+	d.expectMonitoring(anotherMonitoringToken)
 	d.spec.Settings.LogLevel = "debug"
 	if state = d.update(); d.id() == before || state.Spec.Settings.LogLevel != "debug" || len(state.Drift) != 0 {
 		t.Errorf("a setting does not replace the container: %+v", state)
@@ -198,11 +238,15 @@ func testTargetLife(t *testing.T) {
 		t.Errorf("redeploying: %v", err)
 	}
 	d.await(d.observe().Revision)
+	d.expectMonitoring(anotherMonitoringToken)
 	d.spec.Unseal = deploy.UnsealStored
 	d.update()
 	docker(t, "restart", "life")
 	d.await(d.observe().Revision)
 	noSecrets(t, d)
+	d.spec.Monitoring = nil
+	d.update()
+	d.expectMonitoring("")
 
 	if err := d.target().Destroy(t.Context()); err != nil {
 		t.Fatal(err)
@@ -224,7 +268,7 @@ func noSecrets(t *testing.T, d *deployment) {
 	shown := docker(t, "inspect", d.config.Name) + docker(t, "logs", d.config.Name) + docker(t, "top", d.config.Name) +
 		docker(t, "volume", "ls", "--format", "{{.}} {{.Labels}}") + docker(t, "inspect", docker(t, "inspect",
 		"--format", "{{.Image}}", d.config.Name))
-	for _, secret := range []string{d.token.Reveal(), d.spec.Session} {
+	for _, secret := range []string{d.token.Reveal(), d.spec.Session, d.spec.Monitoring.Token.Reveal()} {
 		if len(secret) < 20 {
 			t.Fatalf("a secret of %d bytes is too short to be looked for", len(secret))
 		}
@@ -263,6 +307,8 @@ func testTargetDrift(t *testing.T) {
 			func(s deploy.State) bool { return strings.Contains(fmt.Sprint(s.Drift), "named other") }},
 		{"the session is edited", func() { edit(t, "drift", "session", "nonsense") },
 			func(s deploy.State) bool { return s.Spec.Session == "" }},
+		{"the monitoring token is edited", func() { edit(t, "drift", "monitoring-token", "nonsense") },
+			func(s deploy.State) bool { return strings.Contains(fmt.Sprint(s.Drift), "monitoring token") }},
 		{"the record is removed", func() { edit(t, "drift", "deployment.json", "") },
 			func(s deploy.State) bool { return strings.Contains(s.Lost, "missing or damaged") }},
 		{"a container of an interrupted run is left", func() {

@@ -66,6 +66,7 @@ func TestTheTargetInARealCluster(t *testing.T) {
 	t.Run("a quota fails", r.quota)
 	t.Run("what is changed by hand is seen and set right", r.drift)
 	t.Run("an object that is deleted is seen and made again", r.deleted)
+	t.Run("a monitoring token is given, changed without new pods, healed and taken", r.monitored)
 	t.Run("three bridges, and a network policy", r.scale)
 	t.Run("pods are killed, and nothing that was acknowledged is lost", r.killed)
 	t.Run("another field manager is named", r.conflict)
@@ -460,7 +461,7 @@ func (r *run) interrupted(t *testing.T) {
 }
 
 func (r *run) crash(t *testing.T) {
-	r.more = `, environment = { SCIMBRIDGE_LOG_FORMAT = "nonsense" }`
+	r.more = `, environment = { GODEBUG = "fips140=nonsense" }` // with which no Go program starts
 	r.fails(t, "CrashLoopBackOff", "nonsense", "The end of the bridge's log")
 	r.more = ""
 	r.apply(t)
@@ -533,6 +534,81 @@ func (r *run) deleted(t *testing.T) {
 			r.apply(t)
 		})
 	}
+}
+
+func (r *run) monitored(t *testing.T) {
+	const first, second = "the-first-monitoring-token", "the-second-monitoring-token"
+	settings := r.settings
+	with := func(token string, version int) {
+		r.settings = settings + fmt.Sprintf(`, monitoring_token_wo = %q, monitoring_token_wo_version = %d`, token,
+			version)
+	}
+	pods := func() string { return r.get("{.items[*].metadata.uid}", "pods") }
+	// accept checks which token all bridges accept.
+	accept := func(want string) {
+		t.Helper()
+		for ip := range strings.FieldsSeq(r.get("{.items[*].status.podIP}", "pods")) {
+			for _, token := range []string{first, second} {
+				if got := r.health(ip, token) != http.StatusUnauthorized; got != (token == want) {
+					t.Errorf("the pod %s accepts %s: %t", ip, token, got)
+				}
+			}
+		}
+	}
+	settled := func() {
+		r.cluster.Await("the old pods to end", func() bool { return len(strings.Fields(pods())) == r.replicas })
+	}
+	with(first, 1)
+	r.apply(t)
+	settled()
+	accept(first)
+	before := pods()
+	with(second, 2)
+	r.apply(t)
+	accept(second)
+	for _, change := range [][]string{
+		{"patch", "secret", "bridge-monitoring", "-p", `{"data":{"monitoring-token":"bm9uc2Vuc2U="}}`},
+		{"delete", "secret", "bridge-monitoring"},
+	} {
+		r.cluster.Kubectl(append([]string{"-n", namespace}, change...)...)
+		r.plans(t, "the Secret scim/bridge-monitoring with the monitoring token is missing or was changed")
+		r.apply(t)
+		accept(second)
+	}
+	if now := pods(); now != before {
+		t.Errorf("the pods %s became %s", before, now)
+	}
+	state, err := os.ReadFile(filepath.Join(r.dir, "terraform.tfstate"))
+	shown := r.cluster.Kubectl("-n", namespace, "get", "deployments,pods,services,serviceaccounts,events", "-o", "yaml")
+	for _, token := range []string{first, second} {
+		if err != nil || bytes.Contains(state, []byte(token)) || strings.Contains(shown, token) {
+			t.Errorf("the state, or an object that is no Secret, shows %s (%v)", token, err)
+		}
+	}
+	r.settings = settings
+	r.apply(t)
+	settled()
+	accept("")
+	if _, err := r.cluster.Try("-n", namespace, "get", "secret", "bridge-monitoring"); err == nil {
+		t.Error("the Secret is left")
+	}
+}
+
+// health is the status with which the bridge of a pod answers.
+func (r *run) health(ip, token string) int {
+	r.t.Helper()
+	req, err := http.NewRequestWithContext(context.WithoutCancel(r.t.Context()), http.MethodGet,
+		"http://"+ip+":3002/health", http.NoBody)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	resp, err := (&http.Client{Timeout: 10 * time.Second}).Do(req)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	resp.Body.Close()
+	return resp.StatusCode
 }
 
 func (r *run) scale(t *testing.T) {

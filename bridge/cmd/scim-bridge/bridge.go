@@ -20,6 +20,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/durable"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/secret"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 )
 
@@ -146,9 +147,14 @@ func (b *runningBridge) leave() (linger time.Duration) {
 }
 
 // reloadWhenAsked reloads in the loop that handles the signals, and waits for it.
-func (b *runningBridge) reloadWhenAsked(ctx context.Context) error {
+func (b *runningBridge) reloadWhenAsked(ctx context.Context, asked control.Reload) error {
 	if b.listener.Draining() {
 		return &control.Error{Status: http.StatusConflict, Detail: "this bridge is shutting down"}
+	}
+	if asked.MonitoringToken != "" {
+		if err := b.checkMonitoringFile(secret.New(asked.MonitoringToken)); err != nil {
+			return &control.Error{Status: http.StatusConflict, Detail: err.Error()}
+		}
 	}
 	done := make(chan struct{})
 	select {
@@ -158,6 +164,22 @@ func (b *runningBridge) reloadWhenAsked(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// checkMonitoringFile returns why a reload would not make the token the monitoring token. A Secret
+// of Kubernetes reaches the files of a pod a minute after it was written.
+func (b *runningBridge) checkMonitoringFile(token secret.String) error {
+	if b.cfg.readMonitoring == nil || b.cfg.monitoring.IsZero() {
+		return errors.New("this bridge was started without --monitoring-token-file: restart it")
+	}
+	found, err := b.cfg.readMonitoring()
+	if err != nil {
+		return err
+	}
+	if !found.Equal(token) {
+		return errors.New("the file of --monitoring-token-file has another token; nothing was reloaded")
+	}
+	return nil
 }
 
 // reload reads the token files and the session again, and logs what needs a restart.

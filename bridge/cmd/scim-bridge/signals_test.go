@@ -111,6 +111,59 @@ func TestHangupReadsTheTokenFilesAgain(t *testing.T) {
 	}
 }
 
+// A deployment must know that the new token is in use, although its file may come with a delay.
+func TestReloadChecksTheMonitoringToken(t *testing.T) {
+	t.Parallel()
+	const old, newer = "monitoring-token-number-one", "monitoring-token-number-two"
+	pair := newAccount(t).activate()
+	file := filepath.Join(t.TempDir(), "monitoring")
+	put := func(token string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(token+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(old)
+	b := serve(t, folder(t, pair.sealed), "--monitoring-token-file", file)
+	bare := serve(t, folder(t, pair.sealed))
+	reload := func(dir, input string) (out string, err error) {
+		cmd := exec.CommandContext(t.Context(), "scim-bridge", "reload", "--check-monitoring-token", dir)
+		cmd.Stdin = strings.NewReader(input)
+		text, err := cmd.CombinedOutput()
+		return string(text), err
+	}
+	refuses := func(dir, input, want string) {
+		t.Helper()
+		out, err := reload(dir, input)
+		if err == nil || !strings.Contains(out, want) || strings.Contains(out, newer) {
+			t.Errorf("a reload with %q: %v %s, want %q", input, err, out, want)
+		}
+	}
+	accepts := func(token string) bool {
+		return ask(t, http.MethodGet, b.url("/health"), token, "").status != http.StatusUnauthorized
+	}
+	refuses(b.dir, newer, "has another token")
+	refuses(b.dir, " \n", "no token on standard input")
+	refuses(bare.dir, newer, "started without --monitoring-token-file")
+	if strings.Contains(b.logText(), "reading the token files") {
+		t.Error("it was reloaded")
+	}
+	put(newer)
+	if !accepts(old) || accepts(newer) {
+		t.Error("the new token is in use before the reload")
+	}
+	if out, err := reload(b.dir, newer+"\n"); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if accepts(old) || !accepts(newer) {
+		t.Error("the new token is not in use after the reload")
+	}
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	refuses(b.dir, newer, "--monitoring-token-file")
+}
+
 // An open session cannot be opened again without its token, which the log says.
 func TestHangupTellsOfASessionThatNeedsARestart(t *testing.T) {
 	t.Parallel()

@@ -180,6 +180,9 @@ func (t *Target) arguments(spec deploy.Spec, revision string) []string {
 	if spec.Unseal == deploy.UnsealStored {
 		args = append(args, "--unseal-token-file="+dataDir+"/"+tokenName)
 	}
+	if spec.Monitoring != nil {
+		args = append(args, "--monitoring-token-file="+dataDir+"/"+monitoringName)
+	}
 	if len(t.hostPorts()) == 0 {
 		args = append(args, "--drain-delay="+drainDelay.String())
 	}

@@ -115,6 +115,11 @@ func (t *Target) observe(ctx context.Context, c *client.Client, f finding) (depl
 		}
 		s.Config, s.URL = config, newTarget(t.access, config, "").URL()
 		s.Drift = drift(f, r)
+		changed, err := monitoringDrift(ctx, c, g, r)
+		if err != nil {
+			return deploy.State{}, err
+		}
+		s.Drift = append(s.Drift, changed...)
 	case errors.Is(err, errNoFile):
 		s.Lost = fmt.Sprintf("the record of the deployment in the volume of the container %s is missing or "+
 			"damaged", t.Name)
@@ -272,6 +277,9 @@ func (t *Target) Update(ctx context.Context, spec deploy.Spec, revision string, 
 	if err := t.rename(ctx, c, f.current); err != nil {
 		return err
 	}
+	if spec.Monitoring, err = orStored(ctx, c, f.current, spec.Monitoring); err != nil {
+		return err
+	}
 	kept, err := t.adopt(ctx, c, f.current, spec, revision, token)
 	if err != nil || kept {
 		return err
@@ -313,6 +321,9 @@ func (t *Target) adopt(ctx context.Context, c *client.Client, g *generation, spe
 		return false, err
 	}
 	if running {
+		if err := reloadMonitoring(ctx, c, g, spec.Monitoring); err != nil {
+			return false, err
+		}
 		if !token.IsZero() && bridge.State == control.Sealed {
 			err = unseal(ctx, c, g.info.ID, token)
 		}
@@ -379,6 +390,9 @@ func (t *Target) Redeploy(ctx context.Context, token session.Token) error {
 		return errors.New("the bridge's session is missing or damaged: run terraform apply to write it again")
 	case state.Spec.Unseal != deploy.UnsealStored && token.IsZero():
 		return errors.New("the new bridge would stay sealed, since its token is not stored: set unseal_token_file")
+	}
+	if state.Spec.Monitoring, err = orStored(ctx, c, f.current, state.Spec.Monitoring); err != nil {
+		return err
 	}
 	t.Config = r.config(t.Name, t.Host)
 	t.Keep(r.Program)

@@ -2,7 +2,6 @@ package docker
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -275,19 +274,6 @@ func CheckNetwork(name string) error {
 	case name == "bridge" || name == "default":
 		return fmt.Errorf("in the network %q containers have no names to be found by: name one that `docker network "+
 			"create` made, or leave network out and set ports", name)
-	}
-	return nil
-}
-
-// CheckVariable refuses variables that the deployment sets itself.
-func CheckVariable(name string) error {
-	switch {
-	case name == "" || strings.ContainsAny(name, "=\x00"):
-		return fmt.Errorf("%q is not the name of a variable", name)
-	case strings.HasPrefix(name, "SCIMBRIDGE_") || strings.HasPrefix(name, "OP_"):
-		return fmt.Errorf("the variable %s is one of the bridge's own: use settings, session and unseal instead", name)
-	case name == "GOMEMLIMIT":
-		return errors.New("GOMEMLIMIT follows size and memory: set those instead")
 	}
 	return nil
 }

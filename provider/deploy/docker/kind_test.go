@@ -2,11 +2,14 @@ package docker
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/moby/moby/api/types/container"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy/docker/engine"
@@ -150,16 +153,39 @@ func TestAPlaceNamesTheEngine(t *testing.T) {
 	}
 }
 
-func TestSecretsAndSettingsAreNotVariables(t *testing.T) {
+// What the engine shows of a container has the name of the file, and no token.
+func TestAMonitoringTokenIsAFileAndNothingThatTheEngineShows(t *testing.T) {
 	t.Parallel()
-	for name, taken := range map[string]bool{
-		"HTTPS_PROXY": true, "TZ": true, "SCIMBRIDGE_SESSION": false, "OP_SESSION": false, "GOMEMLIMIT": false,
-		"":    false,
-		"A=B": false,
-	} {
-		if err := CheckVariable(name); (err == nil) != taken {
-			t.Errorf("%q: %v", name, err)
-		}
+	const text = "a-monitoring-token-of-a-test"
+	token, err := deploy.ParseMonitoringToken(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec := deploy.Spec{Monitoring: &deploy.Monitoring{Version: new(int64(7)), Token: token}}
+	b := target(t, engine.Config{}, Config{Name: "b", Ports: []string{"3002:3002"}})
+	r := newRecord(b, spec, "r1", "0", "0")
+	labels := map[string]string{labelDeployment: "b", labelRevision: "r1"}
+	shown, err := json.Marshal([]any{b.containerConfig(localImage{}, defaultUser, labels, spec, "r1"),
+		b.hostConfig("volume", container.LogConfig{}, spec.Size, r.Memory)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	recorded, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(shown)+string(recorded), text) || strings.Contains(string(shown), r.Mark) {
+		t.Errorf("it has the token or its mark: %s %s", shown, recorded)
+	}
+	const flag = "--monitoring-token-file=/var/lib/scim-bridge/monitoring-token"
+	if !strings.Contains(string(shown), flag) {
+		t.Errorf("it lacks %s: %s", flag, shown)
+	}
+	if !deploy.IsMarked(r.Mark, text) || *r.spec().Monitoring.Version != 7 {
+		t.Errorf("the record does not recognize the token: %s", recorded)
+	}
+	if args := b.arguments(deploy.Spec{}, "r1"); slices.Contains(args, flag) {
+		t.Errorf("without a token there is the argument: %q", args)
 	}
 }
 

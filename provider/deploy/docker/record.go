@@ -16,16 +16,17 @@ import (
 
 // The files in the volume. Those of the bridge itself are observedName and its instance.
 const (
-	recordName   = "deployment.json"
-	sessionName  = "session"
-	tokenName    = "unseal-token"
-	observedName = "observed_revision"
+	recordName     = "deployment.json"
+	sessionName    = "session"
+	tokenName      = "unseal-token"
+	monitoringName = "monitoring-token"
+	observedName   = "observed_revision"
 )
 
 const recordVersion = 1
 
-// record is the content of deployment.json: what was deployed. It contains no secret. It is
-// a file and no label, since labels of a container cannot be changed.
+// record is the content of deployment.json: what was deployed. It contains no secret but a mark
+// of the monitoring token. It is a file and no label, since labels of a container cannot be changed.
 type record struct {
 	Version     int               `json:"version"`
 	Container   string            `json:"container"`
@@ -43,6 +44,9 @@ type record struct {
 	Settings    deploy.Settings   `json:"settings"`
 	Triggers    map[string]string `json:"triggers,omitempty"`
 	Memo        map[string]string `json:"memo,omitempty"`
+	// Monitoring is nil without a monitoring token. Mark is deploy.MonitoringToken's.
+	Monitoring *deploy.Monitoring `json:"monitoring,omitempty"`
+	Mark       string             `json:"monitoring_mark,omitempty"`
 }
 
 func newRecord(t *Target, spec deploy.Spec, revision, program, imageID string) record {
@@ -51,6 +55,10 @@ func newRecord(t *Target, spec deploy.Spec, revision, program, imageID string) r
 		Program: program,
 		Ports:   t.Ports, Network: text(t.Network), Environment: maps.Clone(t.Environment), Revision: revision,
 		Unseal: spec.Unseal, Size: spec.Size, Settings: spec.Settings, Triggers: spec.Triggers, Memo: spec.Memo,
+		Monitoring: spec.Monitoring,
+	}
+	if spec.Monitoring != nil {
+		r.Mark = spec.Monitoring.Token.Mark()
 	}
 	if t.Memory != nil {
 		r.Memory = *t.Memory
@@ -61,7 +69,7 @@ func newRecord(t *Target, spec deploy.Spec, revision, program, imageID string) r
 // spec returns the recorded spec, without the session.
 func (r record) spec() deploy.Spec {
 	return deploy.Spec{Name: r.Name, Unseal: r.Unseal, Size: r.Size, Settings: r.Settings, Triggers: r.Triggers,
-		Memo: r.Memo}
+		Memo: r.Memo, Monitoring: r.Monitoring}
 }
 
 // config returns the recorded configuration of the target.
@@ -109,6 +117,12 @@ func putInputs(ctx context.Context, c *client.Client, g *generation, spec deploy
 			return errNoStoredToken
 		}
 		files[tokenName] = stored
+	}
+	if m := spec.Monitoring; m != nil {
+		if m.Token.IsZero() {
+			return deploy.ErrNoMonitoringToken
+		}
+		files[monitoringName] = []byte(m.Token.Reveal() + "\n")
 	}
 	return writeFiles(ctx, c, g, files)
 }

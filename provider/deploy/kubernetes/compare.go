@@ -28,6 +28,10 @@ func (t *Target) compare(ctx context.Context, c *cluster.Client, found snapshot,
 		drift = append(drift, fmt.Sprintf("the Secret %s/%s does not have the token that opens the session",
 			config.Namespace, recorded.tokenName()))
 	}
+	if recorded.Monitoring != nil && !deploy.IsMarked(found.mark, found.monitoring) {
+		drift = append(drift, fmt.Sprintf("the Secret %s/%s with the monitoring token is missing or was changed",
+			config.Namespace, recorded.monitoringName()))
+	}
 	// What the arguments show is compared by them.
 	expected := recorded
 	expected.Config, expected.Size, expected.Settings = config, state.Spec.Size, state.Spec.Settings
@@ -84,7 +88,7 @@ func (s snapshot) readDeployment(config *Config, state *deploy.State) (drift []s
 // readArguments reads the arguments of a bridge's container. Unknown are those that no setting makes.
 func readArguments(container object) (settings deploy.Settings, revision string, unknown []string) {
 	args, _ := at(container, "args").([]any)
-	fixed := design{record: record{Unseal: deploy.UnsealStored}}.arguments()
+	fixed := design{record: record{Unseal: deploy.UnsealStored, Monitoring: &deploy.Monitoring{}}}.arguments()
 	for _, arg := range args {
 		text, _ := arg.(string)
 		if value, ok := strings.CutPrefix(text, "--revision="); ok {

@@ -23,10 +23,14 @@ const (
 	sessionFolder = "/run/secrets/scim-bridge/session"
 	tokenFolder   = "/run/secrets/scim-bridge/token"
 	dataFolder    = "/var/lib/scim-bridge"
+	// monitoringFolder is a whole folder, since the kubelet does not update a file that is mounted alone.
+	monitoringFolder = "/run/secrets/scim-bridge/monitoring"
 
-	sessionKey = "session"
-	caKey      = "ca.pem"
-	tokenKey   = "bearer-token"
+	sessionKey    = "session"
+	caKey         = "ca.pem"
+	tokenKey      = "bearer-token"
+	monitoringKey = "monitoring-token"
+	markKey       = "mark" // deploy.MonitoringToken's
 
 	// drainDelay is how long a pod serves on when it is ended: for so long, clients may still be sent there.
 	drainDelay = "5s"
@@ -89,12 +93,29 @@ type design struct {
 	record
 	session    string
 	token      string // stored; may be empty
+	monitoring string // the monitoring token; may be empty
+	mark       string // of the monitoring token
 	redeployed string // the annotation's value; may be empty
 	scaled     int64  // how many replicas an autoscaler has set; 0 if there is none
 }
 
 func (d design) sessionName() string { return d.Config.Name + "-session-" + d.suffix() }
 func (d design) tokenName() string   { return d.Config.Name + "-token-" + d.suffix() }
+
+// monitoringName is the same in all revisions, so that a running pod gets a new token.
+func (d design) monitoringName() string { return d.Config.Name + "-monitoring" }
+
+// secretNames are those of all Secrets that the pods read.
+func (d design) secretNames() []string {
+	names := []string{d.sessionName()}
+	if d.Unseal == deploy.UnsealStored {
+		names = append(names, d.tokenName())
+	}
+	if d.Monitoring != nil {
+		names = append(names, d.monitoringName())
+	}
+	return names
+}
 
 // suffix makes the Secrets of another revision other ones: an old pod that is started again reads the old ones.
 func (d design) suffix() string { return d.Revision[:min(8, len(d.Revision))] }
@@ -114,6 +135,11 @@ func (d design) parts() ([]part, error) {
 	if d.Unseal == deploy.UnsealStored {
 		parts = append(parts, part{cluster.Secrets, d.object(cluster.Secrets, d.tokenName(), object{
 			"type": "Opaque", "data": object{tokenKey: encode(d.token)},
+		})})
+	}
+	if d.Monitoring != nil {
+		parts = append(parts, part{cluster.Secrets, d.object(cluster.Secrets, d.monitoringName(), object{
+			"type": "Opaque", "data": object{monitoringKey: encode(d.monitoring), markKey: encode(d.mark)},
 		})})
 	}
 	parts = append(parts, part{cluster.Services, d.service()})
@@ -249,6 +275,9 @@ func (d design) container() object {
 	if d.Unseal == deploy.UnsealStored {
 		mounts = append(mounts, object{"name": "token", "mountPath": tokenFolder, "readOnly": true})
 	}
+	if d.Monitoring != nil {
+		mounts = append(mounts, object{"name": "monitoring", "mountPath": monitoringFolder, "readOnly": true})
+	}
 	probe := func(path string, every, failures int64) object {
 		return object{
 			"httpGet":       object{"path": path, "port": int64(port), "scheme": "HTTP"},
@@ -295,6 +324,9 @@ func (d design) arguments() []string {
 	if d.Unseal == deploy.UnsealStored {
 		args = append(args, "--unseal-token-file="+tokenFolder+"/"+tokenKey)
 	}
+	if d.Monitoring != nil {
+		args = append(args, "--monitoring-token-file="+monitoringFolder+"/"+monitoringKey)
+	}
 	return args
 }
 
@@ -306,6 +338,9 @@ func (d design) volumes() []any {
 	volumes := []any{secret("session", d.sessionName()), object{"name": "data", "emptyDir": object{}}}
 	if d.Unseal == deploy.UnsealStored {
 		volumes = append(volumes, secret("token", d.tokenName()))
+	}
+	if d.Monitoring != nil {
+		volumes = append(volumes, secret("monitoring", d.monitoringName()))
 	}
 	return volumes
 }

@@ -2,6 +2,7 @@ package kubernetes
 
 import (
 	"encoding/json"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -31,8 +32,9 @@ func aDesign(change func(*design)) design {
 				},
 				Patch: new(`{"spec":{"template":{"spec":{"priorityClassName":"high"}}}}`),
 			},
+			Monitoring: &deploy.Monitoring{Version: new(int64(1))},
 		},
-		session: "sealed", token: "secret-token",
+		session: "sealed", token: "secret-token", monitoring: "the-secret-of-monitors", mark: "the-mark-of-it",
 	}
 	if change != nil {
 		change(&d)
@@ -59,7 +61,8 @@ func partsOf(t *testing.T, d design) map[string]object {
 func TestADeploymentConsistsOfTheseObjects(t *testing.T) {
 	t.Parallel()
 	all := []string{
-		"Deployment bridge", "NetworkPolicy bridge", "PodDisruptionBudget bridge", "Secret bridge-session-01234567",
+		"Deployment bridge", "NetworkPolicy bridge", "PodDisruptionBudget bridge", "Secret bridge-monitoring",
+		"Secret bridge-session-01234567",
 		"Secret bridge-token-01234567", "Service bridge", "ServiceAccount bridge",
 	}
 	without := func(names ...string) []string {
@@ -77,6 +80,8 @@ func TestADeploymentConsistsOfTheseObjects(t *testing.T) {
 			without("NetworkPolicy bridge")},
 		{"a token is stored if it is to be", func(d *design) { d.Unseal = deploy.UnsealOnce },
 			without("Secret bridge-token-01234567")},
+		{"a monitoring token is one that was given", func(d *design) { d.Monitoring = nil },
+			without("Secret bridge-monitoring")},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
@@ -87,17 +92,93 @@ func TestADeploymentConsistsOfTheseObjects(t *testing.T) {
 	}
 }
 
-func TestATokenIsInItsOwnSecretAndNowhereElse(t *testing.T) {
+func TestASecretIsInItsOwnSecretAndNowhereElse(t *testing.T) {
 	t.Parallel()
-	for name, o := range partsOf(t, aDesign(nil)) {
-		text, err := json.Marshal(o)
-		if err != nil {
-			t.Fatal(err)
+	for secret, place := range map[string]string{
+		"secret-token": "Secret bridge-token-01234567", "the-secret-of-monitors": "Secret bridge-monitoring",
+		"the-mark-of-it": "Secret bridge-monitoring",
+	} {
+		for name, o := range partsOf(t, aDesign(nil)) {
+			text, err := json.Marshal(o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			has := strings.Contains(string(text), secret) || strings.Contains(string(text), encode(secret))
+			if has != (name == place) {
+				t.Errorf("the %s has %s: %t", name, secret, has)
+			}
 		}
-		has := strings.Contains(string(text), "secret-token") || strings.Contains(string(text), encode("secret-token"))
-		if has != (name == "Secret bridge-token-01234567") {
-			t.Errorf("the %s has the token: %t", name, has)
+	}
+}
+
+// A file that is mounted alone is never updated in a running pod, and a Secret with another name only in new pods.
+func TestTheMonitoringTokenIsAFileThatTheKubeletUpdates(t *testing.T) {
+	t.Parallel()
+	d := aDesign(nil)
+	pod := at(partsOf(t, d)["Deployment bridge"], "spec", "template", "spec")
+	text, err := json.Marshal(pod)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		`"--monitoring-token-file=/run/secrets/scim-bridge/monitoring/monitoring-token"`,
+		`{"mountPath":"/run/secrets/scim-bridge/monitoring","name":"monitoring","readOnly":true}`,
+		`{"name":"monitoring","secret":{"defaultMode":288,"secretName":"bridge-monitoring"}}`, // 0440
+	} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("the pods lack %s:\n%s", want, text)
 		}
+	}
+	d.Revision = "fedcba9876543210"
+	if _, ok := partsOf(t, d)["Secret bridge-monitoring"]; !ok {
+		t.Error("another revision has another Secret")
+	}
+	d.Monitoring = nil
+	if names := d.secretNames(); !slices.Equal(names, []string{"bridge-session-fedcba98", "bridge-token-fedcba98"}) {
+		t.Errorf("the Secrets %q stay without a monitoring token", names)
+	}
+}
+
+func TestTheMonitoringTokenOfASecretIsRecognized(t *testing.T) {
+	t.Parallel()
+	const text = "a-monitoring-token-of-a-test"
+	token, err := deploy.ParseMonitoringToken(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := aDesign(nil)
+	if err := d.setMonitoring(&deploy.Monitoring{Token: token}, snapshot{}); err != nil {
+		t.Fatal(err)
+	}
+	secret := partsOf(t, d)["Secret bridge-monitoring"]
+	for _, row := range []struct {
+		name   string
+		change func(object)
+		want   bool
+	}{
+		{"as it was written", func(object) {}, true},
+		{"an edited token", func(data object) { data[monitoringKey] = encode("another-token-of-monitors") }, false},
+		{"an edited mark", func(data object) { data[markKey] = encode("nonsense") }, false},
+		{"a Secret that was made anew without a mark", func(data object) { delete(data, markKey) }, false},
+		{"an empty one", func(data object) { clear(data) }, false},
+	} {
+		o := copyOf(secret)
+		row.change(o["data"].(object))
+		found := snapshot{record: d.record, c: d.Config}
+		found.readSecrets([]object{o})
+		if got := deploy.IsMarked(found.mark, found.monitoring); got != row.want {
+			t.Errorf("%s: %t", row.name, got)
+		}
+		if again := found.design(); again.monitoring != found.monitoring || again.mark != found.mark {
+			t.Errorf("%s: a redeployment would write %q", row.name, again.monitoring)
+		}
+	}
+	found := snapshot{record: d.record, monitoring: d.monitoring, mark: d.mark}
+	if err := d.setMonitoring(&deploy.Monitoring{}, found); err != nil || d.monitoring != text {
+		t.Errorf("without a token it is %q (%v)", d.monitoring, err)
+	}
+	if err := d.setMonitoring(&deploy.Monitoring{}, snapshot{record: d.record}); !errors.Is(err, deploy.ErrNoMonitoringToken) {
+		t.Errorf("without a token: %v", err)
 	}
 }
 

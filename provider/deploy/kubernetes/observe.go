@@ -22,6 +22,8 @@ type snapshot struct {
 	session string // in the Secret that the pods read; empty if it is missing or damaged
 	token   string // stored; may be empty
 
+	monitoring, mark string // the monitoring token and its mark, as they are stored; may be empty
+
 	deployment object // nil if there is none
 	scaled     int64  // how many replicas an autoscaler has set; 0 if there is none
 	c          Config // its name and namespace
@@ -101,7 +103,10 @@ func scaledReplicas(ctx context.Context, c *cluster.Client, deployment object, i
 // readSecrets reads the Secrets that the pods read: those that the Deployment mounts, or else the record's.
 func (s *snapshot) readSecrets(secrets []object) {
 	recorded := design{record: s.record}
-	names := map[string]string{"session": recorded.sessionName(), "token": recorded.tokenName()}
+	recorded.Config.Name = s.c.Name // of a lost record, too
+	names := map[string]string{
+		"session": recorded.sessionName(), "token": recorded.tokenName(), "monitoring": recorded.monitoringName(),
+	}
 	volumes, _ := at(s.deployment, "spec", "template", "spec", "volumes").([]any)
 	for _, volume := range volumes {
 		if name := textAt(volume, "secret", "secretName"); name != "" {
@@ -116,6 +121,8 @@ func (s *snapshot) readSecrets(secrets []object) {
 			}
 		case names["token"]:
 			s.token = decode(secret, tokenKey)
+		case names["monitoring"]:
+			s.monitoring, s.mark = decode(secret, monitoringKey), decode(secret, markKey)
 		}
 	}
 }
@@ -124,7 +131,8 @@ func annotation(o object, name string) string { return textAt(o, "metadata", "an
 
 // design returns the deployment as it is recorded.
 func (s snapshot) design() design {
-	return design{record: s.record, session: s.session, token: s.token, redeployed: s.redeployed(), scaled: s.scaled}
+	return design{record: s.record, session: s.session, token: s.token, monitoring: s.monitoring, mark: s.mark,
+		redeployed: s.redeployed(), scaled: s.scaled}
 }
 
 func (s snapshot) redeployed() string {

@@ -23,17 +23,20 @@ type record struct {
 	Triggers map[string]string `json:"triggers,omitempty"`
 	Memo     map[string]string `json:"memo,omitempty"`
 	Config   Config            `json:"config"`
+	// Monitoring is nil without a monitoring token.
+	Monitoring *deploy.Monitoring `json:"monitoring,omitempty"`
 }
 
 func newRecord(c Config, spec deploy.Spec, revision string) record {
 	return record{Version: recordVersion, Name: spec.Name, Revision: revision, Unseal: spec.Unseal, Size: spec.Size,
-		Settings: spec.Settings, Triggers: spec.Triggers, Memo: spec.Memo, Config: c}
+		Settings: spec.Settings, Triggers: spec.Triggers, Memo: spec.Memo, Config: c,
+		Monitoring: spec.Monitoring}
 }
 
 // spec returns the recorded spec, without the session.
 func (r record) spec() deploy.Spec {
 	return deploy.Spec{Name: r.Name, Unseal: r.Unseal, Size: r.Size, Settings: r.Settings, Triggers: r.Triggers,
-		Memo: r.Memo}
+		Memo: r.Memo, Monitoring: r.Monitoring}
 }
 
 func (r record) String() string {

@@ -144,7 +144,7 @@ func (t *Target) Create(ctx context.Context, spec deploy.Spec, revision string, 
 		return err
 	}
 	d := design{record: newRecord(t.Config, spec, revision), session: spec.Session}
-	if err := d.setToken(spec, token, ""); err != nil {
+	if err := errors.Join(d.setToken(spec, token, ""), d.setMonitoring(spec.Monitoring, snapshot{})); err != nil {
 		return err
 	}
 	parts, err := d.parts()
@@ -164,7 +164,7 @@ func (t *Target) Create(ctx context.Context, spec deploy.Spec, revision string, 
 	if err := t.apply(ctx, c, parts); err != nil {
 		return err
 	}
-	return t.roll(ctx, c, revision, token)
+	return t.roll(ctx, c, revision, token) // the pods start with the monitoring token
 }
 
 // checkVacant refuses names that objects of others have.
@@ -267,7 +267,7 @@ func (t *Target) Update(ctx context.Context, spec deploy.Spec, revision string, 
 			d.redeployed = now()
 		}
 	}
-	if err := d.setToken(spec, token, found.token); err != nil {
+	if err := errors.Join(d.setToken(spec, token, found.token), d.setMonitoring(spec.Monitoring, found)); err != nil {
 		return err
 	}
 	return t.replace(ctx, c, found, d, token)
@@ -290,6 +290,9 @@ func (t *Target) Redeploy(ctx context.Context, token session.Token) error {
 		return errors.New("the Secret with the session is missing or damaged: run terraform apply to write it again")
 	}
 	d := found.design()
+	if d.Monitoring != nil && !deploy.IsMarked(d.mark, d.monitoring) {
+		return deploy.ErrNoMonitoringToken
+	}
 	if d.Unseal != deploy.UnsealStored && token.IsZero() {
 		return errors.New("the new bridges would stay sealed, since their token is not stored: set unseal_token_file")
 	}
@@ -312,9 +315,12 @@ func (t *Target) replace(ctx context.Context, c *cluster.Client, found snapshot,
 	if err = t.apply(ctx, c, parts); err == nil {
 		err = t.roll(ctx, c, d.Revision, token)
 	}
+	if err == nil && d.Monitoring != nil {
+		err = t.reloadMonitoring(ctx, c, d.monitoring)
+	}
 	switch {
 	case err == nil:
-		return t.removeKind(ctx, c, cluster.Secrets, []string{d.sessionName(), d.tokenName()})
+		return t.removeKind(ctx, c, cluster.Secrets, d.secretNames())
 	case found.deployment == nil || found.lost != "" || found.session == "":
 		return err // there is nothing to go back to
 	}
@@ -326,7 +332,7 @@ func (t *Target) replace(ctx context.Context, c *cluster.Client, found snapshot,
 		failed = t.apply(back, c, parts)
 	}
 	if failed == nil {
-		failed = t.removeKind(back, c, cluster.Secrets, []string{old.sessionName(), old.tokenName()})
+		failed = t.removeKind(back, c, cluster.Secrets, old.secretNames())
 	}
 	if failed != nil {
 		return errors.Join(err, fmt.Errorf("the Deployment could not be set back: %w", failed))

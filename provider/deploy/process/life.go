@@ -293,6 +293,9 @@ func (t *Target) arguments(r record, takeOver bool) []string {
 	if r.Unseal == deploy.UnsealStored {
 		args = append(args, "--unseal-token-file="+t.path(tokenName))
 	}
+	if r.Monitoring != nil {
+		args = append(args, "--monitoring-token-file="+t.path(monitoringName))
+	}
 	if takeOver {
 		args = append(args, "--take-over")
 	}

@@ -63,6 +63,9 @@ func (t *Target) Observe(ctx context.Context) (deploy.State, error) {
 		Origin: t.Machine.json()}
 	if found.lost == "" {
 		s.Config, s.URL = r.config(t.DataDir), urlOf(r.Listen)
+		if s.Drift, err = t.monitoringDrift(r); err != nil {
+			return deploy.State{}, err
+		}
 	}
 	switch file, err := session.ReadFile(t.path(sessionName)); {
 	case err == nil:
@@ -209,6 +212,7 @@ func (t *Target) Update(ctx context.Context, spec deploy.Spec, revision string, 
 		return err
 	}
 	t.endStandbys(ctx)
+	spec.Monitoring = spec.Monitoring.OrStored(old.Monitoring, old.Mark, t.storedMonitoring())
 	r := newRecord(t, spec, revision, build)
 	r.Process, r.Leaving, r.Folders = old.Process, old.Leaving, old.Folders
 	if before.Bridge != nil { // differs from the recorded one after a manual restart
@@ -222,6 +226,9 @@ func (t *Target) Update(ctx context.Context, spec deploy.Spec, revision string, 
 		if err := t.writeInputs(spec, token); err != nil {
 			return err
 		}
+		if err := t.reloadMonitoring(ctx, spec.Monitoring); err != nil {
+			return err
+		}
 		if !token.IsZero() && before.Bridge.State == control.Sealed {
 			if err := t.unseal(ctx, control.SocketName, token); err != nil {
 				return err
@@ -230,7 +237,7 @@ func (t *Target) Update(ctx context.Context, spec deploy.Spec, revision string, 
 		return t.writeRecord(r)
 	}
 
-	restore, err := t.backUp(sessionName, tokenName)
+	restore, err := t.backUp(sessionName, tokenName, monitoringName)
 	if err != nil {
 		return err
 	}
@@ -260,6 +267,9 @@ func (t *Target) Update(ctx context.Context, spec deploy.Spec, revision string, 
 
 // writeInputs writes the files that the bridge reads when it starts.
 func (t *Target) writeInputs(spec deploy.Spec, token session.Token) error {
+	if m := spec.Monitoring; m != nil && m.Token.IsZero() {
+		return deploy.ErrNoMonitoringToken
+	}
 	if spec.Unseal == deploy.UnsealStored && token.IsZero() && !t.storedTokenOpens(spec.Session) {
 		return errors.New(`with unseal = "stored", no token is stored that opens the session: set unseal_token_wo`)
 	}
@@ -276,7 +286,7 @@ func (t *Target) writeInputs(spec deploy.Spec, token session.Token) error {
 			return fmt.Errorf("storing the token: %w", err)
 		}
 	}
-	return nil
+	return t.writeMonitoring(spec.Monitoring)
 }
 
 func (t *Target) storedTokenOpens(sealed string) bool {
@@ -376,7 +386,7 @@ func (t *Target) remove(ctx context.Context, found finding) error {
 		return err
 	}
 	for _, name := range []string{
-		binName, sessionName, tokenName, "instance", "observed_revision", control.SocketName,
+		binName, sessionName, tokenName, monitoringName, "instance", "observed_revision", control.SocketName,
 		logName, stderrName, oldStderrName, lockName, recordName,
 	} {
 		err := os.Remove(t.path(name))

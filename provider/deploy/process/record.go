@@ -15,19 +15,20 @@ import (
 
 // The files that this package writes to a data folder.
 const (
-	recordName  = "bridge.json"
-	lockName    = "bridge.lock"
-	sessionName = "session"
-	tokenName   = "unseal-token"
-	logName     = "bridge.log" // written and rotated by the bridge
-	stderrName  = "stderr.log" // output outside the log, such as a crash
-	binName     = "bin"
+	recordName     = "bridge.json"
+	lockName       = "bridge.lock"
+	sessionName    = "session"
+	tokenName      = "unseal-token"
+	monitoringName = "monitoring-token"
+	logName        = "bridge.log" // written and rotated by the bridge
+	stderrName     = "stderr.log" // output outside the log, such as a crash
+	binName        = "bin"
 )
 
 const recordVersion = 1
 
 // record is the content of bridge.json: what was deployed and how to find it again. It
-// contains no secret.
+// contains no secret but a mark of the monitoring token.
 type record struct {
 	Version  int               `json:"version"`
 	Name     string            `json:"name"`
@@ -41,6 +42,10 @@ type record struct {
 	Settings deploy.Settings   `json:"settings"`
 	Triggers map[string]string `json:"triggers,omitempty"`
 	Memo     map[string]string `json:"memo,omitempty"`
+	// Monitoring is nil without a monitoring token. Mark is deploy.MonitoringToken's: the file beside
+	// has the token itself.
+	Monitoring *deploy.Monitoring `json:"monitoring,omitempty"`
+	Mark       string             `json:"monitoring_mark,omitempty"`
 	// Process is nil before the first start.
 	Process *running `json:"process,omitempty"`
 	// Leaving are processes that have handed over and still answer requests.
@@ -62,18 +67,22 @@ type running struct {
 }
 
 func newRecord(t *Target, spec deploy.Spec, revision, build string) record {
-	return record{
+	r := record{
 		Version: recordVersion, Name: spec.Name,
 		Machine: t.Machine, Listen: t.Listen, Binary: t.Binary, Folder: t.DataDir,
 		Build: build, Revision: revision, Unseal: spec.Unseal, Size: spec.Size, Settings: spec.Settings,
-		Triggers: spec.Triggers, Memo: spec.Memo,
+		Triggers: spec.Triggers, Memo: spec.Memo, Monitoring: spec.Monitoring,
 	}
+	if spec.Monitoring != nil {
+		r.Mark = spec.Monitoring.Token.Mark()
+	}
+	return r
 }
 
 // spec returns the recorded spec, without the session.
 func (r record) spec() deploy.Spec {
 	return deploy.Spec{Name: r.Name, Unseal: r.Unseal, Size: r.Size, Settings: r.Settings, Triggers: r.Triggers,
-		Memo: r.Memo}
+		Memo: r.Memo, Monitoring: r.Monitoring}
 }
 
 // config returns the recorded config of the target in a data folder.
