@@ -2,6 +2,7 @@ package deployment
 
 import (
 	"context"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,6 +22,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy"
+	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy/docker"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy/kubernetes"
 )
 
@@ -63,7 +65,7 @@ func kubernetesArgument() schema.SingleNestedAttribute {
 				MarkdownDescription: "The bridge's image, best by its digest: " +
 					"`ghcr.io/scimbridge/scim-bridge@sha256:...`. There is no default: an upgrade of the provider " +
 					"replaces no pod.",
-				Validators: []validator.String{stringvalidator.LengthAtLeast(1)},
+				Validators: []validator.String{textValidator(docker.CheckImage)},
 			},
 			"replicas": schema.Int64Attribute{
 				Optional: true, Computed: true, Default: int64default.StaticInt64(defaultReplicas),
@@ -149,10 +151,21 @@ func podArgument() schema.SingleNestedAttribute {
 			},
 			"environment": environmentArgument("Environment variables of the bridge, such as `HTTPS_PROXY`. Those " +
 				"that other arguments set are refused. They are in the state: no secrets."),
-			"ca_certificate_pem": text("Certificate authorities by which the bridge knows the account, in the place " +
-				"of those in the image."),
+			"ca_certificate_pem": schema.StringAttribute{
+				Optional: true,
+				MarkdownDescription: "Certificate authorities by which the bridge knows the account, in the place of " +
+					"those in the image.",
+				Validators: []validator.String{textValidator(validAuthorities)},
+			},
 		},
 	}
+}
+
+func validAuthorities(text string) error {
+	if !x509.NewCertPool().AppendCertsFromPEM([]byte(text)) {
+		return errors.New("ca_certificate_pem has no certificate in PEM: it must have -----BEGIN CERTIFICATE-----")
+	}
+	return nil
 }
 
 func validPatch(text string) error {

@@ -35,9 +35,14 @@ resource "scimbridge_deployment" "it" {
 func TestMistakesInTheArgumentKubernetesAreErrorsOfThePlan(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
+	const noImage = `not\s+the\s+name\s+of\s+an\s+image`
 	const image, https = `image = "example.com/bridge:1"`, `settings = { public_url = "https://scim.example.com" }`
 	for _, row := range []struct{ name, arguments, more, want string }{
 		{"no image", ``, https, `image`},
+		{"an image that is a URL", `image = "https://example.com/bridge:1"`, https, noImage},
+		{"an image with a blank", `image = "example.com/bridge:1 "`, https, noImage},
+		{"authorities that are no certificates", image + "\npod = { ca_certificate_pem = \"\" }", https,
+			`BEGIN\s+CERTIFICATE`},
 		{"a name that no object can have", image + "\nnamespace = \"Prod_1\"", https, `63\s+lower-case`},
 		{"no replica", image + "\nreplicas = 0", https, `between 1 and 100`},
 		{"a service of no type", image + "\nservice = { type = \"None\" }", https, `NodePort`},

@@ -176,7 +176,8 @@ func chooseVersion(version types.String, target deploy.Target, own deploy.Progra
 	case version.IsNull() || target == nil:
 		return own, nil
 	case target.Source() != "":
-		return own, errors.New("another argument names the program to deploy; remove that argument, or version")
+		return own, errors.New("another argument, the target's image or binary, names the program to deploy and so " +
+			"its version; remove version")
 	case version.IsUnknown() || own.Version == want:
 		if version.IsUnknown() {
 			own = deploy.Program{}

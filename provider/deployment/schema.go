@@ -138,7 +138,8 @@ func (r *deploymentResource) Schema(ctx context.Context, _ resource.SchemaReques
 					"monitoring_token_wo_version": schema.Int64Attribute{
 						Optional: true,
 						MarkdownDescription: "Change this number with `monitoring_token_wo`: that gives the running " +
-							"bridge the new token, without a restart. A changed token alone plans nothing.",
+							"bridge the new token, without a restart. A changed token alone plans nothing, and with " +
+							"a version that stays it is not written with other changes either.",
 						Validators: []validator.Int64{int64validator.AlsoRequires(
 							path.MatchRelative().AtParent().AtName("monitoring_token_wo"))},
 					},
@@ -158,7 +159,7 @@ func (r *deploymentResource) Schema(ctx context.Context, _ resource.SchemaReques
 				Computed: true,
 				Default:  stringdefault.StaticString(string(deploy.SizeBase)),
 				MarkdownDescription: "The bridge's soft memory limit: `base` (512 MiB), `high` (1 " +
-					"GiB) or `very_high` (2 GiB). Default `base`.",
+					"GiB) or `very_high` (2 GiB). Default `base`. A container's own limit is a quarter above it.",
 				Validators: []validator.String{stringvalidator.OneOf(string(deploy.SizeBase),
 					string(deploy.SizeHigh), string(deploy.SizeVeryHigh))},
 			},

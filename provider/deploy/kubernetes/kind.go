@@ -130,7 +130,7 @@ func (t *Target) check() error {
 	return t.Config.checkPatch()
 }
 
-// checkPod refuses labels and annotations that the target sets itself.
+// checkPod refuses labels, annotations and variables that the target sets itself.
 func (c Config) checkPod() error {
 	for name := range c.selector() {
 		if _, ok := c.pod().Labels[name]; ok {
@@ -141,6 +141,11 @@ func (c Config) checkPod() error {
 	if _, ok := c.pod().Annotations[redeployedKey]; ok {
 		return &deploy.ArgumentError{Argument: "pod", Title: "Unusable annotation", Err: fmt.Errorf(
 			"pod.annotations must not contain %s, which a redeployment sets: choose another one", redeployedKey)}
+	}
+	if _, ok := c.pod().Environment[authoritiesVariable]; ok && c.pod().CACertificatePEM != nil {
+		return &deploy.ArgumentError{Argument: "pod", Title: "Unusable variable", Err: fmt.Errorf(
+			"pod.environment must not contain %s beside pod.ca_certificate_pem, which sets it: remove one of the two",
+			authoritiesVariable)}
 	}
 	return nil
 }

@@ -32,6 +32,9 @@ const (
 	monitoringKey = "monitoring-token"
 	markKey       = "mark" // deploy.MonitoringToken's
 
+	// authoritiesVariable names the file of the certificate authorities to the program.
+	authoritiesVariable = "SSL_CERT_FILE"
+
 	// drainDelay is how long a pod serves on when it is ended: for so long, clients may still be sent there.
 	drainDelay = "5s"
 	// grace is longer than that and the time for requests under way.
@@ -309,7 +312,7 @@ func (d design) environment() map[string]string {
 	env := map[string]string{"GOMEMLIMIT": strconv.FormatInt(d.Size.Memory(), 10)}
 	added := d.Config.pod()
 	if added.CACertificatePEM != nil {
-		env["SSL_CERT_FILE"] = sessionFolder + "/" + caKey
+		env[authoritiesVariable] = sessionFolder + "/" + caKey
 	}
 	maps.Copy(env, added.Environment)
 	return env

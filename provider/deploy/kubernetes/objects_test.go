@@ -177,7 +177,8 @@ func TestTheMonitoringTokenOfASecretIsRecognized(t *testing.T) {
 	if err := d.setMonitoring(&deploy.Monitoring{}, found); err != nil || d.monitoring != text {
 		t.Errorf("without a token it is %q (%v)", d.monitoring, err)
 	}
-	if err := d.setMonitoring(&deploy.Monitoring{}, snapshot{record: d.record}); !errors.Is(err, deploy.ErrNoMonitoringToken) {
+	found = snapshot{record: d.record}
+	if err := d.setMonitoring(&deploy.Monitoring{}, found); !errors.Is(err, deploy.ErrNoMonitoringToken) {
 		t.Errorf("without a token: %v", err)
 	}
 }
@@ -262,7 +263,7 @@ func TestAPatchCannotTakeWhatTheTargetNeeds(t *testing.T) {
 	}
 }
 
-func TestWhatPodsAreFoundByCannotBeChanged(t *testing.T) {
+func TestWhatTheTargetSetsInPodsCannotBeChanged(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
 		name string
@@ -272,6 +273,9 @@ func TestWhatPodsAreFoundByCannotBeChanged(t *testing.T) {
 		{"nothing", nil, ""},
 		{"another label", &Pod{Labels: map[string]string{"team": "it"}}, ""},
 		{"a label of the selector", &Pod{Labels: map[string]string{instanceLabel: "x"}}, instanceLabel},
+		{"the variable of a file of authorities", &Pod{Environment: map[string]string{"SSL_CERT_FILE": "/ca"}}, ""},
+		{"that variable, and authorities", &Pod{Environment: map[string]string{"SSL_CERT_FILE": "/ca"},
+			CACertificatePEM: new("x")}, "ca_certificate_pem"},
 		{"the annotation of a redeployment", &Pod{Annotations: map[string]string{redeployedKey: "x"}}, redeployedKey},
 	} {
 		err := (&Target{Config: Config{Name: "bridge", Pod: row.pod}}).check()
