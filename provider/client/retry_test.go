@@ -86,7 +86,7 @@ func TestAnAnswerThatDoesNotComeIsAskedForAgain(t *testing.T) {
 				}
 				answer(w, http.StatusCreated, api.FirewallRule{Id: "made"})
 			})
-			t.Cleanup(func() { close(over) }) // before the server waits for its handlers
+			t.Cleanup(func() { close(over) })                      // before the server waits for its handlers
 			c.API.Client.(*retryTransport).limit = 6 * time.Second // half of it must suffice for an answer
 			made, err := Call[api.FirewallRule](c.API.CreateFirewallRule(t.Context(),
 				row.params, api.FirewallRuleInput{}))

@@ -922,7 +922,8 @@ echo '{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential"
 // inside plans in a pod, with the programs of this machine.
 func (r *run) inside(t *testing.T) {
 	r.configure()
-	env, mounts, volumes := []map[string]string{}, []map[string]string{}, []map[string]any{}
+	env := []map[string]string{{"name": "TMPDIR", "value": r.dir}} // the image has no /tmp
+	mounts, volumes := []map[string]string{}, []map[string]any{}
 	for _, variable := range r.env {
 		name, value, _ := strings.Cut(variable, "=")
 		env = append(env, map[string]string{"name": name, "value": value})

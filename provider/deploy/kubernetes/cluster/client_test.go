@@ -158,3 +158,30 @@ func TestACredentialThatCannotBeUsedIsToldByItsPlace(t *testing.T) {
 		}
 	}
 }
+
+func TestACommandIsFoundFromTheWorkingDirectory(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	script := `#!/bin/sh
+echo '{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": {"token": "the-token"}}'
+`
+	if err := os.WriteFile(filepath.Join(dir, "credentials"), []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if got := r.Header.Get("Authorization"); got != "Bearer the-token" {
+			t.Errorf("asked with %q", got)
+		}
+		status(http.StatusNotFound, "NotFound")(w, r)
+	}))
+	t.Cleanup(server.Close)
+	c, err := Open(Config{Host: server.URL, Insecure: true, Exec: &Exec{
+		APIVersion: "client.authentication.k8s.io/v1", Command: "./credentials",
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Get(t.Context(), Deployments, "scim", "bridge"); !errors.Is(err, ErrNotFound) {
+		t.Error(err)
+	}
+}

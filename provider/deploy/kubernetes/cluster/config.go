@@ -156,7 +156,7 @@ func (c Config) overrides() *clientcmd.ConfigOverrides {
 	}
 	if e := c.Exec; e != nil {
 		o.AuthInfo.Exec = &clientcmdapi.ExecConfig{
-			APIVersion: e.APIVersion, Command: e.Command, Args: e.Args,
+			APIVersion: e.APIVersion, Command: program(e.Command), Args: e.Args,
 			InteractiveMode: clientcmdapi.NeverExecInteractiveMode,
 		}
 		for name, value := range e.Env {
@@ -164,6 +164,19 @@ func (c Config) overrides() *clientcmd.ConfigOverrides {
 		}
 	}
 	return o
+}
+
+// program makes a path that is relative to Terraform's working directory absolute: client-go would cut ./ off, and
+// look for the name in PATH.
+func program(command string) string {
+	if !strings.ContainsRune(command, filepath.Separator) {
+		return command
+	}
+	path, err := filepath.Abs(command)
+	if err != nil {
+		return command
+	}
+	return path
 }
 
 // within bounds one call.
