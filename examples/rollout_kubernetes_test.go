@@ -21,6 +21,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
+	"github.com/scimbridge/terraform-provider-scimbridge/test/certificates"
 	"github.com/scimbridge/terraform-provider-scimbridge/test/kubernetes"
 )
 
@@ -30,8 +31,8 @@ import (
 func TestTheRolloutInKubernetesWaitsForPods(t *testing.T) {
 	cluster := kubernetes.Start(t)
 	account := providertest.NewAccount(t, "--trusted-proxies", "127.0.0.1")
-	ca := kubernetes.NewCA(t)
-	address := kubernetes.ServeTLS(t, ca, account.URL)
+	ca := certificates.NewCA(t)
+	address := ca.Serve(kubernetes.Node, account.URL)
 	token, err := session.NewToken()
 	if err != nil {
 		t.Fatal(err)
@@ -160,24 +161,20 @@ func (c *cloud) start() (end func()) {
 
 func (c *cloud) makeAll() error {
 	for _, folder := range c.folders {
-		files, err := filepath.Glob(filepath.Join(folder, "kubernetes_*.applied"))
+		files, err := appliedIn(folder)
 		if err != nil {
 			return err
 		}
-		for _, file := range files {
+		for file, text := range files {
 			if c.made[file] {
 				continue
 			}
 			c.made[file] = true
-			text, err := os.ReadFile(file)
-			if err != nil {
-				return err
-			}
 			var attributes map[string]any
 			if err := json.Unmarshal(text, &attributes); err != nil {
 				return err
 			}
-			kind, _, _ := strings.Cut(filepath.Base(file), "-")
+			kind, _, _ := strings.Cut(file, "-")
 			if err := c.make(kind, attributes); err != nil {
 				return err
 			}

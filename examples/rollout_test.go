@@ -263,7 +263,11 @@ func (p *platform) read() given {
 		if err != nil {
 			p.w.t.Error(err)
 		}
-		for _, resource := range all {
+		for file, text := range all {
+			var resource any
+			if err := json.Unmarshal(text, &resource); err != nil {
+				p.w.t.Errorf("%s: %v", file, err)
+			}
 			g.walk(resource)
 		}
 	}

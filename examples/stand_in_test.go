@@ -1,7 +1,6 @@
 package examples
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -599,22 +598,18 @@ func toPlain(v tftypes.Value) (any, error) {
 	}
 }
 
-// appliedIn returns what was applied by a stand-in, each resource once.
-func appliedIn(folder string) (all []map[string]any, err error) {
+// appliedIn returns what was applied by a stand-in, by file: the name of each begins with the type of its resource, and
+// a hyphen.
+func appliedIn(folder string) (all map[string]json.RawMessage, err error) {
 	files, err := filepath.Glob(filepath.Join(folder, "*.applied"))
 	if err != nil {
 		return nil, err
 	}
+	all = make(map[string]json.RawMessage)
 	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
+		if all[filepath.Base(file)], err = os.ReadFile(file); err != nil {
 			return nil, err
 		}
-		var one map[string]any
-		if err := json.NewDecoder(bytes.NewReader(text)).Decode(&one); err != nil {
-			return nil, fmt.Errorf("%s: %w", file, err)
-		}
-		all = append(all, one)
 	}
 	return all, nil
 }

@@ -3,91 +3,32 @@
 package engines
 
 import (
-	"context"
 	"fmt"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/test/dockerd"
 )
 
 // top is the repository.
 const top = "../.."
 
-// patience bounds every wait; only what is broken reaches it.
-const patience = 4 * time.Minute
+// The engine, and what the tests of the other engines share with it.
+const (
+	patience = dockerd.Patience
+	group    = dockerd.Group
+	gateway  = dockerd.Gateway
+)
 
-// group is above the containers' control groups; the script .ci/engines removes it.
-const group = "/scimbridge-engines"
-
-// await polls until ok, and fails the test if that takes too long.
-func await(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(patience)
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	for !ok() {
-		if time.Now().After(deadline) {
-			t.Fatalf("timed out after %s waiting for: %s", patience, what)
-		}
-		<-tick.C
-	}
-}
-
-// inNamespaces fails unless the engines' folders are private to these tests.
-func inNamespaces(t *testing.T) {
-	t.Helper()
-	if _, err := os.Stat("/run/tmp"); err != nil || os.Getpid() != 1 {
-		t.Fatal("these tests are run by `make test-engines`, in namespaces of their own")
-	}
-}
-
-// startDocker starts a Docker Engine with its own defaults, which are private here: the script .ci/engines says how.
-func startDocker(t *testing.T) {
-	t.Helper()
-	inNamespaces(t)
-	file, err := os.Create(filepath.Join(t.TempDir(), "dockerd.log"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	engine := exec.CommandContext(context.WithoutCancel(t.Context()), "dockerd", "--log-level", "warn",
-		"--bip", gateway+"/24", "--cgroup-parent", group)
-	engine.Stdout, engine.Stderr = file, file
-	if err := engine.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = engine.Process.Signal(syscall.SIGTERM)
-		_ = engine.Wait()
-		if log, err := os.ReadFile(file.Name()); t.Failed() && err == nil {
-			t.Logf("log of dockerd:\n%s", log)
-		}
-	})
-	await(t, "the Docker Engine", func() bool {
-		return exec.CommandContext(t.Context(), "docker", "version").Run() == nil
-	})
-}
-
-// try runs docker and returns what it said on both outputs.
-func try(t *testing.T, args ...string) (string, error) {
-	t.Helper()
-	out, err := exec.CommandContext(context.WithoutCancel(t.Context()), "docker", args...).CombinedOutput()
-	return strings.TrimSpace(string(out)), err
-}
-
-// docker runs docker, which must succeed.
-func docker(t *testing.T, args ...string) string {
-	t.Helper()
-	out, err := try(t, args...)
-	if err != nil {
-		t.Fatalf("docker %s: %v\n%s", strings.Join(args, " "), err, out)
-	}
-	return out
-}
+var (
+	startDocker  = dockerd.Start
+	docker       = dockerd.Run
+	try          = dockerd.Try
+	await        = dockerd.Await
+	inNamespaces = dockerd.InNamespaces
+)
 
 // start starts a container that is removed when the test ends.
 func start(t *testing.T, name string, args ...string) {

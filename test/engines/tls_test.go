@@ -26,9 +26,6 @@ import (
 // accountName is the name that the account's certificate is for.
 const accountName = "account.example.com"
 
-// gateway is this machine's address in the containers' network.
-const gateway = "10.199.0.1"
-
 // writeCA makes a certificate authority and writes its certificate.
 func writeCA(t *testing.T, file string) (ca *x509.Certificate, key *ecdsa.PrivateKey) {
 	t.Helper()

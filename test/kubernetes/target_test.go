@@ -25,6 +25,7 @@ import (
 	deployed "github.com/scimbridge/terraform-provider-scimbridge/provider/deploy/kubernetes"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy/kubernetes/cluster"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
+	"github.com/scimbridge/terraform-provider-scimbridge/test/certificates"
 	"github.com/scimbridge/terraform-provider-scimbridge/test/kubernetes"
 )
 
@@ -84,7 +85,7 @@ func newRun(t *testing.T) *run {
 	t.Helper()
 	cluster := kubernetes.Start(t)
 	account := providertest.NewAccount(t, "--trusted-proxies", "127.0.0.1")
-	ca := kubernetes.NewCA(t)
+	ca := certificates.NewCA(t)
 	token, err := session.NewToken()
 	if err != nil {
 		t.Fatal(err)
@@ -101,7 +102,7 @@ func newRun(t *testing.T) *run {
 		"TF_INPUT=0",
 		"PATH=" + providertest.Path(t), "HOME=" + r.dir, "CHECKPOINT_DISABLE=1",
 		"TF_CLI_CONFIG_FILE=" + filepath.Join(r.dir, "terraformrc"), "KUBE_CONFIG_PATH=" + filepath.Join(r.dir, "user"),
-		"SCIMBRIDGE_ACCOUNT_URL=" + kubernetes.ServeTLS(t, ca, account.URL),
+		"SCIMBRIDGE_ACCOUNT_URL=" + ca.Serve(kubernetes.Node, account.URL),
 		"SCIMBRIDGE_ACCOUNT_TOKEN=" + account.Token,
 		"SSL_CERT_FILE=" + filepath.Join(r.dir, "ca.pem"), "TF_VAR_bearer_token=" + token.Reveal(),
 	}

@@ -397,13 +397,21 @@ var walls = []wall{
 		why: "a release is tested as it is installed: by its archives",
 	},
 	{
+		room: "test/certificates",
+		why:  "whoever has an account to reach puts it behind HTTPS",
+	},
+	{
+		room: "test/dockerd",
+		why:  "an engine knows nothing of what it runs",
+	},
+	{
 		room: "test/engines", tests: []string{"bridge/control", "bridge/session", "provider/deploy",
 			"provider/deploy/docker",
-			"provider/deploy/docker/engine", "provider/providertest"},
+			"provider/deploy/docker/engine", "provider/providertest", "test/dockerd"},
 		why: "the image is tried from outside, by an engine and by what the guide prints",
 	},
 	{
-		room: "test/kubernetes",
+		room: "test/kubernetes", may: []string{"test/certificates"},
 		tests: []string{
 			"bridge/session", "provider/deploy/kubernetes", "provider/deploy/kubernetes/cluster", "provider/providertest",
 		},
@@ -415,8 +423,10 @@ var walls = []wall{
 	},
 	{
 		room: "examples", may: []string{"bridge/account/api", "bridge/account/client"},
-		tests: []string{"bridge/session", "provider/providertest", "test/kubernetes"},
-		why:   "an example stands on what users have",
+		tests: []string{
+			"bridge/session", "provider/providertest", "test/certificates", "test/dockerd", "test/kubernetes",
+		},
+		why: "an example stands on what users have",
 	},
 }
 

@@ -1,6 +1,6 @@
 //go:build engines
 
-package kubernetes
+package certificates
 
 import (
 	"crypto/tls"
@@ -10,25 +10,24 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
-	"testing"
 	"time"
 )
 
-// ServeTLS puts a proxy with a certificate before an account, at the node's address. The account sees the
-// addresses of callers.
-func ServeTLS(t testing.TB, ca *CA, account string) (address string) {
-	t.Helper()
+// Serve puts a proxy with a certificate before an account, at an address of this machine. An account that trusts the
+// proxy sees the addresses of callers.
+func (ca *CA) Serve(ip, account string) (address string) {
+	ca.t.Helper()
 	target, err := url.Parse(account)
 	if err != nil {
-		t.Fatal(err)
+		ca.t.Fatal(err)
 	}
-	pair, err := tls.X509KeyPair(ca.Issue("account", "", Node))
+	pair, err := tls.X509KeyPair(ca.Issue("account", "", ip))
 	if err != nil {
-		t.Fatal(err)
+		ca.t.Fatal(err)
 	}
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", Node+":0")
+	listener, err := (&net.ListenConfig{}).Listen(ca.t.Context(), "tcp", ip+":0")
 	if err != nil {
-		t.Fatal(err)
+		ca.t.Fatal(err)
 	}
 	server := &http.Server{
 		Handler:           httputil.NewSingleHostReverseProxy(target),
@@ -37,6 +36,6 @@ func ServeTLS(t testing.TB, ca *CA, account string) (address string) {
 		TLSConfig:         &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12},
 	}
 	go func() { _ = server.ServeTLS(listener, "", "") }()
-	t.Cleanup(func() { server.Close() })
+	ca.t.Cleanup(func() { server.Close() })
 	return "https://" + listener.Addr().String()
 }
