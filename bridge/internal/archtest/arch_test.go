@@ -413,7 +413,8 @@ var walls = []wall{
 	{
 		room: "test/kubernetes", may: []string{"test/certificates"},
 		tests: []string{
-			"bridge/session", "provider/deploy/kubernetes", "provider/deploy/kubernetes/cluster", "provider/providertest",
+			"bridge/session", "provider/deploy/kubernetes", "provider/deploy/kubernetes/cluster",
+			"provider/providertest",
 		},
 		why: "a cluster knows the product as an image, and the target is tried by Terraform",
 	},
