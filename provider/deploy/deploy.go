@@ -51,7 +51,8 @@ const (
 	SizeVeryHigh Size = "very_high"
 )
 
-// Memory returns how many bytes a bridge of this size may use: its soft limit, near which it works harder to stay below.
+// Memory returns how many bytes a bridge of this size may use: its soft limit, near which it works
+// harder to stay below.
 func (s Size) Memory() int64 {
 	const mebibyte = 1 << 20
 	switch s {

@@ -159,7 +159,8 @@ func (r *deploymentResource) Schema(ctx context.Context, _ resource.SchemaReques
 				Computed: true,
 				Default:  stringdefault.StaticString(string(deploy.SizeBase)),
 				MarkdownDescription: "The bridge's soft memory limit: `base` (512 MiB), `high` (1 " +
-					"GiB) or `very_high` (2 GiB). Default `base`. A container's own limit is a quarter above it.",
+					"GiB) or `very_high` (2 GiB). Default `base`. A container's own limit is a quarter above it. The " +
+					"[guide](../guides/sizes.md) has what each is enough for.",
 				Validators: []validator.String{stringvalidator.OneOf(string(deploy.SizeBase),
 					string(deploy.SizeHigh), string(deploy.SizeVeryHigh))},
 			},

@@ -386,7 +386,7 @@ var walls = []wall{
 	{
 		room: "test/bench",
 		may:  []string{"bridge/account", "bridge/account/directory", "bridge/account/store", "provider/deploy"},
-		why: "the benches measure processes as they ship; only the people to begin with are written into the store",
+		why:  "the benches measure processes as they ship; only the people to begin with are written into the store",
 	},
 	{
 		room: "test/repository",

@@ -250,8 +250,9 @@ func (d design) deployment() (object, error) {
 		metadata["annotations"] = annotations
 	}
 	o := d.object(cluster.Deployments, d.Config.Name, object{"spec": object{
-		"replicas": cmp.Or(d.scaled, d.Config.Replicas), "minReadySeconds": int64(minReady), "revisionHistoryLimit": int64(3),
-		"selector": object{"matchLabels": selector},
+		"replicas": cmp.Or(d.scaled, d.Config.Replicas), "minReadySeconds": int64(minReady),
+		"revisionHistoryLimit": int64(3),
+		"selector":             object{"matchLabels": selector},
 		"strategy": object{
 			"type": "RollingUpdate", "rollingUpdate": object{"maxSurge": int64(1), "maxUnavailable": int64(0)},
 		},

@@ -58,8 +58,8 @@ func parse(args []string) (options, error) {
 	flags.IntVar(&o.repeat, "repeat", 3, "how often each phase is measured; the table has the medians")
 	flags.DurationVar(&o.time, "time", 300*time.Millisecond, "how long each measurement lasts")
 	flags.StringVar(&o.profile, "profile", "", "leave CPU profiles of every phase in this `folder`")
-	flags.BoolVar(&o.sizes, "sizes", false, "measure instead how much memory a bridge of each size needs for groups of so "+
-		"many people")
+	flags.BoolVar(&o.sizes, "sizes", false,
+		"measure instead how much memory a bridge of each size needs for groups of so many people")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}

@@ -27,7 +27,7 @@ func (s *site) trials() []trial {
 	replaced := s.write(members+" replaced", http.MethodPut, http.StatusOK, func(int) (string, []byte) {
 		return "/Groups/" + s.group, body
 	})
-	return []trial{{everyday, 8}, {everyday, 64}, {whole, 1}, {whole, 8}, {replaced, 1}, {replaced, 8}}
+	return []trial{{everyday, 8}, {everyday, 64}, {whole, 1}, {whole, 8}, {replaced, 1}, {replaced, 2}}
 }
 
 // everyday asks for a person, finds one, lists a hundred, and changes one, in turn.
