@@ -23,6 +23,7 @@ import (
 	"k8s.io/client-go/tools/remotecommand"
 	"k8s.io/client-go/util/csaupgrade"
 	"k8s.io/client-go/util/exec"
+	"k8s.io/client-go/util/retry"
 	"k8s.io/streaming/pkg/httpstream"
 )
 
@@ -148,15 +149,24 @@ func (c *Client) Apply(ctx context.Context, k Kind, o Object) (Object, error) {
 func (c *Client) inherit(ctx context.Context, objects dynamic.ResourceInterface,
 	applied, u *unstructured.Unstructured,
 ) (*unstructured.Unstructured, error) {
-	before := formerManagers(applied.GetManagedFields())
-	if len(before) == 0 {
+	if len(formerManagers(applied.GetManagedFields())) == 0 {
 		return applied, nil
 	}
-	patch, err := csaupgrade.UpgradeManagedFieldsPatch(applied, before, FieldManager)
+	// A controller that has written the object meanwhile, its status for instance, is a conflict.
+	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		latest, err := objects.Get(ctx, u.GetName(), metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		before := formerManagers(latest.GetManagedFields())
+		patch, err := csaupgrade.UpgradeManagedFieldsPatch(latest, before, FieldManager)
+		if err != nil || patch == nil {
+			return err
+		}
+		_, err = objects.Patch(ctx, u.GetName(), types.JSONPatchType, patch, metav1.PatchOptions{})
+		return err
+	})
 	if err != nil {
-		return nil, err
-	}
-	if _, err := objects.Patch(ctx, u.GetName(), types.JSONPatchType, patch, metav1.PatchOptions{}); err != nil {
 		return nil, err
 	}
 	return objects.Apply(ctx, u.GetName(), u, metav1.ApplyOptions{FieldManager: FieldManager, Force: true})

@@ -185,3 +185,33 @@ echo '{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential"
 		t.Error(err)
 	}
 }
+
+// A controller writes the status of an object while its fields are taken over.
+func TestAnObjectThatChangesMeanwhileIsTakenOver(t *testing.T) {
+	t.Parallel()
+	const object = `{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"bridge","namespace":"scim",
+		"resourceVersion":"7","managedFields":[{"manager":"before-first-apply","operation":"Update",
+		"apiVersion":"apps/v1","fieldsType":"FieldsV1",
+		"fieldsV1":{"f:metadata":{"f:labels":{"f:app.kubernetes.io/managed-by":{}}}}}]}}`
+	var taken, applied int
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		switch r.Header.Get("Content-Type") {
+		case "application/json-patch+json":
+			if taken++; taken == 1 {
+				status(http.StatusConflict, "Conflict")(w, r)
+				return
+			}
+		case "application/apply-patch+yaml":
+			applied++
+		}
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprint(w, object)
+	})
+	_, err := c.Apply(t.Context(), Deployments, Object{
+		"apiVersion": "apps/v1", "kind": "Deployment",
+		"metadata": Object{"name": "bridge", "namespace": "scim"},
+	})
+	if err != nil || taken != 2 || applied != 2 {
+		t.Errorf("taken over %d times and applied %d times, error %v; want 2, 2", taken, applied, err)
+	}
+}
