@@ -217,6 +217,11 @@ const reactivate = "Run `terraform apply` with the bearer token as bearer_token_
 	"not deploy the bridge, replace its session file with the new `session` of scimbridge_provisioning and restart " +
 	"it."
 
+// writeCertificate is the remedy for certificates from files.
+const writeCertificate = "Write the certificate, followed by those of its issuers, to {{with .cert_file}}{{.}}" +
+	"{{else}}the file of --tls-cert-file{{end}}, and its key to {{with .key_file}}{{.}}{{else}}the file of " +
+	"--tls-key-file{{end}}. Both are read every 5 seconds: no restart is needed."
+
 var catalogue = []entry{
 	{
 		code:  Sealed,
@@ -440,5 +445,27 @@ var catalogue = []entry{
 			"A bridge holds 1024 connections if its process may open 1344 files: where the limit is lower (`ulimit " +
 			"-n`), raise it and restart the bridge, " +
 			"with LimitNOFILE=4096 in a systemd unit, or `docker run --ulimit nofile=4096`."),
+	},
+	{
+		code:  CertificateExpiring,
+		title: parse("The certificate {{if .expired}}has expired{{else}}expires soon{{end}}"),
+		cause: parse("The certificate{{with .domain}} for {{.}}{{end}} {{if .expired}}expired{{else}}expires" +
+			"{{end}}{{with .expires}} at {{.}}{{end}}{{if .expired}}: clients refuse it{{end}}." +
+			"{{with .reason}} A newer one is not in use: {{.}}.{{end}}"),
+		remedy: parse("Renew the certificate where it comes from. " + writeCertificate),
+	},
+	{
+		code: CertificateInvalid,
+		title: parse("{{if .successor}}A newer certificate is not in use{{else if .issuer}}The certificate's chain is " +
+			"not complete{{else}}Clients refuse the certificate{{end}}"),
+		cause: parse("{{if .successor}}The files do not hold a certificate that can be used: {{.reason}}. The old one " +
+			"stays in use{{with .expires}}, and expires at {{.}}{{end}}." +
+			"{{else if .issuer}}The file does not have the certificate of {{.issuer}}, and this machine does not " +
+			"know it as a root. Many clients, identity providers among them, do not look for it elsewhere." +
+			"{{else}}Clients refuse the certificate{{with .domain}} for {{.}}{{end}}{{with .reason}}: {{.}}{{end}}.{{end}}"),
+		remedy: parse("{{if .issuer}}Append the certificate of {{.issuer}} to {{with .cert_file}}{{.}}{{else}}the " +
+			"file of --tls-cert-file{{end}}, and those of its own issuers up to one that the clients trust; certbot's " +
+			"fullchain.pem has them. If it is the root of a private authority, append that: clients ignore it. The " +
+			"file is read every 5 seconds: no restart is needed.{{else}}" + writeCertificate + "{{end}}"),
 	},
 }

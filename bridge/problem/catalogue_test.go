@@ -108,6 +108,16 @@ var cases = []struct {
 	{problem.StorageLost, problem.Facts{"database": "sqlite:/srv/it's/account.db"}},
 	{problem.Overloaded, problem.Facts{"count": "12", "reason": "all 1024 connections are in use",
 		"networks": "192.0.2.7 (12)"}},
+	{problem.CertificateExpiring, problem.Facts{"domain": "scim.example.com", "expires": "2026-11-23T17:00:00Z",
+		"cert_file": "/etc/tls/tls.crt", "key_file": "/etc/tls/tls.key"}},
+	{problem.CertificateExpiring, problem.Facts{"domain": "scim.example.com", "expires": "2026-11-23T17:00:00Z",
+		"expired": "true", "cert_file": "/c", "key_file": "/k",
+		"reason": "the key in /k does not belong to the certificate in /c"}},
+	{problem.CertificateInvalid, problem.Facts{"domain": "a.example.com",
+		"cert_file": "/c", "key_file": "/k", "reason": "it is not for scim.example.com: it names a.example.com"}},
+	{problem.CertificateInvalid, problem.Facts{"issuer": "CN=Example Issuing", "cert_file": "/etc/tls/tls.crt"}},
+	{problem.CertificateInvalid, problem.Facts{"expires": "2026-11-23T17:00:00Z",
+		"cert_file": "/c", "key_file": "/k", "successor": "true", "reason": "there is no certificate in /c"}},
 }
 
 func TestCatalogueReadsWell(t *testing.T) {
@@ -141,7 +151,7 @@ func TestCodesAreComplete(t *testing.T) {
 		"sealed", "token_rejected", "session_unreadable", "credentials_changed", "two_factor_enforced",
 		"provisioning_inactive", "firewall_blocked", "firewall_blocked_cloud_provider", "firewall_disabled",
 		"account_unreachable", "signup_domain_missing", "address_missing", "confirmation_stuck", "members_unknown",
-		"storage_full", "storage_lost", "overloaded",
+		"storage_full", "storage_lost", "overloaded", "certificate_expiring", "certificate_invalid",
 	}
 	var got []problem.Code
 	for _, e := range problem.Catalogue() {

@@ -34,14 +34,13 @@ const (
 	StorageFull                  Code = "storage_full"
 	StorageLost                  Code = "storage_lost"
 	Overloaded                   Code = "overloaded"
+	CertificateExpiring          Code = "certificate_expiring"
+	CertificateInvalid           Code = "certificate_invalid"
 )
 
-// Reserved are the codes of problems that are not detected yet. No other problem may
-// use them, and the catalogue does not list them.
-const (
-	SuspensionsHeld     Code = "suspensions_held"
-	CertificateExpiring Code = "certificate_expiring"
-)
+// SuspensionsHeld is reserved: it is not detected yet, no other problem may use the code, and
+// the catalogue does not list it.
+const SuspensionsHeld Code = "suspensions_held"
 
 // Log messages of the vendor's bridge, for which its operators search.
 const (
@@ -101,6 +100,14 @@ const (
 	FactRuleKind        = "rule_kind"   // ip_ranges, countries, continents or anonymous_ips
 	FactRuleValues      = "rule_values" // joined by ", "
 	FactRulePriority    = "rule_priority"
+
+	// Of a certificate.
+	FactCertFile  = "cert_file"
+	FactKeyFile   = "key_file"
+	FactExpired   = "expired"   // "true" if FactExpires has passed
+	FactIssuer    = "issuer"    // whose certificate the chain lacks
+	FactMissing   = "missing"   // "true" if there is no certificate yet
+	FactSuccessor = "successor" // "true" if FactReason is about a newer certificate
 
 	FactBlocked = "blocked" // what the firewall will block when it is enforced again; FactAddress has the addresses
 	FactChecked = "checked" // "true" if that is known, even if nothing will be blocked

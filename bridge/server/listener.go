@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -30,6 +31,8 @@ type Listener struct {
 	Events *httpkit.EventLog
 	// Connections is the maximum number of open connections.
 	Connections int
+	// TLS is nil for plain HTTP.
+	TLS *tls.Config
 
 	mu      sync.Mutex
 	bound   net.Listener      // the system's listener, which can be handed over
@@ -95,6 +98,7 @@ func includes(addrs []net.IPAddr, held net.IP) bool {
 func (l *Listener) serve(bound net.Listener) {
 	limited := httpkit.Limit(bound, l.Connections, l.Events)
 	server := httpkit.NewServer(l.closeWhileDraining(l.Handler), l.Events)
+	server.TLSConfig = l.TLS
 	server.ConnState = func(_ net.Conn, s http.ConnState) {
 		switch s {
 		case http.StateNew:
@@ -108,8 +112,12 @@ func (l *Listener) serve(bound net.Listener) {
 	failed := l.failures()
 	l.mu.Unlock()
 	l.Log.Info("listening", "address", bound.Addr().String())
+	serve := func() error { return server.Serve(limited) }
+	if l.TLS != nil {
+		serve = func() error { return server.ServeTLS(limited, "", "") }
+	}
 	go func() {
-		if err := server.Serve(limited); !l.draining.Load() && !errors.Is(err, http.ErrServerClosed) {
+		if err := serve(); !l.draining.Load() && !errors.Is(err, http.ErrServerClosed) {
 			failed <- fmt.Errorf("serving %s: %w", bound.Addr(), err)
 		}
 	}()

@@ -27,6 +27,8 @@ type Config struct {
 	Logger         hclog.Logger
 	// Events logs events that unauthenticated clients can cause; nil uses Logger.
 	Events *httpkit.EventLog
+	// Certificate returns the validity of the server's certificate, for the metrics; nil for plain HTTP.
+	Certificate func() (notBefore, notAfter time.Time)
 }
 
 // timeout returns how long a request may take. A body of some megabytes has a hundred
@@ -64,6 +66,9 @@ func New(c Config) http.Handler {
 	}
 	people := directory.New(c.Account)
 	s := &server{Config: c, mux: http.NewServeMux(), metrics: newMetrics(c.Account)}
+	if c.Certificate != nil {
+		s.metrics.RegisterCertificate("scimbridge_account", c.Certificate)
+	}
 	api.HandlerWithOptions(
 		api.NewStrictHandlerWithOptions(
 			&handlers{directoryHandlers{people}, administration{c.Account}}, nil,

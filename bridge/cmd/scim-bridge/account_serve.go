@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"net/netip"
 	"net/url"
 	"os"
@@ -23,7 +24,8 @@ import (
 
 type accountServeCommand struct {
 	database
-	tlsFlags
+	certificateFiles
+	acmeFlags
 	Listen         string   `default:"127.0.0.1:8600" help:"Address to listen on; port 0 picks a free one."`
 	PublicURL      string   `name:"public-url" placeholder:"URL" help:"URL of the account for people and bridges."`
 	IPDatabase     []string `name:"ip-database" placeholder:"FILE" help:"MMDB file for firewall rules; repeatable."`
@@ -46,9 +48,10 @@ func (accountServeCommand) Help() string {
 	return `/ping and /ready need no token, /metrics needs an admin token. On SIGTERM the server answers the
 requests in flight and stops; a second SIGTERM aborts them.
 
-The account serves plain HTTP. To listen on an address that other machines can reach, put a proxy with HTTPS in
-front and name its address with --public-url, or set --insecure-http. The public URL is by default the address that
-the account listens on. All clients behind a proxy that is not one of the --trusted-proxies (addresses or networks)
+With --tls-cert-file and --tls-key-file the account serves HTTPS. Both files are read every 5 seconds, and on SIGHUP: a
+renewed certificate needs no restart. Without them, to listen on an address that other machines can reach, put a proxy
+with HTTPS in front and name its address with --public-url, or set --insecure-http. The public URL is by default the
+address that the account listens on. All clients behind a proxy that is not one of the --trusted-proxies (addresses or networks)
 count as one network, for instance in the limit on sign-ups.
 
 Firewall rules on countries, autonomous systems and anonymous addresses need --ip-database. A newer file is loaded
@@ -75,6 +78,10 @@ func (c *accountServeCommand) Run(ctx context.Context, console *console, parser 
 		})
 		warnOfUnknown(parser.Model, logger)
 		c.listener().warn(logger)
+		certificate, err := c.openCertificate(logger)
+		if err != nil {
+			return err
+		}
 		a.IPData = databases
 		if err := a.CheckFirewall(ctx); err != nil {
 			return err
@@ -88,16 +95,23 @@ func (c *accountServeCommand) Run(ctx context.Context, console *console, parser 
 		}
 		a.PublicURL = c.PublicURL
 		if a.PublicURL == "" {
-			a.PublicURL = "http://" + listener.Addr().String()
+			a.PublicURL = scheme(certificate) + "://" + listener.Addr().String()
 		}
-		return serveAccount(ctx, a, listener, httpkit.ShareDescriptors(1).Inbound, proxies, heard, logger)
+		return serveAccount(ctx, a, accountListener{
+			Listener: listener, most: httpkit.ShareDescriptors(1).Inbound, proxies: proxies, certificate: certificate,
+		}, heard, logger)
 	})
 	return errors.Join(err, closeLog())
 }
 
 // check reports all faults of the flags together.
 func (c *accountServeCommand) check() (proxies []netip.Prefix, databases *ipdata.Databases, err error) {
-	faults := []error{c.exists(), c.unserved(os.Environ(), withProxy), c.listener().check()}
+	faults := []error{
+		c.exists(), c.unserved(os.Environ(), accountWithoutACME), c.certificateFiles.check(""), c.listener().check(),
+	}
+	if c.given() {
+		faults = append(faults, checkHTTPS(c.PublicURL))
+	}
 	databases, err = openIPDatabases(c.IPDatabase)
 	faults = append(faults, err)
 	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
@@ -121,7 +135,15 @@ func (c *accountServeCommand) check() (proxies []netip.Prefix, databases *ipdata
 
 func (c *accountServeCommand) listener() plainListener {
 	return plainListener{flag: "--listen", address: c.Listen, publicURL: c.PublicURL, insecure: c.InsecureHTTP,
-		remedies: withProxy}
+		https: c.given(), remedies: withProxy}
+}
+
+// openCertificate returns the source of the account's certificate; nil for plain HTTP.
+func (c *accountServeCommand) openCertificate(logger hclog.Logger) (certificateSource, error) {
+	if !c.given() {
+		return nil, nil
+	}
+	return openFiles(c.certificateFiles, "", logger)
 }
 
 func openIPDatabases(paths []string) (*ipdata.Databases, error) {
@@ -138,18 +160,40 @@ func openIPDatabases(paths []string) (*ipdata.Databases, error) {
 	return databases, errors.Join(append(faults, err)...)
 }
 
-// serveAccount serves a on listener, with at most most connections at a time, until ctx ends.
-func serveAccount(ctx context.Context, a *account.Account, listener net.Listener, most int,
-	proxies []netip.Prefix, heard *signals, logger hclog.Logger,
+// An accountListener is where an account service listens.
+type accountListener struct {
+	net.Listener
+	most        int // connections at a time
+	proxies     []netip.Prefix
+	certificate certificateSource // nil for plain HTTP
+}
+
+// serve serves until srv is closed.
+func (l accountListener) serve(srv *http.Server, events *httpkit.EventLog) error {
+	limited := httpkit.Limit(l.Listener, l.most, events)
+	if l.certificate == nil {
+		return srv.Serve(limited)
+	}
+	srv.TLSConfig = l.certificate.TLS()
+	return srv.ServeTLS(limited, "", "")
+}
+
+// serveAccount serves a on listener until ctx ends.
+func serveAccount(ctx context.Context, a *account.Account, listener accountListener, heard *signals,
+	logger hclog.Logger,
 ) error {
 	events := httpkit.NewEventLog(logger)
 	defer events.Flush()
-	handler := server.New(server.Config{Account: a, TrustedProxies: proxies, Logger: logger, Events: events})
-	srv := httpkit.NewServer(handler, events)
+	cfg := server.Config{Account: a, TrustedProxies: listener.proxies, Logger: logger, Events: events}
+	if listener.certificate != nil {
+		cfg.Certificate = listener.certificate.Validity
+		go listener.certificate.Run(ctx)
+	}
+	srv := httpkit.NewServer(server.New(cfg), events)
 	logger.Info("listening", "address", listener.Addr(), "public_url", a.PublicURL, "account", a.ID)
 
 	served := make(chan error, 1)
-	go func() { served <- srv.Serve(httpkit.Limit(listener, most, events)) }()
+	go func() { served <- listener.serve(srv, events) }()
 	sweep := time.NewTicker(sweepInterval)
 	defer sweep.Stop()
 	newer := time.NewTicker(ipDataInterval)
@@ -165,8 +209,12 @@ func serveAccount(ctx context.Context, a *account.Account, listener net.Listener
 		case <-newer.C:
 			reloadIPData(a, logger)
 		case <-heard.reload():
-			logger.Info("SIGHUP: loading newer IP databases; changed flags and environment variables need a restart")
+			logger.Info("SIGHUP: loading newer IP databases and the certificate; " +
+				"changed flags and environment variables need a restart")
 			reloadIPData(a, logger)
+			if listener.certificate != nil {
+				listener.certificate.Reload()
+			}
 		case <-ctx.Done():
 			logger.Info("stopping after a signal; a second one aborts the requests in flight")
 			drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), accountDrain)

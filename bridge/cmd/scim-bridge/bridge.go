@@ -75,6 +75,9 @@ func (b *runningBridge) run(ctx context.Context, takeOver bool) error {
 	parts.Go(func() { b.connector.Run(working) })
 	parts.Go(func() { b.watcher.Run(working) })
 	parts.Go(func() { b.watchSession(working) })
+	if b.cfg.certificate != nil {
+		parts.Go(func() { b.cfg.certificate.Run(working) })
+	}
 
 	linger := b.serveUntilTold(ctx)
 	drain, cancelDrain := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout+linger)
@@ -182,10 +185,10 @@ func (b *runningBridge) checkMonitoringFile(token secret.String) error {
 	return nil
 }
 
-// reload reads the token files and the session again, and logs what needs a restart.
+// reload reads the token files, the session and the certificate again, and logs what needs a restart.
 func (b *runningBridge) reload(asked string) {
 	log := b.cfg.logger
-	log.Info(asked + ": reading the token files and the session; " +
+	log.Info(asked + ": reading the token files, the session and the certificate; " +
 		"changed flags and environment variables need a restart")
 	if t, ok := b.cfg.transport.(interface{ CloseIdleConnections() }); ok {
 		t.CloseIdleConnections() // the machine's network may have changed, which leaves them without an end
@@ -196,6 +199,9 @@ func (b *runningBridge) reload(asked string) {
 		} else {
 			b.authenticator.SetMonitoring(token)
 		}
+	}
+	if b.cfg.certificate != nil {
+		b.cfg.certificate.Reload()
 	}
 	before := b.verifier.State()
 	b.verifier.Reload()
@@ -416,7 +422,7 @@ func (b *runningBridge) publicURL() string {
 	if bound.Addr().IsUnspecified() {
 		host = "localhost"
 	}
-	return "http://" + net.JoinHostPort(host, fmt.Sprint(bound.Port()))
+	return scheme(b.cfg.certificate) + "://" + net.JoinHostPort(host, fmt.Sprint(bound.Port()))
 }
 
 const (

@@ -37,7 +37,8 @@ type devCommand struct {
 	InsecureHTTP  bool   `name:"insecure-http" help:"Serve plain HTTP on addresses that other machines can reach."`
 	LogLevel      string `default:"warn" enum:"${levels}" help:"Lowest level that is logged: ${enum}."`
 
-	tlsFlags
+	certificateFiles
+	acmeFlags
 }
 
 const devManager = "provision-manager@example.com"
@@ -52,11 +53,18 @@ run the same command again to continue with it. To start from scratch, stop the 
 
 // Validate is called by kong.
 func (d *devCommand) Validate() error {
-	faults := []error{checkDataDir(d.DataDir), d.unserved(os.Environ(), withoutProxy)}
+	faults := []error{checkDataDir(d.DataDir), d.unserved()}
 	for _, l := range d.listeners() {
 		faults = append(faults, l.check())
 	}
 	return errors.Join(faults...)
+}
+
+// unserved refuses every setting that asks for HTTPS.
+func (d *devCommand) unserved() error {
+	unserved := devWithoutTLS
+	unserved.flags = append(unserved.flags, d.certificateFiles.flags()...)
+	return d.acmeFlags.unserved(os.Environ(), unserved)
 }
 
 func (d *devCommand) listeners() []plainListener {
@@ -145,7 +153,7 @@ func (d *devCommand) Run(ctx context.Context, c *console, parser *kong.Kong) err
 	// The account serves until the bridge has signed out.
 	serving, stopAccount := context.WithCancel(context.WithoutCancel(ctx))
 	parts.Go(func() {
-		accountErr = serveAccount(serving, a, listener, descriptors.Inbound, nil,
+		accountErr = serveAccount(serving, a, accountListener{Listener: listener, most: descriptors.Inbound},
 			accountSignals, logger.Named("account"))
 		cancel()
 	})

@@ -151,7 +151,7 @@ func addressOf(args []string) (serverAddress, error) {
 	}
 	switch path {
 	case "serve":
-		return grammar.Serve.at(grammar.Serve.Listen), nil
+		return grammar.Serve.at(), nil
 	case "account serve":
 		return grammar.Account.Serve.at(grammar.Account.Serve.Listen), nil
 	case "dev":
@@ -161,17 +161,25 @@ func addressOf(args []string) (serverAddress, error) {
 	}
 }
 
-// at returns where a server with these flags answers.
-func (f tlsFlags) at(listen string) serverAddress {
-	domain := cmp.Or(f.TLSDomain, os.Getenv("OP_TLS_DOMAIN"))
+// at returns where a bridge with these flags answers.
+func (s *serveCommand) at() serverAddress {
+	domain := cmp.Or(s.TLSDomain, os.Getenv("OP_TLS_DOMAIN"))
 	switch {
-	case domain != "" && listen == ":3002":
+	case domain != "" && s.Listen == ":3002":
 		return serverAddress{"https", ":8443"} // the default with --tls-domain
-	case cmp.Or(domain, f.TLSCertFile, os.Getenv("OP_TLS_CERT_FILE")) != "":
-		return serverAddress{"https", listen}
+	case domain != "":
+		return serverAddress{"https", s.Listen}
 	default:
-		return serverAddress{"http", listen}
+		return s.files().at(s.Listen)
 	}
+}
+
+// at returns where a server with these files answers.
+func (c certificateFiles) at(listen string) serverAddress {
+	if c.given() {
+		return serverAddress{"https", listen}
+	}
+	return serverAddress{"http", listen}
 }
 
 // loopbackOf returns where this machine reaches a server that listens on an address.

@@ -12,64 +12,19 @@ import (
 	"github.com/hashicorp/go-hclog"
 )
 
-// tlsFlags ask for HTTPS, which this version does not serve. They are defined so
-// that they can be refused: if they were ignored, the operator would get plain
-// HTTP without noticing.
-type tlsFlags struct {
-	TLSDomain     string `name:"tls-domain" hidden:"" help:"Refused: HTTPS is not served yet."`
-	TLSCertFile   string `name:"tls-cert-file" hidden:"" help:"Refused: HTTPS is not served yet."`
-	TLSKeyFile    string `name:"tls-key-file" hidden:"" help:"Refused: HTTPS is not served yet."`
-	ACMEEmail     string `name:"acme-email" hidden:"" help:"Refused: HTTPS is not served yet."`
-	ACMEDirectory string `name:"acme-directory" hidden:"" help:"Refused: HTTPS is not served yet."`
-}
-
-// unserved refuses every setting that asks for TLS: flags, our variables and
-// those of the vendor's image.
-func (f tlsFlags) unserved(environ []string, r remedies) error {
-	var asked []string
-	for _, flag := range []struct{ name, value string }{
-		{"--tls-domain", f.TLSDomain}, {"--tls-cert-file", f.TLSCertFile}, {"--tls-key-file", f.TLSKeyFile},
-		{"--acme-email", f.ACMEEmail}, {"--acme-directory", f.ACMEDirectory},
-	} {
-		variable := "SCIMBRIDGE_" + strings.ToUpper(strings.ReplaceAll(strings.TrimPrefix(flag.name, "--"), "-", "_"))
-		if flag.value != "" && !slices.Contains(environ, variable+"="+flag.value) {
-			asked = append(asked, flag.name)
-		}
-	}
-	for _, entry := range environ {
-		name, value, _ := strings.Cut(entry, "=")
-		asks := name == "OP_LETSENCRYPT_EMAIL"
-		for _, prefix := range []string{"OP_TLS_", "SCIMBRIDGE_TLS_", "SCIMBRIDGE_ACME_"} {
-			asks = asks || strings.HasPrefix(name, prefix)
-		}
-		if asks && value != "" {
-			asked = append(asked, name)
-		}
-	}
-	if asked == nil {
-		return nil
-	}
-	slices.Sort(asked)
-	return fmt.Errorf("%s asks for HTTPS, which this version does not serve itself: %s", strings.Join(asked, ", "),
-		r.forTLS)
-}
-
 // remedies are what an operator can do about plain HTTP, with the flags that the
 // command has.
-type remedies struct{ forTLS, beforeListening, whileListening string }
+type remedies struct{ beforeListening, whileListening string }
 
 var (
 	withProxy = remedies{
-		forTLS: "put a proxy or a load balancer with the certificate in front, " +
-			"name its address with --public-url https://..., and remove the setting",
-		beforeListening: "if a proxy with HTTPS is in front, name its address with --public-url https://...; ",
-		whileListening:  "put a proxy with HTTPS in front and name it with --public-url",
+		beforeListening: "to serve HTTPS, set --tls-cert-file and --tls-key-file; " +
+			"if a proxy with HTTPS is in front, name its address with --public-url https://...; ",
+		whileListening: "set --tls-cert-file and --tls-key-file, or put a proxy with HTTPS in front and name it " +
+			"with --public-url",
 	}
 	withoutProxy = remedies{
-		forTLS: "remove the setting to try things out on this machine; where HTTPS is needed, " +
-			"run scim-bridge serve and scim-bridge account serve behind a proxy with the certificate, " +
-			"whose address their --public-url https://... names",
-		whileListening: "for production, run scim-bridge serve and scim-bridge account serve behind a proxy with HTTPS",
+		whileListening: "for production, run scim-bridge serve and scim-bridge account serve with HTTPS",
 	}
 )
 
@@ -78,6 +33,7 @@ type plainListener struct {
 	flag, address string
 	publicURL     string
 	insecure      bool // --insecure-http
+	https         bool // a certificate is configured
 	vendorPort    bool // the address is OP_PORT's
 	remedies
 }
@@ -85,7 +41,7 @@ type plainListener struct {
 // check refuses plain HTTP that other machines can reach, unless the settings
 // name a proxy with HTTPS or allow plain HTTP explicitly.
 func (l plainListener) check() error {
-	if !l.reachable() || l.behindHTTPS() || l.insecure || l.vendorPort {
+	if l.https || !l.reachable() || l.behindHTTPS() || l.insecure || l.vendorPort {
 		return nil
 	}
 	return fmt.Errorf("%s=%q can be reached from other machines, and plain HTTP would show them the tokens: "+
@@ -95,7 +51,7 @@ func (l plainListener) check() error {
 
 // warn logs the plain HTTP that check allowed.
 func (l plainListener) warn(log hclog.Logger) {
-	if !l.reachable() || l.behindHTTPS() {
+	if l.https || !l.reachable() || l.behindHTTPS() {
 		return
 	}
 	why := "--insecure-http"

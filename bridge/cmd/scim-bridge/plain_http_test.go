@@ -9,8 +9,8 @@ import (
 	"github.com/hashicorp/go-hclog"
 )
 
-// A bridge that was asked for HTTPS must not serve plain HTTP.
-func TestASettingThatAsksForTLSIsRefused(t *testing.T) {
+// A server that was asked for HTTPS in a way that it does not serve must not serve plain HTTP.
+func TestASettingThatAsksForUnservedTLSIsRefused(t *testing.T) {
 	t.Parallel()
 	serve := []string{"serve", "--listen", "127.0.0.1:0", "--data-dir", "DIR"}
 	account := []string{"account", "serve", "--listen", "127.0.0.1:0", "--database", "sqlite:nowhere.db"}
@@ -23,57 +23,60 @@ func TestASettingThatAsksForTLSIsRefused(t *testing.T) {
 		want    string
 	}{
 		{"the vendor's domain", serve, []string{"OP_TLS_DOMAIN=scim.example.com"}, nil, "OP_TLS_DOMAIN asks for HTTPS"},
-		{"the vendor's certificate", serve, []string{"OP_TLS_CERT_FILE=/c", "OP_TLS_KEY_FILE=/k"}, nil,
-			"OP_TLS_CERT_FILE, OP_TLS_KEY_FILE asks for HTTPS"},
 		{"the vendor's address for certificates", serve, []string{"OP_LETSENCRYPT_EMAIL=a@example.com"}, nil,
 			"OP_LETSENCRYPT_EMAIL asks for HTTPS"},
-		{"a variable of the vendor's that is not known", serve, []string{"OP_TLS_MIN_VERSION=1.3"}, nil,
-			"OP_TLS_MIN_VERSION asks for HTTPS"},
 		{"our domain", serve, nil, []string{"--tls-domain=scim.example.com"}, "--tls-domain asks for HTTPS"},
-		{"our certificate as a variable", serve, []string{"SCIMBRIDGE_TLS_CERT_FILE=/c"}, nil,
-			"serve: SCIMBRIDGE_TLS_CERT_FILE asks for HTTPS"},
 		{"ACME", serve, []string{"SCIMBRIDGE_ACME_EMAIL=a@example.com"},
 			[]string{"--acme-directory=https://acme.example.com"}, "--acme-directory, SCIMBRIDGE_ACME_EMAIL asks"},
-		{"a certificate of the account", account, nil, []string{"--tls-cert-file=/c", "--tls-key-file", "/k"},
-			"--tls-cert-file, --tls-key-file asks for HTTPS"},
 		{"the vendor's domain, of dev", dev, []string{"OP_TLS_DOMAIN=scim.example.com"}, nil,
 			"dev: OP_TLS_DOMAIN asks for HTTPS"},
 		{"the vendor's certificate, of dev", dev, []string{"OP_TLS_CERT_FILE=/c", "OP_TLS_KEY_FILE=/k"}, nil,
 			"OP_TLS_CERT_FILE, OP_TLS_KEY_FILE asks for HTTPS"},
 		{"a variable of the vendor's that is not known, of dev", dev, []string{"OP_TLS_MIN_VERSION=1.3"}, nil,
 			"OP_TLS_MIN_VERSION asks for HTTPS"},
+		{"our certificate, of dev", dev, []string{"SCIMBRIDGE_TLS_CERT_FILE=/c"}, []string{"--tls-key-file", "/k"},
+			"--tls-key-file, SCIMBRIDGE_TLS_CERT_FILE asks for HTTPS"},
 		{"our domain, of dev", dev, []string{"SCIMBRIDGE_ACME_EMAIL=a@example.com"},
 			[]string{"--tls-domain=dev.example.com"},
 			"--tls-domain, SCIMBRIDGE_ACME_EMAIL asks"},
 		{"the vendor's domain, of the account", account, []string{"OP_TLS_DOMAIN=scim.example.com"}, nil,
 			"OP_TLS_DOMAIN asks for HTTPS"},
-		{"a certificate of the account as a variable", account, []string{"SCIMBRIDGE_TLS_KEY_FILE=/k"}, nil,
-			"SCIMBRIDGE_TLS_KEY_FILE asks for HTTPS"},
+		{"the vendor's certificate, of the account", account, []string{"OP_TLS_CERT_FILE=/c"}, nil,
+			"OP_TLS_CERT_FILE asks for HTTPS"},
+		{"our domain, of the account", account, nil, []string{"--tls-domain=account.example.com"},
+			"--tls-domain asks for HTTPS"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			args := append(append([]string{}, row.command...), row.flags...)
-			for i := range args {
-				if args[i] == "DIR" {
-					args[i] = t.TempDir()
-				}
-			}
-			cmd := exec.CommandContext(t.Context(), "scim-bridge", args...)
-			cmd.Env = append(cmd.Environ(), row.environ...)
-			out, err := cmd.CombinedOutput()
-			if err == nil || cmd.ProcessState.ExitCode() != exitUsage {
-				t.Fatalf("it must be refused as a setting: %v %s", err, out)
-			}
-			if !strings.Contains(string(out), row.want) || !strings.Contains(string(out), "--public-url https://") {
+			out := refused(t, row.environ, append(append([]string{}, row.command...), row.flags...)...)
+			if !strings.Contains(out, row.want) || !strings.Contains(out, "--tls-cert-file") {
 				t.Errorf("want %q and what to do, got %s", row.want, out)
 			}
 		})
 	}
 }
 
+// refused runs a command whose settings are to be refused, and returns what it says. DIR stands
+// for a new folder.
+func refused(t *testing.T, environ []string, args ...string) string {
+	t.Helper()
+	for i := range args {
+		if args[i] == "DIR" {
+			args[i] = t.TempDir()
+		}
+	}
+	cmd := exec.CommandContext(t.Context(), "scim-bridge", args...)
+	cmd.Env = append(cmd.Environ(), environ...)
+	out, err := cmd.CombinedOutput()
+	if err == nil || cmd.ProcessState.ExitCode() != exitUsage {
+		t.Fatalf("it must be refused as a setting: %v %s", err, out)
+	}
+	return string(out)
+}
+
 func TestAnEmptySettingForTLSAsksForNothing(t *testing.T) {
 	t.Parallel()
-	err := (tlsFlags{}).unserved([]string{"OP_TLS_DOMAIN=", "SCIMBRIDGE_TLS_CERT_FILE=", "OP_PORT=80"}, withProxy)
+	err := (acmeFlags{}).unserved([]string{"OP_TLS_DOMAIN=", "SCIMBRIDGE_TLS_CERT_FILE=", "OP_PORT=80"}, devWithoutTLS)
 	if err != nil {
 		t.Error(err)
 	}

@@ -447,9 +447,15 @@ type traffic struct {
 
 func startTraffic(t *testing.T, url string, token session.Token, workers int) *traffic {
 	t.Helper()
+	return startTrafficBy(t, &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: workers}}, url, token, workers)
+}
+
+// startTrafficBy is startTraffic by a client of one's own. By HTTP/2, a server that leaves says which requests it has
+// not begun (RFC 9113, 6.8): those the client repeats.
+func startTrafficBy(t *testing.T, client *http.Client, url string, token session.Token, workers int) *traffic {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	tr := &traffic{stop: cancel}
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: workers}}
 	for range workers {
 		tr.workers.Go(func() {
 			for ctx.Err() == nil {
@@ -460,7 +466,9 @@ func startTraffic(t *testing.T, url string, token session.Token, workers int) *t
 				req.Header.Set("Authorization", "Bearer "+token.Reveal())
 				// A GET is repeated by the client itself when a kept connection was
 				// closed; a body that cannot be rewound is not.
-				req.Body, req.GetBody = io.NopCloser(strings.NewReader("")), nil
+				if !client.Transport.(*http.Transport).ForceAttemptHTTP2 {
+					req.Body, req.GetBody = io.NopCloser(strings.NewReader("")), nil
+				}
 				resp, err := client.Do(req)
 				if ctx.Err() != nil {
 					return

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
+	"github.com/hashicorp/go-hclog"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/client"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/firewall"
@@ -52,7 +53,9 @@ type serveCommand struct {
 	// process that started it. Only tests set it.
 	StandbyTimeout time.Duration `hidden:"" default:"1m" help:"How long a bridge on standby waits."`
 
-	tlsFlags
+	TLSCertFile string `name:"tls-cert-file" placeholder:"FILE" vendor:"OP_TLS_CERT_FILE" help:"Serve HTTPS by this certificate (PEM)."`
+	TLSKeyFile  string `name:"tls-key-file" placeholder:"FILE" vendor:"OP_TLS_KEY_FILE" help:"Private key of --tls-cert-file (PEM)."`
+	acmeFlags
 
 	parsed serveSettings
 }
@@ -79,7 +82,7 @@ func (serveCommand) Help() string {
 	return `The bridge starts sealed. The bearer token unseals it: with the identity provider's next request, on the
 status page, by scim-bridge unseal, or from --unseal-token-file. The bridge has no database; people and groups are
 stored at the account. On SIGTERM it answers the requests in flight and stops; a second SIGTERM aborts them.
-SIGHUP reads the token files and the session again, and closes idle connections to the account; changed flags,
+SIGHUP reads the token files, the session and the certificate again, and closes idle connections to the account; changed flags,
 environment variables and a session that is open already need a restart, which the log says.
 
 SCIM locations begin with the --public-url. The data folder has the instance's identity and the control socket; with
@@ -96,11 +99,12 @@ From a service manager that passes credentials (systemd, LoadCredential=), the s
 scim-bridge.session, scim-bridge.bearer-token and scim-bridge.monitoring-token, unless their flags are set.
 
 These variables of the vendor's image are read too, with the same meaning: OP_PORT, OP_SESSION,
-OP_CONFIRMATION_INTERVAL, OP_JSON_LOGS, OP_PRETTY_LOGS, OP_DEBUG, OP_TRACE. Flags take precedence over
+OP_TLS_CERT_FILE, OP_TLS_KEY_FILE, OP_CONFIRMATION_INTERVAL, OP_JSON_LOGS, OP_PRETTY_LOGS, OP_DEBUG, OP_TRACE. Flags take precedence over
 SCIMBRIDGE_ variables, and those over OP_ variables.
 
-The bridge serves plain HTTP. To listen on an address that other machines can reach, as with OP_PORT, put a proxy
-with HTTPS in front and name its address with --public-url, or set --insecure-http. TLS settings are refused.`
+With --tls-cert-file and --tls-key-file the bridge serves HTTPS. Both files are read every 5 seconds: a renewed
+certificate needs no restart. Without them it serves plain HTTP: to listen on an address that other machines can
+reach, as with OP_PORT, put a proxy with HTTPS in front and name its address with --public-url, or set --insecure-http.`
 }
 
 // Validate reports all contradictory settings together. Kong calls it.
@@ -125,7 +129,10 @@ func (s *serveCommand) Validate() error {
 		}
 		s.parsed.publicURL = strings.TrimRight(s.PublicURL, "/")
 	}
-	faults = append(faults, s.unserved(os.Environ(), withProxy), s.listener().check())
+	faults = append(faults, s.unserved(os.Environ(), bridgeWithoutACME), s.files().check(""), s.listener().check())
+	if s.files().given() {
+		faults = append(faults, checkHTTPS(s.PublicURL))
+	}
 	if s.AccountURL != "" {
 		if err := client.CheckURL(s.AccountURL); err != nil {
 			fault("--account-url: %w", err)
@@ -151,9 +158,19 @@ func (s *serveCommand) Validate() error {
 func (s *serveCommand) listener() plainListener {
 	return plainListener{
 		flag: "--listen", address: s.Listen, publicURL: s.PublicURL, insecure: s.InsecureHTTP,
-		vendorPort: fromVendorPort(s.Listen),
-		remedies:   withProxy,
+		vendorPort: fromVendorPort(s.Listen), https: s.files().given(),
+		remedies: withProxy,
 	}
+}
+
+func (s *serveCommand) files() certificateFiles { return certificateFiles{s.TLSCertFile, s.TLSKeyFile} }
+
+// openCertificate returns the source of the bridge's certificate; nil for plain HTTP.
+func (s *serveCommand) openCertificate(logger hclog.Logger) (certificateSource, error) {
+	if !s.files().given() {
+		return nil, nil
+	}
+	return openFiles(s.files(), "", logger)
 }
 
 // trustedProxies parses --trusted-proxies and reports all faults together.
@@ -203,6 +220,10 @@ func (s *serveCommand) Run(ctx context.Context, c *console, parser *kong.Kong) (
 	if err != nil {
 		return err
 	}
+	certificate, err := s.openCertificate(logger)
+	if err != nil {
+		return err
+	}
 	descriptors := httpkit.ShareDescriptors(1)
 	transport := client.NewTransport(s.SourceAddress, nil)
 	transport.MaxConnsPerHost = descriptors.Outbound
@@ -226,6 +247,7 @@ func (s *serveCommand) Run(ctx context.Context, c *console, parser *kong.Kong) (
 		signals:          heard,
 		standbyTimeout:   s.StandbyTimeout,
 		drainDelay:       s.DrainDelay,
+		certificate:      certificate,
 	})
 	if err != nil {
 		return err

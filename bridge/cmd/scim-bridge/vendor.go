@@ -84,7 +84,7 @@ func translateVendor(name, text string) (string, error) {
 			return "", fmt.Errorf("%s is not a number of seconds: write 300 for five minutes", assignment(name, text))
 		}
 		return text + "s", nil
-	case "OP_SESSION":
+	case "OP_SESSION", "OP_TLS_CERT_FILE", "OP_TLS_KEY_FILE":
 		return text, nil
 	}
 	on, err := strconv.ParseBool(text)

@@ -49,6 +49,8 @@ type bridgeConfig struct {
 	// standbyTimeout is how long a bridge on standby waits for a request from the
 	// process that started it; zero means server.ControlSocket's default.
 	standbyTimeout time.Duration
+	// certificate is nil for plain HTTP.
+	certificate certificateSource
 	// drainDelay is how long the bridge goes on serving after the signal to stop.
 	drainDelay time.Duration
 }
@@ -138,6 +140,10 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 		Connections: cfg.connections,
 	}
 	metrics := server.NewMetrics(info.Version, info.Commit, b.checker.Health)
+	if cfg.certificate != nil {
+		b.listener.TLS = cfg.certificate.TLS()
+		metrics.RegisterCertificate("scimbridge", cfg.certificate.Validity)
+	}
 	b.authenticator = &server.Authenticator{
 		Verifier:   b.verifier,
 		Monitoring: cfg.monitoring,
@@ -162,7 +168,7 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 			Logger:  cfg.logger.Named("page"),
 			Now:     time.Now,
 			Key:     randomKey(),
-			Secure:  strings.HasPrefix(cfg.publicURL, "https:"),
+			Secure:  strings.HasPrefix(cfg.publicURL, "https:") || cfg.certificate != nil,
 		},
 		AccessLog: httpkit.AccessLog{
 			Logger:         httpLog,
@@ -191,6 +197,9 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 		b.sessionReport, b.connector.Report, b.watcher.Report, b.unknown.Report,
 		b.authenticator.Report, b.listener.Report,
 		b.folder.Report,
+	}
+	if cfg.certificate != nil {
+		b.checker.Checks = append(b.checker.Checks, cfg.certificate.Report)
 	}
 	return b, nil
 }

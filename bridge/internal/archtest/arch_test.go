@@ -144,6 +144,10 @@ var walls = []wall{
 		room: "bridge/health", may: []string{"bridge/problem"}, never: []string{"net/http"},
 		why: "what is wrong is the same for /health, the page, the heartbeat and Terraform",
 	},
+	{
+		room: "bridge/certificate", may: []string{"bridge/health", "bridge/internal", "bridge/problem"},
+		why: "both servers show a certificate, and it knows neither",
+	},
 
 	// The account, and what its clients need.
 	{
@@ -253,7 +257,7 @@ var walls = []wall{
 		room: "bridge/cmd",
 		may: []string{"bridge/account", "bridge/account/api", "bridge/account/client", "bridge/account/firewall",
 			"bridge/account/ipdata", "bridge/account/server", "bridge/account/signin", "bridge/account/store",
-			"bridge/auth", "bridge/build", "bridge/connector/account", "bridge/control", "bridge/datadir",
+			"bridge/auth", "bridge/build", "bridge/certificate", "bridge/connector/account", "bridge/control", "bridge/datadir",
 			"bridge/health", "bridge/internal", "bridge/problem", "bridge/provision", "bridge/scim",
 			"bridge/server", "bridge/session", "bridge/simulate"},
 		tests: []string{"bridge/account/directory"},

@@ -15,6 +15,12 @@ const (
 	writeTimeout      = 90 * time.Second
 	idleTimeout       = 120 * time.Second
 	maxHeaderBytes    = 16 << 10
+
+	// Of HTTP/2: a connection may have as many requests at once as RFC 9113 (6.5.2) wants at least, and send
+	// ahead of what is read only what many connections of strangers may, too.
+	maxStreams       = 100
+	maxUnreadStream  = 128 << 10
+	maxUnreadInTotal = 256 << 10
 )
 
 // NewServer returns an HTTP server within these limits, for a [Listener].
@@ -26,7 +32,12 @@ func NewServer(h http.Handler, events *EventLog) *http.Server {
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          events.ServerLog(),
-		ConnContext:       withConn,
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams:          maxStreams,
+			MaxReceiveBufferPerStream:     maxUnreadStream,
+			MaxReceiveBufferPerConnection: maxUnreadInTotal,
+		},
+		ErrorLog:    events.ServerLog(),
+		ConnContext: withConn,
 	}
 }

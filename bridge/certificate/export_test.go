@@ -1,0 +1,4 @@
+package certificate
+
+// Look is what Run does at every tick.
+func (f *Files) Look() { f.look() }
