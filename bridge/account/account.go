@@ -152,6 +152,8 @@ type Caller struct {
 	Scope string
 	// Address is where the request came from; invalid for the machine.
 	Address netip.Addr
+	// RequestID is the id under which the caller's log knows the request; empty for the machine.
+	RequestID string
 }
 
 // CallerKind is one of the kinds of callers.

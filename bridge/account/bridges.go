@@ -51,6 +51,8 @@ type HeartbeatAnswer struct {
 	Address         netip.Addr
 	Generations     []Generation
 	SuspensionLimit string
+	Holds           store.HoldCount
+	Database        string            // the account's own database setting, for commands on its machine
 	Disabled        *DisabledFirewall // nil while the firewall is enforced
 }
 
@@ -233,8 +235,13 @@ func (a *Account) heartbeatAnswer(ctx context.Context, tx *store.Tx, address net
 	if err != nil {
 		return HeartbeatAnswer{}, err
 	}
+	holds, err := tx.CountHolds(ctx)
+	if err != nil {
+		return HeartbeatAnswer{}, err
+	}
 	answer := HeartbeatAnswer{
 		Address: address, Generations: generations, SuspensionLimit: integration.SuspensionLimit,
+		Holds: holds, Database: a.Store.Setting(),
 	}
 	if !f.DisabledUntil.After(a.Time()) {
 		return answer, nil

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/suspension"
 )
 
 // An AuditEvent is one change and its author.
@@ -77,6 +78,7 @@ func (a *Account) Sweep(ctx context.Context) error {
 		return tx.Sweep(ctx, store.Ends{
 			Now: now, Answers: now.Add(-answersKept), Attempts: now.Add(-attemptsKept),
 			Mails: now.Add(-mailsKept), SignUps: now.Add(-SignUpLife),
+			Withdrawals: now.Add(-suspension.MaxWindow),
 		})
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/signin"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/suspension"
 )
 
 // Provisioning is the integration as shown to administrators.
@@ -85,7 +86,8 @@ func (a *Account) Provisioning(ctx context.Context) (p Provisioning, err error) 
 
 // ActivateProvisioning creates the integration and its Provision Manager.
 func (a *Account) ActivateProvisioning(ctx context.Context, in Activation) (Provisioning, error) {
-	if err := errors.Join(checkManagerEmail(in.ManagerEmail), checkSession(in.Session), checkIdP(in.IdP)); err != nil {
+	if err := errors.Join(checkManagerEmail(in.ManagerEmail), checkSession(in.Session), checkIdP(in.IdP),
+		checkSuspensionLimit(in.SuspensionLimit)); err != nil {
 		return Provisioning{}, err
 	}
 	change := func(ctx context.Context, tx *store.Tx, i *store.Integration) error {
@@ -163,6 +165,9 @@ func (a *Account) UpdateProvisioning(
 			i.IdP = *idp
 		}
 		if suspensionLimit != nil {
+			if err := checkSuspensionLimit(*suspensionLimit); err != nil {
+				return err
+			}
 			i.SuspensionLimit = *suspensionLimit
 		}
 		return nil
@@ -417,6 +422,13 @@ func checkIdP(idp string) error {
 		return InvalidValue(
 			"/idp", "the name of the identity provider has %d bytes; at most %d are allowed", len(idp), maxIdP,
 		)
+	}
+	return nil
+}
+
+func checkSuspensionLimit(text string) error {
+	if _, err := suspension.ParseLimit(text); err != nil {
+		return InvalidValue("/suspension_limit", "%v", err)
 	}
 	return nil
 }

@@ -309,6 +309,42 @@ func (e HeartbeatState) Valid() bool {
 	}
 }
 
+// Defines values for HoldKind.
+const (
+	Removal    HoldKind = "removal"
+	Suspension HoldKind = "suspension"
+)
+
+// Valid indicates whether the value is a known member of the HoldKind enum.
+func (e HoldKind) Valid() bool {
+	switch e {
+	case Removal:
+		return true
+	case Suspension:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for HoldDecisionDecision.
+const (
+	Approve HoldDecisionDecision = "approve"
+	Cancel  HoldDecisionDecision = "cancel"
+)
+
+// Valid indicates whether the value is a known member of the HoldDecisionDecision enum.
+func (e HoldDecisionDecision) Valid() bool {
+	switch e {
+	case Approve:
+		return true
+	case Cancel:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for KDFAlgorithm.
 const (
 	N2SKDPBKDF2HMACSHA256 KDFAlgorithm = "2SKD-PBKDF2-HMAC-SHA256"
@@ -498,8 +534,13 @@ type Activation struct {
 	// Session the sealed session; opaque to the account
 	Session string `json:"session"`
 
-	// SuspensionLimit stored for the bridge; empty means the default
-	SuspensionLimit *string `json:"suspension_limit,omitempty"`
+	// SuspensionLimit How much provisioning may take away before the rest is held: `off`, or `max(10, 5%)/1h` for 10 or 5 %,
+	// whichever is more, within one hour (minutes `m` or hours `h`, at most 720h). Suspensions and removals from
+	// groups are counted apart, each against this limit, over all bridges. The percentage, rounded down, is of the
+	// managed members that are invited or in and not suspended, for removals of the members of all groups; both as
+	// they were when the window began. Empty means the default, `max(10, 5%)/1h`. Raising it approves as many of
+	// the holds, the oldest first, as it allows then.
+	SuspensionLimit *SuspensionLimit `json:"suspension_limit,omitempty"`
 }
 
 // AnonymousIP defines model for AnonymousIP.
@@ -812,10 +853,88 @@ type HeartbeatAnswer struct {
 	FirewallDisabledUntil *time.Time   `json:"firewall_disabled_until,omitempty"`
 	FirewallEnforced      bool         `json:"firewall_enforced"`
 	Generations           []Generation `json:"generations"`
+	Holds                 *HoldCount   `json:"holds,omitempty"`
 	SuspensionLimit       *string      `json:"suspension_limit,omitempty"`
 
 	// WouldBlock while the firewall is disabled: the active bridges (`who` is "bridge") and the administrators seen since ("administrator", with the token's `name`) that it will block when it is enforced again, as in the error `firewall_blocked`; at most 20
 	WouldBlock *[]ProblemDetails `json:"would_block,omitempty"`
+}
+
+// Hold defines model for Hold.
+type Hold struct {
+	// Address the member's sign-in address
+	Address *string `json:"address,omitempty"`
+
+	// Client the bridge, as in audit events
+	Client string `json:"client"`
+
+	// Deleted whether the person was deleted
+	Deleted bool `json:"deleted"`
+
+	// GroupId of a removal: the group as administrators see it
+	GroupId   *string `json:"group_id,omitempty"`
+	GroupName *string `json:"group_name,omitempty"`
+	Id        string  `json:"id"`
+
+	// Idp the name of the identity provider in the integration at that time
+	Idp      *string  `json:"idp,omitempty"`
+	Kind     HoldKind `json:"kind"`
+	MemberId string   `json:"member_id"`
+	Name     string   `json:"name"`
+
+	// PersonId the id that the bridge's request named
+	PersonId string `json:"person_id"`
+
+	// RequestId under which the bridge's log has the request
+	RequestId *string   `json:"request_id,omitempty"`
+	Since     time.Time `json:"since"`
+
+	// UserName at that time
+	UserName string `json:"user_name"`
+}
+
+// HoldKind defines model for Hold.Kind.
+type HoldKind string
+
+// HoldCount defines model for HoldCount.
+type HoldCount struct {
+	// Database in the answer to a heartbeat: as in an error's details
+	Database *string `json:"database,omitempty"`
+
+	// OldestSince absent if there are none
+	OldestSince *time.Time `json:"oldest_since,omitempty"`
+
+	// Removals from groups; those of held suspensions are not counted
+	Removals    int64 `json:"removals"`
+	Suspensions int64 `json:"suspensions"`
+}
+
+// HoldDecision Example: {"decision":"approve","ids":["K3PW"]}
+type HoldDecision struct {
+	// AllUntil instead of `ids`: all holds since then or before, so that nothing is decided that the caller has not seen
+	AllUntil *time.Time           `json:"all_until,omitempty"`
+	Decision HoldDecisionDecision `json:"decision"`
+	Ids      *[]string            `json:"ids,omitempty"`
+}
+
+// HoldDecisionDecision defines model for HoldDecision.Decision.
+type HoldDecisionDecision string
+
+// HoldPage defines model for HoldPage.
+type HoldPage struct {
+	// AsOf the account's time, for `all_until`
+	AsOf       time.Time `json:"as_of"`
+	Count      HoldCount `json:"count"`
+	Items      []Hold    `json:"items"`
+	NextCursor *string   `json:"next_cursor,omitempty"`
+}
+
+// HoldsDecided defines model for HoldsDecided.
+type HoldsDecided struct {
+	Decided int64 `json:"decided"`
+
+	// Gone the ids that are not held any more
+	Gone []string `json:"gone"`
 }
 
 // KDF two-secret key derivation, see package signin
@@ -905,7 +1024,7 @@ type Person struct {
 	SignInAddress  *string     `json:"sign_in_address,omitempty"`
 	State          PersonState `json:"state"`
 
-	// Suspended the opposite of attributes.active, if present; a replace without it keeps the suspension
+	// Suspended the opposite of attributes.active, if present; a replace without it keeps the suspension. True also if the suspension is held
 	Suspended bool `json:"suspended"`
 }
 
@@ -1042,8 +1161,15 @@ type Provisioning struct {
 
 // ProvisioningUpdate Example: {"idp":"okta"}
 type ProvisioningUpdate struct {
-	Idp             *string `json:"idp,omitempty"`
-	SuspensionLimit *string `json:"suspension_limit,omitempty"`
+	Idp *string `json:"idp,omitempty"`
+
+	// SuspensionLimit How much provisioning may take away before the rest is held: `off`, or `max(10, 5%)/1h` for 10 or 5 %,
+	// whichever is more, within one hour (minutes `m` or hours `h`, at most 720h). Suspensions and removals from
+	// groups are counted apart, each against this limit, over all bridges. The percentage, rounded down, is of the
+	// managed members that are invited or in and not suspended, for removals of the members of all groups; both as
+	// they were when the window began. Empty means the default, `max(10, 5%)/1h`. Raising it approves as many of
+	// the holds, the oldest first, as it allows then.
+	SuspensionLimit *SuspensionLimit `json:"suspension_limit,omitempty"`
 }
 
 // Reference defines model for Reference.
@@ -1184,6 +1310,14 @@ type SignupDomainPage struct {
 	Items      []SignupDomain `json:"items"`
 	NextCursor *string        `json:"next_cursor,omitempty"`
 }
+
+// SuspensionLimit How much provisioning may take away before the rest is held: `off`, or `max(10, 5%)/1h` for 10 or 5 %,
+// whichever is more, within one hour (minutes `m` or hours `h`, at most 720h). Suspensions and removals from
+// groups are counted apart, each against this limit, over all bridges. The percentage, rounded down, is of the
+// managed members that are invited or in and not suspended, for removals of the members of all groups; both as
+// they were when the window began. Empty means the default, `max(10, 5%)/1h`. Raising it approves as many of
+// the holds, the oldest first, as it allows then.
+type SuspensionLimit = string
 
 // Token defines model for Token.
 type Token struct {
@@ -1334,6 +1468,13 @@ type UpdateGroupParams struct {
 	IfMatch *IfMatch     `json:"If-Match,omitempty"`
 }
 
+// ListHoldsForBridgeParams defines parameters for ListHoldsForBridge.
+type ListHoldsForBridgeParams struct {
+	// Cursor `next_cursor` of the previous page
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+	Limit  *Limit  `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
 // CreatePersonParams defines parameters for CreatePerson.
 type CreatePersonParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
@@ -1410,6 +1551,13 @@ type ListGroupMembersParams struct {
 // AddGroupMemberJSONBody defines parameters for AddGroupMember.
 type AddGroupMemberJSONBody struct {
 	MemberId string `json:"member_id"`
+}
+
+// ListHoldsParams defines parameters for ListHolds.
+type ListHoldsParams struct {
+	// Cursor `next_cursor` of the previous page
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+	Limit  *Limit  `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
 // ListMembersParams defines parameters for ListMembers.
@@ -1517,6 +1665,9 @@ type SearchGroupsJSONRequestBody = Search
 // UpdateGroupJSONRequestBody defines body for UpdateGroup for application/json ContentType.
 type UpdateGroupJSONRequestBody = GroupUpdate
 
+// DecideHoldsForBridgeJSONRequestBody defines body for DecideHoldsForBridge for application/json ContentType.
+type DecideHoldsForBridgeJSONRequestBody = HoldDecision
+
 // CreatePersonJSONRequestBody defines body for CreatePerson for application/json ContentType.
 type CreatePersonJSONRequestBody = PersonInput
 
@@ -1543,6 +1694,9 @@ type CreateGroupJSONRequestBody = AccountGroupInput
 
 // AddGroupMemberJSONRequestBody defines body for AddGroupMember for application/json ContentType.
 type AddGroupMemberJSONRequestBody AddGroupMemberJSONBody
+
+// DecideHoldsJSONRequestBody defines body for DecideHolds for application/json ContentType.
+type DecideHoldsJSONRequestBody = HoldDecision
 
 // InviteMemberJSONRequestBody defines body for InviteMember for application/json ContentType.
 type InviteMemberJSONRequestBody = MemberInput
@@ -1800,6 +1954,44 @@ type ClientInterface interface {
 	// Corresponds with PATCH /v1/directory/groups/{id} (the `UpdateGroup` operationId).
 	UpdateGroup(ctx context.Context, id Id, params *UpdateGroupParams, body UpdateGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListHoldsForBridge Suspensions and removals from groups that are held, oldest first
+	//
+	// Beyond `suspension_limit`, what an identity provider takes away is held: its bridge reads it
+	// as done, and the member keeps it until the hold is approved. The identity provider takes a
+	// hold back by setting `active` to true, by adding the member to the group again or by creating
+	// the person again. A removal of a member whose suspension is held belongs to that suspension
+	// and is not listed. For the
+	// status page of the bridge.
+	//
+	// Corresponds with GET /v1/directory/holds (the `ListHoldsForBridge` operationId).
+	ListHoldsForBridge(ctx context.Context, params *ListHoldsForBridgeParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DecideHoldsForBridgeWithBody Approve or cancel holds
+	//
+	// `approve` suspends the member, or removes it from the group. `cancel` makes bridges read what
+	// is in force: `active` is true, and the member is in the group, again; a person or a group that
+	// was deleted stays so for them. Holds are decided a hundred at a time: if the request fails, it
+	// may have decided some. Ids that are not held any more are returned as `gone`; if all are, it is
+	// 404 `not_found`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/directory/holds/decisions (the `DecideHoldsForBridge` operationId).
+	DecideHoldsForBridgeWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DecideHoldsForBridge Approve or cancel holds
+	//
+	// `approve` suspends the member, or removes it from the group. `cancel` makes bridges read what
+	// is in force: `active` is true, and the member is in the group, again; a person or a group that
+	// was deleted stays so for them. Holds are decided a hundred at a time: if the request fails, it
+	// may have decided some. Ids that are not held any more are returned as `gone`; if all are, it is
+	// 404 `not_found`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/directory/holds/decisions (the `DecideHoldsForBridge` operationId).
+	DecideHoldsForBridge(ctx context.Context, body DecideHoldsForBridgeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// CreatePersonWithBody Provision a person, adopting an unmanaged member where one fits
 	//
 	// Adoption: by the last `userName` first, then by sign-in address; when the two name
@@ -2010,6 +2202,43 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/groups/{id}/members (the `AddGroupMember` operationId).
 	AddGroupMember(ctx context.Context, id Id, body AddGroupMemberJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListHolds Suspensions and removals from groups that are held, oldest first
+	//
+	// Beyond `suspension_limit`, what an identity provider takes away is held: its bridge reads it
+	// as done, and the member keeps it until the hold is approved. The identity provider takes a
+	// hold back by setting `active` to true, by adding the member to the group again or by creating
+	// the person again. A removal of a member whose suspension is held belongs to that suspension
+	// and is not listed.
+	//
+	// Corresponds with GET /v1/holds (the `ListHolds` operationId).
+	ListHolds(ctx context.Context, params *ListHoldsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DecideHoldsWithBody Approve or cancel holds
+	//
+	// `approve` suspends the member, or removes it from the group. `cancel` makes bridges read what
+	// is in force: `active` is true, and the member is in the group, again; a person or a group that
+	// was deleted stays so for them. Holds are decided a hundred at a time: if the request fails, it
+	// may have decided some. Ids that are not held any more are returned as `gone`; if all are, it is
+	// 404 `not_found`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/holds/decisions (the `DecideHolds` operationId).
+	DecideHoldsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DecideHolds Approve or cancel holds
+	//
+	// `approve` suspends the member, or removes it from the group. `cancel` makes bridges read what
+	// is in force: `active` is true, and the member is in the group, again; a person or a group that
+	// was deleted stays so for them. Holds are decided a hundred at a time: if the request fails, it
+	// may have decided some. Ids that are not held any more are returned as `gone`; if all are, it is
+	// 404 `not_found`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/holds/decisions (the `DecideHolds` operationId).
+	DecideHolds(ctx context.Context, body DecideHoldsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListMembers The members of the account
 	//
@@ -2575,6 +2804,74 @@ func (c *Client) UpdateGroup(ctx context.Context, id Id, params *UpdateGroupPara
 	return c.Client.Do(req)
 }
 
+// ListHoldsForBridge Suspensions and removals from groups that are held, oldest first
+//
+// Beyond `suspension_limit`, what an identity provider takes away is held: its bridge reads it
+// as done, and the member keeps it until the hold is approved. The identity provider takes a
+// hold back by setting `active` to true, by adding the member to the group again or by creating
+// the person again. A removal of a member whose suspension is held belongs to that suspension
+// and is not listed. For the
+// status page of the bridge.
+//
+// Corresponds with GET /v1/directory/holds (the `ListHoldsForBridge` operationId).
+func (c *Client) ListHoldsForBridge(ctx context.Context, params *ListHoldsForBridgeParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListHoldsForBridgeRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DecideHoldsForBridgeWithBody Approve or cancel holds
+//
+// `approve` suspends the member, or removes it from the group. `cancel` makes bridges read what
+// is in force: `active` is true, and the member is in the group, again; a person or a group that
+// was deleted stays so for them. Holds are decided a hundred at a time: if the request fails, it
+// may have decided some. Ids that are not held any more are returned as `gone`; if all are, it is
+// 404 `not_found`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/directory/holds/decisions (the `DecideHoldsForBridge` operationId).
+func (c *Client) DecideHoldsForBridgeWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDecideHoldsForBridgeRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DecideHoldsForBridge Approve or cancel holds
+//
+// `approve` suspends the member, or removes it from the group. `cancel` makes bridges read what
+// is in force: `active` is true, and the member is in the group, again; a person or a group that
+// was deleted stays so for them. Holds are decided a hundred at a time: if the request fails, it
+// may have decided some. Ids that are not held any more are returned as `gone`; if all are, it is
+// 404 `not_found`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/directory/holds/decisions (the `DecideHoldsForBridge` operationId).
+func (c *Client) DecideHoldsForBridge(ctx context.Context, body DecideHoldsForBridgeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDecideHoldsForBridgeRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // CreatePersonWithBody Provision a person, adopting an unmanaged member where one fits
 //
 // Adoption: by the last `userName` first, then by sign-in address; when the two name
@@ -3046,6 +3343,73 @@ func (c *Client) AddGroupMemberWithBody(ctx context.Context, id Id, contentType 
 // Corresponds with POST /v1/groups/{id}/members (the `AddGroupMember` operationId).
 func (c *Client) AddGroupMember(ctx context.Context, id Id, body AddGroupMemberJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewAddGroupMemberRequest(c.Server, id, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListHolds Suspensions and removals from groups that are held, oldest first
+//
+// Beyond `suspension_limit`, what an identity provider takes away is held: its bridge reads it
+// as done, and the member keeps it until the hold is approved. The identity provider takes a
+// hold back by setting `active` to true, by adding the member to the group again or by creating
+// the person again. A removal of a member whose suspension is held belongs to that suspension
+// and is not listed.
+//
+// Corresponds with GET /v1/holds (the `ListHolds` operationId).
+func (c *Client) ListHolds(ctx context.Context, params *ListHoldsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListHoldsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DecideHoldsWithBody Approve or cancel holds
+//
+// `approve` suspends the member, or removes it from the group. `cancel` makes bridges read what
+// is in force: `active` is true, and the member is in the group, again; a person or a group that
+// was deleted stays so for them. Holds are decided a hundred at a time: if the request fails, it
+// may have decided some. Ids that are not held any more are returned as `gone`; if all are, it is
+// 404 `not_found`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/holds/decisions (the `DecideHolds` operationId).
+func (c *Client) DecideHoldsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDecideHoldsRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DecideHolds Approve or cancel holds
+//
+// `approve` suspends the member, or removes it from the group. `cancel` makes bridges read what
+// is in force: `active` is true, and the member is in the group, again; a person or a group that
+// was deleted stays so for them. Holds are decided a hundred at a time: if the request fails, it
+// may have decided some. Ids that are not held any more are returned as `gone`; if all are, it is
+// 404 `not_found`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/holds/decisions (the `DecideHolds` operationId).
+func (c *Client) DecideHolds(ctx context.Context, body DecideHoldsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDecideHoldsRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -4197,6 +4561,112 @@ func NewUpdateGroupRequestWithBody(server string, id Id, params *UpdateGroupPara
 	return req, nil
 }
 
+// NewListHoldsForBridgeRequest constructs an http.Request for the ListHoldsForBridge method
+func NewListHoldsForBridgeRequest(server string, params *ListHoldsForBridgeParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/directory/holds")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewDecideHoldsForBridgeRequest calls the generic DecideHoldsForBridge builder with application/json body
+func NewDecideHoldsForBridgeRequest(server string, body DecideHoldsForBridgeJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewDecideHoldsForBridgeRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewDecideHoldsForBridgeRequestWithBody constructs an http.Request for the DecideHoldsForBridge method, with any body, and a specified content type
+func NewDecideHoldsForBridgeRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/directory/holds/decisions")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewCreatePersonRequest calls the generic CreatePerson builder with application/json body
 func NewCreatePersonRequest(server string, params *CreatePersonParams, body CreatePersonJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -5213,6 +5683,112 @@ func NewAddGroupMemberRequestWithBody(server string, id Id, contentType string, 
 	}
 
 	operationPath := fmt.Sprintf("/v1/groups/%s/members", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewListHoldsRequest constructs an http.Request for the ListHolds method
+func NewListHoldsRequest(server string, params *ListHoldsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/holds")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewDecideHoldsRequest calls the generic DecideHolds builder with application/json body
+func NewDecideHoldsRequest(server string, body DecideHoldsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewDecideHoldsRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewDecideHoldsRequestWithBody constructs an http.Request for the DecideHolds method, with any body, and a specified content type
+func NewDecideHoldsRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/holds/decisions")
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -6448,6 +7024,12 @@ type ServerInterface interface {
 	// UpdateGroup Change attributes and members in one transaction
 	// (PATCH /v1/directory/groups/{id})
 	UpdateGroup(w http.ResponseWriter, r *http.Request, id Id, params UpdateGroupParams)
+	// ListHoldsForBridge Suspensions and removals from groups that are held, oldest first
+	// (GET /v1/directory/holds)
+	ListHoldsForBridge(w http.ResponseWriter, r *http.Request, params ListHoldsForBridgeParams)
+	// DecideHoldsForBridge Approve or cancel holds
+	// (POST /v1/directory/holds/decisions)
+	DecideHoldsForBridge(w http.ResponseWriter, r *http.Request)
 	// CreatePerson Provision a person, adopting an unmanaged member where one fits
 	// (POST /v1/directory/people)
 	CreatePerson(w http.ResponseWriter, r *http.Request, params CreatePersonParams)
@@ -6502,6 +7084,12 @@ type ServerInterface interface {
 	// AddGroupMember Add a member outside provisioning; no effect if it is in the group already
 	// (POST /v1/groups/{id}/members)
 	AddGroupMember(w http.ResponseWriter, r *http.Request, id Id)
+	// ListHolds Suspensions and removals from groups that are held, oldest first
+	// (GET /v1/holds)
+	ListHolds(w http.ResponseWriter, r *http.Request, params ListHoldsParams)
+	// DecideHolds Approve or cancel holds
+	// (POST /v1/holds/decisions)
+	DecideHolds(w http.ResponseWriter, r *http.Request)
 	// ListMembers The members of the account
 	// (GET /v1/members)
 	ListMembers(w http.ResponseWriter, r *http.Request, params ListMembersParams)
@@ -6931,6 +7519,66 @@ func (siw *ServerInterfaceWrapper) UpdateGroup(w http.ResponseWriter, r *http.Re
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.UpdateGroup(w, r, id, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListHoldsForBridge operation middleware
+func (siw *ServerInterfaceWrapper) ListHoldsForBridge(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListHoldsForBridgeParams
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListHoldsForBridge(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DecideHoldsForBridge operation middleware
+func (siw *ServerInterfaceWrapper) DecideHoldsForBridge(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DecideHoldsForBridge(w, r)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -7666,6 +8314,66 @@ func (siw *ServerInterfaceWrapper) AddGroupMember(w http.ResponseWriter, r *http
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.AddGroupMember(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListHolds operation middleware
+func (siw *ServerInterfaceWrapper) ListHolds(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListHoldsParams
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListHolds(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DecideHolds operation middleware
+func (siw *ServerInterfaceWrapper) DecideHolds(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DecideHolds(w, r)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -8678,6 +9386,8 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/directory/groups/{id}", wrapper.GetGroup)
 	m.HandleFunc(http.MethodPatch+" "+options.BaseURL+"/v1/directory/groups/{id}", wrapper.UpdateGroup)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/directory/groups/search", wrapper.SearchGroups)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/directory/holds", wrapper.ListHoldsForBridge)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/directory/holds/decisions", wrapper.DecideHoldsForBridge)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/directory/people", wrapper.CreatePerson)
 	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/v1/directory/people/{id}", wrapper.DeletePerson)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/directory/people/{id}", wrapper.GetPerson)
@@ -8696,6 +9406,8 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/groups", wrapper.CreateGroup)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/groups/{id}/members", wrapper.ListGroupMembers)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/groups/{id}/members", wrapper.AddGroupMember)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/holds", wrapper.ListHolds)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/holds/decisions", wrapper.DecideHolds)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/members", wrapper.ListMembers)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/members", wrapper.InviteMember)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/members/{id}", wrapper.GetMember)
@@ -9197,6 +9909,84 @@ type UpdateGroupdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response UpdateGroupdefaultApplicationProblemPlusJSONResponse) VisitUpdateGroupResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListHoldsForBridgeRequestObject struct {
+	Params ListHoldsForBridgeParams
+}
+
+type ListHoldsForBridgeResponseObject interface {
+	VisitListHoldsForBridgeResponse(w http.ResponseWriter) error
+}
+
+type ListHoldsForBridge200JSONResponse HoldPage
+
+func (response ListHoldsForBridge200JSONResponse) VisitListHoldsForBridgeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListHoldsForBridgedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListHoldsForBridgedefaultApplicationProblemPlusJSONResponse) VisitListHoldsForBridgeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DecideHoldsForBridgeRequestObject struct {
+	Body *DecideHoldsForBridgeJSONRequestBody
+}
+
+type DecideHoldsForBridgeResponseObject interface {
+	VisitDecideHoldsForBridgeResponse(w http.ResponseWriter) error
+}
+
+type DecideHoldsForBridge200JSONResponse HoldsDecided
+
+func (response DecideHoldsForBridge200JSONResponse) VisitDecideHoldsForBridgeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DecideHoldsForBridgedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DecideHoldsForBridgedefaultApplicationProblemPlusJSONResponse) VisitDecideHoldsForBridgeResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -9976,6 +10766,84 @@ type AddGroupMemberdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response AddGroupMemberdefaultApplicationProblemPlusJSONResponse) VisitAddGroupMemberResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListHoldsRequestObject struct {
+	Params ListHoldsParams
+}
+
+type ListHoldsResponseObject interface {
+	VisitListHoldsResponse(w http.ResponseWriter) error
+}
+
+type ListHolds200JSONResponse HoldPage
+
+func (response ListHolds200JSONResponse) VisitListHoldsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListHoldsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListHoldsdefaultApplicationProblemPlusJSONResponse) VisitListHoldsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DecideHoldsRequestObject struct {
+	Body *DecideHoldsJSONRequestBody
+}
+
+type DecideHoldsResponseObject interface {
+	VisitDecideHoldsResponse(w http.ResponseWriter) error
+}
+
+type DecideHolds200JSONResponse HoldsDecided
+
+func (response DecideHolds200JSONResponse) VisitDecideHoldsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DecideHoldsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DecideHoldsdefaultApplicationProblemPlusJSONResponse) VisitDecideHoldsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -11022,6 +11890,12 @@ type StrictServerInterface interface {
 	// UpdateGroup Change attributes and members in one transaction
 	// (PATCH /v1/directory/groups/{id})
 	UpdateGroup(ctx context.Context, request UpdateGroupRequestObject) (UpdateGroupResponseObject, error)
+	// ListHoldsForBridge Suspensions and removals from groups that are held, oldest first
+	// (GET /v1/directory/holds)
+	ListHoldsForBridge(ctx context.Context, request ListHoldsForBridgeRequestObject) (ListHoldsForBridgeResponseObject, error)
+	// DecideHoldsForBridge Approve or cancel holds
+	// (POST /v1/directory/holds/decisions)
+	DecideHoldsForBridge(ctx context.Context, request DecideHoldsForBridgeRequestObject) (DecideHoldsForBridgeResponseObject, error)
 	// CreatePerson Provision a person, adopting an unmanaged member where one fits
 	// (POST /v1/directory/people)
 	CreatePerson(ctx context.Context, request CreatePersonRequestObject) (CreatePersonResponseObject, error)
@@ -11076,6 +11950,12 @@ type StrictServerInterface interface {
 	// AddGroupMember Add a member outside provisioning; no effect if it is in the group already
 	// (POST /v1/groups/{id}/members)
 	AddGroupMember(ctx context.Context, request AddGroupMemberRequestObject) (AddGroupMemberResponseObject, error)
+	// ListHolds Suspensions and removals from groups that are held, oldest first
+	// (GET /v1/holds)
+	ListHolds(ctx context.Context, request ListHoldsRequestObject) (ListHoldsResponseObject, error)
+	// DecideHolds Approve or cancel holds
+	// (POST /v1/holds/decisions)
+	DecideHolds(ctx context.Context, request DecideHoldsRequestObject) (DecideHoldsResponseObject, error)
 	// ListMembers The members of the account
 	// (GET /v1/members)
 	ListMembers(ctx context.Context, request ListMembersRequestObject) (ListMembersResponseObject, error)
@@ -11493,6 +12373,63 @@ func (sh *strictHandler) UpdateGroup(w http.ResponseWriter, r *http.Request, id 
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(UpdateGroupResponseObject); ok {
 		if err := validResponse.VisitUpdateGroupResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListHoldsForBridge operation middleware
+func (sh *strictHandler) ListHoldsForBridge(w http.ResponseWriter, r *http.Request, params ListHoldsForBridgeParams) {
+	var request ListHoldsForBridgeRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListHoldsForBridge(ctx, request.(ListHoldsForBridgeRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListHoldsForBridge")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListHoldsForBridgeResponseObject); ok {
+		if err := validResponse.VisitListHoldsForBridgeResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DecideHoldsForBridge operation middleware
+func (sh *strictHandler) DecideHoldsForBridge(w http.ResponseWriter, r *http.Request) {
+	var request DecideHoldsForBridgeRequestObject
+
+	var body DecideHoldsForBridgeJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DecideHoldsForBridge(ctx, request.(DecideHoldsForBridgeRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DecideHoldsForBridge")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DecideHoldsForBridgeResponseObject); ok {
+		if err := validResponse.VisitDecideHoldsForBridgeResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -12023,6 +12960,63 @@ func (sh *strictHandler) AddGroupMember(w http.ResponseWriter, r *http.Request, 
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(AddGroupMemberResponseObject); ok {
 		if err := validResponse.VisitAddGroupMemberResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListHolds operation middleware
+func (sh *strictHandler) ListHolds(w http.ResponseWriter, r *http.Request, params ListHoldsParams) {
+	var request ListHoldsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListHolds(ctx, request.(ListHoldsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListHolds")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListHoldsResponseObject); ok {
+		if err := validResponse.VisitListHoldsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DecideHolds operation middleware
+func (sh *strictHandler) DecideHolds(w http.ResponseWriter, r *http.Request) {
+	var request DecideHoldsRequestObject
+
+	var body DecideHoldsJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DecideHolds(ctx, request.(DecideHoldsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DecideHolds")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DecideHoldsResponseObject); ok {
+		if err := validResponse.VisitDecideHoldsResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

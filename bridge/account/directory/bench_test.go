@@ -99,8 +99,15 @@ func populated(b *testing.B, size int) *directory.Directory {
 	if err != nil {
 		b.Fatal(err)
 	}
+	populate(b, s, size)
+	return directory.New(a)
+}
+
+// populate writes the people of populated.
+func populate(tb testing.TB, s *store.Store, size int) {
+	tb.Helper()
 	const numbers = `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) `
-	err = s.Write(b.Context(), func(ctx context.Context, tx *store.Tx) error {
+	err := s.Write(tb.Context(), func(ctx context.Context, tx *store.Tx) error {
 		for _, insert := range []string{
 			`INSERT INTO members (id, address, address_folded, name, role, state, state_since, created_at)
 				SELECT 'm' || i, 'p' || i || '@example.com', 'p' || i || '@example.com', 'P', 'member', 'active', 1, i
@@ -112,6 +119,7 @@ func populated(b *testing.B, size int) *directory.Directory {
 			`INSERT INTO people_counts (level, block, people) SELECT 1, i / 64, count(*) FROM n GROUP BY 2`,
 			`INSERT INTO people_counts (level, block, people) SELECT 2, i / 4096, count(*) FROM n GROUP BY 2`,
 			`INSERT INTO people_counts (level, block, people) SELECT 3, i / 262144, count(*) FROM n GROUP BY 2`,
+			`UPDATE access_counts SET people = people + (SELECT count(*) FROM n)`,
 		} {
 			if _, err := tx.Exec(ctx, numbers+insert, size); err != nil {
 				return err
@@ -120,7 +128,6 @@ func populated(b *testing.B, size int) *directory.Directory {
 		return nil
 	})
 	if err != nil {
-		b.Fatal(err)
+		tb.Fatal(err)
 	}
-	return directory.New(a)
 }

@@ -266,25 +266,34 @@ func (d *Directory) changeMembers(
 		return nil, false, err
 	}
 	joining, unknown = without(joining, u.Remove), without(unknown, u.Remove)
-	now := d.account.Time()
 	var added, removed int64
 	if u.Replace != nil {
-		removed, err = tx.RemoveOthersFromGroup(ctx, row.ID, joining, now)
+		removed, err = d.leave(ctx, tx, row, store.LeavingOthers(row.ID, joining))
 	} else if len(u.Remove) > 0 {
-		removed, err = tx.RemoveFromGroup(ctx, row.ID, u.Remove, now)
+		removed, err = d.leave(ctx, tx, row, store.LeavingMembers(row.ID, u.Remove))
 	}
 	if err != nil {
 		return nil, false, err
 	}
 	if len(joining) > 0 {
-		if added, err = tx.AddToGroup(ctx, row.ID, joining, now); err != nil {
+		if added, err = d.join(ctx, tx, row, joining); err != nil {
 			return nil, false, err
 		}
 	}
 	if added == 0 && removed == 0 {
 		return unknown, false, nil
 	}
-	return unknown, true, tx.CountInGroup(ctx, row.ID, added-removed, now)
+	return unknown, true, tx.CountInGroup(ctx, row.ID, added-removed, d.account.Time())
+}
+
+// join puts people and groups into a group, and returns how many come. It ends the
+// holds on removals of these people.
+func (d *Directory) join(ctx context.Context, tx *store.Tx, row store.Group, scimIDs []string) (int64, error) {
+	added, restored, err := tx.AddToGroup(ctx, row.ID, scimIDs, d.account.Time())
+	if err != nil || restored == 0 {
+		return added, err
+	}
+	return added, d.account.Audit(ctx, tx, "hold.cancel", row.ID, "%d removals; the members are in again", restored)
 }
 
 // checkReplacement refuses to replace members by a list of unknown ids only: an
@@ -377,6 +386,9 @@ func (d *Directory) DeleteGroup(ctx context.Context, id, ifMatch string) error {
 			return err
 		}
 		now := d.account.Time()
+		if _, err := d.leave(ctx, tx, row, store.LeavingProvisioned(row.ID)); err != nil {
+			return err
+		}
 		if err := tx.ReleaseGroup(ctx, row.ID, now); err != nil {
 			return err
 		}

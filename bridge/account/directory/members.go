@@ -2,7 +2,6 @@ package directory
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"strings"
 	"unicode"
@@ -179,7 +178,13 @@ func (d *Directory) UpdateMember(ctx context.Context, id string, u MemberUpdate,
 		if err := checkRole(m.Role); err != nil {
 			return err
 		}
+		if err := d.endHold(ctx, tx, &m); err != nil {
+			return err
+		}
 		if err := tx.UpdateMember(ctx, m); err != nil {
+			return err
+		}
+		if err := countAccess(ctx, tx, before, m); err != nil {
 			return err
 		}
 		if err := d.showSuspension(ctx, tx, m); err != nil {
@@ -197,29 +202,18 @@ func (d *Directory) UpdateMember(ctx context.Context, id string, u MemberUpdate,
 	return m, err
 }
 
-// showSuspension sets active of a managed member's person to whether the member
-// is suspended, also if that was done by hand: so a client reads it, finds it by
-// a filter, and does not undo it when it writes back what it read.
-func (d *Directory) showSuspension(ctx context.Context, tx *store.Tx, m Member) error {
-	if !m.Managed() {
+// endHold ends the hold on a member's suspension if the member was suspended by hand,
+// or got a role that provisioning must not suspend.
+func (d *Directory) endHold(ctx context.Context, tx *store.Tx, m *store.Member) error {
+	switch {
+	case !m.SuspensionHeld:
 		return nil
+	case m.Suspended:
+		return d.approveSuspension(ctx, tx, m)
+	case m.Protected():
+		return d.cancelSuspension(ctx, tx, m)
 	}
-	p, err := person(ctx, tx, m.PersonID)
-	if err != nil {
-		return err
-	}
-	attrs, err := readAttributes(json.RawMessage(p.Attributes))
-	if err != nil {
-		return err
-	}
-	if attrs.active != m.Suspended {
-		return tx.BumpPerson(ctx, p.ID) // active is right already
-	}
-	if p.Attributes, err = withActive(p.Attributes, !m.Suspended); err != nil {
-		return err
-	}
-	p.ModifiedAt = d.account.Time()
-	return tx.UpdatePerson(ctx, p)
+	return nil
 }
 
 // bumpPerson makes the next version of a managed member's person, which shows

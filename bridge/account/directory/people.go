@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
@@ -160,7 +159,7 @@ func (d *Directory) ReplacePerson(
 			return err
 		}
 		attrs := attrs // this function may be called again
-		if !attrs.setsActive && m.Suspended {
+		if !attrs.setsActive && m.LooksSuspended() {
 			// A suspended person stays suspended unless the client sets active.
 			if err := attrs.setActive(false); err != nil {
 				return err
@@ -236,11 +235,20 @@ func (d *Directory) DeletePerson(ctx context.Context, id, ifMatch string) error 
 		if err := checkProtected(m, "suspended"); err != nil {
 			return err
 		}
+		seat := m.State == store.NotInvited // never invited: there is no member to keep
+		before := m
+		if !seat && !m.LooksSuspended() {
+			if err := d.suspend(ctx, tx, &p, &m); err != nil {
+				return err
+			}
+		}
+		if err := tx.CountMember(ctx, m.ID, -1, d.account.Time()); err != nil {
+			return err
+		}
+		if err := d.deprovision(ctx, tx, p, m); err != nil {
+			return err
+		}
 		for _, step := range []func() error{
-			func() error { return tx.CountMember(ctx, m.ID, -1, d.account.Time()) },
-			func() error { return tx.RemoveProvisioned(ctx, m.ID) },
-			func() error { return tx.DeleteAddressChange(ctx, m.ID) },
-			func() error { return tx.SetInvitation(ctx, m.ID, "", time.Time{}) },
 			func() error { return tx.DeletePerson(ctx, id) },
 			func() error { return tx.ForgetLastUserName(ctx, p.UserName) },
 			func() error { return d.account.Audit(ctx, tx, "person.delete", id, "member %s", m.ID) },
@@ -249,12 +257,36 @@ func (d *Directory) DeletePerson(ctx context.Context, id, ifMatch string) error 
 				return err
 			}
 		}
-		if m.State == store.NotInvited {
-			return tx.DeleteSeat(ctx, m.ID) // never invited: there is no member to keep
+		if seat {
+			return tx.DeleteSeat(ctx, m.ID)
 		}
-		m.Suspended, m.LastUserName = true, store.Fold(p.UserName)
+		m.PersonID, m.LastUserName = "", store.Fold(p.UserName)
+		if err := countAccess(ctx, tx, before, m); err != nil {
+			return err
+		}
 		return tx.UpdateMember(ctx, m)
 	})
+}
+
+// deprovision removes the memberships that provisioning made of a member, and ends the
+// links in its mails, or holds that together with its suspension.
+func (d *Directory) deprovision(ctx context.Context, tx *store.Tx, p Person, m store.Member) error {
+	if m.SuspensionHeld {
+		h, err := d.newHold(ctx, tx)
+		if err != nil {
+			return err
+		}
+		h.MemberID, h.PersonID, h.UserName = m.ID, p.ID, p.UserName
+		return tx.HoldProvisioned(ctx, h)
+	}
+	// Nobody who is suspended loses anything by it, so the limit does not count it.
+	if err := tx.RemoveProvisioned(ctx, m.ID); err != nil {
+		return err
+	}
+	if err := tx.DeleteRemovalHolds(ctx, m.ID); err != nil {
+		return err
+	}
+	return d.endLinks(ctx, tx, m.ID)
 }
 
 // setInput sets what the identity provider sent.
@@ -271,13 +303,8 @@ func (d *Directory) setInput(p *Person, attrs attributes, address string) {
 func (d *Directory) settle(ctx context.Context, tx *store.Tx, p *Person, m store.Member, attrs attributes) error {
 	before := m
 	m.PersonID, m.UserName, m.Name, m.LastUserName = p.ID, p.UserName, attrs.personName(), ""
-	if m.Suspended == attrs.active {
-		if !attrs.active {
-			if err := checkProtected(m, "suspended"); err != nil {
-				return err
-			}
-		}
-		m.Suspended = !attrs.active
+	if err := d.settleActive(ctx, tx, p, &m, attrs.active); err != nil {
+		return err
 	}
 	if err := d.settleAddress(ctx, tx, p, &m); err != nil {
 		return err
@@ -289,9 +316,12 @@ func (d *Directory) settle(ctx context.Context, tx *store.Tx, p *Person, m store
 			return err
 		}
 	}
-	p.State, p.Suspended, p.Address, p.PendingAddress = m.State, m.Suspended, m.Address, m.PendingAddress
+	p.State, p.Suspended, p.Address, p.PendingAddress = m.State, m.LooksSuspended(), m.Address, m.PendingAddress
 	if m == before {
 		return nil
+	}
+	if err := countAccess(ctx, tx, before, m); err != nil {
+		return err
 	}
 	return tx.UpdateMember(ctx, m)
 }

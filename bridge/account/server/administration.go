@@ -6,11 +6,13 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/directory"
 )
 
 // administration implements the API except for people and groups.
 type administration struct {
-	account *account.Account
+	account   *account.Account
+	directory *directory.Directory
 }
 
 func (h administration) WhoAmI(ctx context.Context, _ api.WhoAmIRequestObject) (api.WhoAmIResponseObject, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/netip"
+	"regexp"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
@@ -32,9 +33,22 @@ func (s *server) authenticated(verify verifier) authenticator {
 		if err != nil {
 			return r, err
 		}
+		caller.RequestID = requestID(r, caller)
 		return r.WithContext(account.WithCaller(r.Context(), caller)), nil
 	}
 }
+
+// requestID returns the id of the request. A bridge sends the one under which its own
+// log has what the identity provider asked.
+func requestID(r *http.Request, caller account.Caller) string {
+	id := r.Header.Get("X-Request-Id")
+	if caller.Kind == account.ByBridge && requestIDs.MatchString(id) {
+		return id
+	}
+	return httpkit.RequestFrom(r.Context()).ID
+}
+
+var requestIDs = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
 // bearer returns the request's bearer token, or a refusal if it has none.
 func bearer(r *http.Request) (string, error) {

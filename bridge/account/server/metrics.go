@@ -1,9 +1,12 @@
 package server
 
 import (
+	"context"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/directory"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 )
 
@@ -26,4 +29,37 @@ func newMetrics(a *account.Account) metrics {
 			Help: "Requests refused for an invalid or expired admin token.",
 		}, func() float64 { return float64(a.RefusedTokens()) }))
 	return m
+}
+
+// holdCollector exports the holds. A database that does not answer has none to
+// export; /ready says so.
+type holdCollector struct{ directory *directory.Directory }
+
+var (
+	holdsGauge = prometheus.NewDesc("scimbridge_account_holds",
+		"Suspensions and removals from groups that wait for a decision.", []string{"kind"}, nil)
+	holdAgeGauge = prometheus.NewDesc("scimbridge_account_holds_oldest_timestamp_seconds",
+		"When the oldest hold was made; 0 if there are none.", nil, nil)
+)
+
+func (holdCollector) Describe(ch chan<- *prometheus.Desc) {
+	ch <- holdsGauge
+	ch <- holdAgeGauge
+}
+
+func (c holdCollector) Collect(ch chan<- prometheus.Metric) {
+	n, err := c.directory.CountHolds(context.Background())
+	if err != nil {
+		return
+	}
+	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
+	}
+	gauge(holdsGauge, float64(n.Suspensions), "suspension")
+	gauge(holdsGauge, float64(n.Removals), "removal")
+	oldest := 0.0
+	if !n.Oldest.IsZero() {
+		oldest = float64(n.Oldest.UnixMicro()) / 1e6
+	}
+	gauge(holdAgeGauge, oldest)
 }

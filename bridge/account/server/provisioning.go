@@ -41,9 +41,18 @@ func (h administration) ActivateProvisioning(
 func (h administration) UpdateProvisioning(
 	ctx context.Context, r api.UpdateProvisioningRequestObject,
 ) (api.UpdateProvisioningResponseObject, error) {
+	before, err := h.account.Provisioning(ctx)
+	if err != nil {
+		return nil, err
+	}
 	p, err := h.account.UpdateProvisioning(ctx, r.Body.Idp, r.Body.SuspensionLimit, value(r.Params.IfMatch))
 	if err != nil {
 		return nil, err
+	}
+	if p.SuspensionLimit != before.SuspensionLimit {
+		if _, err := h.directory.ReleaseHolds(ctx, before.SuspensionLimit); err != nil {
+			return nil, err
+		}
 	}
 	out := toProvisioning(p)
 	return api.UpdateProvisioning200JSONResponse{

@@ -25,6 +25,8 @@ var queries = map[string]reflect.Type{
 	"GET /v1/groups":                  reflect.TypeFor[api.ListGroupsParams](),
 	"GET /v1/groups/{id}/members":     reflect.TypeFor[api.ListGroupMembersParams](),
 	"GET /v1/sign-in-attempts":        reflect.TypeFor[api.ListSignInAttemptsParams](),
+	"GET /v1/holds":                   reflect.TypeFor[api.ListHoldsParams](),
+	"GET /v1/directory/holds":         reflect.TypeFor[api.ListHoldsForBridgeParams](),
 	"GET /v1/audit-events":            reflect.TypeFor[api.ListAuditEventsParams](),
 	"GET /v1/directory/groups/{id}":   reflect.TypeFor[api.GetGroupParams](),
 	"PATCH /v1/directory/groups/{id}": reflect.TypeFor[api.UpdateGroupParams](),

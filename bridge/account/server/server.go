@@ -69,9 +69,10 @@ func New(c Config) http.Handler {
 	if c.Certificate != nil {
 		s.metrics.RegisterCertificate("scimbridge_account", c.Certificate)
 	}
+	s.metrics.MustRegister(holdCollector{people})
 	api.HandlerWithOptions(
 		api.NewStrictHandlerWithOptions(
-			&handlers{directoryHandlers{people}, administration{c.Account}}, nil,
+			&handlers{directoryHandlers{people}, administration{c.Account, people}}, nil,
 			api.StrictHTTPServerOptions{
 				RequestErrorHandlerFunc: s.badRequest, ResponseErrorHandlerFunc: s.writeProblem,
 			},
@@ -188,30 +189,32 @@ func (s *server) tokenFor(pattern string) verifier {
 
 // bodies are the operations with a body, and its generated type.
 var bodies = map[string]reflect.Type{
-	"POST /v1/tokens":                  reflect.TypeFor[api.TokenInput](),
-	"PATCH /v1/firewall":               reflect.TypeFor[api.FirewallUpdate](),
-	"POST /v1/firewall/rules":          reflect.TypeFor[api.FirewallRuleInput](),
-	"PUT /v1/firewall/rules/{id}":      reflect.TypeFor[api.FirewallRuleInput](),
-	"POST /v1/firewall/evaluate":       reflect.TypeFor[api.EvaluationInput](),
-	"PUT /v1/policies/two-factor":      reflect.TypeFor[api.TwoFactorPolicyInput](),
-	"POST /v1/signup-domains":          reflect.TypeFor[api.SignupDomainInput](),
-	"POST /v1/provisioning":            reflect.TypeFor[api.Activation](),
-	"PATCH /v1/provisioning":           reflect.TypeFor[api.ProvisioningUpdate](),
-	"POST /v1/provisioning/rotate":     reflect.TypeFor[api.Rotation](),
-	"PUT /v1/provisioning/manager":     reflect.TypeFor[api.ManagerChange](),
-	"POST /v1/members":                 reflect.TypeFor[api.MemberInput](),
-	"PATCH /v1/members/{id}":           reflect.TypeFor[api.MemberUpdate](),
-	"POST /v1/groups":                  reflect.TypeFor[api.AccountGroupInput](),
-	"POST /v1/groups/{id}/members":     reflect.TypeFor[api.AddGroupMemberJSONBody](),
-	"POST /v1/auth/start":              reflect.TypeFor[api.SignInStart](),
-	"POST /v1/auth/finish":             reflect.TypeFor[api.SignInFinish](),
-	"POST /v1/session/heartbeat":       reflect.TypeFor[api.Heartbeat](),
-	"POST /v1/directory/people":        reflect.TypeFor[api.PersonInput](),
-	"POST /v1/directory/people/search": reflect.TypeFor[api.Search](),
-	"PUT /v1/directory/people/{id}":    reflect.TypeFor[api.PersonInput](),
-	"POST /v1/directory/groups":        reflect.TypeFor[api.GroupInput](),
-	"POST /v1/directory/groups/search": reflect.TypeFor[api.Search](),
-	"PATCH /v1/directory/groups/{id}":  reflect.TypeFor[api.GroupUpdate](),
+	"POST /v1/tokens":                    reflect.TypeFor[api.TokenInput](),
+	"PATCH /v1/firewall":                 reflect.TypeFor[api.FirewallUpdate](),
+	"POST /v1/firewall/rules":            reflect.TypeFor[api.FirewallRuleInput](),
+	"PUT /v1/firewall/rules/{id}":        reflect.TypeFor[api.FirewallRuleInput](),
+	"POST /v1/firewall/evaluate":         reflect.TypeFor[api.EvaluationInput](),
+	"PUT /v1/policies/two-factor":        reflect.TypeFor[api.TwoFactorPolicyInput](),
+	"POST /v1/signup-domains":            reflect.TypeFor[api.SignupDomainInput](),
+	"POST /v1/provisioning":              reflect.TypeFor[api.Activation](),
+	"PATCH /v1/provisioning":             reflect.TypeFor[api.ProvisioningUpdate](),
+	"POST /v1/provisioning/rotate":       reflect.TypeFor[api.Rotation](),
+	"PUT /v1/provisioning/manager":       reflect.TypeFor[api.ManagerChange](),
+	"POST /v1/members":                   reflect.TypeFor[api.MemberInput](),
+	"PATCH /v1/members/{id}":             reflect.TypeFor[api.MemberUpdate](),
+	"POST /v1/groups":                    reflect.TypeFor[api.AccountGroupInput](),
+	"POST /v1/groups/{id}/members":       reflect.TypeFor[api.AddGroupMemberJSONBody](),
+	"POST /v1/auth/start":                reflect.TypeFor[api.SignInStart](),
+	"POST /v1/auth/finish":               reflect.TypeFor[api.SignInFinish](),
+	"POST /v1/session/heartbeat":         reflect.TypeFor[api.Heartbeat](),
+	"POST /v1/directory/people":          reflect.TypeFor[api.PersonInput](),
+	"POST /v1/directory/people/search":   reflect.TypeFor[api.Search](),
+	"PUT /v1/directory/people/{id}":      reflect.TypeFor[api.PersonInput](),
+	"POST /v1/directory/groups":          reflect.TypeFor[api.GroupInput](),
+	"POST /v1/directory/groups/search":   reflect.TypeFor[api.Search](),
+	"PATCH /v1/directory/groups/{id}":    reflect.TypeFor[api.GroupUpdate](),
+	"POST /v1/holds/decisions":           reflect.TypeFor[api.HoldDecision](),
+	"POST /v1/directory/holds/decisions": reflect.TypeFor[api.HoldDecision](),
 }
 
 // createToken is the operation whose answer contains a secret.

@@ -63,6 +63,9 @@ func ToHeartbeatAnswer(answer account.HeartbeatAnswer) api.HeartbeatAnswer {
 		Address: answer.Address.String(), Generations: toAll(answer.Generations, toGeneration),
 		FirewallEnforced: answer.Disabled == nil, SuspensionLimit: optional(answer.SuspensionLimit),
 	}
+	holds := toHoldCount(answer.Holds)
+	holds.Database = optional(answer.Database)
+	out.Holds = &holds
 	if disabled := answer.Disabled; disabled != nil {
 		out.FirewallDisabledUntil, out.Database = optionalTime(disabled.Until), optional(disabled.Database)
 		if disabled.Unknown == nil {

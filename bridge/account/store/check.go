@@ -29,6 +29,19 @@ var rules = []struct{ what, query string }{
 		SELECT level || '/' || block FROM (
 			SELECT level, block, people FROM counted UNION ALL SELECT level, block, -people FROM people_counts)
 		GROUP BY level, block HAVING sum(people) <> 0`},
+	{"what there is to suspend and what is held is counted", `SELECT people || '/' || held_removals FROM access_counts
+		WHERE people <> (SELECT count(*) FROM members m LEFT JOIN people p ON p.member_id = m.id
+			WHERE NOT m.suspended AND m.state <> 'not_invited' AND (m.suspension_held OR p.id IS NOT NULL))
+		OR held_removals <> (SELECT count(*) FROM holds WHERE group_id <> '')`},
+	{"a member whose suspension is held has the hold, and is not suspended", `SELECT id FROM members
+		WHERE suspension_held <> EXISTS (SELECT 1 FROM holds h WHERE h.member_id = members.id AND h.group_id = '')
+		OR suspension_held AND suspended
+		UNION ALL SELECT h.id FROM holds h JOIN members m ON m.id = h.member_id
+		WHERE h.attached AND (h.group_id = '' OR NOT m.suspension_held)`},
+	{"a membership is seen by provisioning or held", `SELECT h.id FROM holds h
+		JOIN memberships s ON s.group_id = h.group_id AND s.member_id = h.member_id
+		UNION ALL SELECT h.id FROM holds h WHERE h.group_id <> ''
+			AND NOT EXISTS (SELECT 1 FROM groups g WHERE g.id = h.group_id)`},
 	{"a name is found under its folded form", `SELECT id FROM people WHERE user_name_folded <> fold(user_name)
 		OR COALESCE(display_name_folded, '') <> fold(COALESCE(display_name, ''))
 		UNION ALL SELECT id FROM groups WHERE name_folded <> fold(name)

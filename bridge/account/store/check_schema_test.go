@@ -9,12 +9,21 @@ import (
 	"testing"
 )
 
-const foldedRule = "a name is found under its folded form"
+const (
+	foldedRule = "a name is found under its folded form"
+	accessRule = "what there is to suspend and what is held is counted"
+	heldRule   = "a member whose suspension is held has the hold, and is not suspended"
+)
 
 // comparedColumns are kept beside what they follow from; the rule of Check
 // with this name compares the two.
 var comparedColumns = map[string]string{
+	"access_counts.held_removals":    accessRule,
+	"access_counts.people":           accessRule,
 	"address_changes.address_folded": foldedRule,
+	"holds.attached":                 heldRule,
+	"holds.group_id":                 "a membership is seen by provisioning or held",
+	"members.suspension_held":        heldRule,
 	"groups.managed_count":           "a group counts the managed people and groups in it",
 	"groups.name_folded":             foldedRule,
 	"members.address_folded":         foldedRule,
@@ -29,6 +38,7 @@ var comparedColumns = map[string]string{
 // otherColumns follow from no others, or are computed in Go from them, where
 // no statement can compare them.
 var otherColumns = map[string]string{
+	"access_counts":    "one",
 	"account":          "id name created_at",
 	"address_changes":  "member_id address domain token_hash since",
 	"attempts":         "id hour session_id address email instance result rule_id first_time last_time tries",
@@ -40,6 +50,7 @@ var otherColumns = map[string]string{
 	"goose_db_version": "id version_id is_applied tstamp",
 	"groups":           "id scim_id name external_id attributes built_in version created_at modified_at name_version",
 	"handshakes":       "id epoch email state expires_at",
+	"holds":            "id member_id by_scim person_id user_name since request_id client idp",
 	"idempotency":      "scope key digest answer created_at",
 	"integration": "one active id manager_id manager_email idp suspension_limit epoch session_epoch next_epoch " +
 		"session activated_at last_contact last_refusal sign_in_secret version",
@@ -56,6 +67,7 @@ var otherColumns = map[string]string{
 	"signup_domains": "domain created_at",
 	"tokens":         "id name digest created_at last_used_at scope expires_at",
 	"two_factor":     "one enforced_at version",
+	"withdrawals":    "kind time total_before total_after",
 }
 
 func TestEveryColumnIsCheckedOrNeedsNoCheck(t *testing.T) {

@@ -8,6 +8,9 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 )
 
+const hold = `INSERT INTO holds (id, member_id, group_id, by_scim, attached, person_id, user_name, since, ` +
+	`request_id, client, idp) VALUES `
+
 func TestCheckFindsWhatTheSchemaCannotSay(t *testing.T) {
 	t.Parallel()
 	// A sound database: ann and ben, both in a group.
@@ -41,6 +44,16 @@ func TestCheckFindsWhatTheSchemaCannotSay(t *testing.T) {
 			"a name is found under its folded form", "mb"},
 		{"a user name that is not the one served", `UPDATE people SET attributes = '{"userName":"bob"}' WHERE id = 'b'`,
 			"a person is found under the user name that is served", "b"},
+		{"people with access that are not counted", `UPDATE members SET state = 'invited', address = 'a', ` +
+			`address_folded = 'a' WHERE id = 'ma'`, "what there is to suspend and what is held is counted", "0/0"},
+		{"a held suspension without its hold", `UPDATE members SET suspension_held = TRUE WHERE id = 'mb'`,
+			"a member whose suspension is held has the hold, and is not suspended", "mb"},
+		{"a removal that belongs to no suspension", hold + `('h', 'ma', 'g', TRUE, TRUE, '', '', 0, '', '', '')`,
+			"a member whose suspension is held has the hold, and is not suspended", "h"},
+		{"a membership that is held and there", hold + `('h', 'ma', 'g', TRUE, FALSE, '', '', 0, '', '', '')`,
+			"a membership is seen by provisioning or held", "h"},
+		{"a removal from no group", hold + `('h', 'ma', 'x', TRUE, FALSE, '', '', 0, '', '', '')`,
+			"a membership is seen by provisioning or held", "h"},
 		{"attributes that are no object", `UPDATE groups SET attributes = '[]'`, "attributes are a JSON object", "g"},
 	}
 	for _, tt := range tests {

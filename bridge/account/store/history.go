@@ -147,10 +147,11 @@ func (tx *Tx) PutSavedAnswer(ctx context.Context, a SavedAnswer) error {
 }
 
 // Ends are the times before which things are over.
-type Ends struct{ Now, Answers, Attempts, Mails, SignUps time.Time }
+type Ends struct{ Now, Answers, Attempts, Mails, SignUps, Withdrawals time.Time }
 
 // Sweep deletes what is over: handshakes and sessions, and from before a time
-// of their own saved answers, attempts, mails, and sign-ups with their mails.
+// of their own saved answers, attempts, mails, sign-ups with their mails, and
+// what the limit on suspensions counts.
 func (tx *Tx) Sweep(ctx context.Context, ends Ends) error {
 	for _, s := range []struct {
 		query  string
@@ -164,6 +165,7 @@ func (tx *Tx) Sweep(ctx context.Context, ends Ends) error {
 		{`DELETE FROM outbox WHERE link_hash IN (SELECT invitation_hash FROM members WHERE ` +
 			unclaimed + `)`, ends.SignUps},
 		{`DELETE FROM members WHERE ` + unclaimed, ends.SignUps},
+		{`DELETE FROM withdrawals WHERE time < ?`, ends.Withdrawals},
 	} {
 		if _, err := tx.Exec(ctx, s.query, Micros(s.before)); err != nil {
 			return err

@@ -36,6 +36,12 @@ func (tx *Tx) Integration(ctx context.Context) (i Integration, err error) {
 	return i, err
 }
 
+// SuspensionLimit returns the text of the limit on suspensions, which may be empty,
+// and the name of the identity provider.
+func (tx *Tx) SuspensionLimit(ctx context.Context) (limit, idp string, err error) {
+	return limit, idp, tx.QueryRow(ctx, `SELECT suspension_limit, idp FROM integration`).Scan(&limit, &idp)
+}
+
 // UpdateIntegration writes what an administrator can see and change, and
 // moves the version.
 func (tx *Tx) UpdateIntegration(ctx context.Context, i Integration) error {

@@ -30,7 +30,9 @@ type Member struct {
 	State      string
 	StateSince time.Time
 	Suspended  bool
-	SignedUp   bool // it asked for its invitation itself; written once
+	// SuspensionHeld: provisioning sees it suspended, and it is not.
+	SuspensionHeld bool
+	SignedUp       bool // it asked for its invitation itself; written once
 	// InvitedAt is when the link was made by which the member can join; zero
 	// without one. SetInvitation writes it.
 	InvitedAt time.Time
@@ -48,11 +50,17 @@ type Member struct {
 // Managed reports whether provisioning manages the member.
 func (m Member) Managed() bool { return m.PersonID != "" }
 
+// LooksSuspended reports whether provisioning sees the member suspended.
+func (m Member) LooksSuspended() bool { return m.Suspended || m.SuspensionHeld }
+
+// HasAccess reports whether the member is in, or invited, and not suspended.
+func (m Member) HasAccess() bool { return !m.Suspended && m.State != NotInvited }
+
 // Protected reports whether provisioning must leave the member alone.
 func (m Member) Protected() bool { return m.Role != RoleMember }
 
 const memberColumns = `m.id, COALESCE(m.address, ''), m.name, m.role, m.state, m.state_since, m.suspended,
-	m.signed_up, m.invited_at,
+	m.suspension_held, m.signed_up, m.invited_at,
 	COALESCE(m.last_user_name, ''), m.version, m.created_at,
 	COALESCE(c.address, ''), COALESCE(p.id, ''), COALESCE(p.user_name, '')`
 
@@ -62,8 +70,8 @@ const memberTables = ` FROM members m
 
 func scanMember(row Scanner) (m Member, err error) {
 	return m, row.Scan(
-		&m.ID, &m.Address, &m.Name, &m.Role, &m.State, (*Time)(&m.StateSince), &m.Suspended, &m.SignedUp,
-		(*Time)(&m.InvitedAt), &m.LastUserName, &m.Version, (*Time)(&m.CreatedAt), &m.PendingAddress, &m.PersonID,
+		&m.ID, &m.Address, &m.Name, &m.Role, &m.State, (*Time)(&m.StateSince), &m.Suspended,
+		&m.SuspensionHeld, &m.SignedUp, (*Time)(&m.InvitedAt), &m.LastUserName, &m.Version, (*Time)(&m.CreatedAt), &m.PendingAddress, &m.PersonID,
 		&m.UserName,
 	)
 }
@@ -114,9 +122,10 @@ func (tx *Tx) InsertMember(ctx context.Context, m Member) error {
 func (tx *Tx) UpdateMember(ctx context.Context, m Member) error {
 	_, err := tx.Exec(ctx, `UPDATE members
 		SET address = NULLIF(?, ''), address_folded = NULLIF(?, ''), name = ?, role = ?, state = ?, state_since = ?,
-			suspended = ?, last_user_name = NULLIF(?, ''), version = version + 1
+			suspended = ?, suspension_held = ?, last_user_name = NULLIF(?, ''), version = version + 1
 		WHERE id = ?`,
-		m.Address, Fold(m.Address), m.Name, m.Role, m.State, Micros(m.StateSince), m.Suspended, m.LastUserName, m.ID)
+		m.Address, Fold(m.Address), m.Name, m.Role, m.State, Micros(m.StateSince), m.Suspended,
+		m.SuspensionHeld, m.LastUserName, m.ID)
 	return err
 }
 
@@ -156,6 +165,7 @@ const unclaimed = `signed_up AND state = 'invited' AND invited_at < ? AND role =
 	AND last_user_name IS NULL
 	AND NOT EXISTS (SELECT 1 FROM people WHERE people.member_id = members.id)
 	AND NOT EXISTS (SELECT 1 FROM memberships WHERE memberships.member_id = members.id)
+	AND NOT EXISTS (SELECT 1 FROM holds WHERE holds.member_id = members.id)
 	AND NOT EXISTS (SELECT 1 FROM address_changes WHERE address_changes.member_id = members.id)`
 
 // A MemberFilter chooses members; its zero value chooses all.
@@ -180,8 +190,8 @@ func (tx *Tx) Members(ctx context.Context, f MemberFilter, after Place, limit in
 		where, args = where+` AND (p.id IS NOT NULL) = ?`, append(args, *f.Managed)
 	}
 	if f.GroupID != "" {
-		where, args = where+` AND m.id IN (SELECT member_id FROM memberships WHERE group_id = ?)`,
-			append(args, f.GroupID)
+		where, args = where+` AND m.id IN (SELECT member_id FROM memberships WHERE group_id = ?
+			UNION ALL SELECT member_id FROM holds WHERE group_id = ?)`, append(args, f.GroupID, f.GroupID)
 	}
 	return All(ctx, tx, scanMember, `SELECT `+memberColumns+memberTables+where+` ORDER BY m.created_at, m.id LIMIT ?`,
 		append(args, limit)...)

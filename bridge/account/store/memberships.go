@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -20,63 +21,142 @@ func (tx *Tx) UnknownIDs(ctx context.Context, scimIDs []string) ([]string, error
 }
 
 // AddToGroup puts managed people and groups into a group and returns how
-// many were not in before. Unknown ids are passed over.
-func (tx *Tx) AddToGroup(ctx context.Context, groupID string, scimIDs []string, now time.Time) (int64, error) {
+// many were not in before, and of those how many are in again because their
+// removal was held. Unknown ids are passed over.
+func (tx *Tx) AddToGroup(
+	ctx context.Context, groupID string, scimIDs []string, now time.Time,
+) (added, restored int64, err error) {
 	ids := List(scimIDs)
 	if _, err := tx.Exec(ctx, `UPDATE people SET version = version + 1, modified_at = ?
 		WHERE id`+inList+` AND NOT EXISTS (SELECT 1 FROM memberships s WHERE s.group_id = ? AND s.member_id = `+
 		`people.member_id)`,
 		Micros(now), ids, groupID); err != nil {
-		return 0, err
+		return 0, 0, err
+	}
+	if restored, err = tx.restoreToGroup(ctx, groupID, ids); err != nil {
+		return 0, 0, err
 	}
 	people, err := tx.Exec(ctx, `INSERT INTO memberships (group_id, member_id, by_scim)
 		SELECT ?, p.member_id, TRUE FROM people p WHERE p.id`+inList+`
 		ON CONFLICT DO NOTHING`, groupID, ids)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	groups, err := tx.Exec(ctx, `INSERT INTO nestings (group_id, child_id)
 		SELECT ?, g.id FROM groups g WHERE g.scim_id`+inList+`
 		ON CONFLICT DO NOTHING`, groupID, ids)
-	return people + groups, err
+	return people + groups + restored, restored, err
 }
 
-// RemoveFromGroup takes managed people and groups out of a group and returns
-// how many were in. It starts from the ids: the group may be large.
-func (tx *Tx) RemoveFromGroup(ctx context.Context, groupID string, scimIDs []string, now time.Time) (int64, error) {
-	return tx.removeWhere(ctx, groupID, List(scimIDs), now,
-		`EXISTS (SELECT 1 FROM memberships s WHERE s.group_id = ? AND s.member_id = people.member_id) AND id`+inList,
-		`group_id = ? AND member_id IN (SELECT p.member_id FROM people p WHERE p.id`+inList+`)`,
-		`group_id = ? AND child_id IN (SELECT g.id FROM groups g WHERE g.scim_id`+inList+`)`)
-}
-
-// RemoveOthersFromGroup leaves only these managed people and groups in a
-// group and returns how many it removed. Its statements start from the group.
-func (tx *Tx) RemoveOthersFromGroup(
-	ctx context.Context, groupID string, scimIDs []string, now time.Time,
-) (int64, error) {
-	return tx.removeWhere(ctx, groupID, List(scimIDs), now,
-		`member_id IN (SELECT member_id FROM memberships WHERE group_id = ?) AND id NOT`+inList,
-		`group_id = ? AND EXISTS (SELECT 1 FROM people p WHERE p.member_id = memberships.member_id AND p.id `+
-			`NOT`+inList+`)`,
-		`group_id = ? AND EXISTS (SELECT 1 FROM groups g WHERE g.id = nestings.child_id AND g.scim_id NOT`+inList+`)`)
-}
-
-// removeWhere ends memberships. The conditions select the rows of people,
-// memberships and nestings; each takes the group and the ids.
-func (tx *Tx) removeWhere(ctx context.Context, groupID, ids string, now time.Time,
-	people, memberships, nestings string,
-) (int64, error) {
-	if _, err := tx.Exec(ctx, `UPDATE people SET version = version + 1, modified_at = ? WHERE `+people,
-		Micros(now), groupID, ids); err != nil {
+// restoreToGroup ends the held removals of some people from a group.
+func (tx *Tx) restoreToGroup(ctx context.Context, groupID, ids string) (int64, error) {
+	var some bool
+	err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM holds WHERE group_id = ?)`, groupID).Scan(&some)
+	if err != nil || !some {
 		return 0, err
 	}
-	left, err := tx.Exec(ctx, `DELETE FROM memberships WHERE `+memberships, groupID, ids)
+	const chosen = `group_id = ? AND member_id IN (SELECT p.member_id FROM people p WHERE p.id` + inList + `)`
+	restored, err := tx.Exec(ctx, `INSERT INTO memberships (group_id, member_id, by_scim)
+		SELECT group_id, member_id, by_scim FROM holds WHERE `+chosen, groupID, ids)
+	if err != nil || restored == 0 {
+		return 0, err
+	}
+	ended, err := tx.Exec(ctx, `DELETE FROM holds WHERE `+chosen, groupID, ids)
+	return tx.addHeld(ctx, -1, ended, err)
+}
+
+// A Leaving selects those that leave a group.
+type Leaving struct {
+	people, memberships, nestings string // conditions on the rows of these tables
+	args                          []any  // of each condition
+
+	// Unmanaged reports whether members may leave that have no person.
+	Unmanaged bool
+}
+
+// LeavingMembers are some managed people and groups. It starts from the ids: the
+// group may be large.
+func LeavingMembers(groupID string, scimIDs []string) Leaving {
+	return Leaving{
+		people: `EXISTS (SELECT 1 FROM memberships s WHERE s.group_id = ? AND s.member_id = people.member_id) AND id` +
+			inList,
+		memberships: `memberships.group_id = ? AND memberships.member_id IN (SELECT p.member_id FROM people p
+			WHERE p.id` + inList + `)`,
+		nestings: `group_id = ? AND child_id IN (SELECT g.id FROM groups g WHERE g.scim_id` + inList + `)`,
+		args:     []any{groupID, List(scimIDs)},
+	}
+}
+
+// LeavingOthers are all managed people and groups but some. Its statements start
+// from the group.
+func LeavingOthers(groupID string, scimIDs []string) Leaving {
+	return Leaving{
+		people: `member_id IN (SELECT member_id FROM memberships WHERE group_id = ?) AND id NOT` + inList,
+		memberships: `memberships.group_id = ? AND EXISTS (SELECT 1 FROM people p
+			WHERE p.member_id = memberships.member_id AND p.id NOT` + inList + `)`,
+		nestings: `group_id = ? AND EXISTS (SELECT 1 FROM groups g WHERE g.id = nestings.child_id AND g.scim_id NOT` +
+			inList + `)`,
+		args: []any{groupID, List(scimIDs)},
+	}
+}
+
+// LeavingProvisioned are the members that provisioning put in, and all groups. The
+// people of all members see it: the group is about to become unmanaged.
+func LeavingProvisioned(groupID string) Leaving {
+	return Leaving{
+		people:      `member_id IN (SELECT member_id FROM memberships WHERE group_id = ?)`,
+		memberships: `memberships.group_id = ? AND memberships.by_scim`,
+		nestings:    `group_id = ?`,
+		args:        []any{groupID},
+		Unmanaged:   true,
+	}
+}
+
+// BumpLeaving makes the next version of the people that leave, and returns how many.
+func (tx *Tx) BumpLeaving(ctx context.Context, l Leaving, now time.Time) (int64, error) {
+	return tx.Exec(ctx, `UPDATE people SET version = version + 1, modified_at = ? WHERE `+l.people,
+		append([]any{Micros(now)}, l.args...)...)
+}
+
+// losers are the memberships of those that leave and have access to lose.
+func (l Leaving) losers() string {
+	return ` FROM memberships JOIN members m ON m.id = memberships.member_id
+		LEFT JOIN people person ON person.member_id = memberships.member_id
+		WHERE ` + l.memberships + ` AND NOT m.suspended AND m.state <> 'not_invited'`
+}
+
+// CountLosers counts those that leave and lose something by it: all whose
+// suspension is not held, and those whose suspension is.
+func (tx *Tx) CountLosers(ctx context.Context, l Leaving) (losers, held int64, err error) {
+	return losers, held, tx.QueryRow(ctx, `SELECT COALESCE(sum(CASE WHEN m.suspension_held THEN 0 ELSE 1 END), 0),
+		COALESCE(sum(CASE WHEN m.suspension_held THEN 1 ELSE 0 END), 0)`+l.losers(), l.args...).Scan(&losers, &held)
+}
+
+// HoldLosers holds, as h, the removal of those that lose something, but for the
+// first few in the order of creation whose suspension is not held. It returns how
+// many it holds. RemoveLeaving comes next.
+func (tx *Tx) HoldLosers(ctx context.Context, l Leaving, but int64, h Hold) (int64, error) {
+	held, err := tx.Exec(ctx, `INSERT INTO holds (id, member_id, group_id, by_scim, attached, person_id, user_name, since,
+			request_id, client, idp)
+		SELECT ? || '-' || row_number() OVER (ORDER BY attached, place), member_id, group_id, by_scim, attached,
+			person_id, user_name, ?, ?, ?, ? FROM (
+			SELECT memberships.member_id, memberships.group_id, memberships.by_scim, m.suspension_held AS attached,
+				COALESCE(person.id, '') AS person_id, COALESCE(person.user_name, m.last_user_name, '') AS user_name,
+				row_number() OVER (PARTITION BY m.suspension_held
+					ORDER BY COALESCE(person.position, 0), m.id) AS place`+l.losers()+`) AS leaving
+		WHERE attached OR place > ?`,
+		slices.Concat([]any{h.ID, Micros(h.Since), h.RequestID, h.Client, h.IdP}, l.args, []any{but})...)
+	return tx.addHeld(ctx, +1, held, err)
+}
+
+// RemoveLeaving ends memberships and nestings, and returns how many.
+func (tx *Tx) RemoveLeaving(ctx context.Context, l Leaving) (int64, error) {
+	memberships, err := tx.Exec(ctx, `DELETE FROM memberships WHERE `+l.memberships, l.args...)
 	if err != nil {
 		return 0, err
 	}
-	groups, err := tx.Exec(ctx, `DELETE FROM nestings WHERE `+nestings, groupID, ids)
-	return left + groups, err
+	nestings, err := tx.Exec(ctx, `DELETE FROM nestings WHERE `+l.nestings, l.args...)
+	return memberships + nestings, err
 }
 
 // CountInGroup makes the next version of a group that gained or lost people
@@ -103,9 +183,15 @@ func (tx *Tx) RemoveProvisioned(ctx context.Context, memberID string) error {
 	return err
 }
 
-// MoveMemberships gives a member's memberships to another.
+// MoveMemberships gives a member's memberships to another. One that the other keeps
+// by a held removal is in again.
 func (tx *Tx) MoveMemberships(ctx context.Context, from, to string) error {
-	_, err := tx.Exec(ctx, `INSERT INTO memberships (group_id, member_id, by_scim)
+	ended, err := tx.Exec(ctx, `DELETE FROM holds WHERE member_id = ?
+		AND group_id IN (SELECT group_id FROM memberships WHERE member_id = ?)`, to, from)
+	if _, err = tx.addHeld(ctx, -1, ended, err); err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, `INSERT INTO memberships (group_id, member_id, by_scim)
 		SELECT group_id, ?, by_scim FROM memberships WHERE member_id = ? ON CONFLICT DO NOTHING`, to, from)
 	if err != nil {
 		return err
@@ -114,25 +200,27 @@ func (tx *Tx) MoveMemberships(ctx context.Context, from, to string) error {
 	return err
 }
 
-// AddByHand puts a member into a group and reports whether it was not in before.
+// AddByHand puts a member into a group and reports whether it was not in before, or
+// is in again because its removal was held.
 func (tx *Tx) AddByHand(ctx context.Context, groupID, memberID string) (bool, error) {
+	ended, err := tx.Exec(ctx, `DELETE FROM holds WHERE member_id = ? AND group_id = ?`, memberID, groupID)
+	if _, err = tx.addHeld(ctx, -1, ended, err); err != nil {
+		return false, err
+	}
 	return affected(tx.Exec(ctx, `INSERT INTO memberships (group_id, member_id, by_scim) VALUES (?, ?, FALSE)
 		ON CONFLICT DO NOTHING`, groupID, memberID))
 }
 
-// ReleaseGroup empties a group of what provisioning put in, and takes it out
-// of the groups that it was nested in.
+// ReleaseGroup takes a group, of which provisioning has put nothing in any more,
+// out of the groups that it was nested in.
 func (tx *Tx) ReleaseGroup(ctx context.Context, groupID string, now time.Time) error {
 	for _, step := range []struct {
 		query string
 		args  []any
 	}{
-		{`UPDATE people SET version = version + 1, modified_at = ?
-			WHERE member_id IN (SELECT member_id FROM memberships WHERE group_id = ?)`, []any{Micros(now), groupID}},
-		{`DELETE FROM memberships WHERE group_id = ? AND by_scim`, []any{groupID}},
 		{`UPDATE groups SET managed_count = managed_count - 1, version = version + 1, modified_at = ?
 			WHERE id IN (SELECT group_id FROM nestings WHERE child_id = ?)`, []any{Micros(now), groupID}},
-		{`DELETE FROM nestings WHERE group_id = ? OR child_id = ?`, []any{groupID, groupID}},
+		{`DELETE FROM nestings WHERE child_id = ?`, []any{groupID}},
 		{`UPDATE groups SET managed_count = (SELECT count(*) FROM memberships s
 			JOIN people p ON p.member_id = s.member_id WHERE s.group_id = groups.id) WHERE id = ?`, []any{groupID}},
 	} {
@@ -187,6 +275,7 @@ func (tx *Tx) Groups(ctx context.Context, f GroupFilter, after Place, limit int)
 // or not, nested groups aside.
 func (tx *Tx) MemberCounts(ctx context.Context, groupIDs []string) (map[string]int, error) {
 	counts := make(map[string]int, len(groupIDs))
+	ids := List(groupIDs)
 	_, err := All(ctx, tx, func(row Scanner) (none struct{}, err error) {
 		var id string
 		var n int
@@ -194,7 +283,8 @@ func (tx *Tx) MemberCounts(ctx context.Context, groupIDs []string) (map[string]i
 			counts[id] = n
 		}
 		return none, err
-	}, `SELECT s.group_id, count(*) FROM memberships s JOIN members m ON m.id = s.member_id
-		WHERE s.group_id`+inList+` AND m.state <> 'not_invited' GROUP BY s.group_id`, List(groupIDs))
+	}, `SELECT s.group_id, count(*) FROM (SELECT group_id, member_id FROM memberships WHERE group_id`+inList+`
+			UNION ALL SELECT group_id, member_id FROM holds WHERE group_id`+inList+`) AS s
+		JOIN members m ON m.id = s.member_id WHERE m.state <> 'not_invited' GROUP BY s.group_id`, ids, ids)
 	return counts, err
 }

@@ -22,7 +22,7 @@ type Person struct {
 
 	// Joined from other tables; not written with the row.
 	State          string
-	Suspended      bool
+	Suspended      bool // as provisioning sees it: also if the suspension is held
 	Address        string
 	PendingAddress string
 	Groups         []Reference
@@ -44,7 +44,7 @@ type Email struct{ Value, Type string }
 const personColumns = `p.id, p.member_id, p.user_name, COALESCE(p.external_id, ''), COALESCE(p.display_name, ''),
 	p.attributes,
 	p.wanted_address, p.wanted_since, p.wanted_blocked, p.version, p.created_at, p.modified_at, p.position,
-	m.state, m.suspended, COALESCE(m.address, ''), COALESCE(c.address, '')`
+	m.state, m.suspended OR m.suspension_held, COALESCE(m.address, ''), COALESCE(c.address, '')`
 
 const personTables = ` FROM people p
 	JOIN members m ON m.id = p.member_id

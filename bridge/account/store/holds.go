@@ -1,0 +1,187 @@
+package store
+
+import (
+	"context"
+	"time"
+)
+
+// The kinds of what provisioning takes away.
+const (
+	Suspension = "suspension"
+	Removal    = "removal" // from a group
+)
+
+// A Hold is a suspension, or a removal from a group, that provisioning sees done
+// and that has no effect yet.
+type Hold struct {
+	ID       string
+	MemberID string
+	GroupID  string // empty for a suspension
+	ByScim   bool   // whether provisioning made the membership
+	PersonID string // the SCIM id that the request named
+	UserName string // at that time
+	Since    time.Time
+	// By which request it came, from which client, as in audit events, and for
+	// which identity provider.
+	RequestID, Client, IdP string
+
+	// Joined from other tables; not written with the row.
+	Address   string // of the member
+	Name      string
+	GroupName string
+	Managed   bool // the person was not deleted since
+}
+
+// Kind is Suspension or Removal.
+func (h Hold) Kind() string {
+	if h.GroupID == "" {
+		return Suspension
+	}
+	return Removal
+}
+
+// Place is the hold's position in the list.
+func (h Hold) Place() Place { return Place{Time: h.Since, ID: h.ID} }
+
+const holdQuery = `SELECT h.id, h.member_id, h.group_id, h.by_scim, h.person_id, h.user_name, h.since, h.request_id,
+	h.client, h.idp, COALESCE(m.address, ''), m.name, COALESCE(g.name, ''), p.id IS NOT NULL
+	FROM holds h JOIN members m ON m.id = h.member_id LEFT JOIN groups g ON g.id = h.group_id
+	LEFT JOIN people p ON p.id = h.person_id `
+
+func scanHold(row Scanner) (h Hold, err error) {
+	return h, row.Scan(&h.ID, &h.MemberID, &h.GroupID, &h.ByScim, &h.PersonID, &h.UserName, (*Time)(&h.Since),
+		&h.RequestID, &h.Client, &h.IdP, &h.Address, &h.Name, &h.GroupName, &h.Managed)
+}
+
+// Hold returns the hold with this id, if it is one to decide.
+func (tx *Tx) Hold(ctx context.Context, id string) (Hold, bool, error) {
+	return One(ctx, tx, scanHold, holdQuery+`WHERE h.id = ? AND NOT h.attached`, id)
+}
+
+// Holds lists the holds to decide from the oldest to the newest, from after a
+// place, up to a time. Removals that belong to a held suspension are left out.
+func (tx *Tx) Holds(ctx context.Context, after Place, until time.Time, limit int) ([]Hold, error) {
+	return All(ctx, tx, scanHold, holdQuery+`WHERE NOT h.attached AND (h.since, h.id) > (?, ?) AND h.since <= ?
+		ORDER BY h.since, h.id LIMIT ?`, Micros(after.Time), after.ID, Micros(until), limit)
+}
+
+// HoldCount is how many holds there are to decide.
+type HoldCount struct {
+	Suspensions, Removals int64
+	Oldest                time.Time // zero if there are none
+	AsOf                  time.Time // set by the directory
+}
+
+// CountHolds counts the holds to decide.
+func (tx *Tx) CountHolds(ctx context.Context) (n HoldCount, err error) {
+	return n, tx.QueryRow(ctx, `SELECT COALESCE(sum(CASE WHEN group_id = '' THEN 1 ELSE 0 END), 0),
+		COALESCE(sum(CASE WHEN group_id = '' THEN 0 ELSE 1 END), 0), COALESCE(min(since), 0)
+		FROM holds WHERE NOT attached`).Scan(&n.Suspensions, &n.Removals, (*Time)(&n.Oldest))
+}
+
+// HoldSuspension adds h.
+func (tx *Tx) HoldSuspension(ctx context.Context, h Hold) error {
+	_, err := tx.Exec(ctx, `INSERT INTO holds (id, member_id, group_id, by_scim, attached, person_id, user_name, since,
+			request_id, client, idp) VALUES (?, ?, '', FALSE, FALSE, ?, ?, ?, ?, ?, ?)`,
+		h.ID, h.MemberID, h.PersonID, h.UserName, Micros(h.Since), h.RequestID, h.Client, h.IdP)
+	return err
+}
+
+// HoldProvisioned holds the removal of the memberships that provisioning made of a
+// member whose suspension is held, as h; they belong to it.
+func (tx *Tx) HoldProvisioned(ctx context.Context, h Hold) error {
+	n, err := tx.Exec(ctx, `INSERT INTO holds (id, member_id, group_id, by_scim, attached, person_id, user_name,
+			since, request_id, client, idp)
+		SELECT ? || '-' || row_number() OVER (ORDER BY group_id), member_id, group_id, by_scim, TRUE, ?, ?, ?, ?, ?, ?
+			FROM memberships WHERE member_id = ? AND by_scim`,
+		h.ID, h.PersonID, h.UserName, Micros(h.Since), h.RequestID, h.Client, h.IdP, h.MemberID)
+	if _, err = tx.addHeld(ctx, +1, n, err); err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, `DELETE FROM memberships WHERE member_id = ? AND by_scim`, h.MemberID)
+	return err
+}
+
+// DeleteSuspensionHold deletes the hold on a member's suspension. Removals that
+// belong to it become holds of their own.
+func (tx *Tx) DeleteSuspensionHold(ctx context.Context, memberID string) error {
+	if _, err := tx.Exec(ctx, `DELETE FROM holds WHERE member_id = ? AND group_id = ''`, memberID); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, `UPDATE holds SET attached = FALSE WHERE member_id = ? AND attached`, memberID)
+	return err
+}
+
+// AttachedHolds lists the removals that belong to a member's held suspension.
+func (tx *Tx) AttachedHolds(ctx context.Context, memberID string) ([]Hold, error) {
+	return All(ctx, tx, scanHold, holdQuery+`WHERE h.member_id = ? AND h.attached ORDER BY h.group_id`, memberID)
+}
+
+// DeleteRemovalHold deletes the hold on one removal.
+func (tx *Tx) DeleteRemovalHold(ctx context.Context, id string) error {
+	n, err := tx.Exec(ctx, `DELETE FROM holds WHERE id = ? AND group_id <> ''`, id)
+	_, err = tx.addHeld(ctx, -1, n, err)
+	return err
+}
+
+// DeleteRemovalHolds deletes the holds on a member's removals from groups that
+// provisioning put it in.
+func (tx *Tx) DeleteRemovalHolds(ctx context.Context, memberID string) error {
+	n, err := tx.Exec(ctx, `DELETE FROM holds WHERE member_id = ? AND group_id <> '' AND by_scim`, memberID)
+	_, err = tx.addHeld(ctx, -1, n, err)
+	return err
+}
+
+// RestoreMembership makes the membership of a held removal visible again.
+func (tx *Tx) RestoreMembership(ctx context.Context, h Hold) error {
+	_, err := tx.Exec(ctx, `INSERT INTO memberships (group_id, member_id, by_scim) VALUES (?, ?, ?)`,
+		h.GroupID, h.MemberID, h.ByScim)
+	return err
+}
+
+// Withdrawn returns how many withdrawals of a kind there were in all, and after a time.
+func (tx *Tx) Withdrawn(ctx context.Context, kind string, after time.Time) (total, recent int64, err error) {
+	return total, recent, tx.QueryRow(ctx, `SELECT total, total - COALESCE((SELECT total_before FROM withdrawals
+			WHERE kind = ? AND time > ? ORDER BY time, total_after LIMIT 1), total)
+		FROM (SELECT COALESCE(max(total_after), 0) AS total FROM withdrawals WHERE kind = ?) AS all_of_them`,
+		kind, Micros(after), kind).Scan(&total, &recent)
+}
+
+// AddWithdrawals adds n withdrawals of a kind at a time, before which there were
+// total in all. If the clock was set back, those of later times happened now.
+func (tx *Tx) AddWithdrawals(ctx context.Context, kind string, at time.Time, total, n int64) error {
+	if _, err := tx.Exec(ctx, `UPDATE withdrawals SET time = ? WHERE kind = ? AND time > ?`,
+		Micros(at), kind, Micros(at)); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, `INSERT INTO withdrawals (kind, time, total_before, total_after) VALUES (?, ?, ?, ?)`,
+		kind, Micros(at), total, total+n)
+	return err
+}
+
+// CountPresent returns how many there are to suspend or to remove: managed members
+// that are invited or in, and not suspended, or managed members of all groups; both
+// with those that are held.
+func (tx *Tx) CountPresent(ctx context.Context, kind string) (n int64, err error) {
+	query := `SELECT people FROM access_counts`
+	if kind == Removal {
+		query = `SELECT held_removals + (SELECT COALESCE(sum(managed_count), 0) FROM groups) FROM access_counts`
+	}
+	return n, tx.QueryRow(ctx, query).Scan(&n)
+}
+
+// addHeld counts removals that are held from now on or, if negative, not any more.
+// It takes what a statement returns that adds or deletes them.
+func (tx *Tx) addHeld(ctx context.Context, sign, n int64, err error) (int64, error) {
+	if err != nil || n == 0 {
+		return n, err
+	}
+	_, err = tx.Exec(ctx, `UPDATE access_counts SET held_removals = held_removals + ?`, sign*n)
+	return n, err
+}
+
+// AddPresent counts managed members that got access or, if negative, lost it.
+func (tx *Tx) AddPresent(ctx context.Context, n int64) error {
+	_, err := tx.Exec(ctx, `UPDATE access_counts SET people = people + ?`, n)
+	return err
+}

@@ -1,0 +1,58 @@
+-- Beyond the integration's suspension_limit, what provisioning takes away is
+-- held: provisioning sees it done, and the member keeps it until an operator
+-- decides. Times are microseconds UTC.
+
+-- +goose Up
+
+-- A suspension, or a removal from a group. The membership of a held removal is
+-- in force here, and no longer in memberships, which is what provisioning sees.
+CREATE TABLE holds (
+    id         TEXT PRIMARY KEY,
+    member_id  TEXT NOT NULL REFERENCES members (id),
+    group_id   TEXT NOT NULL, -- empty for a suspension
+    by_scim    BOOLEAN NOT NULL, -- of the membership
+    -- A removal that belongs to the held suspension of the same member, and is decided with it.
+    attached   BOOLEAN NOT NULL,
+    person_id  TEXT NOT NULL, -- the SCIM id that the request named
+    user_name  TEXT NOT NULL, -- at that time
+    since      BIGINT NOT NULL,
+    request_id TEXT NOT NULL,
+    client     TEXT NOT NULL, -- as in audit events
+    idp        TEXT NOT NULL
+);
+CREATE UNIQUE INDEX holds_by_member ON holds (member_id, group_id);
+CREATE INDEX holds_by_group ON holds (group_id, member_id);
+CREATE INDEX holds_by_time ON holds (since, id) WHERE NOT attached;
+
+-- Whether the member has a held suspension.
+ALTER TABLE members ADD COLUMN suspension_held BOOLEAN NOT NULL DEFAULT FALSE;
+
+-- What provisioning has taken away: how many suspensions and removals there had
+-- been in all before and after some at a time, so that those since any time are
+-- found by two look-ups.
+CREATE TABLE withdrawals (
+    kind         TEXT NOT NULL, -- suspension, removal
+    time         BIGINT NOT NULL,
+    total_before BIGINT NOT NULL,
+    total_after  BIGINT NOT NULL,
+    PRIMARY KEY (kind, total_after)
+);
+CREATE INDEX withdrawals_by_time ON withdrawals (kind, time, total_after);
+
+-- How many there are to suspend and to remove, so that nobody has to count them. One
+-- row.
+CREATE TABLE access_counts (
+    one           INTEGER PRIMARY KEY CHECK (one = 1),
+    -- members that are invited or in and not suspended, and managed or held
+    people        BIGINT NOT NULL,
+    held_removals BIGINT NOT NULL DEFAULT 0
+);
+INSERT INTO access_counts (one, people) SELECT 1, count(*) FROM people p JOIN members m ON m.id = p.member_id
+    WHERE NOT m.suspended AND m.state <> 'not_invited';
+
+-- +goose Down
+
+DROP TABLE access_counts;
+DROP TABLE withdrawals;
+ALTER TABLE members DROP COLUMN suspension_held;
+DROP TABLE holds;
