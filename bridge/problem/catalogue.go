@@ -83,6 +83,7 @@ func parse(s string) *template.Template {
 		"move":      moveDenying,
 		"other":     otherAddresses,
 		"disable":   DisableFirewall,
+		"holds":     decideHolds,
 		"where":     whereToRun,
 		"unseal":    unsealCommand,
 		"ping":      func(url string) string { return strings.TrimSuffix(url, "/") + "/ping" },
@@ -405,6 +406,20 @@ var catalogue = []entry{
 			"provisioning (Entra ID), or remove the people and " +
 			"assign them again (Okta), so that it reads the current ids. The problem clears when a push of the whole " +
 			"list has no unknown ids, or a day after the last one."),
+	},
+	{
+		code:  SuspensionsHeld,
+		title: parse(`Suspensions or removals from groups are held`),
+		cause: parse("The identity provider takes away more at a time than the account's `suspension_limit` allows. " +
+			"{{if .suspensions}}Held are {{.count}}: {{.suspensions}} suspensions and {{.removals}} removals from groups{{else}}The " +
+			"rest is held{{end}}{{with .oldest}}, the oldest since {{.}}{{end}}: the identity provider sees them done, and " +
+			"the people keep their access and their groups."),
+		remedy: parse("Find out whether the identity provider means it. If it does, approve them; if it does not, correct it " +
+			"there: it takes a hold back when it sends the person as active, or as a member, again. Approve or cancel " +
+			"them, singly or all, on this bridge's status page, or, {{where .}}: `{{holds .database \"list\"}}`, " +
+			"`{{holds .database \"approve --all\"}}` or `{{holds .database \"cancel --all\"}}`. A higher " +
+			"`suspension_limit` of `scimbridge_provisioning`, or `off`, and `terraform apply` approve as many as it " +
+			"allows, the oldest first."),
 	},
 	{
 		code: StorageFull,

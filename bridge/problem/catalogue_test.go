@@ -103,6 +103,10 @@ var cases = []struct {
 	{problem.ConfirmationStuck, problem.Facts{"user_name": "ann@example.com", "reason": "not found"}},
 	{problem.MembersUnknown, problem.Facts{"group": `"Engineers"`, "ids": `"00u1", "00u2"`}},
 	{problem.MembersUnknown, problem.Facts{"group": `"Engineers" and "Doctors"`, "ids": `"00u1"`, "reason": "refused"}},
+	{problem.SuspensionsHeld, problem.Facts{
+		"count": "5000", "suspensions": "4990", "removals": "10", "oldest": "2026-11-23T16:00:00Z",
+		"database": "sqlite:/srv/the account/account.db",
+	}},
 	{problem.StorageFull, problem.Facts{"database": "sqlite:/srv/the account/account.db"}},
 	{problem.StorageFull, problem.Facts{"data_dir": "/var/lib/scim bridge", "reason": "no space left on device"}},
 	{problem.StorageLost, problem.Facts{"database": "sqlite:/srv/it's/account.db"}},
@@ -151,7 +155,7 @@ func TestCodesAreComplete(t *testing.T) {
 		"sealed", "token_rejected", "session_unreadable", "credentials_changed", "two_factor_enforced",
 		"provisioning_inactive", "firewall_blocked", "firewall_blocked_cloud_provider", "firewall_disabled",
 		"account_unreachable", "signup_domain_missing", "address_missing", "confirmation_stuck", "members_unknown",
-		"storage_full", "storage_lost", "overloaded", "certificate_expiring", "certificate_invalid",
+		"suspensions_held", "storage_full", "storage_lost", "overloaded", "certificate_expiring", "certificate_invalid",
 	}
 	var got []problem.Code
 	for _, e := range problem.Catalogue() {

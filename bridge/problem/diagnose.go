@@ -185,7 +185,7 @@ func (f *sightings) writeTo(d *Diagnosis) {
 var factKeys = []string{
 	FactAddress, FactAnonymous, FactAnswered, FactContinent, FactCountry, FactDatabase,
 	FactDataDir, FactDomain, FactEmail,
-	FactExpires, FactGroup, FactIDs, FactInstance, FactPrevious, FactReason, FactRefused, FactRuleChangedAt,
+	FactExpires, FactGroup, FactIDs, FactInstance, FactOldest, FactPrevious, FactReason, FactRefused, FactRuleChangedAt,
 	FactRuleDescription, FactRuleID, FactRuleKind, FactRulePriority, FactRuleValues, FactURL, FactUserName,
 }
 

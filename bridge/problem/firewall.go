@@ -1,6 +1,7 @@
 package problem
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -18,6 +19,11 @@ func DisableFirewall(database, duration string) string {
 		database = DatabasePlaceholder
 	}
 	return "scim-bridge account firewall disable --database " + quoteShell(database) + " --for " + duration
+}
+
+// decideHolds is the command on the account's machine.
+func decideHolds(database, command string) string {
+	return "scim-bridge account holds " + command + " --database " + quoteShell(cmp.Or(database, DatabasePlaceholder))
 }
 
 // whereToRun says where the command is run, and what its placeholder means.

@@ -31,16 +31,13 @@ const (
 	AddressMissing               Code = "address_missing"
 	ConfirmationStuck            Code = "confirmation_stuck"
 	MembersUnknown               Code = "members_unknown"
+	SuspensionsHeld              Code = "suspensions_held"
 	StorageFull                  Code = "storage_full"
 	StorageLost                  Code = "storage_lost"
 	Overloaded                   Code = "overloaded"
 	CertificateExpiring          Code = "certificate_expiring"
 	CertificateInvalid           Code = "certificate_invalid"
 )
-
-// SuspensionsHeld is reserved: it is not detected yet, no other problem may use the code, and
-// the catalogue does not list it.
-const SuspensionsHeld Code = "suspensions_held"
 
 // Log messages of the vendor's bridge, for which its operators search.
 const (
@@ -86,13 +83,17 @@ const (
 	FactIDs       = "ids"       // the first ones, quoted
 	FactInstance  = "instance"  // a bridge instance
 	FactNetworks  = "networks"  // clients' networks, each with its count
+	FactOldest    = "oldest"    // RFC 3339: since when the oldest of several is there
 	FactPeople    = "people"    // the first SCIM ids, separated by commas
 	FactPrevious  = "previous"  // token_rejected: "true" if it was the previous pair's token
+	FactRemovals  = "removals"  // held removals from groups
 	FactReason    = "reason"    // the error, or the account's reason
 	FactRuleID    = "rule_id"   // firewall rule; missing if the default action decided
 	FactSetting   = "setting"   // session_unreadable, sealed: the setting with the wrong value
 	FactURL       = "url"
 	FactUserName  = "user_name"
+
+	FactSuspensions = "suspensions" // held ones
 
 	// The rule of FactRuleID, as far as it is known.
 	FactRuleChangedAt   = "rule_changed_at"

@@ -2,6 +2,7 @@ package server
 
 import (
 	"net/http"
+	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -56,11 +57,29 @@ var (
 		"1 for the state of the bridge.", []string{"state"}, nil)
 	problemGauge = prometheus.NewDesc("scimbridge_problem",
 		"1 for each problem of the bridge.", []string{"code"}, nil)
+	heldGauge = prometheus.NewDesc("scimbridge_holds",
+		"Suspensions and removals from groups that the account holds.", []string{"kind"}, nil)
+	heldSinceGauge = prometheus.NewDesc("scimbridge_holds_oldest_timestamp_seconds",
+		"When the oldest of them was made; 0 if there are none.", nil, nil)
 )
 
 func (healthCollector) Describe(ch chan<- *prometheus.Desc) {
 	ch <- stateGauge
 	ch <- problemGauge
+	ch <- heldGauge
+	ch <- heldSinceGauge
+}
+
+// held returns how much the account holds, and since when, as the last heartbeat told.
+func held(h health.Health) (suspensions, removals, oldest float64) {
+	for _, p := range h.Problems {
+		if p.Code == problem.SuspensionsHeld {
+			suspensions, _ = strconv.ParseFloat(p.Details[problem.FactSuspensions], 64)
+			removals, _ = strconv.ParseFloat(p.Details[problem.FactRemovals], 64)
+			oldest = float64(p.Since.Unix())
+		}
+	}
+	return suspensions, removals, oldest
 }
 
 func (c healthCollector) Collect(ch chan<- prometheus.Metric) {
@@ -75,6 +94,10 @@ func (c healthCollector) Collect(ch chan<- prometheus.Metric) {
 	for _, e := range problem.Catalogue() {
 		ch <- prometheus.MustNewConstMetric(problemGauge, prometheus.GaugeValue, toGauge(found[e.Code]), string(e.Code))
 	}
+	suspensions, removals, oldest := held(h)
+	ch <- prometheus.MustNewConstMetric(heldGauge, prometheus.GaugeValue, suspensions, "suspension")
+	ch <- prometheus.MustNewConstMetric(heldGauge, prometheus.GaugeValue, removals, "removal")
+	ch <- prometheus.MustNewConstMetric(heldSinceGauge, prometheus.GaugeValue, oldest)
 }
 
 func toGauge(b bool) float64 {

@@ -33,7 +33,9 @@ type Page struct {
 	Health  func() health.Health
 	Status  func() control.Status
 	Waiting func() []bridge.Attention
-	Verify  func(ctx context.Context, token string) error
+	// Holds may be nil: then the page has no such section.
+	Holds  bridge.Holds
+	Verify func(ctx context.Context, token string) error
 	// Pass returns a cookie's value for an accepted token; it is empty until the account
 	// has confirmed the credentials. IsValid reports whether a pass is still valid.
 	Pass    func(ctx context.Context, token string) string
@@ -54,6 +56,8 @@ var pages = template.Must(template.New("").Funcs(template.FuncMap{
 	"stamp":    func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") },
 	"kind":     func(a bridge.Attention) string { return inputtext.Line(describeKind(a)) },
 	"line":     inputtext.Line,
+	"held":     func(h bridge.Hold) string { return inputtext.Line(describeHold(h)) },
+	"next":     nextHolds,
 	"prose":    prose,
 	"sentence": func(s fmt.Stringer) string { text := s.String(); return strings.ToUpper(text[:1]) + text[1:] },
 }).ParseFS(pageFiles, "page/*.html"))
@@ -69,6 +73,7 @@ func (p *Page) routes() []Route {
 		route(http.MethodGet, "/app", p.show),
 		route(http.MethodPost, "/app/sign-in", p.signIn),
 		route(http.MethodPost, "/app/sign-out", p.signOut),
+		route(http.MethodPost, "/app/holds", p.decide),
 		route(http.MethodGet, "/app/logs", p.logs),
 		route(http.MethodGet, "/app/style.css", p.file("page/style.css")),
 		// Browsers request this name regardless of the page's link, and as SCIM it would be
@@ -102,6 +107,7 @@ type statusPage struct {
 	Health  health.Health
 	Status  control.Status
 	Waiting []bridge.Attention
+	Held    heldSection
 	// Unconfirmed is set before the account has confirmed the credentials: then the page
 	// is shown once, without people and log.
 	Unconfirmed bool
@@ -112,7 +118,7 @@ func (p *Page) show(w http.ResponseWriter, r *http.Request) {
 		p.render(w, http.StatusOK, "sign_in.html", signInPage{Connection: p.Status().State})
 		return
 	}
-	p.render(w, http.StatusOK, "status.html", statusPage{Health: p.Health(), Status: p.Status(), Waiting: p.Waiting()})
+	p.render(w, http.StatusOK, "status.html", p.status(r.Context(), r.URL.Query().Get("held")))
 }
 
 func (p *Page) signIn(w http.ResponseWriter, r *http.Request) {

@@ -21,7 +21,7 @@ func TestThePathsOfTheBridge(t *testing.T) {
 	want := []string{
 		"/app/", "GET /", "GET /app", "GET /app/logs", "GET /app/style.css", "GET /favicon.ico", "GET /health",
 		"GET /metrics",
-		"GET /ping", "GET /ready", "POST /app/sign-in", "POST /app/sign-out",
+		"GET /ping", "GET /ready", "POST /app/holds", "POST /app/sign-in", "POST /app/sign-out",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)

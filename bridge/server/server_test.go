@@ -63,6 +63,7 @@ type face struct {
 	overlap       *health.Overlap
 	authenticator *server.Authenticator
 	routes        []server.Route
+	held          heldHolds
 	grant         string // what the account has confirmed of the right token
 }
 
@@ -126,6 +127,7 @@ func newFace(t *testing.T) *face {
 			Waiting: func() []bridge.Attention {
 				return []bridge.Attention{{UserName: "<ann\u202e\x1b>", Kind: bridge.InvitationOpen}}
 			},
+			Holds:   &f.held,
 			Verify:  f.authenticator.Verify,
 			Pass:    func(context.Context, string) string { return f.granted() },
 			IsValid: func(pass string) bool { return pass == f.granted() },

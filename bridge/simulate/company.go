@@ -40,6 +40,40 @@ func (r *run) company(ctx context.Context) {
 		r.ask(ctx, "groups read back", get(at("Groups", ids[i]), check(Path{"displayName"}, "eq", t.name),
 			check(Path{"members"}, "len", float64(size))))
 	}
+	if r.SwitchOff {
+		r.switchOff(ctx, staff)
+	}
+}
+
+// switchOff deprovisions everybody who is still there.
+func (r *run) switchOff(ctx context.Context, staff []colleague) {
+	r.concurrently(ctx, len(staff), func(i int) {
+		if c := &staff[i]; c.id != "" && c.active {
+			r.leave(ctx, "everybody is switched off", c)
+		}
+	})
+	r.readBack(ctx, staff)
+}
+
+// leave deprovisions a person, looks it up, and reports whether that was done.
+func (r *run) leave(ctx context.Context, phase string, c *colleague) bool {
+	d := r.provider.dialect
+	if _, ok := r.ask(ctx, phase, d.leave(c.id, c.person)); !ok {
+		return false
+	}
+	find := d.findPerson(c.person)
+	if _, suspends := d.(suspender); !suspends {
+		find.Check = append(find.Check, check(Path{"totalResults"}, "eq", 0.0))
+		r.ask(ctx, phase, find)
+		c.id, c.again = "", true
+		return true
+	}
+	c.active = false
+	// A suspended person is still found.
+	find.Check = append(find.Check, check(Path{"Resources", "0", "id"}, "eq", c.id),
+		check(Path{"Resources", "0", "active"}, "eq", false))
+	r.ask(ctx, phase, find)
+	return true
 }
 
 // settle finds a resource or makes it, in the provider's order of the two.
@@ -154,7 +188,7 @@ func (r *run) changes(ctx context.Context, staff []colleague) {
 // leavers deprovisions every twentieth person, the last of each score, and
 // takes the first of them back.
 func (r *run) leavers(ctx context.Context, staff []colleague) {
-	const leave, comeBack = "people leave", "people return"
+	const comeBack = "people return"
 	d := r.provider.dialect
 	suspends, _ := d.(suspender)
 	r.concurrently(ctx, len(staff)/20, func(i int) {
@@ -162,29 +196,16 @@ func (r *run) leavers(ctx context.Context, staff []colleague) {
 		if c.id == "" {
 			return
 		}
-		if _, ok := r.ask(ctx, leave, d.leave(c.id, c.person)); !ok {
+		if !r.leave(ctx, "people leave", c) || i > 0 {
 			return
 		}
-		find := d.findPerson(c.person)
 		if suspends == nil {
-			find.Check = append(find.Check, check(Path{"totalResults"}, "eq", 0.0))
-			r.ask(ctx, leave, find)
-			c.id, c.again = "", true
-			if i == 0 {
-				made, _ := r.ask(ctx, comeBack, d.createPerson(c.person))
-				c.id = stringAt(made, "id")
-			}
+			made, _ := r.ask(ctx, comeBack, d.createPerson(c.person))
+			c.id = stringAt(made, "id")
 			return
 		}
-		c.active = false
-		// A suspended person is still found.
-		find.Check = append(find.Check, check(Path{"Resources", "0", "id"}, "eq", c.id),
-			check(Path{"Resources", "0", "active"}, "eq", false))
-		r.ask(ctx, leave, find)
-		if i == 0 {
-			if _, ok := r.ask(ctx, comeBack, suspends.comeBack(c.id, c.person)); ok {
-				c.active = true
-			}
+		if _, ok := r.ask(ctx, comeBack, suspends.comeBack(c.id, c.person)); ok {
+			c.active = true
 		}
 	})
 }

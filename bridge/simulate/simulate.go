@@ -20,6 +20,9 @@ type Simulation struct {
 	// generate nothing, and only the recorded exchanges are played.
 	People, Groups int
 	Domain         string // of the people's addresses
+	// SwitchOff deprovisions everybody in the end, as a provider does that has lost
+	// sight of its people.
+	SwitchOff bool
 	// Concurrency is how many requests are under way at once; 0 means
 	// DefaultConcurrency. Providers send a few in parallel.
 	Concurrency int
@@ -81,6 +84,8 @@ func (s *Simulation) Validate() error {
 		return fmt.Errorf("the number of people and groups cannot be negative")
 	case s.Concurrency < 0 || s.Concurrency > maxConcurrency:
 		return fmt.Errorf("%d requests at once is not possible; choose 1 to %d", s.Concurrency, maxConcurrency)
+	case s.SwitchOff && s.People == 0:
+		return fmt.Errorf("nobody can be switched off without people")
 	case s.Groups > 0 && s.People == 0:
 		return fmt.Errorf("%d groups need people to fill them", s.Groups)
 	}
@@ -106,6 +111,9 @@ func (s *Simulation) Run(ctx context.Context) (*Report, error) {
 		}
 	}
 	r.total += s.People*13/5 + r.memberSteps()
+	if s.SwitchOff {
+		r.total += 2 * s.People
+	}
 	for _, scenario := range scenarios {
 		r.play(ctx, scenario)
 	}

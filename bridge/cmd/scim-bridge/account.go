@@ -36,6 +36,11 @@ type accountCommand struct {
 	Firewall struct {
 		Disable firewallDisableCommand `cmd:"" help:"Disable the firewall for a limited time, in an emergency."`
 	} `cmd:"" help:"The account's firewall, to recover from a lock-out."`
+	Holds struct {
+		List    holdsListCommand    `cmd:"" help:"List held suspensions and removals from groups."`
+		Approve holdsApproveCommand `cmd:"" help:"Carry out what is held."`
+		Cancel  holdsCancelCommand  `cmd:"" help:"Let the people keep what they have."`
+	} `cmd:"" help:"Suspensions beyond the limit, which are held."`
 	Check accountCheckCommand `cmd:"" help:"Check the database for damage."`
 	Mail  accountMailCommand  `cmd:"" help:"List the account's mails, sent or not."`
 }

@@ -21,6 +21,7 @@ type simulateCommand struct {
 	People      int    `default:"0" help:"People to generate, in addition to the recorded exchanges."`
 	Groups      int    `default:"0" help:"Groups to put them in; google provisions no groups."`
 	Domain      string `default:"example.com" help:"Domain of the generated e-mail addresses."`
+	SwitchOff   bool   `help:"In the end, switch off or delete all people, to see what the account holds."`
 	Concurrency int    `default:"8" help:"Concurrent requests, 1 to 256; real providers send a few."`
 }
 
@@ -36,6 +37,10 @@ With --people it then generates a company and provisions it the way this provide
   every twentieth leaves switched off (entra, okta, onelogin, jumpcloud, ping, google),
                          or deleted (authentik, keycloak); one of them returns
   all is read back       page by page and group by group, and compared
+  everybody leaves       with --switch-off alone
+
+An account counts these leavers against its suspension_limit as any others, and holds those beyond it: the answers
+are the same.
 
 The company is not deleted. The same numbers generate the same company, so that a second run finds the people
 of the first; another --domain generates another. The first group holds everyone, each other one a department.
@@ -67,8 +72,9 @@ func (s *simulateCommand) Run(ctx context.Context, c *console) error {
 			Client:      &http.Client{Transport: transport, Timeout: time.Minute},
 			RetryWindow: simulate.DefaultRetryWindow,
 		},
-		IdP: s.IdP, People: s.People, Groups: s.Groups, Domain: s.Domain, Concurrency: s.Concurrency,
-		Progress: progress(c.Err),
+		IdP: s.IdP, People: s.People, Groups: s.Groups, Domain: s.Domain, SwitchOff: s.SwitchOff,
+		Concurrency: s.Concurrency,
+		Progress:    progress(c.Err),
 	}
 	if s.Concurrency < 1 {
 		return &exit{exitUsage, fmt.Errorf("--concurrency %d is out of range; choose 1 to 256", s.Concurrency)}

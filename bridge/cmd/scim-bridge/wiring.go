@@ -161,6 +161,7 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 			Health:  b.checker.Health,
 			Status:  b.status,
 			Waiting: b.watcher.Waiting,
+			Holds:   b.connector,
 			Verify:  b.authenticator.Verify,
 			Pass:    b.verifier.Pass,
 			IsValid: b.verifier.IsValid,

@@ -86,6 +86,8 @@ type State struct {
 	Generations []api.Generation
 	// FirewallDisabled is set while the break-glass holds the firewall open.
 	FirewallDisabled *FirewallDisabled
+	// Held is set while the account holds suspensions or removals from groups.
+	Held *Held
 	// Tried is when the account was asked last, successfully or not.
 	Tried time.Time
 }
@@ -244,7 +246,7 @@ func (c *Connector) update(change func(*State)) {
 
 func differ(a, b State) bool {
 	return a.Phase != b.Phase || a.Address != b.Address || a.Epoch != b.Epoch || a.Expired != b.Expired ||
-		!a.FirewallDisabled.equal(b.FirewallDisabled) ||
+		!a.FirewallDisabled.equal(b.FirewallDisabled) || !a.Held.equal(b.Held) ||
 		(a.Problem == nil) != (b.Problem == nil) || (a.Strange == nil) != (b.Strange == nil) ||
 		a.Problem != nil && (a.Problem.Code != b.Problem.Code || a.Problem.Cause != b.Problem.Cause) ||
 		!slices.EqualFunc(a.Generations, b.Generations, func(x, y api.Generation) bool {
@@ -280,6 +282,9 @@ func (c *Connector) Report() health.Report {
 	}
 	if s.Phase == SignedIn && s.FirewallDisabled != nil {
 		s.FirewallDisabled.report(&r)
+	}
+	if s.Phase == SignedIn && s.Held != nil {
+		s.Held.report(&r)
 	}
 	return r
 }

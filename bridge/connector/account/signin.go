@@ -12,6 +12,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/client"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/signin"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 )
 
@@ -104,7 +105,8 @@ func (c *Connector) heartbeat(ctx context.Context, l *login) error {
 	if _, err := netip.ParseAddr(answer.Address); err != nil { // JSON, but no heartbeat's answer
 		return fmt.Errorf("%w, but not as an account answers a heartbeat", errStrangeJSON)
 	}
-	now := c.cfg.Now()
+	now, held := c.cfg.Now(), toHeld(answer.Holds)
+	c.logHeld(c.State().Held, held)
 	c.update(func(s *State) {
 		if c.login != l {
 			return // a request learned meanwhile that this session has ended
@@ -112,6 +114,7 @@ func (c *Connector) heartbeat(ctx context.Context, l *login) error {
 		s.Phase, s.Problem, s.Tried = SignedIn, nil, now
 		s.Address, s.Generations = answer.Address, answer.Generations
 		s.FirewallDisabled = ToFirewallDisabled(answer, s.FirewallDisabled, now)
+		s.Held = held
 	})
 	return nil
 }
@@ -164,9 +167,13 @@ func (c *Connector) signOut(ctx context.Context, l *login) {
 	}
 }
 
-// authorize puts the login's token into a request.
-func (l *login) authorize(_ context.Context, req *http.Request) error {
+// authorize puts the login's token into a request, and the id under which the log
+// has what the identity provider asked.
+func (l *login) authorize(ctx context.Context, req *http.Request) error {
 	req.Header.Set("Authorization", "Bearer "+l.token)
+	if id := httpkit.RequestFrom(ctx).ID; id != "" {
+		req.Header.Set("X-Request-Id", id)
+	}
 	return nil
 }
 
