@@ -7,13 +7,11 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/suspension"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
 
-const (
-	defaultOverlap         = "15m"
-	defaultSuspensionLimit = "max(10, 5%)/1h"
-)
+const defaultOverlap = "15m"
 
 type model struct {
 	ID                 types.String `tfsdk:"id"`
@@ -43,7 +41,7 @@ func (m model) fromAPI(p api.Provisioning) model {
 	}
 	if p.Active {
 		m.IdP = stringOrNull(p.Idp)
-		m.SuspensionLimit = types.StringValue(defaultSuspensionLimit)
+		m.SuspensionLimit = types.StringValue(suspension.DefaultLimit)
 		if p.SuspensionLimit != nil && *p.SuspensionLimit != "" {
 			m.SuspensionLimit = types.StringPointerValue(p.SuspensionLimit)
 		}
@@ -90,7 +88,7 @@ func fill[T attr.Value](to *T, value T) {
 // toLimit returns the suspension limit for the API, where empty means the default.
 func (m model) toLimit() *string {
 	text := m.SuspensionLimit.ValueString()
-	if text == defaultSuspensionLimit {
+	if text == suspension.DefaultLimit {
 		text = ""
 	}
 	return &text

@@ -171,10 +171,10 @@ func TestChecksOfTheConfiguration(t *testing.T) {
 	}
 	for text, ok := range map[string]bool{
 		"off": true, "max(10, 5%)/1h": true, "max(3, 100%)/30m": true, "10/1h": false, "max(10,5)/1h": false,
-		"max(1, 1%)/0h": false,
+		"max(1, 1%)/0h": false, "max(1, 101%)/1h": false, "max(1, 1%)/721h": false, "": false,
 	} {
-		if suspensionLimit.MatchString(text) != ok {
-			t.Errorf("suspension limit %q: want %v", text, ok)
+		if err := checkSuspensionLimit(text); (err == nil) != ok {
+			t.Errorf("suspension limit %q: %v, want %v", text, err, ok)
 		}
 	}
 }

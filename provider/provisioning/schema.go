@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/mail"
-	"regexp"
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
@@ -19,6 +18,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringplanmodifier"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/suspension"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/identity"
 )
@@ -94,13 +94,14 @@ func (r *integrationResource) Schema(_ context.Context, _ resource.SchemaRequest
 			"suspension_limit": schema.StringAttribute{
 				Optional: true,
 				Computed: true,
-				Default:  stringdefault.StaticString(defaultSuspensionLimit),
-				MarkdownDescription: "How many people may be suspended in a period: " +
-					"the larger of a number and a share of all people, or `off`. The account stores it; " +
-					"it is not enforced yet. Default `" +
-					defaultSuspensionLimit + "`.",
-				Validators: []validator.String{stringvalidator.RegexMatches(suspensionLimit,
-					"must be \"off\" or like \""+defaultSuspensionLimit+"\"")},
+				Default:  stringdefault.StaticString(suspension.DefaultLimit),
+				MarkdownDescription: "How much provisioning may take away in a period: the larger of a number and a " +
+					"percentage, or `off`. Suspensions and removals from groups are counted apart, over all bridges; " +
+					"the percentage is of the people with access, or of the memberships. What is beyond it is held: " +
+					"the identity provider sees it done, and the people keep their access and their groups until an " +
+					"operator approves it. Raising the limit approves as many of the holds, the oldest first, as it allows. " +
+					"[The guide](../guides/mass-suspension) says more. Default `" + suspension.DefaultLimit + "`.",
+				Validators: []validator.String{textValidator("a suspension limit", checkSuspensionLimit)},
 			},
 			"deletion_protection": schema.BoolAttribute{
 				Optional:            true,
@@ -136,7 +137,13 @@ func (r *integrationResource) IdentitySchema(_ context.Context, _ resource.Ident
 	resp.IdentitySchema = identity.Schema("The integration's id.")
 }
 
-var suspensionLimit = regexp.MustCompile(`^(off|max\([0-9]+, [0-9]{1,3}%\)/[1-9][0-9]*[mh])$`)
+func checkSuspensionLimit(text string) error {
+	if text == "" { // for the account that is the default, but here it says nothing
+		return fmt.Errorf("the suspension limit is empty; write %q, or leave it out", suspension.DefaultLimit)
+	}
+	_, err := suspension.ParseLimit(text)
+	return err
+}
 
 func checkEmail(text string) error {
 	address, err := mail.ParseAddress(text)

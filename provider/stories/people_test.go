@@ -116,7 +116,7 @@ func TestRecordedTrafficArrivesInTheAccountAndSurvivesAKill(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	token := newToken(t)
-	w.config(w.base(""))
+	w.config(strings.Replace(w.base(""), "  manager_email  ", "  suspension_limit = \"off\"\n  manager_email  ", 1))
 	w.apply(vars{"token": token.Reveal()})
 
 	player := &simulate.Player{

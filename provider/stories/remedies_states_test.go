@@ -13,6 +13,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
 
 var sessionRemedies = []remedy{
@@ -197,6 +198,94 @@ var peopleRemedies = []remedy{
 		group["members"] = []any{map[string]any{"value": id}}
 		w.scim(token, http.MethodPut, "/Groups/"+made, group, http.StatusOK)
 		w.healed()
+	}},
+}
+
+// limited has a suspension limit in the configuration of deployed, and applies it.
+func (w *world) limited(token session.Token, limit string) {
+	w.t.Helper()
+	w.config(strings.Replace(w.base(fromAddress), "  manager_email  ",
+		fmt.Sprintf("  suspension_limit = %q\n  manager_email  ", limit), 1))
+	w.apply(vars{"token": token.Reveal()})
+}
+
+// switchedOff has a person whose suspension is held.
+func (w *world) switchedOff(token session.Token, address string) (path string) {
+	w.t.Helper()
+	path = "/Users/" + w.invite(token, address)
+	w.setActive(token, path, false)
+	return path
+}
+
+func (w *world) setActive(token session.Token, path string, active bool) {
+	w.t.Helper()
+	w.scim(token, http.MethodPatch, path, map[string]any{
+		"schemas":    []string{"urn:ietf:params:scim:api:messages:2.0:PatchOp"},
+		"Operations": []any{map[string]any{"op": "replace", "path": "active", "value": active}},
+	}, http.StatusOK)
+}
+
+func (w *world) suspended(address string) bool {
+	w.t.Helper()
+	m, found := w.member(address)
+	if !found {
+		w.t.Fatalf("%s is not in the account", address)
+	}
+	return m.Suspended
+}
+
+var holdRemedies = []remedy{
+	{problem.SuspensionsHeld, "the printed commands", func(t *testing.T) {
+		w, token := deployed(t)
+		w.limited(token, "max(0, 0%)/1h")
+		for word, suspended := range map[string]bool{"approve": true, "cancel": false} {
+			address := word + "@example.com"
+			path := w.switchedOff(token, address)
+			p := w.problem(problem.SuspensionsHeld)
+			if w.suspended(address) {
+				t.Errorf("%s is suspended already", address)
+			}
+			list := w.shell(command(t, p.Remedy, "scim-bridge account holds list"), "", nil)
+			if !strings.Contains(list, address) {
+				t.Errorf("%s is not listed: %s", address, list)
+			}
+			w.shell(command(t, p.Remedy, "scim-bridge account holds "+word), "", nil)
+			w.healed()
+			if w.suspended(address) != suspended {
+				t.Errorf("%s is suspended: %v", address, !suspended)
+			}
+			if active := w.scim(token, http.MethodGet, path, nil, http.StatusOK)["active"]; active == suspended {
+				t.Errorf("SCIM shows %s with active=%v", address, active)
+			}
+		}
+	}},
+	{problem.SuspensionsHeld, "the identity provider takes it back", func(t *testing.T) {
+		w, token := deployed(t)
+		w.limited(token, "max(0, 0%)/1h")
+		path := w.switchedOff(token, "ada@example.com")
+		w.problem(problem.SuspensionsHeld)
+		w.setActive(token, path, true)
+		w.healed()
+		if w.suspended("ada@example.com") {
+			t.Error("the person is suspended")
+		}
+	}},
+	{problem.SuspensionsHeld, "a higher limit by terraform apply", func(t *testing.T) {
+		w, token := deployed(t)
+		w.limited(token, "max(0, 0%)/1h")
+		w.switchedOff(token, "ada@example.com")
+		w.switchedOff(token, "bob@example.com")
+		w.problem(problem.SuspensionsHeld)
+		w.limited(token, "max(1, 0%)/1h")
+		if !w.suspended("ada@example.com") || w.suspended("bob@example.com") {
+			t.Error("a limit of one does not approve the oldest hold alone")
+		}
+		w.problem(problem.SuspensionsHeld)
+		w.limited(token, "off")
+		w.healed()
+		if !w.suspended("bob@example.com") {
+			t.Error("without a limit there is still a hold")
+		}
 	}},
 }
 
