@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -109,11 +110,8 @@ func (s *shown) warn() {
 // logProblem writes a problem to the log, as scim-bridge diagnose reads it.
 func (s *shown) logProblem(p problem.Problem) {
 	fields := []any{problem.LogKey, string(p.Code)}
-	for _, name := range []string{problem.FactDomain, problem.FactExpires, problem.FactIssuer, problem.FactReason,
-		problem.FactCertFile, problem.FactKeyFile} {
-		if p.Details[name] != "" {
-			fields = append(fields, name, p.Details[name])
-		}
+	for _, name := range slices.Sorted(maps.Keys(p.Details)) {
+		fields = append(fields, name, p.Details[name])
 	}
 	s.log.Error(p.Title, fields...)
 }
@@ -162,12 +160,14 @@ func (s *shown) expiring(p *pair, fault error) problem.Problem {
 // keeps a newer one out.
 func (s *shown) invalid(p *pair, j judgement, fault error, since time.Time) problem.Problem {
 	facts := s.factsOf(p, fault)
-	facts[problem.FactIssuer] = j.issuer
+	if j.issuer != "" {
+		facts[problem.FactIssuer] = j.issuer
+	}
 	if fault != nil {
 		facts[problem.FactSuccessor] = "true"
 	}
 	if p == nil {
-		facts[problem.FactSuccessor] = ""
+		delete(facts, problem.FactSuccessor)
 		facts[problem.FactMissing] = "true"
 	}
 	if j.reason != "" {

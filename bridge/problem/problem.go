@@ -107,6 +107,7 @@ const (
 	FactKeyFile   = "key_file"
 	FactExpired   = "expired"   // "true" if FactExpires has passed
 	FactIssuer    = "issuer"    // whose certificate the chain lacks
+	FactRetry     = "retry"     // when the authority is asked again, RFC 3339
 	FactMissing   = "missing"   // "true" if there is no certificate yet
 	FactSuccessor = "successor" // "true" if FactReason is about a newer certificate
 

@@ -65,6 +65,10 @@ func (b *runningBridge) run(ctx context.Context, takeOver bool) error {
 	} else if err := b.open(ctx); err != nil {
 		return err
 	}
+	ping, err := b.listenPing(ctx, isStandby)
+	if err != nil {
+		return err
+	}
 	b.logSession()
 
 	// Not ended by ctx: requests in flight still need the account, so the bridge
@@ -75,11 +79,22 @@ func (b *runningBridge) run(ctx context.Context, takeOver bool) error {
 	parts.Go(func() { b.connector.Run(working) })
 	parts.Go(func() { b.watcher.Run(working) })
 	parts.Go(func() { b.watchSession(working) })
+	serving, stopServing := context.WithCancel(working)
+	defer stopServing()
 	if b.cfg.certificate != nil {
-		parts.Go(func() { b.cfg.certificate.Run(working) })
+		parts.Go(func() {
+			if b.awaitServing(serving) {
+				b.cfg.certificate.Run(serving)
+			}
+		})
+	}
+
+	if b.cfg.pingListen != "" {
+		parts.Go(func() { b.servePing(serving, ping) })
 	}
 
 	linger := b.serveUntilTold(ctx)
+	stopServing() // another bridge may have the certificate's files now
 	drain, cancelDrain := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout+linger)
 	defer cancelDrain()
 	drain, calm := b.cfg.signals.hurried(drain)
@@ -94,6 +109,20 @@ func (b *runningBridge) run(ctx context.Context, takeOver bool) error {
 	b.events.Flush()
 	log.Info("stopped")
 	return errors.Join(err, b.failure)
+}
+
+// awaitServing waits until this bridge serves, after its standby. It reports false if ctx ends first.
+func (b *runningBridge) awaitServing(ctx context.Context) bool {
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for b.listener.Addr() == "" {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return true
 }
 
 // serveUntilTold returns when the bridge must stop, and how long connections may linger.

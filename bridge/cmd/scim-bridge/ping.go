@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -163,15 +162,10 @@ func addressOf(args []string) (serverAddress, error) {
 
 // at returns where a bridge with these flags answers.
 func (s *serveCommand) at() serverAddress {
-	domain := cmp.Or(s.TLSDomain, os.Getenv("OP_TLS_DOMAIN"))
-	switch {
-	case domain != "" && s.Listen == ":3002":
-		return serverAddress{"https", ":8443"} // the default with --tls-domain
-	case domain != "":
-		return serverAddress{"https", s.Listen}
-	default:
-		return s.files().at(s.Listen)
+	if s.servesTLS() {
+		return serverAddress{"https", s.address()}
 	}
+	return serverAddress{"http", s.address()}
 }
 
 // at returns where a server with these files answers.

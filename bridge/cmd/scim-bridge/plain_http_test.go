@@ -12,7 +12,6 @@ import (
 // A server that was asked for HTTPS in a way that it does not serve must not serve plain HTTP.
 func TestASettingThatAsksForUnservedTLSIsRefused(t *testing.T) {
 	t.Parallel()
-	serve := []string{"serve", "--listen", "127.0.0.1:0", "--data-dir", "DIR"}
 	account := []string{"account", "serve", "--listen", "127.0.0.1:0", "--database", "sqlite:nowhere.db"}
 	dev := []string{"dev", "--listen", "127.0.0.1:0", "--account-listen", "127.0.0.1:0", "--data-dir", "DIR"}
 	for _, row := range []struct {
@@ -22,12 +21,6 @@ func TestASettingThatAsksForUnservedTLSIsRefused(t *testing.T) {
 		flags   []string
 		want    string
 	}{
-		{"the vendor's domain", serve, []string{"OP_TLS_DOMAIN=scim.example.com"}, nil, "OP_TLS_DOMAIN asks for HTTPS"},
-		{"the vendor's address for certificates", serve, []string{"OP_LETSENCRYPT_EMAIL=a@example.com"}, nil,
-			"OP_LETSENCRYPT_EMAIL asks for HTTPS"},
-		{"our domain", serve, nil, []string{"--tls-domain=scim.example.com"}, "--tls-domain asks for HTTPS"},
-		{"ACME", serve, []string{"SCIMBRIDGE_ACME_EMAIL=a@example.com"},
-			[]string{"--acme-directory=https://acme.example.com"}, "--acme-directory, SCIMBRIDGE_ACME_EMAIL asks"},
 		{"the vendor's domain, of dev", dev, []string{"OP_TLS_DOMAIN=scim.example.com"}, nil,
 			"dev: OP_TLS_DOMAIN asks for HTTPS"},
 		{"the vendor's certificate, of dev", dev, []string{"OP_TLS_CERT_FILE=/c", "OP_TLS_KEY_FILE=/k"}, nil,
@@ -79,6 +72,110 @@ func TestAnEmptySettingForTLSAsksForNothing(t *testing.T) {
 	err := (acmeFlags{}).unserved([]string{"OP_TLS_DOMAIN=", "SCIMBRIDGE_TLS_CERT_FILE=", "OP_PORT=80"}, devWithoutTLS)
 	if err != nil {
 		t.Error(err)
+	}
+}
+
+// What asks for HTTPS is served so, on the address of the contract; the vendor's variables mean what they mean there.
+func TestASettingThatAsksForTLSIsServed(t *testing.T) {
+	own := newOwnCertificate(t)
+	for _, row := range []struct {
+		name    string
+		environ map[string]string
+		args    []string
+		address string
+		https   bool
+		acme    bool
+		url     string
+		ping    string
+	}{
+		{name: "nothing", args: []string{"--listen=127.0.0.1:3002"}, address: "127.0.0.1:3002"},
+		{name: "a domain", args: []string{"--tls-domain=scim.example.com"}, address: ":8443", https: true, acme: true,
+			url: "https://scim.example.com"},
+		{name: "a domain as people write it", args: []string{"--tls-domain=SCIM.Example.com."}, address: ":8443",
+			https: true, acme: true, url: "https://scim.example.com"},
+		{name: "a domain of another script", args: []string{"--tls-domain=bücher.example"}, address: ":8443",
+			https: true, acme: true, url: "https://xn--bcher-kva.example"},
+		{name: "a domain and an address", args: []string{"--tls-domain=scim.example.com", "--listen=:443"},
+			address: ":443", https: true, acme: true, url: "https://scim.example.com"},
+		{name: "a domain and a public URL", args: []string{"--tls-domain=scim.example.com",
+			"--public-url=https://scim.example.com:8443"}, address: ":8443", https: true, acme: true,
+			url: "https://scim.example.com:8443"},
+		{name: "a domain and a certificate", args: append(own.flags(), "--tls-domain=scim.example.com"),
+			address: ":8443", https: true, url: "https://scim.example.com"},
+		{name: "a certificate", args: own.flags(), address: ":3002", https: true},
+		{name: "the vendor's domain", environ: map[string]string{"OP_TLS_DOMAIN": "scim.example.com",
+			"OP_LETSENCRYPT_EMAIL": "ops@example.com"}, address: ":8443", https: true, acme: true,
+			url: "https://scim.example.com"},
+		{name: "the vendor's domain and the port of plain HTTP", environ: map[string]string{
+			"OP_TLS_DOMAIN": "scim.example.com", "OP_PORT": "80"}, address: ":8443", https: true, acme: true,
+			url: "https://scim.example.com"},
+		{name: "a domain and the address of plain HTTP", args: []string{"--tls-domain=scim.example.com",
+			"--listen=:3002"}, address: ":3002", https: true, acme: true, url: "https://scim.example.com"},
+		{name: "the vendor's domain and our address", environ: map[string]string{
+			"OP_TLS_DOMAIN": "scim.example.com", "SCIMBRIDGE_LISTEN": ":3002"}, address: ":3002", https: true, acme: true,
+			url: "https://scim.example.com"},
+		{name: "the vendor's certificate", environ: map[string]string{"OP_TLS_DOMAIN": "scim.example.com",
+			"OP_TLS_CERT_FILE": own.cert, "OP_TLS_KEY_FILE": own.key}, address: ":8443", https: true,
+			url: "https://scim.example.com"},
+		{name: "the vendor's ping server", environ: map[string]string{"OP_TLS_DOMAIN": "scim.example.com",
+			"OP_PING_SERVER": "1"}, address: ":8443", https: true, acme: true, url: "https://scim.example.com", ping: ":80"},
+		{name: "the vendor's ping server, off", environ: map[string]string{"OP_TLS_DOMAIN": "scim.example.com",
+			"OP_PING_SERVER": "0"}, address: ":8443", https: true, acme: true, url: "https://scim.example.com"},
+		{name: "the vendor's address without a domain, which it ignores", environ: map[string]string{
+			"OP_LETSENCRYPT_EMAIL": "ops@example.com", "OP_PORT": "3002"}, address: ":3002"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s, err := parseServe(t, row.environ, append([]string{"--data-dir", t.TempDir()}, row.args...)...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s.address() != row.address || s.servesTLS() != row.https || s.usesACME() != row.acme ||
+				s.publicURL() != row.url || s.PingListen != row.ping {
+				t.Errorf("got %s, HTTPS %t, ACME %t, %s, ping %s", s.address(), s.servesTLS(), s.usesACME(), s.publicURL(),
+					s.PingListen)
+			}
+		})
+	}
+}
+
+func TestSettingsOfACMEThatMeanNothingAreRefused(t *testing.T) {
+	t.Parallel()
+	own := newOwnCertificate(t)
+	domain := "--tls-domain=scim.example.com"
+	for _, row := range []struct {
+		name string
+		args []string
+		want string
+	}{
+		{"an address in place of a name", []string{"--tls-domain=192.0.2.1"}, "--tls-domain is not a host name"},
+		{"a URL in place of a name", []string{"--tls-domain=https://scim.example.com"}, "--tls-domain is not a host name"},
+		{"a port", []string{"--tls-domain=scim.example.com:443"}, "--tls-domain is not a host name"},
+		{"every name of a domain", []string{"--tls-domain=*.example.com"}, "--tls-domain is not a host name"},
+		{"a name of one machine", []string{"--tls-domain=scim"}, "--tls-domain is not a host name"},
+		{"a path out of the folder", []string{"--tls-domain=../../x.com"}, "--tls-domain is not a host name"},
+		{"an authority without a domain", []string{"--acme-directory=https://acme.example.com/d"},
+			"--acme-directory is for a certificate by ACME"},
+		{"an authority beside a certificate", own.flags(domain, "--acme-directory=https://acme.example.com/d"),
+			"--acme-directory is for a certificate by ACME"},
+		{"an authority by plain HTTP", []string{domain, "--acme-directory=http://acme.example.com/d"},
+			"--acme-directory is not the URL of a directory"},
+		{"roots that are not there", []string{domain, "--acme-ca-file=/nowhere/ca.pem"},
+			`--acme-ca-file: there is no file "/nowhere/ca.pem"`},
+		{"roots that are a key", []string{domain, "--acme-ca-file=" + own.key}, "--acme-ca-file: there is no certificate"},
+		{"the account's roots that are a key", []string{"--account-ca-file=" + own.key},
+			"--account-ca-file: there is no certificate"},
+		{"two contacts", []string{domain, "--acme-email=a@example.com,b@example.com"},
+			"--acme-email is not an e-mail address"},
+		{"a port alone for ping", []string{domain, "--ping-listen=80"}, `--ping-listen="80" is not an address`},
+		{"a public URL without TLS", []string{domain, "--public-url=http://scim.example.com"}, "is plain HTTP"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			out := refused(t, nil, append([]string{"serve", "--listen=127.0.0.1:0", "--data-dir", "DIR"}, row.args...)...)
+			if !strings.Contains(out, row.want) {
+				t.Errorf("want %q, got %s", row.want, out)
+			}
+		})
 	}
 }
 

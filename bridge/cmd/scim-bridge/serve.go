@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
-	"github.com/hashicorp/go-hclog"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/client"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/firewall"
@@ -26,11 +25,12 @@ import (
 
 // serveCommand runs the bridge.
 type serveCommand struct {
-	Listen    string `default:":3002" vendor:"OP_PORT" help:"Address to listen on; port 0 picks a free one."`
+	Listen    string `placeholder:"ADDRESS" vendor:"OP_PORT" help:"Address to listen on (:3002, or :8443 with --tls-domain)."`
 	PublicURL string `name:"public-url" placeholder:"URL" help:"URL of the bridge for the identity provider."`
 
 	Session    string `vendor:"OP_SESSION" placeholder:"FILE|BASE64" help:"Sealed session (DATA_DIR/session)."`
 	AccountURL string `name:"account-url" placeholder:"URL" help:"URL of the account, instead of the session's."`
+	AccountCA  string `name:"account-ca-file" placeholder:"FILE" help:"Root certificates (PEM) to know the account by."`
 	DataDir    string `default:"/var/lib/scim-bridge" placeholder:"DIR" help:"Folder of this instance (${default})."`
 	Revision   string `help:"Any text; /ready and status report it, to show which configuration is running."`
 
@@ -55,7 +55,12 @@ type serveCommand struct {
 
 	TLSCertFile string `name:"tls-cert-file" placeholder:"FILE" vendor:"OP_TLS_CERT_FILE" help:"Serve HTTPS by this certificate (PEM)."`
 	TLSKeyFile  string `name:"tls-key-file" placeholder:"FILE" vendor:"OP_TLS_KEY_FILE" help:"Private key of --tls-cert-file (PEM)."`
-	acmeFlags
+
+	TLSDomain     string `name:"tls-domain" placeholder:"NAME" vendor:"OP_TLS_DOMAIN" help:"Host name, for a certificate by ACME."`
+	ACMEEmail     string `name:"acme-email" placeholder:"ADDRESS" vendor:"OP_LETSENCRYPT_EMAIL" help:"Contact for the ACME authority."`
+	ACMEDirectory string `name:"acme-directory" placeholder:"URL" help:"Directory of the ACME authority (Let's Encrypt)."`
+	ACMECAFile    string `name:"acme-ca-file" placeholder:"FILE" help:"Root certificates (PEM) to know the authority by."`
+	PingListen    string `name:"ping-listen" placeholder:"ADDRESS" vendor:"OP_PING_SERVER" help:"Address for /ping by plain HTTP."`
 
 	parsed serveSettings
 }
@@ -87,7 +92,8 @@ environment variables and a session that is open already need a restart, which t
 
 SCIM locations begin with the --public-url. The data folder has the instance's identity and the control socket; with
 --take-over, a bridge on standby replaces the one that uses the folder when it is asked to over that socket. The
-monitoring token is a text of your choice. An --account-url with http is allowed only on loopback; with
+monitoring token is a text of your choice. An --account-url with http is allowed only on loopback. An account whose certificate is from an
+authority of its own is known by --account-ca-file, beside the roots of this machine. With
 --source-address, connections to the account leave from the address that its firewall allows. During a
 --drain-delay, every answer asks its client to reconnect: it is for bridges of which a new one already serves under
 the same name. All clients behind a proxy that is not one of the --trusted-proxies (addresses or networks) count as
@@ -99,12 +105,15 @@ From a service manager that passes credentials (systemd, LoadCredential=), the s
 scim-bridge.session, scim-bridge.bearer-token and scim-bridge.monitoring-token, unless their flags are set.
 
 These variables of the vendor's image are read too, with the same meaning: OP_PORT, OP_SESSION,
-OP_TLS_CERT_FILE, OP_TLS_KEY_FILE, OP_CONFIRMATION_INTERVAL, OP_JSON_LOGS, OP_PRETTY_LOGS, OP_DEBUG, OP_TRACE. Flags take precedence over
+OP_TLS_DOMAIN, OP_TLS_CERT_FILE, OP_TLS_KEY_FILE, OP_LETSENCRYPT_EMAIL, OP_PING_SERVER (1 means :80), OP_CONFIRMATION_INTERVAL, OP_JSON_LOGS, OP_PRETTY_LOGS, OP_DEBUG, OP_TRACE. Flags take precedence over
 SCIMBRIDGE_ variables, and those over OP_ variables.
 
 With --tls-cert-file and --tls-key-file the bridge serves HTTPS. Both files are read every 5 seconds: a renewed
-certificate needs no restart. Without them it serves plain HTTP: to listen on an address that other machines can
-reach, as with OP_PORT, put a proxy with HTTPS in front and name its address with --public-url, or set --insecure-http.`
+certificate needs no restart. With --tls-domain alone it gets a certificate for that name by ACME, renews it, and keeps
+it in the data folder; the authority must reach port 443 of the name, which leads to :8443 here, and by using it you
+accept its terms of service. Without a certificate the bridge serves plain HTTP: to listen on an address that other
+machines can reach, as with OP_PORT, put a proxy with HTTPS in front and name its address with --public-url, or set
+--insecure-http. --ping-listen serves /ping by plain HTTP, and on port 80 the authority's challenges too.`
 }
 
 // Validate reports all contradictory settings together. Kong calls it.
@@ -117,7 +126,7 @@ func (s *serveCommand) Validate() error {
 	} else if _, err := checkPrivateFolder(s.DataDir, os.Getpid()); err != nil {
 		faults = append(faults, err)
 	}
-	if _, _, err := net.SplitHostPort(s.Listen); err != nil {
+	if _, _, err := net.SplitHostPort(s.address()); err != nil {
 		fault("--listen=%q is not an address: write HOST:PORT or :PORT", s.Listen)
 	}
 	if s.PublicURL != "" {
@@ -129,10 +138,7 @@ func (s *serveCommand) Validate() error {
 		}
 		s.parsed.publicURL = strings.TrimRight(s.PublicURL, "/")
 	}
-	faults = append(faults, s.unserved(os.Environ(), bridgeWithoutACME), s.files().check(""), s.listener().check())
-	if s.files().given() {
-		faults = append(faults, checkHTTPS(s.PublicURL))
-	}
+	faults = append(faults, s.checkTLS(), s.listener().check())
 	if s.AccountURL != "" {
 		if err := client.CheckURL(s.AccountURL); err != nil {
 			fault("--account-url: %w", err)
@@ -157,21 +163,12 @@ func (s *serveCommand) Validate() error {
 
 func (s *serveCommand) listener() plainListener {
 	return plainListener{
-		flag: "--listen", address: s.Listen, publicURL: s.PublicURL, insecure: s.InsecureHTTP,
-		vendorPort: fromVendorPort(s.Listen), https: s.files().given(),
-		remedies: withProxy,
+		flag: "--listen", address: s.address(), publicURL: s.PublicURL, insecure: s.InsecureHTTP,
+		vendorPort: fromVendorPort(s.Listen), https: s.servesTLS(), remedies: withProxy,
 	}
 }
 
 func (s *serveCommand) files() certificateFiles { return certificateFiles{s.TLSCertFile, s.TLSKeyFile} }
-
-// openCertificate returns the source of the bridge's certificate; nil for plain HTTP.
-func (s *serveCommand) openCertificate(logger hclog.Logger) (certificateSource, error) {
-	if !s.files().given() {
-		return nil, nil
-	}
-	return openFiles(s.files(), "", logger)
-}
 
 // trustedProxies parses --trusted-proxies and reports all faults together.
 func trustedProxies(texts []string) ([]netip.Prefix, error) {
@@ -224,12 +221,19 @@ func (s *serveCommand) Run(ctx context.Context, c *console, parser *kong.Kong) (
 	if err != nil {
 		return err
 	}
+	accountRoots, err := s.accountRoots()
+	if err != nil {
+		return err
+	}
 	descriptors := httpkit.ShareDescriptors(1)
-	transport := client.NewTransport(s.SourceAddress, nil)
+	if s.PingListen != "" {
+		descriptors.Inbound -= min(maxPingConnections, descriptors.Inbound/2)
+	}
+	transport := client.NewTransport(s.SourceAddress, accountRoots)
 	transport.MaxConnsPerHost = descriptors.Outbound
 	b, err := newBridge(bridgeConfig{
-		listen:           s.Listen,
-		publicURL:        s.parsed.publicURL,
+		listen:           s.address(),
+		publicURL:        s.publicURL(),
 		accountURL:       s.AccountURL,
 		dataDir:          s.DataDir,
 		revision:         s.Revision,
@@ -248,6 +252,7 @@ func (s *serveCommand) Run(ctx context.Context, c *console, parser *kong.Kong) (
 		standbyTimeout:   s.StandbyTimeout,
 		drainDelay:       s.DrainDelay,
 		certificate:      certificate,
+		pingListen:       s.PingListen,
 	})
 	if err != nil {
 		return err

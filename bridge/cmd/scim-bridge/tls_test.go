@@ -11,6 +11,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httputil"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -362,6 +363,42 @@ func TestAnAccountServesHTTPSByItsOwnCertificate(t *testing.T) {
 	await(t, "the new certificate", func() bool { return own.serial(address) == serialOf(t, cert) })
 	if code, said := ping(t, []string{patient}, "--url", "https://"+address); code != 0 {
 		t.Errorf("ping: %d %s", code, said)
+	}
+}
+
+// An account whose certificate is from an authority of its own is known by that authority's certificate, and no other.
+func TestABridgeKnowsTheAccountByItsOwnAuthority(t *testing.T) {
+	t.Parallel()
+	own, other := newOwnCertificate(t), newOwnCertificate(t)
+	account := newAccount(t)
+	plain := account.address()
+	front, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := &http.Server{ReadHeaderTimeout: time.Minute,
+		Handler: httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: plain})}
+	go func() { _ = proxy.ServeTLS(front, own.cert, own.key) }()
+	t.Cleanup(func() { proxy.Close() })
+	pair := account.activate()
+	for _, row := range []struct{ name, ca, state string }{
+		{"its authority", writeFile(t, string(own.authority.PEM)), control.Ready},
+		{"another authority", writeFile(t, string(other.authority.PEM)), control.SigningIn},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			b := serve(t, folder(t, pair.sealed), "--account-url", "https://"+front.Addr().String(), "--account-ca-file", row.ca)
+			_, _ = b.control().Unseal(t.Context(), pair.token.Reveal())
+			if row.state == control.Ready {
+				b.awaitState(control.Ready)
+				return
+			}
+			b.awaitProblem(string(problem.AccountUnreachable))
+			await(t, "the reason", func() bool {
+				return slices.ContainsFunc(b.status().Problems, func(p problem.Problem) bool {
+					return strings.Contains(p.Cause, "unknown authority")
+				})
+			})
+		})
 	}
 }
 

@@ -84,7 +84,7 @@ func translateVendor(name, text string) (string, error) {
 			return "", fmt.Errorf("%s is not a number of seconds: write 300 for five minutes", assignment(name, text))
 		}
 		return text + "s", nil
-	case "OP_SESSION", "OP_TLS_CERT_FILE", "OP_TLS_KEY_FILE":
+	case "OP_SESSION", "OP_TLS_DOMAIN", "OP_TLS_CERT_FILE", "OP_TLS_KEY_FILE", "OP_LETSENCRYPT_EMAIL":
 		return text, nil
 	}
 	on, err := strconv.ParseBool(text)
@@ -95,6 +95,8 @@ func translateVendor(name, text string) (string, error) {
 		return "", nil
 	}
 	switch name {
+	case "OP_PING_SERVER":
+		return ":80", nil
 	case "OP_JSON_LOGS":
 		return "json", nil
 	case "OP_PRETTY_LOGS":

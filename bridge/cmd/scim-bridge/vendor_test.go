@@ -93,7 +93,7 @@ func TestVendorVariables(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if s := (settings{got.Listen, got.Session, got.LogFormat, got.LogLevel,
+			if s := (settings{got.address(), got.Session, got.LogFormat, got.LogLevel,
 				got.ConfirmationInterval}); s != row.want {
 				t.Errorf("got %+v, want %+v", s, row.want)
 			}

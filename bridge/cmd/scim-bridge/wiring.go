@@ -49,6 +49,8 @@ type bridgeConfig struct {
 	// standbyTimeout is how long a bridge on standby waits for a request from the
 	// process that started it; zero means server.ControlSocket's default.
 	standbyTimeout time.Duration
+	// pingListen is where /ping is served by plain HTTP; empty for nowhere.
+	pingListen string
 	// certificate is nil for plain HTTP.
 	certificate certificateSource
 	// drainDelay is how long the bridge goes on serving after the signal to stop.

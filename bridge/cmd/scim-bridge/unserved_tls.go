@@ -6,9 +6,8 @@ import (
 	"strings"
 )
 
-// acmeFlags ask for a certificate by ACME, which this version does not get. They are defined
-// so that they can be refused: if they were ignored, the operator would get plain HTTP without
-// noticing.
+// acmeFlags ask for a certificate by ACME, which only serve gets. They are defined so that they
+// can be refused: if they were ignored, the operator would get plain HTTP without noticing.
 type acmeFlags struct {
 	TLSDomain     string `name:"tls-domain" hidden:"" help:"Refused: certificates are read from files."`
 	ACMEEmail     string `name:"acme-email" hidden:"" help:"Refused: certificates are read from files."`
@@ -25,10 +24,6 @@ type unserved struct {
 type flagValue struct{ name, value string }
 
 var (
-	bridgeWithoutACME = unserved{
-		variables: []string{"OP_TLS_DOMAIN", "OP_LETSENCRYPT_", "SCIMBRIDGE_TLS_DOMAIN", "SCIMBRIDGE_ACME_"},
-		remedy:    "give the certificate by --tls-cert-file and --tls-key-file, and remove the setting",
-	}
 	accountWithoutACME = unserved{
 		variables: []string{"OP_TLS_", "OP_LETSENCRYPT_", "SCIMBRIDGE_TLS_DOMAIN", "SCIMBRIDGE_ACME_"},
 		remedy:    "give the certificate by --tls-cert-file and --tls-key-file, and remove the setting",
