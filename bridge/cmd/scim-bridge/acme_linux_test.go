@@ -29,7 +29,7 @@ import (
 
 const acmeDomain = "scim.example.com"
 
-// pebbleBinary builds Let's Encrypt's authority for tests, as .ci/tools/go.mod pins it.
+// pebbleBinary builds Let's Encrypt's authority for tests, as .ci/acme/go.mod pins it.
 var pebbleBinary = sync.OnceValues(func() (string, error) {
 	folder, err := filepath.Abs("../../../bin/test")
 	if err == nil {
@@ -40,7 +40,7 @@ var pebbleBinary = sync.OnceValues(func() (string, error) {
 	}
 	// Another run of the tests may be using the program.
 	unfinished := filepath.Join(folder, fmt.Sprintf("pebble-%d", os.Getpid()))
-	cmd := exec.CommandContext(context.Background(), "go", "build", "-modfile=.ci/tools/go.mod", "-o", unfinished,
+	cmd := exec.CommandContext(context.Background(), "go", "build", "-modfile=.ci/acme/go.mod", "-o", unfinished,
 		"github.com/letsencrypt/pebble/v2/cmd/pebble")
 	cmd.Dir, cmd.Env = "../../..", append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
