@@ -59,7 +59,8 @@ func (f *face) visitor(t *testing.T) visitor {
 
 func (v visitor) post(path string, form url.Values) (int, string) {
 	v.t.Helper()
-	req, err := http.NewRequestWithContext(v.t.Context(), http.MethodPost, v.f.URL+path, strings.NewReader(form.Encode()))
+	req, err := http.NewRequestWithContext(v.t.Context(), http.MethodPost, v.f.URL+path,
+		strings.NewReader(form.Encode()))
 	if err != nil {
 		v.t.Fatal(err)
 	}

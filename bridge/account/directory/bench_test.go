@@ -100,6 +100,13 @@ func populated(b *testing.B, size int) *directory.Directory {
 		b.Fatal(err)
 	}
 	populate(b, s, size)
+	// What is taken away is counted, and not held.
+	if err := s.Write(b.Context(), func(ctx context.Context, tx *store.Tx) error {
+		_, err := tx.Exec(ctx, `UPDATE integration SET suspension_limit = 'max(1000000000, 0%)/1h'`)
+		return err
+	}); err != nil {
+		b.Fatal(err)
+	}
 	return directory.New(a)
 }
 

@@ -107,7 +107,7 @@ func (d *fixture) inForce(in string) (names []string) {
 // told lists the members of a group as provisioning sees them.
 func (d *fixture) told(id string) []string {
 	d.t.Helper()
-	g, err := d.Directory.Group(d.t.Context(), id, true)
+	g, err := d.Group(d.t.Context(), id, true)
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -119,7 +119,7 @@ func (d *fixture) told(id string) []string {
 
 func (d *fixture) decideAll(decision directory.Decision) int {
 	d.t.Helper()
-	n, err := d.DecideAllHolds(d.t.Context(), decision, d.Account.Time())
+	n, err := d.DecideAllHolds(d.t.Context(), decision, d.Time())
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -266,7 +266,9 @@ func TestWhatTheLimitCounts(t *testing.T) {
 		{"a person that was never invited has nothing to lose", "max(0, 0%)/1h",
 			func(d *fixture, _ []directory.Person) {
 				nobody := d.createFrom(directory.PersonInput{Attributes: attributes("userName", "nobody")})
-				d.replace(nobody.ID, directory.PersonInput{Attributes: attributes("userName", "nobody", "active", false)})
+				d.replace(nobody.ID, directory.PersonInput{
+					Attributes: attributes("userName", "nobody", "active", false),
+				})
 				other := d.createFrom(directory.PersonInput{Attributes: attributes("userName", "other")})
 				d.remove(other.ID)
 			}, nil},
@@ -337,7 +339,8 @@ func TestWhatTheLimitCounts(t *testing.T) {
 		{"a percentage of the memberships", "max(0, 20%)/1h", func(d *fixture, p []directory.Person) {
 			g := d.group("Staff", idsOf(p)...)
 			d.group("Others", idsOf(p[:5])...)
-			d.update(g.ID, directory.GroupUpdate{Replace: &[]string{p[0].ID, p[1].ID, p[2].ID, p[3].ID, p[4].ID, p[5].ID}})
+			stay := idsOf(p[:6])
+			d.update(g.ID, directory.GroupUpdate{Replace: &stay})
 		}, []string{"a10@example.com in Staff"}},
 		{"the memberships of somebody who is deleted go with the suspension", "max(1, 0%)/1h",
 			func(d *fixture, p []directory.Person) {
@@ -618,7 +621,7 @@ func TestAHoldSaysWhoAndByWhat(t *testing.T) {
 	group := d.group("Staff", bob.ID)
 	d.limit("max(0, 0%)/1h")
 	ctx := account.WithCaller(t.Context(), account.Caller{Kind: account.ByBridge, ID: "b1", RequestID: "R1"})
-	before := d.Account.Time()
+	before := d.Time()
 	if _, err := d.ReplacePerson(ctx, ann.ID, input("ann@example.com", "active", false), ""); err != nil {
 		t.Fatal(err)
 	}
@@ -637,7 +640,7 @@ func TestAHoldSaysWhoAndByWhat(t *testing.T) {
 		if got != want {
 			t.Errorf("%+v, want %+v", got, want)
 		}
-		if got.Since.Before(before) || got.Since.After(d.Account.Time()) {
+		if got.Since.Before(before) || got.Since.After(d.Time()) {
 			t.Errorf("held since %s", got.Since)
 		}
 	}
@@ -679,7 +682,7 @@ func TestAllIsWhatThereWas(t *testing.T) {
 	d.limit("max(0, 0%)/1h")
 	d.active(people[0], false)
 	d.active(people[1], false)
-	until := d.Account.Time()
+	until := d.Time()
 	d.active(people[2], false)
 	if n, err := d.DecideAllHolds(t.Context(), directory.Approve, until); n != 2 || err != nil {
 		t.Errorf("decided %d, %v", n, err)
@@ -762,20 +765,19 @@ func TestTwoServersHaveOneLimit(t *testing.T) {
 	t.Parallel()
 	path := "sqlite:" + filepath.Join(t.TempDir(), "account.db")
 	var servers [2]*directory.Directory
-	var first *account.Account
 	for i := range servers {
 		s, err := store.Open(t.Context(), path)
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = s.Close() })
-		a := first
+		var a *account.Account
 		if i == 0 {
-			if a, err = account.Create(t.Context(), s, "Example", time.Now, rand.Reader); err != nil {
-				t.Fatal(err)
-			}
-			first = a
-		} else if a, err = account.Load(t.Context(), s); err != nil {
+			a, err = account.Create(t.Context(), s, "Example", time.Now, rand.Reader)
+		} else {
+			a, err = account.Load(t.Context(), s)
+		}
+		if err != nil {
 			t.Fatal(err)
 		}
 		servers[i] = directory.New(a)

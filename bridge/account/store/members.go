@@ -71,7 +71,8 @@ const memberTables = ` FROM members m
 func scanMember(row Scanner) (m Member, err error) {
 	return m, row.Scan(
 		&m.ID, &m.Address, &m.Name, &m.Role, &m.State, (*Time)(&m.StateSince), &m.Suspended,
-		&m.SuspensionHeld, &m.SignedUp, (*Time)(&m.InvitedAt), &m.LastUserName, &m.Version, (*Time)(&m.CreatedAt), &m.PendingAddress, &m.PersonID,
+		&m.SuspensionHeld, &m.SignedUp, (*Time)(&m.InvitedAt), &m.LastUserName, &m.Version, (*Time)(&m.CreatedAt),
+		&m.PendingAddress, &m.PersonID,
 		&m.UserName,
 	)
 }

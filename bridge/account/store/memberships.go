@@ -136,8 +136,8 @@ func (tx *Tx) CountLosers(ctx context.Context, l Leaving) (losers, held int64, e
 // first few in the order of creation whose suspension is not held. It returns how
 // many it holds. RemoveLeaving comes next.
 func (tx *Tx) HoldLosers(ctx context.Context, l Leaving, but int64, h Hold) (int64, error) {
-	held, err := tx.Exec(ctx, `INSERT INTO holds (id, member_id, group_id, by_scim, attached, person_id, user_name, since,
-			request_id, client, idp)
+	held, err := tx.Exec(ctx, `INSERT INTO holds (id, member_id, group_id, by_scim, attached, person_id, user_name,
+			since, request_id, client, idp)
 		SELECT ? || '-' || row_number() OVER (ORDER BY attached, place), member_id, group_id, by_scim, attached,
 			person_id, user_name, ?, ?, ?, ? FROM (
 			SELECT memberships.member_id, memberships.group_id, memberships.by_scim, m.suspension_held AS attached,

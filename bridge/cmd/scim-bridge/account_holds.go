@@ -16,8 +16,8 @@ type holdsListCommand struct{ database }
 
 // Help implements kong.HelpProvider.
 func (holdsListCommand) Help() string {
-	return `Beyond the integration's suspension_limit, suspensions and removals from groups are held: the identity provider
-sees them done, and the people keep their access and their groups until the holds are approved.
+	return `Beyond the integration's suspension_limit, suspensions and removals from groups are held: the identity
+provider sees them done, and the people keep their access and their groups until the holds are approved.
 
   scim-bridge account holds list --database sqlite:account.db`
 }

@@ -21,8 +21,9 @@ func TestWhatTheAccountHoldsIsAProblem(t *testing.T) {
 		{"nothing is held", &api.HoldCount{Database: new("sqlite:a.db")}, ""},
 		{"a suspension", &api.HoldCount{Suspensions: 1, OldestSince: &oldest}, "1"},
 		{"removals", &api.HoldCount{Removals: 2, OldestSince: &oldest}, "2"},
-		{"both, and where", &api.HoldCount{Suspensions: 1, Removals: 2, OldestSince: &oldest, Database: new("sqlite:a.db")},
-			"3"},
+		{"both, and where", &api.HoldCount{
+			Suspensions: 1, Removals: 2, OldestSince: &oldest, Database: new("sqlite:a.db"),
+		}, "3"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
