@@ -204,7 +204,8 @@ func (a *ACME) Run(ctx context.Context) {
 		switch now := a.cfg.Now(); {
 		case now.Before(a.due()) || !asked && now.Before(a.next()):
 		case now.Before(a.attempts.Held):
-			a.cfg.Log.Warn("the authority asked not to come back before", "time", a.attempts.Held.UTC().Format(time.RFC3339))
+			a.cfg.Log.Warn("the authority asked not to come back before",
+				"time", a.attempts.Held.UTC().Format(time.RFC3339))
 		default:
 			a.attempt(ctx)
 		}
@@ -262,7 +263,10 @@ func (a *ACME) attempt(ctx context.Context) {
 	a.setFacts(a.attempts.Next)
 	a.shown.setFault(errors.New(a.attempts.Reason))
 	message := "could not get a certificate"
-	fields := []any{"domain", a.cfg.Domain, "reason", a.attempts.Reason, "next_attempt", a.attempts.Next.UTC().Format(time.RFC3339)}
+	fields := []any{
+		"domain", a.cfg.Domain, "reason", a.attempts.Reason,
+		"next_attempt", a.attempts.Next.UTC().Format(time.RFC3339),
+	}
 	if _, until := a.Validity(); !until.IsZero() {
 		message = "could not renew the certificate; the old one stays in use"
 		fields = append(fields, "not_after", until.UTC().Format(time.RFC3339))
@@ -310,7 +314,8 @@ func (a *ACME) client(ctx context.Context) (*acme.Client, error) {
 		return nil, err
 	}
 	client := &acme.Client{
-		Key: key, HTTPClient: a.cfg.Client, DirectoryURL: a.cfg.Directory, UserAgent: a.cfg.UserAgent, RetryBackoff: retryBackoff,
+		Key: key, HTTPClient: a.cfg.Client, DirectoryURL: a.cfg.Directory, UserAgent: a.cfg.UserAgent,
+		RetryBackoff: retryBackoff,
 	}
 	var contact []string
 	if a.cfg.Email != "" {

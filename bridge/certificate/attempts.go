@@ -50,8 +50,8 @@ func (a *attempts) write(folder string) error {
 	return durable.WriteFile(filepath.Join(folder, attemptsFile), append(text, '\n'))
 }
 
-// The waits after failures in a row. An authority that was reached counts its refusals: Let's Encrypt allows five failed
-// validations an hour. One that was not reached counts nothing.
+// The waits after failures in a row. An authority that was reached counts its refusals: Let's Encrypt allows five
+// failed validations an hour. One that was not reached counts nothing.
 var (
 	waitsAfterRefusal = []time.Duration{
 		2 * time.Minute, 10 * time.Minute, 20 * time.Minute, 30 * time.Minute, time.Hour, 2 * time.Hour, 6 * time.Hour,

@@ -199,7 +199,8 @@ func TestWhatClientsRefuseIsAProblem(t *testing.T) {
 		code   problem.Code // empty for none
 		want   string       // in the cause
 	}{
-		{"a root that clients have signed it", root, same, nil, "scim.example.com", root.Pool(), health.Healthy, "", ""},
+		{"a root that clients have signed it", root, same, nil, "scim.example.com", root.Pool(), health.Healthy, "",
+			""},
 		{"the chain is complete", lower, same, [][]byte{lower.PEM, middle.PEM}, "scim.example.com", root.Pool(),
 			health.Healthy, "", ""},
 		{"the chain is complete and in another order", lower, same, [][]byte{middle.PEM, lower.PEM}, "", root.Pool(),

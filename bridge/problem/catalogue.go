@@ -227,9 +227,9 @@ const writeCertificate = "Write the certificate, followed by those of its issuer
 // getCertificate is the remedy for certificates by ACME.
 const getCertificate = "Solve the reason above; the bridge then gets the certificate by itself. The authority " +
 	"({{.url}}) must be reachable from the bridge, and must reach the bridge under {{.domain}} on port 443, without " +
-	"a proxy in between that ends TLS, or on port 80, where --ping-listen answers. {{with .retry}}The next attempt is at " +
-	"{{.}}. {{end}}`scim-bridge reload {{with .data_dir}}{{shell .}}{{else}}DATA_DIR{{end}}` on the bridge's machine " +
-	"makes one at once, unless the authority has said when to come back."
+	"a proxy in between that ends TLS, or on port 80, where --ping-listen answers. {{with .retry}}The next attempt " +
+	"is at {{.}}. {{end}}`scim-bridge reload {{with .data_dir}}{{shell .}}{{else}}DATA_DIR{{end}}` on the bridge's " +
+	"machine makes one at once, unless the authority has said when to come back."
 
 var catalogue = []entry{
 	{
@@ -474,13 +474,15 @@ var catalogue = []entry{
 		title: parse("The certificate {{if .expired}}has expired{{else}}expires soon{{end}}"),
 		cause: parse("The certificate{{with .domain}} for {{.}}{{end}} {{if .expired}}expired{{else}}expires" +
 			"{{end}}{{with .expires}} at {{.}}{{end}}{{if .expired}}: clients refuse it{{end}}." +
-			"{{with .reason}} {{if $.url}}The last renewal failed{{else}}A newer one is not in use{{end}}: {{.}}.{{end}}"),
+			"{{with .reason}} {{if $.url}}The last renewal failed{{else}}A newer one is not in use{{end}}: {{.}}." +
+			"{{end}}"),
 		remedy: parse("{{if .url}}" + getCertificate + "{{else}}Renew the certificate where it comes from. " +
 			writeCertificate + "{{end}}"),
 	},
 	{
 		code: CertificateInvalid,
-		title: parse("{{if .missing}}There is no certificate yet{{else if .successor}}A newer certificate is not in use{{else if .issuer}}The certificate's chain is " +
+		title: parse("{{if .missing}}There is no certificate yet{{else if .successor}}A newer certificate is not in " +
+			"use{{else if .issuer}}The certificate's chain is " +
 			"not complete{{else}}Clients refuse the certificate{{end}}"),
 		cause: parse("{{if .missing}}The bridge got no certificate{{with .domain}} for {{.}}{{end}}" +
 			"{{with .reason}}: {{.}}{{end}}. Clients are shown a temporary one, which they refuse." +
@@ -488,10 +490,12 @@ var catalogue = []entry{
 			"stays in use{{with .expires}}, and expires at {{.}}{{end}}." +
 			"{{else if .issuer}}The file does not have the certificate of {{.issuer}}, and this machine does not " +
 			"know it as a root. Many clients, identity providers among them, do not look for it elsewhere." +
-			"{{else}}Clients refuse the certificate{{with .domain}} for {{.}}{{end}}{{with .reason}}: {{.}}{{end}}.{{end}}"),
-		remedy: parse("{{if .url}}" + getCertificate + "{{else if .issuer}}Append the certificate of {{.issuer}} to {{with .cert_file}}{{.}}{{else}}the " +
-			"file of --tls-cert-file{{end}}, and those of its own issuers up to one that the clients trust; certbot's " +
-			"fullchain.pem has them. If it is the root of a private authority, append that: clients ignore it. The " +
+			"{{else}}Clients refuse the certificate{{with .domain}} for {{.}}{{end}}{{with .reason}}: {{.}}{{end}}." +
+			"{{end}}"),
+		remedy: parse("{{if .url}}" + getCertificate + "{{else if .issuer}}Append the certificate of {{.issuer}} to " +
+			"{{with .cert_file}}{{.}}{{else}}the file of --tls-cert-file{{end}}, and those of its own issuers up to " +
+			"one that the clients trust; certbot's fullchain.pem has them. If it is the root of a private authority, " +
+			"append that: clients ignore it. The " +
 			"file is read every 5 seconds: no restart is needed.{{else}}" + writeCertificate + "{{end}}"),
 	},
 }

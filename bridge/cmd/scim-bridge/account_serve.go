@@ -48,11 +48,11 @@ func (accountServeCommand) Help() string {
 	return `/ping and /ready need no token, /metrics needs an admin token. On SIGTERM the server answers the
 requests in flight and stops; a second SIGTERM aborts them.
 
-With --tls-cert-file and --tls-key-file the account serves HTTPS. Both files are read every 5 seconds, and on SIGHUP: a
-renewed certificate needs no restart. Without them, to listen on an address that other machines can reach, put a proxy
-with HTTPS in front and name its address with --public-url, or set --insecure-http. The public URL is by default the
-address that the account listens on. All clients behind a proxy that is not one of the --trusted-proxies (addresses or networks)
-count as one network, for instance in the limit on sign-ups.
+With --tls-cert-file and --tls-key-file the account serves HTTPS. Both files are read every 5 seconds, and on SIGHUP:
+a renewed certificate needs no restart. Without them, to listen on an address that other machines can reach, put a
+proxy with HTTPS in front and name its address with --public-url, or set --insecure-http. The public URL is by default
+the address that the account listens on. All clients behind a proxy that is not one of the --trusted-proxies
+(addresses or networks) count as one network, for instance in the limit on sign-ups.
 
 Firewall rules on countries, autonomous systems and anonymous addresses need --ip-database. A newer file is loaded
 within a minute, or immediately on SIGHUP.

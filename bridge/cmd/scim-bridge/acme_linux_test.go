@@ -224,7 +224,8 @@ func answerNames(conn net.Conn) {
 		if err != nil {
 			return
 		}
-		if _, err := conn.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(answer))), answer...)); err != nil {
+		framed := append(binary.BigEndian.AppendUint16(nil, uint16(len(answer))), answer...)
+		if _, err := conn.Write(framed); err != nil {
 			return
 		}
 	}
@@ -252,9 +253,10 @@ func (p *pebble) issued(address string) bool {
 	return conn.Close() == nil
 }
 
-func serveACME(t *testing.T, p *pebble, dir string, more ...string) *process {
+// serveACME starts a bridge where the authority asks for TLS-ALPN-01.
+func serveACME(t *testing.T, p *pebble, dir string) *process {
 	t.Helper()
-	return serve(t, dir, slices.Concat(p.flags(), []string{"--listen", fmt.Sprintf("127.0.0.1:%d", p.tlsPort)}, more)...)
+	return serve(t, dir, append(p.flags(), "--listen", fmt.Sprintf("127.0.0.1:%d", p.tlsPort))...)
 }
 
 // A certificate is issued by TLS-ALPN-01 on the bridge's own listener, is stored for the next start, and is not asked
@@ -319,7 +321,9 @@ func TestACertificateIsRenewedAlsoAfterTheAuthorityWasAway(t *testing.T) {
 	}
 	p.up()
 	b.signal(syscall.SIGHUP)
-	await(t, "the problem to pass", func() bool { return !slices.Contains(b.codes(), string(problem.CertificateExpiring)) })
+	await(t, "the problem to pass", func() bool {
+		return !slices.Contains(b.codes(), string(problem.CertificateExpiring))
+	})
 	await(t, "a certificate of the new root", func() bool { return p.issued(address) })
 }
 
@@ -367,7 +371,8 @@ func TestACertificateIsIssuedByHTTP01OnThePingListener(t *testing.T) {
 	// It asks for TLS-ALPN-01 where nothing listens.
 	b := serve(t, folder(t, newAccount(t).activate().sealed),
 		append(p.flags(), "--listen", "127.0.0.1:0", "--ping-listen", listener)...)
-	if got := ask(t, http.MethodGet, "http://"+listener+"/ping", "", ""); got.status != http.StatusOK || got.body != "pong\n" {
+	got := ask(t, http.MethodGet, "http://"+listener+"/ping", "", "")
+	if got.status != http.StatusOK || got.body != "pong\n" {
 		t.Errorf("/ping: %d %s", got.status, got.body)
 	}
 	for _, path := range []string{"/health", "/app", "/Users", "/.well-known/acme-challenge/x"} {
@@ -388,12 +393,15 @@ func TestARefusalOfTheAuthorityIsToldAndNotRepeatedAtOnce(t *testing.T) {
 	b := serve(t, folder(t, newAccount(t).activate().sealed), append(flags, "--listen", "127.0.0.1:0")...)
 	b.awaitProblem(string(problem.CertificateInvalid))
 	found := b.status().Problems
-	if !slices.ContainsFunc(found, func(f problem.Problem) bool { return strings.Contains(f.Cause, "rejectedIdentifier") }) {
+	if !slices.ContainsFunc(found, func(f problem.Problem) bool {
+		return strings.Contains(f.Cause, "rejectedIdentifier")
+	}) {
 		t.Errorf("the problems: %+v", found)
 	}
 	retry := func(b *process) time.Time {
 		for _, f := range b.status().Problems {
-			if at, err := time.Parse(time.RFC3339, f.Details["retry"]); f.Code == problem.CertificateInvalid && err == nil {
+			at, err := time.Parse(time.RFC3339, f.Details["retry"])
+			if f.Code == problem.CertificateInvalid && err == nil {
 				return at
 			}
 		}

@@ -63,7 +63,7 @@ func (d *devCommand) Validate() error {
 // unserved refuses every setting that asks for HTTPS.
 func (d *devCommand) unserved() error {
 	unserved := devWithoutTLS
-	unserved.flags = append(unserved.flags, d.certificateFiles.flags()...)
+	unserved.flags = append(unserved.flags, d.flags()...)
 	return d.acmeFlags.unserved(os.Environ(), unserved)
 }
 

@@ -112,13 +112,14 @@ func TestASettingThatAsksForTLSIsServed(t *testing.T) {
 		{name: "a domain and the address of plain HTTP", args: []string{"--tls-domain=scim.example.com",
 			"--listen=:3002"}, address: ":3002", https: true, acme: true, url: "https://scim.example.com"},
 		{name: "the vendor's domain and our address", environ: map[string]string{
-			"OP_TLS_DOMAIN": "scim.example.com", "SCIMBRIDGE_LISTEN": ":3002"}, address: ":3002", https: true, acme: true,
-			url: "https://scim.example.com"},
+			"OP_TLS_DOMAIN": "scim.example.com", "SCIMBRIDGE_LISTEN": ":3002"}, address: ":3002", https: true,
+			acme: true, url: "https://scim.example.com"},
 		{name: "the vendor's certificate", environ: map[string]string{"OP_TLS_DOMAIN": "scim.example.com",
 			"OP_TLS_CERT_FILE": own.cert, "OP_TLS_KEY_FILE": own.key}, address: ":8443", https: true,
 			url: "https://scim.example.com"},
 		{name: "the vendor's ping server", environ: map[string]string{"OP_TLS_DOMAIN": "scim.example.com",
-			"OP_PING_SERVER": "1"}, address: ":8443", https: true, acme: true, url: "https://scim.example.com", ping: ":80"},
+			"OP_PING_SERVER": "1"}, address: ":8443", https: true, acme: true, url: "https://scim.example.com",
+			ping: ":80"},
 		{name: "the vendor's ping server, off", environ: map[string]string{"OP_TLS_DOMAIN": "scim.example.com",
 			"OP_PING_SERVER": "0"}, address: ":8443", https: true, acme: true, url: "https://scim.example.com"},
 		{name: "the vendor's address without a domain, which it ignores", environ: map[string]string{
@@ -131,8 +132,8 @@ func TestASettingThatAsksForTLSIsServed(t *testing.T) {
 			}
 			if s.address() != row.address || s.servesTLS() != row.https || s.usesACME() != row.acme ||
 				s.publicURL() != row.url || s.PingListen != row.ping {
-				t.Errorf("got %s, HTTPS %t, ACME %t, %s, ping %s", s.address(), s.servesTLS(), s.usesACME(), s.publicURL(),
-					s.PingListen)
+				t.Errorf("got %s, HTTPS %t, ACME %t, %s, ping %s", s.address(), s.servesTLS(), s.usesACME(),
+					s.publicURL(), s.PingListen)
 			}
 		})
 	}
@@ -148,7 +149,8 @@ func TestSettingsOfACMEThatMeanNothingAreRefused(t *testing.T) {
 		want string
 	}{
 		{"an address in place of a name", []string{"--tls-domain=192.0.2.1"}, "--tls-domain is not a host name"},
-		{"a URL in place of a name", []string{"--tls-domain=https://scim.example.com"}, "--tls-domain is not a host name"},
+		{"a URL in place of a name", []string{"--tls-domain=https://scim.example.com"},
+			"--tls-domain is not a host name"},
 		{"a port", []string{"--tls-domain=scim.example.com:443"}, "--tls-domain is not a host name"},
 		{"every name of a domain", []string{"--tls-domain=*.example.com"}, "--tls-domain is not a host name"},
 		{"a name of one machine", []string{"--tls-domain=scim"}, "--tls-domain is not a host name"},
@@ -161,7 +163,8 @@ func TestSettingsOfACMEThatMeanNothingAreRefused(t *testing.T) {
 			"--acme-directory is not the URL of a directory"},
 		{"roots that are not there", []string{domain, "--acme-ca-file=/nowhere/ca.pem"},
 			`--acme-ca-file: there is no file "/nowhere/ca.pem"`},
-		{"roots that are a key", []string{domain, "--acme-ca-file=" + own.key}, "--acme-ca-file: there is no certificate"},
+		{"roots that are a key", []string{domain, "--acme-ca-file=" + own.key},
+			"--acme-ca-file: there is no certificate"},
 		{"the account's roots that are a key", []string{"--account-ca-file=" + own.key},
 			"--account-ca-file: there is no certificate"},
 		{"two contacts", []string{domain, "--acme-email=a@example.com,b@example.com"},
@@ -171,7 +174,8 @@ func TestSettingsOfACMEThatMeanNothingAreRefused(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			out := refused(t, nil, append([]string{"serve", "--listen=127.0.0.1:0", "--data-dir", "DIR"}, row.args...)...)
+			args := append([]string{"serve", "--listen=127.0.0.1:0", "--data-dir", "DIR"}, row.args...)
+			out := refused(t, nil, args...)
 			if !strings.Contains(out, row.want) {
 				t.Errorf("want %q, got %s", row.want, out)
 			}

@@ -447,7 +447,8 @@ type traffic struct {
 
 func startTraffic(t *testing.T, url string, token session.Token, workers int) *traffic {
 	t.Helper()
-	return startTrafficBy(t, &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: workers}}, url, token, workers)
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: workers}}
+	return startTrafficBy(t, client, url, token, workers)
 }
 
 // startTrafficBy is startTraffic by a client of one's own. By HTTP/2, a server that leaves says which requests it has

@@ -25,12 +25,12 @@ import (
 
 // serveCommand runs the bridge.
 type serveCommand struct {
-	Listen    string `placeholder:"ADDRESS" vendor:"OP_PORT" help:"Address to listen on (:3002, or :8443 with --tls-domain)."`
+	Listen    string `placeholder:"ADDRESS" vendor:"OP_PORT" help:"Address (:3002, or :8443 with --tls-domain)."`
 	PublicURL string `name:"public-url" placeholder:"URL" help:"URL of the bridge for the identity provider."`
 
 	Session    string `vendor:"OP_SESSION" placeholder:"FILE|BASE64" help:"Sealed session (DATA_DIR/session)."`
 	AccountURL string `name:"account-url" placeholder:"URL" help:"URL of the account, instead of the session's."`
-	AccountCA  string `name:"account-ca-file" placeholder:"FILE" help:"Root certificates (PEM) to know the account by."`
+	AccountCA  string `name:"account-ca-file" placeholder:"FILE" help:"Root certificates (PEM) of the account."`
 	DataDir    string `default:"/var/lib/scim-bridge" placeholder:"DIR" help:"Folder of this instance (${default})."`
 	Revision   string `help:"Any text; /ready and status report it, to show which configuration is running."`
 
@@ -53,14 +53,14 @@ type serveCommand struct {
 	// process that started it. Only tests set it.
 	StandbyTimeout time.Duration `hidden:"" default:"1m" help:"How long a bridge on standby waits."`
 
-	TLSCertFile string `name:"tls-cert-file" placeholder:"FILE" vendor:"OP_TLS_CERT_FILE" help:"Serve HTTPS by this certificate (PEM)."`
-	TLSKeyFile  string `name:"tls-key-file" placeholder:"FILE" vendor:"OP_TLS_KEY_FILE" help:"Private key of --tls-cert-file (PEM)."`
+	TLSCertFile string `placeholder:"FILE" vendor:"OP_TLS_CERT_FILE" help:"Serve HTTPS by this certificate (PEM)."`
+	TLSKeyFile  string `placeholder:"FILE" vendor:"OP_TLS_KEY_FILE" help:"Private key of --tls-cert-file (PEM)."`
 
-	TLSDomain     string `name:"tls-domain" placeholder:"NAME" vendor:"OP_TLS_DOMAIN" help:"Host name, for a certificate by ACME."`
-	ACMEEmail     string `name:"acme-email" placeholder:"ADDRESS" vendor:"OP_LETSENCRYPT_EMAIL" help:"Contact for the ACME authority."`
-	ACMEDirectory string `name:"acme-directory" placeholder:"URL" help:"Directory of the ACME authority (Let's Encrypt)."`
-	ACMECAFile    string `name:"acme-ca-file" placeholder:"FILE" help:"Root certificates (PEM) to know the authority by."`
-	PingListen    string `name:"ping-listen" placeholder:"ADDRESS" vendor:"OP_PING_SERVER" help:"Address for /ping by plain HTTP."`
+	TLSDomain     string `placeholder:"NAME" vendor:"OP_TLS_DOMAIN" help:"Host name, for a certificate by ACME."`
+	ACMEEmail     string `placeholder:"ADDRESS" vendor:"OP_LETSENCRYPT_EMAIL" help:"Contact for the ACME authority."`
+	ACMEDirectory string `placeholder:"URL" help:"Directory of the ACME authority (Let's Encrypt)."`
+	ACMECAFile    string `name:"acme-ca-file" placeholder:"FILE" help:"Root certificates (PEM) of the authority."`
+	PingListen    string `placeholder:"ADDRESS" vendor:"OP_PING_SERVER" help:"Address for /ping by plain HTTP."`
 
 	parsed serveSettings
 }
@@ -87,13 +87,13 @@ func (serveCommand) Help() string {
 	return `The bridge starts sealed. The bearer token unseals it: with the identity provider's next request, on the
 status page, by scim-bridge unseal, or from --unseal-token-file. The bridge has no database; people and groups are
 stored at the account. On SIGTERM it answers the requests in flight and stops; a second SIGTERM aborts them.
-SIGHUP reads the token files, the session and the certificate again, and closes idle connections to the account; changed flags,
-environment variables and a session that is open already need a restart, which the log says.
+SIGHUP reads the token files, the session and the certificate again, and closes idle connections to the account;
+changed flags, environment variables and a session that is open already need a restart, which the log says.
 
 SCIM locations begin with the --public-url. The data folder has the instance's identity and the control socket; with
 --take-over, a bridge on standby replaces the one that uses the folder when it is asked to over that socket. The
-monitoring token is a text of your choice. An --account-url with http is allowed only on loopback. An account whose certificate is from an
-authority of its own is known by --account-ca-file, beside the roots of this machine. With
+monitoring token is a text of your choice. An --account-url with http is allowed only on loopback. An account whose
+certificate is from an authority of its own is known by --account-ca-file, beside the roots of this machine. With
 --source-address, connections to the account leave from the address that its firewall allows. During a
 --drain-delay, every answer asks its client to reconnect: it is for bridges of which a new one already serves under
 the same name. All clients behind a proxy that is not one of the --trusted-proxies (addresses or networks) count as
@@ -105,8 +105,9 @@ From a service manager that passes credentials (systemd, LoadCredential=), the s
 scim-bridge.session, scim-bridge.bearer-token and scim-bridge.monitoring-token, unless their flags are set.
 
 These variables of the vendor's image are read too, with the same meaning: OP_PORT, OP_SESSION,
-OP_TLS_DOMAIN, OP_TLS_CERT_FILE, OP_TLS_KEY_FILE, OP_LETSENCRYPT_EMAIL, OP_PING_SERVER (1 means :80), OP_CONFIRMATION_INTERVAL, OP_JSON_LOGS, OP_PRETTY_LOGS, OP_DEBUG, OP_TRACE. Flags take precedence over
-SCIMBRIDGE_ variables, and those over OP_ variables.
+OP_TLS_DOMAIN, OP_TLS_CERT_FILE, OP_TLS_KEY_FILE, OP_LETSENCRYPT_EMAIL, OP_PING_SERVER (1 means :80),
+OP_CONFIRMATION_INTERVAL, OP_JSON_LOGS, OP_PRETTY_LOGS, OP_DEBUG, OP_TRACE. Flags take precedence over SCIMBRIDGE_
+variables, and those over OP_ variables.
 
 With --tls-cert-file and --tls-key-file the bridge serves HTTPS. Both files are read every 5 seconds: a renewed
 certificate needs no restart. With --tls-domain alone it gets a certificate for that name by ACME, renews it, and keeps

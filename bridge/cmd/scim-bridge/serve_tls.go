@@ -78,7 +78,8 @@ func (s *serveCommand) checkTLS() error {
 	faults = append(faults, err, otherErr)
 	if s.PingListen != "" {
 		if _, _, err := net.SplitHostPort(s.PingListen); err != nil {
-			faults = append(faults, fmt.Errorf("--ping-listen=%q is not an address: write HOST:PORT or :PORT", s.PingListen))
+			faults = append(faults, fmt.Errorf("--ping-listen=%q is not an address: write HOST:PORT or :PORT",
+				s.PingListen))
 		}
 	}
 	return errors.Join(faults...)
@@ -91,7 +92,8 @@ func (s *serveCommand) checkDomain() error {
 	}
 	ascii, err := idna.Lookup.ToASCII(strings.TrimSuffix(s.TLSDomain, "."))
 	if _, isIP := netip.ParseAddr(s.TLSDomain); err != nil || isIP == nil || !strings.Contains(ascii, ".") {
-		return errors.New("--tls-domain is not a host name: write it as scim.example.com, without a scheme, a port or a *")
+		return errors.New("--tls-domain is not a host name: write it as scim.example.com, " +
+			"without a scheme, a port or a *")
 	}
 	s.TLSDomain = ascii
 	return nil

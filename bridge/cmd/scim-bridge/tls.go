@@ -76,7 +76,7 @@ func (c certificateFiles) config(domain string, log hclog.Logger) certificate.Fi
 // checkHTTPS refuses a public URL that contradicts a certificate.
 func checkHTTPS(publicURL string) error {
 	if strings.HasPrefix(strings.ToLower(publicURL), "http://") {
-		return fmt.Errorf("--public-url=%q is plain HTTP, but the server has a certificate: write it as https://...",
+		return fmt.Errorf("--public-url=%q is plain HTTP, but the server has a certificate: write https:// instead",
 			publicURL)
 	}
 	return nil

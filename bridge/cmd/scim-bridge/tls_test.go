@@ -142,7 +142,13 @@ func TestABridgeServesHTTPSByItsOwnCertificate(t *testing.T) {
 	}
 	signIn := own.client()
 	signIn.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	form, err := signIn.PostForm(base+"/app/sign-in", url.Values{"token": {pair.token.Reveal()}})
+	entered := strings.NewReader(url.Values{"token": {pair.token.Reveal()}}.Encode())
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, base+"/app/sign-in", entered)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	form, err := signIn.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +162,8 @@ func TestABridgeServesHTTPSByItsOwnCertificate(t *testing.T) {
 		want   string // the protocol; empty for a refusal
 	}{
 		{"TLS 1.3 and HTTP/2", &tls.Config{MinVersion: tls.VersionTLS13, NextProtos: []string{"h2", "http/1.1"}}, "h2"},
-		{"TLS 1.2 and HTTP/1.1", &tls.Config{MaxVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}}, "http/1.1"},
+		{"TLS 1.2 and HTTP/1.1", &tls.Config{MaxVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}},
+			"http/1.1"},
 		{"TLS 1.1", &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}, ""},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -184,7 +191,8 @@ func TestABridgeServesHTTPSByItsOwnCertificate(t *testing.T) {
 			t.Errorf("the metrics lack %s", name)
 		}
 	}
-	if code, said := ping(t, []string{patient, "OP_TLS_CERT_FILE=" + own.cert, "SCIMBRIDGE_LISTEN=" + b.address()}); code != 0 {
+	environ := []string{patient, "OP_TLS_CERT_FILE=" + own.cert, "SCIMBRIDGE_LISTEN=" + b.address()}
+	if code, said := ping(t, environ); code != 0 {
 		t.Errorf("ping: %d %s", code, said)
 	}
 }
@@ -261,7 +269,8 @@ func TestARenewedCertificateIsTakenUnderTraffic(t *testing.T) {
 	for range 2 {
 		workers.Go(func() {
 			for client := own.client(); ctx.Err() == nil; {
-				if got := askBy(t, client, http.MethodGet, "https://"+address+"/ping", "", ""); got.status != http.StatusOK {
+				got := askBy(t, client, http.MethodGet, "https://"+address+"/ping", "", "")
+				if got.status != http.StatusOK {
 					t.Errorf("a request got %d %s", got.status, got.body)
 				}
 			}
@@ -283,7 +292,9 @@ func TestARenewedCertificateIsTakenUnderTraffic(t *testing.T) {
 	replace(t, own.key, key)
 	b.signal(syscall.SIGHUP)
 	await(t, "the new pair", func() bool { return own.serial(address) == serialOf(t, cert) })
-	await(t, "the problem to pass", func() bool { return !slices.Contains(b.codes(), string(problem.CertificateInvalid)) })
+	await(t, "the problem to pass", func() bool {
+		return !slices.Contains(b.codes(), string(problem.CertificateInvalid))
+	})
 	stop()
 	workers.Wait()
 }
@@ -323,7 +334,8 @@ func TestTheRemedyOfACertificateProblemIsTrue(t *testing.T) {
 			found := b.status().Health
 			i := slices.IndexFunc(found.Problems, func(p problem.Problem) bool { return p.Code == row.code })
 			report := slices.IndexFunc(found.Reports, func(r health.Report) bool { return r.Source == "certificate" })
-			if !strings.Contains(found.Problems[i].Remedy, row.want) || !strings.Contains(found.Problems[i].Remedy, own.cert) ||
+			remedy := found.Problems[i].Remedy
+			if !strings.Contains(remedy, row.want) || !strings.Contains(remedy, own.cert) ||
 				found.Reports[report].State != row.state {
 				told, _ := json.Marshal(found)
 				t.Errorf("want %s and %q, got %s", row.state, row.want, told)
@@ -350,8 +362,8 @@ func TestAnAccountServesHTTPSByItsOwnCertificate(t *testing.T) {
 		own.flags()...)...)
 	address := l.address(t)
 	l.await(t, "public_url=https://"+address)
-	if got := askBy(t, own.client(), http.MethodGet, "https://"+address+"/ping", "", ""); got.status != http.StatusNoContent ||
-		!strings.HasPrefix(got.body, "HTTP/2.0") {
+	got := askBy(t, own.client(), http.MethodGet, "https://"+address+"/ping", "", "")
+	if got.status != http.StatusNoContent || !strings.HasPrefix(got.body, "HTTP/2.0") {
 		t.Errorf("/ping: %d %s", got.status, got.body)
 	}
 	numbers := askBy(t, own.client(), http.MethodGet, "https://"+address+"/metrics", admin, "").body
@@ -386,7 +398,8 @@ func TestABridgeKnowsTheAccountByItsOwnAuthority(t *testing.T) {
 		{"another authority", writeFile(t, string(other.authority.PEM)), control.SigningIn},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			b := serve(t, folder(t, pair.sealed), "--account-url", "https://"+front.Addr().String(), "--account-ca-file", row.ca)
+			b := serve(t, folder(t, pair.sealed), "--account-url", "https://"+front.Addr().String(),
+				"--account-ca-file", row.ca)
 			_, _ = b.control().Unseal(t.Context(), pair.token.Reveal())
 			if row.state == control.Ready {
 				b.awaitState(control.Ready)
@@ -461,7 +474,8 @@ func TestAttackHandshakes(t *testing.T) {
 	before := size(t, b.log)
 	for range 200 { // refused for want of a common version
 		conn, err := (&tls.Dialer{Config: &tls.Config{
-			MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS10, InsecureSkipVerify: true, //nolint:gosec // an attack
+			MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS10,
+			InsecureSkipVerify: true, //nolint:gosec // an attack
 		}}).DialContext(t.Context(), "tcp", address)
 		if err == nil {
 			conn.Close()
@@ -509,7 +523,9 @@ func TestAConnectionHasABoundedNumberOfRequestsAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if _, err := conn.Write([]byte("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00")); err != nil {
+	// The preface and empty SETTINGS (RFC 9113, 3.4).
+	preface := "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00"
+	if _, err := io.WriteString(conn, preface); err != nil {
 		t.Fatal(err)
 	}
 	head := make([]byte, 9) // the server's SETTINGS (RFC 9113, 6.5)

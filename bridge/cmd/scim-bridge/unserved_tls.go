@@ -63,5 +63,6 @@ func (f acmeFlags) unserved(environ []string, u unserved) error {
 		return nil
 	}
 	slices.Sort(asked)
-	return fmt.Errorf("%s asks for HTTPS in a way that this command does not serve: %s", strings.Join(asked, ", "), u.remedy)
+	return fmt.Errorf("%s asks for HTTPS in a way that this command does not serve: %s", strings.Join(asked, ", "),
+		u.remedy)
 }
