@@ -25,6 +25,8 @@ type request struct {
 	repeatable bool
 	// members is how many of them the request sets, adds or removes.
 	members int
+	// optional says that the account need not have this operation.
+	optional bool
 }
 
 // requestTimeout bounds one question with all its repetitions, below the
@@ -72,7 +74,9 @@ func call[T any](ctx context.Context, c *Connector, r request) (answer T, lost b
 			return client.Done, 0
 		}
 		answer, err = client.Call[T](r.send(ctx, l.client, l.authorize))
-		c.noteAnswer(err)
+		if !r.optional || !isMissing(err) {
+			c.noteAnswer(err)
+		}
 		switch refused, _ := errors.AsType[*client.Error](err); {
 		case err == nil:
 		case refused == nil || refused.Lost():
@@ -116,6 +120,13 @@ func refusesBridge(e *client.Error) bool {
 	default:
 		return false
 	}
+}
+
+// isMissing reports whether what answers does not have the operation: an account, or
+// what stands before it, that knows no such path or no such method there.
+func isMissing(err error) bool {
+	refused, ok := errors.AsType[*client.Error](err)
+	return ok && (refused.Status == http.StatusNotFound || refused.Status == http.StatusMethodNotAllowed)
 }
 
 // busy reports whether the same question may be answered a little later.

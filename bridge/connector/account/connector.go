@@ -86,6 +86,9 @@ type State struct {
 	Generations []api.Generation
 	// FirewallDisabled is set while the break-glass holds the firewall open.
 	FirewallDisabled *FirewallDisabled
+	// HasHolds is set if the account counts what it holds, which one of an older
+	// version, or another implementation, need not do.
+	HasHolds bool
 	// Held is set while the account holds suspensions or removals from groups.
 	Held *Held
 	// Tried is when the account was asked last, successfully or not.

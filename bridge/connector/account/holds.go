@@ -13,13 +13,19 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 )
 
-// Holds implements bridge.Holds.
+// Holds implements bridge.Holds. An account that does not know holds has none.
 func (c *Connector) Holds(ctx context.Context, cursor string, limit int) (bridge.HoldPage, error) {
-	p, _, err := call[api.HoldPage](ctx, c, request{repeatable: true,
+	if !c.State().HasHolds {
+		return bridge.HoldPage{}, nil
+	}
+	p, _, err := call[api.HoldPage](ctx, c, request{repeatable: true, optional: true,
 		send: func(ctx context.Context, account *api.Client, auth api.RequestEditorFn) (*http.Response, error) {
 			params := &api.ListHoldsForBridgeParams{Cursor: optional(cursor), Limit: &limit}
 			return account.ListHoldsForBridge(ctx, params, auth)
 		}})
+	if isMissing(err) || bridge.CodeOf(err) == bridge.NotFound {
+		return bridge.HoldPage{}, nil
+	}
 	return bridge.HoldPage{
 		Items: each(p.Items, fromHold), Next: value(p.NextCursor), AsOf: p.AsOf,
 		Suspensions: p.Count.Suspensions, Removals: p.Count.Removals,
@@ -44,11 +50,14 @@ func (c *Connector) DecideHolds(ctx context.Context, d bridge.HoldDecision) (int
 	} else {
 		in.AllUntil = &d.Until
 	}
-	decided, lost, err := call[api.HoldsDecided](ctx, c, request{repeatable: true,
+	decided, lost, err := call[api.HoldsDecided](ctx, c, request{repeatable: true, optional: true,
 		send: func(ctx context.Context, account *api.Client, auth api.RequestEditorFn) (*http.Response, error) {
 			return account.DecideHoldsForBridge(ctx, in, auth)
 		}})
 	c.NotifyHeartbeat()
+	if isMissing(err) {
+		err = &bridge.Error{Code: bridge.NotFound, Detail: "the account holds nothing"}
+	}
 	return decided.Decided, deleted(lost, err)
 }
 
@@ -59,7 +68,7 @@ type Held struct {
 	Database              string // of the account
 }
 
-// toHeld is nil if nothing is held. An account that does not know holds has none.
+// toHeld is nil if nothing is held, or if the account does not know holds.
 func toHeld(n *api.HoldCount) *Held {
 	if n == nil || n.Suspensions+n.Removals <= 0 {
 		return nil

@@ -114,7 +114,7 @@ func (c *Connector) heartbeat(ctx context.Context, l *login) error {
 		s.Phase, s.Problem, s.Tried = SignedIn, nil, now
 		s.Address, s.Generations = answer.Address, answer.Generations
 		s.FirewallDisabled = ToFirewallDisabled(answer, s.FirewallDisabled, now)
-		s.Held = held
+		s.HasHolds, s.Held = answer.Holds != nil, held
 	})
 	return nil
 }
