@@ -17,17 +17,22 @@ import (
 // mostRows is how many people are shown; the rest is counted.
 const mostRows = 10
 
-// showArrivals prints the people and groups that the account has now.
-func (d *demo) showArrivals(ctx context.Context) error {
-	admin, err := os.ReadFile(d.path("admin-token"))
+// admin is an administrator's client of the account.
+func (d *demo) admin() (*api.Client, error) {
+	token, err := os.ReadFile(d.path("admin-token"))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	account, err := api.NewClient("http://"+d.ports.Account,
+	return api.NewClient("http://"+d.ports.Account,
 		api.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
-			r.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(admin)))
+			r.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
 			return nil
 		}))
+}
+
+// showArrivals prints the people and groups that the account has now.
+func (d *demo) showArrivals(ctx context.Context) error {
+	account, err := d.admin()
 	if err != nil {
 		return err
 	}

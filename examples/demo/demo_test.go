@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/client"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/providertest"
 )
 
@@ -54,6 +56,10 @@ func TestDemoRunsTwiceAndLeavesNothing(t *testing.T) {
 			t.Errorf("the output lacks %q:\n%s", want, first)
 		}
 	}
+	// The companies do what companies do: nothing of it is more than the account lets pass.
+	if held := d.holds(t); held.Suspensions+held.Removals > 0 {
+		t.Errorf("%+v are held", held)
+	}
 	page := regexp.MustCompile(`http://\S+/app`).FindString(first)
 	if page == "" || !answers(t.Context(), page) {
 		t.Errorf("the status page %q does not answer", page)
@@ -79,6 +85,20 @@ func TestDemoRunsTwiceAndLeavesNothing(t *testing.T) {
 			t.Errorf("a process still answers at %s", address)
 		}
 	}
+}
+
+// holds counts what the account holds.
+func (d *demo) holds(t *testing.T) api.HoldCount {
+	t.Helper()
+	admin, err := d.admin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := client.Call[api.HoldPage](admin.ListHolds(t.Context(), nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return page.Count
 }
 
 // arrivals returns the part of the output that shows people and groups.

@@ -76,9 +76,15 @@ func (s *site) load(ctx context.Context) error {
 	if err := errors.Join(ctx.Err(), errors.Join(errs...)); err != nil {
 		return err
 	}
-	if s.group, err = group(ctx, people, "Everybody", s.ids); err == nil {
-		s.few, err = group(ctx, people, "A few", s.ids[:few])
+	if s.group, err = group(ctx, people, "Everybody", s.ids); err != nil {
+		return err
 	}
+	if s.few, err = group(ctx, people, "A few", s.ids[:few]); err != nil {
+		return err
+	}
+	// What the phases take away is counted, and not held, which is the exception.
+	limit := "max(1000000000, 0%)/1h"
+	_, err = a.UpdateProvisioning(ctx, nil, &limit, "")
 	return err
 }
 
