@@ -219,7 +219,14 @@ func (a *Account) Heartbeat(ctx context.Context, in Heartbeat) (answer Heartbeat
 		answer, err = a.heartbeatAnswer(ctx, tx, caller.Address)
 		return err
 	})
-	return answer, err
+	if err != nil {
+		return answer, err
+	}
+	// Not in the writer's transaction: there may be very many.
+	return answer, a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
+		answer.Holds, err = tx.CountHolds(ctx)
+		return err
+	})
 }
 
 func (a *Account) heartbeatAnswer(ctx context.Context, tx *store.Tx, address netip.Addr) (HeartbeatAnswer, error) {
@@ -235,13 +242,9 @@ func (a *Account) heartbeatAnswer(ctx context.Context, tx *store.Tx, address net
 	if err != nil {
 		return HeartbeatAnswer{}, err
 	}
-	holds, err := tx.CountHolds(ctx)
-	if err != nil {
-		return HeartbeatAnswer{}, err
-	}
 	answer := HeartbeatAnswer{
 		Address: address, Generations: generations, SuspensionLimit: integration.SuspensionLimit,
-		Holds: holds, Database: a.Store.Setting(),
+		Database: a.Store.Setting(),
 	}
 	if !f.DisabledUntil.After(a.Time()) {
 		return answer, nil

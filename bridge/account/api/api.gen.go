@@ -539,7 +539,7 @@ type Activation struct {
 	// groups are counted apart, each against this limit, over all bridges. The percentage, rounded down, is of the
 	// managed members that are invited or in and not suspended, for removals of the members of all groups; both as
 	// they were when the window began. Empty means the default, `max(10, 5%)/1h`. Raising it approves as many of
-	// the holds, the oldest first, as it allows then.
+	// the holds, the oldest first, as it allows then, also after the answer if they are very many.
 	SuspensionLimit *SuspensionLimit `json:"suspension_limit,omitempty"`
 }
 
@@ -922,7 +922,7 @@ type HoldDecisionDecision string
 
 // HoldPage defines model for HoldPage.
 type HoldPage struct {
-	// AsOf the account's time, for `all_until`
+	// AsOf since when the newest of all holds is held, or if there are none, the last that there was (in year 1 if there never was one); for `all_until`: what is held later is newer
 	AsOf       time.Time `json:"as_of"`
 	Count      HoldCount `json:"count"`
 	Items      []Hold    `json:"items"`
@@ -1168,7 +1168,7 @@ type ProvisioningUpdate struct {
 	// groups are counted apart, each against this limit, over all bridges. The percentage, rounded down, is of the
 	// managed members that are invited or in and not suspended, for removals of the members of all groups; both as
 	// they were when the window began. Empty means the default, `max(10, 5%)/1h`. Raising it approves as many of
-	// the holds, the oldest first, as it allows then.
+	// the holds, the oldest first, as it allows then, also after the answer if they are very many.
 	SuspensionLimit *SuspensionLimit `json:"suspension_limit,omitempty"`
 }
 
@@ -1316,7 +1316,7 @@ type SignupDomainPage struct {
 // groups are counted apart, each against this limit, over all bridges. The percentage, rounded down, is of the
 // managed members that are invited or in and not suspended, for removals of the members of all groups; both as
 // they were when the window began. Empty means the default, `max(10, 5%)/1h`. Raising it approves as many of
-// the holds, the oldest first, as it allows then.
+// the holds, the oldest first, as it allows then, also after the answer if they are very many.
 type SuspensionLimit = string
 
 // Token defines model for Token.
@@ -1960,8 +1960,9 @@ type ClientInterface interface {
 	// as done, and the member keeps it until the hold is approved. The identity provider takes a
 	// hold back by setting `active` to true, by adding the member to the group again or by creating
 	// the person again. A removal of a member whose suspension is held belongs to that suspension
-	// and is not listed. For the
-	// status page of the bridge.
+	// and is not listed; one that was held before is, and a suspension that takes effect carries it out.
+	// For the status page of the bridge. An account without holds needs neither this operation nor
+	// `holds` in the answer to a heartbeat, without which no bridge asks for it.
 	//
 	// Corresponds with GET /v1/directory/holds (the `ListHoldsForBridge` operationId).
 	ListHoldsForBridge(ctx context.Context, params *ListHoldsForBridgeParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2209,7 +2210,7 @@ type ClientInterface interface {
 	// as done, and the member keeps it until the hold is approved. The identity provider takes a
 	// hold back by setting `active` to true, by adding the member to the group again or by creating
 	// the person again. A removal of a member whose suspension is held belongs to that suspension
-	// and is not listed.
+	// and is not listed; one that was held before is, and a suspension that takes effect carries it out.
 	//
 	// Corresponds with GET /v1/holds (the `ListHolds` operationId).
 	ListHolds(ctx context.Context, params *ListHoldsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2810,8 +2811,9 @@ func (c *Client) UpdateGroup(ctx context.Context, id Id, params *UpdateGroupPara
 // as done, and the member keeps it until the hold is approved. The identity provider takes a
 // hold back by setting `active` to true, by adding the member to the group again or by creating
 // the person again. A removal of a member whose suspension is held belongs to that suspension
-// and is not listed. For the
-// status page of the bridge.
+// and is not listed; one that was held before is, and a suspension that takes effect carries it out.
+// For the status page of the bridge. An account without holds needs neither this operation nor
+// `holds` in the answer to a heartbeat, without which no bridge asks for it.
 //
 // Corresponds with GET /v1/directory/holds (the `ListHoldsForBridge` operationId).
 func (c *Client) ListHoldsForBridge(ctx context.Context, params *ListHoldsForBridgeParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -3359,7 +3361,7 @@ func (c *Client) AddGroupMember(ctx context.Context, id Id, body AddGroupMemberJ
 // as done, and the member keeps it until the hold is approved. The identity provider takes a
 // hold back by setting `active` to true, by adding the member to the group again or by creating
 // the person again. A removal of a member whose suspension is held belongs to that suspension
-// and is not listed.
+// and is not listed; one that was held before is, and a suspension that takes effect carries it out.
 //
 // Corresponds with GET /v1/holds (the `ListHolds` operationId).
 func (c *Client) ListHolds(ctx context.Context, params *ListHoldsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {

@@ -35,7 +35,7 @@ func domainOf(address string) string {
 // names, or moves the member there. An address that another member has, or is
 // about to move to, is noted at the person and left alone.
 func (d *Directory) settleAddress(ctx context.Context, tx *store.Tx, p *Person, m *store.Member) error {
-	if m.SuspensionHeld || m.Suspended && m.State != store.Invited {
+	if m.LooksSuspended() && m.State != store.Invited {
 		return nil // suspended members get no mail; the reactivation settles it
 	}
 	p.WantedBlocked = false

@@ -25,6 +25,9 @@ type fixture struct {
 	t     *testing.T
 	mu    sync.Mutex
 	clock time.Time
+	// after the clock was read so many times, alarm is called.
+	ticks int
+	alarm func()
 }
 
 func newDirectory(t *testing.T) *fixture {
@@ -53,6 +56,9 @@ func (d *fixture) tick() time.Time {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.clock = d.clock.Add(time.Second)
+	if d.ticks--; d.ticks == 0 {
+		d.alarm()
+	}
 	return d.clock
 }
 

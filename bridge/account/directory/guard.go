@@ -46,7 +46,7 @@ func (d *Directory) withdraw(ctx context.Context, tx *store.Tx, kind string, n i
 		return 0, err
 	}
 	left := limit.Least - recent
-	if left < n {
+	if left < n && limit.Percent > 0 {
 		present, err := tx.CountPresent(ctx, kind)
 		if err != nil {
 			return 0, err
@@ -63,9 +63,13 @@ func (d *Directory) withdraw(ctx context.Context, tx *store.Tx, kind string, n i
 // newHold is a hold by the request under way.
 func (d *Directory) newHold(ctx context.Context, tx *store.Tx) (store.Hold, error) {
 	_, idp, err := tx.SuspensionLimit(ctx)
+	if err != nil {
+		return store.Hold{}, err
+	}
+	since, err := tx.HoldTime(ctx, d.account.Time())
 	caller := account.CallerFrom(ctx)
 	return store.Hold{
-		ID: d.account.NewID(), Since: d.account.Time(), RequestID: caller.RequestID, Client: caller.String(), IdP: idp,
+		ID: d.account.NewID(), Since: since, RequestID: caller.RequestID, Client: caller.String(), IdP: idp,
 	}, err
 }
 
@@ -80,7 +84,12 @@ func (d *Directory) settleActive(
 		if err := tx.DeleteSuspensionHold(ctx, m.ID); err != nil {
 			return err
 		}
-		return d.account.Audit(ctx, tx, "hold.cancel", m.ID, "suspension; the person %s is active again", p.ID)
+		if err := d.account.Audit(
+			ctx, tx, "hold.cancel", m.ID, "suspension; the person %s is active again", p.ID,
+		); err != nil {
+			return err
+		}
+		return d.detachRemovals(ctx, tx, m.ID)
 	case active:
 		m.Suspended = false
 		return nil
@@ -88,6 +97,51 @@ func (d *Directory) settleActive(
 		return nil
 	}
 	return d.suspend(ctx, tx, p, m)
+}
+
+// detachRemovals decides about the removals that belonged to a held suspension which
+// has ended: those within the limit take effect, and the others are held by themselves.
+func (d *Directory) detachRemovals(ctx context.Context, tx *store.Tx, memberID string) error {
+	attached, err := tx.AttachedHolds(ctx, memberID)
+	if err != nil {
+		return err
+	}
+	granted, err := d.withdraw(ctx, tx, store.Removal, int64(len(attached)))
+	if err != nil {
+		return err
+	}
+	for _, h := range attached[:granted] {
+		if err := tx.DeleteRemovalHold(ctx, h.ID); err != nil {
+			return err
+		}
+	}
+	if err := d.auditCarriedOut(ctx, tx, memberID, int(granted)); err != nil || int(granted) == len(attached) {
+		return err
+	}
+	since, err := tx.HoldTime(ctx, d.account.Time())
+	if err != nil {
+		return err
+	}
+	return tx.DetachHolds(ctx, memberID, since)
+}
+
+// carryOutRemovals ends the holds on the removals of a member that is suspended from
+// now on, and returns their ids: it loses nothing more by them.
+func (d *Directory) carryOutRemovals(ctx context.Context, tx *store.Tx, memberID string) ([]string, error) {
+	ids, err := tx.DeleteRemovalHolds(ctx, memberID)
+	if err != nil {
+		return nil, err
+	}
+	return ids, d.auditCarriedOut(ctx, tx, memberID, len(ids))
+}
+
+// auditCarriedOut records that n held removals of a member took effect without a
+// decision on each.
+func (d *Directory) auditCarriedOut(ctx context.Context, tx *store.Tx, memberID string, n int) error {
+	if n == 0 {
+		return nil
+	}
+	return d.account.Audit(ctx, tx, "hold.approve", memberID, "%d removals from groups", n)
 }
 
 // suspend suspends a member, or holds that. The caller writes the member.
@@ -105,7 +159,8 @@ func (d *Directory) suspend(ctx context.Context, tx *store.Tx, p *Person, m *sto
 	}
 	if granted == 1 {
 		m.Suspended = true
-		return nil
+		_, err := d.carryOutRemovals(ctx, tx, m.ID)
+		return err
 	}
 	h, err := d.newHold(ctx, tx)
 	if err != nil {

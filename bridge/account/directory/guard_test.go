@@ -15,10 +15,17 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 )
 
-// limit sets the integration's suspension limit.
+// limit sets the integration's suspension limit, and releases nothing.
 func (d *fixture) limit(text string) {
 	d.t.Helper()
-	d.sql(`UPDATE integration SET suspension_limit = ?, idp = 'Okta'`, text)
+	d.raise(text)
+	d.sql(`UPDATE integration SET released_limit = ?, idp = 'Okta'`, text)
+}
+
+// raise sets a limit for which ReleaseHolds comes next.
+func (d *fixture) raise(text string) {
+	d.t.Helper()
+	d.sql(`UPDATE integration SET active = TRUE, suspension_limit = ?`, text)
 }
 
 func (d *fixture) sql(query string, args ...any) {
@@ -717,9 +724,9 @@ func TestRaisingTheLimitReleasesWhatFits(t *testing.T) {
 				d.active(p, false)
 			}
 			d.later(row.pause)
-			d.limit(row.after)
+			d.raise(row.after)
 			held := d.holds()
-			released, err := d.ReleaseHolds(t.Context(), row.before)
+			released, err := d.ReleaseHolds(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -750,8 +757,8 @@ func TestRaisingTheLimitReleasesManyBatches(t *testing.T) {
 	for i := range people {
 		d.replace(fmt.Sprintf("p%d", i+1), input(fmt.Sprintf("p%d@example.com", i+1), "active", false))
 	}
-	d.limit("max(200, 60%)/24h")
-	released, err := d.ReleaseHolds(t.Context(), "max(200, 0%)/24h")
+	d.raise("max(200, 60%)/24h")
+	released, err := d.ReleaseHolds(t.Context())
 	if err != nil || released != 160 {
 		t.Errorf("released %d, %v; want 160", released, err)
 	}

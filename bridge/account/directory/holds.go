@@ -3,11 +3,13 @@ package directory
 import (
 	"context"
 	"encoding/json"
+	"math"
 	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/suspension"
 )
 
 // A Hold is a suspension, or a removal from a group, that provisioning sees done
@@ -17,14 +19,15 @@ type Hold = store.Hold
 // A HoldCount is how many holds there are to decide.
 type HoldCount = store.HoldCount
 
+// endOfTime is after every hold.
+var endOfTime = time.UnixMicro(math.MaxInt64)
+
 // CountHolds counts the holds to decide.
 func (d *Directory) CountHolds(ctx context.Context) (n HoldCount, err error) {
-	now := d.account.Time()
 	err = d.account.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
 		n, err = tx.CountHolds(ctx)
 		return err
 	})
-	n.AsOf = now
 	return n, err
 }
 
@@ -37,7 +40,7 @@ func (d *Directory) Holds(ctx context.Context, cursor string, limit int) (accoun
 	}
 	var holds []Hold
 	err = d.account.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
-		holds, err = tx.Holds(ctx, after, d.account.Time(), limit+1)
+		holds, err = tx.Holds(ctx, after, endOfTime, limit+1)
 		return err
 	})
 	return account.PageOf(holds, limit, func(h Hold) []any { return h.Place().Key() }), err
@@ -70,33 +73,35 @@ func (d *Directory) DecideHolds(
 	if len(ids) == 0 || len(ids) > MaxDecided {
 		return 0, nil, account.InvalidValue("/ids", "there are %d ids of holds; give 1 to %d", len(ids), MaxDecided)
 	}
+	done := make(decidedHolds)
 	for len(ids) > 0 {
 		batch := ids[:min(len(ids), decisionBatch)]
 		ids = ids[len(batch):]
-		var n int
 		var missing []string
 		err := d.account.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-			n, missing = 0, nil
+			missing = nil
 			for _, id := range batch {
+				if done[id] {
+					continue
+				}
 				h, found, err := tx.Hold(ctx, id)
 				if err == nil && !found {
 					missing = append(missing, id)
 					continue
 				}
 				if err == nil {
-					err = d.decide(ctx, tx, decision, h)
+					err = d.decide(ctx, tx, decision, h, done)
 				}
 				if err != nil {
 					return err
 				}
-				n++
 			}
 			return nil
 		})
 		if err != nil {
 			return decided, gone, err
 		}
-		decided, gone = decided+n, append(gone, missing...)
+		decided, gone = decided+len(batch)-len(missing), append(gone, missing...)
 	}
 	if decided == 0 {
 		e := account.NotFound("hold", gone[0])
@@ -117,8 +122,9 @@ func (d *Directory) DecideAllHolds(ctx context.Context, decision Decision, until
 			if err != nil {
 				return err
 			}
+			done := make(decidedHolds)
 			for _, h := range holds {
-				if err := d.decide(ctx, tx, decision, h); err != nil {
+				if err := d.decide(ctx, tx, decision, h, done); err != nil {
 					return err
 				}
 			}
@@ -136,61 +142,85 @@ func (d *Directory) DecideAllHolds(ctx context.Context, decision Decision, until
 
 // ReleaseHolds approves as many holds, the oldest first, as the limit of the
 // integration allows now, and counts them. It does so for suspensions and for
-// removals only if the limit allows more than the limit before, so that no other
-// change of it takes access away. It returns how many it has approved.
-func (d *Directory) ReleaseHolds(ctx context.Context, before string) (released int, err error) {
-	after := store.Place{}
-	for {
+// removals only if the limit allows more than the one for which it did so last, so
+// that no other change of it takes access away. If it is stopped, the next call goes
+// on. It returns how many it has approved.
+func (d *Directory) ReleaseHolds(ctx context.Context) (released int, err error) {
+	if idle, err := d.nothingToRelease(ctx); err != nil || idle {
+		return 0, err
+	}
+	after, done := store.Place{}, false
+	for !done {
 		var n int
-		var last *store.Place
-		err := d.account.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-			n, last = 0, nil
-			raised, err := d.raisedFor(ctx, tx, before)
-			if err != nil || len(raised) == 0 {
-				return err
-			}
-			holds, err := tx.Holds(ctx, after, d.account.Time(), decisionBatch)
-			if err != nil {
-				return err
-			}
-			for _, h := range holds {
-				place := h.Place()
-				last = &place
-				if !raised[h.Kind()] {
-					continue
-				}
-				granted, err := d.withdraw(ctx, tx, h.Kind(), 1)
-				if err != nil {
-					return err
-				}
-				if granted == 0 {
-					delete(raised, h.Kind())
-					continue
-				}
-				if err := d.decide(ctx, tx, Approve, h); err != nil {
-					return err
-				}
-				n++
-			}
-			if len(raised) == 0 {
-				last = nil
-			}
-			return nil
+		var next store.Place
+		err := d.account.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
+			n, next, done, err = d.releaseBatch(ctx, tx, after)
+			return err
 		})
-		if released += n; err != nil || last == nil {
+		if err != nil {
 			return released, err
 		}
-		after = *last
+		released, after = released+n, next
 	}
+	return released, nil
 }
 
-// raisedFor returns the kinds of which the limit allows more than the one before.
-func (d *Directory) raisedFor(ctx context.Context, tx *store.Tx, before string) (map[string]bool, error) {
-	text, _, err := tx.SuspensionLimit(ctx)
-	if err != nil {
-		return nil, err
+// nothingToRelease spares the writer.
+func (d *Directory) nothingToRelease(ctx context.Context) (idle bool, err error) {
+	err = d.account.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
+		_, _, differ, err := tx.UnreleasedLimit(ctx)
+		idle = !differ
+		return err
+	})
+	return idle, err
+}
+
+// releaseBatch releases some holds from after a place. It returns how many, and the
+// place after which others are left, or reports that it is done.
+func (d *Directory) releaseBatch(
+	ctx context.Context, tx *store.Tx, after store.Place,
+) (released int, next store.Place, done bool, err error) {
+	before, now, differ, err := tx.UnreleasedLimit(ctx)
+	if err != nil || !differ {
+		return 0, after, true, err
 	}
-	old, now := suspensionLimit(before), suspensionLimit(text)
+	raised, err := d.raised(ctx, tx, suspensionLimit(before), suspensionLimit(now))
+	if err != nil {
+		return 0, after, false, err
+	}
+	holds, err := tx.Holds(ctx, after, endOfTime, decisionBatch)
+	if err != nil {
+		return 0, after, false, err
+	}
+	decided := make(decidedHolds)
+	for _, h := range holds {
+		after = h.Place()
+		if !raised[h.Kind()] || decided[h.ID] {
+			continue
+		}
+		granted, err := d.withdraw(ctx, tx, h.Kind(), 1)
+		if err != nil {
+			return 0, after, false, err
+		}
+		if granted == 0 {
+			delete(raised, h.Kind())
+			continue
+		}
+		if err := d.decide(ctx, tx, Approve, h, decided); err != nil {
+			return 0, after, false, err
+		}
+		released++
+	}
+	if len(raised) > 0 && len(holds) == decisionBatch {
+		return released, after, false, nil
+	}
+	return released, after, true, tx.SetReleasedLimit(ctx)
+}
+
+// raised returns the kinds of which a limit allows more than the one before.
+func (d *Directory) raised(
+	ctx context.Context, tx *store.Tx, before, now suspension.Limit,
+) (map[string]bool, error) {
 	raised := make(map[string]bool)
 	for _, kind := range []string{store.Suspension, store.Removal} {
 		of, err := tx.CountPresent(ctx, kind)
@@ -202,15 +232,23 @@ func (d *Directory) raisedFor(ctx context.Context, tx *store.Tx, before string) 
 		if err != nil {
 			return nil, err
 		}
-		if of += recent; !old.Off && (now.Off || now.Allowed(of) > old.Allowed(of)) {
+		if of += recent; !before.Off && (now.Off || now.Allowed(of) > before.Allowed(of)) {
 			raised[kind] = true
 		}
 	}
 	return raised, nil
 }
 
-// decide carries out a decision on one hold.
-func (d *Directory) decide(ctx context.Context, tx *store.Tx, decision Decision, h Hold) error {
+// decidedHolds are the ids of holds that are decided: besides those that were asked
+// for, the removals of a member whose suspension was approved.
+type decidedHolds map[string]bool
+
+// decide carries out a decision on one hold, unless it is decided already.
+func (d *Directory) decide(ctx context.Context, tx *store.Tx, decision Decision, h Hold, done decidedHolds) error {
+	if done[h.ID] {
+		return nil
+	}
+	done[h.ID] = true
 	what := "suspension of member " + h.MemberID
 	if h.Kind() == store.Removal {
 		what = "removal of member " + h.MemberID + " from group " + h.GroupID
@@ -230,7 +268,11 @@ func (d *Directory) decide(ctx context.Context, tx *store.Tx, decision Decision,
 	}
 	before := m
 	if decision == Approve {
-		err = d.approveSuspension(ctx, tx, &m)
+		var removals []string
+		removals, err = d.approveSuspension(ctx, tx, &m)
+		for _, id := range removals {
+			done[id] = true
+		}
 	} else {
 		err = d.cancelSuspension(ctx, tx, &m)
 	}
@@ -246,26 +288,22 @@ func (d *Directory) decide(ctx context.Context, tx *store.Tx, decision Decision,
 	return d.showReactivation(ctx, tx, m)
 }
 
-// approveSuspension suspends a member whose suspension is held, and removes it from
-// the groups that this belongs to. The caller writes the member.
-func (d *Directory) approveSuspension(ctx context.Context, tx *store.Tx, m *store.Member) error {
-	attached, err := tx.AttachedHolds(ctx, m.ID)
-	if err != nil {
-		return err
-	}
-	for _, h := range attached {
-		if err := tx.DeleteRemovalHold(ctx, h.ID); err != nil {
-			return err
-		}
-	}
+// approveSuspension suspends a member whose suspension is held, and carries out its
+// held removals, whose ids it returns. The caller writes the member.
+func (d *Directory) approveSuspension(
+	ctx context.Context, tx *store.Tx, m *store.Member,
+) (removals []string, err error) {
 	if err := tx.DeleteSuspensionHold(ctx, m.ID); err != nil {
-		return err
+		return nil, err
+	}
+	if removals, err = d.carryOutRemovals(ctx, tx, m.ID); err != nil {
+		return nil, err
 	}
 	m.Suspended, m.SuspensionHeld = true, false
 	if m.Managed() {
-		return nil
+		return removals, nil
 	}
-	return d.endLinks(ctx, tx, m.ID) // the person was deleted
+	return removals, d.endLinks(ctx, tx, m.ID) // the person was deleted
 }
 
 // endLinks ends the links in a member's mails.
@@ -277,8 +315,8 @@ func (d *Directory) endLinks(ctx context.Context, tx *store.Tx, memberID string)
 }
 
 // cancelSuspension ends the hold on a member's suspension, and lets provisioning see
-// the memberships that this belongs to. The caller writes the member, and shows that
-// it is active.
+// the memberships that this belongs to. It admits a member whose person was deleted.
+// The caller writes the member, and shows that it is active.
 func (d *Directory) cancelSuspension(ctx context.Context, tx *store.Tx, m *store.Member) error {
 	attached, err := tx.AttachedHolds(ctx, m.ID)
 	if err != nil {
@@ -290,7 +328,16 @@ func (d *Directory) cancelSuspension(ctx context.Context, tx *store.Tx, m *store
 		}
 	}
 	m.SuspensionHeld = false
+	d.admitUnmanaged(m)
 	return tx.DeleteSuspensionHold(ctx, m.ID)
+}
+
+// admitUnmanaged makes an unmanaged member active that has accepted its invitation: an
+// administrator lets it in, and no bridge can confirm it any more.
+func (d *Directory) admitUnmanaged(m *store.Member) {
+	if !m.Managed() && m.State == store.Pending {
+		m.State, m.StateSince = store.Active, d.account.Time()
+	}
 }
 
 // showReactivation sets active of the person of a member whose suspension was

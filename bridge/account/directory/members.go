@@ -181,6 +181,9 @@ func (d *Directory) UpdateMember(ctx context.Context, id string, u MemberUpdate,
 		if err := d.endHold(ctx, tx, &m); err != nil {
 			return err
 		}
+		if before.Suspended && !m.Suspended {
+			d.admitUnmanaged(&m)
+		}
 		if err := tx.UpdateMember(ctx, m); err != nil {
 			return err
 		}
@@ -209,7 +212,8 @@ func (d *Directory) endHold(ctx context.Context, tx *store.Tx, m *store.Member) 
 	case !m.SuspensionHeld:
 		return nil
 	case m.Suspended:
-		return d.approveSuspension(ctx, tx, m)
+		_, err := d.approveSuspension(ctx, tx, m)
+		return err
 	case m.Protected():
 		return d.cancelSuspension(ctx, tx, m)
 	}
@@ -228,7 +232,7 @@ func bumpPerson(ctx context.Context, tx *store.Tx, m Member) error {
 // inviteAgain sends a new invitation to a member that never accepted one and is
 // reactivated or provisioned now, unless the last one is still open.
 func (d *Directory) inviteAgain(ctx context.Context, tx *store.Tx, before, m Member) error {
-	returns := before.Suspended && !m.Suspended || !before.Managed() && m.Managed()
+	returns := before.LooksSuspended() && !m.LooksSuspended() || !before.Managed() && m.Managed()
 	if !returns || before.State != store.Invited || d.isInvited(m) {
 		return nil
 	}
@@ -246,8 +250,8 @@ func (d *Directory) Invitation(ctx context.Context, token string) (m Member, err
 
 // AcceptInvitation accepts an invitation for the person that followed its link;
 // repeating it is harmless. A managed member then waits until the bridge confirms
-// it. An unmanaged one is active at once: an administrator invited it, or its
-// domain is allowed.
+// it, and one whose deletion is held until that is decided. Another unmanaged one is
+// active at once: an administrator invited it, or its domain is allowed.
 func (d *Directory) AcceptInvitation(ctx context.Context, token string) (m Member, err error) {
 	err = d.account.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		if m, err = d.memberByInvitation(ctx, tx, token); err != nil || m.State != store.Invited {
@@ -257,7 +261,7 @@ func (d *Directory) AcceptInvitation(ctx context.Context, token string) (m Membe
 			return err
 		}
 		next := store.Active
-		if m.Managed() {
+		if m.Managed() || m.SuspensionHeld {
 			next = store.Pending
 		}
 		if m, err = d.advance(ctx, tx, m, next); err != nil {

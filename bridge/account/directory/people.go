@@ -283,7 +283,7 @@ func (d *Directory) deprovision(ctx context.Context, tx *store.Tx, p Person, m s
 	if err := tx.RemoveProvisioned(ctx, m.ID); err != nil {
 		return err
 	}
-	if err := tx.DeleteRemovalHolds(ctx, m.ID); err != nil {
+	if _, err := d.carryOutRemovals(ctx, tx, m.ID); err != nil {
 		return err
 	}
 	return d.endLinks(ctx, tx, m.ID)

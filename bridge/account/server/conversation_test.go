@@ -239,11 +239,17 @@ func equal[T comparable](t *testing.T, what string, got, want T) {
 type clock struct {
 	mu  sync.Mutex
 	now time.Time
+	// after the clock was read so many times, alarm is called.
+	ticks int
+	alarm func()
 }
 
 func (c *clock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.ticks--; c.ticks == 0 {
+		c.alarm()
+	}
 	return c.now
 }
 

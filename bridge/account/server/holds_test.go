@@ -2,14 +2,21 @@ package server_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
+
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/directory"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/server"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 )
 
 // limit sets the suspension limit as Terraform does.
@@ -71,6 +78,7 @@ func TestHoldsOverHTTP(t *testing.T) {
 	equal(t, "suspensions", page.Count.Suspensions, 4)
 	equal(t, "removals", page.Count.Removals, 0)
 	equal(t, "the oldest", *page.Count.OldestSince, page.Items[0].Since)
+	equal(t, "as of the newest", page.AsOf, page.Items[3].Since)
 	first := page.Items[0]
 	equal(t, "the person", first.PersonId, people[0].Id)
 	equal(t, "the request", deref(first.RequestId), "REQUEST0")
@@ -162,6 +170,116 @@ func TestRaisingTheLimitOverHTTP(t *testing.T) {
 		equal(t, "the field for "+text, deref(r.Problem.Details.Field), "/suspension_limit")
 	}
 	equal(t, "the limit", deref(c.provisioning(t).SuspensionLimit), "off")
+}
+
+// holdMany lets a directory hold so many suspensions, more than one transaction
+// releases.
+func (c *conversation) holdMany(t *testing.T, n int) {
+	t.Helper()
+	people := directory.New(c.account)
+	for i := range n {
+		name := fmt.Sprintf("p%d@example.com", i)
+		in := directory.PersonInput{Attributes: json.RawMessage(`{"userName":"` + name + `"}`), SignInAddress: name}
+		p, err := people.CreatePerson(t.Context(), in)
+		ok(t, err)
+		in.Attributes = json.RawMessage(`{"userName":"` + name + `","active":false}`)
+		_, err = people.ReplacePerson(t.Context(), p.ID, in, "")
+		ok(t, err)
+	}
+	equal(t, "held", c.holds(t).Count.Suspensions, int64(n))
+}
+
+// A client that leaves after the limit was raised would find nothing to change when it
+// comes again.
+func TestRaisingTheLimitDoesNotEndWithTheRequest(t *testing.T) {
+	t.Parallel()
+	c := converse(t)
+	c.activate(t)
+	c.limit(t, "max(0, 0%)/1h")
+	c.holdMany(t, 150)
+	ctx, leave := context.WithCancel(t.Context())
+	defer leave()
+	r, err := api.NewUpdateProvisioningRequest(c.url, nil, api.ProvisioningUpdate{SuspensionLimit: new("off")})
+	ok(t, err)
+	r.Header.Set("Authorization", "Bearer "+c.admin)
+	r.RemoteAddr = home + ":1"
+	c.clock.mu.Lock()
+	c.clock.ticks, c.clock.alarm = 60, leave // while holds are approved, which reads it at least once each
+	c.clock.mu.Unlock()
+	server.New(server.Config{Account: c.account, Logger: hclog.NewNullLogger()}).ServeHTTP(
+		httptest.NewRecorder(), r.WithContext(ctx))
+	if ctx.Err() == nil {
+		t.Fatal("the client did not leave")
+	}
+	equal(t, "the limit", deref(c.provisioning(t).SuspensionLimit), "off")
+	equal(t, "held", c.holds(t).Count.Suspensions, 0)
+}
+
+// Whatever sets a limit releases what the one before did not, if that was stopped.
+func TestWhatARaisedLimitHasLeftIsReleasedByTheNextRequest(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name string
+		do   func(t *testing.T, c *conversation)
+		held int64
+	}{
+		{"the same limit again", func(t *testing.T, c *conversation) { t.Helper(); c.limit(t, "off") }, 0},
+		{"the name of the identity provider", func(t *testing.T, c *conversation) {
+			t.Helper()
+			_, err := apitest.Read[api.Provisioning](c.UpdateProvisioning(t.Context(), nil,
+				api.ProvisioningUpdate{Idp: new("Okta")}))
+			ok(t, err)
+		}, 0},
+		{"the limit of before", func(t *testing.T, c *conversation) { t.Helper(); c.limit(t, "max(0, 0%)/1h") }, 3},
+		{"one between the two", func(t *testing.T, c *conversation) { t.Helper(); c.limit(t, "max(2, 0%)/1h") }, 1},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			c := converse(t)
+			c.activate(t)
+			c.limit(t, "max(0, 0%)/1h")
+			c.holdMany(t, 3)
+			// As a server leaves it that dies when it has raised the limit.
+			ok(t, c.account.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+				_, err := tx.Exec(ctx, `UPDATE integration SET suspension_limit = 'off'`)
+				return err
+			}))
+			row.do(t, c)
+			equal(t, "held", c.holds(t).Count.Suspensions, row.held)
+		})
+	}
+}
+
+// Terraform makes the integration anew with a higher limit, or with the same.
+func TestActivatingWithAHigherLimitReleasesHolds(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		limit string
+		held  int64
+	}{{"off", 0}, {"max(2, 0%)/1h", 1}, {"max(0, 0%)/1h", 3}, {"max(0, 0%)/30m", 3}} {
+		t.Run(row.limit, func(t *testing.T) {
+			t.Parallel()
+			c := converse(t)
+			c.activate(t)
+			c.limit(t, "max(0, 0%)/1h")
+			c.holdMany(t, 3)
+			_, err := apitest.Read[struct{}](c.DeactivateProvisioning(t.Context(), nil))
+			ok(t, err)
+			// Without an integration there is no limit that was raised.
+			_, err = directory.New(c.account).ReleaseHolds(t.Context())
+			ok(t, err)
+			equal(t, "held in between", c.holds(t).Count.Suspensions, 3)
+			_, enrolment := c.enrol(t)
+			r, err := apitest.Read[api.Provisioning](c.ActivateProvisioning(t.Context(), nil, api.Activation{
+				ManagerEmail: manager, Enrolment: enrolment, Session: "sealed", SuspensionLimit: &row.limit,
+			}))
+			ok(t, err)
+			if r.Value == nil {
+				t.Fatalf("activating: %s", r.Body)
+			}
+			equal(t, "held", c.holds(t).Count.Suspensions, row.held)
+		})
+	}
 }
 
 func TestWhatIsNoDecisionIsRefused(t *testing.T) {

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
@@ -32,6 +33,9 @@ func (h administration) ActivateProvisioning(
 	if err != nil {
 		return nil, err
 	}
+	if err := h.releaseHolds(ctx); err != nil {
+		return nil, err
+	}
 	out := toProvisioning(p)
 	return api.ActivateProvisioning201JSONResponse{
 		Body: out, Headers: api.ActivateProvisioning201ResponseHeaders{ETag: &out.Etag},
@@ -41,23 +45,34 @@ func (h administration) ActivateProvisioning(
 func (h administration) UpdateProvisioning(
 	ctx context.Context, r api.UpdateProvisioningRequestObject,
 ) (api.UpdateProvisioningResponseObject, error) {
-	before, err := h.account.Provisioning(ctx)
-	if err != nil {
-		return nil, err
-	}
 	p, err := h.account.UpdateProvisioning(ctx, r.Body.Idp, r.Body.SuspensionLimit, value(r.Params.IfMatch))
 	if err != nil {
 		return nil, err
 	}
-	if p.SuspensionLimit != before.SuspensionLimit {
-		if _, err := h.directory.ReleaseHolds(ctx, before.SuspensionLimit); err != nil {
-			return nil, err
-		}
+	if err := h.releaseHolds(ctx); err != nil {
+		return nil, err
 	}
 	out := toProvisioning(p)
 	return api.UpdateProvisioning200JSONResponse{
 		Body: out, Headers: api.UpdateProvisioning200ResponseHeaders{ETag: &out.Etag},
 	}, nil
+}
+
+// releaseTimeout is how long a request that raises the limit waits for the holds that
+// it releases, which may be a hundred thousand.
+const releaseTimeout = 45 * time.Second
+
+// releaseHolds approves what a higher limit allows. It does not end with the request,
+// since the limit is raised already: a client that repeats the request would find
+// nothing to change. What is left then, the server releases by itself.
+func (h administration) releaseHolds(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+	defer cancel()
+	_, err := h.directory.ReleaseHolds(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return nil
+	}
+	return err
 }
 
 func (h administration) RotateProvisioning(

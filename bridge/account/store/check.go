@@ -33,6 +33,8 @@ var rules = []struct{ what, query string }{
 		WHERE people <> (SELECT count(*) FROM members m LEFT JOIN people p ON p.member_id = m.id
 			WHERE NOT m.suspended AND m.state <> 'not_invited' AND (m.suspension_held OR p.id IS NOT NULL))
 		OR held_removals <> (SELECT count(*) FROM holds WHERE group_id <> '')`},
+	{"the memberships in all groups are counted", `SELECT memberships FROM access_counts
+		WHERE memberships <> (SELECT COALESCE(sum(managed_count), 0) FROM groups)`},
 	{"a member whose suspension is held has the hold, and is not suspended", `SELECT id FROM members
 		WHERE suspension_held <> EXISTS (SELECT 1 FROM holds h WHERE h.member_id = members.id AND h.group_id = '')
 		OR suspension_held AND suspended

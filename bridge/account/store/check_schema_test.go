@@ -19,6 +19,7 @@ const (
 // with this name compares the two.
 var comparedColumns = map[string]string{
 	"access_counts.held_removals":    accessRule,
+	"access_counts.memberships":      "the memberships in all groups are counted",
 	"access_counts.people":           accessRule,
 	"address_changes.address_folded": foldedRule,
 	"holds.attached":                 heldRule,
@@ -38,7 +39,7 @@ var comparedColumns = map[string]string{
 // otherColumns follow from no others, or are computed in Go from them, where
 // no statement can compare them.
 var otherColumns = map[string]string{
-	"access_counts":    "one",
+	"access_counts":    "one last_hold",
 	"account":          "id name created_at",
 	"address_changes":  "member_id address domain token_hash since",
 	"attempts":         "id hour session_id address email instance result rule_id first_time last_time tries",
@@ -53,7 +54,7 @@ var otherColumns = map[string]string{
 	"holds":            "id member_id by_scim person_id user_name since request_id client idp",
 	"idempotency":      "scope key digest answer created_at",
 	"integration": "one active id manager_id manager_email idp suspension_limit epoch session_epoch next_epoch " +
-		"session activated_at last_contact last_refusal sign_in_secret version",
+		"session activated_at last_contact last_refusal sign_in_secret version released_limit",
 	"members": "id address name role state state_since suspended last_user_name invitation_hash version created_at " +
 		"invited_at signed_up",
 	"memberships": "group_id member_id by_scim",

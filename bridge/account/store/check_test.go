@@ -24,6 +24,7 @@ func TestCheckFindsWhatTheSchemaCannotSay(t *testing.T) {
 		`INSERT INTO people_counts (level, block, people) VALUES (1, 0, 1), (1, 1, 1), (2, 0, 2), (3, 0, 2)`,
 		`INSERT INTO groups (id, scim_id, name, name_folded, managed_count, created_at, modified_at) VALUES ('g', ` +
 			`'G', 'All', 'all', 2, 0, 0)`,
+		`UPDATE access_counts SET memberships = 2`,
 		`INSERT INTO memberships (group_id, member_id, by_scim) VALUES ('g', 'ma', TRUE), ('g', 'mb', TRUE)`,
 	}
 	tests := []struct{ name, damage, what, row string }{
@@ -46,6 +47,8 @@ func TestCheckFindsWhatTheSchemaCannotSay(t *testing.T) {
 			"a person is found under the user name that is served", "b"},
 		{"people with access that are not counted", `UPDATE members SET state = 'invited', address = 'a', ` +
 			`address_folded = 'a' WHERE id = 'ma'`, "what there is to suspend and what is held is counted", "0/0"},
+		{"memberships that are not counted", `UPDATE access_counts SET memberships = 1`,
+			"the memberships in all groups are counted", "1"},
 		{"a held suspension without its hold", `UPDATE members SET suspension_held = TRUE WHERE id = 'mb'`,
 			"a member whose suspension is held has the hold, and is not suspended", "mb"},
 		{"a removal that belongs to no suspension", hold + `('h', 'ma', 'g', TRUE, TRUE, '', '', 0, '', '', '')`,

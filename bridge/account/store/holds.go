@@ -69,14 +69,24 @@ func (tx *Tx) Holds(ctx context.Context, after Place, until time.Time, limit int
 type HoldCount struct {
 	Suspensions, Removals int64
 	Oldest                time.Time // zero if there are none
-	AsOf                  time.Time // set by the directory
+	// AsOf is since when the newest of them is held, or if there are none, the last that
+	// there was; zero if there never was one. Every hold that is made later is newer.
+	AsOf time.Time
 }
 
 // CountHolds counts the holds to decide.
 func (tx *Tx) CountHolds(ctx context.Context) (n HoldCount, err error) {
 	return n, tx.QueryRow(ctx, `SELECT COALESCE(sum(CASE WHEN group_id = '' THEN 1 ELSE 0 END), 0),
-		COALESCE(sum(CASE WHEN group_id = '' THEN 0 ELSE 1 END), 0), COALESCE(min(since), 0)
-		FROM holds WHERE NOT attached`).Scan(&n.Suspensions, &n.Removals, (*Time)(&n.Oldest))
+		COALESCE(sum(CASE WHEN group_id = '' THEN 0 ELSE 1 END), 0), COALESCE(min(since), 0),
+		COALESCE(max(since), (SELECT last_hold FROM access_counts))
+		FROM holds WHERE NOT attached`).Scan(&n.Suspensions, &n.Removals, (*Time)(&n.Oldest), (*Time)(&n.AsOf))
+}
+
+// HoldTime returns since when a hold is held that is made now: later than all before,
+// also if the clock was set back, so that a list as of a time has all up to then.
+func (tx *Tx) HoldTime(ctx context.Context, now time.Time) (since time.Time, err error) {
+	return since, tx.QueryRow(ctx, `UPDATE access_counts SET last_hold = max(?, last_hold + 1) RETURNING last_hold`,
+		Micros(now)).Scan((*Time)(&since))
 }
 
 // HoldSuspension adds h.
@@ -92,7 +102,7 @@ func (tx *Tx) HoldSuspension(ctx context.Context, h Hold) error {
 func (tx *Tx) HoldProvisioned(ctx context.Context, h Hold) error {
 	n, err := tx.Exec(ctx, `INSERT INTO holds (id, member_id, group_id, by_scim, attached, person_id, user_name,
 			since, request_id, client, idp)
-		SELECT ? || '-' || row_number() OVER (ORDER BY group_id), member_id, group_id, by_scim, TRUE, ?, ?, ?, ?, ?, ?
+		SELECT `+numberedID+`OVER (ORDER BY group_id)), member_id, group_id, by_scim, TRUE, ?, ?, ?, ?, ?, ?
 			FROM memberships WHERE member_id = ? AND by_scim`,
 		h.ID, h.PersonID, h.UserName, Micros(h.Since), h.RequestID, h.Client, h.IdP, h.MemberID)
 	if _, err = tx.addHeld(ctx, +1, n, err); err != nil {
@@ -102,13 +112,17 @@ func (tx *Tx) HoldProvisioned(ctx context.Context, h Hold) error {
 	return err
 }
 
-// DeleteSuspensionHold deletes the hold on a member's suspension. Removals that
-// belong to it become holds of their own.
+// DeleteSuspensionHold deletes the hold on a member's suspension.
 func (tx *Tx) DeleteSuspensionHold(ctx context.Context, memberID string) error {
-	if _, err := tx.Exec(ctx, `DELETE FROM holds WHERE member_id = ? AND group_id = ''`, memberID); err != nil {
-		return err
-	}
-	_, err := tx.Exec(ctx, `UPDATE holds SET attached = FALSE WHERE member_id = ? AND attached`, memberID)
+	_, err := tx.Exec(ctx, `DELETE FROM holds WHERE member_id = ? AND group_id = ''`, memberID)
+	return err
+}
+
+// DetachHolds makes the removals that belong to a member's held suspension holds of
+// their own, since a time.
+func (tx *Tx) DetachHolds(ctx context.Context, memberID string, since time.Time) error {
+	_, err := tx.Exec(ctx, `UPDATE holds SET attached = FALSE, since = ? WHERE member_id = ? AND attached`,
+		Micros(since), memberID)
 	return err
 }
 
@@ -124,12 +138,11 @@ func (tx *Tx) DeleteRemovalHold(ctx context.Context, id string) error {
 	return err
 }
 
-// DeleteRemovalHolds deletes the holds on a member's removals from groups that
-// provisioning put it in.
-func (tx *Tx) DeleteRemovalHolds(ctx context.Context, memberID string) error {
-	n, err := tx.Exec(ctx, `DELETE FROM holds WHERE member_id = ? AND group_id <> '' AND by_scim`, memberID)
-	_, err = tx.addHeld(ctx, -1, n, err)
-	return err
+// DeleteRemovalHolds deletes the holds on a member's removals, and returns their ids.
+func (tx *Tx) DeleteRemovalHolds(ctx context.Context, memberID string) ([]string, error) {
+	ids, err := All(ctx, tx, scanText, `DELETE FROM holds WHERE member_id = ? AND group_id <> '' RETURNING id`, memberID)
+	_, err = tx.addHeld(ctx, -1, int64(len(ids)), err)
+	return ids, err
 }
 
 // RestoreMembership makes the membership of a held removal visible again.
@@ -165,7 +178,7 @@ func (tx *Tx) AddWithdrawals(ctx context.Context, kind string, at time.Time, tot
 func (tx *Tx) CountPresent(ctx context.Context, kind string) (n int64, err error) {
 	query := `SELECT people FROM access_counts`
 	if kind == Removal {
-		query = `SELECT held_removals + (SELECT COALESCE(sum(managed_count), 0) FROM groups) FROM access_counts`
+		query = `SELECT held_removals + memberships FROM access_counts`
 	}
 	return n, tx.QueryRow(ctx, query).Scan(&n)
 }
@@ -183,5 +196,14 @@ func (tx *Tx) addHeld(ctx context.Context, sign, n int64, err error) (int64, err
 // AddPresent counts managed members that got access or, if negative, lost it.
 func (tx *Tx) AddPresent(ctx context.Context, n int64) error {
 	_, err := tx.Exec(ctx, `UPDATE access_counts SET people = people + ?`, n)
+	return err
+}
+
+// addMemberships counts managed members that groups got or, if negative, lost.
+func (tx *Tx) addMemberships(ctx context.Context, n int64) error {
+	if n == 0 {
+		return nil
+	}
+	_, err := tx.Exec(ctx, `UPDATE access_counts SET memberships = memberships + ?`, n)
 	return err
 }

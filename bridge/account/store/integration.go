@@ -42,6 +42,21 @@ func (tx *Tx) SuspensionLimit(ctx context.Context) (limit, idp string, err error
 	return limit, idp, tx.QueryRow(ctx, `SELECT suspension_limit, idp FROM integration`).Scan(&limit, &idp)
 }
 
+// UnreleasedLimit returns the limit for which holds were released last and the one
+// that there is now, and reports whether they differ. Without an active integration
+// there is no limit to release holds for.
+func (tx *Tx) UnreleasedLimit(ctx context.Context) (before, now string, differ bool, err error) {
+	err = tx.QueryRow(ctx, `SELECT released_limit, suspension_limit, active AND released_limit <> suspension_limit
+		FROM integration`).Scan(&before, &now, &differ)
+	return before, now, differ, err
+}
+
+// SetReleasedLimit notes that the holds are released that the limit of now allows.
+func (tx *Tx) SetReleasedLimit(ctx context.Context) error {
+	_, err := tx.Exec(ctx, `UPDATE integration SET released_limit = suspension_limit`)
+	return err
+}
+
 // UpdateIntegration writes what an administrator can see and change, and
 // moves the version.
 func (tx *Tx) UpdateIntegration(ctx context.Context, i Integration) error {

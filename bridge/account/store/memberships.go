@@ -132,13 +132,16 @@ func (tx *Tx) CountLosers(ctx context.Context, l Leaving) (losers, held int64, e
 		COALESCE(sum(CASE WHEN m.suspension_held THEN 1 ELSE 0 END), 0)`+l.losers(), l.args...).Scan(&losers, &held)
 }
 
+// numberedID begins the id of a hold of many at once, which are listed by their ids.
+const numberedID = `? || '-' || printf('%07d', row_number() `
+
 // HoldLosers holds, as h, the removal of those that lose something, but for the
 // first few in the order of creation whose suspension is not held. It returns how
 // many it holds. RemoveLeaving comes next.
 func (tx *Tx) HoldLosers(ctx context.Context, l Leaving, but int64, h Hold) (int64, error) {
 	held, err := tx.Exec(ctx, `INSERT INTO holds (id, member_id, group_id, by_scim, attached, person_id, user_name,
 			since, request_id, client, idp)
-		SELECT ? || '-' || row_number() OVER (ORDER BY attached, place), member_id, group_id, by_scim, attached,
+		SELECT `+numberedID+`OVER (ORDER BY attached, place)), member_id, group_id, by_scim, attached,
 			person_id, user_name, ?, ?, ?, ? FROM (
 			SELECT memberships.member_id, memberships.group_id, memberships.by_scim, m.suspension_held AS attached,
 				COALESCE(person.id, '') AS person_id, COALESCE(person.user_name, m.last_user_name, '') AS user_name,
@@ -166,15 +169,22 @@ func (tx *Tx) CountInGroup(ctx context.Context, groupID string, delta int64, now
 		ctx, `UPDATE groups SET managed_count = managed_count + ?, version = version + 1, modified_at = ? WHERE id = ?`,
 		delta, Micros(now), groupID,
 	)
-	return err
+	if err != nil {
+		return err
+	}
+	return tx.addMemberships(ctx, delta)
 }
 
 // CountMember does so for every group that a member is in, when the member
 // becomes managed (1) or unmanaged (-1).
 func (tx *Tx) CountMember(ctx context.Context, memberID string, delta int64, now time.Time) error {
-	_, err := tx.Exec(ctx, `UPDATE groups SET managed_count = managed_count + ?, version = version + 1, modified_at = ?
+	groups, err := tx.Exec(ctx, `UPDATE groups SET managed_count = managed_count + ?, version = version + 1,
+			modified_at = ?
 		WHERE id IN (SELECT group_id FROM memberships WHERE member_id = ?)`, delta, Micros(now), memberID)
-	return err
+	if err != nil {
+		return err
+	}
+	return tx.addMemberships(ctx, delta*groups)
 }
 
 // RemoveProvisioned removes what provisioning made of a member's memberships.
@@ -214,15 +224,19 @@ func (tx *Tx) AddByHand(ctx context.Context, groupID, memberID string) (bool, er
 // ReleaseGroup takes a group, of which provisioning has put nothing in any more,
 // out of the groups that it was nested in.
 func (tx *Tx) ReleaseGroup(ctx context.Context, groupID string, now time.Time) error {
+	const count = `UPDATE access_counts SET memberships = memberships`
 	for _, step := range []struct {
 		query string
 		args  []any
 	}{
+		{count + ` - (SELECT count(*) FROM nestings WHERE child_id = ?)
+			- (SELECT managed_count FROM groups WHERE id = ?)`, []any{groupID, groupID}},
 		{`UPDATE groups SET managed_count = managed_count - 1, version = version + 1, modified_at = ?
 			WHERE id IN (SELECT group_id FROM nestings WHERE child_id = ?)`, []any{Micros(now), groupID}},
 		{`DELETE FROM nestings WHERE child_id = ?`, []any{groupID}},
 		{`UPDATE groups SET managed_count = (SELECT count(*) FROM memberships s
 			JOIN people p ON p.member_id = s.member_id WHERE s.group_id = groups.id) WHERE id = ?`, []any{groupID}},
+		{count + ` + (SELECT managed_count FROM groups WHERE id = ?)`, []any{groupID}},
 	} {
 		if _, err := tx.Exec(ctx, step.query, step.args...); err != nil {
 			return err

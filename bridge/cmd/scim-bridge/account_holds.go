@@ -103,6 +103,15 @@ func (c *holdsCancelCommand) Run(ctx context.Context, console *console) error {
 	return c.decide(ctx, console, directory.Cancel, "Cancelled")
 }
 
+// decideAll decides all that is held now, and nothing that is held while it does so.
+func decideAll(ctx context.Context, d *directory.Directory, decision directory.Decision) (int, error) {
+	now, err := d.CountHolds(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return d.DecideAllHolds(ctx, decision, now.AsOf)
+}
+
 func (c *chosenHolds) decide(ctx context.Context, console *console, decision directory.Decision, done string) error {
 	if c.All == (len(c.IDs) > 0) {
 		return errors.New("give the ids of holds, as shown by holds list, or --all")
@@ -112,7 +121,7 @@ func (c *chosenHolds) decide(ctx context.Context, console *console, decision dir
 		var gone []string
 		var err error
 		if c.All {
-			n, err = directory.New(a).DecideAllHolds(ctx, decision, a.Time())
+			n, err = decideAll(ctx, directory.New(a), decision)
 		} else {
 			n, gone, err = directory.New(a).DecideHolds(ctx, decision, c.IDs)
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/directory"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/ipdata"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/server"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
@@ -194,8 +195,12 @@ func serveAccount(ctx context.Context, a *account.Account, listener accountListe
 
 	served := make(chan error, 1)
 	go func() { served <- listener.serve(srv, events) }()
+	people := directory.New(a)
 	sweep := time.NewTicker(sweepInterval)
 	defer sweep.Stop()
+	// A server that was stopped while it released holds, or a client that has waited long, leaves some.
+	release := time.NewTimer(0)
+	defer release.Stop()
 	newer := time.NewTicker(ipDataInterval)
 	defer newer.Stop()
 	for {
@@ -206,6 +211,12 @@ func serveAccount(ctx context.Context, a *account.Account, listener accountListe
 			if err := a.Sweep(ctx); err != nil {
 				logger.Warn("could not delete expired rows; trying again", "error", err)
 			}
+		case <-release.C:
+			if _, err := people.ReleaseHolds(ctx); err != nil && ctx.Err() == nil {
+				logger.Warn("could not release the holds that the raised suspension limit allows; trying again",
+					"error", err)
+			}
+			release.Reset(sweepInterval)
 		case <-newer.C:
 			reloadIPData(a, logger)
 		case <-heard.reload():

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -21,6 +23,7 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/simulate"
 )
 
@@ -240,6 +243,49 @@ func TestHoldsOutliveAKill(t *testing.T) {
 	setActive(ids[5], true)
 	if held := account.held(); held.Suspensions != 3 {
 		t.Errorf("%+v are held after one is active again, want 3", held)
+	}
+}
+
+// An account that dies while it releases what a higher limit allows goes on when it is
+// started again.
+func TestARaisedLimitGoesOnAfterAKill(t *testing.T) {
+	t.Parallel()
+	account := newAccountProcess(t)
+	pair := account.activate()
+	account.limit("max(0, 0%)/24h")
+	bridge := serve(t, folder(t, pair.sealed))
+	token := pair.token.Reveal()
+	const people = 3
+	for i := range people {
+		got := ask(t, http.MethodPost, bridge.url("/scim/v2/Users"), token, person(fmt.Sprintf("p%d@example.com", i)))
+		var made struct{ ID string }
+		if err := json.Unmarshal([]byte(got.body), &made); err != nil || made.ID == "" {
+			t.Fatalf("creating: %d %s", got.status, got.body)
+		}
+		if got := ask(t, http.MethodDelete, bridge.url("/scim/v2/Users/"+made.ID), token, ""); got.status != 204 {
+			t.Fatalf("deleting: %d %s", got.status, got.body)
+		}
+	}
+	if held := account.held(); held.Suspensions != people {
+		t.Fatalf("%+v are held, want %d", held, people)
+	}
+	account.kill()
+	// The limit is on disk, and nothing is released yet.
+	rows, err := openStore(t.Context(), "sqlite:"+account.database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = rows.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+		_, err := tx.Exec(ctx, `UPDATE integration SET suspension_limit = 'max(2, 0%)/24h'`)
+		return err
+	})
+	if err := errors.Join(err, rows.Close()); err != nil {
+		t.Fatal(err)
+	}
+	account.start()
+	await(t, "what the limit allows to be released", func() bool { return account.held().Suspensions == 1 })
+	if _, suspended := account.people(); suspended != 2 {
+		t.Errorf("%d are suspended, want 2", suspended)
 	}
 }
 

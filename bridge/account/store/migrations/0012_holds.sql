@@ -45,13 +45,23 @@ CREATE TABLE access_counts (
     one           INTEGER PRIMARY KEY CHECK (one = 1),
     -- members that are invited or in and not suspended, and managed or held
     people        BIGINT NOT NULL,
-    held_removals BIGINT NOT NULL DEFAULT 0
+    memberships   BIGINT NOT NULL, -- the sum of groups.managed_count
+    held_removals BIGINT NOT NULL DEFAULT 0,
+    last_hold     BIGINT NOT NULL DEFAULT 0 -- since of the last hold that was made
 );
-INSERT INTO access_counts (one, people) SELECT 1, count(*) FROM people p JOIN members m ON m.id = p.member_id
-    WHERE NOT m.suspended AND m.state <> 'not_invited';
+INSERT INTO access_counts (one, people, memberships) SELECT 1,
+    (SELECT count(*) FROM people p JOIN members m ON m.id = p.member_id
+        WHERE NOT m.suspended AND m.state <> 'not_invited'),
+    (SELECT COALESCE(sum(managed_count), 0) FROM groups);
+
+-- The limit for which holds were released last. The holds that a higher one allows are
+-- released in many transactions; until the last of them the two differ.
+ALTER TABLE integration ADD COLUMN released_limit TEXT NOT NULL DEFAULT '';
+UPDATE integration SET released_limit = suspension_limit;
 
 -- +goose Down
 
+ALTER TABLE integration DROP COLUMN released_limit;
 DROP TABLE access_counts;
 DROP TABLE withdrawals;
 ALTER TABLE members DROP COLUMN suspension_held;

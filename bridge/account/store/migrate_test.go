@@ -1,0 +1,170 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"io/fs"
+	"net/url"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/ncruces/go-sqlite3/driver"
+	"github.com/pressly/goose/v3"
+)
+
+// inUse is an account that was in use before there were holds: active, suspended,
+// invited, unmanaged and never invited people, groups with members by provisioning and
+// by hand, one in another and one that is unmanaged, an integration and its session.
+var inUse = []string{
+	`INSERT INTO account (id, name, created_at) VALUES ('acc', 'Acme', 1)`,
+	`INSERT INTO members (id, address, address_folded, name, role, state, state_since, suspended, last_user_name,
+		created_at) VALUES
+		('m-owner', 'Owner@x.example', 'owner@x.example', 'Owner', 'owner', 'active', 1, FALSE, NULL, 1),
+		('m-manager', 'scim@x.example', 'scim@x.example', 'M', 'provision_manager', 'active', 1, FALSE, NULL, 1),
+		('m-active', 'a@x.example', 'a@x.example', 'A', 'member', 'active', 1, FALSE, NULL, 2),
+		('m-pending', 'b@x.example', 'b@x.example', 'B', 'member', 'pending', 1, FALSE, NULL, 3),
+		('m-invited', 'c@x.example', 'c@x.example', 'C', 'member', 'invited', 1, FALSE, NULL, 4),
+		('m-suspended', 'd@x.example', 'd@x.example', 'D', 'member', 'active', 1, TRUE, NULL, 5),
+		('m-deleted', 'e@x.example', 'e@x.example', 'E', 'member', 'active', 1, TRUE, 'e', 6),
+		('m-byhand', 'f@x.example', 'f@x.example', 'F', 'member', 'active', 1, FALSE, NULL, 7),
+		('m-seat', NULL, NULL, 'G', 'member', 'not_invited', 1, FALSE, NULL, 8)`,
+	`INSERT INTO people (id, member_id, user_name, user_name_folded, attributes, wanted_address, wanted_since,
+		created_at, modified_at, position) VALUES
+		('p-active', 'm-active', 'A', 'a', '{"userName":"A"}', 'a@x.example', 1, 2, 2, 1),
+		('p-pending', 'm-pending', 'b', 'b', '{"userName":"b"}', 'b@x.example', 1, 3, 3, 2),
+		('p-invited', 'm-invited', 'c', 'c', '{"userName":"c"}', 'c@x.example', 1, 4, 4, 3),
+		('p-suspended', 'm-suspended', 'd', 'd', '{"userName":"d","active":false}', 'd@x.example', 1, 5, 5, 64),
+		('p-seat', 'm-seat', 'g', 'g', '{"userName":"g"}', '', 1, 8, 8, 65)`,
+	`INSERT INTO people_counts (level, block, people) VALUES (1, 0, 3), (1, 1, 2), (2, 0, 5), (3, 0, 5)`,
+	`INSERT INTO groups (id, scim_id, name, name_folded, managed_count, created_at, modified_at) VALUES
+		('g-all', 's-all', 'All', 'all', 6, 1, 1), ('g-in', 's-in', 'In', 'in', 1, 1, 1),
+		('g-byhand', NULL, 'By hand', 'by hand', 1, 1, 1), ('g-empty', 's-empty', 'Empty', 'empty', 0, 1, 1)`,
+	`INSERT INTO memberships (group_id, member_id, by_scim) VALUES ('g-all', 'm-active', TRUE),
+		('g-all', 'm-pending', TRUE), ('g-all', 'm-invited', TRUE), ('g-all', 'm-suspended', TRUE),
+		('g-all', 'm-seat', TRUE), ('g-all', 'm-byhand', FALSE), ('g-in', 'm-active', FALSE),
+		('g-byhand', 'm-active', FALSE), ('g-byhand', 'm-owner', FALSE)`,
+	`INSERT INTO nestings (group_id, child_id) VALUES ('g-all', 'g-in')`,
+	`INSERT INTO tokens (id, name, digest, created_at, scope, expires_at) VALUES ('t', 'tf', 'digest', 1, 'read', 9)`,
+	`UPDATE integration SET active = TRUE, id = 'i', manager_id = 'm-manager', manager_email = 'scim@x.example',
+		suspension_limit = 'max(3, 0%)/1h', epoch = 1, session_epoch = 1, next_epoch = 2, session = 'sealed'`,
+	`INSERT INTO generations (epoch, email, kdf, verifier, created_at) VALUES (1, 'scim@x.example', '{}', 'v', 1)`,
+	`INSERT INTO sessions (digest, id, epoch, instance, created_at, expires_at) VALUES ('d', 's', 1, 'b', 1, 9)`,
+	`INSERT INTO bridges (instance, version, revision, address, first_seen, last_contact, state)
+		VALUES ('b', '1', 'r', '192.0.2.1', 1, 1, 'healthy')`,
+	`INSERT INTO audit (id, time, actor, address, action, object, summary) VALUES ('a', 1, 'x', '', 'y', 'z', '')`,
+}
+
+// beforeHolds is the last version of the schema without holds.
+const beforeHolds = 11
+
+// An account that was in use keeps what it has, and counts from then on what there is
+// to take away.
+func TestAnAccountFromBeforeThereWereHolds(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name  string
+		steps func(ctx context.Context, p *goose.Provider) error
+	}{
+		{"it is brought up to date", func(context.Context, *goose.Provider) error { return nil }},
+		{"it was brought up to date and back before", func(ctx context.Context, p *goose.Provider) error {
+			if _, err := p.UpTo(ctx, beforeHolds+1); err != nil {
+				return err
+			}
+			_, err := p.DownTo(ctx, beforeHolds)
+			return err
+		}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), "account.db")
+			makeOld(t, path, row.steps)
+			s, err := Open(t.Context(), "sqlite:"+path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			if faults, err := s.Check(t.Context()); err != nil || len(faults) > 0 {
+				t.Errorf("the database has faults: %v %v", faults, err)
+			}
+			if n, err := s.Sizes(t.Context()); err != nil || n != (Sizes{
+				Members: 9, People: 5, Groups: 4, Memberships: 9, Nestings: 1,
+			}) {
+				t.Errorf("it has %+v, %v", n, err)
+			}
+			err = s.Read(t.Context(), func(ctx context.Context, tx *Tx) error {
+				for kind, want := range map[string]int64{Suspension: 3, Removal: 8} {
+					if n, err := tx.CountPresent(ctx, kind); err != nil || n != want {
+						t.Errorf("it counts %d of kind %s, %v; want %d", n, kind, err, want)
+					}
+					if _, recent, err := tx.Withdrawn(ctx, kind, time.Time{}); err != nil || recent != 0 {
+						t.Errorf("it has taken away %d of kind %s, %v", recent, kind, err)
+					}
+				}
+				// The limit was the same before: nothing waits to be released.
+				if before, now, differ, err := tx.UnreleasedLimit(ctx); err != nil || differ || before != now ||
+					now != "max(3, 0%)/1h" {
+					t.Errorf("the limit was %q and is %q, %v", before, now, err)
+				}
+				if n, err := tx.CountHolds(ctx); err != nil || n != (HoldCount{}) {
+					t.Errorf("it holds %+v, %v", n, err)
+				}
+				for _, kept := range []struct{ what, query, want string }{
+					{"the token", `SELECT digest || scope || expires_at FROM tokens`, "digestread9"},
+					{"the session", `SELECT digest || instance FROM sessions`, "db"},
+					{"the integration", `SELECT id || epoch || session FROM integration`, "i1sealed"},
+					{"who is suspended", `SELECT group_concat(id) FROM members WHERE suspended`,
+						"m-suspended,m-deleted"},
+					{"who is held", `SELECT count(*) FROM members WHERE suspension_held`, "0"},
+				} {
+					var got string
+					if err := tx.QueryRow(ctx, kept.query).Scan(&got); err != nil || got != kept.want {
+						t.Errorf("%s is %q, %v; want %q", kept.what, got, err, kept.want)
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+// makeOld makes a database with the schema from before holds.
+func makeOld(t *testing.T, path string, steps func(ctx context.Context, p *goose.Provider) error) {
+	t.Helper()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(makePrivate(path))
+	db, err := driver.Open(fileURL(path, url.Values{"_pragma": {"foreign_keys(1)"}}), register)
+	must(err)
+	defer func() { must(db.Close()) }()
+	db.SetMaxOpenConns(1)
+	p := gooseProvider(t, db)
+	_, err = p.UpTo(t.Context(), beforeHolds)
+	must(err)
+	for _, statement := range inUse {
+		if _, err := db.ExecContext(t.Context(), statement); err != nil {
+			t.Fatalf("%v\n%s", err, statement)
+		}
+	}
+	must(steps(t.Context(), p))
+}
+
+func gooseProvider(t *testing.T, db *sql.DB) *goose.Provider {
+	t.Helper()
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := goose.NewProvider(goose.DialectSQLite3, db, files, goose.WithDisableGlobalRegistry(true))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
