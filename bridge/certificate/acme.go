@@ -60,11 +60,15 @@ type ACME struct {
 	temporary *tls.Certificate
 	asked     chan struct{}
 
-	attempts attempts // only Run and OpenACME use them
+	// Only Run and OpenACME use these.
+	attempts attempts
+	pending  *pendingOrder // nil for none
+	unstored []byte        // the certificate that is shown, if it could not be written; else nil
 
 	mu        sync.Mutex
 	challenge *tls.Certificate  // of TLS-ALPN-01 (RFC 8737); nil for none
 	answers   map[string]string // of HTTP-01 (RFC 8555, 8.3), by path
+	notStored *problem.Problem  // of the certificate that is shown; nil if it is stored
 }
 
 // OpenACME reads the certificate that was issued before, if there is one. It asks the authority nothing.
@@ -78,15 +82,24 @@ func OpenACME(cfg ACMEConfig) (*ACME, error) {
 	if a.temporary, err = temporaryCertificate(cfg.Domain, cfg.Now()); err != nil {
 		return nil, fmt.Errorf("making a temporary certificate: %w", err)
 	}
-	if a.attempts, err = readAttempts(cfg.Folder); err != nil {
+	if a.attempts, err = readAttempts(a.attemptsFile(), cfg.Now()); err != nil {
 		cfg.Log.Warn("could not read when the authority may be asked again", "reason", err)
 	}
 	a.setFacts(a.attempts.Next)
 	a.readStored()
-	if a.attempts.Failures > 0 {
-		a.shown.setFault(errors.New(a.attempts.Reason))
+	if a.attempts.Reason != "" && !cfg.Now().Before(a.due()) {
+		a.fail("the last attempt to get a certificate failed")
 	}
 	return a, nil
+}
+
+// fail makes the reason of the latest failure a fault, and logs it as the problem that it is or will be.
+func (a *ACME) fail(message string) {
+	a.shown.setFault(errors.New(a.attempts.Reason))
+	p := a.shown.failed()
+	// Else every failure would look like another problem to scim-bridge diagnose.
+	delete(p.Details, problem.FactRetry)
+	a.shown.logProblem(message, p, "next_attempt", a.attempts.Next.UTC().Format(time.RFC3339))
 }
 
 // setFacts sets the facts of every problem; next is when the authority is asked again.
@@ -103,6 +116,10 @@ func (a *ACME) setFacts(next time.Time) {
 }
 
 func (a *ACME) certificateFile() string { return filepath.Join(a.cfg.Folder, a.cfg.Domain+".pem") }
+
+func (a *ACME) attemptsFile() string {
+	return filepath.Join(a.cfg.Folder, a.cfg.Domain+".attempts.json")
+}
 
 // readStored shows the stored certificate, unless it is in use.
 func (a *ACME) readStored() {
@@ -171,7 +188,18 @@ func (a *ACME) Validity() (notBefore, notAfter time.Time) { return a.shown.Valid
 
 // Report reports whether there is a certificate, and for how long. That a renewal fails is a problem when the
 // end is near, and a line in the log before: an authority may be away for some days.
-func (a *ACME) Report() health.Report { return a.shown.report(false) }
+func (a *ACME) Report() health.Report {
+	r := a.shown.report(false)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.notStored != nil {
+		r.Problems = append(r.Problems, *a.notStored)
+		if r.State == health.Healthy {
+			r.State = health.Degraded
+		}
+	}
+	return r
+}
 
 // Reload asks the authority now if the certificate is missing or due, unless the authority said when to come back.
 func (a *ACME) Reload() {
@@ -184,12 +212,13 @@ func (a *ACME) Reload() {
 // Run gets and renews the certificate until ctx ends. The server must be serving, since the authority asks it.
 func (a *ACME) Run(ctx context.Context) {
 	a.readStored() // the bridge that served before this one may have renewed it
-	if stored, err := readAttempts(a.cfg.Folder); err == nil {
+	if stored, err := readAttempts(a.attemptsFile(), a.cfg.Now()); err == nil {
 		a.attempts = stored
 	}
 	for {
-		// At least once an hour, since the machine may have slept.
-		timer := time.NewTimer(min(time.Hour, a.next().Sub(a.cfg.Now())))
+		a.attempts.anchor(a.cfg.Now())
+		a.setFacts(a.attempts.Next)
+		timer := time.NewTimer(a.pause())
 		asked := false
 		select {
 		case <-ctx.Done():
@@ -201,15 +230,24 @@ func (a *ACME) Run(ctx context.Context) {
 			asked = true
 		}
 		a.shown.warn()
+		a.storeAgain()
 		switch now := a.cfg.Now(); {
 		case now.Before(a.due()) || !asked && now.Before(a.next()):
 		case now.Before(a.attempts.Held):
 			a.cfg.Log.Warn("the authority asked not to come back before",
 				"time", a.attempts.Held.UTC().Format(time.RFC3339))
 		default:
-			a.attempt(ctx)
+			a.attempt(ctx, asked)
 		}
 	}
+}
+
+// pause returns how long Run may wait: at most an hour, since the machine may sleep and its clock may be corrected.
+func (a *ACME) pause() time.Duration {
+	if a.unstored != nil {
+		return time.Minute
+	}
+	return min(time.Hour, a.next().Sub(a.cfg.Now()))
 }
 
 // due returns when the certificate is to be renewed.
@@ -236,223 +274,87 @@ func (a *ACME) next() time.Time {
 
 // attempt asks for a certificate once. It is counted before, so that a bridge that ends meanwhile, again and again,
 // does not use up what the authority allows.
-func (a *ACME) attempt(ctx context.Context) {
+func (a *ACME) attempt(ctx context.Context, asked bool) {
+	before := a.attempts
 	a.attempts.count(nil, a.cfg.Now())
-	err := a.attempts.write(a.cfg.Folder)
-	if err == nil {
+	err := a.attempts.write(a.attemptsFile())
+	if err != nil {
+		err = fmt.Errorf("noting the attempt, without which it is not made: %w", err)
+	} else {
 		limited, cancel := context.WithTimeout(ctx, attemptTimeout)
-		err = a.obtain(limited)
+		err = a.obtain(limited, before, asked)
 		cancel()
 	}
-	if ctx.Err() != nil {
-		return
-	}
-	if err == nil {
-		a.attempts = attempts{}
-		if err := a.attempts.write(a.cfg.Folder); err != nil {
-			a.cfg.Log.Warn("could not note that the authority was asked", "reason", err)
+	switch {
+	case err == nil:
+		a.succeed()
+	case ctx.Err() == nil:
+		before.Challenge = a.attempts.Challenge
+		a.attempts = before
+		a.attempts.count(err, a.cfg.Now())
+		a.note()
+		a.setFacts(a.attempts.Next)
+		message := "could not get a certificate"
+		if a.shown.current() != nil {
+			message = "could not renew the certificate; the old one stays in use"
 		}
-		a.setFacts(time.Time{})
+		a.fail(message)
+	}
+}
+
+// succeed ends a row of failures. One that is not stored must not be ordered again by each start: see storeAgain.
+func (a *ACME) succeed() {
+	a.attempts = attempts{Challenge: a.attempts.Challenge}
+	a.setFacts(time.Time{})
+	if a.unstored == nil {
+		a.note()
 		return
 	}
-	a.attempts.Failures--
-	a.attempts.count(err, a.cfg.Now())
-	if err := a.attempts.write(a.cfg.Folder); err != nil {
+	unstored := a.attempts
+	unstored.count(&unusedError{errors.New("the certificate could not be stored")}, a.cfg.Now())
+	if err := unstored.write(a.attemptsFile()); err != nil {
 		a.cfg.Log.Warn("could not note that the authority was asked", "reason", err)
 	}
-	a.setFacts(a.attempts.Next)
-	a.shown.setFault(errors.New(a.attempts.Reason))
-	message := "could not get a certificate"
-	fields := []any{
-		"domain", a.cfg.Domain, "reason", a.attempts.Reason,
-		"next_attempt", a.attempts.Next.UTC().Format(time.RFC3339),
-	}
-	if _, until := a.Validity(); !until.IsZero() {
-		message = "could not renew the certificate; the old one stays in use"
-		fields = append(fields, "not_after", until.UTC().Format(time.RFC3339))
-	}
-	a.cfg.Log.Error(message, fields...)
 }
 
-// obtain gets a certificate, and shows and stores it.
-func (a *ACME) obtain(ctx context.Context) error {
-	client, err := a.client(ctx)
-	if err != nil {
-		return err
+// note stores what is known of the attempts.
+func (a *ACME) note() {
+	if err := a.attempts.write(a.attemptsFile()); err != nil {
+		a.cfg.Log.Warn("could not note that the authority was asked", "reason", err)
 	}
-	order, err := a.authorize(ctx, client, "tls-alpn-01")
-	if _, refused := errors.AsType[*acme.AuthorizationError](err); refused && a.cfg.HTTP01 {
-		byTLS := err
-		if order, err = a.authorize(ctx, client, "http-01"); err != nil {
-			return fmt.Errorf("%w; by HTTP: %w", byTLS, err)
-		}
-	}
-	if err != nil {
-		return err
-	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return err
-	}
-	request, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{
-		Subject: pkix.Name{CommonName: a.cfg.Domain}, DNSNames: []string{a.cfg.Domain},
-	}, key)
-	if err != nil {
-		return err
-	}
-	chain, _, err := client.CreateCertFromOrder(ctx, order, request, true)
-	if err != nil {
-		return fmt.Errorf("fetching the certificate: %w", err)
-	}
-	return a.use(key, chain)
 }
 
-// client returns a client with an account at the authority. Registering again finds the account.
-func (a *ACME) client(ctx context.Context) (*acme.Client, error) {
-	key, err := a.accountKey()
-	if err != nil {
-		return nil, err
-	}
-	client := &acme.Client{
-		Key: key, HTTPClient: a.cfg.Client, DirectoryURL: a.cfg.Directory, UserAgent: a.cfg.UserAgent,
-		RetryBackoff: retryBackoff,
-	}
-	var contact []string
-	if a.cfg.Email != "" {
-		contact = []string{"mailto:" + a.cfg.Email}
-	}
-	_, err = client.Register(ctx, &acme.Account{Contact: contact}, acme.AcceptTOS)
-	if err != nil && !errors.Is(err, acme.ErrAccountAlreadyExists) {
-		return nil, fmt.Errorf("registering at the authority: %w", err)
-	}
-	return client, nil
-}
-
-// retryBackoff says when one request is repeated: soon and not often. Where the authority limits the rate, the whole
-// attempt is repeated later.
-func retryBackoff(n int, _ *http.Request, answer *http.Response) time.Duration {
-	const most = 5
-	if n > most || answer != nil && answer.StatusCode == http.StatusTooManyRequests {
-		return -1
-	}
-	return time.Duration(n) * time.Second
-}
-
-// accountKey returns the key of the account at the authority, made once.
-func (a *ACME) accountKey() (*ecdsa.PrivateKey, error) {
-	path := filepath.Join(a.cfg.Folder, "account.key")
-	text, err := durable.ReadFile(path, 64<<10)
-	if errors.Is(err, fs.ErrNotExist) {
-		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-		if err != nil {
-			return nil, err
-		}
-		text, err := keyToPEM(key)
-		if err != nil {
-			return nil, err
-		}
-		return key, durable.WriteFile(path, text)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("reading the key of the account at the authority: %w", err)
-	}
-	signer, err := parseKey(text, fmt.Sprintf("%q", path))
-	if err != nil {
-		return nil, err
-	}
-	key, ok := signer.(*ecdsa.PrivateKey)
-	if !ok {
-		return nil, fmt.Errorf("the key in %q is not one that the bridge has made: remove the file", path)
-	}
-	return key, nil
-}
-
-// authorize proves by challenges of a kind that the domain leads here, and returns the order when the authority is
-// ready to issue.
-func (a *ACME) authorize(ctx context.Context, client *acme.Client, kind string) (*acme.Order, error) {
-	order, err := client.AuthorizeOrder(ctx, acme.DomainIDs(a.cfg.Domain))
-	if err != nil {
-		return nil, fmt.Errorf("ordering a certificate: %w", err)
-	}
-	for _, url := range order.AuthzURLs {
-		authorization, err := client.GetAuthorization(ctx, url)
-		if err != nil {
-			return nil, err
-		}
-		if authorization.Status == acme.StatusValid {
-			continue
-		}
-		i := slices.IndexFunc(authorization.Challenges, func(c *acme.Challenge) bool { return c.Type == kind })
-		if i < 0 {
-			return nil, fmt.Errorf("the authority does not offer a challenge by %s", kind)
-		}
-		if err := a.answer(ctx, client, authorization, authorization.Challenges[i]); err != nil {
-			return nil, err
-		}
-	}
-	return client.WaitOrder(ctx, order.URI)
-}
-
-// answer lets the authority check one challenge, and waits for the result.
-func (a *ACME) answer(ctx context.Context, client *acme.Client, of *acme.Authorization, c *acme.Challenge) error {
-	defer a.forgetChallenges()
-	if c.Type == "http-01" {
-		answer, err := client.HTTP01ChallengeResponse(c.Token)
-		if err != nil {
-			return err
-		}
-		a.mu.Lock()
-		a.answers[client.HTTP01ChallengePath(c.Token)] = answer
-		a.mu.Unlock()
-	} else {
-		shown, err := client.TLSALPN01ChallengeCert(c.Token, a.cfg.Domain)
-		if err != nil {
-			return err
-		}
-		a.mu.Lock()
-		a.challenge = &shown
-		a.mu.Unlock()
-	}
-	if _, err := client.Accept(ctx, c); err != nil {
-		return err
-	}
-	_, err := client.WaitAuthorization(ctx, of.URI)
-	return err
-}
-
-func (a *ACME) forgetChallenges() {
+// store writes the certificate that is shown. It is used without that, too: another order would cost what the authority
+// allows, and end like this one.
+func (a *ACME) store(text []byte) {
+	err := durable.WriteFile(a.certificateFile(), text)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.challenge = nil
-	clear(a.answers)
+	if err == nil {
+		a.unstored, a.notStored = nil, nil
+		return
+	}
+	if a.unstored = text; a.notStored != nil {
+		return
+	}
+	p := problem.New(problem.StorageFull, a.cfg.Now(), problem.Facts{
+		problem.FactDataDir: a.cfg.DataDir, problem.FactDomain: a.cfg.Domain,
+		problem.FactReason: durable.Reason(err).Error(),
+	})
+	a.notStored = &p
+	a.shown.logProblem("could not store the new certificate, which is in use", p)
 }
 
-// use shows and stores a new certificate.
-func (a *ACME) use(key *ecdsa.PrivateKey, chain [][]byte) error {
-	text, err := keyToPEM(key)
-	if err != nil {
-		return err
+// storeAgain repeats a write that failed.
+func (a *ACME) storeAgain() {
+	if a.unstored == nil {
+		return
 	}
-	for _, der := range chain {
-		text = append(text, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
+	a.store(a.unstored)
+	if a.unstored == nil {
+		a.cfg.Log.Info("the certificate is stored now")
+		a.note()
 	}
-	p, err := parse(text, text, "the authority's answer", "the authority's answer")
-	if err != nil {
-		return err
-	}
-	if err := p.leaf().VerifyHostname(a.cfg.Domain); err != nil {
-		return fmt.Errorf("the authority issued another certificate: %w", err)
-	}
-	if !a.cfg.Now().Before(dueOf(p)) { // else it would be renewed at once, again and again
-		return fmt.Errorf("the authority issued a certificate that is valid until %s: check the clock of this machine",
-			p.leaf().NotAfter.UTC().Format(time.RFC3339))
-	}
-	a.shown.show(p, judgement{})
-	if err := durable.WriteFile(a.certificateFile(), text); err != nil {
-		// Not a failure: another order would cost the authority's patience, and end like this one.
-		a.cfg.Log.Error("could not store the new certificate: a restart will need another one", "reason", err)
-	}
-	return nil
 }
 
 func keyToPEM(key *ecdsa.PrivateKey) ([]byte, error) {

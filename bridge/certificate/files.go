@@ -125,7 +125,7 @@ func (f *Files) check(asked bool) {
 		return
 	}
 	if err == nil {
-		err = f.expired(p)
+		err = f.worse(p)
 	}
 	if err == nil {
 		f.used, f.suspect = seen, content{}
@@ -138,16 +138,20 @@ func (f *Files) check(asked bool) {
 	}
 	f.suspect = seen
 	if f.shown.setFault(err) {
-		f.cfg.Log.Error("the certificate files do not hold a new pair; the old one stays in use", "reason", err)
+		f.shown.logProblem("the certificate files do not hold a new pair; the old one stays in use",
+			f.shown.successor())
 	}
 }
 
-// expired refuses a pair that has expired in the place of one that has not.
-func (f *Files) expired(p *pair) error {
-	_, inUse := f.shown.Validity()
+// worse refuses a pair that clients refuse in the place of one that they accept.
+func (f *Files) worse(p *pair) error {
 	now := f.cfg.Now()
-	if end := p.leaf().NotAfter; !now.Before(end) && now.Before(inUse) {
-		return fmt.Errorf("the certificate in %q expired at %s", f.cfg.Names.Cert, end.UTC().Format(time.RFC3339))
+	reason := p.refused(f.cfg.Domain, now)
+	if reason == "" || f.shown.current().refused(f.cfg.Domain, now) != "" {
+		return nil
 	}
-	return nil
+	if now.Before(p.leaf().NotBefore) {
+		reason += ", from when on it is used"
+	}
+	return fmt.Errorf("clients would refuse the certificate in %q: %s", f.cfg.Names.Cert, reason)
 }

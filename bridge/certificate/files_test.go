@@ -366,27 +366,73 @@ func TestAFolderThatIsExchangedIsFollowed(t *testing.T) {
 	}
 }
 
-func TestAnExpiredPairDoesNotReplaceAValidOne(t *testing.T) {
+// A pair that every client refuses is not put in the place of one that they accept.
+func TestAPairThatClientsRefuseDoesNotReplaceOneThatTheyAccept(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name   string
+		change func(*x509.Certificate)
+		want   string
+		after  time.Duration // when it is shown
+	}{
+		{"it has expired", func(c *x509.Certificate) {
+			c.NotBefore, c.NotAfter = time.Now().AddDate(0, 0, -2), time.Now().AddDate(0, 0, -1)
+		}, "it expired at", 365 * 24 * time.Hour},
+		{"it is not valid yet", func(c *x509.Certificate) { c.NotBefore = time.Now().Add(time.Hour) },
+			"it is not valid before", 2 * time.Hour},
+		{"it is for another name", func(c *x509.Certificate) { c.DNSNames = []string{"other.example.com"} },
+			"it is not for scim.example.com", 365 * 24 * time.Hour},
+		{"it names nothing", func(c *x509.Certificate) { c.DNSNames, c.IPAddresses = nil, nil }, "it names no host",
+			365 * 24 * time.Hour},
+		{"it is for clients", func(c *x509.Certificate) {
+			c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
+		}, "does not allow servers", 365 * 24 * time.Hour},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			root := certificatetest.New(t, "Root")
+			valid, validKey := root.Issue(certificatetest.Loopback("scim.example.com"))
+			template := certificatetest.Loopback("scim.example.com")
+			row.change(&template)
+			bad, badKey := root.Issue(template)
+			f := newFolder(t, valid, validKey)
+			f.cfg.Roots, f.cfg.Domain = root.Pool(), "scim.example.com"
+			files := f.open()
+			f.write(f.cert, bad)
+			f.write(f.key, badKey)
+			files.Reload()
+			r := files.Report()
+			if !shows(t, files, valid) || r.State != health.Degraded ||
+				!strings.Contains(r.Problems[0].Cause, row.want) {
+				t.Errorf("got %+v", r)
+			}
+			found, err := problem.Diagnose(strings.NewReader(f.log.String()))
+			if err != nil || len(found.Problems) != 1 || found.Problems[0].Cause != r.Problems[0].Cause ||
+				found.Problems[0].Remedy != r.Problems[0].Remedy {
+				t.Errorf("diagnose finds %+v, %v in %s", found, err, f.log.String())
+			}
+			f.now = time.Now().Add(row.after)
+			files.Look()
+			if !shows(t, files, bad) {
+				t.Errorf("after %s, when it is no worse than the old one, it is not shown", row.after)
+			}
+		})
+	}
+}
+
+func TestAMissingIssuerKeepsNoRenewalOut(t *testing.T) {
 	t.Parallel()
 	root := certificatetest.New(t, "Root")
-	valid, validKey := root.Issue(certificatetest.Loopback())
-	template := certificatetest.Loopback()
-	template.NotBefore, template.NotAfter = time.Now().AddDate(0, 0, -2), time.Now().AddDate(0, 0, -1)
-	expired, expiredKey := root.Issue(template)
-	f := newFolder(t, valid, validKey)
+	old, oldKey := root.Issue(certificatetest.Loopback())
+	newer, newerKey := root.Intermediate("Issuing").Issue(certificatetest.Loopback())
+	f := newFolder(t, old, oldKey)
 	f.cfg.Roots = root.Pool()
 	files := f.open()
-	f.write(f.cert, expired)
-	f.write(f.key, expiredKey)
-	files.Reload()
-	if r := files.Report(); !shows(t, files, valid) || r.State != health.Degraded ||
-		!strings.Contains(r.Problems[0].Cause, "expired at") {
-		t.Errorf("got %+v", r)
-	}
-	f.now = time.Now().AddDate(1, 0, 0)
-	files.Reload()
-	if !shows(t, files, expired) {
-		t.Error("of two that have expired, the one in the files is to be shown")
+	f.write(f.cert, newer)
+	f.write(f.key, newerKey)
+	files.Look()
+	if r := files.Report(); !shows(t, files, newer) || r.State != health.Degraded {
+		t.Errorf("clients that know the issuer accept it: %+v", r)
 	}
 }
 

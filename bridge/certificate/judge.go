@@ -20,19 +20,36 @@ type judgement struct {
 // judge reports why clients may refuse a pair under a domain, which may be empty. Roots are the
 // certificates that clients are expected to have; nil means those of this machine.
 func (p *pair) judge(domain string, roots *x509.CertPool, now time.Time) judgement {
+	if reason := p.unfit(domain, now); reason != "" {
+		return judgement{reason: reason}
+	}
+	return judgement{issuer: p.missingIssuer(roots, now)}
+}
+
+// unfit returns why every client refuses a certificate under a domain, which may be empty, apart from its end; empty
+// if they do not.
+func (p *pair) unfit(domain string, now time.Time) string {
 	leaf := p.leaf()
 	names := p.names()
 	switch {
 	case now.Before(leaf.NotBefore):
-		return judgement{reason: "it is not valid before " + leaf.NotBefore.UTC().Format(time.RFC3339)}
+		return "it is not valid before " + leaf.NotBefore.UTC().Format(time.RFC3339)
 	case names == "":
-		return judgement{reason: "it names no host: clients ignore the common name"}
+		return "it names no host: clients ignore the common name"
 	case domain != "" && leaf.VerifyHostname(domain) != nil:
-		return judgement{reason: fmt.Sprintf("it is not for %s: it names %s", domain, names)}
+		return fmt.Sprintf("it is not for %s: it names %s", domain, names)
 	case !forServers(leaf):
-		return judgement{reason: "its extended key usage does not allow servers"}
+		return "its extended key usage does not allow servers"
 	}
-	return judgement{issuer: p.missingIssuer(roots, now)}
+	return ""
+}
+
+// refused returns why every client refuses a certificate; empty if they do not.
+func (p *pair) refused(domain string, now time.Time) string {
+	if end := p.leaf().NotAfter; !now.Before(end) {
+		return "it expired at " + end.UTC().Format(time.RFC3339)
+	}
+	return p.unfit(domain, now)
 }
 
 // names returns the hosts of the certificate as a text.

@@ -63,7 +63,8 @@ func (s *shown) show(p *pair, j judgement) {
 	s.log.Info("certificate", "names", p.names(), "issuer", leaf.Issuer.String(),
 		"not_before", leaf.NotBefore.UTC().Format(time.RFC3339), "not_after", leaf.NotAfter.UTC().Format(time.RFC3339))
 	if j != (judgement{}) {
-		s.logProblem(s.invalid(p, j, nil, now))
+		found := s.invalid(p, j, nil, now)
+		s.logProblem(found.Title, found)
 	}
 	s.warn()
 }
@@ -96,7 +97,8 @@ func (s *shown) setFault(err error) (isNew bool) {
 // warn logs once a day that the certificate expires.
 func (s *shown) warn() {
 	s.mu.Lock()
-	p, due := s.pair, s.warned.IsZero() || s.now().Sub(s.warned) >= warnInterval
+	since := s.now().Sub(s.warned) // negative if the clock was wrong then
+	p, due := s.pair, s.warned.IsZero() || since < 0 || since >= warnInterval
 	if p == nil || !due || s.now().Before(p.warnFrom()) {
 		s.mu.Unlock()
 		return
@@ -104,16 +106,33 @@ func (s *shown) warn() {
 	s.warned = s.now()
 	found := s.expiring(p, s.fault)
 	s.mu.Unlock()
-	s.logProblem(found)
+	s.logProblem(found.Title, found)
+}
+
+// failed returns the problem of having no newer pair, whenever the one that is shown ends.
+func (s *shown) failed() problem.Problem {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.pair == nil {
+		return s.invalid(nil, judgement{}, s.fault, s.faultSince)
+	}
+	return s.expiring(s.pair, s.fault)
+}
+
+// successor returns the problem of the fault that keeps a newer pair out.
+func (s *shown) successor() problem.Problem {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.invalid(s.pair, judgement{}, s.fault, s.faultSince)
 }
 
 // logProblem writes a problem to the log, as scim-bridge diagnose reads it.
-func (s *shown) logProblem(p problem.Problem) {
-	fields := []any{problem.LogKey, string(p.Code)}
+func (s *shown) logProblem(message string, p problem.Problem, more ...any) {
+	fields := append([]any{problem.LogKey, string(p.Code)}, more...)
 	for _, name := range slices.Sorted(maps.Keys(p.Details)) {
 		fields = append(fields, name, p.Details[name])
 	}
-	s.log.Error(p.Title, fields...)
+	s.log.Error(message, fields...)
 }
 
 // report reports the state of the certificate; reason describes a fault of the successor.

@@ -365,7 +365,9 @@ var catalogue = []entry{
 			"{{else if .refused}}Look for the request id, or else the time, in the account service's log. " +
 			"If its version differs from the bridge's, install the same version of both. " +
 			"{{else}}Check that the account service runs, that its name resolves and that its certificate is trusted " +
-			"on the bridge's machine{{with .url}} (`curl -i {{shell (ping .)}}` shows this){{end}}. {{end}}" +
+			"on the bridge's machine{{with .url}} (`curl -i {{shell (ping .)}}` shows this){{end}}. If a private " +
+			"authority issued that, the bridge needs the authority's root certificate: --account-ca-file of " +
+			"scim-bridge serve, pod.ca_certificate_pem of kubernetes, or SSL_CERT_FILE. {{end}}" +
 			"The bridge retries and needs no restart. Until it succeeds, SCIM requests are answered with 503."),
 	},
 	{
@@ -433,14 +435,17 @@ var catalogue = []entry{
 		code: StorageFull,
 		title: parse("{{if .data_dir}}The bridge's data folder cannot be written{{else}}The account's disk is " +
 			"full{{end}}"),
-		cause: parse("{{if .data_dir}}The bridge cannot record in {{.data_dir}} that it has signed in{{with " +
+		cause: parse("{{if and .data_dir .domain}}The bridge cannot store in {{.data_dir}} the certificate for " +
+			"{{.domain}}, which it uses{{with .reason}}: {{.}}{{end}}. A restart would order another one, and " +
+			"authorities limit how many they issue." +
+			"{{else if .data_dir}}The bridge cannot record in {{.data_dir}} that it has signed in{{with " +
 			".reason}}: {{.}}{{end}}. A deployment by Terraform waits for that record; " +
 			"SCIM requests are not affected.{{else}}The account service cannot write: " +
 			"the disk of its database{{with .database}} ({{.}}){{end}} is full, or its quota is used up. " +
 			"Acknowledged changes are not lost; new ones are refused until there is space.{{end}}"),
 		remedy: parse("{{if .data_dir}}On the bridge's machine, free space on that file system (`df -h " +
 			"{{shell .data_dir}}` shows it), or give the bridge's user write access to the folder. " +
-			"The bridge retries every 5 seconds." +
+			"The bridge retries every {{if .domain}}minute{{else}}5 seconds{{end}}." +
 			"{{else}}On the account's machine, free space on that file system{{with .database}} (`df -h " +
 			"{{shell (path .)}}` shows it){{end}}: remove old logs and backups, or enlarge it. " +
 			"Do not delete the database's -wal and -shm files. No restart is needed: the " +
@@ -470,8 +475,9 @@ var catalogue = []entry{
 			"with LimitNOFILE=4096 in a systemd unit, or `docker run --ulimit nofile=4096`."),
 	},
 	{
-		code:  CertificateExpiring,
-		title: parse("The certificate {{if .expired}}has expired{{else}}expires soon{{end}}"),
+		code: CertificateExpiring,
+		title: parse("The certificate {{if .expired}}has expired{{else if and .url .reason}}could not be renewed" +
+			"{{else}}expires soon{{end}}"),
 		cause: parse("The certificate{{with .domain}} for {{.}}{{end}} {{if .expired}}expired{{else}}expires" +
 			"{{end}}{{with .expires}} at {{.}}{{end}}{{if .expired}}: clients refuse it{{end}}." +
 			"{{with .reason}} {{if $.url}}The last renewal failed{{else}}A newer one is not in use{{end}}: {{.}}." +

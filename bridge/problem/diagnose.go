@@ -187,6 +187,7 @@ var factKeys = []string{
 	FactDataDir, FactDomain, FactEmail,
 	FactExpires, FactGroup, FactIDs, FactInstance, FactOldest, FactPrevious, FactReason, FactRefused, FactRuleChangedAt,
 	FactRuleDescription, FactRuleID, FactRuleKind, FactRulePriority, FactRuleValues, FactURL, FactUserName,
+	FactCertFile, FactExpired, FactIssuer, FactKeyFile, FactMissing, FactSuccessor,
 }
 
 func knows(code Code) bool {

@@ -206,3 +206,37 @@ func FuzzDiagnose(f *testing.F) {
 		}
 	})
 }
+
+// A fact that diagnose does not read from the log would change the words: of a certificate, whether there is one.
+func TestDiagnoseTellsOfACertificateWhatTheStatusPageTells(t *testing.T) {
+	t.Parallel()
+	rows := 0
+	for _, c := range cases {
+		if c.code != problem.CertificateExpiring && c.code != problem.CertificateInvalid {
+			continue
+		}
+		rows++
+		facts := maps.Clone(c.facts)
+		delete(facts, problem.FactRetry) // which is different in every line
+		want := problem.New(c.code, start, facts)
+		log := logged(false, func(l hclog.Logger) {
+			fields := []any{problem.LogKey, string(c.code)}
+			for name, value := range facts {
+				fields = append(fields, name, value)
+			}
+			l.Named("certificate").Error("a message", fields...)
+		})
+		d, err := problem.Diagnose(strings.NewReader(log))
+		if err != nil || len(d.Problems) != 1 {
+			t.Errorf("%v: %+v, %v", c.facts, d, err)
+			continue
+		}
+		if got := d.Problems[0]; got.Title != want.Title || got.Cause != want.Cause || got.Remedy != want.Remedy {
+			t.Errorf("%v:\ngot  %s: %s\n%s\nwant %s: %s\n%s", c.facts, got.Title, got.Cause, got.Remedy, want.Title,
+				want.Cause, want.Remedy)
+		}
+	}
+	if rows < 6 {
+		t.Errorf("%d cases", rows)
+	}
+}

@@ -150,6 +150,7 @@ func addressOf(args []string) (serverAddress, error) {
 	}
 	switch path {
 	case "serve":
+		grammar.Serve.parsed.vendorPort = fromVendor(command, "listen")
 		return grammar.Serve.at(), nil
 	case "account serve":
 		return grammar.Account.Serve.at(grammar.Account.Serve.Listen), nil

@@ -64,5 +64,7 @@ func (b *runningBridge) servePing(ctx context.Context, bound net.Listener) {
 		<-ctx.Done()
 		_ = server.Close()
 	}()
-	_ = server.Serve(httpkit.Limit(bound, maxPingConnections, b.events)) // until it is closed
+	limited := httpkit.Limit(bound, maxPingConnections, b.events)
+	limited.Name = "ping"
+	_ = server.Serve(limited) // until it is closed
 }

@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"slices"
 	"strings"
 
+	"github.com/alecthomas/kong"
 	"github.com/hashicorp/go-hclog"
 )
 
@@ -83,8 +83,10 @@ func (l plainListener) reachable() bool {
 	return err != nil || slices.ContainsFunc(addrs, func(a netip.Addr) bool { return !a.Unmap().IsLoopback() })
 }
 
-// fromVendorPort reports whether an address comes from OP_PORT.
-func fromVendorPort(address string) bool {
-	port := os.Getenv("OP_PORT")
-	return port != "" && os.Getenv("SCIMBRIDGE_LISTEN") == "" && address == ":"+port
+// fromVendor reports whether a variable of the vendor's image sets a flag: one resolver reads them, and ours count as
+// defaults.
+func fromVendor(command *kong.Context, flag string) bool {
+	return slices.ContainsFunc(command.Path, func(p *kong.Path) bool {
+		return p.Resolved && p.Flag != nil && p.Flag.Name == flag
+	})
 }

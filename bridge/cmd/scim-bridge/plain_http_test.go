@@ -111,6 +111,12 @@ func TestASettingThatAsksForTLSIsServed(t *testing.T) {
 			url: "https://scim.example.com"},
 		{name: "a domain and the address of plain HTTP", args: []string{"--tls-domain=scim.example.com",
 			"--listen=:3002"}, address: ":3002", https: true, acme: true, url: "https://scim.example.com"},
+		{name: "a domain and an address that is the vendor's port, too", environ: map[string]string{"OP_PORT": "443"},
+			args: []string{"--tls-domain=scim.example.com", "--listen=:443"}, address: ":443", https: true, acme: true,
+			url: "https://scim.example.com"},
+		{name: "the vendor's domain and our address that is the vendor's port, too", environ: map[string]string{
+			"OP_TLS_DOMAIN": "scim.example.com", "OP_PORT": "443", "SCIMBRIDGE_LISTEN": ":443"}, address: ":443",
+			https: true, acme: true, url: "https://scim.example.com"},
 		{name: "the vendor's domain and our address", environ: map[string]string{
 			"OP_TLS_DOMAIN": "scim.example.com", "SCIMBRIDGE_LISTEN": ":3002"}, address: ":3002", https: true,
 			acme: true, url: "https://scim.example.com"},
@@ -210,6 +216,11 @@ func TestPlainHTTPThatOthersCanReachMustBeMeant(t *testing.T) {
 		{name: "the vendor's port", environ: map[string]string{"OP_PORT": "3002"}, warned: true},
 		{name: "the vendor's port beside our own address", environ: map[string]string{
 			"OP_PORT": "3002", "SCIMBRIDGE_LISTEN": "0.0.0.0:3002",
+		}, refused: true, warned: true},
+		{name: "the vendor's port beside an equal flag", environ: map[string]string{"OP_PORT": "3002"},
+			args: []string{"--listen=:3002"}, refused: true, warned: true},
+		{name: "the vendor's port beside our equal address", environ: map[string]string{
+			"OP_PORT": "3002", "SCIMBRIDGE_LISTEN": ":3002",
 		}, refused: true, warned: true},
 		{name: "the vendor's port beside another flag", environ: map[string]string{"OP_PORT": "3002"},
 			args: []string{"--listen=:81"}, refused: true, warned: true},

@@ -69,6 +69,7 @@ type serveCommand struct {
 type serveSettings struct {
 	trustedProxies []netip.Prefix
 	publicURL      string
+	vendorPort     bool   // Listen is OP_PORT's
 	credentials    string // the folder of a service manager's credentials; may be empty
 	// unsealCredential is the name of the one that --unseal-token-file was taken from; may be empty.
 	unsealCredential string
@@ -118,7 +119,8 @@ machines can reach, as with OP_PORT, put a proxy with HTTPS in front and name it
 }
 
 // Validate reports all contradictory settings together. Kong calls it.
-func (s *serveCommand) Validate() error {
+func (s *serveCommand) Validate(command *kong.Context) error {
+	s.parsed.vendorPort = fromVendor(command, "listen")
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
 
@@ -165,7 +167,7 @@ func (s *serveCommand) Validate() error {
 func (s *serveCommand) listener() plainListener {
 	return plainListener{
 		flag: "--listen", address: s.address(), publicURL: s.PublicURL, insecure: s.InsecureHTTP,
-		vendorPort: fromVendorPort(s.Listen), https: s.servesTLS(), remedies: withProxy,
+		vendorPort: s.parsed.vendorPort, https: s.servesTLS(), remedies: withProxy,
 	}
 }
 

@@ -33,7 +33,7 @@ func (s *serveCommand) usesACME() bool { return s.TLSDomain != "" && !s.files().
 // in the vendor's image: it is the port of plain HTTP.
 func (s *serveCommand) address() string {
 	switch {
-	case s.TLSDomain != "" && (s.Listen == "" || fromVendorPort(s.Listen)):
+	case s.TLSDomain != "" && (s.Listen == "" || s.parsed.vendorPort):
 		return ":8443"
 	case s.Listen == "":
 		return ":3002"

@@ -22,6 +22,9 @@ import (
 // every connection has shown a secret, accepting waits until one ends.
 type Listener struct {
 	net.Listener
+	// Name is of a listener beside the server's own, such as for health checks. That its connections are all in use is
+	// logged under it, and is no problem of the server.
+	Name   string
 	most   int
 	events *EventLog
 
@@ -82,9 +85,9 @@ func (l *Listener) Overload() (load Overload, lately bool) {
 	return load, load.Count > 0 && l.overload.good < endsOverload && time.Since(l.overload.last) < overloadLasts
 }
 
-// overloaded notes one connection that could not be had or kept. It is called
-// with the lock.
-func (l *Listener) overloaded(reason string, waited bool, client netip.Addr) {
+// overloaded notes one connection that could not be had or kept; full, since all
+// are in use, and not since the system had no resource. It is called with the lock.
+func (l *Listener) overloaded(reason string, full, waited bool, client netip.Addr) {
 	now := time.Now()
 	load := &l.overload
 	if now.Sub(load.last) >= overloadLasts || load.good >= endsOverload {
@@ -94,6 +97,14 @@ func (l *Listener) overloaded(reason string, waited bool, client netip.Addr) {
 	load.count.Add(client)
 	if waited {
 		load.waited = now
+	}
+	if l.Name != "" && full {
+		l.events.Add(Event{
+			Kind: l.Name + "_overloaded", Level: hclog.Warn, Client: client,
+			Message: "more connections than the listener for " + l.Name + " holds; the oldest are closed first",
+			Fields:  []any{"reason", reason},
+		})
+		return
 	}
 	l.events.Add(Event{
 		Kind: "overloaded", Level: hclog.Error, Client: client,
@@ -170,7 +181,7 @@ func (p temporaryError) Unwrap() error { return p.error }
 // fail, too.
 func (l *Listener) noteShortage(err error) {
 	l.mu.Lock()
-	l.overloaded(err.Error(), true, netip.Addr{})
+	l.overloaded(err.Error(), false, true, netip.Addr{})
 	var victim *conn
 	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
 		victim = l.takeStranger(Network{})
@@ -191,10 +202,10 @@ func (l *Listener) admit(c *conn) (victim *conn, err error) {
 	}
 	for victim == nil && len(l.conns) >= l.most {
 		if victim = l.takeStranger(c.network); victim != nil {
-			l.overloaded(reason, false, victim.client)
+			l.overloaded(reason, true, false, victim.client)
 			continue
 		}
-		l.overloaded(reason, true, c.client)
+		l.overloaded(reason, true, true, c.client)
 		if l.ended.Wait(); l.closed {
 			return nil, net.ErrClosed
 		}

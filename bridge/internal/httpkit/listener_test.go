@@ -52,6 +52,11 @@ func (l *lockedLog) String() string {
 
 func newSite(t *testing.T, most int, wrap func(net.Listener) net.Listener) *site {
 	t.Helper()
+	return newNamedSite(t, "", most, wrap)
+}
+
+func newNamedSite(t *testing.T, name string, most int, wrap func(net.Listener) net.Listener) *site {
+	t.Helper()
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -62,6 +67,7 @@ func newSite(t *testing.T, most int, wrap func(net.Listener) net.Listener) *site
 	s := &site{t: t, log: new(lockedLog)}
 	events := httpkit.NewEventLog(hclog.New(&hclog.LoggerOptions{Output: s.log}))
 	s.listener = httpkit.Limit(l, most, events)
+	s.listener.Name = name
 	server := httpkit.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r, _ = httpkit.Begin(w, r, nil)
 		if r.URL.Path == "/secret" {
@@ -335,4 +341,34 @@ func TestHalfABodyEndsSoon(t *testing.T) {
 func isTimeout(err error) bool {
 	timeout, ok := errors.AsType[net.Error](err)
 	return ok && timeout.Timeout()
+}
+
+// A flood of health checks is no problem of the server that they ask about; that the process has no more files is.
+func TestAListenerBesideTheServersOwnIsNoProblemOfTheServer(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name     string
+		failures int64
+		problem  bool
+		want     string
+	}{
+		{"all its connections are in use", 0, false, "kind=ping_overloaded"},
+		{"the process has no more files", 1, true, "too many open files"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			var failures atomic.Int64
+			failures.Store(row.failures)
+			s := newNamedSite(t, "ping", 2, func(l net.Listener) net.Listener {
+				return exhausted{l, &failures, syscall.EMFILE}
+			})
+			for range 4 {
+				s.dial("127.0.0.1")
+			}
+			s.await("the log", func() bool { return strings.Contains(s.log.String(), row.want) })
+			if log := s.log.String(); strings.Contains(log, "problem=overloaded") != row.problem {
+				t.Errorf("a problem of the server: %v, want %v: %s", !row.problem, row.problem, log)
+			}
+		})
+	}
 }
