@@ -24,6 +24,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/simulate"
 )
 
@@ -117,6 +118,12 @@ func TestAMassSuspensionIsHeld(t *testing.T) {
 			account.limit(fmt.Sprintf("max(%d, 0%%)/24h", limit))
 			bridges := []*process{serve(t, folder(t, pair.sealed)), serve(t, folder(t, pair.sealed))}
 			bearer := pair.token.Reveal()
+			for _, b := range bridges { // a request waits only for some seconds until its bridge has signed in
+				if _, err := b.control().Unseal(t.Context(), bearer); err != nil {
+					t.Fatal(err)
+				}
+				b.awaitState(control.Ready)
+			}
 			token := filepath.Join(t.TempDir(), "token")
 			if err := os.WriteFile(token, []byte(bearer), 0o600); err != nil {
 				t.Fatal(err)
