@@ -3,11 +3,16 @@
 package engines
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -309,6 +314,14 @@ func testTargetDrift(t *testing.T) {
 			func(s deploy.State) bool { return s.Spec.Session == "" }},
 		{"the monitoring token is edited", func() { edit(t, "drift", "monitoring-token", "nonsense") },
 			func(s deploy.State) bool { return strings.Contains(fmt.Sprint(s.Drift), "monitoring token") }},
+		{"an apply ends before the bridge uses its new monitoring token", func() {
+			d.host = withoutReload(t)
+			d.monitor(anotherMonitoringToken)
+			if err := d.target().Update(t.Context(), d.spec, d.observe().Revision, session.Token{}); err == nil {
+				t.Error("a bridge that cannot be told counts as one that was")
+			}
+			d.host = ""
+		}, func(s deploy.State) bool { return strings.Contains(fmt.Sprint(s.Drift), "monitoring token") }},
 		{"the record is removed", func() { edit(t, "drift", "deployment.json", "") },
 			func(s deploy.State) bool { return strings.Contains(s.Lost, "missing or damaged") }},
 		{"a container of an interrupted run is left", func() {
@@ -345,6 +358,30 @@ func testTargetDrift(t *testing.T) {
 			return
 		}
 	}
+	d.expectMonitoring(anotherMonitoringToken)
+}
+
+// withoutReload returns the address of a way to the engine, on which commands named reload do not start.
+func withoutReload(t *testing.T) string {
+	t.Helper()
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", "/var/run/docker.sock")
+	}
+	proxy := &httputil.ReverseProxy{Transport: &http.Transport{DialContext: dial}, FlushInterval: -1,
+		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(&url.URL{Scheme: "http", Host: "engine"}) }}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/exec") {
+			body, err := io.ReadAll(r.Body)
+			if err != nil || bytes.Contains(body, []byte(`"reload"`)) {
+				http.Error(w, `{"message": "the test ends it here"}`, http.StatusInternalServerError)
+				return
+			}
+			r.Body = io.NopCloser(bytes.NewReader(body))
+		}
+		proxy.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	return "tcp://" + server.Listener.Addr().String()
 }
 
 // edit replaces a file in a container's volume; an empty text removes it.

@@ -109,7 +109,10 @@ func (t *Target) make(ctx context.Context, c *client.Client, name string, named 
 	if err != nil {
 		return nil, err
 	}
-	return g, putInputs(ctx, c, g, spec, r, token)
+	if err := putInputs(ctx, c, g, spec, token); err != nil {
+		return g, err
+	}
+	return g, putRecord(ctx, c, g, r)
 }
 
 func inspect(ctx context.Context, c *client.Client, id string) (*generation, error) {

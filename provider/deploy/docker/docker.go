@@ -314,7 +314,7 @@ func (t *Target) adopt(ctx context.Context, c *client.Client, g *generation, spe
 		return false, nil // it hangs, or cannot read its session
 	}
 	next := newRecord(t, spec, revision, r.Program, r.ImageID)
-	if err := putInputs(ctx, c, g, spec, next, token); err != nil {
+	if err := putInputs(ctx, c, g, spec, token); err != nil {
 		return false, err
 	}
 	if err := t.heal(ctx, c, g, next); err != nil {
@@ -324,6 +324,11 @@ func (t *Target) adopt(ctx context.Context, c *client.Client, g *generation, spe
 		if err := reloadMonitoring(ctx, c, g, spec.Monitoring); err != nil {
 			return false, err
 		}
+	}
+	if err := putRecord(ctx, c, g, next); err != nil {
+		return false, err
+	}
+	if running {
 		if !token.IsZero() && bridge.State == control.Sealed {
 			err = unseal(ctx, c, g.info.ID, token)
 		}

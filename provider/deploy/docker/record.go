@@ -98,17 +98,23 @@ func readRecord(ctx context.Context, c *client.Client, g *generation) (r record,
 	return r, nil
 }
 
-// putInputs writes the record and the files that the bridge reads when it starts.
-func putInputs(ctx context.Context, c *client.Client, g *generation, spec deploy.Spec, r record, token session.Token,
-) error {
+// putRecord writes the record. What it says of the monitoring token must be true of the running bridge, since an
+// interrupted run is found by the difference between the two.
+func putRecord(ctx context.Context, c *client.Client, g *generation, r record) error {
 	content, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
 		return err
 	}
-	files := map[string][]byte{recordName: append(content, '\n'), sessionName: []byte(spec.Session + "\n")}
+	return writeFiles(ctx, c, g, map[string][]byte{recordName: append(content, '\n')})
+}
+
+// putInputs writes the files that the bridge reads when it starts.
+func putInputs(ctx context.Context, c *client.Client, g *generation, spec deploy.Spec, token session.Token) error {
+	files := map[string][]byte{sessionName: []byte(spec.Session + "\n")}
 	if spec.Unseal == deploy.UnsealStored {
 		stored := []byte(token.Reveal() + "\n")
 		if token.IsZero() {
+			var err error
 			if stored, err = readFile(ctx, c, g, tokenName); err != nil && !errors.Is(err, errNoFile) {
 				return err
 			}

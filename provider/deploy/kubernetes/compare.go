@@ -28,9 +28,14 @@ func (t *Target) compare(ctx context.Context, c *cluster.Client, found snapshot,
 		drift = append(drift, fmt.Sprintf("the Secret %s/%s does not have the token that opens the session",
 			config.Namespace, recorded.tokenName()))
 	}
-	if recorded.Monitoring != nil && !deploy.IsMarked(found.mark, found.monitoring) {
+	switch {
+	case recorded.Monitoring == nil:
+	case !deploy.IsMarked(found.mark, found.monitoring):
 		drift = append(drift, fmt.Sprintf("the Secret %s/%s with the monitoring token is missing or was changed",
 			config.Namespace, recorded.monitoringName()))
+	case found.loaded != found.mark:
+		drift = append(drift, fmt.Sprintf("bridges may use another monitoring token than that of the Secret %s/%s, "+
+			"since an apply was interrupted or failed", config.Namespace, recorded.monitoringName()))
 	}
 	// What the arguments show is compared by them.
 	expected := recorded

@@ -24,6 +24,25 @@ func (d *design) setMonitoring(m *deploy.Monitoring, found snapshot) error {
 	return nil
 }
 
+func (d design) monitoringSecret() object {
+	data := object{monitoringKey: encode(d.monitoring), markKey: encode(d.mark)}
+	if d.loaded != "" {
+		data[loadedKey] = encode(d.loaded)
+	}
+	return d.object(cluster.Secrets, d.monitoringName(), object{"type": "Opaque", "data": data})
+}
+
+// loadMonitoring makes the running bridges use the monitoring token that was written, and records that they do: what
+// ends before is drift.
+func (t *Target) loadMonitoring(ctx context.Context, c *cluster.Client, d design) error {
+	if err := t.reloadMonitoring(ctx, c, d.monitoring); err != nil {
+		return err
+	}
+	d.loaded = d.mark
+	_, err := c.Apply(ctx, cluster.Secrets, d.monitoringSecret())
+	return err
+}
+
 // reloadMonitoring makes the running bridges use the monitoring token that was written. The kubelets
 // give a pod the files of a changed Secret within one or two minutes.
 func (t *Target) reloadMonitoring(ctx context.Context, c *cluster.Client, token string) error {

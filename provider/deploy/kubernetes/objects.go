@@ -31,6 +31,7 @@ const (
 	tokenKey      = "bearer-token"
 	monitoringKey = "monitoring-token"
 	markKey       = "mark" // deploy.MonitoringToken's
+	loadedKey     = "loaded"
 
 	// authoritiesVariable names the file of the certificate authorities to the program.
 	authoritiesVariable = "SSL_CERT_FILE"
@@ -98,6 +99,7 @@ type design struct {
 	token      string // stored; may be empty
 	monitoring string // the monitoring token; may be empty
 	mark       string // of the monitoring token
+	loaded     string // the mark again, once all bridges are known to use that token; else empty
 	redeployed string // the annotation's value; may be empty
 	scaled     int64  // how many replicas an autoscaler has set; 0 if there is none
 }
@@ -141,9 +143,7 @@ func (d design) parts() ([]part, error) {
 		})})
 	}
 	if d.Monitoring != nil {
-		parts = append(parts, part{cluster.Secrets, d.object(cluster.Secrets, d.monitoringName(), object{
-			"type": "Opaque", "data": object{monitoringKey: encode(d.monitoring), markKey: encode(d.mark)},
-		})})
+		parts = append(parts, part{cluster.Secrets, d.monitoringSecret()})
 	}
 	parts = append(parts, part{cluster.Services, d.service()})
 	if d.Config.Replicas > 1 {

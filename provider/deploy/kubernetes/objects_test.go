@@ -173,6 +173,9 @@ func TestTheMonitoringTokenOfASecretIsRecognized(t *testing.T) {
 			t.Errorf("%s: a redeployment would write %q", row.name, again.monitoring)
 		}
 	}
+	if _, ok := secret["data"].(object)[loadedKey]; ok {
+		t.Error("a token that was written counts as one that the bridges have loaded")
+	}
 	found := snapshot{record: d.record, monitoring: d.monitoring, mark: d.mark}
 	if err := d.setMonitoring(&deploy.Monitoring{}, found); err != nil || d.monitoring != text {
 		t.Errorf("without a token it is %q (%v)", d.monitoring, err)

@@ -22,7 +22,7 @@ type snapshot struct {
 	session string // in the Secret that the pods read; empty if it is missing or damaged
 	token   string // stored; may be empty
 
-	monitoring, mark string // the monitoring token and its mark, as they are stored; may be empty
+	monitoring, mark, loaded string // the monitoring token's, as they are stored; may be empty
 
 	deployment object // nil if there is none
 	scaled     int64  // how many replicas an autoscaler has set; 0 if there is none
@@ -123,6 +123,7 @@ func (s *snapshot) readSecrets(secrets []object) {
 			s.token = decode(secret, tokenKey)
 		case names["monitoring"]:
 			s.monitoring, s.mark = decode(secret, monitoringKey), decode(secret, markKey)
+			s.loaded = decode(secret, loadedKey)
 		}
 	}
 }
@@ -132,7 +133,7 @@ func annotation(o object, name string) string { return textAt(o, "metadata", "an
 // design returns the deployment as it is recorded.
 func (s snapshot) design() design {
 	return design{record: s.record, session: s.session, token: s.token, monitoring: s.monitoring, mark: s.mark,
-		redeployed: s.redeployed(), scaled: s.scaled}
+		loaded: s.loaded, redeployed: s.redeployed(), scaled: s.scaled}
 }
 
 func (s snapshot) redeployed() string {

@@ -147,6 +147,7 @@ func (t *Target) Create(ctx context.Context, spec deploy.Spec, revision string, 
 	if err := errors.Join(d.setToken(spec, token, ""), d.setMonitoring(spec.Monitoring, snapshot{})); err != nil {
 		return err
 	}
+	d.loaded = d.mark // the pods start with it
 	parts, err := d.parts()
 	if err != nil {
 		return err
@@ -164,7 +165,7 @@ func (t *Target) Create(ctx context.Context, spec deploy.Spec, revision string, 
 	if err := t.apply(ctx, c, parts); err != nil {
 		return err
 	}
-	return t.roll(ctx, c, revision, token) // the pods start with the monitoring token
+	return t.roll(ctx, c, revision, token)
 }
 
 // checkVacant refuses names that objects of others have.
@@ -305,6 +306,7 @@ func now() string { return time.Now().UTC().Format(time.RFC3339Nano) }
 
 // replace makes the deployment as designed. If its bridges cannot run, it makes it as it was before.
 func (t *Target) replace(ctx context.Context, c *cluster.Client, found snapshot, d design, token session.Token) error {
+	d.loaded = ""
 	parts, err := d.parts()
 	if err != nil {
 		return err
@@ -316,7 +318,7 @@ func (t *Target) replace(ctx context.Context, c *cluster.Client, found snapshot,
 		err = t.roll(ctx, c, d.Revision, token)
 	}
 	if err == nil && d.Monitoring != nil {
-		err = t.reloadMonitoring(ctx, c, d.monitoring)
+		err = t.loadMonitoring(ctx, c, d)
 	}
 	switch {
 	case err == nil:
@@ -325,6 +327,9 @@ func (t *Target) replace(ctx context.Context, c *cluster.Client, found snapshot,
 		return err // there is nothing to go back to
 	}
 	old := found.design()
+	if d.monitoring != old.monitoring {
+		old.loaded = "" // a bridge may have loaded the new one
+	}
 	back, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
 	parts, failed := old.parts()
