@@ -25,6 +25,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/certificate/certificatetest"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
+	"github.com/scimbridge/terraform-provider-scimbridge/test/ports"
 )
 
 const acmeDomain = "scim.example.com"
@@ -71,7 +72,7 @@ func newPebble(t *testing.T, lifetime time.Duration, tlsPort, httpPort int) *peb
 	t.Helper()
 	p := &pebble{t: t, api: certificatetest.New(t, "API of the authority"), dir: t.TempDir(), tlsPort: tlsPort,
 		httpPort: httpPort, dns: answerDNS(t)}
-	p.address, p.management = freePort(t), freePort(t)
+	p.address, p.management = ports.Free(t), ports.Free(t)
 	cert, key := p.api.Issue(certificatetest.Loopback("localhost"))
 	for name, text := range map[string][]byte{"cert.pem": cert, "key.pem": key, "ca.pem": p.api.PEM} {
 		if err := os.WriteFile(filepath.Join(p.dir, name), text, 0o600); err != nil {
@@ -174,7 +175,7 @@ func (p *pebble) flags() []string {
 // freeTCPPort returns a port that nothing listens on: the authority cannot choose one itself.
 func freeTCPPort(t *testing.T) int {
 	t.Helper()
-	addr, err := net.ResolveTCPAddr("tcp", freePort(t))
+	addr, err := net.ResolveTCPAddr("tcp", ports.Free(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,6 @@ import (
 	"io"
 	"maps"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -24,6 +23,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
+	"github.com/scimbridge/terraform-provider-scimbridge/test/ports"
 )
 
 // An accountProcess is a scim-bridge account serve.
@@ -46,7 +46,7 @@ func newAccountProcess(t *testing.T) *accountProcess {
 // newAccountProcessIn has the database in a folder of the test's choice.
 func newAccountProcessIn(t *testing.T, folder string) *accountProcess {
 	t.Helper()
-	a := &accountProcess{database: filepath.Join(folder, "account.db"), listen: freePort(t), stderr: os.Stderr}
+	a := &accountProcess{database: filepath.Join(folder, "account.db"), listen: ports.Free(t), stderr: os.Stderr}
 	token := strings.TrimSpace(output(t, "account", "init", "--database", "sqlite:"+a.database, "--name", "Test"))
 	a.realAccount = &realAccount{t: t, url: "http://" + a.listen}
 	admin, err := api.NewClient(a.url, api.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
@@ -87,18 +87,6 @@ func (a *accountProcess) start() {
 func (a *accountProcess) kill() {
 	_ = a.cmd.Process.Kill()
 	_ = a.cmd.Wait()
-}
-
-// freePort is an address without a listener at the moment, so that a
-// process can come back to it after it was killed.
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // A stubbornClient repeats a request until it is answered well, as identity
@@ -173,7 +161,7 @@ func TestAGroupHoldsExactlyTheRightSetAfterCrashes(t *testing.T) {
 	if err := os.WriteFile(token, []byte(pair.token.Reveal()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	dir, listen := folder(t, pair.sealed), freePort(t)
+	dir, listen := folder(t, pair.sealed), ports.Free(t)
 	start := func() *process {
 		b := serve(t, dir, "--listen", listen, "--unseal-token-file", token, "--log-level", "warn")
 		b.awaitState(control.Ready)
