@@ -299,6 +299,13 @@ func (a *Authenticator) PreviousUse() (at time.Time, from string) {
 	return a.previousUsed, a.previousUser
 }
 
+// LastAccepted returns when the last SCIM request with the right token came; zero if none did.
+func (a *Authenticator) LastAccepted() time.Time {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.accepted.last
+}
+
 func (a *Authenticator) noteAccepted(client netip.Addr) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

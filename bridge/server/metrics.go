@@ -3,6 +3,7 @@ package server
 import (
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -11,7 +12,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 )
 
-// Metrics are the metrics of a bridge.
+// Metrics are the metrics of a bridge. In all of them, times are in seconds since 1970, and 0 is never.
 type Metrics struct {
 	*httpkit.Metrics
 	tokens *prometheus.CounterVec
@@ -46,6 +47,14 @@ func (m *Metrics) routes(a *Authenticator) []Route {
 	}}
 }
 
+// RegisterAuthenticator adds when the identity provider last came.
+func (m *Metrics) RegisterAuthenticator(a *Authenticator) {
+	m.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "scimbridge_last_request_timestamp_seconds",
+		Help: "When a SCIM request with the right bearer token last came, since the bridge started.",
+	}, func() float64 { return toSeconds(a.LastAccepted()) }))
+}
+
 // TokenChecked counts a check, for Authenticator.Checked.
 func (m *Metrics) TokenChecked(result string) { m.tokens.WithLabelValues(result).Inc() }
 
@@ -61,6 +70,10 @@ var (
 		"Suspensions and removals from groups that the account holds.", []string{"kind"}, nil)
 	heldSinceGauge = prometheus.NewDesc("scimbridge_holds_oldest_timestamp_seconds",
 		"When the oldest of them was made; 0 if there are none.", nil, nil)
+	overlapGauge = prometheus.NewDesc("scimbridge_overlap_end_timestamp_seconds",
+		"Until when the previous bearer token is valid too; 0 if only one is.", nil, nil)
+	previousGauge = prometheus.NewDesc("scimbridge_overlap_previous_used_timestamp_seconds",
+		"When the previous bearer token was last accepted in the overlap, since the bridge started.", nil, nil)
 )
 
 func (healthCollector) Describe(ch chan<- *prometheus.Desc) {
@@ -68,6 +81,8 @@ func (healthCollector) Describe(ch chan<- *prometheus.Desc) {
 	ch <- problemGauge
 	ch <- heldGauge
 	ch <- heldSinceGauge
+	ch <- overlapGauge
+	ch <- previousGauge
 }
 
 // held returns how much the account holds, and since when, as the last heartbeat told.
@@ -98,6 +113,26 @@ func (c healthCollector) Collect(ch chan<- prometheus.Metric) {
 	ch <- prometheus.MustNewConstMetric(heldGauge, prometheus.GaugeValue, suspensions, "suspension")
 	ch <- prometheus.MustNewConstMetric(heldGauge, prometheus.GaugeValue, removals, "removal")
 	ch <- prometheus.MustNewConstMetric(heldSinceGauge, prometheus.GaugeValue, oldest)
+	until, used := overlap(h)
+	ch <- prometheus.MustNewConstMetric(overlapGauge, prometheus.GaugeValue, until)
+	ch <- prometheus.MustNewConstMetric(previousGauge, prometheus.GaugeValue, used)
+}
+
+func overlap(h health.Health) (until, used float64) {
+	if h.Overlap == nil {
+		return 0, 0
+	}
+	if h.Overlap.LastUsed != nil {
+		used = toSeconds(*h.Overlap.LastUsed)
+	}
+	return toSeconds(h.Overlap.Until), used
+}
+
+func toSeconds(t time.Time) float64 {
+	if t.IsZero() {
+		return 0
+	}
+	return float64(t.UnixMilli()) / 1000
 }
 
 func toGauge(b bool) float64 {

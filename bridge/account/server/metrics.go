@@ -2,6 +2,9 @@ package server
 
 import (
 	"context"
+	"strconv"
+	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -62,4 +65,37 @@ func (c holdCollector) Collect(ch chan<- prometheus.Metric) {
 		oldest = float64(n.Oldest.UnixMicro()) / 1e6
 	}
 	gauge(holdAgeGauge, oldest)
+}
+
+// A memberCollector exports how many members there are. It counts them once in memberPeriod, since that reads them all.
+type memberCollector struct {
+	directory *directory.Directory
+	now       func() time.Time
+
+	mu     sync.Mutex
+	at     time.Time
+	counts []directory.MemberCount
+}
+
+const memberPeriod = time.Minute
+
+var membersGauge = prometheus.NewDesc("scimbridge_account_members",
+	"Members by state, as of a minute ago at most.", []string{"state", "suspended"}, nil)
+
+func (*memberCollector) Describe(ch chan<- *prometheus.Desc) { ch <- membersGauge }
+
+func (c *memberCollector) Collect(ch chan<- prometheus.Metric) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if now := c.now(); c.at.IsZero() || now.Sub(c.at) >= memberPeriod {
+		counts, err := c.directory.CountMembers(context.Background())
+		if err != nil {
+			return
+		}
+		c.at, c.counts = now, counts
+	}
+	for _, n := range c.counts {
+		ch <- prometheus.MustNewConstMetric(membersGauge, prometheus.GaugeValue, float64(n.Count), n.State,
+			strconv.FormatBool(n.Suspended))
+	}
 }

@@ -3,6 +3,7 @@ package server_test
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"os"
 	"strconv"
@@ -449,4 +450,44 @@ func TestTheDocumentIsServed(t *testing.T) {
 	equal(t, "media type", first.Header.Get("Content-Type"), "application/yaml")
 	again := c.raw(t, "GET", "/v1/openapi.yaml", "", "Authorization", "", "If-None-Match", first.Header.Get("ETag"))
 	equal(t, "status for a client that has it", again.Status, http.StatusNotModified)
+}
+
+// They are counted once a minute, however often somebody asks.
+func TestMembersAreCountedByState(t *testing.T) {
+	t.Parallel()
+	c := converse(t)
+	bridge := c.bridge(t)
+	c.limit(t, "off")
+	const invited, suspended = `{state="invited",suspended="false"}`, `{state="invited",suspended="true"}`
+	before := c.members(t)
+	person := provision(t, bridge, "ann@example.com")
+	provision(t, bridge, "bob@example.com")
+	if now := c.members(t); !maps.Equal(now, before) {
+		t.Errorf("within the minute they are %v, before %v", now, before)
+	}
+	c.clock.advance(time.Minute)
+	equal(t, "invited", c.members(t)[invited], before[invited]+2)
+	suspend(t, bridge, person, "REQUEST")
+	c.clock.advance(time.Minute)
+	after := c.members(t)
+	equal(t, "invited and not suspended", after[invited], before[invited]+1)
+	equal(t, "invited and suspended", after[suspended], before[suspended]+1)
+	if len(after) != 6 {
+		t.Errorf("there are the series %v", after)
+	}
+}
+
+// members are the metrics of members, by their labels.
+func (c *conversation) members(t *testing.T) map[string]int {
+	t.Helper()
+	counts := map[string]int{}
+	for line := range strings.Lines(c.raw(t, "GET", "/metrics", "").Text) {
+		if series, found := strings.CutPrefix(line, "scimbridge_account_members"); found {
+			labels, count, _ := strings.Cut(strings.TrimSpace(series), " ")
+			n, err := strconv.Atoi(count)
+			ok(t, err)
+			counts[labels] = n
+		}
+	}
+	return counts
 }

@@ -69,7 +69,7 @@ func New(c Config) http.Handler {
 	if c.Certificate != nil {
 		s.metrics.RegisterCertificate("scimbridge_account", c.Certificate)
 	}
-	s.metrics.MustRegister(holdCollector{people})
+	s.metrics.MustRegister(holdCollector{people}, &memberCollector{directory: people, now: c.Account.Time})
 	api.HandlerWithOptions(
 		api.NewStrictHandlerWithOptions(
 			&handlers{directoryHandlers{people}, administration{c.Account, people}}, nil,

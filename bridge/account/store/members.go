@@ -77,6 +77,20 @@ func scanMember(row Scanner) (m Member, err error) {
 	)
 }
 
+// A MemberCount is how many members are in a state, and suspended or not.
+type MemberCount struct {
+	State     string
+	Suspended bool
+	Count     int64
+}
+
+// CountMembers counts the members. There is none where there are none.
+func (tx *Tx) CountMembers(ctx context.Context) ([]MemberCount, error) {
+	return All(ctx, tx, func(row Scanner) (c MemberCount, err error) {
+		return c, row.Scan(&c.State, &c.Suspended, &c.Count)
+	}, `SELECT state, suspended, count(*) FROM members WHERE state <> ? GROUP BY state, suspended`, NotInvited)
+}
+
 func (tx *Tx) memberWhere(ctx context.Context, condition string, args ...any) (Member, bool, error) {
 	return One(ctx, tx, scanMember, `SELECT `+memberColumns+memberTables+`WHERE `+condition, args...)
 }

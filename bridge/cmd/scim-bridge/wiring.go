@@ -113,10 +113,11 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 		replaced:  make(chan struct{}),
 		abandoned: make(chan struct{}),
 	}
+	metrics := server.NewMetrics(info.Version, info.Commit, b.checker.Health)
 	b.connector = account.New(account.Config{
 		URL:       cfg.accountURL,
 		Bridge:    api.BridgeIdentity{Instance: instance, Version: info.Version, Revision: cfg.revision},
-		Transport: cfg.transport,
+		Transport: account.NewMeter(metrics).Transport(cfg.transport),
 		Log:       cfg.logger.Named("connector"),
 		Now:       time.Now,
 		Random:    rand.Reader,
@@ -141,7 +142,6 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 		Events:      b.events,
 		Connections: cfg.connections,
 	}
-	metrics := server.NewMetrics(info.Version, info.Commit, b.checker.Health)
 	if cfg.certificate != nil {
 		b.listener.TLS = cfg.certificate.TLS()
 		metrics.RegisterCertificate("scimbridge", cfg.certificate.Validity)
@@ -155,6 +155,7 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 		OnChange:   b.connector.NotifyHeartbeat,
 		Draining:   b.listener.Draining,
 	}
+	metrics.RegisterAuthenticator(b.authenticator)
 	httpServer := &server.Server{
 		Checker:       b.checker,
 		Authenticator: b.authenticator,

@@ -32,7 +32,7 @@ func NewMetrics(prefix string) *Metrics {
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    prefix + "_http_request_duration_seconds",
 			Help:    "Time from the request's header to the end of the answer.",
-			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 25},
+			Buckets: DurationBuckets(),
 		}, []string{"route"}),
 	}
 	m.MustRegister(
@@ -40,6 +40,11 @@ func NewMetrics(prefix string) *Metrics {
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		m.requests, m.duration)
 	return m
+}
+
+// DurationBuckets are those of every duration of a request, in seconds.
+func DurationBuckets() []float64 {
+	return []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 25}
 }
 
 // Observe counts a request. The route is one of the server's own names.

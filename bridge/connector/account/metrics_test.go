@@ -1,0 +1,65 @@
+package account
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
+)
+
+// answering answers every request so; 0 is none.
+type answering int
+
+func (a answering) RoundTrip(*http.Request) (*http.Response, error) {
+	if a == 0 {
+		return nil, errors.New("the network is down")
+	}
+	return &http.Response{StatusCode: int(a), Body: io.NopCloser(strings.NewReader(""))}, nil
+}
+
+func TestRequestsToTheAccountAreCounted(t *testing.T) {
+	t.Parallel()
+	r := httpkit.NewMetrics("test")
+	m := NewMeter(r)
+	for _, row := range []struct {
+		method, url string
+		status      answering
+	}{
+		{"POST", "https://account.example.com/v1/auth/start", 200},
+		{"DELETE", "https://account.example.com/v1/session", 204},
+		{"PUT", "https://account.example.com/v1/session/heartbeat", 0},
+		{"GET", "https://example.com/v1/behind/a/proxy/v1/directory/people/abcd", 404},
+		{"GET", "https://example.com/v1/directory/people/ann%2Fv1%2Fgroups?filter=x", 404},
+		{"POST", "https://example.com/v1/directory/people/abcd/confirm", 204},
+		{"BREW", "https://example.com/v1/coffee/ann@example.com", 418},
+		{"GET", "https://example.com", 200},
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), row.method, row.url, http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := m.Transport(row.status).RoundTrip(req)
+		if err == nil {
+			resp.Body.Close()
+		}
+	}
+	answer := httptest.NewRecorder()
+	r.Handler().ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), "GET", "/metrics", http.NoBody))
+	for _, want := range []string{
+		`{method="POST",operation="auth/start",status="200"} 1`,
+		`{method="DELETE",operation="session",status="204"} 1`,
+		`{method="PUT",operation="session/heartbeat",status="none"} 1`,
+		`{method="GET",operation="directory/people",status="404"} 2`,
+		`{method="POST",operation="directory/people",status="204"} 1`,
+		`{method="other",operation="other",status="418"} 1`,
+		`{method="GET",operation="other",status="200"} 1`,
+	} {
+		if !strings.Contains(answer.Body.String(), "\nscimbridge_connector_requests_total"+want+"\n") {
+			t.Errorf("%s is missing in\n%s", want, answer.Body)
+		}
+	}
+}
