@@ -107,6 +107,18 @@ func (v *TokenVerifier) OnConnectorChange() {
 	v.connector.ClearCredentials()
 }
 
+// Seal closes an open session and clears its credentials. The session is read again, and the next right token opens it.
+func (v *TokenVerifier) Seal() {
+	v.mu.Lock()
+	if v.open != nil {
+		v.open, v.since = nil, v.now()
+		v.openings++
+		v.connector.ClearCredentials()
+	}
+	v.mu.Unlock()
+	v.Reload()
+}
+
 // Pass returns a value for a cookie, derived from an accepted token and valid as long as
 // IsValid reports. It is empty if the account has not confirmed the credentials, for which
 // it waits during a sign-in.

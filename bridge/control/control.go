@@ -31,6 +31,7 @@ func StandbySocket(dataDir string, pid int) string {
 const (
 	PathStatus   = "/status"    // GET: a Status
 	PathUnseal   = "/unseal"    // POST a Token: a Status, once the bridge is open
+	PathSeal     = "/seal"      // POST: a Status, once the bridge is sealed
 	PathReload   = "/reload"    // POST, or POST a Reload: ends when the bridge has done what SIGHUP asks for
 	PathTakeOver = "/take-over" // POST, to the bridge on standby: ends when it serves
 	PathHandOver = "/hand-over" // POST, by the bridge on standby: see Receive
@@ -154,6 +155,13 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 func (c *Client) Unseal(ctx context.Context, token string) (Status, error) {
 	var s Status
 	return s, c.callWith(ctx, c.secret, http.MethodPost, PathUnseal, Token{token}, &s)
+}
+
+// Seal makes the bridge forget its credentials, until the next right token. It can be repeated. A bridge that would
+// unseal itself refuses with an *Error.
+func (c *Client) Seal(ctx context.Context) (Status, error) {
+	var s Status
+	return s, c.call(ctx, http.MethodPost, PathSeal, nil, &s)
 }
 
 // Reload tells the bridge to do what it does on SIGHUP, and returns when it is done. In a

@@ -31,6 +31,8 @@ type ControlSocket struct {
 	Log           hclog.Logger
 	// OnReload does what SIGHUP asks for.
 	OnReload func(context.Context, control.Reload) error
+	// OnSeal seals the bridge.
+	OnSeal func() error
 	// OnReplaced is called when another process has taken over.
 	OnReplaced func()
 	// OnAbandoned is called once, when this bridge on standby has had no request for
@@ -83,6 +85,7 @@ func (s *ControlSocket) serve(l net.Listener, path string, isStandby bool) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+control.PathStatus, s.status)
 	mux.HandleFunc("POST "+control.PathUnseal, s.unseal)
+	mux.HandleFunc("POST "+control.PathSeal, s.seal)
 	mux.HandleFunc("POST "+control.PathReload, s.reload)
 	mux.HandleFunc("POST "+control.PathTakeOver, s.takeOver)
 	mux.HandleFunc("POST "+control.PathHandOver, s.handOver)
@@ -186,6 +189,14 @@ func (s *ControlSocket) unseal(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err := s.Authenticator.Verify(r.Context(), in.Token); err != nil {
+		writeError(w, err)
+		return
+	}
+	writeAnswer(w, s.Status())
+}
+
+func (s *ControlSocket) seal(w http.ResponseWriter, _ *http.Request) {
+	if err := s.OnSeal(); err != nil {
 		writeError(w, err)
 		return
 	}

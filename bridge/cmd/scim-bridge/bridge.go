@@ -198,6 +198,23 @@ func (b *runningBridge) reloadWhenAsked(ctx context.Context, asked control.Reloa
 	}
 }
 
+// seal refuses if the bridge would unseal itself a moment later.
+func (b *runningBridge) seal() error {
+	if b.listener.Draining() {
+		return &control.Error{Status: http.StatusConflict, Detail: "this bridge is shutting down"}
+	}
+	if b.cfg.unsealTokenFile != "" {
+		if _, err := readSecret(b.unsealSetting(), b.cfg.unsealTokenFile, func(string) {}); err == nil {
+			return &control.Error{Status: http.StatusConflict, Detail: fmt.Sprintf("this bridge unseals itself with the "+
+				"token of %s, in %s: move that file away first", b.unsealSetting(), b.cfg.unsealTokenFile)}
+		}
+	}
+	b.verifier.Seal()
+	b.cfg.logger.Info("sealed over the control socket")
+	b.logSession()
+	return nil
+}
+
 // checkMonitoringFile returns why a reload would not make the token the monitoring token. A Secret
 // of Kubernetes reaches the files of a pod a minute after it was written.
 func (b *runningBridge) checkMonitoringFile(token secret.String) error {

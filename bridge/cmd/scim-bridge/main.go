@@ -26,6 +26,7 @@ type cli struct {
 	Serve  serveCommand  `cmd:"" help:"Run the bridge."`
 	Status statusCommand `cmd:"" help:"Show the components and problems of a bridge."`
 	Unseal unsealCommand `cmd:"" help:"Unseal a bridge on this machine with the bearer token."`
+	Seal   sealCommand   `cmd:"" help:"Seal a bridge on this machine again, until it sees the bearer token."`
 	Reload reloadCommand `cmd:"" help:"Make a bridge on this machine read its files again, as on SIGHUP."`
 
 	Account  accountCommand  `cmd:"" help:"Create, serve and maintain an account."`

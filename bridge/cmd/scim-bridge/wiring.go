@@ -190,6 +190,7 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 		Status:         b.status,
 		Log:            cfg.logger.Named("control"),
 		OnReload:       b.reloadWhenAsked,
+		OnSeal:         b.seal,
 		OnReplaced:     func() { close(b.replaced) },
 		OnAbandoned:    func() { close(b.abandoned) },
 		StandbyTimeout: cfg.standbyTimeout,
