@@ -147,7 +147,7 @@ func Dial(socketPath string) *Client {
 // Status returns the bridge's status.
 func (c *Client) Status(ctx context.Context) (Status, error) {
 	var s Status
-	return s, c.call(ctx, http.MethodGet, PathStatus, nil, &s)
+	return s, c.call(ctx, http.MethodGet, PathStatus, &s)
 }
 
 // Unseal sends the bearer token to the bridge. It can be repeated. A wrong token is an
@@ -161,14 +161,14 @@ func (c *Client) Unseal(ctx context.Context, token string) (Status, error) {
 // unseal itself refuses with an *Error.
 func (c *Client) Seal(ctx context.Context) (Status, error) {
 	var s Status
-	return s, c.call(ctx, http.MethodPost, PathSeal, nil, &s)
+	return s, c.call(ctx, http.MethodPost, PathSeal, &s)
 }
 
 // Reload tells the bridge to do what it does on SIGHUP, and returns when it is done. In a
 // container nothing else can: some engines take any signal for a stop by hand, and then do
 // not restart the container.
 func (c *Client) Reload(ctx context.Context) error {
-	return c.call(ctx, http.MethodPost, PathReload, nil, nil)
+	return c.call(ctx, http.MethodPost, PathReload, nil)
 }
 
 // ReloadMonitoring reloads the bridge if its monitoring token file has the token. Otherwise it
@@ -180,11 +180,11 @@ func (c *Client) ReloadMonitoring(ctx context.Context, token string) error {
 // TakeOver tells a bridge on standby to replace the serving one. When it returns nil, the
 // new bridge serves and answers at SocketName, and the old one drains.
 func (c *Client) TakeOver(ctx context.Context) error {
-	return c.call(ctx, http.MethodPost, PathTakeOver, nil, nil)
+	return c.call(ctx, http.MethodPost, PathTakeOver, nil)
 }
 
-func (c *Client) call(ctx context.Context, method, path string, in, out any) error {
-	return c.callWith(ctx, c.http, method, path, in, out)
+func (c *Client) call(ctx context.Context, method, path string, out any) error {
+	return c.callWith(ctx, c.http, method, path, nil, out)
 }
 
 func (c *Client) callWith(ctx context.Context, client *http.Client, method, path string, in, out any) error {

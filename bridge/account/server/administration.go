@@ -37,7 +37,7 @@ func (h administration) ListTokens(
 	if err != nil {
 		return nil, err
 	}
-	return api.ListTokens200JSONResponse{Items: toAll(page.Items, toToken), NextCursor: optional(page.Next)}, nil
+	return api.ListTokens200JSONResponse{Items: toAll(page.Items, ToToken), NextCursor: optional(page.Next)}, nil
 }
 
 func (h administration) CreateToken(
@@ -54,7 +54,7 @@ func (h administration) CreateToken(
 	if err != nil {
 		return nil, err
 	}
-	out := toToken(t)
+	out := ToToken(t)
 	out.Secret = &secret
 	return api.CreateToken201JSONResponse(out), nil
 }
@@ -104,7 +104,8 @@ func (h administration) ListAuditEvents(
 	}, nil
 }
 
-func toToken(t account.Token) api.Token {
+// ToToken returns a token as the API has it, without its secret.
+func ToToken(t account.Token) api.Token {
 	return api.Token{
 		Id: t.ID, Name: t.Name, CreatedAt: t.CreatedAt, LastUsedAt: optionalTime(t.LastUsedAt),
 		Scope: api.TokenScope(t.Scope), ExpiresAt: optionalTime(t.ExpiresAt),

@@ -60,7 +60,7 @@ func (h directoryHandlers) holds(ctx context.Context, from *api.Cursor, most *ap
 	}
 	page, err := h.directory.Holds(ctx, cursor, limit)
 	return api.HoldPage{
-		Items: toAll(page.Items, toHold), Count: toHoldCount(count), AsOf: count.AsOf, NextCursor: optional(page.Next),
+		Items: toAll(page.Items, ToHold), Count: toHoldCount(count), AsOf: count.AsOf, NextCursor: optional(page.Next),
 	}, err
 }
 
@@ -79,7 +79,8 @@ func (h directoryHandlers) decide(ctx context.Context, in api.HoldDecision) (api
 	return api.HoldsDecided{Decided: int64(decided), Gone: append([]string{}, gone...)}, err
 }
 
-func toHold(h directory.Hold) api.Hold {
+// ToHold returns a hold as the API has it.
+func ToHold(h directory.Hold) api.Hold {
 	out := api.Hold{
 		Id: h.ID, Kind: api.HoldKind(h.Kind()), MemberId: h.MemberID, Address: optional(h.Address), Name: h.Name,
 		PersonId: h.PersonID, UserName: h.UserName, Deleted: !h.Managed, Since: h.Since,

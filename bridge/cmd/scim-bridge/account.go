@@ -11,7 +11,6 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
@@ -184,31 +183,34 @@ func (c *tokenCreateCommand) Run(ctx context.Context, console *console) error {
 	})
 }
 
-type tokenListCommand struct{ database }
+type tokenListCommand struct {
+	database
+	asLines
+}
 
 // Help implements kong.HelpProvider.
 func (tokenListCommand) Help() string {
 	return `For instance:
 
-  scim-bridge account token list --database sqlite:account.db`
+  scim-bridge account token list --database sqlite:account.db
+  scim-bridge account token list --database sqlite:account.db --json | jq -r 'select(.expires_at == null).name'`
 }
 
 // Run lists tokens.
 func (c *tokenListCommand) Run(ctx context.Context, console *console) error {
 	return c.with(ctx, func(a *account.Account) error {
-		table := tabwriter.NewWriter(console.Out, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(table, "ID\tNAME\tSCOPE\tCREATED\tEXPIRES\tLAST USED")
+		list := c.list(console, "ID", "NAME", "SCOPE", "CREATED", "EXPIRES", "LAST USED")
 		for cursor := ""; ; {
 			page, err := a.Tokens(ctx, cursor, 100)
 			if err != nil {
 				return err
 			}
 			for _, t := range page.Items {
-				fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", t.ID, inputtext.Line(t.Name), t.Scope,
-					stamp(t.CreatedAt), cmp.Or(stamp(t.ExpiresAt), "never"), cmp.Or(stamp(t.LastUsedAt), "never"))
+				list.add(server.ToToken(t), t.ID, t.Name, t.Scope, stamp(t.CreatedAt),
+					cmp.Or(stamp(t.ExpiresAt), "never"), cmp.Or(stamp(t.LastUsedAt), "never"))
 			}
 			if cursor = page.Next; cursor == "" {
-				return table.Flush()
+				return list.end()
 			}
 		}
 	})
@@ -287,13 +289,17 @@ func (c *firewallDisableCommand) Run(ctx context.Context, console *console) erro
 	})
 }
 
-type accountMailCommand struct{ database }
+type accountMailCommand struct {
+	database
+	asLines
+}
 
-// Help implements kong.HelpProvider.
+// Help implements kong.HelpProvider. The output has the links, which are secrets.
 func (accountMailCommand) Help() string {
 	return `For instance:
 
-  scim-bridge account mail --database sqlite:account.db`
+  scim-bridge account mail --database sqlite:account.db
+  scim-bridge account mail --database sqlite:account.db --json | jq -r 'select(.recipient == "ann@example.com").link'`
 }
 
 // Run lists the outbox.
@@ -302,6 +308,13 @@ func (c *accountMailCommand) Run(ctx context.Context, console *console) error {
 		mails, err := a.Mails(ctx)
 		if err != nil {
 			return err
+		}
+		if c.JSON {
+			list := c.list(console)
+			for _, m := range mails {
+				list.add(toMailLine(m))
+			}
+			return list.end()
 		}
 		for _, m := range mails {
 			body := "    " + strings.ReplaceAll(strings.TrimSpace(inputtext.Lines(m.Body)), "\n", "\n    ")
@@ -312,6 +325,21 @@ func (c *accountMailCommand) Run(ctx context.Context, console *console) error {
 		}
 		return nil
 	})
+}
+
+// A mailLine is a mail in JSON.
+type mailLine struct {
+	ID        string    `json:"id"`
+	CreatedAt time.Time `json:"created_at"`
+	Kind      string    `json:"kind"`
+	Recipient string    `json:"recipient"`
+	Subject   string    `json:"subject"`
+	Body      string    `json:"body"`
+	Link      string    `json:"link,omitempty"`
+}
+
+func toMailLine(m account.Mail) mailLine {
+	return mailLine{m.ID, m.CreatedAt, m.Kind, m.Recipient, m.Subject, m.Body, m.Link}
 }
 
 // secret prints a secret: with an explanation on a terminal, alone in a pipe.

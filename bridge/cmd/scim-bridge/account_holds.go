@@ -5,14 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/directory"
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/server"
 )
 
-type holdsListCommand struct{ database }
+type holdsListCommand struct {
+	database
+	asLines
+}
 
 // Help implements kong.HelpProvider.
 func (holdsListCommand) Help() string {
@@ -25,8 +27,7 @@ provider sees them done, and the people keep their access and their groups until
 // Run lists holds, the oldest first.
 func (c *holdsListCommand) Run(ctx context.Context, console *console) error {
 	return c.with(ctx, func(a *account.Account) error {
-		table := tabwriter.NewWriter(console.Out, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(table, "ID\tSINCE\tPERSON\tHELD\tCLIENT\tREQUEST")
+		list := c.list(console, "ID", "SINCE", "PERSON", "HELD", "CLIENT", "REQUEST")
 		for cursor := ""; ; {
 			page, err := directory.New(a).Holds(ctx, cursor, 1000)
 			if err != nil {
@@ -37,11 +38,10 @@ func (c *holdsListCommand) Run(ctx context.Context, console *console) error {
 				if h.IdP != "" {
 					client = h.IdP + " by " + client
 				}
-				fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", h.ID, stamp(h.Since), inputtext.Line(h.UserName),
-					inputtext.Line(describeHold(h)), inputtext.Line(client), h.RequestID)
+				list.add(server.ToHold(h), h.ID, stamp(h.Since), h.UserName, describeHold(h), client, h.RequestID)
 			}
 			if cursor = page.Next; cursor == "" {
-				return table.Flush()
+				return list.end()
 			}
 		}
 	})
@@ -92,8 +92,8 @@ type holdsCancelCommand struct{ chosenHolds }
 
 // Help implements kong.HelpProvider.
 func (holdsCancelCommand) Help() string {
-	return `The people keep their access and their groups, and the identity provider sees that again; it may send the same
-once more. Works beside a running server, and is audited.
+	return `The people keep their access and their groups, and the identity provider sees that again; it may send the
+same once more. Works beside a running server, and is audited.
 
   scim-bridge account holds cancel --database sqlite:account.db --all`
 }

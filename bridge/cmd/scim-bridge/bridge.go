@@ -205,8 +205,8 @@ func (b *runningBridge) seal() error {
 	}
 	if b.cfg.unsealTokenFile != "" {
 		if _, err := readSecret(b.unsealSetting(), b.cfg.unsealTokenFile, func(string) {}); err == nil {
-			return &control.Error{Status: http.StatusConflict, Detail: fmt.Sprintf("this bridge unseals itself with the "+
-				"token of %s, in %s: move that file away first", b.unsealSetting(), b.cfg.unsealTokenFile)}
+			return &control.Error{Status: http.StatusConflict, Detail: fmt.Sprintf("this bridge unseals itself "+
+				"with the token of %s, in %s: move that file away first", b.unsealSetting(), b.cfg.unsealTokenFile)}
 		}
 	}
 	b.verifier.Seal()

@@ -38,7 +38,8 @@ func (s *sealCommand) Run(ctx context.Context, c *console) error {
 		return err
 	}
 	if st.State != control.Sealed {
-		_, err = fmt.Fprintf(c.Out, "the bridge was sealed, and is %s again: a request with the bearer token came\n", st.State)
+		_, err = fmt.Fprintf(c.Out, "the bridge was sealed, and is %s again: a request with the bearer token came\n",
+			st.State)
 		return err
 	}
 	_, err = fmt.Fprintln(c.Out, "the bridge is sealed: the next request with the bearer token unseals it")

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"text/tabwriter"
+	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
@@ -14,13 +15,15 @@ type sessionCommand struct {
 
 type sessionInspectCommand struct {
 	File string `arg:"" help:"The session file."`
+	JSON bool   `help:"Print a JSON document."`
 }
 
 // Help implements kong.HelpProvider.
 func (sessionInspectCommand) Help() string {
 	return `For instance:
 
-  scim-bridge session inspect /var/lib/scim-bridge/session`
+  scim-bridge session inspect /var/lib/scim-bridge/session
+  scim-bridge session inspect --json /var/lib/scim-bridge/session`
 }
 
 func (s sessionInspectCommand) Run(c *console) error {
@@ -28,7 +31,35 @@ func (s sessionInspectCommand) Run(c *console) error {
 	if err != nil {
 		return err
 	}
+	if s.JSON {
+		return printJSON(c.Out, toSessionDocument(file))
+	}
 	return describeSession(c.Out, file)
+}
+
+// A sessionDocument is the header of a session file in JSON.
+type sessionDocument struct {
+	SessionFingerprint string         `json:"session_fingerprint"`
+	AccountID          string         `json:"account_id"`
+	Entries            []sessionEntry `json:"entries"` // the newest first
+	OverlapEnds        time.Time      `json:"overlap_ends,omitzero"`
+}
+
+type sessionEntry struct {
+	TokenFingerprint string `json:"token_fingerprint"`
+	Epoch            int64  `json:"epoch"`
+	Version          int    `json:"version"`
+}
+
+func toSessionDocument(file session.File) sessionDocument {
+	newest := file.Entries[0].Header
+	d := sessionDocument{
+		SessionFingerprint: file.Fingerprint(), AccountID: newest.AccountID, OverlapEnds: newest.PreviousExpires,
+	}
+	for _, e := range file.Entries {
+		d.Entries = append(d.Entries, sessionEntry{e.Header.TokenFingerprint, e.Header.Epoch, e.Header.Version})
+	}
+	return d
 }
 
 func describeSession(w io.Writer, file session.File) error {
