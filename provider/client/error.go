@@ -2,6 +2,8 @@ package client
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
@@ -42,7 +44,8 @@ func (c *Client) Diagnose(tried string, err error) diag.Diagnostic {
 		return diag.NewErrorDiagnostic(title, strings.Join(lines, "\n"))
 	}
 	if away, ok := errors.AsType[*awayError](err); ok {
-		return diag.NewErrorDiagnostic(title, sentence(away.Error()))
+		text := sentence(away.Error()) + " " + certificateRemedy(away.first)
+		return diag.NewErrorDiagnostic(title, strings.TrimSpace(text))
 	}
 	lines = append(lines, sentence(withoutURL(err)))
 	if e, ok := errors.AsType[*Error](err); ok && e.Problem.Code == api.ErrorCodeWouldLockOut {
@@ -83,12 +86,37 @@ func (c *Client) remedy(err error) string {
 	if _, ok := errors.AsType[*unknownError](err); ok {
 		return "First create what the provider block depends on, for instance with terraform apply -target."
 	}
+	if remedy := certificateRemedy(err); remedy != "" {
+		return remedy
+	}
 	if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, context.DeadlineExceeded) {
 		return "Check that the account service runs and that account_url is its address. " +
 			"request_timeout limits a call, including its repetitions."
 	}
 	if e, ok := errors.AsType[*Error](err); ok {
 		return remedyOf(e)
+	}
+	return ""
+}
+
+// certificateRemedy returns what to do if the account's certificate is the reason of an error.
+func certificateRemedy(err error) string {
+	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
+		return "This machine does not know the authority that issued the account's certificate. If it is a private " +
+			"one, set ca_certificate_pem in the provider block to its root certificate, in PEM form; if that is " +
+			"set, it is another authority's, or the account does not send the intermediate certificates."
+	}
+	if _, ok := errors.AsType[x509.HostnameError](err); ok {
+		return "The account's certificate is for another name: write that name in account_url, or give the account a " +
+			"certificate for the one that is there."
+	}
+	if invalid, ok := errors.AsType[x509.CertificateInvalidError](err); ok && invalid.Reason == x509.Expired {
+		return "The account's certificate has expired or is not valid yet: renew it, and compare the clocks of both " +
+			"machines."
+	}
+	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
+		return "The service at account_url does not speak HTTPS there: check the port, or give the account a " +
+			"certificate (--tls-cert-file of scim-bridge account serve)."
 	}
 	return ""
 }

@@ -72,6 +72,8 @@ func (s Size) Limit() int64 { return s.Memory() / 4 * 5 }
 type Settings struct {
 	PublicURL            string `json:"public_url,omitempty"`
 	AccountURL           string `json:"account_url,omitempty"`
+	TLSDomain            string `json:"tls_domain,omitempty"`
+	ACMEEmail            string `json:"acme_email,omitempty"`
 	ConfirmationInterval string `json:"confirmation_interval,omitempty"`
 	LogLevel             string `json:"log_level,omitempty"`
 	LogFormat            string `json:"log_format,omitempty"`
@@ -90,6 +92,8 @@ func (s *Settings) flags() []flag {
 	return []flag{
 		{"public-url", &s.PublicURL},
 		{"account-url", &s.AccountURL},
+		{"tls-domain", &s.TLSDomain},
+		{"acme-email", &s.ACMEEmail},
 		{"confirmation-interval", &s.ConfirmationInterval},
 		{"log-level", &s.LogLevel},
 		{"log-format", &s.LogFormat},

@@ -41,6 +41,7 @@ var vendorFlags = map[string]string{
 	"OP_TLS_CERT_FILE":         "TLS_CERT_FILE",
 	"OP_TLS_KEY_FILE":          "TLS_KEY_FILE",
 	"OP_LETSENCRYPT_EMAIL":     "ACME_EMAIL",
+	"OP_PING_SERVER":           "PING_LISTEN",
 }
 
 // instead returns what to do in the place of a variable for a flag of `scim-bridge serve`.
@@ -51,7 +52,8 @@ func instead(variable string) string {
 		}
 	}
 	if strings.HasPrefix(variable, "TLS_") || strings.HasPrefix(variable, "ACME_") {
-		return "the bridge of a deployment serves plain HTTP; put a proxy with HTTPS in front and remove it"
+		return "a deployment gives the bridge no certificate but by settings.tls_domain: use that, or put a proxy " +
+			"with HTTPS in front, and remove it"
 	}
 	switch variable {
 	case "INSECURE_HTTP":
@@ -62,7 +64,7 @@ func instead(variable string) string {
 		return "use session instead"
 	case "UNSEAL_TOKEN_FILE":
 		return "use unseal and unseal_token_wo instead"
-	case "LISTEN", "DATA_DIR", "REVISION", "DRAIN_DELAY", "TAKE_OVER":
+	case "LISTEN", "DATA_DIR", "REVISION", "DRAIN_DELAY", "TAKE_OVER", "PING_LISTEN":
 		return "the deployment sets that itself; remove it"
 	}
 	return "use settings, session and unseal instead"

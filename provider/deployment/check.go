@@ -15,6 +15,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types/basetypes"
 	"golang.org/x/mod/semver"
+	"golang.org/x/net/idna"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/firewall"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
@@ -96,6 +97,28 @@ func isLoopback(host string) bool {
 	return host == "localhost" || err == nil && a.IsLoopback()
 }
 
+func validTLSDomain(text string) error {
+	_, err := hostName(text)
+	return err
+}
+
+// hostName returns a host name in the form of DNS. A certificate by ACME is for a name of more than one label.
+func hostName(text string) (string, error) {
+	ascii, err := idna.Lookup.ToASCII(strings.TrimSuffix(text, "."))
+	if _, isIP := netip.ParseAddr(text); err != nil || isIP == nil || !strings.Contains(ascii, ".") {
+		return "", errors.New("tls_domain must be a host name such as scim.example.com, without a scheme, a port or " +
+			"a *")
+	}
+	return ascii, nil
+}
+
+func validACMEEmail(text string) error {
+	if strings.Count(text, "@") != 1 || strings.ContainsAny(text, " ,;:<>?") {
+		return errors.New("acme_email must be an e-mail address, such as ops@example.com")
+	}
+	return nil
+}
+
 func validInterval(text string) error {
 	d, err := time.ParseDuration(text)
 	if err != nil || d < 30*time.Second {
@@ -150,7 +173,28 @@ func (r *deploymentResource) ValidateConfig(ctx context.Context, req resource.Va
 	if !m.Settings.IsNull() {
 		resp.Diagnostics.Append(m.Settings.As(ctx, &s, basetypes.ObjectAsOptions{})...)
 	}
+	if err := s.check(); err != nil {
+		resp.Diagnostics.AddAttributeError(path.Root("settings").AtName("public_url"), "Contradictory settings",
+			err.Error())
+	}
 	if err := k.validate(ctx, *k.value(&m.targetsModel), s); err != nil {
 		resp.Diagnostics.Append(k.diagnose("Invalid target", err))
 	}
+}
+
+// check refuses a public URL that the bridge would refuse beside a domain.
+func (s settingsModel) check() error {
+	if s.TLSDomain.ValueString() != "" && strings.HasPrefix(strings.ToLower(s.PublicURL.ValueString()), "http://") {
+		return fmt.Errorf("public_url %q is plain HTTP, but with tls_domain the bridge has a certificate: write "+
+			"https:// instead, or leave public_url out", s.PublicURL.ValueString())
+	}
+	return nil
+}
+
+// servesPlainHTTP reports whether the settings say that tokens cross a network by plain HTTP, and do not allow it.
+// Unknown ones are left to the bridge.
+func (s settingsModel) servesPlainHTTP() bool {
+	unknown := s.PublicURL.IsUnknown() || s.InsecureHTTP.IsUnknown() || s.TLSDomain.IsUnknown()
+	return !unknown && !s.InsecureHTTP.ValueBool() && s.TLSDomain.ValueString() == "" &&
+		!strings.HasPrefix(strings.ToLower(s.PublicURL.ValueString()), "https://")
 }

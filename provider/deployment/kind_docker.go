@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework-validators/int64validator"
 	"github.com/hashicorp/terraform-plugin-framework-validators/listvalidator"
@@ -60,7 +59,8 @@ func dockerArgument() schema.SingleNestedAttribute {
 				MarkdownDescription: "Published ports, each `HOST_PORT:3002` or `HOST_IP:HOST_PORT:3002`. Only one " +
 					"container can have a port of the host: with `ports`, a replaced bridge is stopped before the " +
 					"new one starts, for a second or two. A port that other machines can reach needs an HTTPS " +
-					"proxy in front, named by `settings.public_url`, or `settings.insecure_http`.",
+					"proxy in front, named by `settings.public_url`, or `settings.tls_domain`, with `443:3002`, or " +
+					"`settings.insecure_http`.",
 				Validators: []validator.List{listvalidator.SizeAtLeast(1), listvalidator.NoNullValues(),
 					listvalidator.UniqueValues(), listvalidator.ValueStringsAre(textValidator(docker.CheckPort))},
 			},
@@ -102,8 +102,7 @@ func validateDocker(ctx context.Context, argument types.Object, s settingsModel)
 			`with network = "host" nothing is published: the bridge listens on port 3002 of the host. Leave ports ` +
 				"out, or choose another network")}
 	}
-	if s.PublicURL.IsUnknown() || s.InsecureHTTP.IsUnknown() || s.InsecureHTTP.ValueBool() ||
-		strings.HasPrefix(strings.ToLower(s.PublicURL.ValueString()), "https://") {
+	if !s.servesPlainHTTP() {
 		return nil
 	}
 	public := ""
@@ -116,8 +115,9 @@ func validateDocker(ctx context.Context, argument types.Object, s settingsModel)
 			public = text.ValueString()
 		}
 	}
-	const remedy = "If a proxy with HTTPS is in front, set settings.public_url to its address, https://...; to " +
-		"allow plain HTTP, set settings.insecure_http = true"
+	const remedy = "If a proxy with HTTPS is in front, set settings.public_url to its address, https://...; " +
+		"for a certificate of the bridge's own, set settings.tls_domain; to allow plain HTTP, set " +
+		"settings.insecure_http = true"
 	switch {
 	case public != "":
 		return &deploy.ArgumentError{Argument: "ports", Title: "Plain HTTP that other machines can reach",

@@ -176,11 +176,16 @@ func validPatch(text string) error {
 	return nil
 }
 
-// validateKubernetes refuses what the bridge would refuse when it starts: plain HTTP to other machines, unless
-// insecure_http is set or a proxy with HTTPS is named.
+// validateKubernetes refuses a certificate by ACME, which each start of a pod would order anew, and what the bridge
+// would refuse when it starts: plain HTTP to other machines, unless insecure_http is set or a proxy with HTTPS is
+// named.
 func validateKubernetes(_ context.Context, argument types.Object, s settingsModel) error {
-	if argument.IsUnknown() || s.PublicURL.IsUnknown() || s.InsecureHTTP.IsUnknown() || s.InsecureHTTP.ValueBool() ||
-		strings.HasPrefix(strings.ToLower(s.PublicURL.ValueString()), "https://") {
+	if s.TLSDomain.ValueString() != "" || s.ACMEEmail.ValueString() != "" {
+		return errors.New("a certificate by ACME (settings.tls_domain, settings.acme_email) is not for kubernetes: " +
+			"its pods keep none, and several have one name. Let an Ingress or a load balancer have the certificate, " +
+			"and name its address in settings.public_url")
+	}
+	if argument.IsUnknown() || !s.servesPlainHTTP() {
 		return nil
 	}
 	return &deploy.ArgumentError{Argument: "service", Title: "Plain HTTP that other machines can reach",

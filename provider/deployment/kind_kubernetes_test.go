@@ -57,6 +57,11 @@ func TestMistakesInTheArgumentKubernetesAreErrorsOfThePlan(t *testing.T) {
 		{"a patch of the containers", image + "\n" +
 			`patch = jsonencode({ spec = { template = { spec = { containers = [] } } } })`, https,
 			`must\s+not\s+contain\s+spec.template.spec.containers`},
+		{"a certificate by ACME", image, `settings = { tls_domain = "scim.example.com" }`,
+			`(?s)settings.tls_domain.*not\s+for\s+kubernetes.*settings.public_url`},
+		{"a contact for ACME", image,
+			`settings = { public_url = "https://scim.example.com", acme_email = "ops@example.com" }`,
+			`(?s)settings.acme_email.*not\s+for\s+kubernetes`},
 		{"plain HTTP", image, ``, `(?s)Plain HTTP.*settings.public_url`},
 		{"a version beside the image", image, https + "\nversion = \"1.0.0\"", `(?si)version.*another\s+argument`},
 	} {

@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
-	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/planmodifier"
@@ -42,7 +41,8 @@ func processArgument() schema.SingleNestedAttribute {
 				Default:  stringdefault.StaticString(defaultListen),
 				MarkdownDescription: "Address to listen on. Default `" + defaultListen + "`. An address that other " +
 					"machines can reach, such as `:3002`, needs an HTTPS proxy in front, named by " +
-					"`settings.public_url`, or `settings.insecure_http`.",
+					"`settings.public_url`, or `settings.tls_domain`, or `settings.insecure_http`. With " +
+					"`settings.tls_domain`, port 443 of the name must lead there.",
 				Validators: []validator.String{textValidator(validListen)},
 			},
 			"data_dir": schema.StringAttribute{
@@ -80,8 +80,7 @@ func validListen(text string) error {
 // bridge, and so are host names, which it looks up on its machine.
 func validateProcess(_ context.Context, argument types.Object, s settingsModel) error {
 	listen, ok := argument.Attributes()["listen"].(types.String)
-	if !ok || listen.IsNull() || listen.IsUnknown() || s.PublicURL.IsUnknown() || s.InsecureHTTP.IsUnknown() ||
-		s.InsecureHTTP.ValueBool() || strings.HasPrefix(strings.ToLower(s.PublicURL.ValueString()), "https://") {
+	if !ok || listen.IsNull() || listen.IsUnknown() || !s.servesPlainHTTP() {
 		return nil
 	}
 	host, port, _ := net.SplitHostPort(listen.ValueString())
@@ -93,7 +92,8 @@ func validateProcess(_ context.Context, argument types.Object, s settingsModel) 
 	}
 	return &deploy.ArgumentError{Argument: "listen", Title: "Plain HTTP that other machines can reach", Err: fmt.Errorf(
 		"listen %q can be reached from other machines, and plain HTTP would show them the bearer token. If a proxy "+
-			"with HTTPS is in front, set settings.public_url to its address, https://...; to serve this machine only, "+
-			"listen on %q; to allow plain HTTP, set settings.insecure_http = true",
+			"with HTTPS is in front, set settings.public_url to its address, https://...; for a certificate of the "+
+			"bridge's own, set settings.tls_domain; to serve this machine only, listen on %q; to allow plain HTTP, "+
+			"set settings.insecure_http = true",
 		listen.ValueString(), defaultListen)}
 }

@@ -43,6 +43,8 @@ type model struct {
 type settingsModel struct {
 	PublicURL            types.String `tfsdk:"public_url"`
 	AccountURL           types.String `tfsdk:"account_url"`
+	TLSDomain            types.String `tfsdk:"tls_domain"`
+	ACMEEmail            types.String `tfsdk:"acme_email"`
 	ConfirmationInterval types.String `tfsdk:"confirmation_interval"`
 	LogLevel             types.String `tfsdk:"log_level"`
 	LogFormat            types.String `tfsdk:"log_format"`
@@ -56,6 +58,7 @@ type settingsModel struct {
 
 var settingsTypes = map[string]attr.Type{
 	"public_url": types.StringType, "account_url": types.StringType, "confirmation_interval": types.StringType,
+	"tls_domain": types.StringType, "acme_email": types.StringType,
 	"log_level": types.StringType, "log_format": types.StringType, "source_address": types.StringType,
 	"trusted_proxies": types.ListType{ElemType: types.StringType}, "insecure_http": types.BoolType,
 	"monitoring_token_wo": types.StringType, "monitoring_token_wo_version": types.Int64Type,
@@ -83,8 +86,8 @@ func (m model) toSpec(ctx context.Context) (spec deploy.Spec, known bool, diags 
 	if !m.Settings.IsNull() {
 		var s settingsModel
 		diags.Append(m.Settings.As(ctx, &s, basetypes.ObjectAsOptions{})...)
-		for _, v := range []attr.Value{s.PublicURL, s.AccountURL, s.ConfirmationInterval, s.LogLevel, s.LogFormat,
-			s.SourceAddress, s.TrustedProxies, s.InsecureHTTP} {
+		for _, v := range []attr.Value{s.PublicURL, s.AccountURL, s.TLSDomain, s.ACMEEmail, s.ConfirmationInterval,
+			s.LogLevel, s.LogFormat, s.SourceAddress, s.TrustedProxies, s.InsecureHTTP} {
 			known = known && !v.IsUnknown()
 		}
 		var proxies []types.String
@@ -98,6 +101,7 @@ func (m model) toSpec(ctx context.Context) (spec deploy.Spec, known bool, diags 
 		}
 		spec.Settings = deploy.Settings{
 			PublicURL: s.PublicURL.ValueString(), AccountURL: s.AccountURL.ValueString(),
+			TLSDomain: s.TLSDomain.ValueString(), ACMEEmail: s.ACMEEmail.ValueString(),
 			ConfirmationInterval: s.ConfirmationInterval.ValueString(),
 			LogLevel:             s.LogLevel.ValueString(), LogFormat: s.LogFormat.ValueString(),
 			SourceAddress: s.SourceAddress.ValueString(), TrustedProxies: strings.Join(texts, ","),
@@ -212,7 +216,7 @@ func (m *model) setComputed(ctx context.Context, id string, s deploy.State) diag
 	if egress != "" || m.EgressAddress.IsUnknown() {
 		m.EgressAddress = stringOrNull(egress)
 	}
-	if url := address(s.Spec.Settings.PublicURL, s.URL); url != "" || m.URL.IsUnknown() {
+	if url := address(s.Spec.Settings.PublicURL, s.Spec.Settings.TLSDomain, s.URL); url != "" || m.URL.IsUnknown() {
 		m.URL, m.SCIMURL = stringOrNull(url), stringOrNull(scimURL(url))
 	}
 	return diags
@@ -234,11 +238,14 @@ func (m *model) setStatus(ctx context.Context, s deploy.State) (diags diag.Diagn
 	return diags
 }
 
-// address returns the URL of the bridge: its public URL, or else the target's; empty if
-// neither is known.
-func address(publicURL, url string) string {
+// address returns the URL of the bridge: its public URL, or that of its domain, or else the target's;
+// empty if none is known.
+func address(publicURL, domain, url string) string {
 	if publicURL != "" {
 		return strings.TrimRight(publicURL, "/")
+	}
+	if ascii, err := hostName(domain); domain != "" && err == nil {
+		return "https://" + ascii
 	}
 	return url
 }
@@ -254,6 +261,7 @@ func settingsFromSpec(ctx context.Context, spec deploy.Spec, before types.Object
 	s := spec.Settings
 	m := settingsModel{
 		PublicURL: stringOrNull(s.PublicURL), AccountURL: stringOrNull(s.AccountURL),
+		TLSDomain: stringOrNull(s.TLSDomain), ACMEEmail: stringOrNull(s.ACMEEmail),
 		ConfirmationInterval: stringOrNull(s.ConfirmationInterval),
 		LogLevel:             stringOrNull(s.LogLevel), LogFormat: stringOrNull(s.LogFormat),
 		SourceAddress:  stringOrNull(s.SourceAddress),

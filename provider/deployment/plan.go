@@ -246,8 +246,9 @@ func (m *model) planComputed(state *model, target deploy.Target, program deploy.
 	var url, source string
 	if target != nil {
 		m.ID, source = types.StringValue(target.ID()), target.Source()
-		public := m.setting("public_url")
-		if url = address(public.ValueString(), target.URL()); url != "" && !public.IsUnknown() {
+		public, domain := m.setting("public_url"), m.setting("tls_domain")
+		url = address(public.ValueString(), domain.ValueString(), target.URL())
+		if url != "" && !public.IsUnknown() && (!domain.IsUnknown() || public.ValueString() != "") {
 			m.URL, m.SCIMURL = types.StringValue(url), types.StringValue(scimURL(url))
 		}
 	}

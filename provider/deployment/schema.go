@@ -88,6 +88,20 @@ func (r *deploymentResource) Schema(ctx context.Context, _ resource.SchemaReques
 							"the one in the session; `http` on loopback addresses only.",
 						Validators: []validator.String{textValidator(validAccountURL)},
 					},
+					"tls_domain": schema.StringAttribute{
+						Optional: true,
+						MarkdownDescription: "Host name of the bridge, such as `scim.example.com`: it serves HTTPS " +
+							"by a certificate of Let's Encrypt, whose terms of service you accept by that, and " +
+							"renews it. Port 443 of the name must lead to the bridge, without a proxy that ends " +
+							"TLS. Not with `kubernetes`. See the [guide](../guides/https.md).",
+						Validators: []validator.String{textValidator(validTLSDomain)},
+					},
+					"acme_email": schema.StringAttribute{
+						Optional: true,
+						MarkdownDescription: "E-mail address for Let's Encrypt, with `tls_domain`. It may be left " +
+							"out.",
+						Validators: []validator.String{textValidator(validACMEEmail)},
+					},
 					"confirmation_interval": schema.StringAttribute{
 						Optional: true,
 						MarkdownDescription: "The interval at which people who accepted their invitation are " +

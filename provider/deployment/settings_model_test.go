@@ -66,3 +66,24 @@ func TestEverySettingReachesTheBridgeAndComesBack(t *testing.T) {
 		t.Errorf("what was deployed is read as %s, want %s (%v)", again, object, diags)
 	}
 }
+
+// The identity provider reaches a bridge by what people call it.
+func TestTheAddressIsThePublicURLOrTheDomainOrThePlace(t *testing.T) {
+	t.Parallel()
+	const place = "http://127.0.0.1:3002"
+	for _, row := range []struct{ name, publicURL, domain, want string }{
+		{"nothing is set", "", "", place},
+		{"a public URL", "https://a.example.com/", "", "https://a.example.com"},
+		{"a domain", "", "b.example.com", "https://b.example.com"},
+		{"a domain as people write it", "", "B.Example.com.", "https://b.example.com"},
+		{"a domain of another script", "", "bücher.example", "https://xn--bcher-kva.example"},
+		{"both", "https://b.example.com:8443", "b.example.com", "https://b.example.com:8443"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			if got := address(row.publicURL, row.domain, place); got != row.want {
+				t.Errorf("got %s, want %s", got, row.want)
+			}
+		})
+	}
+}

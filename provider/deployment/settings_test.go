@@ -75,6 +75,20 @@ func TestThePlanRefusesTheSettingsThatTheBridgeRefuses(t *testing.T) {
 		{"account_url", "https://me:secret@account.example.com", false},
 		{"account_url", "https://account.example.com?a=b", false},
 		{"account_url", "account.example.com", false},
+		{"tls_domain", "scim.example.com", true},
+		{"tls_domain", "SCIM.Example.com.", true},
+		{"tls_domain", "bücher.example", true},
+		{"tls_domain", "https://scim.example.com", false},
+		{"tls_domain", "scim.example.com:443", false},
+		{"tls_domain", "*.example.com", false},
+		{"tls_domain", "192.0.2.1", false},
+		{"tls_domain", "2001:db8::1", false},
+		{"tls_domain", "scim", false},
+		{"tls_domain", "../../x.com", false},
+		{"acme_email", "ops@example.com", true},
+		{"acme_email", "ops", false},
+		{"acme_email", "a@example.com,b@example.com", false},
+		{"acme_email", "mailto:ops@example.com", false},
 		{"confirmation_interval", "30s", true},
 		{"confirmation_interval", "29s", false},
 		{"confirmation_interval", "300", false},
@@ -114,19 +128,22 @@ func TestThePlanRefusesPlainHTTPThatTheBridgeRefuses(t *testing.T) {
 	t.Parallel()
 	binary := providertest.Binary(t)
 	for _, row := range []struct {
-		name, listen, publicURL string
-		insecure, ok            bool
+		name, listen, publicURL, domain string
+		insecure, ok                    bool
 	}{
-		{"every address", ":3002", "", false, false},
-		{"every IPv4 address", "0.0.0.0:3002", "", false, false},
-		{"every IPv6 address", "[::]:3002", "", false, false},
-		{"an address of a network", "10.1.2.3:3002", "", false, false},
-		{"behind a proxy without HTTPS", ":3002", "http://scim.example.com", false, false},
-		{"behind a proxy with HTTPS", ":3002", "https://scim.example.com", false, true},
-		{"meant", ":3002", "", true, true},
-		{"loopback", "127.0.0.9:3002", "", false, true},
-		{"loopback in IPv6", "[::1]:3002", "", false, true},
-		{"loopback by name", "localhost:3002", "", false, true},
+		{"every address", ":3002", "", "", false, false},
+		{"every IPv4 address", "0.0.0.0:3002", "", "", false, false},
+		{"every IPv6 address", "[::]:3002", "", "", false, false},
+		{"an address of a network", "10.1.2.3:3002", "", "", false, false},
+		{"behind a proxy without HTTPS", ":3002", "http://scim.example.com", "", false, false},
+		{"behind a proxy with HTTPS", ":3002", "https://scim.example.com", "", false, true},
+		{"with a certificate of its own", ":8443", "", "scim.example.com", false, true},
+		{"with a certificate of its own, and a public URL", ":8443", "https://scim.example.com:8443",
+			"scim.example.com", false, true},
+		{"meant", ":3002", "", "", true, true},
+		{"loopback", "127.0.0.9:3002", "", "", false, true},
+		{"loopback in IPv6", "[::1]:3002", "", "", false, true},
+		{"loopback by name", "localhost:3002", "", "", false, true},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
@@ -136,6 +153,10 @@ func TestThePlanRefusesPlainHTTPThatTheBridgeRefuses(t *testing.T) {
 			if row.publicURL != "" {
 				settings["public_url"] = tftypes.NewValue(tftypes.String, row.publicURL)
 				args = append(args, "--public-url="+row.publicURL)
+			}
+			if row.domain != "" {
+				settings["tls_domain"] = tftypes.NewValue(tftypes.String, row.domain)
+				args = append(args, "--tls-domain="+row.domain)
 			}
 			if row.insecure {
 				args = append(args, "--insecure-http")
@@ -154,6 +175,19 @@ func TestThePlanRefusesPlainHTTPThatTheBridgeRefuses(t *testing.T) {
 				t.Errorf("the bridge said: %s", said)
 			}
 		})
+	}
+	// Where there is a certificate, a public URL without HTTPS contradicts it.
+	contradiction := map[string]tftypes.Value{"tls_domain": tftypes.NewValue(tftypes.String, "scim.example.com"),
+		"public_url": tftypes.NewValue(tftypes.String, "http://scim.example.com")}
+	faults := validateWith(t, nil, contradiction)
+	if len(faults) != 1 || !strings.Contains(faults[0], "is plain HTTP") {
+		t.Errorf("the plan's faults: %q", faults)
+	}
+	said, err := exec.CommandContext(t.Context(), binary, "serve", "--confirmation-interval=1s",
+		"--data-dir="+t.TempDir(), "--tls-domain=scim.example.com",
+		"--public-url=http://scim.example.com").CombinedOutput()
+	if err == nil || !strings.Contains(string(said), "is plain HTTP") {
+		t.Errorf("the bridge said: %v %s", err, said)
 	}
 	if faults := validateWith(t, nil, nil); len(faults) > 0 {
 		t.Errorf("the default is refused: %q", faults)

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/test/certificates"
 )
 
 // The image under Docker, as the guide says it, and then as other deployments have it. One engine serves all.
@@ -170,6 +172,10 @@ func testHealthCheck(t *testing.T, image string) {
 		{"both", nil, []string{"dev", "--data-dir", "dev", "--listen", "127.0.0.1:9000"}, "healthy"},
 		{"another-user", []string{"--user", "1000:1000", "--tmpfs", "/var/lib/scim-bridge:uid=1000,mode=0700"},
 			[]string{"serve", "--insecure-http"}, "healthy"},
+		{"certificate", []string{"--volume", ownCertificate(t) + ":/tls:ro"},
+			[]string{"serve", "--tls-cert-file", "/tls/tls.crt", "--tls-key-file", "/tls/tls.key"}, "healthy"},
+		{"certificate-by-acme", nil, []string{"serve", "--tls-domain", "scim.example.com", "--acme-directory",
+			"https://127.0.0.1:1/directory"}, "healthy"}, // by the temporary one
 		{"stopped", nil, []string{"serve", "--insecure-http"}, "unhealthy"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -192,6 +198,26 @@ func testHealthCheck(t *testing.T, image string) {
 			}
 		})
 	}
+}
+
+// ownCertificate returns a folder with the files of a certificate, which only the user of the image may read.
+func ownCertificate(t *testing.T) (folder string) {
+	t.Helper()
+	folder = t.TempDir()
+	cert, key := certificates.NewCA(t).Issue("bridge", "scimbridge", "scim.example.com")
+	for name, text := range map[string][]byte{"tls.crt": cert, "tls.key": key} {
+		path := filepath.Join(folder, name)
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chown(path, 65532, 65532); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chmod(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return folder
 }
 
 // What verifies a recorded chain is the test binary of the program, in the place of the program.

@@ -196,6 +196,25 @@ func TestDockerTarget(t *testing.T) {
 	t.Run("a new bridge that cannot run says why, and the old one goes on", testTargetFailures)
 }
 
+// accountKey waits for the key of a container's account at the ACME authority and returns it.
+func accountKey(t *testing.T, container string) (key string) {
+	t.Helper()
+	await(t, "the key of the account at the authority", func() bool {
+		folder := t.TempDir()
+		if _, err := try(t, "cp", container+":/var/lib/scim-bridge/acme", folder); err != nil {
+			return false
+		}
+		found, err := filepath.Glob(filepath.Join(folder, "acme/*/account.key"))
+		if err != nil || len(found) != 1 {
+			return false
+		}
+		text, err := os.ReadFile(found[0])
+		key = string(text)
+		return err == nil && key != ""
+	})
+	return key
+}
+
 func testTargetLife(t *testing.T) {
 	d := newDeployment(t, "life")
 	if _, err := d.target().Observe(t.Context()); !errors.Is(err, deploy.ErrAbsent) {
@@ -252,6 +271,18 @@ func testTargetLife(t *testing.T) {
 	d.spec.Monitoring = nil
 	d.update()
 	d.expectMonitoring("")
+
+	// The authority cannot be reached from here. The key of the account there is made before that, and authorities
+	// limit how many of them, and of certificates, they give.
+	d.spec.Settings.TLSDomain = "scim.example.com"
+	d.update()
+	awaitHealth(t, "life", "healthy")
+	key := accountKey(t, "life")
+	d.spec.Settings.LogLevel = "info"
+	d.update()
+	if got := accountKey(t, "life"); got != key {
+		t.Error("a replaced container has lost the folder of its certificates")
+	}
 
 	if err := d.target().Destroy(t.Context()); err != nil {
 		t.Fatal(err)

@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/certificate/certificatetest"
 )
 
 var (
@@ -207,6 +209,8 @@ func TestTheDebIsInstalledUsedUpgradedAndPurged(t *testing.T) {
 	healthy(m)
 	m.run("test ! -e /etc/credstore/scim-bridge.bearer-token")
 
+	m.part(t, "the bridge serves HTTPS by certificate files, and follows them", secured)
+
 	before := m.leader
 	_, _ = m.try("systemctl reboot") // ends with the machine
 	m.awaitBoot(before)
@@ -286,6 +290,37 @@ func confined(m *machine) {
 		t.Error("the journal has the bearer token")
 	}
 	m.has("journalctl -o cat -u scim-bridge", "listening")
+}
+
+// secured gives the bridge a certificate as its settings and the guide say, renews it, and takes it back. The unit's
+// user exists only while it runs: a group that the unit has may read the key.
+func secured(m *machine) {
+	t := m.t
+	authority := certificatetest.New(t, "Example Root")
+	write := func() {
+		cert, key := authority.Issue(certificatetest.Loopback("scim.example.com"))
+		m.run("umask 027; cd /etc/scim-bridge/tls; cat > bridge.crt <<'END'\n" + string(cert) + string(authority.PEM) +
+			"END\ncat > bridge.key <<'END'\n" + string(key) + "END\nchgrp ssl-cert bridge.*")
+	}
+	m.run("cp /etc/scim-bridge/bridge.env /root/bridge.env; getent group ssl-cert || groupadd --system ssl-cert; " +
+		"install -d -m 0750 -g ssl-cert /etc/scim-bridge/tls")
+	write()
+	m.run("mkdir -p /etc/systemd/system/scim-bridge.service.d; " +
+		"printf '[Service]\\nSupplementaryGroups=ssl-cert\\n' > /etc/systemd/system/scim-bridge.service.d/tls.conf; " +
+		"sed -i 's/^#\\(SCIMBRIDGE_TLS_\\(CERT\\|KEY\\)_FILE=\\)/\\1/' /etc/scim-bridge/bridge.env; " +
+		"echo SCIMBRIDGE_LISTEN=127.0.0.1:8443 >> /etc/scim-bridge/bridge.env; " +
+		"systemctl daemon-reload; systemctl restart scim-bridge")
+	m.awaitOutput("scim-bridge ping --url https://127.0.0.1:8443", "https://127.0.0.1:8443/ping: 200 OK")
+	healthy(m)
+	const first = "journalctl -o cat -u scim-bridge | grep -c 'certificate: certificate: names=scim.example.com'"
+	before := strings.TrimSpace(m.run(first))
+	write()
+	m.awaitOutput(first+" | grep -vx "+before, "")
+	healthy(m)
+	m.run("mv /root/bridge.env /etc/scim-bridge/bridge.env; " +
+		"rm -r /etc/scim-bridge/tls /etc/systemd/system/scim-bridge.service.d/tls.conf; " +
+		"systemctl daemon-reload; systemctl restart scim-bridge")
+	healthy(m)
 }
 
 // rootsFiles kills a command of root that has the database open while the

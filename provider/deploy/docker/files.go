@@ -42,6 +42,67 @@ func readFile(ctx context.Context, c *client.Client, g *generation, name string)
 	return content, nil
 }
 
+// copyFolder copies a folder of the data folder, if there is one, to the volume of another container, for its user
+// only.
+func copyFolder(ctx context.Context, c *client.Client, from, to *generation, name string) error {
+	uid, gid, err := parseUser(to.info.Config.User)
+	if err != nil {
+		return err
+	}
+	result, err := c.CopyFromContainer(ctx, from.info.ID,
+		client.CopyFromContainerOptions{SourcePath: path.Join(dataDir, name)})
+	if isNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("reading %s in the volume of %s: %w", name, from.name(), explain(err))
+	}
+	defer result.Content.Close()
+	packed, err := repack(io.LimitReader(result.Content, maxFile), name, uid, gid)
+	if err != nil {
+		return fmt.Errorf("reading %s in the volume of %s: %w", name, from.name(), err)
+	}
+	_, err = c.CopyToContainer(ctx, to.info.ID, client.CopyToContainerOptions{DestinationPath: dataDir,
+		Content: packed})
+	if err != nil {
+		return fmt.Errorf("writing to the volume of %s: %w", to.name(), explain(err))
+	}
+	return nil
+}
+
+// repack returns the folders and files of an archive as those of another user, who alone may read them. It fails for a
+// name outside the folder.
+func repack(archive io.Reader, folder string, uid, gid int) (io.Reader, error) {
+	var packed bytes.Buffer
+	r, w := tar.NewReader(archive), tar.NewWriter(&packed)
+	for {
+		h, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return &packed, w.Close()
+		}
+		if err != nil {
+			return nil, err
+		}
+		if name := path.Clean(h.Name); name != folder && !strings.HasPrefix(name, folder+"/") {
+			return nil, fmt.Errorf("the engine sent %q, which is not in it", h.Name)
+		}
+		own := &tar.Header{Typeflag: h.Typeflag, Name: h.Name, Uid: uid, Gid: gid, Mode: 0o600, Size: h.Size}
+		switch h.Typeflag {
+		case tar.TypeDir:
+			own.Mode = 0o700
+		case tar.TypeReg:
+		default:
+			continue
+		}
+		if err := w.WriteHeader(own); err != nil {
+			return nil, err
+		}
+		if _, err := io.Copy(w, r); err != nil {
+			return nil, err
+		}
+	}
+}
+
 // writeFiles writes files to the data folder that only the bridge's user may read.
 func writeFiles(ctx context.Context, c *client.Client, g *generation, files map[string][]byte) error {
 	uid, gid, err := parseUser(g.info.Config.User)

@@ -14,13 +14,15 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy"
 )
 
-// The files in the volume. Those of the bridge itself are observedName and its instance.
+// The files in the volume. Those of the bridge itself are observedName, acmeName and its instance.
 const (
 	recordName     = "deployment.json"
 	sessionName    = "session"
 	tokenName      = "unseal-token"
 	monitoringName = "monitoring-token"
 	observedName   = "observed_revision"
+	// acmeName is the bridge's folder of certificates. Each order of another one counts at the authority.
+	acmeName = "acme"
 )
 
 const recordVersion = 1

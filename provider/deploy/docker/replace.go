@@ -26,6 +26,12 @@ func (t *Target) replace(ctx context.Context, c *client.Client, old *generation,
 	if err != nil {
 		return fmt.Errorf("the old bridge is unchanged: %w", err)
 	}
+	if spec.Settings.TLSDomain != "" {
+		if err := copyFolder(ctx, c, old, next, acmeName); err != nil {
+			return fmt.Errorf("the old bridge is unchanged: %w",
+				errors.Join(err, remove(context.WithoutCancel(ctx), c, next)))
+		}
+	}
 	if withoutGap {
 		return t.replaceWithoutGap(ctx, c, old, next, revision, spec, token)
 	}
