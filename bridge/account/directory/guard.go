@@ -41,23 +41,23 @@ func (d *Directory) withdraw(ctx context.Context, tx *store.Tx, kind string, n i
 		return n, nil
 	}
 	now := d.account.Time()
-	total, recent, err := tx.Withdrawn(ctx, kind, now.Add(-limit.Window))
+	withdrawn, err := tx.Withdrawn(ctx, kind, now.Add(-limit.Window))
 	if err != nil {
 		return 0, err
 	}
-	left := limit.Least - recent
+	left := limit.Least - withdrawn.Recent
 	if left < n && limit.Percent > 0 {
 		present, err := tx.CountPresent(ctx, kind)
 		if err != nil {
 			return 0, err
 		}
-		left = limit.Allowed(present+recent) - recent
+		left = limit.Allowed(present+withdrawn.Recent) - withdrawn.Recent
 	}
 	granted := min(n, max(0, left))
 	if granted == 0 {
 		return 0, nil
 	}
-	return granted, tx.AddWithdrawals(ctx, kind, now, total, granted)
+	return granted, tx.AddWithdrawals(ctx, kind, now, withdrawn, granted)
 }
 
 // newHold is a hold by the request under way.

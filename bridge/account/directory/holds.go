@@ -228,11 +228,11 @@ func (d *Directory) raised(
 			return nil, err
 		}
 		// As withdraw counts, so that it stays the same while holds are approved.
-		_, recent, err := tx.Withdrawn(ctx, kind, d.account.Time().Add(-now.Window))
+		withdrawn, err := tx.Withdrawn(ctx, kind, d.account.Time().Add(-now.Window))
 		if err != nil {
 			return nil, err
 		}
-		if of += recent; !before.Off && (now.Off || now.Allowed(of) > before.Allowed(of)) {
+		if of += withdrawn.Recent; !before.Off && (now.Off || now.Allowed(of) > before.Allowed(of)) {
 			raised[kind] = true
 		}
 	}

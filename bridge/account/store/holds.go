@@ -152,23 +152,35 @@ func (tx *Tx) RestoreMembership(ctx context.Context, h Hold) error {
 	return err
 }
 
-// Withdrawn returns how many withdrawals of a kind there were in all, and after a time.
-func (tx *Tx) Withdrawn(ctx context.Context, kind string, after time.Time) (total, recent int64, err error) {
-	return total, recent, tx.QueryRow(ctx, `SELECT total, total - COALESCE((SELECT total_before FROM withdrawals
-			WHERE kind = ? AND time > ? ORDER BY time, total_after LIMIT 1), total)
-		FROM (SELECT COALESCE(max(total_after), 0) AS total FROM withdrawals WHERE kind = ?) AS all_of_them`,
-		kind, Micros(after), kind).Scan(&total, &recent)
+// Withdrawals is how much of a kind was withdrawn.
+type Withdrawals struct {
+	Total  int64     // in all
+	Recent int64     // after the time that was asked for
+	Last   time.Time // zero if there were none
 }
 
-// AddWithdrawals adds n withdrawals of a kind at a time, before which there were
-// total in all. If the clock was set back, those of later times happened now.
-func (tx *Tx) AddWithdrawals(ctx context.Context, kind string, at time.Time, total, n int64) error {
-	if _, err := tx.Exec(ctx, `UPDATE withdrawals SET time = ? WHERE kind = ? AND time > ?`,
-		Micros(at), kind, Micros(at)); err != nil {
-		return err
+// Withdrawn returns how many withdrawals of a kind there were in all, and after a time.
+func (tx *Tx) Withdrawn(ctx context.Context, kind string, after time.Time) (w Withdrawals, err error) {
+	// The row with the highest total is the latest.
+	w, _, err = One(ctx, tx, func(row Scanner) (w Withdrawals, err error) {
+		return w, row.Scan(&w.Total, &w.Recent, (*Time)(&w.Last))
+	}, `SELECT total_after, total_after - COALESCE((SELECT total_before FROM withdrawals
+			WHERE kind = ? AND time > ? ORDER BY time, total_after LIMIT 1), total_after), time
+		FROM withdrawals WHERE kind = ? ORDER BY total_after DESC LIMIT 1`, kind, Micros(after), kind)
+	return w, err
+}
+
+// AddWithdrawals adds n withdrawals of a kind at a time to those that there were. If
+// the clock was set back, those of later times happened now.
+func (tx *Tx) AddWithdrawals(ctx context.Context, kind string, at time.Time, before Withdrawals, n int64) error {
+	if before.Last.After(at) {
+		if _, err := tx.Exec(ctx, `UPDATE withdrawals SET time = ? WHERE kind = ? AND time > ?`,
+			Micros(at), kind, Micros(at)); err != nil {
+			return err
+		}
 	}
 	_, err := tx.Exec(ctx, `INSERT INTO withdrawals (kind, time, total_before, total_after) VALUES (?, ?, ?, ?)`,
-		kind, Micros(at), total, total+n)
+		kind, Micros(at), before.Total, before.Total+n)
 	return err
 }
 

@@ -97,8 +97,8 @@ func TestAnAccountFromBeforeThereWereHolds(t *testing.T) {
 					if n, err := tx.CountPresent(ctx, kind); err != nil || n != want {
 						t.Errorf("it counts %d of kind %s, %v; want %d", n, kind, err, want)
 					}
-					if _, recent, err := tx.Withdrawn(ctx, kind, time.Time{}); err != nil || recent != 0 {
-						t.Errorf("it has taken away %d of kind %s, %v", recent, kind, err)
+					if w, err := tx.Withdrawn(ctx, kind, time.Time{}); err != nil || w != (Withdrawals{}) {
+						t.Errorf("it has taken away %+v of kind %s, %v", w, kind, err)
 					}
 				}
 				// The limit was the same before: nothing waits to be released.
