@@ -604,7 +604,8 @@ func TestWhatBecomesOfAHeldRemoval(t *testing.T) {
 			d.limit("max(0, 0%)/1h")
 			before := d.person(ann.ID)
 			d.update(group.ID, directory.GroupUpdate{Remove: []string{ann.ID}})
-			if after := d.person(ann.ID); after.Version == before.Version || !after.ModifiedAt.After(before.ModifiedAt) {
+			after := d.person(ann.ID)
+			if after.Version == before.Version || !after.ModifiedAt.After(before.ModifiedAt) {
 				t.Error("the person shows fewer groups in the same version")
 			}
 			row.do(d, ann, group.ID)

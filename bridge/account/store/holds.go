@@ -140,7 +140,8 @@ func (tx *Tx) DeleteRemovalHold(ctx context.Context, id string) error {
 
 // DeleteRemovalHolds deletes the holds on a member's removals, and returns their ids.
 func (tx *Tx) DeleteRemovalHolds(ctx context.Context, memberID string) ([]string, error) {
-	ids, err := All(ctx, tx, scanText, `DELETE FROM holds WHERE member_id = ? AND group_id <> '' RETURNING id`, memberID)
+	ids, err := All(ctx, tx, scanText, `DELETE FROM holds WHERE member_id = ? AND group_id <> '' RETURNING id`,
+		memberID)
 	_, err = tx.addHeld(ctx, -1, int64(len(ids)), err)
 	return ids, err
 }
