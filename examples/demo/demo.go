@@ -122,6 +122,14 @@ func (d *demo) step(what, result string) {
 	fmt.Fprintf(d.out, "%5.1f s  %-18s %s\n", time.Since(d.started).Seconds(), what, result)
 }
 
+// moreLeavers merges with the quickstart's configuration. The traffic of each company
+// has what its identity provider's own tests send, which delete all that they make: more
+// than companies of this size lose in an hour.
+const moreLeavers = `resource "scimbridge_provisioning" "this" {
+  suspension_limit = "max(100, 5%)/1h"
+}
+`
+
 // prepare makes the folder, chooses the ports, and lays out the configuration.
 func (d *demo) prepare(ctx context.Context) error {
 	for _, name := range []string{"scim-bridge", "terraform-provider-scimbridge"} {
@@ -147,6 +155,9 @@ func (d *demo) prepare(ctx context.Context) error {
 		if err := os.WriteFile(d.path("quickstart/"+filepath.Base(path)), b, 0o600); err != nil {
 			return err
 		}
+	}
+	if err := os.WriteFile(d.path("quickstart/demo_override.tf"), []byte(moreLeavers), 0o600); err != nil {
+		return err
 	}
 	domains := make([]string, len(companies))
 	for i, c := range companies {
