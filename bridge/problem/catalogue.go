@@ -235,7 +235,7 @@ var catalogue = []entry{
 	{
 		code:  Sealed,
 		title: parse(`The bridge is sealed`),
-		cause: parse("The bridge has not received its bearer token since it started. " +
+		cause: parse("The bridge has not received its bearer token since it started or was sealed. " +
 			"Only the token opens the session, and the bridge does not store it." +
 			`{{with .reason}} The configured token file does not unseal the bridge: {{.}}.{{end}}`),
 		remedy: parse("{{if .reason}}Write the current bearer token to {{if .setting}}{{.setting}} and restart the " +

@@ -52,6 +52,7 @@ type Authenticator struct {
 
 	previousUsed time.Time
 	previousUser string
+	requests     map[string]time.Time // when the last SCIM request came, by the name of its token
 }
 
 // The results of a check; a closed set, for metrics.
@@ -140,7 +141,7 @@ func (a *Authenticator) RequireBearer(next http.Handler) http.Handler {
 			writeSCIMError(w, err)
 			return
 		}
-		a.noteAccepted(httpkit.RequestFrom(r.Context()).Client)
+		a.noteAccepted(httpkit.RequestFrom(r.Context()))
 		next.ServeHTTP(w, r)
 	})
 }
@@ -299,18 +300,22 @@ func (a *Authenticator) PreviousUse() (at time.Time, from string) {
 	return a.previousUsed, a.previousUser
 }
 
-// LastAccepted returns when the last SCIM request with the right token came; zero if none did.
-func (a *Authenticator) LastAccepted() time.Time {
+// LastRequest returns when the last SCIM request with TokenCurrent or TokenPrevious came; zero if none did.
+func (a *Authenticator) LastRequest(token string) time.Time {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.accepted.last
+	return a.requests[token]
 }
 
-func (a *Authenticator) noteAccepted(client netip.Addr) {
+func (a *Authenticator) noteAccepted(r *httpkit.Request) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	network := httpkit.NetworkOf(client)
-	a.accepted.add(network, a.Now())
+	network, now := httpkit.NetworkOf(r.Client), a.Now()
+	a.accepted.add(network, now)
+	if a.requests == nil {
+		a.requests = make(map[string]time.Time)
+	}
+	a.requests[r.Caller] = now
 	if a.wrong.count.Has(network) {
 		a.wrong.known = a.wrong.last
 	}

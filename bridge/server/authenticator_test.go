@@ -276,3 +276,23 @@ func (l *lockedLog) String() string {
 	defer l.mu.Unlock()
 	return l.text.String()
 }
+
+// Which token the identity provider used last tells whether it has been given the new one.
+func TestTheLastRequestIsKnownForEachToken(t *testing.T) {
+	t.Parallel()
+	f := newFace(t)
+	began := f.authenticator.Now()
+	f.get(t, "/Users", "Bearer right-old")
+	f.pass(time.Minute)
+	f.get(t, "/Users", "Bearer right")
+	f.pass(time.Minute)
+	f.get(t, "/health", "Bearer right-old") // which is no request of an identity provider
+	f.get(t, "/Users", "Bearer wrong")
+	for token, want := range map[string]time.Time{
+		server.TokenPrevious: began, server.TokenCurrent: began.Add(time.Minute), server.TokenMonitoring: {},
+	} {
+		if got := f.authenticator.LastRequest(token); !got.Equal(want) {
+			t.Errorf("%s: %s, want %s", token, got, want)
+		}
+	}
+}

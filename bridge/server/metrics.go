@@ -49,10 +49,13 @@ func (m *Metrics) routes(a *Authenticator) []Route {
 
 // RegisterAuthenticator adds when the identity provider last came.
 func (m *Metrics) RegisterAuthenticator(a *Authenticator) {
-	m.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "scimbridge_last_request_timestamp_seconds",
-		Help: "When a SCIM request with the right bearer token last came, since the bridge started.",
-	}, func() float64 { return toSeconds(a.LastAccepted()) }))
+	for _, token := range []string{TokenCurrent, TokenPrevious} {
+		m.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name:        "scimbridge_last_request_timestamp_seconds",
+			Help:        "When a SCIM request with a right bearer token last came, since the bridge started.",
+			ConstLabels: prometheus.Labels{"token": token},
+		}, func() float64 { return toSeconds(a.LastRequest(token)) }))
+	}
 }
 
 // TokenChecked counts a check, for Authenticator.Checked.
@@ -72,8 +75,6 @@ var (
 		"When the oldest of them was made; 0 if there are none.", nil, nil)
 	overlapGauge = prometheus.NewDesc("scimbridge_overlap_end_timestamp_seconds",
 		"Until when the previous bearer token is valid too; 0 if only one is.", nil, nil)
-	previousGauge = prometheus.NewDesc("scimbridge_overlap_previous_used_timestamp_seconds",
-		"When the previous bearer token was last accepted in the overlap, since the bridge started.", nil, nil)
 )
 
 func (healthCollector) Describe(ch chan<- *prometheus.Desc) {
@@ -82,7 +83,6 @@ func (healthCollector) Describe(ch chan<- *prometheus.Desc) {
 	ch <- heldGauge
 	ch <- heldSinceGauge
 	ch <- overlapGauge
-	ch <- previousGauge
 }
 
 // held returns how much the account holds, and since when, as the last heartbeat told.
@@ -113,19 +113,11 @@ func (c healthCollector) Collect(ch chan<- prometheus.Metric) {
 	ch <- prometheus.MustNewConstMetric(heldGauge, prometheus.GaugeValue, suspensions, "suspension")
 	ch <- prometheus.MustNewConstMetric(heldGauge, prometheus.GaugeValue, removals, "removal")
 	ch <- prometheus.MustNewConstMetric(heldSinceGauge, prometheus.GaugeValue, oldest)
-	until, used := overlap(h)
-	ch <- prometheus.MustNewConstMetric(overlapGauge, prometheus.GaugeValue, until)
-	ch <- prometheus.MustNewConstMetric(previousGauge, prometheus.GaugeValue, used)
-}
-
-func overlap(h health.Health) (until, used float64) {
-	if h.Overlap == nil {
-		return 0, 0
+	var until time.Time
+	if h.Overlap != nil {
+		until = h.Overlap.Until
 	}
-	if h.Overlap.LastUsed != nil {
-		used = toSeconds(*h.Overlap.LastUsed)
-	}
-	return toSeconds(h.Overlap.Until), used
+	ch <- prometheus.MustNewConstMetric(overlapGauge, prometheus.GaugeValue, toSeconds(until))
 }
 
 func toSeconds(t time.Time) float64 {

@@ -13,12 +13,6 @@ func TestAnAddressIsOneTests(t *testing.T) {
 	if second := Free(t); second == first {
 		t.Errorf("both tests have %s", first)
 	}
-	var inner string
-	t.Run("a test that ends", func(t *testing.T) { inner = Free(t) })
-	again()
-	if after := Free(t); after != inner {
-		t.Errorf("after its end the address is %s, not %s", after, inner)
-	}
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", first)
 	if err != nil {
 		t.Fatalf("a program cannot use its address: %v", err)

@@ -206,7 +206,8 @@ func (b *runningBridge) seal() error {
 	if b.cfg.unsealTokenFile != "" {
 		if _, err := readSecret(b.unsealSetting(), b.cfg.unsealTokenFile, func(string) {}); err == nil {
 			return &control.Error{Status: http.StatusConflict, Detail: fmt.Sprintf("this bridge unseals itself "+
-				"with the token of %s, in %s: move that file away first", b.unsealSetting(), b.cfg.unsealTokenFile)}
+				"with the token of %s: start it without that first; if Terraform deployed it, set unseal = \"once\" "+
+				"and apply", b.unsealSetting())}
 		}
 	}
 	b.verifier.Seal()

@@ -11,7 +11,7 @@ import (
 
 // asLines are the flags of a command that prints a list.
 type asLines struct {
-	JSON bool `help:"Print one JSON object per line, with the names of the API."`
+	JSON bool `help:"Print one JSON object per line."`
 }
 
 // list returns a list with these columns.

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -31,9 +32,10 @@ func TestListsAreLinesOfJSONForPrograms(t *testing.T) {
 	const name = "two\nlines\tand <tags>"
 	output(t, "account", "token", "create", "--database", database, "--name", name, "--scope", "read", "--expires", "90d")
 	tokens := lines[api.Token](t, "account", "token", "list", "--database", database, "--json")
-	if last := tokens[len(tokens)-1]; last.Name != name || last.Scope != api.Read ||
-		last.ExpiresAt == nil || last.ExpiresAt.Before(time.Now()) || last.Secret != nil {
-		t.Errorf("the token is %+v", last)
+	i := slices.IndexFunc(tokens, func(token api.Token) bool { return token.Name == name })
+	if i < 0 || tokens[i].Scope != api.Read || tokens[i].ExpiresAt == nil ||
+		tokens[i].ExpiresAt.Before(time.Now()) || tokens[i].Secret != nil {
+		t.Errorf("the tokens are %+v", tokens)
 	}
 	if table := output(t, "account", "token", "list", "--database", database); !strings.HasPrefix(table, "ID  ") ||
 		len(strings.Split(strings.TrimSpace(table), "\n")) != len(tokens)+1 {

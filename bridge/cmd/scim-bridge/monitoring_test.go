@@ -6,10 +6,15 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/server"
 )
 
 const monitoringExample = "../../../examples/monitoring"
@@ -44,8 +49,9 @@ func TestEveryMetricOfTheMonitoringExampleExists(t *testing.T) {
 	b.awaitState(control.Ready)
 	base := "https://" + b.address()
 	scrape := func() string { return askBy(t, own.client(), http.MethodGet, base+"/metrics", token, "").body }
-	if never := scrape(); !strings.Contains(never, "\nscimbridge_last_request_timestamp_seconds 0\n") {
-		t.Error("the identity provider has been there before it came")
+	const last = "\nscimbridge_last_request_timestamp_seconds"
+	if never := scrape(); !strings.Contains(never, last+`{token="current"} 0`+"\n") {
+		t.Error("a last request is told before one came")
 	}
 	made := askBy(t, own.client(), http.MethodPost, base+"/Users", pair.token.Reveal(), person("ann@example.com"))
 	if made.status != http.StatusCreated {
@@ -55,7 +61,7 @@ func TestEveryMetricOfTheMonitoringExampleExists(t *testing.T) {
 	for _, want := range []string{
 		`scimbridge_connector_requests_total{method="POST",operation="directory/people",status="201"} 1`,
 		`scimbridge_connector_request_duration_seconds_count{operation="directory/people"} `,
-		"\nscimbridge_last_request_timestamp_seconds 1.", "\nscimbridge_overlap_end_timestamp_seconds 0\n",
+		last + `{token="current"} 1.`, last + `{token="previous"} 0`, "\nscimbridge_overlap_end_timestamp_seconds 0\n",
 	} {
 		if !strings.Contains(ours, want) {
 			t.Errorf("the bridge's metrics lack %q:\n%s", want, ours)
@@ -72,6 +78,31 @@ func TestEveryMetricOfTheMonitoringExampleExists(t *testing.T) {
 		for _, name := range names {
 			if !exists(name) {
 				t.Errorf("%s names %s, which neither server has", file, name)
+			}
+		}
+	}
+}
+
+// So it is with a label that no series has.
+func TestEveryLabelOfTheAlertsExists(t *testing.T) {
+	t.Parallel()
+	known := map[string][]string{
+		"state": health.States(), "route": scim.RouteNames(), "token": {server.TokenCurrent, server.TokenPrevious},
+		"job": {"scimbridge", "scimbridge-account"}, "status": {"5..", "none"},
+		"__name__": {"scimbridge_holds", "scimbridge_account_holds"},
+	}
+	for _, e := range problem.Catalogue() {
+		known["code"] = append(known["code"], string(e.Code))
+	}
+	rules := readText(t, filepath.Join(monitoringExample, "scimbridge.rules.yml"))
+	found := regexp.MustCompile(`(\w+)(?:=|=~|!~)"([^"]+)"`).FindAllStringSubmatch(rules, -1)
+	if len(found) < 10 {
+		t.Fatalf("%d labels were found: this test would prove nothing", len(found))
+	}
+	for _, label := range found {
+		for value := range strings.SplitSeq(label[2], "|") {
+			if !slices.Contains(known[label[1]], value) {
+				t.Errorf("no series has %s=%q", label[1], value)
 			}
 		}
 	}

@@ -66,7 +66,7 @@ func TestABridgeThatUnsealsItselfIsNotSealed(t *testing.T) {
 		return code, errs.String()
 	}
 	code, said := seal(b.dir)
-	if code != exitFailed || !strings.Contains(said, "--unseal-token-file, in "+token+": move that file away first") {
+	if code != exitFailed || !strings.Contains(said, "with the token of --unseal-token-file: start it without") {
 		t.Errorf("%d %s", code, said)
 	}
 	if s := b.status(); s.State != control.Ready {

@@ -1,6 +1,8 @@
 package account
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"strconv"
@@ -23,7 +25,7 @@ func NewMeter(r prometheus.Registerer) *Meter {
 	m := &Meter{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "scimbridge_connector_requests_total",
-			Help: "Requests sent to the account, repetitions included; the status is none if no answer came.",
+			Help: "Requests sent to the account, repetitions included; the status is none without an answer, and canceled.",
 		}, []string{"operation", "method", "status"}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "scimbridge_connector_request_duration_seconds",
@@ -48,8 +50,11 @@ func (t metered) RoundTrip(req *http.Request) (*http.Response, error) {
 	began := time.Now()
 	resp, err := t.RoundTripper.RoundTrip(req)
 	operation, status := operationOf(req.URL.EscapedPath()), "none"
-	if err == nil {
+	switch {
+	case err == nil:
 		status = strconv.Itoa(resp.StatusCode)
+	case errors.Is(req.Context().Err(), context.Canceled): // as when the identity provider gives up
+		status = "canceled"
 	}
 	t.meter.requests.WithLabelValues(operation, httpkit.Method(req.Method), status).Inc()
 	t.meter.duration.WithLabelValues(operation).Observe(time.Since(began).Seconds())

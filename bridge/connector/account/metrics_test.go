@@ -1,6 +1,7 @@
 package account
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -47,12 +48,23 @@ func TestRequestsToTheAccountAreCounted(t *testing.T) {
 			resp.Body.Close()
 		}
 	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	const heartbeat = "https://account.example.com/v1/session/heartbeat"
+	req, err := http.NewRequestWithContext(gone, http.MethodPut, heartbeat, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp, err := m.Transport(answering(0)).RoundTrip(req); err == nil {
+		resp.Body.Close()
+	}
 	answer := httptest.NewRecorder()
 	r.Handler().ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), "GET", "/metrics", http.NoBody))
 	for _, want := range []string{
 		`{method="POST",operation="auth/start",status="200"} 1`,
 		`{method="DELETE",operation="session",status="204"} 1`,
 		`{method="PUT",operation="session/heartbeat",status="none"} 1`,
+		`{method="PUT",operation="session/heartbeat",status="canceled"} 1`,
 		`{method="GET",operation="directory/people",status="404"} 2`,
 		`{method="POST",operation="directory/people",status="204"} 1`,
 		`{method="other",operation="other",status="418"} 1`,
