@@ -62,9 +62,11 @@ func instead(variable string) string {
 		return "use settings.monitoring_token_wo instead"
 	case "SESSION":
 		return "use session instead"
+	case "PING_LISTEN":
+		return "/ping answers at the bridge's own address; remove it"
 	case "UNSEAL_TOKEN_FILE":
 		return "use unseal and unseal_token_wo instead"
-	case "LISTEN", "DATA_DIR", "REVISION", "DRAIN_DELAY", "TAKE_OVER", "PING_LISTEN":
+	case "LISTEN", "DATA_DIR", "REVISION", "DRAIN_DELAY", "TAKE_OVER":
 		return "the deployment sets that itself; remove it"
 	}
 	return "use settings, session and unseal instead"

@@ -45,6 +45,7 @@ func TestVariablesThatTheDeploymentSetsAreRefusedWithTheArgumentToUse(t *testing
 		{"SCIMBRIDGE_TLS_DOMAIN", "use settings.tls_domain"},
 		{"SCIMBRIDGE_ACME_EMAIL", "use settings.acme_email"},
 		{"SCIMBRIDGE_ACME_DIRECTORY", "HTTPS in front"},
+		{"OP_PING_SERVER", "at the bridge's own address"},
 		{"OP_TLS_KEY_FILE", "HTTPS in front"},
 		{"SCIMBRIDGE_TLS_CERT_FILE", "HTTPS in front"},
 		{"OP_ANYTHING", "use settings"},
