@@ -162,12 +162,11 @@ type Withdrawals struct {
 
 // Withdrawn returns how many withdrawals of a kind there were in all, and after a time.
 func (tx *Tx) Withdrawn(ctx context.Context, kind string, after time.Time) (w Withdrawals, err error) {
-	// The row with the highest total is the latest.
 	w, _, err = One(ctx, tx, func(row Scanner) (w Withdrawals, err error) {
 		return w, row.Scan(&w.Total, &w.Recent, (*Time)(&w.Last))
 	}, `SELECT total_after, total_after - COALESCE((SELECT total_before FROM withdrawals
 			WHERE kind = ? AND time > ? ORDER BY time, total_after LIMIT 1), total_after), time
-		FROM withdrawals WHERE kind = ? ORDER BY total_after DESC LIMIT 1`, kind, Micros(after), kind)
+		FROM withdrawals WHERE kind = ? ORDER BY time DESC, total_after DESC LIMIT 1`, kind, Micros(after), kind)
 	return w, err
 }
 

@@ -29,15 +29,15 @@ ALTER TABLE members ADD COLUMN suspension_held BOOLEAN NOT NULL DEFAULT FALSE;
 
 -- What provisioning has taken away: how many suspensions and removals there had
 -- been in all before and after some at a time, so that those since any time are
--- found by two look-ups.
+-- found by two look-ups. The later ones have higher totals. In one tree, since there
+-- may be a row for each removal.
 CREATE TABLE withdrawals (
     kind         TEXT NOT NULL, -- suspension, removal
     time         BIGINT NOT NULL,
     total_before BIGINT NOT NULL,
     total_after  BIGINT NOT NULL,
-    PRIMARY KEY (kind, total_after)
-);
-CREATE INDEX withdrawals_by_time ON withdrawals (kind, time, total_after);
+    PRIMARY KEY (kind, time, total_after)
+) WITHOUT ROWID;
 
 -- How many there are to suspend and to remove, so that nobody has to count them. One
 -- row.
