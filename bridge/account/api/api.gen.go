@@ -539,7 +539,8 @@ type Activation struct {
 	// groups are counted apart, each against this limit, over all bridges. The percentage, rounded down, is of the
 	// managed members that are invited or in and not suspended, for removals of the members of all groups; both as
 	// they were when the window began. Empty means the default, `max(10, 5%)/1h`. Raising it approves as many of
-	// the holds, the oldest first, as it allows then, also after the answer if they are very many.
+	// the holds, the oldest first, as it allows then; after the answer if the request activates the integration, or
+	// if they are very many.
 	SuspensionLimit *SuspensionLimit `json:"suspension_limit,omitempty"`
 }
 
@@ -1168,7 +1169,8 @@ type ProvisioningUpdate struct {
 	// groups are counted apart, each against this limit, over all bridges. The percentage, rounded down, is of the
 	// managed members that are invited or in and not suspended, for removals of the members of all groups; both as
 	// they were when the window began. Empty means the default, `max(10, 5%)/1h`. Raising it approves as many of
-	// the holds, the oldest first, as it allows then, also after the answer if they are very many.
+	// the holds, the oldest first, as it allows then; after the answer if the request activates the integration, or
+	// if they are very many.
 	SuspensionLimit *SuspensionLimit `json:"suspension_limit,omitempty"`
 }
 
@@ -1316,7 +1318,8 @@ type SignupDomainPage struct {
 // groups are counted apart, each against this limit, over all bridges. The percentage, rounded down, is of the
 // managed members that are invited or in and not suspended, for removals of the members of all groups; both as
 // they were when the window began. Empty means the default, `max(10, 5%)/1h`. Raising it approves as many of
-// the holds, the oldest first, as it allows then, also after the answer if they are very many.
+// the holds, the oldest first, as it allows then; after the answer if the request activates the integration, or
+// if they are very many.
 type SuspensionLimit = string
 
 // Token defines model for Token.

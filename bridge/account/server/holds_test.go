@@ -189,6 +189,38 @@ func (c *conversation) holdMany(t *testing.T, n int) {
 	equal(t, "held", c.holds(t).Count.Suspensions, int64(n))
 }
 
+// update is a request for another limit.
+func (c *conversation) update(t *testing.T, limit string) *http.Request {
+	t.Helper()
+	r, err := api.NewUpdateProvisioningRequest(c.url, nil, api.ProvisioningUpdate{SuspensionLimit: &limit})
+	ok(t, err)
+	return r
+}
+
+// activation is a request for an integration with a limit.
+func (c *conversation) activation(t *testing.T, limit, key string) *http.Request {
+	t.Helper()
+	_, enrolment := c.enrol(t)
+	params := new(api.ActivateProvisioningParams)
+	if key != "" {
+		params.IdempotencyKey = &key
+	}
+	r, err := api.NewActivateProvisioningRequest(c.url, params, api.Activation{
+		ManagerEmail: manager, Enrolment: enrolment, Session: "sealed", SuspensionLimit: &limit,
+	})
+	ok(t, err)
+	return r
+}
+
+// serve answers a request of the administrator as a server that calls raised.
+func (c *conversation) serve(r *http.Request, raised func()) *httptest.ResponseRecorder {
+	r.Header.Set("Authorization", "Bearer "+c.admin)
+	r.RemoteAddr = home + ":1"
+	answer := httptest.NewRecorder()
+	server.New(server.Config{Account: c.account, Logger: hclog.NewNullLogger(), LimitRaised: raised}).ServeHTTP(answer, r)
+	return answer
+}
+
 // A client that leaves after the limit was raised would find nothing to change when it
 // comes again.
 func TestRaisingTheLimitDoesNotEndWithTheRequest(t *testing.T) {
@@ -199,15 +231,11 @@ func TestRaisingTheLimitDoesNotEndWithTheRequest(t *testing.T) {
 	c.holdMany(t, 150)
 	ctx, leave := context.WithCancel(t.Context())
 	defer leave()
-	r, err := api.NewUpdateProvisioningRequest(c.url, nil, api.ProvisioningUpdate{SuspensionLimit: new("off")})
-	ok(t, err)
-	r.Header.Set("Authorization", "Bearer "+c.admin)
-	r.RemoteAddr = home + ":1"
+	r := c.update(t, "off")
 	c.clock.mu.Lock()
 	c.clock.ticks, c.clock.alarm = 60, leave // while holds are approved, which reads it at least once each
 	c.clock.mu.Unlock()
-	server.New(server.Config{Account: c.account, Logger: hclog.NewNullLogger()}).ServeHTTP(
-		httptest.NewRecorder(), r.WithContext(ctx))
+	c.serve(r.WithContext(ctx), nil)
 	if ctx.Err() == nil {
 		t.Fatal("the client did not leave")
 	}
@@ -239,7 +267,7 @@ func TestWhatARaisedLimitHasLeftIsReleasedByTheNextRequest(t *testing.T) {
 			c.activate(t)
 			c.limit(t, "max(0, 0%)/1h")
 			c.holdMany(t, 3)
-			// As a server leaves it that dies when it has raised the limit.
+			// As a server leaves it that is killed when it has raised the limit.
 			ok(t, c.account.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
 				_, err := tx.Exec(ctx, `UPDATE integration SET suspension_limit = 'off'`)
 				return err
@@ -250,14 +278,20 @@ func TestWhatARaisedLimitHasLeftIsReleasedByTheNextRequest(t *testing.T) {
 	}
 }
 
-// Terraform makes the integration anew with a higher limit, or with the same.
+// Terraform makes the integration anew with a higher limit, or with the same, and always
+// with an Idempotency-Key. The whole request is one transaction then, for which every
+// other writer waits: holds are released after it.
 func TestActivatingWithAHigherLimitReleasesHolds(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
 		limit string
+		key   string
 		held  int64
-	}{{"off", 0}, {"max(2, 0%)/1h", 1}, {"max(0, 0%)/1h", 3}, {"max(0, 0%)/30m", 3}} {
-		t.Run(row.limit, func(t *testing.T) {
+	}{
+		{"off", "", 0}, {"off", "k", 0}, {"max(2, 0%)/1h", "k", 1}, {"max(0, 0%)/1h", "k", 3},
+		{"max(0, 0%)/30m", "k", 3},
+	} {
+		t.Run(row.limit+row.key, func(t *testing.T) {
 			t.Parallel()
 			c := converse(t)
 			c.activate(t)
@@ -269,17 +303,80 @@ func TestActivatingWithAHigherLimitReleasesHolds(t *testing.T) {
 			_, err = directory.New(c.account).ReleaseHolds(t.Context())
 			ok(t, err)
 			equal(t, "held in between", c.holds(t).Count.Suspensions, 3)
-			_, enrolment := c.enrol(t)
-			r, err := apitest.Read[api.Provisioning](c.ActivateProvisioning(t.Context(), nil, api.Activation{
-				ManagerEmail: manager, Enrolment: enrolment, Session: "sealed", SuspensionLimit: &row.limit,
-			}))
-			ok(t, err)
-			if r.Value == nil {
-				t.Fatalf("activating: %s", r.Body)
-			}
+			raised := 0
+			answer := c.serve(c.activation(t, row.limit, row.key), func() {
+				raised++
+				equal(t, "held when the request has ended", c.holds(t).Count.Suspensions, 3)
+				_, err := directory.New(c.account).ReleaseHolds(t.Context())
+				ok(t, err)
+			})
+			equal(t, "the answer", answer.Code, http.StatusCreated)
+			equal(t, "times that the limit was raised", raised, 1)
 			equal(t, "held", c.holds(t).Count.Suspensions, row.held)
 		})
 	}
+}
+
+// The limit is set, and what it allows is released later: a client that is told of a
+// failure would repeat what is done.
+func TestALimitIsSetAlsoIfNothingCanBeReleased(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name    string
+		request func(t *testing.T, c *conversation) *http.Request
+		status  int
+	}{
+		{"a new limit", func(t *testing.T, c *conversation) *http.Request {
+			t.Helper()
+			c.activate(t)
+			c.limit(t, "max(0, 0%)/1h")
+			c.holdMany(t, 3)
+			return c.update(t, "off")
+		}, http.StatusOK},
+		{"an activation", func(t *testing.T, c *conversation) *http.Request {
+			t.Helper()
+			return c.activation(t, "off", "")
+		}, http.StatusCreated},
+		{"an activation with an Idempotency-Key", func(t *testing.T, c *conversation) *http.Request {
+			t.Helper()
+			return c.activation(t, "off", "k")
+		}, http.StatusCreated},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			c := converse(t)
+			r := row.request(t, c)
+			ok(t, c.account.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+				_, err := tx.Exec(ctx, `ALTER TABLE withdrawals RENAME TO broken`)
+				return err
+			}))
+			raised := 0
+			answer := c.serve(r, func() { raised++ })
+			equal(t, "the answer", answer.Code, row.status)
+			equal(t, "times that the limit was raised", raised, 1)
+			equal(t, "the limit", deref(c.provisioning(t).SuspensionLimit), "off")
+			_, err := directory.New(c.account).ReleaseHolds(t.Context())
+			equal(t, "that releasing fails", err != nil, true)
+		})
+	}
+}
+
+// Clients repeat a request that takes long.
+func TestTheAnswerToAnUpdateDoesNotWaitForEveryHold(t *testing.T) {
+	t.Parallel()
+	c := converse(t)
+	c.activate(t)
+	c.limit(t, "max(0, 0%)/1h")
+	c.holdMany(t, 150)
+	c.clock.mu.Lock()
+	// The first of two transactions takes long.
+	c.clock.ticks, c.clock.alarm = 60, func() { <-time.After(10 * time.Second) }
+	c.clock.mu.Unlock()
+	raised := false
+	answer := c.serve(c.update(t, "off"), func() { raised = true })
+	equal(t, "the answer", answer.Code, http.StatusOK)
+	equal(t, "held", c.holds(t).Count.Suspensions, 50)
+	equal(t, "that the rest is released later", raised, true)
 }
 
 func TestWhatIsNoDecisionIsRefused(t *testing.T) {

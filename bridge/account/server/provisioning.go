@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
@@ -33,9 +32,6 @@ func (h administration) ActivateProvisioning(
 	if err != nil {
 		return nil, err
 	}
-	if err := h.releaseHolds(ctx); err != nil {
-		return nil, err
-	}
 	out := toProvisioning(p)
 	return api.ActivateProvisioning201JSONResponse{
 		Body: out, Headers: api.ActivateProvisioning201ResponseHeaders{ETag: &out.Etag},
@@ -49,30 +45,25 @@ func (h administration) UpdateProvisioning(
 	if err != nil {
 		return nil, err
 	}
-	if err := h.releaseHolds(ctx); err != nil {
-		return nil, err
-	}
+	h.releaseHolds(ctx)
 	out := toProvisioning(p)
 	return api.UpdateProvisioning200JSONResponse{
 		Body: out, Headers: api.UpdateProvisioning200ResponseHeaders{ETag: &out.Etag},
 	}, nil
 }
 
-// releaseTimeout is how long a request that raises the limit waits for the holds that
-// it releases, which may be a hundred thousand.
-const releaseTimeout = 45 * time.Second
+// releaseTimeout is how long the answer to an update waits for the holds that a higher
+// limit releases. Clients repeat a request that takes longer than 15 seconds.
+const releaseTimeout = 8 * time.Second
 
-// releaseHolds approves what a higher limit allows. It does not end with the request,
-// since the limit is raised already: a client that repeats the request would find
-// nothing to change. What is left then, the server releases by itself.
-func (h administration) releaseHolds(ctx context.Context) error {
+// releaseHolds approves what a higher limit allows, so that a client which reads the
+// holds after the answer finds them released unless they are very many. It does not end
+// with the request, since the limit is raised already. What fails or is left then is for
+// Config.LimitRaised: the limit is set, and so is the answer.
+func (h administration) releaseHolds(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
 	defer cancel()
-	_, err := h.directory.ReleaseHolds(ctx)
-	if errors.Is(err, context.DeadlineExceeded) {
-		return nil
-	}
-	return err
+	_, _ = h.directory.ReleaseHolds(ctx)
 }
 
 func (h administration) RotateProvisioning(

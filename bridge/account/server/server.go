@@ -27,6 +27,10 @@ type Config struct {
 	Logger         hclog.Logger
 	// Events logs events that unauthenticated clients can cause; nil uses Logger.
 	Events *httpkit.EventLog
+	// LimitRaised is called after a request that may have raised the suspension limit, when
+	// its transaction has ended: then directory.ReleaseHolds is due, which may take minutes.
+	// It must not block. Nil does nothing.
+	LimitRaised func()
 	// Certificate returns the validity of the server's certificate, for the metrics; nil for plain HTTP.
 	Certificate func() (notBefore, notAfter time.Time)
 }
@@ -141,6 +145,9 @@ func (s *server) withAuth(pattern string, next http.Handler) http.Handler {
 			s.writeProblem(w, r, err)
 			return
 		}
+		if raising[pattern] && s.LimitRaised != nil {
+			defer s.LimitRaised()
+		}
 		if key := r.Header.Get("Idempotency-Key"); key != "" && repeatable[pattern] {
 			s.idempotent(w, r, key, body, next, pattern == createToken)
 			return
@@ -232,6 +239,9 @@ var repeatable = map[string]bool{
 	"POST /v1/directory/people":    true,
 	"POST /v1/directory/groups":    true,
 }
+
+// raising are the operations that may raise the suspension limit.
+var raising = map[string]bool{"POST /v1/provisioning": true, "PATCH /v1/provisioning": true}
 
 // ping reports only that the process is running.
 func (s *server) ping(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }

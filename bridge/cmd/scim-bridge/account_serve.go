@@ -185,7 +185,10 @@ func serveAccount(ctx context.Context, a *account.Account, listener accountListe
 ) error {
 	events := httpkit.NewEventLog(logger)
 	defer events.Flush()
-	cfg := server.Config{Account: a, TrustedProxies: listener.proxies, Logger: logger, Events: events}
+	releaser := newHoldReleaser(directory.New(a).ReleaseHolds, logger)
+	cfg := server.Config{
+		Account: a, TrustedProxies: listener.proxies, Logger: logger, Events: events, LimitRaised: releaser.wake,
+	}
 	if listener.certificate != nil {
 		cfg.Certificate = listener.certificate.Validity
 		go listener.certificate.Run(ctx)
@@ -193,14 +196,11 @@ func serveAccount(ctx context.Context, a *account.Account, listener accountListe
 	srv := httpkit.NewServer(server.New(cfg), events)
 	logger.Info("listening", "address", listener.Addr(), "public_url", a.PublicURL, "account", a.ID)
 
+	defer releaser.start(ctx)()
 	served := make(chan error, 1)
 	go func() { served <- listener.serve(srv, events) }()
-	people := directory.New(a)
 	sweep := time.NewTicker(sweepInterval)
 	defer sweep.Stop()
-	// A server that was stopped while it released holds, or a client that has waited long, leaves some.
-	release := time.NewTimer(0)
-	defer release.Stop()
 	newer := time.NewTicker(ipDataInterval)
 	defer newer.Stop()
 	for {
@@ -211,12 +211,6 @@ func serveAccount(ctx context.Context, a *account.Account, listener accountListe
 			if err := a.Sweep(ctx); err != nil {
 				logger.Warn("could not delete expired rows; trying again", "error", err)
 			}
-		case <-release.C:
-			if _, err := people.ReleaseHolds(ctx); err != nil && ctx.Err() == nil {
-				logger.Warn("could not release the holds that the raised suspension limit allows; trying again",
-					"error", err)
-			}
-			release.Reset(sweepInterval)
 		case <-newer.C:
 			reloadIPData(a, logger)
 		case <-heard.reload():

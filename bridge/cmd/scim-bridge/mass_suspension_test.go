@@ -19,6 +19,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
@@ -284,8 +285,47 @@ func TestHoldsOutliveAKill(t *testing.T) {
 	}
 }
 
-// An account that dies while it releases what a higher limit allows goes on when it is
-// started again.
+// Terraform, which makes an integration anew, sends an Idempotency-Key, and expects of the
+// server that it releases what the limit allows.
+func TestAnActivationWithAHigherLimitReleasesHolds(t *testing.T) {
+	t.Parallel()
+	account := newAccountProcess(t)
+	pair := account.activate()
+	account.limit("max(0, 0%)/24h")
+	bridge := serve(t, folder(t, pair.sealed))
+	const people = 3
+	for i := range people {
+		got := ask(t, http.MethodPost, bridge.url("/scim/v2/Users"), pair.token.Reveal(),
+			person(fmt.Sprintf("p%d@example.com", i)))
+		var made struct{ ID string }
+		if err := json.Unmarshal([]byte(got.body), &made); err != nil || made.ID == "" {
+			t.Fatalf("creating: %d %s", got.status, got.body)
+		}
+		got = ask(t, http.MethodDelete, bridge.url("/scim/v2/Users/"+made.ID), pair.token.Reveal(), "")
+		if got.status != http.StatusNoContent {
+			t.Fatalf("deleting: %d %s", got.status, got.body)
+		}
+	}
+	if _, err := apitest.Read[struct{}](account.admin.DeactivateProvisioning(t.Context(), nil)); err != nil {
+		t.Fatal(err)
+	}
+	if held := account.held(); held.Suspensions != people {
+		t.Fatalf("%+v are held, want %d", held, people)
+	}
+	next, enrolment := account.enrol(nil, time.Time{})
+	made, err := apitest.Read[api.Provisioning](account.admin.ActivateProvisioning(t.Context(),
+		&api.ActivateProvisioningParams{IdempotencyKey: new("activation")}, api.Activation{
+			ManagerEmail: manager, Enrolment: enrolment, Session: next.sealed,
+			SuspensionLimit: new("max(2, 0%)/24h"),
+		}))
+	if err != nil || made.Value == nil {
+		t.Fatalf("activating: %v %s", err, made.Body)
+	}
+	await(t, "what the limit allows to be released", func() bool { return account.held().Suspensions == 1 })
+}
+
+// An account that is killed while it releases what a higher limit allows goes on when it
+// is started again.
 func TestARaisedLimitGoesOnAfterAKill(t *testing.T) {
 	t.Parallel()
 	account := newAccountProcess(t)
