@@ -30,8 +30,8 @@ type remedy struct {
 // printed, and the problem goes away.
 func TestEveryRemedyWorks(t *testing.T) {
 	t.Parallel()
-	remedies := slices.Concat(firewallRemedies, layoutRemedies, sessionRemedies, peopleRemedies, holdRemedies, accountRemedies,
-		storageRemedies)
+	remedies := slices.Concat(firewallRemedies, layoutRemedies, sessionRemedies, peopleRemedies, holdRemedies,
+		accountRemedies, storageRemedies)
 	for _, e := range problem.Catalogue() {
 		if !slices.ContainsFunc(remedies, func(r remedy) bool { return r.code == e.Code }) {
 			t.Errorf("no row tries the remedy of %s", e.Code)

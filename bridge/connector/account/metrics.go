@@ -25,7 +25,7 @@ func NewMeter(r prometheus.Registerer) *Meter {
 	m := &Meter{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "scimbridge_connector_requests_total",
-			Help: "Requests sent to the account, repetitions included; the status is none without an answer, and canceled.",
+			Help: "Requests sent to the account, repetitions too; without an answer the status is none or canceled.",
 		}, []string{"operation", "method", "status"}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "scimbridge_connector_request_duration_seconds",
