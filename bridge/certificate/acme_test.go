@@ -3,6 +3,7 @@ package certificate
 import (
 	"bytes"
 	"crypto/x509"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -154,6 +155,39 @@ func TestFailedAttemptsKeepToWhatTheAuthorityAllows(t *testing.T) {
 	}
 }
 
+// A proxy on the way answers for the authority, which counts nothing.
+func TestWhereTheAuthorityIsNotFoundItIsAskedAgainSoon(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		status int
+		kind   string
+	}{{403, "none"}, {404, "none"}, {407, "none"}, {403, "unauthorized"}, {-1, ""}} {
+		t.Run(fmt.Sprint(row.status, row.kind), func(t *testing.T) {
+			t.Parallel()
+			a := newAuthority(t)
+			a.refuse = func(path string) (int, string) {
+				if path == "/directory" {
+					return row.status, row.kind
+				}
+				return 0, ""
+			}
+			s := newSource(t, a, func(c *ACMEConfig) { c.Client.Timeout = time.Minute })
+			for range 10 {
+				s.attemptWhenDue()
+			}
+			if wait := s.next().Sub(s.now); wait > 20*time.Minute || s.attempts.Refusals != 0 {
+				t.Errorf("after ten attempts it is asked again in %s: %+v", wait, s.attempts)
+			}
+			a.mu.Lock()
+			a.refuse = func(string) (int, string) { return 0, "" }
+			a.mu.Unlock()
+			if s.attemptWhenDue(); s.shown.current() == nil {
+				t.Errorf("there is no certificate: %s", s.attempts.Reason)
+			}
+		})
+	}
+}
+
 // Until a certificate is here, it is asked for again by the same order: the authority counts what it issues.
 func TestACertificateThatCouldNotBeFetchedIsNotOrderedAgain(t *testing.T) {
 	t.Parallel()
@@ -167,7 +201,7 @@ func TestACertificateThatCouldNotBeFetchedIsNotOrderedAgain(t *testing.T) {
 		wait   time.Duration
 	}{
 		{"the connection breaks", "/certificate/1", -1, "", 2, 1, 0},
-		{"the authority is ill", "/certificate/1", 503, "serverInternal", 2, 1, 0},
+		{"the authority answers 503", "/certificate/1", 503, "serverInternal", 2, 1, 0},
 		{"the authority refuses to hand it out", "/certificate/1", 403, "unauthorized", 2, 1, 0},
 		{"the connection breaks when it is to be issued", "/finalize/1", -1, "", 2, 1, 0},
 		{"the authority refuses to issue it", "/finalize/1", 403, "caa", 2, 2, 0},

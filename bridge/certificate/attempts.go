@@ -129,8 +129,17 @@ type acceptedError struct{ error }
 
 func (e *acceptedError) Unwrap() error { return e.error }
 
+// An undiscoveredError is why the directory of the authority could not be read, by which nothing is asked of it yet:
+// whatever the status is, a proxy on the way or a wrong URL may be the cause.
+type undiscoveredError struct{ error }
+
+func (e *undiscoveredError) Unwrap() error { return e.error }
+
 // isRefusal reports whether the authority was reached and counts the attempt.
 func isRefusal(err error) bool {
+	if _, ok := errors.AsType[*undiscoveredError](err); ok {
+		return false
+	}
 	if _, ok := errors.AsType[*acceptedError](err); ok {
 		return true
 	}

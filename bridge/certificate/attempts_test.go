@@ -31,7 +31,9 @@ func TestHowLongAFailureHoldsTheNextAttemptBack(t *testing.T) {
 	}{
 		{"the authority is away", attempts{}, away, 10 * time.Second, 0, attempts{Unreached: 1}},
 		{"it is away for long", attempts{Unreached: 50}, away, 15 * time.Minute, 0, attempts{Unreached: 51}},
-		{"it is ill", attempts{}, &acme.Error{StatusCode: 503}, 10 * time.Second, 0, attempts{Unreached: 1}},
+		{"it answers 503", attempts{}, &acme.Error{StatusCode: 503}, 10 * time.Second, 0, attempts{Unreached: 1}},
+		{"its directory is refused, as by a proxy", attempts{Refusals: 3}, &undiscoveredError{&acme.Error{StatusCode: 403}},
+			10 * time.Second, 0, attempts{Refusals: 3, Unreached: 1}},
 		{"it is away after it has refused for days", attempts{Refusals: 50}, away, 10 * time.Second, 0,
 			attempts{Refusals: 50, Unreached: 1}},
 		{"it could not reach the bridge", attempts{}, validation, 2 * time.Minute, 0, attempts{Refusals: 1}},

@@ -136,6 +136,9 @@ func (a *ACME) client(ctx context.Context) (*acme.Client, error) {
 	if a.cfg.Email != "" {
 		contact = []string{"mailto:" + a.cfg.Email}
 	}
+	if _, err := client.Discover(ctx); err != nil {
+		return nil, &undiscoveredError{fmt.Errorf("reading the directory of the authority: %w", err)}
+	}
 	_, err = client.Register(ctx, &acme.Account{Contact: contact}, acme.AcceptTOS)
 	switch {
 	case errors.Is(err, acme.ErrAccountAlreadyExists):
