@@ -923,7 +923,7 @@ type HoldDecisionDecision string
 
 // HoldPage defines model for HoldPage.
 type HoldPage struct {
-	// AsOf since when the newest of all holds is held, or if there are none, the last that there was (in year 1 if there never was one); for `all_until`: what is held later is newer
+	// AsOf since when the newest of all holds is held, or if there are none, the last that there was (in year 1 if there never was one); for `all_until`: what is held later is newer, also if the clock is set back
 	AsOf       time.Time `json:"as_of"`
 	Count      HoldCount `json:"count"`
 	Items      []Hold    `json:"items"`

@@ -66,10 +66,10 @@ func (d *Directory) newHold(ctx context.Context, tx *store.Tx) (store.Hold, erro
 	if err != nil {
 		return store.Hold{}, err
 	}
-	since, err := tx.HoldTime(ctx, d.account.Time())
+	since, made, err := tx.HoldTime(ctx, d.account.Time())
 	caller := account.CallerFrom(ctx)
 	return store.Hold{
-		ID: d.account.NewID(), Since: since, RequestID: caller.RequestID, Client: caller.String(), IdP: idp,
+		ID: d.account.NewID(), Since: since, Made: made, RequestID: caller.RequestID, Client: caller.String(), IdP: idp,
 	}, err
 }
 
@@ -93,8 +93,11 @@ func (d *Directory) settleActive(
 	case active:
 		m.Suspended = false
 		return nil
-	case m.LooksSuspended():
+	case m.SuspensionHeld:
 		return nil
+	case m.Suspended: // by an administrator
+		_, err := d.carryOutRemovals(ctx, tx, m.ID)
+		return err
 	}
 	return d.suspend(ctx, tx, p, m)
 }
@@ -118,11 +121,11 @@ func (d *Directory) detachRemovals(ctx context.Context, tx *store.Tx, memberID s
 	if err := d.auditCarriedOut(ctx, tx, memberID, int(granted)); err != nil || int(granted) == len(attached) {
 		return err
 	}
-	since, err := tx.HoldTime(ctx, d.account.Time())
+	since, made, err := tx.HoldTime(ctx, d.account.Time())
 	if err != nil {
 		return err
 	}
-	return tx.DetachHolds(ctx, memberID, since)
+	return tx.DetachHolds(ctx, memberID, since, made)
 }
 
 // carryOutRemovals ends the holds on the removals of a member that is suspended from
@@ -149,13 +152,12 @@ func (d *Directory) suspend(ctx context.Context, tx *store.Tx, p *Person, m *sto
 	if err := checkProtected(*m, "suspended"); err != nil {
 		return err
 	}
-	if !m.HasAccess() {
-		m.Suspended = true
-		return nil
-	}
-	granted, err := d.withdraw(ctx, tx, store.Suspension, 1)
-	if err != nil {
-		return err
+	granted := int64(1)
+	if m.HasAccess() {
+		var err error
+		if granted, err = d.withdraw(ctx, tx, store.Suspension, 1); err != nil {
+			return err
+		}
 	}
 	if granted == 1 {
 		m.Suspended = true

@@ -643,7 +643,8 @@ func TestAHoldSaysWhoAndByWhat(t *testing.T) {
 			GroupID: d.accountGroup("Staff").ID, GroupName: "Staff", ByScim: true},
 	} {
 		got := holds[i]
-		want.ID, want.Since, want.RequestID, want.Client, want.IdP = got.ID, got.Since, "R1", "bridge:b1", "Okta"
+		want.ID, want.Since, want.Made = got.ID, got.Since, got.Since
+		want.RequestID, want.Client, want.IdP = "R1", "bridge:b1", "Okta"
 		want.Name, want.Managed = got.UserName, true
 		if got != want {
 			t.Errorf("%+v, want %+v", got, want)

@@ -112,7 +112,7 @@ func (d *Directory) DecideHolds(
 	return decided, gone, nil
 }
 
-// DecideAllHolds decides all holds since before a time, the oldest first, and
+// DecideAllHolds decides all holds that were made until a time, the oldest first, and
 // returns how many.
 func (d *Directory) DecideAllHolds(ctx context.Context, decision Decision, until time.Time) (decided int, err error) {
 	for {

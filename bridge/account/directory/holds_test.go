@@ -83,6 +83,24 @@ func TestASuspensionCarriesOutTheHeldRemovalsOfItsMember(t *testing.T) {
 			func(d *fixture, ann directory.Person) {
 				d.byHand(ann.MemberID, directory.MemberUpdate{Suspended: new(true)})
 			}, []string{"ann@example.com in Staff", "ann@example.com in Board"}},
+		{"the identity provider suspends whom an administrator has suspended", func(d *fixture, ann directory.Person) {
+			d.byHand(ann.MemberID, directory.MemberUpdate{Suspended: new(true)})
+			d.active(ann, false)
+		}, nil},
+		{"an administrator suspends whom the identity provider has suspended", func(d *fixture, ann directory.Person) {
+			d.limit("max(1, 0%)/1h")
+			d.active(ann, false)
+			d.byHand(ann.MemberID, directory.MemberUpdate{Suspended: new(true)})
+		}, nil},
+		{"both suspend the member, and the administrator lets it in again", func(d *fixture, ann directory.Person) {
+			d.byHand(ann.MemberID, directory.MemberUpdate{Suspended: new(true)})
+			d.active(ann, false)
+			d.byHand(ann.MemberID, directory.MemberUpdate{Suspended: new(false)})
+		}, nil},
+		{"an administrator suspends the member and lets it in again", func(d *fixture, ann directory.Person) {
+			d.byHand(ann.MemberID, directory.MemberUpdate{Suspended: new(true)})
+			d.byHand(ann.MemberID, directory.MemberUpdate{Suspended: new(false)})
+		}, []string{"ann@example.com in Staff", "ann@example.com in Board"}},
 		{"the held suspension is cancelled, which decides nothing else", func(d *fixture, ann directory.Person) {
 			d.active(ann, false)
 			d.decideKind(directory.Cancel, store.Suspension)
@@ -175,6 +193,21 @@ func TestASuspensionAndTheRemovalsItCarriesOutAreDecidedTogether(t *testing.T) {
 			equalLists(t, "held", d.holds(), nil)
 			d.sound()
 		})
+	}
+}
+
+// A client that repeats an id is told how many holds were decided, and each that is gone once.
+func TestAnIDThatIsGivenTwiceCountsOnce(t *testing.T) {
+	t.Parallel()
+	d := newDirectory(t)
+	ann := d.joined("ann@example.com")
+	d.limit(nothing)
+	d.active(ann, false)
+	id := d.allHolds()[0].ID
+	ids := append(slices.Repeat([]string{id, "none"}, 60), id) // more than one batch
+	n, gone, err := d.DecideHolds(t.Context(), directory.Approve, ids)
+	if n != 1 || !slices.Equal(gone, []string{"none"}) || err != nil {
+		t.Errorf("decided %d, gone %q, %v; want 1 each", n, gone, err)
 	}
 }
 
@@ -294,6 +327,59 @@ func TestAllIsNothingThatCameLater(t *testing.T) {
 			equalLists(t, fmt.Sprintf("held after %d were decided", n), d.holds(), row.left)
 			if n, err = d.DecideAllHolds(t.Context(), directory.Approve, d.asOf()); n != len(row.left) || err != nil {
 				t.Errorf("then %d were decided, %v", n, err)
+			}
+			d.sound()
+		})
+	}
+}
+
+// A clock that was once in the future says nothing about what is held under the right one,
+// and "all as of" is what the list had.
+func TestAClockThatWasWrongDatesNoLaterHold(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name  string
+		ahead time.Duration // at the first hold
+		back  bool          // whether the first is taken back
+	}{
+		{"by a century", 100 * 365 * 24 * time.Hour, false},
+		{"by a century, and nothing is held any more", 100 * 365 * 24 * time.Hour, true},
+		{"by an hour", time.Hour, false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			d := newDirectory(t)
+			people := d.staff(4)
+			group := d.group("Staff", idsOf(people)...)
+			d.limit(nothing)
+			d.later(row.ahead)
+			d.active(people[0], false)
+			if row.back {
+				d.active(people[0], true)
+			}
+			d.later(-row.ahead)
+			then := d.asOf()
+			now := d.Time()
+			d.active(people[1], false)
+			d.update(group.ID, directory.GroupUpdate{Remove: []string{people[1].ID, people[2].ID}})
+			d.active(people[1], true) // the removal is held by itself now
+			d.active(people[3], false)
+			page, err := d.Holds(t.Context(), "", 10)
+			if err != nil {
+				t.Fatal(err)
+			}
+			later := page.Items[len(page.Items)-3:]
+			for _, h := range later {
+				if ahead := h.Since.Sub(now); ahead < -time.Minute || ahead > time.Minute {
+					t.Errorf("the %s of %s is held since %s, want about %s", h.Kind(), h.UserName, h.Since, now)
+				}
+			}
+			earlier := len(page.Items) - len(later)
+			if n, err := d.DecideAllHolds(t.Context(), directory.Approve, then); n != earlier || err != nil {
+				t.Errorf("decided %d as of the first list, %v; want %d", n, err, earlier)
+			}
+			if n, err := d.DecideAllHolds(t.Context(), directory.Approve, d.asOf()); n != len(later) || err != nil {
+				t.Errorf("decided %d as of the second list, %v; want %d", n, err, len(later))
 			}
 			d.sound()
 		})

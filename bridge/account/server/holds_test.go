@@ -217,7 +217,9 @@ func (c *conversation) serve(r *http.Request, raised func()) *httptest.ResponseR
 	r.Header.Set("Authorization", "Bearer "+c.admin)
 	r.RemoteAddr = home + ":1"
 	answer := httptest.NewRecorder()
-	server.New(server.Config{Account: c.account, Logger: hclog.NewNullLogger(), LimitRaised: raised}).ServeHTTP(answer, r)
+	server.New(server.Config{
+		Account: c.account, Logger: hclog.NewNullLogger(), LimitRaised: raised,
+	}).ServeHTTP(answer, r)
 	return answer
 }
 

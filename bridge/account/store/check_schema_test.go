@@ -51,7 +51,7 @@ var otherColumns = map[string]string{
 	"goose_db_version": "id version_id is_applied tstamp",
 	"groups":           "id scim_id name external_id attributes built_in version created_at modified_at name_version",
 	"handshakes":       "id epoch email state expires_at",
-	"holds":            "id member_id by_scim person_id user_name since request_id client idp",
+	"holds":            "id member_id by_scim person_id user_name since made request_id client idp",
 	"idempotency":      "scope key digest answer created_at",
 	"integration": "one active id manager_id manager_email idp suspension_limit epoch session_epoch next_epoch " +
 		"session activated_at last_contact last_refusal sign_in_secret version released_limit",

@@ -8,7 +8,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 )
 
-const hold = `INSERT INTO holds (id, member_id, group_id, by_scim, attached, person_id, user_name, since, ` +
+const hold = `INSERT INTO holds (id, member_id, group_id, by_scim, attached, person_id, user_name, since, made, ` +
 	`request_id, client, idp) VALUES `
 
 func TestCheckFindsWhatTheSchemaCannotSay(t *testing.T) {
@@ -51,11 +51,11 @@ func TestCheckFindsWhatTheSchemaCannotSay(t *testing.T) {
 			"the memberships in all groups are counted", "1"},
 		{"a held suspension without its hold", `UPDATE members SET suspension_held = TRUE WHERE id = 'mb'`,
 			"a member whose suspension is held has the hold, and is not suspended", "mb"},
-		{"a removal that belongs to no suspension", hold + `('h', 'ma', 'g', TRUE, TRUE, '', '', 0, '', '', '')`,
+		{"a removal that belongs to no suspension", hold + `('h', 'ma', 'g', TRUE, TRUE, '', '', 0, 0, '', '', '')`,
 			"a member whose suspension is held has the hold, and is not suspended", "h"},
-		{"a membership that is held and there", hold + `('h', 'ma', 'g', TRUE, FALSE, '', '', 0, '', '', '')`,
+		{"a membership that is held and there", hold + `('h', 'ma', 'g', TRUE, FALSE, '', '', 0, 0, '', '', '')`,
 			"a membership is seen by provisioning or held", "h"},
-		{"a removal from no group", hold + `('h', 'ma', 'x', TRUE, FALSE, '', '', 0, '', '', '')`,
+		{"a removal from no group", hold + `('h', 'ma', 'x', TRUE, FALSE, '', '', 0, 0, '', '', '')`,
 			"a membership is seen by provisioning or held", "h"},
 		{"attributes that are no object", `UPDATE groups SET attributes = '[]'`, "attributes are a JSON object", "g"},
 	}

@@ -21,6 +21,9 @@ type Hold struct {
 	PersonID string // the SCIM id that the request named
 	UserName string // at that time
 	Since    time.Time
+	// Made is later than that of every hold before, whatever the clock said; it is
+	// Since, if that was right.
+	Made time.Time
 	// By which request it came, from which client, as in audit events, and for
 	// which identity provider.
 	RequestID, Client, IdP string
@@ -41,16 +44,16 @@ func (h Hold) Kind() string {
 }
 
 // Place is the hold's position in the list.
-func (h Hold) Place() Place { return Place{Time: h.Since, ID: h.ID} }
+func (h Hold) Place() Place { return Place{Time: h.Made, ID: h.ID} }
 
-const holdQuery = `SELECT h.id, h.member_id, h.group_id, h.by_scim, h.person_id, h.user_name, h.since, h.request_id,
-	h.client, h.idp, COALESCE(m.address, ''), m.name, COALESCE(g.name, ''), p.id IS NOT NULL
+const holdQuery = `SELECT h.id, h.member_id, h.group_id, h.by_scim, h.person_id, h.user_name, h.since, h.made,
+	h.request_id, h.client, h.idp, COALESCE(m.address, ''), m.name, COALESCE(g.name, ''), p.id IS NOT NULL
 	FROM holds h JOIN members m ON m.id = h.member_id LEFT JOIN groups g ON g.id = h.group_id
 	LEFT JOIN people p ON p.id = h.person_id `
 
 func scanHold(row Scanner) (h Hold, err error) {
 	return h, row.Scan(&h.ID, &h.MemberID, &h.GroupID, &h.ByScim, &h.PersonID, &h.UserName, (*Time)(&h.Since),
-		&h.RequestID, &h.Client, &h.IdP, &h.Address, &h.Name, &h.GroupName, &h.Managed)
+		(*Time)(&h.Made), &h.RequestID, &h.Client, &h.IdP, &h.Address, &h.Name, &h.GroupName, &h.Managed)
 }
 
 // Hold returns the hold with this id, if it is one to decide.
@@ -59,18 +62,18 @@ func (tx *Tx) Hold(ctx context.Context, id string) (Hold, bool, error) {
 }
 
 // Holds lists the holds to decide from the oldest to the newest, from after a
-// place, up to a time. Removals that belong to a held suspension are left out.
+// place, up to one that was made at a time. Removals that belong to a held suspension are left out.
 func (tx *Tx) Holds(ctx context.Context, after Place, until time.Time, limit int) ([]Hold, error) {
-	return All(ctx, tx, scanHold, holdQuery+`WHERE NOT h.attached AND (h.since, h.id) > (?, ?) AND h.since <= ?
-		ORDER BY h.since, h.id LIMIT ?`, Micros(after.Time), after.ID, Micros(until), limit)
+	return All(ctx, tx, scanHold, holdQuery+`WHERE NOT h.attached AND (h.made, h.id) > (?, ?) AND h.made <= ?
+		ORDER BY h.made, h.id LIMIT ?`, Micros(after.Time), after.ID, Micros(until), limit)
 }
 
 // HoldCount is how many holds there are to decide.
 type HoldCount struct {
 	Suspensions, Removals int64
 	Oldest                time.Time // zero if there are none
-	// AsOf is since when the newest of them is held, or if there are none, the last that
-	// there was; zero if there never was one. Every hold that is made later is newer.
+	// AsOf is when the newest of them was made, or if there are none, the last that there
+	// was; zero if there never was one. Every hold that is made later is newer.
 	AsOf time.Time
 }
 
@@ -78,22 +81,31 @@ type HoldCount struct {
 func (tx *Tx) CountHolds(ctx context.Context) (n HoldCount, err error) {
 	return n, tx.QueryRow(ctx, `SELECT COALESCE(sum(CASE WHEN group_id = '' THEN 1 ELSE 0 END), 0),
 		COALESCE(sum(CASE WHEN group_id = '' THEN 0 ELSE 1 END), 0), COALESCE(min(since), 0),
-		COALESCE(max(since), (SELECT last_hold FROM access_counts))
+		COALESCE(max(made), (SELECT last_hold FROM access_counts))
 		FROM holds WHERE NOT attached`).Scan(&n.Suspensions, &n.Removals, (*Time)(&n.Oldest), (*Time)(&n.AsOf))
 }
 
-// HoldTime returns since when a hold is held that is made now: later than all before,
-// also if the clock was set back, so that a list as of a time has all up to then.
-func (tx *Tx) HoldTime(ctx context.Context, now time.Time) (since time.Time, err error) {
-	return since, tx.QueryRow(ctx, `UPDATE access_counts SET last_hold = max(?, last_hold + 1) RETURNING last_hold`,
-		Micros(now)).Scan((*Time)(&since))
+// maxAhead is how far since may be ahead of the clock: after it was set back a little, or
+// many holds were made in a microsecond.
+const maxAhead = time.Minute
+
+// HoldTime returns since when a hold is held that is made now, and when it is made: later
+// than all before, also if the clock was set back, so that a list as of a time has all up
+// to then.
+func (tx *Tx) HoldTime(ctx context.Context, now time.Time) (since, made time.Time, err error) {
+	err = tx.QueryRow(ctx, `UPDATE access_counts SET last_hold = max(?, last_hold + 1) RETURNING last_hold`,
+		Micros(now)).Scan((*Time)(&made))
+	if since = made; made.Sub(now) > maxAhead {
+		since = now // the clock was wrong at the last hold
+	}
+	return since, made, err
 }
 
 // HoldSuspension adds h.
 func (tx *Tx) HoldSuspension(ctx context.Context, h Hold) error {
 	_, err := tx.Exec(ctx, `INSERT INTO holds (id, member_id, group_id, by_scim, attached, person_id, user_name, since,
-			request_id, client, idp) VALUES (?, ?, '', FALSE, FALSE, ?, ?, ?, ?, ?, ?)`,
-		h.ID, h.MemberID, h.PersonID, h.UserName, Micros(h.Since), h.RequestID, h.Client, h.IdP)
+			made, request_id, client, idp) VALUES (?, ?, '', FALSE, FALSE, ?, ?, ?, ?, ?, ?, ?)`,
+		h.ID, h.MemberID, h.PersonID, h.UserName, Micros(h.Since), Micros(h.Made), h.RequestID, h.Client, h.IdP)
 	return err
 }
 
@@ -101,10 +113,10 @@ func (tx *Tx) HoldSuspension(ctx context.Context, h Hold) error {
 // member whose suspension is held, as h; they belong to it.
 func (tx *Tx) HoldProvisioned(ctx context.Context, h Hold) error {
 	n, err := tx.Exec(ctx, `INSERT INTO holds (id, member_id, group_id, by_scim, attached, person_id, user_name,
-			since, request_id, client, idp)
-		SELECT `+numberedID+`OVER (ORDER BY group_id)), member_id, group_id, by_scim, TRUE, ?, ?, ?, ?, ?, ?
+			since, made, request_id, client, idp)
+		SELECT `+numberedID+`OVER (ORDER BY group_id)), member_id, group_id, by_scim, TRUE, ?, ?, ?, ?, ?, ?, ?
 			FROM memberships WHERE member_id = ? AND by_scim`,
-		h.ID, h.PersonID, h.UserName, Micros(h.Since), h.RequestID, h.Client, h.IdP, h.MemberID)
+		h.ID, h.PersonID, h.UserName, Micros(h.Since), Micros(h.Made), h.RequestID, h.Client, h.IdP, h.MemberID)
 	if _, err = tx.addHeld(ctx, +1, n, err); err != nil {
 		return err
 	}
@@ -119,10 +131,10 @@ func (tx *Tx) DeleteSuspensionHold(ctx context.Context, memberID string) error {
 }
 
 // DetachHolds makes the removals that belong to a member's held suspension holds of
-// their own, since a time.
-func (tx *Tx) DetachHolds(ctx context.Context, memberID string, since time.Time) error {
-	_, err := tx.Exec(ctx, `UPDATE holds SET attached = FALSE, since = ? WHERE member_id = ? AND attached`,
-		Micros(since), memberID)
+// their own, made at a time.
+func (tx *Tx) DetachHolds(ctx context.Context, memberID string, since, made time.Time) error {
+	_, err := tx.Exec(ctx, `UPDATE holds SET attached = FALSE, since = ?, made = ? WHERE member_id = ? AND attached`,
+		Micros(since), Micros(made), memberID)
 	return err
 }
 

@@ -140,15 +140,17 @@ const numberedID = `? || '-' || printf('%07d', row_number() `
 // many it holds. RemoveLeaving comes next.
 func (tx *Tx) HoldLosers(ctx context.Context, l Leaving, but int64, h Hold) (int64, error) {
 	held, err := tx.Exec(ctx, `INSERT INTO holds (id, member_id, group_id, by_scim, attached, person_id, user_name,
-			since, request_id, client, idp)
+			since, made, request_id, client, idp)
 		SELECT `+numberedID+`OVER (ORDER BY attached, place)), member_id, group_id, by_scim, attached,
-			person_id, user_name, ?, ?, ?, ? FROM (
+			person_id, user_name, ?, ?, ?, ?, ? FROM (
 			SELECT memberships.member_id, memberships.group_id, memberships.by_scim, m.suspension_held AS attached,
 				COALESCE(person.id, '') AS person_id, COALESCE(person.user_name, m.last_user_name, '') AS user_name,
 				row_number() OVER (PARTITION BY m.suspension_held
 					ORDER BY COALESCE(person.position, 0), m.id) AS place`+l.losers()+`) AS leaving
 		WHERE attached OR place > ?`,
-		slices.Concat([]any{h.ID, Micros(h.Since), h.RequestID, h.Client, h.IdP}, l.args, []any{but})...)
+		slices.Concat(
+			[]any{h.ID, Micros(h.Since), Micros(h.Made), h.RequestID, h.Client, h.IdP}, l.args, []any{but},
+		)...)
 	return tx.addHeld(ctx, +1, held, err)
 }
 

@@ -16,13 +16,15 @@ CREATE TABLE holds (
     person_id  TEXT NOT NULL, -- the SCIM id that the request named
     user_name  TEXT NOT NULL, -- at that time
     since      BIGINT NOT NULL,
+    -- Later than that of every hold before, whatever the clock said; since, if that was right.
+    made       BIGINT NOT NULL,
     request_id TEXT NOT NULL,
     client     TEXT NOT NULL, -- as in audit events
     idp        TEXT NOT NULL
 );
 CREATE UNIQUE INDEX holds_by_member ON holds (member_id, group_id);
 CREATE INDEX holds_by_group ON holds (group_id, member_id);
-CREATE INDEX holds_by_time ON holds (since, id) WHERE NOT attached;
+CREATE INDEX holds_by_time ON holds (made, id) WHERE NOT attached;
 
 -- Whether the member has a held suspension.
 ALTER TABLE members ADD COLUMN suspension_held BOOLEAN NOT NULL DEFAULT FALSE;
@@ -47,7 +49,7 @@ CREATE TABLE access_counts (
     people        BIGINT NOT NULL,
     memberships   BIGINT NOT NULL, -- the sum of groups.managed_count
     held_removals BIGINT NOT NULL DEFAULT 0,
-    last_hold     BIGINT NOT NULL DEFAULT 0 -- since of the last hold that was made
+    last_hold     BIGINT NOT NULL DEFAULT 0 -- made of the last hold
 );
 INSERT INTO access_counts (one, people, memberships) SELECT 1,
     (SELECT count(*) FROM people p JOIN members m ON m.id = p.member_id
