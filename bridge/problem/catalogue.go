@@ -427,8 +427,9 @@ var catalogue = []entry{
 		remedy: parse("Find out whether the identity provider means it. If it does, approve them; if it does not, " +
 			"correct it there: it takes a hold back when it sends the person as active, or as a member, again. " +
 			"Approve or cancel them, singly or all, on this bridge's status page, or, {{where .}}: " +
-			"`{{holds .database \"list\"}}`, `{{holds .database \"approve --all\"}}` or `{{holds .database \"cancel --all\"}}`. A higher " +
-			"`suspension_limit` of `scimbridge_provisioning`, or `off`, and `terraform apply` approve as many as it " +
+			"`{{holds .database \"list\"}}`, `{{holds .database \"approve --all\"}}` or " +
+			"`{{holds .database \"cancel --all\"}}`. A higher `suspension_limit` of " +
+			"`scimbridge_provisioning`, or `off`, and `terraform apply` approve as many as it " +
 			"allows, the oldest first."),
 	},
 	{

@@ -132,7 +132,8 @@ func TestThePageShowsHolds(t *testing.T) {
 	}
 	f.held.fault = bridge.ErrUnavailable
 	f.held.page = bridge.HoldPage{}
-	if code, body := v.get("/app"); code != http.StatusOK || !strings.Contains(body, "The account cannot be asked now.") {
+	code, body := v.get("/app")
+	if code != http.StatusOK || !strings.Contains(body, "The account cannot be asked now.") {
 		t.Errorf("the page does not say that the account is away: %d", code)
 	}
 }
@@ -152,10 +153,11 @@ func TestHoldsAreDecidedByForms(t *testing.T) {
 			&bridge.HoldDecision{Approve: true, IDs: []string{"h1"}}},
 		{"one is cancelled", url.Values{"decision": {"cancel"}, "id": {"h1"}}, nil, 200, "",
 			&bridge.HoldDecision{IDs: []string{"h1"}}},
-		{"all are cancelled", url.Values{"decision": {"cancel"}, "until": {until.Format(time.RFC3339Nano)}}, nil, 200, "",
-			&bridge.HoldDecision{Until: until}},
+		{"all are cancelled", url.Values{"decision": {"cancel"}, "until": {until.Format(time.RFC3339Nano)}}, nil, 200,
+			"", &bridge.HoldDecision{Until: until}},
 		{"no decision", url.Values{"id": {"h1"}}, nil, 400, "neither approve nor cancel", nil},
-		{"another decision", url.Values{"decision": {"both"}, "id": {"h1"}}, nil, 400, "neither approve nor cancel", nil},
+		{"another decision", url.Values{"decision": {"both"}, "id": {"h1"}}, nil, 400, "neither approve nor cancel",
+			nil},
 		{"no hold", url.Values{"decision": {"approve"}}, nil, 400, "has no hold", nil},
 		{"one and all", url.Values{"decision": {"approve"}, "id": {"h1"}, "until": {"2026-01-02T03:04:05Z"}}, nil, 400,
 			"has no hold", nil},

@@ -100,7 +100,8 @@ func (r *integrationResource) Schema(_ context.Context, _ resource.SchemaRequest
 					"the percentage is of the people with access, or of the memberships. What is beyond it is held: " +
 					"the identity provider sees it done, and the people keep their access and their groups until an " +
 					"operator approves it. Raising the limit approves as many of the holds, the oldest first, as it " +
-					"allows. [The guide](../guides/mass-suspension.md) says more. Default `" + suspension.DefaultLimit + "`.",
+					"allows. [The guide](../guides/mass-suspension.md) says more. Default `" +
+					suspension.DefaultLimit + "`.",
 				Validators: []validator.String{textValidator("a suspension limit", checkSuspensionLimit)},
 			},
 			"deletion_protection": schema.BoolAttribute{

@@ -30,7 +30,8 @@ func TestListsAreLinesOfJSONForPrograms(t *testing.T) {
 	a := newAccountProcess(t)
 	database := "sqlite:" + a.database
 	const name = "two\nlines\tand <tags>"
-	output(t, "account", "token", "create", "--database", database, "--name", name, "--scope", "read", "--expires", "90d")
+	output(t, "account", "token", "create", "--database", database, "--name", name, "--scope", "read",
+		"--expires", "90d")
 	tokens := lines[api.Token](t, "account", "token", "list", "--database", database, "--json")
 	i := slices.IndexFunc(tokens, func(token api.Token) bool { return token.Name == name })
 	if i < 0 || tokens[i].Scope != api.Read || tokens[i].ExpiresAt == nil ||
