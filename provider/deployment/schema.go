@@ -93,7 +93,7 @@ func (r *deploymentResource) Schema(ctx context.Context, _ resource.SchemaReques
 						MarkdownDescription: "Host name of the bridge, such as `scim.example.com`: it serves HTTPS " +
 							"by a certificate of Let's Encrypt, whose terms of service you accept by that, and " +
 							"renews it. Port 443 of the name must lead to the bridge, without a proxy that ends " +
-							"TLS. Not with `kubernetes`. See the [guide](../guides/https.md).",
+							"TLS. Not for pods. See the [guide](../guides/https.md).",
 						Validators: []validator.String{textValidator(validTLSDomain)},
 					},
 					"acme_email": schema.StringAttribute{

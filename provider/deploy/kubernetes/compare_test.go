@@ -20,10 +20,11 @@ func TestArgumentsOfABridgeAreReadBack(t *testing.T) {
 		t.Errorf("got %+v, %q, %q", settings, revision, unknown)
 	}
 	container := copyOf(d.container())
-	container["args"] = append(container["args"].([]any), "--monitoring-token-file=/secret", "--tls-domain=x")
-	_, _, unknown = readArguments(container)
-	if !slices.Equal(unknown, []string{"--monitoring-token-file", "--tls-domain"}) {
-		t.Errorf("unknown are %q", unknown)
+	container["args"] = append(container["args"].([]any), "--monitoring-token-file=/secret", "--ping-listen=:80",
+		"--tls-domain=x")
+	settings, _, unknown = readArguments(container)
+	if !slices.Equal(unknown, []string{"--monitoring-token-file", "--ping-listen"}) || settings.TLSDomain != "x" {
+		t.Errorf("unknown are %q, the settings %+v", unknown, settings)
 	}
 }
 
