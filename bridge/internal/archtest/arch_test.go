@@ -388,7 +388,7 @@ var walls = []wall{
 	},
 	{
 		room: "provider/stories",
-		tests: []string{"bridge/account/api", "bridge/account/ipdata", "bridge/control",
+		tests: []string{"bridge/account/api", "bridge/account/ipdata", "bridge/certificate", "bridge/control",
 			"bridge/problem", "bridge/session", "bridge/simulate", "provider/providertest"},
 		why: "a story is played from outside",
 	},
