@@ -56,15 +56,12 @@ func resourceID(r *http.Request, answer httpkit.Answer) string {
 		path = answer.Header.Get("Location")
 	}
 	for _, segment := range strings.Split(path, "/") {
-		if opaqueID.MatchString(segment) {
+		if inputtext.IsOpaqueID(segment) {
 			return segment
 		}
 	}
 	return ""
 }
-
-// opaqueID is the form of ids: ours are 128 bits in base32, those of others UUIDs.
-var opaqueID = regexp.MustCompile(`^[a-z2-7]{26}$|^[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$`)
 
 // mostUserAgent is the maximum length of a User-Agent in a line, in characters.
 const mostUserAgent = 100

@@ -145,6 +145,10 @@ var walls = []wall{
 		why: "the catalogue says the same to page, command line, Terraform and guide",
 	},
 	{
+		room: "bridge/journal", may: []string{"bridge/internal"},
+		why: "what happened is written down and shown by others, and the journal knows none of them",
+	},
+	{
 		room: "bridge/health", may: []string{"bridge/problem"}, never: []string{"net/http"},
 		why: "what is wrong is the same for /health, the page, the heartbeat and Terraform",
 	},
@@ -218,7 +222,7 @@ var walls = []wall{
 		why: "which token is right depends neither on HTTP nor on the account system",
 	},
 	{
-		room: "bridge/control", may: []string{"bridge/datadir", "bridge/health", "bridge/problem"},
+		room: "bridge/control", may: []string{"bridge/datadir", "bridge/health", "bridge/journal", "bridge/problem"},
 		why: "the bridge and the provider speak it, and neither may import the other",
 	},
 	{
@@ -239,8 +243,9 @@ var walls = []wall{
 		why:  "an identity provider knows nothing of the bridge but its address",
 	},
 	{
-		room:  "bridge/scim",
-		may:   []string{"bridge", "bridge/internal", "bridge/scim/filter", "bridge/scim/patch", "bridge/scim/schema"},
+		room: "bridge/scim",
+		may: []string{"bridge", "bridge/internal", "bridge/journal", "bridge/scim/filter", "bridge/scim/patch",
+			"bridge/scim/schema"},
 		tests: []string{"bridge/simulate"},
 		why:   "SCIM knows the Directory, not the account behind it",
 	},
@@ -258,8 +263,8 @@ var walls = []wall{
 	},
 	{
 		room: "bridge/server",
-		may: []string{"bridge", "bridge/auth", "bridge/control", "bridge/health", "bridge/internal", "bridge/problem",
-			"bridge/session"},
+		may: []string{"bridge", "bridge/auth", "bridge/control", "bridge/health", "bridge/internal", "bridge/journal",
+			"bridge/problem", "bridge/session"},
 		why: "the server shows what it is told",
 	},
 	{
@@ -268,7 +273,7 @@ var walls = []wall{
 			"bridge/account/firewall", "bridge/account/ipdata", "bridge/account/server", "bridge/account/signin",
 			"bridge/account/store", "bridge/auth", "bridge/build", "bridge/certificate", "bridge/connector/account",
 			"bridge/control", "bridge/datadir",
-			"bridge/health", "bridge/internal", "bridge/problem", "bridge/provision", "bridge/scim",
+			"bridge/health", "bridge/internal", "bridge/journal", "bridge/problem", "bridge/provision", "bridge/scim",
 			"bridge/server", "bridge/session", "bridge/simulate"},
 		tests: []string{"test/ports"},
 		why:   "the doorway wires everything of the bridge",

@@ -1,0 +1,27 @@
+package inputtext
+
+// IsOpaqueID reports whether s has the form of an id, in which nothing else can be written: ours are 128 bits in
+// base32, those of others UUIDs. What a client put in the place of an id may be an e-mail address.
+func IsOpaqueID(s string) bool {
+	switch len(s) {
+	case 26:
+		for i := range len(s) {
+			if c := s[i]; (c < 'a' || c > 'z') && (c < '2' || c > '7') {
+				return false
+			}
+		}
+		return true
+	case 36:
+		for i := range len(s) {
+			isHyphen := i == 8 || i == 13 || i == 18 || i == 23
+			if isHyphen != (s[i] == '-') || !isHyphen && !isHex(s[i]) {
+				return false
+			}
+		}
+		return true
+	default:
+		return false
+	}
+}
+
+func isHex(c byte) bool { return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F' }
