@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/journal"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 )
 
@@ -32,6 +33,7 @@ const (
 	PathStatus   = "/status"    // GET: a Status
 	PathUnseal   = "/unseal"    // POST a Token: a Status, once the bridge is open
 	PathSeal     = "/seal"      // POST: a Status, once the bridge is sealed
+	PathJournal  = "/journal"   // POST a journal.Filter: a journal.Page
 	PathReload   = "/reload"    // POST, or POST a Reload: ends when the bridge has done what SIGHUP asks for
 	PathTakeOver = "/take-over" // POST, to the bridge on standby: ends when it serves
 	PathHandOver = "/hand-over" // POST, by the bridge on standby: see Receive
@@ -175,6 +177,13 @@ func (c *Client) Reload(ctx context.Context) error {
 // changes nothing, and the error is an *Error with http.StatusConflict.
 func (c *Client) ReloadMonitoring(ctx context.Context, token string) error {
 	return c.callWith(ctx, c.secret, http.MethodPost, PathReload, Reload{MonitoringToken: token}, nil)
+}
+
+// Journal returns events that the bridge has recorded. A filter that asks for nothing that there is, is an *Error
+// with http.StatusBadRequest.
+func (c *Client) Journal(ctx context.Context, f journal.Filter) (journal.Page, error) {
+	var p journal.Page
+	return p, c.callWith(ctx, c.http, http.MethodPost, PathJournal, f, &p)
 }
 
 // TakeOver tells a bridge on standby to replace the serving one. When it returns nil, the

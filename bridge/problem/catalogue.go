@@ -439,8 +439,9 @@ var catalogue = []entry{
 		cause: parse("{{if and .data_dir .domain}}The bridge cannot store in {{.data_dir}} the certificate for " +
 			"{{.domain}}, which it uses{{with .reason}}: {{.}}{{end}}. A restart would order another one, and " +
 			"authorities limit how many they issue." +
-			"{{else if .data_dir}}The bridge cannot record in {{.data_dir}} that it has signed in{{with " +
-			".reason}}: {{.}}{{end}}. A deployment by Terraform waits for that record; " +
+			"{{else if .data_dir}}The bridge cannot write to {{.data_dir}}{{with .reason}}: {{.}}{{end}}. " +
+			"There it records that it has signed in, for which a deployment by Terraform waits, and keeps its " +
+			"journal and its log; what it cannot write of these is in memory, as much as fits. " +
 			"SCIM requests are not affected.{{else}}The account service cannot write: " +
 			"the disk of its database{{with .database}} ({{.}}){{end}} is full, or its quota is used up. " +
 			"Acknowledged changes are not lost; new ones are refused until there is space.{{end}}"),

@@ -26,6 +26,8 @@ type Watcher struct {
 	Now   func() time.Time
 	// OnChange is called when a round has found other problems than the one before.
 	OnChange func()
+	// OnConfirmed is called with the id of each person that was confirmed; it may be nil.
+	OnConfirmed func(person string)
 
 	once sync.Once
 	wake chan struct{}
@@ -234,6 +236,9 @@ func (w *Watcher) confirm(ctx context.Context, person string) error {
 	switch {
 	case err == nil:
 		w.Log.Info("confirmed a member", "person", person)
+		if w.OnConfirmed != nil {
+			w.OnConfirmed(person)
+		}
 	case bridge.CodeOf(err) == bridge.NotFound:
 		return nil // deprovisioned meanwhile
 	case !errors.Is(err, bridge.ErrUnavailable):

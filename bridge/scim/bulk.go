@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim/schema"
@@ -346,8 +347,12 @@ func (b *bulk) do(op *bulkOperation) *bulkResult {
 		return b.failure(op, err)
 	}
 	w := &httpkit.Recorder{}
-	if err := b.dispatch(w, r); err != nil {
-		return b.failure(op, b.toRefusal(r, err))
+	x := &exchange{server: b.server, w: w, r: r, base: b.base, large: true} // whatever it holds is held already
+	x.record.began = time.Now()
+	failed := b.toRefusal(r, x.dispatch())
+	x.keepRecord(failed)
+	if failed != nil {
+		return b.failure(op, failed)
 	}
 	result := &bulkResult{Method: op.method, BulkID: op.id, Status: strconv.Itoa(w.Status()),
 		Version: w.Header().Get("ETag")}
@@ -384,12 +389,11 @@ func (b *bulk) request(op *bulkOperation, path string, data any) (*http.Request,
 
 // dispatch is serve for a request within a bulk request, of which only people
 // and groups are changed.
-func (b *bulk) dispatch(w http.ResponseWriter, r *http.Request) error {
-	_, segments, err := split(r.URL)
+func (x *exchange) dispatch() error {
+	_, segments, err := split(x.r.URL)
 	if err != nil {
 		return err
 	}
-	x := &exchange{server: b.server, w: w, r: r, base: b.base, large: true} // whatever it holds is held already
 	if len(segments) == 0 || !strings.EqualFold(segments[0], "Users") && !strings.EqualFold(segments[0], "Groups") ||
 		strings.EqualFold(segments[len(segments)-1], ".search") {
 		return &refusal{Status: http.StatusBadRequest, Detail: "the path of an operation must be that of users or " +
@@ -399,9 +403,9 @@ func (b *bulk) dispatch(w http.ResponseWriter, r *http.Request) error {
 	if methods == nil {
 		return badPath(segments)
 	}
-	handle, ok := methods[r.Method]
+	handle, ok := methods[x.r.Method]
 	if !ok {
-		return methodNotAllowed(r.Method, methods)
+		return methodNotAllowed(x.r.Method, methods)
 	}
 	return handle(x)
 }

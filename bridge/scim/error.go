@@ -22,6 +22,7 @@ type refusal struct {
 	Detail     string
 	RetryAfter time.Duration // for 429 and 503
 	Allow      string        // for 405
+	Code       string        // see codeOf; for the journal
 }
 
 func (e *refusal) Error() string { return fmt.Sprintf("%d: %s", e.Status, e.Detail) }

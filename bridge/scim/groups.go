@@ -7,6 +7,7 @@ import (
 	"reflect"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/journal"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim/filter"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim/patch"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim/schema"
@@ -22,10 +23,14 @@ func postGroup(x *exchange) error {
 		return err
 	}
 	in := bridge.GroupInput{Attributes: attributes, Members: members}
+	if len(members) > 0 {
+		x.record.event.Added = journal.NewMembers(members)
+	}
 	g, err := x.directory.CreateGroup(x.r.Context(), in)
 	if err != nil {
 		return err
 	}
+	x.recordGroup(g)
 	if len(in.Members) > 0 && projection.Shows("members") {
 		// The answer to a create has no members.
 		if g, err = x.directory.Group(x.r.Context(), g.ID, true); err != nil {
@@ -66,10 +71,12 @@ func putGroup(x *exchange) error {
 	// Without members the group is to have none: several clients leave the
 	// key out together with the last of them.
 	change := bridge.GroupChange{Attributes: attributes, Replace: &members}
+	x.recordMembers(change)
 	g, err := x.directory.UpdateGroup(x.r.Context(), x.id, change, ifMatch, projection.Shows("members"))
 	if err != nil {
 		return err
 	}
+	x.recordGroup(g)
 	return x.answerGroup(http.StatusOK, g, projection)
 }
 
@@ -81,7 +88,7 @@ func deleteGroup(x *exchange) error {
 	if err := x.directory.DeleteGroup(x.r.Context(), x.id, ifMatch); err != nil {
 		return err
 	}
-	x.w.WriteHeader(http.StatusNoContent)
+	x.answerEmpty()
 	return nil
 }
 
@@ -111,6 +118,7 @@ func patchGroup(x *exchange) error {
 	err = retryStale(x.r.Context(), ifMatch, func() error {
 		change := bridge.GroupChange{Replace: members.Replace, Add: members.Add, Remove: members.Remove,
 			Instead: members.Instead}
+		x.recordMembers(change)
 		read := ifMatch
 		if len(others) > 0 {
 			if change.Attributes, read, err = x.applyToGroup(others, ifMatch); err != nil {
@@ -123,6 +131,7 @@ func patchGroup(x *exchange) error {
 	if err != nil {
 		return err
 	}
+	x.recordGroup(g)
 	if prefers {
 		x.w.Header().Set("Preference-Applied", "return=representation")
 	}
@@ -130,7 +139,7 @@ func patchGroup(x *exchange) error {
 		return x.answerGroup(http.StatusOK, g, projection)
 	}
 	x.w.Header().Set("ETag", g.Version)
-	x.w.WriteHeader(http.StatusNoContent)
+	x.answerEmpty()
 	return nil
 }
 
@@ -154,6 +163,7 @@ func (x *exchange) applyToGroup(ops []patch.Operation, ifMatch string) (json.Raw
 	if err != nil {
 		return nil, "", err
 	}
+	x.recordName(changed)
 	if reflect.DeepEqual(stored, changed) {
 		return nil, ifMatch, nil
 	}
@@ -194,6 +204,7 @@ func (x *exchange) decodeGroup() (json.RawMessage, []string, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	x.recordName(resource)
 	raw, err := json.Marshal(resource)
 	return raw, members, err
 }

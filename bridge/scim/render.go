@@ -130,6 +130,7 @@ func compose(attributes json.RawMessage, added []byte, projection schema.Project
 
 // answer sends a resource.
 func (x *exchange) answer(status int, s rendered) error {
+	x.record.event.Status = status
 	if s.version != "" {
 		x.w.Header().Set("ETag", s.version)
 	}
@@ -138,6 +139,12 @@ func (x *exchange) answer(status int, s rendered) error {
 	}
 	writeBody(x.w, status, s.body)
 	return nil
+}
+
+// answerEmpty sends 204.
+func (x *exchange) answerEmpty() {
+	x.record.event.Status = http.StatusNoContent
+	x.w.WriteHeader(http.StatusNoContent)
 }
 
 func writeBody(w http.ResponseWriter, status int, body []byte) {

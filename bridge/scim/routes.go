@@ -5,14 +5,17 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim/schema"
 )
 
 // An endpoint is what the first segment of a path leads to. Each field has the
 // handlers by method; nil means that there is nothing.
 type endpoint struct {
-	all    map[string]handler // at the endpoint itself
-	one    map[string]handler // at the segment below it
-	search map[string]handler // at .search below it
+	resource *schema.Resource   // that requests are about; nil for none in particular
+	all      map[string]handler // at the endpoint itself
+	one      map[string]handler // at the segment below it
+	search   map[string]handler // at .search below it
 }
 
 // newEndpoints returns the endpoints by their first segment in lower case; ""
@@ -24,7 +27,8 @@ func newEndpoints() map[string]endpoint {
 		"":        {all: only(http.MethodGet, searchAll)},
 		".search": {all: only(http.MethodPost, searchAll)},
 		"users": {
-			all: map[string]handler{http.MethodGet: searchUsers, http.MethodPost: postUser},
+			resource: schema.User,
+			all:      map[string]handler{http.MethodGet: searchUsers, http.MethodPost: postUser},
 			one: map[string]handler{
 				http.MethodGet: getUser, http.MethodPut: putUser, http.MethodPatch: patchUser,
 				http.MethodDelete: deleteUser,
@@ -32,7 +36,8 @@ func newEndpoints() map[string]endpoint {
 			search: only(http.MethodPost, searchUsers),
 		},
 		"groups": {
-			all: map[string]handler{http.MethodGet: searchGroups, http.MethodPost: postGroup},
+			resource: schema.Group,
+			all:      map[string]handler{http.MethodGet: searchGroups, http.MethodPost: postGroup},
 			one: map[string]handler{
 				http.MethodGet: getGroup, http.MethodPut: putGroup, http.MethodPatch: patchGroup,
 				http.MethodDelete: deleteGroup,
@@ -93,15 +98,16 @@ func (x *exchange) route(segments []string) map[string]handler {
 		return nil
 	}
 	x.id = second
-	at := x.endpoints[strings.ToLower(first)]
-	switch {
-	case second == "":
-		return at.all
-	case at.search != nil && strings.EqualFold(second, ".search"):
+	name := strings.ToLower(first)
+	at := x.endpoints[name]
+	x.record.endpoint = name
+	if at.search != nil && strings.EqualFold(second, ".search") {
 		return at.search
-	default:
-		return at.one
 	}
+	if x.record.resource = at.resource; second == "" {
+		return at.all
+	}
+	return at.one
 }
 
 func unimplemented(detail string) map[string]handler {

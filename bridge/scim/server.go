@@ -7,11 +7,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/journal"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim/schema"
 )
 
@@ -25,6 +27,8 @@ type Config struct {
 	BaseURL string
 	// Logger receives what no answer shows; nil logs nothing.
 	Logger hclog.Logger
+	// Journal records what clients asked to be changed, and counts what they read; nil records nothing.
+	Journal *journal.Journal
 }
 
 // New returns the handler of all SCIM endpoints, under /scim/v2, /scim and the
@@ -33,7 +37,7 @@ type Config struct {
 func New(c Config) http.Handler {
 	s := &server{
 		directory: c.Directory, baseURL: strings.TrimRight(c.BaseURL, "/"), log: c.Logger,
-		endpoints: newEndpoints(), largeBodies: make(chan struct{}, maxLargeAtOnce),
+		endpoints: newEndpoints(), journal: c.Journal, largeBodies: make(chan struct{}, maxLargeAtOnce),
 	}
 	if s.log == nil {
 		s.log = hclog.NewNullLogger()
@@ -46,6 +50,7 @@ type server struct {
 	baseURL   string
 	log       hclog.Logger
 	endpoints map[string]endpoint // see newEndpoints
+	journal   *journal.Journal
 	// largeBodies has an element for each large body under way.
 	largeBodies chan struct{}
 }
@@ -60,6 +65,8 @@ type exchange struct {
 	// large is set while this request has one of the places in largeBodies. A
 	// request within a bulk request uses the place of the latter.
 	large bool
+
+	record record
 }
 
 // A handler decodes, translates, asks and answers; an error it returns is
@@ -67,44 +74,54 @@ type exchange struct {
 type handler func(*exchange) error
 
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if err := s.serve(w, r); err != nil {
-		s.toRefusal(r, err).write(w)
+	x := &exchange{server: s, w: w, r: r}
+	x.record.began = time.Now()
+	failed := s.toRefusal(r, x.serve())
+	if failed != nil {
+		failed.write(w)
 	}
+	x.keepRecord(failed)
+	x.countRequest(failed)
 }
 
-// toRefusal turns an error into an answer and logs what the answer hides.
+// toRefusal turns an error into an answer and logs what the answer hides. No error is no refusal.
 func (s *server) toRefusal(r *http.Request, err error) *refusal {
-	return toRefusal(err, func(cause error) (id string) {
+	if err == nil {
+		return nil
+	}
+	failed := toRefusal(err, func(cause error) (id string) {
 		id = httpkit.ID(r.Context())
 		s.log.Error("scim request failed", "request_id", id, "method", httpkit.Method(r.Method), "error", cause)
 		return id
 	})
+	failed.Code = codeOf(err, failed)
+	return failed
 }
 
-func (s *server) serve(w http.ResponseWriter, r *http.Request) error {
-	prefix, segments, err := split(r.URL)
+func (x *exchange) serve() error {
+	prefix, segments, err := split(x.r.URL)
 	if err != nil {
 		return err
 	}
-	if err := checkAccept(r); err != nil {
+	if err := checkAccept(x.r); err != nil {
 		return err
 	}
-	x := &exchange{server: s, w: w, r: r, base: s.baseURL + prefix}
+	x.base = x.baseURL + prefix
 	methods := x.route(segments)
 	if methods == nil {
 		return badPath(segments)
 	}
-	method := r.Method
+	method := x.r.Method
 	if method == http.MethodHead {
 		method = http.MethodGet // net/http leaves the body out
 	}
 	handle, ok := methods[method]
 	if !ok {
-		return methodNotAllowed(r.Method, methods)
+		return methodNotAllowed(x.r.Method, methods)
 	}
 	defer func() {
 		if x.large {
-			<-s.largeBodies
+			<-x.largeBodies
 		}
 	}()
 	return handle(x)

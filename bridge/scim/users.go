@@ -35,6 +35,7 @@ func getUser(x *exchange) error {
 	if err != nil {
 		return err
 	}
+	x.record.read = p.ID
 	if x.unchanged(p.Version) {
 		return nil
 	}
@@ -76,6 +77,7 @@ func (x *exchange) replacePerson(body map[string]any, ifMatch string) (bridge.Pe
 	if err != nil {
 		return bridge.Person{}, err
 	}
+	x.recordName(resource)
 	says, err := assigns(body, schema.User.Attribute("active"))
 	if err != nil {
 		return bridge.Person{}, err
@@ -129,7 +131,7 @@ func deleteUser(x *exchange) error {
 	if err := x.directory.DeletePerson(x.r.Context(), x.id, ifMatch); err != nil {
 		return err
 	}
-	x.w.WriteHeader(http.StatusNoContent)
+	x.answerEmpty()
 	return nil
 }
 
@@ -175,11 +177,15 @@ func (x *exchange) applyToPerson(ops []patch.Operation, ifMatch string) (bridge.
 	if err != nil {
 		return p, err
 	}
+	x.recordName(changed)
 	raw, err := json.Marshal(changed)
 	if err != nil {
 		return p, err
 	}
-	return x.directory.ReplacePerson(x.r.Context(), x.id, bridge.PersonInput{Attributes: raw}, p.Version)
+	before := p.Version
+	p, err = x.directory.ReplacePerson(x.r.Context(), x.id, bridge.PersonInput{Attributes: raw}, before)
+	x.record.event.Unchanged = err == nil && p.Version == before
+	return p, err
 }
 
 func (x *exchange) decodePerson() (bridge.PersonInput, error) {
@@ -191,11 +197,13 @@ func (x *exchange) decodePerson() (bridge.PersonInput, error) {
 	if err != nil {
 		return bridge.PersonInput{}, err
 	}
+	x.recordName(resource)
 	raw, err := json.Marshal(resource)
 	return bridge.PersonInput{Attributes: raw}, err
 }
 
 func (x *exchange) answerPerson(status int, p bridge.Person, projection schema.Projection) error {
+	x.recordPerson(p)
 	s, err := x.renderPerson(p, projection)
 	if err != nil {
 		return err

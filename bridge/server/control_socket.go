@@ -19,6 +19,7 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/auth"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/journal"
 )
 
 // A ControlSocket serves the control socket of one data folder. The serving bridge is at
@@ -28,6 +29,7 @@ type ControlSocket struct {
 	Listener      *Listener
 	Authenticator *Authenticator
 	Status        func() control.Status
+	Journal       *journal.Journal // may be nil
 	Log           hclog.Logger
 	// OnReload does what SIGHUP asks for.
 	OnReload func(context.Context, control.Reload) error
@@ -87,6 +89,7 @@ func (s *ControlSocket) serve(l net.Listener, path string, isStandby bool) {
 	mux.HandleFunc("POST "+control.PathUnseal, s.unseal)
 	mux.HandleFunc("POST "+control.PathSeal, s.seal)
 	mux.HandleFunc("POST "+control.PathReload, s.reload)
+	mux.HandleFunc("POST "+control.PathJournal, s.journal)
 	mux.HandleFunc("POST "+control.PathTakeOver, s.takeOver)
 	mux.HandleFunc("POST "+control.PathHandOver, s.handOver)
 	server := &http.Server{
@@ -203,6 +206,23 @@ func (s *ControlSocket) seal(w http.ResponseWriter, _ *http.Request) {
 	writeAnswer(w, s.Status())
 }
 
+func (s *ControlSocket) journal(w http.ResponseWriter, r *http.Request) {
+	var f journal.Filter
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 8<<10)).Decode(&f); err != nil {
+		writeError(w, &control.Error{Status: http.StatusBadRequest, Detail: "the request is not the expected JSON"})
+		return
+	}
+	page, err := s.Journal.Read(f)
+	if wrong, ok := errors.AsType[*journal.FilterError](err); ok {
+		err = &control.Error{Status: http.StatusBadRequest, Detail: wrong.Detail}
+	}
+	if err != nil {
+		writeError(w, err)
+		return
+	}
+	writeAnswer(w, page)
+}
+
 func (s *ControlSocket) reload(w http.ResponseWriter, r *http.Request) {
 	var in control.Reload
 	err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 8<<10)).Decode(&in)
@@ -254,6 +274,7 @@ func (s *ControlSocket) takeOver(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.Log.Info("took over from the old bridge")
+	s.Journal.Append(journal.Event{Kind: journal.TookOver, PID: os.Getpid()})
 	w.WriteHeader(http.StatusNoContent)
 }
 
@@ -275,6 +296,7 @@ func (s *ControlSocket) handOver(w http.ResponseWriter, _ *http.Request) {
 	s.path = "" // it belongs to the successor
 	s.mu.Unlock()
 	s.Log.Info("handed over to a newer bridge")
+	s.Journal.Append(journal.Event{Kind: journal.HandedOver, PID: os.Getpid()})
 	s.OnReplaced()
 }
 

@@ -24,6 +24,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/journal"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
 
@@ -41,6 +42,7 @@ type Page struct {
 	Pass    func(ctx context.Context, token string) string
 	IsValid func(pass string) bool
 	Logs    io.WriterTo
+	Journal *journal.Journal // may be nil
 	Logger  hclog.Logger
 	Now     func() time.Time
 	// Key signs the cookies: 32 random bytes, new in each process.
@@ -127,6 +129,7 @@ func (p *Page) signIn(w http.ResponseWriter, r *http.Request) {
 	err := p.Verify(r.Context(), token)
 	if err == nil {
 		if pass := p.Pass(r.Context(), token); pass != "" {
+			p.record(r, journal.Event{Kind: journal.PageSignedIn})
 			http.SetCookie(w, p.cookie(p.sign(p.Now().Add(cookieLife), pass), int(cookieLife.Seconds())))
 			http.Redirect(w, r, "/app", http.StatusSeeOther)
 			return
@@ -163,7 +166,17 @@ func refusalNotice(err error) (code int, notice string) {
 	}
 }
 
+// record records what somebody with the bearer token does on the page.
+func (p *Page) record(r *http.Request, e journal.Event) {
+	request := httpkit.RequestFrom(r.Context())
+	e.Request, e.Token = request.ID, request.Caller
+	p.Journal.Append(e)
+}
+
 func (p *Page) signOut(w http.ResponseWriter, r *http.Request) {
+	if p.signedIn(r) {
+		p.record(r, journal.Event{Kind: journal.PageSignedOut})
+	}
 	http.SetCookie(w, p.cookie("", -1))
 	http.Redirect(w, r, "/app", http.StatusSeeOther)
 }
@@ -176,8 +189,12 @@ func (p *Page) logs(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	name := "scim-bridge-" + p.Now().UTC().Format("20060102T150405Z") + ".log"
 	w.Header().Set("Content-Disposition", `attachment; filename="`+name+`"`)
+	httpkit.RequestFrom(r.Context()).AnswerWithin(logTimeout)
 	_, _ = p.Logs.WriteTo(w)
 }
+
+// logTimeout is how long the download of the log may take.
+const logTimeout = 10 * time.Minute
 
 func (p *Page) file(name string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {

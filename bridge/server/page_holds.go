@@ -9,6 +9,7 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/journal"
 )
 
 const (
@@ -68,8 +69,13 @@ func (p *Page) decide(w http.ResponseWriter, r *http.Request) {
 		p.showHolds(w, r, http.StatusBadRequest, "Nothing was decided: "+err.Error()+".")
 		return
 	}
-	switch _, err := p.Holds.DecideHolds(r.Context(), d); {
+	switch decided, err := p.Holds.DecideHolds(r.Context(), d); {
 	case err == nil:
+		e := journal.Event{Kind: journal.HoldsCancelled, Count: decided}
+		if d.Approve {
+			e.Kind = journal.HoldsApproved
+		}
+		p.record(r, e)
 		http.Redirect(w, r, "/app#held", http.StatusSeeOther)
 	case bridge.CodeOf(err) == bridge.NotFound:
 		p.showHolds(w, r, http.StatusConflict, "Nothing was decided: it is not held any more.")

@@ -22,7 +22,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/logring"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/keptlog"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/secret"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/server"
@@ -117,8 +117,8 @@ func newFace(t *testing.T) *face {
 		Now:     f.time,
 		Checked: metrics.TokenChecked, OnChange: func() { f.raised++ }}
 	checker.Checks = []func() health.Report{f.component, f.authenticator.Report}
-	ring := logring.New(1 << 10)
-	ring.Sink(hclog.Info).Accept("scim-bridge", hclog.Info, "a line of the log")
+	kept := keptlog.Open(keptlog.Config{Buffer: 1 << 10})
+	kept.Sink(hclog.Info).Accept("scim-bridge", hclog.Info, "a line of the log")
 	httpServer := &server.Server{
 		Checker: checker, Authenticator: f.authenticator, Metrics: metrics,
 		Page: &server.Page{
@@ -131,7 +131,7 @@ func newFace(t *testing.T) *face {
 			Verify:  f.authenticator.Verify,
 			Pass:    func(context.Context, string) string { return f.granted() },
 			IsValid: func(pass string) bool { return pass == f.granted() },
-			Logs:    ring, Logger: logger, Now: f.time, Key: []byte("a key of the test, 32 bytes long."),
+			Logs:    kept, Logger: logger, Now: f.time, Key: []byte("a key of the test, 32 bytes long."),
 		},
 		AccessLog: httpkit.AccessLog{
 			Logger: logger, Events: events, Metrics: metrics.Metrics,

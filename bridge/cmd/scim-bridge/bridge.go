@@ -21,6 +21,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/durable"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/secret"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/journal"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 )
 
@@ -51,6 +52,8 @@ func (b *runningBridge) run(ctx context.Context, takeOver bool) error {
 	info := build.Read()
 	log.Info("starting", "version", info.Version, "commit", info.Commit, "instance", b.instance,
 		"revision", b.cfg.revision, "pid", os.Getpid())
+	b.journal.Append(journal.Event{Kind: journal.Started, Version: info.Version, PID: os.Getpid()})
+	defer b.journal.Close()
 	isStandby, err := b.socket.Open(ctx, takeOver)
 	if err != nil {
 		return err
@@ -108,6 +111,7 @@ func (b *runningBridge) run(ctx context.Context, takeOver bool) error {
 	parts.Wait()
 	b.events.Flush()
 	log.Info("stopped")
+	b.journal.Append(journal.Event{Kind: journal.Stopped, PID: os.Getpid()})
 	return errors.Join(err, b.failure)
 }
 
@@ -237,6 +241,7 @@ func (b *runningBridge) reload(asked string) {
 	log := b.cfg.logger
 	log.Info(asked + ": reading the token files, the session and the certificate; " +
 		"changed flags and environment variables need a restart")
+	b.journal.Append(journal.Event{Kind: journal.Reloaded})
 	if t, ok := b.cfg.transport.(interface{ CloseIdleConnections() }); ok {
 		t.CloseIdleConnections() // the machine's network may have changed, which leaves them without an end
 	}
@@ -282,6 +287,7 @@ func (b *runningBridge) watchSession(ctx context.Context) {
 		case <-tick.C:
 			lastLogged = b.checkSession(lastLogged)
 		}
+		b.recordProblems()
 	}
 }
 

@@ -29,16 +29,33 @@ func checkPrivateFolder(path string, pid int) (warning string, err error) {
 	return "", err
 }
 
-// A dataFolder stores the revision that signed in, for which Terraform waits,
-// and whether the last write succeeded. A running bridge writes nothing else there.
+// A dataFolder stores the revision that signed in, for which Terraform waits, and knows whether that, the journal and
+// the kept log could be written.
 type dataFolder struct {
 	path string
 	log  hclog.Logger
+	// keptLog returns why log lines cannot be written to the folder, and since when; it may be nil.
+	keptLog func() (since time.Time, err error)
 
 	mu       sync.Mutex
 	revision string
-	fault    error // of the last write
-	since    time.Time
+	fault    folderFault // of the last write of the revision
+	journal  folderFault // of the journal
+}
+
+// A folderFault is why something cannot be written; the zero value means that it can.
+type folderFault struct {
+	err   error
+	since time.Time
+}
+
+// note records the result of a write. It reports whether it is the first that failed.
+func (f *folderFault) note(err error) (news bool) {
+	if news = err != nil && f.err == nil; news {
+		f.since = time.Now()
+	}
+	f.err = err
+	return news
 }
 
 func (d *dataFolder) keep(revision string) {
@@ -52,31 +69,58 @@ func (d *dataFolder) keep(revision string) {
 func (d *dataFolder) retry() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.fault != nil {
+	if d.fault.err != nil {
 		d.write()
 	}
 }
 
 func (d *dataFolder) write() {
 	err := durable.WriteFile(filepath.Join(d.path, observedFile), []byte(d.revision))
-	if err != nil && d.fault == nil {
-		d.since = time.Now()
-		d.log.Error("could not write the observed revision", problem.LogKey, string(problem.StorageFull),
-			problem.FactDataDir, d.path, problem.FactReason, err)
+	if d.fault.note(err) {
+		d.logFault("could not write the observed revision", err)
 	}
-	d.fault = err
 }
 
-// Report reports whether the last write succeeded.
+// noteJournal records that the journal cannot be written, or with nil that it can again.
+func (d *dataFolder) noteJournal(err error) {
+	d.mu.Lock()
+	news := d.journal.note(err)
+	d.mu.Unlock()
+	if news {
+		d.logFault("could not write the journal; what happens is kept in memory, as much as fits", err)
+	}
+}
+
+func (d *dataFolder) logFault(message string, err error) {
+	d.log.Error(message, problem.LogKey, string(problem.StorageFull), problem.FactDataDir, d.path,
+		problem.FactReason, err)
+}
+
+// worst returns the first fault of those that there are.
+func (d *dataFolder) worst() folderFault {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	faults := []folderFault{d.fault, d.journal}
+	if d.keptLog != nil {
+		since, err := d.keptLog()
+		faults = append(faults, folderFault{err, since})
+	}
+	for _, f := range faults {
+		if f.err != nil {
+			return f
+		}
+	}
+	return folderFault{}
+}
+
+// Report reports whether the folder can be written.
 func (d *dataFolder) Report() health.Report {
 	now := time.Now()
 	r := health.Report{Source: "data_folder", Time: now, Expires: now.Add(time.Minute), State: health.Healthy}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.fault != nil {
+	if f := d.worst(); f.err != nil {
 		r.State = health.Degraded
-		r.Problems = []problem.Problem{problem.New(problem.StorageFull, d.since, problem.Facts{
-			problem.FactDataDir: d.path, problem.FactReason: d.fault.Error(),
+		r.Problems = []problem.Problem{problem.New(problem.StorageFull, f.since, problem.Facts{
+			problem.FactDataDir: d.path, problem.FactReason: f.err.Error(),
 		})}
 	}
 	return r

@@ -39,6 +39,9 @@ type devCommand struct {
 
 	certificateFiles
 	acmeFlags
+
+	// WithoutJournal is serve's.
+	WithoutJournal bool `hidden:"" help:"Keep no journal, and the log in memory."`
 }
 
 const devManager = "provision-manager@example.com"
@@ -97,7 +100,8 @@ func (d *devCommand) Run(ctx context.Context, c *console, parser *kong.Kong) err
 		return fmt.Errorf("listening for the bridge: %w: choose another --listen", err)
 	}
 	defer bridgeListener.Close()
-	logger, ring := newLogger(c.Err, d.LogLevel, "text")
+	logger, kept := newLogger(c.Err, d.LogLevel, "text", keptIn(d.DataDir, d.WithoutJournal))
+	defer kept.Close()
 	warnOfUnknown(parser.Model, logger)
 	for _, l := range d.listeners() {
 		l.warn(logger)
@@ -137,8 +141,10 @@ func (d *devCommand) Run(ctx context.Context, c *console, parser *kong.Kong) err
 		connections:  descriptors.Inbound,
 		confirmation: minConfirmationInterval,
 		logger:       logger,
-		ring:         ring,
+		log:          kept,
 		signals:      bridgeSignals,
+
+		withoutJournal: d.WithoutJournal,
 	})
 	if err != nil {
 		return err

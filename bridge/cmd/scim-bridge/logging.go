@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -13,7 +14,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/durable"
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/logring"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/keptlog"
 )
 
 // logFile is a flag of the serving commands. Rotated files have the time in their names; the latest three are kept.
@@ -49,13 +50,25 @@ func (l logFile) openLog(w io.Writer) (io.Writer, func() error, error) {
 	return rotating, rotating.Close, nil
 }
 
-// ringSize is the size of the log that the status page offers for download:
-// some ten thousand lines.
-const ringSize = 2 << 20
+// The log that the status page offers for download: some thirty thousand lines.
+const (
+	keptLogFolder = "log" // in the data folder
+	keptLogBytes  = 8 << 20
+	keptLogAge    = 30 * 24 * time.Hour
+	keptLogBuffer = 2 << 20 // while it cannot be written
+)
 
-// newLogger logs to w at the given level, and to a ring in memory at debug level
-// or lower.
-func newLogger(w io.Writer, level, format string) (hclog.InterceptLogger, *logring.Ring) {
+// keptIn returns the data folder, or "" for a bridge that keeps nothing there.
+func keptIn(dataDir string, without bool) string {
+	if without {
+		return ""
+	}
+	return dataDir
+}
+
+// newLogger logs to w at the given level, and to files in the data folder at debug level or lower. The caller
+// closes those.
+func newLogger(w io.Writer, level, format, dataDir string) (hclog.InterceptLogger, *keptlog.Log) {
 	shown := hclog.LevelFromString(level)
 	options := &hclog.LoggerOptions{
 		Name:   "scim-bridge",
@@ -74,9 +87,15 @@ func newLogger(w io.Writer, level, format string) (hclog.InterceptLogger, *logri
 	if format == "json" {
 		logger.RegisterSink(&jsonLog{w: w, from: shown, now: options.TimeFn})
 	}
-	ring := logring.New(ringSize)
-	logger.RegisterSink(ring.Sink(min(shown, hclog.Debug)))
-	return logger, ring
+	folder := ""
+	if dataDir != "" { // otherwise it is kept in memory
+		folder = filepath.Join(dataDir, keptLogFolder)
+	}
+	kept := keptlog.Open(keptlog.Config{
+		Folder: folder, MaxBytes: keptLogBytes, MaxAge: keptLogAge, Buffer: keptLogBuffer,
+	})
+	logger.RegisterSink(kept.Sink(min(shown, hclog.Debug)))
+	return logger, kept
 }
 
 // A jsonLog writes JSON lines with the keys of the vendor's bridge (time, level,

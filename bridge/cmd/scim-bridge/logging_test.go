@@ -16,7 +16,7 @@ import (
 func TestJSONLinesHaveTheVendorsKeys(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	logger, ring := newLogger(&out, "info", "json")
+	logger, log := newLogger(&out, "info", "json", "")
 	logger.Debug("below the level")
 	logger.Named("http").With("request_id", "r1").Warn("a <request>", "client",
 		netip.MustParseAddr("192.0.2.7"), "status",
@@ -44,9 +44,9 @@ func TestJSONLinesHaveTheVendorsKeys(t *testing.T) {
 		}
 	}
 	var kept bytes.Buffer
-	if _, err := ring.WriteTo(&kept); err != nil || !strings.Contains(kept.String(), "below the level") ||
+	if _, err := log.WriteTo(&kept); err != nil || !strings.Contains(kept.String(), "below the level") ||
 		!strings.Contains(kept.String(), "a <request>") {
-		t.Errorf("the ring has %v %s", err, kept.String())
+		t.Errorf("the kept log has %v %s", err, kept.String())
 	}
 }
 
@@ -57,7 +57,7 @@ func TestDiagnoseReadsEveryFormatOfOurLog(t *testing.T) {
 		t.Run(format, func(t *testing.T) {
 			t.Parallel()
 			var out bytes.Buffer
-			logger, _ := newLogger(&out, "info", format)
+			logger, _ := newLogger(&out, "info", format, "")
 			logger.Named("connector").Error(problem.LogFirewallBlocked, problem.LogKey, "firewall_blocked", "address",
 				"192.0.2.7", "rule_id", "fwr 1", "attempts", 1)
 			logger.Named("http").Info("request", "user_agent", "AuthWrap failed to generateNewSession")

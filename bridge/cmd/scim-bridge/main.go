@@ -31,6 +31,7 @@ type cli struct {
 
 	Account  accountCommand  `cmd:"" help:"Create, serve and maintain an account."`
 	Diagnose diagnoseCommand `cmd:"" help:"Print the problems in a bridge's log, with remedies."`
+	Journal  journalCommand  `cmd:"" help:"Show what happened to a bridge on this machine lately."`
 	Help     helpCommand     `cmd:"" help:"Show the help of a command."`
 	Ping     pingCommand     `cmd:"" help:"Check that a bridge or an account service is alive, for health checks."`
 	Session  sessionCommand  `cmd:"" help:"Inspect a sealed session."`

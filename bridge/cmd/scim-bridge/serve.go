@@ -53,6 +53,9 @@ type serveCommand struct {
 	// process that started it. Only tests set it.
 	StandbyTimeout time.Duration `hidden:"" default:"1m" help:"How long a bridge on standby waits."`
 
+	// WithoutJournal is for measuring what the journal and the kept log cost. Only the benches set it.
+	WithoutJournal bool `hidden:"" help:"Keep no journal, and the log in memory."`
+
 	TLSCertFile string `placeholder:"FILE" vendor:"OP_TLS_CERT_FILE" help:"Serve HTTPS by this certificate (PEM)."`
 	TLSKeyFile  string `placeholder:"FILE" vendor:"OP_TLS_KEY_FILE" help:"Private key of --tls-cert-file (PEM)."`
 
@@ -195,7 +198,9 @@ func (s *serveCommand) Run(ctx context.Context, c *console, parser *kong.Kong) (
 		return err
 	}
 	defer func() { err = errors.Join(err, closeLog()) }()
-	logger, ring := newLogger(out, s.LogLevel, s.LogFormat)
+	noFolder := os.MkdirAll(s.DataDir, 0o700) // before the log, which has files there
+	logger, kept := newLogger(out, s.LogLevel, s.LogFormat, keptIn(s.DataDir, s.WithoutJournal))
+	defer kept.Close()
 	if s.LogFile != "" {
 		defer func() {
 			if err != nil { // main prints it on standard error
@@ -210,8 +215,8 @@ func (s *serveCommand) Run(ctx context.Context, c *console, parser *kong.Kong) (
 	if warning, _ := checkPrivateFolder(s.DataDir, os.Getpid()); warning != "" {
 		logger.Warn("other users can write to the data folder", "reason", warning)
 	}
-	if err := os.MkdirAll(s.DataDir, 0o700); err != nil {
-		return fmt.Errorf("creating the data folder: %w: choose another --data-dir", err)
+	if noFolder != nil {
+		return fmt.Errorf("creating the data folder: %w: choose another --data-dir", noFolder)
 	}
 	readMonitoring := func() (secret.String, error) {
 		return readSecret("--monitoring-token-file", s.MonitoringTokenFile, func(text string) { logger.Warn(text) })
@@ -249,7 +254,8 @@ func (s *serveCommand) Run(ctx context.Context, c *console, parser *kong.Kong) (
 		confirmation:     s.ConfirmationInterval,
 		trustedProxies:   s.parsed.trustedProxies,
 		logger:           logger,
-		ring:             ring,
+		log:              kept,
+		withoutJournal:   s.WithoutJournal,
 		readMonitoring:   readMonitoring,
 		signals:          heard,
 		standbyTimeout:   s.StandbyTimeout,

@@ -18,8 +18,9 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/connector/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/logring"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/keptlog"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/secret"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/journal"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/provision"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/server"
@@ -41,7 +42,8 @@ type bridgeConfig struct {
 	confirmation      time.Duration
 	trustedProxies    []netip.Prefix
 	logger            hclog.Logger
-	ring              *logring.Ring
+	log               *keptlog.Log // for download
+	withoutJournal    bool
 	connections       int // maximum, at a time
 	// readMonitoring reads the monitoring token again; nil if it has no file.
 	readMonitoring func() (secret.String, error)
@@ -64,6 +66,8 @@ type runningBridge struct {
 	started  time.Time
 
 	folder        *dataFolder
+	journal       *journal.Journal // nil without one
+	problems      problemWatch
 	events        *httpkit.EventLog
 	checker       *health.Checker
 	connector     *account.Connector
@@ -105,7 +109,7 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 		cfg:       cfg,
 		instance:  instance,
 		started:   time.Now(),
-		folder:    &dataFolder{path: cfg.dataDir, log: cfg.logger},
+		folder:    &dataFolder{path: cfg.dataDir, log: cfg.logger, keptLog: cfg.log.Fault},
 		events:    httpkit.NewEventLog(httpLog),
 		checker:   &health.Checker{Version: info.Version, Build: info.Commit, Revision: cfg.revision, Now: time.Now},
 		observed:  readObserved(cfg.dataDir),
@@ -114,6 +118,7 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 		abandoned: make(chan struct{}),
 	}
 	metrics := server.NewMetrics(info.Version, info.Commit, b.checker.Health)
+	b.openJournal()
 	b.connector = account.New(account.Config{
 		URL:       cfg.accountURL,
 		Bridge:    api.BridgeIdentity{Instance: instance, Version: info.Version, Revision: cfg.revision},
@@ -122,14 +127,17 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 		Now:       time.Now,
 		Random:    rand.Reader,
 		Health:    b.checker.Health,
+		OnSignIn:  b.recordSignIn,
 	})
-	b.verifier = auth.NewTokenVerifier(cfg.readSession, b.connector, time.Now)
+	b.verifier = auth.NewTokenVerifier(cfg.readSession, recordedConnector{b.connector, b.journal}, time.Now)
 	b.watcher = &provision.Watcher{
 		Room:     b.connector,
 		Every:    cfg.confirmation,
 		Log:      cfg.logger.Named("confirmation"),
 		Now:      time.Now,
 		OnChange: b.connector.NotifyHeartbeat,
+
+		OnConfirmed: b.recordConfirmation,
 	}
 	b.unknown = &provision.UnknownMembers{
 		Log:      cfg.logger.Named("members"),
@@ -168,7 +176,8 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 			Verify:  b.authenticator.Verify,
 			Pass:    b.verifier.Pass,
 			IsValid: b.verifier.IsValid,
-			Logs:    cfg.ring,
+			Logs:    cfg.log,
+			Journal: b.journal,
 			Logger:  cfg.logger.Named("page"),
 			Now:     time.Now,
 			Key:     randomKey(),
@@ -188,6 +197,7 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 		Listener:       b.listener,
 		Authenticator:  b.authenticator,
 		Status:         b.status,
+		Journal:        b.journal,
 		Log:            cfg.logger.Named("control"),
 		OnReload:       b.reloadWhenAsked,
 		OnSeal:         b.seal,
@@ -217,6 +227,7 @@ func (b *runningBridge) scimHandler() http.Handler {
 			Directory: provision.Directory{Directory: b.connector, OnAttention: b.watcher.Trigger, Unknown: b.unknown},
 			BaseURL:   b.publicURL(),
 			Logger:    b.cfg.logger.Named("scim"),
+			Journal:   b.journal,
 		})
 	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { made().ServeHTTP(w, r) })

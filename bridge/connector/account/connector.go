@@ -48,6 +48,8 @@ type Config struct {
 
 	// Health is what heartbeats tell of this bridge.
 	Health func() health.Health
+	// OnSignIn is called after a sign-in with the credentials of a generation; it may be nil.
+	OnSignIn func(epoch int64)
 }
 
 // Phase is how far the connector has come with the account.
@@ -387,6 +389,9 @@ func (c *Connector) adopt(ctx context.Context, next *login) bool {
 	c.mu.Unlock()
 	if !dropped {
 		c.cfg.Log.Info("signed in to the account", "account_id", next.creds.AccountID, "epoch", next.creds.epoch)
+		if c.cfg.OnSignIn != nil {
+			c.cfg.OnSignIn(next.creds.epoch)
+		}
 	}
 	if over != nil {
 		c.signOut(ctx, over)

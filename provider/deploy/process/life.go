@@ -422,6 +422,27 @@ func (t *Target) removeOldLogs() error {
 	return err
 }
 
+// removeKept removes the journal and the kept log of the bridge, and their folders unless they have other files.
+func (t *Target) removeKept() (err error) {
+	for folder, patterns := range keptNames {
+		entries, _ := os.ReadDir(t.path(folder)) // there may be none
+		for _, e := range entries {
+			if isKept(patterns, e.Name()) {
+				err = errors.Join(err, os.Remove(filepath.Join(t.path(folder), e.Name())))
+			}
+		}
+		_ = os.Remove(t.path(folder)) // unless it has other files
+	}
+	return err
+}
+
+func isKept(patterns []string, name string) bool {
+	return slices.ContainsFunc(patterns, func(pattern string) bool {
+		ok, _ := filepath.Match(pattern, name) // they are well formed
+		return ok
+	})
+}
+
 // sizeOf returns a file's size; 0 if it does not exist.
 func sizeOf(path string) int64 {
 	info, err := os.Stat(path)

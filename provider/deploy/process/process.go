@@ -385,6 +385,9 @@ func (t *Target) remove(ctx context.Context, found finding) error {
 	if err := t.removeOldLogs(); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
+	if err := t.removeKept(); err != nil {
+		return err
+	}
 	for _, name := range []string{
 		binName, sessionName, tokenName, monitoringName, "instance", "observed_revision", control.SocketName,
 		logName, stderrName, oldStderrName, lockName, recordName,

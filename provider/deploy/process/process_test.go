@@ -687,9 +687,18 @@ func TestDestroyRemovesWhatWasMadeAndNothingElse(t *testing.T) {
 	f.spec.Triggers = map[string]string{"again": "1"}
 	f.update() // leaves an old bridge that drains
 	pid := f.pid()
-	strangers := []string{filepath.Join(f.target.DataDir, "notes.txt"), filepath.Join(f.target.DataDir, "bin", "tool")}
+	strangers := []string{
+		filepath.Join(f.target.DataDir, "notes.txt"), filepath.Join(f.target.DataDir, "bin", "tool"),
+		filepath.Join(f.target.DataDir, "log", "mine.log"),
+	}
+	if kept, err := filepath.Glob(filepath.Join(f.target.DataDir, "journal", "*")); err != nil || len(kept) == 0 {
+		t.Fatalf("the bridge keeps no journal: %v, %v", kept, err)
+	}
 	aside := filepath.Join(f.target.DataDir, "bridge-2026-01-01T00-00-00.000-size.log") // by the bridge
 	for _, path := range append(strangers, aside) {
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
 		if err := os.WriteFile(path, []byte("mine"), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -698,7 +707,8 @@ func TestDestroyRemovesWhatWasMadeAndNothingElse(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.gone(pid)
-	if names := list(t, f.target.DataDir); !slices.Equal(names, []string{"bin", "bin/tool", "notes.txt"}) {
+	want := []string{"bin", "bin/tool", "log", "log/mine.log", "notes.txt"}
+	if names := list(t, f.target.DataDir); !slices.Equal(names, want) {
 		t.Errorf("left behind: %v", names)
 	}
 	if err := f.target.Destroy(t.Context()); err != nil {

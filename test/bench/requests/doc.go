@@ -30,6 +30,10 @@
 // after the table, before and after the load; the bridge's should not depend
 // on the number of people.
 //
+// With SCIMBRIDGE_WITHOUT_JOURNAL=true in the environment, the bridges keep no
+// journal and their log in memory only: run by turns with and without, the rows
+// tell what both cost.
+//
 // With --profile DIR every phase also leaves a CPU profile of each process
 // there. The binary is then built with one file more than is in the
 // repository (profile.go.txt): what ships has no profiling.

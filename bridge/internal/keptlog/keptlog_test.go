@@ -1,4 +1,4 @@
-package logring_test
+package keptlog_test
 
 import (
 	"bytes"
@@ -14,53 +14,56 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/logring"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/keptlog"
 )
 
-func content(t *testing.T, r *logring.Ring) string {
+func content(t *testing.T, l *keptlog.Log) string {
 	t.Helper()
 	var b strings.Builder
-	if _, err := r.WriteTo(&b); err != nil {
+	if _, err := l.WriteTo(&b); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()
 }
 
-// logger logs to the ring alone.
-func logger(r *logring.Ring) hclog.Logger {
+// inMemory keeps lines in so many bytes of memory.
+func inMemory(bytes int) *keptlog.Log { return keptlog.Open(keptlog.Config{Buffer: bytes}) }
+
+// logger logs to the kept log alone.
+func logger(l *keptlog.Log) hclog.Logger {
 	log := hclog.NewInterceptLogger(&hclog.LoggerOptions{Output: io.Discard})
-	log.RegisterSink(r.Sink(hclog.Debug))
+	log.RegisterSink(l.Sink(hclog.Debug))
 	return log
 }
 
-func TestRingKeepsTheLatestWholeLines(t *testing.T) {
+func TestTheLatestWholeLinesAreKept(t *testing.T) {
 	t.Parallel()
-	r := logring.New(20_000)
-	log := logger(r)
+	l := inMemory(20_000)
+	log := logger(l)
 	for i := range 1000 {
 		log.Info("request", "number", i, "route", "users")
 	}
-	lines := slices.Collect(strings.Lines(content(t, r)))
-	if len(lines) < 50 || len(lines) > 200 {
+	lines := slices.Collect(strings.Lines(content(t, l)))
+	if len(lines) < 200 || len(lines) > 300 {
 		t.Fatalf("%d lines of some 70 bytes are kept in 20,000", len(lines))
 	}
-	for i, l := range lines {
+	for i, line := range lines {
 		if want := fmt.Sprintf("[INFO]  request: number=%d route=users\n",
-			1000-len(lines)+i); !strings.HasSuffix(l, want) {
-			t.Fatalf("line %d is %q, want it to end with %q", i, l, want)
+			1000-len(lines)+i); !strings.HasSuffix(line, want) {
+			t.Fatalf("line %d is %q, want it to end with %q", i, line, want)
 		}
 	}
 	log.Info("too much", "what", strings.Repeat("x", 30_000))
-	if got := content(t, r); got != "" {
-		t.Errorf("the ring holds %d bytes", len(got))
+	if got := content(t, l); got != "" {
+		t.Errorf("the log has %d bytes", len(got))
 	}
 }
 
 // What is downloaded later must tell how things were.
 func TestALineShowsTheValuesAtTheTimeOfLogging(t *testing.T) {
 	t.Parallel()
-	r := logring.New(10_000)
-	log := logger(r)
+	l := inMemory(10_000)
+	log := logger(l)
 	names := []string{"before"}
 	fields := []any{"count", 1, "took", 1500 * time.Microsecond, "address",
 		netip.MustParseAddr("192.0.2.1"), "ok", true}
@@ -77,15 +80,15 @@ func TestALineShowsTheValuesAtTheTimeOfLogging(t *testing.T) {
 	direct.With("bound", 7).Named("part").Debug("lasting values", "count", 1, "took", 1500*time.Microsecond,
 		"address", netip.MustParseAddr("192.0.2.1"), "ok", true)
 	var got strings.Builder
-	for l := range strings.Lines(content(t, r)) {
-		at, rest, _ := strings.Cut(l, " ")
+	for line := range strings.Lines(content(t, l)) {
+		at, rest, _ := strings.Cut(line, " ")
 		if _, err := time.Parse(hclog.TimeFormat, at); err != nil || !strings.HasSuffix(at, "Z") {
 			t.Errorf("a line begins with %q: %v", at, err)
 		}
 		got.WriteString(rest)
 	}
 	if got.String() != want.String() {
-		t.Errorf("the ring holds\n%swant\n%s", got.String(), want.String())
+		t.Errorf("the log has\n%swant\n%s", got.String(), want.String())
 	}
 }
 
@@ -93,28 +96,28 @@ func TestSinkHasItsOwnLevel(t *testing.T) {
 	t.Parallel()
 	var console bytes.Buffer
 	log := hclog.NewInterceptLogger(&hclog.LoggerOptions{Level: hclog.Warn, Output: &console})
-	r := logring.New(1 << 10)
-	log.RegisterSink(r.Sink(hclog.Debug))
+	l := inMemory(1 << 10)
+	log.RegisterSink(l.Sink(hclog.Debug))
 
 	log.Named("scim").Debug("a detail", "key", "a value")
 	log.Trace("too fine")
 
-	got := content(t, r)
+	got := content(t, l)
 	if !strings.Contains(got, `[DEBUG] scim: a detail: key="a value"`) {
-		t.Errorf("the ring holds %q, without the debug line", got)
+		t.Errorf("the log has %q, without the debug line", got)
 	}
 	if strings.Contains(got, "too fine") {
-		t.Errorf("the ring holds a trace line: %q", got)
+		t.Errorf("the log has a trace line: %q", got)
 	}
 	if console.Len() != 0 {
 		t.Errorf("the console shows %q", console.String())
 	}
 }
 
-func TestRingIsSafeForManyWriters(t *testing.T) {
+func TestALogIsSafeForManyWriters(t *testing.T) {
 	t.Parallel()
-	r := logring.New(100_000)
-	log := logger(r)
+	l := inMemory(100_000)
+	log := logger(l)
 	var writers sync.WaitGroup
 	for i := range 8 {
 		writers.Go(func() {
@@ -124,10 +127,10 @@ func TestRingIsSafeForManyWriters(t *testing.T) {
 		})
 	}
 	for range 50 {
-		_ = content(t, r)
+		_ = content(t, l)
 	}
 	writers.Wait()
-	if got := strings.Count(content(t, r), "\n"); got != 400 {
-		t.Errorf("the ring holds %d lines, want 400", got)
+	if got := strings.Count(content(t, l), "\n"); got != 400 {
+		t.Errorf("the log has %d lines, want 400", got)
 	}
 }

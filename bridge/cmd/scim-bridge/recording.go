@@ -1,0 +1,81 @@
+package main
+
+import (
+	"time"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/auth"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/journal"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
+)
+
+// openJournal opens the journal in the data folder. It is nil if there shall be none.
+func (b *runningBridge) openJournal() {
+	if b.cfg.withoutJournal {
+		return
+	}
+	b.journal = journal.Open(journal.Config{DataDir: b.cfg.dataDir, Now: time.Now, OnFault: b.folder.noteJournal})
+}
+
+func (b *runningBridge) recordSignIn(epoch int64) {
+	b.journal.Append(journal.Event{Kind: journal.SignedIn, Epoch: epoch})
+}
+
+func (b *runningBridge) recordConfirmation(person string) {
+	b.journal.Append(journal.Event{Kind: journal.PersonConfirmed, Person: person})
+}
+
+// recordProblems records which problems have begun or ended since it was last called.
+func (b *runningBridge) recordProblems() {
+	if b.journal == nil {
+		return
+	}
+	for _, e := range b.problems.changes(b.checker.Health().Problems) {
+		b.journal.Append(e)
+	}
+}
+
+// A problemWatch knows which problems there were last. Problems of the same code are one here: the journal has none
+// of what they name.
+type problemWatch struct {
+	since map[problem.Code]time.Time
+}
+
+// changes returns an event for each code that is there now and was not, or the reverse.
+func (w *problemWatch) changes(now []problem.Problem) (events []journal.Event) {
+	found := make(map[problem.Code]time.Time, len(now))
+	for _, p := range now {
+		if _, known := w.since[p.Code]; !known && found[p.Code].IsZero() {
+			events = append(events, journal.Event{Kind: journal.ProblemBegan, Code: string(p.Code), Since: p.Since})
+		}
+		if since, twice := found[p.Code]; !twice || p.Since.Before(since) {
+			found[p.Code] = p.Since
+		}
+	}
+	for _, e := range problem.Catalogue() { // in a fixed order
+		since, before := w.since[e.Code]
+		if _, there := found[e.Code]; before && !there {
+			events = append(events, journal.Event{Kind: journal.ProblemEnded, Code: string(e.Code), Since: since})
+		}
+	}
+	w.since = found
+	return events
+}
+
+// A recordedConnector records when a session is opened or sealed.
+type recordedConnector struct {
+	auth.Connector
+	journal *journal.Journal
+}
+
+// SetCredentials implements auth.Connector.
+func (c recordedConnector) SetCredentials(creds session.Credentials, epoch int64) {
+	c.journal.Append(journal.Event{Kind: journal.Unsealed, Epoch: epoch})
+	c.Connector.SetCredentials(creds, epoch)
+}
+
+// ClearCredentials implements auth.Connector.
+func (c recordedConnector) ClearCredentials() {
+	c.journal.Append(journal.Event{Kind: journal.Sealed})
+	c.Connector.ClearCredentials()
+}
