@@ -271,6 +271,10 @@ func testTargetLife(t *testing.T) {
 	d.spec.Monitoring = nil
 	d.update()
 	d.expectMonitoring("")
+	// Made, changed, redeployed, with a stored token, restarted, without a monitoring token.
+	if n := startsRecorded(t, "life"); n < 6 {
+		t.Errorf("of six starts, the journal has %d", n)
+	}
 
 	// The authority cannot be reached from here. The key of the account there is made before that, and authorities
 	// limit how many of them, and of certificates, they give.
@@ -296,6 +300,13 @@ func testTargetLife(t *testing.T) {
 	if err := d.target().Destroy(t.Context()); err != nil {
 		t.Errorf("destroying what is gone: %v", err)
 	}
+}
+
+// startsRecorded is how many starts a bridge's journal has, those of the containers before among them.
+func startsRecorded(t *testing.T, container string) int {
+	t.Helper()
+	text := docker(t, "exec", container, "scim-bridge", "journal", "--kind", "started", "--json")
+	return strings.Count(text, `"kind":"started"`)
 }
 
 // noSecrets fails if the engine shows a secret of the deployment.

@@ -17,8 +17,11 @@ import (
 // errNoFile is the error for a file that is missing in a volume.
 var errNoFile = errors.New("no such file in the volume")
 
-// maxFile bounds what is read from a volume.
-const maxFile = 4 << 20
+// maxFile bounds a file that is read from a volume, and maxFolder a folder that is copied.
+const (
+	maxFile   = 4 << 20
+	maxFolder = 128 << 20
+)
 
 // readFile reads a file in the data folder, of a stopped container too.
 func readFile(ctx context.Context, c *client.Client, g *generation, name string) ([]byte, error) {
@@ -43,8 +46,9 @@ func readFile(ctx context.Context, c *client.Client, g *generation, name string)
 }
 
 // copyFolder copies a folder of the data folder, if there is one, to the volume of another container, for its user
-// only.
-func copyFolder(ctx context.Context, c *client.Client, from, to *generation, name string) error {
+// only: the files whose names within the folder are wanted.
+func copyFolder(ctx context.Context, c *client.Client, from, to *generation, name string,
+	wanted func(string) bool) error {
 	uid, gid, err := parseUser(to.info.Config.User)
 	if err != nil {
 		return err
@@ -58,10 +62,15 @@ func copyFolder(ctx context.Context, c *client.Client, from, to *generation, nam
 		return fmt.Errorf("reading %s in the volume of %s: %w", name, from.name(), explain(err))
 	}
 	defer result.Content.Close()
-	packed, err := repack(io.LimitReader(result.Content, maxFile), name, uid, gid)
-	if err != nil {
-		return fmt.Errorf("reading %s in the volume of %s: %w", name, from.name(), err)
-	}
+	packed, out := io.Pipe()
+	defer packed.Close()
+	go func() {
+		err := repack(out, io.LimitReader(result.Content, maxFolder), name, uid, gid, wanted)
+		if err != nil {
+			err = fmt.Errorf("reading %s in the volume of %s: %w", name, from.name(), err)
+		}
+		out.CloseWithError(err)
+	}()
 	_, err = c.CopyToContainer(ctx, to.info.ID, client.CopyToContainerOptions{DestinationPath: dataDir,
 		Content: packed})
 	if err != nil {
@@ -70,38 +79,45 @@ func copyFolder(ctx context.Context, c *client.Client, from, to *generation, nam
 	return nil
 }
 
-// repack returns the folders and files of an archive as those of another user, who alone may read them. It fails for a
-// name outside the folder.
-func repack(archive io.Reader, folder string, uid, gid int) (io.Reader, error) {
-	var packed bytes.Buffer
-	r, w := tar.NewReader(archive), tar.NewWriter(&packed)
+// repack writes the folders and the wanted files of an archive as those of another user, who alone may read them. It
+// fails for a name outside the folder.
+func repack(out io.Writer, archive io.Reader, folder string, uid, gid int, wanted func(string) bool) error {
+	r, w := tar.NewReader(archive), tar.NewWriter(out)
 	for {
 		h, err := r.Next()
 		if errors.Is(err, io.EOF) {
-			return &packed, w.Close()
+			return w.Close()
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
-		if name := path.Clean(h.Name); name != folder && !strings.HasPrefix(name, folder+"/") {
-			return nil, fmt.Errorf("the engine sent %q, which is not in it", h.Name)
+		name := path.Clean(h.Name)
+		within, isWithin := strings.CutPrefix(name, folder+"/")
+		if name != folder && !isWithin {
+			return fmt.Errorf("the engine sent %q, which is not in it", h.Name)
 		}
 		own := &tar.Header{Typeflag: h.Typeflag, Name: h.Name, Uid: uid, Gid: gid, Mode: 0o600, Size: h.Size}
 		switch h.Typeflag {
 		case tar.TypeDir:
 			own.Mode = 0o700
 		case tar.TypeReg:
+			if !wanted(within) {
+				continue
+			}
 		default:
 			continue
 		}
 		if err := w.WriteHeader(own); err != nil {
-			return nil, err
+			return err
 		}
 		if _, err := io.Copy(w, r); err != nil {
-			return nil, err
+			return err
 		}
 	}
 }
+
+// anyFile wants all files of a folder.
+func anyFile(string) bool { return true }
 
 // writeFiles writes files to the data folder that only the bridge's user may read.
 func writeFiles(ctx context.Context, c *client.Client, g *generation, files map[string][]byte) error {

@@ -27,13 +27,16 @@ func TestAFolderIsCopiedForAnotherUserOnly(t *testing.T) {
 			{Typeflag: tar.TypeDir, Name: "acme/", Mode: 0o700},
 			{Typeflag: tar.TypeSymlink, Name: "acme/x", Linkname: "/etc/shadow"},
 		}, []string{"5 acme/ 700"}},
+		{"files that are not wanted are left out", []tar.Header{
+			{Typeflag: tar.TypeReg, Name: "acme/unwanted"}, {Typeflag: tar.TypeReg, Name: "acme/other"},
+		}, []string{"0 acme/other 600"}},
 		{"a file beside the folder", []tar.Header{{Typeflag: tar.TypeReg, Name: "session"}}, nil},
 		{"a file outside, by dots", []tar.Header{{Typeflag: tar.TypeReg, Name: "acme/../session"}}, nil},
 		{"a folder whose name begins alike", []tar.Header{{Typeflag: tar.TypeReg, Name: "acme2/x"}}, nil},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			var archive bytes.Buffer
+			var archive, packed bytes.Buffer
 			w := tar.NewWriter(&archive)
 			for _, h := range row.headers {
 				if h.Typeflag == tar.TypeReg {
@@ -51,12 +54,12 @@ func TestAFolderIsCopiedForAnotherUserOnly(t *testing.T) {
 			if err := w.Close(); err != nil {
 				t.Fatal(err)
 			}
-			packed, err := repack(&archive, "acme", 1000, 1001)
+			err := repack(&packed, &archive, "acme", 1000, 1001, func(name string) bool { return name != "unwanted" })
 			if (err != nil) != (row.want == nil) {
 				t.Fatalf("%v; refused is to be %v", err, row.want == nil)
 			}
 			if err == nil {
-				if got := listed(t, packed); !slices.Equal(got, row.want) {
+				if got := listed(t, &packed); !slices.Equal(got, row.want) {
 					t.Errorf("got %q, want %q", got, row.want)
 				}
 			}

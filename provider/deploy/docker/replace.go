@@ -27,7 +27,7 @@ func (t *Target) replace(ctx context.Context, c *client.Client, old *generation,
 		return fmt.Errorf("the old bridge is unchanged: %w", err)
 	}
 	if spec.Settings.TLSDomain != "" {
-		if err := copyFolder(ctx, c, old, next, acmeName); err != nil {
+		if err := copyFolder(ctx, c, old, next, acmeName, anyFile); err != nil {
 			return fmt.Errorf("the old bridge is unchanged: %w",
 				errors.Join(err, remove(context.WithoutCancel(ctx), c, next)))
 		}
@@ -56,6 +56,7 @@ func (t *Target) replaceWithoutGap(ctx context.Context, c *client.Client, old, n
 		return fmt.Errorf("the old bridge is still running: %w",
 			errors.Join(err, remove(context.WithoutCancel(ctx), c, next)))
 	}
+	carryOver(ctx, c, old, next, isKey)
 	if err := t.launch(ctx, c, next, token); err != nil {
 		return undo(err)
 	}
@@ -81,6 +82,7 @@ func (t *Target) replaceWithoutGap(ctx context.Context, c *client.Client, old, n
 	if err := stop(ctx, c, old); err != nil {
 		return err // it may have requests; the next apply removes it
 	}
+	carryOver(ctx, c, old, next, isKept)
 	return remove(ctx, c, old)
 }
 
@@ -103,6 +105,7 @@ func (t *Target) replaceInPlace(ctx context.Context, c *client.Client, old, next
 		err = renameTo(ctx, c, next, t.Name)
 	}
 	if err == nil {
+		carryOver(ctx, c, old, next, isKeptOrKey)
 		err = t.launch(ctx, c, next, token)
 	}
 	if err == nil {
