@@ -36,19 +36,26 @@ func (s *Store) Oldest(r Range) iter.Seq[Line] { return s.lines(r, false) }
 func (s *Store) lines(r Range, newest bool) iter.Seq[Line] {
 	_ = s.Flush() // what cannot be written is read from memory
 	var text []byte
+	s.writing.Lock() // or lines could be both in memory and in a file
+	defer s.writing.Unlock()
+	found := s.cfg.segments()
 	s.mu.Lock()
 	for _, b := range s.pending {
 		text = append(text, b.text...)
 	}
 	s.mu.Unlock()
-	return s.cfg.merge(r, newest, s.cfg.parse(text))
+	return s.cfg.merge(r, newest, found, s.cfg.parse(text))
 }
 
 // Newest is a Store's for files that this process does not write.
-func (c Config) Newest(r Range) iter.Seq[Line] { return c.withDefaults().merge(r, true, nil) }
+func (c Config) Newest(r Range) iter.Seq[Line] {
+	return c.withDefaults().merge(r, true, c.segments(), nil)
+}
 
 // Oldest is a Store's for files that this process does not write.
-func (c Config) Oldest(r Range) iter.Seq[Line] { return c.withDefaults().merge(r, false, nil) }
+func (c Config) Oldest(r Range) iter.Seq[Line] {
+	return c.withDefaults().merge(r, false, c.segments(), nil)
+}
 
 // A cursor is a file that is being read, or lines in memory.
 type cursor struct {
@@ -73,10 +80,11 @@ func (c *cursor) advance(newest bool) {
 	}
 }
 
-// merge reads the files in the order of their lines. A file is read when its first line may be the next one.
-func (c Config) merge(r Range, newest bool, memory []Line) iter.Seq[Line] {
+// merge reads the files, each up to the size that was found, in the order of their lines. A file is read when its first
+// line may be the next one.
+func (c Config) merge(r Range, newest bool, found []segment, memory []Line) iter.Seq[Line] {
 	return func(yield func(Line) bool) {
-		waiting := c.cursors(r, newest)
+		memory, waiting := memory, c.cursors(found, r, newest)
 		var open []*cursor
 		if len(memory) > 0 {
 			open = append(open, &cursor{lines: memory, segment: segment{path: "~"}}) // behind all files of its time
@@ -84,7 +92,7 @@ func (c Config) merge(r Range, newest bool, memory []Line) iter.Seq[Line] {
 		for {
 			best := first(open, newest)
 			for len(waiting) > 0 && (best == nil || mayPrecede(waiting[0], best.next(newest).At, newest)) {
-				if waiting[0].lines = c.load(waiting[0].path); len(waiting[0].lines) > 0 {
+				if waiting[0].lines = c.load(waiting[0].segment); len(waiting[0].lines) > 0 {
 					open = append(open, waiting[0])
 				}
 				waiting = waiting[1:]
@@ -129,13 +137,13 @@ func compare(a, b *cursor, newest bool) int {
 }
 
 // cursors returns the files that may have lines of the range, in the order in which they are read.
-func (c Config) cursors(r Range, newest bool) []*cursor {
+func (c Config) cursors(segments []segment, r Range, newest bool) []*cursor {
 	var found []*cursor
-	for _, s := range c.segments() {
+	for _, s := range segments {
 		if r.isAfter(s.start.Add(-clockSlack)) {
 			continue
 		}
-		last := c.lastLine(s.path)
+		last := c.lastLine(s)
 		if !r.Since.IsZero() && last.Add(clockSlack).Before(r.Since) {
 			continue
 		}
@@ -151,43 +159,35 @@ func (c Config) cursors(r Range, newest bool) []*cursor {
 }
 
 // lastLine returns the time of a file's last line; the zero time if it has none.
-func (c Config) lastLine(path string) time.Time {
-	f, err := os.Open(path)
+func (c Config) lastLine(s segment) time.Time {
+	f, err := os.Open(s.path)
 	if err != nil {
 		return time.Time{}
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return time.Time{}
-	}
-	tail, err := readTail(f, info.Size())
+	tail, err := readTail(f, s.size)
 	if err != nil {
 		return time.Time{}
 	}
 	if last, found := c.lastTime(tail); found {
 		return last
 	}
-	if lines := c.load(path); len(lines) > 0 { // it ends in something else
+	if lines := c.load(s); len(lines) > 0 { // it ends in something else
 		return lines[len(lines)-1].At
 	}
 	return time.Time{}
 }
 
 // load reads a file. One that was removed meanwhile has no lines.
-func (c Config) load(path string) []Line {
-	f, err := os.Open(path)
+func (c Config) load(s segment) []Line {
+	f, err := os.Open(s.path)
 	if err != nil {
 		return nil
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil
-	}
-	text := make([]byte, min(info.Size(), c.SegmentBytes+int64(c.Buffer)+maxLine))
+	text := make([]byte, min(s.size, c.SegmentBytes+int64(c.Buffer)+maxLine))
 	n, err := io.ReadFull(f, text) // less, if its writer takes back what the disk did not
-	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
 		return nil
 	}
 	return c.parse(text[:n])

@@ -66,8 +66,22 @@ func (c Config) startOf(name string) (time.Time, bool) {
 }
 
 // prune removes the oldest files, so that two processes can each fill another one within the bounds.
-func (c Config) prune(now time.Time) {
+//
+// A clock may be years ahead for a moment, when a machine is started: what is too old is judged against the latest file
+// that was there before, unless the clock is steady. When room is needed, files of a time to come go first.
+func (c Config) prune(now time.Time, steady bool) {
 	found := c.segments()
+	if len(found) == 0 {
+		return
+	}
+	today := now
+	if latest := found[len(found)-1].start; !steady && latest.Before(now) {
+		today = latest
+	}
+	ahead := slices.IndexFunc(found, func(s segment) bool { return s.start.After(now.Add(24 * time.Hour)) })
+	if ahead > 0 {
+		found = slices.Concat(found[ahead:], found[:ahead])
+	}
 	var total int64
 	for _, s := range found {
 		total += s.size
@@ -75,7 +89,7 @@ func (c Config) prune(now time.Time) {
 	left := len(found)
 	for _, s := range found {
 		// A file has the lines of one day.
-		isOld := c.MaxAge > 0 && dayOf(s.start).Add(24*time.Hour+c.MaxAge).Before(now)
+		isOld := c.MaxAge > 0 && dayOf(s.start).Add(24*time.Hour+c.MaxAge).Before(today)
 		if !isOld && total+2*c.SegmentBytes <= c.MaxBytes && left < maxSegments {
 			continue
 		}
@@ -129,6 +143,9 @@ func (c Config) createSegment(first time.Time) (*segmentFile, error) {
 func (c Config) continueSegment(at time.Time) *segmentFile {
 	tried := 0
 	for _, s := range slices.Backward(c.segments()) {
+		if dayOf(s.start).After(dayOf(at)) { // of a clock that was ahead
+			continue
+		}
 		if tried == maxContinued || !sameDay(s.start, at) {
 			return nil
 		}

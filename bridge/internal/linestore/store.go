@@ -2,6 +2,7 @@ package linestore
 
 import (
 	"bytes"
+	"cmp"
 	"os"
 	"sync"
 	"time"
@@ -25,6 +26,8 @@ type Config struct {
 	TimeOf func(line []byte) (time.Time, bool)
 	// Continued is set if a line without a time belongs to the line before. Otherwise it is passed over.
 	Continued bool
+	// OnNewFile is called when a file was begun. It may be nil.
+	OnNewFile func()
 	// OnFault is called with the error when lines cannot be written any more, and with nil when they are written
 	// again. It may be nil.
 	OnFault func(error)
@@ -43,6 +46,8 @@ const (
 	maxSpare = 4 * flushBytes
 	// expireInterval is how often files that have become too old are looked for.
 	expireInterval = time.Hour
+	// steadyHours is for how long a clock must have gone right before it alone decides what is too old.
+	steadyHours = 24
 	// clockSlack is how far a line's time may be before that of the line before it in a file.
 	clockSlack = time.Second
 )
@@ -53,6 +58,8 @@ type Store struct {
 
 	writing sync.Mutex // held while files are written; taken before mu
 	file    *segmentFile
+	looked  time.Time // when files that have become too old were last looked for
+	steady  int       // how often in a row it was an hour later by the clock, too
 
 	mu      sync.Mutex
 	pending []batch // oldest first
@@ -101,6 +108,7 @@ func Open(c Config) *Store {
 	s.timer = time.AfterFunc(time.Hour, func() { _ = s.Flush() })
 	s.timer.Stop()
 	if c.Folder != "" {
+		s.looked = s.cfg.Now().Round(0) // by the clock alone
 		s.expiry = time.AfterFunc(expireInterval, s.expire)
 	}
 	return s
@@ -153,6 +161,12 @@ func (s *Store) limit() {
 		end := excess
 		if rest := bytes.IndexByte(b.text[excess-1:], '\n'); rest >= 0 {
 			end = excess + rest
+		}
+		for line := range bytes.Lines(b.text[end:]) { // what continues a line goes with it
+			if s.cfg.begins(line) {
+				break
+			}
+			end += len(line)
 		}
 		s.size -= end
 		if b.cut(end, s.cfg.TimeOf); len(b.text) == 0 {
@@ -271,7 +285,7 @@ func (s *Store) write(b *batch) error {
 			return err
 		}
 		checked = true
-		n := wholeLines(b.text, s.cfg.SegmentBytes-s.file.size)
+		n := s.cfg.wholeLines(b.text, s.cfg.SegmentBytes-s.file.size)
 		if err := s.file.write(b.text[:n]); err != nil {
 			s.release()
 			return err
@@ -297,9 +311,13 @@ func (s *Store) ready(b *batch, checked bool) error {
 	if err != nil {
 		return err
 	}
-	s.cfg.prune(s.cfg.Now())
-	if s.file = s.cfg.continueSegment(b.first); s.file == nil {
-		s.file, err = s.cfg.createSegment(b.first)
+	s.cfg.prune(s.cfg.Now(), s.steady >= steadyHours)
+	if s.file = s.cfg.continueSegment(b.first); s.file != nil {
+		return nil
+	}
+	s.file, err = s.cfg.createSegment(b.first)
+	if err == nil && s.cfg.OnNewFile != nil {
+		s.cfg.OnNewFile()
 	}
 	return err
 }
@@ -319,7 +337,14 @@ func (s *Store) release() {
 // expire removes files that have become too old, in a process that writes nothing, too.
 func (s *Store) expire() {
 	s.writing.Lock()
-	s.cfg.prune(s.cfg.Now())
+	now := s.cfg.Now().Round(0)
+	if off := now.Sub(s.looked) - expireInterval; off.Abs() < expireInterval/4 {
+		s.steady++
+	} else {
+		s.steady = 0
+	}
+	s.looked = now
+	s.cfg.prune(now, s.steady >= steadyHours)
 	s.writing.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -337,20 +362,32 @@ func (c Config) makeFolder() error {
 	return err
 }
 
-// wholeLines returns the length of the lines at the beginning of text that fit into room: at least one.
-func wholeLines(text []byte, room int64) int {
+// begins reports whether a line is not one that continues the line before.
+func (c Config) begins(line []byte) bool {
+	if !c.Continued {
+		return true
+	}
+	_, timed := c.TimeOf(line)
+	return timed
+}
+
+// wholeLines returns the length of the lines at the beginning of text that fit into room, with those that continue
+// them: at least one.
+func (c Config) wholeLines(text []byte, room int64) int {
 	if int64(len(text)) <= room {
 		return len(text)
 	}
-	if room > 0 {
-		if end := bytes.LastIndexByte(text[:room], '\n'); end >= 0 {
-			return end + 1
+	at, whole := 0, 0
+	for line := range bytes.Lines(text) {
+		if at > 0 && c.begins(line) {
+			if int64(at) > room {
+				return cmp.Or(whole, at)
+			}
+			whole = at
 		}
+		at += len(line)
 	}
-	if end := bytes.IndexByte(text, '\n'); end >= 0 {
-		return end + 1
-	}
-	return len(text)
+	return cmp.Or(whole, len(text))
 }
 
 func sameDay(a, b time.Time) bool {

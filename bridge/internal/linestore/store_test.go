@@ -2,13 +2,16 @@ package linestore_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/linestore"
@@ -80,6 +83,9 @@ func files(t *testing.T, folder string) (paths []string, size int64) {
 	}
 	for _, path := range paths {
 		info, err := os.Stat(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // its writer has removed it meanwhile
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -342,6 +348,112 @@ func TestAClockThatIsSetBackLosesNoLine(t *testing.T) {
 	}
 }
 
+// A machine may have been started with a clock that is ahead, until it has asked others for the time.
+func TestAClockThatIsSetAheadForAMomentLosesNoLine(t *testing.T) {
+	t.Parallel()
+	const day = 24 * time.Hour
+	for _, row := range []struct {
+		name   string
+		ahead  time.Duration
+		starts bool // another process with each change of the clock
+		steps  []time.Duration
+	}{
+		{"by ten years, for a line", 3650 * day, false, []time.Duration{time.Second}},
+		{"by ten years, for lines of a minute", 3650 * day, false, []time.Duration{time.Second, time.Minute}},
+		{"by ten years, in a process that is started then", 3650 * day, true, []time.Duration{time.Second}},
+		{"by a month and a half", 45 * day, true, []time.Duration{time.Second}},
+		{"by two days", 2 * day, true, []time.Duration{time.Second}},
+		{"by an hour", time.Hour, false, []time.Duration{time.Second}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			now, folder := newClock(), filepath.Join(t.TempDir(), "lines")
+			s := open(t, configure(folder, now))
+			restart := func() {
+				if row.starts {
+					_ = s.Close()
+					s = open(t, configure(folder, now))
+				}
+			}
+			n := 0
+			write := func(step time.Duration) {
+				add(s, now.pass(step), "%d", n)
+				flush(t, s)
+				n++
+			}
+			for range 5 {
+				write(day)
+			}
+			now.pass(row.ahead)
+			restart()
+			for _, step := range row.steps {
+				write(step)
+				now.pass(-step)
+			}
+			now.pass(-row.ahead)
+			for range 20 { // each of which could begin a file of its own
+				restart()
+				write(time.Second)
+			}
+			if got := texts(s.Oldest(linestore.Range{})); len(got) != n {
+				t.Errorf("of %d lines, there are %q", n, got)
+			}
+			if paths, _ := files(t, folder); len(paths) > 8 {
+				t.Errorf("there are %d files", len(paths))
+			}
+		})
+	}
+}
+
+// What a clock that was ahead has left is never too old.
+func TestFilesOfATimeToComeGoFirstWhenRoomIsNeeded(t *testing.T) {
+	t.Parallel()
+	now, folder := newClock(), filepath.Join(t.TempDir(), "lines")
+	s := open(t, configure(folder, now))
+	const ahead = 3650 * 24 * time.Hour
+	now.pass(ahead)
+	for i := range 40 {
+		add(s, now.pass(time.Second), "ahead %02d %s", i, strings.Repeat("x", 100))
+	}
+	flush(t, s)
+	now.pass(-ahead)
+	for i := range 600 {
+		add(s, now.pass(time.Second), "%069d", i)
+		flush(t, s)
+	}
+	got := texts(s.Newest(linestore.Range{}))
+	if i := slices.IndexFunc(got, func(text string) bool { return strings.HasPrefix(text, "ahead") }); i >= 0 {
+		t.Errorf("there is still %q", got[i])
+	}
+	if len(got) < 450 || got[0] != fmt.Sprintf("%069d", 599) {
+		t.Errorf("%d lines of 100 bytes are kept, the latest %q", len(got), got[0])
+	}
+}
+
+// A process that writes nothing for months still keeps to the bound in days.
+func TestOldLinesGoInAProcessThatWritesNothing(t *testing.T) {
+	t.Parallel()
+	folder := filepath.Join(t.TempDir(), "lines")
+	synctest.Test(t, func(t *testing.T) {
+		c := configure(folder, nil)
+		c.Now = time.Now
+		s := linestore.Open(c)
+		for day := range 3 {
+			add(s, time.Now(), "day %d", day)
+			flush(t, s)
+			time.Sleep(24 * time.Hour)
+		}
+		time.Sleep(20 * 24 * time.Hour)
+		synctest.Wait()
+		if got := texts(s.Oldest(linestore.Range{})); len(got) != 0 {
+			t.Errorf("of 10 days, there are %q after 20", got)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // times are those of the lines, oldest first, as texts.
 func times(s *linestore.Store) func(func(string) bool) {
 	return func(yield func(string) bool) {
@@ -493,6 +605,93 @@ func TestManyWritersAndReaders(t *testing.T) {
 	flush(t, b)
 	if got := texts(a.Oldest(linestore.Range{})); len(got) != 1600 {
 		t.Errorf("%d of 1600 lines are there", len(got))
+	}
+}
+
+// Whoever reads slowly, as a person with a browser does, must not see lines twice that are written meanwhile.
+func TestLinesThatAreWrittenWhileTheyAreReadAreThereOnce(t *testing.T) {
+	t.Parallel()
+	now, above := newClock(), filepath.Join(t.TempDir(), "not there yet")
+	s := open(t, configure(filepath.Join(above, "lines"), now))
+	var want []string
+	for i := range 50 {
+		add(s, now.pass(time.Second), "%d", i)
+		want = append(want, fmt.Sprint(i))
+	}
+	for _, newest := range []bool{false, true} {
+		lines := s.Oldest(linestore.Range{}) // from memory, since there is no folder above
+		if newest {
+			lines = s.Newest(linestore.Range{})
+			slices.Reverse(want)
+		}
+		if err := os.MkdirAll(above, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		add(s, now.pass(time.Second), "meanwhile")
+		flush(t, s)
+		if got := texts(lines); !slices.Equal(got, want) {
+			t.Errorf("newest first %t: read %q, want %q", newest, got, want)
+		}
+		if newest {
+			break
+		}
+		want = append(want, "meanwhile")
+	}
+}
+
+// A stack trace has more lines than one, and a file may end anywhere.
+func TestLinesThatContinueOthersStayInTheirFile(t *testing.T) {
+	t.Parallel()
+	now, folder := newClock(), filepath.Join(t.TempDir(), "lines")
+	c := configure(folder, now)
+	c.Continued = true
+	s := open(t, c)
+	const trace = "\n  goroutine 1\n  main.main()\n  main.go:42\n  exit status 2"
+	for i := range 200 {
+		add(s, now.pass(time.Second), "%d%s", i, trace)
+		if i%9 == 0 {
+			flush(t, s)
+		}
+	}
+	got := texts(s.Oldest(linestore.Range{}))
+	for i, text := range got {
+		if text != fmt.Sprint(i)+trace {
+			t.Fatalf("line %d is %q", i, text)
+		}
+	}
+	if len(got) != 200 {
+		t.Errorf("%d of 200 lines are there", len(got))
+	}
+	if paths, _ := files(t, folder); len(paths) < 3 {
+		t.Fatalf("all is in %d files: the test would prove nothing", len(paths))
+	}
+}
+
+// The same, of those that go when memory is full.
+func TestALineThatIsGivenUpTakesThoseThatContinueItWithIt(t *testing.T) {
+	t.Parallel()
+	now := newClock()
+	above := filepath.Join(t.TempDir(), "not there yet")
+	c := configure(filepath.Join(above, "lines"), now)
+	c.Continued, c.Buffer = true, 1<<10
+	s := open(t, c)
+	for i := range 100 {
+		add(s, now.pass(time.Second), "%02d\n  continued\n  and on", i)
+	}
+	if err := os.Mkdir(above, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	flush(t, s)
+	paths, _ := files(t, filepath.Join(above, "lines"))
+	if len(paths) != 1 {
+		t.Fatalf("there are %q", paths)
+	}
+	text, err := os.ReadFile(paths[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, timed := timeOf(text); !timed {
+		t.Errorf("the file begins with %.40q", text)
 	}
 }
 
