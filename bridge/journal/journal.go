@@ -11,8 +11,20 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/linestore"
 )
 
-// Folder is the journal's folder within the bridge's data folder.
-const Folder = "journal"
+// Folder is the journal's folder within the bridge's data folder, and KeyFile the key of its digests there.
+const (
+	Folder  = "journal"
+	KeyFile = "key"
+)
+
+// Kept returns patterns of the names of the files in which a data folder keeps what happened, by their folders within
+// it. The log for the download is among them: who copies or removes the one does so with the other.
+func Kept() map[string][]string {
+	return map[string][]string{
+		Folder: {eventsName + "-*.jsonl", readsName + "-*.jsonl", trafficName + "-*.jsonl"},
+		"log":  {"scim-bridge-*.log"},
+	}
+}
 
 // Config is what a Journal needs.
 type Config struct {
@@ -23,7 +35,7 @@ type Config struct {
 	// again. It may be nil.
 	OnFault func(error)
 	// MaxBytes bounds the events, 32 MiB if it is zero: some 150,000 writes. A quarter of it beside that is for the
-	// summaries of reads.
+	// reads of people, and another one for traffic.
 	MaxBytes int64
 	// MaxAge bounds how long they are kept, 30 days if it is zero.
 	MaxAge time.Duration
@@ -32,8 +44,9 @@ type Config struct {
 const (
 	defaultBytes = 32 << 20
 	defaultAge   = 30 * 24 * time.Hour
-	// readersShare is the part of MaxBytes that summaries of reads may have: they must not drive writes out.
-	readersShare = 4
+	// summariesShare is the part of MaxBytes that summaries of each kind may have: they must not drive writes out,
+	// nor those of each person, of which there are thousands, the one of the minute.
+	summariesShare = 4
 	// maxUnavailable is how many refusals of a minute are recorded singly while the account is away: a client that
 	// repeats its requests as fast as it can would drive everything else out.
 	maxUnavailable = 100
@@ -44,9 +57,10 @@ const (
 // A Journal records events. It is safe for concurrent use, and so is a nil one, which records nothing.
 type Journal struct {
 	source
-	cfg    Config
-	events *linestore.Store
-	reads  *linestore.Store
+	cfg     Config
+	events  *linestore.Store
+	reads   *linestore.Store
+	traffic *linestore.Store
 
 	mu      sync.Mutex // also keeps lines in the order of their times
 	line    []byte
@@ -60,7 +74,8 @@ type Journal struct {
 	timer  *time.Timer // ends the minute
 	closed bool
 
-	faults map[string]error // by store
+	telling sync.Mutex       // held while OnFault is called, so that it is told in order
+	faults  map[string]error // by store
 }
 
 // Open returns the journal of a data folder. It does not fail: what cannot be written is kept in memory, as much as
@@ -76,20 +91,24 @@ func Open(c Config) *Journal {
 		c.Now = time.Now
 	}
 	j := &Journal{cfg: c, lookups: make(map[string]int64), faults: make(map[string]error)}
-	events, reads := stores(c)
-	events.OnFault = func(err error) { j.noteFault(eventsName, err) }
-	reads.OnFault = func(err error) { j.noteFault(readsName, err) }
-	j.events, j.reads = linestore.Open(events), linestore.Open(reads)
-	j.source = source{events: j.events.Newest, reads: j.reads.Newest, fromOldest: j.events.Oldest}
-	j.key = openKey(events.Folder)
+	j.key = openKey(c.folder())
+	events, reads, traffic := stores(c)
+	for _, s := range []*linestore.Config{&events, &reads, &traffic} {
+		s.OnFault = func(err error) { j.noteFault(s.Name, err) }
+		s.OnNewFile = func() { keepKey(c.folder(), j.key.key) } // an operator may have removed it with the folder
+	}
+	j.events, j.reads, j.traffic = linestore.Open(events), linestore.Open(reads), linestore.Open(traffic)
+	j.source.events, j.source.fromOldest = j.events.Newest, j.events.Oldest
+	j.source.reads, j.source.traffic = j.reads.Newest, j.traffic.Newest
 	j.timer = time.AfterFunc(time.Hour, j.endMinute)
 	j.timer.Stop()
 	return j
 }
 
 const (
-	eventsName = "events"
-	readsName  = "reads"
+	eventsName  = "events"
+	readsName   = "reads"
+	trafficName = "traffic"
 )
 
 func (c Config) folder() string {
@@ -100,22 +119,25 @@ func (c Config) folder() string {
 }
 
 // stores are where the journal of a data folder is.
-func stores(c Config) (events, reads linestore.Config) {
+func stores(c Config) (events, reads, traffic linestore.Config) {
 	events = linestore.Config{
 		Folder: c.folder(), Name: eventsName, Extension: ".jsonl", MaxBytes: c.MaxBytes, MaxAge: c.MaxAge, Now: c.Now,
 		TimeOf: timeOf,
 	}
 	reads = events
-	reads.Name, reads.MaxBytes = readsName, c.MaxBytes/readersShare
-	return events, reads
+	reads.Name, reads.MaxBytes = readsName, c.MaxBytes/summariesShare
+	traffic = reads
+	traffic.Name = trafficName
+	return events, reads, traffic
 }
 
 // noteFault tells the first of several faults, and the end of the last.
 func (j *Journal) noteFault(of string, err error) {
+	j.telling.Lock()
+	defer j.telling.Unlock()
 	if err == nil {
 		keepKey(j.cfg.folder(), j.key.key) // which may have failed before
 	}
-	j.mu.Lock()
 	before := len(j.faults)
 	if err == nil {
 		delete(j.faults, of)
@@ -123,7 +145,6 @@ func (j *Journal) noteFault(of string, err error) {
 		j.faults[of] = err
 	}
 	after := len(j.faults)
-	j.mu.Unlock()
 	if j.cfg.OnFault != nil && (before == 0) != (after == 0) {
 		j.cfg.OnFault(err)
 	}
@@ -223,7 +244,7 @@ func (j *Journal) summarise() {
 	}
 	j.summariseLookups()
 	counted := j.counted
-	j.write(j.reads, &Event{Kind: Traffic, Since: j.minute, Requests: &counted})
+	j.write(j.traffic, &Event{Kind: Traffic, Since: j.minute, Requests: &counted})
 	j.counted, j.minute = Requests{}, time.Time{}
 }
 
@@ -260,6 +281,7 @@ func (j *Journal) Flush() {
 	}
 	_ = j.events.Flush() // OnFault is told
 	_ = j.reads.Flush()
+	_ = j.traffic.Flush()
 }
 
 // Close writes the events so far. Those that come later are lost.
@@ -274,4 +296,5 @@ func (j *Journal) Close() {
 	j.mu.Unlock()
 	_ = j.events.Close() // OnFault is told
 	_ = j.reads.Close()
+	_ = j.traffic.Close()
 }

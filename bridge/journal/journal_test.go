@@ -354,6 +354,41 @@ func TestReadsDoNotDriveOutWrites(t *testing.T) {
 	}
 }
 
+// Whether the identity provider comes at all is what an operator asks first.
+func TestReadsOfPeopleDoNotDriveOutTraffic(t *testing.T) {
+	t.Parallel()
+	dir, now := t.TempDir(), newClock()
+	j := open(t, dir, now)
+	const minutes = 180
+	people := make([]string, 300)
+	for i := range people {
+		people[i] = id(i)
+	}
+	now.held = true
+	for range minutes {
+		now.pass(time.Minute)
+		for _, person := range people {
+			j.Count(journal.Served{Status: 200, Person: person})
+		}
+		j.Flush()
+	}
+	j.Close()
+	j = open(t, dir, now)
+	p := read(t, j, journal.Filter{Kinds: []journal.Kind{journal.Traffic}, Limit: journal.MaxLimit})
+	if len(p.Events) != minutes || p.Events[0].Requests.Reads != 300 {
+		t.Errorf("of %d minutes with traffic, %d are there", minutes, len(p.Events))
+	}
+	both := []journal.Kind{journal.Traffic, journal.PersonRead}
+	p = read(t, j, journal.Filter{Kinds: both, Limit: journal.MaxLimit})
+	if len(p.Events) != journal.MaxLimit ||
+		!slices.IsSortedFunc(p.Events, func(a, b journal.Event) int { return b.Time.Compare(a.Time) }) {
+		t.Errorf("both kinds: %d events", len(p.Events))
+	}
+	if size := sizeOf(t, dir); size > maxBytes/2 {
+		t.Errorf("the files have %d bytes", size)
+	}
+}
+
 func sizeOf(t *testing.T, dir string) (size int64) {
 	t.Helper()
 	entries, err := os.ReadDir(filepath.Join(dir, journal.Folder))
@@ -456,6 +491,152 @@ func TestSubjects(t *testing.T) {
 	info, err := os.Stat(filepath.Join(dir, journal.Folder, "key"))
 	if err != nil || info.Mode().Perm() != 0o600 || info.Size() != 32 {
 		t.Errorf("the key is %v, %v", info, err)
+	}
+}
+
+// A file without a key must not be one under which anybody can try names.
+func TestADamagedKeyIsReplaced(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name string
+		key  []byte
+	}{
+		{"zeros, of a loss of power", make([]byte, 32)},
+		{"an empty file, of a full disk", nil},
+		{"half a key", []byte("0123456789abcdef")},
+		{"more than a key", []byte(strings.Repeat("x", 33))},
+		{"much more than a key", []byte(strings.Repeat("x", 1<<20))},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			path := filepath.Join(dir, journal.Folder, journal.KeyFile)
+			if err := os.Mkdir(filepath.Dir(path), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(path, row.key, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			j := open(t, dir, newClock())
+			key, err := os.ReadFile(path)
+			if err != nil || len(key) != 32 || bytes.Equal(key, row.key) {
+				t.Errorf("the key is %x, %v", key, err)
+			}
+			if other := open(t, dir, newClock()); other.Person("ann") != j.Person("ann") || j.Person("ann") == "" {
+				t.Error("two processes have different digests")
+			}
+		})
+	}
+}
+
+// Of two processes that start at once, one makes the key, and neither sees half of it.
+func TestProcessesThatStartAtOnceHaveOneKey(t *testing.T) {
+	t.Parallel()
+	for range 20 {
+		dir := t.TempDir()
+		var group sync.WaitGroup
+		digests := make([]string, 8)
+		for i := range digests {
+			group.Go(func() {
+				j := journal.Open(journal.Config{DataDir: dir})
+				defer j.Close()
+				digests[i] = j.Person("ann")
+			})
+		}
+		group.Wait()
+		if slices.Sort(digests); len(slices.Compact(digests)) != 1 {
+			t.Fatalf("there are the digests %q", digests)
+		}
+		entries, err := os.ReadDir(filepath.Join(dir, journal.Folder))
+		if err != nil || len(entries) != 1 {
+			t.Fatalf("the folder has %v, %v", entries, err)
+		}
+	}
+}
+
+// The guide says that the files can be removed while the bridge runs.
+func TestWhoseFilesAreRemovedFindsNamesAfterwards(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name   string
+		remove string
+	}{
+		{"the whole folder", journal.Folder},
+		{"all files", journal.Folder + "/*"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			dir, now := t.TempDir(), newClock()
+			j := open(t, dir, now)
+			j.Append(journal.Event{Kind: journal.Started})
+			j.Flush()
+			paths, err := filepath.Glob(filepath.Join(dir, row.remove))
+			if err != nil || len(paths) == 0 {
+				t.Fatal(paths, err)
+			}
+			for _, path := range paths {
+				if err := os.RemoveAll(path); err != nil {
+					t.Fatal(err)
+				}
+			}
+			j.Append(journal.Event{Kind: journal.PersonRefused, Status: 409, Subject: j.Person("ann")})
+			j.Flush()
+			p, err := journal.ReadFolder(dir, journal.Filter{Person: "ann"})
+			if err != nil || len(p.Events) != 1 {
+				t.Errorf("from the folder come %d events: %v", len(p.Events), err)
+			}
+			j.Close()
+			if p := read(t, open(t, dir, now), journal.Filter{Person: "ann"}); len(p.Events) != 1 {
+				t.Errorf("the next process finds %d events", len(p.Events))
+			}
+		})
+	}
+}
+
+// An identity provider may make userNames and names of groups of its own ids.
+func TestANameInTheFormOfAnIDIsFound(t *testing.T) {
+	t.Parallel()
+	j := open(t, t.TempDir(), newClock())
+	for _, name := range []string{"0A1b2c3d-0000-4000-8000-00000000abcd", id(77)} {
+		j.Append(journal.Event{Kind: journal.PersonRefused, Subject: j.Person(name), Status: 400})
+		j.Append(journal.Event{Kind: journal.PersonCreated, Subject: j.Person(name), Person: id(1), Status: 201})
+		j.Append(journal.Event{Kind: journal.PersonDeleted, Person: id(1), Status: 204})
+		j.Append(journal.Event{Kind: journal.PersonDeleted, Person: name, Status: 404})
+		j.Append(journal.Event{Kind: journal.GroupRefused, Subject: j.Group(name), Status: 400})
+		if p := read(t, j, journal.Filter{Person: name}); len(p.Events) != 4 {
+			t.Errorf("of the person %s, %d of 4 events are found", name, len(p.Events))
+		}
+		if p := read(t, j, journal.Filter{Group: name}); len(p.Events) != 1 {
+			t.Errorf("of the group %s, %d events are found", name, len(p.Events))
+		}
+		j.Append(journal.Event{Kind: journal.PersonCreated, Person: id(2), Status: 201})
+		if p := read(t, j, journal.Filter{Person: id(2)}); len(p.Events) != 1 {
+			t.Errorf("of another person, %d events are found", len(p.Events))
+		}
+		j = open(t, t.TempDir(), newClock())
+	}
+}
+
+// Who copies or removes the files knows them by their patterns.
+func TestKeptAreTheJournalsFiles(t *testing.T) {
+	t.Parallel()
+	dir, now := t.TempDir(), newClock()
+	j := open(t, dir, now)
+	j.Append(journal.Event{Kind: journal.Started})
+	j.Count(journal.Served{Status: 200, Person: id(1)})
+	j.Close()
+	entries, err := os.ReadDir(filepath.Join(dir, journal.Folder))
+	if err != nil || len(entries) != 4 {
+		t.Fatalf("the folder has %v, %v", entries, err)
+	}
+	for _, e := range entries {
+		isKept := slices.ContainsFunc(journal.Kept()[journal.Folder], func(pattern string) bool {
+			ok, err := filepath.Match(pattern, e.Name())
+			return ok && err == nil
+		})
+		if isKept == (e.Name() == journal.KeyFile) {
+			t.Errorf("%s: kept %t", e.Name(), isKept)
+		}
 	}
 }
 

@@ -52,15 +52,20 @@ const defaultLimit = 100
 
 // A source is a journal that can be read.
 type source struct {
-	events, reads func(linestore.Range) iter.Seq[linestore.Line] // newest first
-	fromOldest    func(linestore.Range) iter.Seq[linestore.Line] // the events
-	key           *subjectKey
+	events, reads, traffic func(linestore.Range) iter.Seq[linestore.Line] // newest first
+	fromOldest             func(linestore.Range) iter.Seq[linestore.Line] // the events
+	key                    *subjectKey
 }
 
 // ReadFolder reads the journal in a data folder that a bridge may be writing.
 func ReadFolder(dataDir string, f Filter) (Page, error) {
-	events, reads := stores(Config{DataDir: dataDir, MaxBytes: defaultBytes, MaxAge: defaultAge, Now: time.Now})
-	return source{events.Newest, reads.Newest, events.Oldest, readKey(events.Folder)}.read(f)
+	events, reads, traffic := stores(Config{
+		DataDir: dataDir, MaxBytes: defaultBytes, MaxAge: defaultAge, Now: time.Now,
+	})
+	return source{
+		events: events.Newest, reads: reads.Newest, traffic: traffic.Newest, fromOldest: events.Oldest,
+		key: readKey(events.Folder),
+	}.read(f)
 }
 
 // Read returns the events of a filter, newest first.
@@ -149,15 +154,17 @@ func (s source) read(f Filter) (p Page, err error) {
 
 // lines returns the lines of the stores that have the filter's kinds.
 func (s source) lines(f Filter, r linestore.Range) iter.Seq[linestore.Line] {
-	summaries := slices.ContainsFunc(f.Kinds, Kind.isSummary)
-	switch {
-	case !summaries:
-		return s.events(r)
-	case !slices.ContainsFunc(f.Kinds, func(k Kind) bool { return !k.isSummary() }):
-		return s.reads(r)
-	default:
-		return newest(s.events(r), s.reads(r))
+	var found iter.Seq[linestore.Line] = func(func(linestore.Line) bool) {}
+	if len(f.Kinds) == 0 || slices.ContainsFunc(f.Kinds, func(k Kind) bool { return !k.isSummary() }) {
+		found = s.events(r)
 	}
+	if slices.Contains(f.Kinds, PersonRead) {
+		found = newest(found, s.reads(r))
+	}
+	if slices.Contains(f.Kinds, Traffic) {
+		found = newest(found, s.traffic(r))
+	}
+	return found
 }
 
 // newest merges two sequences, newest first.
@@ -228,12 +235,13 @@ func (s source) matcher(f Filter) matcher {
 	return m
 }
 
-// named returns an id alone, or the digest of a name and the ids that had it.
+// named returns the digest of a name, the ids that had it, and the name itself if it may be an id: userNames are in
+// the form of one where an identity provider makes them of its own ids.
 func (s source) named(resource, name string, idOf func(*Event) string) map[string]bool {
-	if inputtext.IsOpaqueID(name) {
-		return map[string]bool{name: true}
-	}
 	found := map[string]bool{}
+	if inputtext.IsOpaqueID(name) {
+		found[name] = true
+	}
 	subject := s.key.of(resource, name)
 	if subject == "" {
 		return found

@@ -4,8 +4,11 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/subtle"
 	"encoding/base32"
+	"errors"
 	"hash"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,10 +18,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
 )
 
-const (
-	keyFile = "key"
-	keySize = 32
-)
+const keySize = 32
 
 // A subjectKey makes digests of names. It is random and stays on the machine: without it, a digest says nothing, also
 // of an address that somebody guesses.
@@ -61,15 +61,30 @@ func isSubject(s string) bool {
 
 // readKey reads the key in the journal's folder; nil if there is none.
 func readKey(folder string) *subjectKey {
-	if folder == "" {
-		return nil
-	}
-	key, err := durable.ReadFile(filepath.Join(folder, keyFile), keySize)
-	if err != nil || len(key) != keySize {
+	key, err := loadKey(folder)
+	if err != nil {
 		return nil
 	}
 	return newSubjectKey(key)
 }
+
+// errDamaged is the error for a file that holds no key.
+var errDamaged = errors.New("the file holds no key")
+
+// loadKey reads the key. One of zeros is none: a loss of power may have left them, and whoever expects that could try
+// names against the digests.
+func loadKey(folder string) ([]byte, error) {
+	if folder == "" {
+		return nil, fs.ErrNotExist
+	}
+	key, err := durable.ReadFile(filepath.Join(folder, KeyFile), keySize)
+	if errors.Is(err, durable.ErrTooLarge) || err == nil && (len(key) != keySize || isZero(key)) {
+		return nil, errDamaged
+	}
+	return key, err
+}
+
+func isZero(key []byte) bool { return subtle.ConstantTimeCompare(key, make([]byte, len(key))) == 1 }
 
 // openKey reads the key, or makes one. If it cannot be kept now, it is right until the process ends.
 func openKey(folder string) *subjectKey {
@@ -91,16 +106,12 @@ func keepKey(folder string, key []byte) {
 		return
 	}
 	_ = os.Mkdir(folder, 0o700) // it may be there
-	path := filepath.Join(folder, keyFile)
-	if info, err := os.Lstat(path); err == nil && info.Size() != keySize { // the disk was full
-		_ = os.Remove(path)
-	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if err != nil {
+	path := filepath.Join(folder, KeyFile)
+	switch _, err := loadKey(folder); {
+	case err == nil:
 		return
-	}
-	defer f.Close()
-	if _, err := f.Write(key); err != nil {
+	case errors.Is(err, errDamaged):
 		_ = os.Remove(path)
 	}
+	_ = durable.CreateFile(path, key)
 }

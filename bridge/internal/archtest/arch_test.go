@@ -312,8 +312,8 @@ var walls = []wall{
 	},
 	{
 		room: "provider/deploy",
-		may: []string{"bridge/build", "bridge/control", "bridge/datadir", "bridge/problem", "bridge/session",
-			"provider/deploy/docker/engine", "provider/deploy/kubernetes/cluster"},
+		may: []string{"bridge/build", "bridge/control", "bridge/datadir", "bridge/journal", "bridge/problem",
+			"bridge/session", "provider/deploy/docker/engine", "provider/deploy/kubernetes/cluster"},
 		tests: []string{"bridge/account/signin", "provider/providertest"},
 		never: []string{"github.com/hashicorp/terraform-plugin-framework", "github.com/hashicorp/terraform-plugin-go"},
 		why:   "what a deployment is, is free of Terraform's types",

@@ -16,7 +16,29 @@ import (
 
 // WriteFile replaces the file at path by data, readable by its owner only.
 // After it returned nil, the new content survives a loss of power.
-func WriteFile(path string, data []byte) (err error) {
+func WriteFile(path string, data []byte) error { return write(path, data, os.Rename) }
+
+// CreateFile is WriteFile for a file that must not be there yet; the error is fs.ErrExist if it is. Of several
+// processes, one succeeds.
+func CreateFile(path string, data []byte) error {
+	return write(path, data, func(temp, path string) error {
+		err := os.Link(temp, path)
+		if err == nil {
+			_ = os.Remove(temp) // a second name does no harm
+			return nil
+		}
+		if _, there := os.Lstat(path); there == nil {
+			return fs.ErrExist
+		}
+		if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, fs.ErrPermission) { // a share without hard links
+			return os.Rename(temp, path)
+		}
+		return err
+	})
+}
+
+// write writes a temporary file, and calls place to give it its name.
+func write(path string, data []byte, place func(temp, path string) error) (err error) {
 	folder := filepath.Dir(path)
 	// In the same folder: a rename across file systems is a copy. CreateTemp
 	// makes the file with mode 0600 under a name that could not have been
@@ -43,7 +65,7 @@ func WriteFile(path string, data []byte) (err error) {
 	if err := temp.Close(); err != nil {
 		return err
 	}
-	if err := os.Rename(temp.Name(), path); err != nil {
+	if err := place(temp.Name(), path); err != nil {
 		return err
 	}
 	return syncFolder(folder)

@@ -37,6 +37,27 @@ func TestWriteFileReplacesTheContent(t *testing.T) {
 	wantFiles(t, filepath.Dir(path), "session")
 }
 
+func TestOfSeveralThatCreateAFileOneDoes(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "key")
+	errs := make([]error, 8)
+	var group sync.WaitGroup
+	for i := range errs {
+		group.Go(func() { errs[i] = durable.CreateFile(path, bytes.Repeat([]byte{byte(i)}, 1000)) })
+	}
+	group.Wait()
+	content, err := durable.ReadFile(path, 1000)
+	if err != nil || len(content) != 1000 {
+		t.Fatalf("read %d bytes, %v", len(content), err)
+	}
+	for i, err := range errs {
+		if won := byte(i) == content[0]; won != (err == nil) || !won && !errors.Is(err, fs.ErrExist) {
+			t.Errorf("the file is of %d, and %d was told %v", content[0], i, err)
+		}
+	}
+	wantFiles(t, filepath.Dir(path), "key")
+}
+
 func TestWriteFileClosesAnOldFilesMode(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "session")

@@ -1,6 +1,6 @@
 package inputtext
 
-// IsOpaqueID reports whether s has the form of an id, in which nothing else can be written: ours are 128 bits in
+// IsOpaqueID reports whether s has the form of an id, in which almost nothing else can be written: ours are 128 bits in
 // base32, those of others UUIDs. What a client put in the place of an id may be an e-mail address.
 func IsOpaqueID(s string) bool {
 	switch len(s) {
