@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -127,9 +128,11 @@ func writeFiles(ctx context.Context, c *client.Client, g *generation, files map[
 	}
 	var packed bytes.Buffer
 	w := tar.NewWriter(&packed)
-	folder := &tar.Header{Typeflag: tar.TypeDir, Name: dataName + "/", Mode: 0o700, Uid: uid, Gid: gid}
-	if err := w.WriteHeader(folder); err != nil {
-		return err
+	for _, folder := range foldersOf(files) {
+		h := &tar.Header{Typeflag: tar.TypeDir, Name: folder + "/", Mode: 0o700, Uid: uid, Gid: gid}
+		if err := w.WriteHeader(h); err != nil {
+			return err
+		}
 	}
 	for name, content := range files {
 		h := &tar.Header{Typeflag: tar.TypeReg, Name: dataName + "/" + name, Mode: 0o600, Uid: uid, Gid: gid,
@@ -150,6 +153,18 @@ func writeFiles(ctx context.Context, c *client.Client, g *generation, files map[
 		return fmt.Errorf("writing to the volume of %s: %w", g.name(), explain(err))
 	}
 	return nil
+}
+
+// foldersOf returns the data folder and those of the files within it, outer ones first.
+func foldersOf(files map[string][]byte) []string {
+	folders := []string{dataName}
+	for name := range files {
+		for within := path.Dir(name); within != "."; within = path.Dir(within) {
+			folders = append(folders, path.Join(dataName, within))
+		}
+	}
+	slices.Sort(folders)
+	return slices.Compact(folders)
 }
 
 // parseUser returns the numbers of an image's user.

@@ -174,12 +174,14 @@ func (f finding) checkName(name string) error {
 		"make: rename or remove that one (`docker rename %s other`), or choose another name", name, f.foreign, name)
 }
 
-// tidy removes what an interrupted run has left.
+// tidy removes what an interrupted run has left. The current container gets what the others have kept: that run may
+// have ended before it did so.
 func (f finding) tidy(ctx context.Context, c *client.Client) error {
 	for _, g := range f.others {
 		if err := stop(ctx, c, g); err != nil {
 			return err
 		}
+		carryKept(ctx, c, g, f.current)
 		if err := remove(ctx, c, g); err != nil {
 			return err
 		}

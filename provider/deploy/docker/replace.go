@@ -56,7 +56,7 @@ func (t *Target) replaceWithoutGap(ctx context.Context, c *client.Client, old, n
 		return fmt.Errorf("the old bridge is still running: %w",
 			errors.Join(err, remove(context.WithoutCancel(ctx), c, next)))
 	}
-	carryOver(ctx, c, old, next, isKey)
+	carryKey(ctx, c, old, next)
 	if err := t.launch(ctx, c, next, token); err != nil {
 		return undo(err)
 	}
@@ -82,7 +82,7 @@ func (t *Target) replaceWithoutGap(ctx context.Context, c *client.Client, old, n
 	if err := stop(ctx, c, old); err != nil {
 		return err // it may have requests; the next apply removes it
 	}
-	carryOver(ctx, c, old, next, isKept)
+	carryKept(ctx, c, old, next)
 	return remove(ctx, c, old)
 }
 
@@ -94,6 +94,7 @@ func (t *Target) replaceInPlace(ctx context.Context, c *client.Client, old, next
 		return fmt.Errorf("the old bridge is unchanged: %w",
 			errors.Join(deploy.Ended(ctx), remove(context.WithoutCancel(ctx), c, next)))
 	}
+	carryKey(ctx, c, old, next)      // while the old bridge still serves
 	ctx = context.WithoutCancel(ctx) // no bridge runs in between
 	deploy.Log(ctx, "stopping the old bridge; the new one has its port next")
 	began := time.Now()
@@ -105,7 +106,6 @@ func (t *Target) replaceInPlace(ctx context.Context, c *client.Client, old, next
 		err = renameTo(ctx, c, next, t.Name)
 	}
 	if err == nil {
-		carryOver(ctx, c, old, next, isKeptOrKey)
 		err = t.launch(ctx, c, next, token)
 	}
 	if err == nil {
@@ -114,6 +114,7 @@ func (t *Target) replaceInPlace(ctx context.Context, c *client.Client, old, next
 		err = t.settle(ctx, c, next, revision, spec, token)
 	}
 	if err == nil {
+		carryKept(ctx, c, old, next)
 		return remove(ctx, c, old)
 	}
 	err = errors.Join(withLog(ctx, c, next.info.ID, err), remove(ctx, c, next), renameTo(ctx, c, old, t.Name))

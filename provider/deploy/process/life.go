@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/journal"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy"
@@ -424,7 +425,10 @@ func (t *Target) removeOldLogs() error {
 
 // removeKept removes the journal and the kept log of the bridge, and their folders unless they have other files.
 func (t *Target) removeKept() (err error) {
-	for folder, patterns := range keptNames {
+	for folder, patterns := range journal.Kept() {
+		if folder == journal.Folder {
+			patterns = append(patterns, journal.KeyFile+"*") // and one that was not written to its end
+		}
 		entries, _ := os.ReadDir(t.path(folder)) // there may be none
 		for _, e := range entries {
 			if isKept(patterns, e.Name()) {

@@ -25,12 +25,6 @@ const (
 	binName        = "bin"
 )
 
-// keptNames are the files of the bridge's journal and of its kept log, by their folders.
-var keptNames = map[string][]string{
-	"journal": {"events-*.jsonl", "reads-*.jsonl", "key"},
-	"log":     {"scim-bridge-*.log"},
-}
-
 const recordVersion = 1
 
 // record is the content of bridge.json: what was deployed and how to find it again. It
