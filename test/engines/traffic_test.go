@@ -196,6 +196,9 @@ func testWithoutGap(t *testing.T) {
 			}
 		})
 	}
+	if n := startsRecorded(t, "nogap"); n != 7 { // the first one, and six that replaced it
+		t.Errorf("of seven starts, the journal has %d", n)
+	}
 	t.Run("a new bridge that cannot run does not touch the old one", func(t *testing.T) {
 		good, before := *d, d.id()
 		d.config.Image = new("crashes-too:1")
