@@ -192,6 +192,7 @@ func (x *exchange) decodeGroup() (json.RawMessage, []string, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	x.recordName(body)
 	value, body, err := cutMembers(body)
 	if err != nil {
 		return nil, nil, err

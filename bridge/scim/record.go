@@ -3,6 +3,7 @@ package scim
 import (
 	"cmp"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
@@ -90,16 +91,37 @@ func (x *exchange) countRequest(failed *refusal) {
 	})
 }
 
-// recordName records under which name the request knows the person or group.
+// recordName records under which name the request knows the person or group, if the resource has one. It is called with
+// what the client sent, too, before that is checked: what is refused then is what somebody looks for by that name.
 func (x *exchange) recordName(resource map[string]any) {
 	if x.journal == nil {
 		return
 	}
-	if name, ok := resource["userName"].(string); ok && x.record.resource == schema.User {
-		x.record.event.Subject = x.journal.Person(name)
-	} else if name, ok := resource["displayName"].(string); ok && x.record.resource == schema.Group {
-		x.record.event.Subject = x.journal.Group(name)
+	var subject string
+	switch x.record.resource {
+	case schema.User:
+		subject = x.journal.Person(textIn(schema.User, resource, "userName"))
+	case schema.Group:
+		subject = x.journal.Group(textIn(schema.Group, resource, "displayName"))
 	}
+	if subject != "" {
+		x.record.event.Subject = subject
+	}
+}
+
+// textIn returns a text in a resource as it was sent, under the attribute's name in any case, with the schema's URI
+// before it or without; empty if there is none. Of several, which are refused, it is any.
+func textIn(of *schema.Resource, resource map[string]any, attribute string) string {
+	plain, err := of.Unqualified(resource)
+	if err != nil {
+		plain = resource
+	}
+	for name, value := range plain {
+		if text, ok := value.(string); ok && strings.EqualFold(name, attribute) {
+			return text
+		}
+	}
+	return ""
 }
 
 func (x *exchange) recordPerson(p bridge.Person) {

@@ -49,6 +49,7 @@ func putUser(x *exchange) error {
 	}
 	body, err := x.decodeObject(maxBody)
 	if err == nil {
+		x.recordName(body)
 		body, err = schema.User.Unqualified(body)
 	}
 	if err != nil {
@@ -193,6 +194,7 @@ func (x *exchange) decodePerson() (bridge.PersonInput, error) {
 	if err != nil {
 		return bridge.PersonInput{}, err
 	}
+	x.recordName(body)
 	resource, err := patch.Normalize(schema.User, body)
 	if err != nil {
 		return bridge.PersonInput{}, err

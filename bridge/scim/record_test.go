@@ -1,0 +1,100 @@
+package scim_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/journal"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim"
+)
+
+// serveRecorded is serve with a journal in memory.
+func serveRecorded(t *testing.T) (*httptest.Server, *journal.Journal) {
+	t.Helper()
+	j := journal.Open(journal.Config{Now: time.Now})
+	t.Cleanup(j.Close)
+	server := httptest.NewServer(bearer(scim.New(scim.Config{
+		Directory: newMemory(), BaseURL: "https://scim.example.com", Journal: j,
+	})))
+	t.Cleanup(server.Close)
+	return server, j
+}
+
+// Who is not in, because each attempt is refused, is asked for by an address.
+func TestWhatIsRefusedIsRecordedUnderItsName(t *testing.T) {
+	t.Parallel()
+	const core = "urn:ietf:params:scim:schemas:core:2.0:User"
+	const twice = `"members":[{"value":"a"}],"Members":[{"value":"b"}]`
+	for _, row := range []struct {
+		name, body string
+		group      bool
+		refused    bool // with 400; else 201 at first, and 409 or 200 then
+	}{
+		{"active is no truth value", `{"userName":"ann@example.com","active":"perhaps"}`, false, true},
+		{"emails is a number", `{"userName":"ann@example.com","emails":5}`, false, false},
+		{"name is a text", `{"userName":"ann@example.com","name":"Ann"}`, false, true},
+		{"an address is a number", `{"userName":"ann@example.com","emails":[{"value":5}]}`, false, false},
+		{"userName in another case", `{"USERNAME":" Ann@Example.com","active":"perhaps"}`, false, true},
+		{"userName with its schema", `{"` + core + `:userName":"ann@example.com","active":"perhaps"}`, false, true},
+		{"userName within its schema", `{"` + core + `":{"userName":"ann@example.com"},"active":"perhaps"}`, false, true},
+		{"an attribute given twice", `{"userName":"ann@example.com","title":"a","` + core + `:title":"b"}`, false, true},
+		{"userName in a list", `{"userName":["ann@example.com"]}`, false, false},
+		{"members given twice", `{"displayName":"All",` + twice + `}`, true, true},
+		{"displayName in a list", `{"displayName":["All"]}`, true, false},
+		{"displayName in another case", `{"DisplayName":"ALL",` + twice + `}`, true, true},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			server, j := serveRecorded(t)
+			endpoint, before, filter := "/Users", `{"userName":"bob"}`, journal.Filter{Person: "ann@example.com"}
+			if row.group {
+				endpoint, before, filter = "/Groups", `{"displayName":"Some"}`, journal.Filter{Group: "all"}
+			}
+			id, _ := create(t, server, "/scim/v2"+endpoint, before)
+			for n, method := range []string{http.MethodPost, http.MethodPut} {
+				path := endpoint
+				if method == http.MethodPut {
+					path += "/" + id
+				}
+				a := ask(t, server, method, "/scim/v2"+path, row.body)
+				results := bulk(t, server, `"Operations":[{"method":"`+method+`","bulkId":"1","path":"`+path+
+					`","data":`+row.body+`}]`)
+				if row.refused != (a.status == http.StatusBadRequest) || row.refused != (statuses(results) == "400") {
+					t.Errorf("%s: %d %s, in a bulk request %v", method, a.status, a.raw, results)
+				}
+				p, err := j.Read(filter)
+				if err != nil || len(p.Events) != 2*(n+1) {
+					t.Fatalf("after %s, alone and in a bulk request, %d events are found: %v", method, len(p.Events), err)
+				}
+				for _, e := range p.Events {
+					if e.Subject == "" {
+						t.Errorf("%s: recorded is %+v", method, e)
+					}
+				}
+			}
+		})
+	}
+}
+
+// A name that is no text is not one.
+func TestWhatIsNoTextIsRecordedUnderNoName(t *testing.T) {
+	t.Parallel()
+	server, j := serveRecorded(t)
+	for _, body := range []string{
+		`{"userName":5,"active":"perhaps"}`, `{"userName":["ann"],"active":"perhaps"}`, `{"userName":{"a":"ann"}}`,
+		`{"userName":null}`,
+	} {
+		ask(t, server, http.MethodPost, "/scim/v2/Users", body)
+	}
+	p, err := j.Read(journal.Filter{})
+	if err != nil || len(p.Events) != 4 {
+		t.Fatalf("%d events: %v", len(p.Events), err)
+	}
+	for _, e := range p.Events {
+		if e.Kind != journal.PersonRefused || e.Subject != "" {
+			t.Errorf("recorded is %+v", e)
+		}
+	}
+}
