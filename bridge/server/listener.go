@@ -33,6 +33,8 @@ type Listener struct {
 	Connections int
 	// TLS is nil for plain HTTP.
 	TLS *tls.Config
+	// OnListening is called when the address is bound, before the first request. It may be nil.
+	OnListening func()
 
 	mu      sync.Mutex
 	bound   net.Listener      // the system's listener, which can be handed over
@@ -112,6 +114,9 @@ func (l *Listener) serve(bound net.Listener) {
 	failed := l.failures()
 	l.mu.Unlock()
 	l.Log.Info("listening", "address", bound.Addr().String())
+	if l.OnListening != nil {
+		l.OnListening()
+	}
 	serve := func() error { return server.Serve(limited) }
 	if l.TLS != nil {
 		serve = func() error { return server.ServeTLS(limited, "", "") }

@@ -52,8 +52,8 @@ func (b *runningBridge) run(ctx context.Context, takeOver bool) error {
 	info := build.Read()
 	log.Info("starting", "version", info.Version, "commit", info.Commit, "instance", b.instance,
 		"revision", b.cfg.revision, "pid", os.Getpid())
-	b.journal.Append(journal.Event{Kind: journal.Started, Version: info.Version, PID: os.Getpid()})
 	defer b.journal.Close()
+	defer b.recordStop()
 	isStandby, err := b.socket.Open(ctx, takeOver)
 	if err != nil {
 		return err
@@ -65,6 +65,7 @@ func (b *runningBridge) run(ctx context.Context, takeOver bool) error {
 	}()
 	if isStandby {
 		log.Info("another bridge serves this data folder; waiting on standby to take over")
+		b.recordStart()
 	} else if err := b.open(ctx); err != nil {
 		return err
 	}
@@ -111,7 +112,6 @@ func (b *runningBridge) run(ctx context.Context, takeOver bool) error {
 	parts.Wait()
 	b.events.Flush()
 	log.Info("stopped")
-	b.journal.Append(journal.Event{Kind: journal.Stopped, PID: os.Getpid()})
 	return errors.Join(err, b.failure)
 }
 

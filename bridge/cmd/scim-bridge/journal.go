@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -27,7 +28,7 @@ type journalCommand struct {
 	Kind    []string `placeholder:"KIND" help:"Only events of this kind; repeatable."`
 	Since   moment   `placeholder:"TIME" help:"Only from this time on, such as 2h, 7d or 2026-11-29T03:00:00Z."`
 	Until   moment   `placeholder:"TIME" help:"Only up to this time."`
-	Limit   int      `default:"100" help:"Only the latest so many events (${default})."`
+	Limit   *int     `placeholder:"N" help:"Only the latest so many events (100; all of them with --json)."`
 	JSON    bool     `help:"Print each event as one line of JSON."`
 
 	DataDir string `arg:"" optional:"" default:"/var/lib/scim-bridge" help:"Data folder of the bridge (${default})."`
@@ -61,7 +62,7 @@ Kinds: ` + strings.Join(kinds, ", ") + `.`
 // Validate is called by kong.
 func (j *journalCommand) Validate() error {
 	err := checkDataDir(j.DataDir)
-	if j.Limit < 1 {
+	if j.Limit != nil && *j.Limit < 1 {
 		err = errors.Join(err, errors.New("--limit must be at least 1"))
 	}
 	return err
@@ -76,20 +77,27 @@ func (j *journalCommand) Run(ctx context.Context, c *console) error {
 		return err
 	}
 	slices.Reverse(events)
+	show := printEvents
 	if j.JSON {
-		out := json.NewEncoder(c.Out)
-		for _, e := range events {
-			if err := out.Encode(e); err != nil {
-				return err
-			}
-		}
-		return nil
+		show = encodeEvents
 	}
-	if err := printEvents(c, events); err != nil {
+	if err := show(c, events); err != nil {
 		return err
 	}
 	j.printSummary(c, events, page)
 	return nil
+}
+
+// most is how many events are printed.
+func (j *journalCommand) most() int {
+	switch {
+	case j.Limit != nil:
+		return *j.Limit
+	case j.JSON: // a program that counts them would not know that some are missing
+		return math.MaxInt
+	default:
+		return 100
+	}
 }
 
 // read reads as many pages as the limit takes. It returns the first page beside the events, newest first.
@@ -101,7 +109,7 @@ func (j *journalCommand) read(ctx context.Context) (events []journal.Event, firs
 		f.Kinds = append(f.Kinds, journal.Kind(k))
 	}
 	for {
-		f.Limit = min(j.Limit-len(events), journal.MaxLimit)
+		f.Limit = min(j.most()-len(events), journal.MaxLimit)
 		page, err := readJournal(ctx, j.DataDir, f)
 		if err != nil {
 			return nil, first, err
@@ -110,7 +118,7 @@ func (j *journalCommand) read(ctx context.Context) (events []journal.Event, firs
 			first = page
 		}
 		events = append(events, page.Events...)
-		if f.Cursor = page.Next; f.Cursor == "" || len(events) >= j.Limit {
+		if f.Cursor = page.Next; f.Cursor == "" || len(events) >= j.most() {
 			return events, first, nil
 		}
 	}
@@ -125,6 +133,8 @@ func readJournal(ctx context.Context, dataDir string, f journal.Filter) (journal
 		return page, err
 	}
 	switch _, err := os.Stat(filepath.Join(dataDir, journal.Folder)); {
+	case errors.Is(err, fs.ErrNotExist) && isOlder:
+		return page, errors.New("the bridge that runs there is older than the journal: restart it with this version")
 	case errors.Is(err, fs.ErrNotExist):
 		return page, errors.New("no bridge is running there, and the folder has no journal: name the data folder " +
 			"of a bridge, the value of its --data-dir")
@@ -132,6 +142,16 @@ func readJournal(ctx context.Context, dataDir string, f journal.Filter) (journal
 		return page, err
 	}
 	return journal.ReadFolder(dataDir, f)
+}
+
+func encodeEvents(c *console, events []journal.Event) error {
+	out := json.NewEncoder(c.Out)
+	for _, e := range events {
+		if err := out.Encode(e); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func printEvents(c *console, events []journal.Event) error {
@@ -165,8 +185,8 @@ func (j *journalCommand) printSummary(c *console, events []journal.Event, p jour
 		if j.Person != "" && !inputtext.IsOpaqueID(j.Person) || j.Group != "" && !inputtext.IsOpaqueID(j.Group) {
 			fmt.Fprintln(c.Err, "A name finds only what was asked under it: ask by the id, too.")
 		}
-	case p.Next != "" && len(events) == j.Limit:
-		fmt.Fprintf(c.Err, "There are older events; --limit %d shows more.\n", 10*j.Limit)
+	case p.Next != "" && len(events) == j.most():
+		fmt.Fprintf(c.Err, "There are older events; --limit %d shows more.\n", 10*j.most())
 	}
 }
 

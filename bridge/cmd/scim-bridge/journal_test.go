@@ -520,11 +520,6 @@ func TestTheJournalCommand(t *testing.T) {
 	if refused.status != 400 {
 		t.Fatalf("got %d %s", refused.status, refused.body)
 	}
-	say := func(args ...string) (out, errs string, code int) {
-		var o, e bytes.Buffer
-		code = run(t.Context(), append([]string{"journal"}, args...), &console{Out: &o, Err: &e})
-		return o.String(), e.String(), code
-	}
 	for _, row := range []struct {
 		name      string
 		args      []string
@@ -533,6 +528,11 @@ func TestTheJournalCommand(t *testing.T) {
 	}{
 		{"what happened", []string{dir}, "person_created", "", 0},
 		{"the latest only", []string{"--limit", "1", dir}, "person_refused", "There are older events; --limit 10", 0},
+		{"the latest only, for a program", []string{"--json", "--limit", "1", dir}, "person_refused",
+			"There are older events; --limit 10", 0},
+		{"nothing, for a program", []string{"--json", "--until", "2020-01-01T00:00:00Z", dir}, "",
+			"Nothing that was asked for is in the journal, which goes back to", 0},
+		{"a person whose create was refused", []string{"--person", "ANN@example.com", dir}, "person_refused", "", 0},
 		{"a time without events", []string{"--until", "2020-01-01T00:00:00Z", dir}, "",
 			"Nothing that was asked for is in the journal, which goes back to", 0},
 		{"a person of whom nothing is known", []string{"--person", "eve@example.com", dir}, "",
@@ -542,14 +542,105 @@ func TestTheJournalCommand(t *testing.T) {
 		{"no events at all", []string{"--limit", "0", dir}, "", "--limit must be at least 1", 2},
 		{"a folder of no bridge", []string{t.TempDir()}, "", "name the data folder of a bridge", 1},
 	} {
-		out, errs, code := say(row.args...)
+		out, errs, code := say(t, append([]string{"journal"}, row.args...)...)
 		if code != row.code || !strings.Contains(out, row.out) || !strings.Contains(errs, row.errs) ||
 			strings.Contains(out+errs, "secret") || row.out == "" && out != "" {
 			t.Errorf("%s: exit %d\n%s%s", row.name, code, out, errs)
 		}
 	}
-	out, _, _ := say("--since", "1h", "--person", "ann@example.com", dir)
+	out, _, _ := say(t, "journal", "--since", "1h", "--person", "ann@example.com", dir)
 	if strings.Contains(out, "person_created") {
 		t.Errorf("of another person, it has\n%s", out)
+	}
+}
+
+// say runs a command here.
+func say(t *testing.T, args ...string) (out, errs string, code int) {
+	t.Helper()
+	var o, e bytes.Buffer
+	code = run(t.Context(), args, &console{Out: &o, Err: &e})
+	return o.String(), e.String(), code
+}
+
+// A program that counts events must not get a part of them.
+func TestAProgramGetsAllEvents(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	j := journal.Open(journal.Config{DataDir: dir})
+	const events = 1234
+	for range events {
+		j.Append(journal.Event{Kind: journal.PersonRefused, Status: 409})
+	}
+	j.Close()
+	for _, row := range []struct {
+		name string
+		args []string
+		want int
+		errs string
+	}{
+		{"a person", nil, 101, "There are older events; --limit 1000 shows more."}, // with the line of titles
+		{"a person with a limit", []string{"--limit", "600"}, 601, "There are older events; --limit 6000 shows more."},
+		{"a program", []string{"--json"}, events, ""},
+		{"a program with a limit", []string{"--json", "--limit", "600"}, 600,
+			"There are older events; --limit 6000 shows more."},
+		{"a program with a limit above all", []string{"--json", "--limit", "5000"}, events, ""},
+	} {
+		out, errs, code := say(t, slices.Concat([]string{"journal"}, row.args, []string{dir})...)
+		if n := strings.Count(out, "\n"); code != 0 || n != row.want || strings.TrimSpace(errs) != row.errs {
+			t.Errorf("%s: exit %d, %d lines, want %d; %q", row.name, code, n, row.want, errs)
+		}
+	}
+}
+
+// The program in the package is newer than the bridge that runs, until that is restarted.
+func TestTheJournalOfAnOlderBridge(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	l, err := control.Listen(filepath.Join(dir, control.SocketName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	older := &http.Server{Handler: http.NotFoundHandler()}
+	go func() { _ = older.Serve(l) }()
+	t.Cleanup(func() { _ = older.Close() })
+	if out, errs, code := say(t, "journal", dir); code != 1 || out != "" ||
+		!strings.Contains(errs, "older than the journal: restart it with this version") {
+		t.Errorf("exit %d: %s%s", code, out, errs)
+	}
+	// What a newer one has left there is read.
+	j := journal.Open(journal.Config{DataDir: dir})
+	j.Append(journal.Event{Kind: journal.Stopped})
+	j.Close()
+	if out, errs, code := say(t, "journal", dir); code != 0 || !strings.Contains(out, "stopped") {
+		t.Errorf("exit %d: %s%s", code, out, errs)
+	}
+}
+
+// A service manager starts again and again what cannot run, which must not drive out what happened.
+func TestABridgeThatCannotRunIsNotInTheJournal(t *testing.T) {
+	t.Parallel()
+	pair := newAccount(t).activate()
+	dir := folder(t, pair.sealed)
+	first := serve(t, dir)
+	other := folder(t, pair.sealed)
+	for name, args := range map[string][]string{
+		"a second bridge in the folder":    serveArgs(dir, nil),
+		"a bridge whose address is in use": append(serveArgs(other, nil), "--listen", first.address()),
+	} {
+		out, err := exec.CommandContext(t.Context(), "scim-bridge", args...).CombinedOutput()
+		if err == nil {
+			t.Errorf("%s ran:\n%s", name, out)
+		}
+	}
+	if kinds := kindsOf(events(t, dir, "--kind", "started", "--kind", "stopped")); len(kinds) != 1 {
+		t.Errorf("of one bridge that runs, recorded is %v", kinds)
+	}
+	if kept, err := filepath.Glob(filepath.Join(other, journal.Folder, "*.jsonl")); err != nil || len(kept) != 0 {
+		t.Errorf("a bridge that never ran has left %q, %v", kept, err)
+	}
+	first.terminate()
+	if got, want := kindsOf(events(t, dir, "--kind", "started", "--kind", "stopped")),
+		[]journal.Kind{journal.Started, journal.Stopped}; !slices.Equal(got, want) {
+		t.Errorf("recorded is %v, want %v", got, want)
 	}
 }

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"os"
 	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/auth"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/build"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/journal"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
@@ -15,6 +17,21 @@ func (b *runningBridge) openJournal() {
 		return
 	}
 	b.journal = journal.Open(journal.Config{DataDir: b.cfg.dataDir, Now: time.Now, OnFault: b.folder.noteJournal})
+}
+
+// recordStart records the start of a bridge that serves, or waits to take over: one that cannot, as a second one in the
+// folder of another, is no part of what happened there. A service manager may start it again and again.
+func (b *runningBridge) recordStart() {
+	if b.recorded.CompareAndSwap(false, true) { // a bridge that takes over listens later
+		b.journal.Append(journal.Event{Kind: journal.Started, Version: build.Read().Version, PID: os.Getpid()})
+	}
+}
+
+// recordStop records the end of a bridge whose start was recorded.
+func (b *runningBridge) recordStop() {
+	if b.recorded.Load() {
+		b.journal.Append(journal.Event{Kind: journal.Stopped, PID: os.Getpid()})
+	}
 }
 
 func (b *runningBridge) recordSignIn(epoch int64) {

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -67,6 +68,7 @@ type runningBridge struct {
 
 	folder        *dataFolder
 	journal       *journal.Journal // nil without one
+	recorded      atomic.Bool      // that it was started
 	problems      problemWatch
 	events        *httpkit.EventLog
 	checker       *health.Checker
@@ -145,6 +147,7 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 		OnChange: b.connector.NotifyHeartbeat,
 	}
 	b.listener = &server.Listener{
+		OnListening: b.recordStart,
 		Address:     cfg.listen,
 		Log:         httpLog,
 		Events:      b.events,
