@@ -98,8 +98,10 @@ func Open(c Config) *Journal {
 		s.OnNewFile = func() { keepKey(c.folder(), j.key.key) } // an operator may have removed it with the folder
 	}
 	j.events, j.reads, j.traffic = linestore.Open(events), linestore.Open(reads), linestore.Open(traffic)
-	j.source.events, j.source.fromOldest = j.events.Newest, j.events.Oldest
-	j.source.reads, j.source.traffic = j.reads.Newest, j.traffic.Newest
+	j.source = source{
+		events: j.events.Newest, reads: j.reads.Newest, traffic: j.traffic.Newest, fromOldest: j.events.Oldest,
+		key: j.key,
+	}
 	j.timer = time.AfterFunc(time.Hour, j.endMinute)
 	j.timer.Stop()
 	return j

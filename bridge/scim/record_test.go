@@ -28,9 +28,8 @@ func TestWhatIsRefusedIsRecordedUnderItsName(t *testing.T) {
 	const core = "urn:ietf:params:scim:schemas:core:2.0:User"
 	const twice = `"members":[{"value":"a"}],"Members":[{"value":"b"}]`
 	for _, row := range []struct {
-		name, body string
-		group      bool
-		refused    bool // with 400; else 201 at first, and 409 or 200 then
+		name, body     string
+		group, refused bool // refused with 400; else 201 at first, and 409 or 200 then
 	}{
 		{"active is no truth value", `{"userName":"ann@example.com","active":"perhaps"}`, false, true},
 		{"emails is a number", `{"userName":"ann@example.com","emails":5}`, false, false},
@@ -38,8 +37,10 @@ func TestWhatIsRefusedIsRecordedUnderItsName(t *testing.T) {
 		{"an address is a number", `{"userName":"ann@example.com","emails":[{"value":5}]}`, false, false},
 		{"userName in another case", `{"USERNAME":" Ann@Example.com","active":"perhaps"}`, false, true},
 		{"userName with its schema", `{"` + core + `:userName":"ann@example.com","active":"perhaps"}`, false, true},
-		{"userName within its schema", `{"` + core + `":{"userName":"ann@example.com"},"active":"perhaps"}`, false, true},
-		{"an attribute given twice", `{"userName":"ann@example.com","title":"a","` + core + `:title":"b"}`, false, true},
+		{"userName within its schema", `{"` + core + `":{"userName":"ann@example.com"},"active":"perhaps"}`,
+			false, true},
+		{"an attribute given twice", `{"userName":"ann@example.com","title":"a","` + core + `:title":"b"}`,
+			false, true},
 		{"userName in a list", `{"userName":["ann@example.com"]}`, false, false},
 		{"members given twice", `{"displayName":"All",` + twice + `}`, true, true},
 		{"displayName in a list", `{"displayName":["All"]}`, true, false},
@@ -66,7 +67,7 @@ func TestWhatIsRefusedIsRecordedUnderItsName(t *testing.T) {
 				}
 				p, err := j.Read(filter)
 				if err != nil || len(p.Events) != 2*(n+1) {
-					t.Fatalf("after %s, alone and in a bulk request, %d events are found: %v", method, len(p.Events), err)
+					t.Fatalf("after %s, alone and in a bulk request: %d events, %v", method, len(p.Events), err)
 				}
 				for _, e := range p.Events {
 					if e.Subject == "" {

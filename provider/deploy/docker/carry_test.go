@@ -153,13 +153,15 @@ func (v *volumes) engine() *client.Client {
 		v.t.Fatal(err)
 	}
 	return fakeEngine(v.t, map[string]http.HandlerFunc{
-		"GET /containers/{id}/archive":     v.get,
-		"PUT /containers/{id}/archive":     v.put,
-		"POST /containers/{id}/stop":       done("stop"),
-		"POST /containers/{id}/start":      done("start"),
-		"POST /containers/{id}/rename":     done("rename"),
-		"DELETE /containers/{id}":          done("remove"),
-		"DELETE /volumes/{name}":           func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) },
+		"GET /containers/{id}/archive": v.get,
+		"PUT /containers/{id}/archive": v.put,
+		"POST /containers/{id}/stop":   done("stop"),
+		"POST /containers/{id}/start":  done("start"),
+		"POST /containers/{id}/rename": done("rename"),
+		"DELETE /containers/{id}":      done("remove"),
+		"DELETE /volumes/{name}": func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusNoContent)
+		},
 		"POST /networks/{name}/connect":    answer(map[string]any{}),
 		"POST /networks/{name}/disconnect": answer(map[string]any{}),
 		"GET /containers/{id}/json": func(w http.ResponseWriter, r *http.Request) {
