@@ -1,5 +1,5 @@
 // Package journal keeps what happened to a bridge lately: what the identity provider asked to be changed and what
-// came of it, problems, sign-ins, hand-overs. It is for the operator who asks what happened to a person, or at night.
+// came of it, problems, sign-ins, hand-overs. It answers what happened to a person, or at a time.
 //
 // The journal is not the truth, which lies with the account, and nothing depends on it: a bridge works the same
 // without one. It is bounded in bytes and in days, and outlives the process; package linestore says how.

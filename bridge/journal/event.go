@@ -74,7 +74,7 @@ type Event struct {
 	Status  int    `json:"status,omitempty"` // of HTTP
 	// Code is that of a problem, or why a request was refused: of the directory, or a scimType.
 	Code string `json:"code,omitempty"`
-	// Active says whether the identity provider now sees the person active, and State is its member's.
+	// Active reports whether the identity provider now sees the person active, and State is its member's.
 	Active *bool  `json:"active,omitempty"`
 	State  string `json:"state,omitempty"`
 	// Unchanged is set if the write is known to have changed nothing.

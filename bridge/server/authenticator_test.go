@@ -277,7 +277,7 @@ func (l *lockedLog) String() string {
 	return l.text.String()
 }
 
-// Which token the identity provider used last tells whether it has been given the new one.
+// The token of the last request shows whether the identity provider has been given the new one.
 func TestTheLastRequestIsKnownForEachToken(t *testing.T) {
 	t.Parallel()
 	f := newFace(t)

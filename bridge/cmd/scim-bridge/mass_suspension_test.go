@@ -294,18 +294,7 @@ func TestAnActivationWithAHigherLimitReleasesHolds(t *testing.T) {
 	account.limit("max(0, 0%)/24h")
 	bridge := serve(t, folder(t, pair.sealed))
 	const people = 3
-	for i := range people {
-		got := ask(t, http.MethodPost, bridge.url("/scim/v2/Users"), pair.token.Reveal(),
-			person(fmt.Sprintf("p%d@example.com", i)))
-		var made struct{ ID string }
-		if err := json.Unmarshal([]byte(got.body), &made); err != nil || made.ID == "" {
-			t.Fatalf("creating: %d %s", got.status, got.body)
-		}
-		got = ask(t, http.MethodDelete, bridge.url("/scim/v2/Users/"+made.ID), pair.token.Reveal(), "")
-		if got.status != http.StatusNoContent {
-			t.Fatalf("deleting: %d %s", got.status, got.body)
-		}
-	}
+	bridge.createAndDelete(pair.token.Reveal(), people)
 	if _, err := apitest.Read[struct{}](account.admin.DeactivateProvisioning(t.Context(), nil)); err != nil {
 		t.Fatal(err)
 	}
@@ -324,8 +313,23 @@ func TestAnActivationWithAHigherLimitReleasesHolds(t *testing.T) {
 	await(t, "what the limit allows to be released", func() bool { return account.held().Suspensions == 1 })
 }
 
-// An account that is killed while it releases what a higher limit allows goes on when it
-// is started again.
+// createAndDelete creates people and deletes each at once, as an identity provider does.
+func (p *process) createAndDelete(token string, people int) {
+	p.t.Helper()
+	for i := range people {
+		got := ask(p.t, http.MethodPost, p.url("/scim/v2/Users"), token, person(fmt.Sprintf("p%d@example.com", i)))
+		var made struct{ ID string }
+		if err := json.Unmarshal([]byte(got.body), &made); err != nil || made.ID == "" {
+			p.t.Fatalf("creating: %d %s", got.status, got.body)
+		}
+		if got := ask(p.t, http.MethodDelete, p.url("/scim/v2/Users/"+made.ID), token, ""); got.status != 204 {
+			p.t.Fatalf("deleting: %d %s", got.status, got.body)
+		}
+	}
+}
+
+// An account that is killed when a higher limit is on disk, and before it has released what that
+// allows, does so when it is started again.
 func TestARaisedLimitGoesOnAfterAKill(t *testing.T) {
 	t.Parallel()
 	account := newAccountProcess(t)
@@ -334,16 +338,7 @@ func TestARaisedLimitGoesOnAfterAKill(t *testing.T) {
 	bridge := serve(t, folder(t, pair.sealed))
 	token := pair.token.Reveal()
 	const people = 3
-	for i := range people {
-		got := ask(t, http.MethodPost, bridge.url("/scim/v2/Users"), token, person(fmt.Sprintf("p%d@example.com", i)))
-		var made struct{ ID string }
-		if err := json.Unmarshal([]byte(got.body), &made); err != nil || made.ID == "" {
-			t.Fatalf("creating: %d %s", got.status, got.body)
-		}
-		if got := ask(t, http.MethodDelete, bridge.url("/scim/v2/Users/"+made.ID), token, ""); got.status != 204 {
-			t.Fatalf("deleting: %d %s", got.status, got.body)
-		}
-	}
+	bridge.createAndDelete(token, people)
 	if held := account.held(); held.Suspensions != people {
 		t.Fatalf("%+v are held, want %d", held, people)
 	}
@@ -376,16 +371,7 @@ func TestHoldsAreDecidedOnTheStatusPage(t *testing.T) {
 	bridge := serve(t, folder(t, pair.sealed))
 	token := pair.token.Reveal()
 	const people = 5
-	for i := range people {
-		got := ask(t, http.MethodPost, bridge.url("/scim/v2/Users"), token, person(fmt.Sprintf("p%d@example.com", i)))
-		var made struct{ ID string }
-		if err := json.Unmarshal([]byte(got.body), &made); err != nil || made.ID == "" {
-			t.Fatalf("creating: %d %s", got.status, got.body)
-		}
-		if got := ask(t, http.MethodDelete, bridge.url("/scim/v2/Users/"+made.ID), token, ""); got.status != 204 {
-			t.Fatalf("deleting: %d %s", got.status, got.body)
-		}
-	}
+	bridge.createAndDelete(token, people)
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		t.Fatal(err)
