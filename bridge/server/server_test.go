@@ -54,6 +54,7 @@ func (verifier) IsPrevious(token string) bool { return token == "right-old" }
 // face is a server whose time and components the test chooses.
 type face struct {
 	*httptest.Server
+	handling      sync.RWMutex // read-locked by each handler that runs
 	mu            sync.Mutex
 	now           time.Time
 	report        health.Report
@@ -156,12 +157,25 @@ func newFace(t *testing.T) *face {
 		Connection: func() string { return f.state },
 	}
 	f.routes = httpServer.Routes()
-	f.Server = httptest.NewServer(httpServer.Handler())
+	handler := httpServer.Handler()
+	f.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		f.handling.RLock()
+		defer f.handling.RUnlock()
+		handler.ServeHTTP(w, r)
+	}))
 	t.Cleanup(f.Close)
 	return f
 }
 
+// handled waits until the handlers of all requests have returned: a client can have a
+// large answer before the access log and the metrics have its request.
+func (f *face) handled() {
+	f.handling.Lock()
+	defer f.handling.Unlock()
+}
+
 func (f *face) logText() string {
+	f.handled()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.log.String()
@@ -169,6 +183,7 @@ func (f *face) logText() string {
 
 func (f *face) get(t *testing.T, path, authorization string, header ...string) (int, string, http.Header) {
 	t.Helper()
+	f.handled()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, f.URL+path, http.NoBody)
 	if err != nil {
 		t.Fatal(err)
