@@ -32,14 +32,17 @@ type Account struct {
 	// IPData has the facts about addresses that firewall rules need, such as
 	// countries. It may be nil.
 	IPData *ipdata.Databases
-	Now    func() time.Time
-	Random io.Reader
+	// AuditKept is how long audit events are kept; 0 is for ever.
+	AuditKept time.Duration
+	Now       func() time.Time
+	Random    io.Reader
 
 	policies firewall.Cache
 	signIns  signInLimiter
 	admins   adminsSeen
 
-	refusedTokens refusedTokens
+	refusedTokens  refusedTokens
+	refusedChanges refusedChanges
 }
 
 // ErrNone is the error of Load for a database without an account.

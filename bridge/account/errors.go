@@ -76,6 +76,13 @@ func Fault(cause error) *Error {
 			cause:  cause,
 			Detail: "the account's database cannot be read or written; the log has the reason under the request id",
 		}
+	case errors.Is(cause, store.ErrLocked):
+		return &Error{
+			Status: http.StatusServiceUnavailable, Code: api.ErrorCodeDatabaseUnavailable,
+			Title: "The database is locked", cause: cause,
+			Detail: "another process on the account's machine has locked the account's database, so changes are " +
+				"refused until it lets go of it: end it if it should not be there",
+		}
 	default:
 		return Internal(cause)
 	}

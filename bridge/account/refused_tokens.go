@@ -50,11 +50,8 @@ func (a *Account) RefusedTokens() int {
 	return a.refusedTokens.total
 }
 
-// actionTokensRefused is the action of the daily audit event of invalid admin tokens.
-const actionTokensRefused = "token.refused"
-
-// writeRefusedTokens adds the count to the day's audit event. There is one event a
-// day, regardless of the count, and it is kept as long as sign-in attempts.
+// writeRefusedTokens adds the count to the day's, which is listed among the audit events. There
+// is one a day, regardless of the count, and it is kept as long as sign-in attempts.
 func (a *Account) writeRefusedTokens(ctx context.Context) error {
 	count, last := a.refusedTokens.take()
 	if count == 0 {
@@ -63,8 +60,7 @@ func (a *Account) writeRefusedTokens(ctx context.Context) error {
 	now := a.Time()
 	err := a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		return tx.CountRefusedTokens(ctx, store.RefusedTokens{
-			Day: now.UTC().Format(time.DateOnly), Time: now, Action: actionTokensRefused,
-			Count: count, Address: last.String(),
+			Day: now.UTC().Format(time.DateOnly), Time: now, Count: count, Address: last.String(),
 			Forget: now.Add(-attemptsKept).UTC().Format(time.DateOnly),
 		})
 	})

@@ -1812,6 +1812,9 @@ type ClientInterface interface {
 
 	// ListAuditEvents Audit log of changes, newest first
 	//
+	// Changes, changes by an admin token that were refused ("change.refuse"), and the number of requests with wrong admin tokens by
+	// day ("token.refused").
+	//
 	// Corresponds with GET /v1/audit-events (the `ListAuditEvents` operationId).
 	ListAuditEvents(ctx context.Context, params *ListAuditEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
@@ -2512,6 +2515,9 @@ func (c *Client) GetAccount(ctx context.Context, reqEditors ...RequestEditorFn) 
 }
 
 // ListAuditEvents Audit log of changes, newest first
+//
+// Changes, changes by an admin token that were refused ("change.refuse"), and the number of requests with wrong admin tokens by
+// day ("token.refused").
 //
 // Corresponds with GET /v1/audit-events (the `ListAuditEvents` operationId).
 func (c *Client) ListAuditEvents(ctx context.Context, params *ListAuditEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {

@@ -27,14 +27,12 @@ func (s *server) authenticated(verify verifier) authenticator {
 			return r, err
 		}
 		caller, err := verify(r.Context(), secret, httpkit.RequestFrom(r.Context()).Client)
-		if caller.ID != "" { // the secret is valid, even if the request is refused
-			admit(r, caller.String())
-		}
-		if err != nil {
+		if caller.ID == "" {
 			return r, err
 		}
+		admit(r, caller.String()) // the secret is valid, even if the request is refused
 		caller.RequestID = requestID(r, caller)
-		return r.WithContext(account.WithCaller(r.Context(), caller)), nil
+		return r.WithContext(account.WithCaller(r.Context(), caller)), err
 	}
 }
 

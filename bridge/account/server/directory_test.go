@@ -77,6 +77,7 @@ func TestPersonFromFirstToLastRequest(t *testing.T) {
 		personInput(`{"userName":"Ann@example.com","active":false}`, "ann@example.com")))
 	ok(t, err)
 	equal(t, "suspended", changed.Value.Suspended, true)
+	c.clock.advance(time.Second)
 	stale, err := apitest.Read[struct{}](bridge.DeletePerson(t.Context(), id, &api.DeletePersonParams{IfMatch: &old}))
 	ok(t, err)
 	equal(t, "the status of a write on an old version", stale.Status, 412)
@@ -220,6 +221,7 @@ func TestMembersByHand(t *testing.T) {
 		api.MemberUpdate{Suspended: new(true)}))
 	ok(t, err)
 	equal(t, "suspended", changed.Value.Suspended, true)
+	c.clock.advance(time.Second)
 	stale, err := apitest.Read[api.Member](c.UpdateMember(t.Context(), m.Id, &api.UpdateMemberParams{IfMatch: &m.Etag},
 		api.MemberUpdate{Suspended: new(false)}))
 	ok(t, err)
@@ -228,7 +230,8 @@ func TestMembersByHand(t *testing.T) {
 	// What is done by hand is on record.
 	events, err := apitest.Read[api.AuditEventPage](c.ListAuditEvents(t.Context(), nil))
 	ok(t, err)
-	equal(t, "the last event", events.Value.Items[0].Action, "member.update")
+	equal(t, "the last event", events.Value.Items[0].Action, "change.refuse")
+	equal(t, "the one before it", events.Value.Items[1].Action, "member.update")
 }
 
 func TestProvisioningByManyBridgesAtOnce(t *testing.T) {

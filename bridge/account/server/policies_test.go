@@ -109,6 +109,7 @@ func TestTwoFactorPolicyIsVersioned(t *testing.T) {
 	equal(t, "lifting what is not enforced", c.twoFactor(t, false).Etag, first.Value.Etag)
 	c.clock.advance(time.Second)
 	second := c.twoFactor(t, true)
+	c.clock.advance(time.Second)
 	stale, err := apitest.Read[api.TwoFactorPolicy](c.SetTwoFactorPolicy(t.Context(), &api.SetTwoFactorPolicyParams{
 		IfMatch: &first.Value.Etag,
 	}, api.TwoFactorPolicyInput{}))
@@ -119,6 +120,7 @@ func TestTwoFactorPolicyIsVersioned(t *testing.T) {
 	equal(t, "etag after writing the same", again.Etag, second.Etag)
 	equal(t, "since when, after writing the same", again.EnforcedAt.String(), second.EnforcedAt.String())
 	equal(t, "what is no policy", c.raw(t, "PUT", "/v1/policies/two-factor", `{"enforced":"yes"}`).Problem.Status, 400)
+	c.clock.advance(time.Second)
 	c.twoFactor(t, false)
 
 	events, err := apitest.Read[api.AuditEventPage](c.ListAuditEvents(t.Context(), nil))
@@ -127,7 +129,9 @@ func TestTwoFactorPolicyIsVersioned(t *testing.T) {
 	for _, e := range events.Value.Items {
 		actions = append(actions, e.Action)
 	}
-	if !slices.Equal(actions[:2], []string{"two_factor.lift", "two_factor.enforce"}) {
+	if !slices.Equal(actions[:4], []string{
+		"two_factor.lift", "change.refuse", "change.refuse", "two_factor.enforce",
+	}) {
 		t.Errorf("audited: %v", actions)
 	}
 	equal(t, "usable while there is no integration", c.provisioning(t).Usable == nil, true)

@@ -34,6 +34,7 @@ func (s *server) writeProblem(w http.ResponseWriter, r *http.Request, err error)
 		x.Cause = cmp.Or(errors.Unwrap(e), err)
 	}
 	x.Code = string(e.Code)
+	noteRefusal(r.Context(), e)
 	document := api.Problem{
 		Type: "about:blank", Title: e.Title, Status: e.Status, Code: e.Code,
 		Detail: optional(e.Detail), RequestId: optional(x.ID),

@@ -127,9 +127,15 @@ func (s *server) withAuth(pattern string, next http.Handler) http.Handler {
 	authenticate := s.authenticatorOf(pattern)
 	form, takesBody := bodies[pattern]
 	queryParameters, inAPI := queryNames(pattern), strings.Contains(pattern, " /v1/")
+	changes := changes(pattern)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store") // answers contain tokens and personal data
 		r, err := authenticate(r)
+		if changes && account.CallerFrom(r.Context()).Kind == account.ByToken {
+			ctx, refused := withRefusal(r.Context())
+			r = r.WithContext(ctx)
+			defer func() { s.auditRefusal(r, pattern, *refused) }()
+		}
 		if err != nil {
 			s.writeProblem(w, r, err)
 			return
@@ -173,9 +179,14 @@ func (s *server) authenticatorOf(pattern string) authenticator {
 // evaluations are the admin operations that change nothing but are not GET.
 var evaluations = map[string]bool{"POST /v1/firewall/evaluate": true}
 
+// changes reports whether an operation is one that changes the account.
+func changes(pattern string) bool {
+	return !strings.HasPrefix(pattern, "GET ") && !evaluations[pattern]
+}
+
 // tokenFor returns a verifier of admin tokens whose scope covers an operation.
 func (s *server) tokenFor(pattern string) verifier {
-	changes := !strings.HasPrefix(pattern, "GET ") && !evaluations[pattern]
+	changes := changes(pattern)
 	return func(ctx context.Context, secret string, address netip.Addr) (account.Caller, error) {
 		caller, err := s.Account.AdmitToken(ctx, secret, address)
 		if err == nil && changes && caller.Scope != account.ScopeAdmin {

@@ -53,6 +53,13 @@ var rules = []struct{ what, query string }{
 			OR COALESCE(type_folded, '') <> fold(COALESCE(type, ''))`},
 	{"a person is found under the user name that is served",
 		`SELECT id FROM people WHERE user_name IS NOT json_extract(attributes, '$.userName')`},
+	{"an audit event follows the one before it", `WITH chain AS (SELECT sequence, hash, ` +
+		fmt.Sprintf(auditHash, `lag(hash, 1, removed_hash) OVER (ORDER BY sequence)`) + ` AS should,
+			sequence - lag(sequence, 1, removed_sequence) OVER (ORDER BY sequence) AS step FROM audit, audit_chain)
+		SELECT sequence FROM chain WHERE hash <> should OR step <> 1
+		UNION ALL SELECT last_sequence FROM audit_chain
+		WHERE (last_sequence, last_hash) IS NOT (SELECT sequence, hash FROM (SELECT sequence, hash FROM audit
+			UNION ALL SELECT removed_sequence, removed_hash FROM audit_chain) ORDER BY sequence DESC LIMIT 1)`},
 	{
 		"attributes are a JSON object",
 		`SELECT id FROM people WHERE NOT json_valid(attributes) OR json_type(attributes) <> 'object'
@@ -64,34 +71,57 @@ var rules = []struct{ what, query string }{
 // indexes by SQLite's own check, references, and what is kept in two places.
 func (s *Store) Check(ctx context.Context) (faults []Fault, err error) {
 	return faults, s.Read(ctx, func(ctx context.Context, tx *Tx) error {
-		lines, err := All(ctx, tx, scanText, fmt.Sprintf(`PRAGMA integrity_check(%d)`, mostFaults))
-		if err != nil {
-			return fmt.Errorf("checking pages and indexes: %w", err)
-		}
-		for _, line := range lines {
-			if line != "ok" {
-				faults = append(faults, Fault{"pages and indexes are whole", line})
-			}
-		}
-		dangling, err := All(ctx, tx, scanText, `SELECT "table" || ' ' || COALESCE(rowid, '') || ' to ' || parent
-			FROM pragma_foreign_key_check LIMIT ?`, mostFaults)
-		if err != nil {
-			return fmt.Errorf("checking references: %w", err)
-		}
-		for _, row := range dangling {
-			faults = append(faults, Fault{"a reference leads to a row", row})
-		}
-		for _, rule := range rules {
-			ids, err := All(ctx, tx, scanText, `SELECT * FROM (`+rule.query+`) LIMIT ?`, mostFaults)
-			if err != nil {
-				return fmt.Errorf("checking that %s: %w", rule.what, err)
-			}
-			for _, id := range ids {
-				faults = append(faults, Fault{rule.what, id})
-			}
-		}
-		return nil
+		faults, err = tx.check(ctx)
+		return err
 	})
+}
+
+// QuickCheck is Check without what takes longest: whether the indexes have what the tables
+// have, and what is kept in two places.
+func (s *Store) QuickCheck(ctx context.Context) (faults []Fault, err error) {
+	return faults, s.Read(ctx, func(ctx context.Context, tx *Tx) error {
+		faults, err = tx.checkPages(ctx, "quick_check")
+		return err
+	})
+}
+
+func (tx *Tx) check(ctx context.Context) ([]Fault, error) {
+	faults, err := tx.checkPages(ctx, "integrity_check")
+	if err != nil {
+		return nil, err
+	}
+	for _, rule := range rules {
+		ids, err := All(ctx, tx, scanText, `SELECT * FROM (`+rule.query+`) LIMIT ?`, mostFaults)
+		if err != nil {
+			return nil, fmt.Errorf("checking that %s: %w", rule.what, err)
+		}
+		for _, id := range ids {
+			faults = append(faults, Fault{rule.what, id})
+		}
+	}
+	return faults, nil
+}
+
+// checkPages runs one of SQLite's own checks, and that of the references.
+func (tx *Tx) checkPages(ctx context.Context, pragma string) (faults []Fault, err error) {
+	lines, err := All(ctx, tx, scanText, fmt.Sprintf(`PRAGMA %s(%d)`, pragma, mostFaults))
+	if err != nil {
+		return nil, fmt.Errorf("checking pages and indexes: %w", err)
+	}
+	for _, line := range lines {
+		if line != "ok" {
+			faults = append(faults, Fault{"pages and indexes are whole", line})
+		}
+	}
+	dangling, err := All(ctx, tx, scanText, `SELECT "table" || ' ' || COALESCE(rowid, '') || ' to ' || parent
+		FROM pragma_foreign_key_check LIMIT ?`, mostFaults)
+	if err != nil {
+		return nil, fmt.Errorf("checking references: %w", err)
+	}
+	for _, row := range dangling {
+		faults = append(faults, Fault{"a reference leads to a row", row})
+	}
+	return faults, nil
 }
 
 func scanText(row Scanner) (text string, err error) { return text, row.Scan(&text) }
@@ -102,8 +132,14 @@ type Sizes struct{ Members, People, Groups, Memberships, Nestings int64 }
 // Sizes counts rows.
 func (s *Store) Sizes(ctx context.Context) (n Sizes, err error) {
 	return n, s.Read(ctx, func(ctx context.Context, tx *Tx) error {
-		row := tx.QueryRow(ctx, `SELECT (SELECT count(*) FROM members), (SELECT count(*) FROM people),
-			(SELECT count(*) FROM groups), (SELECT count(*) FROM memberships), (SELECT count(*) FROM nestings)`)
-		return row.Scan(&n.Members, &n.People, &n.Groups, &n.Memberships, &n.Nestings)
+		n, err = tx.Sizes(ctx)
+		return err
 	})
+}
+
+// Sizes counts rows.
+func (tx *Tx) Sizes(ctx context.Context) (n Sizes, err error) {
+	row := tx.QueryRow(ctx, `SELECT (SELECT count(*) FROM members), (SELECT count(*) FROM people),
+		(SELECT count(*) FROM groups), (SELECT count(*) FROM memberships), (SELECT count(*) FROM nestings)`)
+	return n, row.Scan(&n.Members, &n.People, &n.Groups, &n.Memberships, &n.Nestings)
 }

@@ -10,6 +10,7 @@ import (
 )
 
 const (
+	chainRule  = "an audit event follows the one before it"
 	foldedRule = "a name is found under its folded form"
 	accessRule = "what there is to suspend and what is held is counted"
 	heldRule   = "a member whose suspension is held has the hold, and is not suspended"
@@ -22,6 +23,9 @@ var comparedColumns = map[string]string{
 	"access_counts.memberships":      "the memberships in all groups are counted",
 	"access_counts.people":           accessRule,
 	"address_changes.address_folded": foldedRule,
+	"audit.hash":                     chainRule,
+	"audit_chain.last_hash":          chainRule,
+	"audit_chain.last_sequence":      chainRule,
 	"holds.attached":                 heldRule,
 	"holds.group_id":                 "a membership is seen by provisioning or held",
 	"members.suspension_held":        heldRule,
@@ -43,7 +47,8 @@ var otherColumns = map[string]string{
 	"account":          "id name created_at",
 	"address_changes":  "member_id address domain token_hash since",
 	"attempts":         "id hour session_id address email instance result rule_id first_time last_time tries",
-	"audit":            "id time actor address action object summary",
+	"audit":            "sequence id time actor address action object summary",
+	"audit_chain":      "one removed_sequence removed_hash",
 	"bridges":          "instance version revision address first_seen last_contact state problems last_refusal",
 	"firewall":         "one default_action disabled_until version revision",
 	"firewall_rules":   "id action priority kind match_values description version likeness changed_at",
@@ -65,6 +70,7 @@ var otherColumns = map[string]string{
 	"people_counts":  "level block",
 	"person_emails":  "person_id position value type",
 	"sessions":       "digest id epoch instance created_at expires_at last_heartbeat",
+	"refused_tokens": "day time address tries",
 	"signup_domains": "domain created_at",
 	"tokens":         "id name digest created_at last_used_at scope expires_at",
 	"two_factor":     "one enforced_at version",

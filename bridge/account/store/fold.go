@@ -23,7 +23,7 @@ func Fold(s string) string {
 }
 
 // register gives a connection what SQLite lacks: its own LOWER knows ASCII
-// only, and its times are days.
+// only, its times are days, and it has no hashes.
 func register(db *sqlite3.Conn) error {
 	const pure = sqlite3.DETERMINISTIC | sqlite3.INNOCUOUS
 	return errors.Join(
@@ -35,6 +35,7 @@ func register(db *sqlite3.Conn) error {
 				answer.ResultInt64(at.UnixMicro())
 			}
 		})),
+		registerAuditHash(db),
 	)
 }
 

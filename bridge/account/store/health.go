@@ -22,11 +22,13 @@ var (
 	ErrReplaced = errors.New("the database file was deleted or replaced while it was open")
 	// ErrDisk says that the disk, or the file system on it, failed.
 	ErrDisk = errors.New("the disk that holds the database cannot be written or read")
+	// ErrLocked says that another process has kept the database from being written for too long.
+	ErrLocked = errors.New("another process has locked the database")
 )
 
-// storageError wraps an error of the disk in ErrFull or ErrDisk; other errors,
-// and those that are wrapped already, are returned as they are. Only errors of
-// SQLite count: a transaction may fail because of another file, on another disk.
+// storageError wraps an error of the disk in ErrFull or ErrDisk, and one of another process's
+// lock in ErrLocked; other errors, and those that are wrapped already, are returned as they are.
+// Only errors of SQLite count: a transaction may fail because of another file, on another disk.
 func storageError(err error) error {
 	switch {
 	case err == nil, isStorageError(err):
@@ -36,6 +38,8 @@ func storageError(err error) error {
 	case errors.Is(err, sqlite3.IOERR), errors.Is(err, sqlite3.READONLY), errors.Is(err, sqlite3.CANTOPEN),
 		errors.Is(err, sqlite3.CORRUPT), errors.Is(err, sqlite3.NOTADB):
 		return fmt.Errorf("%w: %w", ErrDisk, err)
+	case errors.Is(err, sqlite3.BUSY):
+		return fmt.Errorf("%w: %w", ErrLocked, err)
 	default:
 		return err
 	}
@@ -70,7 +74,8 @@ func (s *Store) writeError(err error) error {
 }
 
 func isStorageError(err error) bool {
-	return errors.Is(err, ErrFull) || errors.Is(err, ErrReplaced) || errors.Is(err, ErrDisk)
+	return errors.Is(err, ErrFull) || errors.Is(err, ErrReplaced) || errors.Is(err, ErrDisk) ||
+		errors.Is(err, ErrLocked)
 }
 
 // Setting names the database as --database takes it, wherever it is called.
@@ -130,8 +135,8 @@ func (f *openFiles) removeProbes() {
 	}
 }
 
-// room returns ErrFull unless the log could grow by leastRoom. The file that it
-// writes to find out is unlinked first, so that it ends with the process; where
+// room returns ErrFull unless the log could grow by leastRoom. The file that is
+// written to find out is unlinked first, so that it ends with the process; where
 // an open file cannot be unlinked, it is removed afterwards.
 func (f *openFiles) room() (err error) {
 	defer func() { err = fileError(err) }()
@@ -139,7 +144,12 @@ func (f *openFiles) room() (err error) {
 	if err != nil {
 		return err
 	}
-	probe, err := os.CreateTemp(filepath.Dir(f.path), probeName)
+	return tryRoom(filepath.Dir(f.path), log.Size())
+}
+
+// tryRoom writes leastRoom to a file in folder, from an offset on.
+func tryRoom(folder string, offset int64) (err error) {
+	probe, err := os.CreateTemp(folder, probeName)
 	if err != nil {
 		return err
 	}
@@ -151,7 +161,7 @@ func (f *openFiles) room() (err error) {
 			err = errors.Join(err, os.Remove(probe.Name()))
 		}
 	}()
-	if _, err := probe.WriteAt(make([]byte, leastRoom), log.Size()); err != nil {
+	if _, err := probe.WriteAt(make([]byte, leastRoom), offset); err != nil {
 		return err
 	}
 	return probe.Sync()

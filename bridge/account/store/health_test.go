@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/ncruces/go-sqlite3"
+
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 )
 
@@ -192,5 +194,36 @@ func TestNoReaderOpensTheFileThatTookThePlace(t *testing.T) {
 	err := s.Read(t.Context(), func(_ context.Context, _ *store.Tx) error { return nil })
 	if !errors.Is(err, store.ErrReplaced) {
 		t.Errorf("the first reader after the exchange: %v, want ErrReplaced", err)
+	}
+}
+
+// A process that holds the database's lock for too long makes writes fail, which Ping tells until one worked again.
+func TestALockOfAnotherProcessIsToldAndPasses(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "account.db")
+	s := openAt(t, path)
+	if err := s.Write(t.Context(), insert("a")); err != nil {
+		t.Fatal(err)
+	}
+	other, err := sqlite3.Open("file:" + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if err := other.Exec(`BEGIN IMMEDIATE`); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Write(t.Context(), insert("b")); !errors.Is(err, store.ErrLocked) {
+		t.Errorf("Write: %v, want ErrLocked", err)
+	}
+	if err := s.Ping(t.Context()); !errors.Is(err, store.ErrLocked) {
+		t.Errorf("Ping: %v, want ErrLocked", err)
+	}
+	if err := other.Exec(`ROLLBACK`); err != nil {
+		t.Fatal(err)
+	}
+	// Ping tries again by itself: it tried more than a second ago, since it waited for the lock.
+	if err := errors.Join(s.Ping(t.Context()), s.Write(t.Context(), insert("b"))); err != nil {
+		t.Errorf("afterwards: %v", err)
 	}
 }

@@ -2,8 +2,6 @@ package store
 
 import (
 	"context"
-	"fmt"
-	"strconv"
 	"time"
 )
 
@@ -64,61 +62,6 @@ func (tx *Tx) LatestAttempts(ctx context.Context, result string, since time.Time
 	}, `SELECT instance, address, max(last_time) FROM attempts WHERE result = ? AND last_time >= ?
 		GROUP BY instance, address ORDER BY max(last_time) DESC, instance, address LIMIT ?`,
 		result, Micros(since), limit)
-}
-
-// An AuditEvent is one change, and who or what made it.
-type AuditEvent struct {
-	ID                                      string
-	Time                                    time.Time
-	Actor, Address, Action, Object, Summary string
-}
-
-// InsertAuditEvent adds e.
-func (tx *Tx) InsertAuditEvent(ctx context.Context, e AuditEvent) error {
-	_, err := tx.Exec(
-		ctx, `INSERT INTO audit (id, time, actor, address, action, object, summary) VALUES (?, ?, ?, ?, ?, ?, ?)`, e.ID,
-		Micros(e.Time), e.Actor, e.Address, e.Action, e.Object, e.Summary,
-	)
-	return err
-}
-
-// RefusedTokens are requests with wrong admin tokens.
-type RefusedTokens struct {
-	Day, Forget string // as 2006-01-02: when, and of which days nothing is kept
-	Time        time.Time
-	Action      string
-	Count       int
-	Address     string // of the last one
-}
-
-// CountRefusedTokens adds to the day's event, and deletes those of days before Forget.
-func (tx *Tx) CountRefusedTokens(ctx context.Context, r RefusedTokens) error {
-	const prefix = "tokens-refused-"
-	before, _, err := One(ctx, tx, func(row Scanner) (n int, err error) { return n, row.Scan(&n) },
-		`SELECT CAST(object AS INTEGER) FROM audit WHERE id = ?`, prefix+r.Day)
-	if err != nil {
-		return err
-	}
-	if _, err := tx.Exec(ctx, `DELETE FROM audit WHERE id = ? OR id >= ? AND id < ?`, prefix+r.Day, prefix,
-		prefix+r.Forget); err != nil {
-		return err
-	}
-	total := before + r.Count
-	return tx.InsertAuditEvent(ctx, AuditEvent{
-		ID: prefix + r.Day, Time: r.Time, Actor: "stranger", Address: r.Address, Action: r.Action,
-		Object: strconv.Itoa(total),
-		Summary: fmt.Sprintf(
-			"%d requests on %s (UTC) had a wrong or expired admin token; the address is the last one's", total, r.Day,
-		),
-	})
-}
-
-// AuditEvents lists events, newest first, from after a given place.
-func (tx *Tx) AuditEvents(ctx context.Context, after Place, limit int) ([]AuditEvent, error) {
-	return All(ctx, tx, func(row Scanner) (e AuditEvent, err error) {
-		return e, row.Scan(&e.ID, (*Time)(&e.Time), &e.Actor, &e.Address, &e.Action, &e.Object, &e.Summary)
-	}, `SELECT id, time, actor, address, action, object, summary FROM audit
-		WHERE (time, id) < (?, ?) ORDER BY time DESC, id DESC LIMIT ?`, Micros(after.Time), after.ID, limit)
 }
 
 // A SavedAnswer is the answer to a request that carried an Idempotency-Key.

@@ -68,11 +68,11 @@ func write(path string, data []byte, place func(temp, path string) error) (err e
 	if err := place(temp.Name(), path); err != nil {
 		return err
 	}
-	return syncFolder(folder)
+	return SyncFolder(folder)
 }
 
-// syncFolder makes the folder's entries durable, the rename among them.
-func syncFolder(path string) error {
+// SyncFolder makes the entries of a folder durable, such as a new name.
+func SyncFolder(path string) error {
 	folder, err := os.Open(path)
 	if err != nil {
 		return err

@@ -1,0 +1,142 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"time"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/audit"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
+)
+
+// An AuditEvent is one change, or a refused attempt to make one, and its author.
+type AuditEvent = audit.Event
+
+// Audit records an action of the caller in ctx, in the action's transaction. A summary
+// must not contain secrets or attribute values.
+func (a *Account) Audit(ctx context.Context, tx *store.Tx, action, object, format string, args ...any) error {
+	caller := CallerFrom(ctx)
+	e := AuditEvent{
+		ID: a.NewID(), Time: a.Time(), Actor: caller.String(),
+		Action: action, Object: object, Summary: fmt.Sprintf(format, args...),
+	}
+	if caller.Address.IsValid() {
+		e.Address = caller.Address.String()
+	}
+	return tx.AppendAuditEvent(ctx, e)
+}
+
+// AuditEvents lists changes, refused ones, and their authors, newest first, and the days' counts of
+// requests with wrong admin tokens.
+func (a *Account) AuditEvents(ctx context.Context, cursor string, limit int) (Page[AuditEvent], error) {
+	place, err := ReadPlace(cursor, beforeNewest)
+	if err != nil {
+		return Page[AuditEvent]{}, err
+	}
+	if err := a.writeRefusedTokens(ctx); err != nil && !errors.Is(err, store.ErrFull) { // the counts are kept
+		return Page[AuditEvent]{}, err
+	}
+	var events []AuditEvent
+	err = a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
+		events, err = tx.AuditEvents(ctx, place, limit+1)
+		return err
+	})
+	return PageOf(events, limit, func(e AuditEvent) []any { return store.Place{Time: e.Time, ID: e.ID}.Key() }), err
+}
+
+// An AuditQuery chooses events of the chain.
+type AuditQuery struct {
+	Since, Until time.Time // inclusive; the zero time is no bound
+	audit.Filter
+}
+
+// ExportAudit writes events of the chain, the oldest first, and returns what the export says of itself.
+func (a *Account) ExportAudit(ctx context.Context, q AuditQuery, out io.Writer) (s audit.Summary, err error) {
+	return s, a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
+		first, last, err := tx.AuditRange(ctx, q.Since, q.Until)
+		if err != nil {
+			return err
+		}
+		s = audit.Summary{Account: a.ID, Exported: a.Time()}
+		if q.Filter != (audit.Filter{}) {
+			s.Filter = &q.Filter
+		}
+		if s.After, err = tx.AuditLink(ctx, first-1); err != nil {
+			return err
+		}
+		if s.Last, err = tx.AuditLink(ctx, max(last, first-1)); err != nil {
+			return err
+		}
+		w := audit.NewWriter(out, s)
+		err = tx.EachAuditEvent(ctx, first, last, func(e audit.Event, previous string) error {
+			if !q.Matches(e) {
+				return nil
+			}
+			return w.Write(e, previous)
+		})
+		if err != nil {
+			return err
+		}
+		s, err = w.End()
+		return err
+	})
+}
+
+// VerifyAudit gives all events of the chain to v.
+func (a *Account) VerifyAudit(ctx context.Context, v *audit.Verifier) error {
+	return a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
+		removed, last, err := tx.AuditChain(ctx)
+		if err != nil {
+			return err
+		}
+		v.Begin(removed)
+		// From before the first one, since an event may have been inserted there.
+		if err := tx.EachAuditEvent(ctx, math.MinInt64/2, math.MaxInt64, func(e audit.Event, previous string) error {
+			v.Add(e, previous)
+			return nil
+		}); err != nil {
+			return err
+		}
+		v.End(last)
+		return nil
+	})
+}
+
+const (
+	// auditRemoval is how often old events are removed, since each removal adds an event itself.
+	auditRemoval = 24 * time.Hour
+	// mostRemoved bounds how many are removed in one transaction.
+	mostRemoved = 10_000
+)
+
+// removeOldAuditEvents removes the events that are older than AuditKept.
+func (a *Account) removeOldAuditEvents(ctx context.Context) error {
+	if a.AuditKept == 0 {
+		return nil
+	}
+	before := a.Time().Add(-a.AuditKept)
+	var oldest time.Time
+	err := a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
+		oldest, err = tx.OldestAuditEvent(ctx)
+		return err
+	})
+	if err != nil || oldest.IsZero() || oldest.After(before.Add(-auditRemoval)) {
+		return err
+	}
+	for removed := int64(mostRemoved); removed == mostRemoved; {
+		err := a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
+			if removed, err = tx.RemoveAuditEvents(ctx, before, mostRemoved); err != nil || removed == 0 {
+				return err
+			}
+			return a.Audit(ctx, tx, "audit.remove", "audit", "%d events from before %s, since they are kept for %s",
+				removed, before.Format(time.RFC3339), a.AuditKept)
+		})
+		if err != nil {
+			return fmt.Errorf("removing old audit events: %w", err)
+		}
+	}
+	return nil
+}

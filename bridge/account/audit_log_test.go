@@ -1,0 +1,134 @@
+package account_test
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/audit"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
+)
+
+// verified returns the number of events of the chain, and fails if it is broken.
+func verified(t *testing.T, a *account.Account) int64 {
+	t.Helper()
+	v := new(audit.Verifier)
+	if err := a.VerifyAudit(t.Context(), v); err != nil {
+		t.Fatal(err)
+	}
+	events, _, faults := v.Result()
+	if len(faults) > 0 {
+		t.Errorf("the chain is broken: %q", faults)
+	}
+	return events
+}
+
+func addEvents(t *testing.T, a *account.Account, n int) {
+	t.Helper()
+	err := a.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+		for range n {
+			if err := a.Audit(ctx, tx, "test.event", "x", ""); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Old events are removed once a day, which is an event itself, and what is left can be verified.
+func TestOldAuditEventsAreRemoved(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	a := newAccount(t)
+	a.Now = func() time.Time { return now }
+	sweep := func(want int64) {
+		t.Helper()
+		if err := a.Sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := verified(t, a); got != want {
+			t.Errorf("after %s: %d events, want %d", now.Format(time.DateTime), got, want)
+		}
+	}
+	addEvents(t, a, 5)
+	now = now.AddDate(10, 0, 0)
+	sweep(5) // kept for ever unless told otherwise
+	a.AuditKept = 30 * 24 * time.Hour
+	addEvents(t, a, 2)
+	sweep(3) // two, and that five were removed
+	now = now.Add(a.AuditKept + time.Hour)
+	sweep(3) // not a day older
+	now = now.Add(24 * time.Hour)
+	sweep(1)
+	page, err := a.AuditEvents(t.Context(), "", 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e := page.Items[0]; e.Action != "audit.remove" || e.Actor != "machine" ||
+		!strings.HasPrefix(e.Summary, "3 events from") {
+		t.Errorf("the event of the removal is %+v", e)
+	}
+	var out bytes.Buffer
+	if _, err := a.ExportAudit(t.Context(), account.AuditQuery{}, &out); err != nil {
+		t.Fatal(err)
+	}
+	v := new(audit.Verifier)
+	if _, err := audit.VerifyExport(&out, v); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, faults := v.Result(); len(faults) > 0 {
+		t.Errorf("the export of what is left: %q", faults)
+	}
+}
+
+// An export of a time has the events of that time, and can be verified by itself.
+func TestAnExportOfATime(t *testing.T) {
+	t.Parallel()
+	start := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	now := start
+	a := newAccount(t)
+	a.Now = func() time.Time { return now }
+	for range 6 {
+		addEvents(t, a, 1)
+		now = now.Add(time.Hour)
+	}
+	at := func(hours int) time.Time { return start.Add(time.Duration(hours) * time.Hour) }
+	for _, row := range []struct {
+		name  string
+		query account.AuditQuery
+		want  int64
+	}{
+		{"all", account.AuditQuery{}, 6},
+		{"since a time, which counts", account.AuditQuery{Since: at(2)}, 4},
+		{"until a time, which counts", account.AuditQuery{Until: at(2)}, 3},
+		{"between two", account.AuditQuery{Since: at(1), Until: at(3)}, 3},
+		{"between two events", account.AuditQuery{Since: at(1).Add(time.Minute), Until: at(1).Add(2 * time.Minute)}, 0},
+		{"before the first one", account.AuditQuery{Until: at(-1)}, 0},
+		{"after the last one", account.AuditQuery{Since: at(9)}, 0},
+		{"until before since", account.AuditQuery{Since: at(4), Until: at(2)}, 0},
+		{"one action", account.AuditQuery{Filter: audit.Filter{Action: "test.event"}}, 6},
+		{"a group of actions", account.AuditQuery{Filter: audit.Filter{Action: "test"}}, 6},
+		{"no action that begins alike", account.AuditQuery{Filter: audit.Filter{Action: "tes"}}, 0},
+		{"another actor", account.AuditQuery{Filter: audit.Filter{Actor: "token:t"}}, 0},
+		{"one object", account.AuditQuery{Since: at(5), Filter: audit.Filter{Object: "x"}}, 1},
+	} {
+		var out bytes.Buffer
+		s, err := a.ExportAudit(t.Context(), row.query, &out)
+		if err != nil {
+			t.Fatalf("%s: %v", row.name, err)
+		}
+		v := new(audit.Verifier)
+		if _, err := audit.VerifyExport(&out, v); err != nil {
+			t.Fatalf("%s: %v", row.name, err)
+		}
+		if events, _, faults := v.Result(); events != row.want || s.Events != row.want || len(faults) > 0 {
+			t.Errorf("%s: %d events, want %d; faults %q", row.name, events, row.want, faults)
+		}
+	}
+}
