@@ -109,6 +109,16 @@ func (tx *Tx) DeleteSession(ctx context.Context, id string) error {
 	return err
 }
 
+// EndSessions ends all sessions and sign-ins.
+func (tx *Tx) EndSessions(ctx context.Context) error {
+	for _, query := range []string{`DELETE FROM sessions`, `DELETE FROM handshakes`} {
+		if _, err := tx.Exec(ctx, query); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // A Bridge is what the account knows of one bridge instance.
 type Bridge struct {
 	Instance, Version, Revision string

@@ -40,8 +40,11 @@ type accountCommand struct {
 		Approve holdsApproveCommand `cmd:"" help:"Carry out what is held."`
 		Cancel  holdsCancelCommand  `cmd:"" help:"Let the people keep what they have."`
 	} `cmd:"" help:"Suspensions beyond the limit, which are held."`
-	Check accountCheckCommand `cmd:"" help:"Check the database for damage."`
-	Mail  accountMailCommand  `cmd:"" help:"List the account's mails, sent or not."`
+	Check   accountCheckCommand   `cmd:"" help:"Check the database for damage."`
+	Backup  accountBackupCommand  `cmd:"" help:"Copy the database while it is in use, and check the copy."`
+	Restore accountRestoreCommand `cmd:"" help:"Put a backup in the place of the database."`
+	Audit   accountAuditCommand   `cmd:"" help:"Print the audit log as JSON lines, or verify that nobody changed it."`
+	Mail    accountMailCommand    `cmd:"" help:"List the account's mails, sent or not."`
 }
 
 // database is the flag that all account commands share.

@@ -8,14 +8,18 @@ import (
 )
 
 // accountCheckCommand checks an account's database for damage.
-type accountCheckCommand struct{ database }
+type accountCheckCommand struct {
+	database
+	Quick bool `help:"SQLite's quick check of pages, and references: neither indexes nor values that are stored twice."`
+}
 
 // Help implements kong.HelpProvider.
 func (accountCheckCommand) Help() string {
 	return `Reads the whole database and changes nothing. It checks pages and indexes (SQLite's integrity
-check), references, and values that are stored twice, such as a group's number of members. It can run
-while the account serves. Exit 0: no damage; 1: damage was found. Then keep a copy of the file, stop
-the account, and restore a backup.
+check), references, and values that are stored twice, such as a group's number of members, and that
+the audit log's events follow each other. It can run while the account serves. --quick takes a fraction
+of the time, and finds pages that the disk has lost or damaged. Exit 0: no damage; 1: damage was found.
+Then stop the account and restore a backup with scim-bridge account restore, which keeps the damaged file.
 
   scim-bridge account check --database sqlite:account.db`
 }
@@ -23,7 +27,11 @@ the account, and restore a backup.
 // Run checks and prints what it found.
 func (c *accountCheckCommand) Run(ctx context.Context, console *console) error {
 	return c.with(ctx, func(a *account.Account) error {
-		faults, err := a.Store.Check(ctx)
+		check, sound := a.Store.Check, "sound"
+		if c.Quick {
+			check, sound = a.Store.QuickCheck, "sound, as far as the quick check sees"
+		}
+		faults, err := check(ctx)
 		if err != nil {
 			return fmt.Errorf("checking %s: %w", c.Database, err)
 		}
@@ -37,9 +45,7 @@ func (c *accountCheckCommand) Run(ctx context.Context, console *console) error {
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(console.Out, "The database is sound: %d members, %d of them provisioned; "+
-			"%d groups with %d members and %d groups in them.\n",
-			n.Members, n.People, n.Groups, n.Memberships, n.Nestings)
+		_, err = fmt.Fprintf(console.Out, "The database is %s: %s.\n", sound, describeSizes(n))
 		return err
 	})
 }

@@ -32,6 +32,7 @@ type accountServeCommand struct {
 	IPDatabase     []string `name:"ip-database" placeholder:"FILE" help:"MMDB file for firewall rules; repeatable."`
 	TrustedProxies []string `placeholder:"CIDR" help:"Proxies whose X-Forwarded-For is trusted; repeatable."`
 	InsecureHTTP   bool     `name:"insecure-http" help:"Serve plain HTTP to other machines, without a proxy."`
+	AuditRetention lifetime `placeholder:"400d" help:"Remove older audit events; at least 30d, by default none."`
 	LogFormat      string   `enum:"text,json" default:"text" help:"Log format: ${enum}."`
 	LogLevel       string   `enum:"${levels}" default:"info" help:"Lowest level that is logged: ${enum}."`
 	logFile
@@ -42,6 +43,8 @@ const (
 	// ipDataInterval is how often the IP databases are checked for newer files.
 	ipDataInterval = time.Minute
 	accountDrain   = 10 * time.Second
+	// leastAuditRetention is shorter than any rule on audit logs asks for, and longer than most incidents go unnoticed.
+	leastAuditRetention = 30 * 24 * time.Hour
 )
 
 // Help implements kong.HelpProvider.
@@ -54,6 +57,9 @@ a renewed certificate needs no restart. Without them, to listen on an address th
 proxy with HTTPS in front and name its address with --public-url, or set --insecure-http. The public URL is by default
 the address that the account listens on. All clients behind a proxy that is not one of the --trusted-proxies
 (addresses or networks) count as one network, for instance in the limit on sign-ups.
+
+Audit events are kept for ever unless --audit-retention is set. Then older ones are removed once a day, which is an
+event itself, and what is left can still be verified (scim-bridge account audit --verify).
 
 Firewall rules on countries, autonomous systems and anonymous addresses need --ip-database. A newer file is loaded
 within a minute, or immediately on SIGHUP.
@@ -83,7 +89,7 @@ func (c *accountServeCommand) Run(ctx context.Context, console *console, parser 
 		if err != nil {
 			return err
 		}
-		a.IPData = databases
+		a.IPData, a.AuditKept = databases, time.Duration(c.AuditRetention)
 		if err := a.CheckFirewall(ctx); err != nil {
 			return err
 		}
@@ -127,6 +133,10 @@ func (c *accountServeCommand) check() (proxies []netip.Prefix, databases *ipdata
 				"without a user or a query"))
 		}
 		c.PublicURL = strings.TrimRight(c.PublicURL, "/")
+	}
+	if kept := time.Duration(c.AuditRetention); kept != 0 && kept < leastAuditRetention {
+		faults = append(faults, fmt.Errorf("--audit-retention %s is less than 30d: a log that short hides what an "+
+			"operator looks for; omit the flag to keep all events", kept))
 	}
 	if proxies, err = trustedProxies(c.TrustedProxies); err != nil {
 		faults = append(faults, err)

@@ -1,0 +1,290 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/ncruces/go-sqlite3"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/durable"
+)
+
+// The errors of Restore for what is not a backup, or not now.
+var (
+	// ErrInUse says that a process has the database open that would be replaced.
+	ErrInUse = errors.New("another process has the database open")
+	// ErrNoBackup says that a file is not the database of an account.
+	ErrNoBackup = errors.New("it is not the database of an account")
+	// ErrLogBeside says that a file has its newest changes in another one.
+	ErrLogBeside = errors.New("a log lies beside it, with changes that are not in it")
+	// ErrLink says that the database is a symbolic link.
+	ErrLink = errors.New("it is a symbolic link")
+)
+
+// Restore puts a copy of a backup in the place of the database at path. The copy is brought up to date and checked
+// before, and finish may change it. What was at path is kept under the names that are returned, the database first.
+// It refuses while any process has that database open.
+func Restore(
+	ctx context.Context, backup, path string, progress Progress, finish func(ctx context.Context, s *Store) error,
+) (aside []string, err error) {
+	if path, err = filepath.Abs(path); err != nil {
+		return nil, err
+	}
+	// Root runs this in a folder of the service's user, who could name any file by a link.
+	if info, err := os.Lstat(path); err == nil && info.Mode()&fs.ModeSymlink != 0 {
+		return nil, ErrLink
+	}
+	if folder, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil { // as SQLite names the file
+		path = filepath.Join(folder, filepath.Base(path))
+	}
+	if err := looksLikeBackup(backup, path); err != nil {
+		return nil, err
+	}
+	unlock, err := lockDatabase(path) // now, since what follows may take minutes
+	if err != nil {
+		return nil, err
+	}
+	unlock()
+	work, err := newWorkFolder(filepath.Dir(path), ".restore-*")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
+	copied := filepath.Join(work, "account.db")
+	if err := prepare(ctx, backup, copied, path, progress, finish); err != nil {
+		return nil, roomError(work, err)
+	}
+	if unlock, err = lockDatabase(path); err != nil {
+		return nil, err
+	}
+	defer unlock()
+	return exchange(copied, path, time.Now())
+}
+
+// looksLikeBackup refuses what a look at the files shows not to be one.
+func looksLikeBackup(backup, path string) error {
+	info, err := os.Stat(backup)
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("%w: it is not a file", ErrNoBackup)
+	}
+	if there, err := os.Stat(path); err == nil && os.SameFile(info, there) {
+		return errors.New("it is the database itself")
+	}
+	if log, err := os.Stat(backup + "-wal"); err == nil && log.Size() > 0 {
+		return ErrLogBeside
+	}
+	return nil
+}
+
+// prepare makes the copy that is to be the database.
+func prepare(
+	ctx context.Context, backup, copied, path string, progress Progress,
+	finish func(ctx context.Context, s *Store) error,
+) (err error) {
+	if err := copyFile(ctx, backup, copied, path, progress); err != nil {
+		return err
+	}
+	if err := isAccount(ctx, copied); err != nil {
+		return damage(err)
+	}
+	s, err := openSQLite(ctx, copied)
+	if err != nil {
+		return damage(err)
+	}
+	faults, err := s.Check(ctx)
+	switch {
+	case err != nil:
+		err = damage(err)
+	case len(faults) > 0:
+		err = &DamageError{faults}
+	default:
+		err = finish(ctx, s)
+	}
+	if err := errors.Join(err, s.Close()); err != nil {
+		return err
+	}
+	if log, err := os.Stat(copied + "-wal"); err == nil && log.Size() > 0 {
+		return errors.New("the copy's log could not be written into it")
+	}
+	return syncFile(copied)
+}
+
+// copyFile copies a file, for the user that the database, or its folder, belongs to.
+func copyFile(ctx context.Context, from, to, path string, progress Progress) (err error) {
+	like := path
+	if _, err := os.Stat(like); err != nil {
+		like = filepath.Dir(path)
+	}
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	info, err := in.Stat()
+	if err != nil {
+		return err
+	}
+	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, out.Close()) }()
+	if err := giveToOwner(out, like); err != nil {
+		return err
+	}
+	for done := int64(0); ; {
+		n, err := io.CopyN(out, in, 1<<20)
+		done += n
+		progress(done, info.Size())
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err = errors.Join(err, ctx.Err()); err != nil {
+			return err
+		}
+	}
+}
+
+// isAccount returns ErrNoBackup for a database of another program. It comes before the schema is brought up to date,
+// which would make an account of an empty database.
+func isAccount(ctx context.Context, path string) (err error) {
+	c, err := newConn(path, []string{"query_only(1)"})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.close()) }()
+	tx := &Tx{conn: c}
+	var tables, accounts int
+	if err := tx.QueryRow(ctx, `SELECT count(*) FROM sqlite_schema WHERE type = 'table'
+		AND name IN ('account', 'goose_db_version')`).Scan(&tables); err != nil {
+		return err
+	}
+	if tables < 2 {
+		return ErrNoBackup
+	}
+	if err := tx.QueryRow(ctx, `SELECT count(*) FROM account`).Scan(&accounts); err != nil {
+		return err
+	}
+	if accounts != 1 {
+		return fmt.Errorf("%w: there is no account in it", ErrNoBackup)
+	}
+	return nil
+}
+
+// Secrets are what a database knows of secrets that were given out.
+type Secrets struct {
+	Account Account
+	Tokens  []string // the ids of the admin tokens
+	// Over are the generations of the manager's credentials that have an end.
+	Over      []Generation
+	NextEpoch int64
+}
+
+// ReadSecrets reads them from a database that is not opened otherwise, of whatever version. It reports whether there
+// is a database.
+func ReadSecrets(ctx context.Context, path string) (s Secrets, found bool, err error) {
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return s, false, nil
+	}
+	if err := makePrivate(path); err != nil {
+		return s, true, err
+	}
+	c, err := newConn(path, []string{"busy_timeout(10000)", "query_only(1)"})
+	if err != nil {
+		return s, true, err
+	}
+	defer func() { err = errors.Join(err, c.close()) }()
+	tx := &Tx{conn: c}
+	if s.Account, found, err = tx.Account(ctx); err != nil || !found {
+		return s, true, errors.Join(err, ErrNoBackup)
+	}
+	if s.Tokens, err = All(ctx, tx, scanText, `SELECT id FROM tokens`); err != nil {
+		return s, true, err
+	}
+	s.Over, err = All(ctx, tx, func(row Scanner) (g Generation, err error) {
+		return g, row.Scan(&g.Epoch, (*Time)(&g.ExpiresAt), &g.Ended)
+	}, `SELECT epoch, expires_at, ended FROM generations WHERE expires_at > 0 OR ended <> ''`)
+	if err != nil {
+		return s, true, err
+	}
+	return s, true, tx.QueryRow(ctx, `SELECT next_epoch FROM integration`).Scan(&s.NextEpoch)
+}
+
+// EndGenerations ends generations that ended elsewhere, and gives no epoch again. It returns how many would have
+// gone on.
+func (tx *Tx) EndGenerations(ctx context.Context, s Secrets) (ended int64, err error) {
+	for _, g := range s.Over {
+		n, err := tx.Exec(ctx, `UPDATE generations SET expires_at = ?, ended = ?
+			WHERE epoch = ? AND (expires_at, ended) IS NOT (?, ?)`,
+			Micros(g.ExpiresAt), g.Ended, g.Epoch, Micros(g.ExpiresAt), g.Ended)
+		if err != nil {
+			return 0, err
+		}
+		ended += n
+	}
+	_, err = tx.Exec(ctx, `UPDATE integration SET next_epoch = max(next_epoch, ?)`, s.NextEpoch)
+	return ended, err
+}
+
+// damage tells errors of a file that is cut or overwritten from those of the disk.
+func damage(err error) error {
+	switch {
+	case errors.Is(err, sqlite3.NOTADB):
+		return ErrNoBackup
+	case errors.Is(err, sqlite3.CORRUPT):
+		return &DamageError{[]Fault{{"pages and indexes are whole", err.Error()}}}
+	}
+	return err
+}
+
+// besides are the ends of the names of files that belong to a database. Beside another database, either would be
+// written into it.
+var besides = []string{"-wal", "-journal"}
+
+// exchange puts a file in the place of the database, and keeps that under another name.
+func exchange(file, path string, now time.Time) (aside []string, err error) {
+	suffix := ".before-restore-" + now.UTC().Format("20060102T150405.000Z")
+	for _, end := range append([]string{""}, besides...) {
+		from, to := path+end, path+suffix+end
+		if _, err := os.Lstat(from); errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err := renameToNew(from, to); err != nil {
+			return nil, errors.Join(err, moveBack(aside, path, suffix))
+		}
+		aside = append(aside, to)
+	}
+	if err := os.Remove(path + "-shm"); err != nil && !errors.Is(err, fs.ErrNotExist) { // an index of the log
+		return nil, errors.Join(err, moveBack(aside, path, suffix))
+	}
+	// Only now: at no time must there be the new database and the old log.
+	if err := os.Rename(file, path); err != nil {
+		return nil, errors.Join(err, moveBack(aside, path, suffix))
+	}
+	return aside, durable.SyncFolder(filepath.Dir(path))
+}
+
+// renameToNew renames a file to a name that no file has.
+func renameToNew(from, to string) error {
+	if _, err := os.Lstat(to); err == nil {
+		return fmt.Errorf("%s: %w", to, ErrExists)
+	}
+	return os.Rename(from, to)
+}
+
+func moveBack(aside []string, path, suffix string) error {
+	var errs []error
+	for _, name := range aside {
+		errs = append(errs, os.Rename(name, path+name[len(path)+len(suffix):]))
+	}
+	return errors.Join(errs...)
+}
