@@ -460,9 +460,11 @@ var catalogue = []entry{
 			"path{{with .database}} ({{.}}){{end}}: it was deleted, moved or replaced while the " +
 			"service was running. Changes are refused, since they would be lost when the process ends."),
 		remedy: parse("If the file was moved, move it back together with its -wal file. Otherwise stop the account " +
-			"service, restore a backup without a -wal file, " +
-			"{{with .database}}check it with `scim-bridge account check --database {{shell .}}` {{end}}and start the " +
-			"service again. The bridge then signs in again within 15 seconds."),
+			"service, put a backup in its place with `scim-bridge account restore --database {{shell (or .database " +
+			"\"" + DatabasePlaceholder + "\")}} BACKUP`, where {{if not .database}}" + DatabasePlaceholder +
+			" is a placeholder for the value of the account service's --database, and {{end}}BACKUP is a placeholder " +
+			"for the backup's file, and start the service again. " +
+			"The bridge then signs in again within 15 seconds."),
 	},
 	{
 		code:  Overloaded,

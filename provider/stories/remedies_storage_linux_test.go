@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -62,25 +63,14 @@ var storageRemedies = []remedy{
 	{problem.StorageLost, "a database that was deleted, and a backup of it", func(t *testing.T) {
 		w, _ := deployed(t)
 		path := strings.TrimPrefix(w.account.Database(), "sqlite:")
-		w.account.Stop() // which leaves all in one file
-		backup, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		w.account.Start()
-		w.healed()
+		backup := filepath.Join(t.TempDir(), "backup.db")
+		w.shell("scim-bridge account backup --database sqlite:"+path+" "+backup, "", nil)
 		if err := os.Remove(path); err != nil {
 			t.Fatal(err)
 		}
 		p := w.problem(problem.StorageLost)
 		w.account.Stop()
-		if err := os.Remove(path + "-wal"); err != nil && !os.IsNotExist(err) {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, backup, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		w.shell(command(t, p.Remedy, "scim-bridge account check"), "", nil)
+		w.shell(strings.Replace(command(t, p.Remedy, "scim-bridge account restore"), "BACKUP", backup, 1), "", nil)
 		w.account.Start()
 		w.healed()
 	}},
