@@ -96,6 +96,30 @@ func TestABackupIsOneMomentUnderWrites(t *testing.T) {
 	writers.Wait()
 }
 
+// Each commit of another process would make the copy begin anew, if the snapshot were not held over all steps.
+func TestABackupDoesNotBeginAnewWithEachCommit(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "account.db")
+	s := newDatabase(t, path)
+	other := openAt(t, path)
+	write(t, s, `INSERT INTO signup_domains (domain, created_at) VALUES (hex(zeroblob(2000000)), 0)`)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var last int64
+	steps := 0
+	_, err := s.Backup(ctx, filepath.Join(t.TempDir(), "backup.db"), false, func(done, total int64) {
+		if steps++; done <= last || total < 4_000_000 || steps > 100 {
+			t.Errorf("step %d: %d bytes of %d are copied, after %d", steps, done, total, last)
+			cancel()
+		}
+		last = done
+		write(t, other, fmt.Sprintf(`INSERT INTO signup_domains (domain, created_at) VALUES ('d%d', 0)`, steps))
+	})
+	if err != nil || steps < 4 {
+		t.Errorf("%d steps: %v", steps, err)
+	}
+}
+
 func TestABackupIsOneFileThatOnlyItsOwnerReads(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
@@ -345,6 +369,16 @@ func TestRestoreRefuses(t *testing.T) {
 			changed := append([]byte(nil), text...)
 			copy(changed[4096*5:4096*6], strings.Repeat("x", 4096))
 			return file(t, changed)
+		}, damaged},
+		{"an audit event that was changed", func(t *testing.T, _ string) string {
+			t.Helper()
+			path := file(t, text)
+			s := openAt(t, path)
+			write(t, s, `UPDATE audit SET actor = 'nobody'`)
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			return path
 		}, damaged},
 		{"an empty file", func(t *testing.T, _ string) string {
 			t.Helper()
