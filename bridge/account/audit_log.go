@@ -10,6 +10,7 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/audit"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
 )
 
 // An AuditEvent is one change, or a refused attempt to make one, and its author.
@@ -22,6 +23,11 @@ func (a *Account) Audit(ctx context.Context, tx *store.Tx, action, object, forma
 	e := AuditEvent{
 		ID: a.NewID(), Time: a.Time(), Actor: caller.String(),
 		Action: action, Object: object, Summary: fmt.Sprintf(format, args...),
+	}
+	// What goes in here can never be taken out again. Callers give no secrets; this is for one that slips through,
+	// such as a bridge's name that it chose itself.
+	for _, text := range []*string{&e.Actor, &e.Object, &e.Summary} {
+		*text = inputtext.Scrub(*text)
 	}
 	if caller.Address.IsValid() {
 		e.Address = caller.Address.String()

@@ -10,6 +10,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/firewall"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
 )
 
 // An Error is a refusal by the account. Any other error from a method of [Account] is
@@ -94,10 +95,14 @@ func IsCode(err error, code api.ErrorCode) bool {
 	return ok && e.Code == code
 }
 
-// NotFound refuses an unknown id.
+// NotFound refuses an unknown id. It repeats nothing that may be a secret: a client may have put one in its place.
 func NotFound(kind, id string) *Error {
-	return &Error{Status: http.StatusNotFound, Code: api.ErrorCodeNotFound, Title: "Not found",
+	e := &Error{Status: http.StatusNotFound, Code: api.ErrorCodeNotFound, Title: "Not found",
 		Detail: fmt.Sprintf("there is no %s %q", kind, id)}
+	if !inputtext.IsWord(id) {
+		e.Detail = fmt.Sprintf("there is no %s with this id", kind)
+	}
+	return e
 }
 
 // InvalidValue refuses a value; field is its JSON pointer in the request.

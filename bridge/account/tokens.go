@@ -12,6 +12,7 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
 )
 
 // A Token is an administrator's token without its secret.
@@ -74,6 +75,10 @@ func (a *Account) IssueToken(ctx context.Context, in TokenInput) (t Token, secre
 	if name == "" || len(name) > 100 {
 		return t, "", InvalidValue("/name",
 			"the token's name must have 1 to 100 bytes, not %d; name its purpose", len(name))
+	}
+	if inputtext.Scrub(name) != name {
+		return t, "", InvalidValue("/name", "the token's name has a token in it, and everyone who reads the account "+
+			"could use that; name its purpose, and replace that token if it is in use")
 	}
 	secret, digest := a.newSecret(tokenPrefix)
 	t = Token{

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
 )
 
 // A MistakeError is the error for a setting that is neither a session nor the name of
@@ -21,27 +23,13 @@ func (e *MistakeError) Error() string { return fmt.Sprintf("%s is %s", e.Setting
 // Is makes every mistake an ErrUnreadable.
 func (e *MistakeError) Is(target error) bool { return target == ErrUnreadable }
 
-// The forms of this program's secrets: the bearer token, the account's admin token, and
-// the token of a session with the account. A part of one matches too.
-var (
-	tokenShape = regexp.MustCompile(`sbt1_[A-Za-z0-9_-]*`)
-	adminShape = regexp.MustCompile(`sb[as]_[A-Za-z0-9_-]*`)
-)
+// adminShape is the form of the account's admin token, and of the token of a session with the account. A part of one
+// matches too.
+var adminShape = regexp.MustCompile(`sb[as]_[A-Za-z0-9_-]*`)
 
 // Scrub replaces everything in text that has the form of a token of this program, for
 // messages that may quote input.
-func Scrub(text string) string {
-	if !strings.Contains(text, "sb") {
-		return text
-	}
-	text = tokenShape.ReplaceAllString(text, "[redacted]")
-	return adminShape.ReplaceAllStringFunc(text, func(found string) string {
-		if len(found) < 20 { // a word such as sba_, in documentation
-			return found
-		}
-		return "[redacted]"
-	})
-}
+func Scrub(text string) string { return inputtext.Scrub(text) }
 
 // Sealed returns the sealed text in value, plain or encoded in base64 as for the
 // vendor's image.

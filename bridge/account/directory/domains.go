@@ -12,6 +12,7 @@ import (
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
 )
 
 // A SignupDomain is a domain whose people may sign up, and move their
@@ -37,7 +38,7 @@ func (d *Directory) SignupDomain(ctx context.Context, domain string) (found Sign
 	err = d.account.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
 		var allowed bool
 		if found, allowed, err = tx.SignupDomain(ctx, domain); err == nil && !allowed {
-			return account.NotFound("sign-up domain", domain)
+			return domainNotFound(domain)
 		}
 		return err
 	})
@@ -79,7 +80,7 @@ func (d *Directory) DeleteSignupDomain(ctx context.Context, domain, ifMatch stri
 			return err
 		}
 		if !found {
-			return account.NotFound("sign-up domain", domain)
+			return domainNotFound(domain)
 		}
 		if err := account.CheckVersion(ifMatch, present.CreatedAt.UnixMicro()); err != nil {
 			return err
@@ -89,6 +90,21 @@ func (d *Directory) DeleteSignupDomain(ctx context.Context, domain, ifMatch stri
 		}
 		return d.account.Audit(ctx, tx, "signup_domain.delete", domain, "")
 	})
+}
+
+// domainNotFound repeats the domain only if it is one: a client may have put a secret in its place.
+func domainNotFound(domain string) *account.Error {
+	e := account.NotFound("sign-up domain", "")
+	e.Detail = "this is no domain that is allowed for sign-up"
+	if IsDomain(domain) {
+		e.Detail = fmt.Sprintf("there is no sign-up domain %q", domain)
+	}
+	return e
+}
+
+// IsDomain reports whether domain could be one that is allowed for sign-up, and is no secret.
+func IsDomain(domain string) bool {
+	return checkDomain(domain) == nil && inputtext.Scrub(domain) == domain
 }
 
 // DomainETag is a domain's entity tag. A domain never changes, but one that

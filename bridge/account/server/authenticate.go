@@ -9,6 +9,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
 )
 
 // A verifier returns the caller that a secret belongs to, if the firewall allows
@@ -40,7 +41,7 @@ func (s *server) authenticated(verify verifier) authenticator {
 // log has what the identity provider asked.
 func requestID(r *http.Request, caller account.Caller) string {
 	id := r.Header.Get("X-Request-Id")
-	if caller.Kind == account.ByBridge && requestIDs.MatchString(id) {
+	if caller.Kind == account.ByBridge && requestIDs.MatchString(id) && inputtext.Scrub(id) == id {
 		return id
 	}
 	return httpkit.RequestFrom(r.Context()).ID

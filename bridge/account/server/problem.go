@@ -16,6 +16,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
 )
 
 // writeProblem is the only place where an error becomes an answer. Unless it is a
@@ -37,7 +38,7 @@ func (s *server) writeProblem(w http.ResponseWriter, r *http.Request, err error)
 	noteRefusal(r.Context(), e)
 	document := api.Problem{
 		Type: "about:blank", Title: e.Title, Status: e.Status, Code: e.Code,
-		Detail: optional(e.Detail), RequestId: optional(x.ID),
+		Detail: optional(inputtext.Scrub(e.Detail)), RequestId: optional(x.ID),
 	}
 	if !reflect.ValueOf(e.Details).IsZero() {
 		details := toDetails(e.Details)

@@ -3,9 +3,10 @@ package server
 import (
 	"context"
 	"net/http"
-	"regexp"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/directory"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
 )
 
 type refusalKey struct{}
@@ -37,14 +38,14 @@ func (s *server) auditRefusal(r *http.Request, pattern string, refused *account.
 	}
 }
 
-// objectOf returns the id, or the domain, in the path of a request, unless it is neither.
+// objectOf returns the id, or the domain, in the path of a request, unless it has another form: what a client has put
+// in its place, such as a token, would stand in the log for ever.
 func objectOf(r *http.Request) string {
-	for _, name := range []string{"id", "domain"} {
-		if value := r.PathValue(name); objects.MatchString(value) {
-			return value
-		}
+	if id := r.PathValue("id"); inputtext.IsOwnID(id) {
+		return id
+	}
+	if domain := r.PathValue("domain"); directory.IsDomain(domain) {
+		return domain
 	}
 	return ""
 }
-
-var objects = regexp.MustCompile(`^[A-Za-z0-9._-]{1,100}$`)
