@@ -42,7 +42,7 @@ func (a *Account) AuditEvents(ctx context.Context, cursor string, limit int) (Pa
 	if err != nil {
 		return Page[AuditEvent]{}, err
 	}
-	if err := a.writeRefusedTokens(ctx); err != nil && !errors.Is(err, store.ErrFull) { // the counts are kept
+	if err := a.writeRefusedTokens(ctx); err != nil && !cannotNote(err) { // the counts are kept
 		return Page[AuditEvent]{}, err
 	}
 	var events []AuditEvent
@@ -51,6 +51,12 @@ func (a *Account) AuditEvents(ctx context.Context, cursor string, limit int) (Pa
 		return err
 	})
 	return PageOf(events, limit, func(e AuditEvent) []any { return store.Place{Time: e.Time, ID: e.ID}.Key() }), err
+}
+
+// cannotNote reports whether what a request for reading leaves behind could not be written for a reason that an
+// administrator must be able to read: the disk is full, or another process has the lock.
+func cannotNote(err error) bool {
+	return errors.Is(err, store.ErrFull) || errors.Is(err, store.ErrLocked)
 }
 
 // An AuditQuery chooses events of the chain.
@@ -123,18 +129,29 @@ func (a *Account) removeOldAuditEvents(ctx context.Context) error {
 	if a.AuditKept == 0 {
 		return nil
 	}
-	before := a.Time().Add(-a.AuditKept)
-	var oldest time.Time
+	var oldest, newest time.Time
 	err := a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
-		oldest, err = tx.OldestAuditEvent(ctx)
+		if oldest, err = tx.OldestAuditEvent(ctx); err != nil {
+			return err
+		}
+		newest, err = tx.NewestAuditEvent(ctx)
 		return err
 	})
-	if err != nil || oldest.IsZero() || oldest.After(before.Add(-auditRemoval)) {
+	if err != nil || oldest.IsZero() {
 		return err
+	}
+	// Not from the clock alone: one that is wrong, by years, would delete the whole log.
+	now := a.Time()
+	if newest.Before(now) {
+		now = newest
+	}
+	before := now.Add(-a.AuditKept)
+	if oldest.After(before.Add(-auditRemoval)) {
+		return nil
 	}
 	for removed := int64(mostRemoved); removed == mostRemoved; {
 		err := a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
-			if removed, err = tx.RemoveAuditEvents(ctx, before, mostRemoved); err != nil || removed == 0 {
+			if removed, err = tx.RemoveAuditEvents(ctx, before, now, mostRemoved); err != nil || removed == 0 {
 				return err
 			}
 			return a.Audit(ctx, tx, "audit.remove", "audit", "%d events from before %s, since they are kept for %s",

@@ -3,9 +3,14 @@ package account_test
 import (
 	"bytes"
 	"context"
+	"errors"
+	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ncruces/go-sqlite3"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/audit"
@@ -65,12 +70,15 @@ func TestOldAuditEventsAreRemoved(t *testing.T) {
 	now = now.Add(a.AuditKept + time.Hour)
 	sweep(3) // not a day older
 	now = now.Add(24 * time.Hour)
-	sweep(1)
+	sweep(3) // of a log in which nothing happened, the clock alone does not say how old it is
+	addEvents(t, a, 1)
+	sweep(2)
 	page, err := a.AuditEvents(t.Context(), "", 10)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if e := page.Items[0]; e.Action != "audit.remove" || e.Actor != "machine" ||
+	first := slices.IndexFunc(page.Items, func(e account.AuditEvent) bool { return e.Action == "audit.remove" })
+	if e := page.Items[max(0, first)]; e.Action != "audit.remove" || e.Actor != "machine" ||
 		!strings.HasPrefix(e.Summary, "3 events from") {
 		t.Errorf("the event of the removal is %+v", e)
 	}
@@ -84,6 +92,84 @@ func TestOldAuditEventsAreRemoved(t *testing.T) {
 	}
 	if _, _, faults := v.Result(); len(faults) > 0 {
 		t.Errorf("the export of what is left: %q", faults)
+	}
+}
+
+// A clock that is wrong, by years, deletes nothing, and what is swept beside the log is swept whatever its fault is.
+func TestAWrongClockDeletesNoAuditEvents(t *testing.T) {
+	t.Parallel()
+	start := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	for _, row := range []struct {
+		name  string
+		clock time.Time
+	}{
+		{"far ahead", start.AddDate(70, 0, 0)},
+		{"far behind", start.AddDate(-50, 0, 0)},
+	} {
+		now := start
+		a := newAccount(t)
+		a.Now = func() time.Time { return now }
+		a.AuditKept = 30 * 24 * time.Hour
+		addEvents(t, a, 5)
+		now = row.clock
+		for range 2 {
+			if err := a.Sweep(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := verified(t, a); got != 5 {
+			t.Errorf("%s: %d events, want 5", row.name, got)
+		}
+	}
+}
+
+func TestAFaultOfTheAuditLogDoesNotKeepTheRestFromBeingSwept(t *testing.T) {
+	t.Parallel()
+	a := newAccount(t)
+	a.AuditKept = 30 * 24 * time.Hour
+	exec(t, a, `INSERT INTO generations (epoch, email, kdf, verifier, created_at) VALUES (1, 'm', '{}', '', 1)`,
+		`INSERT INTO sessions (digest, id, epoch, instance, created_at, expires_at)
+		VALUES ('d', 's', 1, 'b', 1, 9)`, `ALTER TABLE audit RENAME TO lost`)
+	if err := a.Sweep(t.Context()); err == nil {
+		t.Error("the fault of the audit log is not returned")
+	}
+	var sessions int
+	err := a.Store.Read(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+		return tx.QueryRow(ctx, `SELECT count(*) FROM sessions`).Scan(&sessions)
+	})
+	if err != nil || sessions != 0 {
+		t.Errorf("%d expired sessions are left (%v)", sessions, err)
+	}
+}
+
+// While another process has the database's lock, an administrator can read why.
+func TestUnderALockTheAccountCanBeRead(t *testing.T) {
+	t.Parallel()
+	a := newAccount(t)
+	_, secret, err := a.CreateToken(t.Context(), "reads")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := netip.MustParseAddr("192.0.2.1")
+	if _, err := a.AdmitToken(t.Context(), "sba_wrong", address); err == nil { // is counted, and written later
+		t.Fatal("a wrong token is admitted")
+	}
+	other, err := sqlite3.Open("file:" + strings.TrimPrefix(a.Store.Setting(), "sqlite:"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if err := other.Exec(`BEGIN IMMEDIATE`); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.AdmitToken(t.Context(), secret, address); err != nil {
+		t.Errorf("a right token: %v", err)
+	}
+	if page, err := a.AuditEvents(t.Context(), "", 10); err != nil || len(page.Items) == 0 {
+		t.Errorf("the audit log: %d events, %v", len(page.Items), err)
+	}
+	if _, _, err := a.CreateToken(t.Context(), "another"); !errors.Is(err, store.ErrLocked) {
+		t.Errorf("a change: %v, want ErrLocked", err)
 	}
 }
 

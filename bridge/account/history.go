@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
@@ -33,19 +34,15 @@ func (a *Account) Attempts(ctx context.Context, since time.Time, cursor string, 
 
 // Sweep deletes expired rows. Nothing depends on when it runs: each expiry is checked
 // against the clock as well.
+// A part that fails does not keep the others from running.
 func (a *Account) Sweep(ctx context.Context) error {
-	if err := a.writeRefusedTokens(ctx); err != nil {
-		return err
-	}
-	if err := a.removeOldAuditEvents(ctx); err != nil {
-		return err
-	}
 	now := a.Time()
-	return a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+	faults := errors.Join(a.writeRefusedTokens(ctx), a.removeOldAuditEvents(ctx))
+	return errors.Join(faults, a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		return tx.Sweep(ctx, store.Ends{
 			Now: now, Answers: now.Add(-answersKept), Attempts: now.Add(-attemptsKept),
 			Mails: now.Add(-mailsKept), SignUps: now.Add(-SignUpLife),
 			Withdrawals: now.Add(-suspension.MaxWindow),
 		})
-	})
+	}))
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
-	"errors"
 	"net/http"
 	"net/netip"
 	"time"
@@ -177,10 +176,10 @@ func (a *Account) AdmitToken(ctx context.Context, secret string, address netip.A
 		)
 	}
 	caller.ID, caller.Scope = token.ID, token.Scope
-	// On a full disk the use of a token cannot be recorded, but an administrator must
-	// be able to read the reason. A change fails anyway.
+	// On a full disk, or under another process's lock, the use of a token cannot be
+	// recorded, but an administrator must be able to read the reason. A change fails anyway.
 	if err := a.noteAdmin(ctx, token, decided, address); err != nil &&
-		(decided.Result != resultOK || !errors.Is(err, store.ErrFull)) {
+		(decided.Result != resultOK || !cannotNote(err)) {
 		return caller, err
 	}
 	if decided.disabled {

@@ -88,19 +88,20 @@ func (tx *Tx) AuditLink(ctx context.Context, sequence int64) (audit.Link, error)
 	return l, err
 }
 
-// OldestAuditEvent returns the time of the first event of the chain, or the zero time.
+// OldestAuditEvent returns the oldest time of an event of the chain, or the zero time. The first event may have a
+// newer one, from a clock that was wrong.
 func (tx *Tx) OldestAuditEvent(ctx context.Context) (time.Time, error) {
-	return tx.auditTime(ctx, "ASC")
+	return tx.auditTime(ctx, "time ASC")
 }
 
 // NewestAuditEvent returns the time of the last event of the chain, or the zero time.
 func (tx *Tx) NewestAuditEvent(ctx context.Context) (time.Time, error) {
-	return tx.auditTime(ctx, "DESC")
+	return tx.auditTime(ctx, "sequence DESC")
 }
 
 func (tx *Tx) auditTime(ctx context.Context, order string) (time.Time, error) {
 	at, _, err := One(ctx, tx, func(row Scanner) (at time.Time, err error) { return at, row.Scan((*Time)(&at)) },
-		`SELECT time FROM audit ORDER BY sequence `+order+` LIMIT 1`)
+		`SELECT time FROM audit ORDER BY `+order+` LIMIT 1`)
 	return at, err
 }
 
@@ -136,16 +137,18 @@ func (tx *Tx) EachAuditEvent(
 	return err
 }
 
-// RemoveAuditEvents removes the oldest events, up to the last one of those that are all from before a time, but
-// not more than most. The chain then begins after them. It returns how many they were.
-func (tx *Tx) RemoveAuditEvents(ctx context.Context, before time.Time, most int64) (int64, error) {
+// RemoveAuditEvents removes the oldest events, up to the last one from before a time that has none from between that
+// time and now before it, but not more than most. One from after now has its time from a clock that was wrong, and
+// keeps nothing. The chain then begins after them. It returns how many they were.
+func (tx *Tx) RemoveAuditEvents(ctx context.Context, before, now time.Time, most int64) (int64, error) {
 	removed, last, err := tx.AuditChain(ctx)
 	if err != nil {
 		return 0, err
 	}
 	var end int64
-	if err := tx.QueryRow(ctx, `SELECT COALESCE(min(sequence), ?) - 1 FROM audit WHERE time >= ?`, last.Sequence+1,
-		Micros(before)).Scan(&end); err != nil {
+	if err := tx.QueryRow(ctx, `SELECT COALESCE(max(sequence), 0) FROM audit WHERE time < ?1 AND sequence <
+		(SELECT COALESCE(min(sequence), ?2) FROM audit WHERE time BETWEEN ?1 AND ?3)`, Micros(before), last.Sequence+1,
+		Micros(now)).Scan(&end); err != nil {
 		return 0, err
 	}
 	if end = min(end, removed.Sequence+most); end <= removed.Sequence {

@@ -150,7 +150,7 @@ func TestTheChainBeginsAfterWhatWasRemovedForItsAge(t *testing.T) {
 	remove := func(before time.Time, most, want int64) {
 		t.Helper()
 		err := s.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
-			n, err := tx.RemoveAuditEvents(ctx, before, most)
+			n, err := tx.RemoveAuditEvents(ctx, before, minute(1000), most)
 			if n != want {
 				t.Errorf("removed %d, want %d", n, want)
 			}
@@ -174,7 +174,7 @@ func TestTheChainBeginsAfterWhatWasRemovedForItsAge(t *testing.T) {
 	}
 	write(t, s, `UPDATE audit SET time = 0 WHERE sequence = 10`, `DELETE FROM audit WHERE sequence < 10`)
 	remover := func(ctx context.Context, tx *store.Tx) error {
-		_, err := tx.RemoveAuditEvents(ctx, minute(100), 100)
+		_, err := tx.RemoveAuditEvents(ctx, minute(100), minute(1000), 100)
 		return err
 	}
 	if err := s.Write(t.Context(), remover); err != nil {
@@ -193,7 +193,7 @@ func TestAnEventThatLooksOldIsNotRemovedOutOfTheMiddle(t *testing.T) {
 	appendEvents(t, s, 5, 6)
 	appendEvents(t, s, 1, 2)
 	err := s.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
-		n, err := tx.RemoveAuditEvents(ctx, minute(3), 100)
+		n, err := tx.RemoveAuditEvents(ctx, minute(3), minute(1000), 100)
 		if n != 0 {
 			t.Errorf("removed %d", n)
 		}
@@ -201,5 +201,48 @@ func TestAnEventThatLooksOldIsNotRemovedOutOfTheMiddle(t *testing.T) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A clock that was wrong for a while must neither keep all older events, nor delete all newer ones.
+func TestEventsFromAWrongClock(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name    string
+		minutes []int // the times of the events, in their order
+		want    int64 // how many are removed from before minute 10, at minute 20
+	}{
+		{"all in order", []int{1, 2, 11, 12}, 2},
+		{"one from after now among the old ones", []int{1, 999, 2, 11, 12}, 3},
+		{"the first one from after now", []int{999, 1, 2, 11, 12}, 3},
+		{"the last one from after now", []int{1, 2, 11, 999}, 2},
+		{"one from before all among the new ones", []int{1, 2, 11, 0, 12}, 2},
+		{"all from after now", []int{997, 998, 999}, 0},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			s := open(t)
+			for i, m := range row.minutes {
+				err := s.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+					return tx.AppendAuditEvent(ctx, audit.Event{ID: fmt.Sprint(i), Time: minute(m)})
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			err := s.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+				n, err := tx.RemoveAuditEvents(ctx, minute(10), minute(20), 100)
+				if n != row.want {
+					t.Errorf("removed %d, want %d", n, row.want)
+				}
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if found, byCheck := faults(t, s); len(found) > 0 || byCheck > 0 {
+				t.Errorf("found %q, and %d by Check", found, byCheck)
+			}
+		})
 	}
 }
