@@ -13,16 +13,20 @@ type Verifier struct {
 	// Known are links that were noted before, and must be in the log.
 	Known []Link
 
+	first  Link // the event before the first one
 	last   Link
 	events int64
 	gaps   [][2]int64
 	faults []string
 	more   int // faults that are not reported
+	// older are known links that cannot be compared, since the log begins after them.
+	older   []Link
+	restore int64 // the last event that says that a backup was restored
 }
 
 // Begin sets the event before the first one.
 func (v *Verifier) Begin(after Link) {
-	v.last = after
+	v.first, v.last = after, after
 	v.known(after)
 }
 
@@ -47,6 +51,9 @@ func (v *Verifier) Add(e Event, previous string) {
 	if previous != Unknown && e.Digest(previous) != e.Hash {
 		v.report("event %d does not have its hash: it, or the hash of the one before it, was changed, inserted "+
 			"or moved", e.Sequence)
+	}
+	if e.Action == "account.restore" {
+		v.restore = e.Sequence
 	}
 	v.last = e.Link()
 	v.known(v.last)
@@ -74,9 +81,22 @@ func (v *Verifier) finish(last Link, filtered bool) {
 	}
 	v.known(last)
 	for _, l := range v.Known {
-		v.report("event %d is not in the log with the hash that was noted before", l.Sequence)
+		switch {
+		case l.Sequence < v.first.Sequence:
+			v.older = append(v.older, l)
+		case v.restore > 0:
+			v.report("event %d is not in the log with the hash that was noted before; a backup was restored "+
+				"since: event %d, account.restore, has the newest event of the backup, and of the database that was "+
+				"replaced", l.Sequence, v.restore)
+		default:
+			v.report("event %d is not in the log with the hash that was noted before", l.Sequence)
+		}
 	}
 }
+
+// Older returns the known links that could not be compared: the log begins after them, since older events were removed
+// because of their age, or left out of the export.
+func (v *Verifier) Older() []Link { return v.older }
 
 // Result returns the number of events, the last one, and what is wrong.
 func (v *Verifier) Result() (events int64, last Link, faults []string) {

@@ -36,24 +36,29 @@ describes the export, so that a cut is found. Standard error has the number and 
 
 --verify finds events that were changed, removed, inserted or moved. Somebody who can write the database can compute
 all hashes anew: note the newest number and hash elsewhere from time to time, as an export kept elsewhere does, and
-verify with --known. Exit 0: as it was recorded; 1: it is not. Requests with wrong admin tokens are not in the chain,
-since strangers make them: /v1/audit-events has their number by day.
+verify with --known. Exit 0: as it was recorded; 1: it is not; 2: the command line is wrong; 3: the database or the
+file could not be read, so that nothing is known. Requests with wrong admin tokens are not in the chain, since
+strangers make them: /v1/audit-events has their number by day.
 
   scim-bridge account audit --database sqlite:account.db --since 30d > audit.jsonl
   scim-bridge account audit --verify audit.jsonl
   scim-bridge account audit --database sqlite:account.db --verify`
 }
 
+// exitUnread is the exit code of --verify if the log could not be read.
+const exitUnread = 3
+
 // Run prints or verifies the log.
 func (c *accountAuditCommand) Run(ctx context.Context, console *console) error {
 	if err := c.check(); err != nil {
 		return &exit{exitUsage, err}
 	}
-	switch {
-	case c.File != "":
-		return c.verifyFile(console)
-	case c.Verify:
-		return c.verifyDatabase(ctx, console)
+	if c.Verify {
+		err := c.verify(ctx, console)
+		if _, told := errors.AsType[*exit](err); err != nil && !told {
+			return &exit{exitUnread, err}
+		}
+		return err
 	}
 	return database{c.Database}.with(ctx, func(a *account.Account) error {
 		out := bufio.NewWriterSize(console.Out, 64<<10)
@@ -95,6 +100,13 @@ func (c *accountAuditCommand) links() []audit.Link {
 	return links
 }
 
+func (c *accountAuditCommand) verify(ctx context.Context, console *console) error {
+	if c.File != "" {
+		return c.verifyFile(console)
+	}
+	return c.verifyDatabase(ctx, console)
+}
+
 func (c *accountAuditCommand) verifyFile(console *console) error {
 	in := console.In
 	if c.File != "-" {
@@ -134,6 +146,13 @@ func printVerified(console *console, what string, v *audit.Verifier) error {
 	events, last, faults := v.Result()
 	for _, fault := range faults {
 		if _, err := fmt.Fprintf(console.Out, "broken: %s\n", fault); err != nil {
+			return err
+		}
+	}
+	for _, l := range v.Older() {
+		_, err := fmt.Fprintf(console.Out, "not compared: event %d, since the log begins after it: older events were "+
+			"removed because of their age, which is an event, audit.remove, or left out\n", l.Sequence)
+		if err != nil {
 			return err
 		}
 	}
