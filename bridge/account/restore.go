@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -15,10 +16,13 @@ type Restored struct {
 	Sizes   store.Sizes
 	Newest  time.Time // of the backup's audit events; zero if it has none
 	Aside   []string  // where the database that was there is kept, and what belongs to it
-	Tokens  []Token   // the admin tokens that work
+	Tokens  []Token   // the admin tokens that work, of any scope
 	// Of the backup, what did not work any more in the database that was there, and so does not now:
 	Revoked []Token
 	Ended   int64 // generations of the manager's credentials
+	// Active reports whether provisioning is active. MustRotate is set if it is and bridges cannot sign in any more:
+	// the account has no credentials of the manager that work, or the database that was there had newer ones.
+	Active, MustRotate bool
 	// Unread is why the database that was there could not be asked for them; nil if it was, or if there was none.
 	Unread error
 }
@@ -31,10 +35,26 @@ func (e *OtherAccountError) Error() string {
 		e.Backup.Name, e.Backup.ID)
 }
 
+// An UnreadError says that the database in whose place a backup would be put may be sound, but could not be asked what
+// was revoked.
+type UnreadError struct{ Err error }
+
+func (e *UnreadError) Error() string { return "reading the database that is there: " + e.Err.Error() }
+
+func (e *UnreadError) Unwrap() error { return e.Err }
+
+// HasAdmin reports whether a token works that can make changes.
+func (r *Restored) HasAdmin() bool {
+	return slices.ContainsFunc(r.Tokens, func(t Token) bool { return t.Scope == ScopeAdmin })
+}
+
 // Restore puts a backup in the place of the database at path. Secrets that were revoked after the backup stay revoked,
-// if the database that was there can still be read. All sessions end; bridges sign in again by themselves.
+// unless the database that was there is damaged. All sessions end.
 func Restore(ctx context.Context, backup, path string, progress store.Progress) (r Restored, err error) {
 	there, found, unread := store.ReadSecrets(ctx, path)
+	if unread != nil && !errors.Is(unread, store.ErrNoBackup) && !errors.As(unread, new(*store.DamageError)) {
+		return r, &UnreadError{unread}
+	}
 	r.Unread = unread
 	r.Aside, err = store.Restore(ctx, backup, path, progress, func(ctx context.Context, s *store.Store) error {
 		if r.Account, err = Load(ctx, s); err != nil {
@@ -52,7 +72,7 @@ func Restore(ctx context.Context, backup, path string, progress store.Progress) 
 					return err
 				}
 			}
-			return r.finish(ctx, tx)
+			return r.finish(ctx, tx, there)
 		})
 	})
 	return r, err
@@ -60,6 +80,11 @@ func Restore(ctx context.Context, backup, path string, progress store.Progress) 
 
 // revoke revokes what the database that was there had revoked.
 func (r *Restored) revoke(ctx context.Context, tx *store.Tx, there store.Secrets) error {
+	here, err := tx.Integration(ctx)
+	if err != nil {
+		return err
+	}
+	r.MustRotate = there.NextEpoch > here.NextEpoch
 	all, err := tx.Tokens(ctx, "", -1)
 	if err != nil {
 		return err
@@ -81,23 +106,51 @@ func (r *Restored) revoke(ctx context.Context, tx *store.Tx, there store.Secrets
 	return err
 }
 
-func (r *Restored) finish(ctx context.Context, tx *store.Tx) error {
+func (r *Restored) finish(ctx context.Context, tx *store.Tx, there store.Secrets) error {
 	if err := tx.EndSessions(ctx); err != nil {
 		return err
 	}
-	age := "has no audit event"
-	if !r.Newest.IsZero() {
-		age = "has audit events up to " + r.Newest.Format(time.RFC3339)
-	}
-	if err := r.Account.Audit(ctx, tx, "account.restore", r.Account.ID, "from a backup that %s", age); err != nil {
+	summary, err := r.describe(ctx, tx, there)
+	if err != nil {
 		return err
 	}
-	all, err := tx.Tokens(ctx, "", -1)
+	if err := r.Account.Audit(ctx, tx, "account.restore", r.Account.ID, "%s", summary); err != nil {
+		return err
+	}
 	now := r.Account.Time()
+	integration, err := tx.Integration(ctx)
+	if err != nil {
+		return err
+	}
+	live, err := tx.LiveGenerations(ctx, now)
+	if err != nil {
+		return err
+	}
+	r.Active = integration.Active
+	r.MustRotate = r.Active && (r.MustRotate || len(live) == 0)
+	all, err := tx.Tokens(ctx, "", -1)
 	r.Tokens = slices.DeleteFunc(all, func(t Token) bool { return !t.ExpiresAt.IsZero() && !t.ExpiresAt.After(now) })
 	if err != nil {
 		return err
 	}
 	r.Sizes, err = tx.Sizes(ctx)
 	return err
+}
+
+// describe tells how far the backup's audit log goes, and how far that of the database that was there went: an event
+// that was noted elsewhere may be neither in the backup nor forged.
+func (r *Restored) describe(ctx context.Context, tx *store.Tx, there store.Secrets) (string, error) {
+	_, newest, err := tx.AuditChain(ctx)
+	if err != nil {
+		return "", err
+	}
+	summary := "from a backup that has no audit event"
+	if !r.Newest.IsZero() {
+		summary = fmt.Sprintf("from a backup that has audit events up to %s, the newest %s",
+			r.Newest.Format(time.RFC3339), newest)
+	}
+	if there.Newest.Sequence > 0 {
+		summary += fmt.Sprintf("; the newest of the database that was replaced is %s", there.Newest)
+	}
+	return summary, nil
 }

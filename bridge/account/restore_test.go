@@ -2,11 +2,18 @@ package account_test
 
 import (
 	"context"
+	"errors"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
+	"github.com/ncruces/go-sqlite3"
+
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/audit"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 )
 
@@ -18,10 +25,11 @@ func TestRestoreKeepsRevokedWhatWasRevoked(t *testing.T) {
 		there   bool // whether the newer database is where the backup is restored
 		revoked int
 		ended   int64
+		rotate  bool
 		want    string // the state of the first generation, its expiry, the next epoch, tokens and sessions
 	}{
-		{"over the newer database", true, 1, 1, "changed 7 5 1 0"},
-		{"in a new place, where nobody knows", false, 0, 0, " 0 2 2 0"},
+		{"over the newer database", true, 1, 1, true, "changed 7 5 1 0"},
+		{"in a new place, where nobody knows", false, 0, 0, false, " 0 2 2 0"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
@@ -34,7 +42,7 @@ func TestRestoreKeepsRevokedWhatWasRevoked(t *testing.T) {
 				t.Fatal(err)
 			}
 			exec(t, a, `INSERT INTO generations (epoch, email, kdf, verifier, created_at) VALUES (1, 'm', '{}', '', 1)`,
-				`UPDATE integration SET next_epoch = 2`,
+				`UPDATE integration SET next_epoch = 2, active = TRUE`,
 				`INSERT INTO sessions (digest, id, epoch, instance, created_at, expires_at)
 					VALUES ('d', 's', 1, 'b', 1, 9)`)
 			saved := filepath.Join(t.TempDir(), "backup.db")
@@ -54,7 +62,8 @@ func TestRestoreKeepsRevokedWhatWasRevoked(t *testing.T) {
 				path = filepath.Join(t.TempDir(), "account.db")
 			}
 			r, err := account.Restore(t.Context(), saved, path, func(int64, int64) {})
-			if err != nil || r.Unread != nil || len(r.Revoked) != row.revoked || r.Ended != row.ended {
+			if err != nil || r.Unread != nil || len(r.Revoked) != row.revoked || r.Ended != row.ended ||
+				r.MustRotate != row.rotate || !r.Active || !r.HasAdmin() {
 				t.Errorf("restored %+v, %v", r, err)
 			}
 			s, err := store.Open(t.Context(), "sqlite:"+path)
@@ -64,8 +73,9 @@ func TestRestoreKeepsRevokedWhatWasRevoked(t *testing.T) {
 			defer s.Close()
 			var got string
 			err = s.Read(t.Context(), func(ctx context.Context, tx *store.Tx) error {
-				return tx.QueryRow(ctx, `SELECT ended || ' ' || expires_at || ' ' || (SELECT next_epoch FROM integration)
-					|| ' ' || (SELECT count(*) FROM tokens) || ' ' || (SELECT count(*) FROM sessions)
+				return tx.QueryRow(ctx, `SELECT ended || ' ' || expires_at || ' '
+					|| (SELECT next_epoch FROM integration) || ' ' || (SELECT count(*) FROM tokens)
+					|| ' ' || (SELECT count(*) FROM sessions)
 					FROM generations WHERE epoch = 1`).Scan(&got)
 			})
 			if err != nil || got != row.want {
@@ -87,5 +97,148 @@ func exec(t *testing.T, a *account.Account, statements ...string) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// Only of a database that nobody can read any more may it be unknown what was revoked.
+func TestRestoreRefusesADatabaseThatItMayNotRead(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name string
+		harm func(t *testing.T, path string) error
+		want error // nil if the backup is restored
+	}{
+		{"a link", func(_ *testing.T, path string) error {
+			return errors.Join(os.Rename(path, path+".moved"), os.Symlink(path+".moved", path))
+		}, store.ErrLink},
+		{"a link to nothing", func(_ *testing.T, path string) error {
+			return errors.Join(os.Remove(path), os.Symlink(path+".none", path))
+		}, store.ErrLink},
+		{"a log that is a link", func(_ *testing.T, path string) error {
+			return os.Symlink(path+".none", path+"-wal")
+		}, store.ErrLink},
+		{"an index of the log that is a link", func(_ *testing.T, path string) error {
+			return os.Symlink(path+".none", path+"-shm")
+		}, store.ErrLink},
+		{"a folder", func(_ *testing.T, path string) error {
+			return errors.Join(os.Remove(path), os.Mkdir(path, 0o700))
+		}, syscall.EISDIR},
+		{"a lock of another process", func(t *testing.T, path string) error {
+			t.Helper()
+			other, err := sqlite3.Open("file:" + path)
+			if err != nil {
+				return err
+			}
+			t.Cleanup(func() { _ = other.Close() })
+			return errors.Join(other.Exec(`PRAGMA locking_mode = EXCLUSIVE`), other.Exec(`BEGIN EXCLUSIVE`))
+		}, store.ErrInUse},
+		{"a log without its database", func(_ *testing.T, path string) error {
+			return errors.Join(os.Remove(path), os.WriteFile(path+"-wal", []byte("changes"), 0o600))
+		}, store.ErrAlone},
+		{"an index of the log without its database, as of a server whose database was moved",
+			func(_ *testing.T, path string) error {
+				return errors.Join(os.Remove(path), os.WriteFile(path+"-shm", nil, 0o600))
+			}, store.ErrAlone},
+		{"no database", func(_ *testing.T, path string) error {
+			return os.WriteFile(path, []byte(strings.Repeat("no database\n", 1000)), 0o600)
+		}, nil},
+		{"an empty file", func(_ *testing.T, path string) error { return os.Truncate(path, 0) }, nil},
+		{"a database that was cut", func(_ *testing.T, path string) error { return os.Truncate(path, 20000) }, nil},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			a := newAccount(t)
+			saved := filepath.Join(t.TempDir(), "backup.db")
+			if _, err := a.Store.Backup(t.Context(), saved, false, func(int64, int64) {}); err != nil {
+				t.Fatal(err)
+			}
+			path := strings.TrimPrefix(a.Store.Setting(), "sqlite:")
+			if err := errors.Join(a.Store.Close(), row.harm(t, path)); err != nil {
+				t.Fatal(err)
+			}
+			before := listing(t, filepath.Dir(path))
+			r, err := account.Restore(t.Context(), saved, path, func(int64, int64) {})
+			if row.want == nil {
+				if err != nil || r.Unread == nil || len(r.Aside) == 0 {
+					t.Errorf("restored %+v, %v; want it to say that nothing could be read", r, err)
+				}
+				return
+			}
+			if !errors.Is(err, row.want) {
+				t.Errorf("it answered %v, want %v", err, row.want)
+			}
+			if after := listing(t, filepath.Dir(path)); !slices.Equal(before, after) {
+				t.Errorf("in the folder were %q, and are %q", before, after)
+			}
+		})
+	}
+}
+
+// listing lists the files of a folder, but for the index of the log, which has nothing of its own.
+func listing(t *testing.T, folder string) (names []string) {
+	t.Helper()
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if !strings.HasSuffix(e.Name(), "-shm") {
+			names = append(names, e.Name()+" "+e.Type().String())
+		}
+	}
+	return names
+}
+
+// An event that was noted before the restore, and is not in the log any more, can be explained from the log.
+func TestARestoreNotesWhereTheLogsEnded(t *testing.T) {
+	t.Parallel()
+	a := newAccount(t)
+	addEvents(t, a, 2)
+	saved := filepath.Join(t.TempDir(), "backup.db")
+	if _, err := a.Store.Backup(t.Context(), saved, false, func(int64, int64) {}); err != nil {
+		t.Fatal(err)
+	}
+	var links []audit.Link
+	for range 2 {
+		v := new(audit.Verifier)
+		if err := a.VerifyAudit(t.Context(), v); err != nil {
+			t.Fatal(err)
+		}
+		_, last, _ := v.Result()
+		links = append(links, last)
+		addEvents(t, a, 3)
+	}
+	v := new(audit.Verifier)
+	if err := errors.Join(a.VerifyAudit(t.Context(), v), a.Store.Close()); err != nil {
+		t.Fatal(err)
+	}
+	_, replaced, _ := v.Result()
+	path := strings.TrimPrefix(a.Store.Setting(), "sqlite:")
+	if _, err := account.Restore(t.Context(), saved, path, func(int64, int64) {}); err != nil {
+		t.Fatal(err)
+	}
+	s, err := store.Open(t.Context(), "sqlite:"+path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if a, err = account.Load(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	page, err := a.AuditEvents(t.Context(), "", 1)
+	if err != nil || len(page.Items) != 1 {
+		t.Fatalf("%d events, %v", len(page.Items), err)
+	}
+	if got := page.Items[0]; got.Action != "account.restore" || !strings.Contains(got.Summary, "the newest "+
+		links[0].String()+";") || !strings.HasSuffix(got.Summary, "that was replaced is "+replaced.String()) {
+		t.Errorf("the event is %+v; want the links %s and %s in it", got, links[0], replaced)
+	}
+	v = &audit.Verifier{Known: []audit.Link{links[0], links[1]}}
+	if err := a.VerifyAudit(t.Context(), v); err != nil {
+		t.Fatal(err)
+	}
+	_, _, faults := v.Result()
+	if len(faults) != 1 || !strings.Contains(faults[0], "a backup was restored since") {
+		t.Errorf("found %q, want the event that the backup does not have, and why", faults)
 	}
 }

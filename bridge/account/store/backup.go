@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/url"
 	"os"
@@ -20,6 +21,9 @@ type Snapshot struct {
 	Sizes   Sizes
 	Newest  time.Time // of the audit events; zero if there are none
 	Bytes   int64
+	// Older is the version of a schema that is older than this program, of which Sizes and Newest are not known and
+	// only pages, indexes and references were checked; otherwise 0.
+	Older int64
 }
 
 // Progress is told how many bytes of a file are copied.
@@ -42,60 +46,143 @@ func (e *DamageError) Error() string {
 	return "it is damaged: what should hold and does not: " + strings.Join(texts, "; ")
 }
 
-// Backup writes a copy of the database to a file at path: all that was committed when it began, and nothing that
-// is committed meanwhile. The copy is checked as Check does, and only then gets its name; one that fails leaves
-// nothing behind. It is one file that needs no log beside it.
-func (s *Store) Backup(ctx context.Context, path string, replace bool, progress Progress) (n Snapshot, err error) {
-	if _, err := os.Lstat(path); err == nil && !replace {
-		return n, ErrExists
-	}
-	folder := filepath.Dir(path)
-	work, err := newWorkFolder(folder, ".backup-*")
+// Backup writes a copy of the database at dsn, `sqlite:PATH`, to a file at path: all that was committed when it
+// began, and nothing that is committed meanwhile. The copy is checked as Check does, and only then gets its name; one
+// that fails leaves nothing behind. It is one file that needs no log beside it. The database itself stays as it is:
+// one of an older version is not brought up to date, but copied as it is.
+func Backup(ctx context.Context, dsn, path string, replace bool, progress Progress) (n Snapshot, err error) {
+	database, err := fileOf(dsn)
 	if err != nil {
 		return n, err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
-	copied := filepath.Join(work, "account.db")
-	if err := makeFile(copied, folder); err != nil {
+	if database, err = filepath.Abs(database); err != nil {
 		return n, err
 	}
-	if err := s.copyTo(ctx, copied, progress); err != nil {
-		return n, roomError(work, fmt.Errorf("copying the database: %w", err))
+	files := openFiles{path: database, known: make(map[string]os.FileInfo)}
+	if err := isDatabase(database); err != nil { // before anything is made beside it
+		return n, err
 	}
-	if n, err = inspect(ctx, copied); err != nil {
-		return n, roomError(work, fmt.Errorf("checking the copy: %w", err))
+	if err := makePrivate(database); err != nil {
+		return n, err
 	}
-	return n, publish(copied, path, replace)
+	if err := isAccount(ctx, database); err != nil {
+		return n, damage(err)
+	}
+	return backup(ctx, &files, path, replace, progress)
 }
 
-// workFolderAge is when a work folder belongs to a process that was killed.
-const workFolderAge = 24 * time.Hour
+// isDatabase returns ErrNoBackup for a file that does not begin as a database does.
+func isDatabase(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	const magic = "SQLite format 3\x00"
+	head := make([]byte, len(magic))
+	if _, err := io.ReadFull(f, head); err != nil || string(head) != magic {
+		return ErrNoBackup
+	}
+	return nil
+}
 
-// newWorkFolder makes a folder that only its owner can enter, for a file that is not complete, and removes those that
-// killed processes have left.
-func newWorkFolder(folder, pattern string) (string, error) {
-	left, _ := fs.Glob(os.DirFS(folder), pattern)
-	for _, name := range left {
-		info, err := os.Lstat(filepath.Join(folder, name))
-		if err == nil && info.IsDir() && time.Since(info.ModTime()) > workFolderAge {
-			_ = os.RemoveAll(filepath.Join(folder, name)) // one that cannot be removed does no harm
+// Backup is the function Backup, of an open database.
+func (s *Store) Backup(ctx context.Context, path string, replace bool, progress Progress) (Snapshot, error) {
+	return backup(ctx, &s.files, path, replace, progress)
+}
+
+func backup(
+	ctx context.Context, database *openFiles, path string, replace bool, progress Progress,
+) (n Snapshot, err error) {
+	if err := mayWrite(path, database.path, replace); err != nil {
+		return n, err
+	}
+	folder := filepath.Dir(path)
+	work, err := newWorkFolder(folder, backupFolders)
+	if err != nil {
+		return n, err
+	}
+	defer func() { err = errors.Join(err, work.remove()) }()
+	if err := makeFile(work.file(), folder); err != nil {
+		return n, err
+	}
+	if err := copyDatabase(ctx, database, work.file(), progress); err != nil {
+		return n, roomError(work.path, fmt.Errorf("copying the database: %w", err))
+	}
+	if n, err = inspect(ctx, work.file()); err != nil {
+		return n, roomError(work.path, fmt.Errorf("checking the copy: %w", err))
+	}
+	if err := mayWrite(path, database.path, replace); err != nil { // what came meanwhile
+		return n, err
+	}
+	return n, publish(work.file(), path, replace)
+}
+
+// ErrItself says that a backup would replace the database, or a file that belongs to it.
+var ErrItself = errors.New("it is the database itself, or belongs to it")
+
+// mayWrite refuses a path at which a backup would do harm, whether or not it may replace a file.
+func mayWrite(path, database string, replace bool) error {
+	files := []string{database}
+	if behind, err := filepath.EvalSymlinks(database); err == nil { // beside which SQLite has the log
+		files = append(files, behind)
+	}
+	for _, file := range files {
+		for _, end := range []string{"", "-wal", "-shm", "-journal"} {
+			if isSamePath(path, file+end) {
+				return ErrItself
+			}
 		}
 	}
-	return os.MkdirTemp(folder, pattern)
+	info, err := os.Lstat(path)
+	switch {
+	case err == nil && info.Mode()&fs.ModeSymlink != 0:
+		return ErrLink
+	case err == nil && !replace:
+		return ErrExists
+	}
+	for _, end := range []string{"-wal", "-shm", "-journal"} {
+		// It belongs to a database that was at path, which may be in use, and would be written into the backup.
+		if _, err := os.Lstat(path + end); err == nil {
+			return fmt.Errorf("%w: %s", ErrLogBeside, path+end)
+		}
+	}
+	return nil
+}
+
+// isSamePath reports whether two paths lead to one file, or would if it were there.
+func isSamePath(a, b string) bool {
+	if infoA, err := os.Stat(a); err == nil {
+		if infoB, err := os.Stat(b); err == nil && os.SameFile(infoA, infoB) {
+			return true
+		}
+	}
+	return resolve(a) == resolve(b)
+}
+
+// resolve returns the path without links in its folders, as far as they are there.
+func resolve(path string) string {
+	if absolute, err := filepath.Abs(path); err == nil {
+		path = absolute
+	}
+	if folder, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
+		return filepath.Join(folder, filepath.Base(path))
+	}
+	return path
 }
 
 // pagesAStep is how many pages are copied before the caller is asked whether to go on.
 const pagesAStep = 256
 
-// copyTo copies the database page by page. The read transaction stays open over all steps: otherwise each commit of
-// another process would make the copy begin anew.
-func (s *Store) copyTo(ctx context.Context, path string, progress Progress) (err error) {
-	c, err := newConn(s.files.path, []string{"busy_timeout(10000)", "query_only(1)"})
+// copyDatabase copies the database page by page. The read transaction stays open over all steps: otherwise each
+// commit of another process would make the copy begin anew.
+func copyDatabase(ctx context.Context, database *openFiles, path string, progress Progress) (err error) {
+	c, err := newConn(database.path, []string{"busy_timeout(10000)", "query_only(1)"})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, c.close()) }()
-	if err := s.files.check(); err != nil {
+	if err := database.check(); err != nil {
 		return err
 	}
 	for _, begin := range []string{`BEGIN`, `SELECT id FROM account`} { // BEGIN alone reads nothing yet
@@ -140,30 +227,43 @@ func inspect(ctx context.Context, path string) (n Snapshot, err error) {
 	defer func() { err = errors.Join(err, c.close()) }()
 	c.within(ctx)
 	tx := &Tx{conn: c}
-	faults, err := tx.check(ctx)
+	have, know, err := tx.schemaVersion(ctx)
+	if err != nil {
+		return n, err
+	}
+	if have > know {
+		return n, newerSchema(have, know)
+	}
+	check := tx.check
+	if have < know { // the rules are those of this version's schema
+		n.Older = have
+		check = func(ctx context.Context) ([]Fault, error) { return tx.checkPages(ctx, "integrity_check") }
+	}
+	faults, err := check(ctx)
 	if err != nil {
 		return n, errors.Join(ctx.Err(), err)
 	}
 	if len(faults) > 0 {
 		return n, &DamageError{faults}
 	}
-	return tx.snapshot(ctx, path)
+	return n, tx.describe(ctx, path, &n)
 }
 
-func (tx *Tx) snapshot(ctx context.Context, path string) (n Snapshot, err error) {
+// describe fills n, of an older version with what every version has.
+func (tx *Tx) describe(ctx context.Context, path string, n *Snapshot) error {
 	info, err := os.Stat(path)
 	if err != nil {
-		return n, err
+		return err
 	}
 	n.Bytes = info.Size()
-	if n.Account, _, err = tx.Account(ctx); err != nil {
-		return n, err
+	if n.Account, _, err = tx.Account(ctx); err != nil || n.Older > 0 {
+		return err
 	}
 	if n.Sizes, err = tx.Sizes(ctx); err != nil {
-		return n, err
+		return err
 	}
 	n.Newest, err = tx.NewestAuditEvent(ctx)
-	return n, err
+	return err
 }
 
 // publish gives a file that is complete its name, which survives a loss of power.

@@ -154,14 +154,17 @@ func TestABackupRemovesWhatAKilledOneLeft(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
 	s := newDatabase(t, filepath.Join(t.TempDir(), "account.db"))
-	old, young := filepath.Join(folder, ".backup-1"), filepath.Join(folder, ".backup-2")
+	old, young := filepath.Join(folder, ".scim-bridge-backup-1"),
+		filepath.Join(folder, ".scim-bridge-backup-2")
 	yesterday := time.Now().Add(-25 * time.Hour)
 	if err := errors.Join(os.Mkdir(old, 0o700), os.WriteFile(filepath.Join(old, "account.db"), nil, 0o600),
+		os.WriteFile(filepath.Join(old, "account.db-journal"), nil, 0o600),
+		os.WriteFile(filepath.Join(old, "lock"), nil, 0o600),
 		os.Chtimes(old, yesterday, yesterday), os.Mkdir(young, 0o700)); err != nil {
 		t.Fatal(err)
 	}
 	backup(t, s, filepath.Join(folder, "backup.db"))
-	left, err := filepath.Glob(filepath.Join(folder, ".backup-*"))
+	left, err := filepath.Glob(filepath.Join(folder, ".scim-bridge-backup-*"))
 	if err != nil || len(left) != 1 || left[0] != young {
 		t.Errorf("left are %v (%v), want only %s, which may be in use", left, err, young)
 	}
@@ -318,7 +321,7 @@ func domainsOf(t *testing.T, path string) (domains string) {
 	return domains
 }
 
-// A backup of an older version is brought up to date on the way, and one that is not there yet is made in a new folder.
+// A database that is not there yet is made in a new folder.
 func TestRestoreToANewPlace(t *testing.T) {
 	t.Parallel()
 	saved := filepath.Join(t.TempDir(), "backup.db")

@@ -38,8 +38,9 @@ func (s *lockingSystem) OpenFilename(
 // that releases it; ErrInUse if somebody has. SQLite itself would take it only for a database that it can read, and
 // a damaged one may be open, too. It is SQLite's own lock, which a process that is killed does not leave behind.
 func lockDatabase(path string) (unlock func(), err error) {
+	path = resolve(path) // as SQLite names the file
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return func() {}, nil
+		return func() {}, refuseAlone(path)
 	}
 	u := url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: "vfs=" + lockingVFS}
 	db, err := sqlite3.OpenFlags(u.String(), sqlite3.OPEN_READWRITE|sqlite3.OPEN_URI)
@@ -59,4 +60,15 @@ func lockDatabase(path string) (unlock func(), err error) {
 		}
 	}
 	return func() { _ = db.Close() }, nil // nothing was written
+}
+
+// refuseAlone returns ErrAlone if a file of the database is there, without the database. A process may have it open
+// still, and go on serving it, under no name; and a log has changes that would be lost.
+func refuseAlone(path string) error {
+	for _, file := range []string{path + "-wal", path + "-shm", path + "-journal"} {
+		if _, err := os.Lstat(file); err == nil {
+			return fmt.Errorf("%w: %s", ErrAlone, file)
+		}
+	}
+	return nil
 }

@@ -43,11 +43,32 @@ func upgrade(ctx context.Context, db *sql.DB) error {
 	}
 	sources := p.ListSources()
 	if know := sources[len(sources)-1].Version; have > know {
-		return fmt.Errorf("its schema is version %d, and this scim-bridge knows up to %d; "+
-			"run the newer scim-bridge that wrote it", have, know)
+		return newerSchema(have, know)
 	}
 	if _, err := p.Up(ctx); err != nil {
 		return fmt.Errorf("bringing the schema up to date: %w", err)
 	}
 	return nil
+}
+
+func newerSchema(have, know int64) error {
+	return fmt.Errorf("its schema is version %d, and this scim-bridge knows up to %d; run the newer scim-bridge that "+
+		"wrote it", have, know)
+}
+
+// schemaVersion returns the version of the schema that the database has, and the newest one that this program knows.
+func (tx *Tx) schemaVersion(ctx context.Context) (have, know int64, err error) {
+	files, err := fs.Glob(migrations, "migrations/*.sql")
+	if err != nil {
+		return 0, 0, err
+	}
+	for _, file := range files {
+		version, err := goose.NumericComponent(file)
+		if err != nil {
+			return 0, 0, err
+		}
+		know = max(know, version)
+	}
+	err = tx.QueryRow(ctx, `SELECT COALESCE(max(version_id), 0) FROM goose_db_version`).Scan(&have)
+	return have, know, err
 }

@@ -8,10 +8,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/audit"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/durable"
 )
 
@@ -23,8 +25,10 @@ var (
 	ErrNoBackup = errors.New("it is not the database of an account")
 	// ErrLogBeside says that a file has its newest changes in another one.
 	ErrLogBeside = errors.New("a log lies beside it, with changes that are not in it")
-	// ErrLink says that the database is a symbolic link.
+	// ErrLink says that a file, which would be replaced, is a symbolic link.
 	ErrLink = errors.New("it is a symbolic link")
+	// ErrAlone says that the database is not there, but files that belong to it are.
+	ErrAlone = errors.New("files of a database are there, but not the database")
 )
 
 // Restore puts a copy of a backup in the place of the database at path. The copy is brought up to date and checked
@@ -36,13 +40,10 @@ func Restore(
 	if path, err = filepath.Abs(path); err != nil {
 		return nil, err
 	}
-	// Root runs this in a folder of the service's user, who could name any file by a link.
-	if info, err := os.Lstat(path); err == nil && info.Mode()&fs.ModeSymlink != 0 {
-		return nil, ErrLink
+	if err := refuseLinks(path); err != nil {
+		return nil, err
 	}
-	if folder, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil { // as SQLite names the file
-		path = filepath.Join(folder, filepath.Base(path))
-	}
+	path = resolve(path) // as SQLite names the file
 	if err := looksLikeBackup(backup, path); err != nil {
 		return nil, err
 	}
@@ -51,20 +52,30 @@ func Restore(
 		return nil, err
 	}
 	unlock()
-	work, err := newWorkFolder(filepath.Dir(path), ".restore-*")
+	work, err := newWorkFolder(filepath.Dir(path), restoreFolders)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
-	copied := filepath.Join(work, "account.db")
-	if err := prepare(ctx, backup, copied, path, progress, finish); err != nil {
-		return nil, roomError(work, err)
+	defer func() { err = errors.Join(err, work.remove()) }()
+	if err := prepare(ctx, backup, work.file(), path, progress, finish); err != nil {
+		return nil, roomError(work.path, err)
 	}
 	if unlock, err = lockDatabase(path); err != nil {
 		return nil, err
 	}
 	defer unlock()
-	return exchange(copied, path, time.Now())
+	return exchange(work.file(), path, time.Now())
+}
+
+// refuseLinks returns ErrLink if a file of the database is a symbolic link: root runs this in a folder of the service's
+// user, who could name any file by one.
+func refuseLinks(path string) error {
+	for _, file := range []string{path, path + "-wal", path + "-shm", path + "-journal"} {
+		if info, err := os.Lstat(file); err == nil && info.Mode()&fs.ModeSymlink != 0 {
+			return fmt.Errorf("%w: %s", ErrLink, file)
+		}
+	}
+	return nil
 }
 
 // looksLikeBackup refuses what a look at the files shows not to be one.
@@ -187,15 +198,26 @@ type Secrets struct {
 	// Over are the generations of the manager's credentials that have an end.
 	Over      []Generation
 	NextEpoch int64
+	Newest    audit.Link // of the audit log; zero if it was no chain yet
 }
 
 // ReadSecrets reads them from a database that is not opened otherwise, of whatever version. It reports whether there
-// is a database.
+// is a database. The error is ErrNoBackup or a DamageError for one that cannot be read by anyone.
 func ReadSecrets(ctx context.Context, path string) (s Secrets, found bool, err error) {
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+	if err := refuseLinks(path); err != nil {
+		return s, false, err
+	}
+	switch _, err := os.Lstat(path); {
+	case errors.Is(err, fs.ErrNotExist):
 		return s, false, nil
+	case err != nil:
+		return s, false, err
 	}
 	if err := makePrivate(path); err != nil {
+		return s, true, err
+	}
+	defer func() { err = damage(err) }()
+	if err := isAccount(ctx, path); err != nil {
 		return s, true, err
 	}
 	c, err := newConn(path, []string{"busy_timeout(10000)", "query_only(1)"})
@@ -203,21 +225,35 @@ func ReadSecrets(ctx context.Context, path string) (s Secrets, found bool, err e
 		return s, true, err
 	}
 	defer func() { err = errors.Join(err, c.close()) }()
-	tx := &Tx{conn: c}
-	if s.Account, found, err = tx.Account(ctx); err != nil || !found {
-		return s, true, errors.Join(err, ErrNoBackup)
+	s, err = (&Tx{conn: c}).secrets(ctx)
+	return s, true, err
+}
+
+func (tx *Tx) secrets(ctx context.Context) (s Secrets, err error) {
+	if s.Account, _, err = tx.Account(ctx); err != nil {
+		return s, err
 	}
 	if s.Tokens, err = All(ctx, tx, scanText, `SELECT id FROM tokens`); err != nil {
-		return s, true, err
+		return s, err
 	}
 	s.Over, err = All(ctx, tx, func(row Scanner) (g Generation, err error) {
 		return g, row.Scan(&g.Epoch, (*Time)(&g.ExpiresAt), &g.Ended)
 	}, `SELECT epoch, expires_at, ended FROM generations WHERE expires_at > 0 OR ended <> ''`)
 	if err != nil {
-		return s, true, err
+		return s, err
 	}
-	return s, true, tx.QueryRow(ctx, `SELECT next_epoch FROM integration`).Scan(&s.NextEpoch)
+	if err := tx.QueryRow(ctx, `SELECT next_epoch FROM integration`).Scan(&s.NextEpoch); err != nil {
+		return s, err
+	}
+	if have, _, err := tx.schemaVersion(ctx); err != nil || have < firstChain {
+		return s, err
+	}
+	_, s.Newest, err = tx.AuditChain(ctx)
+	return s, err
 }
+
+// firstChain is the version of the schema that made the audit log a chain.
+const firstChain = 13
 
 // EndGenerations ends generations that ended elsewhere, and gives no epoch again. It returns how many would have
 // gone on.
@@ -240,6 +276,8 @@ func damage(err error) error {
 	switch {
 	case errors.Is(err, sqlite3.NOTADB):
 		return ErrNoBackup
+	case errors.Is(err, sqlite3.BUSY):
+		return fmt.Errorf("%w: %w", ErrInUse, err)
 	case errors.Is(err, sqlite3.CORRUPT):
 		return &DamageError{[]Fault{{"pages and indexes are whole", err.Error()}}}
 	}
@@ -250,41 +288,64 @@ func damage(err error) error {
 // written into it.
 var besides = []string{"-wal", "-journal"}
 
-// exchange puts a file in the place of the database, and keeps that under another name.
+// exchange puts a file in the place of the database, and keeps that under another name. At no time is there no
+// database at path, for a loss of power, and none that has another one's log beside it.
 func exchange(file, path string, now time.Time) (aside []string, err error) {
 	suffix := ".before-restore-" + now.UTC().Format("20060102T150405.000Z")
+	var undo []func() error
+	defer func() {
+		if err == nil {
+			return
+		}
+		for _, back := range slices.Backward(undo) {
+			if failed := back(); failed != nil {
+				err = fmt.Errorf("%w; what was there is kept as %s: %w", err, path+suffix, failed)
+			}
+		}
+		aside = nil
+	}()
 	for _, end := range append([]string{""}, besides...) {
 		from, to := path+end, path+suffix+end
 		if _, err := os.Lstat(from); errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
-		if err := renameToNew(from, to); err != nil {
-			return nil, errors.Join(err, moveBack(aside, path, suffix))
+		keep := renameToNew
+		if end == "" {
+			keep = linkToNew
 		}
-		aside = append(aside, to)
+		back, err := keep(from, to)
+		if err != nil {
+			return nil, err
+		}
+		undo, aside = append(undo, back), append(aside, to)
 	}
 	if err := os.Remove(path + "-shm"); err != nil && !errors.Is(err, fs.ErrNotExist) { // an index of the log
-		return nil, errors.Join(err, moveBack(aside, path, suffix))
+		return nil, err
 	}
 	// Only now: at no time must there be the new database and the old log.
 	if err := os.Rename(file, path); err != nil {
-		return nil, errors.Join(err, moveBack(aside, path, suffix))
+		return nil, err
 	}
-	return aside, durable.SyncFolder(filepath.Dir(path))
+	undo = nil
+	if err := durable.SyncFolder(filepath.Dir(path)); err != nil {
+		return nil, fmt.Errorf("the backup is in place, but whether it outlasts a loss of power is not known, and "+
+			"what was there is kept as %q: %w", aside, err)
+	}
+	return aside, nil
+}
+
+// linkToNew gives a file a second name, which no file has, or renames it where a file system has no links.
+func linkToNew(from, to string) (back func() error, err error) {
+	if err := os.Link(from, to); err != nil {
+		return renameToNew(from, to)
+	}
+	return func() error { return os.Remove(to) }, nil
 }
 
 // renameToNew renames a file to a name that no file has.
-func renameToNew(from, to string) error {
+func renameToNew(from, to string) (back func() error, err error) {
 	if _, err := os.Lstat(to); err == nil {
-		return fmt.Errorf("%s: %w", to, ErrExists)
+		return nil, fmt.Errorf("%s: %w", to, ErrExists)
 	}
-	return os.Rename(from, to)
-}
-
-func moveBack(aside []string, path, suffix string) error {
-	var errs []error
-	for _, name := range aside {
-		errs = append(errs, os.Rename(name, path+name[len(path)+len(suffix):]))
-	}
-	return errors.Join(errs...)
+	return func() error { return os.Rename(to, from) }, os.Rename(from, to)
 }

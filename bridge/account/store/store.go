@@ -39,22 +39,31 @@ var ErrClosed = errors.New("the database is closed")
 // and brings its schema up to date. It refuses a schema that is newer than
 // this program.
 func Open(ctx context.Context, dsn string) (*Store, error) {
-	scheme, path, found := strings.Cut(dsn, ":")
-	switch {
-	case !found || path == "":
-		// Not repeated: it may be a connection string with a password.
-		return nil, errors.New("opening database: its address has no kind; write sqlite:PATH")
-	case scheme == "postgres" || scheme == "postgresql":
-		// The address is left out of the message: it carries a password.
-		return nil, errors.New("opening database: this build has no PostgreSQL; use sqlite:PATH")
-	case scheme != "sqlite":
-		return nil, errors.New("opening database: its address is of an unknown kind; write sqlite:PATH")
+	path, err := fileOf(dsn)
+	if err != nil {
+		return nil, err
 	}
 	s, err := openSQLite(ctx, path)
 	if err != nil {
 		return nil, fmt.Errorf("opening database %s: %w", path, err)
 	}
 	return s, nil
+}
+
+// fileOf returns the path of the database at dsn.
+func fileOf(dsn string) (string, error) {
+	scheme, path, found := strings.Cut(dsn, ":")
+	switch {
+	case !found || path == "":
+		// Not repeated: it may be a connection string with a password.
+		return "", errors.New("opening database: its address has no kind; write sqlite:PATH")
+	case scheme == "postgres" || scheme == "postgresql":
+		// The address is left out of the message: it carries a password.
+		return "", errors.New("opening database: this build has no PostgreSQL; use sqlite:PATH")
+	case scheme != "sqlite":
+		return "", errors.New("opening database: its address is of an unknown kind; write sqlite:PATH")
+	}
+	return path, nil
 }
 
 func openSQLite(ctx context.Context, path string) (*Store, error) {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -60,8 +61,7 @@ func (d database) exists() error {
 		case err != nil && (!session.IsPath(path) || !errors.Is(err, fs.ErrNotExist)):
 			return session.FileError("--database", path, err)
 		case err != nil:
-			return fmt.Errorf("there is no database %s; create it with scim-bridge account init --database %s",
-				path, d.Database)
+			return fmt.Errorf("there is no database %s; %s", path, d.remedy(path))
 		}
 		if !isDatabase(path) { // another file was named by mistake: store.Open says so
 			return nil
@@ -77,6 +77,23 @@ func (d database) exists() error {
 		}
 	}
 	return nil
+}
+
+// remedy tells what to do about a database that is not there.
+func (d database) remedy(path string) string {
+	entries, _ := os.ReadDir(filepath.Dir(path))
+	kept := ""
+	for _, e := range entries { // sorted, and so by time
+		if name := e.Name(); strings.HasPrefix(name, filepath.Base(path)+".before-restore-") &&
+			strings.HasSuffix(name, "Z") {
+			kept = filepath.Join(filepath.Dir(path), name)
+		}
+	}
+	if kept != "" {
+		return fmt.Sprintf("a restore that was interrupted may have left it as %s: repeat the restore, or move that "+
+			"back, and what belongs to it", kept)
+	}
+	return "create it with scim-bridge account init --database " + d.Database
 }
 
 // with calls fn with the account, and closes its database afterwards.

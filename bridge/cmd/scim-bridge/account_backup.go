@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -29,7 +30,7 @@ type accountBackupCommand struct {
 
 // Help implements kong.HelpProvider.
 func (accountBackupCommand) Help() string {
-	return `Copies the database while the account serves: everything that was acknowledged before the command began is in
+	return `Copies the database while the account serves: what was acknowledged before the command began is in
 the copy. The copy is checked (pages, indexes, references, counts, the audit log's chain) before it gets its name; a
 backup that fails leaves nothing behind, and deletes no older one. It is one file, readable by its owner only.
 
@@ -45,22 +46,35 @@ the bearer token, without which nobody can use the sealed session.
 func (c *accountBackupCommand) Run(ctx context.Context, console *console) error {
 	path, folder, err := c.target(time.Now())
 	if err != nil {
+		return &exit{exitUsage, err}
+	}
+	if err := c.exists(); err != nil {
 		return err
 	}
-	return c.with(ctx, func(a *account.Account) error {
-		n, err := a.Store.Backup(ctx, path, c.Force, console.progress("copied"))
-		if err != nil {
-			return c.explain(path, err)
-		}
-		if _, err := fmt.Fprintf(console.Out, "Wrote %s (%s) and checked it: account %q, %s.\n", path,
-			bytesText(n.Bytes), inputtext.Line(n.Account.Name), describeSizes(n.Sizes)); err != nil {
-			return err
-		}
-		if folder == "" {
-			return nil
-		}
-		return removeOldBackups(folder, path, c.Keep)
-	})
+	if file, ok := strings.CutPrefix(c.Database, "sqlite:"); ok {
+		setTempFolder(file)
+	}
+	n, err := store.Backup(ctx, c.Database, path, c.Force, console.progress(progressInterval))
+	if err != nil {
+		return c.explain(path, err)
+	}
+	if _, err := fmt.Fprint(console.Out, describeBackup(path, n)); err != nil {
+		return err
+	}
+	if folder == "" {
+		return nil
+	}
+	return removeOldBackups(folder, path, strings.TrimPrefix(c.Database, "sqlite:"), c.Keep)
+}
+
+func describeBackup(path string, n store.Snapshot) string {
+	text := fmt.Sprintf("Wrote %s (%s) and checked it: account %q", path, bytesText(n.Bytes),
+		inputtext.Line(n.Account.Name))
+	if n.Older == 0 {
+		return text + ", " + describeSizes(n.Sizes) + ".\n"
+	}
+	return text + fmt.Sprintf(".\nIts schema, version %d, is that of an older scim-bridge: only pages, indexes and "+
+		"references were checked. To check the rest, use the scim-bridge that serves.\n", n.Older)
 }
 
 // target returns the file to write, and its folder if only that was given.
@@ -91,6 +105,14 @@ func (c *accountBackupCommand) target(now time.Time) (path, folder string, err e
 func (c *accountBackupCommand) explain(path string, err error) error {
 	var damaged *store.DamageError
 	switch {
+	case errors.Is(err, store.ErrItself):
+		return fmt.Errorf("%s is the database itself, or a file that belongs to it: choose another name", path)
+	case errors.Is(err, store.ErrLink):
+		return fmt.Errorf("%s is a symbolic link: name the file that it leads to, or remove it", path)
+	case errors.Is(err, store.ErrLogBeside):
+		return fmt.Errorf("%s is a database that is in use, or was and left a log: %w: choose another name", path, err)
+	case errors.Is(err, store.ErrNoBackup):
+		return fmt.Errorf("--database %s: %w", c.Database, err)
 	case errors.Is(err, store.ErrExists):
 		return fmt.Errorf("%s is there already: choose another name, or replace it with --force", path)
 	case errors.As(err, &damaged):
@@ -116,7 +138,7 @@ var backupNames = regexp.MustCompile(`^account-\d{8}T\d{6}\.\d{3}Z\.db$`)
 
 // removeOldBackups deletes all but the newest keep backups in a folder. The one that was just written stays, whatever
 // the clock said before.
-func removeOldBackups(folder, written string, keep int) error {
+func removeOldBackups(folder, written, database string, keep int) error {
 	if keep == 0 {
 		return nil
 	}
@@ -126,7 +148,11 @@ func removeOldBackups(folder, written string, keep int) error {
 	}
 	var older []string
 	for _, e := range entries {
-		if name := e.Name(); backupNames.MatchString(name) && e.Type().IsRegular() && name != filepath.Base(written) {
+		name := e.Name()
+		if !backupNames.MatchString(name) || !e.Type().IsRegular() || name == filepath.Base(written) {
+			continue
+		}
+		if !isFile(filepath.Join(folder, name), database) { // one may be served where it lies
 			older = append(older, name)
 		}
 	}
@@ -140,6 +166,13 @@ func removeOldBackups(folder, written string, keep int) error {
 	return nil
 }
 
+// isFile reports whether two paths lead to one file.
+func isFile(a, b string) bool {
+	infoA, errA := os.Stat(a)
+	infoB, errB := os.Stat(b)
+	return errA == nil && errB == nil && os.SameFile(infoA, infoB)
+}
+
 type accountRestoreCommand struct {
 	database
 	File string `arg:"" help:"Backup, as written by account backup."`
@@ -147,16 +180,17 @@ type accountRestoreCommand struct {
 
 // Help implements kong.HelpProvider.
 func (accountRestoreCommand) Help() string {
-	return `Puts a backup in the place of the database, or where there is none yet. Stop the account service first: while
-any process has the database open, the command refuses. The backup is copied, brought up to this version's schema and
-checked before anything is replaced; the backup itself is not changed. The database that was there is kept, under a
-name that is printed.
+	return `Puts a backup in the place of the database, or where there is none yet. Stop the account service first:
+while any process has the database open, the command refuses. The backup is copied, brought up to this version's schema
+and checked before anything is replaced; the backup itself is not changed. The database that was there is kept, under
+a name that is printed.
 
 What happened after the backup is lost in the account: let the identity provider send people and groups once more, and
 let terraform plan show the rules, domains and credentials that differ. Sessions end, and bridges sign in again by
-themselves. Admin tokens and credentials that were revoked or rotated out after the backup stay useless if the
-database that was there can be read; to have them as in the backup, move that database away first. If it cannot be
-read, the command says so and lists the admin tokens that work: revoke those that should not.
+themselves; but if the credentials were rotated after the backup, rotate them once more, as the command then says.
+Admin tokens and credentials that were revoked or rotated out after the backup stay useless; to have them as in the
+backup, move the database that is there away first, with its -wal. If it is damaged, so that what was revoked cannot
+be read, the command says so. It lists the admin tokens that work: revoke those that should not.
 
   scim-bridge account restore --database sqlite:account.db account-backup.db`
 }
@@ -165,7 +199,7 @@ read, the command says so and lists the admin tokens that work: revoke those tha
 func (c *accountRestoreCommand) Run(ctx context.Context, console *console) error {
 	path, isSQLite := strings.CutPrefix(c.Database, "sqlite:")
 	if !isSQLite || path == "" {
-		return errors.New("--database: a backup is restored to a file: write sqlite:PATH")
+		return &exit{exitUsage, errors.New("--database: a backup is restored to a file: write sqlite:PATH")}
 	}
 	for setting, value := range map[string]string{"--database": path, "FILE": c.File} {
 		if session.Misplaced(value) {
@@ -176,7 +210,7 @@ func (c *accountRestoreCommand) Run(ctx context.Context, console *console) error
 		return session.FileError("FILE", c.File, err)
 	}
 	setTempFolder(path)
-	r, err := account.Restore(ctx, c.File, path, console.progress("copied"))
+	r, err := account.Restore(ctx, c.File, path, console.progress(progressInterval))
 	if err != nil {
 		return c.explain(path, err)
 	}
@@ -187,19 +221,25 @@ func (c *accountRestoreCommand) Run(ctx context.Context, console *console) error
 func (c *accountRestoreCommand) explain(path string, err error) error {
 	var damaged *store.DamageError
 	var other *account.OtherAccountError
+	var unread *account.UnreadError
 	const untouched = "; nothing was changed"
 	switch {
 	case errors.Is(err, store.ErrInUse):
 		return fmt.Errorf("a process has %s open: stop the account service, and any other command on this database, "+
 			"and repeat the command"+untouched, path)
 	case errors.Is(err, store.ErrLink):
-		return fmt.Errorf("%s is a symbolic link: set --database to the file that it leads to"+untouched, path)
+		return fmt.Errorf("--database %s: %w: set --database to the file that it leads to, or remove it"+untouched,
+			path, err)
+	case errors.Is(err, store.ErrAlone):
+		return fmt.Errorf("%w: there is no %s, and a process may have that open still. Stop the account service, "+
+			"and move the -wal, -shm and -journal to where you moved the database, whose newest changes they have"+
+			untouched, err, path)
 	case errors.As(err, &other):
 		return fmt.Errorf("%w: choose another --database, or move that one away"+untouched, other)
 	case errors.Is(err, store.ErrLogBeside):
-		return fmt.Errorf("%s has changes in %s-wal that are not in it, as a database has that is in use or was copied "+
-			"by hand: make a backup of it with scim-bridge account backup --database sqlite:%s FILE, and restore that"+
-			untouched, c.File, c.File, c.File)
+		return fmt.Errorf("%s has changes in %s-wal that are not in it, as a database has that is in use or was "+
+			"copied by hand: make a backup of it with scim-bridge account backup --database sqlite:%s FILE, and restore "+
+			"that"+untouched, c.File, c.File, c.File)
 	case errors.As(err, &damaged):
 		return fmt.Errorf("%s is damaged or was cut: %w: choose another backup"+untouched, c.File, damaged)
 	case errors.Is(err, store.ErrNoBackup):
@@ -211,6 +251,9 @@ func (c *accountRestoreCommand) explain(path string, err error) error {
 		return fmt.Errorf("there is no folder %s: create it first", filepath.Dir(path))
 	case errors.Is(err, context.Canceled):
 		return errors.New("interrupted" + untouched)
+	case errors.As(err, &unread):
+		return fmt.Errorf("what was revoked after the backup stays revoked, but the database that is there could not "+
+			"be asked: %w: remove the cause, or move the database away with its -wal"+untouched, unread.Err)
 	}
 	return fmt.Errorf("restoring %s to %s: %w", c.File, path, err)
 }
@@ -229,35 +272,66 @@ func (c *accountRestoreCommand) report(console *console, r account.Restored) err
 			"Manager: %d.\n", len(r.Revoked), r.Ended)
 	}
 	if r.Unread != nil {
-		fmt.Fprintf(&b, "\nThe database that was there could not be read: admin tokens and credentials that were "+
-			"revoked or rotated out after the backup work again.\nRotate the credentials if they were, by a new "+
-			"bearer_token_wo_version and terraform apply.\n")
+		fmt.Fprintf(&b, "\nThe database that was there could not be read (%s): admin tokens and credentials that were "+
+			"revoked or rotated out after the backup work again.\n", inputtext.Line(r.Unread.Error()))
 	}
-	if r.Unread != nil || len(r.Aside) == 0 {
-		fmt.Fprintf(&b, "\nAdmin tokens that work. Revoke those that should not: scim-bridge account token revoke "+
-			"--database %s ID\n", c.Database)
-		for _, t := range r.Tokens {
-			fmt.Fprintf(&b, "  %s  %s  scope %s, created %s\n", t.ID, inputtext.Line(t.Name), t.Scope, stamp(t.CreatedAt))
-		}
-	}
-	fmt.Fprint(&b, "\nNow start the account service. Bridges sign in again by themselves. Let the identity provider "+
-		"send people and groups once more, and run terraform plan.\n")
+	c.reportTokens(&b, r)
+	fmt.Fprintf(&b, "\nNow start the account service. %s Let the identity provider send people and groups once more, "+
+		"and run terraform plan.\n", bridgesAfter(r))
 	_, err := fmt.Fprint(console.Out, b.String())
 	return err
+}
+
+func (c *accountRestoreCommand) reportTokens(b *strings.Builder, r account.Restored) {
+	if len(r.Tokens) > 0 {
+		fmt.Fprintf(b, "\nAdmin tokens that work. Revoke those that should not: scim-bridge account token revoke "+
+			"--database %s ID\n", c.Database)
+	}
+	for _, t := range r.Tokens {
+		fmt.Fprintf(b, "  %s  %s  scope %s, created %s\n", t.ID, inputtext.Line(t.Name), t.Scope, stamp(t.CreatedAt))
+	}
+	if !r.HasAdmin() {
+		fmt.Fprintf(b, "\nNo admin token works that can make changes. Create one: scim-bridge account token create "+
+			"--database %s --name NAME\n", c.Database)
+	}
+}
+
+// bridgesAfter tells what becomes of the bridges.
+func bridgesAfter(r account.Restored) string {
+	const rotate = "set a new bearer_token_wo_version and run terraform apply"
+	switch {
+	case r.MustRotate:
+		return "Bridges cannot sign in: their credentials were rotated or ended after the backup. Rotate them once " +
+			"more: " + rotate + "."
+	case !r.Active:
+		return "Provisioning is not active in the backup: if it should be, terraform apply activates it."
+	case r.Unread != nil || len(r.Aside) == 0:
+		return "Bridges sign in again by themselves, unless their credentials were rotated after the backup; then " +
+			"rotate them once more: " + rotate + "."
+	}
+	return "Bridges sign in again by themselves."
 }
 
 // progressInterval is how often a long task says how far it is.
 const progressInterval = 5 * time.Second
 
-// progress returns a function that says on standard error how far a task is, unless it is quick.
-func (c *console) progress(verb string) store.Progress {
+// progress returns a function that says on a terminal how far a copy is, unless it is quick. Elsewhere it says nothing:
+// cron would mail it.
+func (c *console) progress(every time.Duration) store.Progress {
+	if !isTerminal(c.Err) {
+		return func(int64, int64) {}
+	}
+	return progressOn(c.Err, every)
+}
+
+func progressOn(out io.Writer, every time.Duration) store.Progress {
 	last := time.Now()
 	return func(done, total int64) {
-		if now := time.Now(); now.Sub(last) >= progressInterval && total > 0 {
+		if now := time.Now(); now.Sub(last) >= every && total > 0 {
 			last = now
-			fmt.Fprintf(c.Err, "%s %d%% of %s\n", verb, 100*done/total, bytesText(total))
+			fmt.Fprintf(out, "copied %d%% of %s\n", 100*done/total, bytesText(total))
 			if done == total {
-				fmt.Fprintln(c.Err, "checking the copy")
+				fmt.Fprintln(out, "checking the copy")
 			}
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
@@ -121,6 +123,9 @@ func TestABackupUnderLoadHasWhatWasAcknowledged(t *testing.T) {
 		if got.status != 200 || !strings.Contains(got.body, `"userName":"`+w.name+`"`) {
 			t.Errorf("%s was acknowledged before the backup began, and is not in it: %d %s", w.name, got.status, got.body)
 		}
+	}
+	if during == 0 {
+		t.Error("nothing was acknowledged while the backup was made: it was under no load")
 	}
 	t.Logf("%d people were acknowledged before the backup began, and %d while it was made", len(before), during)
 	for _, args := range [][]string{{"check"}, {"check", "--quick"}, {"audit", "--verify"}} {
@@ -261,5 +266,114 @@ func TestABackupOnAFullDiskLeavesNothing(t *testing.T) {
 	}
 	if got := ask(t, http.MethodGet, account.url+"/ready", "", ""); got.status != 204 {
 		t.Errorf("the account is not ready: %d %s", got.status, got.body)
+	}
+}
+
+// After a rotation, a restore brings back credentials that do not work any more. The remedy that it prints works.
+func TestARestoreAfterARotationSaysHowToSignInAgain(t *testing.T) {
+	t.Parallel()
+	account := newAccountProcess(t)
+	old := account.activate()
+	file := filepath.Join(t.TempDir(), "backup.db")
+	if code, out, errs := command(t, "account", "backup", "--database", "sqlite:"+account.database, file); code != 0 {
+		t.Fatalf("backing up: exit %d: %s%s", code, out, errs)
+	}
+	fresh := account.rotate(old, time.Hour)
+	bridge := serve(t, folder(t, fresh.sealed))
+	post := func(b *process, token, address string) {
+		t.Helper()
+		if got := ask(t, http.MethodPost, b.url("/Users"), token, person(address)); got.status != 201 {
+			t.Fatalf("%s: %d %s", address, got.status, got.body)
+		}
+	}
+	post(bridge, fresh.token.Reveal(), "before@example.com")
+
+	account.kill()
+	code, out, errs := command(t, "account", "restore", "--database", "sqlite:"+account.database, file)
+	if code != 0 {
+		t.Fatalf("restoring: exit %d: %s%s", code, out, errs)
+	}
+	if strings.Contains(out, "by themselves") || !strings.Contains(out, "Bridges cannot sign in") ||
+		!strings.Contains(out, "set a new bearer_token_wo_version and run terraform apply") {
+		t.Errorf("it printed %s", out)
+	}
+	account.start()
+	await(t, "the bridge to be refused", func() bool { return len(bridge.codes()) > 0 })
+	// As terraform apply does with a new version.
+	third := account.rotate(fresh, 0)
+	renewed := serve(t, folder(t, third.sealed))
+	post(renewed, third.token.Reveal(), "after@example.com")
+}
+
+// An account without an admin token that can make changes cannot be administered, which must not be found out later.
+func TestARestoreThatLeavesNoAdminTokenSaysSo(t *testing.T) {
+	t.Parallel()
+	database := "sqlite:" + filepath.Join(t.TempDir(), "account.db")
+	file := filepath.Join(t.TempDir(), "backup.db")
+	output(t, "account", "init", "--database", database, "--name", "Acme")
+	output(t, "account", "token", "create", "--database", database, "--name", "reads", "--scope", "read")
+	output(t, "account", "backup", "--database", database, file)
+	restore := func() string {
+		t.Helper()
+		code, out, errs := command(t, "account", "restore", "--database", database, file)
+		if code != 0 {
+			t.Fatalf("exit %d: %s%s", code, out, errs)
+		}
+		return out
+	}
+	if out := restore(); strings.Contains(out, "Create one") || !strings.Contains(out, "  account init  scope admin") ||
+		!strings.Contains(out, "  reads  scope read") {
+		t.Errorf("with a token: %s", out)
+	}
+	// It was replaced by a newer one, which the backup does not have.
+	fields := strings.Fields(output(t, "account", "token", "list", "--database", database))
+	id := fields[slices.Index(fields, "init")-2]
+	output(t, "account", "token", "create", "--database", database, "--name", "newer")
+	output(t, "account", "token", "revoke", "--database", database, id)
+	out := restore()
+	_, after, found := strings.Cut(out, "No admin token works that can make changes. Create one: ")
+	line, _, _ := strings.Cut(after, "\n")
+	if !found || strings.Contains(out, "account init") {
+		t.Fatalf("without a token: %s", out)
+	}
+	if secret := output(t, strings.Fields(line)[1:]...); !strings.HasPrefix(secret, "sba_") {
+		t.Errorf("%s printed %s", line, secret)
+	}
+}
+
+// Cron mails what is printed on standard error.
+func TestProgressIsForTerminals(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	c := &console{Err: &out}
+	c.progress(0)(1, 2)
+	c.progress(0)(2, 2)
+	if out.Len() > 0 {
+		t.Errorf("without a terminal it printed %q", out.String())
+	}
+	p := progressOn(&out, 0)
+	p(1<<20, 2<<20)
+	p(2<<20, 2<<20)
+	if want := "copied 50% of 2.0 MiB\ncopied 100% of 2.0 MiB\nchecking the copy\n"; out.String() != want {
+		t.Errorf("on a terminal it printed %q, want %q", out.String(), want)
+	}
+}
+
+// A server whose database was moved goes on serving it; a restore to the old name must not begin a second life.
+func TestARestoreBesideAServerWhoseDatabaseWasMoved(t *testing.T) {
+	t.Parallel()
+	account := newAccountProcess(t)
+	file := filepath.Join(t.TempDir(), "backup.db")
+	output(t, "account", "backup", "--database", "sqlite:"+account.database, file)
+	if err := os.Rename(account.database, account.database+".moved"); err != nil {
+		t.Fatal(err)
+	}
+	code, out, errs := command(t, "account", "restore", "--database", "sqlite:"+account.database, file)
+	if code != 1 || out != "" || !strings.Contains(errs, "Stop the account service, and move the -wal") ||
+		!strings.Contains(errs, "nothing was changed") {
+		t.Errorf("exit %d: %s%s", code, out, errs)
+	}
+	if _, err := os.Stat(account.database); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("there is a database: %v", err)
 	}
 }
