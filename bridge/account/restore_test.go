@@ -123,6 +123,12 @@ func TestRestoreRefusesADatabaseThatItMayNotRead(t *testing.T) {
 		{"a folder", func(_ *testing.T, path string) error {
 			return errors.Join(os.Remove(path), os.Mkdir(path, 0o700))
 		}, syscall.EISDIR},
+		{"an index of the log that cannot be opened", func(_ *testing.T, path string) error {
+			return os.Mkdir(path+"-shm", 0o700)
+		}, syscall.EISDIR},
+		{"a log that cannot be opened", func(_ *testing.T, path string) error {
+			return os.Mkdir(path+"-wal", 0o700)
+		}, sqlite3.CANTOPEN},
 		{"a lock of another process", func(t *testing.T, path string) error {
 			t.Helper()
 			other, err := sqlite3.Open("file:" + path)
