@@ -35,7 +35,9 @@ type Account struct {
 	// AuditKept is how long audit events are kept; 0 is for ever.
 	AuditKept time.Duration
 	Now       func() time.Time
-	Random    io.Reader
+	// Uptime is for how long the process has run, whatever became of the machine's clock meanwhile.
+	Uptime func() time.Duration
+	Random io.Reader
 
 	policies firewall.Cache
 	signIns  signInLimiter
@@ -43,6 +45,13 @@ type Account struct {
 
 	refusedTokens  refusedTokens
 	refusedChanges refusedChanges
+	auditClock     auditClock
+}
+
+// uptime returns a function that measures by the monotonic clock how long ago it was made.
+func uptime() func() time.Duration {
+	start := time.Now()
+	return func() time.Duration { return time.Since(start) }
 }
 
 // ErrNone is the error of Load for a database without an account.
@@ -56,7 +65,7 @@ var builtIn = []string{"Owners", "Administrators", "Team Members"}
 func Create(
 	ctx context.Context, s *store.Store, name string, now func() time.Time, random io.Reader,
 ) (*Account, error) {
-	a := &Account{Name: name, Store: s, Now: now, Random: random}
+	a := &Account{Name: name, Store: s, Now: now, Uptime: uptime(), Random: random}
 	a.ID = a.NewID()
 	a.CreatedAt = a.Time()
 	err := s.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
@@ -85,7 +94,7 @@ func Create(
 
 // Load returns the account in the database, or ErrNone.
 func Load(ctx context.Context, s *store.Store) (*Account, error) {
-	a := &Account{Store: s, Now: time.Now, Random: rand.Reader}
+	a := &Account{Store: s, Now: time.Now, Uptime: uptime(), Random: rand.Reader}
 	err := s.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
 		row, found, err := tx.Account(ctx)
 		if err == nil && !found {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"net/netip"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -43,83 +42,6 @@ func addEvents(t *testing.T, a *account.Account, n int) {
 	})
 	if err != nil {
 		t.Fatal(err)
-	}
-}
-
-// Old events are removed once a day, which is an event itself, and what is left can be verified.
-func TestOldAuditEventsAreRemoved(t *testing.T) {
-	t.Parallel()
-	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	a := newAccount(t)
-	a.Now = func() time.Time { return now }
-	sweep := func(want int64) {
-		t.Helper()
-		if err := a.Sweep(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if got := verified(t, a); got != want {
-			t.Errorf("after %s: %d events, want %d", now.Format(time.DateTime), got, want)
-		}
-	}
-	addEvents(t, a, 5)
-	now = now.AddDate(10, 0, 0)
-	sweep(5) // kept for ever unless told otherwise
-	a.AuditKept = 30 * 24 * time.Hour
-	addEvents(t, a, 2)
-	sweep(3) // two, and that five were removed
-	now = now.Add(a.AuditKept + time.Hour)
-	sweep(3) // not a day older
-	now = now.Add(24 * time.Hour)
-	sweep(3) // of a log in which nothing happened, the clock alone does not say how old it is
-	addEvents(t, a, 1)
-	sweep(2)
-	page, err := a.AuditEvents(t.Context(), "", 10)
-	if err != nil {
-		t.Fatal(err)
-	}
-	first := slices.IndexFunc(page.Items, func(e account.AuditEvent) bool { return e.Action == "audit.remove" })
-	if e := page.Items[max(0, first)]; e.Action != "audit.remove" || e.Actor != "machine" ||
-		!strings.HasPrefix(e.Summary, "3 events from") {
-		t.Errorf("the event of the removal is %+v", e)
-	}
-	var out bytes.Buffer
-	if _, err := a.ExportAudit(t.Context(), account.AuditQuery{}, &out); err != nil {
-		t.Fatal(err)
-	}
-	v := new(audit.Verifier)
-	if _, err := audit.VerifyExport(&out, v); err != nil {
-		t.Fatal(err)
-	}
-	if _, _, faults := v.Result(); len(faults) > 0 {
-		t.Errorf("the export of what is left: %q", faults)
-	}
-}
-
-// A clock that is wrong, by years, deletes nothing, and what is swept beside the log is swept whatever its fault is.
-func TestAWrongClockDeletesNoAuditEvents(t *testing.T) {
-	t.Parallel()
-	start := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	for _, row := range []struct {
-		name  string
-		clock time.Time
-	}{
-		{"far ahead", start.AddDate(70, 0, 0)},
-		{"far behind", start.AddDate(-50, 0, 0)},
-	} {
-		now := start
-		a := newAccount(t)
-		a.Now = func() time.Time { return now }
-		a.AuditKept = 30 * 24 * time.Hour
-		addEvents(t, a, 5)
-		now = row.clock
-		for range 2 {
-			if err := a.Sweep(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if got := verified(t, a); got != 5 {
-			t.Errorf("%s: %d events, want 5", row.name, got)
-		}
 	}
 }
 

@@ -137,6 +137,17 @@ func (tx *Tx) EachAuditEvent(
 	return err
 }
 
+// AuditJudged returns the time by which the age of events was judged last, or the zero time.
+func (tx *Tx) AuditJudged(ctx context.Context) (at time.Time, err error) {
+	return at, tx.QueryRow(ctx, `SELECT judged_at FROM audit_chain`).Scan((*Time)(&at))
+}
+
+// SetAuditJudged sets the time by which the age of events was judged last.
+func (tx *Tx) SetAuditJudged(ctx context.Context, at time.Time) error {
+	_, err := tx.Exec(ctx, `UPDATE audit_chain SET judged_at = ?`, Micros(at))
+	return err
+}
+
 // RemoveAuditEvents removes the oldest events, up to the last one from before a time that has none from between that
 // time and now before it, but not more than most. One from after now has its time from a clock that was wrong, and
 // keeps nothing. The chain then begins after them. It returns how many they were.

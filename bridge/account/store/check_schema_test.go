@@ -48,7 +48,7 @@ var otherColumns = map[string]string{
 	"address_changes":  "member_id address domain token_hash since",
 	"attempts":         "id hour session_id address email instance result rule_id first_time last_time tries",
 	"audit":            "sequence id time actor address action object summary",
-	"audit_chain":      "one removed_sequence removed_hash",
+	"audit_chain":      "one removed_sequence removed_hash judged_at",
 	"bridges":          "instance version revision address first_seen last_contact state problems last_refusal",
 	"firewall":         "one default_action disabled_until version revision",
 	"firewall_rules":   "id action priority kind match_values description version likeness changed_at",

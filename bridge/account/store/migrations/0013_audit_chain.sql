@@ -48,13 +48,15 @@ DROP TABLE audit_numbered;
 CREATE INDEX audit_by_time ON audit (time, id);
 
 -- One row: the newest event that was removed because of its age, after which the
--- chain begins, and the newest one that there is.
+-- chain begins, the newest one that there is, and the time by which ages were
+-- judged last, 0 before the first time.
 CREATE TABLE audit_chain (
     one              INTEGER PRIMARY KEY CHECK (one = 1),
     removed_sequence BIGINT NOT NULL DEFAULT 0,
     removed_hash     TEXT NOT NULL DEFAULT '',
     last_sequence    BIGINT NOT NULL DEFAULT 0,
-    last_hash        TEXT NOT NULL DEFAULT ''
+    last_hash        TEXT NOT NULL DEFAULT '',
+    judged_at        BIGINT NOT NULL DEFAULT 0
 );
 INSERT INTO audit_chain (one, last_sequence, last_hash)
     SELECT 1, COALESCE(max(sequence), 0), COALESCE((SELECT hash FROM audit ORDER BY sequence DESC LIMIT 1), '') FROM audit;
