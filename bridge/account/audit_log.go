@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/audit"
@@ -27,7 +28,8 @@ func (a *Account) Audit(ctx context.Context, tx *store.Tx, action, object, forma
 	// What goes in here can never be taken out again. Callers give no secrets; this is for one that slips through,
 	// such as a bridge's name that it chose itself.
 	for _, text := range []*string{&e.Actor, &e.Object, &e.Summary} {
-		*text = inputtext.Scrub(*text)
+		// What is not UTF-8 would be another text in an export, which then has another hash.
+		*text = inputtext.Scrub(strings.ToValidUTF8(*text, "\uFFFD"))
 	}
 	if caller.Address.IsValid() {
 		e.Address = caller.Address.String()
@@ -65,36 +67,84 @@ type AuditQuery struct {
 	audit.Filter
 }
 
+// exportPage is how many events of an export are read in one transaction. None is open while they are written: the
+// reader of the export may be slow, and while a transaction is open, the database's log only grows.
+const exportPage = 1000
+
+// ErrRemovedMeanwhile says that events became too old while they were exported.
+var ErrRemovedMeanwhile = errors.New("events were removed because of their age while the log was exported; " +
+	"export it once more")
+
 // ExportAudit writes events of the chain, the oldest first, and returns what the export says of itself.
 func (a *Account) ExportAudit(ctx context.Context, q AuditQuery, out io.Writer) (s audit.Summary, err error) {
-	return s, a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
-		first, last, err := tx.AuditRange(ctx, q.Since, q.Until)
-		if err != nil {
+	var first, last int64
+	s = audit.Summary{Account: a.ID, Exported: a.Time()}
+	if q.Filter != (audit.Filter{}) {
+		s.Filter = &q.Filter
+	}
+	err = a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
+		if first, last, err = tx.AuditRange(ctx, q.Since, q.Until); err != nil {
 			return err
-		}
-		s = audit.Summary{Account: a.ID, Exported: a.Time()}
-		if q.Filter != (audit.Filter{}) {
-			s.Filter = &q.Filter
 		}
 		if s.After, err = tx.AuditLink(ctx, first-1); err != nil {
 			return err
 		}
-		if s.Last, err = tx.AuditLink(ctx, max(last, first-1)); err != nil {
-			return err
+		s.Last, err = tx.AuditLink(ctx, max(last, first-1))
+		return err
+	})
+	if err != nil {
+		return s, err
+	}
+	w := audit.NewWriter(out, s)
+	for first <= last {
+		page, err := a.auditPage(ctx, first, last)
+		if err != nil {
+			return s, err
 		}
-		w := audit.NewWriter(out, s)
-		err = tx.EachAuditEvent(ctx, first, last, func(e audit.Event, previous string) error {
-			if !q.Matches(e) {
-				return nil
+		if len(page) == 0 {
+			break
+		}
+		for _, e := range page {
+			if !q.Matches(e.Event) {
+				continue
 			}
-			return w.Write(e, previous)
-		})
+			if err := w.Write(e.Event, e.previous); err != nil {
+				return s, err
+			}
+		}
+		first = page[len(page)-1].Sequence + 1
+	}
+	return w.End()
+}
+
+// A linkedEvent is an event with the hash of the one before it.
+type linkedEvent struct {
+	audit.Event
+	previous string
+}
+
+// auditPage returns the next events of a range.
+func (a *Account) auditPage(ctx context.Context, first, last int64) (page []linkedEvent, err error) {
+	errFull := errors.New("the page is full")
+	err = a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
+		removed, _, err := tx.AuditChain(ctx)
 		if err != nil {
 			return err
 		}
-		s, err = w.End()
-		return err
+		if removed.Sequence >= first {
+			return ErrRemovedMeanwhile
+		}
+		return tx.EachAuditEvent(ctx, first, last, func(e audit.Event, previous string) error {
+			if page = append(page, linkedEvent{e, previous}); len(page) == exportPage {
+				return errFull
+			}
+			return nil
+		})
 	})
+	if errors.Is(err, errFull) {
+		err = nil
+	}
+	return page, err
 }
 
 // VerifyAudit gives all events of the chain to v.

@@ -3,6 +3,7 @@ package account_test
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"net/netip"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/audit"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store/storetest"
 )
 
 // verified returns the number of events of the chain, and fails if it is broken.
@@ -67,7 +69,16 @@ func TestAFaultOfTheAuditLogDoesNotKeepTheRestFromBeingSwept(t *testing.T) {
 // While another process has the database's lock, an administrator can read why.
 func TestUnderALockTheAccountCanBeRead(t *testing.T) {
 	t.Parallel()
-	a := newAccount(t)
+	// The wait of a real server would be most of the time of all tests here.
+	s, err := store.OpenWaiting(t.Context(), storetest.New(t), 50*time.Millisecond)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	a, err := account.Create(t.Context(), s, "Example", time.Now, rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
 	_, secret, err := a.CreateToken(t.Context(), "reads")
 	if err != nil {
 		t.Fatal(err)
@@ -92,6 +103,108 @@ func TestUnderALockTheAccountCanBeRead(t *testing.T) {
 	}
 	if _, _, err := a.CreateToken(t.Context(), "another"); !errors.Is(err, store.ErrLocked) {
 		t.Errorf("a change: %v, want ErrLocked", err)
+	}
+}
+
+// A reader of an export may be slow. A transaction that stayed open for it would keep the database's log from being
+// emptied.
+func TestASlowReaderOfAnExportHoldsUpNothing(t *testing.T) {
+	t.Parallel()
+	a := newAccount(t)
+	addEvents(t, a, 2500)
+	other, err := sqlite3.Open("file:" + strings.TrimPrefix(a.Store.Setting(), "sqlite:"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	lines := 0
+	var export bytes.Buffer
+	s, err := a.ExportAudit(t.Context(), account.AuditQuery{}, writerFunc(func(p []byte) (int, error) {
+		if lines++; lines%500 == 0 {
+			addEvents(t, a, 1)
+			if !emptiesLog(t, other) {
+				t.Errorf("while line %d is written, the log cannot be emptied", lines)
+			}
+		}
+		return export.Write(p)
+	}))
+	if err != nil || s.Events != 2500 {
+		t.Errorf("%d events, %v", s.Events, err)
+	}
+	v := new(audit.Verifier)
+	if _, err := audit.VerifyExport(&export, v); err != nil {
+		t.Fatal(err)
+	}
+	if events, _, faults := v.Result(); events != 2500 || len(faults) > 0 {
+		t.Errorf("%d events, %q", events, faults)
+	}
+}
+
+type writerFunc func(p []byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+
+// emptiesLog reports whether all of the database's log could be copied into the database, and the log begin anew.
+func emptiesLog(t *testing.T, db *sqlite3.Conn) bool {
+	t.Helper()
+	statement, _, err := db.Prepare(`PRAGMA wal_checkpoint(TRUNCATE)`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer statement.Close()
+	if !statement.Step() {
+		t.Fatal(statement.Err())
+	}
+	return statement.ColumnInt(0) == 0
+}
+
+// What was exported of a log must be all of it, or be refused.
+func TestAnExportFromWhichEventsAreRemovedMeanwhileFails(t *testing.T) {
+	t.Parallel()
+	a := newAccount(t)
+	addEvents(t, a, 1500)
+	removed := false
+	_, err := a.ExportAudit(t.Context(), account.AuditQuery{}, writerFunc(func(p []byte) (int, error) {
+		if !removed {
+			removed = true
+			err := a.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+				n, err := tx.RemoveAuditEvents(ctx, a.Time().Add(time.Hour), a.Time().Add(time.Hour), 1200)
+				if n != 1200 {
+					t.Errorf("%d were removed", n)
+				}
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		return len(p), nil
+	}))
+	if !errors.Is(err, account.ErrRemovedMeanwhile) {
+		t.Errorf("it answered %v", err)
+	}
+}
+
+// What is not UTF-8 is replaced before it is recorded: in an export it would be another text.
+func TestAnEventOfAnyBytesCanBeExported(t *testing.T) {
+	t.Parallel()
+	a := newAccount(t)
+	err := a.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+		return a.Audit(ctx, tx, "test.event", "x\xff\x00\u2028", "%s", "\xc3\x28 <&> \"\\ \r\n\x7f")
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var export bytes.Buffer
+	if _, err := a.ExportAudit(t.Context(), account.AuditQuery{}, &export); err != nil {
+		t.Fatal(err)
+	}
+	v := new(audit.Verifier)
+	if _, err := audit.VerifyExport(&export, v); err != nil {
+		t.Fatal(err)
+	}
+	if events, _, faults := v.Result(); events != 1 || len(faults) > 0 {
+		t.Errorf("%d events, %q", events, faults)
 	}
 }
 

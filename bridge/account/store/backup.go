@@ -9,8 +9,11 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/ncruces/go-sqlite3"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/durable"
 )
@@ -71,6 +74,27 @@ func Backup(ctx context.Context, dsn, path string, replace bool, progress Progre
 	return backup(ctx, &files, path, replace, progress)
 }
 
+// AccountIn returns the account of a backup, which is only read.
+func AccountIn(ctx context.Context, path string) (a Account, err error) {
+	if path, err = filepath.Abs(path); err != nil {
+		return a, err
+	}
+	if err := isDatabase(path); err != nil {
+		return a, err
+	}
+	// Nobody writes a backup, so that no file need be made beside it.
+	c, err := newConnTo(fileURL(path, url.Values{"immutable": {"1"}}), sqlite3.OPEN_READONLY)
+	if err != nil {
+		return a, err
+	}
+	defer func() { err = errors.Join(err, c.close()) }()
+	a, found, err := (&Tx{conn: c}).Account(ctx)
+	if err == nil && !found {
+		err = ErrNoBackup
+	}
+	return a, err
+}
+
 // isDatabase returns ErrNoBackup for a file that does not begin as a database does.
 func isDatabase(path string) error {
 	f, err := os.Open(path)
@@ -98,6 +122,9 @@ func backup(
 		return n, err
 	}
 	folder := filepath.Dir(path)
+	if err := roomFor(folder, database.path, database.path+"-wal"); err != nil {
+		return n, err
+	}
 	work, err := newWorkFolder(folder, backupFolders)
 	if err != nil {
 		return n, err
@@ -121,6 +148,13 @@ func backup(
 // ErrItself says that a backup would replace the database, or a file that belongs to it.
 var ErrItself = errors.New("it is the database itself, or belongs to it")
 
+// ErrLogName says that a file would have the name of another database's log.
+var ErrLogName = errors.New("a file of that name would be taken for a database's log")
+
+// besides are the ends of the names of files that belong to a database. Beside another database, SQLite would write
+// them into that, or delete them.
+var besides = []string{"-wal", "-shm", "-journal"}
+
 // mayWrite refuses a path at which a backup would do harm, whether or not it may replace a file.
 func mayWrite(path, database string, replace bool) error {
 	files := []string{database}
@@ -128,11 +162,14 @@ func mayWrite(path, database string, replace bool) error {
 		files = append(files, behind)
 	}
 	for _, file := range files {
-		for _, end := range []string{"", "-wal", "-shm", "-journal"} {
+		for _, end := range append([]string{""}, besides...) {
 			if isSamePath(path, file+end) {
 				return ErrItself
 			}
 		}
+	}
+	if slices.ContainsFunc(besides, func(end string) bool { return strings.HasSuffix(path, end) }) {
+		return ErrLogName
 	}
 	info, err := os.Lstat(path)
 	switch {
@@ -141,7 +178,7 @@ func mayWrite(path, database string, replace bool) error {
 	case err == nil && !replace:
 		return ErrExists
 	}
-	for _, end := range []string{"-wal", "-shm", "-journal"} {
+	for _, end := range besides {
 		// It belongs to a database that was at path, which may be in use, and would be written into the backup.
 		if _, err := os.Lstat(path + end); err == nil {
 			return fmt.Errorf("%w: %s", ErrLogBeside, path+end)
@@ -177,7 +214,7 @@ const pagesAStep = 256
 // copyDatabase copies the database page by page. The read transaction stays open over all steps: otherwise each
 // commit of another process would make the copy begin anew.
 func copyDatabase(ctx context.Context, database *openFiles, path string, progress Progress) (err error) {
-	c, err := newConn(database.path, []string{"busy_timeout(10000)", "query_only(1)"})
+	c, err := newConn(database.path, []string{busyTimeout(lockWait), "query_only(1)"})
 	if err != nil {
 		return err
 	}

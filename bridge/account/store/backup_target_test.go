@@ -45,6 +45,9 @@ func TestABackupNeverReplacesADatabase(t *testing.T) {
 		{"a link to nothing", "link.db", func(_ *testing.T, folder string) error {
 			return os.Symlink("nothing", filepath.Join(folder, "link.db"))
 		}, store.ErrLink},
+		{"a name that the log of another database would have", "other.db-wal", nil, store.ErrLogName},
+		{"a name that the index of a log would have", "other.db-shm", nil, store.ErrLogName},
+		{"a name that the journal of another database would have", "other.db-journal", nil, store.ErrLogName},
 		{"another database that is in use", "other.db", func(t *testing.T, folder string) error {
 			t.Helper()
 			newDatabase(t, filepath.Join(folder, "other.db"))

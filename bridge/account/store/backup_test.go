@@ -427,6 +427,22 @@ func TestRestoreRefuses(t *testing.T) {
 			}
 			return path
 		}, func(err error) bool { return errors.Is(err, store.ErrLogBeside) }},
+		{"a database in use that was not changed yet", func(t *testing.T, _ string) string {
+			t.Helper()
+			path := file(t, text)
+			if err := os.WriteFile(path+"-wal", nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			return path
+		}, func(err error) bool { return errors.Is(err, store.ErrLogBeside) }},
+		{"a copy by hand of a database in a transaction", func(t *testing.T, _ string) string {
+			t.Helper()
+			path := file(t, text)
+			if err := os.WriteFile(path+"-journal", []byte("pages"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			return path
+		}, func(err error) bool { return errors.Is(err, store.ErrLogBeside) }},
 		{"the database itself", func(t *testing.T, database string) string {
 			t.Helper()
 			link := filepath.Join(t.TempDir(), "link.db")
@@ -487,5 +503,80 @@ func TestRestoreRefusesADatabaseThatIsOpen(t *testing.T) {
 	}
 	if err := s.Write(t.Context(), insert("x")); err != nil {
 		t.Errorf("the open one: %v", err)
+	}
+}
+
+// What was acknowledged while the copy was made, by a process that has ended again, is not lost unnoticed: it may be
+// a token that was revoked.
+func TestRestoreRefusesADatabaseThatWasChangedMeanwhile(t *testing.T) {
+	t.Parallel()
+	for _, there := range []bool{true, false} {
+		saved := filepath.Join(t.TempDir(), "backup.db")
+		path := filepath.Join(t.TempDir(), "account.db")
+		s := newDatabase(t, path)
+		backup(t, s, saved)
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if !there {
+			path = filepath.Join(t.TempDir(), "account.db")
+		}
+		_, err := store.Restore(t.Context(), saved, path, noProgress, func(context.Context, *store.Store) error {
+			s := openAt(t, path)
+			write(t, s, `INSERT INTO signup_domains (domain, created_at) VALUES ('meanwhile', 0)`)
+			return s.Close()
+		})
+		if !errors.Is(err, store.ErrInUse) {
+			t.Errorf("a database that was there before (%v): %v, want ErrInUse", there, err)
+		}
+		if domains := domainsOf(t, path); domains != "meanwhile" {
+			t.Errorf("a database that was there before (%v) has %q", there, domains)
+		}
+	}
+}
+
+// A copy that cannot fit is not begun: it would fill the disk, which others need.
+func TestACopyThatCannotFitIsNotBegun(t *testing.T) {
+	t.Parallel()
+	const huge = 4 << 40 // more than there is room for; the file has a hole
+	folder := t.TempDir()
+	path, saved := filepath.Join(folder, "account.db"), filepath.Join(folder, "backup.db")
+	s := newDatabase(t, path)
+	backup(t, s, saved)
+	if err := os.Truncate(saved, huge); err != nil {
+		t.Skipf("the file system has no file with such a hole: %v", err)
+	}
+	begun := func(int64, int64) { t.Error("the copy was begun") }
+	if _, err := store.Restore(t.Context(), saved, filepath.Join(folder, "new.db"), begun, nothingMore); !errors.Is(err,
+		store.ErrFull) {
+		t.Errorf("a restore: %v, want ErrFull", err)
+	}
+	if err := os.Truncate(path, huge); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Backup(t.Context(), filepath.Join(folder, "second.db"), false, begun); !errors.Is(err, store.ErrFull) {
+		t.Errorf("a backup: %v, want ErrFull", err)
+	}
+	if left, err := filepath.Glob(filepath.Join(folder, ".scim-bridge-*")); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v (%v)", left, err)
+	}
+}
+
+func TestTheAccountInABackup(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	path := filepath.Join(folder, "backup.db")
+	backup(t, newDatabase(t, filepath.Join(t.TempDir(), "account.db")), path)
+	if a, err := store.AccountIn(t.Context(), path); err != nil || a.ID != "a" {
+		t.Errorf("it has %+v (%v)", a, err)
+	}
+	if entries, err := os.ReadDir(folder); err != nil || len(entries) != 1 {
+		t.Errorf("in the folder are %v (%v)", entries, err)
+	}
+	if err := os.WriteFile(path, []byte("no database, but longer than its first bytes"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.AccountIn(t.Context(), path); !errors.Is(err, store.ErrNoBackup) {
+		t.Errorf("of a text: %v", err)
 	}
 }

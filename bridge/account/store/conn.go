@@ -29,7 +29,11 @@ type conn struct {
 const maxPrepared = 400
 
 func newConn(path string, pragmas []string) (*conn, error) {
-	db, err := sqlite3.OpenFlags(fileURL(path, url.Values{"_pragma": pragmas}), sqlite3.OPEN_READWRITE|sqlite3.OPEN_URI)
+	return newConnTo(fileURL(path, url.Values{"_pragma": pragmas}), sqlite3.OPEN_READWRITE)
+}
+
+func newConnTo(url string, flags sqlite3.OpenFlag) (*conn, error) {
+	db, err := sqlite3.OpenFlags(url, flags|sqlite3.OPEN_URI)
 	if err != nil {
 		return nil, err
 	}

@@ -147,6 +147,21 @@ func (f *openFiles) room() (err error) {
 	return tryRoom(filepath.Dir(f.path), log.Size())
 }
 
+// roomFor returns ErrFull if the copy of a file certainly does not fit in a folder. A copy that fills the disk would
+// stop others before it fails, a server whose database is on it among them.
+func roomFor(folder string, files ...string) error {
+	need := uint64(leastRoom)
+	for _, file := range files {
+		if info, err := os.Stat(file); err == nil {
+			need += uint64(info.Size())
+		}
+	}
+	if free, known := freeBytes(folder); known && free < need {
+		return fmt.Errorf("%w: %d bytes are free, and %d are needed", ErrFull, free, need)
+	}
+	return nil
+}
+
 // tryRoom writes leastRoom to a file in folder, from an offset on.
 func tryRoom(folder string, offset int64) (err error) {
 	probe, err := os.CreateTemp(folder, probeName)

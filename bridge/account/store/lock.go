@@ -65,9 +65,9 @@ func lockDatabase(path string) (unlock func(), err error) {
 // refuseAlone returns ErrAlone if a file of the database is there, without the database. A process may have it open
 // still, and go on serving it, under no name; and a log has changes that would be lost.
 func refuseAlone(path string) error {
-	for _, file := range []string{path + "-wal", path + "-shm", path + "-journal"} {
-		if _, err := os.Lstat(file); err == nil {
-			return fmt.Errorf("%w: %s", ErrAlone, file)
+	for _, end := range besides {
+		if _, err := os.Lstat(path + end); err == nil {
+			return fmt.Errorf("%w: %s", ErrAlone, path+end)
 		}
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
@@ -51,7 +52,11 @@ func Restore(
 	if err != nil {
 		return nil, err
 	}
+	before := stateOf(path)
 	unlock()
+	if err := roomFor(filepath.Dir(path), backup); err != nil {
+		return nil, err
+	}
 	work, err := newWorkFolder(filepath.Dir(path), restoreFolders)
 	if err != nil {
 		return nil, err
@@ -64,15 +69,29 @@ func Restore(
 		return nil, err
 	}
 	defer unlock()
+	if stateOf(path) != before { // such as a token that was revoked meanwhile
+		return nil, fmt.Errorf("%w, or had: it was changed while the backup was copied", ErrInUse)
+	}
 	return exchange(work.file(), path, time.Now())
+}
+
+// stateOf describes the database at path as far as it tells whether anybody has changed it.
+func stateOf(path string) string {
+	var state strings.Builder
+	for _, end := range []string{"", "-wal", "-journal"} { // the index of the log has nothing of its own
+		if info, err := os.Lstat(path + end); err == nil {
+			fmt.Fprintf(&state, "%s %d %d;", end, info.Size(), info.ModTime().UnixNano())
+		}
+	}
+	return state.String()
 }
 
 // refuseLinks returns ErrLink if a file of the database is a symbolic link: root runs this in a folder of the service's
 // user, who could name any file by one.
 func refuseLinks(path string) error {
-	for _, file := range []string{path, path + "-wal", path + "-shm", path + "-journal"} {
-		if info, err := os.Lstat(file); err == nil && info.Mode()&fs.ModeSymlink != 0 {
-			return fmt.Errorf("%w: %s", ErrLink, file)
+	for _, end := range append([]string{""}, besides...) {
+		if info, err := os.Lstat(path + end); err == nil && info.Mode()&fs.ModeSymlink != 0 {
+			return fmt.Errorf("%w: %s", ErrLink, path+end)
 		}
 	}
 	return nil
@@ -90,8 +109,11 @@ func looksLikeBackup(backup, path string) error {
 	if there, err := os.Stat(path); err == nil && os.SameFile(info, there) {
 		return errors.New("it is the database itself")
 	}
-	if log, err := os.Stat(backup + "-wal"); err == nil && log.Size() > 0 {
-		return ErrLogBeside
+	// A log of a database that is in use may be empty, until the next change.
+	for _, end := range []string{"-wal", "-journal"} {
+		if _, err := os.Stat(backup + end); err == nil {
+			return ErrLogBeside
+		}
 	}
 	return nil
 }
@@ -107,7 +129,7 @@ func prepare(
 	if err := isAccount(ctx, copied); err != nil {
 		return damage(err)
 	}
-	s, err := openSQLite(ctx, copied)
+	s, err := openSQLite(ctx, copied, lockWait)
 	if err != nil {
 		return damage(err)
 	}
@@ -220,7 +242,7 @@ func ReadSecrets(ctx context.Context, path string) (s Secrets, found bool, err e
 	if err := isAccount(ctx, path); err != nil {
 		return s, true, err
 	}
-	c, err := newConn(path, []string{"busy_timeout(10000)", "query_only(1)"})
+	c, err := newConn(path, []string{busyTimeout(lockWait), "query_only(1)"})
 	if err != nil {
 		return s, true, err
 	}
@@ -284,10 +306,6 @@ func damage(err error) error {
 	return err
 }
 
-// besides are the ends of the names of files that belong to a database. Beside another database, either would be
-// written into it.
-var besides = []string{"-wal", "-journal"}
-
 // exchange puts a file in the place of the database, and keeps that under another name. At no time is there no
 // database at path, for a loss of power, and none that has another one's log beside it.
 func exchange(file, path string, now time.Time) (aside []string, err error) {
@@ -304,7 +322,7 @@ func exchange(file, path string, now time.Time) (aside []string, err error) {
 		}
 		aside = nil
 	}()
-	for _, end := range append([]string{""}, besides...) {
+	for _, end := range []string{"", "-wal", "-journal"} {
 		from, to := path+end, path+suffix+end
 		if _, err := os.Lstat(from); errors.Is(err, fs.ErrNotExist) {
 			continue

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // A Store is an open database. It is safe for concurrent use, and a second
@@ -38,12 +39,18 @@ var ErrClosed = errors.New("the database is closed")
 // Open opens the database at dsn, `sqlite:PATH`, makes it if it is not there,
 // and brings its schema up to date. It refuses a schema that is newer than
 // this program.
-func Open(ctx context.Context, dsn string) (*Store, error) {
+func Open(ctx context.Context, dsn string) (*Store, error) { return OpenWaiting(ctx, dsn, lockWait) }
+
+// lockWait is how long a write waits for another process's to end.
+const lockWait = 10 * time.Second
+
+// OpenWaiting is Open with another time than ten seconds for which a write waits for another process's to end.
+func OpenWaiting(ctx context.Context, dsn string, wait time.Duration) (*Store, error) {
 	path, err := fileOf(dsn)
 	if err != nil {
 		return nil, err
 	}
-	s, err := openSQLite(ctx, path)
+	s, err := openSQLite(ctx, path, wait)
 	if err != nil {
 		return nil, fmt.Errorf("opening database %s: %w", path, err)
 	}
@@ -66,14 +73,14 @@ func fileOf(dsn string) (string, error) {
 	return path, nil
 }
 
-func openSQLite(ctx context.Context, path string) (*Store, error) {
+func openSQLite(ctx context.Context, path string, wait time.Duration) (*Store, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err
 	}
 	// FULL, because in WAL mode NORMAL loses the last commits when the power
-	// fails. A writer waits for another process's write to end.
-	pragmas := []string{"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)"}
+	// fails.
+	pragmas := []string{busyTimeout(wait), "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)"}
 	if err := makePrivate(path); err != nil {
 		return nil, err
 	}
@@ -111,6 +118,10 @@ func openSQLite(ctx context.Context, path string) (*Store, error) {
 	s.files.removeProbes()
 	go s.writeLoop()
 	return s, nil
+}
+
+func busyTimeout(wait time.Duration) string {
+	return fmt.Sprintf("busy_timeout(%d)", wait.Milliseconds())
 }
 
 // makePrivate makes the files that SQLite would make readable for everyone:

@@ -78,7 +78,7 @@ func removeLeftFolder(path string) {
 		}
 		defer unlock()
 	}
-	for _, end := range []string{"", "-wal", "-shm", "-journal"} {
+	for _, end := range append([]string{""}, besides...) {
 		_ = folder.Remove(workFile + end)
 	}
 	_ = folder.Remove(workLock)

@@ -25,7 +25,7 @@ type accountBackupCommand struct {
 	database
 	File  string `arg:"" help:"File to write, or a folder, in which the file is named by the time."`
 	Force bool   `help:"Replace a file that is there."`
-	Keep  int    `placeholder:"N" help:"In a folder: keep the newest N backups and delete older ones; all by default."`
+	Keep  int    `placeholder:"N" help:"In a folder: keep the account's newest N and delete older ones; by default none."`
 }
 
 // Help implements kong.HelpProvider.
@@ -64,7 +64,7 @@ func (c *accountBackupCommand) Run(ctx context.Context, console *console) error 
 	if folder == "" {
 		return nil
 	}
-	return removeOldBackups(folder, path, strings.TrimPrefix(c.Database, "sqlite:"), c.Keep)
+	return removeOldBackups(ctx, folder, path, n.Account.ID, strings.TrimPrefix(c.Database, "sqlite:"), c.Keep)
 }
 
 func describeBackup(path string, n store.Snapshot) string {
@@ -79,8 +79,8 @@ func describeBackup(path string, n store.Snapshot) string {
 
 // target returns the file to write, and its folder if only that was given.
 func (c *accountBackupCommand) target(now time.Time) (path, folder string, err error) {
-	if session.Misplaced(c.File) {
-		return "", "", session.FileError("FILE", c.File, fs.ErrNotExist)
+	if err := isFileName(c.File); err != nil {
+		return "", "", err
 	}
 	if path, err = filepath.Abs(c.File); err != nil {
 		return "", "", err
@@ -101,6 +101,20 @@ func (c *accountBackupCommand) target(now time.Time) (path, folder string, err e
 	return path, "", nil
 }
 
+// isFileName refuses what is no name of a backup's file, and would be taken for one.
+func isFileName(file string) error {
+	switch {
+	case file == "-":
+		return errors.New("FILE is the name of a file: a backup is checked before it is complete, so it is not written " +
+			"to standard output, nor read from standard input; ./- is a file of that name")
+	case strings.HasPrefix(file, "sqlite:"):
+		return fmt.Errorf("FILE is the name of a file: write %q without sqlite:", file)
+	case session.Misplaced(file):
+		return session.FileError("FILE", file, fs.ErrNotExist)
+	}
+	return nil
+}
+
 // explain says what to do about a backup that failed.
 func (c *accountBackupCommand) explain(path string, err error) error {
 	var damaged *store.DamageError
@@ -111,16 +125,19 @@ func (c *accountBackupCommand) explain(path string, err error) error {
 		return fmt.Errorf("%s is a symbolic link: name the file that it leads to, or remove it", path)
 	case errors.Is(err, store.ErrLogBeside):
 		return fmt.Errorf("%s is a database that is in use, or was and left a log: %w: choose another name", path, err)
+	case errors.Is(err, store.ErrLogName):
+		return fmt.Errorf("%s: %w: choose a name that does not end in -wal, -shm or -journal", path, err)
 	case errors.Is(err, store.ErrNoBackup):
 		return fmt.Errorf("--database %s: %w", c.Database, err)
 	case errors.Is(err, store.ErrExists):
 		return fmt.Errorf("%s is there already: choose another name, or replace it with --force", path)
 	case errors.As(err, &damaged):
 		return fmt.Errorf("the copy was not kept: %w; so is the database: scim-bridge account check --database %s has "+
-			"the whole list. Keep your older backups", damaged, c.Database)
+			"the whole list. Keep your older backups; to keep the database as it is, too, stop the account service and "+
+			"copy its file, and the one that ends in -wal if there is one", damaged, c.Database)
 	case errors.Is(err, store.ErrFull):
 		return fmt.Errorf("the disk of %s has no room for the backup: free as much as the database takes, or choose "+
-			"another folder", filepath.Dir(path))
+			"another folder (%w)", filepath.Dir(path), err)
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("there is no folder %s: create it first", filepath.Dir(path))
 	case errors.Is(err, context.Canceled):
@@ -136,9 +153,10 @@ func backupName(now time.Time) string {
 
 var backupNames = regexp.MustCompile(`^account-\d{8}T\d{6}\.\d{3}Z\.db$`)
 
-// removeOldBackups deletes all but the newest keep backups in a folder. The one that was just written stays, whatever
-// the clock said before.
-func removeOldBackups(folder, written, database string, keep int) error {
+// removeOldBackups deletes all but the newest keep backups of an account in a folder. The one that was just written
+// stays, whatever the clock said before. Those of other accounts, and what is no backup, are neither deleted nor
+// counted.
+func removeOldBackups(ctx context.Context, folder, written, account, database string, keep int) error {
 	if keep == 0 {
 		return nil
 	}
@@ -152,13 +170,17 @@ func removeOldBackups(folder, written, database string, keep int) error {
 		if !backupNames.MatchString(name) || !e.Type().IsRegular() || name == filepath.Base(written) {
 			continue
 		}
-		if !isFile(filepath.Join(folder, name), database) { // one may be served where it lies
-			older = append(older, name)
+		path := filepath.Join(folder, name)
+		if isFile(path, database) { // one may be served where it lies
+			continue
+		}
+		if of, err := store.AccountIn(ctx, path); err == nil && of.ID == account {
+			older = append(older, path)
 		}
 	}
 	slices.Sort(older)
 	for len(older) >= keep {
-		if err := os.Remove(filepath.Join(folder, older[0])); err != nil {
+		if err := os.Remove(older[0]); err != nil {
 			return fmt.Errorf("the backup is written, but an older one could not be deleted: %w", err)
 		}
 		older = older[1:]
@@ -201,10 +223,11 @@ func (c *accountRestoreCommand) Run(ctx context.Context, console *console) error
 	if !isSQLite || path == "" {
 		return &exit{exitUsage, errors.New("--database: a backup is restored to a file: write sqlite:PATH")}
 	}
-	for setting, value := range map[string]string{"--database": path, "FILE": c.File} {
-		if session.Misplaced(value) {
-			return session.FileError(setting, value, fs.ErrNotExist)
-		}
+	if session.Misplaced(path) {
+		return session.FileError("--database", path, fs.ErrNotExist)
+	}
+	if err := isFileName(c.File); err != nil {
+		return &exit{exitUsage, err}
 	}
 	if _, err := os.Stat(c.File); err != nil {
 		return session.FileError("FILE", c.File, err)
@@ -225,8 +248,8 @@ func (c *accountRestoreCommand) explain(path string, err error) error {
 	const untouched = "; nothing was changed"
 	switch {
 	case errors.Is(err, store.ErrInUse):
-		return fmt.Errorf("a process has %s open: stop the account service, and any other command on this database, "+
-			"and repeat the command"+untouched, path)
+		return fmt.Errorf("a process has %s open, or changed it while the backup was copied: stop the account service, "+
+			"and any other command on this database, and repeat the command"+untouched, path)
 	case errors.Is(err, store.ErrLink):
 		return fmt.Errorf("--database %s: %w: set --database to the file that it leads to, or remove it"+untouched,
 			path, err)
@@ -237,9 +260,9 @@ func (c *accountRestoreCommand) explain(path string, err error) error {
 	case errors.As(err, &other):
 		return fmt.Errorf("%w: choose another --database, or move that one away"+untouched, other)
 	case errors.Is(err, store.ErrLogBeside):
-		return fmt.Errorf("%s has changes in %s-wal that are not in it, as a database has that is in use or was "+
-			"copied by hand: make a backup of it with scim-bridge account backup --database sqlite:%s FILE, and restore "+
-			"that"+untouched, c.File, c.File, c.File)
+		return fmt.Errorf("beside %s is its log, %s-wal or -journal, as of a database that is in use or was copied by "+
+			"hand, which may have changes that are not in it: make a backup of it with scim-bridge account backup "+
+			"--database sqlite:%s FILE, and restore that"+untouched, c.File, c.File, c.File)
 	case errors.As(err, &damaged):
 		return fmt.Errorf("%s is damaged or was cut: %w: choose another backup"+untouched, c.File, damaged)
 	case errors.Is(err, store.ErrNoBackup):

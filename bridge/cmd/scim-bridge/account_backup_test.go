@@ -239,12 +239,14 @@ func TestAChangedLineOfTheAuditLogIsFoundInTheDatabase(t *testing.T) {
 		t.Errorf("after: exit %d: %s", code, out)
 	}
 	if code, out, _ := command(t, "account", "check", "--database", "sqlite:"+account.database); code != 1 ||
-		!strings.Contains(out, "an audit event follows the one before it") {
+		!strings.Contains(out, "an audit event follows the one before it") ||
+		!strings.Contains(out, "scim-bridge account audit --verify --database sqlite:"+account.database) {
 		t.Errorf("the check: exit %d: %s", code, out)
 	}
 	code, _, errs := command(t, "account", "backup", "--database", "sqlite:"+account.database,
 		filepath.Join(t.TempDir(), "backup.db"))
-	if code != 1 || !strings.Contains(errs, "account check --database") {
+	if code != 1 || !strings.Contains(errs, "account check --database") ||
+		!strings.Contains(errs, "stop the account service and copy its file") {
 		t.Errorf("a backup: exit %d: %s", code, errs)
 	}
 }

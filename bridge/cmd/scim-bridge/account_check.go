@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
 )
 
 // accountCheckCommand checks an account's database for damage.
@@ -19,7 +21,8 @@ func (accountCheckCommand) Help() string {
 check), references, and values that are stored twice, such as a group's number of members, and that
 the audit log's events follow each other. It can run while the account serves. --quick takes a fraction
 of the time, and finds pages that the disk has lost or damaged. Exit 0: no damage; 1: damage was found.
-Then stop the account and restore a backup with scim-bridge account restore, which keeps the damaged file.
+Then stop the account and restore a backup with scim-bridge account restore, which keeps the damaged file. If only
+the audit log is broken, somebody has changed it: scim-bridge account audit --verify says where.
 
   scim-bridge account check --database sqlite:account.db`
 }
@@ -37,6 +40,10 @@ func (c *accountCheckCommand) Run(ctx context.Context, console *console) error {
 		}
 		for _, f := range faults {
 			fmt.Fprintf(console.Out, "broken: %s: %s\n", f.What, f.Row)
+		}
+		if slices.ContainsFunc(faults, func(f store.Fault) bool { return f.What == store.ChainRule }) {
+			fmt.Fprintf(console.Out, "The audit log was changed; to see what is missing or changed: scim-bridge account "+
+				"audit --verify --database %s\n", c.Database)
 		}
 		if len(faults) > 0 {
 			return &exit{Code: exitFailed} // the faults are printed already
