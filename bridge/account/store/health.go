@@ -147,17 +147,27 @@ func (f *openFiles) room() (err error) {
 	return tryRoom(filepath.Dir(f.path), log.Size())
 }
 
-// roomFor returns ErrFull if the copy of a file certainly does not fit in a folder. A copy that fills the disk would
+// A RoomError says that a copy does not fit on a disk. It is an ErrFull.
+type RoomError struct{ Free, Need int64 } // bytes
+
+func (e *RoomError) Error() string {
+	return fmt.Sprintf("the disk has %d bytes free, and the copy needs %d", e.Free, e.Need)
+}
+
+// Is makes every RoomError an ErrFull.
+func (e *RoomError) Is(target error) bool { return target == ErrFull }
+
+// roomFor returns a RoomError if a copy of files does not fit in a folder. A copy that fills the disk would
 // stop others before it fails, a server whose database is on it among them.
 func roomFor(folder string, files ...string) error {
-	need := uint64(leastRoom)
+	need := int64(leastRoom)
 	for _, file := range files {
 		if info, err := os.Stat(file); err == nil {
-			need += uint64(info.Size())
+			need += info.Size()
 		}
 	}
 	if free, known := freeBytes(folder); known && free < need {
-		return fmt.Errorf("%w: %d bytes are free, and %d are needed", ErrFull, free, need)
+		return &RoomError{Free: free, Need: need}
 	}
 	return nil
 }

@@ -3,4 +3,4 @@
 package store
 
 // freeBytes reports that it is not known how much can be written.
-func freeBytes(string) (free uint64, known bool) { return 0, false }
+func freeBytes(string) (free int64, known bool) { return 0, false }

@@ -136,14 +136,23 @@ func (c *accountBackupCommand) explain(path string, err error) error {
 			"the whole list. Keep your older backups; to keep the database as it is, too, stop the account service and "+
 			"copy its file, and the one that ends in -wal if there is one", damaged, c.Database)
 	case errors.Is(err, store.ErrFull):
-		return fmt.Errorf("the disk of %s has no room for the backup: free as much as the database takes, or choose "+
-			"another folder (%w)", filepath.Dir(path), err)
+		return fmt.Errorf("the disk of %s has no room for the backup%s: free as much as the database takes, or choose "+
+			"another folder", filepath.Dir(path), roomText(err))
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("there is no folder %s: create it first", filepath.Dir(path))
 	case errors.Is(err, context.Canceled):
 		return errors.New("interrupted: nothing was written")
 	}
 	return fmt.Errorf("backing up to %s: %w", path, durable.Reason(err))
+}
+
+// roomText tells how much room there is, if that is known.
+func roomText(err error) string {
+	room, ok := errors.AsType[*store.RoomError](err)
+	if !ok {
+		return ""
+	}
+	return fmt.Sprintf(" (%s free, %s needed)", bytesText(room.Free), bytesText(room.Need))
 }
 
 // backupName is the name of a backup in a folder. Names sort by time.
@@ -268,8 +277,8 @@ func (c *accountRestoreCommand) explain(path string, err error) error {
 	case errors.Is(err, store.ErrNoBackup):
 		return fmt.Errorf("%s is not a backup: %w; make one with scim-bridge account backup"+untouched, c.File, err)
 	case errors.Is(err, store.ErrFull):
-		return fmt.Errorf("the disk of %s has no room for a copy of the backup: free as much as it takes"+untouched,
-			path)
+		return fmt.Errorf("the disk of %s has no room for a copy of the backup%s: free as much as it takes"+untouched,
+			path, roomText(err))
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("there is no folder %s: create it first", filepath.Dir(path))
 	case errors.Is(err, context.Canceled):
