@@ -466,7 +466,8 @@ func TestRestoreRefuses(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := store.Restore(t.Context(), row.backup(t, path), path, noProgress, nothingMore); !row.want(err) {
+			_, err = store.Restore(t.Context(), row.backup(t, path), path, noProgress, nothingMore)
+			if !row.want(err) {
 				t.Errorf("it answered %v", err)
 			}
 			after, err := os.ReadFile(path)

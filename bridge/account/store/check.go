@@ -14,12 +14,12 @@ type Fault struct {
 // mostFaults bounds what one rule reports: one cause can break many rows.
 const mostFaults = 20
 
-// rules are what the schema cannot say. Each query returns the ids of rows
-// that break the rule. A test holds them against the columns, so that none is
-// added by a migration without a decision on whether it needs a rule.
 // ChainRule is what does not hold if the audit log was changed.
 const ChainRule = "an audit event follows the one before it"
 
+// rules are what the schema cannot say. Each query returns the ids of rows
+// that break the rule. A test holds them against the columns, so that none is
+// added by a migration without a decision on whether it needs a rule.
 var rules = []struct{ what, query string }{
 	{"a group counts the managed people and groups in it", `SELECT g.id FROM groups g WHERE g.managed_count <>
 		(SELECT count(*) FROM memberships s JOIN people p ON p.member_id = s.member_id WHERE s.group_id = g.id) +

@@ -12,5 +12,5 @@ func freeBytes(folder string) (free int64, known bool) {
 		return 0, false
 	}
 	// Signed on some systems: below zero if root has used what is kept for it.
-	return max(0, int64(fs.Bavail)) * int64(fs.Bsize), true
+	return max(0, int64(fs.Bavail)) * int64(fs.Bsize), true //nolint:unconvert // of other types on other systems
 }

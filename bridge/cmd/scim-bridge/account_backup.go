@@ -25,7 +25,7 @@ type accountBackupCommand struct {
 	database
 	File  string `arg:"" help:"File to write, or a folder, in which the file is named by the time."`
 	Force bool   `help:"Replace a file that is there."`
-	Keep  int    `placeholder:"N" help:"In a folder: keep the account's newest N and delete older ones; by default none."`
+	Keep  int    `placeholder:"N" help:"In a folder: keep the account's newest N, delete older ones; by default none."`
 }
 
 // Help implements kong.HelpProvider.
@@ -105,10 +105,10 @@ func (c *accountBackupCommand) target(now time.Time) (path, folder string, err e
 func isFileName(file string) error {
 	switch {
 	case file == "-":
-		return errors.New("FILE is the name of a file: a backup is checked before it is complete, so it is not written " +
-			"to standard output, nor read from standard input; ./- is a file of that name")
+		return errors.New("the argument FILE is the name of a file: a backup is checked before it is complete, so it " +
+			"is not written to standard output, nor read from standard input; ./- is a file of that name")
 	case strings.HasPrefix(file, "sqlite:"):
-		return fmt.Errorf("FILE is the name of a file: write %q without sqlite:", file)
+		return fmt.Errorf("the argument FILE is the name of a file: write %q without sqlite:", file)
 	case session.Misplaced(file):
 		return session.FileError("FILE", file, fs.ErrNotExist)
 	}
@@ -133,8 +133,8 @@ func (c *accountBackupCommand) explain(path string, err error) error {
 		return fmt.Errorf("%s is there already: choose another name, or replace it with --force", path)
 	case errors.As(err, &damaged):
 		return fmt.Errorf("the copy was not kept: %w; so is the database: scim-bridge account check --database %s has "+
-			"the whole list. Keep your older backups; to keep the database as it is, too, stop the account service and "+
-			"copy its file, and the one that ends in -wal if there is one", damaged, c.Database)
+			"the whole list. Keep your older backups; to keep the database as it is, too, stop the account service "+
+			"and copy its file, and the one that ends in -wal if there is one", damaged, c.Database)
 	case errors.Is(err, store.ErrFull):
 		return fmt.Errorf("the disk of %s has no room for the backup%s: free as much as the database takes, or choose "+
 			"another folder", filepath.Dir(path), roomText(err))
@@ -257,7 +257,7 @@ func (c *accountRestoreCommand) explain(path string, err error) error {
 	const untouched = "; nothing was changed"
 	switch {
 	case errors.Is(err, store.ErrInUse):
-		return fmt.Errorf("a process has %s open, or changed it while the backup was copied: stop the account service, "+
+		return fmt.Errorf("a process has %s open, or changed it while the backup was copied: stop the account service "+
 			"and any other command on this database, and repeat the command"+untouched, path)
 	case errors.Is(err, store.ErrLink):
 		return fmt.Errorf("--database %s: %w: set --database to the file that it leads to, or remove it"+untouched,

@@ -121,7 +121,8 @@ func TestABackupUnderLoadHasWhatWasAcknowledged(t *testing.T) {
 	for _, w := range before {
 		got := ask(t, http.MethodGet, bridge.url("/scim/v2/Users/"+w.id), pair.token.Reveal(), "")
 		if got.status != 200 || !strings.Contains(got.body, `"userName":"`+w.name+`"`) {
-			t.Errorf("%s was acknowledged before the backup began, and is not in it: %d %s", w.name, got.status, got.body)
+			t.Errorf("%s was acknowledged before the backup began, and is not in it: %d %s", w.name, got.status,
+				got.body)
 		}
 	}
 	if during == 0 {
@@ -257,8 +258,8 @@ func TestABackupOnAFullDiskLeavesNothing(t *testing.T) {
 	account := newAccountProcess(t)
 	folder := t.TempDir()
 	// As on a full disk, no file of this process can grow beyond so many kilobytes.
-	cmd := exec.CommandContext(t.Context(), "sh", "-c", `ulimit -f 64; exec "$0" "$@"`, "scim-bridge", "account", "backup",
-		"--database", "sqlite:"+account.database, filepath.Join(folder, "backup.db"))
+	cmd := exec.CommandContext(t.Context(), "sh", "-c", `ulimit -f 64; exec "$0" "$@"`, "scim-bridge", "account",
+		"backup", "--database", "sqlite:"+account.database, filepath.Join(folder, "backup.db"))
 	text, err := cmd.CombinedOutput()
 	if err == nil || !strings.Contains(string(text), "has no room for the backup: free as much as the database takes") {
 		t.Errorf("it ended with %v and said %s", err, text)

@@ -42,8 +42,8 @@ func (c *accountCheckCommand) Run(ctx context.Context, console *console) error {
 			fmt.Fprintf(console.Out, "broken: %s: %s\n", f.What, f.Row)
 		}
 		if slices.ContainsFunc(faults, func(f store.Fault) bool { return f.What == store.ChainRule }) {
-			fmt.Fprintf(console.Out, "The audit log was changed; to see what is missing or changed: scim-bridge account "+
-				"audit --verify --database %s\n", c.Database)
+			fmt.Fprintf(console.Out, "The audit log was changed; to see what is missing or changed: scim-bridge "+
+				"account audit --verify --database %s\n", c.Database)
 		}
 		if len(faults) > 0 {
 			return &exit{Code: exitFailed} // the faults are printed already
