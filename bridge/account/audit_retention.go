@@ -58,7 +58,8 @@ func (a *Account) judge(ctx context.Context, newest time.Time) (judged time.Time
 		return judged, err
 	}
 	judged = judgedTime(before, a.Time(), newest, up-c.stored)
-	if passed := judged.Sub(before); 0 <= passed && passed < judgedInterval {
+	// A clock that is far behind is not followed: after it is right again, it would take as long to catch up.
+	if judged.Sub(before) < judgedInterval {
 		return judged, nil
 	}
 	err = a.Store.Write(ctx, func(ctx context.Context, tx *store.Tx) error { return tx.SetAuditJudged(ctx, judged) })
