@@ -77,12 +77,17 @@ var ErrRemovedMeanwhile = errors.New("events were removed because of their age w
 
 // ExportAudit writes events of the chain, the oldest first, and returns what the export says of itself.
 func (a *Account) ExportAudit(ctx context.Context, q AuditQuery, out io.Writer) (s audit.Summary, err error) {
-	var first, last int64
+	var removed, first, last int64
 	s = audit.Summary{Account: a.ID, Exported: a.Time()}
 	if q.Filter != (audit.Filter{}) {
 		s.Filter = &q.Filter
 	}
 	err = a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
+		chain, _, err := tx.AuditChain(ctx)
+		if err != nil {
+			return err
+		}
+		removed = chain.Sequence
 		if first, last, err = tx.AuditRange(ctx, q.Since, q.Until); err != nil {
 			return err
 		}
@@ -97,7 +102,7 @@ func (a *Account) ExportAudit(ctx context.Context, q AuditQuery, out io.Writer) 
 	}
 	w := audit.NewWriter(out, s)
 	for first <= last {
-		page, err := a.auditPage(ctx, first, last)
+		page, err := a.auditPage(ctx, removed, first, last)
 		if err != nil {
 			return s, err
 		}
@@ -123,15 +128,15 @@ type linkedEvent struct {
 	previous string
 }
 
-// auditPage returns the next events of a range.
-func (a *Account) auditPage(ctx context.Context, first, last int64) (page []linkedEvent, err error) {
+// auditPage returns the next events of a range, unless some were removed since those up to a number were.
+func (a *Account) auditPage(ctx context.Context, before, first, last int64) (page []linkedEvent, err error) {
 	errFull := errors.New("the page is full")
 	err = a.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
 		removed, _, err := tx.AuditChain(ctx)
 		if err != nil {
 			return err
 		}
-		if removed.Sequence >= first {
+		if removed.Sequence > before && removed.Sequence >= first {
 			return ErrRemovedMeanwhile
 		}
 		return tx.EachAuditEvent(ctx, first, last, func(e audit.Event, previous string) error {

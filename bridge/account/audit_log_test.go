@@ -185,6 +185,41 @@ func TestAnExportFromWhichEventsAreRemovedMeanwhileFails(t *testing.T) {
 	}
 }
 
+// Somebody may have added an event before those that are left. The export has it, so that whoever verifies the export
+// sees it; to export once more would not help.
+func TestAnExportHasAnEventThatWasAddedBeforeTheFirst(t *testing.T) {
+	t.Parallel()
+	a := newAccount(t)
+	addEvents(t, a, 5)
+	since := a.Time().Add(-time.Hour)
+	err := a.Store.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+		n, err := tx.RemoveAuditEvents(ctx, a.Time().Add(time.Hour), a.Time().Add(time.Hour), 3)
+		if err != nil || n != 3 {
+			t.Errorf("%d were removed (%v)", n, err)
+		}
+		_, err = tx.Exec(ctx, `INSERT INTO audit (sequence, id, time, actor, address, action, object, summary, hash)
+			SELECT 2, 'added', time, actor, address, action, object, summary, hash FROM audit WHERE sequence = 4`)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var export bytes.Buffer
+	if _, err := a.ExportAudit(t.Context(), account.AuditQuery{Since: since}, &export); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(export.String(), `"id":"added"`) {
+		t.Errorf("the export has no such event: %s", &export)
+	}
+	v := new(audit.Verifier)
+	if _, err := audit.VerifyExport(&export, v); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, faults := v.Result(); len(faults) == 0 {
+		t.Error("the export was verified")
+	}
+}
+
 // What is not UTF-8 is replaced before it is recorded: in an export it would be another text.
 func TestAnEventOfAnyBytesCanBeExported(t *testing.T) {
 	t.Parallel()
