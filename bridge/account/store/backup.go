@@ -122,16 +122,13 @@ func backup(
 		return n, err
 	}
 	folder := filepath.Dir(path)
-	if err := roomFor(folder, database.path, database.path+"-wal"); err != nil {
-		return n, err
-	}
 	work, err := newWorkFolder(folder, backupFolders)
 	if err != nil {
-		return n, err
+		return n, roomError(folder, err)
 	}
 	defer func() { err = errors.Join(err, work.remove()) }()
 	if err := makeFile(work.file(), folder); err != nil {
-		return n, err
+		return n, roomError(folder, err)
 	}
 	if err := copyDatabase(ctx, database, work.file(), progress); err != nil {
 		return n, roomError(work.path, fmt.Errorf("copying the database: %w", err))
@@ -228,15 +225,18 @@ func copyDatabase(ctx context.Context, database *openFiles, path string, progres
 		}
 	}
 	defer func() { _, _ = c.exec(`ROLLBACK`) }() // nothing was written
+	size, pageSize, err := sizeOf(c)
+	if err != nil {
+		return err
+	}
+	if err := roomFor(filepath.Dir(path), size); err != nil {
+		return err
+	}
 	copying, err := c.db.BackupInit("main", fileURL(path, url.Values{}))
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, copying.Close()) }()
-	pageSize, err := pageSizeOf(c)
-	if err != nil {
-		return err
-	}
 	for done := false; !done; {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -250,9 +250,12 @@ func copyDatabase(ctx context.Context, database *openFiles, path string, progres
 	return nil
 }
 
-func pageSizeOf(c *conn) (size int64, err error) {
+// sizeOf returns the size of the database in the open transaction, which may be larger or smaller than its file.
+func sizeOf(c *conn) (size, pageSize int64, err error) {
 	tx := &Tx{conn: c}
-	return size, tx.QueryRow(context.Background(), `SELECT page_size FROM pragma_page_size`).Scan(&size)
+	err = tx.QueryRow(context.Background(), `SELECT page_count * page_size, page_size
+		FROM pragma_page_count, pragma_page_size`).Scan(&size, &pageSize)
+	return size, pageSize, err
 }
 
 // inspect checks a copy that nobody else uses, and makes it a file that needs no log.

@@ -157,15 +157,10 @@ func (e *RoomError) Error() string {
 // Is makes every RoomError an ErrFull.
 func (e *RoomError) Is(target error) bool { return target == ErrFull }
 
-// roomFor returns a RoomError if a copy of files does not fit in a folder. A copy that fills the disk would
+// roomFor returns a RoomError if a copy of so many bytes does not fit in a folder. A copy that fills the disk would
 // stop others before it fails, a server whose database is on it among them.
-func roomFor(folder string, files ...string) error {
-	need := int64(leastRoom)
-	for _, file := range files {
-		if info, err := os.Stat(file); err == nil {
-			need += info.Size()
-		}
-	}
+func roomFor(folder string, size int64) error {
+	need := size + leastRoom
 	if free, known := freeBytes(folder); known && free < need {
 		return &RoomError{Free: free, Need: need}
 	}

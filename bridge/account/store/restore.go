@@ -45,7 +45,8 @@ func Restore(
 		return nil, err
 	}
 	path = resolve(path) // as SQLite names the file
-	if err := looksLikeBackup(backup, path); err != nil {
+	size, err := looksLikeBackup(backup, path)
+	if err != nil {
 		return nil, err
 	}
 	unlock, err := lockDatabase(path) // now, since what follows may take minutes
@@ -54,12 +55,12 @@ func Restore(
 	}
 	before := stateOf(path)
 	unlock()
-	if err := roomFor(filepath.Dir(path), backup); err != nil {
+	if err := roomFor(filepath.Dir(path), size); err != nil {
 		return nil, err
 	}
 	work, err := newWorkFolder(filepath.Dir(path), restoreFolders)
 	if err != nil {
-		return nil, err
+		return nil, roomError(filepath.Dir(path), err)
 	}
 	defer func() { err = errors.Join(err, work.remove()) }()
 	if err := prepare(ctx, backup, work.file(), path, progress, finish); err != nil {
@@ -97,25 +98,25 @@ func refuseLinks(path string) error {
 	return nil
 }
 
-// looksLikeBackup refuses what a look at the files shows not to be one.
-func looksLikeBackup(backup, path string) error {
+// looksLikeBackup refuses what a look at the files shows not to be one, and returns the file's size.
+func looksLikeBackup(backup, path string) (size int64, err error) {
 	info, err := os.Stat(backup)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if !info.Mode().IsRegular() {
-		return fmt.Errorf("%w: it is not a file", ErrNoBackup)
+		return 0, fmt.Errorf("%w: it is not a file", ErrNoBackup)
 	}
 	if there, err := os.Stat(path); err == nil && os.SameFile(info, there) {
-		return errors.New("it is the database itself")
+		return 0, errors.New("it is the database itself")
 	}
 	// A log of a database that is in use may be empty, until the next change.
 	for _, end := range []string{"-wal", "-journal"} {
 		if _, err := os.Stat(backup + end); err == nil {
-			return ErrLogBeside
+			return 0, ErrLogBeside
 		}
 	}
-	return nil
+	return info.Size(), nil
 }
 
 // prepare makes the copy that is to be the database.
