@@ -27,6 +27,8 @@ type Snapshot struct {
 	// Older is the version of a schema that is older than this program, of which Sizes and Newest are not known and
 	// only pages, indexes and references were checked; otherwise 0.
 	Older int64
+	// Aside is where a file is kept that was replaced and is no backup, or "".
+	Aside string
 }
 
 // Progress is told how many bytes of a file are copied.
@@ -51,8 +53,9 @@ func (e *DamageError) Error() string {
 
 // Backup writes a copy of the database at dsn, `sqlite:PATH`, to a file at path: all that was committed when it
 // began, and nothing that is committed meanwhile. The copy is checked as Check does, and only then gets its name; one
-// that fails leaves nothing behind. It is one file that needs no log beside it. The database itself stays as it is:
-// one of an older version is not brought up to date, but copied as it is.
+// that fails leaves nothing behind. It is one file that needs no log beside it. What it replaces is kept under another
+// name, unless that is such a file, too. The database itself stays as it is: one of an older version is not brought up
+// to date, but copied as it is.
 func Backup(ctx context.Context, dsn, path string, replace bool, progress Progress) (n Snapshot, err error) {
 	database, err := fileOf(dsn)
 	if err != nil {
@@ -95,6 +98,9 @@ func AccountIn(ctx context.Context, path string) (a Account, err error) {
 	return a, err
 }
 
+// fileMagic is what a database begins with.
+const fileMagic = "SQLite format 3\x00"
+
 // isDatabase returns ErrNoBackup for a file that does not begin as a database does.
 func isDatabase(path string) error {
 	f, err := os.Open(path)
@@ -102,9 +108,8 @@ func isDatabase(path string) error {
 		return err
 	}
 	defer f.Close()
-	const magic = "SQLite format 3\x00"
-	head := make([]byte, len(magic))
-	if _, err := io.ReadFull(f, head); err != nil || string(head) != magic {
+	head := make([]byte, len(fileMagic))
+	if _, err := io.ReadFull(f, head); err != nil || string(head) != fileMagic {
 		return ErrNoBackup
 	}
 	return nil
@@ -139,7 +144,28 @@ func backup(
 	if err := mayWrite(path, database.path, replace); err != nil { // what came meanwhile
 		return n, err
 	}
+	if err := syncFile(work.file()); err != nil {
+		return n, err
+	}
+	if replace && !isBackup(path) {
+		aside, err := exchange(work.file(), path, ".before-backup-", time.Now())
+		n.Aside = strings.Join(aside, "") // the others that it keeps are not there
+		return n, err
+	}
 	return n, publish(work.file(), path, replace)
+}
+
+// isBackup reports whether there is nothing at path but what Backup writes. A database that was served has a log, or
+// had one, and says so in its first bytes.
+func isBackup(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return errors.Is(err, fs.ErrNotExist)
+	}
+	defer f.Close()
+	head := make([]byte, 20)
+	n, err := io.ReadFull(f, head)
+	return n == 0 && errors.Is(err, io.EOF) || err == nil && string(head[:16]) == fileMagic && head[18] == 1
 }
 
 // ErrItself says that a backup would replace the database, or a file that belongs to it.
@@ -306,11 +332,8 @@ func (tx *Tx) describe(ctx context.Context, path string, n *Snapshot) error {
 	return err
 }
 
-// publish gives a file that is complete its name, which survives a loss of power.
+// publish gives a file that is complete, and on the disk, its name, which survives a loss of power.
 func publish(file, path string, replace bool) error {
-	if err := syncFile(file); err != nil {
-		return err
-	}
 	if !replace {
 		// A link, unlike a rename, never takes the place of a file that came meanwhile.
 		err := os.Link(file, path)

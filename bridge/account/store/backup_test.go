@@ -204,6 +204,45 @@ func TestABackupReplacesNothingUnlessAsked(t *testing.T) {
 	}
 }
 
+// To name the database as FILE, and a backup as the database, is one slip: what is served must not be lost by it.
+func TestABackupKeepsWhatItReplacesUnlessThatIsABackup(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	served, saved := filepath.Join(folder, "account.db"), filepath.Join(folder, "backup.db")
+	s := newDatabase(t, served)
+	backup(t, s, saved)
+	write(t, s, `INSERT INTO signup_domains (domain, created_at) VALUES ('later', 0)`)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	swapped, err := store.Backup(t.Context(), "sqlite:"+saved, served, true, noProgress)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if swapped.Aside == "" || domainsOf(t, swapped.Aside) != "later" {
+		t.Errorf("the database is kept as %q", swapped.Aside)
+	}
+	text, empty := filepath.Join(folder, "text"), filepath.Join(folder, "empty")
+	if err := errors.Join(os.WriteFile(text, []byte("mine"), 0o600), os.WriteFile(empty, nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range []struct {
+		path string
+		kept bool
+	}{{text, true}, {empty, false}, {text, false}} { // in the end a backup, as in each night but the first
+		n, err := store.Backup(t.Context(), "sqlite:"+swapped.Aside, row.path, true, noProgress)
+		if err != nil || (n.Aside != "") != row.kept {
+			t.Errorf("%s: it is kept as %q (%v)", row.path, n.Aside, err)
+		}
+		if content, err := os.ReadFile(n.Aside); row.kept && string(content) != "mine" {
+			t.Errorf("%s: it is kept as %q (%v)", row.path, content, err)
+		}
+	}
+	if all, err := filepath.Glob(filepath.Join(folder, "*.before-backup-*")); err != nil || len(all) != 2 {
+		t.Errorf("kept are %v (%v)", all, err)
+	}
+}
+
 // Whatever goes wrong, the folder is as it was.
 func TestAFailedBackupLeavesNothing(t *testing.T) {
 	t.Parallel()

@@ -27,7 +27,8 @@ func TestAnExchangeThatFailsIsUndone(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if _, err := exchange(filepath.Join(folder, "new.db"), path, now); !errors.Is(err, ErrExists) {
+			_, err := exchange(filepath.Join(folder, "new.db"), path, ".before-restore-", now)
+			if !errors.Is(err, ErrExists) {
 				t.Errorf("it answered %v, want ErrExists", err)
 			}
 			for name, text := range want {

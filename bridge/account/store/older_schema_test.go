@@ -139,7 +139,7 @@ func TestAnExchangeThatFailsLeavesTheDatabase(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	aside, err := exchange(filepath.Join(folder, "nothing"), path, time.Now())
+	aside, err := exchange(filepath.Join(folder, "nothing"), path, ".before-restore-", time.Now())
 	if !errors.Is(err, os.ErrNotExist) || aside != nil {
 		t.Errorf("it answered %v, %v", aside, err)
 	}

@@ -73,7 +73,7 @@ func Restore(
 	if stateOf(path) != before { // such as a token that was revoked meanwhile
 		return nil, fmt.Errorf("%w, or had: it was changed while the backup was copied", ErrInUse)
 	}
-	return exchange(work.file(), path, time.Now())
+	return exchange(work.file(), path, ".before-restore-", time.Now())
 }
 
 // stateOf describes the database at path as far as it tells whether anybody has changed it.
@@ -307,10 +307,10 @@ func damage(err error) error {
 	return err
 }
 
-// exchange puts a file in the place of the database, and keeps that under another name. At no time is there no
-// database at path, for a loss of power, and none that has another one's log beside it.
-func exchange(file, path string, now time.Time) (aside []string, err error) {
-	suffix := ".before-restore-" + now.UTC().Format("20060102T150405.000Z")
+// exchange puts a file in the place of a database, and keeps that under another name, which ends in infix and the
+// time. At no time is there no database at path, for a loss of power, and none that has another one's log beside it.
+func exchange(file, path, infix string, now time.Time) (aside []string, err error) {
+	suffix := infix + now.UTC().Format("20060102T150405.000Z")
 	var undo []func() error
 	defer func() {
 		if err == nil {
@@ -347,8 +347,8 @@ func exchange(file, path string, now time.Time) (aside []string, err error) {
 	}
 	undo = nil
 	if err := durable.SyncFolder(filepath.Dir(path)); err != nil {
-		return nil, fmt.Errorf("the backup is in place, but whether it outlasts a loss of power is not known, and "+
-			"what was there is kept as %q: %w", aside, err)
+		return nil, fmt.Errorf("%s is in place, but whether it outlasts a loss of power is not known, and "+
+			"what was there is kept as %q: %w", path, aside, err)
 	}
 	return aside, nil
 }

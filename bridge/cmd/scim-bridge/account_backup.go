@@ -24,7 +24,7 @@ import (
 type accountBackupCommand struct {
 	database
 	File  string `arg:"" help:"File to write, or a folder, in which the file is named by the time."`
-	Force bool   `help:"Replace a file that is there."`
+	Force bool   `help:"Replace a file that is there; one that is no backup is kept under another name."`
 	Keep  int    `placeholder:"N" help:"In a folder: keep the account's newest N, delete older ones; by default none."`
 }
 
@@ -71,10 +71,16 @@ func describeBackup(path string, n store.Snapshot) string {
 	text := fmt.Sprintf("Wrote %s (%s) and checked it: account %q", path, bytesText(n.Bytes),
 		inputtext.Line(n.Account.Name))
 	if n.Older == 0 {
-		return text + ", " + describeSizes(n.Sizes) + ".\n"
+		text += ", " + describeSizes(n.Sizes) + ".\n"
+	} else {
+		text += fmt.Sprintf(".\nIts schema, version %d, is that of an older scim-bridge: only pages, indexes and "+
+			"references were checked. To check the rest, use the scim-bridge that serves.\n", n.Older)
 	}
-	return text + fmt.Sprintf(".\nIts schema, version %d, is that of an older scim-bridge: only pages, indexes and "+
-		"references were checked. To check the rest, use the scim-bridge that serves.\n", n.Older)
+	if n.Aside != "" {
+		text += fmt.Sprintf("What was there is no file that account backup wrote, such as a database that was served, "+
+			"and is kept as %s\n", n.Aside)
+	}
+	return text
 }
 
 // target returns the file to write, and its folder if only that was given.
