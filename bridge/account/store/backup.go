@@ -68,8 +68,10 @@ func Backup(ctx context.Context, dsn, path string, replace bool, progress Progre
 	if err := isDatabase(database); err != nil { // before anything is made beside it
 		return n, err
 	}
-	if err := makePrivate(database); err != nil {
-		return n, err
+	if !isBackup(database) { // a backup has no log, and needs no index of one
+		if err := makePrivate(database); err != nil {
+			return n, err
+		}
 	}
 	if err := isAccount(ctx, database); err != nil {
 		return n, damage(err)

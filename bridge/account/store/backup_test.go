@@ -575,6 +575,31 @@ func TestRestoreRefusesADatabaseThatWasChangedMeanwhile(t *testing.T) {
 	}
 }
 
+// A backup may be read as a database is. A file beside it would then keep it from being replaced.
+func TestReadingABackupLeavesNothingBesideIt(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	path := filepath.Join(folder, "backup.db")
+	backup(t, newDatabase(t, filepath.Join(t.TempDir(), "account.db")), path)
+	for name, read := range map[string]func() error{
+		"a backup of it": func() error {
+			_, err := store.Backup(t.Context(), "sqlite:"+path, filepath.Join(t.TempDir(), "b.db"), false, noProgress)
+			return err
+		},
+		"a restore over it": func() error {
+			_, _, err := store.ReadSecrets(t.Context(), path)
+			return err
+		},
+	} {
+		if err := read(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if entries, err := os.ReadDir(folder); err != nil || len(entries) != 1 {
+			t.Errorf("after %s there are %v (%v)", name, entries, err)
+		}
+	}
+}
+
 func TestTheAccountInABackup(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()

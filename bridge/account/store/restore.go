@@ -236,8 +236,10 @@ func ReadSecrets(ctx context.Context, path string) (s Secrets, found bool, err e
 	case err != nil:
 		return s, false, err
 	}
-	if err := makePrivate(path); err != nil {
-		return s, true, err
+	if !isBackup(path) { // a backup has no log, and needs no index of one
+		if err := makePrivate(path); err != nil {
+			return s, true, err
+		}
 	}
 	defer func() { err = damage(err) }()
 	if err := isAccount(ctx, path); err != nil {
