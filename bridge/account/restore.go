@@ -60,6 +60,11 @@ func Restore(ctx context.Context, backup, path string, progress store.Progress) 
 		if r.Account, err = Load(ctx, s); err != nil {
 			return err
 		}
+		if unread == nil { // once more, since what was revoked before store.Restore watched it would be missed
+			if there, found, err = store.ReadSecrets(ctx, path); err != nil {
+				return fmt.Errorf("%w, or had: reading it once more: %w", store.ErrInUse, err)
+			}
+		}
 		if there.Account.ID != "" && there.Account.ID != r.Account.ID {
 			return &OtherAccountError{there.Account, store.Account{ID: r.Account.ID, Name: r.Account.Name}}
 		}
