@@ -114,7 +114,8 @@ func isFileName(file string) error {
 		return errors.New("the argument FILE is the name of a file: a backup is checked before it is complete, so it " +
 			"is not written to standard output, nor read from standard input; ./- is a file of that name")
 	case strings.HasPrefix(file, "sqlite:"):
-		return fmt.Errorf("the argument FILE is the name of a file: write %q without sqlite:", file)
+		return fmt.Errorf("the argument FILE is the name of a file: leave out sqlite: and write %q",
+			strings.TrimPrefix(file, "sqlite:"))
 	case session.Misplaced(file):
 		return session.FileError("FILE", file, fs.ErrNotExist)
 	}
