@@ -11,6 +11,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/server/page"
 )
 
 // A Server is the bridge's HTTP handler.
@@ -18,7 +19,7 @@ type Server struct {
 	Checker       *health.Checker
 	Authenticator *Authenticator
 	Metrics       *Metrics
-	Page          *Page
+	Page          *page.Page
 	// AccessLog is completed by the server, with the fields of a line and the answer to a
 	// panic.
 	AccessLog httpkit.AccessLog
@@ -38,7 +39,7 @@ func (s *Server) Handler() http.Handler {
 
 // Routes returns the bridge's own routes.
 func (s *Server) Routes() []Route {
-	return slices.Concat(s.routes(), s.Metrics.routes(s.Authenticator), s.Page.routes())
+	return slices.Concat(s.routes(), s.Metrics.routes(s.Authenticator), s.pageRoutes())
 }
 
 func (s *Server) routes() []Route {
@@ -50,6 +51,14 @@ func (s *Server) routes() []Route {
 		{Name: "ready", Method: http.MethodGet, Path: "/ready", Handler: http.HandlerFunc(s.ready), Polled: true},
 		{Name: "health", Method: http.MethodGet, Path: "/health", Handler: monitored},
 	}
+}
+
+func (s *Server) pageRoutes() []Route {
+	var all []Route
+	for _, r := range s.Page.Routes() {
+		all = append(all, Route{Name: "app", Method: r.Method, Path: r.Path, Handler: r.Handler})
+	}
+	return all
 }
 
 func (s *Server) ping(w http.ResponseWriter, _ *http.Request) {

@@ -26,6 +26,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/secret"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/server"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/server/page"
 )
 
 // verifier takes the token "right".
@@ -122,17 +123,24 @@ func newFace(t *testing.T) *face {
 	kept.Sink(hclog.Info).Accept("scim-bridge", hclog.Info, "a line of the log")
 	httpServer := &server.Server{
 		Checker: checker, Authenticator: f.authenticator, Metrics: metrics,
-		Page: &server.Page{
+		Page: &page.Page{
 			Health: checker.Health,
 			Status: func() control.Status { return control.Status{State: f.state, AccountID: "acc_1"} },
-			Waiting: func() []bridge.Attention {
-				return []bridge.Attention{{UserName: "<ann\u202e\x1b>", Kind: bridge.InvitationOpen}}
+			Sections: []page.Section{
+				page.Problems(),
+				page.Holds(&f.held),
+				page.Overlap(),
+				page.Components(),
+				page.Waiting(func() []bridge.Attention {
+					return []bridge.Attention{{UserName: "<ann\u202e\x1b>", Kind: bridge.InvitationOpen}}
+				}),
+				page.Facts(),
+				page.Log(kept),
 			},
-			Holds:   &f.held,
 			Verify:  f.authenticator.Verify,
 			Pass:    func(context.Context, string) string { return f.granted() },
 			IsValid: func(pass string) bool { return pass == f.granted() },
-			Logs:    kept, Logger: logger, Now: f.time, Key: []byte("a key of the test, 32 bytes long."),
+			Logger:  logger, Now: f.time, Key: []byte("a key of the test, 32 bytes long."),
 		},
 		AccessLog: httpkit.AccessLog{
 			Logger: logger, Events: events, Metrics: metrics.Metrics,

@@ -25,6 +25,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/provision"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/scim"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/server"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/server/page"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
 
@@ -171,20 +172,18 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 		Checker:       b.checker,
 		Authenticator: b.authenticator,
 		Metrics:       metrics,
-		Page: &server.Page{
-			Health:  b.checker.Health,
-			Status:  b.status,
-			Waiting: b.watcher.Waiting,
-			Holds:   b.connector,
-			Verify:  b.authenticator.Verify,
-			Pass:    b.verifier.Pass,
-			IsValid: b.verifier.IsValid,
-			Logs:    cfg.log,
-			Journal: b.journal,
-			Logger:  cfg.logger.Named("page"),
-			Now:     time.Now,
-			Key:     randomKey(),
-			Secure:  strings.HasPrefix(cfg.publicURL, "https:") || cfg.certificate != nil,
+		Page: &page.Page{
+			Health:   b.checker.Health,
+			Status:   b.status,
+			Sections: b.pageSections(),
+			Verify:   b.authenticator.Verify,
+			Pass:     b.verifier.Pass,
+			IsValid:  b.verifier.IsValid,
+			Journal:  b.journal,
+			Logger:   cfg.logger.Named("page"),
+			Now:      time.Now,
+			Key:      randomKey(),
+			Secure:   strings.HasPrefix(cfg.publicURL, "https:") || cfg.certificate != nil,
 		},
 		AccessLog: httpkit.AccessLog{
 			Logger:         httpLog,
@@ -220,6 +219,19 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 		b.checker.Checks = append(b.checker.Checks, cfg.certificate.Report)
 	}
 	return b, nil
+}
+
+// pageSections returns the sections of the status page, in the order of display.
+func (b *runningBridge) pageSections() []page.Section {
+	return []page.Section{
+		page.Problems(),
+		page.Holds(b.connector),
+		page.Overlap(),
+		page.Components(),
+		page.Waiting(b.watcher.Waiting),
+		page.Facts(),
+		page.Log(b.cfg.log),
+	}
 }
 
 // scimHandler returns the handler of SCIM, created with the first request: without

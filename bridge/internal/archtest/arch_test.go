@@ -267,9 +267,15 @@ var walls = []wall{
 		why:   "the connector speaks to the account's API, never to its store",
 	},
 	{
-		room: "bridge/server",
+		room: "bridge/server/page",
 		may: []string{"bridge", "bridge/auth", "bridge/control", "bridge/health", "bridge/internal", "bridge/journal",
 			"bridge/problem", "bridge/session"},
+		why: "the page is one of the server's parts, and knows neither the others nor what it shows",
+	},
+	{
+		room: "bridge/server",
+		may: []string{"bridge", "bridge/auth", "bridge/control", "bridge/health", "bridge/internal", "bridge/journal",
+			"bridge/problem", "bridge/server/page", "bridge/session"},
 		why: "the server shows what it is told",
 	},
 	{
@@ -280,7 +286,7 @@ var walls = []wall{
 			"bridge/account/store", "bridge/auth", "bridge/build", "bridge/certificate", "bridge/connector/account",
 			"bridge/control", "bridge/datadir",
 			"bridge/health", "bridge/internal", "bridge/journal", "bridge/problem", "bridge/provision", "bridge/scim",
-			"bridge/server", "bridge/session", "bridge/simulate"},
+			"bridge/server", "bridge/server/page", "bridge/session", "bridge/simulate"},
 		tests: []string{"test/ports"},
 		why:   "the doorway wires everything of the bridge",
 	},

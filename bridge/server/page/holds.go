@@ -1,0 +1,145 @@
+package page
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/journal"
+)
+
+// Holds shows what the account holds, and lets it be approved or cancelled.
+func Holds(account bridge.Holds) Section {
+	h := holds{account}
+	return Section{
+		Name: "holds",
+		Data: func(v *Visit) any {
+			held := h.list(v.Context(), v.Query("held"))
+			if held.Total() == 0 && held.Notice == "" {
+				return nil
+			}
+			return held
+		},
+		Actions: []Action{{http.MethodPost, "/app/holds", h.decide}},
+	}
+}
+
+type holds struct{ account bridge.Holds }
+
+const (
+	holdsShown = 100
+	// holdsTimeout is how long the page waits for the account: it is shown without the
+	// holds when something is wrong with the account, too.
+	holdsTimeout = 3 * time.Second
+)
+
+// heldList is the data of holds.html.
+type heldList struct {
+	bridge.HoldPage
+	Notice  string // why there is no list
+	Further bool   // it is not the first page
+}
+
+// Total is how many holds there are.
+func (h heldList) Total() int64 { return h.Suspensions + h.Removals }
+
+// Before is AsOf as the form sends it back.
+func (h heldList) Before() string { return h.AsOf.UTC().Format(time.RFC3339Nano) }
+
+// Held are those that are shown.
+func (h heldList) Held() []held {
+	all := make([]held, len(h.Items))
+	for i, item := range h.Items {
+		all[i] = held{item}
+	}
+	return all
+}
+
+// NextPath is the address of the page with the holds behind these.
+func (h heldList) NextPath() string {
+	return "/app?" + url.Values{"held": {h.Next}}.Encode() + "#held"
+}
+
+type held struct{ bridge.Hold }
+
+// What says what is held.
+func (h held) What() string {
+	switch {
+	case h.Removal:
+		return inputtext.Line("removed from " + h.GroupName)
+	case h.Deleted:
+		return "deleted"
+	}
+	return "suspended"
+}
+
+// list asks the account for holds, from a cursor on.
+func (h holds) list(ctx context.Context, cursor string) (l heldList) {
+	ctx, cancel := context.WithTimeout(ctx, holdsTimeout)
+	defer cancel()
+	page, err := h.account.Holds(ctx, cursor, holdsShown)
+	if bridge.CodeOf(err) == bridge.InvalidCursor {
+		cursor = ""
+		page, err = h.account.Holds(ctx, cursor, holdsShown)
+	}
+	if err != nil {
+		l.Notice = "The account cannot be asked now."
+	}
+	l.HoldPage, l.Further = page, cursor != ""
+	return l
+}
+
+// decide carries out a decision of the form about holds.
+func (h holds) decide(v *Visit) {
+	d, err := readDecision(v.Writer, v.Request)
+	if err != nil {
+		v.ShowOverview(http.StatusBadRequest, "Nothing was decided: "+err.Error()+".")
+		return
+	}
+	switch decided, err := h.account.DecideHolds(v.Context(), d); {
+	case err == nil:
+		e := journal.Event{Kind: journal.HoldsCancelled, Count: decided}
+		if d.Approve {
+			e.Kind = journal.HoldsApproved
+		}
+		v.Record(e)
+		v.Redirect("/app#held")
+	case bridge.CodeOf(err) == bridge.NotFound:
+		v.ShowOverview(http.StatusConflict, "Nothing was decided: it is not held any more.")
+	default:
+		v.Warn("holds could not be decided", err)
+		v.ShowOverview(http.StatusServiceUnavailable,
+			"The account did not carry out all of it. What is left is listed; try again when the account answers.")
+	}
+}
+
+// readDecision reads the form: one hold, or all since a time or before.
+func readDecision(w http.ResponseWriter, r *http.Request) (d bridge.HoldDecision, err error) {
+	if err := httpkit.ParseForm(w, r, 4<<10); err != nil {
+		return d, errors.New("the form could not be read")
+	}
+	switch r.PostFormValue("decision") {
+	case "approve":
+		d.Approve = true
+	case "cancel":
+	default:
+		return d, errors.New("the form has neither approve nor cancel")
+	}
+	id, until := r.PostFormValue("id"), r.PostFormValue("until")
+	switch {
+	case id != "" && until == "":
+		d.IDs = []string{id}
+	case id == "" && until != "":
+		if d.Until, err = time.Parse(time.RFC3339Nano, until); err != nil || d.Until.IsZero() {
+			return d, errors.New("the form has no time")
+		}
+	default:
+		return d, errors.New("the form has no hold")
+	}
+	return d, nil
+}
