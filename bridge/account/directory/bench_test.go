@@ -90,6 +90,12 @@ func BenchmarkCreatePerson(b *testing.B) {
 // tables, since a hundred thousand calls of CreatePerson take minutes.
 func populated(b *testing.B, size int) *directory.Directory {
 	b.Helper()
+	d, _ := populatedStore(b, size)
+	return d
+}
+
+func populatedStore(b *testing.B, size int) (*directory.Directory, *store.Store) {
+	b.Helper()
 	s, err := store.Open(b.Context(), storetest.New(b))
 	if err != nil {
 		b.Fatal(err)
@@ -107,7 +113,7 @@ func populated(b *testing.B, size int) *directory.Directory {
 	}); err != nil {
 		b.Fatal(err)
 	}
-	return directory.New(a)
+	return directory.New(a), s
 }
 
 // populate writes the people of populated.

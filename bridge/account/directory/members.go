@@ -372,18 +372,3 @@ func linkUnknown() *account.Error {
 		Detail: "the link was used already, was replaced by a newer one, has expired, or is incomplete; " +
 			"look for a newer mail"}
 }
-
-// Attention is a person that waits for something.
-type Attention = store.Attention
-
-// attentionLimit bounds the list, for each kind.
-const attentionLimit = 1000
-
-// Attention lists the people that wait and what for: by kind, then the oldest first.
-func (d *Directory) Attention(ctx context.Context) (all []Attention, err error) {
-	err = d.account.Store.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
-		all, err = tx.Attention(ctx, attentionLimit)
-		return err
-	})
-	return all, err
-}

@@ -71,21 +71,32 @@ func (h administration) RevokeToken(
 func (h administration) ListSignInAttempts(
 	ctx context.Context, r api.ListSignInAttemptsRequestObject,
 ) (api.ListSignInAttemptsResponseObject, error) {
-	cursor, limit, err := paging(r.Params.Cursor, r.Params.Limit)
+	page, err := h.attempts(ctx, value(r.Params.Since), r.Params.Cursor, r.Params.Limit)
 	if err != nil {
 		return nil, err
 	}
-	var since time.Time
-	if r.Params.Since != nil {
-		since = *r.Params.Since
+	return api.ListSignInAttempts200JSONResponse(page), nil
+}
+
+func (h administration) ListSignInAttemptsForBridge(
+	ctx context.Context, r api.ListSignInAttemptsForBridgeRequestObject,
+) (api.ListSignInAttemptsForBridgeResponseObject, error) {
+	page, err := h.attempts(ctx, time.Time{}, r.Params.Cursor, r.Params.Limit)
+	if err != nil {
+		return nil, err
+	}
+	return api.ListSignInAttemptsForBridge200JSONResponse(page), nil
+}
+
+func (h administration) attempts(
+	ctx context.Context, since time.Time, from *api.Cursor, most *api.Limit,
+) (api.SignInAttemptPage, error) {
+	cursor, limit, err := paging(from, most)
+	if err != nil {
+		return api.SignInAttemptPage{}, err
 	}
 	page, err := h.account.Attempts(ctx, since, cursor, limit)
-	if err != nil {
-		return nil, err
-	}
-	return api.ListSignInAttempts200JSONResponse{
-		Items: toAll(page.Items, toAttempt), NextCursor: optional(page.Next),
-	}, nil
+	return api.SignInAttemptPage{Items: toAll(page.Items, toAttempt), NextCursor: optional(page.Next)}, err
 }
 
 func (h administration) ListAuditEvents(

@@ -2,7 +2,9 @@ package server
 
 import (
 	"context"
+	"unicode/utf8"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/directory"
 )
@@ -135,6 +137,31 @@ func (h directoryHandlers) ListAttention(
 	}
 	return api.ListAttention200JSONResponse{Items: toAll(list, toAttention)}, nil
 }
+
+func (h directoryHandlers) ListWaiting(
+	ctx context.Context, r api.ListWaitingRequestObject,
+) (api.ListWaitingResponseObject, error) {
+	cursor, limit, err := paging(r.Params.Cursor, r.Params.Limit)
+	if err != nil {
+		return nil, err
+	}
+	search := value(r.Params.Search)
+	if utf8.RuneCountInString(search) > maxSearch {
+		return nil, account.InvalidValue("/search", "the search is longer than %d characters", maxSearch)
+	}
+	page, err := h.directory.Waiting(ctx, directory.WaitingQuery{
+		Kind: value(r.Params.Kind), Search: search, Cursor: cursor, Limit: limit,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return api.ListWaiting200JSONResponse{
+		Items: toAll(page.Items, toAttention), NextCursor: optional(page.Next), Counts: page.Counts, AsOf: page.AsOf,
+	}, nil
+}
+
+// maxSearch is the maximum length of a search, in characters: that of an e-mail address.
+const maxSearch = 320
 
 func fromPersonInput(in api.PersonInput) directory.PersonInput {
 	return directory.PersonInput{Attributes: in.Attributes, SignInAddress: value(in.SignInAddress)}

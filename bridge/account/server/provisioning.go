@@ -111,15 +111,30 @@ func (h administration) DeactivateProvisioning(
 func (h administration) ListBridges(
 	ctx context.Context, r api.ListBridgesRequestObject,
 ) (api.ListBridgesResponseObject, error) {
-	cursor, limit, err := paging(r.Params.Cursor, r.Params.Limit)
+	page, err := h.bridges(ctx, r.Params.Cursor, r.Params.Limit)
 	if err != nil {
 		return nil, err
+	}
+	return api.ListBridges200JSONResponse(page), nil
+}
+
+func (h administration) ListBridgesForBridge(
+	ctx context.Context, r api.ListBridgesForBridgeRequestObject,
+) (api.ListBridgesForBridgeResponseObject, error) {
+	page, err := h.bridges(ctx, r.Params.Cursor, r.Params.Limit)
+	if err != nil {
+		return nil, err
+	}
+	return api.ListBridgesForBridge200JSONResponse(page), nil
+}
+
+func (h administration) bridges(ctx context.Context, from *api.Cursor, most *api.Limit) (api.BridgePage, error) {
+	cursor, limit, err := paging(from, most)
+	if err != nil {
+		return api.BridgePage{}, err
 	}
 	page, err := h.account.Bridges(ctx, cursor, limit)
-	if err != nil {
-		return nil, err
-	}
-	return api.ListBridges200JSONResponse{Items: toAll(page.Items, toBridge), NextCursor: optional(page.Next)}, nil
+	return api.BridgePage{Items: toAll(page.Items, toBridge), NextCursor: optional(page.Next)}, err
 }
 
 func toProvisioning(p account.Provisioning) api.Provisioning {

@@ -2,6 +2,10 @@ package store
 
 import (
 	"context"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -84,32 +88,83 @@ type Attention struct {
 // waits are the queries of the people that wait, by what they wait for: first
 // what a bridge must do, then what an operator must do, and last what only the
 // person can do. Suspended people wait for nothing.
-var waits = []struct{ kind, query string }{
-	{ConfirmationDue, `m.address, '', m.state_since AS since` + managedMembers + `WHERE m.state = 'pending'`},
-	{SignupDomainMissing, `c.address, c.domain, c.since AS since` + movingMembers + `WHERE c.token_hash IS NULL`},
+var waits = []wait{
+	{ConfirmationDue, `m.address`, `''`, `m.state_since`, managedMembers + `WHERE m.state = 'pending'`},
+	{SignupDomainMissing, `c.address`, `c.domain`, `c.since`, movingMembers + `WHERE c.token_hash IS NULL` + isMoving},
 	{
-		AddressMissing,
-		`'', '', p.wanted_since AS since` + managedMembers + `WHERE m.state = 'not_invited' AND p.wanted_address = ''`,
+		AddressMissing, `''`, `''`, `p.wanted_since`,
+		managedMembers + `WHERE m.state = 'not_invited' AND p.wanted_address = ''`,
 	},
-	{AddressTaken, `p.wanted_address, '', p.wanted_since AS since` + managedMembers + `WHERE p.wanted_blocked`},
-	{AddressUnconfirmed, `c.address, '', c.since AS since` + movingMembers + `WHERE c.token_hash IS NOT NULL`},
-	{InvitationOpen, `m.address, '', m.state_since AS since` + managedMembers + `WHERE m.state = 'invited'`},
+	{AddressTaken, `p.wanted_address`, `''`, `p.wanted_since`, managedMembers + `WHERE p.wanted_blocked`},
+	{AddressUnconfirmed, `c.address`, `''`, `c.since`, movingMembers + `WHERE c.token_hash IS NOT NULL` + isMoving},
+	{InvitationOpen, `m.address`, `''`, `m.state_since`, managedMembers + `WHERE m.state = 'invited'`},
 }
+
+type wait struct{ kind, address, domain, since, from string }
 
 const (
 	managedMembers = ` FROM members m JOIN people p ON p.member_id = m.id `
-	movingMembers  = ` FROM address_changes c JOIN members m ON m.id = c.member_id JOIN people p ON p.member_id = m.id `
+	// movingMembers begins with the changes, which are few: given the choice, SQLite reads all members.
+	movingMembers = ` FROM address_changes c CROSS JOIN members m CROSS JOIN people p `
+	isMoving      = ` AND m.id = c.member_id AND p.member_id = m.id `
 )
+
+// WaitingKinds lists what people wait for, in the order of lists.
+func WaitingKinds() []string {
+	kinds := make([]string, len(waits))
+	for i, w := range waits {
+		kinds[i] = w.kind
+	}
+	return kinds
+}
+
+// among is the part of the query that chooses the people with a text in the userName
+// or the address; all of them, if it is empty.
+func (w wait) among(search string) (where string, args []any) {
+	where = w.from + ` AND NOT m.suspended`
+	if search == "" {
+		return where, nil
+	}
+	pattern := "%" + likeEscaper.Replace(Fold(search)) + "%"
+	return where + ` AND (p.user_name_folded LIKE ? ESCAPE '!' OR lower(` + w.address + `) LIKE ? ESCAPE '!')`,
+		[]any{pattern, pattern}
+}
+
+var likeEscaper = strings.NewReplacer("!", "!!", "%", "!%", "_", "!_")
+
+// Waiting lists the people that wait for one thing, the oldest first, from after a place.
+func (tx *Tx) Waiting(ctx context.Context, kind, search string, after Place, limit int) ([]Attention, error) {
+	i := slices.IndexFunc(waits, func(w wait) bool { return w.kind == kind })
+	if i < 0 {
+		return nil, fmt.Errorf("nobody waits for %q", kind)
+	}
+	w := waits[i]
+	where, args := w.among(search)
+	args = append(args, Micros(after.Time), after.ID, limit)
+	return All(ctx, tx, func(row Scanner) (a Attention, err error) {
+		a.Kind = kind
+		return a, row.Scan(&a.PersonID, &a.UserName, &a.Address, &a.Domain, (*Time)(&a.Since))
+	}, `SELECT p.id, p.user_name, `+w.address+`, `+w.domain+`, `+w.since+` AS since`+where+
+		` AND (`+w.since+`, p.id) > (?, ?) ORDER BY since, p.id LIMIT ?`, args...)
+}
+
+// CountWaiting counts the people that wait for one thing.
+func (tx *Tx) CountWaiting(ctx context.Context, kind, search string) (n int64, err error) {
+	for _, w := range waits {
+		if w.kind == kind {
+			where, args := w.among(search)
+			return n, tx.QueryRow(ctx, `SELECT count(*)`+where, args...).Scan(&n)
+		}
+	}
+	return 0, fmt.Errorf("nobody waits for %q", kind)
+}
 
 // Attention lists the people that wait and what for, at most limit of each
 // kind: thousands of open invitations, which need nobody, must not hide the one
 // person that an operator must help.
 func (tx *Tx) Attention(ctx context.Context, limit int) (all []Attention, err error) {
 	for _, w := range waits {
-		some, err := All(ctx, tx, func(row Scanner) (a Attention, err error) {
-			a.Kind = w.kind
-			return a, row.Scan(&a.PersonID, &a.UserName, &a.Address, &a.Domain, (*Time)(&a.Since))
-		}, `SELECT p.id, p.user_name, `+w.query+` AND NOT m.suspended ORDER BY since, p.id LIMIT ?`, limit)
+		some, err := tx.Waiting(ctx, w.kind, "", Place{Time: time.UnixMicro(math.MinInt64)}, limit)
 		if err != nil {
 			return nil, err
 		}

@@ -77,3 +77,37 @@ func TestLookUpsGoByIndex(t *testing.T) {
 		})
 	}
 }
+
+// The status page and the confirmation watcher ask every few seconds who waits: that must not read all people.
+func TestThoseWhoWaitAreFoundByIndex(t *testing.T) {
+	t.Parallel()
+	s, err := Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "account.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for _, w := range waits {
+		for _, search := range []string{"", "ann"} {
+			where, args := w.among(search)
+			err := s.Read(t.Context(), func(ctx context.Context, tx *Tx) error {
+				steps, err := All(ctx, tx, func(row Scanner) (step string, err error) {
+					var id, parent, unused int
+					return step, row.Scan(&id, &parent, &unused, &step)
+				}, `EXPLAIN QUERY PLAN SELECT count(*)`+where, args...)
+				if len(steps) == 0 {
+					t.Error("no plan")
+				}
+				for _, step := range steps {
+					if strings.HasPrefix(step, "SCAN m") ||
+						strings.HasPrefix(step, "SCAN p") && !strings.Contains(step, "people_by_blocked_address") {
+						t.Errorf("%s reads all people: %q", w.kind, steps)
+					}
+				}
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
