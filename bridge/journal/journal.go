@@ -232,6 +232,16 @@ func (r *Requests) add(s Served) {
 	r.Slowest = max(r.Slowest, ms)
 }
 
+// merge adds what another process counted in the same minute.
+func (r *Requests) merge(other Requests) {
+	r.Reads += other.Reads
+	r.Writes += other.Writes
+	r.Refused += other.Refused
+	r.Failed += other.Failed
+	r.Milliseconds += other.Milliseconds
+	r.Slowest = max(r.Slowest, other.Slowest)
+}
+
 // endMinute records a minute after which no request came.
 func (j *Journal) endMinute() {
 	j.mu.Lock()
@@ -258,6 +268,66 @@ func (j *Journal) summariseLookups() {
 		}
 	}
 	clear(j.lookups)
+}
+
+// A Minute is how the SCIM requests of the minute from At on were answered.
+type Minute struct {
+	At time.Time
+	Requests
+}
+
+// Minutes returns the minutes since a time in which requests came, oldest first, the current one among them.
+func (j *Journal) Minutes(since time.Time) []Minute {
+	if j == nil {
+		return nil
+	}
+	found := map[time.Time]*Minute{}
+	add := func(at time.Time, counted Requests) {
+		at = at.UTC()
+		if at.Before(since.Truncate(time.Minute)) {
+			return
+		}
+		m := found[at]
+		if m == nil {
+			m = &Minute{At: at}
+			found[at] = m
+		}
+		m.merge(counted)
+	}
+	j.mu.Lock()
+	if !j.minute.IsZero() {
+		add(j.minute, j.counted)
+	}
+	j.mu.Unlock()
+	for line := range j.traffic.Newest(linestore.Range{Since: since}) { // a minute is written when it is over
+		if e, err := parseLine(line.Text); err == nil && e.Kind == Traffic && e.Requests != nil {
+			add(e.Since, *e.Requests)
+		}
+	}
+	minutes := make([]Minute, 0, len(found))
+	for _, at := range slices.SortedFunc(maps.Keys(found), time.Time.Compare) {
+		minutes = append(minutes, *found[at])
+	}
+	return minutes
+}
+
+// LastMinute returns the latest minute in which requests came; zero if the journal knows none.
+func (j *Journal) LastMinute() time.Time {
+	if j == nil {
+		return time.Time{}
+	}
+	j.mu.Lock()
+	current := j.minute
+	j.mu.Unlock()
+	if !current.IsZero() {
+		return current.UTC()
+	}
+	for line := range j.traffic.Newest(linestore.Range{}) {
+		if e, err := parseLine(line.Text); err == nil && e.Kind == Traffic {
+			return e.Since
+		}
+	}
+	return time.Time{}
 }
 
 // Person returns the digest under which the journal has a userName, for Event.Subject.

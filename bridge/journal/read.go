@@ -268,8 +268,19 @@ func (m *matcher) mayMatch(line []byte) bool {
 		}
 		return asked == nil
 	}
-	return contains(m.people) && contains(m.groups) &&
+	return m.mayBeOfKind(line) && contains(m.people) && contains(m.groups) &&
 		(m.Request == "" || bytes.Contains(line, []byte(m.Request)))
+}
+
+// mayBeOfKind looks at the kind where appendLine writes it. A line of another form is parsed.
+func (m *matcher) mayBeOfKind(line []byte) bool {
+	const key = `","kind":"`
+	const at = len(lineBegin) + len(timeForm) + len(key)
+	if len(m.Kinds) == 0 || len(line) < at || string(line[at-len(key):at]) != key {
+		return true
+	}
+	kind, _, _ := bytes.Cut(line[at:], []byte{'"'})
+	return slices.Contains(m.Kinds, Kind(kind))
 }
 
 func (m *matcher) matches(e *Event) bool {
