@@ -28,6 +28,33 @@ func Catalogue() []Entry {
 	return all
 }
 
+// guide is the troubleshooting guide, which has a section for each entry.
+const guide = "https://github.com/scimbridge/terraform-provider-scimbridge/blob/main/docs/guides/troubleshooting.md"
+
+// Guide returns the address of the guide's section about a code.
+func Guide(code Code) string {
+	for _, t := range catalogue {
+		if t.code == code {
+			return guide + "#" + Anchor(t.render(nil).Title)
+		}
+	}
+	return guide
+}
+
+// Anchor returns what the registry and GitHub make of a heading.
+func Anchor(heading string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == ' ':
+			return '-'
+		case r >= 'a' && r <= 'z', r >= '0' && r <= '9', r == '-', r == '_':
+			return r
+		default:
+			return -1
+		}
+	}, strings.ToLower(heading))
+}
+
 // describe renders the entry of code. A code that is not in the catalogue, from a
 // newer bridge, is shown as it is.
 func describe(code Code, facts Facts) Entry {

@@ -179,6 +179,29 @@ func TestCodesAreComplete(t *testing.T) {
 	}
 }
 
+// The status page leads to the guide's sections.
+func TestTheGuideHasASectionForEveryCode(t *testing.T) {
+	t.Parallel()
+	guide, err := os.ReadFile("../../docs/guides/troubleshooting.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range problem.Catalogue() {
+		if !strings.HasSuffix(problem.Guide(e.Code), "/docs/guides/troubleshooting.md#"+problem.Anchor(e.Title)) ||
+			!strings.Contains(string(guide), "\n## "+e.Title+"\n") {
+			t.Errorf("%s leads to %s, which is no section of the guide", e.Code, problem.Guide(e.Code))
+		}
+	}
+	const heading, anchor = "The Provision Manager's credentials no longer work: two-factor", "the-provision-" +
+		"managers-credentials-no-longer-work-two-factor" // as GitHub makes it
+	if got := problem.Anchor(heading); got != anchor {
+		t.Errorf("the anchor is %q", got)
+	}
+	if got := problem.Guide("from_a_newer_version"); strings.Contains(got, "#") {
+		t.Errorf("an unknown code leads to %s", got)
+	}
+}
+
 // A fact whose name is misspelt in a template would silently show nothing.
 func TestEveryFactIsShown(t *testing.T) {
 	t.Parallel()

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	_ "embed"
 	"os"
-	"strings"
 	"text/template"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
@@ -17,7 +16,7 @@ var troubleshooting string
 // the catalogue, so that a search engine finds what the status page and diagnose
 // say.
 func writeTroubleshooting(path string) error {
-	t, err := template.New("troubleshooting").Funcs(template.FuncMap{"anchor": anchor}).Parse(troubleshooting)
+	t, err := template.New("troubleshooting").Funcs(template.FuncMap{"anchor": problem.Anchor}).Parse(troubleshooting)
 	if err != nil {
 		return err
 	}
@@ -31,18 +30,4 @@ func writeTroubleshooting(path string) error {
 		return err
 	}
 	return os.WriteFile(path, guide.Bytes(), 0o644)
-}
-
-// anchor is what the registry and GitHub make of a heading.
-func anchor(heading string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == ' ':
-			return '-'
-		case r >= 'a' && r <= 'z', r >= '0' && r <= '9', r == '-', r == '_':
-			return r
-		default:
-			return -1
-		}
-	}, strings.ToLower(heading))
 }
