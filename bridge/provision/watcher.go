@@ -32,11 +32,13 @@ type Watcher struct {
 	once sync.Once
 	wake chan struct{}
 
-	mu       sync.Mutex
-	tried    time.Time // of the last round, successful or not
-	looked   bool      // the last round was successful
-	waiting  []bridge.Attention
-	problems []problem.Problem
+	mu     sync.Mutex
+	tried  time.Time // of the last round, successful or not
+	looked bool      // the last round was successful
+	// succeeded is when the last successful one ended.
+	succeeded time.Time
+	waiting   []bridge.Attention
+	problems  []problem.Problem
 }
 
 // Run makes a round immediately and then at every interval, until ctx ends.
@@ -117,7 +119,7 @@ func (w *Watcher) keep(waiting []bridge.Attention, problems []problem.Problem, e
 		changed = !slices.EqualFunc(problems, w.problems, func(a, b problem.Problem) bool {
 			return a.Code == b.Code && a.Cause == b.Cause
 		})
-		w.waiting, w.problems = waiting, problems
+		w.waiting, w.problems, w.succeeded = waiting, problems, w.tried
 	}
 	w.mu.Unlock()
 	if changed {
@@ -178,6 +180,13 @@ func (w *Watcher) Waiting() []bridge.Attention {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.waiting
+}
+
+// LastRound returns when the last successful round was; zero if there was none.
+func (w *Watcher) LastRound() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.succeeded
 }
 
 // Report reports whether people need an operator.

@@ -53,6 +53,7 @@ type Authenticator struct {
 	previousUsed time.Time
 	previousUser string
 	requests     map[string]time.Time // when the last SCIM request came, by the name of its token
+	visitors     visitors
 }
 
 // The results of a check; a closed set, for metrics.
@@ -141,7 +142,7 @@ func (a *Authenticator) RequireBearer(next http.Handler) http.Handler {
 			writeSCIMError(w, err)
 			return
 		}
-		a.noteAccepted(httpkit.RequestFrom(r.Context()))
+		a.noteAccepted(r)
 		next.ServeHTTP(w, r)
 	})
 }
@@ -307,10 +308,12 @@ func (a *Authenticator) LastRequest(token string) time.Time {
 	return a.requests[token]
 }
 
-func (a *Authenticator) noteAccepted(r *httpkit.Request) {
+func (a *Authenticator) noteAccepted(req *http.Request) {
+	r := httpkit.RequestFrom(req.Context())
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	network, now := httpkit.NetworkOf(r.Client), a.Now()
+	a.visitors.add(visitorKey{req.UserAgent(), r.Client, r.Caller}, now, func() string { return userAgent(req) })
 	a.accepted.add(network, now)
 	if a.requests == nil {
 		a.requests = make(map[string]time.Time)

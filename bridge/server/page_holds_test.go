@@ -111,8 +111,8 @@ func TestThePageShowsHolds(t *testing.T) {
 	_, body := v.get("/app")
 	for _, want := range []string{
 		heldHeading, "&lt;ann", "Okta&lt;", "<code>R1</code>", "removed from &lt;Staff&gt;", "deleted",
-		"2 suspensions and 3 removals", "Approve all 5", "Cancel all 5", `value="h1"`,
-		`name="until" value="2026-01-02T03:04:05.123456Z"`, "/app?held=next%26page#held",
+		"2 suspensions and 3 removals", "Approve all 5", "Cancel all 5", `value="h1"`, "All 5 held",
+		`name="until" value="2026-01-02T03:04:05.123456Z"`, `href="/app/holds"`,
 	} {
 		if !strings.Contains(body, want) {
 			t.Errorf("the page does not show %q:\n%s", want, body)
@@ -121,10 +121,14 @@ func TestThePageShowsHolds(t *testing.T) {
 	if strings.Contains(body, "\u202e") || strings.Contains(body, "First page") {
 		t.Errorf("the page shows a control character, or that it is not the first:\n%s", body)
 	}
-	if _, body := v.get("/app?held=next%26page"); !strings.Contains(body, "First page") {
+	if _, body := v.get("/app/holds"); !strings.Contains(body, "/app/holds?cursor=next%26page") {
+		t.Errorf("the page of the holds does not lead to the next one:\n%s", body)
+	}
+	if _, body := v.get("/app/holds?cursor=next%26page"); !strings.Contains(body, "First page") {
 		t.Error("the next page has no way back")
 	}
-	if _, body := v.get("/app?held=bad"); !strings.Contains(body, heldHeading) || strings.Contains(body, "First page") {
+	if _, body := v.get("/app/holds?cursor=bad"); !strings.Contains(body, heldHeading) ||
+		strings.Contains(body, "First page") {
 		t.Error("a cursor that is none does not lead to the first page")
 	}
 	if asked := strings.Join(f.held.asked, ","); !strings.HasSuffix(asked, "next&page,bad,") {

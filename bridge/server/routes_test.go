@@ -19,9 +19,10 @@ func TestThePathsOfTheBridge(t *testing.T) {
 	}
 	slices.Sort(got)
 	want := []string{
-		"/app/", "GET /", "GET /app", "GET /app/logs", "GET /app/style.css", "GET /favicon.ico", "GET /health",
-		"GET /metrics",
-		"GET /ping", "GET /ready", "POST /app/holds", "POST /app/sign-in", "POST /app/sign-out",
+		"/app/", "GET /", "GET /app", "GET /app/holds", "GET /app/log", "GET /app/logs", "GET /app/page.js",
+		"GET /app/people", "GET /app/sign-ins", "GET /app/style.css", "GET /favicon.ico", "GET /health",
+		"GET /metrics", "GET /ping", "GET /ready", "POST /app/holds", "POST /app/people/look", "POST /app/sign-in",
+		"POST /app/sign-out",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)

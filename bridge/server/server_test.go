@@ -24,6 +24,7 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/keptlog"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/secret"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/journal"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/server"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/server/page"
@@ -66,8 +67,77 @@ type face struct {
 	authenticator *server.Authenticator
 	routes        []server.Route
 	held          heldHolds
+	account       account
+	round         round
+	kept          *keptlog.Log
+	journal       *journal.Journal
 	grant         string // what the account has confirmed of the right token
 }
+
+// account is an account as the page's sections ask it.
+type account struct {
+	people  []bridge.Attention
+	bridges []bridge.Instance
+	signIns bridge.SignInPage
+	fault   error
+	asked   []string // cursors of sign-ins
+	// hangs is set if the account does not answer. waited is how often the page waited for it.
+	hangs  bool
+	waited int
+}
+
+// answer waits if the account hangs.
+func (a *account) answer(ctx context.Context) error {
+	if !a.hangs {
+		return a.fault
+	}
+	if ctx.Err() == nil {
+		a.waited++
+	}
+	<-ctx.Done()
+	return bridge.ErrUnavailable
+}
+
+func (a *account) Waiting(ctx context.Context, q bridge.WaitingQuery) (bridge.WaitingPage, error) {
+	if q.Cursor == "bad" {
+		return bridge.WaitingPage{}, &bridge.Error{Code: bridge.InvalidCursor}
+	}
+	return bridge.SearchWaiting(a.people, q, time.Unix(0, 0)), a.answer(ctx)
+}
+
+func (a *account) Instances(ctx context.Context, _ int) ([]bridge.Instance, error) {
+	return a.bridges, a.answer(ctx)
+}
+
+func (a *account) SignInAttempts(_ context.Context, cursor string, _ int) (bridge.SignInPage, error) {
+	a.asked = append(a.asked, cursor)
+	if cursor == "bad" {
+		return bridge.SignInPage{}, &bridge.Error{Code: bridge.InvalidCursor}
+	}
+	return a.signIns, a.fault
+}
+
+// SearchPeople knows one person, and SearchGroups none.
+func (a *account) SearchPeople(_ context.Context, q bridge.Query) (bridge.Page[bridge.Person], error) {
+	return bridge.Page[bridge.Person]{Items: []bridge.Person{
+		{ID: q.Filter.Terms[0].Value.(string), Attributes: []byte(`{"userName":"<jo>\u202e"}`)},
+	}}, a.fault
+}
+
+func (a *account) SearchGroups(context.Context, bridge.Query) (bridge.Page[bridge.Group], error) {
+	return bridge.Page[bridge.Group]{}, a.fault
+}
+
+// round is the last round of a watcher.
+type round struct {
+	people    []bridge.Attention
+	at        time.Time
+	triggered int
+}
+
+func (r *round) LastRound() time.Time        { return r.at }
+func (r *round) Trigger()                    { r.triggered++ }
+func (r *round) Waiting() []bridge.Attention { return r.people }
 
 func (f *face) granted() string {
 	f.mu.Lock()
@@ -119,28 +189,35 @@ func newFace(t *testing.T) *face {
 		Now:     f.time,
 		Checked: metrics.TokenChecked, OnChange: func() { f.raised++ }}
 	checker.Checks = []func() health.Report{f.component, f.authenticator.Report}
-	kept := keptlog.Open(keptlog.Config{Buffer: 1 << 10})
-	kept.Sink(hclog.Info).Accept("scim-bridge", hclog.Info, "a line of the log")
+	f.journal = journal.Open(journal.Config{Now: f.time})
+	t.Cleanup(f.journal.Close)
+	f.account.people = []bridge.Attention{{UserName: "<ann\u202e\x1b>", Kind: bridge.AddressMissing}}
+	f.kept = keptlog.Open(keptlog.Config{Buffer: 1 << 20})
+	f.kept.Sink(hclog.Info).Accept("scim-bridge", hclog.Info, "a line of the log")
 	httpServer := &server.Server{
 		Checker: checker, Authenticator: f.authenticator, Metrics: metrics,
 		Page: &page.Page{
 			Health: checker.Health,
-			Status: func() control.Status { return control.Status{State: f.state, AccountID: "acc_1"} },
+			Status: func() control.Status {
+				return control.Status{State: f.state, AccountID: "acc_1", Instance: "this"}
+			},
 			Sections: []page.Section{
+				page.State(),
 				page.Problems(),
 				page.Holds(&f.held),
 				page.Overlap(),
-				page.Components(),
-				page.Waiting(func() []bridge.Attention {
-					return []bridge.Attention{{UserName: "<ann\u202e\x1b>", Kind: bridge.InvitationOpen}}
-				}),
+				page.IdentityProvider(f.journal, f.authenticator.Visitors, &f.account),
+				page.Waiting(&f.account, &f.round),
+				page.Components(new(health.History)),
+				page.Bridges(&f.account),
 				page.Facts(),
-				page.Log(kept),
+				page.SignIns(&f.account),
+				page.Log(f.kept, f.journal),
 			},
 			Verify:  f.authenticator.Verify,
 			Pass:    func(context.Context, string) string { return f.granted() },
 			IsValid: func(pass string) bool { return pass == f.granted() },
-			Logger:  logger, Now: f.time, Key: []byte("a key of the test, 32 bytes long."),
+			Journal: f.journal, Logger: logger, Now: f.time,
 		},
 		AccessLog: httpkit.AccessLog{
 			Logger: logger, Events: events, Metrics: metrics.Metrics,
@@ -573,9 +650,9 @@ func TestTheStatusPage(t *testing.T) {
 	}
 
 	// It closes by itself, and when asked to.
-	f.pass(16 * time.Minute)
+	f.pass(31 * time.Minute)
 	if _, body, _ := visit("GET", "/app", nil); !strings.Contains(body, `name="token"`) {
-		t.Error("the page is still open after a quarter of an hour")
+		t.Error("the page is still open after half an hour")
 	}
 	visit("POST", "/app/sign-in", url.Values{"token": {"\ufeff right\r\n"}}) // as it is copied from a page
 	if _, body, _ := visit("GET", "/app", nil); strings.Contains(body, `name="token"`) {
@@ -662,8 +739,9 @@ func TestAForgedCookieOpensNothing(t *testing.T) {
 	}
 	good := cookies[0].Value
 	for name, value := range map[string]string{
-		"a later end of life": "f" + good[1:], "another signature": good[:len(good)-2] + "AA", "cut short": good[:20],
-		"nothing": "",
+		"another first letter": flip(good[0]) + good[1:], "another end": good[:len(good)-1] + flip(good[len(good)-1]),
+		"cut short": good[:20], "longer": good + "A", "nothing": "", "lower case": strings.ToLower(good),
+		"as older versions made them": "AAAAAGeq" + strings.Repeat("A", 100), "very long": strings.Repeat("A", 4000),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -678,23 +756,43 @@ func TestAForgedCookieOpensNothing(t *testing.T) {
 	}
 }
 
+// flip returns another letter.
+func flip(b byte) string {
+	if b == 'A' {
+		return "B"
+	}
+	return "A"
+}
+
 func TestAnotherSitesFormIsRefused(t *testing.T) {
 	t.Parallel()
 	f := newFace(t)
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, f.URL+"/app/sign-in",
-		strings.NewReader("token=right"))
-	if err != nil {
-		t.Fatal(err)
+	cookie := f.cookie(t)
+	for path, form := range map[string]string{
+		"/app/sign-in": "token=right", "/app/sign-out": "", "/app/people/look": "",
+		"/app/holds": "decision=approve&id=h1",
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, f.URL+path, strings.NewReader(form))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		req.Header.Set("Origin", "https://evil.example")
+		req.Header.Set("Sec-Fetch-Site", "cross-site")
+		req.Header.Set("Cookie", cookie) // which a browser would not send
+		resp, err := http.DefaultTransport.RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusForbidden || len(resp.Cookies()) > 0 {
+			t.Errorf("%s: got %d with %d cookies", path, resp.StatusCode, len(resp.Cookies()))
+		}
 	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	req.Header.Set("Origin", "https://evil.example")
-	req.Header.Set("Sec-Fetch-Site", "cross-site")
-	resp, err := http.DefaultTransport.RoundTrip(req)
-	if err != nil {
-		t.Fatal(err)
+	if _, body, _ := f.get(t, "/app", "", "Cookie", cookie); isForm(body) {
+		t.Error("another site's form has signed out")
 	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusForbidden || len(resp.Cookies()) > 0 {
-		t.Errorf("got %d with %d cookies", resp.StatusCode, len(resp.Cookies()))
+	if len(f.held.decided) > 0 || f.round.triggered > 0 {
+		t.Errorf("decided %v, triggered %d", f.held.decided, f.round.triggered)
 	}
 }

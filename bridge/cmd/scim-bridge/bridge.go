@@ -510,9 +510,3 @@ func readObserved(dataDir string) string {
 	}
 	return string(text)
 }
-
-func randomKey() []byte {
-	key := make([]byte, 32)
-	_, _ = rand.Read(key) // never fails; the process ends if the system has no randomness
-	return key
-}

@@ -42,12 +42,14 @@ func (b *runningBridge) recordConfirmation(person string) {
 	b.journal.Append(journal.Event{Kind: journal.PersonConfirmed, Person: person})
 }
 
-// recordProblems records which problems have begun or ended since it was last called.
+// recordProblems records which problems have begun or ended since it was last called, for the journal and the page.
 func (b *runningBridge) recordProblems() {
+	now := b.checker.Health()
+	b.history.Note(now)
 	if b.journal == nil {
 		return
 	}
-	for _, e := range b.problems.changes(b.checker.Health().Problems) {
+	for _, e := range b.problems.changes(now.Problems) {
 		b.journal.Append(e)
 	}
 }

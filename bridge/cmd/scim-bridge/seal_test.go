@@ -32,6 +32,14 @@ func TestSealForgetsTheCredentialsUntilTheTokenComes(t *testing.T) {
 	if !signedIn() {
 		t.Fatal("the bridge is not signed in")
 	}
+	var cookies []string // of two browsers
+	for range 2 {
+		cookie, answer := b.signIn(pair.token.Reveal())
+		if _, opens := b.logsWith(cookie); !opens {
+			t.Fatalf("signing in to the page: %d %s", answer.status, answer.body)
+		}
+		cookies = append(cookies, cookie)
+	}
 	for range 2 { // it can be repeated
 		if said := output(t, "seal", b.dir); !strings.Contains(said, "the bridge is sealed") {
 			t.Errorf("it says %q", said)
@@ -52,6 +60,11 @@ func TestSealForgetsTheCredentialsUntilTheTokenComes(t *testing.T) {
 	await(t, "an answer to the token", func() bool {
 		return ask(t, http.MethodGet, users, pair.token.Reveal(), "").status == http.StatusOK
 	})
+	for i, cookie := range cookies {
+		if _, opens := b.logsWith(cookie); opens {
+			t.Errorf("browser %d is still signed in after the bridge was sealed", i)
+		}
+	}
 }
 
 func TestABridgeThatUnsealsItselfIsNotSealed(t *testing.T) {

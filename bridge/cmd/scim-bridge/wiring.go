@@ -73,6 +73,7 @@ type runningBridge struct {
 	problems      problemWatch
 	events        *httpkit.EventLog
 	checker       *health.Checker
+	history       health.History
 	connector     *account.Connector
 	verifier      *auth.TokenVerifier
 	watcher       *provision.Watcher
@@ -182,7 +183,6 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 			Journal:  b.journal,
 			Logger:   cfg.logger.Named("page"),
 			Now:      time.Now,
-			Key:      randomKey(),
 			Secure:   strings.HasPrefix(cfg.publicURL, "https:") || cfg.certificate != nil,
 		},
 		AccessLog: httpkit.AccessLog{
@@ -224,13 +224,17 @@ func newBridge(cfg bridgeConfig) (*runningBridge, error) {
 // pageSections returns the sections of the status page, in the order of display.
 func (b *runningBridge) pageSections() []page.Section {
 	return []page.Section{
+		page.State(),
 		page.Problems(),
 		page.Holds(b.connector),
 		page.Overlap(),
-		page.Components(),
-		page.Waiting(b.watcher.Waiting),
+		page.IdentityProvider(b.journal, b.authenticator.Visitors, b.connector),
+		page.Waiting(b.connector, b.watcher),
+		page.Components(&b.history),
+		page.Bridges(b.connector),
 		page.Facts(),
-		page.Log(b.cfg.log),
+		page.SignIns(b.connector),
+		page.Log(b.cfg.log, b.journal),
 	}
 }
 

@@ -1,10 +1,8 @@
 package page
 
 import (
-	"context"
 	"errors"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
@@ -19,30 +17,35 @@ func Holds(account bridge.Holds) Section {
 	return Section{
 		Name: "holds",
 		Data: func(v *Visit) any {
-			held := h.list(v.Context(), v.Query("held"))
+			held := h.list(v, "", holdsOnOverview)
 			if held.Total() == 0 && held.Notice == "" {
 				return nil
 			}
+			held.Overview = true
 			return held
 		},
-		Actions: []Action{{http.MethodPost, "/app/holds", h.decide}},
+		Actions: []Action{
+			{http.MethodGet, holdsPath, func(v *Visit) { h.show(v, http.StatusOK) }},
+			{http.MethodPost, holdsPath, h.decide},
+		},
 	}
 }
 
 type holds struct{ account bridge.Holds }
 
 const (
-	holdsShown = 100
-	// holdsTimeout is how long the page waits for the account: it is shown without the
-	// holds when something is wrong with the account, too.
-	holdsTimeout = 3 * time.Second
+	holdsPath       = "/app/holds"
+	holdsOnOverview = 10
+	holdsOnPage     = 50
 )
 
 // heldList is the data of holds.html.
 type heldList struct {
 	bridge.HoldPage
-	Notice  string // why there is no list
-	Further bool   // it is not the first page
+	Now      time.Time
+	Notice   string // why there is no list
+	Further  bool   // it is not the first page
+	Overview bool   // it is only the beginning
 }
 
 // Total is how many holds there are.
@@ -61,9 +64,7 @@ func (h heldList) Held() []held {
 }
 
 // NextPath is the address of the page with the holds behind these.
-func (h heldList) NextPath() string {
-	return "/app?" + url.Values{"held": {h.Next}}.Encode() + "#held"
-}
+func (h heldList) NextPath() string { return pathWith(holdsPath, "cursor", h.Next) }
 
 type held struct{ bridge.Hold }
 
@@ -79,19 +80,23 @@ func (h held) What() string {
 }
 
 // list asks the account for holds, from a cursor on.
-func (h holds) list(ctx context.Context, cursor string) (l heldList) {
-	ctx, cancel := context.WithTimeout(ctx, holdsTimeout)
+func (h holds) list(v *Visit, cursor string, limit int) (l heldList) {
+	ctx, cancel := v.AskAccount()
 	defer cancel()
-	page, err := h.account.Holds(ctx, cursor, holdsShown)
+	page, err := h.account.Holds(ctx, cursor, limit)
 	if bridge.CodeOf(err) == bridge.InvalidCursor {
 		cursor = ""
-		page, err = h.account.Holds(ctx, cursor, holdsShown)
+		page, err = h.account.Holds(ctx, cursor, limit)
 	}
 	if err != nil {
-		l.Notice = "The account cannot be asked now."
+		l.Notice = accountAway
 	}
-	l.HoldPage, l.Further = page, cursor != ""
+	l.HoldPage, l.Further, l.Now = page, cursor != "", v.Now
 	return l
+}
+
+func (h holds) show(v *Visit, code int) {
+	v.ShowPage(code, "holds", "Held suspensions", h.list(v, v.Query("cursor"), holdsOnPage))
 }
 
 // decide carries out a decision of the form about holds.

@@ -1,5 +1,11 @@
 package page
 
+import (
+	"time"
+
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
+)
+
 // Overlap shows that two bearer tokens are valid.
 func Overlap() Section {
 	return Section{
@@ -8,7 +14,12 @@ func Overlap() Section {
 			if v.Health.Overlap == nil {
 				return nil
 			}
-			return v.Health.Overlap
+			return overlap{Overlap: *v.Health.Overlap, Now: v.Now}
 		},
 	}
+}
+
+type overlap struct {
+	health.Overlap
+	Now time.Time
 }

@@ -31,10 +31,10 @@ type Page struct {
 	Journal *journal.Journal // may be nil
 	Logger  hclog.Logger
 	Now     func() time.Time
-	// Key signs the cookies: 32 random bytes, new in each process.
-	Key []byte
 	// Secure is set if the page is served over HTTPS.
 	Secure bool
+
+	sessions sessions
 }
 
 //go:embed html
@@ -65,6 +65,7 @@ func (p *Page) Routes() []Route {
 		route(http.MethodPost, "/app/sign-in", p.signIn),
 		route(http.MethodPost, "/app/sign-out", p.signOut),
 		route(http.MethodGet, "/app/style.css", static("style.css")),
+		route(http.MethodGet, "/app/page.js", static("page.js")),
 		// Browsers request this name regardless of the page's link, and as SCIM it would be
 		// a refused request.
 		route(http.MethodGet, "/favicon.ico", static("icon.svg")),
@@ -82,8 +83,8 @@ func (p *Page) Routes() []Route {
 func secured(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
-		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "+
-			"frame-ancestors 'none'; base-uri 'none'")
+		h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "+
+			"connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Cache-Control", "no-store")
 		next(w, r)
@@ -97,19 +98,23 @@ func static(name string) http.HandlerFunc {
 	}
 }
 
-// signedInOnly leads all others to the form.
+// signedInOnly leads all others to the form for signing in.
 func (p *Page) signedInOnly(do func(*Visit)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if !p.signedIn(r) {
+		switch {
+		case p.signedIn(r):
+			do(p.visit(w, r))
+		case r.Method == http.MethodGet:
 			http.Redirect(w, r, "/app", http.StatusSeeOther)
-			return
+		default:
+			p.showSignIn(w, http.StatusForbidden, "You are not signed in any more, so nothing was done.")
 		}
-		do(p.visit(w, r))
 	}
 }
 
 func (p *Page) visit(w http.ResponseWriter, r *http.Request) *Visit {
-	return &Visit{Writer: w, Request: r, Health: p.Health(), Status: p.Status(), page: p}
+	return &Visit{Writer: w, Request: r, Health: p.Health(), Status: p.Status(), Now: p.Now(), page: p,
+		began: time.Now()}
 }
 
 func (p *Page) show(w http.ResponseWriter, r *http.Request) {
@@ -157,24 +162,39 @@ func (p *Page) showOverview(v *Visit, code int, o overview) {
 		p.fail(v.Writer, "overview", err)
 		return
 	}
-	p.showFrame(v, code, frame{
-		Title: v.Health.State, Content: content, Refresh: !o.Unconfirmed, Unconfirmed: o.Unconfirmed,
-	})
+	p.showFrame(v, code, frame{Content: content, Unconfirmed: o.Unconfirmed})
 }
 
 // frame is the data of frame.html, which is around every page of somebody who is signed in.
 type frame struct {
-	Title, State string
-	Refresh      bool // every 30 seconds
-	Unconfirmed  bool
-	Links        []Link
-	Content      template.HTML
+	Title       string // empty for the overview
+	State       string
+	Live        bool // the script keeps it current
+	Unconfirmed bool
+	Pages       []navLink
+	Downloads   []Link
+	Content     template.HTML
+}
+
+type navLink struct {
+	Link
+	Current bool
 }
 
 func (p *Page) showFrame(v *Visit, code int, f frame) {
 	f.State = v.Health.State
+	// The answer to a form is not where a link or the script would find it again.
+	f.Live = !f.Unconfirmed && code == http.StatusOK && v.Request.Method == http.MethodGet
+	links := []Link{{Path: "/app", Text: "Overview"}}
 	for _, s := range p.Sections {
-		f.Links = append(f.Links, s.Links...)
+		links = append(links, s.Links...)
+	}
+	for _, l := range links {
+		if l.Download {
+			f.Downloads = append(f.Downloads, l)
+			continue
+		}
+		f.Pages = append(f.Pages, navLink{l, l.Path == v.Request.URL.Path})
 	}
 	p.write(v.Writer, code, "frame.html", f)
 }

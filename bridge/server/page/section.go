@@ -5,10 +5,12 @@ import (
 	"html/template"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/journal"
 )
 
@@ -29,7 +31,10 @@ type Section struct {
 }
 
 // A Link leads to a part of the status page.
-type Link struct{ Path, Text string }
+type Link struct {
+	Path, Text string
+	Download   bool // it is a file
+}
 
 // An Action is a route of a section. Others than GET are protected against forms of other sites.
 type Action struct {
@@ -43,11 +48,30 @@ type Visit struct {
 	Request *http.Request
 	Health  health.Health
 	Status  control.Status
+	Now     time.Time
 	page    *Page
+	began   time.Time // by the machine's clock
 }
 
 // Context is the request's.
 func (v *Visit) Context() context.Context { return v.Request.Context() }
+
+// maxSearch is the length of an e-mail address, in characters.
+const maxSearch = 320
+
+// searchText returns a parameter that is searched for.
+func (v *Visit) searchText(name string) string {
+	return inputtext.Truncate(inputtext.TrimBlanks(v.Query(name)), maxSearch)
+}
+
+// accountTimeout is how long all sections of a page together wait for the account: the page is shown when something is
+// wrong with the account, too.
+const accountTimeout = 3 * time.Second
+
+// AskAccount returns the context for a question to the account. The caller must call cancel.
+func (v *Visit) AskAccount() (ctx context.Context, cancel context.CancelFunc) {
+	return context.WithDeadline(v.Context(), v.began.Add(accountTimeout))
+}
 
 // Query returns a parameter of the request's address; empty if it has none.
 func (v *Visit) Query(name string) string { return v.Request.URL.Query().Get(name) }

@@ -23,7 +23,7 @@ func (p *Page) signIn(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		if pass := p.Pass(r.Context(), token); pass != "" {
 			p.record(r, journal.Event{Kind: journal.PageSignedIn})
-			http.SetCookie(w, p.cookie(p.sign(p.Now().Add(cookieLife), pass), int(cookieLife.Seconds())))
+			http.SetCookie(w, p.cookie(p.sessions.begin(pass, p.Now())))
 			http.Redirect(w, r, "/app", http.StatusSeeOther)
 			return
 		}
@@ -54,8 +54,8 @@ func refusalNotice(err error) (code int, notice string) {
 	case auth.Wrong:
 		return http.StatusUnauthorized, "This token does not belong to the bridge's session."
 	case auth.Unreadable:
-		return http.StatusServiceUnavailable, "The bridge cannot read its session (session_unreadable). The reason is " +
-			"in its log and in the output of scim-bridge status --local on its machine."
+		return http.StatusServiceUnavailable, "The bridge cannot read its session (session_unreadable). The reason " +
+			"is in its log and in the output of scim-bridge status --local on its machine."
 	case auth.Unavailable:
 		return http.StatusServiceUnavailable, "The token cannot be checked now: " + refusal.Detail + "."
 	default:
@@ -64,10 +64,16 @@ func refusalNotice(err error) (code int, notice string) {
 	}
 }
 
+// signOut ends the sign-in, so that a copy of the cookie opens nothing either.
 func (p *Page) signOut(w http.ResponseWriter, r *http.Request) {
 	if p.signedIn(r) {
 		p.record(r, journal.Event{Kind: journal.PageSignedOut})
 	}
-	http.SetCookie(w, p.cookie("", -1))
+	if cookie, err := r.Cookie(cookieName); err == nil {
+		p.sessions.end(cookie.Value)
+	}
+	gone := p.cookie("")
+	gone.MaxAge = -1
+	http.SetCookie(w, gone)
 	http.Redirect(w, r, "/app", http.StatusSeeOther)
 }

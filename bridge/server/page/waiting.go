@@ -1,25 +1,184 @@
 package page
 
 import (
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
 )
 
-// Waiting shows the people who wait for something.
-func Waiting(list func() []bridge.Attention) Section {
+// A Watcher looks for people to confirm, in rounds.
+type Watcher interface {
+	// LastRound returns when the last successful round was; zero if there was none.
+	LastRound() time.Time
+	// Trigger makes the next round immediately.
+	Trigger()
+	// Waiting returns the people of the last round who still wait.
+	Waiting() []bridge.Attention
+}
+
+// Waiting shows the people who wait for something: on the overview how many, and those for whom an operator must act;
+// all of them, searched and by pages, on a page of its own.
+func Waiting(account bridge.Overview, watcher Watcher) Section {
+	w := waiting{account, watcher}
 	return Section{
-		Name: "waiting",
-		Data: func(*Visit) any {
-			people := []waitingPerson{}
-			for _, a := range list() {
-				people = append(people, waitingPerson{a})
-			}
-			return people
+		Name:  "waiting",
+		Links: []Link{{Path: peoplePath, Text: "People"}},
+		Data: func(v *Visit) any {
+			l := w.list(v, bridge.WaitingQuery{Limit: waitingOnOverview})
+			l.People = slices.DeleteFunc(l.People, func(p waitingPerson) bool { return !p.NeedsOperator() })
+			return l
+		},
+		Actions: []Action{
+			{http.MethodGet, peoplePath, func(v *Visit) {
+				v.ShowPage(http.StatusOK, "people", "People", w.list(v, bridge.WaitingQuery{
+					Kind: knownKind(v.Query("kind")), Search: v.searchText("search"), Cursor: v.Query("cursor"),
+					Limit: waitingOnPage,
+				}))
+			}},
+			{http.MethodPost, peoplePath + "/look", func(v *Visit) {
+				watcher.Trigger()
+				v.Redirect(peoplePath)
+			}},
 		},
 	}
 }
 
+const (
+	peoplePath        = "/app/people"
+	waitingOnOverview = 10
+	waitingOnPage     = 50
+	accountAway       = "The account cannot be asked now."
+)
+
+type waiting struct {
+	account bridge.Overview
+	watcher Watcher
+}
+
+// waitingKinds are the kinds in the order of the list, with what a list calls them.
+var waitingKinds = []struct {
+	kind bridge.AttentionKind
+	text string
+}{
+	{bridge.ConfirmationDue, "accepted, to be confirmed by the bridge"},
+	{bridge.SignupDomainMissing, "new address, domain not allowed"},
+	{bridge.AddressMissing, "no e-mail address to invite"},
+	{bridge.AddressTaken, "address is another person's"},
+	{bridge.AddressUnconfirmed, "new address, to be confirmed by the person"},
+	{bridge.InvitationOpen, "invited, not yet accepted"},
+}
+
+func knownKind(text string) bridge.AttentionKind {
+	for _, k := range waitingKinds {
+		if string(k.kind) == text {
+			return k.kind
+		}
+	}
+	return ""
+}
+
+// waitingList is the data of waiting.html and people.html.
+type waitingList struct {
+	Now, AsOf, Looked time.Time
+	Notice            string
+	Query             bridge.WaitingQuery
+	Kinds             []countedKind
+	Total             int64 // whatever the kind
+	People            []waitingPerson
+	Next              string
+}
+
+type countedKind struct {
+	Kind  bridge.AttentionKind
+	Text  string
+	Count int64
+	On    bool // it is the one that was asked for
+}
+
+// list asks the account. If it is away, what the last round found is searched.
+func (w waiting) list(v *Visit, q bridge.WaitingQuery) waitingList {
+	l := waitingList{Now: v.Now, Looked: w.watcher.LastRound()}
+	ctx, cancel := v.AskAccount()
+	defer cancel()
+	page, err := w.account.Waiting(ctx, q)
+	if bridge.CodeOf(err) == bridge.InvalidCursor {
+		q.Cursor = ""
+		page, err = w.account.Waiting(ctx, q)
+	}
+	if err != nil {
+		l.Notice = accountAway + " This is what the bridge last saw, at most 1,000 people of each kind."
+		q.Cursor = ""
+		page = bridge.SearchWaiting(w.watcher.Waiting(), q, l.Looked)
+		page.Next = ""
+	}
+	l.Query, l.AsOf, l.Next = q, page.AsOf, page.Next
+	for _, k := range waitingKinds {
+		n := page.Counts[k.kind]
+		l.Total += n
+		l.Kinds = append(l.Kinds, countedKind{k.kind, k.text, n, k.kind == q.Kind})
+	}
+	for _, a := range page.Items {
+		l.People = append(l.People, waitingPerson{a})
+	}
+	return l
+}
+
+// Found is how many there are of the kind that was asked for.
+func (l waitingList) Found() int64 {
+	for _, k := range l.Kinds {
+		if k.On {
+			return k.Count
+		}
+	}
+	return l.Total
+}
+
+// Needing is how many wait for an operator or the bridge.
+func (l waitingList) Needing() (n int64) {
+	for _, k := range l.Kinds {
+		if needsOperator(k.Kind) {
+			n += k.Count
+		}
+	}
+	return n
+}
+
+// FirstPath and NextPath are the addresses of the first page and of the one behind this.
+func (l waitingList) FirstPath() string { return l.path("") }
+
+// NextPath is the address of the page behind this one.
+func (l waitingList) NextPath() string { return l.path(l.Next) }
+
+func (l waitingList) path(cursor string) string {
+	return pathWith(peoplePath, "kind", string(l.Query.Kind), "search", l.Query.Search, "cursor", cursor)
+}
+
+// pathWith returns an address with parameters, without those that are empty.
+func pathWith(path string, parameters ...string) string {
+	q := url.Values{}
+	for i := 0; i+1 < len(parameters); i += 2 {
+		if parameters[i+1] != "" {
+			q.Set(parameters[i], parameters[i+1])
+		}
+	}
+	if len(q) == 0 {
+		return path
+	}
+	return path + "?" + q.Encode()
+}
+
 type waitingPerson struct{ bridge.Attention }
+
+// NeedsOperator reports whether somebody other than the person must act.
+func (p waitingPerson) NeedsOperator() bool { return needsOperator(p.Kind) }
+
+func needsOperator(kind bridge.AttentionKind) bool {
+	return kind != bridge.AddressUnconfirmed && kind != bridge.InvitationOpen
+}
 
 // For says what a person waits for.
 func (p waitingPerson) For() string { return inputtext.Line(describeKind(p.Attention)) }
