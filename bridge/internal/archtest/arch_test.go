@@ -406,7 +406,7 @@ var walls = []wall{
 	{
 		room: "provider/stories",
 		tests: []string{"bridge/account/api", "bridge/account/ipdata", "bridge/certificate", "bridge/control",
-			"bridge/problem", "bridge/session", "bridge/simulate", "provider/providertest"},
+			"bridge/problem", "bridge/session", "bridge/simulate", "provider/providertest", "test/browser"},
 		why: "a story is played from outside",
 	},
 
@@ -431,6 +431,10 @@ var walls = []wall{
 	{
 		room: "test/certificates",
 		why:  "whoever has an account to reach puts it behind HTTPS",
+	},
+	{
+		room: "test/browser",
+		why:  "a browser knows no page",
 	},
 	{
 		room: "test/dockerd",
