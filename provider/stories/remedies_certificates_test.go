@@ -23,6 +23,7 @@ type pair struct {
 func withPair(t *testing.T, issuer *certificatetest.Authority, template x509.Certificate) *pair {
 	t.Helper()
 	w, token, _ := activated(t)
+	w.https = true
 	p := &pair{w, issuer, filepath.Join(w.dataDir, "tls.crt"), filepath.Join(w.dataDir, "tls.key")}
 	p.issue(template)
 	write(t, filepath.Join(w.dataDir, "token"), token.Reveal())

@@ -45,7 +45,7 @@ func TestEveryRemedyWorks(t *testing.T) {
 	}
 }
 
-// problem waits until the bridge has the problem, and returns it.
+// problem waits until the bridge has the problem, and returns it. Where there is a browser, the status page shows it.
 func (w *world) problem(code problem.Code) (found problem.Problem) {
 	w.t.Helper()
 	w.eventually("the bridge has the problem "+string(code), func() (bool, string) {
@@ -60,7 +60,7 @@ func (w *world) problem(code problem.Code) (found problem.Problem) {
 		found = status.Problems[i]
 		return true, ""
 	})
-	return found
+	return w.seeProblem(found)
 }
 
 // healed waits until the bridge has no problem at all.
@@ -74,6 +74,7 @@ func (w *world) healed() {
 		return status.State == "ready" &&
 			len(status.Problems) == 0, fmt.Sprintf("%s %+v", status.State, status.Problems)
 	})
+	w.seeHealed()
 }
 
 var backquoted = regexp.MustCompile("`([^`]+)`")
@@ -109,6 +110,7 @@ func (w *world) shell(command, input string, v vars) string {
 	if err := cmd.Run(); err != nil {
 		w.t.Fatalf("%s: %v\n%s", command, err, out.String())
 	}
+	w.ran(v)
 	return out.String()
 }
 

@@ -17,9 +17,10 @@ import (
 // workspace is a folder in which the real Terraform runs with the provider
 // and the bridge that were built for this run.
 type workspace struct {
-	t   testing.TB
-	dir string
-	env []string
+	t     testing.TB
+	dir   string
+	env   []string
+	token string // the bearer token of the last run that had one and succeeded
 }
 
 // newWorkspace makes a folder whose Terraform finds the provider in bin.
@@ -51,6 +52,13 @@ func (w *workspace) config(hcl string) {
 // no secret stands in a process list.
 type vars map[string]string
 
+// ran keeps the bearer token that a successful run was given.
+func (w *workspace) ran(v vars) {
+	if token := v["token"]; token != "" {
+		w.token = token
+	}
+}
+
 // run runs Terraform and returns its exit code and everything it printed.
 func (w *workspace) run(v vars, args ...string) (int, string) {
 	w.t.Helper()
@@ -69,6 +77,7 @@ func (w *workspace) run(v vars, args ...string) (int, string) {
 	if err != nil {
 		w.t.Fatalf("terraform %s: %v\n%s", strings.Join(args, " "), err, out.String())
 	}
+	w.ran(v)
 	return 0, out.String()
 }
 

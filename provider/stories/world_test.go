@@ -30,6 +30,8 @@ type world struct {
 	account *providertest.Account
 	dataDir string // the bridge's
 	listen  string // the bridge's
+	https   bool   // the bridge has a certificate
+	screen  screen
 }
 
 func newWorld(t *testing.T, accountFlags ...string) *world {
