@@ -78,7 +78,7 @@ func take(ctx context.Context, file string) (err error) {
 	path := filepath.Join(folder, "page.png")
 	shot := exec.CommandContext(ctx, chromium, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
 		"--disable-background-networking", "--disable-component-update", "--disable-sync", "--hide-scrollbars",
-		"--user-data-dir="+filepath.Join(folder, "chromium"), "--window-size=900,580", "--screenshot="+path,
+		"--user-data-dir="+filepath.Join(folder, "chromium"), "--window-size=900,800", "--screenshot="+path,
 		signedIn.URL+"/app")
 	if said, err := shot.CombinedOutput(); err != nil {
 		return fmt.Errorf("chromium: %w\n%s", err, said)
