@@ -313,7 +313,8 @@ func (a *Authenticator) noteAccepted(req *http.Request) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	network, now := httpkit.NetworkOf(r.Client), a.Now()
-	a.visitors.add(visitorKey{req.UserAgent(), r.Client, r.Caller}, now, func() string { return userAgent(req) })
+	a.visitors.add(visitorKey{req.UserAgent(), network, r.Caller}, r.Client, now,
+		func() string { return userAgent(req) })
 	a.accepted.add(network, now)
 	if a.requests == nil {
 		a.requests = make(map[string]time.Time)

@@ -22,10 +22,13 @@ type heldHolds struct {
 	refuse  error // of decisions
 	asked   []string
 	decided []bridge.HoldDecision
+	// at is when the last decision was made, and until the deadline of the last list.
+	at, until time.Time
 }
 
-func (h *heldHolds) Holds(_ context.Context, cursor string, _ int) (bridge.HoldPage, error) {
+func (h *heldHolds) Holds(ctx context.Context, cursor string, _ int) (bridge.HoldPage, error) {
 	h.asked = append(h.asked, cursor)
+	h.until, _ = ctx.Deadline()
 	if cursor == "bad" {
 		return bridge.HoldPage{}, &bridge.Error{Code: bridge.InvalidCursor}
 	}
@@ -34,6 +37,7 @@ func (h *heldHolds) Holds(_ context.Context, cursor string, _ int) (bridge.HoldP
 
 func (h *heldHolds) DecideHolds(_ context.Context, d bridge.HoldDecision) (int64, error) {
 	h.decided = append(h.decided, d)
+	h.at = time.Now()
 	return 1, h.refuse
 }
 
@@ -171,7 +175,7 @@ func TestHoldsAreDecidedByForms(t *testing.T) {
 		{"it is decided already", url.Values{"decision": {"approve"}, "id": {"h1"}},
 			&bridge.Error{Code: bridge.NotFound}, 409, "not held any more", nil},
 		{"the account is away", url.Values{"decision": {"approve"}, "id": {"h1"}}, errors.New("away"), 503,
-			"did not carry out all of it", nil},
+			"has not confirmed that all of it", nil},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()

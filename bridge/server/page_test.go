@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -13,6 +14,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/journal"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/problem"
@@ -124,6 +126,19 @@ func TestTheScriptsRequestsDoNotFillTheLog(t *testing.T) {
 	f.get(t, "/app", "", "Cookie", cookie)
 	if n := lines() - before; n != 1 {
 		t.Errorf("a person's request made %d lines:\n%s", n, f.logText())
+	}
+	// Nobody hides by the header what the script does not ask for.
+	f.get(t, "/app/logs", "", "Cookie", cookie, "X-Live-Refresh", "1")
+	f.get(t, "/app/log?search=line", "", "Cookie", cookie, "X-Live-Refresh", "1")
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, f.URL+"/app/holds", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Cookie", cookie)
+	req.Header.Set("X-Live-Refresh", "1")
+	f.visitor(t).do(req)
+	if n := lines() - before; n < 4 {
+		t.Errorf("%d lines:\n%s", n, f.logText())
 	}
 }
 
@@ -464,5 +479,72 @@ func TestPagesNeedNothingFromElsewhere(t *testing.T) {
 				t.Errorf("%s has the headers %v", path, header)
 			}
 		}
+	}
+}
+
+// Until the bridge has signed in, SCIM is answered with 503 and leads here.
+func TestThePageDoesNotSayThatRequestsAreCarriedOutBeforeTheSignIn(t *testing.T) {
+	t.Parallel()
+	f := newFace(t)
+	f.state, f.report.State = control.SigningIn, health.Degraded
+	if _, body := f.visitor(t).get("/app"); strings.Contains(body, "are carried out") ||
+		!strings.Contains(body, "wait until the bridge has signed in to the account") {
+		t.Errorf("the page shows\n%s", body)
+	}
+}
+
+// However many others wait, whoever needs an operator is on the overview.
+func TestThoseWhoNeedAnOperatorAreOnTheOverview(t *testing.T) {
+	t.Parallel()
+	f := newFace(t)
+	f.account.people = nil
+	for _, kind := range []bridge.AttentionKind{
+		bridge.ConfirmationDue, bridge.AddressMissing, bridge.AddressUnconfirmed, bridge.InvitationOpen,
+	} {
+		for i := range 100 {
+			name := fmt.Sprintf("%s%d", kind, i)
+			f.account.people = append(f.account.people, bridge.Attention{UserName: name, Kind: kind})
+		}
+	}
+	f.account.people = append(f.account.people,
+		bridge.Attention{UserName: "moving", Kind: bridge.SignupDomainMissing, Domain: "new.example"},
+		bridge.Attention{UserName: "second", Kind: bridge.AddressTaken, Address: "taken@example.com"})
+	_, body := f.visitor(t).get("/app")
+	for _, want := range []string{
+		">moving<", "new.example", ">second<", "taken@example.com", ">address_missing0<", "<strong>102</strong> of 402",
+		"<strong>100</strong> accepted",
+	} {
+		if !strings.Contains(body, want) {
+			t.Errorf("%q is missing", want)
+		}
+	}
+	for _, other := range []string{">confirmation_due0<", ">address_unconfirmed0<", ">invitation_open0<"} {
+		if strings.Contains(body, other) {
+			t.Errorf("%q needs no operator", other)
+		}
+	}
+}
+
+// The script would search all of the log every few seconds.
+func TestASearchOfTheLogIsNotKeptCurrent(t *testing.T) {
+	t.Parallel()
+	v := newFace(t).visitor(t)
+	for path, live := range map[string]bool{
+		"/app/log": true, "/app/log?level=error": true, "/app/log?search=line": false, "/app/log?request=R1": false,
+	} {
+		if _, body := v.get(path); strings.Contains(body, "data-live") != live {
+			t.Errorf("%s: kept current is %v, want %v", path, !live, live)
+		}
+	}
+}
+
+// After a form that took long, the sections have the whole time to ask the account.
+func TestAnAnswerToASlowFormShowsWhatIsThere(t *testing.T) {
+	t.Parallel()
+	f := newFace(t)
+	f.held.refuse = errors.New("away")
+	f.visitor(t).post("/app/holds", url.Values{"decision": {"approve"}, "id": {"h1"}})
+	if left := f.held.until.Sub(f.held.at); left < 3*time.Second {
+		t.Errorf("the account has %s to answer", left)
 	}
 }

@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/server/page"
 )
 
@@ -14,10 +16,11 @@ type visitors struct {
 	all map[visitorKey]*page.Visitor
 }
 
-// A visitorKey is what tells clients apart: their own text as it came, without the cost of cleaning it.
+// A visitorKey is what tells clients apart: their own text as it came, without the cost of cleaning it, and the
+// network, since an identity provider comes from many addresses.
 type visitorKey struct {
 	agent   string
-	address netip.Addr
+	network httpkit.Network
 	token   string
 }
 
@@ -29,10 +32,10 @@ const (
 )
 
 // add counts a request. clean returns the text that is shown of the client's own.
-func (v *visitors) add(key visitorKey, now time.Time, clean func() string) {
+func (v *visitors) add(key visitorKey, address netip.Addr, now time.Time, clean func() string) {
 	key.agent = key.agent[:min(len(key.agent), maxAgent)]
 	if known := v.all[key]; known != nil {
-		known.Last = now
+		known.Last, known.Address = now, address
 		known.Requests++
 		return
 	}
@@ -48,8 +51,9 @@ func (v *visitors) add(key visitorKey, now time.Time, clean func() string) {
 		}
 		delete(v.all, *oldest)
 	}
+	key.agent = strings.Clone(key.agent) // and not all of a long header
 	v.all[key] = &page.Visitor{
-		Agent: clean(), Address: key.address, Token: key.token, First: now, Last: now, Requests: 1,
+		Agent: clean(), Address: address, Token: key.token, First: now, Last: now, Requests: 1,
 	}
 }
 

@@ -15,15 +15,15 @@ func TestVisitorsAreTheClientsWithARightToken(t *testing.T) {
 		f.pass(time.Second)
 	}
 	visit("wrong", "A stranger", "192.0.2.1")
-	visit("right", "Okta SCIM Client 1.0.0", "192.0.2.7")
+	visit("right", "Okta SCIM Client 1.0.0", "2001:db8::1")
 	visit("right-old", "<b>Entra</b> ann@example.com\u202e", "192.0.2.8")
-	visit("right", "Okta SCIM Client 1.0.0", "192.0.2.7")
+	visit("right", "Okta SCIM Client 1.0.0", "2001:db8::7")
 	got := f.authenticator.Visitors()
 	if len(got) != 2 {
 		t.Fatalf("there are %d visitors: %+v", len(got), got)
 	}
-	if v := got[0]; v.Agent != "Okta SCIM Client 1.0.0" || v.Address.String() != "192.0.2.7" || v.Token != "current" ||
-		v.Requests != 2 || !v.Last.Equal(v.First.Add(2*time.Second)) {
+	if v := got[0]; v.Agent != "Okta SCIM Client 1.0.0" || v.Address.String() != "2001:db8::7" ||
+		v.Token != "current" || v.Requests != 2 || !v.Last.Equal(v.First.Add(2*time.Second)) {
 		t.Errorf("the last is %+v", v)
 	}
 	if v := got[1]; v.Token != "previous" || strings.Contains(v.Agent, "ann@") || strings.Contains(v.Agent, "\u202e") {

@@ -272,7 +272,7 @@ func TestInBrowserSomebodySignsUp(t *testing.T) {
 func TestInBrowserAMassSuspensionIsHeldAndApproved(t *testing.T) {
 	t.Parallel()
 	w, token := deployed(t)
-	const everybody = 130 // of whom the default limit suspends ten in an hour; a page shows a hundred
+	const everybody = 130 // of whom the default limit suspends ten in an hour; a page shows fifty
 	var paths []string
 	for i := range everybody {
 		paths = append(paths, "/Users/"+w.invite(token, address(i)))
@@ -289,9 +289,11 @@ func TestInBrowserAMassSuspensionIsHeldAndApproved(t *testing.T) {
 	page.Check("a mass suspension")
 	page.Scripts(false)
 	w.signIn()
+	page.Find("link", "All 120 held").Follow()
 	if page.Has("button", "Approve: "+address(everybody-1)) {
 		t.Error("all are on the first page: the test should have more of them")
 	}
+	page.Find("link", "Next page").Follow()
 	page.Find("link", "Next page").Follow()
 	page.FindNamed("button", "Approve: "+address(everybody-1))
 	page.Find("link", "First page").Follow()
@@ -327,6 +329,67 @@ func TestInBrowserAMassSuspensionIsHeldAndApproved(t *testing.T) {
 			t.Errorf("%s is suspended: %t", address(i), w.suspended(address(i)))
 		}
 	}
+}
+
+// Enter on a button must not decide about somebody else than the one for whom it was chosen.
+func TestInBrowserTheFocusStaysWithThePerson(t *testing.T) {
+	t.Parallel()
+	w, token := deployed(t)
+	var paths []string
+	for i := range 13 { // of whom the default limit suspends ten in an hour
+		paths = append(paths, "/Users/"+w.invite(token, address(i)))
+	}
+	for _, path := range paths {
+		w.setActive(token, path, false)
+	}
+	w.problem(problem.SuspensionsHeld)
+	page := w.browser()
+	w.signIn()
+	focused := func() string {
+		return browser.Evaluate[string](page, `document.activeElement.getAttribute("aria-label") ?? ""`)
+	}
+	browser.Call[bool](page, `(name) => {
+		const button = document.querySelector("button[aria-label^='Approve: " + name + "']");
+		button.focus();
+		return document.activeElement === button;
+	}`, address(11))
+	before := focused()
+	if !strings.Contains(before, address(11)) {
+		t.Fatalf("the focus is on %q", before)
+	}
+	w.setActive(token, paths[10], true) // the identity provider takes it back: another row is the first
+	page.Eventually("the page is current", func() (bool, string) {
+		return strings.Contains(page.Text(), "2 suspensions"), page.Text()
+	})
+	if after := focused(); after != before {
+		t.Errorf("the focus went from %q to %q", before, after)
+	}
+	browser.Evaluate[bool](page, `(document.activeElement.blur(), true)`)
+	page.Eventually("the list is current", func() (bool, string) {
+		return !page.Has("button", "Approve: "+address(10)), page.Text()
+	})
+}
+
+// A proxy in front of a bridge that is down answers, so that an answer alone proves nothing.
+func TestInBrowserAPageThatIsOldSaysSo(t *testing.T) {
+	t.Parallel()
+	w, _ := deployed(t)
+	page := w.browser()
+	w.signIn()
+	const old = "The bridge does not answer now. What is shown is as of 20"
+	browser.Evaluate[bool](page, `(() => {
+		window.direct = window.fetch;
+		window.fetch = async () => new Response("Bad Gateway", { status: 502 });
+		return true;
+	})()`)
+	page.Eventually("the page says that it is old", func() (bool, string) {
+		return strings.Contains(page.Text(), old), page.Text()
+	})
+	page.Check("a bridge that does not answer")
+	browser.Evaluate[bool](page, `(window.fetch = window.direct, true)`)
+	page.Eventually("the page is current again", func() (bool, string) {
+		return !strings.Contains(page.Text(), old), page.Text()
+	})
 }
 
 func address(i int) string { return fmt.Sprintf("person%03d@example.com", i) }

@@ -119,7 +119,8 @@ func (h holds) decide(v *Visit) {
 	default:
 		v.Warn("holds could not be decided", err)
 		v.ShowOverview(http.StatusServiceUnavailable,
-			"The account did not carry out all of it. What is left is listed; try again when the account answers.")
+			"The account has not confirmed that all of it was carried out. What is left is listed; try again when it "+
+				"answers.")
 	}
 }
 

@@ -28,7 +28,7 @@ func Log(lines Lines, j *journal.Journal) Section {
 	return Section{
 		Links: []Link{{Path: logPath, Text: "Log"}, {Path: "/app/logs", Text: "Download the log", Download: true}},
 		Actions: []Action{
-			{http.MethodGet, logPath, func(v *Visit) { v.ShowPage(http.StatusOK, "log", "Log", l.find(v)) }},
+			{http.MethodGet, logPath, l.show},
 			{http.MethodGet, "/app/logs", func(v *Visit) {
 				v.Download("scim-bridge", ".log", "text/plain; charset=utf-8")
 				_, _ = lines.WriteTo(v.Writer)
@@ -79,6 +79,15 @@ var logLevels = []logLevel{
 }
 
 const defaultLevel = "info"
+
+// show keeps only the newest lines current: the search for a text may read all of the log.
+func (l logView) show(v *Visit) {
+	if p := l.find(v); p.Further || p.Person+p.Request+p.Search != "" {
+		v.ShowAnswer(http.StatusOK, "log", "Log", p)
+	} else {
+		v.ShowPage(http.StatusOK, "log", "Log", p)
+	}
+}
 
 func (l logView) find(v *Visit) logPage {
 	p := logPage{

@@ -162,7 +162,7 @@ func (p *Page) showOverview(v *Visit, code int, o overview) {
 		p.fail(v.Writer, "overview", err)
 		return
 	}
-	p.showFrame(v, code, frame{Content: content, Unconfirmed: o.Unconfirmed})
+	p.showFrame(v, code, frame{Content: content, Live: !o.Unconfirmed, Unconfirmed: o.Unconfirmed})
 }
 
 // frame is the data of frame.html, which is around every page of somebody who is signed in.
@@ -184,7 +184,10 @@ type navLink struct {
 func (p *Page) showFrame(v *Visit, code int, f frame) {
 	f.State = v.Health.State
 	// The answer to a form is not where a link or the script would find it again.
-	f.Live = !f.Unconfirmed && code == http.StatusOK && v.Request.Method == http.MethodGet
+	f.Live = f.Live && code == http.StatusOK && v.Request.Method == http.MethodGet
+	if f.Live && isLive(v.Request) { // or each open page would write a line every few seconds
+		httpkit.RequestFrom(v.Context()).Polled = true
+	}
 	links := []Link{{Path: "/app", Text: "Overview"}}
 	for _, s := range p.Sections {
 		links = append(links, s.Links...)

@@ -78,17 +78,28 @@ func (v *Visit) Query(name string) string { return v.Request.URL.Query().Get(nam
 
 // ShowOverview answers with the overview, and a notice above it, which may be empty.
 func (v *Visit) ShowOverview(code int, notice string) {
+	v.began = time.Now() // what came before, a form, has had its own time
 	v.page.showOverview(v, code, overview{Notice: notice})
 }
 
 // ShowPage answers with a page of its own: a template with its data, under a title.
 func (v *Visit) ShowPage(code int, name, title string, data any) {
+	v.showPage(code, name, data, frame{Title: title, Live: true})
+}
+
+// ShowAnswer is like ShowPage for what is found out once, and not kept current: what is asked for may be much work.
+func (v *Visit) ShowAnswer(code int, name, title string, data any) {
+	v.showPage(code, name, data, frame{Title: title})
+}
+
+func (v *Visit) showPage(code int, name string, data any, f frame) {
 	content, err := render(name, data)
 	if err != nil {
 		v.page.fail(v.Writer, name, err)
 		return
 	}
-	v.page.showFrame(v, code, frame{Title: title, Content: content})
+	f.Content = content
+	v.page.showFrame(v, code, f)
 }
 
 // Redirect answers a form.

@@ -106,13 +106,12 @@ func (p *Page) cookie(value string) *http.Cookie {
 
 func (p *Page) signedIn(r *http.Request) bool {
 	cookie, err := r.Cookie(cookieName)
-	idle := r.Header.Get(liveHeader) != ""
-	if err != nil || !p.sessions.use(cookie.Value, p.Now(), idle, p.IsValid) {
+	if err != nil || !p.sessions.use(cookie.Value, p.Now(), isLive(r), p.IsValid) {
 		return false
 	}
 	httpkit.Admit(r.Context())
-	if idle { // or each open page would write a line every few seconds
-		httpkit.RequestFrom(r.Context()).Polled = true
-	}
 	return true
 }
+
+// isLive reports whether the page's script made a request by itself.
+func isLive(r *http.Request) bool { return r.Header.Get(liveHeader) != "" }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/health"
 )
 
@@ -13,17 +14,19 @@ func State() Section {
 		Name: "state", Unconfirmed: true,
 		Data: func(v *Visit) any {
 			return stateBanner{
-				State: v.Health.State, Problems: len(v.Health.Problems), Now: v.Now, Taken: v.Health.RetrievedAt,
+				State: v.Health.State, SigningIn: v.Status.State == control.SigningIn,
+				Problems: len(v.Health.Problems), Now: v.Now, Taken: v.Health.RetrievedAt,
 			}
 		},
 	}
 }
 
 type stateBanner struct {
-	State    string
-	Problems int
-	Now      time.Time
-	Taken    time.Time
+	State     string
+	SigningIn bool // to the account: no request can be carried out yet
+	Problems  int
+	Now       time.Time
+	Taken     time.Time
 }
 
 // stateWord is how people are told a state of a bridge or a component.
@@ -58,12 +61,15 @@ func (b stateBanner) Meaning() string {
 	if b.Problems == 0 {
 		problems = "the components below say which part."
 	}
-	switch b.State {
-	case health.Healthy:
+	switch {
+	case b.SigningIn:
+		return "Requests of the identity provider wait until the bridge has signed in to the account, which it tries " +
+			"now. If this lasts longer than a minute, the account does not answer: see its log."
+	case b.State == health.Healthy:
 		return "Requests of the identity provider are carried out. Nothing needs you."
-	case health.Degraded:
+	case b.State == health.Degraded:
 		return "Requests of the identity provider are carried out, but something needs you: " + problems
-	case health.Sealed:
+	case b.State == health.Sealed:
 		return "Requests of the identity provider wait until the bridge has its bearer token: " + problems
 	default:
 		return "Requests of the identity provider are refused, and it repeats them later: " + problems

@@ -27,11 +27,7 @@ func Waiting(account bridge.Overview, watcher Watcher) Section {
 	return Section{
 		Name:  "waiting",
 		Links: []Link{{Path: peoplePath, Text: "People"}},
-		Data: func(v *Visit) any {
-			l := w.list(v, bridge.WaitingQuery{Limit: waitingOnOverview})
-			l.People = slices.DeleteFunc(l.People, func(p waitingPerson) bool { return !p.NeedsOperator() })
-			return l
-		},
+		Data:  func(v *Visit) any { return w.overview(v) },
 		Actions: []Action{
 			{http.MethodGet, peoplePath, func(v *Visit) {
 				v.ShowPage(http.StatusOK, "people", "People", w.list(v, bridge.WaitingQuery{
@@ -49,7 +45,7 @@ func Waiting(account bridge.Overview, watcher Watcher) Section {
 
 const (
 	peoplePath        = "/app/people"
-	waitingOnOverview = 10
+	waitingOnOverview = 5 // of each kind
 	waitingOnPage     = 50
 	accountAway       = "The account cannot be asked now."
 )
@@ -60,16 +56,18 @@ type waiting struct {
 }
 
 // waitingKinds are the kinds in the order of the list, with what a list calls them.
-var waitingKinds = []struct {
-	kind bridge.AttentionKind
-	text string
-}{
+var waitingKinds = []waitingKind{
 	{bridge.ConfirmationDue, "accepted, to be confirmed by the bridge"},
 	{bridge.SignupDomainMissing, "new address, domain not allowed"},
 	{bridge.AddressMissing, "no e-mail address to invite"},
 	{bridge.AddressTaken, "address is another person's"},
 	{bridge.AddressUnconfirmed, "new address, to be confirmed by the person"},
 	{bridge.InvitationOpen, "invited, not yet accepted"},
+}
+
+type waitingKind struct {
+	kind bridge.AttentionKind
+	text string
 }
 
 func knownKind(text string) bridge.AttentionKind {
@@ -97,6 +95,31 @@ type countedKind struct {
 	Text  string
 	Count int64
 	On    bool // it is the one that was asked for
+}
+
+// overview lists some of each kind that needs an operator, however many others wait.
+func (w waiting) overview(v *Visit) waitingList {
+	var all waitingList
+	for i, k := range slices.DeleteFunc(slices.Clone(waitingKinds), func(k waitingKind) bool {
+		return !needsOperator(k.kind)
+	}) {
+		if i > 0 && all.count(k.kind) == 0 {
+			continue // the first answer counts all kinds
+		}
+		l := w.list(v, bridge.WaitingQuery{Kind: k.kind, Limit: waitingOnOverview})
+		l.People = append(all.People, l.People...)
+		all = l
+	}
+	return all
+}
+
+func (l waitingList) count(kind bridge.AttentionKind) int64 {
+	for _, k := range l.Kinds {
+		if k.Kind == kind {
+			return k.Count
+		}
+	}
+	return 0
 }
 
 // list asks the account. If it is away, what the last round found is searched.
@@ -137,7 +160,7 @@ func (l waitingList) Found() int64 {
 	return l.Total
 }
 
-// Needing is how many wait for an operator or the bridge.
+// Needing is how many wait for an operator.
 func (l waitingList) Needing() (n int64) {
 	for _, k := range l.Kinds {
 		if needsOperator(k.Kind) {
@@ -173,11 +196,11 @@ func pathWith(path string, parameters ...string) string {
 
 type waitingPerson struct{ bridge.Attention }
 
-// NeedsOperator reports whether somebody other than the person must act.
+// NeedsOperator reports whether an operator must act: neither the person nor the bridge by itself.
 func (p waitingPerson) NeedsOperator() bool { return needsOperator(p.Kind) }
 
 func needsOperator(kind bridge.AttentionKind) bool {
-	return kind != bridge.AddressUnconfirmed && kind != bridge.InvitationOpen
+	return kind == bridge.SignupDomainMissing || kind == bridge.AddressMissing || kind == bridge.AddressTaken
 }
 
 // For says what a person waits for.

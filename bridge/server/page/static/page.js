@@ -42,15 +42,20 @@
     return copied.innerHTML;
   };
 
-  // What somebody reads, fills in or is about to decide stays as it is.
+  // What somebody reads, fills in or is about to decide stays as it is: another row would come under the finger.
   const isInUse = (part) => {
     const selection = getSelection();
     const selected = selection && !selection.isCollapsed &&
       (part.contains(selection.anchorNode) || part.contains(selection.focusNode));
-    return selected || part.querySelector("details[open], input:focus, select:focus");
+    return selected || part.querySelector("details[open], input:focus, select:focus, form:focus-within, form:hover");
   };
 
-  const focusable = (part) => [...part.querySelectorAll("a, button, summary, [tabindex]")];
+  // What has the focus is found again by what it is, never by its place: there may be somebody else's now.
+  const keyOf = (element) => JSON.stringify([element.localName, element.getAttribute("href"), element.dataset.copy,
+    element.localName === "summary" ? element.textContent : element.id]);
+  const focusOf = (part) => (part.contains(document.activeElement) ? keyOf(document.activeElement) : null);
+  const focusOn = (part, key) => [...part.querySelectorAll("a, button, summary, [tabindex]")]
+    .find((element) => keyOf(element) === key)?.focus({ preventScroll: true });
 
   const update = (part, fresh) => {
     if (withoutTimes(part) === withoutTimes(fresh)) {
@@ -63,11 +68,11 @@
       return;
     }
     if (isInUse(part)) return; // next time
-    const focused = focusable(part).indexOf(document.activeElement);
+    const focused = focusOf(part);
     part.className = fresh.className;
     part.replaceChildren(...document.importNode(fresh, true).childNodes);
     showButtons(part);
-    if (focused >= 0) focusable(part)[focused]?.focus({ preventScroll: true });
+    if (focused) focusOn(part, focused);
   };
 
   const merge = (fresh) => {
@@ -91,22 +96,28 @@
     document.title = fresh.title;
   };
 
+  // What is said while the bridge does not answer; a proxy in front of it may.
+  const age = document.querySelector(".age");
+  const clock = () => `${new Date().toISOString().slice(0, 19).replace("T", " ")} UTC`;
+  let asOf = clock();
+
   const refresh = async () => {
-    if (document.hidden) return;
     const answer = await fetch(location.href, {
       headers: { "X-Live-Refresh": "1" }, cache: "no-store", signal: AbortSignal.timeout(30000),
     });
+    if (!answer.ok) throw new Error(`answered ${answer.status}`);
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
     if (fresh.querySelector("main[data-live]")) merge(fresh);
-    else if (answer.ok) location.reload(); // the sign-in is over
+    else location.reload(); // the sign-in is over
+    asOf = clock();
+    age.textContent = "";
   };
 
   const keepCurrent = () => setTimeout(async () => {
     try {
-      await refresh();
-      document.body.classList.remove("stale");
+      if (!document.hidden) await refresh();
     } catch {
-      document.body.classList.add("stale"); // the bridge does not answer
+      age.textContent = `The bridge does not answer now. What is shown is as of ${asOf}.`;
     }
     keepCurrent();
   }, interval);
