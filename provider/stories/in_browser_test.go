@@ -73,7 +73,7 @@ func TestInBrowserTheOperatorSeesTheStateAndDownloadsTheLog(t *testing.T) {
 			}
 			shown := page.Text()
 			for _, r := range w.reports(token) {
-				if !regexp.MustCompile(`(?i)` + regexp.QuoteMeta(r.Source) + `\s+` + r.State).MatchString(shown) {
+				if !regexp.MustCompile(`(?i)` + componentNames[r.Source] + `\s+` + r.State).MatchString(shown) {
 					t.Errorf("the page does not say that %s is %s:\n%s", r.Source, r.State, shown)
 				}
 			}
@@ -100,6 +100,13 @@ func TestInBrowserTheOperatorSeesTheStateAndDownloadsTheLog(t *testing.T) {
 }
 
 type report struct{ Source, State string }
+
+// componentNames are what the page calls the components.
+var componentNames = map[string]string{
+	"session": "Sealed session", "account": "Connection to the account", "confirmation": "Confirming new members",
+	"members": "Members of groups", "tokens": "Bearer tokens", "connections": "Connections of clients",
+	"data_folder": "Data folder", "certificate": "Certificate",
+}
 
 // reports are what /health says of each component.
 func (w *world) reports(token session.Token) []report {
