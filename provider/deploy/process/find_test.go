@@ -17,6 +17,16 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/provider/deploy/process"
 )
 
+// removeInUse removes a folder in which a bridge may make a file meanwhile.
+func removeInUse(path string) (err error) {
+	for range 100 {
+		if err = os.RemoveAll(path); !errors.Is(err, syscall.ENOTEMPTY) {
+			return err
+		}
+	}
+	return err
+}
+
 // losses are ways to lose the record of a bridge that runs, beneath the fixture's folder.
 var losses = []struct {
 	name  string
@@ -24,10 +34,10 @@ var losses = []struct {
 	// says is part of what Observe tells.
 	says string
 }{
-	{"the folder is removed", func(f *fixture) { f.must(os.RemoveAll(f.target.DataDir)) }, "its folder was removed " +
+	{"the folder is removed", func(f *fixture) { f.must(removeInUse(f.target.DataDir)) }, "its folder was removed " +
 		"while it was running"},
 	{"all folders that were made are removed",
-		func(f *fixture) { f.must(os.RemoveAll(filepath.Dir(f.target.DataDir))) }, "is missing"},
+		func(f *fixture) { f.must(removeInUse(filepath.Dir(f.target.DataDir))) }, "is missing"},
 	{"the record is removed", func(f *fixture) { f.must(os.Remove(f.path("bridge.json"))) }, "is missing"},
 	{"record and socket are removed", func(f *fixture) {
 		f.must(os.Remove(f.path("bridge.json")))
@@ -185,7 +195,7 @@ func TestATraceThatLeadsNowhereIsAbsence(t *testing.T) {
 			pid := f.traced()
 			f.must(syscall.Kill(pid, syscall.SIGKILL))
 			f.gone(pid)
-			f.must(os.RemoveAll(f.target.DataDir))
+			f.must(removeInUse(f.target.DataDir))
 			var trace map[string]any
 			f.must(json.Unmarshal([]byte(f.target.Trace), &trace))
 			tt.trace(pid, trace)
