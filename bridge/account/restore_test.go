@@ -3,8 +3,10 @@ package account_test
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -142,8 +144,14 @@ func TestRestoreRefusesADatabaseThatItMayNotRead(t *testing.T) {
 			return errors.Join(os.Remove(path), os.WriteFile(path+"-wal", []byte("changes"), 0o600))
 		}, store.ErrAlone},
 		{"an index of the log without its database, as of a server whose database was moved",
-			func(_ *testing.T, path string) error {
-				return errors.Join(os.Remove(path), os.WriteFile(path+"-shm", nil, 0o600))
+			func(t *testing.T, path string) error {
+				t.Helper()
+				other, err := sqlite3.Open("file:" + path)
+				if err != nil {
+					return err
+				}
+				t.Cleanup(func() { _ = other.Close() })
+				return errors.Join(other.Exec(`SELECT * FROM account`), os.Rename(path, path+".moved"))
 			}, store.ErrAlone},
 		{"no database", func(_ *testing.T, path string) error {
 			return os.WriteFile(path, []byte(strings.Repeat("no database\n", 1000)), 0o600)
@@ -177,6 +185,45 @@ func TestRestoreRefusesADatabaseThatItMayNotRead(t *testing.T) {
 				t.Errorf("in the folder were %q, and are %q", before, after)
 			}
 		})
+	}
+}
+
+// A database that was deleted leaves its log, which a restore keeps, once nobody serves the database any more. That
+// nobody does is known on Linux alone.
+func TestADeletedDatabaseIsRestoredBesideItsLog(t *testing.T) {
+	t.Parallel()
+	a := newAccount(t)
+	saved := filepath.Join(t.TempDir(), "backup.db")
+	if _, err := a.Store.Backup(t.Context(), saved, false, func(int64, int64) {}); err != nil {
+		t.Fatal(err)
+	}
+	path := strings.TrimPrefix(a.Store.Setting(), "sqlite:")
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	restore := func() (account.Restored, error) {
+		return account.Restore(t.Context(), saved, path, func(int64, int64) {})
+	}
+	if _, err := restore(); !errors.Is(err, store.ErrAlone) {
+		t.Errorf("while it is served: %v", err)
+	}
+	_ = a.Store.Close() // it may fail, since the file is gone
+	for _, end := range []string{"-wal", "-shm"} {
+		if _, err := os.Stat(path + end); errors.Is(err, fs.ErrNotExist) {
+			if err := os.WriteFile(path+end, []byte("as a process that was killed leaves it"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	r, err := restore()
+	if runtime.GOOS != "linux" {
+		if !errors.Is(err, store.ErrAlone) {
+			t.Errorf("it answered %v", err)
+		}
+		return
+	}
+	if err != nil || len(r.Aside) != 1 || !strings.HasSuffix(r.Aside[0], "-wal") {
+		t.Errorf("restored %+v, %v", r, err)
 	}
 }
 

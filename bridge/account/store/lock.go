@@ -62,11 +62,12 @@ func lockDatabase(path string) (unlock func(), err error) {
 	return func() { _ = db.Close() }, nil // nothing was written
 }
 
-// refuseAlone returns ErrAlone if a file of the database is there, without the database. A process may have it open
-// still, and go on serving it, under no name; and a log has changes that would be lost.
+// refuseAlone returns ErrAlone if a file of the database is there, without the database, unless it is known that no
+// process has that open still: it would go on serving it, under no name. The log is kept by a restore, as the database
+// would be.
 func refuseAlone(path string) error {
 	for _, end := range besides {
-		if _, err := os.Lstat(path + end); err == nil {
+		if _, err := os.Lstat(path + end); err == nil && !isUnused(path) {
 			return fmt.Errorf("%w: %s", ErrAlone, path+end)
 		}
 	}
