@@ -25,7 +25,6 @@ import (
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/api/apitest"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/account/store"
-	"github.com/scimbridge/terraform-provider-scimbridge/bridge/control"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/simulate"
 )
 
@@ -162,11 +161,8 @@ func TestAMassSuspensionIsHeld(t *testing.T) {
 				bridges = append(bridges, serve(t, folder(t, pair.sealed), "--log-level", "warn"))
 			}
 			bearer := pair.token.Reveal()
-			for _, b := range bridges { // a request waits only for some seconds until its bridge has signed in
-				if _, err := b.control().Unseal(t.Context(), bearer); err != nil {
-					t.Fatal(err)
-				}
-				b.awaitState(control.Ready)
+			for _, b := range bridges {
+				b.open(bearer)
 			}
 			token := filepath.Join(t.TempDir(), "token")
 			if err := os.WriteFile(token, []byte(bearer), 0o600); err != nil {
@@ -253,6 +249,7 @@ func TestHoldsOutliveAKill(t *testing.T) {
 	dir := folder(t, pair.sealed)
 	bridge := serve(t, dir)
 	token := pair.token.Reveal()
+	bridge.open(token)
 	var ids []string
 	for i := range 8 {
 		got := ask(t, http.MethodPost, bridge.url("/scim/v2/Users"), token, person(fmt.Sprintf("p%d@example.com", i)))
@@ -278,6 +275,7 @@ func TestHoldsOutliveAKill(t *testing.T) {
 	bridge.kill()
 	account.start()
 	bridge = serve(t, dir)
+	bridge.open(token)
 
 	setActive(ids[6], false) // the count survived, too
 	if held := account.held(); held.Suspensions != 4 {
@@ -328,6 +326,7 @@ func TestAnActivationWithAHigherLimitReleasesHolds(t *testing.T) {
 // createAndDelete creates people and deletes each at once, as an identity provider does.
 func (p *process) createAndDelete(token string, people int) {
 	p.t.Helper()
+	p.open(token)
 	for i := range people {
 		got := ask(p.t, http.MethodPost, p.url("/scim/v2/Users"), token, person(fmt.Sprintf("p%d@example.com", i)))
 		var made struct{ ID string }

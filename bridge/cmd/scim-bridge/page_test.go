@@ -12,6 +12,7 @@ func TestThePageShowsWhatHappened(t *testing.T) {
 	pair := newAccount(t).activate()
 	token := pair.token.Reveal()
 	b := serve(t, folder(t, pair.sealed), "--revision", "r7")
+	b.open(token)
 	for _, status := range []int{http.StatusCreated, http.StatusConflict} {
 		got := ask(t, http.MethodPost, b.url("/scim/v2/Users"), token, person("ann@example.com"))
 		if got.status != status {

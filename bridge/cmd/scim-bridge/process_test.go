@@ -333,6 +333,15 @@ func (p *process) status() control.Status {
 	return s
 }
 
+// open unseals the bridge and waits until it has signed in, for which a SCIM request waits only some seconds.
+func (p *process) open(token string) {
+	p.t.Helper()
+	if _, err := p.control().Unseal(p.t.Context(), token); err != nil {
+		p.t.Fatal(err)
+	}
+	p.awaitState(control.Ready)
+}
+
 func (p *process) awaitState(state string) {
 	p.t.Helper()
 	await(p.t, "the state "+state, func() bool { return p.status().State == state })
