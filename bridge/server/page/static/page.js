@@ -42,7 +42,7 @@
     return copied.innerHTML;
   };
 
-  // What somebody reads, fills in or is about to decide stays as it is: another row would come under the finger.
+  // What somebody reads, fills in or is about to decide stays as it is: the pointer would be on another row.
   const isInUse = (part) => {
     const selection = getSelection();
     const selected = selection && !selection.isCollapsed &&
