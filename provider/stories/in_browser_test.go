@@ -209,13 +209,7 @@ func TestInBrowserAnAddressUnderAForeignDomainIsAllowedAndConfirmed(t *testing.T
 		m, _ := w.member("ada@example.com")
 		return m.State == "active", fmt.Sprint(m)
 	})
-	w.scim(token, http.MethodPatch, "/Users/"+id, map[string]any{
-		"schemas": []string{"urn:ietf:params:scim:api:messages:2.0:PatchOp"},
-		"Operations": []any{
-			map[string]any{"op": "replace", "path": "userName", "value": "ada@example.net"},
-			map[string]any{"op": "replace", "path": `emails[type eq "work"].value`, "value": "ada@example.net"},
-		},
-	}, http.StatusOK)
+	w.movesAddress(token, id, "ada@example.net")
 	p := w.problem(problem.SignupDomainMissing)
 	w.signIn()
 	if text := w.browser().Text(); !strings.Contains(text, "ada@example.net") {

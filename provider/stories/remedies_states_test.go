@@ -133,6 +133,18 @@ func patch(path string, value any) map[string]any {
 	}
 }
 
+// movesAddress changes a person's userName and work address, as an identity provider does.
+func (w *world) movesAddress(token session.Token, id, address string) {
+	w.t.Helper()
+	w.scim(token, http.MethodPatch, "/Users/"+id, map[string]any{
+		"schemas": []string{"urn:ietf:params:scim:api:messages:2.0:PatchOp"},
+		"Operations": []any{
+			map[string]any{"op": "replace", "path": "userName", "value": address},
+			map[string]any{"op": "replace", "path": `emails[type eq "work"].value`, "value": address},
+		},
+	}, http.StatusOK)
+}
+
 var peopleRemedies = []remedy{
 	{problem.SignupDomainMissing, "an address under a domain that is not allowed", func(t *testing.T) {
 		w, token := deployed(t)
@@ -142,13 +154,7 @@ var peopleRemedies = []remedy{
 			m, _ := w.member("ada@example.com")
 			return m.State == "active", fmt.Sprint(m)
 		})
-		w.scim(token, http.MethodPatch, "/Users/"+id, map[string]any{
-			"schemas": []string{"urn:ietf:params:scim:api:messages:2.0:PatchOp"},
-			"Operations": []any{
-				map[string]any{"op": "replace", "path": "userName", "value": "ada@example.net"},
-				map[string]any{"op": "replace", "path": `emails[type eq "work"].value`, "value": "ada@example.net"},
-			},
-		}, http.StatusOK)
+		w.movesAddress(token, id, "ada@example.net")
 		p := w.problem(problem.SignupDomainMissing)
 		w.config(w.base(fromAddress) + p.Terraform)
 		w.shell(command(t, p.Remedy, "terraform apply"), "", nil)

@@ -76,7 +76,7 @@ func Restore(
 	return exchange(work.file(), path, ".before-restore-", time.Now())
 }
 
-// stateOf describes the database at path as far as it tells whether anybody has changed it.
+// stateOf returns sizes and times of the files of the database at path, which differ if it was changed.
 func stateOf(path string) string {
 	var state strings.Builder
 	for _, end := range []string{"", "-wal", "-journal"} { // the index of the log has nothing of its own
