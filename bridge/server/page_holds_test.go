@@ -131,6 +131,19 @@ func TestThePageShowsHolds(t *testing.T) {
 	if _, body := v.get("/app/holds?cursor=next%26page"); !strings.Contains(body, "First page") {
 		t.Error("the next page has no way back")
 	}
+	// A decision leads back to the page that its form was on.
+	one := url.Values{"decision": {"approve"}, "id": {"h1"}}
+	if _, body := v.post("/app/holds", one); !strings.Contains(body, "All 5 held") {
+		t.Errorf("a decision on the overview leads to\n%s", body)
+	}
+	if _, body := v.get("/app/holds?cursor=next%26page"); strings.Count(body,
+		`<input type="hidden" name="cursor" value="next&amp;page">`) != 3 {
+		t.Errorf("the forms do not say where they are:\n%s", body)
+	}
+	one.Set("cursor", "next&page")
+	if _, body := v.post("/app/holds", one); !strings.Contains(body, "First page") {
+		t.Errorf("a decision on a page of the list leads to\n%s", body)
+	}
 	if _, body := v.get("/app/holds?cursor=bad"); !strings.Contains(body, heldHeading) ||
 		strings.Contains(body, "First page") {
 		t.Error("a cursor that is none does not lead to the first page")

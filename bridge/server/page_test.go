@@ -269,6 +269,14 @@ func TestPeopleAreCountedSearchedAndPaged(t *testing.T) {
 	if code, _ := v.post("/app/people/look", nil); code != http.StatusOK || f.round.triggered != 1 {
 		t.Errorf("looking now: %d, triggered %d times", code, f.round.triggered)
 	}
+	searched := url.Values{"kind": {"invitation_open"}, "search": {"user0123"}}
+	if _, body := v.get("/app/people?" + searched.Encode()); !strings.Contains(body,
+		`<input type="hidden" name="kind" value="invitation_open"><input type="hidden" name="search" value="user0123">`) {
+		t.Errorf("the form for looking has no search:\n%s", body)
+	}
+	if _, body := v.post("/app/people/look", searched); !strings.Contains(body, "1 found") {
+		t.Errorf("after looking there is another search:\n%s", body)
+	}
 	// While the account is away, the last round is shown.
 	f.round.people, f.round.at = f.account.people[:3], f.now.Add(-4*time.Minute)
 	f.account.fault = bridge.ErrUnavailable

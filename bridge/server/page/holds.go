@@ -44,7 +44,7 @@ type heldList struct {
 	bridge.HoldPage
 	Now      time.Time
 	Notice   string // why there is no list
-	Further  bool   // it is not the first page
+	Cursor   string // of this page; empty: the first
 	Overview bool   // it is only the beginning
 }
 
@@ -91,7 +91,7 @@ func (h holds) list(v *Visit, cursor string, limit int) (l heldList) {
 	if err != nil {
 		l.Notice = accountAway
 	}
-	l.HoldPage, l.Further, l.Now = page, cursor != "", v.Now
+	l.HoldPage, l.Cursor, l.Now = page, cursor, v.Now
 	return l
 }
 
@@ -113,7 +113,7 @@ func (h holds) decide(v *Visit) {
 			e.Kind = journal.HoldsApproved
 		}
 		v.Record(e)
-		v.Redirect("/app#held")
+		v.Redirect(decidedFrom(v.Request))
 	case bridge.CodeOf(err) == bridge.NotFound:
 		v.ShowOverview(http.StatusConflict, "Nothing was decided: it is not held any more.")
 	default:
@@ -122,6 +122,14 @@ func (h holds) decide(v *Visit) {
 			"The account has not confirmed that all of it was carried out. What is left is listed; try again when it "+
 				"answers.")
 	}
+}
+
+// decidedFrom returns the address of the page that the form was on: only the list's has a cursor.
+func decidedFrom(r *http.Request) string {
+	if !r.PostForm.Has("cursor") {
+		return "/app#held"
+	}
+	return pathWith(holdsPath, "cursor", r.PostForm.Get("cursor")) + "#held"
 }
 
 // readDecision reads the form: one hold, or all since a time or before.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge"
+	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/httpkit"
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/internal/inputtext"
 )
 
@@ -35,12 +36,20 @@ func Waiting(account bridge.Overview, watcher Watcher) Section {
 					Limit: waitingOnPage,
 				}))
 			}},
-			{http.MethodPost, peoplePath + "/look", func(v *Visit) {
-				watcher.Trigger()
-				v.Redirect(peoplePath)
-			}},
+			{http.MethodPost, peoplePath + "/look", w.look},
 		},
 	}
+}
+
+// look makes the next round, and shows the same search again.
+func (w waiting) look(v *Visit) {
+	if err := httpkit.ParseForm(v.Writer, v.Request, 4<<10); err != nil {
+		v.ShowOverview(http.StatusBadRequest, "The bridge did not look: the form could not be read.")
+		return
+	}
+	w.watcher.Trigger()
+	v.Redirect(pathWith(peoplePath, "kind", string(knownKind(v.Request.PostFormValue("kind"))),
+		"search", v.Request.PostFormValue("search")))
 }
 
 const (
