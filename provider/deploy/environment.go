@@ -38,6 +38,7 @@ var vendorFlags = map[string]string{
 	"OP_DEBUG":                 "LOG_LEVEL",
 	"OP_TRACE":                 "LOG_LEVEL",
 	"OP_TLS_DOMAIN":            "TLS_DOMAIN",
+	"OP_LETSENCRYPT_DOMAIN":    "TLS_DOMAIN",
 	"OP_TLS_CERT_FILE":         "TLS_CERT_FILE",
 	"OP_TLS_KEY_FILE":          "TLS_KEY_FILE",
 	"OP_LETSENCRYPT_EMAIL":     "ACME_EMAIL",

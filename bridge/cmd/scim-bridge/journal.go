@@ -31,7 +31,7 @@ type journalCommand struct {
 	Limit   *int     `placeholder:"N" help:"Only the latest so many events (100; all of them with --json)."`
 	JSON    bool     `help:"Print each event as one line of JSON."`
 
-	DataDir string `arg:"" optional:"" default:"/var/lib/scim-bridge" help:"Data folder of the bridge (${default})."`
+	DataDir string `arg:"" optional:"" default:"${data_dir}" help:"Data folder of the bridge (${default})."`
 }
 
 // Help implements kong.HelpProvider.

@@ -32,6 +32,7 @@ func newParser(grammar *cli, c *console) (*commandLine, error) {
 		kong.DefaultEnvars(ownPrefix),
 		kong.Resolvers(vendor),
 		kong.Vars{
+			"data_dir":     defaultDataDir(),
 			"confirmation": "Interval of confirming members who accepted their invitation, at least 30s.",
 			"formats":      "text,json,pretty",
 			"idps":         "entra,okta,onelogin,jumpcloud,ping,authentik,google,keycloak",

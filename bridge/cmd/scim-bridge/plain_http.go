@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -32,16 +34,16 @@ var (
 type plainListener struct {
 	flag, address string
 	publicURL     string
-	insecure      bool // --insecure-http
-	https         bool // a certificate is configured
-	vendorPort    bool // the address is OP_PORT's
+	insecure      bool   // --insecure-http
+	https         bool   // a certificate is configured
+	vendor        string // what asks for plain HTTP as the vendor's image has it; may be empty
 	remedies
 }
 
 // check refuses plain HTTP that other machines can reach, unless the settings
 // name a proxy with HTTPS or allow plain HTTP explicitly.
 func (l plainListener) check() error {
-	if l.https || !l.reachable() || l.behindHTTPS() || l.insecure || l.vendorPort {
+	if l.https || !l.reachable() || l.behindHTTPS() || l.insecure || l.vendor != "" {
 		return nil
 	}
 	return fmt.Errorf("%s=%q can be reached from other machines, and plain HTTP would show them the tokens: "+
@@ -56,7 +58,7 @@ func (l plainListener) warn(log hclog.Logger) {
 	}
 	why := "--insecure-http"
 	if !l.insecure {
-		why = "OP_PORT"
+		why = l.vendor
 	}
 	log.Warn("plain HTTP on an address that other machines can reach: tokens cross the network in clear; "+
 		l.whileListening, "address", l.address, "because_of", why)
@@ -81,6 +83,26 @@ func (l plainListener) reachable() bool {
 	}
 	addrs, err := net.DefaultResolver.LookupNetIP(context.Background(), "ip", host)
 	return err != nil || slices.ContainsFunc(addrs, func(a netip.Addr) bool { return !a.Unmap().IsLoopback() })
+}
+
+// vendorPlainHTTP returns what asks for plain HTTP on every address as the vendor's image has it: its port; a domain
+// that is set to nothing; or, with the address that is the default, a session where its manifests mount it.
+func (s *serveCommand) vendorPlainHTTP() string {
+	if s.parsed.vendorPort {
+		return "OP_PORT"
+	}
+	if s.Listen != "" {
+		return ""
+	}
+	for _, name := range []string{"OP_TLS_DOMAIN", "OP_LETSENCRYPT_DOMAIN"} {
+		if value, set := os.LookupEnv(name); set && value == "" {
+			return name + "="
+		}
+	}
+	if s.Session == "" && !exists(filepath.Join(s.DataDir, "session")) && exists(mountedSession()) {
+		return mountedSession()
+	}
+	return ""
 }
 
 // fromVendor reports whether a variable of the vendor's image sets a flag: one resolver reads them, and ours count as

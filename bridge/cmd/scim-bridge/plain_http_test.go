@@ -120,6 +120,9 @@ func TestASettingThatAsksForTLSIsServed(t *testing.T) {
 		{name: "the vendor's domain and our address", environ: map[string]string{
 			"OP_TLS_DOMAIN": "scim.example.com", "SCIMBRIDGE_LISTEN": ":3002"}, address: ":3002", https: true,
 			acme: true, url: "https://scim.example.com"},
+		{name: "the vendor's domain by its older name", environ: map[string]string{
+			"OP_LETSENCRYPT_DOMAIN": "scim.example.com"}, address: ":8443", https: true, acme: true,
+			url: "https://scim.example.com"},
 		{name: "the vendor's certificate", environ: map[string]string{"OP_TLS_DOMAIN": "scim.example.com",
 			"OP_TLS_CERT_FILE": own.cert, "OP_TLS_KEY_FILE": own.key}, address: ":8443", https: true,
 			url: "https://scim.example.com"},
@@ -214,6 +217,13 @@ func TestPlainHTTPThatOthersCanReachMustBeMeant(t *testing.T) {
 		{name: "meant", args: []string{"--insecure-http"}, warned: true},
 		{name: "meant by a variable", environ: map[string]string{"SCIMBRIDGE_INSECURE_HTTP": "true"}, warned: true},
 		{name: "the vendor's port", environ: map[string]string{"OP_PORT": "3002"}, warned: true},
+		{name: "the vendor's domain, set to nothing", environ: map[string]string{"OP_TLS_DOMAIN": ""}, warned: true},
+		{name: "the vendor's older domain, set to nothing", environ: map[string]string{"OP_LETSENCRYPT_DOMAIN": ""},
+			warned: true},
+		{name: "the vendor's domain, set to nothing, beside our own address", environ: map[string]string{
+			"OP_TLS_DOMAIN": ""}, args: []string{"--listen=:3002"}, refused: true, warned: true},
+		{name: "the vendor's session", environ: map[string]string{"OP_SESSION": "/run/secrets/scimsession"},
+			refused: true, warned: true},
 		{name: "the vendor's port beside our own address", environ: map[string]string{
 			"OP_PORT": "3002", "SCIMBRIDGE_LISTEN": "0.0.0.0:3002",
 		}, refused: true, warned: true},

@@ -15,7 +15,7 @@ import (
 type reloadCommand struct {
 	CheckMonitoringToken bool `help:"Fail unless the monitoring token is then the one on standard input."`
 
-	DataDir string `arg:"" optional:"" default:"/var/lib/scim-bridge" help:"Data folder of the bridge (${default})."`
+	DataDir string `arg:"" optional:"" default:"${data_dir}" help:"Data folder of the bridge (${default})."`
 }
 
 // Help implements kong.HelpProvider.

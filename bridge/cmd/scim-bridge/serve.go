@@ -9,7 +9,6 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -31,7 +30,7 @@ type serveCommand struct {
 	Session    string `vendor:"OP_SESSION" placeholder:"FILE|BASE64" help:"Sealed session (DATA_DIR/session)."`
 	AccountURL string `name:"account-url" placeholder:"URL" help:"URL of the account, instead of the session's."`
 	AccountCA  string `name:"account-ca-file" placeholder:"FILE" help:"Root certificates (PEM) of the account."`
-	DataDir    string `default:"/var/lib/scim-bridge" placeholder:"DIR" help:"Folder of this instance (${default})."`
+	DataDir    string `default:"${data_dir}" placeholder:"DIR" help:"Folder of this instance (${default})."`
 	Revision   string `help:"Any text; /ready and status report it, to show which configuration is running."`
 
 	ConfirmationInterval time.Duration `default:"300s" vendor:"OP_CONFIRMATION_INTERVAL" help:"${confirmation}"`
@@ -59,7 +58,7 @@ type serveCommand struct {
 	TLSCertFile string `placeholder:"FILE" vendor:"OP_TLS_CERT_FILE" help:"Serve HTTPS by this certificate (PEM)."`
 	TLSKeyFile  string `placeholder:"FILE" vendor:"OP_TLS_KEY_FILE" help:"Private key of --tls-cert-file (PEM)."`
 
-	TLSDomain     string `placeholder:"NAME" vendor:"OP_TLS_DOMAIN" help:"Host name, for a certificate by ACME."`
+	TLSDomain     string `placeholder:"NAME" vendor:"OP_TLS_DOMAIN,OP_LETSENCRYPT_DOMAIN" help:"Host name for ACME."`
 	ACMEEmail     string `placeholder:"ADDRESS" vendor:"OP_LETSENCRYPT_EMAIL" help:"Contact for the ACME authority."`
 	ACMEDirectory string `placeholder:"URL" help:"Directory of the ACME authority (Let's Encrypt)."`
 	ACMECAFile    string `name:"acme-ca-file" placeholder:"FILE" help:"Root certificates (PEM) of the authority."`
@@ -73,6 +72,7 @@ type serveSettings struct {
 	trustedProxies []netip.Prefix
 	publicURL      string
 	vendorPort     bool   // Listen is OP_PORT's
+	vendorHTTP     string // what asks for plain HTTP as the vendor's image has it; may be empty
 	credentials    string // the folder of a service manager's credentials; may be empty
 	// unsealCredential is the name of the one that --unseal-token-file was taken from; may be empty.
 	unsealCredential string
@@ -109,9 +109,10 @@ From a service manager that passes credentials (systemd, LoadCredential=), the s
 scim-bridge.session, scim-bridge.bearer-token and scim-bridge.monitoring-token, unless their flags are set.
 
 These variables of the vendor's image are read too, with the same meaning: OP_PORT, OP_SESSION,
-OP_TLS_DOMAIN, OP_TLS_CERT_FILE, OP_TLS_KEY_FILE, OP_LETSENCRYPT_EMAIL, OP_PING_SERVER (1 means :80),
-OP_CONFIRMATION_INTERVAL, OP_JSON_LOGS, OP_PRETTY_LOGS, OP_DEBUG, OP_TRACE. Flags take precedence over SCIMBRIDGE_
-variables, and those over OP_ variables.
+OP_TLS_DOMAIN (once OP_LETSENCRYPT_DOMAIN), OP_TLS_CERT_FILE, OP_TLS_KEY_FILE, OP_LETSENCRYPT_EMAIL,
+OP_PING_SERVER (1 means :80), OP_CONFIRMATION_INTERVAL, OP_JSON_LOGS, OP_PRETTY_LOGS, OP_DEBUG, OP_TRACE. Flags take
+precedence over SCIMBRIDGE_ variables, and those over OP_ variables. Where that image's manifests mount the session,
+/home/opuser/.op/scimsession, it is read if there is none in the data folder.
 
 With --tls-cert-file and --tls-key-file the bridge serves HTTPS. Both files are read every 5 seconds: a renewed
 certificate needs no restart. With --tls-domain alone it gets a certificate for that name by ACME, renews it, and keeps
@@ -124,6 +125,7 @@ machines can reach, as with OP_PORT, put a proxy with HTTPS in front and name it
 // Validate reports all contradictory settings together. Kong calls it.
 func (s *serveCommand) Validate(command *kong.Context) error {
 	s.parsed.vendorPort = fromVendor(command, "listen")
+	s.parsed.vendorHTTP = s.vendorPlainHTTP()
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
 
@@ -170,7 +172,7 @@ func (s *serveCommand) Validate(command *kong.Context) error {
 func (s *serveCommand) listener() plainListener {
 	return plainListener{
 		flag: "--listen", address: s.address(), publicURL: s.PublicURL, insecure: s.InsecureHTTP,
-		vendorPort: s.parsed.vendorPort, https: s.servesTLS(), remedies: withProxy,
+		vendor: s.parsed.vendorHTTP, https: s.servesTLS(), remedies: withProxy,
 	}
 }
 
@@ -274,7 +276,7 @@ func (s *serveCommand) Run(ctx context.Context, c *console, parser *kong.Kong) (
 func (s *serveCommand) sessionReader() func() (session.File, error) {
 	value := strings.TrimSpace(s.Session)
 	if value == "" {
-		read := readSessionFile("--data-dir", filepath.Join(s.DataDir, "session"))
+		read := readDefaultSession(s.DataDir)
 		if s.parsed.credentials != "" {
 			read = readSessionCredential(s.parsed.credentials, read)
 		}

@@ -30,7 +30,7 @@ type statusCommand struct {
 	Local     bool   `xor:"where" help:"Ask the bridge in DATA_DIR over its control socket, without a token."`
 	JSON      bool   `xor:"form" help:"Print the JSON document of /health."`
 	Control   bool   `xor:"form" help:"With --local: print the control socket's JSON document."`
-	DataDir   string `arg:"" optional:"" default:"/var/lib/scim-bridge" help:"Its data folder (${default})."`
+	DataDir   string `arg:"" optional:"" default:"${data_dir}" help:"Its data folder (${default})."`
 }
 
 // Help implements kong.HelpProvider.

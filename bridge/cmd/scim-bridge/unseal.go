@@ -13,7 +13,7 @@ import (
 )
 
 type unsealCommand struct {
-	DataDir string `arg:"" optional:"" default:"/var/lib/scim-bridge" help:"Data folder of the bridge (${default})."`
+	DataDir string `arg:"" optional:"" default:"${data_dir}" help:"Data folder of the bridge (${default})."`
 }
 
 // Help implements kong.HelpProvider. The token is never an argument, which every

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -31,7 +30,6 @@ func (v *vendorVariables) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag
 		}
 	}
 	var said []string // the variables' values, as the flag takes them
-	var names []string
 	for _, name := range vendorNames(flag) {
 		text := os.Getenv(name)
 		if text == "" {
@@ -42,16 +40,13 @@ func (v *vendorVariables) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag
 		case err != nil:
 			v.fault(err)
 		case value != "":
-			said, names = append(said, value), append(names, name)
+			said = append(said, value)
 		}
-	}
-	if slices.Contains(names, "OP_JSON_LOGS") && slices.Contains(names, "OP_PRETTY_LOGS") {
-		v.fault(errors.New("OP_JSON_LOGS and OP_PRETTY_LOGS are both on: keep one"))
 	}
 	if len(said) == 0 {
 		return nil, nil
 	}
-	return said[0], nil
+	return said[0], nil // the vendor's image ignores OP_PRETTY_LOGS beside OP_JSON_LOGS, and OP_DEBUG beside OP_TRACE
 }
 
 // fault records an error once: the command line may be parsed several times.
@@ -84,7 +79,8 @@ func translateVendor(name, text string) (string, error) {
 			return "", fmt.Errorf("%s is not a number of seconds: write 300 for five minutes", assignment(name, text))
 		}
 		return text + "s", nil
-	case "OP_SESSION", "OP_TLS_DOMAIN", "OP_TLS_CERT_FILE", "OP_TLS_KEY_FILE", "OP_LETSENCRYPT_EMAIL":
+	case "OP_SESSION", "OP_TLS_DOMAIN", "OP_LETSENCRYPT_DOMAIN", "OP_TLS_CERT_FILE", "OP_TLS_KEY_FILE",
+		"OP_LETSENCRYPT_EMAIL":
 		return text, nil
 	}
 	on, err := strconv.ParseBool(text)
@@ -123,12 +119,20 @@ func assignment(name, text string) string {
 // shell.
 var elsewhere = []string{"SCIMBRIDGE_ACCOUNT_URL", "SCIMBRIDGE_ACCOUNT_TOKEN", "SCIMBRIDGE_MONITORING_TOKEN"}
 
-// warnOfUnknown logs the environment variables that have no effect.
+// warnOfUnknown logs the environment variables that have no effect. Those for Redis are in every manifest of the
+// vendor, and lose nothing.
 func warnOfUnknown(model *kong.Application, log hclog.Logger) {
-	if unknown := unknownVariables(model, os.Environ()); len(unknown) > 0 {
+	unknown := unknownVariables(model, os.Environ())
+	forRedis := slices.DeleteFunc(slices.Clone(unknown), func(name string) bool { return !isForRedis(name) })
+	if len(forRedis) > 0 {
+		log.Info("no Redis is needed: the variables for it are ignored", "variables", strings.Join(forRedis, ", "))
+	}
+	if unknown = slices.DeleteFunc(unknown, isForRedis); len(unknown) > 0 {
 		log.Warn("unknown environment variables are ignored", "variables", strings.Join(unknown, ", "))
 	}
 }
+
+func isForRedis(name string) bool { return strings.HasPrefix(name, "OP_REDIS_") }
 
 // unknownVariables returns the variables with our prefix or the vendor's that no
 // command reads.

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
+
 	"github.com/scimbridge/terraform-provider-scimbridge/bridge/session"
 )
 
@@ -60,6 +62,10 @@ func TestVendorVariables(t *testing.T) {
 		{"the vendor's log switches", map[string]string{"OP_JSON_LOGS": "1", "OP_DEBUG": "1"},
 			nil, with(func(s *settings) {
 				s.LogFormat, s.LogLevel = "json", "debug"
+			})},
+		{"JSON goes before pretty", map[string]string{"OP_PRETTY_LOGS": "1", "OP_JSON_LOGS": "1"}, nil,
+			with(func(s *settings) {
+				s.LogFormat = "json"
 			})},
 		{"trace is more than debug", map[string]string{"OP_DEBUG": "1", "OP_TRACE": "1"}, nil, with(func(s *settings) {
 			s.LogLevel = "trace"
@@ -130,8 +136,6 @@ func TestVendorVariablesThatMeanNothingAreRefused(t *testing.T) {
 		{"a blank", map[string]string{"OP_PRETTY_LOGS": " "}, []string{`OP_PRETTY_LOGS=" " is neither on nor off`}},
 		{"a secret in the wrong place, which is not repeated", map[string]string{"OP_PORT": "hunter2-hunter2-hunter2"},
 			[]string{`OP_PORT is not a port`}},
-		{"two formats at once", map[string]string{"OP_JSON_LOGS": "1", "OP_PRETTY_LOGS": "1"},
-			[]string{`OP_JSON_LOGS and OP_PRETTY_LOGS are both on`}},
 		{"several, beside a variable of ours", map[string]string{
 			"OP_PORT": "x", "OP_DEBUG": "y", "SCIMBRIDGE_PUBLIC_URL": "z", "SCIMBRIDGE_LOG_FORMAT": "xml",
 			"SCIMBRIDGE_SOURCE_ADDRESS": "here",
@@ -168,6 +172,30 @@ func TestUnknownVariablesAreNamed(t *testing.T) {
 	})
 	if want := []string{"OP_REDIS_URL", "SCIMBRIDGE_LISTN"}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+// Every manifest of the vendor has variables for Redis. What they may hold is not repeated.
+func TestVariablesForRedisLoseNothing(t *testing.T) {
+	t.Setenv("OP_REDIS_URL", "redis://:hunter2@redis:6379")
+	t.Setenv("OP_REDIS_PASSWORD", "hunter2")
+	t.Setenv("OP_WORKSPACE_CREDENTIALS", "hunter2")
+	parser, err := newParser(&cli{}, &console{nil, &bytes.Buffer{}, &bytes.Buffer{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	warnOfUnknown(parser.Model, hclog.New(&hclog.LoggerOptions{Output: &log}))
+	for _, want := range []string{
+		`[INFO]  no Redis is needed: the variables for it are ignored: variables="OP_REDIS_PASSWORD, OP_REDIS_URL"`,
+		`[WARN]  unknown environment variables are ignored: variables=OP_WORKSPACE_CREDENTIALS`,
+	} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("want %s, got\n%s", want, log.String())
+		}
+	}
+	if strings.Contains(log.String(), "hunter2") {
+		t.Errorf("a value is repeated:\n%s", log.String())
 	}
 }
 
