@@ -23,6 +23,9 @@ const (
 	dataDir = "var/lib/scim-bridge"
 	// owner is nobody's number on a host: 65532 is what images without a user database use.
 	owner = 65532
+	// vendorHome and vendorUser are for manifests of the vendor's image: the program says what they have.
+	vendorHome = "home/opuser"
+	vendorUser = 999
 )
 
 // A release is what the binaries are of.
@@ -50,12 +53,12 @@ func (r release) labels() map[string]string {
 	}
 }
 
-// config is how a container runs. It has no default command: the bridge and the account are both in the image, and
-// without a command the program prints its help and ends.
+// config is how a container runs. Without a command it is the bridge, as with the vendor's image.
 func (r release) config() v1.Config {
 	return v1.Config{
 		User:         "65532:65532",
 		Entrypoint:   []string{"/" + program},
+		Cmd:          []string{"serve"},
 		Env:          []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
 		WorkingDir:   "/" + dataDir,
 		ExposedPorts: map[string]struct{}{"3002/tcp": {}, "8600/tcp": {}},
@@ -95,7 +98,7 @@ func (r release) image(b binary) (v1.Image, error) {
 	return mutate.ConfigFile(img, described)
 }
 
-// layer is the one layer of an image: the program, and the folder for its data, which is the user's.
+// layer is the one layer of an image: the program, and the folders for its data, which are the users'.
 func (r release) layer(file string) (v1.Layer, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -104,6 +107,8 @@ func (r release) layer(file string) (v1.Layer, error) {
 	var packed bytes.Buffer
 	w := tar.NewWriter(&packed)
 	for _, h := range []tar.Header{
+		{Name: "home/", Mode: 0o755},
+		{Name: vendorHome + "/", Mode: 0o700, Uid: vendorUser, Gid: vendorUser},
 		{Name: "usr/", Mode: 0o755},
 		{Name: "usr/bin/", Mode: 0o755},
 		{Name: program, Mode: 0o755, Size: int64(len(text))},

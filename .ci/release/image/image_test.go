@@ -113,7 +113,8 @@ func checkImage(t *testing.T, img v1.Image, arch string) {
 	t.Helper()
 	config, err := img.ConfigFile()
 	if err != nil || config.Architecture != arch || config.OS != "linux" || config.Config.User != "65532:65532" ||
-		config.Config.Cmd != nil || config.Created.String() != "2026-01-02 03:04:05 +0000 UTC" {
+		!slices.Equal(config.Config.Cmd, []string{"serve"}) ||
+		config.Created.String() != "2026-01-02 03:04:05 +0000 UTC" {
 		t.Errorf("%+v, %v", config, err)
 	}
 	layers, err := img.Layers()
@@ -135,7 +136,8 @@ func checkImage(t *testing.T, img v1.Image, arch string) {
 		}
 		files = append(files, fmt.Sprintf("%04o %d:%d %s", h.Mode, h.Uid, h.Gid, h.Name))
 	}
-	if want := []string{"0755 0:0 usr/", "0755 0:0 usr/bin/", "0755 0:0 usr/bin/scim-bridge", "0755 0:0 var/",
+	if want := []string{"0755 0:0 home/", "0700 999:999 home/opuser/", "0755 0:0 usr/", "0755 0:0 usr/bin/",
+		"0755 0:0 usr/bin/scim-bridge", "0755 0:0 var/",
 		"0755 0:0 var/lib/", "0700 65532:65532 var/lib/scim-bridge/"}; !slices.Equal(files, want) {
 		t.Errorf("the layer has %q", files)
 	}
