@@ -452,11 +452,16 @@ func (h *containerHost) check(rollout string, replicas []replica) {
 	for _, r := range replicas {
 		h.checkBridge(r)
 	}
+	h.simulate("http://" + net.JoinHostPort(replicas[0].address, strconv.Itoa(replicas[0].port)))
+}
+
+// simulate plays an identity provider to a bridge.
+func (h *containerHost) simulate(url string) {
+	h.t.Helper()
 	h.w.write("token", h.token.Reveal())
-	if code, out := h.w.command(nil, providertest.Binary(h.t), "simulate", "--idp", "okta", "--url",
-		"http://"+net.JoinHostPort(replicas[0].address, strconv.Itoa(replicas[0].port)), "--token-file",
-		filepath.Join(h.w.dir, "token"), "--people", "2"); code != 0 {
-		h.t.Errorf("traffic through the first bridge ends with %d:\n%s", code, out)
+	if code, out := h.w.command([]string{"SSL_CERT_FILE=" + h.authority}, providertest.Binary(h.t), "simulate",
+		"--idp", "okta", "--url", url, "--token-file", filepath.Join(h.w.dir, "token"), "--people", "2"); code != 0 {
+		h.t.Errorf("traffic through %s ends with %d:\n%s", url, code, out)
 	}
 }
 
