@@ -16,12 +16,15 @@ import (
 
 // WriteFile replaces the file at path by data, readable by its owner only.
 // After it returned nil, the new content survives a loss of power.
-func WriteFile(path string, data []byte) error { return write(path, data, os.Rename) }
+func WriteFile(path string, data []byte) error { return write(path, content(data), os.Rename) }
 
 // CreateFile is WriteFile for a file that must not be there yet; the error is fs.ErrExist if it is. Of several
 // processes, one succeeds.
-func CreateFile(path string, data []byte) error {
-	return write(path, data, func(temp, path string) error {
+func CreateFile(path string, data []byte) error { return CreateFileFrom(path, content(data)) }
+
+// CreateFileFrom is CreateFile for what fill writes to the file. If fill fails, there is no file.
+func CreateFileFrom(path string, fill func(*os.File) error) error {
+	return write(path, fill, func(temp, path string) error {
 		err := os.Link(temp, path)
 		if err == nil {
 			_ = os.Remove(temp) // a second name does no harm
@@ -37,8 +40,15 @@ func CreateFile(path string, data []byte) error {
 	})
 }
 
-// write writes a temporary file, and calls place to give it its name.
-func write(path string, data []byte, place func(temp, path string) error) (err error) {
+func content(data []byte) func(*os.File) error {
+	return func(f *os.File) error {
+		_, err := f.Write(data)
+		return err
+	}
+}
+
+// write fills a temporary file, and calls place to give it its name.
+func write(path string, fill func(*os.File) error, place func(temp, path string) error) (err error) {
 	folder := filepath.Dir(path)
 	// In the same folder: a rename across file systems is a copy. CreateTemp
 	// makes the file with mode 0600 under a name that could not have been
@@ -54,7 +64,7 @@ func write(path string, data []byte, place func(temp, path string) error) (err e
 			err = fmt.Errorf("write %q: %w", path, err)
 		}
 	}()
-	if _, err := temp.Write(data); err != nil {
+	if err := fill(temp); err != nil {
 		return err
 	}
 	// Before the rename: else the new name may reach the disk ahead of the

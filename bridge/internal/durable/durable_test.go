@@ -58,6 +58,38 @@ func TestOfSeveralThatCreateAFileOneDoes(t *testing.T) {
 	wantFiles(t, filepath.Dir(path), "key")
 }
 
+func TestCreateFileFromLeavesNothingOfAFailedFill(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "bundle")
+	broken := errors.New("broken")
+	err := durable.CreateFileFrom(path, func(f *os.File) error {
+		if _, err := f.WriteString("half"); err != nil {
+			t.Error(err)
+		}
+		return broken
+	})
+	if !errors.Is(err, broken) {
+		t.Errorf("the error is %v", err)
+	}
+	if found, err := os.ReadDir(filepath.Dir(path)); err != nil || len(found) != 0 {
+		t.Errorf("left are %v, %v", found, err)
+	}
+	err = durable.CreateFileFrom(path, func(f *os.File) error {
+		_, err := f.WriteString("whole")
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := durable.CreateFileFrom(path, func(*os.File) error { return nil }); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("over a file that is there: %v", err)
+	}
+	if got, err := durable.ReadFile(path, 100); err != nil || string(got) != "whole" {
+		t.Errorf("read %q, %v", got, err)
+	}
+	wantFiles(t, filepath.Dir(path), "bundle")
+}
+
 func TestWriteFileClosesAnOldFilesMode(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "session")
